@@ -65,7 +65,7 @@ operations: servers ## every operation behind every balancer RUNS times, with us
 
 screenshots: servers ## pictures of the status page for the README, of a demo that breaks (four minutes)
 	mkdir -p internal/docs/images
-	STICKWATCH_PICTURES=$(CURDIR)/internal/docs/images $(GO) test -count=1 -timeout 10m -v -run '^TestPictures$$' ./internal/daemon
+	STICKWATCH_PICTURES=$(CURDIR)/internal/docs/images $(GO) test -count=1 -timeout 10m -v -run '^TestScreenshots$$' ./internal/daemon
 
 servers: ## the real servers of the lab, where they are missing and can be installed
 	@.ci/servers $(SERVERS)

@@ -8,9 +8,9 @@ import (
 	"stickwatch/checks"
 )
 
-// Affected estimates how many clients the incident concerns: the worst estimate
-// of its active findings, or of all of them once none is active. It is zero
-// where no finding has an estimate.
+// Affected estimates the share of clients that the incident affects: the worst
+// estimate of its active findings, or of all findings if none is active. It is zero
+// if no finding has an estimate.
 func (i *Incident) Affected() checks.Affected {
 	var active, all checks.Affected
 	for _, m := range i.Findings {
@@ -25,7 +25,7 @@ func (i *Incident) Affected() checks.Affected {
 	return all
 }
 
-// affectedWords are the phrases of one language; %[1]d and %[2]d are a fraction,
+// affectedWords has the phrases of one language. %[1]d and %[2]d are a fraction;
 // observed has the number of observed clients.
 type affectedWords struct{ none, some, all, observed string }
 
@@ -34,8 +34,8 @@ var (
 	affectedInChinese = affectedWords{"所观察的 %d 个客户端均未受影响", "约 %[1]d/%[2]d 的客户端", "全部客户端", "（观察了 %d 个）"}
 )
 
-// Affected says how many clients are concerned: "about 1 of 3 clients (25
-// observed)". It is "" where that is not estimated.
+// Affected formats an estimate, such as "about 1 of 3 clients (25 observed)". It
+// returns "" if there is none.
 func (l Language) Affected(a checks.Affected) string {
 	words := affectedInEnglish
 	if l == Chinese {
@@ -44,17 +44,16 @@ func (l Language) Affected(a checks.Affected) string {
 	switch {
 	case !a.Estimated():
 		return ""
-	case !(a.Share > 0): // NaN is no share
+	case !(a.Share > 0): // or NaN
 		return fmt.Sprintf(words.none, a.Of)
 	case a.Share >= 1:
 		return words.all + words.sample(a.Of, 0)
 	}
-	part, whole := fraction(a.Share)
+	part, whole := simpleFraction(a.Share)
 	return fmt.Sprintf(words.some, part, whole) + words.sample(a.Of, whole)
 }
 
-// sample says from how many clients the estimate comes, unless the fraction says
-// so already.
+// sample formats the number of observed clients, unless the fraction has it already.
 func (w affectedWords) sample(observed, whole int) string {
 	if observed <= 0 || observed == whole {
 		return ""
@@ -62,9 +61,9 @@ func (w affectedWords) sample(observed, whole int) string {
 	return fmt.Sprintf(w.observed, observed)
 }
 
-// fraction is the simplest one within three hundredths of a share between 0 and
-// 1. It never rounds to none or all.
-func fraction(share float64) (part, whole int) {
+// simpleFraction returns the simplest fraction within 0.03 of a share between 0 and
+// 1. It never rounds to 0 or 1.
+func simpleFraction(share float64) (part, whole int) {
 	const near, simple, finest = 0.03, 10, 1000
 	for whole = 2; whole <= simple; whole++ {
 		part = int(math.Round(share * float64(whole)))
@@ -72,7 +71,7 @@ func fraction(share float64) (part, whole int) {
 			return part, whole
 		}
 	}
-	rest := min(share, 1-share) // a share near 0 or 1
+	rest := min(share, 1-share) // the share is near 0 or 1
 	whole = int(min(math.Round(1/rest), finest))
 	if share < 0.5 {
 		return 1, whole

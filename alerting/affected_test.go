@@ -40,8 +40,8 @@ func TestAffectedInWords(t *testing.T) {
 	}
 }
 
-// TestAffectedOfAnIncident: what is over does not count while something is
-// active, and a resolved incident says what it last concerned.
+// TestAffectedOfAnIncident: ended findings do not count while another is active, and
+// a resolved incident keeps its last estimate.
 func TestAffectedOfAnIncident(t *testing.T) {
 	member := func(share float64, of int, ended bool) alerting.Member {
 		m := alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: checks.Finding{Affected: checks.Affected{Share: share, Of: of}}}}

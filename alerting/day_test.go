@@ -1,12 +1,9 @@
 package alerting
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,79 +11,74 @@ import (
 	"stickwatch/checks"
 )
 
-// A day is 24 hours of a cluster with rounds five seconds apart, of the desk, and
-// of a dispatcher that tells a receiver.
-type day struct {
-	*rig
-	modelRig *modelRig
-	begins   time.Time
-	counts   map[NotificationKind]int
-}
-
-// live lets a day go by, in which stands says what a round sees; then an hour in
-// which nothing is wrong.
-func (d *day) live(t *testing.T, stands func(since time.Duration) string) {
+// dayOf counts the notifications of 24 hours with rounds five seconds apart, in which
+// active returns the findings of a round, and of an hour without findings.
+func dayOf(t *testing.T, active func(since time.Duration) string) map[NotificationKind]int {
+	t.Helper()
 	const length, quiet, round = 24 * time.Hour, time.Hour, 5 * time.Second
+	r, counts, parsed := newRig(usual()), make(map[NotificationKind]int), make(map[string][]checks.Finding)
 	for since := time.Duration(0); since < length+quiet; since += time.Second {
-		at := d.begins.Add(since)
+		at := noon.Add(since)
 		var notifications []Notification
 		switch {
 		case since%round != 0:
-			notifications = d.commit(d.manager.Tick(at))
+			notifications = r.commit(r.manager.Tick(at))
 		case since < length:
-			notifications = d.see(at, "shop", findings(t, stands(since)))
+			line := active(since)
+			if _, known := parsed[line]; !known {
+				parsed[line] = findings(t, line)
+			}
+			notifications = r.see(at, "shop", parsed[line])
 		default:
-			notifications = d.see(at, "shop", nil)
+			notifications = r.see(at, "shop", nil)
 		}
 		for _, n := range notifications {
-			d.counts[n.Kind]++
+			counts[n.Kind]++
 		}
-		if len(notifications) > 0 {
-			d.modelRig.outbox.put(notifications...)
-			d.modelRig.Wake()
-		}
-		time.Sleep(time.Second)
 	}
+	if open := r.manager.Open(); len(open) != 0 {
+		t.Errorf("got %d open incidents after an hour without findings", len(open))
+	}
+	return counts
 }
 
-// every is a finding that holds for the first part of each period.
-func every(period, holds time.Duration, stands string) func(time.Duration) string {
+// every returns a function that returns findings during the first part of each
+// period.
+func every(period, holds time.Duration, active string) func(time.Duration) string {
 	return func(since time.Duration) string {
 		if since%period < holds {
-			return stands
+			return active
 		}
 		return ""
 	}
 }
 
-// maxPerDay is how many notices one finding can bring about in a day, however it
-// comes and goes: four incidents an hour are below FlapTimes, and each of them has
-// a beginning and an end.
+// maxPerDay bounds the notifications about one finding in a day: FlapTimes-1
+// incidents an hour do not flap, and each causes two notifications.
 const maxPerDay = 24 * 2 * (FlapTimes - 1)
 
-// TestDay states how many messages a day of flapping brings, and that a receiver
-// that fails at times gets each of them once.
+// TestDay specifies how many notifications a day of flapping causes.
 func TestDay(t *testing.T) {
 	const s, m = time.Second, time.Minute
 	for name, tt := range map[string]struct {
 		active func(time.Duration) string
 		want   map[NotificationKind]int
 	}{
-		// Four incidents, then one that flaps: told at once, and reminded of after 4 and 12 hours.
+		// Four incidents, then a flapping one, which fires at once, with reminders after 4 and 12 hours.
 		"critical, 20 s of every minute": {every(m, 20*s, paused1), map[NotificationKind]int{NotificationFired: 5, NotificationReminder: 2, NotificationResolved: 5}},
-		// The same, but the four were never told: they did not hold for 30 s.
+		// The same, but the first four never fire, because they end within 30 s.
 		"a warning, 20 s of every minute": {every(m, 20*s, down1), map[NotificationKind]int{NotificationFired: 1, NotificationReminder: 2, NotificationResolved: 1}},
-		// One incident: it never was quiet for 30 s. News for 40 s, the last of them that it flaps.
+		// One incident, because the finding returns within 30 s. Its news end with the event that it flaps.
 		"critical, 5 s of every 10":  {every(10*s, 5*s, paused1), map[NotificationKind]int{NotificationFired: 1, NotificationDeveloped: 2, NotificationReminder: 2, NotificationResolved: 1}},
 		"a warning, 5 s of every 10": {every(10*s, 5*s, down1), map[NotificationKind]int{NotificationFired: 1, NotificationReminder: 2, NotificationResolved: 1}},
-		// A cause that flaps below an effect that stays: four times each way it is news, then that it flaps.
+		// A cause that flaps while its effect stays active: news four times each way, then the event that it flaps.
 		"a cause that comes and goes, its effect stays": {
 			func(since time.Duration) string {
 				return every(2*m, m, redis+";"+paused1+byRedis)(since) + every(2*m, 2*m, ";"+paused2)(since)
 			},
 			map[NotificationKind]int{NotificationFired: 6, NotificationReminder: 4, NotificationResolved: 6},
 		},
-		// Not flapping, by any rule: each time is an incident.
+		// This does not flap: each appearance is an incident.
 		"critical, a minute of every quarter of an hour and a bit": {
 			every(15*m+30*s, m, paused1), map[NotificationKind]int{NotificationFired: 93, NotificationResolved: 93},
 		},
@@ -94,56 +86,16 @@ func TestDay(t *testing.T) {
 		"never":    {every(m, 0, paused1), map[NotificationKind]int{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				tries := 0
-				ops := &channel{answer: func(context.Context, Notification) error {
-					if tries++; tries%3 != 0 {
-						return Retriable{After: time.Duration(tries%2) * 7 * time.Second, Err: errors.New("429")}
-					}
-					return nil
-				}}
-				d := &day{rig: newRig(usual()), begins: time.Now(), counts: make(map[NotificationKind]int)}
-				d.modelRig = open(t, new(memory), ops, nil)
-				d.live(t, tt.active)
-				if diff := cmp.Diff(tt.want, d.counts); diff != "" {
-					t.Errorf("notices (-want +got):\n%s", diff)
-				}
-				d.check(t)
-			})
+			t.Parallel()
+			if diff := cmp.Diff(tt.want, dayOf(t, tt.active)); diff != "" {
+				t.Errorf("notifications (-want +got):\n%s", diff)
+			}
 		})
 	}
 }
 
-// check: each notice was posted once, in the order of its incident.
-func (d *day) check(t *testing.T) {
-	t.Helper()
-	d.modelRig.stop()
-	last := make(map[string]int)
-	total := 0
-	for _, l := range d.modelRig.outbox.letters {
-		if l.state != arrived {
-			t.Errorf("%s is %s, want it to have arrived", l.notification.ID, l.state)
-		}
-		total++
-	}
-	for _, id := range d.modelRig.ops.ids() {
-		for incident := range d.kept {
-			if id == NotificationID(incident, "ops", last[incident]+1) {
-				last[incident]++
-				total--
-			}
-		}
-	}
-	if total != 0 || len(d.modelRig.ops.ids()) != len(d.modelRig.outbox.letters) {
-		t.Errorf("posted %d notices, %d of them not in their order, want %d", len(d.modelRig.ops.ids()), total, len(d.modelRig.outbox.letters))
-	}
-	if len(d.manager.Open()) != 0 {
-		t.Errorf("got %d open incidents after an hour of quiet", len(d.manager.Open()))
-	}
-}
-
-// TestDayIsBounded: no finding that comes and goes evenly brings more than
-// maxPerDay notices in a day.
+// TestDayIsBounded: no finding that appears and disappears at regular intervals
+// causes more than maxPerDay notifications in a day.
 func TestDayIsBounded(t *testing.T) {
 	most := 0
 	for _, period := range []time.Duration{
@@ -151,24 +103,24 @@ func TestDayIsBounded(t *testing.T) {
 		15 * time.Minute, 15*time.Minute + 5*time.Second, 16 * time.Minute, 20 * time.Minute, 31 * time.Minute, time.Hour,
 	} {
 		for _, part := range []time.Duration{10, 2} {
-			for _, stands := range []string{paused1, down1} {
-				notifications := evenDay(t, every(period, period/part, stands))
+			for _, active := range []string{paused1, down1} {
+				notifications := evenDay(t, every(period, period/part, active))
 				most = max(most, notifications)
 				if notifications > maxPerDay {
-					t.Errorf("%s for a %dth of every %s: got %d notices, want at most %d", stands, part, period, notifications, maxPerDay)
+					t.Errorf("%s for a %dth of every %s: got %d notifications, want at most %d", active, part, period, notifications, maxPerDay)
 				}
 			}
 		}
 	}
-	t.Logf("at most %d notices a day; the bound is %d", most, maxPerDay)
+	t.Logf("at most %d notifications a day; the bound is %d", most, maxPerDay)
 }
 
-// evenDay counts the notices of a day with rounds five seconds apart.
-func evenDay(t *testing.T, stands func(time.Duration) string) int {
+// evenDay counts the notifications of a day with rounds five seconds apart.
+func evenDay(t *testing.T, active func(time.Duration) string) int {
 	r, notifications := newRig(usual()), 0
 	parsed := make(map[string][]checks.Finding)
 	for since := time.Duration(0); since < 24*time.Hour; since += 5 * time.Second {
-		line := stands(since)
+		line := active(since)
 		if _, known := parsed[line]; !known {
 			parsed[line] = findings(t, line)
 		}
@@ -177,22 +129,22 @@ func evenDay(t *testing.T, stands func(time.Duration) string) int {
 	return notifications
 }
 
-// TestManyFlapAtOnce: findings that flap below one cause are one incident, and
-// what is told of it grows with the findings only at first.
+// TestManyFlapAtOnce: flapping findings with one cause are one incident, whose
+// notifications are bounded.
 func TestManyFlapAtOnce(t *testing.T) {
 	all := []string{redis}
 	for n := range 10 {
 		all = append(all, fmt.Sprintf("critical node_paused/node%d%s", n, byRedis))
 	}
-	stands := strings.Join(all, ";")
+	active := strings.Join(all, ";")
 	got := evenDay(t, func(since time.Duration) string {
 		if since%(40*time.Second) < 20*time.Second {
-			return stands
+			return active
 		}
 		return redis
 	})
-	// It began; news until each has come for the fifth time, half a minute apart; reminders after 4 and 12 hours.
+	// Fired, news every 30 s until each finding has appeared five times, and reminders after 4 and 12 hours.
 	if want := 1 + 6 + 2; got > want {
-		t.Errorf("got %d notices, want at most %d", got, want)
+		t.Errorf("got %d notifications, want at most %d", got, want)
 	}
 }

@@ -8,49 +8,48 @@ import (
 	"stickwatch/probes"
 )
 
-// A Deployment is a change of a cluster that somebody announced. While it goes on,
-// and until a grace after its end has passed, nobody is notified of what it
-// explains. Then one notification sums it up.
+// A Deployment is an announced change of a cluster. During the deployment and a grace
+// period after its end, receivers are not notified of findings that it explains. Then
+// they are sent one summary.
 type Deployment struct {
 	ID      string
 	Cluster string
-	Name    string    // what is deployed: a version, a ticket
-	Nodes   []string  // the nodes that it changes, as announced; empty: any
+	Name    string    // a version or a ticket, for example
+	Nodes   []string  // the nodes that change, as announced; empty: any
 	From    time.Time // when it was announced
-	To      time.Time // when it was announced to be over; zero: it goes on
+	To      time.Time // its announced end; zero: it is ongoing
 
-	Touched      []string       // nodes that were seen down, restarted, ejected or drained since From, by name
-	CanariesLost int            // sessions of canaries that were lost since From
-	Watched      *WatchedCounts // what a client that watched it reported at its end; nil: none did
-	Summed       time.Time      // when it was summed up; zero: it has not been
+	Touched      []string       // names of the nodes that were observed down, restarted, ejected, or drained since From
+	CanariesLost int            // canary sessions that were lost since From
+	Watched      *WatchedCounts // the results of a client that watched it; nil: none reported any
+	Summed       time.Time      // when its summary was created; zero: it was not
 }
 
-// WatchedCounts are the results of a client that held sessions through a
-// deployment.
+// WatchedCounts are the results of a client that held sessions during a deployment.
 type WatchedCounts struct {
-	Moved   int           // sessions that another node answered, lost or not
-	Lost    int           // sessions that were gone, or had older contents
-	Longest time.Duration // the longest time without a good answer
+	Moved   int           // sessions that were answered by another node, lost or not
+	Lost    int           // sessions that were lost or had stale contents
+	Longest time.Duration // the longest time without a successful response
 }
 
 // The bounds of a deployment.
 const (
-	// LongestDeployment is when a deployment that nobody ends is over.
+	// LongestDeployment is when a deployment without an announced end ends.
 	LongestDeployment = 4 * time.Hour
-	// DefaultGrace is how long after its end a deployment still explains findings, if
-	// the configuration does not say otherwise.
-	DefaultGrace = 30 * time.Second
-	// MaxUnserved is how long a deployment may leave clients without an answer.
-	MaxUnserved = time.Minute
-	// EventMemory is how long after it was summed up a deployment still explains what
-	// happened while it went on: an event is reported for a while after it happened.
+	// defaultGrace is the grace period of a deployment unless the configuration sets
+	// one.
+	defaultGrace = 30 * time.Second
+	// maxUnserved is how long clients may get no response during a deployment.
+	maxUnserved = time.Minute
+	// EventMemory is how long after its summary a deployment explains events that
+	// happened during it, because an event is reported for a while after it happened.
 	EventMemory = 10 * time.Minute
-	// lossSettleTime is how long a loss at a node that is not known to be touched waits
-	// for a round that shows the node's restart.
+	// lossSettleTime is how long a lost session of an untouched node is held back,
+	// until a round shows whether the node was restarted.
 	lossSettleTime = 5 * time.Second
 )
 
-// End is when the deployment is over at the latest.
+// End returns the latest end of the deployment.
 func (d Deployment) End() time.Time {
 	if longest := d.From.Add(LongestDeployment); d.To.IsZero() || longest.Before(d.To) {
 		return longest
@@ -58,35 +57,35 @@ func (d Deployment) End() time.Time {
 	return d.To
 }
 
-// ExplainsAt reports whether a moment is within the deployment or the grace after it.
-func (d Deployment) ExplainsAt(at time.Time, grace time.Duration) bool {
+// explainsAt reports whether a time is within the deployment or its grace period.
+func (d Deployment) explainsAt(at time.Time, grace time.Duration) bool {
 	return !at.Before(d.From) && at.Before(d.End().Add(grace))
 }
 
-// A HoldBack names why a deployment explains a finding, or why it does not.
-type HoldBack string
+// A holdBack is the reason why a deployment explains a finding, or why it does not.
+type holdBack string
 
-// The holds. Those that begin with "not" are notified at once.
+// The reasons. Findings with a reason that begins with "not" are notified at once.
 const (
-	HoldTouchedNode   HoldBack = "touched_node"      // about a node that the deployment touches
-	HoldTouchedOwner  HoldBack = "touched_owner"     // a move or a loss of sessions of such nodes
-	HoldShortOutage   HoldBack = "short_outage"      // clients get no answer, for no longer than MaxUnserved
-	HoldMixedVersions HoldBack = "mixed_versions"    // nodes differ because some have the new version
-	HoldUnsettled     HoldBack = "unsettled"         // a loss so new that its node's restart may not have been seen
-	NotLongOutage     HoldBack = "not_long_outage"   // clients get no answer for longer than MaxUnserved
-	NotLeaked         HoldBack = "not_leaked"        // no deployment gives one client's session to another
-	NotTouched        HoldBack = "not_touched"       // about a node, or about sessions of one, that the deployment does not touch
-	NotByDeployment   HoldBack = "not_by_deployment" // a deployment brings nothing of this kind about
+	holdTouchedNode   holdBack = "touched_node"      // the finding is about a node that the deployment touches
+	holdTouchedOwner  holdBack = "touched_owner"     // sessions of touched nodes moved or were lost
+	holdShortOutage   holdBack = "short_outage"      // clients have had no response for at most maxUnserved
+	holdMixedVersions holdBack = "mixed_versions"    // nodes differ because only some have the new version
+	holdUnsettled     holdBack = "unsettled"         // a session was lost so recently that the restart of its node may not have been observed
+	notLongOutage     holdBack = "not_long_outage"   // clients have had no response for longer than maxUnserved
+	notLeaked         holdBack = "not_leaked"        // no deployment gives a client the session of another
+	notTouched        holdBack = "not_touched"       // the deployment does not touch the node, or the owner of the sessions
+	notByDeployment   holdBack = "not_by_deployment" // deployments do not cause findings of this kind
 )
 
-// IsHeld reports whether the hold keeps a finding from being notified.
-func (h HoldBack) IsHeld() bool {
-	return slices.Contains([]HoldBack{HoldTouchedNode, HoldTouchedOwner, HoldShortOutage, HoldMixedVersions, HoldUnsettled}, h)
+// isHeld reports whether the finding is held back.
+func (h holdBack) isHeld() bool {
+	return slices.Contains([]holdBack{holdTouchedNode, holdTouchedOwner, holdShortOutage, holdMixedVersions, holdUnsettled}, h)
 }
 
-// explainable says by which rule a deployment explains findings of a code. Codes
-// that are missing are never explained.
-var explainable = map[checks.Code]func(Deployment, time.Time, checks.ActiveFinding) HoldBack{
+// explainable has the rule for each code. Findings with other codes are never
+// explained.
+var explainable = map[checks.Code]func(Deployment, time.Time, checks.ActiveFinding) holdBack{
 	checks.NodeDown:              Deployment.explainsDown,
 	checks.NodePaused:            Deployment.explainsNode,
 	checks.NodeRestarted:         Deployment.explainsNode,
@@ -105,80 +104,82 @@ var explainable = map[checks.Code]func(Deployment, time.Time, checks.ActiveFindi
 	checks.SessionRollback:       Deployment.explainsSessions,
 	checks.SessionNotShared:      Deployment.explainsSessions,
 	checks.SessionFailing:        Deployment.explainsFailing,
-	checks.BalancerRemapped:      func(Deployment, time.Time, checks.ActiveFinding) HoldBack { return HoldTouchedOwner },
-	checks.VersionSkew:           func(Deployment, time.Time, checks.ActiveFinding) HoldBack { return HoldMixedVersions },
-	checks.SettingsSkew:          func(Deployment, time.Time, checks.ActiveFinding) HoldBack { return HoldMixedVersions },
-	checks.SessionLeaked:         func(Deployment, time.Time, checks.ActiveFinding) HoldBack { return NotLeaked },
+	checks.BalancerRemapped:      func(Deployment, time.Time, checks.ActiveFinding) holdBack { return holdTouchedOwner },
+	checks.VersionSkew:           func(Deployment, time.Time, checks.ActiveFinding) holdBack { return holdMixedVersions },
+	checks.SettingsSkew:          func(Deployment, time.Time, checks.ActiveFinding) holdBack { return holdMixedVersions },
+	checks.SessionLeaked:         func(Deployment, time.Time, checks.ActiveFinding) holdBack { return notLeaked },
 }
 
-// Explains decides whether the deployment, while it goes on, explains a finding.
-func (d Deployment) Explains(at time.Time, s checks.ActiveFinding) HoldBack {
+// explains decides whether the deployment explains a finding at a time within it.
+func (d Deployment) explains(at time.Time, s checks.ActiveFinding) holdBack {
 	rule := explainable[s.Code]
 	if rule == nil {
-		return NotByDeployment
+		return notByDeployment
 	}
 	return rule(d, at, s)
 }
 
-// explainsDown: a node that is down is touched by that, unless the announcement
-// names others. All of them may be down for a short time.
-func (d Deployment) explainsDown(at time.Time, s checks.ActiveFinding) HoldBack {
-	if s.Group == checks.AllNodesDown && at.Sub(s.Since) > MaxUnserved {
-		return NotLongOutage
+// explainsDown: a node that is down counts as touched, unless the announcement names
+// other nodes. All nodes may be down for maxUnserved.
+func (d Deployment) explainsDown(at time.Time, s checks.ActiveFinding) holdBack {
+	if s.Group == checks.AllNodesDown && at.Sub(s.Since) > maxUnserved {
+		return notLongOutage
 	}
 	return d.explainsNode(at, s)
 }
 
-func (d Deployment) explainsNode(_ time.Time, s checks.ActiveFinding) HoldBack {
+func (d Deployment) explainsNode(_ time.Time, s checks.ActiveFinding) holdBack {
 	if s.Node != "" && d.touches(s.Node) || s.Node == "" && d.touchesAll(s.Nodes) {
-		return HoldTouchedNode
+		return holdTouchedNode
 	}
-	return NotTouched
+	return notTouched
 }
 
-// explainsPage: a page fails at a node that starts, or where clients ask for it.
-func (d Deployment) explainsPage(at time.Time, s checks.ActiveFinding) HoldBack {
+// explainsPage: a page may fail at a touched node, and for maxUnserved through the
+// balancer.
+func (d Deployment) explainsPage(at time.Time, s checks.ActiveFinding) holdBack {
 	if s.Node != "" && s.Code != checks.HandshakeBroken && s.Code != checks.UpgradeRefused {
 		return d.explainsNode(at, s)
 	}
 	return d.explainsOutage(at, s)
 }
 
-func (d Deployment) explainsOutage(at time.Time, s checks.ActiveFinding) HoldBack {
-	if at.Sub(s.Since) > MaxUnserved {
-		return NotLongOutage
+func (d Deployment) explainsOutage(at time.Time, s checks.ActiveFinding) holdBack {
+	if at.Sub(s.Since) > maxUnserved {
+		return notLongOutage
 	}
-	return HoldShortOutage
+	return holdShortOutage
 }
 
-// explainsSessions: sessions go with the nodes that own them.
-func (d Deployment) explainsSessions(at time.Time, s checks.ActiveFinding) HoldBack {
+// explainsSessions: sessions of touched nodes may move or be lost.
+func (d Deployment) explainsSessions(at time.Time, s checks.ActiveFinding) holdBack {
 	switch {
 	case d.touchesAll(s.Nodes):
-		return HoldTouchedOwner
+		return holdTouchedOwner
 	case at.Sub(s.Since) < lossSettleTime:
-		return HoldUnsettled
+		return holdUnsettled
 	default:
-		return NotTouched
+		return notTouched
 	}
 }
 
-// explainsFailing: clients with a session get errors. Those of a node that starts
-// do, for a short time.
-func (d Deployment) explainsFailing(at time.Time, s checks.ActiveFinding) HoldBack {
-	if at.Sub(s.Since) > MaxUnserved {
-		return NotLongOutage
+// explainsFailing: clients with sessions of touched nodes may get errors for
+// maxUnserved.
+func (d Deployment) explainsFailing(at time.Time, s checks.ActiveFinding) holdBack {
+	if at.Sub(s.Since) > maxUnserved {
+		return notLongOutage
 	}
 	return d.explainsSessions(at, s)
 }
 
-// touchesAll reports whether the deployment changes all of some nodes.
+// touchesAll reports whether the deployment touches all of the nodes. It returns
+// false for none.
 func (d Deployment) touchesAll(nodes []string) bool {
 	return len(nodes) > 0 && !slices.ContainsFunc(nodes, func(node string) bool { return !d.touches(node) })
 }
 
-// touches reports whether the deployment changes a node: it was announced, or,
-// where no nodes were, seen.
+// touches reports whether the deployment changes a node, by its announcement or, if
+// that names no nodes, by observation.
 func (d Deployment) touches(node string) bool {
 	if len(d.Nodes) > 0 {
 		return slices.Contains(d.Nodes, node)
@@ -186,9 +187,9 @@ func (d Deployment) touches(node string) bool {
 	return slices.Contains(d.Touched, node)
 }
 
-// TouchedIn are the nodes of a judged round that look as if somebody has worked on
-// them since a moment: down, paused, restarted, ejected or drained. A single round
-// is enough, since the same round shows what it means for sessions.
+// TouchedIn returns the nodes of a round that were down, paused, restarted, ejected,
+// or drained since a time. A single round is enough, because the same round shows the
+// consequences for sessions.
 func TouchedIn(c *probes.Cluster, r checks.Report, since time.Time) []string {
 	var touched []string
 	for _, n := range r.Nodes {

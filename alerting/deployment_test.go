@@ -12,7 +12,7 @@ import (
 	"stickwatch/probes"
 )
 
-// TestExplains is the specification of what a deployment explains.
+// TestExplains specifies which findings a deployment explains.
 func TestExplains(t *testing.T) {
 	const s = time.Second
 	about := func(text string, nodes ...string) checks.Finding {
@@ -29,62 +29,62 @@ func TestExplains(t *testing.T) {
 	for name, tt := range map[string]struct {
 		finding checks.Finding
 		age     time.Duration
-		want    HoldBack
+		want    holdBack
 	}{
-		"a touched node is down":                      {about("node_down", "node1"), time.Hour, HoldTouchedNode},
-		"another is":                                  {about("node_down", "node3"), 0, NotTouched},
-		"all are, for a moment":                       {group(about("node_down", "node1")), 60 * s, HoldTouchedNode},
-		"all are, for long":                           {group(about("node_down", "node1")), 61 * s, NotLongOutage},
-		"a touched node is ejected":                   {about("node_ejected", "node2"), time.Hour, HoldTouchedNode},
-		"a touched node starts":                       {about("node_paused", "node2"), time.Hour, HoldTouchedNode},
-		"its page fails":                              {about("page_failing", "node2"), time.Hour, HoldTouchedNode},
-		"another one's page fails":                    {about("page_failing", "node3"), 0, NotTouched},
-		"a page fails for clients, for a moment":      {about("page_failing"), 60 * s, HoldShortOutage},
-		"for long":                                    {about("page_failing"), 61 * s, NotLongOutage},
-		"the balancer errs, for a moment":             {about("balancer_error", "node1"), 60 * s, HoldShortOutage},
-		"the balancer errs, for long":                 {about("balancer_error", "node1"), 61 * s, NotLongOutage},
-		"no answer, for a moment":                     {about("balancer_down"), 60 * s, HoldShortOutage},
-		"no answer, for long":                         {about("balancer_down"), 61 * s, NotLongOutage},
-		"sessions of touched nodes are lost":          {about("session_lost", "node1", "node2"), time.Hour, HoldTouchedOwner},
-		"sessions of one that is not, too":            {about("session_lost", "node1", "node3"), 6 * s, NotTouched},
-		"sessions of a node that is not, just now":    {about("session_lost", "node3"), 4 * s, HoldUnsettled},
-		"sessions of a node that is not, a while ago": {about("session_lost", "node3"), 5 * s, NotTouched},
-		"nobody knows of which node":                  {about("session_rollback"), 5 * s, NotTouched},
-		"they move away from touched nodes":           {about("session_drift", "node2"), time.Hour, HoldTouchedOwner},
-		"clients with sessions get errors, briefly":   {about("session_failing", "node2"), 60 * s, HoldTouchedOwner},
-		"clients with sessions get errors, for long":  {about("session_failing", "node2"), 61 * s, NotLongOutage},
-		"one session belongs to two":                  {about("session_leaked", "node1"), 0, NotLeaked},
-		"the pool changed":                            {about("balancer_remapped"), time.Hour, HoldTouchedOwner},
-		"versions differ":                             {about("version_skew", "node1", "node3"), time.Hour, HoldMixedVersions},
-		"a dependency is down":                        {about("dependency_down", "node1"), 0, NotByDeployment},
-		"a certificate expires":                       {about("certificate_expiring", "node1"), 0, NotByDeployment},
+		"a touched node is down":                      {about("node_down", "node1"), time.Hour, holdTouchedNode},
+		"another is":                                  {about("node_down", "node3"), 0, notTouched},
+		"all are, for a moment":                       {group(about("node_down", "node1")), 60 * s, holdTouchedNode},
+		"all are, for long":                           {group(about("node_down", "node1")), 61 * s, notLongOutage},
+		"a touched node is ejected":                   {about("node_ejected", "node2"), time.Hour, holdTouchedNode},
+		"a touched node starts":                       {about("node_paused", "node2"), time.Hour, holdTouchedNode},
+		"its page fails":                              {about("page_failing", "node2"), time.Hour, holdTouchedNode},
+		"another one's page fails":                    {about("page_failing", "node3"), 0, notTouched},
+		"a page fails for clients, for a moment":      {about("page_failing"), 60 * s, holdShortOutage},
+		"for long":                                    {about("page_failing"), 61 * s, notLongOutage},
+		"the balancer errs, for a moment":             {about("balancer_error", "node1"), 60 * s, holdShortOutage},
+		"the balancer errs, for long":                 {about("balancer_error", "node1"), 61 * s, notLongOutage},
+		"no answer, for a moment":                     {about("balancer_down"), 60 * s, holdShortOutage},
+		"no answer, for long":                         {about("balancer_down"), 61 * s, notLongOutage},
+		"sessions of touched nodes are lost":          {about("session_lost", "node1", "node2"), time.Hour, holdTouchedOwner},
+		"sessions of one that is not, too":            {about("session_lost", "node1", "node3"), 6 * s, notTouched},
+		"sessions of a node that is not, just now":    {about("session_lost", "node3"), 4 * s, holdUnsettled},
+		"sessions of a node that is not, a while ago": {about("session_lost", "node3"), 5 * s, notTouched},
+		"nobody knows of which node":                  {about("session_rollback"), 5 * s, notTouched},
+		"they move away from touched nodes":           {about("session_drift", "node2"), time.Hour, holdTouchedOwner},
+		"clients with sessions get errors, briefly":   {about("session_failing", "node2"), 60 * s, holdTouchedOwner},
+		"clients with sessions get errors, for long":  {about("session_failing", "node2"), 61 * s, notLongOutage},
+		"one session belongs to two":                  {about("session_leaked", "node1"), 0, notLeaked},
+		"the pool changed":                            {about("balancer_remapped"), time.Hour, holdTouchedOwner},
+		"versions differ":                             {about("version_skew", "node1", "node3"), time.Hour, holdMixedVersions},
+		"a dependency is down":                        {about("dependency_down", "node1"), 0, notByDeployment},
+		"a certificate expires":                       {about("certificate_expiring", "node1"), 0, notByDeployment},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := Deployment{From: noon, Touched: []string{"node1", "node2"}}
 			at := noon.Add(2 * time.Hour)
-			got := d.Explains(at, checks.ActiveFinding{Finding: tt.finding, Since: at.Add(-tt.age)})
+			got := d.explains(at, checks.ActiveFinding{Finding: tt.finding, Since: at.Add(-tt.age)})
 			if got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
-			if got.IsHeld() == strings.HasPrefix(string(got), "not_") {
-				t.Errorf("%s: held is %v", got, got.IsHeld())
+			if got.isHeld() == strings.HasPrefix(string(got), "not_") {
+				t.Errorf("%s: held is %v", got, got.isHeld())
 			}
 		})
 	}
 }
 
-// TestExplainsAnnounced: where nodes were announced, those seen do not count.
+// TestExplainsAnnounced: if nodes were announced, observed nodes do not count.
 func TestExplainsAnnounced(t *testing.T) {
 	d := Deployment{From: noon, Nodes: []string{"node1"}, Touched: []string{"node2"}}
-	for node, want := range map[string]HoldBack{"node1": HoldTouchedNode, "node2": NotTouched} {
+	for node, want := range map[string]holdBack{"node1": holdTouchedNode, "node2": notTouched} {
 		f := checks.Finding{Code: checks.NodeDown, Node: node, Nodes: []string{node}}
-		if got := d.Explains(noon, checks.ActiveFinding{Finding: f, Since: noon}); got != want {
+		if got := d.explains(noon, checks.ActiveFinding{Finding: f, Since: noon}); got != want {
 			t.Errorf("%s: got %s, want %s", node, got, want)
 		}
 	}
 }
 
-// TestTouchedIn: what a round shows of nodes that are worked on.
+// TestTouchedIn specifies which nodes count as touched in a round.
 func TestTouchedIn(t *testing.T) {
 	c := &probes.Cluster{}
 	r := checks.Report{History: &checks.History{Nodes: map[string]checks.NodeHistory{
@@ -110,32 +110,32 @@ func TestTouchedIn(t *testing.T) {
 	}
 }
 
-// A deployed is a rig with a deployment that begins at noon, and touches nodes as
-// they are seen down.
+// A deployed is a rig with a deployment that starts at noon and touches nodes when
+// they are down.
 type deployed struct{ *rig }
 
 func newDeployed(c Config) deployed {
 	r := deployed{newRig(c)}
-	r.manager.NotifyNow([]Deployment{{ID: "7", Cluster: "shop", Name: "4.2", From: noon}})
+	r.manager.SetDeployments([]Deployment{{ID: "7", Cluster: "shop", Name: "4.2", From: noon}})
 	return r
 }
 
 func (r deployed) end(at time.Time) {
 	d := r.manager.deployments.list[0].clone()
 	d.To = at
-	r.manager.NotifyNow([]Deployment{d})
+	r.manager.SetDeployments([]Deployment{d})
 }
 
-// round takes a round, and sums up what is due.
-func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
+// round runs a round and creates due summaries.
+func (r deployed) round(t *testing.T, at time.Time, active string) []string {
 	t.Helper()
-	found := findings(t, stands)
+	found := findings(t, active)
 	for n := range found {
 		if found[n].Code == checks.NodeRestarted {
 			found[n].When = noon.Add(15 * time.Second)
 		}
 	}
-	r.manager.Watched(at, "shop", func(time.Time) (touched []string) {
+	r.manager.ObserveNodes(at, "shop", func(time.Time) (touched []string) {
 		for _, f := range found {
 			if f.Code == checks.NodeDown {
 				touched = append(touched, f.Node)
@@ -144,7 +144,7 @@ func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
 		return touched
 	})
 	notifications := r.see(at, "shop", found)
-	for _, one := range r.manager.Due(at) {
+	for _, one := range r.manager.DueSummaries(at) {
 		notifications = append(notifications, r.commit(r.manager.SumUp(at, one.ID, Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}))...)
 	}
 	var lines []string
@@ -158,8 +158,8 @@ func (r deployed) round(t *testing.T, at time.Time, stands string) []string {
 	return lines
 }
 
-// TestDeployment is the specification of who is notified of what, and when, of a
-// deployment that lasts a minute.
+// TestDeployment specifies the notifications during and after a deployment of one
+// minute.
 func TestDeployment(t *testing.T) {
 	const s = time.Second
 	type testCase struct {
@@ -176,7 +176,7 @@ func TestDeployment(t *testing.T) {
 			{55 * s, "warning node_ejected/node2", nil},
 			{70 * s, "warning node_ejected/node2", nil},
 			{80 * s, "", nil},
-			{90 * s, "", []string{summary + "nothing is active any more"}},
+			{90 * s, "", []string{summary + "no active findings"}},
 			{91 * s, "", nil},
 			{300 * s, "", nil},
 		},
@@ -190,7 +190,7 @@ func TestDeployment(t *testing.T) {
 		"an event of the deployment is not, however long it is reported": {
 			{5 * s, "critical node_down/node1", nil},
 			{15 * s, "warning node_restarted/node1", nil},
-			{90 * s, "warning node_restarted/node1", []string{summary + "nothing is active any more"}},
+			{90 * s, "warning node_restarted/node1", []string{summary + "no active findings"}},
 			{135 * s, "warning node_restarted/node1", nil},
 		},
 		"a long outage is notified at once": {
@@ -226,8 +226,8 @@ func TestDeployment(t *testing.T) {
 	}
 }
 
-// TestSummaryGoesWhereWarningsGo: and not where only what is critical does, nor
-// while the cluster is silenced.
+// TestSummaryGoesWhereWarningsGo: receivers of critical incidents only get no
+// summary, and nobody gets one while the cluster is silenced.
 func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 	c := usual()
 	c.Receivers = []string{"ops", "pager", "crm", "paused"}
@@ -248,7 +248,7 @@ func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newDeployed(c)
 			r.manager.Silence(tt.silences)
-			at := noon.Add(LongestDeployment + DefaultGrace) // nobody ends it
+			at := noon.Add(LongestDeployment + defaultGrace) // nobody ends it
 			step := r.manager.SumUp(at, "7", Counts{})
 			var got []string
 			for _, n := range step.Notifications {
@@ -267,21 +267,21 @@ func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 	}
 }
 
-// TestDeploymentCounts: clients that watched it, canaries and the history know of
-// different sessions.
+// TestDeploymentCounts: clients, canaries, and the history know different sessions;
+// the larger count is used.
 func TestDeploymentCounts(t *testing.T) {
 	r := newDeployed(usual())
 	for n := range 5 {
 		session := probes.Fingerprint(strconv.Itoa(n))
 		for range 3 { // it stays lost
-			r.manager.Met(checks.Request{Cluster: "shop", Session: session, At: noon.Add(time.Duration(n) * time.Second), Outcome: checks.OutcomeLost})
+			r.manager.ObserveRequest(checks.Request{Cluster: "shop", Session: session, At: noon.Add(time.Duration(n) * time.Second), Outcome: checks.OutcomeLost})
 		}
-		r.manager.Met(checks.Request{Cluster: "shop", At: noon, Outcome: checks.OutcomeServed})
-		r.manager.Met(checks.Request{Cluster: "crm", At: noon, Outcome: checks.OutcomeLost})
+		r.manager.ObserveRequest(checks.Request{Cluster: "shop", At: noon, Outcome: checks.OutcomeServed})
+		r.manager.ObserveRequest(checks.Request{Cluster: "crm", At: noon, Outcome: checks.OutcomeLost})
 	}
 	d := r.manager.deployments.list[0].clone()
 	d.To, d.Watched = noon.Add(time.Minute), &WatchedCounts{Moved: 20, Lost: 1, Longest: time.Second}
-	r.manager.NotifyNow([]Deployment{d})
+	r.manager.SetDeployments([]Deployment{d})
 	at := noon.Add(2 * time.Minute)
 	got := r.manager.SumUp(at, "7", Counts{Moved: 3, Lost: 2, Longest: 2 * time.Second}).Notifications[0].Deployment.Counts
 	if diff := cmp.Diff(Counts{Moved: 20, Lost: 5, Longest: 2 * time.Second}, got); diff != "" {

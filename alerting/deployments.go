@@ -10,27 +10,28 @@ import (
 	"stickwatch/probes"
 )
 
-// deployments are those that explain findings, wait to be summed up, or were within
-// EventMemory, oldest first.
+// deployments has the deployments that explain findings or have no summary yet, and
+// those with a summary within EventMemory, oldest first.
 type deployments struct {
 	grace   map[string]time.Duration // by cluster
 	list    []*Deployment
-	changed []*Deployment // since they were taken
+	changed []*Deployment // since the last take
 	lost    map[lostSession]bool
 }
 
-// A lostSession is a session that was lost during a deployment. Where no id is
-// visible, all of a node through one address of the balancer are one.
+// A lostSession identifies a session that was lost during a deployment. If session
+// ids are not visible, all sessions of a node through one balancer address count as
+// one.
 type lostSession struct {
 	deployment, balancer, node string
 	session                    probes.Fingerprint
 }
 
-// maxLost bounds the lost sessions that are told apart.
+// maxLost bounds the number of distinguished lost sessions.
 const maxLost = 10_000
 
-// lose counts a lost session, once however often its client meets that.
-func (d *deployments) lose(one *Deployment, r checks.Request) {
+// countLost counts a lost session once.
+func (d *deployments) countLost(one *Deployment, r checks.Request) {
 	s := lostSession{one.ID, r.Balancer, r.Node, r.Session}
 	if r.Session != "" {
 		s.balancer, s.node = "", ""
@@ -43,18 +44,18 @@ func (d *deployments) lose(one *Deployment, r checks.Request) {
 	}
 	d.lost[s] = true
 	one.CanariesLost++
-	d.change(one)
+	d.markChanged(one)
 }
 
-// replace takes over what was announced. What was observed of a deployment before
-// stays: it may be newer than what the announcement was read with.
+// replace replaces the announced deployments and keeps the observations about them,
+// which may be newer than the announcement read from the history.
 func (d *deployments) replace(announced []Deployment) {
 	old := d.list
 	d.list = nil
 	for _, one := range announced {
 		if at := slices.IndexFunc(old, func(o *Deployment) bool { return o.ID == one.ID }); at >= 0 {
 			if one.Summed.IsZero() {
-				one.Summed = old[at].Summed // which may not be written down yet
+				one.Summed = old[at].Summed // it may not be written yet
 			}
 			one.Touched = union(one.Touched, old[at].Touched)
 			one.CanariesLost = max(one.CanariesLost, old[at].CanariesLost)
@@ -69,20 +70,20 @@ func (d *deployments) replace(announced []Deployment) {
 	}
 }
 
-// union is a sorted list of the names in either.
+// union returns the sorted names that are in a or b.
 func union(a, b []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
 }
 
-// graceOf is how long after its end a deployment of a cluster explains findings.
+// graceOf returns the grace period of the deployments of a cluster.
 func (d *deployments) graceOf(cluster string) time.Duration {
 	if grace, ok := d.grace[cluster]; ok {
 		return grace
 	}
-	return DefaultGrace
+	return defaultGrace
 }
 
-// forget drops those that were summed up long ago.
+// forget removes deployments with an old summary.
 func (d *deployments) forget(at time.Time) {
 	maps.DeleteFunc(d.lost, func(s lostSession, _ bool) bool {
 		return !slices.ContainsFunc(d.list, func(one *Deployment) bool { return one.ID == s.deployment && one.Summed.IsZero() })
@@ -92,33 +93,32 @@ func (d *deployments) forget(at time.Time) {
 	})
 }
 
-// at are the deployments of a cluster that explain findings at a moment.
+// at returns the deployments of a cluster that explain findings at a time.
 func (d *deployments) at(at time.Time, cluster string) []*Deployment {
 	var list []*Deployment
 	for _, one := range d.list {
-		if one.Cluster == cluster && one.ExplainsAt(at, d.graceOf(cluster)) {
+		if one.Cluster == cluster && one.explainsAt(at, d.graceOf(cluster)) {
 			list = append(list, one)
 		}
 	}
 	return list
 }
 
-// touch notes nodes that somebody has worked on.
+// touch adds nodes that were observed to be touched.
 func (d *deployments) touch(one *Deployment, nodes []string) {
 	if all := union(one.Touched, nodes); len(all) > len(one.Touched) {
 		one.Touched = all
-		d.change(one)
+		d.markChanged(one)
 	}
 }
 
-func (d *deployments) change(one *Deployment) {
+func (d *deployments) markChanged(one *Deployment) {
 	if !slices.Contains(d.changed, one) {
 		d.changed = append(d.changed, one)
 	}
 }
 
-// take returns copies of the deployments that have changed since it was called
-// last.
+// take returns copies of the deployments that have changed since the previous call.
 func (d *deployments) take() []Deployment {
 	var changed []Deployment
 	for _, one := range d.changed {
@@ -134,12 +134,12 @@ func (d *Deployment) clone() Deployment {
 	return c
 }
 
-// deploymentPrefix begins the reason for which a deployment holds an incident back.
+// deploymentPrefix is the prefix of the reason for which a deployment holds back an
+// incident.
 const deploymentPrefix = "deployment "
 
-// whyMember names the deployment that explains a member of an incident; "": none
-// does.
-func (d *deployments) whyMember(at time.Time, i *Incident, m Member) string {
+// reason names the deployment that explains a member of an incident; "": none.
+func (d *deployments) reason(at time.Time, i *Incident, m Member) string {
 	one := d.explaining(at, i, m)
 	if one == nil {
 		return ""
@@ -147,23 +147,23 @@ func (d *deployments) whyMember(at time.Time, i *Incident, m Member) string {
 	return deploymentPrefix + cmp.Or(probes.Clean(one.Name, probes.MaxError), one.ID)
 }
 
-// explaining is the deployment that explains a member of an incident, or a cause
-// of it; nil: none does. What is never explained by a deployment is not explained
-// by a cause either.
+// explaining returns the deployment that explains a member of an incident or a cause
+// of it; nil: none. If a deployment can never explain the member, it is not explained
+// by its cause either.
 func (d *deployments) explaining(at time.Time, i *Incident, m Member) *Deployment {
 	for range i.Findings {
 		for _, one := range d.list {
 			when, grace := at, d.graceOf(m.Cluster)
 			if !m.When.IsZero() {
-				when = m.When // an event is part of its deployment, though that may be over by now
+				when = m.When // an event belongs to its deployment even if that has ended
 			}
-			if one.Cluster != m.Cluster || !one.ExplainsAt(when, grace) {
+			if one.Cluster != m.Cluster || !one.explainsAt(when, grace) {
 				continue
 			}
-			switch hold := one.Explains(when, m.ActiveFinding); {
-			case hold.IsHeld():
+			switch hold := one.explains(when, m.ActiveFinding); {
+			case hold.isHeld():
 				return one
-			case hold == NotLeaked || hold == NotLongOutage:
+			case hold == notLeaked || hold == notLongOutage:
 				return nil
 			}
 		}
@@ -176,34 +176,34 @@ func (d *deployments) explaining(at time.Time, i *Incident, m Member) *Deploymen
 	return nil
 }
 
-// Announce puts deployments in force, in place of those before: all that go on,
-// and all that have not been summed up. It takes effect with the next call of any
-// other method.
-func (d *Manager) NotifyNow(announced []Deployment) { d.deployments.replace(announced) }
+// SetDeployments replaces the announced deployments: all that are ongoing or have no
+// summary. They take effect with the next call that returns a Step.
+func (d *Manager) SetDeployments(announced []Deployment) { d.deployments.replace(announced) }
 
-// Watched notes what a judged round shows of the nodes that deployments of its
-// cluster touch. It is called before what the round found is observed.
-func (d *Manager) Watched(at time.Time, cluster string, touchedSince func(time.Time) []string) {
+// ObserveNodes records the nodes that deployments of a cluster touch, as shown by a
+// round. Call it before Observe with the findings of the round.
+func (d *Manager) ObserveNodes(at time.Time, cluster string, touchedSince func(time.Time) []string) {
 	for _, one := range d.deployments.at(at, cluster) {
 		d.deployments.touch(one, touchedSince(one.From))
 	}
 }
 
-// Met notes what a client met during deployments of its cluster.
-func (d *Manager) Met(r checks.Request) {
+// ObserveRequest records a session that was lost during deployments of its cluster.
+func (d *Manager) ObserveRequest(r checks.Request) {
 	if r.Outcome != checks.OutcomeLost && r.Outcome != checks.OutcomeStale && r.Outcome != checks.OutcomeForeign {
 		return
 	}
 	for _, one := range d.deployments.at(r.At, r.Cluster) {
-		d.deployments.lose(one, r)
+		d.deployments.countLost(one, r)
 	}
 }
 
-// Due are the deployments whose grace has passed, and that wait to be summed up.
-func (d *Manager) Due(at time.Time) []Deployment {
+// DueSummaries returns the deployments whose grace period has passed and that have no
+// summary.
+func (d *Manager) DueSummaries(at time.Time) []Deployment {
 	var due []Deployment
 	for _, one := range d.deployments.list {
-		if !one.Summed.IsZero() || at.Before(one.From) || one.ExplainsAt(at, d.deployments.graceOf(one.Cluster)) {
+		if !one.Summed.IsZero() || at.Before(one.From) || one.explainsAt(at, d.deployments.graceOf(one.Cluster)) {
 			continue
 		}
 		due = append(due, one.clone())

@@ -1,15 +1,11 @@
-// Package alerting is who is told of what, and when.
+// Package alerting decides who is notified of what, and when.
 //
-// Findings that have one cause are one [Incident], from first sight to
-// recovery. A [Desk] decides: it is pure, takes the time as an argument, touches
-// nothing, and names its reasons in the incident's timeline. What it decides is
-// a [Step], which comes to the disk whole, notices included; only then is there
-// anything to tell. So nobody is told of what is forgotten by a crash, and
-// nothing that was decided is not told.
+// Findings with the same cause form one [Incident], from the first finding to the
+// recovery. The incident [Manager] is pure: it takes the time as an argument, does
+// no I/O, and records its reasons in the timeline of the incident. Its decision is a
+// [Step]: changed incidents and new notifications, which are written in one
+// transaction before anything is sent. Therefore a crash neither loses a notification
+// nor makes stickwatch forget one that was sent.
 //
-// A [Dispatcher] takes notices from there to their receivers, apart from all
-// that probes and decides. Between posting a notice and writing down that it was
-// posted the process may end; then a receiver that can be searched (a [Finder])
-// is asked before the notice is posted again, and any other may get it twice. A
-// message said twice is better than one that is lost.
+// Receivers implement [Notifier]. Package internal/notify delivers the notifications.
 package alerting

@@ -6,41 +6,41 @@ import (
 	"time"
 )
 
-// An Event is a line in an incident's timeline.
+// An Event is an entry in the timeline of an incident.
 type Event struct {
 	At      time.Time // when it was decided
 	Kind    EventKind
-	Cluster string // of the finding, where the incident concerns several; else ""
+	Cluster string // of the finding, if the incident concerns several; else ""
 	Finding string // its key; "": about the incident as a whole
-	Text    string // one sentence for people, in English; Language.Event has others
-	Reason  Reason // the decision behind it
-	Detail  string // of EventNotified the receiver, of EventMerged the other incident, of EventSilenced why, of EventWorsened the severity, of EventUnwatched the cluster; else ""
-	Omitted int    // of EventCut: how many events are not kept
+	Text    string // one sentence in English; Language.Event has other languages
+	Reason  Reason // why it was decided
+	Detail  string // EventNotified: the receiver; EventMerged: the other incident; EventSilenced: why; EventWorsened: the severity; EventUnwatched: the cluster; else ""
+	Omitted int    // EventCut: the number of removed events
 }
 
-// An EventKind says what happened in an incident.
+// An EventKind is the kind of an event.
 type EventKind string
 
 // The kinds of event.
 const (
-	EventOpened     EventKind = "opened"     // its first finding appeared
-	EventJoined     EventKind = "joined"     // a finding became part of it
-	EventLeft       EventKind = "left"       // a finding is over
-	EventReturned   EventKind = "returned"   // a finding that was over holds again
-	EventMoved      EventKind = "moved"      // a finding turned out to have another cause
-	EventAltered    EventKind = "altered"    // a finding has another severity, explanation or set of nodes
-	EventExplained  EventKind = "explained"  // what was taken for the cause has a cause
-	EventMerged     EventKind = "merged"     // two incidents turned out to be one
+	EventOpened     EventKind = "opened"     // the first finding appeared
+	EventJoined     EventKind = "joined"     // a finding was added
+	EventLeft       EventKind = "left"       // a finding ended
+	EventReturned   EventKind = "returned"   // an ended finding is active again
+	EventMoved      EventKind = "moved"      // a finding moved to another incident, which has its cause
+	EventAltered    EventKind = "altered"    // a finding has another severity, explanation, or set of nodes
+	EventExplained  EventKind = "explained"  // the cause has a cause, which is the new cause
+	EventMerged     EventKind = "merged"     // two incidents have the same cause
 	EventWorsened   EventKind = "worsened"   // the severity rose
-	EventFired      EventKind = "fired"      // it has held long enough to be told
-	EventFlapping   EventKind = "flapping"   // a finding comes and goes
-	EventWithdrawn  EventKind = "withdrawn"  // it went away before it was told
-	EventResolved   EventKind = "resolved"   // it is over
-	EventSilenced   EventKind = "silenced"   // from here on nobody is told
-	EventUnsilenced EventKind = "unsilenced" // from here on receivers are told again
-	EventNotified   EventKind = "told"       // a notice was written for a receiver
+	EventFired      EventKind = "fired"      // it changed from pending to firing
+	EventFlapping   EventKind = "flapping"   // a finding appears and disappears
+	EventWithdrawn  EventKind = "withdrawn"  // it ended before it fired
+	EventResolved   EventKind = "resolved"   // it is resolved
+	EventSilenced   EventKind = "silenced"   // receivers are not notified from now on
+	EventUnsilenced EventKind = "unsilenced" // receivers are notified again from now on
+	EventNotified   EventKind = "told"       // a notification was created for a receiver
 	EventUnwatched  EventKind = "unwatched"  // one of its clusters is not watched any more
-	EventCut        EventKind = "cut"        // events at this place are not kept
+	EventCut        EventKind = "cut"        // events at this point were removed
 )
 
 // worsens reports whether the severity of the incident rose.
@@ -51,38 +51,38 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonNewCause       Reason = "new_cause"            // no open incident has its cause
-	ReasonSameCause      Reason = "same_cause"           // its cause is part of the incident
-	ReasonStillPart      Reason = "still_part"           // it was part of the incident, and nothing else explains it
-	ReasonOtherCause     Reason = "other_cause"          // its cause is part of another incident
+	ReasonNewCause       Reason = "new_cause"            // no open incident has the cause
+	ReasonSameCause      Reason = "same_cause"           // the cause is part of the incident
+	ReasonStillPart      Reason = "still_part"           // the finding was part of the incident, and nothing else explains it
+	ReasonOtherCause     Reason = "other_cause"          // the cause is part of another incident
 	ReasonCauseFound     Reason = "cause_found"          // the cause appeared later than its effects
 	ReasonOneCause       Reason = "one_cause"            // the causes of two incidents have the same cause
-	ReasonGone           Reason = "gone"                 // the newest rounds do not see it any more
-	ReasonSeen           Reason = "seen"                 // the newest rounds see it so
-	ReasonWorse          Reason = "worse_than_before"    // a finding is more severe than all before
+	ReasonGone           Reason = "gone"                 // the latest rounds do not show the finding
+	ReasonSeen           Reason = "seen"                 // the latest rounds show the finding
+	ReasonWorse          Reason = "worse_than_before"    // a finding is more severe than all earlier ones
 	ReasonHeld           Reason = "held_long_enough"     // alerting.for has passed
 	ReasonCameAndWent    Reason = "came_and_went"        // FlapTimes within FlapWindow
 	ReasonQuiet          Reason = "quiet_long_enough"    // alerting.resolve_after, or FlapQuiet, has passed
 	ReasonNotHeld        Reason = "not_held_long_enough" // quiet before alerting.for had passed
 	ReasonUnwatched      Reason = "no_longer_watched"    // its cluster is not in the configuration
-	ReasonSilence        Reason = "silence"              // a silence or a maintenance window covers it
+	ReasonSilence        Reason = "silence"              // a silence or a maintenance window matches
 	ReasonDeployment     Reason = "deployment"           // an announced deployment explains it
-	ReasonSilenceOver    Reason = "silence_over"         // none does any more
-	ReasonFirst          Reason = "first_notice"         // the receiver did not know of it
+	ReasonSilenceOver    Reason = "silence_over"         // no silence or deployment applies any more
+	ReasonFirst          Reason = "first_notice"         // the receiver was not notified before
 	ReasonNews           Reason = "developed"            // there are developments, and Gather has passed
 	ReasonStillFiring    Reason = "still_firing"         // alerting.repeat has passed
-	ReasonNotifiedBefore Reason = "told_before"          // who knows of an incident is told of its end
+	ReasonNotifiedBefore Reason = "told_before"          // the receiver was notified before, so it is notified of the end
 	ReasonBounded        Reason = "timeline_bounded"     // MaxEvents
 )
 
-// MaxEvents bounds a timeline. Of a longer one the beginning and the end are
-// kept: how it came about, and how it stands.
+// MaxEvents bounds a timeline. Of a longer timeline, the beginning and the end are
+// kept.
 const MaxEvents = 200
 
-// keptFirst is how many events of a bounded timeline are its beginning.
+// keptFirst is the number of events kept from the beginning of a full timeline.
 const keptFirst = 50
 
-// appendEvent appends to a timeline and keeps its bound.
+// appendEvent appends to a timeline and enforces MaxEvents.
 func appendEvent(timeline []Event, e Event) []Event {
 	timeline = append(timeline, e)
 	if len(timeline) <= MaxEvents {
@@ -95,6 +95,6 @@ func appendEvent(timeline []Event, e Event) []Event {
 		timeline = slices.Delete(timeline, keptFirst+1, keptFirst+2)
 		timeline[keptFirst].Omitted++
 	}
-	timeline[keptFirst].Text = fmt.Sprintf("%d events are not kept", timeline[keptFirst].Omitted)
+	timeline[keptFirst].Text = fmt.Sprintf("%d events were removed", timeline[keptFirst].Omitted)
 	return timeline
 }

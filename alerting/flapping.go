@@ -5,32 +5,31 @@ import (
 	"time"
 )
 
-// A finding flaps when it appears FlapTimes times within FlapWindow, in one
-// incident or in several. That is said once, in place of holding long enough;
-// its incident is then over only when it has been quiet for FlapQuiet, so that
-// one that flaps on evenly stays one incident: FlapWindow/(FlapTimes-1).
+// A finding flaps when it appears FlapTimes times within FlapWindow, in one incident
+// or in several. Its incident then fires at once and resolves only after FlapQuiet,
+// which is FlapWindow/(FlapTimes-1), so that regular flapping stays one incident.
 //
-// What does not flap by this rule appears four times in an hour at most: no
-// finding begins more than 96 incidents a day, each with a beginning and an end
-// to be told. What does flap is told twice, and reminded of.
+// A finding that does not flap by this rule appears at most four times an hour and
+// opens at most 96 incidents a day. A flapping finding causes two notifications and
+// reminders.
 const (
 	FlapTimes  = 5
 	FlapWindow = time.Hour
 	FlapQuiet  = 15 * time.Minute
 )
 
-// flapCounter remembers when findings appeared, longer than their incidents last:
-// at most FlapTimes each, not older than FlapWindow, the newest last.
+// A flapCounter has the recent appearances of findings, including those in resolved
+// incidents: at most FlapTimes each, none older than FlapWindow, the newest last.
 type flapCounter map[subject][]time.Time
 
-// A subject is a finding of a cluster, from one round to the next.
+// A subject identifies a finding of a cluster across rounds.
 type subject struct{ cluster, key string }
 
-// maxSubjects bounds the memory: keys have words of targets in them.
+// maxSubjects bounds the number of subjects, because keys contain text from targets.
 const maxSubjects = 10_000
 
-// came adds an appearance, and returns all that count.
-func (c flapCounter) came(s subject, at time.Time) []time.Time {
+// add adds an appearance and returns all recent ones.
+func (c flapCounter) add(s subject, at time.Time) []time.Time {
 	times := append(recent(c[s], at), at)
 	times = times[max(0, len(times)-FlapTimes):]
 	if _, known := c[s]; known || len(c) < maxSubjects {
@@ -39,7 +38,7 @@ func (c flapCounter) came(s subject, at time.Time) []time.Time {
 	return slices.Clone(times)
 }
 
-// learn takes over what an incident knows of the past.
+// learn adds the appearances that an incident has recorded.
 func (c flapCounter) learn(i *Incident) {
 	for _, m := range i.Findings {
 		s := subject{m.Cluster, m.Key()}
@@ -49,7 +48,7 @@ func (c flapCounter) learn(i *Incident) {
 	}
 }
 
-// forget drops what does not count any more.
+// forget removes appearances that are too old.
 func (c flapCounter) forget(at time.Time) {
 	for s, times := range c {
 		if times = recent(times, at); len(times) == 0 {
@@ -58,7 +57,7 @@ func (c flapCounter) forget(at time.Time) {
 	}
 }
 
-// recent are the times that count at a moment.
+// recent returns the times that are within FlapWindow.
 func recent(times []time.Time, at time.Time) []time.Time {
 	return slices.DeleteFunc(slices.Clone(times), func(t time.Time) bool { return at.Sub(t) > FlapWindow })
 }

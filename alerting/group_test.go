@@ -11,7 +11,7 @@ import (
 	"stickwatch/checks"
 )
 
-// allDown are findings of a cluster in which no node is up, and what that explains.
+// allDown returns the findings of a cluster whose nodes are all down.
 func allDown(t *testing.T, more string) []checks.Finding {
 	t.Helper()
 	list := findings(t, "critical node_down/node1; critical node_down/node2; critical node_down/node3")
@@ -21,8 +21,7 @@ func allDown(t *testing.T, more string) []checks.Finding {
 	return append(list, findings(t, more)...)
 }
 
-// TestAllNodesDownIsOneIncident: in whatever order nodes fail and return, and
-// however often the consequences come and go.
+// TestAllNodesDownIsOneIncident: in every order in which nodes fail and recover.
 func TestAllNodesDownIsOneIncident(t *testing.T) {
 	const error1 = "critical balancer_error < node_down/node1"
 	for name, rounds := range map[string][][]checks.Finding{
@@ -67,18 +66,17 @@ func TestAllNodesDownIsOneIncident(t *testing.T) {
 	}
 }
 
-// TestSilenceOfOneOfAGroup: what is announced for one node is not announced for
-// all.
+// TestSilenceOfOneOfAGroup: a silence of one node does not silence the others.
 func TestSilenceOfOneOfAGroup(t *testing.T) {
 	r := newRig(usual())
 	r.manager.Silence([]Silence{{ID: "a", Cluster: "shop", Node: "node1", From: noon, To: noon.Add(time.Hour)}})
 	got := r.notify(r.see(noon, "shop", allDown(t, "")))
 	if diff := cmp.Diff([]string{"ops fired #1 node_down/node1 critical"}, got); diff != "" {
-		t.Errorf("notices (-want +got):\n%s", diff)
+		t.Errorf("notifications (-want +got):\n%s", diff)
 	}
 }
 
-// sum reads findings that name several nodes, and events.
+// sum parses findings that name several nodes, and events.
 func sum(t *testing.T, line string, when time.Time, nodes ...string) []checks.Finding {
 	t.Helper()
 	list := findings(t, line)
@@ -94,9 +92,9 @@ func sum(t *testing.T, line string, when time.Time, nodes ...string) []checks.Fi
 	return list
 }
 
-// TestOneTrouble: what is one trouble is one incident, though nothing in a round says
-// that one finding explains the other; and what is not, is several.
-func TestOneTrouble(t *testing.T) {
+// TestGroupings specifies which findings share an incident although none explains
+// another.
+func TestGroupings(t *testing.T) {
 	const ejected1, split, cost = "warning node_ejected/node1", "critical balancer_split", "warning node_restarted/sessions lost"
 	type at struct {
 		seconds int
@@ -170,5 +168,48 @@ func TestOneTrouble(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// activeFindings returns a finding that has been active since noon.
+func activeFindings(f checks.Finding) checks.ActiveFinding {
+	return checks.ActiveFinding{Finding: f, Since: noon, Last: noon}
+}
+
+func TestFamilies(t *testing.T) {
+	for name, tt := range map[string]struct {
+		active string
+		want   [][]string
+	}{
+		"nothing":                   {"", nil},
+		"each its own cause":        {down1 + ";" + paused2, [][]string{{"node_down/node1"}, {"node_paused/node2"}}},
+		"the root leads":            {paused1 + byRedis + ";" + redis, [][]string{{"dependency_down/Redis", "node_paused/node1"}}},
+		"a chain":                   {"critical balancer_error < node_failing_in_rotation/node1;" + rotation1 + ";" + down1, [][]string{{"node_down/node1", "balancer_error", "node_failing_in_rotation/node1"}}},
+		"a cause that is not there": {paused1 + byRedis, [][]string{{"node_paused/node1"}}},
+		"one that is not there":     {paused1 + byRedis + ";" + down1 + ";" + paused2 + byRedis, [][]string{{"node_paused/node1", "node_paused/node2"}, {"node_down/node1"}}},
+		"its own cause":             {"warning slow < slow", [][]string{{"slow"}}},
+		"a circle": {
+			"warning slow < node_down/node1; warning node_down/node1 < slow; critical balancer_error < slow",
+			[][]string{{"node_down/node1", "slow", "balancer_error"}},
+		},
+		"one key twice": {down1 + ";" + down1, [][]string{{"node_down/node1"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stands []checks.ActiveFinding
+			for _, f := range findings(t, tt.active) {
+				stands = append(stands, activeFindings(f))
+			}
+			var got [][]string
+			for _, f := range causeGroups(stands) {
+				var keys []string
+				for _, s := range f.members {
+					keys = append(keys, s.Key())
+				}
+				got = append(got, keys)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("families (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"stickwatch/checks"
 )
 
-// at10 are findings about nodes of the machine 10.0.0.5, and others.
+// at10 parses findings; those about nodes are on the host 10.0.0.5.
 func at10(t *testing.T, line string) []checks.Finding {
 	t.Helper()
 	list := findings(t, line)
@@ -22,7 +22,7 @@ func at10(t *testing.T, line string) []checks.Finding {
 	return list
 }
 
-// byHost are the usual rules, with one incident for a machine.
+// byHost returns the default rules with ByHost.
 func byHost() Config {
 	c := usual()
 	c.ByHost = true
@@ -31,7 +31,7 @@ func byHost() Config {
 
 const down2 = "warning node_down/node2"
 
-// TestHost: clusters whose nodes fail by one machine share an incident, told once.
+// TestHost: clusters whose nodes fail because of one host share an incident.
 func TestHost(t *testing.T) {
 	const s = time.Second
 	r := newRig(byHost())
@@ -71,12 +71,12 @@ func TestHost(t *testing.T) {
 		"ops resolved #1 node_down/node2 critical [left node_down/node2, left node_down/node1, left node_failing_in_rotation/node1]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("notices (-want +got):\n%s", diff)
+		t.Errorf("notifications (-want +got):\n%s", diff)
 	}
 }
 
-// TestApart is what shares no incident.
-func TestApart(t *testing.T) {
+// TestSeparateIncidents specifies which findings share no incident.
+func TestSeparateIncidents(t *testing.T) {
 	apart := byHost()
 	apart.ByHost = false
 	for name, tt := range map[string]struct {
@@ -87,7 +87,7 @@ func TestApart(t *testing.T) {
 	}{
 		"together":           {byHost(), at10(t, down1), 0, 1},
 		"grouped by cluster": {apart, at10(t, down1), 0, 2},
-		"much later":         {byHost(), at10(t, down1), OneMoment + time.Second, 2},
+		"much later":         {byHost(), at10(t, down1), groupWindow + time.Second, 2},
 		"another machine":    {byHost(), findings(t, down1), 0, 2},
 		"another trouble":    {byHost(), findings(t, paused1), 0, 2},
 	} {
@@ -109,10 +109,10 @@ func TestApart(t *testing.T) {
 	}
 }
 
-// TestSharedIncident: routes, silences and deployments fit any member of an
-// incident, and only the whole of it is held back.
+// TestSharedIncident: routes match any member of an incident, and it is held back
+// only if all its members are silenced or explained.
 func TestSharedIncident(t *testing.T) {
-	shared := func(c Config, prepare func(*Manager)) []string {
+	groupableCodes := func(c Config, prepare func(*Manager)) []string {
 		r := newRig(c)
 		prepare(r.manager)
 		var got []string
@@ -144,19 +144,19 @@ func TestSharedIncident(t *testing.T) {
 		"a silence of one":               {byHost(), silent("shop"), fired},
 		"silences of both":               {byHost(), silent("shop", "crm"), nil},
 		"a deployment of one": {byHost(), func(d *Manager) {
-			d.NotifyNow([]Deployment{{ID: "7", Cluster: "shop", Nodes: []string{"node1"}, From: noon}})
+			d.SetDeployments([]Deployment{{ID: "7", Cluster: "shop", Nodes: []string{"node1"}, From: noon}})
 		}, fired},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, shared(tt.config, tt.prepare)); diff != "" {
-				t.Errorf("notices (-want +got):\n%s", diff)
+			if diff := cmp.Diff(tt.want, groupableCodes(tt.config, tt.prepare)); diff != "" {
+				t.Errorf("notifications (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestUnwatchedMember: a cluster that leaves the configuration leaves the others'
-// incident, and the monitor's own incident stays.
+// TestUnwatchedMember: a removed cluster is removed from a shared incident, and the
+// incident about stickwatch itself stays.
 func TestUnwatchedMember(t *testing.T) {
 	r := newRig(byHost())
 	r.see(noon, "shop", at10(t, down1))

@@ -10,67 +10,66 @@ import (
 	"stickwatch/checks"
 )
 
-// An Incident is findings with one cause, from first sight to recovery: of one
-// cluster, of several that fail by one machine, or of the monitor itself, which is
-// no cluster. It holds all that is needed to go on with it after a restart.
+// An Incident is a group of findings with the same cause, from the first finding to
+// the recovery. It concerns one cluster, several that fail because of one host, or
+// stickwatch itself. It contains everything that is needed to continue after a
+// restart.
 type Incident struct {
-	ID       string   // unique, and sortable by when it was opened
-	Cluster  string   // the worst affected; "": of the monitor itself
-	Clusters []string // every cluster that it concerns, in the order in which they joined; empty: of the monitor itself
-	Host     string   // the machine by which several clusters fail; "": there is none
+	ID       string   // unique; sorts by the time of opening
+	Cluster  string   // the one with the most severe active finding; "": stickwatch itself
+	Clusters []string // all that it concerns, in the order in which they were added; empty: stickwatch itself
+	Host     string   // the host because of which several clusters fail; "": none
 	State    State
-	Severity checks.Severity // the worst that any of its findings has had
+	Severity checks.Severity // the highest of all its findings so far
 
-	Cause    checks.Finding // the finding that explains the others; it may be over while they hold
+	Cause    checks.Finding // explains the others; it may have ended while they are active
 	Findings []Member       // the cause first, then in the order in which they appeared
 
-	Started  time.Time // first sight of its first finding
-	Fired    time.Time // when it had held long enough to be told; zero: it has not
-	Ended    time.Time // when nothing of it held any more; zero: something does
+	Started  time.Time // when its first finding started
+	Fired    time.Time // when it changed from pending to firing; zero: it has not
+	Ended    time.Time // when its last active finding ended; zero: one is active
 	Timeline []Event   // oldest first, at most MaxEvents
 
-	Flapping   bool       // its findings come and go; see FlapTimes
-	MergedInto string     // the incident that turned out to have the same cause; "": none
-	Silenced   string     // why nobody is told of it now; "": they are
-	Notified   []Notified `json:"Told"` // how far each receiver knows of it
+	Flapping   bool       // its findings appear and disappear; see FlapTimes
+	MergedInto string     // the ID of the incident that has the same cause; "": none
+	Silenced   string     // why receivers are not notified of it now; "": they are
+	Notified   []Notified `json:"Told"` // one for each receiver that was notified
 }
 
-// A State is how far an incident has come.
+// A State is the state of an incident.
 type State string
 
-// The states. Pending: it has not held long enough for anybody to be told.
-// Firing: somebody is to be told. Resolved: nothing of it has held for a quiet
-// time, and nothing will be added to it.
+// The states. An incident is Pending until it has been active for long enough to
+// notify receivers, then Firing. It is Resolved when it has had no active finding for
+// long enough; nothing is added to it any more.
 const (
 	Pending  State = "pending"
 	Firing   State = "firing"
 	Resolved State = "resolved"
 )
 
-// MaxFindings bounds the findings of an incident: beyond it those are dropped
+// maxFindings bounds the findings of an incident: beyond it those are dropped
 // that have been over for the longest. What holds is never dropped.
-const MaxFindings = 200
+const maxFindings = 200
 
-// Holds reports whether something of the incident holds for which somebody
-// would be told.
+// Holds reports whether the incident has an active finding that alerts.
 func (i *Incident) Holds() bool { return !i.heldSince().IsZero() }
 
-// Concerns reports whether the incident is about a cluster, among others; "" is the
-// monitor itself.
+// Concerns reports whether the incident concerns a cluster; "" is stickwatch itself.
 func (i *Incident) Concerns(cluster string) bool {
 	return i.Cluster == cluster || slices.Contains(i.Clusters, cluster)
 }
 
-// join makes a cluster one that the incident concerns.
+// join adds a cluster to those that the incident concerns.
 func (i *Incident) join(cluster string) {
 	if cluster != "" && !slices.Contains(i.Clusters, cluster) {
 		i.Clusters = append(i.Clusters, cluster)
 	}
 }
 
-// rank makes the worst affected cluster the incident's: the one with the most
-// severe finding that holds. Of several it stays the one that it was.
-func (i *Incident) rank() {
+// updateCluster sets Cluster to the one with the most severe active finding. Among
+// equals it keeps the current one.
+func (i *Incident) updateCluster() {
 	if len(i.Clusters) < 2 {
 		return
 	}
@@ -82,8 +81,8 @@ func (i *Incident) rank() {
 	}
 }
 
-// worstOf is the severity of a cluster's most severe finding that holds; "": none
-// does.
+// worstOf returns the highest severity of the active findings of a cluster; "": none
+// is active.
 func (i *Incident) worstOf(cluster string) checks.Severity {
 	var worst checks.Severity
 	for _, m := range i.Findings {
@@ -94,10 +93,10 @@ func (i *Incident) worstOf(cluster string) checks.Severity {
 	return worst
 }
 
-// Advised is the finding whose remedy is the one to follow: the cause, or that of the
-// nodes with the same trouble which is active; or, where it is mere information, the
-// first of its consequences that holds and is more.
-func (i *Incident) Advised() checks.Finding {
+// advised returns the finding whose remedy to follow: the cause, or the active one of
+// several nodes with the same failure. If the cause is only information, it returns
+// the first active consequence that is at least a warning.
+func (i *Incident) advised() checks.Finding {
 	if !i.Cause.Severity.AtLeast(checks.Warning) {
 		for _, m := range i.Findings {
 			if m.Holds() && m.Severity.AtLeast(checks.Warning) {
@@ -109,7 +108,7 @@ func (i *Incident) Advised() checks.Finding {
 	return alike[0].Finding
 }
 
-// Duration is how long the incident lasted, or has lasted at a moment.
+// Duration returns how long the incident lasted, or has lasted at a time.
 func (i *Incident) Duration(at time.Time) time.Duration {
 	if !i.Ended.IsZero() {
 		at = i.Ended
@@ -117,21 +116,22 @@ func (i *Incident) Duration(at time.Time) time.Duration {
 	return max(0, at.Sub(i.Started))
 }
 
-// heldSince is from when something of the incident has held without a gap, as
-// far as the findings that hold tell; zero: nothing holds.
+// heldSince returns the earliest start of the active findings that alert; zero: there
+// is none.
 func (i *Incident) heldSince() time.Time {
 	var since time.Time
 	for _, m := range i.Findings {
-		if m.raises() && m.Holds() && (since.IsZero() || m.Since.Before(since)) {
+		if m.alerts() && m.Holds() && (since.IsZero() || m.Since.Before(since)) {
 			since = m.Since
 		}
 	}
 	return since
 }
 
-// settle sets Ended: when the last of its findings went if nothing holds. A
-// finding that only became information did not go, and ends it at the time at.
-func (i *Incident) settle(at time.Time) {
+// updateEnded sets Ended to the end of the last finding if none is active. A finding
+// whose severity dropped to information has no end, so the incident ends at the time
+// at.
+func (i *Incident) updateEnded(at time.Time) {
 	switch {
 	case i.Holds():
 		i.Ended = time.Time{}
@@ -143,26 +143,26 @@ func (i *Incident) settle(at time.Time) {
 	}
 }
 
-// lastEnd is when the last of its findings to go went.
+// lastEnd returns when the last finding ended.
 func (i *Incident) lastEnd() time.Time {
 	var last time.Time
 	for _, m := range i.Findings {
-		if m.raises() && m.Ended.After(last) {
+		if m.alerts() && m.Ended.After(last) {
 			last = m.Ended
 		}
 	}
 	return last
 }
 
-// steady reports whether a cause of a finding holds and is worth an incident: then
-// the incident goes on, however often the finding comes and goes.
-func (i *Incident) steady(m *Member) bool {
+// hasSteadyCause reports whether a cause of a finding is active, alerts, and does not
+// flap. Such an incident stays open however often the finding flaps.
+func (i *Incident) hasSteadyCause(m *Member) bool {
 	for range i.Findings {
 		cause := i.member(m.Cluster, m.ExplainedBy)
 		if cause == nil {
 			return false
 		}
-		if cause.Holds() && cause.raises() && !cause.flaps() {
+		if cause.Holds() && cause.alerts() && !cause.flaps() {
 			return true
 		}
 		m = cause
@@ -170,7 +170,7 @@ func (i *Incident) steady(m *Member) bool {
 	return false
 }
 
-// sharedHost is the machine by which nodes of several clusters are down; "": none.
+// sharedHost returns the host on which nodes of several clusters are down; "": none.
 func (i *Incident) sharedHost() string {
 	if len(i.Clusters) < 2 {
 		return ""
@@ -188,7 +188,7 @@ func (i *Incident) sharedHost() string {
 	return ""
 }
 
-// member returns a cluster's finding of a key, or nil.
+// member returns the finding of a cluster with a key, or nil.
 func (i *Incident) member(cluster, key string) *Member {
 	if key == "" {
 		return nil
@@ -200,13 +200,13 @@ func (i *Incident) member(cluster, key string) *Member {
 	return &i.Findings[at]
 }
 
-// ledBy reports whether a cluster's finding of a key is the cause.
-func (i *Incident) ledBy(cluster, key string) bool {
+// isCause reports whether the finding of a cluster with a key is the cause.
+func (i *Incident) isCause(cluster, key string) bool {
 	return len(i.Findings) > 0 && i.Findings[0].Cluster == cluster && i.Cause.Key() == key
 }
 
-// lead makes a cluster's finding of a key the cause.
-func (i *Incident) lead(cluster, key string) {
+// setCause makes the finding of a cluster with a key the cause.
+func (i *Incident) setCause(cluster, key string) {
 	at := slices.IndexFunc(i.Findings, func(m Member) bool { return m.Cluster == cluster && m.Key() == key })
 	if at < 0 {
 		return
@@ -216,11 +216,10 @@ func (i *Incident) lead(cluster, key string) {
 	i.Findings = slices.Insert(slices.Delete(i.Findings, at, at+1), 0, m)
 }
 
-// add appends a finding, in the place of the one that has been over for the
-// longest when there are too many.
+// add appends a finding. If there are too many, it removes the one that ended first.
 func (i *Incident) add(m Member) {
 	i.Findings = append(i.Findings, m)
-	if len(i.Findings) <= MaxFindings {
+	if len(i.Findings) <= maxFindings {
 		return
 	}
 	oldest := -1
@@ -234,7 +233,7 @@ func (i *Incident) add(m Member) {
 	}
 }
 
-// notified returns how far a receiver knows of the incident; nil: it does not.
+// notified returns the notification state of a receiver; nil: it was not notified.
 func (i *Incident) notified(receiver string) *Notified {
 	at := slices.IndexFunc(i.Notified, func(t Notified) bool { return t.Receiver == receiver })
 	if at < 0 {
@@ -243,8 +242,8 @@ func (i *Incident) notified(receiver string) *Notified {
 	return &i.Notified[at]
 }
 
-// clone copies the incident, but for the contents of findings, which nobody
-// changes.
+// clone copies the incident, except for the contents of findings, which are never
+// changed.
 func (i *Incident) clone() Incident {
 	c := *i
 	c.Clusters = slices.Clone(i.Clusters)
@@ -257,10 +256,54 @@ func (i *Incident) clone() Incident {
 	return c
 }
 
-// incidentID names an incident by when it was opened, which it sorts by, and by
-// a hash of what began it: unique over restarts without a counter to keep.
+// incidentID returns an ID that sorts by the time of opening. A hash of the first
+// finding makes it unique across restarts without a stored counter.
 func incidentID(at time.Time, cluster, key string) string {
 	sum := sha256.Sum256([]byte(strconv.FormatInt(at.UnixNano(), 10) + "\x00" + cluster + "\x00" + key))
 	at = at.UTC()
 	return at.Format("20060102T150405") + strconv.Itoa(1000 + at.Nanosecond()/1e6)[1:] + "-" + hex.EncodeToString(sum[:4])
+}
+
+// A Member is a finding of an incident.
+type Member struct {
+	checks.ActiveFinding
+	Cluster  string      // "": stickwatch itself
+	Ended    time.Time   // zero: it is active
+	CameBack []time.Time `json:"Came"` // its recent appearances, oldest first, at most FlapTimes; includes earlier incidents
+}
+
+// Holds reports whether the finding is active.
+func (m Member) Holds() bool { return m.Ended.IsZero() }
+
+// alerts reports whether the finding opens an incident. Information is only listed in
+// the incident of its cause or its consequence.
+func (m Member) alerts() bool { return m.Severity.AtLeast(checks.Warning) }
+
+// flaps reports whether the finding has appeared too often recently.
+func (m Member) flaps() bool { return len(m.CameBack) >= FlapTimes }
+
+// isNews reports whether receivers are notified when the finding appears or ends.
+// Flapping is reported once.
+func (m Member) isNews() bool { return m.alerts() && !m.flaps() }
+
+// refresh updates an active finding from the newest round and reports whether more
+// than its evidence changed. The earlier start is kept unless the finding was only
+// information before, because a restarted monitor counts anew. The explanation is
+// kept unless the round changed the finding, because a round may name a cause that is
+// not confirmed yet.
+func (m *Member) refresh(s checks.ActiveFinding, changed bool) (altered bool) {
+	if !changed {
+		s.ExplainedBy = m.ExplainedBy
+	}
+	altered = m.Severity != s.Severity || m.ExplainedBy != s.ExplainedBy || !slices.Equal(m.Nodes, s.Nodes)
+	if m.alerts() && m.Since.Before(s.Since) {
+		s.Since = m.Since
+	}
+	m.ActiveFinding = s
+	return altered
+}
+
+// event returns a timeline event about the finding.
+func (m Member) event(at time.Time, kind EventKind, reason Reason) Event {
+	return Event{At: at, Kind: kind, Cluster: m.Cluster, Finding: m.Key(), Text: m.Summary.String(), Reason: reason}
 }

@@ -7,12 +7,12 @@ import (
 	"stickwatch/checks"
 )
 
-// A Manager turns what stands in clusters into incidents, and incidents into
-// notices. It is not safe for concurrent use.
+// A Manager is the incident manager: it groups active findings into incidents and
+// decides which receivers are notified. It is not safe for concurrent use.
 //
-// It goes on from the incidents it is made with, so that a restart tells nobody
-// anything twice. For that, everything it decides is in the steps it returns:
-// each must be written whole, in their order, before what came of it is used.
+// A Manager continues from restored incidents, so that a restart repeats no
+// notification. For that, each Step that it returns must be written completely, in
+// order, before its notifications are sent.
 type Manager struct {
 	config        Config
 	router        router
@@ -22,26 +22,25 @@ type Manager struct {
 	deployments deployments
 }
 
-// Config says how a Desk decides.
+// Config configures a Manager.
 type Config struct {
 	Rules
-	Repeat    time.Duration // from an incident's last notice to a reminder, doubled after each up to a day; 0: no reminders
-	Receivers []string      // the names of all
-	Routes    []Route       // the first that matches wins, but for Continue; none: every receiver is told of everything
+	Repeat    time.Duration // from the last notification of an incident to a reminder, doubled after each, at most 24 h; 0: no reminders
+	Receivers []string      // the names of all receivers
+	Routes    []Route       // the first match applies, and those after it while Continue is set; none: every receiver gets every incident
 	Windows   []Window
-	Grace     map[string]time.Duration // by cluster: how long after its end a deployment explains findings; a cluster that is not there: DefaultGrace
+	Grace     map[string]time.Duration // by cluster: how long after its end a deployment explains findings; a missing cluster: defaultGrace
 }
 
-// NewManager goes on from the past: the incidents that are not resolved, and those
-// that were within the last FlapWindow, by which a finding is known that comes
-// and goes.
+// NewManager continues from past: the incidents that are not resolved, and those
+// resolved within FlapWindow, which are needed to detect flapping.
 func NewManager(c Config, past []Incident) *Manager {
 	d := &Manager{openIncidents: newOpenIncidents(c.Rules, past)}
 	d.Configure(c)
 	return d
 }
 
-// Configure puts another configuration in force.
+// Configure replaces the configuration.
 func (d *Manager) Configure(c Config) {
 	d.config = c
 	d.router = router{receivers: c.Receivers, routes: c.Routes}
@@ -49,27 +48,26 @@ func (d *Manager) Configure(c Config) {
 	d.deployments.grace = c.Grace
 }
 
-// Silence puts silences in force, in place of those before. It takes effect with
-// the next call of any other method.
+// Silence replaces the silences. They take effect with the next call that returns a
+// Step.
 func (d *Manager) Silence(silences []Silence) { d.silences = slices.Clone(silences) }
 
-// Observe takes in what stands in a cluster after a round, all of it, and what
-// the round changed.
-func (d *Manager) Observe(at time.Time, cluster string, changes []checks.Change, standing []checks.ActiveFinding) Step {
-	d.openIncidents.observe(at, cluster, changes, standing)
+// Observe takes all active findings of a cluster after a round, and the changes since
+// the previous round.
+func (d *Manager) Observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) Step {
+	d.openIncidents.observe(at, cluster, changes, active)
 	return d.step(at)
 }
 
-// Tick lets time go by. It is meant for every second or so.
+// Tick advances the time. Call it about once a second.
 func (d *Manager) Tick(at time.Time) Step {
 	d.openIncidents.advance(at)
 	return d.step(at)
 }
 
-// Watch ends the incidents of all clusters but these, which are the ones that
-// are watched from now on.
+// Watch sets the watched clusters and resolves the incidents of all others.
 func (d *Manager) Watch(at time.Time, clusters []string) Step {
-	d.openIncidents.dropReceiver(at, func(cluster string) bool { return slices.Contains(clusters, cluster) })
+	d.openIncidents.retainClusters(at, func(cluster string) bool { return slices.Contains(clusters, cluster) })
 	return d.step(at)
 }
 
@@ -82,12 +80,12 @@ func (d *Manager) Open() []Incident {
 	return list
 }
 
-// step decides who is told of what has become of the incidents.
+// step decides who is notified of the changed incidents.
 func (d *Manager) step(at time.Time) Step {
 	var s Step
 	silenced := silenceMatchAt(at, d.silences, d.config.Windows)
 	for _, i := range d.openIncidents.open {
-		d.silenced(at, i, silenced)
+		d.updateSilenced(at, i, silenced)
 		s.Notifications = append(s.Notifications, d.notify(at, i)...)
 	}
 	s.Incidents = d.openIncidents.take()
@@ -95,9 +93,9 @@ func (d *Manager) step(at time.Time) Step {
 	return s
 }
 
-// silenced notes whether an incident is silenced. While nothing of it holds it stays
-// as it was: there is nothing to tell but its end.
-func (d *Manager) silenced(at time.Time, i *Incident, silenced silenceMatch) {
+// updateSilenced records whether an incident is silenced. An incident without active
+// findings stays as it is, because only its end is still to be reported.
+func (d *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatch) {
 	if i.State == Resolved || !i.Holds() {
 		return
 	}
@@ -107,25 +105,24 @@ func (d *Manager) silenced(at time.Time, i *Incident, silenced silenceMatch) {
 	switch {
 	case i.Silenced == was:
 	case i.Silenced == "":
-		d.openIncidents.note(i, Event{At: at, Kind: EventUnsilenced, Reason: ReasonSilenceOver, Text: "receivers are told again"}, false)
+		d.openIncidents.record(i, Event{At: at, Kind: EventUnsilenced, Reason: ReasonSilenceOver, Text: "receivers are notified again"}, false)
 	default:
-		d.openIncidents.note(i, Event{At: at, Kind: EventSilenced, Detail: i.Silenced, Reason: reason, Text: i.Silenced}, false)
+		d.openIncidents.record(i, Event{At: at, Kind: EventSilenced, Detail: i.Silenced, Reason: reason, Text: i.Silenced}, false)
 	}
 }
 
-// heldBack tells why nobody is to be notified of an incident now; "": they are.
-// Every finding of it that holds, and is worth a notification, must be silenced or
-// explained by a deployment, or have a cause that is: what is announced for a cause
-// is announced for its consequences. What is announced for a consequence says
-// nothing about another, or about the cause.
+// heldBack returns why receivers are not notified of an incident now; "": they are.
+// Every active finding that alerts must be silenced or explained by a deployment, or
+// have a cause that is. A silence of a cause covers its consequences, but a silence
+// of one consequence covers neither the cause nor other consequences.
 func (d *Manager) heldBack(at time.Time, i *Incident, silenced silenceMatch) (why string, reason Reason) {
 	for _, m := range i.Findings {
-		if !m.raises() || !m.Holds() {
+		if !m.alerts() || !m.Holds() {
 			continue
 		}
-		text, because := silenced.whyMember(i, m), ReasonSilence
+		text, because := silenced.reason(i, m), ReasonSilence
 		if text == "" {
-			text, because = d.deployments.whyMember(at, i, m), ReasonDeployment
+			text, because = d.deployments.reason(at, i, m), ReasonDeployment
 		}
 		if text == "" {
 			return "", ""
@@ -135,4 +132,32 @@ func (d *Manager) heldBack(at time.Time, i *Incident, silenced silenceMatch) (wh
 		}
 	}
 	return why, reason
+}
+
+// A Step is a decision of the Manager. All of it must be written in one transaction.
+type Step struct {
+	Incidents     []Incident     // the changed ones
+	Notifications []Notification // for the outbox
+	Deployments   []Deployment   // those with new observations or a new summary
+}
+
+// Empty reports whether there is nothing to write.
+func (s Step) Empty() bool {
+	return len(s.Incidents) == 0 && len(s.Notifications) == 0 && len(s.Deployments) == 0
+}
+
+// Then merges a step with a later one. After a failed write, the caller writes the
+// failed step together with the next one.
+func (s Step) Then(later Step) Step {
+	incidents := slices.DeleteFunc(slices.Clone(s.Incidents), func(old Incident) bool {
+		return slices.ContainsFunc(later.Incidents, func(i Incident) bool { return i.ID == old.ID })
+	})
+	deployments := slices.DeleteFunc(slices.Clone(s.Deployments), func(old Deployment) bool {
+		return slices.ContainsFunc(later.Deployments, func(d Deployment) bool { return d.ID == old.ID })
+	})
+	return Step{
+		Incidents:     append(incidents, later.Incidents...),
+		Notifications: append(slices.Clone(s.Notifications), later.Notifications...),
+		Deployments:   append(deployments, later.Deployments...),
+	}
 }

@@ -1,51 +1,92 @@
 package alerting
 
 import (
+	"context"
 	"fmt"
 	"time"
 )
 
-// A Notice is one thing to tell one receiver about an incident. It is written
-// to the outbox together with the change of the incident that it tells, and
-// leaves it when the receiver has it.
+// A Notification is one message about an incident for one receiver. It is written to
+// the outbox in one transaction with the change of the incident, and removed when the
+// receiver has it.
 type Notification struct {
-	ID       string // the same however often delivery is tried: incident, receiver and number
+	ID       string // the same for every delivery attempt: incident, receiver, and number
 	Receiver string
 	Kind     NotificationKind
 	At       time.Time
-	Incident Incident // as it was at At, without Told
-	// Deployment is what a notice of NotificationDeployment tells; Incident then only names the
-	// cluster, the time and the severity. Nil in all others.
+	Incident Incident // its state at At, without Notified
+	// Deployment is set if Kind is NotificationDeployment; Incident then has only the
+	// cluster, the time, and the severity.
 	Deployment *Summary `json:",omitempty"`
-	News       []Event  // of Developed, Reminder and Resolved: what developed since the receiver's last notice, oldest first; the newest MaxNews of it
+	News       []Event  // events since the previous notification for the receiver, oldest first, the latest MaxNews
 
-	Attempts int    // deliveries tried so far, the one under way included
-	Thread   string // where the receiver keeps this incident, as an earlier notice's Receipt told; "": nowhere yet
+	Attempts int    // delivery attempts so far, including the current one
+	Thread   string // from the DeliveryRef of an earlier notification about the incident; "": none
 }
 
-// A NotificationKind says what a notice tells.
+// A NotificationKind is the kind of a notification.
 type NotificationKind string
 
-// The kinds of notice. Fired comes first, once, and Resolved last, if at all.
-// Developed: a finding joined or left, or the severity rose. Reminder: it still
-// goes on.
+// The kinds of notification. Fired is the first of an incident and is sent once;
+// Resolved is the last. Developed: a finding was added or ended, or the severity rose.
+// Reminder: the incident is still firing.
 const (
 	NotificationFired     NotificationKind = "fired"
 	NotificationDeveloped NotificationKind = "developed"
 	NotificationReminder  NotificationKind = "reminder"
 	NotificationResolved  NotificationKind = "resolved"
 
-	// NotificationDeployment sums a deployment up, once, when its grace has passed.
+	// NotificationDeployment is the summary of a deployment, sent once after its
+	// grace period.
 	NotificationDeployment NotificationKind = "deployment"
 )
 
-// NotificationID names the number-th notice, counted from 1, of an incident to a
-// receiver.
+// NotificationID returns the ID of the number-th notification, counted from 1, of an
+// incident for a receiver.
 func NotificationID(incident, receiver string, number int) string {
 	return fmt.Sprintf("%s/%s/%d", incident, receiver, number)
 }
 
-// A DeliveryRef is what a receiver said to a notice that it took.
+// A DeliveryRef is the delivery reference that a receiver returned for a
+// notification.
 type DeliveryRef struct {
-	Thread string // where to go on about this incident; "": receivers of this kind keep no threads
+	Thread string // where later notifications about the incident go; "": the receiver has no threads
 }
+
+// A Notifier sends notifications to one receiver. Its errors are Retriable or
+// Permanent. See RedactErrors for errors that contain secrets.
+type Notifier interface {
+	Notify(context.Context, Notification) (DeliveryRef, error)
+}
+
+// A Finder is a Notifier that can search its receiver for a notification. It is asked
+// before a retry, because the process may have ended after a message was sent and
+// before the delivery was recorded.
+type Finder interface {
+	Find(context.Context, Notification) (deliveryRef DeliveryRef, found bool, err error)
+}
+
+// A Keeper is a Notifier whose receiver forgets incidents that are not repeated, such
+// as Alertmanager. Keep repeats the open incidents.
+type Keeper interface {
+	Keep(context.Context, []Incident) error
+}
+
+// A Retriable error may be temporary: the notification is sent again. An error that
+// is neither Retriable nor Permanent counts as Retriable, because a duplicate is
+// better than a lost notification.
+type Retriable struct {
+	After time.Duration // the pause that the receiver asked for, in which nothing is sent to it; 0: none
+	Err   error
+}
+
+func (e Retriable) Error() string { return e.Err.Error() }
+
+func (e Retriable) Unwrap() error { return e.Err }
+
+// A Permanent error is the same for every attempt to send the notification.
+type Permanent struct{ Err error }
+
+func (e Permanent) Error() string { return e.Err.Error() }
+
+func (e Permanent) Unwrap() error { return e.Err }

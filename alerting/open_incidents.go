@@ -2,37 +2,38 @@ package alerting
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
 	"stickwatch/checks"
 )
 
-// A openIncidents holds the incidents that are open, and decides what becomes of them.
-// Every change of an incident is an event with a reason: what has no event has
-// not changed, and need not be written.
+// openIncidents has the open incidents and their state machine: pending, firing,
+// resolved. Every change of an incident is recorded as an event with a reason; an
+// incident without a new event is unchanged and need not be written.
 type openIncidents struct {
 	rules       Rules
-	open        []*Incident // oldest first; resolved ones until they are taken
-	touched     []*Incident // that have new events
+	open        []*Incident // oldest first; resolved ones until take
+	touched     []*Incident // those with new events
 	flapCounter flapCounter
-	failures    failures
+	failureEnds failureEnds
 }
 
-// Rules are how long things must hold, or be quiet, to count.
+// Rules define when incidents fire and resolve.
 type Rules struct {
-	ByHost       bool                              // whether clusters that fail by one machine share an incident
-	For          map[checks.Severity]time.Duration // before an incident is told, by its severity; 0: at once
-	ResolveAfter time.Duration                     // of quiet, before an incident is over; 0: at once
+	ByHost       bool                              // clusters that fail because of one host share an incident
+	For          map[checks.Severity]time.Duration // how long an incident is active before it fires, by severity; 0: it fires at once
+	ResolveAfter time.Duration                     // how long an incident has no active finding before it resolves; 0: it resolves at once
 }
 
-// newOpenIncidents goes on with incidents of the past. Those that are over tell what
-// has come and gone lately.
+// newOpenIncidents continues from past incidents. Resolved ones are used to detect
+// flapping.
 func newOpenIncidents(rules Rules, past []Incident) *openIncidents {
-	d := &openIncidents{rules: rules, flapCounter: make(flapCounter), failures: make(failures)}
+	d := &openIncidents{rules: rules, flapCounter: make(flapCounter), failureEnds: make(failureEnds)}
 	for _, i := range past {
 		d.flapCounter.learn(&i)
-		d.failures.learn(&i)
+		d.failureEnds.learn(&i)
 		if i.State != Resolved {
 			open := i.clone()
 			d.open = append(d.open, &open)
@@ -44,31 +45,32 @@ func newOpenIncidents(rules Rules, past []Incident) *openIncidents {
 
 func byID(a, b *Incident) int { return cmp.Compare(a.ID, b.ID) }
 
-// observe takes in what stands in a cluster at a moment, all of it. The changes
-// that led there tell when those that are gone went, and of which of the others
-// it matters that they are altered: some differ by chance from round to round.
-func (d *openIncidents) observe(at time.Time, cluster string, changes []checks.Change, standing []checks.ActiveFinding) {
-	d.rest(at) // what comes back now may come too late, however long ago time was let go by
-	d.leave(at, cluster, changes, standing)
+// observe takes all active findings of a cluster and the changes since the previous
+// round. The changes have the end of findings that are gone. A difference in a
+// finding without a change is not recorded, because some details differ by chance
+// from round to round.
+func (d *openIncidents) observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) {
+	d.resolveQuiet(at) // a finding that returns now may be too late for its incident
+	d.endGone(at, cluster, changes, active)
 	changed := make(map[string]bool)
 	for _, c := range changes {
 		changed[c.Key()] = true
 	}
-	for _, f := range causeGroups(standing) {
-		d.position(at, cluster, f, changed)
+	for _, f := range causeGroups(active) {
+		d.place(at, cluster, f, changed)
 	}
-	for _, i := range d.of(cluster) {
-		i.rank()
-		i.settle(at)
+	for _, i := range d.concerning(cluster) {
+		i.updateCluster()
+		i.updateEnded(at)
 	}
 	d.advance(at)
 }
 
-// leave ends what does not stand any more.
-func (d *openIncidents) leave(at time.Time, cluster string, changes []checks.Change, standing []checks.ActiveFinding) {
-	stands := make(map[string]bool, len(standing))
-	for _, s := range standing {
-		stands[s.Key()] = true
+// endGone ends the findings that are not active any more.
+func (d *openIncidents) endGone(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) {
+	isActive := make(map[string]bool, len(active))
+	for _, s := range active {
+		isActive[s.Key()] = true
 	}
 	went := make(map[string]time.Time)
 	for _, c := range changes {
@@ -76,23 +78,23 @@ func (d *openIncidents) leave(at time.Time, cluster string, changes []checks.Cha
 			went[c.Key()] = c.At
 		}
 	}
-	for _, i := range d.of(cluster) {
+	for _, i := range d.concerning(cluster) {
 		for n := range i.Findings {
 			m := &i.Findings[n]
-			if m.Cluster != cluster || !m.Holds() || stands[m.Key()] {
+			if m.Cluster != cluster || !m.Holds() || isActive[m.Key()] {
 				continue
 			}
 			m.Ended = at
 			if t := went[m.Key()]; !t.IsZero() {
 				m.Ended = t
 			}
-			d.note(i, m.event(at, EventLeft, ReasonGone), m.isNews())
+			d.record(i, m.event(at, EventLeft, ReasonGone), m.isNews())
 		}
 	}
 }
 
-// of are the open incidents that concern a cluster, oldest first.
-func (d *openIncidents) of(cluster string) []*Incident {
+// concerning returns the open incidents that concern a cluster, oldest first.
+func (d *openIncidents) concerning(cluster string) []*Incident {
 	var list []*Incident
 	for _, i := range d.open {
 		if i.Concerns(cluster) && i.State != Resolved {
@@ -102,12 +104,12 @@ func (d *openIncidents) of(cluster string) []*Incident {
 	return list
 }
 
-// where returns the open incident that a finding is part of: where it holds, or
-// else where it did last; nil: none.
-func (d *openIncidents) where(cluster, key string) *Incident {
+// find returns the open incident in which a finding is active, or else the one in
+// which it ended last; nil: none.
+func (d *openIncidents) find(cluster, key string) *Incident {
 	var last *Incident
 	var ended time.Time
-	for _, i := range d.of(cluster) {
+	for _, i := range d.concerning(cluster) {
 		m := i.member(cluster, key)
 		switch {
 		case m == nil:
@@ -120,16 +122,16 @@ func (d *openIncidents) where(cluster, key string) *Incident {
 	return last
 }
 
-// note writes an event into an incident's timeline. News is for those who know
-// of the incident.
-func (d *openIncidents) note(i *Incident, e Event, news bool) {
+// record adds an event to the timeline of an incident. If news is set, receivers that
+// were notified of the incident are notified of the event.
+func (d *openIncidents) record(i *Incident, e Event, news bool) {
 	if len(i.Clusters) < 2 {
 		e.Cluster = ""
 	}
 	i.Timeline = appendEvent(i.Timeline, e)
 	if news {
 		for n := range i.Notified {
-			i.Notified[n].observed(e)
+			i.Notified[n].addNews(e)
 		}
 	}
 	if !slices.Contains(d.touched, i) {
@@ -137,8 +139,8 @@ func (d *openIncidents) note(i *Incident, e Event, news bool) {
 	}
 }
 
-// take returns copies of the incidents that have changed since it was called
-// last, and forgets those that are over.
+// take returns copies of the incidents that have changed since the previous call, and
+// removes resolved ones.
 func (d *openIncidents) take() []Incident {
 	var changed []Incident
 	for _, i := range d.touched {
@@ -147,9 +149,107 @@ func (d *openIncidents) take() []Incident {
 	d.touched = nil
 	d.open = slices.DeleteFunc(d.open, func(i *Incident) bool {
 		if i.State == Resolved {
-			d.failures.learn(i)
+			d.failureEnds.learn(i)
 		}
 		return i.State == Resolved
 	})
 	return changed
+}
+
+// advance fires and resolves incidents as time passes.
+func (d *openIncidents) advance(at time.Time) {
+	d.flapCounter.forget(at)
+	d.failureEnds.forget(at)
+	d.resolveQuiet(at)
+	for _, i := range d.open {
+		switch {
+		case !i.Holds():
+		case i.Flapping:
+			d.fire(at, i, ReasonCameAndWent, "it is flapping")
+		case at.Sub(i.heldSince()) >= d.rules.For[i.Severity]:
+			d.fire(at, i, ReasonHeld, fmt.Sprintf("it has been active for %s", at.Sub(i.heldSince()).Round(time.Second)))
+		}
+	}
+}
+
+// resolveQuiet resolves the incidents that have had no active finding for long
+// enough.
+func (d *openIncidents) resolveQuiet(at time.Time) {
+	for _, i := range d.open {
+		quiet := d.rules.ResolveAfter
+		if i.Flapping {
+			quiet = max(quiet, FlapQuiet)
+		}
+		switch {
+		case i.State == Resolved || i.Holds() || at.Sub(i.Ended) < quiet:
+		case i.Fired.IsZero():
+			d.close(at, i, Event{At: at, Kind: EventWithdrawn, Reason: ReasonNotHeld, Text: "it ended before receivers were notified"})
+		default:
+			d.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonQuiet, Text: fmt.Sprintf("no finding has been active for %s", quiet)})
+		}
+	}
+}
+
+// fire changes a pending incident to firing.
+func (d *openIncidents) fire(at time.Time, i *Incident, reason Reason, why string) {
+	if i.State != Pending {
+		return
+	}
+	i.State, i.Fired = Firing, at
+	d.record(i, Event{At: at, Kind: EventFired, Reason: reason, Text: why}, false)
+}
+
+// close resolves an incident and ends its findings.
+func (d *openIncidents) close(at time.Time, i *Incident, last Event) {
+	for n := range i.Findings {
+		if m := &i.Findings[n]; m.Holds() {
+			m.Ended = at
+		}
+	}
+	i.updateEnded(at)
+	i.State = Resolved
+	d.record(i, last, false)
+}
+
+// retainClusters resolves the incidents of clusters that are not watched any more.
+func (d *openIncidents) retainClusters(at time.Time, watched func(cluster string) bool) {
+	for _, i := range d.open {
+		if i.State == Resolved || i.Cluster == "" {
+			continue
+		}
+		if !slices.ContainsFunc(i.Clusters, watched) {
+			d.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonUnwatched, Text: "its cluster was removed from the configuration"})
+			continue
+		}
+		d.dropClusters(at, i, watched)
+	}
+}
+
+// dropClusters ends the findings of clusters that are not watched any more, in an
+// incident that also concerns watched ones.
+func (d *openIncidents) dropClusters(at time.Time, i *Incident, watched func(cluster string) bool) {
+	gone := func(cluster string) bool { return !watched(cluster) }
+	if !slices.ContainsFunc(i.Clusters, gone) {
+		return
+	}
+	for n := range i.Findings {
+		if m := &i.Findings[n]; gone(m.Cluster) && m.Holds() {
+			m.Ended = at
+			d.record(i, m.event(at, EventLeft, ReasonUnwatched), m.isNews())
+		}
+	}
+	for _, cluster := range i.Clusters {
+		if gone(cluster) {
+			d.record(i, Event{
+				At: at, Kind: EventUnwatched, Detail: cluster, Reason: ReasonUnwatched,
+				Text: fmt.Sprintf("cluster %s was removed from the configuration", cluster),
+			}, false)
+		}
+	}
+	i.Clusters = slices.DeleteFunc(i.Clusters, gone)
+	if gone(i.Cluster) {
+		i.Cluster = i.Clusters[0]
+	}
+	i.updateCluster()
+	i.updateEnded(at)
 }

@@ -15,13 +15,13 @@ import (
 	"stickwatch/checks"
 )
 
-// alike ignores when a finding was seen last: that is written down with what
-// happens, and not for its own sake.
+// alike ignores when a finding was seen last, which is only written together with
+// other changes.
 var alike = cmp.Options{unexported, cmpopts.IgnoreFields(checks.ActiveFinding{}, "Last"), cmpopts.EquateEmpty()}
 
-// TestAnySequence: whatever happens to clusters, silences and the configuration,
-// the rules hold that people rely on, and a desk that is restarted at any time
-// decides as one that never was.
+// TestAnySequence: for any sequence of changes of clusters, silences, and
+// configuration, the invariants of modelManager are true, and a restart at any time
+// changes no decision.
 func TestAnySequence(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		config := someConfig(rt)
@@ -33,7 +33,7 @@ func TestAnySequence(t *testing.T) {
 			act := someAct(rt, t, at)
 			notifications := act(steady)
 			if diff := cmp.Diff(steady.notify(notifications), restarted.notify(act(restarted))); diff != "" {
-				rt.Fatalf("notices of a desk that was restarted (-steady +restarted):\n%s", diff)
+				rt.Fatalf("notifications after a restart (-steady +restarted):\n%s", diff)
 			}
 			l.hold(rt, at, steady, notifications)
 			if rapid.Bool().Draw(rt, "restart") {
@@ -41,12 +41,13 @@ func TestAnySequence(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff(steady.kept, restarted.kept, alike); diff != "" {
-			rt.Fatalf("incidents of a desk that was restarted (-steady +restarted):\n%s", diff)
+			rt.Fatalf("incidents after a restart (-steady +restarted):\n%s", diff)
 		}
 	})
 }
 
-// someConfig has one receiver or two, with or without routes.
+// someConfig returns a configuration with one or two receivers, with or without
+// routes.
 func someConfig(rt *rapid.T) Config {
 	c := usual()
 	c.Repeat = rapid.SampledFrom([]time.Duration{0, time.Minute, 4 * time.Hour}).Draw(rt, "repeat")
@@ -59,7 +60,7 @@ func someConfig(rt *rapid.T) Config {
 	return c
 }
 
-// An act is something that happens to a desk.
+// An act is an input of the manager.
 type act func(*rig) []Notification
 
 func someAct(rt *rapid.T, t *testing.T, at time.Time) act {
@@ -67,14 +68,14 @@ func someAct(rt *rapid.T, t *testing.T, at time.Time) act {
 	case "see":
 		cluster, seen := someCluster(rt), someFindings(rt, t)
 		return func(r *rig) []Notification {
-			r.manager.Watched(at, cluster, func(time.Time) []string { return downIn(seen) })
+			r.manager.ObserveNodes(at, cluster, func(time.Time) []string { return downIn(seen) })
 			return r.see(at, cluster, seen)
 		}
 	case "deploy":
 		d := Deployment{ID: fmt.Sprint(at.Unix()), Cluster: "shop", Name: "4.2", From: at}
 		d.To = at.Add(time.Duration(rapid.IntRange(0, 1000).Draw(rt, "for")) * time.Second)
 		return func(r *rig) []Notification {
-			r.manager.NotifyNow([]Deployment{d})
+			r.manager.SetDeployments([]Deployment{d})
 			return r.commit(r.manager.Tick(at))
 		}
 	case "silence":
@@ -98,7 +99,7 @@ func someAct(rt *rapid.T, t *testing.T, at time.Time) act {
 	}
 }
 
-// outageIn are the nodes that a round finds down.
+// downIn returns the nodes that are down in a round.
 func downIn(seen []checks.Finding) (nodes []string) {
 	for _, f := range seen {
 		if f.Code == checks.NodeDown {
@@ -112,8 +113,8 @@ func someCluster(rt *rapid.T) string {
 	return rapid.SampledFrom([]string{"shop", "mall"}).Draw(rt, "cluster")
 }
 
-// someFindings are some of a few, each with a severity and a cause, which may be
-// any other, or be none that stands, or form a circle.
+// someFindings returns a few findings with random severities and causes. A cause may
+// be inactive or part of a cycle.
 func someFindings(rt *rapid.T, t *testing.T) []checks.Finding {
 	keys := []string{"dependency_down/Redis", "dependency_down/MySQL", "node_down/node1", "node_paused/node1", "node_paused/node2", "slow"}
 	var texts []string
@@ -131,7 +132,7 @@ func someFindings(rt *rapid.T, t *testing.T) []checks.Finding {
 	return at10(t, strings.Join(texts, ";"))
 }
 
-// A modelManager is what people rely on, whatever happens.
+// A modelManager checks the invariants.
 type modelManager struct {
 	last map[string]Notification // by incident and receiver
 	kept map[string]Incident     // as they were before
@@ -149,32 +150,32 @@ func (l *modelManager) hold(rt *rapid.T, at time.Time, r *rig, notifications []N
 	l.kept = maps.Clone(r.kept)
 }
 
-// notice: fired is the first and once, resolved the last and once, developments
-// are gathered, and silences hold back all but the end.
+// notification: Fired is the first and sent once, Resolved is the last and sent once,
+// news are gathered, and silences suppress all but the last.
 func (l *modelManager) notification(rt *rapid.T, n Notification) {
 	key := n.Incident.ID + "/" + n.Receiver
-	before, told := l.last[key]
+	before, known := l.last[key]
 	switch {
-	case told == (n.Kind == NotificationFired):
-		rt.Fatalf("%s is %s, told before: %v", n.ID, n.Kind, told)
+	case known == (n.Kind == NotificationFired):
+		rt.Fatalf("%s is %s, notified before: %v", n.ID, n.Kind, known)
 	case before.Kind == NotificationResolved:
-		rt.Fatalf("%s is %s, after the end was told", n.ID, n.Kind)
+		rt.Fatalf("%s is %s, after the end", n.ID, n.Kind)
 	case (n.Kind == NotificationResolved) != (n.Incident.State == Resolved):
 		rt.Fatalf("%s is %s of an incident that is %s", n.ID, n.Kind, n.Incident.State)
 	case n.Kind == NotificationDeveloped && n.At.Sub(before.At) < Gather && !slices.ContainsFunc(n.News, Event.worsens):
-		rt.Fatalf("%s tells developments %s after the notice before", n.ID, n.At.Sub(before.At))
+		rt.Fatalf("%s has news %s after the previous notification", n.ID, n.At.Sub(before.At))
 	case n.Kind != NotificationResolved && (n.Incident.Silenced != "" || n.Incident.State != Firing):
 		rt.Fatalf("%s is %s of an incident that is %s, silenced for %q", n.ID, n.Kind, n.Incident.State, n.Incident.Silenced)
-	case told && !n.Incident.Severity.AtLeast(before.Incident.Severity):
-		rt.Fatalf("%s tells %s, after %s", n.ID, n.Incident.Severity, before.Incident.Severity)
+	case known && !n.Incident.Severity.AtLeast(before.Incident.Severity):
+		rt.Fatalf("%s has severity %s, after %s", n.ID, n.Incident.Severity, before.Incident.Severity)
 	case n.Kind == NotificationDeveloped && len(n.News) == 0:
-		rt.Fatalf("%s tells developments, and there are none", n.ID)
+		rt.Fatalf("%s has no news", n.ID)
 	}
 	l.last[key] = n
 }
 
-// incident: what is over stays as it is, severity never falls, whoever was told is
-// told of the end, and everything is bounded.
+// incident: a resolved incident does not change, its severity never falls, receivers
+// that were notified are notified of its end, and everything is bounded.
 func (l *modelManager) incident(rt *rapid.T, i Incident) {
 	before, known := l.kept[i.ID]
 	if known && before.State == Resolved {
@@ -189,7 +190,7 @@ func (l *modelManager) incident(rt *rapid.T, i Incident) {
 		rt.Fatalf("the severity of %s fell from %s to %s", i.ID, before.Severity, i.Severity)
 	case known && slices.Index(order, i.State) < slices.Index(order, before.State):
 		rt.Fatalf("%s went from %s to %s", i.ID, before.State, i.State)
-	case len(i.Timeline) > MaxEvents || len(i.Findings) > MaxFindings || len(i.Findings) == 0:
+	case len(i.Timeline) > MaxEvents || len(i.Findings) > maxFindings || len(i.Findings) == 0:
 		rt.Fatalf("%s has %d events and %d findings", i.ID, len(i.Timeline), len(i.Findings))
 	case (i.State == Resolved) && (i.Holds() || i.Ended.IsZero()):
 		rt.Fatalf("%s is over, and something holds, or nobody knows since when", i.ID)
@@ -198,14 +199,14 @@ func (l *modelManager) incident(rt *rapid.T, i Incident) {
 	case i.Cause.Key() != i.Findings[0].Key():
 		rt.Fatalf("%s is led by %s, its cause is %s", i.ID, i.Findings[0].Key(), i.Cause.Key())
 	}
-	for _, told := range i.Notified {
-		if last := l.last[i.ID+"/"+told.Receiver]; (i.State == Resolved) != (last.Kind == NotificationResolved) {
-			rt.Fatalf("%s is %s, and the last that %s was told is %s", i.ID, i.State, told.Receiver, last.Kind)
+	for _, known := range i.Notified {
+		if last := l.last[i.ID+"/"+known.Receiver]; (i.State == Resolved) != (last.Kind == NotificationResolved) {
+			rt.Fatalf("%s is %s, and the last notification for %s is %s", i.ID, i.State, known.Receiver, last.Kind)
 		}
 	}
 }
 
-// open: what is on the disk is what the desk goes by.
+// open: the open incidents of the manager are those that were written.
 func (l *modelManager) open(rt *rapid.T, r *rig) {
 	var kept []Incident
 	for _, id := range r.ids {
@@ -220,31 +221,31 @@ func (l *modelManager) open(rt *rapid.T, r *rig) {
 		}
 	}
 	if len(kept) != len(r.manager.Open()) {
-		rt.Fatalf("%d incidents are open on the disk, %d on the desk", len(kept), len(r.manager.Open()))
+		rt.Fatalf("%d incidents are open on the disk, %d in the manager", len(kept), len(r.manager.Open()))
 	}
 }
 
-// activeFindings: whatever stands that is worth a message is part of exactly one open
-// incident, and what is not standing holds in none.
+// activeFindings: every active finding that alerts is active in exactly one open
+// incident, and no other finding is.
 func (l *modelManager) activeFindings(rt *rapid.T, r *rig) {
 	for cluster, ledger := range r.ledgers {
-		stands := make(map[string]int)
+		active := make(map[string]int)
 		for _, s := range ledger.Active() {
-			stands[s.Key()] = 0
+			active[s.Key()] = 0
 		}
 		for _, i := range r.manager.Open() {
 			for _, m := range i.Findings {
-				if _, ok := stands[m.Key()]; m.Cluster == cluster && m.Holds() && !ok {
+				if _, ok := active[m.Key()]; m.Cluster == cluster && m.Holds() && !ok {
 					rt.Fatalf("%s holds in %s and does not stand", m.Key(), i.ID)
 				}
 				if m.Cluster == cluster && m.Holds() {
-					stands[m.Key()]++
+					active[m.Key()]++
 				}
 			}
 		}
 		for _, s := range ledger.Active() {
-			if n := stands[s.Key()]; n > 1 || (n == 0 && s.Severity.AtLeast(checks.Warning)) {
-				rt.Fatalf("%s stands and holds in %d incidents", s.Key(), n)
+			if n := active[s.Key()]; n > 1 || (n == 0 && s.Severity.AtLeast(checks.Warning)) {
+				rt.Fatalf("%s active and holds in %d incidents", s.Key(), n)
 			}
 		}
 	}

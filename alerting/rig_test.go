@@ -14,13 +14,13 @@ import (
 	"stickwatch/checks"
 )
 
-// unexported fields of a finding are for the round that made it.
+// unexported ignores the fields of a finding that only its round uses.
 var unexported = cmpopts.IgnoreUnexported(checks.Finding{})
 
-// noon is when every story begins.
+// noon is when every test starts.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// usual are the rules of the configuration's defaults.
+// usual returns the default rules of the configuration.
 func usual() Config {
 	return Config{
 		Rules: Rules{
@@ -32,8 +32,8 @@ func usual() Config {
 	}
 }
 
-// finding reads "critical node_paused/node1 < dependency_down/Redis": severity,
-// key, and the key of what explains it.
+// finding parses "critical node_paused/node1 < dependency_down/Redis": severity, key,
+// and the key of the explanation.
 func finding(t testing.TB, text string) checks.Finding {
 	t.Helper()
 	text, cause, _ := strings.Cut(text, " < ")
@@ -54,7 +54,7 @@ func finding(t testing.TB, text string) checks.Finding {
 	return f
 }
 
-// findings reads a line of them, separated by ";".
+// findings parses findings separated by ";".
 func findings(t testing.TB, line string) []checks.Finding {
 	t.Helper()
 	var list []checks.Finding
@@ -66,7 +66,8 @@ func findings(t testing.TB, line string) []checks.Finding {
 	return list
 }
 
-// A rig is a desk with what stands before it: rounds go in, notices come out.
+// A rig is a manager with a ledger for each cluster. It takes rounds and returns
+// notifications.
 type rig struct {
 	config  Config
 	damping checks.Damping
@@ -81,7 +82,7 @@ func newRig(c Config) *rig {
 	return &rig{config: c, manager: NewManager(c, nil), ledgers: make(map[string]*checks.Ledger), kept: make(map[string]Incident), touched: make(map[string]Deployment)}
 }
 
-// see takes a round of a cluster.
+// see runs a round of a cluster.
 func (r *rig) see(at time.Time, cluster string, seen []checks.Finding) []Notification {
 	ledger := r.ledgers[cluster]
 	if ledger == nil {
@@ -92,7 +93,7 @@ func (r *rig) see(at time.Time, cluster string, seen []checks.Finding) []Notific
 	return r.commit(r.manager.Observe(at, cluster, changes, ledger.Active()))
 }
 
-// commit keeps a step.
+// commit stores a step.
 func (r *rig) commit(s Step) []Notification {
 	for _, i := range s.Incidents {
 		if _, known := r.kept[i.ID]; !known {
@@ -106,7 +107,7 @@ func (r *rig) commit(s Step) []Notification {
 	return s.Notifications
 }
 
-// copied is an incident as the history gives it back: it was JSON.
+// copied returns an incident after a round trip through JSON, as the history does.
 func copied(i Incident) Incident {
 	body, err := json.Marshal(i)
 	if err != nil {
@@ -119,7 +120,7 @@ func copied(i Incident) Incident {
 	return c
 }
 
-// restart goes on from what is on the disk.
+// restart replaces the manager by one that continues from the stored state.
 func (r *rig) restart(at time.Time) {
 	var past []Incident
 	for _, id := range r.ids {
@@ -137,10 +138,10 @@ func (r *rig) restart(at time.Time) {
 	}
 	r.manager = NewManager(r.config, past)
 	r.manager.Silence(silences)
-	r.manager.NotifyNow(announced)
+	r.manager.SetDeployments(announced)
 }
 
-// notify renders notices: "ops fired #1 node_down/node1 warning".
+// notify formats notifications: "ops fired #1 node_down/node1 warning".
 func (r *rig) notify(notifications []Notification) []string {
 	var lines []string
 	for _, n := range notifications {
@@ -157,8 +158,8 @@ func (r *rig) notify(notifications []Notification) []string {
 	return lines
 }
 
-// A testCase is a moment of a story. What stands is "" for nothing and "…" when
-// only time goes by.
+// A testCase is a step of a test. active is "" for no findings and "…" if only time
+// passes.
 type testCase struct {
 	at     time.Duration
 	active string
@@ -167,7 +168,7 @@ type testCase struct {
 
 const onlyTime = "…"
 
-// play plays a story, with a restart after every scene or without.
+// play runs test cases, with or without a restart after each.
 func (r *rig) play(t *testing.T, testCases []testCase, restarts bool) {
 	t.Helper()
 	for _, s := range testCases {
@@ -187,7 +188,7 @@ func (r *rig) play(t *testing.T, testCases []testCase, restarts bool) {
 	}
 }
 
-// notified renders a timeline: "opened node_down/node1 new_cause".
+// notified formats a timeline: "opened node_down/node1 new_cause".
 func notified(timeline []Event) []string {
 	var lines []string
 	for _, e := range timeline {

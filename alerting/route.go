@@ -6,31 +6,30 @@ import (
 	"stickwatch/checks"
 )
 
-// A Route tells which incidents go to a receiver.
+// A Route sends matching incidents to a receiver.
 type Route struct {
 	Receiver string
-	Severity checks.Severity // at least; "": any
-	Cluster  string          // that the incident concerns, among others; "": any
+	Severity checks.Severity // the minimum; "": any
+	Cluster  string          // one that the incident concerns; "": any
 	Code     checks.Code     // of the cause; "": any
-	Continue bool            // routes after this one count, too
+	Continue bool            // evaluate the following routes, too
 }
 
-// matches reports whether an incident goes this way.
+// matches reports whether the route applies to an incident.
 func (r Route) matches(i *Incident) bool {
 	return i.Severity.AtLeast(r.Severity) &&
 		(r.Cluster == "" || i.Concerns(r.Cluster)) &&
 		(r.Code == "" || r.Code == i.Cause.Code)
 }
 
-// A router knows who is to be told of what.
+// A router selects the receivers of an incident.
 type router struct {
 	receivers []string
 	routes    []Route
 }
 
-// receiversOf are those that an incident goes to: by the first route that
-// matches, and by those after it as long as they say Continue. Without routes
-// everybody is told.
+// receiversOf returns the receivers of the first matching route, and of the following
+// ones while Continue is set. Without routes it returns all receivers.
 func (r router) receiversOf(i *Incident) []string {
 	if len(r.routes) == 0 {
 		return r.receivers
@@ -50,6 +49,6 @@ func (r router) receiversOf(i *Incident) []string {
 	return list
 }
 
-// knows reports whether there is such a receiver. After a reload one may be gone
-// that has been told of incidents.
+// knows reports whether a receiver exists. A reload may have removed one that was
+// notified of incidents.
 func (r router) knows(receiver string) bool { return slices.Contains(r.receivers, receiver) }

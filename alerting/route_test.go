@@ -37,8 +37,8 @@ func TestReceiversOf(t *testing.T) {
 	}
 }
 
-// TestRoutes: who has been told of an incident is told to its end, whichever way
-// it would go by then.
+// TestRoutes: a receiver that was notified of an incident is notified until its end,
+// even if routes would no longer select it.
 func TestRoutes(t *testing.T) {
 	const s = time.Second
 	c := usual()
@@ -62,8 +62,8 @@ func TestRoutes(t *testing.T) {
 	}, false)
 }
 
-// TestNoticeIDs: the same however often a step that was lost is decided anew.
-func TestNoticeIDs(t *testing.T) {
+// TestNotificationIDs: IDs are the same if a lost step is decided again.
+func TestNotificationIDs(t *testing.T) {
 	var ids [2][]string
 	for n := range ids {
 		r := newRig(usual())
@@ -94,6 +94,6 @@ func TestStepThen(t *testing.T) {
 		t.Errorf("joined (-want +got):\n%s", diff)
 	}
 	if !(Step{}).Then(Step{}).Empty() || a.Empty() {
-		t.Error("a step is empty if it has neither incidents nor notices")
+		t.Error("a step is empty if it has neither incidents nor notifications")
 	}
 }

@@ -1,43 +1,97 @@
 package alerting
 
 import (
+	"cmp"
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/probes"
 )
 
-// A Silence is a stretch of time in which nobody is told of some findings. They
-// are still watched, recorded and shown, and who has been told of an incident
-// before is told of its end.
+// A Silence prevents notifications about matching findings for a time. The findings
+// are still recorded and shown, and receivers that were notified of an incident
+// before are notified of its end.
 type Silence struct {
 	ID      string
 	Cluster string      // "": every cluster
-	Node    string      // "": every node, and what is about none
+	Node    string      // "": every node, and findings without one
 	Code    checks.Code // "": every code
-	Reason  string      // as somebody gave it
+	Reason  string      // as given by the author
 	Author  string      // "": not given
 	From    time.Time
 	To      time.Time // excluded
 }
 
-// Active reports whether the silence covers the time at.
+// Active reports whether the silence is active at a time.
 func (s Silence) Active(at time.Time) bool { return !at.Before(s.From) && at.Before(s.To) }
 
-// Matches reports whether the silence is about a finding of a cluster. A
-// silence of one node says nothing about a finding that names several: what
-// another node has to do with is not announced by it.
+// Matches reports whether the silence applies to a finding of a cluster. A silence of
+// one node does not apply to a finding about several nodes.
 func (s Silence) Matches(cluster string, f checks.Finding) bool {
 	return (s.Cluster == "" || s.Cluster == cluster) &&
 		(s.Node == "" || s.Node == f.Node) &&
 		(s.Code == "" || s.Code == f.Code)
 }
 
-// A Window is maintenance that comes again and again: a silence whenever it is
-// active.
+// A Window is recurring maintenance. It acts as a silence while it is active.
 type Window struct {
 	Cluster string      // "": every cluster
-	Node    string      // "": every node, and what is about none
+	Node    string      // "": every node, and findings without one
 	Code    checks.Code // "": every code
 	Reason  string      // "": "maintenance"
 	Active  func(at time.Time) bool
+}
+
+// A silenceMatch has the silences and windows that are active at one time.
+type silenceMatch []Silence
+
+// silenceMatchAt returns the silences and windows that are active at a time.
+func silenceMatchAt(at time.Time, silences []Silence, windows []Window) silenceMatch {
+	var c silenceMatch
+	for _, s := range silences {
+		if s.Active(at) {
+			c = append(c, s)
+		}
+	}
+	for _, w := range windows {
+		if w.Active != nil && w.Active(at) {
+			c = append(c, Silence{Cluster: w.Cluster, Node: w.Node, Code: w.Code, Reason: cmp.Or(w.Reason, "maintenance")})
+		}
+	}
+	return c
+}
+
+// all reports whether a cluster is silenced completely.
+func (c silenceMatch) all(cluster string) bool {
+	for _, s := range c {
+		if s.Node == "" && s.Code == "" && (s.Cluster == "" || s.Cluster == cluster) {
+			return true
+		}
+	}
+	return false
+}
+
+// reason returns why a finding, or one of its causes, is silenced; "": none is. The
+// number of steps is bounded, because explanations from different rounds can form a
+// cycle.
+func (c silenceMatch) reason(i *Incident, m Member) string {
+	for range i.Findings {
+		for _, s := range c {
+			if s.Matches(m.Cluster, m.Finding) {
+				return s.description()
+			}
+		}
+		cause := i.member(m.Cluster, m.ExplainedBy)
+		if cause == nil {
+			return ""
+		}
+		m = *cause
+	}
+	return ""
+}
+
+// description returns the reason of the silence in one line, or its ID if there is
+// none.
+func (s Silence) description() string {
+	return cmp.Or(probes.Clean(s.Reason, probes.MaxError), "silence "+s.ID)
 }

@@ -32,7 +32,7 @@ func TestSilenceMatches(t *testing.T) {
 	}
 }
 
-// TestSilenced is the specification of what is not told, and what is all the same.
+// TestSilenced specifies which notifications a silence suppresses.
 func TestSilenced(t *testing.T) {
 	const s, m = time.Second, time.Minute
 	node1 := Silence{ID: "a", Cluster: "shop", Node: "node1", Reason: "deploy 4.2", From: noon.Add(m), To: noon.Add(20 * m)}
@@ -101,7 +101,7 @@ func TestSilenced(t *testing.T) {
 	}
 }
 
-// TestSilencedIsRecorded: silenced incidents are kept with the reason.
+// TestSilencedIsRecorded: silenced incidents are recorded with the reason.
 func TestSilencedIsRecorded(t *testing.T) {
 	r := newRig(usual())
 	r.manager.Silence([]Silence{{ID: "a", Node: "node1", Reason: "deploy\n4.2", From: noon, To: noon.Add(time.Minute)}})

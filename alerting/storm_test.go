@@ -12,8 +12,8 @@ import (
 	"stickwatch/checks"
 )
 
-// storm is five nodes that pause because of three dependencies, each node for the
-// first one that it complains of.
+// storm returns five paused nodes and three failed dependencies, each node with the
+// first dependency that it names.
 func storm() (causes, effects []string) {
 	for _, d := range []string{"Redis", "MySQL", "Mail"} {
 		causes = append(causes, "critical dependency_down/"+d)
@@ -25,7 +25,7 @@ func storm() (causes, effects []string) {
 }
 
 // TestStorm: five nodes and three dependencies that fail together are three
-// incidents, each with one thread, in whatever order they are seen.
+// incidents, in every order of observation.
 func TestStorm(t *testing.T) {
 	const s = time.Second
 	causes, effects := storm()
@@ -35,7 +35,7 @@ func TestStorm(t *testing.T) {
 	for name, tt := range map[string]struct {
 		damping checks.Damping
 		rounds  []string // 3 s apart, the last of them again and again
-		news    int      // notices between the first and the last of an incident
+		news    int      // notifications between the first and the last of an incident
 	}{
 		"at once":                          {rounds: []string{all}},
 		"at once, by a ledger in no hurry": {damping: checks.Damping{Appear: 2, Vanish: 2}, rounds: []string{all}},
@@ -63,7 +63,7 @@ func TestStorm(t *testing.T) {
 				want[NotificationDeveloped] = tt.news
 			}
 			if diff := cmp.Diff(want, counts); diff != "" {
-				t.Errorf("notices (-want +got):\n%s", diff)
+				t.Errorf("notifications (-want +got):\n%s", diff)
 			}
 			if len(threads) != 3 || len(r.kept) != 3 {
 				t.Errorf("got %d threads of %d incidents, want 3 of 3", len(threads), len(r.kept))
@@ -73,8 +73,8 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// checkCauses: every incident is led by a dependency, with the nodes that paused
-// for it.
+// checkCauses: the cause of every incident is a dependency, with the nodes that are
+// paused because of it.
 func checkCauses(t *testing.T, r *rig) {
 	t.Helper()
 	got := make(map[string][]string)

@@ -14,24 +14,24 @@ const (
 	rotation1 = "critical node_failing_in_rotation/node1 < node_down/node1"
 )
 
-// TestStories is the specification of when who is told of what, by the default
-// rules: critical at once, a warning after 30 s, over after 30 s of quiet.
-func TestStories(t *testing.T) {
+// TestDefaultRules specifies the notifications by the default rules: critical findings
+// fire at once, warnings after 30 s, and incidents resolve after 30 s.
+func TestDefaultRules(t *testing.T) {
 	const s, m, h = time.Second, time.Minute, time.Hour
 	for name, testCases := range map[string][]testCase{
-		"a critical finding is told at once, and its end after a quiet time": {
+		"a critical finding fires at once and resolves after a quiet time": {
 			{0, paused1, []string{"ops fired #1 node_paused/node1 critical"}},
 			{10 * s, "", nil},
 			{39 * s, onlyTime, nil},
 			{40 * s, onlyTime, []string{"ops resolved #1 node_paused/node1 critical [left node_paused/node1]"}},
 			{h, onlyTime, nil},
 		},
-		"a warning is told when it has held": {
+		"a warning fires when it has been active long enough": {
 			{0, down1, nil},
 			{29 * s, onlyTime, nil},
 			{30 * s, onlyTime, []string{"ops fired #1 node_down/node1 warning"}},
 		},
-		"a warning that goes away is not told": {
+		"a short warning does not fire": {
 			{0, down1, nil},
 			{20 * s, "", nil},
 			{50 * s, "", nil},
@@ -64,7 +64,7 @@ func TestStories(t *testing.T) {
 			{20 * s, down1, nil},
 			{40 * s, down1, []string{"ops developed #1 node_down/node1 critical [left node_failing_in_rotation/node1]"}},
 		},
-		"a worse effect is told at once": {
+		"a higher severity is notified at once": {
 			{0, down1, nil},
 			{30 * s, down1, []string{"ops fired #1 node_down/node1 warning"}},
 			{31 * s, down1 + ";" + rotation1, []string{"ops developed #1 node_down/node1 critical [joined node_failing_in_rotation/node1, worsened]"}},
@@ -92,7 +92,7 @@ func TestStories(t *testing.T) {
 			{60 * s, "", nil},
 			{90 * s, "", []string{"ops resolved #1 dependency_down/Redis critical [left dependency_down/Redis, left node_paused/node1, left node_paused/node2]"}},
 		},
-		"an older incident that was not told yet is told for the younger": {
+		"an older pending incident fires for the younger": {
 			{0, down1, nil},
 			{3 * s, down1 + ";" + paused2, []string{"ops fired #2 node_paused/node2 critical"}},
 			{6 * s, redis + ";" + down1 + byRedis + ";" + paused2 + byRedis, []string{
@@ -139,7 +139,7 @@ func TestStories(t *testing.T) {
 			{52 * h, onlyTime, []string{"ops reminder #1 node_paused/node1 critical"}},
 			{76 * h, onlyTime, []string{"ops reminder #1 node_paused/node1 critical"}},
 		},
-		"what flaps is told once, though it never holds for long": {
+		"a flapping finding fires once although it is never active for long": {
 			{0, down1, nil},
 			{20 * s, "", nil},
 			{1 * m, down1, nil},

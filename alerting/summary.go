@@ -11,32 +11,31 @@ import (
 	"stickwatch/checks"
 )
 
-// A Summary says what a deployment did to the clients of its cluster.
+// A Summary has the effects of a deployment on the clients of its cluster.
 type Summary struct {
 	Deployment
 	Counts
-	Active []checks.Finding // causes of the incidents that are still active, the most severe first; at most MaxActive
-	More   int              // how many are beyond those
+	Active []checks.Finding // causes of the incidents that are active, the most severe first, at most MaxActive
+	More   int              // the number of further ones
 }
 
-// Counts are what the history has of a deployment, from its beginning until its
-// grace had passed.
+// Counts are the recorded effects of a deployment, from its start to the end of its
+// grace period.
 type Counts struct {
-	Moved   int           // sessions that another node answered, lost or not
-	Lost    int           // sessions that were lost, or had older contents
-	Longest time.Duration // the longest time without a good answer through the balancer
+	Moved   int           // sessions that were answered by another node, lost or not
+	Lost    int           // sessions that were lost or had stale contents
+	Longest time.Duration // the longest time without a successful response through the balancer
 }
 
 // MaxActive bounds the findings of a summary.
 const MaxActive = 10
 
-// summaryID is where the notification of a summary belongs, in the place of an
-// incident's ID.
-// The time tells it from that of an earlier history.
+// summaryID returns the ID that the notifications of a summary have in place of an
+// incident ID. The time distinguishes it from an equal ID in an earlier history.
 func summaryID(d Deployment) string { return fmt.Sprintf("deployment-%s-%d", d.ID, d.From.Unix()) }
 
-// merged are the counts of the history with what was counted elsewhere: each knows
-// clients that the other does not, so that the larger counts.
+// merged returns the larger of the recorded counts and those from other sources,
+// because each source knows clients that the others do not.
 func (c Counts) merged(d Deployment) Counts {
 	c.Lost = max(c.Lost, d.CanariesLost)
 	if w := d.Watched; w != nil {
@@ -45,18 +44,18 @@ func (c Counts) merged(d Deployment) Counts {
 	return c
 }
 
-// SumUp ends a deployment that is due, and notifies of what it did. Counts are
-// those of the history. Of an id that is not due the step is empty: a deployment is
-// summed up once.
+// SumUp creates the summary of a due deployment and notifies receivers of it. counts
+// are those of the history. If the deployment is not due, the step is empty, so that
+// a deployment has one summary.
 func (d *Manager) SumUp(at time.Time, id string, counts Counts) Step {
 	n := slices.IndexFunc(d.deployments.list, func(one *Deployment) bool { return one.ID == id })
-	if n < 0 || !slices.ContainsFunc(d.Due(at), func(one Deployment) bool { return one.ID == id }) {
+	if n < 0 || !slices.ContainsFunc(d.DueSummaries(at), func(one Deployment) bool { return one.ID == id }) {
 		return Step{}
 	}
 	one := d.deployments.list[n]
 	one.Summed = at
 	d.deployments.forget(at)
-	d.deployments.change(one)
+	d.deployments.markChanged(one)
 	step := d.step(at)
 	step.Notifications = append(step.Notifications, d.summaryNotifications(at, d.summary(at, one, counts))...)
 	return step
@@ -64,7 +63,7 @@ func (d *Manager) SumUp(at time.Time, id string, counts Counts) Step {
 
 func (d *Manager) summary(at time.Time, one *Deployment, counts Counts) Summary {
 	s := Summary{Deployment: one.clone(), Counts: counts.merged(*one)}
-	for _, i := range d.openIncidents.of(one.Cluster) {
+	for _, i := range d.openIncidents.concerning(one.Cluster) {
 		if _, reason := d.heldBack(at, i, nil); reason != ReasonDeployment && i.worstOf(one.Cluster).AtLeast(checks.Warning) {
 			s.Active = append(s.Active, i.Cause)
 		}
@@ -84,7 +83,7 @@ func (d *Manager) summary(at time.Time, one *Deployment, counts Counts) Summary 
 	return s
 }
 
-// Severity is Warning where somebody should look, else Info.
+// Severity is Warning if sessions were lost or findings are active, else Info.
 func (s Summary) Severity() checks.Severity {
 	if s.Lost > 0 || len(s.Active) > 0 {
 		return checks.Warning
@@ -92,8 +91,8 @@ func (s Summary) Severity() checks.Severity {
 	return checks.Info
 }
 
-// summaryNotifications are for the receivers to which a warning of the cluster would go,
-// unless the whole cluster is silenced.
+// summaryNotifications returns notifications for the receivers of warnings of the
+// cluster; none if the whole cluster is silenced.
 func (d *Manager) summaryNotifications(at time.Time, s Summary) []Notification {
 	i := Incident{
 		ID: summaryID(s.Deployment), Cluster: s.Cluster, Clusters: []string{s.Cluster}, State: Resolved, Severity: checks.Warning,
@@ -114,15 +113,15 @@ func (d *Manager) summaryNotifications(at time.Time, s Summary) []Notification {
 	return notifications
 }
 
-// Deployment sums a deployment up in one sentence. It may hold a name that
-// somebody gave.
+// Deployment formats a summary as one sentence. It may contain text from the
+// announcement.
 func (l Language) Deployment(s Summary) string {
 	if l == Chinese {
 		return deploymentInChinese(s)
 	}
 	parts := []string{
 		counted(s.Moved, "session", "sessions") + " moved", strconv.Itoa(s.Lost) + " lost",
-		"no outage", "nothing is active any more",
+		"no outage", "no active findings",
 	}
 	if s.Longest > 0 {
 		parts[2] = "longest outage " + seconds(s.Longest) + " s"
@@ -133,7 +132,7 @@ func (l Language) Deployment(s Summary) string {
 	return fmt.Sprintf("deployment %s of %s: %s", s.Name, s.Cluster, strings.Join(parts, ", "))
 }
 
-// titles lists what findings are called, each title once.
+// titles lists the titles of findings, each once.
 func (l Language) titles(all []checks.Finding) string {
 	var titles []string
 	for _, f := range all {
@@ -154,7 +153,7 @@ func counted(n int, one, many string) string {
 	return strconv.Itoa(n) + " " + many
 }
 
-// seconds tells a duration to a tenth of a second, and never as 0.
+// seconds formats a duration in seconds with one decimal, at least 0.1.
 func seconds(d time.Duration) string {
 	return strconv.FormatFloat(cmp.Or(d.Round(100*time.Millisecond), 100*time.Millisecond).Seconds(), 'f', -1, 64)
 }

@@ -11,7 +11,7 @@ import (
 	"stickwatch/checks"
 )
 
-// TestTimeline: every decision is in the timeline, by its reason.
+// TestTimeline: every decision is in the timeline with its reason.
 func TestTimeline(t *testing.T) {
 	const s = time.Second
 	for name, tt := range map[string]struct {
@@ -84,9 +84,9 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
-// TestChanceIsNotAltered: which nodes a drift is seen between differs from round
-// to round, by chance, and is not written down. Which nodes miss a dependency is.
-func TestChanceIsNotAltered(t *testing.T) {
+// TestRandomChangesAreNotRecorded: the nodes of a drift differ from round to round by chance
+// and are not recorded as a change; the nodes of a failed dependency are.
+func TestRandomChangesAreNotRecorded(t *testing.T) {
 	for name, tt := range map[string]struct {
 		finding checks.Finding
 		want    []string
@@ -120,13 +120,13 @@ func TestChanceIsNotAltered(t *testing.T) {
 	}
 }
 
-// TestTimelineIsBounded: of a long one the beginning and the end are kept.
+// TestTimelineIsBounded: the beginning and the end of a long timeline are kept.
 func TestTimelineIsBounded(t *testing.T) {
 	var timeline []Event
 	for n := range 1000 {
 		timeline = appendEvent(timeline, Event{Kind: EventAltered, Text: fmt.Sprint(n)})
 	}
-	cut := Event{Kind: EventCut, Reason: ReasonBounded, Omitted: 801, Text: "801 events are not kept"}
+	cut := Event{Kind: EventCut, Reason: ReasonBounded, Omitted: 801, Text: "801 events were removed"}
 	want := []string{"0", "49", cut.Text, "851", "999"}
 	got := []string{timeline[0].Text, timeline[49].Text, timeline[50].Text, timeline[51].Text, timeline[199].Text}
 	if diff := cmp.Diff(want, got); diff != "" || len(timeline) != MaxEvents || timeline[50] != cut {
@@ -134,22 +134,22 @@ func TestTimelineIsBounded(t *testing.T) {
 	}
 }
 
-// TestFindingsAreBounded: those that have been over for the longest give way.
+// TestFindingsAreBounded: the findings that ended first are dropped.
 func TestFindingsAreBounded(t *testing.T) {
 	var i Incident
-	for n := range MaxFindings + 1 {
+	for n := range maxFindings + 1 {
 		m := Member{ActiveFinding: activeFindings(finding(t, fmt.Sprintf("warning node_down/node%d", n)))}
 		if n == 7 || n == 9 {
 			m.Ended = noon.Add(-time.Duration(n) * time.Minute)
 		}
 		i.add(m)
 	}
-	if i.member("", "node_down/node9") != nil || i.member("", "node_down/node7") == nil || len(i.Findings) != MaxFindings {
-		t.Errorf("got %d findings, want %d, without the one that has been over for the longest", len(i.Findings), MaxFindings)
+	if i.member("", "node_down/node9") != nil || i.member("", "node_down/node7") == nil || len(i.Findings) != maxFindings {
+		t.Errorf("got %d findings, want %d, without the one that has been over for the longest", len(i.Findings), maxFindings)
 	}
 }
 
-// TestIncidentIDs sort by time and differ by what began.
+// TestIncidentIDs: IDs sort by time and differ by the first finding.
 func TestIncidentIDs(t *testing.T) {
 	ids := []string{
 		incidentID(noon, "shop", "node_down/node1"), incidentID(noon.Add(time.Millisecond), "shop", "node_down/node1"),
@@ -165,8 +165,8 @@ func TestIncidentIDs(t *testing.T) {
 	}
 }
 
-// TestWatch: incidents of a cluster that is not watched any more are over, and
-// who knows of them is told.
+// TestWatch: the incidents of a removed cluster are resolved, and receivers are
+// notified.
 func TestWatch(t *testing.T) {
 	r := newRig(usual())
 	r.play(t, []testCase{{at: 0, active: paused1, want: []string{"ops fired #1 node_paused/node1 critical"}}}, false)
@@ -175,7 +175,7 @@ func TestWatch(t *testing.T) {
 	}
 	got := r.notify(r.commit(r.manager.Watch(noon.Add(time.Second), []string{"mall"})))
 	if diff := cmp.Diff([]string{"ops resolved #1 node_paused/node1 critical"}, got); diff != "" {
-		t.Errorf("notices (-want +got):\n%s", diff)
+		t.Errorf("notifications (-want +got):\n%s", diff)
 	}
 	if open := r.manager.Open(); len(open) != 0 {
 		t.Errorf("got %d open incidents, want none", len(open))

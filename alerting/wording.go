@@ -9,20 +9,20 @@ import (
 	"stickwatch/checks"
 )
 
-// A Language is what people are told in.
+// A Language is the language of notifications.
 type Language checks.Language
 
-// The languages. Any other value speaks English.
+// The languages. Any other value means English.
 const (
 	English = Language(checks.English)
 	Chinese = Language(checks.Chinese)
 )
 
-// Say renders a message. It may hold names that came from a target.
-func (l Language) Say(m checks.Message) string { return m.In(checks.Language(l)) }
+// Translate renders a message. It may hold names that came from a target.
+func (l Language) Translate(m checks.Message) string { return m.In(checks.Language(l)) }
 
-// Title is what a code is called: "Session drift". A code that has no name in
-// the language is read aloud.
+// Title returns the title of a code, such as "Session drift". A code without a title
+// is formatted as words.
 func (l Language) Title(c checks.Code) string {
 	if title := titlesInChinese[c]; l == Chinese && title != "" {
 		return title
@@ -31,7 +31,8 @@ func (l Language) Title(c checks.Code) string {
 	return strings.ToUpper(words[:min(1, len(words))]) + words[min(1, len(words)):]
 }
 
-// several says that several nodes have one trouble; by whether it is Chinese.
+// several has the sentence about several nodes with the same failure; the key reports
+// whether it is Chinese.
 var several = map[bool]map[checks.Code]string{
 	false: {
 		checks.NodeDown:              "%d nodes are down: %s",
@@ -47,9 +48,9 @@ var several = map[bool]map[checks.Code]string{
 	},
 }
 
-// Summary is an incident in one sentence: that of its cause, or, where several
-// findings are one cause, what they have in common. It may hold names that came
-// from a target.
+// Summary describes an incident in one sentence: the summary of its cause or, if
+// several findings are the same failure, what they have in common. It may contain
+// text from a target.
 func (l Language) Summary(i Incident) string {
 	alike, _ := i.Alike()
 	onHost := slices.DeleteFunc(slices.Clone(alike), func(m Member) bool { return m.Host != i.Host })
@@ -68,17 +69,17 @@ func (l Language) Summary(i Incident) string {
 	case len(alike) > 1:
 		return fmt.Sprintf(several[l == Chinese][i.Cause.Code], len(alike), l.namesOf(i, alike))
 	default:
-		return l.Say(alike[0].Summary)
+		return l.Translate(alike[0].Summary)
 	}
 }
 
-// Advice is what to do about an incident, in a sentence or two. It may hold names
-// that came from a target.
+// Advice returns the remedy for an incident, one or two sentences. It may contain
+// text from a target.
 func (l Language) Advice(i Incident) string {
-	advised := i.Advised()
+	advised := i.advised()
 	alike, _ := i.Alike()
 	if advised.Code != checks.NodeDown {
-		return l.Say(advised.Remedy)
+		return l.Translate(advised.Remedy)
 	}
 	switch {
 	case i.Host != "" && len(i.Clusters) > 1 && l == Chinese:
@@ -90,12 +91,12 @@ func (l Language) Advice(i Incident) string {
 	case len(alike) > 1:
 		return "Check what the nodes have in common: a deployment or a change of configuration, a dependency, the network. Then start the applications."
 	default:
-		return l.Say(advised.Remedy)
+		return l.Translate(advised.Remedy)
 	}
 }
 
-// namesOf lists the nodes of an incident's findings, with their clusters if it concerns
-// several.
+// namesOf lists the nodes of the findings of an incident, with their clusters if it
+// concerns several.
 func (l Language) namesOf(i Incident, members []Member) string {
 	var names []string
 	for _, m := range members {
@@ -107,8 +108,7 @@ func (l Language) namesOf(i Incident, members []Member) string {
 	return strings.Join(names, ", ")
 }
 
-// Of is a name with the cluster that it belongs to, where an incident concerns
-// several.
+// Of returns a name with its cluster if the incident concerns several clusters.
 func (l Language) Of(i Incident, cluster, name string) string {
 	switch {
 	case len(i.Clusters) < 2:
@@ -120,8 +120,7 @@ func (l Language) Of(i Incident, cluster, name string) string {
 	}
 }
 
-// Event tells what happened in an incident, in one sentence. It may hold names
-// that came from a target.
+// Event describes an event in one sentence. It may contain text from a target.
 func (l Language) Event(e Event) string {
 	if cluster := e.Cluster; cluster != "" {
 		e.Cluster = ""
@@ -136,16 +135,17 @@ func (l Language) Event(e Event) string {
 	return e.Text
 }
 
-// eventsOfClusters puts the cluster before an event; by whether it is Chinese.
+// eventsOfClusters prefixes an event with its cluster; the key reports whether it is
+// Chinese.
 var eventsOfClusters = map[bool]string{false: "%s: %s", true: "%s：%s"}
 
-// eventsInEnglish are about a finding, which is all that their texts tell.
+// eventsInEnglish prefix events whose text is only the summary of a finding.
 var eventsInEnglish = map[EventKind]string{
-	EventOpened:    "it began: %s",
+	EventOpened:    "started: %s",
 	EventJoined:    "joined: %s",
-	EventLeft:      "over: %s",
-	EventReturned:  "again: %s",
-	EventMoved:     "it has another cause: %s",
+	EventLeft:      "ended: %s",
+	EventReturned:  "active again: %s",
+	EventMoved:     "has another cause: %s",
 	EventAltered:   "changed: %s",
-	EventExplained: "this is the cause: %s",
+	EventExplained: "cause found: %s",
 }

@@ -11,8 +11,8 @@ import (
 	"stickwatch/checks"
 )
 
-// TestChineseIsWhole: every code has a title of its own.
-func TestChineseIsWhole(t *testing.T) {
+// TestChineseIsComplete: every code has a title of its own.
+func TestChineseIsComplete(t *testing.T) {
 	titles := make(map[string]checks.Code)
 	for _, entry := range slices.Concat(checks.Catalogue, checks.OfMonitor) {
 		title := Chinese.Title(entry.Code)
@@ -49,13 +49,13 @@ func TestEventWording(t *testing.T) {
 		english string
 		chinese string
 	}{
-		{Event{Kind: EventOpened, Finding: paused, Text: "node3 is paused"}, "it began: node3 is paused", "出现：节点已暂停（node3）"},
+		{Event{Kind: EventOpened, Finding: paused, Text: "node3 is paused"}, "started: node3 is paused", "出现：节点已暂停（node3）"},
 		{Event{Kind: EventJoined, Finding: paused, Text: "node3 is paused"}, "joined: node3 is paused", "新增：节点已暂停（node3）"},
-		{Event{Kind: EventLeft, Finding: paused, Text: "node3 is paused"}, "over: node3 is paused", "消失：节点已暂停（node3）"},
-		{Event{Kind: EventReturned, Finding: paused, Text: "node3 is paused"}, "again: node3 is paused", "再次出现：节点已暂停（node3）"},
-		{Event{Kind: EventMoved, Finding: paused, Text: "node3 is paused"}, "it has another cause: node3 is paused", "另有原因：节点已暂停（node3）"},
+		{Event{Kind: EventLeft, Finding: paused, Text: "node3 is paused"}, "ended: node3 is paused", "消失：节点已暂停（node3）"},
+		{Event{Kind: EventReturned, Finding: paused, Text: "node3 is paused"}, "active again: node3 is paused", "再次出现：节点已暂停（node3）"},
+		{Event{Kind: EventMoved, Finding: paused, Text: "node3 is paused"}, "has another cause: node3 is paused", "另有原因：节点已暂停（node3）"},
 		{Event{Kind: EventAltered, Finding: paused, Text: "node3 is paused"}, "changed: node3 is paused", "有变化：节点已暂停（node3）"},
-		{Event{Kind: EventExplained, Finding: "session_drift", Text: "it drifts"}, "this is the cause: it drifts", "查明原因：会话漂移"},
+		{Event{Kind: EventExplained, Finding: "session_drift", Text: "it drifts"}, "cause found: it drifts", "查明原因：会话漂移"},
 		{Event{Kind: EventFlapping, Finding: paused, Text: "came 5 times"}, "came 5 times", "抖动：节点已暂停（node3）"},
 		{Event{Kind: EventMerged, Detail: "2026-1", Text: "incident 2026-1 has the same cause"}, "incident 2026-1 has the same cause", "与事件 2026-1 同因，已合并"},
 		{Event{Kind: EventWorsened, Detail: "critical", Text: "it is critical now"}, "it is critical now", "级别升为严重"},

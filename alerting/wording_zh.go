@@ -8,7 +8,7 @@ import (
 	"stickwatch/checks"
 )
 
-// titlesInChinese has every code of the catalogue.
+// titlesInChinese has the title of every code in the catalogue.
 var titlesInChinese = map[checks.Code]string{
 	checks.BalancerDown:          "负载均衡器无应答",
 	checks.BalancerError:         "负载均衡器自身报错",
@@ -46,7 +46,7 @@ var titlesInChinese = map[checks.Code]string{
 	checks.HistoryDamaged:        "历史文件已损坏",
 }
 
-// eventInChinese tells an event; "": its kind is not known here.
+// eventInChinese describes an event; "": the kind is unknown.
 func eventInChinese(e Event) string {
 	if format := findingEventsInChinese[e.Kind]; format != "" {
 		return fmt.Sprintf(format, findingInChinese(e.Finding))
@@ -77,7 +77,7 @@ func eventInChinese(e Event) string {
 	}
 }
 
-// findingEventsInChinese are about a finding.
+// findingEventsInChinese has the kinds of event that are about a finding.
 var findingEventsInChinese = map[EventKind]string{
 	EventOpened:    "出现：%s",
 	EventJoined:    "新增：%s",
@@ -89,14 +89,14 @@ var findingEventsInChinese = map[EventKind]string{
 	EventFlapping:  "抖动：%s",
 }
 
-// plainEventsInChinese say all by their kind.
+// plainEventsInChinese has the kinds of event without arguments.
 var plainEventsInChinese = map[EventKind]string{
 	EventFired:      "持续时间已到，开始告警",
 	EventWithdrawn:  "告警之前已消失",
 	EventUnsilenced: "静默结束",
 }
 
-// deploymentInChinese sums a deployment up.
+// deploymentInChinese formats the summary of a deployment.
 func deploymentInChinese(s Summary) string {
 	parts := []string{
 		fmt.Sprintf("%d 个会话切换了节点", s.Moved), fmt.Sprintf("%d 个丢失", s.Lost), "服务没有中断", "目前没有未恢复的问题",
@@ -112,7 +112,7 @@ func deploymentInChinese(s Summary) string {
 
 var severitiesInChinese = map[checks.Severity]string{checks.Critical: "严重", checks.Warning: "警告", checks.Info: "信息"}
 
-// findingInChinese names a finding by its key.
+// findingInChinese formats the key of a finding.
 func findingInChinese(key string) string {
 	code, subject, _ := strings.Cut(key, "/")
 	title := Chinese.Title(checks.Code(code))

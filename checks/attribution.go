@@ -1,38 +1,58 @@
 package checks
 
 import (
+	"maps"
 	"slices"
 	"time"
 
 	"stickwatch/probes"
 )
 
-// This file attributes each lost session to one cause. A session was lost at some
-// moment between the last answer that had it and the first that had not: seconds for
-// a canary that comes all the time, minutes for one that pauses. Whatever is known to
-// have happened in that time competes, and what is known of this very client wins
-// over what is known of its nodes, and that over what is known of the balancer.
+// This file attributes each lost session to one cause. A session was lost between the
+// last answer that had it and the first that had not: seconds apart for an active
+// canary, minutes for an idle one. Every known event in that time is a candidate.
+// Knowledge about this client wins over knowledge about its nodes, and that over
+// knowledge about the balancer.
 
-// A lossCause is what a lost session is attributed to.
+// attribution is the last stage before findings: the cause of each lost session, and
+// the history that results from it.
+type attribution struct {
+	*remaps
+
+	history History // for the next round, this one included
+}
+
+// attribute returns the last stage of a round.
+func attribute(moved *remaps) *attribution {
+	v := &attribution{remaps: moved, history: History{Nodes: maps.Clone(moved.nodeHistory), Pool: moved.pool}}
+	for id, m := range v.history.Nodes {
+		m.ScatteredSince, m.ScatteredLast = v.scattered[id].From, v.scattered[id].To
+		v.history.Nodes[id] = m
+	}
+	v.countLosses()
+	return v
+}
+
+// A lossCause is the cause that a lost session is attributed to.
 type lossCause string
 
 const (
-	lossUnexplained lossCause = ""         // nothing known explains it: a finding of its own
-	lossByDrift     lossCause = "drift"    // the balancer sends the client to and fro
+	lossUnexplained lossCause = ""         // no known cause: a finding of its own
+	lossByDrift     lossCause = "drift"    // the balancer sends the client back and forth
 	lossBySplit     lossCause = "split"    // parts of the balancer disagree about the client
 	lossByRemapping lossCause = "remapped" // the balancer changed where it sends clients
 	lossByNode      lossCause = "node"     // a node restarted or failed
-	lossByReturn    lossCause = "return"   // the hash sends the client home from the node that stood in
-	lossEarlier     lossCause = "earlier"  // an earlier answer to the same client had lost it
-	lossReported    lossCause = "reported" // session_lost was found while the client paused
+	lossByReturn    lossCause = "return"   // the hash returns the client to its owner from the successor
+	lossEarlier     lossCause = "earlier"  // an earlier request of the client had already lost it
+	lossReported    lossCause = "reported" // session_lost was reported while the client paused
 )
 
-// causeOfLoss is what the loss of a session is attributed to. Only under sticky a node
-// may take sessions along, and a balancer that moves clients loses them.
-func (v *analysis) causeOfLoss(a *answer) lossCause {
-	reported := a.pauseBefore() >= shortestPause && a.lostIn().holds(v.past().Pool.Lost)
+// causeOfLoss returns the cause of a lost session. Only under the sticky policy may
+// sessions be lost with a node, or by a balancer that moves clients.
+func (v *attribution) causeOfLoss(a *answer) lossCause {
+	reported := a.pauseBefore() >= shortestPause && a.lostIn().contains(v.past().Pool.Lost)
 	if v.policy() == probes.PolicySticky {
-		switch pool := v.history.Pool; {
+		switch pool := v.pool; {
 		case v.drifted(a.trace):
 			return lossByDrift
 		case v.separatedByBalancer(a.trace):
@@ -57,8 +77,8 @@ func (v *analysis) causeOfLoss(a *answer) lossCause {
 	return lossUnexplained
 }
 
-// lostIn is the time in which a session was lost: since the last answer before this
-// one that had it.
+// lostIn returns the time in which a session was lost: since the last earlier answer
+// that had it.
 func (a *answer) lostIn() Span {
 	s := Span{a.trace.First().At, a.At}
 	for i, step := range a.trace.Steps {
@@ -69,33 +89,27 @@ func (a *answer) lostIn() Span {
 	return s
 }
 
-// holds reports whether a moment is in the span; one that never was is in none.
-func (s Span) holds(moment time.Time) bool {
+// contains reports whether a moment is in the span; a zero moment never is.
+func (s Span) contains(moment time.Time) bool {
 	return !moment.IsZero() && !moment.Before(s.From) && moment.Before(s.To)
 }
 
-// followed reports whether a session may have been lost by an event, or within the
-// aftermath of one.
-func (v *analysis) followed(a *answer, event time.Time) bool {
-	lost := a.lostIn()
-	return !event.IsZero() && !event.After(lost.To) && !event.Add(v.aftermath).Before(lost.From)
-}
-
-// overlaps reports whether what a client lost within a span may be a consequence.
+// overlaps reports whether a loss within a span may be a consequence of the
+// disruption.
 func (d Disruption) overlaps(s Span, aftermath time.Duration) bool {
 	return !s.To.Before(d.From) && !s.From.After(d.To.Add(aftermath))
 }
 
-// lostWithNode reports whether a session went with its node: under sticky that is
-// nobody's promise. A node that was merely left out has its sessions still, and
-// its clients lose them all the same.
-func (v *analysis) lostWithNode(a *answer) bool {
+// lostWithNode reports whether a session was lost with its node, which the sticky
+// policy allows. A node that was only left out still has its sessions, but its
+// clients lose them all the same.
+func (v *attribution) lostWithNode(a *answer) bool {
 	if v.policy() != probes.PolicySticky {
 		return false
 	}
 	lost := a.lostIn()
 	for _, node := range []string{a.trace.holder, a.trace.owner} {
-		if v.beganAnew(node, a.trace.First().At) || !v.ready(node) && node != "" && a.moved() {
+		if v.restartedSince(node, a.trace.First().At) || !v.ready(node) && node != "" && a.moved() {
 			return true
 		}
 		if v.disruptedIn(node, lost, func(d Disruption) bool { return d.mayTakeSession(a) }) {
@@ -105,21 +119,9 @@ func (v *analysis) lostWithNode(a *answer) bool {
 	return a.moved() && v.byRestartElsewhere(a, lost)
 }
 
-// disruptedIn reports whether a node had such a disruption in a span.
-func (v *analysis) disruptedIn(node string, s Span, such func(Disruption) bool) bool {
-	return slices.ContainsFunc(v.history.Nodes[node].Disruptions, func(d Disruption) bool {
-		return d.overlaps(s, v.aftermath) && such(d)
-	})
-}
-
-// disruptedWithin returns the nodes with a disruption in a span, in configuration order.
-func (v *analysis) disruptedWithin(s Span) []string {
-	return v.nodesWhere(func(id string) bool { return v.disruptedIn(id, s, func(Disruption) bool { return true }) })
-}
-
 // mayTakeSession reports whether a disruption of its node may have cost a client its
-// session. A node that answers, and has lost what it opened after it was back, has
-// another trouble.
+// session. A node that answers, and loses a session opened after it was back, has
+// another problem.
 func (d Disruption) mayTakeSession(a *answer) bool {
 	return d.failed() && (a.moved() || a.trace.Opened.Before(d.Gone))
 }
@@ -127,47 +129,49 @@ func (d Disruption) mayTakeSession(a *answer) bool {
 // failed reports whether the node itself was gone, and not only left out.
 func (d Disruption) failed() bool { return d.Kind != DisruptionEjected }
 
-// byRestartElsewhere: while nodes restart one after the other, the heir of a
-// client may be any node, and what it began there goes when it moves on. A balancer
-// whose arithmetic is not known may hash over the nodes that are left: then the
-// clients of others move, too. Those that come all the time show that at once, and
-// their losses are reported; one that paused finds what was reported meanwhile.
-func (v *analysis) byRestartElsewhere(a *answer, lost Span) bool {
+// byRestartElsewhere reports whether a client moved, and lost its session, because
+// other nodes failed. While nodes restart one after the other, the successor of a
+// client may be any node, and the session that it opens there is lost when it moves
+// on. A balancer whose arithmetic is not known may hash over the remaining nodes, so
+// that clients of other nodes move as well. Active canaries show that at once, and
+// their losses are reported; this function excuses the canaries that paused
+// meanwhile.
+func (v *movement) byRestartElsewhere(a *answer, lost Span) bool {
 	out := v.disruptedWithin(lost)
 	failed := slices.ContainsFunc(out, func(id string) bool { return v.disruptedIn(id, lost, Disruption.failed) })
 	return failed && (v.sentBy(a, out) || v.rehashes() && a.pauseBefore() >= shortestPause)
 }
 
 // rehashes reports whether the balancer may place the clients of all nodes anew when
-// one of them comes or goes.
-func (v *analysis) rehashes() bool {
+// a node joins or leaves.
+func (v *nodeStates) rehashes() bool {
 	return v.oracle == nil && v.Cluster.Balancer.Method == probes.MethodUnknown
 }
 
-// returnsToOwner reports whether a hash sends a client back to the node that it names,
-// from the one that stood in while that was out: what it had there goes with the
-// ejection that moved it.
-func (v *analysis) returnsToOwner(a *answer) bool {
-	owner, _, ok := v.ownerAndHeir(a.trace)
+// returnsToOwner reports whether a hash returned a client to its owner from the
+// successor. The session that it had there is lost because of the ejection that moved
+// it.
+func (v *attribution) returnsToOwner(a *answer) bool {
+	owner, _, ok := v.ownerAndSuccessor(a.trace)
 	return ok && a.moved() && a.servingNode == owner && v.byEjection(a)
 }
 
-// drifted reports whether the balancer sends a client to and fro: a session of it
-// may then be replaced by another node's, and its own does not know it any more.
-func (v *analysis) drifted(w *trace) bool {
+// drifted reports whether the balancer sends a client back and forth. Another node's
+// session may then replace its own.
+func (v *attribution) drifted(w *trace) bool {
 	return slices.ContainsFunc(v.drifts, func(m move) bool {
 		return m.trace == w || m.trace.Balancer == w.Balancer && m.trace.URL == w.URL
 	})
 }
 
 // separatedByBalancer reports whether parts of the balancer disagree about a client.
-func (v *analysis) separatedByBalancer(w *trace) bool {
+func (v *attribution) separatedByBalancer(w *trace) bool {
 	return slices.ContainsFunc(v.separations, func(s separation) bool { return s.trace == w })
 }
 
-// lostBefore reports whether an earlier answer to the same client had lost the
-// session already, on a move.
-func (v *analysis) lostBefore(a *answer) bool {
+// lostBefore reports whether an earlier answer to the same client had already lost
+// the session, on a move.
+func (v *attribution) lostBefore(a *answer) bool {
 	if a.moved() {
 		return false
 	}
@@ -176,10 +180,10 @@ func (v *analysis) lostBefore(a *answer) bool {
 	})
 }
 
-// countLosses adds the sessions that went with their nodes to the disruptions
-// that took them. Only sessions of earlier rounds count: those of this round were
-// opened while it went on.
-func (v *analysis) countLosses() {
+// countLosses adds the sessions that were lost with their nodes to the disruptions
+// that caused it. Only sessions of earlier rounds count: those of this round were
+// opened during it.
+func (v *attribution) countLosses() {
 	for _, w := range v.traces {
 		answers := slices.Concat(w.earlier, w.answers)
 		lost := slices.IndexFunc(answers, func(a *answer) bool {
@@ -197,14 +201,14 @@ func (v *analysis) countLosses() {
 }
 
 // addLoss counts a session that was lost within a span with the newest disruption of
-// a node in that time, and reports whether there was one.
-func (v *analysis) addLoss(node string, lost Span) bool {
+// a node in that time. It reports whether there was one.
+func (v *attribution) addLoss(node string, lost Span) bool {
 	m := v.history.Nodes[node]
 	for i, d := range slices.Backward(m.Disruptions) {
 		if d.overlaps(lost, v.aftermath) {
 			m.Disruptions = slices.Clone(m.Disruptions)
 			m.Disruptions[i].Lost++
-			v.note(node, m)
+			v.history.Nodes[node] = m
 			return true
 		}
 	}

@@ -7,51 +7,51 @@ import (
 	"stickwatch/probes"
 )
 
-// balancers finds addresses of the balancer that do not answer, or answer with
-// an error of their own.
-func balancers(v *analysis) []Finding {
+// balancers finds addresses of the balancer that do not answer, or answer with an
+// error of their own.
+func balancers(v *timeline) []Finding {
 	var list []Finding
 	for _, e := range v.frontends {
 		switch {
-		case !asked(e.Primary):
+		case !completed(e.Primary):
 		case !e.answered():
-			if !v.brokenBehind(e) {
+			if !brokenByNode(v.nodeStates, e) {
 				list = append(list, balancerDown(e))
 			}
 		default:
-			list = append(list, v.balancerErrors(e)...)
+			list = append(list, balancerErrors(v, e)...)
 		}
 	}
 	return list
 }
 
-// brokenBehind: the balancer takes connections, and nothing that is HTTP comes
-// back because of a node that hangs, or whose gibberish is passed on. It must be
-// known which, or none be left that answers: else nobody would be told that
-// clients get nothing.
-func (v *analysis) brokenBehind(e frontend) bool {
+// brokenByNode reports whether the balancer accepts connections without a valid
+// answer because of a node that hangs, or whose malformed answer it passes on. The
+// node must be known, or none be left that answers; otherwise nobody would be
+// notified that clients get nothing.
+func brokenByNode(v *nodeStates, e frontend) bool {
 	for _, ex := range e.plain() {
-		if passedOn(ex) && ex.LocalAddress.IsValid() && (v.noneUp() && v.someBreak(ex.Failure) || v.breaks(v.attributePlainFailure(ex), ex.Failure)) {
+		if passedOn(ex) && ex.LocalAddress.IsValid() && (v.noneUp() && someBreak(v, ex.Failure) || breaks(v, v.attributePlainFailure(ex), ex.Failure)) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(e.answers, func(a *answer) bool { return passedOn(a.Exchange) && v.breaks(a.failedNode, a.Failure) })
+	return slices.ContainsFunc(e.answers, func(a *answer) bool { return passedOn(a.Exchange) && breaks(v, a.failedNode, a.Failure) })
 }
 
-// passedOn reports whether an exchange failed in a way that a balancer may have
-// from a node: nginx takes an answer without a status line for one of HTTP/0.9.
+// passedOn reports whether an exchange failed in a way that the balancer may pass on
+// from a node. nginx takes an answer without a status line for HTTP/0.9.
 func passedOn(ex probes.Exchange) bool {
 	return ex.Failure == probes.FailureTimeout || ex.Failure == probes.FailureMalformed
 }
 
 // breaks reports whether a node, asked directly, fails in the same way.
-func (v *analysis) breaks(id string, how probes.Failure) bool {
+func breaks(v *nodeStates, id string, how probes.Failure) bool {
 	o, listed := v.direct[id]
-	return listed && slices.ContainsFunc(questions(*o), func(ex probes.Exchange) bool { return ex.Failure == how })
+	return listed && slices.ContainsFunc(directExchanges(*o), func(ex probes.Exchange) bool { return ex.Failure == how })
 }
 
-func (v *analysis) someBreak(how probes.Failure) bool {
-	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return v.breaks(o.Node, how) })
+func someBreak(v *nodeStates, how probes.Failure) bool {
+	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return breaks(v, o.Node, how) })
 }
 
 func balancerDown(e frontend) Finding {
@@ -71,10 +71,10 @@ func balancerDown(e frontend) Finding {
 	return f
 }
 
-// balancerErrors: the answers are the balancer's own errors. Those that a
-// failing node explains are that node's evidence instead, as long as the
-// balancer serves anybody.
-func (v *analysis) balancerErrors(e frontend) []Finding {
+// balancerErrors finds answers that are the balancer's own errors. Errors that a
+// failing node explains are evidence about that node instead, as long as the balancer
+// serves some clients.
+func balancerErrors(v *timeline, e frontend) []Finding {
 	var errs []*probes.Exchange
 	answered, unexplained, waited := 0, 0, 0
 	culprits := make(map[string]bool)
@@ -86,7 +86,7 @@ func (v *analysis) balancerErrors(e frontend) []Finding {
 			return
 		}
 		errs = append(errs, ex)
-		if ex.Timing.Total >= waits {
+		if ex.Timing.Total >= shortestNodeTimeout {
 			waited++
 		}
 		if culprit == "" {
@@ -106,10 +106,10 @@ func (v *analysis) balancerErrors(e frontend) []Finding {
 	}
 	f := Finding{Code: BalancerError, Severity: Critical, Target: e.name}
 	f.Nodes = v.nodesWhere(func(id string) bool {
-		return (unexplained == 0 && culprits[id]) || (v.noneWell() && !v.ready(id))
+		return (unexplained == 0 && culprits[id]) || (v.noneReady() && !v.ready(id))
 	})
-	f.waited, f.follows = waited == len(errs), v.allDisrupted()
-	met := slices.DeleteFunc(slices.Clone(v.everyAnswer()), func(a *answer) bool { return !v.ownError(a.Exchange) || a.trace.Balancer != e.Address })
+	f.waited, f.follows = waited == len(errs), allDisrupted(v)
+	met := slices.DeleteFunc(slices.Clone(v.allAnswers), func(a *answer) bool { return !v.ownError(a.Exchange) || a.trace.Balancer != e.Address })
 	f.harm = harmSpan(met)
 	if clients := clientsOf(met); clients < manyClients && float64(len(errs)) < manyRequests*float64(answered) {
 		f.Severity = Warning
@@ -120,13 +120,14 @@ func (v *analysis) balancerErrors(e frontend) []Finding {
 	return []Finding{f}
 }
 
-// Errors are critical if so many clients meet them, or so many of the requests do.
+// Errors are critical if at least so many clients, or such a share of the requests,
+// get them.
 const (
 	manyClients  = 3
 	manyRequests = 0.05
 )
 
-// clientsOf is how many clients some answers were for.
+// clientsOf counts the clients that got the answers.
 func clientsOf(answers []*answer) int {
 	clients := make(map[*trace]bool)
 	for _, a := range answers {
@@ -135,13 +136,14 @@ func clientsOf(answers []*answer) int {
 	return len(clients)
 }
 
-// waits is how long a balancer has at least waited for a node whose answer takes too
-// long: nobody sets a shorter time-out. One that has no node left answers at once.
-const waits = 500 * time.Millisecond
+// shortestNodeTimeout is the shortest plausible time-out of a balancer for an answer
+// of a node. A balancer that has no node left answers at once.
+const shortestNodeTimeout = 500 * time.Millisecond
 
-// allDisrupted returns the nodes that failed or restarted a moment ago, if every node
-// did, or is left out: the balancer then has none that it would try.
-func (v *analysis) allDisrupted() []string {
+// allDisrupted returns the nodes that recently failed or restarted, if every active
+// node did, or is left out; otherwise nil. The balancer then has no node that it
+// would try.
+func allDisrupted(v *timeline) []string {
 	var failed []string
 	for _, o := range v.active {
 		d, ok := v.disruptionAt(o.Node, v.Started)
@@ -155,12 +157,12 @@ func (v *analysis) allDisrupted() []string {
 	return failed
 }
 
-// ownError: a gateway error that no node signed and none gives when asked
-// directly.
-func (v *analysis) ownError(ex probes.Exchange) bool {
+// ownError reports whether an exchange is a gateway error that carries no node's
+// label and that no node gives when asked directly.
+func (v *nodeStates) ownError(ex probes.Exchange) bool {
 	if ex.Status != 502 && ex.Status != 503 && ex.Status != 504 || v.identity.NodeOf(ex.Label) != "" {
 		return false
 	}
-	_, told := v.replies[reply{path: ex.Path, status: ex.Status}]
-	return !told
+	_, known := v.replies[reply{path: ex.Path, status: ex.Status}]
+	return !known
 }

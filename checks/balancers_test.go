@@ -6,7 +6,8 @@ import (
 	"stickwatch/probes"
 )
 
-// silent is three nodes behind a balancer whose every answer comes to ex.
+// silent returns a round of three nodes behind a balancer that answers every request
+// with ex.
 func silent(ex probes.Exchange) *round {
 	r := empty(3)
 	r.Balancers[0].Primary = ex
@@ -33,8 +34,8 @@ var balancerSpecs = []spec{
 		want: []string{"critical balancer_down/http://shop.example"},
 	},
 	{
-		name: "down: one of two addresses, which is told from the other",
-		round: bent(func(r *round) {
+		name: "down: one of two addresses, distinct from the other",
+		round: changed(func(r *round) {
 			r.through(otherLB)
 			r.Balancers[1].Primary = refused(testPage)
 		}),
@@ -47,14 +48,14 @@ var balancerSpecs = []spec{
 	},
 	{
 		name:  "not down: one request was lost, clients are answered",
-		round: bent(func(r *round) { r.Balancers[0].Primary = hung(testPage) }),
+		round: changed(func(r *round) { r.Balancers[0].Primary = hung(testPage) }),
 	},
 	{
 		name:  "not down: stickwatch broke off",
 		round: func() *round { return silent(cancelled(testPage)) },
 	},
 	{
-		name: "not down: the one node that hangs is why nothing comes back",
+		name: "not down: the one node that hangs is why there is no answer",
 		round: func() *round {
 			r := silent(hung(testPage))
 			r.direct("node2", hung(testPage))
@@ -63,17 +64,17 @@ var balancerSpecs = []spec{
 		want: []string{"warning node_down/node2", "critical node_failing_in_rotation/node2 <- node_down/node2"},
 	},
 	{
-		name: "not down: what comes back is the gibberish of the one node that talks it",
+		name: "not down: the malformed answer is that of one node",
 		round: func() *round {
-			r := silent(gibberish(testPage))
-			r.direct("node2", gibberish(testPage))
+			r := silent(malformed(testPage))
+			r.direct("node2", malformed(testPage))
 			return r
 		},
 		want: []string{"warning node_down/node2", "critical node_failing_in_rotation/node2 <- node_down/node2"},
 	},
 	{
 		name:  "down: gibberish of its own",
-		round: func() *round { return silent(gibberish(testPage)) },
+		round: func() *round { return silent(malformed(testPage)) },
 		want:  []string{"critical balancer_down/http://shop.example (192.0.2.10:80)"},
 	},
 	{
@@ -88,7 +89,7 @@ var balancerSpecs = []spec{
 		want: []string{"critical node_down/node1", "critical node_down/node2", "critical node_down/node3"},
 	},
 	{
-		name: "down: two nodes hang, and nobody knows which of them clients get",
+		name: "down: two nodes hang, and it is not known which of them clients get",
 		round: func() *round {
 			r := silent(hung(testPage))
 			r.direct("node1", hung(testPage))
@@ -99,7 +100,7 @@ var balancerSpecs = []spec{
 	},
 
 	{
-		name:  "error: 502 to everybody, while all nodes are well",
+		name:  "error: 502 to all clients, while all nodes are well",
 		round: func() *round { return silent(page(testPage, 502)) },
 		want:  []string{"critical balancer_error/http://shop.example (192.0.2.10:80)"},
 	},
@@ -130,7 +131,7 @@ var balancerSpecs = []spec{
 		},
 	},
 	{
-		name: "error: one paused node does not explain 502 to everybody",
+		name: "error: one paused node does not explain 502 to all clients",
 		round: func() *round {
 			r := silent(page(testPage, 502))
 			r.say(probes.StatusReport{State: "paused"}, "node2")
@@ -153,7 +154,7 @@ var balancerSpecs = []spec{
 	},
 	{
 		name: "no error of its own: a failing node explains the few",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.down("node2")
 			r.visit("").Steps[0].Exchange = page(testPage, 502)
 		}),
@@ -161,7 +162,7 @@ var balancerSpecs = []spec{
 	},
 	{
 		name: "no error of its own: a node says the same when asked directly",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.direct("node2", page(testPage, 503))
 			r.leave("node2")
 			r.Balancers[0].Primary = page(testPage, 503)
@@ -170,6 +171,6 @@ var balancerSpecs = []spec{
 	},
 	{
 		name:  "no error of its own: 500 is an application's",
-		round: bent(func(r *round) { r.Balancers[0].Primary = page(testPage, 500) }),
+		round: changed(func(r *round) { r.Balancers[0].Primary = page(testPage, 500) }),
 	},
 }

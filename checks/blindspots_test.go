@@ -7,8 +7,8 @@ import (
 	"stickwatch/probes"
 )
 
-// oneAddress is a hash that sends our own address, the only one we have, to
-// node1.
+// oneAddress returns a round behind a hash that sends our own address, the only one
+// we have, to node1.
 func oneAddress(change func(*probes.Balancer)) func() *round {
 	return from(threeNodes, func(r *round) {
 		r.Cluster.Balancer.Method = probes.MethodIPHash
@@ -50,7 +50,7 @@ var blindSpotSpecs = []spec{
 		want:  []string{"warning node_down/node2", "warning node_down/node3"},
 	},
 	{
-		name: "not of a backup and of a node that is down, which are to get nobody",
+		name: "not of a backup and of a node that is down, which should get no clients",
 		round: from(oneAddress(func(*probes.Balancer) {}), func(r *round) {
 			r.Cluster.Nodes = append(r.Cluster.Nodes, probes.Node{ID: "node4", URL: parse("http://10.0.0.4:8080"), Backup: true})
 			r.Nodes = append(r.Nodes, probes.NodeObservation{Node: "node4", Primary: page(testPage, 200)})
@@ -59,13 +59,13 @@ var blindSpotSpecs = []spec{
 		want: []string{"warning node_down/node3", "info blind_spot/rotation [node2]"},
 	},
 	{
-		name:  "looks further apart than an ejection lasts",
+		name:  "the interval is longer than an ejection",
 		round: from(func() *round { return hashed(3) }, func(r *round) { r.Every = 15 * time.Second }),
 		want:  []string{"info blind_spot/interval"},
 	},
-	{name: "none: looks closer than that", round: from(func() *round { return hashed(3) }, func(r *round) { r.Every = 3 * time.Second })},
+	{name: "none: the interval is shorter", round: from(func() *round { return hashed(3) }, func(r *round) { r.Every = 3 * time.Second })},
 	{
-		name: "none: the balancer's log tells of every ejection",
+		name: "none: the balancer's log has every ejection",
 		round: from(func() *round { return hashed(3) }, func(r *round) {
 			r.Every, r.Cluster.Balancer.Evidence.NginxErrorLog = 15*time.Second, "/var/log/nginx/error.log"
 		}),
@@ -78,7 +78,7 @@ var blindSpotSpecs = []spec{
 	},
 	{
 		name:  "none: the balancer is not of nginx's kind",
-		round: bent(func(r *round) { r.Every = time.Minute }),
+		round: changed(func(r *round) { r.Every = time.Minute }),
 	},
 	{
 		name:  "addresses wait for their turn",

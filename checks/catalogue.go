@@ -2,15 +2,15 @@ package checks
 
 import "slices"
 
-// An Entry of the catalogue tells people what a code means.
+// An Entry of the catalogue documents a code.
 type Entry struct {
 	Code     Code
-	Severity string // as a rule; some findings say another for a reason
-	Holds    string // when the finding holds
-	Remedy   string // what to do, as a rule
+	Severity string // usual severity
+	Holds    string // when there is such a finding
+	Remedy   string // usual remedy
 }
 
-// Catalogue lists every code, in the order in which an operator would ask.
+// Catalogue lists every code of a cluster's findings, the most urgent subjects first.
 var Catalogue = []Entry{
 	{BalancerDown, "critical", "no HTTP answer comes from the balancer", "start it, or look at DNS, firewall and certificate"},
 	{BalancerError, "critical; warning below 3 clients and 5 % of requests", "the balancer answers, but with an error of its own (502, 503, 504)", "look for \"no live upstreams\" in its error log"},
@@ -53,7 +53,7 @@ var OfMonitor = []Entry{
 	{ProberImpaired, "critical", "stickwatch itself cannot probe: it has no network, descriptors or ports, or no cluster answers any more; clusters are inconclusive meanwhile", "look at the machine it runs on: interfaces, routes, limits of open files, ports"},
 }
 
-// Known reports whether there is such a code.
+// Known reports whether a code exists.
 func Known(code Code) bool {
 	return slices.ContainsFunc(slices.Concat(Catalogue, OfMonitor), func(e Entry) bool { return e.Code == code })
 }

@@ -11,8 +11,8 @@ import (
 	"stickwatch/probes"
 )
 
-// TestArithmetic: how often something must happen before luck explains it once
-// in a thousand rounds.
+// TestArithmetic tests how often an event must happen before chance explains it only
+// once in a thousand rounds.
 func TestArithmetic(t *testing.T) {
 	for _, tc := range []struct{ nodes, followUps, freshClients int }{
 		{2, 10, 10},
@@ -31,8 +31,8 @@ func TestArithmetic(t *testing.T) {
 	}
 }
 
-// TestArithmeticAtItsEdges: what luck cannot be excluded for takes one trial,
-// or more than anybody takes.
+// TestArithmeticAtItsEdges tests probabilities for which chance cannot be excluded:
+// they take one trial, or more than any round makes.
 func TestArithmeticAtItsEdges(t *testing.T) {
 	for _, tc := range []struct {
 		name              string
@@ -56,7 +56,8 @@ func TestArithmeticAtItsEdges(t *testing.T) {
 	}
 }
 
-// TestTrialsAreTheFewest: so many exclude luck, and one fewer would not.
+// TestTrialsAreTheFewest tests that the number of trials excludes chance, and that
+// one fewer does not.
 func TestTrialsAreTheFewest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		share := rapid.Float64Range(0.01, 0.99).Draw(t, "share")
@@ -73,7 +74,7 @@ func TestTrialsAreTheFewest(t *testing.T) {
 }
 
 func TestShares(t *testing.T) {
-	nodes := []probes.Node{{ID: "a", Weight: 3}, {ID: "b", Weight: 1}, {ID: "c"}} // no weight is one
+	nodes := []probes.Node{{ID: "a", Weight: 3}, {ID: "b", Weight: 1}, {ID: "c"}} // a missing weight is 1
 	if got := checks.Share(nodes[0], nodes); got != 0.6 {
 		t.Errorf("share of the heaviest: got %v, want 0.6", got)
 	}
@@ -82,18 +83,18 @@ func TestShares(t *testing.T) {
 	}
 	all := map[string]bool{"a": true, "b": true, "c": true}
 	for _, tc := range []struct {
-		name, home string
-		met        map[string]bool
-		want       float64
+		name, owner string
+		metFailure  map[string]bool
+		want        float64
 	}{
 		{"all were met, at the heaviest", "a", all, 0.6},
 		{"all were met, at a light one", "b", all, 0.2},
 		{"the two lighter ones were met", "b", map[string]bool{"b": true, "c": true}, 0.5},
 		{"one address meets one node: the others might have answered", "b", map[string]bool{"b": true}, 0.2},
-		{"home is not told", "", nil, 0.6},
-		{"home is a stranger's", `"x"`, all, 0.6},
+		{"the holder is not known", "", nil, 0.6},
+		{"the holder is not listed", `"x"`, all, 0.6},
 	} {
-		if got := checks.ChanceProbability(tc.home, nodes, tc.met); got != tc.want {
+		if got := checks.ChanceOfStaying(tc.owner, nodes, tc.metFailure); got != tc.want {
 			t.Errorf("luck when %s: got %v, want %v", tc.name, got, tc.want)
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"stickwatch/probes"
 )
 
-// cookies finds session cookies that a browser would not bring back.
-func cookies(v *analysis) []Finding {
+// cookies finds session cookies that a browser would not send back.
+func cookies(v *outcomes) []Finding {
 	var list []Finding
 	for _, a := range v.answers {
 		for _, r := range a.Rejected {
@@ -22,10 +22,10 @@ func cookies(v *analysis) []Finding {
 			list = append(list, f)
 		}
 	}
-	return append(list, v.noCookie()...)
+	return append(list, noCookie(v)...)
 }
 
-// brokenRules say which rule a cookie breaks.
+// brokenRules maps the rule that a cookie breaks to its sentence.
 var brokenRules = map[probes.CookieRule]MessageID{
 	probes.CookieTooLong:      MsgCookieTooLong,
 	probes.CookieSecurePrefix: MsgCookieSecurePrefix,
@@ -37,9 +37,9 @@ var brokenRules = map[probes.CookieRule]MessageID{
 	probes.CookieNoPath:       MsgCookieNoPath,
 }
 
-// noCookie finds an application that sets no session cookie at all over the scheme
-// that it is asked by, though its answers are the page.
-func (v *analysis) noCookie() []Finding {
+// noCookie finds an application that sets no session cookie over the scheme of the
+// request, although it answers with the page.
+func noCookie(v *outcomes) []Finding {
 	if v.Cluster.Session == nil || v.Cluster.Session.ID == nil || v.policy() == probes.PolicyNone {
 		return nil
 	}
@@ -54,8 +54,8 @@ func (v *analysis) noCookie() []Finding {
 			clients++
 		}
 	}
-	tells := func(a *answer) bool { return a.Label != "" || a.Session != "" }
-	if clients == 0 || !slices.ContainsFunc(v.answers, tells) || !v.noneComesBack() {
+	identifies := func(a *answer) bool { return a.Label != "" || a.Session != "" }
+	if clients == 0 || !slices.ContainsFunc(v.answers, identifies) || !noSessionSurvives(v) {
 		return nil
 	}
 	scheme := v.Cluster.Balancer.URLs[0].Scheme
@@ -66,15 +66,15 @@ func (v *analysis) noCookie() []Finding {
 	return []Finding{f}
 }
 
-// noneComesBack reports whether no session survives a single request: answers show
-// none at all, or another one each time, from the same node, too.
-func (v *analysis) noneComesBack() bool {
+// noSessionSurvives reports whether no session survives a single request: answers show no
+// session, or a new one each time, also from the same node.
+func noSessionSurvives(v *outcomes) bool {
 	shown, lost, own := 0, 0, 0
 	for _, a := range v.answers {
 		if a.Session != "" {
 			shown++
 		}
-		if !a.cameBack() || a.trace.Continued || !a.OK() {
+		if !a.isFollowUp() || a.trace.Continued || !a.OK() {
 			continue
 		}
 		switch a.sessionOutcome {

@@ -1,36 +1,38 @@
 package checks
 
 import (
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"stickwatch/probes"
 )
 
-// A service is a dependency as seen from both sides.
+// A service is a dependency as both the probe and the nodes see it.
 type service struct {
 	name     string
 	probed   bool
 	up       bool
 	error    string
-	reported []string // nodes that say it is unavailable
-	silent   []string // nodes that tell their state and do not complain of it
+	reported []string // nodes that report it unavailable
+	silent   []string // nodes that report their state, and not this dependency
 }
 
-// services joins what was probed with what the nodes' reasons name, as far as
-// those are not too many to be believed. Of a round that was cut short, a probe
-// that failed tells nothing.
-func (v *analysis) services() []service {
+// services joins the probed dependencies with those that nodes report, up to
+// maxUnlistedNodes unknown names. If the round was cut short, a failed probe does not
+// count.
+func services(v *outcomes) []service {
 	var list []service
 	cutShort := !v.cutShort().IsZero()
 	for _, d := range v.Dependencies {
 		list = append(list, service{name: d.Name, probed: d.Up || !cutShort, up: d.Up, error: d.Error})
 	}
 	for _, o := range v.active {
-		for _, name := range v.dependencyNames(o.Status) {
+		for _, name := range dependencyNames(v.nodeStates, o.Status) {
 			at := slices.IndexFunc(list, func(s service) bool { return strings.EqualFold(s.name, name) })
 			if at < 0 && len(list) == len(v.Dependencies)+maxUnlistedNodes {
-				continue // its name is in the node's own reason
+				continue // the node's own reason still shows it
 			}
 			if at < 0 {
 				list, at = append(list, service{name: name}), len(list)
@@ -50,10 +52,10 @@ func (v *analysis) services() []service {
 	return list
 }
 
-// down: it fails when probed, or nodes report it.
+// down reports whether the probe failed, or nodes report it unavailable.
 func (s service) down() bool { return (s.probed && !s.up) || len(s.reported) > 0 }
 
-// disputed: the probe and the nodes contradict each other.
+// disputed reports whether the probe and the nodes contradict each other.
 func (s service) disputed() bool {
 	if !s.probed {
 		return false
@@ -61,14 +63,14 @@ func (s service) disputed() bool {
 	return s.up && len(s.reported) > 0 || !s.up && len(s.reported) == 0 && len(s.silent) > 0
 }
 
-// dependencies finds services that are down: one finding a service, however
-// many nodes suffer from it.
-func dependencies(v *analysis) []Finding {
+// dependencies finds dependencies that are down, one finding each, however many nodes
+// report it.
+func dependencies(v *outcomes) []Finding {
 	var list []Finding
-	for _, s := range v.services() {
+	for _, s := range services(v) {
 		if s.down() {
 			f := s.downFinding()
-			f.unanswered, f.store = s.probed && !s.up, v.keepsSessions(s.name)
+			f.unanswered, f.store = s.probed && !s.up, keepsSessions(v.nodeStates, s.name)
 			list = append(list, f)
 		}
 		if s.disputed() {
@@ -78,9 +80,8 @@ func dependencies(v *analysis) []Finding {
 	return list
 }
 
-// keepsSessions reports whether a dependency is of a kind that sessions are
-// kept in.
-func (v *analysis) keepsSessions(name string) bool {
+// keepsSessions reports whether a dependency is of a kind that stores sessions.
+func keepsSessions(v *nodeStates, name string) bool {
 	return slices.ContainsFunc(v.Cluster.Dependencies, func(d probes.Dependency) bool {
 		return strings.EqualFold(d.Name, name) &&
 			slices.Contains([]string{"redis", "rediss", "memcached", "mysql", "postgres"}, d.URL.Scheme)
@@ -125,14 +126,15 @@ func (s service) disputedFinding() Finding {
 	return f
 }
 
-// pathRemedy: the service is well, so the trouble lies between it and the nodes.
+// pathRemedy returns the remedy if the dependency itself is up: the problem lies
+// between it and the nodes.
 func (s service) pathRemedy() Message {
 	return msg(MsgCheckWayToDependency, Args{Nodes: s.reported, Name: s.name})
 }
 
-func (v *analysis) dependencyReports() []DependencyReport {
+func dependencyReports(v *outcomes) []DependencyReport {
 	var reports []DependencyReport
-	for _, s := range v.services() {
+	for _, s := range services(v) {
 		r := DependencyReport{Name: s.name, Up: Unknown, ReportedBy: s.reported, Error: s.error}
 		switch {
 		case s.probed && s.up:
@@ -144,3 +146,76 @@ func (v *analysis) dependencyReports() []DependencyReport {
 	}
 	return reports
 }
+
+// The name of a dependency that only a node's reason contains is part of a finding's
+// key, and the reason may change with every answer: "Redis Server (attempt 17)",
+// "Redis Server: no answer for 5012 ms". The functions below remove the parts that
+// vary; otherwise every answer would be a new finding.
+
+// dependencyNames returns the dependencies that a node reports unavailable, without
+// details. A configured dependency has its configured name.
+func dependencyNames(v *nodeStates, o *probes.StatusReport) []string {
+	var names []string
+	for _, text := range o.Unavailable() {
+		name := configuredName(v, text)
+		if name == "" {
+			name = stableName(text)
+		}
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// configuredName returns the longest configured name that a text begins with; "":
+// none.
+func configuredName(v *nodeStates, text string) string {
+	longest := ""
+	for _, d := range v.Dependencies {
+		if len(d.Name) > len(longest) && beginsWithName(text, d.Name) {
+			longest = d.Name
+		}
+	}
+	return longest
+}
+
+// beginsWithName reports whether a text begins with a name, in any case, as a whole
+// word: "Redis2" does not begin with "Redis".
+func beginsWithName(text, name string) bool {
+	if len(text) < len(name) || !strings.EqualFold(text[:len(name)], name) {
+		return false
+	}
+	for _, next := range text[len(name):] {
+		return !unicode.IsLetter(next) && !unicode.IsDigit(next) && next != '-' && next != '_' && next != '.'
+	}
+	return true
+}
+
+// stableName returns a dependency's name without details that may vary: text in
+// brackets or after a colon and a space, and measures with the words before them. It
+// is "" if nothing else is left. A number that may belong to the name is kept.
+func stableName(text string) string {
+	name := text
+	if at := strings.IndexAny(name, "([{<"); at >= 0 {
+		name = name[:at]
+	}
+	for _, mark := range []string{": ", " - ", " – ", " — ", "; "} {
+		name, _, _ = strings.Cut(name, mark)
+	}
+	if at := varying.FindStringIndex(name); at != nil {
+		name = name[:at[0]]
+	}
+	return strings.Trim(name, " \t.;:-–—=")
+}
+
+// varying matches the beginning of a part that varies: a measure, a time of day, a
+// date, or a number beside a counting word or sign.
+var varying = regexp.MustCompile(`(?i)(^|\s)(` +
+	`((after|for|since|in|at|last|within|every)\s+)*(` +
+	`\d+([.,]\d+)*\s*(ns|[uµ]s|ms|s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?|d|days?|%|[kmg]?i?b)($|[^\pL\d])` +
+	`|\d+\s*(times?|x|errors?|failures?|retries|tries|attempts?|requests?)($|[^\pL\d])` +
+	`|\d+(:\d\d)+` +
+	`|\d{4}-\d\d-\d\d)` +
+	`|(attempts?|retry|retries|try|tries|failures?|errors?|count|counter|latency|elapsed|waited|seen|after|for|since|request|no\.|nr\.?)[\s:=#]*\d` +
+	`|[#*+~]\s*\d)`)

@@ -7,51 +7,50 @@ import (
 	"stickwatch/probes"
 )
 
-// This file is the timeline of each node: when its clients could not rely on it,
-// and for how long what they met afterwards is still a consequence of that.
-
 // A Disruption is a time in which a node, or the balancer's way to it, was
-// interrupted.
+// interrupted. Clients of the node may meet consequences for a while longer: see
+// Aftermath.
 type Disruption struct {
 	Span              // from when the node was last known to be well to the newest sign that it was not
-	NotifiedDown bool // it did not answer for so long that node_down has told of it
-	// Unwatched: no session of ours was on the node, so that nobody saw what it cost.
+	NotifiedDown bool // the outage was long enough for node_down to be notified
+	// Unwatched is true if none of our sessions was on the node, so that the cost is
+	// not known.
 	Unwatched bool
 	Kind      DisruptionKind
-	Gone      time.Time // the newest sign that the node itself failed or restarted: sessions from before may be gone; zero: it was only left out
+	Gone      time.Time // newest sign that the node itself failed or restarted, so that sessions may be gone; zero: it was only left out
 	Why       *Message  // the newest sign
-	Lost      int       // sessions of ours that were gone because of it
+	Lost      int       // sessions of ours that were lost because of it
 }
 
-// A DisruptionKind says what interrupted a node.
+// A DisruptionKind is what interrupted a node.
 type DisruptionKind string
 
-// The kinds, the one that says more first.
+// The kinds, the strongest first.
 const (
 	DisruptionRestart DisruptionKind = "restart" // another process answers since
-	DisruptionDown    DisruptionKind = "down"    // it did not answer, or with errors
+	DisruptionDown    DisruptionKind = "down"    // it did not answer, or answered with errors
 	DisruptionEjected DisruptionKind = "ejected" // it is well, and the balancer left it out
 )
 
 const (
-	// keptDisruptions bounds the disruptions that are remembered of a node.
+	// keptDisruptions is the maximum number of disruptions that are kept for a node.
 	keptDisruptions = 16
-	// rememberedFor is for how long a disruption is remembered at the least: for longer
-	// than an idle canary pauses, which finds only then what the disruption cost it.
+	// rememberedFor is how long a disruption is kept: longer than an idle canary
+	// pauses, which discovers only afterwards what the disruption cost it.
 	rememberedFor = 20 * time.Minute
-	// longDown is how long a node is down when its own line, node_down, is notified:
-	// warnings wait for 30 s by default, and a finding is active for one more round
-	// after the node is back.
+	// longDown is the length of an outage from which node_down is notified: warnings
+	// wait for 30 s by default, and a finding stays active for one more round after
+	// the node is back.
 	longDown = 27 * time.Second
-	// httpdRetry is httpd's default for how long it leaves a member alone after a
-	// failed connect (mod_proxy, "retry").
+	// httpdRetry is httpd's default time for leaving a member out after a failed
+	// connection (mod_proxy, "retry").
 	httpdRetry = time.Minute
 )
 
-// Aftermath is for how long the clients of a node may be sent elsewhere after it
-// is back: each worker of nginx holds a server out for fail_timeout after that
-// worker's own last failure, counted in whole seconds, and a request may be under
-// way by then.
+// Aftermath returns how long the clients of a node may be sent elsewhere after it is
+// back. Each worker of nginx leaves a server out for fail_timeout after that worker's
+// own last failure, counted in whole seconds, and a request may be in progress by
+// then.
 func Aftermath(b probes.Balancer) time.Duration {
 	hold := b.FailTimeout
 	if hold <= 0 {
@@ -63,13 +62,13 @@ func Aftermath(b probes.Balancer) time.Duration {
 	return hold + 2*time.Second
 }
 
-// covers reports whether what a client met at a moment may be a consequence.
+// covers reports whether an event at a moment may be a consequence of the disruption.
 func (d Disruption) covers(at time.Time, aftermath time.Duration) bool {
 	return !at.Before(d.From) && !at.After(d.To.Add(aftermath))
 }
 
-// with is the history with one more sign of a disruption. A sign that comes
-// within the aftermath of an earlier one prolongs that.
+// with returns the history with one more sign of a disruption. A sign within the
+// aftermath of an earlier disruption extends that one.
 func (m NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory {
 	m.Disruptions = slices.Clone(m.Disruptions)
 	if n := len(m.Disruptions); n > 0 && !sign.From.After(m.Disruptions[n-1].To.Add(aftermath)) {
@@ -102,184 +101,8 @@ func stronger(a, b DisruptionKind) DisruptionKind {
 	return DisruptionEjected
 }
 
-// disruptionsOf takes this round's signs into the history of a node.
-func (v *analysis) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
-	before, o := v.past().Nodes[n.ID], v.direct[n.ID]
-	m.Disruptions = slices.DeleteFunc(slices.Clone(m.Disruptions), func(d Disruption) bool {
-		return v.Started.Sub(d.To) > rememberedFor
-	})
-	limit := v.Cluster.Limits.Slow
-	slow := limit > 0 && o.Primary.Timing.Total > limit
-	switch bad := !v.ready(n.ID) || slow; {
-	case !asked(o.Primary) || n.Down:
-	case bad:
-		m = v.addSign(n.ID, m, DisruptionDown, m.Seen, o.Primary.At, askedDirectly(o.Primary))
-		if m.DownSince.IsZero() {
-			m.DownSince = o.Primary.At
-		}
-	default:
-		m = m.recovered(o.Primary.At)
-	}
-	if m.Restarted.After(before.Restarted) {
-		m = v.addSign(n.ID, m, DisruptionRestart, m.Seen, m.Restarted, m.LastSign)
-	}
-	m = v.signsOfClients(n.ID, m)
-	m = v.signsOfBalancer(n.ID, m)
-	if from, to, lost := v.processGone(n.ID, m); lost > 0 {
-		m.Restarted = to
-		m.LastSign = msg(MsgSessionsForgotten, Args{Count: lost})
-		m = v.addSign(n.ID, m, DisruptionRestart, from, to, m.LastSign)
-		m.InferredRestarts = append(slices.Clone(m.InferredRestarts), to)
-		m.InferredRestarts = m.InferredRestarts[max(0, len(m.InferredRestarts)-maxInferredRestarts):]
-	}
-	if asked(o.Primary) && v.ready(n.ID) {
-		m.Seen = o.Primary.At
-	}
-	if m.Restarted.After(m.Back) {
-		m.Back = m.Restarted
-	}
-	switch place := v.rotationStates[n.ID]; {
-	case place.In == Yes:
-		m.Out = time.Time{}
-	case !place.Sure || !v.ready(n.ID) || !m.Out.IsZero():
-	case v.Past == nil: // who knows since when
-		m.Out = v.Started.Add(-rememberedFor)
-	default:
-		m.Out = v.Started
-	}
-	return m
-}
-
-// addSign takes one sign of a disruption into the history of a node: from when it was
-// last known to be well to the moment of the sign.
-func (v *analysis) addSign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
-	if from.IsZero() || from.After(to) {
-		from = to
-	}
-	d := Disruption{Span: Span{from, to}, Unwatched: !v.holdsSession(node), Kind: kind, Why: &why}
-	if kind != DisruptionEjected {
-		d.Gone = to
-	}
-	return m.with(d, v.aftermath)
-}
-
-// signsOfClients are requests of clients that failed because of a node, and sessions
-// that it did not answer when they were presented to it.
-func (v *analysis) signsOfClients(node string, m NodeHistory) NodeHistory {
-	for _, a := range v.everyAnswer() {
-		switch {
-		case slices.Contains(a.upstreamsTried, node):
-			m = v.addSign(node, m, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
-		case a.failedNode == node:
-			m = v.addSign(node, m, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
-		}
-	}
-	for _, c := range v.OwnerChecks {
-		if c.To == node && (failed(c.There) || c.There.Failure == probes.FailureRefused) {
-			m = v.addSign(node, m, DisruptionDown, c.Known, c.There.At, askedDirectly(c.There))
-		}
-	}
-	return m
-}
-
-// signsOfBalancer are ejections that the balancer tells of, and that clients show.
-func (v *analysis) signsOfBalancer(node string, m NodeHistory) NodeHistory {
-	for _, e := range m.Ejections {
-		m = v.addSign(node, m, DisruptionEjected, e.From, e.To, e.Words)
-	}
-	if place := v.rotationStates[node]; place.Sure && v.ready(node) {
-		m = v.addSign(node, m, DisruptionEjected, m.Seen, v.Started, place.Reason)
-	}
-	return m
-}
-
-// recovered is the history of a node that answers well again: until now it may
-// have been down.
-func (m NodeHistory) recovered(at time.Time) NodeHistory {
-	if n := len(m.Disruptions); n > 0 && !m.DownSince.IsZero() {
-		last := &m.Disruptions[n-1] // the list is a copy by now
-		last.To, last.Gone = at, at
-		last.NotifiedDown = last.NotifiedDown || at.Sub(m.DownSince) >= longDown
-	}
-	if !m.DownSince.IsZero() {
-		m.Back = at
-	}
-	m.DownSince = time.Time{}
-	return m
-}
-
-// holdsSession reports whether a client of earlier rounds had its session on a node.
-func (v *analysis) holdsSession(node string) bool {
-	return slices.ContainsFunc(v.traces, func(w *trace) bool { return w.Continued && (w.owner == node || w.holder == node) })
-}
-
-// maxInferredRestarts is how many restarts of a node within rememberedFor are taken from
-// lost sessions alone: a node that loses sessions again and again without any
-// other sign of a restart has another trouble.
-const maxInferredRestarts = 2
-
-// processGone reports whether every session that a node had opened before is gone
-// there, asked directly, while it keeps those that it begins now: then its process
-// is another one, though nobody saw it restart. It returns between which moments
-// that was, and how many sessions tell so.
-func (v *analysis) processGone(node string, m NodeHistory) (from, to time.Time, lost int) {
-	for _, c := range v.OwnerChecks {
-		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(m.Restarted) || m.failedSince(c.Known, c.There.At.Add(-v.aftermath)) {
-			continue // of a restart or an outage that is known the session says nothing new
-		}
-		if !c.Renewed() {
-			return from, to, 0 // it keeps no session at all
-		}
-		lost++
-		if c.Known.After(from) {
-			from = c.Known
-		}
-		if c.There.At.After(to) {
-			to = c.There.At
-		}
-	}
-	if v.keepsOld(node, from) || m.inferredRestarts(v.Started) >= maxInferredRestarts {
-		return from, to, 0
-	}
-	return from, to, lost
-}
-
-// failedSince reports whether a node failed after a moment, and was well again before
-// another one.
-func (m NodeHistory) failedSince(moment, until time.Time) bool {
-	return slices.ContainsFunc(m.Disruptions, func(d Disruption) bool {
-		return d.failed() && d.Gone.After(moment) && d.To.Before(until)
-	})
-}
-
-// keepsOld reports whether a node still knows, after a moment, a session that it
-// opened before.
-func (v *analysis) keepsOld(node string, moment time.Time) bool {
-	for _, c := range v.OwnerChecks {
-		if sessionOutcome := c.SessionOutcome(); c.To == node && c.Opened.Before(moment) && (sessionOutcome == probes.SessionKept || sessionOutcome == probes.SessionStale) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(v.traces, func(w *trace) bool {
-		return w.Continued && w.owner == node && w.Opened.Before(moment) && slices.ContainsFunc(w.answers, func(a *answer) bool {
-			return a.servingNode == node && a.sessionOutcome == probes.SessionKept && a.At.After(moment)
-		})
-	})
-}
-
-// inferredRestarts is how many restarts of a node were taken from lost sessions lately.
-func (m NodeHistory) inferredRestarts(now time.Time) int {
-	n := 0
-	for _, at := range m.InferredRestarts {
-		if now.Sub(at) < rememberedFor {
-			n++
-		}
-	}
-	return n
-}
-
 // DisruptedSince reports whether a node was down, restarted or left out by the
-// balancer at any time since a moment. Of a nil History nothing is known.
+// balancer at any time since a moment. It is false for a nil History.
 func (h *History) DisruptedSince(node string, since time.Time) bool {
 	if h == nil {
 		return false
@@ -287,69 +110,4 @@ func (h *History) DisruptedSince(node string, since time.Time) bool {
 	m := h.Nodes[node]
 	return !m.Restarted.IsZero() && !m.Restarted.Before(since) ||
 		slices.ContainsFunc(m.Disruptions, func(d Disruption) bool { return !d.To.Before(since) })
-}
-
-// disruptedAt returns the nodes whose disruptions cover a moment, in
-// configuration order.
-func (v *analysis) disruptedAt(at time.Time) []string {
-	return v.nodesWhere(func(id string) bool {
-		return slices.ContainsFunc(v.history.Nodes[id].Disruptions, func(d Disruption) bool { return d.covers(at, v.aftermath) })
-	})
-}
-
-// disruptionAt is the disruption of a node that covers a moment.
-func (v *analysis) disruptionAt(node string, at time.Time) (Disruption, bool) {
-	for _, d := range slices.Backward(v.history.Nodes[node].Disruptions) {
-		if d.covers(at, v.aftermath) {
-			return d, true
-		}
-	}
-	return Disruption{}, false
-}
-
-// byDisruption reports whether a client met another node because of a disruption:
-// of the node that owns its session, or that held it last. Where the balancer
-// hashes, the node that answered must be the one that is named without some of
-// the disrupted ones.
-func (v *analysis) byDisruption(a *answer) bool {
-	return v.sentBy(a, v.disruptedAt(a.At))
-}
-
-// sentBy reports whether a client met another node because some nodes were disrupted.
-func (v *analysis) sentBy(a *answer, out []string) bool {
-	if len(out) == 0 {
-		return false
-	}
-	if key := v.key(a.trace); v.oracle != nil && key != "" && !v.Past.remapped() {
-		return v.namedWithoutNodes(key, out, a.node)
-	}
-	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.owner) || v.rehashes() && v.openedMeanwhile(a)
-}
-
-// openedMeanwhile reports whether a client came while the node was out that answers it
-// now: a hash over the nodes that were left had placed it.
-func (v *analysis) openedMeanwhile(a *answer) bool {
-	d, ok := v.disruptionAt(a.servingNode, a.trace.Opened)
-	return ok && d.covers(a.At, v.aftermath)
-}
-
-// maxPermutedOut bounds how many nodes are taken out in every combination.
-const maxPermutedOut = 6
-
-// namedWithoutNodes reports whether the hash names node for a key when some of the
-// nodes in out are left out: workers may disagree about which.
-func (v *analysis) namedWithoutNodes(key string, out []string, node string) bool {
-	out = out[:min(len(out), maxPermutedOut)]
-	for mask := range 1 << len(out) {
-		var without []int
-		for i, id := range out {
-			if mask&(1<<i) != 0 {
-				without = append(without, v.index(id))
-			}
-		}
-		if at, ok := v.oracle.Pick(key, without...); ok && v.Cluster.Nodes[at].ID == node {
-			return true
-		}
-	}
-	return false
 }

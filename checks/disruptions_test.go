@@ -10,7 +10,7 @@ import (
 	"stickwatch/probes"
 )
 
-// restartedAgo is the history of node1, which was restarted some seconds before the
+// restartedAgo returns a history in which node1 was restarted some seconds before the
 // round.
 func restartedAgo(seconds int) *checks.History {
 	at := began.Add(-time.Duration(seconds) * time.Second)
@@ -22,9 +22,9 @@ func restartedAgo(seconds int) *checks.History {
 	}}}
 }
 
-// losing is a healthy round in which a canary of node1, opened some seconds before
-// it, has lost its session there.
-func losingOf(openedAgo int, past *checks.History) *round {
+// losingOwn returns a healthy round in which a canary of node1, opened some seconds
+// before it, has lost its session there.
+func losingOwn(openedAgo int, past *checks.History) *round {
 	r := healthy()
 	r.Past = past
 	w := r.visit("node1", "node1", "node1")
@@ -36,7 +36,7 @@ func losingOf(openedAgo int, past *checks.History) *round {
 	return r
 }
 
-// TestLossesAndRestarts: what a restart takes is its own, and nothing else is.
+// TestLossesAndRestarts tests which losses are attributed to a restart.
 func TestLossesAndRestarts(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -44,28 +44,28 @@ func TestLossesAndRestarts(t *testing.T) {
 		round *round
 		want  []string
 	}{
-		{"opened before it", losingOf(60, restartedAgo(5)), []string{"info node_restarted/node1"}},
+		{"opened before it", losingOwn(60, restartedAgo(5)), []string{"info node_restarted/node1"}},
 		{
-			"opened after it: the node loses what it opens", losingOf(3, restartedAgo(5)),
+			"opened after it: the node loses what it opens", losingOwn(3, restartedAgo(5)),
 			[]string{"critical session_lost/node1", "info node_restarted/node1"},
 		},
 		{
-			"long after it", losingOf(60, restartedAgo(90)),
+			"long after it", losingOwn(60, restartedAgo(90)),
 			[]string{"critical session_lost/node1", "info node_restarted/node1"},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tc.want, tellAll(checks.Judge(tc.round.Round))); diff != "" {
+			if diff := cmp.Diff(tc.want, lines(checks.Judge(tc.round.Round))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestRestartThatNobodySaw: a node that knows no session from before, asked
-// directly, and keeps those that it begins now, has restarted.
-func TestRestartThatNobodySaw(t *testing.T) {
+// TestInferredRestart tests that a restart is inferred from a node that knows no
+// older session, asked directly, and keeps those that it opens now.
+func TestInferredRestart(t *testing.T) {
 	t.Parallel()
 	check := func(renewed bool) probes.OwnerCheck {
 		c := probes.OwnerCheck{
@@ -88,30 +88,30 @@ func TestRestartThatNobodySaw(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			r := losingOf(60, new(checks.History))
+			r := losingOwn(60, new(checks.History))
 			r.OwnerChecks = []probes.OwnerCheck{check(tc.renewed)}
-			if diff := cmp.Diff(tc.want, tellAll(checks.Judge(r.Round))); diff != "" {
+			if diff := cmp.Diff(tc.want, lines(checks.Judge(r.Round))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// remappedAgo is a history in which the pool was changed some time before the round,
-// and seen to change for the last time some time before it.
+// remappedAgo returns a history in which the pool changed first and last some time
+// before the round.
 func remappedAgo(first, last time.Duration) *checks.History {
 	return &checks.History{Pool: checks.PoolHistory{Remapped: checks.Remapping{
 		At: began.Add(-first), Last: began.Add(-last), Moved: 2, Of: 2, Evidence: []checks.Message{checks.Quote("it moved")},
 	}}}
 }
 
-// TestLossesOfThoseWhoPause: what a client that pauses has lost is held against what
-// happened while it did, however long ago that was.
-func TestLossesOfThoseWhoPause(t *testing.T) {
+// TestLossesDuringPauses tests that the loss of a client that paused is attributed
+// to events during the pause.
+func TestLossesDuringPauses(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name     string
-		answered string // the node that answers it after the pause
+		answered string // node that answers it after the pause
 		method   probes.Method
 		past     *checks.History
 		want     []string
@@ -145,7 +145,7 @@ func TestLossesOfThoseWhoPause(t *testing.T) {
 			w.Continued, w.Opened, w.OpenedBy = true, began.Add(-10*time.Minute), owner
 			w.Steps[0].At = began.Add(-5 * time.Minute)
 			w.Steps[1].Session, w.Steps[1].Kind = otherSession, probes.StepReturn
-			if diff := cmp.Diff(tc.want, tellAll(checks.Judge(r.Round))); diff != "" {
+			if diff := cmp.Diff(tc.want, lines(checks.Judge(r.Round))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})

@@ -9,8 +9,8 @@ import (
 	"stickwatch/probes"
 )
 
-// Two nodes were asked directly, and one refused the connection. Nobody asked the
-// balancer, so that the picture is incomplete.
+// Two nodes were asked directly, and one refused the connection. The balancer was not
+// asked, so that the round is incomplete.
 func ExampleJudge() {
 	cluster := &probes.Cluster{Name: "shop", Nodes: []probes.Node{
 		{ID: "node1", URL: &url.URL{Scheme: "http", Host: "10.0.0.1"}},

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// A rule says that findings of one code are caused by a finding of another, if
-// both are there and fit.
+// A rule says that a finding of one code causes a finding of another, if fits is
+// true.
 type rule struct {
 	effect, cause Code
 	fits          func(effect, cause Finding) bool
 }
 
-// rules, the more particular cause first: a finding is explained by the first
-// that fits, and that it does not explain itself.
+// rules lists the more specific causes first. A finding is explained by the first
+// cause that fits and that it does not itself explain.
 var rules = []rule{
 	{BalancerError, NodeFailingInRotation, mayCause},
 	{BalancerError, NodeDown, mayCause},
@@ -38,11 +38,11 @@ var rules = []rule{
 	{PageFailing, NodeDown, noNodeUp},
 	{HandshakeBroken, BalancerDown, onlyThere},
 	{HandshakeBroken, BalancerError, onlyThere},
-	{HandshakeBroken, HandshakeBroken, mayCauseOrUntold},
-	{HandshakeBroken, NodePaused, mayCauseOrUntold},
+	{HandshakeBroken, HandshakeBroken, mayCauseOrUnknown},
+	{HandshakeBroken, NodePaused, mayCauseOrUnknown},
 	{HandshakeBroken, SessionDrift, seenThrough},
 	{HandshakeBroken, BalancerSplit, seenThrough},
-	{HandshakeBroken, NodeFailingInRotation, mayCauseOrUntold},
+	{HandshakeBroken, NodeFailingInRotation, mayCauseOrUnknown},
 	{SessionFailing, PageFailing, throughBalancer},
 	{SessionFailing, NodeDown, atOneOf},
 	{NodeFailingInRotation, SessionFailing, forSessions},
@@ -55,6 +55,10 @@ var rules = []rule{
 	{SessionLost, SessionLeaked, always},
 	{SessionRollback, SessionLeaked, always},
 	{NodeEjected, SessionLeaked, always},
+	{BalancerSplit, SessionLeaked, always}, // an answer to one client that a cache gives to others names its node, too
+	{BalancerRemapped, SessionLeaked, always},
+	{SessionDrift, SessionLeaked, always},
+	{HandshakeBroken, SessionLeaked, always},
 	{SessionLost, BalancerRemapped, lostByMove},
 	{SessionLost, CookieRejected, always},
 	{SessionLost, ClockSkew, refusedByClock},
@@ -86,104 +90,107 @@ func always(_, _ Finding) bool { return true }
 
 func sameNode(effect, cause Finding) bool { return effect.Node != "" && effect.Node == cause.Node }
 
-// whileItRestarted: an ejection that is over has ended with the restart that brought
-// it about, and one that goes on for a moment ends by itself. One that outlasts that
-// is worth a look of its own.
+// whileItRestarted is true of an ejection that has ended, since the restart explains
+// it, and of one that is expected to end by itself. An ejection that lasts longer is
+// a finding of its own.
 func whileItRestarted(effect, cause Finding) bool {
 	return (effect.over || effect.passing) && sameNode(effect, cause)
 }
 
-// sumsUp: the line of one node's restart stands below the one about all.
+// sumsUp is true of the finding of one node's restart and the one that sums up the
+// cost of all.
 func sumsUp(effect, cause Finding) bool {
 	return effect.Target == "" && cause.Target == sessionsLost && slices.Contains(cause.Nodes, effect.Node)
 }
 
-// tookTooLong: the balancer gave up a node that answers, too late for it.
+// tookTooLong is true if the balancer gave up waiting for a node that answers.
 func tookTooLong(effect, cause Finding) bool { return effect.waited && cause.Node != "" }
 
-// followsNode: a hash over the servers that are left sends clients of others
-// elsewhere, too, and a balancer that has given up every node has none left.
+// followsNode is true of findings that follow a node's failure. A hash over the
+// remaining servers moves clients of other nodes, too, and a balancer that has given
+// up every node has none left.
 func followsNode(effect, cause Finding) bool { return slices.Contains(effect.follows, cause.Node) }
 
-// refusedByClock: a node whose clock is off takes sessions of others for expired,
-// or gives out what the others take for that.
+// refusedByClock is true of a node whose clock is so far off that it takes sessions
+// of others for expired, or issues sessions that others take for expired.
 func refusedByClock(effect, cause Finding) bool { return cause.expires && atOneOf(effect, cause) }
 
-// gone: sessions that their own node has lost, or that are gone everywhere, are
-// known nowhere else.
+// gone is true of sessions that their own node has lost, or that no node knows: these
+// are not known elsewhere either.
 func gone(effect, cause Finding) bool {
 	return cause.Target == "" && (effect.Code != SessionLost || effect.Target == afterMove && atOneOf(effect, cause))
 }
 
-// forSessions: the node is well when it is asked directly, and fails those that
-// hold a session.
+// forSessions is true of a node that answers well when asked directly, and fails
+// clients that hold a session.
 func forSessions(effect, cause Finding) bool { return !effect.erring && atOneOf(effect, cause) }
 
-// atOneOf: the cause is about a node that the effect names.
+// atOneOf is true if the cause is about a node that the effect names.
 func atOneOf(effect, cause Finding) bool {
 	return slices.ContainsFunc(cause.Nodes, func(id string) bool { return slices.Contains(effect.Nodes, id) })
 }
 
 func sameDependency(effect, cause Finding) bool { return effect.Dependency == cause.Dependency }
 
-// suffers: a node that answers with errors, and not one that does not answer,
-// may suffer from a service that it complains of, or that is down for us, too.
+// suffers is true of a node that answers with errors and reports a dependency
+// unavailable, or whose dependency the probe finds down.
 func suffers(effect, cause Finding) bool {
 	return effect.erring && (cause.unanswered || reportedBy(effect, cause))
 }
 
-// storedThere: sessions go with the store that they are kept in. Which of the
-// dependencies that is nobody has said, so it is one that could be.
+// storedThere is true of a dependency that may store the sessions. The configuration
+// does not say which one does.
 func storedThere(effect, cause Finding) bool {
 	return cause.store || slices.ContainsFunc(effect.Nodes, func(id string) bool { return slices.Contains(cause.Nodes, id) })
 }
 
-// onlyThere: the handshake broke at this address of the balancer, and at none
-// besides.
+// onlyThere is true if the handshake broke at this address of the balancer only.
 func onlyThere(effect, cause Finding) bool {
 	return len(effect.frontends) == 1 && effect.frontends[0] == cause.Target
 }
 
-// waitsFor: what is slow through the balancer may wait for a node that hangs,
-// not for one that refuses at once.
+// waitsFor is true of a slow answer through the balancer that may wait for a node
+// which hangs, but not for one that refuses connections.
 func waitsFor(effect, cause Finding) bool { return throughBalancer(effect, cause) && cause.unanswered }
 
-// noNodeUp: while no node is up, what clients meet at the balancer is no cause of
-// its own.
+// noNodeUp is true of findings at the balancer, and of findings about the whole
+// cluster, while no node is up.
 func noNodeUp(effect, cause Finding) bool {
 	return cause.Group == AllNodesDown && (effect.Node == "" || slices.Contains(clusterWide, effect.Code))
 }
 
 func reportedBy(effect, cause Finding) bool { return slices.Contains(cause.Nodes, effect.Node) }
 
-// seenThrough: what is seen at a node itself is not the balancer's doing.
+// seenThrough is true of a finding through the balancer. A finding at a node itself
+// is not caused by the balancer.
 func seenThrough(effect, _ Finding) bool { return effect.Node == "" }
 
-// throughBalancer: what is seen through the balancer has its cause at a node.
+// throughBalancer is true of a finding through the balancer with a cause at a node.
 func throughBalancer(effect, cause Finding) bool { return effect.Node == "" && cause.Node != "" }
 
-// mayCause: what is seen through the balancer names the nodes that may have
-// caused it.
+// mayCause is true of a finding through the balancer that names the node of the
+// cause.
 func mayCause(effect, cause Finding) bool {
 	return throughBalancer(effect, cause) && slices.Contains(effect.Nodes, cause.Node)
 }
 
-func mayCauseOrUntold(effect, cause Finding) bool {
+func mayCauseOrUnknown(effect, cause Finding) bool {
 	return throughBalancer(effect, cause) && (len(effect.Nodes) == 0 || slices.Contains(effect.Nodes, cause.Node))
 }
 
-// samePage: a page fails through the balancer because it fails on a node.
+// samePage is true of a page that fails through the balancer and on a node that the
+// effect names.
 func samePage(effect, cause Finding) bool {
 	page, _, _ := strings.Cut(effect.Target, " (") // without the balancer's address
 	return mayCause(effect, cause) && strings.HasSuffix(page, cause.Target)
 }
 
-// lostByMove: only a session that another node was asked for can be lost by
-// that. What its own node lost has a cause of its own.
+// lostByMove is true of sessions that were lost when another node was asked. Sessions
+// that their own node lost have another cause.
 func lostByMove(effect, _ Finding) bool { return effect.Target == afterMove }
 
-// explain marks each finding that another one causes, and orders them: the
-// cause of the worst first, each followed by what it explains.
+// explain marks each finding that another one causes, and orders them: the cause of
+// the worst finding first, each followed by the findings that it explains.
 func explain(findings []Finding) []Finding {
 	t := tree{findings: findings, causes: make([]int, len(findings)), worst: make([]int, len(findings))}
 	for i := range t.causes {
@@ -203,17 +210,18 @@ func explain(findings []Finding) []Finding {
 	return t.ordered(none)
 }
 
-// A tree is findings by what causes them.
+// A tree is findings with their causes.
 type tree struct {
 	findings []Finding
-	causes   []int // by finding: the one that explains it, or none
-	worst    []int // by finding: the worst severity of it and all that it explains
+	causes   []int // by finding: index of the one that explains it, or none
+	worst    []int // by finding: worst severity of it and all that it explains
 }
 
-// none is the cause of what nothing explains.
+// none is the cause of a finding that no other one explains.
 const none = -1
 
-// ordered lists what a cause explains, each with what it explains in turn.
+// ordered returns the findings that a cause explains, each followed by those that it
+// explains in turn.
 func (t tree) ordered(cause int) []Finding {
 	var effects []int
 	for i := range t.findings {
@@ -229,8 +237,8 @@ func (t tree) ordered(cause int) []Finding {
 	return list
 }
 
-// causeOf returns the index of the finding that explains effect, or none. A
-// finding that effect itself explains is no cause of it.
+// causeOf returns the index of the finding that explains effect, or none. A finding
+// that effect itself explains is not its cause.
 func (t tree) causeOf(effect int) int {
 	for _, r := range rules {
 		if r.effect != t.findings[effect].Code {
@@ -245,8 +253,8 @@ func (t tree) causeOf(effect int) int {
 	return none
 }
 
-// isCauseOf reports whether a finding is another one, or explained by it, over any
-// number of steps.
+// isCauseOf reports whether a finding is the other one, or is explained by it over
+// any number of rules.
 func (t tree) isCauseOf(finding, other int) bool {
 	for at := finding; at != none; at = t.causes[at] {
 		if at == other {

@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// of is a finding about one node; on, one that was seen through the balancer
-// and that the nodes may have caused.
+// of returns a finding about one node. on returns a finding through the balancer that
+// the nodes may have caused.
 func of(code Code, severity Severity, node string) Finding { return about(code, severity, node) }
 
 func on(code Code, severity Severity, target string, nodes ...string) Finding {
@@ -22,14 +22,14 @@ func dependency(code Code, name string, nodes ...string) Finding {
 	return Finding{Code: code, Severity: Critical, Dependency: name, Nodes: nodes}
 }
 
-// noneUp is a node that is down as all others are.
+// noneUp returns the finding that a node is down while all others are, too.
 func noneUp(node string) Finding {
 	f := of(NodeDown, Critical, node)
 	f.Group = AllNodesDown
 	return f
 }
 
-// TestExplain: who explains whom, and in which order they are told.
+// TestExplain tests which finding explains which, and their order.
 func TestExplain(t *testing.T) {
 	const lb = "http://shop.example"
 	for _, tc := range []struct {
@@ -109,7 +109,7 @@ func TestExplain(t *testing.T) {
 			[]string{"node_paused/node1", "node_down/node2", "balancer_error/" + lb + " <- node_down/node2"},
 		},
 		{
-			"the balancer's errors, by nobody where nobody may have caused them",
+			"the balancer's errors, by no node where none may have caused them",
 			[]Finding{on(BalancerError, Critical, lb), of(NodeDown, Critical, "node2")},
 			[]string{"balancer_error/" + lb, "node_down/node2"},
 		},
@@ -189,7 +189,7 @@ func TestExplain(t *testing.T) {
 			[]string{"handshake_broken", "balancer_down/" + lb},
 		},
 		{
-			"handshakes, by a node that fails in rotation, where nobody knows whom they met",
+			"handshakes, by a node that fails in rotation, where the nodes are not known",
 			[]Finding{on(HandshakeBroken, Critical, ""), of(NodeFailingInRotation, Critical, "node2")},
 			[]string{"node_failing_in_rotation/node2", "handshake_broken <- node_failing_in_rotation/node2"},
 		},
@@ -225,7 +225,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestRulesNameCodes: a rule about a code that does not exist would be silent.
+// TestRulesNameCodes tests that rules only name codes that exist.
 func TestRulesNameCodes(t *testing.T) {
 	for _, r := range rules {
 		if !Known(r.effect) || !Known(r.cause) || r.fits == nil {
@@ -234,7 +234,7 @@ func TestRulesNameCodes(t *testing.T) {
 	}
 }
 
-// anyFindings are findings of all codes about a few subjects.
+// anyFindings generates findings of all codes about a few subjects.
 func anyFindings() *rapid.Generator[[]Finding] {
 	node := rapid.SampledFrom([]string{"", "node1", "node2"})
 	one := rapid.Custom(func(t *rapid.T) Finding {
@@ -254,12 +254,12 @@ func anyFindings() *rapid.Generator[[]Finding] {
 	return rapid.SliceOfN(one, 0, 30)
 }
 
-// TestExplainKeepsAll: whatever was found, all of it is told once, and after
-// what explains it.
+// TestExplainKeepsAll tests that every finding is returned once, after the finding
+// that explains it.
 func TestExplainKeepsAll(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		found := anyFindings().Draw(t, "findings")
-		told := explain(slices.Clone(found))
+		explained := explain(slices.Clone(found))
 
 		count := func(findings []Finding) map[string]int {
 			seen := make(map[string]int)
@@ -269,15 +269,28 @@ func TestExplainKeepsAll(t *testing.T) {
 			}
 			return seen
 		}
-		if before, after := count(found), count(told); !maps.Equal(before, after) {
-			t.Fatalf("found %v, told %v", before, after)
+		if before, after := count(found), count(explained); !maps.Equal(before, after) {
+			t.Fatalf("found %v, explained %v", before, after)
 		}
 		seen := make(map[string]bool)
-		for _, f := range told {
+		for _, f := range explained {
 			if f.ExplainedBy != "" && !seen[f.ExplainedBy] {
-				t.Fatalf("%s stands before %s, which explains it", f.Key(), f.ExplainedBy)
+				t.Fatalf("%s comes before %s, which explains it", f.Key(), f.ExplainedBy)
 			}
 			seen[f.Key()] = true
 		}
 	})
+}
+
+// TestAtBalancer tests that none of these findings is a cause while no node is up.
+func TestAtBalancer(t *testing.T) {
+	t.Parallel()
+	for _, code := range AtBalancer {
+		found := explain([]Finding{{Code: code, Severity: Critical, Target: "http://shop.example"}, noneUp("node1"), noneUp("node2")})
+		for _, f := range found {
+			if f.Code == code && f.ExplainedBy != "node_down/node1" {
+				t.Errorf("%s is explained by %q", code, f.ExplainedBy)
+			}
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -8,10 +9,10 @@ import (
 	"stickwatch/probes"
 )
 
-// A Code names what is wrong. People script against codes: they never change.
+// A Code names a problem. Users script against codes, so they never change.
 type Code string
 
-// Every code there is.
+// All codes.
 const (
 	BalancerDown          Code = "balancer_down"
 	BalancerError         Code = "balancer_error"
@@ -46,21 +47,21 @@ const (
 	CertificateExpiring   Code = "certificate_expiring"
 	BlindSpot             Code = "blind_spot"
 
-	HistoryDamaged Code = "history_damaged" // of the monitor itself
-	ProberImpaired Code = "prober_impaired" // of the monitor itself
+	HistoryDamaged Code = "history_damaged" // about the monitor itself
+	ProberImpaired Code = "prober_impaired" // about the monitor itself
 )
 
-// A Severity says how soon somebody must look.
+// A Severity says how urgent a finding is.
 type Severity string
 
-// The severities, and their order.
+// The severities, the least first.
 const (
 	Info     Severity = "info"
 	Warning  Severity = "warning"
 	Critical Severity = "critical"
 )
 
-// AtLeast reports whether s is as severe as other.
+// AtLeast reports whether s is at least as severe as other.
 func (s Severity) AtLeast(other Severity) bool { return s.rank() >= other.rank() }
 
 func (s Severity) rank() int {
@@ -74,59 +75,60 @@ func (s Severity) rank() int {
 	}
 }
 
-// A Finding is what observations mean, with what was seen and what to do.
+// A Finding is a problem, with the evidence for it and a remedy.
 type Finding struct {
 	Code       Code
 	Severity   Severity
-	Node       string   // the node it is about; "" when it is about none, or about several
-	Nodes      []string // every node it is about, or that may have caused it, in configuration order
+	Node       string   // the node it is about; "": none, or several
+	Nodes      []string // nodes it is about, or that may have caused it, in configuration order
 	Dependency string
-	Target     string  // what else it is about: a balancer URL, a page; tells findings of one code apart
+	Target     string  // what else it is about, such as a balancer URL or a page; distinguishes findings of one code
 	Summary    Message // one sentence
 	Remedy     Message // one or two sentences
 	Evidence   []Message
 	Affected   Affected // zero: not estimated
-	// When is the moment of an event, such as a restart; zero: it is a state. An event
-	// may be found when what brought it about is over.
+	// When is the moment of an event, such as a restart; zero: the finding is a
+	// state. An event may be found after its cause has ended.
 	When time.Time
-	// ExplainedBy is the Key of the finding that causes this one; "": it is a cause itself.
+	// ExplainedBy is the Key of the finding that causes this one; "": it is a cause
+	// itself.
 	ExplainedBy string
-	// Group joins findings that have one cause which none of them is: AllNodesDown;
-	// "": the finding stands for itself.
+	// Group joins findings with a common cause that none of them is: AllNodesDown;
+	// "": none.
 	Group string
-	// Host is the machine that fails: no node of the cluster answers there, as far as
-	// they are asked. "": no such machine is known.
+	// Host is the machine that fails: no node of the cluster on it answers. "": not
+	// known.
 	Host string
 
-	// What explanations go by, and nobody is shown.
-	erring     bool     // the node answers, with errors
-	unanswered bool     // it was asked and did not answer: a node in time, a dependency at all
-	store      bool     // the dependency is of a kind that sessions are kept in
-	follows    []string // nodes whose failure or return has consequences for clients of others
+	// The rules of explain use the fields below; they are not shown.
+	erring     bool     // the node answers with errors
+	unanswered bool     // a node that did not answer in time, or a dependency that did not answer
+	store      bool     // the dependency is of a kind that stores sessions
+	follows    []string // nodes whose failure or return affects clients of other nodes
 	waited     bool     // the balancer waited for an answer before each of its errors
 	expires    bool     // clocks are so far apart that sessions may be refused
-	harm       Span     // from the first failed request of a client to the last; zero: it tells of none
-	over       bool     // it held between two rounds, and no longer does
-	passing    bool     // it is what follows a failure of the node, and is expected to end by itself
-	frontends  []string // names of the balancer's addresses at which it was seen
+	harm       Span     // from the first failed request of a client to the last; zero: none failed
+	over       bool     // it was true between two rounds, and no longer is
+	passing    bool     // it follows a failure of the node, and is expected to end by itself
+	frontends  []string // names of the balancer addresses at which it was seen
 }
 
 // AllNodesDown is the group of every node_down while no node of the cluster is up.
 const AllNodesDown = "all_nodes_down"
 
-// AtBalancer are the findings that clients meet at the balancer while no node of the
-// cluster is up, and for as long afterwards as the balancer takes to notice that
-// nodes are back.
+// AtBalancer lists the findings that clients meet at the balancer while no node of
+// the cluster is up, and until the balancer notices that nodes are back.
 var AtBalancer = []Code{BalancerDown, BalancerError, PageFailing, HandshakeBroken, UpgradeRefused, BalancerSplit}
 
-// clusterWide findings are one thing, whichever nodes show it in a round.
+// clusterWide lists the codes whose findings are one finding, whichever nodes show it
+// in a round.
 var clusterWide = []Code{
 	SessionDrift, SessionLost, SessionRollback, SessionNotShared, SessionFailing, SessionLeaked,
 	BalancerSplit, BalancerRemapped, DuplicateNodeID,
 	StoreFailover, VersionSkew, SettingsSkew, ClockSkew,
 }
 
-// Key names a finding from one round to the next: code and subject.
+// Key identifies a finding from one round to the next, by code and subject.
 func (f Finding) Key() string {
 	subject := f.Node
 	if slices.Contains(clusterWide, f.Code) {
@@ -146,12 +148,12 @@ func (f Finding) Key() string {
 	return fmt.Sprintf("%s/%s", f.Code, subject)
 }
 
-// about starts a finding about one node.
+// about returns a finding about one node.
 func about(code Code, severity Severity, node string) Finding {
 	return Finding{Code: code, Severity: severity, Node: node, Nodes: []string{node}}
 }
 
-// aboutAll starts a finding about several nodes.
+// aboutAll returns a finding about several nodes.
 func aboutAll(code Code, severity Severity, nodes []string) Finding {
 	f := Finding{Code: code, Severity: severity, Nodes: nodes}
 	if len(nodes) == 1 {
@@ -160,11 +162,11 @@ func aboutAll(code Code, severity Severity, nodes []string) Finding {
 	return f
 }
 
-// maxLine bounds each text of a finding, in bytes: labels, reasons and ids in it
-// come from configurations and from targets, and there may be many of them.
+// maxLine is the maximum length of each text of a finding, in bytes. Labels, reasons
+// and ids come from configurations and targets, and may be long or many.
 const maxLine = 2 * probes.MaxError
 
-// sanitized bounds and cleans what the messages of f quote.
+// sanitized returns f with quoted texts bounded and cleaned.
 func (f Finding) sanitized() Finding {
 	f.Summary, f.Remedy = f.Summary.sanitized(), f.Remedy.sanitized()
 	f.Evidence = slices.Clone(f.Evidence)
@@ -172,4 +174,23 @@ func (f Finding) sanitized() Finding {
 		f.Evidence[i] = e.sanitized()
 	}
 	return f
+}
+
+// Affected estimates how many clients a finding concerns.
+type Affected struct {
+	Share float64 // of clients, in [0, 1]
+	Of    int     // number of observed clients that it is estimated from; 0: not known
+}
+
+// Estimated reports whether there is an estimate. None of many observed clients is an
+// estimate, too.
+func (a Affected) Estimated() bool { return a.Share > 0 || a.Of > 0 }
+
+// Worse returns the larger of two estimates; of equal shares the one from more
+// clients. A missing estimate is the smallest.
+func (a Affected) Worse(b Affected) Affected {
+	if cmp.Or(cmp.Compare(a.Share, b.Share), cmp.Compare(a.Of, b.Of)) < 0 {
+		return b
+	}
+	return a
 }

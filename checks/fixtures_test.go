@@ -16,17 +16,17 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// A round is a fixture that tests bend out of shape.
+// A round is a fixture that tests modify.
 type round struct {
 	checks.Round
-	clients int // so far, so that each has a session of its own
+	clients int // number of clients so far: each has a session of its own
 }
 
 var (
 	began   = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	lb      = netip.MustParseAddrPort("192.0.2.10:80")
 	otherLB = netip.MustParseAddrPort("192.0.2.11:80")
-	own     = netip.MustParseAddr("192.0.2.77") // this prober, in the balancer's network
+	own     = netip.MustParseAddr("192.0.2.77") // address of this prober, in the balancer's network
 )
 
 const (
@@ -34,8 +34,8 @@ const (
 	testPage = "/cluster/test"
 )
 
-// cluster is one of n nodes, node1 and so on, behind a balancer with a sticky
-// cookie, that promises sticky sessions.
+// cluster returns a cluster of n nodes, node1 and so on, behind a balancer with a
+// sticky cookie, with the policy sticky.
 func cluster(n int) *probes.Cluster {
 	c := &probes.Cluster{
 		Name:    "shop",
@@ -51,8 +51,7 @@ func cluster(n int) *probes.Cluster {
 	return c
 }
 
-// empty is a round through which no client has gone yet: n nodes and the
-// balancer answer, and no more is known.
+// empty returns a round without clients: n nodes and the balancer answer.
 func empty(n int) *round {
 	r := &round{Round: checks.Round{Cluster: cluster(n), Started: began, Duration: time.Second, Confidence: 0.999}}
 	for _, node := range r.Cluster.Nodes {
@@ -64,8 +63,8 @@ func empty(n int) *round {
 	return r
 }
 
-// healthy is a round of three nodes in which all is well: a client met each
-// node, and came back seven times.
+// healthy returns a round of three nodes without problems: each node answered one
+// client, and its seven follow-ups.
 func healthy() *round {
 	r := empty(3)
 	for _, n := range r.Cluster.Nodes {
@@ -74,9 +73,9 @@ func healthy() *round {
 	return r
 }
 
-// visit sends a client through the balancer: the first label is of the node
-// that opens its session, the others of those that answer when it comes back.
-// All clients come back side by side.
+// visit sends a client through the balancer. The first label is of the node that
+// opens its session, the others of those that answer its follow-ups. The follow-ups
+// of all clients are concurrent.
 func (r *round) visit(labels ...string) *probes.Trace {
 	w := probes.Trace{URL: lbURL, Balancer: lb}
 	id := probes.Fingerprint(fmt.Sprintf("s:%08d", r.clients))
@@ -94,30 +93,29 @@ func (r *round) visit(labels ...string) *probes.Trace {
 	return &r.Traces[len(r.Traces)-1]
 }
 
-// come sends n clients that do not come back.
-func (r *round) come(n int, label string) {
+// newClients sends n clients without follow-ups.
+func (r *round) newClients(n int, label string) {
 	for range n {
 		r.visit(label)
 	}
 }
 
-// hashed makes the balancer one that hashes the address clients present, and
-// sends it a client for each node, which comes back seven times; the servers in
-// without are ejected.
+// hashed makes the balancer hash the address that clients present, and sends it a
+// client for each node, with seven follow-ups; the servers in without are ejected.
 func hashed(n int, without ...int) *round {
 	r := empty(n)
 	r.Cluster.Balancer.Method, r.Cluster.Balancer.ClientIPHeader = probes.MethodIPHash, "X-Stickwatch-Client"
 	for i := range r.Cluster.Nodes {
-		r.aim(i, 0, without...)
+		r.hashTo(i, 0, without...)
 		if slices.Contains(without, i) {
-			r.aim(i, 1, without...) // a second one, for those that did not answer the first
+			r.hashTo(i, 1, without...) // a second client of the node: another one answered the first
 		}
 	}
 	return r
 }
 
-// aim sends the nth client that the hash sends to a node.
-func (r *round) aim(node, nth int, without ...int) *probes.Trace {
+// hashTo sends the nth client that the hash sends to a node.
+func (r *round) hashTo(node, nth int, without ...int) *probes.Trace {
 	picker, _ := checks.Oracle(r.Cluster)
 	client, _ := balance.ClientFor(picker, node, nth)
 	at, _ := picker.Pick(client.String(), without...)
@@ -126,20 +124,20 @@ func (r *round) aim(node, nth int, without ...int) *probes.Trace {
 	return w
 }
 
-// node is what was seen of a node directly.
+// node returns the direct observation of a node.
 func (r *round) node(id string) *probes.NodeObservation {
 	i := slices.IndexFunc(r.Nodes, func(o probes.NodeObservation) bool { return o.Node == id })
 	return &r.Nodes[i]
 }
 
-// say gives nodes a status.
+// say sets the status of nodes.
 func (r *round) say(status probes.StatusReport, ids ...string) {
 	for _, id := range ids {
 		r.node(id).Status = &status
 	}
 }
 
-// direct lets a node's primary page and session page come to ex.
+// direct makes a node answer its primary page and session page with ex.
 func (r *round) direct(id string, ex probes.Exchange) {
 	n := r.node(id)
 	n.Primary, n.Session, n.Label = ex, &ex, ""
@@ -150,12 +148,12 @@ func (r *round) through(address netip.AddrPort) {
 	r.Balancers = append(r.Balancers, probes.BalancerObservation{URL: lbURL, Address: address, Primary: page(testPage, 200)})
 }
 
-// leave takes the clients of a node out of the round.
+// leave removes the clients of a node from the round.
 func (r *round) leave(node string) {
 	r.Traces = slices.DeleteFunc(r.Traces, func(w probes.Trace) bool { return w.First().Label == node })
 }
 
-// down lets nodes refuse connections, and no client meet them.
+// down makes nodes refuse connections, and removes their clients.
 func (r *round) down(ids ...string) {
 	for _, id := range ids {
 		r.direct(id, refused(testPage))
@@ -163,7 +161,7 @@ func (r *round) down(ids ...string) {
 	}
 }
 
-// eachStep changes every step that node gave but the ones that open sessions.
+// eachStep changes every answer of a node except those that open sessions.
 func (r *round) eachStep(node string, change func(*probes.Step)) {
 	for w := range r.Traces {
 		for i := range r.Traces[w].Steps {
@@ -182,13 +180,13 @@ func refused(path string) probes.Exchange {
 	return probes.Exchange{At: began, Path: path, Failure: probes.FailureRefused, Error: "connection refused"}
 }
 
-// hung was connected, and got no answer in time.
+// hung returns an exchange that was connected and got no answer in time.
 func hung(path string) probes.Exchange {
 	return probes.Exchange{At: began, Path: path, LocalAddress: own, Failure: probes.FailureTimeout, Error: "no answer within 5s"}
 }
 
-// gibberish was answered, and not in HTTP.
-func gibberish(path string) probes.Exchange {
+// malformed returns an exchange whose answer is not HTTP.
+func malformed(path string) probes.Exchange {
 	return probes.Exchange{At: began, Path: path, LocalAddress: own, Failure: probes.FailureMalformed, Error: "malformed HTTP status code"}
 }
 
@@ -204,17 +202,17 @@ func parse(text string) *url.URL {
 	return u
 }
 
-// A spec is a round and what must be found in it: all of it, in this order.
-// A finding is told as "severity key", with its nodes where they are not the
-// key's, and with what explains it.
+// A spec is a round with all findings that it must have, in order. A finding is
+// written as "severity key", followed by its nodes if they differ from the key's, and
+// by the finding that explains it.
 type spec struct {
 	name  string
 	round func() *round
 	want  []string
 }
 
-// bent is a healthy round that was changed.
-func bent(change func(*round)) func() *round { return from(healthy, change) }
+// changed returns a changed healthy round.
+func changed(change func(*round)) func() *round { return from(healthy, change) }
 
 func from(base func() *round, change func(*round)) func() *round {
 	return func() *round {
@@ -224,8 +222,8 @@ func from(base func() *round, change func(*round)) func() *round {
 	}
 }
 
-func tell(f checks.Finding) string {
-	subject := strings.TrimSpace(f.Node + " " + f.Target) // a Key leaves out who shows what is the cluster's
+func line(f checks.Finding) string {
+	subject := strings.TrimSpace(f.Node + " " + f.Target) // a Key of a finding about the whole cluster has no node
 	if f.Dependency != "" {
 		subject = f.Dependency
 	}
@@ -242,10 +240,10 @@ func tell(f checks.Finding) string {
 	return text
 }
 
-func tellAll(r checks.Report) []string {
+func lines(r checks.Report) []string {
 	var lines []string
 	for _, f := range r.Findings {
-		lines = append(lines, tell(f))
+		lines = append(lines, line(f))
 	}
 	return lines
 }
@@ -254,7 +252,7 @@ func (s spec) check(t *testing.T) {
 	t.Helper()
 	r := s.round().Round
 	report := checks.Judge(r)
-	if diff := cmp.Diff(s.want, tellAll(report)); diff != "" {
+	if diff := cmp.Diff(s.want, lines(report)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 	for _, problem := range unsound(r, report) {
@@ -262,7 +260,7 @@ func (s spec) check(t *testing.T) {
 	}
 }
 
-// unsound is what no report may be, whatever the round.
+// unsound returns the rules that a report breaks, which must hold for every round.
 func unsound(r checks.Round, report checks.Report) []string {
 	var problems []string
 	wrong := func(f checks.Finding, format string, args ...any) {
@@ -270,21 +268,21 @@ func unsound(r checks.Round, report checks.Report) []string {
 	}
 	keys := make(map[string]int)
 	for i, f := range report.Findings {
-		said := append([]string{f.Summary.String(), f.Remedy.String()}, texts(f.Evidence)...)
+		recorded := append([]string{f.Summary.String(), f.Remedy.String()}, texts(f.Evidence)...)
 		switch {
 		case !checks.Known(f.Code):
 			wrong(f, "no such code")
 		case !strings.Contains(entry(f.Code).Severity, string(f.Severity)):
 			wrong(f, "severity %q, want %s", f.Severity, entry(f.Code).Severity)
-		case len(f.Evidence) == 0 || slices.Contains(said, ""):
-			wrong(f, "summary, remedy and evidence must be there: got %q", said)
+		case len(f.Evidence) == 0 || slices.Contains(recorded, ""):
+			wrong(f, "summary, remedy and evidence must be there: got %q", recorded)
 		case len(f.Evidence) > 6:
 			wrong(f, "%d lines of evidence", len(f.Evidence))
-		case slices.ContainsFunc(said, func(s string) bool { return len(s) > 2*probes.MaxError || s != probes.Clean(s, len(s)+4) }):
-			wrong(f, "a text is too long or unclean: %q", said)
+		case slices.ContainsFunc(recorded, func(s string) bool { return len(s) > 2*probes.MaxError || s != probes.Clean(s, len(s)+4) }):
+			wrong(f, "a text is too long or unclean: %q", recorded)
 		case f.Node != "" && !slices.Contains(f.Nodes, f.Node):
 			wrong(f, "node %q is not among its nodes %q", f.Node, f.Nodes)
-		case !slices.IsSorted(places(r.Cluster, f.Nodes)):
+		case !slices.IsSorted(positions(r.Cluster, f.Nodes)):
 			wrong(f, "nodes %q are not in the order of the configuration", f.Nodes)
 		}
 		if f.ExplainedBy != "" {
@@ -303,13 +301,13 @@ func unsound(r checks.Round, report checks.Report) []string {
 	return problems
 }
 
-// entry is what the catalogue says of a code.
+// entry returns the catalogue entry of a code.
 func entry(code checks.Code) checks.Entry {
 	return checks.Catalogue[slices.IndexFunc(checks.Catalogue, func(e checks.Entry) bool { return e.Code == code })]
 }
 
-// places are the nodes' places in the configuration; -1 for one that is not in it.
-func places(c *probes.Cluster, ids []string) []int {
+// positions returns the positions of nodes in the configuration; -1 for an unknown one.
+func positions(c *probes.Cluster, ids []string) []int {
 	var list []int
 	for _, id := range ids {
 		list = append(list, slices.IndexFunc(c.Nodes, func(n probes.Node) bool { return n.ID == id }))
@@ -317,7 +315,7 @@ func places(c *probes.Cluster, ids []string) []int {
 	return list
 }
 
-// codeOf is the code in a line of a spec.
+// codeOf returns the code in a line of a spec.
 func codeOf(line string) checks.Code {
 	_, key, _ := strings.Cut(line, " ")
 	code, _, _ := strings.Cut(key, "/")
@@ -325,7 +323,7 @@ func codeOf(line string) checks.Code {
 	return checks.Code(code)
 }
 
-// texts are messages in English.
+// texts returns messages in English.
 func texts(messages []checks.Message) []string {
 	var list []string
 	for _, m := range messages {

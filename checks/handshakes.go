@@ -1,29 +1,30 @@
 package checks
 
 import (
+	"cmp"
 	"slices"
 
 	"stickwatch/probes"
 )
 
-// handshakes finds Engine.IO handshakes that break on their way through the
-// balancer, and upgrades that do not pass it. A round that was cut short tells
-// nothing of them: it may be what broke them.
-func handshakes(v *analysis) []Finding {
+// handshakes finds Engine.IO handshakes that break on their way through the balancer,
+// and upgrades that the balancer refuses. It finds nothing in a round that was cut
+// short, which may be why they broke.
+func handshakes(v *outcomes) []Finding {
 	if !v.cutShort().IsZero() {
 		return nil
 	}
 	var broken, refused []Message
-	aims := make(map[string]bool)
+	targets := make(map[string]bool)
 	var list []Finding
 	var frontends []string
 	through, sidLost := 0, false
 	for _, h := range v.Handshakes {
-		if v.ranOutOfTime(h) {
+		if ranOutOfTime(v.nodeStates, h) {
 			continue
 		}
 		if h.Node != "" {
-			if f, ok := v.handshakeAt(h); ok {
+			if f, ok := handshakeAt(v.nodeStates, h); ok {
 				list = append(list, f)
 			}
 			continue
@@ -33,7 +34,7 @@ func handshakes(v *analysis) []Finding {
 		switch {
 		case !h.Opened || !h.Known:
 			broken = append(broken, describeHandshake(h))
-			aims[h.Expected] = true
+			targets[h.Expected] = true
 			if at := v.frontendName(h.URL, h.Balancer); !slices.Contains(frontends, at) {
 				frontends = append(frontends, at)
 			}
@@ -43,7 +44,7 @@ func handshakes(v *analysis) []Finding {
 	}
 	if len(broken) > 0 {
 		f := Finding{Code: HandshakeBroken, Severity: Critical}
-		f.Nodes = v.nodesWhere(func(id string) bool { return aims[id] })
+		f.Nodes = v.nodesWhere(func(id string) bool { return targets[id] })
 		f.frontends = frontends
 		f.Summary = msg(MsgHandshakesBreak, Args{Count: len(broken), Of: through})
 		f.Evidence = limited(broken)
@@ -63,23 +64,24 @@ func handshakes(v *analysis) []Finding {
 	return list
 }
 
-// ranOutOfTime reports whether a handshake had no time left because the node that
-// it is aimed at is slow: its requests come one after the other within the time-out
-// of one, and each of them takes as long as any other page of that node. A node
-// whose other pages are quick enough for that has a broken endpoint.
-func (v *analysis) ranOutOfTime(h probes.HandshakeObservation) bool {
+// ranOutOfTime reports whether a handshake timed out because its node is slow. Its
+// requests are sent one after the other within the time-out of one request, and each
+// takes as long as any other page of the node. If the node's other pages are quick
+// enough, its endpoint is broken.
+func ranOutOfTime(v *nodeStates, h probes.HandshakeObservation) bool {
 	if !h.TimedOut {
 		return false
 	}
-	at := orDefault(h.Node, h.Expected)
+	at := cmp.Or(h.Node, h.Expected)
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
-		_, slow := slowest(questions(o), v.Cluster.Limits.Timeout/probes.HandshakeRequests)
+		_, slow := slowest(directExchanges(o), v.Cluster.Limits.Timeout/probes.HandshakeRequests)
 		return slow && (at == "" || at == o.Node)
 	})
 }
 
-// handshakeAt judges the handshake with one node that was asked directly.
-func (v *analysis) handshakeAt(h probes.HandshakeObservation) (Finding, bool) {
+// handshakeAt returns the finding about a handshake with one node that was asked
+// directly.
+func handshakeAt(v *nodeStates, h probes.HandshakeObservation) (Finding, bool) {
 	if !v.ready(h.Node) || (h.Opened && h.Known) {
 		return Finding{}, false
 	}
@@ -92,7 +94,7 @@ func (v *analysis) handshakeAt(h probes.HandshakeObservation) (Finding, bool) {
 
 func describeHandshake(h probes.HandshakeObservation) Message {
 	return msg(MsgHandshakeGot, Args{
-		Client: h.Client, Node: h.Node, Address: h.Balancer.String(), Name: orDefault(h.Stage, "open"),
+		Client: h.Client, Node: h.Node, Address: h.Balancer.String(), Name: cmp.Or(h.Stage, "open"),
 		Status: h.Status, Reason: probes.Clean(h.Error, probes.MaxError),
 	})
 }

@@ -6,7 +6,7 @@ import (
 	"stickwatch/probes"
 )
 
-// shake adds a client's handshake that got as far as stage; "" is all the way.
+// shake adds a client's handshake that reached a stage; "": it is complete.
 func (r *round) shake(stage, expected string) {
 	h := probes.HandshakeObservation{
 		URL: lbURL, Balancer: lb, Expected: expected, Stage: stage, Offered: true,
@@ -25,7 +25,8 @@ func shaken(stage, expected string, base func() *round) func() *round {
 	})
 }
 
-// shakeTimesOut adds handshakes that had no time left at a node and on the way to it.
+// shakeTimesOut adds handshakes that ran out of time, at a node and through the
+// balancer to it.
 func (r *round) shakeTimesOut(node string) {
 	for _, at := range []string{node, ""} {
 		r.shake("poll", node)
@@ -49,14 +50,14 @@ var handshakeSpecs = []spec{
 	},
 	{
 		name: "broken: on a paused node",
-		round: shaken("open", "node2", bent(func(r *round) {
+		round: shaken("open", "node2", changed(func(r *round) {
 			r.say(probes.StatusReport{State: "paused"}, "node2")
 		})),
 		want: []string{"critical node_paused/node2", "critical handshake_broken [node2] <- node_paused/node2"},
 	},
 	{
 		name: "broken: on another node than the paused one",
-		round: shaken("open", "node1", bent(func(r *round) {
+		round: shaken("open", "node1", changed(func(r *round) {
 			r.say(probes.StatusReport{State: "paused"}, "node2")
 		})),
 		want: []string{"critical node_paused/node2", "critical handshake_broken [node1]"},
@@ -86,8 +87,8 @@ var handshakeSpecs = []spec{
 		want: []string{"critical balancer_down/http://shop.example (192.0.2.10:80)", "critical handshake_broken/node2"},
 	},
 	{
-		name: "not broken at a node itself: it is down, as everybody knows",
-		round: bent(func(r *round) {
+		name: "not broken at a node itself: it is known to be down",
+		round: changed(func(r *round) {
 			r.down("node2")
 			r.shake("open", "")
 			r.Handshakes[0].Node = "node2"
@@ -96,7 +97,7 @@ var handshakeSpecs = []spec{
 	},
 	{
 		name: "not broken at a node itself, nor through the balancer: the node is slow, and the time was up",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			took(&r.Nodes[1].Primary, 3*time.Second)
 			r.shakeTimesOut("node2")
 		}),
@@ -104,12 +105,12 @@ var handshakeSpecs = []spec{
 	},
 	{
 		name:  "broken: the time was up, and the other pages of the node are quick",
-		round: bent(func(r *round) { r.shakeTimesOut("node2") }),
+		round: changed(func(r *round) { r.shakeTimesOut("node2") }),
 		want:  []string{"critical handshake_broken/node2", "critical handshake_broken [node2] <- handshake_broken/node2"},
 	},
 	{
 		name: "broken: the time was up at another node than the slow one",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			took(&r.Nodes[0].Primary, 3*time.Second)
 			r.shakeTimesOut("node2")
 		}),
@@ -126,6 +127,6 @@ var handshakeSpecs = []spec{
 	{name: "neither: all the way", round: shaken("", "", healthy)},
 	{
 		name:  "neither: the round was cut short",
-		round: shaken("open", "", bent(func(r *round) { r.direct("node3", cancelled(testPage)) })),
+		round: shaken("open", "", changed(func(r *round) { r.direct("node3", cancelled(testPage)) })),
 	},
 }

@@ -3,22 +3,21 @@ package checks
 import (
 	"maps"
 	"net"
+	"slices"
 	"strings"
 
 	"stickwatch/probes"
 )
 
-// An Identity tells which node stands behind a label. Applications call
-// themselves as they please (tomcat1, a process id, 10.0.0.1:8080), so labels
-// are learnt by asking every node directly.
+// An Identity maps labels to nodes. Applications choose their own labels (tomcat1, a
+// process id, 10.0.0.1:8080), so labels are learnt by asking every node directly.
 type Identity struct {
-	owners map[string][]string // lower-case label: ids of the nodes that answer to it
-	direct map[string]string   // node id: the label it told
+	owners map[string][]string // lower-case label: ids of the nodes that report it
+	direct map[string]string   // node id: the label it reported
 	total  int
 }
 
-// Identify learns who is who from what the nodes told directly, one observation
-// a node.
+// Identify learns the labels that nodes reported directly, one observation a node.
 func Identify(c *probes.Cluster, direct []probes.NodeObservation) Identity {
 	who := Identity{owners: make(map[string][]string), direct: make(map[string]string), total: len(c.Nodes)}
 	for _, o := range direct {
@@ -27,8 +26,8 @@ func Identify(c *probes.Cluster, direct []probes.NodeObservation) Identity {
 			who.owners[label] = append(who.owners[label], o.Node)
 		}
 	}
-	// What nobody claimed directly may still be a name that the operator gave,
-	// the most deliberate first.
+	// A label that no node reported may be a name in the configuration, the most
+	// specific first.
 	for _, name := range []func(probes.Node) string{
 		func(n probes.Node) string { return n.Label },
 		func(n probes.Node) string { return n.ID },
@@ -47,8 +46,8 @@ func Identify(c *probes.Cluster, direct []probes.NodeObservation) Identity {
 	return who
 }
 
-// hostPort is where a node listens, as nginx's $upstream_addr has it: with the
-// port, though the URL may leave it out.
+// hostPort returns a node's address as nginx's $upstream_addr has it: with the port,
+// which the URL may leave out.
 func hostPort(n probes.Node) string {
 	port := n.URL.Port()
 	switch {
@@ -61,9 +60,9 @@ func hostPort(n probes.Node) string {
 	return net.JoinHostPort(n.URL.Hostname(), port)
 }
 
-// NodeOf returns the id of the node that a label names; "" when none does, or
-// several. Of a list of tries ("10.0.0.1:80, 10.0.0.2:80" in nginx's
-// $upstream_addr) the last one answered.
+// NodeOf returns the id of the node that a label names; "": none, or several. Of a
+// list of tries ("10.0.0.1:80, 10.0.0.2:80" in nginx's $upstream_addr) the last one
+// answered.
 func (i Identity) NodeOf(label string) string {
 	owners := i.owners[fold(label)]
 	if len(owners) == 0 {
@@ -77,9 +76,9 @@ func (i Identity) NodeOf(label string) string {
 	return ""
 }
 
-// FailedOver returns the ids of the nodes that a label says were tried and did
-// not answer: in each upstream all but the last, which answered, if only with
-// a redirect to the next upstream.
+// FailedOver returns the ids of the nodes that a label lists as tried without an
+// answer: all but the last of each upstream. The last one answered, if only with a
+// redirect to the next upstream.
 func (i Identity) FailedOver(label string) []string {
 	if len(i.owners[fold(label)]) > 0 {
 		return nil
@@ -95,16 +94,16 @@ func (i Identity) FailedOver(label string) []string {
 	return ids
 }
 
-// Ambiguous reports whether several nodes answer to label.
+// Ambiguous reports whether several nodes report label.
 func (i Identity) Ambiguous(label string) bool { return len(i.owners[fold(label)]) > 1 }
 
-// Complete reports whether every node told its label, so that a label of none
-// of them is a stranger's.
+// Complete reports whether every node reported its label, so that any other label
+// belongs to an unlisted node.
 func (i Identity) Complete() bool { return len(i.direct) == i.total }
 
-// attempts splits nginx's $upstream_addr: " : " stands between the upstreams of an
-// internal redirect, ", " between the servers tried in one. Neither a label nor
-// a part of it is ever missing.
+// attempts splits nginx's $upstream_addr: " : " separates the upstreams of an
+// internal redirect, ", " the servers tried in one. The result has at least one part,
+// with at least one server.
 func attempts(label string) [][]string {
 	var list [][]string
 	for upstream := range strings.SplitSeq(label, " : ") {
@@ -114,3 +113,118 @@ func attempts(label string) [][]string {
 }
 
 func fold(label string) string { return strings.ToLower(strings.TrimSpace(label)) }
+
+// identities finds nodes with the same label, nodes that answer as another one, and
+// unlisted nodes.
+func identities(v *outcomes) []Finding {
+	list := append(duplicates(v.nodeStates), misidentified(v.nodeStates)...)
+	return append(list, unknownNodes(v)...)
+}
+
+func duplicates(v *nodeStates) []Finding {
+	var list []Finding
+	for _, n := range v.Cluster.Nodes {
+		label := v.identity.direct[n.ID]
+		owners := v.identity.owners[fold(label)]
+		if label == "" || len(owners) < 2 || owners[0] != n.ID {
+			continue
+		}
+		f := aboutAll(DuplicateNodeID, Warning, slices.Clone(owners))
+		f.Target = label
+		f.Summary = msg(MsgDuplicateID, Args{Nodes: owners, Value: label})
+		for _, id := range owners {
+			host := v.Cluster.Nodes[v.index(id)].URL.Host
+			f.Evidence = append(f.Evidence, msg(MsgSaysItIs, Args{Node: id, Address: host, Value: label}))
+		}
+		f.Evidence = limited(f.Evidence)
+		f.Remedy = msg(MsgGiveOwnIDs, Args{})
+		list = append(list, f)
+	}
+	return list
+}
+
+func misidentified(v *nodeStates) []Finding {
+	var list []Finding
+	for _, n := range v.Cluster.Nodes {
+		label := v.identity.direct[n.ID]
+		if label == "" || calls(n, label) || v.identity.Ambiguous(label) {
+			continue
+		}
+		at := slices.IndexFunc(v.Cluster.Nodes, func(other probes.Node) bool { return calls(other, label) })
+		if at < 0 {
+			continue
+		}
+		other := v.Cluster.Nodes[at].ID
+		f := about(NodeMisidentified, Warning, n.ID)
+		f.Summary = msg(MsgMisidentified, Args{Node: n.ID, Other: other})
+		f.Evidence = []Message{msg(MsgSaysItIs, Args{Address: n.URL.Host, Value: label})}
+		f.Remedy = msg(MsgCorrectAddresses, Args{Node: n.ID, Other: other})
+		list = append(list, f)
+	}
+	return list
+}
+
+// calls reports whether label is n's id or label in the configuration.
+func calls(n probes.Node, label string) bool {
+	return fold(label) == fold(n.ID) || (n.Label != "" && fold(label) == fold(n.Label))
+}
+
+// unknownNodes finds answers through the balancer from nodes that are not listed. Too
+// many labels, or labels that change with every answer, are one finding, so that each
+// round does not make new ones.
+func unknownNodes(v *outcomes) []Finding {
+	unlistedNodes := findUnlistedNodes(v)
+	changing := len(unlistedNodes) > 2 && !slices.ContainsFunc(unlistedNodes, func(s unlistedNode) bool { return s.answers > 1 })
+	if changing || len(unlistedNodes) > maxUnlistedNodes {
+		return []Finding{manyUnlistedNodes(unlistedNodes)}
+	}
+	var list []Finding
+	for _, s := range unlistedNodes {
+		f := Finding{Code: UnknownNode, Severity: Warning, Target: s.label}
+		f.Summary = msg(MsgUnlistedNode, Args{Value: s.label})
+		f.Evidence = []Message{s.evidence}
+		f.Remedy = msg(MsgListIt, Args{})
+		list = append(list, f)
+	}
+	return list
+}
+
+// maxUnlistedNodes is the maximum number of findings about unlisted names, since
+// pages may show a new name each time.
+const maxUnlistedNodes = 5
+
+// An unlistedNode is a label of an answer that no listed node has.
+type unlistedNode struct {
+	label    string
+	answers  int
+	evidence Message // of the first answer
+}
+
+func findUnlistedNodes(v *outcomes) []unlistedNode {
+	var list []unlistedNode
+	for _, a := range v.answers {
+		if !a.OK() || !v.unlistedNode(a.Label) {
+			continue
+		}
+		at := slices.IndexFunc(list, func(s unlistedNode) bool { return s.label == a.Label })
+		if at < 0 {
+			at = len(list)
+			list = append(list, unlistedNode{
+				label: a.Label, evidence: msg(MsgAnsweredByUnlisted, Args{Client: a.trace.Client, Value: a.Label, At: a.At}),
+			})
+		}
+		list[at].answers++
+	}
+	return list
+}
+
+func manyUnlistedNodes(unlistedNodes []unlistedNode) Finding {
+	f := Finding{Code: UnknownNode, Severity: Warning}
+	f.Summary = msg(MsgManyUnlistedNodes, Args{Count: len(unlistedNodes)})
+	for _, s := range unlistedNodes {
+		f.Evidence = append(f.Evidence, s.evidence)
+	}
+	f.Evidence = limited(f.Evidence)
+	f.Remedy = msg(MsgCorrectNodeLabel, Args{})
+	return f
+}

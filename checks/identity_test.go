@@ -9,8 +9,7 @@ import (
 	"stickwatch/probes"
 )
 
-// relabel lets a node call itself otherwise, when asked directly and through
-// the balancer.
+// relabel changes the label of a node, directly and through the balancer.
 func (r *round) relabel(node, label string) {
 	r.node(node).Label = label
 	for w := range r.Traces {
@@ -25,12 +24,12 @@ func (r *round) relabel(node, label string) {
 var identitySpecs = []spec{
 	{
 		name:  "duplicate: two nodes say node2",
-		round: bent(func(r *round) { r.relabel("node3", "node2") }),
+		round: changed(func(r *round) { r.relabel("node3", "node2") }),
 		want:  []string{"warning duplicate_node_id/node2 [node2 node3]"},
 	},
 	{
 		name: "duplicate: in other letters",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.relabel("node1", "tomcat")
 			r.relabel("node3", "TOMCAT")
 		}),
@@ -38,14 +37,14 @@ var identitySpecs = []spec{
 	},
 	{
 		name: "misidentified: two addresses are mixed up",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.node("node2").Label, r.node("node3").Label = "node3", "node2"
 		}),
 		want: []string{"warning node_misidentified/node2", "warning node_misidentified/node3"},
 	},
 	{
 		name: "misidentified: by the name that the operator gave",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Cluster.Nodes[1].Label = "blue"
 			r.relabel("node3", "blue")
 			r.relabel("node2", "green")
@@ -54,7 +53,7 @@ var identitySpecs = []spec{
 	},
 	{
 		name: "neither: nodes call themselves as they please",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.relabel("node1", "tomcat7")
 			r.relabel("node2", "17352")
 			r.relabel("node3", "10.0.0.3:8080")
@@ -62,12 +61,12 @@ var identitySpecs = []spec{
 	},
 	{
 		name:  "unknown: an unlisted node answers",
-		round: bent(func(r *round) { r.visit("node9") }),
+		round: changed(func(r *round) { r.visit("node9") }),
 		want:  []string{"warning unknown_node/node9"},
 	},
 	{
 		name: "unknown: five that answered again and again",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			for _, label := range []string{"a", "b", "c", "d", "e", "a"} {
 				r.visit(label)
 			}
@@ -79,7 +78,7 @@ var identitySpecs = []spec{
 	},
 	{
 		name: "unknown: more than that are one finding",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			for _, label := range []string{"a", "b", "c", "d", "e", "f", "a"} {
 				r.visit(label)
 			}
@@ -88,7 +87,7 @@ var identitySpecs = []spec{
 	},
 	{
 		name: "unknown: and so are names that change with every answer",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			for _, label := range []string{"3f9a", "12c4", "77b0"} {
 				r.visit(label)
 			}
@@ -97,7 +96,7 @@ var identitySpecs = []spec{
 	},
 	{
 		name: "unknown: by the header that a balancer adds, once every node was met",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			for i := range r.Nodes {
 				r.relabel(r.Nodes[i].Node, r.Cluster.Nodes[i].URL.Host)
 				r.Nodes[i].Label = ""
@@ -108,7 +107,7 @@ var identitySpecs = []spec{
 	},
 	{
 		name: "not unknown: by such a header, while one node was not met",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			for i := range r.Nodes {
 				r.relabel(r.Nodes[i].Node, r.Cluster.Nodes[i].URL.Host)
 				r.Nodes[i].Label = ""
@@ -118,8 +117,8 @@ var identitySpecs = []spec{
 		}),
 	},
 	{
-		name: "not unknown: one node has not told its name yet",
-		round: bent(func(r *round) {
+		name: "not unknown: one node has not reported its label yet",
+		round: changed(func(r *round) {
 			r.node("node3").Label = ""
 			r.leave("node3")
 			r.visit("node9")
@@ -127,18 +126,18 @@ var identitySpecs = []spec{
 	},
 	{
 		name:  "not unknown: an error page may say anything",
-		round: bent(func(r *round) { r.visit("node9").Steps[0].Status = 500 }),
+		round: changed(func(r *round) { r.visit("node9").Steps[0].Status = 500 }),
 		want:  []string{"critical page_failing/http://shop.example/cluster/test (192.0.2.10:80)"},
 	},
 }
 
-// TestIdentity: who stands behind a label.
+// TestIdentity tests which node a label names.
 func TestIdentity(t *testing.T) {
 	c := cluster(3)
 	c.Nodes[0].Label = "blue"
 	c.Nodes[1].Server = "app2.internal:8080"
 	c.Nodes[2].URL = parse("https://10.0.0.3")
-	told := func(labels ...string) []probes.NodeObservation {
+	reporting := func(labels ...string) []probes.NodeObservation {
 		var list []probes.NodeObservation
 		for i, label := range labels {
 			list = append(list, probes.NodeObservation{Node: c.Nodes[i].ID, Label: label})
@@ -150,21 +149,21 @@ func TestIdentity(t *testing.T) {
 		direct []probes.NodeObservation
 		label  string
 		want   string
-		failed []string // were tried before
+		failed []string // tried before, without an answer
 	}{
-		{name: "as it told", direct: told("tomcat7"), label: "tomcat7", want: "node1"},
-		{name: "in other letters", direct: told("Tomcat7"), label: " TOMCAT7 ", want: "node1"},
-		{name: "by its id, while it has told nothing", label: "node2", want: "node2"},
-		{name: "by its id, though it told another label", direct: told("", "tomcat7"), label: "node2", want: "node2"},
+		{name: "as reported", direct: reporting("tomcat7"), label: "tomcat7", want: "node1"},
+		{name: "in other letters", direct: reporting("Tomcat7"), label: " TOMCAT7 ", want: "node1"},
+		{name: "by its id, while it reports nothing", label: "node2", want: "node2"},
+		{name: "by its id, though it reports another label", direct: reporting("", "tomcat7"), label: "node2", want: "node2"},
 		{name: "by its given name", label: "blue", want: "node1"},
 		{name: "by its server line", label: "app2.internal:8080", want: "node2"},
 		{name: "by its address", label: "10.0.0.2:8080", want: "node2"},
 		{name: "by its address with the port that goes without saying", label: "10.0.0.3:443", want: "node3"},
-		{name: "what one told outweighs what another is called", direct: told("", "blue"), label: "blue", want: "node2"},
-		{name: "two told the same", direct: told("a", "a"), label: "a"},
-		{name: "nobody", label: "node9"},
+		{name: "a reported label outweighs the name of another node", direct: reporting("", "blue"), label: "blue", want: "node2"},
+		{name: "two report the same", direct: reporting("a", "a"), label: "a"},
+		{name: "unknown", label: "node9"},
 		{name: "no label", label: ""},
-		{name: "a blank one is none", direct: told(" "), label: ""},
+		{name: "a blank one is none", direct: reporting(" "), label: ""},
 		{name: "the last of nginx's tries", label: "10.0.0.1:8080, app2.internal:8080", want: "node2", failed: []string{"node1"}},
 		{name: "all tried", label: "10.0.0.1:8080, 10.0.0.2:8080, 10.0.0.3:443", want: "node3", failed: []string{"node1", "node2"}},
 		{name: "the upstream after an internal redirect", label: "10.0.0.1:8080 : 10.0.0.2:8080", want: "node2"},
@@ -173,7 +172,7 @@ func TestIdentity(t *testing.T) {
 			want: "node2", failed: []string{"node3"},
 		},
 		{name: "no live upstream", label: "10.0.0.1:8080, backend", failed: []string{"node1"}},
-		{name: "a label with a comma of its own", direct: told("rack 1, blue"), label: "rack 1, blue", want: "node1"},
+		{name: "a label with a comma of its own", direct: reporting("rack 1, blue"), label: "rack 1, blue", want: "node1"},
 		{name: "a label with a space is no list", label: "server node2"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -188,15 +187,15 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// TestSharedAddress: two nodes on one host cannot be told apart by it.
+// TestSharedAddress tests that the host does not identify one of two nodes on it.
 func TestSharedAddress(t *testing.T) {
 	c := cluster(2)
 	c.Nodes[1].URL = c.Nodes[0].URL
 	who := checks.Identify(c, nil)
 	if got := who.NodeOf("10.0.0.1:8080"); got != "" || !who.Ambiguous("10.0.0.1:8080") {
-		t.Errorf("got %q, ambiguous %v, want nobody in particular", got, who.Ambiguous("10.0.0.1:8080"))
+		t.Errorf("got %q, ambiguous %v, want no node", got, who.Ambiguous("10.0.0.1:8080"))
 	}
 	if who.Complete() {
-		t.Error("complete, though no node told its label")
+		t.Error("complete, though no node reported its label")
 	}
 }

@@ -2,61 +2,75 @@ package checks
 
 import (
 	"slices"
+	"time"
+
+	"stickwatch/probes"
 )
 
-// A check is a group of checks about one thing. It returns what it found and
-// keeps nothing.
-type check func(*analysis) []Finding
-
-// checkGroups, in no particular order: none depends on another's findings.
-var checkGroups = []check{
-	balancers, nodes, pages, dependencies,
-	drift, losses, leaks, sessionsFailing, sharing, cookies, handshakes,
-	rotation, splits, restarts, remapped,
-	identities, versions, settings, clocks, startOrder,
-	latency, certificates, blindSpots, seldomMet, inTurns, unreadEvidence, unreadStatus, stores,
-}
-
-// Judge tells what a round means.
+// Judge returns the report of a round. It passes the round through the stages in the
+// order in which they are read: each stage is computed from those before it.
 func Judge(r Round) Report {
-	v := analyse(r)
-	var findings []Finding
-	for _, check := range checkGroups {
-		for _, f := range check(v) {
-			if !slices.Contains(r.Ignore, f.Code) {
-				findings = append(findings, f.sanitized())
-			}
-		}
-	}
+	nodes := readNodes(r)
+	outcomes := readTraces(nodes)
+	rotation := findRotation(outcomes)
+	timeline := newTimeline(rotation)
+	movement := findMoves(timeline)
+	remaps := findRemaps(movement)
+	attribution := attribute(remaps)
+
+	session := sessionReport(remaps)
+	findings := attribution.findings()
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Code == SessionLost }) {
-		v.history.Pool.Lost = r.Started
+		attribution.history.Pool.Lost = r.Started
 	}
 	report := Report{
 		Cluster:      r.Cluster.Name,
 		Started:      r.Started,
 		Duration:     r.Duration,
-		Doubts:       v.doubts(),
+		Doubts:       doubts(rotation, session),
 		Balancers:    r.Balancers,
-		Session:      v.session,
-		Dependencies: v.dependencyReports(),
+		Session:      session,
+		Dependencies: dependencyReports(outcomes),
 		Findings:     explain(findings),
-		Requests:     v.requests(),
-		page:         v.page,
-		History:      &v.history,
+		Requests:     requests(outcomes),
+		page:         nodes.page,
+		History:      &attribution.history,
 	}
-	for _, o := range v.Nodes {
-		place := v.rotationStates[o.Node]
+	for _, o := range nodes.Nodes {
+		state := rotation.rotationStates[o.Node]
 		report.Nodes = append(report.Nodes, NodeReport{
-			NodeObservation: o, Up: v.up[o.Node], InRotation: place.In, Rotation: place.Reason,
+			NodeObservation: o, Up: nodes.up[o.Node], InRotation: state.In, Rotation: state.Reason,
 		})
 	}
 	report.Verdict = verdict(findings, report.Doubts)
 	return report
 }
 
-// verdict: a critical finding is certain whatever else is unknown, but a doubt
-// outweighs a warning. A warning about an event, which is over, is no state of the
-// cluster; a node that the balancer has not taken back yet is one.
+// findings returns the findings of all checks, without the codes that the round
+// ignores. No check depends on the findings of another one.
+func (v *attribution) findings() []Finding {
+	all := slices.Concat(
+		balancers(v.timeline), nodes(v), pages(v.outcomes), dependencies(v.outcomes),
+		drift(v.movement), losses(v), leaks(v.outcomes), sessionsFailing(v.timeline),
+		sharing(v.outcomes), cookies(v.outcomes), handshakes(v.outcomes),
+		inRotation(v.timeline), splits(v.movement), restarts(v), remapped(v.remaps),
+		identities(v.outcomes), versions(v.nodeStates), settings(v.nodeStates), clocks(v.nodeStates), startOrder(v.timeline),
+		latency(v.outcomes), certificates(v.outcomes),
+		blindSpots(v.movement), rarelyProbed(v.nodeStates), addressesInTurns(v.nodeStates),
+		unreadEvidence(v.nodeStates), unreadStatus(v.nodeStates), stores(v.outcomes),
+	)
+	var list []Finding
+	for _, f := range all {
+		if !slices.Contains(v.Ignore, f.Code) {
+			list = append(list, f.sanitized())
+		}
+	}
+	return list
+}
+
+// verdict returns the state of the cluster. A critical finding decides whatever else
+// is unknown, but a doubt outweighs a warning. A warning about a past event does not
+// count, except while the balancer has not taken the node back.
 func verdict(findings []Finding, doubts []Message) Verdict {
 	has := func(s Severity) bool {
 		return slices.ContainsFunc(findings, func(f Finding) bool {
@@ -73,4 +87,29 @@ func verdict(findings []Finding, doubts []Message) Verdict {
 	default:
 		return Healthy
 	}
+}
+
+// A Round is everything that was observed of a cluster in one round. Judge needs
+// nothing else: no clock, no network.
+type Round struct {
+	Cluster  *probes.Cluster
+	Started  time.Time
+	Duration time.Duration
+
+	Confidence    float64 // confidence to which chance must be excluded, below 1; 0: DefaultConfidence
+	ExpectVersion string  // that every node must run; "": any
+	Ignore        []Code  // codes of findings that are dropped
+
+	Every time.Duration // interval at which canaries send requests between rounds; 0: they send none
+	Past  *History      // knowledge from earlier rounds; nil: this is a single round
+
+	Balancers      []probes.BalancerObservation
+	Nodes          []probes.NodeObservation // in the order of Cluster.Nodes
+	Traces         []probes.Trace           // of canaries and of new clients, whose traces have one request
+	FailoverChecks []probes.FailoverCheck
+	AcceptsAnyID   bool                // a node accepted a session id that no server had issued
+	OwnerChecks    []probes.OwnerCheck // of sessions that were lost, or answered by another node
+	Handshakes     []probes.HandshakeObservation
+	Dependencies   []probes.DependencyObservation
+	Evidence       []probes.EvidenceObservation // what the balancer itself reports, read after everything else
 }

@@ -6,60 +6,86 @@ import (
 	"time"
 )
 
-// A Damping says how many rounds in a row it takes to believe a change. Its
-// zero value believes each round.
+// An ActiveFinding is a finding that is active from one round to the next.
+type ActiveFinding struct {
+	Finding
+	Since time.Time // start of the first round that found it
+	Last  time.Time // start of the newest round that found it
+}
+
+// A ChangeKind says how an active finding changed.
+type ChangeKind string
+
+// The kinds of change.
+const (
+	Appeared ChangeKind = "appeared"
+	Altered  ChangeKind = "altered" // another severity, cause or set of nodes
+	Gone     ChangeKind = "gone"
+)
+
+// A Change is a difference that a round made to the active findings.
+type Change struct {
+	Kind ChangeKind
+	ActiveFinding
+	// At is when the change happened, which may be a few rounds ago: of Appeared,
+	// Since; of Gone, the start of the first round that missed the finding.
+	At     time.Time
+	Reason string // why it is accepted, in one line
+}
+
+// A Damping says how many rounds in a row confirm a change. Its zero value accepts
+// each round.
 type Damping struct {
-	Appear int // rounds that must see what may be one lost packet; 0: 1
+	Appear int // rounds that must find what one lost packet may cause; 0: 1
 	Vanish int // rounds that must miss a finding; 0: 1
-	// Last is for how long rounds must see what harms clients by errors alone, and
-	// not their sessions: two canary intervals, as a rule. What is over sooner is
-	// recorded and nobody is told. 0: it may be over at once.
+	// Last is how long errors must harm clients, other than through lost sessions,
+	// before the finding is active: usually two canary intervals. Shorter errors are
+	// recorded and not notified. 0: no minimum.
 	Last time.Duration
 }
 
-// confirmTwice are the findings that one lost or late packet can bring about. What
-// an answer says outright, such as a session that is gone, needs no second look.
+// confirmTwice lists the findings that one lost or late packet may cause. Others,
+// such as a lost session, are certain at once.
 var confirmTwice = []Code{
 	BalancerDown, BalancerError, NodeDown, DependencyDown, DependencyDisputed, PageFailing,
 	HandshakeBroken, UpgradeRefused, NodeFailingInRotation, SessionFailing, Slow,
 }
 
-// errorFindings are the findings that say that clients get errors, and not that they
-// lose anything.
+// errorFindings lists the findings that clients get errors, without losing anything.
 var errorFindings = []Code{
 	BalancerDown, BalancerError, PageFailing, NodeFailingInRotation, SessionFailing, HandshakeBroken,
 }
 
-// throughSessions are the findings that only clients which were answered can
-// tell: a round that is in doubt says nothing of their end.
+// throughSessions lists the findings that only answered clients can show. A round
+// with doubts does not end them.
 var throughSessions = []Code{
 	SessionDrift, SessionLost, SessionRollback, SessionNotShared, NodeEjected, BalancerSplit, HandshakeBroken, UpgradeRefused,
 }
 
-// A Ledger remembers which findings of a cluster hold from one round to the
-// next. It is not safe for concurrent use.
+// A Ledger records which findings of a cluster are active from one round to the next.
+// It is not safe for concurrent use.
 type Ledger struct {
 	damping Damping
-	entries []*entry // in the order of first sight
+	entries []*entry // oldest first
 }
 
-// An entry is a finding that holds, or may be about to.
+// An entry is a finding that is active, or waits for confirmation.
 type entry struct {
 	ActiveFinding
-	active  bool      // it has been believed
-	cause   string    // key of the cause that stood when it was last reported; "": none did
-	proven  bool      // requests before the newest round show that it, or what it explains, has lasted
-	altered bool      // the newest round gave it another severity or other nodes
-	seen    int       // rounds in a row
-	missed  int       // rounds in a row
-	gone    time.Time // when the first of the rounds that missed it began
+	active  bool      // it has been confirmed
+	cause   string    // key of the active cause when it was last reported; "": none
+	proven  bool      // requests show that it, or a finding that it explains, has lasted long enough
+	altered bool      // the newest round changed its severity or nodes
+	seen    int       // rounds in a row that found it
+	missed  int       // rounds in a row that missed it
+	gone    time.Time // start of the first of the rounds that missed it
 }
 
-// NewLedger returns a ledger in which the given findings stand, as they did
-// when they were last written down.
-func NewLedger(d Damping, standing ...ActiveFinding) *Ledger {
+// NewLedger returns a ledger in which the given findings are active, as they were
+// stored.
+func NewLedger(d Damping, active ...ActiveFinding) *Ledger {
 	l := &Ledger{damping: Damping{Appear: max(1, d.Appear), Vanish: max(1, d.Vanish), Last: d.Last}}
-	for _, s := range standing {
+	for _, s := range active {
 		l.entries = append(l.entries, &entry{ActiveFinding: s, active: true})
 	}
 	for _, e := range l.entries {
@@ -68,7 +94,7 @@ func NewLedger(d Damping, standing ...ActiveFinding) *Ledger {
 	return l
 }
 
-// Active returns what holds, in the order of first sight.
+// Active returns the active findings, oldest first.
 func (l *Ledger) Active() []ActiveFinding {
 	var list []ActiveFinding
 	for _, e := range l.entries {
@@ -79,19 +105,19 @@ func (l *Ledger) Active() []ActiveFinding {
 	return list
 }
 
-// Settled reports whether no finding waits for another round to be believed, or
-// to be believed gone.
+// Settled reports whether no finding waits for another round, to become active or to
+// end.
 func (l *Ledger) Settled() bool {
 	return !slices.ContainsFunc(l.entries, func(e *entry) bool { return !e.active || e.missed > 0 })
 }
 
-// Update takes in a round and returns what it changed.
+// Update adds a complete round and returns what it changed.
 func (l *Ledger) Update(r Report) []Change {
 	seen := make(map[string]bool)
 	for _, f := range r.Findings {
 		if !seen[f.Key()] {
 			seen[f.Key()] = true
-			l.see(f, r.Started)
+			l.record(f, r.Started)
 		}
 	}
 	l.markProven()
@@ -101,8 +127,8 @@ func (l *Ledger) Update(r Report) []Change {
 			return false
 		}
 		if len(r.Doubts) > 0 && slices.Contains(throughSessions, e.Code) {
-			e.missed = 0     // its end is looked for anew when there is no doubt any more
-			return !e.active // and what was not believed yet is forgotten
+			e.missed = 0     // a round without doubts must miss it first
+			return !e.active // an unconfirmed finding is dropped
 		}
 		c, over := e.missRound(r.Started, l.damping.Vanish)
 		if over && e.active {
@@ -113,10 +139,10 @@ func (l *Ledger) Update(r Report) []Change {
 	return changes
 }
 
-// Glimpse takes in what a round that goes on has seen so far, and returns what that
-// changed. Only what clients' failed requests prove to have lasted counts, with its
-// causes, and only if it is new: all else waits for the round's end.
-func (l *Ledger) Glimpse(r Report) []Change {
+// UpdatePartial adds an incomplete round and returns what it changed. It accepts only
+// new findings that clients' failed requests prove to have lasted, with their causes;
+// all others wait for the end of the round.
+func (l *Ledger) UpdatePartial(r Report) []Change {
 	proven := make(map[string]bool)
 	for _, f := range r.Findings {
 		lasted := l.lasted(l.harmOf(f))
@@ -128,7 +154,7 @@ func (l *Ledger) Glimpse(r Report) []Change {
 	}
 	for _, f := range r.Findings {
 		if e := l.entry(f.Key()); proven[f.Key()] && (e == nil || !e.active) {
-			l.see(f, r.Started)
+			l.record(f, r.Started)
 		} else {
 			delete(proven, f.Key())
 		}
@@ -136,13 +162,13 @@ func (l *Ledger) Glimpse(r Report) []Change {
 	l.markProven()
 	changes := l.settle(proven, r.Started)
 	for key := range proven {
-		l.entry(key).seen-- // the round is not over
+		l.entry(key).seen-- // the round is not complete
 	}
 	return changes
 }
 
-// harmOf is from when to when clients' requests have failed by a finding, the rounds
-// in a row that made it before included.
+// harmOf returns from when to when clients' requests have failed by a finding,
+// including the preceding rounds in a row that found it.
 func (l *Ledger) harmOf(f Finding) Span {
 	if e := l.entry(f.Key()); e != nil && e.missed == 0 && !e.harm.From.IsZero() && e.harm.From.Before(f.harm.From) {
 		f.harm.From = e.harm.From
@@ -155,8 +181,8 @@ func (l *Ledger) lasted(s Span) bool {
 	return l.damping.Last > 0 && s.To.Sub(s.From) >= l.damping.Last
 }
 
-// see takes in a finding that a round has made.
-func (l *Ledger) see(f Finding, at time.Time) {
+// record adds a finding of a round.
+func (l *Ledger) record(f Finding, at time.Time) {
 	f.harm = l.harmOf(f)
 	e := l.entry(f.Key())
 	if e == nil {
@@ -165,17 +191,17 @@ func (l *Ledger) see(f Finding, at time.Time) {
 	}
 	switch {
 	case !e.When.IsZero() && f.When.After(e.Last):
-		e.Since = at // it happened again, and what was known of it before is another event
+		e.Since = at // it happened again, as a new event
 	case e.Severity == Info && f.Severity.AtLeast(Warning):
-		e.Since = at // until now it was nothing to act on
+		e.Since = at // it was only informative until now
 	}
 	e.altered = e.Severity != f.Severity ||
-		!slices.Equal(e.Nodes, f.Nodes) && !slices.Contains(throughSessions, f.Code) // there, chance says which nodes
+		!slices.Equal(e.Nodes, f.Nodes) && !slices.Contains(throughSessions, f.Code) // there, the nodes depend on chance
 	e.Finding, e.Last, e.missed = f, at, 0
 	e.seen++
 }
 
-// entry returns what is known of a finding; nil: nothing.
+// entry returns the entry of a finding; nil: none.
 func (l *Ledger) entry(key string) *entry {
 	i := slices.IndexFunc(l.entries, func(e *entry) bool { return e.Key() == key })
 	if i < 0 {
@@ -184,9 +210,8 @@ func (l *Ledger) entry(key string) *entry {
 	return l.entries[i]
 }
 
-// settle returns what became of the findings that a round has made. A cause that
-// does not stand is no change of its effect: its name may be another one in every
-// round.
+// settle returns the changes of the findings that a round has found. A cause that is
+// not active changes nothing, since each round may name another one.
 func (l *Ledger) settle(seen map[string]bool, at time.Time) []Change {
 	appeared := make(map[*entry]bool)
 	for _, e := range l.entries {
@@ -214,7 +239,8 @@ func (l *Ledger) settle(seen map[string]bool, at time.Time) []Change {
 	return changes
 }
 
-// activeCause is the key of what explains a finding, if that stands.
+// activeCause returns the key of the finding that explains an entry, if it is active;
+// otherwise "".
 func (l *Ledger) activeCause(e *entry) string {
 	if cause := l.entry(e.ExplainedBy); cause != nil && cause.active {
 		return e.ExplainedBy
@@ -222,10 +248,10 @@ func (l *Ledger) activeCause(e *entry) string {
 	return ""
 }
 
-// confirmed reports whether enough rounds have made a finding, and its cause: an effect
-// that is reported before its cause looks like a cause. A cause delays its effect
-// by no more rounds than any finding needs, because it may never ripen itself.
-// Causes are followed for so many steps.
+// confirmed reports whether enough rounds have found a finding and its cause. An
+// effect that is reported before its cause looks like a cause. A cause delays its
+// effect by at most the rounds that any finding needs, because the cause may never be
+// confirmed. steps bounds the chain of causes.
 func (l *Ledger) confirmed(e *entry, steps int) bool {
 	if e.active || steps == 0 {
 		return true
@@ -243,8 +269,8 @@ func (l *Ledger) confirmed(e *entry, steps int) bool {
 	return cause == nil || e.seen >= needs+l.damping.Appear-1 || l.confirmed(cause, steps-1)
 }
 
-// markProven notes which findings need no other round, because clients' requests have
-// failed for long enough, and with them the causes of these.
+// markProven marks the entries that need no further round because clients' requests
+// have failed for long enough, and their causes.
 func (l *Ledger) markProven() {
 	for _, e := range l.entries {
 		e.proven = false
@@ -259,7 +285,7 @@ func (l *Ledger) markProven() {
 	}
 }
 
-// rounds is how many rounds in a row must make a finding.
+// rounds returns how many rounds in a row must find a finding.
 func (l *Ledger) rounds(code Code) int {
 	if slices.Contains(confirmTwice, code) {
 		return l.damping.Appear
@@ -267,8 +293,8 @@ func (l *Ledger) rounds(code Code) int {
 	return 1
 }
 
-// missRound takes in that a round has not made the finding, and reports whether it
-// is over. One that was not believed yet is forgotten at once.
+// missRound adds a round that has not found the entry, and reports whether the
+// finding ends. An unconfirmed one ends at once.
 func (e *entry) missRound(at time.Time, need int) (Change, bool) {
 	e.seen = 0
 	if e.missed++; e.missed == 1 {

@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestLedgerTellsEventsApart: a finding about an event that happens again while the
-// first is still reported began with the second.
-func TestLedgerTellsEventsApart(t *testing.T) {
+// TestLedgerRestartsAtNewEvent tests that a second event, while the first one is still
+// reported, restarts the finding.
+func TestLedgerRestartsAtNewEvent(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	l := NewLedger(Damping{})
@@ -28,17 +28,17 @@ func TestLedgerTellsEventsApart(t *testing.T) {
 	}
 }
 
-// TestLedger plays rounds, one a second. A round is what it finds: d for a node
-// that is down, D for the same as critical, l for a session that was lost, h for
-// a handshake that breaks, x for a node that is paused because a dependency is
-// down, y1 for the same because of a dependency named 1, and ? for doubt.
+// TestLedger plays rounds, one a second. A round is written as its findings: d for a
+// node that is down, D for the same as critical, l for a lost session, h for a
+// handshake that breaks, x for a node that is paused because a dependency is down, y1
+// for the same because of a dependency named 1, and ? for a doubt.
 func TestLedger(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	tests := []struct {
 		name   string
 		rounds string
-		want   []string // kind, code and the second at which it came true
+		want   []string // kind, code and the second at which it became true
 	}{
 		{"one lost packet is nothing", "- d - d - -", nil},
 		{"twice is something, and since the first", "- d d d", []string{"appeared node_down 1"}},
@@ -60,7 +60,7 @@ func TestLedger(t *testing.T) {
 		{"a cause that appears later is a change of its effect", "y1 y2 x x - -", []string{
 			"appeared node_paused 0", "altered node_paused 3", "appeared dependency_down 2", "gone node_paused 4", "gone dependency_down 4",
 		}},
-		{"it comes back", "l - - l", []string{"appeared session_lost 0", "gone session_lost 1", "appeared session_lost 3"}},
+		{"it is found again", "l - - l", []string{"appeared session_lost 0", "gone session_lost 1", "appeared session_lost 3"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -79,7 +79,8 @@ func TestLedger(t *testing.T) {
 	}
 }
 
-// TestLedgerRestored: a restart says nothing again, and forgets no end.
+// TestLedgerRestored tests that a restart reports no active finding again, and still
+// reports its end.
 func TestLedgerRestored(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -87,7 +88,7 @@ func TestLedgerRestored(t *testing.T) {
 	before.Update(played("d", at))
 	after := NewLedger(Damping{}, before.Active()...)
 	if diff := cmp.Diff(before.Active(), after.Active(), cmp.AllowUnexported(Finding{})); diff != "" {
-		t.Errorf("standing (-before +after):\n%s", diff)
+		t.Errorf("active (-before +after):\n%s", diff)
 	}
 	if got := after.Update(played("d", at.Add(time.Second))); len(got) != 0 {
 		t.Errorf("got %v for what was known", got)
@@ -119,14 +120,14 @@ func played(round string, at time.Time) Report {
 	case "l":
 		r.Findings = []Finding{aboutAll(SessionLost, Critical, []string{"node1"})}
 	case "?":
-		r.Doubts = []Message{Quote("nobody could be asked")}
+		r.Doubts = []Message{Quote("nothing could be asked")}
 	}
 	return r
 }
 
-// TestGlimpse: what a round that goes on has seen counts where clients' failed
-// requests prove that it lasts, with what explains it, and counts once.
-func TestGlimpse(t *testing.T) {
+// TestUpdatePartial tests that an incomplete round counts if clients' failed requests
+// prove that a finding lasts, with its causes, and counts once.
+func TestUpdatePartial(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	seen := func(lasted time.Duration) Report {
@@ -141,13 +142,13 @@ func TestGlimpse(t *testing.T) {
 		return list
 	}
 	l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second})
-	if got := codes(l.Glimpse(seen(4 * time.Second))); got != nil || len(l.Active()) > 0 {
+	if got := codes(l.UpdatePartial(seen(4 * time.Second))); got != nil || len(l.Active()) > 0 {
 		t.Errorf("after 4 s: got %v, want nothing", got)
 	}
-	if diff := cmp.Diff([]Code{NodeDown, NodeFailingInRotation}, codes(l.Glimpse(seen(5*time.Second)))); diff != "" {
+	if diff := cmp.Diff([]Code{NodeDown, NodeFailingInRotation}, codes(l.UpdatePartial(seen(5*time.Second)))); diff != "" {
 		t.Errorf("after 5 s (-want +got):\n%s", diff)
 	}
-	if got := codes(l.Glimpse(seen(6 * time.Second))); got != nil {
+	if got := codes(l.UpdatePartial(seen(6 * time.Second))); got != nil {
 		t.Errorf("a second later: got %v, want nothing that is known", got)
 	}
 	if got := codes(l.Update(seen(7 * time.Second))); got != nil {

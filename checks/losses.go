@@ -1,28 +1,29 @@
 package checks
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
 	"stickwatch/probes"
 )
 
-// afterMove tells sessions that were lost because another node answered from
-// those that their own node lost: causes and remedies differ.
+// afterMove is the target of findings about sessions that were lost when another node
+// answered. Sessions that their own node lost have other causes and remedies.
 const afterMove = "after a move"
 
-// losses finds sessions whose state was gone, or older, at a request that the
-// policy says it must survive. What a restart, a drift or a changed pool has cost
-// is counted there.
-func losses(v *analysis) []Finding {
+// losses finds sessions that were gone, or older, at a request which they should
+// survive by the policy. Losses that are attributed to a restart, a drift or a
+// changed pool are left out.
+func losses(v *attribution) []Finding {
 	if v.policy() == probes.PolicyNone {
 		return nil
 	}
 	var own, moved, back []*answer
-	for _, a := range v.everyAnswer() {
+	for _, a := range v.allAnswers {
 		switch {
 		case a.foreign != nil:
-			// what it read is another client's, which has a finding of its own
+			// the value is another client's, which leaks reports
 		case a.sessionOutcome == probes.SessionStale && !v.lostWithNode(a):
 			back = append(back, a)
 		case a.sessionOutcome != probes.SessionLost || v.causeOfLoss(a) != lossUnexplained:
@@ -33,11 +34,11 @@ func losses(v *analysis) []Finding {
 		}
 	}
 	if len(own) > 0 && v.policy() == probes.PolicyShared {
-		own, moved = append(own, moved...), nil // any node may answer: what is gone everywhere is gone once
+		own, moved = append(own, moved...), nil // any node may answer: a session that is gone everywhere is lost once
 	}
 	var list []Finding
 	if len(own) > 0 {
-		f := v.lossOf(SessionLost, own)
+		f := lossOf(v.outcomes, SessionLost, own)
 		f.Summary = msg(MsgLost, Args{Duration: sharedPause(own), Nodes: f.Nodes})
 		f.Remedy = msg(MsgFindLoss, Args{})
 		list = append(list, f)
@@ -46,7 +47,7 @@ func losses(v *analysis) []Finding {
 		list[0].Remedy = msg(MsgSetJVMRoute, Args{})
 	}
 	if len(moved) > 0 {
-		f := v.lossOf(SessionLost, moved)
+		f := lossOf(v.outcomes, SessionLost, moved)
 		f.Target = afterMove
 		f.Summary = msg(MsgLostAfterMove, Args{Nodes: f.Nodes})
 		f.Remedy = msg(MsgShareOrHold, Args{})
@@ -56,7 +57,7 @@ func losses(v *analysis) []Finding {
 		list = append(list, f)
 	}
 	if len(back) > 0 {
-		f := v.lossOf(SessionRollback, back)
+		f := lossOf(v.outcomes, SessionRollback, back)
 		f.Summary = msg(MsgRolledBack, Args{Nodes: f.Nodes})
 		f.Remedy = msg(MsgFindStaleCopy, Args{})
 		list = append(list, f)
@@ -64,10 +65,10 @@ func losses(v *analysis) []Finding {
 	return list
 }
 
-// shortestPause is the shortest time without a request that is worth telling.
+// shortestPause is the shortest time without a request that counts as a pause.
 const shortestPause = 20 * time.Second
 
-// pauseBefore is how long a client had sent no request before one.
+// pauseBefore returns how long the client had sent no request before this one.
 func (a *answer) pauseBefore() time.Duration {
 	last := a.trace.First().At
 	for _, s := range a.trace.Steps {
@@ -78,7 +79,7 @@ func (a *answer) pauseBefore() time.Duration {
 	return a.At.Sub(last)
 }
 
-// sharedPause is for how long clients had paused, if all of them had; else 0.
+// sharedPause returns the shortest pause if all clients had paused; otherwise 0.
 func sharedPause(answers []*answer) time.Duration {
 	shortest := answers[0].pauseBefore()
 	for _, a := range answers {
@@ -90,25 +91,25 @@ func sharedPause(answers []*answer) time.Duration {
 	return shortest.Round(time.Second)
 }
 
-// idleSince reports whether a client had paused since before a moment: what it
-// finds now happened then.
+// idleSince reports whether the client had paused since before a moment, so that it
+// meets the consequences only now.
 func (a *answer) idleSince(moment time.Time) bool {
 	return !moment.IsZero() && a.pauseBefore() >= shortestPause && a.At.Add(-a.pauseBefore()).Before(moment)
 }
 
-// lossOf begins a finding about answers that show a loss.
-func (v *analysis) lossOf(code Code, answers []*answer) Finding {
-	f := aboutAll(code, Critical, v.holders(answers))
+// lossOf returns a finding about answers that show a loss.
+func lossOf(v *outcomes, code Code, answers []*answer) Finding {
+	f := aboutAll(code, Critical, holders(v.nodeStates, answers))
 	f.Evidence = evidenceOf(answers)
-	f.Affected = v.shareOf(clientsOf(answers))
+	f.Affected = shareOf(v, clientsOf(answers))
 	return f
 }
 
-// shareOf is which part of the clients that came back n of them are.
-func (v *analysis) shareOf(n int) Affected {
+// shareOf returns the share that n clients are of those that returned.
+func shareOf(v *outcomes, n int) Affected {
 	of := 0
 	for _, w := range v.traces {
-		if slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).cameBack) {
+		if slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).isFollowUp) {
 			of++
 		}
 	}
@@ -118,9 +119,9 @@ func (v *analysis) shareOf(n int) Affected {
 	return Affected{Share: min(1, float64(n)/float64(of)), Of: of}
 }
 
-// holders are the nodes that gave the answers, or that held the sessions where
-// answers do not tell.
-func (v *analysis) holders(answers []*answer) []string {
+// holders returns the nodes that gave the answers or, if that is not known, held the
+// sessions.
+func holders(v *nodeStates, answers []*answer) []string {
 	held := make(map[string]bool)
 	for _, a := range answers {
 		held[servingOrHolder(a)] = true
@@ -128,9 +129,9 @@ func (v *analysis) holders(answers []*answer) []string {
 	return v.nodesWhere(func(id string) bool { return held[id] })
 }
 
-func servingOrHolder(a *answer) string { return orDefault(a.servingNode, a.trace.holder) }
+func servingOrHolder(a *answer) string { return cmp.Or(a.servingNode, a.trace.holder) }
 
-// evidenceOf says what sessions held before, and what their answers showed.
+// evidenceOf returns what sessions held before, and what the answers showed.
 func evidenceOf(answers []*answer) []Message {
 	return fewOf(answers, func(a *answer) Message {
 		args := Args{Session: a.trace.First().Session, Client: a.trace.Client, Node: servingOrHolder(a), At: a.At}

@@ -1,8 +1,11 @@
 package checks
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"text/template"
@@ -11,20 +14,20 @@ import (
 	"stickwatch/probes"
 )
 
-// A Message is a sentence of the catalogue and what it speaks of. Checks make
-// messages, histories keep them, and whoever shows one chooses the language.
+// A Message is a sentence of the catalogue with its arguments. Checks make messages,
+// histories store them, and the reader's language is chosen when one is shown.
 type Message struct {
 	ID   MessageID
 	Args Args
-	// Text is shown as it is where ID names no sentence of this version: words of a
-	// target, or what an older version wrote down.
+	// Text is shown as it is if ID is no sentence of this version: a text of a
+	// target, or of an older version.
 	Text string
 }
 
-// Args are what a sentence speaks of; each takes what it needs. Names, paths and
-// reasons may come from a target: they are quoted in every language as they are.
+// Args are the arguments of a sentence; each sentence uses some. Names, paths and
+// reasons may come from a target and are quoted unchanged in every language.
 type Args struct {
-	Node       string             `json:",omitzero"` // its id, or a stranger's label in quotes
+	Node       string             `json:",omitzero"` // its id, or an unlisted node's label in quotes
 	Other      string             `json:",omitzero"` // another node
 	Nodes      []string           `json:",omitzero"` // ids
 	Name       string             `json:",omitzero"` // of a dependency, a cookie, a header, a source of evidence
@@ -33,34 +36,34 @@ type Args struct {
 	Addresses  []string           `json:",omitzero"` // of the balancer
 	Client     string             `json:",omitzero"` // the address or key that a client presented; "": our own
 	Session    probes.Fingerprint `json:",omitzero"`
-	NewSession probes.Fingerprint `json:",omitzero"` // that another client holds, or that took the place of Session
+	NewSession probes.Fingerprint `json:",omitzero"` // of another client, or that replaced Session
 	Path       string             `json:",omitzero"`
 	Status     int                `json:",omitzero"` // HTTP
 	Method     probes.Method      `json:",omitzero"`
-	Setting    string             `json:",omitzero"` // a key of a configuration
+	Setting    string             `json:",omitzero"` // configuration key
 	State      string             `json:",omitzero"` // of a server or a node
 	Value      string             `json:",omitzero"`
 	Was        string             `json:",omitzero"` // the value before
 	Values     []string           `json:",omitzero"`
-	Reason     string             `json:",omitzero"` // in the words of a target, a product or the operating system
+	Reason     string             `json:",omitzero"` // as reported by a target, a product or the operating system
 	Count      int                `json:",omitzero"`
-	Of         int                `json:",omitzero"` // how many Count is a part of
+	Of         int                `json:",omitzero"` // total that Count is a part of
 	Lost       int                `json:",omitzero"` // sessions
 	Rate       float64            `json:",omitzero"`
 	Duration   time.Duration      `json:",omitzero"`
 	Limit      time.Duration      `json:",omitzero"`
 	Longest    time.Duration      `json:",omitzero"`
 	Timing     probes.Timing      `json:",omitzero"`
-	Since      time.Time          `json:",omitzero"` // shown in its zone, as At is
+	Since      time.Time          `json:",omitzero"` // like At, shown in its own zone
 	At         time.Time          `json:",omitzero"`
-	Why        *Message           `json:",omitzero"` // what the sentence tells further
-	But        *Message           `json:",omitzero"` // what contradicts Why
+	Why        *Message           `json:",omitzero"` // explanation or quoted sentence
+	But        *Message           `json:",omitzero"` // contradiction of Why
 }
 
-// A Language is what people are told in.
+// A Language is a language that messages are shown in.
 type Language string
 
-// The languages. Any other value speaks English.
+// The languages. Any other value means English.
 const (
 	English Language = "en"
 	Chinese Language = "zh"
@@ -68,10 +71,10 @@ const (
 
 func msg(id MessageID, args Args) Message { return Message{ID: id, Args: args}.InZone(time.UTC) }
 
-// Quote is a message of words that are shown as they are in every language.
+// Quote returns a message that shows a text unchanged in every language.
 func Quote(text string) Message { return Message{Text: text} }
 
-// In renders m as one harmless line of at most maxLine bytes.
+// In renders m as one line without control characters, of at most maxLine bytes.
 func (m Message) In(l Language) string {
 	sentences := inEnglish()
 	if l == Chinese {
@@ -83,7 +86,7 @@ func (m Message) In(l Language) string {
 // String renders m in English.
 func (m Message) String() string { return m.In(English) }
 
-// InZone is m with its times in a zone; they are in UTC until then.
+// InZone returns m with its times in a zone. They are in UTC otherwise.
 func (m Message) InZone(zone *time.Location) Message {
 	a := &m.Args
 	a.Since, a.At = a.Since.In(zone), a.At.In(zone)
@@ -95,10 +98,10 @@ func (m Message) InZone(zone *time.Location) Message {
 	return m
 }
 
-// IsZero reports whether m says nothing.
+// IsZero reports whether m is empty.
 func (m Message) IsZero() bool { return m.ID == "" && m.Text == "" }
 
-// sanitized bounds and cleans what m quotes.
+// sanitized returns m with quoted texts bounded and cleaned.
 func (m Message) sanitized() Message {
 	a := &m.Args
 	for _, text := range []*string{
@@ -120,17 +123,17 @@ func (m Message) sanitized() Message {
 	return m
 }
 
-// MarshalJSON writes the English text beside the id, for programs and for versions
-// that do not know the id.
+// MarshalJSON adds the English text to the id, for programs and for versions that do
+// not know the id.
 func (m Message) MarshalJSON() ([]byte, error) {
 	type plain Message
 	m.Text = m.String()
 	return json.Marshal(plain(m))
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote, or a mere text, as versions before
-// this catalogue wrote it. Where the sentence or its arguments are of another
-// version, the text is left.
+// UnmarshalJSON reads the output of MarshalJSON, or a plain text as written by
+// versions before the catalogue. If this version does not know the sentence or its
+// arguments, the text remains.
 func (m *Message) UnmarshalJSON(data []byte) error {
 	*m = Message{}
 	if data[0] == '"' {
@@ -155,12 +158,12 @@ func (m *Message) UnmarshalJSON(data []byte) error {
 
 // A translation is every sentence in one language, as templates over Args.
 type translation struct {
-	words     template.FuncMap  // by which sentences put values into words
+	words     template.FuncMap  // template functions of the language
 	parts     map[string]string // templates that several sentences use
 	sentences map[MessageID]string
 }
 
-// words are those that are the same in every language.
+// words are the template functions that all languages share.
 var words = template.FuncMap{
 	"quote":  quote,
 	"clock":  clock,
@@ -170,7 +173,7 @@ var words = template.FuncMap{
 	"days":   days,
 }
 
-// Each language is parsed when it is first spoken.
+// Each language is parsed when it is first used.
 var (
 	inEnglish = sync.OnceValue(english.parse)
 	inChinese = sync.OnceValue(chinese.parse)
@@ -199,7 +202,75 @@ func render(sentences *template.Template, m *Message) string {
 	}
 	var b strings.Builder
 	if err := sentence.Execute(&b, m.Args); err != nil {
-		return m.Text // the test of the catalogue renders every sentence
+		return m.Text // cannot happen: a test renders every sentence
 	}
 	return b.String()
 }
+
+// describe returns the result of an exchange in a few words.
+func describe(ex probes.Exchange) Message {
+	return msg(MsgExchange, Args{Path: ex.Path, Status: ex.Status, Reason: why(ex), At: ex.At})
+}
+
+// why returns the reason for which an exchange failed; "": it did not.
+func why(ex probes.Exchange) string {
+	if ex.Failure == "" {
+		return ""
+	}
+	return cmp.Or(ex.Error, string(ex.Failure))
+}
+
+// askedDirectly returns the result of asking a node directly.
+func askedDirectly(ex probes.Exchange) Message {
+	return msg(MsgAskedDirectly, Args{Why: new(describe(ex))})
+}
+
+// clock formats a time of day with milliseconds.
+func clock(t time.Time) string { return t.Format("15:04:05.000") }
+
+// second formats a time of day with seconds, which is the precision of logs.
+func second(t time.Time) string { return t.Format(time.TimeOnly) }
+
+// days formats a duration in days.
+func days(d time.Duration) string { return fmt.Sprintf("%.1f", d.Hours()/24) }
+
+// quote puts a text in quotes and escapes invisible characters.
+func quote(text string) string { return strconv.Quote(text) }
+
+// maxEvidenceLines is the maximum number of evidence lines of one kind.
+const maxEvidenceLines = 3
+
+// limited returns the first lines of evidence, and a line with the number of the
+// others.
+func limited(evidence []Message) []Message {
+	return fewOf(evidence, func(m Message) Message { return m })
+}
+
+// fewOf is limited for items of which only the first are formatted.
+func fewOf[T any](items []T, word func(T) Message) []Message {
+	var lines []Message
+	for _, item := range items[:min(maxEvidenceLines, len(items))] {
+		lines = append(lines, word(item))
+	}
+	if len(items) > maxEvidenceLines {
+		lines = append(lines, msg(MsgMoreLikeIt, Args{Count: len(items) - maxEvidenceLines}))
+	}
+	return lines
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// phrase puts nodes before a verb: "node1 says", "node1, node2 say".
+func phrase(nodes []string, one, many string) string {
+	if len(nodes) == 1 {
+		return nodes[0] + " " + one
+	}
+	return join(nodes) + " " + many
+}
+
+func join(items []string) string { return strings.Join(items, ", ") }

@@ -1,11 +1,12 @@
 package checks
 
-// A MessageID names a sentence of the catalogue. Histories keep it: it never changes.
+// A MessageID identifies a sentence of the catalogue. Histories store ids, so they
+// never change.
 type MessageID string
 
-// Every sentence there is, in the order of the files that say them.
+// All sentences, by the files that use them.
 const (
-	// What was met: parts of evidence.
+	// Evidence.
 	MsgExchange        MessageID = "exchange"
 	MsgAskedDirectly   MessageID = "asked_directly"
 	MsgMoreLikeIt      MessageID = "more_like_it"
@@ -22,7 +23,7 @@ const (
 	MsgNoEjectionNow   MessageID = "no_ejection_now"
 	MsgSourceSilent    MessageID = "source_silent"
 
-	// Nodes: balancers.go, nodes.go, failing.go, budget.go.
+	// Nodes: balancers.go, nodes.go, in_rotation.go, ejection_budget.go.
 	MsgNodeSilent           MessageID = "node_silent"
 	MsgNodeErrs             MessageID = "node_errs"
 	MsgReadNodeLog          MessageID = "read_node_log"
@@ -57,13 +58,13 @@ const (
 	MsgBalancerErrs         MessageID = "balancer_errs"
 	MsgReadBalancerLog      MessageID = "read_balancer_log"
 
-	// Rotation: place.go, rotation.go, ejections.go, balancer_history.go.
+	// Rotation: rotation.go, rotation_oracle.go, in_rotation.go, node_history.go.
 	MsgGave              MessageID = "gave"
 	MsgMarkedDown        MessageID = "marked_down"
 	MsgIsBackup          MessageID = "is_backup"
 	MsgNoneSigned        MessageID = "none_signed"
 	MsgSameLabel         MessageID = "same_label"
-	MsgNameNotTold       MessageID = "name_not_told"
+	MsgNameNotReported   MessageID = "name_not_told"
 	MsgRetryWouldHide    MessageID = "retry_would_hide"
 	MsgHoldsItsClients   MessageID = "holds_its_clients"
 	MsgOneClientOneNode  MessageID = "one_client_one_node"
@@ -89,7 +90,7 @@ const (
 	MsgEjectionLogged    MessageID = "ejection_logged"
 	MsgCameUpAgain       MessageID = "came_up_again"
 
-	// Blind spots and doubts: blindspots.go, doubts.go, evidence.go.
+	// Blind spots and doubts: blindspots.go, report.go.
 	MsgRotationUnseen         MessageID = "rotation_unseen"
 	MsgNodeBecause            MessageID = "node_because"
 	MsgAllMetOneNode          MessageID = "all_met_one_node"
@@ -110,7 +111,7 @@ const (
 	MsgHaveNodesTell          MessageID = "have_nodes_tell"
 	MsgChooseClient           MessageID = "choose_client"
 	MsgSeldomLooked           MessageID = "seldom_looked"
-	MsgIntervalsTold          MessageID = "intervals_told"
+	MsgIntervalsCompared      MessageID = "intervals_told"
 	MsgLookMoreOften          MessageID = "look_more_often"
 	MsgAddressesInTurns       MessageID = "addresses_in_turns"
 	MsgAddressesCounted       MessageID = "addresses_counted"
@@ -138,7 +139,8 @@ const (
 	MsgStayedByLuck      MessageID = "stayed_by_luck"
 	MsgStays             MessageID = "stays"
 
-	// Sessions: drift.go, losses.go, leaks.go, session_failing.go, sharing.go, cookies.go, handshakes.go, store.go.
+	// Sessions: movement.go, losses.go, sharing.go, session_failing.go, cookies.go,
+	// handshakes.go.
 	MsgDrift              MessageID = "drift"
 	MsgAnsweredElsewhere  MessageID = "answered_elsewhere"
 	MsgOthersHold         MessageID = "others_hold"
@@ -212,7 +214,7 @@ const (
 	MsgKeepLines       MessageID = "keep_lines"
 	MsgCarryTable      MessageID = "carry_table"
 
-	// Why a session moved: moves.go.
+	// Why a session moved: movement.go.
 	MsgMovedSilent      MessageID = "moved_silent"
 	MsgMovedRestarted   MessageID = "moved_restarted"
 	MsgMovedPaused      MessageID = "moved_paused"
@@ -224,7 +226,7 @@ const (
 	MsgMovedShared      MessageID = "moved_shared"
 	MsgMovedUnexplained MessageID = "moved_unexplained"
 
-	// Restarts: restarts.go, disruptions.go, history.go, start_order.go.
+	// Restarts: nodes.go, timeline.go, node_history.go, skew.go.
 	MsgRestarted         MessageID = "restarted"
 	MsgAtMoment          MessageID = "at_moment"
 	MsgFindWhyEnded      MessageID = "find_why_ended"
@@ -244,7 +246,8 @@ const (
 	MsgRunsSince         MessageID = "runs_since"
 	MsgRestartOthers     MessageID = "restart_others"
 
-	// Dependencies, pages, identity and the rest: dependencies.go, pages.go, identities.go, versions.go, skew.go, clocks.go, latency.go, certificates.go.
+	// Dependencies, pages, identity and others: dependencies.go, pages.go,
+	// identity.go, skew.go, limits.go.
 	MsgDependencyDown        MessageID = "dependency_down"
 	MsgDependencyUnavailable MessageID = "dependency_unavailable"
 	MsgReportedUnavailable   MessageID = "reported_unavailable"
@@ -269,10 +272,10 @@ const (
 	MsgGiveOwnIDs            MessageID = "give_own_i_ds"
 	MsgMisidentified         MessageID = "misidentified"
 	MsgCorrectAddresses      MessageID = "correct_addresses"
-	MsgStranger              MessageID = "stranger"
-	MsgAnsweredByStranger    MessageID = "answered_by_stranger"
+	MsgUnlistedNode          MessageID = "stranger"
+	MsgAnsweredByUnlisted    MessageID = "answered_by_stranger"
 	MsgListIt                MessageID = "list_it"
-	MsgManyStrangers         MessageID = "many_strangers"
+	MsgManyUnlistedNodes     MessageID = "many_strangers"
 	MsgCorrectNodeLabel      MessageID = "correct_node_label"
 	MsgVersionsDiffer        MessageID = "versions_differ"
 	MsgDeployOneVersion      MessageID = "deploy_one_version"
@@ -303,7 +306,7 @@ const (
 	MsgHistorySaved   MessageID = "history_saved"
 	MsgProberImpaired MessageID = "prober_impaired"
 	MsgCannotConnect  MessageID = "cannot_connect"
-	MsgNoWay          MessageID = "no_way"
+	MsgNoRoute        MessageID = "no_way"
 	MsgNobodyAnswers  MessageID = "nobody_answers"
 	MsgClockJumped    MessageID = "clock_jumped"
 	MsgRepairProber   MessageID = "repair_prober"

@@ -21,8 +21,8 @@ import (
 	"stickwatch/probes"
 )
 
-// TestCatalogue: every sentence is there in both languages, speaks of the same in
-// both, can be rendered whatever it is given, and is said somewhere.
+// TestTranslations tests that every sentence exists in both languages, uses the same
+// arguments in both, can be rendered with any arguments, and is used.
 func TestTranslations(t *testing.T) {
 	declared, used := messageIDs(t)
 	for language, c := range map[Language]translation{English: english, Chinese: chinese} {
@@ -34,7 +34,7 @@ func TestTranslations(t *testing.T) {
 		if !used[name] {
 			t.Errorf("nothing says %s", name)
 		}
-		if en, zh := speaksOf(inEnglish().Lookup(string(id)).Tree.Root), speaksOf(inChinese().Lookup(string(id)).Tree.Root); !slices.Equal(en, zh) {
+		if en, zh := argumentsOf(inEnglish().Lookup(string(id)).Tree.Root), argumentsOf(inChinese().Lookup(string(id)).Tree.Root); !slices.Equal(en, zh) {
 			t.Errorf("%s speaks of %q in English and of %q in Chinese", name, en, zh)
 		}
 		for _, m := range []Message{msg(id, Args{Addresses: []string{"", ""}}), msg(id, everything())} {
@@ -47,7 +47,7 @@ func TestTranslations(t *testing.T) {
 	}
 }
 
-// messageIDs are the ids by their names in the code, and the names that are used
+// messageIDs returns the ids by their names in the code, and the names that are used
 // outside the catalogue.
 func messageIDs(t *testing.T) (ids map[string]MessageID, used map[string]bool) {
 	t.Helper()
@@ -88,8 +88,8 @@ func messageIDs(t *testing.T) (ids map[string]MessageID, used map[string]bool) {
 	return ids, used
 }
 
-// speaksOf are the arguments and the parts of sentences that a template names.
-func speaksOf(n parse.Node) []string {
+// argumentsOf returns the arguments and sentence parts that a template names.
+func argumentsOf(n parse.Node) []string {
 	found := make(map[string]bool)
 	var visit func(v reflect.Value)
 	visit = func(v reflect.Value) {
@@ -125,7 +125,7 @@ func speaksOf(n parse.Node) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// everything is every argument there is.
+// everything returns all arguments, set.
 func everything() Args {
 	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	return Args{
@@ -138,9 +138,9 @@ func everything() Args {
 	}
 }
 
-// TestMessageIsKept: a message comes back from a history as it was; of a text from
-// before the catalogue, of a sentence that is not known any more, and of arguments
-// that are others now the text is left.
+// TestMessageIsKept tests that a stored message is restored unchanged. The text
+// remains of a message from before the catalogue, of an unknown sentence, and of
+// changed arguments.
 func TestMessageIsKept(t *testing.T) {
 	for name, m := range map[string]Message{
 		"nothing": {}, "words": Quote("connection refused"), "everything": msg(MsgRemapped, everything()),
@@ -169,8 +169,8 @@ func TestMessageIsKept(t *testing.T) {
 	}
 }
 
-// TestMessageInZone: every time of a message is shown in one zone, UTC unless another
-// is asked for; what a node told stays as it told it.
+// TestMessageInZone tests that all times of a message are in one zone, UTC by
+// default, and that a time reported by a node stays unchanged.
 func TestMessageInZone(t *testing.T) {
 	shanghai := time.FixedZone("CST", 8*60*60)
 	at := time.Date(2026, 3, 1, 20, 0, 0, 0, shanghai)
@@ -187,7 +187,7 @@ func TestMessageInZone(t *testing.T) {
 	}
 }
 
-// TestChineseSpans: durations have Chinese units.
+// TestChineseSpans tests that durations have Chinese units.
 func TestChineseSpans(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0 秒", 10 * time.Second: "10 秒", 90 * time.Second: "1 分 30 秒", time.Minute: "1 分", 2 * time.Hour: "2 小时",

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// english is every sentence in English.
+// english has every sentence in English.
 var english = translation{
 	words: template.FuncMap{
 		"list":  func(items []string) string { return strings.Join(items, ", ") },
@@ -28,13 +28,13 @@ var english = translation{
 		},
 	},
 	parts: map[string]string{
-		"and lost":      `{{if .Lost}}; {{count .Lost "session" "sessions"}} of ours went with it{{end}}`,
+		"and lost":      `{{if .Lost}}; {{count .Lost "session of ours was" "sessions of ours were"}} lost with it{{end}}`,
 		"of nodes":      "{{with .Nodes}} ({{list .}}){{end}}",
 		"named session": "{{if .Session}}{{.Session}}{{else}}of {{client .Client}}{{end}}",
 		"what came":     "{{if .Reason}}{{.Reason}}{{else}}HTTP {{.Status}}{{end}}",
 	},
 	sentences: map[MessageID]string{
-		// What was met: parts of evidence.
+		// Evidence.
 		MsgExchange:        "{{with .Path}}{{.}}: {{end}}{{if .Reason}}{{.Reason}}{{else if .Status}}HTTP {{.Status}}{{else}}no answer{{end}} at {{clock .At}}",
 		MsgAskedDirectly:   "asked directly: {{say .Why}}",
 		MsgMoreLikeIt:      "and {{.Count}} more like it",
@@ -43,15 +43,15 @@ var english = translation{
 		MsgSessionGot:      `session {{template "named session" .}} {{say .Why}}`,
 		MsgLedElsewhere:    "was led to {{.Path}}, which is not the page, at {{clock .At}}",
 		MsgRedirected:      "was led to {{.Path}} at {{clock .At}}",
-		MsgUnknownPage:     "got a page that tells neither node nor session, at {{clock .At}}",
+		MsgUnknownPage:     "got a page that shows neither node nor session, at {{clock .At}}",
 		MsgByHash:          "by the hash: {{say .Why}}",
 		MsgByClients:       "by new clients: {{say .Why}}",
-		MsgByBalancer:      "by the balancer's own word: {{say .Why}}",
+		MsgByBalancer:      "by the balancer's evidence: {{say .Why}}",
 		MsgServerState:     "{{.Name}} says {{.Server}} is {{state .State}}{{if not .Since.IsZero}} since {{date .Since}}{{end}}{{with .Reason}}: {{.}}{{end}}",
 		MsgNoEjectionNow:   "{{.Name}} shows no ejection of {{.Server}} now",
 		MsgSourceSilent:    "{{.Name}}: {{.Reason}}",
 
-		// Nodes: balancers.go, nodes.go, failing.go, budget.go.
+		// Nodes: balancers.go, nodes.go, in_rotation.go, ejection_budget.go.
 		MsgNodeSilent:           `{{.Node}} does not answer when asked directly: {{.Reason}}{{template "and lost" .}}`,
 		MsgNodeErrs:             `{{.Node}} answers HTTP {{.Status}} when asked directly{{template "and lost" .}}`,
 		MsgReadNodeLog:          "Look in the application's log on {{.Node}}.",
@@ -69,14 +69,14 @@ var english = translation{
 		MsgBudgetOfHealthChecks: "the balancer's own health checks decide when it is ejected",
 		MsgBudgetEndless:        "the balancer never ejects it (max_fails=0): requests fail until somebody acts",
 		MsgBudgetOfOne:          "with max_fails=1 nginx ejects it at the next failed connection or time-out, for {{.Duration}}, in each worker; HTTP errors count only if proxy_next_upstream lists them",
-		MsgBudgetAssumed:        `about {{.Duration}} left at an assumed request a second of which {{printf "%.0f" .Rate}} % fail (max_fails={{.Of}}, each worker for itself), and at most {{.Longest}}, at one failure every fail_timeout={{.Limit}}; rarer ones are forgotten if a request succeeds between, and HTTP errors count only if proxy_next_upstream lists them. nginx's error log (balancer.evidence.nginx_error_log) would tell the true rate`,
+		MsgBudgetAssumed:        `about {{.Duration}} left at an assumed request a second of which {{printf "%.0f" .Rate}} % fail (max_fails={{.Of}}, each worker separately), and at most {{.Longest}}, at one failure every fail_timeout={{.Limit}}; rarer ones are forgotten if a request succeeds between, and HTTP errors count only if proxy_next_upstream lists them. nginx's error log (balancer.evidence.nginx_error_log) would show the true rate`,
 		MsgBudgetSpent:          "none left: by its error log nginx has ejected it (max_fails={{.Of}}); it lets a request try every {{.Duration}}, and the first that succeeds brings it back without a reload",
 		MsgBudgetNever:          "never, while it answers now and then: it fails once in {{.Duration}} (nginx's error log), and a success more than fail_timeout={{.Limit}} after a failure clears the count; if it never answers, about {{.Longest}} left",
-		MsgBudgetTooNew:         "max_fails={{.Of}} has counted about {{.Count}} (nginx's error log), too lately to tell their rate: at an assumed failure a second {{say .Why}}",
+		MsgBudgetTooNew:         "max_fails={{.Of}} has counted about {{.Count}} (nginx's error log), too recently to show their rate: at an assumed failure a second {{say .Why}}",
 		MsgBudgetLeft:           "{{say .Why}}: before this round requests to it failed {{often .Rate}} (nginx's error log, {{.Duration}}), and max_fails={{.Of}} has counted about {{.Count}}",
 		MsgBudgetUncounted:      "nothing shows that nginx will eject it: its error log has no failed connection or time-out on it{{if not .Since.IsZero}} since {{second .Since}}{{end}}; HTTP errors count only if proxy_next_upstream lists them, and requests that clients give up never do",
 		MsgTimeLeft:             "about {{.Duration}} left",
-		MsgTimeLeftOfWorkers:    "about {{.Duration}} left until the first of {{.Count}} workers ejects it, each counting for itself",
+		MsgTimeLeftOfWorkers:    "about {{.Duration}} left until the first of {{.Count}} workers ejects it, each counting separately",
 		MsgTimeLeftWithZone:     "about {{.Duration}} left if the upstream has a zone, else about {{.Longest}} until the first of {{.Count}} workers ejects it",
 		MsgBalancerSilent:       "the balancer at {{.Address}} gives no HTTP answer",
 		MsgFixName:              "Its name does not resolve: look at DNS, and at the resolver of this prober.",
@@ -86,13 +86,13 @@ var english = translation{
 		MsgBalancerErrs:         `the balancer at {{.Address}} answered {{.Count}} of {{count .Of "request" "requests"}} with an error of its own`,
 		MsgReadBalancerLog:      `Look in the balancer's error log for "no live upstreams", "connect() failed" or time-outs; when the nodes are well, see whether the balancer can reach them.`,
 
-		// Rotation: place.go, rotation.go, ejections.go, balancer_history.go.
+		// Rotation: rotation.go, rotation_oracle.go, in_rotation.go, node_history.go.
 		MsgGave:              "it gave {{.Count}} of {{.Of}} answers through the balancer{{range .Addresses}}, and none at {{.}}{{end}}",
 		MsgMarkedDown:        "it is marked down in the configuration",
 		MsgIsBackup:          "it is a backup, which gets clients only when no other node is left",
-		MsgNoneSigned:        "no answer through the balancer tells which node gave it",
-		MsgSameLabel:         "another node calls itself the same",
-		MsgNameNotTold:       "its label is unknown, and clients met labels of no known node",
+		MsgNoneSigned:        "no answer through the balancer shows which node gave it",
+		MsgSameLabel:         "another node has the same label",
+		MsgNameNotReported:   "its label is unknown, and clients met labels of no known node",
 		MsgRetryWouldHide:    "it does not answer, and a retry on another node would hide that it was tried",
 		MsgHoldsItsClients:   "it answers the clients that it holds; httpd gives new ones to whoever has had fewer requests, and a node that is being drained gets none",
 		MsgOneClientOneNode:  "the balancer sends one client to one node, and ours goes to another",
@@ -116,9 +116,9 @@ var english = translation{
 		MsgWasEjected:        "the balancer ejected {{.Node}}{{if not .Since.IsZero}} from {{second .Since}}{{end}} until about {{second .At}}; it is back in rotation",
 		MsgFindMoment:        "Nothing at the balancer: it has put {{.Node}} back by itself. Find out why {{.Node}} did not answer at that time, and whether the balancer should eject a node that soon.",
 		MsgEjectionLogged:    "{{.Name}}: {{.Server}} was out from {{second .Since}} until about {{second .At}}, {{.Duration}} after its last failed try: {{.Reason}}",
-		MsgCameUpAgain:       "{{.Name}}: {{.Server}} came up again at {{second .At}}, and had been up since {{second .Since}} when it was asked before",
+		MsgCameUpAgain:       "{{.Name}}: {{.Server}} came up again at {{second .At}}, and had been up since {{second .Since}} at the previous reading",
 
-		// Blind spots and doubts: blindspots.go, doubts.go, evidence.go.
+		// Blind spots and doubts: blindspots.go, report.go.
 		MsgRotationUnseen:         "it is unknown whether the balancer sends clients to {{list .Nodes}}: {{say .Why}}",
 		MsgNodeBecause:            "{{.Node}}: {{say .Why}}",
 		MsgAllMetOneNode:          "every client met one node: either the balancer does not take the client from {{.Name}}, or it sends the others nothing",
@@ -130,17 +130,17 @@ var english = translation{
 		MsgHashedByOther:          "the balancer hashes {{.Name}}, which stickwatch does not choose",
 		MsgLookAtServers:          "Look at the balancer's own state of these servers; a request header ($http_...) in balancer.hash_key could be chosen.",
 		MsgTooManyClients:         "more new clients are needed than the {{.Count}} that one round opens",
-		MsgAskForLess:             "Ask for less with --confidence, or let the balancer tell by itself: balancer.evidence.",
+		MsgAskForLess:             "Ask for less with --confidence, or let stickwatch read what the balancer reports: balancer.evidence.",
 		MsgComputedOther:          "client {{.Client}} was answered by {{.Node}}, computed {{.Other}}",
 		MsgOtherArithmetic:        "the answers do not follow {{.Method}} over the nodes as configured, so that ejections cannot be computed",
-		MsgListNodesInOrder:       "List the nodes in the order, and with the weight, down and backup, of the upstream's server lines; all of them, and none that is not there.",
-		MsgNoLabels:               "the answers through the balancer do not tell which node gave them",
+		MsgListNodesInOrder:       "List the nodes in the order, and with the weight, down and backup, of the upstream's server lines; all of them, and no others.",
+		MsgNoLabels:               "the answers through the balancer do not show which node gave them",
 		MsgNoLabelSeen:            `none of {{count .Count "answer" "answers"}} has what session.node looks for`,
-		MsgHaveNodesTell:          "Have the nodes tell (jvmRoute in Tomcat's server.xml, a label on the test page), or the balancer, as in nginx: add_header X-Upstream $upstream_addr always; with session.node: {header: X-Upstream}.",
+		MsgHaveNodesTell:          "Let the nodes show a label (jvmRoute in Tomcat's server.xml, a text on the test page), or let the balancer add one, as in nginx: add_header X-Upstream $upstream_addr always; with session.node: {header: X-Upstream}.",
 		MsgChooseClient:           "In nginx: set_real_ip_from {{.Address}}; real_ip_header {{.Name}}; then reload. Where real_ip_header is set already, give the prober a server block of its own.{{if .Setting}} Then set client_ip_header: {{.Name}} (--client-ip-header).{{end}}",
 		MsgSeldomLooked:           "an ejection of {{.Limit}} may begin and end between two probes, which are {{.Duration}} apart",
-		MsgIntervalsTold:          "fail_timeout is {{.Limit}}, intervals.canary {{.Duration}}",
-		MsgLookMoreOften:          "Set intervals.canary to less than {{.Limit}}, or let the balancer tell by itself: balancer.evidence (nginx_error_log, haproxy_stats).",
+		MsgIntervalsCompared:      "fail_timeout is {{.Limit}}, intervals.canary {{.Duration}}",
+		MsgLookMoreOften:          "Set intervals.canary to less than {{.Limit}}, or let stickwatch read what the balancer reports: balancer.evidence (nginx_error_log, haproxy_stats).",
 		MsgAddressesInTurns:       "{{.Count}} of the balancer's {{.Of}} addresses are probed at a time, the others in turns",
 		MsgAddressesCounted:       "{{.Address}} has {{.Of}} addresses",
 		MsgSplitAddresses:         "To probe all addresses all the time, configure several clusters, each with some of the addresses as balancer.url.",
@@ -158,16 +158,17 @@ var english = translation{
 
 		// Whether sessions stick: stickiness.go.
 		MsgNoSessionTest:     "no session test is configured",
-		MsgNothingPromised:   "the policy is none: nothing was promised about sessions, so none was followed",
+		MsgNothingPromised:   "the policy is none: sessions need not stay on their node, so none was followed",
 		MsgFollowUpsMoved:    "{{.Count}} of {{.Of}} follow-ups were answered by another node",
-		MsgNowhereToDrift:    "fewer than two nodes serve: there is nowhere to drift to",
+		MsgNowhereToDrift:    "fewer than two nodes serve: sessions cannot drift",
 		MsgMovedWhileLeaving: "sessions moved while their node left: another round must show whether they stick",
-		MsgAnswersUnsigned:   "the answers do not tell which node gave them",
+		MsgAnswersUnsigned:   "the answers do not show which node gave them",
 		MsgNoOwnAnswer:       "a session got no answer from its own node, and none from another",
 		MsgStayedByLuck:      `{{count .Count "follow-up" "follow-ups"}} stayed, which happens by chance once in {{printf "%.0f" .Rate}}`,
 		MsgStays:             "every follow-up was answered by the session's own node, at least {{.Count}} each",
 
-		// Sessions: drift.go, losses.go, leaks.go, session_failing.go, sharing.go, cookies.go, handshakes.go, store.go.
+		// Sessions: movement.go, losses.go, sharing.go, session_failing.go,
+		// cookies.go, handshakes.go.
 		MsgDrift:              "sessions do not stay on their node{{with .Addresses}} at {{list .}}{{end}}: {{.Count}} of {{.Of}} follow-ups were answered by another one while it was well{{if .Lost}}, and {{.Lost}} of them had lost the session{{end}}",
 		MsgAnsweredElsewhere:  `session {{or .Session "without a visible id"}} of {{.Node}} was answered by {{.Other}} at {{clock .At}}`,
 		MsgOthersHold:         `the other {{count .Count "address" "addresses"}} of the balancer hold their clients`,
@@ -182,8 +183,8 @@ var english = translation{
 		MsgShareOrHold:        "Look whether all nodes use one session store, or replicate to each other; until they do, the balancer must hold clients on their node.",
 		MsgRolledBack:         `sessions came back with older contents{{template "of nodes" .}}`,
 		MsgFindStaleCopy:      "A node served a stale copy: look at replication (asynchronous, or failing) and at clocks and caches in front of the session store.",
-		MsgHeldValue:          `session {{template "named session" .}} held {{.Count}}, and came back with {{quote .Value}} on {{or .Node "an untold node"}} at {{clock .At}}`,
-		MsgHeldID:             `session {{template "named session" .}} came back as {{.NewSession}} on {{or .Node "an untold node"}} at {{clock .At}}`,
+		MsgHeldValue:          `session {{template "named session" .}} held {{.Count}}, and showed {{quote .Value}} on {{or .Node "an unknown node"}} at {{clock .At}}`,
+		MsgHeldID:             `session {{template "named session" .}} was replaced by {{.NewSession}} on {{or .Node "an unknown node"}} at {{clock .At}}`,
 		MsgLeaked:             "clients are given each other's session: what one user stores another one reads",
 		MsgSameSession:        "two clients that came without a cookie were given session {{.Session}}, at {{clock .Since}} and {{clock .At}}",
 		MsgReadForeign:        "session {{.Session}} read {{.Value}} at {{clock .At}}, which session {{.NewSession}} had stored",
@@ -198,12 +199,12 @@ var english = translation{
 		MsgNotSharedNow:       "{{list .Nodes}} did not know the sessions of other nodes, and users lose theirs now",
 		MsgNotKnownThere:      "session {{.Session}} of {{.Node}}, presented to {{.Other}} directly: not known there",
 		MsgRepairReplication:  "Look at the session replication or the shared store on these nodes: membership, address, and that the application is marked distributable.",
-		MsgCookieRejected:     "the session cookie {{.Name}} would not come back: {{say .Why}}",
+		MsgCookieRejected:     "a browser would not send the session cookie {{.Name}} back: {{say .Why}}",
 		MsgCookieTooLong:      "it is longer than 4096 bytes",
-		MsgCookieSecurePrefix: "its name asks for Secure",
-		MsgCookieHostPrefix:   "its name asks for Secure, Path=/ and no Domain",
-		MsgCookieSameSite:     "SameSite=None asks for Secure",
-		MsgCookieSecure:       "it is Secure, and the balancer is spoken to over {{.Value}}",
+		MsgCookieSecurePrefix: "its name requires Secure",
+		MsgCookieHostPrefix:   "its name requires Secure, Path=/ and no Domain",
+		MsgCookieSameSite:     "SameSite=None requires Secure",
+		MsgCookieSecure:       "it is Secure, and the balancer is reached over {{.Value}}",
 		MsgCookieDomain:       "Domain={{.Name}} does not cover {{.Value}}",
 		MsgCookiePath:         "Path={{.Name}} does not cover {{.Value}}",
 		MsgCookieNoPath:       "without a Path it belongs to {{.Name}}, which does not cover {{.Value}}",
@@ -241,7 +242,7 @@ var english = translation{
 		MsgKeepLines:       "Keep the order and the number of the server lines, or use `hash ... consistent`, by which fewer clients move. Update the nodes of this cluster to the balancer's list.",
 		MsgCarryTable:      "If HAProxy keeps a stick table, carry it over reloads with a `peers` section, or hold clients by a cookie; with `balance source`, use `hash-type consistent`.",
 
-		// Why a session moved: moves.go.
+		// Why a session moved: movement.go.
 		MsgMovedSilent:      "{{.Node}} does not answer",
 		MsgMovedRestarted:   "{{.Node}} was restarted",
 		MsgMovedPaused:      "{{.Node}} is paused",
@@ -253,13 +254,13 @@ var english = translation{
 		MsgMovedShared:      "any node may answer",
 		MsgMovedUnexplained: "unexplained",
 
-		// Restarts: restarts.go, disruptions.go, history.go, start_order.go.
+		// Restarts: nodes.go, timeline.go, node_history.go, skew.go.
 		MsgRestarted:         "{{.Node}} has been restarted",
 		MsgAtMoment:          "{{clock .At}}: {{say .Why}}",
 		MsgFindWhyEnded:      "Nothing if the restart was intended; otherwise find out why the process ended.",
-		MsgLostWithRestart:   `{{count .Count "session" "sessions"}} of ours went with {{do .Nodes "when it was restarted" "when they were restarted"}}`,
-		MsgLostWithFailure:   `{{count .Count "session" "sessions"}} of ours went with {{do .Nodes "while it failed" "while they failed"}}`,
-		MsgRestartUnwatched:  `{{do .Nodes "was" "were"}} restarted; none of our sessions was there to tell how many were lost`,
+		MsgLostWithRestart:   `{{count .Count "session of ours was" "sessions of ours were"}} lost with {{do .Nodes "when it was restarted" "when they were restarted"}}`,
+		MsgLostWithFailure:   `{{count .Count "session of ours was" "sessions of ours were"}} lost with {{do .Nodes "while it failed" "while they failed"}}`,
+		MsgRestartUnwatched:  `{{do .Nodes "was" "were"}} restarted; none of our sessions was there to show how many were lost`,
 		MsgNoneWatched:       "{{.Node}} at {{second .At}}: none of our sessions was there ({{say .Why}})",
 		MsgLostThere:         `{{.Node}} at {{second .At}}: {{count .Count "session" "sessions"}} lost ({{say .Why}})`,
 		MsgDrainFirst:        "Under sticky sessions the users of a node lose theirs when it restarts or fails. Drain a node before it is restarted, announce deployments, or let the nodes share their sessions.",
@@ -273,7 +274,8 @@ var english = translation{
 		MsgRunsSince:         "{{.Node}} runs since {{.Value}}",
 		MsgRestartOthers:     "Restart the other nodes: the primary must be started first and stopped last. If the nodes show their times in different time zones, they cannot be compared: give all one zone.",
 
-		// Dependencies, pages, identity and the rest: dependencies.go, pages.go, identities.go, versions.go, skew.go, clocks.go, latency.go, certificates.go.
+		// Dependencies, pages, identity and others: dependencies.go, pages.go,
+		// identity.go, skew.go, limits.go.
 		MsgDependencyDown:        "{{.Name}} is down",
 		MsgDependencyUnavailable: "{{.Name}} is unavailable to {{list .Nodes}}",
 		MsgReportedUnavailable:   `{{do .Nodes "reports" "report"}} it unavailable{{with .Path}} in {{.}}{{end}}`,
@@ -288,20 +290,20 @@ var english = translation{
 		MsgPageFailsOn:           `{{.Path}} fails on {{.Node}}: got {{template "what came" .}}, want {{.Value}}`,
 		MsgPageFailsThrough:      `{{.Path}} fails through the balancer: got {{template "what came" .}}, want {{.Value}}`,
 		MsgCheckPage:             "Look in the application's log for this request; if the page moved, correct its path or status in the configuration.",
-		MsgAnotherPage:           "{{.Path}} on {{.Node}} is another page: its answer tells neither node nor session, where other nodes' do",
+		MsgAnotherPage:           "{{.Path}} on {{.Node}} is another page: its answer shows neither node nor session, while those of other nodes do",
 		MsgLeadsTo:               "it leads to {{.Path}}",
 		MsgNobodysPage:           "the answer to {{.Path}} through the balancer is from no node: HTTP {{.Status}} without node and session",
 		MsgNoNodeAnswersSo:       "no node gives this answer when asked directly",
-		MsgCheckBetween:          "Look at what stands between clients and nodes: the balancer's virtual host (server_name and the Host it is asked for), its locations and redirects.",
-		MsgDuplicateID:           "{{list .Nodes}} call themselves {{quote .Value}}: the id of a node must be unique",
+		MsgCheckBetween:          "Check what is between clients and nodes: the balancer's virtual host (server_name and the Host it is asked for), its locations and redirects.",
+		MsgDuplicateID:           "{{list .Nodes}} have the same label {{quote .Value}}: the id of a node must be unique",
 		MsgSaysItIs:              "{{with .Node}}{{.}}, asked directly at {{$.Address}},{{else}}{{.Address}}, asked directly,{{end}} says it is {{quote .Value}}",
 		MsgGiveOwnIDs:            "Give each node an id of its own (nodeId in cluster_node.properties, jvmRoute in server.xml), or correct the node addresses if two lead to one machine.",
 		MsgMisidentified:         "the address of {{.Node}} answers as {{.Other}}",
 		MsgCorrectAddresses:      "Correct the addresses of {{.Node}} and {{.Other}} in the configuration, or the id that the application has there.",
-		MsgStranger:              "the balancer sends clients to {{quote .Value}}, which is no listed node",
-		MsgAnsweredByStranger:    "{{client .Client}} was answered by {{quote .Value}} at {{clock .At}}",
+		MsgUnlistedNode:          "the balancer sends clients to {{quote .Value}}, which is no listed node",
+		MsgAnsweredByUnlisted:    "{{client .Client}} was answered by {{quote .Value}} at {{clock .At}}",
 		MsgListIt:                "Add it to the nodes of this cluster, or take it out of the balancer.",
-		MsgManyStrangers:         "the balancer's answers give {{.Count}} names of nodes that are not listed",
+		MsgManyUnlistedNodes:     "the balancer's answers give {{.Count}} names of nodes that are not listed",
 		MsgCorrectNodeLabel:      "Correct session.node if what it reads changes with every answer; else add these nodes to the cluster, or take them out of the balancer.",
 		MsgVersionsDiffer:        "the nodes run different versions ({{list .Values}})",
 		MsgDeployOneVersion:      "Deploy one version everywhere; during a rolling deployment this passes by itself.",
@@ -331,8 +333,8 @@ var english = translation{
 		MsgHistorySaved:   "rows saved by table: {{list .Values}}",
 		MsgProberImpaired: "stickwatch itself cannot probe: no cluster can be judged",
 		MsgCannotConnect:  "this machine cannot connect: {{.Reason}}",
-		MsgNoWay:          "this machine has no way to {{.Address}} any more: {{.Reason}}",
-		MsgNobodyAnswers:  "none of {{.Count}} clusters answers any more, since one moment: this machine has no network, or all of them are cut off",
+		MsgNoRoute:        "this machine has no route to {{.Address}} any more: {{.Reason}}",
+		MsgNobodyAnswers:  "all {{.Count}} clusters stopped answering at one moment: this machine has no network, or all of them are cut off",
 		MsgClockJumped:    "the clock of this machine was set by {{.Duration}}",
 		MsgRepairProber:   "Look at the machine that stickwatch runs on: its network interfaces, routes and firewall, the limit of open files (LimitNOFILE), and ip_local_port_range.",
 	},

@@ -9,7 +9,7 @@ import (
 	"stickwatch/probes"
 )
 
-// chinese is every sentence in Chinese, in the words of Chinese operators.
+// chinese has every sentence in Chinese, in the terms of Chinese operators.
 var chinese = translation{
 	words: template.FuncMap{
 		"list": func(items []string) string { return strings.Join(items, "、") },
@@ -40,7 +40,7 @@ var chinese = translation{
 		"what came":     "{{if .Reason}}{{.Reason}}{{else}}HTTP {{.Status}}{{end}}",
 	},
 	sentences: map[MessageID]string{
-		// What was met: parts of evidence.
+		// Evidence.
 		MsgExchange:        "{{with .Path}}{{.}}：{{end}}{{if .Reason}}{{.Reason}}{{else if .Status}}HTTP {{.Status}}{{else}}无应答{{end}}（{{clock .At}}）",
 		MsgAskedDirectly:   "直接访问：{{say .Why}}",
 		MsgMoreLikeIt:      "另有 {{.Count}} 条类似记录",
@@ -57,7 +57,7 @@ var chinese = translation{
 		MsgNoEjectionNow:   "{{.Name}} 目前没有摘除 {{.Server}} 的记录",
 		MsgSourceSilent:    "{{.Name}}：{{.Reason}}",
 
-		// Nodes: balancers.go, nodes.go, failing.go, budget.go.
+		// Nodes: balancers.go, nodes.go, in_rotation.go, ejection_budget.go.
 		MsgNodeSilent:           `直接访问 {{.Node}} 没有应答：{{.Reason}}{{template "and lost" .}}`,
 		MsgNodeErrs:             `直接访问 {{.Node}} 返回 HTTP {{.Status}}{{template "and lost" .}}`,
 		MsgReadNodeLog:          "请查看 {{.Node}} 上的应用日志。",
@@ -92,13 +92,13 @@ var chinese = translation{
 		MsgBalancerErrs:         "负载均衡器 {{.Address}} 对 {{.Of}} 个请求中的 {{.Count}} 个返回了自身的错误",
 		MsgReadBalancerLog:      `请在负载均衡器的错误日志中查找 "no live upstreams"、"connect() failed" 或超时；若节点正常，请检查负载均衡器能否连到节点。`,
 
-		// Rotation: place.go, rotation.go, ejections.go, balancer_history.go.
+		// Rotation: rotation.go, rotation_oracle.go, in_rotation.go, node_history.go.
 		MsgGave:              "经负载均衡器的 {{.Of}} 个应答中有 {{.Count}} 个来自它{{range .Addresses}}，但在 {{.}} 没有{{end}}",
 		MsgMarkedDown:        "配置中已标为 down",
 		MsgIsBackup:          "它是 backup，只有其他节点都不可用时才接收流量",
 		MsgNoneSigned:        "经负载均衡器的应答都没有表明来自哪个节点",
 		MsgSameLabel:         "另有节点使用相同的标识",
-		MsgNameNotTold:       "它没有给出自己的标识，而客户端遇到了不属于任何节点的标识",
+		MsgNameNotReported:   "它没有给出自己的标识，而客户端遇到了不属于任何节点的标识",
 		MsgRetryWouldHide:    "它没有应答，而改试其他节点会掩盖曾试过它",
 		MsgHoldsItsClients:   "它仍应答已有的客户端；httpd 把新客户端分给请求较少的节点，排空中的节点则没有新客户端",
 		MsgOneClientOneNode:  "负载均衡器把同一客户端固定分配给一个节点，而本机被分配到别的节点",
@@ -124,7 +124,7 @@ var chinese = translation{
 		MsgEjectionLogged:    "{{.Name}}：{{.Server}} 自 {{second .Since}} 至约 {{second .At}} 被摘除，即最后一次失败之后 {{span .Duration}}：{{.Reason}}",
 		MsgCameUpAgain:       "{{.Name}}：{{.Server}} 于 {{second .At}} 重新接收流量；上一次查询时，它自 {{second .Since}} 起一直接收流量",
 
-		// Blind spots and doubts: blindspots.go, doubts.go, evidence.go.
+		// Blind spots and doubts: blindspots.go, report.go.
 		MsgRotationUnseen:         "无法判断 {{list .Nodes}} 是否接收流量：{{say .Why}}",
 		MsgNodeBecause:            "{{.Node}}：{{say .Why}}",
 		MsgAllMetOneNode:          "所有客户端都落在同一节点：或者负载均衡器没有从 {{.Name}} 取得客户端，或者其他节点没有接收流量",
@@ -148,7 +148,7 @@ var chinese = translation{
 		MsgHaveNodesTell:          "请让节点表明身份（Tomcat 的 jvmRoute，或测试页上的标签），或由负载均衡器表明，如 nginx：add_header X-Upstream $upstream_addr always; 并设 session.node: {header: X-Upstream}。",
 		MsgChooseClient:           "在 nginx 中设置：set_real_ip_from {{.Address}}; real_ip_header {{.Name}}; 然后重新加载。若已设有 real_ip_header，请为 stickwatch 单独配置一个 server 块。{{if .Setting}}再设 client_ip_header: {{.Name}}（--client-ip-header）。{{end}}",
 		MsgSeldomLooked:           "{{span .Limit}}的摘除可能在相隔 {{span .Duration}}的两次观察之间开始并结束",
-		MsgIntervalsTold:          "fail_timeout 为 {{.Limit}}，intervals.canary 为 {{.Duration}}",
+		MsgIntervalsCompared:      "fail_timeout 为 {{.Limit}}，intervals.canary 为 {{.Duration}}",
 		MsgLookMoreOften:          "请把 intervals.canary 设为小于 {{.Limit}}，或通过 balancer.evidence（nginx_error_log、haproxy_stats）读取负载均衡器自身的状态。",
 		MsgStatusUnread:           "无法判断 {{list .Nodes}} 是否已暂停：{{.Reason}}",
 		MsgCorrectStatusPath:      `请修正 status.path，或以 path: "" 关闭状态检查。`,
@@ -173,7 +173,8 @@ var chinese = translation{
 		MsgStayedByLuck:      `{{.Count}} 次后续请求保持在原节点，这种情况偶然出现的概率为 {{printf "%.0f" .Rate}} 分之一`,
 		MsgStays:             "每次后续请求都由会话自己的节点应答，每个会话至少 {{.Count}} 次",
 
-		// Sessions: drift.go, losses.go, leaks.go, session_failing.go, sharing.go, cookies.go, handshakes.go, store.go.
+		// Sessions: movement.go, losses.go, sharing.go, session_failing.go,
+		// cookies.go, handshakes.go.
 		MsgDrift:              "会话没有保持在原节点{{with .Addresses}}（{{list .}}）{{end}}：{{.Of}} 次后续请求中有 {{.Count}} 次在原节点正常时由其他节点应答{{if .Lost}}，其中 {{.Lost}} 次丢失了会话{{end}}",
 		MsgAnsweredElsewhere:  `{{.Node}} 的会话 {{or .Session "（标识不可见）"}} 由 {{.Other}} 应答（{{clock .At}}）`,
 		MsgOthersHold:         "负载均衡器的其余 {{.Count}} 个地址能保持会话",
@@ -247,7 +248,7 @@ var chinese = translation{
 		MsgKeepLines:       "请保持 server 行的数量和顺序，或使用 hash ... consistent，以减少变动的客户端。请把本集群的节点列表改为与负载均衡器一致。",
 		MsgCarryTable:      "若 HAProxy 使用粘性表，请用 peers 段在重新加载时保留，或改用 Cookie；使用 balance source 时，请设 hash-type consistent。",
 
-		// Why a session moved: moves.go.
+		// Why a session moved: movement.go.
 		MsgMovedSilent:      "{{.Node}} 没有应答",
 		MsgMovedRestarted:   "{{.Node}} 已重启",
 		MsgMovedPaused:      "{{.Node}} 已暂停",
@@ -259,7 +260,7 @@ var chinese = translation{
 		MsgMovedShared:      "任何节点都可应答",
 		MsgMovedUnexplained: "原因不明",
 
-		// Restarts: restarts.go, disruptions.go, history.go, start_order.go.
+		// Restarts: nodes.go, timeline.go, node_history.go, skew.go.
 		MsgRestarted:         "{{.Node}} 已重启",
 		MsgAtMoment:          "{{clock .At}}：{{say .Why}}",
 		MsgFindWhyEnded:      "若是有意重启，无须处理；否则请查明其进程为何退出。",
@@ -279,7 +280,8 @@ var chinese = translation{
 		MsgRunsSince:         "{{.Node}} 自 {{.Value}} 起运行",
 		MsgRestartOthers:     "请重启其他节点：主节点须最先启动、最后停止。若各节点以不同时区显示时间，则无法比较，请统一时区。",
 
-		// Dependencies, pages, identity and the rest: dependencies.go, pages.go, identities.go, versions.go, skew.go, clocks.go, latency.go, certificates.go.
+		// Dependencies, pages, identity and others: dependencies.go, pages.go,
+		// identity.go, skew.go, limits.go.
 		MsgDependencyDown:        "{{.Name}} 不可用",
 		MsgDependencyUnavailable: "{{list .Nodes}} 无法使用 {{.Name}}",
 		MsgReportedUnavailable:   "{{list .Nodes}} {{with .Path}}在 {{.}} 中{{end}}报告其不可用",
@@ -304,10 +306,10 @@ var chinese = translation{
 		MsgGiveOwnIDs:            "请让每个节点使用各自的标识（cluster_node.properties 的 nodeId、server.xml 的 jvmRoute）；若两个地址指向同一台机器，请修正节点地址。",
 		MsgMisidentified:         "{{.Node}} 的地址以 {{.Other}} 的身份应答",
 		MsgCorrectAddresses:      "请修正配置中 {{.Node}} 与 {{.Other}} 的地址，或修正应用在该处的标识。",
-		MsgStranger:              "负载均衡器把客户端分配到 {{quote .Value}}，它不在节点列表中",
-		MsgAnsweredByStranger:    "{{client .Client}}由 {{quote .Value}} 应答（{{clock .At}}）",
+		MsgUnlistedNode:          "负载均衡器把客户端分配到 {{quote .Value}}，它不在节点列表中",
+		MsgAnsweredByUnlisted:    "{{client .Client}}由 {{quote .Value}} 应答（{{clock .At}}）",
 		MsgListIt:                "请把它加入本集群的节点列表，或将它移出负载均衡器。",
-		MsgManyStrangers:         "经负载均衡器的应答给出了 {{.Count}} 个不在节点列表中的名称",
+		MsgManyUnlistedNodes:     "经负载均衡器的应答给出了 {{.Count}} 个不在节点列表中的名称",
 		MsgCorrectNodeLabel:      "若每次应答读到的内容都不同，请修正 session.node；否则请把这些节点加入集群，或将它们移出负载均衡器。",
 		MsgVersionsDiffer:        "各节点运行的版本不一致（{{list .Values}}）",
 		MsgDeployOneVersion:      "请在所有节点部署同一版本；滚动发布期间的不一致会自行消失。",
@@ -337,7 +339,7 @@ var chinese = translation{
 		MsgHistorySaved:   "各表转入的行数：{{list .Values}}",
 		MsgProberImpaired: "stickwatch 自身无法探测：所有集群都无法判断",
 		MsgCannotConnect:  "本机无法建立连接：{{.Reason}}",
-		MsgNoWay:          "本机已没有通往 {{.Address}} 的路径：{{.Reason}}",
+		MsgNoRoute:        "本机已没有通往 {{.Address}} 的路径：{{.Reason}}",
 		MsgNobodyAnswers:  "全部 {{.Count}} 个集群在同一时刻起不再应答：本机没有网络，或者它们全都被隔离",
 		MsgClockJumped:    "本机时钟被拨动了 {{.Duration}}",
 		MsgRepairProber:   "检查 stickwatch 所在的机器：网络接口、路由与防火墙、打开文件数上限（LimitNOFILE）以及 ip_local_port_range。",
@@ -352,7 +354,7 @@ var statesInChinese = map[probes.ServerState]string{
 	probes.ServerUnknown:     "状态未知",
 }
 
-// spanInChinese is a duration with Chinese units: 1 分 30 秒.
+// spanInChinese formats a duration with Chinese units: 1 分 30 秒.
 func spanInChinese(d time.Duration) string {
 	text := d.String()
 	for _, empty := range []string{"m0s", "h0m"} {

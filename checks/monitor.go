@@ -1,10 +1,13 @@
 package checks
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"time"
+)
 
-// DamagedHistory is the finding that the history was damaged when the monitor began:
-// where the file is kept, the first thing that was wrong with it, and how many rows
-// of which tables were saved.
+// DamagedHistory returns the finding that the history was damaged when the monitor
+// started. kept is where the damaged file is kept, damage the first error in it, and
+// saved the tables with the number of rows that were recovered.
 func DamagedHistory(kept, damage string, saved []string) Finding {
 	evidence := []Message{msg(MsgHistoryKept, Args{Path: kept}), msg(MsgHistoryDamage, Args{Reason: damage})}
 	if len(saved) > 0 {
@@ -17,4 +20,32 @@ func DamagedHistory(kept, damage string, saved []string) Finding {
 		Code: HistoryDamaged, Severity: Warning, Target: filepath.Base(kept),
 		Summary: msg(MsgHistoryDamaged, Args{}), Remedy: msg(MsgCheckDisk, Args{}), Evidence: evidence,
 	}
+}
+
+// The functions below return reasons for which stickwatch itself cannot probe. They
+// concern no cluster.
+
+// CannotConnect says that this machine cannot open connections, with the error of the
+// operating system.
+func CannotConnect(reason string) Message { return msg(MsgCannotConnect, Args{Reason: reason}) }
+
+// NoRoute says that this machine has lost its route to an address.
+func NoRoute(address, reason string) Message {
+	return msg(MsgNoRoute, Args{Address: address, Reason: reason})
+}
+
+// NobodyAnswers says that all clusters, of the given number, stopped answering at one
+// time.
+func NobodyAnswers(clusters int) Message { return msg(MsgNobodyAnswers, Args{Count: clusters}) }
+
+// ClockJumped says that the wall clock was set during a round.
+func ClockJumped(by time.Duration) Message { return msg(MsgClockJumped, Args{Duration: by}) }
+
+// ProberImpairedBy returns the finding that stickwatch itself cannot probe, for a
+// reason.
+func ProberImpairedBy(reason Message) Finding {
+	return Finding{
+		Code: ProberImpaired, Severity: Critical, Summary: msg(MsgProberImpaired, Args{}),
+		Evidence: []Message{reason}, Remedy: msg(MsgRepairProber, Args{}),
+	}.sanitized()
 }

@@ -1,16 +1,21 @@
 package checks
 
-import "stickwatch/probes"
+import (
+	"slices"
+	"time"
 
-// nodes finds nodes that are down or say that they are paused. One that the
-// operator took out may be in any state.
-func nodes(v *analysis) []Finding {
+	"stickwatch/probes"
+)
+
+// nodes finds active nodes that are down or report that they are paused. A node that
+// the operator has marked down may be in any state.
+func nodes(v *attribution) []Finding {
 	var list []Finding
 	for _, o := range v.active {
 		switch {
-		case !asked(o.Primary):
+		case !completed(o.Primary):
 		case !v.up[o.Node]:
-			f := v.nodeDown(o)
+			f := nodeDown(v.nodeStates, o)
 			f.Summary.Args.Lost = v.lostHere(o.Node)
 			list = append(list, f)
 		case o.Status.Paused():
@@ -20,9 +25,9 @@ func nodes(v *analysis) []Finding {
 	return list
 }
 
-func (v *analysis) nodeDown(o probes.NodeObservation) Finding {
+func nodeDown(v *nodeStates, o probes.NodeObservation) Finding {
 	f := about(NodeDown, Warning, o.Node)
-	f.Host = v.deadHost(o.Node)
+	f.Host = deadHost(v, o.Node)
 	if v.noneUp() {
 		f.Severity, f.Group = Critical, AllNodesDown
 	}
@@ -46,9 +51,9 @@ func (v *analysis) nodeDown(o probes.NodeObservation) Finding {
 	return f
 }
 
-// deadHost is the host of a node's address, if every node there is down; "": one
-// is up, so that the machine is.
-func (v *analysis) deadHost(id string) string {
+// deadHost returns the host of a node's address if every node on it is down; "": one
+// is up, so that the machine is running.
+func deadHost(v *nodeStates, id string) string {
 	host := v.Cluster.Nodes[v.index(id)].URL.Hostname()
 	for _, o := range v.Nodes {
 		if v.up[o.Node] && v.Cluster.Nodes[v.index(o.Node)].URL.Hostname() == host {
@@ -67,4 +72,102 @@ func nodePaused(o probes.NodeObservation) Finding {
 		f.Remedy = msg(MsgFindWhyPaused, Args{})
 	}
 	return f
+}
+
+// restartReportedFor is how long a restart is reported: long enough to explain its
+// consequences.
+const restartReportedFor = 2 * time.Minute
+
+// sessionsLost is the target of the warning that sums up the cost of restarts.
+const sessionsLost = "sessions lost"
+
+// restarts finds nodes that were recently restarted and, after the last restart, the
+// cost of all.
+func restarts(v *attribution) []Finding {
+	var list []Finding
+	for _, n := range v.Cluster.Nodes {
+		m := v.nodeHistory[n.ID]
+		if m.Restarted.IsZero() || v.Started.Sub(m.Restarted) > restartReportedFor {
+			continue
+		}
+		f := about(NodeRestarted, Info, n.ID)
+		f.When = m.Restarted
+		f.Summary = msg(MsgRestarted, Args{Node: n.ID})
+		f.Evidence = []Message{msg(MsgAtMoment, Args{At: m.Restarted, Why: &m.LastSign})}
+		f.Remedy = msg(MsgFindWhyEnded, Args{})
+		list = append(list, f)
+	}
+	if f, ok := costOfRestarts(v); ok {
+		list = append(list, f)
+	}
+	return list
+}
+
+// shareOfNodes returns the share of clients that some nodes have, by weight.
+func shareOfNodes(v *outcomes, nodes []string) Affected {
+	among := Serving(v.Cluster, nil)
+	a := Affected{Of: len(v.traces)}
+	for _, n := range among {
+		if slices.Contains(nodes, n.ID) {
+			a.Share += Share(n, among)
+		}
+	}
+	return a
+}
+
+// lostHere returns how many sessions were lost in the newest disruption of a node.
+func (v *attribution) lostHere(node string) int {
+	list := v.history.Nodes[node].Disruptions
+	if len(list) == 0 {
+		return 0
+	}
+	return list[len(list)-1].Lost
+}
+
+// costOfRestarts sums up the sessions that were lost with their nodes, once the
+// aftermath of the newest disruption has passed.
+func costOfRestarts(v *attribution) (Finding, bool) {
+	lost, unwatched, failed := 0, false, false
+	var newest time.Time
+	var evidence []Message
+	nodes := make(map[string]bool)
+	for _, n := range v.Cluster.Nodes {
+		for _, d := range v.history.Nodes[n.ID].Disruptions {
+			if d.Kind == DisruptionEjected {
+				continue
+			}
+			if d.To.After(newest) {
+				newest = d.To
+			}
+			recent := !d.NotifiedDown && v.Started.Sub(d.To) <= restartReportedFor+v.aftermath
+			if recent && d.Kind == DisruptionRestart && d.Unwatched && d.Lost == 0 {
+				nodes[n.ID], unwatched = true, true
+				evidence = append(evidence, msg(MsgNoneWatched, Args{Node: n.ID, At: d.To, Why: d.Why}))
+			}
+			if recent && d.Lost > 0 {
+				nodes[n.ID] = true
+				lost += d.Lost
+				failed = failed || d.Kind == DisruptionDown
+				evidence = append(evidence, msg(MsgLostThere, Args{Node: n.ID, At: d.To, Count: d.Lost, Why: d.Why}))
+			}
+		}
+	}
+	settled := v.Started.Sub(newest) > v.aftermath
+	if lost == 0 && !unwatched || !settled || v.policy() != probes.PolicySticky {
+		return Finding{}, false
+	}
+	f := aboutAll(NodeRestarted, Warning, v.nodesWhere(func(id string) bool { return nodes[id] }))
+	f.Node, f.Target, f.When = "", sessionsLost, newest
+	f.Summary = msg(MsgLostWithRestart, Args{Count: lost, Nodes: f.Nodes})
+	f.Evidence = limited(evidence)
+	if failed {
+		f.Code = NodeDown
+		f.Summary = msg(MsgLostWithFailure, Args{Count: lost, Nodes: f.Nodes})
+	}
+	if lost == 0 {
+		f.Summary = msg(MsgRestartUnwatched, Args{Nodes: f.Nodes})
+	}
+	f.Affected = shareOfNodes(v.outcomes, f.Nodes)
+	f.Remedy = msg(MsgDrainFirst, Args{})
+	return f, true
 }

@@ -5,12 +5,12 @@ import "stickwatch/probes"
 var nodeSpecs = []spec{
 	{
 		name:  "down: connection refused",
-		round: bent(func(r *round) { r.down("node2") }),
+		round: changed(func(r *round) { r.down("node2") }),
 		want:  []string{"warning node_down/node2"},
 	},
 	{
 		name: "down: answers 500",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.direct("node2", page(testPage, 500))
 			r.leave("node2")
 		}),
@@ -18,7 +18,7 @@ var nodeSpecs = []spec{
 	},
 	{
 		name: "down: the answer breaks off",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			cut := page(testPage, 200)
 			cut.Failure, cut.Error = probes.FailureReset, "connection closed before the answer was complete"
 			r.direct("node2", cut)
@@ -49,40 +49,40 @@ var nodeSpecs = []spec{
 	},
 	{
 		name: "not down: the operator took it out",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Cluster.Nodes[1].Down = true
 			r.down("node2")
 		}),
 	},
 	{
 		name: "not down: its status page is not there",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Cluster.Status = &probes.Status{Path: "/status"}
 			r.node("node2").Primary = page("/status", 404)
 		}),
 	},
 	{
 		name:  "not down: stickwatch broke off",
-		round: bent(func(r *round) { r.direct("node2", cancelled(testPage)) }),
+		round: changed(func(r *round) { r.direct("node2", cancelled(testPage)) }),
 	},
 	{
 		name:  "not down: it was not asked",
-		round: bent(func(r *round) { r.Nodes = r.Nodes[:1] }),
+		round: changed(func(r *round) { r.Nodes = r.Nodes[:1] }),
 	},
 
 	{
 		name:  "paused: it says so",
-		round: bent(func(r *round) { r.say(probes.StatusReport{State: "Paused"}, "node2") }),
+		round: changed(func(r *round) { r.say(probes.StatusReport{State: "Paused"}, "node2") }),
 		want:  []string{"critical node_paused/node2"},
 	},
 	{
 		name:  "paused: it gives a reason, whatever it calls that",
-		round: bent(func(r *round) { r.say(probes.StatusReport{State: "running", Reason: "licence expired"}, "node2") }),
+		round: changed(func(r *round) { r.say(probes.StatusReport{State: "running", Reason: "licence expired"}, "node2") }),
 		want:  []string{"critical node_paused/node2"},
 	},
 	{
 		name: "paused and not down: with a 503",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.node("node2").Primary = page("/status", 503)
 			r.say(probes.StatusReport{State: "paused"}, "node2")
 		}),
@@ -90,11 +90,11 @@ var nodeSpecs = []spec{
 	},
 	{
 		name:  "not paused: any other state is healthy",
-		round: bent(func(r *round) { r.say(probes.StatusReport{State: "primary"}, "node1", "node2", "node3") }),
+		round: changed(func(r *round) { r.say(probes.StatusReport{State: "primary"}, "node1", "node2", "node3") }),
 	},
 	{
 		name: "not paused: the operator took it out",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Cluster.Nodes[1].Down = true
 			r.say(probes.StatusReport{State: "paused", Reason: "unavailable: Redis"}, "node2")
 			r.leave("node2")
@@ -104,7 +104,7 @@ var nodeSpecs = []spec{
 
 const redisDown = "The following dependent services are unavailable: Redis Server"
 
-// redis is what stickwatch saw of a dependency.
+// redis returns the observation of a dependency.
 func redis(up bool) []probes.DependencyObservation {
 	d := probes.DependencyObservation{Name: "Redis Server", Up: up}
 	if !up {
@@ -116,7 +116,7 @@ func redis(up bool) []probes.DependencyObservation {
 var dependencySpecs = []spec{
 	{
 		name: "reported: a reason that names ever so many is believed as far as five",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.say(probes.StatusReport{State: "paused", Reason: "unavailable: s1, s2, s3, s4, s5, s6, s7"}, "node2")
 		}),
 		want: []string{
@@ -126,7 +126,7 @@ var dependencySpecs = []spec{
 	},
 	{
 		name: "down: one finding explains three paused nodes",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Dependencies = redis(false)
 			r.say(probes.StatusReport{State: "paused", Reason: redisDown}, "node1", "node2", "node3")
 		}),
@@ -139,7 +139,7 @@ var dependencySpecs = []spec{
 	},
 	{
 		name: "down: a node names two, one of them twice and in other letters",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Dependencies = redis(false)
 			r.say(probes.StatusReport{State: "paused", Reason: "unavailable: DB Service, REDIS SERVER, Redis Server."}, "node2")
 		}),
@@ -151,12 +151,12 @@ var dependencySpecs = []spec{
 	},
 	{
 		name:  "down: nodes have no status to complain with",
-		round: bent(func(r *round) { r.Dependencies = redis(false) }),
+		round: changed(func(r *round) { r.Dependencies = redis(false) }),
 		want:  []string{"critical dependency_down/Redis Server"},
 	},
 	{
 		name: "disputed: a node says down, the probe says up",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Dependencies = redis(true)
 			r.say(probes.StatusReport{State: "paused", Reason: redisDown}, "node2")
 			r.say(probes.StatusReport{State: "running"}, "node1", "node3")
@@ -169,7 +169,7 @@ var dependencySpecs = []spec{
 	},
 	{
 		name: "disputed: the probe says down, and no node complains",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Dependencies = redis(false)
 			r.say(probes.StatusReport{State: "running"}, "node1", "node2", "node3")
 		}),
@@ -180,7 +180,7 @@ var dependencySpecs = []spec{
 	},
 	{
 		name: "another dependency explains nothing",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Dependencies = redis(false)
 			r.say(probes.StatusReport{State: "paused", Reason: "licence expired"}, "node2")
 		}),
@@ -192,14 +192,14 @@ var dependencySpecs = []spec{
 	},
 	{
 		name: "neither: it answers, and no node complains",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Dependencies = redis(true)
 			r.say(probes.StatusReport{State: "running"}, "node1", "node2", "node3")
 		}),
 	},
 	{
 		name: "neither: the round was cut short while it was asked",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Dependencies = redis(false)
 			r.direct("node3", cancelled(testPage))
 		}),

@@ -8,20 +8,19 @@ import (
 	"stickwatch/probes"
 )
 
-// An Outcome is what one request of a client came to, as the person in front of
-// the browser met it.
+// An Outcome is the result of one request of a client, as its user experiences it.
 type Outcome string
 
-// The outcomes, the more harmful first: where several fit, the first counts.
+// The outcomes, the most harmful first. If several apply, the first one counts.
 const (
 	OutcomeError     Outcome = "error"      // no answer, a time-out, 5xx, or a 4xx that new clients do not get
 	OutcomeForeign   Outcome = "foreign"    // the session or the value of another client
 	OutcomeLost      Outcome = "lost"       // the session's id or value was gone
 	OutcomeStale     Outcome = "stale"      // an older value than was stored
 	OutcomeWrongPage Outcome = "wrong_page" // 2xx or 3xx that is not the page
-	OutcomeMoved     Outcome = "moved"      // served by another node than its own, and nothing was lost; only where a policy says that clients stay
+	OutcomeMoved     Outcome = "moved"      // served by another node without loss, under a policy by which clients stay on their node
 	OutcomeServed    Outcome = "served"
-	OutcomeUnknown   Outcome = "unknown" // the answer does not tell; left out of ratios
+	OutcomeUnknown   Outcome = "unknown" // the answer does not show it; not counted in ratios
 )
 
 // Outcomes lists every Outcome, the most harmful first.
@@ -29,7 +28,7 @@ var Outcomes = []Outcome{
 	OutcomeError, OutcomeForeign, OutcomeLost, OutcomeStale, OutcomeWrongPage, OutcomeMoved, OutcomeServed, OutcomeUnknown,
 }
 
-// Harmful reports whether the client was worse off than one of a single server.
+// Harmful reports whether the client was worse off than with a single server.
 func (o Outcome) Harmful() bool {
 	switch o {
 	case OutcomeError, OutcomeForeign, OutcomeLost, OutcomeStale, OutcomeWrongPage:
@@ -45,15 +44,15 @@ func (o Outcome) Good() bool { return o == OutcomeServed || o == OutcomeMoved }
 // A Request is one request of a client of ours through the balancer.
 type Request struct {
 	Cluster  string
-	Balancer string             // the address of the balancer, as a Target of kind balancer names it
-	Node     string             // id of the node that owns the session; "": not told
-	Session  probes.Fingerprint // that the client was given first; "": no id is visible
+	Balancer string             // address of the balancer, as in a Target of kind balancer
+	Node     string             // id of the node that owns the session; "": not known
+	Session  probes.Fingerprint // first session of the client; "": no id is visible
 	At       time.Time
 	Latency  time.Duration
 	Outcome  Outcome
 }
 
-// harmSpan is from the first to the last of some requests.
+// harmSpan returns the time from the first to the last of some requests.
 func harmSpan(answers []*answer) Span {
 	var s Span
 	for _, a := range answers {
@@ -67,23 +66,17 @@ func harmSpan(answers []*answer) Span {
 	return s
 }
 
-// Affected is how many clients a finding concerns.
-type Affected struct {
-	Share float64 // of clients, estimated, in [0, 1]
-	Of    int     // how many observed clients that is estimated from; 0: not known
-}
-
-// A pageShape is what is known of the page that clients ask for, so that an answer
-// that is something else can be told from it.
+// A pageShape is what is known of the page that clients request, to tell it from
+// other pages.
 type pageShape struct {
-	labelled     bool // whoever gives it tells which node that is
-	showsSession bool // it shows the session's id itself
+	labelled     bool // it carries the label of the node that answers
+	showsSession bool // it shows the session id
 	served       bool // new clients, or nodes asked directly, get it with 2xx or 3xx
 }
 
-// expectedPage looks at how the nodes answer when they are asked directly, and what
-// new clients get.
-func (v *analysis) expectedPage() pageShape {
+// expectedPage derives the page from the answers of nodes that were asked directly,
+// or else from those of new clients.
+func (v *nodeStates) expectedPage() pageShape {
 	p := pageShape{}
 	asked := 0
 	for _, o := range v.active {
@@ -108,15 +101,15 @@ func (v *analysis) expectedPage() pageShape {
 	return p
 }
 
-// isWrong reports whether an answer is some other page: it tells neither its node
-// nor the session, where the page does, and shows no value.
+// isWrong reports whether an answer is another page: it shows no node label, although
+// the page does, and neither session nor value.
 func (p pageShape) isWrong(ex probes.Exchange) bool {
 	return p.labelled && !ex.Truncated && ex.Failure == "" && ex.Answered() && ex.Status < http.StatusBadRequest &&
 		ex.Label == "" && ex.Value == "" && !ex.ShowsSession
 }
 
-// outcomeOf is what a client met.
-func (v *analysis) outcomeOf(a *answer) Outcome {
+// outcomeOf returns the outcome of a request.
+func (v *outcomes) outcomeOf(a *answer) Outcome {
 	moved := a.moved() && (v.policy() == probes.PolicySticky || v.policy() == probes.PolicyReplicated)
 	if o := v.page.outcome(a.Step, a.sessionOutcome, moved); a.foreign == nil || o == OutcomeError {
 		return o
@@ -124,16 +117,16 @@ func (v *analysis) outcomeOf(a *answer) Outcome {
 	return OutcomeForeign
 }
 
-// outcome is what a client met by one step, as far as that step tells.
+// outcome returns the outcome of one request by its answer alone.
 func (p pageShape) outcome(s probes.Step, sessionOutcome probes.SessionOutcome, moved bool) Outcome {
 	missing := s.Status == http.StatusNotFound || s.Status == http.StatusMethodNotAllowed
 	switch {
-	case s.Failure == probes.FailureCancelled || !asked(s.Exchange):
+	case s.Failure == probes.FailureCancelled || !completed(s.Exchange):
 		return OutcomeUnknown
 	case s.Failure != "" || s.Status >= http.StatusInternalServerError:
 		return OutcomeError
 	case s.Status >= http.StatusBadRequest && (!p.served || s.Kind == probes.StepWrite && missing):
-		return OutcomeUnknown // a matter of configuration: there is no such page, or no way to store a value
+		return OutcomeUnknown // a matter of configuration: there is no such page, or it does not store values
 	case s.Status >= http.StatusBadRequest:
 		return OutcomeError
 	case s.Kind != probes.StepWrite && p.isWrong(s.Exchange):
@@ -149,17 +142,17 @@ func (p pageShape) outcome(s probes.Step, sessionOutcome probes.SessionOutcome, 
 	}
 }
 
-// OutcomeOf is what the ith request of a client came to, for requests between two
-// rounds: as far as the newest report and the client's own answers tell.
+// OutcomeOf returns the outcome of the ith request of a client between two rounds, by
+// the newest report and the client's own answers.
 func (r Report) OutcomeOf(w probes.Trace, i int, who Identity) Outcome {
 	owner, node := who.NodeOf(w.OpenedBy), who.NodeOf(w.Steps[i].Label)
 	stays := r.Session.Policy == probes.PolicySticky || r.Session.Policy == probes.PolicyReplicated
 	return r.page.outcome(w.Steps[i], w.SessionOutcome(i), stays && owner != "" && node != "" && node != owner)
 }
 
-// requests are the requests of this round's clients with what they came to. Those
-// between two rounds have been told by then.
-func (v *analysis) requests() []Request {
+// requests returns the requests of this round's clients. Requests between two rounds
+// have been reported before.
+func requests(v *outcomes) []Request {
 	var list []Request
 	for _, a := range v.answers {
 		owner := a.trace.openedBy
@@ -174,8 +167,8 @@ func (v *analysis) requests() []Request {
 	return list
 }
 
-// BalancerName is an address of the balancer as a Target names it: its URL, and
-// the address that was dialled.
+// BalancerName returns the name of a balancer address as in a Target: its URL and the
+// dialled address.
 func BalancerName(url string, at netip.AddrPort) string {
 	if !at.IsValid() {
 		return url

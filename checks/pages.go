@@ -6,8 +6,9 @@ import (
 	"stickwatch/probes"
 )
 
-// pages finds pages that are not as configured; the session test page is one.
-func pages(v *analysis) []Finding {
+// pages finds pages that do not answer as configured, including the session test
+// page.
+func pages(v *outcomes) []Finding {
 	var list []Finding
 	for i, page := range v.Cluster.Pages {
 		var failing []string
@@ -19,30 +20,29 @@ func pages(v *analysis) []Finding {
 		}
 		for _, e := range v.frontends {
 			if i < len(e.Pages) && e.answered() && !v.ownError(e.Pages[i]) && !asConfigured(page, e.Pages[i]) {
-				list = append(list, v.failsThrough(e, page, e.Pages[i], failing))
+				list = append(list, failsThrough(v.nodeStates, e, page, e.Pages[i], failing))
 			}
 		}
 	}
-	return append(append(list, v.sessionPage()...), v.pageInBetween()...)
+	return append(append(list, sessionPage(v.nodeStates)...), pageInBetween(v)...)
 }
 
-// asConfigured reports whether an answer is what the configuration wants; one
-// that was not asked for is.
+// asConfigured reports whether an answer is as configured; a missing exchange is.
 func asConfigured(page probes.Page, ex probes.Exchange) bool {
-	return !asked(ex) || (ex.Failure == "" && page.Want.Has(ex.Status))
+	return !completed(ex) || (ex.Failure == "" && page.Want.Has(ex.Status))
 }
 
-// failsOn is about a page that fails on a node.
+// failsOn returns the finding about a page that fails on a node.
 func failsOn(node string, page probes.Page, ex probes.Exchange) Finding {
 	f := about(PageFailing, Warning, node)
 	f.Target = page.Path
 	return aboutPage(f, MsgPageFailsOn, page, ex)
 }
 
-// failsThrough is about a page that fails where users ask for it: the nodes on
-// which it does, too, and the one that the balancer got no answer from, are
-// those that may have caused it.
-func (v *analysis) failsThrough(e frontend, page probes.Page, ex probes.Exchange, failing []string) Finding {
+// failsThrough returns the finding about a page that fails through the balancer. The
+// nodes on which it fails directly, and the one that the balancer got no answer from,
+// may be the cause.
+func failsThrough(v *nodeStates, e frontend, page probes.Page, ex probes.Exchange, failing []string) Finding {
 	f := Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}
 	culprit := v.attributePlainFailure(ex)
 	f.Nodes = v.nodesWhere(func(id string) bool { return id == culprit || slices.Contains(failing, id) })
@@ -56,10 +56,10 @@ func aboutPage(f Finding, fails MessageID, page probes.Page, ex probes.Exchange)
 	return f
 }
 
-// sessionPage judges the session test page, unless it is one of the pages. One
-// that nobody has is a matter of configuration: see doubts.
-func (v *analysis) sessionPage() []Finding {
-	if v.Cluster.Session == nil || v.noTestPage() {
+// sessionPage finds nodes on which the session test page fails, unless it is one of
+// the configured pages. If no node has it, that is a doubt: see doubts.
+func sessionPage(v *nodeStates) []Finding {
+	if v.Cluster.Session == nil || noTestPage(v) {
 		return nil
 	}
 	page := probes.Page{Path: v.Cluster.Session.Path, Want: probes.StatusRange{From: 200, To: 399}}
@@ -79,14 +79,15 @@ func (v *analysis) sessionPage() []Finding {
 	return list
 }
 
-// othersHavePage reports whether another node that is well answers with the page.
-func (v *analysis) othersHavePage(node string) bool {
+// othersHavePage reports whether another ready node answers with the page.
+func (v *nodeStates) othersHavePage(node string) bool {
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
 		return o.Node != node && v.ready(o.Node) && o.Session != nil && o.Session.OK() && o.Session.Label != ""
 	})
 }
 
-// notThePage is about a node that answers with something else, though with 2xx.
+// notThePage returns the finding about a node that answers with another page, with
+// 2xx or 3xx.
 func notThePage(node string, page probes.Page, ex probes.Exchange) Finding {
 	f := failsOn(node, page, ex)
 	f.Summary = msg(MsgAnotherPage, Args{Path: page.Path, Node: node})
@@ -97,13 +98,13 @@ func notThePage(node string, page probes.Page, ex probes.Exchange) Finding {
 	return f
 }
 
-// pageInBetween judges what new clients are given of the page that walks ask
-// for. An answer that no node gives, while a well one has the page, is of
-// something in between, such as another virtual host or a closed location.
-func (v *analysis) pageInBetween() []Finding {
+// pageInBetween finds answers to new clients that no node gives, while a ready node
+// has the page. They come from something in between, such as another virtual host or
+// a protected location.
+func pageInBetween(v *outcomes) []Finding {
 	page := probes.Page{Path: v.Cluster.ClientPath(), Want: probes.StatusRange{From: 200, To: 399}}
-	private := v.Cluster.Session == nil && v.Cluster.Status != nil // /status need not be open to the public
-	if private || !v.hasPage(page) || slices.ContainsFunc(v.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
+	private := v.Cluster.Session == nil && v.Cluster.Status != nil // /status need not be public
+	if private || !hasPage(v.nodeStates, page) || slices.ContainsFunc(v.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
 		return nil
 	}
 	var list []Finding
@@ -114,9 +115,9 @@ func (v *analysis) pageInBetween() []Finding {
 				continue
 			}
 			ex := w.First()
-			_, told := v.replies[replyOf(ex)]
-			other := v.page.isWrong(ex) && !v.someNodeErrs()
-			if ex.Answered() && (other || !told && !asConfigured(page, ex)) && !v.ownError(ex) && w.answers[0].failedNode == "" {
+			_, known := v.replies[replyOf(ex)]
+			other := v.page.isWrong(ex) && !someNodeErrs(v.nodeStates)
+			if ex.Answered() && (other || !known && !asConfigured(page, ex)) && !v.ownError(ex) && w.answers[0].failedNode == "" {
 				got = append(got, ex)
 			}
 		}
@@ -127,18 +128,18 @@ func (v *analysis) pageInBetween() []Finding {
 	return list
 }
 
-// hasPage reports whether some node that is well has the page.
-func (v *analysis) hasPage(page probes.Page) bool {
+// hasPage reports whether some ready node has the page.
+func hasPage(v *nodeStates, page probes.Page) bool {
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
-		return v.ready(o.Node) && slices.ContainsFunc(questions(o), func(ex probes.Exchange) bool {
-			return ex.Path == page.Path && asked(ex) && asConfigured(page, ex)
+		return v.ready(o.Node) && slices.ContainsFunc(directExchanges(o), func(ex probes.Exchange) bool {
+			return ex.Path == page.Path && completed(ex) && asConfigured(page, ex)
 		})
 	})
 }
 
-// someNodeErrs reports whether a node, asked directly, gives something else than
-// the page, too: then it may have given what clients got.
-func (v *analysis) someNodeErrs() bool {
+// someNodeErrs reports whether some node, asked directly, answers with another page,
+// which may then be the one that clients got.
+func someNodeErrs(v *nodeStates) bool {
 	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return o.Session != nil && v.page.isWrong(*o.Session) })
 }
 
@@ -156,9 +157,9 @@ func failsInBetween(e frontend, page probes.Page, got []probes.Exchange) Finding
 	return f
 }
 
-// noTestPage reports whether every node that is up answers the session test
-// page with a 4xx: the path is wrong, or the application has no such page.
-func (v *analysis) noTestPage() bool {
+// noTestPage reports whether every node that is up answers the session test page with
+// a 4xx: the path is wrong, or the application has no such page.
+func noTestPage(v *nodeStates) bool {
 	with := 0
 	for _, o := range v.active {
 		if !v.up[o.Node] || o.Session == nil {

@@ -4,10 +4,10 @@ import "stickwatch/probes"
 
 const app = "/app_a/"
 
-// withPage is a healthy round in which everybody was asked for a page, too;
-// nodes says what each of them answered, through what the balancer did.
+// withPage returns a healthy round with a configured page; nodes are the direct
+// answers, through the balancer's.
 func withPage(through probes.Exchange, nodes ...probes.Exchange) func() *round {
-	return bent(func(r *round) {
+	return changed(func(r *round) {
 		r.Cluster.Pages = []probes.Page{{Path: app, Want: probes.StatusRange{From: 200, To: 399}}}
 		for i := range r.Nodes {
 			r.Nodes[i].Pages = []probes.Exchange{nodes[i]}
@@ -87,7 +87,7 @@ var pageSpecs = []spec{
 	},
 	{
 		name: "something in between: at one of two addresses",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.through(otherLB)
 			w := r.visit("")
 			w.Balancer, w.Steps[0].Status = otherLB, 403
@@ -96,7 +96,7 @@ var pageSpecs = []spec{
 	},
 	{
 		name: "nothing in between: a node says the same",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.direct("node2", page(testPage, 404))
 			r.leave("node2")
 			r.visit("").Steps[0].Status = 404
@@ -122,7 +122,7 @@ var pageSpecs = []spec{
 	},
 	{
 		name: "fewer pages than configured",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Cluster.Pages = []probes.Page{{Path: app, Want: probes.StatusRange{From: 200, To: 399}}}
 		}),
 	},
@@ -134,7 +134,7 @@ var pageSpecs = []spec{
 	},
 	{
 		name: "the session test page of one node",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.direct("node2", page(testPage, 404))
 			r.leave("node2")
 		}),

@@ -12,8 +12,8 @@ import (
 	"stickwatch/probes"
 )
 
-// TestJudgeAnything: a round that makes no sense is judged all the same, and
-// what is said of it has a form.
+// TestJudgeAnything tests that Judge accepts senseless rounds, and returns
+// well-formed reports.
 func TestJudgeAnything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyRound(t)
@@ -33,14 +33,15 @@ func TestJudgeAnything(t *testing.T) {
 	})
 }
 
-// TestJudgeIsAFunction: the same round means the same, and is not changed.
+// TestJudgeIsAFunction tests that Judge returns the same for the same round, and does
+// not change it.
 func TestJudgeIsAFunction(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyRound(t)
 		first, second := checks.Judge(r), checks.Judge(r)
 		for i := range max(len(first.Findings), len(second.Findings)) {
-			if len(first.Findings) != len(second.Findings) || tell(first.Findings[i]) != tell(second.Findings[i]) {
-				t.Fatalf("got %q, then %q", tellAll(first), tellAll(second))
+			if len(first.Findings) != len(second.Findings) || line(first.Findings[i]) != line(second.Findings[i]) {
+				t.Fatalf("got %q, then %q", lines(first), lines(second))
 			}
 		}
 	})
@@ -63,7 +64,7 @@ func anyRound(t *rapid.T) checks.Round {
 			URL: oneOf(t, "url", lbURL, "http://other.example/"), Address: anyAddress(t), Primary: anyExchange(t), Pages: anyExchanges(t),
 		}
 		same := func(o probes.BalancerObservation) bool { return o.URL == b.URL && o.Address == b.Address }
-		if !contains(r.Balancers, same) { // an address is asked once
+		if !contains(r.Balancers, same) { // each address is asked once
 			r.Balancers = append(r.Balancers, b)
 		}
 	}
@@ -72,8 +73,8 @@ func anyRound(t *rapid.T) checks.Round {
 			r.Nodes = append(r.Nodes, anyNode(t, n.ID))
 		}
 	}
-	for range rapid.IntRange(0, 12).Draw(t, "walks") {
-		r.Traces = append(r.Traces, anyWalk(t))
+	for range rapid.IntRange(0, 12).Draw(t, "traces") {
+		r.Traces = append(r.Traces, anyTrace(t))
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "crossings") {
 		r.FailoverChecks = append(r.FailoverChecks, probes.FailoverCheck{
@@ -137,7 +138,7 @@ func anyCluster(t *rapid.T) *probes.Cluster {
 
 func anyNode(t *rapid.T, id string) probes.NodeObservation {
 	o := probes.NodeObservation{
-		Node: id, Primary: anyExchange(t), Pages: anyExchanges(t), Label: oneOf(t, "told", id, id, anyLabel(t)),
+		Node: id, Primary: anyExchange(t), Pages: anyExchanges(t), Label: oneOf(t, "label", id, id, anyLabel(t)),
 		Version: oneOf(t, "version", "", "1.1", "1.2"),
 		Clock:   probes.ClockOffset{Min: anyDuration(t), Max: anyDuration(t), Samples: oneOf(t, "samples", 0, 2)},
 	}
@@ -156,7 +157,7 @@ func anyNode(t *rapid.T, id string) probes.NodeObservation {
 	return o
 }
 
-func anyWalk(t *rapid.T) probes.Trace {
+func anyTrace(t *rapid.T) probes.Trace {
 	w := probes.Trace{
 		URL: lbURL, Balancer: anyAddress(t), Base: 1000,
 		Client:   oneOf(t, "client", "", "198.18.1.1", "198.18.2.1", "stickwatch-1"),
@@ -190,7 +191,7 @@ func anyEvidence(t *rapid.T, kind probes.EvidenceKind) probes.EvidenceObservatio
 	return o
 }
 
-// anyExchange is well more often than not, else nothing would come of a walk.
+// anyExchange mostly succeeds; otherwise most traces would be empty.
 func anyExchange(t *rapid.T) probes.Exchange {
 	ex := probes.Exchange{
 		At:           began.Add(anyDuration(t)),
@@ -229,7 +230,7 @@ func anyLabel(t *rapid.T) string {
 		"10.0.0.1:8080, 10.0.0.2:8080", "10.0.0.1:8080 : 10.0.0.3:8080", ", ", " : ", " ", anyText(t))
 }
 
-// anyText is as probes let it through: one clean line of bounded length.
+// anyText returns a text as probes produce it: one clean line of bounded length.
 func anyText(t *rapid.T) string {
 	return probes.Clean(rapid.StringN(0, 300, 300).Draw(t, "text"), probes.MaxValue)
 }

@@ -7,36 +7,52 @@ import (
 	"stickwatch/probes"
 )
 
-// This file finds the moment at which the balancer sent many clients elsewhere,
-// where they stay: a server was added, removed or reordered, or the balancer
-// forgot its table. That is an event: it is told once, and is over.
+// This file finds the moment at which the balancer sent many clients to another node,
+// where they stay: a server was added, removed or moved in the list, or the balancer
+// lost its stick table. That is an event and is reported once.
 
 // A PoolHistory is what earlier rounds knew of the balancer as a whole.
 type PoolHistory struct {
-	Agreed   bool      // the newest answers that could tell followed the configured arithmetic
+	Agreed   bool      // the newest answers that could show it followed the configured arithmetic
 	Lost     time.Time // when session_lost was last found; zero: never
-	Drifted  time.Time // when sessions were last seen to drift; zero: never
+	Drifted  time.Time // when sessions last drifted; zero: never
 	Remapped Remapping
 }
 
 // A Remapping is a moment at which the balancer changed where it sends clients.
 type Remapping struct {
 	At       time.Time // when the first client was found elsewhere; zero: never
-	Last     time.Time // when one was found elsewhere for the last time: a change may be undone
+	Last     time.Time // when a client was last found elsewhere: a change may be undone
 	Moved    int       // clients that changed their node and stayed
 	Of       int       // clients that were observed meanwhile
-	Lost     int       // sessions that were gone because of it
-	Change   Message   // what arithmetic says was changed; none: it cannot tell
-	Nodes    []string  // the nodes whose clients moved, or the node whose line came or went
-	Follows  []string  // nodes that were out at that moment, so that others were hashed anew
+	Lost     int       // sessions that were lost because of it
+	Change   Message   // the change that the arithmetic shows; zero: not known
+	Nodes    []string  // nodes whose clients moved, or the node whose line was added or removed
+	Follows  []string  // nodes that were out at that moment, so that clients were rehashed
 	Evidence []Message
 }
 
-// remappingReportedFor is for how long a remapping is told.
+// remappingReportedFor is how long a remapping is reported.
 const remappingReportedFor = restartReportedFor
 
-// remapped reports whether the pool is not the configured one any more.
+// remapped reports whether the balancer's pool is no longer the configured one.
 func (h *History) remapped() bool { return h != nil && !h.Pool.Agreed && !h.Pool.Remapped.At.IsZero() }
+
+// remaps is the sixth stage: whether the balancer changed where it sends clients.
+type remaps struct {
+	*movement
+
+	remap *remap      // that this round has seen; nil: none
+	pool  PoolHistory // this round included
+}
+
+// findRemaps returns the sixth stage of a round.
+func findRemaps(moved *movement) *remaps {
+	v := &remaps{movement: moved}
+	v.remap = v.remapping()
+	v.pool = v.poolHistory()
+	return v
+}
 
 // A remap is a remapping that this round has seen, with the clients that show it.
 type remap struct {
@@ -44,13 +60,13 @@ type remap struct {
 	traces []*trace
 }
 
-// includes reports whether a client was sent elsewhere by it.
+// includes reports whether the remapping moved a client.
 func (r *remap) includes(w *trace) bool { return r != nil && slices.Contains(r.traces, w) }
 
-// remapping looks for clients of earlier rounds that were moved away from nodes
-// which are well and still get others, and that stay where they are now, while
-// clients of this round are held.
-func (v *analysis) remapping() *remap {
+// remapping finds clients of earlier rounds that left nodes which are well and still
+// get other clients, and that stay on their new node, while the balancer keeps
+// clients of this round.
+func (v *remaps) remapping() *remap {
 	if v.Past == nil || v.policy() == probes.PolicyNone || v.policy() == probes.PolicyShared || len(v.drifts) > 0 {
 		return nil
 	}
@@ -94,12 +110,12 @@ func (v *analysis) remapping() *remap {
 	return r
 }
 
-// answeredBy reports whether a client came back, and who answered it is known.
-func (a *answer) answeredBy() bool { return a.cameBack() && a.OK() && a.servingNode != "" }
+// answeredBy reports whether the request is a follow-up that a known node answered.
+func (a *answer) answeredBy() bool { return a.isFollowUp() && a.OK() && a.servingNode != "" }
 
-// manyMoved reports whether the clients that moved are too many for chance, or
-// the arithmetic names what changed.
-func (v *analysis) manyMoved(r *remap, change Message) bool {
+// manyMoved reports whether too many clients moved for chance, or the arithmetic
+// shows what changed.
+func (v *remaps) manyMoved(r *remap, change Message) bool {
 	switch {
 	case r.Moved == 0:
 		return false
@@ -108,26 +124,26 @@ func (v *analysis) manyMoved(r *remap, change Message) bool {
 	case r.Moved >= 2 && 3*r.Moved >= r.Of:
 		return true
 	case v.rehashes() && len(v.disruptedAt(r.At)) > 0:
-		return true // a hash over the servers that are left moves clients of the others, too
-	case v.rehashes() && slices.ContainsFunc(r.traces, v.knownAtHome):
-		return true // nothing but the balancer has changed: the node knows the session still
+		return true // a hash over the remaining servers moves clients of other nodes, too
+	case v.rehashes() && slices.ContainsFunc(r.traces, v.knownByHolder):
+		return true // only the balancer has changed: the node still knows the session
 	default:
 		byAddress := v.oracle == nil && v.Cluster.Balancer.Method != probes.MethodCookie
-		return r.Of == 1 && byAddress && v.Cluster.Balancer.KeyHeader() == "" // all that can be seen from one address
+		return r.Of == 1 && byAddress && v.Cluster.Balancer.KeyHeader() == "" // a single client is all that one address can show
 	}
 }
 
-// knownAtHome reports whether the node that a client was moved away from still knew
-// its session when that was presented to it.
-func (v *analysis) knownAtHome(w *trace) bool {
+// knownByHolder reports whether the node that a client left still knew its session
+// when it was presented there directly.
+func (v *remaps) knownByHolder(w *trace) bool {
 	return slices.ContainsFunc(v.OwnerChecks, func(c probes.OwnerCheck) bool {
 		return c.To == w.holder && c.Opened.Equal(w.Opened) && c.Session == w.First().Session && c.SessionOutcome() == probes.SessionKept
 	})
 }
 
-// movedForGood returns the answer by which a client of earlier rounds was found on
-// another node, where every later answer came from, too.
-func (v *analysis) movedForGood(w *trace) (first *answer, settled bool) {
+// movedForGood returns the answer that first showed a client of earlier rounds on
+// another node, if all later answers came from that node.
+func (v *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 	var last *answer
 	for _, a := range slices.Concat(w.earlier, w.answers) {
 		switch {
@@ -143,171 +159,29 @@ func (v *analysis) movedForGood(w *trace) (first *answer, settled bool) {
 		}
 	}
 	if first == nil || v.movedByDisruption(first) || !v.ready(w.holder) || first.servingNode == w.owner || slices.Contains(first.upstreamsTried, w.holder) ||
-		v.rotationStates[w.holder].Sure || v.history.Nodes[w.holder].Down || last == first && len(w.answers) > 1 {
+		v.rotationStates[w.holder].Sure || v.nodeHistory[w.holder].Down || last == first && len(w.answers) > 1 {
 		return nil, false
 	}
 	return first, true
 }
 
-// movedByDisruption reports whether a disruption since the last answer of its own node
-// explains that another one answered a client. One that paused may have been moved by
-// anything that is over by now.
-func (v *analysis) movedByDisruption(a *answer) bool {
+// movedByDisruption reports whether a disruption since the last answer of a client's
+// own node explains that another node answered. A client that paused may have been
+// moved by any disruption meanwhile.
+func (v *remaps) movedByDisruption(a *answer) bool {
 	since := a.lostIn()
 	return v.sentBy(a, v.disruptedWithin(since)) || a.pauseBefore() >= shortestPause && v.byRestartElsewhere(a, since)
 }
 
-// A pool is a list of server lines that differs from the configured one by one edit.
-type pool struct {
-	servers []probes.Node
-	change  Message
-	node    string // whose line came or went; "": none
-}
-
-// changeOfPool finds the one change of the list of servers that explains where
-// every client went which was aimed by arithmetic. It finds none while the list
-// as configured explains them.
-func (v *analysis) changeOfPool() (change Message, node string) {
-	placed := v.placedByHash()
-	if v.oracle == nil || len(placed) < 2 || v.fits(v.Cluster.Nodes, placed) {
-		return Message{}, ""
-	}
-	for _, p := range v.otherPools() {
-		if v.fits(p.servers, placed) {
-			return p.change, p.node
-		}
-	}
-	return Message{}, ""
-}
-
-// placedByHash are the nodes that clients of this round met, by what the balancer
-// hashes of them. Nobody is left out that a disruption may have sent elsewhere:
-// then nothing can be said.
-func (v *analysis) placedByHash() map[string]string {
-	placed := make(map[string]string)
-	for _, w := range v.traces {
-		key := v.key(w)
-		if w.Continued || key == "" || w.openedBy == "" || !w.First().OK() {
-			continue
-		}
-		placed[key] = w.openedBy
-	}
-	if v.evidenceMissing(v.traffic) || len(v.disruptedAt(v.Started)) > 0 {
-		return nil
-	}
-	return placed
-}
-
-// fits reports whether a list of servers explains every placement.
-func (v *analysis) fits(servers []probes.Node, placed map[string]string) bool {
-	c := *v.Cluster
-	c.Nodes = servers
-	picker, ok := Oracle(&c)
-	if !ok {
-		return false
-	}
-	for key, node := range placed {
-		at, ok := picker.Pick(key)
-		if !ok || servers[at].ID != node && servers[at].ID != "" {
-			return false
-		}
-		if servers[at].ID == "" && slices.ContainsFunc(servers, func(n probes.Node) bool { return n.ID == node }) {
-			return false
-		}
-	}
-	return true
-}
-
-// otherPools are the lists that one edit makes of the configured one: a line
-// fewer, two lines swapped, a line marked down, a line more.
-func (v *analysis) otherPools() []pool {
-	nodes := v.Cluster.Nodes
-	var list []pool
-	for i, n := range nodes {
-		list = append(list, pool{slices.Delete(slices.Clone(nodes), i, i+1), msg(MsgLineRemoved, Args{Node: n.ID}), n.ID})
-	}
-	for _, order := range orders(nodes) {
-		list = append(list, pool{order, msg(MsgLinesReordered, Args{}), ""})
-	}
-	for i := range len(nodes) + 1 {
-		unlistedNode := probes.Node{URL: nodes[0].URL, Weight: 1}
-		list = append(list, pool{slices.Insert(slices.Clone(nodes), i, unlistedNode), msg(MsgLineAdded, Args{}), ""})
-	}
-	return list
-}
-
-// maxPermuted bounds the lists of which every order is tried; of longer ones two
-// lines are swapped, or all reversed.
-const maxPermuted = 5
-
-// orders are the other orders that the lines may be in.
-func orders(nodes []probes.Node) [][]probes.Node {
-	var list [][]probes.Node
-	if len(nodes) <= maxPermuted {
-		permute(slices.Clone(nodes), 0, func(order []probes.Node) { list = append(list, slices.Clone(order)) })
-		return list
-	}
-	for i := range nodes {
-		for j := i + 1; j < len(nodes); j++ {
-			swapped := slices.Clone(nodes)
-			swapped[i], swapped[j] = swapped[j], swapped[i]
-			list = append(list, swapped)
-		}
-	}
-	reversed := slices.Clone(nodes)
-	slices.Reverse(reversed)
-	return append(list, reversed)
-}
-
-// permute yields every order of the nodes from the kth on.
-func permute(nodes []probes.Node, k int, yield func([]probes.Node)) {
-	if k == len(nodes) {
-		yield(nodes)
-		return
-	}
-	for i := k; i < len(nodes); i++ {
-		nodes[k], nodes[i] = nodes[i], nodes[k]
-		permute(nodes, k+1, yield)
-		nodes[k], nodes[i] = nodes[i], nodes[k]
-	}
-}
-
-// poolHistory takes what this round has seen of the pool into the history.
-func (v *analysis) poolHistory() PoolHistory {
-	h := v.past().Pool
-	if len(v.drifts) > 0 {
-		h.Drifted = v.Started
-	}
-	placed := v.placedByHash()
-	if v.oracle != nil && len(placed) >= 2 {
-		h.Agreed = v.fits(v.Cluster.Nodes, placed)
-	}
-	if v.remap == nil {
-		return h
-	}
-	r := v.remap.Remapping
-	r.Last = r.At
-	if old := h.Remapped; v.Started.Sub(old.At) <= remappingReportedFor { // one event may be seen by several rounds
-		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
-		if !old.Change.IsZero() {
-			r.Change = old.Change
-		}
-		r.Nodes = v.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
-		r.Evidence = old.Evidence
-	}
-	h.Remapped = r
-	return h
-}
-
-// remapped finds that the balancer has sent many clients elsewhere a moment ago.
-func remapped(v *analysis) []Finding {
-	r := v.history.Pool.Remapped
+// remapped finds that the balancer has recently sent many clients to another node.
+func remapped(v *remaps) []Finding {
+	r := v.pool.Remapped
 	if r.At.IsZero() || v.Started.Sub(r.At) > remappingReportedFor {
 		return nil
 	}
 	f := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: r.Nodes, When: r.At}
 	f.follows = r.Follows
-	for _, node := range r.Follows { // whose failure may be over by now
+	for _, node := range r.Follows { // the failure may have ended
 		if d, ok := v.disruptionAt(node, r.At); ok && !d.Gone.IsZero() {
 			f.ExplainedBy = about(NodeDown, Warning, node).Key()
 			break
@@ -316,15 +190,15 @@ func remapped(v *analysis) []Finding {
 	if r.Lost > 0 {
 		f.Severity = Critical
 	}
-	f.Summary = msg(MsgRemapped, Args{Count: r.Moved, Of: r.Of, At: r.At, Lost: r.Lost, Why: v.whyRemapped(r)})
+	f.Summary = msg(MsgRemapped, Args{Count: r.Moved, Of: r.Of, At: r.At, Lost: r.Lost, Why: whyRemapped(v.nodeStates, r)})
 	f.Affected = Affected{Share: float64(r.Moved) / float64(max(1, r.Of)), Of: r.Of}
 	f.Evidence = r.Evidence
-	f.Remedy = v.remapRemedy(r)
+	f.Remedy = remapRemedy(v.nodeStates, r)
 	return []Finding{f}
 }
 
-// whyRemapped is what was changed, as far as that can be told; nil: nobody knows.
-func (v *analysis) whyRemapped(r Remapping) *Message {
+// whyRemapped returns what was changed; nil: not known.
+func whyRemapped(v *nodeStates, r Remapping) *Message {
 	switch {
 	case !r.Change.IsZero():
 		return &r.Change
@@ -337,7 +211,7 @@ func (v *analysis) whyRemapped(r Remapping) *Message {
 	}
 }
 
-func (v *analysis) remapRemedy(r Remapping) Message {
+func remapRemedy(v *nodeStates, r Remapping) Message {
 	switch {
 	case r.Change.ID == MsgLineRemoved:
 		return msg(MsgMarkDown, Args{})

@@ -1,16 +1,19 @@
 package checks
 
 import (
+	"cmp"
+	"slices"
+	"strconv"
 	"time"
 
 	"stickwatch/probes"
 )
 
-// A Verdict is a cluster's state in one word.
+// A Verdict is the state of a cluster in one word.
 type Verdict string
 
-// The verdicts. Inconclusive: the picture could not be taken, or the evidence
-// asked for cannot be had; it does not hide a finding at hand.
+// The verdicts. Inconclusive means that the round is incomplete or cannot give the
+// requested evidence; it never hides a critical finding.
 const (
 	Healthy      Verdict = "healthy"
 	Degraded     Verdict = "degraded"
@@ -18,7 +21,7 @@ const (
 	Inconclusive Verdict = "inconclusive"
 )
 
-// An Answer to a question that may have none.
+// An Answer answers a question, or says that the answer is not known.
 type Answer string
 
 // The answers.
@@ -28,71 +31,174 @@ const (
 	Unknown Answer = "unknown"
 )
 
-// A Report is a judged round: what was seen of a cluster and what it means.
+// A Report is a judged round: the observations of a cluster, and the findings.
 type Report struct {
 	Cluster  string
 	Started  time.Time
 	Duration time.Duration
 	Verdict  Verdict
 	// Doubts are the reasons for which the verdict is inconclusive, or would be
-	// but for the findings: one sentence each.
+	// without a critical finding: one sentence each.
 	Doubts []Message
 
 	Balancers    []probes.BalancerObservation
 	Nodes        []NodeReport
 	Session      SessionReport
 	Dependencies []DependencyReport
-	Findings     []Finding // causes before what they explain, the most severe first
+	Findings     []Finding // each cause before the findings that it explains, the most severe first
 
-	Requests []Request // of our clients in this round, with what they came to
+	Requests []Request // of our clients in this round, with their outcomes
 	page     pageShape
-	// History is what is known by now: the next round's Past.
+	// History is the Past of the next round.
 	History *History
 }
 
-// A NodeReport is a node with what was concluded about it.
+// A NodeReport is a node with the conclusions about it.
 type NodeReport struct {
 	probes.NodeObservation
 	Up         bool
 	InRotation Answer
-	Rotation   Message // why InRotation says so
+	Rotation   Message // why InRotation has its value
 }
 
-// A SessionReport tells whether sessions stick, and how sure that is.
+// A SessionReport says whether sessions stay on their node, and with what confidence.
 type SessionReport struct {
 	Policy     probes.Policy
 	Sticky     Answer
 	Shared     Answer
-	Confidence float64 // that Sticky is not luck; 0 when Sticky is unknown
-	Reason     Message // why Sticky says so
+	Confidence float64 // that Sticky is not chance; 0 if Sticky is unknown
+	Reason     Message // why Sticky has its value
 	Canaries   []Canary
-	NewClients int    // clients that came new through the balancer
-	Moves      []Move // sessions that another node answered, each once a node
+	NewClients int    // new clients through the balancer
+	Moves      []Move // sessions that another node answered, once for each node
 }
 
-// A Canary is a walk whose answers are told by node id.
+// A Canary is a client trace with node ids.
 type Canary struct {
-	Pinned   string // the node that holds the session; "" when not known
-	Client   string // the client address or key presented; "": our own
-	Balancer string // the address it went through
+	Pinned   string // node that holds the session; "": not known
+	Client   string // address or key that the client presented; "": our own
+	Balancer string // address that it went through
 	Steps    []CanaryStep
 }
 
-// A CanaryStep is one answer a canary got.
+// A CanaryStep is one answer of a canary.
 type CanaryStep struct {
 	At      time.Time
 	Kind    probes.StepKind
-	Node    string // node id; the label in quotes when no node owns it; "" when the answer does not tell
+	Node    string // node id; an unlisted label in quotes; "": the answer carries no label
 	Session probes.Fingerprint
 	Status  int
 	Error   string
 }
 
-// A DependencyReport joins what stickwatch saw of a dependency with what the
-// nodes say about it.
+// A DependencyReport joins the probe of a dependency with the reports of nodes about
+// it.
 type DependencyReport struct {
 	Name       string
 	Up         Answer
-	ReportedBy []string // ids of the nodes that say it is unavailable
+	ReportedBy []string // ids of the nodes that report it unavailable
 	Error      string
+}
+
+// canaries returns the traces with follow-ups or with a target node, in configuration
+// order of their nodes.
+func canaries(v *outcomes) []Canary {
+	var list []Canary
+	for _, w := range v.traces {
+		if len(w.Steps) < 2 && w.Expected == "" {
+			continue
+		}
+		c := Canary{Pinned: cmp.Or(w.holder, w.Expected), Client: w.Client, Balancer: w.Balancer.String()}
+		for _, a := range slices.Concat(w.earlier, w.answers) {
+			node := a.node
+			if node == "" && a.Label != "" {
+				node = strconv.Quote(a.Label)
+			}
+			c.Steps = append(c.Steps, CanaryStep{
+				At: a.At, Kind: a.Kind, Node: node, Session: a.Session, Status: a.Status, Error: a.Error,
+			})
+		}
+		list = append(list, c)
+	}
+	slices.SortStableFunc(list, func(a, b Canary) int { return cmp.Compare(v.index(a.Pinned), v.index(b.Pinned)) })
+	return list
+}
+
+// doubts returns the reasons for which the observations do not suffice for a verdict.
+func doubts(v *rotation, session SessionReport) []Message {
+	var list []Message
+	if doubt := v.cutShort(); !doubt.IsZero() {
+		list = append(list, doubt)
+	}
+	if doubt := sessionDoubt(v, session); !doubt.IsZero() {
+		list = append(list, doubt)
+	}
+	if v.ExpectVersion != "" && noVersion(v.nodeStates) {
+		list = append(list, msg(MsgNoVersion, Args{}))
+	}
+	if isolated(v.outcomes) {
+		list = append(list, msg(MsgIsolated, Args{}))
+	}
+	return list
+}
+
+// sessionDoubt returns why it is not known whether the session policy is kept; zero
+// if it is known, or no session can move.
+func sessionDoubt(v *rotation, session SessionReport) Message {
+	if v.policy() == probes.PolicyNone || len(v.destinations()) < 2 {
+		return Message{}
+	}
+	switch {
+	case noTestPage(v.nodeStates):
+		return msg(MsgNoTestPage, Args{Path: v.Cluster.Session.Path})
+	case v.policy() != probes.PolicyShared && session.Sticky == Unknown:
+		return msg(MsgStickinessUnknown, Args{Why: &session.Reason})
+	case v.policy() == probes.PolicyShared && v.followUps() == 0:
+		return msg(MsgNoSession, Args{})
+	default:
+		return Message{}
+	}
+}
+
+// cutShort returns what stickwatch did not get to ask in this round; zero if it asked
+// everything.
+func (v *outcomes) cutShort() Message {
+	nodes, addresses := v.notAsked()
+	switch {
+	case len(nodes)+len(addresses) == 0 && len(v.frontends) > 0:
+		return Message{}
+	case len(addresses) == len(v.frontends):
+		return msg(MsgCutShortBeforeBalancer, Args{Nodes: nodes})
+	default:
+		return msg(MsgCutShort, Args{Nodes: nodes, Addresses: addresses})
+	}
+}
+
+// notAsked returns the nodes and the balancer addresses that stickwatch did not get
+// to ask.
+func (v *outcomes) notAsked() (nodes, addresses []string) {
+	for _, e := range v.frontends {
+		if !completed(e.Primary) {
+			addresses = append(addresses, e.name)
+		}
+	}
+	return v.nodesWhere(func(id string) bool { return !completed(v.direct[id].Primary) }), addresses
+}
+
+// isolated reports whether every request failed before it left this machine.
+func isolated(v *outcomes) bool {
+	local := func(ex probes.Exchange) bool {
+		return ex.Failure == probes.FailureDNS || ex.Failure == probes.FailureUnreachable
+	}
+	for _, o := range v.Nodes {
+		if !local(o.Primary) {
+			return false
+		}
+	}
+	for _, e := range v.frontends {
+		if !local(e.Primary) {
+			return false
+		}
+	}
+	return len(v.Nodes)+len(v.frontends) > 0
 }

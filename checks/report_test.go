@@ -12,8 +12,8 @@ import (
 	"stickwatch/probes"
 )
 
-// TestSessionReport: whether sessions stick, whether nodes share them, and how
-// sure that is.
+// TestSessionReport tests whether sessions stick, whether nodes share them, and with
+// what confidence.
 func TestSessionReport(t *testing.T) {
 	for _, tc := range []struct {
 		name       string
@@ -25,21 +25,21 @@ func TestSessionReport(t *testing.T) {
 	}{
 		{"seven follow-ups on three nodes", healthy, checks.Yes, 1 - math.Pow(1./3, 7), checks.Unknown, 3},
 		{"ten on two", func() *round { return hashed(2) }, checks.Yes, 1 - math.Pow(.5, 10), checks.Unknown, 2},
-		{"the heavier the node, the better its luck", bent(func(r *round) { r.Cluster.Nodes[0].Weight = 8 }), checks.Unknown, 1 - math.Pow(.8, 7), checks.Unknown, 3},
-		{"a chain is as strong as its weakest link", bent(func(r *round) { r.Traces[1].Steps = r.Traces[1].Steps[:3] }), checks.Unknown, 1 - math.Pow(1./3, 2), checks.Unknown, 3},
-		{"one move is no proof", bent(func(r *round) { r.Traces[0].Steps[4].Label = "node3" }), checks.Unknown, 1 - math.Pow(1./3, 6), checks.Unknown, 3},
-		{"also where any node may answer", promising(probes.PolicyShared, scattered), checks.No, 1, checks.Unknown, 3},
+		{"the heavier the node, the better its luck", changed(func(r *round) { r.Cluster.Nodes[0].Weight = 8 }), checks.Unknown, 1 - math.Pow(.8, 7), checks.Unknown, 3},
+		{"a chain is as strong as its weakest link", changed(func(r *round) { r.Traces[1].Steps = r.Traces[1].Steps[:3] }), checks.Unknown, 1 - math.Pow(1./3, 2), checks.Unknown, 3},
+		{"one move is no proof", changed(func(r *round) { r.Traces[0].Steps[4].Label = "node3" }), checks.Unknown, 1 - math.Pow(1./3, 6), checks.Unknown, 3},
+		{"also where any node may answer", withPolicy(probes.PolicyShared, scattered), checks.No, 1, checks.Unknown, 3},
 		{"by a split", splitWorker, checks.No, 1, checks.Unknown, 3},
-		{"nothing followed", promising(probes.PolicyNone, missing(4)), checks.Unknown, 0, checks.Unknown, 4},
-		{"shared as far as was seen", promising(probes.PolicyReplicated, bent(func(r *round) {
-			r.cross("node1", "node2", true)
-			r.cross("node2", "node3", true)
+		{"nothing followed", withPolicy(probes.PolicyNone, missing(4)), checks.Unknown, 0, checks.Unknown, 4},
+		{"shared as far as was seen", withPolicy(probes.PolicyReplicated, changed(func(r *round) {
+			r.present("node1", "node2", true)
+			r.present("node2", "node3", true)
 		})), checks.Yes, 1 - math.Pow(1./3, 7), checks.Yes, 3},
-		{"not shared, if one does not know them", promising(probes.PolicyReplicated, bent(func(r *round) {
-			r.cross("node1", "node2", true)
-			r.cross("node2", "node3", false)
+		{"not shared, if one does not know them", withPolicy(probes.PolicyReplicated, changed(func(r *round) {
+			r.present("node1", "node2", true)
+			r.present("node2", "node3", false)
 		})), checks.Yes, 1 - math.Pow(1./3, 7), checks.No, 3},
-		{"no session test", bent(func(r *round) { r.Cluster.Session = nil }), checks.Unknown, 0, checks.Unknown, 3},
+		{"no session test", changed(func(r *round) { r.Cluster.Session = nil }), checks.Unknown, 0, checks.Unknown, 3},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := checks.Judge(tc.round().Round).Session
@@ -54,7 +54,7 @@ func TestSessionReport(t *testing.T) {
 	}
 }
 
-// TestInRotation: of each node, and why.
+// TestInRotation tests the rotation of each node, and the reason.
 func TestInRotation(t *testing.T) {
 	type says map[string]checks.Answer
 	for _, tc := range []struct {
@@ -65,12 +65,12 @@ func TestInRotation(t *testing.T) {
 		{"all were met", healthy, says{"node1": checks.Yes, "node2": checks.Yes, "node3": checks.Yes}},
 		{"one is ejected", func() *round { return hashed(3, 1) }, says{"node1": checks.Yes, "node2": checks.No, "node3": checks.Yes}},
 		{"one is ejected by one of two addresses", twoAddresses(1), says{"node1": checks.Yes, "node2": checks.Yes, "node3": checks.Yes}},
-		{"one is down", bent(func(r *round) { r.down("node2") }), says{"node1": checks.Yes, "node2": checks.Unknown, "node3": checks.Yes}},
+		{"one is down", changed(func(r *round) { r.down("node2") }), says{"node1": checks.Yes, "node2": checks.Unknown, "node3": checks.Yes}},
 		{"one is marked down, one a backup", from(missing(1), func(r *round) {
 			r.Cluster.Nodes[1].Down, r.Cluster.Nodes[2].Backup = true, true
 		}), says{"node1": checks.Yes, "node2": checks.No, "node3": checks.Unknown}},
 		{"a backup serves", from(missing(2), func(r *round) { r.Cluster.Nodes[2].Backup = true }), says{"node1": checks.Yes, "node2": checks.Unknown, "node3": checks.Yes}},
-		{"nobody came", threeNodes, says{"node1": checks.Unknown, "node2": checks.Unknown, "node3": checks.Unknown}},
+		{"no clients", threeNodes, says{"node1": checks.Unknown, "node2": checks.Unknown, "node3": checks.Unknown}},
 		{"errors are no service", from(threeNodes, func(r *round) { r.visit("node1").Steps[0].Status = 502 }), says{"node1": checks.Unknown, "node2": checks.Unknown, "node3": checks.Unknown}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -88,17 +88,17 @@ func TestInRotation(t *testing.T) {
 	}
 }
 
-// TestCanaries: walks as people read them, in the order of their nodes.
+// TestCanaries tests the canaries of a report, in the order of their nodes.
 func TestCanaries(t *testing.T) {
 	r := empty(2)
 	r.Cluster.Balancer.Method = probes.MethodIPHash
 	r.visit("node2", "node2", "10.0.0.9:80", "")
-	r.visit("node1") // came once: no canary
+	r.visit("node1") // without follow-ups: no canary
 	w := r.visit("node1", "node1")
 	w.Client, w.Expected = "198.18.1.1", "node1"
-	refusedWalk := r.visit("")
-	refusedWalk.Client, refusedWalk.Expected = "198.18.2.1", "node2"
-	refusedWalk.Steps[0].Exchange = refused(testPage)
+	refusedTrace := r.visit("")
+	refusedTrace.Client, refusedTrace.Expected = "198.18.2.1", "node2"
+	refusedTrace.Steps[0].Exchange = refused(testPage)
 
 	type canary struct {
 		Pinned, Client string
@@ -106,14 +106,14 @@ func TestCanaries(t *testing.T) {
 	}
 	var got []canary
 	for _, c := range checks.Judge(r.Round).Session.Canaries {
-		told := canary{Pinned: c.Pinned, Client: c.Client}
+		shown := canary{Pinned: c.Pinned, Client: c.Client}
 		for _, s := range c.Steps {
-			told.Nodes = append(told.Nodes, s.Node)
+			shown.Nodes = append(shown.Nodes, s.Node)
 		}
 		if c.Balancer != lb.String() {
 			t.Errorf("through %s, want %s", c.Balancer, lb)
 		}
-		got = append(got, told)
+		got = append(got, shown)
 	}
 	want := []canary{
 		{"node1", "198.18.1.1", []string{"node1", "node1"}},
@@ -125,7 +125,7 @@ func TestCanaries(t *testing.T) {
 	}
 }
 
-// TestDependencyReports joins what was probed with what nodes complain of.
+// TestDependencyReports tests that probes and reports of nodes are joined.
 func TestDependencyReports(t *testing.T) {
 	r := healthy()
 	r.Dependencies = []probes.DependencyObservation{{Name: "Redis Server", Up: true}, {Name: "DB", Error: "connection refused"}}
@@ -140,7 +140,8 @@ func TestDependencyReports(t *testing.T) {
 	}
 }
 
-// TestEveryNodeIsReported: in the order of the configuration, seen or not.
+// TestEveryNodeIsReported tests that all nodes are reported in configuration order,
+// observed or not.
 func TestEveryNodeIsReported(t *testing.T) {
 	r := healthy()
 	slices.Reverse(r.Nodes)
@@ -157,7 +158,7 @@ func TestEveryNodeIsReported(t *testing.T) {
 	}
 }
 
-// TestIPv6: an address without a name, and a prober that has one of its own.
+// TestIPv6 tests an address without a host name, and a prober with one of its own.
 func TestIPv6(t *testing.T) {
 	r := hashed(3, 1)
 	v6 := netip.MustParseAddrPort("[2001:db8::10]:80")
@@ -168,7 +169,95 @@ func TestIPv6(t *testing.T) {
 			r.Traces[w].Steps[i].LocalAddress = netip.MustParseAddr("2001:db8::77")
 		}
 	}
-	if got, want := tellAll(checks.Judge(r.Round)), []string{"warning node_ejected/node2"}; !slices.Equal(got, want) {
+	if got, want := lines(checks.Judge(r.Round)), []string{"warning node_ejected/node2"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// inferenceSpecs are rounds that suggest a wrong conclusion.
+var inferenceSpecs = []spec{
+	{
+		name: "unknown method behind two addresses, each of which hashes our own: two draws, however many clients",
+		round: method(probes.MethodUnknown, from(threeNodes, func(r *round) {
+			r.through(otherLB)
+			r.newClients(18, "node1")
+			for range 18 {
+				r.visit("node3").Balancer = otherLB
+			}
+		})),
+	},
+	{
+		name: "an answer that no ejection explains: the nodes are not listed as the balancer has them",
+		round: func() *round {
+			r := hashed(3)
+			r.Cluster.Nodes[0], r.Cluster.Nodes[1] = r.Cluster.Nodes[1], r.Cluster.Nodes[0]
+			return r
+		},
+		want: []string{"info blind_spot/rotation"},
+	},
+	{
+		name: "one of many nodes is missed by all clients that a round opens",
+		round: func() *round {
+			r := empty(30)
+			for i := range checks.MaxFreshClients {
+				r.visit(r.Cluster.Nodes[i%29].ID)
+			}
+			return r
+		},
+		want: []string{"info blind_spot/rotation [node30]"},
+	},
+	{
+		name: "a limit of the balancer's own, met by a session that it holds on a node that is well",
+		round: from(threeNodes, func(r *round) {
+			r.direct("node3", refused(testPage))
+			r.visit(slices.Repeat([]string{"node2"}, 11)...)
+			w := r.visit(slices.Repeat([]string{"node1"}, 12)...)
+			w.Steps[5].Status, w.Steps[5].Label, w.Steps[5].Session = 503, "", ""
+		}),
+		want: []string{"warning balancer_error/http://shop.example (192.0.2.10:80)", "warning node_down/node3"},
+	},
+	{
+		name: "every client is turned away, those of well nodes, too",
+		round: func() *round {
+			r := hashed(3)
+			r.direct("node1", refused(testPage))
+			r.Balancers[0].Primary = page(testPage, 502)
+			for w := range r.Traces {
+				r.Traces[w].Steps = r.Traces[w].Steps[:1]
+				r.Traces[w].Steps[0].Exchange = page(testPage, 502)
+			}
+			return r
+		},
+		want: []string{"critical balancer_error/http://shop.example (192.0.2.10:80)", "warning node_down/node1"},
+	},
+}
+
+// TestHeavyNode tests that a node with nearly all clients keeps most of them by
+// chance, while the session of the light node does not stay by chance.
+func TestHeavyNode(t *testing.T) {
+	r := empty(2)
+	r.Cluster.Nodes[0].Weight = 100
+	r.visit(slices.Repeat([]string{"node1"}, 1+checks.MaxFollowUps)...)
+	r.visit(slices.Repeat([]string{"node2"}, 4)...)
+	report := checks.Judge(r.Round)
+	if report.Session.Sticky != checks.Yes || report.Verdict != checks.Healthy {
+		t.Errorf("got sticky %s (%s), %s, want yes and healthy", report.Session.Sticky, report.Session.Reason, report.Verdict)
+	}
+}
+
+// TestUnlistedHolder tests that a session that an unlisted node opened has a holder,
+// and may leave it.
+func TestUnlistedHolder(t *testing.T) {
+	r := healthy()
+	r.visit(slices.Repeat([]string{"ghost"}, 8)...)
+	report := checks.Judge(r.Round)
+	if report.Session.Sticky != checks.Yes {
+		t.Errorf("a client of an unlisted node keeps its session: got sticky %s (%s), want yes", report.Session.Sticky, report.Session.Reason)
+	}
+	r = healthy()
+	r.visit("ghost", "node1", "node2", "ghost", "node1")
+	r.visit("ghost")
+	if report = checks.Judge(r.Round); report.Session.Sticky == checks.Yes {
+		t.Errorf("a client of an unlisted node loses its session: got sticky yes (%s)", report.Session.Reason)
 	}
 }

@@ -1,74 +1,226 @@
 package checks
 
 import (
-	"slices"
-	"time"
+	"math"
+	"net/netip"
 
+	"stickwatch/checks/evidence"
 	"stickwatch/probes"
 )
 
-// rotation finds healthy nodes that get nobody, and failing ones that do.
-func rotation(v *analysis) []Finding {
-	var list []Finding
+// A rotationState says whether the balancer sends a node new clients, and why that is
+// believed.
+type rotationState struct {
+	In     Answer
+	Reason Message
+	Proof  proofKind // the kind of proof that Reason is, if the node is out
+	// Sure is true if the node is out, should be in, and the reason is proof.
+	Sure bool
+	// Elsewhere lists the frontends that surely leave out a node which is in rotation
+	// at others.
+	Elsewhere []elsewhere
+}
+
+// rotation is the third stage: which nodes the balancer sends new clients.
+type rotation struct {
+	*outcomes
+
+	rotationStates map[string]rotationState // by node id
+}
+
+// findRotation returns the third stage of a round.
+func findRotation(clients *outcomes) *rotation {
+	v := &rotation{outcomes: clients, rotationStates: make(map[string]rotationState)}
 	for _, n := range v.Cluster.Nodes {
-		place := v.rotationStates[n.ID]
-		if place.Sure && v.ready(n.ID) {
-			list = append(list, v.ejected(n, "", place))
-		}
-		if f, ok := v.wasEjected(n); ok {
-			list = append(list, f)
-		}
-		if v.ready(n.ID) {
-			for _, e := range place.Elsewhere {
-				list = append(list, v.ejected(n, e.frontend, e.rotationState))
-			}
-		}
-		if f, ok := v.failingInRotation(n); ok {
-			list = append(list, f)
-		}
+		v.rotationStates[n.ID] = v.rotationState(n)
 	}
-	return list
+	return v
 }
 
-// ejected: by the whole balancer, or by one of its addresses.
-func (v *analysis) ejected(n probes.Node, frontend string, p rotationState) Finding {
-	f := about(NodeEjected, Warning, n.ID)
-	f.Target = frontend
-	f.Summary = msg(MsgEjected, Args{Node: n.ID, Address: frontend})
-	if m := v.history.Nodes[n.ID]; v.passing(m) {
-		f.Severity, f.passing = Info, true
-		if v.Started.Sub(m.Back) <= v.aftermath {
-			f.Summary = msg(MsgNotTakenBackYet, Args{Node: n.ID, Address: frontend, Since: m.Back})
-		}
-	}
-	f.Evidence = append([]Message{says(p.Voice, p.Reason), askedDirectly(v.direct[n.ID].Primary)}, limited(v.evidenceRecords(n, p.Reason))...)
-	if t := v.Cluster.Balancer.FailTimeout; t > 0 && v.Cluster.Balancer.Method != probes.MethodCookie {
-		f.Remedy = msg(MsgWaitFailTimeout, Args{Duration: t, Server: n.ServerName()})
-		return f
-	}
-	f.Remedy = msg(MsgCheckServerState, Args{Server: n.ServerName()})
-	return f
+// An elsewhere is a frontend that sends a node no clients, while others do.
+type elsewhere struct {
+	frontend string
+	rotationState
 }
 
-// longestPassing is how long a node that fails again and again may be left out before
-// that is worth a warning of its own; where httpd balances also one that does not.
+// A proofKind is a way to know that a node is out. If the balancer's evidence
+// contradicts the other two, the state is unknown.
+type proofKind = MessageID
+
 const (
-	longestPassing = 2 * time.Minute
-	longestDebt    = 5 * time.Minute
+	byHash     proofKind = MsgByHash
+	byClients  proofKind = MsgByClients
+	byBalancer proofKind = MsgByBalancer
 )
 
-// passing reports whether the balancer leaves a node out for no longer than it does
-// after any failure, from when that began or the node was well again: it will take the
-// node back by itself. httpd counts the requests of clients that have a route against
-// their node (mod_proxy_balancer, proxy_balancer_pre_request): one that has lost its
-// clients to others gets new ones only when it has caught up, and so looks left out.
-func (v *analysis) passing(m NodeHistory) bool {
-	since, wait, longest := m.Out, v.aftermath, longestPassing+v.aftermath
-	if m.Back.After(since) {
-		since = m.Back
+// withProof puts the kind of proof before a reason.
+func withProof(by proofKind, words Message) Message {
+	if by == "" {
+		return words
 	}
-	if v.Cluster.Balancer.Method == probes.MethodCookie && slices.ContainsFunc(v.answers, func(a *answer) bool { return a.HasRoute }) {
-		wait, longest = longestDebt, longestDebt
+	return msg(by, Args{Why: &words})
+}
+
+func unknown(reason MessageID, args Args) rotationState {
+	return rotationState{In: Unknown, Reason: msg(reason, args)}
+}
+
+// rotationState returns the state of one node and, if it is in rotation, the
+// frontends at which it is out.
+func (v *rotation) rotationState(n probes.Node) rotationState {
+	whole := v.weighEvidence(n, v.rotationByTraffic(n, v.traffic))
+	if whole.In != Yes || len(v.frontends) < 2 {
+		return whole
 	}
-	return v.Started.Sub(since) <= wait && v.Started.Sub(m.Out) <= longest
+	for _, e := range v.frontends {
+		if p := v.rotationByTraffic(n, e.traffic); p.Sure {
+			whole.Elsewhere = append(whole.Elsewhere, elsewhere{e.name, p})
+			whole.Reason.Args.Addresses = append(whole.Reason.Args.Addresses, e.name)
+		}
+	}
+	return whole
+}
+
+// rotationByTraffic returns the state of a node by some traffic. An answer of the
+// node proves that it is in rotation. The lack of one proves that it is out only
+// against a computed target or against chance.
+func (v *rotation) rotationByTraffic(n probes.Node, t traffic) rotationState {
+	signed := t.attributedAnswers()
+	if given := t.answersFrom(n.ID); given > 0 {
+		return rotationState{In: Yes, Reason: msg(MsgGave, Args{Count: given, Of: signed})}
+	}
+	switch {
+	case n.Down:
+		return rotationState{In: No, Reason: msg(MsgMarkedDown, Args{})}
+	case n.Backup:
+		return unknown(MsgIsBackup, Args{})
+	case signed == 0:
+		return unknown(MsgNoneSigned, Args{})
+	case v.identity.Ambiguous(v.direct[n.ID].Label):
+		return unknown(MsgSameLabel, Args{})
+	case v.identity.direct[n.ID] == "" && t.newClients()[""] > 0:
+		return unknown(MsgNameNotReported, Args{})
+	case !v.up[n.ID]:
+		return unknown(MsgRetryWouldHide, Args{})
+	case t.targeted(n.ID):
+		return v.rotationByHash(n, t)
+	case v.answeredOwnAddressBefore(n):
+		return v.rotationByOwnAddress(n, t)
+	case t.holdsPinned(n.ID):
+		return unknown(MsgHoldsItsClients, Args{})
+	default:
+		return v.rotationBySample(n, t)
+	}
+}
+
+// rotationBySample returns the state of a node that no new client met. Two
+// independent samples of the size that one test needs must miss it, because one
+// sample alone is wrong once in a thousand rounds. Clients that unlisted nodes
+// answered do not count: their share is not known.
+func (v *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
+	clients, scatters := v.independent(t)
+	share := Share(n, Serving(v.Cluster, nil))
+	need := ClientsToMiss(v.Cluster, n, v.Confidence)
+	switch method := v.Cluster.Balancer.Method; {
+	case method == probes.MethodIPHash || method == probes.MethodHash:
+		return unknown(MsgOneClientOneNode, Args{})
+	case method == probes.MethodUnknown && !scatters:
+		return unknown(MsgAllMetOne, Args{})
+	case method == probes.MethodLeastConn:
+		return unknown(MsgLeastConn, Args{})
+	case clients < need:
+		return unknown(MsgTooFewMissed, Args{Count: clients, Of: need})
+	}
+	return rotationState{In: No, Sure: true, Proof: byClients, Reason: msg(MsgNoneMet, Args{
+		Count: clients, Rate: 1 / math.Pow(1-share, float64(clients)),
+	})}
+}
+
+// skewed reports whether so many clients at one address met the same node that they
+// cannot have been drawn independently. A stick table then directs our address, and
+// some clients came before its entry was written.
+func (v *rotation) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
+	most, all := 0, 0
+	for s, count := range met {
+		if s.at == at {
+			most, all = max(most, count), all+count
+		}
+	}
+	share := max(largestShare(v.serving), 0.5)
+	return all > 0 && float64(all)*math.Log(share)+float64(all-most)*math.Log(float64(all)) < math.Log(1-DefaultConfidence)
+}
+
+// independent counts the new clients of listed nodes that were each placed
+// independently. If the method is not known, a frontend whose clients all met one
+// node may hash our address, so that its clients do not count. scatters reports
+// whether some frontend sent clients to several nodes.
+func (v *rotation) independent(t traffic) (clients int, scatters bool) {
+	byFrontend := make(map[nodeAtAddress]int)
+	nodes := make(map[netip.AddrPort]int)
+	for _, w := range t.traces {
+		if first := w.First(); w.Continued || !first.OK() || w.openedBy == "" {
+			continue
+		}
+		s := nodeAtAddress{w.openedBy, w.Balancer}
+		if byFrontend[s]++; byFrontend[s] == 1 {
+			nodes[w.Balancer]++
+		}
+	}
+	for s, count := range byFrontend {
+		several := nodes[s.at] > 1 && !v.skewed(byFrontend, s.at)
+		scatters = scatters || several
+		if several || v.Cluster.Balancer.Method != probes.MethodUnknown {
+			clients += count
+		}
+	}
+	return clients, scatters
+}
+
+// records returns the balancer's evidence records about n.
+func (v *nodeStates) records(n probes.Node) []evidence.Record {
+	return v.matcher.Records(n, v.Evidence)
+}
+
+// recorded returns a record as a message.
+func recorded(r evidence.Record) Message {
+	if r.Kind == probes.EvidenceNginxErrorLog && r.State == probes.ServerUp {
+		return msg(MsgNoEjectionNow, Args{Name: r.Source, Server: r.Server})
+	}
+	return msg(MsgServerState, Args{Name: r.Source, Server: r.Server, State: string(r.State), Since: r.Since, Reason: r.Detail})
+}
+
+// weighEvidence compares the observed state of a node with the balancer's evidence.
+// An answer of the node outweighs any record. If the node was not met, the records
+// decide. If a record contradicts a proof, the state is unknown.
+func (v *rotation) weighEvidence(n probes.Node, seen rotationState) rotationState {
+	if seen.In == Yes || n.Down {
+		return seen
+	}
+	for _, r := range v.records(n) {
+		switch {
+		case r.Out() && !seen.Sure:
+			seen = rotationState{In: No, Sure: true, Proof: byBalancer, Reason: recorded(r)}
+		case r.In() && seen.Sure:
+			return unknown(MsgContradiction, Args{Why: &seen.Reason, But: new(recorded(r))})
+		}
+	}
+	return seen
+}
+
+// evidenceRecords lists further evidence about a node that is out: the balancer's
+// records other than the given reason, and why a source that does not mention the
+// node proves nothing.
+func evidenceRecords(v *nodeStates, n probes.Node, given Message) []Message {
+	var lines []Message
+	for _, r := range v.records(n) {
+		if said := recorded(r); said.String() != given.String() {
+			lines = append(lines, withProof(byBalancer, said))
+		}
+	}
+	for _, o := range v.Evidence {
+		if o.Error == "" && o.NoAbsence != "" {
+			lines = append(lines, msg(MsgSourceSilent, Args{Name: o.Source, Reason: o.NoAbsence}))
+		}
+	}
+	return lines
 }

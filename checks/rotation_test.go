@@ -9,7 +9,7 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// missing is a balancer of three nodes that sends n new clients to node1 and
+// missing returns a balancer of three nodes that sends n new clients to node1 and
 // node3 in turn, and none to node2.
 func missing(n int) func() *round {
 	return from(threeNodes, func(r *round) {
@@ -23,7 +23,7 @@ func method(m probes.Method, base func() *round) func() *round {
 	return from(base, func(r *round) { r.Cluster.Balancer.Method = m })
 }
 
-// meetOnly lets every client of r meet one node.
+// meetOnly makes every client of r meet one node.
 func (r *round) meetOnly(node string) {
 	for w := range r.Traces {
 		for i := range r.Traces[w].Steps {
@@ -32,14 +32,14 @@ func (r *round) meetOnly(node string) {
 	}
 }
 
-// ownNode is where the hash sends this prober's own address.
+// ownNode returns the node that the hash names for this prober's address.
 func ownNode(r *round) string {
 	picker, _ := checks.Oracle(r.Cluster)
 	at, _ := picker.Pick(own.String())
 	return r.Cluster.Nodes[at].ID
 }
 
-// hashedFrom is hashed, asked from an address that the hash sends to node.
+// hashedFrom returns hashed, from an address that the hash sends to node.
 func hashedFrom(n, node int) *round {
 	r := hashed(n)
 	picker, _ := checks.Oracle(r.Cluster)
@@ -79,7 +79,7 @@ var rotationSpecs = []spec{
 			r.Traces = nil
 			r.Cluster.Nodes[0].Weight, r.Cluster.Nodes[2].Weight = 3, 2
 			for i := range 3 {
-				r.aim(i, 0, 2)
+				r.hashTo(i, 0, 2)
 			}
 			return r
 		},
@@ -156,7 +156,7 @@ var rotationSpecs = []spec{
 		want: []string{"info blind_spot/rotation [node2 node3]"},
 	},
 	{
-		name: "not ejected by hash: nobody knows, for one node of two is all that was met",
+		name: "not ejected by hash: unknown, since clients met only one of two nodes",
 		round: from(func() *round { return hashedFrom(2, 0) }, func(r *round) {
 			r.meetOnly("node1")
 		}),
@@ -198,7 +198,7 @@ var rotationSpecs = []spec{
 	{name: "not ejected by chance: one client less", round: missing(35)},
 	{
 		name:  "ejected by chance: also where nothing was promised",
-		round: promising(probes.PolicyNone, missing(36)),
+		round: withPolicy(probes.PolicyNone, missing(36)),
 		want:  []string{"warning node_ejected/node2"},
 	},
 	{
@@ -211,15 +211,15 @@ var rotationSpecs = []spec{
 		want:  []string{"warning node_ejected/node2"},
 	},
 	{
-		name:  "not ejected by chance: strangers took half of the clients",
-		round: from(missing(18), func(r *round) { r.come(18, "node9") }),
+		name:  "not ejected by chance: unlisted nodes answered half of the clients",
+		round: from(missing(18), func(r *round) { r.newClients(18, "node9") }),
 		want:  []string{"warning unknown_node/node9"},
 	},
 	{
-		name: "not ejected by chance: it may be the one of a name that nobody told",
+		name: "not ejected by chance: it may have the label that no node reported",
 		round: from(missing(36), func(r *round) {
 			r.node("node2").Label = ""
-			r.come(18, "tomcat2")
+			r.newClients(18, "tomcat2")
 		}),
 	},
 	{
@@ -236,7 +236,7 @@ var rotationSpecs = []spec{
 		want:  []string{"warning node_down/node2"},
 	},
 	{
-		name: "not ejected by chance: least_conn may rightly send it nobody", round: method(probes.MethodLeastConn, missing(300)),
+		name: "not ejected by chance: least_conn may rightly send it no clients", round: method(probes.MethodLeastConn, missing(300)),
 	},
 	{
 		name:  "not ejected by chance: one client of a hash is one sample, however often it comes",
@@ -250,13 +250,13 @@ var rotationSpecs = []spec{
 	{
 		name: "not ejected by chance: the method is unknown, and one node was met, as under ip_hash",
 		round: method(probes.MethodUnknown, from(threeNodes, func(r *round) {
-			r.come(300, "node1")
+			r.newClients(300, "node1")
 		})),
 		want: []string{"info blind_spot/rotation [node2 node3]"},
 	},
 	{
-		name:  "not ejected by chance: the answers do not tell their node",
-		round: from(threeNodes, func(r *round) { r.come(300, "") }),
+		name:  "not ejected by chance: the answers carry no label",
+		round: from(threeNodes, func(r *round) { r.newClients(300, "") }),
 		want:  []string{"info blind_spot/labels"},
 	},
 	{

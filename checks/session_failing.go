@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -8,29 +9,29 @@ import (
 	"stickwatch/probes"
 )
 
-// A nodeCount counts what clients met whose session is on one node.
+// A nodeCount counts the requests of clients whose session is on one node.
 type nodeCount struct {
 	fresh, freshBad    int // requests of new clients
-	returns, failed    int // requests of clients with a session
-	failedNow          int // of those, in this round: what failed before it may be over
-	writesBad          int // of these, requests that store a value
+	returns, failed    int // requests of clients that hold a session
+	failedNow          int // of failed, those in this round: earlier failures may have ended
+	writesBad          int // of failed, requests that store a value
 	bad                []*answer
 	clients, badClient map[*trace]bool
 }
 
-// sessionsFailing finds nodes where clients that hold a session are answered with
-// errors or with something that is not the page, while new clients are served.
-func sessionsFailing(v *analysis) []Finding {
+// sessionsFailing finds nodes where clients that hold a session get errors or another
+// page, while new clients are served.
+func sessionsFailing(v *timeline) []Finding {
 	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone {
 		return nil
 	}
-	tallies := v.countReturns()
+	tallies := countReturns(v)
 	fresh, freshBad := 0, 0
 	for _, t := range tallies {
 		fresh, freshBad = fresh+t.fresh, freshBad+t.freshBad
 	}
 	if fresh == freshBad {
-		return nil // nobody is served: that is no matter of sessions
+		return nil // no client is served: sessions are not the cause
 	}
 	var nodes []string
 	var failures []*answer
@@ -38,11 +39,11 @@ func sessionsFailing(v *analysis) []Finding {
 	for _, id := range slices.Sorted(maps.Keys(tallies)) {
 		t := tallies[id]
 		clients += len(t.clients)
-		if t.failedNow == 0 || id == "" || id != anyNode && !v.ready(id) || t.asBadForNew(id == anyNode) {
+		if t.failedNow == 0 || id == "" || id != anyNode && !v.ready(id) || t.failsForNew(id == anyNode) {
 			continue
 		}
 		if id == anyNode {
-			nodes = append(nodes, v.failingWithSession()...)
+			nodes = append(nodes, failingWithSession(v.nodeStates)...)
 		} else {
 			nodes = append(nodes, id)
 		}
@@ -67,14 +68,14 @@ func sessionsFailing(v *analysis) []Finding {
 	if bad > 0 && clients > 0 {
 		f.Affected = Affected{Share: float64(bad) / float64(clients), Of: clients}
 	}
-	f.Remedy = v.failingRemedy(onlyWrites)
+	f.Remedy = failingRemedy(v.nodeStates, onlyWrites)
 	return []Finding{f}
 }
 
-// countReturns counts by the node that owns the session; "" where that is not
-// told. A failure that is due to a node which fails when it is asked directly, or
-// to one that was tried in vain, is that node's.
-func (v *analysis) countReturns() map[string]*nodeCount {
+// countReturns counts requests by the node that owns the session; "": not known.
+// Failures that are attributed to a node which fails when asked directly, or which
+// was disrupted, are left out.
+func countReturns(v *timeline) map[string]*nodeCount {
 	tallies := make(map[string]*nodeCount)
 	of := func(id string) *nodeCount {
 		if tallies[id] == nil {
@@ -82,38 +83,38 @@ func (v *analysis) countReturns() map[string]*nodeCount {
 		}
 		return tallies[id]
 	}
-	for _, a := range v.everyAnswer() {
+	for _, a := range v.allAnswers {
 		harmed := a.outcome == OutcomeError || a.outcome == OutcomeWrongPage
-		if a.outcome == OutcomeUnknown || harmed && (v.refusesAll || v.ownError(a.Exchange) || v.disruptedFor(a)) {
+		if a.outcome == OutcomeUnknown || harmed && (v.refusesAll || v.ownError(a.Exchange) || disruptedFor(v, a)) {
 			continue
 		}
 		if a.Kind == probes.StepFirst {
-			t := of(v.countsOf(a))
+			t := of(countsOf(v.nodeStates, a))
 			t.fresh++
 			if harmed {
 				t.freshBad++
 			}
 			continue
 		}
-		of(v.countsOf(a)).take(a, harmed, v.Started)
+		of(countsOf(v.nodeStates, a)).add(a, harmed, v.Started)
 	}
 	return tallies
 }
 
-// anyNode is the tally of all requests where any node may answer.
+// anyNode is the key of the count of all requests if any node may answer.
 const anyNode = "any"
 
-// countsOf is the node by which a request is counted.
-func (v *analysis) countsOf(a *answer) string {
+// countsOf returns the node by which a request is counted.
+func countsOf(v *nodeStates, a *answer) string {
 	if v.policy() == probes.PolicyShared {
 		return anyNode
 	}
-	return orDefault(a.node, a.trace.openedBy)
+	return cmp.Or(a.node, a.trace.openedBy)
 }
 
-// failingWithSession are the nodes that answer with errors when a session is
+// failingWithSession returns the nodes that answer with errors when a session is
 // presented to them directly.
-func (v *analysis) failingWithSession() []string {
+func failingWithSession(v *nodeStates) []string {
 	return v.nodesWhere(func(id string) bool {
 		return v.ready(id) && slices.ContainsFunc(v.FailoverChecks, func(x probes.FailoverCheck) bool {
 			return x.To == id && (failed(x.There) || x.There.Status >= 400 || v.page.isWrong(x.There))
@@ -121,9 +122,9 @@ func (v *analysis) failingWithSession() []string {
 	})
 }
 
-// disruptedFor reports whether a failed answer is due to a node that was down, or
-// left out, at that moment.
-func (v *analysis) disruptedFor(a *answer) bool {
+// disruptedFor reports whether a failed answer is due to a node that was down or
+// restarting at that moment.
+func disruptedFor(v *timeline, a *answer) bool {
 	for _, id := range []string{a.failedNode, a.trace.holder, a.trace.owner} {
 		if id == "" {
 			continue
@@ -138,13 +139,13 @@ func (v *analysis) disruptedFor(a *answer) bool {
 	return false
 }
 
-// disruptedBy reports whether an earlier round has seen a disruption already: one
-// that this round's own failed answers make explains none of them.
+// disruptedBy reports whether an earlier round has seen a disruption. A disruption
+// that only this round's failed answers show does not explain them.
 func (m NodeHistory) disruptedBy(d Disruption) bool {
 	return slices.ContainsFunc(m.Disruptions, func(old Disruption) bool { return old.From.Equal(d.From) }) || m.Down
 }
 
-func (t *nodeCount) take(a *answer, harmed bool, began time.Time) {
+func (t *nodeCount) add(a *answer, harmed bool, began time.Time) {
 	t.returns++
 	t.clients[a.trace] = true
 	if !harmed {
@@ -161,7 +162,7 @@ func (t *nodeCount) take(a *answer, harmed bool, began time.Time) {
 	}
 }
 
-// metWithSession is what a client that holds a session got.
+// metWithSession returns what a client that holds a session got.
 func metWithSession(a *answer) Message {
 	got := describe(a.Exchange)
 	switch {
@@ -175,10 +176,10 @@ func metWithSession(a *answer) Message {
 	return msg(MsgSessionGot, Args{Session: a.trace.First().Session, Client: a.trace.Client, Why: &got})
 }
 
-// asBadForNew reports whether new clients fare no better: then it fails for
-// everybody. Where any node may answer, chance says which clients meet one that
-// fails, and half as bad is as bad.
-func (t *nodeCount) asBadForNew(anyNode bool) bool {
+// failsForNew reports whether new clients fare no better, so that the node fails for
+// everybody. If any node may answer, chance decides which clients meet a failing one,
+// and half the failure rate suffices.
+func (t *nodeCount) failsForNew(anyNode bool) bool {
 	weight := 1
 	if anyNode {
 		weight = 2
@@ -186,7 +187,7 @@ func (t *nodeCount) asBadForNew(anyNode bool) bool {
 	return t.fresh > 0 && weight*t.freshBad*t.returns >= t.failed*t.fresh
 }
 
-func (v *analysis) failingRemedy(onlyWrites bool) Message {
+func failingRemedy(v *nodeStates, onlyWrites bool) Message {
 	if onlyWrites {
 		return msg(MsgFindWriteError, Args{})
 	}

@@ -8,7 +8,7 @@ import (
 	"stickwatch/probes"
 )
 
-// scattered is a round robin: every client is answered by each node in turn.
+// scattered returns a round robin: every client is answered by each node in turn.
 func scattered() *round {
 	r := empty(3)
 	r.Cluster.Balancer.Method = probes.MethodRoundRobin
@@ -18,12 +18,12 @@ func scattered() *round {
 	return r
 }
 
-// promising sets the policy.
-func promising(p probes.Policy, base func() *round) func() *round {
+// withPolicy sets the policy.
+func withPolicy(p probes.Policy, base func() *round) func() *round {
 	return from(base, func(r *round) { r.Cluster.Session.Policy = p })
 }
 
-// counting is a healthy round of canaries that hold 1002, and were given 1001
+// counting returns a healthy round of canaries that hold 1002, and were given 1001
 // before.
 func counting() *round {
 	r := healthy()
@@ -36,8 +36,8 @@ func counting() *round {
 	return r
 }
 
-// remapped is a hash over three nodes whose balancer has only the first two since
-// a moment ago, with a client of the rounds before for each node.
+// remapped returns a hash over three nodes whose balancer recently dropped the third,
+// with a client of earlier rounds for each node.
 func remapped(losing bool) *round {
 	r := hashed(3)
 	two := *r.Cluster
@@ -66,10 +66,10 @@ func remapped(losing bool) *round {
 	return r
 }
 
-// storedIn is a healthy round whose first session is kept in stores, as its
-// answers tell.
+// storedIn returns a healthy round whose first session names these stores in its
+// answers.
 func storedIn(stores ...string) func() *round {
-	return bent(func(r *round) {
+	return changed(func(r *round) {
 		for i, store := range stores {
 			r.Traces[0].Steps[i].Store = store
 		}
@@ -85,11 +85,11 @@ var sessionSpecs = []spec{
 	},
 	{
 		name:  "no drift: one answer of another node happens once",
-		round: bent(func(r *round) { r.Traces[0].Steps[4].Label = "node3" }),
+		round: changed(func(r *round) { r.Traces[0].Steps[4].Label = "node3" }),
 	},
 	{
 		name: "drift: of the clients of one node, to and fro",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			for _, s := range []int{1, 2, 4, 6} {
 				r.Traces[0].Steps[s].Label = "node3"
 			}
@@ -97,8 +97,8 @@ var sessionSpecs = []spec{
 		want: []string{"critical session_drift/node1"},
 	},
 	{
-		name: "no drift yet: the same, while later rounds may tell whether it lasts",
-		round: bent(func(r *round) {
+		name: "no drift yet: the same, while later rounds will show whether it lasts",
+		round: changed(func(r *round) {
 			for _, s := range []int{1, 2, 4, 6} {
 				r.Traces[0].Steps[s].Label = "node3"
 			}
@@ -107,18 +107,18 @@ var sessionSpecs = []spec{
 	},
 	{
 		name: "drift: the same, and it has lasted for longer than an ejection",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			for _, s := range []int{1, 2, 4, 6} {
 				r.Traces[0].Steps[s].Label = "node3"
 			}
-			torn := checks.NodeHistory{ScatteredSince: began.Add(-20 * time.Second), ScatteredLast: began.Add(-3 * time.Second)}
-			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node1": torn}}
+			history := checks.NodeHistory{ScatteredSince: began.Add(-20 * time.Second), ScatteredLast: began.Add(-3 * time.Second)}
+			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node1": history}}
 		}),
 		want: []string{"critical session_drift/node1"},
 	},
 	{
 		name: "no drift: the node did not answer a moment ago",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			for _, s := range []int{1, 2, 4, 6} {
 				r.Traces[0].Steps[s].Label = "node3"
 			}
@@ -129,8 +129,8 @@ var sessionSpecs = []spec{
 		}),
 	},
 	{
-		name: "drift: to a node that nobody listed",
-		round: bent(func(r *round) {
+		name: "drift: to an unlisted node",
+		round: changed(func(r *round) {
 			for _, s := range []int{1, 2, 4, 6} {
 				r.Traces[0].Steps[s].Label = "node9"
 			}
@@ -138,16 +138,16 @@ var sessionSpecs = []spec{
 		want: []string{"critical session_drift/node1", "warning unknown_node/node9"},
 	},
 	{
-		name: "drift: though sessions are replicated", round: promising(probes.PolicyReplicated, scattered),
+		name: "drift: though sessions are replicated", round: withPolicy(probes.PolicyReplicated, scattered),
 		want: []string{"critical session_drift [node1 node2 node3]"},
 	},
 	{
 		name: "drift: the lost sessions are its own doing under sticky",
 		round: from(scattered, func(r *round) {
 			for i := range r.Traces {
-				home := r.Traces[i].First().Label
+				owner := r.Traces[i].First().Label
 				for j := range r.Traces[i].Steps {
-					if r.Traces[i].Steps[j].Label != home {
+					if r.Traces[i].Steps[j].Label != owner {
 						r.Traces[i].Steps[j].Session = otherSession
 					}
 				}
@@ -156,7 +156,7 @@ var sessionSpecs = []spec{
 		want: []string{"critical session_drift [node1 node2 node3]"},
 	},
 	{
-		name: "drift: because the cookie would not come back",
+		name: "drift: because the cookie would not be sent back",
 		round: from(scattered, func(r *round) {
 			r.Traces[0].Steps[0].Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Rule: probes.CookiePath, Has: "/app", Asks: "/"}}
 			r.Traces[1].Steps[0].Rejected = r.Traces[0].Steps[0].Rejected
@@ -166,8 +166,8 @@ var sessionSpecs = []spec{
 			"critical session_drift [node1 node2 node3] <- cookie_rejected/JSESSIONID",
 		},
 	},
-	{name: "no drift: any node may answer under shared", round: promising(probes.PolicyShared, scattered)},
-	{name: "no drift: nothing was promised", round: promising(probes.PolicyNone, scattered)},
+	{name: "no drift: any node may answer under shared", round: withPolicy(probes.PolicyShared, scattered)},
+	{name: "no drift: nothing was promised", round: withPolicy(probes.PolicyNone, scattered)},
 	{
 		name: "no drift: a failover, for the node is down",
 		round: from(threeNodes, func(r *round) {
@@ -186,7 +186,7 @@ var sessionSpecs = []spec{
 		want: []string{"critical node_paused/node1"},
 	},
 	{
-		name: "no drift: the node was ejected in mid-round, and answered nobody since",
+		name: "no drift: the node was ejected during the round, and has not answered since",
 		round: from(threeNodes, func(r *round) {
 			r.visit("node1", "node1", "node2", "node2", "node2")
 			r.visit("node2", "node2", "node2", "node2", "node2")
@@ -209,12 +209,12 @@ var sessionSpecs = []spec{
 		}),
 	},
 	{
-		name:  "no drift: the answers do not tell their node",
-		round: bent(func(r *round) { r.eachStep("node1", func(s *probes.Step) { s.Label = "" }) }),
+		name:  "no drift: the answers carry no label",
+		round: changed(func(r *round) { r.eachStep("node1", func(s *probes.Step) { s.Label = "" }) }),
 	},
 	{
 		name: "no drift: two nodes have one name",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.node("node3").Label = "node2"
 			r.leave("node3")
 			r.Traces[0].Steps[4].Label = "node2"
@@ -224,7 +224,7 @@ var sessionSpecs = []spec{
 
 	{
 		name: "failing: with a session, on every node, while new clients are served",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			for _, n := range r.Cluster.Nodes {
 				r.eachStep(n.ID, func(s *probes.Step) { s.Status, s.Label = 500, "" })
 			}
@@ -240,7 +240,7 @@ var sessionSpecs = []spec{
 	},
 	{
 		name: "not failing: the application takes no values",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			for w := range r.Traces {
 				r.Traces[w].Steps[1].Kind, r.Traces[w].Steps[1].Status = probes.StepWrite, 404
 			}
@@ -248,14 +248,14 @@ var sessionSpecs = []spec{
 	},
 	{
 		name: "failing: clients with a session are led to another page",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.eachStep("node1", func(s *probes.Step) { s.Label, s.ShowsSession, s.FinalPath = "", false, "/login" })
 		}),
 		want: []string{"critical session_failing/node1"},
 	},
 	{
 		name: "leaked: two new clients are given one session",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			for i := range r.Traces[1].Steps {
 				r.Traces[1].Steps[i].Session = r.Traces[0].First().Session
 			}
@@ -264,7 +264,7 @@ var sessionSpecs = []spec{
 	},
 	{
 		name: "not leaked: what looks like an id is the same everywhere, also directly",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			for w := range r.Traces {
 				for i := range r.Traces[w].Steps {
 					r.Traces[w].Steps[i].Session = otherSession
@@ -301,7 +301,7 @@ var sessionSpecs = []spec{
 	},
 	{
 		name:  "lost: on its own node",
-		round: bent(func(r *round) { r.eachStep("node1", func(s *probes.Step) { s.Session = otherSession }) }),
+		round: changed(func(r *round) { r.eachStep("node1", func(s *probes.Step) { s.Session = otherSession }) }),
 		want:  []string{"critical session_lost/node1"},
 	},
 	{
@@ -315,7 +315,7 @@ var sessionSpecs = []spec{
 		want:  []string{"critical session_lost/node1"},
 	},
 	{
-		name: "lost: where no answer tells its node",
+		name: "lost: where no answer carries a label",
 		round: from(threeNodes, func(r *round) {
 			r.visit("", "", "")
 			r.Traces[0].Steps[2].Session = otherSession
@@ -324,7 +324,7 @@ var sessionSpecs = []spec{
 	},
 	{
 		name: "lost: by moving, though it was to be replicated",
-		round: promising(probes.PolicyReplicated, bent(func(r *round) {
+		round: withPolicy(probes.PolicyReplicated, changed(func(r *round) {
 			for _, s := range []int{1, 2, 4, 6} {
 				r.Traces[0].Steps[s].Label, r.Traces[0].Steps[s].Session = "node3", otherSession
 			}
@@ -336,14 +336,14 @@ var sessionSpecs = []spec{
 	},
 	{
 		name: "lost: by one move that nothing explains",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			r.Traces[0].Steps[4].Label, r.Traces[0].Steps[4].Session = "node3", otherSession
 		}),
 		want: []string{"critical session_lost/node3 after a move"},
 	},
 	{
 		name: "lost: in a failover that it was to survive",
-		round: promising(probes.PolicyReplicated, from(threeNodes, func(r *round) {
+		round: withPolicy(probes.PolicyReplicated, from(threeNodes, func(r *round) {
 			w := r.visit("node1", "node1", "node2", "node2")
 			w.Steps[2].Session, w.Steps[3].Session = otherSession, otherSession
 			r.direct("node1", refused(testPage))
@@ -372,7 +372,7 @@ var sessionSpecs = []spec{
 	},
 	{
 		name: "not lost: nothing was promised",
-		round: promising(probes.PolicyNone, bent(func(r *round) {
+		round: withPolicy(probes.PolicyNone, changed(func(r *round) {
 			r.eachStep("node1", func(s *probes.Step) { s.Session = otherSession })
 		})),
 	},
@@ -384,7 +384,7 @@ var sessionSpecs = []spec{
 	},
 	{
 		name: "rollback: under shared, on the node that served the stale copy",
-		round: promising(probes.PolicyShared, from(counting, func(r *round) {
+		round: withPolicy(probes.PolicyShared, from(counting, func(r *round) {
 			r.Traces[0].Steps[4].Label, r.Traces[0].Steps[4].Value = "node3", "1001"
 		})),
 		want: []string{"critical session_rollback/node3"},
@@ -403,11 +403,11 @@ var sessionSpecs = []spec{
 		}),
 		want: []string{"critical session_lost/node1"},
 	},
-	{name: "no store failover: the store is not told at first", round: storedIn("", "n1", "n1", "n1")},
+	{name: "no store failover: the store is not known at first", round: storedIn("", "n1", "n1", "n1")},
 
 	{
 		name: "cookie rejected: once, however many clients were given it",
-		round: bent(func(r *round) {
+		round: changed(func(r *round) {
 			for i := range r.Traces {
 				r.Traces[i].Steps[0].Rejected = []probes.RejectedCookie{{Name: "JSESSIONID", Rule: probes.CookieSecure, Asks: "http"}}
 			}

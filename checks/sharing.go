@@ -2,15 +2,16 @@ package checks
 
 import (
 	"slices"
+	"strconv"
 
 	"stickwatch/probes"
 )
 
-// shared says whether the nodes know each other's sessions.
-func (v *analysis) shared() Answer {
+// sessionsShared reports whether the nodes know each other's sessions.
+func sessionsShared(v *nodeStates) Answer {
 	answer := Unknown
 	if v.AcceptsAnyID && !slices.ContainsFunc(v.FailoverChecks, func(x probes.FailoverCheck) bool { return x.Counter > 0 }) {
-		return Unknown // that an id is taken elsewhere proves nothing, and no value was stored
+		return Unknown // an accepted unknown id proves nothing, and no value was stored
 	}
 	for _, x := range v.FailoverChecks {
 		switch x.SessionOutcome() {
@@ -23,8 +24,8 @@ func (v *analysis) shared() Answer {
 	return answer
 }
 
-// sharing finds nodes that would lose the users of another one at a failover.
-func sharing(v *analysis) []Finding {
+// sharing finds nodes that would lose the sessions of another node at a failover.
+func sharing(v *outcomes) []Finding {
 	if v.policy() != probes.PolicyShared && v.policy() != probes.PolicyReplicated {
 		return nil
 	}
@@ -41,10 +42,159 @@ func sharing(v *analysis) []Finding {
 	}
 	f := aboutAll(SessionNotShared, Warning, v.nodesWhere(func(id string) bool { return ignorant[id] }))
 	f.Summary = msg(MsgNotShared, Args{Nodes: f.Nodes})
-	if slices.ContainsFunc(v.everyAnswer(), func(a *answer) bool { return a.moved() && a.sessionOutcome == probes.SessionLost }) {
+	if slices.ContainsFunc(v.allAnswers, func(a *answer) bool { return a.moved() && a.sessionOutcome == probes.SessionLost }) {
 		f.Summary = msg(MsgNotSharedNow, Args{Nodes: f.Nodes})
 	}
 	f.Evidence = limited(evidence)
 	f.Remedy = msg(MsgRepairReplication, Args{})
+	return []Finding{f}
+}
+
+// valuesOfAClient is the number of values after its base that a client may store. No
+// two clients of ours share a value.
+const valuesOfAClient = 999
+
+// setOutcomes sets the outcome of each answer, and finds the answers that show a
+// value that another client of ours has stored.
+func (v *outcomes) setOutcomes() {
+	for _, a := range v.allAnswers {
+		if n, err := strconv.Atoi(a.Value); err == nil && n > 0 {
+			a.foreign = v.writerOf(n, a.trace)
+		}
+		a.outcome = v.outcomeOf(a)
+	}
+}
+
+// writerOf returns the client other than reader that has stored a value; nil: none.
+func (v *outcomes) writerOf(value int, reader *trace) *trace {
+	if reader != nil && value > reader.Base && value <= reader.Base+valuesOfAClient {
+		return nil
+	}
+	for _, w := range v.traces {
+		if w == reader || value <= w.Base || value > w.Base+valuesOfAClient {
+			continue
+		}
+		if slices.ContainsFunc(w.Steps, func(s probes.Step) bool { return s.Counter >= value }) {
+			return w
+		}
+	}
+	return nil
+}
+
+// foreignAt returns the client whose value a node showed for another client's
+// session; nil: none.
+func (v *outcomes) foreignAt(x probes.FailoverCheck) *trace {
+	n, err := strconv.Atoi(x.There.Value)
+	if err != nil || n <= 0 || n > x.Base && n <= x.Base+valuesOfAClient {
+		return nil
+	}
+	return v.writerOf(n, nil)
+}
+
+// A sharedID is two clients that hold one session.
+type sharedID struct{ a, b *trace }
+
+// sharedIDs finds new clients that were given the same session. An id that several
+// nodes give to everybody when asked directly does not identify a session and is left
+// out.
+func sharedIDs(v *outcomes) []sharedID {
+	first := make(map[probes.Fingerprint]*trace)
+	var list []sharedID
+	for _, w := range v.traces {
+		id := w.First().Session
+		if id == "" || constantID(v.nodeStates, id) {
+			continue
+		}
+		if other := first[id]; other != nil && sameClient(other, w) {
+			continue
+		} else if other != nil {
+			list = append(list, sharedID{other, w})
+			continue
+		}
+		first[id] = w
+	}
+	return list
+}
+
+// sameClient reports whether two traces belong to one client: a new client of the
+// previous round may continue as a canary.
+func sameClient(a, b *trace) bool { return a.Opened.Equal(b.Opened) && !a.Opened.IsZero() }
+
+// constantID reports whether several nodes gave the same id when asked directly.
+func constantID(v *nodeStates, id probes.Fingerprint) bool {
+	nodes := 0
+	for _, o := range v.active {
+		if o.Session != nil && o.Session.Session == id {
+			nodes++
+		}
+	}
+	return nodes > 1
+}
+
+// leaks finds sessions that several clients hold.
+func leaks(v *outcomes) []Finding {
+	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone {
+		return nil
+	}
+	var evidence []Message
+	clients := make(map[*trace]bool)
+	nodes := make(map[string]bool)
+	note := func(reader, other *trace, node string, shown Message) {
+		evidence = append(evidence, shown)
+		clients[reader], clients[other] = true, true
+		nodes[node] = true
+	}
+	for _, s := range sharedIDs(v) {
+		note(s.b, s.a, s.b.openedBy, msg(MsgSameSession, Args{Session: s.b.First().Session, Since: s.a.Opened, At: s.b.Opened}))
+	}
+	for _, a := range v.allAnswers {
+		if a.foreign != nil {
+			note(a.trace, a.foreign, a.node, msg(MsgReadForeign, Args{
+				Session: a.trace.First().Session, Value: a.Value, At: a.At, NewSession: a.foreign.First().Session,
+			}))
+		}
+	}
+	for _, x := range v.FailoverChecks {
+		if w := v.foreignAt(x); w != nil {
+			evidence = append(evidence, msg(MsgShowedForeign, Args{
+				Session: x.Session, Node: x.To, Value: x.There.Value, NewSession: w.First().Session,
+			}))
+			clients[w], nodes[x.To] = true, true
+		}
+	}
+	if len(evidence) == 0 {
+		return nil
+	}
+	f := aboutAll(SessionLeaked, Critical, v.nodesWhere(func(id string) bool { return nodes[id] }))
+	f.Summary = msg(MsgLeaked, Args{})
+	f.Evidence = limited(evidence)
+	f.Affected = Affected{Share: min(1, float64(len(clients))/float64(max(1, len(v.traces)))), Of: len(v.traces)}
+	f.Remedy = msg(MsgFindCache, Args{})
+	return []Finding{f}
+}
+
+// stores finds sessions that moved from one store to another and were kept, such as
+// with memcached-session-manager, where ID-n1 becomes ID-n2.
+func stores(v *outcomes) []Finding {
+	var evidence []Message
+	for _, w := range v.traces {
+		from := w.First().Store
+		for _, a := range w.answers {
+			if from == "" || a.Store == "" || a.Store == from {
+				continue
+			}
+			if a.sessionOutcome == probes.SessionKept || (a.Session != "" && a.Session == w.First().Session) {
+				evidence = append(evidence, msg(MsgSessionStoreMoved, Args{Session: w.First().Session, Name: from, Server: a.Store, At: a.At}))
+				from = a.Store
+			}
+		}
+	}
+	if len(evidence) == 0 {
+		return nil
+	}
+	f := Finding{Code: StoreFailover, Severity: Info}
+	f.Summary = msg(MsgStoreMoved, Args{Count: len(evidence)})
+	f.Evidence = limited(evidence)
+	f.Remedy = msg(MsgBringStoreBack, Args{})
 	return []Finding{f}
 }

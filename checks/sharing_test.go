@@ -6,8 +6,8 @@ import (
 	"stickwatch/probes"
 )
 
-// cross presents a session of one node to another, which knows it or not.
-func (r *round) cross(from, to string, known bool) {
+// present presents a session of one node to another node, which knows it or not.
+func (r *round) present(from, to string, known bool) {
 	x := probes.FailoverCheck{From: from, To: to, Session: "s:00000001", There: page(testPage, 200)}
 	x.There.Session = otherSession
 	if known {
@@ -16,16 +16,16 @@ func (r *round) cross(from, to string, known bool) {
 	r.FailoverChecks = append(r.FailoverChecks, x)
 }
 
-// strangers is a round in which no node knows the sessions of another.
-func strangers(base func() *round) func() *round {
+// unshared returns a round in which no node knows the sessions of another.
+func unshared(base func() *round) func() *round {
 	return from(base, func(r *round) {
-		r.cross("node2", "node3", false)
-		r.cross("node1", "node2", false)
-		r.cross("node3", "node1", false)
+		r.present("node2", "node3", false)
+		r.present("node1", "node2", false)
+		r.present("node3", "node1", false)
 	})
 }
 
-// losing lets every node but a session's own lose it.
+// losing makes every node but its own lose each session.
 func losing(base func() *round) func() *round {
 	return from(base, func(r *round) {
 		for i := range r.Traces {
@@ -41,20 +41,20 @@ func losing(base func() *round) func() *round {
 var sharingSpecs = []spec{
 	{
 		name:  "not shared: none knows the others' sessions",
-		round: promising(probes.PolicyReplicated, strangers(healthy)),
+		round: withPolicy(probes.PolicyReplicated, unshared(healthy)),
 		want:  []string{"warning session_not_shared [node1 node2 node3]"},
 	},
 	{
 		name: "not shared: one node",
-		round: promising(probes.PolicyReplicated, bent(func(r *round) {
-			r.cross("node1", "node2", true)
-			r.cross("node1", "node3", false)
+		round: withPolicy(probes.PolicyReplicated, changed(func(r *round) {
+			r.present("node1", "node2", true)
+			r.present("node1", "node3", false)
 		})),
 		want: []string{"warning session_not_shared/node3"},
 	},
 	{
 		name:  "not shared: and so they are lost by moving",
-		round: promising(probes.PolicyShared, strangers(losing(scattered))),
+		round: withPolicy(probes.PolicyShared, unshared(losing(scattered))),
 		want: []string{
 			"warning session_not_shared [node1 node2 node3]",
 			"critical session_lost/after a move [node1 node2 node3] <- session_not_shared",
@@ -62,14 +62,14 @@ var sharingSpecs = []spec{
 	},
 	{
 		name: "not shared: follows from what a node loses of its own",
-		round: promising(probes.PolicyShared, strangers(bent(func(r *round) {
+		round: withPolicy(probes.PolicyShared, unshared(changed(func(r *round) {
 			r.eachStep("node1", func(s *probes.Step) { s.Session = otherSession })
 		}))),
 		want: []string{"critical session_lost/node1", "warning session_not_shared [node1 node2 node3] <- session_lost"},
 	},
 	{
 		name: "not shared: because the store is down",
-		round: promising(probes.PolicyShared, strangers(losing(from(scattered, func(r *round) {
+		round: withPolicy(probes.PolicyShared, unshared(losing(from(scattered, func(r *round) {
 			r.Dependencies = redis(false)
 			u, _ := url.Parse("redis://192.0.2.5")
 			r.Cluster.Dependencies = []probes.Dependency{{Name: "Redis Server", URL: u}}
@@ -80,26 +80,26 @@ var sharingSpecs = []spec{
 			"critical session_lost/after a move [node1 node2 node3] <- session_not_shared",
 		},
 	},
-	{name: "not promised under sticky", round: strangers(healthy)},
+	{name: "not promised under sticky", round: unshared(healthy)},
 	{
 		name: "not of a node that is paused",
-		round: promising(probes.PolicyReplicated, bent(func(r *round) {
-			r.cross("node1", "node2", false)
+		round: withPolicy(probes.PolicyReplicated, changed(func(r *round) {
+			r.present("node1", "node2", false)
 			r.say(probes.StatusReport{State: "paused"}, "node2")
 		})),
 		want: []string{"critical node_paused/node2"},
 	},
 	{
 		name: "shared: known everywhere",
-		round: promising(probes.PolicyReplicated, bent(func(r *round) {
-			r.cross("node1", "node2", true)
-			r.cross("node2", "node3", true)
+		round: withPolicy(probes.PolicyReplicated, changed(func(r *round) {
+			r.present("node1", "node2", true)
+			r.present("node2", "node3", true)
 		})),
 	},
 	{
 		name: "unknown: the other node answered with an error",
-		round: promising(probes.PolicyReplicated, bent(func(r *round) {
-			r.cross("node1", "node2", false)
+		round: withPolicy(probes.PolicyReplicated, changed(func(r *round) {
+			r.present("node1", "node2", false)
 			r.FailoverChecks[0].There.Status = 500
 		})),
 	},

@@ -3,14 +3,84 @@ package checks
 import (
 	"maps"
 	"slices"
+	"time"
+
+	"stickwatch/probes"
 )
 
-// skew finds nodes whose value differs from what most nodes have; all of them
-// where there is a tie.
-func (v *analysis) skew(code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
+// versions finds nodes that run different versions, or another than the expected
+// version.
+func versions(v *nodeStates) []Finding {
+	running := make(map[string]string)
+	for _, o := range v.active {
+		if v.up[o.Node] && o.Version != "" {
+			running[o.Node] = o.Version
+		}
+	}
+	if v.ExpectVersion != "" {
+		return unexpectedVersions(v, running)
+	}
+	return skew(v, VersionSkew, "", running, MsgVersionsDiffer, MsgDeployOneVersion)
+}
+
+// unexpectedVersions finds nodes that do not run the expected version. It is
+// critical, unlike a skew, because the version was requested in order to stop a
+// deployment without it. If no node reports its version, that is a doubt and no
+// finding.
+func unexpectedVersions(v *nodeStates, running map[string]string) []Finding {
+	if len(running) == 0 {
+		return nil
+	}
+	var nodes []string
+	var evidence []Message
+	for _, o := range v.active {
+		if v.up[o.Node] && running[o.Node] != v.ExpectVersion {
+			nodes = append(nodes, o.Node)
+			evidence = append(evidence, msg(MsgRunsVersion, Args{Node: o.Node, Value: running[o.Node]}))
+		}
+	}
+	if len(nodes) == 0 {
+		return nil
+	}
+	f := aboutAll(VersionSkew, Critical, nodes)
+	f.Summary = msg(MsgVersionUnexpected, Args{Nodes: nodes, Value: v.ExpectVersion})
+	f.Evidence = limited(evidence)
+	f.Remedy = msg(MsgWaitForDeployment, Args{})
+	return []Finding{f}
+}
+
+// noVersion reports whether no node reports its version.
+func noVersion(v *nodeStates) bool {
+	return !slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return o.Version != "" })
+}
+
+// settings finds settings that must be equal on all nodes and are not.
+func settings(v *nodeStates) []Finding {
+	if v.Cluster.Status == nil {
+		return nil
+	}
+	var list []Finding
+	for _, key := range v.Cluster.Status.Settings {
+		values := make(map[string]string)
+		for _, o := range v.active {
+			if o.Status == nil {
+				continue
+			}
+			if value, ok := o.Status.Settings[key]; ok {
+				values[o.Node] = value
+			}
+		}
+		list = append(list, skew(v, SettingsSkew, key, values, MsgSettingsDiffer, MsgEqualiseSettings)...)
+	}
+	return list
+}
+
+// skew finds nodes whose value differs from that of most nodes; all nodes in case of
+// a tie.
+func skew(v *nodeStates, code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
 	holders := make(map[string][]string) // by value, in configuration order
 	for _, n := range v.Cluster.Nodes {
-		if value, told := values[n.ID]; told {
+		if value, known := values[n.ID]; known {
 			holders[value] = append(holders[value], n.ID)
 		}
 	}
@@ -22,8 +92,8 @@ func (v *analysis) skew(code Code, target string, values map[string]string, summ
 	most := kinds[0]
 	tie := len(holders[kinds[1]]) == len(holders[most])
 	f := aboutAll(code, Warning, v.nodesWhere(func(id string) bool {
-		value, told := values[id]
-		return told && (tie || value != most)
+		value, known := values[id]
+		return known && (tie || value != most)
 	}))
 	for _, kind := range kinds {
 		f.Evidence = append(f.Evidence, msg(MsgNodesHave, Args{Nodes: holders[kind], Value: kind}))
@@ -32,4 +102,103 @@ func (v *analysis) skew(code Code, target string, values map[string]string, summ
 	f.Summary = msg(summary, Args{Setting: target, Values: kinds})
 	f.Remedy = msg(remedy, Args{})
 	return []Finding{f}
+}
+
+// clocks finds nodes whose clocks certainly differ by more than the limit: the
+// intervals of their offsets exclude less.
+func clocks(v *nodeStates) []Finding {
+	limit := v.Cluster.Limits.ClockSkew
+	if limit <= 0 {
+		return nil
+	}
+	apart := make(map[string]int)
+	var evidence []Message
+	var widest time.Duration
+	for i, a := range v.active {
+		for _, b := range v.active[i+1:] {
+			if a.Clock.Samples == 0 || b.Clock.Samples == 0 {
+				continue
+			}
+			if gap := max(a.Clock.Min-b.Clock.Max, b.Clock.Min-a.Clock.Max); gap > limit {
+				widest = max(widest, gap)
+				apart[a.Node]++
+				apart[b.Node]++
+				evidence = append(evidence, msg(MsgClocksApart, Args{Node: a.Node, Other: b.Node, Duration: gap.Round(time.Millisecond)}))
+			}
+		}
+	}
+	if len(evidence) == 0 {
+		return nil
+	}
+	worst := slices.Max(slices.Collect(maps.Values(apart)))
+	suspects := v.nodesWhere(func(id string) bool { return apart[id] == worst })
+	if off := v.nodesWhere(func(id string) bool { return apart[id] > 0 && clockOff(v, id) }); len(off) > 0 && len(off) < len(suspects) {
+		suspects = off // our own clock breaks the tie
+	}
+	f := aboutAll(ClockSkew, Warning, suspects)
+	f.Summary = msg(MsgClocksDiffer, Args{Limit: limit, Nodes: f.Nodes})
+	f.expires = widest >= expiringSkew
+	f.Evidence = limited(evidence)
+	f.Remedy = msg(MsgSynchroniseClocks, Args{})
+	return []Finding{f}
+}
+
+// expiringSkew is the clock difference from which sessions and signatures may be
+// refused as expired.
+const expiringSkew = time.Minute
+
+// clockOff reports whether a node's clock certainly differs from our own by more than
+// the limit.
+func clockOff(v *nodeStates, id string) bool {
+	o := v.direct[id].Clock
+	return o.Samples > 0 && (o.Min > v.Cluster.Limits.ClockSkew || o.Max < -v.Cluster.Limits.ClockSkew)
+}
+
+// startOrder finds a primary that was started after another node.
+func startOrder(v *timeline) []Finding {
+	started := starts(v)
+	var list []Finding
+	for _, primary := range v.Cluster.Nodes {
+		since, known := started[primary.ID]
+		if !primary.Primary || !known {
+			continue
+		}
+		earlier := v.nodesWhere(func(id string) bool {
+			t, known := started[id]
+			return known && t.Before(since)
+		})
+		if len(earlier) == 0 {
+			continue
+		}
+		f := about(StartOrder, Warning, primary.ID)
+		f.Summary = msg(MsgPrimaryLate, Args{Node: primary.ID, Nodes: earlier})
+		for _, id := range append([]string{primary.ID}, earlier...) {
+			f.Evidence = append(f.Evidence, msg(MsgRunsSince, Args{Node: id, Value: wallTime(started[id])}))
+		}
+		f.Evidence = limited(f.Evidence)
+		f.Remedy = msg(MsgRestartOthers, Args{})
+		list = append(list, f)
+	}
+	return list
+}
+
+// starts returns when nodes started, by id: as their status reports, or else as
+// observed. A node that has answered ever since it is watched started before that,
+// which suffices to compare it with a primary that was seen to start.
+func starts(v *timeline) map[string]time.Time {
+	said, seen := make(map[string]time.Time), make(map[string]time.Time)
+	for _, o := range v.active {
+		if o.Status != nil && !o.Status.UpSince.IsZero() {
+			said[o.Node] = o.Status.UpSince
+		}
+		if m := v.nodeHistory[o.Node]; !m.Started.IsZero() {
+			seen[o.Node] = m.Started
+		} else if node := v.Cluster.Nodes[v.index(o.Node)]; !m.Since.IsZero() && !node.Primary {
+			seen[o.Node] = m.Since
+		}
+	}
+	if len(said) > 0 {
+		return said
+	}
+	return seen
 }

@@ -5,33 +5,33 @@ import (
 	"time"
 )
 
-// A separation is a client that met different nodes at one moment, because
-// parts of the balancer do not agree.
+// A separation is a client that different nodes answered at one moment, because parts
+// of the balancer disagree.
 type separation struct {
-	trace    *trace // whose answers came from both nodes; nil: two walks of one client did
+	trace    *trace // whose answers came from both nodes; nil: two traces with one key did
 	nodes    [2]string
 	evidence Message
 }
 
-// separate finds clients that were separated: by addresses of the balancer, and
-// by workers that count failures each for itself. Only where the balancer
-// hashes is one client meant to get one node.
-func (v *analysis) separate() []separation {
+// separate finds clients that were separated by addresses of the balancer, or by
+// workers that count failures separately. Only a balancer that hashes is meant to
+// send one client to one node.
+func (v *movement) separate() []separation {
 	if v.oracle == nil {
 		return nil
 	}
 	list := append(v.separateByAddress(), v.separateByWorker()...)
 	return slices.DeleteFunc(list, func(s separation) bool {
-		return slices.ContainsFunc(s.nodes[:], func(node string) bool { // workers learn of it one after the other
+		return slices.ContainsFunc(s.nodes[:], func(node string) bool { // workers notice it one after the other
 			d, disrupted := v.disruptionAt(node, v.Started)
 			return disrupted && d.Kind != DisruptionEjected
 		})
 	})
 }
 
-func (v *analysis) separateByAddress() []separation {
+func (v *movement) separateByAddress() []separation {
 	var list []separation
-	first := make(map[string]*trace) // by what the balancer hashes
+	first := make(map[string]*trace) // by the hashed key
 	for _, w := range v.traces {
 		key := v.key(w)
 		if w.Continued || key == "" || w.holder == "" || !w.First().OK() {
@@ -51,18 +51,18 @@ func (v *analysis) separateByAddress() []separation {
 	return list
 }
 
-// atOnce reports whether the node that the earlier walk met was still in
-// rotation when the later one met another: if it was not, it has left.
-func (v *analysis) atOnce(a, b *trace) bool {
+// atOnce reports whether the node that answered the earlier trace was still in
+// rotation when the later one met another node.
+func (v *movement) atOnce(a, b *trace) bool {
 	if b.First().At.Before(a.First().At) {
 		a, b = b, a
 	}
 	return v.ready(a.holder) && v.answeredSince(a.holder, a.Balancer, b.First().At)
 }
 
-// separateByWorker finds nothing unless some client stays where the hash sends
-// it: else the balancer scatters everybody, and does not hash at all.
-func (v *analysis) separateByWorker() []separation {
+// separateByWorker finds nothing unless some client stays where the hash sends it.
+// Otherwise the balancer scatters all clients and does not hash at all.
+func (v *movement) separateByWorker() []separation {
 	var list []separation
 	held := false
 	for _, w := range v.traces {
@@ -78,11 +78,11 @@ func (v *analysis) separateByWorker() []separation {
 	return list
 }
 
-// separated: every answer of the walk came either from the node that the hash
-// names, or from the one it names without that node; both came, and the first
-// has not left meanwhile.
-func (v *analysis) separated(w *trace) (separation, bool) {
-	owner, heir, ok := v.ownerAndHeir(w)
+// separated reports whether every answer of a trace came from the node that the hash
+// names or from the one that it names without that node, both answered, and the first
+// one has not left rotation meanwhile.
+func (v *movement) separated(w *trace) (separation, bool) {
+	owner, successor, ok := v.ownerAndSuccessor(w)
 	if !ok {
 		return separation{}, false
 	}
@@ -92,17 +92,17 @@ func (v *analysis) separated(w *trace) (separation, bool) {
 			met[x.node]++
 		}
 	}
-	if len(met) != 2 || met[owner] == 0 || met[heir] == 0 || !v.ready(owner) || !v.answeredBetween(owner, heir, w) {
+	if len(met) != 2 || met[owner] == 0 || met[successor] == 0 || !v.ready(owner) || !v.answeredBetween(owner, successor, w) {
 		return separation{}, false
 	}
-	return separation{w, [2]string{owner, heir}, msg(MsgSplitByWorker, Args{
-		Client: v.key(w), Node: owner, Of: met[owner], Other: heir, Count: met[heir],
+	return separation{w, [2]string{owner, successor}, msg(MsgSplitByWorker, Args{
+		Client: v.key(w), Node: owner, Of: met[owner], Other: successor, Count: met[successor],
 	})}, true
 }
 
-// ownerAndHeir are the node that the hash names for a walk's client, and the
-// well one that it names without that.
-func (v *analysis) ownerAndHeir(w *trace) (owner, heir string, ok bool) {
+// ownerAndSuccessor returns the node that the hash names for a client, and the ready
+// node that it names without the owner.
+func (v *rotation) ownerAndSuccessor(w *trace) (owner, successor string, ok bool) {
 	key := v.key(w)
 	if key == "" || v.oracle == nil {
 		return "", "", false
@@ -124,13 +124,13 @@ func (v *analysis) ownerAndHeir(w *trace) (owner, heir string, ok bool) {
 	}
 }
 
-// amidst reports whether an answer of the heir came amidst the owner's: it was
-// asked for after the owner had answered somebody, and before it answered again,
-// all within less than an ejection takes. An answer before the owner's first is
-// of an ejection that ends, one after its last of one that begins.
-func (v *analysis) answeredBetween(owner, heir string, w *trace) bool {
+// answeredBetween reports whether an answer of the successor came between two answers
+// of the owner that are less than an ejection apart. An answer before the owner's
+// first one belongs to an ejection that ends, and one after its last to an ejection
+// that begins.
+func (v *movement) answeredBetween(owner, successor string, w *trace) bool {
 	return slices.ContainsFunc(w.answers, func(a *answer) bool {
-		if a.node != heir || !a.OK() {
+		if a.node != successor || !a.OK() {
 			return false
 		}
 		before, after := v.answersAround(owner, w, a.At)
@@ -139,9 +139,9 @@ func (v *analysis) answeredBetween(owner, heir string, w *trace) bool {
 	})
 }
 
-// around is when a node was last known to have answered somebody at the frontend
-// of a walk before a moment, and first asked after it; zero: it was not.
-func (v *analysis) answersAround(node string, w *trace, moment time.Time) (before, after time.Time) {
+// answersAround returns when a node last answered somebody at the frontend of a trace
+// before a moment, and when it was first asked after it; zero: not known.
+func (v *movement) answersAround(node string, w *trace, moment time.Time) (before, after time.Time) {
 	for _, a := range v.answers {
 		if a.node != node || !a.OK() || a.trace.Balancer != w.Balancer {
 			continue
@@ -157,7 +157,7 @@ func (v *analysis) answersAround(node string, w *trace, moment time.Time) (befor
 }
 
 // splits reports separations.
-func splits(v *analysis) []Finding {
+func splits(v *movement) []Finding {
 	if len(v.separations) == 0 {
 		return nil
 	}

@@ -8,42 +8,42 @@ import (
 	"stickwatch/probes"
 )
 
-// splitWorker lets every second answer to node2's client come from the node
-// that is next without it.
+// splitWorker makes every second answer to node2's client come from the node that is
+// next without node2.
 func splitWorker() *round {
 	r := hashed(3)
 	for s := 1; s < len(r.Traces[1].Steps); s += 2 {
-		r.Traces[1].Steps[s].Label = r.heir(1)
+		r.Traces[1].Steps[s].Label = r.successor(1)
 	}
 	return r
 }
 
-// heir is the node that a node's client gets when that node is out.
-func (r *round) heir(node int) string {
+// successor returns the node that answers a node's client while that node is out.
+func (r *round) successor(node int) string {
 	picker, _ := checks.Oracle(r.Cluster)
 	at, _ := picker.Pick(r.Traces[node].Client, node)
 	return r.Cluster.Nodes[at].ID
 }
 
-// other is the node that a node's client never gets while that and its heir are
-// well.
+// other returns the node that never answers a node's client while the node and its
+// successor are well.
 func (r *round) other(node int) string {
 	for _, n := range r.Cluster.Nodes {
-		if n.ID != r.Cluster.Nodes[node].ID && n.ID != r.heir(node) {
+		if n.ID != r.Cluster.Nodes[node].ID && n.ID != r.successor(node) {
 			return n.ID
 		}
 	}
 	return ""
 }
 
-// twoAddresses is a hash asked through two addresses; the servers in without
-// are ejected by the second.
+// twoAddresses returns a hash with two addresses; the second one has ejected the
+// servers in without.
 func twoAddresses(without ...int) func() *round {
 	return func() *round {
 		r := hashed(3)
 		r.through(otherLB)
 		for i := range r.Cluster.Nodes {
-			r.aim(i, 0, without...).Balancer = otherLB
+			r.hashTo(i, 0, without...).Balancer = otherLB
 		}
 		return r
 	}
@@ -58,7 +58,7 @@ var splitSpecs = []spec{
 		name: "by worker: another client's drift is one nevertheless",
 		round: from(splitWorker, func(r *round) {
 			other := "node1"
-			if r.heir(2) == other {
+			if r.successor(2) == other {
 				other = "node2"
 			}
 			for _, s := range []int{1, 3, 4, 6, 8, 9} {
@@ -68,7 +68,7 @@ var splitSpecs = []spec{
 		want: []string{"critical session_drift/node3", "warning balancer_split [node1 node2]"},
 	},
 	{
-		name: "drift and no split: nobody stays where the hash sends him",
+		name: "drift and no split: no client stays where the hash sends it",
 		round: from(splitWorker, func(r *round) {
 			for _, w := range []int{0, 2} {
 				r.Traces[w].Steps[1].Label, r.Traces[w].Steps[2].Label = "node2", "node3"
@@ -81,15 +81,15 @@ var splitSpecs = []spec{
 		name: "no split: the node was ejected in mid-round",
 		round: from(func() *round { return hashed(3) }, func(r *round) {
 			for s := 5; s < len(r.Traces[1].Steps); s++ {
-				r.Traces[1].Steps[s].Label = r.heir(1)
+				r.Traces[1].Steps[s].Label = r.successor(1)
 			}
 		}),
 	},
 	{
-		name: "no split, no drift: the node came back in mid-round",
+		name: "no split, no drift: the node returned during the round",
 		round: from(func() *round { return hashed(3) }, func(r *round) {
 			for s := range 5 {
-				r.Traces[1].Steps[s].Label = r.heir(1)
+				r.Traces[1].Steps[s].Label = r.successor(1)
 			}
 		}),
 	},
@@ -97,7 +97,7 @@ var splitSpecs = []spec{
 		name: "no split, no drift: it is tried while its client still gets the next",
 		round: from(func() *round { return hashed(3) }, func(r *round) {
 			steps := r.Traces[1].Steps
-			steps[0].Label, steps[2].Label = r.heir(1), r.heir(1)
+			steps[0].Label, steps[2].Label = r.successor(1), r.successor(1)
 			steps[1].Timing.Total = steps[3].At.Sub(steps[1].At) // the trial
 		}),
 	},
@@ -110,9 +110,9 @@ var splitSpecs = []spec{
 				steps[s].At = steps[s].At.Add(2 * time.Second)
 			}
 			for s := 2; s < 5; s++ {
-				steps[s].Label = r.heir(1)
+				steps[s].Label = r.successor(1)
 			}
-			for w := range r.Traces { // nobody else asked for it meanwhile
+			for w := range r.Traces { // no other client asked for it meanwhile
 				for s := range r.Traces[w].Steps {
 					if step := &r.Traces[w].Steps[s]; w != 1 && step.Label == "node2" {
 						step.At = steps[5].At

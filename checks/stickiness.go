@@ -7,9 +7,139 @@ import (
 	"stickwatch/probes"
 )
 
-// stickiness says whether sessions stay on their node, and how sure that is.
-func (v *analysis) stickiness() SessionReport {
-	s := SessionReport{Policy: v.policy(), Sticky: Unknown, Shared: v.shared()}
+// This file decides for each address of the balancer whether it keeps clients on
+// their node. One move proves little: the balancer may have retried, a node may have
+// been out for a moment, or the list of servers may have changed. Therefore three
+// hypotheses are compared: the balancer keeps no clients and places each request by
+// chance; it does not keep the clients of some nodes; or it keeps clients, and
+// something happened once.
+
+// A frontendStickiness is how one address of the balancer treats returning clients.
+type frontendStickiness struct {
+	frontend  *frontend
+	byOpener  map[string]*openerCount // by the node that opened the session
+	moves     []move                  // of nodes whose clients it does not keep
+	scatters  bool                    // it keeps the clients of no node
+	scattered []string                // the nodes whose clients it does not keep, while it keeps those of others
+}
+
+// An openerCount counts the answers to returning clients whose session one node
+// opened.
+type openerCount struct {
+	stays, moves int
+	scattered    bool // some client moved more than once
+	chance       float64
+}
+
+// retryRate is how often another node answers although the balancer keeps clients,
+// because of a retry after a lost packet or a reload.
+const retryRate = 1e-3
+
+// scattersByLikelihood reports whether a balancer that sends each request to any node
+// explains the answers better than one that keeps clients.
+func (t openerCount) scattersByLikelihood() bool {
+	if !t.scattered || t.moves == 0 || t.chance <= 0 || t.chance >= 1 {
+		return t.scattered && t.moves > 0
+	}
+	chance := float64(t.stays)*math.Log(t.chance) + float64(t.moves)*math.Log(1-t.chance)
+	return chance > float64(t.moves)*math.Log(retryRate)
+}
+
+// stickinessOfFrontends returns the stickiness of every address.
+func (v *movement) stickinessOfFrontends() []frontendStickiness {
+	met := make(map[string]bool)
+	for id := range v.newClients() {
+		met[id] = true
+	}
+	var list []frontendStickiness
+	for i := range v.frontends {
+		list = append(list, v.stickinessAt(&v.frontends[i], met))
+	}
+	return list
+}
+
+func (v *movement) stickinessAt(e *frontend, met map[string]bool) frontendStickiness {
+	h := frontendStickiness{frontend: e, byOpener: make(map[string]*openerCount)}
+	moves := make(map[string][]move)
+	for _, w := range e.traces {
+		if w.holder == "" {
+			continue
+		}
+		count := h.byOpener[w.holder]
+		if count == nil {
+			count = &openerCount{chance: ChanceOfStaying(w.holder, v.serving, met)}
+			h.byOpener[w.holder] = count
+		}
+		stays, moved, switches := v.returns(w)
+		if switches == 1 && len(moved) > 0 {
+			continue // it moved once and stayed: see remapping
+		}
+		count.stays += stays
+		count.moves += len(moved)
+		count.scattered = count.scattered || switches > 1
+		moves[w.holder] = append(moves[w.holder], moved...)
+	}
+	h.decide(moves, v.Confidence)
+	return h
+}
+
+// decide chooses between the hypotheses.
+func (h *frontendStickiness) decide(moves map[string][]move, confidence float64) {
+	luck := 1.0 // probability that the clients that stayed did so by chance
+	for holder, count := range h.byOpener {
+		switch {
+		case count.scattersByLikelihood():
+			h.scattered = append(h.scattered, holder)
+			h.moves = append(h.moves, moves[holder]...)
+		case count.stays > 0:
+			luck *= math.Pow(count.chance, float64(count.stays))
+		}
+	}
+	slices.Sort(h.scattered)
+	if len(h.scattered) > 0 && luck > 1-confidence+1e-12 {
+		h.scatters, h.scattered = true, nil
+	}
+}
+
+// returns separates the answers of a client's own node from those of other nodes, and
+// counts how often the node changed. Moves that a disruption explains are left out.
+func (v *movement) returns(w *trace) (stays int, moved []move, switches int) {
+	answers := slices.Clone(w.answers)
+	slices.SortStableFunc(answers, func(a, b *answer) int { return a.At.Compare(b.At) })
+	at := w.holder
+	for _, a := range answers {
+		if a.Kind == probes.StepFirst || !a.OK() || a.servingNode == "" {
+			continue
+		}
+		if a.servingNode != w.holder && v.excused(a) {
+			continue
+		}
+		if a.servingNode != at {
+			switches++
+			at = a.servingNode
+		}
+		if a.servingNode == w.holder {
+			stays++
+		} else {
+			moved = append(moved, move{w.holder, a.servingNode, a})
+		}
+	}
+	return stays, moved, switches
+}
+
+// excused reports whether a known reason explains that another node answered a
+// client: its node is not ready, did not answer a try, has been out, or the client
+// returns to the node that opened its session.
+func (v *movement) excused(a *answer) bool {
+	holder := a.trace.holder
+	return !v.ready(holder) || slices.Contains(a.upstreamsTried, holder) || a.servingNode == a.trace.owner ||
+		!v.answeredSince(holder, a.trace.Balancer, a.At) || v.byDisruption(a) || v.byEjection(a)
+}
+
+// sessionReport reports whether sessions stay on their node, and with what
+// confidence.
+func sessionReport(v *remaps) SessionReport {
+	s := SessionReport{Policy: v.policy(), Sticky: Unknown, Shared: sessionsShared(v.nodeStates)}
 	for _, count := range v.newClients() {
 		s.NewClients += count
 	}
@@ -17,8 +147,8 @@ func (v *analysis) stickiness() SessionReport {
 		s.Reason = msg(MsgNoSessionTest, Args{})
 		return s
 	}
-	s.Canaries, s.Moves = v.canaries(), v.sessionMoves()
-	stayedCount, sure := v.stayedCount()
+	s.Canaries, s.Moves = canaries(v.outcomes), sessionMoves(v)
+	stayedCount, sure := leastStayed(v.outcomes)
 	switch {
 	case s.Policy == probes.PolicyNone:
 		s.Reason = msg(MsgNothingPromised, Args{})
@@ -31,7 +161,7 @@ func (v *analysis) stickiness() SessionReport {
 		s.Reason = msg(MsgMovedWhileLeaving, Args{})
 	case v.followUps() == 0:
 		s.Reason = msg(MsgNoSession, Args{})
-	case v.unattributed():
+	case unattributed(v.outcomes):
 		s.Reason = msg(MsgAnswersUnsigned, Args{})
 	case stayedCount == 0:
 		s.Reason = msg(MsgNoOwnAnswer, Args{})
@@ -45,17 +175,17 @@ func (v *analysis) stickiness() SessionReport {
 	return s
 }
 
-// destinations are the nodes between which a session could drift: those that
-// serve, but for those that the balancer surely sends nobody.
-func (v *analysis) destinations() []probes.Node {
+// destinations returns the nodes between which a session could drift: the serving
+// nodes without those that surely get no clients.
+func (v *rotation) destinations() []probes.Node {
 	return slices.DeleteFunc(slices.Clone(v.serving), func(n probes.Node) bool { return v.rotationStates[n.ID].Sure })
 }
 
-// stayedCount is the least number of follow-ups that any canary got from its own
-// node, and how sure it is that none of them stayed by luck: a chain is as
-// strong as its weakest link. A node that gets nearly everybody keeps nearly
-// everybody by luck, too; its canary is as sure as all of them together.
-func (v *analysis) stayedCount() (least int, sure float64) {
+// leastStayed returns the smallest number of follow-ups that any canary got from its
+// own node, and the confidence that none of them stayed by chance. The weakest canary
+// decides. The canary of a node that gets nearly all clients cannot exclude chance by
+// itself; for it, all canaries count together.
+func leastStayed(v *outcomes) (least int, sure float64) {
 	met := make(map[string]bool)
 	for id := range v.newClients() {
 		met[id] = true
@@ -64,13 +194,13 @@ func (v *analysis) stayedCount() (least int, sure float64) {
 	together, heavy := 1.0, false
 	for _, w := range v.traces {
 		count, ok := w.stayedCount()
-		if !ok || w.Continued { // its few answers are one more chance to see a move, and no sample
+		if !ok || w.Continued { // its few requests may show a move, and are no sample
 			continue
 		}
 		if least < 0 || count < least {
 			least = count
 		}
-		luck := ChanceProbability(w.holder, v.serving, met)
+		luck := ChanceOfStaying(w.holder, v.serving, met)
 		together *= math.Pow(luck, float64(count))
 		if FollowUps(luck, DefaultConfidence) > MaxFollowUps {
 			heavy = true
@@ -84,8 +214,8 @@ func (v *analysis) stayedCount() (least int, sure float64) {
 	return max(0, least), sure
 }
 
-// unattributed reports whether some session that was followed does not tell its node.
-func (v *analysis) unattributed() bool {
+// unattributed reports whether some canary's node is not known.
+func unattributed(v *outcomes) bool {
 	return slices.ContainsFunc(v.traces, func(w *trace) bool {
 		_, followed := w.stayedCount()
 		return followed && w.holder == ""

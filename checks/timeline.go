@@ -7,103 +7,244 @@ import (
 	"stickwatch/probes"
 )
 
-// This file is the vocabulary in which the past is told: what a history keeps,
-// and what pages, the API and commands show of it.
+// timeline is the fourth stage: when each node was interrupted, this round included.
+type timeline struct {
+	*rotation
 
-// A Span of time holds From and not To.
-type Span struct{ From, To time.Time }
-
-// A Sample is one probe of one target, in the few words that are kept of it.
-type Sample struct {
-	Target
-	At      time.Time
-	OK      bool
-	Latency time.Duration
-	Status  int            // HTTP status; 0: no HTTP answer, or none was asked for
-	Failure probes.Failure // "": the answer came in whole
+	aftermath   time.Duration          // how long consequences of a disruption may be seen: Aftermath, and the time until clients send their next request
+	nodeHistory map[string]NodeHistory // by node id
 }
 
-// A Target is what is probed again and again.
-type Target struct {
-	Cluster string
-	Kind    TargetKind
-	Name    string // node id, balancer URL with its address, dependency name; of a session "": its owner is not known
+// newTimeline returns the fourth stage of a round.
+func newTimeline(placed *rotation) *timeline {
+	v := &timeline{rotation: placed, nodeHistory: updateNodes(placed.past().Nodes, placed.Round)}
+	v.aftermath = Aftermath(v.Cluster.Balancer) + 2*v.Every
+	for _, n := range v.Cluster.Nodes {
+		m := v.answeredOwnAddress(n, v.nodeHistory[n.ID])
+		v.nodeHistory[n.ID] = v.disruptionsOf(n, v.addBalancerEvents(n, m))
+	}
+	return v
 }
 
-// A TargetKind says what a target is.
-type TargetKind string
-
-// The kinds of target. A canary's samples are its requests through the
-// balancer, under the id of the node that holds its session. A session's are all
-// requests of our clients of which the outcome is known, under the id of the node
-// that owns the session: one is OK when its Outcome is Good.
-const (
-	TargetNode       TargetKind = "node"
-	TargetBalancer   TargetKind = "balancer"
-	TargetDependency TargetKind = "dependency"
-	TargetCanary     TargetKind = "canary"
-	TargetSession    TargetKind = "session"
-)
-
-// A Point is a target over one step of time.
-type Point struct {
-	At     time.Time // its beginning
-	Probes int
-	Failed int
-	Mean   time.Duration // latency of the probes that were answered; 0: none was
-	Max    time.Duration
+// disruptedAt returns the nodes whose disruptions cover a moment, in configuration
+// order.
+func (v *timeline) disruptedAt(at time.Time) []string {
+	return v.nodesWhere(func(id string) bool {
+		return slices.ContainsFunc(v.nodeHistory[id].Disruptions, func(d Disruption) bool { return d.covers(at, v.aftermath) })
+	})
 }
 
-// An Uptime is how much of a span a target was up for.
-type Uptime struct {
-	Target
-	Span        // that was asked for
-	Probes  int // of a session: requests with a known outcome; none: nothing is known
-	Failed  int
-	Ratio   float64       // of probes that were answered well, in [0, 1]; 0 without Probes
-	Longest time.Duration // the longest time without a good answer
-}
-
-// SessionUptime sums the uptimes of kind session: how much of what clients of a
-// cluster asked for came to a good outcome. Longest is that of the worst owner.
-func SessionUptime(all []Uptime) Uptime {
-	var sum Uptime
-	for _, u := range all {
-		if u.Kind != TargetSession {
-			continue
+// disruptionAt returns the newest disruption of a node that covers a moment.
+func (v *timeline) disruptionAt(node string, at time.Time) (Disruption, bool) {
+	for _, d := range slices.Backward(v.nodeHistory[node].Disruptions) {
+		if d.covers(at, v.aftermath) {
+			return d, true
 		}
-		sum.Target, sum.Span = Target{Cluster: u.Cluster, Kind: TargetSession}, u.Span
-		sum.Probes, sum.Failed = sum.Probes+u.Probes, sum.Failed+u.Failed
-		sum.Longest = max(sum.Longest, u.Longest)
 	}
-	if sum.Probes > 0 {
-		sum.Ratio = float64(sum.Probes-sum.Failed) / float64(sum.Probes)
+	return Disruption{}, false
+}
+
+// disruptedIn reports whether a node had such a disruption within a span.
+func (v *timeline) disruptedIn(node string, s Span, such func(Disruption) bool) bool {
+	return slices.ContainsFunc(v.nodeHistory[node].Disruptions, func(d Disruption) bool {
+		return d.overlaps(s, v.aftermath) && such(d)
+	})
+}
+
+// disruptedWithin returns the nodes with a disruption within a span, in configuration
+// order.
+func (v *timeline) disruptedWithin(s Span) []string {
+	return v.nodesWhere(func(id string) bool { return v.disruptedIn(id, s, func(Disruption) bool { return true }) })
+}
+
+// followed reports whether a session may have been lost at an event, or within the
+// aftermath of it.
+func (v *timeline) followed(a *answer, event time.Time) bool {
+	lost := a.lostIn()
+	return !event.IsZero() && !event.After(lost.To) && !event.Add(v.aftermath).Before(lost.From)
+}
+
+// restartedSince reports whether a node was restarted after a moment, or is down, so
+// that sessions from before are gone.
+func (v *timeline) restartedSince(node string, since time.Time) bool {
+	m, known := v.nodeHistory[node]
+	return known && (m.Down || m.Restarted.After(since))
+}
+
+// disruptionsOf adds this round's signs of disruption to the history of a node.
+func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
+	before, o := v.past().Nodes[n.ID], v.direct[n.ID]
+	m.Disruptions = slices.DeleteFunc(slices.Clone(m.Disruptions), func(d Disruption) bool {
+		return v.Started.Sub(d.To) > rememberedFor
+	})
+	limit := v.Cluster.Limits.Slow
+	slow := limit > 0 && o.Primary.Timing.Total > limit
+	switch bad := !v.ready(n.ID) || slow; {
+	case !completed(o.Primary) || n.Down:
+	case bad:
+		m = v.addSign(n.ID, m, DisruptionDown, m.Seen, o.Primary.At, askedDirectly(o.Primary))
+		if m.DownSince.IsZero() {
+			m.DownSince = o.Primary.At
+		}
+	default:
+		m = m.recovered(o.Primary.At)
 	}
-	return sum
+	if m.Restarted.After(before.Restarted) {
+		m = v.addSign(n.ID, m, DisruptionRestart, m.Seen, m.Restarted, m.LastSign)
+	}
+	m = v.signsOfClients(n.ID, m)
+	m = v.signsOfBalancer(n.ID, m)
+	if from, to, lost := v.processReplaced(n.ID, m); lost > 0 {
+		m.Restarted = to
+		m.LastSign = msg(MsgSessionsForgotten, Args{Count: lost})
+		m = v.addSign(n.ID, m, DisruptionRestart, from, to, m.LastSign)
+		m.InferredRestarts = append(slices.Clone(m.InferredRestarts), to)
+		m.InferredRestarts = m.InferredRestarts[max(0, len(m.InferredRestarts)-maxInferredRestarts):]
+	}
+	if completed(o.Primary) && v.ready(n.ID) {
+		m.Seen = o.Primary.At
+	}
+	if m.Restarted.After(m.Back) {
+		m.Back = m.Restarted
+	}
+	switch state := v.rotationStates[n.ID]; {
+	case state.In == Yes:
+		m.Out = time.Time{}
+	case !state.Sure || !v.ready(n.ID) || !m.Out.IsZero():
+	case v.Past == nil: // the beginning is not known
+		m.Out = v.Started.Add(-rememberedFor)
+	default:
+		m.Out = v.Started
+	}
+	return m
 }
 
-// SessionsUnrecorded reports whether nodes have uptimes and sessions have none,
-// as before an upgrade to a version that records sessions.
-func SessionsUnrecorded(all []Uptime) bool {
-	nodes := slices.ContainsFunc(all, func(u Uptime) bool { return u.Kind == TargetNode && u.Probes > 0 })
-	return nodes && SessionUptime(all).Probes == 0
+// addSign adds a sign of a disruption to the history of a node. The disruption
+// reaches from when the node was last known to be well to the moment of the sign.
+func (v *timeline) addSign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
+	if from.IsZero() || from.After(to) {
+		from = to
+	}
+	d := Disruption{Span: Span{from, to}, Unwatched: !v.holdsSession(node), Kind: kind, Why: &why}
+	if kind != DisruptionEjected {
+		d.Gone = to
+	}
+	return m.with(d, v.aftermath)
 }
 
-// A Move is a session that changed its node.
-type Move struct {
-	At      time.Time
-	Cluster string
-	From    string // node id
-	To      string // node id, or a stranger's label in quotes
-	Kept    bool   // the session went along; false: it was lost, or came back older
-	Session probes.Fingerprint
-	Cause   Message // why: "node2 did not answer", "unexplained"
+// signsOfClients adds the client requests that failed because of a node, and the
+// sessions that it did not answer when they were presented to it directly.
+func (v *timeline) signsOfClients(node string, m NodeHistory) NodeHistory {
+	for _, a := range v.allAnswers {
+		switch {
+		case slices.Contains(a.upstreamsTried, node):
+			m = v.addSign(node, m, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
+		case a.failedNode == node:
+			m = v.addSign(node, m, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
+		}
+	}
+	for _, c := range v.OwnerChecks {
+		if c.To == node && (failed(c.There) || c.There.Failure == probes.FailureRefused) {
+			m = v.addSign(node, m, DisruptionDown, c.Known, c.There.At, askedDirectly(c.There))
+		}
+	}
+	return m
 }
 
-// A Deployment is a stretch of time that somebody has announced.
-type Deployment struct {
-	Cluster string
-	Span             // To is zero while it goes on
-	Name    string   // what was deployed, as it was announced
-	Nodes   []string // that it changes, as announced; empty: any
+// signsOfBalancer adds the ejections that the balancer reports, and those that
+// clients show.
+func (v *timeline) signsOfBalancer(node string, m NodeHistory) NodeHistory {
+	for _, e := range m.Ejections {
+		m = v.addSign(node, m, DisruptionEjected, e.From, e.To, e.Words)
+	}
+	if state := v.rotationStates[node]; state.Sure && v.ready(node) {
+		m = v.addSign(node, m, DisruptionEjected, m.Seen, v.Started, state.Reason)
+	}
+	return m
+}
+
+// recovered returns the history of a node that is well again: a disruption that was
+// going on ends now.
+func (m NodeHistory) recovered(at time.Time) NodeHistory {
+	if n := len(m.Disruptions); n > 0 && !m.DownSince.IsZero() {
+		last := &m.Disruptions[n-1] // a copy, see disruptionsOf
+		last.To, last.Gone = at, at
+		last.NotifiedDown = last.NotifiedDown || at.Sub(m.DownSince) >= longDown
+	}
+	if !m.DownSince.IsZero() {
+		m.Back = at
+	}
+	m.DownSince = time.Time{}
+	return m
+}
+
+// holdsSession reports whether a client of earlier rounds has its session on a node.
+func (v *timeline) holdsSession(node string) bool {
+	return slices.ContainsFunc(v.traces, func(w *trace) bool { return w.Continued && (w.owner == node || w.holder == node) })
+}
+
+// maxInferredRestarts is the number of restarts within rememberedFor that are
+// inferred from lost sessions alone. A node that loses sessions again and again
+// without another sign of a restart has another problem.
+const maxInferredRestarts = 2
+
+// processReplaced reports that a node was restarted unseen: every session that it had
+// opened before is gone when presented to it directly, while it keeps sessions that
+// it opens now. It returns between which moments the restart was, and how many
+// sessions show it; 0: none.
+func (v *timeline) processReplaced(node string, m NodeHistory) (from, to time.Time, lost int) {
+	for _, c := range v.OwnerChecks {
+		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(m.Restarted) || m.failedSince(c.Known, c.There.At.Add(-v.aftermath)) {
+			continue // a known restart or outage explains the loss
+		}
+		if !c.Renewed() {
+			return from, to, 0 // it keeps no session at all
+		}
+		lost++
+		if c.Known.After(from) {
+			from = c.Known
+		}
+		if c.There.At.After(to) {
+			to = c.There.At
+		}
+	}
+	if v.keepsOlderSession(node, from) || m.inferredRestarts(v.Started) >= maxInferredRestarts {
+		return from, to, 0
+	}
+	return from, to, lost
+}
+
+// failedSince reports whether a node failed after one moment and was well again
+// before another.
+func (m NodeHistory) failedSince(moment, until time.Time) bool {
+	return slices.ContainsFunc(m.Disruptions, func(d Disruption) bool {
+		return d.failed() && d.Gone.After(moment) && d.To.Before(until)
+	})
+}
+
+// keepsOlderSession reports whether a node still knows, after a moment, a session
+// that it opened before.
+func (v *timeline) keepsOlderSession(node string, moment time.Time) bool {
+	for _, c := range v.OwnerChecks {
+		if sessionOutcome := c.SessionOutcome(); c.To == node && c.Opened.Before(moment) && (sessionOutcome == probes.SessionKept || sessionOutcome == probes.SessionStale) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(v.traces, func(w *trace) bool {
+		return w.Continued && w.owner == node && w.Opened.Before(moment) && slices.ContainsFunc(w.answers, func(a *answer) bool {
+			return a.servingNode == node && a.sessionOutcome == probes.SessionKept && a.At.After(moment)
+		})
+	})
+}
+
+// inferredRestarts counts the restarts of a node that were inferred within
+// rememberedFor.
+func (m NodeHistory) inferredRestarts(now time.Time) int {
+	n := 0
+	for _, at := range m.InferredRestarts {
+		if now.Sub(at) < rememberedFor {
+			n++
+		}
+	}
+	return n
 }

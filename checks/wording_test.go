@@ -1,6 +1,7 @@
 package checks_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,20 +13,20 @@ import (
 	"stickwatch/probes"
 )
 
-// TestSentences: what people read, of one and of many.
+// TestSentences tests summaries, with singular and plural.
 func TestSentences(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		round func() *round
 		code  checks.Code
-		want  string // the summary
+		want  string // of the summary
 	}{
 		{
 			"one node says", specOf("disputed: a node says down, the probe says up"),
 			checks.DependencyDisputed, "node2 says that Redis Server is unavailable, and it answers stickwatch",
 		},
 		{
-			"three say", bent(func(r *round) {
+			"three say", changed(func(r *round) {
 				r.Dependencies = redis(true)
 				r.say(probes.StatusReport{State: "paused", Reason: redisDown}, "node1", "node2", "node3")
 			}),
@@ -43,10 +44,10 @@ func TestSentences(t *testing.T) {
 			"the balancer at http://shop.example (192.0.2.10:80) answered 4 of 4 requests with an error of its own",
 		},
 		{
-			"a reason", bent(func(r *round) { r.say(probes.StatusReport{State: "paused", Reason: "licence expired"}, "node2") }), checks.NodePaused,
+			"a reason", changed(func(r *round) { r.say(probes.StatusReport{State: "paused", Reason: "licence expired"}, "node2") }), checks.NodePaused,
 			"node2 says that it is paused: licence expired",
 		},
-		{"words of a target are made harmless", bent(func(r *round) {
+		{"words of a target are made harmless", changed(func(r *round) {
 			r.say(probes.StatusReport{State: "paused", Reason: "\x1b[31mred\nalert\u202e"}, "node2")
 		}), checks.NodePaused, "node2 says that it is paused: [31mred alert"},
 		{
@@ -54,11 +55,11 @@ func TestSentences(t *testing.T) {
 			"the WebSocket upgrade does not pass the balancer: 1 of 2 clients stay on polling",
 		},
 		{
-			"in days", bent(func(r *round) { expires(&r.Balancers[0].Primary, 36*day/24) }), checks.CertificateExpiring,
+			"in days", changed(func(r *round) { expires(&r.Balancers[0].Primary, 36*day/24) }), checks.CertificateExpiring,
 			"the certificate of http://shop.example (192.0.2.10:80) expires in 1.5 days",
 		},
 		{
-			"in the past", bent(func(r *round) { expires(&r.Balancers[0].Primary, -day) }), checks.CertificateExpiring,
+			"in the past", changed(func(r *round) { expires(&r.Balancers[0].Primary, -day) }), checks.CertificateExpiring,
 			"the certificate of http://shop.example (192.0.2.10:80) has expired",
 		},
 		{
@@ -70,7 +71,7 @@ func TestSentences(t *testing.T) {
 			report := checks.Judge(tc.round().Round)
 			at := slices.IndexFunc(report.Findings, func(f checks.Finding) bool { return f.Code == tc.code })
 			if at < 0 {
-				t.Fatalf("got %q, want %s", tellAll(report), tc.code)
+				t.Fatalf("got %q, want %s", lines(report), tc.code)
 			}
 			if diff := cmp.Diff(tc.want, report.Findings[at].Summary.String()); diff != "" {
 				t.Errorf("summary (-want +got):\n%s", diff)
@@ -79,7 +80,7 @@ func TestSentences(t *testing.T) {
 	}
 }
 
-// specOf finds the round of a spec by its name.
+// specOf returns the round of a spec by its name.
 func specOf(name string) func() *round {
 	for _, specs := range families {
 		for _, s := range specs {
@@ -91,7 +92,7 @@ func specOf(name string) func() *round {
 	panic("there is no spec " + name)
 }
 
-// TestEvidence: what was seen, where and when; three of a kind are enough.
+// TestEvidence tests evidence with places and times; at most three lines of a kind.
 func TestEvidence(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -107,8 +108,8 @@ func TestEvidence(t *testing.T) {
 		}},
 		{"lost contents", from(counting, func(r *round) {
 			r.Traces[0].Steps[3].Value = ""
-		}), checks.SessionLost, []string{`session s:00000000 held 1002, and came back with "" on node1 at 09:00:00.030`}},
-		{"a failing node tells the time left", specOf("it is the only one that fails, and a plain request got an error"), checks.NodeFailingInRotation, []string{
+		}), checks.SessionLost, []string{`session s:00000000 held 1002, and showed "" on node1 at 09:00:00.030`}},
+		{"the time left of a failing node", specOf("it is the only one that fails, and a plain request got an error"), checks.NodeFailingInRotation, []string{
 			"a plain request got /cluster/test: HTTP 502 at 09:00:00.000",
 			"the balancer's own health checks decide when it is ejected",
 		}},
@@ -120,9 +121,9 @@ func TestEvidence(t *testing.T) {
 			r.Balancers[0].Primary.Status, r.Cluster.Balancer.MaxFails, r.Cluster.Balancer.FailTimeout = 502, 30, 20*time.Second
 		})), checks.NodeFailingInRotation, []string{
 			"a plain request got /cluster/test: HTTP 502 at 09:00:00.000",
-			"about 29s left at an assumed request a second of which 100 % fail (max_fails=30, each worker for itself), and at most 9m40s, at one failure every fail_timeout=20s; " +
+			"about 29s left at an assumed request a second of which 100 % fail (max_fails=30, each worker separately), and at most 9m40s, at one failure every fail_timeout=20s; " +
 				"rarer ones are forgotten if a request succeeds between, and HTTP errors count only if proxy_next_upstream lists them. " +
-				"nginx's error log (balancer.evidence.nginx_error_log) would tell the true rate",
+				"nginx's error log (balancer.evidence.nginx_error_log) would show the true rate",
 		}},
 		{"a failing node that nothing ejects", from(failing(func(r *round) { r.Balancers[0].Primary.Status = 502 }), func(r *round) {
 			r.Cluster.Balancer.Method, r.Cluster.Balancer.MaxFails = probes.MethodRoundRobin, 0
@@ -147,7 +148,7 @@ func TestEvidence(t *testing.T) {
 			report := checks.Judge(tc.round().Round)
 			at := slices.IndexFunc(report.Findings, func(f checks.Finding) bool { return f.Code == tc.code })
 			if at < 0 {
-				t.Fatalf("got %q, want %s", tellAll(report), tc.code)
+				t.Fatalf("got %q, want %s", lines(report), tc.code)
 			}
 			if diff := cmp.Diff(tc.want, texts(report.Findings[at].Evidence)); diff != "" {
 				t.Errorf("evidence (-want +got):\n%s", diff)
@@ -156,26 +157,26 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
-// TestRemedies: what to do depends on what is configured and what was seen.
+// TestRemedies tests that remedies depend on the configuration and on the evidence.
 func TestRemedies(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		round func() *round
 		code  checks.Code
-		want  string // part of the remedy
+		want  string // a part of the remedy
 	}{
 		{"drift of a hash", from(scattered, func(r *round) { r.Cluster.Balancer.Method = probes.MethodIPHash }), checks.SessionDrift, "check that the upstream block has ip_hash"},
 		{"drift of a cookie", method(probes.MethodCookie, scattered), checks.SessionDrift, "sticky cookie or stickysession"},
 		{"drift of neither", scattered, checks.SessionDrift, "Give the balancer a sticky method"},
 		{"no name", specOf("down: its name does not resolve"), checks.BalancerDown, "look at DNS"},
-		{"nobody listens", func() *round { return silent(refused(testPage)) }, checks.BalancerDown, "start the balancer"},
+		{"nothing listens", func() *round { return silent(refused(testPage)) }, checks.BalancerDown, "start the balancer"},
 		{"no TLS", func() *round {
 			return silent(probes.Exchange{At: began, Path: testPage, LocalAddress: own, Failure: probes.FailureTLS, Error: "certificate expired"})
 		}, checks.BalancerDown, "check scheme, port and certificate"},
-		{"a node refuses", bent(func(r *round) { r.down("node2") }), checks.NodeDown, "Nothing listens on 10.0.0.2:8080"},
-		{"a node hangs", bent(func(r *round) { r.direct("node2", hung(testPage)) }), checks.NodeDown, "a hanging application or a firewall"},
+		{"a node refuses", changed(func(r *round) { r.down("node2") }), checks.NodeDown, "Nothing listens on 10.0.0.2:8080"},
+		{"a node hangs", changed(func(r *round) { r.direct("node2", hung(testPage)) }), checks.NodeDown, "a hanging application or a firewall"},
 		{"a node breaks off", specOf("down: the answer breaks off"), checks.NodeDown, "whether this prober can reach it"},
-		{"paused for no reason", bent(func(r *round) { r.say(probes.StatusReport{State: "paused"}, "node2") }), checks.NodePaused, "Find out on the node"},
+		{"paused for no reason", changed(func(r *round) { r.say(probes.StatusReport{State: "paused"}, "node2") }), checks.NodePaused, "Find out on the node"},
 		{"ejected by nginx", func() *round { return hashed(3, 1) }, checks.NodeEjected, "takes it back by itself about 10s after"},
 		{"ejected by another", missing(36), checks.NodeEjected, "the balancer's own state of this server"},
 		{"one address", oneAddress(func(*probes.Balancer) {}), checks.BlindSpot, "set_real_ip_from 192.0.2.77; real_ip_header X-Stickwatch-Client;"},
@@ -185,11 +186,51 @@ func TestRemedies(t *testing.T) {
 			report := checks.Judge(tc.round().Round)
 			at := slices.IndexFunc(report.Findings, func(f checks.Finding) bool { return f.Code == tc.code })
 			if at < 0 {
-				t.Fatalf("got %q, want %s", tellAll(report), tc.code)
+				t.Fatalf("got %q, want %s", lines(report), tc.code)
 			}
 			if got := report.Findings[at].Remedy.String(); !strings.Contains(got, tc.want) {
 				t.Errorf("got %q, want %q in it", got, tc.want)
 			}
 		})
 	}
+}
+
+// untranslated returns the messages of a report that are not in Chinese when shown in
+// Chinese.
+func untranslated(r checks.Report) []string {
+	all := append([]checks.Message{r.Session.Reason}, r.Doubts...)
+	for _, n := range r.Nodes {
+		all = append(all, n.Rotation)
+	}
+	for _, f := range r.Findings {
+		all = append(append(all, f.Summary, f.Remedy), f.Evidence...)
+	}
+	var list []string
+	for _, m := range all {
+		text := m.In(checks.Chinese)
+		for _, quoted := range quotedBy(m) {
+			text = strings.ReplaceAll(text, quoted, "")
+		}
+		if latinWords.MatchString(text) {
+			list = append(list, m.In(checks.Chinese))
+		}
+	}
+	return list
+}
+
+// latinWords matches three words in a row, which no name, key or directive has.
+var latinWords = regexp.MustCompile(`\b[A-Za-z]+'?[a-z]* [a-z]+ [a-z]+\b`)
+
+// quotedBy returns every text that a message quotes, the longest first.
+func quotedBy(m checks.Message) []string {
+	a := m.Args
+	list := []string{a.Node, a.Other, a.Name, a.Server, a.Address, a.Client, a.Path, a.Setting, a.State, a.Value, a.Was, a.Reason, m.Text, `"no live upstreams"`}
+	list = slices.Concat(list, a.Nodes, a.Addresses, a.Values)
+	for _, part := range []*checks.Message{a.Why, a.But} {
+		if part != nil {
+			list = append(list, quotedBy(*part)...)
+		}
+	}
+	slices.SortFunc(list, func(a, b string) int { return len(b) - len(a) })
+	return slices.DeleteFunc(list, func(s string) bool { return s == "" })
 }

@@ -1,6 +1,7 @@
 package alertmanager
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -10,10 +11,10 @@ import (
 	"stickwatch/probes"
 )
 
-// maxLabel bounds a label's value, in bytes.
+// maxLabel bounds the value of a label in bytes.
 const maxLabel = 200
 
-// alert is postableAlert of Alertmanager's api/v2/openapi.yaml.
+// alert is postableAlert in api/v2/openapi.yaml of Alertmanager.
 type alert struct {
 	Labels       labels      `json:"labels"`
 	Annotations  annotations `json:"annotations"`
@@ -22,11 +23,10 @@ type alert struct {
 	GeneratorURL string      `json:"generatorURL,omitempty"`
 }
 
-// deploymentAlert is the name of the alert that sums a deployment up.
+// deploymentAlert is the name of the alert for the summary of a deployment.
 const deploymentAlert = "deployment"
 
-// labels are what an alert is known and routed by. Alertmanager takes an empty
-// one for none.
+// labels identify and route an alert. Alertmanager ignores empty labels.
 type labels struct {
 	Name       checks.Code     `json:"alertname"`
 	Cluster    string          `json:"cluster"`
@@ -36,15 +36,15 @@ type labels struct {
 	Incident   string          `json:"incident"`
 }
 
-// annotations are for people.
+// annotations have the text for people.
 type annotations struct {
-	Summary     string `json:"summary,omitempty"`     // the cause, in one sentence
-	Description string `json:"description,omitempty"` // all that a message says
+	Summary     string `json:"summary,omitempty"`     // the cause in one sentence
+	Description string `json:"description,omitempty"` // the whole message
 	Remedy      string `json:"remedy,omitempty"`
 }
 
-// alertOf is a notice's incident. While it fires it ends at expires, if nobody
-// repeats it.
+// alertOf returns the alert of a notification. A firing alert ends at expires unless
+// it is repeated.
 func alertOf(n alerting.Notification, w message.Writer, expires time.Time) alert {
 	i, m := n.Incident, w.Write(n)
 	a := alert{
@@ -59,7 +59,7 @@ func alertOf(n alerting.Notification, w message.Writer, expires time.Time) alert
 		GeneratorURL: w.PageOf(i),
 	}
 	if n.Deployment != nil {
-		// It is no state that ends: the alert is active for as long as one that is not
+		// A summary has no end: the alert is active as long as one that is not
 		// repeated.
 		a.Labels.Name, a.StartsAt = deploymentAlert, n.At
 	}
@@ -84,11 +84,47 @@ func labelsOf(i alerting.Incident) labels {
 	}
 }
 
-// later is the later of two times: an alert that ends before it begins is
-// refused.
+// later returns the later of two times. Alertmanager refuses an alert that ends
+// before it starts.
 func later(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return b
 	}
 	return a
+}
+
+// A record is the last alert that was sent for an incident. Records are lost when
+// stickwatch ends; an alert whose labels have changed then expires a little later.
+type record struct {
+	at     time.Time // the time of the notification
+	sent   time.Time
+	labels labels
+	over   bool
+}
+
+// records has the record of each incident.
+type records map[string]record
+
+// recordFor is how long a record is kept after the last request: longer than any
+// concurrent call with an older notification may take.
+const recordFor = time.Hour
+
+// newer reports whether a later state of the incident than that of a notification was
+// sent.
+func (r records) newer(n alerting.Notification) bool {
+	known, ok := r[n.Incident.ID]
+	return ok && known.at.After(n.At) && !over(n)
+}
+
+// sent records the alerts that were sent.
+func (r records) sent(now time.Time, notifications []alerting.Notification) {
+	maps.DeleteFunc(r, func(_ string, known record) bool { return now.Sub(known.sent) > recordFor })
+	for _, n := range notifications {
+		r[n.Incident.ID] = record{at: n.At, sent: now, labels: labelsOf(n.Incident), over: over(n)}
+	}
+}
+
+// over reports whether a notification resolves its incident.
+func over(n alerting.Notification) bool {
+	return n.Kind == alerting.NotificationResolved || n.Kind != alerting.NotificationDeployment && n.Incident.State == alerting.Resolved
 }

@@ -18,36 +18,36 @@ import (
 // DefaultResend is how often firing alerts are repeated.
 const DefaultResend = time.Minute
 
-// resends is how many repetitions may be lost before an alert ends.
+// resends is the number of repetitions that may be lost before an alert expires.
 const resends = 3
 
-// Config says which Alertmanager is told, and how.
+// Config configures an Alertmanager.
 type Config struct {
-	URL    *url.URL       // without /api/v2; it may hold a user and a password
-	Resend time.Duration  // how often Keep is called; 0: DefaultResend
-	Writer message.Writer // writes annotations
-	Client *http.Client   // nil: one with time-outs
+	URL    *url.URL       // without /api/v2; it may contain a user and a password
+	Resend time.Duration  // the interval between calls of Keep; 0: DefaultResend
+	Writer message.Writer // creates the annotations
+	Client *http.Client   // nil: one with timeouts
 }
 
-// An Alertmanager is told of incidents.
+// An Alertmanager sends incidents as alerts.
 type Alertmanager struct {
 	box    post.Endpoint
 	resend time.Duration
 	writer message.Writer
-	turn   chan struct{} // holds one while somebody sends: what is sent later is newer
+	turn   chan struct{} // a lock for sending, so that a later request has the newer state
 	known  records
 }
 
-// New makes an Alertmanager. It calls nobody.
+// New returns an Alertmanager. It sends no request.
 func New(c Config) (*Alertmanager, error) {
 	if c.URL == nil || c.URL.Host == "" {
-		return nil, errors.New("reading the address of Alertmanager: it names no host")
+		return nil, errors.New("parsing the Alertmanager URL: it has no host")
 	}
 	return &Alertmanager{
 		box: post.Endpoint{
 			Client: post.Client(c.Client),
 			URL:    c.URL.JoinPath("api/v2/alerts"),
-			Quote:  func(answer string) string { return answer }, // says which label it does not like
+			Quote:  func(answer string) string { return answer }, // names the invalid label
 		},
 		resend: cmp.Or(c.Resend, DefaultResend),
 		writer: c.Writer,
@@ -56,8 +56,8 @@ func New(c Config) (*Alertmanager, error) {
 	}, nil
 }
 
-// Notify sends the incident as the notice has it, unless Keep was faster with
-// something newer. Its receipt has no thread.
+// Notify sends the incident of a notification, unless Keep has sent a newer state. It
+// returns no thread.
 func (a *Alertmanager) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	return alerting.DeliveryRef{}, a.inTurn(ctx, func() error {
 		if a.known.newer(n) {
@@ -67,26 +67,26 @@ func (a *Alertmanager) Notify(ctx context.Context, n alerting.Notification) (ale
 	})
 }
 
-// Keep repeats incidents that fire, as they are now. It is meant to be called
-// every Config.Resend with all that this Alertmanager has been told of. An
-// incident that was resolved meanwhile stays so.
+// Keep repeats firing incidents with their current state. Call it every Config.Resend
+// with all incidents that this Alertmanager was notified of. Keep does not repeat an
+// incident that was resolved in the meantime.
 func (a *Alertmanager) Keep(ctx context.Context, firing []alerting.Incident) error {
 	return a.inTurn(ctx, func() error {
 		now := time.Now()
-		var notices []alerting.Notification
+		var notifications []alerting.Notification
 		for _, i := range firing {
 			if !a.known[i.ID].over {
-				notices = append(notices, alerting.Notification{Kind: alerting.NotificationFired, At: now, Incident: i})
+				notifications = append(notifications, alerting.Notification{Kind: alerting.NotificationFired, At: now, Incident: i})
 			}
 		}
-		if len(notices) == 0 {
+		if len(notifications) == 0 {
 			return nil
 		}
-		return a.send(ctx, now, notices)
+		return a.send(ctx, now, notifications)
 	})
 }
 
-// inTurn does one thing after the other.
+// inTurn prevents concurrent requests.
 func (a *Alertmanager) inTurn(ctx context.Context, do func() error) error {
 	select {
 	case a.turn <- struct{}{}:
@@ -97,11 +97,11 @@ func (a *Alertmanager) inTurn(ctx context.Context, do func() error) error {
 	}
 }
 
-// send sends incidents, and ends the alerts that they were under other labels:
-// the severity may have risen, or the cause been found.
-func (a *Alertmanager) send(ctx context.Context, now time.Time, notices []alerting.Notification) error {
+// send sends incidents. If the labels of an incident have changed, because its
+// severity rose or its cause was found, send ends the alert with the old labels.
+func (a *Alertmanager) send(ctx context.Context, now time.Time, notifications []alerting.Notification) error {
 	var alerts []alert
-	for _, n := range notices {
+	for _, n := range notifications {
 		current := alertOf(n, a.writer, now.Add(resends*a.resend))
 		if before := a.known[n.Incident.ID]; before.labels != (labels{}) && before.labels != current.Labels {
 			alerts = append(alerts, alert{Labels: before.labels, StartsAt: current.StartsAt, EndsAt: later(now, current.StartsAt)})
@@ -115,6 +115,6 @@ func (a *Alertmanager) send(ctx context.Context, now time.Time, notices []alerti
 	if err := a.box.Post(ctx, http.Header{"Content-Type": {"application/json"}}, body); err != nil {
 		return err
 	}
-	a.known.sent(now, notices)
+	a.known.sent(now, notifications)
 	return nil
 }

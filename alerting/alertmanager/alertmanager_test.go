@@ -18,8 +18,9 @@ import (
 	"stickwatch/alerting/alertmanager"
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/internal/golden"
-	"stickwatch/alerting/internal/memory"
 	"stickwatch/alerting/message"
+	"stickwatch/internal/notify"
+	"stickwatch/internal/notify/outboxtest"
 )
 
 func english() message.Writer {
@@ -32,7 +33,7 @@ func chinese() message.Writer {
 	return w
 }
 
-// TestAlerts: the golden files are what is sent.
+// TestAlerts compares the sent alerts with the golden files.
 func TestAlerts(t *testing.T) {
 	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
 		for _, n := range []alerting.Notification{example.Fired(), example.Developed(), example.Reminder(), example.Resolved(), example.Deployment()} {
@@ -51,12 +52,12 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestKeep: what fires is repeated before it ends.
+// TestKeep: firing alerts are repeated before they expire.
 func TestKeep(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		a, n := f.client(t, english()), example.Fired()
 		time.Sleep(time.Until(n.At))
-		notify(t, a, n)
+		deliver(t, a, n)
 		for range 2 {
 			time.Sleep(alertmanager.DefaultResend)
 			keep(t, a, n.Incident)
@@ -70,16 +71,15 @@ func TestKeep(t *testing.T) {
 	})
 }
 
-// TestRelabelled: an incident whose severity rises is another alert, and the
-// first one is over.
+// TestRelabelled: a higher severity is a new alert, and the old one ends.
 func TestRelabelled(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		a, warning, worse := f.client(t, english()), example.Fired(), example.Developed()
 		warning.Incident.Severity = "warning"
 		time.Sleep(time.Until(warning.At))
-		notify(t, a, warning)
+		deliver(t, a, warning)
 		time.Sleep(time.Until(worse.At))
-		notify(t, a, worse)
+		deliver(t, a, worse)
 		time.Sleep(time.Second)
 		keep(t, a, worse.Incident)
 		want := [][]string{
@@ -93,12 +93,13 @@ func TestRelabelled(t *testing.T) {
 	})
 }
 
-// TestResolvedStaysSo: who repeats what he knew a moment ago wakes nobody.
+// TestResolvedStaysSo: Keep with an outdated list does not fire a resolved incident
+// again.
 func TestResolvedStaysSo(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		a, n := f.client(t, english()), example.Resolved()
 		time.Sleep(time.Until(n.At))
-		notify(t, a, n)
+		deliver(t, a, n)
 		keep(t, a, example.Reminder().Incident)
 		if diff := cmp.Diff([][]string{{"dependency_down critical over"}}, f.alerts(t)); diff != "" {
 			t.Errorf("alerts (-want +got):\n%s", diff)
@@ -106,16 +107,16 @@ func TestResolvedStaysSo(t *testing.T) {
 	})
 }
 
-// TestNewestWins: a notice that is late says nothing of an incident of which
-// more is known; but its end is always told.
+// TestNewestWins: an outdated notification is not sent after a newer state, but a
+// Resolved one always is.
 func TestNewestWins(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		a, late := f.client(t, english()), example.Fired()
 		late.Incident.Severity = "warning"
 		time.Sleep(time.Until(example.Resolved().At.Add(time.Minute)))
 		keep(t, a, example.Developed().Incident)
-		notify(t, a, late)
-		notify(t, a, example.Resolved())
+		deliver(t, a, late)
+		deliver(t, a, example.Resolved())
 		want := [][]string{{"dependency_down critical 3m0s"}, {"dependency_down critical over"}}
 		if diff := cmp.Diff(want, f.alerts(t)); diff != "" {
 			t.Errorf("alerts (-want +got):\n%s", diff)
@@ -123,8 +124,8 @@ func TestNewestWins(t *testing.T) {
 	})
 }
 
-// TestOneAtATime: what is sent later is newer, however slow Alertmanager is; who
-// does not get his turn is told to come back.
+// TestOneAtATime: requests are sequential, and one that cannot start in time is
+// retried.
 func TestOneAtATime(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		f.fail(func(http.ResponseWriter, *http.Request) { time.Sleep(10 * time.Second) })
@@ -135,14 +136,13 @@ func TestOneAtATime(t *testing.T) {
 		defer cancel()
 		_, err := a.Notify(ctx, example.Resolved())
 		if _, ok := errors.AsType[alerting.Retriable](err); !ok || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got error %v, want to be told to come back", err)
+			t.Errorf("got error %v, want a retriable one", err)
 		}
-		notify(t, a, example.Resolved())
+		deliver(t, a, example.Resolved())
 	})
 }
 
-// TestDelivery: whatever goes wrong on the way, fire and resolve arrive, in this
-// order.
+// TestDelivery: despite failures, firing and resolved arrive in this order.
 func TestDelivery(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		status := func(status int) http.HandlerFunc {
@@ -153,8 +153,8 @@ func TestDelivery(t *testing.T) {
 			func(http.ResponseWriter, *http.Request) { time.Sleep(8 * time.Second); panic(http.ErrAbortHandler) },
 		)
 		time.Sleep(time.Until(example.Resolved().At))
-		outbox := memory.New(example.Now(example.Fired()), example.Now(example.Resolved()))
-		d := alerting.NewDispatcher(alerting.DispatcherConfig{
+		outbox := outboxtest.New(example.Now(example.Fired()), example.Now(example.Resolved()))
+		d := notify.NewDispatcher(notify.DispatcherConfig{
 			Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: f.client(t, english())},
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
@@ -164,8 +164,8 @@ func TestDelivery(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		for _, e := range outbox.Entries() {
-			if e.State != memory.Delivered {
-				t.Errorf("notice %q is %s: %s", e.Notice.ID, e.State, e.Reason)
+			if e.State != outboxtest.Delivered {
+				t.Errorf("notification %q is %s: %s", e.ID, e.State, e.Reason)
 			}
 		}
 		if got := f.alerts(t); len(got) != 2 || got[1][0] != "dependency_down critical over" {
@@ -174,7 +174,7 @@ func TestDelivery(t *testing.T) {
 	})
 }
 
-// TestErrors: what Alertmanager does not like it says.
+// TestErrors: an error contains the response of Alertmanager.
 func TestErrors(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		f.fail(func(w http.ResponseWriter, _ *http.Request) {

@@ -1,11 +1,11 @@
-// Package alertmanager hands incidents to a Prometheus Alertmanager by its API
-// v2, so that those who have one keep its routing, its silences and its on-call.
+// Package alertmanager sends incidents to a Prometheus Alertmanager through its API
+// v2, so that its routing, silences, and on-call schedule apply.
 //
-// An incident is one alert. Alertmanager knows alerts by their labels and takes
-// them for over when nobody repeats them: so a firing alert ends three intervals
-// of [Config.Resend] from now, and is repeated by [Alertmanager.Keep]. When
-// stickwatch dies, its alerts end by themselves; a process that watches whether
-// stickwatch is up should be told of that, and is not this package.
+// An incident is one alert. Alertmanager identifies alerts by their labels and
+// resolves those that are not repeated. A firing alert therefore ends three intervals
+// of [Config.Resend] from now, and [Alertmanager.Keep] repeats it. If stickwatch
+// stops, its alerts resolve without notice; monitor separately whether stickwatch is
+// up.
 //
-// Everything is idempotent: an alert that is sent twice is one.
+// All requests are idempotent: an alert that is sent twice is one alert.
 package alertmanager

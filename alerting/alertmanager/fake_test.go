@@ -18,7 +18,7 @@ import (
 	"stickwatch/alerting/message"
 )
 
-// A fake is what Alertmanager was sent. It is for use in a bubble.
+// A fake is an Alertmanager that records requests. Use it in a bubble.
 type fake struct {
 	pipes  *pipenet.Listener
 	server *http.Server
@@ -28,7 +28,7 @@ type fake struct {
 	bodies []string
 }
 
-// in runs a test in a bubble whose time is that of the examples.
+// in runs a test in a bubble that starts at the time of the examples.
 func in(t *testing.T, test func(*testing.T, *fake)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -75,8 +75,8 @@ func (f *fake) client(t *testing.T, writer message.Writer) *alertmanager.Alertma
 	return a
 }
 
-// alerts are what each request said, in short: "critical 1h" fires for another
-// hour, "critical over" has ended.
+// alerts formats the alerts of each request: "critical 1h" fires for another hour,
+// "critical over" has ended.
 func (f *fake) alerts(t *testing.T) [][]string {
 	t.Helper()
 	f.mu.Lock()
@@ -111,7 +111,7 @@ func (f *fake) alerts(t *testing.T) [][]string {
 	return all
 }
 
-func notify(t *testing.T, a *alertmanager.Alertmanager, n alerting.Notification) {
+func deliver(t *testing.T, a *alertmanager.Alertmanager, n alerting.Notification) {
 	t.Helper()
 	if _, err := a.Notify(t.Context(), n); err != nil {
 		t.Fatal(err)

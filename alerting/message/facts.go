@@ -1,6 +1,7 @@
 package message
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -12,7 +13,8 @@ import (
 // maxNodes bounds the nodes that are named for one finding.
 const maxNodes = 8
 
-// facts are where and since when; those that say nothing are left out.
+// facts returns the place and the time of an incident. Facts without a value are
+// omitted.
 func (w Writer) facts(i alerting.Incident) []Fact {
 	l := w.labels()
 	nodes, named := l.node, w.nodesOf(i)
@@ -39,8 +41,8 @@ func (w Writer) facts(i alerting.Incident) []Fact {
 	return slices.DeleteFunc(all, func(f Fact) bool { return f.Value == "" })
 }
 
-// consequences are what the cause explains: a line for each code of what holds,
-// and of what is over by now, in the order in which they appeared.
+// consequences returns a line for each code that the cause explains, separately for
+// active and ended findings, in the order in which they appeared.
 func (w Writer) consequences(i alerting.Incident) []string {
 	type kind struct {
 		code checks.Code
@@ -79,7 +81,7 @@ func (w Writer) consequence(code checks.Code, over bool, subjects []string) stri
 	return line
 }
 
-// names lists names, as many as are worth reading.
+// names lists at most maxNodes names.
 func (w Writer) names(all []string) string {
 	named := make([]string, len(all))
 	for i, n := range all {
@@ -88,7 +90,7 @@ func (w Writer) names(all []string) string {
 	return strings.Join(w.bounded(named, maxNodes), w.labels().comma)
 }
 
-// nodesOf are the nodes that an incident is about, with their clusters if it concerns
+// nodesOf returns the nodes of an incident, with their clusters if it concerns
 // several.
 func (w Writer) nodesOf(i alerting.Incident) []string {
 	active, over := i.Alike()
@@ -112,7 +114,7 @@ func nodesOf(f checks.Finding) []string {
 	return f.Nodes
 }
 
-// subjectsOf are what a finding is about, by the most telling of its names.
+// subjectsOf returns the most specific names of the subjects of a finding.
 func subjectsOf(f checks.Finding) []string {
 	if f.Dependency != "" {
 		return []string{f.Dependency}
@@ -136,5 +138,44 @@ func unique(names []string) []string {
 	return out
 }
 
-// name is a name that somebody or something gave, made harmless.
+// name cleans a name from a target or from the configuration.
 func name(text string) string { return probes.Clean(text, maxName) }
+
+// writeDeployment creates the message of a deployment summary.
+func (w Writer) writeDeployment(n alerting.Notification) Message {
+	l, s := w.labels(), *n.Deployment
+	m := Message{
+		Kind:     n.Kind,
+		Severity: s.Severity(),
+		Resolved: len(s.Active) == 0 && s.Lost == 0,
+		Headline: fmt.Sprintf(l.headline, l.deployment, name(s.Cluster), name(s.Name)),
+		Summary:  probes.Clean(w.Language.Deployment(s), maxLine),
+		Facts: []Fact{
+			{Label: l.cluster, Value: name(s.Cluster)},
+			{Label: l.touched, Value: w.names(s.Touched)},
+			{Label: l.since, Value: w.moment(s.From), At: s.From},
+			{Label: l.until, Value: w.moment(s.End()), At: s.End()},
+		},
+		Consequences: Section{l.active, w.active(s)},
+		colon:        l.colon,
+	}
+	m.Facts = slices.DeleteFunc(m.Facts, func(f Fact) bool { return f.Value == "" })
+	if w.Grafana != nil {
+		m.Links = []Link{{l.grafana, grafana(*w.Grafana, n.Incident)}}
+	}
+	return m
+}
+
+// active returns a line for each active finding.
+func (w Writer) active(s alerting.Summary) []string {
+	var lines []string
+	for _, f := range s.Active {
+		parts := []string{w.title(f.Code), w.translate(f.Summary)}
+		parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+		lines = append(lines, strings.Join(parts, w.labels().colon))
+	}
+	if s.More > 0 {
+		lines = append(lines, fmt.Sprintf(w.labels().more, s.More))
+	}
+	return lines
+}

@@ -5,7 +5,7 @@ import (
 	"stickwatch/checks"
 )
 
-// labels are the words of a message itself, in one language.
+// labels has the fixed texts of messages in one language.
 type labels struct {
 	headline   string // with severity, cluster and title
 	severities map[checks.Severity]string
@@ -43,18 +43,18 @@ var english = labels{
 	resolved:   "Resolved",
 
 	severity: "Severity", cluster: "Cluster", clusters: "Clusters", node: "Node", nodes: "Nodes", dependency: "Dependency", target: "Target",
-	affected: "Affected", since: "Since", until: "Until", flapping: "Flapping", comesAndGoes: "it comes and goes",
+	affected: "Affected", since: "Since", until: "Until", flapping: "Flapping", comesAndGoes: "findings appear and disappear",
 
 	evidence: "Evidence", consequences: "Consequences", remedy: "What to do", news: "What happened",
 	page: "Incident", grafana: "Grafana",
 
 	deployment: "Deployment", touched: "Nodes changed", active: "Still active",
 
-	goesOn: "Still so after %s.",
-	over:   "Over after %s. Findings: %d, the worst: %s.",
-	merged: "It has the same cause as incident %s, and goes on there.",
+	goesOn: "Ongoing for %s.",
+	over:   "Resolved after %s. Findings: %d, highest severity: %s.",
+	merged: "It has the same cause as incident %s and continues there.",
 	more:   "and %d more",
-	isOver: " (over)",
+	isOver: " (ended)",
 
 	colon: ": ", comma: ", ",
 	units: [4]string{" d", " h", " min", " s"}, betweenUnits: " ",

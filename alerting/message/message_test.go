@@ -15,7 +15,7 @@ import (
 	"stickwatch/alerting/message"
 )
 
-// TestPlain: the golden files are what people read.
+// TestPlain compares messages with the golden files.
 func TestPlain(t *testing.T) {
 	for language, w := range writers() {
 		for name, n := range map[string]alerting.Notification{
@@ -30,8 +30,8 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// TestHostile: whatever a target says, a message is a bounded number of bounded,
-// harmless lines.
+// TestHostile: for any text from a target, a message has a bounded number of bounded,
+// clean lines.
 func TestHostile(t *testing.T) {
 	text := writers()["en"].Write(example.Hostile()).Plain()
 	if !utf8.ValidString(text) || strings.ContainsAny(text, "\x1b\u202e\r") {

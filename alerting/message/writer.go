@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"strconv"
 	"time"
 
 	"stickwatch/alerting"
@@ -11,16 +12,16 @@ import (
 	"stickwatch/probes"
 )
 
-// A Writer writes messages. The zero Writer writes English, without links, with
-// times in UTC.
+// A Writer creates messages. The zero Writer creates messages in English without
+// links and with times in UTC.
 type Writer struct {
 	Language alerting.Language // "": English
-	Page     *url.URL          // stickwatch's own page; nil: no links to it
-	Grafana  *url.URL          // the dashboard; nil: no links to it
-	Zone     *time.Location    // of times; nil: UTC
+	Page     *url.URL          // the status page; nil: no links to it
+	Grafana  *url.URL          // a dashboard; nil: no links to it
+	Zone     *time.Location    // for times; nil: UTC
 }
 
-// Write says what a notice tells.
+// Write creates the message of a notification.
 func (w Writer) Write(n alerting.Notification) Message {
 	if n.Deployment != nil {
 		return w.writeDeployment(n)
@@ -56,7 +57,7 @@ func (w Writer) headline(m Message, i alerting.Incident) string {
 	return fmt.Sprintf(l.headline, state, w.clusters(i), w.title(i.Cause.Code))
 }
 
-// clusters names what an incident concerns, the worst affected first.
+// clusters names the clusters that an incident concerns, the worst affected first.
 func (w Writer) clusters(i alerting.Incident) string {
 	if i.Cluster == "" {
 		return "stickwatch"
@@ -78,7 +79,8 @@ func (w Writer) closing(m Message, n alerting.Notification) string {
 	}
 }
 
-// evidence is what the cause was seen by; of several nodes, what each was.
+// evidence returns the evidence of the cause or, for several nodes, the first
+// evidence of each.
 func (w Writer) evidence(i alerting.Incident) []string {
 	alike, _ := i.Alike()
 	var lines []string
@@ -95,7 +97,8 @@ func (w Writer) evidence(i alerting.Incident) []string {
 	return w.bounded(lines, maxEvidence)
 }
 
-// news drops the oldest: how things stand matters more than how they came about.
+// news formats the latest events. It drops the oldest ones, because the current state
+// is more important.
 func (w Writer) news(events []alerting.Event) []string {
 	var lines []string
 	for _, e := range events[max(0, len(events)-maxNews):] {
@@ -104,8 +107,8 @@ func (w Writer) news(events []alerting.Event) []string {
 	return lines
 }
 
-// bounded cuts lines, and counts what is cut. A single line more is no longer
-// than the line that would count it.
+// bounded replaces lines that are too many by their number. It keeps a single line
+// too many, because the number would take a line, too.
 func (w Writer) bounded(lines []string, most int) []string {
 	rest := len(lines) - most
 	if rest <= 1 {
@@ -114,13 +117,84 @@ func (w Writer) bounded(lines []string, most int) []string {
 	return append(lines[:most:most], fmt.Sprintf(w.labels().more, rest))
 }
 
-// translate renders a message, with its times in the zone of the others.
+// translate formats a message, with times in the zone of the Writer.
 func (w Writer) translate(m checks.Message) string {
-	return probes.Clean(w.Language.Say(m.InZone(w.zone())), maxLine)
+	return probes.Clean(w.Language.Translate(m.InZone(w.zone())), maxLine)
 }
 
 func (w Writer) event(e alerting.Event) string { return probes.Clean(w.Language.Event(e), maxLine) }
 
 func (w Writer) title(c checks.Code) string {
 	return cmp.Or(probes.Clean(w.Language.Title(c), maxName), "?")
+}
+
+// aroundIncident is the time before and after an incident that the dashboard shows.
+const aroundIncident = 15 * time.Minute
+
+// PageOf returns the URL of the page of the incident; "": there is none.
+func (w Writer) PageOf(i alerting.Incident) string {
+	if w.Page == nil {
+		return ""
+	}
+	return w.Page.JoinPath("incidents", url.PathEscape(i.ID)).String()
+}
+
+func (w Writer) links(i alerting.Incident) []Link {
+	var links []Link
+	if page := w.PageOf(i); page != "" {
+		links = append(links, Link{w.labels().page, page})
+	}
+	if w.Grafana != nil {
+		links = append(links, Link{w.labels().grafana, grafana(*w.Grafana, i)})
+	}
+	return links
+}
+
+// grafana returns the URL of the dashboard for the cluster and the time of an
+// incident.
+func grafana(u url.URL, i alerting.Incident) string {
+	q := u.Query()
+	q.Set("var-cluster", name(i.Cluster))
+	q.Set("from", strconv.FormatInt(i.Started.Add(-aroundIncident).UnixMilli(), 10))
+	q.Set("to", "now")
+	if !i.Ended.IsZero() {
+		q.Set("to", strconv.FormatInt(i.Ended.Add(aroundIncident).UnixMilli(), 10))
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// moment formats a time with its zone, because readers may be anywhere. It returns ""
+// for the zero time.
+func (w Writer) moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(w.zone()).Format("2006-01-02 15:04:05 MST")
+}
+
+// clock formats the time of day of an event.
+func (w Writer) clock(t time.Time) string { return t.In(w.zone()).Format(time.TimeOnly) }
+
+func (w Writer) zone() *time.Location {
+	if w.Zone == nil {
+		return time.UTC
+	}
+	return w.Zone
+}
+
+// duration formats a duration in its two largest units.
+func (w Writer) duration(d time.Duration) string {
+	s := int(max(0, d) / time.Second)
+	parts := [4]int{s / 86400, s / 3600 % 24, s / 60 % 60, s % 60}
+	largest := 0
+	for largest < len(parts)-1 && parts[largest] == 0 {
+		largest++
+	}
+	l := w.labels()
+	text := strconv.Itoa(parts[largest]) + l.units[largest]
+	if next := largest + 1; next < len(parts) && parts[next] != 0 {
+		text += l.betweenUnits + strconv.Itoa(parts[next]) + l.units[next]
+	}
+	return text
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -17,34 +18,35 @@ import (
 	"stickwatch/alerting/message"
 )
 
-// A Secret is text that shows itself only when it is asked to.
+// A Secret is text that is redacted unless Reveal is called.
 type Secret interface{ Reveal() string }
 
-// BotConfig says where a Bot posts.
+// BotConfig configures a Bot.
 type BotConfig struct {
-	Token   Secret         // needs the scope chat:write; more makes it more exact, see the package's comment
-	Channel string         // its id, or "#name", where the bot is a member
+	Token   Secret         // needs the scope chat:write; further scopes prevent duplicates, see the package comment
+	Channel string         // its ID, or "#name" if the bot is a member
 	APIURL  string         // "": https://slack.com/api/
-	Writer  message.Writer // writes what is posted
-	Client  *http.Client   // nil: one with time-outs
-	Logger  *slog.Logger   // nil: silent
+	Writer  message.Writer // creates the content
+	Client  *http.Client   // nil: one with timeouts
+	Logger  *slog.Logger   // nil: no log
 }
 
-// A Bot posts by Slack's API: the first notice of an incident into the channel;
-// later ones update that message, and are said in its thread.
+// A Bot sends notifications through the API of Slack. The first notification of an
+// incident is a message in the channel; later ones update that message and reply in
+// its thread.
 type Bot struct {
 	client  *api.Client
 	channel string
 	writer  message.Writer
 	logger  *slog.Logger
 
-	blind sync.Once // says that the token may not read
+	blind sync.Once // logs that the token may not read
 
 	mu sync.Mutex
-	id string // of the channel; "": not known yet
+	id string // the ID of the channel; "": not known yet
 }
 
-// NewBot makes a Bot. It calls nobody.
+// NewBot returns a Bot. It sends no request.
 func NewBot(c BotConfig) *Bot {
 	client := post.Client(c.Client)
 	client.Transport = post.BoundRetryAfter(client.Transport)
@@ -63,18 +65,19 @@ func NewBot(c BotConfig) *Bot {
 	return b
 }
 
-// Notify posts a notice. A message that somebody deleted is posted anew.
+// Notify sends a notification. If the message of the incident was deleted, Notify
+// sends a new one.
 func (b *Bot) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	m := b.writer.Write(n)
 	channel, root, ok := parseThread(n.Thread)
 	if !ok {
 		return b.open(ctx, n, m)
 	}
-	// The update comes first: it may be done twice, and what Find finds is done.
+	// The update comes first, because it is idempotent: if Find finds the reply, both are done.
 	switch err := b.update(ctx, channel, root, m); {
 	case says(err, "message_not_found"):
 		return b.open(ctx, n, m)
-	case says(err, "cant_update_message", "edit_window_closed"): // the thread still tells
+	case says(err, "cant_update_message", "edit_window_closed"): // the reply still shows the news
 	case err != nil:
 		return alerting.DeliveryRef{}, b.failure("updating a message in", err)
 	}
@@ -84,7 +87,7 @@ func (b *Bot) Notify(ctx context.Context, n alerting.Notification) (alerting.Del
 	return alerting.DeliveryRef{Thread: n.Thread}, nil
 }
 
-// open begins a thread.
+// open sends the first message of an incident.
 func (b *Bot) open(ctx context.Context, n alerting.Notification, m message.Message) (alerting.DeliveryRef, error) {
 	channel, ts, err := b.post(ctx, cmp.Or(b.known(), b.channel), n, root(m))
 	if err != nil {
@@ -116,7 +119,7 @@ func (b *Bot) update(ctx context.Context, channel, ts string, m message.Message)
 	})
 }
 
-// failure judges an error, and says at which channel.
+// failure classifies an error and names the channel.
 func (b *Bot) failure(doing string, err error) error {
 	return classify(fmt.Sprintf("%s %q", doing, b.channel), err)
 }
@@ -133,11 +136,11 @@ func (b *Bot) learn(id string) {
 	b.id = id
 }
 
-// maxAnswer bounds an answer, in bytes: a page of messages is the largest. The
-// library reads answers whole.
+// maxAnswer bounds a response in bytes, because the library reads responses
+// completely. The largest is a page of messages.
 const maxAnswer = 8 << 20
 
-// bounded cuts answers.
+// bounded truncates responses at maxAnswer.
 type bounded struct{ http.RoundTripper }
 
 func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -149,4 +152,16 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 		}{io.LimitReader(res.Body, maxAnswer), res.Body}
 	}
 	return res, err
+}
+
+// channelID matches the ID of a channel, which does not change with its name.
+var channelID = regexp.MustCompile(`^[CGD][A-Z0-9]{7,}$`)
+
+// thread returns DeliveryRef.Thread: the ID of the channel and the timestamp of the
+// message of the incident.
+func thread(channel, ts string) string { return channel + " " + ts }
+
+func parseThread(text string) (channel, ts string, ok bool) {
+	channel, ts, ok = strings.Cut(text, " ")
+	return channel, ts, ok && channel != "" && ts != ""
 }

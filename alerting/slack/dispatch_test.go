@@ -14,25 +14,26 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
-	"stickwatch/alerting/internal/memory"
 	"stickwatch/alerting/slack"
 	"stickwatch/alerting/slack/slacktest"
+	"stickwatch/internal/notify"
+	"stickwatch/internal/notify/outboxtest"
 )
 
-// story is an incident from beginning to end, told now.
+// story returns the notifications of an incident, created now.
 func story() []alerting.Notification {
 	return []alerting.Notification{
 		example.Now(example.Fired()), example.Now(example.Developed()), example.Now(example.Reminder()), example.Now(example.Resolved()),
 	}
 }
 
-// deliver runs a dispatcher until the outbox is done, and returns how long that
-// took in the bubble's time.
-func deliver(t *testing.T, b *slack.Bot, outbox *memory.Outbox) time.Duration {
+// deliver runs a dispatcher until the outbox is empty, and returns how long that took
+// in the time of the bubble.
+func deliver(t *testing.T, b *slack.Bot, outbox *outboxtest.Outbox) time.Duration {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	d := alerting.NewDispatcher(alerting.DispatcherConfig{Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: b}})
+	d := notify.NewDispatcher(notify.DispatcherConfig{Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: b}})
 	began := time.Now()
 	go d.Run(ctx)
 	for outbox.Waiting() > 0 {
@@ -44,8 +45,8 @@ func deliver(t *testing.T, b *slack.Bot, outbox *memory.Outbox) time.Duration {
 	return time.Since(began)
 }
 
-// TestDelivery: however Slack behaves, an incident is one message that tells its
-// end, and a thread in which everything is said once, in order.
+// TestDelivery: whatever Slack does, an incident is one message, updated to its end,
+// and a thread in which each notification appears once and in order.
 func TestDelivery(t *testing.T) {
 	const always = -1
 	for name, tt := range map[string]struct {
@@ -71,7 +72,7 @@ func TestDelivery(t *testing.T) {
 				server := slacktest.NewInMemory("general", "ops")
 				defer server.Close()
 				server.Fail(tt.faults...)
-				outbox := memory.New(story()...)
+				outbox := outboxtest.New(story()...)
 				took := deliver(t, bot(server), outbox)
 				wantAll(t, outbox)
 				wantStory(t, server)
@@ -97,15 +98,15 @@ func everything() []slacktest.Fault {
 	}
 }
 
-// TestCrash: of a process that ends between posting and writing that down, the
-// next one posts nothing again; whichever notice it was.
+// TestCrash: after a crash between posting and recording, the next process posts no
+// duplicate, whichever notification it was.
 func TestCrash(t *testing.T) {
 	for crashed := range story() {
 		t.Run(fmt.Sprint(crashed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := slacktest.NewInMemory("general", "ops")
 				defer server.Close()
-				outbox := memory.New(story()...)
+				outbox := outboxtest.New(story()...)
 				for i := range crashed + 1 {
 					n, _, err := outbox.Claim(t.Context(), example.Receiver, time.Now(), time.Minute)
 					if err != nil {
@@ -127,35 +128,37 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// TestTooLongForEver: what Slack never takes is buried, and holds up nothing.
+// TestTooLongForEver: a message that Slack never accepts becomes a dead letter and
+// delays no other.
 func TestTooLongForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := slacktest.NewInMemory("ops")
 		defer server.Close()
 		server.Fail(slacktest.Fault{Method: "chat.postMessage", Error: "msg_too_long", Times: 2})
-		outbox := memory.New(story()...)
+		outbox := outboxtest.New(story()...)
 		deliver(t, bot(server), outbox)
 		var got []string
 		for _, e := range outbox.Entries() {
 			got = append(got, string(e.State)+" "+e.Reason)
 		}
-		want := []string{`buried posting to "#ops": slack says "msg_too_long"`, "delivered ", "delivered ", "delivered "}
+		want := []string{`dead posting to "#ops": slack returned "msg_too_long"`, "delivered ", "delivered ", "delivered "}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("outbox (-want +got):\n%s", diff)
 		}
 	})
 }
 
-func wantAll(t *testing.T, outbox *memory.Outbox) {
+func wantAll(t *testing.T, outbox *outboxtest.Outbox) {
 	t.Helper()
 	for _, e := range outbox.Entries() {
-		if e.State != memory.Delivered {
-			t.Errorf("notice %q is %s: %s", e.Notice.ID, e.State, e.Reason)
+		if e.State != outboxtest.Delivered {
+			t.Errorf("notification %q is %s: %s", e.ID, e.State, e.Reason)
 		}
 	}
 }
 
-// wantStory: one root, which tells the end, and each later notice once.
+// wantStory checks that there is one root message, which shows the end, and one reply
+// for each later notification.
 func wantStory(t *testing.T, server *slacktest.Server) {
 	t.Helper()
 	messages := server.Messages()
@@ -177,7 +180,7 @@ func wantStory(t *testing.T, server *slacktest.Server) {
 	}
 }
 
-// notice is the id in a message's metadata.
+// notice returns the ID of the notification in the metadata of a message.
 func notice(t *testing.T, m slacktest.Message) string {
 	t.Helper()
 	var meta struct {

@@ -1,21 +1,21 @@
-// Package slack tells a Slack channel of incidents: an incident is one message,
-// which a Bot keeps up to date, with what developed in its thread.
+// Package slack sends notifications to a Slack channel: an incident is one message,
+// which a Bot keeps up to date, with its news in the thread of the message.
 //
-// # How far a message is posted once
+// # Duplicate messages
 //
-// Slack offers bots no idempotency: client_msg_id is ignored. So every message
-// of a [Bot] carries the notice's id in its metadata, and [Bot.Find] looks for
-// it before a notice is posted again. That holds against a crash between
-// posting and recording, and against an answer that is lost, if
+// Slack offers bots no idempotency; it ignores client_msg_id. Therefore each message
+// of a [Bot] has the ID of its notification in its metadata, and [Bot.Find] searches
+// for it before a notification is sent again. This prevents a duplicate after a crash
+// between sending and recording, and after a lost response, if
 //
 //   - the token may read the channel (channels:history, for private channels
-//     groups:history); without, it is said once, and a message whose answer was
-//     lost may be posted again,
-//   - the channel's id is known: configured ("C0123456789"), learnt from an
-//     answer since the start, or found by the scope channels:read or groups:read,
-//   - Slack shows the message by then, and it is among the newest 500 since the
-//     notice was written.
+//     groups:history); otherwise the Bot logs that once, and may send a message
+//     again after a lost response,
+//   - the ID of the channel is known: from the configuration ("C0123456789"), from a
+//     response since the start, or by the scope channels:read or groups:read,
+//   - Slack already shows the message, and it is among the latest 500 since the
+//     notification was created.
 //
-// Updates of the message are idempotent by nature. A [Hook], which can neither
-// read nor update, posts at least once.
+// Updates of the message are idempotent. A [Hook] can neither read nor update, and
+// delivers at least once.
 package slack

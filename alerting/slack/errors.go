@@ -13,21 +13,22 @@ import (
 	"stickwatch/probes"
 )
 
-// errNoAnswer: the library takes an answer that says nothing for a success.
-var errNoAnswer = errors.New("the answer says neither what was posted nor why not")
+// errNoAnswer replaces a response without content, which the library takes for
+// success.
+var errNoAnswer = errors.New("the response has neither a message nor an error")
 
-// passing errors go away by themselves.
+// passing are temporary errors.
 var passing = []string{"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "rollup_error"}
 
-// formal errors are about the message, not about who posts it where. Trying the
-// same again is no use; saying less may be.
+// formal are errors about the format of a message. Sending the same message again is
+// useless; a shorter one may succeed.
 var formal = []string{
 	"msg_too_long", "msg_blocks_too_long", "no_text", "invalid_blocks", "invalid_blocks_format", "invalid_attachments", "too_many_attachments",
 	"metadata_too_large", "invalid_metadata_format", "invalid_metadata_schema", "invalid_payload",
 	"invalid_arguments", "invalid_arg_name", "invalid_array_arg", "invalid_charset", "invalid_form_data", "invalid_post_type",
 }
 
-// advice says what to do about errors that stay until somebody does it.
+// advice has the remedy for errors that last until somebody acts.
 var advice = map[string]string{
 	"invalid_auth":        "give a valid token",
 	"not_authed":          "give a token",
@@ -45,17 +46,17 @@ var advice = map[string]string{
 	"restricted_action":   "ask an administrator of the workspace",
 }
 
-// classify turns a failure into an alerting.Retriable or an alerting.Permanent.
+// classify returns an alerting.Retriable or alerting.Permanent error.
 //
-// Only what is wrong with the message itself is permanent. Whatever else Slack
-// refuses, unknown errors included, is tried again a minute later: a message
-// lost is worse than one that comes when the token is repaired.
+// Only an error about the message itself is permanent. All other errors, including
+// unknown ones, are retried after a minute, because a late message is better than a
+// lost one.
 func classify(doing string, err error) error {
 	said := fmt.Errorf("%s: %w", doing, readable(err))
 	if limited, ok := errors.AsType[*api.RateLimitedError](err); ok {
 		return alerting.Retriable{After: post.Pause(limited.RetryAfter), Err: said}
 	}
-	if refused, ok := errors.AsType[alerting.Retriable](err); ok { // of a webhook
+	if refused, ok := errors.AsType[alerting.Retriable](err); ok { // from a webhook
 		return alerting.Retriable{After: refused.After, Err: said}
 	}
 	if status, ok := status(err); ok && (status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout) {
@@ -71,21 +72,21 @@ func classify(doing string, err error) error {
 	}
 }
 
-// readable is an error with what Slack calls it, what to do about it, and
-// without the address that it may name.
+// readable returns an error with the error code of Slack and its remedy, without the
+// URL.
 func readable(err error) error {
 	code := code(err)
 	if code == "" {
 		return post.Unaddressed(err)
 	}
-	text := fmt.Errorf("slack says %q", code)
+	text := fmt.Errorf("slack returned %q", code)
 	if todo := advice[code]; todo != "" {
 		text = fmt.Errorf("%w (%s)", text, todo)
 	}
 	return text
 }
 
-// code is Slack's name for an error; "": it is not Slack's.
+// code returns the error code of Slack; "": the error is not from Slack.
 func code(err error) string {
 	if refused, ok := errors.AsType[api.SlackErrorResponse](err); ok {
 		return probes.Clean(refused.Err, maxCode)
@@ -96,13 +97,13 @@ func code(err error) string {
 	return ""
 }
 
-// maxCode bounds an error's name, in bytes.
+// maxCode bounds an error code in bytes.
 const maxCode = 60
 
-// says reports whether an error is one of Slack's of these names.
+// says reports whether an error has one of Slack's error codes.
 func says(err error, codes ...string) bool { return err != nil && slices.Contains(codes, code(err)) }
 
-// status is the HTTP status of a refusal.
+// status returns the HTTP status of a refused request.
 func status(err error) (status int, ok bool) {
 	if refused, ok := errors.AsType[api.StatusCodeError](err); ok {
 		return refused.Code, true

@@ -14,8 +14,8 @@ import (
 	"stickwatch/alerting/slack/slacktest"
 )
 
-// verdict is what the dispatcher goes by, and the operator reads. It ends the
-// test when an error shows a secret.
+// verdict describes how the dispatcher handles an error, and the text for the
+// operator. It fails the test if the error contains a secret.
 func verdict(t *testing.T, err error) string {
 	t.Helper()
 	if err == nil {
@@ -35,8 +35,8 @@ func verdict(t *testing.T, err error) string {
 	return fmt.Sprintf("undecided: %v", err)
 }
 
-// TestErrors: what is wrong with the message ends it; all else is tried again, a
-// minute later where somebody must put it right.
+// TestErrors: only an error about the message is permanent; others are retried, after
+// a minute if somebody must correct something.
 func TestErrors(t *testing.T) {
 	const always = -1
 	for name, tt := range map[string]struct {
@@ -50,18 +50,18 @@ func TestErrors(t *testing.T) {
 		"in maintenance":       {slacktest.Fault{Status: 503, After: "60"}, `again after 0s: posting to "#ops": slack server error: 503 Service Unavailable`},
 		"behind a login page":  {slacktest.Fault{Status: 200}, `again after 0s: posting to "#ops": invalid character 'c' looking for beginning of value`},
 		"behind a strict wall": {slacktest.Fault{Status: 403}, `again after 1m0s: posting to "#ops": slack server error: 403 Forbidden`},
-		"not itself":           {slacktest.Fault{Error: "internal_error"}, `again after 0s: posting to "#ops": slack says "internal_error"`},
-		"busy":                 {slacktest.Fault{Error: "ratelimited"}, `again after 0s: posting to "#ops": slack says "ratelimited"`},
-		"fatal":                {slacktest.Fault{Error: "fatal_error"}, `again after 0s: posting to "#ops": slack says "fatal_error"`},
-		"invalid token":        {slacktest.Fault{Error: "invalid_auth"}, `again after 1m0s: posting to "#ops": slack says "invalid_auth" (give a valid token)`},
-		"revoked token":        {slacktest.Fault{Error: "token_revoked"}, `again after 1m0s: posting to "#ops": slack says "token_revoked" (give a new token)`},
-		"no such channel":      {slacktest.Fault{Error: "channel_not_found"}, `again after 1m0s: posting to "#ops": slack says "channel_not_found" (correct the channel, or invite the bot to it)`},
-		"not invited":          {slacktest.Fault{Error: "not_in_channel"}, `again after 1m0s: posting to "#ops": slack says "not_in_channel" (invite the bot to the channel)`},
-		"no scope":             {slacktest.Fault{Error: "missing_scope"}, `again after 1m0s: posting to "#ops": slack says "missing_scope" (give the token the scope chat:write)`},
-		"never heard of":       {slacktest.Fault{Error: "what_is_\x1b[31m_this"}, `again after 1m0s: posting to "#ops": slack says "what_is_[31m_this"`},
+		"not itself":           {slacktest.Fault{Error: "internal_error"}, `again after 0s: posting to "#ops": slack returned "internal_error"`},
+		"busy":                 {slacktest.Fault{Error: "ratelimited"}, `again after 0s: posting to "#ops": slack returned "ratelimited"`},
+		"fatal":                {slacktest.Fault{Error: "fatal_error"}, `again after 0s: posting to "#ops": slack returned "fatal_error"`},
+		"invalid token":        {slacktest.Fault{Error: "invalid_auth"}, `again after 1m0s: posting to "#ops": slack returned "invalid_auth" (give a valid token)`},
+		"revoked token":        {slacktest.Fault{Error: "token_revoked"}, `again after 1m0s: posting to "#ops": slack returned "token_revoked" (give a new token)`},
+		"no such channel":      {slacktest.Fault{Error: "channel_not_found"}, `again after 1m0s: posting to "#ops": slack returned "channel_not_found" (correct the channel, or invite the bot to it)`},
+		"not invited":          {slacktest.Fault{Error: "not_in_channel"}, `again after 1m0s: posting to "#ops": slack returned "not_in_channel" (invite the bot to the channel)`},
+		"no scope":             {slacktest.Fault{Error: "missing_scope"}, `again after 1m0s: posting to "#ops": slack returned "missing_scope" (give the token the scope chat:write)`},
+		"never heard of":       {slacktest.Fault{Error: "what_is_\x1b[31m_this"}, `again after 1m0s: posting to "#ops": slack returned "what_is_[31m_this"`},
 		"too long once":        {slacktest.Fault{Error: "msg_too_long"}, "taken"},
-		"too long always":      {slacktest.Fault{Error: "msg_too_long", Times: always}, `never: posting to "#ops": slack says "msg_too_long"`},
-		"no blocks at all":     {slacktest.Fault{Error: "invalid_blocks", Times: always}, `never: posting to "#ops": slack says "invalid_blocks"`},
+		"too long always":      {slacktest.Fault{Error: "msg_too_long", Times: always}, `never: posting to "#ops": slack returned "msg_too_long"`},
+		"no blocks at all":     {slacktest.Fault{Error: "invalid_blocks", Times: always}, `never: posting to "#ops": slack returned "invalid_blocks"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := start(t)
@@ -74,7 +74,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestErrorsOfTheWire differ by system in their words, not in what follows.
+// TestErrorsOfTheWire: network errors differ in text by operating system, but all are
+// retried.
 func TestErrorsOfTheWire(t *testing.T) {
 	server := start(t)
 	for name, fault := range map[string]slacktest.Fault{"reset": {Reset: true}, "died": {Die: true}} {
@@ -88,7 +89,7 @@ func TestErrorsOfTheWire(t *testing.T) {
 	}
 }
 
-// TestErrorsInAThread are told by what was being done.
+// TestErrorsInAThread: errors name the operation that failed.
 func TestErrorsInAThread(t *testing.T) {
 	server := start(t)
 	b := bot(server)
@@ -99,8 +100,8 @@ func TestErrorsInAThread(t *testing.T) {
 	n := example.Developed()
 	n.Thread = fired.Thread
 	for _, tt := range []struct{ method, want string }{
-		{"chat.update", `again after 0s: updating a message in "#ops": slack says "internal_error"`},
-		{"chat.postMessage", `again after 0s: replying in "#ops": slack says "internal_error"`},
+		{"chat.update", `again after 0s: updating a message in "#ops": slack returned "internal_error"`},
+		{"chat.postMessage", `again after 0s: replying in "#ops": slack returned "internal_error"`},
 	} {
 		server.Fail(slacktest.Fault{Method: tt.method, Error: "internal_error"})
 		_, err := b.Notify(t.Context(), n)
@@ -110,7 +111,7 @@ func TestErrorsInAThread(t *testing.T) {
 	}
 }
 
-// TestHookErrors: an incoming webhook says less, and its address is its secret.
+// TestHookErrors: errors of an incoming webhook do not contain its URL.
 func TestHookErrors(t *testing.T) {
 	const always = -1
 	for name, tt := range map[string]struct {
@@ -119,12 +120,12 @@ func TestHookErrors(t *testing.T) {
 	}{
 		"limited":         {slacktest.Fault{Status: 429, After: "7"}, `again after 7s: posting to the webhook: got status 429 Too Many Requests`},
 		"down":            {slacktest.Fault{Status: 502}, `again after 0s: posting to the webhook: got status 502 Bad Gateway`},
-		"not itself":      {slacktest.Fault{Error: "rollup_error"}, `again after 0s: posting to the webhook: slack says "rollup_error"`},
-		"removed":         {slacktest.Fault{Error: "no_service"}, `again after 1m0s: posting to the webhook: slack says "no_service" (make a new webhook: this one was removed)`},
-		"archived":        {slacktest.Fault{Error: "channel_is_archived"}, `again after 1m0s: posting to the webhook: slack says "channel_is_archived" (unarchive the channel, or make a new webhook)`},
+		"not itself":      {slacktest.Fault{Error: "rollup_error"}, `again after 0s: posting to the webhook: slack returned "rollup_error"`},
+		"removed":         {slacktest.Fault{Error: "no_service"}, `again after 1m0s: posting to the webhook: slack returned "no_service" (make a new webhook: this one was removed)`},
+		"archived":        {slacktest.Fault{Error: "channel_is_archived"}, `again after 1m0s: posting to the webhook: slack returned "channel_is_archived" (unarchive the channel, or make a new webhook)`},
 		"elsewhere":       {slacktest.Fault{Status: 404}, `again after 1m0s: posting to the webhook: got status 404 Not Found`},
 		"too long once":   {slacktest.Fault{Error: "invalid_payload"}, "taken"},
-		"too long always": {slacktest.Fault{Error: "invalid_payload", Times: always}, `never: posting to the webhook: slack says "invalid_payload"`},
+		"too long always": {slacktest.Fault{Error: "invalid_payload", Times: always}, `never: posting to the webhook: slack returned "invalid_payload"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := start(t)
@@ -137,10 +138,10 @@ func TestHookErrors(t *testing.T) {
 	}
 }
 
-// TestBadHook: an address that is none does not get into the log.
+// TestBadHook: an invalid URL is not shown in the error.
 func TestBadHook(t *testing.T) {
 	_, err := slack.NewHook(slack.HookConfig{URL: secret("hooks.example/hooksecret%zz")})
-	if want := "reading the webhook's address: it is no URL"; err == nil || err.Error() != want {
+	if want := "parsing the webhook URL: it is not a URL"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %q", err, want)
 	}
 }

@@ -34,8 +34,8 @@ func TestEscaped(t *testing.T) {
 	}
 }
 
-// TestHeader: in plain text nothing is markup, but what calls everybody is taken
-// apart all the same; the limit is in characters.
+// TestHeader: plain text has no markup, but mentions are disabled all the same; the
+// limit is in characters.
 func TestHeader(t *testing.T) {
 	for text, want := range map[string]string{
 		"[Critical] shop: Node down <&>": "[Critical] shop: Node down <&>",

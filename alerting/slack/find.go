@@ -19,19 +19,18 @@ const (
 	channelPages = 10
 	channelPage  = 200
 
-	// clocksDiffer is how much earlier than the notice, by our clock, Slack may
-	// say that its message is.
+	// clocksDiffer is how much the clock of Slack may be behind ours.
 	clocksDiffer = 10 * time.Minute
 )
 
-// Find looks whether a notice was posted by an earlier try. Where the token may
-// not look it has found nothing; see the package's comment.
+// Find reports whether an earlier attempt sent a notification. It returns false if
+// the token may not read the channel; see the package comment.
 func (b *Bot) Find(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, bool, error) {
 	receipt, found, err := b.find(ctx, n)
 	switch {
 	case says(err, "missing_scope", "not_allowed_token_type", "no_permission"):
 		b.blind.Do(func() {
-			b.logger.Warn("the Slack token may not read the channel: a message whose answer is lost may be posted again",
+			b.logger.Warn("the Slack token may not read the channel: after a lost response a message may be posted twice",
 				"channel", b.channel, "missing", code(err), "give", "channels:history, channels:read (private channels: groups:history, groups:read)")
 		})
 		return alerting.DeliveryRef{}, false, nil
@@ -59,10 +58,10 @@ func (b *Bot) find(ctx context.Context, n alerting.Notification) (alerting.Deliv
 	return alerting.DeliveryRef{Thread: thread(channel, ts)}, true, nil
 }
 
-// A fetch reads a page of messages; next is "" on the last.
+// A fetch reads a page of messages; next is "" on the last page.
 type fetch func(cursor string) (page []api.Message, next string, err error)
 
-// search returns the timestamp of the notice's message, "" if there is none.
+// search returns the timestamp of the message of the notification, or "".
 func (b *Bot) search(n alerting.Notification, read fetch) (ts string, err error) {
 	cursor := ""
 	for range findPages {
@@ -103,13 +102,13 @@ func (b *Bot) replies(ctx context.Context, channel, root string, n alerting.Noti
 	}
 }
 
-// oldest is before any message that tells the notice.
+// oldest returns a time before any message of the notification.
 func oldest(n alerting.Notification) string {
 	return strconv.FormatInt(n.At.Add(-clocksDiffer).Unix(), 10) + ".000000"
 }
 
-// resolve finds the id of the channel, which reading needs; "": there is no
-// such channel, as far as the token sees.
+// resolve returns the ID of the channel, which is needed to read it; "": the token
+// sees no such channel.
 func (b *Bot) resolve(ctx context.Context) (string, error) {
 	if id := b.known(); id != "" {
 		return id, nil
@@ -134,7 +133,7 @@ func (b *Bot) lookUp(ctx context.Context, kinds ...string) (string, error) {
 			Cursor: cursor, Limit: channelPage, Types: kinds, ExcludeArchived: true,
 		})
 		if err != nil {
-			return "", fmt.Errorf("looking up the id: %w", err)
+			return "", fmt.Errorf("looking up the channel ID: %w", err)
 		}
 		for _, c := range page {
 			if c.Name == name {

@@ -15,8 +15,8 @@ import (
 	"stickwatch/alerting/slack/slacktest"
 )
 
-// TestFind: what was posted is found again by a bot that does not remember it,
-// whether the channel is named or known by its id.
+// TestFind: a bot without memory finds a message, whether the channel is configured
+// by name or ID.
 func TestFind(t *testing.T) {
 	for _, channel := range []string{"#ops", "ops", "id"} {
 		t.Run(channel, func(t *testing.T) {
@@ -42,8 +42,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// lost posts a notice whose answer is lost. It returns the receipt that would
-// have been given for the newest message in the channel.
+// lost posts a notification whose response is lost. It returns the reference of the
+// newest message in the channel.
 func lost(t *testing.T, server *slacktest.Server, b *slack.Bot, n alerting.Notification) alerting.DeliveryRef {
 	t.Helper()
 	server.Fail(slacktest.Fault{Method: "chat.postMessage", Die: true})
@@ -62,7 +62,8 @@ func wantFound(t *testing.T, b *slack.Bot, n alerting.Notification, receipt aler
 	}
 }
 
-// TestFindReadsOn: a busy channel has more than one page since the notice.
+// TestFindReadsOn: a busy channel has several pages of messages since the
+// notification.
 func TestFindReadsOn(t *testing.T) {
 	server := start(t)
 	b := bot(server)
@@ -81,7 +82,7 @@ func TestFindReadsOn(t *testing.T) {
 	wantFound(t, b, wanted, receipt, true)
 }
 
-// TestFindBlind: a token that may not read has found nothing, and says so once.
+// TestFindBlind: a token that may not read finds nothing, which is logged once.
 func TestFindBlind(t *testing.T) {
 	for _, method := range []string{"conversations.list", "conversations.history"} {
 		t.Run(method, func(t *testing.T) {
@@ -99,7 +100,7 @@ func TestFindBlind(t *testing.T) {
 	}
 }
 
-// TestFindPublicOnly: a token that may not list private channels lists others.
+// TestFindPublicOnly: a token that may not list private channels lists public ones.
 func TestFindPublicOnly(t *testing.T) {
 	server := start(t)
 	n := example.Now(example.Fired())
@@ -111,16 +112,15 @@ func TestFindPublicOnly(t *testing.T) {
 	wantFound(t, bot(server), n, receipt, true)
 }
 
-// TestFindErrors: whether a notice was posted is not known, so it is not posted
-// again yet.
+// TestFindErrors: while a search fails, nothing is posted again.
 func TestFindErrors(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fault slacktest.Fault
 		want  string
 	}{
 		"limited":       {slacktest.Fault{Method: "conversations.history", Status: 429, After: "7"}, `again after 7s: reading "#ops": slack rate limit exceeded, retry after 7s`},
-		"down":          {slacktest.Fault{Method: "conversations.list", Status: 500}, `again after 0s: reading "#ops": looking up the id: slack server error: 500 Internal Server Error`},
-		"invalid token": {slacktest.Fault{Error: "invalid_auth"}, `again after 1m0s: reading "#ops": slack says "invalid_auth" (give a valid token)`},
+		"down":          {slacktest.Fault{Method: "conversations.list", Status: 500}, `again after 0s: reading "#ops": looking up the channel ID: slack server error: 500 Internal Server Error`},
+		"invalid token": {slacktest.Fault{Error: "invalid_auth"}, `again after 1m0s: reading "#ops": slack returned "invalid_auth" (give a valid token)`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := start(t)

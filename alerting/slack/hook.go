@@ -16,30 +16,30 @@ import (
 	"stickwatch/alerting/message"
 )
 
-// HookConfig says where a Hook posts.
+// HookConfig configures a Hook.
 type HookConfig struct {
-	URL    Secret         // the incoming webhook's address, which is all its secret
-	Writer message.Writer // writes what is posted
-	Client *http.Client   // nil: one with time-outs
+	URL    Secret         // of the incoming webhook; it contains the credentials
+	Writer message.Writer // creates the content
+	Client *http.Client   // nil: one with timeouts
 }
 
-// A Hook posts by an incoming webhook: every notice is a message of its own,
-// with all that is to be known of its incident.
+// A Hook sends notifications through an incoming webhook. Every notification is a
+// message with all information about its incident.
 type Hook struct {
 	box    post.Endpoint
 	writer message.Writer
 }
 
-// NewHook makes a Hook. It calls nobody.
+// NewHook returns a Hook. It sends no request.
 func NewHook(c HookConfig) (*Hook, error) {
 	address, err := url.Parse(c.URL.Reveal())
 	if err != nil || address.Host == "" {
-		return nil, errors.New("reading the webhook's address: it is no URL")
+		return nil, errors.New("parsing the webhook URL: it is not a URL")
 	}
 	return &Hook{post.Endpoint{Client: post.Client(c.Client), URL: address, Quote: codeOnly}, c.Writer}, nil
 }
 
-// Notify posts a notice. Its receipt has no thread.
+// Notify sends a notification. It returns no thread.
 func (h *Hook) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	c := root(h.writer.Write(n))
 	err := c.shortened(func(c content) error { return h.post(ctx, c) })
@@ -65,14 +65,14 @@ func (h *Hook) post(ctx context.Context, c content) error {
 	if err != nil {
 		return alerting.Permanent{Err: fmt.Errorf("encoding a message: %w", err)}
 	}
-	// The library's own function would not say why Slack refuses.
+	// The function of the library does not return the reason of a refusal.
 	return h.box.Post(ctx, http.Header{"Content-Type": {"application/json"}}, body)
 }
 
 var errorCode = regexp.MustCompile(`^[a-z][a-z_]{2,59}$`)
 
-// codeOnly shows an answer that is an error's name. Anything else may repeat
-// the address.
+// codeOnly returns a response only if it is an error code. Other responses may
+// contain the URL.
 func codeOnly(answer string) string {
 	if errorCode.MatchString(answer) {
 		return answer

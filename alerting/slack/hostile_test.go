@@ -11,8 +11,8 @@ import (
 	"stickwatch/alerting/slack/slacktest"
 )
 
-// TestHostile: whatever a target says, Slack takes the message at once, and
-// nobody is called, linked or misled by it.
+// TestHostile: Slack accepts messages with any text from a target, and they contain
+// no mention, link, or misleading character from it.
 func TestHostile(t *testing.T) {
 	server := start(t)
 	b := bot(server)
@@ -37,8 +37,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// harmless looks at what is shown. In blocks, which here are the header alone,
-// nothing but a mention could do harm: they are plain text.
+// harmless checks the visible text. Blocks, here only the header, are plain text, in
+// which only a mention could do harm.
 func harmless(t *testing.T, m slacktest.Message) {
 	t.Helper()
 	evil := []string{"@here", "\x1b", "\u202e", `\u001b`, `\u202e`}

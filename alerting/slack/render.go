@@ -2,21 +2,23 @@ package slack
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	api "github.com/slack-go/slack"
 
+	"stickwatch/alerting"
 	"stickwatch/alerting/message"
 	"stickwatch/checks"
 	"stickwatch/probes"
 )
 
-// Slack's limits in characters are 150 for a header, 3000 for a section, 2000
-// for a field of one, and 13200 for all blocks of a message. Ours are in bytes,
-// and such that their sum stays below the last; but for the header's, which is
-// in characters, and leaves room for what takes mentions apart.
+// The bounds of a message. The limits of Slack in characters are 150 for a header,
+// 3000 for a section, 2000 for a field of a section, and 13200 for all blocks of a
+// message. maxHeader is in characters and leaves room for the characters that disable
+// mentions. The other bounds are in bytes, and their sum is below the last limit.
 const (
 	maxHeader   = 120
 	maxSection  = 2000
@@ -28,8 +30,8 @@ const (
 	maxShort    = 1000
 )
 
-// colours of the bar beside a message. It is never the only sign: the header
-// says the severity in a word.
+// colours are those of the bar beside a message. The header has the severity, too, so
+// that color is never the only sign.
 var colours = map[checks.Severity]string{
 	checks.Critical: "#d92d20",
 	checks.Warning:  "#f79009",
@@ -38,7 +40,7 @@ var colours = map[checks.Severity]string{
 
 const resolvedColour = "#12b76a"
 
-// root is the incident's message: all that is to be known of it.
+// root returns the message of the incident with all information.
 func root(m message.Message) content {
 	c := bare(m)
 	c.blocks = []api.Block{api.NewHeaderBlock(api.NewTextBlockObject(api.PlainTextType, header(m.Headline), false, false))}
@@ -51,8 +53,8 @@ func root(m message.Message) content {
 	return c
 }
 
-// reply is what is new, for the incident's thread. It has no blocks above the
-// coloured part, so its text is shown too: there it is the headline alone.
+// reply returns the news for the thread of the incident. It has no blocks above the
+// attachment, so Slack shows its text, too, which therefore is only the headline.
 func reply(m message.Message) content {
 	c := bare(m)
 	c.text = escaped(m.Headline, maxField)
@@ -61,7 +63,7 @@ func reply(m message.Message) content {
 	return c
 }
 
-// bare is content without blocks.
+// bare returns content without blocks.
 func bare(m message.Message) content {
 	colour := colours[m.Severity]
 	if m.Resolved {
@@ -75,7 +77,7 @@ func bare(m message.Message) content {
 	}
 }
 
-// header is plain text, in which nothing is markup.
+// header returns plain text, in which Slack interprets no markup.
 func header(headline string) string {
 	characters := []rune(probes.Clean(headline, utf8.UTFMax*maxHeader))
 	if len(characters) > maxHeader {
@@ -84,7 +86,7 @@ func header(headline string) string {
 	return unmentioned(string(characters))
 }
 
-// section is a block of mrkdwn; of "" it is none.
+// section returns a block of mrkdwn, or none for "".
 func section(markdown string) []api.Block {
 	if markdown == "" {
 		return nil
@@ -92,7 +94,7 @@ func section(markdown string) []api.Block {
 	return []api.Block{api.NewSectionBlock(mrkdwn(markdown), nil, nil)}
 }
 
-// facts is a table of two columns.
+// facts returns a table with two columns.
 func facts(all []message.Fact) []api.Block {
 	var fields []*api.TextBlockObject
 	for _, f := range all[:min(len(all), maxFields)] {
@@ -104,7 +106,7 @@ func facts(all []message.Fact) []api.Block {
 	return []api.Block{api.NewSectionBlock(nil, fields, nil)}
 }
 
-// value is a fact; a time is shown in each reader's own zone.
+// value formats a fact. Slack shows a time in the zone of each reader.
 func value(f message.Fact) string {
 	text := escaped(f.Value, maxField)
 	if f.At.IsZero() {
@@ -113,7 +115,8 @@ func value(f message.Fact) string {
 	return fmt.Sprintf("<!date^%d^{date_num} {time_secs}|%s>", f.At.Unix(), text)
 }
 
-// lines are a list below a label, as many as fit. A single line is no list.
+// lines returns a list below a label, with as many lines as fit. A single line is not
+// formatted as a list.
 func lines(label string, all ...string) string {
 	all = slices.DeleteFunc(slices.Clone(all), func(line string) bool { return line == "" })
 	bullet := ""
@@ -139,7 +142,7 @@ func lines(label string, all ...string) string {
 func links(all []message.Link) []api.Block {
 	var parts []string
 	for _, l := range all {
-		if len(l.URL) <= maxURL { // half an address is none
+		if len(l.URL) <= maxURL { // a truncated URL is useless
 			parts = append(parts, fmt.Sprintf("<%s|%s>", entities.Replace(l.URL), escaped(l.Text, maxField)))
 		}
 	}
@@ -151,8 +154,100 @@ func links(all []message.Link) []api.Block {
 
 func bold(label string) string { return "*" + escaped(label, maxField) + "*" }
 
-// mrkdwn is verbatim, so that nothing in it becomes a link or a mention that is
-// not written as one.
+// mrkdwn returns verbatim text, so that Slack turns only explicit markup into links
+// and mentions.
 func mrkdwn(text string) *api.TextBlockObject {
 	return api.NewTextBlockObject(api.MarkdownType, text, false, true)
+}
+
+// mention matches text that some clients treat as a mention of everybody.
+var mention = regexp.MustCompile(`(?i)@(here|channel|everyone)\b`)
+
+// entities escapes the control characters of Slack.
+var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// escaped escapes text for the mrkdwn of Slack, so that it contains no link, mention,
+// or code. The result has at most limit bytes; no character or entity is split.
+func escaped(text string, limit int) string {
+	const end = "…"
+	text = unmentioned(text)
+	var b strings.Builder
+	fits := 0 // length after which end still fits
+	for _, r := range text {
+		b.WriteString(escapedRune(r))
+		if b.Len() <= limit-len(end) {
+			fits = b.Len()
+		}
+		if b.Len() > limit {
+			return b.String()[:fits] + end
+		}
+	}
+	return b.String()
+}
+
+// unmentioned inserts an invisible character into mentions to disable them.
+func unmentioned(text string) string { return mention.ReplaceAllString(text, "@\u200b$1") }
+
+func escapedRune(r rune) string {
+	switch r {
+	case '`':
+		return "'"
+	case utf8.RuneError:
+		return ""
+	default:
+		return entities.Replace(string(r))
+	}
+}
+
+// content is the content of a Slack message.
+type content struct {
+	text       string      // for desktop notifications and clients without blocks
+	blocks     []api.Block // above the attachment
+	attachment api.Attachment
+	short      string // the text if Slack refuses the rest
+}
+
+// options returns the content as options of the library.
+func (c content) options() []api.MsgOption {
+	options := []api.MsgOption{
+		api.MsgOptionText(c.text, false), // escaped already
+		api.MsgOptionBlocks(c.blocks...), // none: an update clears them
+		api.MsgOptionAttachments(c.attachments()...),
+		api.MsgOptionParse(false),
+		api.MsgOptionLinkNames(false),
+	}
+	return options
+}
+
+func (c content) attachments() []api.Attachment {
+	if len(c.attachment.Blocks.BlockSet) == 0 {
+		return []api.Attachment{}
+	}
+	return []api.Attachment{c.attachment}
+}
+
+// shortened sends content. If Slack refuses its format, shortened sends only the
+// short text.
+func (c content) shortened(send func(content) error) error {
+	err := send(c)
+	if slices.Contains(formal, code(err)) {
+		return send(content{text: c.short})
+	}
+	return err
+}
+
+// markType is the type of the metadata of our messages.
+const markType = "stickwatch_notice"
+
+// mark returns the metadata by which Find recognizes a message.
+func mark(n alerting.Notification) api.SlackMetadata {
+	return api.SlackMetadata{
+		EventType:    markType,
+		EventPayload: map[string]any{"notice": n.ID, "incident": n.Incident.ID},
+	}
+}
+
+// marked reports whether a message has the mark of a notification.
+func marked(m api.Message, n alerting.Notification) bool {
+	return m.Metadata.EventType == markType && m.Metadata.EventPayload["notice"] == n.ID
 }

@@ -50,8 +50,8 @@ func chinese() message.Writer {
 	return w
 }
 
-// TestIncident: one message an incident, updated in place; what follows is said
-// in its thread. The golden files are what the channel shows.
+// TestIncident: an incident is one message, updated in place, with later
+// notifications in its thread. The golden files have the content of the channel.
 func TestIncident(t *testing.T) {
 	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
 		t.Run(language, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestDeployment(t *testing.T) {
 	}
 }
 
-// TestHook: by an incoming webhook every notice is a message of its own.
+// TestHook: an incoming webhook gets a message for every notification.
 func TestHook(t *testing.T) {
 	server := start(t)
 	hook, err := slack.NewHook(slack.HookConfig{URL: secret(server.HookURL()), Writer: english()})
@@ -122,7 +122,7 @@ func TestHook(t *testing.T) {
 	golden.Compare(t, "hook_fired.json", picture(t, messages[0]))
 }
 
-// TestDeletedRoot: somebody may remove the message; the incident is told anew.
+// TestDeletedRoot: if the message was deleted, the incident gets a new one.
 func TestDeletedRoot(t *testing.T) {
 	server := start(t)
 	b := bot(server)
@@ -145,7 +145,7 @@ func TestDeletedRoot(t *testing.T) {
 	}
 }
 
-// TestUneditable: where a workspace forbids edits, the thread still tells.
+// TestUneditable: in a workspace that forbids edits, the thread has the news.
 func TestUneditable(t *testing.T) {
 	server := start(t)
 	b := bot(server)
@@ -164,8 +164,7 @@ func TestUneditable(t *testing.T) {
 	}
 }
 
-// picture is what a channel shows of messages, but for times and numbers that
-// differ from run to run.
+// picture formats messages without times and numbers that differ between runs.
 func picture(t *testing.T, messages ...slacktest.Message) string {
 	t.Helper()
 	type shown struct {

@@ -11,38 +11,37 @@ import (
 	"stickwatch/alerting/message"
 )
 
-// maxBody bounds what a template may make, in bytes.
+// maxBody bounds the output of a template in bytes.
 const maxBody = 1 << 20
 
-// errTooLong stops a template that goes on and on.
-var errTooLong = fmt.Errorf("the template makes more than %d bytes", maxBody)
+// errTooLong stops a template whose output exceeds maxBody.
+var errTooLong = fmt.Errorf("the output of the template exceeds %d bytes", maxBody)
 
-// body makes what is sent of a document.
+// A body renders documents.
 type body struct {
-	template    *template.Template // nil: the document itself
+	template    *template.Template // nil: the document as JSON
 	contentType string
 }
 
-// newBody parses a template, and tries it on documents with and without what
-// not every document has.
+// newBody parses a template and tests it with documents that have different fields.
 func newBody(text, contentType string) (*body, error) {
 	const plain = "text/plain; charset=utf-8"
 	if text == "" {
 		return &body{contentType: "application/json"}, nil
 	}
 	if kind, _, err := mime.ParseMediaType(contentType); contentType != "" && (err != nil || kind == "text/html") {
-		return nil, fmt.Errorf("reading the content type %q: want one that is no HTML, which is not escaped", contentType)
+		return nil, fmt.Errorf("reading the content type %q: want anything but HTML, because texts are not escaped for it", contentType)
 	}
 	parsed, err := template.New("webhook").Option("missingkey=error").Funcs(template.FuncMap{"json": asJSON}).Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("parsing the webhook's template: %w", err)
+		return nil, fmt.Errorf("parsing the webhook template: %w", err)
 	}
 	b := &body{parsed, contentType}
 	isJSON := true
 	for _, n := range samples() {
 		made, err := b.render(documentOf(n, message.Writer{}.Write(n)))
 		if err != nil {
-			return nil, fmt.Errorf("trying the webhook's template: %w", err)
+			return nil, fmt.Errorf("testing the webhook template: %w", err)
 		}
 		isJSON = isJSON && json.Valid(made)
 	}
@@ -56,8 +55,8 @@ func newBody(text, contentType string) (*body, error) {
 	return b, nil
 }
 
-// samples are a notice with as little as one may have, one with more, and the
-// summary of a deployment.
+// samples returns a minimal notification, one with more fields, and the summary of a
+// deployment.
 func samples() []alerting.Notification {
 	with := func(findings, news int) alerting.Notification {
 		return alerting.Notification{
@@ -70,16 +69,16 @@ func samples() []alerting.Notification {
 	return []alerting.Notification{with(1, 0), with(2, 2), deployment}
 }
 
-// render makes the bytes to send.
+// render returns the bytes to send.
 func (b *body) render(d document) ([]byte, error) {
 	made, err := asJSON(d)
 	if b.template == nil || err != nil {
 		return []byte(made), err
 	}
-	// The template sees what everybody else sees: names are those of the JSON.
+	// The template uses the names of the JSON.
 	var members map[string]any
 	decoder := json.NewDecoder(bytes.NewReader([]byte(made)))
-	decoder.UseNumber() // 17999000 is not to become 1.7999e+07
+	decoder.UseNumber() // or 17999000 would become 1.7999e+07
 	if err := decoder.Decode(&members); err != nil {
 		return nil, err
 	}
@@ -90,7 +89,7 @@ func (b *body) render(d document) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// asJSON writes a value as JSON that is not for HTML: < stays <.
+// asJSON encodes a value as JSON without escaping HTML.
 func asJSON(v any) (string, error) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
@@ -99,7 +98,7 @@ func asJSON(v any) (string, error) {
 	return string(bytes.TrimRight(out.Bytes(), "\n")), err
 }
 
-// bounded is a buffer of maxBody bytes.
+// bounded is a buffer with at most maxBody bytes.
 type bounded struct{ bytes.Buffer }
 
 func (b *bounded) Write(p []byte) (int, error) {

@@ -14,13 +14,13 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
-	"stickwatch/alerting/internal/memory"
 	"stickwatch/alerting/internal/pipenet"
 	"stickwatch/alerting/webhook"
+	"stickwatch/internal/notify"
+	"stickwatch/internal/notify/outboxtest"
 )
 
-// A ledger takes documents as a careful receiver does, by their key: what it
-// was sent, and what of that was new.
+// A ledger is a receiver that detects duplicates by their key.
 type ledger struct {
 	mu     sync.Mutex
 	faults []http.HandlerFunc // for the next requests, before they are looked at
@@ -58,17 +58,17 @@ func status(status int, header ...string) http.HandlerFunc {
 	}
 }
 
-// deliver runs a dispatcher in the bubble until an incident is told. It returns
-// the outbox, and how long that took.
-func deliver(t *testing.T, l *ledger) (*memory.Outbox, time.Duration) {
+// deliver runs a dispatcher until the outbox is empty. It returns the outbox and how
+// long that took in the time of the bubble.
+func deliver(t *testing.T, l *ledger) (*outboxtest.Outbox, time.Duration) {
 	t.Helper()
 	pipes := pipenet.Listen()
 	server := &http.Server{Handler: l}
 	go server.Serve(pipes)
 	defer server.Close()
 	hook := newHook(t, webhook.Config{URL: &url.URL{Scheme: "http", Host: "ops.example", Path: "/hook"}, Client: pipes.Client()})
-	outbox := memory.New(example.Now(example.Fired()), example.Now(example.Developed()), example.Now(example.Resolved()))
-	d := alerting.NewDispatcher(alerting.DispatcherConfig{
+	outbox := outboxtest.New(example.Now(example.Fired()), example.Now(example.Developed()), example.Now(example.Resolved()))
+	d := notify.NewDispatcher(notify.DispatcherConfig{
 		Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: hook},
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
@@ -81,8 +81,8 @@ func deliver(t *testing.T, l *ledger) (*memory.Outbox, time.Duration) {
 	return outbox, time.Since(began)
 }
 
-// TestDelivery: whatever goes wrong on the way, every document arrives, in
-// order; one whose answer was lost twice, under one key.
+// TestDelivery: despite failures every document arrives in order; one whose response
+// was lost arrives twice with the same key.
 func TestDelivery(t *testing.T) {
 	late := func(http.ResponseWriter, *http.Request) { time.Sleep(8 * time.Second); panic(http.ErrAbortHandler) }
 	for name, tt := range map[string]struct {
@@ -103,8 +103,8 @@ func TestDelivery(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				outbox, took := deliver(t, tt.ledger)
 				for _, e := range outbox.Entries() {
-					if e.State != memory.Delivered {
-						t.Errorf("notice %q is %s: %s", e.Notice.ID, e.State, e.Reason)
+					if e.State != outboxtest.Delivered {
+						t.Errorf("notification %q is %s: %s", e.ID, e.State, e.Reason)
 					}
 				}
 				const id = "20260301T120000-5f2c/ops/"
@@ -119,8 +119,8 @@ func TestDelivery(t *testing.T) {
 	}
 }
 
-// TestRefused: a document that is refused for good is a dead letter, which says
-// why; the next one goes on.
+// TestRefused: a permanently refused document is a dead letter with its reason, and
+// the next one is delivered.
 func TestRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outbox, _ := deliver(t, &ledger{faults: []http.HandlerFunc{status(422)}})
@@ -128,7 +128,7 @@ func TestRefused(t *testing.T) {
 		for _, e := range outbox.Entries() {
 			got = append(got, string(e.State)+" "+e.Reason)
 		}
-		want := []string{"buried got status 422 Unprocessable Entity", "delivered ", "delivered "}
+		want := []string{"dead got status 422 Unprocessable Entity", "delivered ", "delivered "}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("outbox (-want +got):\n%s", diff)
 		}

@@ -11,9 +11,9 @@ import (
 
 // The bounds of a document.
 const (
-	maxText     = 480 // bytes of a text: as findings are bounded
+	maxText     = 480 // bytes of a text, as in findings
 	maxNames    = 100 // nodes of a finding
-	maxEvidence = 10  // lines of a finding's evidence
+	maxEvidence = 10  // lines of evidence of a finding
 	maxFindings = 50
 )
 
@@ -68,24 +68,24 @@ type finding struct {
 	Ended       string          `json:"ended"`
 }
 
-// affected is left out where it is not estimated.
+// affected is omitted if there is no estimate.
 type affected struct {
 	Share float64 `json:"share"`
 	Of    int     `json:"of"`
 }
 
-// deployment is what a deployment did.
+// deployment has the effects of a deployment.
 type deployment struct {
 	ID              string    `json:"id"`
 	Cluster         string    `json:"cluster"`
 	Name            string    `json:"name"`
 	From            string    `json:"from"`
 	To              string    `json:"to"`
-	Nodes           []string  `json:"nodes"` // that were seen down, restarted, ejected or drained
+	Nodes           []string  `json:"nodes"` // observed down, restarted, ejected, or drained
 	Moved           int       `json:"sessions_moved"`
 	Lost            int       `json:"sessions_lost"`
 	LongestOutageMS int64     `json:"longest_outage_ms"`
-	Active          []finding `json:"active"` // what is still active
+	Active          []finding `json:"active"` // findings that are active
 }
 
 type event struct {
@@ -190,7 +190,8 @@ func eventOf(e alerting.Event) event {
 	return event{moment(e.At), e.Kind, text(e.Cluster), text(e.Finding), text(e.Text), e.Reason}
 }
 
-// list converts the first of many; of none it is [], not null.
+// list converts the first elements of a slice. It returns [] instead of null for
+// none.
 func list[A, B any](all []A, most int, convert func(A) B) []B {
 	out := make([]B, min(len(all), most))
 	for i := range out {
@@ -199,10 +200,10 @@ func list[A, B any](all []A, most int, convert func(A) B) []B {
 	return out
 }
 
-// text is what a target may have said, made harmless.
+// text cleans text that may come from a target.
 func text(s string) string { return probes.Clean(s, maxText) }
 
-// sentence is a message in English, which programs are told in.
+// sentence formats a message in English, the language for programs.
 func sentence(m checks.Message) string { return text(m.String()) }
 
 func moment(t time.Time) string {

@@ -50,29 +50,29 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// TestBadConfig is told before anything is sent.
+// TestBadConfig: New returns an error for an invalid configuration.
 func TestBadConfig(t *testing.T) {
 	address := &url.URL{Scheme: "http", Host: "127.0.0.1:1", Path: "/hidden"}
 	for name, tt := range map[string]struct {
 		config webhook.Config
 		want   string
 	}{
-		"no address":       {webhook.Config{}, "reading the webhook's address: it names no host"},
-		"no host":          {webhook.Config{URL: &url.URL{Path: "/hidden"}}, "reading the webhook's address: it names no host"},
-		"syntax":           {webhook.Config{URL: address, Template: "{{"}, "parsing the webhook's template: template: webhook:1: unclosed action"},
-		"unknown function": {webhook.Config{URL: address, Template: "{{html .id}}{{exec .id}}"}, `parsing the webhook's template: template: webhook:1: function "exec" not defined`},
+		"no address":       {webhook.Config{}, "parsing the webhook URL: it has no host"},
+		"no host":          {webhook.Config{URL: &url.URL{Path: "/hidden"}}, "parsing the webhook URL: it has no host"},
+		"syntax":           {webhook.Config{URL: address, Template: "{{"}, "parsing the webhook template: template: webhook:1: unclosed action"},
+		"unknown function": {webhook.Config{URL: address, Template: "{{html .id}}{{exec .id}}"}, `parsing the webhook template: template: webhook:1: function "exec" not defined`},
 		"no such member": {
 			webhook.Config{URL: address, Template: "{{.incident.claster}}"},
-			`trying the webhook's template: template: webhook:1:11: executing "webhook" at <.incident.claster>: map has no entry for key "claster"`,
+			`testing the webhook template: template: webhook:1:11: executing "webhook" at <.incident.claster>: map has no entry for key "claster"`,
 		},
 		"what some lack": {
 			webhook.Config{URL: address, Template: "{{(index .news 0).text}}"},
-			`trying the webhook's template: template: webhook:1:3: executing "webhook" at <index .news 0>: error calling index: reflect: slice index out of range`,
+			`testing the webhook template: template: webhook:1:3: executing "webhook" at <index .news 0>: error calling index: reflect: slice index out of range`,
 		},
-		"HTML":       {webhook.Config{URL: address, Template: "{{.id}}", ContentType: "text/html; charset=utf-8"}, `reading the content type "text/html; charset=utf-8": want one that is no HTML, which is not escaped`},
-		"no type":    {webhook.Config{URL: address, Template: "{{.id}}", ContentType: "text/"}, `reading the content type "text/": want one that is no HTML, which is not escaped`},
-		"no bottom":  {webhook.Config{URL: address, Template: `{{printf "%2000000d" 1}}`}, "trying the webhook's template: the template makes more than 1048576 bytes"},
-		"a bad call": {webhook.Config{URL: address, Template: "{{len .id 1}}"}, `trying the webhook's template: template: webhook:1:2: executing "webhook" at <len>: wrong number of args for len: want 1 got 2`},
+		"HTML":       {webhook.Config{URL: address, Template: "{{.id}}", ContentType: "text/html; charset=utf-8"}, `reading the content type "text/html; charset=utf-8": want anything but HTML, because texts are not escaped for it`},
+		"no type":    {webhook.Config{URL: address, Template: "{{.id}}", ContentType: "text/"}, `reading the content type "text/": want anything but HTML, because texts are not escaped for it`},
+		"no bottom":  {webhook.Config{URL: address, Template: `{{printf "%2000000d" 1}}`}, "testing the webhook template: the output of the template exceeds 1048576 bytes"},
+		"a bad call": {webhook.Config{URL: address, Template: "{{len .id 1}}"}, `testing the webhook template: template: webhook:1:2: executing "webhook" at <len>: wrong number of args for len: want 1 got 2`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := webhook.New(tt.config)
@@ -87,12 +87,13 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-// TestTemplateThatFails at one notice is no reason to try that one again.
+// TestTemplateThatFails: a template that fails for a notification is a permanent
+// error.
 func TestTemplateThatFails(t *testing.T) {
 	address, got := receiver(t)
 	w := newHook(t, webhook.Config{URL: address, Template: `{{if eq .kind "fired"}}{{.nothing}}{{end}}`})
 	_, err := w.Notify(t.Context(), example.Fired())
-	if _, ok := errors.AsType[alerting.Permanent](err); !ok || !strings.Contains(err.Error(), `writing notice "20260301T120000-5f2c/ops/1"`) {
+	if _, ok := errors.AsType[alerting.Permanent](err); !ok || !strings.Contains(err.Error(), `rendering notification "20260301T120000-5f2c/ops/1"`) {
 		t.Errorf("got error %v, want a permanent one", err)
 	}
 	if _, err := w.Notify(t.Context(), example.Resolved()); err != nil || len(*got) != 1 {

@@ -2,10 +2,14 @@ package webhook
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"stickwatch/alerting"
@@ -14,20 +18,20 @@ import (
 	"stickwatch/probes"
 )
 
-// A Secret is text that shows itself only when it is asked to.
+// A Secret is text that is redacted unless Reveal is called.
 type Secret interface{ Reveal() string }
 
-// Config says what is sent where.
+// Config configures a Webhook.
 type Config struct {
 	URL         *url.URL
-	Secret      Secret         // signs what is sent; nil or empty: it is not signed
-	Template    string         // a text/template of the body, see New; "": the document itself
-	ContentType string         // of what Template makes; "": application/json if it makes JSON, else text/plain
-	Writer      message.Writer // writes the words in the document
-	Client      *http.Client   // nil: one with time-outs
+	Secret      Secret         // signs requests; nil or empty: they are not signed
+	Template    string         // a text/template of the body, see New; "": the document as JSON
+	ContentType string         // of the output of Template; "": application/json if it is JSON, else text/plain
+	Writer      message.Writer // creates the texts in the document
+	Client      *http.Client   // nil: one with timeouts
 }
 
-// A Webhook sends notices to an address.
+// A Webhook sends notifications to a URL.
 type Webhook struct {
 	box    post.Endpoint
 	key    []byte
@@ -35,18 +39,18 @@ type Webhook struct {
 	writer message.Writer
 }
 
-// New makes a Webhook. It calls nobody.
+// New returns a Webhook. It sends no request.
 //
-// A template sees the document by the names of its members ({{.incident.cluster}})
-// and has the function json, which writes a value as JSON, quotes included:
+// A template uses the names of the members of the document ({{.incident.cluster}})
+// and the function json, which encodes a value as JSON, including quotes:
 //
 //	{"text": {{json .message.text}}}
 //
-// It is tried out here: one that does not parse, or asks for what no document
-// has, is an error.
+// New tests the template: it returns an error if the template does not parse or uses
+// an unknown member.
 func New(c Config) (*Webhook, error) {
 	if c.URL == nil || c.URL.Host == "" {
-		return nil, errors.New("reading the webhook's address: it names no host")
+		return nil, errors.New("parsing the webhook URL: it has no host")
 	}
 	body, err := newBody(c.Template, c.ContentType)
 	if err != nil {
@@ -59,11 +63,11 @@ func New(c Config) (*Webhook, error) {
 	return w, nil
 }
 
-// Notify sends a notice. Its receipt has no thread.
+// Notify sends a notification. It returns no thread.
 func (w *Webhook) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	content, err := w.body.render(documentOf(n, w.writer.Write(n)))
 	if err != nil {
-		return alerting.DeliveryRef{}, alerting.Permanent{Err: fmt.Errorf("writing notice %q: %w", n.ID, err)}
+		return alerting.DeliveryRef{}, alerting.Permanent{Err: fmt.Errorf("rendering notification %q: %w", n.ID, err)}
 	}
 	header := http.Header{}
 	header.Set("Content-Type", w.body.contentType)
@@ -72,4 +76,15 @@ func (w *Webhook) Notify(ctx context.Context, n alerting.Notification) (alerting
 		sign(header, w.key, time.Now(), content)
 	}
 	return alerting.DeliveryRef{}, w.box.Post(ctx, header, content)
+}
+
+// sign adds the time and the signature of a request. The signature covers the time,
+// so that a recorded request cannot be replayed later.
+func sign(h http.Header, key []byte, at time.Time, body []byte) {
+	timestamp := strconv.FormatInt(at.Unix(), 10)
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(timestamp + "."))
+	mac.Write(body)
+	h.Set("X-Stickwatch-Timestamp", timestamp)
+	h.Set("X-Stickwatch-Signature", "sha256="+hex.EncodeToString(mac.Sum(nil)))
 }

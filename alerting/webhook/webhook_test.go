@@ -25,20 +25,20 @@ import (
 	"stickwatch/alerting/webhook"
 )
 
-// key is what signs, and what must be seen nowhere.
+// key is the secret, which must not be visible anywhere.
 const key = "correct horse"
 
 type secret string
 
 func (s secret) Reveal() string { return string(s) }
 
-// A request is what arrived.
+// A request is a received request.
 type request struct {
 	header http.Header
 	body   []byte
 }
 
-// receiver takes everything.
+// receiver starts a server that accepts everything.
 func receiver(t *testing.T) (address *url.URL, got *[]request) {
 	t.Helper()
 	got = new([]request)
@@ -81,7 +81,7 @@ func chinese() message.Writer {
 	return w
 }
 
-// TestDocument: the golden files are what arrives.
+// TestDocument compares the received documents with the golden files.
 func TestDocument(t *testing.T) {
 	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
 		for _, n := range []alerting.Notification{example.Fired(), example.Developed(), example.Resolved(), example.Deployment()} {
@@ -103,7 +103,7 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// TestSignature is checked as a receiver would.
+// TestSignature verifies the signature as a receiver would.
 func TestSignature(t *testing.T) {
 	address, got := receiver(t)
 	if _, err := newHook(t, webhook.Config{URL: address, Secret: secret(key)}).Notify(t.Context(), example.Fired()); err != nil {
@@ -117,7 +117,7 @@ func TestSignature(t *testing.T) {
 	}
 }
 
-// TestUnsigned: an empty secret is none, and signs nothing.
+// TestUnsigned: an empty secret signs nothing.
 func TestUnsigned(t *testing.T) {
 	address, got := receiver(t)
 	if _, err := newHook(t, webhook.Config{URL: address, Secret: secret("")}).Notify(t.Context(), example.Fired()); err != nil {
@@ -128,8 +128,8 @@ func TestUnsigned(t *testing.T) {
 	}
 }
 
-// TestHostile: whatever a target says, what arrives is a bounded document of
-// harmless lines.
+// TestHostile: for any text from a target, the document is bounded and has only clean
+// lines.
 func TestHostile(t *testing.T) {
 	address, got := receiver(t)
 	w := newHook(t, webhook.Config{URL: address, Writer: english()})
@@ -147,8 +147,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestErrorsShowNoSecret: neither the address, whose path may be a password, nor
-// the key.
+// TestErrorsShowNoSecret: errors contain neither the key nor the URL, whose path may
+// be a password.
 func TestErrorsShowNoSecret(t *testing.T) {
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, r.URL.Path+" "+r.Header.Get("X-Stickwatch-Signature"), http.StatusBadRequest)

@@ -13,8 +13,8 @@ import (
 
 var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 
-// cluster is two nodes, of which node2 calls itself "blue" and is named b in
-// the configuration of its balancer.
+// cluster returns two nodes, of which node2 reports the label "blue" and is named b
+// in the balancer's configuration.
 func cluster(maxFails int) (*probes.Cluster, []probes.NodeObservation) {
 	c := &probes.Cluster{
 		Balancer: probes.Balancer{MaxFails: maxFails},
@@ -26,8 +26,8 @@ func cluster(maxFails int) (*probes.Cluster, []probes.NodeObservation) {
 	return c, []probes.NodeObservation{{Node: "node1"}, {Node: "node2", Label: "blue"}}
 }
 
-// A server is a node by any name that the node is known by, without regard to
-// case; an AJP member by its host, where that is one member's and one node's.
+// TestMatches tests that a server is matched by any name of a node without regard to
+// case, and an AJP member by its host if that has one member and one node.
 func TestMatches(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -148,16 +148,16 @@ func TestRotationOf(t *testing.T) {
 	up := record(probes.EvidenceHAProxyStats, probes.ServerUp, "up")
 	drained := record(probes.EvidenceHAProxyStats, probes.ServerDraining, "drained")
 	down := record(probes.EvidenceApacheStatus, probes.ServerDown, "down")
-	untold := record(probes.EvidenceCaddyAdmin, probes.ServerUnknown, "untold")
+	unknown := record(probes.EvidenceCaddyAdmin, probes.ServerUnknown, "unknown")
 	noEjection := record(probes.EvidenceNginxErrorLog, probes.ServerUp, "no ejection")
 	for _, tt := range []struct {
 		name    string
 		records []evidence.Record
 		want    evidence.Rotation
 	}{
-		{"nobody tells", nil, evidence.Rotation{State: probes.ServerUnknown}},
+		{"no source reports it", nil, evidence.Rotation{State: probes.ServerUnknown}},
 		{"it is in", []evidence.Record{up}, evidence.Rotation{State: probes.ServerUp, Words: "up"}},
-		{"it is out", []evidence.Record{untold, drained}, evidence.Rotation{State: probes.ServerDraining, Words: "drained"}},
+		{"it is out", []evidence.Record{unknown, drained}, evidence.Rotation{State: probes.ServerDraining, Words: "drained"}},
 		{"the first word", []evidence.Record{drained, down}, evidence.Rotation{State: probes.ServerDraining, Words: "drained"}},
 		{"no ejection is no rotation", []evidence.Record{noEjection}, evidence.Rotation{State: probes.ServerUnknown}},
 		{"no ejection does not refute", []evidence.Record{noEjection, drained}, evidence.Rotation{State: probes.ServerDraining, Words: "drained"}},

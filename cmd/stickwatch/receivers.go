@@ -20,7 +20,7 @@ func notifierOf(logger *slog.Logger) func(config.Receiver, config.Alerting) (ale
 		if err != nil {
 			return nil, err
 		}
-		return alerting.Discreet(n, r.Secrets()...), nil
+		return alerting.RedactErrors(n, r.Secrets()...), nil
 	}
 }
 

@@ -114,6 +114,22 @@ func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	}
 }
 
+// TestNotifyImports: delivery knows alerting's types and the history, so that receivers
+// and metrics can change without it, and only the daemon runs it.
+func TestNotifyImports(t *testing.T) {
+	packages := graph(t)
+	for _, path := range packages["internal/notify"].Imports {
+		if ours(path) && !slices.Contains([]string{"alerting", "internal/history"}, within(path)) && !everywhere(path) {
+			t.Errorf("internal/notify imports %s: it may import alerting and internal/history only", path)
+		}
+	}
+	for name, p := range packages {
+		if slices.Contains(p.Imports, module+"/internal/notify") && name != "internal/daemon" {
+			t.Errorf("%s imports internal/notify: only the daemon delivers", name)
+		}
+	}
+}
+
 // TestNobodyImports: commands are imported by nobody, the demo by its command
 // and the benchmark, the lab by tests alone, and the monitor knows no adapter.
 func TestNobodyImports(t *testing.T) {

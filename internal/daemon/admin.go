@@ -15,16 +15,16 @@ import (
 	"stickwatch/internal/config"
 )
 
-// An adminSocket is the Unix socket by which whoever may open it may change
-// everything: the file system decides.
+// An adminSocket is a Unix socket that grants full access to everybody who may open
+// it. File permissions decide who may.
 type adminSocket struct {
 	*net.UnixListener
 	path string
 	file os.FileInfo // of the socket that is ours
 }
 
-// openAdmin listens at the admin socket. Where nobody said which, one that cannot be
-// had keeps nothing from being watched.
+// openAdmin listens on the admin socket. If the default path cannot be used, the
+// daemon runs without it.
 func (d *Daemon) openAdmin(ctx context.Context, cfg *config.Config) error {
 	path := cmp.Or(d.config.AdminSocket, cfg.AdminSocket())
 	socket, err := listenAdmin(ctx, path, d.config.AdminGroup)
@@ -34,12 +34,12 @@ func (d *Daemon) openAdmin(ctx context.Context, cfg *config.Config) error {
 	case d.config.AdminSocket != "" || d.config.AdminGroup != "":
 		return err
 	default:
-		d.logger.Error("there is no admin socket: without users nobody can silence or announce anything; name one with --admin-socket", "err", err)
+		d.logger.Error("no admin socket: without configured users nobody can create silences or announce deployments; set a path with --admin-socket", "err", err)
 	}
 	return nil
 }
 
-// adminListener is the admin socket; nil: there is none.
+// adminListener returns the admin socket; nil: there is none.
 func (d *Daemon) adminListener() net.Listener {
 	if d.admin == nil {
 		return nil
@@ -47,22 +47,22 @@ func (d *Daemon) adminListener() net.Listener {
 	return d.admin
 }
 
-// listenAdmin listens at a Unix socket that only its owner may open, and the members
+// listenAdmin listens on a Unix socket that only its owner may open, and the members
 // of a group unless that is "".
 func listenAdmin(ctx context.Context, path, group string) (*adminSocket, error) {
 	l, err := listenPrivately(ctx, path, group)
 	if err != nil {
-		return nil, fmt.Errorf("listening at the admin socket %q: %w", path, err)
+		return nil, fmt.Errorf("listening on the admin socket %q: %w", path, err)
 	}
 	file, err := os.Lstat(path)
 	if err != nil {
-		return nil, fmt.Errorf("listening at the admin socket %q: %w", path, err)
+		return nil, fmt.Errorf("listening on the admin socket %q: %w", path, err)
 	}
 	return &adminSocket{l, path, file}, nil
 }
 
-// listenPrivately makes the socket where nobody else can go, and moves it to its
-// place when its mode is right: it is never open to more people than it should be.
+// listenPrivately creates the socket in a private directory and moves it to its path
+// after its permissions are set, so that nobody else can open it before.
 func listenPrivately(ctx context.Context, path, group string) (*net.UnixListener, error) {
 	if err := vacant(ctx, path); err != nil {
 		return nil, err
@@ -91,8 +91,8 @@ func listenPrivately(ctx context.Context, path, group string) (*net.UnixListener
 	return l, nil
 }
 
-// vacant reports an error where the place of a socket is taken by something that
-// another daemon, or nobody of ours, has put there.
+// vacant returns an error if the path of a socket is in use by another daemon or
+// another file.
 func vacant(ctx context.Context, path string) error {
 	switch file, err := os.Lstat(path); {
 	case os.IsNotExist(err):
@@ -100,19 +100,19 @@ func vacant(ctx context.Context, path string) error {
 	case err != nil:
 		return err
 	case file.Mode().Type() != os.ModeSocket:
-		return errors.New("there is a file that is no socket")
+		return errors.New("the file is not a socket")
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	if err != nil {
-		return nil // of a daemon that is gone
+		return nil // left by a daemon that has ended
 	}
 	conn.Close()
-	return errors.New("another daemon answers there")
+	return errors.New("another daemon is using it")
 }
 
-// restrict lets the owner of a file, and a group, read and write it.
+// restrict allows the owner of a file and a group to read and write it.
 func restrict(path, group string) error {
 	if group == "" {
 		return os.Chmod(path, 0o600)
@@ -133,7 +133,7 @@ func restrict(path, group string) error {
 	return os.Chmod(path, 0o660)
 }
 
-// Close ends listening, and takes the socket away if it is still ours.
+// Close stops listening and removes the socket if it is still ours.
 func (a *adminSocket) Close() error {
 	if file, err := os.Lstat(a.path); err == nil && os.SameFile(file, a.file) {
 		os.Remove(a.path)
@@ -141,6 +141,5 @@ func (a *adminSocket) Close() error {
 	return a.UnixListener.Close()
 }
 
-// Link returns a link by which a browser may change something on the page for a
-// while.
+// Link returns a URL with which a browser may make changes on the page for a time.
 func (d *Daemon) Link(length time.Duration) (string, error) { return d.server.Link(length) }

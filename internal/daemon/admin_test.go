@@ -10,8 +10,8 @@ import (
 	"stickwatch/internal/monitor"
 )
 
-// TestAdminSocketIsPrivate: whoever may open it decides the file system, and it is
-// gone when the daemon is.
+// TestAdminSocketIsPrivate: file permissions decide who may open it, and the daemon
+// removes it when it ends.
 func TestAdminSocketIsPrivate(t *testing.T) {
 	for group, want := range map[string]os.FileMode{"": 0o600, strconv.Itoa(os.Getgid()): 0o660} {
 		path := shortPath(t)
@@ -35,15 +35,15 @@ func TestAdminSocketIsPrivate(t *testing.T) {
 	}
 }
 
-// TestAdminSocketTakesNothingAway but what a daemon left that is gone.
-func TestAdminSocketTakesNothingAway(t *testing.T) {
+// TestAdminSocketReplacesNothing: only a socket left by an ended daemon is replaced.
+func TestAdminSocketReplacesNothing(t *testing.T) {
 	path := shortPath(t)
 	first, err := listenAdmin(t.Context(), path, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := listenAdmin(t.Context(), path, ""); err == nil || !strings.Contains(err.Error(), "another daemon answers there") {
-		t.Errorf("got %v beside another", err)
+	if _, err := listenAdmin(t.Context(), path, ""); err == nil || !strings.Contains(err.Error(), "another daemon is using it") {
+		t.Errorf("got %v while another daemon runs", err)
 	}
 	first.UnixListener.Close() // as kill -9 leaves it
 	second, err := listenAdmin(t.Context(), path, "")
@@ -62,12 +62,12 @@ func TestAdminSocketTakesNothingAway(t *testing.T) {
 	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := listenAdmin(t.Context(), path, ""); err == nil || !strings.Contains(err.Error(), "no socket") {
-		t.Errorf("got %v where a file is", err)
+	if _, err := listenAdmin(t.Context(), path, ""); err == nil || !strings.Contains(err.Error(), "not a socket") {
+		t.Errorf("got %v for a regular file", err)
 	}
 }
 
-// TestWithoutAnAdminSocket it watches all the same, unless one was named.
+// TestWithoutAnAdminSocket: the daemon runs without it, unless a path was configured.
 func TestWithoutAnAdminSocket(t *testing.T) {
 	r := newRig(t)
 	taken := Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier, AdminSocket: t.TempDir()}

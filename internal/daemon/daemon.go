@@ -16,22 +16,23 @@ import (
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/notify"
 	"stickwatch/internal/panics"
 	"stickwatch/internal/web"
 )
 
-// A Config is what a daemon is made of. Load, Prober and Notifier must be there.
+// Config configures a daemon. Load, Prober, and Notifier are required.
 type Config struct {
-	Load     func() (*config.Config, error) // reads the configuration, at the start and at every reload
+	Load     func() (*config.Config, error) // reads the configuration, at the start and for every reload
 	Prober   *monitor.Prober
 	Notifier func(config.Receiver, config.Alerting) (alerting.Notifier, error)
 
-	WebConfigFile string // in the format of Prometheus's exporter-toolkit; "": plain HTTP without users
-	AdminSocket   string // path of a Unix socket by which everything may be changed; "": the configuration's
-	AdminGroup    string // name or id of a group that may open it besides its owner; "": none
+	WebConfigFile string // in the format of the exporter-toolkit of Prometheus; "": plain HTTP without users
+	AdminSocket   string // path of a Unix socket that grants full access; "": from the configuration
+	AdminGroup    string // name or ID of a group that may open it besides its owner; "": none
 	Build         metrics.Build
-	Logger        *slog.Logger // nil: slog.Default; whatever takes part in watching logs, so that it must not wait
-	LogDropped    func() int64 // lines that Logger dropped rather than wait; nil: it drops none
+	Logger        *slog.Logger // nil: slog.Default; it must not block, because all stages of watching log
+	LogDropped    func() int64 // number of lines that Logger dropped; nil: it drops none
 }
 
 // A Daemon watches the clusters of a configuration.
@@ -40,7 +41,7 @@ type Daemon struct {
 	logger   *slog.Logger
 	began    time.Time
 	listener net.Listener
-	admin    *adminSocket // nil: none could be had
+	admin    *adminSocket // nil: it could not be opened
 
 	history         *history.DB
 	metrics         *metrics.Live
@@ -48,17 +49,19 @@ type Daemon struct {
 	server          *web.Server
 	schedule        *monitor.Schedule
 	incidentStore   *incidentStore
-	deliveryManager *deliveryManager
+	writeQueue      *notify.WriteQueue
+	deliveryManager *notify.Manager
 	reporter        *reporter
 
-	reloading       sync.Mutex // one at a time, and none any more at the end; guards closed
+	reloading       sync.Mutex // excludes concurrent reloads; guards closed
 	closed          bool
 	active          atomic.Pointer[activeConfig]
 	wasReady        atomic.Bool
 	closingWatchers panics.Group // watchers that are being closed
 }
 
-// A activeConfig is a configuration and who watches its clusters, in its order.
+// An activeConfig is a configuration and the watchers of its clusters, in their
+// order.
 type activeConfig struct {
 	config   *config.Config
 	watchers []*monitor.Watcher
@@ -73,9 +76,9 @@ func (w *activeConfig) watcherOf(cluster string) *monitor.Watcher {
 	return w.watchers[at]
 }
 
-// Start makes a daemon that goes on where the history ends: it listens, and
-// neither probes nor answers before Run. The error says what is wrong with the
-// configuration, the address or the history.
+// Start creates a daemon that continues from the history. It listens, but it does not
+// probe or respond before Run. It returns an error if the configuration, the address,
+// or the history cannot be used.
 func Start(ctx context.Context, c Config) (*Daemon, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -95,10 +98,10 @@ func Start(ctx context.Context, c Config) (*Daemon, error) {
 	return d, nil
 }
 
-// open gets hold of everything that outlives a reload.
+// open acquires the resources that are independent of reloads.
 func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if d.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen); err != nil {
-		return fmt.Errorf("listening at %q: %w", cfg.Listen, err)
+		return fmt.Errorf("listening on %q: %w", cfg.Listen, err)
 	}
 	d.history, err = history.Open(ctx, historyConfig(cfg.History, d.logger))
 	if err != nil {
@@ -116,12 +119,15 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	d.incidentStore = newIncidentStore(d.history, d.metrics, d.onWritten, d.logger, rulesOf(cfg), left)
-	d.deliveryManager = newDeliveryManager(memoryOutbox{d.history, d.incidentStore}, d.metrics, d.logger)
-	if notifiers, err = d.deliveryManager.withRemovedReceivers(ctx, notifiers); err != nil {
+	d.writeQueue = notify.NewWriteQueue(notify.QueueConfig{Store: d.history, Written: d.onWritten, Observe: d.countDelivery, Logger: d.logger})
+	d.incidentStore = newIncidentStore(d.writeQueue, d.metrics, d.logger, rulesOf(cfg), left)
+	d.deliveryManager = notify.NewManager(notify.ManagerConfig{
+		Outbox: notify.NewMemoryOutbox(d.history, d.writeQueue), Observe: d.countDelivery, Logger: d.logger,
+	})
+	if notifiers, err = d.deliveryManager.WithRemovedReceivers(ctx, notifiers); err != nil {
 		return err
 	}
-	d.deliveryManager.replaceReceivers(notifiers)
+	d.deliveryManager.SetReceivers(notifiers)
 	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, incidentStore: d.incidentStore, logger: d.logger}
 	d.schedule, err = monitor.NewSchedule(d.logger, monitor.ScheduleObserver{Lag: d.metrics.Lag, Skipped: d.onSkipped})
 	if err != nil {
@@ -133,13 +139,13 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	return err
 }
 
-// startWatching puts the first configuration in force.
+// startWatching activates the first configuration.
 func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
 	w := &activeConfig{config: cfg}
 	for _, c := range cfg.Clusters {
 		w.watchers = append(w.watchers, d.newWatcher(cfg, c, left.ActiveFindings[c.Name]))
 		if n := len(left.Canaries[c.Name]); n > 0 {
-			d.logger.Info("sessions of before the restart are left to expire", "cluster", c.Name, "canaries", n)
+			d.logger.Info("canary sessions of the previous process expire", "cluster", c.Name, "canaries", n)
 		}
 	}
 	d.active.Store(w)
@@ -152,10 +158,10 @@ func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
 	d.metrics.Reloaded(time.Now(), nil)
 }
 
-// onWritten takes what has become of incidents to those who wait for it.
+// onWritten starts the delivery of written notifications and updates the page.
 func (d *Daemon) onWritten(step alerting.Step) {
 	if len(step.Notifications) > 0 {
-		d.deliveryManager.wake()
+		d.deliveryManager.Wake()
 	}
 	for _, i := range step.Incidents {
 		for _, cluster := range i.Clusters {
@@ -164,12 +170,23 @@ func (d *Daemon) onWritten(step alerting.Step) {
 	}
 }
 
-// Address is where the daemon listens.
+// countDelivery counts the result of an attempt to deliver a notification.
+func (d *Daemon) countDelivery(receiver string, result notify.Result) {
+	counted := metrics.Delivered
+	switch result {
+	case notify.Retried:
+		counted = metrics.Retried
+	case notify.Dead:
+		counted = metrics.Dead
+	}
+	d.metrics.Notified(receiver, counted)
+}
+
+// Address returns the address on which the daemon listens.
 func (d *Daemon) Address() net.Addr { return d.listener.Addr() }
 
-// Run watches and answers until ctx ends, then lets what is under way come to
-// its end and writes what there is to write. An error of its own accord is that
-// it cannot answer any more.
+// Run watches and serves until ctx ends. Then it waits for operations in progress and
+// writes the remaining data. It returns early with an error if the server fails.
 func (d *Daemon) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -178,27 +195,28 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	var workers panics.Group
 	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.incidentStore.run(ctx) }) })
-	workers.Go(func() { panics.Keep(ctx, panics.Delivery, func() { d.deliveryManager.run(ctx) }) })
+	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.writeQueue.Run(ctx) }) })
+	workers.Go(func() { panics.Keep(ctx, panics.Delivery, func() { d.deliveryManager.Run(ctx) }) })
 	workers.Go(func() { runPeriodically(ctx, d.periodicTasks()) })
 	workers.Go(func() { panics.Keep(ctx, panics.Daemon, func() { d.config.Prober.Self.Run(ctx, d.impaired) }) })
 	served := make(chan error, 1)
 	panics.Go(panics.Web, func() {
-		defer stop() // a daemon that nobody can ask should be started anew by whoever started it
+		defer stop() // without its server the daemon is useless: let the service manager restart it
 		err := errors.New("the server panicked")
 		defer func() { served <- err }()
 		err = d.server.Serve(ctx, d.adminListener(), d.listener)
 	})
 	<-ctx.Done()
-	d.logger.Info("ending: waiting for what is under way")
-	err := d.schedule.Close() // nothing is seen any more
+	d.logger.Info("shutting down: waiting for operations in progress")
+	err := d.schedule.Close() // no more probes
 	err = errors.Join(err, panics.Catch(panics.Daemon, workers.Wait))
 	return errors.Join(err, <-served, d.close(ctx))
 }
 
-// shutdownTimeout bounds what is written at the end.
+// shutdownTimeout bounds the writes during shutdown.
 const shutdownTimeout = 10 * time.Second
 
-// close gives everything back that open got hold of, as far as it came.
+// close releases everything that open has acquired so far.
 func (d *Daemon) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
@@ -215,8 +233,8 @@ func (d *Daemon) close(ctx context.Context) error {
 		}
 	}
 	errs = append(errs, panics.Catch(panics.Daemon, d.closingWatchers.Wait))
-	if d.incidentStore != nil {
-		errs = append(errs, d.incidentStore.flush(ctx))
+	if d.writeQueue != nil {
+		errs = append(errs, d.writeQueue.Flush(ctx))
 	}
 	if d.history != nil {
 		if d.active.Load() != nil {

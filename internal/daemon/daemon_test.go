@@ -12,8 +12,8 @@ import (
 	"stickwatch/checks"
 )
 
-// TestIncident: what breaks is one incident with its cause, told once when it
-// begins and once when it is over; a restart in between tells nobody anything.
+// TestIncident: a fault is one incident with its cause and is notified once at its
+// start and once at its end; a restart in between repeats nothing.
 func TestIncident(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -50,8 +50,8 @@ func TestIncident(t *testing.T) {
 	}
 }
 
-// TestReload: a file that is wrong changes nothing; one that is right lets
-// clusters that are the same go on as they were.
+// TestReload: an invalid file changes nothing; after a valid one, unchanged clusters
+// continue.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -95,7 +95,7 @@ func TestReload(t *testing.T) {
 	})
 }
 
-// TestSilence: nobody is told of what is silenced, until the silence ends.
+// TestSilence: silenced findings are notified when the silence ends.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -119,8 +119,8 @@ func TestSilence(t *testing.T) {
 	until(t, "the notice after the silence", func() bool { return slices.Contains(r.receiver.got(), "fired dependency_down") })
 }
 
-// TestDeployment: a rolling restart within an announced deployment notifies nobody
-// of its parts, and is summed up once.
+// TestDeployment: a rolling restart during an announced deployment causes one
+// notification, its summary.
 func TestDeployment(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -164,7 +164,7 @@ func (d *running) isActive(code checks.Code, node string) bool {
 	return slices.ContainsFunc(d.Snapshots()[0].ActiveFindings, func(s checks.ActiveFinding) bool { return s.Code == code && s.Node == node })
 }
 
-// TestProbe: metrics of a round that is taken now.
+// TestProbe: /probe returns the metrics of a new round.
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	d, _ := newRig(t).start(t)

@@ -2,5 +2,5 @@
 
 package daemon
 
-// webConnections is how many connections page and API may have.
+// webConnections returns the maximum number of connections to the page and the API.
 func webConnections() int { return 512 }

@@ -4,9 +4,9 @@ package daemon
 
 import "syscall"
 
-// webConnections is how many connections page and API may have: a quarter of the
-// descriptors that this process may open, and 512 at most. The others are for probing
-// and the history, whoever comes to look.
+// webConnections returns the maximum number of connections to the page and the API: a
+// quarter of the file descriptors that this process may open, at most 512. The others
+// are for probing and the history.
 func webConnections() int {
 	const most = 512
 	var limit syscall.Rlimit

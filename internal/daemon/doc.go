@@ -1,13 +1,12 @@
-// Package daemon is what `stickwatch serve` runs: watchers that look at clusters
-// on a schedule, and the ways that what they see takes to history, metrics,
-// receivers and the page.
+// Package daemon implements `stickwatch serve`: it runs watchers on a schedule and
+// passes their results to history, metrics, receivers, and the status page.
 //
 //	schedule ─► watcher ─► reporter ─┬─► history (samples, moves, changes)
 //	                                 ├─► metrics, page, log
-//	                                 └─► registry ─► history (incidents and notices, together)
-//	                                                    └─► postroom ─► receivers
+//	                                 └─► incident store ─► write queue ─► history (incidents and notifications)
+//	                                                                         └─► delivery manager ─► receivers
 //
-// Nothing on the right can hold up what is left of it: history's queue and the
-// registry take what they are given and go to the disk in their own time, and
-// receivers are served from the disk.
+// No stage can block an earlier one: history and the write queue keep their input in
+// memory and write it in their own time, and notifications are delivered from the
+// disk.
 package daemon

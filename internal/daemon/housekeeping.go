@@ -11,7 +11,7 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A periodicTask is done now and then.
+// A periodicTask is a task that runs at an interval.
 type periodicTask struct {
 	every time.Duration
 	do    func(context.Context)
@@ -24,11 +24,12 @@ func (d *Daemon) periodicTasks() []periodicTask {
 		{time.Second, d.sumUpDeployments},
 		{time.Minute, d.saveCounters},
 		{time.Minute, d.retractRecovery},
-		{time.Minute, func(ctx context.Context) { d.deliveryManager.resend(ctx, d.incidentStore.open()) }},
+		{time.Minute, func(ctx context.Context) { d.deliveryManager.Resend(ctx, d.incidentStore.open()) }},
 	}
 }
 
-// runPeriodically does chores until ctx ends: some ask those who may not answer.
+// runPeriodically runs each task in a goroutine of its own until ctx ends, because
+// some tasks may hang.
 func runPeriodically(ctx context.Context, periodicTasks []periodicTask) {
 	var workers panics.Group
 	for _, c := range periodicTasks {
@@ -52,7 +53,7 @@ func (c periodicTask) repeat(ctx context.Context) {
 
 func (d *Daemon) saveCounters(ctx context.Context) {
 	if err := d.history.SaveCounters(ctx, d.metrics.Counters()); err != nil && ctx.Err() == nil {
-		d.logger.Error("keeping counters for the next start", "err", err)
+		d.logger.Error("saving counters", "err", err)
 	}
 }
 
@@ -60,31 +61,31 @@ func (d *Daemon) countNotifications(ctx context.Context) {
 	pending, err := d.history.Pending(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			d.logger.Error("counting notices that wait", "err", err)
+			d.logger.Error("counting pending notifications", "err", err)
 		}
 		return
 	}
-	total := d.incidentStore.undelivered()
+	total := d.writeQueue.Undelivered()
 	for _, n := range pending {
 		total += n
 	}
 	d.metrics.Queued(total)
 }
 
-// countDeployments tells which deployments go on.
+// countDeployments updates the metric of ongoing deployments.
 func (d *Daemon) countDeployments(ctx context.Context) {
 	now := time.Now()
 	all, err := d.history.Deployments(ctx, "", checks.Span{From: now.Add(-alerting.LongestDeployment), To: now})
 	if err != nil {
 		if ctx.Err() == nil {
-			d.logger.Error("looking for deployments", "err", err)
+			d.logger.Error("reading deployments", "err", err)
 		}
 		return
 	}
 	d.metrics.Deployments(slices.DeleteFunc(all, func(one checks.Deployment) bool { return now.Sub(one.From) >= alerting.LongestDeployment }))
 }
 
-// onSkipped is told the key of a job that did not run.
+// onSkipped counts a scheduled job that did not run.
 func (d *Daemon) onSkipped(key string) {
 	part, cluster, _ := strings.Cut(key, "/")
 	d.metrics.Skipped(cluster, part)

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"log/slog"
 	"maps"
@@ -15,58 +14,41 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
-	"stickwatch/internal/panics"
+	"stickwatch/internal/monitor"
+	"stickwatch/internal/notify"
 )
 
-// A incidentStore keeps incidents: what watchers see changes them in memory, at once,
-// and what has changed goes to the disk in its own time, together with the
-// notices that tell it. What the disk does not take is tried again with whatever
-// came later, so that nothing is lost but by the end of the process.
+// An incidentStore connects the watchers of all clusters to the incident manager.
+// Their findings change incidents in memory at once; the write queue writes the
+// changes, together with the notifications, to the history.
 type incidentStore struct {
-	history   store
-	metrics   *metrics.Live
-	onWritten func(alerting.Step) // called with what has come to the disk
-	logger    *slog.Logger
+	queue   *notify.WriteQueue
+	metrics *metrics.Live
+	logger  *slog.Logger
 
-	mu                   sync.Mutex // guards what follows
-	incidentManager      *alerting.Manager
-	watched              map[string]bool        // clusters; at first those of which something stands
-	own                  []checks.ActiveFinding // findings about the monitor itself
-	unwritten            history.Step
-	pendingNotifications map[string]*pendingNotification // by notice: what has become of those that are owed
-	failingSince         time.Time                       // since when the disk has not taken what is owed; zero: it has
-	writing              history.Step                    // what is being written
-	writes               time.Time                       // since when; zero: nothing is
-	dropped              int                             // notices that gave way to others and were never told
-
-	turn             sync.Mutex // steps go to the disk in their order; taken before mu
-	changed          chan struct{}
-	writeErrorLogged time.Time // when it was last told that the disk takes nothing; zero: it does
+	mu              sync.Mutex // guards what follows; held while a step is added to queue, so that steps are queued in their order
+	incidentManager *alerting.Manager
+	watched         map[string]bool        // clusters; at first those with restored findings
+	own             []checks.ActiveFinding // findings about stickwatch itself
 }
 
-// A store is the history as far as a registry needs it.
-type store interface {
-	Commit(context.Context, history.Step) error
-	ThreadState(ctx context.Context, receiver string, incidents []string) (map[string]history.ThreadState, error)
-}
-
-func newIncidentStore(db store, live *metrics.Live, written func(alerting.Step), logger *slog.Logger, rules alerting.Config, left restoredState) *incidentStore {
+func newIncidentStore(queue *notify.WriteQueue, live *metrics.Live, logger *slog.Logger, rules alerting.Config, restored restoredState) *incidentStore {
 	r := &incidentStore{
-		history: db, metrics: live, onWritten: written, logger: logger,
-		incidentManager: alerting.NewManager(rules, left.Incidents), watched: toSet(maps.Keys(left.ActiveFindings)), pendingNotifications: make(map[string]*pendingNotification),
-		changed: make(chan struct{}, 1),
+		queue: queue, metrics: live, logger: logger,
+		incidentManager: alerting.NewManager(rules, restored.Incidents), watched: toSet(maps.Keys(restored.ActiveFindings)),
 	}
-	r.incidentManager.Silence(left.Silences)
-	r.incidentManager.NotifyNow(left.Announced)
+	r.incidentManager.Silence(restored.Silences)
+	r.incidentManager.SetDeployments(restored.Announced)
 	live.Incidents(r.incidentManager.Open())
 	return r
 }
 
-// observe takes in what stands in a cluster.
+// observe passes the changes and the active findings of a cluster to the incident
+// manager.
 func (r *incidentStore) observe(cluster string, changes []checks.Change, activeFindings []checks.ActiveFinding) {
 	r.apply(func(at time.Time) (s history.Step) {
 		if !r.watched[cluster] {
-			return s // a round that was under way when its cluster left
+			return s // the cluster was removed while a round was in progress
 		}
 		if len(changes) > 0 {
 			s.ActiveFindings = map[string][]checks.ActiveFinding{cluster: activeFindings}
@@ -76,7 +58,7 @@ func (r *incidentStore) observe(cluster string, changes []checks.Change, activeF
 	})
 }
 
-// report takes in a finding about the monitor itself, which holds until retract.
+// report adds a finding about stickwatch itself. It stays active until retract.
 func (r *incidentStore) report(f checks.Finding) {
 	r.apply(func(at time.Time) history.Step {
 		s := checks.ActiveFinding{Finding: f, Since: at, Last: at}
@@ -86,8 +68,8 @@ func (r *incidentStore) report(f checks.Finding) {
 	})
 }
 
-// retract ends the findings of a code about the monitor itself, also those of a
-// daemon before this one.
+// retract ends all findings about stickwatch itself with a code, including restored
+// ones.
 func (r *incidentStore) retract(code checks.Code) {
 	r.apply(func(at time.Time) history.Step {
 		r.own = slices.DeleteFunc(r.own, func(s checks.ActiveFinding) bool { return s.Code == code })
@@ -95,12 +77,13 @@ func (r *incidentStore) retract(code checks.Code) {
 	})
 }
 
+// tick advances the time of the incident manager.
 func (r *incidentStore) tick() {
 	r.apply(func(at time.Time) history.Step { return history.Step{Step: r.incidentManager.Tick(at)} })
 }
 
-// setClusters ends the incidents of all clusters but these, and forgets what stood in
-// those that were watched until now. What is observed of others is not heeded.
+// setClusters sets the watched clusters. It ends the incidents and deletes the active
+// findings of all other clusters; observe ignores them from now on.
 func (r *incidentStore) setClusters(clusters []string) {
 	r.apply(func(at time.Time) history.Step {
 		gone := make(map[string][]checks.ActiveFinding)
@@ -122,7 +105,7 @@ func toSet(names iter.Seq[string]) map[string]bool {
 	return set
 }
 
-// configure puts other rules in force.
+// configure replaces the alerting rules.
 func (r *incidentStore) configure(rules alerting.Config) {
 	r.apply(func(at time.Time) history.Step {
 		r.incidentManager.Configure(rules)
@@ -130,7 +113,7 @@ func (r *incidentStore) configure(rules alerting.Config) {
 	})
 }
 
-// setSilences puts silences in force, in place of those before.
+// setSilences replaces the silences.
 func (r *incidentStore) setSilences(silences []alerting.Silence) {
 	r.apply(func(at time.Time) history.Step {
 		r.incidentManager.Silence(silences)
@@ -138,26 +121,51 @@ func (r *incidentStore) setSilences(silences []alerting.Silence) {
 	})
 }
 
-// open are the incidents that are not resolved.
+// setDeployments replaces the announced deployments.
+func (r *incidentStore) setDeployments(announced []alerting.Deployment) {
+	r.apply(func(at time.Time) history.Step {
+		r.incidentManager.SetDeployments(announced)
+		return history.Step{Step: r.incidentManager.Tick(at)}
+	})
+}
+
+// observeNodes passes the nodes that deployments touched in a round to the incident
+// manager.
+func (r *incidentStore) observeNodes(j monitor.RoundResult) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.incidentManager.ObserveNodes(time.Now(), j.Cluster.Name, func(since time.Time) []string {
+		return alerting.TouchedIn(j.Cluster, j.Report, since)
+	})
+}
+
+// observeRequest passes the outcome of a request to the incident manager.
+func (r *incidentStore) observeRequest(request checks.Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.incidentManager.ObserveRequest(request)
+}
+
+// due returns the deployments whose summary is due.
+func (r *incidentStore) due() []alerting.Deployment {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.incidentManager.DueSummaries(time.Now())
+}
+
+// open returns the incidents that are not resolved.
 func (r *incidentStore) open() []alerting.Incident {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.incidentManager.Open()
 }
 
-// apply has a decision written. What was owed before it is tried again with the
-// clock: a disk that takes nothing is not asked with every round of a cluster.
+// apply makes a decision and adds it to the write queue. The lock is not held while
+// transitions are logged, because the log may block.
 func (r *incidentStore) apply(decide func(at time.Time) history.Step) {
 	at, step := r.decide(decide)
 	for _, i := range step.Incidents {
 		r.recordTransitions(at, i)
-	}
-	if step.Empty() {
-		return
-	}
-	select {
-	case r.changed <- struct{}{}:
-	default:
 	}
 }
 
@@ -168,52 +176,12 @@ func (r *incidentStore) decide(decide func(at time.Time) history.Step) (time.Tim
 	step := decide(at)
 	if !step.Empty() {
 		r.metrics.Incidents(r.incidentManager.Open())
-		r.owe(step)
+		r.queue.Add(step)
 	}
 	return at, step
 }
 
-// mostOwed bounds the notices that wait for the disk. Each has its incident with it,
-// some ten kilobytes.
-const mostOwed = 2000
-
-// owe adds a step to what is owed. While the disk takes nothing, what goes on in an
-// incident is superseded by what comes next, and the oldest notices give way to more
-// than mostOwed: first those that have arrived.
-func (r *incidentStore) owe(step history.Step) {
-	for i, n := range step.Notifications {
-		step.Notifications[i].News = append(r.supersede(n), n.News...)
-		step.Notifications[i].News = step.Notifications[i].News[max(0, len(step.Notifications[i].News)-alerting.MaxNews):]
-	}
-	r.unwritten = r.unwritten.Then(step)
-	for len(r.unwritten.Notifications) > mostOwed {
-		at := max(0, slices.IndexFunc(r.unwritten.Notifications, func(n alerting.Notification) bool { return r.pendingNotifications[n.ID].over() }))
-		n := r.unwritten.Notifications[at]
-		if !r.pendingNotifications[n.ID].over() {
-			r.dropped++
-			r.metrics.Notified(n.Receiver, metrics.Dead)
-		}
-		delete(r.pendingNotifications, n.ID)
-		r.unwritten.Notifications = slices.Delete(r.unwritten.Notifications, at, at+1)
-	}
-}
-
-// supersede takes back what is owed to the receiver of a notice about the same
-// incident and is neither its beginning nor under way, and returns what that told.
-func (r *incidentStore) supersede(by alerting.Notification) (news []alerting.Event) {
-	r.unwritten.Notifications = slices.DeleteFunc(r.unwritten.Notifications, func(n alerting.Notification) bool {
-		goesOn := n.Kind == alerting.NotificationDeveloped || n.Kind == alerting.NotificationReminder
-		if !goesOn || n.Receiver != by.Receiver || n.Incident.ID != by.Incident.ID || r.pendingNotifications[n.ID] != nil {
-			return false
-		}
-		news = append(news, n.News...)
-		return true
-	})
-	return news
-}
-
-// recordTransitions counts and logs what became of an incident at a moment. The lock is not held:
-// whoever logs may have to wait.
+// recordTransitions counts and logs the state changes of an incident at a time.
 func (r *incidentStore) recordTransitions(at time.Time, i alerting.Incident) {
 	args := []any{"incident", i.ID, "cluster", strings.Join(i.Clusters, ","), "severity", string(i.Severity), "cause", i.Cause.Key(), "summary", alerting.English.Summary(i)}
 	for _, e := range i.Timeline {
@@ -221,16 +189,16 @@ func (r *incidentStore) recordTransitions(at time.Time, i alerting.Incident) {
 		case !e.At.Equal(at):
 		case e.Kind == alerting.EventFired:
 			r.metrics.Incident(i.Cluster, i.Cause.Code)
-			r.logger.Warn("incident fires", args...)
+			r.logger.Warn("incident firing", args...)
 		case e.Kind == alerting.EventResolved:
-			r.logger.Info("incident resolved", append(args, "lasted", i.Duration(at).Round(time.Second))...)
+			r.logger.Info("incident resolved", append(args, "duration", i.Duration(at).Round(time.Second))...)
 		case e.Kind == alerting.EventMerged && i.MergedInto != "":
 			r.logger.Info("incident merged", append(args, "into", i.MergedInto)...)
 		}
 	}
 }
 
-// run writes what is owed, and lets time go by, until ctx ends.
+// run advances the time of the incident manager every second until ctx ends.
 func (r *incidentStore) run(ctx context.Context) {
 	clock := time.NewTicker(time.Second)
 	defer clock.Stop()
@@ -240,84 +208,6 @@ func (r *incidentStore) run(ctx context.Context) {
 			return
 		case <-clock.C:
 			r.tick()
-		case <-r.changed:
 		}
-		switch err := r.flush(ctx); {
-		case err != nil && ctx.Err() == nil:
-			r.logWriteError(err)
-		case err == nil && !r.writeErrorLogged.IsZero():
-			r.writeErrorLogged = time.Time{}
-			r.logger.Info("incidents are written again")
-		}
-	}
-}
-
-// flush writes what is owed. What cannot be written stays owed.
-func (r *incidentStore) flush(ctx context.Context) error {
-	r.turn.Lock()
-	defer r.turn.Unlock()
-	step := r.begin()
-	if step.Empty() {
-		return nil
-	}
-	var err error
-	if caught := panics.Catch(panics.Incidents, func() { err = r.history.Commit(ctx, step) }); caught != nil {
-		err = caught
-	}
-	r.flushed(step, err)
-	if err != nil {
-		return fmt.Errorf("writing incidents: %w", err)
-	}
-	r.onWritten(step.Step)
-	return nil
-}
-
-// begin takes what is owed, to be written.
-func (r *incidentStore) begin() history.Step {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.unwritten.Empty() {
-		return history.Step{}
-	}
-	r.writing, r.writes = r.withDeliveries(r.unwritten), time.Now()
-	r.unwritten = history.Step{}
-	return r.writing
-}
-
-// flushed notes whether a step has come to the disk.
-func (r *incidentStore) flushed(step history.Step, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	began := r.writes
-	r.writing, r.writes = history.Step{}, time.Time{}
-	if err != nil {
-		r.unwritten = step.Then(r.unwritten)
-		if r.failingSince.IsZero() {
-			r.failingSince = began
-		}
-		return
-	}
-	r.failingSince = time.Time{}
-	late := history.Step{}.Then(history.Step{})
-	for _, n := range step.Notifications {
-		_, delivered := step.Delivered[n.ID]
-		_, buried := step.Buried[n.ID]
-		if o := r.pendingNotifications[n.ID]; o != nil && !delivered && !buried {
-			conclude(late, n.ID, o) // while it was written
-		}
-		delete(r.pendingNotifications, n.ID)
-	}
-	r.unwritten = late.Then(r.unwritten)
-}
-
-// logWriteError tells that the disk takes nothing, now and then.
-func (r *incidentStore) logWriteError(err error) {
-	const again = time.Minute
-	if time.Since(r.writeErrorLogged) > again {
-		r.writeErrorLogged = time.Now()
-		r.mu.Lock()
-		dropped := r.dropped
-		r.mu.Unlock()
-		r.logger.Error("incidents are kept in memory and tried again", "err", err, "notices_dropped", dropped)
 	}
 }

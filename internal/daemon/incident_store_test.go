@@ -16,15 +16,17 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
+	"stickwatch/internal/notify"
 )
 
-// A diskFixture is a registry without a daemon around it.
+// A diskFixture is an incident store with a history but without a daemon.
 type diskFixture struct {
 	*incidentStore
 	db *history.DB
 }
 
-// newDiskFixture goes on from a past in which the findings of some clusters stand.
+// newDiskFixture continues from a history in which some clusters have active
+// findings.
 func newDiskFixture(t *testing.T, stands ...string) *diskFixture {
 	t.Helper()
 	db, err := history.Open(t.Context(), history.Config{Path: filepath.Join(t.TempDir(), "history.db")})
@@ -42,9 +44,17 @@ func newDiskFixture(t *testing.T, stands ...string) *diskFixture {
 			t.Fatal(err)
 		}
 	}
-	w.incidentStore = newIncidentStore(db, metrics.New(metrics.Build{}), func(alerting.Step) {}, slog.New(slog.DiscardHandler),
+	queue := newQueue(db)
+	w.incidentStore = newIncidentStore(queue, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler),
 		alerting.Config{Receivers: []string{"ops"}}, w.restored(t))
 	return w
+}
+
+// newQueue returns a write queue without observers.
+func newQueue(db notify.Store) *notify.WriteQueue {
+	return notify.NewWriteQueue(notify.QueueConfig{
+		Store: db, Written: func(alerting.Step) {}, Observe: func(string, notify.Result) {}, Logger: slog.New(slog.DiscardHandler),
+	})
 }
 
 func (w *diskFixture) restored(t *testing.T) restoredState {
@@ -56,7 +66,7 @@ func (w *diskFixture) restored(t *testing.T) restoredState {
 	return left
 }
 
-// breaks lets Redis be seen down in a cluster.
+// breaks reports Redis as down in a cluster.
 func (w *diskFixture) breaks(cluster string) {
 	s := redisDown()
 	w.observe(cluster, []checks.Change{{Kind: checks.Appeared, ActiveFinding: s, At: s.Since}}, []checks.ActiveFinding{s})
@@ -69,27 +79,17 @@ func redisDown() checks.ActiveFinding {
 	}
 }
 
-// hasUnwritten reports whether there is news for the disk since it was asked last.
-func (w *diskFixture) hasUnwritten() bool {
-	select {
-	case <-w.changed:
-		return true
-	default:
-		return false
-	}
-}
-
-// activeFindings are the clusters of which something stands on the disk.
+// activeFindings returns the clusters with active findings in the history.
 func (w *diskFixture) activeFindings(t *testing.T) []string {
 	t.Helper()
-	if err := w.flush(t.Context()); err != nil {
+	if err := w.queue.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return slices.Sorted(maps.Keys(w.restored(t).ActiveFindings))
 }
 
-// TestUnwatched: a round that was under way when its cluster left begins nothing
-// that nobody would end, and leaves nothing behind.
+// TestUnwatched: a round that ends after its cluster was removed opens no incident
+// and leaves no findings.
 func TestUnwatched(t *testing.T) {
 	t.Parallel()
 	w := newDiskFixture(t)
@@ -109,8 +109,8 @@ func TestUnwatched(t *testing.T) {
 	}
 }
 
-// TestActiveFindingsOfClustersThatLeft: it is forgotten, whether they leave by a reload
-// or between two starts.
+// TestActiveFindingsOfClustersThatLeft: they are deleted when a reload or a restart
+// removes their cluster.
 func TestActiveFindingsOfClustersThatLeft(t *testing.T) {
 	t.Parallel()
 	w := newDiskFixture(t, "mail", "shop", "wiki")
@@ -127,31 +127,8 @@ func TestActiveFindingsOfClustersThatLeft(t *testing.T) {
 	}
 }
 
-// TestNews: the disk is asked at once when there is something new for it, and not
-// again for what it did not take: the clock does that.
-func TestNews(t *testing.T) {
-	t.Parallel()
-	w := newDiskFixture(t)
-	w.setClusters([]string{"shop"})
-	if w.hasUnwritten() {
-		t.Error("got news of nothing")
-	}
-	w.breaks("shop")
-	if !w.hasUnwritten() {
-		t.Error("got no news of an incident")
-	}
-	w.observe("shop", nil, []checks.ActiveFinding{redisDown()})
-	w.tick()
-	if w.hasUnwritten() {
-		t.Error("got news of what is owed already")
-	}
-	if got := w.activeFindings(t); len(got) != 1 || len(w.restored(t).Incidents) != 1 {
-		t.Errorf("got %q and %d incidents on the disk, want what was owed", got, len(w.restored(t).Incidents))
-	}
-}
-
-// TestUnwritten: incidents are told before they are on the disk only when it takes
-// nothing.
+// TestUnwritten: incidents in memory are shown only while the history cannot be
+// written.
 func TestUnwritten(t *testing.T) {
 	t.Parallel()
 	w := newDiskFixture(t)
@@ -166,8 +143,8 @@ func TestUnwritten(t *testing.T) {
 		want bool
 	}{
 		{"nothing was tried", func() error { return nil }, false},
-		{"the disk takes nothing", func() error { return w.flush(ended) }, true},
-		{"there is room again", func() error { return w.flush(t.Context()) }, false},
+		{"the disk takes nothing", func() error { return w.queue.Flush(ended) }, true},
+		{"there is room again", func() error { return w.queue.Flush(t.Context()) }, false},
 	} {
 		if err := step.do(); (err != nil) != step.want {
 			t.Errorf("%s: got error %v", step.name, err)
@@ -178,14 +155,19 @@ func TestUnwritten(t *testing.T) {
 	}
 }
 
-// TestUnwrittenIsTold by the API, and so by the page.
-func TestUnwrittenIsTold(t *testing.T) {
+// TestUnwrittenInAPI: the API shows incidents that are not written.
+func TestUnwrittenInAPI(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	d, _ := r.start(t)
 	d.untilReady(t)
-	d.incidentStore.turn.Lock()
-	defer d.incidentStore.turn.Unlock()
+	setQueue := func(q *notify.WriteQueue) {
+		d.incidentStore.mu.Lock()
+		defer d.incidentStore.mu.Unlock()
+		d.incidentStore.queue = q
+	}
+	setQueue(newQueue(d.history)) // nobody writes what is in it
+	defer setQueue(d.writeQueue)
 	if err := r.Break("redis-down"); err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +179,7 @@ func TestUnwrittenIsTold(t *testing.T) {
 	})
 }
 
-// A slowHandler does not return from a line of the log before it is released.
+// A slowHandler blocks every line of the log until it is released.
 type slowHandler struct {
 	slog.Handler
 	logging, released chan struct{}
@@ -211,8 +193,8 @@ func (h slowHandler) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// TestLogHoldsUpNobody: while somebody logs, others are not kept from the incidents.
-func TestLogHoldsUpNobody(t *testing.T) {
+// TestBlockedLog: a blocked log does not lock the incidents.
+func TestBlockedLog(t *testing.T) {
 	t.Parallel()
 	w := newDiskFixture(t)
 	h := slowHandler{slog.DiscardHandler, make(chan struct{}), make(chan struct{})}

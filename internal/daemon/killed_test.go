@@ -25,7 +25,8 @@ import (
 	"stickwatch/internal/monitor"
 )
 
-// daemonFile names the configuration of a test binary that is to be a daemon.
+// daemonFile is the environment variable with the configuration for a test binary
+// that acts as a daemon.
 const daemonFile = "STICKWATCH_TEST_DAEMON"
 
 func TestMain(m *testing.M) {
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// runDaemon is a daemon that tells where it answers, and runs until it is killed.
+// runDaemon runs a daemon that prints its address, until it is killed.
 func runDaemon(file string) error {
 	d, err := Start(context.Background(), Config{
 		Load: func() (*config.Config, error) { return config.Load(file) }, Prober: &monitor.Prober{},
@@ -88,15 +89,14 @@ func (l *process) kill() {
 	_ = l.Wait()
 }
 
-// An incident as the API tells it.
-type told struct {
+// An apiIncident is an incident in the API.
+type apiIncident struct {
 	ID, State, Fired string
 	Flapping         bool
 }
 
-// incidents are those that the daemon acknowledges; ok is false when it does not
-// answer.
-func (l *process) incidents(ctx context.Context) (list []told, ok bool) {
+// incidents returns the incidents of the API; ok is false without a response.
+func (l *process) incidents(ctx context.Context) (list []apiIncident, ok bool) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url+"/api/v1/incidents?limit=1000", http.NoBody)
 	if err != nil {
 		return nil, false
@@ -106,16 +106,16 @@ func (l *process) incidents(ctx context.Context) (list []told, ok bool) {
 		return nil, false
 	}
 	defer res.Body.Close()
-	var answer struct{ Incidents []told }
+	var answer struct{ Incidents []apiIncident }
 	if err := json.NewDecoder(io.LimitReader(res.Body, 10<<20)).Decode(&answer); err != nil {
 		return nil, false
 	}
 	return answer.Incidents, true
 }
 
-// TestKilled: a daemon that is killed at any moment, while things break and
-// Slack is in trouble, forgets no incident that it has told of, and says nothing
-// twice. STICKWATCH_KILLS is how often; 100 were survived.
+// TestKilled: a daemon that is killed at random times, while faults occur and Slack
+// fails, forgets no notified incident and repeats no message. STICKWATCH_KILLS is the
+// number of kills; it passed with 100.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	kills := 6
@@ -132,7 +132,7 @@ func TestKilled(t *testing.T) {
 	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	killTest := &killTest{rig: r, random: rand.New(rand.NewPCG(seed, 0)), workspace: workspace, acknowledged: make(map[string]told)}
+	killTest := &killTest{rig: r, random: rand.New(rand.NewPCG(seed, 0)), workspace: workspace, acknowledged: make(map[string]apiIncident)}
 	for range kills {
 		l := begin(t, file)
 		killTest.live(t, l)
@@ -157,16 +157,17 @@ func TestKilled(t *testing.T) {
 	killTest.check(t, l)
 }
 
-// A killTest is what happens to the cluster and to Slack while daemons come and go.
+// A killTest has the faults of the cluster and of Slack while daemons are killed and
+// restarted.
 type killTest struct {
 	*rig
 	random       *rand.Rand
 	workspace    *slacktest.Server
 	broken       bool
-	acknowledged map[string]told
+	acknowledged map[string]apiIncident
 }
 
-// live lets things happen for a while.
+// live causes faults for a while.
 func (s *killTest) live(t *testing.T, l *process) {
 	t.Helper()
 	faults := []slacktest.Fault{
@@ -192,7 +193,7 @@ func (s *killTest) live(t *testing.T, l *process) {
 	}
 }
 
-// toggleFault breaks what is whole, and heals what is broken.
+// toggleFault breaks a working target or repairs a broken one.
 func (s *killTest) toggleFault(t *testing.T) {
 	t.Helper()
 	err := s.Heal()
@@ -205,8 +206,7 @@ func (s *killTest) toggleFault(t *testing.T) {
 	}
 }
 
-// over tells what is still to come; "": every incident is resolved, and everybody
-// was told.
+// over returns what is still pending; "": every incident is resolved and notified.
 func (s *killTest) over(t *testing.T, l *process) string {
 	t.Helper()
 	list, ok := l.incidents(t.Context())
@@ -227,7 +227,7 @@ func (s *killTest) over(t *testing.T, l *process) string {
 	return ""
 }
 
-func fired(list []told) (n int) {
+func fired(list []apiIncident) (n int) {
 	for _, i := range list {
 		if i.Fired != "" {
 			n++
@@ -236,7 +236,7 @@ func fired(list []told) (n int) {
 	return n
 }
 
-// unnotifiedIncidents tells what became of those incidents that nobody was told of.
+// unnotifiedIncidents describes the incidents without a notification.
 func (s *killTest) unnotifiedIncidents(t *testing.T) string {
 	t.Helper()
 	reader, err := history.OpenReader(t.Context(), filepath.Join(s.dir, "history.db"))
@@ -265,7 +265,7 @@ func (s *killTest) unnotifiedIncidents(t *testing.T) string {
 	return text.String()
 }
 
-func ended(list []told) (n int) {
+func ended(list []apiIncident) (n int) {
 	for _, i := range list {
 		if i.Fired != "" && i.State == "resolved" {
 			n++
@@ -274,7 +274,7 @@ func ended(list []told) (n int) {
 	return n
 }
 
-// roots are the messages in the channel by the notice that each tells.
+// roots counts the messages in the channel by notification.
 func (s *killTest) roots() map[string]int {
 	return count(s.workspace.Messages(), func(m slacktest.Message) bool { return m.Thread == "" })
 }
@@ -289,7 +289,7 @@ func count(messages []slacktest.Message, which func(slacktest.Message) bool) map
 	return seen
 }
 
-// notificationOf is the notice that a message tells, as its metadata has it.
+// notificationOf returns the ID of the notification in the metadata of a message.
 func notificationOf(m slacktest.Message) string {
 	var meta struct {
 		Payload map[string]string `json:"event_payload"`
@@ -298,7 +298,7 @@ func notificationOf(m slacktest.Message) string {
 	return meta.Payload["notice"]
 }
 
-// ends are how many threads tell the end of their incident.
+// ends counts the threads with the end of their incident.
 func (s *killTest) ends() (n int) {
 	for _, m := range s.workspace.Messages() {
 		if m.Thread != "" && strings.Contains(m.Text+m.Attachments+m.Blocks, "Resolved") {
@@ -311,7 +311,7 @@ func (s *killTest) ends() (n int) {
 func (s *killTest) check(t *testing.T, l *process) {
 	t.Helper()
 	list, _ := l.incidents(t.Context())
-	kept := make(map[string]told)
+	kept := make(map[string]apiIncident)
 	for _, i := range list {
 		kept[i.ID] = i
 	}

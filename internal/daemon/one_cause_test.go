@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestAllNodesDown: one incident, from the first notification to the last, of one
-// cluster and of two that fail by one machine.
+// TestAllNodesDown: one incident from the first to the last notification, for one
+// cluster and for two that fail because of one host.
 func TestAllNodesDown(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -49,7 +49,8 @@ func TestAllNodesDown(t *testing.T) {
 	}
 }
 
-// summaries are those of the incidents that are not resolved, up to their nodes.
+// summaries returns the summaries of the incidents that are not resolved, without
+// their nodes.
 func (d *running) summaries(t *testing.T) (list []string) {
 	t.Helper()
 	var answer struct {

@@ -11,8 +11,8 @@ import (
 	"stickwatch/checks"
 )
 
-// watched lets a page count what it fetches and is told, and forbids it to look
-// for news of its own accord.
+// watched is a script that counts the requests and events of a page and disables
+// polling.
 const watched = `
 	window.fetched = 0; window.told = 0;
 	window.setInterval = () => 0;
@@ -21,10 +21,9 @@ const watched = `
 		constructor(...args) { super(...args); this.addEventListener("changed", () => { window.told++; }); }
 	};`
 
-// TestPageShowsFaults: whatever the daemon comes to know is on a page that was
-// opened before, without loading it again. The page fetches at most once a
-// second, and is not more than two fetches behind: one that was under way when
-// the daemon learnt of the fault, and the one that it was told to make.
+// TestPageShowsFaults: an open page shows new faults without a reload. It sends at most
+// one request a second and is at most two requests behind: one that was in progress when
+// the fault was detected, and the one that the event of the fault causes.
 func TestPageShowsFaults(t *testing.T) {
 	r := newRig(t)
 	d, _ := r.start(t)
@@ -75,13 +74,13 @@ func TestPageShowsFaults(t *testing.T) {
 	}
 }
 
-// A clusterStatus is what the daemon tells of its cluster.
+// A clusterStatus is the state of the cluster in the API.
 type clusterStatus struct {
 	Verdict checks.Verdict
 	Causes  []checks.Code // what no other finding explains, and is worth a look
 }
 
-// probe lets the daemon take a round now.
+// probe makes the daemon run a round now.
 func (d *running) probe(t *testing.T) clusterStatus {
 	t.Helper()
 	status, body := d.ask(t, http.MethodPost, "/api/v1/clusters/shop/probe", "{}")

@@ -14,7 +14,7 @@ import (
 	"stickwatch/internal/lab"
 )
 
-// A browserTab of Chromium shows what a daemon serves.
+// A browserTab is a tab of Chromium.
 type browserTab struct {
 	*testing.T
 	ctx context.Context
@@ -23,9 +23,8 @@ type browserTab struct {
 	console []string
 }
 
-// openBrowserTab opens a page after a script of ours. What the console is told, by the
-// page or of the page (a violation of its policy, a resource that is missing),
-// fails the test.
+// openBrowserTab opens a page and runs the script before in it first. Any message in
+// the console, such as a policy violation or a missing resource, fails the test.
 func openBrowserTab(t *testing.T, url, before string) *browserTab {
 	t.Helper()
 	if testing.Short() {
@@ -61,7 +60,7 @@ func openBrowserTab(t *testing.T, url, before string) *browserTab {
 	return one
 }
 
-// wantEmptyConsole demands an empty console.
+// wantEmptyConsole fails the test unless the console is empty.
 func (t *browserTab) wantEmptyConsole() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -77,8 +76,8 @@ func (t *browserTab) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// await waits until an expression holds, looking again whenever the document
-// changes.
+// await waits until an expression is true and evaluates it after every change of the
+// document.
 func (t *browserTab) await(what, expression string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.ctx, 20*time.Second)

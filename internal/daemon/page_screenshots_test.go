@@ -23,10 +23,9 @@ import (
 	"stickwatch/checks"
 )
 
-// TestSnapshots writes pictures of the page into the folder that the environment
-// variable STICKWATCH_PICTURES names: the demo as it is watched, in the middle of
-// a bad morning. `make screenshots` calls it.
-func TestSnapshots(t *testing.T) {
+// TestScreenshots writes screenshots of the demo during several faults to the directory
+// in the environment variable STICKWATCH_PICTURES. `make screenshots` runs it.
+func TestScreenshots(t *testing.T) {
 	folder := os.Getenv("STICKWATCH_PICTURES")
 	if folder == "" {
 		t.Skip("STICKWATCH_PICTURES names no folder")
@@ -58,7 +57,7 @@ func TestSnapshots(t *testing.T) {
 	}
 }
 
-// recordHistory is what there is to see of the last minutes.
+// recordHistory writes the history of the last minutes.
 func (r *rig) recordHistory(t *testing.T) {
 	t.Helper()
 	const well = 50 * time.Second
@@ -108,8 +107,8 @@ func (t *browserTab) screenshot(url string, width, height int, scheme string) []
 	return out.Bytes()
 }
 
-// palette has the colours of a picture, what it has the most of first, without
-// those that nobody could tell from one before: the edges of letters.
+// palette returns the colors of an image, the most frequent first, without those that
+// look like an earlier one, such as the edges of letters.
 func palette(of image.Image, part image.Rectangle) (chosen color.Palette) {
 	const most, alike = 256, 5 // of 255 steps in a colour's red, green or blue
 	count := map[color.RGBA]int{}

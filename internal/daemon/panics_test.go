@@ -23,8 +23,8 @@ import (
 	"stickwatch/probes/redis"
 )
 
-// A thrower throws one panic at every place where a goroutine of the daemon ends. A
-// site is a file and line.
+// A thrower panics once at every site, the file and line where the daemon runs a
+// goroutine.
 type thrower struct {
 	mu     sync.Mutex
 	thrown map[string]int
@@ -42,7 +42,7 @@ func (th *thrower) throw(site string) {
 	}
 }
 
-// panicRig is a cluster of which everything is asked.
+// panicRig is a cluster with every kind of probe.
 func panicRig(t *testing.T) *rig {
 	r := newRig(t)
 	log := filepath.Join(r.dir, "error.log")
@@ -92,15 +92,15 @@ func TestPanicsAreSurvived(t *testing.T) {
 	stop()
 }
 
-// quietly drops what package panics logs until the test ends.
+// quietly discards the log of package panics until the test ends.
 func quietly(t *testing.T) {
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { slog.SetDefault(before) })
 }
 
-// startPanicking starts a daemon with every kind of probe. Its end may be an error:
-// that there were panics is told.
+// startPanicking starts a daemon with every kind of probe. The daemon may end with an
+// error about panics.
 func (r *rig) startPanicking(t *testing.T) (d *running, stop func()) {
 	t.Helper()
 	one, err := Start(t.Context(), Config{
@@ -121,7 +121,7 @@ func (r *rig) startPanicking(t *testing.T) (d *running, stop func()) {
 	return &running{one, "http://" + one.Address().String()}, stop
 }
 
-// get asks for a page that may be broken off.
+// get requests a page; a panic may interrupt the response.
 func (d *running) get(path string) (status int) {
 	res, err := http.Get(d.url + path)
 	if err != nil {
@@ -132,8 +132,8 @@ func (d *running) get(path string) (status int) {
 	return res.StatusCode
 }
 
-// worksAsBefore checks that a daemon takes rounds, keeps incidents, notifies and
-// answers.
+// worksAsBefore checks that a daemon runs rounds, records incidents, notifies, and
+// responds.
 func (d *running) worksAsBefore(t *testing.T, r *rig) {
 	t.Helper()
 	now := time.Now()

@@ -14,14 +14,14 @@ import (
 	"stickwatch/probes"
 )
 
-// Reload reads the configuration again and puts it in force. It is judged whole
-// before anything of the old one ends; clusters of which it says the same keep
-// their canaries and their rhythm. An error leaves everything as it was.
+// Reload reads the configuration and activates it. It validates all of it first: an
+// error changes nothing. Clusters whose configuration is unchanged keep their
+// canaries and schedule.
 func (d *Daemon) Reload(ctx context.Context) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	if d.closed {
-		return errors.New("stickwatch is ending")
+		return errors.New("stickwatch is shutting down")
 	}
 	err := d.reload(ctx)
 	d.metrics.Reloaded(time.Now(), err)
@@ -44,7 +44,7 @@ func (d *Daemon) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if notifiers, err = d.deliveryManager.withRemovedReceivers(ctx, notifiers); err != nil {
+	if notifiers, err = d.deliveryManager.WithRemovedReceivers(ctx, notifiers); err != nil {
 		return err
 	}
 	if err := d.schedule.Set(d.jobs(cfg)); err != nil {
@@ -54,8 +54,9 @@ func (d *Daemon) reload(ctx context.Context) error {
 	return nil
 }
 
-// replace puts a configuration in force in place of another. Watchers that leave
-// say nothing any more before anybody believes that they are gone.
+// replace activates a configuration in place of another. Watchers of removed clusters
+// are retired first, so that they report nothing after their cluster has been
+// removed.
 func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[string]alerting.Notifier) {
 	for _, one := range old.watchers {
 		if !cfg.SameCluster(one.Cluster().Name, old.config) {
@@ -64,7 +65,7 @@ func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[st
 	}
 	d.incidentStore.configure(rulesOf(cfg))
 	d.incidentStore.setClusters(names(cfg))
-	d.deliveryManager.replaceReceivers(notifiers)
+	d.deliveryManager.SetReceivers(notifiers)
 	d.metrics.Receivers(receiverNames(cfg))
 	d.server.SetLocale(cfg.Alerting.Language, cfg.Alerting.Location)
 	d.server.SetExternalURL(cfg.Alerting.ExternalURL)
@@ -78,20 +79,20 @@ func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[st
 	}
 }
 
-// checkReloadable tells what a reload cannot change.
+// checkReloadable returns an error if a setting changed that requires a restart.
 func checkReloadable(old, cfg *config.Config) error {
 	switch {
 	case old.Listen != cfg.Listen:
 		return fmt.Errorf("listen is %q now and was %q: restart stickwatch to change it", cfg.Listen, old.Listen)
 	case old.History != cfg.History:
-		return fmt.Errorf("history is not as before: restart stickwatch to change it")
+		return fmt.Errorf("history has changed: restart stickwatch to apply it")
 	}
 	return nil
 }
 
-// nextConfig is the watch of a new configuration, with the watchers of the old one
-// where it says the same. A cluster that has changed keeps what stands, and its
-// picture until there is a new one.
+// nextConfig returns the new configuration with its watchers, reusing those of
+// unchanged clusters. The new watcher of a changed cluster inherits the active
+// findings and the last snapshot.
 func (d *Daemon) nextConfig(old *activeConfig, cfg *config.Config) *activeConfig {
 	next := &activeConfig{config: cfg}
 	for _, c := range cfg.Clusters {
@@ -112,12 +113,12 @@ func (d *Daemon) nextConfig(old *activeConfig, cfg *config.Config) *activeConfig
 	return next
 }
 
-// closeWatcher lets a watcher go when its round is done, and drops the metrics of its
-// cluster, or of nodes that the cluster no longer has.
+// closeWatcher closes a watcher after its current round, and removes the metrics of
+// its cluster or of removed nodes.
 func (d *Daemon) closeWatcher(one *monitor.Watcher) {
 	d.closingWatchers.Go(func() {
 		if err := one.Close(); err != nil {
-			d.logger.Error("ending a watch", "cluster", one.Cluster().Name, "err", err)
+			d.logger.Error("closing a watcher", "cluster", one.Cluster().Name, "err", err)
 		}
 		name := one.Cluster().Name
 		if next := d.active.Load().watcherOf(name); next != nil {
@@ -136,7 +137,7 @@ func nodeIDs(c *probes.Cluster) []string {
 	return ids
 }
 
-// notifiers are the receivers of a configuration, by name.
+// notifiers returns the receivers of a configuration by name.
 func (d *Daemon) notifiers(cfg *config.Config) (map[string]alerting.Notifier, error) {
 	all := make(map[string]alerting.Notifier)
 	for _, r := range cfg.Alerting.Receivers {
@@ -157,7 +158,7 @@ func receiverNames(cfg *config.Config) []string {
 	return list
 }
 
-// rulesOf are the rules of a configuration in the words of package alerting.
+// rulesOf converts a configuration to that of package alerting.
 func rulesOf(cfg *config.Config) alerting.Config {
 	a := cfg.Alerting
 	rules := alerting.Config{
@@ -178,7 +179,8 @@ func rulesOf(cfg *config.Config) alerting.Config {
 	return rules
 }
 
-// webHistory is the history, with everything that is changed there put in force.
+// webHistory returns the history for the page and the API. Changes made through it
+// take effect at once.
 func (d *Daemon) webHistory() webHistory {
 	return webHistory{
 		d.history,
@@ -187,7 +189,7 @@ func (d *Daemon) webHistory() webHistory {
 	}
 }
 
-// webConfig is what the page and the API are made of.
+// webConfig returns the configuration of the page and the API.
 func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 	return web.Config{
 		Snapshots: d, Prober: d, Exporter: d, Reloader: d,

@@ -14,8 +14,9 @@ import (
 	"stickwatch/probes"
 )
 
-// A reporter takes what watchers see to everybody who wants to know. Probing
-// waits for it, so it waits for nobody.
+// A reporter passes observations and results of the watchers to the history, the
+// metrics, the page, and the incident store. Probing waits for it, so it never
+// blocks.
 type reporter struct {
 	history       *history.DB
 	metrics       *metrics.Live
@@ -23,13 +24,13 @@ type reporter struct {
 	incidentStore *incidentStore
 	logger        *slog.Logger
 
-	pageUpdated sync.Map // when the page was last told, by cluster: time.Time
+	pageUpdated sync.Map // by cluster: the time of the last update of the page (time.Time)
 }
 
 // Probed implements monitor.Observer.
 func (r *reporter) Probed(p monitor.Probe) {
 	if p.Failure == probes.FailureCancelled {
-		return // it was we who had enough
+		return // cancelled by stickwatch
 	}
 	s := checks.Sample{
 		Target: p.Target, At: p.At, OK: p.OK(), Latency: p.Timing.Total, Status: p.Status, Failure: p.Failure,
@@ -42,7 +43,7 @@ func (r *reporter) Probed(p monitor.Probe) {
 		name = metrics.ProbePage
 	}
 	r.metrics.Sample(s, p.Timing, name)
-	if name == "" { // a page that fails does not make its node one that is down
+	if name == "" { // a failed page does not count as downtime of its node
 		r.history.Record(history.Batch{Samples: []checks.Sample{s}})
 	}
 }
@@ -56,10 +57,10 @@ func (r *reporter) Requested(q checks.Request) {
 	}
 }
 
-// sessionSample is a request as the history keeps it; known is false where its
-// outcome is not. Errors are unanswered samples: charts can tell them from
-// sessions that were lost. A stranger's label names no target, or a node that
-// makes up labels would fill the history with targets.
+// sessionSample converts a request to a sample for the history; known is false if its
+// outcome is unknown. An error is a sample without a response, so that charts
+// distinguish it from a lost session. The label of an unknown node is omitted,
+// because a node that invents labels would fill the history with targets.
 func sessionSample(q checks.Request) (s checks.Sample, known bool) {
 	owner := q.Node
 	if strings.HasPrefix(owner, `"`) {
@@ -93,7 +94,7 @@ func (r *reporter) Judged(j monitor.RoundResult) {
 	r.show(j)
 }
 
-// batchOf is what history keeps of a judgement.
+// batchOf returns the records of a round for the history.
 func batchOf(j monitor.RoundResult) history.Batch {
 	cluster := j.Cluster.Name
 	var b history.Batch
@@ -109,14 +110,14 @@ func batchOf(j monitor.RoundResult) history.Batch {
 	}
 	for _, m := range j.Report.Session.Moves {
 		if m.Kept && j.Report.Session.Policy == probes.PolicyShared {
-			continue // there, each request may move
+			continue // moves are normal there
 		}
 		b.Moves = append(b.Moves, m)
 	}
 	return b
 }
 
-// log writes a line a change.
+// log writes a line for a change.
 func (r *reporter) log(cluster string, c checks.Change) {
 	write := r.logger.Info
 	if c.Kind != checks.Gone && c.Severity.AtLeast(checks.Warning) && c.ExplainedBy == "" {
@@ -127,13 +128,13 @@ func (r *reporter) log(cluster string, c checks.Change) {
 		args = append(args, "explained_by", c.ExplainedBy)
 	}
 	if c.Kind == checks.Gone {
-		args = append(args, "since", c.Since, "lasted", c.At.Sub(c.Since).Round(time.Millisecond))
+		args = append(args, "since", c.Since, "duration", c.At.Sub(c.Since).Round(time.Millisecond))
 	}
 	write("finding "+string(c.Kind), append(args, "reason", c.Reason)...)
 }
 
-// show tells the page. Rounds that change nothing are shown now and then: they
-// have newer times and nothing else.
+// show updates the page after whole rounds and changes. Other rounds differ only in
+// their time, so they update the page every 10 s.
 func (r *reporter) show(j monitor.RoundResult) {
 	const calm = 10 * time.Second
 	cluster := j.Cluster.Name
@@ -145,7 +146,7 @@ func (r *reporter) show(j monitor.RoundResult) {
 	}
 }
 
-// oldestOpened tells when the oldest canary of each node was opened.
+// oldestOpened returns when the oldest canary of each node was opened.
 func oldestOpened(canaries []monitor.Canary) map[string]time.Time {
 	at := make(map[string]time.Time)
 	for _, c := range canaries {

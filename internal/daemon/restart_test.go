@@ -15,7 +15,7 @@ import (
 	"stickwatch/internal/monitor"
 )
 
-// wantMetrics demands lines of metrics.
+// wantMetrics fails the test unless the metrics have the lines.
 func wantMetrics(t *testing.T, live *metrics.Live, lines ...string) {
 	t.Helper()
 	answer := httptest.NewRecorder()
@@ -27,8 +27,8 @@ func wantMetrics(t *testing.T, live *metrics.Live, lines ...string) {
 	}
 }
 
-// TestRestart: findings stand since when they did, counters count on, and what
-// was decided last is on the disk.
+// TestRestart: after a restart findings keep their start, counters continue, and the
+// last decisions are in the history.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -41,7 +41,7 @@ func TestRestart(t *testing.T) {
 	since := d.activeFindings(t)
 	stop()
 
-	// This one is never run: nothing is probed, nothing is written but at its end.
+	// This daemon never runs: it probes nothing, and writes only when it is closed.
 	next, err := Start(t.Context(), Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier})
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// TestRestartWithoutAReceiver: what waits for it becomes a dead letter.
+// TestRestartWithoutAReceiver: pending notifications of a removed receiver become
+// dead letters.
 func TestRestartWithoutAReceiver(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -24,7 +24,7 @@ import (
 	"stickwatch/internal/monitor"
 )
 
-// A rig is a demo cluster and the file that says how to watch it.
+// A rig is a demo cluster and a configuration that watches it.
 type rig struct {
 	*demo.Cluster
 	dir      string
@@ -46,7 +46,7 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// file is a configuration of clusters that are all the demo.
+// file returns a configuration in which every cluster is the demo.
 func (r *rig) file(clusters ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "listen: 127.0.0.1:0\nhistory: {url: \"sqlite:%s\"}\n", filepath.Join(r.dir, "history.db"))
@@ -64,7 +64,7 @@ func (r *rig) file(clusters ...string) string {
 	return b.String()
 }
 
-// write changes the configuration.
+// write replaces the configuration.
 func (r *rig) write(text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,30 +77,30 @@ func (r *rig) load() (*config.Config, error) {
 	return config.Parse("stickwatch.yml", []byte(r.text), func(string) (string, bool) { return "", false })
 }
 
-// A receiver remembers the notices that it was given, as "kind code".
+// A receiver records its notifications as "kind code".
 type receiver struct {
 	mu      sync.Mutex
 	kinds   []string
-	refusal error // nil: it takes what it is told
-	hanging bool  // it answers nothing
-	waiting int   // notices that it does not answer
+	refusal error // nil: it accepts notifications
+	hanging bool  // it does not respond
+	waiting int   // notifications without a response
 }
 
-// hang lets it answer nothing from now on.
+// hang makes it stop responding.
 func (r *receiver) hang() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.hanging = true
 }
 
-// hangs reports whether a notice waits for an answer.
+// hangs reports whether a notification is without a response.
 func (r *receiver) hangs() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.waiting > 0
 }
 
-// wait waits for the end of ctx if it hangs.
+// wait blocks until ctx ends if the receiver hangs.
 func (r *receiver) wait(ctx context.Context) {
 	r.mu.Lock()
 	hanging := r.hanging
@@ -113,7 +113,7 @@ func (r *receiver) wait(ctx context.Context) {
 	}
 }
 
-// refuse lets it take nothing.
+// refuse makes it return an error for every notification.
 func (r *receiver) refuse(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -145,7 +145,7 @@ func (r *rig) notifier(config.Receiver, config.Alerting) (alerting.Notifier, err
 	return r.receiver, nil
 }
 
-// start runs a daemon until stop is called, or the test ends.
+// start runs a daemon until stop is called or the test ends.
 func (r *rig) start(t *testing.T) (d *running, stop func()) {
 	t.Helper()
 	one, err := Start(t.Context(), Config{
@@ -169,8 +169,8 @@ func (r *rig) start(t *testing.T) (d *running, stop func()) {
 	return &running{one, "http://" + one.Address().String()}, stop
 }
 
-// shortPath is where a socket can be: in the folder of a test its path may be too
-// long.
+// shortPath returns a path for a socket, because the path of t.TempDir may be too
+// long for one.
 func shortPath(t *testing.T) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "stickwatch-")
@@ -181,7 +181,7 @@ func shortPath(t *testing.T) string {
 	return filepath.Join(folder, "s")
 }
 
-// testWriter keeps the log with the test that it is of.
+// A testWriter writes the log of a daemon to the log of the test.
 type testWriter struct{ *testing.T }
 
 func (w testWriter) Write(line []byte) (int, error) {
@@ -190,13 +190,13 @@ func (w testWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// A running daemon, and where it answers.
+// running is a daemon that runs, and its URL.
 type running struct {
 	*Daemon
 	url string
 }
 
-// ask returns the status and the body of an answer that the admin socket gives.
+// ask sends a request through the admin socket and returns status and body.
 func (d *running) ask(t *testing.T, method, path, body string) (int, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, d.url+path, strings.NewReader(body))
@@ -224,7 +224,7 @@ func (d *running) ask(t *testing.T, method, path, body string) (int, []byte) {
 	return res.StatusCode, answer
 }
 
-// incidents are those of the API, as "state code".
+// incidents returns the incidents of the API as "state code".
 func (d *running) incidents(t *testing.T) (list []string) {
 	t.Helper()
 	var answer struct {
@@ -242,7 +242,7 @@ func (d *running) incidents(t *testing.T) (list []string) {
 	return list
 }
 
-// activeFindings tells since when the one finding stands that is a cause.
+// activeFindings returns when the active finding about the dependency started.
 func (d *running) activeFindings(t *testing.T) time.Time {
 	t.Helper()
 	for _, s := range d.Snapshots()[0].ActiveFindings {
@@ -254,7 +254,7 @@ func (d *running) activeFindings(t *testing.T) time.Time {
 	return time.Time{}
 }
 
-// pending are the notices that wait, by receiver.
+// pending returns the number of undelivered notifications by receiver.
 func (d *running) pending(t *testing.T) map[string]int {
 	t.Helper()
 	pending, err := d.history.Pending(t.Context())
@@ -268,7 +268,7 @@ func stepWith(notifications ...alerting.Notification) history.Step {
 	return history.Step{Step: alerting.Step{Notifications: notifications}}
 }
 
-// idOf is the id that an answer tells.
+// idOf returns the ID in a response.
 func idOf(t *testing.T, body []byte) string {
 	t.Helper()
 	var answer struct{ ID string }
@@ -278,7 +278,7 @@ func idOf(t *testing.T, body []byte) string {
 	return answer.ID
 }
 
-// until waits for something to come true; the patience is for a busy machine.
+// until waits for a condition, with a timeout that is long enough for a busy machine.
 func until(t *testing.T, what string, true func() bool) {
 	t.Helper()
 	within(t, time.Minute, what, true)

@@ -20,8 +20,8 @@ func (d *Daemon) newWatcher(cfg *config.Config, c *probes.Cluster, activeFinding
 	}, activeFindings...)
 }
 
-// jobs are what is to be done again and again, a job for each cluster and what
-// is asked of it. They are for whoever watches the cluster when they are run.
+// jobs returns the scheduled jobs of each cluster. A job uses the watcher of the
+// cluster at the time it runs.
 func (d *Daemon) jobs(cfg *config.Config) []monitor.Job {
 	var jobs []monitor.Job
 	for _, c := range cfg.Clusters {
@@ -40,7 +40,7 @@ func (d *Daemon) jobs(cfg *config.Config) []monitor.Job {
 		if c.Session != nil {
 			add(monitor.Canaries, every.Canary, (*monitor.Watcher).FollowUp)
 		}
-		if len(c.Pages) > 0 && (c.Status != nil || c.Session != nil) { // else the pages are what tells a node's status
+		if len(c.Pages) > 0 && (c.Status != nil || c.Session != nil) { // otherwise the status job requests the pages
 			refresh(monitor.Pages, every.Pages)
 		}
 		if len(c.Dependencies) > 0 {
@@ -50,24 +50,24 @@ func (d *Daemon) jobs(cfg *config.Config) []monitor.Job {
 	return jobs
 }
 
-// jobKey names a job. Parts have no slash, so that clusters may.
+// jobKey returns the key of a job. A part contains no slash; a cluster name may.
 func jobKey(c *probes.Cluster, part monitor.JobKind) string { return string(part) + "/" + c.Name }
 
-// ready tells why there is no whole picture yet.
+// ready returns an error until the first round of every cluster is complete.
 func (d *Daemon) ready() error {
 	if d.wasReady.Load() {
-		return nil // a cluster that a reload adds takes nothing away
+		return nil // a cluster that a reload adds does not make the daemon unready
 	}
 	for _, one := range d.active.Load().watchers {
 		if one.Snapshot().Report.Started.IsZero() {
-			return fmt.Errorf("the first round of %q is not done", one.Cluster().Name)
+			return fmt.Errorf("the first round of %q is not complete", one.Cluster().Name)
 		}
 	}
 	d.wasReady.Store(true)
 	return nil
 }
 
-// Snapshots tells what is known of each cluster.
+// Snapshots returns the last snapshot of each cluster.
 func (d *Daemon) Snapshots() []web.Snapshot {
 	var list []web.Snapshot
 	for _, one := range d.active.Load().watchers {
@@ -76,14 +76,14 @@ func (d *Daemon) Snapshots() []web.Snapshot {
 	return list
 }
 
-// Probe takes a whole round of a cluster now.
+// Probe runs a whole round of a cluster now.
 func (d *Daemon) Probe(ctx context.Context, cluster string) error {
 	_, err := d.probe(ctx, cluster)
 	return err
 }
 
-// probe returns the watcher that has taken the round: there may be another, or
-// none, by now.
+// probe runs a whole round and returns the watcher that ran it. A reload may have
+// replaced that watcher in the meantime.
 func (d *Daemon) probe(ctx context.Context, cluster string) (*monitor.Watcher, error) {
 	one := d.active.Load().watcherOf(cluster)
 	if one == nil {

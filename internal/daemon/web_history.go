@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"stickwatch/alerting"
@@ -20,8 +21,8 @@ func historyConfig(h config.History, logger *slog.Logger) history.Config {
 	return history.Config{Path: h.Path, Retention: h.Retention, MaxSize: h.MaxSize, Logger: logger}
 }
 
-// restoredState is the state in which the daemon before this one left everything, and the
-// incidents that ended a short while ago: what comes and goes is known by them.
+// A restoredState is the state that the previous process wrote, and the incidents
+// that were resolved recently, which are needed to detect flapping.
 type restoredState history.State
 
 func restoreState(ctx context.Context, db *history.DB) (restoredState, error) {
@@ -40,27 +41,7 @@ func restoreState(ctx context.Context, db *history.DB) (restoredState, error) {
 	return restoredState(state), nil
 }
 
-// damageShown is for how long it is told that the history was damaged.
-const damageShown = time.Hour
-
-// reportRecovery tells of a history that was damaged when it was opened.
-func (d *Daemon) reportRecovery() {
-	r := d.history.Recovery()
-	if r == nil {
-		d.incidentStore.retract(checks.HistoryDamaged)
-		return
-	}
-	d.incidentStore.report(checks.DamagedHistory(r.Kept, r.Detail, r.Rows()))
-}
-
-// retractRecovery ends that after a while.
-func (d *Daemon) retractRecovery(context.Context) {
-	if time.Since(d.began) > damageShown {
-		d.incidentStore.retract(checks.HistoryDamaged)
-	}
-}
-
-// webHistory is the history as the page and the API ask it.
+// webHistory is the history as used by the page and the API.
 type webHistory struct {
 	*history.DB
 	silences  *refresher[alerting.Silence]
@@ -104,8 +85,8 @@ func (p webHistory) ExpireSilence(ctx context.Context, id string, at time.Time) 
 	return p.silences.refresh(ctx)
 }
 
-// BeginDeployment implements web.Deployments. Until it is over, and its grace has
-// passed, nobody is notified of what it explains.
+// BeginDeployment implements web.Deployments. Findings that the deployment explains
+// cause no notifications until its grace period has passed.
 func (p webHistory) BeginDeployment(ctx context.Context, d checks.Deployment) (string, error) {
 	id, err := p.DB.BeginDeployment(ctx, d)
 	if err != nil {
@@ -122,7 +103,7 @@ func (p webHistory) EndDeployment(ctx context.Context, id string, at time.Time, 
 	return p.announced.refresh(ctx)
 }
 
-// webError is an error in the words of package web.
+// webError converts an error of the history to one of package web.
 func webError(err error) error {
 	if errors.Is(err, history.ErrNotFound) {
 		return fmt.Errorf("%w: %w", web.ErrNotFound, err)
@@ -130,7 +111,8 @@ func webError(err error) error {
 	return err
 }
 
-// Export takes a round and answers with its metrics: web.Exporter.
+// Export implements web.Exporter. It runs a round and returns a handler with its
+// metrics.
 func (d *Daemon) Export(ctx context.Context, cluster string) (http.Handler, error) {
 	one, err := d.probe(ctx, cluster)
 	if err != nil {
@@ -139,10 +121,32 @@ func (d *Daemon) Export(ctx context.Context, cluster string) (http.Handler, erro
 	return metrics.Handler([]checks.Report{one.Snapshot().Report}), nil
 }
 
-// unwrittenIncidents are the open incidents while the disk takes nothing: web.Config.
+// unwrittenIncidents returns the open incidents while the history cannot be written;
+// see web.Config.
 func (d *Daemon) unwrittenIncidents() (open []alerting.Incident, ok bool) {
 	if d.history.Stats().LastError == "" {
 		return nil, false
 	}
 	return d.incidentStore.open(), true
+}
+
+// A refresher applies silences or announced deployments from the history.
+type refresher[T any] struct {
+	read  func(context.Context, time.Time) ([]T, error)
+	apply func([]T)
+
+	mu sync.Mutex // held from reading to applying, so that no older list is applied last
+}
+
+// refresh applies the current list of the history. It ignores the end of ctx, because
+// the change that caused it is already written.
+func (r *refresher[T]) refresh(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list, err := r.read(context.WithoutCancel(ctx), time.Now())
+	if err != nil {
+		return err
+	}
+	r.apply(list)
+	return nil
 }

@@ -1,9 +1,13 @@
 package daemon
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
 	"stickwatch/internal/config"
 )
 
@@ -13,5 +17,36 @@ func TestHistoryIsBoundedAsConfigured(t *testing.T) {
 	got := historyConfig(config.History{Path: "a.db", Retention: 30 * 24 * time.Hour, MaxSize: 2e9}, nil)
 	if got.Path != "a.db" || got.Retention != 30*24*time.Hour || got.MaxSize != 2e9 {
 		t.Errorf("got %+v, want what the file says", got)
+	}
+}
+
+// TestSilencesAreHeeded: also when who wanted that has gone, and never an older
+// list after a newer one: nobody else reads between reading and heeding.
+func TestSilencesAreHeeded(t *testing.T) {
+	t.Parallel()
+	want := []alerting.Silence{{ID: "s1"}}
+	var got []alerting.Silence
+	s := new(refresher[alerting.Silence])
+	alone := func(what string) {
+		if s.mu.TryLock() {
+			s.mu.Unlock()
+			t.Errorf("others may read while %s", what)
+		}
+	}
+	s.read = func(ctx context.Context, _ time.Time) ([]alerting.Silence, error) {
+		alone("the list is read")
+		return want, ctx.Err()
+	}
+	s.apply = func(list []alerting.Silence) {
+		alone("it is heeded")
+		got = list
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("heeded (-want +got):\n%s", diff)
 	}
 }

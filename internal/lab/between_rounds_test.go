@@ -88,7 +88,7 @@ func TestComebackBetweenRounds(t *testing.T) {
 	if diff := cmp.Diff([]string{"appeared node_ejected/node2"}, w.told); diff != "" {
 		t.Errorf("told (-want +got):\n%s%s", diff, formatReport(w.Snapshot().Report))
 	}
-	wantEvidence(t, w.Snapshot().Report, "by the balancer's own word: haproxy")
+	wantEvidence(t, w.Snapshot().Report, "by the balancer's evidence: haproxy")
 }
 
 // failFor has nginx eject a node by a user's request, whatever the method.

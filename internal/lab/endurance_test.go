@@ -19,6 +19,7 @@ import (
 	"stickwatch/internal/daemon"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/history"
+	"stickwatch/internal/notify"
 )
 
 // A fault is something that goes wrong for a while.
@@ -140,7 +141,7 @@ clusters:
 		},
 		Prober: r.prober(), Logger: slog.New(slog.DiscardHandler),
 		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) {
-			return alerting.RemovedReceiver{}, nil
+			return notify.RemovedReceiver{}, nil
 		},
 	})
 	if err != nil {

@@ -132,7 +132,7 @@ func TestHuozigeEjects(t *testing.T) {
 	h.readsLog()
 	report := h.probe("app_a")
 	judgeScenario(t, scenario{want: []string{"node_ejected/server2"}}, report)
-	wantEvidence(t, report, "by the balancer's own word: nginx error log")
+	wantEvidence(t, report, "by the balancer's evidence: nginx error log")
 
 	deadline := time.Now().Add(time.Minute)
 	for !h.reachesNode(h.a[1], 2) {

@@ -14,6 +14,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/daemon"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/notify"
 )
 
 // TestProxiesGrantNoWrite: nginx and HAProxy with nothing but their address to pass
@@ -68,7 +69,7 @@ clusters: [{name: shop, balancer: {url: "http://%s"}, nodes: [{id: a, url: "http
 		},
 		Prober: &monitor.Prober{}, Logger: slog.New(slog.DiscardHandler),
 		Notifier: func(config.Receiver, config.Alerting) (alerting.Notifier, error) {
-			return alerting.RemovedReceiver{}, nil
+			return notify.RemovedReceiver{}, nil
 		},
 	})
 	if err != nil {

@@ -62,7 +62,7 @@ var pageScenarios = []scenario{
 	},
 	{
 		name: "the page tells no node", on: both(holdsAny, some), plan: plan{profile: "ebridge", middleware: noSessionShown},
-		is: checks.Inconclusive, doubt: "do not tell which node",
+		is: checks.Inconclusive, doubt: "do not show which node",
 	},
 	{
 		name: "pages are compressed", on: both(holdsAny, some), plan: plan{profile: "ebridge", middleware: compress}, is: checks.Healthy,

@@ -54,6 +54,6 @@ var sessionScenarios = []scenario{
 	},
 	{
 		name: "no cookie that tells the node", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true, middleware: noCookie},
-		want: []string{"cookie_rejected"}, also: []checks.Code{checks.SessionLost}, doubt: "do not tell which node",
+		want: []string{"cookie_rejected"}, also: []checks.Code{checks.SessionLost}, doubt: "do not show which node",
 	},
 }

@@ -31,7 +31,7 @@ func TestSystemCEvidence(t *testing.T) {
 			report := checks.Judge(s.round()) // by now httpd has tried it
 			judgeScenario(t, scenario{want: []string{"node_ejected/tomcat2"}}, report)
 			wantEvidence(t, report, "by new clients: none of")
-			wantEvidence(t, report, "by the balancer's own word: apache")
+			wantEvidence(t, report, "by the balancer's evidence: apache")
 		})
 	}
 	t.Run("the manager alone", func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestSystemCEvidence(t *testing.T) {
 		s.round()
 		report := checks.Judge(s.round())
 		judgeScenario(t, scenario{want: []string{"node_ejected/tomcat2"}}, report)
-		wantEvidence(t, report, "by the balancer's own word: apache")
+		wantEvidence(t, report, "by the balancer's evidence: apache")
 	})
 }
 

@@ -143,7 +143,7 @@ func TestSystemCAlone(t *testing.T) {
 // one for both, nothing tells who answers. Swapped, httpd sends each session to
 // the other node, which renames it to its own route, which leads back.
 func TestSystemCRoutes(t *testing.T) {
-	const noSessionShown = "the answers do not tell which node gave them"
+	const noSessionShown = "the answers do not show which node gave them"
 	tests := []struct {
 		routes         []string
 		expectedReport expectedReport

@@ -252,7 +252,7 @@ func (s *SelfCheck) look() {
 		}
 		s.mu.Unlock()
 		if err != nil && (had || probes.IsLocalError(err)) {
-			s.note(time.Now(), checks.NoWay(host.String(), err.Error()))
+			s.note(time.Now(), checks.NoRoute(host.String(), err.Error()))
 			return
 		}
 	}

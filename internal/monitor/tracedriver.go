@@ -248,7 +248,7 @@ func (w *traceDriver) storeCounters(ctx context.Context, canaries []*probes.Cana
 func (w *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, serving []probes.Node) {
 	met := w.answeredBy(identity)
 	needed := func(c *probes.Canary) int {
-		chance := checks.ChanceProbability(identity.NodeOf(c.Trace().First().Label), serving, met)
+		chance := checks.ChanceOfStaying(identity.NodeOf(c.Trace().First().Label), serving, met)
 		return min(checks.FollowUps(chance, w.confidence()), checks.MaxFollowUps)
 	}
 	var followUps []*probes.Canary

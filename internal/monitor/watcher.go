@@ -367,7 +367,7 @@ func (w *Watcher) glimpse(r checks.Round) {
 	}
 	r.Past, r.Every = w.history, w.intervals.Canary
 	r.Traces = append(r.Traces, w.canaryPool.traces()...)
-	changes := w.ledger.Glimpse(checks.Judge(r))
+	changes := w.ledger.UpdatePartial(checks.Judge(r))
 	if len(changes) == 0 {
 		return
 	}

@@ -51,7 +51,7 @@ func (w *instance) Probed(monitor.Probe) {}
 func (w *instance) Requested(q checks.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.incidents.Met(q)
+	w.incidents.ObserveRequest(q)
 	if q.Outcome == checks.OutcomeMoved || q.Outcome == checks.OutcomeLost || q.Outcome == checks.OutcomeStale {
 		w.requests = append(w.requests, q)
 	}
@@ -60,7 +60,7 @@ func (w *instance) Requested(q checks.Request) {
 // Judged implements monitor.Observer.
 func (w *instance) Judged(j monitor.RoundResult) {
 	w.decide(func(at time.Time) alerting.Step {
-		w.incidents.Watched(at, j.Cluster.Name, func(since time.Time) []string { return alerting.TouchedIn(j.Cluster, j.Report, since) })
+		w.incidents.ObserveNodes(at, j.Cluster.Name, func(since time.Time) []string { return alerting.TouchedIn(j.Cluster, j.Report, since) })
 		return w.incidents.Observe(at, j.Cluster.Name, j.Changes, j.ActiveFindings)
 	})
 }
@@ -76,7 +76,7 @@ func (w *instance) decide(by func(time.Time) alerting.Step) {
 func (w *instance) tick() {
 	w.decide(func(at time.Time) alerting.Step {
 		s := w.incidents.Tick(at)
-		for _, due := range w.incidents.Due(at) {
+		for _, due := range w.incidents.DueSummaries(at) {
 			s = s.Then(w.incidents.SumUp(at, due.ID, w.counts(due.From)))
 		}
 		return s
@@ -108,7 +108,7 @@ func (w *instance) announce(name string, over bool) {
 				w.deployments[i].To = at
 			}
 		}
-		w.incidents.NotifyNow(slices.DeleteFunc(slices.Clone(w.deployments), func(d alerting.Deployment) bool {
+		w.incidents.SetDeployments(slices.DeleteFunc(slices.Clone(w.deployments), func(d alerting.Deployment) bool {
 			const summed = 10 * time.Minute // after its end; it has been by then
 			return !d.To.IsZero() && at.Sub(d.To) > summed
 		}))

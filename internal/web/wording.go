@@ -26,12 +26,12 @@ func (s formatter) affected(a checks.Affected) string {
 
 // sentence is a message of the checks, with its times in the zone of the page.
 func (s formatter) sentence(m checks.Message) string {
-	return line(alerting.Language(s.language).Say(m.InZone(s.zone)))
+	return line(alerting.Language(s.language).Translate(m.InZone(s.zone)))
 }
 
 // remedy is what to do about a finding.
 func (s formatter) remedy(f checks.Finding) string {
-	return long(alerting.Language(s.language).Say(f.Remedy))
+	return long(alerting.Language(s.language).Translate(f.Remedy))
 }
 
 // event tells what happened in an incident.

@@ -1,5 +1,5 @@
-// Package example has notices for the tests of receivers: one incident from
-// beginning to end, and one that came from a hostile target.
+// Package example has notifications for the tests of receivers: an incident from
+// start to end, and one from a hostile target.
 package example
 
 import (
@@ -11,20 +11,20 @@ import (
 	"stickwatch/checks"
 )
 
-// Start is when the incidents of this package began.
+// Start is when the incidents of this package started.
 var Start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// Receiver is whom the notices are for.
+// Receiver is the receiver of the notifications.
 const Receiver = "ops"
 
-// Fired tells of a dependency that is down, and of two nodes that paused.
+// Fired: a dependency is down, and two nodes are paused.
 func Fired() alerting.Notification {
 	n := notice(alerting.NotificationFired, 1, 2*time.Second)
 	n.Incident = incident()
 	return n
 }
 
-// Developed tells that a third node paused, and that the first runs again.
+// Developed: a third node is paused, and the first runs again.
 func Developed() alerting.Notification {
 	n := notice(alerting.NotificationDeveloped, 2, 40*time.Second)
 	n.Incident = incident()
@@ -37,7 +37,7 @@ func Developed() alerting.Notification {
 	return n
 }
 
-// Reminder tells four hours later that it still goes on, now and then.
+// Reminder: four hours later the incident is still firing, and flapping.
 func Reminder() alerting.Notification {
 	n := notice(alerting.NotificationReminder, 3, 4*time.Hour)
 	n.Incident = Developed().Incident
@@ -45,7 +45,7 @@ func Reminder() alerting.Notification {
 	return n
 }
 
-// Resolved tells that it is over.
+// Resolved: the incident is resolved.
 func Resolved() alerting.Notification {
 	n := notice(alerting.NotificationResolved, 4, 5*time.Hour)
 	n.Incident = Developed().Incident
@@ -60,7 +60,7 @@ func Resolved() alerting.Notification {
 	return n
 }
 
-// Machine tells of a machine by which nodes of two clusters are down.
+// Machine: nodes of two clusters are down because of one host.
 func Machine() alerting.Notification {
 	n := notice(alerting.NotificationFired, 1, 40*time.Second)
 	down := func(cluster, node string) alerting.Member {
@@ -80,7 +80,7 @@ func Machine() alerting.Notification {
 	return n
 }
 
-// Nodes tells of two nodes of a cluster that went down together.
+// Nodes: two nodes of a cluster went down together.
 func Nodes() alerting.Notification {
 	n := notice(alerting.NotificationFired, 1, 50*time.Second)
 	down := func(node string, after time.Duration) alerting.Member {
@@ -99,7 +99,7 @@ func Nodes() alerting.Notification {
 	return n
 }
 
-// NodesDeveloped tells that the first of them is back, and that the other one is not.
+// NodesDeveloped: the first of them is up again.
 func NodesDeveloped() alerting.Notification {
 	n := Nodes()
 	n.Kind, n.At, n.ID = alerting.NotificationDeveloped, Start.Add(2*time.Minute), alerting.NotificationID("20260301T120000-9c3d", Receiver, 2)
@@ -109,7 +109,7 @@ func NodesDeveloped() alerting.Notification {
 	return n
 }
 
-// NodesResolved tells that both are back.
+// NodesResolved: both are up again.
 func NodesResolved() alerting.Notification {
 	n := NodesDeveloped()
 	n.Kind, n.At, n.ID, n.News = alerting.NotificationResolved, Start.Add(5*time.Minute), alerting.NotificationID("20260301T120000-9c3d", Receiver, 3), nil
@@ -118,8 +118,7 @@ func NodesResolved() alerting.Notification {
 	return n
 }
 
-// Deployment sums up a deployment that restarted three nodes, and after which one
-// of them is slow.
+// Deployment: a deployment restarted three nodes, and one of them is slow.
 func Deployment() alerting.Notification {
 	n := notice(alerting.NotificationDeployment, 1, 10*time.Minute)
 	n.ID = alerting.NotificationID("deployment-7", Receiver, 1)
@@ -141,7 +140,7 @@ func Deployment() alerting.Notification {
 	return n
 }
 
-// Hostile tells what a target made up to do harm, in every text.
+// Hostile has malicious text from a target in every field.
 func Hostile() alerting.Notification {
 	n := Developed()
 	evil := "<!channel> @here </b><a href=x>&amp; `code` \x1b[31m\u202e<https://evil.example|click>\n*bold* " + strings.Repeat("界", 2000)
@@ -216,8 +215,8 @@ func member(f checks.Finding, after time.Duration) alerting.Member {
 	return alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: f, Since: since, Last: since}, Cluster: "shop", CameBack: []time.Time{since}}
 }
 
-// Now is a notice as if it were written now: receivers that are asked for what
-// is newer than a notice go by its time.
+// Now sets the time of a notification to now, for receivers that are searched by
+// time.
 func Now(n alerting.Notification) alerting.Notification {
 	n.At = time.Now()
 	return n

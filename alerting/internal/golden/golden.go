@@ -1,5 +1,5 @@
-// Package golden compares what tests of receivers get with files that are looked
-// at by people. With -update, the files are written anew.
+// Package golden compares the output of receivers in tests with reviewed files. The
+// flag -update writes the files.
 package golden
 
 import (
@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// Compare demands that got is what the file of that name in testdata has.
+// Compare fails the test if got differs from the file with a name in testdata.
 func Compare(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)

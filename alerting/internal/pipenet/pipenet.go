@@ -1,6 +1,6 @@
-// Package pipenet is a network in memory, for tests: servers that are reached
-// over pipes. In a testing/synctest bubble a goroutine that waits for a pipe
-// waits durably, so that time goes by; one that waits for a socket does not.
+// Package pipenet is a network in memory for tests: connections are pipes. In a
+// testing/synctest bubble, time advances while goroutines wait for a pipe, but not
+// while they wait for a socket.
 package pipenet
 
 import (
@@ -10,14 +10,14 @@ import (
 	"sync"
 )
 
-// A Listener accepts the connections that its client opens.
+// A Listener accepts connections of its Client.
 type Listener struct {
 	conns  chan net.Conn
 	closed chan struct{}
 	close  sync.Once
 }
 
-// Listen makes a Listener.
+// Listen returns a Listener.
 func Listen() *Listener {
 	return &Listener{conns: make(chan net.Conn), closed: make(chan struct{})}
 }
@@ -38,11 +38,11 @@ func (l *Listener) Close() error {
 	return nil
 }
 
-// Addr is a loopback address where nothing listens.
+// Addr returns a loopback address on which nothing listens.
 func (l *Listener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
 
-// Client opens every connection to the listener, whatever the address. It keeps
-// none open: who waits for the next request would wait for ever.
+// Client returns a client that connects to the listener for every URL. It keeps no
+// connections open, because an idle connection would block forever.
 func (l *Listener) Client() *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: l.dial, DisableKeepAlives: true}}
 }

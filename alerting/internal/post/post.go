@@ -1,8 +1,8 @@
-// Package post hands a body to a receiver over HTTP, and says what became of it
-// in the terms of package alerting: taken, to be tried again, or refused.
+// Package post sends a body to a receiver over HTTP and classifies the response in
+// terms of package alerting: success, Retriable, or Permanent.
 //
-// What comes back is hostile: it is read to a bound, and shown only where the
-// address is no secret. No error shows the address.
+// Responses are hostile: they are read up to a bound and shown only if the URL is no
+// secret. No error contains the URL.
 package post
 
 import (
@@ -10,26 +10,29 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"time"
 
 	"stickwatch/alerting"
 	"stickwatch/probes"
 )
 
-// Timeout bounds an exchange with a receiver, from name resolution to the last
-// byte read. It is generous: a receiver that took a message and is cut off
-// before it says so gets the message twice.
+// Timeout bounds a request, from name resolution to the last byte of the response. It
+// is generous, because a receiver that is interrupted before it responds gets the
+// message twice.
 const Timeout = 20 * time.Second
 
-// maxAnswer is how much of an answer is read, in bytes, so that its connection
-// can be used again.
+// maxAnswer bounds the bytes read of a response. A response read to its end allows
+// the reuse of the connection.
 const maxAnswer = 64 << 10
 
-// Client is base with a time-out, if it has none, and without redirects to
-// elsewhere. A nil base is a new client.
+// Client returns a copy of base with a timeout, if it has none, and without redirects
+// to other hosts. A nil base means a new client.
 func Client(base *http.Client) *http.Client {
 	if base == nil {
 		base = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
@@ -40,9 +43,8 @@ func Client(base *http.Client) *http.Client {
 	return &c
 }
 
-// stayHere follows a redirect only where the message goes on as it is, to the
-// same place: another host was never meant to read it, and a POST that becomes
-// a GET is lost without a word.
+// stayHere allows a redirect only with the same method and to the same host. Another
+// host must not read the message, and a POST that becomes a GET would be lost.
 func stayHere(next *http.Request, via []*http.Request) error {
 	first := via[0]
 	same := next.URL.Scheme == first.URL.Scheme && next.URL.Host == first.URL.Host && next.Method == first.Method
@@ -52,15 +54,16 @@ func stayHere(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// A Endpoint is an address that takes messages.
+// An Endpoint is a URL that accepts messages.
 type Endpoint struct {
 	Client *http.Client // from Client
 	URL    *url.URL
-	Quote  func(answer string) string // what of a refusal is shown; nil: nothing, since error pages repeat the address
+	Quote  func(answer string) string // returns the part of a refusal to show; nil: nothing, because error pages may contain the URL
 }
 
-// Post sends a body with headers, which it may add to. Its error is an alerting.Retriable or an
-// alerting.Permanent, around a Refusal if there was an answer.
+// Post sends a body with headers, to which it may add. Its error is an
+// alerting.Retriable or an alerting.Permanent, which wraps a Refusal if there was a
+// response.
 func (b Endpoint) Post(ctx context.Context, header http.Header, body []byte) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.URL.String(), bytes.NewReader(body))
 	if err != nil {
@@ -75,7 +78,7 @@ func (b Endpoint) Post(ctx context.Context, header http.Header, body []byte) err
 		return alerting.Retriable{Err: Unaddressed(err)}
 	}
 	defer res.Body.Close()
-	// An answer that breaks off has still said its status.
+	// The status is valid even if the response is incomplete.
 	answer, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	refusal := Refusal{Status: res.StatusCode}
 	if b.Quote != nil {
@@ -84,8 +87,8 @@ func (b Endpoint) Post(ctx context.Context, header http.Header, body []byte) err
 	return Classify(refusal, res.Header, time.Now())
 }
 
-// Unaddressed is an error of net/http without the address that it names, since
-// the path of a webhook is its password.
+// Unaddressed removes the URL from an error of net/http, because the path of a
+// webhook is its password.
 func Unaddressed(err error) error {
 	for {
 		wrapped, ok := errors.AsType[*url.Error](err)
@@ -94,4 +97,93 @@ func Unaddressed(err error) error {
 		}
 		err = wrapped.Err
 	}
+}
+
+// A Refusal is an HTTP response that did not accept a message.
+type Refusal struct {
+	Status int
+	Answer string // the part to show; "": nothing
+}
+
+func (r Refusal) Error() string {
+	text := fmt.Sprintf("got status %d %s", r.Status, http.StatusText(r.Status))
+	if r.Status >= 300 && r.Status < 400 {
+		text += ", a redirect that is not followed"
+	}
+	if r.Answer != "" {
+		text += fmt.Sprintf(": %q", r.Answer)
+	}
+	return text
+}
+
+// RepairPause is the time between attempts until somebody has corrected the
+// configuration or the receiver, such as a password or a URL.
+const RepairPause = time.Minute
+
+// repairable are the statuses that are not about the message. Like a redirect that is
+// not followed, they last until the configuration or the receiver is corrected.
+var repairable = []int{
+	http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired,
+}
+
+// Classify returns nil if a response accepted the message, or r as an
+// alerting.Retriable or alerting.Permanent. It is Permanent only if the message
+// itself can never be accepted.
+func Classify(r Refusal, header http.Header, now time.Time) error {
+	switch status := r.Status; {
+	case status >= 200 && status < 300:
+		return nil
+	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
+		return alerting.Retriable{After: RetryAfter(header, now), Err: r}
+	case status < 400, slices.Contains(repairable, status):
+		return alerting.Retriable{After: RepairPause, Err: r}
+	default:
+		return alerting.Permanent{Err: r}
+	}
+}
+
+// maxPause bounds the pause that a receiver may ask for, so that a wrong value does
+// not stop its notifications for days.
+const maxPause = time.Hour
+
+// RetryAfter returns the pause that a response asks for, in seconds or as a date; 0:
+// none. A number of seconds that overflows counts as maxPause.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
+	value := h.Get("Retry-After")
+	seconds, err := strconv.ParseUint(value, 10, 31)
+	switch {
+	case err == nil:
+		return Pause(time.Duration(seconds) * time.Second)
+	case errors.Is(err, strconv.ErrRange):
+		return maxPause
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return Pause(at.Sub(now))
+	}
+	return 0
+}
+
+// Pause bounds the pause that a receiver asked for.
+func Pause(asked time.Duration) time.Duration { return min(max(asked, 0), maxPause) }
+
+// BoundRetryAfter wraps next, or the default transport for nil, for a client library
+// that parses Retry-After itself and fails for large numbers.
+func BoundRetryAfter(next http.RoundTripper) http.RoundTripper {
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	return bounding{next}
+}
+
+type bounding struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (b bounding) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := b.next.RoundTrip(req)
+	if err == nil {
+		if _, bad := strconv.ParseUint(res.Header.Get("Retry-After"), 10, 31); errors.Is(bad, strconv.ErrRange) {
+			res.Header.Set("Retry-After", strconv.Itoa(int(maxPause/time.Second)))
+		}
+	}
+	return res, err
 }

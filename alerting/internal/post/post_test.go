@@ -14,8 +14,8 @@ import (
 	"stickwatch/alerting"
 )
 
-// TestStatusMatrix: every status is taken, tried again, tried again when
-// somebody may have repaired it, or refused for good.
+// TestStatusMatrix: every status is a success, retried, retried after RepairPause, or
+// permanent.
 func TestStatusMatrix(t *testing.T) {
 	again := map[int]time.Duration{408: 0, 425: 0, 429: 0, 401: RepairPause, 403: RepairPause, 404: RepairPause, 405: RepairPause, 407: RepairPause}
 	for status := 200; status < 600; status++ {
@@ -36,7 +36,7 @@ func TestStatusMatrix(t *testing.T) {
 	}
 }
 
-// TestRetryAfterIsObeyed whatever the passing trouble.
+// TestRetryAfterIsObeyed: for every retriable status.
 func TestRetryAfterIsObeyed(t *testing.T) {
 	for _, status := range []int{408, 429, 503} {
 		refusal := Refusal{Status: status}
@@ -72,7 +72,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestRedirects: a message goes on to the same place as it is, or nowhere.
+// TestRedirects: only a redirect to the same host with the same method is followed.
 func TestRedirects(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		t.Error("a message went to another host")
@@ -105,8 +105,8 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// TestErrorsShowNoAddress: whatever goes wrong, the path of the address, which
-// may be a password, is not told.
+// TestErrorsShowNoAddress: no error contains the path of the URL, which may be a
+// password.
 func TestErrorsShowNoAddress(t *testing.T) {
 	const secret = "T000SECRET"
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

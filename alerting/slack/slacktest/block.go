@@ -5,14 +5,14 @@ import (
 	"unicode/utf8"
 )
 
-// attachment is what of Slack's attachments goes with blocks.
+// attachment has the fields of an attachment with blocks.
 type attachment struct {
 	Color    string  `json:"color"`
 	Fallback string  `json:"fallback"`
 	Blocks   []block `json:"blocks"`
 }
 
-// block is any of the kinds that messages of text are made of.
+// block is any of the block types for text.
 type block struct {
 	Type     string `json:"type"`
 	BlockID  string `json:"block_id"`
@@ -29,7 +29,7 @@ type text struct {
 	Verbatim *bool  `json:"verbatim"`
 }
 
-// valid reports whether the block has what its type needs, within limits.
+// valid reports whether the block has the required fields, within limits.
 func (b block) valid() bool {
 	if len(b.BlockID) > maxBlockID {
 		return false
@@ -69,7 +69,7 @@ func (t text) valid(limit int) bool {
 	}
 }
 
-// length is how many characters of text the block has.
+// length returns the number of characters in the block.
 func (b block) length() int {
 	n := 0
 	for _, t := range append(slices.Concat(b.Fields, b.Elements), deref(b.Text)) {

@@ -7,22 +7,20 @@ import (
 	"time"
 )
 
-// A Fault is something that goes wrong with a call. Of its parts that are set,
-// all happen.
+// A Fault makes calls fail. All fields that are set apply.
 type Fault struct {
-	Method string // such as "chat.postMessage", or "webhook"; "": any
-	Times  int    // how often; 0: once, below: for ever
+	Method string // such as "chat.postMessage" or "webhook"; "": any
+	Times  int    // number of calls; 0: one; negative: all
 
-	Latency time.Duration // before anything else
-	Reset   bool          // the connection is reset, and nothing has been done
-	Status  int           // an HTTP status instead of an answer, and nothing has been done
-	After   string        // the Retry-After that comes with Status
-	Error   string        // an error of Slack's, such as "invalid_auth", and nothing has been done
-	Die     bool          // it is done, and the connection is reset before the answer
+	Latency time.Duration // before everything else
+	Reset   bool          // reset the connection without executing the call
+	Status  int           // respond with an HTTP status without executing the call
+	After   string        // the Retry-After header with Status
+	Error   string        // respond with an error code, such as "invalid_auth", without executing the call
+	Die     bool          // execute the call and reset the connection before the response
 }
 
-// Fail lets calls go wrong from now on. Of several faults that fit a call the
-// oldest happens.
+// Fail adds faults. The oldest fault that matches a call applies.
 func (s *Server) Fail(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,14 +32,14 @@ func (s *Server) Fail(faults ...Fault) {
 	}
 }
 
-// Mend forgets all faults.
+// Mend removes all faults.
 func (s *Server) Mend() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
 }
 
-// fault takes the next fault of a method, and notes the call.
+// fault records a call and returns the fault that applies to it.
 func (s *Server) fault(method string) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +57,7 @@ func (s *Server) fault(method string) Fault {
 	return Fault{}
 }
 
-// faulty lets the calls of a method go wrong.
+// faulty applies faults to the calls of a method.
 func (s *Server) faulty(method string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f := s.fault(method)
@@ -87,7 +85,7 @@ func (s *Server) faulty(method string, next http.Handler) http.Handler {
 	})
 }
 
-// wait reports whether somebody still waits for the answer after it.
+// wait waits and reports whether the client still waits for the response.
 func (s *Server) wait(r *http.Request, d time.Duration) bool {
 	if d == 0 {
 		return true
@@ -103,7 +101,7 @@ func (s *Server) wait(r *http.Request, d time.Duration) bool {
 	return false
 }
 
-// reset ends the connection by RST instead of FIN.
+// reset closes the connection with RST instead of FIN.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -115,8 +113,8 @@ func reset(w http.ResponseWriter) {
 	conn.Close()
 }
 
-// hookStatus is the HTTP status with which an incoming webhook says an error,
-// after https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks.
+// hookStatus returns the HTTP status of an incoming webhook for an error, see
+// https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks.
 func hookStatus(code string) int {
 	status, ok := map[string]int{
 		"action_prohibited":   http.StatusForbidden,

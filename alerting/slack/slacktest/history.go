@@ -10,7 +10,7 @@ import (
 
 var paging = []string{"cursor", "limit", "oldest", "latest", "inclusive", "include_all_metadata"}
 
-// page answers what lists messages.
+// A page is the response of methods that list messages.
 type page struct {
 	ok
 	Messages         []wireMessage `json:"messages"`
@@ -32,7 +32,7 @@ type wireMessage struct {
 	Metadata    json.RawMessage `json:"metadata,omitempty"`
 }
 
-// history lists what stands in a channel, newest first, without replies.
+// history lists the messages in a channel without replies, newest first.
 func (s *Server) history(args url.Values) any {
 	channel, _ := s.channel(args.Get("channel"))
 	if channel == "" || channel != args.Get("channel") {
@@ -80,7 +80,7 @@ func (s *Server) choose(wanted func(Message) bool) []Message {
 	return found
 }
 
-// within reports whether a message is of the time that is asked for.
+// within reports whether a message is in the requested time range.
 func within(ts string, args url.Values) bool {
 	oldest, latest := args.Get("oldest"), args.Get("latest")
 	return (oldest == "" || order(ts, oldest) > 0) && (latest == "" || order(ts, latest) < 0)
@@ -95,7 +95,7 @@ func order(a, b string) int {
 	return strings.Compare(pad(a), pad(b))
 }
 
-// paged cuts a page; the cursor is the number of its first message.
+// paged returns a page; the cursor is the index of its first message.
 func paged(found []Message, args url.Values) any {
 	limit, _ := strconv.Atoi(args.Get("limit"))
 	if limit <= 0 || limit > 999 {

@@ -6,8 +6,8 @@ import (
 	"net/url"
 )
 
-// hookMessage is what an incoming webhook takes; the library sends some flags
-// of interactive messages with every one.
+// hookMessage is the body for an incoming webhook. The library adds some flags of
+// interactive messages.
 type hookMessage struct {
 	Text            string          `json:"text"`
 	Attachments     json.RawMessage `json:"attachments"`
@@ -19,10 +19,10 @@ type hookMessage struct {
 	DeleteOriginal  bool            `json:"delete_original"`
 }
 
-// maxHook bounds what an incoming webhook reads, in bytes.
+// maxHook bounds the body for an incoming webhook in bytes.
 const maxHook = 1 << 20
 
-// hook posts into the first channel. Unlike the API it answers in plain text.
+// hook posts to the first channel. It responds with plain text.
 func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 	var m hookMessage
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxHook))

@@ -23,7 +23,7 @@ const (
 	maxMetadata    = 8000
 )
 
-// judge returns what Slack would say against a message, "" if nothing.
+// judge returns the error of Slack for a message; "": none.
 func judge(args url.Values) string {
 	var blocks []block
 	var attachments []attachment
@@ -86,7 +86,7 @@ func judgeBlocks(groups [][]block) string {
 	return ""
 }
 
-// decode reads JSON that has documented fields only; "" is nothing.
+// decode parses JSON with documented fields only; "" is valid.
 func decode(text string, into any) bool {
 	if text == "" {
 		return true

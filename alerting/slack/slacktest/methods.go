@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// A method answers a call, with the lock held.
+// A method handles a call. The lock is held.
 type method struct {
 	arguments []string
 	call      func(*Server, url.Values) any
@@ -27,7 +27,7 @@ var methods = map[string]method{
 	"conversations.list":    {[]string{"cursor", "limit", "exclude_archived", "types"}, (*Server).list},
 }
 
-// ok is the beginning of an answer; Error is "" when OK.
+// ok is the beginning of a response; Error is "" if OK is set.
 type ok struct {
 	OK    bool   `json:"ok"`
 	Error string `json:"error,omitempty"`
@@ -35,7 +35,7 @@ type ok struct {
 
 func refusal(code string) ok { return ok{Error: code} }
 
-// answer checks who calls with which arguments.
+// answer checks the caller and the arguments.
 func (s *Server) answer(m method) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil {
@@ -71,7 +71,7 @@ func (s *Server) authTest(url.Values) any {
 	}{ok{OK: true}, "test", "stickwatch"}
 }
 
-// posted answers what stores a message.
+// posted is the response of methods that store a message.
 type posted struct {
 	ok
 	Channel string `json:"channel"`
@@ -96,8 +96,7 @@ func (s *Server) postMessage(args url.Values) any {
 	return posted{ok{OK: true}, channel, m.TS}
 }
 
-// update changes what it is given, and what it is not given stays; but text
-// without blocks takes the place of earlier blocks.
+// update changes the given fields. Text without blocks replaces earlier blocks.
 func (s *Server) update(args url.Values) any {
 	channel, _ := s.channel(args.Get("channel"))
 	if channel != args.Get("channel") { // a name will not do here

@@ -1,9 +1,8 @@
-// Package slacktest is a Slack of one's own on loopback: the few methods that
-// stickwatch calls, with Slack's checks of what it is sent, and with faults.
+// Package slacktest is a fake of Slack on loopback with the methods that stickwatch
+// calls, the checks of Slack, and faults.
 //
-// It decodes what arrives by itself, knowing nothing of the library that sent
-// it, and is stricter than Slack: an argument or a field that Slack does not
-// document is refused here, and ignored there.
+// It decodes requests without the client library and is stricter than Slack: it
+// refuses arguments and fields that Slack does not document and ignores.
 package slacktest
 
 import (
@@ -18,31 +17,31 @@ import (
 	"stickwatch/alerting/internal/pipenet"
 )
 
-// Token is the only one that is valid.
+// Token is the only valid token.
 const Token = "xoxb-test-token"
 
-// HookPath is the secret part of the incoming webhook's address.
+// HookPath is the secret path of the incoming webhook.
 const HookPath = "/services/T00000000/B00000000/hooksecret"
 
 // A Server is a workspace with a few channels.
 type Server struct {
 	http  *httptest.Server
 	pipes *pipenet.Listener // nil: the server listens on loopback
-	done  chan struct{}     // closed when the server closes: delayed answers stop waiting
+	done  chan struct{}     // closed when the server closes, which ends delayed responses
 
 	mu       sync.Mutex
 	channels []string // names; the position makes the id
 	messages []Message
 	faults   []Fault
 	calls    []string
-	last     int // number of the newest message
+	last     int // number of the latest message
 }
 
-// A Message is what a channel shows.
+// A Message is a message in a channel.
 type Message struct {
 	Channel     string // its id
-	TS          string // unique, and growing
-	Thread      string // TS of the message that it replies to; "": it stands in the channel
+	TS          string // unique and increasing
+	Thread      string // TS of the message that it replies to; "": none
 	Text        string
 	Attachments string // JSON
 	Blocks      string // JSON
@@ -50,15 +49,15 @@ type Message struct {
 	Edits       int
 }
 
-// New starts a workspace with channels of these names; without any, with "ops".
+// New starts a workspace with channels; without names, with "ops".
 func New(channels ...string) *Server {
 	s := workspace(channels)
 	s.http = httptest.NewServer(s.mux())
 	return s
 }
 
-// NewInMemory is New, but only the workspace's Client reaches it: it works in a
-// testing/synctest bubble, where seconds of latency cost none.
+// NewInMemory starts a workspace that only its Client can reach. It works in a
+// testing/synctest bubble, in which latency takes no time.
 func NewInMemory(channels ...string) *Server {
 	s := workspace(channels)
 	s.pipes = pipenet.Listen()
@@ -83,13 +82,13 @@ func (s *Server) mux() *http.ServeMux {
 	return mux
 }
 
-// Close ends the server and every answer under way.
+// Close stops the server and interrupts responses in progress.
 func (s *Server) Close() {
 	close(s.done)
 	s.http.Close()
 }
 
-// Client reaches the workspace.
+// Client returns a client for the workspace.
 func (s *Server) Client() *http.Client {
 	if s.pipes != nil {
 		return s.pipes.Client()
@@ -97,35 +96,34 @@ func (s *Server) Client() *http.Client {
 	return s.http.Client()
 }
 
-// URL is the address of the API; it ends in a slash.
+// URL returns the URL of the API, with a trailing slash.
 func (s *Server) URL() string { return s.http.URL + "/api/" }
 
-// HookURL is the address of an incoming webhook into the first channel.
+// HookURL returns the URL of an incoming webhook for the first channel.
 func (s *Server) HookURL() string { return s.http.URL + HookPath }
 
-// ChannelID is the id of a channel by its name.
+// ChannelID returns the ID of a channel.
 func (s *Server) ChannelID(name string) string {
 	id, _ := s.channel("#" + name)
 	return id
 }
 
-// Messages are all that were posted and not deleted, oldest first, as they are
-// now.
+// Messages returns the current messages that are not deleted, oldest first.
 func (s *Server) Messages() []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.messages)
 }
 
-// Calls are the methods that were called, in order, failed ones included; the
-// incoming webhook is "webhook".
+// Calls returns the called methods in order, including failed calls; the incoming
+// webhook is "webhook".
 func (s *Server) Calls() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.calls)
 }
 
-// Delete removes a message, as somebody in the channel might.
+// Delete removes a message, as a user might.
 func (s *Server) Delete(ts string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,7 +135,7 @@ func (s *Server) Delete(ts string) {
 	}
 }
 
-// channel resolves an id, or a name with or without its "#".
+// channel resolves an ID, or a name with or without "#".
 func (s *Server) channel(wanted string) (id string, ok bool) {
 	for i, name := range s.channels {
 		id := fmt.Sprintf("C%08dX", i)
@@ -148,7 +146,7 @@ func (s *Server) channel(wanted string) (id string, ok bool) {
 	return "", false
 }
 
-// add puts a message at the end; the caller holds the lock.
+// add appends a message; the caller holds the lock.
 func (s *Server) add(m Message) Message {
 	s.last++
 	m.TS = fmt.Sprintf("%d.%06d", time.Now().Unix(), s.last)
@@ -156,8 +154,7 @@ func (s *Server) add(m Message) Message {
 	return m
 }
 
-// find returns the message with a timestamp, nil if there is none; the caller
-// holds the lock.
+// find returns the message with a timestamp, or nil; the caller holds the lock.
 func (s *Server) find(channel, ts string) *Message {
 	for i := range s.messages {
 		if m := &s.messages[i]; m.Channel == channel && m.TS == ts {

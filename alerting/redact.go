@@ -1,0 +1,83 @@
+package alerting
+
+import (
+	"context"
+
+	"stickwatch/probes"
+)
+
+// RedactErrors returns a Notifier whose errors contain none of the secrets. A
+// receiver may repeat a request in its error message, and errors are shown in the
+// log, the outbox, and on the page. The result implements Finder and Keeper if n
+// does.
+func RedactErrors(n Notifier, secrets ...string) Notifier {
+	d := redactor{n, secrets}
+	finder, finds := n.(Finder)
+	keeper, keeps := n.(Keeper)
+	switch {
+	case finds && keeps:
+		return struct {
+			redactor
+			redactingFinder
+			redactingKeeper
+		}{d, redactingFinder{finder, secrets}, redactingKeeper{keeper, secrets}}
+	case finds:
+		return struct {
+			redactor
+			redactingFinder
+		}{d, redactingFinder{finder, secrets}}
+	case keeps:
+		return struct {
+			redactor
+			redactingKeeper
+		}{d, redactingKeeper{keeper, secrets}}
+	default:
+		return d
+	}
+}
+
+type redactor struct {
+	notifier Notifier
+	secrets  []string
+}
+
+func (d redactor) Notify(ctx context.Context, n Notification) (DeliveryRef, error) {
+	deliveryRef, err := d.notifier.Notify(ctx, n)
+	return deliveryRef, redact(err, d.secrets)
+}
+
+type redactingFinder struct {
+	finder  Finder
+	secrets []string
+}
+
+func (d redactingFinder) Find(ctx context.Context, n Notification) (DeliveryRef, bool, error) {
+	deliveryRef, found, err := d.finder.Find(ctx, n)
+	return deliveryRef, found, redact(err, d.secrets)
+}
+
+type redactingKeeper struct {
+	keeper  Keeper
+	secrets []string
+}
+
+func (d redactingKeeper) Keep(ctx context.Context, open []Incident) error {
+	return redact(d.keeper.Keep(ctx, open), d.secrets)
+}
+
+// A redactedError wraps an error and has its text without secrets.
+type redactedError struct {
+	text string
+	err  error
+}
+
+func (e redactedError) Error() string { return e.text }
+
+func (e redactedError) Unwrap() error { return e.err }
+
+func redact(err error, secrets []string) error {
+	if err == nil {
+		return nil
+	}
+	return redactedError{probes.Conceal(err.Error(), secrets...), err}
+}

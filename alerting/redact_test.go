@@ -1,0 +1,62 @@
+package alerting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// An echo is a Notifier that returns an error.
+type echo struct{ err error }
+
+func (e echo) Notify(context.Context, Notification) (DeliveryRef, error) { return DeliveryRef{}, e.err }
+
+type findingEcho struct{ echo }
+
+func (e findingEcho) Find(context.Context, Notification) (DeliveryRef, bool, error) {
+	return DeliveryRef{}, false, e.err
+}
+
+type keepingEcho struct{ echo }
+
+func (e keepingEcho) Keep(context.Context, []Incident) error { return e.err }
+
+// TestRedactErrors: errors contain no secret and keep their type, and a Notifier
+// keeps its other methods.
+func TestRedactErrors(t *testing.T) {
+	const secret = "hunter2-hunter2"
+	said := fmt.Errorf("got status 400: %q", "Authorization: Bearer "+secret)
+	for _, err := range []error{Permanent{Err: said}, Retriable{After: 7, Err: said}, said} {
+		for _, n := range []Notifier{echo{err}, findingEcho{echo{err}}, keepingEcho{echo{err}}} {
+			d := RedactErrors(n, secret)
+			_, wasFinder := n.(Finder)
+			finder, isFinder := d.(Finder)
+			_, wasKeeper := n.(Keeper)
+			keeper, isKeeper := d.(Keeper)
+			if wasFinder != isFinder || wasKeeper != isKeeper {
+				t.Errorf("%T: it can do something else", n)
+			}
+			_, got := d.Notify(t.Context(), Notification{})
+			all := []error{got}
+			if isFinder {
+				_, _, err := finder.Find(t.Context(), Notification{})
+				all = append(all, err)
+			}
+			if isKeeper {
+				all = append(all, keeper.Keep(t.Context(), nil))
+			}
+			for _, got := range all {
+				if text := fmt.Sprintf("%v %+v %q", got, got, got); strings.Contains(text, secret) || !strings.Contains(text, "Bearer ***") {
+					t.Errorf("%T: got %s", n, text)
+				}
+				was, _ := errors.AsType[Retriable](err)
+				is, _ := errors.AsType[Retriable](got)
+				if was.After != is.After {
+					t.Errorf("%T: got a pause of %s, want %s", n, is.After, was.After)
+				}
+			}
+		}
+	}
+}

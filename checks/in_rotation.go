@@ -1,0 +1,194 @@
+package checks
+
+import (
+	"slices"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// inRotation finds ready nodes that get no clients, and failing nodes that do.
+func inRotation(v *timeline) []Finding {
+	var list []Finding
+	for _, n := range v.Cluster.Nodes {
+		state := v.rotationStates[n.ID]
+		if state.Sure && v.ready(n.ID) {
+			list = append(list, ejected(v, n, "", state))
+		}
+		if f, ok := wasEjected(v, n); ok {
+			list = append(list, f)
+		}
+		if v.ready(n.ID) {
+			for _, e := range state.Elsewhere {
+				list = append(list, ejected(v, n, e.frontend, e.rotationState))
+			}
+		}
+		if f, ok := failingInRotation(v.outcomes, n); ok {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// ejected returns the finding that the whole balancer, or one of its addresses,
+// leaves out a node.
+func ejected(v *timeline, n probes.Node, frontend string, p rotationState) Finding {
+	f := about(NodeEjected, Warning, n.ID)
+	f.Target = frontend
+	f.Summary = msg(MsgEjected, Args{Node: n.ID, Address: frontend})
+	if m := v.nodeHistory[n.ID]; passing(v, m) {
+		f.Severity, f.passing = Info, true
+		if v.Started.Sub(m.Back) <= v.aftermath {
+			f.Summary = msg(MsgNotTakenBackYet, Args{Node: n.ID, Address: frontend, Since: m.Back})
+		}
+	}
+	f.Evidence = append([]Message{withProof(p.Proof, p.Reason), askedDirectly(v.direct[n.ID].Primary)}, limited(evidenceRecords(v.nodeStates, n, p.Reason))...)
+	if t := v.Cluster.Balancer.FailTimeout; t > 0 && v.Cluster.Balancer.Method != probes.MethodCookie {
+		f.Remedy = msg(MsgWaitFailTimeout, Args{Duration: t, Server: n.ServerName()})
+		return f
+	}
+	f.Remedy = msg(MsgCheckServerState, Args{Server: n.ServerName()})
+	return f
+}
+
+// longestPassing is how long a node that fails again and again may be left out before
+// that is a warning of its own. longestDebt is the same for httpd, also for a node
+// that does not fail.
+const (
+	longestPassing = 2 * time.Minute
+	longestDebt    = 5 * time.Minute
+)
+
+// passing reports whether the balancer leaves a node out for no longer than after any
+// failure, so that it takes the node back by itself. httpd counts the requests of
+// clients with a route against their node (mod_proxy_balancer,
+// proxy_balancer_pre_request): a node that has lost its clients to others gets new
+// ones only when the counts are even, and looks left out until then.
+func passing(v *timeline, m NodeHistory) bool {
+	since, wait, longest := m.Out, v.aftermath, longestPassing+v.aftermath
+	if m.Back.After(since) {
+		since = m.Back
+	}
+	if v.Cluster.Balancer.Method == probes.MethodCookie && slices.ContainsFunc(v.answers, func(a *answer) bool { return a.HasRoute }) {
+		wait, longest = longestDebt, longestDebt
+	}
+	return v.Started.Sub(since) <= wait && v.Started.Sub(m.Out) <= longest
+}
+
+// wasEjected finds that n was ejected between two rounds, and is back. No client of
+// ours met the ejection; the balancer reports it afterwards.
+func wasEjected(v *timeline, n probes.Node) (Finding, bool) {
+	past := v.nodeHistory[n.ID].Ejections
+	if len(past) == 0 || !v.ready(n.ID) || v.rotationStates[n.ID].Sure {
+		return Finding{}, false
+	}
+	last := past[len(past)-1]
+	f := about(NodeEjected, Warning, n.ID)
+	f.over = true
+	f.Summary = msg(MsgWasEjected, Args{Node: n.ID, Since: last.From, At: last.To})
+	for _, e := range slices.Backward(past) {
+		f.Evidence = append(f.Evidence, withProof(byBalancer, e.Words))
+	}
+	f.Evidence = append(limited(f.Evidence), askedDirectly(v.direct[n.ID].Primary))
+	if d, ok := v.disruptionAt(n.ID, last.To); ok && !d.Gone.IsZero() {
+		f.Severity, f.passing = Info, true
+	}
+	f.Remedy = msg(MsgFindMoment, Args{Node: n.ID})
+	return f, true
+}
+
+// failingInRotation finds that clients which the balancer sent to n failed, or that
+// its log shows failed tries on n, which clients need not notice while another node
+// answers. It finds nothing while no node is up: the balancer has no choice, and its
+// own errors are a finding.
+func failingInRotation(v *outcomes, n probes.Node) (Finding, bool) {
+	if v.noneUp() {
+		return Finding{}, false
+	}
+	seen := failuresOf(v, n.ID)
+	if len(seen) == 0 {
+		if !triedWithoutAnswer(v.nodeStates, n) {
+			return Finding{}, false
+		}
+		seen = []Message{askedDirectly(v.direct[n.ID].Primary)}
+	}
+	f := about(NodeFailingInRotation, Critical, n.ID)
+	f.erring = v.failsDirectly(n.ID)
+	f.harm = harmSpan(failedOn(v, n.ID))
+	f.Summary = msg(MsgFailsInRotation, Args{Node: n.ID})
+	f.Evidence = seen
+	if word, ok := balancerRecord(v.nodeStates, n); ok {
+		f.Evidence = append(f.Evidence, word)
+	}
+	f.Evidence = append(f.Evidence, ejectionBudget(v, n))
+	f.Remedy = msg(MsgTakeOut, Args{Node: n.ID})
+	return f, true
+}
+
+// failuresOf returns the first requests of this round that failed because of a node,
+// as evidence.
+func failuresOf(v *outcomes, node string) []Message {
+	var seen []func() Message
+	triedFirst := 0
+	for _, a := range v.answers {
+		if a.failedNode == node {
+			seen = append(seen, func() Message { return msg(MsgClientGot, Args{Client: a.trace.Client, Why: new(describe(a.Exchange))}) })
+		}
+		if slices.Contains(a.upstreamsTried, node) {
+			triedFirst++
+		}
+	}
+	for _, e := range v.frontends {
+		for _, ex := range e.plain() {
+			if v.attributePlainFailure(ex) == node {
+				seen = append(seen, func() Message { return msg(MsgPlainRequestGot, Args{Why: new(describe(ex))}) })
+			}
+		}
+	}
+	if triedFirst > 0 {
+		seen = append(seen, func() Message { return msg(MsgTriedFirst, Args{Count: triedFirst}) })
+	}
+	return fewOf(seen, func(word func() Message) Message { return word() })
+}
+
+// failedOn returns the failed requests that are attributed to a node, including those
+// of canaries since the previous round.
+func failedOn(v *outcomes, node string) []*answer {
+	return slices.DeleteFunc(slices.Clone(v.allAnswers), func(a *answer) bool { return a.failedNode != node })
+}
+
+// triedWithoutAnswer reports whether nginx's error log shows ongoing tries on a node
+// that fails when asked directly. A single failure may be a trial of an ejected
+// server. The log alone proves nothing, since other balancers may write to it.
+func triedWithoutAnswer(v *nodeStates, n probes.Node) bool {
+	l, ok := loggedFailuresOf(v, n)
+	return ok && !n.Down && v.failsDirectly(n.ID) && l.RunOfWorker > 1 && l.goesOn() && !l.ejected()
+}
+
+// balancerRecord returns the balancer's own evidence about a failing node.
+func balancerRecord(v *nodeStates, n probes.Node) (word Message, ok bool) {
+	if l, ok := loggedFailuresOf(v, n); ok && !l.last().IsZero() {
+		return msg(MsgFailedTries, Args{Name: l.source, Count: l.Run, Server: n.ServerName(), At: l.last(), Reason: l.detail}), true
+	}
+	for _, r := range v.records(n) {
+		if r.State != probes.ServerUnknown {
+			return recorded(r), true
+		}
+	}
+	return Message{}, false
+}
+
+// failureRate returns the share of the requests first sent to a node that failed; 1
+// if none was observed.
+func failureRate(v *outcomes, node string) float64 {
+	failed, all := 0, v.answersFrom(node)
+	for _, a := range v.answers {
+		if a.failedNode == node || slices.Contains(a.upstreamsTried, node) {
+			failed, all = failed+1, all+1
+		}
+	}
+	if failed == 0 {
+		return 1
+	}
+	return float64(failed) / float64(all)
+}

@@ -1,0 +1,126 @@
+package checks_test
+
+import "stickwatch/probes"
+
+// failing returns a healthy round with a node that fails when asked directly.
+func failing(change func(*round)) func() *round {
+	return from(threeNodes, func(r *round) {
+		r.visit("node1", "node1", "node1")
+		r.visit("node3", "node3", "node3")
+		r.direct("node2", page(testPage, 500))
+		change(r)
+	})
+}
+
+var inRotation = []string{"warning node_down/node2", "critical node_failing_in_rotation/node2 <- node_down/node2"}
+
+var failingSpecs = []spec{
+	{
+		name: "it signed the error",
+		round: changed(func(r *round) {
+			r.Traces[1].Steps[3].Status = 500
+		}),
+		want: []string{
+			"critical session_failing/node2",
+			"critical node_failing_in_rotation/node2 <- session_failing",
+		},
+	},
+	{
+		name: "a client targeted at it got an error",
+		round: failing(func(r *round) {
+			w := r.visit("")
+			w.Expected, w.Steps[0].Status = "node2", 502
+		}),
+		want: inRotation,
+	},
+	{
+		name: "its own session's client got no answer in time",
+		round: failing(func(r *round) {
+			w := r.visit("node2", "")
+			w.Steps[1].Exchange = hung(testPage)
+		}),
+		want: inRotation,
+	},
+	{
+		name:  "it is the only one that fails, and a client got an error",
+		round: failing(func(r *round) { r.visit("").Steps[0].Status = 502 }),
+		want:  inRotation,
+	},
+	{
+		name:  "it is the only one that fails, and a plain request got an error",
+		round: failing(func(r *round) { r.Balancers[0].Primary.Status = 502 }),
+		want:  inRotation,
+	},
+	{
+		name: "its session page fails, and nothing else",
+		round: changed(func(r *round) {
+			session := page(testPage, 500)
+			r.node("node2").Primary, r.node("node2").Session = page("/status", 200), &session
+			r.leave("node2")
+			r.visit("").Steps[0].Status = 500
+		}),
+		want: []string{
+			"warning page_failing/node2 /cluster/test",
+			"critical node_failing_in_rotation/node2 <- page_failing/node2 /cluster/test",
+		},
+	},
+	{
+		name: "a client targeted at it is redirected in circles, and so are we",
+		round: failing(func(r *round) {
+			circles := page(testPage, 302)
+			circles.Failure, circles.Error = probes.FailureRedirect, "redirect loop"
+			r.direct("node2", circles)
+			w := r.visit("")
+			w.Expected, w.Steps[0].Exchange = "node2", circles
+		}),
+		want: inRotation,
+	},
+	{
+		name: "it was tried first, and another node answered",
+		round: changed(func(r *round) {
+			r.down("node2")
+			r.visit("10.0.0.2:8080, 10.0.0.3:8080")
+		}),
+		want: inRotation,
+	},
+	{
+		name:  "tried with an answer: it answered with a redirect to another upstream",
+		round: changed(func(r *round) { r.visit("10.0.0.2:8080 : 10.0.0.3:8080") }),
+	},
+	{
+		name:  "not in rotation: no client got an error",
+		round: failing(func(*round) {}),
+		want:  []string{"warning node_down/node2"},
+	},
+	{
+		name: "not in rotation: a client targeted at a well node got the error",
+		round: failing(func(r *round) {
+			w := r.visit("")
+			w.Expected, w.Steps[0].Status = "node1", 500
+		}),
+		want: []string{"warning node_down/node2"},
+	},
+	{
+		name: "not in rotation: the balancer did not even take the connection",
+		round: failing(func(r *round) {
+			r.visit("").Steps[0].Exchange = probes.Exchange{At: began, Path: testPage, Failure: probes.FailureTimeout}
+		}),
+		want: []string{"warning node_down/node2"},
+	},
+	{
+		name: "the node is not known: two nodes fail",
+		round: failing(func(r *round) {
+			r.direct("node3", refused(testPage))
+			r.visit("").Steps[0].Status = 500
+		}),
+		want: []string{"warning node_down/node2", "warning node_down/node3"},
+	},
+	{
+		name: "a backup that fails is not asked",
+		round: failing(func(r *round) {
+			r.Cluster.Nodes[1].Backup = true
+			r.visit("").Steps[0].Status = 500
+		}),
+		want: []string{"warning node_down/node2"},
+	},
+}

@@ -1,0 +1,96 @@
+package checks
+
+import (
+	"time"
+
+	"stickwatch/probes"
+)
+
+// latency finds nodes and balancer addresses that answer slowly.
+func latency(v *outcomes) []Finding {
+	limit := v.Cluster.Limits.Slow
+	if limit <= 0 {
+		return nil
+	}
+	var list []Finding
+	for _, o := range v.active {
+		if ex, ok := slowest(directExchanges(o), limit); ok {
+			f := about(Slow, Warning, o.Node)
+			f.Summary = msg(MsgSlowNode, Args{Node: o.Node, Duration: round(ex.Timing.Total), Limit: limit})
+			f.Evidence = []Message{phases(ex)}
+			f.Remedy = msg(MsgFindLoad, Args{Node: o.Node})
+			list = append(list, f)
+		}
+	}
+	for _, e := range v.frontends {
+		if ex, ok := slowest(e.plain(), limit); ok {
+			f := Finding{Code: Slow, Severity: Warning, Target: e.name}
+			f.Summary = msg(MsgSlowBalancer, Args{Address: e.name, Duration: round(ex.Timing.Total), Limit: limit})
+			f.Evidence = []Message{phases(ex)}
+			f.Remedy = msg(MsgCompareDirect, Args{})
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// slowest returns the slowest complete answer above limit. A missing answer is
+// another finding.
+func slowest(exchanges []probes.Exchange, limit time.Duration) (probes.Exchange, bool) {
+	var worst probes.Exchange
+	for _, ex := range exchanges {
+		if ex.Failure == "" && ex.Timing.Total > max(limit, worst.Timing.Total) {
+			worst = ex
+		}
+	}
+	return worst, worst.Timing.Total > 0
+}
+
+func phases(ex probes.Exchange) Message {
+	t := ex.Timing
+	return msg(MsgPhases, Args{Why: new(describe(ex)), Timing: probes.Timing{
+		DNS: round(t.DNS), Connect: round(t.Connect), TLS: round(t.TLS), FirstByte: round(t.FirstByte),
+	}})
+}
+
+func round(d time.Duration) time.Duration {
+	if d > time.Second {
+		return d.Round(10 * time.Millisecond)
+	}
+	return d.Round(100 * time.Microsecond)
+}
+
+// certificates finds certificates that expire soon, once for each node and balancer
+// address.
+func certificates(v *outcomes) []Finding {
+	limit := v.Cluster.Limits.CertificateExpiry
+	var list []Finding
+	for _, o := range v.active {
+		if left, ok := expiring(o.Primary, limit); ok {
+			list = append(list, aboutCertificate(about(CertificateExpiring, Warning, o.Node), o.Node, o.Primary, left))
+		}
+	}
+	for _, e := range v.frontends {
+		if left, ok := expiring(e.Primary, limit); ok {
+			f := Finding{Code: CertificateExpiring, Severity: Warning, Target: e.name}
+			list = append(list, aboutCertificate(f, e.name, e.Primary, left))
+		}
+	}
+	return list
+}
+
+// expiring returns the remaining time of a certificate that has less than limit.
+func expiring(ex probes.Exchange, limit time.Duration) (left time.Duration, ok bool) {
+	left = ex.Certificate.Sub(ex.At)
+	return left, !ex.Certificate.IsZero() && left < limit
+}
+
+func aboutCertificate(f Finding, where string, ex probes.Exchange, left time.Duration) Finding {
+	f.Summary = msg(MsgCertificateExpires, Args{Address: where, Duration: left})
+	if left < 0 {
+		f.Summary = msg(MsgCertificateExpired, Args{Address: where})
+	}
+	f.Evidence = []Message{msg(MsgValidUntil, Args{At: ex.Certificate})}
+	f.Remedy = msg(MsgRenewCertificate, Args{})
+	return f
+}

@@ -1,0 +1,280 @@
+package checks
+
+import (
+	"slices"
+
+	"stickwatch/probes"
+)
+
+// movement is the fifth stage: which clients another node than their own answered,
+// and what that shows about the balancer.
+type movement struct {
+	*timeline
+
+	stickiness  []frontendStickiness // in the order of frontends
+	scattered   map[string]Span      // by node id: from when to when its clients were answered by it and by other nodes in turns
+	drifts      []move
+	failovers   []move
+	separations []separation
+}
+
+// findMoves returns the fifth stage of a round.
+func findMoves(past *timeline) *movement {
+	v := &movement{timeline: past, scattered: make(map[string]Span)}
+	v.stickiness = v.stickinessOfFrontends()
+	for _, n := range v.Cluster.Nodes {
+		v.scattered[n.ID] = v.scatteredSince(n)
+	}
+	v.drifts, v.failovers = v.moves()
+	v.separations = v.separate()
+	return v
+}
+
+// A move is an answer of another node than the session's own.
+type move struct {
+	from, to string
+	*answer
+}
+
+// moves classifies the moves away from each node. Drifts are those that the balancer
+// makes again and again. Failovers leave a node that fails, did not answer a try, or
+// was out. A move that is neither happened once.
+func (v *movement) moves() (drifts, failovers []move) {
+	drifting := make(map[*answer]bool)
+	for _, h := range v.stickiness {
+		for _, m := range h.moves {
+			if h.scatters || v.lasting(m.from) {
+				drifting[m.answer] = true
+			}
+		}
+	}
+	for _, w := range v.traces {
+		for _, a := range w.answers {
+			if a.Kind == probes.StepFirst || !a.OK() || !a.moved() {
+				continue
+			}
+			switch m := (move{w.holder, a.servingNode, a}); {
+			case drifting[a]:
+				drifts = append(drifts, m)
+			case v.excused(a):
+				failovers = append(failovers, m)
+			}
+		}
+	}
+	return drifts, failovers
+}
+
+// lasting reports whether the clients of a node have been scattered for longer than
+// an unseen disruption would explain. In a single round, which has no earlier ones,
+// it is true.
+func (v *movement) lasting(node string) bool {
+	since := v.scattered[node].From
+	return v.Past == nil || since.IsZero() || v.Started.Sub(since) > v.aftermath
+}
+
+// scatteredSince returns from when to when a node's clients have been answered by it
+// and by others in turns. It is zero when they are not.
+func (v *movement) scatteredSince(n probes.Node) Span {
+	m := v.nodeHistory[n.ID]
+	scattered := slices.ContainsFunc(v.stickiness, func(h frontendStickiness) bool { return slices.Contains(h.scattered, n.ID) })
+	switch recent := v.Started.Sub(m.ScatteredLast) <= v.aftermath; {
+	case scattered && !m.ScatteredSince.IsZero() && recent:
+		return Span{m.ScatteredSince, v.Started}
+	case scattered:
+		return Span{v.Started, v.Started}
+	case recent:
+		return Span{m.ScatteredSince, m.ScatteredLast}
+	default:
+		return Span{}
+	}
+}
+
+// byEjection reports whether a hash moved a session because an ejection began or
+// ended: once, between the node that it names for the client and the node that it
+// names without that one.
+func (v *movement) byEjection(a *answer) bool {
+	owner, successor, ok := v.ownerAndSuccessor(a.trace)
+	if !ok || v.answeredBetween(owner, successor, a.trace) {
+		return false
+	}
+	holder := a.trace.holder
+	return a.servingNode == owner && holder == successor || a.servingNode == successor && holder == owner
+}
+
+// withoutSplit returns the moves without those of clients that a split of the
+// balancer sends back and forth. These have a finding of their own.
+func withoutSplit(v *movement, moves []move) []move {
+	return slices.DeleteFunc(slices.Clone(moves), func(m move) bool {
+		return slices.ContainsFunc(v.separations, func(s separation) bool { return s.trace == m.trace })
+	})
+}
+
+// sessionMoves returns every move once for each session and node, including moves
+// before this round of sessions that are carried over rounds.
+func sessionMoves(v *remaps) []Move {
+	type way struct {
+		trace *trace
+		to    string
+	}
+	seen := make(map[way]bool)
+	var list []Move
+	for _, a := range v.allAnswers {
+		w := way{a.trace, a.servingNode}
+		if a.Kind == probes.StepFirst || !a.OK() || !a.moved() || seen[w] {
+			continue
+		}
+		seen[w] = true
+		list = append(list, Move{
+			At: a.At, Cluster: v.Cluster.Name, From: a.trace.holder, To: a.servingNode,
+			Kept: a.sessionOutcome == probes.SessionKept, Session: a.trace.First().Session, Cause: causeOf(v, a),
+		})
+	}
+	return list
+}
+
+// causeOf returns why a session moved.
+func causeOf(v *remaps, a *answer) Message {
+	holder := a.trace.holder
+	d, disrupted := v.disruptionAt(holder, a.At)
+	switch {
+	case !v.up[holder]:
+		return msg(MsgMovedSilent, Args{Node: holder})
+	case v.restartedSince(holder, a.trace.First().At), disrupted && d.Kind == DisruptionRestart:
+		return msg(MsgMovedRestarted, Args{Node: holder})
+	case v.direct[holder].Status.Paused():
+		return msg(MsgMovedPaused, Args{Node: holder})
+	case slices.Contains(a.upstreamsTried, holder):
+		return msg(MsgMovedTried, Args{Node: holder})
+	case disrupted && d.Kind == DisruptionDown:
+		return msg(MsgMovedDown, Args{Node: holder})
+	case v.rotationStates[holder].Sure || disrupted:
+		return msg(MsgMovedOut, Args{Node: holder})
+	case a.servingNode == a.trace.owner && a.servingNode != holder:
+		return msg(MsgMovedBack, Args{Node: a.servingNode})
+	case v.remap != nil && slices.Contains(v.remap.traces, a.trace):
+		return msg(MsgMovedRemapped, Args{})
+	case v.policy() == probes.PolicyShared:
+		return msg(MsgMovedShared, Args{})
+	default:
+		return msg(MsgMovedUnexplained, Args{})
+	}
+}
+
+// byDisruption reports whether another node answered a client because of a disruption
+// of the node that owns its session, or that held it last. If the balancer hashes,
+// the answering node must be the one that the hash names without some of the
+// disrupted nodes.
+func (v *movement) byDisruption(a *answer) bool {
+	return v.sentBy(a, v.disruptedAt(a.At))
+}
+
+// sentBy reports whether another node answered a client because the nodes in out were
+// disrupted.
+func (v *movement) sentBy(a *answer, out []string) bool {
+	if len(out) == 0 {
+		return false
+	}
+	if key := v.key(a.trace); v.oracle != nil && key != "" && !v.Past.remapped() {
+		return v.namedWithoutNodes(key, out, a.node)
+	}
+	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.owner) || v.rehashes() && v.openedMeanwhile(a)
+}
+
+// openedMeanwhile reports whether a client came while the node that answers it now
+// was out, so that a hash over the remaining nodes had placed it.
+func (v *movement) openedMeanwhile(a *answer) bool {
+	d, ok := v.disruptionAt(a.servingNode, a.trace.Opened)
+	return ok && d.covers(a.At, v.aftermath)
+}
+
+// maxNodesOut is the maximum number of nodes of which every combination is tried.
+const maxNodesOut = 6
+
+// namedWithoutNodes reports whether the hash names node for a key without some of the
+// nodes in out. Workers may disagree about which nodes are out.
+func (v *movement) namedWithoutNodes(key string, out []string, node string) bool {
+	out = out[:min(len(out), maxNodesOut)]
+	for mask := range 1 << len(out) {
+		var without []int
+		for i, id := range out {
+			if mask&(1<<i) != 0 {
+				without = append(without, v.index(id))
+			}
+		}
+		if at, ok := v.oracle.Pick(key, without...); ok && v.Cluster.Nodes[at].ID == node {
+			return true
+		}
+	}
+	return false
+}
+
+// drift finds a balancer, or an address of it, that does not keep clients on nodes
+// which are well.
+func drift(v *movement) []Finding {
+	if v.policy() == probes.PolicyNone || v.policy() == probes.PolicyShared {
+		return nil
+	}
+	drifts := withoutSplit(v, v.drifts)
+	if len(drifts) == 0 {
+		return nil
+	}
+	lost := 0
+	clients := make(map[*trace]bool)
+	for _, m := range drifts {
+		if m.sessionOutcome == probes.SessionLost {
+			lost++
+		}
+		clients[m.trace] = true
+	}
+	f := aboutAll(SessionDrift, Critical, v.nodesWhere(func(id string) bool {
+		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
+	}))
+	f.frontends = scattering(v.outcomes, drifts)
+	f.Evidence = fewOf(drifts, func(m move) Message {
+		return msg(MsgAnsweredElsewhere, Args{Session: m.trace.First().Session, Node: m.from, Other: m.to, At: m.At})
+	})
+	var where []string
+	if len(f.frontends) > 0 && len(f.frontends) < len(v.frontends) {
+		where = f.frontends
+		f.Evidence = append(f.Evidence, msg(MsgOthersHold, Args{Count: len(v.frontends) - len(f.frontends)}))
+	}
+	f.Summary = msg(MsgDrift, Args{Addresses: where, Count: len(drifts), Of: v.followUps(), Lost: lost})
+	f.Affected = shareOf(v.outcomes, len(clients))
+	f.Remedy = driftRemedy(v.outcomes, where)
+	return []Finding{f}
+}
+
+// scattering returns the names of the balancer addresses at which sessions drifted.
+func scattering(v *outcomes, drifts []move) []string {
+	var names []string
+	for _, e := range v.frontends {
+		if slices.ContainsFunc(drifts, func(m move) bool { return m.trace.Balancer == e.Address && m.trace.URL == e.URL }) {
+			names = append(names, e.name)
+		}
+	}
+	return names
+}
+
+// routeless reports whether Tomcats write no route into their session ids, although
+// the balancer needs it to tell them apart.
+func (v *outcomes) routeless() bool {
+	named := func(a *answer) bool { return a.OK() && a.Session != "" }
+	return v.Cluster.Profile == "tomcat" && slices.ContainsFunc(v.answers, named) &&
+		!slices.ContainsFunc(v.answers, func(a *answer) bool { return a.HasRoute })
+}
+
+func driftRemedy(v *outcomes, where []string) Message {
+	method := v.Cluster.Balancer.Method
+	switch {
+	case len(where) > 0:
+		return msg(MsgCompareAddresses, Args{Addresses: where})
+	case method == probes.MethodIPHash || method == probes.MethodHash:
+		return msg(MsgCheckHashing, Args{Method: method})
+	case method == probes.MethodCookie && v.routeless():
+		return msg(MsgSetJVMRoute, Args{})
+	case method == probes.MethodCookie:
+		return msg(MsgCheckStickyCookie, Args{})
+	default:
+		return msg(MsgMakeSticky, Args{})
+	}
+}

@@ -1,0 +1,245 @@
+package checks
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// A History is what earlier rounds knew of a cluster, as far as the next round is
+// judged by it. It is never changed: each report has a new one.
+type History struct {
+	Nodes map[string]NodeHistory // by id
+	Pool  PoolHistory
+}
+
+// A NodeHistory is what earlier rounds knew of one node.
+type NodeHistory struct {
+	PID     string    // as its status reported it last; "": not reported
+	UpSince time.Time // likewise; zero: not reported
+
+	Since time.Time // when it was first seen to answer; zero: never
+	Seen  time.Time // when it was last well; zero: never
+	// DownSince is when it was first seen not to be well, without being well since;
+	// zero: it is well.
+	DownSince time.Time
+	Down      bool      // its address refused connections in the newest round
+	Started   time.Time // when it was seen to accept connections again after it had refused them; zero: never
+	// Restarted is when the newest sign of a restart was seen; zero: never.
+	Restarted time.Time
+	LastSign  Message // the newest sign of a restart
+
+	// Back is when it was last well again after a failure or restart, asked directly;
+	// zero: it has not failed. Out is since when the balancer leaves it out although
+	// it is well; zero: it gets clients.
+	Back, Out time.Time
+
+	Disruptions      []Disruption // recent ones, oldest first
+	InferredRestarts []time.Time  // restarts that only lost sessions showed, oldest first
+	// ScatteredSince is since when its clients are answered by it and by other nodes
+	// in turns, while those of other nodes stay; zero: they are not. ScatteredLast is
+	// when that was last seen.
+	ScatteredSince, ScatteredLast time.Time
+
+	OwnAddress     netip.Addr // our own address, if the balancer's hash names this node for it and the node answered it
+	OwnAddressSeen time.Time  // when that was last seen
+
+	LogRead   bool       // nginx's error log was read
+	LogUntil  time.Time  // when the newest known ejection in the log began; zero: there was none
+	Up        time.Time  // since when HAProxy reported it up, when it last did; zero: not reported, or a round has found it out since
+	Ejections []Ejection // recent ones that no round has seen, oldest first
+}
+
+// past returns the knowledge of earlier rounds; an empty History for a single round.
+func (r Round) past() History {
+	if r.Past == nil {
+		return History{}
+	}
+	return *r.Past
+}
+
+// updateNodes returns the history of a cluster's nodes with this round's direct
+// observations.
+func updateNodes(past map[string]NodeHistory, r Round) map[string]NodeHistory {
+	now := make(map[string]NodeHistory)
+	known := maps.Clone(past)
+	for _, o := range r.Nodes {
+		if m, ok := known[o.Node]; completed(o.Primary) {
+			now[o.Node] = m.after(o)
+		} else if ok {
+			now[o.Node] = m
+		}
+	}
+	return now
+}
+
+// after returns the history of a node with a direct observation. Only a refused
+// connection shows that the process is gone; lost packets are no sign of a restart.
+func (m NodeHistory) after(o probes.NodeObservation) NodeHistory {
+	at := o.Primary.At
+	if o.Primary.Answered() && m.Since.IsZero() {
+		m.Since = at
+	}
+	switch listening := o.Primary.Answered(); {
+	case o.Primary.Failure == probes.FailureRefused:
+		m.Down = true
+	case listening && m.Down:
+		m.Down, m.Started = false, at
+		m.Restarted, m.LastSign = at, msg(MsgListensAgain, Args{})
+	}
+	if o.Status == nil {
+		return m
+	}
+	if sign := m.changed(o.Status); !sign.IsZero() {
+		m.Restarted, m.LastSign = at, sign
+	}
+	m.PID, m.UpSince = o.Status.PID, o.Status.UpSince
+	return m
+}
+
+// clockSlack is the tolerance for a start time that a process computes from its
+// uptime.
+const clockSlack = 3 * time.Second
+
+// changed returns the sign of a restart in a status, compared with the one before;
+// zero: none.
+func (m NodeHistory) changed(s *probes.StatusReport) Message {
+	switch {
+	case m.PID != "" && s.PID != "" && m.PID != s.PID:
+		return msg(MsgProcessChanged, Args{Was: m.PID, Value: s.PID})
+	case !m.UpSince.IsZero() && s.UpSince.Sub(m.UpSince) > clockSlack:
+		return msg(MsgStartChanged, Args{Was: wallTime(m.UpSince), Value: wallTime(s.UpSince)})
+	default:
+		return Message{}
+	}
+}
+
+// wallTime formats a time that a node reported and whose zone may not be known.
+func wallTime(t time.Time) string { return t.Format(time.DateTime) }
+
+// An Ejection is an ejection that no round has seen.
+type Ejection struct {
+	Span          // From is zero if only the end is known
+	Words Message // the evidence of the balancer
+}
+
+// addBalancerEvents adds the past ejections of n that the balancer reports. An
+// ejection or a failure that a round has found itself is not added.
+func (v *timeline) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
+	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool { return v.Started.Sub(e.To) > ejectionReportedFor })
+	reported := !v.ready(n.ID) || n.Down || v.rotationStates[n.ID].Sure
+	return v.readStatistics(n, v.readLog(n, m, reported), reported)
+}
+
+// ejectionReportedFor is how long after its end such an ejection is reported.
+const ejectionReportedFor = restartReportedFor
+
+// An ejectionLog is the ejections of one node in nginx's error log.
+type ejectionLog struct {
+	source   string
+	detail   string
+	episodes []probes.Episode // oldest first
+	out      bool             // the newest of them is ongoing
+}
+
+// ejectionsOf returns the ejections of n in the error log. It is not ok if no log
+// could be read, or if the times in it are not plausible.
+func (v *timeline) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
+	for _, o := range v.Evidence {
+		if o.Kind != probes.EvidenceNginxErrorLog || o.Error != "" {
+			continue
+		}
+		ok = true
+		for _, s := range o.Servers {
+			if v.matcher.Matches(n, o, s) && len(s.Episodes) > 0 {
+				return ejectionLog{o.Source, s.Detail, s.Episodes, s.State == probes.ServerDown}, s.State != probes.ServerUnknown
+			}
+		}
+	}
+	return l, ok
+}
+
+// readLog adds the ejections that nginx's error log has gained since the previous
+// round. Ejections that are in it at the first reading are ignored. reported is true
+// if the round reports the node itself.
+func (v *timeline) readLog(n probes.Node, m NodeHistory, reported bool) NodeHistory {
+	l, ok := v.ejectionsOf(n)
+	if !ok {
+		return m
+	}
+	over := l.episodes
+	if l.out {
+		over = over[:len(over)-1]
+	}
+	for _, e := range over {
+		if m.LogRead && !reported && e.First.After(m.LogUntil) {
+			m.Ejections = append(m.Ejections, v.ejection(n, l, e))
+		}
+	}
+	known := over
+	if reported {
+		known = l.episodes
+	}
+	if len(known) > 0 {
+		m.LogUntil = known[len(known)-1].First
+	}
+	m.LogRead = true
+	return m
+}
+
+// ejection returns an episode of the log as an ejection: nginx leaves a server out
+// for fail_timeout after its last failed try.
+func (v *timeline) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejection {
+	hold := v.Cluster.Balancer.FailTimeout
+	out := Span{e.First, e.Last.Add(hold)}
+	return Ejection{out, msg(MsgEjectionLogged, Args{
+		Name: l.source, Server: n.ServerName(), Since: out.From, At: out.To, Duration: hold, Reason: l.detail,
+	})}
+}
+
+// readStatistics adds an ejection if HAProxy reports n up since a later time than
+// before. If that is true of every node, HAProxy itself was restarted.
+func (v *timeline) readStatistics(n probes.Node, m NodeHistory, reported bool) NodeHistory {
+	s, source, ok := v.statistics(n)
+	switch {
+	case !ok:
+		return m
+	case s.State == probes.ServerUp:
+		if !m.Up.IsZero() && !reported && s.Since.Sub(m.Up) > clockSlack && v.someStayedUp() {
+			m.Ejections = append(m.Ejections, Ejection{Span{To: s.Since}, msg(MsgCameUpAgain, Args{
+				Name: source, Server: s.Server, At: s.Since, Since: m.Up,
+			})})
+		}
+		m.Up = s.Since
+	case reported:
+		m.Up = time.Time{} // the round has found the ejection already
+	}
+	return m
+}
+
+// statistics returns HAProxy's statistics of n, with their source.
+func (v *timeline) statistics(n probes.Node) (s probes.ServerEvidence, source string, ok bool) {
+	for _, o := range v.Evidence {
+		if o.Kind != probes.EvidenceHAProxyStats || o.Error != "" {
+			continue
+		}
+		at := slices.IndexFunc(o.Servers, func(s probes.ServerEvidence) bool { return v.matcher.Matches(n, o, s) && !s.Since.IsZero() })
+		if at >= 0 {
+			return o.Servers[at], o.Source, true
+		}
+	}
+	return probes.ServerEvidence{}, "", false
+}
+
+// someStayedUp reports whether some node was up in HAProxy since before the previous
+// round.
+func (v *timeline) someStayedUp() bool {
+	return slices.ContainsFunc(v.Cluster.Nodes, func(n probes.Node) bool {
+		s, _, ok := v.statistics(n)
+		before := v.past().Nodes[n.ID].Up
+		return ok && s.State == probes.ServerUp && !before.IsZero() && s.Since.Sub(before).Abs() <= clockSlack
+	})
+}

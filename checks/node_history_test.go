@@ -1,0 +1,271 @@
+package checks_test
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// A observed is what a round sees of node2, some seconds after the first round.
+type observed struct {
+	at       int
+	episodes []int // beginnings of the ejections in nginx's error log
+	out      bool  // the newest ejection is ongoing
+	change   func(*round)
+	want     []string
+}
+
+// judge judges the round, with the history of earlier ones.
+func (l observed) judge(past *checks.History) checks.Report {
+	r := healthy()
+	moment := func(second int) time.Time { return began.Add(time.Duration(second) * time.Second) }
+	r.Past, r.Started = past, moment(l.at)
+	o := probes.EvidenceObservation{Kind: probes.EvidenceNginxErrorLog, Source: "nginx error log", At: r.Started}
+	if len(l.episodes) > 0 {
+		s := probes.ServerEvidence{Server: r.Cluster.Nodes[1].ServerName(), State: probes.ServerUp, Detail: "temporarily disabled"}
+		if l.out {
+			s.State = probes.ServerDown
+		}
+		for _, second := range l.episodes {
+			s.Episodes = append(s.Episodes, probes.Episode{First: moment(second), Last: moment(second), Lines: 1})
+		}
+		o.Servers = []probes.ServerEvidence{s}
+	}
+	r.Evidence = []probes.EvidenceObservation{o}
+	if l.change != nil {
+		l.change(r)
+	}
+	for i := range r.Nodes {
+		r.Nodes[i].Primary.At = r.Started
+	}
+	return checks.Judge(r.Round)
+}
+
+// TestEjectionsBetweenRounds tests that an ejection between two rounds is found in
+// nginx's error log, and reported once, for two minutes.
+func TestEjectionsBetweenRounds(t *testing.T) {
+	t.Parallel()
+	const ejected, passing = "warning node_ejected/node2", "info node_ejected/node2"
+	unreadable := func(r *round) { r.Evidence[0].Error = "permission denied" }
+	misdated := func(r *round) {
+		for i := range r.Evidence[0].Servers {
+			r.Evidence[0].Servers[i].State = probes.ServerUnknown
+		}
+	}
+	for _, tc := range []struct {
+		name   string
+		rounds []observed
+	}{
+		{"found, reported for a while, and over", []observed{
+			{at: 0},
+			{at: 15, episodes: []int{3}, want: []string{ejected}},
+			{at: 30, episodes: []int{3}, want: []string{ejected}},
+			{at: 134, episodes: []int{3}},
+		}},
+		{"what is in the log when it is first read is the past's", []observed{
+			{at: 0, episodes: []int{-20}},
+			{at: 15, episodes: []int{-20}},
+			{at: 30, episodes: []int{-20, 17}, want: []string{ejected}},
+		}},
+		{"one round alone knows of no time between", []observed{{at: 0, episodes: []int{-3}}}},
+		{"one that a round has found is not reported again", []observed{
+			{at: 0},
+			{at: 15, episodes: []int{14}, out: true, change: func(r *round) { r.leave("node2"); unlabelled(r) }, want: []string{passing, "info blind_spot/labels"}},
+			{at: 30, episodes: []int{14}},
+		}},
+		{"one that was going on, and that the answers denied, is reported when it is over", []observed{
+			{at: 0},
+			{at: 15, episodes: []int{12}, out: true},
+			{at: 30, episodes: []int{12}, want: []string{ejected}},
+		}},
+		{"that of a node which was found failing is its failure's", []observed{
+			{at: 0},
+			{at: 15, episodes: []int{14}, out: true, change: func(r *round) { r.down("node2") }, want: []string{"warning node_down/node2"}},
+			{at: 30, episodes: []int{14}, want: []string{"info node_restarted/node2"}},
+		}},
+		{"that of a node which was restarted is the restart's", []observed{
+			{at: 0, change: func(r *round) { r.say(probes.StatusReport{State: "running", PID: "900"}, "node2") }},
+			{
+				at: 15, episodes: []int{3}, change: func(r *round) { r.say(probes.StatusReport{State: "running", PID: "901"}, "node2") },
+				want: []string{"info node_restarted/node2", passing + " <- node_restarted/node2"},
+			},
+		}},
+		{"a log that could not be read is caught up with", []observed{
+			{at: 0},
+			{at: 15, episodes: []int{3}, change: unreadable, want: []string{"info blind_spot/nginx_error_log"}},
+			{at: 30, episodes: []int{3}, want: []string{ejected}},
+		}},
+		{"one of another time zone is not believed", []observed{
+			{at: 0},
+			{at: 15, episodes: []int{3}, change: misdated},
+		}},
+		{"it is the node's that the operator has taken out", []observed{
+			{at: 0},
+			{at: 15, episodes: []int{3}, change: func(r *round) {
+				r.Cluster.Nodes[1].Down = true
+				r.leave("node2")
+			}},
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var past *checks.History
+			for _, l := range tc.rounds {
+				report := l.judge(past)
+				if diff := cmp.Diff(l.want, lines(report)); diff != "" {
+					t.Errorf("after %d s (-want +got):\n%s", l.at, diff)
+				}
+				past = report.History
+			}
+		})
+	}
+}
+
+// TestEjectionThatPasses tests that an ejection is a consequence for as long as the
+// balancer leaves a node out after any failure, from when the ejection began or the
+// node was well again. A longer one, or one of a node that fails again and again, is
+// a finding of its own.
+func TestEjectionThatPasses(t *testing.T) {
+	t.Parallel()
+	const lasts, passing, restart = "warning node_ejected/node2", "info node_ejected/node2", "info node_restarted/node2"
+	out := func(second int, want ...string) observed {
+		return observed{at: second, episodes: []int{second - 1}, out: true, change: unlabelled, want: want}
+	}
+	down := observed{at: 15, change: func(r *round) { r.down("node2") }, want: []string{"warning node_down/node2"}}
+	again := func(second int, want ...string) observed {
+		l := out(second, want...)
+		l.change = func(r *round) {
+			unlabelled(r)
+			r.say(probes.StatusReport{State: "running", PID: strconv.Itoa(second)}, "node2")
+		}
+		return l
+	}
+	crashes := []observed{{at: 0}, again(15, passing)} // the status had reported no process before
+	for second := 25; second < 155; second += 10 {
+		crashes = append(crashes, again(second, restart, passing+" <- node_restarted/node2"))
+	}
+	for name, rounds := range map[string][]observed{
+		"one that lasts":               {{at: 0}, out(15, passing), out(27, passing), out(28, lasts)},
+		"one that ends":                {{at: 0}, out(15, passing), {at: 30}, out(45, passing)},
+		"since when is not known":      {out(0, lasts), out(15, lasts)},
+		"after a failure":              {{at: 0}, down, out(30, restart, passing+" <- node_restarted/node2"), out(43, lasts, restart)},
+		"of one that crashes for ever": append(crashes, again(155, lasts, restart)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var past *checks.History
+			for _, l := range rounds {
+				report := l.judge(past)
+				got := slices.DeleteFunc(lines(report), func(line string) bool { return strings.HasPrefix(line, "info blind_spot") })
+				if diff := cmp.Diff(l.want, got); diff != "" {
+					t.Errorf("after %d s (-want +got):\n%s", l.at, diff)
+				}
+				if want := len(l.want) == 0; want != (report.Verdict == checks.Healthy) {
+					t.Errorf("after %d s the cluster is %s", l.at, report.Verdict)
+				}
+				past = report.History
+			}
+		})
+	}
+}
+
+// TestEjectionIsReportedOnce tests that such an ejection is reported once, however many
+// rounds confirm other findings, with its times and its source.
+func TestEjectionIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	ledger := checks.NewLedger(checks.Damping{Appear: 2, Vanish: 2})
+	var past *checks.History
+	var changes []string
+	for _, l := range []observed{{at: 0}, {at: 15, episodes: []int{3, 9}}, {at: 140, episodes: []int{3, 9}}, {at: 155, episodes: []int{3, 9}}} {
+		report := l.judge(past)
+		for _, c := range ledger.Update(report) {
+			changes = append(changes, string(c.Kind)+" "+c.Key())
+			if c.Kind != checks.Appeared {
+				continue
+			}
+			want := "from 09:00:09 until about 09:00:19; it is back in rotation"
+			if !strings.Contains(c.Summary.String(), want) {
+				t.Errorf("got summary %q, want %q in it", c.Summary, want)
+			}
+			want = "by the balancer's evidence: nginx error log: 10.0.0.2:8080 was out from 09:00:03 until about 09:00:13"
+			if !slices.ContainsFunc(texts(c.Evidence), func(e string) bool { return strings.Contains(e, want) }) {
+				t.Errorf("got evidence %q, want %q in it", c.Evidence, want)
+			}
+		}
+		past = report.History
+	}
+	if diff := cmp.Diff([]string{"appeared node_ejected/node2", "gone node_ejected/node2"}, changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+}
+
+// TestHAProxyEjectionsBetweenRounds tests HAProxy, whose statistics have since when each
+// server is up. A reading is those seconds for node1, node2 and node3; below zero,
+// node2 is down.
+func TestHAProxyEjectionsBetweenRounds(t *testing.T) {
+	t.Parallel()
+	const ejected = "warning node_ejected/node2"
+	for _, tc := range []struct {
+		name     string
+		readings [][3]int // one round every fifteen seconds
+		change   func(i int, r *round)
+		want     []string // findings of the last one
+	}{
+		{"all stay up", [][3]int{{-90, 1, -90}, {-90, 1, -90}}, nil, nil},
+		{"one came up again", [][3]int{{-90, 1, -90}, {-90, 9, -90}}, nil, []string{ejected}},
+		{"its clock wanders by a second", [][3]int{{-90, 1, -90}, {-89, 2, -91}}, nil, nil},
+		{"HAProxy was restarted", [][3]int{{-90, 1, -90}, {9, 9, 9}}, nil, nil},
+		{"the state before is not known", [][3]int{{-90, 9, -90}}, nil, nil},
+		{
+			"a round has found it out",
+			[][3]int{{-90, 1, -90}, {-90, -14, -90}, {-90, 20, -90}},
+			func(i int, r *round) {
+				if i == 1 {
+					r.leave("node2")
+					unlabelled(r)
+				}
+			}, nil,
+		},
+		{"it was down, and the answers denied it", [][3]int{{-90, 1, -90}, {-90, -14, -90}, {-90, 20, -90}}, nil, []string{ejected}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var past *checks.History
+			var report checks.Report
+			for i, reading := range tc.readings {
+				r := healthy()
+				r.Past, r.Started = past, began.Add(time.Duration(i)*15*time.Second)
+				r.Evidence = []probes.EvidenceObservation{statistics(r, reading)}
+				if tc.change != nil {
+					tc.change(i, r)
+				}
+				report = checks.Judge(r.Round)
+				past = report.History
+			}
+			if diff := cmp.Diff(tc.want, lines(report)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// statistics returns HAProxy's statistics, with when each server came up.
+func statistics(r *round, since [3]int) probes.EvidenceObservation {
+	o := probes.EvidenceObservation{Kind: probes.EvidenceHAProxyStats, Source: "haproxy stats", At: r.Started}
+	for i, n := range r.Cluster.Nodes {
+		s := probes.ServerEvidence{Server: n.ID, State: probes.ServerUp}
+		if i == 1 && since[i] < 0 {
+			s.State, since[i] = probes.ServerDown, -since[i]
+		}
+		s.Since = began.Add(time.Duration(since[i]) * time.Second)
+		o.Servers = append(o.Servers, s)
+	}
+	return o
+}

@@ -1,0 +1,250 @@
+package checks
+
+import (
+	"slices"
+
+	"stickwatch/checks/evidence"
+	"stickwatch/probes"
+	"stickwatch/probes/balance"
+)
+
+// nodeStates is the first stage: a round with the state of each node, as the node
+// answered when it was asked directly.
+type nodeStates struct {
+	Round // Nodes has an observation for each of Cluster.Nodes, in their order
+
+	identity Identity
+	matcher  evidence.Matcher                   // matches the servers that the balancer's evidence names to nodes
+	direct   map[string]*probes.NodeObservation // by node id
+	up       map[string]bool                    // by node id
+	active   []probes.NodeObservation           // of the nodes that the operator has not marked down
+	serving  []probes.Node                      // nodes that are up and should get new clients
+	oracle   balance.Picker                     // nil: the balancer's choice cannot be computed
+	replies  map[reply]bool                     // replies of nodes that were asked directly; true: a ready node gave it
+
+	page        pageShape // of the page that clients request
+	onlyFailing string    // the one node that fails when asked directly; "": none does, or several do
+	refusesAll  bool      // the balancer refused every client, including those targeted at ready nodes
+}
+
+// A reply identifies an answer by its path, status and failure.
+type reply struct {
+	path    string
+	status  int
+	failure probes.Failure
+}
+
+func replyOf(ex probes.Exchange) reply { return reply{ex.Path, ex.Status, ex.Failure} }
+
+// readNodes returns the first stage of a round.
+func readNodes(r Round) *nodeStates {
+	if r.Confidence <= 0 {
+		r.Confidence = DefaultConfidence
+	}
+	r.Nodes = inOrder(r)
+	v := &nodeStates{
+		Round: r, identity: Identify(r.Cluster, r.Nodes), serving: Serving(r.Cluster, r.Nodes),
+		matcher: evidence.NewMatcher(r.Cluster, r.Nodes),
+		direct:  make(map[string]*probes.NodeObservation), up: make(map[string]bool), replies: make(map[reply]bool),
+	}
+	if picker, ok := Oracle(r.Cluster); ok {
+		v.oracle = picker
+	}
+	for i, n := range r.Cluster.Nodes {
+		o := &r.Nodes[i]
+		v.direct[n.ID], v.up[n.ID] = o, Up(*o)
+		if !n.Down {
+			v.active = append(v.active, *o)
+		}
+	}
+	for _, o := range r.Nodes {
+		for _, ex := range directExchanges(o) {
+			v.replies[replyOf(ex)] = v.replies[replyOf(ex)] || v.ready(o.Node)
+		}
+	}
+	v.page = v.expectedPage()
+	v.onlyFailing, v.refusesAll = v.findOnlyFailing(), v.servesNobody()
+	return v
+}
+
+// inOrder returns one observation for each node of the cluster, in configuration
+// order. A node that was not asked has an empty one.
+func inOrder(r Round) []probes.NodeObservation {
+	list := make([]probes.NodeObservation, len(r.Cluster.Nodes))
+	for i, n := range r.Cluster.Nodes {
+		list[i].Node = n.ID
+		if at := slices.IndexFunc(r.Nodes, func(o probes.NodeObservation) bool { return o.Node == n.ID }); at >= 0 {
+			list[i] = r.Nodes[at]
+		}
+	}
+	return list
+}
+
+// directExchanges returns every exchange with a node that was asked directly.
+func directExchanges(o probes.NodeObservation) []probes.Exchange {
+	list := []probes.Exchange{o.Primary}
+	if o.Session != nil {
+		list = append(list, *o.Session)
+	}
+	return append(list, o.Pages...)
+}
+
+// ready reports whether a node is up and does not report that it is paused.
+func (v *nodeStates) ready(id string) bool { return v.up[id] && !v.direct[id].Status.Paused() }
+
+// index returns the position of a node in the configuration; -1 if it is not listed.
+func (v *nodeStates) index(id string) int {
+	return slices.IndexFunc(v.Cluster.Nodes, func(n probes.Node) bool { return n.ID == id })
+}
+
+// policy returns the session policy of the cluster; PolicyNone without a session
+// test.
+func (v *nodeStates) policy() probes.Policy {
+	if v.Cluster.Session == nil {
+		return probes.PolicyNone
+	}
+	return v.Cluster.Session.Policy
+}
+
+// nodesWhere returns the ids of the nodes for which fits is true, in configuration
+// order.
+func (v *nodeStates) nodesWhere(fits func(id string) bool) []string {
+	var ids []string
+	for _, n := range v.Cluster.Nodes {
+		if fits(n.ID) {
+			ids = append(ids, n.ID)
+		}
+	}
+	return ids
+}
+
+// Serving returns the nodes of c that a balancer should send new clients to: those
+// that are not marked down or backup and, if direct observations are given, are up.
+func Serving(c *probes.Cluster, direct []probes.NodeObservation) []probes.Node {
+	var serving []probes.Node
+	for _, n := range c.Nodes {
+		up := func(o probes.NodeObservation) bool { return o.Node == n.ID && Up(o) }
+		if !n.Down && !n.Backup && (direct == nil || slices.ContainsFunc(direct, up)) {
+			serving = append(serving, n)
+		}
+	}
+	return serving
+}
+
+// Up reports whether a node serves when asked directly. A paused node is up, whatever
+// HTTP status it answers with.
+func Up(o probes.NodeObservation) bool {
+	return o.Primary.OK() || (o.Primary.Answered() && o.Status.Paused())
+}
+
+// completed reports whether an exchange ended, with an answer or a failure. An
+// exchange that stickwatch cancelled, or never began, is not completed.
+func completed(ex probes.Exchange) bool {
+	return ex.Failure != probes.FailureCancelled && (ex.Answered() || ex.Failure != "")
+}
+
+// attributeFailure returns the node that a failed answer is attributed to: the node
+// that labelled it, the node that its client was targeted at or has its session on if
+// that node fails directly too, or the only node that fails directly. It returns ""
+// if the answer did not fail or no node is known to be the cause.
+func (v *outcomes) attributeFailure(a *answer, isFollowUp bool) string {
+	switch target, holder := a.trace.Expected, a.trace.holder; {
+	case !failed(a.Exchange) && !(a.Kind != probes.StepWrite && v.page.isWrong(a.Exchange)):
+		return ""
+	case a.node != "":
+		return a.node
+	case v.refusesAll:
+		return "" // the balancer refuses all clients, also those of ready nodes: no node is the cause
+	case target != "" && v.failsDirectly(target):
+		return target
+	case isFollowUp && holder != "" && v.failsDirectly(holder):
+		return holder
+	case target != "":
+		return "" // the targeted node is well: the cause is not known to be a node
+	case isFollowUp && holder != "" && v.balancerSticks():
+		return "" // likewise the node that the balancer keeps the client on
+	default:
+		return v.onlyFailing
+	}
+}
+
+// balancerSticks reports whether the balancer's method keeps a client on its node.
+func (v *outcomes) balancerSticks() bool {
+	m := v.Cluster.Balancer.Method
+	return m == probes.MethodCookie || m == probes.MethodIPHash || m == probes.MethodHash
+}
+
+// servesNobody reports whether the balancer refused all clients, although some were
+// targeted at ready nodes.
+func (v *nodeStates) servesNobody() bool {
+	readyTargeted := false
+	for _, w := range v.Traces {
+		for i, s := range w.Steps {
+			if w.Continued && i == 0 {
+				continue
+			}
+			if s.Status < 500 && s.Answered() {
+				return false
+			}
+		}
+		readyTargeted = readyTargeted || (w.Expected != "" && v.ready(w.Expected) && !w.Continued && w.First().Status >= 500)
+	}
+	return readyTargeted
+}
+
+// attributePlainFailure returns the node that a failed request without a client trace
+// is attributed to; "": none. An answer that a ready node gives directly as well is
+// attributed to no other node.
+func (v *nodeStates) attributePlainFailure(ex probes.Exchange) string {
+	if !failed(ex) || v.replies[replyOf(ex)] || v.refusesAll {
+		return ""
+	}
+	return v.onlyFailing
+}
+
+// failed reports whether an exchange ended with a server error, or without a valid
+// answer although the connection was accepted.
+func failed(ex probes.Exchange) bool {
+	broken := ex.Failure != "" && ex.Failure != probes.FailureCancelled
+	return ex.Status >= 500 || (broken && ex.LocalAddress.IsValid())
+}
+
+// errsDirectly reports whether a node that was asked directly is down, or answers the
+// page that clients request with an error.
+func (v *nodeStates) errsDirectly(id string) bool {
+	o, listed := v.direct[id]
+	return listed && completed(o.Primary) && (!v.up[id] || o.Session != nil && completed(*o.Session) && !o.Session.OK())
+}
+
+// failsDirectly reports whether a node that was asked directly errs, or answers with
+// another page than other ready nodes.
+func (v *nodeStates) failsDirectly(id string) bool {
+	if v.errsDirectly(id) {
+		return true
+	}
+	o, listed := v.direct[id]
+	return listed && completed(o.Primary) && o.Session != nil && completed(*o.Session) && v.page.isWrong(*o.Session) && v.othersHavePage(id)
+}
+
+// findOnlyFailing returns the node that errs when asked directly, if exactly one of
+// several nodes that the balancer may use does; otherwise "".
+func (v *nodeStates) findOnlyFailing() string {
+	var failing []string
+	for _, n := range v.Cluster.Nodes {
+		if !n.Down && !n.Backup && v.errsDirectly(n.ID) {
+			failing = append(failing, n.ID)
+		}
+	}
+	if len(failing) == 1 && len(v.Cluster.Nodes) > 1 {
+		return failing[0]
+	}
+	return ""
+}
+
+// noneUp reports whether no active node is up.
+func (v *nodeStates) noneUp() bool { return !slices.ContainsFunc(v.active, Up) }
+
+// noneReady reports whether no active node is ready.
+func (v *nodeStates) noneReady() bool {
+	return !slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return v.ready(o.Node) })
+}

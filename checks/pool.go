@@ -1,0 +1,147 @@
+package checks
+
+import (
+	"slices"
+
+	"stickwatch/probes"
+)
+
+// A pool is a list of server lines that differs from the configured one by one edit.
+type pool struct {
+	servers []probes.Node
+	change  Message
+	node    string // the node whose line was added or removed; "": none
+}
+
+// changeOfPool finds the one change of the server list that explains the placement of
+// every client. It finds none if the configured list explains them.
+func (v *remaps) changeOfPool() (change Message, node string) {
+	placed := v.placedByHash()
+	if v.oracle == nil || len(placed) < 2 || v.fits(v.Cluster.Nodes, placed) {
+		return Message{}, ""
+	}
+	for _, p := range v.otherPools() {
+		if v.fits(p.servers, placed) {
+			return p.change, p.node
+		}
+	}
+	return Message{}, ""
+}
+
+// placedByHash returns the nodes that answered new clients, by hashed key. It returns
+// nil if a disruption may have changed the placement of some.
+func (v *remaps) placedByHash() map[string]string {
+	placed := make(map[string]string)
+	for _, w := range v.traces {
+		key := v.key(w)
+		if w.Continued || key == "" || w.openedBy == "" || !w.First().OK() {
+			continue
+		}
+		placed[key] = w.openedBy
+	}
+	if v.keyIgnored(v.traffic) || len(v.disruptedAt(v.Started)) > 0 {
+		return nil
+	}
+	return placed
+}
+
+// fits reports whether a list of servers explains every placement.
+func (v *remaps) fits(servers []probes.Node, placed map[string]string) bool {
+	c := *v.Cluster
+	c.Nodes = servers
+	picker, ok := Oracle(&c)
+	if !ok {
+		return false
+	}
+	for key, node := range placed {
+		at, ok := picker.Pick(key)
+		if !ok || servers[at].ID != node && servers[at].ID != "" {
+			return false
+		}
+		if servers[at].ID == "" && slices.ContainsFunc(servers, func(n probes.Node) bool { return n.ID == node }) {
+			return false
+		}
+	}
+	return true
+}
+
+// otherPools returns the lists that differ from the configured one by one edit: a
+// line fewer, another order, a line more.
+func (v *remaps) otherPools() []pool {
+	nodes := v.Cluster.Nodes
+	var list []pool
+	for i, n := range nodes {
+		list = append(list, pool{slices.Delete(slices.Clone(nodes), i, i+1), msg(MsgLineRemoved, Args{Node: n.ID}), n.ID})
+	}
+	for _, order := range orders(nodes) {
+		list = append(list, pool{order, msg(MsgLinesReordered, Args{}), ""})
+	}
+	for i := range len(nodes) + 1 {
+		unlistedNode := probes.Node{URL: nodes[0].URL, Weight: 1}
+		list = append(list, pool{slices.Insert(slices.Clone(nodes), i, unlistedNode), msg(MsgLineAdded, Args{}), ""})
+	}
+	return list
+}
+
+// maxPermuted is the maximum length of a list of which every order is tried. Of
+// longer lists two lines are swapped, or all are reversed.
+const maxPermuted = 5
+
+// orders returns the other orders of the lines.
+func orders(nodes []probes.Node) [][]probes.Node {
+	var list [][]probes.Node
+	if len(nodes) <= maxPermuted {
+		permute(slices.Clone(nodes), 0, func(order []probes.Node) { list = append(list, slices.Clone(order)) })
+		return list
+	}
+	for i := range nodes {
+		for j := i + 1; j < len(nodes); j++ {
+			swapped := slices.Clone(nodes)
+			swapped[i], swapped[j] = swapped[j], swapped[i]
+			list = append(list, swapped)
+		}
+	}
+	reversed := slices.Clone(nodes)
+	slices.Reverse(reversed)
+	return append(list, reversed)
+}
+
+// permute yields every order of the nodes from the kth on.
+func permute(nodes []probes.Node, k int, yield func([]probes.Node)) {
+	if k == len(nodes) {
+		yield(nodes)
+		return
+	}
+	for i := k; i < len(nodes); i++ {
+		nodes[k], nodes[i] = nodes[i], nodes[k]
+		permute(nodes, k+1, yield)
+		nodes[k], nodes[i] = nodes[i], nodes[k]
+	}
+}
+
+// poolHistory returns the history of the pool with this round's observations.
+func (v *remaps) poolHistory() PoolHistory {
+	h := v.past().Pool
+	if len(v.drifts) > 0 {
+		h.Drifted = v.Started
+	}
+	placed := v.placedByHash()
+	if v.oracle != nil && len(placed) >= 2 {
+		h.Agreed = v.fits(v.Cluster.Nodes, placed)
+	}
+	if v.remap == nil {
+		return h
+	}
+	r := v.remap.Remapping
+	r.Last = r.At
+	if old := h.Remapped; v.Started.Sub(old.At) <= remappingReportedFor { // several rounds may see one event
+		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
+		if !old.Change.IsZero() {
+			r.Change = old.Change
+		}
+		r.Nodes = v.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
+		r.Evidence = old.Evidence
+	}
+	h.Remapped = r
+	return h
+}

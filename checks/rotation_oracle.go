@@ -1,0 +1,212 @@
+package checks
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"stickwatch/probes"
+	"stickwatch/probes/balance"
+)
+
+// Oracle returns the arithmetic by which c's balancer chooses a node, and whether
+// that can be computed.
+func Oracle(c *probes.Cluster) (balance.Picker, bool) {
+	servers := make([]balance.Server, len(c.Nodes))
+	for i, n := range c.Nodes {
+		servers[i] = balance.Server{Name: n.ServerName(), Weight: n.Weight, Down: n.Down, Backup: n.Backup}
+	}
+	switch {
+	case c.Balancer.Method == probes.MethodIPHash:
+		return balance.IPHash(servers), true
+	case c.Balancer.Method == probes.MethodHash && c.Balancer.Consistent:
+		return balance.Consistent(servers), c.Balancer.HashKey != ""
+	case c.Balancer.Method == probes.MethodHash:
+		return balance.Hash(servers), c.Balancer.HashKey != ""
+	default:
+		return nil, false
+	}
+}
+
+// hashesAddress reports whether the balancer hashes the client's address.
+func hashesAddress(b probes.Balancer) bool {
+	return b.Method == probes.MethodIPHash || (b.Method == probes.MethodHash && b.HashKey == "$remote_addr")
+}
+
+// key returns the value that the balancer hashed for a client: the key or address
+// that it presented, or our own address; "": not known.
+func (v *nodeStates) key(w *trace) string {
+	switch own := w.First().LocalAddress; {
+	case w.Client != "":
+		return w.Client
+	case hashesAddress(v.Cluster.Balancer) && own.IsValid():
+		return own.String()
+	default:
+		return ""
+	}
+}
+
+// targeted reports whether a client was targeted at node.
+func (t traffic) targeted(node string) bool {
+	return slices.ContainsFunc(t.traces, func(w *trace) bool { return w.Expected == node })
+}
+
+// rotationByHash returns the state of a node that was computed for a client which
+// another node answered. That other node must be the one that the arithmetic names
+// without the nodes that answered no client; otherwise the arithmetic does not
+// describe this balancer and proves nothing.
+func (v *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
+	if v.oracle == nil {
+		return unknown(MsgNoArithmetic, Args{})
+	}
+	missed, agreed := v.missed(t), 0
+	for _, a := range t.answers {
+		if a.trace.Expected == "" || a.Label == "" || !a.OK() {
+			continue
+		}
+		index, ok := v.oracle.Pick(v.key(a.trace), missed...)
+		if !ok {
+			continue
+		}
+		if computed := v.Cluster.Nodes[index].ID; a.node != computed {
+			return unknown(MsgAnswersDiffer, Args{
+				Method: v.Cluster.Balancer.Method, Client: v.key(a.trace), Node: cmp.Or(a.node, a.Label), Other: computed,
+			})
+		}
+		if a.trace.Expected == n.ID {
+			agreed++
+		}
+	}
+	switch {
+	case agreed == 0:
+		return unknown(MsgClientNotAnswered, Args{})
+	case v.keyIgnored(t) && !v.skippedForUs(n, t):
+		return unknown(MsgAllLandedOnOne, Args{Name: v.Cluster.Balancer.KeyHeader()})
+	}
+	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgHashedToNext, Args{Method: v.Cluster.Balancer.Method, Count: agreed})}
+}
+
+// missed returns the indexes of the nodes that answered no client.
+func (v *rotation) missed(t traffic) []int {
+	var out []int
+	for i, n := range v.Cluster.Nodes {
+		if !n.Down && t.answersFrom(n.ID) == 0 {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// keyIgnored reports whether the balancer may ignore the key that clients present:
+// they were targeted at several nodes, and one node answered all of them.
+func (v *rotation) keyIgnored(t traffic) bool {
+	targets, met := make(map[string]bool), make(map[string]bool)
+	for _, a := range t.answers {
+		if a.trace.Client == "" || a.trace.Expected == "" {
+			continue
+		}
+		targets[a.trace.Expected] = true
+		if a.OK() && a.node != "" {
+			met[a.node] = true
+		}
+	}
+	return len(targets) > 1 && len(met) == 1
+}
+
+// skippedForUs reports whether n is out even if the balancer ignores what clients
+// present and hashes our own address: then our address skipped n, too. Our address is
+// only known if no device translates addresses on the way.
+func (v *rotation) skippedForUs(n probes.Node, t traffic) bool {
+	at := slices.IndexFunc(t.answers, func(a *answer) bool { return a.OK() && a.node != "" && a.LocalAddress.IsValid() })
+	if at < 0 || !hashesAddress(v.Cluster.Balancer) {
+		return false
+	}
+	a := t.answers[at]
+	return sameNetwork(a.LocalAddress, a.trace.Balancer.Addr()) &&
+		slices.Contains(skipped(v.oracle, a.LocalAddress.String(), v.index(a.node)), v.index(n.ID))
+}
+
+// skipped returns the servers that p skips for key before it picks met.
+func skipped(p balance.Picker, key string, met int) []int {
+	var out []int
+	for {
+		next, ok := p.Pick(key, out...)
+		switch {
+		case !ok || slices.Contains(out, next):
+			return nil
+		case next == met:
+			return out
+		}
+		out = append(out, next)
+	}
+}
+
+// sameNetwork reports whether two addresses share a /24 (IPv4) or /64 (IPv6) network.
+func sameNetwork(a, b netip.Addr) bool {
+	bits := 24
+	if a.Is6() {
+		bits = 64
+	}
+	network, err := a.Prefix(bits)
+	return err == nil && network.Contains(b)
+}
+
+// The functions below are for a balancer that hashes our own address, where we cannot
+// present another one. We see a single node. Once the computed node has answered us,
+// it is out while another node answers.
+
+// ownAnswers returns the answers with a known node to clients that presented no address of
+// their own.
+func (t traffic) ownAnswers() []*answer {
+	return slices.DeleteFunc(slices.Clone(t.answers), func(a *answer) bool {
+		return a.trace.Client != "" || a.node == "" || !a.OK() || !a.LocalAddress.IsValid()
+	})
+}
+
+// hashesOwnAddressTo reports whether the hash names n for the address that an
+// answer's client sent from.
+func (v *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
+	if v.oracle == nil || !hashesAddress(v.Cluster.Balancer) {
+		return false
+	}
+	index, ok := v.oracle.Pick(a.LocalAddress.String())
+	return ok && v.Cluster.Nodes[index].ID == n.ID
+}
+
+// answeredOwnAddress records that n answered our address as computed.
+func (v *timeline) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory {
+	for _, a := range v.ownAnswers() {
+		if a.node == n.ID && v.hashesOwnAddressTo(a, n) && a.At.After(m.OwnAddressSeen) {
+			m.OwnAddress, m.OwnAddressSeen = a.LocalAddress, a.At
+		}
+	}
+	return m
+}
+
+// answeredOwnAddressBefore reports whether n did so in an earlier round.
+func (v *rotation) answeredOwnAddressBefore(n probes.Node) bool {
+	return v.past().Nodes[n.ID].OwnAddress.IsValid()
+}
+
+// rotationByOwnAddress returns the state of a node that answered our address before:
+// it is out if the next ready node of the arithmetic answers now.
+func (v *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationState {
+	m, agreed := v.past().Nodes[n.ID], 0
+	for _, a := range t.ownAnswers() {
+		if a.LocalAddress != m.OwnAddress {
+			continue
+		}
+		between := skipped(v.oracle, a.LocalAddress.String(), v.index(a.node))
+		if !slices.Contains(between, v.index(n.ID)) || slices.ContainsFunc(between, func(i int) bool {
+			id := v.Cluster.Nodes[i].ID
+			return id != n.ID && v.ready(id)
+		}) {
+			return unknown(MsgNotTheNext, Args{})
+		}
+		agreed++
+	}
+	if agreed == 0 {
+		return unknown(MsgOursNotAnswered, Args{})
+	}
+	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: v.Cluster.Balancer.Method, At: m.OwnAddressSeen, Count: agreed})}
+}

@@ -1,0 +1,109 @@
+package checks
+
+import (
+	"slices"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// This file declares what histories store, and what pages, the API and commands show
+// of it.
+
+// A Span is a half-open span of time: it includes From and not To.
+type Span struct{ From, To time.Time }
+
+// A Sample is the stored result of probing a target once.
+type Sample struct {
+	Target
+	At      time.Time
+	OK      bool
+	Latency time.Duration
+	Status  int            // HTTP status; 0: no HTTP answer, or not an HTTP probe
+	Failure probes.Failure // "": the answer is complete
+}
+
+// A Target is something that is probed repeatedly.
+type Target struct {
+	Cluster string
+	Kind    TargetKind
+	Name    string // node id, balancer URL with its address, or dependency name; of a session "": its owner is not known
+}
+
+// A TargetKind is the kind of a target.
+type TargetKind string
+
+// The kinds of target. Samples of a canary are its requests through the balancer, by
+// the id of the node that holds its session. Samples of a session are all requests of
+// our clients with a known outcome, by the id of the node that owns the session; a
+// sample is OK if its Outcome is Good.
+const (
+	TargetNode       TargetKind = "node"
+	TargetBalancer   TargetKind = "balancer"
+	TargetDependency TargetKind = "dependency"
+	TargetCanary     TargetKind = "canary"
+	TargetSession    TargetKind = "session"
+)
+
+// A Point sums up the samples of a target over one step of time.
+type Point struct {
+	At     time.Time // beginning of the step
+	Probes int
+	Failed int
+	Mean   time.Duration // latency of the answered probes; 0: none was answered
+	Max    time.Duration
+}
+
+// An Uptime is the share of a span in which a target was up.
+type Uptime struct {
+	Target
+	Span        // that was requested
+	Probes  int // of a session: requests with a known outcome; 0: nothing is known
+	Failed  int
+	Ratio   float64       // of probes that succeeded, in [0, 1]; 0 without Probes
+	Longest time.Duration // longest time without a successful probe
+}
+
+// SessionUptime sums the uptimes of kind session: the share of the requests of a
+// cluster's clients with a good outcome. Longest is that of the worst owner.
+func SessionUptime(all []Uptime) Uptime {
+	var sum Uptime
+	for _, u := range all {
+		if u.Kind != TargetSession {
+			continue
+		}
+		sum.Target, sum.Span = Target{Cluster: u.Cluster, Kind: TargetSession}, u.Span
+		sum.Probes, sum.Failed = sum.Probes+u.Probes, sum.Failed+u.Failed
+		sum.Longest = max(sum.Longest, u.Longest)
+	}
+	if sum.Probes > 0 {
+		sum.Ratio = float64(sum.Probes-sum.Failed) / float64(sum.Probes)
+	}
+	return sum
+}
+
+// SessionsUnrecorded reports whether nodes have uptimes and sessions have none, as
+// after an upgrade from a version that did not record sessions.
+func SessionsUnrecorded(all []Uptime) bool {
+	nodes := slices.ContainsFunc(all, func(u Uptime) bool { return u.Kind == TargetNode && u.Probes > 0 })
+	return nodes && SessionUptime(all).Probes == 0
+}
+
+// A Move is a session that changed its node.
+type Move struct {
+	At      time.Time
+	Cluster string
+	From    string // node id
+	To      string // node id, or an unlisted node's label in quotes
+	Kept    bool   // the session survived; false: it was lost or rolled back
+	Session probes.Fingerprint
+	Cause   Message // why: "node2 did not answer", "unexplained"
+}
+
+// A Deployment is an announced deployment.
+type Deployment struct {
+	Cluster string
+	Span             // To is zero while it is in progress
+	Name    string   // announced name of what is deployed
+	Nodes   []string // announced nodes; empty: any
+}

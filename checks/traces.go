@@ -1,0 +1,295 @@
+package checks
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// traffic is the requests of clients through all addresses of the balancer, or
+// through one.
+type traffic struct {
+	traces  []*trace
+	answers []*answer
+}
+
+// A nodeAtAddress is a node that answered through one address of the balancer.
+type nodeAtAddress struct {
+	node string
+	at   netip.AddrPort
+}
+
+// outcomes is the second stage: which node answered each request of a client, and how
+// the request came out.
+type outcomes struct {
+	*nodeStates
+
+	allNamed     bool      // every node is known by the name that its answers give
+	traffic                // through all addresses of the balancer, in this round
+	allAnswers   []*answer // those of this round, and earlier ones to sessions that are carried over rounds
+	frontends    []frontend
+	lastAnswerAt map[nodeAtAddress]time.Time // when the latest request that it answered began
+}
+
+// readTraces returns the second stage of a round.
+func readTraces(nodes *nodeStates) *outcomes {
+	v := &outcomes{nodeStates: nodes, lastAnswerAt: make(map[nodeAtAddress]time.Time)}
+	v.allNamed = v.everyNodeNamed()
+	for _, w := range v.Traces {
+		t := v.resolve(w)
+		v.add(t)
+		v.allAnswers = append(append(v.allAnswers, t.earlier...), t.answers...)
+	}
+	for _, b := range v.Balancers {
+		v.frontends = append(v.frontends, v.frontendOf(b))
+	}
+	v.setOutcomes()
+	return v
+}
+
+// everyNodeNamed reports whether every node reported its label when asked directly,
+// or answered under a name that is known to be its own.
+func (v *outcomes) everyNodeNamed() bool {
+	met := make(map[string]bool)
+	for _, w := range v.Traces {
+		for _, s := range w.Steps {
+			if s.OK() {
+				met[v.identity.NodeOf(s.Label)] = true
+			}
+		}
+	}
+	unnamed := v.nodesWhere(func(id string) bool { return v.identity.direct[id] == "" && !met[id] })
+	return len(unnamed) == 0
+}
+
+func (t *traffic) add(w *trace) {
+	t.traces = append(t.traces, w)
+	t.answers = append(t.answers, w.answers...)
+}
+
+// answeredSince reports whether a node answered, through an address of the balancer,
+// a request that was sent at t or later.
+func (v *outcomes) answeredSince(node string, at netip.AddrPort, t time.Time) bool {
+	last, ok := v.lastAnswerAt[nodeAtAddress{node, at}]
+	return ok && !last.Before(t)
+}
+
+// answersFrom counts the answers of a node through the balancer. An answer to a
+// session of earlier rounds does not count if the balancer's cookie may have directed
+// it there: a draining node keeps the sessions it has.
+func (t traffic) answersFrom(node string) int {
+	count := 0
+	for _, a := range t.answers {
+		if a.node == node && a.Status < 500 && !(a.trace.Continued && a.trace.mayBePinned) {
+			count++
+		}
+	}
+	return count
+}
+
+// holdsPinned reports whether a node answers clients of earlier rounds that a cookie
+// of the balancer may have directed there.
+func (t traffic) holdsPinned(node string) bool {
+	return slices.ContainsFunc(t.answers, func(a *answer) bool {
+		return a.node == node && a.OK() && a.trace.Continued && a.trace.mayBePinned
+	})
+}
+
+// attributedAnswers counts the answers through the balancer that carry a node label.
+func (t traffic) attributedAnswers() int {
+	count := 0
+	for _, a := range t.answers {
+		if a.Label != "" && a.Status < 500 {
+			count++
+		}
+	}
+	return count
+}
+
+// newClients counts new clients by the node that answered them; unlisted nodes are
+// counted under "". Clients whose answer carries no label do not count.
+func (t traffic) newClients() map[string]int {
+	met := make(map[string]int)
+	for _, w := range t.traces {
+		if first := w.First(); !w.Continued && first.OK() && first.Label != "" {
+			met[w.openedBy]++
+		}
+	}
+	return met
+}
+
+// allMetOneNode reports whether all new clients were answered by one node.
+func (t traffic) allMetOneNode() bool {
+	met := t.newClients()
+	return len(met) == 1 && met[""] == 0
+}
+
+// followUps counts the answers to follow-up requests.
+func (t traffic) followUps() int {
+	count := 0
+	for _, a := range t.answers {
+		if a.isFollowUp() && a.Answered() {
+			count++
+		}
+	}
+	return count
+}
+
+// A trace is a client trace with the nodes that answered it.
+type trace struct {
+	probes.Trace
+	owner       string    // node that opened the session, in whichever round; holder if that is not known
+	holder      string    // servingNode of the first answer of the trace; "": not known
+	openedBy    string    // id of the listed node that gave the first answer; "": an unlisted node, or not known
+	mayBePinned bool      // the client presents something that may keep it on a node that gets no new clients
+	earlier     []*answer // answers between the previous round and this one, of a session that is carried over rounds
+	answers     []*answer // answers of this round
+}
+
+// An answer is a request of a trace with the node that answered it.
+type answer struct {
+	probes.Step
+	trace          *trace
+	sessionOutcome probes.SessionOutcome
+	outcome        Outcome
+	foreign        *trace   // the other client whose value it shows; nil: none
+	node           string   // id of the listed node that answered; "": not known, or not listed
+	servingNode    string   // node; or an unlisted node's label in quotes, if every listed node is known by name
+	failedNode     string   // node that a failed answer is attributed to; "": it did not fail, or the node is not known
+	upstreamsTried []string // nodes that the balancer tried before, without an answer
+}
+
+// isFollowUp reports whether the request is a follow-up that presents the session.
+func (a *answer) isFollowUp() bool { return a.Kind == probes.StepFollow || a.Kind == probes.StepReturn }
+
+// moved reports whether another node than the holder of the session answered.
+func (a *answer) moved() bool {
+	return a.servingNode != "" && a.trace.holder != "" && a.servingNode != a.trace.holder
+}
+
+// stayedCount counts the follow-ups that the holder of the session answered. It is
+// not ok for a client without follow-ups.
+func (w *trace) stayedCount() (count int, ok bool) {
+	if len(w.Steps) < 2 || !w.First().OK() {
+		return 0, false
+	}
+	for _, a := range w.answers {
+		if a.isFollowUp() && a.servingNode != "" && a.servingNode == w.holder {
+			count++
+		}
+	}
+	return count, true
+}
+
+// onlyMet reports whether node gave every answer of this round.
+func (w *trace) onlyMet(node string) bool {
+	return !slices.ContainsFunc(w.answers, func(a *answer) bool { return a.node != node })
+}
+
+// resolve returns w with the node that answered each request.
+func (v *outcomes) resolve(w probes.Trace) *trace {
+	out := &trace{Trace: w, holder: v.servingNode(w.First().Label), openedBy: v.identity.NodeOf(w.First().Label)}
+	method := v.Cluster.Balancer.Method
+	out.owner = cmp.Or(v.servingNode(w.OpenedBy), out.holder)
+	out.mayBePinned = method == probes.MethodCookie || method == probes.MethodUnknown
+	for i, step := range w.Steps {
+		if w.Continued && i == 0 {
+			continue // an earlier round has judged it
+		}
+		a := &answer{Step: step, trace: out, sessionOutcome: w.SessionOutcome(i), node: v.identity.NodeOf(step.Label), upstreamsTried: v.identity.FailedOver(step.Label)}
+		a.servingNode = cmp.Or(v.servingNode(step.Label), v.otherLabel(out, step.Label))
+		if step.Kind != probes.StepWrite && v.page.isWrong(step.Exchange) {
+			a.sessionOutcome = probes.SessionUnknown // an answer that is not the page does not show the session
+		}
+		a.failedNode = v.attributeFailure(a, i > 0)
+		if step.At.Before(v.Started) && w.Continued {
+			out.earlier = append(out.earlier, a)
+		} else {
+			out.answers = append(out.answers, a)
+		}
+		if seen := (nodeAtAddress{a.node, w.Balancer}); a.node != "" && a.OK() && step.At.After(v.lastAnswerAt[seen]) {
+			v.lastAnswerAt[seen] = step.At
+		}
+	}
+	return out
+}
+
+// servingNode returns who gave an answer: the id of a listed node, or the label of an
+// unlisted one in quotes if every node is known by name; "": not known.
+func (v *outcomes) servingNode(label string) string {
+	if v.unlistedNode(label) {
+		return strconv.Quote(label)
+	}
+	return v.identity.NodeOf(label)
+}
+
+// otherLabel returns an unknown label in quotes if the node that opened the session
+// is known by name, so that the label is another node's; otherwise "".
+func (v *outcomes) otherLabel(w *trace, label string) string {
+	if w.openedBy == "" || label == "" || v.identity.Ambiguous(label) {
+		return ""
+	}
+	return strconv.Quote(label)
+}
+
+// unlistedNode reports whether a label belongs to no listed node. It is false while
+// some listed node is not known by name: the label may be its own.
+func (v *outcomes) unlistedNode(label string) bool {
+	return label != "" && v.allNamed && v.identity.NodeOf(label) == "" && !v.identity.Ambiguous(label)
+}
+
+// A frontend is one address of the balancer. Each address is judged as a balancer of
+// its own, which may regard other nodes as healthy.
+type frontend struct {
+	probes.BalancerObservation
+	name string // the URL, with the address if the URL resolves to several
+	traffic
+}
+
+// plain returns the exchanges at the frontend that belong to no client trace.
+func (e frontend) plain() []probes.Exchange {
+	return append([]probes.Exchange{e.Primary}, e.Pages...)
+}
+
+// answered reports whether any request was answered.
+func (e frontend) answered() bool {
+	return slices.ContainsFunc(e.plain(), probes.Exchange.Answered) ||
+		slices.ContainsFunc(e.answers, func(a *answer) bool { return a.Answered() })
+}
+
+// page returns the URL of a page at the frontend, with its address.
+func (e frontend) page(path string) string {
+	return strings.TrimSuffix(e.URL, "/") + path + strings.TrimPrefix(e.name, e.URL)
+}
+
+// frontendOf returns the frontend with the client traces that went through it.
+func (v *outcomes) frontendOf(b probes.BalancerObservation) frontend {
+	e := frontend{BalancerObservation: b, name: v.frontendName(b.URL, b.Address)}
+	for _, w := range v.traces {
+		if w.Balancer == b.Address && w.URL == b.URL {
+			e.add(w)
+		}
+	}
+	return e
+}
+
+// frontendName returns the URL, with the address if the URL has a host name. The
+// address is part of the name even while the host resolves to a single one, so that
+// keys of findings stay the same.
+func (v *outcomes) frontendName(rawURL string, at netip.AddrPort) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || !at.IsValid() {
+		return rawURL
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return rawURL
+	}
+	return fmt.Sprintf("%s (%s)", rawURL, at)
+}

@@ -1,0 +1,144 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/internal/panics"
+)
+
+// A Manager runs the dispatcher of the current receivers and replaces it when a
+// reload changes them.
+type Manager struct {
+	config ManagerConfig
+	next   chan *Dispatcher // the dispatcher that Run starts next
+
+	mu         sync.Mutex // guards what follows
+	receivers  map[string]alerting.Notifier
+	dispatcher *Dispatcher
+}
+
+// ManagerConfig configures a Manager.
+type ManagerConfig struct {
+	Outbox  PendingOutbox
+	Observe func(receiver string, result Result) // called after each attempt, concurrently
+	Logger  *slog.Logger
+}
+
+// NewManager returns a Manager without receivers.
+func NewManager(c ManagerConfig) *Manager {
+	return &Manager{config: c, next: make(chan *Dispatcher, 1)}
+}
+
+// WithRemovedReceivers adds RemovedReceiver for each receiver that was removed from
+// the configuration. Its pending notifications become dead letters, as do those that
+// are written before the incident manager knows the new configuration. Otherwise
+// they would stay pending forever.
+func (m *Manager) WithRemovedReceivers(ctx context.Context, receivers map[string]alerting.Notifier) (map[string]alerting.Notifier, error) {
+	pending, err := m.config.Outbox.Pending(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make(map[string]alerting.Notifier)
+	for name := range pending {
+		all[name] = RemovedReceiver{}
+	}
+	for name := range m.receivers {
+		all[name] = RemovedReceiver{}
+	}
+	maps.Copy(all, receivers)
+	return all, nil
+}
+
+// SetReceivers replaces the receivers. Deliveries in progress to the previous ones
+// are completed.
+func (m *Manager) SetReceivers(receivers map[string]alerting.Notifier) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.dispatcher
+	m.receivers = receivers
+	m.dispatcher = NewDispatcher(DispatcherConfig{
+		Outbox: m.config.Outbox, Notifiers: receivers, Logger: m.config.Logger, Observe: m.config.Observe, Predecessor: old,
+	})
+	if old != nil {
+		old.Retire()
+	}
+	select {
+	case <-m.next: // it was replaced before it ran
+	default:
+	}
+	m.next <- m.dispatcher // never blocks: mu excludes other senders
+}
+
+// Wake makes the current dispatcher read the outbox now.
+func (m *Manager) Wake() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dispatcher.Wake()
+}
+
+// Run delivers notifications until ctx ends. Retired dispatchers finish their
+// deliveries beside the current one.
+func (m *Manager) Run(ctx context.Context) {
+	var running panics.Group
+	defer running.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case d := <-m.next:
+			running.Go(func() { d.Run(ctx) })
+		}
+	}
+}
+
+// Resend sends the firing incidents of open to each receiver that is an
+// alerting.Keeper and was notified of them. It waits for all receivers, for 30 s at
+// most.
+func (m *Manager) Resend(ctx context.Context, open []alerting.Incident) {
+	m.mu.Lock()
+	receivers := m.receivers
+	m.mu.Unlock()
+	var workers panics.Group
+	for name, notifier := range receivers {
+		k, ok := notifier.(alerting.Keeper)
+		if !ok {
+			continue
+		}
+		known := slices.DeleteFunc(slices.Clone(open), func(i alerting.Incident) bool {
+			return i.State != alerting.Firing ||
+				!slices.ContainsFunc(i.Notified, func(t alerting.Notified) bool { return t.Receiver == name })
+		})
+		workers.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+			defer cancel()
+			var err error
+			if caught := panics.Catch(panics.Delivery, func() { err = k.Keep(ctx, known) }); caught != nil {
+				err = caught
+			}
+			if err != nil && ctx.Err() == nil {
+				m.config.Logger.Warn("resending open incidents", "receiver", name, "err", err)
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// RemovedReceiver is the Notifier of a receiver that was removed from the
+// configuration. It makes every notification a dead letter.
+type RemovedReceiver struct{}
+
+var errRemoved = errors.New("the receiver was removed from the configuration")
+
+// Notify returns a Permanent error.
+func (RemovedReceiver) Notify(context.Context, alerting.Notification) (alerting.DeliveryRef, error) {
+	return alerting.DeliveryRef{}, alerting.Permanent{Err: errRemoved}
+}

@@ -1,0 +1,240 @@
+package notify
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/panics"
+)
+
+// A oneSlotOutbox has at most one notification for "ops".
+type oneSlotOutbox struct {
+	mu        sync.Mutex
+	waits     bool
+	leased    time.Time
+	delivered int
+	retried   int
+}
+
+func (o *oneSlotOutbox) put() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waits, o.leased = true, time.Time{}
+}
+
+func (o *oneSlotOutbox) Claim(_ context.Context, receiver string, now time.Time, lease time.Duration) (n alerting.Notification, ok bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if receiver != "ops" || !o.waits || now.Before(o.leased) {
+		return n, false, nil
+	}
+	o.leased = now.Add(lease)
+	return alerting.Notification{ID: "1/ops/1", Receiver: "ops", Kind: alerting.NotificationFired, At: now, Attempts: 1}, true, nil
+}
+
+func (o *oneSlotOutbox) Delivered(context.Context, string, alerting.DeliveryRef) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.delivered++
+	o.waits = false
+	return nil
+}
+
+func (o *oneSlotOutbox) Retry(_ context.Context, _ string, at time.Time, _ string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retried, o.leased = o.retried+1, at
+	return nil
+}
+
+func (o *oneSlotOutbox) SkipToEnd(context.Context, string) (bool, error) { return false, nil }
+
+func (o *oneSlotOutbox) DeadLetter(context.Context, string, string) error { return nil }
+
+func (o *oneSlotOutbox) Pending(context.Context) (map[string]int, error) { return nil, nil }
+
+func newManager(o PendingOutbox) *Manager {
+	return NewManager(ManagerConfig{Outbox: o, Logger: slog.New(slog.DiscardHandler)})
+}
+
+// A slowReceiver takes a while for each notification and counts attempts.
+type slowReceiver struct {
+	long time.Duration
+
+	mu    sync.Mutex
+	begun int
+}
+
+func (s *slowReceiver) Notify(ctx context.Context, _ alerting.Notification) (alerting.DeliveryRef, error) {
+	s.mu.Lock()
+	s.begun++
+	s.mu.Unlock()
+	select {
+	case <-time.After(s.long):
+		return alerting.DeliveryRef{}, nil
+	case <-ctx.Done():
+		return alerting.DeliveryRef{}, ctx.Err()
+	}
+}
+
+// TestReplaceReceivers: a receiver that is slower than the grace period of a shutdown is
+// notified once, even if reloads happen meanwhile.
+func TestReplaceReceivers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, ops := new(oneSlotOutbox), &slowReceiver{long: 8 * time.Second}
+		o.put()
+		m := newManager(o)
+		ctx, cancel := context.WithCancel(t.Context())
+		m.SetReceivers(map[string]alerting.Notifier{"ops": ops})
+		done := make(chan struct{})
+		go func() { defer close(done); m.Run(ctx) }()
+		for range 5 {
+			time.Sleep(time.Second)
+			m.SetReceivers(map[string]alerting.Notifier{"ops": ops})
+		}
+		time.Sleep(10 * time.Minute)
+		cancel()
+		<-done
+		if got, want := [3]int{ops.begun, o.delivered, o.retried}, [3]int{1, 1, 0}; got != want {
+			t.Errorf("got %d attempts, %d delivered, %d retried, want %d", got[0], got[1], got[2], want)
+		}
+	})
+}
+
+// TestReplacedReceiver: a replaced receiver gets no new notifications, even if the new
+// dispatcher was not woken.
+func TestReplacedReceiver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, former, next := new(oneSlotOutbox), new(slowReceiver), new(slowReceiver)
+		m := newManager(o)
+		ctx, cancel := context.WithCancel(t.Context())
+		m.SetReceivers(map[string]alerting.Notifier{"ops": former})
+		done := make(chan struct{})
+		go func() { defer close(done); m.Run(ctx) }()
+		time.Sleep(time.Second)
+		m.SetReceivers(map[string]alerting.Notifier{"ops": next})
+		time.Sleep(time.Second)
+		o.put()
+		time.Sleep(time.Minute)
+		cancel()
+		<-done
+		if former.begun != 0 || next.begun != 1 {
+			t.Errorf("got %d attempts by the former and %d by the next, want 0 and 1", former.begun, next.begun)
+		}
+	})
+}
+
+// A countingOutbox is empty and counts calls of Claim.
+type countingOutbox struct {
+	oneSlotOutbox
+	claims atomic.Int64
+}
+
+func (o *countingOutbox) Claim(context.Context, string, time.Time, time.Duration) (n alerting.Notification, ok bool, err error) {
+	o.claims.Add(1)
+	return n, false, nil
+}
+
+// TestQuickReplacements: after quick reloads each dispatcher runs once.
+func TestQuickReplacements(t *testing.T) {
+	t.Parallel()
+	for range 1000 {
+		synctest.Test(t, func(t *testing.T) {
+			o := new(countingOutbox)
+			m := newManager(o)
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); m.Run(ctx) }()
+			synctest.Wait()
+			for range 3 {
+				m.SetReceivers(map[string]alerting.Notifier{"ops": new(slowReceiver)})
+			}
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			o.claims.Store(0)
+			time.Sleep(time.Minute)
+			got := o.claims.Load()
+			cancel()
+			<-done
+			if got > 13 { // one a poll of 5 s
+				t.Fatalf("the outbox was asked %d times in a minute: a dispatcher runs twice", got)
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// A resendingReceiver records the incidents that are resent to it.
+type resendingReceiver struct {
+	slowReceiver
+	kept [][]string // causes
+}
+
+func (r *resendingReceiver) Keep(_ context.Context, open []alerting.Incident) error {
+	var causes []string
+	for _, i := range open {
+		causes = append(causes, i.Cause.Key())
+	}
+	r.kept = append(r.kept, causes)
+	return nil
+}
+
+// TestResend: only firing incidents that a receiver was notified of are sent again.
+func TestResend(t *testing.T) {
+	t.Parallel()
+	incident := func(code checks.Code, state alerting.State, receivers ...string) alerting.Incident {
+		i := alerting.Incident{State: state, Cause: checks.Finding{Code: code}}
+		for _, r := range receivers {
+			i.Notified = append(i.Notified, alerting.Notified{Receiver: r})
+		}
+		return i
+	}
+	ops, others := new(resendingReceiver), new(resendingReceiver)
+	m := newManager(&oneSlotOutbox{})
+	m.SetReceivers(map[string]alerting.Notifier{"ops": ops, "others": others, "plain": new(slowReceiver)})
+	m.Resend(t.Context(), []alerting.Incident{
+		incident(checks.NodeDown, alerting.Firing, "ops"), incident(checks.DependencyDown, alerting.Firing), incident(checks.NodePaused, alerting.Pending, "ops"),
+	})
+	if diff := cmp.Diff([][]string{{"node_down"}}, ops.kept); diff != "" {
+		t.Errorf("sent again to the receiver that was notified (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([][]string{nil}, others.kept); diff != "" {
+		t.Errorf("sent again to the receiver that was not (-want +got):\n%s", diff)
+	}
+}
+
+// A breaking receiver panics in Keep.
+type breaking struct{ slowReceiver }
+
+func (*breaking) Keep(context.Context, []alerting.Incident) error { panic("broken") }
+
+// TestResendPanics: a receiver that panics does not affect the others.
+func TestResendPanics(t *testing.T) {
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // package panics logs there
+	t.Cleanup(func() { slog.SetDefault(before) })
+	knows := &resendingReceiver{}
+	m := newManager(&oneSlotOutbox{})
+	m.SetReceivers(map[string]alerting.Notifier{"breaks": &breaking{}, "ops": knows})
+	counted := panics.Counts()[panics.Delivery]
+	m.Resend(t.Context(), nil)
+	if len(knows.kept) != 1 {
+		t.Errorf("the other was informed %d times, want once", len(knows.kept))
+	}
+	if got := panics.Counts()[panics.Delivery] - counted; got != 1 {
+		t.Errorf("got %d panics counted, want 1", got)
+	}
+}

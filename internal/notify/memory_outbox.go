@@ -1,0 +1,305 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/internal/history"
+	"stickwatch/internal/panics"
+)
+
+// stuckAfter is how long the disk must accept nothing before notifications are
+// delivered from memory. Before that, nothing is delivered that a crash could make
+// stickwatch forget.
+const stuckAfter = 30 * time.Second
+
+// A memoryOutbox is the outbox of the history. While the disk is stuck, it also
+// serves the notifications in the write queue, so that a full disk delays no alert.
+// The outcome is written together with the notification. If the process ends before
+// that, the notification may be sent twice.
+type memoryOutbox struct {
+	PendingOutbox // on the disk
+	queue         *WriteQueue
+}
+
+// NewMemoryOutbox returns an outbox that serves notifications from disk and, while
+// the disk is stuck, from queue.
+func NewMemoryOutbox(disk PendingOutbox, queue *WriteQueue) PendingOutbox {
+	return memoryOutbox{disk, queue}
+}
+
+// A pendingNotification is the delivery state of a notification that was claimed
+// from the queue.
+type pendingNotification struct {
+	due         time.Time // when it may be claimed again
+	attempts    int
+	deliveryRef *alerting.DeliveryRef // nil: not delivered
+	dead        bool                  // it is a dead letter
+	reason      string                // why it is one
+}
+
+// done reports whether the notification needs no more attempts.
+func (p *pendingNotification) done() bool { return p != nil && (p.deliveryRef != nil || p.dead) }
+
+// addOutcome adds the outcome of the notification to a step, if it is done.
+func (p *pendingNotification) addOutcome(s history.Step, id string) {
+	switch {
+	case p.deliveryRef != nil:
+		s.Delivered[id] = *p.deliveryRef
+	case p.dead:
+		s.Buried[id] = p.reason
+	}
+}
+
+// Claim implements Outbox.
+func (m memoryOutbox) Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notification, bool, error) {
+	if m.queue.diskStuck(now) {
+		n, ok := m.queue.claim(ctx, receiver, now, lease)
+		return n, ok, nil
+	}
+	type claim struct {
+		alerting.Notification
+		ok bool
+	}
+	// If the disk completes a claim after unlessHung gave up, the lease frees it.
+	c, err := unlessHung(ctx, func(ctx context.Context) (c claim, err error) {
+		c.Notification, c.ok, err = m.PendingOutbox.Claim(ctx, receiver, now, lease)
+		return c, err
+	})
+	return c.Notification, c.ok, err
+}
+
+// Delivered implements Outbox.
+func (m memoryOutbox) Delivered(ctx context.Context, id string, r alerting.DeliveryRef) error {
+	if m.queue.updatePending(id, func(p *pendingNotification) { p.deliveryRef = &r }) {
+		return nil
+	}
+	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.Delivered(ctx, id, r) },
+		history.Step{Delivered: map[string]alerting.DeliveryRef{id: r}})
+}
+
+// Retry implements Outbox.
+func (m memoryOutbox) Retry(ctx context.Context, id string, at time.Time, reason string) error {
+	if m.queue.updatePending(id, func(p *pendingNotification) { p.due = at }) {
+		return nil
+	}
+	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.Retry(ctx, id, at, reason) }, history.Step{})
+}
+
+// DeadLetter implements Outbox.
+func (m memoryOutbox) DeadLetter(ctx context.Context, id, reason string) error {
+	if m.queue.updatePending(id, func(p *pendingNotification) { p.dead, p.reason = true, reason }) {
+		return nil
+	}
+	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.DeadLetter(ctx, id, reason) },
+		history.Step{Buried: map[string]string{id: reason}})
+}
+
+// SkipToEnd implements Outbox. Notifications in the queue are not skipped.
+func (m memoryOutbox) SkipToEnd(ctx context.Context, id string) (bool, error) {
+	if m.queue.updatePending(id, func(*pendingNotification) {}) {
+		return false, nil
+	}
+	return unlessHung(ctx, func(ctx context.Context) (bool, error) { return m.PendingOutbox.SkipToEnd(ctx, id) })
+}
+
+// record writes an outcome to the disk. If the disk hangs, it adds the outcome to
+// the queue, so that the worker can go on.
+func (m memoryOutbox) record(ctx context.Context, write func(context.Context) error, outcome history.Step) error {
+	_, err := unlessHung(ctx, func(ctx context.Context) (none struct{}, err error) { return none, write(ctx) })
+	if errors.Is(err, errHung) {
+		m.queue.Add(outcome)
+		return nil
+	}
+	return err
+}
+
+// errHung means that the disk neither completed an operation nor refused it.
+var errHung = fmt.Errorf("the disk has not answered for %s", stuckAfter)
+
+// unlessHung runs a disk operation and returns errHung if it takes longer than
+// stuckAfter. No context can end a system call that does not return, so the operation
+// may still complete later.
+func unlessHung[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	ctx, cancel := context.WithTimeout(ctx, stuckAfter)
+	done := make(chan result, 1)
+	panics.Go(panics.Delivery, func() {
+		defer cancel()
+		var value T
+		var err error
+		if failed := panics.Catch(panics.Delivery, func() { value, err = do(ctx) }); failed != nil {
+			err = failed
+		}
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", errHung, err) // it waited for another operation that hangs
+		}
+		done <- result{value, err}
+	})
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-time.After(stuckAfter + time.Second):
+		var none T
+		return none, errHung
+	}
+}
+
+// diskStuck reports whether the disk has accepted nothing for longer than
+// stuckAfter: writes fail, or one does not return.
+func (q *WriteQueue) diskStuck(now time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	since := q.failingSince
+	if since.IsZero() {
+		since = q.writingSince
+	}
+	return !since.IsZero() && now.Sub(since) > stuckAfter
+}
+
+// claim leases a notification in the queue, unless an earlier one of the same
+// incident is still undelivered on the disk.
+func (q *WriteQueue) claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notification, bool) {
+	list := q.claimable(receiver, now)
+	if len(list) == 0 {
+		return alerting.Notification{}, false
+	}
+	incidents := make([]string, len(list))
+	for i, n := range list {
+		incidents[i] = n.Incident.ID
+	}
+	// If the disk cannot even be read, assume that nothing earlier is undelivered there.
+	known, _ := unlessHung(ctx, func(ctx context.Context) (map[string]history.ThreadState, error) {
+		return q.config.Store.ThreadState(ctx, receiver, incidents)
+	})
+	for _, n := range list {
+		before := known[n.Incident.ID]
+		if before.Waits {
+			continue
+		}
+		n.Thread = cmp.Or(n.Thread, before.Thread)
+		if q.lease(&n, now, lease) {
+			return n, true
+		}
+	}
+	return alerting.Notification{}, false
+}
+
+// claimable returns the due notifications in the queue for a receiver, the first of
+// each incident. Thread is set if an earlier one was delivered from the queue.
+func (q *WriteQueue) claimable(receiver string, now time.Time) []alerting.Notification {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var list []alerting.Notification
+	begun := make(map[string]bool)     // incidents with an undelivered notification
+	threads := make(map[string]string) // by incident
+	for n := range q.notifications() {
+		incident, p := n.Incident.ID, q.pending[n.ID]
+		switch {
+		case n.Receiver != receiver || begun[incident]:
+		case p.done():
+			if p.deliveryRef != nil {
+				threads[incident] = p.deliveryRef.Thread
+			}
+		default:
+			begun[incident] = true
+			if p == nil || !now.Before(p.due) {
+				n.Thread = threads[incident]
+				list = append(list, n)
+			}
+		}
+	}
+	return list
+}
+
+// notifications returns the notifications that are being written, then the unwritten
+// ones, in their order.
+func (q *WriteQueue) notifications() iter.Seq[alerting.Notification] {
+	return func(yield func(alerting.Notification) bool) {
+		for _, list := range [][]alerting.Notification{q.writing.Notifications, q.unwritten.Notifications} {
+			for _, n := range list {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// lease leases a notification if it is still in the queue and nobody else has
+// claimed it. It counts an attempt.
+func (q *WriteQueue) lease(n *alerting.Notification, now time.Time, lease time.Duration) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p := q.pending[n.ID]
+	if p == nil {
+		p = new(pendingNotification)
+	}
+	if now.Before(p.due) || !q.contains(n.ID) {
+		return false
+	}
+	p.due = now.Add(lease)
+	p.attempts++
+	n.Attempts = p.attempts
+	q.pending[n.ID] = p
+	return true
+}
+
+// contains reports whether a notification is in the queue.
+func (q *WriteQueue) contains(id string) bool {
+	for n := range q.notifications() {
+		if n.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// updatePending changes the state of a notification that was claimed from the queue.
+// It returns false if the notification was not, or has been written since.
+func (q *WriteQueue) updatePending(id string, update func(*pendingNotification)) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p := q.pending[id]
+	if p == nil {
+		return false
+	}
+	update(p)
+	return true
+}
+
+// withOutcomes returns a copy of a step with the attempts and outcomes of its
+// notifications.
+func (q *WriteQueue) withOutcomes(s history.Step) history.Step {
+	s = s.Then(history.Step{}) // a copy
+	for at := range s.Notifications {
+		n := &s.Notifications[at]
+		if p := q.pending[n.ID]; p != nil {
+			n.Attempts = p.attempts
+			p.addOutcome(s, n.ID)
+		}
+	}
+	return s
+}
+
+// Undelivered returns the number of notifications in the queue that need more
+// attempts.
+func (q *WriteQueue) Undelivered() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	count := 0
+	for n := range q.notifications() {
+		if !q.pending[n.ID].done() {
+			count++
+		}
+	}
+	return count
+}

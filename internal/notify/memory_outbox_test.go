@@ -1,0 +1,370 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/history"
+)
+
+// An outage is an incident manager, its write queue, and a history whose disk can be
+// made to refuse everything.
+type outage struct {
+	*WriteQueue
+	db      *history.DB
+	manager *alerting.Manager
+	outbox  PendingOutbox
+	fired   alerting.Notification // in the queue
+}
+
+// newOutage returns an outage during which an incident has fired.
+func newOutage(t *testing.T) *outage {
+	t.Helper()
+	db, err := history.Open(t.Context(), history.Config{Path: filepath.Join(t.TempDir(), "history.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close(t.Context()) })
+	queue := newQueue(db)
+	o := &outage{
+		WriteQueue: queue, db: db, outbox: NewMemoryOutbox(db, queue),
+		manager: alerting.NewManager(alerting.Config{Receivers: []string{"ops"}}, nil),
+	}
+	o.breaks("shop")
+	o.blockDisk(t)
+	o.fired = o.unwritten.Notifications[0]
+	return o
+}
+
+func newQueue(store Store) *WriteQueue {
+	return NewWriteQueue(QueueConfig{
+		Store: store, Written: func(alerting.Step) {}, Observe: func(string, Result) {}, Logger: slog.New(slog.DiscardHandler),
+	})
+}
+
+// blockDisk makes the disk refuse the unwritten steps.
+func (o *outage) blockDisk(t *testing.T) {
+	t.Helper()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := o.Flush(ended); err == nil {
+		t.Fatal("got no error of the disk")
+	}
+}
+
+// unblockDisk writes the unwritten steps.
+func (o *outage) unblockDisk(t *testing.T) {
+	t.Helper()
+	if err := o.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// breaks makes Redis fail in a cluster, which fires an incident.
+func (o *outage) breaks(cluster string) {
+	f := redisDown()
+	o.observe(cluster, checks.Appeared, f, f)
+}
+
+// heals ends the failure of Redis in a cluster, which resolves its incident.
+func (o *outage) heals(cluster string) { o.observe(cluster, checks.Gone, redisDown()) }
+
+func (o *outage) observe(cluster string, kind checks.ChangeKind, changed checks.ActiveFinding, active ...checks.ActiveFinding) {
+	at := time.Now()
+	o.Add(history.Step{Step: o.manager.Observe(at, cluster, []checks.Change{{Kind: kind, ActiveFinding: changed, At: at}}, active)})
+}
+
+func redisDown() checks.ActiveFinding {
+	at := time.Now()
+	return checks.ActiveFinding{
+		Finding: checks.Finding{Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis"}, Since: at, Last: at,
+	}
+}
+
+// claim claims a notification after a time during which the disk has failed.
+func (o *outage) claim(t *testing.T, after time.Duration) alerting.Notification {
+	t.Helper()
+	n, ok, err := o.outbox.Claim(t.Context(), "ops", time.Now().Add(after), time.Minute)
+	if err != nil || ok != (n.ID != "") {
+		t.Fatalf("got notice %q, %v and error %v", n.ID, ok, err)
+	}
+	return n
+}
+
+func (o *outage) wantClaim(t *testing.T, after time.Duration, want string) alerting.Notification {
+	t.Helper()
+	n := o.claim(t, after)
+	if n.ID != want {
+		t.Errorf("after %s: got notice %q, want %q", after, n.ID, want)
+	}
+	return n
+}
+
+// wantWaiting compares the numbers of undelivered notifications on the disk and in
+// the queue.
+func (o *outage) wantWaiting(t *testing.T, onDisk, forDisk int) {
+	t.Helper()
+	pending, err := o.db.Pending(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := o.Undelivered(); pending["ops"] != onDisk || got != forDisk {
+		t.Errorf("got %d waiting on the disk and %d for it, want %d and %d", pending["ops"], got, onDisk, forDisk)
+	}
+}
+
+const stuck = stuckAfter + time.Second
+
+// TestMemoryOutbox: notifications that the disk refuses are delivered from memory
+// after stuckAfter, and not again after its recovery.
+func TestMemoryOutbox(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	o.wantWaiting(t, 0, 1)
+	o.wantClaim(t, stuckAfter-time.Second, "")
+	n := o.wantClaim(t, stuck, o.fired.ID)
+	if n.Attempts != 1 {
+		t.Errorf("got attempt %d, want the first", n.Attempts)
+	}
+	o.wantClaim(t, stuck, "")
+	if err := o.outbox.Delivered(t.Context(), n.ID, alerting.DeliveryRef{Thread: "C1/1"}); err != nil {
+		t.Fatal(err)
+	}
+	o.wantWaiting(t, 0, 0)
+	o.heals("shop")
+	o.blockDisk(t)
+	end := o.wantClaim(t, stuck, alerting.NotificationID(n.Incident.ID, "ops", 2))
+	if end.Kind != alerting.NotificationResolved || end.Thread != "C1/1" {
+		t.Errorf("got %s in thread %q, want the end in the thread of the beginning", end.Kind, end.Thread)
+	}
+	if err := o.outbox.Retry(t.Context(), end.ID, time.Now().Add(time.Hour), "503"); err != nil {
+		t.Fatal(err)
+	}
+	o.wantClaim(t, stuck, "")
+	o.unblockDisk(t)
+	o.wantWaiting(t, 1, 0)
+	if again := o.wantClaim(t, 0, end.ID); again.Attempts != 2 || again.Thread != "C1/1" {
+		t.Errorf("got attempt %d in thread %q, want the second in that of the beginning", again.Attempts, again.Thread)
+	}
+	if len(o.pending) > 0 {
+		t.Errorf("%d loans are kept for ever", len(o.pending))
+	}
+}
+
+// TestWrittenPendingNotification: its outcome is written to the disk.
+func TestWrittenPendingNotification(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		outcome func(*outage, context.Context) error
+		waiting int
+		dead    int
+	}{
+		"delivered": {func(o *outage, ctx context.Context) error {
+			return o.outbox.Delivered(ctx, o.fired.ID, alerting.DeliveryRef{})
+		}, 0, 0},
+		"to be tried again": {func(o *outage, ctx context.Context) error {
+			return o.outbox.Retry(ctx, o.fired.ID, time.Now(), "503")
+		}, 1, 0},
+		"given up": {func(o *outage, ctx context.Context) error { return o.outbox.DeadLetter(ctx, o.fired.ID, "400") }, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOutage(t)
+			o.wantClaim(t, stuck, o.fired.ID)
+			o.unblockDisk(t)
+			if err := tt.outcome(o, t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			o.wantWaiting(t, tt.waiting, 0)
+			if dead, err := o.db.DeadLetters(t.Context(), 0); err != nil || len(dead) != tt.dead {
+				t.Errorf("got %d dead letters and error %v, want %d", len(dead), err, tt.dead)
+			}
+		})
+	}
+}
+
+// TestRefusedPendingNotification: it is not claimed again, and it is a dead
+// letter on the disk after its recovery.
+func TestRefusedPendingNotification(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	o.wantClaim(t, stuck, o.fired.ID)
+	if err := o.outbox.DeadLetter(t.Context(), o.fired.ID, "400"); err != nil {
+		t.Fatal(err)
+	}
+	o.wantClaim(t, time.Hour, "")
+	o.unblockDisk(t)
+	o.wantClaim(t, 0, "")
+	dead, err := o.db.DeadLetters(t.Context(), 0)
+	if err != nil || len(dead) != 1 || dead[0].Reason != "400" {
+		t.Errorf("got dead letters %+v and error %v, want the one that was refused", dead, err)
+	}
+}
+
+// TestDeadLetterInQueue: after a dead letter, the Resolved
+// notification of the incident is delivered from memory.
+func TestDeadLetterInQueue(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	o.wantClaim(t, stuck, o.fired.ID)
+	if err := o.outbox.DeadLetter(t.Context(), o.fired.ID, "400"); err != nil {
+		t.Fatal(err)
+	}
+	o.heals("shop")
+	o.blockDisk(t)
+	o.wantClaim(t, stuck, alerting.NotificationID(o.fired.Incident.ID, "ops", 2))
+}
+
+// A hangingStore blocks in Commit until it is released.
+type hangingStore struct {
+	Store
+	taken, released chan struct{}
+}
+
+func (s hangingStore) Commit(ctx context.Context, step history.Step) error {
+	close(s.taken)
+	<-s.released
+	return s.Store.Commit(ctx, step)
+}
+
+// TestHangingDisk: a write that does not return counts as a stuck disk. Outcomes of
+// notifications in that write are written after it.
+func TestHangingDisk(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		outcome func(*outage) error
+		dead    int
+	}{
+		"delivered": {func(o *outage) error {
+			return o.outbox.Delivered(t.Context(), o.fired.ID, alerting.DeliveryRef{Thread: "C1/1"})
+		}, 0},
+		"refused": {func(o *outage) error { return o.outbox.DeadLetter(t.Context(), o.fired.ID, "400") }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOutage(t)
+			o.failingSince = time.Time{}
+			disk := hangingStore{o.db, make(chan struct{}), make(chan struct{})}
+			o.config.Store = disk
+			written := make(chan error, 1)
+			go func() { written <- o.Flush(t.Context()) }()
+			<-disk.taken
+			o.wantClaim(t, stuckAfter-time.Second, "")
+			o.wantClaim(t, stuck, o.fired.ID)
+			if err := tt.outcome(o); err != nil {
+				t.Fatal(err)
+			}
+			if got := o.Undelivered(); got != 0 {
+				t.Errorf("got %d notices that wait, want none", got)
+			}
+			close(disk.released)
+			if err := <-written; err != nil {
+				t.Fatal(err)
+			}
+			o.config.Store = o.db
+			o.unblockDisk(t)
+			o.wantClaim(t, 0, "")
+			o.wantWaiting(t, 0, 0)
+			if dead, err := o.db.DeadLetters(t.Context(), 0); err != nil || len(dead) != tt.dead {
+				t.Errorf("got %d dead letters and error %v, want %d", len(dead), err, tt.dead)
+			}
+		})
+	}
+}
+
+// A hangingOutbox blocks until it is released.
+type hangingOutbox struct {
+	oneSlotOutbox
+	released chan struct{}
+}
+
+func (o *hangingOutbox) Claim(context.Context, string, time.Time, time.Duration) (n alerting.Notification, ok bool, err error) {
+	<-o.released
+	return n, false, nil
+}
+
+func (o *hangingOutbox) Delivered(context.Context, string, alerting.DeliveryRef) error {
+	<-o.released
+	return nil
+}
+
+// TestHangingOutbox: a hanging disk does not block a worker, and the outcome is kept
+// in memory.
+func TestHangingOutbox(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(nil)
+		o := &hangingOutbox{released: make(chan struct{})}
+		defer close(o.released)
+		m := NewMemoryOutbox(o, q)
+		if _, ok, err := m.Claim(t.Context(), "ops", time.Now(), time.Minute); ok || !errors.Is(err, errHung) {
+			t.Errorf("claiming: got %v, %v, want that the disk hangs", ok, err)
+		}
+		if err := m.Delivered(t.Context(), "1/ops/1", alerting.DeliveryRef{Thread: "C1/1"}); err != nil {
+			t.Errorf("writing down a delivery: got %v", err)
+		}
+		if diff := cmp.Diff(map[string]alerting.DeliveryRef{"1/ops/1": {Thread: "C1/1"}}, q.unwritten.Delivered); diff != "" {
+			t.Errorf("owed (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestQueueWaitsForDisk: a Resolved notification waits for
+// the Fired one on the disk, but other incidents do not.
+func TestQueueWaitsForDisk(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	o.unblockDisk(t)
+	o.heals("shop")
+	o.blockDisk(t)
+	o.wantClaim(t, stuck, "")
+	o.breaks("mail")
+	o.wantClaim(t, stuck, o.unwritten.Notifications[1].ID)
+}
+
+// TestDeliveryDuringOutage: a dispatcher delivers every notification once, from memory and from the
+// disk.
+func TestDeliveryDuringOutage(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	o.failingSince = o.failingSince.Add(-stuck)
+	said := make(chan string, 10)
+	dispatcher := NewDispatcher(DispatcherConfig{
+		Outbox: o.outbox, Notifiers: map[string]alerting.Notifier{"ops": acceptingReceiver(said)}, Poll: time.Millisecond,
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); dispatcher.Run(ctx) }()
+	got := []string{<-said}
+	o.unblockDisk(t)
+	o.heals("shop")
+	o.unblockDisk(t)
+	got = append(got, <-said)
+	cancel()
+	<-done
+	close(said)
+	for more := range said {
+		got = append(got, more)
+	}
+	if diff := cmp.Diff([]string{o.fired.ID, alerting.NotificationID(o.fired.Incident.ID, "ops", 2)}, got); diff != "" {
+		t.Errorf("said (-want +got):\n%s", diff)
+	}
+	o.wantWaiting(t, 0, 0)
+}
+
+// An acceptingReceiver is a receiver that accepts everything.
+type acceptingReceiver chan<- string
+
+func (s acceptingReceiver) Notify(_ context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
+	s <- n.ID
+	return alerting.DeliveryRef{}, nil
+}

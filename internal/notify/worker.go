@@ -1,0 +1,222 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/internal/panics"
+)
+
+// A worker delivers notifications to one receiver, one at a time.
+type worker struct {
+	config         DispatcherConfig
+	receiver       string
+	notifier       alerting.Notifier
+	backoff        *backoff
+	logger         *slog.Logger
+	wake           chan struct{}
+	rateLimitedLog rateLimitedLog
+}
+
+// run delivers due notifications until more ends. An attempt in progress uses ctx,
+// which ends at the same time or later.
+func (w *worker) run(ctx, more context.Context) {
+	var failures int // of the outbox, consecutive
+	for w.backoff.wait(more) {
+		n, ok, err := w.config.Outbox.Claim(ctx, w.receiver, time.Now(), w.lease())
+		switch {
+		case ctx.Err() != nil && !ok:
+			return
+		case err != nil:
+			failures++
+			pause := backoffBound(failures, maxBackoff)
+			w.logger.Error("reading the outbox", "err", err, "retry_in", pause)
+			sleep(more, pause)
+		case ok:
+			failures = 0
+			w.backoff.extend(w.deliver(ctx, n))
+		default:
+			failures = 0
+			w.idle(more)
+		}
+	}
+}
+
+// lease returns how long a claimed notification is reserved. It covers everything
+// that one delivery may take, so that no other worker, not even the successor of a
+// retired dispatcher, sends the same notification. A lease ends early when the
+// outcome is recorded, or when the outbox is reopened after a crash.
+func (w *worker) lease() time.Duration {
+	const recording = 10 * time.Second
+	return 2*w.config.Timeout + w.config.Grace + recording
+}
+
+// deliver makes one attempt and records the outcome. It returns the pause that the
+// receiver asked for.
+func (w *worker) deliver(ctx context.Context, n alerting.Notification) (pause time.Duration) {
+	var deliveryRef alerting.DeliveryRef
+	var result Result
+	var err error
+	if caught := panics.Catch(panics.Delivery, func() { deliveryRef, result, err = w.attempt(ctx, n) }); caught != nil {
+		err = caught
+	}
+	if result == skipped {
+		w.logger.Info("notification skipped: its incident is resolved", "notification", n.ID)
+		return 0
+	}
+	if err == nil {
+		w.backoff.reset()
+		w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.Delivered(ctx, n.ID, deliveryRef) })
+		w.config.Observe(w.receiver, result)
+		w.logger.Debug("notification delivered", "notification", n.ID, "kind", n.Kind, "attempt", n.Attempts, "result", result)
+		return 0
+	}
+	d := decideRetry(n, time.Now(), err)
+	if ctx.Err() != nil && !d.deadLetter {
+		d = retryDecision{} // the shutdown interrupted the attempt: the next process retries at once
+	}
+	if d.unavailable {
+		w.backoff.fail()
+	} else if ctx.Err() == nil {
+		w.backoff.reset()
+	}
+	reason := err.Error()
+	if d.deadLetter {
+		w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.DeadLetter(ctx, n.ID, reason) })
+		w.config.Observe(w.receiver, Dead)
+		w.logger.Error("notification is a dead letter", "notification", n.ID, "kind", n.Kind, "attempts", n.Attempts, "err", err)
+		return 0
+	}
+	at := time.Now().Add(d.wait)
+	w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.Retry(ctx, n.ID, at, reason) })
+	w.config.Observe(w.receiver, Retried)
+	if suppressed, ok := w.rateLimitedLog.allow(time.Now()); ok {
+		w.logger.Warn("notification not delivered", "notification", n.ID, "kind", n.Kind, "attempt", n.Attempts, "retry_in", d.wait, "suppressed", suppressed, "err", err)
+	}
+	panics.AfterFunc(d.wait, panics.Delivery, w.signal)
+	return d.receiverPause
+}
+
+// attempt sends a notification unless an earlier attempt has delivered it. When ctx
+// ends, the attempt continues for Grace: after an interrupted request nobody knows
+// whether the notification has arrived.
+func (w *worker) attempt(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, Result, error) {
+	ctx, cancel := w.withGrace(ctx, 2*w.config.Timeout)
+	defer cancel()
+	if finder, ok := w.notifier.(alerting.Finder); ok && n.Attempts > 1 {
+		deliveryRef, found, err := w.find(ctx, finder, n)
+		if err != nil {
+			return alerting.DeliveryRef{}, "", fmt.Errorf("looking for an earlier attempt: %w", err)
+		}
+		if found {
+			return deliveryRef, Found, nil
+		}
+	}
+	if n.Kind == alerting.NotificationFired && time.Since(n.At) > staleFired && w.skip(ctx, n) {
+		return alerting.DeliveryRef{}, skipped, nil
+	}
+	ctx, cancel = context.WithTimeout(ctx, w.config.Timeout)
+	defer cancel()
+	deliveryRef, err := w.notifier.Notify(ctx, n)
+	return deliveryRef, Delivered, err
+}
+
+// skip reports whether the outbox skipped a notification, and those that follow it,
+// in favor of the Resolved notification of the incident.
+func (w *worker) skip(ctx context.Context, n alerting.Notification) bool {
+	skipped, err := w.config.Outbox.SkipToEnd(ctx, n.ID)
+	if err != nil {
+		w.logger.Error("skipping a notification", "notification", n.ID, "err", err)
+	}
+	return skipped
+}
+
+// find reports whether an earlier attempt delivered the notification. A Permanent
+// error means that this can never be known. The notification is then sent again,
+// because only the failure of sending makes a dead letter.
+func (w *worker) find(ctx context.Context, finder alerting.Finder, n alerting.Notification) (alerting.DeliveryRef, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
+	defer cancel()
+	deliveryRef, found, err := finder.Find(ctx, n)
+	if _, ok := errors.AsType[alerting.Permanent](err); ok {
+		w.logger.Warn("cannot search for an earlier attempt: the notification may be sent twice", "notification", n.ID, "err", err)
+		return alerting.DeliveryRef{}, false, nil
+	}
+	return deliveryRef, found, err
+}
+
+// withGrace returns a context that ends after timeout, or Grace after its parent.
+func (w *worker) withGrace(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	stop := panics.AfterContext(ctx, panics.Delivery, func() { panics.AfterFunc(w.config.Grace, panics.Delivery, cancel) })
+	return late, func() { stop(); cancel() }
+}
+
+// record writes an outcome and retries until that succeeds. The worker does nothing
+// else meanwhile: without a recorded outcome the notification would be sent again.
+// When ctx ends, record makes one last attempt; if that fails, the next process
+// relies on the Finder.
+func (w *worker) record(ctx context.Context, write func(context.Context) error) {
+	for failures := 1; ; failures++ {
+		err := w.writeOnce(ctx, write)
+		if err == nil {
+			return
+		}
+		pause := backoffBound(failures, maxBackoff)
+		w.logger.Error("recording a delivery", "err", err, "retry_in", pause)
+		if ctx.Err() != nil {
+			return
+		}
+		sleep(ctx, pause)
+	}
+}
+
+func (w *worker) writeOnce(ctx context.Context, write func(context.Context) error) (err error) {
+	ctx, cancel := w.withGrace(ctx, w.config.Timeout)
+	defer cancel()
+	if caught := panics.Catch(panics.Delivery, func() { err = write(ctx) }); caught != nil {
+		return caught
+	}
+	return err
+}
+
+// idle waits for a signal or the next poll.
+func (w *worker) idle(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-w.wake:
+	case <-time.After(w.config.Poll):
+	}
+}
+
+// signal ends the current call of idle, or the next one.
+func (w *worker) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// A rateLimitedLog allows one line a minute about failed attempts and counts the
+// suppressed ones.
+type rateLimitedLog struct {
+	last       time.Time
+	suppressed int
+}
+
+// allow reports whether a line may be written at a time, and how many were
+// suppressed since the previous one.
+func (l *rateLimitedLog) allow(now time.Time) (suppressed int, ok bool) {
+	const interval = time.Minute
+	if !l.last.IsZero() && now.Sub(l.last) < interval {
+		l.suppressed++
+		return 0, false
+	}
+	suppressed = l.suppressed
+	l.last, l.suppressed = now, 0
+	return suppressed, true
+}

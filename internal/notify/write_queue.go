@@ -1,0 +1,209 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/internal/history"
+	"stickwatch/internal/panics"
+)
+
+// A WriteQueue keeps the steps of the incident manager in memory until the history
+// has them. It writes them in the order in which they were added, and retries what
+// the disk refuses together with later steps. Only the end of the process loses a
+// step. While the disk accepts nothing, the memory outbox serves the notifications
+// in the queue.
+type WriteQueue struct {
+	config  QueueConfig
+	changed chan struct{} // a signal for Run
+
+	flushing    sync.Mutex // keeps the steps in their order; taken before mu
+	errorLogged time.Time  // used by Run only; zero: the last write succeeded
+
+	mu           sync.Mutex // guards what follows
+	unwritten    history.Step
+	writing      history.Step                    // the step that is being written
+	writingSince time.Time                       // zero: nothing is being written
+	failingSince time.Time                       // zero: the last write succeeded
+	pending      map[string]*pendingNotification // by ID: notifications that were claimed before they were written
+	dropped      int                             // notifications removed from a full queue before they were delivered
+}
+
+// QueueConfig configures a WriteQueue.
+type QueueConfig struct {
+	Store   Store
+	Written func(alerting.Step)                  // called after each write
+	Observe func(receiver string, result Result) // called with Dead for each dropped notification; must not block
+	Logger  *slog.Logger
+}
+
+// A Store is the part of the history that a WriteQueue uses.
+type Store interface {
+	// Commit writes a step completely or not at all.
+	Commit(context.Context, history.Step) error
+	// ThreadState returns the state of incidents at a receiver, by incident.
+	ThreadState(ctx context.Context, receiver string, incidents []string) (map[string]history.ThreadState, error)
+}
+
+// maxUnwritten bounds the number of notifications in the queue. Each contains its
+// incident and takes about 10 kB.
+const maxUnwritten = 2000
+
+// NewWriteQueue returns an empty queue.
+func NewWriteQueue(c QueueConfig) *WriteQueue {
+	return &WriteQueue{config: c, changed: make(chan struct{}, 1), pending: make(map[string]*pendingNotification)}
+}
+
+// Add appends a step. It does not wait for the disk.
+func (q *WriteQueue) Add(step history.Step) {
+	if step.Empty() {
+		return
+	}
+	q.add(step)
+	select {
+	case q.changed <- struct{}{}:
+	default:
+	}
+}
+
+// add merges a step into the unwritten ones. A notification supersedes those of the
+// same incident that are not needed any more. In a full queue the oldest
+// notifications are dropped, delivered ones first.
+func (q *WriteQueue) add(step history.Step) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range step.Notifications {
+		n := &step.Notifications[i]
+		news := append(q.supersede(*n), n.News...)
+		n.News = news[max(0, len(news)-alerting.MaxNews):]
+	}
+	q.unwritten = q.unwritten.Then(step)
+	for len(q.unwritten.Notifications) > maxUnwritten {
+		q.drop()
+	}
+}
+
+// supersede removes unwritten notifications of the same incident and receiver that
+// only report progress and are not being delivered. It returns their news.
+func (q *WriteQueue) supersede(by alerting.Notification) (news []alerting.Event) {
+	q.unwritten.Notifications = slices.DeleteFunc(q.unwritten.Notifications, func(n alerting.Notification) bool {
+		progress := n.Kind == alerting.NotificationDeveloped || n.Kind == alerting.NotificationReminder
+		if !progress || n.Receiver != by.Receiver || n.Incident.ID != by.Incident.ID || q.pending[n.ID] != nil {
+			return false
+		}
+		news = append(news, n.News...)
+		return true
+	})
+	return news
+}
+
+// drop removes the oldest delivered notification, or the oldest of all if none is
+// delivered.
+func (q *WriteQueue) drop() {
+	at := max(0, slices.IndexFunc(q.unwritten.Notifications, func(n alerting.Notification) bool { return q.pending[n.ID].done() }))
+	n := q.unwritten.Notifications[at]
+	if !q.pending[n.ID].done() {
+		q.dropped++
+		q.config.Observe(n.Receiver, Dead)
+	}
+	delete(q.pending, n.ID)
+	q.unwritten.Notifications = slices.Delete(q.unwritten.Notifications, at, at+1)
+}
+
+// Run writes new steps at once, and retries failed ones every second, until ctx ends.
+func (q *WriteQueue) Run(ctx context.Context) {
+	clock := time.NewTicker(time.Second)
+	defer clock.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-clock.C:
+		case <-q.changed:
+		}
+		switch err := q.Flush(ctx); {
+		case err != nil && ctx.Err() == nil:
+			q.logError(err)
+		case err == nil && !q.errorLogged.IsZero():
+			q.errorLogged = time.Time{}
+			q.config.Logger.Info("incidents are written again")
+		}
+	}
+}
+
+// Flush writes all unwritten steps. After an error they stay in the queue.
+func (q *WriteQueue) Flush(ctx context.Context) error {
+	q.flushing.Lock()
+	defer q.flushing.Unlock()
+	step := q.begin()
+	if step.Empty() {
+		return nil
+	}
+	var err error
+	if caught := panics.Catch(panics.Incidents, func() { err = q.config.Store.Commit(ctx, step) }); caught != nil {
+		err = caught
+	}
+	q.finish(step, err)
+	if err != nil {
+		return fmt.Errorf("writing incidents: %w", err)
+	}
+	q.config.Written(step.Step)
+	return nil
+}
+
+// begin takes the unwritten steps out of the queue to write them.
+func (q *WriteQueue) begin() history.Step {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.unwritten.Empty() {
+		return history.Step{}
+	}
+	q.writing, q.writingSince = q.withOutcomes(q.unwritten), time.Now()
+	q.unwritten = history.Step{}
+	return q.writing
+}
+
+// finish records whether a step was written. After an error it returns the step to
+// the queue. Outcomes of deliveries that ended during the write are added to the
+// queue.
+func (q *WriteQueue) finish(step history.Step, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	began := q.writingSince
+	q.writing, q.writingSince = history.Step{}, time.Time{}
+	if err != nil {
+		q.unwritten = step.Then(q.unwritten)
+		if q.failingSince.IsZero() {
+			q.failingSince = began
+		}
+		return
+	}
+	q.failingSince = time.Time{}
+	late := history.Step{}.Then(history.Step{})
+	for _, n := range step.Notifications {
+		_, delivered := step.Delivered[n.ID]
+		_, buried := step.Buried[n.ID]
+		if p := q.pending[n.ID]; p != nil && !delivered && !buried {
+			p.addOutcome(late, n.ID)
+		}
+		delete(q.pending, n.ID)
+	}
+	q.unwritten = late.Then(q.unwritten)
+}
+
+// logError logs a failed write, at most once a minute.
+func (q *WriteQueue) logError(err error) {
+	const interval = time.Minute
+	if time.Since(q.errorLogged) > interval {
+		q.errorLogged = time.Now()
+		q.mu.Lock()
+		dropped := q.dropped
+		q.mu.Unlock()
+		q.config.Logger.Error("cannot write incidents: they are kept in memory", "err", err, "notifications_dropped", dropped)
+	}
+}
