@@ -1,3 +1,3 @@
-// Package arch holds the rules of the layout, as tests of the import graph.
-// See ARCHITECTURE.md for the picture they keep true.
+// Package arch tests the rules of ARCHITECTURE.md: the layout, the import graph and the
+// documents.
 package arch

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// TestGoroutinesAreGuarded: in what the command is built of, no goroutine starts
-// but by package panics. One that panics would end the process otherwise.
+// TestGoroutinesAreGuarded checks that in the packages of the command, goroutines start
+// in package panics only. A panic in any other goroutine would end the process.
 func TestGoroutinesAreGuarded(t *testing.T) {
 	checked := 0
 	for _, p := range shipped(t) {
@@ -41,7 +41,7 @@ func TestGoroutinesAreGuarded(t *testing.T) {
 	}
 }
 
-// TestUnguarded: the test above sees every way to start a goroutine.
+// TestUnguarded checks that every way to start a goroutine is found.
 func TestUnguarded(t *testing.T) {
 	for text, want := range map[string]int{
 		"go f()":                             1,
@@ -67,13 +67,13 @@ func TestUnguarded(t *testing.T) {
 	}
 }
 
-// A built package is what `go list` tells of its source.
+// A built is the output of `go list` for the source of a package.
 type built struct {
 	ImportPath, Dir string
 	GoFiles         []string
 }
 
-// shipped are the packages that the command is built of.
+// shipped returns the packages that the command is built from.
 func shipped(t *testing.T) []built {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Dir,GoFiles", module+"/cmd/stickwatch").Output()
@@ -92,7 +92,7 @@ func shipped(t *testing.T) []built {
 	}
 }
 
-// unguarded finds in the files of a package where goroutines start.
+// unguarded returns the positions in the files of a package where goroutines start.
 func unguarded(files []*ast.File) []token.Pos {
 	groups := waitGroups(files)
 	var found []token.Pos
@@ -115,7 +115,7 @@ func unguarded(files []*ast.File) []token.Pos {
 	return found
 }
 
-// waitGroups are the names of variables and fields that are sync.WaitGroups.
+// waitGroups returns the names of variables and fields of type sync.WaitGroup.
 func waitGroups(files []*ast.File) []string {
 	var names []string
 	add := func(of []*ast.Ident, typ ast.Expr) {
@@ -143,7 +143,7 @@ func is(s *ast.SelectorExpr, pkg, name string) bool {
 	return lastName(s.X) == pkg && s.Sel.Name == name
 }
 
-// lastName is the name that an expression such as a.b.c ends with.
+// lastName returns the last name of an expression such as a.b.c.
 func lastName(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.Ident:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +13,7 @@ import (
 
 const module = "stickwatch"
 
-// A pkg is what `go list` tells of a package; tests are not held to the rules.
+// A pkg is the output of `go list` for a package. Imports of tests are not checked.
 type pkg struct {
 	ImportPath string
 	Imports    []string
@@ -55,12 +56,14 @@ func standard(path string) bool {
 	return !ours(path) && !strings.Contains(first, ".")
 }
 
-// everywhere reports whether path is the package in which goroutines start, which
-// all may import: it knows the standard library only.
-func everywhere(path string) bool { return within(path) == "internal/panics" }
+// everywhere reports whether all packages may import path, because it imports the standard
+// library only: internal/panics, in which goroutines start, and internal/sleep.
+func everywhere(path string) bool {
+	return slices.Contains([]string{"internal/panics", "internal/sleep"}, within(path))
+}
 
-// TestCoreImports: probes <- checks <- alerting, on the standard library alone;
-// drivers live in folders below probes.
+// TestCoreImports checks the direction probes <- checks <- alerting. These packages
+// import nothing else but the standard library. Drivers are in folders below probes.
 func TestCoreImports(t *testing.T) {
 	allowed := map[string][]string{
 		"probes":          {},
@@ -70,6 +73,7 @@ func TestCoreImports(t *testing.T) {
 		"alerting":        {"probes", "probes/balance", "checks"},
 		"dashboards":      {},
 		"internal/panics": {},
+		"internal/sleep":  {},
 	}
 	packages := graph(t)
 	for name, others := range allowed {
@@ -91,9 +95,9 @@ func TestCoreImports(t *testing.T) {
 	}
 }
 
-// TestAdaptersDoNotKnowEachOther: history, metrics, render and web import core
-// packages and the JSON that they share, never each other. A report may contain a
-// watch of a deployment, so render knows gate.
+// TestAdaptersDoNotKnowEachOther checks that history, metrics, render and web import core
+// packages and the JSON that they share, but not each other. A report may contain the watch
+// of a deployment, so render imports gate.
 func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	packages := graph(t)
 	for name, others := range map[string][]string{
@@ -114,8 +118,8 @@ func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	}
 }
 
-// TestNotifyImports: delivery knows alerting's types and the history, so that receivers
-// and metrics can change without it, and only the daemon runs it.
+// TestNotifyImports checks that delivery imports alerting and the history only, so that it
+// does not depend on receivers and metrics, and that only the daemon imports it.
 func TestNotifyImports(t *testing.T) {
 	packages := graph(t)
 	for _, path := range packages["internal/notify"].Imports {
@@ -130,8 +134,9 @@ func TestNotifyImports(t *testing.T) {
 	}
 }
 
-// TestNobodyImports: commands are imported by nobody, the demo by its command
-// and the benchmark, the lab by tests alone, and the monitor knows no adapter.
+// TestNobodyImports checks that no package imports a command, that only its command and
+// test packages import the demo, that only tests import the lab, and that the monitor
+// imports no adapter.
 func TestNobodyImports(t *testing.T) {
 	for name, p := range graph(t) {
 		for _, path := range p.Imports {
@@ -150,8 +155,8 @@ func TestNobodyImports(t *testing.T) {
 	}
 }
 
-// homes are the packages that may import each third-party module. A module has
-// one home, so that replacing it is a change in one place.
+// homes are the packages that may import each third-party module. A module has one
+// home, so that one package changes when it is replaced.
 var homes = map[string][]string{
 	"charm.land/lipgloss/v2":                 {"internal/render"},
 	"github.com/charmbracelet/colorprofile":  {"cmd/stickwatch"},
@@ -161,9 +166,9 @@ var homes = map[string][]string{
 	"golang.org/x/term":                      {"cmd/stickwatch"},
 	"go.yaml.in/yaml/v4":                     {"internal/config"},
 	"github.com/invopop/jsonschema":          {"internal/config"},
-	"github.com/prometheus":                  {"internal/metrics", "internal/history", "internal/bench"}, // a component owns its collectors
+	"github.com/prometheus":                  {"internal/metrics", "internal/history", "internal/bench"}, // each component owns its collectors
 	"github.com/prometheus/exporter-toolkit": {"internal/web"},
-	"go.yaml.in/yaml/v2":                     {"internal/web"}, // the web configuration is exporter-toolkit's
+	"go.yaml.in/yaml/v2":                     {"internal/web"}, // exporter-toolkit reads the web configuration
 	"modernc.org/sqlite":                     {"internal/history"},
 	"github.com/go-co-op/gocron":             {"internal/monitor"},
 	"github.com/tufanbarisyildirim/gonginx":  {"internal/importer"},
@@ -174,13 +179,13 @@ var homes = map[string][]string{
 	"github.com/ohler55/ojg":                 {"probes/extract"},
 	"golang.org/x/net/html":                  {"probes/extract"},
 	"golang.org/x/net/netutil":               {"internal/web"},
-	"golang.org/x/text":                      {"probes/extract", "internal/demo"}, // the demo speaks GBK, too
+	"golang.org/x/text":                      {"probes/extract", "internal/demo"}, // the demo serves GBK
 	"github.com/coder/websocket":             {"probes/engineio"},
 	"github.com/redis/go-redis":              {"probes/redis"},
 	"github.com/go-sql-driver/mysql":         {"probes/mysql"},
 	"github.com/jackc/pgx":                   {"probes/postgres"},
 	"github.com/bradfitz/gomemcache":         {"probes/memcached"},
-	"github.com/google/go-cmp":               {"alerting/internal/golden"}, // beside every test
+	"github.com/google/go-cmp":               {"alerting/internal/golden"}, // beside tests
 	"go.uber.org/goleak":                     {"probes/internal/readlimit/readlimittest"},
 }
 
@@ -205,4 +210,49 @@ func homeOf(path string) []string {
 		}
 	}
 	return homes[longest]
+}
+
+// TestEveryPackageIsListed checks that the table of ARCHITECTURE.md lists every package,
+// and no package that does not exist.
+func TestEveryPackageIsListed(t *testing.T) {
+	packages := graph(t)
+	var listed []string
+	for _, line := range row.FindAllString(read(t, "ARCHITECTURE.md"), -1) {
+		for _, m := range regexp.MustCompile("`([a-z]+(?:/[a-z]+)*)`").FindAllStringSubmatch(line, -1) {
+			listed = append(listed, m[1])
+		}
+	}
+	for name := range packages {
+		if !slices.Contains(listed, name) {
+			t.Errorf("ARCHITECTURE.md does not list %s", name)
+		}
+	}
+	paths := regexp.MustCompile(`^(cmd|probes|checks|alerting|dashboards|internal)(/|$)`)
+	for _, name := range listed {
+		if _, there := packages[name]; !there && paths.MatchString(name) {
+			t.Errorf("ARCHITECTURE.md lists %s, which does not exist", name)
+		}
+	}
+}
+
+// topLevel lists the files and folders allowed at the top of the repository.
+var topLevel = []string{
+	"cmd", "probes", "checks", "alerting", "dashboards", "internal",
+	"go.mod", "go.sum", "Dockerfile", "Makefile", "LICENSE",
+	"README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md",
+	".ci", ".github", ".gitignore", ".golangci.yml", ".goreleaser.yaml", ".dockerignore",
+}
+
+func TestTopLevel(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "git", "-C", "../..", "ls-files")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Skipf("git does not answer, so this is no checkout: %v", err)
+	}
+	for file := range strings.Lines(string(out)) {
+		first, _, _ := strings.Cut(strings.TrimSpace(file), "/")
+		if !slices.Contains(topLevel, first) {
+			t.Errorf("%s is at the top level: want one of %q", file, topLevel)
+		}
+	}
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/google/licensecheck"
 )
 
-// permissive are the licences whose code may go into a binary under Apache-2.0.
-// MPL-2.0 binds files and not the work they are part of.
+// permissive are the licences whose code may be linked into a binary under Apache-2.0.
+// MPL-2.0 applies to files, not to the work that contains them.
 var permissive = map[string]bool{
 	"Apache-2.0": true, "MIT": true, "MIT-0": true, "ISC": true, "BSD-2-Clause": true, "BSD-3-Clause": true,
 	"MPL-2.0": true, "Unlicense": true, "CC0-1.0": true, "0BSD": true,
@@ -24,7 +24,8 @@ var permissive = map[string]bool{
 
 var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|unlicense)([-.].*)?$`)
 
-// TestLicences: what the binary is linked from has a licence that goes with ours.
+// TestLicences checks that every module linked into the binary has a compatible
+// licence.
 func TestLicences(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=Module", module+"/cmd/stickwatch")
 	out, err := cmd.Output()
@@ -56,8 +57,8 @@ func TestLicences(t *testing.T) {
 	}
 }
 
-// licenceOf is the SPDX name of the licence at the root of a module: of several, a
-// permissive one, since the user may choose; "": none is recognised.
+// licenceOf returns the SPDX name of the licence at the root of a module. It prefers a
+// permissive one, since the user may choose. It returns "" if none is recognised.
 func licenceOf(t *testing.T, dir string) string {
 	t.Helper()
 	files, err := os.ReadDir(dir)

@@ -13,7 +13,7 @@ import (
 	"stickwatch/checks"
 )
 
-// read a file by its path from the top of the repository.
+// read returns the contents of a file, by its path in the repository.
 func read(t *testing.T, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("../..", path))
@@ -23,8 +23,8 @@ func read(t *testing.T, path string) string {
 	return string(content)
 }
 
-// TestReadmeHasEveryFinding keeps the README's table equal to the catalogue. In
-// Chinese it has the same codes.
+// TestReadmeHasEveryFinding checks that the README's table equals the catalogue. The
+// Chinese table must have the same codes.
 func TestReadmeHasEveryFinding(t *testing.T) {
 	english, chinese := read(t, "README.md"), read(t, "README.zh-CN.md")
 	for _, e := range checks.Catalogue {
@@ -38,13 +38,12 @@ func TestReadmeHasEveryFinding(t *testing.T) {
 	}
 }
 
-// A skeleton is what two READMEs have in common whatever their language: the
-// levels of their headings, their code without its comments, and the code in
-// their tables.
+// A skeleton is the part of a README that does not depend on the language: the levels
+// of headings, the code without comments, and the code in tables.
 type skeleton struct {
 	Levels []string
 	Code   []string
-	Rows   []string // of each row of a table, its code
+	Rows   []string // the code of each table row
 }
 
 var (
@@ -70,7 +69,7 @@ func skeletonOf(page string) skeleton {
 	return s
 }
 
-// TestReadmesAreAlike: who reads one of them misses nothing of the other.
+// TestReadmesAreAlike checks that both READMEs have the same skeleton.
 func TestReadmesAreAlike(t *testing.T) {
 	english, chinese := skeletonOf(read(t, "README.md")), skeletonOf(read(t, "README.zh-CN.md"))
 	if len(english.Levels) < 10 || len(english.Code) < 10 || len(english.Rows) < 50 {
@@ -81,7 +80,7 @@ func TestReadmesAreAlike(t *testing.T) {
 	}
 }
 
-// TestLinks: what a page of ours points to is there, and so is the heading.
+// TestLinks checks that the target of every link exists, including the heading.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
 	pages, _ := filepath.Glob("../../internal/docs/*.md")
@@ -104,9 +103,9 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestPictures: those of the READMEs are there, and none is too heavy to look at.
+// TestPictures checks that the pictures of the READMEs exist and are small.
 func TestPictures(t *testing.T) {
-	const most = 300 << 10 // bytes of all of them
+	const most = 300 << 10 // total size in bytes
 	size := int64(0)
 	for _, page := range []string{"README.md", "README.zh-CN.md"} {
 		for _, m := range regexp.MustCompile(`(?:src|srcset)="([^"]+)"`).FindAllStringSubmatch(read(t, page), -1) {
@@ -128,8 +127,8 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-// anchors are the names of a page's headings, a line each, as GitHub makes them:
-// in lower case, blanks as hyphens, without punctuation.
+// anchors returns the anchors of a page's headings, one per line, as GitHub generates
+// them: lower case, hyphens for blanks, no punctuation.
 func anchors(page string) string {
 	var b strings.Builder
 	b.WriteString("\n")

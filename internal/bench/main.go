@@ -1,11 +1,11 @@
-// Bench measures a daemon under load: many clusters, probed by the built binary
-// in a process of its own, which are served by another one.
+// Bench measures a daemon under load. It runs the built binary in a process of its own
+// and serves many clusters from another process.
 //
 //	go run ./internal/bench
 //	go run ./internal/bench -clusters 100 -nodes 4 -every 10s -for 3m
 //
-// It prints what the README tells: how soon the first sweep was done, how late
-// the schedule was, and what processor time and memory the daemon took.
+// It prints the measures of the README: the duration of the first sweep, the delay of
+// the schedule, and the processor time and memory of the daemon.
 package main
 
 import (
@@ -14,22 +14,26 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"stickwatch/alerting/slack/slacktest"
+	"stickwatch/internal/demo"
 )
 
-// options say what is measured. A target is a node or a balancer.
+// options configure the measurement. A target is a node or a balancer.
 type options struct {
 	clusters, nodes int
 	every, length   time.Duration
-	reload          time.Duration // 0: never
+	reload          time.Duration // interval of reloads; 0: never
 	trouble         bool
-	binary          string // "": build it
-	targets         bool   // be the process that serves them
+	binary          string // path of the binary; "": build it
+	targets         bool   // run as the process that serves the targets
 }
 
 func main() {
@@ -39,7 +43,7 @@ func main() {
 	flag.DurationVar(&o.every, "every", 10*time.Second, "how often everything is probed")
 	flag.DurationVar(&o.length, "for", 3*time.Minute, "how long to measure")
 	flag.DurationVar(&o.reload, "reload", 0, "how often the configuration is reloaded meanwhile; 0: never")
-	flag.BoolVar(&o.trouble, "trouble", false, "break a cluster every second, and tell a Slack that takes 8 s to answer")
+	flag.BoolVar(&o.trouble, "trouble", false, "break a cluster every second, and notify a Slack that takes 8 s to answer")
 	flag.StringVar(&o.binary, "binary", "", "measure this stickwatch instead of building one")
 	flag.BoolVar(&o.targets, "targets", false, "serve clusters, and print how they are configured, until standard input ends")
 	flag.Parse()
@@ -55,7 +59,7 @@ func main() {
 	}
 }
 
-// measure runs a daemon over targets for a while, and prints what it took.
+// measure runs a daemon for a while and prints the measures.
 func (o options) measure(ctx context.Context) error {
 	folder, err := os.MkdirTemp("", "stickwatch-bench-")
 	if err != nil {
@@ -85,14 +89,14 @@ func (o options) measure(ctx context.Context) error {
 	return o.report(ctx, d, filepath.Join(folder, "history.db"))
 }
 
-// file is the configuration but for its clusters.
+// file returns the configuration without its clusters.
 func (o options) file(folder string) string {
 	return fmt.Sprintf("listen: 127.0.0.1:0\nhistory: {url: \"sqlite:%s/history.db\"}\n"+
 		"intervals: {canary: %[2]s, status: %[2]s, pages: %[2]s, dependencies: %[2]s}\n", folder, o.every)
 }
 
-// startTargets starts this program as the one that serves the targets, and
-// returns the configuration of their clusters.
+// startTargets starts this program as the process that serves the targets, and returns
+// the configuration of their clusters.
 func (o options) startTargets(ctx context.Context) (clusters string, end func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -112,7 +116,7 @@ func (o options) startTargets(ctx context.Context) (clusters string, end func(),
 		return "", nil, err
 	}
 	end = func() {
-		_ = in.Close() // which is how it is told
+		_ = in.Close() // the process exits when its input is closed
 		_ = cmd.Wait()
 	}
 	var b strings.Builder
@@ -124,4 +128,65 @@ func (o options) startTargets(ctx context.Context) (clusters string, end func(),
 	}
 	end()
 	return "", nil, fmt.Errorf("starting the targets: %w", io.ErrUnexpectedEOF)
+}
+
+// readyLine follows the configuration when every target answers.
+const readyLine = "---"
+
+// serveTargets serves clusters until standard input ends.
+func (o options) serveTargets(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if o.trouble {
+		workspace := slacktest.New("ops")
+		defer workspace.Close()
+		workspace.Fail(slacktest.Fault{Latency: 8 * time.Second, Times: -1})
+		fmt.Printf("alerting: {receivers: [{name: ops, slack: {token: %s, channel: \"#ops\", api_url: %q}}]}\n", slacktest.Token, workspace.URL())
+	}
+	fmt.Println("clusters:")
+	var all []*demo.Cluster
+	for i := range o.clusters {
+		c, err := demo.Start(demo.Config{Nodes: o.nodes})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		all = append(all, c)
+		describe(fmt.Sprintf("cluster%03d", i), c)
+	}
+	fmt.Println(readyLine)
+	if o.trouble {
+		go injectFaults(ctx, all)
+	}
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// describe prints the configuration of a cluster.
+func describe(name string, c *demo.Cluster) {
+	fmt.Printf("  - name: %s\n    balancer: {url: %q, method: %s, client_ip_header: %s}\n    nodes:\n",
+		name, c.Balancer.URL(), c.Config.Method, c.Config.ClientIPHeader)
+	for _, n := range c.Nodes {
+		fmt.Printf("      - {id: %s, url: %q}\n", n.ID(), n.URL())
+	}
+}
+
+// injectFaults breaks a cluster every second, and repairs another one.
+func injectFaults(ctx context.Context, all []*demo.Cluster) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+		faults := []string{"node-down", "node-paused", "version-skew", "balancer-down"}
+		for _, err := range []error{
+			all[rand.N(len(all))].Break(faults[rand.N(len(faults))]),
+			all[rand.N(len(all))].Heal(),
+		} {
+			if err != nil {
+				fmt.Fprintln(os.Stderr, "bench:", err)
+			}
+		}
+	}
 }

@@ -13,11 +13,11 @@ import (
 	"stickwatch/probes"
 )
 
-// A builder makes a Config of wire structs. What it cannot make it reports,
-// and goes on, so that nothing is told only after something else was repaired.
+// A builder converts wire structs to a Config. It reports errors and continues, so that
+// all errors are reported at once.
 type builder struct {
 	*document
-	dir string // where relative paths of files start
+	dir string // base of relative paths of files
 }
 
 func (b *builder) config(w wireFile) *Config {
@@ -110,8 +110,8 @@ func (b *builder) damping(at keyPath, w wireDamping) checks.Damping {
 	return checks.Damping{Appear: rounds("appear", w.Appear), Vanish: rounds("vanish", w.Vanish)}
 }
 
-// checkTimeout reports a time-out so long that a probe may still wait for its answer
-// when the next is due. Canaries wait for each other, and may.
+// checkTimeout reports a time-out that is so long that a probe may still be waiting
+// when the next one is due. Canaries may wait for each other.
 func (b *builder) checkTimeout(at keyPath, w wireCluster, timeout time.Duration, intervals Intervals) {
 	for _, i := range []struct {
 		key   string
@@ -149,8 +149,8 @@ func (b *builder) evidence(at keyPath, w wireEvidence) probes.EvidenceSources {
 	}
 }
 
-// unique returns a function that reports the second of two equal names. Names
-// that are not there have been told already.
+// unique returns a function that reports the second of two equal names. It ignores
+// missing names, which are reported elsewhere.
 func (b *builder) unique(what string) func(at keyPath, name string) {
 	seen := map[string]keyPath{}
 	return func(at keyPath, name string) {
@@ -168,7 +168,7 @@ func (b *builder) unique(what string) func(at keyPath, name string) {
 	}
 }
 
-// name reports text that cannot name anything on a screen.
+// name reports text that is not a displayable name.
 func (b *builder) name(at keyPath, text string) string {
 	const most = 100
 	if text != strings.Map(printable, strings.TrimSpace(text)) || len(text) > most {
@@ -191,7 +191,7 @@ func validPort(port string) error {
 	return nil
 }
 
-// limits of a cluster.
+// limits returns the limits of a cluster.
 func (b *builder) limits(w wireCluster, at keyPath) probes.Limits {
 	l := probes.Limits{
 		Timeout:           orDefault(w.Timeout, probes.DefaultLimits.Timeout),
@@ -203,7 +203,7 @@ func (b *builder) limits(w wireCluster, at keyPath) probes.Limits {
 	switch {
 	case l.Timeout < least:
 		b.problem(at.key("timeout"), "expected at least %s, got %s", FormatDuration(least), FormatDuration(l.Timeout))
-	case w.Slow == nil: // a short time-out alone says that nothing slow is waited for
+	case w.Slow == nil: // without slow, a short time-out means that no answer is slow
 		l.Slow = min(l.Slow, l.Timeout)
 	case l.Slow >= l.Timeout:
 		b.problem(at.key("slow"), "expected less than the time-out of %s, got %s: no answer could be slow",

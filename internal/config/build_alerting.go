@@ -68,8 +68,8 @@ func (b *builder) routes(w wireAlerting, c *Config, at keyPath) []Route {
 	return out
 }
 
-// known reports a name that nothing has. "" is no name; among names it is one
-// that could not be read, and might be this one.
+// known reports a name that does not exist. name may be "", for any. A "" among names
+// is one that could not be decoded and might match.
 func (b *builder) known(at keyPath, what, name string, names []string) {
 	switch {
 	case name == "" || slices.Contains(names, name) || slices.Contains(names, ""):
@@ -170,7 +170,7 @@ func (b *builder) zone(at keyPath, name string) *time.Location {
 	return zone
 }
 
-// names of the clusters.
+// names returns the names of the clusters.
 func (c *Config) names() []string {
 	names := make([]string, len(c.Clusters))
 	for i, cluster := range c.Clusters {

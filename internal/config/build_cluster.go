@@ -11,9 +11,10 @@ import (
 	"time"
 
 	"stickwatch/probes"
+	"stickwatch/probes/extract"
 )
 
-// cluster builds what a wire struct says, its profile included.
+// cluster builds a cluster with the defaults of its profile.
 func (b *builder) cluster(w wireCluster, at keyPath) *probes.Cluster {
 	c := &probes.Cluster{
 		Name:     b.name(at.key("name"), w.Name),
@@ -37,7 +38,7 @@ func (b *builder) cluster(w wireCluster, at keyPath) *probes.Cluster {
 	return c
 }
 
-// budget of a cluster.
+// budget returns the budget of a cluster.
 func (b *builder) budget(w wireBudget, at keyPath) probes.Budget {
 	number := func(key string, got *int, standard, most int) int {
 		if got == nil {
@@ -97,14 +98,14 @@ var (
 	hashKey    = regexp.MustCompile(`^\$(remote_addr|http_[a-z0-9_]+|cookie_[A-Za-z0-9_]+)$`)
 )
 
-// hash reports what `hash` has no use for.
+// hash reports settings that have no effect with method hash.
 func (b *builder) hash(w probes.Balancer, at keyPath) {
 	if w.Method != probes.MethodHash {
 		if w.HashKey != "" {
-			b.problem(at.key("hash_key"), "goes with the method hash only, and this is %s", w.Method)
+			b.problem(at.key("hash_key"), "requires the method hash, got %s", w.Method)
 		}
 		if w.Consistent {
-			b.problem(at.key("consistent"), "goes with the method hash only, and this is %s", w.Method)
+			b.problem(at.key("consistent"), "requires the method hash, got %s", w.Method)
 		}
 		return
 	}
@@ -141,7 +142,7 @@ func (b *builder) nodeList(ws []wireNode, method probes.Method, at keyPath) []pr
 	return out
 }
 
-// noBackup is the methods with which nginx refuses a backup server.
+// noBackup are the methods with which nginx rejects a backup server.
 var noBackup = []probes.Method{probes.MethodIPHash, probes.MethodHash, probes.MethodRandom}
 
 func (b *builder) node(w wireNode, method probes.Method, at keyPath) probes.Node {
@@ -206,7 +207,7 @@ func (b *builder) tls(w wireTLS, at keyPath) *tls.Config {
 	if w == (wireTLS{}) {
 		return nil
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: w.SkipVerify} //nolint:gosec // asked for by name
+	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: w.SkipVerify} //nolint:gosec // requested by skip_verify
 	if w.CAFile == "" {
 		return config
 	}
@@ -224,4 +225,77 @@ func deref(s *string) string {
 		return ""
 	}
 	return *s
+}
+
+// session builds the session test; nil when there is none, or when its policy or an
+// empty path disables it. nodes are the nodes that the balancer's cookie may name.
+func (b *builder) session(w wireSession, nodes []probes.Node, at keyPath) *probes.Session {
+	policy, path := probes.Policy(w.Policy), deref(w.Path)
+	if policy == probes.PolicyNone || w.Path != nil && path == "" {
+		return nil
+	}
+	if path == "" {
+		if w.Node != nil || w.ID != nil || w.Store != nil || w.Write != "" || w.Read != nil {
+			b.problem(at.key("path"), "is missing: expected the path of a page that opens a session")
+		}
+		return nil
+	}
+	if w.Node == nil && w.ID == nil {
+		b.problem(at, "expected node or id: without either no session can be identified")
+	}
+	if w.Read != nil && w.Write == "" {
+		b.problem(at.key("read"), "requires write: without it there is no value to read")
+	}
+	page := extractorContext{charset: b.charset(at.key("charset"), w.Charset)}
+	ofNode := extractorContext{charset: page.charset, servers: servers(nodes)}
+	return &probes.Session{
+		Path:    b.path(at.key("path"), path),
+		Policy:  policy,
+		Timeout: b.sessionTimeout(at.key("timeout"), w.Timeout),
+		Node:    b.extractor(w.Node, ofNode, at.key("node")),
+		ID:      b.extractor(w.ID, page, at.key("id")),
+		Store:   b.extractor(w.Store, page, at.key("store")),
+		Cookie:  w.ID.cookie(),
+		Write:   b.write(at.key("write"), w.Write, path),
+		Read:    b.extractor(w.Read, page, at.key("read")),
+	}
+}
+
+// sessionTimeout returns how long the application keeps an unused session; 0: not
+// configured.
+func (b *builder) sessionTimeout(at keyPath, d *duration) time.Duration {
+	if d == nil {
+		return 0
+	}
+	timeout := time.Duration(*d)
+	if timeout < time.Second {
+		b.problem(at, "expected at least 1s, got %s", FormatDuration(timeout))
+	}
+	return timeout
+}
+
+// write returns the path that stores a value. A query alone is appended to the
+// session's path, so that a profile's counter works with another path.
+func (b *builder) write(at keyPath, text, path string) string {
+	switch {
+	case text == "":
+		return ""
+	case !strings.Contains(text, "{value}"):
+		b.problem(at, "expected {value} in place of the value, got %s", b.valueText(at, text))
+	case strings.HasPrefix(text, "?") && strings.Contains(path, "?"):
+		return path + "&" + text[1:]
+	case strings.HasPrefix(text, "?"):
+		return path + text
+	}
+	return b.path(at, text)
+}
+
+// charset returns a character set that extractors support. It returns "" and reports an
+// error for another.
+func (b *builder) charset(at keyPath, name string) string {
+	if _, err := extract.LabelsIn(name); err != nil {
+		b.problem(at, "unknown character set %s", b.valueText(at, name))
+		return ""
+	}
+	return name
 }

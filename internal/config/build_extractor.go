@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net"
 	"strings"
 
 	"stickwatch/probes"
@@ -8,18 +9,18 @@ import (
 	"stickwatch/probes/extract"
 )
 
-// A extractorContext is what extractors need to know beside their own keys.
+// An extractorContext is the context that extractors need beside their own keys.
 type extractorContext struct {
-	charset string           // of the pages, where an extractor has none of its own
-	servers []cookies.Server // whom a balancer's cookie may name; nil: it is not a node that is looked for
+	charset string           // default charset of pages
+	servers []cookies.Server // servers that a balancer's cookie may name; nil: the extractor does not return a node
 }
 
-// sourceNames is the keys of an extractor of which exactly one must be there.
+// sourceNames are the keys of an extractor of which exactly one is required.
 var sourceNames = []string{
 	"cookie", "header", "regex", "css", "xpath", "jsonpath", "labels", balancerCookie, "first", "join",
 }
 
-// sources is the names of those that are.
+// sources returns the source keys that are set.
 func (w *wireExtractor) sources() []string {
 	there := []bool{
 		w.Cookie != "", w.Header != "", w.Regex != "", w.CSS != "", w.XPath != "", w.JSONPath != "",
@@ -34,7 +35,7 @@ func (w *wireExtractor) sources() []string {
 	return names
 }
 
-// cookie is the name of the cookie that an extractor reads; "" for none.
+// cookie returns the name of the cookie that an extractor reads; "" for none.
 func (w *wireExtractor) cookie() string {
 	if w == nil {
 		return ""
@@ -72,7 +73,7 @@ func (b *builder) extractor(w *wireExtractor, r extractorContext, at keyPath) pr
 	return cut{from: e, after: w.After, before: w.Before}
 }
 
-// checkExclusive reports keys that stand beside a source that has no use for them.
+// checkExclusive reports keys that have no effect with a source.
 func (b *builder) checkExclusive(w *wireExtractor, source string, at keyPath) {
 	for _, k := range []struct {
 		key   string
@@ -85,7 +86,7 @@ func (b *builder) checkExclusive(w *wireExtractor, source string, at keyPath) {
 		{"backend", w.Backend != "", balancerCookie},
 	} {
 		if k.there && source != k.with {
-			b.problem(at.key(k.key), "goes with %s only, and this is %s", k.with, source)
+			b.problem(at.key(k.key), "requires %s, got %s", k.with, source)
 		}
 	}
 	if source == balancerCookie && (w.After != "" || len(w.Before) > 0) {
@@ -93,15 +94,15 @@ func (b *builder) checkExclusive(w *wireExtractor, source string, at keyPath) {
 	}
 }
 
-// source builds what w reads, before anything is cut off; nil, and reported,
-// if that cannot be.
+// source builds the source of w, before anything is cut off. It returns nil and reports
+// an error if that is impossible.
 func (b *builder) source(w *wireExtractor, r extractorContext, at keyPath) probes.Extractor {
 	var (
 		e    probes.Extractor
 		err  error
 		attr string
 	)
-	if w.CSS != "" { // with any other source it was told
+	if w.CSS != "" { // reported already for any other source
 		attr = w.Attr
 	}
 	switch {
@@ -111,7 +112,7 @@ func (b *builder) source(w *wireExtractor, r extractorContext, at keyPath) probe
 		e, err = extract.LabelsIn(r.charset, w.Labels...)
 	case len(w.First) > 0:
 		e = extract.First(b.extractors(w.First, r, at)...)
-	case len(w.Join) > 0: // what is joined is no node's id
+	case len(w.Join) > 0: // joined values are no node's id
 		e = extract.Join("/", b.extractors(w.Join, extractorContext{charset: r.charset}, at)...)
 	default:
 		e, err = extract.New(extract.Spec{
@@ -138,8 +139,8 @@ func (b *builder) extractors(ws []wireExtractor, r extractorContext, at keyPath)
 	return out
 }
 
-// cut keeps part of what another extractor finds. A session id of
-// memcached-session-manager ends at one of two separators, whichever is there.
+// cut keeps part of another extractor's value. A session id of
+// memcached-session-manager ends at the first of two separators.
 type cut struct {
 	from   probes.Extractor
 	after  string
@@ -156,4 +157,48 @@ func (c cut) Extract(doc probes.Document) (string, bool) {
 	}
 	value = strings.TrimSpace(value)
 	return value, ok && value != ""
+}
+
+// balancerCookie is the key of the source that needs the list of nodes.
+const balancerCookie = "balancer_cookie"
+
+// anyCookie selects the cookie with the most information.
+const anyCookie = "auto"
+
+// affinity returns the extractor that reads the node from the balancer's cookie. It
+// returns nil and reports an error where servers is nil, that is outside session.node.
+func (b *builder) affinity(w *wireExtractor, servers []cookies.Server, at keyPath) probes.Extractor {
+	if servers == nil {
+		b.problem(at, "identifies a node: it is allowed in session.node only, alone or in a list of first")
+		return nil
+	}
+	name := w.BalancerCookie
+	if !headerName.MatchString(name) { // RFC 6265 allows the names of headers
+		b.problem(at, "expected %s or the name of a cookie, got %s", anyCookie, b.valueText(at, name))
+	}
+	if name == anyCookie {
+		name = ""
+	}
+	secret, _ := b.valueOrFile(at.parent(), "secret", w.Secret.Reveal(), w.SecretFile)
+	return cookies.Extractor(servers, cookies.Options{Cookie: name, Secret: secret, Backend: w.Backend})
+}
+
+// servers returns the nodes by the names they may have in the balancer's file; never
+// nil. A node without an address was reported already.
+func servers(nodes []probes.Node) []cookies.Server {
+	out := make([]cookies.Server, 0, len(nodes))
+	for _, n := range nodes {
+		if n.URL == nil {
+			continue
+		}
+		s := cookies.Server{ID: n.ID, URL: n.URL.String(), Names: []string{n.Label}}
+		name := n.ServerName()
+		if _, _, err := net.SplitHostPort(name); err == nil {
+			s.Address = name
+		} else { // servers of HAProxy and Envoy have names
+			s.Names = append(s.Names, name)
+		}
+		out = append(out, s)
+	}
+	return out
 }

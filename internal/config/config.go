@@ -1,8 +1,23 @@
+// Package config converts stickwatch.yml to clusters and settings of the daemon.
+//
+// All mistakes of a file are reported at once, each with file, line, column, key and
+// the expected value. Unknown keys are errors, because an ignored misspelt key would
+// leave something unmonitored.
+//
+// A file passes four stages: YAML is parsed to a tree (document.go); the tree is
+// decoded into the wire structs, whose comments are the manual (decode.go, wire*.go); a
+// profile adds defaults (profiles.go); and the result is built (build*.go). The flags
+// of `probe` enter at the first stage, so the same rules apply to them.
 package config
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -12,21 +27,21 @@ import (
 
 // A Config is a valid configuration with every default filled in.
 type Config struct {
-	Listen      string // host:port on which serve answers
+	Listen      string // host:port of the HTTP server
 	History     History
 	Clusters    []*probes.Cluster // at least one, in the order of the file
 	Alerting    Alerting
 	Maintenance []Maintenance
 
-	Intervals        Intervals            // of a cluster that does not say otherwise
+	Intervals        Intervals            // default of clusters
 	ClusterIntervals map[string]Intervals // by cluster name, one for every cluster
 
-	Damping checks.Damping // how many rounds it takes to believe a change
+	Damping checks.Damping // number of rounds that confirm a change
 
 	digests map[string]string // by cluster name; see SameCluster
 }
 
-// Cluster returns the cluster of that name; nil when there is none.
+// Cluster returns the cluster of that name; nil if there is none.
 func (c *Config) Cluster(name string) *probes.Cluster {
 	for _, cluster := range c.Clusters {
 		if cluster.Name == name {
@@ -36,21 +51,20 @@ func (c *Config) Cluster(name string) *probes.Cluster {
 	return nil
 }
 
-// History tells where the past is kept, for how long, and how much of it.
+// History configures where history is stored, for how long, and its size.
 type History struct {
-	Path      string // of the SQLite file, as it was given
+	Path      string // of the SQLite file, as configured
 	Retention time.Duration
-	MaxSize   int64 // bytes; 0: no bound
+	MaxSize   int64 // bytes; 0: no limit
 }
 
-// RunDirectory is where admin sockets are that are not beside a history.
+// RunDirectory is the directory of admin sockets that are not beside a history file.
 const RunDirectory = "/run/stickwatch"
 
-// AdminSocket is the path of the Unix socket by which the daemon may be told
-// everything, unless it was started with another: beside the history's file, or in
-// RunDirectory where that path is too long for a socket.
+// AdminSocket returns the default path of the daemon's admin socket: beside the
+// history's file, or in RunDirectory where that path is too long for a socket.
 func (c *Config) AdminSocket() string {
-	const maxLength = 90 // bytes; systems take about 100
+	const maxLength = 90 // bytes; systems allow about 100
 	if path := c.History.Path + ".sock"; len(path) <= maxLength {
 		return path
 	}
@@ -58,18 +72,76 @@ func (c *Config) AdminSocket() string {
 	return filepath.Join(RunDirectory, hex.EncodeToString(hash[:6])+".sock")
 }
 
-// Intervals tell how often serve probes.
+// Intervals are the intervals of probes in serve.
 type Intervals struct {
-	Canary       time.Duration // each canary's next request
+	Canary       time.Duration // next request of each canary
 	Status       time.Duration // nodes and balancer addresses
 	Pages        time.Duration
 	Dependencies time.Duration
 }
 
-// DefaultIntervals hold where a configuration is silent.
+// DefaultIntervals are the defaults.
 var DefaultIntervals = Intervals{
 	Canary:       3 * time.Second,
 	Status:       15 * time.Second,
 	Pages:        15 * time.Second,
 	Dependencies: 15 * time.Second,
+}
+
+// Load reads the configuration at path. The error is Problems, unless the file cannot
+// be read.
+func Load(path string) (*Config, error) {
+	data, err := readFile(path, maxFile)
+	if err != nil && !errors.Is(err, errTooLarge) { // Parse reports that it is too large
+		return nil, fmt.Errorf("reading configuration: %w", err)
+	}
+	return Parse(path, data, os.LookupEnv)
+}
+
+// Parse returns the Config in data. name is the name of its file, for problems and for
+// relative paths; getenv looks up ${VAR}, like os.LookupEnv. The error is Problems.
+func Parse(name string, data []byte, getenv func(string) (string, bool)) (*Config, error) {
+	return parse(name, data, getenv).config(filepath.Dir(name))
+}
+
+// config builds a document. Relative paths start at dir.
+func (doc *document) config(dir string) (*Config, error) {
+	var c *Config
+	if doc.root != nil {
+		var wire wireFile
+		if doc.decode(&wire) {
+			c = (&builder{document: doc, dir: dir}).config(wire)
+		}
+	}
+	if len(doc.problems) > 0 {
+		return nil, doc.reported()
+	}
+	return c, nil
+}
+
+// digest returns a digest of a cluster's configuration; "" if there is none.
+func digest(w wireCluster) string {
+	text, err := json.Marshal(w)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// SameCluster reports whether a cluster is configured as in an older configuration,
+// including intervals and damping.
+func (c *Config) SameCluster(name string, old *Config) bool {
+	a, b := c.Cluster(name), old.Cluster(name)
+	return a != nil && b != nil && c.digests[name] != "" && c.digests[name] == old.digests[name] &&
+		c.ClusterIntervals[name] == old.ClusterIntervals[name] && c.Damping == old.Damping && sameRoots(a.TLS, b.TLS)
+}
+
+// sameRoots reports whether the same authorities are trusted. The contents of their
+// file may have changed.
+func sameRoots(a, b *tls.Config) bool {
+	if a == nil || b == nil || a.RootCAs == nil || b.RootCAs == nil {
+		return (a == nil || a.RootCAs == nil) == (b == nil || b.RootCAs == nil)
+	}
+	return a.RootCAs.Equal(b.RootCAs)
 }

@@ -11,38 +11,38 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// maxAliased bounds how many values may be decoded through YAML aliases: a few
-// lines of aliases of aliases stand for billions.
+// maxAliased limits the values decoded through YAML aliases: a few lines of nested
+// aliases can expand to billions.
 const maxAliased = 10_000
 
-// maxLength is the length of the longest place, in bytes. Extractors can be
-// nested, and with an alias, endlessly.
+// maxLength is the maximum length of a key path, in bytes. Extractors can be nested,
+// with an alias endlessly.
 const maxLength = 500
 
-// maxCollected problems are more than are told: no more are looked for.
+// maxCollected limits the problems collected, which are more than are reported.
 const maxCollected = 10 * maxProblems
 
-// A decoder fills wire structs from a document.
+// A decoder decodes a document into wire structs.
 //
-// It stands in for the decoder of package yaml, which knows no key paths,
-// drops list items that it cannot decode (so that those after them change
-// their index), and quotes values, secrets too, in its errors.
+// It replaces the decoder of package yaml, which does not report key paths, drops list
+// items that it cannot decode (which changes the index of later ones), and quotes
+// values, including secrets, in its errors.
 type decoder struct {
 	*document
-	alias   *yaml.Node // the outermost that leads to the value at hand; nil: none
-	last    *yaml.Node // the outermost alias met last
-	aliased int        // values reached through aliases so far
+	alias   *yaml.Node // outermost alias that leads to the current value; nil: none
+	last    *yaml.Node // last outermost alias
+	aliased int        // number of values reached through aliases
 }
 
-// decode fills out, a pointer to a wire struct, as far as the document can be
-// understood. The rest is in doc.problems. It reports false if it gave up.
+// decode decodes the document into out, a pointer to a wire struct, and records the
+// errors in doc.problems. It returns false if it gave up.
 func (doc *document) decode(out any) bool {
 	d := &decoder{document: doc}
 	d.value(doc.root, reflect.ValueOf(out).Elem(), "", rules{})
 	if d.aliased <= maxAliased {
 		return true
 	}
-	doc.problems = nil // what was not decoded is not missing
+	doc.problems = nil // values that were not decoded are not missing
 	doc.add(d.last, "", fmt.Sprintf("YAML aliases stand for more than %d values", maxAliased))
 	return false
 }
@@ -73,7 +73,7 @@ func (d *decoder) value(n *yaml.Node, out reflect.Value, at keyPath, r rules) {
 	_, text := out.Addr().Interface().(encoding.TextUnmarshaler)
 	switch {
 	case n.Style&yaml.TaggedStyle != 0:
-		d.markBroken(n, at, "YAML tags are not taken: text that begins with ! needs quotes")
+		d.markBroken(n, at, "YAML tags are not supported: text that begins with ! needs quotes")
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
 		d.markBroken(n, at, "has no value: write one, or leave the key out")
 	case out.Kind() == reflect.Struct && !text:
@@ -118,8 +118,8 @@ func (d *decoder) mapping(n *yaml.Node, out reflect.Value, at keyPath) {
 	}
 }
 
-// unknownKey tells of a key that a wire struct does not have. What it was
-// meant to be is not missed as well.
+// unknownKey reports a key that the wire struct does not have, and suppresses errors
+// about the key that it was probably meant to be.
 func (d *decoder) unknownKey(key, value *yaml.Node, at keyPath, t reflect.Type) {
 	names := namesOf(fieldsOf(t))
 	switch {
@@ -127,7 +127,7 @@ func (d *decoder) unknownKey(key, value *yaml.Node, at keyPath, t reflect.Type) 
 		d.markBroken(key, at, "expected a word for a key, got "+nodeKind(key))
 		return
 	case key.Tag == "!!merge":
-		d.markBroken(key, at, "YAML merge keys (<<) are not taken: repeat the keys, or use an alias for a whole value")
+		d.markBroken(key, at, "YAML merge keys (<<) are not supported: repeat the keys, or use an alias for a whole value")
 		return
 	}
 	meant := nearest(key.Value, names)
@@ -142,12 +142,12 @@ func (d *decoder) unknownKey(key, value *yaml.Node, at keyPath, t reflect.Type) 
 	}
 }
 
-// minSecretLength is the length in bytes of the shortest text that is hidden wherever
-// it stands: anything shorter hides nothing and is everywhere.
+// minSecretLength is the minimum length in bytes of text that is hidden everywhere:
+// shorter text occurs in too many places.
 const minSecretLength = 4
 
-// hideSecret keeps text from being shown that stands where a secret may have been
-// meant to stand, and reports whether there is such text.
+// hideSecret hides text in a place that may have been meant for a secret, and reports
+// whether there is such text.
 func (d *decoder) hideSecret(n *yaml.Node, t reflect.Type) bool {
 	if n.Kind != yaml.ScalarNode || len(n.Value) < minSecretLength || !holdsSecret(t) {
 		return false
@@ -156,14 +156,15 @@ func (d *decoder) hideSecret(n *yaml.Node, t reflect.Type) bool {
 	return true
 }
 
-// word is an unknown key as a path may show it.
+// word returns an unknown key in a form that can be displayed in a path.
 func word(key string) string {
 	const most = 40
 	return cmp.Or(oneLine(key, most), `""`)
 }
 
-// sequence fills a slice, an element for every item, decoded or not: an index
-// is the same in the file and in the slice. Lists of text take a single text.
+// sequence decodes a slice, with an element for every item, decoded or not, so that
+// indices in the file and in the slice agree. A single text is accepted as a list of
+// texts.
 func (d *decoder) sequence(n *yaml.Node, out reflect.Value, at keyPath, r rules) {
 	items := n.Content
 	single := n.Kind == yaml.ScalarNode && out.Type() == reflect.TypeFor[oneOrMore]()
@@ -235,14 +236,14 @@ func (d *decoder) number(n *yaml.Node, out reflect.Value, at keyPath, r rules, t
 	}
 }
 
-// quoted reports whether a value is text because its quotes say so. Those
-// around a variable say nothing: within {} and [] it needs them.
+// quoted reports whether a value is text because it is quoted. Quotes around a variable
+// do not count, because they are required within {} and [].
 func (d *decoder) quoted(n *yaml.Node) bool {
 	const quotes = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 	return n.Style&quotes != 0 && !d.expanded[n]
 }
 
-// text is a scalar with its variables filled in.
+// text returns a scalar with its variables replaced.
 func (d *decoder) text(n *yaml.Node) (string, error) {
 	if d.env == nil {
 		return n.Value, nil
@@ -254,7 +255,7 @@ func (d *decoder) text(n *yaml.Node) (string, error) {
 	return text, err
 }
 
-// operationKindOf tells what a value is decoded into, for people.
+// kindOf describes the type of a value, for messages.
 func kindOf(v reflect.Value) string {
 	switch v.Kind() {
 	case reflect.Int:
@@ -266,7 +267,7 @@ func kindOf(v reflect.Value) string {
 	}
 }
 
-// nodeKind tells what a value of the file is, for people.
+// nodeKind describes a value of the file, for messages.
 func nodeKind(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:

@@ -12,26 +12,26 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// maxFile bounds a configuration, in bytes.
+// maxFile limits the size of a configuration, in bytes.
 const maxFile = 1 << 20
 
-// maxMessage bounds what packages that read part of a configuration say of it,
-// in characters.
+// maxMessage limits the messages of packages that parse part of a configuration, in
+// characters.
 const maxMessage = 200
 
-// A document is a configuration as a tree of YAML nodes, and the problems
-// found in it so far.
+// A document is a configuration as a tree of YAML nodes, with the problems found so
+// far.
 type document struct {
 	file  string
 	lines []string
 	root  *yaml.Node
 	env   getenv             // nil: values are taken literally
-	flags map[keyPath]string // which flag said what; nil: a file said it
+	flags map[keyPath]string // flag of each key; nil: the configuration is a file
 
-	nodes    map[keyPath]*yaml.Node // every value that was decoded
-	expanded map[*yaml.Node]bool    // its text comes from the environment
-	broken   map[keyPath]bool       // true: its value could not be decoded; false: a value in it could not
-	hidden   []string               // text of the file that may be a secret
+	nodes    map[keyPath]*yaml.Node // every decoded value
+	expanded map[*yaml.Node]bool    // the value contains variables of the environment
+	broken   map[keyPath]bool       // true: the value could not be decoded; false: a value in it could not
+	hidden   []string               // texts of the file that may be secrets
 	problems Problems
 }
 
@@ -42,8 +42,7 @@ func newDocument(file string, root *yaml.Node) *document {
 	}
 }
 
-// parse makes a document of data. Where there is none to make, it has
-// problems and no root.
+// parse parses data. On a syntax error the document has problems and no root.
 func parse(file string, data []byte, env getenv) *document {
 	doc := newDocument(file, nil)
 	doc.env = env
@@ -60,7 +59,7 @@ func parse(file string, data []byte, env getenv) *document {
 	return doc
 }
 
-// refuseBytes reports a problem and true if the file is not text.
+// refuseBytes reports a problem and returns true if the file is not text.
 func (doc *document) refuseBytes() bool {
 	for i, line := range doc.lines {
 		for offset, r := range line {
@@ -74,14 +73,14 @@ func (doc *document) refuseBytes() bool {
 				continue
 			}
 			doc.at(i+1, utf8.RuneCountInString(line[:offset])+1, "", message)
-			doc.lines = nil // is not to be shown
+			doc.lines = nil // must not be shown
 			return true
 		}
 	}
 	return false
 }
 
-// load parses data, which must hold one document and no more.
+// load parses data, which must contain exactly one document.
 func (doc *document) load(data []byte) {
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
@@ -108,7 +107,7 @@ func (doc *document) load(data []byte) {
 	doc.root = first.Content[0]
 }
 
-// syntax tells why the file is no YAML.
+// syntax reports a YAML error.
 func (doc *document) syntax(err error) {
 	e, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
@@ -130,6 +129,61 @@ func (doc *document) syntax(err error) {
 	doc.at(line, column, "", "is no valid YAML: "+oneLine(message, maxMessage))
 }
 
-// quotedWord is text of the file in the parser's messages. It may be a secret:
-// one that begins with * and has no quotes is taken for an alias.
+// quotedWord matches text of the file in the parser's messages. It may be a secret: one
+// that begins with * and has no quotes is parsed as an alias.
 var quotedWord = regexp.MustCompile(`'[^'\s]{3,}'`)
+
+// A getenv looks up an environment variable, like os.LookupEnv.
+type getenv func(name string) (value string, ok bool)
+
+var (
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	// wholeVariable matches text that consists of a single variable.
+	wholeVariable = regexp.MustCompile(`^["']?\$\{[A-Za-z_][A-Za-z0-9_]*\}["']?$`)
+)
+
+// expand replaces ${NAME} and ${NAME:-default} in text. As in a shell, the default is
+// used for a variable that is unset or empty. Only "${" starts a variable, because
+// regular expressions often contain "$"; "$${" is a literal "${". Values are not
+// expanded again.
+func expand(text string, env getenv) (string, error) {
+	var out strings.Builder
+	for {
+		before, after, ok := strings.Cut(text, "${")
+		if !ok {
+			out.WriteString(text)
+			return out.String(), nil
+		}
+		if strings.HasSuffix(before, "$") {
+			out.WriteString(before[:len(before)-1] + "${")
+			text = after
+			continue
+		}
+		reference, rest, ok := strings.Cut(after, "}")
+		if !ok {
+			return "", errors.New("${ without }: write $${ for a literal ${")
+		}
+		value, err := lookup(reference, env)
+		if err != nil {
+			return "", err
+		}
+		out.WriteString(before + value)
+		text = rest
+	}
+}
+
+// lookup returns the value of NAME or NAME:-default.
+func lookup(reference string, env getenv) (string, error) {
+	name, fallback, optional := strings.Cut(reference, ":-")
+	if !variableName.MatchString(name) {
+		return "", errors.New("expected ${NAME} or ${NAME:-default}: write $${ for a literal ${")
+	}
+	value, ok := env(name)
+	switch {
+	case optional && value == "":
+		return fallback, nil
+	case !ok:
+		return "", fmt.Errorf("the environment variable %s is not set: set it, or write ${%s:-default}", name, name)
+	}
+	return value, nil
+}

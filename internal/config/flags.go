@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Flags are a cluster as the flags of `probe` and `init` tell it. Zero fields
-// are flags that were not given.
+// Flags describe a cluster by the flags of `probe` and `init`. Zero fields are unset
+// flags.
 type Flags struct {
 	Balancer       []string // --balancer
 	Nodes          []string // --node, each ID=URL
@@ -22,9 +22,9 @@ type Flags struct {
 	Timeout        time.Duration
 }
 
-// FromFlags makes a Config of a single cluster, named for the balancer's
-// host:port. Flags are held to the rules of the file: they become the tree that
-// the file would be. The error is Problems whose Key is the flag.
+// FromFlags returns a Config with a single cluster, named after the balancer's
+// host:port. Flags are converted to a document, so the rules of the file apply. The
+// error is Problems with flags as keys.
 func FromFlags(f Flags) (*Config, error) {
 	const cluster, balancer = keyPath("clusters[0]"), keyPath("clusters[0].balancer")
 	doc := newDocument("", nil)
@@ -50,7 +50,7 @@ func FromFlags(f Flags) (*Config, error) {
 	return doc.config("")
 }
 
-// clusterName is host:port of the balancer's first address.
+// clusterName returns host:port of the balancer's first address.
 func clusterName(addresses []string) string {
 	if len(addresses) > 0 {
 		if u, err := url.Parse(addresses[0]); err == nil && u.Host != "" {
@@ -60,8 +60,7 @@ func clusterName(addresses []string) string {
 	return "cluster"
 }
 
-// nodeFlags are the nodes that ID=URL flags tell, each held by a place of its
-// own.
+// nodeFlags returns the nodes of ID=URL flags, each with its own key path.
 func (doc *document) nodeFlags(flags []string, at keyPath) *yaml.Node {
 	if len(flags) == 0 {
 		return nil
@@ -78,8 +77,8 @@ func (doc *document) nodeFlags(flags []string, at keyPath) *yaml.Node {
 	return nodes
 }
 
-// mapping is a YAML mapping of keys and values in turns; nil values are left
-// out, and so is a mapping without any.
+// mapping returns a YAML mapping of alternating keys and values. Nil values are left
+// out; a mapping without values is nil.
 func mapping(keysAndValues ...any) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	for i := 0; i < len(keysAndValues); i += 2 {
@@ -97,7 +96,7 @@ func sequence(items ...*yaml.Node) *yaml.Node {
 	return &yaml.Node{Kind: yaml.SequenceNode, Content: items}
 }
 
-// text is a YAML scalar; nil for "".
+// text returns a YAML scalar; nil for "".
 func text(s string) *yaml.Node {
 	if s == "" {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Whatever a file holds, Parse gives either a Config that can be used or
-// problems that can be shown.
+// FuzzParse checks that Parse returns either a usable Config or problems that can be
+// displayed.
 func FuzzParse(f *testing.F) {
 	paths, _ := filepath.Glob("testdata/*/*.yml")
 	for _, path := range paths {

@@ -14,8 +14,8 @@ import (
 	"stickwatch/probes"
 )
 
-// compare tells Configs apart by all but extractors and TLS settings, which
-// have tests of their own.
+// compare compares Configs without extractors and TLS settings, which have their own
+// tests.
 var compare = cmp.Options{
 	cmpopts.IgnoreUnexported(Config{}),
 	cmpopts.IgnoreInterfaces(struct{ probes.Extractor }{}),
@@ -202,7 +202,7 @@ func TestEverythingElse(t *testing.T) {
 	}
 }
 
-// A profile needs nothing but addresses.
+// TestProfilesAlone checks that a profile needs nothing but addresses.
 func TestProfilesAlone(t *testing.T) {
 	node := func(id, address string) probes.Node { return probes.Node{ID: id, URL: mustURL(address), Weight: 1} }
 	base := func(profile string) probes.Cluster {
@@ -257,8 +257,8 @@ func TestProfilesAlone(t *testing.T) {
 	}
 }
 
-// What the file says wins, key by key, and a profile's counter follows a path
-// of the file's.
+// TestFileWinsOverProfile checks that the file overrides the profile key by key, and
+// that a profile's counter works with another path.
 func TestFileWinsOverProfile(t *testing.T) {
 	got := parse("stickwatch.yml", []byte(strings.Join([]string{
 		"clusters:",
@@ -283,7 +283,7 @@ func TestFileWinsOverProfile(t *testing.T) {
 	}
 }
 
-// All of testdata/good is good.
+// TestGood checks that all of testdata/good is valid.
 func TestGood(t *testing.T) {
 	paths, _ := filepath.Glob("testdata/good/*.yml")
 	for _, path := range paths {

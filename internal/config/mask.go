@@ -8,33 +8,32 @@ import (
 )
 
 var (
-	// secretKey finds keys that hold secrets, and their values, in the text of
-	// the file: a file that cannot be parsed must not be shown with its secrets
-	// either.
+	// secretKey matches keys of secrets with their values in the text of the file,
+	// because secrets must not be shown even if the file cannot be parsed.
 	secretKey = regexp.MustCompile(`(?i)([\w-]*(?:token|secret|passw?|pwd|credential|webhook_url)[\w-]*)["']?\s*[:=]\s*` +
 		`("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|(?:\$\{[^}]*\}|[^\s,}\]])(?:\$\{[^}]*\}|[^,}\]])*)`)
-	// userinfo finds what stands before the host in a URL; greedy, because a
-	// password may hold an @.
+	// userinfo matches the part before the host in a URL; greedy, because a password
+	// may contain an @.
 	userinfo = regexp.MustCompile(`://([^\s]*)@`)
-	// urlKey finds keys of addresses, and what stands before the last @ of the
-	// line: an address that is a little wrong has its password anywhere.
+	// urlKey matches keys of addresses and the text up to the last @ of the line,
+	// because the password may be anywhere in an invalid address.
 	urlKey = regexp.MustCompile(`(?i)(?:\b[\w-]*url|haproxy_stats|apache_status|apache_balancer_manager|caddy_admin)["']?\s*[:=]\s*` +
 		`[\["'\s]*(?:[a-z][a-z0-9+.-]*://)?(.*)@`)
-	// address is what precedes the last @ of a text that should be a URL.
+	// address matches the part before the last @ of a text that should be a URL.
 	address = regexp.MustCompile(`(?s)^\s*(?:[A-Za-z][A-Za-z0-9+.-]*://)?(.*)@`)
 )
 
-// A span is part of a line, in bytes.
+// A span is a part of a line, in bytes.
 type span struct{ from, to int }
 
-// mask hides spans of a line, and tells where the character at column (from 0)
-// has got to.
+// mask hides spans of a line, and returns the new position of the character at column
+// (from 0).
 func mask(line string, column int, secrets []span) (masked string, caret int) {
 	at := byteOffset(line, column)
 	var out strings.Builder
 	done := 0
 	for _, s := range secrets {
-		if s.from < done { // overlaps the one before
+		if s.from < done { // overlaps the previous span
 			done = max(done, s.to)
 			continue
 		}
@@ -54,8 +53,8 @@ func mask(line string, column int, secrets []span) (masked string, caret int) {
 	return out.String(), caret
 }
 
-// secretSpans is where a line may hold secrets, in order: what stands with a
-// key or in a URL where secrets stand, and text that is hidden anyway.
+// secretSpans returns the spans of a line that may contain secrets, in order: values of
+// secret keys, credentials in URLs, and hidden text.
 func secretSpans(line string, hidden []string) []span {
 	var spans []span
 	for _, m := range secretKey.FindAllStringSubmatchIndex(line, -1) {
@@ -83,7 +82,7 @@ func secretSpans(line string, hidden []string) []span {
 	return spans
 }
 
-// byteOffset is where the character at column (from 0) begins in line.
+// byteOffset returns the byte position of the character at column (from 0).
 func byteOffset(line string, column int) int {
 	for i := range line {
 		if column == 0 {
@@ -94,8 +93,8 @@ func byteOffset(line string, column int) int {
 	return len(line)
 }
 
-// inSecret reports whether line number at (from 0) continues the value of a
-// key that holds a secret: a block scalar, or a value on a line of its own.
+// inSecret reports whether line number at (from 0) continues the value of a secret key:
+// a block scalar, or a value on its own line.
 func inSecret(lines []string, at int) bool {
 	own := indentation(lines[at])
 	for i := at - 1; i >= 0; i-- {
@@ -110,14 +109,14 @@ func inSecret(lines []string, at int) bool {
 
 func indentation(line string) int { return len(line) - len(strings.TrimLeft(line, " \t")) }
 
-// quote is text for a message: in quotes, on one line, secrets masked, cut.
+// quote quotes text for a message: on one line, secrets masked, cut.
 func quote(text string) string {
 	const most = 60
 	return `"` + oneLine(text, most) + `"`
 }
 
-// quoteURL is quote for text that should be a URL: whatever it is, a password
-// may stand before its last @.
+// quoteURL is quote for text that should be a URL: the part before its last @ may be a
+// password.
 func quoteURL(text string) string {
 	if m := address.FindStringSubmatchIndex(text); m != nil {
 		text = text[:m[2]] + redacted + text[m[3]:]
@@ -125,12 +124,12 @@ func quoteURL(text string) string {
 	return quote(text)
 }
 
-// isURL reports whether a place is that of an address.
+// isURL reports whether a key is an address.
 func isURL(at keyPath) bool {
 	return urlKey.MatchString(at.last()+": @") || urlKey.MatchString(at.parent().last()+": @")
 }
 
-// oneLine is text that moves no cursor, secrets masked, cut at so many
+// oneLine returns text without control characters, secrets masked, cut to a number of
 // characters.
 func oneLine(text string, most int) string {
 	text, _ = mask(text, 0, secretSpans(text, nil))

@@ -31,7 +31,7 @@ func TestHugeFile(t *testing.T) {
 	}
 }
 
-// Who opened the wrong file is not told of each line of it.
+// TestManyProblems checks that the number of problems is limited.
 func TestManyProblems(t *testing.T) {
 	var text strings.Builder
 	for i := range 50_000 {
@@ -58,7 +58,8 @@ func TestLongLineIsCut(t *testing.T) {
 	}
 }
 
-// Windows' line ends and byte order mark are no mistake, and move no column.
+// TestWindowsFile checks that Windows line ends and a byte order mark are accepted, and
+// do not shift columns.
 func TestWindowsFile(t *testing.T) {
 	_, err := Parse("windows.yml", []byte("\ufefflisten: x\r\nclusters: []\r\n"), testenv)
 	want := "windows.yml:1:9: listen: expected host:port such as 127.0.0.1:9748, got \"x\"\n" +
@@ -112,7 +113,8 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-// A URL that is a little wrong is told without its password, wherever it is.
+// TestWrongURLsTellNoPassword checks that a message about an invalid URL contains no
+// password.
 func TestWrongURLsTellNoPassword(t *testing.T) {
 	const file = "clusters: [{name: shop, balancer: {url: http://10.0.0.9%s}, nodes: [{id: node1, url: %s}], dependencies: [{name: DB, url: %s}]}]"
 	for _, wrong := range []string{

@@ -9,14 +9,13 @@ import (
 	"stickwatch/probes"
 )
 
-// defaultProfile is what a cluster is taken for that does not say.
+// defaultProfile is the profile of a cluster without one.
 const defaultProfile = "generic"
 
-// profiles fill in what a file leaves out, so that addresses are all there is
-// to write. They are clusters in the words of the file: whatever a profile
-// says, a file can say, too.
+// profiles contain defaults, so that a file needs only addresses. They use the wire
+// structs: a file can contain anything that a profile contains.
 //
-// Methods are unknown unless the application's own documents require one.
+// Methods are unknown unless the application's documentation requires one.
 var profiles = map[string]wireCluster{
 	// Applications that follow stickwatch's own conventions.
 	"generic": {
@@ -29,8 +28,8 @@ var profiles = map[string]wireCluster{
 		},
 	},
 
-	// Weaver e-Bridge (泛微云桥). Its cluster guide requires ip_hash and gives no
-	// max_fails; the test page needs no login.
+	// Weaver e-Bridge (泛微云桥). Its cluster guide requires ip_hash and has no max_fails;
+	// the test page needs no login.
 	"ebridge": {
 		Balancer: wireBalancer{
 			Method:      string(probes.MethodIPHash),
@@ -45,9 +44,9 @@ var profiles = map[string]wireCluster{
 		},
 	},
 
-	// Strategy (MicroStrategy) Collaboration Server. ip_hash "is a must"; it
-	// sets no cookie and has no id of its own, so that the process tells nodes
-	// apart: two have neither the same pid nor the same start.
+	// Strategy (MicroStrategy) Collaboration Server. ip_hash "is a must". It sets no
+	// cookie and has no id of its own, so the process identifies a node: pid and start
+	// time.
 	"strategy-collaboration": {
 		Balancer:  wireBalancer{Method: string(probes.MethodIPHash)},
 		Status:    wireStatus{Path: new("/status"), Settings: []string{"enableTls", "scaling", "logging"}},
@@ -62,8 +61,8 @@ var profiles = map[string]wireCluster{
 		},
 	},
 
-	// Tomcat with in-memory replication. The route is what follows the first
-	// dot of the session id, as mod_proxy_balancer reads it.
+	// Tomcat with in-memory replication. The route is the part after the first dot of
+	// the session id, as mod_proxy_balancer reads it.
 	"tomcat": {
 		Session: wireSession{
 			Path:   new("/cluster/index.jsp"),
@@ -75,18 +74,17 @@ var profiles = map[string]wireCluster{
 		},
 	},
 
-	// Huozige (活字格) has no health endpoint: the application's root is what
-	// its operators look at. Sessions are in Redis.
+	// Huozige (活字格) has no health endpoint: its operators check the application's root.
+	// Sessions are in Redis.
 	"huozige": {
 		Balancer: wireBalancer{MaxFails: new(30), FailTimeout: new(duration(20 * time.Second))},
 		Session:  wireSession{Policy: string(probes.PolicyShared)},
 		Pages:    []wirePage{{Path: "/"}},
 	},
 
-	// Tomcat with memcached-session-manager. Ids look like ID-n1.tomcat1, where
-	// n1 is a memcached node: only what precedes both stays the same for ever.
-	// The node is in the page, as its guide's test page writes it, or is the
-	// route.
+	// Tomcat with memcached-session-manager. Ids have the format ID-n1.tomcat1, where
+	// n1 is a memcached node: only the part before both is constant. The node is in the
+	// page, in the format of the guide's test page, or it is the route.
 	"tomcat-msm": {
 		Session: wireSession{
 			Path:   new("/index.jsp"),
@@ -97,20 +95,21 @@ var profiles = map[string]wireCluster{
 				{Cookie: "JSESSIONID", After: "."},
 			}},
 			ID: &wireExtractor{Cookie: "JSESSIONID", Before: oneOrMore{"-", "."}},
-			// The route goes first: it may have a hyphen, which names no memcached.
+			// The route is cut off first: it may contain a hyphen that is not followed
+			// by a memcached node.
 			Store: &wireExtractor{First: []wireExtractor{{Cookie: "JSESSIONID", Before: oneOrMore{"."}}}, After: "-"},
 		},
 	},
 }
 
-// ProfileNames lists the profiles, the default first.
+// ProfileNames returns the names of the profiles, the default first.
 func ProfileNames() []string {
 	return append([]string{defaultProfile}, slices.DeleteFunc(slices.Sorted(maps.Keys(profiles)),
 		func(name string) bool { return name == defaultProfile })...)
 }
 
-// withProfile is w with what it leaves out filled in, key by key; an extractor
-// is taken whole.
+// withProfile returns w with defaults of its profile, key by key; an extractor is taken
+// whole.
 func (w wireCluster) withProfile() wireCluster {
 	w.Profile = cmp.Or(w.Profile, defaultProfile)
 	p := profiles[w.Profile]
@@ -129,7 +128,7 @@ func (w wireCluster) withProfile() wireCluster {
 	return w
 }
 
-// or is w with what it leaves out taken from p.
+// or returns w with defaults from p.
 func (w wireSession) or(p wireSession) wireSession {
 	w.Path = cmp.Or(w.Path, p.Path)
 	w.Policy = cmp.Or(w.Policy, p.Policy, string(probes.PolicySticky))

@@ -8,7 +8,8 @@ import (
 	"stickwatch/probes"
 )
 
-// The extractors of every profile, on answers as its product gives them.
+// TestProfileExtractors tests the extractors of every profile with answers of its
+// product.
 func TestProfileExtractors(t *testing.T) {
 	type found struct{ Node, ID, Store, Value string }
 	cookie := func(value string) map[string]string { return map[string]string{"JSESSIONID": value} }

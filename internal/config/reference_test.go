@@ -21,7 +21,7 @@ func readReference(t *testing.T) []Section {
 	return sections
 }
 
-// The page of the documents has what Reference tells. To write it anew:
+// TestPageHasEveryKey checks that the documentation contains Reference. To update it:
 // go test ./internal/config -update.
 func TestPageHasEveryKey(t *testing.T) {
 	const page, begin, end = "../../internal/docs/configuration.md", "with -update -->\n", "<!-- /keys -->"
@@ -50,7 +50,7 @@ func TestPageHasEveryKey(t *testing.T) {
 	}
 }
 
-// Every key tells what it is for, and no section is told twice.
+// TestReference checks that every key is documented, and every section only once.
 func TestReference(t *testing.T) {
 	at := map[string]bool{}
 	for _, s := range readReference(t) {
@@ -59,7 +59,7 @@ func TestReference(t *testing.T) {
 		}
 		for _, keyPath := range s.KeyPaths {
 			if at[keyPath] {
-				t.Errorf("%q is told twice", keyPath)
+				t.Errorf("%q is documented twice", keyPath)
 			}
 			at[keyPath] = true
 		}
@@ -76,11 +76,11 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// readmes are the pages by which people meet the file.
+// readmes are the READMEs with example configurations.
 var readmes = []string{"../../README.md", "../../README.zh-CN.md"}
 
-// yamlBlocks are the configurations in a page: blocks that begin with keys of
-// the file, as opposed to a part of one.
+// yamlBlocks returns the complete configurations in a page: blocks that begin with
+// top-level keys.
 func yamlBlocks(t *testing.T, page string) []string {
 	t.Helper()
 	content, err := os.ReadFile(page)
@@ -97,8 +97,8 @@ func yamlBlocks(t *testing.T, page string) []string {
 	return blocks
 }
 
-// The configurations in the READMEs are valid. Secrets are taken from files
-// that are there.
+// TestReadmesAreValid checks the configurations in the READMEs, with secrets from
+// existing files.
 func TestReadmesAreValid(t *testing.T) {
 	files, err := filepath.Abs("testdata/files")
 	if err != nil {
@@ -107,7 +107,7 @@ func TestReadmesAreValid(t *testing.T) {
 	for _, page := range readmes {
 		for _, block := range yamlBlocks(t, page) {
 			if !strings.Contains(block, "clusters:\n") {
-				continue // a part of a file
+				continue // an incomplete configuration
 			}
 			block = strings.ReplaceAll(block, "/etc/stickwatch/", files+"/")
 			if _, err := Parse(page, []byte(block), testenv); err != nil {
@@ -117,23 +117,23 @@ func TestReadmesAreValid(t *testing.T) {
 	}
 }
 
-// The READMEs have every key of the file in its place, in a configuration or in
-// a comment of one. KEY is told by KEY_file, too.
+// TestReadmesHaveEveryKey checks that the READMEs contain every key at its path, in a
+// configuration or in a comment of one. KEY_file counts as KEY, too.
 func TestReadmesHaveEveryKey(t *testing.T) {
 	for _, page := range readmes {
-		told, comments := map[string]bool{}, ""
+		documented, comments := map[string]bool{}, ""
 		for _, block := range yamlBlocks(t, page) {
 			var content any
 			if err := yaml.Load([]byte(block), &content); err != nil {
 				t.Fatalf("%s: %v in\n%s", page, err, block)
 			}
-			keysOf(told, "", content)
+			keysOf(documented, "", content)
 			comments += strings.Join(regexp.MustCompile(`(?m)(?:^|\s)# .*$`).FindAllString(block, -1), "\n")
 		}
 		for _, s := range readReference(t) {
 			for _, k := range s.Keys {
 				word := regexp.MustCompile(`\b` + k.Name + `\b`)
-				if !slices.ContainsFunc(s.KeyPaths, func(at string) bool { return told[at+"."+k.Name] || told[at+"."+k.Name+"_file"] }) &&
+				if !slices.ContainsFunc(s.KeyPaths, func(at string) bool { return documented[at+"."+k.Name] || documented[at+"."+k.Name+"_file"] }) &&
 					!word.MatchString(comments) {
 					t.Errorf("%s does not have %s.%s", page, s.KeyPaths[0], k.Name)
 				}
@@ -142,22 +142,22 @@ func TestReadmesHaveEveryKey(t *testing.T) {
 	}
 }
 
-// keysOf notes the place of every key in a value at a place.
-func keysOf(told map[string]bool, at string, value any) {
+// keysOf records the path of every key in a value.
+func keysOf(documented map[string]bool, at string, value any) {
 	switch v := value.(type) {
 	case map[string]any:
 		for key, value := range v {
-			told[at+"."+key] = true
-			keysOf(told, strings.TrimPrefix(at+"."+key, "."), value)
+			documented[at+"."+key] = true
+			keysOf(documented, strings.TrimPrefix(at+"."+key, "."), value)
 		}
 	case []any:
 		for _, item := range v {
-			keysOf(told, at+"[]", item)
+			keysOf(documented, at+"[]", item)
 		}
 	}
 }
 
-// The extractors that the page of the documents teaches are such.
+// TestPageTeachesExtractors checks that the extractors in the documentation are valid.
 func TestPageTeachesExtractors(t *testing.T) {
 	content, err := os.ReadFile("../../internal/docs/configuration.md")
 	if err != nil {
@@ -178,5 +178,49 @@ func TestPageTeachesExtractors(t *testing.T) {
 	}
 	if taught < 9 {
 		t.Errorf("got %d extractors, want all of the table", taught)
+	}
+}
+
+// TestPublishedSchema checks that the published schema equals the output of `check
+// --schema`. To update it: go test ./internal/config -update.
+func TestPublishedSchema(t *testing.T) {
+	const file = "../../internal/docs/stickwatch.schema.json"
+	schema, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema = append(schema, '\n')
+	if *update {
+		if err := os.WriteFile(file, schema, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	published, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(schema), string(published)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestExamples checks that the example configurations are valid.
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("../../internal/docs/examples/*.yml")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("got %d examples, %v", len(files), err)
+	}
+	getenv := func(string) (string, bool) { return "https://hooks.example/T/B/x", true }
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Parse(file, data, getenv); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -10,19 +11,19 @@ import (
 	"stickwatch/probes"
 )
 
-// A field is a key that a wire struct knows, with the rules of its `check`
-// tag. Decoder and JSON Schema read the same tags, so they cannot disagree.
+// A field is a key of a wire struct with the rules of its `check` tag. The decoder and
+// the JSON Schema use the same tags.
 type field struct {
 	index int
 	name  string
 	rules
 }
 
-// rules is what a value must be beyond its type:
+// rules restrict a value beyond its type:
 //
-//	required     the key must be there
+//	required     the key must be present
 //	min=N        a number must be at least N
-//	oneof=LIST   text must be one of the words of vocabulary[LIST]
+//	oneof=LIST   text must be one of the words of enumWords[LIST]
 //	empty        text may be ""
 type rules struct {
 	required bool
@@ -31,7 +32,7 @@ type rules struct {
 	oneOf    string
 }
 
-// enumWords is the lists of words that `oneof` names.
+// enumWords are the lists of words for `oneof`.
 var enumWords = map[string][]string{
 	"profile":  ProfileNames(),
 	"method":   words(probes.Methods),
@@ -58,7 +59,7 @@ func codes() []string {
 	return out
 }
 
-// fieldsOf a wire struct, in their order.
+// fieldsOf returns the fields of a wire struct in order.
 func fieldsOf(t reflect.Type) []field {
 	fields := make([]field, t.NumField())
 	for i := range fields {
@@ -99,4 +100,67 @@ func namesOf(fields []field) []string {
 func holdsSecret(t reflect.Type) bool {
 	secret := reflect.TypeFor[Secret]()
 	return slices.ContainsFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return f.Type == secret })
+}
+
+// unknown returns the message about an unknown word, with a suggestion.
+func unknown(what, word string, known []string) string {
+	hint := ""
+	if near := nearest(word, known); near != "" {
+		hint = fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return fmt.Sprintf("unknown %s %s%s: expected %s", what, quote(word), hint, list(known))
+}
+
+// list formats "a", or "one of a, b, c".
+func list(words []string) string {
+	if len(words) == 1 {
+		return words[0]
+	}
+	return "one of " + strings.Join(words, ", ")
+}
+
+// nearest returns the known word that word is most likely a typing error of; "" if none
+// is close.
+func nearest(word string, known []string) string {
+	const maxLength = 40 // known words are shorter
+	best, bestDistance := "", len(word)/3+2
+	if len(word) > maxLength {
+		return ""
+	}
+	for _, k := range known {
+		d := distance(normalize(word), normalize(k))
+		if d < bestDistance && d < len(k) {
+			best, bestDistance = k, d
+		}
+	}
+	return best
+}
+
+// normalize removes differences in case and in separators of words.
+func normalize(s string) string {
+	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
+}
+
+// distance returns the number of characters to insert, delete, replace or swap with
+// their neighbour to change a into b (optimal string alignment).
+func distance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
 }

@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"reflect"
 	"strconv"
 	"strings"
@@ -20,8 +21,8 @@ import (
 //go:embed wire.go wire_probes.go wire_alerting.go
 var manual embed.FS
 
-// Schema is the JSON Schema (draft 2020-12) of the configuration file, for
-// editors and for `check --schema`.
+// Schema returns the JSON Schema (draft 2020-12) of the configuration file, for editors
+// and for `check --schema`.
 func Schema() ([]byte, error) {
 	comments, err := readManual()
 	if err != nil {
@@ -30,7 +31,7 @@ func Schema() ([]byte, error) {
 	reflector := jsonschema.Reflector{
 		Anonymous:                  true,
 		FieldNameTag:               "yaml",
-		RequiredFromJSONSchemaTags: true, // no key is required but by its rules
+		RequiredFromJSONSchemaTags: true, // only rules make keys required
 		Namer:                      definition,
 		Mapper:                     schemaOf,
 		LookupComment:              func(t reflect.Type, field string) string { return comments[t.Name()+"."+field] },
@@ -42,14 +43,14 @@ func Schema() ([]byte, error) {
 	return json.MarshalIndent(schema, "", "  ")
 }
 
-// definition is the name of a wire struct in the schema: Cluster.
+// definition returns the name of a wire struct in the schema: Cluster.
 func definition(t reflect.Type) string { return strings.TrimPrefix(t.Name(), "wire") }
 
-// variable is a value that the environment has: any key may be one.
+// variable matches a variable of the environment, which any key may have as its value.
 const variable = `\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}`
 
-// schemaOf is the schema of what is a single value in the file and more than
-// that in Go; nil for the rest.
+// schemaOf returns the schema of types that are a single value in the file but not in
+// Go; nil for other types.
 func schemaOf(t reflect.Type) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[duration]():
@@ -77,8 +78,8 @@ func anyOf(schemas ...*jsonschema.Schema) *jsonschema.Schema {
 	return &jsonschema.Schema{AnyOf: schemas}
 }
 
-// applyRules says in the definitions of t, and of all structs in it, what
-// their `check` tags say to the decoder.
+// applyRules adds the rules of `check` tags to the definitions of t and of all structs
+// in it.
 func applyRules(definitions jsonschema.Definitions, t reflect.Type, done map[reflect.Type]bool) {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
@@ -98,7 +99,7 @@ func applyRules(definitions jsonschema.Definitions, t reflect.Type, done map[ref
 	}
 }
 
-// restrict a property to the values that its rules allow, or to a variable.
+// restrict limits a property to the values that its rules allow, or a variable.
 func restrict(property *jsonschema.Schema, r rules) {
 	own := jsonschema.Schema{Type: property.Type}
 	switch {
@@ -119,7 +120,7 @@ func restrict(property *jsonschema.Schema, r rules) {
 	property.AnyOf = []*jsonschema.Schema{&own, {Type: "string", Pattern: variable}}
 }
 
-// readManual is the comments of wire structs, keyed "wireNode.", and of their
+// readManual returns the comments of wire structs, keyed "wireNode.", and of their
 // fields, keyed "wireNode.URL".
 func readManual() (map[string]string, error) {
 	files, err := manual.ReadDir(".")
@@ -160,3 +161,148 @@ func addComments(comments map[string]string, decl *ast.GenDecl) {
 }
 
 func joined(doc *ast.CommentGroup) string { return strings.Join(strings.Fields(doc.Text()), " ") }
+
+// A Section documents one object of the file: its paths, its purpose, and its keys.
+type Section struct {
+	KeyPaths []string // such as clusters[].balancer; "" is the file
+	Text     string
+	Keys     []Key
+}
+
+// A Key documents a key of a Section.
+type Key struct {
+	Name     string
+	Kind     string // type of the value: text, duration, section
+	Words    []string
+	Required bool
+	Text     string // meaning and default
+}
+
+// Reference returns every key of the file, in the order of the file. It is generated
+// from the same comments and tags as the Schema.
+func Reference() ([]Section, error) {
+	comments, err := readManual()
+	if err != nil {
+		return nil, fmt.Errorf("reading the comments of the configuration: %w", err)
+	}
+	r := reference{comments: comments, known: map[reflect.Type]int{}}
+	r.add("", reflect.TypeFor[wireFile]())
+	return r.sections, nil
+}
+
+// A reference builds sections.
+type reference struct {
+	comments map[string]string
+	sections []Section
+	known    map[reflect.Type]int // index in sections
+}
+
+// add adds the struct t at a path, and the structs in it.
+func (r *reference) add(at string, t reflect.Type) {
+	if i, ok := r.known[t]; ok {
+		r.sections[i].KeyPaths = append(r.sections[i].KeyPaths, at)
+		return
+	}
+	s := Section{KeyPaths: []string{at}, Text: r.comments[t.Name()+"."]}
+	for _, f := range fieldsOf(t) {
+		s.Keys = append(s.Keys, keyOf(f, t.Field(f.index).Type, r.comments[t.Name()+"."+t.Field(f.index).Name]))
+	}
+	r.known[t] = len(r.sections)
+	r.sections = append(r.sections, s)
+	for _, f := range fieldsOf(t) {
+		object, item := objectOf(t.Field(f.index).Type)
+		if object == nil || object == t { // an extractor contains extractors
+			continue
+		}
+		r.add(strings.TrimPrefix(at+"."+f.name+item, "."), object)
+	}
+}
+
+func keyOf(f field, t reflect.Type, text string) Key {
+	k := Key{Name: f.name, Kind: valueOf(t), Required: f.required, Text: text}
+	switch f.oneOf {
+	case "":
+	case "code":
+		k.Kind = "code of a finding"
+	default:
+		k.Kind, k.Words = "word", enumWords[f.oneOf]
+	}
+	return k
+}
+
+// objectOf returns the wire struct that a key's value is, or with item "[]" is a list
+// of; nil for other types.
+func objectOf(t reflect.Type) (object reflect.Type, item string) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		if t.Kind() == reflect.Slice {
+			item = "[]"
+		}
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || schemaOf(t) != nil {
+		return nil, ""
+	}
+	return t, item
+}
+
+// valueOf describes the type of a key's value.
+func valueOf(t reflect.Type) string {
+	if object, item := objectOf(t); object != nil {
+		return map[string]string{"": "section", "[]": "list of sections"}[item]
+	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t {
+	case reflect.TypeFor[duration]():
+		return "duration"
+	case reflect.TypeFor[size]():
+		return "size"
+	case reflect.TypeFor[statusRange]():
+		return "status, or a range"
+	case reflect.TypeFor[Secret]():
+		return "secret"
+	case reflect.TypeFor[oneOrMore]():
+		return "text, or a list"
+	case reflect.TypeFor[[]string]():
+		return "list of text"
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int:
+		return "number"
+	default:
+		return "text"
+	}
+}
+
+// Markdown writes sections as tables with headings of the third level.
+func Markdown(w io.Writer, sections []Section) error {
+	var b strings.Builder
+	for _, s := range sections {
+		heading := "The file"
+		if s.KeyPaths[0] != "" {
+			heading = "`" + strings.Join(s.KeyPaths, "`, `") + "`"
+		}
+		fmt.Fprintf(&b, "### %s\n\n%s\n\n| key | value | meaning |\n|---|---|---|\n", heading, s.Text)
+		for _, k := range s.Keys {
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.Name, k.Value(), strings.ReplaceAll(k.Text, "|", `\|`))
+		}
+		b.WriteString("\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Value describes the allowed values: "word: en, zh", "text, required".
+func (k Key) Value() string {
+	text := k.Kind
+	if len(k.Words) > 0 {
+		text = strings.Join(k.Words, ", ")
+	}
+	if k.Required {
+		text += "; required"
+	}
+	return text
+}

@@ -45,7 +45,8 @@ func readSchema(t *testing.T) *schema {
 	return &s
 }
 
-// Every key of the file is in the schema, with its manual, and no others are.
+// TestSchemaHasEveryKey checks that the schema contains exactly the keys of the file,
+// with their comments.
 func TestSchemaHasEveryKey(t *testing.T) {
 	s := readSchema(t)
 	done := map[reflect.Type]bool{}
@@ -90,7 +91,7 @@ func TestSchemaTakesWhatIsGood(t *testing.T) {
 	}
 }
 
-// An editor sees these mistakes, too.
+// TestSchemaRefusesWhatIsBad checks that the schema rejects these mistakes.
 func TestSchemaRefusesWhatIsBad(t *testing.T) {
 	s := readSchema(t)
 	for _, name := range []string{
@@ -119,7 +120,7 @@ func readYAML(t *testing.T, path string) any {
 	return v
 }
 
-// validate checks v against s, a part of root.
+// validate validates v against s, a part of root.
 func (s *schema) validate(root *schema, v any, at string) error {
 	if name, ok := strings.CutPrefix(s.Ref, "#/$defs/"); ok {
 		return root.Defs[name].validate(root, v, at)

@@ -1,32 +1,32 @@
 package config
 
-// Who is told of incidents, and when.
+// Who is notified of incidents, and when.
 type wireAlerting struct {
 	// Language of messages: en or zh. Default en.
 	Language string `yaml:"language" check:"oneof=language"`
-	// Address of this stickwatch for people: for links in messages, and the host by which a proxy on this machine may ask for it.
+	// Public address of this stickwatch, for links in messages. Its host is accepted from a proxy on this machine.
 	ExternalURL string `yaml:"external_url"`
-	// The dashboard of a cluster in Grafana, such as https://grafana.example/d/stickwatch-cluster, for links in messages.
+	// Grafana dashboard of a cluster, such as https://grafana.example/d/stickwatch-cluster, for links in messages.
 	GrafanaURL string `yaml:"grafana_url"`
 	// Time zone of times in messages and on the page, such as Asia/Shanghai. Default UTC.
 	Timezone string `yaml:"timezone"`
-	// Where messages can go.
+	// Receivers of notifications.
 	Receivers []wireReceiver `yaml:"receivers"`
-	// Which incident goes to which receiver: the first route that matches, and those after it while they say continue. Left out, every receiver is told of every warning and critical incident.
+	// Which receiver is notified of an incident: that of the first matching route, and of further ones after a route with continue. Without routes, every receiver is notified of every warning and critical incident.
 	Routes []wireRoute `yaml:"routes"`
-	// How long a finding must hold before anybody is told.
+	// How long a finding must be active before a notification.
 	For wireFor `yaml:"for"`
-	// How long a finding must be gone before its incident is resolved. Default 30s.
+	// How long a finding must be absent before its incident is resolved. Default 30s.
 	ResolveAfter *duration `yaml:"resolve_after"`
-	// How long after its end an announced deployment still explains what is active; at least the balancer's fail_timeout and two canary intervals. What is active then is told, and the rest summed up. Default 30s.
+	// How long after its end an announced deployment still explains findings; at least the balancer's fail_timeout and two canary intervals. Findings that are active afterwards are notified, and the others are part of its summary. Default 30s.
 	DeploymentGrace *duration `yaml:"deployment_grace"`
-	// What makes findings of several clusters one incident: [cluster] keeps each cluster apart, [host] joins those that fail by one machine, which is the host of their nodes' addresses. Default [cluster].
+	// How findings of several clusters are grouped: with [cluster] each cluster has its own incidents, with [host] clusters share an incident of one machine, identified by the host of their nodes' addresses. Default [cluster].
 	Group []string `yaml:"group"`
-	// How often an incident that goes on is told again; 0s: never. Default 4h.
+	// How often the notification of an ongoing incident is repeated; 0s: never. Default 4h.
 	Repeat *duration `yaml:"repeat"`
 }
 
-// How long a finding must hold before anybody is told, by its severity.
+// How long a finding must be active before a notification, by severity.
 type wireFor struct {
 	// Default 0s.
 	Critical *duration `yaml:"critical"`
@@ -34,15 +34,15 @@ type wireFor struct {
 	Warning *duration `yaml:"warning"`
 }
 
-// Where messages can go: exactly one of slack, alertmanager and webhook.
+// A receiver of notifications: exactly one of slack, alertmanager and webhook.
 type wireReceiver struct {
-	// Its name, for routes; no other receiver has it.
+	// Unique name, for routes.
 	Name string `yaml:"name" check:"required"`
 	// A Slack channel.
 	Slack *wireSlack `yaml:"slack"`
 	// A Prometheus Alertmanager.
 	Alertmanager *wireAlertmanager `yaml:"alertmanager"`
-	// An HTTP endpoint of your own, told in JSON.
+	// Your own HTTP endpoint, notified in JSON.
 	Webhook *wireWebhook `yaml:"webhook"`
 }
 
@@ -50,55 +50,55 @@ type wireReceiver struct {
 type wireSlack struct {
 	// Token of the bot, with the scope chat:write.
 	Token Secret `yaml:"token"`
-	// File with the token; a relative path starts at the configuration file.
+	// File with the token. Relative to the configuration file.
 	TokenFile string `yaml:"token_file"`
 	// Incoming webhook, instead of a token.
 	WebhookURL Secret `yaml:"webhook_url"`
 	// File with the incoming webhook.
 	WebhookURLFile string `yaml:"webhook_url_file"`
-	// Channel, such as "#ops" (in quotes: # begins a comment). Needed with a token.
+	// Channel, such as "#ops" (in quotes: # begins a comment). Required with a token.
 	Channel string `yaml:"channel"`
 	// Slack's API. Default https://slack.com/api/.
 	APIURL string `yaml:"api_url"`
 }
 
-// A Prometheus Alertmanager, told by its API v2.
+// A Prometheus Alertmanager, notified through its API v2.
 type wireAlertmanager struct {
 	// Its address, without /api/v2.
 	URL string `yaml:"url" check:"required"`
 }
 
-// An HTTP endpoint that takes a POST of JSON.
+// An HTTP endpoint that accepts a POST of JSON.
 type wireWebhook struct {
 	// Its address.
 	URL string `yaml:"url" check:"required"`
 	// Key by which requests are signed.
 	Secret Secret `yaml:"secret"`
-	// File with that key; a relative path starts at the configuration file.
+	// File with that key. Relative to the configuration file.
 	SecretFile string `yaml:"secret_file"`
-	// Template of the body (Go's text/template) in place of the document itself, such as '{"text": {{json .message.text}}}'.
+	// Template of the body (Go's text/template) instead of the default JSON document, such as '{"text": {{json .message.text}}}'.
 	Template string `yaml:"template"`
 }
 
-// Which incidents go to a receiver. What is left out matches all.
+// Selects incidents for a receiver. A key that is not set matches everything.
 type wireRoute struct {
 	// Name of the receiver.
 	Receiver string `yaml:"receiver" check:"required"`
-	// Only incidents at least as severe. Default warning.
+	// Minimum severity. Default warning.
 	Severity string `yaml:"severity" check:"oneof=severity"`
 	// Only incidents of this cluster.
 	Cluster string `yaml:"cluster"`
-	// Only incidents of this finding.
+	// Only incidents with this cause.
 	Code string `yaml:"code" check:"oneof=code"`
 	// Whether later routes are tried as well.
 	Continue bool `yaml:"continue"`
 }
 
-// A window of every week in which nobody is told. What is left out matches all.
+// A weekly window without notifications. A key that is not set matches everything.
 type wireMaintenance struct {
-	// The cluster at work.
+	// The cluster under maintenance.
 	Cluster string `yaml:"cluster"`
-	// The node at work; needs the cluster.
+	// The node under maintenance; requires the cluster.
 	Node string `yaml:"node"`
 	// The finding that is expected.
 	Code string `yaml:"code" check:"oneof=code"`

@@ -16,67 +16,66 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// A BalancerConfig is what a balancer does, as long as nothing is wrong with it.
+// A BalancerConfig configures a balancer.
 type BalancerConfig struct {
 	Addr    string           // host:port to listen on; "": a free port of 127.0.0.1
-	Name    string           // of the upstream block; "": demo
+	Name    string           // name of the upstream block; "": demo
 	Method  probes.Method    // ip_hash, hash (of the client's address), cookie, round_robin, least_conn or random; "": ip_hash
 	Servers []balance.Server // Name is the host:port to connect to
 
 	MaxFails    int           // failures before a server is ejected; 0: never
-	FailTimeout time.Duration // in whole seconds, as nginx counts
-	Timeout     time.Duration // for connecting, and again for an answer; 0: 60 s, which is nginx's
+	FailTimeout time.Duration // whole seconds, as in nginx
+	Timeout     time.Duration // limit for connecting, and again for an answer; 0: 60 s, nginx's default
 
-	// Workers is how many processes share the listener, each with an account of
-	// failures and a round robin of its own, as in nginx without `zone`.
-	// Connections take turns among them. 0: 1.
+	// Workers is the number of processes that share the listener. As in nginx without
+	// `zone`, each counts failures and takes round-robin turns by itself. Connections
+	// are assigned to them in turn. 0: 1.
 	Workers int
 
-	// Zone gives all workers one account, as nginx's `zone` does.
+	// Zone makes all workers share their counts, as nginx's `zone` does.
 	Zone bool
 
-	// ClientIPHeader names the request header that overrides the client's
-	// address when it comes from loopback, as nginx's realip module does.
+	// ClientIPHeader is the request header that overrides the client's address if the
+	// connection comes from loopback, as nginx's realip module does.
 	ClientIPHeader string
 
-	Cookie         string // that method cookie inserts, with the server's name; "": SERVER
-	UpstreamHeader string // answer header with the servers tried, as $upstream_addr; "": none
-	Seed           uint64 // of method random
+	Cookie         string // cookie that method cookie inserts, with the server's name; "": SERVER
+	UpstreamHeader string // response header with the servers tried, as $upstream_addr; "": none
+	Seed           uint64 // seed of method random
 
 	Network Network // nil: loopback
 
-	Cache CacheConfig // in front; zero: none
+	Cache CacheConfig // cache in front of the balancer; zero: none
 
-	// Route returns the name by which cookies call a server: HAProxy's cookie
-	// value or httpd's route. It is called when the balancer starts or reloads.
-	// nil: servers are called by their names.
+	// Route returns the name of a server in cookies: HAProxy's cookie value or httpd's
+	// route. It is called when the balancer starts or reloads. nil: the server's own
+	// name.
 	Route func(server string) string
 
-	// HAProxy and HTTPD make the balancer behave as that product, instead of as
-	// nginx; Method, MaxFails, FailTimeout, Workers, Zone and Cookie then have no
-	// effect. At most one of them is set.
+	// HAProxy and HTTPD make the balancer behave as that product instead of as nginx.
+	// Method, MaxFails, FailTimeout, Workers, Zone and Cookie then have no effect. At
+	// most one is set.
 	HAProxy *HAProxyConfig
 	HTTPD   *HTTPDConfig
 }
 
-// BalancerFaults are what is wrong with a balancer. The zero value is a healthy
-// one.
+// BalancerFaults are the faults of a balancer. The zero value is a healthy balancer.
 type BalancerFaults struct {
-	Status         int           // it answers everything itself, with this status; 0: it does not
-	Method         probes.Method // it balances so instead of as configured; HAProxy and httpd by round robin, whichever it is
+	Status         int           // status of every answer, without asking a server; 0: no fault
+	Method         probes.Method // method used instead of the configured one; HAProxy and httpd always use round robin instead
 	IgnoreClientIP bool          // every client has the address of its connection
-	NoUpgrade      bool          // it does not pass the WebSocket upgrade
-	Cache          CacheConfig   // it caches so instead of as configured; zero: it does not
+	NoUpgrade      bool          // the WebSocket upgrade is not passed on
+	Cache          CacheConfig   // cache used instead of the configured one; zero: no fault
 
-	// Ejected are names of servers it holds for dead. Only its worker of that
-	// number does when OnlyWorker is not 0.
+	// Ejected are names of servers that are considered dead; with OnlyWorker, only by
+	// the worker of that number.
 	Ejected    []string
 	OnlyWorker int
 }
 
-// A Balancer passes requests to servers. Its methods may be called side by side.
+// A Balancer passes requests to servers. Its methods are safe for concurrent use.
 type Balancer struct {
-	config      BalancerConfig // as it started: Reload changes the servers in generation only
+	config      BalancerConfig // configuration at the start: Reload changes only the servers in generation
 	endpoint    *endpoint
 	transport   *http.Transport
 	generation  atomic.Pointer[generation]
@@ -85,11 +84,11 @@ type Balancer struct {
 	cache       cache
 
 	reload sync.Mutex // held while the generation is replaced or ended
-	closed bool       // under reload
+	closed bool       // guarded by reload
 }
 
-// StartBalancer starts a healthy balancer. The error is that its address is not
-// to be had, or its method unknown.
+// StartBalancer starts a healthy balancer. It returns an error when the address is
+// taken or the method is unknown.
 func StartBalancer(c BalancerConfig) (*Balancer, error) {
 	c = c.withDefaults()
 	if err := c.check(); err != nil {
@@ -106,7 +105,7 @@ func StartBalancer(c BalancerConfig) (*Balancer, error) {
 	return b, nil
 }
 
-// check reports what a balancer cannot do.
+// check returns an error for a configuration that is not supported.
 func (c BalancerConfig) check() error {
 	switch {
 	case c.HAProxy != nil && c.HTTPD != nil:
@@ -141,8 +140,8 @@ func (c BalancerConfig) withDefaults() BalancerConfig {
 	return c
 }
 
-// newTransport returns a transport that tries once and changes nothing, on a
-// connection of its own for every request, as nginx does by default.
+// newTransport returns a transport that tries once, changes nothing, and opens a
+// connection for every request, as nginx does by default.
 func newTransport(c BalancerConfig) *http.Transport {
 	dial := dialOn(c.Network)
 	return &http.Transport{
@@ -157,26 +156,24 @@ func newTransport(c BalancerConfig) *http.Transport {
 	}
 }
 
-// Addr returns the balancer's host:port, which it keeps while it is stopped.
+// Addr returns the balancer's host:port, which stays reserved while it is stopped.
 func (b *Balancer) Addr() string { return b.endpoint.address() }
 
-// URL returns the balancer's root, without a slash at its end.
+// URL returns the balancer's root, without a trailing slash.
 func (b *Balancer) URL() string { return "http://" + b.Addr() }
 
-// Stop makes the balancer refuse connections and cuts those it has.
+// Stop makes the balancer refuse connections and closes the open ones.
 func (b *Balancer) Stop() { b.endpoint.stop() }
 
-// Start makes a stopped balancer listen again, at its address. It has
-// forgotten nothing.
+// Start makes a stopped balancer listen again at its address. Its state is unchanged.
 func (b *Balancer) Start() error { return b.endpoint.start() }
 
-// Servers returns the balancer's servers as its last reload has them.
+// Servers returns the list of servers after the last reload.
 func (b *Balancer) Servers() []balance.Server { return slices.Clone(b.generation.Load().servers) }
 
-// Reload replaces the list of servers, as a reload with a changed configuration
-// does: whatever was remembered about servers is forgotten, also where the list
-// is the same. Requests under way end as they began. The error is that there is
-// no server in the list, or one twice.
+// Reload replaces the list of servers, as a reload of a product does: the state of all
+// servers is forgotten, even if the list is the same. Requests in flight are not
+// affected. It returns an error for an empty list or a duplicate server.
 func (b *Balancer) Reload(servers []balance.Server) error {
 	if len(servers) == 0 {
 		return errors.New("reloading the balancer: got no server, want 1 or more")
@@ -197,20 +194,20 @@ func (b *Balancer) Reload(servers []balance.Server) error {
 	return nil
 }
 
-// A ServerState is what an operator makes of a server.
+// A ServerState is the administrative state of a server.
 type ServerState string
 
 // The states.
 const (
-	ServerReady    ServerState = ""         // it is used
-	ServerDrain    ServerState = "drain"    // it keeps its clients and gets no new ones
-	ServerDisabled ServerState = "disabled" // it gets no request
+	ServerReady    ServerState = ""         // in use
+	ServerDrain    ServerState = "drain"    // keeps its clients and gets no new ones
+	ServerDisabled ServerState = "disabled" // gets no requests
 )
 
-// SetServerState gives the server of that name a state, by HAProxy's socket or
-// httpd's balancer manager; a reload forgets it. nginx has no interface for that:
-// it is reloaded with the server down, or not down, so that a drained server
-// keeps nobody. The error is that there is no such server.
+// SetServerState sets the state of a server, as HAProxy's socket or httpd's balancer
+// manager does; a reload resets it. nginx has no such interface: it is reloaded with
+// the server marked down or not, so that a drained server keeps no clients. It returns
+// an error for an unknown server.
 func (b *Balancer) SetServerState(name string, s ServerState) error {
 	g := b.generation.Load()
 	i := indexOf(g.servers, name)
@@ -226,8 +223,8 @@ func (b *Balancer) SetServerState(name string, s ServerState) error {
 	return b.Reload(servers)
 }
 
-// Usable reports whether the balancer gives new clients to the server of that
-// name at this moment: whether all its workers do.
+// Usable reports whether all workers of the balancer give new clients to the server of
+// that name now.
 func (b *Balancer) Usable(name string) bool {
 	g, now := b.generation.Load(), time.Now()
 	i := indexOf(g.servers, name)
@@ -243,14 +240,14 @@ func (b *Balancer) Close() {
 	b.generation.Load().stop()
 }
 
-// Set replaces the balancer's faults, for the requests that come from now on.
+// Set replaces the balancer's faults for later requests.
 func (b *Balancer) Set(f BalancerFaults) {
 	f.Ejected = slices.Clone(f.Ejected)
 	b.faults.Store(&f)
 }
 
-// Change lets change add to the balancer's faults. Changes may run side by
-// side; change may then be called more than once.
+// Change applies change to the balancer's faults. It is safe for concurrent use; change
+// may be called more than once.
 func (b *Balancer) Change(change func(*BalancerFaults)) {
 	for {
 		old := b.faults.Load()
@@ -278,14 +275,14 @@ func (b *Balancer) accept(ctx context.Context, _ net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, b.connections.Add(1)-1)
 }
 
-// turn is the number of a request's connection; 0 where the request came by no
-// listener of the balancer's.
+// turn returns the number of a request's connection; 0 where the request did not come
+// through the balancer's listener.
 func (b *Balancer) turn(ctx context.Context) uint64 {
 	number, _ := ctx.Value(connectionKey{}).(uint64)
 	return number
 }
 
-// client is the address by which r's client is placed.
+// client returns the client address that the balancer uses for r.
 func (b *Balancer) client(r *http.Request, f BalancerFaults) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -295,8 +292,8 @@ func (b *Balancer) client(r *http.Request, f BalancerFaults) netip.Addr {
 	if b.config.ClientIPHeader == "" || f.IgnoreClientIP || !addr.IsLoopback() {
 		return addr
 	}
-	if told, err := netip.ParseAddr(r.Header.Get(b.config.ClientIPHeader)); err == nil {
-		return told
+	if addr, err := netip.ParseAddr(r.Header.Get(b.config.ClientIPHeader)); err == nil {
+		return addr
 	}
 	return addr
 }

@@ -18,15 +18,15 @@ import (
 
 const clientHeader = "X-Stickwatch-Client"
 
-// A testCluster is nodes behind a balancer.
+// A testCluster is a balancer with its nodes.
 type testCluster struct {
 	t        *testing.T
 	nodes    []*Node
 	balancer *Balancer
 }
 
-// startBehind starts a balancer with n nodes. Whom it tries is told by number, from
-// 0; its fail_timeout is longer than any test.
+// startBehind starts a balancer with n nodes. Servers tried are reported by number,
+// from 0. The fail_timeout is longer than any test.
 func startBehind(t *testing.T, n int, c BalancerConfig) *testCluster {
 	t.Helper()
 	l := &testCluster{t: t}
@@ -50,7 +50,7 @@ func startBehind(t *testing.T, n int, c BalancerConfig) *testCluster {
 	return l
 }
 
-// upstreamsTried is which nodes were tried for an answer, such as "0, 2".
+// upstreamsTried returns the nodes that were tried for an answer, such as "0, 2".
 func (l *testCluster) upstreamsTried(r reply) string {
 	upstreamsTried := r.Header.Get("X-Upstream")
 	for i, n := range l.nodes {
@@ -59,7 +59,7 @@ func (l *testCluster) upstreamsTried(r reply) string {
 	return upstreamsTried
 }
 
-// upstreamsTriedBy lets a client come count times.
+// upstreamsTriedBy sends count requests of a client.
 func (l *testCluster) upstreamsTriedBy(v *browser, count int) []string {
 	l.t.Helper()
 	var list []string
@@ -77,8 +77,8 @@ func (l *testCluster) want(what string, got []string, want ...string) {
 	}
 }
 
-// Package balance is checked against nginx: agreeing with it is agreeing with
-// nginx.
+// TestBalancerPlacesAsNginx compares the balancer with package balance, which is tested
+// against nginx.
 func TestBalancerPlacesAsNginx(t *testing.T) {
 	servers := []balance.Server{{Weight: 2}, {Weight: 1, Down: true}, {Weight: 1}, {Weight: 3}}
 	for method, oracle := range map[probes.Method]func([]balance.Server) balance.Picker{
@@ -161,7 +161,7 @@ func TestBalancerRetries(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel() // some last as long as the time-out, which leaves the second node all the time it may need
+			t.Parallel() // some cases last as long as the time-out, which leaves the second node enough time
 			l := startBehind(t, 2, BalancerConfig{Method: probes.MethodRoundRobin, Timeout: 3 * time.Second})
 			tt.breaks(l.nodes[0])
 			r := newBrowser(t).do(tt.method, l.balancer.URL()+"/", "key1=1")
@@ -214,8 +214,8 @@ func TestBalancerByChanceOrTurn(t *testing.T) {
 	}
 }
 
-// Each worker has to find out for itself: its first request to a dead node is
-// retried, and for that long clients see two nodes.
+// TestBalancerWorkersKnowOnlyTheirOwn: each worker detects a failure by itself. Its first
+// request to a dead node is retried, and until then clients see two nodes.
 func TestBalancerWorkersKnowOnlyTheirOwn(t *testing.T) {
 	l := startBehind(t, 2, BalancerConfig{MaxFails: 1, Workers: 3})
 	client, _ := balance.ClientFor(balance.IPHash(l.balancer.config.Servers), 0, 0)
@@ -257,7 +257,7 @@ func TestBalancerFaults(t *testing.T) {
 	l.want("healed", l.upstreamsTriedBy(v, 1), "200: 2")
 }
 
-// nginx shows its own clock, not the node's.
+// TestBalancerHidesTheNodesClock: nginx sends its own Date, not the node's.
 func TestBalancerHidesTheNodesClock(t *testing.T) {
 	l := startBehind(t, 1, BalancerConfig{})
 	l.nodes[0].Set(NodeFaults{ClockOffset: 24 * time.Hour})
@@ -300,8 +300,8 @@ func TestStartBalancerRefuses(t *testing.T) {
 	}
 }
 
-// Requests that are under way count: a server that holds one gets the next only
-// when the others hold as many.
+// TestBalancerByLeastConnections: a server with a request in flight gets the next one only
+// when the others have as many.
 func TestBalancerByLeastConnections(t *testing.T) {
 	l := startBehind(t, 3, BalancerConfig{Method: probes.MethodLeastConn})
 	l.want("idle servers take turns", l.upstreamsTriedBy(newBrowser(t), 4), "200: 0", "200: 1", "200: 2", "200: 0")

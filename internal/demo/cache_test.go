@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// cachedSessions lets two strangers come twice each, in turn, and returns the
-// sessions that they see: "a" is the first one, "b" the next other one.
+// cachedSessions sends two requests of each of two clients, in turn, and returns the
+// sessions they see: "a" is the first one, "b" the next different one.
 func cachedSessions(t *testing.T, c *Cluster) string {
 	t.Helper()
 	var ids []string
@@ -34,7 +34,7 @@ func TestCacheLeaksSessions(t *testing.T) {
 	}{
 		{"none", CacheConfig{}, "abab"},
 		{"obeys Cache-Control", CacheConfig{TTL: time.Hour, IgnoreSetCookie: true}, "abab"},
-		{"does not keep cookies", CacheConfig{TTL: time.Hour, IgnoreCacheControl: true}, "abaa"}, // the second answer sets none, and is kept,
+		{"does not keep cookies", CacheConfig{TTL: time.Hour, IgnoreCacheControl: true}, "abaa"}, // the second answer sets no cookie and is cached,
 		{"careless", careless, "aaaa"},
 		{"only without a cookie", partly, "aaaa"},
 	} {

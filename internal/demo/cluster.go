@@ -1,3 +1,15 @@
+// Package demo is a web cluster inside the process: nodes and a balancer that speak
+// HTTP on free loopback ports and that can be broken on purpose.
+//
+// It can produce every fault that stickwatch detects. The demo command shows the
+// faults, and tests run the probes and checks against them. Nodes of this package also
+// run behind real balancers, in place of commercial products that cannot be run here:
+// they serve the documented pages of those products, and nothing else. A node does not
+// know that it is monitored.
+//
+// The balancer behaves as nginx, HAProxy or Apache httpd: how it counts failures, how
+// it places clients, and which state a reload resets. Package lab compares it with
+// those products, client by client, while both are operated.
 package demo
 
 import (
@@ -11,48 +23,48 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// RedisServer is what the nodes of a Cluster call the service they depend on.
+// RedisServer is the name of the service that the nodes of a Cluster depend on.
 const RedisServer = "Redis Server"
 
-// A Config tells how large a cluster is and how it balances. The zero value is
-// three nodes behind ip_hash that keep their sessions to themselves.
+// A Config configures a cluster. The zero value is three nodes behind ip_hash that each
+// keep their own sessions.
 type Config struct {
 	Nodes  int           // 0: 3
 	Method probes.Method // "": ip_hash
-	Shared bool          // one session store for all nodes
-	Store  Store         // that one; nil: a new one in memory. It implies Shared
-	GBK    bool          // the e-Bridge page is in GBK
+	Shared bool          // all nodes share one session store
+	Store  Store         // the shared store, which implies Shared; nil: a new one in memory
+	GBK    bool          // the e-Bridge page is encoded in GBK
 
-	Workers        int           // of the balancer; 0: 2
-	Zone           bool          // its workers share what they know of servers
+	Workers        int           // workers of the balancer; 0: 2
+	Zone           bool          // workers share their state of servers
 	MaxFails       int           // 0: nginx's default, 1
 	FailTimeout    time.Duration // 0: nginx's default, 10 s
 	ClientIPHeader string        // "": X-Stickwatch-Client
 
-	Timeout time.Duration // of the balancer, as BalancerConfig.Timeout
+	Timeout time.Duration // BalancerConfig.Timeout
 
-	Network Network // of everything; nil: loopback
+	Network Network // network of all parts; nil: loopback
 
-	Cache CacheConfig // in front of the balancer; zero: none
+	Cache CacheConfig // cache in front of the balancer; zero: none
 
-	// HAProxy and HTTPD make the balancer behave as that product, and give its
-	// servers the ids of the nodes as routes. nil: it behaves as nginx.
+	// HAProxy and HTTPD make the balancer behave as that product, with the ids of the
+	// nodes as routes of its servers. nil: it behaves as nginx.
 	HAProxy *HAProxyConfig
 	HTTPD   *HTTPDConfig
 }
 
-// A Cluster is a balancer, the nodes behind it, and the Redis they depend on.
+// A Cluster is a balancer, the nodes behind it, and the Redis server they depend on.
 type Cluster struct {
-	Config   Config // with the defaults filled in
+	Config   Config // with defaults filled in
 	Nodes    []*Node
 	Balancer *Balancer
 	Redis    *Redis
 
-	store Store // of all nodes; nil: each has its own memory
+	store Store // store of all nodes; nil: each has its own
 }
 
-// Start starts a healthy cluster. The error is that there are no loopback
-// addresses to be had, or that the method is unknown.
+// Start starts a healthy cluster. It returns an error when no loopback address is
+// available or the method is unknown.
 func Start(c Config) (*Cluster, error) {
 	cluster := &Cluster{Config: c.withDefaults()}
 	for _, start := range []func() error{cluster.startRedis, cluster.startNodes, cluster.startBalancer} {
@@ -85,8 +97,8 @@ func (c *Cluster) startRedis() (err error) {
 	return err
 }
 
-// startNodes starts node1, node2 and so on. They pretend to have been up for
-// an hour, and to have been started in their order.
+// startNodes starts node1, node2 and so on. They report an uptime of an hour, in the
+// order of their names.
 func (c *Cluster) startNodes() error {
 	c.store = c.Config.Store
 	if c.Config.Shared && c.store == nil {
@@ -148,9 +160,8 @@ func (c *Cluster) route(addr string) string {
 	return addr
 }
 
-// Break makes something go wrong, as Faults lists by name. Faults add up. The
-// error is that there is no fault of that name, or that the cluster has too few
-// nodes for it.
+// Break activates the fault of that name; see Faults. Faults add up. It returns an
+// error for an unknown name, or when the cluster has too few nodes for the fault.
 func (c *Cluster) Break(name string) error {
 	i := slices.IndexFunc(faults, func(f fault) bool { return f.Name == name })
 	if i < 0 {
@@ -165,10 +176,9 @@ func (c *Cluster) Break(name string) error {
 	return nil
 }
 
-// Heal undoes every Break. What a fault has cost stays lost, such as sessions,
-// and the balancer finds out by itself, a fail_timeout later, that a server it
-// ejected is back. Where the primary was started after others, those are started
-// again, as an operator would.
+// Heal reverts every Break. Lost sessions stay lost, and the balancer readmits an
+// ejected server by itself after fail_timeout. If the primary was started after other
+// nodes, those are restarted, as an operator would do.
 func (c *Cluster) Heal() error {
 	var errs []error
 	for _, n := range c.Nodes[1:] {
@@ -188,7 +198,7 @@ func (c *Cluster) Heal() error {
 	return nil
 }
 
-// Close stops everything.
+// Close stops all servers.
 func (c *Cluster) Close() {
 	if c.Balancer != nil {
 		c.Balancer.Close()

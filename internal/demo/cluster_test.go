@@ -23,7 +23,7 @@ func startCluster(t *testing.T, c Config) *Cluster {
 	return cluster
 }
 
-// An browserSet looks at a cluster through its balancer, as clients of one node each.
+// A browserSet observes a cluster through its balancer, with one client per node.
 type browserSet struct {
 	t        *testing.T
 	cluster  *Cluster
@@ -43,7 +43,7 @@ func newBrowserSet(t *testing.T, c *Cluster) *browserSet {
 	return e
 }
 
-// get returns what visitor i gets at path: the status, or that there was none.
+// get returns the status that client i gets at path, or that there was no answer.
 func (e *browserSet) get(i int, path string) (string, reply) {
 	r, err := e.browsers[i].try(e.t.Context(), http.MethodGet, e.cluster.Balancer.URL()+path, "")
 	if err != nil {
@@ -54,7 +54,7 @@ func (e *browserSet) get(i int, path string) (string, reply) {
 
 var nodeOnPage = regexp.MustCompile(`<td>(\w+)</td>`)
 
-// nodes returns which node each visitor gets, or the status of the answer.
+// nodes returns the node that each client gets, or the status of the answer.
 func (e *browserSet) nodes() []string {
 	var list []string
 	for i := range e.browsers {
@@ -89,7 +89,8 @@ func TestHealthyCluster(t *testing.T) {
 	}
 }
 
-// Which nodes three clients get, one of each node, while something is wrong.
+// TestFaultsThatMoveClients checks which nodes three clients, one per node, get during
+// a fault.
 func TestFaultsThatMoveClients(t *testing.T) {
 	tests := map[string][]string{
 		"balancer-down":  {"no answer", "no answer", "no answer"},
@@ -113,7 +114,7 @@ func TestFaultsThatMoveClients(t *testing.T) {
 	}
 }
 
-// Whatever goes wrong, in the end every client is back at its node.
+// TestHealUndoesEveryFault checks that every client returns to its node in the end.
 func TestHealUndoesEveryFault(t *testing.T) {
 	for _, f := range Faults() {
 		t.Run(f.Name, func(t *testing.T) {
@@ -217,7 +218,7 @@ func TestRedisDownPausesEveryNode(t *testing.T) {
 	}
 }
 
-// What asking the nodes directly tells.
+// TestFaultsSeenOnNodes checks the answers to direct requests.
 func TestFaultsSeenOnNodes(t *testing.T) {
 	tests := []struct{ name, path, broken, healthy string }{
 		{"node-paused", "/status", `"state":"paused"`, `"state":"running"`},
@@ -270,7 +271,7 @@ func TestFaultsAreTold(t *testing.T) {
 		}
 		seen[f.Name] = true
 	}
-	// The names that the demo command and its documentation promise.
+	// The names are part of the demo command and its documentation.
 	for _, name := range []string{
 		"drift", "ejected", "node-down", "node-paused", "redis-down", "all-down", "balancer-down", "session-lost", "rollback",
 		"not-shared", "duplicate-id", "version-skew", "clock-skew", "slow", "cookie-rejected", "page-failing", "handshake-broken",

@@ -13,15 +13,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A browser is a browser as far as tests need one. Every request takes a
-// connection of its own.
+// A browser is a minimal browser. Every request opens a connection.
 type browser struct {
 	t      *testing.T
 	client *http.Client
 	header http.Header
 }
 
-// newBrowser returns one that sends the given header lines, "Name: value".
+// newBrowser returns a browser that sends the given header lines, "Name: value".
 func newBrowser(t *testing.T, lines ...string) *browser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -40,7 +39,7 @@ func newBrowser(t *testing.T, lines ...string) *browser {
 	return v
 }
 
-// A reply is an answer read to its end.
+// A reply is a complete answer.
 type reply struct {
 	Status int
 	Header http.Header
@@ -86,7 +85,7 @@ func startNode(t *testing.T, c NodeConfig) *Node {
 	return n
 }
 
-// between returns what text has between two markers.
+// between returns the part of text between two markers.
 func between(t *testing.T, text, after, before string) string {
 	t.Helper()
 	_, rest, found := strings.Cut(text, after)

@@ -15,10 +15,11 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// An endpoint is a loopback address that can be served, left and served again.
+// An endpoint is a loopback address at which a server can be started and stopped
+// repeatedly.
 type endpoint struct {
-	// serve handles the connections of ln until ctx is done, and returns when
-	// ln and all of them are closed.
+	// serve handles the connections of ln until ctx is done. It returns when ln and all
+	// connections are closed.
 	serve func(ctx context.Context, ln net.Listener)
 
 	network Network // nil: the system's
@@ -26,7 +27,7 @@ type endpoint struct {
 	mu        sync.Mutex
 	addr      string
 	portGuard []net.Conn
-	cancel    context.CancelFunc // nil: nobody listens
+	cancel    context.CancelFunc // nil: stopped
 	done      chan struct{}
 }
 
@@ -37,15 +38,15 @@ func newEndpoint(addr string, serve func(context.Context, net.Listener)) *endpoi
 	return &endpoint{addr: addr, serve: serve}
 }
 
-// A Network is where a cluster listens and dials instead of on loopback, such as
-// one in memory. An address without a port, or with port 0, is given a free one.
-// It keeps an address for whoever listened there first.
+// A Network provides listeners and connections instead of loopback, for example in
+// memory. An address without a port, or with port 0, gets a free one. An address stays
+// reserved for its first listener.
 type Network interface {
 	Listen(addr string) (net.Listener, error)
 	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// dialOn dials on a network; nil: the system's.
+// dialOn returns the dial function of a network; nil: the system's.
 func dialOn(n Network) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	if n == nil {
 		return new(net.Dialer).DialContext
@@ -53,14 +54,14 @@ func dialOn(n Network) func(ctx context.Context, network, addr string) (net.Conn
 	return n.DialContext
 }
 
-// on puts the endpoint on a network. It is called before start.
+// on sets the network of the endpoint. It is called before start.
 func (e *endpoint) on(n Network) *endpoint {
 	e.network = n
 	return e
 }
 
-// start listens, the first time on the address asked for, then always on the
-// one it was given. Starting twice does nothing.
+// start listens on the requested address, and after a stop on the same one again. It
+// does nothing if the endpoint is started.
 func (e *endpoint) start() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -88,12 +89,12 @@ func (e *endpoint) start() error {
 	return nil
 }
 
-// relistenTimeout is for how long an address that was left may still be taken.
+// relistenTimeout limits how long start waits for an address that is still in use.
 const relistenTimeout = 10 * time.Second
 
-// listen takes the address. One that is ours, and was left, nobody else can
-// have; but a process which was forked just then holds a copy of the listener
-// until it becomes the program that it shall be.
+// listen opens the listener. A stopped address belongs to no other program, but a
+// process that was forked at that moment holds a copy of the old listener until it
+// executes its own program.
 func (e *endpoint) listen() (net.Listener, error) {
 	if e.network != nil {
 		return e.network.Listen(e.addr)
@@ -107,8 +108,7 @@ func (e *endpoint) listen() (net.Listener, error) {
 	}
 }
 
-// stop leaves the address, so that connections to it are refused, and cuts
-// those that are open.
+// stop closes the listener, so that connections are refused, and the open connections.
 func (e *endpoint) stop() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -120,7 +120,7 @@ func (e *endpoint) stop() {
 	e.cancel = nil
 }
 
-// close stops and gives the port back.
+// close stops the endpoint and releases the port.
 func (e *endpoint) close() {
 	e.stop()
 	e.mu.Lock()
@@ -137,9 +137,9 @@ func (e *endpoint) address() string {
 	return e.addr
 }
 
-// anchor holds a connection to the port of ln from within. The system gives no
-// port away that has a connection, so a stopped endpoint refuses clients, and
-// never turns out to be somebody else's by the time they come.
+// portGuard opens a connection to the port of ln from within. The system assigns no
+// port that has a connection, so a stopped endpoint refuses clients and its port is not
+// reused by another program.
 func portGuard(ln net.Listener) ([]net.Conn, error) {
 	client, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
@@ -154,12 +154,11 @@ func portGuard(ln net.Listener) ([]net.Conn, error) {
 		if server.RemoteAddr().String() == client.LocalAddr().String() {
 			return []net.Conn{client, server}, nil
 		}
-		server.Close() // an early visitor of a known port
+		server.Close() // the connection of another client
 	}
 }
 
-// serveHTTP serves handler. connContext, which may be nil, is that of
-// http.Server.
+// serveHTTP serves handler. connContext is http.Server.ConnContext; nil is allowed.
 func serveHTTP(handler http.Handler, connContext func(context.Context, net.Conn) context.Context) func(context.Context, net.Listener) {
 	return func(ctx context.Context, ln net.Listener) {
 		server := &http.Server{
@@ -168,14 +167,14 @@ func serveHTTP(handler http.Handler, connContext func(context.Context, net.Conn)
 			ConnContext:       connContext,
 			ReadHeaderTimeout: 10 * time.Second,
 			MaxHeaderBytes:    64 << 10,
-			ErrorLog:          log.New(io.Discard, "", 0), // what it would say is what faults are for
+			ErrorLog:          log.New(io.Discard, "", 0), // faults cause errors on purpose
 		}
 		closed := make(chan struct{})
 		panics.AfterContext(ctx, panics.Daemon, func() {
 			defer close(closed)
 			server.Close()
 		})
-		server.Serve(ln) // returns when closed, which is all that can end it
+		server.Serve(ln) // returns only when closed
 		<-closed
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestEndpointAmidForks leaves and takes an address again while processes are
-// started, each of which holds a copy of every listener for a moment.
+// TestEndpointAmidForks stops and starts an endpoint while processes are started, each
+// of which holds a copy of every listener for a moment.
 func TestEndpointAmidForks(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -19,7 +19,7 @@ func TestEndpointAmidForks(t *testing.T) {
 	for range 4 {
 		forks.Go(func() {
 			for ctx.Err() == nil {
-				exec.CommandContext(ctx, "true").Run() // what comes of it is nobody's business
+				exec.CommandContext(ctx, "true").Run() // the result is irrelevant
 			}
 		})
 	}
@@ -33,7 +33,7 @@ func TestEndpointAmidForks(t *testing.T) {
 	}
 }
 
-// TestEndpointTaken: an address that is somebody else's cannot be had.
+// TestEndpointTaken checks that an address in use is an error.
 func TestEndpointTaken(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,7 +48,7 @@ func TestEndpointTaken(t *testing.T) {
 	}
 }
 
-// leave serves nobody until it is told to stop.
+// leave serves no connection until ctx is done.
 func leave(ctx context.Context, ln net.Listener) {
 	<-ctx.Done()
 	ln.Close()

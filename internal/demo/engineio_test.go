@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -89,7 +91,7 @@ func TestEngineIORefuses(t *testing.T) {
 	}
 }
 
-// A session is known to the process that opened it, and only to that one.
+// TestEngineIOForgets checks that only the process that opened a session knows it.
 func TestEngineIOForgets(t *testing.T) {
 	n, other := startNode(t, NodeConfig{ID: "node1"}), startNode(t, NodeConfig{ID: "node2"})
 	v := newBrowser(t)
@@ -124,14 +126,14 @@ func TestEngineIOTwoPollsAtOnce(t *testing.T) {
 	}
 }
 
-// A wsClient is a WebSocket client as far as a test needs one.
+// A wsClient is a minimal WebSocket client.
 type wsClient struct {
 	t    *testing.T
 	conn net.Conn
 	r    *bufio.Reader
 }
 
-// dialWebSocket asks addr for a WebSocket and returns the answer.
+// dialWebSocket requests a WebSocket from addr and returns the answer.
 func dialWebSocket(t *testing.T, addr, query string) (*wsClient, *http.Response) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -197,7 +199,7 @@ func TestEngineIOUpgrade(t *testing.T) {
 	v := newBrowser(t)
 	sid := opening(t, v, n.URL())
 	c, resp := dialWebSocket(t, n.Addr(), "&sid="+sid)
-	// RFC 6455, 1.3, has this pair.
+	// The pair is from RFC 6455, section 1.3.
 	if got, want := resp.Header.Get("Sec-WebSocket-Accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="; resp.StatusCode != 101 || got != want {
 		t.Fatalf("%d with Sec-WebSocket-Accept %q, want 101 with %q", resp.StatusCode, got, want)
 	}
@@ -238,5 +240,78 @@ func TestEngineIOByWebSocketAlone(t *testing.T) {
 	n.Stop()
 	if _, err := c.r.ReadByte(); err == nil {
 		t.Error("the WebSocket outlives its node")
+	}
+}
+
+func TestPollIsPingedAtLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, began := newSockets().open("polling"), time.Now()
+		packets, ok := s.poll(t.Context())
+		if diff := cmp.Diff([]string{"2"}, packets); diff != "" || !ok {
+			t.Errorf("packets (-want +got):\n%s", diff)
+		}
+		if waited := time.Since(began); waited != pingInterval {
+			t.Errorf("waited %v, want %v", waited, pingInterval)
+		}
+	})
+}
+
+func TestPollEnds(t *testing.T) {
+	tests := []struct {
+		name string
+		end  func(s *socket, leave func())
+		want []string
+	}{
+		{"with a packet", func(s *socket, _ func()) { s.send("42") }, []string{"42"}},
+		{"for an upgrade", func(s *socket, _ func()) { s.release() }, []string{"6"}},
+		{"when the client leaves", func(_ *socket, leave func()) { leave() }, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, leave := context.WithCancel(t.Context())
+				defer leave()
+				s := newSockets().open("polling")
+				go func() {
+					synctest.Wait() // until the poll below waits
+					tt.end(s, leave)
+				}()
+				packets, _ := s.poll(ctx)
+				if diff := cmp.Diff(tt.want, packets); diff != "" {
+					t.Errorf("packets (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func TestSilentSocketsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ss := newSockets()
+		silent, talking := ss.open("polling"), ss.open("polling")
+		time.Sleep(30 * time.Second) // virtual time
+		ss.receive(talking, "3")
+		time.Sleep(30 * time.Second)
+		ss.open("polling")
+		if ss.get(silent.id) != nil || ss.get(talking.id) == nil {
+			t.Error("want the silent one forgotten, and the other kept")
+		}
+		if diff := cmp.Diff(statusCounts{Total: 3, Current: 2, Max: 2}, ss.counts()); diff != "" {
+			t.Errorf("counts (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestSocketIDsCount checks the last four characters of ids, a counter by which
+// monitors distinguish processes.
+func TestSocketIDsCount(t *testing.T) {
+	ss := newSockets()
+	var got []string
+	for range 3 {
+		id := ss.open("polling").id
+		got = append(got, id[len(id)-4:])
+	}
+	if diff := cmp.Diff([]string{"AAAA", "AAAB", "AAAC"}, got); diff != "" {
+		t.Errorf("ends of ids (-want +got):\n%s", diff)
 	}
 }

@@ -1,151 +1,158 @@
 package demo
 
 import (
-	"context"
-	"io"
 	"net/http"
-	"strings"
 	"time"
+
+	"stickwatch/probes"
 )
 
-// A Mode is what a node does to every request instead of answering it.
-type Mode string
-
-// The modes.
-const (
-	Answer   Mode = ""         // none of them: it answers
-	Hang     Mode = "hang"     // takes the request and never answers
-	Drop     Mode = "drop"     // takes the request and closes the connection
-	Garbage  Mode = "garbage"  // answers something that is no HTTP
-	Endless  Mode = "endless"  // answers 200 with a body that does not end
-	Redirect Mode = "redirect" // redirects to the same place
-)
-
-// NodeFaults are what is wrong with a node. The zero value is a healthy node.
-type NodeFaults struct {
-	Mode  Mode
-	Delay time.Duration // before every answer
-
-	Failing    string // prefix of the paths that fail; "/": all of them
-	FailStatus int    // what they fail with; 0: 500
-
-	Paused       string // the reason for which /status says paused
-	ReasonCounts bool   // that reason, whatever it is, ends with a number that grows with every answer
-
-	Forgetful     bool // knows no session, not even those it just began
-	Private       bool // keeps sessions in its own memory, whatever store it was given
-	Rollback      bool // shows counters in sessions one lower than stored, as after a lost write
-	ForgetSockets bool // knows no Engine.IO session
-
-	ID          string        // calls itself this instead of its own id
-	Version     string        // says that it runs this version instead of its own
-	Scaling     string        // says that this is its "scaling" setting
-	ClockOffset time.Duration // its clock is ahead by this much
-
-	CookiePath   string // sets session cookies for this path
-	CookieSecure bool   // sets session cookies Secure, though it speaks plain HTTP; clients forgive that on loopback
-
-	SessionFaults
+// A Fault is a fault of a Cluster.
+type Fault struct {
+	Name        string
+	Description string // one line, for a list of choices
 }
 
-// Set replaces the node's faults, for the requests that come from now on.
-func (n *Node) Set(f NodeFaults) { n.faults.Store(&f) }
+// Faults lists the faults of Break, in the order of a request's path: balancer, nodes,
+// sessions, dependencies of nodes, and differences between nodes.
+func Faults() []Fault {
+	list := make([]Fault, len(faults))
+	for i, f := range faults {
+		list[i] = f.Fault
+	}
+	return list
+}
 
-// Change lets change add to the node's faults. Changes may run side by side;
-// change may then be called more than once.
-func (n *Node) Change(change func(*NodeFaults)) {
-	for {
-		old := n.faults.Load()
-		f := *old
-		change(&f)
-		if n.faults.CompareAndSwap(old, &f) {
-			return
+// A fault is a Fault with its implementation. Where one node is enough, it is the
+// second, because the loss of the first, the primary, has further consequences.
+type fault struct {
+	Fault
+	apply func(*Cluster) error
+}
+
+var faults = []fault{
+	{Fault{"balancer-down", "the balancer refuses connections"}, func(c *Cluster) error {
+		c.Balancer.Stop()
+		return nil
+	}},
+	onBalancer("balancer-error", "the balancer answers everything with 502", func(f *BalancerFaults) {
+		f.Status = http.StatusBadGateway
+	}),
+	{Fault{"drift", "the balancer uses round robin, although sessions are not shared"}, func(c *Cluster) error {
+		c.Balancer.Change(func(f *BalancerFaults) { f.Method = probes.MethodRoundRobin })
+		for _, n := range c.Nodes {
+			n.Change(func(f *NodeFaults) { f.Private = true })
 		}
-	}
-}
+		return nil
+	}},
+	{Fault{"ejected", "the balancer has ejected node2, which is healthy"}, func(c *Cluster) error {
+		c.eject(0)
+		return nil
+	}},
+	{Fault{"split", "one of the balancer's workers has ejected node2, the others have not"}, func(c *Cluster) error {
+		c.eject(1)
+		return nil
+	}},
+	onBalancer("upgrade-refused", "the balancer does not pass the WebSocket upgrade", func(f *BalancerFaults) {
+		f.NoUpgrade = true
+	}),
 
-// Faults returns the node's faults.
-func (n *Node) Faults() NodeFaults { return *n.faults.Load() }
-
-// corruptCookie makes a cookie as bad as it is to be.
-func (f NodeFaults) corruptCookie(c *http.Cookie) *http.Cookie {
-	if f.CookiePath != "" {
-		c.Path = f.CookiePath
-	}
-	c.Secure = c.Secure || f.CookieSecure
-	return c
-}
-
-// afflict does to a request what is wrong with the node, and reports whether
-// that was the end of it.
-func (f NodeFaults) apply(w http.ResponseWriter, r *http.Request) (ended bool) {
-	if f.Delay > 0 && !pause(r.Context(), f.Delay) {
-		return true
-	}
-	switch f.Mode {
-	case Hang:
-		io.Copy(io.Discard, r.Body) // only then does the server notice that a client leaves
-		<-r.Context().Done()
-		panic(http.ErrAbortHandler)
-	case Drop:
-		panic(http.ErrAbortHandler)
-	case Garbage:
-		writeGarbage(w)
-	case Endless:
-		writeEndless(w, r)
-	case Redirect:
-		http.Redirect(w, r, r.URL.RequestURI(), http.StatusFound)
-	default:
-		return f.fail(w, r)
-	}
-	return true
-}
-
-// fail answers the paths that are to fail.
-func (f NodeFaults) fail(w http.ResponseWriter, r *http.Request) bool {
-	if f.Failing == "" || !strings.HasPrefix(r.URL.Path, f.Failing) {
-		return false
-	}
-	status := f.FailStatus
-	if status == 0 {
-		status = http.StatusInternalServerError
-	}
-	http.Error(w, http.StatusText(status), status)
-	return true
-}
-
-// pause waits for d, and reports whether the client did, too.
-func pause(ctx context.Context, d time.Duration) bool {
-	if d == 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// writeGarbage answers in no protocol at all.
-func writeGarbage(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	conn.Write([]byte("\x00\x16\x03 this is not HTTP \xff\x1b[31m\r\n\r\n"))
-}
-
-// writeEndless answers until the client has had enough.
-func writeEndless(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	chunk := []byte(strings.Repeat("and so on ", 1<<10))
-	for r.Context().Err() == nil {
-		if _, err := w.Write(chunk); err != nil {
-			return
+	{Fault{"node-down", "node2 refuses connections"}, func(c *Cluster) error {
+		c.Nodes[1].Stop()
+		return nil
+	}},
+	{Fault{"all-down", "every node refuses connections"}, func(c *Cluster) error {
+		for _, n := range c.Nodes {
+			n.Stop()
 		}
+		return nil
+	}},
+	onNode("node-hanging", "node2 takes requests and never answers", func(f *NodeFaults) { f.Mode = Hang }),
+	onNode("node-dropping", "node2 takes requests and closes the connection", func(f *NodeFaults) { f.Mode = Drop }),
+	onNode("node-failing", "node2 answers everything with 500, and the balancer does not mind", func(f *NodeFaults) {
+		f.Failing = "/"
+	}),
+	onNode("node-garbage", "node2 answers something that is no HTTP", func(f *NodeFaults) { f.Mode = Garbage }),
+	onNode("node-endless", "node2 answers with bodies that do not end", func(f *NodeFaults) { f.Mode = Endless }),
+	onNode("redirect-loop", "node2 redirects in circles", func(f *NodeFaults) { f.Mode = Redirect }),
+	onNode("page-failing", "node2 answers /app_a/ with 500", func(f *NodeFaults) { f.Failing = "/app_a/" }),
+	onNode("slow", "node2 takes 3 s for every answer", func(f *NodeFaults) { f.Delay = 3 * time.Second }),
+	{Fault{"node-restarted", "node2 restarts: a new process, its sessions gone"}, func(c *Cluster) error {
+		return c.Nodes[1].Restart()
+	}},
+	{Fault{"start-order", "node1, the primary, restarts after the others"}, func(c *Cluster) error {
+		return c.Nodes[0].Restart()
+	}},
+
+	onNode("session-lost", "node2 knows no session, and begins a new one for every request", func(f *NodeFaults) {
+		f.Forgetful = true
+	}),
+	onNode("rollback", "node2 shows an older state of its sessions", func(f *NodeFaults) { f.Rollback = true }),
+	onNodes("not-shared", "every node keeps its sessions to itself, though they are meant to be shared", func(f *NodeFaults) {
+		f.Private = true
+	}),
+	onNodes("cookie-rejected", "session cookies are set for a path that does not cover the page", func(f *NodeFaults) {
+		f.CookiePath = "/elsewhere"
+	}),
+	onNodes("handshake-broken", "no node knows an Engine.IO session, not even a fresh one", func(f *NodeFaults) {
+		f.ForgetSockets = true
+	}),
+
+	{Fault{"redis-down", "Redis refuses connections, and every node pauses"}, func(c *Cluster) error {
+		c.Redis.Stop()
+		return nil
+	}},
+	onNode("node-paused", "node2 pauses, for it cannot reach its database", func(f *NodeFaults) {
+		f.Paused = pausedBy + "DB Service"
+	}),
+
+	{Fault{"duplicate-id", "node2 calls itself node1"}, func(c *Cluster) error {
+		c.Nodes[1].Change(func(f *NodeFaults) { f.ID = c.Nodes[0].ID() })
+		return nil
+	}},
+	onNode("unknown-node", "node2 shows an unknown name", func(f *NodeFaults) { f.ID = "stranger" }),
+	onNode("version-skew", "node2 runs another version", func(f *NodeFaults) { f.Version = "0.9.9" }),
+	onNode("settings-skew", "node2 runs with other settings", func(f *NodeFaults) { f.Scaling = "none" }),
+	onNode("clock-skew", "node2's clock is 30 s ahead", func(f *NodeFaults) { f.ClockOffset = 30 * time.Second }),
+}
+
+// onNode returns a fault of the second node.
+func onNode(name, description string, change func(*NodeFaults)) fault {
+	return fault{Fault{name, description}, func(c *Cluster) error {
+		c.Nodes[1].Change(change)
+		return nil
+	}}
+}
+
+// onNodes returns a fault of all nodes.
+func onNodes(name, description string, change func(*NodeFaults)) fault {
+	return fault{Fault{name, description}, func(c *Cluster) error {
+		for _, n := range c.Nodes {
+			n.Change(change)
+		}
+		return nil
+	}}
+}
+
+// onBalancer returns a fault of the balancer.
+func onBalancer(name, description string, change func(*BalancerFaults)) fault {
+	return fault{Fault{name, description}, func(c *Cluster) error {
+		c.Balancer.Change(change)
+		return nil
+	}}
+}
+
+// eject makes a worker of the balancer skip node2; 0: all workers.
+func (c *Cluster) eject(worker int) {
+	c.Balancer.Change(func(f *BalancerFaults) {
+		f.Ejected, f.OnlyWorker = []string{c.Nodes[1].Addr()}, worker
+	})
+}
+
+func faultNames() []string {
+	names := make([]string, len(faults))
+	for i, f := range faults {
+		names[i] = f.Name
 	}
+	return names
 }

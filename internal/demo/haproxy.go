@@ -1,7 +1,9 @@
 package demo
 
 import (
+	"encoding/binary"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -15,31 +17,31 @@ type HAProxyBalance string
 // The values of `balance` that a Balancer knows.
 const (
 	HAProxyRoundRobin HAProxyBalance = "roundrobin"
-	HAProxyLeastConn  HAProxyBalance = "leastconn" // exact in the demo; HAProxy may count an end later
+	HAProxyLeastConn  HAProxyBalance = "leastconn" // exact here; HAProxy may count the end of a request later
 	HAProxySource     HAProxyBalance = "source"    // with hash-type map-based, the default
 )
 
 var haproxyBalances = []HAProxyBalance{HAProxyRoundRobin, HAProxyLeastConn, HAProxySource}
 
-// An HAProxyConfig makes a balancer behave as HAProxy 2.6 does. Its threads share
-// everything, so BalancerConfig.Workers and Zone have no effect.
+// An HAProxyConfig makes a balancer behave as HAProxy 2.6. HAProxy's threads share all
+// state, so BalancerConfig.Workers and Zone have no effect.
 type HAProxyConfig struct {
 	Balance HAProxyBalance // "": roundrobin
 
-	// Cookie is NAME in `cookie NAME insert indirect nocache`. Its values are
-	// the servers' routes. "": none.
+	// Cookie is NAME in `cookie NAME insert indirect nocache`. Its values are the
+	// servers' routes. "": none.
 	Cookie string
 
-	// StickOnSrc keeps a client at its server by its address, as `stick on src`
-	// does. Entries expire when their client is idle for StickExpire; 0: never.
-	// Peers carries the entries over a reload, as a `peers` section is documented
-	// to; package lab does not compare it.
+	// StickOnSrc keeps a client on its server by address, as `stick on src` does.
+	// Entries expire when their client is idle for StickExpire; 0: never. Peers keeps
+	// the entries over a reload, as documented for a `peers` section; package lab does
+	// not compare this.
 	StickOnSrc  bool
 	StickExpire time.Duration
 	Peers       bool
 
-	// Retries is the number of further tries at a connection that fails.
-	// Redispatch lets the last of them go to another server (`option redispatch`).
+	// Retries is the number of further attempts after a failed connection. Redispatch
+	// lets the last of them go to another server (`option redispatch`).
 	Retries    int
 	Redispatch bool
 
@@ -54,7 +56,7 @@ func (c HAProxyConfig) withDefaults() HAProxyConfig {
 	return c
 }
 
-// haproxy is the scheduler that follows HAProxy.
+// haproxy is the scheduler that behaves as HAProxy.
 type haproxy struct {
 	config  HAProxyConfig
 	timeout time.Duration // for connecting
@@ -66,7 +68,7 @@ type haproxy struct {
 	mu         sync.Mutex
 	health     []health
 	states     []ServerState
-	conns      []int // requests under way
+	conns      []int // requests in flight
 	roundRobin roundRobin
 }
 
@@ -98,8 +100,8 @@ func (h *haproxy) choose(c *selection, now time.Time) (int, bool) {
 	return server, ok
 }
 
-// server returns the one that failed before, until the request is redispatched;
-// the one that keeps the client; or the one whose turn it is.
+// server returns the server that failed before, until the request is redispatched; else
+// the server that keeps the client; else the next one by the balance directive.
 func (h *haproxy) server(c *selection, now time.Time) (int, bool) {
 	avoid := -1
 	if n := len(c.tried); n > 0 {
@@ -115,9 +117,8 @@ func (h *haproxy) server(c *selection, now time.Time) (int, bool) {
 	return h.balanced(c, avoid)
 }
 
-// persistent returns the server that keeps the client, by its cookie or by its
-// entry in the stick table. A server that is down or disabled keeps nobody; one
-// that is drained does.
+// persistent returns the server that keeps the client, by cookie or stick table. A
+// server that is down or disabled keeps no client; a drained server does.
 func (h *haproxy) persistent(c *selection, now time.Time) (int, bool) {
 	if c.faults.Method != "" {
 		return 0, false
@@ -135,13 +136,13 @@ func (h *haproxy) persistent(c *selection, now time.Time) (int, bool) {
 	return 0, false
 }
 
-// running reports whether server i can have requests.
+// running reports whether server i can get requests.
 func (h *haproxy) running(i int, c *selection) bool {
 	return h.states[i] != ServerDisabled && h.health[i].up() && !slices.Contains(c.faults.Ejected, h.servers[i].Name)
 }
 
-// candidates lists the servers for new clients, in their order: those that run
-// and are not drained, or else the first backup of that kind.
+// candidates lists the servers for new clients in order: those that run and are not
+// drained, else the first such backup.
 func (h *haproxy) candidates(c *selection) []int {
 	var primaries, backups []int
 	for i, s := range h.servers {
@@ -159,9 +160,9 @@ func (h *haproxy) candidates(c *selection) []int {
 	return primaries
 }
 
-// balanced chooses a server by the balance directive. The hash of the source
-// address returns the server to avoid once more; the other ways do so only when
-// it is the last one.
+// balanced chooses a server by the balance directive. The hash of the source address
+// may return the server to avoid again; the other algorithms do so only when it is the
+// last one.
 func (h *haproxy) balanced(c *selection, avoid int) (int, bool) {
 	usable := h.candidates(c)
 	if h.config.Balance == HAProxySource && c.faults.Method == "" {
@@ -185,12 +186,12 @@ func (h *haproxy) finished(server int) {
 	h.conns[server]--
 }
 
-// turnAround is how long HAProxy waits before it tries the same server again.
+// turnAround is HAProxy's pause before it tries the same server again.
 const turnAround = time.Second
 
-// retry follows back_handle_st_cer of HAProxy: only a connection is tried again,
-// with the same server until the last try. A request that nothing binds to its
-// server is redispatched at once under round robin.
+// retry follows back_handle_st_cer of HAProxy: only a connection is retried, with the
+// same server until the last attempt. A request without persistence is redispatched at
+// once under round robin.
 func (h *haproxy) retry(c *selection, why error) (time.Duration, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -206,8 +207,8 @@ func (h *haproxy) retry(c *selection, why error) (time.Duration, bool) {
 	return min(h.timeout, turnAround), true
 }
 
-// answered sets the cookie of a client that its server did not keep, and notes
-// in the stick table which server answered.
+// answered sets the cookie of a client whose server has changed, and stores the server
+// in the stick table.
 func (h *haproxy) answered(c *selection, server int, header http.Header, now time.Time) {
 	if h.config.Cookie != "" && !c.persistent {
 		addCookie(header, h.config.Cookie, h.routes[server])
@@ -225,8 +226,8 @@ func (h *haproxy) usable(server int, _ time.Time) bool {
 	return slices.Contains(h.candidates(&selection{}), server)
 }
 
-// setState is `disable server`, `enable server` or `set server ... state drain`.
-// A server that is enabled counts as up, until its first check fails.
+// setState implements `disable server`, `enable server` and `set server ... state
+// drain`. An enabled server counts as up until its first check fails.
 func (h *haproxy) setState(server int, s ServerState) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -236,21 +237,21 @@ func (h *haproxy) setState(server int, s ServerState) {
 	h.states[server] = s
 }
 
-// isDisabled reports whether a server is not to be checked.
+// isDisabled reports whether a server is not checked.
 func (h *haproxy) isDisabled(server int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.states[server] == ServerDisabled
 }
 
-// checked notes the result of a health check.
+// checked records the result of a health check.
 func (h *haproxy) checked(server int, passed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.health[server].add(passed)
 }
 
-// routes returns the names by which cookies call the servers.
+// routes returns the names of the servers in cookies.
 func routes(c BalancerConfig, servers []balance.Server) []string {
 	list := make([]string, len(servers))
 	for i, s := range servers {
@@ -271,4 +272,58 @@ func initialStates(servers []balance.Server) []ServerState {
 		}
 	}
 	return states
+}
+
+// sourceHash returns the server that HAProxy's `balance source` assigns to a client,
+// with hash-type map-based: the address, as a number, modulo the size of a map of the
+// usable servers. The map changes with their set. It returns false without a usable
+// server or an address.
+func sourceHash(client string, usable, weights []int) (server int, ok bool) {
+	addr, err := netip.ParseAddr(client)
+	if err != nil || len(usable) == 0 {
+		return 0, false
+	}
+	places := serverMap(usable, weights)
+	return places[foldAddr(addr)%uint32(len(places))], true
+}
+
+// foldAddr returns the exclusive or of an address's 32-bit words, as get_server_sh of
+// HAProxy does.
+func foldAddr(addr netip.Addr) (h uint32) {
+	for word := addr.AsSlice(); len(word) >= 4; word = word[4:] {
+		h ^= binary.BigEndian.Uint32(word)
+	}
+	return h
+}
+
+// serverMap distributes the usable servers by weight, as recalc_server_map of HAProxy
+// does. Weights are divided by their greatest common divisor over all servers.
+func serverMap(usable, weights []int) []int {
+	divisor, total := 0, 0
+	for _, w := range weights {
+		divisor = gcd(divisor, w)
+	}
+	for _, i := range usable {
+		total += weights[i] / divisor
+	}
+	scores, places := make([]int, len(weights)), make([]int, total)
+	for place := range places {
+		best, most := -1, 0
+		for _, i := range usable {
+			scores[i] += weights[i] / divisor
+			if value := (scores[i] + total) / total; best < 0 || value > most {
+				best, most = i, value
+			}
+		}
+		scores[best] -= total
+		places[place] = best
+	}
+	return places
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }

@@ -15,11 +15,11 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// refused is how a connection to a dead server ends.
+// refused is the error of a connection to a dead server.
 var refused = &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 
-// haproxyOf returns an HAProxy with n servers, whose names and routes are
-// node0, node1 and so on.
+// haproxyOf returns an HAProxy with n servers, whose names and routes are node0, node1
+// and so on.
 func haproxyOf(n int, c HAProxyConfig) *haproxy {
 	servers := make([]balance.Server, n)
 	for i := range servers {
@@ -29,7 +29,7 @@ func haproxyOf(n int, c HAProxyConfig) *haproxy {
 	return newHAProxy(BalancerConfig{HAProxy: &c, Timeout: time.Minute}, servers, newStickTable(c.StickExpire))
 }
 
-// request is a request of a client, with a cookie if there is one.
+// request returns a request of a client, with a cookie if it is not "".
 func request(client, cookie string) *selection {
 	r, _ := http.NewRequest(http.MethodGet, "http://cluster/", nil)
 	if cookie != "" {
@@ -39,33 +39,33 @@ func request(client, cookie string) *selection {
 }
 
 // pass sends a request through a scheduler while the servers in down refuse
-// connections. It returns the servers tried, the pauses between them, and the
-// cookie or the failure that the client gets.
+// connections. It returns the servers tried, the pauses between them, and the cookie or
+// the failure that the client gets.
 func pass(s scheduler, c *selection, now time.Time, down ...int) string {
-	var told []string
+	var events []string
 	for {
 		i, ok := s.choose(c, now)
 		if !ok {
-			return strings.Join(append(told, fmt.Sprint(s.status(nil))), " ")
+			return strings.Join(append(events, fmt.Sprint(s.status(nil))), " ")
 		}
 		c.tried = append(c.tried, i)
-		told = append(told, fmt.Sprint(i))
+		events = append(events, fmt.Sprint(i))
 		if !slices.Contains(down, i) {
 			header := http.Header{}
 			s.answered(c, i, header, now)
 			s.finished(i)
 			if set := header.Get("Set-Cookie"); set != "" {
-				told = append(told, strings.TrimSuffix(set, "; Path=/"))
+				events = append(events, strings.TrimSuffix(set, "; Path=/"))
 			}
-			return strings.Join(told, " ")
+			return strings.Join(events, " ")
 		}
 		s.failed(i, refused, now)
 		wait, again := s.retry(c, refused)
 		if !again {
-			return strings.Join(append(told, fmt.Sprint(s.status(refused))), " ")
+			return strings.Join(append(events, fmt.Sprint(s.status(refused))), " ")
 		}
 		if wait > 0 {
-			told = append(told, wait.String())
+			events = append(events, wait.String())
 		}
 		now = now.Add(wait)
 	}
@@ -101,7 +101,7 @@ func TestHAProxyKeepsByCookie(t *testing.T) {
 		{"a new client", "", nil, nil, "0 SRV=node0"},
 		{"another", "", nil, nil, "1 SRV=node1"},
 		{"known", "SRV=node0", nil, nil, "0"},
-		{"a server that nobody knows", "SRV=node9", nil, nil, "2 SRV=node2"},
+		{"an unknown server", "SRV=node9", nil, nil, "2 SRV=node2"},
 		{"dead and not yet found out", "SRV=node0", nil, []int{0}, "0 1s 0 1s 0 1 SRV=node1"},
 		{"found out", "SRV=node0", func() { h.health[0].value = 0 }, []int{0}, "2 SRV=node2"},
 		{"up again", "SRV=node0", func() { h.health[0] = newHealth(HealthCheck{Rise: 2, Fall: 3}) }, nil, "0"},
@@ -159,7 +159,7 @@ func TestHAProxySticksOnSource(t *testing.T) {
 		{"127.0.0.1", 0, nil, "0"},
 		{"127.0.0.2", 0, nil, "1"},
 		{"127.0.0.1", 59, nil, "0"},
-		{"127.0.0.1", 70, []int{0}, "0 2"}, // and its entry is written anew
+		{"127.0.0.1", 70, []int{0}, "0 2"}, // its entry is stored again
 		{"127.0.0.1", 71, nil, "2"},
 		{"127.0.0.2", 71, nil, "2"}, // expired
 	} {
@@ -176,7 +176,7 @@ func TestSourceHash(t *testing.T) {
 		usable []int
 		want   int
 	}{
-		// The map of all is 0 1 1 2: 127.0.0.0 is 2130706432, a multiple of 4.
+		// The map of all servers is 0 1 1 2: 127.0.0.0 is 2130706432, a multiple of 4.
 		{"127.0.0.0", []int{0, 1, 2}, 0},
 		{"127.0.0.1", []int{0, 1, 2}, 1},
 		{"127.0.0.2", []int{0, 1, 2}, 1},
@@ -197,7 +197,7 @@ func TestSourceHash(t *testing.T) {
 	}
 }
 
-// until waits for a condition.
+// until waits until a condition holds.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
@@ -215,9 +215,9 @@ func TestHealthChecksTakeServersOut(t *testing.T) {
 		b, addr := c.Balancer, c.Nodes[1].Addr()
 		is := func(want bool) func() bool { return func() bool { return b.Usable(addr) == want } }
 
-		operate(t, c, "stop-node", "node2")
+		operate(t, c.StopNode("node2"))
 		until(t, "down", is(false))
-		operate(t, c, "start-node", "node2")
+		operate(t, c.StartNode("node2"))
 		until(t, "up", is(true))
 		if path != "" {
 			c.Nodes[1].Set(NodeFaults{Failing: path})
@@ -225,22 +225,23 @@ func TestHealthChecksTakeServersOut(t *testing.T) {
 			c.Nodes[1].Set(NodeFaults{})
 			until(t, "well", is(true))
 		}
-		operate(t, c, "disable-server", "node2")
+		operate(t, c.SetServerState("node2", ServerDisabled))
 		if b.Usable(addr) {
 			t.Error("a disabled server is used")
 		}
-		operate(t, c, "reload", "")
+		operate(t, c.Reload())
 		if !b.Usable(addr) {
 			t.Error("a reload keeps a server disabled that was disabled by the socket")
 		}
-		operate(t, c, "stop-node", "node2")
+		operate(t, c.StopNode("node2"))
 		until(t, "down", is(false))
-		operate(t, c, "reload", "")
+		operate(t, c.Reload())
 		until(t, "down again", is(false))
 	}
 }
 
-// A reload forgets the stick table, unless peers carry it over.
+// TestReloadForgetsTheStickTable checks that a reload resets the stick table, unless
+// peers keep it.
 func TestReloadForgetsTheStickTable(t *testing.T) {
 	for _, peers := range []bool{false, true} {
 		c := startCluster(t, Config{HAProxy: &HAProxyConfig{StickOnSrc: true, Peers: peers}})
@@ -249,7 +250,7 @@ func TestReloadForgetsTheStickTable(t *testing.T) {
 		if diff := cmp.Diff(before, nodesOf(c, browsers)); diff != "" {
 			t.Errorf("stuck (-want +got):\n%s", diff)
 		}
-		operate(t, c, "reload", "")
+		operate(t, c.Reload())
 		slices.Reverse(browsers)
 		after := nodesOf(c, browsers)
 		slices.Reverse(after)
@@ -259,9 +260,10 @@ func TestReloadForgetsTheStickTable(t *testing.T) {
 	}
 }
 
-func operate(t *testing.T, c *Cluster, name, node string) {
+// operate fails the test if an operation has failed.
+func operate(t *testing.T, err error) {
 	t.Helper()
-	if err := c.Operate(name, node); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 }

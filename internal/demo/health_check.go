@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"stickwatch/internal/panics"
+	"stickwatch/internal/sleep"
 )
 
-// A HealthCheck is how HAProxy finds out which servers are up.
+// A HealthCheck configures HAProxy's health checks of servers.
 type HealthCheck struct {
-	Inter time.Duration // between checks of a server, and the limit of one; 0: no checks
-	Path  string        // asked for by GET, wanted with status 2xx or 3xx; "": a connection is enough
-	Rise  int           // checks in a row that bring a server up; 0: 2
-	Fall  int           // failures in a row that take it down; 0: 3
+	Inter time.Duration // interval of checks, and the limit of each; 0: no checks
+	Path  string        // path requested by GET, successful with status 2xx or 3xx; "": connecting is enough
+	Rise  int           // successful checks in a row until a server is up; 0: 2
+	Fall  int           // failed checks in a row until it is down; 0: 3
 }
 
 func (c HealthCheck) withDefaults() HealthCheck {
@@ -24,8 +25,8 @@ func (c HealthCheck) withDefaults() HealthCheck {
 	return c
 }
 
-// A health is HAProxy's count of checks of a server. It begins as up, one failure
-// away from down.
+// A health is HAProxy's counter of checks of a server. Initially the server is up and
+// one failure away from down.
 type health struct {
 	rise, fall int
 	value      int // below rise: down
@@ -48,9 +49,8 @@ func (h *health) add(passed bool) {
 	}
 }
 
-// startChecks checks the servers of h until the function that it returns is
-// called, which waits for the checks to end. The first checks are spread over
-// one interval, as in HAProxy.
+// startChecks checks the servers of h until stop is called, which waits for the checks
+// to end. The first checks are spread over one interval, as in HAProxy.
 func (b *Balancer) startChecks(h *haproxy) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg panics.Group
@@ -67,7 +67,7 @@ func (b *Balancer) startChecks(h *haproxy) (stop func()) {
 
 // checkServer checks one server, first after offset and then every interval.
 func (b *Balancer) checkServer(ctx context.Context, h *haproxy, server int, offset time.Duration) {
-	if !pause(ctx, offset) {
+	if !sleep.For(ctx, offset) {
 		return
 	}
 	tick := time.NewTicker(h.config.Check.Inter)
@@ -87,8 +87,8 @@ func (b *Balancer) checkServer(ctx context.Context, h *haproxy, server int, offs
 	}
 }
 
-// check asks a server once whether it is up, on a connection of its own: with
-// http.Transport a goroutine that dials may outlive the check.
+// check sends one check on its own connection. It does not use http.Transport, whose
+// dialing goroutine may outlive the check.
 func (b *Balancer) check(ctx context.Context, c HealthCheck, server string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Inter)
 	defer cancel()

@@ -11,30 +11,30 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// An HTTPDConfig makes a balancer behave as Apache httpd 2.4 with
-// mod_proxy_balancer and lbmethod byrequests does. Its processes share what they know of servers, so
+// An HTTPDConfig makes a balancer behave as Apache httpd 2.4 with mod_proxy_balancer
+// and lbmethod byrequests. httpd's processes share the state of servers, so
 // BalancerConfig.Workers and Zone have no effect.
 type HTTPDConfig struct {
-	// StickySession is the cookie whose value ends in the route of the client's
-	// server, after the first dot. "": no stickiness.
+	// StickySession is the cookie whose value ends in the route of the client's server,
+	// after the first dot. "": no stickiness.
 	StickySession string
 
-	// Retry is for how long a server is in error, and gets no request, after a
-	// connection to it failed. 0: 60 s; negative: not at all, so that clients of a
-	// dead server get 503.
+	// Retry is how long a server is in error, and gets no request, after a failed
+	// connection. 0: 60 s; negative: not at all, so that clients of a dead server get
+	// 503.
 	Retry time.Duration
 
 	NoFailover bool // clients of a server in error get 503 instead of another server
 }
 
-// httpd is the scheduler that follows Apache httpd.
+// httpd is the scheduler that behaves as Apache httpd.
 type httpd struct {
 	config  HTTPDConfig
 	servers []balance.Server
 	routes  []string // by server
 
 	mu         sync.Mutex
-	errors     []time.Time // since when a server is in error; zero: it is not
+	errors     []time.Time // start of a server's error state; zero: no error
 	states     []ServerState
 	roundRobin roundRobin
 }
@@ -67,8 +67,8 @@ func (h *httpd) recover(now time.Time) {
 	clear(h.errors)
 }
 
-// inError reports whether a server is left alone. The first request after that
-// time clears the error.
+// inError reports whether a server is in error. The first request after the retry time
+// clears the error.
 func (h *httpd) inError(i int, now time.Time) bool {
 	if h.config.Retry < 0 || now.Sub(h.errors[i]) > cmp.Or(h.config.Retry, time.Minute) {
 		h.errors[i] = time.Time{}
@@ -97,7 +97,7 @@ func (h *httpd) server(c *selection, now time.Time) (int, bool) {
 	return 0, false
 }
 
-// route returns what follows the first dot of the session cookie, or "".
+// route returns the part after the first dot of the session cookie, or "".
 func (h *httpd) route(c *selection) string {
 	if h.config.StickySession == "" || c.faults.Method != "" {
 		return ""
@@ -106,13 +106,13 @@ func (h *httpd) route(c *selection) string {
 	return route
 }
 
-// running reports whether server i can have requests.
+// running reports whether server i can get requests.
 func (h *httpd) running(i int, c *selection, now time.Time) bool {
 	return h.states[i] != ServerDisabled && !h.inError(i, now) && !slices.Contains(c.faults.Ejected, h.servers[i].Name)
 }
 
-// failed puts a server into error when there was no connection to it. One that
-// closes a connection stays well.
+// failed sets a server in error when no connection was possible. A server that closes a
+// connection is not in error.
 func (h *httpd) failed(server int, why error, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -121,16 +121,16 @@ func (h *httpd) failed(server int, why error, now time.Time) {
 	}
 }
 
-// finished changes nothing: lbmethod byrequests counts turns.
+// finished does nothing: lbmethod byrequests counts turns.
 func (h *httpd) finished(int) {}
 
-// retry lets as many servers be tried as there are, and two where there is one
+// retry allows as many attempts as there are servers, and two for a single server
 // (maxattempts).
 func (h *httpd) retry(c *selection, why error) (time.Duration, bool) {
 	return 0, notSent(why) && len(c.tried) < max(len(h.servers), 2)
 }
 
-// answered adds nothing: the route is in the session cookie of the server.
+// answered does nothing: the route is in the session cookie of the server.
 func (h *httpd) answered(*selection, int, http.Header, time.Time) {}
 
 func (h *httpd) status(why error) int { return gatewayStatus(why) }
@@ -141,7 +141,7 @@ func (h *httpd) usable(server int, now time.Time) bool {
 	return h.states[server] != ServerDrain && h.running(server, &selection{}, now)
 }
 
-// setState does what the balancer manager does: disabled or drain.
+// setState implements the balancer manager: disabled or drain.
 func (h *httpd) setState(server int, s ServerState) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -40,7 +40,7 @@ func TestHTTPD(t *testing.T) {
 		}},
 		{"retry", HTTPDConfig{StickySession: sticky, Retry: 10 * time.Second}, []step{
 			{0, "JSESSIONID=A.node1", []int{1}, "1 0"},
-			{1, "JSESSIONID=A.node1", nil, "2"}, // it would answer, and is not asked
+			{1, "JSESSIONID=A.node1", nil, "2"}, // the server would answer but is not tried
 			{10, "JSESSIONID=A.node1", nil, "0"},
 			{10.1, "JSESSIONID=A.node1", []int{1}, "1 2"},
 			{20.2, "JSESSIONID=A.node1", nil, "1"},

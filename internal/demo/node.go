@@ -8,48 +8,48 @@ import (
 	"time"
 )
 
-// A NodeConfig is what a node is, as long as nothing is wrong with it.
+// A NodeConfig configures a node.
 type NodeConfig struct {
-	ID      string // how it calls itself, and the route in its cookies
+	ID      string // its label, and the route in its cookies
 	Addr    string // host:port to listen on; "": a free port of 127.0.0.1
 	Version string // "": 1.0.0
-	Cookie  string // of the generic test page; "": SESSIONID
-	GBK     bool   // the e-Bridge test page is in GBK instead of UTF-8
+	Cookie  string // session cookie of the generic test page; "": SESSIONID
+	GBK     bool   // the e-Bridge test page is encoded in GBK instead of UTF-8
 
 	Network Network // nil: loopback
 
 	Store   Store     // nil: its own memory, which a restart empties
-	UpSince time.Time // when its process pretends to have started; zero: when it did
+	UpSince time.Time // start time that the process reports; zero: the real one
 
-	// Memcached names the memcached node that has the sessions at the moment,
-	// which memcached-session-manager shows in every id; nil: always n1.
+	// Memcached returns the memcached node that currently has the sessions.
+	// memcached-session-manager shows it in every id. nil: always n1.
 	Memcached func(context.Context) string
 
-	// Dependencies are asked whenever somebody asks for /status: by the name
-	// that /status gives them, such as "Redis Server".
+	// Dependencies are checked for each request of /status, by the names that it shows,
+	// such as "Redis Server".
 	Dependencies map[string]func(context.Context) error
 }
 
-// A Node is an application server. It shows all faces at once:
+// A Node is an application server. It serves the pages of all supported applications:
 //
 //	/cluster/test             the generic session test page
-//	/main/base/cluster/test   that of Weaver e-Bridge
-//	/cluster/index.jsp        that of Tomcat with session replication
-//	/index.jsp                that of memcached-session-manager
+//	/main/base/cluster/test   Weaver e-Bridge
+//	/cluster/index.jsp        Tomcat with session replication
+//	/index.jsp                memcached-session-manager
 //	/status, /socket.io/      Strategy Collaboration Server
 //	/, /app_a/, /app_b/       plain pages
 //
-// Its methods may be called side by side.
+// Its methods are safe for concurrent use.
 type Node struct {
 	config   NodeConfig
 	endpoint *endpoint
 	mux      *http.ServeMux
 	faults   atomic.Pointer[NodeFaults]
 	process  atomic.Pointer[process]
-	killed   atomic.Bool // the process has ended, and none has begun since
+	killed   atomic.Bool // the process has ended and no new one was started
 }
 
-// A process is what a restart throws away.
+// A process is the state that a restart discards.
 type process struct {
 	pid     int64
 	since   time.Time
@@ -57,13 +57,13 @@ type process struct {
 	sockets *sockets
 
 	requests atomic.Int64
-	returned atomic.Int64 // requests that brought a session cookie, while some of them hang
+	returned atomic.Int64 // requests with a session cookie, for ReturningHangs
 
 	lastMu sync.Mutex
-	last   Session // that was stored last, while sessions overwrite each other
+	last   Session // session stored last, for Overwrites
 }
 
-// started counts the processes of all nodes, so that no two have one pid.
+// started counts the processes of all nodes, so that each has its own pid.
 var started atomic.Int64
 
 func newProcess(since time.Time) *process {
@@ -71,8 +71,7 @@ func newProcess(since time.Time) *process {
 	return &process{pid: first - 1 + started.Add(1), since: since, memory: NewStore(), sockets: newSockets()}
 }
 
-// StartNode starts a healthy node. The error is that its address is not to be
-// had.
+// StartNode starts a healthy node. It returns an error when the address is taken.
 func StartNode(c NodeConfig) (*Node, error) {
 	if c.Version == "" {
 		c.Version = "1.0.0"
@@ -97,27 +96,27 @@ func StartNode(c NodeConfig) (*Node, error) {
 	return n, nil
 }
 
-// ID returns the node's own id, whatever it calls itself.
+// ID returns the node's id, even if a fault changes its label.
 func (n *Node) ID() string { return n.config.ID }
 
-// Addr returns the node's host:port, which it keeps while it is stopped.
+// Addr returns the node's host:port, which stays reserved while it is stopped.
 func (n *Node) Addr() string { return n.endpoint.address() }
 
-// URL returns the node's root, without a slash at its end.
+// URL returns the node's root, without a trailing slash.
 func (n *Node) URL() string { return "http://" + n.Addr() }
 
-// Stop makes the node refuse connections and cuts those it has. Its sessions
-// stay, as those of a server whose network is gone.
+// Stop makes the node refuse connections and closes the open ones. Its sessions are
+// kept, as for a server without a network.
 func (n *Node) Stop() { n.endpoint.stop() }
 
-// Kill ends the node's process: it refuses connections, and what it had in
-// memory is gone. Start then begins a new process.
+// Kill ends the node's process: it refuses connections, and its memory is lost. Start
+// then starts a new process.
 func (n *Node) Kill() {
 	n.Stop()
 	n.killed.Store(true)
 }
 
-// Start makes a stopped node listen again, at its address.
+// Start makes a stopped node listen again at its address.
 func (n *Node) Start() error {
 	if n.killed.Swap(false) {
 		n.process.Store(newProcess(time.Now()))
@@ -125,7 +124,7 @@ func (n *Node) Start() error {
 	return n.endpoint.start()
 }
 
-// Restart replaces the node's process: it has a new pid, and nothing in memory.
+// Restart replaces the node's process: it has a new pid and empty memory.
 func (n *Node) Restart() error {
 	n.Kill()
 	return n.Start()
@@ -134,10 +133,10 @@ func (n *Node) Restart() error {
 // Close stops the node for good.
 func (n *Node) Close() { n.endpoint.close() }
 
-// maxBody bounds the body of a request, in bytes. nginx's default is the same.
+// maxBody limits the body of a request, in bytes. It is nginx's default.
 const maxBody = 1 << 20
 
-// ServeHTTP answers as the node does at the moment.
+// ServeHTTP answers a request subject to the node's faults.
 func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	faults := n.Faults()
 	n.process.Load().requests.Add(1)
@@ -163,7 +162,7 @@ func (n *Node) routes() *http.ServeMux {
 	return mux
 }
 
-// id is how the node calls itself.
+// id returns the label that the node shows.
 func (n *Node) id() string {
 	if id := n.Faults().ID; id != "" {
 		return id
@@ -171,7 +170,7 @@ func (n *Node) id() string {
 	return n.config.ID
 }
 
-// version is the one the node says it runs.
+// version returns the version that the node shows.
 func (n *Node) version() string {
 	if v := n.Faults().Version; v != "" {
 		return v
@@ -179,7 +178,7 @@ func (n *Node) version() string {
 	return n.config.Version
 }
 
-// store is where the node keeps its sessions.
+// store returns the session store of the node.
 func (n *Node) store() Store {
 	if n.config.Store == nil || n.Faults().Private {
 		return n.process.Load().memory

@@ -8,87 +8,8 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// An Operation is something that an operator does to a Cluster. Unlike a Fault
-// it is no mistake, and Heal does not undo it.
-type Operation struct {
-	Name        string
-	Description string // one line
-	OnNode      bool   // Operate needs the id of a node for it
-}
-
-// Operations lists what Operate knows: nodes first, then the balancer's list.
-func Operations() []Operation {
-	list := make([]Operation, len(operations))
-	for i, o := range operations {
-		list[i] = o.Operation
-	}
-	return list
-}
-
-// An operation is one with the method that carries it out.
-type operation struct {
-	Operation
-	apply func(c *Cluster, node string) error
-}
-
-var operations = []operation{
-	onNamed("stop-node", "the node's process ends, and what it has in memory is gone", (*Cluster).StopNode),
-	onNamed("start-node", "a stopped node starts as a new process", (*Cluster).StartNode),
-	onNamed("restart-node", "the node's process ends and a new one starts at once", (*Cluster).RestartNode),
-	onAll("scale-out", "another node starts, and a reload adds it to the end of the balancer's list", func(c *Cluster) error {
-		_, err := c.ScaleOut()
-		return err
-	}),
-
-	onAll("reload", "the balancer reads its configuration again, which is unchanged", (*Cluster).Reload),
-	onNamed("remove-server", "a reload removes the node from the balancer's list", (*Cluster).RemoveServer),
-	onNamed("add-server", "a reload adds the node to the balancer's list, where it belongs by its number", (*Cluster).AddServer),
-	onAll("reverse-servers", "a reload reverses the order of the balancer's list", (*Cluster).ReverseServers),
-	onNamed("drain-server", "new clients avoid the node; behind nginx all do, as with `down`", func(c *Cluster, node string) error {
-		return c.SetServerState(node, ServerDrain)
-	}),
-	onNamed("disable-server", "no request goes to the node", func(c *Cluster, node string) error {
-		return c.SetServerState(node, ServerDisabled)
-	}),
-	onNamed("enable-server", "a drained or disabled server is used again", func(c *Cluster, node string) error {
-		return c.SetServerState(node, ServerReady)
-	}),
-}
-
-func onNamed(name, description string, apply func(*Cluster, string) error) operation {
-	return operation{Operation{name, description, true}, apply}
-}
-
-func onAll(name, description string, apply func(*Cluster) error) operation {
-	return operation{Operation{name, description, false}, func(c *Cluster, _ string) error { return apply(c) }}
-}
-
-// Operate carries out the operation of that name, as Operations lists it, on
-// the node of that id; node is "" where the operation needs none. The error is
-// that there is no such operation or node, or that the balancer refuses.
-//
-// Operations run one at a time: they may change Nodes.
-func (c *Cluster) Operate(name, node string) error {
-	i := slices.IndexFunc(operations, func(o operation) bool { return o.Name == name })
-	if i < 0 {
-		return fmt.Errorf("operating the cluster by %q: want one of %q", name, operationNames())
-	}
-	if o := operations[i]; o.OnNode != (node != "") {
-		return fmt.Errorf("operating the cluster by %q: got node %q, want a node: %t", name, node, o.OnNode)
-	}
-	if err := operations[i].apply(c, node); err != nil {
-		return fmt.Errorf("operating the cluster by %q: %w", name, err)
-	}
-	return nil
-}
-
-func operationNames() []string {
-	names := make([]string, len(operations))
-	for i, o := range operations {
-		names[i] = o.Name
-	}
-	return names
-}
+// The operations of this file are actions of an operator. Unlike a Fault they are no errors,
+// and Heal does not revert them. They must not run concurrently: they may change Nodes.
 
 // Node returns the node of that id.
 func (c *Cluster) Node(id string) (*Node, error) {
@@ -99,8 +20,7 @@ func (c *Cluster) Node(id string) (*Node, error) {
 	return c.Nodes[i], nil
 }
 
-// StopNode ends a node's process: connections are refused, and what it had in
-// memory is gone.
+// StopNode ends a node's process: connections are refused, and its memory is lost.
 func (c *Cluster) StopNode(id string) error {
 	n, err := c.Node(id)
 	if err != nil {
@@ -110,7 +30,7 @@ func (c *Cluster) StopNode(id string) error {
 	return nil
 }
 
-// StartNode starts a stopped node. It does nothing to a running one.
+// StartNode starts a stopped node. It does nothing if the node runs.
 func (c *Cluster) StartNode(id string) error {
 	n, err := c.Node(id)
 	if err != nil {
@@ -128,8 +48,8 @@ func (c *Cluster) RestartNode(id string) error {
 	return n.Restart()
 }
 
-// ScaleOut starts another node and reloads the balancer with it at the end of
-// its list.
+// ScaleOut starts another node, appends it to the balancer's list, and reloads the
+// balancer.
 func (c *Cluster) ScaleOut() (*Node, error) {
 	n, err := c.startNode(len(c.Nodes), time.Now())
 	if err != nil {
@@ -139,7 +59,7 @@ func (c *Cluster) ScaleOut() (*Node, error) {
 	return n, c.AddServer(n.ID())
 }
 
-// Reload reloads the balancer with the list that it has.
+// Reload reloads the balancer with an unchanged list.
 func (c *Cluster) Reload() error { return c.Balancer.Reload(c.Balancer.Servers()) }
 
 // RemoveServer reloads the balancer without a node.
@@ -156,8 +76,8 @@ func (c *Cluster) RemoveServer(id string) error {
 	return c.Balancer.Reload(slices.Delete(servers, i, i+1))
 }
 
-// AddServer reloads the balancer with a node that it does not list: after as
-// many servers as there are listed nodes before this one in Nodes.
+// AddServer reloads the balancer with an unlisted node, in the position that it has in
+// Nodes.
 func (c *Cluster) AddServer(id string) error {
 	n, err := c.Node(id)
 	if err != nil {
@@ -182,7 +102,7 @@ func (c *Cluster) ReverseServers() error {
 	return c.Balancer.Reload(servers)
 }
 
-// SetServerState gives the balancer's server for a node a state.
+// SetServerState sets the state of the balancer's server for a node.
 func (c *Cluster) SetServerState(id string, s ServerState) error {
 	n, err := c.Node(id)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// clients returns n visitors from as many networks.
+// clients returns n clients from as many networks.
 func clients(t *testing.T, n int) []*browser {
 	list := make([]*browser, n)
 	for i := range list {
@@ -22,8 +22,8 @@ func clients(t *testing.T, n int) []*browser {
 	return list
 }
 
-// nodesOf returns the id of the node that each visitor meets, or the status of
-// the answer.
+// nodesOf returns the id of the node that each client gets, or the status of the
+// answer.
 func nodesOf(c *Cluster, browsers []*browser) []string {
 	list := make([]string, len(browsers))
 	for i, v := range browsers {
@@ -36,8 +36,8 @@ func nodesOf(c *Cluster, browsers []*browser) []string {
 	return list
 }
 
-// oracle returns where ip_hash puts the clients of clients behind the nodes of
-// these ids, in this order; a hyphen before an id marks it as down.
+// oracle returns the nodes that ip_hash assigns to the clients of clients, for nodes of
+// these ids in this order; a hyphen before an id marks the node down.
 func oracle(n int, ids ...string) []string {
 	servers := make([]balance.Server, len(ids))
 	for i, id := range ids {
@@ -55,29 +55,31 @@ func TestReloadPlacesByTheNewList(t *testing.T) {
 	c := startCluster(t, Config{})
 	browsers := clients(t, 60)
 	for _, step := range []struct {
-		operation, node string
-		want            []string
+		name  string
+		apply func() error
+		want  []string
 	}{
-		{"reload", "", []string{"node1", "node2", "node3"}},
-		{"remove-server", "node2", []string{"node1", "node3"}},
-		{"add-server", "node2", []string{"node1", "node2", "node3"}},
-		{"reverse-servers", "", []string{"node3", "node2", "node1"}},
-		{"reverse-servers", "", []string{"node1", "node2", "node3"}},
-		{"scale-out", "", []string{"node1", "node2", "node3", "node4"}},
-		{"drain-server", "node4", []string{"node1", "node2", "node3", "-node4"}},
-		{"disable-server", "node1", []string{"-node1", "node2", "node3", "-node4"}},
-		{"enable-server", "node1", []string{"node1", "node2", "node3", "-node4"}},
+		{"reload", c.Reload, []string{"node1", "node2", "node3"}},
+		{"remove node2", func() error { return c.RemoveServer("node2") }, []string{"node1", "node3"}},
+		{"add node2", func() error { return c.AddServer("node2") }, []string{"node1", "node2", "node3"}},
+		{"reverse", c.ReverseServers, []string{"node3", "node2", "node1"}},
+		{"reverse again", c.ReverseServers, []string{"node1", "node2", "node3"}},
+		{"scale out", func() error { _, err := c.ScaleOut(); return err }, []string{"node1", "node2", "node3", "node4"}},
+		{"drain node4", func() error { return c.SetServerState("node4", ServerDrain) }, []string{"node1", "node2", "node3", "-node4"}},
+		{"disable node1", func() error { return c.SetServerState("node1", ServerDisabled) }, []string{"-node1", "node2", "node3", "-node4"}},
+		{"enable node1", func() error { return c.SetServerState("node1", ServerReady) }, []string{"node1", "node2", "node3", "-node4"}},
 	} {
-		if err := c.Operate(step.operation, step.node); err != nil {
+		if err := step.apply(); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(oracle(len(browsers), step.want...), nodesOf(c, browsers)); diff != "" {
-			t.Errorf("%s %s (-want +got):\n%s", step.operation, step.node, diff)
+			t.Errorf("%s (-want +got):\n%s", step.name, diff)
 		}
 	}
 }
 
-// A reload forgets which servers were ejected, so that a dead one is tried again.
+// TestReloadResetsEjection checks that a reload resets ejections, so that a dead server
+// is tried again.
 func TestReloadResetsEjection(t *testing.T) {
 	for _, zone := range []bool{false, true} {
 		l := startBehind(t, 2, BalancerConfig{Method: probes.MethodRoundRobin, MaxFails: 1, Servers: []balance.Server{{Weight: 100}, {Weight: 1}}, Zone: zone})
@@ -115,25 +117,25 @@ func TestNodeOperations(t *testing.T) {
 	e := newBrowserSet(t, c)
 	_, before := e.get(1, "/cluster/test?key1=41")
 	since := c.Nodes[1].process.Load()
-	for _, name := range []string{"stop-node", "start-node"} {
-		if err := c.Operate(name, "node2"); err != nil {
+	for _, apply := range []func(string) error{c.StopNode, c.StartNode} {
+		if err := apply("node2"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if c.Nodes[1].process.Load() == since {
 		t.Error("a stopped node starts as the process that it was")
 	}
-	if err := c.Operate("reload", ""); err != nil { // so that no worker holds node2 for dead
+	if err := c.Reload(); err != nil { // so that no worker has node2 ejected
 		t.Fatal(err)
 	}
 	if _, after := e.get(1, "/cluster/test"); shownID(t, after) == shownID(t, before) || !strings.Contains(after.Body, "node2") {
 		t.Error("want a new session at node2")
 	}
 	running := c.Nodes[0].process.Load()
-	if err := c.Operate("start-node", "node1"); err != nil || c.Nodes[0].process.Load() != running {
+	if err := c.StartNode("node1"); err != nil || c.Nodes[0].process.Load() != running {
 		t.Errorf("starting a running node: %v, and another process: %t", err, c.Nodes[0].process.Load() != running)
 	}
-	if err := c.Operate("restart-node", "node1"); err != nil || c.Nodes[0].process.Load() == running {
+	if err := c.RestartNode("node1"); err != nil || c.Nodes[0].process.Load() == running {
 		t.Errorf("restarting a node: %v, and the same process: %t", err, c.Nodes[0].process.Load() == running)
 	}
 }
@@ -150,33 +152,18 @@ func TestScaleOutStartsANode(t *testing.T) {
 	}
 }
 
-func TestOperateRefuses(t *testing.T) {
+func TestOperationsRefuse(t *testing.T) {
 	c := startCluster(t, Config{})
-	for _, tt := range []struct{ name, node, want string }{
-		{"dance", "", `"dance"`},
-		{"stop-node", "", `"stop-node"`},
-		{"reload", "node1", `"node1"`},
-		{"stop-node", "node9", `"node9"`},
-		{"add-server", "node1", `"node1"`},
-	} {
-		if err := c.Operate(tt.name, tt.node); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s %s: got %v, want an error with %s", tt.name, tt.node, err, tt.want)
-		}
+	if err := c.StopNode("node9"); err == nil || !strings.Contains(err.Error(), `"node9"`) {
+		t.Errorf("stopping node9: got %v, want an error that names it", err)
 	}
-	if err := c.Operate("remove-server", "node1"); err != nil {
+	if err := c.AddServer("node1"); err == nil || !strings.Contains(err.Error(), `"node1"`) {
+		t.Errorf("adding node1: got %v, want an error that names it", err)
+	}
+	if err := c.RemoveServer("node1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Operate("remove-server", "node1"); err == nil {
+	if err := c.RemoveServer("node1"); err == nil {
 		t.Error("a server was removed twice")
-	}
-}
-
-func TestOperationsAreDescribed(t *testing.T) {
-	seen := map[string]bool{}
-	for _, o := range Operations() {
-		if o.Name == "" || o.Description == "" || strings.Contains(o.Description, "\n") || seen[o.Name] {
-			t.Errorf("operation %+v: want a name of its own and a line about it", o)
-		}
-		seen[o.Name] = true
 	}
 }

@@ -13,11 +13,11 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A Redis is the service the nodes of a Cluster depend on: as much of a Redis
-// server as it takes to be asked whether it is there.
+// A Redis is the service that the nodes of a Cluster depend on. It implements only the
+// commands of a health check.
 type Redis struct{ endpoint *endpoint }
 
-// startRedis starts one on a free port of n, or of loopback.
+// startRedis starts a server on a free port of n; nil: loopback.
 func startRedis(n Network) (*Redis, error) {
 	s := &Redis{endpoint: newEndpoint("", serveRedis).on(n)}
 	if err := s.Start(); err != nil {
@@ -26,16 +26,16 @@ func startRedis(n Network) (*Redis, error) {
 	return s, nil
 }
 
-// URL returns where it is, such as redis://127.0.0.1:6379.
+// URL returns the address, such as redis://127.0.0.1:6379.
 func (s *Redis) URL() string { return "redis://" + s.endpoint.address() }
 
-// Stop makes it refuse connections.
+// Stop makes the server refuse connections.
 func (s *Redis) Stop() { s.endpoint.stop() }
 
-// Start makes it listen again, at its address.
+// Start makes the server listen again at its address.
 func (s *Redis) Start() error { return s.endpoint.start() }
 
-// Ping asks it as the nodes do.
+// Ping checks the server as the nodes do.
 func (s *Redis) Ping(ctx context.Context) error {
 	conn, err := dialOn(s.endpoint.network)(ctx, "tcp", s.endpoint.address())
 	if err != nil {
@@ -71,7 +71,7 @@ func serveRedis(ctx context.Context, ln net.Listener) {
 	}
 }
 
-// handleRedis answers commands until the client has enough or says nonsense.
+// handleRedis answers commands until the client disconnects or sends an invalid one.
 func handleRedis(conn net.Conn) {
 	r := bufio.NewReader(conn)
 	for {
@@ -92,7 +92,7 @@ func handleRedis(conn net.Conn) {
 	}
 }
 
-// Bounds of a command.
+// Limits of a command.
 const (
 	maxWords = 16
 	maxWord  = 1 << 10

@@ -52,7 +52,7 @@ func TestRedisAnswers(t *testing.T) {
 			defer conn.Close()
 			io.WriteString(conn, tt.sent)
 			conn.(*net.TCPConn).CloseWrite()
-			got, _ := io.ReadAll(bufio.NewReader(conn)) // the rest of nonsense may be answered by a reset
+			got, _ := io.ReadAll(bufio.NewReader(conn)) // the rest of an invalid command may cause a reset
 			if string(got) != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}

@@ -5,33 +5,33 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"stickwatch/probes/balance"
 )
 
-// A scheduler chooses servers for requests, keeps account of how the requests
-// end, and decides when a request is sent again. Each product has its own.
-// Schedulers are safe for concurrent use.
+// A scheduler chooses servers for requests, records how the requests end, and decides
+// about retries. Each product has its own. Schedulers are safe for concurrent use.
 type scheduler interface {
-	// choose returns the server for a request and notes that it is in use there.
-	// It is not ok when no server is left.
+	// choose returns the server for a request and counts the request there. It returns
+	// false when no server is left.
 	choose(c *selection, now time.Time) (server int, ok bool)
 
-	// failed notes that a server gave no answer, and why.
+	// failed records that a server gave no answer, and why.
 	failed(server int, why error, now time.Time)
 
-	// finished notes that a request ended in any other way.
+	// finished records that a request ended in any other way.
 	finished(server int)
 
-	// retry reports whether the request may be sent again after a failure, and
-	// after which pause.
+	// retry reports whether the request may be sent again after a failure, and after
+	// which pause.
 	retry(c *selection, why error) (pause time.Duration, ok bool)
 
-	// answered adds to the header of the answer what keeps the client at server.
+	// answered adds headers that keep the client at server.
 	answered(c *selection, server int, header http.Header, now time.Time)
 
-	// status is the answer when no server gave one. why is the last failure; nil
+	// status returns the status when no server answered. why is the last failure; nil
 	// means that no server was left to try.
 	status(why error) int
 
@@ -39,15 +39,15 @@ type scheduler interface {
 	usable(server int, now time.Time) bool
 }
 
-// A selection is the request that a server is chosen for.
+// A selection is a request for which a server is chosen.
 type selection struct {
-	client  string // address
+	client  string // client address
 	request *http.Request
 	faults  BalancerFaults
-	tried   []int // in their order
+	tried   []int // servers, in the order of the attempts
 
-	// HAProxy's: the server was given by a cookie or a stick table; the next try
-	// need not go to the same server.
+	// For HAProxy: persistent means that a cookie or a stick table chose the server,
+	// redispatch that the next attempt may use another server.
 	persistent, redispatch bool
 }
 
@@ -60,17 +60,17 @@ func (c *selection) cookie(name string) string {
 	return cookie.Value
 }
 
-// A generation is what a reload replaces: the list of servers, and everything
-// that is remembered about them. Requests that are under way stay with the
-// generation that they began with, as in the old workers of nginx.
+// A generation is the state that a reload replaces: the list of servers and their
+// failure state. Requests in flight stay with their generation, as with the old workers
+// of nginx.
 type generation struct {
 	servers    []balance.Server
-	schedulers []scheduler // one for each account of the servers' failures
+	schedulers []scheduler // one for each failure state
 	stop       func()      // ends the health checks and waits for their end
 }
 
-// newGeneration returns the generation that follows old, which is nil at first,
-// and starts its health checks.
+// newGeneration returns the generation after old, which is nil initially, and starts
+// its health checks.
 func (b *Balancer) newGeneration(servers []balance.Server, old *generation) *generation {
 	g, c := &generation{servers: servers, stop: func() {}}, b.config
 	switch {
@@ -88,7 +88,7 @@ func (b *Balancer) newGeneration(servers []balance.Server, old *generation) *gen
 	return g
 }
 
-// stickTable returns the table of the generation that follows old.
+// stickTable returns the stick table of the generation after old.
 func (b *Balancer) stickTable(old *generation) *stickTable {
 	if old != nil && b.config.HAProxy.Peers {
 		return old.schedulers[0].(*haproxy).table
@@ -110,7 +110,7 @@ func newWorkers(c BalancerConfig, servers []balance.Server) []scheduler {
 	return list
 }
 
-// notSent reports whether a request failed before a server can have seen it.
+// notSent reports whether a request failed before a server can have received it.
 func notSent(why error) bool {
 	op, ok := errors.AsType[*net.OpError](why)
 	return ok && op.Op == "dial"
@@ -135,8 +135,8 @@ func indexOf(servers []balance.Server, name string) int {
 	return slices.IndexFunc(servers, func(s balance.Server) bool { return s.Name == name })
 }
 
-// gatewayStatus is what HAProxy and httpd answer themselves: 503 where no server was
-// sent the request, which a nil error stands for, too.
+// gatewayStatus returns the status of HAProxy's and httpd's own answers: 503 where the
+// request was sent to no server, for which a nil error stands, too.
 func gatewayStatus(why error) int {
 	switch {
 	case why == nil || notSent(why):
@@ -145,4 +145,48 @@ func gatewayStatus(why error) int {
 		return http.StatusGatewayTimeout
 	}
 	return http.StatusBadGateway
+}
+
+// A stickTable stores the server of each client address. When it is full, the oldest
+// entry is deleted.
+type stickTable struct {
+	expire time.Duration // lifetime of an unused entry; 0: unlimited
+
+	mu      sync.Mutex
+	entries map[string]stickEntry
+	order   []string // oldest first
+}
+
+type stickEntry struct {
+	server string // name
+	used   time.Time
+}
+
+func newStickTable(expire time.Duration) *stickTable {
+	return &stickTable{expire: expire, entries: make(map[string]stickEntry)}
+}
+
+// server returns the name of the client's server, or "".
+func (t *stickTable) server(client string, now time.Time) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.entries[client]
+	if t.expire > 0 && now.Sub(e.used) >= t.expire {
+		return ""
+	}
+	return e.server
+}
+
+// store records the server that answered the client.
+func (t *stickTable) store(client, server string, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, known := t.entries[client]; !known {
+		t.order = append(t.order, client)
+	}
+	t.entries[client] = stickEntry{server, now}
+	if len(t.order) > maxSessions {
+		delete(t.entries, t.order[0])
+		t.order = t.order[1:]
+	}
 }

@@ -15,42 +15,42 @@ import (
 	"time"
 )
 
-// A Session is what a node keeps for a client: the values it was given.
+// A Session contains the values that a client has stored.
 type Session map[string]string
 
-// A Store keeps sessions by id. Nodes with one Store between them share, or
-// replicate, their sessions.
+// A Store keeps sessions by id. Nodes with the same Store share their sessions.
 type Store interface {
-	// Get returns the session, and whether there is one. The caller may change it.
+	// Get returns the session and whether it exists. The caller may change it.
 	Get(ctx context.Context, id string) (Session, bool, error)
-	// Put keeps s, new or not.
+	// Put stores s, new or not.
 	Put(ctx context.Context, id string, s Session) error
 }
 
-// maxSessions bounds a MemoryStore: monitors open sessions and leave.
+// maxSessions limits a MemoryStore, because monitors open sessions that nobody uses
+// again.
 const maxSessions = 10_000
 
-// A MemoryStore is a Store in memory. When it is full, the session goes that nobody
-// has asked for for the longest time.
+// A MemoryStore is a Store in memory. When it is full, the least recently used session
+// is deleted.
 type MemoryStore struct {
-	idle time.Duration // forgets sessions that nobody asked for for this long; 0: never
+	idle time.Duration // deletes sessions that are unused for this long; 0: never
 
 	mu    sync.Mutex
-	byID  map[string]*list.Element // of order
-	order list.List                // of storedSession, in the order of their last use
+	byID  map[string]*list.Element // elements of order
+	order list.List                // of storedSession, the least recently used first
 }
 
 type storedSession struct {
 	id     string
 	values Session
-	used   time.Time // last
+	used   time.Time // time of the last use
 }
 
 // NewStore returns an empty MemoryStore.
 func NewStore() *MemoryStore { return NewIdleStore(0) }
 
-// NewIdleStore returns an empty MemoryStore that forgets sessions which nobody
-// asked for for the given time, as one with too little memory does.
+// NewIdleStore returns an empty MemoryStore that deletes sessions which are unused for
+// the given time, like a store with too little memory.
 func NewIdleStore(idle time.Duration) *MemoryStore {
 	return &MemoryStore{idle: idle, byID: make(map[string]*list.Element)}
 }
@@ -87,29 +87,29 @@ func (m *MemoryStore) Put(_ context.Context, id string, values Session) error {
 	return nil
 }
 
-// A sessionCookie is how one of the node's faces keeps sessions with its clients.
+// A sessionCookie describes how one of the node's pages uses cookies.
 type sessionCookie struct {
 	cookie string
 	path   string
-	suffix string // what follows the id in the cookie
+	suffix string // part after the id in the cookie
 }
 
 // A sessionRequest is a request with its session.
 type sessionRequest struct {
 	ID     string // the id without suffix
-	Cookie string // the id as the cookie has it
+	Cookie string // the id as in the cookie
 	Session
 }
 
-// maxValue bounds what a session stores under a key, in bytes.
+// maxValue limits a value in a session, in bytes.
 const maxValue = 256
 
-// sessionKeys are the request parameters that are put into the session, as the
-// form of Tomcat's cluster test does.
+// sessionKeys are the request parameters that are stored in the session, as the form of
+// Tomcat's cluster test does.
 var sessionKeys = []string{"key1", "key2"}
 
-// openSession finds the session of r or begins one, stores what r brings for it, and
-// sets the cookie when the client's is not the right one (any more).
+// openSession finds the session of r or opens one, stores the parameters of r, and sets
+// the cookie if the client's is missing or outdated.
 func (n *Node) openSession(w http.ResponseWriter, r *http.Request, k sessionCookie) (sessionRequest, error) {
 	faults, store := n.Faults(), n.store()
 	given := ""
@@ -144,8 +144,8 @@ func (n *Node) openSession(w http.ResponseWriter, r *http.Request, k sessionCook
 	return v, nil
 }
 
-// find returns the session that a cookie's value names. Whatever follows the
-// id there, a route or a memcached node, is of no account.
+// find returns the session for a cookie's value. A suffix after the id, such as a route
+// or a memcached node, is ignored.
 func find(ctx context.Context, store Store, cookie string) (sessionRequest, bool, error) {
 	id := withoutRoute(cookie)
 	if !sessionID.MatchString(id) {
@@ -165,7 +165,7 @@ func withoutRoute(cookie string) string {
 	return cookie
 }
 
-// storeParameters puts r's parameters into s and reports whether there were any.
+// storeParameters stores r's parameters in s and reports whether there were any.
 func storeParameters(s Session, r *http.Request) bool {
 	changed := false
 	for _, key := range sessionKeys {
@@ -185,8 +185,7 @@ func (v sessionRequest) rollBack() {
 	}
 }
 
-// sessionID is how Tomcat writes its ids. Anything else in a cookie is no
-// session of ours, and reaches no store.
+// sessionID matches Tomcat's ids. Any other cookie value is not looked up in a store.
 var sessionID = regexp.MustCompile(`^[0-9A-F]{32}$`)
 
 func newSessionID() string {

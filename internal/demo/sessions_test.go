@@ -8,11 +8,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// shownID is the session id on the generic page.
+// shownID returns the session id on the generic page.
 func shownID(t *testing.T, r reply) string {
 	t.Helper()
 	return between(t, r.Body, "<th>sessionid</th><td>", "<")
@@ -31,7 +33,7 @@ func TestSessionStays(t *testing.T) {
 	}
 }
 
-// What faults and restarts do to a session that holds 41.
+// TestSessionFaults checks how faults and restarts change a session that contains 41.
 func TestSessionFaults(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -86,8 +88,8 @@ func TestSpoiltCookies(t *testing.T) {
 	}
 }
 
-// A session that comes to another node gets that node's route, keeps its id and
-// values, and does not go back by itself.
+// TestTomcatChangesTheRoute checks that a session that moves to another node gets that
+// node's route, keeps its id and values, and does not move back by itself.
 func TestTomcatChangesTheRoute(t *testing.T) {
 	store := NewStore()
 	nodes := []*Node{
@@ -150,4 +152,86 @@ func TestStoreIsBounded(t *testing.T) {
 			t.Errorf("session %s known: %v, want %v", id, known, want)
 		}
 	}
+}
+
+// TestSessionFaultsSpareNewClients checks that new clients are served during faults
+// that affect clients with a session.
+func TestSessionFaultsSpareNewClients(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		faults SessionFaults
+		query  string // query of the second request
+		want   int    // its status
+		shows  string
+	}{
+		{"returning clients get 419", SessionFaults{ReturningStatus: 419}, "", 419, "419"},
+		{"storing fails", SessionFaults{StoringStatus: 500}, "?key1=1", 500, "500"},
+		{"reading goes on while storing fails", SessionFaults{StoringStatus: 500}, "", 200, "node1"},
+		{"a login is asked for", SessionFaults{LoginRedirect: true}, "", 302, "/login"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := startNode(t, NodeConfig{ID: "node1"})
+			n.Set(NodeFaults{SessionFaults: tt.faults})
+			v := newBrowser(t)
+			if first := v.get(n.URL() + "/cluster/test"); first.Status != http.StatusOK || !strings.Contains(first.Body, "node1") {
+				t.Errorf("the first request: got %d\n%s", first.Status, first.Body)
+			}
+			if got := v.get(n.URL() + "/cluster/test" + tt.query); got.Status != tt.want || !strings.Contains(got.Body, tt.shows) {
+				t.Errorf("got %d, want %d and %q in\n%s", got.Status, tt.want, tt.shows, got.Body)
+			}
+		})
+	}
+}
+
+func TestErrorPage(t *testing.T) {
+	n := startNode(t, NodeConfig{ID: "node1"})
+	n.Set(NodeFaults{SessionFaults: SessionFaults{ErrorPage: true}})
+	got := newBrowser(t).get(n.URL() + "/cluster/test")
+	if got.Status != http.StatusOK || strings.Contains(got.Body, "node1") || got.Header.Get("Set-Cookie") != "" {
+		t.Errorf("got %d, %v\n%s", got.Status, got.Header, got.Body)
+	}
+}
+
+// TestAdoptIDs checks that a node that adopts ids shows a session that it did not open.
+func TestAdoptIDs(t *testing.T) {
+	n := startNode(t, NodeConfig{ID: "node1"})
+	n.Set(NodeFaults{SessionFaults: SessionFaults{AdoptIDs: true}})
+	made := strings.Repeat("AB12", 8)
+	v := newBrowser(t, "Cookie: SESSIONID="+made)
+	if got := shownID(t, v.get(n.URL()+"/cluster/test?key1=41")); got != made {
+		t.Errorf("got %q, want %q", got, made)
+	}
+	if got := v.get(n.URL() + "/cluster/test"); !strings.Contains(got.Body, "key1=41\n") {
+		t.Errorf("the value is gone:\n%s", got.Body)
+	}
+}
+
+// TestOverwrites checks that a client reads the value of another one.
+func TestOverwrites(t *testing.T) {
+	n := startNode(t, NodeConfig{ID: "node1"})
+	n.Set(NodeFaults{SessionFaults: SessionFaults{Overwrites: true}})
+	a, b := newBrowser(t), newBrowser(t)
+	a.get(n.URL() + "/cluster/test?key1=41")
+	b.get(n.URL() + "/cluster/test?key1=99")
+	if got := a.get(n.URL() + "/cluster/test"); !strings.Contains(got.Body, "key1=99\n") {
+		t.Errorf("want the other client's value in\n%s", got.Body)
+	}
+}
+
+// TestIdleStore checks that a session in use is kept, and an idle one is deleted.
+func TestIdleStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, ctx := NewIdleStore(12*time.Second), context.Background()
+		store.Put(ctx, "used", Session{"key1": "1"})
+		store.Put(ctx, "idle", Session{"key1": "1"})
+		for range 4 {
+			time.Sleep(5 * time.Second)
+			if _, known, _ := store.Get(ctx, "used"); !known {
+				t.Fatal("the session that is used is gone")
+			}
+		}
+		if _, known, _ := store.Get(ctx, "idle"); known {
+			t.Error("the idle session is still there")
+		}
+	})
 }

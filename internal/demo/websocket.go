@@ -16,10 +16,11 @@ import (
 	"time"
 
 	"stickwatch/internal/panics"
+	"stickwatch/internal/sleep"
 )
 
-// The frames of RFC 6455 that an Engine.IO server needs. Messages in fragments
-// are refused: no packet of a monitor is long enough for them.
+// The frames of RFC 6455 that an Engine.IO server needs. Fragmented messages are
+// refused, because packets of a monitor are short.
 const (
 	opText  = 0x1
 	opClose = 0x8
@@ -29,7 +30,7 @@ const (
 	maxFrame = 64 << 10
 )
 
-// serveWebSocket moves s to a WebSocket, or opens one from scratch when s is nil.
+// serveWebSocket upgrades s to a WebSocket, or opens a new session when s is nil.
 func (ss *sockets) serveWebSocket(w http.ResponseWriter, r *http.Request, s *socket) {
 	ws, err := acceptWebSocket(w, r)
 	if err != nil {
@@ -48,7 +49,7 @@ func (ss *sockets) serveWebSocket(w http.ResponseWriter, r *http.Request, s *soc
 		packet, err := ws.read()
 		switch {
 		case err != nil:
-			if s.on("websocket") { // else the client goes on polling
+			if s.on("websocket") { // else the client continues polling
 				ss.close(s)
 			}
 			return
@@ -71,11 +72,11 @@ func (ss *sockets) serveWebSocket(w http.ResponseWriter, r *http.Request, s *soc
 type webSocket struct {
 	conn net.Conn
 	r    *bufio.Reader
-	mu   sync.Mutex // of writing
+	mu   sync.Mutex // guards writes
 }
 
-// acceptWebSocket answers the opening handshake. After an error the request
-// has not been answered.
+// acceptWebSocket answers the opening handshake. On error it has not answered the
+// request.
 func acceptWebSocket(w http.ResponseWriter, r *http.Request) (*webSocket, error) {
 	key := r.Header.Get("Sec-WebSocket-Key")
 	nonce, err := base64.StdEncoding.DecodeString(key)
@@ -86,31 +87,31 @@ func acceptWebSocket(w http.ResponseWriter, r *http.Request) (*webSocket, error)
 	if err != nil {
 		return nil, fmt.Errorf("taking over the connection: %w", err)
 	}
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // RFC 6455, 1.3
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // RFC 6455, section 1.3
 	fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
 		base64.StdEncoding.EncodeToString(sum[:]))
 	return &webSocket{conn: conn, r: rw.Reader}, nil
 }
 
-// wantsUpgrade reports whether r asks for a WebSocket.
+// wantsUpgrade reports whether r requests a WebSocket.
 func wantsUpgrade(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") &&
 		strings.Contains(strings.ToLower(r.Header.Get("Connection")), "upgrade")
 }
 
-// keepAlive pings the client in Engine.IO's way until stop is called.
+// keepAlive sends Engine.IO pings to the client until stop is called.
 func (ws *webSocket) keepAlive(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg panics.Group
 	wg.Go(func() {
-		for pause(ctx, pingInterval) {
+		for sleep.For(ctx, pingInterval) {
 			ws.text("2")
 		}
 	})
 	return func() { cancel(); wg.Wait() }
 }
 
-// read returns the next text. The error is io.EOF after a polite goodbye.
+// read returns the next text message. It returns io.EOF after a close frame.
 func (ws *webSocket) read() (string, error) {
 	for {
 		ws.conn.SetReadDeadline(time.Now().Add(pingInterval + pingTimeout))
@@ -129,7 +130,7 @@ func (ws *webSocket) read() (string, error) {
 	}
 }
 
-// readFrame reads a frame of a client: masked and whole.
+// readFrame reads a masked, unfragmented frame.
 func (ws *webSocket) readFrame() (op byte, payload []byte, err error) {
 	var head [2]byte
 	if _, err := io.ReadFull(ws.r, head[:]); err != nil {
@@ -158,8 +159,7 @@ func (ws *webSocket) readFrame() (op byte, payload []byte, err error) {
 	return head[0] & 0x0f, payload, nil
 }
 
-// text sends packets, a frame each. Whoever cannot be written to is noticed
-// when read from.
+// text sends packets, one per frame. A write error shows up in the next read.
 func (ws *webSocket) text(packets ...string) {
 	for _, packet := range packets {
 		ws.write(opText, []byte(packet))

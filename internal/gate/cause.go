@@ -11,9 +11,9 @@ import (
 	"stickwatch/probes"
 )
 
-// cause is why a session moved, or was lost: what is known of the node that it
-// left, in the time between the last good answer and the one that showed it.
-// earlier are the moves of its lane before.
+// cause returns why a session moved or was lost, from the state of the node that it
+// left in the time between the last good answer and the one that showed the change.
+// earlier are the previous moves of the same client.
 func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 	span := checks.Span{From: m.last, To: m.At}
 	down, failed := j.outageIn(m.From, span)
@@ -21,7 +21,7 @@ func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 	drained := (j.limits.Drain != "" && m.From == j.limits.Drain) || (out && balancerStates.State != probes.ServerDown)
 	consequence, why, explained := j.afterRestart(m, earlier)
 	switch {
-	case failed && !(drained && m.At.Before(down.FirstBad)): // else it was empty when it stopped
+	case failed && !(drained && m.At.Before(down.FirstBad)): // else the node was empty when it stopped
 		return failureCause(m.From, down)
 	case out && balancerStates.State != probes.ServerDown:
 		return CauseDrain, balancerStates.Text
@@ -33,10 +33,10 @@ func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 		return CauseDrain, m.From + " is being drained"
 	case j.returned(m, earlier):
 		return CauseReturn, m.To + " is back"
-	case m.Lost() && j.restarted(m.From) && len(j.Nodes[m.From].outages(j.To)) == 0: // between two looks at it
+	case m.Lost() && j.restarted(m.From) && len(j.Nodes[m.From].outages(j.To)) == 0: // restarted between two health checks
 		return CauseRestart, fmt.Sprintf("%s was restarted: %s", m.From, j.finalReport.History.Nodes[m.From].LastSign)
 	case j.newClientsElsewhere(m.From, m.frontend, m.last) >= j.requiredMisses(m.From):
-		return CauseEjection, m.From + " answers when asked directly, and got no requests"
+		return CauseEjection, m.From + " answers direct requests, and got no requests from the balancer"
 	case j.policy() == probes.PolicyShared:
 		return CauseShared, "any node may answer"
 	default:
@@ -44,8 +44,7 @@ func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 	}
 }
 
-// failureCause is the cause of what happened to a node's sessions while it did not
-// answer.
+// failureCause returns the cause of a move away from a node that did not answer.
 func failureCause(node string, down Outage) (Cause, string) {
 	if down.Ongoing {
 		return CauseDown, fmt.Sprintf("%s does not answer since %s", node, clock(down.FirstBad))
@@ -53,8 +52,8 @@ func failureCause(node string, down Outage) (Cause, string) {
 	return CauseRestart, fmt.Sprintf("%s did not answer from %s to %s", node, clock(down.FirstBad), clock(down.FirstGood))
 }
 
-// returned reports whether a session returns to a node that it had left because
-// that was out.
+// returned reports whether a session returns to a node that it had left because the
+// node was unavailable.
 func (j *judge) returned(m Move, earlier []Move) bool {
 	for _, e := range slices.Backward(earlier) {
 		if e.From == m.To {
@@ -64,8 +63,8 @@ func (j *judge) returned(m Move, earlier []Move) bool {
 	return false
 }
 
-// outageIn finds a time in which a node did not answer when asked directly, and
-// that a span has a part of. It may have begun right after the last good answer.
+// outageIn returns an outage of a node, as seen by direct requests, that overlaps a
+// span. The outage may have begun right after the last good answer.
 func (j *judge) outageIn(node string, span checks.Span) (Outage, bool) {
 	for _, o := range j.Nodes[node].outages(j.To) {
 		began := o.LastGood
@@ -79,8 +78,8 @@ func (j *judge) outageIn(node string, span checks.Span) (Outage, bool) {
 	return Outage{}, false
 }
 
-// outOfRotationState finds what the balancer said that has a node out of rotation, at a
-// time that a span has a part of. It holds from the question before, at most.
+// outOfRotationState returns evidence of the balancer that a node is out of rotation at
+// a time that overlaps a span. A state applies at most since the previous poll.
 func (j *judge) outOfRotationState(node string, span checks.Span) (BalancerState, bool) {
 	list := j.BalancerStates[node]
 	for i, s := range list {
@@ -101,10 +100,10 @@ func (j *judge) outOfRotationState(node string, span checks.Span) (BalancerState
 	return BalancerState{}, false
 }
 
-// avoided counts the newcomers through an address of the balancer that were
-// answered after a moment and before the next one that node answered. It counts
-// none where node had answered none before: from one source address the balancer
-// may always choose another.
+// newClientsElsewhere counts the new clients through an address of the balancer that
+// were answered after a moment and before the next one that node answered. It returns 0
+// where node had answered no new client before: with one source address the balancer
+// may always choose another node.
 func (j *judge) newClientsElsewhere(node, frontend string, moment time.Time) int {
 	most := 0
 	for _, client := range j.NewClients {
@@ -113,7 +112,7 @@ func (j *judge) newClientsElsewhere(node, frontend string, moment time.Time) int
 		}
 		n := j.countMissed(client.Timeline, node, moment)
 		if n > 1 && client.TargetNode == node {
-			n = certain // it must have landed there
+			n = certain // the client must have been sent to node
 		}
 		most = max(most, n)
 	}
@@ -137,11 +136,11 @@ func (j *judge) countMissed(t Timeline, node string, moment time.Time) int {
 	return count
 }
 
-// never is more newcomers than chance keeps away from a node.
+// certain is more new clients than chance keeps away from a node.
 const certain = 1 << 30
 
-// requiredMisses is how many newcomers in a row must miss a node before chance is
-// excluded.
+// requiredMisses returns how many new clients in a row must miss a node to exclude
+// chance.
 func (j *judge) requiredMisses(node string) int {
 	for _, n := range j.Cluster.Nodes {
 		if n.ID == node {
@@ -154,3 +153,65 @@ func (j *judge) requiredMisses(node string) int {
 func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
 func quoted(label string) string { return strconv.Quote(label) }
+
+// This file attributes moves to a restart that has ended. Each worker of an nginx
+// without zone has its own ejection state: it avoids a node for up to fail_timeout, and
+// a moment, after its own last failed attempt. During that time some workers send the
+// clients of the node elsewhere and others do not, so that these clients move back and
+// forth and lose their sessions although the node is healthy again. Source:
+// ngx_http_upstream_round_robin.c; the lab reproduces it with two workers.
+
+// afterRestart returns the restart that caused a move: that of the node which the
+// client left, of the node to which it came, or of its first node. When several nodes
+// restart one after the other, a client may be sent from any node to any other while
+// its own is unavailable.
+func (j *judge) afterRestart(m Move, earlier []Move) (Cause, string, bool) {
+	if j.policy() == probes.PolicyShared && !m.Lost() {
+		return "", "", false // any node may answer: the move needs no reason
+	}
+	span := checks.Span{From: m.last, To: m.At}
+	if o, ok := j.ejectionAfter(m.To, span); ok && m.Moved() && o.FirstGood.Before(m.At) {
+		return CauseReturn, fmt.Sprintf("%s is back: it did not answer from %s to %s", m.To, clock(o.FirstBad), clock(o.FirstGood)), true
+	}
+	owner := awayFrom(earlier)
+	if o, ok := j.outageIn(owner, span); ok {
+		cause, why := failureCause(owner, o)
+		return cause, why, true
+	}
+	for _, node := range []string{m.From, owner} {
+		if o, ok := j.ejectionAfter(node, span); ok {
+			return CauseRestart, fmt.Sprintf("%s did not answer from %s to %s, and workers of the balancer may leave it out until %s",
+				node, clock(o.FirstBad), clock(o.FirstGood), clock(o.FirstGood.Add(checks.Aftermath(j.Cluster.Balancer)))), true
+		}
+	}
+	return "", "", false
+}
+
+// ejectionAfter returns the newest outage of a node that had ended, and after which a
+// worker may have kept the node ejected within a span.
+func (j *judge) ejectionAfter(node string, span checks.Span) (Outage, bool) {
+	var found Outage
+	aftermath := checks.Aftermath(j.Cluster.Balancer)
+	for _, o := range j.Nodes[node].outages(j.To) {
+		if !o.Ongoing && !o.FirstBad.After(span.To) && !o.FirstGood.Add(aftermath).Before(span.From) {
+			found = o
+		}
+	}
+	return found, !found.IsZero()
+}
+
+// awayFrom returns the node that a client left first and has not returned to; "": the
+// client is on its node as far as is known.
+func awayFrom(earlier []Move) string {
+	owner := ""
+	for _, m := range earlier {
+		switch {
+		case !m.Moved():
+		case owner == "":
+			owner = m.From
+		case m.To == owner:
+			owner = ""
+		}
+	}
+	return owner
+}

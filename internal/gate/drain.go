@@ -10,14 +10,15 @@ import (
 	"stickwatch/probes"
 )
 
-// drainGuarantees are the promises of a node that is emptied before it is stopped: its
-// sessions lose nothing, new clients are sent elsewhere, and nobody is left.
+// drainGuarantees returns the guarantees of a node that is drained before it is
+// stopped: its sessions lose nothing, new clients are sent elsewhere, and no client is
+// left.
 func (j *judge) drainGuarantees(moves []Move) []Guarantee {
 	node := j.limits.Drain
 	return []Guarantee{j.drainKeepsSessions(node, moves), j.drainStopsNewClients(node), j.drainCompleted(node)}
 }
 
-// drainKeepsSessions: sessions stay, or move and are kept.
+// drainKeepsSessions checks that sessions stay, or move without loss.
 func (j *judge) drainKeepsSessions(node string, moves []Move) Guarantee {
 	p := newGuarantee(fmt.Sprintf("the sessions of %s stay, or move without loss", node), "")
 	for _, m := range moves {
@@ -37,9 +38,9 @@ func (j *judge) drainKeepsSessions(node string, moves []Move) Guarantee {
 	return p
 }
 
-// drainStopsNewClients: from some time on no new client meets the node. When that began
-// only the balancer can say; without its word, new clients must miss the node for
-// longer than chance lets them.
+// drainStopsNewClients checks that from some time on no new client meets the node. Only
+// the balancer's evidence determines when that began; without it, new clients must miss
+// the node for longer than chance explains.
 func (j *judge) drainStopsNewClients(node string) Guarantee {
 	p := newGuarantee("new clients avoid "+node, "")
 	for _, s := range j.BalancerStates[node] {
@@ -69,23 +70,23 @@ func (j *judge) drainStopsNewClients(node string) Guarantee {
 	return p
 }
 
-// draining reports whether the balancer says that an operator took the node out.
-// That the balancer found it failing is no drain.
+// draining reports whether the balancer shows that an operator took the node out. A
+// node that the balancer ejected is not draining.
 func (s BalancerState) draining() bool {
 	return s.State == probes.ServerDraining || s.State == probes.ServerMaintenance
 }
 
-// An absence is the longest time in which new clients were answered, and none of
-// them by a node.
+// A newClientGap is the longest period in which new clients were answered, and none of
+// them by a certain node.
 type newClientGap struct {
-	met    bool      // at some other time the node answered one
-	missed int       // how many new clients; never: one of them must have landed there
-	count  int       // how many of them were answered elsewhere
-	last   time.Time // when the last answer before was whole; zero: there was none
-	until  time.Time // when the node was seen to answer one again; zero: it was not
+	met    bool      // at another time the node answered a new client
+	missed int       // number of new clients; certain: one of them must have been sent to the node
+	count  int       // number of new clients answered elsewhere
+	last   time.Time // end of the node's last answer before the gap; zero: there was none
+	until  time.Time // the node's next answer after the gap; zero: there was none
 }
 
-// String is the absence in one line.
+// String formats the gap in one line.
 func (a newClientGap) String() string {
 	if a.last.IsZero() {
 		return fmt.Sprintf("%d new clients in a row were sent elsewhere", a.count)
@@ -93,9 +94,9 @@ func (a newClientGap) String() string {
 	return fmt.Sprintf("the last one was sent there at %s, and then %d in a row elsewhere", clock(a.last), a.count)
 }
 
-// absence is the absence of a node from the new clients through every address
-// of the balancer that shows it: as long as that of the address that proves the
-// least. It is not ok where no address can show it.
+// newClientGap returns the gap of a node over the new clients of every address of the
+// balancer that can show it: the gap of the address that proves the least. It returns
+// false where no address can show it.
 func (j *judge) newClientGap(node string) (all newClientGap, ok bool) {
 	for _, client := range j.NewClients {
 		a := j.newClientGapIn(client, node)
@@ -116,15 +117,15 @@ func (j *judge) newClientGap(node string) (all newClientGap, ok bool) {
 	return all, ok
 }
 
-// canObserve reports whether new clients of a lane come to a node sooner or later
-// while it is in rotation, though none of them has: they must land there, or
-// chance sends them, as it does those without the balancer's cookie.
+// canObserve reports whether new clients of a watched client reach a node sooner or
+// later while it is in rotation, even if none has yet: because it is their target node,
+// or by chance, as for clients without the balancer's cookie.
 func (j *judge) canObserve(client WatchedClient, node string) bool {
 	scatters := []probes.Method{probes.MethodRoundRobin, probes.MethodRandom, probes.MethodCookie}
 	return client.TargetNode == node || (client.TargetNode == "" && slices.Contains(scatters, j.Cluster.Balancer.Method))
 }
 
-// newClientGapIn is the longest absence of a node from a lane of new clients, the
+// newClientGapIn returns the longest gap of a node in the timeline of new clients, the
 // newest of equal ones.
 func (j *judge) newClientGapIn(client WatchedClient, node string) newClientGap {
 	list := []newClientGap{{}}
@@ -150,10 +151,10 @@ func (j *judge) newClientGapIn(client WatchedClient, node string) newClientGap {
 	return longest
 }
 
-// drainCompleted: its traffic reaches zero, and when. The balancer's own word that
-// it drains the node, or that it never did, decides; where it has none, as that
-// of an error log, new clients do. Sessions of ours that a drain leaves where
-// they are do not count, for they would stay for ever.
+// drainCompleted checks that the node's traffic reaches zero, and when. The balancer's
+// evidence that it drains the node, or never did, decides. Without evidence, as from an
+// error log, new clients decide. Own sessions that a drain leaves in place do not
+// count, because they would stay forever.
 func (j *judge) drainCompleted(node string) Guarantee {
 	p := newGuarantee("the traffic of "+node+" reaches zero", "")
 	in := false
@@ -169,17 +170,17 @@ func (j *judge) drainCompleted(node string) Guarantee {
 	case in:
 		return p.broken(checks.Critical, "the balancer said all the time that it sends requests to "+node)
 	case concerned && away.missed >= j.requiredMisses(node):
-		p.Reasons = []string{j.drainProgress(node), "by our own clients: the balancer itself is not asked, or says nothing of drains"}
+		p.Reasons = []string{j.drainProgress(node), "measured with own clients: there is no evidence of the balancer about drains"}
 		return p
 	case away.met:
 		return p.broken(checks.Critical, "new clients were sent there all the time")
 	default:
-		return p.unknown("neither the balancer nor new clients tell")
+		return p.unknown("neither the balancer nor new clients provide evidence")
 	}
 }
 
-// drainProgress is when the last answer of a node came, and how many sessions of ours
-// are left on it.
+// drainProgress describes when the node answered last, and how many own sessions are
+// left on it.
 func (j *judge) drainProgress(node string) string {
 	away, _ := j.newClientGap(node)
 	span := checks.Span{From: away.last, To: away.until}
@@ -204,8 +205,8 @@ func (j *judge) drainProgress(node string) string {
 	return text
 }
 
-// lastAnswerIn is when the last answer of a node to a session of ours within a span
-// was whole; zero: there was none. It stays where no other node answered since.
+// lastAnswerIn returns the end of the node's last answer to an own session within a
+// span; zero: there was none. stays reports whether no other node answered since.
 func (j *judge) lastAnswerIn(client WatchedClient, node string, span checks.Span) (last time.Time, stays bool) {
 	for _, s := range client.Timeline {
 		by := j.nodeOf(s.First.Label)

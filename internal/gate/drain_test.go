@@ -16,10 +16,10 @@ func TestDrain(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		fixture
-		want [3]checks.Answer // sessions, newcomers, traffic
+		want [3]checks.Answer // sessions, new clients, traffic
 	}{
 		{
-			"sessions stay, and nobody new comes",
+			"sessions stay, and no new client comes",
 			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"1212" + many}},
 			[3]checks.Answer{checks.Yes, checks.Yes, checks.Yes},
 		},
@@ -34,17 +34,17 @@ func TestDrain(t *testing.T) {
 			[3]checks.Answer{checks.No, checks.Yes, checks.Yes},
 		},
 		{
-			"too few newcomers to tell",
+			"too few new clients for a conclusion",
 			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"1212222"}},
 			[3]checks.Answer{checks.Yes, checks.No, checks.No},
 		},
 		{
-			"nobody was ever there",
+			"no client was ever there",
 			fixture{sessions: []string{"+2222"}, newClients: []string{"222"}},
 			[3]checks.Answer{checks.Unknown, checks.Unknown, checks.Unknown},
 		},
 		{
-			"newcomers who must land there",
+			"new clients whose target it is",
 			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"node1: 11222", "node2: 22222"}},
 			[3]checks.Answer{checks.Yes, checks.Yes, checks.Yes},
 		},
@@ -64,7 +64,7 @@ func TestDrain(t *testing.T) {
 			[3]checks.Answer{checks.Yes, checks.No, checks.No},
 		},
 		{
-			"an ejection that the balancer tells of is no drain",
+			"an ejection that the balancer reports is no drain",
 			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"1212121212"}, balancerStates: map[string]string{"node1": "xxxxx"}},
 			[3]checks.Answer{checks.Yes, checks.No, checks.No},
 		},
@@ -101,7 +101,8 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// When the traffic reached zero is told, and how many sessions of ours stayed.
+// TestEmptied checks that the report contains when the traffic reached zero, and how
+// many own sessions stayed.
 func TestEmptied(t *testing.T) {
 	const otherNode = "222222222222222222222222222222"
 	for _, tt := range []struct {

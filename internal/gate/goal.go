@@ -9,21 +9,21 @@ import (
 	"stickwatch/probes"
 )
 
-// A Goal is what is waited for after a deployment. Its zero value is a cluster
+// A Goal is the state to wait for after a deployment. The zero value is a cluster
 // without critical findings.
 type Goal struct {
-	Node    string          // only this node matters: it is to be well and in rotation; "": the whole cluster
-	Version string          // that is to run, on Node or on every node; "": any
-	FailOn  checks.Severity // no finding at or above it may be left; "": critical
+	Node    string          // only this node matters: it must be healthy and in rotation; "": the whole cluster
+	Version string          // version that must run, on Node or on every node; "": any
+	FailOn  checks.Severity // no finding of this severity or above may remain; "": critical
 }
 
-// A Unmet is what stands between a cluster and a goal.
+// An Unmet is a condition of a goal that a cluster does not meet.
 type Unmet struct {
 	Reason  string // one sentence
-	Unknown bool   // it may be there: nothing tells
+	Unknown bool   // the condition may be met: there is no evidence
 }
 
-// Unmet tells what a picture of a cluster lacks; nothing: the goal is reached.
+// Unmet returns the conditions that a report does not meet; none: the goal is reached.
 func (g Goal) Unmet(c *probes.Cluster, r checks.Report) []Unmet {
 	var list, explained []Unmet
 	for _, n := range r.Nodes {
@@ -49,13 +49,13 @@ func (g Goal) Unmet(c *probes.Cluster, r checks.Report) []Unmet {
 		}
 	}
 	if len(list) == 0 {
-		return explained // by what is not severe enough to be waited for
+		return explained // explained by a finding that is not severe enough to wait for
 	}
 	return list
 }
 
-// OutOfRotation are the nodes that get no clients, each with why, but for those
-// that the operator has marked down.
+// OutOfRotation returns the nodes that get no clients, each with the reason, except
+// those that the operator has marked down.
 func OutOfRotation(c *probes.Cluster, r checks.Report) []string {
 	var list []string
 	for _, n := range r.Nodes {
@@ -70,16 +70,16 @@ func OutOfRotation(c *probes.Cluster, r checks.Report) []string {
 	return list
 }
 
-// markedDown reports whether the operator has marked a node down: whatever runs
-// there is nobody's goal.
+// markedDown reports whether the operator has marked a node down. Such a node is not
+// part of a goal.
 func markedDown(c *probes.Cluster, node string) bool {
 	return slices.ContainsFunc(c.Nodes, func(n probes.Node) bool { return n.ID == node && n.Down })
 }
 
 func (g Goal) failOn() checks.Severity { return cmp.Or(g.FailOn, checks.Critical) }
 
-// concerns reports whether a finding stands in the way. A version that is not
-// there yet is told by node.
+// concerns reports whether a finding prevents the goal. A version that is not deployed
+// yet is reported per node instead.
 func (g Goal) concerns(f checks.Finding) bool {
 	if g.Version != "" && f.Code == checks.VersionSkew {
 		return false
@@ -87,7 +87,7 @@ func (g Goal) concerns(f checks.Finding) bool {
 	return g.Node == "" || slices.Contains(f.Nodes, g.Node)
 }
 
-// notServing is why a node does not serve yet.
+// notServing returns the reasons why a node does not serve yet.
 func notServing(n checks.NodeReport) []Unmet {
 	switch {
 	case !n.Up && n.Primary.Error != "":
@@ -112,7 +112,7 @@ func (g Goal) versionUnmet(n checks.NodeReport) []Unmet {
 	case !n.Up || n.Version == g.Version:
 		return nil
 	case n.Version == "":
-		return []Unmet{{fmt.Sprintf("%s does not tell its version, want %s", n.Node, g.Version), true}}
+		return []Unmet{{fmt.Sprintf("%s does not report its version, want %s", n.Node, g.Version), true}}
 	default:
 		return []Unmet{{Reason: fmt.Sprintf("%s runs %s, want %s", n.Node, n.Version, g.Version)}}
 	}

@@ -32,21 +32,21 @@ func TestGoal(t *testing.T) {
 		{"well", Goal{}, []checks.NodeReport{node("node1", nil)}, nil, checks.Healthy, nil},
 		{"a finding", Goal{}, nil, []checks.Finding{critical}, checks.Failing, []Unmet{{"Redis is down", false}}},
 		{
-			"a warning that nobody minds",
+			"a warning below FailOn",
 			Goal{},
 			nil,
 			[]checks.Finding{{Code: checks.Slow, Severity: checks.Warning, Summary: checks.Quote("slow")}},
 			checks.Degraded, nil,
 		},
 		{
-			"a warning that somebody minds",
+			"a warning at FailOn",
 			Goal{FailOn: checks.Warning},
 			nil,
 			[]checks.Finding{{Code: checks.Slow, Severity: checks.Warning, Summary: checks.Quote("slow")}},
 			checks.Degraded,
 			[]Unmet{{"slow", false}},
 		},
-		{"inconclusive", Goal{}, nil, nil, checks.Inconclusive, []Unmet{{"nobody knows", true}}},
+		{"inconclusive", Goal{}, nil, nil, checks.Inconclusive, []Unmet{{"unknown", true}}},
 		{
 			"a version",
 			Goal{Version: "4.2"},
@@ -55,7 +55,7 @@ func TestGoal(t *testing.T) {
 			checks.Failing,
 			[]Unmet{{"node2 runs 4.1, want 4.2", false}, {"node3 does not answer", false}},
 		},
-		{"a version that is not told", Goal{Version: "4.2"}, []checks.NodeReport{node("node1", func(n *checks.NodeReport) { n.Version = "" })}, nil, checks.Healthy, []Unmet{{"node1 does not tell its version, want 4.2", true}}},
+		{"an unknown version", Goal{Version: "4.2"}, []checks.NodeReport{node("node1", func(n *checks.NodeReport) { n.Version = "" })}, nil, checks.Healthy, []Unmet{{"node1 does not report its version, want 4.2", true}}},
 		{
 			"a node that is down",
 			Goal{Node: "node2", Version: "4.2"},
@@ -71,7 +71,7 @@ func TestGoal(t *testing.T) {
 			[]Unmet{{"node2 is up, and not in rotation", false}},
 		},
 		{
-			"a node of which nobody knows",
+			"an unknown node",
 			Goal{Node: "node2"},
 			[]checks.NodeReport{node("node2", func(n *checks.NodeReport) { n.InRotation = checks.Unknown })},
 			nil, checks.Degraded,
@@ -82,7 +82,7 @@ func TestGoal(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := checks.Report{Nodes: tt.nodes, Findings: tt.findings, Verdict: tt.verdict}
 			if tt.verdict == checks.Inconclusive {
-				r.Doubts = []checks.Message{checks.Quote("nobody knows")}
+				r.Doubts = []checks.Message{checks.Quote("unknown")}
 			}
 			if diff := cmp.Diff(tt.want, tt.goal.Unmet(&probes.Cluster{}, r)); diff != "" {
 				t.Errorf("missing (-want +got):\n%s", diff)
@@ -91,8 +91,8 @@ func TestGoal(t *testing.T) {
 	}
 }
 
-// Nodes that get no clients are named with why, but for those that the operator
-// has marked down.
+// TestOutOfRotation checks that nodes without clients are listed with the reason,
+// except those that the operator has marked down.
 func TestOutOfRotation(t *testing.T) {
 	c := &probes.Cluster{Nodes: []probes.Node{{ID: "a"}, {ID: "b"}, {ID: "c", Down: true}, {ID: "d"}, {ID: "e"}}}
 	node := func(id string, up bool, in checks.Answer) checks.NodeReport {

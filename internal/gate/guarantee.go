@@ -8,16 +8,16 @@ import (
 	"stickwatch/probes"
 )
 
-// A Guarantee is something that users, or whoever deploys, rely on.
+// A Guarantee is a condition that users, or the operator of a deployment, rely on.
 type Guarantee struct {
 	Name     string
-	Code     checks.Code     // the finding that would break it in a single picture; "": there is none
-	Severity checks.Severity // of its breach
+	Code     checks.Code     // finding that a breach is in a single round; "": none
+	Severity checks.Severity // severity of a breach
 	Kept     checks.Answer
-	Reasons  []string // why it is not known to be kept; what it was up to, where it is
+	Reasons  []string // why it is not kept, or not known to be kept; for a number, its value
 }
 
-// broken is p with a reason for which it is not kept.
+// broken returns p with a reason for which it is not kept.
 func (p Guarantee) broken(severity checks.Severity, reason string) Guarantee {
 	if p.Kept != checks.No || severity.AtLeast(p.Severity) {
 		p.Severity = severity
@@ -35,10 +35,10 @@ func (p Guarantee) unknown(reason string) Guarantee {
 	return p
 }
 
-// maxReasons bounds how many reasons a promise gives.
+// maxReasons limits the reasons of a guarantee.
 const maxReasons = 20
 
-// trimmed keeps what people can read.
+// trimmed returns p with a readable number of reasons.
 func (p Guarantee) trimmed() Guarantee {
 	if more := len(p.Reasons) - maxReasons; more > 0 {
 		p.Reasons = append(slices.Clip(p.Reasons[:maxReasons]), fmt.Sprintf("and %d more like it", more))
@@ -49,8 +49,8 @@ func (p Guarantee) trimmed() Guarantee {
 	return p
 }
 
-// guarantees are those that the policy and the terms make, in the order in which
-// one would look.
+// guarantees returns the guarantees of the policy and of the limits, the most important
+// first.
 func (j *judge) guarantees(r Report) []Guarantee {
 	var list []Guarantee
 	switch policy := j.policy(); {
@@ -83,9 +83,9 @@ func newGuarantee(name string, code checks.Code) Guarantee {
 	return Guarantee{Name: name, Code: code, Severity: checks.Critical, Kept: checks.Yes}
 }
 
-// sessionsKept: nobody is thrown out. What the policy lets happen is a warning, unless
-// the terms allow no loss: it was nobody's promise, and yet it cost users their
-// session.
+// sessionsKept checks that no session is lost. A loss that the policy allows is a
+// warning, unless the limits allow none: users lost their session even if it was not
+// guaranteed.
 func (j *judge) sessionsKept(moves []Move) Guarantee {
 	p := newGuarantee("no session is lost", checks.SessionLost)
 	for _, m := range moves {
@@ -100,11 +100,11 @@ func (j *judge) sessionsKept(moves []Move) Guarantee {
 	return p
 }
 
-// sessionsCurrent: a session comes back with what was last put into it.
+// sessionsCurrent checks that a session contains the value that was written last.
 func (j *judge) sessionsCurrent(moves []Move) Guarantee {
 	p := newGuarantee("sessions keep what they hold", checks.SessionRollback)
 	if s := j.Cluster.Session; s.Write == "" {
-		p.Reasons = []string{"the application takes no values to hold: only ids were compared"}
+		p.Reasons = []string{"the application stores no values: only ids were compared"}
 	}
 	for _, m := range moves {
 		if m.SessionOutcome == probes.SessionStale {
@@ -114,7 +114,8 @@ func (j *judge) sessionsCurrent(moves []Move) Guarantee {
 	return p
 }
 
-// clientsSticky: the balancer holds clients on their node while that is well.
+// clientsSticky checks that the balancer keeps clients on their node while it is
+// healthy.
 func (j *judge) clientsSticky(moves []Move) Guarantee {
 	p := newGuarantee("sessions stay while their node is well", checks.SessionDrift)
 	for _, m := range moves {
@@ -125,8 +126,8 @@ func (j *judge) clientsSticky(moves []Move) Guarantee {
 	return p
 }
 
-// requestsServed: requests are answered. How long an outage is put up with is a matter
-// of the terms; without, any is worth a warning.
+// requestsServed checks that requests are answered. The limits define the tolerated
+// duration of an outage; without a limit, any outage is a warning.
 func (j *judge) requestsServed(name string, o Outage) Guarantee {
 	p := newGuarantee(name, "")
 	limit := j.limits.MaxOutage
@@ -142,11 +143,11 @@ func (j *judge) requestsServed(name string, o Outage) Guarantee {
 	return p
 }
 
-// String is a move in one line.
+// String formats a move in one line.
 func (m Move) String() string { return fmt.Sprintf("%s (%s)", m.Describe(), m.Reason) }
 
-// Describe is a move in one line, without its cause, of which more may be known when
-// the watch is over.
+// Describe formats a move in one line without its cause, which may change until the
+// watch ends.
 func (m Move) Describe() string {
 	what := map[probes.SessionOutcome]string{
 		probes.SessionKept: "moved and was kept", probes.SessionLost: "was lost", probes.SessionStale: "came back older",
@@ -159,7 +160,7 @@ func (m Move) Describe() string {
 	return fmt.Sprintf("%s: session %s %s %s", clock(m.At), m.Session, what, way)
 }
 
-// String is an outage in one line.
+// String formats an outage in one line.
 func (o Outage) String() string {
 	where, why := "", o.Error
 	if o.Node != "" {

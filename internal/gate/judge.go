@@ -1,3 +1,10 @@
+// Package gate judges a deployment by the outcomes of clients while a cluster is
+// changed.
+//
+// Its input is a record of clients' requests. It determines which sessions moved or
+// were lost and why, for how long no request was served, and which guarantees were
+// broken. It does no I/O and has no clock: package watch below it holds the sessions
+// and writes the record.
 package gate
 
 import (
@@ -9,41 +16,41 @@ import (
 	"stickwatch/probes"
 )
 
-// A Report is what a watch of a cluster came to.
+// A Report is the result of the watch of a cluster.
 type Report struct {
 	Cluster string
 	checks.Span
 	Policy      probes.Policy
-	FinalReport checks.Report // at the end
+	FinalReport checks.Report // the last round
 
 	Requests, Failed int // through the balancer, without quick retries
-	Opened           int // sessions
+	Opened           int // sessions opened
 	Slowest          time.Duration
 
 	Clients   []ClientReport
-	Moves     []Move // the first of them, in order of time
-	Moved     int    // sessions that another node answered, how often
-	Lost      int    // sessions that were gone, or came back older
-	Scattered int    // answers by yet another node where any may answer
+	Moves     []Move // the first moves, sorted by time
+	Moved     int    // number of answers to a session by another node
+	Lost      int    // number of sessions that were gone or stale
+	Scattered int    // number of answers by another node where any node may answer
 
-	Session   Outage // the longest that a session saw; zero: none
-	NewClient Outage // the longest that a new client saw
+	Session   Outage // longest outage of a session; zero: none
+	NewClient Outage // longest outage of a new client; zero: none
 
 	Nodes      []NodeReport
 	Guarantees []Guarantee
-	Doubts     []string // what could not be watched, and why: one sentence each
+	Doubts     []string // what could not be watched and why, one sentence each
 }
 
-// maxMoves bounds how many moves a report lists.
+// maxMoves limits the moves of a report.
 const maxMoves = 1000
 
-// A judge is a record with what every question asks of it.
+// A judge holds a record with the values derived from it that all questions need.
 type judge struct {
 	WatchRecord
 	limits        Limits
 	before, after checks.Identity
 	initialReport checks.Report
-	finalReport   checks.Report // the opening one, as long as there is no other
+	finalReport   checks.Report // the first round while there is no later one
 }
 
 func newJudge(r WatchRecord, t Limits) *judge {
@@ -59,9 +66,8 @@ func newJudge(r WatchRecord, t Limits) *judge {
 	return j
 }
 
-// Judge tells what a record means, by the promises that a cluster makes anyway
-// and the terms of this deployment. A record that goes on is judged by what is
-// known, as of now.
+// Judge returns the report of a record, by the guarantees of the cluster and the limits
+// of this deployment. A record that is not finished is judged as of now.
 func Judge(r WatchRecord, t Limits, now time.Time) Report {
 	if r.To.IsZero() {
 		r.To = now
@@ -104,7 +110,8 @@ func (r *Report) add(s ClientReport) {
 	r.Clients = append(r.Clients, s)
 }
 
-// outagesOf are a lane's, with the node that its client was on before.
+// outagesOf returns the outages of a watched client, each with the node that its client
+// was on before.
 func (j *judge) outagesOf(client WatchedClient) []Outage {
 	list := client.Timeline.outages(j.To)
 	for i := range list {
@@ -118,7 +125,7 @@ func (j *judge) outagesOf(client WatchedClient) []Outage {
 	return list
 }
 
-// policy is what users were promised about their session.
+// policy returns the session policy.
 func (j *judge) policy() probes.Policy {
 	if j.Cluster.Session == nil {
 		return probes.PolicyNone
@@ -128,8 +135,8 @@ func (j *judge) policy() probes.Policy {
 
 func (j *judge) confidence() float64 { return cmp.Or(j.limits.Confidence, checks.DefaultConfidence) }
 
-// doubts are the nodes that hold no session of ours, though they could, and
-// answers that do not tell who gave them.
+// doubts returns the nodes that hold no own session although they could, and the
+// answers that do not identify their node.
 func (j *judge) doubts() []string {
 	if j.policy() == probes.PolicyNone {
 		return nil
@@ -146,7 +153,7 @@ func (j *judge) doubts() []string {
 		if len(met) == 0 {
 			return []string{"no session could be held: the balancer answered none of our clients"}
 		}
-		return []string{"answers do not tell which node gave them, so that moves cannot be seen"}
+		return []string{"answers do not identify their node, so moves cannot be detected"}
 	}
 	var list []string
 	for _, n := range j.initialReport.Nodes {
@@ -157,12 +164,12 @@ func (j *judge) doubts() []string {
 	return list
 }
 
-// standby reports whether a node is not meant to have clients.
+// standby reports whether a node is not supposed to have clients.
 func (j *judge) standby(node string) bool {
 	return slices.ContainsFunc(j.Cluster.Nodes, func(n probes.Node) bool { return n.ID == node && (n.Down || n.Backup) })
 }
 
-// Verdict is what came of the watch in one word.
+// Verdict summarises the report as a verdict.
 func (r Report) Verdict() checks.Verdict {
 	verdict := checks.Healthy
 	unknown := len(r.Doubts) > 0
@@ -180,4 +187,33 @@ func (r Report) Verdict() checks.Verdict {
 		return checks.Inconclusive
 	}
 	return verdict
+}
+
+// A Summary is the number of users affected.
+type Summary struct {
+	Sessions      int           // sessions watched; 0: unknown whether any was lost
+	Lost          int           // sessions that were gone or stale
+	Moved         int           // answers to a session by another node, lost or not
+	LongestOutage time.Duration // of any client, from one good answer to the next; 0: none
+	Incomplete    bool          // something could not be watched
+}
+
+// Summary summarises the report.
+func (r Report) Summary() Summary {
+	s := Summary{
+		Lost: r.Lost, Moved: r.Moved, LongestOutage: max(r.Session.AtMost(), r.NewClient.AtMost()), Incomplete: len(r.Doubts) > 0,
+	}
+	for _, client := range r.Clients {
+		s.Sessions += count(client.Kind == KindSession && client.Opened > 0)
+	}
+	return s
+}
+
+// Add returns the summary of two clusters.
+func (s Summary) Add(t Summary) Summary {
+	return Summary{
+		Sessions: s.Sessions + t.Sessions, Lost: s.Lost + t.Lost, Moved: s.Moved + t.Moved,
+		LongestOutage: max(s.LongestOutage, t.LongestOutage),
+		Incomplete:    s.Incomplete || t.Incomplete || (s.Sessions == 0) != (t.Sessions == 0),
+	}
 }

@@ -32,7 +32,7 @@ func TestMoves(t *testing.T) {
 			checks.Failing,
 		},
 		{
-			"the same where only stickiness was promised",
+			"the same where only stickiness is guaranteed",
 			fixture{policy: probes.PolicySticky, sessions: []string{"+111!2+222", "+22222"}, nodes: map[string]string{"node1": "11xxx111"}},
 			[]string{"node1>node2 lost restart allowed"},
 			checks.Degraded,
@@ -62,7 +62,7 @@ func TestMoves(t *testing.T) {
 			checks.Failing,
 		},
 		{
-			"a drain that the balancer tells of",
+			"a drain that the balancer reports",
 			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, balancerStates: map[string]string{"node1": "udddd"}},
 			[]string{"node1>node2 kept drain allowed"},
 			checks.Healthy,
@@ -77,7 +77,7 @@ func TestMoves(t *testing.T) {
 			checks.Healthy,
 		},
 		{
-			"an ejection that the balancer tells of",
+			"an ejection that the balancer reports",
 			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, balancerStates: map[string]string{"node1": "uxxxu"}},
 			[]string{"node1>node2 kept ejection allowed"},
 			checks.Healthy,
@@ -141,13 +141,13 @@ func TestMoves(t *testing.T) {
 			checks.Failing,
 		},
 		{
-			"a stranger",
+			"an unlisted node",
 			fixture{sessions: []string{"+1113333", "+2222"}, nodes: map[string]string{"node1": "111xxxxx"}},
 			[]string{`node1>"node3" kept down allowed`},
 			checks.Healthy,
 		},
 		{
-			"whether it was kept is not told",
+			"whether it was kept is unknown",
 			fixture{sessions: []string{"+1110000", "+2222"}},
 			nil, checks.Healthy,
 		},
@@ -225,8 +225,8 @@ func TestDoubts(t *testing.T) {
 	}{
 		{"none", []string{"+11", "+22"}, nil},
 		{"no session on one", []string{"+11"}, []string{"no session could be held on node2: none of our clients was sent there"}},
-		{"nothing is told", []string{"+00"}, []string{"answers do not tell which node gave them, so that moves cannot be seen"}},
-		{"nobody was answered", []string{"xx"}, []string{"no session could be held: the balancer answered none of our clients"}},
+		{"nothing is known", []string{"+00"}, []string{"answers do not identify their node, so moves cannot be detected"}},
+		{"no client was answered", []string{"xx"}, []string{"no session could be held: the balancer answered none of our clients"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := fixture{sessions: tt.sessions}.judged(t)
@@ -245,12 +245,13 @@ func TestIgnore(t *testing.T) {
 	s.limits.Ignore = []checks.Code{checks.SessionLost}
 	for _, p := range s.judged(t).Guarantees {
 		if p.Code == checks.SessionLost {
-			t.Errorf("got promise %+v, want none of that code", p)
+			t.Errorf("got guarantee %+v, want none of that code", p)
 		}
 	}
 }
 
-// A client that is sent to and fro for days does not fill the memory.
+// TestTimelineIsBounded checks that a client that moves back and forth for days does
+// not exhaust memory.
 func TestTimelineIsBounded(t *testing.T) {
 	var tr Timeline
 	for i := range 2*maxRuns + 1 {
@@ -261,8 +262,8 @@ func TestTimelineIsBounded(t *testing.T) {
 	}
 }
 
-// Where no loss is put up with, one that the policy allows is critical, is not
-// ignored, and needs sessions to be told.
+// TestNoLoss checks that with NoLoss a loss that the policy allows is critical, is not
+// ignored, and is unknown without sessions.
 func TestNoLoss(t *testing.T) {
 	restarted := fixture{policy: probes.PolicySticky, sessions: []string{"+111!2+222", "+2222"}, nodes: map[string]string{"node1": "1111xxx"}}
 	for _, tt := range []struct {
@@ -289,22 +290,22 @@ func TestNoLoss(t *testing.T) {
 	}
 }
 
-// Quick retries tell how long an outage was, and count for nothing else.
+// TestRetriesDoNotCount checks that quick retries only measure the length of an outage.
 func TestRetriesDoNotCount(t *testing.T) {
 	s := fixture{sessions: []string{"+11xxxx11", "+2222"}}
 	r := s.record()
-	var told Timeline
+	var timeline Timeline
 	at := 0
 	for _, run := range r.Sessions[0].Timeline {
 		for range run.Count {
 			b := run.First
 			b.At, b.New = testTime.Add(time.Duration(at)*sample), at == 0
 			b.Retry = at > 2 && at < 6
-			told.Add(b)
+			timeline.Add(b)
 			at++
 		}
 	}
-	r.Sessions[0].Timeline = told
+	r.Sessions[0].Timeline = timeline
 	got := Judge(r, Limits{}, testTime.Add(time.Hour))
 	if got.Requests != 9 || got.Failed != 1 || got.Session.Failed != 1 {
 		t.Errorf("got %d requests, %d failed, %d in the outage, want 9, 1 and 1", got.Requests, got.Failed, got.Session.Failed)

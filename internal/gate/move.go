@@ -8,28 +8,29 @@ import (
 	"stickwatch/probes"
 )
 
-// A Move is a session that another node answered, or that was lost, if only
-// where it was.
+// A Move is a session that another node answered, or that was lost, possibly on the
+// same node.
 type Move struct {
-	At             time.Time // of the answer that showed it
-	From           string    // node id; the label in quotes of one that is not listed; "": not told
-	To             string    // likewise; From: it was lost without moving
+	At             time.Time // time of the answer that showed it
+	From           string    // node id; for an unlisted node its label in quotes; "": unknown
+	To             string    // like From; equal to From: the session was lost without moving
 	SessionOutcome probes.SessionOutcome
-	Session        probes.Fingerprint // before
+	Session        probes.Fingerprint // session before the move
 
 	Cause  Cause
-	Reason string // the cause in a few words, with what shows it
-	// Allowed: the policy lets that happen. Users may still have been thrown out.
+	Reason string // cause in a few words, with the evidence
+	// Allowed reports whether the policy permits the move. Users may still have lost
+	// their session.
 	Allowed bool
 
-	last     time.Time // the last good answer before
+	last     time.Time // last good answer before
 	frontend string    // address of the balancer
 }
 
-// Kept reports whether the session went along.
+// Kept reports whether the session survived.
 func (m Move) Kept() bool { return m.SessionOutcome == probes.SessionKept }
 
-// Lost reports whether the session was gone, or came back older.
+// Lost reports whether the session was gone or stale.
 func (m Move) Lost() bool {
 	return m.SessionOutcome == probes.SessionLost || m.SessionOutcome == probes.SessionStale
 }
@@ -37,22 +38,22 @@ func (m Move) Lost() bool {
 // Moved reports whether another node answered.
 func (m Move) Moved() bool { return m.From != m.To && m.To != "" }
 
-// A Cause is why a session moved or was lost.
+// A Cause is the reason why a session moved or was lost.
 type Cause string
 
 // The causes.
 const (
-	CauseRestart     Cause = "restart"     // its node did not answer for a while, or is another process since
-	CauseDown        Cause = "down"        // its node does not answer, up to the end
+	CauseRestart     Cause = "restart"     // its node did not answer for a while, or its process has changed
+	CauseDown        Cause = "down"        // its node did not answer until the end
 	CauseDrain       Cause = "drain"       // an operator took the node out
-	CauseEjection    Cause = "ejection"    // the balancer took the node out, which is well
-	CauseReturn      Cause = "return"      // the node that it had left for such a reason is back
+	CauseEjection    Cause = "ejection"    // the balancer ejected a healthy node
+	CauseReturn      Cause = "return"      // the node that it had left for such a reason is available again
 	CauseShared      Cause = "shared"      // any node may answer
-	CauseUnexplained Cause = "unexplained" // its node was well and in rotation
+	CauseUnexplained Cause = "unexplained" // its node was healthy and in rotation
 )
 
-// moves finds every move of every session, in order of time, and why. Where any
-// node may answer, those for no other reason are counted alone.
+// moves returns every move of every session with its cause, sorted by time. Where any
+// node may answer, moves without another cause are only counted.
 func (j *judge) moves() (list []Move, scattered int) {
 	for _, client := range j.Sessions {
 		var earlier []Move
@@ -71,7 +72,7 @@ func (j *judge) moves() (list []Move, scattered int) {
 	return list, scattered
 }
 
-// movesOf finds where a lane's sessions changed their node, or were lost.
+// movesOf returns the moves and losses of the sessions of a watched client.
 func (j *judge) movesOf(client WatchedClient) []Move {
 	var list []Move
 	var owner string
@@ -103,7 +104,7 @@ func (j *judge) movesOf(client WatchedClient) []Move {
 	return list
 }
 
-// allows reports whether the policy lets a move happen as it did.
+// allows reports whether the policy permits a move.
 func (j *judge) allows(m Move) bool {
 	fails := m.Cause != CauseUnexplained && m.Cause != CauseShared
 	switch j.policy() {
@@ -118,14 +119,14 @@ func (j *judge) allows(m Move) bool {
 	}
 }
 
-// restarted reports whether a node is another process than it was at first.
+// restarted reports whether the process of a node has changed since the beginning.
 func (j *judge) restarted(node string) bool {
 	return j.finalReport.History.Nodes[node].Restarted.After(j.From)
 }
 
-// node is who answers to a label: a listed node; else the label in quotes; ""
-// where none is told. A process that was begun since may have a name that only
-// the closing picture knows.
+// nodeOf returns the node id for a label; for an unlisted node the label in quotes; ""
+// for an empty label. Only the last round may know the label of a process that started
+// during the watch.
 func (j *judge) nodeOf(label string) string {
 	if label == "" {
 		return ""

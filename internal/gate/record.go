@@ -1,41 +1,42 @@
 package gate
 
 import (
+	"cmp"
 	"time"
 
 	"stickwatch/checks"
 	"stickwatch/probes"
 )
 
-// A WatchRecord is everything that was seen of a cluster while it was watched.
+// A WatchRecord contains all observations of a cluster during a watch.
 type WatchRecord struct {
 	Cluster       *probes.Cluster
-	checks.Span                // To is zero while it goes on
-	Before, After checks.Round // pictures taken at its ends; a zero After: none yet
+	checks.Span                // To is zero while the watch is active
+	Before, After checks.Round // first and last round; After is zero until the end
 
-	Sessions       []WatchedClient     // users: each holds a session
-	NewClients     []WatchedClient     // clients that come new with every request
-	Nodes          map[string]Timeline // what nodes answered when asked directly, by id
+	Sessions       []WatchedClient     // clients that each hold a session
+	NewClients     []WatchedClient     // clients that are new with every request
+	Nodes          map[string]Timeline // direct requests to nodes, by node id
 	BalancerStates map[string][]BalancerState
 }
 
-// A WatchedClient is one client's way through an address of the balancer.
+// A WatchedClient is one client with its timeline through an address of the balancer.
 type WatchedClient struct {
-	Frontend   string // URL of the balancer, with the address where it is not that
-	Client     string // client address or key presented; "": our own
-	TargetNode string // the node that the oracle names; "": it cannot
+	Frontend   string // URL of the balancer, with the address where they differ
+	Client     string // client address or hash key presented; "": this machine's address
+	TargetNode string // node predicted by the oracle; "": unpredictable
 	Timeline   Timeline
 }
 
-// A BalancerState is what the balancer itself told of a node, over a stretch of time in
-// which it said nothing else.
+// A BalancerState is the balancer's evidence about a node over a period in which it did
+// not change.
 type BalancerState struct {
-	From, To time.Time // first and last time that it was asked
+	From, To time.Time // first and last poll
 	State    probes.ServerState
 	Text     string
 }
 
-// AddBalancerState takes in what was told of a node at a time.
+// AddBalancerState adds the evidence about a node at a time.
 func AddBalancerState(list []BalancerState, at time.Time, state probes.ServerState, words string) []BalancerState {
 	if n := len(list); n > 0 && list[n-1].State == state {
 		list[n-1].To = at
@@ -44,11 +45,96 @@ func AddBalancerState(list []BalancerState, at time.Time, state probes.ServerSta
 	return append(list, BalancerState{From: at, To: at, State: state, Text: words})
 }
 
-// Limits are what a deployment is held to, beside what users are promised anyway.
+// Limits are the conditions of a deployment, in addition to the guarantees of the
+// cluster.
 type Limits struct {
-	Drain      string         // the node that is to be emptied; "": none is
-	MaxOutage  *time.Duration // the longest time without an answer that is put up with; nil: any, as a warning
-	Ignore     []checks.Code  // promises that these codes break are not asked for
+	Drain      string         // node that must be drained; "": none
+	MaxOutage  *time.Duration // longest outage that is tolerated; nil: any outage is a warning
+	Ignore     []checks.Code  // guarantees with these codes are not checked
 	NoLoss     bool           // a lost session is critical, whatever the policy allows
-	Confidence float64        // by which chance must be excluded; 0: checks.DefaultConfidence
+	Confidence float64        // confidence required to exclude chance; 0: checks.DefaultConfidence
+}
+
+// A ClientKind is the kind of a watched client.
+type ClientKind string
+
+// The kinds of clients.
+const (
+	KindSession   ClientKind = "session"
+	KindNewClient ClientKind = "newcomer"
+)
+
+// A ClientReport is the report of a watched client.
+type ClientReport struct {
+	Kind     ClientKind
+	Node     string // node that opened its session first, or its target node; "": unknown or irrelevant
+	Client   string // client address or hash key presented; "": this machine's address
+	Frontend string // address of the balancer
+
+	Requests, Failed, Opened int
+	Slowest                  time.Duration // over the good answers
+	Longest                  Outage
+	Segments                 []Segment
+}
+
+// A Segment is a period in the timeline of a client, from its first request to the end
+// of its last one.
+type Segment struct {
+	checks.Span
+	Node string // node that answered; "": none, or unknown
+	Good bool
+	Lost bool // the session was gone or stale
+}
+
+func (j *judge) clientReport(client WatchedClient, kind ClientKind) ClientReport {
+	s := ClientReport{
+		Kind: kind, Node: client.TargetNode, Client: client.Client, Frontend: client.Frontend,
+		Opened: client.Timeline.opened(), Slowest: client.Timeline.slowest(), Longest: longest(j.outagesOf(client)),
+	}
+	s.Requests, s.Failed = client.Timeline.requests()
+	for _, t := range client.Timeline {
+		p := Segment{Span: checks.Span{From: t.First.At, To: t.Last.Done()}, Good: t.First.Good, Lost: t.First.lostSession()}
+		if p.Good {
+			p.Node = j.nodeOf(t.First.Label)
+			if kind == KindSession {
+				s.Node = cmp.Or(s.Node, p.Node)
+			}
+		}
+		s.Segments = append(s.Segments, p)
+	}
+	return s
+}
+
+// A NodeReport is the history of a node during the watch.
+type NodeReport struct {
+	Node           string
+	Downs          []Outage        // outages seen by direct requests
+	Restarted      time.Time       // when another process was first seen; zero: no restart
+	Before         string          // version at the beginning; "": unknown
+	After          string          // version at the end; "": unknown
+	BalancerStates []BalancerState // evidence of the balancer
+}
+
+func (j *judge) nodeReports() []NodeReport {
+	var list []NodeReport
+	for _, n := range j.Cluster.Nodes {
+		p := NodeReport{
+			Node: n.ID, Downs: j.Nodes[n.ID].outages(j.To), BalancerStates: j.BalancerStates[n.ID],
+			Before: version(j.Before.Nodes, n.ID), After: version(j.After.Nodes, n.ID),
+		}
+		if j.restarted(n.ID) {
+			p.Restarted = j.finalReport.History.Nodes[n.ID].Restarted
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+func version(seen []probes.NodeObservation, node string) string {
+	for _, o := range seen {
+		if o.Node == node {
+			return o.Version
+		}
+	}
+	return ""
 }

@@ -16,20 +16,19 @@ import (
 	"stickwatch/probes"
 )
 
-// Bounds on what is asked. A first look is worth no more: what it leaves open is
-// guessed, and told.
+// Limits of the requests. Facts that remain unknown are guessed, and marked as guesses.
 const (
-	askTimeout = 3 * time.Second  // of one request
-	askFor     = 30 * time.Second // of all of them
+	askTimeout = 3 * time.Second  // per request
+	askFor     = 30 * time.Second // for all requests
 	maxAsked   = 5                // nodes of a cluster
-	askAtOnce  = 16               // nodes of all clusters, side by side
+	askAtOnce  = 16               // concurrent nodes of all clusters
 
 	maxCookieName = 64
 )
 
-// Ask asks the nodes, directly, what they are, and whether the balancer's own
-// evidence can be read from here. It sends a few requests to each, and takes at
-// most half a minute; an answer that does not come is told by Notes.
+// Ask sends requests to the nodes to identify the application, and checks whether the
+// balancer's evidence can be read from this machine. It sends a few requests to each
+// node and takes at most half a minute. Notes lists the nodes that do not answer.
 func (s *Import) Ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
@@ -62,7 +61,7 @@ func (s *Import) Ask(ctx context.Context) {
 	}
 }
 
-// ask asks a node as each profile would, until one fits.
+// ask requests the pages of each profile from a node until one matches.
 func (s *candidate) ask(ctx context.Context, n node) answer {
 	a := answer{node: n.ID}
 	for _, profile := range recognisableProfiles {
@@ -89,7 +88,7 @@ func (s *candidate) ask(ctx context.Context, n node) answer {
 	return a
 }
 
-// singleNodeCluster is n as the only node of a cluster of that profile.
+// singleNodeCluster returns a cluster of that profile with the single node n.
 func singleNodeCluster(profile string, n node) (*probes.Cluster, error) {
 	cfg, err := config.FromFlags(config.Flags{
 		Balancer: []string{n.URL}, Nodes: []string{"node=" + n.URL}, Profile: profile, Timeout: askTimeout,
@@ -103,15 +102,13 @@ func singleNodeCluster(profile string, n node) (*probes.Cluster, error) {
 	return trial, nil
 }
 
-// knownSessions begin the names by which frameworks call the cookie of their
-// sessions.
+// knownSessions are the prefixes of frameworks' session cookies.
 var knownSessions = []string{
 	"JSESSIONID", "SESSION", "PHPSESSID", "ASP.NET_SessionId", ".AspNetCore.Session", "connect.sid",
 	"sessionid", "laravel_session", "_session_id", "ASPSESSIONID",
 }
 
-// openSession asks a node for a page, and returns the session cookie that this
-// sets.
+// openSession requests a page of a node and returns the session cookie that it sets.
 func openSession(ctx context.Context, n node, path string) sessionCookie {
 	at, err := url.Parse(n.URL)
 	if err != nil {
@@ -130,7 +127,8 @@ func openSession(ctx context.Context, n node, path string) sessionCookie {
 	return sessionCookie{}
 }
 
-// checkFrontends looks whether anybody answers where users arrive; it returns why not.
+// checkFrontends checks whether the balancer's addresses answer, and returns the
+// errors.
 func (s *candidate) checkFrontends(ctx context.Context) (noAnswer []string) {
 	for _, e := range s.frontends[:min(len(s.frontends), maxAsked)] {
 		at, err := url.Parse(e.url + s.base.path)
@@ -139,7 +137,7 @@ func (s *candidate) checkFrontends(ctx context.Context) (noAnswer []string) {
 		}
 		if _, err := get(ctx, at, "", s.samplePath()); err != nil {
 			if e, ok := errors.AsType[*url.Error](err); ok {
-				err = e.Err // without the address, which is told already
+				err = e.Err // without the address, which the note already has
 			}
 			noAnswer = append(noAnswer, fmt.Sprintf("the balancer's address %s does not answer from here: %v", e.url, err))
 		}
@@ -147,7 +145,7 @@ func (s *candidate) checkFrontends(ctx context.Context) (noAnswer []string) {
 	return noAnswer
 }
 
-// get asks for a page, whose body nobody needs.
+// get requests a page and discards the body.
 func get(ctx context.Context, at *url.URL, host, path string) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -163,14 +161,14 @@ func get(ctx context.Context, at *url.URL, host, path string) (*http.Response, e
 	return resp, resp.Body.Close()
 }
 
-// confirm looks which evidence can be read from here.
+// confirm checks which evidence can be read from this machine.
 func (s *candidate) confirm(ctx context.Context) {
 	for key, where := range s.evidence {
 		if key == "nginx_error_log" {
 			s.confirmed[key] = isReadable(where)
 			continue
 		}
-		if key == "caddy_admin" { // an API, with nothing at its root
+		if key == "caddy_admin" { // an API without a page at its root
 			where += "/reverse_proxy/upstreams"
 		}
 		at, err := url.Parse(where)
@@ -182,7 +180,7 @@ func (s *candidate) confirm(ctx context.Context) {
 	}
 }
 
-// isReadable reports whether a file can be read, and read to its end.
+// isReadable reports whether a file can be read to its end.
 func isReadable(name string) bool {
 	info, err := os.Stat(name)
 	if err != nil || !info.Mode().IsRegular() {

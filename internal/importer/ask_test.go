@@ -14,8 +14,8 @@ import (
 	"stickwatch/probes"
 )
 
-// pages are what a node answers, by path. A page may begin with a line
-// "Set-Cookie: ..."; others are not found.
+// pages are the answers of a node by path. A page may begin with a line "Set-Cookie:
+// ...". Other paths answer 404.
 type pages map[string]string
 
 func (p pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -37,7 +37,7 @@ const (
 	paused       = `{"version":"11","state":"paused","reason":"DB Service","main":{"pid":900,"up_since":"2018-4-18 02:12:42"}}`
 )
 
-// applications are nodes, with what they are to be taken for.
+// applications are nodes with the profile that must be recognised.
 var applications = []struct {
 	name  string
 	pages pages
@@ -136,7 +136,8 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// Nodes that are down, or broken, are told, and do not hide what the others say.
+// TestAskWithNodesDown checks that nodes without a valid answer are noted, and do not
+// hide the answers of others.
 func TestAskWithNodesDown(t *testing.T) {
 	well := httptest.NewServer(applications[0].pages)
 	defer well.Close()
@@ -167,7 +168,8 @@ func TestAskWithNodesDown(t *testing.T) {
 	}
 }
 
-// What was asked for is written, and doubted where the nodes say something else.
+// TestAskWithAProfile checks that a requested profile is written, with a note where the
+// nodes contradict it.
 func TestAskWithAProfile(t *testing.T) {
 	node := httptest.NewServer(applications[0].pages)
 	defer node.Close()
@@ -181,10 +183,10 @@ func TestAskWithAProfile(t *testing.T) {
 	}
 }
 
-// A hint of the file stands only until a node is heard that would have borne it
-// out.
+// TestHintsAgainstAnswers checks that a hint of the file is used only until a node
+// answers that would have confirmed it.
 func TestHintsAgainstAnswers(t *testing.T) {
-	heard := []answer{{node: "node1"}}
+	answered := []answer{{node: "node1"}}
 	mute := []answer{{node: "node1", failure: "connection refused"}}
 	for _, test := range []struct {
 		hint    string
@@ -193,8 +195,8 @@ func TestHintsAgainstAnswers(t *testing.T) {
 	}{
 		{"tomcat", nil, "tomcat"},
 		{"tomcat", mute, "tomcat"},
-		{"tomcat", heard, ""},
-		{"huozige", heard, "huozige"}, // it has nothing to be known by
+		{"tomcat", answered, ""},
+		{"huozige", answered, "huozige"}, // the profile cannot be recognised by answers
 		{"", nil, ""},
 	} {
 		s := &candidate{upstream: new(upstream), hint: hint{test.hint, "so"}, answers: test.answers}
@@ -204,7 +206,7 @@ func TestHintsAgainstAnswers(t *testing.T) {
 	}
 }
 
-// No session of a node gets into what is written or told.
+// TestSessionsStaySecret checks that no session id gets into the file or the notes.
 func TestSessionsStaySecret(t *testing.T) {
 	for _, a := range applications {
 		node := httptest.NewServer(a.pages)
@@ -233,7 +235,7 @@ func flagged(t *testing.T, f config.Flags) *Import {
 	return s
 }
 
-// clusterOf is the only cluster of what s writes.
+// clusterOf returns the only cluster of the file.
 func clusterOf(t *testing.T, s *Import) *probes.Cluster {
 	t.Helper()
 	text, err := s.YAML()

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// broken is files that cannot be understood, and exactly what is said of them.
-// Other files than the first are written "-- NAME" and what is in them.
+// broken are invalid files with the exact error messages. Further files begin with a
+// line "-- NAME".
 var broken = []struct {
 	name    string
 	product Product
@@ -16,7 +16,7 @@ var broken = []struct {
 	want    string
 }{
 	{"nothing in it", Nginx, "events {}\n", `conf: there is no upstream with servers in it`},
-	{"upstreams elsewhere", Nginx, "http { include sites/shop.conf; }\n", `conf: there is no upstream with servers in it (conf:1: there is no sites/shop.conf: what it says is missing here)`},
+	{"upstreams elsewhere", Nginx, "http { include sites/shop.conf; }\n", `conf: there is no upstream with servers in it (conf:1: there is no sites/shop.conf: its contents are missing here)`},
 	{"missing semicolon", Nginx, "upstream a {\n  server 10.0.0.1\n  server 10.0.0.2;\n}\n", `conf:3: server "10.0.0.1": invalid parameter "server": is a ";" missing, or is it from a document?`},
 	{"semicolon forgotten before a brace", Nginx, "upstream a {\n  server 10.0.0.1:80\n}\n", `conf:2: there is a "}" where a ";" should end "server"`},
 	{"ip_hash without a semicolon", Nginx, "upstream a {\n  ip_hash\n  server 10.0.0.1;\n}\n", `conf:2: invalid number of arguments in "ip_hash": expected at most 0, got 2: is a ";" missing?`},
@@ -43,13 +43,13 @@ var broken = []struct {
 	{"closed by another", Apache, "<VirtualHost *:80>\n<Proxy balancer://a>\n</VirtualHost>\n", `conf:3: </virtualhost> where </proxy> should close the section of line 2`},
 	{"closes nothing", Apache, "Listen 80\n</Proxy>\n", `conf:2: </proxy> closes nothing`},
 	{"no end of a section's line", Apache, "<Proxy balancer://a\n", `conf:1: "<Proxy balancer://a" has no ">" at its end`},
-	{"a document's lines run together", Apache, "<VirtualHost *:80>    ProxyRequests Off    ProxyPass / balancer://a/ </VirtualHost>\n", `conf:1: <VirtualHost> goes on behind its ">": have the ends of lines been lost?`},
+	{"a document's lines run together", Apache, "<VirtualHost *:80>    ProxyRequests Off    ProxyPass / balancer://a/ </VirtualHost>\n", `conf:1: <VirtualHost> continues after its ">": were line ends lost?`},
 	{"unclosed quote", Apache, "ServerRoot \"/etc/httpd\n", `conf:1: the quote " is never closed`},
 	{"no address", Apache, "<Proxy balancer://a>\n  BalancerMember 10.0.0.1:80\n</Proxy>\n", `conf:2: BalancerMember: expected SCHEME://HOST:PORT, got "10.0.0.1:80"`},
 	{"no load factor", Apache, "<Proxy balancer://a>\n  BalancerMember http://10.0.0.1 loadfactor=1000\n</Proxy>\n", `conf:2: BalancerMember "10.0.0.1": "loadfactor=1000": expected a number from 1 to 100`},
 
 	{"nothing in it", HAProxy, "global\n  maxconn 10\n", `conf: there is no backend with servers in it`},
-	{"before any section", HAProxy, "server a 10.0.0.1:80\n", `conf:1: "server" stands before any section: expected global, defaults, frontend, backend or listen`},
+	{"before any section", HAProxy, "server a 10.0.0.1:80\n", `conf:1: "server" is outside of a section: expected global, defaults, frontend, backend or listen`},
 	{"no name", HAProxy, "backend\n  server a 10.0.0.1:80\n", `conf:1: backend needs a name`},
 	{"unclosed quote", HAProxy, "backend a\n  server \"a 10.0.0.1:80\n", `conf:2: the quote " is never closed`},
 	{"no address", HAProxy, "backend a\n  server a\n", `conf:2: server: expected NAME ADDRESS, got 1 arguments`},
@@ -60,7 +60,7 @@ var broken = []struct {
 	{"stray brace", Caddy, "example.com\n}\n", `conf:2: unexpected "}": there is no block to close`},
 	{"unclosed quote", Caddy, "example.com\nrespond \"hello\n", `conf:2: the quote " is never closed`},
 	{"unended text", Caddy, "example.com\nrespond <<HTML\n  hello\n", `conf:2: the text that "<<HTML" begins is never ended by HTML`},
-	{"brace in a line", Caddy, "example.com { respond hello }\n", `conf:1: a "{" ends its line, and a "}" stands alone on its own`},
+	{"brace in a line", Caddy, "example.com { respond hello }\n", `conf:1: a "{" must end its line, and a "}" must be alone on its line`},
 	{"no count", Caddy, "example.com {\n  reverse_proxy a:1 b:1 {\n    max_fails few\n  }\n}\n", `conf:3: max_fails "few": expected a whole number, at least 1`},
 	{"a circle of snippets", Caddy, "(a) {\n  import a\n}\nexample.com {\n  import a\n}\n", `conf:2: more than 20 blocks or snippets in each other`},
 }
@@ -81,7 +81,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// writeFiles writes the file of that name, and those that "-- NAME" begins.
+// writeFiles writes the file of that name and those after "-- NAME" lines.
 func writeFiles(t *testing.T, name, text string) {
 	t.Helper()
 	for i, part := range strings.Split(text, "-- ") {
@@ -97,15 +97,15 @@ func writeFiles(t *testing.T, name, text string) {
 	}
 }
 
-// Guides on the web have lost line ends, or gained a publisher's marks, on their
-// way: their text as it is copied, and what is said of it.
+// TestCopiedFromTheWeb checks files copied from guides on the web, which have lost line
+// ends or gained marks of the publisher.
 func TestCopiedFromTheWeb(t *testing.T) {
 	t.Chdir("testdata/broken")
 	for file, want := range map[string]string{
-		"httpd-vhosts.conf":     `httpd-vhosts.conf:1: <VirtualHost> goes on behind its ">": have the ends of lines been lost?`,
+		"httpd-vhosts.conf":     `httpd-vhosts.conf:1: <VirtualHost> continues after its ">": were line ends lost?`,
 		"huozige.conf":          `huozige.conf:1: "upstream hq-a-server" has a blank that is none to nginx (U+00A0 or U+3000): is it left over from a document?`,
 		"huozige-location.conf": `huozige-location.conf:6: a backquote, which nginx has no use for: is it left over from a document?`,
-		"tomcats.conf":          `tomcats.conf: there is no upstream with servers in it (tomcats.conf:1: a comment of 1546 bytes has statements in it: have the ends of lines been lost?)`,
+		"tomcats.conf":          `tomcats.conf: there is no upstream with servers in it (tomcats.conf:1: a comment of 1546 bytes has statements in it: were line ends lost?)`,
 	} {
 		product := Nginx
 		if strings.HasPrefix(file, "httpd") {
@@ -115,7 +115,7 @@ func TestCopiedFromTheWeb(t *testing.T) {
 			t.Errorf("%s:\ngot  %v\nwant %s", file, err, want)
 		}
 	}
-	s, err := Read(Nginx, "lb_tomcat.conf", Options{}) // on one line, and whole
+	s, err := Read(Nginx, "lb_tomcat.conf", Options{}) // on one line, and complete
 	if err != nil || len(s.Clusters()) != 1 || s.Clusters()[0] != "tomcat-lb" {
 		t.Errorf("lb_tomcat.conf: got %v, %v, want tomcat-lb", s, err)
 	}

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// A caddyReader finds the reverse proxies of a Caddyfile and the sites that lead
-// to them.
+// A caddyReader extracts the reverse proxies of a Caddyfile and the sites that use
+// them.
 type caddyReader struct {
 	parsedConfig
-	plain bool // auto_https off: a name alone means http
+	plain bool // auto_https off: a name without a scheme means http
 	admin string
 }
 
-// readCaddy reads a Caddyfile.
+// readCaddy parses a Caddyfile.
 func readCaddy(src source, file string) (*parsedConfig, error) {
 	tree, notes, err := loadCaddy(src, file)
 	if err != nil {
@@ -46,8 +46,8 @@ func (r *caddyReader) options(block []directive) {
 	}
 }
 
-// caddySites are the sites of a file. One without braces is a single site: its
-// addresses are the first line, and all others are in it.
+// caddySites returns the sites of a file. A file without braces is a single site: its
+// first line contains the addresses, the other lines its directives.
 func caddySites(tree []directive) []directive {
 	var sites []directive
 	for i, d := range tree {
@@ -63,7 +63,7 @@ func caddySites(tree []directive) []directive {
 	return sites
 }
 
-// frontends are the addresses of a site.
+// frontends returns the addresses of a site.
 func (r *caddyReader) frontends(site directive) []frontend {
 	host := ""
 	if bind, ok := last(site.block, "bind"); ok {
@@ -94,8 +94,8 @@ func (r *caddyReader) frontends(site directive) []frontend {
 	return oneScheme(all, name)
 }
 
-// scheme is what Caddy speaks at an address that does not say: https where it
-// can get a certificate for a name, and not on a port for plain HTTP.
+// scheme returns the scheme of an address without one: https where Caddy can get a
+// certificate for the name, unless the port is for plain HTTP.
 func (r *caddyReader) scheme(host, port string, secure bool) string {
 	if port != "80" && (secure || port == "443" || host != "" && !r.plain) {
 		return "https"
@@ -110,16 +110,16 @@ func caddyName(host string) string {
 	return ""
 }
 
-// A caddyScope is where a directive of a site stands.
+// A caddyScope is the context of a directive in a site.
 type caddyScope struct {
 	site        directive
 	frontends   []frontend
-	path, to    string // of requests that come here, and what of it is asked on
+	path, to    string // path of requests that reach it, and the path passed to the servers
 	exact       bool
-	pathUnknown bool // which requests come here cannot be told by their paths
+	pathUnknown bool // the requests cannot be identified by their paths
 }
 
-// follow looks for reverse proxies in a block.
+// follow searches a block for reverse proxies.
 func (r *caddyReader) follow(block []directive, s caddyScope) error {
 	matchers := caddyMatchers(block)
 	for _, d := range block {
@@ -138,14 +138,14 @@ func (r *caddyReader) follow(block []directive, s caddyScope) error {
 			}
 		case "uri", "rewrite":
 			s.pathUnknown = true
-			r.note("%s: %s changes the path: which path leads where is not followed", d.position, d.name)
+			r.note("%s: %s changes the path, so its routes are unknown", d.position, d.name)
 		}
 	}
 	return nil
 }
 
-// caddyMatchers are the paths of named matchers; one that looks at something
-// else has none.
+// caddyMatchers returns the paths of named matchers; none for a matcher on anything
+// else.
 func caddyMatchers(block []directive) map[string][]string {
 	out := map[string][]string{}
 	for _, d := range block {
@@ -163,14 +163,13 @@ func caddyMatchers(block []directive) map[string][]string {
 	return out
 }
 
-// isMatcher reports whether a directive's first argument tells which requests it
-// is for.
+// isMatcher reports whether a directive's first argument is a matcher.
 func isMatcher(word string) bool {
 	return word == "*" || strings.HasPrefix(word, "/") || strings.HasPrefix(word, "@")
 }
 
-// match is s for the requests that a matcher lets through. A matcher below
-// another one narrows it; so the longer path is taken.
+// match returns the scope of the requests that a matcher selects. A nested matcher
+// narrows the outer one, so the longer path is used.
 func (s caddyScope) match(matchers map[string][]string, matcher string) caddyScope {
 	if !isMatcher(matcher) || matcher == "*" {
 		return s
@@ -194,7 +193,7 @@ func (s caddyScope) match(matchers map[string][]string, matcher string) caddySco
 	return s
 }
 
-// uniqueName makes a name of a site and a path that no other upstream has.
+// uniqueName returns a name, from a site and a path, that no other upstream has.
 func (r *caddyReader) uniqueName(s caddyScope) string {
 	address := s.site.name
 	if _, rest, ok := strings.Cut(address, "://"); ok {
@@ -213,7 +212,8 @@ func (r *caddyReader) uniqueName(s caddyScope) string {
 	return name
 }
 
-// same is the upstream that u repeats: many sites may lead to the same servers.
+// same returns an existing upstream that equals u, because many sites may use the same
+// servers.
 func (r *caddyReader) same(u *upstream) *upstream {
 	for _, known := range r.upstreams {
 		if known.method == u.method && slices.EqualFunc(known.servers, u.servers, func(a, b server) bool { return a.address == b.address }) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// loadCaddy reads a Caddyfile with the files and snippets that it imports.
+// loadCaddy loads a Caddyfile with the files and snippets that it imports.
 func loadCaddy(src source, file string) ([]directive, noteList, error) {
 	known := snippets{}
 	l := &loader{source: src}
@@ -29,12 +29,12 @@ func loadCaddy(src source, file string) ([]directive, noteList, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	known.collect(tree) // once more: what they import has been put in by now
+	known.collect(tree) // again, because the imports of snippets are expanded now
 	tree, err = known.insert(tree)
 	return tree, l.noteList, err
 }
 
-// snippets are blocks that can be imported, by their names.
+// snippets are importable blocks by name.
 type snippets map[string][]directive
 
 func (s snippets) collect(tree []directive) {
@@ -45,11 +45,10 @@ func (s snippets) collect(tree []directive) {
 	}
 }
 
-// maxInserted bounds what snippets that import snippets may come to, in
-// directives.
+// maxInserted limits the directives that result from nested snippets.
 const maxInserted = 50_000
 
-// insert puts snippets in the place of their imports.
+// insert replaces imports of snippets by their directives.
 func (s snippets) insert(tree []directive) ([]directive, error) {
 	left := maxInserted
 	var insert func(tree []directive, args []string, depth int) ([]directive, error)
@@ -90,8 +89,7 @@ func (s snippets) insert(tree []directive) ([]directive, error) {
 
 var argument = regexp.MustCompile(`\{args(?:\.|\[)(\d)\]?\}`)
 
-// withArguments are words with the placeholders of a snippet's arguments filled
-// in.
+// withArguments replaces the placeholders of a snippet's arguments.
 func withArguments(words, args []string) []string {
 	if len(args) == 0 {
 		return words
@@ -113,8 +111,8 @@ func withArguments(words, args []string) []string {
 	return out
 }
 
-// parseCaddy is the tree of one file: a directive a line, with a block where the
-// line ends in a "{". The block of global options has the name "".
+// parseCaddy parses one file: a directive per line, with a block where the line ends in
+// "{". The block of global options has the name "".
 func parseCaddy(file, text string) ([]directive, error) {
 	words, err := caddyWords(file, text)
 	if err != nil {
@@ -145,7 +143,7 @@ func parseCaddy(file, text string) ([]directive, error) {
 			d.block = []directive{}
 			open = append(open, d)
 		case slices.ContainsFunc(line, func(w caddyWord) bool { return w.is("{") || w.is("}") }):
-			return nil, d.errorf("a \"{\" ends its line, and a \"}\" stands alone on its own")
+			return nil, d.errorf("a \"{\" must end its line, and a \"}\" must be alone on its line")
 		default:
 			d.name, d.args = caddyStatement(line)
 			top.block = append(top.block, d)
@@ -157,7 +155,7 @@ func parseCaddy(file, text string) ([]directive, error) {
 	return open[0].block, nil
 }
 
-// caddyLine is the words of the first statement: those of a line, and of the next
+// caddyLine returns the words of the first statement: those of a line, and of the next
 // one after a comma.
 func caddyLine(words []caddyWord) []caddyWord {
 	n := 1
@@ -178,3 +176,91 @@ func caddyStatement(line []caddyWord) (name string, args []string) {
 	}
 	return name, args
 }
+
+// A caddyWord is a token of a Caddyfile.
+type caddyWord struct {
+	text      string
+	line, end int // first and last line; they differ for tokens of several lines
+	quoted    bool
+}
+
+// is reports whether w is an unquoted mark.
+func (w caddyWord) is(mark string) bool { return !w.quoted && w.text == mark }
+
+// caddyWords splits a file into tokens as Caddy does: white space separates tokens,
+// quotes and backquotes count only at the beginning of a token, a backslash at the end
+// of a line joins lines, and <<NAME starts a text that ends at NAME.
+func caddyWords(file, text string) ([]caddyWord, error) {
+	text = fallbacks(text)
+	var words []caddyWord
+	for line := 1; text != ""; {
+		at := position{file, line}
+		switch c := text[0]; {
+		case c == '\n':
+			line++
+			text = text[1:]
+		case c == ' ' || c == '\t' || c == '\r':
+			text = text[1:]
+		case strings.HasPrefix(text, "\\\n"), strings.HasPrefix(text, "\\\r\n"):
+			_, text, _ = strings.Cut(text, "\n")
+			line++
+			if len(words) > 0 {
+				words[len(words)-1].end = line
+			}
+		case c == '#':
+			text = text[lineLength([]byte(text)):]
+		default:
+			word, rest, err := caddyWordOf(at, text)
+			if err != nil {
+				return nil, err
+			}
+			line += strings.Count(text[:len(text)-len(rest)], "\n")
+			word.line, word.end = at.line, line
+			words = append(words, word)
+			text = rest
+		}
+	}
+	return words, nil
+}
+
+// caddyWordOf returns the first token of text.
+func caddyWordOf(at position, text string) (w caddyWord, rest string, err error) {
+	switch {
+	case text[0] == '"':
+		end := closingQuote(text)
+		if end < 0 {
+			return w, "", at.errorf("the quote \" is never closed")
+		}
+		return caddyWord{text: httpdUnescape(text[1:end], `"`), quoted: true}, text[end+1:], nil
+	case text[0] == '`':
+		inside, rest, ok := strings.Cut(text[1:], "`")
+		if !ok {
+			return w, "", at.errorf("the quote ` is never closed")
+		}
+		return caddyWord{text: inside, quoted: true}, rest, nil
+	}
+	end := strings.IndexAny(text, " \t\r\n")
+	if end < 0 {
+		end = len(text)
+	}
+	word := text[:end]
+	if !heredoc.MatchString(word) {
+		return caddyWord{text: word}, text[end:], nil
+	}
+	mark := word[2:]
+	body := text[end:]
+	found := regexp.MustCompile(`(?m)^[ \t]*` + regexp.QuoteMeta(mark) + `\b`).FindStringIndex(body)
+	if found == nil {
+		return w, "", at.errorf("the text that %s begins is never ended by %s", quoted(word), quotedBare(mark))
+	}
+	return caddyWord{text: strings.TrimSpace(body[:found[0]]), quoted: true}, body[found[1]:], nil
+}
+
+var (
+	heredoc     = regexp.MustCompile(`^<<[A-Za-z0-9_-]+$`)
+	environment = regexp.MustCompile(`\{\$([A-Za-z_][A-Za-z0-9_]*):([^{}\n]*)\}`)
+)
+
+// fallbacks replaces {$NAME:DEFAULT} by the default, because Caddy's environment is not
+// available here. A variable without a default is kept.
+func fallbacks(text string) string { return environment.ReplaceAllString(text, "$2") }

@@ -11,7 +11,7 @@ import (
 	"stickwatch/probes"
 )
 
-// proxy reads a reverse_proxy, and what leads to it.
+// proxy parses a reverse_proxy directive and adds its addresses and routes.
 func (r *caddyReader) proxy(d directive, s caddyScope, matchers map[string][]string) error {
 	args := d.args
 	if isMatcher(d.arg(0)) {
@@ -19,7 +19,7 @@ func (r *caddyReader) proxy(d directive, s caddyScope, matchers map[string][]str
 		args = args[1:]
 	}
 	u, err := caddyUpstream(d, args)
-	if err != nil || len(u.servers) == 0 { // all are dynamic, or none can be asked
+	if err != nil || len(u.servers) == 0 { // all servers are dynamic, or none can be probed
 		return err
 	}
 	if known := r.same(u); known != nil {
@@ -43,8 +43,8 @@ func (r *caddyReader) proxy(d directive, s caddyScope, matchers map[string][]str
 	return nil
 }
 
-// caddyUpstream is what a reverse_proxy says of its servers, the first of whom are
-// args.
+// caddyUpstream parses the servers and the block of a reverse_proxy; args are the first
+// servers.
 func caddyUpstream(d directive, args []string) (*upstream, error) {
 	u := &upstream{
 		position: d.position, kind: "reverse_proxy",
@@ -61,8 +61,8 @@ func caddyUpstream(d directive, args []string) (*upstream, error) {
 	return u, u.caddySettings(d.block)
 }
 
-// addAdminURL gives u the address of the admin API, if the file has one. Caddy's
-// default is for its own machine only.
+// addAdminURL sets the address of the admin API, if the file has one. Caddy's default
+// is reachable from its own machine only.
 func (r *caddyReader) addAdminURL(u *upstream) {
 	if r.admin == "" || r.admin == "off" || strings.Contains(r.admin, "/") {
 		return
@@ -73,11 +73,11 @@ func (r *caddyReader) addAdminURL(u *upstream) {
 	}
 }
 
-// maxPorts bounds how many servers a range of ports may stand for.
+// maxPorts limits the servers of a range of ports.
 const maxPorts = 64
 
-// caddyServers adds the servers that an upstream's address stands for: one, or
-// one a port of a range.
+// caddyServers adds the servers of an upstream's address: one, or one per port of a
+// range.
 func (u *upstream) caddyServers(at position, text string) {
 	s := server{position: at, scheme: "http", address: text, weight: 1}
 	if scheme, rest, ok := strings.Cut(text, "://"); ok {
@@ -98,7 +98,7 @@ func (u *upstream) caddyServers(at position, text string) {
 		return
 	}
 	if s.scheme != "http" && s.scheme != "https" || !validAddress(s.address) {
-		u.guess("nodes", at.String()+": "+text+" cannot be asked: its node is missing here")
+		u.guess("nodes", at.String()+": "+text+" cannot be probed: its node is not in this file")
 		return
 	}
 	if _, port := splitAddress(s.address); port == "" { // Caddy's default
@@ -107,7 +107,7 @@ func (u *upstream) caddyServers(at position, text string) {
 	u.servers = append(u.servers, s)
 }
 
-// caddySettings reads the block of a reverse_proxy.
+// caddySettings parses the block of a reverse_proxy.
 func (u *upstream) caddySettings(block []directive) error {
 	health := caddyHealth{active: haproxyHealth{inter: 30 * time.Second, rise: 1, fall: 1}, maxFails: 1}
 	for _, d := range block {
@@ -129,8 +129,8 @@ func (u *upstream) caddySettings(block []directive) error {
 			return d.errorf("%s %s: %w", d.name, quoted(strings.Join(d.args, " ")), err)
 		}
 	}
-	if told, ok := health.ejection(); ok {
-		u.ejection = told
+	if e, ok := health.ejection(); ok {
+		u.ejection = e
 	}
 	if transport := slices.Collect(among(block, "transport")); len(transport) > 0 {
 		if _, ok := last(transport[0].block, "tls"); ok {
@@ -143,9 +143,9 @@ func (u *upstream) caddySettings(block []directive) error {
 	return nil
 }
 
-// caddyHealth is what takes a server out.
+// caddyHealth are the parameters of ejection.
 type caddyHealth struct {
-	fails    time.Duration // for which a failed request counts; 0: none does
+	fails    time.Duration // how long a failed request counts; 0: not at all
 	maxFails int
 	active   haproxyHealth
 }
@@ -168,7 +168,7 @@ func (h *caddyHealth) read(d directive) (err error) {
 	return err
 }
 
-// ejection tells it in nginx's terms, if there is any.
+// ejection converts the parameters to nginx's terms, if ejection is on.
 func (h *caddyHealth) ejection() (ejection, bool) {
 	switch {
 	case h.fails > 0:
@@ -185,8 +185,7 @@ func (u *upstream) secure() {
 	}
 }
 
-// caddyPolicy reads lb_policy. Caddy's hashes are its own (rendezvous), and not
-// nginx's.
+// caddyPolicy parses lb_policy. Caddy's hashes are rendezvous hashes, unlike nginx's.
 func (u *upstream) caddyPolicy(d directive) error {
 	switch d.arg(0) {
 	case "round_robin":
@@ -212,7 +211,7 @@ func (u *upstream) caddyPolicy(d directive) error {
 		u.secret = d.arg(2) != ""
 	default:
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", d.position.String()+": lb_policy "+d.arg(0)+" hashes in Caddy's own way, which is not computed")
+		u.addComment("balancer.method", d.position.String()+": lb_policy "+d.arg(0)+" uses Caddy's own hash, which stickwatch does not compute")
 	}
 	return nil
 }

@@ -10,25 +10,25 @@ import (
 	"stickwatch/probes"
 )
 
-// A candidate is an upstream on its way to a cluster: where it can be asked, and,
-// once it was, what it answered.
+// A candidate is an upstream that becomes a cluster: its addresses, and the answers of
+// its nodes.
 type candidate struct {
 	*upstream
-	base    route // what stands before all paths: of the balancer, and of the nodes
+	base    route // prefix of all paths, at the balancer and at the nodes
 	nodes   []node
-	profile string // as it was asked for; "": it is found out
+	profile string // profile from the options; "": to be detected
 	hint    hint
 
-	answers   []answer        // of the nodes, in their order; nil: nobody was asked
-	confirmed map[string]bool // evidence that can be read from here
+	answers   []answer        // answers of the nodes in order; nil: no requests were sent
+	confirmed map[string]bool // keys of evidence that can be read from this machine
 }
 
-// A node is a line of the nodes.
+// A node is an entry of the nodes list.
 type node struct {
 	ID, URL, Host, Label, Server string
 	Weight                       int
 	Down, Backup                 bool
-	From                         string // the line of the file; "": flags
+	From                         string // line of the file; "": from flags
 }
 
 func newCandidate(u *upstream, all []*upstream, opts Options) *candidate {
@@ -39,7 +39,7 @@ func newCandidate(u *upstream, all []*upstream, opts Options) *candidate {
 		u.addComment("balancer.method", "mode tcp balances connections, and sees no requests or cookies")
 	}
 	if slices.ContainsFunc(u.servers, func(s server) bool { return s.backup }) && slices.Contains(noBackup, u.method) {
-		u.guess("balancer.method", fmt.Sprintf("the file says %s; with backup servers stickwatch does not compute that", u.method))
+		u.guess("balancer.method", fmt.Sprintf("the file says %s; with backup servers stickwatch cannot predict nodes", u.method))
 		u.method = probes.MethodUnknown
 	}
 	s.setFrontends(opts.Balancer)
@@ -47,8 +47,8 @@ func newCandidate(u *upstream, all []*upstream, opts Options) *candidate {
 	return s
 }
 
-// setFrontends settles on which addresses users arrive: on those, else on the file's,
-// else nobody knows.
+// setFrontends sets the balancer's addresses: the given ones, else those of the file,
+// else a guess.
 func (s *candidate) setFrontends(addresses []string) {
 	u := s.upstream
 	if len(addresses) > 0 {
@@ -59,7 +59,7 @@ func (s *candidate) setFrontends(addresses []string) {
 		}
 	}
 	if len(u.frontends) == 0 {
-		u.addFrontend(frontend{position: u.position, url: "http://" + localhost, guess: "nothing in the file leads users to " + u.name + ": write the address on which they arrive"})
+		u.addFrontend(frontend{position: u.position, url: "http://" + localhost, guess: "nothing in the file routes users to " + u.name + ": write the address for users"})
 	}
 	for _, e := range u.frontends {
 		if e.guess != "" {
@@ -68,8 +68,8 @@ func (s *candidate) setFrontends(addresses []string) {
 	}
 }
 
-// base is what stands before the paths of u, where one location puts all of the
-// nodes' paths below one of its own. Most have none.
+// base returns the prefix of u's paths where one location maps all paths of the nodes
+// below its own. Most upstreams have none.
 func (u *upstream) base() route {
 	var found route
 	for _, r := range u.routes {
@@ -94,8 +94,7 @@ func (u *upstream) base() route {
 	return route{path: strings.TrimRight(found.path, "/"), to: strings.TrimRight(found.to, "/")}
 }
 
-// reaches reports whether the balancer is known to send a path to u, or at least
-// not known to send it elsewhere.
+// reaches reports whether the balancer passes a path to u, as far as is known.
 func (s *candidate) reaches(path string) bool {
 	if s.base != (route{}) || len(s.routes) == 0 {
 		return true
@@ -105,7 +104,7 @@ func (s *candidate) reaches(path string) bool {
 	})
 }
 
-// samplePath is the path of a page that the balancer sends to u.
+// samplePath returns the path of a page that the balancer passes to u.
 func (s *candidate) samplePath() string {
 	if s.reaches("/") {
 		return "/"
@@ -118,7 +117,7 @@ func (s *candidate) samplePath() string {
 	return s.routes[0].path
 }
 
-// newNodes are the servers as nodes, each address once.
+// newNodes returns the servers as nodes, without duplicate addresses.
 func (s *candidate) newNodes() []node {
 	ids := serverIDs(s.servers)
 	var nodes []node
@@ -144,7 +143,7 @@ func (s *candidate) newNodes() []node {
 			n.Label = from.label
 		}
 		if slices.ContainsFunc(nodes, func(known node) bool { return known.URL == n.URL }) {
-			s.guess("nodes", from.position.String()+": "+address+" is there a second time, and only once here")
+			s.guess("nodes", from.position.String()+": "+address+" is a duplicate, and is written only once here")
 			continue
 		}
 		nodes = append(nodes, n)
@@ -152,20 +151,20 @@ func (s *candidate) newNodes() []node {
 	return nodes
 }
 
-// besideAJP is where the HTTP port of a Tomcat mostly is that speaks AJP at
-// address: nobody but a balancer speaks that.
+// besideAJP guesses the HTTP port of a Tomcat with the given AJP address, because only
+// balancers speak AJP.
 func (s *candidate) besideAJP(address string) string {
 	host, port := splitAddress(address)
 	beside := 8080
-	if n, err := strconv.Atoi(port); err == nil && n > 8009 && n < 8100 { // several on a machine count both up
+	if n, err := strconv.Atoi(port); err == nil && n > 8009 && n < 8100 { // several Tomcats on a machine usually increment both ports
 		beside += n - 8009
 	}
-	s.guess("nodes", fmt.Sprintf("%s speaks AJP: %d is where Tomcat's HTTP connector mostly is", address, beside))
+	s.guess("nodes", fmt.Sprintf("%s speaks AJP: %d is the usual port of Tomcat's HTTP connector", address, beside))
 	return strings.TrimPrefix(webAddress("http", host, strconv.Itoa(beside)), "http://")
 }
 
-// serverIDs are ids for servers: their names, or those of their machines, or
-// numbers. All are of a kind, and no two are equal.
+// serverIDs returns unique ids for servers: their names, their host names, or numbers.
+// All ids are of the same kind.
 func serverIDs(servers []server) []string {
 	for _, call := range []func(int, server) string{
 		func(_ int, s server) string { return s.name },
@@ -187,7 +186,7 @@ func serverIDs(servers []server) []string {
 	return ids
 }
 
-// machine is the first part of the host's name; "" where it has none.
+// machine returns the first label of the host's name; "" for an address.
 func (s server) machine() string {
 	host, _ := splitAddress(s.address)
 	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" {

@@ -1,24 +1,29 @@
 package importer
 
 import (
+	"errors"
 	"fmt"
 	"iter"
+	"net"
+	"net/netip"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"stickwatch/probes"
 )
 
-// maxFileName bounds how much of a file's name is shown, in bytes.
+// maxFileName limits the length of a displayed file name, in bytes.
 const maxFileName = 300
 
 // A position is a line of a file.
 type position struct {
 	file string
-	line int // from 1; 0: the file as a whole
+	line int // from 1; 0: the whole file
 }
 
 func (p position) String() string {
-	file := probes.Clean(p.file, maxFileName) // a dump may call its files anything
+	file := probes.Clean(p.file, maxFileName) // file names in a dump are untrusted
 	if file == standardInput {
 		file = "standard input"
 	}
@@ -28,7 +33,7 @@ func (p position) String() string {
 	return file + ":" + strconv.Itoa(p.line)
 }
 
-// withPosition is text with the place before it, if there is one.
+// withPosition prefixes text with the position, if there is one.
 func (p position) withPosition(text string) string {
 	if p.file == "" {
 		return text
@@ -36,13 +41,13 @@ func (p position) withPosition(text string) string {
 	return p.String() + ": " + text
 }
 
-// errorf is an error that begins with the place, as compilers write theirs.
+// errorf returns an error that begins with the position, in the format of compilers.
 func (p position) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s: %w", p, fmt.Errorf(format, args...))
 }
 
-// A directive is a statement of a configuration, of whatever product: a name,
-// arguments without their quotes, and in some a block of further ones.
+// A directive is a statement of a configuration of any product: a name, unquoted
+// arguments, and optionally a block of directives.
 type directive struct {
 	position
 	name  string
@@ -50,7 +55,7 @@ type directive struct {
 	block []directive
 }
 
-// arg is the argument of that index; "" when there is none.
+// arg returns the argument of that index; "" if there is none.
 func (d directive) arg(i int) string {
 	if i < len(d.args) {
 		return d.args[i]
@@ -58,8 +63,7 @@ func (d directive) arg(i int) string {
 	return ""
 }
 
-// among yields the directives of a block that have one of the names, in their
-// order.
+// among iterates over the directives of a block with one of the names.
 func among(block []directive, names ...string) iter.Seq[directive] {
 	return func(yield func(directive) bool) {
 		for _, d := range block {
@@ -72,11 +76,81 @@ func among(block []directive, names ...string) iter.Seq[directive] {
 	}
 }
 
-// last is the last directive of that name in a block: where a product lets one
-// be repeated, that is the one which counts.
+// last returns the last directive of that name in a block, which is the effective one
+// where a product allows repetition.
 func last(block []directive, name string) (d directive, ok bool) {
 	for found := range among(block, name) {
 		d, ok = found, true
 	}
 	return d, ok
+}
+
+var (
+	errNoTime     = errors.New("expected a time, such as 20s")
+	errLoadFactor = errors.New("expected a number from 1 to 100")
+)
+
+// atLeast parses a whole number with a lower bound.
+func atLeast(text string, least int) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least {
+		return least, fmt.Errorf("expected a whole number, at least %d", least)
+	}
+	return n, nil
+}
+
+var hostName = regexp.MustCompile(`^[\pL\pN_][\pL\pN_.-]*$`)
+
+// validAddress reports whether text is HOST or HOST:PORT, IPv6 in brackets.
+func validAddress(text string) bool {
+	host := text
+	if name, port, err := net.SplitHostPort(text); err == nil {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return false
+		}
+		host = strings.TrimSuffix(text, ":"+port)
+		if name == host { // without brackets
+			return hostName.MatchString(host)
+		}
+	}
+	if inside, ok := strings.CutPrefix(host, "["); ok {
+		ip, err := netip.ParseAddr(strings.TrimSuffix(inside, "]"))
+		return err == nil && ip.Is6() && ip.Zone() == "" && strings.HasSuffix(inside, "]")
+	}
+	return hostName.MatchString(host)
+}
+
+// splitAddress splits HOST:PORT; the port may be missing. The host is "" for a
+// wildcard, such as in :80, *:80 and [::]:80.
+func splitAddress(text string) (host, port string) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		host = strings.Trim(text, "[]")
+	}
+	if ip, err := netip.ParseAddr(host); host == "*" || err == nil && ip.IsUnspecified() {
+		host = ""
+	}
+	return host, port
+}
+
+// webAddress returns an http or https address, without the default port.
+func webAddress(scheme, host, port string) string {
+	if port == "" || scheme == "http" && port == "80" || scheme == "https" && port == "443" {
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		return scheme + "://" + host
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
+// public reports whether users may use a host name: it is neither an address nor local.
+func public(name string) bool {
+	if name == "localhost" || strings.ContainsAny(name, "*~^$_ ") || strings.HasPrefix(name, ".") {
+		return false
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return false
+	}
+	return validAddress(name) && strings.Contains(name, ".")
 }

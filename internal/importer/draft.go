@@ -12,8 +12,8 @@ import (
 	"stickwatch/probes"
 )
 
-// A draft is a cluster as it will be written. Its fields and methods are for the
-// template; those that are "" or nil are left out.
+// A draft is a cluster as the template writes it. Fields and methods that return "" or
+// nil are left out.
 type draft struct {
 	Name, Origin string
 	Profile      string
@@ -24,8 +24,8 @@ type draft struct {
 	MaxFails     int
 	FailTimeout  string // "": neither this nor MaxFails is known
 	ClientHeader string
-	Evidence     []keyValue // that can be read from here
-	Withheld     []keyValue // that cannot, or nobody looked
+	Evidence     []keyValue // readable from this machine
+	Withheld     []keyValue // not readable, or not checked
 	Nodes        []node
 	Session      []keyValue
 	Policy       string
@@ -35,10 +35,10 @@ type draft struct {
 	keyComments []keyComment
 }
 
-// A keyValue is a line "key: value", the value in YAML.
+// A keyValue is a line "key: value" with the value in YAML.
 type keyValue struct{ Key, Value string }
 
-// draft is s with everything decided that was open.
+// draft completes s with guesses for everything unknown.
 func (s *candidate) draft() draft {
 	app := s.application()
 	d := draft{
@@ -66,7 +66,7 @@ func (s *candidate) draft() draft {
 	if app.why != "" {
 		d.keyComments = append(d.keyComments, keyComment{"profile", app.why, app.guessed})
 	}
-	if s.kind != "" { // flags do not tell
+	if s.kind != "" { // flags have no ejection settings
 		d.commentEjection(s.ejection)
 	}
 	d.setProfile(s, app)
@@ -81,7 +81,7 @@ func (s *candidate) origin() string {
 	return probes.Clean(s.kind+" "+s.name, 120) + ", " + s.position.String()
 }
 
-// wholeSeconds is d in the seconds that fail_timeout counts, at least one.
+// wholeSeconds rounds d to whole seconds, the unit of fail_timeout, at least one.
 func wholeSeconds(d time.Duration) time.Duration {
 	return max((d + time.Second - 1).Truncate(time.Second), time.Second)
 }
@@ -96,8 +96,7 @@ func (d *draft) commentEjection(e ejection) {
 	}
 }
 
-// commentNodes leaves out labels that nothing reads, and tells what the nodes' lines
-// need.
+// commentNodes drops labels that no extractor reads, and adds comments on the nodes.
 func (d *draft) commentNodes(s *candidate) {
 	labelled := slices.ContainsFunc(d.Session, func(k keyValue) bool { return strings.Contains(k.Value, "balancer_cookie") })
 	d.Nodes = slices.Clone(d.Nodes)
@@ -110,7 +109,7 @@ func (d *draft) commentNodes(s *candidate) {
 		d.guess("session", "the balancer's file has a secret for the cookie "+s.cookie+": set STICKWATCH_COOKIE_SECRET to it where stickwatch runs")
 	}
 	if slices.ContainsFunc(d.Nodes, func(n node) bool { return strings.HasPrefix(n.URL, "https:") }) {
-		d.keyComments = append(d.keyComments, keyComment{key: "nodes", text: "their certificates are checked: where they are of your own authority, add tls: {ca_file: FILE}"})
+		d.keyComments = append(d.keyComments, keyComment{key: "nodes", text: "certificates are verified: for your own certificate authority, add tls: {ca_file: FILE}"})
 	}
 }
 
@@ -118,7 +117,7 @@ func (d *draft) guess(key, text string) {
 	d.keyComments = append(d.keyComments, keyComment{key, text, true})
 }
 
-// Line is a node as a flow mapping.
+// Line formats a node as a flow mapping.
 func (n node) Line() string {
 	words := []string{"id", n.ID, "url", n.URL, "host", n.Host, "label", n.Label, "server", n.Server}
 	line := strings.TrimSuffix(mapping(words...), "}")
@@ -132,4 +131,133 @@ func (n node) Line() string {
 		line += ", backup: true"
 	}
 	return line + "}"
+}
+
+// setProfile sets the profile and the session settings.
+func (d *draft) setProfile(s *candidate, app application) {
+	switch app.profile {
+	case "":
+		d.unknown(s)
+		d.assumeShared(s)
+	case "huozige":
+		if page := s.samplePath(); page != "/" {
+			d.Pages = []string{page}
+		}
+	case "tomcat", "tomcat-msm", "ebridge", "strategy-collaboration", "generic":
+		d.noteUnreachable(s, app.profile)
+		if app.profile == "tomcat" || app.profile == "generic" {
+			d.assumeShared(s)
+		}
+		if app.profile == "tomcat" && s.profile == "" && s.keepsClients() {
+			d.guess("session", "it is unknown whether its nodes share sessions: write policy: sticky if they do not")
+		}
+		if app.profile == "generic" && s.answered() && !s.hasStatus() {
+			d.noStatus()
+		}
+	}
+}
+
+// testPages are the pages on which the profiles open a session.
+var testPages = map[string]string{
+	"generic": "/cluster/test", "ebridge": "/main/base/cluster/test", "strategy-collaboration": "/status",
+	"tomcat": "/cluster/index.jsp", "tomcat-msm": "/index.jsp",
+}
+
+// noteUnreachable adds a comment if the balancer does not pass a profile's test page to
+// the nodes.
+func (d *draft) noteUnreachable(s *candidate, profile string) {
+	if page := testPages[profile]; !s.reaches(page) {
+		d.guess("session", "no path of the file routes "+page+" to these nodes: write the path of a page that opens a session")
+		d.Session = []keyValue{{"path", yaml(s.samplePath())}}
+	}
+}
+
+// keepsClients reports whether the balancer may be sticky. With Apache's and HAProxy's
+// methods this requires a cookie.
+func (s *candidate) keepsClients() bool {
+	return s.cookie != "" || s.routeCookie != "" ||
+		!slices.Contains([]probes.Method{probes.MethodRoundRobin, probes.MethodLeastConn, probes.MethodRandom}, s.method)
+}
+
+// assumeShared sets the policy shared where no other policy can work. If sessions are
+// not shared, stickwatch then reports it.
+func (d *draft) assumeShared(s *candidate) {
+	if s.keepsClients() || slices.ContainsFunc(d.Session, func(k keyValue) bool { return k.Key == "path" && k.Value == `""` }) {
+		return
+	}
+	d.Session = append(d.Session, keyValue{"policy", string(probes.PolicyShared)})
+	d.guess("session", "the balancer keeps no client on a node, so each node must know every session")
+}
+
+// unknown configures the session test of an unknown application: a page, and the
+// session as the balancer reads it.
+func (d *draft) unknown(s *candidate) {
+	d.Pages = []string{s.samplePath()}
+	if !s.hasStatus() {
+		d.noStatus()
+	}
+	node, id := s.nodeSources(), s.idSource()
+	if node == "" && id == "" {
+		d.Session = []keyValue{{"path", yaml("")}}
+		d.guess("session", "disabled: write the path of a page that opens a session, and where it shows node and id (node: {header: X-Node}, id: {cookie: NAME})")
+		return
+	}
+	d.Session = append(d.Session, keyValue{"path", yaml(s.samplePath())})
+	if node != "" {
+		d.Session = append(d.Session, keyValue{"node", node})
+	}
+	if id != "" {
+		d.Session = append(d.Session, keyValue{"id", id})
+	}
+	d.guess("session", "any page that opens a session is suitable: check whether this one does")
+}
+
+func (d *draft) noStatus() {
+	d.NoStatus = true
+	d.keyComments = append(d.keyComments, keyComment{key: "status", text: "no node is known to have a status endpoint"})
+}
+
+// nodeSources returns the extractor of the node that the balancer's file suggests; "":
+// none.
+func (s *candidate) nodeSources() string {
+	var sources []string
+	if s.routeHeader != "" {
+		sources = append(sources, mapping("header", s.routeHeader))
+	}
+	if s.routeCookie != "" {
+		sources = append(sources, mapping("cookie", s.routeCookie, "after", "."))
+	}
+	if s.routeCookie == "" && s.sessionCookie().routed {
+		sources = append(sources, mapping("cookie", s.sessionCookie().name, "after", "."))
+	}
+	if s.cookie != "" {
+		source := mapping("balancer_cookie", s.cookie)
+		if s.secret {
+			source = strings.TrimSuffix(source, "}") + `, secret: "${STICKWATCH_COOKIE_SECRET:-unknown}"}`
+		}
+		sources = append(sources, source)
+	}
+	switch len(sources) {
+	case 0:
+		return ""
+	case 1:
+		return sources[0]
+	default:
+		return "{first: [" + strings.Join(sources, ", ") + "]}"
+	}
+}
+
+// idSource returns the extractor of the session id; "": none.
+func (s *candidate) idSource() string {
+	switch own := s.sessionCookie(); {
+	case s.prefixed: // HAProxy prefixes the application's id with the node
+		return mapping("cookie", s.cookie, "after", "~")
+	case s.routeCookie != "":
+		return mapping("cookie", s.routeCookie, "before", ".")
+	case own.name == "JSESSIONID":
+		return mapping("cookie", own.name, "before", ".")
+	case own.name != "":
+		return mapping("cookie", own.name)
+	}
+	return ""
 }

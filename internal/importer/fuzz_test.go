@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Whatever a file says, reading it ends, and what is written of it is valid and
-// one clean line a line.
+// fuzz checks that reading any file terminates, and that the written file is valid and
+// every line is clean.
 func fuzz(f *testing.F, p Product) {
 	for _, fixture := range fixtures {
 		if fixture.product == p {
@@ -47,7 +47,7 @@ func fuzz(f *testing.F, p Product) {
 	})
 }
 
-// clean fails the test if text could do more to a terminal than show itself.
+// clean fails the test if text contains control characters.
 func clean(t *testing.T, text string) {
 	t.Helper()
 	if !utf8.ValidString(text) || strings.ContainsAny(text, "\x1b\n\r\a\b\u202e") {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// frontend follows the ways from the addresses of a frontend to the backends,
-// and finds the page of statistics.
+// frontend follows the rules of a frontend to the backends, and finds the statistics
+// page.
 func (r *haproxyReader) frontend(d directive) {
 	acls := haproxyACLs(d.block)
 	for _, line := range d.block {
@@ -20,7 +20,7 @@ func (r *haproxyReader) frontend(d directive) {
 			}
 		}
 	}
-	backend := d.arg(0) // of a listen, which is its own
+	backend := d.arg(0) // a listen section is its own backend
 	if line, ok := last(d.block, "default_backend"); ok {
 		backend = line.arg(0)
 	}
@@ -31,7 +31,7 @@ func (r *haproxyReader) frontend(d directive) {
 	r.statistics(d)
 }
 
-// addFrontends gives u the addresses of a frontend.
+// addFrontends adds the addresses of a frontend to u.
 func (r *haproxyReader) addFrontends(u *upstream, d directive, name string) {
 	taken := len(u.frontends) > 0
 	for _, e := range haproxyFrontends(d, name) {
@@ -43,7 +43,7 @@ func (r *haproxyReader) addFrontends(u *upstream, d directive, name string) {
 	}
 }
 
-// haproxyFrontends are the addresses of the bind lines.
+// haproxyFrontends returns the addresses of the bind lines.
 func haproxyFrontends(d directive, name string) []frontend {
 	var all []frontend
 	for bind := range among(d.block, "bind") {
@@ -53,16 +53,16 @@ func haproxyFrontends(d directive, name string) []frontend {
 		}
 		for text := range strings.SplitSeq(bind.arg(0), ",") {
 			text = strings.TrimPrefix(strings.TrimPrefix(text, "ipv4@"), "ipv6@")
-			if strings.HasPrefix(text, ":::") { // [::] as HAProxy may have it
+			if strings.HasPrefix(text, ":::") { // HAProxy's notation of [::]
 				text = "*" + text[2:]
 			}
 			host, port := splitAddress(text)
 			if port == "" || strings.ContainsAny(text, "/@$") {
-				continue // a socket, or what only HAProxy's environment tells
+				continue // a socket, or a variable of HAProxy's environment
 			}
 			e, ok := newFrontend(bind.position, scheme, host, port, name)
 			if slices.Contains(bind.args, "accept-proxy") {
-				e.guess = "it expects the PROXY protocol, which stickwatch does not speak: write the address of what stands before it"
+				e.guess = "it expects the PROXY protocol, which stickwatch does not support: write the address of the proxy in front of it"
 			}
 			if ok {
 				all = append(all, e)
@@ -72,7 +72,7 @@ func haproxyFrontends(d directive, name string) []frontend {
 	return oneScheme(all, name)
 }
 
-// statistics gives every upstream the page that d shows, if it does.
+// statistics sets the statistics page for every upstream, if d has one.
 func (r *haproxyReader) statistics(d directive) {
 	path, shown := "/haproxy?stats", false
 	for line := range among(d.block, "stats") {
@@ -82,7 +82,7 @@ func (r *haproxyReader) statistics(d directive) {
 		case "uri":
 			path, shown = line.arg(1), true
 		case "auth":
-			r.note("%s: the statistics ask for a password: write it into evidence.haproxy_stats, by way of ${VARIABLE}", line.position)
+			r.note("%s: the statistics require a password: add it to evidence.haproxy_stats as ${VARIABLE}", line.position)
 		}
 	}
 	frontends := haproxyFrontends(d, "")
@@ -99,10 +99,10 @@ func (r *haproxyReader) statistics(d directive) {
 	}
 }
 
-// acls are conditions by their names.
+// acls are conditions by name.
 type acls map[string][]condition
 
-// A condition is what use_backend looks at.
+// A condition is the condition of a use_backend rule.
 type condition struct {
 	paths []string // prefixes
 	host  string
@@ -118,7 +118,7 @@ func haproxyACLs(block []directive) acls {
 	return out
 }
 
-// newCondition reads FETCH [-i] [-m METHOD] [--] VALUE...
+// newCondition parses FETCH [-i] [-m METHOD] [--] VALUE...
 func newCondition(words []string) (c condition) {
 	var values []string
 	fetch, words := words[0], words[1:]
@@ -145,8 +145,8 @@ func newCondition(words []string) (c condition) {
 	return c
 }
 
-// conditionOf is what a use_backend's condition says of paths and hosts: names of
-// ACLs, or { FETCH VALUE... }.
+// conditionOf returns the paths and hosts of a use_backend's condition, which consists
+// of names of ACLs, or { FETCH VALUE... }.
 func (a acls) conditionOf(words []string) (out condition) {
 	add := func(c condition) {
 		out.paths = append(out.paths, c.paths...)
@@ -156,7 +156,7 @@ func (a acls) conditionOf(words []string) (out condition) {
 	}
 	for i := 0; i < len(words); i++ {
 		if words[i] != "{" {
-			for _, c := range a[words[i]] { // !NAME is none of them
+			for _, c := range a[words[i]] { // "!NAME" is no key, so a negated ACL adds nothing
 				add(c)
 			}
 			continue

@@ -11,8 +11,8 @@ var haproxySections = []string{
 	"cache", "http-errors", "ring", "fcgi-app", "log-forward", "log-profile", "crt-store", "traces", "acme", "healthcheck",
 }
 
-// parseHAProxy is the tree of a haproxy.cfg: its sections, with their lines as
-// blocks. HAProxy has no includes.
+// parseHAProxy parses a haproxy.cfg: sections with their lines as blocks. HAProxy has
+// no includes.
 func parseHAProxy(file, text string) ([]directive, error) {
 	var out []directive
 	for i, line := range strings.Split(text, "\n") {
@@ -21,7 +21,7 @@ func parseHAProxy(file, text string) ([]directive, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case len(words) == 0 || strings.HasPrefix(words[0], "."): // .if and the like
+		case len(words) == 0 || strings.HasPrefix(words[0], "."): // .if and similar
 			continue
 		}
 		d := directive{position: at, name: words[0], args: words[1:]}
@@ -33,7 +33,7 @@ func parseHAProxy(file, text string) ([]directive, error) {
 			continue
 		}
 		if len(out) == 0 {
-			return nil, at.errorf("%s stands before any section: expected global, defaults, frontend, backend or listen", quoted(d.name))
+			return nil, at.errorf("%s is outside of a section: expected global, defaults, frontend, backend or listen", quoted(d.name))
 		}
 		section := &out[len(out)-1]
 		section.block = append(section.block, d)
@@ -45,18 +45,18 @@ func needsName(section string) bool {
 	return section == "frontend" || section == "backend" || section == "listen"
 }
 
-// haproxyWords splits a line as HAProxy does: quotes may stand anywhere in a
-// word, a backslash takes the next character as it is, but within '...'.
+// haproxyWords splits a line as HAProxy does: quotes may occur anywhere in a word, and
+// a backslash escapes the next character except within '...'.
 func haproxyWords(at position, line string) ([]string, error) {
 	var words []string
 	var word strings.Builder
-	begun, quote := false, byte(0)
+	inWord, quote := false, byte(0)
 	end := func() {
-		if begun {
+		if inWord {
 			words = append(words, word.String())
 		}
 		word.Reset()
-		begun = false
+		inWord = false
 	}
 	for i := 0; i < len(line); i++ {
 		switch c := line[i]; {
@@ -65,11 +65,11 @@ func haproxyWords(at position, line string) ([]string, error) {
 		case c == '\\' && quote != '\'' && i+1 < len(line):
 			i++
 			word.WriteByte(line[i])
-			begun = true
+			inWord = true
 		case quote != 0:
 			word.WriteByte(c)
 		case c == '"' || c == '\'':
-			quote, begun = c, true
+			quote, inWord = c, true
 		case c == '#':
 			end()
 			return words, nil
@@ -77,7 +77,7 @@ func haproxyWords(at position, line string) ([]string, error) {
 			end()
 		default:
 			word.WriteByte(c)
-			begun = true
+			inWord = true
 		}
 	}
 	if quote != 0 {

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -8,14 +9,13 @@ import (
 	"stickwatch/probes"
 )
 
-// An httpdReader finds the balancers of an httpd.conf and the ways that lead to
-// them.
+// An httpdReader extracts the balancers of an httpd.conf and the routes to them.
 type httpdReader struct {
 	parsedConfig
 	listens []directive // of the main server
 }
 
-// readApache reads httpd.conf, or a part of one.
+// readApache parses httpd.conf, or a part of one.
 func readApache(src source, file string) (*parsedConfig, error) {
 	tree, notes, err := loadHTTPD(src, file)
 	if err != nil {
@@ -44,10 +44,10 @@ func readApache(src source, file string) (*parsedConfig, error) {
 // An httpdHost is a virtual host, or the main server.
 type httpdHost struct {
 	directive             // zero for the main server
-	block     []directive // what it says itself
+	block     []directive // its own directives
 }
 
-// balancers reads the balancers that a block has.
+// balancers parses the balancers of a block.
 func (r *httpdReader) balancers(block []directive) error {
 	for _, d := range block {
 		var err error
@@ -70,7 +70,7 @@ func (r *httpdReader) balancers(block []directive) error {
 	return nil
 }
 
-// proxy reads a <Proxy balancer://NAME> section.
+// proxy parses a <Proxy balancer://NAME> section.
 func (r *httpdReader) proxy(d directive) error {
 	u := r.balancer(d.position, d.arg(0))
 	for _, line := range d.block {
@@ -94,7 +94,7 @@ func isBalancer(address string) bool {
 	return len(address) > len(balancerScheme) && strings.EqualFold(address[:len(balancerScheme)], balancerScheme)
 }
 
-// balancer is the upstream of balancer://NAME/PATH, made when it is new.
+// balancer returns the upstream of balancer://NAME/PATH, and creates it if necessary.
 func (r *httpdReader) balancer(at position, address string) *upstream {
 	name, _ := splitPath(address[len(balancerScheme):])
 	if u := r.named(name); u != nil {
@@ -102,7 +102,7 @@ func (r *httpdReader) balancer(at position, address string) *upstream {
 	}
 	u := &upstream{
 		position: at, kind: "balancer", name: name, method: probes.MethodRoundRobin,
-		// One failed connect puts a member in error, for a minute.
+		// One failed connection ejects a member for a minute.
 		ejection: ejection{maxFails: 1, failTimeout: httpdRetry, derivedFrom: "the first failed connection ejects a member, for the time of retry"},
 		evidence: map[string]string{},
 	}
@@ -110,7 +110,7 @@ func (r *httpdReader) balancer(at position, address string) *upstream {
 	return u
 }
 
-// splitPath cuts HOST/PATH; the path has its slash.
+// splitPath splits HOST/PATH; the path includes its slash.
 func splitPath(address string) (host, path string) {
 	if i := strings.IndexByte(address, '/'); i >= 0 {
 		return address[:i], address[i:]
@@ -118,8 +118,8 @@ func splitPath(address string) (host, path string) {
 	return address, ""
 }
 
-// host follows the ways of a host to the balancers. What the main server says
-// holds in every other, too.
+// host follows the routes of a host to the balancers. Directives of the main server
+// apply to every host.
 func (r *httpdReader) host(h httpdHost, main []directive) {
 	routes := r.routes(h.block, "")
 	if len(routes) == 0 {
@@ -150,13 +150,13 @@ func (r *httpdReader) host(h httpdHost, main []directive) {
 	}
 }
 
-// An httpdRoute is a route with its end.
+// An httpdRoute is a route with the name of its balancer.
 type httpdRoute struct {
 	route
 	to *upstream
 }
 
-// routes are those that a block has: ProxyPass with a path, in a <Location> without
+// routes returns the routes of a block: ProxyPass with a path, in a <Location> without
 // one, and RewriteRule with [P].
 func (r *httpdReader) routes(block []directive, location string) []httpdRoute {
 	var out []httpdRoute
@@ -181,14 +181,14 @@ func (r *httpdReader) routes(block []directive, location string) []httpdRoute {
 	return out
 }
 
-// proxyPass is the way of ProxyPass [PATH] balancer://NAME/PATH [KEY=VALUE...].
+// proxyPass parses ProxyPass [PATH] balancer://NAME/PATH [KEY=VALUE...].
 func (r *httpdReader) proxyPass(d directive, path string) []httpdRoute {
 	args := d.args
 	if len(args) > 0 && !isBalancer(args[0]) {
 		path, args = args[0], args[1:]
 	}
 	if len(args) == 0 || !isBalancer(args[0]) {
-		return nil // "!", or one server, which is no cluster
+		return nil // "!", or a single server, which is no cluster
 	}
 	name := httpdTarget(args[0])
 	u := r.named(name)
@@ -210,7 +210,7 @@ func (r *httpdReader) proxyPass(d directive, path string) []httpdRoute {
 	return []httpdRoute{{route{position: d.position, path: path, to: to}, u}}
 }
 
-// httpdTarget is NAME of balancer://NAME/PATH; "" for any other address.
+// httpdTarget returns NAME of balancer://NAME/PATH; "" for any other address.
 func httpdTarget(address string) string {
 	if !isBalancer(address) {
 		return ""
@@ -219,11 +219,89 @@ func httpdTarget(address string) string {
 	return name
 }
 
-// parseMember is the address of a member.
+// parseMember parses the address of a member.
 func parseMember(text string) (*url.URL, bool) {
 	u, err := url.Parse(text)
 	if err != nil || !validAddress(u.Host) {
 		return nil, false
 	}
 	return u, true
+}
+
+// frontends returns the addresses of a host.
+func (r *httpdReader) frontends(h httpdHost, main []directive) []frontend {
+	name := httpdName(h.block, main)
+	scheme := "http"
+	if on, ok := last(h.block, "sslengine"); ok && strings.EqualFold(on.arg(0), "on") {
+		scheme = "https"
+	}
+	addresses := h.args
+	if h.name == "" {
+		addresses = nil
+		for _, d := range r.listens {
+			addresses = append(addresses, d.arg(0))
+		}
+	}
+	if len(addresses) == 0 {
+		addresses = []string{"*:80"}
+	}
+	var all []frontend
+	for _, text := range addresses {
+		if e, ok := httpdFrontend(h.position, scheme, text, name); ok {
+			all = append(all, e)
+		}
+	}
+	return oneScheme(all, name)
+}
+
+func httpdFrontend(at position, scheme, text, name string) (frontend, bool) {
+	if strings.Trim(text, "0123456789") == "" {
+		text = "*:" + text
+	}
+	text = strings.Replace(text, "_default_", "*", 1)
+	host, port := splitAddress(text)
+	if port == "*" {
+		port = ""
+	}
+	if port == "443" {
+		scheme = "https"
+	}
+	return newFrontend(at, scheme, host, port, name)
+}
+
+// httpdName returns the public name of a host, else that of the main server; "" when
+// neither has one.
+func httpdName(block, main []directive) string {
+	for _, level := range [][]directive{block, main} {
+		d, ok := last(level, "servername")
+		if !ok {
+			continue
+		}
+		_, rest, _ := strings.Cut(d.arg(0), "://")
+		host, _ := splitAddress(cmp.Or(rest, d.arg(0)))
+		if public(host) {
+			return host
+		}
+		return ""
+	}
+	return ""
+}
+
+// handlers are httpd's status pages of balancers, with the keys of the evidence.
+var handlers = map[string]string{
+	"server-status":    "apache_status",
+	"balancer-manager": "apache_balancer_manager",
+}
+
+// httpdEvidence sets the addresses of those pages. The address of their host is known
+// only if users' addresses are; else the first address is used.
+func (u *upstream) httpdEvidence(block []directive) {
+	for d := range among(block, "location") {
+		handler, ok := last(d.block, "sethandler")
+		key := handlers[handler.arg(0)]
+		if ok && key != "" && len(u.frontends) > 0 && u.evidence[key] == "" && strings.HasPrefix(d.arg(0), "/") {
+			u.evidence[key] = u.frontends[0].url + d.arg(0)
+			u.addComment("balancer.evidence", d.position.String()+": "+d.arg(0)+" must allow stickwatch (Require ip)")
+		}
+	}
 }

@@ -9,24 +9,24 @@ import (
 	"stickwatch/probes"
 )
 
-// httpdRetry is for how long a member is in error that does not say.
+// httpdRetry is the default time for which a member is in error.
 const httpdRetry = 60 * time.Second
 
-// memberSchemes are what members speak, as nodes are asked.
+// memberSchemes are the schemes for direct requests, by the schemes of members.
 var memberSchemes = map[string]string{"http": "http", "https": "https", "h2c": "http", "h2": "https", "ajp": "ajp"}
 
-// member reads BalancerMember URL [KEY=VALUE...].
+// member parses BalancerMember URL [KEY=VALUE...].
 func (u *upstream) member(d directive) error {
 	text, _, socket := strings.Cut(d.arg(0), "|")
 	address, ok := parseMember(text)
 	switch {
 	case socket || strings.HasPrefix(text, "unix:"):
-		u.guess("nodes", d.position.String()+": a socket cannot be asked: its node is missing here")
+		u.guess("nodes", d.position.String()+": a socket cannot be probed: its node is not in this file")
 		return nil
 	case !ok:
 		return d.errorf("BalancerMember: expected SCHEME://HOST:PORT, got %s", quoted(d.arg(0)))
 	case address.Scheme == "ws" || address.Scheme == "wss":
-		return nil // the same nodes again
+		return nil // a duplicate
 	}
 	scheme, ok := memberSchemes[address.Scheme]
 	if !ok {
@@ -66,7 +66,7 @@ func (u *upstream) memberSetting(s *server, arg string) error {
 	return nil
 }
 
-// status reads the letters of status=, each after a sign or none: D is disabled, S
+// status parses the letters of status=, each with an optional sign: D is disabled, S
 // stopped, N draining, H a hot standby, R a spare.
 func (s *server) status(letters string) {
 	set := true
@@ -82,7 +82,7 @@ func (s *server) status(letters string) {
 	}
 }
 
-// retry is for how long a member stays in error; 0 tries it always.
+// retry sets how long a member stays in error; 0: no ejection.
 func (u *upstream) retry(t time.Duration) {
 	u.ejection.failTimeout, u.ejection.explicit = t, true
 	if t == 0 {
@@ -91,7 +91,7 @@ func (u *upstream) retry(t time.Duration) {
 	}
 }
 
-// proxySet reads the parameters of a balancer.
+// proxySet parses the parameters of a balancer.
 func (u *upstream) proxySet(at position, args []string) error {
 	for _, arg := range args {
 		key, value, ok := strings.Cut(arg, "=")
@@ -106,7 +106,7 @@ func (u *upstream) proxySet(at position, args []string) error {
 			u.method, u.routeCookie = probes.MethodCookie, name
 		case "nofailover":
 			if strings.EqualFold(value, "on") {
-				u.addComment("balancer.method", at.String()+": nofailover=On: a session whose member is in error gets 503, and no other member")
+				u.addComment("balancer.method", at.String()+": nofailover=On: a session whose member is in error gets 503 instead of another member")
 			}
 		case "failonstatus":
 			u.addComment("balancer.max_fails", at.String()+": answers with the status "+value+" eject a member, too")
@@ -117,7 +117,7 @@ func (u *upstream) proxySet(at position, args []string) error {
 
 func (u *upstream) lbMethod(at position, name string) {
 	if u.method == probes.MethodCookie {
-		return // where sessions stick, that says more
+		return // with stickysession the method is cookie
 	}
 	switch strings.TrimPrefix(strings.ToLower(name), "lbmethod_") {
 	case "byrequests":
@@ -126,14 +126,14 @@ func (u *upstream) lbMethod(at position, name string) {
 		u.method = probes.MethodLeastConn
 	default:
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", at.String()+": lbmethod="+name+" cannot be computed from outside")
+		u.addComment("balancer.method", at.String()+": lbmethod="+name+" cannot be predicted by clients")
 	}
 }
 
 var routeValue = regexp.MustCompile(`^([^=;\s]+)=\.?%\{BALANCER_WORKER_ROUTE\}e`)
 
-// httpdHeaders reads the Header lines by which httpd tells the route: in a cookie
-// of its own, and in a response header.
+// httpdHeaders parses the Header lines by which httpd sends the route: in its own
+// cookie or in a response header.
 func (u *upstream) httpdHeaders(block []directive) {
 	for _, d := range block {
 		if d.name == "location" || d.name == "proxy" {

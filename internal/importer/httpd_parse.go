@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// loadHTTPD reads httpd.conf and what it includes.
+// loadHTTPD loads httpd.conf with its includes.
 func loadHTTPD(src source, file string) ([]directive, noteList, error) {
 	l := &loader{source: src, parse: parseHTTPD}
 	root := ""
@@ -17,7 +17,7 @@ func loadHTTPD(src source, file string) ([]directive, noteList, error) {
 		if d, ok := last(tree, "serverroot"); ok {
 			root = d.arg(0)
 		}
-		return slices.DeleteFunc(tree, switchedOff), err // what it includes would be missed
+		return slices.DeleteFunc(tree, switchedOff), err // its includes would be missed
 	}
 	l.included = func(d directive) []string {
 		if d.name != "include" && d.name != "includeoptional" || len(d.args) == 0 {
@@ -29,9 +29,9 @@ func loadHTTPD(src source, file string) ([]directive, noteList, error) {
 	return tree, l.noteList, err
 }
 
-// httpdPatterns are where an Include may lead: below ServerRoot, or, in a copy
-// brought from elsewhere, below the main file's folder or the one above it, since
-// the main file mostly is conf/httpd.conf. A folder is all files in it.
+// httpdPatterns returns the possible paths of an Include: below ServerRoot, or, for a
+// copy from another machine, below the main file's folder or its parent, because the
+// main file is usually conf/httpd.conf. A folder stands for all files in it.
 func httpdPatterns(name, root, dir string) []string {
 	var out []string
 	for _, base := range []string{cmp.Or(root, dir), dir, filepath.Join(dir, "..")} {
@@ -44,8 +44,8 @@ func httpdPatterns(name, root, dir string) []string {
 	return out
 }
 
-// parseHTTPD is the tree of one file. Names are in small letters, sections are
-// directives with blocks.
+// parseHTTPD parses one file. Names are in lower case, sections are directives with
+// blocks.
 func parseHTTPD(file, text string) ([]directive, error) {
 	open := []directive{{position: position{file: file}}}
 	lines := logicalLines(text)
@@ -88,7 +88,7 @@ func parseHTTPD(file, text string) ([]directive, error) {
 	return open[0].block, nil
 }
 
-// httpdSection is the directive that a line such as <Proxy balancer://x> opens.
+// httpdSection returns the directive that a line such as <Proxy balancer://x> opens.
 func httpdSection(at position, line string) (directive, error) {
 	inside, ok := strings.CutSuffix(line[1:], ">")
 	if !ok {
@@ -99,18 +99,18 @@ func httpdSection(at position, line string) (directive, error) {
 		return directive{}, cmp.Or(err, at.errorf("a section without a name"))
 	}
 	if slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "</") }) {
-		return directive{}, at.errorf("<%s> goes on behind its \">\": have the ends of lines been lost?", quotedBare(words[0]))
+		return directive{}, at.errorf("<%s> continues after its \">\": were line ends lost?", quotedBare(words[0]))
 	}
 	return directive{position: at, name: strings.ToLower(words[0]), args: words[1:]}, nil
 }
 
-// quotedBare is a name of a file in an error, without quotes around it.
+// quotedBare returns a file name for an error, without quotes.
 func quotedBare(name string) string { return strings.Trim(quoted(name), `"`) }
 
-// A logicalLine is one with those that a backslash at its end joins to it.
+// A logicalLine is a line including continuation lines.
 type logicalLine struct {
 	text   string
-	number int // of its first line, from 1
+	number int // first line, from 1
 }
 
 func logicalLines(text string) []logicalLine {
@@ -129,8 +129,8 @@ func logicalLines(text string) []logicalLine {
 	return out
 }
 
-// httpdWords splits a line as httpd does: a quote counts only where a word
-// begins, and what follows its end is the next word.
+// httpdWords splits a line as httpd does: a quote counts only at the beginning of a
+// word, and the text after the closing quote is the next word.
 func httpdWords(at position, line string) ([]string, error) {
 	var words []string
 	for line = strings.TrimSpace(line); line != ""; line = strings.TrimLeft(line, " \t") {
@@ -153,7 +153,7 @@ func httpdWords(at position, line string) ([]string, error) {
 	return words, nil
 }
 
-// closingQuote is where the quote with which text begins ends; -1: nowhere.
+// closingQuote returns the position of the closing quote; -1: none.
 func closingQuote(text string) int {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
@@ -170,7 +170,7 @@ func httpdUnescape(text, quote string) string {
 	return strings.NewReplacer(`\\`, `\`, `\`+quote, quote).Replace(text)
 }
 
-// variables are what Define has made, put where ${NAME} stands.
+// variables are the values of Define, for ${NAME}.
 type variables map[string]string
 
 var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_.-]*)\}`)
@@ -184,14 +184,14 @@ func (v variables) expand(text string) string {
 	})
 }
 
-// switchedOff reports whether a section is for a module that is missing.
+// switchedOff reports whether a section applies only without a module.
 func switchedOff(d directive) bool {
 	return d.name == "ifmodule" && strings.HasPrefix(d.arg(0), "!")
 }
 
-// evaluate is tree without its conditions and with its variables replaced: modules
-// are taken to be loaded, and nothing to be defined on the command line. Where
-// both ways could be meant, the usual one is.
+// evaluate resolves conditions and variables: all modules are assumed to be loaded, and
+// no parameter to be defined on the command line. Of two alternatives the usual one is
+// used.
 func (v variables) evaluate(tree []directive) []directive {
 	var out []directive
 	for _, d := range tree {
@@ -203,7 +203,7 @@ func (v variables) evaluate(tree []directive) []directive {
 		}
 		switch d.name {
 		case "define":
-			if len(d.args) == 2 && len(d.args[1]) < 1<<10 { // ${X}${X} defined again and again would fill the memory
+			if len(d.args) == 2 && len(d.args[1]) < 1<<10 { // repeated definitions such as ${X}${X} would exhaust memory
 				v[d.args[0]] = d.args[1]
 			}
 		case "ifdefine":

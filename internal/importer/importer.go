@@ -1,3 +1,13 @@
+// Package importer reads a balancer's configuration, queries the nodes, and writes a
+// stickwatch.yml for the clusters behind the balancer.
+//
+// The files of all products are parsed into the same tree of directives with positions,
+// and the reader of each product converts that tree to upstreams. The later stages do
+// not depend on the product.
+//
+// A file does not contain everything, for example the public address of the balancer or
+// the application. Missing facts are guessed. Each guess is marked by a comment in the
+// written file and printed by the command, so that the user can check it.
 package importer
 
 import (
@@ -7,22 +17,22 @@ import (
 	"slices"
 	"strings"
 
+	"stickwatch/internal/config"
 	"stickwatch/probes"
 )
 
-// A Product is a balancer whose configuration can be read.
+// A Product is a balancer whose configuration can be imported.
 type Product string
 
 // The products.
 const (
-	Nginx   Product = "nginx"   // nginx.conf with what it includes, a part of one, or the output of `nginx -T`
-	Apache  Product = "apache"  // httpd.conf with what it includes
+	Nginx   Product = "nginx"   // nginx.conf with its includes, a part of one, or the output of `nginx -T`
+	Apache  Product = "apache"  // httpd.conf with its includes
 	HAProxy Product = "haproxy" // haproxy.cfg
-	Caddy   Product = "caddy"   // a Caddyfile with what it imports
+	Caddy   Product = "caddy"   // a Caddyfile with its imports
 )
 
-// readers are how each product's file becomes upstreams, and what those are
-// called there.
+// readers are the parsers of the products, with the product's word for an upstream.
 var readers = map[Product]struct {
 	read      func(src source, file string) (*parsedConfig, error)
 	groupName string
@@ -36,24 +46,24 @@ var readers = map[Product]struct {
 // Products lists every Product.
 var Products = []Product{Nginx, Apache, HAProxy, Caddy}
 
-// Options say what is wanted of a file. The zero value asks for every upstream,
-// and for a guess at what runs on it.
+// Options select what to import from a file. The zero value selects every upstream, and
+// detects the application.
 type Options struct {
-	Upstreams []string  // names; none: all that are clusters
-	Profile   string    // what runs there; "": it is found out
-	Balancer  []string  // addresses on which users arrive; none: those of the file
-	Stdin     io.Reader // of the file "-"
+	Upstreams []string  // names of upstreams; none: all that are clusters
+	Profile   string    // profile; "": detected
+	Balancer  []string  // public addresses of the balancer; none: those of the file
+	Stdin     io.Reader // contents of the file "-"
 }
 
-// A Import is what is known of clusters before anybody watches them.
+// An Import contains the facts about clusters before they are monitored.
 type Import struct {
-	from       string // where it is known from
+	from       string // source of the facts
 	candidates []*candidate
 	noteList
 }
 
-// Read reads the configuration of a balancer. It fails on a file that is broken
-// or has no upstream, and names the file and mostly the line.
+// Read reads the configuration of a balancer. It returns an error, with the file and
+// usually the line, for an invalid file or one without an upstream.
 func Read(p Product, file string, opts Options) (*Import, error) {
 	return read(p, diskFiles{opts.Stdin}, file, opts)
 }
@@ -84,7 +94,7 @@ func read(p Product, src source, file string, opts Options) (*Import, error) {
 	return s, nil
 }
 
-// seenNotes is what may explain that nothing was found.
+// seenNotes returns notes that may explain why no upstream was found.
 func seenNotes(notes noteList) string {
 	if len(notes) == 0 {
 		return ""
@@ -92,8 +102,8 @@ func seenNotes(notes noteList) string {
 	return " (" + strings.Join(notes[:min(len(notes), 3)], "; ") + ")"
 }
 
-// choose returns the upstreams of those names; without names, those that are
-// clusters of web servers, and notes why others are not.
+// choose returns the upstreams of those names; without names, all that are clusters of
+// web servers. It adds notes about the others.
 func (s *Import) choose(found *parsedConfig, names []string) ([]*upstream, error) {
 	if len(names) > 0 {
 		return s.named(found, names)
@@ -107,7 +117,7 @@ func (s *Import) choose(found *parsedConfig, names []string) ([]*upstream, error
 		}
 		chosen = append(chosen, u)
 	}
-	if len(chosen) == 0 { // better one that is small than none
+	if len(chosen) == 0 { // a small upstream is better than none
 		chosen = slices.DeleteFunc(slices.Clone(found.upstreams), func(u *upstream) bool { return u.tcp || !u.serves() })
 		left = nil
 	}
@@ -136,7 +146,7 @@ func (s *Import) named(found *parsedConfig, names []string) ([]*upstream, error)
 	return chosen, nil
 }
 
-// maxNames bounds how many upstreams are told in an error.
+// maxNames limits the upstreams listed in an error.
 const maxNames = 20
 
 func upstreamNames(upstreams []*upstream) string {
@@ -158,16 +168,16 @@ func unfitReasons(upstreams []*upstream) (out []string) {
 	return out
 }
 
-// serves reports whether anybody in u gets clients.
+// serves reports whether any server of u gets clients.
 func (u *upstream) serves() bool {
 	return slices.ContainsFunc(u.servers, func(s server) bool { return !s.down && !s.backup })
 }
 
-// unfitReason is why u is no cluster of web servers; "": it is one.
+// unfitReason returns why u is not a cluster of web servers; "": it is one.
 func (u *upstream) unfitReason() string {
 	switch {
 	case len(u.servers) == 0:
-		return "has no server that can be asked"
+		return "has no server that can be probed"
 	case !u.serves():
 		return "has no server that gets clients: all are down or backup"
 	case u.tcp:
@@ -176,4 +186,23 @@ func (u *upstream) unfitReason() string {
 		return "has one server, which is no cluster"
 	}
 	return ""
+}
+
+// FromFlags returns an Import of the single cluster that flags describe. The error is
+// config.Problems with flags as keys.
+func FromFlags(f config.Flags) (*Import, error) {
+	cfg, err := config.FromFlags(f)
+	if err != nil {
+		return nil, err
+	}
+	cluster := cfg.Clusters[0]
+	u := &upstream{name: cluster.Name, method: probes.Method(f.Method), clientIPHeader: f.ClientIPHeader}
+	for _, address := range f.Balancer {
+		u.frontends = append(u.frontends, frontend{url: address})
+	}
+	s := &candidate{upstream: u, profile: f.Profile, confirmed: map[string]bool{}}
+	for _, n := range cluster.Nodes {
+		s.nodes = append(s.nodes, node{ID: n.ID, URL: n.URL.String(), Weight: n.Weight})
+	}
+	return &Import{candidates: []*candidate{s}}, nil
 }

@@ -7,17 +7,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/internal/config"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// fixtures are configurations, each with the file to begin with. Those named for
-// a product are as the product's guide has them: e-Bridge's cluster guide,
-// Strategy's of the Collaboration Server, Huozige's of the intelligent cluster,
-// and two on Tomcat behind Apache and nginx.
+// fixtures are configurations with their main file. Those named for a product are from
+// the product's guide: e-Bridge's cluster guide, Strategy's Collaboration Server,
+// Huozige's intelligent cluster, and two guides for Tomcat behind Apache and nginx.
 var fixtures = []struct {
 	product Product
 	file    string
@@ -37,9 +36,8 @@ var fixtures = []struct {
 	{Caddy, "testdata/caddy/single/Caddyfile"},
 }
 
-// TestGolden reads every fixture without asking anybody, and compares what is
-// written. What is written is valid, or YAML would have failed; here it is loaded
-// once more, as `stickwatch check` does.
+// TestGolden imports every fixture without requests to nodes, and compares the written
+// file. It also loads the file, as `stickwatch check` does.
 func TestGolden(t *testing.T) {
 	for _, f := range fixtures {
 		t.Run(strings.ReplaceAll(filepath.Dir(f.file), "testdata/", ""), func(t *testing.T) {
@@ -68,7 +66,7 @@ func TestGolden(t *testing.T) {
 			}
 			for _, secret := range []string{"a-very-secret-key", "admin:secret", "MYKEY"} {
 				if strings.Contains(string(got)+strings.Join(append(s.Notes(), s.Guesses()...), "\n"), secret) {
-					t.Errorf("the secret %q of the file is written or told", secret)
+					t.Errorf("the secret %q of the file is written or noted", secret)
 				}
 			}
 			if _, err := config.Load(golden); err != nil {
@@ -78,7 +76,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// What people's editors do to a file changes nothing.
+// TestLineEndsAndEncodings checks that line ends and encodings of editors change
+// nothing.
 func TestLineEndsAndEncodings(t *testing.T) {
 	for _, f := range fixtures {
 		data, err := os.ReadFile(f.file)
@@ -96,7 +95,7 @@ func TestLineEndsAndEncodings(t *testing.T) {
 			"blanks at the end": strings.ReplaceAll(text, "\n", " \n"),
 		} {
 			if name == "blanks at the end" && f.product == Apache {
-				continue // there a backslash is no longer at the end of its line
+				continue // a backslash is no longer at the end of its line there
 			}
 			if diff := cmp.Diff(want, described(t, f.product, text)); diff != "" {
 				t.Errorf("%s, %s (-want +got):\n%s", f.file, name, diff)
@@ -105,7 +104,7 @@ func TestLineEndsAndEncodings(t *testing.T) {
 	}
 }
 
-// described is what a file alone comes to, without what it includes.
+// described returns the file written for a configuration without includes.
 func described(t *testing.T, p Product, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "conf")
@@ -122,4 +121,33 @@ func described(t *testing.T, p Product, text string) string {
 	}
 	_, clusters, _ := strings.Cut(string(out), "\nclusters:\n") // above are notes, whose lines are as long as the file's name
 	return strings.ReplaceAll(clusters, file, "conf")
+}
+
+func TestValidAddress(t *testing.T) {
+	for text, want := range map[string]bool{
+		"10.0.0.1": true, "10.0.0.1:80": true, "node1": true, "node_1:8080": true, "a.b-c.example:65535": true,
+		"[::1]": true, "[2001:db8::1]:80": true, "节点:80": true,
+		"": false, ":80": false, "node1:": false, "node1:0": false, "node1:65536": false, "node1:http": false,
+		"::1": false, "[::1": false, "::1]": false, "[10.0.0.1]:80": false, "[10.1]0.10.12:8009]:80": false, "[fe80::1%25eth0]": false,
+		"a b": false, "a/b": false, "user@host": false, "$host": false, "*": false, "*:80": false, "-a": false,
+	} {
+		if got := validAddress(text); got != want {
+			t.Errorf("%q: got %v, want %v", text, got, want)
+		}
+	}
+}
+
+func TestWebAddress(t *testing.T) {
+	for _, test := range []struct{ scheme, host, port, want string }{
+		{"http", "10.0.0.9", "80", "http://10.0.0.9"},
+		{"https", "10.0.0.9", "443", "https://10.0.0.9"},
+		{"https", "10.0.0.9", "80", "https://10.0.0.9:80"},
+		{"http", "2001:db8::9", "80", "http://[2001:db8::9]"},
+		{"http", "2001:db8::9", "81", "http://[2001:db8::9]:81"},
+		{"http", "shop", "", "http://shop"},
+	} {
+		if got := webAddress(test.scheme, test.host, test.port); got != test.want {
+			t.Errorf("%s %s %s: got %q, want %q", test.scheme, test.host, test.port, got, test.want)
+		}
+	}
 }

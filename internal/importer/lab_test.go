@@ -11,18 +11,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/importer"
 	"stickwatch/internal/lab"
+	"stickwatch/internal/monitor"
 	"stickwatch/probes"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// A front is a real balancer with the file that made it so.
+// A front is a real balancer with its configuration file.
 type front struct{ url, file string }
 
-// fronts are balancers of the lab, and what is to be read of their files.
+// fronts are balancers of the lab with the expected clusters.
 var fronts = []struct {
 	product importer.Product
 	start   func(tb testing.TB, nodes []lab.Server) front
@@ -73,8 +75,8 @@ var fronts = []struct {
 	},
 }
 
-// TestRealBalancers reads the files of running balancers, asks the nodes behind
-// them, and compares what is written with what was started.
+// TestRealBalancers imports the files of running balancers, sends requests to the
+// nodes, and compares the written file with the servers.
 func TestRealBalancers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts real servers")
@@ -118,7 +120,7 @@ func TestRealBalancers(t *testing.T) {
 	}
 }
 
-// TestDumpOfNginx reads what a real `nginx -T` prints, from standard input.
+// TestDumpOfNginx imports the output of a real `nginx -T` from standard input.
 func TestDumpOfNginx(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts real servers")
@@ -129,7 +131,7 @@ func TestDumpOfNginx(t *testing.T) {
 	}})
 	program, err := exec.LookPath("nginx")
 	if err != nil {
-		program = "/usr/sbin/nginx" // as lab.Require has found it
+		program = "/usr/sbin/nginx" // as found by lab.Require
 	}
 	dump, err := exec.CommandContext(t.Context(), program, "-T", "-q", "-c", n.ConfigFile()).Output()
 	if err != nil {
@@ -150,7 +152,7 @@ func TestDumpOfNginx(t *testing.T) {
 	}
 }
 
-// written is the only cluster that a file comes to, and what of it is guessed.
+// written returns the only cluster of a file, and its guesses.
 func written(t *testing.T, p importer.Product, file string) (*probes.Cluster, []string) {
 	t.Helper()
 	s, err := importer.Read(p, file, importer.Options{})
@@ -183,4 +185,28 @@ func newNode(t *testing.T, name string) *httptest.Server {
 	node := httptest.NewServer(mux)
 	t.Cleanup(node.Close)
 	return node
+}
+
+// TestTomcatsFromApacheToVerdict imports httpd.conf, sends requests to two real
+// Tomcats, and checks that a round finds the cluster healthy and sessions replicated.
+func TestTomcatsFromApacheToVerdict(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts real servers")
+	}
+	var members []lab.Server
+	for _, tomcat := range lab.Tomcats(t, lab.TomcatConfig{Nodes: []string{"tomcat1", "tomcat2"}, Replicate: true}) {
+		members = append(members, lab.Server{Name: tomcat.Name(), Addr: tomcat.Addr()})
+	}
+	apache := lab.Apache(t, lab.ApacheConfig{Servers: members, StickySession: "JSESSIONID|jsessionid"})
+	cluster, guesses := written(t, importer.Apache, apache.ConfigFile())
+	if cluster.Profile != "tomcat" || cluster.Nodes[0].ID != "tomcat1" {
+		t.Errorf("got profile %q, first node %q, want tomcat, tomcat1", cluster.Profile, cluster.Nodes[0].ID)
+	}
+	if len(guesses) != 1 { // about the policy, which no file contains
+		t.Errorf("got guesses %q, want one", guesses)
+	}
+	report := checks.Judge(new(monitor.Prober).Round(t.Context(), cluster))
+	if report.Verdict != checks.Healthy {
+		t.Errorf("got verdict %s, want healthy: %+v", report.Verdict, report.Findings)
+	}
 }

@@ -10,7 +10,7 @@ import (
 	"stickwatch/probes"
 )
 
-// loadNginx reads nginx.conf and what it includes, or the output of `nginx -T`.
+// loadNginx loads nginx.conf with its includes, or the output of `nginx -T`.
 func loadNginx(src source, file string) (tree []directive, notes noteList, err error) {
 	text, err := src.read(file)
 	if err != nil {
@@ -19,7 +19,7 @@ func loadNginx(src source, file string) (tree []directive, notes noteList, err e
 	if main, files := dump(text); main != "" {
 		src, file = files, main
 	} else if file == standardInput {
-		src = overlay{src, file, text} // it cannot be read twice
+		src = overlay{src, file, text} // standard input cannot be read twice
 	}
 	l := &loader{source: src}
 	l.parse = func(file, text string) ([]directive, error) {
@@ -40,7 +40,7 @@ func loadNginx(src source, file string) (tree []directive, notes noteList, err e
 	return tree, l.noteList, err
 }
 
-// An overlay is a source in which one file has been read already.
+// An overlay is a source with one file in memory.
 type overlay struct {
 	source
 	name, text string
@@ -53,7 +53,7 @@ func (o overlay) read(name string) (string, error) {
 	return o.source.read(name)
 }
 
-// parseNginx is the tree of one file.
+// parseNginx parses one file.
 func parseNginx(file, text string) ([]directive, noteList, error) {
 	checked, begins, notes, err := checkNginx(file, text)
 	if err != nil {
@@ -67,11 +67,11 @@ func parseNginx(file, text string) ([]directive, noteList, error) {
 	return c.block(parsed.GetDirectives()), notes, nil
 }
 
-// An nginxConverter makes directives of the parser's, with the lines where blocks
+// An nginxConverter converts the parser's directives, and adds the lines where blocks
 // begin.
 type nginxConverter struct {
 	file   string
-	begins nginxBegins // of the blocks that are still to come
+	begins nginxBegins // of the remaining blocks
 }
 
 func (c *nginxConverter) block(from []config.IDirective) []directive {
@@ -99,7 +99,7 @@ func (c *nginxConverter) directive(from config.IDirective) directive {
 	return out
 }
 
-// unquote takes the quotes off a word: the parser keeps them.
+// unquote removes the quotes that the parser keeps.
 func unquote(word string) string {
 	if len(word) < 2 || word[0] != '"' && word[0] != '\'' || word[len(word)-1] != word[0] {
 		return word

@@ -8,22 +8,21 @@ import (
 	"stickwatch/probes"
 )
 
-// nginxText is an nginx.conf on its way to the parser. The parser gives up on
-// braces in Lua's strings, takes a stray "}" for the end of the file, drops a
-// block without a name and tells no line of an unclosed one. So the structure is
-// checked here, with the words of nginx where it has some, and Lua is blanked
-// out: nothing in it is looked for.
+// nginxText prepares an nginx.conf for the parser. The parser fails on braces in Lua's
+// strings, treats a stray "}" as the end of the file, drops a block without a name, and
+// reports no line for an unclosed one. Therefore the structure is checked here, with
+// nginx's error messages where they exist, and Lua is blanked out.
 type nginxText struct {
 	file string
 	text []byte
-	at   int // the next byte
+	at   int // position of the next byte
 	line int
 
-	words  []string // of the statement being read
-	begun  int      // the line where it began
-	open   []nginxBlock
-	begins nginxBegins
-	notes  noteList
+	words     []string // of the current statement
+	startLine int      // first line of the current statement
+	open      []nginxBlock
+	begins    nginxBegins
+	notes     noteList
 }
 
 type nginxBlock struct {
@@ -31,11 +30,12 @@ type nginxBlock struct {
 	line int
 }
 
-// nginxBegins are the lines where blocks begin, by their names and the lines where
-// they end: of a block, the parser tells only the latter.
+// nginxBegins are the first lines of blocks, by their names and last lines: the parser
+// records only the last line of a block.
 type nginxBegins map[nginxBlock][]int
 
-// checkNginx returns text as the parser can read it, and where its blocks begin.
+// checkNginx returns text that the parser can read, and the lines where its blocks
+// begin.
 func checkNginx(file, text string) (checked string, begins nginxBegins, notes noteList, err error) {
 	n := &nginxText{file: file, text: []byte(text), line: 1, begins: nginxBegins{}}
 	for n.at < len(n.text) {
@@ -54,7 +54,7 @@ func checkNginx(file, text string) (checked string, begins nginxBegins, notes no
 }
 
 func (n *nginxText) position() position { return position{n.file, n.line} }
-func (n *nginxText) start() position    { return position{n.file, n.begun} }
+func (n *nginxText) start() position    { return position{n.file, n.startLine} }
 
 // step reads one token.
 func (n *nginxText) step() error {
@@ -79,19 +79,20 @@ func (n *nginxText) step() error {
 	return nil
 }
 
-// maxComment is how long a comment is that may once have been lines, in bytes.
+// maxComment is the length of a comment that may once have been several lines, in
+// bytes.
 const maxComment = 300
 
-// comment passes one over. Where line ends were lost, all that follows is in it.
+// comment skips a comment. If line ends were lost, it contains all that follows.
 func (n *nginxText) comment() {
 	text := n.text[n.at : n.at+lineLength(n.text[n.at:])]
 	if len(text) > maxComment && bytes.ContainsAny(text, "{}") && bytes.Contains(text, []byte(";")) {
-		n.notes.note("%s: a comment of %d bytes has statements in it: have the ends of lines been lost?", n.position(), len(text))
+		n.notes.note("%s: a comment of %d bytes has statements in it: were line ends lost?", n.position(), len(text))
 	}
 	n.skip(len(text))
 }
 
-// skip goes on by so many bytes, and counts the lines.
+// skip advances by a number of bytes, and counts lines.
 func (n *nginxText) skip(bytes int) {
 	for _, c := range n.text[n.at : n.at+bytes] {
 		if c == '\n' {
@@ -108,7 +109,7 @@ func lineLength(text []byte) int {
 	return len(text)
 }
 
-// blank hides so many bytes, but for the ends of lines.
+// blank replaces bytes by spaces, except line ends.
 func (n *nginxText) blank(bytes int) {
 	for i := n.at; i < n.at+bytes; i++ {
 		if n.text[i] != '\n' {
@@ -118,7 +119,7 @@ func (n *nginxText) blank(bytes int) {
 	n.skip(bytes)
 }
 
-// end is the ";" after a statement.
+// end handles the ";" after a statement.
 func (n *nginxText) end() error {
 	if len(n.words) == 0 {
 		return n.position().errorf("unexpected \";\"")
@@ -140,7 +141,7 @@ func (n *nginxText) openBlock() error {
 		return err
 	}
 	name := n.words[0]
-	n.open = append(n.open, nginxBlock{name, n.begun})
+	n.open = append(n.open, nginxBlock{name, n.startLine})
 	n.words = nil
 	n.skip(1)
 	if strings.HasSuffix(name, "_by_lua_block") {
@@ -164,8 +165,8 @@ func (n *nginxText) closeBlock() error {
 	return nil
 }
 
-// arities are how many arguments those directives take which are looked at, or
-// at which the parser would fail without a line.
+// arities are the numbers of arguments of the directives that are used here, or for
+// which the parser would fail without a line.
 var arities = map[string]struct {
 	block    bool
 	min, max int
@@ -179,8 +180,8 @@ var arities = map[string]struct {
 	"listen":     {false, 1, 100},
 }
 
-// arity reports a statement with too few or too many arguments, which mostly is
-// one whose ";" was forgotten.
+// arity reports a statement with too few or too many arguments, which usually lacks a
+// ";".
 func (n *nginxText) arity(block bool) error {
 	want, known := arities[n.words[0]]
 	got := len(n.words) - 1
@@ -198,11 +199,11 @@ func (n *nginxText) arity(block bool) error {
 
 func (n *nginxText) begin() {
 	if len(n.words) == 0 {
-		n.begun = n.line
+		n.startLine = n.line
 	}
 }
 
-// quoted is a word in quotes.
+// quoted reads a quoted word.
 func (n *nginxText) quoted(quote byte) error {
 	n.begin()
 	from := n.position()
@@ -219,7 +220,7 @@ func (n *nginxText) quoted(quote byte) error {
 	return from.errorf("the quote %c is never closed", quote)
 }
 
-// word is one without quotes, which ends as the parser's do.
+// word reads an unquoted word, which ends as in the parser.
 func (n *nginxText) word() error {
 	n.begin()
 	end, variable := n.at+1, n.text[n.at] == '$'
@@ -242,7 +243,7 @@ func (n *nginxText) word() error {
 		return n.position().errorf("%s has a blank that is none to nginx (U+00A0 or U+3000): is it left over from a document?", quoted(word))
 	}
 	if len(n.words) == 0 && len(word) > 2 && strings.Trim(word, ".…") == "" {
-		n.notes.note("%s: %s stands for what a document has left out: it is missing here", n.position(), word)
+		n.notes.note("%s: %s is a placeholder for omitted text, which is missing here", n.position(), word)
 		n.blank(end - n.at)
 		return nil
 	}
@@ -251,5 +252,71 @@ func (n *nginxText) word() error {
 	return nil
 }
 
-// quoted is a word of a file in an error.
+// quoted quotes a word of a file for an error.
 func quoted(word string) string { return `"` + probes.Clean(word, 60) + `"` }
+
+// lua blanks out the contents of a Lua block except its closing "}". Braces in Lua's
+// strings and comments do not count.
+func (n *nginxText) lua() error {
+	depth := 0
+	for i := n.at; i < len(n.text); {
+		switch c := n.text[i]; {
+		case c == '}' && depth == 0:
+			n.blank(i - n.at)
+			return nil
+		case c == '}':
+			depth--
+			i++
+		case c == '{':
+			depth++
+			i++
+		default:
+			i += luaToken(n.text[i:])
+		}
+	}
+	b := n.open[len(n.open)-1]
+	return position{n.file, b.line}.errorf("the file ends where a \"}\" should close %s", quoted(b.name))
+}
+
+// luaToken returns the length of the string or comment at the beginning of text, else
+// 1.
+func luaToken(text []byte) int {
+	switch {
+	case bytes.HasPrefix(text, []byte("--")):
+		if long := luaLong(text[2:]); long > 0 {
+			return 2 + long
+		}
+		return lineLength(text)
+	case text[0] == '[':
+		return max(luaLong(text), 1)
+	case text[0] == '"' || text[0] == '\'':
+		for i := 1; i < len(text); i++ {
+			switch text[i] {
+			case '\\':
+				i++
+			case text[0], '\n':
+				return i + 1
+			}
+		}
+		return len(text)
+	}
+	return 1
+}
+
+// luaLong returns the length of the long bracket [=[ ]=] at the beginning of text; 0 if
+// there is none.
+func luaLong(text []byte) int {
+	if len(text) == 0 || text[0] != '[' {
+		return 0
+	}
+	level := len(text[1:]) - len(bytes.TrimLeft(text[1:], "="))
+	if len(text) < level+2 || text[level+1] != '[' {
+		return 0
+	}
+	end := append(append([]byte{']'}, bytes.Repeat([]byte{'='}, level)...), ']')
+	inside := text[level+2:]
+	if i := bytes.Index(inside, end); i >= 0 {
+		return level + 2 + i + len(end)
+	}
+	return len(text)
+}

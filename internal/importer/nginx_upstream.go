@@ -10,10 +10,10 @@ import (
 	"stickwatch/probes"
 )
 
-// nginxEjection is that of a server line which says nothing.
+// nginxEjection is nginx's default for a server line.
 var nginxEjection = ejection{maxFails: 1, failTimeout: 10 * time.Second}
 
-// upstream reads an upstream block.
+// upstream parses an upstream block.
 func (r *nginxReader) upstream(d directive) (*upstream, error) {
 	u := &upstream{
 		position: d.position, kind: "upstream", name: d.arg(0),
@@ -23,7 +23,7 @@ func (r *nginxReader) upstream(d directive) (*upstream, error) {
 	mixed := false
 	for line := range among(d.block, "server") {
 		if strings.HasPrefix(line.arg(0), "unix:") {
-			u.guess("nodes", line.position.String()+": "+line.arg(0)+" is a socket, which cannot be asked: its node is missing here")
+			u.guess("nodes", line.position.String()+": "+line.arg(0)+" is a socket, which cannot be probed: its node is not in this file")
 			continue
 		}
 		s, e, err := nginxServer(line)
@@ -35,7 +35,7 @@ func (r *nginxReader) upstream(d directive) (*upstream, error) {
 			u.ejection = e
 		case e != u.ejection && !mixed:
 			mixed = true
-			u.guess("balancer.max_fails", line.position.String()+": this server has another max_fails or fail_timeout than the first, whose are taken")
+			u.guess("balancer.max_fails", line.position.String()+": this server has another max_fails or fail_timeout than the first one, whose values are used")
 		}
 		u.servers = append(u.servers, s)
 	}
@@ -48,13 +48,13 @@ func (r *nginxReader) upstream(d directive) (*upstream, error) {
 	return u, nil
 }
 
-// noBackup is the methods that go with no backup servers.
+// noBackup are the methods that do not support backup servers.
 var noBackup = []probes.Method{probes.MethodIPHash, probes.MethodHash, probes.MethodRandom}
 
-// serverParameter is what a server line may have, of modules too.
+// serverParameter matches parameters of a server line, including those of modules.
 var serverParameter = regexp.MustCompile(`^(down|backup|resolve|drain|[a-z_]+=.*)$`)
 
-// nginxServer reads a server line of an upstream.
+// nginxServer parses a server line of an upstream.
 func nginxServer(d directive) (server, ejection, error) {
 	s, e := server{position: d.position, scheme: "http", address: d.arg(0), weight: 1}, nginxEjection
 	if !validAddress(s.address) {
@@ -89,7 +89,7 @@ func nginxServer(d directive) (server, ejection, error) {
 	return s, e, nil
 }
 
-// nginxMethod reads how an upstream chooses.
+// nginxMethod determines the balancing method of an upstream.
 func nginxMethod(u *upstream, block []directive) {
 	for _, d := range block {
 		switch d.name {
@@ -109,7 +109,7 @@ func nginxMethod(u *upstream, block []directive) {
 			u.routeCookie = strings.TrimPrefix(name, "$cookie_")
 		case "least_time", "fair", "ewma", "balancer_by_lua_block", "balancer_by_lua_file":
 			u.method = probes.MethodUnknown
-			u.addComment("balancer.method", d.position.String()+": "+d.name+" cannot be computed from outside")
+			u.addComment("balancer.method", d.position.String()+": "+d.name+" cannot be predicted by clients")
 		}
 	}
 }
@@ -126,8 +126,8 @@ func (u *upstream) nginxHash(d directive) {
 	u.addComment("balancer.method", d.position.String()+": its key "+d.arg(0)+" cannot be chosen by a prober")
 }
 
-// nginxSticky reads `sticky` of nginx 1.29.6 and of nginx-sticky-module, and
-// Tengine's session_sticky.
+// nginxSticky parses `sticky` of nginx 1.29.6 and of nginx-sticky-module, and Tengine's
+// session_sticky.
 func (u *upstream) nginxSticky(d directive) {
 	u.method = probes.MethodCookie
 	switch d.arg(0) {
@@ -152,7 +152,7 @@ func (u *upstream) nginxSticky(d directive) {
 	}
 }
 
-// nginxTime reads a time such as 20s, 1m30s, 500ms or 20.
+// nginxTime parses a time such as 20s, 1m30s, 500ms or 20.
 func nginxTime(text string) (time.Duration, error) {
 	return times(text, time.Second)
 }
@@ -164,8 +164,7 @@ var timeUnits = map[string]time.Duration{
 	"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "M": 30 * 24 * time.Hour, "y": 365 * 24 * time.Hour,
 }
 
-// times reads a duration of one or several parts, in which a bare number counts
-// units.
+// times parses a duration of one or more parts, in which a bare number counts units.
 func times(text string, unit time.Duration) (time.Duration, error) {
 	var sum time.Duration
 	for rest := text; ; {
@@ -173,7 +172,7 @@ func times(text string, unit time.Duration) (time.Duration, error) {
 		if part == nil {
 			return 0, errNoTime
 		}
-		n, _ := strconv.Atoi(part[1]) // digits, and not many
+		n, _ := strconv.Atoi(part[1]) // cannot fail: few digits
 		scale, ok := timeUnits[part[2]]
 		if !ok {
 			scale = unit

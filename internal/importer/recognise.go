@@ -5,93 +5,94 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"stickwatch/probes"
 )
 
-// An answer is what one node said.
+// An answer is the result of the requests to one node.
 type answer struct {
 	node    string
-	failure string        // why nothing can be learnt from it; "": something can
-	profile string        // as whose application it answered; "": as none that is known
-	why     string        // what it told
+	failure string        // reason why the node cannot be identified; "": it can
+	profile string        // profile recognised; "": none
+	why     string        // evidence for the profile
 	status  bool          // it has a /status in JSON
-	cookie  sessionCookie // of a session that a page opened
+	cookie  sessionCookie // session cookie that a page set
 }
 
-// A sessionCookie is a cookie by which an application knows a session.
+// A sessionCookie is an application's session cookie.
 type sessionCookie struct {
-	name   string // "": none is known
-	routed bool   // its value has a dot, behind which the node stands
+	name   string // "": unknown
+	routed bool   // the value ends with a dot and the node
 }
 
-// recognisableProfiles is the profiles that nodes can be recognised by, the most particular
-// first: an application may look like a later one, too. None but those made for
-// stickwatch has the page of generic.
+// recognisableProfiles are the profiles that answers identify, the most specific first,
+// as an application may also match a later one. Only applications made for stickwatch
+// have the page of generic.
 var recognisableProfiles = []string{"generic", "ebridge", "strategy-collaboration", "tomcat", "tomcat-msm"}
 
-// recognise is what in a node's answers makes it an application of that profile;
-// "" when nothing does. The observation is of a node that was asked as one.
+// recognise returns the evidence that a node is an application of that profile; "" if
+// there is none. obs is the observation of the node with that profile.
 func recognise(profile string, obs probes.NodeObservation) string {
 	var page probes.Exchange
 	if obs.Session != nil {
 		page = *obs.Session
 	}
-	told := page.Status == http.StatusOK && page.Failure == ""
+	served := page.Status == http.StatusOK && page.Failure == ""
 	switch profile {
 	case "strategy-collaboration":
-		if obs.Status != nil && told && obs.Label != "" {
-			return page.Path + " tells the main process"
+		if obs.Status != nil && served && obs.Label != "" {
+			return page.Path + " shows the main process"
 		}
 	case "tomcat":
-		if told && page.Session != "" {
+		if served && page.Session != "" {
 			return page.Path + " sets JSESSIONID"
 		}
 	case "tomcat-msm":
-		if told && page.Store != "" {
+		if served && page.Store != "" {
 			return page.Path + " sets a JSESSIONID that names its memcached"
 		}
 	case "ebridge", "generic":
-		if told && page.Label != "" {
+		if served && page.Label != "" {
 			return page.Path + " names its node"
 		}
 	}
 	return ""
 }
 
-// application is what the nodes are taken for.
+// application is the assumed application of the nodes.
 type application struct {
 	profile string
 	why     string
 	guessed bool
 }
 
-// application decides by what was asked for, by the answers, by the file, in
-// this order.
+// application determines the application: from the options, else from the answers, else
+// from the file.
 func (s *candidate) application() application {
 	app, ok := s.recognised()
 	switch {
 	case s.profile != "" && ok && app.profile != s.profile:
-		return application{s.profile, "as asked for, although the nodes look like " + app.profile + ": " + app.why, true}
+		return application{s.profile, "as requested, although the nodes look like " + app.profile + ": " + app.why, true}
 	case s.profile != "":
 		return application{profile: s.profile}
 	case ok:
 		return app
 	}
-	asked := "nobody was asked what runs there"
+	asked := "no requests were sent to identify the application"
 	switch {
 	case s.answered():
-		asked = "no answer of the nodes tells what runs there"
+		asked = "no answer of the nodes identifies the application"
 	case s.answers != nil:
-		asked = "no node answers to tell what runs there"
+		asked = "no node answered to identify the application"
 	}
-	if s.hint.profile == "" || s.answered() && slices.Contains(recognisableProfiles, s.hint.profile) { // it would have told
+	if s.hint.profile == "" || s.answered() && slices.Contains(recognisableProfiles, s.hint.profile) { // its answers would have shown it
 		return application{"", asked + ": write its profile, or how a session can be read", true}
 	}
 	return application{s.hint.profile, asked + ", but " + s.hint.why, true}
 }
 
-// recognised is what the first node answered as that answered as anything.
+// recognised returns the application of the first node that was recognised.
 func (s *candidate) recognised() (application, bool) {
 	i := slices.IndexFunc(s.answers, func(a answer) bool { return a.profile != "" })
 	if i < 0 {
@@ -105,13 +106,13 @@ func (s *candidate) recognised() (application, bool) {
 		}
 	}
 	if len(alike) == len(s.nodes) {
-		return application{profile: first.profile, why: "asked directly, every node answers so: " + first.why}, true
+		return application{profile: first.profile, why: "by direct requests to every node: " + first.why}, true
 	}
 	why := fmt.Sprintf("asked directly, %s of %d nodes answer so: %s", strings.Join(alike, ", "), len(s.nodes), first.why)
 	return application{first.profile, why, true}, true
 }
 
-// answered reports whether anything could be learnt from any node.
+// answered reports whether any node could be identified.
 func (s *candidate) answered() bool {
 	return slices.ContainsFunc(s.answers, func(a answer) bool { return a.failure == "" })
 }
@@ -121,7 +122,7 @@ func (s *candidate) hasStatus() bool {
 	return slices.ContainsFunc(s.answers, func(a answer) bool { return a.status })
 }
 
-// sessionCookie is what the first node set that set any.
+// sessionCookie returns the first session cookie that a node set.
 func (s *candidate) sessionCookie() sessionCookie {
 	for _, a := range s.answers {
 		if a.cookie.name != "" {
@@ -129,4 +130,38 @@ func (s *candidate) sessionCookie() sessionCookie {
 		}
 	}
 	return sessionCookie{}
+}
+
+// A hint is a guess of the application from the balancer's file.
+type hint struct {
+	profile string // "": none
+	why     string
+}
+
+// hint recognises configurations from the guides of the applications. all are the
+// upstreams of the file.
+func (u *upstream) hint(all []*upstream) hint {
+	name := strings.ToLower(u.name)
+	switch {
+	case u.hasRoute("/socket.io") && (u.hasRoute("/status") || strings.Contains(name, "collab")):
+		return hint{"strategy-collaboration", "it has the paths /socket.io/ and /status"}
+	case strings.Contains(name, "ebridge") || strings.Contains(name, "e-bridge"):
+		return hint{"ebridge", "the " + u.kind + " is called so"}
+	case u.routeCookie == "JSESSIONID" || u.cookie == "JSESSIONID":
+		return hint{"tomcat", "the balancer uses the cookie JSESSIONID"}
+	case slices.ContainsFunc(u.servers, func(s server) bool { return s.scheme == "ajp" }):
+		return hint{"tomcat", "the balancer speaks AJP"}
+	case slices.ContainsFunc(all, func(u *upstream) bool { return u.hasRoute("/UserService") }):
+		return hint{"huozige", "the path /UserService leads to a server of its own"}
+	case u.ejection.explicit && u.ejection.maxFails == 30 && u.ejection.failTimeout == 20*time.Second:
+		return hint{"huozige", "max_fails=30 fail_timeout=20s are from its guide"}
+	case strings.Contains(name, "tomcat"):
+		return hint{"tomcat", "the " + u.kind + " is called so; with memcached-session-manager write tomcat-msm"}
+	}
+	return hint{}
+}
+
+// hasRoute reports whether one of u's routes begins with path.
+func (u *upstream) hasRoute(path string) bool {
+	return slices.ContainsFunc(u.routes, func(r route) bool { return strings.HasPrefix(r.path, path) })
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A way is how users come to an upstream, as few words as can be compared: where
-// the balancer is asked, where the first node is, and which page.
+// way returns the route to an upstream in a comparable form: the address of the
+// balancer, of the first node, and the page.
 func way(t *testing.T, p Product, text string) string {
 	t.Helper()
 	s, err := read(p, memoryFiles{"conf": text}, "conf", Options{})
@@ -96,7 +96,7 @@ func TestCaddyRoutes(t *testing.T) {
 	}
 }
 
-// TestEjection has when each product takes a server out, in nginx's terms.
+// TestEjection tests when each product ejects a server, in nginx's terms.
 func TestEjection(t *testing.T) {
 	for _, test := range []struct {
 		product Product
@@ -132,7 +132,7 @@ func TestEjection(t *testing.T) {
 	}
 }
 
-// TestIDs has how nodes are called.
+// TestIDs tests the ids of nodes.
 func TestIDs(t *testing.T) {
 	for _, test := range []struct{ servers, want []string }{
 		{[]string{"10.0.0.1:80", "10.0.0.2:80"}, []string{"node1", "node2"}},

@@ -2,7 +2,9 @@ package importer
 
 import (
 	_ "embed"
+	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"text/template"
@@ -19,8 +21,8 @@ var fileTemplate = template.Must(template.New("stickwatch.yml").Funcs(template.F
 	"comment": comment,
 }).Parse(layout))
 
-// YAML is the configuration: commented, in UTF-8, and valid. The error is a
-// defect of this package, or of a name that no configuration can hold.
+// YAML returns the configuration: commented, in UTF-8, and valid. An error is a defect
+// of this package, or a name that no configuration can contain.
 func (s *Import) YAML() ([]byte, error) {
 	var out strings.Builder
 	err := fileTemplate.Execute(&out, map[string]any{"From": probes.Clean(s.from, 200), "Notes": s.noteList, "Drafts": s.drafts()})
@@ -34,7 +36,7 @@ func (s *Import) YAML() ([]byte, error) {
 	return text, nil
 }
 
-// drafts are the clusters, each by a name of its own.
+// drafts returns the clusters with unique names.
 func (s *Import) drafts() []draft {
 	var out []draft
 	for _, candidate := range s.candidates {
@@ -43,8 +45,7 @@ func (s *Import) drafts() []draft {
 	return out
 }
 
-// Guesses are what the configuration says that nobody told, a line each, with the
-// cluster and the key.
+// Guesses returns the guessed values, one per line with the cluster and the key.
 func (s *Import) Guesses() []string {
 	var out []string
 	for _, d := range s.drafts() {
@@ -57,10 +58,10 @@ func (s *Import) Guesses() []string {
 	return out
 }
 
-// Notes are what could not be read, was left out or did not answer, a line each.
+// Notes returns what could not be read, was left out or did not answer, one per line.
 func (s *Import) Notes() []string { return slices.Clone(s.noteList) }
 
-// Clusters are the names of the clusters, in the order of the file.
+// Clusters returns the names of the clusters, in the order of the file.
 func (s *Import) Clusters() []string {
 	var names []string
 	for _, d := range s.drafts() {
@@ -69,7 +70,7 @@ func (s *Import) Clusters() []string {
 	return names
 }
 
-// Comments is the comments on a key, to be put before its line.
+// Comments returns the comment lines before a key.
 func (d draft) Comments(key string) string {
 	indent := 4
 	if strings.HasPrefix(key, "balancer.") {
@@ -89,10 +90,10 @@ func (d draft) Comments(key string) string {
 	return out.String()
 }
 
-// columns is how wide comments may be.
+// columns is the maximum width of comments.
 const columns = 100
 
-// comment is a text as lines of comment, each with the end of the line before it.
+// comment formats a text as comment lines, each preceded by a line end.
 func comment(indent int, mark, text string) string {
 	head := "\n" + strings.Repeat(" ", indent) + "# "
 	var out strings.Builder
@@ -108,4 +109,38 @@ func comment(indent int, mark, text string) string {
 		width += 1 + len(word)
 	}
 	return out.String()
+}
+
+// maxScalar limits a value, in bytes.
+const maxScalar = 1000
+
+// bare matches text that needs no quotes in YAML, in flow mappings too, and is no
+// number, boolean or null.
+var bare = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./-]*(://[A-Za-z0-9_.-]+(:[0-9]+)?[A-Za-z0-9_./-]*)?$`)
+
+var reserved = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|y|n|null)$`)
+
+// yaml formats a value for stickwatch.yml: plain where that is safe, else in quotes
+// with escapes common to JSON and YAML. "${" is escaped.
+func yaml(text string) string {
+	text = probes.Clean(text, maxScalar)
+	if bare.MatchString(text) && !reserved.MatchString(text) {
+		return text
+	}
+	var out strings.Builder
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(strings.ReplaceAll(text, "${", "$${")) // a string can always be encoded
+	return strings.TrimSuffix(out.String(), "\n")
+}
+
+// mapping formats a flow mapping of alternating keys and values, without empty values.
+func mapping(keysAndValues ...string) string {
+	var pairs []string
+	for i := 0; i < len(keysAndValues); i += 2 {
+		if value := keysAndValues[i+1]; value != "" {
+			pairs = append(pairs, keysAndValues[i]+": "+yaml(value))
+		}
+	}
+	return "{" + strings.Join(pairs, ", ") + "}"
 }

@@ -1,15 +1,20 @@
 package lab
 
 import (
+	"net"
+	"net/http"
+	"net/http/httputil"
 	"slices"
+	"strings"
 	"testing"
 
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
 	"stickwatch/probes"
+	"stickwatch/probes/balance"
 )
 
-// secondAddress lets users come to the rig by a second balancer, too.
+// secondAddress adds a second balancer as another address of the rig's cluster.
 func (r *rig) secondAddress(c NginxConfig, order ...int) string {
 	r.tb.Helper()
 	c.Servers = servers(r.tb, inAnOrder(r.nodes, order), plan{})
@@ -28,8 +33,8 @@ func inAnOrder(nodes []*demo.Node, order []int) (list []*demo.Node) {
 	return list
 }
 
-// TestOneAddressScatters: two balancers, one of which was given no method. The
-// finding names its address, by which clients do not stay.
+// TestOneAddressScatters runs two balancers, one of them without a method. The finding
+// names the address at which clients do not stay.
 func TestOneAddressScatters(t *testing.T) {
 	for _, profile := range []string{"generic", "ebridge", "tomcat"} {
 		for _, f := range fronts {
@@ -40,14 +45,14 @@ func TestOneAddressScatters(t *testing.T) {
 				t.Parallel()
 				r := newRig(t, f, plan{profile: profile, policy: probes.PolicySticky})
 				second := r.secondAddress(NginxConfig{RealIP: true})
-				judgeScenario(t, scenario{cause: cause{code: checks.SessionDrift, tells: []string{second}}}, r.probe())
+				judgeScenario(t, scenario{cause: cause{code: checks.SessionDrift, mentions: []string{second}}}, r.probe())
 			})
 		}
 	}
 }
 
-// TestAddressesInAnotherOrder: two balancers list the nodes in another order, and
-// each is right by itself. A zone would not help.
+// TestAddressesInAnotherOrder runs two balancers that list the nodes in a different
+// order. Each is correct on its own, and a zone would not help.
 func TestAddressesInAnotherOrder(t *testing.T) {
 	for _, profile := range []string{"generic", "ebridge", "tomcat"} {
 		for _, name := range []string{"nginx ip_hash", "nginx hash"} {
@@ -57,14 +62,14 @@ func TestAddressesInAnotherOrder(t *testing.T) {
 				r := newRig(t, f, plan{profile: profile, policy: probes.PolicySticky})
 				r.secondAddress(NginxConfig{RealIP: true, Method: methodOf(f)}, 2, 0, 1)
 				judgeScenario(t, scenario{cause: cause{
-					code: checks.BalancerSplit, severity: anySeverity, tells: []string{"order"}, unsaid: []string{"zone"},
+					code: checks.BalancerSplit, severity: anySeverity, mentions: []string{"order"}, omits: []string{"zone"},
 				}}, r.probe())
 			})
 		}
 	}
 }
 
-// TestAddressesInOneOrder: two balancers that agree.
+// TestAddressesInOneOrder runs two balancers with the same list.
 func TestAddressesInOneOrder(t *testing.T) {
 	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))]
 	r := newRig(t, f, plan{})
@@ -72,10 +77,91 @@ func TestAddressesInOneOrder(t *testing.T) {
 	judgeScenario(t, scenario{is: checks.Healthy}, r.probe())
 }
 
-// methodOf is the directive of an nginx that stickwatch is told to hash.
+// methodOf returns the nginx directive for the method of a front.
 func methodOf(f front) string {
 	if f.method == probes.MethodIPHash {
 		return "ip_hash"
 	}
 	return "hash $remote_addr"
+}
+
+// TestSplit: nginx without a zone, one of whose workers has ejected a node. The kernel
+// chooses the worker of a connection, so a round may miss it; a round that sees it must
+// report it, and one of many must see it.
+func TestSplit(t *testing.T) {
+	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))]
+	r := newRig(t, f, plan{front: frontPlan{workers: 4}})
+	picker, _ := checks.Oracle(r.cluster)
+	client, _ := balance.ClientFor(picker, 1, 7)
+	r.node("node2").Stop()
+	r.get(client.String())
+	if err := r.node("node2").Start(); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		report := r.probe()
+		if found(report, checks.BalancerSplit) {
+			judgeScenario(t, scenario{want: []string{"balancer_split"}, also: []checks.Code{checks.NodeEjected}}, report)
+			return
+		}
+		if report.Session.Sticky == checks.No {
+			t.Fatalf("sessions moved, and no split was named: %s", formatReport(report))
+		}
+	}
+	t.Error("no round of 50 saw that the workers disagree")
+}
+
+// TestTwoFrontends: two balancers, one of which has ejected a node. The same client
+// gets different nodes, depending on the address.
+func TestTwoFrontends(t *testing.T) {
+	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))]
+	r := newRig(t, f, plan{})
+	second := f.start(t, r.nodes, plan{front: frontPlan{down: "node2"}})
+	r.cluster.Balancer.URLs = append(r.cluster.Balancer.URLs, parse(t, second.URL()))
+	judgeScenario(t, scenario{want: []string{"balancer_split", "node_ejected/node2"}}, r.probe())
+}
+
+// TestHeaderIgnored: the configuration says that the balancer takes the client address
+// from a header, but it does not. Nothing is ejected; two nodes cannot be seen, and the
+// remedy is reported.
+func TestHeaderIgnored(t *testing.T) {
+	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash, one address"))]
+	r := newRig(t, f, plan{})
+	r.cluster.Balancer.ClientIPHeader = clientHeader
+	report := r.probe()
+	judgeScenario(t, scenario{want: []string{"blind_spot"}}, report)
+	for _, f := range report.Findings {
+		if want := "set_real_ip_from 127.0.0.1; real_ip_header " + clientHeader; !strings.Contains(f.Remedy.String(), want) {
+			t.Errorf("got remedy %q, want one with %q", f.Remedy, want)
+		}
+	}
+}
+
+// TestMisspeltRoute: httpd knows a Tomcat by a wrong route, so its clients are not
+// sticky. byrequests then compensates by giving them their own node again: a round may
+// take that for stickiness, and one of many must not.
+func TestMisspeltRoute(t *testing.T) {
+	f := fronts[slices.IndexFunc(fronts, named("apache sticky"))]
+	r := newRig(t, f, plan{profile: "tomcat", shared: true, front: frontPlan{misnamed: "node2"}})
+	for range 50 {
+		if r.probe().Session.Sticky == checks.No {
+			return
+		}
+	}
+	t.Error("no round of 50 saw that the clients of one node are not held")
+}
+
+// TestIPv6 tests a balancer's address with brackets.
+func TestIPv6(t *testing.T) {
+	listener, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Skipf("there is no IPv6 here: %v", err)
+	}
+	f := fronts[slices.IndexFunc(fronts, named("nginx round robin"))]
+	r := newRig(t, f, plan{profile: "tomcat-msm", shared: true})
+	server := &http.Server{Handler: httputil.NewSingleHostReverseProxy(parse(t, r.front.URL()))}
+	go server.Serve(listener)
+	t.Cleanup(func() { server.Close() })
+	r.cluster.Balancer.URLs[0] = parse(t, "http://"+listener.Addr().String())
+	judgeScenario(t, scenario{is: checks.Healthy}, r.probe())
 }

@@ -7,12 +7,12 @@ import (
 
 // AlertmanagerConfig describes an Alertmanager.
 type AlertmanagerConfig struct {
-	// Webhook is the URL that is told of every alert that fires or is over, each
-	// in a request of its own.
+	// Webhook is the URL that receives every firing and resolved alert, each in its own
+	// request.
 	Webhook string
 }
 
-// AlertmanagerServer is a running Prometheus Alertmanager, a cluster of one.
+// AlertmanagerServer is a running Prometheus Alertmanager without peers.
 type AlertmanagerServer struct {
 	*Process
 }
@@ -38,5 +38,5 @@ func Alertmanager(tb testing.TB, config AlertmanagerConfig) *AlertmanagerServer 
 	return &AlertmanagerServer{process}
 }
 
-// URL is the server's root, without a slash at the end.
+// URL returns the server's root, without a trailing slash.
 func (a *AlertmanagerServer) URL() string { return "http://" + a.Addr() }

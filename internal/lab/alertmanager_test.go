@@ -17,14 +17,14 @@ import (
 	"stickwatch/checks"
 )
 
-// An webhookReceiver hears what Alertmanager says to those who are on call.
+// A webhookReceiver collects the requests of Alertmanager's webhook.
 type webhookReceiver struct {
 	*httptest.Server
 	mu    sync.Mutex
-	heard []page
+	pages []page
 }
 
-// A page is an alert in the words of Alertmanager's webhook.
+// A page is an alert in Alertmanager's webhook format.
 type page struct {
 	Status       string            `json:"status"`
 	Labels       map[string]string `json:"labels"`
@@ -46,18 +46,17 @@ func newWebhookReceiver(t *testing.T) *webhookReceiver {
 		}
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		o.heard = append(o.heard, body.Alerts...)
+		o.pages = append(o.pages, body.Alerts...)
 	}))
 	t.Cleanup(o.Close)
 	return o
 }
 
-// find returns the first page of a status and a severity, nil if there is none
-// yet.
+// find returns the first page with a status and a severity; nil if there is none.
 func (o *webhookReceiver) find(status string, severity checks.Severity) *page {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, p := range o.heard {
+	for _, p := range o.pages {
 		if p.Status == status && p.Labels["severity"] == string(severity) {
 			return &p
 		}
@@ -65,7 +64,7 @@ func (o *webhookReceiver) find(status string, severity checks.Severity) *page {
 	return nil
 }
 
-// await is hears, and waits until there is one.
+// await waits for the page that find returns.
 func (o *webhookReceiver) await(t *testing.T, status string, severity checks.Severity) page {
 	t.Helper()
 	var found *page
@@ -76,7 +75,7 @@ func (o *webhookReceiver) await(t *testing.T, status string, severity checks.Sev
 	return *found
 }
 
-// shown are the labels of the alerts that Alertmanager says are active.
+// shown returns the labels of the alerts that Alertmanager lists as active.
 func (a *AlertmanagerServer) shown(t *testing.T) []map[string]string {
 	t.Helper()
 	_, body := get(t, a.URL()+"/api/v2/alerts")
@@ -93,7 +92,7 @@ func (a *AlertmanagerServer) shown(t *testing.T) []map[string]string {
 	return all
 }
 
-// receiver is stickwatch's side.
+// receiver returns stickwatch's receiver for the server.
 func (a *AlertmanagerServer) receiver(t *testing.T, resend time.Duration) *alertmanager.Alertmanager {
 	t.Helper()
 	address, err := url.Parse(a.URL())
@@ -109,7 +108,7 @@ func (a *AlertmanagerServer) receiver(t *testing.T, resend time.Duration) *alert
 	return r
 }
 
-// A newsroom makes notices of findings, as the daemon does.
+// A notificationSource creates notifications from findings, as the daemon does.
 type notificationSource struct {
 	incidentManager *alerting.Manager
 	ledger          *checks.Ledger
@@ -122,7 +121,7 @@ func newNotificationSource() *notificationSource {
 	}
 }
 
-// observe takes a round.
+// observe processes the findings of a round.
 func (n *notificationSource) observe(at time.Time, findings ...checks.Finding) []alerting.Notification {
 	changes := n.ledger.Update(checks.Report{Cluster: "shop", Started: at, Findings: findings})
 	return n.incidentManager.Observe(at, "shop", changes, n.ledger.Active()).Notifications
@@ -139,7 +138,7 @@ func send(t *testing.T, to *alertmanager.Alertmanager, kind alerting.Notificatio
 	return notifications[0].Incident
 }
 
-// TestAlertmanager: an incident from findings to those who are on call.
+// TestAlertmanager follows an incident from its findings to the webhook.
 func TestAlertmanager(t *testing.T) {
 	t.Parallel()
 	people := newWebhookReceiver(t)
@@ -189,8 +188,8 @@ func TestAlertmanager(t *testing.T) {
 	}
 }
 
-// TestAlertmanagerForgets: an alert fires for as long as it is repeated, and ends
-// by itself when nobody does.
+// TestAlertmanagerForgets checks that an alert fires while it is repeated, and expires
+// without repetition.
 func TestAlertmanagerForgets(t *testing.T) {
 	t.Parallel()
 	people := newWebhookReceiver(t)

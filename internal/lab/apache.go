@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// apacheModules are loaded beside those compiled into Debian's httpd, in this
-// order: some need symbols of an earlier one.
+// apacheModules are loaded in addition to those compiled into Debian's httpd. The order
+// matters: some need symbols of an earlier one.
 var apacheModules = []string{
 	"mpm_event", "authz_core", "authz_host", "headers", "status",
 	"proxy", "proxy_http", "proxy_ajp", "slotmem_shm", "proxy_balancer",
@@ -17,32 +17,32 @@ var apacheModules = []string{
 
 const apacheModuleDir = "/usr/lib/apache2/modules"
 
-// ApacheConfig describes an Apache httpd with mod_proxy_balancer. The zero value
-// of every field but Servers means httpd's own default, or off.
+// ApacheConfig describes an Apache httpd with mod_proxy_balancer. The zero value of
+// every field but Servers means httpd's default, or off.
 type ApacheConfig struct {
 	// Servers are the balancer's members; their names are the routes.
 	Servers []Server
-	// Scheme is what the nodes speak, "http" or "ajp". Empty: "http".
+	// Scheme is the protocol of the nodes, "http" or "ajp". Empty: "http".
 	Scheme string
-	// StickySession is the cookie and, after a bar, the URL parameter that hold
-	// the route: "JSESSIONID|jsessionid".
+	// StickySession is the cookie and, after a bar, the URL parameter with the route:
+	// "JSESSIONID|jsessionid".
 	StickySession string
 	// Method is "byrequests", "bytraffic" or "bybusyness". Empty: "byrequests".
 	Method string
 	// NoFailover answers 503 instead of moving a session to another node.
 	NoFailover bool
-	// RouteHeader adds "X-Route", the route of the node that answered.
+	// RouteHeader adds "X-Route" with the route of the node that answered.
 	RouteHeader bool
 	// WebSocket passes upgrades on to the nodes.
 	WebSocket bool
-	// AccessLog writes a line a request to access.log in the log directory: its
-	// start and duration in microseconds, status, route and cookies.
+	// AccessLog writes a line per request to access.log in the log directory: start and
+	// duration in microseconds, status, route and cookies.
 	AccessLog bool
 	// Reloadable opens a control port, which Reload needs.
 	Reloadable bool
-	// ProxySet is more of the balancer's parameters, e.g. "failonstatus=503".
+	// ProxySet contains further parameters of the balancer, such as "failonstatus=503".
 	ProxySet string
-	// ConnectTimeout and Timeout bound a try at a node (60 s each by default).
+	// ConnectTimeout and Timeout limit an attempt at a node (60 s each by default).
 	// Timeout is rounded up to whole seconds.
 	ConnectTimeout, Timeout time.Duration
 }
@@ -51,11 +51,11 @@ type ApacheConfig struct {
 type ApacheBalancer struct {
 	*Balancer
 	program string
-	control string // where the current configuration answers, see Reload
+	control string // control port of the current configuration, see Reload
 }
 
-// Apache starts httpd in the foreground with two worker processes, as Debian
-// packages it.
+// Apache starts httpd in the foreground with two worker processes, as Debian packages
+// it.
 func Apache(tb testing.TB, config ApacheConfig) *ApacheBalancer {
 	tb.Helper()
 	a := &ApacheBalancer{program: program(tb, "apache2")}
@@ -74,7 +74,7 @@ func Apache(tb testing.TB, config ApacheConfig) *ApacheBalancer {
 	return a
 }
 
-// write renders the configuration with a control port of its own.
+// write renders the configuration with its own control port.
 func (a *ApacheBalancer) write(path string, config ApacheConfig) error {
 	a.control = FreeAddr(a.tb)
 	return writeConfig(path, "httpd.conf.tmpl", struct {
@@ -85,9 +85,9 @@ func (a *ApacheBalancer) write(path string, config ApacheConfig) error {
 	}{config, a.command.Dir, a.LogDir(), a.Addr(), a.control, apacheModuleDir, apacheModules, isRoot()})
 }
 
-// Reload has the running httpd take a new configuration, as `apachectl graceful`
-// does, and returns when no worker of the old one accepts connections any more.
-// It ends the test when httpd refuses the configuration.
+// Reload loads a new configuration, as `apachectl graceful` does, and returns when no
+// old worker accepts connections any more. It fails the test when httpd rejects the
+// configuration.
 func (a *ApacheBalancer) Reload(config ApacheConfig) {
 	a.tb.Helper()
 	config.Reloadable = true
@@ -100,24 +100,24 @@ func (a *ApacheBalancer) Reload(config ApacheConfig) {
 		err = os.Rename(candidate, a.ConfigFile())
 	}
 	if err == nil {
-		err = a.replaceWorkers(user1, old, a.control+"/server-status") // which takes no node's turn
+		err = a.replaceWorkers(user1, old, a.control+"/server-status") // the status page uses no node's turn
 	}
 	if err != nil {
 		a.tb.Fatalf("reloading httpd: %v", err)
 	}
 }
 
-// StatusURL serves mod_status for machines, with ProxyStatus on.
+// StatusURL returns the machine-readable mod_status page, with ProxyStatus on.
 func (a *ApacheBalancer) StatusURL() string { return a.URL() + "/server-status?auto" }
 
-// ManagerURL serves the balancer manager.
+// ManagerURL returns the balancer manager.
 func (a *ApacheBalancer) ManagerURL() string { return a.URL() + "/balancer-manager" }
 
-// ConfigFile is the path of the configuration.
+// ConfigFile returns the path of the configuration.
 func (a *ApacheBalancer) ConfigFile() string { return filepath.Join(a.LogDir(), "httpd.conf") }
 
-// AccessLog is the path of the access log.
+// AccessLog returns the path of the access log.
 func (a *ApacheBalancer) AccessLog() string { return filepath.Join(a.LogDir(), "access.log") }
 
-// ErrorLog is the path of the error log.
+// ErrorLog returns the path of the error log.
 func (a *ApacheBalancer) ErrorLog() string { return filepath.Join(a.LogDir(), "error.log") }

@@ -19,28 +19,28 @@ var configTemplates = template.Must(template.New("conf").Funcs(template.FuncMap{
 	"seconds": seconds,
 }).ParseFS(configFiles, "conf/*.tmpl"))
 
-// Server is one node behind a balancer.
+// Server is a node in a balancer's configuration.
 type Server struct {
-	// Name is HAProxy's server name and cookie value, and httpd's route.
-	// nginx has no name for a server.
+	// Name is HAProxy's server name and cookie value, and httpd's route. nginx has no
+	// server names.
 	Name string
 	// Addr is the node's host:port.
 	Addr string
-	// Weight is the node's share; 0 leaves the product's default, 1.
+	// Weight is the node's weight; 0 means the product's default, 1.
 	Weight int
-	// MaxFails is nginx's max_fails, and HAProxy's fall and error-limit. httpd
-	// does not count: one failed connect is enough. 0 leaves the default (nginx:
-	// 1); a negative number writes 0, which nginx takes for never ejecting.
+	// MaxFails is nginx's max_fails, and HAProxy's fall and error-limit. httpd has no
+	// counter: one failed connection is enough. 0 means the default (nginx: 1); a
+	// negative number writes 0, with which nginx never ejects.
 	MaxFails int
-	// FailTimeout is nginx's fail_timeout, HAProxy's interval of checks, and
-	// httpd's retry; nginx and httpd get it in whole seconds, rounded up. 0 leaves
-	// the default (10 s, 200 ms, 60 s); a negative duration writes 0, which httpd
-	// takes for trying always.
+	// FailTimeout is nginx's fail_timeout, HAProxy's check interval, and httpd's retry;
+	// for nginx and httpd it is rounded up to whole seconds. 0 means the default (10 s,
+	// 200 ms, 60 s); a negative duration writes 0, with which httpd always tries the
+	// node.
 	FailTimeout time.Duration
-	// Down takes the node out of rotation by configuration: nginx's down,
-	// HAProxy's disabled, httpd's status D.
+	// Down takes the node out of rotation by configuration: nginx's down, HAProxy's
+	// disabled, httpd's status D.
 	Down bool
-	// Backup gives the node requests only when no other is left.
+	// Backup gives the node requests only when no other node is available.
 	Backup bool
 }
 
@@ -49,13 +49,12 @@ type Balancer struct {
 	*Process
 }
 
-// URL is the balancer's root for its users, without a slash at the end.
+// URL returns the balancer's root for users, without a trailing slash.
 func (b *Balancer) URL() string { return "http://" + b.Addr() }
 
-// replaceWorkers signals a running balancer to reload, and waits until nothing
-// accepts at old, an address of the configuration before, and something answers
-// at new, an address or a URL without its scheme, which the present one has in its
-// stead.
+// replaceWorkers sends a reload signal to a running balancer. It waits until nothing
+// accepts connections at old, an address of the old configuration, and new, an address
+// or a URL without scheme of the new one, answers.
 func (b *Balancer) replaceWorkers(signal syscall.Signal, old, new string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -73,7 +72,7 @@ func (b *Balancer) replaceWorkers(signal syscall.Signal, old, new string) error 
 	})
 }
 
-// writeConfig renders one of the embedded templates to a file.
+// writeConfig renders an embedded template to a file.
 func writeConfig(path, template string, data any) error {
 	file, err := os.Create(path)
 	if err != nil {
@@ -86,7 +85,7 @@ func writeConfig(path, template string, data any) error {
 	return file.Close()
 }
 
-// seconds rounds up: a limit of half a second must not become none at all.
+// seconds rounds up, because a limit of half a second must not become 0.
 func seconds(d time.Duration) int {
 	return int((max(d, 0) + time.Second - 1) / time.Second)
 }

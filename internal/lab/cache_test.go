@@ -8,8 +8,8 @@ import (
 	"stickwatch/probes"
 )
 
-// cacheAll keeps every answer for a while, cookies included: what an operator
-// writes who wants pages cached in spite of what the application says.
+// cacheAll caches every answer including its cookies, as in a configuration that
+// ignores the application's caching headers.
 const cacheAll = `
         location / {
             proxy_pass http://cluster;
@@ -18,8 +18,8 @@ const cacheAll = `
             proxy_ignore_headers Cache-Control Set-Cookie Expires Vary;
         }`
 
-// cacheFirst keeps only answers to requests without a cookie, which are those
-// that open a session.
+// cacheFirst caches only answers to requests without a cookie, which are those that
+// open a session.
 const cacheFirst = `
         location / {
             proxy_pass http://cluster;
@@ -30,7 +30,7 @@ const cacheFirst = `
             proxy_no_cache $http_cookie;
         }`
 
-// cached puts an nginx that caches before a balancer.
+// cached puts a caching nginx in front of a balancer.
 func cached(f front, location string) front {
 	behind := f.start
 	f.start = func(tb testing.TB, nodes []*demo.Node, p plan) frontend {
@@ -43,8 +43,7 @@ func cached(f front, location string) front {
 	return f
 }
 
-// TestCacheBeforeTheBalancer: two clients who do not know each other get one
-// session.
+// TestCacheBeforeTheBalancer: two independent clients get the same session.
 func TestCacheBeforeTheBalancer(t *testing.T) {
 	for _, f := range fronts {
 		if !both(holdsAny, some)(f) && f.name != "nginx round robin" {
@@ -56,7 +55,7 @@ func TestCacheBeforeTheBalancer(t *testing.T) {
 					t.Parallel()
 					r := newRig(t, cached(f, location), plan{profile: profile, shared: true, policy: policyBehind(f)})
 					judgeScenario(t, scenario{cause: cause{
-						code: checks.SessionLeaked, tells: []string{"proxy_ignore_headers|Cache-Control|nocache"},
+						code: checks.SessionLeaked, mentions: []string{"proxy_ignore_headers|Cache-Control|nocache"},
 					}}, r.probe())
 				})
 			}
@@ -64,7 +63,7 @@ func TestCacheBeforeTheBalancer(t *testing.T) {
 	}
 }
 
-// policyBehind is what can be expected of sessions behind f; "": the profile's.
+// policyBehind returns the policy that can be expected behind f; "": the profile's.
 func policyBehind(f front) probes.Policy {
 	if f.sticky {
 		return ""

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// CaddyConfig describes a Caddy with one reverse proxy. The zero value of every
-// field but Servers means Caddy's own default, or off.
+// CaddyConfig describes a Caddy with one reverse proxy. The zero value of every field
+// but Servers means Caddy's default, or off.
 type CaddyConfig struct {
-	// Servers are the upstreams. Caddy knows them by their address alone: of a
-	// Server only Addr counts.
+	// Servers are the upstreams. Caddy identifies them by address: only Addr of a
+	// Server is used.
 	Servers []Server
-	// Policy is the lb_policy directive's value: "ip_hash", "cookie lb",
-	// "round_robin". Empty: "random".
+	// Policy is the lb_policy directive's value: "ip_hash", "cookie lb", "round_robin".
+	// Empty: "random".
 	Policy string
-	// FailDuration is for how long a failure is remembered. 0 turns passive
-	// health checks off: then nothing is ever taken out, or counted.
+	// FailDuration is how long a failure counts. 0 turns passive health checks off:
+	// servers are never ejected.
 	FailDuration time.Duration
-	// MaxFails is how many remembered failures take a server out; 0 leaves the
+	// MaxFails is the number of counted failures that eject a server; 0 means the
 	// default, 1.
 	MaxFails int
-	// Retries is the number of further tries at another server; 0 means none.
+	// Retries is the number of further attempts at another server; 0 means none.
 	Retries int
 }
 
@@ -32,7 +32,7 @@ type CaddyBalancer struct {
 	admin string
 }
 
-// Caddy starts Caddy in the foreground, with its admin API on a port of its own.
+// Caddy starts Caddy in the foreground, with its admin API on its own port.
 func Caddy(tb testing.TB, config CaddyConfig) *CaddyBalancer {
 	tb.Helper()
 	path, dir, listen, admin := program(tb, "caddy"), directory(tb), FreeAddr(tb), FreeAddr(tb)
@@ -59,8 +59,8 @@ func Caddy(tb testing.TB, config CaddyConfig) *CaddyBalancer {
 	return &CaddyBalancer{&Balancer{process}, admin}
 }
 
-// AdminURL is the root of the admin API, without a slash at the end.
+// AdminURL returns the root of the admin API, without a trailing slash.
 func (c *CaddyBalancer) AdminURL() string { return "http://" + c.admin }
 
-// ConfigFile is the path of the Caddyfile.
+// ConfigFile returns the path of the Caddyfile.
 func (c *CaddyBalancer) ConfigFile() string { return filepath.Join(c.LogDir(), "Caddyfile.conf") }

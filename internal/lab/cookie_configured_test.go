@@ -24,8 +24,8 @@ import (
 	"stickwatch/probes"
 )
 
-// cookieFile is a configuration that looks at no page for who made it: the
-// balancer's cookie has to tell.
+// cookieFile is a configuration in which only the balancer's cookie identifies the
+// node.
 var cookieFile = template.Must(template.New("cookie").Parse(`
 clusters:
   - name: shop
@@ -42,8 +42,8 @@ clusters:
       id: {cookie: SESSIONID}
 `))
 
-// configureCookie configures the rig's cluster by cookieFile. The balancer's names for its
-// servers are given where its cookie holds those.
+// configureCookie configures the rig's cluster by cookieFile. With byName, the nodes
+// have the balancer's server names.
 func (r *rig) configureCookie(cookie, secret, backend string, byName bool) {
 	r.tb.Helper()
 	type node struct{ ID, URL, Server, Label string }
@@ -70,7 +70,7 @@ func (r *rig) configureCookie(cookie, secret, backend string, byName bool) {
 	r.cluster = cfg.Clusters[0]
 }
 
-// sticksByCookie: clients stay, and the node that gets none is named.
+// sticksByCookie checks that clients stay, and that the node without clients is named.
 func sticksByCookie(t *testing.T, r *rig, takeOut func()) {
 	t.Helper()
 	report := r.probe()
@@ -87,11 +87,11 @@ func sticksByCookie(t *testing.T, r *rig, takeOut func()) {
 	judgeScenario(t, scenario{want: []string{"node_ejected/appnode2"}}, r.probe())
 }
 
-// TestCookieTellsTheNode: behind the balancers at hand.
+// TestCookieTellsTheNode tests the cookies of real balancers.
 func TestCookieTellsTheNode(t *testing.T) {
 	for _, c := range cookieFronts {
 		if c.lags {
-			continue // it follows the application's cookie, which after a failover names another
+			continue // it uses the application's cookie, which after a failover names another node
 		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -105,20 +105,20 @@ func TestCookieTellsTheNode(t *testing.T) {
 	}
 }
 
-// A cookieWriter is a balancer that writes the node into a cookie as some product's
-// documentation has it.
+// A cookieWriter is a balancer that writes the node into a cookie in the documented
+// format of some product.
 type cookieWriter struct {
 	cookie  string
 	servers []*httputil.ReverseProxy
-	values  []string // of the cookie, by server
+	values  []string // cookie values by server
 	next    atomic.Uint32
-	without atomic.Int32 // the server that gets nobody; -1: none
+	without atomic.Int32 // the server that gets no requests; -1: none
 	url     *url.URL
 }
 
 func (s *cookieWriter) URL() string { return s.url.String() }
 
-// Stop leaves it to the end of the test.
+// Stop does nothing: the server stops at the end of the test.
 func (s *cookieWriter) Stop() {}
 
 func (s *cookieWriter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -139,7 +139,7 @@ func (s *cookieWriter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.servers[i].ServeHTTP(w, r)
 }
 
-// cookieWriters are the products that cannot be run here.
+// cookieWriters are formats of products that cannot run in the lab.
 var cookieWriters = []struct {
 	name, cookie, backend string
 	value                 func(addr string) string
@@ -164,14 +164,14 @@ func hexMD5(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// bigIP is the address and the port with their bytes reversed, in decimal.
+// bigIP returns the address and the port with reversed bytes, in decimal.
 func bigIP(addr string) string {
 	a := netip.MustParseAddrPort(addr)
 	ip := a.Addr().As4()
 	return fmt.Sprintf("%d.%d.0000", binary.LittleEndian.Uint32(ip[:]), a.Port()>>8|a.Port()<<8)
 }
 
-// TestCookieOfOtherProducts: behind stand-ins for those that are not.
+// TestCookieOfOtherProducts tests the cookies of cookieWriters.
 func TestCookieOfOtherProducts(t *testing.T) {
 	for _, c := range cookieWriters {
 		t.Run(c.name, func(t *testing.T) {

@@ -14,16 +14,16 @@ import (
 	"stickwatch/probes/cookies"
 )
 
-// The ways in which the balancers at hand write the node into a cookie.
+// cookieFronts are the formats in which real balancers write the node into a cookie.
 var cookieFronts = []struct {
 	name    string
 	start   func(testing.TB, []Server) *Balancer
 	opts    cookies.Options
-	byName  bool // the cookie holds what the balancer calls the node, not where it is
+	byName  bool // the cookie contains the balancer's name of the node, not its address
 	product cookies.Product
 
-	// lags: after a failover that the application does not notice, the cookie goes
-	// on naming the dead node, although another answers.
+	// lags: after a failover that the application does not notice, the cookie still
+	// names the dead node although another one answers.
 	lags bool
 }{
 	{
@@ -58,9 +58,9 @@ var cookieFronts = []struct {
 
 const longKey = "a-key-of-more-than-thirty-two-bytes-for-all-of-the-hash"
 
-// TestCookies: every cookie that a real balancer hands out names the node that
-// gave the answer; and once that node is dead, the one that took over, but for
-// balancers that write only where the application does.
+// TestCookies checks that every cookie of a real balancer names the node that answered,
+// and after its death the one that took over, except behind balancers that write only
+// where the application does.
 func TestCookies(t *testing.T) {
 	t.Parallel()
 	for _, f := range cookieFronts {
@@ -90,7 +90,7 @@ func TestCookies(t *testing.T) {
 			c.nodes[dead].Close()
 			by := browsers[dead].get(t)
 			for tries := 1; by == "" && tries < 5; tries++ {
-				by = browsers[dead].get(t) // the balancer may have sent the one before down a connection that was kept, and died
+				by = browsers[dead].get(t) // the balancer may have used a kept connection, which died with the previous node
 			}
 			got := say(browsers[dead]).Node
 			switch {
@@ -105,7 +105,7 @@ func TestCookies(t *testing.T) {
 	}
 }
 
-// A keyed hash without its key is opaque, not a wrong node.
+// TestCookiesWithoutTheKey checks that a keyed hash without its key yields no node.
 func TestCookiesWithoutTheKey(t *testing.T) {
 	t.Parallel()
 	c := newCookieCluster(t, false)
@@ -125,8 +125,8 @@ func haproxyCookie(directive string) func(testing.TB, []Server) *Balancer {
 	}
 }
 
-// haproxyDynamic leaves the servers without a cookie of their own, which would
-// go before the computed one.
+// haproxyDynamic leaves out the servers' own cookie values, which would override the
+// computed ones.
 func haproxyDynamic(key string) func(testing.TB, []Server) *Balancer {
 	return func(tb testing.TB, servers []Server) *Balancer {
 		return HAProxy(tb, HAProxyConfig{
@@ -136,9 +136,9 @@ func haproxyDynamic(key string) func(testing.TB, []Server) *Balancer {
 	}
 }
 
-// apacheRouteID is the configuration that httpd's manual gives for applications
-// without a route of their own. ProxySet is the last line of the balancer's
-// block, where a directive may follow.
+// apacheRouteID uses the configuration that httpd's manual recommends for applications
+// without a route. ProxySet is the last line of the balancer's block, so a directive
+// may follow.
 func apacheRouteID(tb testing.TB, servers []Server) *Balancer {
 	const setCookie = `Header add Set-Cookie "ROUTEID=.%{BALANCER_WORKER_ROUTE}e; path=/" env=BALANCER_ROUTE_CHANGED`
 	return Apache(tb, ApacheConfig{Servers: servers, StickySession: "ROUTEID", ProxySet: "\n    " + setCookie}).Balancer
@@ -151,17 +151,17 @@ func caddyCookie(policy string) func(testing.TB, []Server) *Balancer {
 }
 
 // A cookieCluster is two nodes of an application that sets its cookies once, and
-// takes those of the other node for its own.
+// accepts those of the other node.
 type cookieCluster struct {
 	nodes   map[string]*httptest.Server // by id
-	servers []Server                    // as the balancer has them
-	known   []cookies.Server            // as stickwatch has them
+	servers []Server                    // servers of the balancer
+	known   []cookies.Server            // servers in stickwatch's configuration
 }
 
 var nodeIDs = []string{"first", "second"}
 
-// newCookieCluster starts the nodes. They are known by name or by address, so
-// that no cookie is read by the wrong one.
+// newCookieCluster starts the nodes. They are known either by name or by address, so
+// that a cookie matches in only one way.
 func newCookieCluster(tb testing.TB, byName bool) *cookieCluster {
 	tb.Helper()
 	c := &cookieCluster{nodes: map[string]*httptest.Server{}}
@@ -169,7 +169,7 @@ func newCookieCluster(tb testing.TB, byName bool) *cookieCluster {
 	for i, id := range nodeIDs {
 		name := names[i]
 		node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Connection", "close") // no balancer is to find out on a kept one that the node is dead
+			w.Header().Set("Connection", "close") // so that the balancer does not find a dead node on a kept connection
 			for _, own := range []string{"JSESSIONID", "SERVERID"} {
 				if _, err := r.Cookie(own); err != nil {
 					http.SetCookie(w, &http.Cookie{Name: own, Value: "0123456789ABCDEF", Path: "/"})
@@ -190,8 +190,8 @@ func newCookieCluster(tb testing.TB, byName bool) *cookieCluster {
 	return c
 }
 
-// meetAll sends fresh browsers until each node has answered one. Balancers that
-// choose at random need a few.
+// meetAll sends requests of new browsers until each node has answered one. Random
+// balancers need a few.
 func (c *cookieCluster) meetAll(tb testing.TB, url string) map[string]*browser {
 	tb.Helper()
 	browsers := map[string]*browser{}
@@ -206,7 +206,7 @@ func (c *cookieCluster) meetAll(tb testing.TB, url string) map[string]*browser {
 	return nil
 }
 
-// A browser opens a connection a request.
+// A browser opens a connection for each request.
 type browser struct {
 	client *http.Client
 	page   *url.URL
@@ -221,7 +221,7 @@ func newBrowser(tb testing.TB, page string) *browser {
 	return &browser{&http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}, parse(tb, page)}
 }
 
-// get is the id of the node that answers.
+// get returns the id of the node that answers.
 func (b *browser) get(tb testing.TB) string {
 	tb.Helper()
 	request, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, b.page.String(), nil)

@@ -1,6 +1,11 @@
 package lab
 
 import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -12,12 +17,11 @@ import (
 	"stickwatch/probes"
 )
 
-// System A: Weaver e-Bridge behind nginx with ip_hash and the server block of
-// its cluster manual.
+// System A: Weaver e-Bridge behind nginx with ip_hash and the server block of its
+// cluster manual.
 
-// TestEBridgeSessions: sessions in each node's memory, and in both stores that
-// the manual offers. Where they are stored, stickiness is still judged, and
-// policy shared is kept by them.
+// TestEBridgeSessions tests sessions in each node's memory, and in both stores of the
+// manual. With a store, stickiness is still judged, and the policy shared is met.
 func TestEBridgeSessions(t *testing.T) {
 	roundRobin := startNginx(NginxConfig{})
 	for _, tc := range []struct {
@@ -49,8 +53,8 @@ func TestEBridgeSessions(t *testing.T) {
 	}
 }
 
-// TestEBridgeSeesOneNode: to the manual's nginx one prober is one client. Which
-// nodes it cannot see, and what would let it see them, is told.
+// TestEBridgeSeesOneNode: for the manual's nginx a prober is a single client. The
+// report names the nodes that it cannot see, and how to change that.
 func TestEBridgeSeesOneNode(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, fromManual("error"), plan{profile: "ebridge"})
@@ -58,7 +62,7 @@ func TestEBridgeSeesOneNode(t *testing.T) {
 	judgeScenario(t, scenario{want: []string{"blind_spot"}, is: checks.Healthy}, report)
 	for _, f := range report.Findings {
 		if slices.Contains(f.Nodes, r.ourNode()) || len(f.Nodes) != 2 {
-			t.Errorf("%v are told to be out of sight, want all but %s", f.Nodes, r.ourNode())
+			t.Errorf("%v are reported as not visible, want all but %s", f.Nodes, r.ourNode())
 		}
 		if want := "set_real_ip_from 127.0.0.1; real_ip_header " + clientHeader; !strings.Contains(f.Remedy.String(), want) {
 			t.Errorf("got remedy %q, want %q in it", f.Remedy, want)
@@ -66,8 +70,8 @@ func TestEBridgeSeesOneNode(t *testing.T) {
 	}
 }
 
-// TestEBridgeStoreGone: nodes whose session store is down answer errors, which
-// is the store's doing and not theirs.
+// TestEBridgeStoreGone: nodes without their session store answer errors. The cause is
+// the store, not the nodes.
 func TestEBridgeStoreGone(t *testing.T) {
 	t.Parallel()
 	redis := Redis(t)
@@ -83,8 +87,8 @@ func TestEBridgeStoreGone(t *testing.T) {
 	judgeScenario(t, scenario{}, r.probe())
 }
 
-// TestEBridgeDefaultEjection: one failure ejects for ten seconds, so whoever
-// looks within them sees it, and whoever looks later must not.
+// TestEBridgeDefaultEjection: one failure ejects for ten seconds. A round within them must
+// report it, a later round must not.
 func TestEBridgeDefaultEjection(t *testing.T) {
 	t.Run("any node, by a header", func(t *testing.T) {
 		t.Parallel()
@@ -110,14 +114,14 @@ func TestEBridgeDefaultEjection(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, fromManual("error"), plan{profile: "ebridge"})
 		w := r.startWatcher(monitor.Intervals{})
-		home := r.ourNode()
-		r.fail(home)
+		owner := r.ourNode()
+		r.fail(owner)
 		w.FollowUp(t.Context())
 		report := w.Snapshot().Report
-		// The node is well when it is asked, and its client has lost its session.
-		judgeScenario(t, scenario{want: []string{"node_ejected/" + home}, also: []checks.Code{checks.SessionLost}}, report)
+		// The node is healthy when it is probed, and its client has lost its session.
+		judgeScenario(t, scenario{want: []string{"node_ejected/" + owner}, also: []checks.Code{checks.SessionLost}}, report)
 		wantEvidence(t, report, "ip_hash sends our own address to it")
-		waitReadmitted(t, home, func() checks.Report {
+		waitReadmitted(t, owner, func() checks.Report {
 			w.FollowUp(t.Context())
 			return w.Snapshot().Report
 		})
@@ -138,19 +142,19 @@ func TestEBridgeDefaultEjection(t *testing.T) {
 	})
 }
 
-// wantEvidence tests that somebody's word is among the evidence of an ejection.
+// wantEvidence checks that a source is in the evidence of an ejection.
 func wantEvidence(t *testing.T, report checks.Report, evidenceReader string) {
 	t.Helper()
 	for _, f := range report.Findings {
-		if told := evidenceOf(f); f.Code == checks.NodeEjected && !strings.Contains(told, evidenceReader) {
+		if text := evidenceOf(f); f.Code == checks.NodeEjected && !strings.Contains(text, evidenceReader) {
 			t.Errorf("got evidence %q, want %q in it", f.Evidence, evidenceReader)
 		}
 	}
 }
 
-// waitReadmitted looks until all is well again, which nginx sees to by itself: it
-// lets one request through when more than fail_timeout has passed. Until then
-// the node is out, and nothing else is found.
+// waitReadmitted takes rounds until the cluster is healthy again: nginx sends one
+// request when more than fail_timeout has passed. Until then the node is out, and
+// nothing else may be found.
 func waitReadmitted(t *testing.T, id string, look func() checks.Report) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
@@ -164,7 +168,7 @@ func waitReadmitted(t *testing.T, id string, look func() checks.Report) {
 		other := slices.ContainsFunc(report.Findings, func(f checks.Finding) bool {
 			return f.ExplainedBy == "" && f.Severity.AtLeast(checks.Warning) && f.Key() != "node_ejected/"+id
 		})
-		if other || time.Now().After(deadline) { // a round in which it comes back may be in doubt
+		if other || time.Now().After(deadline) { // a round during the readmission may be inconclusive
 			t.Fatalf("on the way back: %s", formatReport(report))
 		}
 		select {
@@ -181,4 +185,116 @@ func TestEBridgeDuplicate(t *testing.T) {
 	r := newRig(t, fromManual("error"), plan{profile: "ebridge"})
 	r.change("node2", func(f *demo.NodeFaults) { f.ID = "node1" })
 	judgeScenario(t, scenario{want: []string{"duplicate_node_id"}}, r.probe())
+}
+
+// ebridgeServer is the nginx.conf of e-Bridge's cluster manual except for the
+// addresses: no max_fails, so that one failure ejects for ten seconds; no zone; and no
+// way for a prober to act as another client. %[1]s is the listen address, %[2]s are the
+// server lines.
+const ebridgeServer = `
+upstream ebridge-cluster {
+    ip_hash;
+%[2]s}
+server {
+    listen        %[1]s;
+    server_name  localhost;
+    location / {
+        root   html;
+        index  index.html index.htm;
+        proxy_pass http://ebridge-cluster;
+        proxy_set_header Host $host:$server_port;
+        proxy_set_header X-Real-IP $remote_addr;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    }
+}`
+
+// An ebridgeNginx is an nginx with the manual's server block.
+type ebridgeNginx struct {
+	*NginxBalancer
+	addr string
+}
+
+func (n ebridgeNginx) URL() string { return "http://" + n.addr }
+
+// fromManual starts the manual's nginx in front of the nodes, with an error log of the
+// given level.
+func fromManual(level string) front {
+	return front{
+		name: "e-Bridge's nginx", method: probes.MethodIPHash, sticky: true, narrow: true,
+		start: func(tb testing.TB, nodes []*demo.Node, _ plan) frontend {
+			var servers strings.Builder
+			for _, n := range nodes {
+				fmt.Fprintf(&servers, "    server %s;\n", n.Addr())
+			}
+			addr := FreeAddr(tb)
+			n := Nginx(tb, NginxConfig{
+				Servers:       []Server{{Addr: nodes[0].Addr()}}, // the lab's own server block, which is not used
+				ErrorLogLevel: level,
+				ExtraServers:  fmt.Sprintf(ebridgeServer, addr, servers.String()),
+			})
+			// The first address accepts connections a moment before the second.
+			if err := poll(tb.Context(), nil, func(ctx context.Context) error { return dial(ctx, addr) }); err != nil {
+				tb.Fatal(err)
+			}
+			return ebridgeNginx{n, addr}
+		},
+	}
+}
+
+// ebridgeFront is the manual's nginx with a client address header.
+func ebridgeFront() front {
+	return front{
+		name: "e-Bridge's nginx, with a header", method: probes.MethodIPHash, header: true, sticky: true,
+		start: func(tb testing.TB, nodes []*demo.Node, _ plan) frontend {
+			c := NginxConfig{Method: "ip_hash", RealIP: true, Zone: true}
+			for _, n := range nodes {
+				c.Servers = append(c.Servers, Server{Addr: n.Addr()})
+			}
+			return Nginx(tb, c)
+		},
+	}
+}
+
+// ourNode returns the node that the balancer's hash assigns to clients of this machine.
+func (r *rig) ourNode() string {
+	r.tb.Helper()
+	picker, _ := checks.Oracle(r.cluster)
+	at, ok := picker.Pick("127.0.0.1")
+	if !ok {
+		r.tb.Fatal("there is no arithmetic")
+	}
+	return r.cluster.Nodes[at].ID
+}
+
+// fail stops a node for one request of a user whom the balancer's hash assigns to it:
+// one from another network of 127.0.0.0/8, all of which is loopback.
+func (r *rig) fail(id string) {
+	r.tb.Helper()
+	picker, _ := checks.Oracle(r.cluster)
+	for network := range byte(255) {
+		user := netip.AddrFrom4([4]byte{127, 0, network, 1})
+		if at, _ := picker.Pick(user.String()); r.cluster.Nodes[at].ID != id {
+			continue
+		}
+		r.stop(id)
+		r.getFrom(user)
+		r.start(id)
+		return
+	}
+	r.tb.Fatalf("no client is sent to %s", id)
+}
+
+// getFrom sends a user's request from an address of this machine.
+func (r *rig) getFrom(user netip.Addr) {
+	r.tb.Helper()
+	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(user, 0))}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialer.DialContext}}
+	resp, err := client.Get(r.front.URL() + "/")
+	if err != nil {
+		r.tb.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		r.tb.Fatalf("the user got %s, and not another node's answer", resp.Status)
+	}
 }

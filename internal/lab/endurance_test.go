@@ -22,16 +22,16 @@ import (
 	"stickwatch/internal/notify"
 )
 
-// A fault is something that goes wrong for a while.
+// A fault is a temporary fault.
 type fault struct {
 	name  string
-	cause checks.Code // the finding that explains the rest
+	cause checks.Code // finding that explains the others
 	too   []checks.Code
 	begin func(*rig)
 	end   func(*rig)
 }
 
-// on is a trouble of node2.
+// on returns a fault of node2.
 func on(name string, cause checks.Code, change func(*demo.NodeFaults), too ...checks.Code) fault {
 	return fault{
 		name: name, cause: cause, too: too,
@@ -40,8 +40,7 @@ func on(name string, cause checks.Code, change func(*demo.NodeFaults), too ...ch
 	}
 }
 
-// faults are what may go wrong, and what may come of it: its cause, and what
-// the cause leaves behind.
+// faults are the possible faults, with the cause and the findings that it may explain.
 var faults = []fault{
 	{
 		name: "node stopped", cause: checks.NodeDown, too: []checks.Code{checks.NodeEjected, checks.SessionLost, checks.SessionDrift},
@@ -69,13 +68,13 @@ var faults = []fault{
 	on("node hangs", checks.NodeDown, func(f *demo.NodeFaults) { f.Mode = demo.Hang }, checks.NodeEjected, checks.SessionLost, checks.SessionDrift),
 }
 
-// injectedFault is a trouble, and when it was.
+// An injectedFault is a fault with its period.
 type injectedFault struct {
 	fault
 	checks.Span
 }
 
-// Endurance is how long troubles come and go, by STICKWATCH_ENDURANCE.
+// enduranceTime returns the duration of TestEndurance, from STICKWATCH_ENDURANCE.
 func enduranceTime(t *testing.T) time.Duration {
 	text := os.Getenv("STICKWATCH_ENDURANCE")
 	if text == "" {
@@ -88,9 +87,9 @@ func enduranceTime(t *testing.T) time.Duration {
 	return d
 }
 
-// TestEndurance: a daemon watches a real nginx and a real Redis while troubles
-// come and go at random. Every one of them is in its history, with a beginning
-// and an end that are not before its own, and nothing else is.
+// TestEndurance runs a daemon with a real nginx and a real Redis during random faults.
+// Its history must contain every fault, with a start and an end that are not too early,
+// and nothing else.
 func TestEndurance(t *testing.T) {
 	t.Parallel()
 	const status = 2 * time.Second
@@ -103,17 +102,17 @@ func TestEndurance(t *testing.T) {
 		one := injectedFault{fault: faults[random.IntN(len(faults))]}
 		one.From = time.Now()
 		one.begin(r)
-		time.Sleep(5*status + time.Duration(random.Int64N(int64(2*status)))) // two rounds, also at a node that is slow
+		time.Sleep(5*status + time.Duration(random.Int64N(int64(2*status)))) // two rounds, also of a slow node
 		one.end(r)
 		one.To = time.Now()                                                // servers take a while to start
-		time.Sleep(4*status + time.Duration(random.Int64N(int64(status)))) // nginx has everybody back, and the incident ends
+		time.Sleep(4*status + time.Duration(random.Int64N(int64(status)))) // nginx readmits every node, and the incident ends
 		all = append(all, one)
 	}
 	end()
 	judgeEndurance(t, all, findingSpans(t, path), status)
 }
 
-// daemon watches the rig until the function that it returns is called.
+// daemon watches the rig until end is called.
 func (r *rig) daemon(t *testing.T, path string, every time.Duration) (end func()) {
 	t.Helper()
 	var text strings.Builder
@@ -159,14 +158,14 @@ clusters:
 	}
 }
 
-// A findingSpan is a finding for as long as it held; its end is zero while it does.
+// A findingSpan is the period of a finding; the end is zero while it is active.
 type findingSpan struct {
 	checks.Finding
 	checks.Span
 }
 
-// findingSpans are the findings of a history that nothing else explained, the oldest
-// first. Incidents are no measure: what comes and goes five times an hour is one.
+// findingSpans returns the root findings of a history, the oldest first. Incidents are
+// not suitable, because a flapping finding is a single incident.
 func findingSpans(t *testing.T, path string) []findingSpan {
 	t.Helper()
 	reader, err := history.OpenReader(t.Context(), path)
@@ -198,7 +197,7 @@ func findingSpans(t *testing.T, path string) []findingSpan {
 	return slices.DeleteFunc(list, func(h findingSpan) bool { return h.ExplainedBy != "" })
 }
 
-// judgeEndurance wants a finding for each trouble, and none besides.
+// judgeEndurance requires a finding for each fault, and no others.
 func judgeEndurance(t *testing.T, all []injectedFault, findings []findingSpan, interval time.Duration) {
 	t.Helper()
 	var late, over []time.Duration
@@ -220,8 +219,8 @@ func judgeEndurance(t *testing.T, all []injectedFault, findings []findingSpan, i
 			t.Errorf("%s from %s to %s: got %s", one.name, clock(one.From), clock(one.To), formatSpans(mine[at:at+1]))
 		}
 		for _, h := range slices.Delete(mine, at, at+1) {
-			// What a node that was out has cost is told when it has settled, which may be
-			// amid the next trouble.
+			// The loss caused by an outage is reported after it has settled, possibly
+			// during the next fault.
 			cost := h.Code == checks.NodeRestarted || h.Code == checks.NodeDown && h.Target == "sessions lost"
 			if h.Code != one.cause && !slices.Contains(one.too, h.Code) && !cost {
 				t.Errorf("%s from %s to %s: invented %s", one.name, clock(one.From), clock(one.To), formatSpans([]findingSpan{h}))
@@ -231,7 +230,7 @@ func judgeEndurance(t *testing.T, all []injectedFault, findings []findingSpan, i
 	t.Logf("%d troubles, %d findings, at an interval of %s\n%s", len(all), len(findings), interval, formatDelays(late, over))
 }
 
-// formatDelays is how far begins and ends are from the truth.
+// formatDelays formats the delays of starts and ends.
 func formatDelays(late, over []time.Duration) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

@@ -4,18 +4,20 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/checks"
 	"stickwatch/probes"
 	"stickwatch/probes/evidence"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// states are what a balancer told, by its names for its servers.
+// states returns the states in a balancer's evidence, by server name.
 func states(tb testing.TB, obs probes.EvidenceObservation) map[string]probes.ServerState {
 	tb.Helper()
 	if obs.Error != "" {
@@ -28,7 +30,7 @@ func states(tb testing.TB, obs probes.EvidenceObservation) map[string]probes.Ser
 	return got
 }
 
-// lines counts the lines of each server's ejections.
+// lines counts the evidence lines of each server's ejections.
 func lines(obs probes.EvidenceObservation) map[string]int {
 	got := map[string]int{}
 	for _, s := range obs.Servers {
@@ -39,7 +41,7 @@ func lines(obs probes.EvidenceObservation) map[string]int {
 	return got
 }
 
-// oneDead is a dead server, first in line, and one that answers.
+// oneDead returns a dead server, first in the list, and a healthy one.
 func oneDead(tb testing.TB) []Server {
 	tb.Helper()
 	return append([]Server{{Name: "dead", Addr: FreeAddr(tb), FailTimeout: ejection}}, nodes(tb, "alive")...)
@@ -54,7 +56,8 @@ func TestNginxEvidence(t *testing.T) {
 		state  probes.ServerState
 		silent string
 	}{
-		// The log is as old as its first line: that is not yet an ejection's time.
+		// The log starts at its first line, which is not enough for an ejection's
+		// duration.
 		{"warn", probes.ServerDown, "cover only the last"},
 		{"error", probes.ServerUnknown, "needs the level warn"},
 	}
@@ -74,8 +77,8 @@ func TestNginxEvidence(t *testing.T) {
 			if !strings.Contains(obs.NoAbsence, test.silent) {
 				t.Errorf("Silent = %q, want %q", obs.NoAbsence, test.silent)
 			}
-			// Long after, the same log tells that the ejection is over, and since it
-			// would tell of another, its silence is telling.
+			// Long after, the same log shows that the ejection has ended, and because
+			// it would show another one, the absence of lines counts.
 			later := evidence.NginxErrorLog(t.Context(), n.ErrorLog(), now.Add(time.Hour), longEjection)
 			if test.level != "warn" {
 				return
@@ -107,8 +110,8 @@ func TestNginxEvidenceOfAnEmptyUpstream(t *testing.T) {
 	}
 }
 
-// Two nodes are ejected, one before and one after the log is rotated: each line
-// is read once.
+// TestNginxEvidenceAcrossRotation: two nodes are ejected, one before and one after the
+// log is rotated: each line is read once.
 func TestNginxEvidenceAcrossRotation(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(t *testing.T, n *NginxBalancer){
@@ -152,8 +155,8 @@ func TestNginxEvidenceAcrossRotation(t *testing.T) {
 				t.Fatalf("lines before the rotation (-want +got):\n%s", diff)
 			}
 			rotate(t, n)
-			// A reload forgets the ejection; without the node that is alive, both
-			// of the others are tried.
+			// A reload resets the ejection; without the healthy node, both others are
+			// tried.
 			n.Reload(NginxConfig{Servers: []Server{servers[0], {Addr: backup, FailTimeout: ejection}}})
 			get(t, n.URL())
 			obs := f.Read(t.Context(), time.Now())
@@ -197,7 +200,8 @@ func TestHAProxyEvidence(t *testing.T) {
 	}
 }
 
-// httpd tells the same on both pages, but for the route and the time.
+// TestApacheEvidence: both pages of httpd show the same states, except for the route
+// and the time.
 func TestApacheEvidence(t *testing.T) {
 	t.Parallel()
 	servers := nodes(t, "alive", "disabled", "standby")
@@ -239,4 +243,66 @@ func TestCaddyEvidence(t *testing.T) {
 			t.Errorf("Caddy remembers %d failures of the dead node, want 1", s.Fails)
 		}
 	}
+}
+
+// TestEvidenceReaders: every source of evidence reports a node that its balancer has
+// ejected: the hash, the new clients, and the balancer itself, whose report is enough
+// where answers identify no node.
+func TestEvidenceReaders(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		front    string
+		profile  string
+		evidence func(frontend, *probes.EvidenceSources, testing.TB)
+		spoke    []string // parts of the finding's evidence
+	}{
+		{"hash and log", "nginx ip_hash", "ebridge", nginxLog, []string{"by the hash: a client", "balancer's evidence: nginx error log"}},
+		{"clients and log", "nginx round robin", "tomcat-msm", nginxLog, []string{"by new clients: none", "balancer's evidence: nginx error log"}},
+		{"the log alone", "nginx round robin", "huozige", nginxLog, []string{"balancer's evidence: nginx error log"}},
+		{"clients and statistics", "haproxy round robin", "tomcat-msm", haproxyStats, []string{"by new clients: none", "balancer's evidence: haproxy"}},
+		{"the statistics alone", "haproxy round robin", "huozige", haproxyStats, []string{"balancer's evidence: haproxy"}},
+		{"clients and admin API", "caddy cookie", "tomcat-msm", caddyAdmin, []string{"by new clients: none", "balancer's evidence: caddy"}},
+		{"the admin API alone", "caddy round_robin", "huozige", caddyAdmin, []string{"balancer's evidence: caddy"}},
+		{"clients and status", "apache byrequests", "tomcat-msm", apacheStatus, []string{"by new clients: none", "balancer's evidence: apache"}},
+		{"the manager alone", "apache byrequests", "huozige", apacheManager, []string{"balancer's evidence: apache"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			f := fronts[slices.IndexFunc(fronts, named(tc.front))]
+			r := newRig(t, f, plan{profile: tc.profile, shared: true})
+			r.cluster.Balancer.MaxFails = 1 // the rig's setting, whatever the profile's is
+			tc.evidence(r.front, &r.cluster.Balancer.Evidence, t)
+			r.eject("node2")
+			report := r.probe()
+			judgeScenario(t, scenario{want: []string{"node_ejected/node2"}}, report)
+			for _, f := range report.Findings {
+				text := strings.ToLower(evidenceOf(f))
+				for _, part := range tc.spoke {
+					if f.Code == checks.NodeEjected && !strings.Contains(text, strings.ToLower(part)) {
+						t.Errorf("got evidence %q, want %q in it", f.Evidence, part)
+					}
+				}
+			}
+		})
+	}
+}
+
+func nginxLog(e frontend, s *probes.EvidenceSources, _ testing.TB) {
+	s.NginxErrorLog = e.(*NginxBalancer).ErrorLog()
+}
+
+func haproxyStats(e frontend, s *probes.EvidenceSources, tb testing.TB) {
+	s.HAProxyStats = parse(tb, e.(*HAProxyBalancer).StatsURL())
+}
+
+func caddyAdmin(e frontend, s *probes.EvidenceSources, tb testing.TB) {
+	s.CaddyAdmin = parse(tb, e.(*CaddyBalancer).AdminURL())
+}
+
+func apacheStatus(e frontend, s *probes.EvidenceSources, tb testing.TB) {
+	s.ApacheStatus = parse(tb, e.(*ApacheBalancer).StatusURL())
+}
+
+func apacheManager(e frontend, s *probes.EvidenceSources, tb testing.TB) {
+	s.ApacheBalancerManager = parse(tb, e.(*ApacheBalancer).ManagerURL())
 }

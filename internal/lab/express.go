@@ -6,18 +6,17 @@ import (
 	"testing"
 )
 
-// ExpressConfig describes one node of an Express application, whose page
-// /cluster/test shows as JSON which node answered, the session id, and the value
-// that ?set= has put into the session. The zero value is express-session with
-// its defaults.
+// ExpressConfig describes a node of an Express application. Its page /cluster/test
+// returns as JSON the node, the session id, and the value that ?set= has stored. The
+// zero value is express-session with its defaults.
 type ExpressConfig struct {
 	ID string
 	// Env is added to the node's environment: see express/server.js.
 	Env []string
 }
 
-// Express starts a real Express with express-session. Its modules come from the
-// npm registry as those of [SocketIO] do.
+// Express starts an Express with express-session. Its modules come from the npm
+// registry, as those of [SocketIO] do.
 func Express(tb testing.TB, config ExpressConfig) *Process {
 	tb.Helper()
 	node, modules, dir := program(tb, "node"), nodeModules(tb, "express", "express"), directory(tb)
@@ -36,21 +35,21 @@ func Express(tb testing.TB, config ExpressConfig) *Process {
 	})
 }
 
-// PHPConfig describes one node of a PHP application that keeps its sessions in
-// files, whose page /cluster/test shows as JSON which node answered, the session
-// id, and the value that ?set= has put into the session.
+// PHPConfig describes a node of a PHP application with sessions in files. Its page
+// /cluster/test returns as JSON the node, the session id, and the value that ?set= has
+// stored.
 type PHPConfig struct {
 	ID string
-	// Files is the folder of the sessions; "": one of the node's own.
+	// Files is the folder of the sessions; "": the node's own.
 	Files string
-	// Work is how long the page holds its session's lock, in milliseconds.
+	// Work is how long the page keeps its session locked, in milliseconds.
 	Work string
-	// Strict has PHP refuse session ids that it has not issued, which it does not
-	// by default.
+	// Strict makes PHP reject session ids that it has not issued, which is off by
+	// default.
 	Strict bool
 }
 
-// PHP starts the server that is built into PHP, with six worker processes.
+// PHP starts PHP's built-in server with six worker processes.
 func PHP(tb testing.TB, config PHPConfig) *Process {
 	tb.Helper()
 	path, dir, addr := program(tb, "php"), directory(tb), FreeAddr(tb)

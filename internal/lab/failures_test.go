@@ -15,29 +15,29 @@ import (
 	"stickwatch/probes/evidence"
 )
 
-// TestNginxLogsEveryFailure: however a try fails, nginx's log has one line for it
-// at the level error, and max_fails of them are an ejection. That of an invalid
-// header quotes the server, and is not believed. HTTP errors have no line and are
-// no failure; nor is an answer without a header, of which nginx complains.
+// TestNginxLogsEveryFailure: for every kind of failed attempt nginx logs one line at
+// the level error, and max_fails of them are an ejection. The line of an invalid header
+// quotes the server, and is not trusted. HTTP errors are not logged and are no
+// failures; nor is an answer without a header, which nginx logs.
 func TestNginxLogsEveryFailure(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name   string
 		https  bool
-		serve  func(*net.TCPConn) // nil: nobody listens
-		counts bool               // as failures, by nginx
+		serve  func(*net.TCPConn) // nil: nothing listens
+		counts bool               // nginx counts it as a failure
 		quotes bool
 	}{
 		{name: "refused", counts: true},
 		{name: "closed", counts: true, serve: func(*net.TCPConn) {}},
 		{name: "reset", counts: true, serve: func(c *net.TCPConn) { c.SetLinger(0) }},
 		{name: "hanging", counts: true, serve: func(c *net.TCPConn) { io.Copy(io.Discard, c) }},
-		{name: "too big a header", counts: true, serve: say("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n")},
-		{name: "no TLS", counts: true, https: true, serve: say("HTTP/1.1 400 Bad Request\r\n\r\n")},
-		{name: "invalid header", counts: true, quotes: true, serve: say("HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n")},
-		{name: "no header", serve: say("hello\r\n")},
-		{name: "404", serve: say("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")},
-		{name: "500", serve: say("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")},
+		{name: "too big a header", counts: true, serve: respond("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n")},
+		{name: "no TLS", counts: true, https: true, serve: respond("HTTP/1.1 400 Bad Request\r\n\r\n")},
+		{name: "invalid header", counts: true, quotes: true, serve: respond("HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n")},
+		{name: "no header", serve: respond("hello\r\n")},
+		{name: "404", serve: respond("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")},
+		{name: "500", serve: respond("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -46,8 +46,8 @@ func TestNginxLogsEveryFailure(t *testing.T) {
 				addr = listen(t, tc.serve)
 			}
 			n, url := twoFailing(t, addr, tc.https)
-			for range 8 { // four for each, were it not for an ejection
-				if resp, err := http.Get(url); err == nil { // a user who is passed no header takes it for an error
+			for range 8 { // four for each node without an ejection
+				if resp, err := http.Get(url); err == nil { // an answer without a header is an error for net/http
 					resp.Body.Close()
 				}
 			}
@@ -57,7 +57,7 @@ func TestNginxLogsEveryFailure(t *testing.T) {
 				want = 3
 			}
 			if got := failuresOf(obs, addr).RunOfWorker; got != want {
-				t.Errorf("the log tells of %d failures, want %d:\n%s", got, want, read(t, n.ErrorLog()))
+				t.Errorf("the log has %d failures, want %d:\n%s", got, want, read(t, n.ErrorLog()))
 			}
 			if ejected := states(t, obs)[addr] == probes.ServerDown; ejected != tc.counts {
 				t.Errorf("ejected: got %v, want %v:\n%s", ejected, tc.counts, read(t, n.ErrorLog()))
@@ -66,8 +66,8 @@ func TestNginxLogsEveryFailure(t *testing.T) {
 	}
 }
 
-// TestNginxForgetsFailuresBySuccess: failures further apart than fail_timeout add
-// up for as long as no request to the server succeeds in between.
+// TestNginxForgetsFailuresBySuccess: failures that are more than fail_timeout apart add
+// up as long as no request to the server succeeds in between.
 func TestNginxForgetsFailuresBySuccess(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for a fail_timeout to pass")
@@ -79,7 +79,7 @@ func TestNginxForgetsFailuresBySuccess(t *testing.T) {
 			var well atomic.Bool
 			addr := listen(t, func(c *net.TCPConn) {
 				if well.Load() {
-					say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")(c)
+					respond("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")(c)
 				}
 			})
 			servers := append([]Server{{Addr: addr, MaxFails: 2, FailTimeout: time.Second}}, nodes(t, "alive")...)
@@ -100,8 +100,8 @@ func TestNginxForgetsFailuresBySuccess(t *testing.T) {
 	}
 }
 
-// twoFailing is an nginx before a failing server and one that is alive. It
-// ejects after three failures, and gives up on an answer in 300 ms.
+// twoFailing starts an nginx in front of a failing server and a healthy one. It ejects
+// after three failures, and its read time-out is 300 ms.
 func twoFailing(tb testing.TB, failing string, https bool) (n *NginxBalancer, url string) {
 	tb.Helper()
 	scheme := "http"
@@ -124,8 +124,8 @@ server {
 	return n, "http://" + addr + "/"
 }
 
-// listen has serve take every connection once a request has come, or the half of
-// one, and closes it after.
+// listen calls serve for every connection after a request, or half of one, has arrived,
+// and then closes the connection.
 func listen(tb testing.TB, serve func(*net.TCPConn)) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -149,8 +149,8 @@ func listen(tb testing.TB, serve func(*net.TCPConn)) string {
 	return l.Addr().String()
 }
 
-// say answers with a text.
-func say(text string) func(*net.TCPConn) {
+// respond answers with a text.
+func respond(text string) func(*net.TCPConn) {
 	return func(c *net.TCPConn) { io.WriteString(c, text) }
 }
 

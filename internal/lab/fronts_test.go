@@ -2,7 +2,9 @@ package lab
 
 import (
 	"cmp"
+	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,37 +13,37 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// An frontend is a running balancer.
+// A frontend is a running balancer.
 type frontend interface {
 	URL() string
 	Stop()
 }
 
-// A front is a kind of balancer that scenarios are played behind.
+// A front is a kind of balancer for scenarios.
 type front struct {
 	name   string
 	method probes.Method // as an operator would configure it
-	key    string        // what method hash hashes; "": the client's address
-	header bool          // takes the client address that the prober presents
-	sticky bool          // holds clients on their node
-	narrow bool          // shows one node to whoever comes from one address
-	equal  bool          // knows no weights, or none that the method would heed
-	blunt  bool          // cannot be told that a node is down
-	cookie string        // the only cookie it holds clients by; "": any client
-	alters bool          // changes the session's cookie on its way, so that no node knows it when it is presented directly
-	label  string        // the answer header by which it names the node; "": pages do
+	key    string        // key of method hash; "": the client's address
+	header bool          // uses the client address that the prober presents
+	sticky bool          // keeps clients on their node
+	narrow bool          // sends all clients of one address to one node
+	equal  bool          // has no weights, or ignores them
+	blunt  bool          // nodes cannot be marked down
+	cookie string        // the only cookie that makes clients sticky; "": any client is
+	alters bool          // modifies the session's cookie, so that no node knows it in a direct request
+	label  string        // response header that names the node; "": pages do
 	start  func(tb testing.TB, nodes []*demo.Node, p plan) frontend
 }
 
-// ejection is long enough to last through a test.
+// ejection is longer than any test.
 const ejection = time.Minute
 
-// The cookie that Tomcat's clients have, and some balancers follow.
+// jsessionid is Tomcat's session cookie, which some balancers use.
 const jsessionid = "JSESSIONID"
 
-// fronts lists every balancer, the demo's own beside the real ones: what one
-// scenario finds behind the one it must find behind the other. The hashes of
-// HAProxy and Caddy are not nginx's: to stickwatch their methods are unknown.
+// fronts lists every balancer, including the demo's: each scenario must have the same
+// result behind all of them. The hashes of HAProxy and Caddy differ from nginx's: their
+// methods are unknown to stickwatch.
 var fronts = []front{
 	{name: "demo ip_hash", method: probes.MethodIPHash, header: true, sticky: true, start: startDemo(probes.MethodIPHash)},
 	{name: "demo cookie", method: probes.MethodCookie, sticky: true, start: startDemo(probes.MethodCookie)},
@@ -62,7 +64,7 @@ var fronts = []front{
 	{name: "haproxy cookie", method: probes.MethodCookie, sticky: true, start: startHAProxy(HAProxyConfig{Cookie: "SRV insert indirect nocache"})},
 	{name: "haproxy cookie prefix", method: probes.MethodCookie, sticky: true, cookie: jsessionid, alters: true, start: startHAProxy(HAProxyConfig{Cookie: "JSESSIONID prefix"})},
 	{name: "haproxy stick on src", method: probes.MethodUnknown, sticky: true, narrow: true, start: startHAProxy(HAProxyConfig{StickOn: "src"})},
-	{name: "haproxy stick on a header", method: probes.MethodUnknown, start: startHAProxy(HAProxyConfig{StickOn: "X-User"})}, // which our clients do not have
+	{name: "haproxy stick on a header", method: probes.MethodUnknown, start: startHAProxy(HAProxyConfig{StickOn: "X-User"})}, // probing clients do not send it
 	{name: "haproxy leastconn", method: probes.MethodLeastConn, start: startHAProxy(HAProxyConfig{Balance: "leastconn"})},
 	{name: "haproxy round robin", method: probes.MethodRoundRobin, start: startHAProxy(HAProxyConfig{})},
 
@@ -116,13 +118,13 @@ func startHAProxy(c HAProxyConfig) func(testing.TB, []*demo.Node, plan) frontend
 		c.Redispatch, c.Retries = true, 1
 		h := HAProxy(tb, c)
 		if c.StickOn == "src" {
-			firstRequest(tb, h.URL()) // of several first clients at once each may get a node of its own
+			firstRequest(tb, h.URL()) // concurrent first clients may each get their own node
 		}
 		return h
 	}
 }
 
-// firstRequest is the first client's request.
+// firstRequest sends the first client's request.
 func firstRequest(tb testing.TB, url string) {
 	tb.Helper()
 	resp, err := http.Get(url)
@@ -150,7 +152,7 @@ func startCaddy(c CaddyConfig) func(testing.TB, []*demo.Node, plan) frontend {
 	}
 }
 
-// servers are the nodes as the balancer's own file lists them.
+// servers returns the nodes as listed in the balancer's configuration.
 func servers(tb testing.TB, nodes []*demo.Node, p plan) []Server {
 	tb.Helper()
 	var list []Server
@@ -175,4 +177,55 @@ func (p plan) weight(node int) int {
 		return p.weights[node]
 	}
 	return 1
+}
+
+// A plan describes a rig.
+type plan struct {
+	profile string
+	policy  probes.Policy       // "": the profile's
+	shared  bool                // all nodes share a session store
+	redis   bool                // nodes depend on a real Redis
+	gbk     bool                // the e-Bridge page is encoded in GBK
+	store   demo.Store          // session store of all nodes; nil: see shared
+	stores  func() []demo.Store // session stores of three nodes; nil: see store
+
+	memcached func(context.Context) string // memcached node that memcached-session-manager puts into ids
+	nodes     int                          // 0: 3
+	unlisted  int                          // number of nodes that are not in stickwatch's configuration
+	weights   []int                        // by node; nil: equal
+	down      string                       // node marked down in the balancer and in stickwatch's configuration
+	backup    string                       // backup node in both
+	prefix    string                       // prefix of every path, at the balancer and at the nodes
+
+	// middleware wraps every node, so that its pages differ from those of demo nodes.
+	middleware  func(*demo.Node) http.Handler
+	middlewares map[*demo.Node]string // addresses of wrapped nodes: see newRig
+
+	front frontPlan
+}
+
+// addr returns the address of a node for the balancer.
+func (p plan) addr(n *demo.Node) string { return cmp.Or(p.middlewares[n], n.Addr()) }
+
+// crosses reports whether the policy requires failover checks.
+func (p plan) crosses() bool {
+	switch p.policy {
+	case "":
+		return strings.HasPrefix(p.profile, "tomcat")
+	default:
+		return p.policy == probes.PolicyShared || p.policy == probes.PolicyReplicated
+	}
+}
+
+// A frontPlan describes how the balancer differs from a healthy one.
+type frontPlan struct {
+	down     string // node marked down in the balancer only
+	upgrade  bool   // passes the WebSocket upgrade
+	workers  int    // number of workers, each with its own failure counts; 0: 1
+	maxFails int    // 0: 1
+	// failTimeout is nginx's; 0: longer than any test
+	failTimeout time.Duration
+	misnamed    string // node whose name in the balancer is wrong
+	dead        bool   // nothing listens at the servers' addresses
+	locations   string // nginx: further locations
 }

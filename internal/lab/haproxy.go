@@ -11,45 +11,45 @@ import (
 	"time"
 )
 
-// HAProxyConfig describes an HAProxy with one backend. The zero value of every
-// field but Servers means off, unless it says otherwise.
+// HAProxyConfig describes an HAProxy with one backend. The zero value of every field
+// but Servers means off, unless noted otherwise.
 type HAProxyConfig struct {
-	// Servers are the backend's nodes; their names must be set and differ.
+	// Servers are the backend's nodes; their names are required and unique.
 	Servers []Server
 	// Balance is the balance directive's value: "leastconn", "source",
 	// "hdr(X-Stickwatch-Client)". Empty: "roundrobin".
 	Balance string
-	// Cookie is the cookie directive's value, e.g. "SRV insert indirect nocache"
-	// or "JSESSIONID prefix". The nodes' names are its values.
+	// Cookie is the cookie directive's value, such as "SRV insert indirect nocache" or
+	// "JSESSIONID prefix". The cookie values are the nodes' names.
 	Cookie string
-	// StickOn keeps a stick table by "src", the client's address, or by the header
-	// of that name.
+	// StickOn adds a stick table by "src", the client's address, or by the header of
+	// that name.
 	StickOn string
-	// CheckPath has every node asked for it, actively ("option httpchk").
+	// CheckPath is the path of active checks ("option httpchk").
 	CheckPath string
-	// Observe, "layer4" or "layer7", counts the errors of users' requests and
-	// takes a node out when its error limit is reached; a TCP check brings it back.
+	// Observe, "layer4" or "layer7", counts the errors of users' requests and ejects a
+	// node at its error limit; a TCP check readmits it.
 	Observe string
-	// Redispatch lets a request leave a node that does not accept connections,
-	// in spite of its cookie ("option redispatch").
+	// Redispatch lets a request leave a node that does not accept connections, in spite
+	// of its cookie ("option redispatch").
 	Redispatch bool
-	// Retries is the number of further tries at a connection; 0 means none.
+	// Retries is the number of further connection attempts; 0 means none.
 	Retries int
-	// Timeout bounds a node's answer; 0 means 5 s.
+	// Timeout limits the wait for a node's answer; 0 means 5 s.
 	Timeout time.Duration
-	// RealIP takes the client's address from the header X-Stickwatch-Client, so
-	// that one prober can be many clients.
+	// RealIP takes the client's address from the header X-Stickwatch-Client, so that
+	// one prober can act as many clients.
 	RealIP bool
 	// Master runs HAProxy under a master process, which Reload needs.
 	Master bool
-	// Admin opens a socket by which the balancer can be told what to do.
+	// Admin opens an admin socket, which AdminCommand needs.
 	Admin bool
-	// ExtraBackend is text put at the end of the backend.
+	// ExtraBackend is text appended to the backend.
 	ExtraBackend string
 }
 
-// HAProxyBalancer is a running HAProxy. Its log, with the cookie flags, is the
-// file haproxy.stdout in the log directory.
+// HAProxyBalancer is a running HAProxy. Its log, with the cookie flags, is the file
+// haproxy.stdout in the log directory.
 type HAProxyBalancer struct {
 	*Balancer
 	program      string
@@ -79,8 +79,7 @@ func HAProxy(tb testing.TB, config HAProxyConfig) *HAProxyBalancer {
 	return h
 }
 
-// write renders the configuration with ports of its own for the statistics and
-// the socket.
+// write renders the configuration with its own statistics port and socket.
 func (h *HAProxyBalancer) write(path string, config HAProxyConfig) error {
 	h.stats, h.admin = FreeAddr(h.tb), FreeAddr(h.tb)
 	return writeConfig(path, "haproxy.cfg.tmpl", struct {
@@ -89,9 +88,9 @@ func (h *HAProxyBalancer) write(path string, config HAProxyConfig) error {
 	}{config, h.Addr(), h.stats, h.admin})
 }
 
-// Reload has the master of the running HAProxy take a new configuration, and
-// returns when the new worker answers and the old one accepts nothing any more.
-// It ends the test when HAProxy refuses the configuration.
+// Reload makes the master process load a new configuration, and returns when the new
+// worker answers and the old one accepts no connections. It fails the test when HAProxy
+// rejects the configuration.
 func (h *HAProxyBalancer) Reload(config HAProxyConfig) {
 	h.tb.Helper()
 	old, candidate := h.stats, h.ConfigFile()+".new"
@@ -111,8 +110,8 @@ func (h *HAProxyBalancer) Reload(config HAProxyConfig) {
 	}
 }
 
-// AdminCommand gives a command over the admin socket, such as "set server
-// cluster/node1 state drain". An answer means that it was not understood.
+// AdminCommand sends a command to the admin socket, such as "set server cluster/node1
+// state drain". Any output is an error.
 func (h *HAProxyBalancer) AdminCommand(tb testing.TB, command string) {
 	tb.Helper()
 	conn, err := new(net.Dialer).DialContext(tb.Context(), "tcp", h.admin)
@@ -127,11 +126,11 @@ func (h *HAProxyBalancer) AdminCommand(tb testing.TB, command string) {
 	}
 }
 
-// Log is the path of the log, a line a request.
+// Log returns the path of the log, one line per request.
 func (h *HAProxyBalancer) Log() string { return filepath.Join(h.LogDir(), "haproxy.stdout") }
 
-// StatsURL serves the statistics as CSV, on a port of its own.
+// StatsURL returns the address of the statistics as CSV, on its own port.
 func (h *HAProxyBalancer) StatsURL() string { return "http://" + h.stats + "/;csv" }
 
-// ConfigFile is the path of the configuration.
+// ConfigFile returns the path of the configuration.
 func (h *HAProxyBalancer) ConfigFile() string { return filepath.Join(h.LogDir(), "haproxy.conf") }

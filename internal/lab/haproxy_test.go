@@ -10,7 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// HAProxy refuses to start if it has as much as a warning (zero-warning).
+// TestHAProxyAcceptsEveryOption: with zero-warning, HAProxy does not start if it has a
+// warning.
 func TestHAProxyAcceptsEveryOption(t *testing.T) {
 	t.Parallel()
 	servers := []Server{
@@ -51,7 +52,7 @@ func TestHAProxySticksOnAHeader(t *testing.T) {
 	t.Parallel()
 	h := HAProxy(t, HAProxyConfig{Servers: nodes(t, "node1", "node2"), StickOn: "X-Stickwatch-Client"})
 	_, first := get(t, h.URL(), "X-Stickwatch-Client", "10.0.1.1")
-	// Without the table every second request would have its turn at the other.
+	// Without the table every second request would go to the other node.
 	for range 3 {
 		if _, body := get(t, h.URL(), "X-Stickwatch-Client", "10.0.1.1"); body != first {
 			t.Errorf("%q answers a client of %q", body, first)

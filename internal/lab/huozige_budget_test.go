@@ -18,10 +18,10 @@ import (
 
 const disabled = "upstream server temporarily disabled"
 
-// TestHuozigeBudget: the guide says that a node which fails is left in rotation
-// for ten minutes at least. The time that is told from nginx's error log is the
-// one that it takes: what nginx has counted and what is missing are its thirty
-// failures, and in the time told come about as many users as then did.
+// TestHuozigeBudget: according to the guide, a failing node stays in rotation for at
+// least ten minutes. The time until ejection that is derived from nginx's error log
+// must be correct: the counted and the missing failures are the thirty of max_fails,
+// and in the predicted time as many users fail as are needed.
 func TestHuozigeBudget(t *testing.T) {
 	if testing.Short() {
 		t.Skip("lets users come for six seconds")
@@ -30,7 +30,7 @@ func TestHuozigeBudget(t *testing.T) {
 	h := newHuozige(t)
 	h.readsLog()
 	h.a[1].Stop()
-	const perSecond = 10 // every other one is tried on the node
+	const perSecond = 10 // every other request is tried on the node
 	began := time.Now()
 	users := h.send(perSecond)
 	await(t, "failing twelve times", func() bool { return h.failures() >= 12 })
@@ -39,27 +39,26 @@ func TestHuozigeBudget(t *testing.T) {
 	report := h.probe("app_a")
 	after, came := h.failures(), users.Load()
 	judgeScenario(t, scenario{want: []string{"node_failing_in_rotation/server2"}, also: []checks.Code{checks.NodeDown}}, report)
-	told := readBudget(t, report)
-	if told.counted < before || told.counted > after {
-		t.Errorf("told that nginx has counted %d, want between %d and %d", told.counted, before, after)
+	reported := readBudget(t, report)
+	if reported.counted < before || reported.counted > after {
+		t.Errorf("report: nginx has counted %d, want between %d and %d", reported.counted, before, after)
 	}
-	if want := perSecondSent / 2; told.rate < 0.6*want || told.rate > 1.4*want {
-		t.Errorf("told that %.1f requests fail a second, want %.1f", told.rate, want)
+	if want := perSecondSent / 2; reported.rate < 0.6*want || reported.rate > 1.4*want {
+		t.Errorf("report: %.1f requests fail a second, want %.1f", reported.rate, want)
 	}
 
 	await(t, "ejected", func() bool { return strings.Contains(h.log(), disabled) })
 	if all := h.failures(); all != 30 {
 		t.Fatalf("nginx ejected the node after %d failures, want 30", all)
 	}
-	want := told.left.Seconds() * perSecond
+	want := reported.left.Seconds() * perSecond
 	if got := float64(users.Load() - came); math.Abs(got-want) > perSecond+0.4*want {
-		t.Errorf("told %s, in which %.0f users come; %.0f came until it was ejected", told.left, want, got)
+		t.Errorf("report: %s, in which %.0f users come; %.0f came until it was ejected", reported.left, want, got)
 	}
 	h.recovers()
 }
 
-// recovers has the node come back: its own log is what tells that nobody is sent
-// to it for now.
+// recovers heals the node: only its error log shows that it gets no requests for now.
 func (h *huozige) recovers() {
 	h.tb.Helper()
 	if err := h.a[1].Start(); err != nil {
@@ -70,7 +69,8 @@ func (h *huozige) recovers() {
 	}
 }
 
-// TestHuozigeNeverEjects: nginx counts no HTTP error, so that no time is told.
+// TestHuozigeNeverEjects: nginx counts no HTTP errors, so no time until ejection is
+// reported.
 func TestHuozigeNeverEjects(t *testing.T) {
 	t.Parallel()
 	h := newHuozige(t)
@@ -82,14 +82,14 @@ func TestHuozigeNeverEjects(t *testing.T) {
 		t.Fatalf("got %s", formatReport(report))
 	}
 	if got := budgetOf(report); !strings.HasPrefix(got, "nothing shows that nginx will eject it") {
-		t.Errorf("told %q, want that nothing shows it", got)
+		t.Errorf("got %q, want that nothing shows it", got)
 	}
 	if strings.Contains(h.log(), disabled) {
 		t.Error("nginx has ejected a node for HTTP errors")
 	}
 }
 
-// readsLog gives the configuration nginx's error log.
+// readsLog adds nginx's error log to the configuration.
 func (h *huozige) readsLog() {
 	for _, c := range h.config.Clusters {
 		c.Balancer.Evidence.NginxErrorLog = h.nginx.ErrorLog()
@@ -98,7 +98,7 @@ func (h *huozige) readsLog() {
 
 func (h *huozige) log() string { return read(h.tb, h.nginx.ErrorLog()) }
 
-// failures counts the failed tries on the second server until it was ejected.
+// failures counts the failed attempts at the second server until it was ejected.
 func (h *huozige) failures() int {
 	count := 0
 	for line := range strings.Lines(h.log()) {
@@ -112,8 +112,8 @@ func (h *huozige) failures() int {
 	return count
 }
 
-// send has users come, so many a second, until the test is over. It returns how
-// many have come.
+// send sends requests of users at a rate until the test ends. It returns the number
+// sent.
 func (h *huozige) send(perSecond int) *atomic.Int64 {
 	var sent atomic.Int64
 	ctx, cancel := context.WithCancel(h.tb.Context())
@@ -140,10 +140,10 @@ func (h *huozige) send(perSecond int) *atomic.Int64 {
 	return &sent
 }
 
-// A budget is what node_failing_in_rotation tells of the time left.
+// A budget is the time left until ejection as reported by node_failing_in_rotation.
 type budget struct {
 	left    time.Duration
-	rate    float64 // failures a second
+	rate    float64 // failures per second
 	counted int
 }
 
@@ -153,9 +153,9 @@ func readBudget(tb testing.TB, report checks.Report) (b budget) {
 	tb.Helper()
 	m := budgetWords.FindStringSubmatch(budgetOf(report))
 	if m == nil {
-		tb.Fatalf("told %q, want it to match %q", budgetOf(report), budgetWords)
+		tb.Fatalf("got %q, want it to match %q", budgetOf(report), budgetWords)
 	}
-	tb.Logf("told %q", m[0])
+	tb.Logf("reported %q", m[0])
 	var errs [3]error
 	b.left, errs[0] = time.ParseDuration(m[1])
 	b.rate, errs[1] = strconv.ParseFloat(m[2], 64)
@@ -168,7 +168,7 @@ func readBudget(tb testing.TB, report checks.Report) (b budget) {
 	return b
 }
 
-// budgetOf is the last line of the finding's evidence.
+// budgetOf returns the last line of the finding's evidence.
 func budgetOf(report checks.Report) string {
 	for _, f := range report.Findings {
 		if f.Code == checks.NodeFailingInRotation {

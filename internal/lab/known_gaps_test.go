@@ -7,50 +7,50 @@ import (
 	"testing"
 )
 
-// A gap is why stickwatch is known to be wrong in a test.
+// A gap is the reason for which stickwatch is known to be wrong in a test.
 type gap struct {
 	why       string
-	sometimes bool // it is right in some runs, so that a run that is right is no error
+	sometimes bool // it is correct in some runs, so that a correct run is no error
 }
 
-// notMet are the tests of this package in which stickwatch is known to be wrong,
-// by a test's name or the beginning of it. They are run and reported, and listed
-// in SCENARIOS.md. One that is right is an error: it is to be taken out here.
+// notMet are the tests of this package in which stickwatch is known to be wrong, by the
+// name of a test or a prefix of it. They are run and reported, and listed in
+// SCENARIOS.md. A correct result is an error: remove the entry then.
 var notMet = map[string]gap{
 	// Two addresses of the balancer.
-	"TestOneAddressScatters": {why: "balancer_split stands beside the drift that explains it", sometimes: true},
+	"TestOneAddressScatters": {why: "balancer_split is reported beside the drift that explains it", sometimes: true},
 
 	// Cookies and clocks.
-	"TestScenarios/no_cookie_that_tells_the_node":        {why: "told as session_lost, not as a cookie that is never set"},
-	"TestPHPAcceptsAnyID/nginx_round_robin/counter_true": {why: "told as session_rollback in some runs", sometimes: true},
+	"TestScenarios/no_cookie_that_tells_the_node":        {why: "reported as session_lost, not as a cookie that is never set"},
+	"TestPHPAcceptsAnyID/nginx_round_robin/counter_true": {why: "reported as session_rollback in some runs", sometimes: true},
 
 	// Sessions of others.
 	"TestCacheBeforeTheBalancer/every_answer":                                                   {why: "not found behind hashes, where each client is targeted", sometimes: true},
 	"TestCacheBeforeTheBalancer/answers_to_new_clients":                                         {why: "not found behind hashes, where each client is targeted", sometimes: true},
-	"TestScenarios/a_client_reads_what_another_stored":                                          {why: "told as session_not_shared where one node is seen", sometimes: true},
+	"TestScenarios/a_client_reads_what_another_stored":                                          {why: "reported as session_not_shared where one node is seen", sometimes: true},
 	"TestScenarios/a_client_reads_what_another_stored_on_one_node":                              {why: "not found: few of our clients store on one node in a round", sometimes: true},
-	"TestScenarios/one_node_shows_an_error_page_with_200,_tomcat":                               {why: "session_not_shared stands beside page_failing"},
+	"TestScenarios/one_node_shows_an_error_page_with_200,_tomcat":                               {why: "session_not_shared is reported beside page_failing"},
 	"TestScenarios/one_node_shows_an_error_page_with_200,_shared/nginx_round_robin,_X-Upstream": {why: "the balancer names the node of every answer, so that none looks like another page"},
 	"TestScenarios/the_balancer_shows_a_maintenance_page_with_200,_no_test_page":                {why: "plain pages are compared by their status only"},
 
 	// Operations.
-	"TestOperations/a_server_removed,_announced":                                            {why: "sessions lost at nodes that nobody touched wait for the summary", sometimes: true},
+	"TestOperations/a_server_removed,_announced":                                            {why: "sessions lost at nodes that were not changed wait for the summary", sometimes: true},
 	"TestOperations/a_server_removed/haproxy_source":                                        {why: "HAProxy's hash is not computed: the remap is not recognised", sometimes: true},
 	"TestOperations/a_server_added/haproxy_source":                                          {why: "HAProxy's hash is not computed: the remap is not recognised", sometimes: true},
 	"TestOperations/a_server_disabled_by_the_socket,_hash":                                  {why: "HAProxy's hash is not computed: the remap is not recognised", sometimes: true},
-	"TestOperations/a_server_disabled_by_the_socket/haproxy_stick_table":                    {why: "told as session_lost, or not at all", sometimes: true},
-	"TestOperations/reloaded_without_peers":                                                 {why: "told as session_lost: that the table was forgotten is not recognised", sometimes: true},
-	"TestOperations/rolling_restart/haproxy_source":                                         {why: "clients of the other nodes are hashed anew, and lose their sessions: critical in some runs", sometimes: true},
-	"TestOperations/rolling_restart,_announced/haproxy_source":                              {why: "clients of the other nodes are hashed anew, and lose their sessions: critical in some runs", sometimes: true},
+	"TestOperations/a_server_disabled_by_the_socket/haproxy_stick_table":                    {why: "reported as session_lost, or not at all", sometimes: true},
+	"TestOperations/reloaded_without_peers":                                                 {why: "reported as session_lost: that the table was forgotten is not recognised", sometimes: true},
+	"TestOperations/rolling_restart/haproxy_source":                                         {why: "clients of the other nodes are rehashed, and lose their sessions: critical in some runs", sometimes: true},
+	"TestOperations/rolling_restart,_announced/haproxy_source":                              {why: "clients of the other nodes are rehashed, and lose their sessions: critical in some runs", sometimes: true},
 	"TestOperations/rolling_restart/haproxy_stick_table":                                    {why: "a false node_ejected in some runs: clients of one address are no new clients to a stick table", sometimes: true},
 	"TestOperations/one_node_killed/haproxy_stick_table":                                    {why: "a false node_ejected in some runs: clients of one address are no new clients to a stick table", sometimes: true},
 	"TestOperations/one_node_shows_an_error_page_with_200":                                  {why: "a warning on a node, or session_failing of the owner nodes where sessions are shared", sometimes: true},
-	"TestOperations/a_third_of_what_returning_clients_ask_is_never_answered/haproxy_cookie": {why: "told as balancer_error in some runs, or not at all", sometimes: true},
-	"TestOperations/Redis_evicts_what_is_not_used_for_12_s":                                 {why: "told as sessions that another node does not know, twice in some runs", sometimes: true},
+	"TestOperations/a_third_of_what_returning_clients_ask_is_never_answered/haproxy_cookie": {why: "reported as balancer_error in some runs, or not at all", sometimes: true},
+	"TestOperations/Redis_evicts_what_is_not_used_for_12_s":                                 {why: "reported as sessions that another node does not know, twice in some runs", sometimes: true},
 	"TestOperations/small_nodes":                                                            {why: "nginx ejects nodes in some runs", sometimes: true},
 }
 
-// gapOf is the gap of a test, the most precise there is; zero: there is none.
+// gapOf returns the most specific gap of a test; zero: none.
 func gapOf(test string) gap { return gapIn(notMet, test) }
 
 func gapIn(table map[string]gap, test string) gap {
@@ -63,12 +63,12 @@ func gapIn(table map[string]gap, test string) gap {
 	return gap{}
 }
 
-// testName is the name of a subtest, as package testing writes it.
+// testName returns the name of a subtest in the format of package testing.
 func testName(parts ...string) string {
 	return strings.ReplaceAll(strings.Join(parts, "/"), " ", "_")
 }
 
-// otherGaps lists what is not met by tests that have no table of their own.
+// otherGaps lists the gaps of tests without their own table.
 func otherGaps() (list []string) {
 	for _, name := range slices.Sorted(maps.Keys(notMet)) {
 		if !strings.HasPrefix(name, "TestScenarios/") && !strings.HasPrefix(name, "TestOperations/") {
@@ -78,8 +78,8 @@ func otherGaps() (list []string) {
 	return list
 }
 
-// waitServed fails a test unless what it found is right, or is known not to be.
-func waitServed(t *testing.T, known gap, right bool, found string) {
+// checkGap fails a test unless its result is right, or is known to be wrong.
+func checkGap(t *testing.T, known gap, right bool, found string) {
 	t.Helper()
 	switch {
 	case right && known.why != "" && !known.sometimes:

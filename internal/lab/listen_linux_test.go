@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// shortQueue listens on loopback with a queue of its own length: package net
-// takes the longest that the system has.
+// shortQueue listens on loopback with a queue of the given length: package net always
+// uses the system's maximum.
 func shortQueue(tb testing.TB, length int) net.Listener {
 	tb.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
@@ -16,7 +16,7 @@ func shortQueue(tb testing.TB, length int) net.Listener {
 		tb.Fatal(err)
 	}
 	file := os.NewFile(uintptr(fd), "listener")
-	defer file.Close() // net.FileListener has a copy
+	defer file.Close() // net.FileListener duplicates it
 	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		tb.Fatal(err)
 	}

@@ -23,12 +23,12 @@ import (
 	"stickwatch/probes"
 )
 
-// An application keeps sessions in memory and answers with its node, the
-// session's id and the value stored in it. ?set= stores one.
+// An application keeps sessions in memory and answers with its node, the session's id
+// and the stored value. ?set= stores a value.
 type application struct {
 	node string
-	work time.Duration // that an answer takes
-	lock bool          // a session is used by one request at a time, as PHP's are
+	work time.Duration // processing time of an answer
+	lock bool          // a session is used by one request at a time, as in PHP
 
 	mu       sync.Mutex
 	sessions map[string]*storedSession
@@ -61,7 +61,7 @@ func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"node": %q, "sessionid": %q}`, a.node, id)
 }
 
-// session is the one that a request belongs to, or a new one.
+// session returns the session of a request, or a new one.
 func (a *application) session(r *http.Request) (id string, s *storedSession) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -76,8 +76,8 @@ func (a *application) session(r *http.Request) (id string, s *storedSession) {
 	return id, a.sessions[id]
 }
 
-// startSmall serves an application by one request at a time behind a listen queue
-// of five connections, as a small server does, and returns its address.
+// startSmall serves an application with one request at a time and a listen queue of
+// five connections, as a small server does, and returns its address.
 func startSmall(tb testing.TB, a *application) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -115,16 +115,16 @@ func answer(conn net.Conn, h http.Handler) {
 	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
 	r, err := http.ReadRequest(bufio.NewReader(conn))
 	if err != nil {
-		return // given up
+		return // the client gave up
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	resp := w.Result()
 	resp.Close, resp.ContentLength = true, int64(w.Body.Len())
-	_ = resp.Write(conn) // whoever has left is not told
+	_ = resp.Write(conn) // the client may have gone
 }
 
-// loadLimitedCluster is three nodes behind nginx, with what an operator would write of them.
+// loadLimitedCluster returns three nodes behind nginx with their configuration.
 func loadLimitedCluster(t *testing.T, addrs []string) (*NginxBalancer, *probes.Cluster) {
 	t.Helper()
 	nginx := NginxConfig{Method: "ip_hash", Workers: 2, RealIP: true, ConnectTimeout: time.Second}
@@ -147,8 +147,8 @@ func loadLimitedCluster(t *testing.T, addrs []string) (*NginxBalancer, *probes.C
 	return balancer, c
 }
 
-// failuresOfUsers sends requests through a balancer, each as one of 200 clients, and returns
-// those that were not answered.
+// failuresOfUsers sends requests through a balancer, each as one of 200 clients, and
+// returns the failed ones.
 func failuresOfUsers(ctx context.Context, url string) (failures []string) {
 	var mu sync.Mutex
 	var pending sync.WaitGroup
@@ -174,9 +174,9 @@ func failuresOfUsers(ctx context.Context, url string) (failures []string) {
 	return failures
 }
 
-// TestSmallNodes: nodes that answer one request at a time from a short listen
-// queue are healthy, and neither a picture nor a watch costs a user an answer or
-// makes nginx eject a node.
+// TestSmallNodes checks that nodes which answer one request at a time from a short
+// listen queue are healthy, and that neither a round nor a watch fails a user's request
+// or makes nginx eject a node.
 func TestSmallNodes(t *testing.T) {
 	t.Parallel()
 	var addrs []string
@@ -190,7 +190,7 @@ func TestSmallNodes(t *testing.T) {
 
 	for range 3 {
 		probed := *cluster
-		probed.Limit(cluster.Budget) // as by a process of its own, which knows nothing yet
+		probed.Limit(cluster.Budget) // like a process that has just started
 		if report := checks.Judge(new(monitor.Prober).Round(t.Context(), &probed)); report.Verdict != checks.Healthy {
 			t.Error(formatReport(report))
 		}
@@ -209,17 +209,16 @@ func TestSmallNodes(t *testing.T) {
 	if diff := cmp.Diff([]string(nil), <-met); diff != "" {
 		t.Errorf("failures of users (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string(nil), w.told); diff != "" {
-		t.Errorf("told by the watch (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string(nil), w.changes); diff != "" {
+		t.Errorf("changes reported by the watcher (-want +got):\n%s", diff)
 	}
 	if log, err := os.ReadFile(balancer.ErrorLog()); err != nil || len(log) > 0 {
 		t.Errorf("nginx's error log: %v, %s", err, log)
 	}
 }
 
-// TestLockedSessions: a page that holds its session locked while it works, as
-// PHP's do, is healthy: follow-ups of one session do not time out behind each
-// other.
+// TestLockedSessions checks that a page that locks its session, as in PHP, is healthy:
+// follow-ups of one session do not time out behind each other.
 func TestLockedSessions(t *testing.T) {
 	t.Parallel()
 	var addrs []string

@@ -13,9 +13,9 @@ import (
 )
 
 // System E: Tomcats whose memcached-session-manager keeps sessions in two real
-// memcached servers, behind nginx by round robin. The manager itself cannot be
-// had, so the nodes keep their sessions in its way: ids such as ID-n1.node2, a
-// primary and a backup.
+// memcached servers, behind nginx with round robin. The manager itself is not
+// available, so demo nodes keep sessions as it does: ids such as ID-n1.node2, a primary
+// and a backup.
 
 type msmRig struct {
 	*rig
@@ -45,16 +45,16 @@ func TestMSMHealthy(t *testing.T) {
 	}
 }
 
-// TestMSMMemcachedStopped: one memcached is gone before anybody comes. The ids
-// name the other one, and nobody has lost anything.
+// TestMSMMemcachedStopped: one memcached is stopped before the first client. The ids
+// name the other one, and no session is lost.
 func TestMSMMemcachedStopped(t *testing.T) {
 	r := newMSMRig(t, nil)
 	r.memcached[0].Stop()
 	judgeScenario(t, scenario{want: []string{"dependency_down/memcached n1"}}, r.probe())
 }
 
-// TestMSMFailover: a session that lives through its memcached's end changes
-// -n1 to -n2 and keeps prefix and values: that is a failover, no loss.
+// TestMSMFailover: a session that survives the end of its memcached changes -n1 to -n2
+// and keeps prefix and values: a failover, not a loss.
 func TestMSMFailover(t *testing.T) {
 	r := newMSMRig(t, nil)
 	canary := probes.NewCanary(r.cluster, frontendOf(t, r.rig), "", "", 0)
@@ -63,12 +63,12 @@ func TestMSMFailover(t *testing.T) {
 	canary.Follow(t.Context())
 	trace := canary.Trace()
 	if got := trace.SessionOutcome(1); got != probes.SessionKept {
-		t.Errorf("got fate %q, want %q: %+v", got, probes.SessionKept, trace)
+		t.Errorf("got session outcome %q, want %q: %+v", got, probes.SessionKept, trace)
 	}
 }
 
-// TestMSMFailoverTold: who watches is told of that by its name, and of no drift
-// and no loss; and with the route in the ids as without.
+// TestMSMFailoverTold: a watcher reports the failover as such, not as drift or loss,
+// with and without the route in the ids.
 func TestMSMFailoverTold(t *testing.T) {
 	for name, middleware := range map[string]func(*demo.Node) http.Handler{"ID-n1.tomcat1": nil, "ID-n1": noRoute} {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestMSMFailoverTold(t *testing.T) {
 			report := w.Snapshot().Report
 			judgeScenario(t, scenario{want: []string{"store_failover", "dependency_down/memcached n1"}}, report)
 			for _, f := range report.Findings {
-				if told := evidenceOf(f); f.Code == checks.StoreFailover && !strings.Contains(told, "moved from n1 to n2") {
+				if text := evidenceOf(f); f.Code == checks.StoreFailover && !strings.Contains(text, "moved from n1 to n2") {
 					t.Errorf("got evidence %q, want that sessions moved from n1 to n2", f.Evidence)
 				}
 			}
@@ -89,8 +89,7 @@ func TestMSMFailoverTold(t *testing.T) {
 	}
 }
 
-// noRoute takes the jvmRoute out of a Tomcat, whose ids then end with their
-// memcached.
+// noRoute removes the jvmRoute of a Tomcat, whose ids then end with the memcached node.
 func noRoute(n *demo.Node) http.Handler {
 	return rewrite(n, func(h http.Header, body []byte) []byte {
 		for i, c := range h["Set-Cookie"] {
@@ -108,7 +107,7 @@ func TestMSMTomcatStopped(t *testing.T) {
 	r.stop(first.Label)
 	canary.Follow(t.Context())
 	if got := canary.Trace().SessionOutcome(1); got != probes.SessionKept {
-		t.Errorf("got fate %q, want %q: %+v", got, probes.SessionKept, canary.Trace())
+		t.Errorf("got session outcome %q, want %q: %+v", got, probes.SessionKept, canary.Trace())
 	}
 	judgeScenario(t, scenario{want: []string{"node_down/" + first.Label}, also: []checks.Code{checks.NodeFailingInRotation}}, r.probe())
 }
@@ -120,7 +119,8 @@ func TestMSMSharingOff(t *testing.T) {
 	judgeScenario(t, scenario{want: []string{"session_lost", "session_not_shared"}}, r.probe())
 }
 
-// TestMSMIdentity: prefix, memcached node and route of an id are told apart.
+// TestMSMIdentity checks that prefix, memcached node and route of an id are
+// distinguished.
 func TestMSMIdentity(t *testing.T) {
 	r := newMSMRig(t, nil)
 	for _, n := range r.probe().Nodes {
@@ -134,7 +134,7 @@ func frontendOf(t *testing.T, r *rig) probes.Frontend {
 	t.Helper()
 	list := probes.Resolve(context.WithoutCancel(t.Context()), r.cluster)
 	if len(list) != 1 {
-		t.Fatalf("got %d entrances, want 1", len(list))
+		t.Fatalf("got %d frontends, want 1", len(list))
 	}
 	return list[0]
 }

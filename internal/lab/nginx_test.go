@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// nginx itself takes every combination that a configuration can ask for.
+// TestNginxAcceptsEveryOption lets nginx check every combination of options.
 func TestNginxAcceptsEveryOption(t *testing.T) {
 	t.Parallel()
 	servers := []Server{
@@ -67,11 +67,11 @@ func TestNginxTellsOfAnEjection(t *testing.T) {
 		t.Errorf("%q answers by way of %q, want node2 by way of %q", body, got, want)
 	}
 	if log := read(t, n.ErrorLog()); !strings.Contains(log, "upstream server temporarily disabled while connecting to upstream") {
-		t.Errorf("the error log does not tell of the ejection:\n%s", log)
+		t.Errorf("the error log does not contain the ejection:\n%s", log)
 	}
 }
 
-// After a reload not a single connection may still meet a worker of before.
+// TestNginxReload: after a reload no connection may reach an old worker.
 func TestNginxReload(t *testing.T) {
 	t.Parallel()
 	servers := nodes(t, "node1", "node2")
@@ -103,7 +103,7 @@ func TestNginxReloadRefused(t *testing.T) {
 	if _, body := get(t, n.URL()); body != "node1" {
 		t.Errorf("%q answers after the refused reload, want node1", body)
 	}
-	n.Reload(NginxConfig{Servers: servers, Method: "ip_hash"}) // the next one is not harmed
+	n.Reload(NginxConfig{Servers: servers, Method: "ip_hash"}) // the next reload is not affected
 }
 
 func read(tb testing.TB, path string) string {

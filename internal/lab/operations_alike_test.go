@@ -7,28 +7,28 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/internal/demo"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// How many clients meet each step of a script: more where a hash places them, and
-// fewer in the variants of a comparison.
+// Numbers of clients in each step of a script: more where a hash places them, and fewer
+// in the variants of a comparison.
 const (
 	operated = 200
 	fewer    = 60
 )
 
-// addressOf gives client i an address of a network of its own.
+// addressOf gives client i an address in its own network.
 func addressOf(i int) http.Header {
 	return http.Header{clientHeader: {fmt.Sprintf("10.%d.%d.7", i*7%256, i*31%256)}}
 }
 
-// The demo's balancer passes every client of an nginx to the same servers in the
-// same order, whatever an operator does. The accounts of failures are those of one
-// worker, or of several that share a zone; fail_timeout is longer than the test.
+// TestOperationsAlikeNginx: the demo's balancer sends every client to the same servers
+// in the same order as nginx, whatever an operator does. Failures are counted by one
+// worker, or by several that share a zone; fail_timeout is longer than the test.
 func TestOperationsAlikeNginx(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -57,7 +57,7 @@ func TestOperationsAlikeNginx(t *testing.T) {
 	}
 }
 
-// compareNginx compares an nginx and the demo.
+// compareNginx starts a comparison of an nginx and the demo.
 func compareNginx(t *testing.T, nodes int, lines []serverLine, n NginxConfig, d demo.BalancerConfig) *comparison {
 	n.RealIP, n.UpstreamHeader = true, true
 	d.ClientIPHeader = clientHeader
@@ -77,7 +77,8 @@ func compareNginx(t *testing.T, nodes int, lines []serverLine, n NginxConfig, d 
 	return o
 }
 
-// playNginx is a script of operations; all clients come after each of them.
+// playNginx plays a script of operations; all clients send a request after each of
+// them.
 func (o *comparison) playNginx() {
 	o.t.Helper()
 	for _, step := range []struct {
@@ -112,8 +113,9 @@ func (o *comparison) playNginx() {
 	}
 }
 
-// Each worker of an nginx without a zone finds out by itself. Which worker gets a
-// request is luck; which nodes a client may meet is not.
+// TestOperationsAlikeNginxWorkers: each worker of an nginx without a zone detects
+// failures by itself. The worker of a request is random; the set of nodes that a client
+// may get is not.
 func TestOperationsAlikeNginxWorkers(t *testing.T) {
 	t.Parallel()
 	o := compareNginx(t, 3, linesOf(1, 2, 3), NginxConfig{Method: "ip_hash", Workers: 2}, demo.BalancerConfig{
@@ -123,8 +125,8 @@ func TestOperationsAlikeNginxWorkers(t *testing.T) {
 	o.sameAnswers("all is well")
 	own := o.clientOf("node2")
 	o.stop(2)
-	// After one request one worker of each balancer holds node2 for dead, and the
-	// other does not know.
+	// After one request one worker of each balancer has ejected node2, and the other
+	// has not.
 	o.trails = false
 	nextOwner := o.ask(o.pairs[own].real)
 	if got := o.ask(o.pairs[own].demo); got != nextOwner {
@@ -142,9 +144,9 @@ func TestOperationsAlikeNginxWorkers(t *testing.T) {
 	real, demo := o.askAll()
 	for i := range o.pairs {
 		addr := addressOf(i).Get(clientHeader)
-		home, _ := oracle.Pick(addr)
+		owner, _ := oracle.Pick(addr)
 		without, _ := oracle.Pick(addr, 1)
-		may := []string{o.nodes[home].ID(), o.nodes[without].ID()}
+		may := []string{o.nodes[owner].ID(), o.nodes[without].ID()}
 		if !slices.Contains(may, real[i]) || !slices.Contains(may, demo[i]) {
 			t.Errorf("client %s met %s behind nginx and %s behind the demo, want one of %q", addr, real[i], demo[i], may)
 		}
@@ -154,8 +156,8 @@ func TestOperationsAlikeNginxWorkers(t *testing.T) {
 	o.sameAnswers("reload")
 }
 
-// Both let a server back no sooner than fail_timeout after its last failure, by
-// themselves.
+// TestOperationsAlikeNginxReadmission: both readmit a server by themselves, and no
+// sooner than fail_timeout after its last failure.
 func TestOperationsAlikeNginxReadmission(t *testing.T) {
 	t.Parallel()
 	const failTimeout = 2 * time.Second
@@ -169,7 +171,8 @@ func TestOperationsAlikeNginxReadmission(t *testing.T) {
 	o.sameAnswers("node2 is back")
 }
 
-// A cache in front gives the same strangers one session behind both.
+// TestOperationsAlikeCache: a cache gives the same clients one session in front of
+// both.
 func TestOperationsAlikeCache(t *testing.T) {
 	t.Parallel()
 	const careless = "proxy_ignore_headers Cache-Control Set-Cookie;"
@@ -206,4 +209,105 @@ func TestOperationsAlikeCache(t *testing.T) {
 			}
 		})
 	}
+}
+
+// compareHTTPD starts a comparison of an Apache httpd and the demo.
+func compareHTTPD(t *testing.T, a ApacheConfig, d demo.HTTPDConfig) *comparison {
+	t.Helper()
+	configured := func(servers []Server) ApacheConfig {
+		c := a
+		c.Reloadable = true
+		for _, s := range servers {
+			s.FailTimeout = d.Retry
+			c.Servers = append(c.Servers, s)
+		}
+		return c
+	}
+	return newComparison(t, 4, linesOf(1, 2, 3), func(servers []Server) realBalancer {
+		apache := Apache(t, configured(servers))
+		return realBalancer{
+			url:    apache.URL(),
+			reload: func(servers []Server) { apache.Reload(configured(servers)) },
+			state: func(node string, s demo.ServerState) {
+				i := slices.IndexFunc(servers, func(s Server) bool { return s.Name == node })
+				for status, is := range map[string]demo.ServerState{"N": demo.ServerDrain, "D": demo.ServerDisabled} {
+					value := "0"
+					if s == is {
+						value = "1"
+					}
+					setWorkerStatus(t, apache, "http://"+servers[i].Addr, status, value)
+				}
+			},
+		}
+	}, demo.BalancerConfig{HTTPD: &d})
+}
+
+// TestOperationsAlikeHTTPD: httpd's processes share their state, and its choice is
+// deterministic: every client gets the same node, or the same failure, behind both.
+// retry is longer than the test.
+func TestOperationsAlikeHTTPD(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		real ApacheConfig
+		demo demo.HTTPDConfig
+	}{
+		{"sticky", ApacheConfig{StickySession: "JSESSIONID"}, demo.HTTPDConfig{StickySession: "JSESSIONID"}},
+		{"nofailover", ApacheConfig{StickySession: "JSESSIONID", NoFailover: true}, demo.HTTPDConfig{StickySession: "JSESSIONID", NoFailover: true}},
+		{"byrequests", ApacheConfig{}, demo.HTTPDConfig{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.demo.Retry = time.Hour
+			o := compareHTTPD(t, test.real, test.demo)
+			o.addClientPairs(operated, "/cluster/index.jsp", nil, nil)
+			for _, step := range []struct {
+				name string
+				act  func()
+			}{
+				{"all is well", func() {}},
+				{"node2 is killed", func() { o.stop(2) }},
+				{"node2 is started again", func() { o.start(2) }},
+				{"new clients", func() { o.addClientPairs(20, "/cluster/index.jsp", nil, nil) }},
+				{"node3 is killed, too", func() { o.stop(3) }},
+				{"node1 is killed, too", func() { o.stop(1, 2) }},
+				{"all are started again", func() { o.start(1, 2, 3) }},
+				{"reload after an outage", func() { o.reload() }},
+				{"node2 is drained", func() { o.state(2, demo.ServerDrain) }},
+				{"more new clients", func() { o.addClientPairs(21, "/cluster/index.jsp", nil, nil) }},
+				{"node2 is disabled", func() { o.state(2, demo.ServerDisabled) }},
+				{"all come again, an odd number", func() {}}, // so that the turns differ from those at the beginning
+				{"node2 is enabled", func() { o.state(2, demo.ServerReady) }},
+				{"node2 is killed again", func() { o.stop(2) }},
+				{"node2 is back, and in error", func() { o.start(2) }},
+				{"reload", func() { o.reload() }},
+				{"a line removed", func() { o.reload(linesOf(1, 3)...) }},
+				{"the line is back", func() { o.reload(linesOf(1, 2, 3)...) }},
+				{"another order", func() { o.reload(linesOf(3, 1, 2)...) }},
+				{"a line added", func() { o.reload(linesOf(1, 2, 3, 4)...) }},
+				{"node3 is down", func() {
+					o.reload(serverLine{node: 1}, serverLine{node: 2}, serverLine{node: 3, down: true}, serverLine{node: 4})
+				}},
+				{"weights", func() { o.reload(serverLine{node: 1, weight: 3}, serverLine{node: 2}, serverLine{node: 4, weight: 2}) }},
+			} {
+				step.act()
+				t.Logf("%s: %v", step.name, o.sameAnswers(step.name))
+			}
+		})
+	}
+}
+
+// TestOperationsAlikeHTTPDRetry: both readmit a server no sooner than retry after its
+// failure, for a client that still has its route. Clients that were moved have another
+// one by then.
+func TestOperationsAlikeHTTPDRetry(t *testing.T) {
+	t.Parallel()
+	const retry = 2 * time.Second
+	o := compareHTTPD(t, ApacheConfig{StickySession: "JSESSIONID", NoFailover: true},
+		demo.HTTPDConfig{StickySession: "JSESSIONID", NoFailover: true, Retry: retry})
+	o.addClientPairs(30, "/cluster/index.jsp", nil, nil)
+	o.sameAnswers("all is well")
+	p := o.pairs[o.clientOf("node2")]
+	o.readmit(retry, p, p)
+	o.sameAnswers("node2 is back")
 }

@@ -29,32 +29,32 @@ import (
 	"stickwatch/probes/redis"
 )
 
-// An operatedCluster is nodes behind a balancer, users who use them, and a
-// daemon with its default intervals that watches.
+// An operatedCluster is nodes behind a balancer, a population of users, and a daemon
+// with its default intervals.
 type operatedCluster struct {
 	t                 *testing.T
 	front             operatedFront
 	nodes             []*demo.Node
 	store             *flushableStore // nil: sessions are not shared
-	redis             *Dependency     // nil: nodes depend on nothing
+	redis             *Dependency     // nil: nodes have no dependency
 	servers           []Server
 	balancer          operable
 	population        *users.Population
 	recordingReceiver *recordingReceiver
 	daemon            *daemon.Daemon
-	began             time.Time // of the operation
-	quiet             time.Time // nothing may be notified before; zero: it may
+	began             time.Time // start of the operation
+	quiet             time.Time // no notification is allowed before; zero: it is
 }
 
-// populationPacings make 200 users send about ten requests a second.
+// populationPacings make 200 users send about ten requests per second.
 var populationPacings = []users.Pacing{
 	{Every: 15 * time.Second}, {Every: 20 * time.Second}, {Every: 25 * time.Second}, {Every: 20 * time.Second, New: true},
 }
 
-// warmUp is how long users come before anything is done: most hold a session then.
+// warmUp is how long users run before the operation: most have a session then.
 const warmUp = 20 * time.Second
 
-// operate starts all of it and returns when it has been well for a while.
+// operate starts everything and returns when the cluster has been healthy for a while.
 func operate(t *testing.T, f operatedFront, o operation) *operatedCluster {
 	t.Helper()
 	c := &operatedCluster{t: t, front: f, recordingReceiver: &recordingReceiver{}}
@@ -67,14 +67,14 @@ func operate(t *testing.T, f operatedFront, o operation) *operatedCluster {
 	c.balancer = f.start(t, c.servers)
 	c.use()
 	if o.small {
-		time.Sleep(warmUp) // users come alone meanwhile
+		time.Sleep(warmUp) // only users run meanwhile
 		if totals := c.population.Log().Totals(); totals.Harmed() > 0 {
 			t.Fatalf("the nodes are too small for their users: %v", totals)
 		}
 	}
 	c.serve(c.file(o))
 	await(t, "a first round", func() bool { return !c.daemon.Snapshots()[0].Report.Started.IsZero() })
-	time.Sleep(warmUp) // users come meanwhile
+	time.Sleep(warmUp) // users run meanwhile
 	return c
 }
 
@@ -113,7 +113,7 @@ func (c *operatedCluster) startNodes(o operation) {
 	}
 }
 
-// addresses are where stickwatch and the balancer find the nodes.
+// addresses returns the addresses of the nodes for stickwatch and the balancer.
 func (c *operatedCluster) addresses() (list []string) {
 	for _, s := range c.servers {
 		list = append(list, s.Addr)
@@ -121,8 +121,8 @@ func (c *operatedCluster) addresses() (list []string) {
 	return list
 }
 
-// file is the configuration: what an operator would have written, intervals and
-// the rest by default. That nodes need Redis only they tell, where they pause by it.
+// file returns the configuration of an operator, with default intervals. Only nodes
+// that pause without Redis report that they depend on it.
 func (c *operatedCluster) file(o operation) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "listen: 127.0.0.1:0\nhistory: {url: \"sqlite:%s\"}\n", filepath.Join(c.t.TempDir(), "history.db"))
@@ -170,7 +170,7 @@ func (c *operatedCluster) serve(file string) {
 	})
 }
 
-// call posts to the daemon's API, and reads an answer where one is wanted.
+// call posts to the daemon's API, and decodes the answer if answer is not nil.
 func (c *operatedCluster) call(path, body string, answer any) {
 	c.t.Helper()
 	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, "http://"+c.daemon.Address().String()+path, strings.NewReader(body))
@@ -194,7 +194,7 @@ func (c *operatedCluster) call(path, body string, answer any) {
 	}
 }
 
-// use has users come until the test ends.
+// use runs users until the test ends.
 func (c *operatedCluster) use() {
 	cfg := users.Config{
 		URL: c.balancer.URL(), Page: c.front.page, Sticky: !c.front.shared, Users: 200, Pacings: populationPacings, Seed: uint64(time.Now().UnixNano()),
@@ -212,13 +212,13 @@ func (c *operatedCluster) use() {
 	c.t.Cleanup(func() { cancel(); <-ended })
 }
 
-// An recordingReceiver is a receiver that remembers what it was told.
+// A recordingReceiver is a receiver that records notifications.
 type recordingReceiver struct {
 	mu   sync.Mutex
 	list []notification
 }
 
-// A notification is a notification when it arrived.
+// A notification is a notification with its time of arrival.
 type notification struct {
 	At       time.Time
 	Kind     alerting.NotificationKind
@@ -226,7 +226,7 @@ type notification struct {
 	Severity checks.Severity
 	Code     checks.Code
 	Node     string
-	Text     string // all that the cause says
+	Text     string // all texts of the cause
 	Joined   []string
 }
 
@@ -249,7 +249,7 @@ func (b *recordingReceiver) Notify(_ context.Context, n alerting.Notification) (
 	return alerting.DeliveryRef{}, nil
 }
 
-// since are the notifications that arrived after a moment.
+// since returns the notifications that arrived after a time.
 func (b *recordingReceiver) since(t time.Time) (list []notification) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -261,7 +261,7 @@ func (b *recordingReceiver) since(t time.Time) (list []notification) {
 	return list
 }
 
-// A flushableStore store can lose everything at once.
+// A flushableStore is a store that can be emptied.
 type flushableStore struct {
 	mu    sync.Mutex
 	store *demo.MemoryStore
@@ -287,15 +287,14 @@ func (f *flushableStore) Put(ctx context.Context, id string, s demo.Session) err
 	return f.now().Put(ctx, id, s)
 }
 
-// shrink has each node serve one request at a time, for 30 ms, while five
-// connections may wait. Beyond that the kernel lets clients wait for a second
-// before they try again.
+// shrink makes each node serve one request at a time, for 30 ms, with a listen queue of
+// five connections. Beyond that the kernel makes clients retry after a second.
 func (c *operatedCluster) shrink() {
 	c.t.Helper()
 	for i, n := range c.nodes {
 		ln := &sequentialListener{Listener: shortQueue(c.t, 5), free: make(chan struct{}, 1)}
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			time.Sleep(30 * time.Millisecond) // this is the node's work, and no waiting of the test
+			time.Sleep(30 * time.Millisecond) // processing time of the node
 			w.Header().Set("Connection", "close")
 			n.ServeHTTP(w, r)
 		})}
@@ -305,10 +304,10 @@ func (c *operatedCluster) shrink() {
 	}
 }
 
-// sequentialListener accepts a connection when the one before is closed.
+// A sequentialListener accepts a connection when the previous one is closed.
 type sequentialListener struct {
 	net.Listener
-	free chan struct{} // holds one while a connection is open
+	free chan struct{} // has a token while a connection is open
 }
 
 func (l *sequentialListener) Accept() (net.Conn, error) {
@@ -331,8 +330,8 @@ func (c *onlyConn) Close() error {
 	return c.Conn.Close()
 }
 
-// evict gives Redis 1.2 MB beside what it has, and fills them in 12 s, again and
-// again: what nobody has asked for since then is gone.
+// evict limits Redis to 1.2 MB more than it has, and fills them every 12 s: sessions
+// that were not used since then are evicted.
 func evict(t *testing.T, client *redisclient.Client) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

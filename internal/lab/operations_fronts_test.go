@@ -9,11 +9,10 @@ import (
 	"stickwatch/probes"
 )
 
-// An operable is a balancer that can be operated while users come.
-type operable interface {
-	URL() string
-	// reload puts another list of servers in force.
-	reload(servers []Server)
+// An operable is a balancer that can be operated while users send requests.
+type operable struct {
+	frontend
+	reload func([]Server) // loads another list of servers
 }
 
 // An operatedFront is a kind of balancer in front of a cluster that is operated.
@@ -22,10 +21,10 @@ type operatedFront struct {
 	method  probes.Method
 	profile string        // "": generic
 	policy  probes.Policy // "": sticky
-	shared  bool          // one session store for all nodes
-	header  bool          // takes the client address that a request presents
-	page    users.Page    // that users see; zero: the generic one
-	// maxFails and failTimeout are the balancer's, as the configuration tells them.
+	shared  bool          // all nodes share a session store
+	header  bool          // uses the client address that a request presents
+	page    users.Page    // page that users request; zero: the generic one
+	// maxFails and failTimeout are the balancer's, as in the configuration.
 	maxFails    int
 	failTimeout time.Duration
 	start       func(testing.TB, []Server) operable
@@ -67,67 +66,49 @@ var operatedFronts = []operatedFront{
 	},
 }
 
-type operatedNginx struct {
-	*NginxBalancer
-	config NginxConfig
-}
-
-func (n *operatedNginx) reload(servers []Server) {
-	n.config.Servers = servers
-	n.Reload(n.config)
-}
-
 func operateNginx(c NginxConfig) func(testing.TB, []Server) operable {
 	return func(tb testing.TB, servers []Server) operable {
 		c := c
 		c.Servers, c.ConnectTimeout = servers, time.Second
-		return &operatedNginx{Nginx(tb, c), c}
+		n := Nginx(tb, c)
+		return operable{n, func(servers []Server) {
+			c.Servers = servers
+			n.Reload(c)
+		}}
 	}
 }
 
-type operatedHAProxy struct {
-	*HAProxyBalancer
-	config HAProxyConfig
-}
-
-func (h *operatedHAProxy) reload(servers []Server) {
-	h.config.Servers = servers
-	h.Reload(h.config)
-}
-
-// operateHAProxy has HAProxy ask its servers twice a second, send the clients of
-// a dead one elsewhere, and run below a master.
+// operateHAProxy configures HAProxy to check its servers twice per second, to
+// redispatch clients of a dead one, and to run under a master process.
 func operateHAProxy(c HAProxyConfig) func(testing.TB, []Server) operable {
 	return func(tb testing.TB, servers []Server) operable {
 		c := c
 		c.Servers, c.Master, c.Admin = servers, true, true
 		c.CheckPath, c.Redispatch, c.Retries = "/status", true, 2
-		for i := range c.Servers { // HAProxy's words for these are about its checks
+		for i := range c.Servers { // HAProxy's settings of these names apply to checks
 			c.Servers[i].MaxFails, c.Servers[i].FailTimeout = 2, 500*time.Millisecond
 		}
-		return &operatedHAProxy{HAProxy(tb, c), c}
+		h := HAProxy(tb, c)
+		return operable{h, func(servers []Server) {
+			c.Servers = servers
+			h.Reload(c)
+		}}
 	}
-}
-
-type operatedApache struct {
-	*ApacheBalancer
-	config ApacheConfig
-}
-
-func (a *operatedApache) reload(servers []Server) {
-	a.config.Servers = servers
-	a.Reload(a.config)
 }
 
 func operateApache(c ApacheConfig) func(testing.TB, []Server) operable {
 	return func(tb testing.TB, servers []Server) operable {
 		c := c
 		c.Servers, c.Reloadable = servers, true
-		return &operatedApache{Apache(tb, c), c}
+		a := Apache(tb, c)
+		return operable{a, func(servers []Server) {
+			c.Servers = servers
+			a.Reload(c)
+		}}
 	}
 }
 
-// operatedServers are nodes as the file of f lists them.
+// operatedServers returns the nodes as listed in the configuration of f.
 func (f operatedFront) operatedServers(nodes []*demo.Node) (list []Server) {
 	for _, n := range nodes {
 		list = append(list, Server{Name: n.ID(), Addr: n.Addr(), MaxFails: f.maxFails, FailTimeout: f.failTimeout})

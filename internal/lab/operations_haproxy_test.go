@@ -12,10 +12,10 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// sourceOf gives client i an address of loopback.
+// sourceOf gives client i a loopback address.
 func sourceOf(i int) net.IP { return net.IPv4(127, 0, byte(1+i/50), byte(1+i*7%250)) }
 
-// compareHAProxy compares an HAProxy and the demo.
+// compareHAProxy starts a comparison of an HAProxy and the demo.
 func compareHAProxy(t *testing.T, h HAProxyConfig, d demo.HAProxyConfig) *comparison {
 	t.Helper()
 	h.Master, h.Admin = true, true
@@ -47,8 +47,8 @@ var haproxyStates = map[demo.ServerState]string{
 	demo.ServerReady: "ready", demo.ServerDrain: "drain", demo.ServerDisabled: "maint",
 }
 
-// haproxyUp reports whether HAProxy's statistics show a server as up, perhaps
-// after a failure or two.
+// haproxyUp reports whether HAProxy's statistics show a server as up, possibly with a
+// failure or two.
 func haproxyUp(stats, node string) bool {
 	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(stats, "# "))).ReadAll()
 	if err != nil || len(rows) == 0 {
@@ -60,21 +60,22 @@ func haproxyUp(stats, node string) bool {
 	})
 }
 
-// healthChecks are often enough for a short test, and wait long enough for a busy machine.
+// healthChecks are frequent enough for a short test and tolerant enough for a busy
+// machine.
 var healthChecks = demo.HealthCheck{Inter: 500 * time.Millisecond, Path: "/status", Rise: 1, Fall: 3}
 
-// An operated step is something done to both balancers, and what comes of it
-// where HAProxy keeps clients by a cookie or a stick table.
+// An operatedStep is an operation on both balancers with its effect, where HAProxy
+// keeps clients by a cookie or a stick table.
 type operatedStep struct {
 	name    string
 	act     func()
-	without []int // nodes that keep no client, by number
-	avoided int   // a node that gets no new client either; 0: none
-	forgets bool  // a reload, which forgets stick tables
+	without []int // numbers of nodes that keep no client
+	avoided int   // node that gets no new client either; 0: none
+	forgets bool  // a reload, which resets stick tables
 }
 
-// haproxySteps is a script of operations. Where servers are checked, each step
-// waits until both balancers have noticed.
+// haproxySteps returns a script of operations. With health checks, each step waits
+// until both balancers have noticed.
 func (o *comparison) haproxySteps(checked bool) []operatedStep {
 	notification := func(up bool, nodes ...int) {
 		for _, n := range nodes {
@@ -83,7 +84,8 @@ func (o *comparison) haproxySteps(checked bool) []operatedStep {
 			}
 		}
 	}
-	// Without checks the second try may go to a dead node, too: then one dies.
+	// Without checks the second attempt may go to a dead node, too: then only one is
+	// stopped.
 	several := []int{1, 4}
 	if !checked {
 		several = several[1:]
@@ -115,8 +117,8 @@ func (o *comparison) haproxySteps(checked bool) []operatedStep {
 	}
 }
 
-// The hash of the source address is arithmetic: every client is at the same node,
-// or meets the same failure, behind both.
+// TestOperationsAlikeHAProxySource: the hash of the source address is deterministic:
+// every client gets the same node, or the same failure, behind both.
 func TestOperationsAlikeHAProxySource(t *testing.T) {
 	t.Parallel()
 	for _, checked := range []bool{false, true} {
@@ -137,10 +139,10 @@ func TestOperationsAlikeHAProxySource(t *testing.T) {
 	}
 }
 
-// A cookie or a stick table keeps every client at its node, behind both, as long
-// as that node can keep it. The others are spread by round robin, whose position
-// is not compared, but its shares are. Under leastconn not even those: they depend
-// on how soon a thread counts the end of a request.
+// TestOperationsAlikeHAProxyPersistence: a cookie or a stick table keeps every client
+// on its node, behind both, while that node can serve it. Round robin distributes the
+// others; its position is not compared, but its shares are. Under leastconn the shares
+// are not compared: they depend on how soon a thread counts the end of a request.
 func TestOperationsAlikeHAProxyPersistence(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -185,7 +187,8 @@ func TestOperationsAlikeHAProxyPersistence(t *testing.T) {
 	}
 }
 
-// Without redispatch clients of a dead node get an error until it is back.
+// TestOperationsAlikeHAProxyNoRedispatch: without redispatch clients of a dead node get
+// errors until it is available.
 func TestOperationsAlikeHAProxyNoRedispatch(t *testing.T) {
 	t.Parallel()
 	o := compareHAProxy(t, HAProxyConfig{Cookie: "SRV insert indirect nocache"}, demo.HAProxyConfig{Cookie: "SRV"})

@@ -5,44 +5,47 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"text/template"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// A result is what came of an operation that was played once.
+// A result is the result of one run of an operation.
 type result struct {
 	Operation     string        `json:"operation"`
 	Balancer      string        `json:"balancer"`
 	At            time.Time     `json:"at"`
 	OK            bool          `json:"ok"`
-	FalseCritical int           `json:"false_critical"` // incidents that were critical and should not have been
+	FalseCritical int           `json:"false_critical"` // unexpected critical incidents
 	Missed        []string      `json:"missed,omitempty"`
 	False         []string      `json:"false,omitempty"`
-	Broken        []string      `json:"broken,omitempty"` // why it was not the operation that it was meant to be
+	Broken        []string      `json:"broken,omitempty"` // why the operation did not have its intended effect
 	Notified      []string      `json:"notified,omitempty"`
-	Users         int           `json:"requests"` // of users
-	Harmed        int           `json:"harmful"`  // of these
-	Delay         time.Duration `json:"delay"`    // from harm to notification; 0: there was none
+	Users         int           `json:"requests"` // requests of users
+	Harmed        int           `json:"harmful"`  // harmful ones among them
+	Delay         time.Duration `json:"delay"`    // from harm to notification; 0: none
 }
 
 func (r result) String() string {
 	return fmt.Sprintf("missed %q\nfalse %q\nbroken %q\nnotified %q\nusers: %d of %d requests harmed them", r.Missed, r.False, r.Broken, r.Notified, r.Harmed, r.Users)
 }
 
-// results are those of a campaign. Each is written to a file when it is known,
-// so that a campaign that was broken off goes on where it was.
+// results are the results of a campaign. Each is written to a file at once, so that an
+// interrupted campaign can be continued.
 type results struct {
 	mu   sync.Mutex
 	list []result
-	file *os.File // nil: they are not kept
+	file *os.File // nil: results are not kept
 	new  map[string]int
 }
 
-// openResults goes on with the file that STICKWATCH_OPERATIONS_LOG names.
+// openResults continues the file that STICKWATCH_OPERATIONS_LOG names.
 func openResults(t *testing.T) *results {
 	t.Helper()
 	results := &results{new: make(map[string]int)}
@@ -56,7 +59,7 @@ func openResults(t *testing.T) *results {
 	}
 	for line := range bytes.Lines(text) {
 		var r result
-		if json.Unmarshal(line, &r) == nil { // the last one may have been cut off
+		if json.Unmarshal(line, &r) == nil { // the last line may be incomplete
 			results.list = append(results.list, r)
 		}
 	}
@@ -70,7 +73,7 @@ func openResults(t *testing.T) *results {
 	return results
 }
 
-// played is how many results there are of p from before this campaign went on.
+// played returns the number of results of p from before this run.
 func (b *results) played(p pairing) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -100,7 +103,7 @@ func (b *results) add(t *testing.T, r result) {
 	}
 }
 
-// A row sums up the runs of an operation behind a balancer.
+// A row summarises the runs of an operation behind a balancer.
 type row struct {
 	Operation, Balancer              string
 	Runs, Right, False, Missed, Told int
@@ -108,7 +111,7 @@ type row struct {
 	delays                           []time.Duration
 }
 
-// rows are in the order of the table.
+// rows returns the rows in the order of the table.
 func (b *results) rows() (rows []*row) {
 	for _, p := range pairings() {
 		w := &row{Operation: p.operation.name, Balancer: p.front.name}
@@ -140,7 +143,7 @@ func (w *row) add(r result) {
 	}
 }
 
-// The section of operations in SCENARIOS.md stands between these lines.
+// Delimiters of the section of operations in SCENARIOS.md.
 const (
 	operationsBegin = "<!-- operations: written by make operations -->"
 	operationsEnd   = "<!-- end of operations -->"
@@ -184,7 +187,7 @@ Nor by other tests of the lab:
 
 ` + operationsEnd + "\n"))
 
-// section is the table as Markdown.
+// section formats the table as Markdown.
 func (b *results) section() (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -192,7 +195,7 @@ func (b *results) section() (string, error) {
 		Rows        []*row
 		Runs, False int
 		NotMet      []string
-		Others      []string // of tests that have no table of their own
+		Others      []string // gaps of tests without their own table
 	}{Rows: b.rows(), Others: otherGaps()}
 	for _, w := range data.Rows {
 		data.Runs += w.Runs
@@ -207,7 +210,7 @@ func (b *results) section() (string, error) {
 	return out.String(), err
 }
 
-// write puts the section into the file that STICKWATCH_OPERATIONS_TABLE names.
+// write writes the section into the file that STICKWATCH_OPERATIONS_TABLE names.
 func (b *results) write(t *testing.T) {
 	t.Helper()
 	path := os.Getenv("STICKWATCH_OPERATIONS_TABLE")
@@ -223,8 +226,8 @@ func (b *results) write(t *testing.T) {
 	}
 }
 
-// replaceSection puts a section in the place of the old one, or before that of
-// the simulation, which is the last.
+// replaceSection replaces the section, or inserts it before that of the simulation,
+// which is the last.
 func replaceSection(path, section string) error {
 	page, err := os.ReadFile(path)
 	if err != nil {
@@ -236,12 +239,68 @@ func replaceSection(path, section string) error {
 	return os.WriteFile(path, slices.Concat(first, []byte("\n"+section), last), 0o644)
 }
 
-// operationsOf is the section of operations in a page, with the empty line
-// before it.
+// operationsOf returns the section of operations in a page, with the empty line before
+// it.
 func operationsOf(page []byte) []byte {
 	begin, end := bytes.Index(page, []byte("\n"+operationsBegin)), bytes.Index(page, []byte(operationsEnd+"\n"))
 	if begin < 0 || end < begin {
 		return nil
 	}
 	return page[begin : end+len(operationsEnd)+1]
+}
+
+// TestReplaceSection checks that only the section of operations is replaced.
+func TestReplaceSection(t *testing.T) {
+	const old, now = operationsBegin + "\nold\n" + operationsEnd + "\n", operationsBegin + "\nnow\n" + operationsEnd + "\n"
+	for name, page := range map[string]struct{ before, after string }{
+		"none":               {"# Scenarios\n", "# Scenarios\n\n" + now},
+		"one":                {"# Scenarios\n\n" + old, "# Scenarios\n\n" + now},
+		"none, a simulation": {"# Scenarios\n\n## Simulation\nit\n", "# Scenarios\n\n" + now + "\n## Simulation\nit\n"},
+		"both":               {"# Scenarios\n\n" + old + "\n## Simulation\nit\n", "# Scenarios\n\n" + now + "\n## Simulation\nit\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "page.md")
+			if err := os.WriteFile(path, []byte(page.before), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := replaceSection(path, now); err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(page.after, string(got)); diff != "" {
+				t.Errorf("page (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestResultsGoOn checks that a continued campaign does not repeat finished runs.
+func TestResultsGoOn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.jsonl")
+	t.Setenv("STICKWATCH_OPERATIONS_LOG", path)
+	p := pairings()[0]
+	played := result{Operation: p.operation.name, Balancer: p.front.name, OK: true}
+	results := openResults(t)
+	results.add(t, played)
+	if got := results.played(p); got != 0 {
+		t.Errorf("played before this campaign: got %d, want 0", got)
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.WriteString(`{"operation": "cut o`)
+	file.Close()
+
+	again := openResults(t)
+	if got := again.played(p); got != 1 {
+		t.Errorf("played before: got %d, want 1", got)
+	}
+	again.add(t, played)
+	if got := openResults(t).played(p); got != 2 {
+		t.Errorf("played in all: got %d, want 2", got)
+	}
 }

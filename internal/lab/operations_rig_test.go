@@ -20,42 +20,42 @@ import (
 	"stickwatch/probes/balance"
 )
 
-// A comparison is a real balancer and the demo's balancer before the same nodes.
-// The same clients ask both, while the same is done to both.
+// A comparison is a real balancer and the demo's balancer in front of the same nodes.
+// The same clients use both, and the same operations are applied to both.
 type comparison struct {
 	t     *testing.T
-	nodes []*demo.Node // node1 and so on; all are listed at first
+	nodes []*demo.Node // node1 and so on; initially all are listed
 	lines []serverLine
 	real  realBalancer
 	demo  *demo.Balancer
 	pairs []pair
 
-	trails bool // the real balancer shows the servers tried, too
-	chance bool // the shares of the nodes are not the same every time
+	trails bool // the real balancer reports the servers tried, too
+	chance bool // the shares of the nodes vary
 
-	last struct{ real, demo []string } // what each client met the last time
+	last struct{ real, demo []string } // last answers of the clients
 }
 
-// A serverLine is a server line of a configuration.
+// A serverLine is a server in a configuration.
 type serverLine struct {
 	node   int // from 1
 	weight int // 0: 1
 	down   bool
 }
 
-// A realBalancer is a product in the lab, as far as operations concern it.
+// A realBalancer provides the operations of a product in the lab.
 type realBalancer struct {
 	url    string
 	reload func([]Server)                            // with these servers
-	state  func(node string, state demo.ServerState) // nil: the product has no interface for that
-	usable func(node string) bool                    // nil: the product does not show it
+	state  func(node string, state demo.ServerState) // nil: the product has no interface for it
+	usable func(node string) bool                    // nil: the product does not report it
 }
 
-// A pair is one client, as it asks the real balancer and as it asks the demo's.
+// A pair is one client, with a connection to the real balancer and one to the demo's.
 type pair struct{ real, demo *httpClient }
 
-// newComparison starts n nodes. start starts the real balancer for servers, and
-// c is the demo's balancer without servers.
+// newComparison starts n nodes and both balancers. start starts the real balancer; c is
+// the demo's configuration without servers.
 func newComparison(t *testing.T, n int, lines []serverLine, start func([]Server) realBalancer, c demo.BalancerConfig) *comparison {
 	t.Helper()
 	o := &comparison{t: t, lines: lines}
@@ -129,7 +129,7 @@ func (o *comparison) start(nodes ...int) {
 	}
 }
 
-// reload reloads both balancers with these lines; without lines, as they are.
+// reload reloads both balancers with these lines; without lines, unchanged.
 func (o *comparison) reload(lines ...serverLine) {
 	o.t.Helper()
 	if len(lines) > 0 {
@@ -141,7 +141,7 @@ func (o *comparison) reload(lines ...serverLine) {
 	}
 }
 
-// state gives a server a state in both balancers.
+// state sets a server's state in both balancers.
 func (o *comparison) state(node int, s demo.ServerState) {
 	o.t.Helper()
 	n := o.nodes[node-1]
@@ -151,16 +151,16 @@ func (o *comparison) state(node int, s demo.ServerState) {
 	}
 }
 
-// A httpClient is a client that takes a connection of its own for every request.
+// An httpClient is a client that opens a connection for every request.
 type httpClient struct {
 	url     string
 	client  *http.Client
 	header  http.Header
-	session string // that the last page showed
+	session string // session on the last page
 }
 
-// addClientPairs adds clients. header has i-th client's headers, and source the
-// address that it connects from; either may be nil.
+// addClientPairs adds clients. header returns the headers of client i, and source its
+// address; either may be nil.
 func (o *comparison) addClientPairs(n int, path string, header func(int) http.Header, source func(int) net.IP) {
 	o.t.Helper()
 	for i := range n {
@@ -186,15 +186,15 @@ func (o *comparison) newHTTPClient(url string) *httpClient {
 	return &httpClient{url: url, client: &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}}
 }
 
-// shownNode and shownSession are on the demo's pages.
+// shownNode and shownSession match the demo's pages.
 var (
 	shownNode    = regexp.MustCompile(`<(?:td|h1)>(node\d+)<`)
 	shownSession = regexp.MustCompile(`<td>([0-9A-F]{32})<`)
 )
 
-// ask returns what a visitor meets: the node that answers, the status of an error,
-// or why there is no answer; and the servers that were tried for it, where the
-// balancers show them and there is more to see.
+// ask returns the answer that a client gets: the node, the status of an error, or why
+// there is no answer; and the servers tried, where both balancers report them and there
+// were several.
 func (o *comparison) ask(u *httpClient) string {
 	req, err := http.NewRequestWithContext(o.t.Context(), http.MethodGet, u.url, nil)
 	if err != nil {
@@ -225,8 +225,8 @@ func (o *comparison) ask(u *httpClient) string {
 	return met
 }
 
-// sessions returns the number of each client's session, as the page showed it the
-// last time: equal ids have equal numbers, in the order of their first client.
+// sessions returns the number of each client's session on its last page: equal ids have
+// equal numbers, in the order of their first client.
 func (o *comparison) sessions() (real, demo []int) {
 	number := func(v func(pair) *httpClient) (list []int) {
 		var ids []string
@@ -242,8 +242,8 @@ func (o *comparison) sessions() (real, demo []int) {
 	return number(func(p pair) *httpClient { return p.real }), number(func(p pair) *httpClient { return p.demo })
 }
 
-// sendConcurrently has a visitor ask several times at once, so that no worker gets all the
-// requests, and notes whom it meets.
+// sendConcurrently sends several requests at once, so that they reach different
+// workers, and records the nodes that answer.
 func (o *comparison) sendConcurrently(u *httpClient, met map[string]bool) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -259,7 +259,7 @@ func (o *comparison) sendConcurrently(u *httpClient, met map[string]bool) {
 	wg.Wait()
 }
 
-// upstreamsTried returns the servers that were tried for an answer.
+// upstreamsTried returns the servers tried for an answer.
 func (o *comparison) upstreamsTried(header string) string {
 	var ids []string
 	for addr := range strings.SplitSeq(header, ", ") {
@@ -268,8 +268,8 @@ func (o *comparison) upstreamsTried(header string) string {
 	return strings.Join(ids, ", ")
 }
 
-// askAll has every client ask both balancers once, in their order, and returns
-// what each met.
+// askAll sends a request of every client to both balancers, in order, and returns the
+// answers.
 func (o *comparison) askAll() (real, demo []string) {
 	o.t.Helper()
 	var wg sync.WaitGroup
@@ -288,8 +288,8 @@ func (o *comparison) askAll() (real, demo []string) {
 	return real, demo
 }
 
-// sameAnswers checks that every client meets the same behind both balancers, and returns
-// how often what was met.
+// sameAnswers checks that every client gets the same answer behind both balancers, and
+// counts the answers.
 func (o *comparison) sameAnswers(what string) map[string]int {
 	o.t.Helper()
 	real, demo := o.askAll()
@@ -299,10 +299,10 @@ func (o *comparison) sameAnswers(what string) map[string]int {
 	return count(real)
 }
 
-// kept checks that behind both balancers every client stays at its node, except
-// those of the nodes in without, and all where everything is forgotten; that those
-// who move, and new clients, go to other nodes than these and the avoided one; and
-// that the shares of the nodes are the same behind both.
+// kept checks that behind both balancers every client stays on its node, except those
+// of the nodes in without, or all clients with forgotten; that clients that move, and
+// new clients, go to other nodes than these and the avoided one; and that the nodes'
+// shares are the same behind both.
 func (o *comparison) kept(what string, without []int, avoided int, forgotten bool) {
 	o.t.Helper()
 	before, closed := o.last, append([]int{avoided}, without...)
@@ -330,7 +330,7 @@ func (o *comparison) kept(what string, without []int, avoided int, forgotten boo
 	o.t.Logf("%s: %v", what, want)
 }
 
-// among reports whether a node is one of these numbers.
+// among reports whether the number of a node is in a list.
 func (o *comparison) among(node string, numbers []int) bool {
 	return slices.ContainsFunc(numbers, func(n int) bool { return node == fmt.Sprintf("node%d", n) })
 }
@@ -353,9 +353,9 @@ func (o *comparison) clientOf(node string) int {
 	return i
 }
 
-// readmit kills node2 until both balancers have noticed by the request of one
-// client, and checks that they let it back by themselves, for the next client, when
-// the time is over and not before.
+// readmit stops node2 until both balancers have noticed by the request of one client,
+// and checks that they readmit it for the next client when the time has passed, and not
+// before.
 func (o *comparison) readmit(after time.Duration, failing, next pair) {
 	o.t.Helper()
 	o.stop(2)
@@ -366,7 +366,7 @@ func (o *comparison) readmit(after time.Duration, failing, next pair) {
 	o.start(2)
 	for name, v := range map[string]*httpClient{"real": next.real, "demo": next.demo} {
 		o.until(name+": node2 is back", func() bool { return o.ask(v) == "node2" })
-		// httpd takes the time of a failure from when its request came in.
+		// httpd takes the arrival of the request as the time of a failure.
 		const early = 100 * time.Millisecond
 		if took := time.Since(before); took < after-early {
 			o.t.Errorf("%s: node2 is back after %v, want %v or more", name, took, after)

@@ -12,51 +12,51 @@ import (
 	"stickwatch/probes/redis"
 )
 
-// An operation is something that is done to a cluster while users come, and what
-// must be notified.
+// An operation is applied to a cluster while users send requests. expectation is the
+// required notification.
 type operation struct {
 	name  string
 	on    func(operatedFront) bool
 	small bool          // nodes serve one request at a time: see shrink
-	idle  time.Duration // nodes forget sessions that are idle for so long; 0: never
+	idle  time.Duration // nodes delete sessions that are idle for so long; 0: never
 	redis bool          // nodes pause while Redis does not answer
-	lru   bool          // sessions are in a Redis that evicts what was not used for a while: see evict
-	first bool          // it is done from the first second on, so that users are never well
+	lru   bool          // sessions are in a Redis that evicts idle ones: see evict
+	first bool          // it starts before the users, so that the cluster is never healthy
 	play  func(*operatedCluster)
-	after time.Duration // for how long is looked on when it is done; 0: aftermath
+	after time.Duration // observation time after the operation; 0: aftermath
 	want  expectation
 }
 
-// aftermath is long enough for a warning to be notified.
+// aftermath is long enough for the notification of a warning.
 const aftermath = 45 * time.Second
 
 // settleTime is long enough for a summary: restarts settle for fail_timeout, an
 // announced deployment for deployment_grace, and a warning waits after that.
 const settleTime = 80 * time.Second
 
-// An expectation is what must be notified of an operation, by incidents.
+// An expectation is the set of incidents that must be notified for an operation.
 type expectation struct {
-	critical  int           // how many critical incidents, at least
-	optional  int           // how many more of them, at most
-	warnings  int           // how many others, at most
-	least     int           // how many of any kind, at least
-	codes     []checks.Code // of their causes; nil: any
-	node      string        // of their causes; "": any
-	tells     []string      // of the first: as cause.tells
-	unharmed  bool          // users must not be harmed: else it is the operation that went wrong
-	harmed    bool          // users must be harmed: else it is no such operation
-	unnoticed bool          // stickwatch's own requests must not have a node ejected
+	critical  int           // minimum number of critical incidents
+	optional  int           // maximum number of further critical incidents
+	warnings  int           // maximum number of other incidents
+	least     int           // minimum number of incidents of any severity
+	codes     []checks.Code // allowed causes; nil: any
+	node      string        // node of the causes; "": any
+	mentions  []string      // texts of the first cause: see cause.mentions
+	unharmed  bool          // users must not be harmed, else the operation failed
+	harmed    bool          // users must be harmed, else the operation had no effect
+	unnoticed bool          // stickwatch's requests must not cause an ejection
 }
 
 var (
 	nothing = expectation{unharmed: true}
 	// remapped: clients of healthy nodes were sent elsewhere, and lost their sessions.
 	remapped = expectation{critical: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped}, harmed: true}
-	// markedDown: clients of a healthy node were sent elsewhere, and lost their sessions.
+	// takenOut: clients of a healthy node were sent elsewhere, and lost their sessions.
 	takenOut = expectation{critical: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped, checks.NodeEjected}, harmed: true}
 )
 
-// operations is the table.
+// operations is the table of operations.
 var operations = []operation{
 	{
 		name: "rolling restart", on: sharesNothing, play: rollingRestart, after: settleTime,
@@ -68,14 +68,14 @@ var operations = []operation{
 	},
 	{
 		name: "rolling restart, announced", on: sharesNothing, play: announced(rollingRestart), after: settleTime,
-		want: expectation{warnings: 1, least: 1, tells: []string{"lost|moved"}, harmed: true},
+		want: expectation{warnings: 1, least: 1, mentions: []string{"lost|moved"}, harmed: true},
 	},
 	{
 		name: "rolling restart, announced, sessions shared", on: sharesSessions, play: announced(rollingRestart), after: settleTime,
 		want: expectation{warnings: 1, least: 1},
 	},
 	{
-		name: "one node killed, and others are hashed anew", on: operatedNamed("haproxy source"), play: func(c *operatedCluster) { c.nodes[1].Stop() },
+		name: "one node killed, and others are rehashed", on: operatedNamed("haproxy source"), play: func(c *operatedCluster) { c.nodes[1].Stop() },
 		want: expectation{optional: 1, warnings: 1, least: 1, codes: []checks.Code{checks.NodeDown, checks.BalancerRemapped, checks.SessionLost}},
 	},
 	{
@@ -130,7 +130,7 @@ var operations = []operation{
 	},
 	{
 		name: "a server added", on: hashesClients, play: addServer,
-		want: expectation{critical: 1, warnings: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped, checks.UnknownNode}, tells: []string{"added|more|new server|node4"}, harmed: true},
+		want: expectation{critical: 1, warnings: 1, least: 1, codes: []checks.Code{checks.BalancerRemapped, checks.UnknownNode}, mentions: []string{"added|more|new server|node4"}, harmed: true},
 	},
 	{
 		name: "servers in another order", on: operatedNamed("nginx ip_hash", "nginx ip_hash, zone"),
@@ -167,7 +167,7 @@ var operations = []operation{
 		play: func(*operatedCluster) {}, want: expectation{unharmed: true, unnoticed: true},
 	},
 	{
-		name: "whoever holds a session gets 500", on: operatedNamed("nginx ip_hash", "nginx round robin, shared", "haproxy cookie", "httpd routes"),
+		name: "clients with a session get 500", on: operatedNamed("nginx ip_hash", "nginx round robin, shared", "haproxy cookie", "httpd routes"),
 		play: breakAll(returning(500)),
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionFailing}, harmed: true},
 	},
@@ -184,12 +184,12 @@ var operations = []operation{
 	{
 		name: "sessions that are idle for 12 s are evicted", on: operatedNamed("nginx ip_hash", "haproxy cookie"), idle: 12 * time.Second, first: true,
 		play: func(*operatedCluster) {}, after: 90 * time.Second,
-		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle|without a request"}, harmed: true},
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, mentions: []string{"idle|without a request"}, harmed: true},
 	},
 	{
 		name: "Redis evicts what is not used for 12 s", on: sharesSessions, lru: true, first: true,
 		play: func(*operatedCluster) {}, after: 90 * time.Second,
-		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, tells: []string{"idle|without a request|evict"}, harmed: true},
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, mentions: []string{"idle|without a request|evict"}, harmed: true},
 	},
 	{
 		name: "the session store is emptied", on: sharesSessions, play: func(c *operatedCluster) { c.store.flush() },
@@ -203,17 +203,17 @@ var operations = []operation{
 }
 
 func (e expectation) withText(words ...string) expectation {
-	e.tells = words
+	e.mentions = words
 	return e
 }
 
 func anyOperated(operatedFront) bool { return true }
 
-// alone fronts hold clients on nodes that share nothing.
+// sharesNothing fronts are sticky, with nodes that share no sessions.
 func sharesNothing(f operatedFront) bool  { return !f.shared }
 func sharesSessions(f operatedFront) bool { return f.shared }
 
-// hashesClients fronts place clients by a hash of all servers.
+// hashesClients fronts place clients by a hash over all servers.
 func hashesClients(f operatedFront) bool {
 	return f.method == probes.MethodIPHash || f.name == "haproxy source"
 }
@@ -222,8 +222,7 @@ func operatedNamed(list ...string) func(operatedFront) bool {
 	return func(f operatedFront) bool { return slices.Contains(list, f.name) }
 }
 
-// rollingRestart has each node down for a second, and three seconds pass until
-// the next.
+// rollingRestart stops each node for a second, with three seconds before the next one.
 func rollingRestart(c *operatedCluster) {
 	for i, n := range c.nodes {
 		if i > 0 {
@@ -237,8 +236,8 @@ func rollingRestart(c *operatedCluster) {
 	}
 }
 
-// announced plays an operation as probe --watch --server announces it. Nothing
-// may be notified before it has ended.
+// announced announces an operation as probe --watch --server does. No notification is
+// allowed before its end.
 func announced(play func(*operatedCluster)) func(*operatedCluster) {
 	loud := announcedWithIncident(play)
 	return func(c *operatedCluster) {
@@ -248,15 +247,15 @@ func announced(play func(*operatedCluster)) func(*operatedCluster) {
 	}
 }
 
-// announcedWithIncident is the same of an operation that is worse than was announced: it
-// loses sessions of nodes that nobody touched, which is notified at once.
+// announcedWithIncident is announced for an operation that loses sessions of nodes that
+// are not part of it, which must be notified at once.
 func announcedWithIncident(play func(*operatedCluster)) func(*operatedCluster) {
 	return func(c *operatedCluster) {
 		c.t.Helper()
-		var begun struct{ ID string }
-		c.call("/api/v1/deployments", `{"cluster": "shop", "name": "a new version"}`, &begun)
+		var deployment struct{ ID string }
+		c.call("/api/v1/deployments", `{"cluster": "shop", "name": "a new version"}`, &deployment)
 		play(c)
-		c.call("/api/v1/deployments/"+begun.ID+"/end", "", nil)
+		c.call("/api/v1/deployments/"+deployment.ID+"/end", "", nil)
 	}
 }
 
@@ -273,7 +272,7 @@ func addServer(c *operatedCluster) {
 }
 
 func disableServer(c *operatedCluster) {
-	c.balancer.(*operatedHAProxy).AdminCommand(c.t, "disable server cluster/node2")
+	c.balancer.frontend.(*HAProxyBalancer).AdminCommand(c.t, "disable server cluster/node2")
 }
 
 func drain(c *operatedCluster) {
@@ -282,7 +281,7 @@ func drain(c *operatedCluster) {
 	c.balancer.reload(servers)
 }
 
-// breakAll has every node begin to fail.
+// breakAll applies a fault to every node.
 func breakAll(change func(*demo.NodeFaults)) func(*operatedCluster) {
 	return func(c *operatedCluster) {
 		for _, n := range c.nodes {
@@ -291,7 +290,7 @@ func breakAll(change func(*demo.NodeFaults)) func(*operatedCluster) {
 	}
 }
 
-// pausedByRedis has nodes pause while Redis does not answer.
+// pausedByRedis makes nodes pause while Redis does not answer.
 func pausedByRedis(tb testing.TB, d *Dependency) map[string]func(context.Context) error {
 	u := parse(tb, d.URL())
 	return map[string]func(context.Context) error{demo.RedisServer: func(ctx context.Context) error { return redis.Ping(ctx, u) }}

@@ -14,13 +14,12 @@ import (
 	"stickwatch/internal/users"
 )
 
-// operationsAtOnce is how many clusters are operated side by side. They mostly
-// wait.
+// operationsAtOnce is the number of clusters operated concurrently. They mostly wait.
 const operationsAtOnce = 28
 
-// TestOperations plays every operation behind every balancer that it applies to,
-// with users and a daemon at its default intervals, and holds what was notified
-// against what users met. `make operations` plays each many times: see
+// TestOperations plays every operation behind every balancer that it applies to, with
+// users and a daemon at its default intervals, and compares the notifications with the
+// outcomes of users' requests. `make operations` plays each many times: see
 // operations_results_test.go.
 func TestOperations(t *testing.T) {
 	if testing.Short() {
@@ -69,16 +68,16 @@ func pairings() (list []pairing) {
 	return list
 }
 
-// playOnce plays a pairing. Which worker or table takes a request is chance, and
-// rates are a matter of `make operations`: in a run of each once, what goes wrong is
-// played again, and only what goes wrong twice is an error.
+// playOnce plays a pairing. The worker or table entry of a request is random, and rates
+// are measured by `make operations`: in a single run of each, a failure is repeated,
+// and only a second failure is an error.
 func (p pairing) playOnce(t *testing.T, results *results) {
 	c, r := p.run(t, results)
 	if !r.OK && gapOf(t.Name()).why == "" && os.Getenv("STICKWATCH_OPERATIONS_RUNS") == "" {
 		t.Logf("wrong once: %s", r)
 		c, r = p.run(t, results)
 	}
-	waitServed(t, gapOf(t.Name()), r.OK, r.String())
+	checkGap(t, gapOf(t.Name()), r.OK, r.String())
 	if t.Failed() && len(r.Broken) == 0 {
 		t.Log(formatReport(c.daemon.Snapshots()[0].Report))
 	}
@@ -90,13 +89,13 @@ func (p pairing) run(t *testing.T, results *results) (*operatedCluster, result) 
 		c.began = time.Now()
 	}
 	p.play(c)
-	time.Sleep(cmp.Or(p.after, aftermath)) // what is notified comes meanwhile
+	time.Sleep(cmp.Or(p.after, aftermath)) // notifications arrive meanwhile
 	r := p.judge(c)
 	results.add(t, r)
 	return c, r
 }
 
-// judge holds what was notified against what is expected.
+// judge compares the notifications with the expectation.
 func (p pairing) judge(c *operatedCluster) result {
 	r := result{Operation: p.operation.name, Balancer: p.front.name, At: c.began}
 	log := c.population.Log()
@@ -113,18 +112,18 @@ func (p pairing) judge(c *operatedCluster) result {
 	return r
 }
 
-// An incidentRecord is an incident as its notifications told it.
+// An incidentRecord is an incident with its notifications.
 type incidentRecord struct {
-	notification                 // the last one, which tells its cause
-	First        time.Time       // when the first one arrived
-	Worst        checks.Severity // that any of them told
+	notification                 // the last notification, with the cause
+	First        time.Time       // arrival of the first notification
+	Worst        checks.Severity // highest severity of any notification
 }
 
 func (e incidentRecord) String() string {
 	return fmt.Sprintf("%s %s/%s from %s with %q: %s", e.Worst, e.Code, e.Node, e.First.Format(time.TimeOnly), e.Joined, e.Text)
 }
 
-// incidentsOf puts notifications together by incident, in the order of the first.
+// incidentsOf groups notifications by incident, in the order of the first one.
 func incidentsOf(list []notification) (episodes []incidentRecord) {
 	for _, m := range list {
 		at := slices.IndexFunc(episodes, func(e incidentRecord) bool { return e.Incident == m.Incident })
@@ -140,7 +139,7 @@ func incidentsOf(list []notification) (episodes []incidentRecord) {
 	return episodes
 }
 
-// broken lists why it was not the operation that it was meant to be.
+// broken returns why the operation did not have its intended effect.
 func (e expectation) broken(c *operatedCluster, harms []users.Request) (list []string) {
 	if e.unharmed && len(harms) > 0 {
 		list = append(list, fmt.Sprintf("users were harmed %d times, first by %+v", len(harms), harms[0]))
@@ -151,7 +150,7 @@ func (e expectation) broken(c *operatedCluster, harms []users.Request) (list []s
 	if before := slices.IndexFunc(harms, func(q users.Request) bool { return q.At.Add(q.Took).Before(c.began) }); before >= 0 {
 		list = append(list, fmt.Sprintf("users were harmed before it began, by %+v", harms[before]))
 	}
-	if n, ok := c.balancer.(*operatedNginx); ok && e.unnoticed {
+	if n, ok := c.balancer.frontend.(*NginxBalancer); ok && e.unnoticed {
 		text, err := os.ReadFile(n.ErrorLog())
 		if err != nil {
 			c.t.Error(err)
@@ -163,13 +162,12 @@ func (e expectation) broken(c *operatedCluster, harms []users.Request) (list []s
 	return list
 }
 
-// lasting is for how long three users must have met errors for a critical
-// notification to be right: two of the default intervals of a canary.
+// lasting is how long three users must have had errors to justify a critical
+// notification: two default intervals of a canary.
 const lasting = 6 * time.Second
 
-// allowing lets one more critical incident be right where users met errors for
-// long enough, whatever the operation: nginx without a zone may have ejected
-// every node in turn.
+// allowing permits one more critical incident where users had errors for long enough,
+// because nginx without a zone may have ejected every node in turn.
 func (e expectation) allowing(harms []users.Request) expectation {
 	who := make(map[int]bool)
 	var errs []users.Request
@@ -187,9 +185,9 @@ func (e expectation) allowing(harms []users.Request) expectation {
 	return e
 }
 
-// hold notes what is missed and what is false.
+// hold records missing and false notifications.
 func (e expectation) hold(r *result, list []incidentRecord, began, quiet time.Time) {
-	critical, others, told := 0, 0, false
+	critical, others, mentioned := 0, 0, false
 	for _, i := range list {
 		switch right := e.codes == nil || slices.Contains(e.codes, i.Code); {
 		case i.First.Before(began):
@@ -209,7 +207,7 @@ func (e expectation) hold(r *result, list []incidentRecord, began, quiet time.Ti
 				r.addFalseAlarm(i, "a warning too many")
 			}
 		}
-		told = told || allOf(e.tells, i.Text)
+		mentioned = mentioned || allOf(e.mentions, i.Text)
 	}
 	if critical < e.critical {
 		r.Missed = append(r.Missed, fmt.Sprintf("%d of %d critical incidents of %q", e.critical-critical, e.critical, e.codes))
@@ -217,12 +215,12 @@ func (e expectation) hold(r *result, list []incidentRecord, began, quiet time.Ti
 	if critical+others < e.least {
 		r.Missed = append(r.Missed, fmt.Sprintf("an incident of %q", e.codes))
 	}
-	if !told && len(e.tells) > 0 && len(list) > 0 {
-		r.Missed = append(r.Missed, fmt.Sprintf("the words %q", e.tells))
+	if !mentioned && len(e.mentions) > 0 && len(list) > 0 {
+		r.Missed = append(r.Missed, fmt.Sprintf("the words %q", e.mentions))
 	}
 }
 
-// accuse notes an incident that should not be.
+// addFalseAlarm records an incident that should not exist.
 func (r *result) addFalseAlarm(i incidentRecord, why string) {
 	r.False = append(r.False, why+": "+i.String())
 	if i.Worst == checks.Critical {
@@ -230,7 +228,7 @@ func (r *result) addFalseAlarm(i incidentRecord, why string) {
 	}
 }
 
-// allOf reports whether text has each of words, which may be alternatives.
+// allOf reports whether text contains each of words, which may be alternatives.
 func allOf(words []string, text string) bool {
 	for _, w := range words {
 		if !slices.ContainsFunc(strings.Split(w, "|"), func(word string) bool { return strings.Contains(text, word) }) {
@@ -240,8 +238,8 @@ func allOf(words []string, text string) bool {
 	return true
 }
 
-// delay is from the first harm, or from the operation where there was none, to
-// the first notification of the right cause; 0: there is no such notification.
+// delay returns the time from the first harm, or from the operation without harm, to
+// the first notification with the correct cause; 0: there is none.
 func delay(e expectation, list []incidentRecord, harms []users.Request, began time.Time) time.Duration {
 	from := began
 	if len(harms) > 0 {
@@ -249,7 +247,7 @@ func delay(e expectation, list []incidentRecord, harms []users.Request, began ti
 	}
 	for _, i := range list {
 		if e.codes != nil && slices.Contains(e.codes, i.Code) && i.First.After(began) {
-			return max(i.First.Sub(from), time.Millisecond) // stickwatch may be the first to be harmed
+			return max(i.First.Sub(from), time.Millisecond) // stickwatch may be affected before any user
 		}
 	}
 	return 0

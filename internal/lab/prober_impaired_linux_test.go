@@ -21,12 +21,11 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// An impairment takes something from the machine that stickwatch runs on, which is a
-// network namespace. Commands have its process id as $P, and that of the targets'
-// namespace as $T.
+// An impairment degrades the machine of stickwatch, which is a network namespace.
+// Commands have its process id as $P, and that of the targets' namespace as $T.
 type impairment struct {
 	name, begin, end string
-	asked            bool // it answers meanwhile
+	asked            bool // its API answers meanwhile
 }
 
 var impairments = []impairment{
@@ -39,22 +38,23 @@ var impairments = []impairment{
 	},
 }
 
-// TestItsOwnTrouble is one incident of stickwatch itself, and no verdict of clusters:
-// the real program, in a network namespace, before nodes that are well throughout.
+// TestItsOwnTrouble checks that an impairment is a single incident of stickwatch
+// itself, and no verdict of clusters: the real program runs in a network namespace and
+// watches healthy nodes.
 func TestItsOwnTrouble(t *testing.T) {
 	t.Parallel()
 	needNamespaces(t)
 	n := startNamespaces(t)
 	for i, one := range impairments {
 		n.run(t, one.begin)
-		n.await(t, one.name+": it says so", func() bool { return n.said(`msg="stickwatch itself cannot probe`) == i+1 })
+		n.await(t, one.name+": it is logged", func() bool { return n.countLines(`msg="stickwatch itself cannot probe`) == i+1 })
 		if one.asked {
 			n.await(t, one.name+": no verdict", func() bool {
 				return !slices.ContainsFunc(n.verdicts(t), func(v string) bool { return v != "inconclusive" })
 			})
 		}
 		n.run(t, one.end)
-		n.await(t, one.name+": it says that it is over", func() bool { return n.said(`msg="stickwatch can probe again`) == i+1 })
+		n.await(t, one.name+": its end is logged", func() bool { return n.countLines(`msg="stickwatch can probe again`) == i+1 })
 		n.await(t, one.name+": verdicts after it", func() bool {
 			return !slices.ContainsFunc(n.verdicts(t), func(v string) bool { return v != "healthy" })
 		})
@@ -68,7 +68,7 @@ func TestItsOwnTrouble(t *testing.T) {
 	}
 }
 
-// needNamespaces skips a test that may not make network namespaces.
+// needNamespaces skips a test that must not create network namespaces.
 func needNamespaces(t *testing.T) {
 	t.Helper()
 	Require(t, "ip", "nsenter", "prlimit", "sysctl")
@@ -79,16 +79,16 @@ func needNamespaces(t *testing.T) {
 	}
 }
 
-// namespaces are that of the targets, and that of a stickwatch.
+// namespaces are those of the targets and of a stickwatch.
 type namespaces struct {
-	targets, recordingObserver int    // process ids
-	log                        string // path of what stickwatch says
-	api                        http.Client
+	targets, prober int    // process ids
+	log             string // path of stickwatch's log
+	api             http.Client
 }
 
 func startNamespaces(t *testing.T) *namespaces {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "stickwatch-") // short: a socket is in it
+	dir, err := os.MkdirTemp("", "stickwatch-") // short: it contains a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func startNamespaces(t *testing.T) *namespaces {
 	n.targets, said = n.start(t, os.Args[0], []string{"-test.run=^TestHoldTargets$", "-test.v"}, "LAB_HOLD_TARGETS=1")
 	n.log = dir + "/log"
 	wait := "exec 2>" + n.log + "; while ! ip route | grep -q 10.77.0; do sleep 0.1; done; exec " + program + " serve -c " + dir + "/stickwatch.yml --admin-socket " + dir + "/s"
-	n.recordingObserver, _ = n.start(t, "sh", []string{"-c", wait})
+	n.prober, _ = n.start(t, "sh", []string{"-c", wait})
 	n.run(t, "ip link add targets netns $T type veth peer name watch netns $P")
 	for _, command := range []string{"link set lo up", "addr add 10.77.0.1/24 dev targets", "addr add 10.77.0.2/24 dev targets", "link set targets up"} {
 		n.run(t, "nsenter -t $T -n ip "+command)
@@ -129,7 +129,7 @@ func startNamespaces(t *testing.T) *namespaces {
 	return n
 }
 
-// start runs a program in a network namespace of its own.
+// start runs a program in a new network namespace.
 func (n *namespaces) start(t *testing.T, program string, args []string, env ...string) (pid int, output io.Reader) {
 	t.Helper()
 	cmd := exec.Command(program, args...)
@@ -154,11 +154,11 @@ func (n *namespaces) start(t *testing.T, program string, args []string, env ...s
 	return cmd.Process.Pid, output
 }
 
-// run runs a command of the shell.
+// run runs a shell command.
 func (n *namespaces) run(t *testing.T, command string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
-	cmd.Env = append(os.Environ(), "P="+strconv.Itoa(n.recordingObserver), "T="+strconv.Itoa(n.targets))
+	cmd.Env = append(os.Environ(), "P="+strconv.Itoa(n.prober), "T="+strconv.Itoa(n.targets))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, out)
 	}
@@ -174,8 +174,8 @@ func (n *namespaces) await(t *testing.T, what string, true func() bool) {
 	}
 }
 
-// said is how often the log has a line.
-func (n *namespaces) said(line string) int {
+// countLines counts the lines of the log that contain a text.
+func (n *namespaces) countLines(line string) int {
 	content, err := os.ReadFile(n.log)
 	if err != nil {
 		return 0
@@ -200,8 +200,7 @@ func (n *namespaces) verdicts(t *testing.T) (list []string) {
 	return list
 }
 
-// get decodes an answer, of which there is none while the program starts, or has no
-// descriptors.
+// get decodes an answer; there is none while the program starts or has no descriptors.
 func (n *namespaces) get(t *testing.T, path string, answer any) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
@@ -219,8 +218,8 @@ func (n *namespaces) get(t *testing.T, path string, answer any) {
 	}
 }
 
-// TestHoldTargets is no test: it is the targets of TestItsOwnTrouble, a demo behind
-// addresses of two machines, and says how to watch it as two clusters.
+// TestHoldTargets is not a test: it runs the targets of TestItsOwnTrouble, a demo at
+// the addresses of two machines, and prints how to watch it as two clusters.
 func TestHoldTargets(t *testing.T) {
 	if os.Getenv("LAB_HOLD_TARGETS") == "" {
 		t.Skip("only runs as a process of TestItsOwnTrouble")
@@ -254,8 +253,8 @@ func TestHoldTargets(t *testing.T) {
 	select {}
 }
 
-// forward takes connections at an address of a host to where a URL leads, and returns
-// the URL by which that is found.
+// forward forwards connections from an address of host to a URL, and returns the URL of
+// that address.
 func forward(t *testing.T, host, to string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", host+":0")

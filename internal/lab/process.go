@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// stopWithin is what a server may take to leave before it is killed.
+// stopWithin is how long a server may take to stop before it is killed.
 const stopWithin = 10 * time.Second
 
-// Process is a server that is run for one test. It leads a process group of its
-// own, is stopped by its own process id when the test ends, and on Linux is told
-// to stop by the kernel if the test process dies before. When the test fails its
-// logs are kept in $STICKWATCH_LAB_LOGS, or in stickwatch-lab in the temporary
-// directory, in a folder named after the test.
+// Process is a server that runs for one test. It leads its own process group, and is
+// stopped by its process id when the test ends. On Linux the kernel stops it if the
+// test process dies before. When the test fails, its logs are kept in
+// $STICKWATCH_LAB_LOGS, or in stickwatch-lab in the temporary directory, in a folder
+// named after the test.
 type Process struct {
 	tb      testing.TB
 	command Command
@@ -29,16 +29,15 @@ type Process struct {
 	run *run // nil while stopped
 }
 
-// run is one life of a process.
+// run is one execution of a process, from start to exit.
 type run struct {
 	process *os.Process
 	exited  chan struct{} // closed after err is set
 	err     error
 }
 
-// Run starts a server and returns when it is ready; it ends the test when that
-// takes longer than 20 s, or at once, with the end of the logs, when the server
-// exits.
+// Run starts a server and returns when it is ready. It fails the test after 20 s, or at
+// once with the end of the logs when the server exits.
 func Run(tb testing.TB, command Command) *Process {
 	tb.Helper()
 	p := newProcess(tb, command)
@@ -46,7 +45,7 @@ func Run(tb testing.TB, command Command) *Process {
 	return p
 }
 
-// newProcess prepares a process and its end.
+// newProcess prepares a process and its cleanup.
 func newProcess(tb testing.TB, command Command) *Process {
 	tb.Helper()
 	if command.Dir == "" {
@@ -65,14 +64,14 @@ func newProcess(tb testing.TB, command Command) *Process {
 	return p
 }
 
-// Addr is the host:port the server listens on, also while it is stopped.
+// Addr returns the host:port of the server, also while it is stopped.
 func (p *Process) Addr() string { return p.command.Addr }
 
-// LogDir holds the server's standard output and error, its own log files, and
-// its configuration.
+// LogDir returns the directory of the server's standard output and error, its own log
+// files, and its configuration.
 func (p *Process) LogDir() string { return logDir(p.command.Dir) }
 
-// PID is the process id, 0 while the server is stopped.
+// PID returns the process id, 0 while the server is stopped.
 func (p *Process) PID() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,8 +81,8 @@ func (p *Process) PID() int {
 	return p.run.process.Pid
 }
 
-// Start starts a stopped server on the same port, with the same data. It ends
-// the test when that cannot be done, as [Run] does.
+// Start starts a stopped server on the same port with the same data. It fails the test
+// on an error, as [Run] does.
 func (p *Process) Start() {
 	p.tb.Helper()
 	if err := p.start(); err != nil {
@@ -91,36 +90,37 @@ func (p *Process) Start() {
 	}
 }
 
-// Stop asks the server to leave and waits until it has left; one that does not
-// within 10 s is killed with its process group. Stopping twice is harmless.
+// Stop stops the server and waits; after 10 s it kills its process group. It may be
+// called twice.
 func (p *Process) Stop() {
 	p.tb.Helper()
-	p.end(func(r *run) { p.ask(r, p.command.stopSignal()) })
+	p.end(func(r *run) { p.terminate(r, p.command.stopSignal()) })
 }
 
-// Kill ends the server and its process group without warning and waits until
-// nothing accepts on its port. [Process.Start] may follow.
+// Kill kills the server's process group and waits until nothing accepts connections on
+// its port. [Process.Start] may follow.
 func (p *Process) Kill() {
 	p.tb.Helper()
 	p.end(func(r *run) {
 		if p.command.KillSignal != 0 {
-			p.ask(r, p.command.KillSignal)
+			p.terminate(r, p.command.KillSignal)
 			return
 		}
 		killGroup(r.process)
 	})
-	// Only the leader has been waited for: its workers die a moment later.
+	// Only the leader has been waited for: its workers exit a moment later.
 	err := poll(context.Background(), nil, func(ctx context.Context) error { return refuses(ctx, p.Addr()) })
 	if err != nil {
 		p.tb.Fatalf("killing %q: %v", p.command.Name, err)
 	}
 }
 
-// ask has a process leave by a signal, and kills one that does not.
-func (p *Process) ask(r *run, to os.Signal) {
+// terminate sends a signal to a process and waits for its exit, and kills it after
+// stopWithin.
+func (p *Process) terminate(r *run, to os.Signal) {
 	p.tb.Helper()
 	r.process.Signal(to)
-	resume(r.process) // a frozen process hears signals only after this
+	resume(r.process) // a suspended process handles signals only after this
 	select {
 	case <-r.exited:
 	case <-time.After(stopWithin):
@@ -129,12 +129,12 @@ func (p *Process) ask(r *run, to os.Signal) {
 	}
 }
 
-// Suspend stops the server from running without closing its sockets: it accepts
-// connections and never answers. [Process.Thaw] lets it go on.
-func (p *Process) Suspend() { p.each("freezing", suspend) }
+// Suspend suspends the server without closing its sockets: it accepts connections and
+// never answers. [Process.Resume] continues it.
+func (p *Process) Suspend() { p.each("suspending", suspend) }
 
-// Resume lets a frozen server go on.
-func (p *Process) Resume() { p.each("thawing", resume) }
+// Resume continues a suspended server.
+func (p *Process) Resume() { p.each("resuming", resume) }
 
 func (p *Process) each(verb string, do func(*os.Process) error) {
 	p.tb.Helper()
@@ -155,7 +155,7 @@ func (p *Process) end(how func(*run)) {
 		return
 	}
 	select {
-	case <-p.run.exited: // by itself: its ids may belong to others by now
+	case <-p.run.exited: // it has exited: other processes may have its ids
 	default:
 		how(p.run)
 		<-p.run.exited
@@ -180,9 +180,9 @@ func (p *Process) start() error {
 	return nil
 }
 
-// launch starts the process and a goroutine that waits for its end. That
-// goroutine keeps its thread until then: the kernel sends the parent's death
-// signal when the THREAD that started the child dies, not the process.
+// launch starts the process and a goroutine that waits for its end. That goroutine
+// keeps its thread until then, because the kernel sends the parent-death signal when
+// the thread that started the child exits, not the process.
 func (p *Process) launch() (*run, error) {
 	cmd, err := p.command.build(exec.Command)
 	if err != nil {
@@ -212,8 +212,8 @@ func (p *Process) launch() (*run, error) {
 	return r, <-started
 }
 
-// outputs opens the two log files to append to: a server that is started again
-// goes on in the log of its earlier life.
+// outputs opens the two log files for appending, so that a restarted server continues
+// its logs.
 func (p *Process) outputs() (stdout, stderr *os.File, err error) {
 	open := func(suffix string) (*os.File, error) {
 		return os.OpenFile(filepath.Join(p.LogDir(), p.command.Name+suffix), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)

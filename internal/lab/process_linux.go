@@ -8,10 +8,9 @@ import (
 	"syscall"
 )
 
-// attributes gives a process a group of its own, the signal it gets when this
-// process dies, and another user if there is one to change to. The signal is the
-// polite one: a killed nginx master would leave its workers behind, an asked one
-// takes them along.
+// attributes gives a process its own group, a signal at the death of this process, and
+// another user if requested. The signal is the one for a clean stop: a killed nginx
+// master would leave its workers behind.
 func attributes(username string, onDeath syscall.Signal) (*syscall.SysProcAttr, error) {
 	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: onDeath}
 	if username == "" || !isRoot() {
@@ -39,14 +38,13 @@ func userIDs(username string) (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
-// The group's id is its leader's process id, which stays taken until the leader
-// has been waited for.
-
+// killGroup kills the process group. Its id is the leader's process id, which stays reserved
+// until the leader has been waited for.
 func killGroup(leader *os.Process) error { return syscall.Kill(-leader.Pid, syscall.SIGKILL) }
 
 func suspend(leader *os.Process) error { return syscall.Kill(-leader.Pid, syscall.SIGSTOP) }
 
 func resume(leader *os.Process) error { return syscall.Kill(-leader.Pid, syscall.SIGCONT) }
 
-// The signals by which httpd and HAProxy's master take a new configuration.
+// user1 and user2 are the signals for a reload of httpd and of HAProxy's master.
 const user1, user2 = syscall.SIGUSR1, syscall.SIGUSR2

@@ -24,7 +24,7 @@ func TestStartFailsEarlyWithTheLog(t *testing.T) {
 		t.Fatalf("starting with a broken configuration = %v, want an early exit and nginx's own message", err)
 	}
 	if took := time.Since(began); took >= readyWithin {
-		t.Errorf("it took %v to tell, as long as a server may take to start", took)
+		t.Errorf("it took %v to fail, as long as a server may take to start", took)
 	}
 }
 
@@ -54,8 +54,8 @@ func TestSuspendAndResume(t *testing.T) {
 	checkGone(t, "stopped while frozen", server.Process, family)
 }
 
-// A test process that is killed has no time for clean-ups: its servers must go
-// without them, workers included.
+// TestServersDieWithTheTestProcess: a test process that is killed runs no cleanup, but
+// its servers and their workers must stop.
 func TestServersDieWithTheTestProcess(t *testing.T) {
 	t.Parallel()
 	needProc(t)
@@ -81,7 +81,8 @@ func TestServersDieWithTheTestProcess(t *testing.T) {
 	await(t, "gone", func() bool { return len(runningPIDs(family)) == 0 })
 }
 
-// TestHoldServers is not a test but the process that the test above kills.
+// TestHoldServers is not a test but the process that TestServersDieWithTheTestProcess
+// kills.
 func TestHoldServers(t *testing.T) {
 	if os.Getenv("LAB_HOLD_SERVERS") == "" {
 		t.Skip("run by TestServersDieWithTheTestProcess")
@@ -91,7 +92,7 @@ func TestHoldServers(t *testing.T) {
 	select {}
 }
 
-// checkGone fails the test if a server still accepts, or any process of its
+// checkGone fails the test if a server still accepts connections, or any process of its
 // family lives.
 func checkGone(t *testing.T, how string, server *Process, family []int) {
 	t.Helper()
@@ -101,7 +102,7 @@ func checkGone(t *testing.T, how string, server *Process, family []int) {
 	if err := refuses(t.Context(), server.Addr()); err != nil {
 		t.Errorf("the %s server: %v", how, err)
 	}
-	// What its parent did not wait for takes its orders a moment later.
+	// Processes that the parent did not wait for exit a moment later.
 	await(t, "gone", func() bool { return len(runningPIDs(family)) == 0 })
 }
 
@@ -112,7 +113,7 @@ func needProc(t *testing.T) {
 	}
 }
 
-// descendants returns a process, its children and theirs, as far as /proc tells.
+// descendants returns a process with its descendants, as listed in /proc.
 func descendants(t *testing.T, pid int) []int {
 	t.Helper()
 	if pid == 0 {
@@ -140,7 +141,7 @@ func descendants(t *testing.T, pid int) []int {
 func runningPIDs(pids []int) []int {
 	var living []int
 	for _, pid := range pids {
-		// A dead orphan waits for init, which in a container may never come.
+		// A zombie waits for init, which may never collect it in a container.
 		if s := state(pid); s != "" && s != "Z" {
 			living = append(living, pid)
 		}
@@ -148,7 +149,7 @@ func runningPIDs(pids []int) []int {
 	return living
 }
 
-// state is the letter that /proc has for a process, empty if it has none.
+// state returns the state letter of a process in /proc; "" if there is none.
 func state(pid int) string {
 	if fields := status(pid); len(fields) > 0 {
 		return fields[0]
@@ -156,8 +157,8 @@ func state(pid int) string {
 	return ""
 }
 
-// status returns the fields of /proc/PID/stat behind the program's name: the
-// state, the parent and more.
+// status returns the fields of /proc/PID/stat after the program's name: the state, the
+// parent and so on.
 func status(pid int) []string {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -166,7 +167,7 @@ func status(pid int) []string {
 	return strings.Fields(string(content[strings.LastIndexByte(string(content), ')')+1:]))
 }
 
-// await waits for something that another process does.
+// await waits for an effect of another process.
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	err := poll(t.Context(), nil, func(ctx context.Context) error {

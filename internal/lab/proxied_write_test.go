@@ -17,9 +17,9 @@ import (
 	"stickwatch/internal/notify"
 )
 
-// TestProxiesGrantNoWrite: nginx and HAProxy with nothing but their address to pass
-// requests to add no header that tells of them. Whoever reaches them may change
-// nothing, whatever host they ask for.
+// TestProxiesGrantNoWrite: nginx and HAProxy with a minimal configuration add no
+// forwarding header. Clients behind them must not be able to change anything, whatever
+// Host they send.
 func TestProxiesGrantNoWrite(t *testing.T) {
 	t.Parallel()
 	address := idleDaemon(t)
@@ -41,7 +41,7 @@ func TestProxiesGrantNoWrite(t *testing.T) {
 	}
 }
 
-// plainHAProxy passes requests to an address, with no option that it needs not.
+// plainHAProxy forwards requests to an address with a minimal configuration.
 func plainHAProxy(t *testing.T, to string) *Process {
 	t.Helper()
 	at, file := FreeAddr(t), filepath.Join(t.TempDir(), "haproxy.cfg")
@@ -54,8 +54,8 @@ func plainHAProxy(t *testing.T, to string) *Process {
 	return Run(t, Command{Name: "haproxy", Path: program(t, "haproxy"), Args: []string{"-db", "-f", file}, Addr: at})
 }
 
-// idleDaemon runs a daemon without users that watches a cluster of which nothing
-// answers, and returns its address.
+// idleDaemon runs a daemon without users that watches a cluster that does not answer,
+// and returns its address.
 func idleDaemon(t *testing.T) string {
 	t.Helper()
 	text := fmt.Sprintf(`
@@ -87,7 +87,7 @@ clusters: [{name: shop, balancer: {url: "http://%s"}, nodes: [{id: a, url: "http
 	return d.Address().String()
 }
 
-// post returns the status of a POST for a host.
+// post returns the status of a POST with a Host header.
 func post(t *testing.T, url, host, body string) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))

@@ -1,6 +1,9 @@
 package lab
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,8 +11,8 @@ import (
 	"testing"
 )
 
-// binaryDirs are searched after PATH: Debian keeps servers out of the PATH of a
-// normal user, and PostgreSQL's in a folder a version.
+// binaryDirs are searched after PATH: Debian installs servers outside the PATH of
+// normal users, and PostgreSQL in a folder per version.
 var binaryDirs = []string{
 	"/usr/sbin",
 	"/usr/local/sbin",
@@ -17,10 +20,10 @@ var binaryDirs = []string{
 	"/usr/lib/apache2",
 }
 
-// Require skips the test when one of the named programs ("nginx", "postgres")
-// is not installed, and says which. Where the environment variable CI is not
-// empty it fails the test instead: there a silent skip would turn the proof off
-// for everybody. The constructors of this package call it themselves.
+// Require skips the test when one of the named programs ("nginx", "postgres") is not
+// installed. Where the environment variable CI is not empty it fails the test, because
+// a skipped test would go unnoticed there. The constructors of this package call
+// Require.
 func Require(tb testing.TB, names ...string) {
 	tb.Helper()
 	for _, name := range names {
@@ -34,7 +37,7 @@ func Require(tb testing.TB, names ...string) {
 	}
 }
 
-// program returns the path of an installed program, or ends the test as
+// program returns the path of an installed program, or skips or fails the test as
 // [Require] does.
 func program(tb testing.TB, name string) string {
 	tb.Helper()
@@ -48,7 +51,7 @@ func find(name string) (path string, ok bool) {
 		return path, true
 	}
 	for _, dir := range binaryDirs {
-		// A pattern's matches are sorted: the last is the newest version.
+		// Matches are sorted: the last one is the newest version.
 		matches, _ := filepath.Glob(filepath.Join(dir, name))
 		for _, match := range slices.Backward(matches) {
 			if path, err := exec.LookPath(match); err == nil {
@@ -57,4 +60,49 @@ func find(name string) (path string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// Ports are taken from below the ephemeral ranges of Linux (32768) and macOS (49152),
+// so that neither an outgoing connection nor a listener on port 0 can take a port
+// between its choice and the start of its server.
+const (
+	firstPort = 20000
+	lastPort  = 32000
+)
+
+// FreeAddr returns a loopback "127.0.0.1:port" where nothing listens, reserved until
+// the test ends. A stopped server can therefore start again on the same port, and an
+// unused address stays unused.
+func FreeAddr(tb testing.TB) string {
+	tb.Helper()
+	for range 1000 {
+		addr := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort))
+		if release, ok := reserve(addr); ok {
+			tb.Cleanup(release)
+			return addr
+		}
+	}
+	tb.Fatalf("no free port between %d and %d", firstPort, lastPort)
+	return ""
+}
+
+// reserve binds the UDP port of the same number, on which no server of the lab listens.
+// This also works between the test binaries that `go test ./...` runs concurrently, and
+// leaves nothing behind when a process is killed.
+//
+// The TCP port is checked by dialing, not by listening: a process that another test
+// forks inherits the listening socket until it executes its own program, and would
+// block the port.
+func reserve(addr string) (release func(), ok bool) {
+	lock, err := net.ListenPacket("udp4", addr)
+	if err != nil {
+		return nil, false
+	}
+	conn, err := net.Dial("tcp4", addr)
+	if err == nil {
+		conn.Close()
+		lock.Close()
+		return nil, false
+	}
+	return func() { lock.Close() }, true
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -45,7 +46,7 @@ func TestKeepLogs(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(logs, "error.log"), []byte("no live upstreams\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // of one kind in one test
+	for range 2 { // two servers of one kind in one test
 		keepLogs(t, "nginx", logs)
 	}
 	files, err := filepath.Glob(filepath.Join(kept, "TestKeepLogs", "nginx-*", "error.log"))
@@ -58,7 +59,7 @@ func TestKeepLogs(t *testing.T) {
 	}
 }
 
-// fakeTB stands for a test that is skipped or failed.
+// A fakeTB records whether a test is skipped or failed.
 type fakeTB struct {
 	testing.TB
 	outcome string
@@ -75,7 +76,7 @@ func (f *fakeTB) end(how, format string, args []any) {
 	runtime.Goexit()
 }
 
-// outcome runs a test body as testing does: on a goroutine that it may end.
+// outcome runs a test body on a goroutine that it may end, as package testing does.
 func outcome(tb testing.TB, body func(testing.TB)) string {
 	fake := &fakeTB{TB: tb, outcome: "passed"}
 	done := make(chan struct{})
@@ -85,4 +86,37 @@ func outcome(tb testing.TB, body func(testing.TB)) string {
 	}()
 	<-done
 	return fake.outcome
+}
+
+func TestFreeAddrIsReserved(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 50 {
+		addr := FreeAddr(t)
+		if seen[addr] {
+			t.Errorf("FreeAddr gave %s twice", addr)
+		}
+		seen[addr] = true
+		if _, ok := reserve(addr); ok {
+			t.Errorf("%s is reserved, but could be reserved again", addr)
+		}
+		listener, err := net.Listen("tcp4", addr)
+		if err != nil {
+			t.Errorf("listening on a free address: %v", err)
+			continue
+		}
+		listener.Close()
+	}
+}
+
+// TestFreeAddrIsReleased is not parallel: a process forked by another test has the lock for
+// a moment, too.
+func TestFreeAddrIsReleased(t *testing.T) {
+	var addr string
+	t.Run("inner", func(t *testing.T) { addr = FreeAddr(t) })
+	release, ok := reserve(addr)
+	if !ok {
+		t.Fatalf("%s is still reserved after its test", addr)
+	}
+	release()
 }

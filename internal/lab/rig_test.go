@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,28 +26,28 @@ import (
 	"stickwatch/probes/redis"
 )
 
-// patience is for how long a round may go on.
-const patience = time.Minute
+// roundTimeout limits the duration of a round.
+const roundTimeout = time.Minute
 
-// ample is for how long an answer may take unless a scenario is about that: the
-// machine may have much else to do.
-const ample = 25 * time.Second
+// answerTimeout is the time-out of answers in scenarios that are not about it: the machine may
+// be busy.
+const answerTimeout = 25 * time.Second
 
-// clientHeader is what fronts that can be told a client address take it from.
+// clientHeader is the header from which fronts take the client address.
 const clientHeader = "X-Stickwatch-Client"
 
-// A rig is a cluster of demo nodes behind some balancer, and the cluster as an
-// operator would have configured it.
+// A rig is a cluster of demo nodes behind a balancer, with the configuration of an
+// operator.
 type rig struct {
 	tb      testing.TB
 	nodes   []*demo.Node
 	front   frontend
-	redis   *Dependency // nil unless the scenario asks for it
+	redis   *Dependency // nil unless the scenario needs it
 	cluster *probes.Cluster
-	cut     bool // the last round did not end by itself
+	cut     bool // the last round was cancelled
 }
 
-// newRig starts the nodes and puts f in front of them.
+// newRig starts the nodes and f in front of them.
 func newRig(tb testing.TB, f front, p plan) *rig {
 	tb.Helper()
 	r := &rig{tb: tb}
@@ -84,7 +86,7 @@ func newRig(tb testing.TB, f front, p plan) *rig {
 
 var names = []string{"node1", "node2", "node3", "node4", "node5"}
 
-// configure writes the configuration that an operator would have written.
+// configure returns the cluster as an operator would configure it.
 func (r *rig) configure(f front, p plan) *probes.Cluster {
 	r.tb.Helper()
 	flags := config.Flags{Balancer: []string{r.front.URL() + p.prefix}, Profile: p.profile, Method: string(f.method)}
@@ -101,7 +103,7 @@ func (r *rig) configure(f front, p plan) *probes.Cluster {
 	c := cfg.Clusters[0]
 	c.Name = f.name
 	c.Nodes[0].Primary = true
-	c.Limits.Timeout, c.Limits.Slow = ample, ample
+	c.Limits.Timeout, c.Limits.Slow = answerTimeout, answerTimeout
 	if f.method == probes.MethodHash {
 		c.Balancer.HashKey, c.Balancer.Consistent = cmp.Or(f.key, "$remote_addr"), strings.HasSuffix(f.name, "consistent")
 	}
@@ -121,7 +123,7 @@ func (r *rig) configure(f front, p plan) *probes.Cluster {
 	return c
 }
 
-// header reads a value from an answer's header.
+// header returns an extractor of a response header.
 func header(tb testing.TB, name string) probes.Extractor {
 	tb.Helper()
 	e, err := extract.New(extract.Spec{Header: name})
@@ -131,19 +133,19 @@ func header(tb testing.TB, name string) probes.Extractor {
 	return e
 }
 
-// serveFrom has users come through h instead of the balancer.
+// serveFrom makes h the balancer's address.
 func (r *rig) serveFrom(h http.Handler) { r.cluster.Balancer.URLs = []*url.URL{serve(r.tb, h)} }
 
 // probe takes a round and judges it.
 func (r *rig) probe() checks.Report {
-	ctx, cancel := context.WithTimeout(r.tb.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.tb.Context(), roundTimeout)
 	defer cancel()
 	round := r.prober().Round(ctx, r.cluster)
 	r.cut = ctx.Err() != nil
 	return checks.Judge(round)
 }
 
-// prober is one that knows everything it can be taught.
+// prober returns a prober with all drivers.
 func (r *rig) prober() *monitor.Prober {
 	return &monitor.Prober{
 		Handshake: engineio.Handshake,
@@ -153,7 +155,7 @@ func (r *rig) prober() *monitor.Prober {
 	}
 }
 
-// end heals the nodes and cuts what still hangs, so that the balancer can leave.
+// end heals the nodes and closes hanging connections, so that the balancer can stop.
 func (r *rig) end() {
 	for _, n := range r.nodes {
 		n.Set(demo.NodeFaults{})
@@ -161,7 +163,7 @@ func (r *rig) end() {
 	}
 }
 
-// node is one of the rig's nodes by id.
+// node returns the rig's node of that id.
 func (r *rig) node(id string) *demo.Node {
 	for _, n := range r.nodes {
 		if n.ID() == id {
@@ -172,18 +174,18 @@ func (r *rig) node(id string) *demo.Node {
 	return nil
 }
 
-// eject has the balancer find out by itself that a node is dead, as users'
-// requests would teach it, and brings the node back at once.
+// eject stops a node, sends requests of users until the balancer has ejected it, and
+// starts the node again.
 func (r *rig) eject(id string) {
 	r.tb.Helper()
 	r.stop(id)
-	for i := range 100 { // one in seven of which may be its share: all miss it once in five million
+	for i := range 100 { // at least one in seven goes to the node: all miss it once in five million runs
 		r.get(netip.AddrFrom4([4]byte{203, 0, byte(i), 7}).String())
 	}
 	r.start(id)
 }
 
-// get is a user's request; what comes of it is the balancer's business.
+// get sends a user's request and ignores the result.
 func (r *rig) get(client string) {
 	r.tb.Helper()
 	req, err := http.NewRequestWithContext(r.tb.Context(), http.MethodGet, r.front.URL()+"/", nil)
@@ -197,10 +199,10 @@ func (r *rig) get(client string) {
 	}
 }
 
-// change breaks a node.
+// change changes the faults of a node.
 func (r *rig) change(id string, how func(*demo.NodeFaults)) { r.node(id).Change(how) }
 
-// changeAll breaks every node.
+// changeAll changes the faults of every node.
 func (r *rig) changeAll(how func(*demo.NodeFaults)) {
 	for _, n := range r.nodes {
 		n.Change(how)
@@ -229,8 +231,8 @@ func (r *rig) start(id string) {
 	}
 }
 
-// waitServed waits until a user is served again: a balancer that asks its servers
-// by itself needs a moment to see that one is dead.
+// waitServed waits until a user is served again: a balancer with health checks needs a
+// moment to detect that a server is dead.
 func (r *rig) waitServed() {
 	r.tb.Helper()
 	for range 500 {
@@ -242,15 +244,67 @@ func (r *rig) waitServed() {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	r.tb.Fatal("the balancer serves nobody")
+	r.tb.Fatal("the balancer serves no user")
 }
 
-// ownNode is the node that our own clients are sent to first: with one source
-// address there may be no other that is seen.
+// ownNode returns the node of stickwatch's own first client: with one source address
+// the balancer may use no other.
 func (r *rig) ownNode() string {
 	for _, c := range r.probe().Session.Canaries {
 		return c.Pinned
 	}
-	r.tb.Fatal("no canary found a home")
+	r.tb.Fatal("no canary was answered by a known node")
 	return ""
+}
+
+// A recordingObserver is a watcher of a rig with its recorded reports.
+type recordingObserver struct {
+	*monitor.Watcher
+	mu      sync.Mutex
+	changes []string // kind and key of each change
+}
+
+func (w *recordingObserver) Probed(monitor.Probe)     {}
+func (w *recordingObserver) Requested(checks.Request) {}
+
+func (w *recordingObserver) Judged(j monitor.RoundResult) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range j.Changes {
+		if c.Severity != checks.Info {
+			w.changes = append(w.changes, string(c.Kind)+" "+c.Key())
+		}
+	}
+}
+
+// startWatcher starts to watch the rig's cluster, and takes a first round.
+func (r *rig) startWatcher(intervals monitor.Intervals) *recordingObserver {
+	r.tb.Helper()
+	w := new(recordingObserver)
+	w.Watcher = monitor.NewWatcher(r.cluster, r.prober(), w, intervals)
+	r.tb.Cleanup(func() { w.Close() })
+	w.Refresh(r.tb.Context(), monitor.Status)
+	return w
+}
+
+// wrapNodes serves nodes through a middleware and returns the new addresses. A wrapped
+// node has all faults of its node except being stopped.
+func wrapNodes(tb testing.TB, nodes []*demo.Node, middleware func(*demo.Node) http.Handler) map[*demo.Node]string {
+	tb.Helper()
+	addrs := make(map[*demo.Node]string)
+	for _, n := range nodes {
+		addrs[n] = serve(tb, middleware(n)).Host
+	}
+	return addrs
+}
+
+// serve serves h on loopback until the test ends.
+func serve(tb testing.TB, h http.Handler) *url.URL {
+	tb.Helper()
+	s := httptest.NewServer(h)
+	tb.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return parse(tb, s.URL)
 }

@@ -12,7 +12,7 @@ import (
 	"stickwatch/internal/gate"
 )
 
-// A logged request is a line of a balancer's own log.
+// A logged is a request in a balancer's log.
 type logged struct {
 	at     time.Time
 	took   time.Duration
@@ -20,7 +20,7 @@ type logged struct {
 	ours   bool // of a user whose session is on tomcat1
 }
 
-// readApache reads lines such as
+// readApache parses lines such as
 //
 //	1773489600123456 2345 200 tomcat1 "JSESSIONID=4B2F.tomcat1"
 func readApache(line string) (logged, error) {
@@ -35,7 +35,7 @@ func readApache(line string) (logged, error) {
 	return r, nil
 }
 
-// readHAProxy reads lines such as
+// readHAProxy parses lines such as
 //
 //	127.0.0.1:4711 [14/Mar/2026:12:00:00.123] users cluster/tomcat1 0/0/0/2/2 200 731 - - --VN 1/1/0/0/0 0/0 "GET / HTTP/1.1"
 func readHAProxy(line string) (logged, error) {
@@ -55,12 +55,12 @@ func readHAProxy(line string) (logged, error) {
 	}
 	r.took = time.Duration(total) * time.Millisecond
 	r.status, err = strconv.Atoi(fields[5])
-	// The third flag tells whether the client brought a cookie: N is none.
+	// The third flag describes the client's cookie: N is none.
 	r.ours = fields[9][2] != 'N' && strings.HasSuffix(fields[3], "/tomcat1")
 	return r, err
 }
 
-// readLog reads the requests of a log from a moment on.
+// readLog returns the requests of a log since a time.
 func readLog(t *testing.T, path string, since time.Time, read func(string) (logged, error)) []logged {
 	t.Helper()
 	content, err := os.ReadFile(path)
@@ -76,9 +76,9 @@ func readLog(t *testing.T, path string, since time.Time, read func(string) (logg
 	return list
 }
 
-// longestOutage is the time in which users on tomcat1 got no good answer: from
-// the first that failed to the last one, and from the last good one before to the
-// next good one.
+// longestOutage returns the bounds of the time in which users on tomcat1 got no good
+// answer: from the first failed request to the last one, and from the last good answer
+// before to the next one.
 func longestOutage(list []logged) (least, most time.Duration) {
 	var lastGood, firstBad, lastBad time.Time
 	for _, r := range list {
@@ -100,8 +100,8 @@ func longestOutage(list []logged) (least, most time.Duration) {
 	return least, most
 }
 
-// Users who are held on a node that is restarted are out for as long as the
-// balancer's own log says, whatever the interval of the watch.
+// TestOutageAgreesWithTheLog: the outage of users on a restarting node is as long as in
+// the balancer's own log, whatever the interval of the watch is.
 func TestOutageAgreesWithTheLog(t *testing.T) {
 	fronts := map[string]struct {
 		start func(testing.TB, []*Tomcat) (url, log string)

@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/probes"
 )
 
-// balancerScenarios are what goes wrong at the balancer itself.
+// balancerScenarios are faults of the balancer itself.
 var balancerScenarios = []scenario{
 	{name: "balancer down", act: func(r *rig) { r.front.Stop() }, want: []string{"balancer_down"}},
 	{
@@ -16,7 +17,7 @@ var balancerScenarios = []scenario{
 		want: []string{"balancer_error", "node_down/node1", "node_down/node2", "node_down/node3"},
 	},
 	{
-		name: "an unlisted node", on: notSticky, // sticky ones show it only to new clients, who stop coming when every listed node is met
+		name: "an unlisted node", on: notSticky, // sticky fronts show it only to new clients, which end when every listed node has answered
 		plan: plan{profile: "tomcat-msm", shared: true, nodes: 4, unlisted: 1},
 		want: []string{"unknown_node"},
 	},
@@ -42,7 +43,7 @@ var balancerScenarios = []scenario{
 			r.cluster.Limits.Slow = 400 * time.Millisecond
 			proxy := httputil.NewSingleHostReverseProxy(parse(r.tb, r.front.URL()))
 			r.serveFrom(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-				time.Sleep(500 * time.Millisecond) // this is what the balancer does, and no waiting of the test
+				time.Sleep(500 * time.Millisecond) // delay of the balancer
 				proxy.ServeHTTP(w, req)
 			}))
 		},
@@ -79,8 +80,48 @@ var balancerScenarios = []scenario{
 	},
 }
 
-// withBackup: nginx has none beside its hashes.
+// withBackup selects fronts with backup servers: nginx has none with its hashes.
 var withBackup = named("demo round robin", "nginx round robin", "nginx unknown", "haproxy round robin", "haproxy cookie", "apache byrequests")
 
-// canMarkDown fronts can be told that a node is down.
+// canMarkDown selects fronts in which a node can be marked down.
 func canMarkDown(f front) bool { return !f.blunt }
+
+// ejectionScenarios are healthy nodes to which the balancer sends no requests.
+var ejectionScenarios = []scenario{
+	{
+		name: "marked down in the balancer only", on: func(f front) bool { return provesAbsence(f) && !f.blunt },
+		plan: plan{front: frontPlan{down: "node2"}, profile: "tomcat-msm", shared: true},
+		want: []string{"node_ejected/node2"},
+	},
+	{
+		name: "ejected after failures", on: provesAbsence, plan: plan{profile: "tomcat-msm", shared: true},
+		act: func(r *rig) { r.eject("node2") }, want: []string{"node_ejected/node2"},
+	},
+	{
+		name: "ejected of unequal ones", on: func(f front) bool { return choosing(f) && !f.equal && f.key == "" }, plan: plan{profile: "tomcat", shared: true, weights: []int{3, 1, 2}},
+		act: func(r *rig) { r.eject("node3") }, want: []string{"node_ejected/node3"},
+	},
+	{
+		name: "two ejected of three", on: both(provesAbsence, scatters), plan: plan{profile: "tomcat-msm", shared: true},
+		act: func(r *rig) { r.eject("node2"); r.eject("node3") }, want: []string{"node_ejected/node2", "node_ejected/node3"},
+	},
+	{
+		name: "ejected after three failures", on: both(provesAbsence, some), plan: plan{profile: "tomcat-msm", shared: true, front: frontPlan{maxFails: 3}},
+		act: func(r *rig) { r.eject("node2") }, want: []string{"node_ejected/node2"},
+	},
+	{
+		name: "the lightest is ejected", on: func(f front) bool { return provesAbsence(f) && !f.equal },
+		plan: plan{profile: "tomcat-msm", shared: true, weights: []int{5, 1, 1}},
+		act:  func(r *rig) { r.eject("node3") }, want: []string{"node_ejected/node3"},
+	},
+	{
+		name: "five to one to one", on: func(f front) bool { return !f.equal },
+		plan: plan{profile: "tomcat-msm", shared: true, weights: []int{5, 1, 1}}, is: checks.Healthy,
+	},
+}
+
+// scatters selects fronts without a hash: a single node is no sign of one, or of an
+// ignored header.
+func scatters(f front) bool {
+	return f.method == probes.MethodRoundRobin || f.method == probes.MethodRandom || f.method == probes.MethodCookie
+}

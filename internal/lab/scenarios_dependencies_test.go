@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"net/http"
 	"testing"
 
 	"stickwatch/checks"
@@ -8,7 +9,7 @@ import (
 	"stickwatch/probes"
 )
 
-// dependencyScenarios are what goes wrong with the services that nodes need.
+// dependencyScenarios are faults of services that nodes need.
 var dependencyScenarios = []scenario{
 	{
 		name: "redis down", plan: plan{redis: true, profile: "strategy-collaboration", front: frontPlan{upgrade: true}}, on: named("demo ip_hash", "nginx ip_hash"),
@@ -71,14 +72,53 @@ var dependencyScenarios = []scenario{
 	},
 }
 
-// dead is a service where nothing listens.
+// dead returns a dependency at which nothing listens.
 func (r *rig) dead(name, scheme string) probes.Dependency {
 	return probes.Dependency{Name: name, URL: parse(r.tb, scheme+"://"+FreeAddr(r.tb))}
 }
 
-// needs starts a real service that the nodes are said to depend on.
+// addDependency starts a real service and adds it to the configuration.
 func (r *rig) addDependency(name string, start func(testing.TB) *Dependency) *Dependency {
 	d := start(r.tb)
 	r.cluster.Dependencies = append(r.cluster.Dependencies, probes.Dependency{Name: name, URL: parse(r.tb, d.URL())})
 	return d
+}
+
+// handshakeScenarios are faults of Engine.IO.
+var handshakeScenarios = []scenario{
+	{
+		name: "handshake behind round robin", on: named("demo round robin", "nginx round robin"), plan: plan{profile: "strategy-collaboration", front: frontPlan{upgrade: true}},
+		act: func(*rig) {}, want: []string{"session_drift", "handshake_broken"},
+	},
+	{
+		name: "upgrade not passed", on: named("demo ip_hash", "nginx ip_hash"), plan: plan{profile: "strategy-collaboration"},
+		act: func(*rig) {}, want: []string{"upgrade_refused"},
+	},
+	{
+		name: "one node forgets its sockets", on: named("demo ip_hash", "nginx ip_hash"), plan: plan{profile: "strategy-collaboration", front: frontPlan{upgrade: true}},
+		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.ForgetSockets = true }) },
+		want: []string{"handshake_broken"},
+	},
+	{
+		name: "one node refuses the upgrade", on: named("demo ip_hash", "nginx ip_hash"),
+		plan: plan{profile: "strategy-collaboration", front: frontPlan{upgrade: true}, middleware: noUpgrade("node2")},
+		want: []string{"upgrade_refused"},
+	},
+	{
+		name: "a socket server that is well", on: named("demo ip_hash", "nginx ip_hash", "nginx ip_hash, one address"),
+		plan: plan{profile: "strategy-collaboration", front: frontPlan{upgrade: true}}, is: checks.Healthy,
+	},
+}
+
+// noUpgrade disables WebSocket on one node.
+func noUpgrade(id string) func(*demo.Node) http.Handler {
+	return func(n *demo.Node) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if n.ID() == id && r.Header.Get("Upgrade") != "" {
+				http.Error(w, "no WebSocket here", http.StatusBadRequest)
+				return
+			}
+			n.ServeHTTP(w, r)
+		})
+	}
 }

@@ -7,117 +7,116 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// returningScenarios are clusters that fail clients which hold a session, and
-// serve new ones.
+// returningScenarios are clusters that fail clients with a session, and serve new ones.
 var returningScenarios = []scenario{
 	{
-		name: "whoever holds a session gets 500", on: both(holdsAny, seesAll), plan: plan{},
+		name: "clients with a session get 500", on: both(holdsAny, seesAll), plan: plan{},
 		act:   func(r *rig) { r.changeAll(returning(500)) },
-		cause: cause{code: checks.SessionFailing, nodes: allThree, tells: []string{"500"}},
+		cause: cause{code: checks.SessionFailing, nodes: allThree, mentions: []string{"500"}},
 	},
 	{
-		name: "whoever holds a session gets 500, one node is seen", on: func(f front) bool { return holdsAny(f) && f.narrow }, plan: plan{},
+		name: "clients with a session get 500, one node is seen", on: func(f front) bool { return holdsAny(f) && f.narrow }, plan: plan{},
 		act:   func(r *rig) { r.changeAll(returning(500)) },
-		cause: cause{code: checks.SessionFailing, tells: []string{"500"}},
+		cause: cause{code: checks.SessionFailing, mentions: []string{"500"}},
 	},
 	{
-		name: "whoever holds a session gets 500, tomcat", on: both(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
+		name: "clients with a session get 500, tomcat", on: both(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
 		act:   func(r *rig) { r.changeAll(returning(500)) },
-		cause: cause{code: checks.SessionFailing, nodes: allThree, tells: []string{"500"}},
+		cause: cause{code: checks.SessionFailing, nodes: allThree, mentions: []string{"500"}},
 	},
 	{
-		name: "whoever holds a session gets 500, e-Bridge", on: both(holdsAny, some), plan: plan{profile: "ebridge"},
+		name: "clients with a session get 500, e-Bridge", on: both(holdsAny, some), plan: plan{profile: "ebridge"},
 		act:   func(r *rig) { r.changeAll(returning(500)) },
-		cause: cause{code: checks.SessionFailing, nodes: allThree, tells: []string{"500"}},
+		cause: cause{code: checks.SessionFailing, nodes: allThree, mentions: []string{"500"}},
 	},
 	{
-		name: "whoever holds a session gets 500, shared", on: notSticky, plan: plan{profile: "tomcat-msm", shared: true},
+		name: "clients with a session get 500, shared", on: notSticky, plan: plan{profile: "tomcat-msm", shared: true},
 		act:   func(r *rig) { r.changeAll(returning(500)) },
-		cause: cause{code: checks.SessionFailing, tells: []string{"500"}},
+		cause: cause{code: checks.SessionFailing, mentions: []string{"500"}},
 	},
 	{
-		name: "whoever holds a session on one node gets 500", on: both(holdsAny, seesAll), plan: plan{},
+		name: "clients with a session on one node get 500", on: both(holdsAny, seesAll), plan: plan{},
 		act:   func(r *rig) { r.change("node2", returning(500)) },
-		cause: cause{code: checks.SessionFailing, nodes: []string{"node2"}, tells: []string{"node2"}},
+		cause: cause{code: checks.SessionFailing, nodes: []string{"node2"}, mentions: []string{"node2"}},
 	},
 	{
-		name: "whoever holds a session on one node gets 500, tomcat", on: both(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
+		name: "clients with a session on one node get 500, tomcat", on: both(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
 		act:   func(r *rig) { r.change("node2", returning(500)) },
-		cause: cause{code: checks.SessionFailing, nodes: []string{"node2"}, tells: []string{"node2"}},
+		cause: cause{code: checks.SessionFailing, nodes: []string{"node2"}, mentions: []string{"node2"}},
 	},
 	{
-		name: "whoever holds a session gets 500 from one node, shared", on: both(notSticky, some), plan: plan{profile: "tomcat-msm", shared: true},
+		name: "clients with a session get 500 from one node, shared", on: both(notSticky, some), plan: plan{profile: "tomcat-msm", shared: true},
 		act:   func(r *rig) { r.change("node2", returning(500)) },
-		cause: cause{code: checks.SessionFailing, nodes: []string{"node2"}, tells: []string{"node2"}},
+		cause: cause{code: checks.SessionFailing, nodes: []string{"node2"}, mentions: []string{"node2"}},
 	},
 	{
 		name: "the key ring is not shared, 400", on: both(holdsAny, seesAll), plan: plan{},
 		act:   func(r *rig) { r.changeAll(returning(400)) },
-		cause: cause{code: checks.SessionFailing, nodes: allThree, tells: []string{"400"}},
+		cause: cause{code: checks.SessionFailing, nodes: allThree, mentions: []string{"400"}},
 	},
 	{
-		name: "whoever holds a session gets 403", on: both(both(holdsAny, seesAll), some), plan: plan{},
+		name: "clients with a session get 403", on: both(both(holdsAny, seesAll), some), plan: plan{},
 		act:   func(r *rig) { r.changeAll(returning(403)) },
-		cause: cause{code: checks.SessionFailing, nodes: allThree, tells: []string{"403"}},
+		cause: cause{code: checks.SessionFailing, nodes: allThree, mentions: []string{"403"}},
 	},
 	{
-		name: "whoever holds a session gets 419", on: both(both(holdsAny, seesAll), some), plan: plan{},
+		name: "clients with a session get 419", on: both(both(holdsAny, seesAll), some), plan: plan{},
 		act:   func(r *rig) { r.changeAll(returning(419)) },
-		cause: cause{code: checks.SessionFailing, nodes: allThree, tells: []string{"419"}},
+		cause: cause{code: checks.SessionFailing, nodes: allThree, mentions: []string{"419"}},
 	},
 	{
-		name: "whoever holds a session gets 401", on: both(both(holdsAny, seesAll), some), plan: plan{},
+		name: "clients with a session get 401", on: both(both(holdsAny, seesAll), some), plan: plan{},
 		act:   func(r *rig) { r.changeAll(returning(401)) },
-		cause: cause{code: checks.SessionFailing, nodes: allThree, tells: []string{"401"}},
+		cause: cause{code: checks.SessionFailing, nodes: allThree, mentions: []string{"401"}},
 	},
 	{
-		name: "whoever holds a session gets 404", on: both(both(holdsAny, seesAll), some), plan: plan{},
+		name: "clients with a session get 404", on: both(both(holdsAny, seesAll), some), plan: plan{},
 		act:   func(r *rig) { r.changeAll(returning(404)) },
-		cause: cause{code: checks.SessionFailing, nodes: allThree, tells: []string{"404"}},
+		cause: cause{code: checks.SessionFailing, nodes: allThree, mentions: []string{"404"}},
 	},
 	{
-		name: "whoever holds a session gets 503 on one node", on: both(both(holdsAny, seesAll), some), plan: plan{},
+		name: "clients with a session get 503 on one node", on: both(both(holdsAny, seesAll), some), plan: plan{},
 		act: func(r *rig) { r.change("node2", returning(503)) },
-		// From outside it may as well be the balancer that says so.
-		cause: cause{code: checks.SessionFailing, or: checks.BalancerError, tells: []string{"503"}},
+		// From outside the status may as well come from the balancer.
+		cause: cause{code: checks.SessionFailing, or: checks.BalancerError, mentions: []string{"503"}},
 	},
 	{
-		name: "whoever holds a session gets 500 on two nodes", on: both(both(holdsAny, seesAll), some), plan: plan{},
+		name: "clients with a session get 500 on two nodes", on: both(both(holdsAny, seesAll), some), plan: plan{},
 		act: func(r *rig) {
 			r.change("node1", returning(500))
 			r.change("node3", returning(500))
 		},
-		cause: cause{code: checks.SessionFailing, nodes: []string{"node1", "node3"}, tells: []string{"500"}},
+		cause: cause{code: checks.SessionFailing, nodes: []string{"node1", "node3"}, mentions: []string{"500"}},
 	},
 	{
 		name: "sessions cannot be stored, 500", on: both(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
 		act:   func(r *rig) { r.changeAll(storing(500)) },
-		cause: cause{code: checks.SessionFailing, tells: []string{"500", "written|stored|write|store"}},
+		cause: cause{code: checks.SessionFailing, mentions: []string{"500", "written|stored|write|store"}},
 	},
 	{
 		name: "sessions cannot be stored, 419", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true},
 		act:   func(r *rig) { r.changeAll(storing(419)) },
-		cause: cause{code: checks.SessionFailing, tells: []string{"419", "written|stored|write|store"}},
+		cause: cause{code: checks.SessionFailing, mentions: []string{"419", "written|stored|write|store"}},
 	},
 	{
 		name: "sessions cannot be stored on one node", on: both(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
 		act:   func(r *rig) { r.change("node2", storing(500)) },
-		cause: cause{code: checks.SessionFailing, severity: checks.Warning, nodes: []string{"node2"}, tells: []string{"written|stored|write|store"}},
+		cause: cause{code: checks.SessionFailing, severity: checks.Warning, nodes: []string{"node2"}, mentions: []string{"written|stored|write|store"}},
 	},
 	{
 		name: "clients with a session are led to a login", on: both(holdsAny, seesAll), plan: plan{},
 		act:   func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.LoginRedirect = true }) },
-		cause: cause{code: checks.SessionFailing, or: checks.SessionLost, tells: []string{"/login"}},
+		cause: cause{code: checks.SessionFailing, or: checks.SessionLost, mentions: []string{"/login"}},
 	},
 	{
 		name: "clients with a session are led to a login, tomcat", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true},
 		act:   func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.LoginRedirect = true }) },
-		cause: cause{code: checks.SessionFailing, or: checks.SessionLost, tells: []string{"/login"}},
+		cause: cause{code: checks.SessionFailing, or: checks.SessionLost, mentions: []string{"/login"}},
 	},
 	{
 		name: "clients with a session are led to a login by one node", on: both(holdsAny, seesAll), plan: plan{},
 		act:   func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.LoginRedirect = true }) },
-		cause: cause{code: checks.SessionFailing, or: checks.SessionLost, nodes: []string{"node2"}, tells: []string{"/login"}},
+		cause: cause{code: checks.SessionFailing, or: checks.SessionLost, nodes: []string{"node2"}, mentions: []string{"/login"}},
 	},
 	{
 		name: "a third of what returning clients ask is never answered", on: both(holdsAny, seesAll), plan: plan{},
@@ -139,7 +138,7 @@ var returningScenarios = []scenario{
 
 var allThree = []string{"node1", "node2", "node3"}
 
-// returning is the fault that clients which hold a session get a status.
+// returning is the fault that clients with a session get a status.
 func returning(status int) func(*demo.NodeFaults) {
 	return func(f *demo.NodeFaults) { f.ReturningStatus = status }
 }

@@ -1,8 +1,12 @@
 package lab
 
 import (
+	"context"
+	"time"
+
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
+	"stickwatch/probes"
 )
 
 // sessionScenarios are sessions that move, or that their own node loses.
@@ -56,4 +60,112 @@ var sessionScenarios = []scenario{
 		name: "no cookie that tells the node", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true, middleware: noCookie},
 		want: []string{"cookie_rejected"}, also: []checks.Code{checks.SessionLost}, doubt: "do not show which node",
 	},
+}
+
+// ownerScenarios are sessions of another client, or sessions that are only reported as
+// known.
+var ownerScenarios = []scenario{
+	{
+		name: "a client reads what another stored", on: sticky, plan: plan{profile: "tomcat", shared: true},
+		act:   func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.Overwrites = true }) },
+		cause: cause{code: checks.SessionLeaked},
+	},
+	{
+		name: "a client reads what another stored, shared", on: both(notSticky, some), plan: plan{profile: "tomcat", policy: probes.PolicyShared, shared: true},
+		act:   func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.Overwrites = true }) },
+		cause: cause{code: checks.SessionLeaked},
+	},
+	{
+		name: "a client reads what another stored on one node", on: both(sticky, some), plan: plan{profile: "tomcat", policy: probes.PolicySticky},
+		act:   func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Overwrites = true }) },
+		cause: cause{code: checks.SessionLeaked, nodes: []string{"node2"}},
+	},
+	{
+		name: "nodes accept any id and share nothing", on: both(holdsAny, choosing), plan: plan{policy: probes.PolicyReplicated},
+		act:   func(r *rig) { r.changeAll(adoptIDs) },
+		apart: true, also: []checks.Code{checks.SessionNotShared},
+	},
+	{
+		name: "nodes accept any id and share nothing, without a counter", on: both(notSticky, seesAll), plan: plan{policy: probes.PolicyShared},
+		act:   func(r *rig) { r.changeAll(adoptIDs) },
+		apart: true, also: []checks.Code{checks.SessionNotShared, checks.SessionLost},
+	},
+	{
+		name: "nodes accept any id and share nothing, tomcat", on: both(sticky, choosing), plan: plan{profile: "tomcat"},
+		act:   func(r *rig) { r.changeAll(adoptIDs) },
+		apart: true, want: []string{"session_not_shared"},
+	},
+	{
+		name: "nodes accept any id and share all", on: both(both(sticky, choosing), some), plan: plan{profile: "tomcat", shared: true},
+		act: func(r *rig) { r.changeAll(adoptIDs) },
+		is:  checks.Healthy,
+	},
+	{
+		name: "users are told that they lose sessions now", on: notSticky, plan: plan{profile: "tomcat", policy: probes.PolicyShared},
+		cause: cause{code: checks.SessionLost, or: checks.SessionNotShared, omits: []string{"would lose"}},
+	},
+}
+
+// adoptIDs is the fault that a node opens a session under any id that it receives.
+func adoptIDs(f *demo.NodeFaults) { f.AdoptIDs = true }
+
+func now() string { return time.Now().Format(time.RFC3339Nano) }
+
+// guaranteeScenarios are sessions that other nodes should know, or need not.
+var guaranteeScenarios = []scenario{
+	{
+		name: "replication does not work", on: sticky, plan: plan{profile: "tomcat"},
+		act: func(*rig) {}, want: []string{"session_not_shared"},
+	},
+	{
+		name: "sharing is switched off", on: notSticky, plan: plan{profile: "tomcat-msm"},
+		act: func(*rig) {}, want: []string{"session_lost", "session_not_shared"},
+	},
+	{
+		name: "the balancer alters the cookie", on: named("haproxy cookie prefix"), plan: plan{profile: "tomcat", shared: true},
+		is: checks.Healthy,
+	},
+	{
+		name: "nothing is guaranteed", on: some, plan: plan{policy: probes.PolicyNone}, is: checks.Healthy,
+	},
+	{
+		name: "one node is outside the replication", on: both(choosing, some), plan: plan{profile: "tomcat", shared: true},
+		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Private = true }) },
+		want: []string{"session_not_shared"},
+	},
+	{
+		name: "replication goes one way", on: both(choosing, some), plan: plan{profile: "tomcat", stores: oneWay},
+		want: []string{"session_not_shared"},
+	},
+	{
+		name: "older contents of a shared session", on: both(notSticky, some), plan: plan{profile: "tomcat", policy: probes.PolicyShared, shared: true},
+		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Rollback = true }) },
+		want: []string{"session_rollback"},
+	},
+	{
+		name: "one node knows no shared session", on: both(notSticky, some), plan: plan{profile: "tomcat-msm", shared: true},
+		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Private = true }) },
+		want: []string{"session_lost", "session_not_shared"},
+	},
+}
+
+// oneWay returns stores that copy all sessions to the third node, which copies its own
+// to no other.
+func oneWay() []demo.Store {
+	rest := demo.NewStore()
+	return []demo.Store{rest, rest, asymmetricStore{rest, demo.NewStore()}}
+}
+
+// An asymmetricStore reads from both stores and writes to its own.
+type asymmetricStore struct{ others, own demo.Store }
+
+func (m asymmetricStore) Get(ctx context.Context, id string) (demo.Session, bool, error) {
+	if s, ok, err := m.own.Get(ctx, id); ok || err != nil {
+		return s, ok, err
+	}
+	return m.others.Get(ctx, id)
+}
+
+func (m asymmetricStore) Put(ctx context.Context, id string, s demo.Session) error {
+	return m.own.Put(ctx, id, s)
 }

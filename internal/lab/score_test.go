@@ -1,16 +1,23 @@
 package lab
 
 import (
+	"bytes"
+	"cmp"
+	_ "embed"
+	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sync"
+	"testing"
+	"text/template"
 	"time"
 
 	"stickwatch/checks"
 )
 
-// A scorecard counts, for every scenario behind every balancer, what came of
-// its runs. `make scenarios` writes it down: see SCENARIOS.md.
+// A scorecard counts the results of every scenario behind every balancer. `make
+// scenarios` writes it to SCENARIOS.md.
 type scorecard struct {
 	mu   sync.Mutex
 	rows []*scoreRow
@@ -19,24 +26,24 @@ type scorecard struct {
 // A scoreRow is a row: every run counts once.
 type scoreRow struct {
 	Scenario, Balancer string
-	Healthy            bool   // nothing is wrong, and nothing may be found
-	Known              string // why it is not found; "": it should be
+	Healthy            bool   // there is no fault, and no finding is allowed
+	Known              string // why it is not detected; "": it should be
 
 	runCounts
 }
 
-// A runCounts is what came of runs.
+// runCounts are the results of runs.
 type runCounts struct {
 	Runs       int
-	Found      int // all that was wanted, and nothing else
-	Missed     int // something that was wanted is not there, and nothing else is
-	WrongClass int // something else is there in its stead
-	FalseAlarm int // something else is there beside it
+	Found      int // all wanted findings, and no others
+	Missed     int // a wanted finding is missing, and there is no other
+	WrongClass int // there is another finding instead
+	FalseAlarm int // there is another finding beside the wanted ones
 	Slowest    time.Duration
 }
 
-// add counts a run. What was found tells is a matter of milliseconds: one round
-// is all the time a scenario has.
+// add counts a run. There is no delay to measure, because a scenario has a single
+// round.
 func (c *scorecard) add(s scenario, f front, missing, unexpected []string, r checks.Report) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,14 +73,13 @@ func (t runCounts) plus(o runCounts) runCounts {
 	}
 }
 
-// A line is a tally of all that have one name.
+// A line is the sum of all rows with the same name.
 type line struct {
 	Name string
 	runCounts
 }
 
-// by adds up the rows by a name that they have in common, in the order of the
-// names.
+// by sums up the rows by a name, sorted.
 func (c *scorecard) by(name func(*scoreRow) string) []line {
 	sums := make(map[string]runCounts)
 	for _, row := range c.rows {
@@ -86,7 +92,7 @@ func (c *scorecard) by(name func(*scoreRow) string) []line {
 	return lines
 }
 
-// of adds up the rows that are of healthy clusters, or those that are not.
+// of sums up the rows of healthy clusters, or all others.
 func (c *scorecard) of(healthy bool) runCounts {
 	var all runCounts
 	for _, row := range c.rows {
@@ -95,4 +101,87 @@ func (c *scorecard) of(healthy bool) runCounts {
 		}
 	}
 	return all
+}
+
+//go:embed testdata/SCENARIOS.md.tmpl
+var scorePageText string
+
+var scorePage = template.Must(template.New("SCENARIOS.md").Funcs(template.FuncMap{
+	"percent": func(part, all int) string {
+		if all == 0 {
+			return "-"
+		}
+		return fmt.Sprintf("%.2f %%", 100*float64(part)/float64(all))
+	},
+	"ms": func(d time.Duration) string { return d.Round(time.Millisecond).String() },
+	"sum": func(parts ...int) (all int) {
+		for _, part := range parts {
+			all += part
+		}
+		return all
+	},
+}).Parse(scorePageText))
+
+// write writes the page to the file that STICKWATCH_SCENARIO_TABLE names.
+func (c *scorecard) write(t *testing.T) {
+	path := os.Getenv("STICKWATCH_SCENARIO_TABLE")
+	if path == "" {
+		return
+	}
+	old, _ := os.ReadFile(path) // none, the first time
+	if err := os.WriteFile(path, slices.Concat(c.page(t), operationsOf(old), simulation(old)), 0o644); err != nil {
+		t.Errorf("writing the table of scenarios: %v", err)
+	}
+}
+
+// simulation returns the last section of a page, written by `make simulate`.
+func simulation(page []byte) []byte {
+	at := bytes.Index(page, []byte("\n## Simulation\n"))
+	if at < 0 {
+		return nil
+	}
+	section, _, _ := bytes.Cut(page[at:], []byte(operationsBegin))
+	return section
+}
+
+// page formats the scorecard as Markdown.
+func (c *scorecard) page(t *testing.T) []byte {
+	t.Helper()
+	slices.SortStableFunc(c.rows, func(a, b *scoreRow) int {
+		return cmp.Or(cmp.Compare(a.Scenario, b.Scenario), cmp.Compare(a.Balancer, b.Balancer))
+	})
+	data := struct {
+		Faults, Healthy        runCounts
+		Scenarios, Fronts      []line
+		Rows, Known, Imperfect []*scoreRow // Known: faults that cannot be detected, and why
+	}{
+		Faults: c.of(false), Healthy: c.of(true),
+		Scenarios: c.by(func(s *scoreRow) string { return s.Scenario }),
+		Fronts:    c.by(func(s *scoreRow) string { return s.Balancer }),
+		Rows:      c.rows,
+	}
+	for _, row := range c.rows {
+		switch {
+		case row.Known != "":
+			data.Known = append(data.Known, row)
+		case row.Found < row.Runs:
+			data.Imperfect = append(data.Imperfect, row)
+		}
+	}
+	var out bytes.Buffer
+	if err := scorePage.Execute(&out, data); err != nil {
+		t.Fatalf("writing the table of scenarios: %v", err)
+	}
+	return out.Bytes()
+}
+
+// TestPageKeepsSimulation checks that the section of `make simulate` is kept.
+func TestPageKeepsSimulation(t *testing.T) {
+	const section = "\n## Simulation\n\n| a |\n\n### Not met in simulation\n"
+	if got := string(simulation([]byte("# Scenarios\n\n| b |\n" + section))); got != section {
+		t.Errorf("got %q, want %q", got, section)
+	}
+	if got := simulation([]byte("# Scenarios\n")); got != nil {
+		t.Errorf("got %q of a page without it, want nothing", got)
+	}
 }

@@ -1,19 +1,28 @@
 package lab
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
+
+	"stickwatch/probes"
+	"stickwatch/probes/memcached"
+	"stickwatch/probes/mysql"
+	"stickwatch/probes/postgres"
+	"stickwatch/probes/redis"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// Every server starts, answers, stops without leaving a process, starts again on
-// the same port with what it keeps, and dies as one.
+// TestLifecycle starts every server, sends a request, stops it without leaving a
+// process, starts it again on the same port with its data, and kills it.
 func TestLifecycle(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -52,7 +61,7 @@ func TestLifecycle(t *testing.T) {
 			ask: func(tb testing.TB, p *Process) string {
 				return sendText(tb, p, "AUTH "+Password+"\r\nINCR visits\r\nQUIT\r\n")
 			},
-			want: []string{"+OK\r\n:1\r\n+OK\r\n", "+OK\r\n:2\r\n+OK\r\n", "+OK\r\n:2\r\n+OK\r\n"}, // it saves when it is stopped,
+			want: []string{"+OK\r\n:1\r\n+OK\r\n", "+OK\r\n:2\r\n+OK\r\n", "+OK\r\n:2\r\n+OK\r\n"}, // it saves when it stops,
 		},
 		{
 			name:  "memcached",
@@ -60,7 +69,7 @@ func TestLifecycle(t *testing.T) {
 			ask: func(tb testing.TB, p *Process) string {
 				return sendText(tb, p, "add visits 0 0 1\r\n1\r\nincr visits 1\r\nquit\r\n")
 			},
-			want: []string{"STORED\r\n2\r\n", "STORED\r\n2\r\n", "STORED\r\n2\r\n"}, // it keeps nothing
+			want: []string{"STORED\r\n2\r\n", "STORED\r\n2\r\n", "STORED\r\n2\r\n"}, // it has no persistence
 		},
 		{
 			name:  "mariadb",
@@ -115,8 +124,8 @@ const countVisits = `CREATE TABLE IF NOT EXISTS visits (n INT);
 INSERT INTO visits VALUES (1);
 SELECT COUNT(*) FROM visits;`
 
-// nodes starts a node a name, each answering its name to everything and
-// upgrading whoever asks for that.
+// nodes starts a node per name, which answers every request with its name and accepts
+// upgrades.
 func nodes(tb testing.TB, names ...string) []Server {
 	tb.Helper()
 	var servers []Server
@@ -137,7 +146,7 @@ func nodes(tb testing.TB, names ...string) []Server {
 	return servers
 }
 
-// get fetches a page over a connection of its own, with headers in pairs.
+// get requests a page over a new connection, with headers in pairs.
 func get(tb testing.TB, url string, headers ...string) (response *http.Response, body string) {
 	tb.Helper()
 	request, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, url, nil)
@@ -194,4 +203,67 @@ func client(tb testing.TB, name string, args ...string) string {
 		tb.Fatalf("running %q: %v\n%s", name, err, problems.String())
 	}
 	return string(output)
+}
+
+// TestDependencies checks that every store is up, is down when it is stopped, is up
+// when it is started, times out when it is suspended, and rejects a wrong password with
+// an error that does not contain it.
+func TestDependencies(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		start    func(testing.TB) *Dependency
+		ping     probes.Pinger
+		password bool // it requires a password
+	}{
+		{"redis", Redis, redis.Ping, true},
+		{"memcached", Memcached, memcached.Ping, false},
+		{"mariadb", MariaDB, mysql.Ping, true},
+		{"postgres", Postgres, postgres.Ping, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			store := tc.start(t)
+			ask := func(u *url.URL, within time.Duration) probes.DependencyObservation {
+				d := probes.Dependency{Name: tc.name, URL: u}
+				return d.Ask(t.Context(), tc.ping, within)
+			}
+			u := parse(t, store.URL())
+			expect := func(when string, got probes.DependencyObservation, up bool) {
+				t.Helper()
+				if got.Up != up {
+					t.Errorf("%s: got up %v (%s), want %v", when, got.Up, got.Error, up)
+				}
+				if strings.Contains(got.Error, Password) || strings.Contains(got.Error, "wrong-word") {
+					t.Errorf("%s: %q holds a password", when, got.Error)
+				}
+			}
+			expect("started", ask(u, 10*time.Second), true)
+			if tc.password {
+				wrong := *u
+				wrong.User = url.UserPassword(u.User.Username(), "wrong-word")
+				expect("asked with a wrong password", ask(&wrong, 10*time.Second), false)
+			}
+			store.Suspend()
+			expect("frozen", ask(u, 500*time.Millisecond), false)
+			store.Resume()
+			store.Stop()
+			expect("stopped", ask(u, 10*time.Second), false)
+			store.Start()
+			expect("started again", ask(u, 10*time.Second), true)
+		})
+	}
+}
+
+// TestPlainDependencies tests tcp and http, which need no driver.
+func TestPlainDependencies(t *testing.T) {
+	store := Memcached(t)
+	u := parse(t, "tcp://"+store.Addr())
+	if err := probes.PingTCP(t.Context(), u); err != nil {
+		t.Errorf("a port that listens: got %v, want nil", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if err := probes.PingHTTP(ctx, parse(t, "http://"+store.Addr()+"/")); err == nil {
+		t.Error("memcached asked over HTTP: got nil, want an error")
+	}
 }

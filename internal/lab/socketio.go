@@ -2,6 +2,8 @@ package lab
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -12,29 +14,28 @@ import (
 	"testing"
 )
 
-// SocketIOConfig describes the servers of one Strategy collaboration cluster.
+// SocketIOConfig describes the servers of a Strategy collaboration cluster.
 type SocketIOConfig struct {
 	// Major is the major version of Socket.IO, 2 or 4. 0 means 4.
 	Major int
-	// Nodes is the number of servers; 0 means 3. They are started in turn, so
+	// Nodes is the number of servers; 0 means 3. They start one after the other, so
 	// that the first is the oldest.
 	Nodes int
-	// Transports are what the servers speak. Nil: polling and websocket.
+	// Transports are the servers' transports. Nil: polling and websocket.
 	Transports []string
-	// Redis and Postgres are what the servers depend on. Nil: not on that.
+	// Redis and Postgres are the servers' dependencies. Nil: none.
 	Redis, Postgres *Dependency
 }
 
-// SocketIONode is a running stand-in for a Strategy Collaboration Server: a real
-// Socket.IO server, and a /status that says whether its dependencies answer it.
+// SocketIONode is a running substitute for a Strategy Collaboration Server: a real
+// Socket.IO server with a /status that reports its dependencies.
 type SocketIONode struct {
 	*Process
 	config CollaborationConfig
 }
 
-// CollaborationConfig is a server's configuration file, in the words of the
-// product's clustering guide. Version, PausedCode and Transports are the
-// stand-in's own.
+// CollaborationConfig is a server's configuration file in the format of the product's
+// clustering guide. Version, PausedCode and Transports are additions of the substitute.
 type CollaborationConfig struct {
 	Host           string      `json:"host"`
 	Port           int         `json:"port"`
@@ -45,19 +46,19 @@ type CollaborationConfig struct {
 	RedisServerURL string      `json:"redisServerUrl,omitempty"`
 	Version        string      `json:"version"`
 	PausedCode     int         `json:"pausedCode,omitempty"` // HTTP status of /status while paused; 0: 200
-	Transports     []string    `json:"transports,omitempty"` // Engine.IO's; none: polling and websocket
+	Transports     []string    `json:"transports,omitempty"` // of Engine.IO; none: polling and websocket
 }
 
-// DataSource is the PostgreSQL that a server keeps its comments in.
+// DataSource is the PostgreSQL with a server's comments.
 type DataSource struct {
 	Host     string `json:"host"`
 	Port     int    `json:"port"`
 	Username string `json:"username"`
 }
 
-// SocketIO starts the servers of a cluster. Their modules come from the npm
-// registry, once, and are kept in the user's cache directory; where they cannot
-// be had the test is skipped, or fails, as [Require] does.
+// SocketIO starts the servers of a cluster. Their modules are downloaded once from the
+// npm registry to the user's cache directory. If that fails, the test is skipped or
+// fails, as with [Require].
 func SocketIO(tb testing.TB, config SocketIOConfig) []*SocketIONode {
 	tb.Helper()
 	node, modules := program(tb, "node"), socketIOModules(tb, cmp.Or(config.Major, 4))
@@ -89,7 +90,7 @@ func startSocketIO(tb testing.TB, node, modules string, config SocketIOConfig) *
 	return n
 }
 
-// collaboration is the configuration of a healthy server.
+// collaboration returns the configuration of a healthy server.
 func (c SocketIOConfig) collaboration(tb testing.TB) CollaborationConfig {
 	tb.Helper()
 	host, port := splitAddr(tb, FreeAddr(tb))
@@ -104,11 +105,11 @@ func (c SocketIOConfig) collaboration(tb testing.TB) CollaborationConfig {
 	return config
 }
 
-// URL is the server's root when asked directly.
+// URL returns the server's root for direct requests.
 func (n *SocketIONode) URL() string { return "http://" + n.Addr() }
 
-// Restart gives the server another configuration, as an operator would: it is
-// read at the start only.
+// Restart restarts the server with another configuration, which it reads only at the
+// start.
 func (n *SocketIONode) Restart(change func(*CollaborationConfig)) {
 	n.tb.Helper()
 	n.Stop()
@@ -131,14 +132,14 @@ func (n *SocketIONode) configure() {
 
 func collaborationFile(dir string) string { return filepath.Join(logDir(dir), "config.json") }
 
-// Sessions counts Engine.IO's sessions in one server.
+// Sessions are the numbers of Engine.IO sessions in a server.
 type Sessions struct {
 	Open   int            `json:"clientsCount"`
 	Opened int            `json:"opened"` // since the start
 	Closed map[string]int `json:"closed"` // by Engine.IO's reason, such as "transport close"
 }
 
-// Sessions asks the server for its sessions.
+// Sessions requests the numbers from the server.
 func (n *SocketIONode) Sessions() (Sessions, error) {
 	var s Sessions
 	request, err := http.NewRequestWithContext(n.tb.Context(), http.MethodGet, n.URL()+"/debug", nil)
@@ -166,4 +167,90 @@ func splitAddr(tb testing.TB, addr string) (host string, port int) {
 		tb.Fatalf("reading the port of %q: %v", addr, err)
 	}
 	return host, port
+}
+
+// nodeFiles are the programs of servers in JavaScript, and the lock files of
+// their modules: one of each major version of Socket.IO. Integrity hashes pin
+// every module, wherever it comes from.
+//
+//go:embed socketio express
+var nodeFiles embed.FS
+
+// socketIOModules returns the modules of a major version of Socket.IO.
+func socketIOModules(tb testing.TB, major int) string {
+	tb.Helper()
+	return nodeModules(tb, fmt.Sprintf("socketio-%d", major), "socketio/"+strconv.Itoa(major))
+}
+
+// nodeModules returns a folder with the node_modules of the lock file in the embedded
+// folder from. It is created under another name and then renamed, so that concurrent
+// tests see it complete or not at all. name is the folder's name in the user's cache.
+func nodeModules(tb testing.TB, name, from string) string {
+	tb.Helper()
+	npm := program(tb, "npm")
+	lock, err := nodeFiles.ReadFile(from + "/package-lock.json")
+	if err != nil {
+		tb.Fatalf("the lab has no modules of %q: %v", from, err)
+	}
+	cache := moduleCache(tb, name)
+	dir := filepath.Join(cache, fmt.Sprintf("%x", sha256.Sum256(lock))[:16])
+	if _, err := os.Stat(dir); err == nil {
+		return dir
+	}
+	staging, err := os.MkdirTemp(cache, "installing-")
+	if err != nil {
+		tb.Fatalf("making a folder for node modules: %v", err)
+	}
+	defer os.RemoveAll(staging) // what the rename has left
+	installModules(tb, npm, from, staging)
+	if err := os.Rename(staging, dir); err != nil {
+		if _, missing := os.Stat(dir); missing != nil { // else another test was faster
+			tb.Fatalf("keeping node modules: %v", err)
+		}
+	}
+	return dir
+}
+
+// moduleCache returns a folder that outlives the test, or the test's own folder for a
+// user without a cache directory.
+func moduleCache(tb testing.TB, name string) string {
+	tb.Helper()
+	if cache, err := os.UserCacheDir(); err == nil {
+		dir := filepath.Join(cache, "stickwatch-lab", name)
+		if os.MkdirAll(dir, 0o755) == nil {
+			return dir
+		}
+	}
+	return tb.TempDir()
+}
+
+// installModules runs npm. Any failure means that the server is not available.
+func installModules(tb testing.TB, npm, from, to string) {
+	tb.Helper()
+	for _, name := range []string{"package.json", "package-lock.json"} {
+		if err := copyEmbedded(from+"/"+name, filepath.Join(to, name)); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	err := prepare(tb, Command{
+		Name: "npm ci",
+		Path: npm,
+		Args: []string{"ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1"},
+		Dir:  to,
+	})
+	switch {
+	case err == nil:
+	case os.Getenv("CI") != "":
+		tb.Fatalf("the lab needs the modules of %q, which cannot be installed: %v", from, err)
+	default:
+		tb.Skipf("the lab needs the modules of %q, which cannot be installed: %v", from, err)
+	}
+}
+
+func copyEmbedded(name, to string) error {
+	text, err := nodeFiles.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, text, 0o644)
 }

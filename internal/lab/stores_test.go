@@ -16,10 +16,10 @@ import (
 	"stickwatch/internal/demo"
 )
 
-// Stores that applications really keep their sessions in.
+// Session stores of real applications.
 
-// A redisStore keeps sessions in Redis, as e-Bridge's second way of persistence
-// and Huozige do.
+// A redisStore keeps sessions in Redis, as e-Bridge's second way of persistence and
+// Huozige do.
 type redisStore struct{ client *redisclient.Client }
 
 func newRedisStore(tb testing.TB, redis *Dependency) *redisStore {
@@ -87,9 +87,9 @@ func (s *mariadbStore) Put(ctx context.Context, id string, session demo.Session)
 	return err
 }
 
-// An msmStore keeps sessions as memcached-session-manager does without sticky
-// sessions: in a primary memcached and, as a backup, in the next. A session
-// whose primary is gone is read from the backup and moves there.
+// An msmStore keeps sessions as memcached-session-manager does without sticky sessions:
+// in a primary memcached and, as a backup, in the next. A session without its primary
+// is read from the backup and moves there.
 type msmStore struct {
 	names []string // n1, n2
 	nodes map[string]*memcache.Client
@@ -107,7 +107,7 @@ func newMSMStore(stores ...*Dependency) *msmStore {
 	return s
 }
 
-// primary is the memcached that has the sessions at the moment.
+// primary returns the memcached that currently has the sessions.
 func (s *msmStore) primary(context.Context) string {
 	for _, name := range s.names {
 		if s.nodes[name].Ping() == nil {

@@ -6,14 +6,13 @@ import (
 	"time"
 )
 
-// redisDown and postgresDown are ONE cause each, whoever suffers from it.
+// redisDown and postgresDown are a single cause each, however many nodes are affected.
 const (
 	redisDown    = "dependency_down/Redis Server"
 	postgresDown = "dependency_down/DB Service"
 )
 
-// A collaborationFault is something that an operator of system B would want to
-// be told, and what it is to be told as.
+// A collaborationFault is a fault of system B with the expected report.
 type collaborationFault struct {
 	name        string
 	act, repair func(*collaboration)
@@ -117,8 +116,8 @@ var collaborationFaults = []collaborationFault{
 	},
 }
 
-// restartLater restarts a server in a second in which no other has started:
-// up_since tells no less.
+// restartLater restarts a server in a second in which no other has started, because
+// up_since has a resolution of a second.
 func (s *collaboration) restartLater(i int) {
 	s.tb.Helper()
 	next := time.Now().Truncate(time.Second).Add(time.Second)

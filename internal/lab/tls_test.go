@@ -20,8 +20,8 @@ import (
 	"stickwatch/probes"
 )
 
-// TestTLS: nginx with a certificate that expires in three days. With its
-// authority trusted, only that is found; without, the balancer is down, and why.
+// TestTLS: nginx with a certificate that expires in three days. With its authority
+// trusted, that is the only finding; without, the balancer is down, with the reason.
 func TestTLS(t *testing.T) {
 	f := front{name: "nginx TLS", method: probes.MethodIPHash, start: startNginxTLS}
 	r := newRig(t, f, plan{})
@@ -36,14 +36,14 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// A tlsFrontend is an nginx whose second server speaks TLS.
+// A tlsFrontend is an nginx whose second server uses TLS.
 type tlsFrontend struct {
 	*NginxBalancer
 	addr      string
 	authority *x509.CertPool
 }
 
-// URL is where it speaks TLS.
+// URL returns the address of that server.
 func (e *tlsFrontend) URL() string { return (&url.URL{Scheme: "https", Host: e.addr}).String() }
 
 func startNginxTLS(tb testing.TB, nodes []*demo.Node, p plan) frontend {
@@ -63,7 +63,7 @@ func startNginxTLS(tb testing.TB, nodes []*demo.Node, p plan) frontend {
 	})}
 }
 
-// certificate writes a certificate for 127.0.0.1 that is its own authority.
+// certificate writes a self-signed certificate for 127.0.0.1.
 func certificate(tb testing.TB, valid time.Duration) (certFile, keyFile string, pool *x509.CertPool) {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

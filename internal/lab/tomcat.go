@@ -14,45 +14,44 @@ import (
 )
 
 const (
-	// tomcatHome is where Debian's package tomcat10 has its programs.
+	// tomcatHome is the directory of Debian's package tomcat10.
 	tomcatHome = "/usr/share/tomcat10"
 	// tomcatOptions keep virtual machines small, quick to start, and out of the
 	// system's temporary directory.
 	tomcatOptions = "-Xmx96m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData"
-	// testPage shows its session and takes key1 and key2 for it.
+	// testPage shows its session and stores key1 and key2 in it.
 	testPage = "/cluster/index.jsp"
 )
 
-// TomcatConfig describes Tomcats that serve one application, whose page
-// /cluster/index.jsp shows which server answered, the session id, and the values
-// that a form, or ?key1=, has put into the session.
+// TomcatConfig describes Tomcats with one application. Its page /cluster/index.jsp
+// shows the server, the session id, and the values that a form, or ?key1=, has stored.
 type TomcatConfig struct {
 	// Nodes are the servers' names, and their jvmRoutes where Routes is nil.
 	Nodes []string
 	// Routes are the jvmRoutes of Nodes; "" leaves a node without one.
 	Routes []string
 	// Replicate copies every session to all nodes (DeltaManager). Members are
-	// told each other's addresses: loopback has no multicast.
+	// configured by address, because loopback has no multicast.
 	Replicate bool
-	// Unserialisable has the page store values that cannot be copied, which a
-	// manager that replicates refuses.
+	// Unserialisable makes the page store values that cannot be copied, which a
+	// replicating manager rejects.
 	Unserialisable bool
-	// Async answers without waiting for the copies (channelSendOptions 8, which
-	// is Tomcat's default, instead of 6).
+	// Async answers without waiting for the copies (channelSendOptions 8, Tomcat's
+	// default, instead of 6).
 	Async bool
 }
 
-// Tomcat is a running Apache Tomcat 10. Its Addr speaks HTTP.
+// Tomcat is a running Apache Tomcat 10. Its Addr is the HTTP port.
 type Tomcat struct {
 	*Process
 	name string
 	ajp  string
 }
 
-// Tomcats starts a Tomcat a node and returns when each answers and, if they
-// replicate, knows the sessions of the others. They start one after the other:
-// two that start side by side ask each other for all sessions before either
-// listens, and wait a minute for the answer.
+// Tomcats starts one Tomcat per node and returns when each answers and, with Replicate,
+// has the sessions of the others. They start one after the other: two that start
+// concurrently request all sessions from each other before either listens, and wait a
+// minute.
 func Tomcats(tb testing.TB, config TomcatConfig) []*Tomcat {
 	tb.Helper()
 	Require(tb, "java", filepath.Join(tomcatHome, "bin", "catalina.sh"))
@@ -68,16 +67,16 @@ func Tomcats(tb testing.TB, config TomcatConfig) []*Tomcat {
 	return tomcats
 }
 
-// Name is the node's name, whatever its jvmRoute is.
+// Name returns the node's name, whatever its jvmRoute is.
 func (t *Tomcat) Name() string { return t.name }
 
-// URL is the server's root as it is asked directly, without a slash at the end.
+// URL returns the server's root for direct requests, without a trailing slash.
 func (t *Tomcat) URL() string { return "http://" + t.Addr() }
 
-// AJP is the host:port of the connector for a balancer in front.
+// AJP returns the host:port of the connector for a balancer.
 func (t *Tomcat) AJP() string { return t.ajp }
 
-// endpoint is an address as Tomcat's configuration writes it.
+// An endpoint is an address in Tomcat's configuration.
 type endpoint struct{ Host, Port string }
 
 func (e endpoint) String() string { return net.JoinHostPort(e.Host, e.Port) }
@@ -91,7 +90,7 @@ func freeEndpoint(tb testing.TB) endpoint {
 	return endpoint{host, port}
 }
 
-// member is a node as the others need to know it before any has started.
+// A member is a node in the configuration of the others.
 type member struct {
 	Name, Route        string
 	ID                 string // 16 bytes, unique in the group
@@ -142,7 +141,7 @@ func newTomcat(tb testing.TB, config TomcatConfig, members []member, i int) *Tom
 		},
 		Dir:  dir,
 		Addr: self.HTTP.String(),
-		// The first answer compiles the page.
+		// The first request compiles the page.
 		Ready: func(ctx context.Context) error {
 			_, _, err := askTestPage(ctx, t.URL()+testPage, "")
 			return err
@@ -151,7 +150,7 @@ func newTomcat(tb testing.TB, config TomcatConfig, members []member, i int) *Tom
 	return t
 }
 
-// writeTomcat fills a CATALINA_BASE. What is not in it, Tomcat has defaults for.
+// writeTomcat creates a CATALINA_BASE. Tomcat has defaults for other files.
 func writeTomcat(dir, file string, server any) error {
 	info := filepath.Join(dir, "app", "WEB-INF")
 	for _, path := range []string{info, filepath.Join(dir, "temp"), filepath.Join(dir, "work"), filepath.Join(dir, "conf")} {
@@ -166,8 +165,8 @@ func writeTomcat(dir, file string, server any) error {
 	)
 }
 
-// awaitReplication waits until every Tomcat knows a new session of every other:
-// one that has just started is taken into the group a moment later.
+// awaitReplication waits until every Tomcat has a new session of every other: a Tomcat
+// joins the group a moment after its start.
 func awaitReplication(tb testing.TB, tomcats []*Tomcat) {
 	tb.Helper()
 	for _, from := range tomcats {
@@ -195,8 +194,8 @@ func replicates(ctx context.Context, from, to *Tomcat) error {
 	return err
 }
 
-// askTestPage presents a session cookie, or none, and returns the page and the
-// cookie that the answer leaves the client with.
+// askTestPage presents a session cookie, or none, and returns the page and the client's
+// cookie after the answer.
 func askTestPage(ctx context.Context, url, session string) (body, now string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -7,14 +7,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// tomcatPair are the names and routes of the Tomcats of the guide.
+// tomcatPair are the names and routes of the guide's Tomcats.
 var tomcatPair = []string{"tomcat1", "tomcat2"}
 
-// A visit is what a client is shown of its session.
+// A visit is the session as shown to a client.
 type visit struct{ ID, Route, Key1 string }
 
-// show presents a session to a Tomcat, stores a value when there is one, and
-// returns what the page shows and the cookie that the client now has.
+// show presents a session to a Tomcat, stores a value unless it is "", and returns the
+// session that the page shows and the client's cookie.
 func show(tb testing.TB, t *Tomcat, session, value string) (visit, string) {
 	tb.Helper()
 	url := t.URL() + testPage
@@ -31,8 +31,8 @@ func show(tb testing.TB, t *Tomcat, session, value string) (visit, string) {
 	return visit{id, route, stored}, now
 }
 
-// A replicated session that its client takes to another node keeps id and
-// values; its route moves along.
+// TestTomcatReplicates: a replicated session on another node keeps its id and values;
+// its route changes.
 func TestTomcatReplicates(t *testing.T) {
 	tomcats := Tomcats(t, TomcatConfig{Nodes: tomcatPair, Replicate: true})
 
@@ -46,8 +46,8 @@ func TestTomcatReplicates(t *testing.T) {
 		}
 	})
 
-	// A session that has moved is known at its first node by its new cookie only;
-	// where it is now, either will do.
+	// The first node knows a session that has moved by its new cookie only; the second
+	// node by either.
 	t.Run("with the old cookie", func(t *testing.T) {
 		first, old := show(t, tomcats[0], "", "one")
 		show(t, tomcats[1], old, "")
@@ -60,7 +60,7 @@ func TestTomcatReplicates(t *testing.T) {
 		}
 	})
 
-	// Who comes back is given all sessions before it answers.
+	// A restarted node receives all sessions before it answers.
 	for name, end := range map[string]func(){"after a stop": tomcats[0].Stop, "after a kill": tomcats[0].Kill} {
 		t.Run(name, func(t *testing.T) {
 			first, session := show(t, tomcats[0], "", "one")

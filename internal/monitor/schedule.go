@@ -14,6 +14,7 @@ import (
 	"github.com/go-co-op/gocron/v2"
 
 	"stickwatch/internal/panics"
+	"stickwatch/internal/sleep"
 )
 
 // A Job is done again and again.
@@ -145,7 +146,7 @@ func (s *Schedule) runJob(j *job) {
 	if s.observer.Lag != nil {
 		s.observer.Lag(time.Since(j.firstRun) % j.every)
 	}
-	if pause(s.ctx, jitter(j.every)) {
+	if sleep.For(s.ctx, jitter(j.every)) {
 		(*j.run.Load())(s.ctx)
 	}
 }
@@ -153,17 +154,6 @@ func (s *Schedule) runJob(j *job) {
 // jitter is up to a twentieth of an interval, so that probes do not keep step
 // with what happens at a target every so many seconds.
 func jitter(every time.Duration) time.Duration { return rand.N(max(1, every/20)) }
-
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
 
 // Close ends the jobs under way, waits for them, and runs no more.
 func (s *Schedule) Close() error {

@@ -65,7 +65,7 @@ func rollingRestart() (Results, Options) {
 			{Name: "no session is lost", Code: checks.SessionLost, Severity: checks.Critical, Kept: checks.No, Reasons: []string{lost.String()}},
 			{Name: "sessions keep what they hold", Code: checks.SessionRollback, Severity: checks.Critical, Kept: checks.Yes},
 			{Name: "sessions are answered", Severity: checks.Warning, Kept: checks.No, Reasons: []string{out.String()}},
-			{Name: "the traffic of node2 reaches zero", Severity: checks.Critical, Kept: checks.Unknown, Reasons: []string{"neither the balancer nor new clients tell"}},
+			{Name: "the traffic of node2 reaches zero", Severity: checks.Critical, Kept: checks.Unknown, Reasons: []string{"neither the balancer nor new clients provide evidence"}},
 		},
 		Doubts: []string{"no session could be held on node3: none of our clients was sent there"},
 	}

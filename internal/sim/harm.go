@@ -6,41 +6,42 @@ import (
 	"strings"
 	"time"
 
+	"stickwatch/alerting"
+	"stickwatch/checks"
 	"stickwatch/internal/users"
 )
 
-// The scale of harm. What lies between the least and the sure measures is left to
-// the judge: a monitor that asks now and then cannot know it exactly.
+// The scale of harm. Between the minimum and the certain measures, a notification is
+// neither required nor wrong, because a monitor that samples cannot measure exactly.
 const (
-	interval         = 3 * time.Second // of canaries
-	minErrorSpan     = interval        // errors over less than this are no harm worth a critical
-	certainErrorSpan = 4 * interval    // errors over at least this are
-	minUsers         = 2               // so many users who met errors may be worth a critical
-	certainUsers     = 3               // so many are
-	certainLosses    = 2               // users who lost sessions against the promise
-	joinGap          = 3 * interval    // errors no further apart belong together
+	interval         = 3 * time.Second // interval of canaries
+	minErrorSpan     = interval        // errors over a shorter time do not justify a critical notification
+	certainErrorSpan = 4 * interval    // errors over at least this time require one
+	minUsers         = 2               // number of users with errors that may justify a critical notification
+	certainUsers     = 3               // number of users with errors that requires one
+	certainLosses    = 2               // number of users with lost sessions, against the guarantee, that requires one
+	joinGap          = 3 * interval    // errors at most this far apart belong together
 )
 
-// A harm is one row of the scale: something that happened to users for which a
-// notification is due.
+// A harm is something that happened to users and requires a notification.
 type harm struct {
 	row       row
-	from, to  time.Time // from when on it happened; when the last of it was met
-	first     time.Time // when the first user met it
-	users     []int     // sorted
-	certain   bool      // it must be notified; else it may be
+	from, to  time.Time // beginning of the period in which it happened; last request harmed
+	first     time.Time // first request harmed
+	users     []int     // numbers of the users, sorted
+	certain   bool      // a notification is required; false: it is optional
 	operation *Operation
 	met       users.Totals
 }
 
-// A row of the scale of harm.
+// A row classifies harms.
 type row string
 
 const (
-	rowErrors    row = "errors or wrong pages"                               // critical
-	rowBroken    row = "lost, stale or foreign sessions against the promise" // critical
-	rowExplained row = "sessions lost with a node, as promised"              // part of that node's line, a warning at least
-	rowShort     row = "errors in an announced deployment"                   // part of its summary
+	rowErrors    row = "errors or wrong pages"                              // critical
+	rowBroken    row = "lost, stale or foreign sessions against the policy" // critical
+	rowExplained row = "sessions lost with a node, as the policy allows"    // part of the node's incident, a warning at least
+	rowShort     row = "errors in an announced deployment"                  // part of the deployment's summary
 )
 
 func (h harm) String() string {
@@ -73,17 +74,17 @@ func (h *harm) add(r users.Request, since time.Time) {
 	h.met[r.Outcome]++
 }
 
-// A loss is a request that found its session gone, older or another's.
+// A loss is a request that found its session gone, stale or foreign.
 type loss struct {
 	users.Request
-	lastRequest time.Time // when the user had been there before: it happened in between
+	lastRequest time.Time // the user's previous request: the loss happened after it
 }
 
-// harms sorts what users met into the rows of the scale.
+// harms classifies the harmful requests of users.
 func (r Result) harms() []harm {
 	var errors []users.Request
 	var losses []loss
-	before := make(map[int]time.Time) // a user's request before
+	before := make(map[int]time.Time) // previous request of each user
 	for _, q := range r.Requests {
 		switch q.Outcome {
 		case users.Error, users.WrongPage:
@@ -98,10 +99,10 @@ func (r Result) harms() []harm {
 	return append(r.announced(errorHarms(errors)), r.lossHarms(losses)...)
 }
 
-// maxUnserved is how long a deployment may leave clients without an answer.
+// maxUnserved is how long an announced deployment may leave clients without an answer.
 const maxUnserved = time.Minute
 
-// announced makes errors part of a deployment's summary that it explains.
+// announced marks errors that an announced deployment explains as part of its summary.
 func (r Result) announced(list []harm) []harm {
 	for i, h := range list {
 		for n, o := range r.Schedule.Operations {
@@ -114,7 +115,7 @@ func (r Result) announced(list []harm) []harm {
 	return list
 }
 
-// errorHarms joins errors that are close to each other.
+// errorHarms groups errors that are close in time.
 func errorHarms(requests []users.Request) (list []harm) {
 	for _, q := range requests {
 		if n := len(list); n == 0 || q.At.Sub(list[n-1].to) > joinGap {
@@ -129,8 +130,8 @@ func errorHarms(requests []users.Request) (list []harm) {
 	return list
 }
 
-// lossHarms joins losses by the operation that excuses them, and those that none
-// does by their time.
+// lossHarms groups losses by the operation that explains them, and the unexplained ones
+// by time.
 func (r Result) lossHarms(losses []loss) []harm {
 	const apart = time.Minute
 	var broken, excused []harm
@@ -155,10 +156,10 @@ func (r Result) lossHarms(losses []loss) []harm {
 	return list
 }
 
-// explainingOperation is the operation that a loss is part of: under sticky, one in which the
-// session's node, or the one that answered, was not well since the user's request
-// before. While the balancer keeps a node ejected its clients are elsewhere, and
-// lose what they open there when they return.
+// explainingOperation returns the operation that explains a loss under the policy
+// sticky: one in which the session's node, or the node that answered, was unhealthy since
+// the user's previous request. While the balancer keeps a node ejected, its clients use
+// other nodes, and they lose the sessions they open there when they return.
 func (r Result) explainingOperation(l loss) *Operation {
 	if l.Outcome != users.Lost || !sticky(r.Schedule.Setup) {
 		return nil
@@ -174,11 +175,97 @@ func (r Result) explainingOperation(l loss) *Operation {
 	return by
 }
 
-// at is a moment of the schedule on the virtual clock.
+// at converts an offset in the schedule to a time of the virtual clock.
 func (r Result) at(d time.Duration) time.Time { return r.Began.Add(d) }
 
-// readmittedAt is when the balancer has readmitted the nodes of an operation.
+// readmittedAt returns when the balancer has readmitted the nodes of an operation.
 func (r Result) readmittedAt(o Operation) time.Time {
 	_, after := balancers[r.Schedule.Setup.Balancer].readmits(r.Schedule.Setup)
 	return r.at(o.end(r.Schedule.Setup)).Add(after + 2*time.Second)
+}
+
+// An alert is an incident for which at least one notification was sent.
+type alert struct {
+	id            string
+	started       time.Time
+	fired         time.Time
+	critical      time.Time      // first notification as critical; zero: never
+	ended         time.Time      // zero: the incident was not resolved
+	cause         checks.Finding // cause in the first notification
+	notifications []alerting.Notification
+	summary       bool // summary of a deployment
+}
+
+// alerts groups notifications by incident, in the order of each incident's first
+// notification.
+func alerts(notifications []alerting.Notification) (list []alert) {
+	for _, n := range notifications {
+		i := slices.IndexFunc(list, func(a alert) bool { return a.id == n.Incident.ID })
+		if i < 0 {
+			list, i = append(list, alert{id: n.Incident.ID, started: n.Incident.Started, fired: n.At, cause: n.Incident.Cause}), len(list)
+		}
+		a := &list[i]
+		if a.critical.IsZero() && n.Incident.Severity == checks.Critical {
+			a.critical = n.At
+		}
+		a.ended, a.notifications = n.Incident.Ended, append(a.notifications, n)
+		a.summary = n.Kind == alerting.NotificationDeployment
+	}
+	return list
+}
+
+// concerns reports whether the cause of an alert is correct for an operation, including
+// the node.
+func (r Result) concerns(a alert, o Operation) bool {
+	k, _ := operationKindOf(o.Kind)
+	if a.summary || k.announced {
+		return a.summary && k.announced
+	}
+	return r.matchesFinding(a.cause, o)
+}
+
+// matchesFinding reports whether a finding has a code and a node that are correct for
+// an operation.
+func (r Result) matchesFinding(f checks.Finding, o Operation) bool {
+	k, _ := operationKindOf(o.Kind)
+	if k.unhealthy && balancers[r.Schedule.Setup.Balancer].remaps && slices.Contains(remapped, f.Code) {
+		return true
+	}
+	return slices.Contains(k.causes, f.Code) && (f.Node == "" || len(o.Nodes) == 0 || slices.Contains(o.Nodes, f.Node))
+}
+
+// notifiedOf reports whether a notification of an incident that was already open
+// includes the effect of an operation.
+func (r Result) notifiedOf(a alert, o Operation, until time.Time) bool {
+	return slices.ContainsFunc(a.notifications, func(n alerting.Notification) bool {
+		return !n.At.Before(r.at(o.At)) && !n.At.After(until) && slices.ContainsFunc(n.Incident.Findings, func(m alerting.Member) bool {
+			return m.Holds() && m.Severity.AtLeast(checks.Warning) && r.matchesFinding(m.Finding, o)
+		})
+	})
+}
+
+// during reports whether an alert started at a time at which the operation may have
+// caused it. A client that idles for minutes finds only afterwards that its session is
+// gone.
+func (r Result) during(a alert, o Operation) bool {
+	aftermath := time.Minute
+	if a.cause.Code == checks.SessionLost || a.cause.Code == checks.NodeRestarted {
+		aftermath = 6 * time.Minute
+	}
+	return !a.started.Before(r.at(o.At).Add(-time.Second)) && !a.started.After(r.readmittedAt(o).Add(aftermath))
+}
+
+// operation returns the operation that an alert is about: the newest one with the
+// correct cause, else the newest one that matches by time; nil if there is none.
+func (r Result) operation(a alert) (o *Operation, right bool) {
+	for i := range r.Schedule.Operations {
+		switch candidate := &r.Schedule.Operations[i]; {
+		case !r.during(a, *candidate):
+		case r.concerns(a, *candidate):
+			o, right = candidate, true
+		case !right:
+			o = candidate
+		}
+	}
+	return o, right
 }

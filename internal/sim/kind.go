@@ -9,41 +9,42 @@ import (
 	"stickwatch/probes"
 )
 
-// A operationKind of operation, with what is right to say of it.
+// An operationKind is a kind of operation, with the reports that are correct for it.
 type operationKind struct {
 	name   string
-	nodes  int // how many nodes it is about; all: every one
-	weight int // how often it is chosen
+	nodes  int // number of nodes affected; all: every node
+	weight int // relative frequency in random schedules
 	minFor time.Duration
-	maxFor time.Duration // bounds of For; 0: it is a moment
+	maxFor time.Duration // bounds of For; 0: the operation has no duration
 	fits   func(Setup) bool
 	steps  func(Operation, Setup) []step
 
-	causes       []checks.Code // that an incident about it may name
-	unhealthy    bool          // its nodes are not well: under sticky what they lose is part of their line
-	announced    bool          // it is explained, and summed up at its end
-	selfReported bool          // critical without proof of harm: nodes say themselves that they are paused
-	undoCounts   bool          // its undoing is an event of its own
-	notifyFrom   time.Duration // of at least this duration it deserves an incident, whether or not users are harmed; 0: by harm alone
+	causes       []checks.Code // causes that an incident about it may have
+	unhealthy    bool          // its nodes are unhealthy: under the policy sticky their lost sessions are explained
+	announced    bool          // the operation is announced, and summarised at its end
+	selfReported bool          // critical without harm to users, because nodes report that they are paused
+	undoCounts   bool          // undoing it is an event of its own
+	notifyFrom   time.Duration // from this duration it requires an incident even without harm to users; 0: only with harm
 }
 
 const all = -1
 
-// A step is what an operation does at one moment.
+// A step is an action of an operation at one time.
 type step struct {
-	after time.Duration // from the operation's beginning
+	after time.Duration // offset from the beginning of the operation
 	what  string
 	do    func(*environment) error
 }
 
 var (
-	down     = []checks.Code{checks.NodeDown, checks.NodeRestarted, checks.BalancerError} // the last where every node is ejected
+	down     = []checks.Code{checks.NodeDown, checks.NodeRestarted, checks.BalancerError} // the last one applies when every node is ejected
 	hanging  = []checks.Code{checks.NodeDown, checks.NodeFailingInRotation, checks.Slow, checks.PageFailing, checks.BalancerError, "session_failing"}
 	remapped = []checks.Code{"balancer_remapped"}
 )
 
-// operationKinds lists every kind of operation: outages of nodes and of the balancer, changes
-// of the balancer's list, faults of applications, and what disturbs the monitor.
+// operationKinds lists every kind of operation: outages of nodes and of the balancer,
+// changes of the balancer's list, faults of applications, and disturbances of the
+// monitor.
 var operationKinds = []operationKind{
 	{name: "restart", nodes: 1, weight: 4, minFor: 500 * time.Millisecond, maxFor: 8 * time.Second, steps: outage, causes: down, unhealthy: true},
 	{name: "rolling", nodes: all, weight: 4, minFor: 500 * time.Millisecond, maxFor: 5 * time.Second, steps: rolling, causes: down, unhealthy: true},
@@ -94,7 +95,7 @@ var operationKinds = []operationKind{
 	{name: "busy-prober", weight: 2, minFor: 5 * time.Second, maxFor: 40 * time.Second, steps: starveProber},
 }
 
-// operationKindOf finds a kind by its name.
+// operationKindOf finds a kind by name.
 func operationKindOf(name string) (operationKind, bool) {
 	i := slices.IndexFunc(operationKinds, func(k operationKind) bool { return k.name == name })
 	if i < 0 {
@@ -108,15 +109,15 @@ func moreNodesThan(n int) func(Setup) bool { return func(s Setup) bool { return 
 // stores reports whether canaries store a counter.
 func stores(s Setup) bool { return s.sessions() && s.Profile != "ebridge" && s.Profile != "tomcat-msm" }
 
-// reportsPaused reports whether nodes have a status that says whether they are paused.
+// reportsPaused reports whether the status of nodes shows that they are paused.
 func reportsPaused(s Setup) bool {
 	return s.Profile == "generic" || s.Profile == "strategy-collaboration"
 }
 
-// sticky reports whether clients depend on the balancer's sending them home.
+// sticky reports whether clients depend on the balancer returning them to their node.
 func sticky(s Setup) bool { return s.Policy == probes.PolicySticky && s.sessions() }
 
-// valueIf is value while a fault is on.
+// valueIf returns value if the fault is on, else the zero value.
 func valueIf[T any](on bool, value T) (out T) {
 	if on {
 		return value

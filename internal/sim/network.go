@@ -9,25 +9,26 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"stickwatch/internal/sleep"
 )
 
-// A Network is TCP in memory: addresses that are listened on, and connections
-// between them. It is a demo.Network. In a synctest bubble time passes on it only
-// where it is told to: by latency and by lost packets.
+// A Network is an in-memory TCP network with listeners and connections. It implements
+// demo.Network. In a synctest bubble only latency and lost packets consume time.
 type Network struct {
-	latency time.Duration // of each connect
+	latency time.Duration // time of each connect
 
 	mu          sync.Mutex
 	random      *rand.Rand
 	listeners   map[string]*listener
-	port        int             // the next free one
-	client      int             // the port of the next client
-	partitioned map[string]bool // addresses whose machine is gone: nothing comes back from them
+	port        int             // next free port
+	client      int             // port of the next client
+	partitioned map[string]bool // addresses of machines that do not respond at all
 	loss        float64         // share of connects whose first packet is lost
 }
 
-// NewNetwork returns a network without listeners. The seed decides which packets
-// are lost.
+// NewNetwork returns a network without listeners. The seed determines which packets are
+// lost.
 func NewNetwork(seed uint64, latency time.Duration) *Network {
 	return &Network{
 		latency: latency, random: rand.New(rand.NewPCG(seed, 1)),
@@ -35,23 +36,23 @@ func NewNetwork(seed uint64, latency time.Duration) *Network {
 	}
 }
 
-// SetPartitioned makes an address swallow what is sent to it, as that of a machine which
-// is off or cut from the network, or ends that. Connections that are open stay so.
+// SetPartitioned sets whether packets to an address are dropped, as for a machine that
+// is off or disconnected. Open connections are not affected.
 func (n *Network) SetPartitioned(addr string, silent bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.partitioned[addr] = silent
 }
 
-// Lose makes a share of connects lose their first packet, which TCP sends again
-// a second later; of those, the same share two seconds after that.
+// Lose sets the share of connects that lose their first packet. TCP sends it again
+// after a second; of those, the same share is lost again for two more seconds.
 func (n *Network) Lose(share float64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.loss = share
 }
 
-// Listen listens on addr, "host:port". Port 0 is a free one.
+// Listen listens on addr, "host:port". Port 0 selects a free port.
 func (n *Network) Listen(addr string) (net.Listener, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -79,7 +80,7 @@ func (n *Network) Listen(addr string) (net.Listener, error) {
 func (n *Network) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	fail := func(err error) (net.Conn, error) { return nil, &net.OpError{Op: "dial", Net: network, Err: err} }
 	wait, lost := n.route(addr)
-	if wait > 0 && !sleep(ctx, wait) {
+	if wait > 0 && !sleep.For(ctx, wait) {
 		return fail(expired(ctx))
 	}
 	if lost {
@@ -105,7 +106,7 @@ func (n *Network) DialContext(ctx context.Context, network, addr string) (net.Co
 	}
 }
 
-// route is how long a connect to addr takes, and whether it comes to nothing.
+// route returns the duration of a connect to addr, and whether it gets no answer.
 func (n *Network) route(addr string) (wait time.Duration, lost bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -116,7 +117,8 @@ func (n *Network) route(addr string) (wait time.Duration, lost bool) {
 	return wait, n.partitioned[addr]
 }
 
-// expired is why ctx ended, in net.Dialer's words: a deadline is a time-out.
+// expired returns the reason why ctx ended as net.Dialer does: a deadline is a
+// time-out.
 func expired(ctx context.Context) error {
 	if ctx.Err() == context.DeadlineExceeded {
 		return os.ErrDeadlineExceeded
@@ -124,7 +126,7 @@ func expired(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// A listener gives connections to whoever accepts them.
+// A listener passes connections to Accept.
 type listener struct {
 	network *Network
 	addr    *net.TCPAddr
@@ -143,7 +145,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close implements net.Listener. Connects are refused from then on.
+// Close implements net.Listener. Later connects are refused.
 func (l *listener) Close() error {
 	l.once.Do(func() {
 		close(l.done)
@@ -157,7 +159,7 @@ func (l *listener) Close() error {
 // Addr implements net.Listener.
 func (l *listener) Addr() net.Addr { return l.addr }
 
-// A conn is one end of a pipe with the addresses of TCP.
+// A conn is one end of a pipe with TCP addresses.
 type conn struct {
 	net.Conn
 	local, remote *net.TCPAddr
@@ -165,15 +167,3 @@ type conn struct {
 
 func (c conn) LocalAddr() net.Addr  { return c.local }
 func (c conn) RemoteAddr() net.Addr { return c.remote }
-
-// sleep waits for d and reports whether ctx lasted.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -68,8 +68,8 @@ func TestNetworkKeepsAddresses(t *testing.T) {
 	}
 }
 
-// TestNetworkSilence: a machine that is gone answers nothing, not even that the
-// port is closed.
+// TestNetworkSilence checks that a machine that is off sends no answer, not even a
+// refusal.
 func TestNetworkSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := NewNetwork(1, 0)
@@ -91,7 +91,8 @@ func TestNetworkSilence(t *testing.T) {
 	})
 }
 
-// TestNetworkLosesPackets: a lost packet costs a second, and the seed says which.
+// TestNetworkLosesPackets checks that a lost packet costs a second, and that the seed
+// determines which packets are lost.
 func TestNetworkLosesPackets(t *testing.T) {
 	waits := func(seed uint64) (list []time.Duration) {
 		synctest.Test(t, func(t *testing.T) {

@@ -9,16 +9,15 @@ import (
 	"time"
 )
 
-// An Operation is something that happens to the cluster, to its network or to
-// the monitor.
+// An Operation is an event that affects the cluster, its network or the monitor.
 type Operation struct {
-	At    time.Duration // from the beginning of the simulation
+	At    time.Duration // offset from the beginning of the simulation
 	Kind  string
-	Nodes []string      // in the order in which it takes them; nil: it is about none
-	For   time.Duration // of what lasts; of rolling: that each node is down
+	Nodes []string      // nodes in the order in which it affects them; nil: none
+	For   time.Duration // duration; for rolling: how long each node is down
 }
 
-// String is the operation in the words that ParseSchedule reads.
+// String formats the operation as ParseSchedule reads it.
 func (o Operation) String() string {
 	s := fmt.Sprintf("%v %s", o.At, o.Kind)
 	if len(o.Nodes) > 0 {
@@ -30,7 +29,7 @@ func (o Operation) String() string {
 	return s
 }
 
-// end is when the last step of the operation is done.
+// end returns the time of the operation's last step.
 func (o Operation) end(s Setup) time.Duration {
 	k, _ := operationKindOf(o.Kind)
 	end := o.At
@@ -43,22 +42,22 @@ func (o Operation) end(s Setup) time.Duration {
 	return end
 }
 
-// A Schedule is a cluster and what happens to it.
+// A Schedule is a cluster and the operations that happen to it.
 type Schedule struct {
-	Seed       uint64 // of users' timing, lost packets and the schedule itself
+	Seed       uint64 // seed of users' timing, lost packets and the schedule itself
 	Setup      Setup
 	Length     time.Duration
-	Operations []Operation // in the order of time
+	Operations []Operation // sorted by time
 }
 
 // Bounds of a random schedule.
 const (
-	warmUp     = 3 * time.Minute // before the first operation
-	settleTime = 4 * time.Minute // after the last one
+	warmUp     = 3 * time.Minute // time before the first operation
+	settleTime = 4 * time.Minute // time after the last one
 )
 
-// Random returns the schedule of a seed: operations at random moments, about ten
-// an hour, which may overlap. among are the setups to choose from.
+// Random returns the schedule of a seed, with about ten operations an hour at random
+// times. Operations may overlap. among are the setups to choose from.
 func Random(seed uint64, length time.Duration, among []Setup) Schedule {
 	random := rand.New(rand.NewPCG(seed, 0))
 	s := Schedule{Seed: seed, Setup: randomSetup(random, among), Length: length}
@@ -68,7 +67,7 @@ func Random(seed uint64, length time.Duration, among []Setup) Schedule {
 	return s
 }
 
-// random is an operation at a moment. It ends before the simulation settles.
+// random returns a random operation at a time. It ends before the settle time.
 func (s Schedule) random(random *rand.Rand, at time.Duration) Operation {
 	k := s.randomKind(random)
 	o := Operation{At: at, Kind: k.name}
@@ -96,7 +95,7 @@ func (s Schedule) randomKind(random *rand.Rand) operationKind {
 	return tickets[random.IntN(len(tickets))]
 }
 
-// nodes are the ids of all nodes.
+// nodes returns the ids of all nodes.
 func (s Schedule) nodes() []string {
 	var list []string
 	for i := range s.Setup.Nodes {
@@ -109,7 +108,7 @@ func randomDuration(random *rand.Rand, d time.Duration) time.Duration {
 	return time.Duration(random.Int64N(int64(max(d, 1))))
 }
 
-// Check says why the schedule cannot be simulated.
+// Check returns an error when the schedule cannot be simulated.
 func (s Schedule) Check() error {
 	if err := s.Setup.check(); err != nil {
 		return err
@@ -160,7 +159,7 @@ func kindNames() []string {
 	return list
 }
 
-// String is the schedule in the words that ParseSchedule reads.
+// String formats the schedule as ParseSchedule reads it.
 func (s Schedule) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d\ncluster %s\nlength %v\n", s.Seed, s.Setup, s.Length)
@@ -170,10 +169,10 @@ func (s Schedule) String() string {
 	return b.String()
 }
 
-// ParseSchedule reads a schedule: the lines "seed N", "cluster ..." and
-// "length DURATION", then one line an operation, such as
-// "5m0s kill node2 for 1m30s". Empty lines and those that begin with # are
-// skipped. The error names the line, or says why it cannot be simulated.
+// ParseSchedule parses a schedule: the lines "seed N", "cluster ..." and "length
+// DURATION", then one line per operation, such as "5m0s kill node2 for 1m30s". Empty
+// lines and lines that begin with # are skipped. The error contains the line, or the
+// reason why the schedule cannot be simulated.
 func ParseSchedule(text string) (Schedule, error) {
 	var s Schedule
 	for number, line := range strings.Split(text, "\n") {
@@ -233,4 +232,67 @@ func parseOperation(line string) (o Operation, err error) {
 		err = fmt.Errorf("got %q, want for DURATION", strings.Join(fields, " "))
 	}
 	return o, err
+}
+
+// shrink removes operations from a schedule while it still yields a counterexample of
+// the kind. A run that does not yield it counts as one that cannot, so the result is
+// small but not always the smallest.
+func shrink(s Schedule, kind string, run func(Schedule) Result) Schedule {
+	yields := func(operations []Operation) bool {
+		candidate := s
+		candidate.Operations = operations
+		return slices.ContainsFunc(run(candidate).Score().Counterexamples, func(c Counterexample) bool { return c.Kind() == kind })
+	}
+	s.Operations = reduce(s.Operations, yields)
+	return s.moveEarlier(yields)
+}
+
+// reduce removes ever smaller parts of a list while the rest still yields (delta
+// debugging).
+func reduce(list []Operation, yields func([]Operation) bool) []Operation {
+	for parts := 2; len(list) > 1; {
+		size := (len(list) + parts - 1) / parts
+		smaller := false
+		for from := 0; from < len(list) && !smaller; from += size {
+			part := list[from:min(from+size, len(list))]
+			rest := slices.Concat(list[:from], list[min(from+size, len(list)):])
+			switch {
+			case parts == 2 && yields(part):
+				list, smaller = part, true
+			case len(rest) > 0 && parts > 2 && yields(rest):
+				list, smaller = rest, true
+			}
+		}
+		switch {
+		case smaller:
+			parts = max(2, parts-1)
+		case parts >= len(list):
+			return list
+		default:
+			parts = min(len(list), 2*parts)
+		}
+	}
+	return list
+}
+
+// moveEarlier moves the operations to the beginning and cuts the time after them, if
+// the result still yields.
+func (s Schedule) moveEarlier(yields func([]Operation) bool) Schedule {
+	if len(s.Operations) == 0 {
+		return s
+	}
+	moved := slices.Clone(s.Operations)
+	by := moved[0].At - warmUp
+	for i := range moved {
+		moved[i].At -= by
+	}
+	if by > 0 && yields(moved) {
+		s.Operations = moved
+	}
+	end := time.Duration(0)
+	for _, o := range s.Operations {
+		end = max(end, o.end(s.Setup))
+	}
+	s.Length = min(s.Length, (end + settleTime).Round(time.Second))
+	return s
 }

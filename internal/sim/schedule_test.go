@@ -1,15 +1,19 @@
 package sim
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"stickwatch/alerting"
+	"stickwatch/checks"
+
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestRandomSchedules can be simulated, can be written down and read again, and
-// are the same for the same seed.
+// TestRandomSchedules checks that random schedules can be simulated, survive formatting
+// and parsing, and are the same for the same seed.
 func TestRandomSchedules(t *testing.T) {
 	operations := 0
 	for seed := range uint64(300) {
@@ -34,7 +38,7 @@ func TestRandomSchedules(t *testing.T) {
 	}
 }
 
-// TestEveryKindIsChosen: each kind of operation and each setup occurs.
+// TestEveryKindIsChosen checks that each kind of operation and each setup occurs.
 func TestEveryKindIsChosen(t *testing.T) {
 	missing := make(map[string]bool)
 	for _, k := range operationKinds {
@@ -55,7 +59,7 @@ func TestEveryKindIsChosen(t *testing.T) {
 	}
 }
 
-// TestBadSchedules: what cannot be simulated is a clear error.
+// TestBadSchedules checks that a schedule that cannot be simulated is a clear error.
 func TestBadSchedules(t *testing.T) {
 	const cluster = "cluster ip_hash/sticky/generic nodes=3 workers=2 zone=false max_fails=1 fail_timeout=10s timeout=1m0s\nlength 1h\n"
 	tests := []struct{ name, text, want string }{
@@ -89,12 +93,62 @@ func TestBadSchedules(t *testing.T) {
 	}
 }
 
-// TestRunRefuses: a schedule that was not read but made is checked, too.
+// TestRunRefuses checks that Run checks schedules that were not parsed, too.
 func TestRunRefuses(t *testing.T) {
 	s := Random(7, time.Hour, setups)
 	s.Operations = append(s.Operations, Operation{At: 2 * time.Hour, Kind: "reload"})
 	_, err := Run(t.Context(), s)
 	if err == nil || !strings.Contains(err.Error(), "simulating seed 7: operation") {
 		t.Errorf("got %v, want that an operation is too late", err)
+	}
+}
+
+// TestShrink checks that the operation that matters remains, at the beginning.
+func TestShrink(t *testing.T) {
+	s, err := ParseSchedule(threeNodes + "5m busy-prober for 20s\n9m kill node1 for 1m\n20m reload\n31m restart node2 for 2s\n40m reverse for 1m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := 0
+	run := func(s Schedule) Result {
+		runs++
+		r := Result{Schedule: s, Began: began}
+		if i := slices.IndexFunc(s.Operations, func(o Operation) bool { return o.Kind == "restart" }); i >= 0 {
+			r.Notifications = []alerting.Notification{firedNotification(s.Operations[i].At+10*time.Second, checks.Critical, checks.SessionDrift, "")}
+		}
+		return r
+	}
+	got := shrink(s, string(False)+": session_drift", run)
+	want := s
+	want.Operations = []Operation{{At: warmUp, Kind: "restart", Nodes: []string{"node2"}, For: 2 * time.Second}}
+	want.Length = 7*time.Minute + 2*time.Second
+	if diff := cmp.Diff(want, got); diff != "" || runs > 20 {
+		t.Errorf("%d runs (-want +got):\n%s", runs, diff)
+	}
+	if err := got.Check(); err != nil {
+		t.Errorf("what is left cannot be simulated: %v", err)
+	}
+}
+
+func TestReduce(t *testing.T) {
+	list := make([]Operation, 12)
+	for i := range list {
+		list[i].At = time.Duration(i)
+	}
+	for _, wanted := range [][]time.Duration{{0}, {11}, {5}, {2, 9}, {0, 6, 11}} {
+		runs := 0
+		got := reduce(list, func(list []Operation) bool {
+			runs++
+			return !slices.ContainsFunc(wanted, func(at time.Duration) bool {
+				return !slices.ContainsFunc(list, func(o Operation) bool { return o.At == at })
+			})
+		})
+		var at []time.Duration
+		for _, o := range got {
+			at = append(at, o.At)
+		}
+		if diff := cmp.Diff(wanted, at); diff != "" || runs > 60 {
+			t.Errorf("%d runs (-want +got):\n%s", runs, diff)
+		}
 	}
 }

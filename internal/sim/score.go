@@ -9,54 +9,54 @@ import (
 	"stickwatch/checks"
 )
 
-// A Class of counterexamples.
+// A Class is a class of counterexamples.
 type Class string
 
-// The classes. The last two decide nothing by themselves: they count in means and
+// The classes. Second and Late do not make a run fail: they count in means and
 // percentiles.
 const (
 	Silent Class = "harm without notification"
 	False  Class = "critical without harm"
 	Wrong  Class = "wrong node or cause"
-	Second Class = "second incident" // for one operation
+	Second Class = "second incident" // for the same operation
 	Late   Class = "late"            // notified more than 15 s after the first harm
 )
 
 // Classes lists every Class.
 var Classes = []Class{Silent, False, Wrong, Second, Late}
 
-// A Counterexample is where users and notifications disagree.
+// A Counterexample is a disagreement between users and notifications.
 type Counterexample struct {
 	Class Class
-	At    time.Duration // from the beginning of the simulation
-	What  string        // the finding's code, or the row of the scale
-	While string        // the kinds of operations at that time
+	At    time.Duration // offset from the beginning of the simulation
+	What  string        // code of the finding, or row of the scale
+	While string        // kinds of operations at that time
 	Text  string
 }
 
-// Kind is the same for counterexamples that have the same mistake.
+// Kind identifies counterexamples that show the same mistake.
 func (c Counterexample) Kind() string { return string(c.Class) + ": " + c.What }
 
 func (c Counterexample) String() string {
 	return fmt.Sprintf("%v %s: %s", c.At.Round(10*time.Millisecond), c.Class, c.Text)
 }
 
-// A Score says how well notifications agree with what users met.
+// A Score measures how well notifications agree with the outcomes of users' requests.
 type Score struct {
-	Counterexamples []Counterexample // in the order of time
+	Counterexamples []Counterexample // sorted by time
 	Operations      int
-	Deserving       int // operations that deserve an incident
-	Due             int // incidents notified, but for those of operations that neither deserve nor forbid one
+	Deserving       int // operations that require an incident
+	Due             int // incidents notified, without those of operations for which an incident is optional
 	Incidents       int // incidents notified
-	Criticals       int // of them critical
-	Harms           int // that must be notified
+	Criticals       int // critical ones among them
+	Harms           int // harms that require a notification
 	Delays          []time.Duration
 }
 
-// Agrees reports whether nothing that decides was found.
+// Agrees reports whether there is no counterexample but of the classes Second and Late.
 func (s Score) Agrees() bool { return len(s.Counterexamples) == s.Count(Second)+s.Count(Late) }
 
-// Count is the number of counterexamples of a class.
+// Count returns the number of counterexamples of a class.
 func (s Score) Count(c Class) (n int) {
 	for _, x := range s.Counterexamples {
 		if x.Class == c {
@@ -66,7 +66,7 @@ func (s Score) Count(c Class) (n int) {
 	return n
 }
 
-// Score compares users and notifications.
+// Score compares the outcomes of users' requests with the notifications.
 func (r Result) Score() Score {
 	harms, alerts := r.harms(), alerts(r.Notifications)
 	s := Score{Operations: len(r.Schedule.Operations), Incidents: len(alerts)}
@@ -80,10 +80,10 @@ func (r Result) Score() Score {
 		deserving, forSure := r.deserves(o, harms)
 		s.Deserving += deserving
 		if forSure && !slices.ContainsFunc(alerts, func(a alert) bool { return r.answers(a, o) }) {
-			s.add(Counterexample{Silent, o.At, "no incident", o.Kind, fmt.Sprintf("nobody was notified of %q", o)})
+			s.add(Counterexample{Silent, o.At, "no incident", o.Kind, fmt.Sprintf("no notification of %q", o)})
 		}
 	}
-	about := make(map[time.Duration]int) // incidents by the time of their operation
+	about := make(map[time.Duration]int) // number of incidents by the time of their operation
 	for _, a := range alerts {
 		r.scoreAlert(&s, a, harms)
 		if o, right := r.operation(a); right {
@@ -97,10 +97,11 @@ func (r Result) Score() Score {
 
 func (s *Score) add(c Counterexample) { s.Counterexamples = append(s.Counterexamples, c) }
 
-// notifyDeadline is until when a notification must have come after the last of a harm.
+// notifyDeadline is the time after the last harmful request within which a notification
+// must come.
 const notifyDeadline = time.Minute
 
-// scoreHarm looks for the notification of a harm.
+// scoreHarm records a counterexample unless a harm was notified.
 func (r Result) scoreHarm(s *Score, h harm, alerts []alert) {
 	answered := slices.ContainsFunc(alerts, func(a alert) bool {
 		if h.operation != nil {
@@ -127,18 +128,19 @@ func (r Result) scoreHarm(s *Score, h harm, alerts []alert) {
 	}
 }
 
-// maxDelay is how long after the first harm a notification is to come.
+// maxDelay is the time after the first harmful request within which a notification
+// should come.
 const maxDelay = 15 * time.Second
 
-// notifiedInTime reports whether an alert is a critical that was notified in time for a
-// harm, or was open already.
+// notifiedInTime reports whether an alert is critical and was notified in time for a
+// harm, or was already open.
 func (a alert) notifiedInTime(h harm) bool {
 	const before = 30 * time.Second
 	return !a.critical.IsZero() && !a.critical.After(h.to.Add(notifyDeadline)) && (a.ended.IsZero() || !a.ended.Add(before).Before(h.from))
 }
 
-// answers reports whether an alert tells of an operation: in its time, or while it
-// is open from earlier.
+// answers reports whether an alert is about an operation: it started at that time, or a
+// notification of an open incident includes it.
 func (r Result) answers(a alert, o Operation) bool {
 	const settleTime = 3 * time.Minute
 	if r.notifiedOf(a, o, r.readmittedAt(o).Add(settleTime)) {
@@ -148,8 +150,8 @@ func (r Result) answers(a alert, o Operation) bool {
 	return r.concerns(a, o) && (r.during(a, o) || open) && !a.fired.After(r.readmittedAt(o).Add(settleTime))
 }
 
-// deserves is how many incidents an operation deserves, and whether it deserves
-// one by itself, whatever users met. One that is undone may harm twice.
+// deserves returns the number of incidents that an operation requires, and whether it
+// requires one even without harm to users. An operation that is undone may harm twice.
 func (r Result) deserves(o Operation, harms []harm) (incidents int, byItself bool) {
 	k, _ := operationKindOf(o.Kind)
 	begin, undone, end := r.at(o.At), r.at(o.At+o.For), r.readmittedAt(o)
@@ -169,8 +171,8 @@ func (r Result) deserves(o Operation, harms []harm) (incidents int, byItself boo
 	return incidents, false
 }
 
-// alone reports whether no other operation makes a node of this one unwell meanwhile:
-// one that is down cannot be seen to be paused.
+// onlyUnhealthy reports whether no other operation makes a node of this one unhealthy
+// at the same time. A node that is down cannot report that it is paused.
 func (r Result) onlyUnhealthy(o Operation) bool {
 	return !slices.ContainsFunc(r.Schedule.Operations, func(other Operation) bool {
 		k, _ := operationKindOf(other.Kind)
@@ -179,8 +181,8 @@ func (r Result) onlyUnhealthy(o Operation) bool {
 	})
 }
 
-// harmed reports whether an operation did harm that must be notified and that
-// users met first after a moment, and that began before another.
+// harmed reports whether an operation caused a harm that requires a notification, whose
+// first request was after from and which began before to.
 func (r Result) harmed(o Operation, harms []harm, from, to time.Time) bool {
 	return slices.ContainsFunc(harms, func(h harm) bool {
 		if !h.certain || h.operation != nil {
@@ -190,7 +192,7 @@ func (r Result) harmed(o Operation, harms []harm, from, to time.Time) bool {
 	})
 }
 
-// scoreSecond notes an incident about an operation that has had as many as it may.
+// scoreSecond records an incident beyond the number that an operation requires.
 func (r Result) scoreSecond(s *Score, a alert, o Operation, number int) {
 	k, _ := operationKindOf(o.Kind)
 	if number == 1 || number == 2 && k.undoCounts {
@@ -199,7 +201,7 @@ func (r Result) scoreSecond(s *Score, a alert, o Operation, number int) {
 	s.add(Counterexample{Second, a.fired.Sub(r.Began), string(a.cause.Code), r.kindsDuring(a), fmt.Sprintf("%s (%s) is number %d of %q", a.cause.Key(), a.cause.Summary, number, o)})
 }
 
-// scoreAlert looks for the reason of an alert.
+// scoreAlert records a counterexample unless an alert has a reason.
 func (r Result) scoreAlert(s *Score, a alert, harms []harm) {
 	o, right := r.operation(a)
 	what := "nothing"
@@ -224,8 +226,8 @@ func (r Result) scoreAlert(s *Score, a alert, harms []harm) {
 	}
 }
 
-// justified reports whether a critical is one by the scale: users were harmed
-// around it, or nodes said themselves that they are paused.
+// justified reports whether a critical alert is correct: users were harmed around it,
+// or nodes reported that they are paused.
 func (r Result) justified(a alert, harms []harm) bool {
 	const before, after = 35 * time.Second, 15 * time.Second
 	from, to := a.started.Add(-before), a.critical.Add(after)
@@ -238,7 +240,7 @@ func (r Result) justified(a alert, harms []harm) bool {
 	})
 }
 
-// kindsDuring are the kinds of operations that an alert may be about by its time.
+// kindsDuring returns the kinds of operations that may have caused an alert, by time.
 func (r Result) kindsDuring(a alert) string {
 	var list []string
 	for _, o := range r.Schedule.Operations {
@@ -249,7 +251,7 @@ func (r Result) kindsDuring(a alert) string {
 	return orDash(list)
 }
 
-// kindsBefore are the kinds of operations that a harm may come from by its time.
+// kindsBefore returns the kinds of operations that may have caused a harm, by time.
 func (r Result) kindsBefore(h harm) string {
 	var list []string
 	for _, o := range r.Schedule.Operations {

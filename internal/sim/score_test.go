@@ -14,10 +14,10 @@ import (
 
 const threeNodes = "cluster ip_hash/sticky/generic nodes=3 workers=2 zone=false max_fails=1 fail_timeout=10s timeout=1m0s\nlength 1h\n"
 
-// began is when the simulations of these tests began.
+// began is the start of the simulations of these tests.
 var began = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// met is requests of users with one outcome, one every second from a moment on.
+// met returns requests of users with one outcome, one per second from an offset.
 func met(o users.Outcome, owner, node string, from time.Duration, who ...int) (list []users.Request) {
 	for i, user := range who {
 		at := began.Add(from + time.Duration(i)*time.Second)
@@ -28,7 +28,7 @@ func met(o users.Outcome, owner, node string, from time.Duration, who ...int) (l
 	return list
 }
 
-// firedNotification is a notification that a finding fired.
+// firedNotification returns the notification of a finding that fired.
 func firedNotification(at time.Duration, severity checks.Severity, code checks.Code, node string) alerting.Notification {
 	f := checks.Finding{Code: code, Severity: severity, Node: node, Summary: checks.Quote("as found")}
 	return alerting.Notification{Kind: alerting.NotificationFired, At: began.Add(at), Incident: alerting.Incident{
@@ -36,7 +36,7 @@ func firedNotification(at time.Duration, severity checks.Severity, code checks.C
 	}}
 }
 
-// sum is the summary of a deployment that was announced at a moment.
+// sum returns the summary of a deployment that was announced at from.
 func sum(at, from time.Duration) alerting.Notification {
 	return alerting.Notification{Kind: alerting.NotificationDeployment, At: began.Add(at), Incident: alerting.Incident{
 		ID: "deployment-1", Severity: checks.Warning, Started: began.Add(from), Ended: began.Add(at),
@@ -51,7 +51,7 @@ func TestScore(t *testing.T) {
 		schedule      string
 		requests      []users.Request
 		notifications []alerting.Notification
-		want          []string // kinds of counterexamples
+		want          []string // kinds of the counterexamples
 	}{
 		{"nothing happens", "", nil, nil, nil},
 		{
@@ -60,7 +60,7 @@ func TestScore(t *testing.T) {
 			[]string{"critical without harm: session_drift", "wrong node or cause: session_drift"},
 		},
 		{
-			"errors, and nobody is notified", "5m fail node1 for 1m",
+			"errors without a notification", "5m fail node1 for 1m",
 			met(users.Error, "node1", "", 5*time.Minute, many...), nil,
 			[]string{"harm without notification: errors or wrong pages"},
 		},
@@ -99,9 +99,9 @@ func TestScore(t *testing.T) {
 			nil,
 		},
 		{
-			"a restart loses its sessions, and nobody is notified", "5m restart node2 for 2s",
+			"a restart loses its sessions, without a notification", "5m restart node2 for 2s",
 			met(users.Lost, "node2", "node3", 5*time.Minute+time.Second, 1, 2, 3), nil,
-			[]string{"harm without notification: sessions lost with a node, as promised"},
+			[]string{"harm without notification: sessions lost with a node, as the policy allows"},
 		},
 		{
 			"a restart loses its sessions, which is no critical", "5m restart node2 for 2s",
@@ -113,7 +113,7 @@ func TestScore(t *testing.T) {
 			"sessions of a well node are lost", "5m restart node2 for 2s",
 			met(users.Lost, "node1", "node3", 5*time.Minute+time.Second, 1, 2, 3),
 			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
-			[]string{"harm without notification: lost, stale or foreign sessions against the promise"},
+			[]string{"harm without notification: lost, stale or foreign sessions against the policy"},
 		},
 		{
 			"a user who idled finds the session lost later", "5m restart node2 for 2s",
@@ -137,7 +137,7 @@ func TestScore(t *testing.T) {
 		{
 			"a deployment is not summed up", "5m deploy node1,node2,node3 for 1s",
 			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3), nil,
-			[]string{"harm without notification: no incident", "harm without notification: sessions lost with a node, as promised"},
+			[]string{"harm without notification: no incident", "harm without notification: sessions lost with a node, as the policy allows"},
 		},
 		{
 			"a page in a deployment", "5m deploy node1,node2,node3 for 1s",
@@ -199,7 +199,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestTableHasASection: the table replaces its section and nothing else.
+// TestTableHasASection checks that only the section of the table is replaced.
 func TestTableHasASection(t *testing.T) {
 	page := "# Scenarios\n\ntext\n"
 	once := withTable(page, "| a |\n")

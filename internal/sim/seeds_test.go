@@ -3,6 +3,7 @@ package sim
 import (
 	"bufio"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,8 +12,8 @@ import (
 	"time"
 )
 
-// TestSeeds plays the seeds that decide: testdata/seeds.txt has those in which
-// users and notifications must agree.
+// TestSeeds plays the seeds of testdata/seeds.txt, in which users and notifications
+// must agree.
 func TestSeeds(t *testing.T) {
 	for _, seed := range seeds(t) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -21,9 +22,9 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// TestSchedules plays the schedules of testdata/schedules: counterexamples that
-// were found once, shrunk. One that begins with "# not met:" is known to fail; it
-// is played and reported.
+// TestSchedules plays the schedules of testdata/schedules, which are shrunk
+// counterexamples. A schedule that begins with "# not met:" is known to fail: it is
+// played and reported.
 func TestSchedules(t *testing.T) {
 	files, err := filepath.Glob("testdata/schedules/*.txt")
 	if err != nil || len(files) == 0 {
@@ -49,7 +50,7 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// agree fails where users and notifications disagree.
+// agree fails the test if users and notifications disagree.
 func agree(t *testing.T, r Result) {
 	t.Helper()
 	if !r.Score().Agrees() {
@@ -57,7 +58,7 @@ func agree(t *testing.T, r Result) {
 	}
 }
 
-// seeds reads testdata/seeds.txt: a seed a line, with a comment after #.
+// seeds reads testdata/seeds.txt: one seed per line, with an optional comment after #.
 func seeds(t *testing.T) (list []uint64) {
 	t.Helper()
 	f, err := os.Open("testdata/seeds.txt")
@@ -80,4 +81,59 @@ func seeds(t *testing.T) (list []uint64) {
 		t.Fatal("testdata/seeds.txt has no seed")
 	}
 	return list
+}
+
+// TestInTime plays faults for which a monitor might wait too long: requests that hang,
+// a round that lasts, a client that is new. Users are harmed at once, and the
+// notification must come within the bound of Late.
+func TestInTime(t *testing.T) {
+	for name, text := range map[string]string{
+		"a machine that is gone, behind a balancer that waits": `
+			cluster random/shared/generic nodes=4 workers=4 zone=false max_fails=3 fail_timeout=10s timeout=5s
+			length 6m
+			3m10s machine node3 for 1m10s`,
+		"a machine that goes while a round looks for an ejected node": `
+			cluster httpd-sticky/replicated/tomcat nodes=4 workers=2 zone=false max_fails=2 fail_timeout=10s timeout=1m
+			length 6m
+			3m10s machine node2 for 1m10s`,
+		"a node that is slower than the balancer waits": `
+			cluster httpd-sticky/replicated/tomcat nodes=4 workers=3 zone=false max_fails=1 fail_timeout=20s timeout=1s
+			length 6m
+			3m19.9s slow node3 for 1m10s`,
+		"a cache that gives clients each other's session": `
+			cluster haproxy-leastconn/shared/generic nodes=3 workers=4 zone=true max_fails=2 fail_timeout=20s timeout=1s
+			length 6m
+			3m40.7s cache for 1m`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := ParseSchedule(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Seed = 9013
+			r := play(t, s)
+			if score := r.Score(); score.Harms == 0 || score.Count(Late)+score.Count(Silent)+score.Count(False) > 0 {
+				t.Errorf("got %d harms, want some, and each notified in time:\n%s", score.Harms, r.Transcript())
+			}
+		})
+	}
+}
+
+// TestQuiet checks that a cluster without operations causes neither harm nor
+// notification, behind every balancer and under every policy.
+func TestQuiet(t *testing.T) {
+	for i, one := range setups {
+		t.Run(one.Name(), func(t *testing.T) {
+			s := Schedule{Seed: uint64(i), Length: 6 * time.Minute, Setup: randomSetup(rand.New(rand.NewPCG(uint64(i), 0)), []Setup{one})}
+			r := play(t, s)
+			if harms := r.harms(); len(r.Notifications) > 0 || len(harms) > 0 || len(r.Requests) < 500 {
+				t.Errorf("%d requests\n%s", len(r.Requests), r.Transcript())
+			}
+			for _, q := range r.Requests {
+				if q.Outcome.Harmful() || q.Outcome == "unknown" || balancers[one.Balancer].sticky && q.Outcome == "moved" {
+					t.Fatalf("got %+v, want it served", q)
+				}
+			}
+		})
+	}
 }

@@ -14,34 +14,33 @@ import (
 	"stickwatch/probes"
 )
 
-// clientHeader is the request header by which clients say where they come from.
+// clientHeader is the request header that carries the client address.
 const clientHeader = "X-Stickwatch-Client"
 
-// A Setup is the cluster that is simulated.
+// A Setup describes the simulated cluster.
 type Setup struct {
-	Balancer    string // one of balancers
+	Balancer    string // key of balancers
 	Policy      probes.Policy
 	Profile     string // generic, ebridge, strategy-collaboration, tomcat or tomcat-msm
 	Nodes       int
-	Workers     int // of nginx
+	Workers     int // worker processes of nginx
 	Zone        bool
 	MaxFails    int
-	FailTimeout time.Duration // of nginx; of httpd: retry
-	Timeout     time.Duration // of the balancer, for connecting and again for an answer
+	FailTimeout time.Duration // fail_timeout of nginx; retry of httpd
+	Timeout     time.Duration // limit of the balancer for connecting, and again for an answer
 }
 
 // shared reports whether all nodes keep their sessions in one store.
 func (s Setup) shared() bool { return s.Policy != probes.PolicySticky }
 
-// String is the setup in the words that ParseSetup reads.
+// String formats the setup as ParseSetup reads it.
 func (s Setup) String() string {
 	return fmt.Sprintf("%s/%s/%s nodes=%d workers=%d zone=%t max_fails=%d fail_timeout=%v timeout=%v",
 		s.Balancer, s.Policy, s.Profile, s.Nodes, s.Workers, s.Zone, s.MaxFails, s.FailTimeout, s.Timeout)
 }
 
-// setups are the combinations of method, policy and profile that make sense:
-// an application whose nodes keep sessions to themselves needs a method that
-// sticks.
+// setups are the sensible combinations of method, policy and profile: an application
+// whose nodes keep their own sessions needs a sticky method.
 var setups = []Setup{
 	{Balancer: "ip_hash", Policy: probes.PolicySticky, Profile: "generic"},
 	{Balancer: "ip_hash", Policy: probes.PolicySticky, Profile: "ebridge"},
@@ -68,15 +67,15 @@ var setups = []Setup{
 	{Balancer: "httpd-byrequests", Policy: probes.PolicyShared, Profile: "generic"},
 }
 
-// Name is what distinguishes the setups of the table of measures.
+// Name identifies the setup in the table of measures.
 func (s Setup) Name() string { return fmt.Sprintf("%s/%s/%s", s.Balancer, s.Policy, s.Profile) }
 
-// matching are the setups whose name contains the text.
+// matching returns the setups whose name contains text.
 func matching(text string) []Setup {
 	return slices.DeleteFunc(slices.Clone(setups), func(s Setup) bool { return !strings.Contains(s.Name(), text) })
 }
 
-// randomSetup chooses one of the setups and fills in its numbers.
+// randomSetup chooses a setup and fills in its numbers.
 func randomSetup(random *rand.Rand, among []Setup) Setup {
 	s := among[random.IntN(len(among))]
 	s.Nodes = 2 + random.IntN(3)
@@ -88,7 +87,7 @@ func randomSetup(random *rand.Rand, among []Setup) Setup {
 	return s
 }
 
-// ParseSetup reads what String writes.
+// ParseSetup parses the format of String.
 func ParseSetup(text string) (Setup, error) {
 	fields := strings.Fields(text)
 	if len(fields) == 0 {
@@ -128,7 +127,7 @@ func (s *Setup) set(key, value string) (err error) {
 	return err
 }
 
-// check says why the setup cannot be simulated.
+// check returns an error when the setup cannot be simulated.
 func (s Setup) check() error {
 	if s.Nodes < 2 || s.Nodes > 9 || s.Workers < 1 || s.MaxFails < 0 || s.FailTimeout < time.Second || s.Timeout <= 0 {
 		return fmt.Errorf("simulating cluster %q: want 2 to 9 nodes, a worker or more, max_fails not negative, fail_timeout of a second or more and a timeout", s)
@@ -154,7 +153,7 @@ func (s Setup) start(n *Network, sessions *store) (*demo.Cluster, error) {
 	return demo.Start(c)
 }
 
-// page is the page that users use.
+// page returns the page that users request.
 func (s Setup) page() users.Page {
 	switch s.Profile {
 	case "ebridge":
@@ -170,7 +169,7 @@ func (s Setup) page() users.Page {
 	}
 }
 
-// config is the configuration of stickwatch for the cluster, as an operator would
+// config returns the configuration of stickwatch for the cluster, as an operator would
 // write it.
 func (s Setup) config(c *demo.Cluster) (*config.Config, error) {
 	var y strings.Builder
@@ -202,11 +201,80 @@ func (s Setup) hashKey() string {
 // sessions reports whether the application has sessions that can be lost.
 func (s Setup) sessions() bool { return s.Profile != "strategy-collaboration" }
 
-// write lets canaries store a counter where the profile does not, but for
-// e-Bridge, whose page takes none.
+// write makes canaries store a counter where the profile does not. The page of e-Bridge
+// accepts no value.
 func (s Setup) write() string {
 	if s.Profile == "ebridge" || s.Profile == "tomcat" || !s.sessions() {
 		return ""
 	}
 	return `, write: "?key1={value}", read: {regex: "key1=(\\S+)"}`
+}
+
+// A balancer is a product with one method of choosing nodes.
+type balancer struct {
+	method    probes.Method // value in stickwatch's configuration
+	sticky    bool          // a client returns to its node
+	remaps    bool          // when a node is down, clients of other nodes move as well
+	readmits  func(Setup) (maxFails int, after time.Duration)
+	configure func(*demo.Config, Setup)
+}
+
+// Health check parameters of HAProxy.
+const (
+	checkEvery = 2 * time.Second // interval of checks
+	checkFall  = 3
+	checkRise  = 2
+)
+
+func nginx(m probes.Method, sticky bool) balancer {
+	return balancer{
+		method: m, sticky: sticky,
+		readmits: func(s Setup) (int, time.Duration) { return s.MaxFails, s.FailTimeout },
+		configure: func(c *demo.Config, s Setup) {
+			c.Method, c.Workers, c.Zone, c.MaxFails, c.FailTimeout = m, s.Workers, s.Zone, s.MaxFails, s.FailTimeout
+		},
+	}
+}
+
+// haproxy checks its servers, retries a failed connection, and finally tries another
+// server.
+func haproxy(m probes.Method, sticky bool, h demo.HAProxyConfig) balancer {
+	h.Retries, h.Redispatch = 3, true
+	h.Check = demo.HealthCheck{Inter: checkEvery, Path: "/status", Rise: checkRise, Fall: checkFall}
+	return balancer{
+		method: m, sticky: sticky, remaps: h.Balance == demo.HAProxySource,
+		readmits:  func(Setup) (int, time.Duration) { return checkFall, checkRise * checkEvery },
+		configure: func(c *demo.Config, _ Setup) { c.HAProxy = &h },
+	}
+}
+
+func httpd(m probes.Method, sticky bool, h demo.HTTPDConfig) balancer {
+	return balancer{
+		method: m, sticky: sticky,
+		readmits: func(s Setup) (int, time.Duration) { return 1, s.FailTimeout },
+		configure: func(c *demo.Config, s Setup) {
+			h.Retry = s.FailTimeout
+			c.HTTPD = &h
+		},
+	}
+}
+
+// balancers are the simulated balancers by the name that a Setup uses.
+var balancers = map[string]balancer{
+	"ip_hash":     nginx(probes.MethodIPHash, true),
+	"hash":        nginx(probes.MethodHash, true),
+	"cookie":      nginx(probes.MethodCookie, true),
+	"round_robin": nginx(probes.MethodRoundRobin, false),
+	"least_conn":  nginx(probes.MethodLeastConn, false),
+	"random":      nginx(probes.MethodRandom, false),
+
+	"haproxy-cookie":     haproxy(probes.MethodCookie, true, demo.HAProxyConfig{Cookie: "SRV"}),
+	"haproxy-source":     haproxy(probes.MethodUnknown, true, demo.HAProxyConfig{Balance: demo.HAProxySource}),
+	"haproxy-stick":      haproxy(probes.MethodUnknown, true, demo.HAProxyConfig{StickOnSrc: true, StickExpire: 30 * time.Minute}),
+	"haproxy-peers":      haproxy(probes.MethodUnknown, true, demo.HAProxyConfig{StickOnSrc: true, StickExpire: 30 * time.Minute, Peers: true}),
+	"haproxy-roundrobin": haproxy(probes.MethodRoundRobin, false, demo.HAProxyConfig{}),
+	"haproxy-leastconn":  haproxy(probes.MethodLeastConn, false, demo.HAProxyConfig{Balance: demo.HAProxyLeastConn}),
+
+	"httpd-sticky":     httpd(probes.MethodCookie, true, demo.HTTPDConfig{StickySession: "JSESSIONID"}),
+	"httpd-byrequests": httpd(probes.MethodRoundRobin, false, demo.HTTPDConfig{}),
 }

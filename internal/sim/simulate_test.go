@@ -18,15 +18,15 @@ import (
 	"time"
 )
 
-// TestMain uses one processor, so that runs of a schedule agree, and collects
-// garbage less often: simulations make much of it and hold little.
+// TestMain uses one processor, so that runs of a schedule agree, and a higher GOGC,
+// because simulations produce much garbage and little live data.
 func TestMain(m *testing.M) {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(400)
 	m.Run()
 }
 
-// play runs a schedule in a bubble.
+// play runs a schedule in a synctest bubble.
 func play(t *testing.T, s Schedule) (r Result) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -38,7 +38,7 @@ func play(t *testing.T, s Schedule) (r Result) {
 	return r
 }
 
-// number is an environment variable; the default where it is not set.
+// number returns an environment variable, or the default where it is not set.
 func number(t *testing.T, name string, otherwise uint64) uint64 {
 	t.Helper()
 	text := os.Getenv(name)
@@ -52,9 +52,9 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 	return n
 }
 
-// TestSimulate is what `make simulate` runs. Without STICKWATCH_SIM_HOURS and
-// STICKWATCH_SIM_SCHEDULE it simulates a fresh hour, in CI four. It reports and does
-// not decide: TestSeeds and TestSchedules do.
+// TestSimulate implements `make simulate`. Without STICKWATCH_SIM_HOURS and
+// STICKWATCH_SIM_SCHEDULE it simulates one hour with a new seed, in CI four. It only
+// reports: TestSeeds and TestSchedules decide.
 func TestSimulate(t *testing.T) {
 	if path := os.Getenv("STICKWATCH_SIM_SCHEDULE"); path != "" {
 		text, err := os.ReadFile(path)
@@ -99,8 +99,7 @@ func TestSimulate(t *testing.T) {
 	c.report(t)
 }
 
-// delegate has other processes simulate, each on a processor of its own, and adds
-// up what they found.
+// delegate starts other processes, one per processor, and adds up their results.
 func (c *collector) delegate(t *testing.T, first, jobs uint64) {
 	t.Helper()
 	dir := t.TempDir()
@@ -124,7 +123,7 @@ func (c *collector) delegate(t *testing.T, first, jobs uint64) {
 	}
 }
 
-// A found counterexample has the schedule that yields it.
+// A found is a counterexample with the schedule that yields it.
 type found struct {
 	Counterexample
 	Schedule Schedule
@@ -138,10 +137,10 @@ type collector struct {
 
 	ScoreSummary ScoreSummary
 	Kinds        map[string][]found
-	Agree        []uint64 // seeds in which nothing that decides was found
+	Agree        []uint64 // seeds without a counterexample that decides
 }
 
-// save writes down what was collected, for load.
+// save writes the results to a file that load reads.
 func (c *collector) save(t *testing.T, path string) {
 	t.Helper()
 	text, err := json.Marshal(c)
@@ -153,7 +152,7 @@ func (c *collector) save(t *testing.T, path string) {
 	}
 }
 
-// load adds what another collector has saved.
+// load adds the results that another collector saved.
 func (c *collector) load(t *testing.T, path string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -189,8 +188,8 @@ func (c *collector) add(r Result) {
 	}
 }
 
-// report prints the kinds of counterexamples, the most frequent first, the first
-// of each shrunk, and the table.
+// report logs the kinds of counterexamples, the most frequent first, with the first
+// example of each, and the table.
 func (c *collector) report(t *testing.T) {
 	list := slices.SortedFunc(maps.Keys(c.Kinds), func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(c.Kinds[b]), len(c.Kinds[a])), cmp.Compare(a, b))
@@ -214,7 +213,7 @@ func (c *collector) report(t *testing.T) {
 	}
 }
 
-// example shows the first counterexample of a kind, shrunk where that is asked for.
+// example logs the first counterexample of a kind, shrunk if SHRINK is set.
 func (c *collector) example(t *testing.T, kind string) {
 	first := slices.MinFunc(c.Kinds[kind], func(a, b found) int { return len(a.Schedule.Operations) - len(b.Schedule.Operations) })
 	if os.Getenv("STICKWATCH_SIM_SHRINK") == "" {
@@ -228,4 +227,34 @@ func (c *collector) example(t *testing.T, kind string) {
 
 func indent(text string) string {
 	return "   " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n   ") + "\n"
+}
+
+// The section of SCENARIOS.md that `make simulate` writes.
+const (
+	tableTitle = "## Simulation"
+	nextTitle  = "\n## "
+)
+
+// writeTable replaces the table in a file.
+func writeTable(t *testing.T, path, table string) {
+	t.Helper()
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(withTable(string(old), table)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// withTable returns a page with the section replaced or appended.
+func withTable(page, table string) string {
+	before, after, found := strings.Cut(page, tableTitle+"\n")
+	if !found {
+		return strings.TrimRight(page, "\n") + "\n\n" + tableTitle + "\n\n" + table
+	}
+	if at := strings.Index(after, nextTitle); at >= 0 {
+		return before + tableTitle + "\n\n" + table + after[at:]
+	}
+	return before + tableTitle + "\n\n" + table
 }

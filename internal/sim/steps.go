@@ -25,8 +25,8 @@ func outage(o Operation, _ Setup) (list []step) {
 	return list
 }
 
-// rolling restarts one node after the other, with three seconds from a start to
-// the next stop.
+// rolling restarts one node after the other, with three seconds from a start to the
+// next stop.
 func rolling(o Operation, _ Setup) (list []step) {
 	at := time.Duration(0)
 	for _, node := range o.Nodes {
@@ -36,7 +36,7 @@ func rolling(o Operation, _ Setup) (list []step) {
 	return list
 }
 
-// deploy is a rolling restart that is announced.
+// deploy is an announced rolling restart.
 func deploy(o Operation, s Setup) (list []step) {
 	name := "deployment at " + o.At.String()
 	announce := func(over bool) func(*environment) error {
@@ -70,8 +70,8 @@ func flap(o Operation, _ Setup) (list []step) {
 	return list
 }
 
-// partition takes a node's machine from the network. Its process is a new one
-// afterwards.
+// partition disconnects a node's machine from the network. Its process has restarted
+// when it is connected again.
 func partition(o Operation, _ Setup) (list []step) {
 	for _, node := range o.Nodes {
 		set := func(silent bool) func(*environment) error {
@@ -100,12 +100,12 @@ func balancerDown(o Operation, _ Setup) []step {
 	}
 }
 
-// singleStep is an operation of one step.
+// singleStep returns an operation of one step.
 func singleStep(what string, do func(*environment) error) func(Operation, Setup) []step {
 	return func(Operation, Setup) []step { return []step{{0, what, do}} }
 }
 
-// withUndo is an operation that does something to a node, or to none, and undoes it.
+// withUndo returns an operation that changes a node, or none, and reverts the change.
 func withUndo(do, undo func(*environment, string) error) func(Operation, Setup) []step {
 	return func(o Operation, _ Setup) []step {
 		node := ""
@@ -119,8 +119,8 @@ func withUndo(do, undo func(*environment, string) error) func(Operation, Setup) 
 	}
 }
 
-// removeServer takes a node off the balancer's list, unless fewer than two would
-// be left or it is not there.
+// removeServer removes a node from the balancer's list, unless it is not listed or
+// fewer than two nodes would remain.
 func (w *environment) removeServer(node string) error {
 	if n, err := w.cluster.Node(node); err != nil || !w.listed(n) || len(w.cluster.Balancer.Servers()) <= 2 {
 		return err
@@ -128,7 +128,7 @@ func (w *environment) removeServer(node string) error {
 	return w.cluster.RemoveServer(node)
 }
 
-// addServer puts a node back on the balancer's list, unless it is there.
+// addServer adds a node to the balancer's list, unless it is listed.
 func (w *environment) addServer(node string) error {
 	if n, err := w.cluster.Node(node); err != nil || w.listed(n) {
 		return err
@@ -145,7 +145,7 @@ func (w *environment) listed(n *demo.Node) bool {
 	return false
 }
 
-// scaleOut adds a node that stickwatch does not know, and takes it away again.
+// scaleOut adds a node that is not in stickwatch's configuration, and removes it again.
 func scaleOut(o Operation, _ Setup) []step {
 	added := ""
 	return []step{
@@ -168,7 +168,7 @@ func scaleOut(o Operation, _ Setup) []step {
 
 func reverse(w *environment, _ string) error { return w.cluster.ReverseServers() }
 
-// serverState gives a listed server a state.
+// serverState sets the state of a listed server.
 func serverState(s demo.ServerState) func(*environment, string) error {
 	return func(w *environment, node string) error {
 		if n, err := w.cluster.Node(node); err != nil || !w.listed(n) {
@@ -178,7 +178,7 @@ func serverState(s demo.ServerState) func(*environment, string) error {
 	}
 }
 
-// fault changes the faults of nodes for a while.
+// fault changes the faults of nodes for the duration of the operation.
 func fault(change func(f *demo.NodeFaults, on bool)) func(Operation, Setup) []step {
 	return func(o Operation, _ Setup) (list []step) {
 		for _, node := range o.Nodes {
@@ -203,7 +203,7 @@ func failPage(o Operation, s Setup) []step {
 	return fault(func(f *demo.NodeFaults, on bool) { f.Failing = valueIf(on, s.page().Path) })(o, s)
 }
 
-// scatter makes the balancer go by round robin.
+// scatter switches the balancer to round robin.
 func scatter(o Operation, _ Setup) []step {
 	set := func(m probes.Method) func(*environment) error {
 		return func(w *environment) error {
@@ -214,7 +214,7 @@ func scatter(o Operation, _ Setup) []step {
 	return []step{{0, "scatter clients", set(probes.MethodRoundRobin)}, {o.For, "stop scattering", set("")}}
 }
 
-// cache puts a cache in front that gives one session to all who come without one.
+// cache adds a cache that gives one session to all clients without a cookie.
 func cache(o Operation, _ Setup) []step {
 	set := func(c demo.CacheConfig) func(*environment) error {
 		return func(w *environment) error {
@@ -248,7 +248,7 @@ func packetLoss(o Operation, _ Setup) []step {
 	return []step{{0, "lose packets", set(0.05)}, {o.For, "lose no more packets", set(0)}}
 }
 
-// starveProber keeps the prober from doing anything.
+// starveProber delays all jobs of the monitor.
 func starveProber(o Operation, _ Setup) []step {
 	return []step{{0, "keep the prober busy", func(w *environment) error {
 		w.instance.delay(time.Now().Add(o.For))
@@ -256,7 +256,7 @@ func starveProber(o Operation, _ Setup) []step {
 	}}}
 }
 
-// plan is every step of a schedule, in the order of time.
+// plan returns every step of a schedule, sorted by time.
 func (s Schedule) plan() ([]planned, error) {
 	var list []planned
 	for _, o := range s.Operations {
@@ -272,7 +272,7 @@ func (s Schedule) plan() ([]planned, error) {
 	return list, nil
 }
 
-// A planned step has its time from the beginning of the simulation.
+// planned is a step with its offset from the beginning of the simulation.
 type planned struct {
 	at time.Duration
 	step

@@ -6,10 +6,35 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 )
 
-// classify says what a request met, and why where that is not plain. stores says
-// that the request was to store the counter u.tried.
+// An Outcome is the result of one request from the user's point of view.
+type Outcome string
+
+// The outcomes, the most severe first. A request has the first one that applies.
+const (
+	Error     Outcome = "error"      // no answer, time-out, 4xx or 5xx
+	Foreign   Outcome = "foreign"    // another user's session or value
+	Lost      Outcome = "lost"       // the session id or the value is gone
+	Stale     Outcome = "stale"      // an older value
+	WrongPage Outcome = "wrong_page" // 2xx or 3xx that is not the page
+	Moved     Outcome = "moved"      // served by another node although sessions are sticky
+	Served    Outcome = "served"
+	Unknown   Outcome = "unknown" // the answer shows too little
+)
+
+// Outcomes lists every Outcome, the most severe first.
+var Outcomes = []Outcome{Error, Foreign, Lost, Stale, WrongPage, Moved, Served, Unknown}
+
+// Harmful reports whether a user notices the outcome.
+func (o Outcome) Harmful() bool {
+	return slices.Contains([]Outcome{Error, Foreign, Lost, Stale, WrongPage}, o)
+}
+
+// classify returns the outcome of an answer and, where the outcome is not self-evident,
+// a detail that explains it. stores reports whether the request stored the counter
+// u.attempted.
 func (u *user) classify(got response, stores bool) (Outcome, string) {
 	if got.err != nil {
 		return Error, reason(got.err)
@@ -33,13 +58,13 @@ func (u *user) classify(got response, stores bool) (Outcome, string) {
 }
 
 // showsSession reports whether the answer shows a session. An id that is read from a
-// cookie is there whatever the page is, so then the value or nothing shows one.
+// cookie is present on every page, so only a new id or a value counts.
 func (u *user) showsSession(got response) bool {
 	return got.value != "" || got.id != "" && got.id != u.id
 }
 
-// classifySession compares the session of an answer with the one that the user
-// holds. The outcome is "" when nothing is wrong with it.
+// classifySession compares the session of an answer with the one that the user holds.
+// It returns "" when they agree.
 func (u *user) classifySession(got response, stores bool) (Outcome, string) {
 	if got.id != "" && u.population.ownedByAnother(got.id, u.number) {
 		return Foreign, "the session of another user"
@@ -62,7 +87,7 @@ func (u *user) classifySession(got response, stores bool) (Outcome, string) {
 	return "", ""
 }
 
-// adoptSession makes what an answer showed the session that the user holds from now on.
+// adoptSession makes the session of an answer the one that the user holds from now on.
 func (u *user) adoptSession(got response, o Outcome) {
 	if o == Error || o == WrongPage {
 		return
@@ -78,11 +103,11 @@ func (u *user) adoptSession(got response, o Outcome) {
 	case ours && number == u.number:
 		u.written = counter
 	default:
-		u.written = 0 // what is gone is not missed twice
+		u.written = 0 // so that one lost value is counted once
 	}
 }
 
-// reason is an error without the addresses and paths around it.
+// reason returns the text of an error without addresses and paths.
 func reason(err error) string {
 	if e, ok := errors.AsType[net.Error](err); errors.Is(err, context.DeadlineExceeded) || ok && e.Timeout() {
 		return "time-out"

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// page is the generic test page as an application shows it.
+// page renders the generic test page as an application does.
 func page(node, id, value string) string {
 	body := fmt.Sprintf("<tr><th>node</th><td>%s</td></tr><tr><th>sessionid</th><td>%s</td></tr><pre>\n", node, id)
 	if value != "" {
@@ -18,8 +18,8 @@ func page(node, id, value string) string {
 	return body + "</pre>"
 }
 
-// TestOutcomes: a user opens a session at node1, stores its first value, and comes back to
-// the answer of each case.
+// TestOutcomes opens a session at node1, stores its first value, and then sends a
+// request that gets the answer of the test case.
 func TestOutcomes(t *testing.T) {
 	const login = "<h1>Log in</h1>"
 	tests := []struct {
@@ -34,7 +34,7 @@ func TestOutcomes(t *testing.T) {
 		{"connection dropped", 0, "", Error},
 		{"the session of user 2", 200, page("node1", "B", ""), Foreign},
 		{"a value of user 2", 200, page("node1", "A", "1000002000001"), Foreign},
-		{"a value of nobody", 200, page("node1", "A", "1001"), Foreign},
+		{"a value of no user", 200, page("node1", "A", "1001"), Foreign},
 		{"a value of user 2 at another node", 200, page("node2", "A", "1000002000001"), Foreign},
 		{"another session", 200, page("node1", "C", ""), Lost},
 		{"another session at another node", 200, page("node2", "C", ""), Lost},
@@ -85,8 +85,8 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestSharedDoesNotMove: where any node may answer, another node is no outcome of
-// its own.
+// TestSharedDoesNotMove checks that another node is no outcome of its own where any
+// node may answer.
 func TestSharedDoesNotMove(t *testing.T) {
 	node := "node1"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -101,7 +101,8 @@ func TestSharedDoesNotMove(t *testing.T) {
 	}
 }
 
-// TestALossIsMetOnce: the user goes on with the session that replaced its own.
+// TestALossIsMetOnce checks that a user continues with the session that replaced its
+// own.
 func TestALossIsMetOnce(t *testing.T) {
 	bodies := []string{
 		page("node1", "A", ""), page("node1", "A", "1000001000001"),
@@ -122,7 +123,7 @@ func TestALossIsMetOnce(t *testing.T) {
 	}
 }
 
-// TestReadsCookies: an id may be in a cookie alone, whatever the page is.
+// TestReadsCookies checks that the session id may come from a cookie alone.
 func TestReadsCookies(t *testing.T) {
 	p := Page{Node: Generic.Node, ID: Tomcat.ID}
 	got := p.parseAnswer([]byte("<th>node</th><td>n1</td>"), []*http.Cookie{{Name: "x", Value: "Session ID: AB"}})

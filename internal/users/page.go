@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// A Page tells how to use the session test page of an application. The first
-// group of an expression is the value that it reads from the body of an answer.
-// ID may also read a line "cookie NAME=VALUE": there is one below the body for
-// each cookie that the user holds after the answer.
+// A Page describes the session test page of an application. The first group of an
+// expression captures the value from the body of an answer. ID may also match a line
+// "cookie NAME=VALUE": such a line is appended to the body for each cookie that the
+// user holds after the answer.
 type Page struct {
-	Path  string         // that shows the session, such as /cluster/test
+	Path  string         // path of the page, such as /cluster/test
 	Write string         // path and query that store "{value}" in the session; "": nothing is stored
-	Node  *regexp.Regexp // the node that answered
-	ID    *regexp.Regexp // the session id, without a route; nil: not shown
-	Value *regexp.Regexp // the stored value; nil: not shown
+	Node  *regexp.Regexp // node that answered
+	ID    *regexp.Regexp // session id, without a route; nil: not shown
+	Value *regexp.Regexp // stored value; nil: not shown
 }
 
-// value is what the page shows of the value that was stored last.
+// value matches the value that was stored last.
 var value = regexp.MustCompile(`(?m)^key1=(\S+)$`)
 
 // The pages that nodes of package demo serve.
@@ -54,17 +54,16 @@ var (
 	}
 )
 
-// Strategy is the status of Strategy Collaboration Server, by which its clients can
-// tell processes apart. It has no session to lose.
+// Strategy is the status page of Strategy Collaboration Server. It identifies
+// processes, and has no session that can be lost.
 var Strategy = Page{Path: "/status", Node: regexp.MustCompile(`"pid":\s*(\d+)`)}
 
-// An answer is what a page shows. A string is empty where the page does not
-// show it.
+// An answer is the content of a page. A field is empty where the page does not show it.
 type answer struct {
 	node, id, value string
 }
 
-// parseAnswer takes an answer apart.
+// parseAnswer extracts the answer from a body and the cookies.
 func (p Page) parseAnswer(body []byte, cookies []*http.Cookie) answer {
 	text := string(body)
 	var held strings.Builder
@@ -85,7 +84,7 @@ func firstGroup(re *regexp.Regexp, text string) string {
 	return ""
 }
 
-// writePath is the path and query that store v; "" where nothing can be stored.
+// writePath returns the path and query that store v; "" where nothing can be stored.
 func (p Page) writePath(v string) string {
 	return strings.ReplaceAll(p.Write, "{value}", url.QueryEscape(v))
 }

@@ -1,3 +1,11 @@
+// Package users simulates a population of reference users: simple HTTP clients that use
+// an application as people do and record the outcome of each request.
+//
+// Their log is the ground truth that stickwatch's judgement is compared with, so they
+// share no code with package probes. A user has a cookie jar, a client address and a
+// pacing. It holds one session, writes its own values into it, and compares each value
+// that it reads with the one that it wrote. It knows neither the configuration of the
+// balancer nor the state of the nodes.
 package users
 
 import (
@@ -12,41 +20,41 @@ import (
 	"time"
 )
 
-// A Config says who the users are and what they use.
+// A Config describes the users and the application that they use.
 type Config struct {
-	URL    string // root of the balancer, without a slash at its end
-	Page   Page   // zero: Generic
-	Sticky bool   // sessions are to stay on their node, so another node is Moved
+	URL    string // root of the balancer, without a trailing slash
+	Page   Page   // zero value: Generic
+	Sticky bool   // sessions belong to one node, so an answer from another one is Moved
 
-	Users   int      // 0: 20
-	Pacings []Pacing // equally many users have each; nil: DefaultPacings
-	Seed    uint64   // of the users' timing
+	Users   int      // number of users; 0: 20
+	Pacings []Pacing // assigned to equally many users each; nil: DefaultPacings
+	Seed    uint64   // seed of the users' timing
 
-	// Client is the client address of user number n, from 1; nil: 10.0.n.1, so
-	// that each is in a /24 of its own. ClientHeader is the request header that
-	// carries it; "": none. FromClient dials from that address: it must be one of
-	// this machine's, such as 127.0.0.0/8.
+	// Client returns the client address of user number n, from 1; nil: defaultClient.
+	// ClientHeader is the request header that carries the address; "": none. FromClient
+	// makes the user connect from that address, which must belong to this machine, such
+	// as 127.0.0.0/8.
 	Client       func(n int) netip.Addr
 	ClientHeader string
 	FromClient   bool
 
-	// Dial opens connections; nil: a net.Dialer. It is not used with FromClient.
+	// Dial opens connections; nil: a net.Dialer. It is ignored with FromClient.
 	Dial    func(ctx context.Context, network, addr string) (net.Conn, error)
-	Timeout time.Duration // of a whole request; 0: 10 s
+	Timeout time.Duration // limit for a whole request; 0: 10 s
 }
 
-// A Population is users who use one application at the same time. Each has a
-// goroutine of its own.
+// A Population is a set of users who use one application at the same time, each in its
+// own goroutine.
 type Population struct {
 	config Config
 	users  []*user
 	log    *Log
 
 	mu     sync.Mutex
-	owners map[string]int // session id -> the user it was given to first
+	owners map[string]int // session id -> user that received it first
 }
 
-// New returns a crowd that has not come yet.
+// New returns a population whose users have not started.
 func New(c Config) *Population {
 	c.Users = cmp.Or(c.Users, 20)
 	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
@@ -57,7 +65,7 @@ func New(c Config) *Population {
 		c.Pacings = DefaultPacings
 	}
 	if c.Client == nil {
-		c.Client = func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(n >> 8), byte(n), 1}) }
+		c.Client = defaultClient
 	}
 	population := &Population{config: c, log: NewLog(), owners: make(map[string]int)}
 	for i, pacing := range c.shuffledPacings() {
@@ -66,8 +74,17 @@ func New(c Config) *Population {
 	return population
 }
 
-// shuffledPacings is the pace of each user. They are shuffled, because consecutive
-// addresses go to nodes in turn, and each node is to have users of every pace.
+// defaultClient returns 10.0.n.n. The third byte differs because nginx's ip_hash reads
+// only the first three. The last byte differs because HAProxy's `source` takes the
+// whole address modulo the number of servers: with two servers, the last bit alone
+// decides.
+func defaultClient(n int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, byte(n >> 8), byte(n), byte(n)})
+}
+
+// shuffledPacings returns the pacing of each user. The order is random because
+// consecutive addresses go to the nodes in turn, and each node should have users of
+// every pacing.
 func (c Config) shuffledPacings() []Pacing {
 	pacings := make([]Pacing, c.Users)
 	for i := range pacings {
@@ -92,7 +109,8 @@ func (c *Population) newUser(number int, pacing Pacing) *user {
 	return u
 }
 
-// limitRedirects follows five redirects; the answer after that is what the user sees.
+// limitRedirects follows five redirects and returns the answer after the fifth as it
+// is.
 func limitRedirects(_ *http.Request, via []*http.Request) error {
 	if len(via) > 5 {
 		return http.ErrUseLastResponse
@@ -100,7 +118,7 @@ func limitRedirects(_ *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// dialer opens the connections of a user at addr.
+// dialer returns the function that opens the connections of a user at addr.
 func (c *Population) dialer(addr netip.Addr) func(context.Context, string, string) (net.Conn, error) {
 	switch {
 	case c.config.FromClient:
@@ -112,7 +130,7 @@ func (c *Population) dialer(addr netip.Addr) func(context.Context, string, strin
 	}
 }
 
-// Run lets the users come, and returns when ctx has ended and all have left.
+// Run starts the users. It returns when ctx has ended and all of them have stopped.
 func (c *Population) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, u := range c.users {
@@ -121,10 +139,10 @@ func (c *Population) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// Log is what the users have met so far. It may be read while they run.
+// Log returns the log of requests. It may be read while users run.
 func (c *Population) Log() *Log { return c.log }
 
-// ownedByAnother reports whether a session was given to another user before.
+// ownedByAnother reports whether another user received the session first.
 func (c *Population) ownedByAnother(id string, number int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -132,7 +150,7 @@ func (c *Population) ownedByAnother(id string, number int) bool {
 	return known && owner != number
 }
 
-// recordOwner notes to whom a session was given.
+// recordOwner records which user received a session first.
 func (c *Population) recordOwner(id string, number int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

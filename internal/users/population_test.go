@@ -13,10 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// quick are paces for tests over real connections.
+// quick are pacings for tests over real connections.
 var quick = []Pacing{{Every: 2 * time.Millisecond}, {Every: time.Millisecond, Burst: 3, Idle: 5 * time.Millisecond}, {Every: 2 * time.Millisecond, New: true}}
 
-// start runs a crowd behind a demo cluster until the test ends or stop is called.
+// start runs a population behind a demo cluster until the test ends or stop is called.
 func start(t *testing.T, c demo.Config, u Config) (*demo.Cluster, *Population, func()) {
 	t.Helper()
 	cluster, err := demo.Start(c)
@@ -37,7 +37,7 @@ func start(t *testing.T, c demo.Config, u Config) (*demo.Cluster, *Population, f
 	return cluster, population, stop
 }
 
-// until waits for a condition on the log.
+// until waits until the totals of the log meet a condition.
 func until(t *testing.T, l *Log, what string, met func(Totals) bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !met(l.Totals()); time.Sleep(time.Millisecond) {
@@ -47,7 +47,7 @@ func until(t *testing.T, l *Log, what string, met func(Totals) bool) {
 	}
 }
 
-// TestStrategy: where there is no session, users still see which process answers.
+// TestStrategy checks that users without sessions still see which process answers.
 func TestStrategy(t *testing.T) {
 	cluster, population, stop := start(t, demo.Config{}, Config{Page: Strategy, Sticky: true, Users: 8})
 	until(t, population.Log(), "100 requests", func(got Totals) bool { return got.All() >= 100 })
@@ -60,7 +60,7 @@ func TestStrategy(t *testing.T) {
 	until(t, population.Log(), "moves to another process", func(got Totals) bool { return got[Moved] > 0 })
 	stop()
 	if got := population.Log().Totals(); got.Harmed() != 0 {
-		t.Errorf("got %v, want nobody harmed", got)
+		t.Errorf("got %v, want no user harmed", got)
 	}
 }
 
@@ -86,8 +86,30 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestPopulationNoticesARestart: the sessions of the node that restarts are lost, once
-// each, and nobody else's.
+// TestPopulationSpreads checks that the default addresses use every node, whichever
+// part of the address the balancer hashes.
+func TestPopulationSpreads(t *testing.T) {
+	for name, c := range map[string]demo.Config{
+		"nginx ip_hash":  {Nodes: 2},
+		"HAProxy source": {Nodes: 2, HAProxy: &demo.HAProxyConfig{Balance: demo.HAProxySource}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, population, stop := start(t, c, Config{Sticky: true, Users: 12})
+			until(t, population.Log(), "100 requests", func(got Totals) bool { return got.All() >= 100 })
+			stop()
+			byNode := make(map[string]int)
+			for _, r := range population.Log().Requests() {
+				byNode[r.Node]++
+			}
+			if len(byNode) != 2 {
+				t.Errorf("got requests by node %v, want both nodes", byNode)
+			}
+		})
+	}
+}
+
+// TestPopulationNoticesARestart checks that each session of the node that restarts is
+// lost once, and no other session is.
 func TestPopulationNoticesARestart(t *testing.T) {
 	cluster, population, stop := start(t, demo.Config{}, Config{Sticky: true, Users: 18})
 	until(t, population.Log(), "100 requests", func(got Totals) bool { return got.All() >= 100 })
@@ -107,8 +129,8 @@ func TestPopulationNoticesARestart(t *testing.T) {
 	}
 }
 
-// TestPopulationDialsFromItsAddresses: without a header, the balancer sees where each
-// user comes from.
+// TestPopulationDialsFromItsAddresses checks that, without a header, the balancer sees
+// the address of each user.
 func TestPopulationDialsFromItsAddresses(t *testing.T) {
 	seen := make(chan string, 1000)
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -139,12 +161,13 @@ func TestPopulationDialsFromItsAddresses(t *testing.T) {
 	}
 }
 
-// TestPopulationSeesMoves: round robin over one store moves everybody and loses nothing.
+// TestPopulationSeesMoves checks that round robin over a shared store moves every user
+// and loses no session.
 func TestPopulationSeesMoves(t *testing.T) {
 	_, population, stop := start(t, demo.Config{Method: probes.MethodRoundRobin, Shared: true}, Config{Sticky: true, Users: 4})
 	until(t, population.Log(), "moves", func(got Totals) bool { return got[Moved] >= 20 })
 	stop()
 	if got := population.Log().Totals(); got.Harmed() != 0 {
-		t.Errorf("got %v, want nobody harmed", got)
+		t.Errorf("got %v, want no user harmed", got)
 	}
 }

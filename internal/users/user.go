@@ -10,27 +10,29 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"stickwatch/internal/sleep"
 )
 
-// A user is one client. It does one thing at a time.
+// A user is one client. It sends one request at a time.
 type user struct {
 	number     int // from 1
 	population *Population
-	addr       netip.Addr // zero: its own
+	addr       netip.Addr // client address; zero: the machine's own
 	pacing     Pacing
 	random     *rand.Rand
 	http       *http.Client
 
-	id        string // of the session it holds; "": none
-	owner     string // the node that served the session last
-	attempted int    // the counter it tried to store last
-	written   int    // the counter that is known to be stored; 0: none
+	id        string // id of the session it holds; "": none
+	owner     string // node that served the session last
+	attempted int    // counter that it tried to store last
+	written   int    // counter that is known to be stored; 0: none
 }
 
-// run uses the application until ctx ends.
+// run sends requests until ctx ends.
 func (u *user) run(ctx context.Context) {
 	defer u.http.CloseIdleConnections()
-	if !wait(ctx, randomDuration(u.random, u.pacing.Every)) {
+	if !sleep.For(ctx, randomDuration(u.random, u.pacing.Every)) {
 		return
 	}
 	for n := 1; ; n++ {
@@ -40,23 +42,24 @@ func (u *user) run(ctx context.Context) {
 		if r, ok := u.request(ctx, n); ok {
 			u.population.log.add(r)
 		}
-		if !wait(ctx, u.pacing.gap(n, u.random)) {
+		if !sleep.For(ctx, u.pacing.gap(n, u.random)) {
 			return
 		}
 	}
 }
 
-// forgetSession forgets the session, as another client would not know it.
+// forgetSession discards cookies and session, so that the next request is that of a new
+// client.
 func (u *user) forgetSession() {
 	u.http.Jar, _ = cookiejar.New(nil) // never fails without options
 	u.id, u.owner, u.attempted, u.written = "", "", 0, 0
 }
 
-// writeEvery is how many requests make one that stores a value.
+// writeEvery is the number of requests per request that stores a value.
 const writeEvery = 4
 
-// request makes request number n and judges it. It is not ok when ctx ended
-// meanwhile: the user left, and what it met is not known.
+// request sends request number n and classifies the answer. It returns false when ctx
+// ended meanwhile, because the outcome is unknown then.
 func (u *user) request(ctx context.Context, n int) (Request, bool) {
 	path, stores := u.population.config.Page.Path, false
 	if u.id != "" && n%writeEvery == 2 && u.population.config.Page.Write != "" {
@@ -74,34 +77,35 @@ func (u *user) request(ctx context.Context, n int) (Request, bool) {
 	return r, true
 }
 
-// Values are numbers, because what shows an older one may count down: a million
-// for each user, beyond those that a probe with a counter is likely to store.
+// Values are numbers, because a page that shows an older one may count down. Each user
+// has a million of them, in a range that a probe with a counter is unlikely to reach.
 const (
 	valuesPerUser = 1_000_000
 	firstValue    = 1_000_000 * valuesPerUser
 )
 
-// value is what the user stores as its counter n: nobody else stores it.
+// value returns the value for counter n of the user. No other user stores it.
 func (u *user) value(n int) string { return strconv.Itoa(firstValue + u.number*valuesPerUser + n) }
 
-// parseValue takes a stored value apart. It is not ok when no user of a crowd wrote it.
+// parseValue splits a stored value into user number and counter. It returns false when
+// no user of a population wrote it.
 func parseValue(value string) (number, counter int, ok bool) {
 	v, err := strconv.Atoi(value)
 	v -= firstValue
 	return v / valuesPerUser, v % valuesPerUser, err == nil && v >= valuesPerUser
 }
 
-// A response is an answer with what carried it.
+// A response is an answer with its HTTP status, or the error that prevented it.
 type response struct {
 	answer
 	status int
 	err    error
 }
 
-// maxBody bounds what is read of an answer, in bytes.
+// maxBody limits how much of an answer is read, in bytes.
 const maxBody = 1 << 20
 
-// get asks for a path, following a few redirects as a browser does.
+// get requests a path and follows a few redirects, as a browser does.
 func (u *user) get(ctx context.Context, path string) response {
 	ctx, cancel := context.WithTimeout(ctx, u.population.config.Timeout)
 	defer cancel()
@@ -128,14 +132,36 @@ func (u *user) get(ctx context.Context, path string) response {
 	return response{answer: u.population.config.Page.parseAnswer(body, u.http.Jar.Cookies(target)), status: resp.StatusCode}
 }
 
-// wait waits for d and reports whether ctx lasted.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+// A Pacing is the rhythm in which a user sends requests.
+type Pacing struct {
+	Every time.Duration // interval between two requests while active; varies by a quarter of it
+	Burst int           // requests until the user idles; 0: it never idles
+	Idle  time.Duration // duration of an idle period
+	New   bool          // each request comes from a new client without cookies
+}
+
+// DefaultPacings gives two of four users a steady rhythm. One idles for minutes, and
+// one is a new client with each request.
+var DefaultPacings = []Pacing{
+	{Every: 2 * time.Second},
+	{Every: 5 * time.Second},
+	{Every: time.Second, Burst: 10, Idle: 4 * time.Minute},
+	{Every: 3 * time.Second, New: true},
+}
+
+// gap returns how long the user waits after its request number n, from 1.
+func (p Pacing) gap(n int, random *rand.Rand) time.Duration {
+	wait := p.Every
+	if p.Burst > 0 && n%p.Burst == 0 {
+		wait = p.Idle
 	}
+	return wait - wait/8 + randomDuration(random, wait/4)
+}
+
+// randomDuration returns a random duration below d; 0 if d is not positive.
+func randomDuration(random *rand.Rand, d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return time.Duration(random.Int64N(int64(d)))
 }

@@ -5,14 +5,115 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"stickwatch/checks"
+	"stickwatch/internal/gate"
 	"stickwatch/probes"
 )
 
-// openClients opens a session on every node through every address of the balancer,
-// and finds newcomers for each. It is bounded, and what it could not open is
-// for the judge to miss.
+// A user holds a session and sends requests with it. When the session is lost, the user
+// opens another one.
+type user struct {
+	cluster       *probes.Cluster
+	frontend      probes.Frontend
+	counterBases  *counterBases
+	watchedClient gate.WatchedClient // the client, with its timeline since before the watch
+
+	canary   *probes.Canary // nil: the session is lost
+	requests int
+}
+
+// writeEvery is the number of samples after which a user stores another value in the
+// session, so that a stale session is noticed.
+const writeEvery = 4
+
+func newUser(c *probes.Cluster, e probes.Frontend, key, targetNode string, b *counterBases) *user {
+	return &user{
+		cluster: c, frontend: e, counterBases: b,
+		watchedClient: gate.WatchedClient{Frontend: frontendName(e), Client: key, TargetNode: targetNode},
+	}
+}
+
+// sample sends a request of the session, or opens one, and sometimes stores a value.
+func (u *user) sample(ctx context.Context) []gate.Sample {
+	if u.canary == nil {
+		return u.openSession(ctx)
+	}
+	came := u.record(u.canary.Return(ctx))
+	u.requests++
+	if u.canary != nil && came.Good && u.requests%writeEvery == 0 && u.mayWrite() {
+		return []gate.Sample{came, u.record(u.canary.Write(ctx))}
+	}
+	return []gate.Sample{came}
+}
+
+// openSession opens a session and stores a value in it.
+func (u *user) openSession(ctx context.Context) []gate.Sample {
+	canary := probes.NewCanary(u.cluster, u.frontend, u.watchedClient.Client, u.watchedClient.TargetNode, u.counterBases.next())
+	first := gate.SampleOf(canary.Open(ctx), probes.SessionUnknown)
+	first.New = true
+	if !first.Good {
+		return []gate.Sample{first}
+	}
+	u.canary = canary
+	if ex := canary.Write(ctx); ex.Path != "" {
+		return []gate.Sample{first, u.record(ex)}
+	}
+	return []gate.Sample{first}
+}
+
+// record converts an answer and drops the session if it is lost. It clears the canary's
+// history, which would grow without limit.
+func (u *user) record(ex probes.Exchange) gate.Sample {
+	trace := u.canary.Trace()
+	b := gate.SampleOf(ex, trace.SessionOutcome(len(trace.Steps)-1))
+	if !u.canary.StartNextRound() {
+		u.canary = nil
+	}
+	return b
+}
+
+// mayWrite reports whether a write cannot hide a loss: where only the value
+// distinguishes one session from another, storing one makes them equal.
+func (u *user) mayWrite() bool {
+	s := u.cluster.Session
+	return s != nil && s.Write != "" && s.ID != nil
+}
+
+// A newClient is another client with every request.
+type newClient struct {
+	cluster       *probes.Cluster
+	frontend      probes.Frontend
+	watchedClient gate.WatchedClient
+}
+
+func newNewClient(c *probes.Cluster, e probes.Frontend, key, targetNode string) *newClient {
+	return &newClient{c, e, gate.WatchedClient{Frontend: frontendName(e), Client: key, TargetNode: targetNode}}
+}
+
+func (n *newClient) sample(ctx context.Context) []gate.Sample {
+	ex := probes.NewCanary(n.cluster, n.frontend, n.watchedClient.Client, n.watchedClient.TargetNode, 0).Open(ctx)
+	return []gate.Sample{gate.SampleOf(ex, probes.SessionUnknown)}
+}
+
+// counterBases keeps the values of all sessions distinct: each session counts from its
+// own base, and not up to the next one.
+type counterBases struct{ opened atomic.Int64 }
+
+func (b *counterBases) next() int { return 1_000_000 * int(b.opened.Add(1)) }
+
+// frontendName returns the display name of an address of the balancer.
+func frontendName(e probes.Frontend) string {
+	if shown := e.URL.Redacted(); e.URL.Host == e.Address.String() || !e.Address.IsValid() {
+		return shown
+	}
+	return e.URL.Redacted() + " at " + e.Address.String()
+}
+
+// openClients opens a session on every node through every address of the balancer, and
+// finds new clients for each node. The number of attempts is limited; the report lists
+// the sessions that are missing.
 func (v *Watch) openClients(ctx context.Context) (users []*user, newClients []*newClient) {
 	keys := v.keys()
 	for _, e := range probes.Resolve(ctx, v.cluster) {
@@ -33,13 +134,13 @@ func (v *Watch) openClients(ctx context.Context) (users []*user, newClients []*n
 	return users, newClients
 }
 
-// hasSessions reports whether there are sessions to hold.
+// hasSessions reports whether the application has sessions.
 func (v *Watch) hasSessions() bool {
 	return v.cluster.Session != nil && v.cluster.Session.Policy != probes.PolicyNone
 }
 
-// keys are the client addresses, or whatever the balancer hashes, by which the
-// opening picture reached each node; none where the balancer cannot be told one.
+// keys returns the client addresses or hash keys by which the first round reached each
+// node; none where the balancer accepts no client address.
 func (v *Watch) keys() map[string]string {
 	keys := make(map[string]string)
 	for _, w := range v.record.Before.Traces {
@@ -50,7 +151,7 @@ func (v *Watch) keys() map[string]string {
 	return keys
 }
 
-// openSessions opens the sessions of one address.
+// openSessions opens the sessions through one address.
 func (v *Watch) openSessions(ctx context.Context, e probes.Frontend, keys map[string]string) []*user {
 	var users []*user
 	if len(keys) > 0 {
@@ -79,7 +180,7 @@ func (v *Watch) openSessions(ctx context.Context, e probes.Frontend, keys map[st
 	return users
 }
 
-// open begins a user's session before the watch.
+// open opens a user's session before the watch.
 func (v *Watch) open(ctx context.Context, u *user) *user {
 	for _, b := range u.openSession(ctx) {
 		u.watchedClient.Timeline.Add(b)
@@ -87,11 +188,11 @@ func (v *Watch) open(ctx context.Context, u *user) *user {
 	return u
 }
 
-// maxUnlabelled is how many sessions are held where answers do not tell their node.
+// maxUnlabelled is the number of sessions where answers do not identify their node.
 const maxUnlabelled = 3
 
-// missingSessions is how many sessions are still to be held, by node id. Those whose
-// answers do not tell their node are held under "".
+// missingSessions returns the number of sessions still to be opened, by node id.
+// Sessions whose answers do not identify their node have the key "".
 func (v *Watch) missingSessions() map[string]int {
 	wanted := make(map[string]int)
 	observations := false
@@ -107,7 +208,7 @@ func (v *Watch) missingSessions() map[string]int {
 	return wanted
 }
 
-// maxClients bounds how many clients come until every node was met.
+// maxClients limits the clients that are sent until every node was met.
 func (v *Watch) maxClients(wanted map[string]int) int {
 	most := len(wanted) * v.config.Sessions
 	for _, n := range v.cluster.Nodes {
@@ -118,7 +219,7 @@ func (v *Watch) maxClients(wanted map[string]int) int {
 	return min(most, checks.MaxFreshClients)
 }
 
-// ownerOf is the node that opened a user's session, as it was known before.
+// ownerOf returns the node that opened a user's session.
 func ownerOf(u *user, identity checks.Identity) string {
 	for _, s := range u.watchedClient.Timeline {
 		if s.First.Good {

@@ -3,25 +3,27 @@ package watch
 import (
 	"context"
 	"time"
+
+	"stickwatch/internal/sleep"
 )
 
-// How soon a client that was not served comes back: often enough to know when
-// the outage ends, and after a while less often, for then a tenth of a second is
-// no matter. The budget of the cluster may hold it back longer: at 20 requests a
-// second, three clients that retry at one node come every 150 ms each.
+// Intervals of retries after a failure: short enough to know when the outage ends, and
+// longer after a while, when a tenth of a second no longer matters. The budget of the
+// cluster may delay retries further: at 20 requests a second, three clients that retry
+// at one node get one request each per 150 ms.
 const (
 	retryFast    = 25 * time.Millisecond
 	retrySlow    = 100 * time.Millisecond
 	retryFastFor = 30 * time.Second
 )
 
-// loop makes visits until ctx is done: the first after phase, each next one an
-// interval after the start of the one before, or at once when that took longer.
-// After one that was not good it does not wait for the interval.
+// loop calls sample until ctx is done: the first time after phase, then one interval
+// after the start of the previous call, or at once when that took longer. After a
+// failure it retries earlier.
 func loop(ctx context.Context, interval, phase time.Duration, sample func() (good bool)) {
-	var bad time.Time // since when visits were not good; zero: the last one was
+	var bad time.Time // start of the failures; zero: the last sample was good
 	next := time.Now().Add(phase)
-	for sleepUntil(ctx, next) {
+	for sleep.Until(ctx, next) {
 		start := time.Now()
 		good := sample()
 		switch {
@@ -39,14 +41,24 @@ func loop(ctx context.Context, interval, phase time.Duration, sample func() (goo
 	}
 }
 
-// sleepUntil waits for a moment, and reports whether ctx let it.
-func sleepUntil(ctx context.Context, moment time.Time) bool {
-	timer := time.NewTimer(time.Until(moment))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
+// A schedule distinguishes a client's quick retries from the requests that a user at
+// the interval would have sent.
+type schedule struct {
+	interval time.Duration
+	due      time.Time // time of the user's next request
+	failing  bool      // the previous sample failed
+}
+
+// retry reports whether a sample that starts now is a quick retry: the previous one
+// failed, and a user would still wait.
+func (s *schedule) retry(now time.Time) bool {
+	switch {
+	case !s.failing:
+		s.due = now.Add(s.interval)
+	case now.Before(s.due):
+		return true
+	default:
+		s.due = s.due.Add(s.interval * (1 + now.Sub(s.due)/s.interval))
 	}
+	return false
 }

@@ -9,14 +9,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/internal/gate"
+	"stickwatch/internal/sleep"
 	"stickwatch/probes"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// TestLoopWithinBudget: clients that retry at a node that is down share its budget,
-// and the bounds of the outage are the times at which requests were sent.
+// TestLoopWithinBudget checks that clients which retry at a node that is down share its
+// budget, and that the bounds of the outage are the times at which requests were sent.
 func TestLoopWithinBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -26,18 +27,18 @@ func TestLoopWithinBudget(t *testing.T) {
 		ctx, cancel := context.WithDeadline(t.Context(), began.Add(20*time.Second))
 		defer cancel()
 		var sent []time.Time
-		var timeline gate.Timeline // of the first client
+		var timeline gate.Timeline // timeline of the first client
 		var running sync.WaitGroup
 		for i := range 3 {
 			client := probes.NewClient(cluster.NodeTarget(cluster.Nodes[0]))
 			sample := func() bool {
 				var b gate.Sample
-				_ = client.Admit(ctx, probes.RequestSequence{Path: "/"}, func() bool { // its error is the end of the test
+				_ = client.Admit(ctx, probes.RequestSequence{Path: "/"}, func() bool { // fails only at the end of the test
 					b.At, b.Took = time.Now(), time.Millisecond
 					sent = append(sent, b.At)
 					after := b.At.Sub(began)
 					b.Good = after < down || after >= up
-					return !sleepUntil(ctx, b.At.Add(b.Took))
+					return !sleep.Until(ctx, b.At.Add(b.Took))
 				})
 				if i == 0 && !b.At.IsZero() {
 					timeline.Add(b)
@@ -70,7 +71,7 @@ func TestLoop(t *testing.T) {
 		phase      time.Duration
 		sample     func(start time.Duration) (took time.Duration, good bool)
 		sleepUntil time.Duration
-		want       []time.Duration // when visits began
+		want       []time.Duration // start times of samples
 	}{
 		{
 			"by the starts", 10 * ms, func(time.Duration) (time.Duration, bool) { return 40 * ms, true }, 700 * ms,
@@ -107,7 +108,7 @@ func TestLoop(t *testing.T) {
 					start := time.Since(began)
 					got = append(got, start)
 					took, good := tt.sample(start)
-					sleepUntil(context.WithoutCancel(ctx), time.Now().Add(took))
+					sleep.For(context.WithoutCancel(ctx), took)
 					return good
 				})
 				if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -118,7 +119,7 @@ func TestLoop(t *testing.T) {
 	}
 }
 
-// After half a minute without a good answer there is no hurry any more.
+// TestLoopOfALongOutage checks that retries are slower after half a minute of failures.
 func TestLoopOfALongOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -129,4 +130,48 @@ func TestLoopOfALongOutage(t *testing.T) {
 			t.Errorf("got %d visits in a minute of failures, want %d to %d", clientSamples, least, most)
 		}
 	})
+}
+
+// TestSchedule checks that only the requests of a user at the interval count, however
+// often a client retries.
+func TestSchedule(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		name          string
+		interval      time.Duration
+		lasts         time.Duration
+		bad           func(since time.Duration) bool
+		count, failed int
+	}{
+		{"all is well", 250 * ms, 2 * time.Second, func(time.Duration) bool { return false }, 8, 0},
+		{"a moment", 250 * ms, 2 * time.Second, func(at time.Duration) bool { return at >= 500*ms && at < 600*ms }, 8, 1},
+		{"a second", 250 * ms, 4 * time.Second, func(at time.Duration) bool { return at >= time.Second && at < 2*time.Second }, 16, 4},
+		{"a minute, also when retries come less often", 250 * ms, time.Minute, func(time.Duration) bool { return true }, 240, 240},
+		{"retries are no quicker than the interval", 20 * ms, time.Second, func(time.Duration) bool { return true }, 50, 50},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), tt.lasts-ms)
+				defer cancel()
+				s := schedule{interval: tt.interval}
+				count, failed := 0, 0
+				loop(ctx, tt.interval, 0, func() bool {
+					now := time.Now()
+					bad := tt.bad(now.Sub(began))
+					if !s.retry(now) {
+						count++
+						if bad {
+							failed++
+						}
+					}
+					s.failing = bad
+					return !bad
+				})
+				if diff := cmp.Diff([2]int{tt.count, tt.failed}, [2]int{count, failed}); diff != "" {
+					t.Errorf("requests and failures (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
 }

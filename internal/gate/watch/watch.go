@@ -1,19 +1,21 @@
-// Package watch watches a cluster while it is being changed: it holds sessions
-// through the balancer as users would, lets newcomers in beside them, asks the
-// nodes directly and the balancer for its own word, many times a second, and
-// writes down what they met for package gate to judge.
+// Package watch observes a cluster while it is changed: it holds sessions through the
+// balancer as users would, sends new clients, sends direct requests to the nodes, and
+// polls the balancer's evidence, several times a second. It records the results for
+// package gate to judge.
 //
-// Requests do not pile up: each client has one under way at a time. What fails
-// is tried again as soon as the budget of the cluster allows, whatever the interval
-// is, so that the end of an outage is known to a few tenths of a second. The
-// bounds of an outage are times at which requests were sent and answered: where
-// retries wait for the budget, the bounds are wider, and as true. Such retries are
-// marked: they count as no user's requests.
+// Requests do not pile up: each client has one request in flight. A failed request is
+// retried as soon as the budget of the cluster allows, whatever the interval is, so
+// that the end of an outage is known to a few tenths of a second. The bounds of an
+// outage are times at which requests were sent and answered: where retries wait for the
+// budget, the bounds are wider but still correct. Retries are marked and do not count
+// as requests of users.
 package watch
 
 import (
 	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,17 +27,17 @@ import (
 	sources "stickwatch/probes/evidence"
 )
 
-// DefaultInterval is how often a client comes, unless told otherwise.
+// DefaultInterval is the default time between the requests of a client.
 const DefaultInterval = 250 * time.Millisecond
 
-// A Config says how a cluster is watched. Zero fields have defaults.
+// A Config configures a watch. Zero fields have defaults.
 type Config struct {
-	Prober   *monitor.Prober // takes the pictures; nil: a plain one
+	Prober   *monitor.Prober // takes the rounds; nil: a default one
 	Interval time.Duration   // between the starts of a client's requests; 0: DefaultInterval
-	Sessions int             // held on every node, through each address of the balancer; 0: 1
+	Sessions int             // per node and address of the balancer; 0: 1
 }
 
-// A Watch is a watch that goes on.
+// A Watch is a watch in progress.
 type Watch struct {
 	cluster        *probes.Cluster
 	config         Config
@@ -49,9 +51,8 @@ type Watch struct {
 	record gate.WatchRecord
 }
 
-// Start takes the opening picture, opens a session on every node that it can
-// reach, and watches from then on until [Vigil.End]. It returns when the
-// sessions are held, or ctx is done.
+// Start takes the first round, opens a session on every node that it can reach, and
+// watches until [Watch.Stop]. It returns when the sessions are open or ctx is done.
 func Start(ctx context.Context, c *probes.Cluster, config Config) *Watch {
 	config.Prober = cmp.Or(config.Prober, new(monitor.Prober))
 	config.Interval = cmp.Or(config.Interval, DefaultInterval)
@@ -68,7 +69,7 @@ func Start(ctx context.Context, c *probes.Cluster, config Config) *Watch {
 	return v
 }
 
-// runClients lets everybody come, each at a moment of the interval of its own.
+// runClients starts all clients, each at its own offset in the interval.
 func (v *Watch) runClients(ctx context.Context, users []*user, newClients []*newClient) {
 	type sampler interface {
 		sample(context.Context) []gate.Sample
@@ -83,7 +84,7 @@ func (v *Watch) runClients(ctx context.Context, users []*user, newClients []*new
 				var samples []gate.Sample
 				err := panics.Catch(panics.Probe, func() { samples = identity.sample(ctx) })
 				if ctx.Err() != nil || err != nil {
-					return true // what was under way was broken off by us
+					return true // the request was cancelled by the end of the watch
 				}
 				v.mu.Lock()
 				defer v.mu.Unlock()
@@ -99,7 +100,7 @@ func (v *Watch) runClients(ctx context.Context, users []*user, newClients []*new
 		})
 	}
 	i := 0
-	v.mu.Lock() // the record is being made
+	v.mu.Lock() // a copy of the record is in progress
 	defer v.mu.Unlock()
 	for n, u := range users {
 		v.record.Sessions = append(v.record.Sessions, u.watchedClient)
@@ -122,7 +123,7 @@ func (v *Watch) runClients(ctx context.Context, users []*user, newClients []*new
 	v.running.Go(func() { panics.Keep(ctx, panics.Evidence, func() { v.pollEvidence(ctx) }) })
 }
 
-// Record is what was seen so far. It is a copy.
+// Record returns a copy of the observations so far.
 func (v *Watch) Record() gate.WatchRecord {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -132,7 +133,7 @@ func (v *Watch) Record() gate.WatchRecord {
 	return r
 }
 
-// TakeReport takes a picture while the watch goes on.
+// TakeReport takes and judges a round during the watch.
 func (v *Watch) TakeReport(ctx context.Context) checks.Report {
 	r := v.config.Prober.Round(ctx, v.cluster)
 	v.mu.Lock()
@@ -144,8 +145,8 @@ func (v *Watch) TakeReport(ctx context.Context) checks.Report {
 	return checks.Judge(r)
 }
 
-// Stop ends the watch and returns what was seen. Unless a picture was taken while
-// it went on, it takes one of the cluster as it is left, as far as ctx lets it.
+// Stop ends the watch and returns the record. Unless a round was taken during the
+// watch, it takes a last one if ctx allows.
 func (v *Watch) Stop(ctx context.Context) gate.WatchRecord {
 	v.stop()
 	v.running.Wait()
@@ -158,4 +159,21 @@ func (v *Watch) Stop(ctx context.Context) gate.WatchRecord {
 		v.TakeReport(ctx)
 	}
 	return v.Record()
+}
+
+// copyClients returns copies whose timelines do not change.
+func copyClients(watchedClients []gate.WatchedClient) []gate.WatchedClient {
+	list := slices.Clone(watchedClients)
+	for i := range list {
+		list[i].Timeline = slices.Clone(list[i].Timeline)
+	}
+	return list
+}
+
+func copyMap[M ~map[string]S, S ~[]E, E any](m M) M {
+	out := maps.Clone(m)
+	for key, list := range out {
+		out[key] = slices.Clone(list)
+	}
+	return out
 }

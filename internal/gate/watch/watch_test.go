@@ -8,10 +8,11 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/gate"
+	"stickwatch/internal/sleep"
 	"stickwatch/probes"
 )
 
-// A fixture is a demo cluster that is being watched.
+// A fixture is a watched demo cluster.
 type fixture struct {
 	t *testing.T
 	*demo.Cluster
@@ -38,7 +39,7 @@ func watchDemo(t *testing.T, d demo.Config, policy probes.Policy) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Its clients come more often than the usual budget allows.
+	// Its clients send more requests than the default budget allows.
 	cfg.Clusters[0].Limit(probes.Budget{RequestsPerSecond: 1000, Concurrent: 100})
 	return &fixture{
 		t: t, Cluster: running, cluster: cfg.Clusters[0],
@@ -48,19 +49,19 @@ func watchDemo(t *testing.T, d demo.Config, policy probes.Policy) *fixture {
 
 func (s *fixture) report() gate.Report { return gate.Judge(s.watch.Record(), s.limits, time.Now()) }
 
-// until waits for what the record must come to show.
+// until waits until the report shows a condition.
 func (s *fixture) until(what string, shows func(gate.Report) bool) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
 	defer cancel()
 	for !shows(s.report()) {
-		if !sleepUntil(ctx, time.Now().Add(5*time.Millisecond)) {
+		if !sleep.For(ctx, 5*time.Millisecond) {
 			s.t.Fatalf("waiting for %s: not within 20 s: %+v", what, s.report())
 		}
 	}
 }
 
-// samples waits until everybody has come so many times more.
+// samples waits until every client has sent n more requests.
 func (s *fixture) samples(n int) {
 	s.t.Helper()
 	counts := func(r gate.Report) (list []int) {
@@ -89,7 +90,7 @@ func TestNothingHappens(t *testing.T) {
 	s.samples(5)
 	got := s.end()
 	if got.Verdict() != "healthy" || len(got.Moves) > 0 || got.Failed > 0 || got.Requests == 0 {
-		t.Errorf("got %s, %d requests, %d failed, moves %+v, promises %+v", got.Verdict(), got.Requests, got.Failed, got.Moves, got.Guarantees)
+		t.Errorf("got %s, %d requests, %d failed, moves %+v, guarantees %+v", got.Verdict(), got.Requests, got.Failed, got.Moves, got.Guarantees)
 	}
 	owners := map[string]int{}
 	for _, watchedClient := range got.Clients {
@@ -102,7 +103,8 @@ func TestNothingHappens(t *testing.T) {
 	}
 }
 
-// A node that is restarted throws out its users, as a sticky policy lets it.
+// TestRestart checks that a node that restarts loses its sessions, as a sticky policy
+// allows.
 func TestRestart(t *testing.T) {
 	for _, method := range []probes.Method{probes.MethodCookie, probes.MethodIPHash} {
 		t.Run(string(method), func(t *testing.T) {
@@ -126,7 +128,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// Where sessions are shared, nobody notices.
+// TestRestartShared checks that a restart is harmless where sessions are shared.
 func TestRestartShared(t *testing.T) {
 	s := watchDemo(t, demo.Config{Method: probes.MethodCookie, Shared: true, MaxFails: 1000}, probes.PolicyReplicated)
 	s.samples(2)
@@ -144,7 +146,7 @@ func TestRestartShared(t *testing.T) {
 	}
 }
 
-// A balancer that scatters users breaks its promise.
+// TestDrift checks that a balancer that scatters clients breaks a guarantee.
 func TestDrift(t *testing.T) {
 	s := watchDemo(t, demo.Config{Method: probes.MethodCookie}, probes.PolicySticky)
 	s.samples(2)
@@ -159,8 +161,8 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// The balancer is away for a moment: everybody waits for it, and no longer than
-// a quick retry after it is back.
+// TestOutage checks that an outage of the balancer ends with the first quick retry
+// after it.
 func TestOutage(t *testing.T) {
 	s := watchDemo(t, demo.Config{Method: probes.MethodCookie}, probes.PolicySticky)
 	s.samples(2)
@@ -175,14 +177,14 @@ func TestOutage(t *testing.T) {
 	if got.Lost > 0 || got.Verdict() != "degraded" {
 		t.Errorf("got %d lost, %s, want 0 and degraded: %+v", got.Lost, got.Verdict(), got.Guarantees)
 	}
-	for name, o := range map[string]gate.Outage{"session": got.Session, "newcomer": got.NewClient} {
+	for name, o := range map[string]gate.Outage{"session": got.Session, "new client": got.NewClient} {
 		if o.AtLeast() <= 0 || o.AtMost() < o.AtLeast() || o.Ongoing {
 			t.Errorf("%s: got an outage of %s to %s: %+v", name, o.AtLeast(), o.AtMost(), o)
 		}
 	}
 }
 
-// An ejected node that is well takes nobody's blame: the balancer took it out.
+// TestEjection checks that an ejection of a healthy node is attributed to the balancer.
 func TestEjection(t *testing.T) {
 	s := watchDemo(t, demo.Config{Method: probes.MethodIPHash, Workers: 1, Shared: true}, probes.PolicyReplicated)
 	s.samples(2)
@@ -210,7 +212,7 @@ func TestDrain(t *testing.T) {
 	s.samples(40)
 	for _, p := range s.end().Guarantees {
 		if p.Kept != "yes" {
-			t.Errorf("got promise %q: %s %q", p.Name, p.Kept, p.Reasons)
+			t.Errorf("got guarantee %q: %s %q", p.Name, p.Kept, p.Reasons)
 		}
 	}
 }

@@ -1,0 +1,153 @@
+package gate
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// testTime is the beginning of every record.
+var testTime = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+
+// sample is the time between two signs of a timeline.
+const sample = 100 * time.Millisecond
+
+// timeline parses one sign per request: the number of the node that answered and knew
+// the session, "x" for a failure, "." for a pause. "+1" is the start of a session, "!2"
+// a lost session, "~2" a stale one, and "0" an answer that does not identify its node.
+func timeline(signs string) Timeline {
+	var t Timeline
+	b := Sample{SessionOutcome: probes.SessionKept}
+	at := testTime
+	session := 0
+	for _, sign := range signs {
+		switch sign {
+		case ' ':
+			continue
+		case '+':
+			b.New, b.SessionOutcome = true, probes.SessionUnknown
+			session++
+			continue
+		case '!':
+			b.SessionOutcome = probes.SessionLost
+			continue
+		case '~':
+			b.SessionOutcome = probes.SessionStale
+			continue
+		case '.':
+			at = at.Add(sample)
+			continue
+		case 'x':
+			b.Status, b.SessionOutcome = 502, probes.SessionUnknown
+		case '0':
+			b.Status, b.Good = 200, true
+		default:
+			b.Status, b.Good, b.Label = 200, true, "node"+string(sign)
+		}
+		b.At, b.Took = at, 5*time.Millisecond
+		if b.Good {
+			b.Session = probes.FingerprintOf(fmt.Sprint(session))
+		}
+		t.Add(b)
+		b = Sample{SessionOutcome: probes.SessionKept}
+		at = at.Add(sample)
+	}
+	return t
+}
+
+// A fixture is a deployment of two nodes, written in signs.
+type fixture struct {
+	policy         probes.Policy // "": replicated
+	method         probes.Method
+	sessions       []string
+	newClients     []string          // "node2: 22211" is a client whose target node is node2
+	nodes          map[string]string // direct requests, "1" for any answer; default: healthy
+	balancerStates map[string]string // evidence about a node, one sign per interval: "u", "d", "m", "x" for down
+	before         string            // process ids of the nodes in the first round
+	after          string            // process ids in the last round, such as "1 2"
+	limits         Limits
+	lasted         time.Duration // 0: 3 s
+
+	failTimeout time.Duration // 0: nginx's default, 10 s
+	hashes      bool          // the balancer hashes clients, so that those of one address meet one node
+}
+
+func (s fixture) record() WatchRecord {
+	c := &probes.Cluster{
+		Name:     "shop",
+		Balancer: probes.Balancer{URLs: []*url.URL{{Scheme: "http", Host: "10.0.0.9"}}, Method: s.method, FailTimeout: s.failTimeout},
+		Session:  &probes.Session{Path: "/", Policy: probes.PolicyReplicated, Write: "/?value={value}"},
+	}
+	if s.policy != "" {
+		c.Session.Policy = s.policy
+	}
+	for _, id := range []string{"node1", "node2"} {
+		c.Nodes = append(c.Nodes, probes.Node{ID: id, Weight: 1, URL: &url.URL{Scheme: "http", Host: id}})
+	}
+	lasted := s.lasted
+	if lasted == 0 {
+		lasted = 3 * time.Second
+	}
+	r := WatchRecord{
+		Cluster: c, Span: checks.Span{From: testTime, To: testTime.Add(lasted)},
+		Nodes: map[string]Timeline{}, BalancerStates: map[string][]BalancerState{},
+		Before: reportOf(c, testTime.Add(-time.Second), s.before), After: reportOf(c, testTime.Add(lasted), s.after),
+	}
+	for _, signs := range s.sessions {
+		r.Sessions = append(r.Sessions, WatchedClient{Timeline: timeline(signs)})
+	}
+	for _, signs := range s.newClients {
+		client := WatchedClient{}
+		if target, rest, ok := strings.Cut(signs, ": "); ok {
+			client.TargetNode, client.Client, signs = target, "198.51.100.1", rest
+		}
+		client.Timeline = timeline(signs)
+		r.NewClients = append(r.NewClients, client)
+	}
+	for id, signs := range s.nodes {
+		r.Nodes[id] = timeline(signs)
+	}
+	states := map[rune]probes.ServerState{
+		'u': probes.ServerUp, 'd': probes.ServerDraining, 'm': probes.ServerMaintenance, 'x': probes.ServerDown,
+	}
+	for id, signs := range s.balancerStates {
+		for i, sign := range signs {
+			at := testTime.Add(time.Duration(i) * sample)
+			r.BalancerStates[id] = AddBalancerState(r.BalancerStates[id], at, states[sign], fmt.Sprintf("the balancer says %s is %s", id, states[sign]))
+		}
+	}
+	return r
+}
+
+// reportOf returns a round in which every node is healthy.
+func reportOf(c *probes.Cluster, at time.Time, pids string) checks.Round {
+	r := checks.Round{Cluster: c, Started: at}
+	process := strings.Fields(pids)
+	for i, n := range c.Nodes {
+		o := probes.NodeObservation{Node: n.ID, Label: n.ID, Primary: probes.Exchange{At: at, Status: 200}}
+		if i < len(process) {
+			o.Status = &probes.StatusReport{State: "running", PID: process[i]}
+		}
+		r.Nodes = append(r.Nodes, o)
+	}
+	return r
+}
+
+func (s fixture) judged(t *testing.T) Report {
+	t.Helper()
+	return Judge(s.record(), s.limits, testTime.Add(time.Hour))
+}
+
+// inShort formats a move, such as "node1>node2 kept restart".
+func (m Move) inShort() string {
+	text := fmt.Sprintf("%s>%s %s %s", m.From, m.To, m.SessionOutcome, m.Cause)
+	if m.Allowed {
+		text += " allowed"
+	}
+	return text
+}

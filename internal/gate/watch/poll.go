@@ -1,0 +1,93 @@
+package watch
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"time"
+
+	"stickwatch/checks/evidence"
+	"stickwatch/internal/gate"
+	"stickwatch/internal/sleep"
+	"stickwatch/probes"
+)
+
+// A healthChecker sends direct requests to one node. It keeps cookies, because a new
+// session several times a second would be a burden.
+type healthChecker struct {
+	client  *probes.Client
+	http    *http.Client
+	path    string
+	timeout time.Duration
+}
+
+func newHealthChecker(c *probes.Cluster, n probes.Node) *healthChecker {
+	client := probes.NewClient(c.NodeTarget(n))
+	own := *client.HTTP()
+	own.Jar, _ = cookiejar.New(nil) // never fails without options
+	return &healthChecker{client, &own, c.PrimaryPath(), client.Target().Timeout}
+}
+
+func (k *healthChecker) sample(ctx context.Context) []gate.Sample {
+	b := gate.Sample{At: time.Now()}
+	_ = k.client.Admit(ctx, probes.RequestSequence{Path: k.path, Requests: 1}, func() (timedOut bool) { // fails only when the watch has ended
+		b.At = time.Now()
+		b.Status, b.Error = k.check(ctx)
+		b.Took = time.Since(b.At)
+		return b.Error != "" && b.Took >= k.timeout
+	})
+	b.Good = b.Error == "" && b.Status < http.StatusInternalServerError
+	return []gate.Sample{b}
+}
+
+// check returns the status of an answer, or the reason why there was none as one clean
+// line.
+func (k *healthChecker) check(ctx context.Context) (status int, problem string) {
+	ctx, cancel := context.WithTimeout(ctx, k.timeout)
+	defer cancel()
+	req, err := k.client.NewRequest(ctx, http.MethodGet, k.path)
+	if err != nil {
+		return 0, "its path is invalid"
+	}
+	resp, err := k.http.Do(req)
+	if err != nil {
+		return 0, "no answer"
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, probes.MaxBody)); err != nil {
+		return resp.StatusCode, "its answer broke off"
+	}
+	return resp.StatusCode, ""
+}
+
+// evidenceInterval is the interval at which the balancer's evidence is polled. Its
+// pages are long and change rarely.
+const evidenceInterval = time.Second
+
+// pollEvidence records the balancer's evidence.
+func (v *Watch) pollEvidence(ctx context.Context) {
+	matcher := evidence.NewMatcher(v.cluster, v.record.Before.Nodes)
+	for moment := time.Now(); sleep.Until(ctx, moment); moment = moment.Add(evidenceInterval) {
+		observations := v.evidenceReader.Read(ctx)
+		if ctx.Err() != nil || len(observations) == 0 {
+			return // cancelled, or no evidence is configured
+		}
+		v.addEvidence(matcher, observations)
+	}
+}
+
+// addEvidence records what all sources report about each node. A node that no source
+// mentions keeps its state.
+func (v *Watch) addEvidence(m evidence.Matcher, observations []probes.EvidenceObservation) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, n := range v.cluster.Nodes {
+		records := m.Records(n, observations)
+		if len(records) == 0 {
+			continue
+		}
+		r := evidence.RotationOf(records)
+		v.record.BalancerStates[n.ID] = gate.AddBalancerState(v.record.BalancerStates[n.ID], records[0].At, r.State, probes.Clean(r.Words, probes.MaxError))
+	}
+}
