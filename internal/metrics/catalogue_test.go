@@ -20,7 +20,7 @@ import (
 	"stickwatch/internal/history"
 )
 
-var update = flag.Bool("update", false, "write testdata and the README's table anew")
+var update = flag.Bool("update", false, "write testdata and the table of internal/docs/metrics.md anew")
 
 // golden compares got with a golden file.
 func golden(t *testing.T, path, got string) {
@@ -156,15 +156,28 @@ func TestCatalogue(t *testing.T) {
 	if err := Markdown(&table, all); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, readme, between(t, table.String()))
+	golden(t, page, between(t, table.String()))
+	chinese, err := os.ReadFile(chinesePage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all {
+		if !strings.Contains(string(chinese), "\n| `"+m.Name+"` | "+m.Type+" | ") {
+			t.Errorf("%s has no row of the %s %s", chinesePage, m.Type, m.Name)
+		}
+	}
 }
 
-const readme = "../../README.md"
+// The pages that document the metrics. The table of the Chinese one is written by hand.
+const (
+	page        = "../../internal/docs/metrics.md"
+	chinesePage = "../../internal/docs/metrics.zh-CN.md"
+)
 
-// between returns the README with the table inserted between two marker comments.
+// between returns the page with table between the two comments that enclose it.
 func between(t *testing.T, table string) string {
 	t.Helper()
-	content, err := os.ReadFile(readme)
+	content, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +185,7 @@ func between(t *testing.T, table string) string {
 	comment, rest, begun := strings.Cut(rest, "-->\n")
 	_, after, ended := strings.Cut(rest, "<!-- /metrics -->")
 	if !ok || !begun || !ended {
-		t.Fatalf("%s has no place for the table", readme)
+		t.Fatalf("%s has no place for the table", page)
 	}
 	return before + "<!-- metrics: " + comment + "-->\n\n" + table + "\n<!-- /metrics -->" + after
 }
