@@ -160,8 +160,11 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *followUp) {
 		var both panics.Group
 		both.Go(func() {
 			w.canaryPool.runRound(ctx, before)
-			for w.intervals.Canary > 0 && !endsWithin(asked, w.intervals.Canary) {
-				w.canaryPool.returnAgain(ctx) // a long round must not delay the detection of new failures
+			// At a slow node the requests of canaries delay those of the round.
+			for pause := w.intervals.Canary; pause > 0 && !endsWithin(asked, pause); {
+				began := time.Now()
+				w.canaryPool.returnAgain(ctx) // whatever happens during a long round is noticed
+				pause = max(w.intervals.Canary, min(time.Since(began), 3*w.intervals.Canary))
 			}
 		})
 		both.Go(func() {
