@@ -187,7 +187,7 @@ func (d *Daemon) Address() net.Addr { return d.listener.Addr() }
 func (d *Daemon) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := d.schedule.Set(d.jobs(d.active.Load().config)); err != nil {
+	if err := d.startJobs(); err != nil {
 		return errors.Join(err, d.close(ctx))
 	}
 	var workers panics.Group
@@ -208,6 +208,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 	err := d.schedule.Close() // no more probes
 	err = errors.Join(err, panics.Catch(panics.Daemon, workers.Wait))
 	return errors.Join(err, <-served, d.close(ctx))
+}
+
+// startJobs schedules the jobs of the active configuration. A reload at the same moment
+// must not leave those of the previous one.
+func (d *Daemon) startJobs() error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	return d.schedule.Set(d.jobs(d.active.Load().config))
 }
 
 // shutdownTimeout bounds the writes during shutdown.
