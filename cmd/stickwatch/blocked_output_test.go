@@ -181,9 +181,9 @@ func watchDemo(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// TestWatchWithBlockedProgress: a watch completes although standard error is blocked.
-func TestWatchWithBlockedProgress(t *testing.T) {
-	_, stderr := fullPipe(t)
+// completesWith checks that a watch with this standard error completes and writes its report.
+func completesWith(t *testing.T, stderr *os.File) {
+	t.Helper()
 	cmd := watchDemo(t, "1s")
 	var report bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &report, stderr
@@ -195,6 +195,12 @@ func TestWatchWithBlockedProgress(t *testing.T) {
 	}
 }
 
+// TestWatchWithBlockedProgress: a watch completes although standard error is blocked.
+func TestWatchWithBlockedProgress(t *testing.T) {
+	_, stderr := fullPipe(t)
+	completesWith(t, stderr)
+}
+
 // TestWatchWithoutProgressReader: a watch completes although standard error is closed.
 func TestWatchWithoutProgressReader(t *testing.T) {
 	reader, stderr, err := os.Pipe()
@@ -203,15 +209,7 @@ func TestWatchWithoutProgressReader(t *testing.T) {
 	}
 	reader.Close()
 	defer stderr.Close()
-	cmd := watchDemo(t, "1s")
-	var report bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &report, stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if got := exitOf(t, cmd); got != exitOK || report.Len() == 0 {
-		t.Errorf("got status %d and a report of %d bytes", got, report.Len())
-	}
+	completesWith(t, stderr)
 }
 
 // TestWatchWithBlockedReport: with a blocked standard output, the deployment is still

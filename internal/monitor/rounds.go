@@ -147,13 +147,11 @@ func (w *Watcher) stopped(ctx context.Context) bool { return w.ended(ctx) || w.i
 
 func (w *Watcher) ended(ctx context.Context) bool { return ctx.Err() != nil || w.retired.Load() }
 
-// takeFullRound takes and judges a full round. It also judges the partial round once a second.
-// before is the preceding follow-up: it contributes its new clients, and its requests may
-// still be in flight; nil: none.
-func (w *Watcher) takeFullRound(ctx context.Context, before *followUp) {
+// probeAll makes all requests of a full round, and judges the partial round once a second.
+// before is the preceding follow-up, whose requests may still be in flight; nil: none. fresh
+// are the new clients that the round has opened.
+func (w *Watcher) probeAll(ctx context.Context, before *followUp) (r checks.Round, fresh []*probes.Canary) {
 	emptyRound := w.prober.emptyRound(w.cluster) // starts before the first canary request
-	var r checks.Round
-	var fresh []*probes.Canary
 	var seen partialRound
 	round := begin(func() {
 		asked := make(chan struct{})
@@ -189,6 +187,13 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *followUp) {
 	round.wait()
 	seen.asking.Wait()
 	r.Nodes = seen.newestNodes()
+	return r, fresh
+}
+
+// takeFullRound takes and judges a full round. before is the preceding follow-up, which
+// contributes its new clients; nil: none.
+func (w *Watcher) takeFullRound(ctx context.Context, before *followUp) {
+	r, fresh := w.probeAll(ctx, before)
 	w.prober.Self.observe(w, w.began, w.exchanges(r))
 	if w.stopped(ctx) {
 		return
@@ -197,7 +202,8 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *followUp) {
 		w.canaryPool.evaluate(before.take(), w.lastReport, w.observer)
 		r.Traces = append(r.Traces, before.newClients()...)
 	}
-	r.OwnerChecks = append(r.OwnerChecks, checkOwners(ctx, w.cluster, checks.Identify(w.cluster, r.Nodes), w.canaryPool.clients())...)
+	identity := checks.Identify(w.cluster, r.Nodes)
+	r.OwnerChecks = append(r.OwnerChecks, checkOwners(ctx, w.cluster, identity, w.canaryPool.clients())...)
 	if w.stopped(ctx) {
 		return
 	}
@@ -211,12 +217,12 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *followUp) {
 	for _, request := range report.Requests {
 		w.observer.Requested(request)
 	}
-	w.canaryPool.renew(checks.Identify(w.cluster, r.Nodes), fresh, w.intervals.CanaryAge)
+	w.canaryPool.renew(identity, fresh, w.intervals.CanaryAge)
 	if slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked }) {
 		w.canaryPool.dropIdle(w.lastUnshared) // they may share the sessions of other clients
 	} else {
 		w.lastUnshared = r.Started
-		w.addIdleCanaries(ctx, checks.Identify(w.cluster, r.Nodes))
+		w.addIdleCanaries(ctx, identity)
 	}
 	changes := w.publish(r, report, true)
 	if len(changes) > 0 {

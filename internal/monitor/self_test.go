@@ -95,7 +95,7 @@ func TestWhatIsOfItsOwnMaking(t *testing.T) {
 			t.Error("it has no end")
 		}
 		if _, _, ok := s.since(time.Now()); ok {
-			t.Error("it is heeded afterwards")
+			t.Error("the evidence still counts afterwards")
 		}
 	})
 }

@@ -156,7 +156,7 @@ func TestMemoryOutbox(t *testing.T) {
 		t.Errorf("got attempt %d in thread %q, want the second in that of the beginning", again.Attempts, again.Thread)
 	}
 	if len(o.pending) > 0 {
-		t.Errorf("%d loans are kept for ever", len(o.pending))
+		t.Errorf("%d notifications stay pending for ever", len(o.pending))
 	}
 }
 
