@@ -46,6 +46,8 @@ type Request struct {
 	Cluster  string
 	Balancer string             // address of the balancer, as in a Target of kind balancer
 	Node     string             // id of the node that owns the session; "": not known
+	Served   string             // id of the node that answered, or an unlisted node's label in quotes; "": none is known
+	Canary   bool               // the session was opened in an earlier round
 	Session  probes.Fingerprint // first session of the client; "": no id is visible
 	At       time.Time
 	Latency  time.Duration
@@ -160,8 +162,8 @@ func requests(v *outcomes) []Request {
 			owner = id
 		}
 		list = append(list, Request{
-			Cluster: v.Cluster.Name, Balancer: BalancerName(a.trace.URL, a.trace.Balancer), Node: owner, Session: a.trace.First().Session,
-			At: a.At, Latency: a.Timing.Total, Outcome: a.outcome,
+			Cluster: v.Cluster.Name, Balancer: BalancerName(a.trace.URL, a.trace.Balancer), Node: owner, Served: a.node, Canary: a.trace.Continued,
+			Session: a.trace.First().Session, At: a.At, Latency: a.Timing.Total, Outcome: a.outcome,
 		})
 	}
 	return list

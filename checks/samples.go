@@ -47,21 +47,23 @@ const (
 
 // A Point sums up the samples of a target over one step of time.
 type Point struct {
-	At     time.Time // beginning of the step
-	Probes int
-	Failed int
-	Mean   time.Duration // latency of the answered probes; 0: none was answered
-	Max    time.Duration
+	At         time.Time // beginning of the step
+	Probes     int
+	Failed     int
+	Unanswered int           // of Failed: without an answer; of a session: errors
+	Mean       time.Duration // latency of the answered probes; 0: none was answered
+	Max        time.Duration
 }
 
 // An Uptime is the share of a span in which a target was up.
 type Uptime struct {
 	Target
-	Span        // that was requested
-	Probes  int // of a session: requests with a known outcome; 0: nothing is known
-	Failed  int
-	Ratio   float64       // of probes that succeeded, in [0, 1]; 0 without Probes
-	Longest time.Duration // longest time without a successful probe
+	Span           // that was requested
+	Probes     int // of a session: requests with a known outcome; 0: nothing is known
+	Failed     int
+	Unanswered int           // of Failed: without an answer; of a session: errors
+	Ratio      float64       // of probes that succeeded, in [0, 1]; 0 without Probes
+	Longest    time.Duration // longest time without a successful probe
 }
 
 // SessionUptime sums the uptimes of kind session: the share of the requests of a
@@ -73,7 +75,7 @@ func SessionUptime(all []Uptime) Uptime {
 			continue
 		}
 		sum.Target, sum.Span = Target{Cluster: u.Cluster, Kind: TargetSession}, u.Span
-		sum.Probes, sum.Failed = sum.Probes+u.Probes, sum.Failed+u.Failed
+		sum.Probes, sum.Failed, sum.Unanswered = sum.Probes+u.Probes, sum.Failed+u.Failed, sum.Unanswered+u.Unanswered
 		sum.Longest = max(sum.Longest, u.Longest)
 	}
 	if sum.Probes > 0 {
@@ -107,3 +109,18 @@ type Deployment struct {
 	Name    string   // announced name of what is deployed
 	Nodes   []string // announced nodes; empty: any
 }
+
+// A Placement is a span in which one node answered the canaries of an owner at one address
+// of the balancer, all with the same outcome. The session map of the page draws it.
+type Placement struct {
+	Cluster  string
+	Balancer string // address of the balancer, as in a Target of kind balancer
+	Owner    string // id of the node that opened the sessions
+	Span            // from the first to the last request
+	Node     string // id of the node that answered, or an unlisted node's label in quotes; "": none; SeveralNodes: in turn
+	Outcome  Outcome
+}
+
+// SeveralNodes is the node of a placement in which the node changed too often to store each
+// change.
+const SeveralNodes = "*"

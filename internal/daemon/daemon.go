@@ -243,6 +243,7 @@ func (d *Daemon) close(ctx context.Context) error {
 	}
 	if d.history != nil {
 		if d.active.Load() != nil {
+			d.history.Record(history.Batch{Placements: d.reporter.placements.unsaved()})
 			errs = append(errs, d.history.SaveCounters(ctx, d.metrics.Counters()))
 		}
 		errs = append(errs, d.history.Close(ctx))

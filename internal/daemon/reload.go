@@ -125,6 +125,7 @@ func (d *Daemon) closeWatcher(one *monitor.Watcher) {
 			d.metrics.Retain(name, nodeIDs(next.Cluster()))
 		} else {
 			d.metrics.Forget(name)
+			d.reporter.placements.forget(name)
 		}
 	})
 }

@@ -24,6 +24,7 @@ type reporter struct {
 	incidentStore *incidentStore
 	logger        *slog.Logger
 
+	placements  placementRecorder
 	pageUpdated sync.Map // by cluster: the time of the last update of the page (time.Time)
 }
 
@@ -52,9 +53,11 @@ func (r *reporter) Probed(p monitor.Probe) {
 func (r *reporter) Requested(q checks.Request) {
 	r.metrics.Request(q)
 	r.incidentStore.observeRequest(q)
+	kept := history.Batch{Placements: r.placements.observe(q)}
 	if s, known := sessionSample(q); known {
-		r.history.Record(history.Batch{Samples: []checks.Sample{s}})
+		kept.Samples = []checks.Sample{s}
 	}
+	r.history.Record(kept)
 }
 
 // sessionSample converts a request to a sample for the history; known is false if its

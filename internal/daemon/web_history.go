@@ -53,6 +53,16 @@ func (p webHistory) Incidents(ctx context.Context, q web.IncidentQuery) ([]alert
 	return p.DB.Incidents(ctx, history.IncidentQuery(q))
 }
 
+// FindingChanges implements web.Placements.
+func (p webHistory) FindingChanges(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Change, error) {
+	kept, err := p.Changes(ctx, cluster, span, limit)
+	changes := make([]checks.Change, len(kept))
+	for i, c := range kept {
+		changes[i] = c.Change
+	}
+	return changes, err
+}
+
 // DeadLetters implements web.Letters.
 func (p webHistory) DeadLetters(ctx context.Context, limit int) ([]web.DeadLetter, error) {
 	dead, err := p.DB.DeadLetters(ctx, limit)

@@ -10,9 +10,10 @@ import (
 
 // A Batch is the data that a round adds to the history.
 type Batch struct {
-	Samples []checks.Sample
-	Moves   []checks.Move
-	Changes []Change
+	Samples    []checks.Sample
+	Moves      []checks.Move
+	Changes    []Change
+	Placements []checks.Placement // each replaces the stored one with the same beginning
 }
 
 // A Change is a change of a finding of a cluster.
@@ -76,6 +77,7 @@ func (q *queue) dropOldest() {
 	q.waiting.Samples = newest(q.waiting.Samples, q.bound)
 	q.waiting.Moves = newest(q.waiting.Moves, q.bound)
 	q.waiting.Changes = newest(q.waiting.Changes, q.bound)
+	q.waiting.Placements = newest(q.waiting.Placements, q.bound)
 	q.dropped += int64(before - q.waiting.size())
 }
 
@@ -87,11 +89,14 @@ func appendBatch(b, later Batch) Batch {
 	b.Samples = append(b.Samples, later.Samples...)
 	b.Moves = append(b.Moves, later.Moves...)
 	b.Changes = append(b.Changes, later.Changes...)
+	b.Placements = append(b.Placements, later.Placements...)
 	return b
 }
 
 // size returns the number of rows.
-func (b Batch) size() int { return len(b.Samples) + len(b.Moves) + len(b.Changes) }
+func (b Batch) size() int {
+	return len(b.Samples) + len(b.Moves) + len(b.Changes) + len(b.Placements)
+}
 
 func (b Batch) empty() bool { return b.size() == 0 }
 

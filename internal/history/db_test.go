@@ -113,9 +113,9 @@ func TestOpenRefuses(t *testing.T) {
 		},
 		"a newer schema": {
 			func(t *testing.T, path string) {
-				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (7, 1)")
+				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
 			},
-			"its schema is version 7, and this program supports 6 at most",
+			"its schema is version 999, and this program supports ",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

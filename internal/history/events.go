@@ -63,6 +63,28 @@ func (r *Reader) Changes(ctx context.Context, cluster string, span checks.Span, 
 	return all, rows.Err()
 }
 
+// Placements returns where the canaries of a cluster were served in a span, newest first. A
+// limit of 0 selects the maximum of 10000.
+func (r *Reader) Placements(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Placement, error) {
+	from, to := bounds(span)
+	rows, err := r.pool.QueryContext(ctx, selectPlacements, cluster, from, to, clampLimit(limit))
+	if err != nil {
+		return nil, fmt.Errorf("reading placements: %w", err)
+	}
+	defer rows.Close()
+	var all []checks.Placement
+	for rows.Next() {
+		var p checks.Placement
+		var since, until int64
+		if err := rows.Scan(&p.Cluster, &p.Balancer, &p.Owner, &since, &until, &p.Node, &p.Outcome); err != nil {
+			return nil, fmt.Errorf("reading placements: %w", err)
+		}
+		p.Span = checks.Span{From: timeOf(since), To: timeOf(until)}
+		all = append(all, p)
+	}
+	return all, rows.Err()
+}
+
 // endDeployments ends deployments that have reached the maximum duration.
 func (db *DB) endDeployments(ctx context.Context, now time.Time) error {
 	longest := alerting.LongestDeployment.Milliseconds()
@@ -184,15 +206,24 @@ func scanDeployment(rows *sql.Rows) (d alerting.Deployment, err error) {
 	return d, err
 }
 
+// CountMoves returns how many sessions of a cluster moved in a span, and how many of them were
+// lost. Each session counts once.
+func (r *Reader) CountMoves(ctx context.Context, cluster string, span checks.Span) (moved, lost int, err error) {
+	from, to := bounds(span)
+	if err := r.pool.QueryRowContext(ctx, countMoves, cluster, from, to).Scan(&moved, &lost); err != nil {
+		return 0, 0, fmt.Errorf("counting moves of %q: %w", cluster, err)
+	}
+	return moved, lost, nil
+}
+
 // CountsOf returns the effects on the clients of a cluster in a span. Each session counts
 // once. An outage is the longest period in which the balancer, or the canaries of one node,
 // got no good response.
 func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error) {
 	var c alerting.Counts
-	from, to := bounds(span)
-	err := r.pool.QueryRowContext(ctx, countMoves, cluster, from, to).Scan(&c.Moved, &c.Lost)
-	if err != nil {
-		return c, fmt.Errorf("counting moves of %q: %w", cluster, err)
+	var err error
+	if c.Moved, c.Lost, err = r.CountMoves(ctx, cluster, span); err != nil {
+		return c, err
 	}
 	uptimes, err := r.Uptimes(ctx, cluster, span)
 	if err != nil {

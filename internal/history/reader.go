@@ -179,7 +179,7 @@ func (s *series) points() []checks.Point {
 	points := make([]checks.Point, 0, len(s.slots))
 	for _, s := range s.slots {
 		points = append(points, checks.Point{
-			At: timeOf(s.ts), Probes: int(s.probes), Failed: int(s.failed),
+			At: timeOf(s.ts), Probes: int(s.probes), Failed: int(s.failed), Unanswered: int(s.unanswered),
 			Mean: s.mean(), Max: time.Duration(s.slowest) * time.Microsecond,
 		})
 	}
@@ -255,7 +255,8 @@ func (r *Reader) uptimes(ctx context.Context, cluster string, span checks.Span) 
 
 func (b bucket) uptime(of checks.Target, span checks.Span) checks.Uptime {
 	return checks.Uptime{
-		Target: of, Span: span, Probes: int(b.probes), Failed: int(b.failed), Ratio: b.ratio(), Longest: b.outage(),
+		Target: of, Span: span, Probes: int(b.probes), Failed: int(b.failed), Unanswered: int(b.unanswered),
+		Ratio: b.ratio(), Longest: b.outage(),
 	}
 }
 

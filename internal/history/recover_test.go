@@ -222,13 +222,13 @@ func TestWhatIsNoDamage(t *testing.T) {
 	}{
 		"a newer schema": {
 			func(t *testing.T, path string) {
-				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (7, 1)")
+				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
 			},
 			func(err error) bool { _, ok := errors.AsType[*NewerError](err); return ok },
 		},
 		"a newer schema that is damaged": {
 			func(t *testing.T, path string) {
-				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (7, 1)")
+				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
 				change(t, path, junk(0, 16))
 			},
 			func(err error) bool { _, ok := errors.AsType[*NewerError](err); return ok },

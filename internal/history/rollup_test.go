@@ -44,6 +44,9 @@ func naive(all []checks.Sample, span checks.Span) checks.Uptime {
 		if !s.OK {
 			u.Failed++
 		}
+		if s.Failure != "" {
+			u.Unanswered++
+		}
 		if !s.OK && broken.IsZero() {
 			broken = s.At
 		}
@@ -130,6 +133,9 @@ func comparePoints(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span, st
 		p.Probes++
 		if !s.OK {
 			p.Failed++
+		}
+		if s.Failure != "" {
+			p.Unanswered++
 		}
 		if s.Failure == "" {
 			answered[at]++

@@ -42,6 +42,7 @@ var salvageTables = []salvageTable{
 	{"targets", "rowid", nil},
 	{"moves", "rowid", nil},
 	{"changes", "rowid", decodes[checks.Change]},
+	{"placements", "rowid", nil},
 	{"days", "ts", nil},
 	{"hours", "ts", nil},
 	{"minutes", "ts", nil},

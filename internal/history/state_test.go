@@ -252,6 +252,32 @@ func TestStepThen(t *testing.T) {
 }
 
 // TestForgetOld: ended rows expire, and active ones stay.
+// TestPlacementsReplace: a placement that goes on replaces the stored one, and it is found in
+// each span that it touches.
+func TestPlacementsReplace(t *testing.T) {
+	db := opened(t)
+	at := func(minutes int) time.Time { return testTime.Add(time.Duration(minutes) * time.Minute) }
+	begun := checks.Placement{Cluster: "shop", Balancer: "lb", Owner: "node1", Span: checks.Span{From: at(0), To: at(0)}, Node: "node1", Outcome: checks.OutcomeServed}
+	extended, next := begun, begun
+	extended.To = at(10)
+	next.From, next.To, next.Node, next.Outcome = at(11), at(12), "node2", checks.OutcomeLost
+	write(t, db, Batch{Placements: []checks.Placement{begun}})
+	write(t, db, Batch{Placements: []checks.Placement{extended, next}})
+	for name, test := range map[string]struct {
+		span checks.Span
+		want []checks.Placement
+	}{
+		"all":        {checks.Span{From: at(-1), To: at(20)}, []checks.Placement{next, extended}},
+		"inside":     {checks.Span{From: at(3), To: at(4)}, []checks.Placement{extended}},
+		"afterwards": {checks.Span{From: at(13), To: at(20)}, nil},
+	} {
+		got, err := db.Placements(t.Context(), "shop", test.span, 0)
+		if diff := cmp.Diff(test.want, got); diff != "" || err != nil {
+			t.Errorf("%s: error %v, (-want +got):\n%s", name, err, diff)
+		}
+	}
+}
+
 func TestForgetOld(t *testing.T) {
 	db := opened(t)
 	over := incident("over")
@@ -261,7 +287,10 @@ func TestForgetOld(t *testing.T) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	write(t, db, Batch{Moves: []checks.Move{{At: testTime, Cluster: "shop"}}})
+	write(t, db, Batch{
+		Moves:      []checks.Move{{At: testTime, Cluster: "shop"}},
+		Placements: []checks.Placement{{Cluster: "shop", Span: checks.Span{From: testTime, To: testTime}}},
+	})
 	if err := db.maintain(t.Context(), testTime.Add(401*24*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -274,6 +303,9 @@ func TestForgetOld(t *testing.T) {
 	}
 	if moves, err := db.Moves(t.Context(), "", checks.Span{}, 0); err != nil || len(moves) > 0 {
 		t.Errorf("got moves %v and error %v, want none", moves, err)
+	}
+	if placements, err := db.Placements(t.Context(), "shop", checks.Span{}, 0); err != nil || len(placements) > 0 {
+		t.Errorf("got placements %v and error %v, want none", placements, err)
 	}
 	if got := claimed(t, db, "ops", testTime); got.ID != "waits" {
 		t.Errorf("got %q, want the pending notification", got.ID)

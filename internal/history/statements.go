@@ -87,6 +87,12 @@ const (
 	selectChanges = `SELECT cluster, body FROM changes
 	WHERE (? = '' OR cluster = ?) AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
 
+	upsertPlacement = `INSERT INTO placements (cluster, balancer, owner, since, until, node, outcome) VALUES (?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (cluster, balancer, owner, since) DO UPDATE SET until = excluded.until, node = excluded.node, outcome = excluded.outcome`
+	// selectPlacements selects the newest placements of a cluster that overlap a span.
+	selectPlacements = `SELECT cluster, balancer, owner, since, until, node, outcome FROM placements
+	WHERE cluster = ? AND until >= ? AND since < ? ORDER BY until DESC LIMIT ?`
+
 	insertDeployment  = `INSERT INTO deployments (cluster, name, started, nodes) VALUES (?, ?, ?, ?) RETURNING id`
 	updateDeployment  = `UPDATE deployments SET ended = ?, watched = ? WHERE id = ? AND ended IS NULL`
 	observeDeployment = `UPDATE deployments SET touched = ?, lost = ?, summed = ? WHERE id = ?`
@@ -177,6 +183,7 @@ const deleteUnnotified = `DELETE FROM incidents WHERE id IN (
 var deleteExpired = []string{
 	`DELETE FROM moves WHERE id IN (SELECT id FROM moves WHERE at < ? ORDER BY id LIMIT 500)`,
 	`DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE at < ? ORDER BY id LIMIT 500)`,
+	`DELETE FROM placements WHERE until < ?`,
 	`DELETE FROM deployments WHERE id IN (SELECT id FROM deployments WHERE ended < ? LIMIT 500)`,
 	`DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE state = 'resolved' AND started < ? LIMIT 100)`,
 	`DELETE FROM notices WHERE seq IN (SELECT seq FROM notices WHERE state <> 'pending' AND at < ? ORDER BY seq LIMIT 500)`,

@@ -71,7 +71,7 @@ func (db *DB) flush(ctx context.Context) error {
 	return nil
 }
 
-// split takes n samples off b, together with all moves and changes, which are few.
+// split takes n samples off b, together with everything else, which is little.
 func (b Batch) split(n int) (part, rest Batch) {
 	n = min(n, len(b.Samples))
 	part, rest = b, Batch{Samples: b.Samples[n:]}
@@ -167,6 +167,12 @@ func insertEvents(ctx context.Context, tx *sql.Tx, b Batch) error {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, insertChange, c.Cluster, c.At.UnixMilli(), string(body)); err != nil {
+			return err
+		}
+	}
+	for _, p := range b.Placements {
+		if _, err := tx.ExecContext(ctx, upsertPlacement,
+			p.Cluster, p.Balancer, p.Owner, p.From.UnixMilli(), p.To.UnixMilli(), p.Node, string(p.Outcome)); err != nil {
 			return err
 		}
 	}

@@ -95,8 +95,8 @@ func (p *canaryPool) evaluate(answers map[*pooledCanary]probes.Exchange, last ch
 func (b *pooledCanary) request(ex probes.Exchange, last checks.Report) checks.Request {
 	trace := b.Trace()
 	return checks.Request{
-		Cluster: last.Cluster, Balancer: checks.BalancerName(trace.URL, trace.Balancer), Node: b.identity.NodeOf(trace.OpenedBy), Session: trace.First().Session,
-		At: ex.At, Latency: ex.Timing.Total, Outcome: last.OutcomeOf(trace, len(trace.Steps)-1, b.identity),
+		Cluster: last.Cluster, Balancer: checks.BalancerName(trace.URL, trace.Balancer), Node: b.identity.NodeOf(trace.OpenedBy), Served: b.identity.NodeOf(ex.Label), Canary: true,
+		Session: trace.First().Session, At: ex.At, Latency: ex.Timing.Total, Outcome: last.OutcomeOf(trace, len(trace.Steps)-1, b.identity),
 	}
 }
 

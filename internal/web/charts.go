@@ -26,18 +26,28 @@ func bucketWidth(span checks.Span) time.Duration { return span.To.Sub(span.From)
 // window returns the label of a span.
 func (v viewContext) window(span checks.Span) string {
 	length := span.To.Sub(span.From)
-	if length < time.Hour {
+	switch {
+	case length < time.Hour:
 		return v.translate("Last %d minutes", int(length.Minutes()))
+	case length == time.Hour:
+		return v.translate("Last hour")
+	case length <= 24*time.Hour:
+		return v.translate("Last %d hours", int(length.Hours()))
+	default:
+		return v.translate("Last %d days", int(length.Hours()/24))
 	}
-	return v.translate("Last %d hours", int(length.Hours()))
 }
 
 // timeOfDay formats a time with the precision of a span's chart.
 func (v viewContext) timeOfDay(t time.Time, span checks.Span) string {
-	if span.To.Sub(span.From) < time.Hour {
+	switch length := span.To.Sub(span.From); {
+	case length < time.Hour:
 		return t.In(v.zone).Format("15:04:05")
+	case length <= 24*time.Hour:
+		return t.In(v.zone).Format("15:04")
+	default:
+		return t.In(v.zone).Format("01-02 15:04")
 	}
-	return t.In(v.zone).Format("15:04")
 }
 
 // bucketOf returns the index of the bucket that contains a time; -1: none.
@@ -69,6 +79,7 @@ func (v viewContext) ticks(span checks.Span) []string {
 type charts struct {
 	Top    string // latency at the upper edge
 	Ticks  []string
+	Events string // SVG path of vertical lines
 	Charts []chart
 }
 
@@ -102,7 +113,7 @@ func (v viewContext) charts(p Snapshot, r *clusterHistory) charts {
 			drawn = append(drawn, v.chart(u.Target, r, top))
 		}
 	}
-	return charts{Top: v.latency(top), Ticks: v.ticks(r.span), Charts: drawn}
+	return charts{Top: v.latency(top), Ticks: v.ticks(r.span), Events: eventLines(r, barBuckets, chartHeight), Charts: drawn}
 }
 
 func (v viewContext) chart(of checks.Target, r *clusterHistory, top time.Duration) chart {
@@ -188,6 +199,7 @@ type nodeTimeline struct {
 	Lost   string // SVG path for lost sessions
 	LostTo string
 	Bands  []deploymentBand
+	Events string // SVG path of vertical lines
 	Moves  []moveView
 	Count  int // number of moves
 	More   int // number of moves that are not listed
@@ -236,6 +248,7 @@ func (v viewContext) nodeTimeline(p Snapshot, r *clusterHistory) nodeTimeline {
 		}
 		l.Bands = append(l.Bands, deploymentBand{X: from, Width: max(2, to-from), Name: word(d.Name)})
 	}
+	l.Events = eventLines(r, drawingWidth, l.Height)
 	l.draw(p, r)
 	for _, m := range r.moves[:min(len(r.moves), listedMoves)] {
 		l.Moves = append(l.Moves, v.move(m))

@@ -16,6 +16,8 @@ type clusterPageView struct {
 	Incidents  []incidentView // active
 	Recovering []incidentView // recovering
 	Findings   []findingNode  // all active findings, including information
+	Ranges     []rangeLink
+	Map        *sessionMap // nil: no sessions
 	Timeline   nodeTimeline
 	Charts     charts
 	Calendars  []calendar
@@ -37,9 +39,11 @@ func (s *Server) clusterPage(r *http.Request, p *page) error {
 		return err
 	}
 	v := p.viewContext
-	history := s.historyCache.forClusterPage(r.Context(), snapshot)
+	selected := rangeOf(r.URL.Query().Get("range"))
+	history := s.historyCache.forClusterPage(r.Context(), snapshot, selected)
 	view := clusterPageView{
 		Cluster: v.cluster(snapshot, history), Findings: v.tree(activeFindings(snapshot)),
+		Ranges: v.rangeLinks(snapshot.Cluster.Name, selected), Map: v.sessionMap(snapshot, history),
 		Timeline: v.nodeTimeline(snapshot, history), Charts: v.charts(snapshot, history),
 		Calendars: v.calendars(history), Days: uptimeDays,
 		Unrecorded: snapshot.Report.Session.Policy != probes.PolicyNone && checks.SessionsUnrecorded(history.uptimes),

@@ -115,6 +115,7 @@ type History interface {
 	Points
 	Uptimes
 	Moves
+	Placements
 	Incidents
 	Deployments
 	Silences
@@ -134,9 +135,18 @@ type Uptimes interface {
 	Days(ctx context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error)
 }
 
-// Moves returns the session moves of a cluster, newest first.
+// Moves returns the session moves of a cluster, newest first. CountMoves returns how many
+// sessions moved in a span, and how many of them were lost.
 type Moves interface {
 	Moves(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error)
+	CountMoves(ctx context.Context, cluster string, span checks.Span) (moved, lost int, err error)
+}
+
+// Placements returns where the canaries of a cluster were served, and FindingChanges what
+// happened to its findings, newest first.
+type Placements interface {
+	Placements(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Placement, error)
+	FindingChanges(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Change, error)
 }
 
 // Incidents returns incidents, newest first.

@@ -210,6 +210,23 @@ func (w *fakeDaemon) Moves(_ context.Context, cluster string, span checks.Span, 
 	return moves[:min(limit, len(moves))], nil
 }
 
+func (w *fakeDaemon) CountMoves(_ context.Context, cluster string, _ checks.Span) (moved, lost int, err error) {
+	for _, m := range w.fakeCluster(cluster).moves {
+		if moved++; !m.Kept {
+			lost++
+		}
+	}
+	return moved, lost, w.broken
+}
+
+func (w *fakeDaemon) Placements(_ context.Context, cluster string, _ checks.Span, _ int) ([]checks.Placement, error) {
+	return w.fakeCluster(cluster).placements, w.broken
+}
+
+func (w *fakeDaemon) FindingChanges(_ context.Context, cluster string, _ checks.Span, _ int) ([]checks.Change, error) {
+	return w.fakeCluster(cluster).changes, w.broken
+}
+
 func (w *fakeDaemon) Incidents(_ context.Context, q IncidentQuery) ([]alerting.Incident, error) {
 	if w.broken != nil {
 		return nil, w.broken

@@ -26,7 +26,10 @@ type clusterHistory struct {
 	days        map[checks.Target][]checks.Uptime
 	moves       []checks.Move
 	deployments []checks.Deployment
-	err         error // why data is missing; nil: complete
+	placements  []checks.Placement // newest first
+	changes     []checks.Change    // newest first
+	met         []metSpan          // nil: not read
+	err         error              // why data is missing; nil: complete
 }
 
 // A historyCache shares histories between requests for a limited time.
@@ -44,6 +47,7 @@ type historyCache struct {
 type cacheKey struct {
 	cluster string
 	full    bool
+	span    time.Duration // 0: the shortest of windows that shows everything
 }
 
 // A cacheEntry contains a history. Its mutex makes concurrent requests wait for the one that reads.
@@ -63,19 +67,28 @@ func newHistoryCache(c Config) *historyCache {
 // forOverview returns the history for the overview: the last hours of the nodes, and the days
 // of the balancer.
 func (m *historyCache) forOverview(ctx context.Context, p Snapshot) *clusterHistory {
-	return m.load(ctx, cacheKey{p.Cluster.Name, false}, func(r *historyReader) {
+	return m.load(ctx, cacheKey{cluster: p.Cluster.Name}, func(r *historyReader) {
 		r.nodes(p)
 		r.calendar(checks.TargetBalancer)
 	})
 }
 
-// forClusterPage returns the history for the page of a cluster.
-func (m *historyCache) forClusterPage(ctx context.Context, p Snapshot) *clusterHistory {
-	return m.load(ctx, cacheKey{p.Cluster.Name, true}, func(r *historyReader) {
-		r.nodes(p)
+// forClusterPage returns the history for the page of a cluster. A length of 0 selects the
+// shortest span that shows everything.
+func (m *historyCache) forClusterPage(ctx context.Context, p Snapshot, length time.Duration) *clusterHistory {
+	return m.load(ctx, cacheKey{p.Cluster.Name, true, length}, func(r *historyReader) {
+		if length > 0 {
+			r.span = spanUntil(r.now, length)
+			r.hours(nodeTargets(p))
+		} else {
+			r.nodes(p)
+		}
 		r.calendar(checks.TargetBalancer, checks.TargetNode, checks.TargetDependency, checks.TargetSession)
-		r.readFrontends()
+		r.hours(r.ofKinds(checks.TargetCanary, checks.TargetBalancer, checks.TargetSession))
 		r.events()
+		if hasSessions(p) {
+			r.sessions()
+		}
 	})
 }
 
@@ -139,12 +152,15 @@ func (r *historyReader) nodes(p Snapshot) {
 			return
 		}
 		r.span = span
-		var nodes []checks.Target
-		for _, n := range p.Cluster.Nodes {
-			nodes = append(nodes, checks.Target{Cluster: r.cluster, Kind: checks.TargetNode, Name: n.ID})
-		}
-		r.hours(nodes)
+		r.hours(nodeTargets(p))
 	}
+}
+
+func nodeTargets(p Snapshot) (nodes []checks.Target) {
+	for _, n := range p.Cluster.Nodes {
+		nodes = append(nodes, checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: n.ID})
+	}
+	return nodes
 }
 
 // fits reports whether a shorter span contains all points that were read, with at least one
@@ -160,11 +176,6 @@ func (r *historyReader) fits(span checks.Span) bool {
 		}
 	}
 	return seen > 0 && probes >= seen*int(bucketWidth(r.span)/bucketWidth(span))
-}
-
-// readFrontends reads the last hours of the targets behind the balancer.
-func (r *historyReader) readFrontends() {
-	r.hours(r.ofKinds(checks.TargetCanary, checks.TargetBalancer))
 }
 
 // ofKinds returns the targets of some kinds that have an uptime.
@@ -193,12 +204,38 @@ func (r *historyReader) calendar(kinds ...checks.TargetKind) {
 	}
 }
 
-// events reads moves and deployments.
+// sessions reads where canaries were served, and what clients met.
+func (r *historyReader) sessions() {
+	if r.err == nil {
+		r.placements, r.err = r.history.Placements(r.ctx, r.cluster, r.span, maxMapRows)
+	}
+	for _, length := range metSpans {
+		if r.err != nil {
+			return
+		}
+		met := metSpan{length: length, uptime: checks.SessionUptime(r.uptimes)}
+		span := checks.Span{From: r.now.Add(-length), To: r.now}
+		if length < uptimeDays*24*time.Hour {
+			var uptimes []checks.Uptime
+			uptimes, r.err = r.history.Uptimes(r.ctx, r.cluster, span)
+			met.uptime = checks.SessionUptime(uptimes)
+		}
+		if r.err == nil {
+			met.moved, _, r.err = r.history.CountMoves(r.ctx, r.cluster, span)
+		}
+		r.met = append(r.met, met)
+	}
+}
+
+// events reads moves, deployments and changes of findings.
 func (r *historyReader) events() {
 	if r.err == nil {
 		r.moves, r.err = r.history.Moves(r.ctx, r.cluster, r.span, maxPageMoves)
 	}
 	if r.err == nil {
 		r.deployments, r.err = r.history.Deployments(r.ctx, r.cluster, r.span)
+	}
+	if r.err == nil {
+		r.changes, r.err = r.history.FindingChanges(r.ctx, r.cluster, r.span, maxMapRows)
 	}
 }

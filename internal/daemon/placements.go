@@ -1,0 +1,154 @@
+package daemon
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// A placementRecorder sums the requests of canaries up to placements. A canary that is
+// answered as before extends its placement, so that a calm cluster stores next to nothing.
+// It also bounds what a session that never stays costs: after maxChanges changes in a row,
+// further ones are stored as SeveralNodes.
+type placementRecorder struct {
+	mu   sync.Mutex
+	open map[placementKey]*openPlacement
+}
+
+type placementKey struct{ cluster, balancer, owner string }
+
+// An openPlacement is the newest placement of a key.
+type openPlacement struct {
+	checks.Placement
+	saved   time.Time        // To as stored
+	pause   time.Duration    // longest usual time between two requests
+	changes float64          // changes that may be stored now
+	refill  time.Time        // when changes was computed
+	newest  checks.Placement // requests since the last change, stored or not
+}
+
+const (
+	// placementSaveEvery bounds what a crash loses, and what storing costs.
+	placementSaveEvery = 5 * time.Minute
+	// A time without any request that is longer than placementGap, and than three usual
+	// pauses, belongs to no placement.
+	placementGap = 3 * time.Minute
+	// maxChanges is what a rolling restart of a large cluster needs; changeEvery bounds a
+	// permanent drift to 480 rows a day.
+	maxChanges  = 20
+	changeEvery = 3 * time.Minute
+	// A session that stayed this long after it did not is stored again as it is.
+	settled = time.Minute
+)
+
+// observe returns the placements that a request completes or begins, to be stored. A
+// placement that was stored before replaces the stored one.
+func (p *placementRecorder) observe(q checks.Request) []checks.Placement {
+	if !q.Canary || q.Node == "" || strings.HasPrefix(q.Node, `"`) || q.Outcome == checks.OutcomeUnknown {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := placementKey{q.Cluster, q.Balancer, q.Node}
+	o := p.open[key]
+	if o == nil {
+		if p.open == nil {
+			p.open = make(map[placementKey]*openPlacement)
+		}
+		o = &openPlacement{Placement: placementOf(q), newest: placementOf(q), changes: maxChanges, refill: q.At, saved: q.At}
+		p.open[key] = o
+		return []checks.Placement{o.Placement}
+	}
+	return o.observe(q)
+}
+
+func placementOf(q checks.Request) checks.Placement {
+	return checks.Placement{
+		Cluster: q.Cluster, Balancer: q.Balancer, Owner: q.Node,
+		Span: checks.Span{From: q.At, To: q.At}, Node: q.Served, Outcome: q.Outcome,
+	}
+}
+
+func (o *openPlacement) observe(q checks.Request) []checks.Placement {
+	pause := q.At.Sub(o.To)
+	interrupted := pause > max(placementGap, 3*o.pause)
+	o.pause = max(pause, o.pause-o.pause/8)
+	o.changes = min(maxChanges, o.changes+float64(q.At.Sub(o.refill))/float64(changeEvery))
+	o.refill = q.At
+	if interrupted || o.newest.Node != q.Served || o.newest.Outcome != q.Outcome {
+		o.newest = placementOf(q)
+	}
+	o.newest.To = q.At
+	switch {
+	case !interrupted && o.Node == q.Served && o.Outcome == q.Outcome:
+		return o.extend(q.At)
+	case interrupted || o.changes >= 1 || q.At.Sub(o.newest.From) >= settled:
+		return o.replace(o.newest)
+	}
+	if o.Node != q.Served {
+		o.Node = checks.SeveralNodes
+	}
+	o.Outcome = worse(o.Outcome, q.Outcome)
+	return o.extend(q.At)
+}
+
+// extend moves the end of the placement. Requests of two canaries may end in any order.
+func (o *openPlacement) extend(to time.Time) []checks.Placement {
+	if to.After(o.To) {
+		o.To = to
+	}
+	if o.To.Sub(o.saved) < placementSaveEvery {
+		return nil
+	}
+	o.saved = o.To
+	return []checks.Placement{o.Placement}
+}
+
+// replace begins another placement.
+func (o *openPlacement) replace(next checks.Placement) []checks.Placement {
+	ended := o.Placement
+	if ended.To.After(next.From) {
+		ended.To = next.From
+	}
+	o.Placement = next
+	if !next.From.After(ended.From) { // which is part of the key of a row
+		o.From = ended.From.Add(time.Millisecond)
+		o.To = o.From
+	}
+	o.changes = max(0, o.changes-1)
+	o.saved = o.To
+	return []checks.Placement{ended, o.Placement}
+}
+
+// worse returns the more harmful of two outcomes.
+func worse(a, b checks.Outcome) checks.Outcome {
+	if slices.Index(checks.Outcomes, b) < slices.Index(checks.Outcomes, a) {
+		return b
+	}
+	return a
+}
+
+// forget drops a cluster that is no longer watched.
+func (p *placementRecorder) forget(cluster string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.DeleteFunc(p.open, func(key placementKey, _ *openPlacement) bool { return key.cluster == cluster })
+}
+
+// unsaved returns the placements whose end has not been stored.
+func (p *placementRecorder) unsaved() []checks.Placement {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []checks.Placement
+	for _, o := range p.open {
+		if o.To.After(o.saved) {
+			o.saved = o.To
+			list = append(list, o.Placement)
+		}
+	}
+	return list
+}

@@ -1,0 +1,423 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// A sessionMap shows where the sessions of each node were served: one lane for each owner at
+// each address of the balancer, and the events that explain what changed. A full bar is the
+// owner, a low bar is another node; so the drawing is readable without colors.
+type sessionMap struct {
+	Lanes  []mapLane
+	Height int // of the drawing, in pixels
+	TipY   int // baseline of the text of the focused element
+	Ticks  []string
+	Bands  []mapBand
+	Events []mapEvent
+	Nodes  []mapNode // the legend
+	Met    clientsMet
+	Rows   []placementView // newest first
+	More   int             // number of placements that are not listed
+}
+
+// A mapNode is a node with its color.
+type mapNode struct {
+	Name  string
+	Color int
+}
+
+// A mapLane is the lane of the sessions of one node at one address.
+type mapLane struct {
+	Name   string
+	Blocks []mapBlock
+}
+
+// A mapBlock is a placement in a lane. X and Width are percentages, so that text is not
+// stretched.
+type mapBlock struct {
+	X, Width  string
+	Y, Height int
+	Class     string // color of the node
+	Label     string // name of the node; "": no room
+	LabelY    int
+	Mark      string // of a loss or an error; "": none
+	MarkY     int
+	Tip       string
+	Focus     bool // reachable by keyboard
+}
+
+// A mapBand is a deployment, and a mapEvent a change of a node or of the balancer.
+type mapBand struct{ X, Width, Tip string }
+
+type mapEvent struct{ X, Letter, Tip string }
+
+// A placementView is a row of the list of placements.
+type placementView struct {
+	From, To timestamp
+	Lane     string
+	Node     string
+	Outcome  string
+	Harmful  bool
+}
+
+// Dimensions of the map. Letters of events are above the lanes, and the text of the focused
+// element is below them.
+const (
+	mapTop      = 18
+	laneHeight  = 28 // also in the stylesheet
+	fullBar     = 20
+	lowBar      = 10
+	mapFooter   = 20
+	labelShare  = 0.09 // minimum share of the width for a label
+	maxFocus    = 60
+	mapColors   = 8
+	listedRows  = 30
+	maxMapRows  = 3000
+	gapAsBlock  = 3 * time.Minute // shorter gaps between two placements are the time between two requests
+	mapFineness = 150             // blocks in a row that are shorter than this part of the span are joined
+)
+
+// sessionMap returns the session map of a cluster; nil: nothing is known of its sessions.
+func (v viewContext) sessionMap(p Snapshot, r *clusterHistory) *sessionMap {
+	if len(r.placements) == 0 && r.met == nil {
+		return nil
+	}
+	m := &sessionMap{Ticks: v.ticks(r.span), Met: v.clientsMet(r)}
+	for i, n := range p.Cluster.Nodes {
+		m.Nodes = append(m.Nodes, mapNode{word(n.ID), i % mapColors})
+	}
+	m.addLanes(v, p, r)
+	m.Height = mapTop + len(m.Lanes)*laneHeight + mapFooter
+	m.TipY = m.Height - mapFooter/3
+	m.addEvents(v, r)
+	newest := r.placements[:min(len(r.placements), listedRows)]
+	m.More = len(r.placements) - len(newest)
+	several := severalAddresses(r.placements)
+	for _, one := range newest {
+		m.Rows = append(m.Rows, placementView{
+			From: v.timestamp(one.From), To: v.timestamp(one.To), Lane: v.laneName(one, several),
+			Node: v.servedBy(one.Node), Outcome: v.outcome(one.Outcome), Harmful: one.Outcome.Harmful(),
+		})
+	}
+	return m
+}
+
+// addLanes adds the lanes in the order of the nodes.
+func (m *sessionMap) addLanes(v viewContext, p Snapshot, r *clusterHistory) {
+	type key struct {
+		owner    int
+		balancer string
+	}
+	lanes := make(map[key][]checks.Placement)
+	for _, one := range slices.Backward(r.placements) {
+		if owner := rowOf(p, one.Owner); owner >= 0 {
+			k := key{owner, one.Balancer}
+			lanes[k] = append(lanes[k], one)
+		}
+	}
+	keys := make([]key, 0, len(lanes))
+	for k := range lanes {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b key) int {
+		return cmp.Or(cmp.Compare(a.balancer, b.balancer), cmp.Compare(a.owner, b.owner))
+	})
+	several, focus := severalAddresses(r.placements), 0
+	for i, k := range keys {
+		placed := joinShort(lanes[k], r.span)
+		lane := mapLane{Name: v.laneName(placed[0], several)}
+		for n, one := range placed {
+			block := v.block(p, one, drawnEnd(placed, n, v.now), r.span, mapTop+i*laneHeight)
+			block.Focus = block.Focus && focus < maxFocus
+			if block.Focus {
+				focus++
+			}
+			lane.Blocks = append(lane.Blocks, block)
+		}
+		m.Lanes = append(m.Lanes, lane)
+	}
+}
+
+// drawnEnd returns where the ith block ends: where the next one begins, or now, unless there
+// was no request for long.
+func drawnEnd(placed []checks.Placement, i int, now time.Time) time.Time {
+	next := now
+	if i+1 < len(placed) {
+		next = placed[i+1].From
+	}
+	if next.Sub(placed[i].To) > gapAsBlock {
+		return placed[i].To
+	}
+	return next
+}
+
+// joinShort joins placements in a row that would be too narrow to see. A short one between
+// long ones remains, because it is what the map is for.
+func joinShort(placed []checks.Placement, span checks.Span) []checks.Placement {
+	least := span.To.Sub(span.From) / mapFineness
+	short := func(p checks.Placement) bool { return p.To.Sub(p.From) < least }
+	joined := placed[:0:0]
+	for _, next := range placed {
+		last := len(joined) - 1
+		if last < 0 || !short(next) || !short(joined[last]) || next.From.Sub(joined[last].From) >= least {
+			joined = append(joined, next)
+			continue
+		}
+		if joined[last].Node != next.Node {
+			joined[last].Node = checks.SeveralNodes
+		}
+		if slices.Index(checks.Outcomes, next.Outcome) < slices.Index(checks.Outcomes, joined[last].Outcome) {
+			joined[last].Outcome = next.Outcome
+		}
+		joined[last].To = next.To
+	}
+	return joined
+}
+
+func (v viewContext) block(p Snapshot, one checks.Placement, end time.Time, span checks.Span, top int) mapBlock {
+	from, to := shareOf(span, one.From), shareOf(span, end)
+	b := mapBlock{
+		X: percentOf(from), Width: percentOf(to - from), Y: top + (laneHeight-fullBar)/2, Height: fullBar,
+		MarkY: top + laneHeight/2 + 5, Class: "s-none", Focus: one.Outcome != checks.OutcomeServed || one.Node != one.Owner,
+	}
+	switch node := rowOf(p, one.Node); {
+	case node >= 0:
+		b.Class = fmt.Sprintf("s%d", node%mapColors)
+	case one.Node != "":
+		b.Class = "s-other"
+	}
+	if one.Node != one.Owner && one.Node != "" {
+		b.Y, b.Height = b.Y+fullBar-lowBar, lowBar
+	}
+	if to-from >= labelShare && one.Node != "" {
+		b.Label, b.LabelY = v.servedBy(one.Node), b.Y+b.Height/2+4
+	}
+	switch {
+	case one.Outcome == checks.OutcomeError:
+		b.Mark = "!"
+	case one.Outcome.Harmful():
+		b.Mark = "×"
+	}
+	b.Tip = v.translate("%s, %s to %s: %s, %s", v.laneName(one, false), v.timeOfDay(one.From, span), v.timeOfDay(one.To, span),
+		v.servedBy(one.Node), v.outcome(one.Outcome))
+	return b
+}
+
+// shareOf returns a time as a share of a span, in [0, 1].
+func shareOf(span checks.Span, at time.Time) float64 {
+	return min(max(float64(at.Sub(span.From))/float64(span.To.Sub(span.From)), 0), 1)
+}
+
+func percentOf(share float64) string {
+	return strings.TrimSuffix(fmt.Sprintf("%.2f", 100*share), ".00") + "%"
+}
+
+func severalAddresses(placed []checks.Placement) bool {
+	return slices.ContainsFunc(placed, func(p checks.Placement) bool { return p.Balancer != placed[0].Balancer })
+}
+
+// laneName returns the name of a lane: its owner, and its address if there are several.
+func (v viewContext) laneName(p checks.Placement, several bool) string {
+	if !several {
+		return word(p.Owner)
+	}
+	_, address, found := strings.Cut(p.Balancer, " ")
+	if !found {
+		address = p.Balancer
+	}
+	return v.translate("%s through %s", word(p.Owner), word(address))
+}
+
+func (v viewContext) servedBy(node string) string {
+	switch node {
+	case "":
+		return v.translate("no node known")
+	case checks.SeveralNodes:
+		return v.translate("several nodes in turn")
+	default:
+		return word(node)
+	}
+}
+
+func (v viewContext) outcome(o checks.Outcome) string {
+	return v.translate(map[checks.Outcome]string{
+		checks.OutcomeServed: "served", checks.OutcomeMoved: "moved and kept", checks.OutcomeLost: "session lost",
+		checks.OutcomeStale: "older values", checks.OutcomeForeign: "another client's session",
+		checks.OutcomeWrongPage: "another page", checks.OutcomeError: "errors", checks.OutcomeUnknown: "not known",
+	}[o])
+}
+
+// eventLetters are the findings that the map shows as vertical lines, with their letters.
+var eventLetters = map[checks.Code]string{
+	checks.NodeRestarted: "R", checks.NodeDown: "X", checks.NodeEjected: "E",
+	checks.BalancerRemapped: "M", checks.StoreFailover: "F",
+}
+
+func (m *sessionMap) addEvents(v viewContext, r *clusterHistory) {
+	for _, d := range r.deployments {
+		to := 1.0
+		if !d.To.IsZero() {
+			to = shareOf(r.span, d.To)
+		}
+		from := shareOf(r.span, d.From)
+		m.Bands = append(m.Bands, mapBand{percentOf(from), percentOf(max(to-from, 0.002)), v.translate("deployment %s", word(d.Name))})
+	}
+	for _, c := range r.changes {
+		if letter := eventLetters[c.Code]; letter != "" && c.Kind == checks.Appeared {
+			m.Events = append(m.Events, mapEvent{
+				percentOf(shareOf(r.span, c.At)), letter, v.timeOfDay(c.At, r.span) + " " + v.sentence(c.Summary),
+			})
+		}
+	}
+}
+
+// eventLines returns the events and the ends of deployments as vertical lines, as a path in a
+// box of a width and height.
+func eventLines(r *clusterHistory, width, height int) string {
+	var d strings.Builder
+	line := func(at time.Time) {
+		if !at.Before(r.span.From) && at.Before(r.span.To) {
+			fmt.Fprintf(&d, "M%.1f 0V%d", shareOf(r.span, at)*float64(width), height)
+		}
+	}
+	for _, c := range r.changes {
+		if eventLetters[c.Code] != "" && c.Kind == checks.Appeared {
+			line(c.At)
+		}
+	}
+	for _, one := range r.deployments {
+		line(one.From)
+		line(one.To)
+	}
+	return d.String()
+}
+
+// clientsMet is what the requests of clients met, as a band and as ratios of several spans.
+type clientsMet struct {
+	Served, Lost, Errors string // SVG paths in a box of barBuckets by chartHeight
+	Label                string
+	Ratios               []metRatio
+}
+
+// A metRatio is a row of the table of what clients met.
+type metRatio struct {
+	Window               string
+	Requests             int
+	Served, Lost, Errors string // shares; "–": no request
+	AnyLost, AnyErrors   bool
+	Moved                int // sessions
+}
+
+// A metSpan is what clients met in a span that ends now.
+type metSpan struct {
+	length time.Duration
+	uptime checks.Uptime // of all sessions
+	moved  int           // sessions
+}
+
+// metSpans are the spans of the table.
+var metSpans = []time.Duration{time.Hour, 24 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour, uptimeDays * 24 * time.Hour}
+
+func (v viewContext) clientsMet(r *clusterHistory) clientsMet {
+	var total [barBuckets]checks.Point
+	for target, points := range r.points {
+		if target.Kind != checks.TargetSession {
+			continue
+		}
+		for _, p := range points {
+			if i := bucketOf(r.span, p.At); i >= 0 {
+				total[i].Probes += p.Probes
+				total[i].Failed += p.Failed
+				total[i].Unanswered += p.Unanswered
+			}
+		}
+	}
+	var served, lost, errs strings.Builder
+	for x, p := range total {
+		if p.Probes == 0 {
+			continue
+		}
+		top := 0
+		for _, part := range []struct {
+			path  *strings.Builder
+			count int
+		}{{&errs, p.Unanswered}, {&lost, p.Failed - p.Unanswered}, {&served, p.Probes - p.Failed}} {
+			height := (part.count*chartHeight + p.Probes - 1) / p.Probes
+			height = min(height, chartHeight-top)
+			if height > 0 {
+				fmt.Fprintf(part.path, "M%d %dh1v%dh-1z", x, top, height)
+			}
+			top += height
+		}
+	}
+	met := clientsMet{Served: served.String(), Lost: lost.String(), Errors: errs.String()}
+	for _, s := range r.met {
+		met.Ratios = append(met.Ratios, v.metRatio(s))
+	}
+	if len(r.met) > 0 {
+		met.Label = v.translate("What clients met: %s served in %s", met.Ratios[0].Served, met.Ratios[0].Window)
+	}
+	return met
+}
+
+func (v viewContext) metRatio(s metSpan) metRatio {
+	u := s.uptime
+	row := metRatio{Window: v.spanName(s.length), Requests: u.Probes, Moved: s.moved, Served: "–", Lost: "–", Errors: "–"}
+	if u.Probes > 0 {
+		share := func(n int) string { return v.percent(float64(n) / float64(u.Probes)) }
+		row.Served, row.Lost, row.Errors = share(u.Probes-u.Failed), share(u.Failed-u.Unanswered), share(u.Unanswered)
+		row.AnyLost, row.AnyErrors = u.Failed > u.Unanswered, u.Unanswered > 0
+	}
+	return row
+}
+
+// spanName returns the name of a span that can be selected.
+func (v viewContext) spanName(d time.Duration) string {
+	if d < 48*time.Hour {
+		return v.translate("%d h", int(d.Hours()))
+	}
+	return v.translate("%d d", int(d.Hours())/24)
+}
+
+// A rangeLink selects the span of a cluster's page.
+type rangeLink struct {
+	Name, Link string
+	Current    bool
+}
+
+// pageRanges are the spans that can be selected, by their value in the query.
+var pageRanges = []struct {
+	value string
+	span  time.Duration
+}{
+	{"1h", time.Hour}, {"6h", 6 * time.Hour}, {"24h", 24 * time.Hour}, {"7d", 7 * 24 * time.Hour},
+	{"30d", 30 * 24 * time.Hour}, {"90d", uptimeDays * 24 * time.Hour},
+}
+
+// rangeOf returns the span of a value; 0: the shortest that shows everything.
+func rangeOf(value string) time.Duration {
+	for _, one := range pageRanges {
+		if one.value == value {
+			return one.span
+		}
+	}
+	return 0
+}
+
+func (v viewContext) rangeLinks(cluster string, selected time.Duration) []rangeLink {
+	var links []rangeLink
+	for _, one := range pageRanges {
+		links = append(links, rangeLink{v.spanName(one.span), clusterLink(cluster) + "?range=" + one.value, one.span == selected})
+	}
+	return links
+}
+
+// hasSessions reports whether a cluster has sessions to show.
+func hasSessions(p Snapshot) bool { return p.Report.Session.Policy != probes.PolicyNone }
