@@ -128,7 +128,7 @@ func TestNewsAreAnnouncedOnce(t *testing.T) {
 		b.await(fmt.Sprintf(`Number(document.body.dataset.fetched) === %d`, i+1))
 	}
 	b.await(`document.querySelector("h1").textContent === "All 2 clusters are healthy"`)
-	if got, want := ask[[]string](b, `window.announced`), []string{"shop is failing", "All 2 clusters are healthy"}; !slices.Equal(got, want) {
+	if got, want := ask[[]string](b, `window.announced`), []string{"shop is failing: Dependency down, Redis Server (3 nodes)", "All 2 clusters are healthy"}; !slices.Equal(got, want) {
 		t.Errorf("announced %q, want %q", got, want)
 	}
 }

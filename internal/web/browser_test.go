@@ -186,7 +186,7 @@ func TestPageFollows(t *testing.T) {
 	)
 	w.replaceCluster(healthyCluster("portal", 3))
 	s.config.Live.Publish("portal")
-	b.await(`document.querySelector("h1").textContent === "shop is failing"`)
+	b.await(`document.querySelector("h1").textContent.startsWith("shop is failing: ")`)
 	if got := ask[string](b, `document.querySelector("#incidents article:last-of-type input[name=reason]").value`); got != "half a sen" {
 		t.Errorf("what was written became %q", got)
 	}
@@ -201,7 +201,7 @@ func TestPageCatchesUp(t *testing.T) {
 	b.await(`!document.getElementById("live").hidden`)
 	w.replaceCluster(redisDown("shop"))
 	s.config.Live.Publish("shop")
-	b.await(`document.querySelector("h1").textContent === "shop is failing"`)
+	b.await(`document.querySelector("h1").textContent.startsWith("shop is failing: ")`)
 	if icon := ask[string](b, `document.querySelector("link[rel=icon]").href`); len(icon) == 0 || icon[len(b.url):len(b.url)+len("/static/icon-bd.svg")] != "/static/icon-bd.svg" {
 		t.Errorf("got icon %q", icon)
 	}

@@ -76,6 +76,17 @@ var chineseTexts = map[string]string{
 	"There are none.":        "没有。",
 	"Older":                  "更早",
 
+	// The table of many clusters.
+	"Clusters":   "集群",
+	"Cluster":    "集群",
+	"Search":     "搜索",
+	"all":        "全部",
+	"Nodes up":   "在线节点",
+	"Cause":      "原因",
+	"stale":      "数据已旧",
+	"(%d nodes)": "（%d 个节点）",
+	"; ":         "；",
+
 	// The session map.
 	"Session map": "会话分布图",
 	"Which node served the sessions of each node; the list below has each change": "各节点的会话由哪个节点响应；下面的列表包含每次变化",
@@ -164,7 +175,6 @@ var chineseTexts = map[string]string{
 	"Evidence, and %d consequences": "证据及 %d 项影响",
 	"This explains:":                "由此引起：",
 	"Severity":                      "级别",
-	"Cluster":                       "集群",
 	"Began":                         "开始",
 	"Ended":                         "结束",
 	"Lasted":                        "持续",

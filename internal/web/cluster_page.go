@@ -89,7 +89,6 @@ type clusterView struct {
 	Name      string
 	Link      string
 	Headline  string
-	Collapsed bool // nothing needs attention
 	Tone      tone
 	Verdict   string
 	Since     timestamp
@@ -118,6 +117,11 @@ type fact struct {
 // by default, and a round may take a while.
 const staleAfter = 2 * time.Minute
 
+// stale reports whether the newest round of a cluster is old.
+func (v viewContext) stale(p Snapshot) bool {
+	return !p.Report.Started.IsZero() && v.now.Sub(p.Report.Started) > staleAfter
+}
+
 func (v viewContext) cluster(p Snapshot, r *clusterHistory) clusterView {
 	c := clusterView{
 		Name:    p.Cluster.Name,
@@ -126,7 +130,7 @@ func (v viewContext) cluster(p Snapshot, r *clusterHistory) clusterView {
 		Verdict: v.translate(string(verdictOf(p))),
 		Since:   v.timestamp(p.Since),
 		Seen:    v.timestamp(p.Report.Started),
-		Stale:   !p.Report.Started.IsZero() && v.now.Sub(p.Report.Started) > staleAfter,
+		Stale:   v.stale(p),
 		Facts:   v.facts(p.Report), Rows: v.rows(p, r), Window: v.window(r.span),
 		NoHistory: r.err != nil, CanProbe: v.canProbe && v.canWrite, CanWrite: v.canWrite,
 	}

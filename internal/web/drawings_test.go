@@ -1,6 +1,8 @@
 package web
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -217,6 +219,46 @@ func TestPagesAreLight(t *testing.T) {
 			} else {
 				t.Logf("%s, %s: %d bytes", path, name, got)
 			}
+		}
+	}
+}
+
+// TestHundredsOfClustersAreLight: an overview of 300 clusters takes at most 150 KB compressed.
+func TestHundredsOfClustersAreLight(t *testing.T) {
+	var all []*fakeCluster
+	for i := range 300 {
+		name := fmt.Sprintf("a-rather-long-name-of-a-cluster-%03d", i)
+		switch i % 3 {
+		case 0:
+			all = append(all, healthyCluster(name, 4))
+		case 1:
+			all = append(all, nodeDown(name, 4))
+		default:
+			all = append(all, redisDown(name))
+		}
+	}
+	body := getPage(newFakeDaemon(all...).server(t), "/").Body.Bytes()
+	var compressed bytes.Buffer
+	w := gzip.NewWriter(&compressed)
+	if _, err := w.Write(body); err != nil || w.Close() != nil {
+		t.Fatal(err)
+	}
+	if compressed.Len() > 150_000 {
+		t.Errorf("300 clusters take %d bytes compressed, want 150000 at most", compressed.Len())
+	}
+	t.Logf("%d bytes, compressed %d", len(body), compressed.Len())
+}
+
+// BenchmarkHundredsOfClusters renders 300 clusters of 10 nodes.
+func BenchmarkHundredsOfClusters(b *testing.B) {
+	var all []*fakeCluster
+	for i := range 300 {
+		all = append(all, healthyCluster(fmt.Sprintf("cluster-%03d", i), 10))
+	}
+	s := newFakeDaemon(all...).server(b)
+	for b.Loop() {
+		if w := getPage(s, "/"); w.Code != http.StatusOK {
+			b.Fatalf("got status %d", w.Code)
 		}
 	}
 }

@@ -23,7 +23,8 @@ type overviewView struct {
 	Recovering    []incidentView // open without active findings
 	Recent        []incidentView // resolved, newest first
 	Silences      []silenceView
-	Clusters      []clusterView // the worst first, then in the order of the configuration
+	Clusters      []clusterView // the worst first, then in the order of the configuration; nil if there is a Table
+	Table         *clusterTable // instead of Clusters if they are many
 	HistoryFailed bool          // incidents or silences could not be read
 }
 
@@ -32,17 +33,14 @@ const (
 	maxOpen   = 20
 	maxCards  = 6 // with evidence and buttons; the rest has a line each
 	maxRecent = 5
-	// maxExpanded is the number of clusters that fit on a screen or two. Above it, clusters
-	// without problems are collapsed.
+	// maxExpanded is the number of clusters that fit on a screen or two. More are a table.
 	maxExpanded = 6
 )
 
 func (s *Server) overview(r *http.Request, p *page) error {
 	v := p.viewContext
 	snapshots := slices.Clone(s.config.Snapshots.Snapshots())
-	slices.SortStableFunc(snapshots, func(a, b Snapshot) int {
-		return rank(toneOfVerdict(b.Report.Verdict)) - rank(toneOfVerdict(a.Report.Verdict))
-	})
+	slices.SortStableFunc(snapshots, worstFirst)
 	view := overviewView{}
 	view.Tone, view.Headline = v.headline(snapshots)
 	view.Since = v.timestamp(since(snapshots, view.Tone))
@@ -51,9 +49,12 @@ func (s *Server) overview(r *http.Request, p *page) error {
 		s.config.Logger.Error("reading incidents for a page", "err", err)
 		view.HistoryFailed = true
 	}
+	if len(snapshots) > maxExpanded {
+		view.Table = v.clusterTable(snapshots, r.URL.Query())
+		snapshots = nil
+	}
 	for _, snapshot := range snapshots {
 		c := v.cluster(snapshot, s.historyCache.forOverview(r.Context(), snapshot))
-		c.Collapsed = len(snapshots) > maxExpanded && c.Tone == toneOK
 		if view.explains(c.Link) {
 			c.Problem, c.More = nil, 0
 		}
@@ -168,22 +169,49 @@ func verdictOf(p Snapshot) checks.Verdict { return cmp.Or(p.Report.Verdict, chec
 // maxNamed is the maximum number of clusters that a headline names.
 const maxNamed = 4
 
-// verdictHeadline returns the headline of the clusters with a verdict.
+// verdictHeadline returns the headline of the clusters with a verdict, with the cause of each
+// if they are few.
 func (v viewContext) verdictHeadline(snapshots []Snapshot, verdict checks.Verdict, one, several string) string {
-	var names []string
+	var names, causes []string
 	for _, p := range snapshots {
-		if verdictOf(p) == verdict {
-			names = append(names, word(p.Cluster.Name))
+		if verdictOf(p) != verdict {
+			continue
 		}
+		name, cause := word(p.Cluster.Name), v.cause(p)
+		names = append(names, name)
+		if cause != "" {
+			cause = v.translate(": ") + cause
+		}
+		causes = append(causes, cause)
 	}
 	if len(names) == 1 {
-		return v.translate(one, names[0])
+		return v.translate(one, names[0]) + causes[0]
 	}
 	said := v.translate(several, len(names), len(snapshots))
-	if len(names) <= maxNamed {
-		said += v.translate(": ") + strings.Join(names, v.translate(", "))
+	if len(names) > maxNamed {
+		return said
 	}
-	return said
+	for i := range names {
+		names[i] += causes[i]
+	}
+	return said + v.translate(": ") + strings.Join(names, v.translate("; "))
+}
+
+// cause returns the most important problem of a cluster in a few words: its title and what it
+// is about. "": there is none.
+func (v viewContext) cause(p Snapshot) string {
+	root, found := rootProblem(p)
+	if !found {
+		return ""
+	}
+	cause := v.title(root.Code)
+	if about := cmp.Or(root.Dependency, root.Node); about != "" {
+		cause += v.translate(", ") + word(about)
+	}
+	if len(root.Nodes) > 1 {
+		cause += " " + v.translate("(%d nodes)", len(root.Nodes))
+	}
+	return cause
 }
 
 // A selfHealthView shows problems of stickwatch itself: undelivered notifications and a

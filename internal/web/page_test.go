@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -41,12 +42,12 @@ func TestPages(t *testing.T) {
 		has    []string
 	}{
 		{"/", 200, []string{
-			"<title>3 of 6 clusters are failing: shop, portal, evil · stickwatch</title>", `<h1 class="m bd">`,
+			"<title>3 of 6 clusters are failing: shop: Dependency down, Redis Server (3 nodes); portal: ", `<h1 class="m bd">`,
 			"Redis Server is down; node1, node2 and node3 say so", "Bring Redis Server back", "Evidence, and 3 consequences",
 			`<td class="bd">in, failing`, `<td class="wn">moved`, "no round has been taken yet", `aria-label="failing 08:00 to 08:20, failing 11:40 to 12:05"`,
 		}},
 		{"/clusters/portal", 200, []string{
-			`<h1 class="m bd">portal is failing</h1>`, `<path class="lost" d="M933 53V13"/>`, `<path class="kept dot"`, "<title>11.4.1</title>",
+			`<h1 class="m bd">portal is failing: `, `<path class="lost" d="M933 53V13"/>`, `<path class="kept dot"`, "<title>11.4.1</title>",
 			"node2 did not answer", "99.98", `<span class="meta">about 1 of 3 clients (12 observed)</span></p>`, "Uptime of 90 days", `action="/clusters/portal/probe"`,
 		}},
 		{"/incidents/20260314T115811000-shop", 200, []string{"Cause and consequences", "This explains:", "it goes on", "What happened"}},
@@ -165,17 +166,43 @@ func TestBrokenHistory(t *testing.T) {
 	}
 }
 
-// TestFolded: with many clusters, healthy ones are collapsed.
-func TestFolded(t *testing.T) {
-	count := func(w *fakeDaemon) (open, folded int) {
-		body := getPage(w.server(t), "/").Body.String()
-		return strings.Count(body, `" open><summary>`), strings.Count(body, `<details class="fold"`) - strings.Count(body, `" open><summary>`)
+// TestManyClusters: many clusters are a table, which can be searched and filtered; few are shown
+// in full.
+func TestManyClusters(t *testing.T) {
+	many := append(manyClusters().fakeClusters, redisDown("shop"), unprobed("intranet"))
+	s := newFakeDaemon(many...).server(t)
+	for _, test := range []struct {
+		path string
+		want []string // names of the rows
+	}{
+		{"/?q=SHO", []string{"shop"}},
+		{"/?state=failing", []string{"cluster-04", "cluster-14", "shop"}},
+		{"/?state=inconclusive", []string{"intranet"}},
+		{"/?state=failing&q=cluster", []string{"cluster-04", "cluster-14"}},
+		{"/?q=%3Cscript%3E", nil},
+	} {
+		var rows []string
+		for _, row := range strings.Split(getPage(s, test.path).Body.String(), `<th scope=row><a href="/clusters/`)[1:] {
+			name, _, _ := strings.Cut(row, `"`)
+			rows = append(rows, name)
+		}
+		slices.Sort(rows)
+		if diff := cmp.Diff(test.want, rows); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.path, diff)
+		}
 	}
-	if open, folded := count(manyClusters()); open != 2 || folded != 18 {
-		t.Errorf("of 20 clusters %d are open and %d folded, want 2 and 18", open, folded)
+	body := getPage(s, "/").Body.String()
+	for _, want := range []string{`<a href="/?state=failing">failing 3</a>`, `<a href="/" aria-current="true">all 22</a>`, "Dependency down, Redis Server (3 nodes)"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("it lacks %q", want)
+		}
 	}
-	if open, folded := count(newFakeDaemon(healthyCluster("a", 1), healthyCluster("b", 1))); open != 2 || folded != 0 {
-		t.Errorf("of 2 clusters %d are open and %d folded, want 2 and 0", open, folded)
+	if i, j := strings.Index(body, `/clusters/intranet">`), strings.Index(body, `/clusters/cluster-01">`); i > j {
+		t.Error("a healthy cluster comes before one that cannot be judged")
+	}
+	few := getPage(newFakeDaemon(healthyCluster("a", 1), healthyCluster("b", 1)).server(t), "/").Body.String()
+	if strings.Contains(few, `id="filter"`) || !strings.Contains(few, `id="c-a"`) {
+		t.Error("two clusters are not shown in full")
 	}
 }
 

@@ -1,0 +1,134 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"stickwatch/checks"
+)
+
+// A clusterTable lists many clusters with a row each. It is made from the current state alone,
+// so that it costs the same however long the history is.
+type clusterTable struct {
+	Query  string // part of a name that the rows must contain
+	State  string // verdict of the rows; "": any
+	States []stateLink
+	Rows   []clusterRow
+}
+
+// A stateLink selects the clusters with a verdict.
+type stateLink struct {
+	Name    string
+	Count   int
+	Link    string
+	Current bool
+}
+
+// A clusterRow is a cluster in the table.
+type clusterRow struct {
+	Name     string
+	Link     string
+	Tone     tone
+	Verdict  string
+	Since    timestamp
+	Stale    bool
+	Cause    string // "": nothing needs attention
+	Affected string // "": no estimate
+	Nodes    string
+	Sessions verdictCell
+}
+
+// tableStates are the verdicts that can be selected, the worst first.
+var tableStates = []checks.Verdict{checks.Failing, checks.Degraded, checks.Inconclusive, checks.Healthy}
+
+// maxQuery bounds the searched part of a name.
+const maxQuery = 100
+
+// clusterTable returns the table of the clusters that the query of a request selects.
+func (v viewContext) clusterTable(snapshots []Snapshot, query url.Values) *clusterTable {
+	t := &clusterTable{Query: query.Get("q")[:min(len(query.Get("q")), maxQuery)]}
+	count := make(map[checks.Verdict]int)
+	var named []Snapshot
+	for _, p := range snapshots {
+		if strings.Contains(strings.ToLower(p.Cluster.Name), strings.ToLower(t.Query)) {
+			named = append(named, p)
+			count[verdictOf(p)]++
+		}
+	}
+	t.States = append(t.States, stateLink{v.translate("all"), len(named), t.link(""), true})
+	for _, state := range tableStates {
+		current := query.Get("state") == string(state)
+		if current {
+			t.State, t.States[0].Current = string(state), false
+		}
+		t.States = append(t.States, stateLink{v.translate(string(state)), count[state], t.link(string(state)), current})
+	}
+	for _, p := range named {
+		if t.State == "" || t.State == string(verdictOf(p)) {
+			t.Rows = append(t.Rows, v.clusterRow(p))
+		}
+	}
+	return t
+}
+
+// link returns a link to the clusters with a verdict.
+func (t *clusterTable) link(state string) string {
+	values := url.Values{}
+	if t.Query != "" {
+		values.Set("q", t.Query)
+	}
+	if state != "" {
+		values.Set("state", state)
+	}
+	if len(values) == 0 {
+		return "/"
+	}
+	return "/?" + values.Encode()
+}
+
+func (v viewContext) clusterRow(p Snapshot) clusterRow {
+	row := clusterRow{
+		Name: p.Cluster.Name, Link: clusterLink(p.Cluster.Name),
+		Tone: toneOfVerdict(p.Report.Verdict), Verdict: v.translate(string(verdictOf(p))), Since: v.timestamp(p.Since),
+		Stale: v.stale(p), Cause: v.cause(p), Sessions: v.sticky(p.Report.Session),
+	}
+	if root, found := rootProblem(p); found {
+		row.Affected = v.affected(root.Affected)
+	}
+	up := 0
+	for _, n := range p.Report.Nodes {
+		if n.Up {
+			up++
+		}
+	}
+	row.Nodes = fmt.Sprintf("%d/%d", up, len(p.Cluster.Nodes))
+	if !hasSessions(p) {
+		row.Sessions = verdictCell{Label: "–"}
+	}
+	return row
+}
+
+// rootProblem returns the most important finding of a cluster that needs attention. Findings
+// are sorted by severity, causes first.
+func rootProblem(p Snapshot) (f checks.Finding, found bool) {
+	for _, f := range p.Report.Findings {
+		if f.ExplainedBy == "" && f.Severity.AtLeast(checks.Warning) {
+			return f, true
+		}
+	}
+	return checks.Finding{}, false
+}
+
+// worstFirst orders clusters by how much they need attention: one that cannot be judged comes
+// before a healthy one, and of two failing ones the one with more affected clients first.
+func worstFirst(a, b Snapshot) int {
+	attention := func(p Snapshot) int { return slices.Index(tableStates, verdictOf(p)) }
+	share := func(p Snapshot) float64 {
+		f, _ := rootProblem(p)
+		return f.Affected.Share
+	}
+	return cmp.Or(cmp.Compare(attention(a), attention(b)), cmp.Compare(share(b), share(a)))
+}
