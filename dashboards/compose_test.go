@@ -78,7 +78,10 @@ func TestCompose(t *testing.T) {
 // them.
 func TestComposePrometheus(t *testing.T) {
 	const home = "/etc/prometheus/"
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "prometheus")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	s := readYAML[composition](t, "compose/compose.yml").Services["prometheus"]
 	for _, m := range s.Volumes {
 		name, ok := strings.CutPrefix(m.Target, home)
@@ -94,6 +97,16 @@ func TestComposePrometheus(t *testing.T) {
 		}
 	}
 	promtool(t, "check", "config", filepath.Join(dir, "prometheus.yml"))
+}
+
+// TestExportedPrometheus: Prometheus accepts the files where `stickwatch dashboards` writes
+// them, too.
+func TestExportedPrometheus(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	promtool(t, "check", "config", filepath.Join(dir, "compose", "prometheus.yml"))
 }
 
 // TestComposeGrafana: data sources and dashboards are at the provisioned paths.
