@@ -84,11 +84,9 @@ func (db *DB) Commit(ctx context.Context, s Step) error {
 	return nil
 }
 
-// commitDurable runs work in a durable transaction and records its duration.
-func (db *DB) commitDurable(ctx context.Context, work func(*sql.Tx) error) (err error) {
-	began := time.Now()
-	defer func() { db.meter.recordWrite(time.Since(began), db.config.Now(), err) }()
-	return commitDurable(ctx, db.writer, work)
+// commitDurable runs work in a durable transaction and measures it.
+func (db *DB) commitDurable(ctx context.Context, work func(*sql.Tx) error) error {
+	return db.measure(func() error { return commitDurable(ctx, db.writer, work) })
 }
 
 func putIncident(ctx context.Context, tx *sql.Tx, i alerting.Incident) error {

@@ -1,18 +1,21 @@
 package history
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"stickwatch/internal/panics"
 )
 
 // Stats are statistics of the writer.
 type Stats struct {
 	Queue       int       // queued rows
 	Dropped     int64     // rows that were dropped or came too late since the start
-	WriteErrors int64     // failed writes, and checks that found the file damaged or missing
-	LastError   string    // of the last write; "": it succeeded
+	WriteErrors int64     // failed and hanging writes, and checks that found the file damaged or missing
+	LastError   string    // of the last write, which may still hang; "": it succeeded
 	LastWrite   time.Time // time of the last successful write; zero: none
 	Size        int64     // bytes on disk, including the journal
 	Damage      string    // damage of the file and how to recover; "": none found
@@ -44,17 +47,42 @@ func newMeter() *meter {
 	})}
 }
 
-// recordWrite counts a successful or failed write.
-func (m *meter) recordWrite(took time.Duration, at time.Time, err error) {
-	m.seconds.Observe(took.Seconds())
+// HangsAfter is the duration after which a write counts as failed, although the disk has
+// neither completed nor refused it.
+const HangsAfter = 30 * time.Second
+
+// ErrHangs is the error of such a write.
+var ErrHangs = fmt.Errorf("the disk has not answered for %s", HangsAfter)
+
+// measure runs a write and counts whether it succeeds, fails or hangs.
+func (db *DB) measure(write func() error) error {
+	began := time.Now()
+	hangs := panics.AfterFunc(HangsAfter, panics.History, func() {
+		db.meter.failed(ErrHangs)
+		db.config.Logger.Error("writing the history hangs", "err", ErrHangs)
+	})
+	defer hangs.Stop()
+	err := write()
+	db.meter.seconds.Observe(time.Since(began).Seconds())
+	if err != nil {
+		db.meter.failed(err)
+		return err
+	}
+	db.meter.succeeded(db.config.Now())
+	return nil
+}
+
+func (m *meter) succeeded(at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err != nil {
-		m.state.WriteErrors++
-		m.state.LastError = err.Error()
-		return
-	}
 	m.state.LastWrite, m.state.LastError = at, ""
+}
+
+func (m *meter) failed(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state.WriteErrors++
+	m.state.LastError = err.Error()
 }
 
 func (m *meter) damaged(err error) {
@@ -78,7 +106,7 @@ var (
 	queueDesc = prometheus.NewDesc("stickwatch_history_queue_length",
 		"Rows that wait for a write.", nil, nil)
 	errorsDesc = prometheus.NewDesc("stickwatch_history_write_errors_total",
-		"Failed writes, which are retried, and checks that found the file damaged or missing.", nil, nil)
+		"Failed writes, which are retried, writes that hang, and checks that found the file damaged or missing.", nil, nil)
 )
 
 // Collector returns a collector of the history's metrics. They have no labels.

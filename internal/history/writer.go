@@ -80,17 +80,16 @@ func (b Batch) split(n int) (part, rest Batch) {
 }
 
 // writePart writes a part of a batch in one transaction.
-func (db *DB) writePart(ctx context.Context, b Batch) (err error) {
-	began := time.Now()
-	defer func() { db.meter.recordWrite(time.Since(began), db.config.Now(), err) }()
+func (db *DB) writePart(ctx context.Context, b Batch) error {
 	var late int
 	created := make(map[checks.Target]*target)
-	err = commitRelaxed(ctx, db.writer, func(tx *sql.Tx) error {
-		var err error
-		if late, err = db.insertSamples(ctx, tx, b.Samples, created); err != nil {
-			return err
-		}
-		return insertEvents(ctx, tx, b)
+	err := db.measure(func() error {
+		return commitRelaxed(ctx, db.writer, func(tx *sql.Tx) (err error) {
+			if late, err = db.insertSamples(ctx, tx, b.Samples, created); err != nil {
+				return err
+			}
+			return insertEvents(ctx, tx, b)
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("writing a batch of %d rows: %w", b.size(), err)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -94,6 +95,33 @@ func TestAFullDisk(t *testing.T) {
 	if s := db.Stats(); s.Queue != 0 || s.LastError != "" {
 		t.Errorf("got %+v, want nothing to wait and no error", s)
 	}
+}
+
+// TestHangingWrite: a write that the disk neither completes nor refuses counts as failed
+// until it is completed.
+func TestHangingWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(strings.Builder)
+		db := &DB{meter: newMeter(), config: Config{Logger: slog.New(slog.NewTextHandler(log, nil)), Now: time.Now}}
+		disk, done := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = db.measure(func() error { <-disk; return nil })
+		}()
+		time.Sleep(HangsAfter - time.Second)
+		if s := db.meter.stats(); s != (Stats{}) {
+			t.Errorf("early: got %+v, want nothing", s)
+		}
+		time.Sleep(2 * time.Second)
+		if s := db.meter.stats(); s.LastError != ErrHangs.Error() || s.WriteErrors != 1 || !strings.Contains(log.String(), s.LastError) {
+			t.Errorf("late: got %+v and log %q, want the error %q in both", s, log, ErrHangs)
+		}
+		close(disk)
+		<-done
+		if s := db.meter.stats(); s.LastError != "" || s.WriteErrors != 1 || !s.LastWrite.Equal(time.Now()) {
+			t.Errorf("completed: got %+v, want a write at %s", s, time.Now())
+		}
+	})
 }
 
 // TestALockedFileDelaysNobody: while another process locks the file, Record does not block and

@@ -16,7 +16,7 @@ import (
 // stuckAfter is how long the disk must accept nothing before notifications are
 // delivered from memory. Before that, nothing is delivered that a crash could make
 // stickwatch forget.
-const stuckAfter = 30 * time.Second
+const stuckAfter = history.HangsAfter
 
 // A memoryOutbox is the outbox of the history. While the disk is stuck, it also
 // serves the notifications in the write queue, so that a full disk delays no alert.
@@ -112,17 +112,14 @@ func (m memoryOutbox) SkipToEnd(ctx context.Context, id string) (bool, error) {
 // the queue, so that the worker can go on.
 func (m memoryOutbox) record(ctx context.Context, write func(context.Context) error, outcome history.Step) error {
 	_, err := unlessHung(ctx, func(ctx context.Context) (none struct{}, err error) { return none, write(ctx) })
-	if errors.Is(err, errHung) {
+	if errors.Is(err, history.ErrHangs) {
 		m.queue.Add(outcome)
 		return nil
 	}
 	return err
 }
 
-// errHung means that the disk neither completed an operation nor refused it.
-var errHung = fmt.Errorf("the disk has not answered for %s", stuckAfter)
-
-// unlessHung runs a disk operation and returns errHung if it takes longer than
+// unlessHung runs a disk operation and returns history.ErrHangs if it takes longer than
 // stuckAfter. No context can end a system call that does not return, so the operation
 // may still complete later.
 func unlessHung[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
@@ -140,7 +137,7 @@ func unlessHung[T any](ctx context.Context, do func(context.Context) (T, error))
 			err = failed
 		}
 		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err = fmt.Errorf("%w: %w", errHung, err) // it waited for another operation that hangs
+			err = fmt.Errorf("%w: %w", history.ErrHangs, err) // it waited for another operation that hangs
 		}
 		done <- result{value, err}
 	})
@@ -149,7 +146,7 @@ func unlessHung[T any](ctx context.Context, do func(context.Context) (T, error))
 		return r.value, r.err
 	case <-time.After(stuckAfter + time.Second):
 		var none T
-		return none, errHung
+		return none, history.ErrHangs
 	}
 }
 

@@ -306,7 +306,7 @@ func TestHangingOutbox(t *testing.T) {
 		o := &hangingOutbox{released: make(chan struct{})}
 		defer close(o.released)
 		m := NewMemoryOutbox(o, q)
-		if _, ok, err := m.Claim(t.Context(), "ops", time.Now(), time.Minute); ok || !errors.Is(err, errHung) {
+		if _, ok, err := m.Claim(t.Context(), "ops", time.Now(), time.Minute); ok || !errors.Is(err, history.ErrHangs) {
 			t.Errorf("claiming: got %v, %v, want that the disk hangs", ok, err)
 		}
 		if err := m.Delivered(t.Context(), "1/ops/1", alerting.DeliveryRef{Thread: "C1/1"}); err != nil {
