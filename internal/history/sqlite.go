@@ -269,8 +269,10 @@ func migrate(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
 	if err != nil {
 		return fmt.Errorf("reading migrations: %w", err)
 	}
+	isNew := false
 	for {
 		at, newest, err := p.GetVersions(ctx)
+		isNew = isNew || at == 0
 		switch {
 		case err != nil:
 			return fmt.Errorf("opening %q, which may not be a history of stickwatch: reading its version: %w", path, err)
@@ -278,7 +280,7 @@ func migrate(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
 			return newNewerError(path, at, newest)
 		case at == newest:
 			return nil
-		case at > 0:
+		case !isNew:
 			if err := copyTo(ctx, db, backupPath(path, at+1)); err != nil {
 				return fmt.Errorf("copying the file before a migration: %w", err)
 			}
