@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,7 +51,26 @@ func (p page) read(ctx context.Context, client *http.Client) probes.EvidenceObse
 		obs.Servers = obs.Servers[:maxServers]
 		obs.NoAbsence = fmt.Sprintf("it names %d servers, of which the first %d were read", n, maxServers)
 	}
+	conceal(&obs, p.url)
 	return obs
+}
+
+// conceal hides the credentials of the page's URL, which the page may repeat. Names are
+// compared with the configuration: they stay as they are unless they contain a password
+// that is too long to be a name by chance.
+func conceal(obs *probes.EvidenceObservation, u *url.URL) {
+	const unlikelyName = 8 // bytes
+	secrets := probes.SecretsOf(u)
+	obs.Error = probes.Conceal(obs.Error, secrets...)
+	for i := range obs.Servers {
+		s := &obs.Servers[i]
+		s.Detail = probes.Conceal(s.Detail, secrets...)
+		for _, name := range []*string{&s.Pool, &s.Server, &s.Address, &s.Scheme} {
+			if slices.ContainsFunc(secrets, func(secret string) bool { return len(secret) >= unlikelyName && strings.Contains(*name, secret) }) {
+				*name = probes.Conceal(*name, secrets...)
+			}
+		}
+	}
 }
 
 func (p page) fetch(ctx context.Context, client *http.Client) ([]byte, error) {

@@ -125,6 +125,24 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// TestRepeatedPassword: a page that repeats the password of its URL does not reveal it.
+func TestRepeatedPassword(t *testing.T) {
+	t.Parallel()
+	const header = "# pxname,svname,status,addr,check_status,last_chk\n"
+	for _, test := range []struct{ password, row, detail, server string }{
+		{"correct horse", "shop,node1,DOWN,10.0.0.1:80,L7STS,got Basic YWRtaW46Y29ycmVjdCBob3JzZQ==", "DOWN, L7STS, got Basic ***==", "node1"},
+		{"correct horse", "shop,correct horse,UP,,,", "UP", "***"},
+		{"node", "shop,node1,UP,,,", "UP", "node1"},
+	} {
+		u := serve(t, answer([]byte(header+test.row+"\n")))
+		u.User = url.UserPassword("admin", test.password)
+		obs := haproxy(t.Context(), u)
+		if len(obs.Servers) != 1 || obs.Servers[0].Detail != test.detail || obs.Servers[0].Server != test.server {
+			t.Errorf("%q: got %+v, want server %q with detail %q", test.row, obs, test.server, test.detail)
+		}
+	}
+}
+
 func TestBadAnswers(t *testing.T) {
 	t.Parallel()
 	large := []byte(strings.Repeat("x", maxPage+1))
