@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"stickwatch/internal/sleep"
 )
 
 // A FailoverCheck presents the cookies of a trace directly to another node, to see
@@ -68,7 +70,7 @@ func (c *Canary) checkFailover(ctx context.Context, owner, node Node, jar *Jar) 
 	x.Counter = c.stored()
 	there := jar.Clone()
 	x.There = c.present(ctx, node, there)
-	if x.SessionOutcome() == SessionLost && pause(ctx, replicationDelay) {
+	if x.SessionOutcome() == SessionLost && sleep.For(ctx, replicationDelay) {
 		there = jar.Clone()
 		x.There = c.present(ctx, node, there)
 	}
@@ -144,16 +146,6 @@ func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
 // replicationDelay is the time that asynchronous replication gets before a session
 // counts as unknown to another node. Tomcat's DeltaManager replicates after the answer.
 const replicationDelay = 500 * time.Millisecond
-
-// pause waits for d. It reports false if ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
 
 // present sends a request directly to a node, with the cookies that a browser has for
 // the balancer.

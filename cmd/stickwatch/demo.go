@@ -18,6 +18,7 @@ import (
 	"stickwatch/internal/demo"
 	"stickwatch/internal/panics"
 	"stickwatch/internal/render"
+	"stickwatch/internal/sleep"
 	"stickwatch/probes"
 )
 
@@ -151,7 +152,7 @@ func (o *demoOptions) watch(parent context.Context, c console, watched []*probes
 		if err := render.Report(c.out, "table", r, opts); err != nil {
 			return err
 		}
-		if n == o.rounds.value || !pause(ctx, o.interval.value) {
+		if n == o.rounds.value || !sleep.For(ctx, o.interval.value) {
 			return nil
 		}
 		fmt.Fprintln(c.out)
@@ -187,20 +188,20 @@ const demoLink = 24 * time.Hour
 
 // cycleFaults injects one fault after the other, each for --every.
 func (o *demoOptions) cycleFaults(ctx context.Context, cluster *demo.Cluster, logger *slog.Logger) {
-	for pause(ctx, o.every.value) {
+	for sleep.For(ctx, o.every.value) {
 		for _, f := range demo.Faults() {
 			logger.Info("fault injected", "fault", f.Name, "description", f.Description)
 			if err := cluster.Break(f.Name); err != nil {
 				logger.Error("the demo", "err", err)
 			}
-			if !pause(ctx, o.every.value) {
+			if !sleep.For(ctx, o.every.value) {
 				return
 			}
 			logger.Info("fault removed", "fault", f.Name)
 			if err := cluster.Heal(); err != nil {
 				logger.Error("the demo", "err", fmt.Errorf("after %q: %w", f.Name, err))
 			}
-			if !pause(ctx, o.every.value) {
+			if !sleep.For(ctx, o.every.value) {
 				return
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/panics"
 	"stickwatch/internal/render"
+	"stickwatch/internal/sleep"
 	"stickwatch/probes"
 	"stickwatch/probes/engineio"
 	"stickwatch/probes/memcached"
@@ -73,7 +74,7 @@ func retry(ctx context.Context, wait, interval time.Duration, try func() (done b
 			return
 		}
 		waiting()
-		if !pause(ctx, min(interval, left)) {
+		if !sleep.For(ctx, min(interval, left)) {
 			return
 		}
 	}
@@ -89,16 +90,6 @@ func takeRounds(ctx context.Context, p *monitor.Prober, clusters []*probes.Clust
 	wg.Wait()
 	r.Duration = time.Since(r.Started)
 	return r
-}
-
-// pause waits for d. It returns false if ctx ended before.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }
 
 // pollInterval is the default interval between two rounds of --wait.

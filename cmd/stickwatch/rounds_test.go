@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stickwatch/internal/sleep"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -35,7 +37,7 @@ func TestRetry(t *testing.T) {
 				retry(t.Context(), tt.wait, tt.interval, func() bool {
 					at := time.Since(start)
 					got = append(got, at)
-					pause(t.Context(), tt.took)
+					sleep.For(t.Context(), tt.took)
 					return at >= tt.doneAt
 				}, func() { waits++ })
 				if diff := cmp.Diff(tt.want, got); diff != "" {

@@ -19,6 +19,7 @@ import (
 	"stickwatch/internal/gate/watch"
 	"stickwatch/internal/panics"
 	"stickwatch/internal/render"
+	"stickwatch/internal/sleep"
 	"stickwatch/probes"
 )
 
@@ -161,10 +162,10 @@ func (d *deployment) wait(ctx context.Context, c console) *commandResult {
 	switch length := d.options.watch.length.value; {
 	case len(d.options.watch.command) > 0:
 		ran := runCommand(ctx, c, d.options.watch.command)
-		pause(ctx, settleTime)
+		sleep.For(ctx, settleTime)
 		return ran
 	case length > 0:
-		pause(ctx, length)
+		sleep.For(ctx, length)
 	default:
 		<-ctx.Done()
 	}
@@ -237,7 +238,7 @@ func (d *deployment) reportProgress(ctx context.Context, withCommand bool) {
 	for i, v := range d.watches {
 		line.log(render.WatchSummary(d.report(v, i)))
 	}
-	for pause(ctx, progressInterval) {
+	for sleep.For(ctx, progressInterval) {
 		for i, v := range d.watches {
 			r := d.report(v, i)
 			if line.live {

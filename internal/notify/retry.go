@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stickwatch/alerting"
+	"stickwatch/internal/sleep"
 )
 
 // How long a notification is retried, counted from its creation. A Permanent error
@@ -122,15 +123,7 @@ func (b *backoff) left() time.Duration {
 // wait waits for the end of the backoff. It returns false if ctx ends first.
 func (b *backoff) wait(ctx context.Context) bool {
 	for d := b.left(); d > 0 && ctx.Err() == nil; d = b.left() {
-		sleep(ctx, d)
+		sleep.For(ctx, d)
 	}
 	return ctx.Err() == nil
-}
-
-// sleep waits for d or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

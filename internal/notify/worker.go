@@ -9,6 +9,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/internal/panics"
+	"stickwatch/internal/sleep"
 )
 
 // A worker delivers notifications to one receiver, one at a time.
@@ -35,7 +36,7 @@ func (w *worker) run(ctx, more context.Context) {
 			failures++
 			pause := backoffBound(failures, maxBackoff)
 			w.logger.Error("reading the outbox", "err", err, "retry_in", pause)
-			sleep(more, pause)
+			sleep.For(more, pause)
 		case ok:
 			failures = 0
 			w.backoff.extend(w.deliver(ctx, n))
@@ -171,7 +172,7 @@ func (w *worker) record(ctx context.Context, write func(context.Context) error) 
 		if ctx.Err() != nil {
 			return
 		}
-		sleep(ctx, pause)
+		sleep.For(ctx, pause)
 	}
 }
 
