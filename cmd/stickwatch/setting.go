@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"stickwatch/internal/config"
+	"stickwatch/internal/wire"
 )
 
 // A setting is the value of a flag that is validated later, so that all wrong values are
@@ -119,7 +119,7 @@ func parseTime(text string) (time.Time, error) {
 // timeOrAge returns a parser of times and of ages, which are durations before now.
 func timeOrAge(now time.Time) func(string) (time.Time, error) {
 	return func(text string) (time.Time, error) {
-		if d, err := config.ParseDuration(text); err == nil {
+		if d, err := wire.ParseDuration(text); err == nil {
 			return now.Add(-d), nil
 		}
 		at, err := parseTime(text)
@@ -132,7 +132,7 @@ func timeOrAge(now time.Time) func(string) (time.Time, error) {
 
 // days parses a positive duration that may have days: 7d.
 func days(text string) (time.Duration, error) {
-	d, err := config.ParseDuration(text)
+	d, err := wire.ParseDuration(text)
 	if err != nil || d <= 0 {
 		return 0, errors.New("a duration, such as 20m, 2h or 7d")
 	}

@@ -54,7 +54,7 @@ const variable = `\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}`
 func schemaOf(t reflect.Type) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[duration]():
-		return &jsonschema.Schema{Type: "string", MinLength: new(uint64(1)), Pattern: `^([0-9]+d)?([0-9.]+(ns|us|µs|ms|s|m|h))*$|^0$|` + variable}
+		return &jsonschema.Schema{Type: "string", MinLength: new(uint64(1)), Pattern: `^([0-9]+w)?([0-9]+d)?([0-9.]+(ns|us|µs|ms|s|m|h))*$|^0$|` + variable}
 	case reflect.TypeFor[size]():
 		return anyOf(
 			&jsonschema.Schema{Type: "integer", Minimum: "0"},

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
 
@@ -274,19 +275,9 @@ func parseTimestamp(value string, now time.Time) (time.Time, error) {
 // maxDuration is longer than any history, and cannot overflow a time.
 const maxDuration = 100 * 365 * 24 * time.Hour
 
-// parseDuration parses a positive Go duration, or a number of days or weeks: 90s, 1h30m, 7d,
-// 2w.
+// parseDuration parses a positive duration of at most maxDuration.
 func parseDuration(value string) (time.Duration, error) {
-	for unit, length := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
-		if number, ok := strings.CutSuffix(value, unit); ok {
-			n, err := strconv.Atoi(number)
-			if err != nil || n <= 0 || n > int(maxDuration/length) {
-				return 0, fmt.Errorf("reading %q: want a positive number of days or weeks", value)
-			}
-			return time.Duration(n) * length, nil
-		}
-	}
-	d, err := time.ParseDuration(value)
+	d, err := wire.ParseDuration(value)
 	if err == nil && (d <= 0 || d > maxDuration) {
 		err = fmt.Errorf("reading %q: want a positive duration", value)
 	}
