@@ -82,6 +82,15 @@ The log goes to standard error. Exit status:
 			return o.run(cmd.Context(), c)
 		},
 	}
+	o.register(cmd)
+	explain(cmd,
+		section{"Configuration", []string{"config"}},
+		section{"Listening", []string{"listen", "web.config.file", "admin-socket", "admin-group", "healthcheck"}},
+		section{"Log", []string{"log-format", "log-level"}})
+	return cmd
+}
+
+func (o *serveOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVarP(&o.file, "config", "c", defaultFile, "configuration `FILE`")
 	flags.StringVar(&o.listen, "listen", "", "listen on this `HOST:PORT` (default: the file's, else 127.0.0.1:9748)")
@@ -89,21 +98,12 @@ The log goes to standard error. Exit status:
 	flags.StringVar(&o.admin, "admin-socket", "", "`FILE` of the Unix socket with write access (default: the history's file and .sock)")
 	flags.StringVar(&o.group, "admin-group", "", "`GROUP`, by name or number, that may open the socket besides its owner")
 	flags.BoolVar(&o.healthy, "healthcheck", false, "check the health of the running daemon, and exit 0 or 1")
-	o.registerLog(cmd)
-	explain(cmd,
-		section{"Configuration", []string{"config"}},
-		section{"Listening", []string{"listen", "web.config.file", "admin-socket", "admin-group", "healthcheck"}},
-		section{"Log", []string{"log-format", "log-level"}})
-	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
-	_ = cmd.MarkFlagFilename("web.config.file", "yml", "yaml")
-	return cmd
-}
-
-func (o *serveOptions) registerLog(cmd *cobra.Command) {
-	cmd.Flags().Var(&o.logFormat, "log-format", "a `FORMAT`: text, json")
-	cmd.Flags().Var(&o.logLevel, "log-level", "the least `LEVEL` that is written: debug, info, warn, error")
+	flags.Var(&o.logFormat, "log-format", "a `FORMAT`: text, json")
+	flags.Var(&o.logLevel, "log-level", "the least `LEVEL` that is written: debug, info, warn, error")
 	completeFlag(cmd, "log-format", "text", "json")
 	completeFlag(cmd, "log-level", "debug", "info", "warn", "error")
+	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
+	_ = cmd.MarkFlagFilename("web.config.file", "yml", "yaml")
 }
 
 // logLevel parses a level of slog.
