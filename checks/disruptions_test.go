@@ -12,9 +12,13 @@ import (
 
 // restartedAgo returns a history in which node1 was restarted some seconds before the
 // round.
-func restartedAgo(seconds int) *checks.History {
+func restartedAgo(seconds int) *checks.History { return restartedAgoAt("node1", seconds) }
+
+// restartedAgoAt returns a history in which a node was restarted some seconds before
+// the round.
+func restartedAgoAt(node string, seconds int) *checks.History {
 	at := began.Add(-time.Duration(seconds) * time.Second)
-	return &checks.History{Nodes: map[string]checks.NodeHistory{"node1": {
+	return &checks.History{Nodes: map[string]checks.NodeHistory{node: {
 		Seen: began.Add(-time.Second), Restarted: at, LastSign: checks.Quote("its process id changed"),
 		Disruptions: []checks.Disruption{{
 			Span: checks.Span{From: at.Add(-time.Second), To: at}, Kind: checks.DisruptionRestart, Gone: at, Why: new(checks.Quote("its process id changed")),

@@ -63,9 +63,10 @@ type remap struct {
 // includes reports whether the remapping moved a client.
 func (r *remap) includes(w *trace) bool { return r != nil && slices.Contains(r.traces, w) }
 
-// remapping finds clients of earlier rounds that left nodes which are well and still
-// get other clients, and that stay on their new node, while the balancer keeps
-// clients of this round.
+// remapping finds clients that left nodes which are well and still get other clients,
+// and that stay on their new node, while the balancer keeps clients of this round. If
+// the balancer hashes over the nodes that are left, and one has just left or returned,
+// the first answer from elsewhere is enough, also to a client of this round.
 func (v *remaps) remapping() *remap {
 	if v.Past == nil || v.policy() == probes.PolicyNone || v.policy() == probes.PolicyShared || len(v.drifts) > 0 {
 		return nil
@@ -73,12 +74,16 @@ func (v *remaps) remapping() *remap {
 	r := &remap{}
 	nodes := make(map[string]bool)
 	for _, w := range v.traces {
-		if !w.Continued || w.holder == "" || !slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).answeredBy) {
+		if w.holder == "" || !slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).answeredBy) {
+			continue
+		}
+		a, settled := v.movedForGood(w)
+		rehashed := a != nil && v.rehashedAt(a.At)
+		if !w.Continued && !rehashed {
 			continue
 		}
 		r.Of++
-		a, settled := v.movedForGood(w)
-		if !settled || v.followed(a, v.past().Pool.Drifted) || a.idleSince(v.past().Pool.Remapped.Last) {
+		if a == nil || !settled && !rehashed || v.followed(a, v.past().Pool.Drifted) || a.idleSince(v.past().Pool.Remapped.Last) {
 			continue
 		}
 		r.traces = append(r.traces, w)
@@ -123,8 +128,8 @@ func (v *remaps) manyMoved(r *remap, change Message) bool {
 		return true
 	case r.Moved >= 2 && 3*r.Moved >= r.Of:
 		return true
-	case v.rehashes() && len(v.disruptedAt(r.At)) > 0:
-		return true // a hash over the remaining servers moves clients of other nodes, too
+	case v.rehashedAt(r.At):
+		return true
 	case v.rehashes() && slices.ContainsFunc(r.traces, v.knownByHolder):
 		return true // only the balancer has changed: the node still knows the session
 	default:
@@ -132,6 +137,10 @@ func (v *remaps) manyMoved(r *remap, change Message) bool {
 		return r.Of == 1 && byAddress && v.Cluster.Balancer.KeyHeader() == "" // a single client is all that one address can show
 	}
 }
+
+// rehashedAt reports whether the balancer may have placed the clients of all nodes anew
+// because one had just left or returned.
+func (v *movement) rehashedAt(at time.Time) bool { return v.rehashes() && len(v.disruptedAt(at)) > 0 }
 
 // knownByHolder reports whether the node that a client left still knew its session
 // when it was presented there directly.
@@ -141,8 +150,10 @@ func (v *remaps) knownByHolder(w *trace) bool {
 	})
 }
 
-// movedForGood returns the answer that first showed a client of earlier rounds on
-// another node, if all later answers came from that node.
+// movedForGood returns the answer that first showed a client on another node, if all
+// later answers came from that node; nil: it did not move, or a disruption of its own
+// node explains it. It is settled once a later answer has confirmed it, or the client
+// sent no other request in this round.
 func (v *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 	var last *answer
 	for _, a := range slices.Concat(w.earlier, w.answers) {
@@ -159,10 +170,10 @@ func (v *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 		}
 	}
 	if first == nil || v.movedByDisruption(first) || !v.ready(w.holder) || first.servingNode == w.owner || slices.Contains(first.upstreamsTried, w.holder) ||
-		v.rotationStates[w.holder].Sure || v.nodeHistory[w.holder].Down || last == first && len(w.answers) > 1 {
+		v.rotationStates[w.holder].Sure || v.nodeHistory[w.holder].Down {
 		return nil, false
 	}
-	return first, true
+	return first, last != first || len(w.answers) <= 1
 }
 
 // movedByDisruption reports whether a disruption since the last answer of a client's
