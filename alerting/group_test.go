@@ -128,6 +128,14 @@ func TestGroupings(t *testing.T) {
 		},
 		"what it cost, while it is open":    {[]at{line(0, down1), line(50, ""), {70, sum(t, cost, back, "node1")}, {110, sum(t, cost, back, "node1")}}, []string{"summary of node_down/node1; 2"}},
 		"what it cost, when it is resolved": {[]at{line(0, down1), line(31, down1), line(50, ""), line(80, ""), {90, sum(t, cost, back, "node1")}, {140, sum(t, cost, back, "node1")}}, []string{"summary of node_down/node1; 1"}},
+		"what a slow node cost": {
+			[]at{line(0, "warning slow/node1"), line(31, "warning slow/node1"), line(50, ""), {70, sum(t, cost, back, "node1")}, {110, sum(t, cost, back, "node1")}},
+			[]string{"summary of slow/node1; 2"},
+		},
+		"what a slow node cost, when it is resolved": {
+			[]at{line(0, "warning slow/node1"), line(31, "warning slow/node1"), line(50, ""), line(80, ""), {90, sum(t, cost, back, "node1")}, {140, sum(t, cost, back, "node1")}},
+			[]string{"summary of slow/node1; 1"},
+		},
 		"what a failure cost that nobody was told of": {
 			[]at{line(0, down1), line(20, ""), line(51, ""), {60, sum(t, cost, noon.Add(20*time.Second), "node1")}, {95, sum(t, cost, noon.Add(20*time.Second), "node1")}},
 			[]string{"summary of node_restarted/sessions lost; 1"},

@@ -21,7 +21,8 @@ var nodeFailureCodes = []checks.Code{
 }
 
 // groupableCodes are the nodeFailureCodes that have one cause if they start on
-// several nodes within groupWindow. A paused node reports its own cause.
+// several nodes within groupWindow, and that explain the sessions lost with a node. A
+// paused node reports its own cause.
 var groupableCodes = []checks.Code{checks.NodeDown, checks.NodeFailingInRotation, checks.NodeEjected, checks.Slow}
 
 // lingeringCodes are the findings that clients of a recovered node still cause for a
@@ -73,12 +74,15 @@ func sameTime(_ Rules, m Member, cluster string, f causeGroup) bool {
 }
 
 // afterFailure: a node that was down or restarted has not recovered completely, or
-// the cost of its failure is reported; or all nodes were down, and the balancer has
-// not noticed their recovery.
+// the cost of a node's failure is reported; or all nodes were down, and the balancer
+// has not noticed their recovery.
 func afterFailure(_ Rules, m Member, cluster string, f causeGroup) bool {
 	s := f.members[0]
-	if m.Cluster != cluster || !isNodeDownOrRestarted(m.Finding) || !follows(m, s) {
+	if m.Cluster != cluster || !follows(m, s) {
 		return false
+	}
+	if !isNodeDownOrRestarted(m.Finding) {
+		return isNodeFailure(m.Finding) && isCost(s.Finding) && slices.Contains(s.Nodes, m.Node)
 	}
 	sameNode := s.Node == m.Node && (isNodeFailure(s.Finding) || isNodeDownOrRestarted(s.Finding))
 	named := slices.Contains(s.Nodes, m.Node) && (isCost(s.Finding) || slices.Contains(lingeringCodes, s.Code))
@@ -181,7 +185,7 @@ func (f failureEnds) learn(i *Incident) {
 		switch {
 		case m.Code == checks.NodeRestarted && !m.When.After(i.Fired):
 			end = m.When
-		case m.Code != checks.NodeDown:
+		case !slices.Contains(groupableCodes, m.Code):
 			continue
 		}
 		if m.Node != "" && end.After(f[s]) && (len(f) < maxSubjects || !f[s].IsZero()) {

@@ -214,3 +214,23 @@ func (v *attribution) addLoss(node string, lost Span) bool {
 	}
 	return false
 }
+
+// disruptionFindings lists the findings that report a disruption of a node.
+var disruptionFindings = []Code{NodeDown, NodePaused, NodeRestarted, Slow, NodeEjected}
+
+// remember keeps which findings reported disruptions and remappings: their consequences
+// may be found after these findings have ended.
+func (v *attribution) remember(findings []Finding) {
+	for _, f := range findings {
+		m := v.history.Nodes[f.Node]
+		switch n := len(m.Disruptions); {
+		case f.Code == BalancerRemapped && v.history.Pool.Remapped.Cause == "":
+			v.history.Pool.Remapped.Cause = f.ExplainedBy
+		case n == 0 || f.ExplainedBy != "" || !slices.Contains(disruptionFindings, f.Code):
+		case m.Disruptions[n-1].Finding == "":
+			m.Disruptions = slices.Clone(m.Disruptions)
+			m.Disruptions[n-1].Finding = f.Key()
+			v.history.Nodes[f.Node] = m
+		}
+	}
+}

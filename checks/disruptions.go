@@ -20,6 +20,7 @@ type Disruption struct {
 	Gone      time.Time // newest sign that the node itself failed or restarted, so that sessions may be gone; zero: it was only left out
 	Why       *Message  // the newest sign
 	Lost      int       // sessions of ours that were lost because of it
+	Finding   string    // key of the finding that reported it first; "": none has
 }
 
 // A DisruptionKind is what interrupted a node.

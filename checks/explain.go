@@ -26,6 +26,9 @@ var rules = []rule{
 	{BalancerSplit, SessionDrift, atOneOf},
 	{BalancerRemapped, NodeDown, followsNode},
 	{BalancerRemapped, NodeRestarted, followsNode},
+	{BalancerRemapped, NodePaused, followsNode},
+	{BalancerRemapped, Slow, followsNode},
+	{BalancerRemapped, NodeEjected, followsNode},
 	{NodePaused, DependencyDown, reportedBy},
 	{NodeDown, DependencyDown, suffers},
 	{DependencyDisputed, DependencyDown, sameDependency},
@@ -189,16 +192,18 @@ func samePage(effect, cause Finding) bool {
 // that their own node lost have another cause.
 func lostByMove(effect, _ Finding) bool { return effect.Target == afterMove }
 
-// explain marks each finding that another one causes, and orders them: the cause of
-// the worst finding first, each followed by the findings that it explains.
+// explain marks each finding that another one causes, unless an earlier round knows its
+// cause, and orders them: the cause of the worst finding first, each followed by the
+// findings that it explains.
 func explain(findings []Finding) []Finding {
 	t := tree{findings: findings, causes: make([]int, len(findings)), worst: make([]int, len(findings))}
 	for i := range t.causes {
 		t.causes[i] = none
 	}
-	for i := range findings {
-		t.causes[i] = t.causeOf(i)
-		if t.causes[i] != none {
+	for i, f := range findings {
+		if f.ExplainedBy != "" {
+			t.causes[i] = slices.IndexFunc(findings, func(cause Finding) bool { return cause.Key() == f.ExplainedBy })
+		} else if t.causes[i] = t.causeOf(i); t.causes[i] != none {
 			findings[i].ExplainedBy = findings[t.causes[i]].Key()
 		}
 	}

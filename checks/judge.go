@@ -19,7 +19,8 @@ func Judge(r Round) Report {
 	attribution := attribute(remaps)
 
 	session := sessionReport(remaps)
-	findings := attribution.findings()
+	findings := explain(attribution.findings())
+	attribution.remember(findings)
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Code == SessionLost }) {
 		attribution.history.Pool.Lost = r.Started
 	}
@@ -31,7 +32,7 @@ func Judge(r Round) Report {
 		Balancers:    r.Balancers,
 		Session:      session,
 		Dependencies: dependencyReports(outcomes),
-		Findings:     explain(findings),
+		Findings:     findings,
 		Requests:     requests(outcomes),
 		page:         nodes.page,
 		History:      &attribution.history,

@@ -66,7 +66,8 @@ var throughSessions = []Code{
 // It is not safe for concurrent use.
 type Ledger struct {
 	damping Damping
-	entries []*entry // oldest first
+	ended   time.Time // end of the newest round
+	entries []*entry  // oldest first
 }
 
 // An entry is a finding that is active, or waits for confirmation.
@@ -113,6 +114,7 @@ func (l *Ledger) Settled() bool {
 
 // Update adds a complete round and returns what it changed.
 func (l *Ledger) Update(r Report) []Change {
+	l.ended = r.Started.Add(r.Duration)
 	seen := make(map[string]bool)
 	for _, f := range r.Findings {
 		if !seen[f.Key()] {
@@ -143,13 +145,16 @@ func (l *Ledger) Update(r Report) []Change {
 // new findings that clients' failed requests prove to have lasted, with their causes;
 // all others wait for the end of the round.
 func (l *Ledger) UpdatePartial(r Report) []Change {
+	l.ended = r.Started.Add(r.Duration)
 	proven := make(map[string]bool)
 	for _, f := range r.Findings {
 		lasted := l.lasted(l.harmOf(f))
 		for key := f.Key(); lasted && key != "" && !proven[key]; {
 			proven[key] = true
 			at := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Key() == key })
-			key = r.Findings[at].ExplainedBy
+			if key = ""; at >= 0 { // a cause may have ended
+				key = r.Findings[at].ExplainedBy
+			}
 		}
 	}
 	for _, f := range r.Findings {
@@ -251,7 +256,8 @@ func (l *Ledger) activeCause(e *entry) string {
 // confirmed reports whether enough rounds have found a finding and its cause. An
 // effect that is reported before its cause looks like a cause. A cause delays its
 // effect by at most the rounds that any finding needs, because the cause may never be
-// confirmed. steps bounds the chain of causes.
+// confirmed, and an event by no more than Last, because a round at slow nodes is long.
+// steps bounds the chain of causes.
 func (l *Ledger) confirmed(e *entry, steps int) bool {
 	if e.active || steps == 0 {
 		return true
@@ -266,7 +272,8 @@ func (l *Ledger) confirmed(e *entry, steps int) bool {
 		return false
 	}
 	cause := l.entry(e.ExplainedBy)
-	return cause == nil || e.seen >= needs+l.damping.Appear-1 || l.confirmed(cause, steps-1)
+	overdue := !e.When.IsZero() && l.ended.Sub(e.When) > l.damping.Last
+	return cause == nil || e.seen >= needs+l.damping.Appear-1 || overdue || l.confirmed(cause, steps-1)
 }
 
 // markProven marks the entries that need no further round because clients' requests

@@ -155,3 +155,29 @@ func TestUpdatePartial(t *testing.T) {
 		t.Errorf("at the end of the round: got %v, want nothing: the balancer waits for another round", got)
 	}
 }
+
+// TestOverdueEvent tests that an event waits for its cause no longer than errors must
+// last, because a round at slow nodes is long.
+func TestOverdueEvent(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	for _, tc := range []struct {
+		name  string
+		after time.Duration // from the event to the end of the round
+		want  int
+	}{
+		{"the round ends soon", 6 * time.Second, 0},
+		{"the round is long", 7 * time.Second, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			slow, moved := about(Slow, Warning, "node1"), aboutAll(BalancerRemapped, Critical, []string{"node2"})
+			moved.ExplainedBy, moved.When = slow.Key(), at.Add(time.Second)
+			l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 6 * time.Second})
+			changes := l.Update(Report{Started: at, Duration: time.Second + tc.after, Findings: []Finding{slow, moved}})
+			if len(changes) != tc.want {
+				t.Errorf("got %v, want %d changes", changes, tc.want)
+			}
+		})
+	}
+}

@@ -26,8 +26,11 @@ type NodeHistory struct {
 	// DownSince is when it was first seen not to be well, without being well since;
 	// zero: it is well.
 	DownSince time.Time
-	Down      bool      // its address refused connections in the newest round
-	Started   time.Time // when it was seen to accept connections again after it had refused them; zero: never
+	// SilentSince is the same without the times at which it answered slowly, or that it
+	// is paused.
+	SilentSince time.Time
+	Down        bool      // its address refused connections in the newest round
+	Started     time.Time // when it was seen to accept connections again after it had refused them; zero: never
 	// Restarted is when the newest sign of a restart was seen; zero: never.
 	Restarted time.Time
 	LastSign  Message // the newest sign of a restart

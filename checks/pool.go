@@ -140,7 +140,7 @@ func (v *remaps) poolHistory() PoolHistory {
 			r.Change = old.Change
 		}
 		r.Nodes = v.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
-		r.Evidence = old.Evidence
+		r.Evidence, r.Cause = old.Evidence, old.Cause
 	}
 	h.Remapped = r
 	return h

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -29,6 +30,7 @@ type Remapping struct {
 	Change   Message   // the change that the arithmetic shows; zero: not known
 	Nodes    []string  // nodes whose clients moved, or the node whose line was added or removed
 	Follows  []string  // nodes that were out at that moment, so that clients were rehashed
+	Cause    string    // key of the finding that explained it first; "": none has
 	Evidence []Message
 }
 
@@ -181,7 +183,18 @@ func (v *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 // moved by any disruption meanwhile.
 func (v *remaps) movedByDisruption(a *answer) bool {
 	since := a.lostIn()
-	return v.sentBy(a, v.disruptedWithin(since)) || a.pauseBefore() >= shortestPause && v.byRestartElsewhere(a, since)
+	out := v.disruptedWithin(since)
+	return v.sentBy(a, out) && !v.movedByReturn(a, out) || a.pauseBefore() >= shortestPause && v.byRestartElsewhere(a, since)
+}
+
+// movedByReturn reports whether a client of well nodes moved to a node because that one
+// returned. Its leaving moved clients of other nodes, so its return does, too; the
+// client is not one of its own that it gets back.
+func (v *remaps) movedByReturn(a *answer, out []string) bool {
+	left := v.past().Pool.Remapped
+	d, ok := v.disruptionAt(a.servingNode, a.At)
+	return ok && v.rehashes() && slices.Contains(left.Follows, a.servingNode) && d.covers(left.At, v.aftermath) &&
+		!slices.Contains(out, a.trace.holder) && !slices.Contains(out, a.trace.owner)
 }
 
 // remapped finds that the balancer has recently sent many clients to another node.
@@ -191,11 +204,10 @@ func remapped(v *remaps) []Finding {
 		return nil
 	}
 	f := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: r.Nodes, When: r.At}
-	f.follows = r.Follows
+	f.follows, f.ExplainedBy = r.Follows, r.Cause
 	for _, node := range r.Follows { // the failure may have ended
-		if d, ok := v.disruptionAt(node, r.At); ok && !d.Gone.IsZero() {
-			f.ExplainedBy = about(NodeDown, Warning, node).Key()
-			break
+		if d, ok := v.disruptionAt(node, r.At); ok {
+			f.ExplainedBy = cmp.Or(f.ExplainedBy, d.Finding)
 		}
 	}
 	if r.Lost > 0 {

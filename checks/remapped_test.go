@@ -71,3 +71,111 @@ func ofEarlierRound(r *round) *probes.Trace {
 	w.Steps[0].At = began.Add(-3 * time.Second)
 	return w
 }
+
+// TestRemapKeepsItsCause tests that a remap belongs to the failure that it follows, after
+// that failure has ended, too, and that the return of the node is another one.
+func TestRemapKeepsItsCause(t *testing.T) {
+	t.Parallel()
+	var past *checks.History
+	for _, step := range []struct {
+		after int // seconds
+		slow  bool
+		moves bool // a client moves from node1 to node3
+		want  []string
+	}{
+		{0, false, false, nil},
+		{15, true, true, []string{"warning slow/node2", "critical balancer_remapped [node1] <- slow/node2"}},
+		{18, false, false, []string{"critical balancer_remapped [node1] <- slow/node2"}},
+		{150, false, false, nil},
+		{155, true, false, []string{"warning slow/node2"}},
+		{160, false, true, []string{"critical balancer_remapped [node1] <- slow/node2"}},
+	} {
+		r := healthy()
+		r.Cluster.Balancer.Method, r.Past = probes.MethodUnknown, past
+		if step.moves {
+			w := ofThisRound(r)
+			w.Steps[2].Label, w.Steps[2].Session = "node3", otherSession
+		}
+		if step.slow {
+			r.node("node2").Primary.Timing.Total = 3 * time.Second
+		}
+		report := checks.Judge(r.later(time.Duration(step.after) * time.Second))
+		if diff := cmp.Diff(step.want, lines(report)); diff != "" {
+			t.Errorf("after %d s (-want +got):\n%s", step.after, diff)
+		}
+		past = report.History
+	}
+}
+
+// TestReturnRemaps tests which moves of a client to a node that returns belong to its
+// return: the clients of other nodes move if its leaving had moved some.
+func TestReturnRemaps(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		follow []string // nodes whose leaving remapped clients
+		want   []string
+	}{
+		{"its leaving had remapped clients", []string{"node3"}, []string{"info node_restarted/node3", "critical balancer_remapped [node1] <- node_restarted/node3"}},
+		{"it gets back the clients that came meanwhile", nil, []string{"info node_restarted/node3"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := healthy()
+			r.Cluster.Balancer.Method, r.Past = probes.MethodUnknown, restartedAgoAt("node3", 4)
+			m := r.Past.Nodes["node3"]
+			m.Disruptions[0].From = began.Add(-5 * time.Minute)
+			r.Past.Pool.Remapped = checks.Remapping{At: began.Add(-4 * time.Minute), Follows: tc.follow}
+			w := ofEarlierRound(r)
+			w.Steps[2].Label, w.Steps[2].Session = "node3", otherSession
+			if diff := cmp.Diff(tc.want, lines(checks.Judge(r.Round))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestCostOfUnwellNode tests that the sessions lost in a restart are told unless the node
+// was down for so long that its outage told them: a pause does not.
+func TestCostOfUnwellNode(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		silent time.Time
+		want   []string
+	}{
+		{"paused meanwhile", time.Time{}, []string{"warning node_restarted/sessions lost [node1]"}},
+		{"down meanwhile", began.Add(-40 * time.Second), nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := healthy()
+			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node1": {
+				DownSince: began.Add(-40 * time.Second), SilentSince: tc.silent, Seen: began.Add(-40 * time.Second),
+				Disruptions: []checks.Disruption{{
+					Span: checks.Span{From: began.Add(-40 * time.Second), To: began}, Kind: checks.DisruptionRestart,
+					Gone: began, Lost: 1, Why: new(checks.Quote("its process id changed")),
+				}},
+			}}}
+			settled := healthy()
+			settled.Past = checks.Judge(r.Round).History
+			if diff := cmp.Diff(tc.want, lines(checks.Judge(settled.later(20*time.Second)))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// later returns the round with all times moved by d.
+func (r *round) later(d time.Duration) checks.Round {
+	r.Started = r.Started.Add(d)
+	for i := range r.Nodes {
+		r.Nodes[i].Primary.At = r.Nodes[i].Primary.At.Add(d)
+	}
+	for _, w := range r.Traces {
+		for i := range w.Steps {
+			w.Steps[i].At = w.Steps[i].At.Add(d)
+		}
+	}
+	return r.Round
+}

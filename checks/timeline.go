@@ -86,6 +86,11 @@ func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 		if m.DownSince.IsZero() {
 			m.DownSince = o.Primary.At
 		}
+		if v.up[n.ID] {
+			m = m.answersAgain(o.Primary.At)
+		} else if m.SilentSince.IsZero() {
+			m.SilentSince = o.Primary.At
+		}
 	default:
 		m = m.recovered(o.Primary.At)
 	}
@@ -163,13 +168,24 @@ func (v *timeline) signsOfBalancer(node string, m NodeHistory) NodeHistory {
 	return m
 }
 
+// answersAgain returns the history of a node that is up again, though it may not be
+// well.
+func (m NodeHistory) answersAgain(at time.Time) NodeHistory {
+	if n := len(m.Disruptions); n > 0 && !m.SilentSince.IsZero() {
+		last := &m.Disruptions[n-1] // a copy, see disruptionsOf
+		last.NotifiedDown = last.NotifiedDown || at.Sub(m.SilentSince) >= longDown
+	}
+	m.SilentSince = time.Time{}
+	return m
+}
+
 // recovered returns the history of a node that is well again: a disruption that was
 // going on ends now.
 func (m NodeHistory) recovered(at time.Time) NodeHistory {
+	m = m.answersAgain(at)
 	if n := len(m.Disruptions); n > 0 && !m.DownSince.IsZero() {
 		last := &m.Disruptions[n-1] // a copy, see disruptionsOf
 		last.To, last.Gone = at, at
-		last.NotifiedDown = last.NotifiedDown || at.Sub(m.DownSince) >= longDown
 	}
 	if !m.DownSince.IsZero() {
 		m.Back = at
