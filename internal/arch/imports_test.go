@@ -171,7 +171,6 @@ var homes = map[string][]string{
 	"go.yaml.in/yaml/v2":                     {"internal/web"}, // exporter-toolkit reads the web configuration
 	"modernc.org/sqlite":                     {"internal/history"},
 	"github.com/go-co-op/gocron":             {"internal/monitor"},
-	"github.com/tufanbarisyildirim/gonginx":  {"internal/importer"},
 	"github.com/slack-go/slack":              {"alerting/slack"},
 	"github.com/pressly/goose":               {"internal/history"},
 	"github.com/andybalholm/cascadia":        {"probes/extract"},

@@ -17,7 +17,7 @@ var broken = []struct {
 }{
 	{"nothing in it", Nginx, "events {}\n", `conf: there is no upstream with servers in it`},
 	{"upstreams elsewhere", Nginx, "http { include sites/shop.conf; }\n", `conf: there is no upstream with servers in it (conf:1: there is no sites/shop.conf: its contents are missing here)`},
-	{"missing semicolon", Nginx, "upstream a {\n  server 10.0.0.1\n  server 10.0.0.2;\n}\n", `conf:3: server "10.0.0.1": invalid parameter "server": is a ";" missing, or is it from a document?`},
+	{"missing semicolon", Nginx, "upstream a {\n  server 10.0.0.1\n  server 10.0.0.2;\n}\n", `conf:2: server "10.0.0.1": invalid parameter "server": is a ";" missing, or is it from a document?`},
 	{"semicolon forgotten before a brace", Nginx, "upstream a {\n  server 10.0.0.1:80\n}\n", `conf:2: there is a "}" where a ";" should end "server"`},
 	{"ip_hash without a semicolon", Nginx, "upstream a {\n  ip_hash\n  server 10.0.0.1;\n}\n", `conf:2: invalid number of arguments in "ip_hash": expected at most 0, got 2: is a ";" missing?`},
 	{"unclosed block", Nginx, "http {\n  upstream a {\n    server 10.0.0.1;\n", `conf:2: the file ends where a "}" should close "upstream"`},
@@ -27,7 +27,7 @@ var broken = []struct {
 	{"block without a name", Nginx, "http {\n  { }\n}\n", `conf:2: unexpected "{": a block needs a name before it`},
 	{"full-width punctuation", Nginx, "upstream a {\n  server 10.0.0.1；\n}\n", `conf:2: "10.0.0.1；" has a full-width punctuation mark, which is none to nginx`},
 	{"copied from a document", Nginx, "upstream a {\n  server 10.0.0.1 max\\_fails=30;\n  `proxy_pass x;\n}\n", `conf:3: a backquote, which nginx has no use for: is it left over from a document?`},
-	{"escaped by a document", Nginx, "upstream a {\n  server 172.31.12.135:8101 max\\_fails=30 fail\\_timeout=20s;\n}\n", `conf:2: server "172.31.12.135:8101": invalid parameter "fail\_timeout=20s": is a ";" missing, or is it from a document?`},
+	{"escaped by a document", Nginx, "upstream a {\n  server 172.31.12.135:8101 max\\_fails=30 fail\\_timeout=20s;\n}\n", `conf:2: server "172.31.12.135:8101": invalid parameter "max\_fails=30": is a ";" missing, or is it from a document?`},
 	{"no address", Nginx, "upstream a {\n  server 10.0.0.1:port;\n}\n", `conf:2: server: expected HOST or HOST:PORT, got "10.0.0.1:port"`},
 	{"no weight", Nginx, "upstream a {\n  server 10.0.0.1 weight=0;\n}\n", `conf:2: server "10.0.0.1": "weight=0": expected a whole number, at least 1`},
 	{"no time", Nginx, "upstream a {\n  server 10.0.0.1 fail_timeout=soon;\n}\n", `conf:2: server "10.0.0.1": "fail_timeout=soon": expected a time, such as 20s`},

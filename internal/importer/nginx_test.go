@@ -8,8 +8,33 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestNginxPlaces checks positions in messages, although the parser reorders servers
-// and upstreams and does not record where blocks begin.
+// TestNginxWords checks words as nginx reads them.
+func TestNginxWords(t *testing.T) {
+	for text, want := range map[string][]string{
+		`a b;`:                         {"a", "b"},
+		`a "b c" 'd;{}';`:              {"a", "b c", "d;{}"},
+		`a "b\"c" 'd\'e' f\\g;`:        {"a", `b"c`, "d'e", `f\g`},
+		`location ~ ^/v\d\{1,2\}/x {}`: {"location", "~", `^/v\d\{1,2\}/x`},
+		`location ~ ^/x}y {}`:          {"location", "~", "^/x}y"},
+		`location ~ "^/v\d{1,2}/x" {}`: {"location", "~", `^/v\d{1,2}/x`},
+		`set $a ${b}c;`:                {"set", "$a", "${b}c"},
+		`if ($a ~ \;) {}`:              {"if", "($a", "~", `\;)`},
+		`server {{ host }}:80;`:        {"server", "{{ host }}:80"},
+		`server <%= host %>:80;`:       {"server", "<%= host %>:80"},
+		`a b#c # d` + "\n;":            {"a", "b#c"},
+	} {
+		tree, _, err := parseNginx("f", text)
+		if err != nil || len(tree) != 1 {
+			t.Errorf("%s: got %v, %v", text, tree, err)
+			continue
+		}
+		if got := append([]string{tree[0].name}, tree[0].args...); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestNginxPlaces checks positions in messages.
 func TestNginxPlaces(t *testing.T) {
 	const text = `http {
     server {
