@@ -84,7 +84,9 @@ func (s *candidate) ask(ctx context.Context, n node) answer {
 			return a
 		}
 	}
-	a.cookie = openSession(ctx, n, s.samplePath())
+	if page, ok := s.samplePage(); ok {
+		a.cookie = openSession(ctx, n, page.path)
+	}
 	return a
 }
 
@@ -130,12 +132,13 @@ func openSession(ctx context.Context, n node, path string) sessionCookie {
 // checkFrontends checks whether the balancer's addresses answer, and returns the
 // errors.
 func (s *candidate) checkFrontends(ctx context.Context) (noAnswer []string) {
-	for _, e := range s.frontends[:min(len(s.frontends), maxAsked)] {
+	page, _ := s.samplePage()
+	for _, e := range s.site.frontends[:min(len(s.site.frontends), maxAsked)] {
 		at, err := url.Parse(e.url + s.base.path)
 		if err != nil {
 			continue
 		}
-		if _, err := get(ctx, at, "", s.samplePath()); err != nil {
+		if _, err := get(ctx, at, "", page.path); err != nil {
 			if e, ok := errors.AsType[*url.Error](err); ok {
 				err = e.Err // without the address, which the note already has
 			}

@@ -15,7 +15,7 @@ var broken = []struct {
 	text    string
 	want    string
 }{
-	{"nothing in it", Nginx, "events {}\n", `conf: there is no upstream with servers in it`},
+	{"nothing in it", Nginx, "events {}\n", `conf: there is no upstream with servers in it (it has events)`},
 	{"upstreams elsewhere", Nginx, "http { include sites/shop.conf; }\n", `conf: there is no upstream with servers in it (conf:1: there is no sites/shop.conf: its contents are missing here)`},
 	{"missing semicolon", Nginx, "upstream a {\n  server 10.0.0.1\n  server 10.0.0.2;\n}\n", `conf:2: server "10.0.0.1": invalid parameter "server": is a ";" missing, or is it from a document?`},
 	{"semicolon forgotten before a brace", Nginx, "upstream a {\n  server 10.0.0.1:80\n}\n", `conf:2: there is a "}" where a ";" should end "server"`},
@@ -38,7 +38,7 @@ var broken = []struct {
 	{"only down", Nginx, "upstream a { server 10.0.0.1 down; server 10.0.0.2 down; }\n", `conf: no upstream can be watched: upstream a (conf:1) has no server that gets clients: all are down or backup`},
 	{"binary", Nginx, "\n\x00\x01", `conf:2: a NUL byte: expected a text in UTF-8`},
 
-	{"nothing in it", Apache, "Listen 80\n", `conf: there is no balancer with servers in it`},
+	{"nothing in it", Apache, "Listen 80\n", `conf: there is no balancer with servers in it (it has Listen)`},
 	{"unclosed section", Apache, "Listen 80\n<Proxy balancer://a>\n  BalancerMember http://10.0.0.1\n", `conf:2: <proxy> is never closed`},
 	{"closed by another", Apache, "<VirtualHost *:80>\n<Proxy balancer://a>\n</VirtualHost>\n", `conf:3: </virtualhost> where </proxy> should close the section of line 2`},
 	{"closes nothing", Apache, "Listen 80\n</Proxy>\n", `conf:2: </proxy> closes nothing`},
@@ -48,14 +48,17 @@ var broken = []struct {
 	{"no address", Apache, "<Proxy balancer://a>\n  BalancerMember 10.0.0.1:80\n</Proxy>\n", `conf:2: BalancerMember: expected SCHEME://HOST:PORT, got "10.0.0.1:80"`},
 	{"no load factor", Apache, "<Proxy balancer://a>\n  BalancerMember http://10.0.0.1 loadfactor=1000\n</Proxy>\n", `conf:2: BalancerMember "10.0.0.1": "loadfactor=1000": expected a number from 1 to 100`},
 
-	{"nothing in it", HAProxy, "global\n  maxconn 10\n", `conf: there is no backend with servers in it`},
+	{"nothing in it", HAProxy, "global\n  maxconn 10\n", `conf: there is no backend with servers in it (it has global)`},
 	{"before any section", HAProxy, "server a 10.0.0.1:80\n", `conf:1: "server" is outside of a section: expected global, defaults, frontend, backend or listen`},
 	{"no name", HAProxy, "backend\n  server a 10.0.0.1:80\n", `conf:1: backend needs a name`},
 	{"unclosed quote", HAProxy, "backend a\n  server \"a 10.0.0.1:80\n", `conf:2: the quote " is never closed`},
 	{"no address", HAProxy, "backend a\n  server a\n", `conf:2: server: expected NAME ADDRESS, got 1 arguments`},
 	{"no interval", HAProxy, "backend a\n  server a 10.0.0.1:80 check inter soon\n", `conf:2: server "a": inter "soon": expected a time, such as 20s`},
 
-	{"nothing in it", Caddy, "example.com {\n  respond hello\n}\n", `conf: there is no reverse_proxy with servers in it`},
+	{"an open .if", HAProxy, "global\n.if defined(A)\n maxconn 1\n", `conf:2: the .if is never closed by an .endif`},
+	{"a stray .else", HAProxy, "global\n.else\n", `conf:2: .else without an .if`},
+
+	{"nothing in it", Caddy, "example.com {\n  respond hello\n}\n", `conf: there is no reverse_proxy with servers in it (it has respond)`},
 	{"unclosed block", Caddy, "example.com {\n  reverse_proxy a:1 b:1 {\n}\n", `conf:1: the file ends where a "}" should close "example.com"`},
 	{"stray brace", Caddy, "example.com\n}\n", `conf:2: unexpected "}": there is no block to close`},
 	{"unclosed quote", Caddy, "example.com\nrespond \"hello\n", `conf:2: the quote " is never closed`},

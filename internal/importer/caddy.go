@@ -26,6 +26,7 @@ func readCaddy(src source, file string) (*parsedConfig, error) {
 		r.options(options.block)
 	}
 	for _, site := range caddySites(tree) {
+		r.sawAll(site.block)
 		s := caddyScope{site: site, frontends: r.frontends(site), path: "/", to: "/"}
 		if err := r.follow(site.block, s); err != nil {
 			return nil, err
@@ -91,7 +92,17 @@ func (r *caddyReader) frontends(site directive) []frontend {
 			all = append(all, e)
 		}
 	}
-	return oneScheme(all, name)
+	return userFrontends(all, name != "", redirectsAll(site.block))
+}
+
+// redirectsAll reports whether a site redirects every request to https.
+func redirectsAll(block []directive) bool {
+	for d := range among(block, "redir") {
+		if args := d.args; len(args) > 0 && (args[0] == "*" || !isMatcher(args[0])) && strings.Contains(strings.Join(args, " "), "https://") {
+			return true
+		}
+	}
+	return false
 }
 
 // scheme returns the scheme of an address without one: https where Caddy can get a
@@ -103,8 +114,9 @@ func (r *caddyReader) scheme(host, port string, secure bool) string {
 	return "http"
 }
 
+// caddyName returns the name that a site's requests must have; "": any.
 func caddyName(host string) string {
-	if public(host) {
+	if public(host) || host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return host
 	}
 	return ""
@@ -112,11 +124,12 @@ func caddyName(host string) string {
 
 // A caddyScope is the context of a directive in a site.
 type caddyScope struct {
-	site        directive
-	frontends   []frontend
-	path, to    string // path of requests that reach it, and the path passed to the servers
-	exact       bool
-	pathUnknown bool // the requests cannot be identified by their paths
+	site      directive
+	frontends []frontend
+	path, to  string // path of requests that reach it, and the path passed to the servers
+	exact     bool
+	only      string // condition that no plain GET fulfils, or why the path is not known; "": none
+	guess     string // why the path may not exist
 }
 
 // follow searches a block for reverse proxies.
@@ -137,27 +150,44 @@ func (r *caddyReader) follow(block []directive, s caddyScope) error {
 				return err
 			}
 		case "uri", "rewrite":
-			s.pathUnknown = true
-			r.note("%s: %s changes the path, so its routes are unknown", d.position, d.name)
+			s = r.rewritten(d, s)
+		case "php_fastcgi":
+			r.saw(d.position, d.text()+", which speaks FastCGI", httpOnlyNodes)
+		case "proxy":
+			r.saw(d.position, d.text()+", which is Caddy 1", "Caddy 2 writes reverse_proxy: convert the file")
 		}
 	}
 	return nil
 }
 
-// caddyMatchers returns the paths of named matchers; none for a matcher on anything
-// else.
-func caddyMatchers(block []directive) map[string][]string {
-	out := map[string][]string{}
+// rewritten returns the scope after a directive that changes the path.
+func (r *caddyReader) rewritten(d directive, s caddyScope) caddyScope {
+	args := d.args
+	if isMatcher(d.arg(0)) && len(args) > 1 {
+		args = args[1:]
+	}
+	prefix := strings.TrimSuffix(s.path, "/")
+	switch {
+	case d.name == "uri" && len(args) == 2 && args[0] == "strip_prefix" && strings.TrimSuffix(args[1], "/") == prefix:
+		s.to = "/"
+	case d.name == "rewrite" && len(args) > 0 && strings.HasSuffix(args[len(args)-1], "{uri}"):
+		s.to = strings.TrimSuffix(args[len(args)-1], "{uri}") + s.to
+	default:
+		s.only = d.name + " changes the path at " + d.position.String()
+	}
+	return s
+}
+
+// caddyMatchers returns the conditions of named matchers: in one line, or in a block.
+func caddyMatchers(block []directive) map[string][]directive {
+	out := map[string][]directive{}
 	for _, d := range block {
 		if !strings.HasPrefix(d.name, "@") {
 			continue
 		}
-		out[d.name] = nil
-		if d.arg(0) == "path" {
-			out[d.name] = d.args[1:]
-		}
-		for path := range among(d.block, "path") {
-			out[d.name] = append(out[d.name], path.args...)
+		out[d.name] = d.block
+		if len(d.args) > 0 {
+			out[d.name] = append(out[d.name], directive{position: d.position, name: d.args[0], args: d.args[1:]})
 		}
 	}
 	return out
@@ -168,28 +198,53 @@ func isMatcher(word string) bool {
 	return word == "*" || strings.HasPrefix(word, "/") || strings.HasPrefix(word, "@")
 }
 
-// match returns the scope of the requests that a matcher selects. A nested matcher
-// narrows the outer one, so the longer path is used.
-func (s caddyScope) match(matchers map[string][]string, matcher string) caddyScope {
-	if !isMatcher(matcher) || matcher == "*" {
+// match returns the scope of the requests that a matcher selects.
+func (s caddyScope) match(matchers map[string][]directive, matcher string) caddyScope {
+	switch {
+	case !isMatcher(matcher) || matcher == "*":
 		return s
+	case !strings.HasPrefix(matcher, "@"):
+		return s.below([]string{matcher})
 	}
-	if strings.HasPrefix(matcher, "@") {
-		paths := matchers[matcher]
-		if len(paths) != 1 {
-			s.pathUnknown = true
-			return s
+	for _, d := range matchers[matcher] {
+		switch d.name {
+		case "path":
+			s = s.below(d.args)
+		case "path_regexp":
+			p := newPattern(d.arg(len(d.args)-1), false)
+			if path := p.sample(); path != "" {
+				s.path, s.to, s.exact = path, path, true
+				s.guess = "one of the paths that match " + p.text + ": write a page that exists"
+			} else {
+				s.only = "only paths that match " + p.text
+			}
+		case "method":
+			if !slices.Contains(d.args, "GET") {
+				s.only = "only requests of the matcher " + matcher + " (" + d.text() + ")"
+			}
+		case "host", "protocol", "not", "remote_ip", "client_ip":
+			// the site's own addresses, and a GET from anywhere, may fulfil them
+		default:
+			s.only = "only requests of the matcher " + matcher + " (" + d.text() + ")"
 		}
-		matcher = paths[0]
 	}
-	path, below := strings.CutSuffix(matcher, "*")
-	if strings.ContainsAny(path, "*{") || !strings.HasPrefix(path, "/") {
-		s.pathUnknown = true
+	return s
+}
+
+// below narrows the scope to the first of the paths that is a prefix or a single path.
+// A nested matcher narrows the outer one, so the longer path is used.
+func (s caddyScope) below(paths []string) caddyScope {
+	for _, path := range paths {
+		path, below := strings.CutSuffix(path, "*")
+		if strings.HasPrefix(path, "*") || strings.ContainsAny(path, "*{") || !strings.HasPrefix(path, "/") {
+			continue
+		}
+		if len(path) >= len(s.path) {
+			s.path, s.to, s.exact = path, path, !below
+		}
 		return s
 	}
-	if len(path) >= len(s.path) {
-		s.path, s.to, s.exact = path, path, !below
-	}
+	s.only = "only paths that match " + strings.Join(paths, " ")
 	return s
 }
 
@@ -201,6 +256,7 @@ func (r *caddyReader) uniqueName(s caddyScope) string {
 	}
 	address, _ = splitPath(address)
 	host, port := splitAddress(address)
+	host = strings.Trim(host, "{$}")
 	base := cmp.Or(host, "port-"+cmp.Or(port, "80"))
 	if path := strings.Trim(s.path, "/"); path != "" {
 		base += "/" + path

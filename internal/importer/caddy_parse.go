@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -12,6 +13,9 @@ func loadCaddy(src source, file string) ([]directive, noteList, error) {
 	known := snippets{}
 	l := &loader{source: src}
 	l.parse = func(file, text string) ([]directive, error) {
+		if json.Valid([]byte(text)) {
+			return nil, position{file, 1}.errorf("this is Caddy's JSON: give the Caddyfile from which it was adapted")
+		}
 		tree, err := parseCaddy(file, text)
 		known.collect(tree)
 		return tree, err

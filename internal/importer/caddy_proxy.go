@@ -12,15 +12,19 @@ import (
 )
 
 // proxy parses a reverse_proxy directive and adds its addresses and routes.
-func (r *caddyReader) proxy(d directive, s caddyScope, matchers map[string][]string) error {
+func (r *caddyReader) proxy(d directive, s caddyScope, matchers map[string][]directive) error {
 	args := d.args
 	if isMatcher(d.arg(0)) {
 		s = s.match(matchers, d.arg(0))
 		args = args[1:]
 	}
 	u, err := caddyUpstream(d, args)
-	if err != nil || len(u.servers) == 0 { // all servers are dynamic, or none can be probed
+	if err != nil {
 		return err
+	}
+	if len(u.servers) == 0 && u.dynamic == "" {
+		r.saw(d.position, d.text()+", without a server that can be probed", "")
+		return nil
 	}
 	if known := r.same(u); known != nil {
 		u = known
@@ -29,18 +33,32 @@ func (r *caddyReader) proxy(d directive, s caddyScope, matchers map[string][]str
 		r.upstreams = append(r.upstreams, u)
 		r.addAdminURL(u)
 	}
-	taken := len(u.frontends) > 0
-	for i, e := range s.frontends {
-		if taken || i > 0 {
-			u.alsoReached(e)
-		} else {
-			u.addFrontend(e)
+	all := s.frontends[:min(len(s.frontends), 1)]
+	for _, e := range s.frontends[len(all):] {
+		u.addComment("balancer.url", "another address for users is "+e.url+" ("+e.position.String()+")")
+	}
+	if len(all) > 0 && isOwnAuthority(all[0].url) {
+		u.guess("balancer.url", all[0].withPosition("Caddy signs its certificate with an authority of its own: add tls: {ca_file: ...} with .../caddy/pki/authorities/local/root.crt"))
+	}
+	site := u.site(s.site.position, all)
+	for up := range among(d.block, "header_up") {
+		if strings.EqualFold(up.arg(0), "Host") && validAddress(up.arg(1)) {
+			site.hostHeader = up.arg(1)
 		}
 	}
-	if !s.pathUnknown {
-		u.addRoute(route{position: d.position, path: s.path, to: s.to, exact: s.exact})
+	if s.only != "" {
+		u.onlyIf(d.position, s.only)
+	} else {
+		site.addRoute(route{position: d.position, path: s.path, to: s.to, exact: s.exact, guess: s.guess})
 	}
 	return nil
+}
+
+// isOwnAuthority reports whether no public authority signs a certificate for an address.
+func isOwnAuthority(address string) bool {
+	rest, secure := strings.CutPrefix(address, "https://")
+	host, _ := splitAddress(rest)
+	return secure && !public(host) || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".internal")
 }
 
 // caddyUpstream parses the servers and the block of a reverse_proxy; args are the first
@@ -58,7 +76,10 @@ func caddyUpstream(d directive, args []string) (*upstream, error) {
 			u.caddyServers(line.position, text)
 		}
 	}
-	return u, u.caddySettings(d.block)
+	if err := u.caddySettings(d.block); err != nil {
+		return nil, err
+	}
+	return u, nil
 }
 
 // addAdminURL sets the address of the admin API, if the file has one. Caddy's default
@@ -82,6 +103,14 @@ func (u *upstream) caddyServers(at position, text string) {
 	s := server{position: at, scheme: "http", address: text, weight: 1}
 	if scheme, rest, ok := strings.Cut(text, "://"); ok {
 		s.scheme, s.address = strings.Replace(scheme, "h2c", "http", 1), rest
+		if scheme == "h2c" {
+			u.guessOnce("nodes", at, "h2c: the servers are asked by HTTP/2 without TLS, which stickwatch does not speak: check that they also answer HTTP/1.1, or write addresses that do")
+		}
+	}
+	if isVariable(s.address) {
+		s.unlisted = notKnown(text)
+		u.servers = append(u.servers, s)
+		return
 	}
 	if strings.HasPrefix(s.address, ":") {
 		s.address = "localhost" + s.address
@@ -117,13 +146,8 @@ func (u *upstream) caddySettings(block []directive) error {
 			err = u.caddyPolicy(d)
 		case "health_uri":
 			u.check(d.arg(0))
-		case "header_up":
-			if strings.EqualFold(d.arg(0), "Host") && !strings.Contains(d.arg(1), "{") {
-				u.hostHeader = d.arg(1)
-			}
 		case "dynamic":
-			u.partial = true
-			u.guess("nodes", d.position.String()+": dynamic upstreams are not in the file: write the nodes here")
+			u.caddyDynamic(d)
 		}
 		if err := cmp.Or(err, health.read(d)); err != nil {
 			return d.errorf("%s %s: %w", d.name, quoted(strings.Join(d.args, " ")), err)
@@ -133,11 +157,14 @@ func (u *upstream) caddySettings(block []directive) error {
 		u.ejection = e
 	}
 	if transport := slices.Collect(among(block, "transport")); len(transport) > 0 {
+		if transport[0].arg(0) == "fastcgi" {
+			u.dynamic = transport[0].position.String() + ": transport fastcgi: its servers speak FastCGI, and no HTTP"
+		}
 		if _, ok := last(transport[0].block, "tls"); ok {
-			u.secure()
+			u.secure("")
 		}
 		if _, ok := last(transport[0].block, "tls_insecure_skip_verify"); ok {
-			u.secure()
+			u.secure("")
 		}
 	}
 	return nil
@@ -179,9 +206,23 @@ func (h *caddyHealth) ejection() (ejection, bool) {
 	return ejection{}, false
 }
 
-func (u *upstream) secure() {
-	for i := range u.servers {
-		u.servers[i].scheme = "https"
+// caddyDynamic parses dynamic a|srv NAME [PORT], with the same in a block.
+func (u *upstream) caddyDynamic(d directive) {
+	u.partial = true
+	u.dynamic = d.position.String() + ": dynamic " + strings.Join(d.args, " ") + ": the servers are not in the file"
+	name, port := d.arg(1), d.arg(2)
+	if line, ok := last(d.block, "name"); ok {
+		name = line.arg(0)
+	}
+	if line, ok := last(d.block, "port"); ok {
+		port = line.arg(0)
+	}
+	switch kind := d.arg(0); {
+	case name == "" || isVariable(name):
+	case kind == "a":
+		u.discovery = &discovery{name: name, record: "A", port: cmp.Or(port, "80")}
+	case kind == "srv":
+		u.discovery = &discovery{name: name, record: "SRV"}
 	}
 }
 
@@ -204,14 +245,20 @@ func (u *upstream) caddyPolicy(d directive) error {
 	case "random", "random_choose":
 		u.method = probes.MethodRandom
 	case "cookie":
-		u.method, u.cookie = probes.MethodCookie, "lb"
+		u.method, u.cookie = probes.MethodCookie, "lb" // the default
 		if d.arg(1) != "" {
 			u.cookie = d.arg(1)
 		}
 		u.secret = d.arg(2) != ""
-	default:
+	case "first":
+		u.method = probes.MethodUnknown
+		u.addComment("balancer.method", d.position.String()+": lb_policy first uses the first server that is available")
+	case "ip_hash", "client_ip_hash", "uri_hash", "query", "header":
 		u.method = probes.MethodUnknown
 		u.addComment("balancer.method", d.position.String()+": lb_policy "+d.arg(0)+" uses Caddy's own hash, which stickwatch does not compute")
+	default:
+		u.method = probes.MethodUnknown
+		u.addComment("balancer.method", d.position.String()+": lb_policy "+d.arg(0)+" is not known to stickwatch")
 	}
 	return nil
 }

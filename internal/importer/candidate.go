@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -14,10 +15,12 @@ import (
 // its nodes.
 type candidate struct {
 	*upstream
-	base    route // prefix of all paths, at the balancer and at the nodes
-	nodes   []node
-	profile string // profile from the options; "": to be detected
-	hint    hint
+	site     site   // the place where users are served
+	base     route  // prefix of all paths, at the balancer and at the nodes
+	nodes    []node // in the order of the file
+	profile  string // profile from the options; "": to be detected
+	hint     hint
+	skeleton string // why the cluster is written as a comment only; "": it is complete
 
 	answers   []answer        // answers of the nodes in order; nil: no requests were sent
 	confirmed map[string]bool // keys of evidence that can be read from this machine
@@ -29,50 +32,92 @@ type node struct {
 	Weight                       int
 	Down, Backup                 bool
 	From                         string // line of the file; "": from flags
+	Unlisted                     string // why its address is not known; "": it is
 }
 
 func newCandidate(u *upstream, all []*upstream, opts Options) *candidate {
 	u.dropInvalid()
-	s := &candidate{upstream: u, base: u.base(), profile: opts.Profile, confirmed: map[string]bool{}}
+	s := &candidate{upstream: u, profile: opts.Profile, skeleton: u.incomplete(), confirmed: map[string]bool{}}
 	s.hint = u.hint(all)
-	if u.tcp {
-		u.addComment("balancer.method", "mode tcp balances connections, and sees no requests or cookies")
+	if u.tcp != "" {
+		u.addComment("balancer.method", u.tcp+": it balances connections, and sees no requests or cookies")
 	}
-	if slices.ContainsFunc(u.servers, func(s server) bool { return s.backup }) && slices.Contains(noBackup, u.method) {
+	backup := func(s server) bool { return s.backup }
+	if slices.ContainsFunc(u.servers, backup) && slices.Contains(noBackup, u.method) {
 		u.guess("balancer.method", fmt.Sprintf("the file says %s; with backup servers stickwatch cannot predict nodes", u.method))
-		u.method = probes.MethodUnknown
+		u.method, u.hashKey, u.consistent = probes.MethodUnknown, "", false
 	}
-	s.setFrontends(opts.Balancer)
+	if u.missing && slices.Contains([]probes.Method{probes.MethodIPHash, probes.MethodHash}, u.method) {
+		u.guess("balancer.method", fmt.Sprintf("the file says %s, but not all its servers are nodes: stickwatch cannot predict nodes", u.method))
+		u.method, u.hashKey, u.consistent = probes.MethodUnknown, "", false
+	}
+	s.chooseSite(opts.Balancer)
+	s.base = s.site.base()
+	s.commentRoutes()
 	s.nodes = s.newNodes()
 	return s
 }
 
-// setFrontends sets the balancer's addresses: the given ones, else those of the file,
-// else a guess.
-func (s *candidate) setFrontends(addresses []string) {
-	u := s.upstream
+// chooseSite sets the place where users are served, with its addresses and routes: the
+// given addresses, else those of the best site of the file, else a guess.
+func (s *candidate) chooseSite(addresses []string) {
+	if len(s.sites) > 0 {
+		s.site = *slices.MinFunc(s.sites, func(a, b *site) int { return a.rank() - b.rank() })
+	} else {
+		s.site = site{position: s.position}
+	}
 	if len(addresses) > 0 {
-		u.frontends = nil
-		u.keyComments = slices.DeleteFunc(u.keyComments, func(r keyComment) bool { return r.key == "balancer.url" })
+		s.site.frontends = nil
 		for _, address := range addresses {
-			u.addFrontend(frontend{url: strings.TrimRight(address, "/")})
+			s.site.addFrontend(frontend{url: strings.TrimRight(address, "/")})
+		}
+		return
+	}
+	if len(s.site.frontends) == 0 {
+		why := "nothing in the file routes users to " + s.name + ": write the address for users"
+		if len(s.sites) > 0 {
+			why = guessedAddress
+		}
+		s.site.addFrontend(frontend{position: s.site.position, url: "http://" + localhost, guess: why})
+	}
+	for _, other := range s.sites {
+		for _, e := range other.frontends {
+			known := func(f frontend) bool { return f.url == e.url }
+			if other.position != s.site.position && !slices.ContainsFunc(s.site.frontends, known) {
+				s.addComment("balancer.url", "another address for users is "+e.url+" ("+e.position.String()+")")
+			}
 		}
 	}
-	if len(u.frontends) == 0 {
-		u.addFrontend(frontend{position: u.position, url: "http://" + localhost, guess: "nothing in the file routes users to " + u.name + ": write the address for users"})
-	}
-	for _, e := range u.frontends {
+	for _, e := range s.site.frontends {
 		if e.guess != "" {
-			u.guess("balancer.url", e.withPosition(e.guess))
+			s.guess("balancer.url", e.withPosition(e.guess))
 		}
 	}
 }
 
-// base returns the prefix of u's paths where one location maps all paths of the nodes
+// rank orders sites by how likely users are served there, the best first: a GET reaches
+// it, by the same paths as at the nodes, on a usual port, at a certain address.
+func (s *site) rank() int {
+	rank := 0
+	for _, worse := range []bool{
+		!slices.ContainsFunc(s.routes, func(r route) bool { return r.taken == "" }),
+		s.base() != route{},
+		!slices.ContainsFunc(s.frontends, func(e frontend) bool { return e.port == "80" || e.port == "443" }),
+		len(s.frontends) == 0 || s.frontends[0].guess != "",
+	} {
+		rank *= 2
+		if worse {
+			rank++
+		}
+	}
+	return rank
+}
+
+// base returns the prefix of the paths where one location maps all paths of the nodes
 // below its own. Most upstreams have none.
-func (u *upstream) base() route {
+func (s *site) base() route {
 	var found route
-	for _, r := range u.routes {
+	for _, r := range s.routes {
 		if r.exact || !strings.HasPrefix(r.to, "/") {
 			continue
 		}
@@ -86,63 +131,105 @@ func (u *upstream) base() route {
 	if found.path == "" {
 		return found
 	}
-	for _, r := range u.routes {
-		if r.path != found.path {
-			u.addComment("balancer.url", r.position.String()+": "+r.path+" leads there, too")
+	found.path, found.to = strings.TrimRight(found.path, "/"), strings.TrimRight(found.to, "/")
+	return found
+}
+
+// commentRoutes notes the routes that are not below the base.
+func (s *candidate) commentRoutes() {
+	if s.base == (route{}) {
+		return
+	}
+	for _, r := range s.site.routes {
+		if strings.TrimRight(r.path, "/") != s.base.path {
+			s.addComment("balancer.url", r.position.String()+": "+r.path+" leads there, too")
 		}
 	}
-	return route{path: strings.TrimRight(found.path, "/"), to: strings.TrimRight(found.to, "/")}
 }
 
 // reaches reports whether the balancer passes a path to u, as far as is known.
 func (s *candidate) reaches(path string) bool {
-	if s.base != (route{}) || len(s.routes) == 0 {
+	if s.base != (route{}) || len(s.sites) == 0 && s.conditions == nil {
 		return true
 	}
-	return slices.ContainsFunc(s.routes, func(r route) bool {
-		return r.exact && r.path == path || !r.exact && strings.HasPrefix(path, r.path)
+	return slices.ContainsFunc(s.site.routes, func(r route) bool {
+		switch {
+		case r.path == path:
+			return r.taken == ""
+		default:
+			return !r.exact && strings.HasPrefix(path, r.path)
+		}
 	})
 }
 
-// samplePath returns the path of a page that the balancer passes to u.
-func (s *candidate) samplePath() string {
-	if s.reaches("/") {
-		return "/"
+// samplePage returns a page that a GET through the balancer reaches at the nodes, below
+// the base. It returns false if there is none that the file shows.
+func (s *candidate) samplePage() (page route, ok bool) {
+	switch {
+	case s.base != (route{}):
+		page = s.base
+		page.path = "/"
+		return page, page.taken == ""
+	case len(s.sites) == 0 && s.conditions == nil:
+		return route{path: "/"}, true
 	}
-	for _, r := range s.routes {
-		if !r.exact {
-			return r.path
-		}
+	usable := slices.DeleteFunc(slices.Clone(s.site.routes), func(r route) bool { return r.taken != "" })
+	if len(usable) == 0 {
+		return route{}, false
 	}
-	return s.routes[0].path
+	return *slices.MinFunc(pointers(usable), func(a, b *route) int { return a.rank() - b.rank() }), true
+}
+
+// rank orders routes by how well their paths suit as a page: all pages, those below a
+// path, a single one, a guess.
+func (r *route) rank() int {
+	switch {
+	case r.guess != "":
+		return 3
+	case r.exact && r.path != "/":
+		return 2
+	case r.path != "/":
+		return 1
+	}
+	return 0
+}
+
+func pointers[T any](all []T) []*T {
+	var out []*T
+	for i := range all {
+		out = append(out, &all[i])
+	}
+	return out
 }
 
 // newNodes returns the servers as nodes, without duplicate addresses.
 func (s *candidate) newNodes() []node {
 	ids := serverIDs(s.servers)
+	ajp := newAJPPorts(s.servers)
 	var nodes []node
 	for i, from := range s.servers {
-		scheme, address := from.scheme, from.address
+		scheme, address := from.scheme, s.portOf(from)
 		if scheme == "ajp" {
-			scheme, address = "http", s.besideAJP(address)
+			scheme, address = "http", ajp.web(address)
+			s.guess("nodes", fmt.Sprintf("%s: %s speaks AJP, which only balancers do: write the port of its HTTP connector instead of %s", from.position, from.address, address))
 		}
 		n := node{
-			ID: ids[i], URL: scheme + "://" + address + s.base.to, Server: from.address,
-			Weight: from.weight, Down: from.down, Backup: from.backup, From: from.position.String(),
+			ID: ids[i], URL: scheme + "://" + address + strings.TrimRight(from.path, "/") + s.base.to, Server: from.address,
+			Weight: from.weight, Down: from.down && from.unlisted == "", Backup: from.backup, From: from.position.String(), Unlisted: from.unlisted,
 		}
-		if from.name != "" && from.name != n.ID {
+		if from.name != "" && from.name != n.ID && !isVariable(from.name) {
 			n.Server = from.name
 		}
 		if n.Server == address || n.Server == n.ID {
 			n.Server = ""
 		}
-		if s.hostHeader != address {
-			n.Host = s.hostHeader
+		if s.site.hostHeader != address {
+			n.Host = s.site.hostHeader
 		}
 		if from.label != "" && from.label != n.ID {
 			n.Label = from.label
 		}
-		if slices.ContainsFunc(nodes, func(known node) bool { return known.URL == n.URL }) {
+		if slices.ContainsFunc(nodes, func(known node) bool { return known.URL == n.URL && n.Unlisted == "" }) {
 			s.guess("nodes", from.position.String()+": "+address+" is a duplicate, and is written only once here")
 			continue
 		}
@@ -151,23 +238,61 @@ func (s *candidate) newNodes() []node {
 	return nodes
 }
 
-// besideAJP guesses the HTTP port of a Tomcat with the given AJP address, because only
-// balancers speak AJP.
-func (s *candidate) besideAJP(address string) string {
-	host, port := splitAddress(address)
-	beside := 8080
-	if n, err := strconv.Atoi(port); err == nil && n > 8009 && n < 8100 { // several Tomcats on a machine usually increment both ports
-		beside += n - 8009
+// portOf returns the address of a server, with the port to which the client connected
+// where it has none of its own.
+func (s *candidate) portOf(from server) string {
+	if !from.sameport || from.unlisted != "" {
+		return from.address
 	}
-	s.guess("nodes", fmt.Sprintf("%s speaks AJP: %d is the usual port of Tomcat's HTTP connector", address, beside))
+	host, _ := splitAddress(from.address)
+	port, err := strconv.Atoi(s.site.frontends[0].port)
+	if err != nil {
+		s.guess("nodes", fmt.Sprintf("%s: %s has no port of its own, and gets the port to which the client connected: write it", from.position, from.address))
+		port = 80 - from.shift
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port+from.shift))
+}
+
+// ajpPorts guesses the HTTP ports of Tomcats by their AJP ports.
+type ajpPorts struct {
+	hosts map[string]int    // servers on each host
+	taken map[string]string // web addresses by AJP address
+}
+
+func newAJPPorts(servers []server) ajpPorts {
+	a := ajpPorts{map[string]int{}, map[string]string{}}
+	for _, s := range servers {
+		host, _ := splitAddress(s.address)
+		a.hosts[host]++
+	}
+	return a
+}
+
+// web returns the web address of a Tomcat: port 8080 beside 8009. Several Tomcats of a
+// machine usually shift both ports by the same number.
+func (a ajpPorts) web(address string) string {
+	host, port := splitAddress(address)
+	n, err := strconv.Atoi(port)
+	beside := 8080
+	if shift := n - 8009; err == nil && shift != 0 && (a.hosts[host] > 1 || shift%100 == 0 || shift > 0 && shift < 100) && 8080+shift > 0 && 8080+shift < 1<<16 {
+		beside += shift
+	}
 	return strings.TrimPrefix(webAddress("http", host, strconv.Itoa(beside)), "http://")
 }
 
 // serverIDs returns unique ids for servers: their names, their host names, or numbers.
 // All ids are of the same kind.
 func serverIDs(servers []server) []string {
+	if len(servers) == 0 {
+		return nil
+	}
 	for _, call := range []func(int, server) string{
-		func(_ int, s server) string { return s.name },
+		func(_ int, s server) string {
+			if isVariable(s.name) {
+				return ""
+			}
+			return s.name
+		},
 		func(_ int, s server) string { return s.machine() },
 	} {
 		ids := make([]string, len(servers))
@@ -189,7 +314,7 @@ func serverIDs(servers []server) []string {
 // machine returns the first label of the host's name; "" for an address.
 func (s server) machine() string {
 	host, _ := splitAddress(s.address)
-	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" {
+	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" || s.unlisted != "" {
 		return ""
 	}
 	name, _, _ := strings.Cut(host, ".")

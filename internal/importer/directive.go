@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -50,14 +51,20 @@ func (p position) errorf(format string, args ...any) error {
 // arguments, and optionally a block of directives.
 type directive struct {
 	position
-	name  string
-	args  []string
-	block []directive
+	name    string
+	written string // the name as in the file, if it differs
+	args    []string
+	block   []directive
+}
+
+// text returns a directive as in the file, for messages.
+func (d directive) text() string {
+	return probes.Clean(strings.Join(append([]string{cmp.Or(d.written, d.name)}, d.args...), " "), 80)
 }
 
 // arg returns the argument of that index; "" if there is none.
 func (d directive) arg(i int) string {
-	if i < len(d.args) {
+	if i >= 0 && i < len(d.args) {
 		return d.args[i]
 	}
 	return ""
@@ -154,3 +161,21 @@ func public(name string) bool {
 	}
 	return validAddress(name) && strings.Contains(name, ".")
 }
+
+// isVariable reports whether an address contains a variable or a placeholder of a
+// template, so that its value is not in the file.
+func isVariable(text string) bool {
+	return strings.ContainsAny(text, "$") || strings.Contains(text, "{{") || strings.Contains(text, "<%") || strings.Contains(text, "{%") ||
+		placeholder.MatchString(text)
+}
+
+// notKnown says why an address with a variable or placeholder is not known.
+func notKnown(text string) string {
+	if strings.Contains(text, "$") {
+		return text + " is a variable"
+	}
+	return text + " is a placeholder"
+}
+
+// placeholder matches words that scripts replace: @NAME@, %NAME%, __NAME__, <NAME>, {NAME}.
+var placeholder = regexp.MustCompile(`@[A-Za-z_]+@|%[A-Za-z_]+%|__[A-Za-z]\w*__|<[A-Za-z_ -]+>|\{[$A-Za-z_][\w.:-]*\}`)

@@ -27,6 +27,8 @@ type draft struct {
 	Evidence     []keyValue // readable from this machine
 	Withheld     []keyValue // not readable, or not checked
 	Nodes        []node
+	NodesFrom    string // where the nodes are to be found instead, in YAML; "": Nodes has them
+	Skeleton     string // why the cluster is written as a comment; "": it is not
 	Session      []keyValue
 	Policy       string
 	NoStatus     bool
@@ -50,9 +52,16 @@ func (s *candidate) draft() draft {
 		MaxFails:     s.ejection.maxFails,
 		ClientHeader: s.clientIPHeader,
 		Nodes:        s.nodes,
+		Skeleton:     s.skeleton,
 		keyComments:  slices.Clone(s.keyComments),
 	}
-	for _, e := range s.frontends {
+	if from := s.discovery; from != nil {
+		d.NodesFrom = mapping("name", from.name, "type", from.record)
+		if from.port != "" {
+			d.NodesFrom = strings.TrimSuffix(d.NodesFrom, "}") + ", port: " + from.port + "}"
+		}
+	}
+	for _, e := range s.site.frontends {
 		d.URLs = append(d.URLs, e.url+s.base.path)
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.evidence)) {
@@ -70,8 +79,25 @@ func (s *candidate) draft() draft {
 		d.commentEjection(s.ejection)
 	}
 	d.setProfile(s, app)
+	d.commentPages(s)
 	d.commentNodes(s)
 	return d
+}
+
+// commentPages says which pages are guessed, and which ways to the nodes no page takes.
+func (d *draft) commentPages(s *candidate) {
+	page, ok := s.samplePage()
+	switch {
+	case !ok && s.kind != "":
+		ways := slices.Clone(s.conditions)
+		for _, r := range s.site.routes {
+			ways = append(ways, r.withPosition(r.path+" itself is no page: "+r.taken))
+		}
+		why := strings.Join(ways[:min(len(ways), maxSeen)], "; ")
+		d.guess("pages", cmp.Or(why, "the paths that lead there are not known")+": write a page that a GET through the balancer reaches")
+	case page.guess != "" && len(d.Pages) > 0:
+		d.guess("pages", page.withPosition(page.guess))
+	}
 }
 
 func (s *candidate) origin() string {
@@ -105,6 +131,9 @@ func (d *draft) commentNodes(s *candidate) {
 			d.Nodes[i].Label = ""
 		}
 	}
+	if len(d.Nodes) == 0 && d.NodesFrom == "" {
+		d.Nodes = []node{{ID: "node1", URL: "http://NODE1:80"}, {ID: "node2", URL: "http://NODE2:80"}}
+	}
 	if labelled && s.secret {
 		d.guess("session", "the balancer's file has a secret for the cookie "+s.cookie+": set STICKWATCH_COOKIE_SECRET to it where stickwatch runs")
 	}
@@ -121,6 +150,9 @@ func (d *draft) guess(key, text string) {
 func (n node) Line() string {
 	words := []string{"id", n.ID, "url", n.URL, "host", n.Host, "label", n.Label, "server", n.Server}
 	line := strings.TrimSuffix(mapping(words...), "}")
+	if n.Unlisted != "" {
+		line = strings.ReplaceAll(line, "$${", "${") // once completed, it takes the variable of the environment
+	}
 	if n.Weight > 1 {
 		line += ", weight: " + strconv.Itoa(n.Weight)
 	}
@@ -140,8 +172,8 @@ func (d *draft) setProfile(s *candidate, app application) {
 		d.unknown(s)
 		d.assumeShared(s)
 	case "huozige":
-		if page := s.samplePath(); page != "/" {
-			d.Pages = []string{page}
+		if page, ok := s.samplePage(); ok && page.path != "/" {
+			d.Pages = []string{page.path}
 		}
 	case "tomcat", "tomcat-msm", "ebridge", "strategy-collaboration", "generic":
 		d.noteUnreachable(s, app.profile)
@@ -168,7 +200,8 @@ var testPages = map[string]string{
 func (d *draft) noteUnreachable(s *candidate, profile string) {
 	if page := testPages[profile]; !s.reaches(page) {
 		d.guess("session", "no path of the file routes "+page+" to these nodes: write the path of a page that opens a session")
-		d.Session = []keyValue{{"path", yaml(s.samplePath())}}
+		page, _ := s.samplePage()
+		d.Session = []keyValue{{"path", yaml(page.path)}}
 	}
 }
 
@@ -192,17 +225,20 @@ func (d *draft) assumeShared(s *candidate) {
 // unknown configures the session test of an unknown application: a page, and the
 // session as the balancer reads it.
 func (d *draft) unknown(s *candidate) {
-	d.Pages = []string{s.samplePath()}
+	page, reached := s.samplePage()
+	if reached {
+		d.Pages = []string{page.path}
+	}
 	if !s.hasStatus() {
 		d.noStatus()
 	}
 	node, id := s.nodeSources(), s.idSource()
-	if node == "" && id == "" {
+	if node == "" && id == "" || !reached {
 		d.Session = []keyValue{{"path", yaml("")}}
 		d.guess("session", "disabled: write the path of a page that opens a session, and where it shows node and id (node: {header: X-Node}, id: {cookie: NAME})")
 		return
 	}
-	d.Session = append(d.Session, keyValue{"path", yaml(s.samplePath())})
+	d.Session = append(d.Session, keyValue{"path", yaml(page.path)})
 	if node != "" {
 		d.Session = append(d.Session, keyValue{"node", node})
 	}
@@ -252,7 +288,7 @@ func (s *candidate) idSource() string {
 	switch own := s.sessionCookie(); {
 	case s.prefixed: // HAProxy prefixes the application's id with the node
 		return mapping("cookie", s.cookie, "after", "~")
-	case s.routeCookie != "":
+	case s.routeCookie != "" && !s.nodeCookie:
 		return mapping("cookie", s.routeCookie, "before", ".")
 	case own.name == "JSESSIONID":
 		return mapping("cookie", own.name, "before", ".")

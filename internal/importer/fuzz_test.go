@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 // fuzz checks that reading any file terminates, and that the written file is valid and
@@ -23,6 +25,14 @@ func fuzz(f *testing.F, p Product) {
 				return err
 			})
 		}
+	}
+	archives, _ := filepath.Glob(filepath.Join("testdata/kinds", string(p), "*.txtar"))
+	for _, name := range archives {
+		archive, err := txtar.ParseFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(archive.Files[0].Data))
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		text, err := plainText("conf", []byte(text))

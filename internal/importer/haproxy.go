@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +15,10 @@ import (
 // them.
 type haproxyReader struct {
 	parsedConfig
+	source source
+	file   string
+	maps   map[string][][]string // contents of map files by name
+	part   bool                  // the file has neither global nor defaults: it is a part of one
 }
 
 // readHAProxy parses haproxy.cfg.
@@ -22,12 +27,14 @@ func readHAProxy(src source, file string) (*parsedConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree, err := parseHAProxy(file, text)
+	tree, notes, err := parseHAProxy(file, text)
 	if err != nil {
 		return nil, err
 	}
+	r := &haproxyReader{parsedConfig: parsedConfig{noteList: notes}, source: src, file: file, maps: map[string][][]string{}}
+	r.part = !slices.ContainsFunc(tree, func(d directive) bool { return d.name == "global" || d.name == "defaults" })
+	r.sawAll(tree)
 	tree = withDefaults(tree)
-	r := new(haproxyReader)
 	for _, d := range tree {
 		if d.name != "backend" && d.name != "listen" {
 			continue
@@ -36,8 +43,10 @@ func readHAProxy(src source, file string) (*parsedConfig, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(u.servers) > 0 {
+		if len(u.servers) > 0 || u.dynamic != "" {
 			r.upstreams = append(r.upstreams, u)
+		} else {
+			r.saw(d.position, d.name+" "+d.arg(0)+" without a server that can be probed", "")
 		}
 	}
 	for _, d := range tree {
@@ -77,7 +86,7 @@ func withDefaults(tree []directive) []directive {
 // backend parses a backend, or the backend part of a listen section.
 func (r *haproxyReader) backend(d directive) (*upstream, error) {
 	u := &upstream{
-		position: d.position, kind: d.name, name: d.arg(0),
+		position: d.position, kind: d.name, name: d.arg(0), tcp: r.tcp(d),
 		method: probes.MethodRoundRobin, evidence: map[string]string{},
 	}
 	var usual []string // default parameters of servers
@@ -91,28 +100,63 @@ func (r *haproxyReader) backend(d directive) (*upstream, error) {
 			if err != nil {
 				return nil, err
 			}
-			r.keep(u, s, h)
+			u.haproxyKeep(s, h)
 		case "server-template":
-			u.partial = true
-			u.guess("nodes", line.position.String()+": server-template makes servers that the file does not list: write them here")
+			u.haproxyTemplate(line)
 		default:
 			u.haproxySetting(line)
 		}
 	}
-	if u.cookie != "" {
+	if u.cookie != "" && u.tcp == "" {
 		u.method = probes.MethodCookie
 	}
 	return u, nil
 }
 
-// keep adds a server, unless it cannot be probed.
-func (r *haproxyReader) keep(u *upstream, s server, h haproxyHealth) {
-	if s.address == "" {
+// httpOnly are the statements that only proxies in mode http have.
+var httpOnly = []string{"cookie", "http-request", "http-response", "http-after-response", "redirect", "errorfile", "compression", "http-reuse"}
+
+// tcp returns why a proxy balances connections; "": it balances requests.
+func (r *haproxyReader) tcp(d directive) string {
+	if mode, ok := last(d.block, "mode"); ok {
+		if mode.arg(0) == "http" {
+			return ""
+		}
+		return "mode " + mode.arg(0)
+	}
+	if r.part && slices.ContainsFunc(d.block, func(line directive) bool { return slices.Contains(httpOnly, line.name) }) {
+		return "" // its defaults are in another file
+	}
+	return "mode tcp, HAProxy's default (no \"mode http\" applies to it)"
+}
+
+// haproxyTemplate parses server-template PREFIX COUNT NAME:PORT.
+func (u *upstream) haproxyTemplate(d directive) {
+	name := haproxyAddress(d.arg(2))
+	u.partial = true
+	u.dynamic = d.position.String() + ": server-template " + d.arg(0) + " takes servers from the name " + d.arg(2) + " in DNS"
+	if host, port := splitAddress(name); strings.HasPrefix(host, "_") {
+		u.discovery = &discovery{name: host, record: "SRV"}
+	} else if host != "" {
+		u.discovery = &discovery{name: host, record: "A", port: port}
+	}
+}
+
+// haproxyKeep adds a server, unless it has no address on the network.
+func (u *upstream) haproxyKeep(s server, h haproxyHealth) {
+	if s.address == "" && s.unlisted == "" {
 		u.guess("nodes", s.position.String()+": the server "+s.name+" has no address that can be probed: it is not in this file")
 		return
 	}
 	if len(u.servers) == 0 {
 		u.ejection = h.ejection()
+	}
+	switch h.protocol {
+	case "":
+	case haproxyProtocols["fcgi"]:
+		u.dynamic = s.position.String() + ": " + h.protocol
+	default:
+		u.guessOnce("nodes", s.position, h.protocol)
 	}
 	u.servers = append(u.servers, s)
 }
@@ -124,8 +168,8 @@ func (u *upstream) haproxySetting(d directive) {
 		u.haproxyBalance(d)
 	case "cookie":
 		u.haproxyCookie(d)
-	case "mode":
-		u.tcp = d.arg(0) == "tcp"
+	case "use-fcgi-app":
+		u.dynamic = d.position.String() + ": its servers speak FastCGI, and no HTTP"
 	case "stick":
 		u.addComment("balancer.method", d.position.String()+": a stick table keeps clients: stick "+strings.Join(d.args, " "))
 		if d.arg(0) != "store-response" && u.method != probes.MethodCookie {
@@ -164,9 +208,15 @@ func (u *upstream) haproxyBalance(d directive) {
 		u.method = probes.MethodLeastConn
 	case "random":
 		u.method = probes.MethodRandom
-	default:
+	case "first":
+		u.method = probes.MethodUnknown
+		u.addComment("balancer.method", d.position.String()+": balance first fills the first server up to its maxconn, then the next one")
+	case "source", "uri", "url_param", "hdr", "hash", "rdp-cookie":
 		u.method = probes.MethodUnknown
 		u.addComment("balancer.method", d.position.String()+": balance "+d.arg(0)+" uses HAProxy's own hash, which stickwatch does not compute")
+	default:
+		u.method = probes.MethodUnknown
+		u.addComment("balancer.method", d.position.String()+": balance "+d.arg(0)+" is not known to stickwatch")
 	}
 }
 
@@ -186,6 +236,7 @@ type haproxyHealth struct {
 	inter          time.Duration
 	rise, fall     int
 	errorLimit     int
+	protocol       string // why a plain request to the server fails; "": it does not
 }
 
 // ejection converts the parameters to nginx's terms.
@@ -214,13 +265,14 @@ func haproxyServer(d directive, usual []string, h haproxyHealth) (server, haprox
 	if len(d.args) < 2 {
 		return s, h, d.errorf("server: expected NAME ADDRESS, got %d arguments", len(d.args))
 	}
-	s.address = haproxyAddress(d.arg(1))
+	s.haproxyAddress(d.arg(1))
 	h.errorLimit = 10
 	for _, params := range [][]string{usual, d.args[2:]} {
-		for i, param := range params {
-			value := ""
-			if i+1 < len(params) {
-				value = params[i+1]
+		for i := 0; i < len(params); i++ {
+			param, value := params[i], ""
+			if slices.Contains(haproxyValued, param) && i+1 < len(params) {
+				i++
+				value = params[i]
 			}
 			if err := s.haproxyParam(&h, param, value); err != nil {
 				return s, h, d.errorf("server %s: %s %s: %w", quoted(s.name), quotedBare(param), quoted(value), err)
@@ -228,6 +280,17 @@ func haproxyServer(d directive, usual []string, h haproxyHealth) (server, haprox
 		}
 	}
 	return s, h, nil
+}
+
+// haproxyValued are the parameters of a server that are followed by a value.
+var haproxyValued = []string{
+	"addr", "agent-addr", "agent-inter", "agent-port", "agent-send", "alpn", "ca-file", "check-alpn", "check-proto", "check-sni",
+	"ciphers", "ciphersuites", "client-sigalgs", "cookie", "crl-file", "crt", "curves", "downinter", "error-limit", "fall", "fastinter",
+	"guid", "hash-key", "id", "init-addr", "init-state", "inter", "log-bufsize", "log-proto", "max-reuse", "maxconn", "maxqueue", "minconn",
+	"namespace", "npn", "observe", "on-error", "on-marked-down", "on-marked-up", "pool-conn-name", "pool-low-conn", "pool-max-conn",
+	"pool-purge-delay", "port", "proto", "proxy-v2-options", "redir", "resolve-net", "resolve-opts", "resolve-prefer", "resolvers",
+	"rise", "set-proxy-v2-tlv-fmt", "shard", "sigalgs", "slowstart", "sni", "socks4", "source", "ssl-max-ver", "ssl-min-ver", "tcp-ut",
+	"track", "usesrc", "verify", "verifyhost", "weight", "ws",
 }
 
 func (s *server) haproxyParam(h *haproxyHealth, param, value string) (err error) {
@@ -238,22 +301,37 @@ func (s *server) haproxyParam(h *haproxyHealth, param, value string) (err error)
 		}
 	case "cookie":
 		s.label = value
-	case "backup":
-		s.backup = true
-	case "disabled":
-		s.down = true
+	case "backup", "disabled":
+		s.backup, s.down = s.backup || param == "backup", s.down || param == "disabled"
 	case "enabled":
 		s.down = false
-	case "ssl":
-		s.scheme = "https"
-	case "no-ssl":
-		s.scheme = "http"
-	case "check":
-		h.check = true
-	case "no-check":
-		h.check = false
+	case "ssl", "no-ssl":
+		s.scheme = map[string]string{"ssl": "https", "no-ssl": "http"}[param]
+	case "check", "no-check":
+		h.check = param == "check"
 	case "observe":
 		h.observe = true
+	case "send-proxy", "send-proxy-v2", "send-proxy-v2-ssl", "send-proxy-v2-ssl-cn":
+		h.protocol = param + ": the servers expect the PROXY protocol, which stickwatch does not send: they cannot be asked directly there; write addresses that take plain HTTP"
+	case "no-send-proxy", "no-send-proxy-v2":
+		h.protocol = ""
+	case "proto":
+		h.protocol = haproxyProtocols[value]
+	default:
+		err = h.param(param, value)
+	}
+	return err
+}
+
+// haproxyProtocols are the protocols of servers that stickwatch does not speak.
+var haproxyProtocols = map[string]string{
+	"h2":   "proto h2: the servers are asked by HTTP/2 without TLS, which stickwatch does not speak: check that they also answer HTTP/1.1, or write addresses that do",
+	"fcgi": "proto fcgi: the servers speak FastCGI, and no HTTP",
+}
+
+// param parses a parameter of health checks.
+func (h *haproxyHealth) param(param, value string) (err error) {
+	switch param {
 	case "inter":
 		h.inter, err = times(value, time.Millisecond)
 	case "rise":
@@ -264,6 +342,34 @@ func (s *server) haproxyParam(h *haproxyHealth, param, value string) (err error)
 		h.errorLimit, err = atLeast(value, 1)
 	}
 	return err
+}
+
+// haproxyAddress sets the address of a server line. Without a port the server gets the
+// port to which the client connected; :+N and :-N shift that.
+func (s *server) haproxyAddress(text string) {
+	s.address = haproxyAddress(text)
+	if host, shift, ok := cutShift(text); ok {
+		s.address, s.sameport, s.shift = haproxyAddress(host), true, shift
+	} else if _, port := splitAddress(s.address); s.address != "" && port == "" {
+		s.sameport = true
+	}
+	host, _ := splitAddress(text)
+	switch {
+	case isVariable(text):
+		s.address, s.unlisted = text, notKnown(text)
+	case host == "" && s.address != "":
+		s.unlisted = notKnown(text)
+	}
+}
+
+// cutShift splits HOST:+N and HOST:-N.
+func cutShift(text string) (host string, shift int, ok bool) {
+	i := strings.LastIndexByte(text, ':')
+	if i < 0 || i+1 == len(text) || text[i+1] != '+' && text[i+1] != '-' {
+		return "", 0, false
+	}
+	shift, err := strconv.Atoi(text[i+1:])
+	return text[:i], shift, err == nil && shift > -1<<16 && shift < 1<<16
 }
 
 // haproxyAddress returns the address of a server line as in a URL; "" for sockets and

@@ -1,81 +1,396 @@
 package importer
 
 import (
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
 
-// frontend follows the rules of a frontend to the backends, and finds the statistics
-// page.
+// An haproxyFrontend is a frontend, or the frontend part of a listen section, which
+// decides about requests.
+type haproxyFrontend struct {
+	directive
+	reader *haproxyReader
+	acls   acls
+	binds  []haproxyBind
+	rules  []haproxyRule // redirects in order, then use_backend
+	base   string        // name of the default backend; "": none
+}
+
+// An haproxyBind is an address on which a frontend listens.
+type haproxyBind struct {
+	position
+	host, port string // host "": every address of the machine
+	secure     bool
+	name       string // host name in the name of the certificate; "": none
+	guess      string // why the address may be wrong
+}
+
+// frontend follows the rules of a frontend to the backends.
 func (r *haproxyReader) frontend(d directive) {
-	acls := haproxyACLs(d.block)
-	for _, line := range d.block {
-		if line.name == "use_backend" {
-			if u := r.named(line.arg(0)); u != nil {
-				c := acls.conditionOf(line.args[1:])
-				r.addFrontends(u, d, c.host)
-				for _, path := range c.paths {
-					u.addRoute(route{position: line.position, path: path, to: path})
-				}
-			}
-		}
+	f := &haproxyFrontend{directive: d, reader: r, acls: haproxyACLs(d.block), binds: haproxyBinds(d)}
+	if d.name == "listen" {
+		f.base = d.arg(0)
 	}
-	backend := d.arg(0) // a listen section is its own backend
 	if line, ok := last(d.block, "default_backend"); ok {
-		backend = line.arg(0)
+		f.base = line.arg(0)
 	}
-	if u := r.named(backend); u != nil && (u.position == d.position || backend != d.arg(0)) {
-		r.addFrontends(u, d, "")
-		u.addRoute(route{position: d.position, path: "/", to: "/"})
+	var choices []haproxyRule
+	for _, line := range d.block {
+		switch {
+		case line.name == "redirect", line.name == "http-request" && slices.Contains(haproxyEnds, line.arg(0)):
+			f.rules = append(f.rules, f.acls.rule(line))
+		case line.name == "use_backend":
+			choices = append(choices, f.acls.rule(line))
+		}
 	}
-	r.statistics(d)
+	f.rules = append(f.rules, choices...)
+	for _, line := range choices {
+		f.follow(line)
+	}
+	f.followDefault()
+	r.statistics(f)
 }
 
-// addFrontends adds the addresses of a frontend to u.
-func (r *haproxyReader) addFrontends(u *upstream, d directive, name string) {
-	taken := len(u.frontends) > 0
-	for _, e := range haproxyFrontends(d, name) {
-		if taken {
-			u.alsoReached(e)
-		} else {
-			u.addFrontend(e)
+// haproxyEnds are the actions of http-request after which no backend is asked.
+var haproxyEnds = []string{"redirect", "deny", "reject", "tarpit", "return", "silent-drop"}
+
+// follow adds the ways of a use_backend rule.
+func (f *haproxyFrontend) follow(line haproxyRule) {
+	dynamic := strings.Contains(line.arg(0), "%[")
+	for _, u := range f.reader.upstreams {
+		if !dynamic && u.name != line.arg(0) {
+			continue
+		}
+		candidates := line.requests()
+		if dynamic {
+			candidates = f.mapped(line.arg(0), u.name)
+		}
+		reached := false
+		for _, c := range candidates {
+			reached = f.try(u, line.directive, c) || reached
+		}
+		switch {
+		case reached || dynamic && !f.open(line.arg(0)):
+		case dynamic:
+			s := u.site(line.position, f.frontends(f.binds, ""))
+			for i := range s.frontends {
+				s.frontends[i].guess = "use_backend " + line.arg(0) + " may lead to " + u.name + ", by what is not in this file: write the address for users"
+			}
+			u.onlyIf(line.position, "use_backend "+line.arg(0)+" decides")
+		default:
+			u.site(line.position, f.frontends(f.binds, ""))
+			u.onlyIf(line.position, f.unreached(line, candidates))
 		}
 	}
 }
 
-// haproxyFrontends returns the addresses of the bind lines.
-func haproxyFrontends(d directive, name string) []frontend {
+// unreached returns why no plain GET takes a use_backend rule.
+func (f *haproxyFrontend) unreached(line haproxyRule, candidates []haproxyCandidate) string {
+	text := strings.Join(line.args[1:], " ")
+	for _, c := range candidates {
+		if line.holds(haproxyRequest{host: c.host, path: c.path}) == yes {
+			return "an earlier rule takes the requests of \"" + text + "\""
+		}
+	}
+	return "only requests for which \"" + text + "\" holds" + f.definitions(line.args[1:])
+}
+
+// definitions returns the first lines of the ACLs in a condition, for messages.
+func (f *haproxyFrontend) definitions(words []string) string {
+	var out []string
+	for _, word := range words {
+		name := strings.TrimLeft(word, "!")
+		if tests := f.acls[name]; tests != nil && strings.ToUpper(name) != name {
+			out = append(out, name+" is "+tests[0].text)
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(out, ", ") + ")"
+}
+
+// followDefault adds the way to the default backend: every path that no rule takes.
+func (f *haproxyFrontend) followDefault() {
+	u := f.reader.named(f.base)
+	if u == nil || f.name == "listen" && f.base == f.arg(0) && u.position != f.position {
+		return
+	}
+	if f.try(u, f.directive, haproxyCandidate{path: "/"}) {
+		return
+	}
+	for _, line := range f.rules { // the target of a redirect, and the value of a condition may lead there
+		for _, c := range f.elsewhere(line) {
+			if f.try(u, f.directive, c) {
+				return
+			}
+		}
+	}
+	if !f.behindTLS(u) && f.backend(haproxyRequest{path: "/"}) != "" {
+		u.site(f.position, f.frontends(f.binds, ""))
+		u.onlyIf(f.position, "only requests that no use_backend of "+f.arg(0)+" takes")
+	}
+}
+
+// elsewhere returns the request to which a redirect leads.
+func (f *haproxyFrontend) elsewhere(line haproxyRule) []haproxyCandidate {
+	args := line.args
+	if line.name == "http-request" {
+		args = args[1:]
+	}
+	if line.name == "use_backend" || len(args) < 2 || args[0] != "location" {
+		return nil
+	}
+	host, path := "", args[1]
+	if _, rest, ok := strings.Cut(path, "://"); ok {
+		host, path = splitPath(rest)
+	}
+	return []haproxyCandidate{{host: host, path: path, exact: true}}
+}
+
+// behindTLS adds the way to the default backend of a frontend that redirects each
+// client without a header of a proxy in front of it.
+func (f *haproxyFrontend) behindTLS(u *upstream) bool {
+	for _, line := range f.rules {
+		before, cond, _ := condition(line.args)
+		if cond == nil || !slices.Contains(before, "https") {
+			continue
+		}
+		secure := slices.Clone(f.binds)
+		for i := range secure {
+			secure[i].secure, secure[i].port = true, "443"
+			secure[i].guess = line.position.String() + " redirects to https unless a proxy in front of HAProxy has set a header: write the address of that proxy"
+		}
+		s := u.site(f.position, f.frontends(secure, ""))
+		s.addRoute(route{position: f.position, path: "/", to: "/"})
+		return true
+	}
+	return false
+}
+
+// try adds a way to u if HAProxy passes a request to it. The rule is a use_backend, or
+// the frontend itself.
+func (f *haproxyFrontend) try(u *upstream, rule directive, c haproxyCandidate) bool {
+	var served []haproxyBind
+	for _, bind := range f.binds {
+		if f.backend(haproxyRequest{host: c.host, path: c.path, port: bind.port, secure: bind.secure}) == u.name {
+			served = append(served, bind)
+		}
+	}
+	if len(served) == 0 && len(f.binds) > 0 {
+		return false
+	}
+	at := f.position
+	if c.host != "" {
+		at = rule.position
+	}
+	s := u.site(at, f.frontends(served, c.host))
+	s.addRoute(route{position: rule.position, path: c.path, to: c.path, exact: c.exact, guess: c.guess})
+	return true
+}
+
+// backend returns the backend to which the frontend passes a request; "": none, or it
+// is not known.
+func (f *haproxyFrontend) backend(r haproxyRequest) string {
+	for _, line := range f.rules {
+		if line.holds(r) != yes {
+			continue
+		}
+		if line.name != "use_backend" {
+			return ""
+		}
+		if !strings.Contains(line.arg(0), "%[") {
+			return line.arg(0)
+		}
+		if name := f.dynamic(line.arg(0), r); f.reader.named(name) != nil {
+			return name
+		}
+	}
+	return f.base
+}
+
+// haproxyDynamic is a use_backend with one sample expression.
+var haproxyDynamic = regexp.MustCompile(`^(.*)%\[([^\]]*)\](.*)$`)
+
+// haproxyMap is the converter map(FILE,DEFAULT), or one of its variants.
+var haproxyMap = regexp.MustCompile(`map(?:_([a-z]+))?\(([^,)]+)(?:,([^)]*))?\)`)
+
+// dynamic returns the name that the expression of a use_backend results in.
+func (f *haproxyFrontend) dynamic(text string, r haproxyRequest) string {
+	parts := haproxyDynamic.FindStringSubmatch(text)
+	if parts == nil {
+		return ""
+	}
+	test := newHAProxyTest([]string{parts[2]})
+	key := ""
+	switch {
+	case test.isHost():
+		key = r.host
+	case test.isPath():
+		key = r.path
+	}
+	m := haproxyMap.FindStringSubmatch(parts[2])
+	if m == nil {
+		return parts[1] + key + parts[3]
+	}
+	for _, entry := range f.reader.readMap(m[2]) {
+		t := haproxyTest{fetch: test.fetch, argument: test.argument, method: m[1], values: entry[:1], patterns: []pattern{newPattern(entry[0], false)}}
+		if t.matches(key) == yes {
+			return parts[1] + entry[1] + parts[3]
+		}
+	}
+	return parts[1] + m[3] + parts[3]
+}
+
+// mapped returns requests for which the expression of a use_backend may result in a
+// name.
+func (f *haproxyFrontend) mapped(text, name string) (out []haproxyCandidate) {
+	parts := haproxyDynamic.FindStringSubmatch(text)
+	if parts == nil || !strings.HasPrefix(name, parts[1]) || !strings.HasSuffix(name[len(parts[1]):], parts[3]) {
+		return nil
+	}
+	name = strings.TrimSuffix(name[len(parts[1]):], parts[3])
+	test := newHAProxyTest([]string{parts[2]})
+	m := haproxyMap.FindStringSubmatch(parts[2])
+	if m == nil {
+		test.values, test.method = []string{name}, ""
+		hosts, paths := test.candidates()
+		for _, host := range hosts {
+			paths = append(paths, haproxyCandidate{host: host, path: "/"})
+		}
+		return paths
+	}
+	test.method = m[1]
+	for _, entry := range f.reader.readMap(m[2]) {
+		if entry[1] != name || len(out) >= maxNames {
+			continue
+		}
+		test.values = entry[:1]
+		hosts, paths := test.candidates()
+		for _, host := range hosts {
+			paths = append(paths, haproxyCandidate{host: host, path: "/"})
+		}
+		out = append(out, paths...)
+	}
+	if m[3] == name {
+		out = append(out, haproxyCandidate{path: "/"})
+	}
+	return out
+}
+
+// open reports whether a use_backend may lead anywhere: it depends on a map that cannot
+// be read, or on something else than the host and the path.
+func (f *haproxyFrontend) open(text string) bool {
+	if m := haproxyMap.FindStringSubmatch(text); m != nil {
+		return f.reader.readMap(m[2]) == nil
+	}
+	parts := haproxyDynamic.FindStringSubmatch(text)
+	if parts == nil {
+		return true
+	}
+	test := newHAProxyTest([]string{parts[2]})
+	return !test.isHost() && !test.isPath()
+}
+
+// readMap returns the keys and values of a map file; nil if it cannot be read.
+func (r *haproxyReader) readMap(name string) [][]string {
+	if entries, known := r.maps[name]; known {
+		return entries
+	}
+	var entries [][]string
+	text, err := r.source.read(name)
+	if err != nil {
+		text, _ = r.source.read(path.Join(path.Dir(r.file), path.Base(name)))
+	}
+	for line := range strings.Lines(text) {
+		if words := strings.Fields(line); len(words) == 2 && words[0][0] != '#' {
+			entries = append(entries, words)
+		}
+	}
+	r.maps[name] = entries
+	return entries
+}
+
+// frontends returns the addresses of bind lines, with a name that the requests have.
+func (f *haproxyFrontend) frontends(binds []haproxyBind, name string) []frontend {
 	var all []frontend
-	for bind := range among(d.block, "bind") {
-		scheme := "http"
-		if slices.Contains(bind.args, "ssl") {
+	for _, b := range binds {
+		scheme, host := "http", name
+		if b.secure {
 			scheme = "https"
+			if host == "" && b.host == "" {
+				host = b.name
+			}
 		}
-		for text := range strings.SplitSeq(bind.arg(0), ",") {
-			text = strings.TrimPrefix(strings.TrimPrefix(text, "ipv4@"), "ipv6@")
-			if strings.HasPrefix(text, ":::") { // HAProxy's notation of [::]
-				text = "*" + text[2:]
-			}
-			host, port := splitAddress(text)
-			if port == "" || strings.ContainsAny(text, "/@$") {
-				continue // a socket, or a variable of HAProxy's environment
-			}
-			e, ok := newFrontend(bind.position, scheme, host, port, name)
-			if slices.Contains(bind.args, "accept-proxy") {
-				e.guess = "it expects the PROXY protocol, which stickwatch does not support: write the address of the proxy in front of it"
-			}
-			if ok {
-				all = append(all, e)
+		e, ok := newFrontend(b.position, scheme, b.host, b.port, host)
+		switch {
+		case b.guess != "":
+			e.guess = b.guess
+		case host != "" && host != name:
+			e.guess = "the name is that of the certificate: write the address for users"
+		}
+		if ok {
+			all = append(all, e)
+		}
+	}
+	return userFrontends(all, name != "", false)
+}
+
+// haproxyBinds returns the addresses of the bind lines, and those in the section's own
+// line, as in old files.
+func haproxyBinds(d directive) []haproxyBind {
+	lines := slices.Collect(among(d.block, "bind"))
+	if own := d.arg(1); strings.Contains(own, ":") {
+		lines = append(lines, directive{position: d.position, args: d.args[1:]})
+	}
+	var out []haproxyBind
+	for _, line := range lines {
+		for text := range strings.SplitSeq(line.arg(0), ",") {
+			if b, ok := haproxyBindOf(line, text); ok {
+				out = append(out, b)
 			}
 		}
 	}
-	return oneScheme(all, name)
+	return out
 }
 
-// statistics sets the statistics page for every upstream, if d has one.
-func (r *haproxyReader) statistics(d directive) {
+// haproxyBindOf parses an address of a bind line; false if it is not HTTP over TCP.
+func haproxyBindOf(line directive, text string) (haproxyBind, bool) {
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "ipv4@"), "ipv6@")
+	if strings.HasPrefix(text, ":::") { // HAProxy's notation of [::]
+		text = "*" + text[2:]
+	}
+	b := haproxyBind{position: line.position, secure: slices.Contains(line.args, "ssl")}
+	if i := strings.LastIndexByte(text, ':'); i >= 0 && strings.Contains(text[i:], "$") {
+		b.guess = "the port " + text[i+1:] + " is a variable of HAProxy's environment: write the address for users"
+		text = text[:i] + ":" + defaultPort[map[bool]string{true: "https", false: "http"}[b.secure]]
+	}
+	b.host, b.port = splitAddress(text)
+	b.port, _, _ = strings.Cut(b.port, "-")
+	switch {
+	case b.port == "" || strings.ContainsAny(text, "/@"):
+		return b, false // a socket
+	case strings.Contains(b.host, "$"):
+		b.guess = "the address " + b.host + " is a variable of HAProxy's environment: write the address for users"
+		b.host = ""
+	case slices.Contains(line.args, "accept-proxy"):
+		b.guess = "it expects the PROXY protocol, which stickwatch does not support: write the address of the proxy in front of it"
+	}
+	if i := slices.Index(line.args, "crt"); i >= 0 {
+		file := path.Base(line.arg(i + 1))
+		if name := strings.TrimSuffix(file, path.Ext(file)); public(name) {
+			b.name = name
+		}
+	}
+	return b, true
+}
+
+// statistics sets the statistics page for every upstream, if a frontend has one.
+func (r *haproxyReader) statistics(f *haproxyFrontend) {
 	path, shown := "/haproxy?stats", false
-	for line := range among(d.block, "stats") {
+	for line := range among(f.block, "stats") {
 		switch line.arg(0) {
 		case "enable":
 			shown = true
@@ -85,7 +400,7 @@ func (r *haproxyReader) statistics(d directive) {
 			r.note("%s: the statistics require a password: add it to evidence.haproxy_stats as ${VARIABLE}", line.position)
 		}
 	}
-	frontends := haproxyFrontends(d, "")
+	frontends := f.frontends(f.binds, "")
 	if !shown || len(frontends) == 0 || !strings.HasPrefix(path, "/") {
 		return
 	}
@@ -93,79 +408,8 @@ func (r *haproxyReader) statistics(d directive) {
 		if u.evidence["haproxy_stats"] == "" {
 			u.evidence["haproxy_stats"] = frontends[0].url + path
 			if frontends[0].guess != "" {
-				u.guess("balancer.evidence", frontends[0].position.String()+": "+guessedAddress)
+				u.guess("balancer.evidence", frontends[0].withPosition(guessedAddress))
 			}
 		}
 	}
-}
-
-// acls are conditions by name.
-type acls map[string][]condition
-
-// A condition is the condition of a use_backend rule.
-type condition struct {
-	paths []string // prefixes
-	host  string
-}
-
-func haproxyACLs(block []directive) acls {
-	out := acls{}
-	for d := range among(block, "acl") {
-		if len(d.args) > 2 {
-			out[d.args[0]] = append(out[d.args[0]], newCondition(d.args[1:]))
-		}
-	}
-	return out
-}
-
-// newCondition parses FETCH [-i] [-m METHOD] [--] VALUE...
-func newCondition(words []string) (c condition) {
-	var values []string
-	fetch, words := words[0], words[1:]
-	for i := 0; i < len(words); i++ {
-		switch {
-		case words[i] == "-m" || words[i] == "-f" || words[i] == "-M":
-			i++
-		case !strings.HasPrefix(words[i], "-"):
-			values = append(values, words[i])
-		}
-	}
-	switch name, _, _ := strings.Cut(fetch, ","); {
-	case name == "path" || name == "path_beg" || name == "path_dir":
-		for _, value := range values {
-			if strings.HasPrefix(value, "/") {
-				c.paths = append(c.paths, value)
-			}
-		}
-	case strings.HasPrefix(strings.ToLower(name), "hdr(host)"), strings.HasPrefix(strings.ToLower(name), "req.hdr(host)"), name == "ssl_fc_sni":
-		if len(values) > 0 && public(values[0]) {
-			c.host = values[0]
-		}
-	}
-	return c
-}
-
-// conditionOf returns the paths and hosts of a use_backend's condition, which consists
-// of names of ACLs, or { FETCH VALUE... }.
-func (a acls) conditionOf(words []string) (out condition) {
-	add := func(c condition) {
-		out.paths = append(out.paths, c.paths...)
-		if out.host == "" {
-			out.host = c.host
-		}
-	}
-	for i := 0; i < len(words); i++ {
-		if words[i] != "{" {
-			for _, c := range a[words[i]] { // "!NAME" is no key, so a negated ACL adds nothing
-				add(c)
-			}
-			continue
-		}
-		end := i + 1 + max(slices.Index(words[i+1:], "}"), 0)
-		if inside := words[i+1 : end]; len(inside) > 1 && (i == 0 || words[i-1] != "!") {
-			add(newCondition(inside))
-		}
-		i = end
-	}
-	return out
 }

@@ -2,7 +2,6 @@ package importer
 
 import (
 	"cmp"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -21,8 +20,10 @@ func readApache(src source, file string) (*parsedConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree = variables{}.evaluate(tree)
-	r := &httpdReader{parsedConfig: parsedConfig{noteList: notes}}
+	env := variables{}
+	env.defines(tree)
+	r := &httpdReader{parsedConfig: parsedConfig{noteList: notes, anyCase: true}}
+	tree = macros{reader: r, known: map[string]directive{}}.expand(env.evaluate(tree), 0)
 	for d := range among(tree, "listen") {
 		r.listens = append(r.listens, d)
 	}
@@ -38,6 +39,8 @@ func readApache(src source, file string) (*parsedConfig, error) {
 	for _, h := range hosts {
 		r.host(h, tree)
 	}
+	r.look(tree)
+	r.sawAll(tree)
 	return &r.parsedConfig, nil
 }
 
@@ -103,7 +106,7 @@ func (r *httpdReader) balancer(at position, address string) *upstream {
 	u := &upstream{
 		position: at, kind: "balancer", name: name, method: probes.MethodRoundRobin,
 		// One failed connection ejects a member for a minute.
-		ejection: ejection{maxFails: 1, failTimeout: httpdRetry, derivedFrom: "the first failed connection ejects a member, for the time of retry"},
+		ejection: ejection{maxFails: 1, failTimeout: httpdRetry, derivedFrom: httpdEjects},
 		evidence: map[string]string{},
 	}
 	r.upstreams = append(r.upstreams, u)
@@ -118,114 +121,44 @@ func splitPath(address string) (host, path string) {
 	return address, ""
 }
 
+// look records what the file has instead of balancers.
+func (r *httpdReader) look(block []directive) {
+	for _, d := range block {
+		r.look(d.block)
+		switch target := d.arg(len(d.args) - 1); {
+		case d.name == "jkmount" || d.name == "jkworkersfile" || d.name == "jkmountfile":
+			r.saw(d.position, d.text(), "mod_jk has its balancers in workers.properties: stickwatch init --mod-jk FILE")
+		case d.name == "proxypass" && len(d.args) > 0 && strings.Contains(target, "://") && !isBalancer(target):
+			r.saw(d.position, d.text(), oneServer)
+		case d.name == "sethandler" && strings.HasPrefix(d.arg(0), "proxy:"):
+			r.saw(d.position, d.text(), httpOnlyNodes)
+		}
+	}
+}
+
+// httpOnlyNodes is the advice where servers speak another protocol.
+const httpOnlyNodes = "stickwatch asks nodes by HTTP"
+
 // host follows the routes of a host to the balancers. Directives of the main server
 // apply to every host.
 func (r *httpdReader) host(h httpdHost, main []directive) {
-	routes := r.routes(h.block, "")
-	if len(routes) == 0 {
-		return
-	}
 	frontends := r.frontends(h, main)
-	for _, way := range routes {
+	for _, way := range r.routes(h.block, "", "") {
 		u := way.to
-		if len(u.frontends) == 0 {
-			for _, e := range frontends {
-				u.addFrontend(e)
-			}
+		s := u.site(h.position, frontends)
+		if way.only != "" {
+			u.onlyIf(way.position, way.only)
 		} else {
-			for _, e := range frontends {
-				u.alsoReached(e)
-			}
-		}
-		if strings.HasPrefix(way.path, "/") {
-			u.addRoute(way.route)
+			s.addRoute(way.route)
 		}
 		u.httpdHeaders(main)
 		u.httpdHeaders(h.block)
 		u.httpdEvidence(main)
 		u.httpdEvidence(h.block)
 		if on, ok := last(slices.Concat(main, h.block), "proxypreservehost"); ok && strings.EqualFold(on.arg(0), "on") {
-			u.hostHeader = httpdName(h.block, main)
+			s.hostHeader = httpdName(h.block, main)
 		}
 	}
-}
-
-// An httpdRoute is a route with the name of its balancer.
-type httpdRoute struct {
-	route
-	to *upstream
-}
-
-// routes returns the routes of a block: ProxyPass with a path, in a <Location> without
-// one, and RewriteRule with [P].
-func (r *httpdReader) routes(block []directive, location string) []httpdRoute {
-	var out []httpdRoute
-	for _, d := range block {
-		switch d.name {
-		case "location", "if":
-			path := d.arg(0)
-			if path == "~" || d.name == "if" {
-				path = ""
-			}
-			out = append(out, r.routes(d.block, path)...)
-		case "locationmatch":
-			out = append(out, r.routes(d.block, "")...)
-		case "proxypass", "proxypassmatch":
-			out = append(out, r.proxyPass(d, location)...)
-		case "rewriterule":
-			if u := r.named(httpdTarget(d.arg(1))); u != nil {
-				out = append(out, httpdRoute{route{position: d.position}, u})
-			}
-		}
-	}
-	return out
-}
-
-// proxyPass parses ProxyPass [PATH] balancer://NAME/PATH [KEY=VALUE...].
-func (r *httpdReader) proxyPass(d directive, path string) []httpdRoute {
-	args := d.args
-	if len(args) > 0 && !isBalancer(args[0]) {
-		path, args = args[0], args[1:]
-	}
-	if len(args) == 0 || !isBalancer(args[0]) {
-		return nil // "!", or a single server, which is no cluster
-	}
-	name := httpdTarget(args[0])
-	u := r.named(name)
-	if u == nil {
-		r.note("%s: there is no <Proxy %s%s> with its members", d.position, balancerScheme, name)
-		return nil
-	}
-	if err := u.proxySet(d.position, args[1:]); err != nil {
-		r.note("%v", err)
-	}
-	_, to := splitPath(args[0][len(balancerScheme):])
-	if d.name == "proxypassmatch" {
-		path = ""
-	}
-	if to == "" {
-		to = "/"
-		path = strings.TrimSuffix(path, "/") + "/"
-	}
-	return []httpdRoute{{route{position: d.position, path: path, to: to}, u}}
-}
-
-// httpdTarget returns NAME of balancer://NAME/PATH; "" for any other address.
-func httpdTarget(address string) string {
-	if !isBalancer(address) {
-		return ""
-	}
-	name, _ := splitPath(address[len(balancerScheme):])
-	return name
-}
-
-// parseMember parses the address of a member.
-func parseMember(text string) (*url.URL, bool) {
-	u, err := url.Parse(text)
-	if err != nil || !validAddress(u.Host) {
-		return nil, false
-	}
-	return u, true
 }
 
 // frontends returns the addresses of a host.
@@ -251,7 +184,7 @@ func (r *httpdReader) frontends(h httpdHost, main []directive) []frontend {
 			all = append(all, e)
 		}
 	}
-	return oneScheme(all, name)
+	return userFrontends(all, name != "", redirectsToHTTPS(h.block))
 }
 
 func httpdFrontend(at position, scheme, text, name string) (frontend, bool) {
@@ -299,8 +232,8 @@ func (u *upstream) httpdEvidence(block []directive) {
 	for d := range among(block, "location") {
 		handler, ok := last(d.block, "sethandler")
 		key := handlers[handler.arg(0)]
-		if ok && key != "" && len(u.frontends) > 0 && u.evidence[key] == "" && strings.HasPrefix(d.arg(0), "/") {
-			u.evidence[key] = u.frontends[0].url + d.arg(0)
+		if ok && key != "" && len(u.sites) > 0 && len(u.sites[0].frontends) > 0 && u.evidence[key] == "" && strings.HasPrefix(d.arg(0), "/") {
+			u.evidence[key] = u.sites[0].frontends[0].url + d.arg(0)
 			u.addComment("balancer.evidence", d.position.String()+": "+d.arg(0)+" must allow stickwatch (Require ip)")
 		}
 	}

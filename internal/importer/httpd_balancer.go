@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,32 +19,50 @@ var memberSchemes = map[string]string{"http": "http", "https": "https", "h2c": "
 // member parses BalancerMember URL [KEY=VALUE...].
 func (u *upstream) member(d directive) error {
 	text, _, socket := strings.Cut(d.arg(0), "|")
-	address, ok := parseMember(text)
-	switch {
-	case socket || strings.HasPrefix(text, "unix:"):
+	if socket || strings.HasPrefix(text, "unix:") {
 		u.guess("nodes", d.position.String()+": a socket cannot be probed: its node is not in this file")
 		return nil
-	case !ok:
+	}
+	scheme, rest, ok := strings.Cut(text, "://")
+	host, path := splitPath(rest)
+	s := server{position: d.position, scheme: memberSchemes[strings.ToLower(scheme)], address: host, path: path, weight: 1}
+	switch {
+	case isVariable(text):
+		s.unlisted = notKnown(text)
+		s.scheme = cmp.Or(s.scheme, "http")
+	case !ok || !validAddress(host):
 		return d.errorf("BalancerMember: expected SCHEME://HOST:PORT, got %s", quoted(d.arg(0)))
-	case address.Scheme == "ws" || address.Scheme == "wss":
+	case scheme == "ws" || scheme == "wss":
 		return nil // a duplicate
+	case s.scheme == "":
+		u.dynamic = d.position.String() + ": " + text + " does not speak HTTP"
+		s.scheme = "http"
+	case scheme == "h2c":
+		u.guessOnce("nodes", d.position, "h2c: the servers are asked by HTTP/2 without TLS, which stickwatch does not speak: check that they also answer HTTP/1.1, or write addresses that do")
 	}
-	scheme, ok := memberSchemes[address.Scheme]
-	if !ok {
-		u.guess("nodes", d.position.String()+": "+text+" does not speak HTTP: its node is missing here")
-		return nil
+	if !isValidPath(s.path) {
+		s.path = ""
 	}
-	s := server{position: d.position, scheme: scheme, address: address.Host, weight: 1}
+	e := ejection{maxFails: 1, failTimeout: httpdRetry, derivedFrom: httpdEjects}
 	for _, arg := range d.args[1:] {
-		if err := u.memberSetting(&s, arg); err != nil {
-			return d.errorf("BalancerMember %s: %s: %w", quoted(address.Host), quoted(arg), err)
+		if err := s.memberSetting(&e, d.position, u, arg); err != nil {
+			return d.errorf("BalancerMember %s: %s: %w", quoted(host), quoted(arg), err)
 		}
+	}
+	if len(u.servers) == 0 {
+		u.ejection = e
+	} else if e != u.ejection {
+		u.guessOnce("balancer.max_fails", d.position, "this member has another retry than the first one, whose value is used")
 	}
 	u.servers = append(u.servers, s)
 	return nil
 }
 
-func (u *upstream) memberSetting(s *server, arg string) error {
+// httpdEjects says when httpd ejects a member.
+const httpdEjects = "the first failed connection ejects a member, for the time of retry"
+
+// memberSetting parses a parameter of a member.
+func (s *server) memberSetting(e *ejection, at position, u *upstream, arg string) error {
 	key, value, _ := strings.Cut(arg, "=")
 	switch strings.ToLower(key) {
 	case "route":
@@ -56,12 +75,20 @@ func (u *upstream) memberSetting(s *server, arg string) error {
 		s.weight = int(n)
 	case "status":
 		s.status(value)
+	case "lbset":
+		if n, err := atLeast(value, 0); err == nil && n > 0 {
+			s.backup = true
+			u.guessOnce("nodes", at, "members with a higher lbset get clients only when those of a lower one are gone, as a backup does")
+		}
 	case "retry":
 		t, err := times(value, time.Second)
 		if err != nil {
 			return err
 		}
-		u.retry(t)
+		*e = ejection{maxFails: 1, failTimeout: t, explicit: true, derivedFrom: httpdEjects}
+		if t == 0 {
+			*e = ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: "retry=0: a member in error is tried again at once"}
+		}
 	}
 	return nil
 }
@@ -79,15 +106,6 @@ func (s *server) status(letters string) {
 		case 'H', 'R':
 			s.backup = set
 		}
-	}
-}
-
-// retry sets how long a member stays in error; 0: no ejection.
-func (u *upstream) retry(t time.Duration) {
-	u.ejection.failTimeout, u.ejection.explicit = t, true
-	if t == 0 {
-		u.ejection.maxFails, u.ejection.failTimeout = 0, 10*time.Second
-		u.ejection.derivedFrom = "retry=0: a member in error is tried again at once"
 	}
 }
 
@@ -130,7 +148,7 @@ func (u *upstream) lbMethod(at position, name string) {
 	}
 }
 
-var routeValue = regexp.MustCompile(`^([^=;\s]+)=\.?%\{BALANCER_WORKER_ROUTE\}e`)
+var routeValue = regexp.MustCompile(`^([^=;\s]+)=([^;\s%]*)%\{BALANCER_WORKER_ROUTE\}e`)
 
 // httpdHeaders parses the Header lines by which httpd sends the route: in its own
 // cookie or in a response header.
@@ -151,10 +169,20 @@ func (u *upstream) httpdHeaders(block []directive) {
 		}
 		if strings.EqualFold(args[1], "Set-Cookie") {
 			if found := routeValue.FindStringSubmatch(args[2]); found != nil && found[1] == u.routeCookie {
-				u.cookie, u.routeCookie = found[1], ""
+				u.cookieRoute(found[1], found[2])
 			}
 		} else if args[2] == "%{BALANCER_WORKER_ROUTE}e" {
 			u.routeHeader = args[1]
 		}
+	}
+}
+
+// cookieRoute sets the balancer's own cookie, which has the route behind a prefix. httpd
+// reads the route behind the first dot.
+func (u *upstream) cookieRoute(name, prefix string) {
+	if prefix == "" || prefix == "." {
+		u.cookie, u.routeCookie = name, ""
+	} else {
+		u.nodeCookie = true
 	}
 }

@@ -79,7 +79,7 @@ func parseHTTPD(file, text string) ([]directive, error) {
 			if err != nil {
 				return nil, err
 			}
-			top.block = append(top.block, directive{position: at, name: strings.ToLower(words[0]), args: words[1:]})
+			top.block = append(top.block, directive{position: at, name: strings.ToLower(words[0]), written: words[0], args: words[1:]})
 		}
 	}
 	if top := open[len(open)-1]; len(open) > 1 {
@@ -101,7 +101,7 @@ func httpdSection(at position, line string) (directive, error) {
 	if slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "</") }) {
 		return directive{}, at.errorf("<%s> continues after its \">\": were line ends lost?", quotedBare(words[0]))
 	}
-	return directive{position: at, name: strings.ToLower(words[0]), args: words[1:]}, nil
+	return directive{position: at, name: strings.ToLower(words[0]), written: words[0], args: words[1:]}, nil
 }
 
 // quotedBare returns a file name for an error, without quotes.
@@ -217,6 +217,82 @@ func (v variables) evaluate(tree []directive) []directive {
 			d.block = v.evaluate(d.block)
 			out = append(out, d)
 		}
+	}
+	return out
+}
+
+// defines reads the Define lines of a tree, wherever they are: httpd expands a variable
+// in all files that it reads later.
+func (v variables) defines(tree []directive) {
+	for _, d := range tree {
+		v.defines(d.block)
+		if _, known := v[d.arg(0)]; !known && d.name == "define" && len(d.args) == 2 && !strings.Contains(d.args[1], "${") && len(d.args[1]) < 1<<10 {
+			v[d.args[0]] = d.args[1]
+		}
+	}
+}
+
+// macros are the <Macro> sections of mod_macro by their names in lower case.
+type macros struct {
+	reader *httpdReader
+	known  map[string]directive
+	left   *int // directives that may still result
+}
+
+// expand replaces Use by the contents of its macro, with the macro's parameters as text.
+func (m macros) expand(tree []directive, depth int) []directive {
+	if m.left == nil {
+		m.left = new(maxInserted)
+	}
+	var out []directive
+	for _, d := range tree {
+		name := strings.ToLower(d.arg(0))
+		macro, known := m.known[name]
+		switch {
+		case d.name == "macro":
+			m.known[name] = d
+		case d.name == "use" && (!known || len(d.args) != len(macro.args) || depth > maxDepth):
+			m.reader.note("%s: %s: there is no macro of that name and number of parameters: its lines are missing here", d.position, d.text())
+		case d.name == "use":
+			out = append(out, m.expand(m.replace(macro.block, parameters(macro.args[1:], d.args[1:])), depth+1)...)
+		default:
+			d.block = m.expand(d.block, depth)
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// parameters replaces the parameters of a macro, the longest first.
+func parameters(names, values []string) *strings.Replacer {
+	order := make([]int, 0, len(names))
+	for i, name := range names {
+		if name != "" {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return len(names[b]) - len(names[a]) })
+	var pairs []string
+	for _, i := range order {
+		pairs = append(pairs, names[i], values[i])
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// replace returns a copy of a macro's contents with its parameters replaced.
+func (m macros) replace(block []directive, r *strings.Replacer) []directive {
+	var out []directive
+	for _, d := range block {
+		if *m.left--; *m.left < 0 {
+			return out
+		}
+		args := make([]string, len(d.args))
+		for i, arg := range d.args {
+			args[i] = r.Replace(arg)
+		}
+		d.args = args
+		d.block = m.replace(d.block, r)
+		out = append(out, d)
 	}
 	return out
 }

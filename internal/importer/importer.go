@@ -76,7 +76,7 @@ func read(p Product, src source, file string, opts Options) (*Import, error) {
 	}
 	s := &Import{from: position{file: file}.String(), noteList: found.noteList}
 	if len(found.upstreams) == 0 {
-		return nil, fmt.Errorf("%s: there is no %s with servers in it%s", s.from, reader.groupName, seenNotes(s.noteList))
+		return nil, fmt.Errorf("%s: there is no %s with servers in it%s", s.from, reader.groupName, found.instead())
 	}
 	for _, u := range found.upstreams {
 		u.name = cmp.Or(probes.Clean(u.name, 100), fmt.Sprintf("%s-%d", u.kind, u.line))
@@ -88,22 +88,43 @@ func read(p Product, src source, file string, opts Options) (*Import, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !slices.ContainsFunc(chosen, (*upstream).complete) {
+		return nil, fmt.Errorf("%s: no upstream can be watched: %s", s.from, strings.Join(unfitReasons(found.upstreams), "; "))
+	}
 	for _, u := range chosen {
 		s.candidates = append(s.candidates, newCandidate(u, found.upstreams, opts))
 	}
 	return s, nil
 }
 
-// seenNotes returns notes that may explain why no upstream was found.
-func seenNotes(notes noteList) string {
-	if len(notes) == 0 {
+// maxSeen limits the facts listed in an error.
+const maxSeen = 3
+
+// instead returns what a file without an upstream has, and what to do about it.
+func (r *parsedConfig) instead() string {
+	var facts, advice []string
+	for _, s := range r.seen[:min(len(r.seen), maxSeen)] {
+		facts = append(facts, s.withPosition(s.what))
+		if s.advice != "" && !slices.Contains(advice, s.advice) {
+			advice = append(advice, s.advice)
+		}
+	}
+	if more := len(r.seen) - maxSeen; more > 0 {
+		facts = append(facts, fmt.Sprintf("and %d more", more))
+	}
+	facts = append(facts, r.noteList[:min(len(r.noteList), maxSeen)]...)
+	if len(facts) == 0 && len(r.has) > 0 {
+		facts = append(facts, "it has "+strings.Join(r.has[:min(len(r.has), maxNames)], ", "))
+	}
+	if len(facts) == 0 {
 		return ""
 	}
-	return " (" + strings.Join(notes[:min(len(notes), 3)], "; ") + ")"
+	return " (" + strings.Join(append([]string{strings.Join(facts, "; ")}, advice...), ": ") + ")"
 }
 
 // choose returns the upstreams of those names; without names, all that are clusters of
-// web servers. It adds notes about the others.
+// web servers, and those whose servers the file does not list. It adds notes about the
+// others.
 func (s *Import) choose(found *parsedConfig, names []string) ([]*upstream, error) {
 	if len(names) > 0 {
 		return s.named(found, names)
@@ -111,23 +132,29 @@ func (s *Import) choose(found *parsedConfig, names []string) ([]*upstream, error
 	var chosen []*upstream
 	var left []string
 	for _, u := range found.upstreams {
-		if why := u.unfitReason(); why != "" {
-			left = append(left, fmt.Sprintf("%s %s (%s) %s: it is left out; --upstream %s would take it", u.kind, u.name, u.position, why, u.name))
+		why := u.unfitReason()
+		if why != "" && (u.incomplete() == "" || u.tcp != "") {
+			left = append(left, fmt.Sprintf("%s %s (%s) %s: it is left out%s", u.kind, u.name, u.position, why, u.wouldTake()))
 			continue
 		}
 		chosen = append(chosen, u)
 	}
-	if len(chosen) == 0 { // a small upstream is better than none
-		chosen = slices.DeleteFunc(slices.Clone(found.upstreams), func(u *upstream) bool { return u.tcp || !u.serves() })
+	if !slices.ContainsFunc(chosen, (*upstream).complete) { // a small upstream is better than none
+		chosen = slices.DeleteFunc(slices.Clone(found.upstreams), func(u *upstream) bool { return u.tcp != "" || u.complete() && !u.serves() })
 		left = nil
-	}
-	if len(chosen) == 0 {
-		return nil, fmt.Errorf("%s: no upstream can be watched: %s", s.from, strings.Join(unfitReasons(found.upstreams), "; "))
 	}
 	for _, why := range left {
 		s.note("%s", why)
 	}
 	return chosen, nil
+}
+
+// wouldTake returns the advice to name u, if that helps.
+func (u *upstream) wouldTake() string {
+	if !u.serves() || !u.complete() {
+		return ""
+	}
+	return "; --upstream " + u.name + " would take it"
 }
 
 func (s *Import) named(found *parsedConfig, names []string) ([]*upstream, error) {
@@ -137,7 +164,7 @@ func (s *Import) named(found *parsedConfig, names []string) ([]*upstream, error)
 		switch {
 		case u == nil:
 			return nil, fmt.Errorf("%s has no upstream %s: it has %s", s.from, quoted(name), upstreamNames(found.upstreams))
-		case !u.serves():
+		case !u.serves() && u.incomplete() == "":
 			return nil, u.errorf("%s %s %s", u.kind, quoted(name), u.unfitReason())
 		case !slices.Contains(chosen, u):
 			chosen = append(chosen, u)
@@ -163,25 +190,45 @@ func upstreamNames(upstreams []*upstream) string {
 
 func unfitReasons(upstreams []*upstream) (out []string) {
 	for _, u := range upstreams[:min(len(upstreams), maxNames)] {
-		out = append(out, fmt.Sprintf("%s %s (%s) %s", u.kind, u.name, u.position, u.unfitReason()))
+		out = append(out, fmt.Sprintf("%s %s (%s) %s%s", u.kind, u.name, u.position, u.unfitReason(), u.wouldTake()))
 	}
 	return out
 }
 
 // serves reports whether any server of u gets clients.
 func (u *upstream) serves() bool {
-	return slices.ContainsFunc(u.servers, func(s server) bool { return !s.down && !s.backup })
+	return slices.ContainsFunc(u.servers, func(s server) bool { return !s.down && !s.backup && s.unlisted == "" })
 }
+
+// incomplete returns why the file does not list all servers of u as web servers; "": it
+// does.
+func (u *upstream) incomplete() string {
+	var why []string
+	if u.dynamic != "" {
+		why = append(why, u.dynamic)
+	}
+	for _, s := range u.servers {
+		if s.unlisted != "" {
+			why = append(why, s.withPosition(s.unlisted))
+		}
+	}
+	return strings.Join(why[:min(len(why), maxSeen)], "; ")
+}
+
+// complete reports whether the file lists all servers of u.
+func (u *upstream) complete() bool { return u.incomplete() == "" }
 
 // unfitReason returns why u is not a cluster of web servers; "": it is one.
 func (u *upstream) unfitReason() string {
 	switch {
+	case u.tcp != "":
+		return "is in " + u.tcp + ", which may be no web server"
+	case u.incomplete() != "":
+		return "has no complete list of web servers (" + u.incomplete() + "): write their addresses in a copy of the file, or describe the cluster with --balancer URL --node ID=URL"
 	case len(u.servers) == 0:
 		return "has no server that can be probed"
 	case !u.serves():
 		return "has no server that gets clients: all are down or backup"
-	case u.tcp:
-		return "is in mode tcp, which may be no web server"
 	case len(u.servers) == 1 && !u.partial:
 		return "has one server, which is no cluster"
 	}
@@ -197,10 +244,10 @@ func FromFlags(f config.Flags) (*Import, error) {
 	}
 	cluster := cfg.Clusters[0]
 	u := &upstream{name: cluster.Name, method: probes.Method(f.Method), clientIPHeader: f.ClientIPHeader}
-	for _, address := range f.Balancer {
-		u.frontends = append(u.frontends, frontend{url: address})
-	}
 	s := &candidate{upstream: u, profile: f.Profile, confirmed: map[string]bool{}}
+	for _, address := range f.Balancer {
+		s.site.frontends = append(s.site.frontends, frontend{url: address})
+	}
 	for _, n := range cluster.Nodes {
 		s.nodes = append(s.nodes, node{ID: n.ID, URL: n.URL.String(), Weight: n.Weight})
 	}

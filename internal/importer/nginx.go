@@ -13,7 +13,8 @@ import (
 // them.
 type nginxReader struct {
 	parsedConfig
-	entered map[*upstream]position // position of the server whose addresses were used
+	maps   map[string]directive // map and split_clients by the variable that they set
+	shared map[string]int       // servers on each address
 }
 
 // readNginx parses nginx.conf, a part of one, or the output of `nginx -T`.
@@ -22,14 +23,23 @@ func readNginx(src source, file string) (*parsedConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &nginxReader{parsedConfig: parsedConfig{noteList: notes}, entered: map[*upstream]position{}}
+	r := &nginxReader{parsedConfig: parsedConfig{noteList: notes, anyCase: true}, maps: map[string]directive{}, shared: map[string]int{}}
 	http := nginxHTTP(tree)
-	for d := range among(http, "upstream") {
-		u, err := r.upstream(d)
-		if err != nil {
-			return nil, err
+	for _, d := range http {
+		switch d.name {
+		case "upstream":
+			u, err := r.upstream(d)
+			if err != nil {
+				return nil, err
+			}
+			r.upstreams = append(r.upstreams, u)
+		case "map", "split_clients":
+			r.maps[d.arg(1)] = d
+		case "server":
+			for _, listen := range nginxListens(d) {
+				r.shared[listen.arg(0)]++
+			}
 		}
-		r.upstreams = append(r.upstreams, u)
 	}
 	main := nginxScope{}.within(tree).within(http)
 	for server := range among(http, "server") {
@@ -38,7 +48,19 @@ func readNginx(src source, file string) (*parsedConfig, error) {
 	for d := range among(http, "location") { // a location without its server, as in documentation
 		r.locations([]directive{d}, main)
 	}
+	r.sawStreams(tree)
+	r.sawAll(http)
 	return &r.parsedConfig, nil
+}
+
+// sawStreams records upstreams of the stream module.
+func (r *nginxReader) sawStreams(tree []directive) {
+	for stream := range among(tree, "stream") {
+		for d := range among(stream.block, "upstream") {
+			r.saw(d.position, "stream upstream "+d.arg(0)+", which balances connections, and whose servers may be no web servers",
+				"to watch web servers behind it, use --balancer URL --node ID=URL")
+		}
+	}
 }
 
 // nginxHTTP returns the contents of the http block. Files of conf.d and examples in
@@ -58,9 +80,12 @@ func nginxHTTP(tree []directive) []directive {
 // An nginxScope is the context that a block inherits.
 type nginxScope struct {
 	server      directive // the nearest one; zero: none
-	path        route     // of the nearest location
-	regex       bool      // that location is a regular expression
-	rewritten   bool      // the path is rewritten
+	location    position  // of the nearest location
+	path        route     // of that location
+	pattern     pattern   // of that location; zero: it is no regular expression
+	only        string    // condition of the nearest "if"; "": none
+	ended       directive // the return that answers every request; zero: none
+	rewrites    []directive
 	hostHeader  string
 	realIP      string   // real_ip_header
 	trusted     []string // set_real_ip_from
@@ -92,9 +117,7 @@ func (s nginxScope) within(block []directive) nginxScope {
 		s.errorLog = d.arg(0)
 		s.warningsOff = !slices.Contains([]string{"warn", "notice", "info", "debug"}, d.arg(1))
 	}
-	for range among(block, "rewrite") {
-		s.rewritten = true
-	}
+	s.rewrites = slices.Concat(s.rewrites, slices.Collect(among(block, "rewrite")))
 	for d := range among(block, "set") {
 		s.set = maps.Clone(s.set)
 		if s.set == nil {
@@ -110,28 +133,28 @@ func (r *nginxReader) server(d directive, s nginxScope) {
 	if d.block == nil {
 		return
 	}
+	r.sawAll(d.block)
 	s = s.within(d.block)
-	s.server, s.rewritten = d, false // rewrites in a server are mostly redirects
+	s.server, s.rewrites = d, nil // rewrites in a server are mostly redirects
+	if ends, ok := last(d.block, "return"); ok {
+		s.ended = ends // every request is answered there
+	}
 	r.locations(d.block, s)
 }
 
-// describe sets the properties of u that follow from a scope that uses it.
-func (r *nginxReader) describe(u *upstream, s nginxScope) {
-	if from, ok := r.entered[u]; !ok {
-		r.entered[u] = s.server.position
-		for _, e := range nginxFrontends(s.server) {
-			u.addFrontend(e)
-		}
-	} else if from != s.server.position {
-		for _, e := range nginxFrontends(s.server) {
-			u.alsoReached(e)
-		}
+// lead returns the site at which a scope leads users to u, and sets the properties of u
+// that follow from the scope.
+func (r *nginxReader) lead(u *upstream, s nginxScope, names ...string) *site {
+	at := s.server.position
+	if len(names) > 0 {
+		at = s.path.position
 	}
+	site := u.site(at, r.frontends(s.server, names...))
 	switch host := s.hostHeader; {
 	case strings.HasPrefix(host, "$host"), strings.HasPrefix(host, "$http_host"):
-		u.hostHeader = realName(s.server)
+		site.hostHeader = realName(s.server)
 	case host != "" && !strings.Contains(host, "$"):
-		u.hostHeader = host
+		site.hostHeader = host
 	}
 	if s.realIP != "" && s.realIP != "proxy_protocol" && len(s.trusted) > 0 && u.clientIPHeader == "" {
 		u.clientIPHeader = s.realIP
@@ -144,19 +167,52 @@ func (r *nginxReader) describe(u *upstream, s nginxScope) {
 			u.addComment("balancer.evidence", "the level of error_log hides ejections: write \"error_log "+s.errorLog+" warn;\"")
 		}
 	}
+	return site
 }
 
-// nginxFrontends returns the addresses of a server.
-func nginxFrontends(d directive) []frontend {
+// frontends returns the addresses of a server; names replace its own.
+func (r *nginxReader) frontends(d directive, names ...string) []frontend {
 	name := realName(d)
+	if len(names) > 0 {
+		name = names[0]
+	}
 	var all []frontend
 	for _, listen := range nginxListens(d) {
-		if e, ok := nginxFrontend(listen, name); ok {
+		host := name
+		if host == "" && hasName(d, "localhost") && (slices.Contains(listen.args, "ssl") || r.shared[listen.arg(0)] > 1) {
+			host = "localhost" // its certificate, or the choice of the server, depends on the name
+		}
+		if e, ok := nginxFrontend(listen, host); ok {
 			all = append(all, e)
 		}
 	}
-	return oneScheme(all, name)
+	return userFrontends(all, name != "", toHTTPS(d.block))
 }
+
+func hasName(d directive, name string) bool {
+	for names := range among(d.block, "server_name") {
+		if slices.Contains(names.args, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// toHTTPS reports whether a server redirects its plain requests to https.
+func toHTTPS(block []directive) bool {
+	for d := range among(block, "if") {
+		test := strings.Join(d.args, " ")
+		ends := slices.Concat(slices.Collect(among(d.block, "return")), slices.Collect(among(d.block, "rewrite")))
+		plain := plainTest.MatchString(test)
+		if plain && slices.ContainsFunc(ends, func(end directive) bool { return strings.Contains(strings.Join(end.args, " "), "https://") }) {
+			return true
+		}
+	}
+	return false
+}
+
+// plainTest matches conditions that hold for requests without TLS.
+var plainTest = regexp.MustCompile(`\$scheme *(=|~\*?) *"?\^?http\$?"?\)|\$scheme *!= *"?https|\$https *(!= *"?on|= *("?off|"|\)))|\$server_port *!?[=~] *"?\^?(80|443)|\$ssl_protocol *= *("|\))`)
 
 // nginxListens returns the listen lines of a server, or nginx's default.
 func nginxListens(d directive) []directive {
@@ -208,38 +264,56 @@ func realName(d directive) string {
 
 // locations follows a block's locations to the upstreams.
 func (r *nginxReader) locations(block []directive, s nginxScope) {
+	own := s
+	if ends, ok := last(block, "return"); ok && s.ended.name == "" {
+		own.ended = ends
+	}
 	for _, d := range block {
 		switch d.name {
 		case "location":
-			r.locations(d.block, s.location(d))
+			r.locations(d.block, s.inside(d))
 		case "if", "limit_except":
-			r.locations(d.block, s.within(d.block))
+			inner := s.within(d.block)
+			inner.only = d.name + " " + strings.Join(d.args, " ")
+			r.locations(d.block, inner)
 		case "proxy_pass":
-			r.pass(d, s)
-		case "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass":
-			if u := r.named(strings.TrimPrefix(strings.TrimPrefix(d.arg(0), "grpc://"), "grpcs://")); u != nil {
-				u.guess("nodes", d.position.String()+": "+d.name+": these ports do not serve plain HTTP: write the addresses that do")
-				r.describe(u, s)
-			}
+			r.pass(d, own)
+		case "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass", "grpc_pass":
+			r.otherPass(d, own)
 		}
 	}
 }
 
-// location returns the scope of a location block.
-func (s nginxScope) location(d directive) nginxScope {
-	s.rewritten = false
+// otherProtocols are the protocols of servers that stickwatch cannot ask, by the
+// directives that pass requests to them.
+var otherProtocols = map[string]string{
+	"fastcgi_pass": "FastCGI", "uwsgi_pass": "uwsgi", "scgi_pass": "SCGI", "memcached_pass": "memcached's protocol", "grpc_pass": "gRPC",
+}
+
+func (r *nginxReader) otherPass(d directive, s nginxScope) {
+	name := strings.TrimPrefix(strings.TrimPrefix(s.resolve(d.arg(0)), "grpc://"), "grpcs://")
+	protocol := otherProtocols[d.name]
+	u := r.named(name)
+	if u == nil {
+		r.saw(d.position, d.name+" "+d.arg(0)+", which speaks "+protocol, httpOnlyNodes)
+		return
+	}
+	u.dynamic = d.position.String() + ": " + d.name + ": its servers speak " + protocol + ", and no plain HTTP"
+	s.locate(r.lead(u, s), "")
+}
+
+// inside returns the scope of a location block.
+func (s nginxScope) inside(d directive) nginxScope {
+	s.rewrites = nil
 	s = s.within(d.block)
-	s.path, s.regex = route{position: d.position, path: d.arg(0)}, false
+	s.location, s.path, s.pattern = d.position, route{position: d.position, path: d.arg(0)}, pattern{}
 	switch d.arg(0) {
 	case "=":
 		s.path.path, s.path.exact = d.arg(1), true
 	case "^~":
 		s.path.path = d.arg(1)
 	case "~", "~*":
-		s.regex = true
-	}
-	if !strings.HasPrefix(s.path.path, "/") { // @name
-		s.regex = true
+		s.path.path, s.pattern = "", newPattern(d.arg(1), d.arg(0) == "~*")
 	}
 	return s
 }
@@ -247,29 +321,178 @@ func (s nginxScope) location(d directive) nginxScope {
 // pass follows a proxy_pass.
 func (r *nginxReader) pass(d directive, s nginxScope) {
 	scheme, name, uri := s.target(d.arg(0))
+	if _, rest, _ := strings.Cut(d.arg(0), "://"); r.named(name) == nil {
+		if chosen, ok := r.maps[leadingVariable.FindString(rest)]; ok {
+			r.passMapped(d, s, scheme, chosen)
+			return
+		}
+	}
 	u := r.named(name)
 	switch {
 	case u == nil && strings.Contains(d.arg(0), "$"):
 		r.note("%s: proxy_pass %s: a variable, whose upstream is unknown", d.position, d.arg(0))
-		return
 	case u == nil:
-		return // a single server is no cluster
-	}
-	if scheme == "https" {
-		u.secure()
-	}
-	r.describe(u, s)
-	switch {
-	case s.rewritten:
-		r.note("%s: a rewrite changes the path: the route from %s to %s is unknown", d.position, s.path.path, u.name)
-	case s.regex || s.path.path == "" || strings.Contains(uri, "$"):
+		r.saw(d.position, "proxy_pass "+d.arg(0)+", a single server", oneServer)
+	case s.ended.name != "":
+		r.note("%s: proxy_pass %s is never reached: return is at %s", d.position, d.arg(0), s.ended.position)
 	default:
-		s.path.to = s.path.path
-		if uri != "" {
-			s.path.to = uri
+		if scheme == "https" {
+			u.secure("80")
 		}
-		u.addRoute(s.path)
+		s.locate(r.lead(u, s), uri)
 	}
+}
+
+// oneServer is the advice where a file has a single server.
+const oneServer = "one server is no cluster: stickwatch watches two or more that share their clients"
+
+// passMapped follows a proxy_pass to a variable that a map or split_clients sets.
+func (r *nginxReader) passMapped(d directive, s nginxScope, scheme string, chosen directive) {
+	byHost := slices.Contains([]string{"$host", "$http_host", "$server_name", "$ssl_server_name"}, chosen.arg(0))
+	for _, entry := range chosen.block {
+		name := strings.TrimPrefix(strings.TrimPrefix(entry.arg(0), "http://"), "https://")
+		u := r.named(name)
+		if u == nil {
+			continue
+		}
+		if scheme == "https" {
+			u.secure("80")
+		}
+		switch {
+		case entry.name == "default" && chosen.name == "map", entry.name == "*" && chosen.name == "split_clients":
+			s.locate(r.lead(u, s), "")
+		case byHost && public(entry.name):
+			inner := s
+			inner.path.position = entry.position
+			inner.locate(r.lead(u, inner, entry.name), "")
+		default:
+			u.onlyIf(entry.position, "only requests for which "+chosen.name+" "+chosen.arg(0)+" gives "+entry.name)
+			r.lead(u, s)
+		}
+	}
+	if len(chosen.block) == 0 {
+		r.note("%s: proxy_pass %s: the map at %s has no entries here", d.position, d.arg(0), chosen.position)
+	}
+}
+
+// locate adds the route of a scope whose proxy_pass has a URI; "$": an unknown one.
+func (s nginxScope) locate(site *site, uri string) {
+	u := site.upstream
+	switch way := s.path; {
+	case s.only != "":
+		u.onlyIf(way.position, "only requests for which \""+s.only+"\" holds")
+	case strings.Contains(uri, "$"):
+		u.onlyIf(way.position, "proxy_pass replaces every path")
+	case s.pattern.text != "":
+		if way, ok := s.pattern.route(way.position); ok && uri == "" && s.rewrites == nil {
+			site.addRoute(s.checked(way))
+		} else {
+			u.onlyIf(way.position, "only paths that match "+s.pattern.text)
+		}
+	case !strings.HasPrefix(way.path, "/"): // @name
+		u.onlyIf(way.position, "only requests that another location passes to "+cmp.Or(way.path, "it"))
+	default:
+		way.to = way.path
+		if uri != "" {
+			way.to = uri
+		}
+		if way, ok := s.rewritten(way); ok {
+			way = s.checked(way)
+			site.addRoute(way)
+			if way.taken != "" && way.to == way.path {
+				s.redirected(site, way)
+			}
+		} else {
+			u.onlyIf(way.position, "a rewrite changes the path below "+way.path)
+		}
+	}
+}
+
+// rewritten applies the rewrites of a location to its route. It returns false if they
+// do not map all paths below it alike.
+func (s nginxScope) rewritten(way route) (route, bool) {
+	for _, d := range s.rewrites {
+		if flag := d.arg(2); flag != "break" || strings.HasPrefix(d.arg(1), "http") {
+			return way, false
+		}
+		p := newPattern(d.arg(0), false)
+		if !p.matches(way.path) && !p.matches(way.path+pathBelow) {
+			continue
+		}
+		if !p.matches(way.path) || strings.Contains(numbered.ReplaceAllString(d.arg(1), ""), "$") {
+			return way, false
+		}
+		to := p.replace(way.path, d.arg(1))
+		if !way.exact && (!p.matches(way.path+pathBelow) || p.replace(way.path+pathBelow, d.arg(1)) != to+pathBelow) {
+			return way, false
+		}
+		way.to = to
+		return way, true // break: the rewrites after it do not apply
+	}
+	return way, true
+}
+
+// checked marks a route whose own path another location takes.
+func (s nginxScope) checked(way route) route {
+	if taken := nginxLocation(s.server.block, way.path); taken.position != (position{}) && taken.position != s.location {
+		way.taken = "the location at " + taken.position.String() + " takes it"
+	}
+	return way
+}
+
+// redirected adds the page to which the path of a route is redirected, if the route
+// leads that page to the upstream.
+func (s nginxScope) redirected(site *site, way route) {
+	taken := nginxLocation(s.server.block, way.path)
+	ends, ok := last(taken.block, "return")
+	if !ok || len(ends.args) != 2 || !strings.HasPrefix(ends.arg(1), way.path) {
+		return
+	}
+	page := s.checked(route{position: way.position, path: ends.arg(1), to: ends.arg(1), exact: true})
+	if page.taken == "" {
+		site.addRoute(page)
+	}
+}
+
+// nginxLocation returns the location that nginx chooses for a path: an exact one, else
+// the first regular expression that matches, else the longest prefix. Zero: none.
+func nginxLocation(block []directive, path string) directive {
+	var longest, found directive
+	length, final := -1, false
+	for d := range among(block, "location") {
+		prefix := d.arg(0)
+		switch d.arg(0) {
+		case "=":
+			if d.arg(1) == path {
+				return d
+			}
+			continue
+		case "~", "~*":
+			continue
+		case "^~":
+			prefix = d.arg(1)
+		}
+		if strings.HasPrefix(path, prefix) && len(prefix) > length {
+			longest, length, final = d, len(prefix), d.arg(0) == "^~"
+		}
+	}
+	if length >= 0 {
+		if inner := nginxLocation(longest.block, path); inner.position != (position{}) {
+			return inner
+		}
+	}
+	if final {
+		return longest
+	}
+	for d := range among(block, "location") {
+		if (d.arg(0) == "~" || d.arg(0) == "~*") && newPattern(d.arg(1), d.arg(0) == "~*").matches(path) && found.name == "" {
+			found = d
+		}
+	}
+	if found.name != "" {
+		return found
+	}
+	return longest
 }
 
 // target splits SCHEME://NAME/URI. The URI is "" where the request's own is used, and

@@ -106,12 +106,12 @@ func TestNginxRoutes(t *testing.T) {
 		{`location /shop/ { proxy_pass http://app/v2/shop/; }`, "/shop", "/v2/shop", "/"},
 		{`location = /ping { proxy_pass http://app; }`, "", "", "/ping"},
 		{`location = /ping { proxy_pass http://app; } location /a/ { proxy_pass http://app; }`, "", "", "/a/"},
-		{`location ~ \.jsp$ { proxy_pass http://app; }`, "", "", "/"},
+		{`location ~ \.jsp$ { proxy_pass http://app; }`, "", "", "/index.jsp"},
 		{`location /a { location /a/b { proxy_pass http://app; } }`, "", "", "/a/b"},
-		{`location / { if ($arg_x) { proxy_pass http://app; } }`, "", "", "/"},
-		{`location /old/ { rewrite ^/old/(.*) /$1 break; proxy_pass http://app; }`, "", "", "/"},
+		{`location / { if ($arg_x) { proxy_pass http://app; } }`, "", "", "-"},
+		{`location /old/ { rewrite ^/old/(.*) /$1 break; proxy_pass http://app; }`, "/old", "", "/"},
 		{`location / { set $target app; proxy_pass http://$target; }`, "", "", "/"},
-		{`set $target app; location /x/ { proxy_pass http://$target/; }`, "", "", "/"},
+		{`set $target app; location /x/ { proxy_pass http://$target/; }`, "", "", "-"},
 		{`location / { proxy_pass http://$host; }`, "-", "", "/"},
 		{`location / { proxy_pass http://10.0.0.7:80; }`, "-", "", "/"},
 	} {
@@ -122,10 +122,10 @@ func TestNginxRoutes(t *testing.T) {
 			continue
 		}
 		candidate := s.candidates[0]
-		if reached := candidate.frontends[0].url == "http://10.0.0.9"; reached != (test.balancer != "-") {
-			t.Errorf("%s: got frontends %v", test.location, candidate.frontends)
+		if reached := candidate.site.frontends[0].url == "http://10.0.0.9"; reached != (test.balancer != "-") {
+			t.Errorf("%s: got frontends %v", test.location, candidate.site.frontends)
 		}
-		got := []string{candidate.base.path, candidate.nodes[0].URL, candidate.samplePath()}
+		got := []string{candidate.base.path, candidate.nodes[0].URL, pageOf(candidate)}
 		want := []string{test.balancer, "http://10.0.0.1" + test.node, test.firstPage}
 		if test.balancer == "-" {
 			got, want = got[1:], want[1:]
@@ -145,7 +145,7 @@ func TestNginxListens(t *testing.T) {
 		{``, []string{"http://127.0.0.1"}},
 		{`listen 8088;`, []string{"http://127.0.0.1:8088"}},
 		{`listen 8088; server_name shop.example.com;`, []string{"http://shop.example.com:8088"}},
-		{`listen 10.0.0.9:80; server_name shop.example.com;`, []string{"http://10.0.0.9"}},
+		{`listen 10.0.0.9:80; server_name shop.example.com;`, []string{"http://shop.example.com"}},
 		{`listen 10.0.0.9:80; listen 10.0.0.10:80;`, []string{"http://10.0.0.9", "http://10.0.0.10"}},
 		{`listen 80; listen [::]:80;`, []string{"http://127.0.0.1"}},
 		{`listen [2001:db8::9]:8080;`, []string{"http://[2001:db8::9]:8080"}},
@@ -163,7 +163,7 @@ func TestNginxListens(t *testing.T) {
 			continue
 		}
 		var got []string
-		for _, e := range s.candidates[0].frontends {
+		for _, e := range s.candidates[0].site.frontends {
 			got = append(got, e.url)
 		}
 		if !slices.Equal(got, test.want) {

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,32 +21,68 @@ func (r *nginxReader) upstream(d directive) (*upstream, error) {
 		method: probes.MethodRoundRobin, ejection: nginxEjection,
 		evidence: map[string]string{},
 	}
-	mixed := false
-	for line := range among(d.block, "server") {
-		if strings.HasPrefix(line.arg(0), "unix:") {
-			u.guess("nodes", line.position.String()+": "+line.arg(0)+" is a socket, which cannot be probed: its node is not in this file")
-			continue
-		}
-		s, e, err := nginxServer(line)
-		if err != nil {
-			return nil, err
-		}
-		switch first := len(u.servers) == 0; {
-		case first:
-			u.ejection = e
-		case e != u.ejection && !mixed:
-			mixed = true
-			u.guess("balancer.max_fails", line.position.String()+": this server has another max_fails or fail_timeout than the first one, whose values are used")
-		}
-		u.servers = append(u.servers, s)
-	}
-	nginxMethod(u, d.block)
-	for _, s := range u.servers {
-		if s.backup && slices.Contains(noBackup, u.method) {
-			return nil, s.errorf("server %s: \"backup\": the method %s does not support it, and nginx refuses to start", quoted(s.address), u.method)
+	for _, line := range d.block {
+		if line.name == "server" {
+			if err := u.nginxServer(line); err != nil {
+				return nil, err
+			}
+		} else {
+			u.nginxMethod(line)
 		}
 	}
 	return u, nil
+}
+
+// nginxServer adds the server of a line.
+func (u *upstream) nginxServer(line directive) error {
+	if strings.HasPrefix(line.arg(0), "unix:") {
+		u.guess("nodes", line.position.String()+": "+line.arg(0)+" is a socket, which cannot be probed: its node is not in this file")
+		u.missing = true
+		return nil
+	}
+	s, e, err := nginxServer(line)
+	if err != nil {
+		return err
+	}
+	if s.backup && slices.Contains(noBackup, u.method) { // legal above the method
+		return s.errorf("server %s: \"backup\": the method %s does not support it, and nginx refuses to start", quoted(s.address), u.method)
+	}
+	if u.nginxDiscovery(line, s) {
+		u.ejection = e
+		return nil
+	}
+	if len(u.servers) == 0 {
+		u.ejection = e
+	} else if e != u.ejection {
+		u.guessOnce("balancer.max_fails", line.position, "this server has another max_fails or fail_timeout than the first one, whose values are used")
+	}
+	u.servers = append(u.servers, s)
+	return nil
+}
+
+// nginxDiscovery reads resolve and service=NAME of a server line: nginx then takes the
+// addresses from DNS while it runs. It returns false for a server of the file.
+func (u *upstream) nginxDiscovery(line directive, s server) bool {
+	service := ""
+	for _, arg := range line.args {
+		if name, ok := strings.CutPrefix(arg, "service="); ok {
+			service = name
+		}
+	}
+	if !slices.Contains(line.args, "resolve") || s.unlisted != "" {
+		return false
+	}
+	host, port := splitAddress(s.address)
+	found := &discovery{name: host, record: "A", port: cmp.Or(port, "80")}
+	if service != "" {
+		if !strings.Contains(service, ".") {
+			service = "_" + service + "._tcp"
+		}
+		found = &discovery{name: service + "." + host, record: "SRV"}
+	}
+	u.dynamic = line.position.String() + ": nginx takes the servers from the name " + found.name + " in DNS while it runs"
+	u.discovery = found
+	return true
 }
 
 // noBackup are the methods that do not support backup servers.
@@ -57,7 +94,12 @@ var serverParameter = regexp.MustCompile(`^(down|backup|resolve|drain|[a-z_]+=.*
 // nginxServer parses a server line of an upstream.
 func nginxServer(d directive) (server, ejection, error) {
 	s, e := server{position: d.position, scheme: "http", address: d.arg(0), weight: 1}, nginxEjection
-	if !validAddress(s.address) {
+	if host, _ := splitAddress(s.address); isVariable(s.address) {
+		s.unlisted = notKnown(s.address)
+	} else if host == "" || strings.HasPrefix(host, "0.") {
+		s.unlisted = notKnown(s.address)
+	}
+	if !validAddress(s.address) && s.unlisted == "" {
 		return s, e, d.errorf("server: expected HOST or HOST:PORT, got %s", quoted(s.address))
 	}
 	for _, arg := range d.args[1:] {
@@ -89,26 +131,35 @@ func nginxServer(d directive) (server, ejection, error) {
 	return s, e, nil
 }
 
-// nginxMethod determines the balancing method of an upstream.
-func nginxMethod(u *upstream, block []directive) {
-	for _, d := range block {
-		switch d.name {
-		case "ip_hash":
-			u.method = probes.MethodIPHash
-		case "least_conn":
-			u.method = probes.MethodLeastConn
-		case "random":
-			u.method = probes.MethodRandom
-		case "hash":
-			u.nginxHash(d)
-		case "sticky", "session_sticky":
-			u.nginxSticky(d)
-		case "jvm_route": // nginx-upstream-jvm-route: $cookie_JSESSIONID|sessionid
-			u.method = probes.MethodCookie
-			name, _, _ := strings.Cut(d.arg(0), "|")
-			u.routeCookie = strings.TrimPrefix(name, "$cookie_")
-		case "least_time", "fair", "ewma", "balancer_by_lua_block", "balancer_by_lua_file":
-			u.method = probes.MethodUnknown
+// nginxNeutral are the directives of an upstream that do not choose a server, including
+// those of common modules.
+var nginxNeutral = regexp.MustCompile(`^(zone|state|ntlm|queue|bind|resolver|resolver_timeout|keepalive(_\w+)?|check(_\w+)?|health_check\w*|match|healthcheck\w*|max_\w+|request_\w+)$`)
+
+// nginxMethod reads a directive of an upstream other than server.
+func (u *upstream) nginxMethod(d directive) {
+	switch d.name {
+	case "ip_hash":
+		u.method = probes.MethodIPHash
+	case "least_conn":
+		u.method = probes.MethodLeastConn
+	case "random":
+		u.method = probes.MethodRandom
+	case "hash":
+		u.nginxHash(d)
+	case "sticky", "session_sticky":
+		u.nginxSticky(d)
+	case "jvm_route": // nginx-upstream-jvm-route: $cookie_JSESSIONID|sessionid
+		u.method = probes.MethodCookie
+		name, _, _ := strings.Cut(d.arg(0), "|")
+		u.routeCookie = strings.TrimPrefix(name, "$cookie_")
+	case "balancer_by_lua_block", "balancer_by_lua_file", "balancer_by_lua":
+		u.method = probes.MethodUnknown
+		u.dynamic = d.position.String() + ": " + d.name + " chooses the servers: they are in no configuration file of nginx"
+	case "upsync", "consul", "etcd", "dynamic_resolve", "jdomain", "upstream_conf":
+		u.dynamic = d.position.String() + ": " + d.name + " changes the servers while nginx runs"
+	default:
+		if !nginxNeutral.MatchString(d.name) {
+			u.method, u.hashKey, u.consistent = probes.MethodUnknown, "", false
 			u.addComment("balancer.method", d.position.String()+": "+d.name+" cannot be predicted by clients")
 		}
 	}

@@ -163,5 +163,7 @@ func (u *upstream) hint(all []*upstream) hint {
 
 // hasRoute reports whether one of u's routes begins with path.
 func (u *upstream) hasRoute(path string) bool {
-	return slices.ContainsFunc(u.routes, func(r route) bool { return strings.HasPrefix(r.path, path) })
+	return slices.ContainsFunc(u.sites, func(s *site) bool {
+		return slices.ContainsFunc(s.routes, func(r route) bool { return strings.HasPrefix(r.path, path) })
+	})
 }

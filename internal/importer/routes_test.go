@@ -18,7 +18,16 @@ func way(t *testing.T, p Product, text string) string {
 		return err.Error()
 	}
 	d := s.candidates[0].draft()
-	return fmt.Sprintf("%s -> %s %s", strings.Join(d.URLs, ","), d.Nodes[0].URL, s.candidates[0].samplePath())
+	return fmt.Sprintf("%s -> %s %s", strings.Join(d.URLs, ","), d.Nodes[0].URL, pageOf(s.candidates[0]))
+}
+
+// pageOf returns the page of a candidate; "-": none.
+func pageOf(s *candidate) string {
+	page, ok := s.samplePage()
+	if !ok {
+		return "-"
+	}
+	return page.path
 }
 
 func TestApacheRoutes(t *testing.T) {
@@ -50,7 +59,7 @@ func TestApacheRoutes(t *testing.T) {
 }
 
 func TestHAProxyRoutes(t *testing.T) {
-	const backend = "backend app\n server a 10.0.0.1:80\n server b 10.0.0.2:80\n"
+	const backend = "backend app\n mode http\n server a 10.0.0.1:80\n server b 10.0.0.2:80\n"
 	for _, test := range []struct{ text, want string }{
 		{"frontend f\n bind 10.0.0.9:80\n default_backend app", "http://10.0.0.9 -> http://10.0.0.1:80 /"},
 		{"frontend f\n bind *:80\n default_backend app", "http://127.0.0.1 -> http://10.0.0.1:80 /"},
@@ -63,7 +72,7 @@ func TestHAProxyRoutes(t *testing.T) {
 		{"frontend f\n bind *:80\n use_backend app if { hdr(host) -i shop.example.com }", "http://shop.example.com -> http://10.0.0.1:80 /"},
 		{"frontend f\n bind *:443 ssl\n use_backend app if { ssl_fc_sni shop.example.com }", "https://shop.example.com -> http://10.0.0.1:80 /"},
 		{"frontend f\n bind 10.0.0.9:80\n use_backend app if !{ path_beg /shop/ }", "http://10.0.0.9 -> http://10.0.0.1:80 /"},
-		{"frontend f\n bind 10.0.0.9:80\n use_backend %[req.hdr(x)]", "http://127.0.0.1 -> http://10.0.0.1:80 /"},
+		{"frontend f\n bind 10.0.0.9:80\n use_backend %[req.hdr(x)]", "http://10.0.0.9 -> http://10.0.0.1:80 -"},
 	} {
 		if got := way(t, HAProxy, backend+test.text+"\n"); got != test.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", test.text, got, test.want)
@@ -82,9 +91,9 @@ func TestCaddyRoutes(t *testing.T) {
 		{"http://10.0.0.9 {\nreverse_proxy /shop/* a:1 b:1\n}", "http://10.0.0.9 -> http://a:1 /shop/"},
 		{"http://10.0.0.9 {\nhandle_path /shop/* {\nreverse_proxy a:1 b:1\n}\n}", "http://10.0.0.9/shop -> http://a:1 /"},
 		{"http://10.0.0.9 {\nhandle /shop* {\nreverse_proxy a:1 b:1\n}\n}", "http://10.0.0.9 -> http://a:1 /shop"},
-		{"http://10.0.0.9 {\nroute /shop/* {\nuri strip_prefix /shop\nreverse_proxy a:1 b:1\n}\n}", "http://10.0.0.9 -> http://a:1 /"},
+		{"http://10.0.0.9 {\nroute /shop/* {\nuri strip_prefix /shop\nreverse_proxy a:1 b:1\n}\n}", "http://10.0.0.9/shop -> http://a:1 /"},
 		{"http://10.0.0.9 {\n@s {\npath /shop/*\nmethod GET\n}\nreverse_proxy @s a:1 b:1\n}", "http://10.0.0.9 -> http://a:1 /shop/"},
-		{"http://10.0.0.9 {\n@s header X y\nreverse_proxy @s a:1 b:1\n}", "http://10.0.0.9 -> http://a:1 /"},
+		{"http://10.0.0.9 {\n@s header X y\nreverse_proxy @s a:1 b:1\n}", "http://10.0.0.9 -> http://a:1 -"},
 		{"http://10.0.0.9 {\nreverse_proxy {\nto https://a https://b:8443\n}\n}", "http://10.0.0.9 -> https://a:443 /"},
 		{"http://10.0.0.9 {\nreverse_proxy a:1 b:1 {\ntransport http {\ntls_insecure_skip_verify\n}\n}\n}", "http://10.0.0.9 -> https://a:1 /"},
 		{"http://10.0.0.9 {\nreverse_proxy :1 :2\n}", "http://10.0.0.9 -> http://localhost:1 /"},
@@ -111,10 +120,10 @@ func TestEjection(t *testing.T) {
 		{Apache, "<Proxy balancer://a>\nBalancerMember http://10.0.0.1\nBalancerMember http://10.0.0.2\n</Proxy>", "1 1m"},
 		{Apache, "<Proxy balancer://a>\nBalancerMember http://10.0.0.1 retry=5\nBalancerMember http://10.0.0.2\n</Proxy>", "1 5s"},
 		{Apache, "<Proxy balancer://a>\nBalancerMember http://10.0.0.1 retry=0\nBalancerMember http://10.0.0.2\n</Proxy>", "0 10s"},
-		{HAProxy, "backend a\nserver a 10.0.0.1\nserver b 10.0.0.2", "0 10s"},
-		{HAProxy, "backend a\nserver a 10.0.0.1 check\nserver b 10.0.0.2 check", "3 4s"},
-		{HAProxy, "backend a\nserver a 10.0.0.1 check inter 10s fall 5 rise 1\nserver b 10.0.0.2", "5 10s"},
-		{HAProxy, "backend a\ndefault-server check observe layer7 error-limit 7 inter 500\nserver a 10.0.0.1\nserver b 10.0.0.2", "7 1s"},
+		{HAProxy, "backend a\nmode http\nserver a 10.0.0.1\nserver b 10.0.0.2", "0 10s"},
+		{HAProxy, "backend a\nmode http\nserver a 10.0.0.1 check\nserver b 10.0.0.2 check", "3 4s"},
+		{HAProxy, "backend a\nmode http\nserver a 10.0.0.1 check inter 10s fall 5 rise 1\nserver b 10.0.0.2", "5 10s"},
+		{HAProxy, "backend a\nmode http\ndefault-server check observe layer7 error-limit 7 inter 500\nserver a 10.0.0.1\nserver b 10.0.0.2", "7 1s"},
 		{Caddy, ":80\nreverse_proxy a:1 b:1", "0 10s"},
 		{Caddy, ":80 {\nreverse_proxy a:1 b:1 {\nfail_duration 45s\n}\n}", "1 45s"},
 		{Caddy, ":80 {\nreverse_proxy a:1 b:1 {\nfail_duration 1m\nmax_fails 4\n}\n}", "4 1m"},

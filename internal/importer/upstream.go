@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,8 +19,11 @@ type upstream struct {
 	position
 	kind, name string // "upstream", "backend", ..., "" from flags; its name in the file
 	servers    []server
-	tcp        bool // connections are balanced, not requests
-	partial    bool // not all of its servers are in the file
+	tcp        string     // why connections are balanced, not requests; "": requests are
+	partial    bool       // not all of its servers are in the file
+	missing    bool       // it has servers that are no nodes, such as sockets
+	dynamic    string     // why not; "": the file has them all
+	discovery  *discovery // where the servers come from instead; nil: unknown, or from the file
 
 	method     probes.Method
 	hashKey    string
@@ -27,19 +31,26 @@ type upstream struct {
 	ejection   ejection
 
 	clientIPHeader string
-	hostHeader     string // Host header of requests to nodes; "": the client's, or the node's
 
 	cookie      string // cookie in which the balancer stores the node
 	secret      bool   // that cookie can be read only with a secret
 	prefixed    bool   // that cookie is the application's, prefixed by the node and "~"
 	routeCookie string // cookie of the application that ends with a dot and the node
 	routeHeader string // header in which the balancer sends the node
+	nodeCookie  bool   // routeCookie is the balancer's own: what precedes the dot is no session id
 
-	frontends   []frontend
-	routes      []route
+	sites       []*site
+	conditions  []string          // ways to it that no plain GET takes, with their positions
 	evidence    map[string]string // by key in stickwatch.yml
 	checks      []string          // paths of the balancer's health checks
 	keyComments []keyComment
+}
+
+// A discovery is a name in DNS with the addresses of an upstream's servers.
+type discovery struct {
+	name   string
+	record string // A or SRV
+	port   string // "": in the record
 }
 
 // A server is a server of an upstream.
@@ -48,10 +59,40 @@ type server struct {
 	name    string // name or route; "": only its address is known
 	scheme  string // http, https, or ajp, which only balancers speak
 	address string // host, or host:port
+	path    string // prefix of all paths at the server; "": none
 	label   string // cookie value, if it differs from the name
 	weight  int
 	down    bool
 	backup  bool
+
+	sameport bool   // it has the port to which the client connected, plus shift
+	shift    int    // see sameport
+	unlisted string // why its address is not in the file; "": it is
+}
+
+// A site is a place in the file that leads users to an upstream, such as a server block
+// or a frontend. Its addresses and its routes belong together.
+type site struct {
+	position
+	*upstream
+	frontends  []frontend
+	routes     []route
+	hostHeader string // Host header of requests to nodes; "": the client's, or the node's
+}
+
+// site returns the site of that position, and adds it if necessary.
+func (u *upstream) site(at position, frontends []frontend) *site {
+	for _, known := range u.sites {
+		if known.position == at {
+			return known
+		}
+	}
+	s := &site{position: at, upstream: u}
+	for _, e := range frontends {
+		s.addFrontend(e)
+	}
+	u.sites = append(u.sites, s)
+	return s
 }
 
 // An ejection describes when failing servers are ejected, in nginx's terms.
@@ -68,6 +109,8 @@ type route struct {
 	path  string // prefix of the balancer's paths
 	to    string // replacement of the prefix in requests to nodes
 	exact bool   // only the path itself, not paths below it
+	taken string // why the path itself leads elsewhere; "": a GET for it reaches the upstream
+	guess string // why the path may be wrong; "": it is certain
 }
 
 // A keyComment is a comment on a key of stickwatch.yml.
@@ -85,53 +128,78 @@ func (u *upstream) guess(key, text string) {
 	u.keyComments = append(u.keyComments, keyComment{key, text, true})
 }
 
-// addFrontend adds an address without duplicates.
-func (u *upstream) addFrontend(e frontend) {
-	for _, known := range u.frontends {
-		if known.url == e.url {
-			return
-		}
+// guessOnce adds a guess unless the key has it already, at another position.
+func (u *upstream) guessOnce(key string, at position, text string) {
+	if !slices.ContainsFunc(u.keyComments, func(c keyComment) bool { return c.key == key && strings.HasSuffix(c.text, text) }) {
+		u.guess(key, at.String()+": "+text)
 	}
-	u.frontends = append(u.frontends, e)
+}
+
+// onlyIf records a way to u that no plain GET takes.
+func (u *upstream) onlyIf(at position, condition string) {
+	text := at.String() + ": " + condition
+	if !slices.Contains(u.conditions, text) {
+		u.conditions = append(u.conditions, text)
+	}
+}
+
+// addFrontend adds an address without duplicates.
+func (s *site) addFrontend(e frontend) {
+	if !slices.ContainsFunc(s.frontends, func(known frontend) bool { return known.url == e.url }) {
+		s.frontends = append(s.frontends, e)
+	}
 }
 
 // addRoute adds a route without duplicates, if its paths are valid.
-func (u *upstream) addRoute(r route) {
-	if !isValidPath(r.path) || !isValidPath(r.to) {
+func (s *site) addRoute(r route) {
+	if !isValidPath(r.path) || !isValidPath(r.to) || !strings.HasPrefix(r.path, "/") {
 		return
 	}
-	for _, known := range u.routes {
-		if known.path == r.path && known.to == r.to {
-			return
-		}
+	if r.exact && r.to != r.path {
+		r.taken = "nodes get it as " + r.to
 	}
-	u.routes = append(u.routes, r)
-}
-
-// alsoReached adds a comment about an unused address. Every address is probed as a
-// balancer of its own, and one host is enough.
-func (u *upstream) alsoReached(e frontend) {
-	for _, known := range u.frontends {
-		if known.url == e.url {
-			return
-		}
+	if !slices.ContainsFunc(s.routes, func(known route) bool { return known.path == r.path && known.to == r.to }) {
+		s.routes = append(s.routes, r)
 	}
-	u.addComment("balancer.url", "another address for users is "+e.url+" ("+e.position.String()+")")
 }
 
 // A parsedConfig is the content of a balancer's configuration.
 type parsedConfig struct {
 	noteList
 	upstreams []*upstream
+	anyCase   bool     // names of upstreams are compared without case
+	seen      []seen   // what it has instead of upstreams
+	has       []string // names of its directives
+}
+
+// sawAll records the names of a file's directives.
+func (r *parsedConfig) sawAll(tree []directive) {
+	for _, d := range tree {
+		if name := probes.Clean(cmp.Or(d.written, d.name), 40); !slices.Contains(r.has, name) && len(r.has) <= maxNames {
+			r.has = append(r.has, name)
+		}
+	}
+}
+
+// A seen is something in a file that is no cluster of web servers.
+type seen struct {
+	position
+	what   string // such as "stream upstream web, which balances connections"
+	advice string // what to do about it; "": nothing
 }
 
 func (r *parsedConfig) named(name string) *upstream {
 	for _, u := range r.upstreams {
-		if u.name == name {
+		if u.name == name || r.anyCase && strings.EqualFold(u.name, name) {
 			return u
 		}
 	}
 	return nil
+}
+
+// saw records what the file has instead of an upstream.
+func (r *parsedConfig) saw(at position, what, advice string) {
+	r.seen = append(r.seen, seen{at, what, advice})
 }
 
 // distinct reports two upstreams of the same name, which no product accepts.
@@ -160,6 +228,7 @@ func (n *noteList) note(format string, args ...any) {
 type frontend struct {
 	position
 	url   string // scheme and authority
+	port  string // on which the balancer listens
 	guess string // reason why the address may be wrong; "": it is certain
 }
 
@@ -173,24 +242,25 @@ const guessedAddress = "the file does not contain the address for users: write i
 // public name, else with the address of the port, else a guess. host is "" for all
 // addresses of the machine. It returns false if no valid address results.
 func newFrontend(p position, scheme, host, port, name string) (frontend, bool) {
-	e := frontend{position: p}
+	e := frontend{position: p, port: cmp.Or(port, defaultPort[scheme])}
 	switch {
-	case name != "" && (host == "" || scheme == "https"):
+	case name != "":
 		host = name
 	case host == "":
 		host, e.guess = localhost, guessedAddress
-	case host == "localhost":
+	case host == "localhost" && scheme == "http":
 		host = localhost
 	}
-	e.url = webAddress(scheme, host, cmp.Or(port, defaultPort[scheme]))
+	e.url = webAddress(scheme, host, e.port)
 	return e, defaultPort[scheme] != "" && validAddress(strings.TrimPrefix(e.url, scheme+"://"))
 }
 
 var defaultPort = map[string]string{"http": "80", "https": "443"}
 
-// oneScheme drops http addresses where https exists, because servers usually redirect
-// to https. Without a name no certificate would be valid, so http is kept then.
-func oneScheme(all []frontend, name string) []frontend {
+// userFrontends drops plain addresses where the balancer redirects them to https, and
+// where a name has both, because servers usually redirect then. Without a name no
+// certificate would be valid, so http is kept then.
+func userFrontends(all []frontend, named, redirected bool) []frontend {
 	var plain, secure []frontend
 	for _, e := range all {
 		if strings.HasPrefix(e.url, "https:") {
@@ -199,7 +269,7 @@ func oneScheme(all []frontend, name string) []frontend {
 			plain = append(plain, e)
 		}
 	}
-	if len(secure) > 0 && (name != "" || len(plain) == 0) {
+	if redirected || len(secure) > 0 && (named || len(plain) == 0) {
 		return secure
 	}
 	return plain
@@ -228,13 +298,27 @@ func (u *upstream) dropInvalid() {
 	if u.cookie == "" {
 		u.prefixed, u.secret = false, false
 	}
-	if !validAddress(u.hostHeader) {
-		u.hostHeader = ""
+	for _, s := range u.sites {
+		if !validAddress(s.hostHeader) {
+			s.hostHeader = ""
+		}
 	}
 	maps.DeleteFunc(u.evidence, func(key, where string) bool {
 		at, err := url.Parse(where)
 		return key != "nginx_error_log" && (err != nil || strings.Contains(at.Path, "@"))
 	})
+}
+
+// secure makes the servers speak TLS. Those without a port have the given one; "":
+// that of https.
+func (u *upstream) secure(port string) {
+	for i := range u.servers {
+		s := &u.servers[i]
+		s.scheme = "https"
+		if _, own := splitAddress(s.address); own == "" && port != "" && s.unlisted == "" {
+			s.address += ":" + port
+		}
+	}
 }
 
 // isValidPath reports whether a path can be used in a URL as it is; "" can, a variable

@@ -24,8 +24,20 @@ var fileTemplate = template.Must(template.New("stickwatch.yml").Funcs(template.F
 // YAML returns the configuration: commented, in UTF-8, and valid. An error is a defect
 // of this package, or a name that no configuration can contain.
 func (s *Import) YAML() ([]byte, error) {
+	var clusters []string
+	for _, d := range s.drafts() {
+		var out strings.Builder
+		if err := fileTemplate.ExecuteTemplate(&out, "cluster", d); err != nil {
+			return nil, fmt.Errorf("writing the cluster %s: %w", d.Name, err)
+		}
+		text := out.String()
+		if d.Skeleton != "" {
+			text = skeleton(text, d.Skeleton)
+		}
+		clusters = append(clusters, text)
+	}
 	var out strings.Builder
-	err := fileTemplate.Execute(&out, map[string]any{"From": probes.Clean(s.from, 200), "Notes": s.noteList, "Drafts": s.drafts()})
+	err := fileTemplate.Execute(&out, map[string]any{"From": probes.Clean(s.from, 200), "Notes": s.noteList, "Clusters": clusters})
 	if err != nil {
 		return nil, fmt.Errorf("writing the configuration: %w", err)
 	}
@@ -34,6 +46,15 @@ func (s *Import) YAML() ([]byte, error) {
 		return nil, fmt.Errorf("checking the configuration that %s comes to: %w", s.from, err)
 	}
 	return text, nil
+}
+
+// skeletonMark begins each line of a cluster that is written as a comment.
+const skeletonMark = "  #|"
+
+// skeleton returns the text of a cluster as a comment, with the reason.
+func skeleton(text, why string) string {
+	head := comment(2, "GUESS: ", why+": complete the lines below, and remove their \"#|\"")
+	return head + strings.ReplaceAll(text, "\n  ", "\n"+skeletonMark)
 }
 
 // drafts returns the clusters with unique names.
@@ -49,6 +70,10 @@ func (s *Import) drafts() []draft {
 func (s *Import) Guesses() []string {
 	var out []string
 	for _, d := range s.drafts() {
+		if d.Skeleton != "" {
+			out = append(out, probes.Clean(d.Name+": "+d.Skeleton+": the cluster is written as a comment: complete it", maxNote))
+			continue
+		}
 		for _, r := range d.keyComments {
 			if r.guessed {
 				out = append(out, probes.Clean(d.Name+": "+r.key+": "+r.text, maxNote))
@@ -61,11 +86,13 @@ func (s *Import) Guesses() []string {
 // Notes returns what could not be read, was left out or did not answer, one per line.
 func (s *Import) Notes() []string { return slices.Clone(s.noteList) }
 
-// Clusters returns the names of the clusters, in the order of the file.
+// Clusters returns the names of the complete clusters, in the order of the file.
 func (s *Import) Clusters() []string {
 	var names []string
 	for _, d := range s.drafts() {
-		names = append(names, d.Name)
+		if d.Skeleton == "" {
+			names = append(names, d.Name)
+		}
 	}
 	return names
 }

@@ -1,0 +1,376 @@
+package importer
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// An haproxyRequest is a GET of a client without a session, as far as conditions see it.
+type haproxyRequest struct {
+	host, path, port string // host "": not known
+	secure           bool
+}
+
+// acls are the conditions of a frontend by name. Lines of one name are alternatives.
+type acls map[string][]haproxyTest
+
+func haproxyACLs(block []directive) acls {
+	out := acls{}
+	for name, words := range map[string][]string{
+		"TRUE": {"always_true"}, "FALSE": {"always_false"}, "HTTP": {"always_true"}, "WAIT_END": {"always_true"},
+		"REQ_CONTENT": {"always_false"}, "HTTP_CONTENT": {"always_false"}, "HTTP_URL_SLASH": {"path_beg", "/"},
+	} {
+		out[name] = []haproxyTest{newHAProxyTest(words)}
+	}
+	for _, method := range []string{"GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "CONNECT", "TRACE"} {
+		out["METH_"+method] = []haproxyTest{newHAProxyTest([]string{"method", method})}
+	}
+	for d := range among(block, "acl") {
+		if len(d.args) > 1 {
+			out[d.args[0]] = append(out[d.args[0]], newHAProxyTest(d.args[1:]))
+		}
+	}
+	return out
+}
+
+// An haproxyRule is a rule of a frontend with its condition: alternatives, each a list
+// of terms that must all hold.
+type haproxyRule struct {
+	directive
+	conditional, unless bool
+	alternatives        [][]term
+}
+
+func (a acls) rule(d directive) haproxyRule {
+	_, words, unless := condition(d.args)
+	return haproxyRule{d, words != nil, unless, a.terms(words)}
+}
+
+// A term is a part of a condition.
+type term struct {
+	tests   []haproxyTest // alternatives
+	negated bool
+}
+
+// terms splits the condition of a rule into alternatives, each a list of terms that
+// must all hold.
+func (a acls) terms(words []string) [][]term {
+	out := [][]term{nil}
+	add := func(t term) { out[len(out)-1] = append(out[len(out)-1], t) }
+	negated := false
+	for i := 0; i < len(words); i++ {
+		word := words[i]
+		for strings.HasPrefix(word, "!") {
+			negated = !negated
+			word = word[1:]
+		}
+		switch {
+		case word == "":
+			continue
+		case word == "or" || word == "||":
+			out = append(out, nil)
+		case word == "{":
+			end := i + 1 + max(slices.Index(words[i+1:], "}"), 0)
+			add(term{[]haproxyTest{newHAProxyTest(words[i+1 : end])}, negated})
+			i = end
+		default:
+			tests := a[word]
+			if tests == nil {
+				tests = []haproxyTest{newHAProxyTest(nil)}
+			}
+			add(term{tests, negated})
+		}
+		negated = false
+	}
+	return out
+}
+
+// condition splits a rule's words into those before its condition and the condition.
+func condition(words []string) (before, condition []string, unless bool) {
+	for i, word := range words {
+		if word == "if" || word == "unless" {
+			return words[:i], words[i+1:], word == "unless"
+		}
+	}
+	return words, nil, false
+}
+
+// holds evaluates the condition of a rule for a request.
+func (rule haproxyRule) holds(r haproxyRequest) truth {
+	if !rule.conditional {
+		return yes
+	}
+	any := no
+	for _, all := range rule.alternatives {
+		result := yes
+		for _, t := range all {
+			if result = min(result, t.holds(r)); result == no {
+				break
+			}
+		}
+		any = max(any, result)
+	}
+	if rule.unless {
+		return yes - any
+	}
+	return any
+}
+
+func (t term) holds(r haproxyRequest) truth {
+	any := no
+	for _, test := range t.tests {
+		any = max(any, test.holds(r))
+	}
+	if t.negated {
+		return yes - any
+	}
+	return any
+}
+
+// An haproxyTest is FETCH(ARGUMENT),CONVERTERS [-i] [-m METHOD] VALUE...
+type haproxyTest struct {
+	fetch, argument string
+	method          string // such as beg; "": equal
+	fold, unknown   bool
+	values          []string
+	patterns        []pattern // of the method reg
+	text            string    // as in the file
+}
+
+// haproxyMatches are the methods that may end the name of a fetch.
+var haproxyMatches = []string{"beg", "end", "sub", "dir", "dom", "reg", "len", "cnt", "val", "ip"}
+
+func newHAProxyTest(words []string) (t haproxyTest) {
+	if len(words) == 0 {
+		return haproxyTest{unknown: true}
+	}
+	name, rest, _ := strings.Cut(words[0], "(")
+	t.argument, rest, _ = strings.Cut(rest, ")")
+	name, converters, _ := strings.Cut(name, ",")
+	t.fetch = strings.TrimPrefix(strings.ToLower(name), "req.")
+	t.unknown = strings.Contains(converters+rest, "map") || strings.Contains(converters+rest, "length")
+	if i := strings.LastIndexByte(t.fetch, '_'); i > 0 && slices.Contains(haproxyMatches, t.fetch[i+1:]) {
+		t.fetch, t.method = t.fetch[:i], t.fetch[i+1:]
+	}
+	for i := 1; i < len(words); i++ {
+		switch word := words[i]; {
+		case word == "-i":
+			t.fold = true
+		case word == "-m" && i+1 < len(words):
+			i++
+			t.method = words[i]
+		case word == "-f" || word == "-M" || word == "-u":
+			i++
+			t.unknown = true
+		case word == "-n" || word == "--":
+		default:
+			t.values = append(t.values, word)
+		}
+	}
+	if t.text = strings.Join(words, " "); t.method == "reg" {
+		for _, value := range t.values {
+			t.patterns = append(t.patterns, newPattern(value, t.fold))
+		}
+	}
+	return t
+}
+
+// isHost reports whether the test is on the host name.
+func (t haproxyTest) isHost() bool {
+	switch t.fetch {
+	case "hdr", "fhdr", "hdr_ip":
+		return strings.EqualFold(strings.TrimSpace(strings.Split(t.argument, ",")[0]), "host")
+	case "ssl_fc_sni", "ssl_sni", "req_ssl_sni":
+		return true
+	}
+	return false
+}
+
+// isPath reports whether the test is on the path.
+func (t haproxyTest) isPath() bool {
+	return slices.Contains([]string{"path", "url", "uri", "pathq", "capture.req.uri"}, t.fetch)
+}
+
+func (t haproxyTest) holds(r haproxyRequest) truth {
+	switch {
+	case t.unknown:
+		return maybe
+	case t.fetch == "always_true", strings.HasPrefix(t.fetch, "srv_is_up"):
+		return yes
+	case t.fetch == "always_false":
+		return no
+	case t.fetch == "ssl_fc":
+		return truthOf(r.secure == !slices.Contains(t.values, "0"))
+	case t.fetch == "dst_port":
+		return t.number(r.port)
+	case t.fetch == "nbsrv" || t.fetch == "connslots": // all servers are up usually
+		return t.number("1000")
+	case t.isHost():
+		if r.host == "" {
+			return no // any client without that name
+		}
+		return t.matches(r.host)
+	case t.isPath():
+		return t.matches(r.path)
+	case t.fetch == "base":
+		return t.matches(r.host + r.path)
+	case t.fetch == "method":
+		return t.matches("GET")
+	case slices.Contains([]string{"hdr", "fhdr", "cook", "cookie", "urlp", "url_param", "query", "hdrs", "http_auth"}, t.fetch):
+		if t.method == "cnt" {
+			return t.number("0")
+		}
+		return no // the request has none of them
+	}
+	return maybe
+}
+
+// matches compares the values with a text.
+func (t haproxyTest) matches(text string) truth {
+	if t.method == "reg" {
+		return truthOf(slices.ContainsFunc(t.patterns, func(p pattern) bool { return p.matches(text) }))
+	}
+	fold := func(s string) string {
+		if t.fold || t.isHost() {
+			return strings.ToLower(s)
+		}
+		return s
+	}
+	text = fold(text)
+	for _, value := range t.values {
+		matched := false
+		switch value = fold(value); t.method {
+		case "", "str":
+			matched = text == value
+		case "beg":
+			matched = strings.HasPrefix(text, value)
+		case "end":
+			matched = strings.HasSuffix(text, value)
+		case "sub":
+			matched = strings.Contains(text, value)
+		case "dir":
+			matched = strings.Contains(strings.TrimSuffix(text, "/")+"/", "/"+strings.Trim(value, "/")+"/")
+		case "dom":
+			matched = strings.Contains("."+text+".", "."+strings.Trim(value, ".")+".")
+		case "found":
+			matched = true
+		default:
+			return maybe
+		}
+		if matched {
+			return yes
+		}
+	}
+	return truthOf(t.method == "found")
+}
+
+// number matches the values, such as "80", "80:90" or "gt 1", with a number.
+func (t haproxyTest) number(text string) truth {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return maybe
+	}
+	operator := "eq"
+	for _, value := range t.values {
+		low, high, ranged := strings.Cut(value, ":")
+		a, err1 := strconv.Atoi(low)
+		b, err2 := strconv.Atoi(high)
+		switch {
+		case slices.Contains([]string{"eq", "ge", "gt", "le", "lt"}, value):
+			operator = value
+		case err1 != nil:
+			return maybe
+		case operator == "eq" && (n == a || ranged && err2 == nil && n >= a && n <= b),
+			operator == "ge" && n >= a, operator == "gt" && n > a, operator == "le" && n <= a, operator == "lt" && n < a:
+			return yes
+		}
+	}
+	return no
+}
+
+// requests returns requests that may fulfil the condition of a rule, from its values:
+// those of hosts combined with those of paths.
+func (rule haproxyRule) requests() (out []haproxyCandidate) {
+	if !rule.conditional || rule.unless {
+		return []haproxyCandidate{{path: "/"}}
+	}
+	for _, all := range rule.alternatives {
+		var hosts []string
+		var paths []haproxyCandidate
+		for _, t := range all {
+			for _, test := range t.tests {
+				if !t.negated {
+					h, p := test.candidates()
+					hosts, paths = append(hosts, h...), append(paths, p...)
+				}
+			}
+		}
+		if hosts == nil {
+			hosts = []string{""}
+		}
+		if paths == nil {
+			paths = []haproxyCandidate{{path: "/"}}
+		}
+		for _, host := range hosts[:min(len(hosts), maxNames)] {
+			for _, p := range paths[:min(len(paths), maxNames)] {
+				p.host = cmp.Or(p.host, host)
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
+// An haproxyCandidate is a request that may fulfil a condition.
+type haproxyCandidate struct {
+	host, path string
+	exact      bool   // only the path itself, not paths below it
+	guess      string // why the path may not exist
+}
+
+// candidates returns the hosts and the paths that a test asks for.
+func (t haproxyTest) candidates() (hosts []string, paths []haproxyCandidate) {
+	for _, value := range t.values {
+		switch {
+		case t.isHost():
+			name := strings.ToLower(value)
+			if host, _ := splitAddress(name); t.method == "end" || t.method == "dom" {
+				name = "www." + strings.TrimPrefix(host, ".")
+			}
+			if host, _ := splitAddress(name); t.method != "beg" && t.method != "reg" && (public(host) || host == "localhost") {
+				hosts = append(hosts, host)
+			}
+		case t.fetch == "base":
+			host, path := splitPath(value)
+			paths = append(paths, haproxyCandidate{host: strings.ToLower(host), path: path, exact: t.method == ""})
+		case t.isPath():
+			paths = append(paths, t.path(value))
+		}
+	}
+	return hosts, slices.DeleteFunc(paths, func(c haproxyCandidate) bool { return !strings.HasPrefix(c.path, "/") })
+}
+
+// path returns a path that the value of a test on the path matches.
+func (t haproxyTest) path(value string) haproxyCandidate {
+	some := "one of the paths that match " + t.fetch + "_" + t.method + " " + value + ": write a page that exists"
+	switch t.method {
+	case "", "str":
+		return haproxyCandidate{path: value, exact: true}
+	case "beg":
+		return haproxyCandidate{path: value}
+	case "dir":
+		return haproxyCandidate{path: "/" + strings.Trim(value, "/") + "/"}
+	case "end":
+		if strings.HasPrefix(value, "/") {
+			return haproxyCandidate{path: value, exact: true, guess: some}
+		}
+		return haproxyCandidate{path: "/index" + value, exact: true, guess: some}
+	case "sub":
+		return haproxyCandidate{path: "/" + strings.TrimPrefix(value, "/"), exact: true, guess: some}
+	case "reg":
+		return haproxyCandidate{path: newPattern(value, t.fold).sample(), exact: true, guess: some}
+	}
+	return haproxyCandidate{}
+}

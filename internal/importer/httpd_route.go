@@ -1,0 +1,152 @@
+package importer
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// An httpdRoute is a route with its balancer.
+type httpdRoute struct {
+	route
+	to   *upstream
+	only string // condition that no plain GET fulfils; "": none
+}
+
+// routes returns the routes of a block: ProxyPass with a path, in a <Location> without
+// one, and RewriteRule with [P].
+func (r *httpdReader) routes(block []directive, location, only string) []httpdRoute {
+	var out []httpdRoute
+	var conditions []directive // of the next RewriteRule
+	for _, d := range block {
+		switch d.name {
+		case "location":
+			if path := d.arg(0); path != "~" {
+				out = append(out, r.routes(d.block, path, only)...)
+			} else {
+				out = append(out, r.routes(d.block, "", cmp.Or(only, "only paths that match "+d.arg(1)))...)
+			}
+		case "locationmatch", "if", "elseif", "else":
+			out = append(out, r.routes(d.block, "", cmp.Or(only, d.text()))...)
+		case "proxypass", "proxypassmatch":
+			out = append(out, r.proxyPass(d, location, only)...)
+		case "rewritecond":
+			conditions = append(conditions, d)
+		case "rewriterule":
+			out = append(out, r.rewrite(d, conditions, only)...)
+			conditions = nil
+		}
+	}
+	return out
+}
+
+// rewrite returns the route of a RewriteRule with [P].
+func (r *httpdReader) rewrite(d directive, conditions []directive, only string) []httpdRoute {
+	flags := strings.Split(strings.ToUpper(strings.Trim(d.arg(2), "[]")), ",")
+	if !slices.Contains(flags, "P") && !slices.Contains(flags, "PROXY") {
+		return nil
+	}
+	if !isBalancer(d.arg(1)) {
+		r.saw(d.position, d.text(), oneServer)
+		return nil
+	}
+	u, to := r.target(d, d.arg(1))
+	if u == nil {
+		return nil
+	}
+	for _, c := range conditions {
+		if !plainGET(c) {
+			only = cmp.Or(only, c.text())
+		}
+	}
+	return []httpdRoute{patternRoute(d.position, newPattern(d.arg(0), slices.Contains(flags, "NC")), u, cmp.Or(to, "/"), only)}
+}
+
+// plainGET reports whether a GET without special headers may fulfil a RewriteCond.
+func plainGET(c directive) bool {
+	test, value := c.arg(0), strings.ToLower(c.arg(1))
+	switch {
+	case strings.HasPrefix(value, "!"):
+		return true
+	case strings.Contains(test, "%{REQUEST_METHOD}"):
+		return newPattern(c.arg(1), true).matches("GET")
+	case strings.Contains(test, "%{HTTP:"), strings.Contains(test, "%{HTTP_COOKIE}"), strings.Contains(test, "%{HTTP_USER_AGENT}"),
+		strings.Contains(test, "%{QUERY_STRING}"), strings.Contains(test, "%{REMOTE_"):
+		return newPattern(c.arg(1), true).matches("") // they are empty
+	}
+	return true
+}
+
+// patternRoute returns the route of the paths that a pattern matches.
+func patternRoute(at position, p pattern, u *upstream, to, only string) httpdRoute {
+	way, ok := p.mapped(at, to)
+	if !ok {
+		only = cmp.Or(only, "only paths that match "+p.text)
+	}
+	way.position = at
+	return httpdRoute{way, u, only}
+}
+
+// proxyPass returns the routes of a ProxyPass: its path, which it has outside of a
+// location only, its target and parameters of the balancer.
+func (r *httpdReader) proxyPass(d directive, location, only string) []httpdRoute {
+	args, path := d.args, location
+	if len(args) > 0 && !isBalancer(args[0]) {
+		path, args = args[0], args[1:]
+	}
+	if len(args) == 0 || !isBalancer(args[0]) {
+		return nil // "!", or a single server, which is no cluster
+	}
+	u, to := r.target(d, args[0])
+	if u == nil {
+		return nil
+	}
+	if err := u.proxySet(d.position, args[1:]); err != nil {
+		r.note("%v", err)
+	}
+	if d.name == "proxypassmatch" {
+		return []httpdRoute{patternRoute(d.position, newPattern(path, false), u, cmp.Or(to, "$0"), only)}
+	}
+	if to == "" {
+		to = "/"
+		path = strings.TrimSuffix(path, "/") + "/"
+	}
+	return []httpdRoute{{route{position: d.position, path: path, to: to}, u, only}}
+}
+
+// target returns the balancer of balancer://NAME/PATH, and the path, which may begin
+// with a reference to a group; nil if the file does not have the balancer.
+func (r *httpdReader) target(d directive, address string) (u *upstream, path string) {
+	name := address[len(balancerScheme):]
+	if i := strings.IndexAny(name, "/$%"); i >= 0 {
+		name, path = name[:i], name[i:]
+	}
+	if u = r.named(name); u == nil {
+		r.note("%s: there is no <Proxy %s%s> with its members", d.position, balancerScheme, name)
+	}
+	return u, path
+}
+
+// everyPath matches patterns of RewriteRule that match every path.
+var everyPath = regexp.MustCompile(`^\^?/?\(?(\.\*)?\)?\$?$`)
+
+// redirectsToHTTPS reports whether a host redirects every plain request to https by
+// RewriteRule, which takes precedence over ProxyPass.
+func redirectsToHTTPS(block []directive) bool {
+	conditional := false
+	for _, d := range block {
+		switch d.name {
+		case "rewritecond":
+			plain := strings.Contains(d.arg(0), "%{HTTPS}") || strings.Contains(d.arg(0), "%{SERVER_PORT}") || strings.Contains(d.arg(0), "%{HTTP_HOST}")
+			conditional = conditional || !plain
+		case "rewriterule":
+			redirect := strings.HasPrefix(d.arg(1), "https://") && strings.Contains(d.arg(2), "R")
+			if redirect && everyPath.MatchString(d.arg(0)) && !conditional {
+				return true
+			}
+			conditional = false
+		}
+	}
+	return false
+}

@@ -1,0 +1,103 @@
+package importer
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"stickwatch/internal/config"
+)
+
+// The results in an archive of testdata/kinds.
+const (
+	wantFile  = "stickwatch.yml" // the whole written file
+	wantError = "error"          // the error, where nothing is written
+)
+
+// kinds are configurations by product, each an archive: a comment that says what is hard
+// in them, the files with the main one first, and the result.
+func kinds(t *testing.T) map[string]Product {
+	t.Helper()
+	out := map[string]Product{}
+	for _, p := range Products {
+		names, err := filepath.Glob(filepath.Join("testdata/kinds", string(p), "*.txtar"))
+		if err != nil || len(names) == 0 {
+			t.Errorf("%s: no configurations, %v", p, err)
+		}
+		for _, name := range names {
+			out[name] = p
+		}
+	}
+	return out
+}
+
+// TestKinds imports each configuration without requests and compares the whole result.
+// What is written must be valid, and so must clusters that are written as comments, once
+// their marks are removed.
+func TestKinds(t *testing.T) {
+	for name, p := range kinds(t) {
+		t.Run(strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(name), "testdata/kinds/"), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := imported(t, p, archive)
+			if *update {
+				archive.Files = append(inputs(archive), got)
+				if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := archive.Files[len(archive.Files)-1]
+			if diff := cmp.Diff(want.Name+"\n"+string(want.Data), got.Name+"\n"+string(got.Data)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		})
+	}
+}
+
+// inputs returns the files of an archive without the result.
+func inputs(archive *txtar.Archive) []txtar.File {
+	n := len(archive.Files)
+	if last := archive.Files[n-1].Name; last == wantFile || last == wantError {
+		return archive.Files[:n-1]
+	}
+	return archive.Files
+}
+
+// toComplete matches addresses that the reader of a written file must complete.
+var toComplete = regexp.MustCompile(`url: "[^"]*[$@{%<][^"]*"|url: http://(NODE\d|0\.0\.0\.\d)(:\d+)?`)
+
+// imported returns the result of importing an archive, and checks that it is valid.
+func imported(t *testing.T, p Product, archive *txtar.Archive) txtar.File {
+	t.Helper()
+	files := memoryFiles{}
+	for _, f := range inputs(archive) {
+		files[f.Name] = string(f.Data)
+	}
+	s, err := read(p, files, archive.Files[0].Name, Options{})
+	if err != nil {
+		clean(t, err.Error())
+		return txtar.File{Name: wantError, Data: []byte(err.Error() + "\n")}
+	}
+	text, err := s.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	completed := strings.ReplaceAll(string(text), skeletonMark, "  ")
+	address := 0
+	completed = toComplete.ReplaceAllStringFunc(completed, func(string) string {
+		address++
+		return fmt.Sprintf("url: http://10.9.9.%d", address)
+	})
+	if _, err := config.Parse("completed", []byte(completed), func(string) (string, bool) { return "10.9.9.9", true }); err != nil && !strings.Contains(completed, "nodes_from") {
+		t.Errorf("completed clusters: %v", err)
+	}
+	return txtar.File{Name: wantFile, Data: text}
+}
