@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	sd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"stickwatch/internal/config"
@@ -178,7 +179,7 @@ func (o *serveOptions) serve(parent context.Context, c console, log daemonLog, l
 		Load: load, Prober: newProber(), Notifier: notifierOf(logger),
 		WebConfigFile: o.webConfig, AdminSocket: o.admin, AdminGroup: o.group,
 		Build: metrics.Build{Version: versionText(), Revision: revision()}, Logger: logger,
-		LogDropped: log.out.Dropped,
+		LogDropped: log.out.Dropped, Service: systemd(),
 	})
 	if err == nil {
 		err = started(d)
@@ -189,9 +190,6 @@ func (o *serveOptions) serve(parent context.Context, c console, log daemonLog, l
 	logger.Info("watching", "version", versionText(), "url", pageURL(d.Address(), o.webConfig))
 	defer reloadOnHangup(ctx, d, logger)()
 	lowerGCPercent(c.environ)
-	service := serviceManager{c.environ}
-	service.notify("READY=1")
-	panics.AfterContext(ctx, panics.Daemon, func() { service.notify("STOPPING=1") })
 	if err := d.Run(ctx); err != nil {
 		return exitError{exitFinding, err}
 	}
@@ -273,25 +271,20 @@ func pageURL(address net.Addr, webConfig string) string {
 	return scheme + "://" + net.JoinHostPort(host, port) + "/"
 }
 
-// A serviceManager notifies systemd of the state of the program. Source: sd_notify(3).
-type serviceManager struct{ environ []string }
-
-// notify sends a line such as READY=1. Without NOTIFY_SOCKET it does nothing. Errors are
-// ignored: the service manager notices missing messages.
-func (m serviceManager) notify(state string) {
-	for _, pair := range m.environ {
-		path, ok := strings.CutPrefix(pair, "NOTIFY_SOCKET=")
-		if !ok || path == "" {
-			continue
-		}
-		if path[0] == '@' {
-			path = "\x00" + path[1:] // in Linux's abstract namespace
-		}
-		conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
-		if err != nil {
-			return
-		}
-		_, _ = conn.Write([]byte(state))
-		_ = conn.Close()
+// systemd returns the service manager that started this process; without systemd it does
+// nothing. Errors are ignored: the service manager notices missing messages.
+func systemd() daemon.Service {
+	interval, err := sd.SdWatchdogEnabled(false)
+	if err != nil {
+		interval = 0
+	}
+	return daemon.Service{
+		Watchdog: interval / 3, // so that one that is late does no harm
+		Notify: func(state string) {
+			if state == sd.SdNotifyReloading {
+				state += "\n" + sd.SdNotifyMonotonicUsec() // required since systemd 253
+			}
+			_, _ = sd.SdNotify(false, state)
+		},
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,5 +131,50 @@ func TestReceiverThatEchoes(t *testing.T) {
 				t.Errorf("%s has %q", name, form)
 			}
 		}
+	}
+}
+
+// TestServiceManager: systemd is told that the daemon is ready, alive, reloading and
+// stopping. Source: sd_notify(3).
+func TestServiceManager(t *testing.T) {
+	dir := t.TempDir()
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Skipf("this system has no datagram sockets: %v", err)
+	}
+	defer socket.Close()
+	want := func(pattern string) {
+		t.Helper()
+		socket.SetReadDeadline(time.Now().Add(processTimeout))
+		for message := make([]byte, 1024); ; {
+			n, err := socket.Read(message)
+			if err != nil {
+				t.Fatalf("waiting for %s: %v", pattern, err)
+			}
+			if regexp.MustCompile("^" + pattern + "$").Match(message[:n]) {
+				return
+			}
+		}
+	}
+	t.Setenv("NOTIFY_SOCKET", socket.LocalAddr().String())
+	t.Setenv("WATCHDOG_USEC", "600000")
+	file, url := serveFile(t, dir, startedDemo(t))
+	cmd := serveWith(t, file, url, nil)
+	want("READY=1")
+	want("WATCHDOG=1")
+	cmd.Process.Signal(syscall.SIGHUP)
+	want(`RELOADING=1\nMONOTONIC_USEC=\d+\n`)
+	want("READY=1")
+	if err := os.WriteFile(file, []byte("clusters: []"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Process.Signal(syscall.SIGHUP)
+	want(`RELOADING=1\nMONOTONIC_USEC=\d+\n`)
+	want("READY=1") // with the old configuration
+	want("WATCHDOG=1")
+	cmd.Process.Signal(syscall.SIGTERM)
+	want("STOPPING=1")
+	if got := exitOf(t, cmd); got != exitOK {
+		t.Errorf("got status %d, want %d", got, exitOK)
 	}
 }

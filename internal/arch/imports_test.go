@@ -185,6 +185,7 @@ var homes = map[string][]string{
 	"github.com/jackc/pgx":                   {"probes/postgres"},
 	"github.com/bradfitz/gomemcache":         {"probes/memcached"},
 	"github.com/google/go-cmp":               {"alerting/internal/golden"}, // beside tests
+	"github.com/coreos/go-systemd":           {"cmd/stickwatch"},
 	"go.uber.org/goleak":                     {"probes/internal/readlimit/readlimittest"},
 }
 

@@ -45,6 +45,7 @@ func (b *builder) config(w wireFile) *Config {
 	}
 	c.Alerting = b.alerting(w.Alerting, c)
 	c.Maintenance = b.maintenance(w.Maintenance, c)
+	c.Heartbeat = b.heartbeat("heartbeat", w.Heartbeat)
 	return c
 }
 
@@ -75,6 +76,24 @@ func (b *builder) history(at keyPath, w wireHistory) History {
 	}
 	if h.MaxSize != 0 && h.MaxSize < leastSize {
 		b.problem(at.key("max_size"), "expected at least %s, or 0 for no bound, got %s", FormatSize(leastSize), FormatSize(h.MaxSize))
+	}
+	return h
+}
+
+func (b *builder) heartbeat(at keyPath, w *wireHeartbeat) Heartbeat {
+	if w == nil {
+		return Heartbeat{}
+	}
+	text, where := b.valueOrFile(at, "url", w.URL.Reveal(), w.URLFile)
+	switch _, err := parseURL(text, web); {
+	case text == "" && w.URLFile == "":
+		b.problem(at, "expected one of url, url_file")
+	case text != "" && err != nil:
+		b.problem(where, "expected an address that begins with https:// or http://")
+	}
+	h := Heartbeat{URL: NewSecret(text), Interval: orDefault(w.Interval, time.Minute)}
+	if h.Interval < 10*time.Second || h.Interval > time.Hour {
+		b.problem(at.key("interval"), "expected 10s to 1h, got %s", FormatDuration(h.Interval))
 	}
 	return h
 }

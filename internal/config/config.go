@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -32,6 +33,7 @@ type Config struct {
 	Clusters    []*probes.Cluster // at least one, in the order of the file
 	Alerting    Alerting
 	Maintenance []Maintenance
+	Heartbeat   Heartbeat
 
 	Intervals        Intervals            // default of clusters
 	ClusterIntervals map[string]Intervals // by cluster name, one for every cluster
@@ -56,6 +58,22 @@ type History struct {
 	Path      string // of the SQLite file, as configured
 	Retention time.Duration
 	MaxSize   int64 // bytes; 0: no limit
+}
+
+// A Heartbeat configures the requests that show another service that stickwatch does its
+// work.
+type Heartbeat struct {
+	URL      Secret // zero: none are sent
+	Interval time.Duration
+}
+
+// Secrets returns the parts of the address that must not be shown.
+func (h Heartbeat) Secrets() []string {
+	address, err := url.Parse(h.URL.Reveal())
+	if err != nil {
+		return []string{h.URL.Reveal()}
+	}
+	return append(append(probes.SecretsOf(address), h.URL.Reveal()), secretPath(address)...)
 }
 
 // RunDirectory is the directory of admin sockets that are not beside a history file.

@@ -10,7 +10,7 @@ import (
 var (
 	// secretKey matches keys of secrets with their values in the text of the file,
 	// because secrets must not be shown even if the file cannot be parsed.
-	secretKey = regexp.MustCompile(`(?i)([\w-]*(?:token|secret|passw?|pwd|credential|webhook_url)[\w-]*)["']?\s*[:=]\s*` +
+	secretKey = regexp.MustCompile(`(?i)([\w-]*(?:token|secret|passw?|pwd|credential|webhook_url|heartbeat)[\w-]*)["']?\s*[:=]\s*` +
 		`("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|(?:\$\{[^}]*\}|[^\s,}\]])(?:\$\{[^}]*\}|[^,}\]])*)`)
 	// userinfo matches the part before the host in a URL; greedy, because a password
 	// may contain an @.
@@ -19,6 +19,8 @@ var (
 	// because the password may be anywhere in an invalid address.
 	urlKey = regexp.MustCompile(`(?i)(?:\b[\w-]*url|haproxy_stats|apache_status|apache_balancer_manager|caddy_admin)["']?\s*[:=]\s*` +
 		`[\["'\s]*(?:[a-z][a-z0-9+.-]*://)?(.*)@`)
+	// heartbeatKey matches the rest of a line with the heartbeat, whose address is a secret.
+	heartbeatKey = regexp.MustCompile(`\bheartbeat["']?\s*[:=]\s*(\S.*)`)
 	// address matches the part before the last @ of a text that should be a URL.
 	address = regexp.MustCompile(`(?s)^\s*(?:[A-Za-z][A-Za-z0-9+.-]*://)?(.*)@`)
 )
@@ -63,7 +65,7 @@ func secretSpans(line string, hidden []string) []span {
 			spans = append(spans, span{m[4], m[4] + len(value)})
 		}
 	}
-	for _, credentials := range []*regexp.Regexp{userinfo, urlKey} {
+	for _, credentials := range []*regexp.Regexp{userinfo, urlKey, heartbeatKey} {
 		for _, m := range credentials.FindAllStringSubmatchIndex(line, -1) {
 			spans = append(spans, span{m[2], m[3]})
 		}

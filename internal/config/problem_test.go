@@ -94,6 +94,7 @@ func TestMask(t *testing.T) {
 		`{name: DB, url: "root:s3cr3t@tcp(127.0.0.1:3306)/db"}`: `{name: DB, url: "***@tcp(127.0.0.1:3306)/db"}`,
 		"  - url: redis:/user:s3cr3t@h":                         "  - url: ***@h",
 		"haproxy_stats: admin:s3cr3t@10.0.0.9/stats":            "haproxy_stats: ***@10.0.0.9/stats",
+		"heartbeat: {interval: 5s, url: https://hc.example/x}":  "heartbeat: ***",
 		"path: /status":                                         "path: /status",
 	} {
 		if got, _ := mask(line, 0, secretSpans(line, nil)); got != want {

@@ -16,10 +16,22 @@ type wireFile struct {
 	Alerting wireAlerting `yaml:"alerting"`
 	// Maintenance windows without notifications.
 	Maintenance []wireMaintenance `yaml:"maintenance"`
+	// A request that `serve` sends while it does its work, so that another service notices when it stops.
+	Heartbeat *wireHeartbeat `yaml:"heartbeat"`
 	// How often `serve` probes a cluster without intervals of its own.
 	Intervals wireIntervals `yaml:"intervals"`
 	// How many rounds confirm a change.
 	Damping wireDamping `yaml:"damping"`
+}
+
+// A GET request to a service such as healthchecks.io, which notifies you when it is missing. It is sent only while every cluster is probed, stickwatch itself is able to probe, and notifications are delivered.
+type wireHeartbeat struct {
+	// Address of the check, http:// or https://.
+	URL Secret `yaml:"url"`
+	// File with the address. Relative to the configuration file.
+	URLFile string `yaml:"url_file"`
+	// Time between two requests, from 10s to 1h. Default 1m.
+	Interval *duration `yaml:"interval"`
 }
 
 // Where history is stored.

@@ -33,6 +33,8 @@ type Config struct {
 	Build         metrics.Build
 	Logger        *slog.Logger // nil: slog.Default; it must not block, because all stages of watching log
 	LogDropped    func() int64 // number of lines that Logger dropped; nil: it drops none
+
+	Service Service // zero: none
 }
 
 // A Daemon watches the clusters of a configuration.
@@ -57,6 +59,8 @@ type Daemon struct {
 	closed          bool
 	active          atomic.Pointer[activeConfig]
 	wasReady        atomic.Bool
+	isImpaired      atomic.Bool // stickwatch itself cannot probe
+	outbox          outboxProgress
 	closingWatchers panics.Group // watchers that are being closed
 }
 
@@ -177,6 +181,9 @@ func (d *Daemon) countDelivery(receiver string, result notify.Result) {
 		counted = metrics.Dead
 	}
 	d.metrics.Notified(receiver, counted)
+	if result != notify.Retried {
+		d.outbox.moved(receiver)
+	}
 }
 
 // Address returns the address on which the daemon listens.
@@ -190,6 +197,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err := d.startJobs(); err != nil {
 		return errors.Join(err, d.close(ctx))
 	}
+	d.config.Service.notify("READY=1")
 	var workers panics.Group
 	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.incidentStore.run(ctx) }) })
 	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.writeQueue.Run(ctx) }) })
@@ -204,6 +212,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		err = d.server.Serve(ctx, d.adminListener(), d.listener)
 	})
 	<-ctx.Done()
+	d.config.Service.notify("STOPPING=1")
 	d.logger.Info("shutting down: waiting for operations in progress")
 	err := d.schedule.Close() // no more probes
 	err = errors.Join(err, panics.Catch(panics.Daemon, workers.Wait))

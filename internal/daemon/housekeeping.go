@@ -18,14 +18,19 @@ type periodicTask struct {
 }
 
 func (d *Daemon) periodicTasks() []periodicTask {
-	return []periodicTask{
+	tasks := []periodicTask{
 		{5 * time.Second, d.countNotifications},
 		{5 * time.Second, d.countDeployments},
 		{time.Second, d.sumUpDeployments},
 		{time.Minute, d.saveCounters},
 		{time.Minute, d.retractRecovery},
 		{time.Minute, func(ctx context.Context) { d.deliveryManager.Resend(ctx, d.incidentStore.open()) }},
+		{time.Second, (&heartbeat{daemon: d, send: sendHeartbeat}).sendWhenDue},
 	}
+	if every := d.config.Service.Watchdog; every > 0 {
+		tasks = append(tasks, periodicTask{every, func(context.Context) { d.feedWatchdog() }})
+	}
+	return tasks
 }
 
 // runPeriodically runs each task in a goroutine of its own until ctx ends, because
@@ -59,13 +64,15 @@ func (d *Daemon) saveCounters(ctx context.Context) {
 
 func (d *Daemon) countNotifications(ctx context.Context) {
 	pending, err := d.history.Pending(ctx)
+	inMemory := d.writeQueue.Undelivered()
+	d.outbox.observe(pending, inMemory > 0 || err != nil)
 	if err != nil {
 		if ctx.Err() == nil {
 			d.logger.Error("counting pending notifications", "err", err)
 		}
 		return
 	}
-	total := d.writeQueue.Undelivered()
+	total := inMemory
 	for _, n := range pending {
 		total += n
 	}

@@ -11,6 +11,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/config"
 	"stickwatch/internal/notify"
 )
 
@@ -44,6 +45,7 @@ func TestPeriodicTasks(t *testing.T) {
 	}
 	ops := new(keepingReceiver)
 	d := &Daemon{history: w.db, metrics: w.metrics, incidentStore: w.incidentStore, writeQueue: w.queue, logger: slog.New(slog.DiscardHandler)}
+	d.active.Store(&activeConfig{config: new(config.Config)})
 	d.deliveryManager = notify.NewManager(notify.ManagerConfig{Outbox: w.db, Observe: d.countDelivery, Logger: d.logger})
 	d.deliveryManager.SetReceivers(map[string]alerting.Notifier{"ops": ops})
 	for _, c := range d.periodicTasks() {

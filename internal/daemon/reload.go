@@ -23,7 +23,9 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	if d.closed {
 		return errors.New("stickwatch is shutting down")
 	}
+	d.config.Service.notify("RELOADING=1")
 	err := d.reload(ctx)
+	d.config.Service.notify("READY=1") // also with the old configuration
 	d.metrics.Reloaded(time.Now(), err)
 	if err == nil {
 		d.logger.Info("configuration reloaded", "clusters", len(d.active.Load().watchers))

@@ -11,6 +11,8 @@ import (
 // impaired reports that stickwatch itself cannot probe, or that it can again.
 func (d *Daemon) impaired(is monitor.Impairment) {
 	d.incidentStore.retract(checks.ProberImpaired)
+	d.isImpaired.Store(!is.Since.IsZero())
+	d.metrics.Impaired(!is.Since.IsZero())
 	if is.Since.IsZero() {
 		d.logger.Info("stickwatch can probe again")
 		return

@@ -46,7 +46,7 @@ var Catalogue = []Metric{
 	probesTotal, probeDuration,
 	findingActive, findingExplained, findingAffected, incidentsTotal, incidentsOpen, deploymentActive,
 	notificationsTotal, notificationQueue,
-	scheduleLag, jobsSkipped, reloadSuccessful, reloadTimestamp, panicsTotal, logDropped, buildInfo,
+	scheduleLag, jobsSkipped, heartbeatSuccessful, proberImpaired, reloadSuccessful, reloadTimestamp, panicsTotal, logDropped, buildInfo,
 }
 
 // Gauges of the newest round of a cluster.
@@ -122,6 +122,10 @@ var (
 		"Delay of the start of jobs, up to their interval. A delay of seconds means that the machine is too small for its clusters.")
 	jobsSkipped = counter("jobs_skipped_total",
 		"Jobs that did not run when they were due because the previous run continued.", "cluster", "job")
+	heartbeatSuccessful = gauge("heartbeat_last_successful",
+		"Whether the last heartbeat was sent and accepted; 0 also while it is withheld because rounds stop or notifications are stuck. Absent without a heartbeat.")
+	proberImpaired = gauge("prober_impaired",
+		"Whether stickwatch itself cannot probe, so that no cluster is judged.")
 	reloadSuccessful = gauge("config_last_reload_successful",
 		"Whether the last reload of the configuration succeeded. At 0, the previous configuration is still in use.")
 	reloadTimestamp = gauge("config_last_reload_success_timestamp_seconds",

@@ -13,6 +13,8 @@ import (
 type daemon struct {
 	lag                         prometheus.Histogram
 	queue, reloaded, reloadedAt prometheus.Gauge
+	impaired                    prometheus.Gauge
+	heartbeat                   *prometheus.GaugeVec // without a series: none is configured
 	build                       *prometheus.GaugeVec
 	panics                      panicCounts
 }
@@ -27,6 +29,8 @@ func newDaemon(b Build) daemon {
 		queue:      notificationQueue.gauge().WithLabelValues(),
 		reloaded:   reloadSuccessful.gauge().WithLabelValues(),
 		reloadedAt: reloadTimestamp.gauge().WithLabelValues(),
+		impaired:   proberImpaired.gauge().WithLabelValues(),
+		heartbeat:  heartbeatSuccessful.gauge(),
 		build:      buildInfo.gauge(),
 	}
 	const unknown = "unknown"
@@ -35,7 +39,7 @@ func newDaemon(b Build) daemon {
 }
 
 func (d daemon) collectors() []prometheus.Collector {
-	return []prometheus.Collector{d.lag, d.queue, d.reloaded, d.reloadedAt, d.build, d.panics}
+	return []prometheus.Collector{d.lag, d.queue, d.impaired, d.heartbeat, d.reloaded, d.reloadedAt, d.build, d.panics}
 }
 
 // Describe implements prometheus.Collector.

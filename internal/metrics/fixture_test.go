@@ -15,6 +15,7 @@ func fixture() *Live {
 	l := New(Build{Version: "1.2.3", Revision: "0f3a9c1"})
 	now := time.Now()
 	l.Reloaded(now.Add(-time.Hour), nil)
+	l.Heartbeat(true)
 	l.Receivers([]string{"ops", "hook"})
 	for _, r := range reports() {
 		l.Observe(r)

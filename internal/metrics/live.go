@@ -166,6 +166,15 @@ const (
 // Queued sets the number of pending notifications.
 func (l *Live) Queued(notifications int) { l.daemon.queue.Set(float64(notifications)) }
 
+// Impaired sets whether stickwatch itself cannot probe.
+func (l *Live) Impaired(is bool) { l.daemon.impaired.Set(boolValue(is)) }
+
+// Heartbeat sets whether the last heartbeat was sent and accepted.
+func (l *Live) Heartbeat(ok bool) { l.daemon.heartbeat.WithLabelValues().Set(boolValue(ok)) }
+
+// NoHeartbeat says that none is configured.
+func (l *Live) NoHeartbeat() { l.daemon.heartbeat.Reset() }
+
 // LogDropped exports the number of dropped log lines. Call it at most once.
 func (l *Live) LogDropped(lines func() int64) {
 	l.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: logDropped.Name, Help: logDropped.Help}, func() float64 { return float64(lines()) }))

@@ -54,6 +54,7 @@ type job struct {
 	firstRun time.Time // scheduled time of the first run
 	run      atomic.Pointer[func(context.Context)]
 	running  atomic.Bool
+	ended    time.Time // when its last run was complete, or was expected before the first; guarded by the schedule's mu
 }
 
 // NewSchedule returns a running schedule without jobs.
@@ -95,6 +96,7 @@ func (s *Schedule) Set(jobs []Job) error {
 
 func (s *Schedule) add(j Job) error {
 	entry := &job{key: j.Key, every: j.Every, firstRun: time.Now().Add(phase(j.Key, j.Every))}
+	entry.ended = entry.firstRun.Add(-j.Every)
 	entry.run.Store(&j.Run)
 	var err error
 	entry.job, err = s.scheduler.NewJob(
@@ -145,9 +147,27 @@ func (s *Schedule) runJob(j *job) {
 	if s.observer.Lag != nil {
 		s.observer.Lag(time.Since(j.firstRun) % j.every)
 	}
-	if sleep.For(s.ctx, jitter(j.every)) {
-		(*j.run.Load())(s.ctx)
+	if !sleep.For(s.ctx, jitter(j.every)) {
+		return
 	}
+	(*j.run.Load())(s.ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.ended = time.Now() // unlike after a panic
+}
+
+// Stalled returns a job that has not completed a run for 20 intervals, and at least five
+// minutes: it hangs, it panics every time, or no jobs are started any more.
+func (s *Schedule) Stalled() (key string, ok bool) {
+	const intervals, least = 20, 5 * time.Minute
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, j := range s.jobs {
+		if time.Since(j.ended) > max(intervals*j.every, least) {
+			return j.key, true
+		}
+	}
+	return "", false
 }
 
 // jitter returns up to a twentieth of an interval, so that probes do not synchronize with
