@@ -42,6 +42,7 @@ var titlesInChinese = map[checks.Code]string{
 	checks.Slow:                  "响应缓慢",
 	checks.CertificateExpiring:   "证书即将过期",
 	checks.ProberImpaired:        "探测器自身故障",
+	checks.ProberOverloaded:      "探测器过载",
 	checks.BlindSpot:             "监测盲区",
 	checks.HistoryDamaged:        "历史文件已损坏",
 }

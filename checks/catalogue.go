@@ -51,6 +51,7 @@ var Catalogue = []Entry{
 var OfMonitor = []Entry{
 	{HistoryDamaged, "warning", "the history file was damaged at the start: it is kept, and a new one was begun with what could be read", "check the disk and the file system"},
 	{ProberImpaired, "critical", "stickwatch itself cannot probe: it has no network, descriptors or ports, or no cluster answers any more; clusters are inconclusive meanwhile", "look at the machine it runs on: interfaces, routes, limits of open files, ports"},
+	{ProberOverloaded, "warning", "the machine that runs stickwatch is too small for its clusters: all are probed less often than configured", "use a larger machine or longer intervals"},
 }
 
 // Known reports whether a code exists.

@@ -49,6 +49,8 @@ const (
 
 	HistoryDamaged Code = "history_damaged" // about the monitor itself
 	ProberImpaired Code = "prober_impaired" // about the monitor itself
+
+	ProberOverloaded Code = "prober_overloaded" // about the monitor itself
 )
 
 // A Severity says how urgent a finding is.

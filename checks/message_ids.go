@@ -310,4 +310,8 @@ const (
 	MsgNobodyAnswers  MessageID = "nobody_answers"
 	MsgClockJumped    MessageID = "clock_jumped"
 	MsgRepairProber   MessageID = "repair_prober"
+
+	MsgProberOverloaded MessageID = "prober_overloaded"
+	MsgStretched        MessageID = "intervals_stretched"
+	MsgRelieveProber    MessageID = "relieve_prober"
 )

@@ -337,5 +337,9 @@ var english = translation{
 		MsgNobodyAnswers:  "all {{.Count}} clusters stopped answering at one moment: this machine has no network, or all of them are cut off",
 		MsgClockJumped:    "the clock of this machine was set by {{.Duration}}",
 		MsgRepairProber:   "Look at the machine that stickwatch runs on: its network interfaces, routes and firewall, the limit of open files (LimitNOFILE), and ip_local_port_range.",
+
+		MsgProberOverloaded: "the machine that runs stickwatch is too small: all clusters are probed less often than configured",
+		MsgStretched:        `intervals are {{printf "%.1f" .Rate}} times as long as configured; events between two rounds are not seen`,
+		MsgRelieveProber:    "Use a larger machine, longer intervals, or several stickwatch for parts of the clusters. Other processes may use the machine, too.",
 	},
 }

@@ -343,6 +343,10 @@ var chinese = translation{
 		MsgNobodyAnswers:  "全部 {{.Count}} 个集群在同一时刻起不再应答：本机没有网络，或者它们全都被隔离",
 		MsgClockJumped:    "本机时钟被拨动了 {{.Duration}}",
 		MsgRepairProber:   "检查 stickwatch 所在的机器：网络接口、路由与防火墙、打开文件数上限（LimitNOFILE）以及 ip_local_port_range。",
+
+		MsgProberOverloaded: "运行 stickwatch 的机器性能不足：所有集群的探测都比配置的稀疏",
+		MsgStretched:        `探测间隔为配置值的 {{printf "%.1f" .Rate}} 倍；两轮之间发生的事件无法看到`,
+		MsgRelieveProber:    "请换用性能更好的机器、加长间隔，或由多个 stickwatch 分担集群。也可能是其他进程占用了该机器。",
 	},
 }
 

@@ -41,6 +41,15 @@ func NobodyAnswers(clusters int) Message { return msg(MsgNobodyAnswers, Args{Cou
 // ClockJumped says that the wall clock was set during a round.
 func ClockJumped(by time.Duration) Message { return msg(MsgClockJumped, Args{Duration: by}) }
 
+// ProberOverloadedBy returns the finding that the machine is too small, with the factor by
+// which intervals are too long.
+func ProberOverloadedBy(factor float64) Finding {
+	return Finding{
+		Code: ProberOverloaded, Severity: Warning, Summary: msg(MsgProberOverloaded, Args{}),
+		Evidence: []Message{msg(MsgStretched, Args{Rate: factor})}, Remedy: msg(MsgRelieveProber, Args{}),
+	}
+}
+
 // ProberImpairedBy returns the finding that stickwatch itself cannot probe, for a
 // reason.
 func ProberImpairedBy(reason Message) Finding {

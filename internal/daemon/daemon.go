@@ -61,6 +61,7 @@ type Daemon struct {
 	wasReady        atomic.Bool
 	isImpaired      atomic.Bool // stickwatch itself cannot probe
 	outbox          outboxProgress
+	overloaded      bool         // the machine is too small; used by onStretch only
 	closingWatchers panics.Group // watchers that are being closed
 }
 
@@ -133,7 +134,7 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	}
 	d.deliveryManager.SetReceivers(notifiers)
 	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, incidentStore: d.incidentStore, logger: d.logger}
-	d.schedule, err = monitor.NewSchedule(d.logger, monitor.ScheduleObserver{Lag: d.metrics.Lag, Skipped: d.onSkipped})
+	d.schedule, err = monitor.NewSchedule(d.logger, monitor.ScheduleObserver{Lag: d.metrics.Lag, Skipped: d.onSkipped, Stretch: d.onStretch})
 	if err != nil {
 		return err
 	}

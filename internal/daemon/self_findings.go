@@ -21,6 +21,23 @@ func (d *Daemon) impaired(is monitor.Impairment) {
 	d.incidentStore.report(checks.ProberImpairedBy(is.Reason))
 }
 
+// onStretch reports by which factor intervals are too long because the machine is too small
+// for its clusters. Smaller deviations are a hiccup.
+func (d *Daemon) onStretch(factor float64) {
+	const begins, ends = 1.1, 1.02
+	d.metrics.Stretched(factor)
+	switch {
+	case !d.overloaded && factor > begins:
+		d.overloaded = true
+		d.logger.Warn("this machine is too small for its clusters: all are probed less often than configured", "intervals_stretched", factor)
+		d.incidentStore.report(checks.ProberOverloadedBy(factor))
+	case d.overloaded && factor < ends:
+		d.overloaded = false
+		d.logger.Info("clusters are probed as often as configured again")
+		d.incidentStore.retract(checks.ProberOverloaded)
+	}
+}
+
 // damageShown is how long a damaged history is reported.
 const damageShown = time.Hour
 

@@ -27,7 +27,7 @@ func (d *Daemon) jobs(cfg *config.Config) []monitor.Job {
 	for _, c := range cfg.Clusters {
 		every := cfg.ClusterIntervals[c.Name]
 		add := func(part monitor.JobKind, every time.Duration, run func(*monitor.Watcher, context.Context)) {
-			jobs = append(jobs, monitor.Job{Key: jobKey(c, part), Every: every, Run: func(ctx context.Context) {
+			jobs = append(jobs, monitor.Job{Key: jobKey(c, part), Group: c.Name, Every: every, Run: func(ctx context.Context) {
 				if one := d.active.Load().watcherOf(c.Name); one != nil {
 					run(one, ctx)
 				}

@@ -46,7 +46,7 @@ var Catalogue = []Metric{
 	probesTotal, probeDuration,
 	findingActive, findingExplained, findingAffected, incidentsTotal, incidentsOpen, deploymentActive,
 	notificationsTotal, notificationQueue,
-	scheduleLag, jobsSkipped, heartbeatSuccessful, proberImpaired, reloadSuccessful, reloadTimestamp, panicsTotal, logDropped, buildInfo,
+	scheduleLag, scheduleStretch, jobsSkipped, heartbeatSuccessful, proberImpaired, reloadSuccessful, reloadTimestamp, panicsTotal, logDropped, buildInfo,
 }
 
 // Gauges of the newest round of a cluster.
@@ -120,6 +120,8 @@ var (
 var (
 	scheduleLag = histogram("schedule_lag_seconds",
 		"Delay of the start of jobs, up to their interval. A delay of seconds means that the machine is too small for its clusters.")
+	scheduleStretch = gauge("schedule_stretch_ratio",
+		"By which factor intervals are longer than configured because the machine is too small for its clusters; 1 if the schedule is kept.")
 	jobsSkipped = counter("jobs_skipped_total",
 		"Jobs that did not run when they were due because the previous run continued.", "cluster", "job")
 	heartbeatSuccessful = gauge("heartbeat_last_successful",

@@ -13,7 +13,7 @@ import (
 type daemon struct {
 	lag                         prometheus.Histogram
 	queue, reloaded, reloadedAt prometheus.Gauge
-	impaired                    prometheus.Gauge
+	impaired, stretch           prometheus.Gauge
 	heartbeat                   *prometheus.GaugeVec // without a series: none is configured
 	build                       *prometheus.GaugeVec
 	panics                      panicCounts
@@ -30,16 +30,18 @@ func newDaemon(b Build) daemon {
 		reloaded:   reloadSuccessful.gauge().WithLabelValues(),
 		reloadedAt: reloadTimestamp.gauge().WithLabelValues(),
 		impaired:   proberImpaired.gauge().WithLabelValues(),
+		stretch:    scheduleStretch.gauge().WithLabelValues(),
 		heartbeat:  heartbeatSuccessful.gauge(),
 		build:      buildInfo.gauge(),
 	}
+	d.stretch.Set(1)
 	const unknown = "unknown"
 	d.build.WithLabelValues(cmp.Or(cleanLabel(b.Version), unknown), cmp.Or(cleanLabel(b.Revision), unknown), runtime.Version()).Set(1)
 	return d
 }
 
 func (d daemon) collectors() []prometheus.Collector {
-	return []prometheus.Collector{d.lag, d.queue, d.impaired, d.heartbeat, d.reloaded, d.reloadedAt, d.build, d.panics}
+	return []prometheus.Collector{d.lag, d.stretch, d.queue, d.impaired, d.heartbeat, d.reloaded, d.reloadedAt, d.build, d.panics}
 }
 
 // Describe implements prometheus.Collector.

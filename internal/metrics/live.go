@@ -166,6 +166,9 @@ const (
 // Queued sets the number of pending notifications.
 func (l *Live) Queued(notifications int) { l.daemon.queue.Set(float64(notifications)) }
 
+// Stretched sets by which factor intervals are longer than configured.
+func (l *Live) Stretched(factor float64) { l.daemon.stretch.Set(factor) }
+
 // Impaired sets whether stickwatch itself cannot probe.
 func (l *Live) Impaired(is bool) { l.daemon.impaired.Set(boolValue(is)) }
 

@@ -1,9 +1,12 @@
 package monitor
 
 import (
+	"context"
+	"log/slog"
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/sleep"
 )
 
 // Backdate moves the end of the last full round into the past.
@@ -32,4 +35,12 @@ func (s *SelfCheck) Recover() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.began, s.last = time.Time{}, time.Time{}
+}
+
+// NewScheduleOn returns a schedule on a model of a machine whose timers are as late as late
+// returns, once a second.
+func NewScheduleOn(late func() time.Duration, observer ScheduleObserver) (*Schedule, error) {
+	return newSchedule(slog.New(slog.DiscardHandler), observer, func(ctx context.Context) (time.Duration, bool) {
+		return late(), sleep.For(ctx, time.Second)
+	})
 }

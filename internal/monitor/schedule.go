@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,19 +21,23 @@ import (
 // A Job is a periodic task.
 type Job struct {
 	Key   string // identity; also determines the phase within the interval
+	Group string // jobs of a group run one at a time; "": the job has no group
 	Every time.Duration
 	Run   func(context.Context)
 }
 
 // A Schedule runs periodic jobs. Each job has a phase within its interval that depends on its
 // key, so that jobs are spread evenly from the first run. A job never runs twice at the same
-// time: a run that is due while the previous one continues is skipped and reported.
+// time: a run that is due while the previous one continues is skipped and reported. If the
+// machine is too small for all jobs, they take turns: all run less often, and none never.
 type Schedule struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
 	scheduler gocron.Scheduler
 	logger    *slog.Logger
 	observer  ScheduleObserver
+	turns     *turns
+	lateness  func(context.Context) (time.Duration, bool) // measureLateness, or a model of a small machine
 
 	mu      sync.Mutex
 	closed  bool
@@ -44,28 +49,40 @@ type Schedule struct {
 type ScheduleObserver struct {
 	Lag     func(time.Duration) // delay of the start of a run
 	Skipped func(key string)    // a due run did not start
+	Stretch func(float64)       // once a minute: by which factor the intervals were too long for lack of turns; 1: the schedule was kept
 }
 
 // A job is the state of a scheduled Job.
 type job struct {
 	job      gocron.Job
 	key      string
+	group    string
 	every    time.Duration
 	firstRun time.Time // scheduled time of the first run
 	run      atomic.Pointer[func(context.Context)]
-	running  atomic.Bool
-	ended    time.Time // when its last run was complete, or was expected before the first; guarded by the schedule's mu
+	waiting  bool        // for its turn; guarded by the mutex of turns
+	running  atomic.Bool // it runs, or waits for its turn
+	ended    time.Time   // when its last run was complete, or was expected before the first; guarded by the schedule's mu
 }
 
 // NewSchedule returns a running schedule without jobs.
 func NewSchedule(logger *slog.Logger, observer ScheduleObserver) (*Schedule, error) {
+	return newSchedule(logger, observer, measureLateness)
+}
+
+func newSchedule(logger *slog.Logger, observer ScheduleObserver, lateness func(context.Context) (time.Duration, bool)) (*Schedule, error) {
 	scheduler, err := gocron.NewScheduler(gocron.WithLogger(warningsOnly{logger}))
 	if err != nil {
 		return nil, fmt.Errorf("starting the schedule: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Schedule{ctx: ctx, cancel: cancel, scheduler: scheduler, logger: logger, observer: observer, jobs: make(map[string]*job)}
+	s := &Schedule{ctx: ctx, cancel: cancel, scheduler: scheduler, logger: logger, observer: observer, jobs: make(map[string]*job), turns: newTurns(), lateness: lateness}
 	scheduler.Start()
+	s.running.Add(1)
+	panics.Go(panics.Job, func() {
+		defer s.running.Done()
+		panics.Keep(ctx, panics.Job, s.shareTurns)
+	})
 	return s, nil
 }
 
@@ -95,7 +112,7 @@ func (s *Schedule) Set(jobs []Job) error {
 }
 
 func (s *Schedule) add(j Job) error {
-	entry := &job{key: j.Key, every: j.Every, firstRun: time.Now().Add(phase(j.Key, j.Every))}
+	entry := &job{key: j.Key, group: cmp.Or(j.Group, j.Key), every: j.Every, firstRun: time.Now().Add(phase(j.Key, j.Every))}
 	entry.ended = entry.firstRun.Add(-j.Every)
 	entry.run.Store(&j.Run)
 	var err error
@@ -138,6 +155,7 @@ func (s *Schedule) runJob(j *job) {
 	s.mu.Unlock()
 	defer s.running.Done()
 	if !j.running.CompareAndSwap(false, true) {
+		s.turns.miss(j)
 		if s.observer.Skipped != nil {
 			s.observer.Skipped(j.key)
 		}
@@ -147,9 +165,10 @@ func (s *Schedule) runJob(j *job) {
 	if s.observer.Lag != nil {
 		s.observer.Lag(time.Since(j.firstRun) % j.every)
 	}
-	if !sleep.For(s.ctx, jitter(j.every)) {
+	if !sleep.For(s.ctx, jitter(j.every)) || !s.turns.take(s.ctx, j) {
 		return
 	}
+	defer s.turns.end(j)
 	(*j.run.Load())(s.ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,13 +176,15 @@ func (s *Schedule) runJob(j *job) {
 }
 
 // Stalled returns a job that has not completed a run for 20 intervals, and at least five
-// minutes: it hangs, it panics every time, or no jobs are started any more.
+// minutes: it hangs, it panics every time, or no jobs are started any more. A job that waits
+// for its turn is not stalled while others run.
 func (s *Schedule) Stalled() (key string, ok bool) {
 	const intervals, least = 20, 5 * time.Minute
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, j := range s.jobs {
-		if time.Since(j.ended) > max(intervals*j.every, least) {
+		limit := max(intervals*j.every, least)
+		if time.Since(j.ended) > limit && !s.turns.waits(j, limit) {
 			return j.key, true
 		}
 	}
