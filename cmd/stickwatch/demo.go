@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -25,6 +26,7 @@ import (
 // demoOptions are the flags of demo.
 type demoOptions struct {
 	faults   []string
+	scenario string // "": none
 	list     bool
 	rounds   setting[int] // 0: serve until interrupted
 	interval setting[time.Duration]
@@ -43,10 +45,12 @@ func newDemo(c console) *cobra.Command {
 		Short: "Monitor a demo cluster with faults on this machine",
 		Long: `demo starts three nodes and a balancer in this process, on free loopback ports,
 and monitors them as serve does, with a status page at http://127.0.0.1:9748/.
-It prints a link that gives a browser write access to the page. It injects one
-fault after the other, with healthy periods between them, until it is
-interrupted (Ctrl-C). With --fault, that fault is active from the start. demo
-uses loopback only and removes its files when it ends.
+It prints a link that gives a browser write access to the page. After eight
+seconds the balancer begins to mix up sessions; other faults follow, with
+healthy periods between them, until it is interrupted (Ctrl-C). With --fault,
+that fault is active from the start. With --scenario it plays an operation, such
+as a rolling restart, again and again. demo uses loopback only and removes its
+files when it ends.
 
 With --rounds it prints a number of reports, as probe does, instead of serving.
 
@@ -55,6 +59,7 @@ It exits 0 whatever it finds.`,
   # the faults, and their effects
   stickwatch demo --list
   stickwatch demo --fault redis-down
+  stickwatch demo --scenario scale-out
   stickwatch demo --fault drift --rounds 1`,
 		Args: noArguments(func(arg string) string { return "stickwatch demo --fault " + arg }),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,7 +67,7 @@ It exits 0 whatever it finds.`,
 				return err
 			}
 			if o.list {
-				return listFaults(c)
+				return listFaults(c.out)
 			}
 			return o.run(cmd.Context(), c)
 		},
@@ -74,19 +79,25 @@ It exits 0 whatever it finds.`,
 func (o *demoOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&o.faults, "fault", nil, "inject the fault of this `NAME`; repeatable")
-	flags.BoolVar(&o.list, "list", false, "list the names of faults")
+	flags.StringVar(&o.scenario, "scenario", "", "play the operation of this `NAME` instead of faults")
+	flags.BoolVar(&o.list, "list", false, "list the names of faults and scenarios")
 	flags.Var(&o.every, "every", "`DURATION` of each fault and of the healthy period after it, without --fault")
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:9748", "listen on this `HOST:PORT`; port 0 is a free one")
 	flags.Var(&o.rounds, "rounds", "print this `NUMBER` of reports instead of serving")
 	flags.Var(&o.interval, "interval", "`DURATION` between two reports of --rounds")
 	explain(cmd,
-		section{"Faults", []string{"fault", "list", "every"}},
+		section{"Faults", []string{"fault", "scenario", "list", "every"}},
 		section{"Output", []string{"listen", "rounds", "interval"}})
 	var known []string
 	for _, f := range demo.Faults() {
 		known = append(known, f.Name+"\t"+f.Description)
 	}
 	completeFlag(cmd, "fault", known...)
+	var scenarios []string
+	for _, s := range demo.Scenarios() {
+		scenarios = append(scenarios, s.Name+"\t"+s.Description)
+	}
+	completeFlag(cmd, "scenario", scenarios...)
 }
 
 func (o *demoOptions) validate() error {
@@ -100,16 +111,39 @@ func (o *demoOptions) validate() error {
 			errs = append(errs, fmt.Errorf("--fault: %w", unknown("fault", name, known, "stickwatch demo --list")))
 		}
 	}
+	if o.scenario != "" {
+		errs = append(errs, o.scenarioError())
+	}
 	return errors.Join(errs...)
 }
 
-func listFaults(c console) error {
-	for _, f := range demo.Faults() {
-		if _, err := fmt.Fprintf(c.out, "%-18s %s\n", f.Name, f.Description); err != nil {
-			return err
-		}
+func (o *demoOptions) scenarioError() error {
+	var known []string
+	for _, s := range demo.Scenarios() {
+		known = append(known, s.Name)
 	}
-	return nil
+	switch {
+	case !slices.Contains(known, o.scenario):
+		return fmt.Errorf("--scenario: %w", unknown("scenario", o.scenario, known, "stickwatch demo --list"))
+	case len(o.faults) > 0 || o.rounds.value > 0:
+		return errors.New("--scenario: it cannot be combined with --fault or --rounds, because it takes minutes on a healthy cluster")
+	default:
+		return nil
+	}
+}
+
+// listFaults lists the faults and the scenarios.
+func listFaults(w io.Writer) error {
+	var b strings.Builder
+	for _, f := range demo.Faults() {
+		fmt.Fprintf(&b, "%-18s %s\n", f.Name, f.Description)
+	}
+	b.WriteString("\nScenarios, for --scenario:\n")
+	for _, s := range demo.Scenarios() {
+		fmt.Fprintf(&b, "%-18s %s\n", s.Name, s.Description)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 func (o *demoOptions) run(parent context.Context, c console) error {
@@ -123,16 +157,21 @@ func (o *demoOptions) run(parent context.Context, c console) error {
 			return exitError{exitInconclusive, err}
 		}
 	}
-	fmt.Fprintf(c.err, "A cluster of three nodes runs behind %s. Press Ctrl-C to end it.\n", cluster.Balancer.URL())
-	fmt.Fprintf(c.err, "To probe it yourself:\n  stickwatch probe \\\n    %s\n\n", strings.Join(demoFlags(cluster), " \\\n    "))
 	if o.rounds.value == 0 {
 		return o.serve(parent, c, cluster)
 	}
+	introduce(c.err, cluster)
 	cfg, err := demoConfig(cluster, o.listen, "")
 	if err != nil {
 		return err
 	}
 	return o.watch(parent, c, cfg.Clusters)
+}
+
+// introduce tells where the cluster is.
+func introduce(w io.Writer, cluster *demo.Cluster) {
+	fmt.Fprintf(w, "A cluster of three nodes runs behind %s. Press Ctrl-C to end it.\n", cluster.Balancer.URL())
+	fmt.Fprintf(w, "To probe it yourself:\n  stickwatch probe \\\n    %s\n\n", strings.Join(demoFlags(cluster), " \\\n    "))
 }
 
 // watch prints a report for each round. An interruption ends it without an error.
@@ -173,12 +212,17 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 	var faults panics.Group
 	defer faults.Wait()
 	defer stop()
-	if len(o.faults) == 0 {
+	switch {
+	case o.scenario != "":
+		faults.Go(func() { o.playScenario(ctx, cluster, log.Logger) })
+	case len(o.faults) == 0:
 		faults.Go(func() { o.cycleFaults(ctx, cluster, log.Logger) })
 	}
 	return server.serve(ctx, c, log, func() (*config.Config, error) { return demoConfig(cluster, o.listen, folder) }, func(d *daemon.Daemon) error {
 		link, err := d.Link(demoLink)
-		fmt.Fprintf(log.out, "This link gives a browser write access to the status page:\n  %s\n\n", link)
+		page, _, _ := strings.Cut(link, "login?")
+		fmt.Fprintf(log.out, "Status page: %s\nThis link gives a browser write access to it:\n  %s\n\n", page, link)
+		introduce(log.out, cluster)
 		return err
 	})
 }
@@ -186,10 +230,17 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 // demoLink is the lifetime of the link that gives a browser write access.
 const demoLink = 24 * time.Hour
 
-// cycleFaults injects one fault after the other, each for --every.
+// firstFault is the time until the first fault: long enough to see the cluster healthy.
+const firstFault = 8 * time.Second
+
+// cycleFaults injects one fault after the other, each for --every. It begins with the one
+// that other monitors do not see.
 func (o *demoOptions) cycleFaults(ctx context.Context, cluster *demo.Cluster, logger *slog.Logger) {
-	for sleep.For(ctx, o.every.value) {
-		for _, f := range demo.Faults() {
+	faults := demo.Faults()
+	i := slices.IndexFunc(faults, func(f demo.Fault) bool { return f.Name == "drift" })
+	faults = slices.Concat(faults[i:i+1], faults[:i], faults[i+1:])
+	for sleep.For(ctx, firstFault) {
+		for _, f := range faults {
 			logger.Info("fault injected", "fault", f.Name, "description", f.Description)
 			if err := cluster.Break(f.Name); err != nil {
 				logger.Error("the demo", "err", err)
@@ -202,6 +253,22 @@ func (o *demoOptions) cycleFaults(ctx context.Context, cluster *demo.Cluster, lo
 				logger.Error("the demo", "err", fmt.Errorf("after %q: %w", f.Name, err))
 			}
 			if !sleep.For(ctx, o.every.value) {
+				return
+			}
+		}
+	}
+}
+
+// playScenario plays a scenario again and again.
+func (o *demoOptions) playScenario(ctx context.Context, cluster *demo.Cluster, logger *slog.Logger) {
+	i := slices.IndexFunc(demo.Scenarios(), func(s demo.Scenario) bool { return s.Name == o.scenario })
+	for sleep.For(ctx, firstFault) {
+		for _, step := range demo.Scenarios()[i].Steps {
+			logger.Info(step.Text, "scenario", o.scenario)
+			if err := step.Do(cluster); err != nil {
+				logger.Error("the demo", "err", err)
+			}
+			if !sleep.For(ctx, step.Watch) {
 				return
 			}
 		}
