@@ -55,15 +55,15 @@ const silencesPath = "/api/v1/silences"
 
 // A silenceRequest is a new silence in the JSON of the API.
 type silenceRequest struct {
-	Cluster  string `json:"cluster"`
-	Node     string `json:"node"`
-	Code     string `json:"code"`
-	All      bool   `json:"all,omitempty"` // everything, instead of these
-	Reason   string `json:"reason"`
-	Author   string `json:"author"`
-	From     string `json:"from"`     // RFC 3339; "": now
-	To       string `json:"to"`       // RFC 3339; or
-	Duration string `json:"duration"` // from From
+	Cluster  string         `json:"cluster"`
+	Node     string         `json:"node"`
+	Code     string         `json:"code"`
+	All      bool           `json:"all,omitempty"` // everything, instead of these
+	Reason   string         `json:"reason"`
+	Author   string         `json:"author"`
+	From     wire.Timestamp `json:"from"`     // RFC 3339; "": now
+	To       wire.Timestamp `json:"to"`       // RFC 3339; or
+	Duration string         `json:"duration"` // from From
 }
 
 // silenceOptions are the flags of silence add.

@@ -97,14 +97,14 @@ func TestCoreImports(t *testing.T) {
 
 // TestAdaptersDoNotKnowEachOther checks that history, metrics, render and web import core
 // packages and the JSON that they share, but not each other. A report may contain the watch
-// of a deployment, so render imports gate.
+// of a deployment, so render imports gate. The server serves a document of docs.
 func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	packages := graph(t)
 	for name, others := range map[string][]string{
 		"internal/history": {"internal/wire"},
 		"internal/metrics": {"internal/wire"},
 		"internal/render":  {"internal/wire", "internal/gate"},
-		"internal/web":     {"internal/wire"},
+		"internal/web":     {"internal/wire", "internal/docs"},
 		"internal/wire":    {},
 	} {
 		if _, there := packages[name]; !there {
@@ -166,6 +166,7 @@ var homes = map[string][]string{
 	"golang.org/x/term":                      {"cmd/stickwatch"},
 	"go.yaml.in/yaml/v4":                     {"internal/config"},
 	"github.com/invopop/jsonschema":          {"internal/config"},
+	"github.com/getkin/kin-openapi":          {"internal/docs/openapitest"},
 	"github.com/prometheus":                  {"internal/metrics", "internal/history", "internal/bench"}, // each component owns its collectors
 	"github.com/prometheus/exporter-toolkit": {"internal/web"},
 	"go.yaml.in/yaml/v2":                     {"internal/web"}, // exporter-toolkit reads the web configuration

@@ -19,6 +19,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/docs/openapitest"
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
@@ -196,7 +197,8 @@ type running struct {
 	url string
 }
 
-// ask sends a request through the admin socket and returns status and body.
+// ask sends a request through the admin socket and returns status and body, which must be as
+// the OpenAPI document says.
 func (d *running) ask(t *testing.T, method, path, body string) (int, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, d.url+path, strings.NewReader(body))
@@ -206,12 +208,12 @@ func (d *running) ask(t *testing.T, method, path, body string) (int, []byte) {
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	client := http.Client{Transport: &http.Transport{
+	client := http.Client{Transport: openapitest.Transport{T: t, Base: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", d.admin.path)
 		},
-	}}
+	}}}
 	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)

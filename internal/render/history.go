@@ -304,15 +304,15 @@ func (s *Text) timeline(events []alerting.Event, days calendar) {
 
 type wireClusterHistories struct {
 	Schema   int                  `json:"schema"`
-	Since    string               `json:"since"`
-	Until    string               `json:"until"`
+	Since    wire.Timestamp       `json:"since"`
+	Until    wire.Timestamp       `json:"until"`
 	Clusters []wireClusterHistory `json:"clusters"`
 }
 
 type wireClusterHistory struct {
 	Cluster     string            `json:"cluster"`
-	Since       string            `json:"since"`
-	Until       string            `json:"until"`
+	Since       wire.Timestamp    `json:"since"`
+	Until       wire.Timestamp    `json:"until"`
 	Uptimes     []wire.Uptime     `json:"uptimes"`
 	Incidents   []wire.Incident   `json:"incidents"`   // newest first
 	Moves       []wire.Move       `json:"moves"`       // newest first

@@ -9,7 +9,7 @@ import (
 
 type wireResults struct {
 	Schema     int            `json:"schema"`
-	Started    string         `json:"started"`
+	Started    wire.Timestamp `json:"started"`
 	DurationMS int64          `json:"duration_ms"`
 	Verdict    checks.Verdict `json:"verdict"`
 	Answer     *wireAnswer    `json:"answer,omitempty"` // with --watch, over all clusters
@@ -57,7 +57,7 @@ func wireAnswerOf(a gate.Summary) *wireAnswer {
 
 type wireWatch struct {
 	Answer          *wireAnswer      `json:"answer"`
-	Started         string           `json:"started"`
+	Started         wire.Timestamp   `json:"started"`
 	DurationMS      int64            `json:"duration_ms"`
 	Verdict         checks.Verdict   `json:"verdict"`  // of the watch alone
 	Requests        int              `json:"requests"` // at the interval; quick retries do not count
@@ -79,7 +79,7 @@ type wireWatch struct {
 }
 
 type wireMove struct {
-	At      string             `json:"at"`
+	At      wire.Timestamp     `json:"at"`
 	From    string             `json:"from"`
 	To      string             `json:"to"` // equal to from: the session was lost on its node
 	Kept    bool               `json:"kept"`
@@ -93,17 +93,17 @@ type wireMove struct {
 // A wireOutage began between last_good and first_bad and ended between last_bad and
 // first_good. All four are "" without an outage.
 type wireOutage struct {
-	LastGood  string  `json:"last_good"`  // when that answer was complete
-	FirstBad  string  `json:"first_bad"`  // when that request was sent
-	LastBad   string  `json:"last_bad"`   // when the last request failed
-	FirstGood string  `json:"first_good"` // when that answer was complete; the end of the watch if there was none
-	AtLeastMS float64 `json:"at_least_ms"`
-	AtMostMS  float64 `json:"at_most_ms"`
-	Ongoing   bool    `json:"ongoing"`
-	Node      string  `json:"node"`
-	Failed    int     `json:"failed"`
-	Status    int     `json:"status"` // of the first request that failed
-	Error     string  `json:"error"`
+	LastGood  wire.Timestamp `json:"last_good"`  // when that answer was complete
+	FirstBad  wire.Timestamp `json:"first_bad"`  // when that request was sent
+	LastBad   wire.Timestamp `json:"last_bad"`   // when the last request failed
+	FirstGood wire.Timestamp `json:"first_good"` // when that answer was complete; the end of the watch if there was none
+	AtLeastMS float64        `json:"at_least_ms"`
+	AtMostMS  float64        `json:"at_most_ms"`
+	Ongoing   bool           `json:"ongoing"`
+	Node      string         `json:"node"`
+	Failed    int            `json:"failed"`
+	Status    int            `json:"status"` // of the first request that failed
+	Error     string         `json:"error"`
 }
 
 type wireClient struct {

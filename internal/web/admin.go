@@ -11,17 +11,17 @@ import (
 
 // This file contains the endpoints of the admin socket, and the login by a link.
 
-// An tokenRequest is the request for a token.
+// A tokenRequest is the request for a token.
 type tokenRequest struct {
-	Duration string `json:"duration"` // validity: 30m, 12h, 7d
-	Bearer   bool   `json:"bearer"`   // for a program; false: a link for a browser
+	Duration string `json:"duration" jsonschema:"required"` // validity: 30m, 12h, 7d
+	Bearer   bool   `json:"bearer"`                         // for a program; false: a link for a browser
 }
 
 // A wireToken is a new token.
 type wireToken struct {
-	Token   string `json:"token,omitempty"`
-	Link    string `json:"link,omitempty"` // valid for ten minutes
-	Expires string `json:"expires"`        // of the token or of the link
+	Token   string         `json:"token,omitempty"`
+	Link    string         `json:"link,omitempty"` // valid for ten minutes
+	Expires wire.Timestamp `json:"expires"`        // of the token or of the link
 }
 
 // A wireAdmin describes the daemon of an admin socket.

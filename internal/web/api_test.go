@@ -46,7 +46,7 @@ func TestClustersAsJSON(t *testing.T) {
 	s := newFakeDaemon(redisDown("shop"), unprobed("intranet")).server(t)
 	w := send(s, "GET", "/api/v1/clusters", "")
 	const golden = "testdata/clusters.json"
-	if os.Getenv("UPDATE") != "" {
+	if *update {
 		if err := os.WriteFile(golden, w.Body.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestClustersAsJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), w.Body.String()); diff != "" {
-		t.Errorf("set UPDATE=1 to rewrite it (-want +got):\n%s", diff)
+		t.Errorf("-update rewrites it (-want +got):\n%s", diff)
 	}
 	one := decoded[wireCluster](t, send(s, "GET", "/api/v1/clusters/shop", ""))
 	if diff := cmp.Diff(decoded[wireClusters](t, w).Clusters[0], one); diff != "" {

@@ -15,6 +15,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/docs/openapitest"
 )
 
 // A fakeDaemon implements all sources of a Server in memory.
@@ -39,7 +40,7 @@ func newFakeDaemon(fakeClusters ...*fakeCluster) *fakeDaemon {
 	return &fakeDaemon{fakeClusters: fakeClusters}
 }
 
-// server returns a server at testTime.
+// server returns a server at testTime, whose answers must be as the OpenAPI document says.
 func (w *fakeDaemon) server(t testing.TB, change ...func(*Config)) *Server {
 	t.Helper()
 	c := Config{
@@ -56,6 +57,7 @@ func (w *fakeDaemon) server(t testing.TB, change ...func(*Config)) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.handler = openapitest.Handler(t, s.handler)
 	return s
 }
 
@@ -84,7 +86,7 @@ func (w *fakeDaemon) Probe(_ context.Context, cluster string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.probed = append(w.probed, cluster)
-	return nil
+	return w.broken
 }
 
 func (w *fakeDaemon) Export(ctx context.Context, cluster string) (http.Handler, error) {
@@ -260,11 +262,17 @@ func (w *fakeDaemon) Deployments(_ context.Context, cluster string, _ checks.Spa
 }
 
 func (w *fakeDaemon) BeginDeployment(_ context.Context, d checks.Deployment) (string, error) {
+	if w.broken != nil {
+		return "", w.broken
+	}
 	w.began = append(w.began, d)
 	return strconv.Itoa(len(w.began)), nil
 }
 
 func (w *fakeDaemon) EndDeployment(_ context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
+	if w.broken != nil {
+		return w.broken
+	}
 	n, err := strconv.Atoi(id)
 	if err != nil || n < 1 || n > len(w.began) || !w.began[n-1].To.IsZero() {
 		return fmt.Errorf("ending deployment %q: %w", id, ErrNotFound)
@@ -295,12 +303,15 @@ func (w *fakeDaemon) AddSilence(_ context.Context, s alerting.Silence) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.silences = append(w.silences, s)
-	return nil
+	return w.broken
 }
 
 func (w *fakeDaemon) ExpireSilence(_ context.Context, id string, at time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.broken != nil {
+		return w.broken
+	}
 	for i := range w.silences {
 		if w.silences[i].ID == id {
 			w.silences[i].To = at

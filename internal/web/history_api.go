@@ -130,9 +130,9 @@ func (s *Server) historyOf(r *http.Request, cluster string, span checks.Span) (w
 
 // A deploymentRequest announces a deployment.
 type deploymentRequest struct {
-	Cluster string   `json:"cluster"`
-	Name    string   `json:"name"`  // for example a version or a ticket
-	Nodes   []string `json:"nodes"` // nodes that it changes; omitted: any
+	Cluster string   `json:"cluster" jsonschema:"required"`
+	Name    string   `json:"name" jsonschema:"required"` // for example a version or a ticket
+	Nodes   []string `json:"nodes"`                      // nodes that it changes; omitted: any
 }
 
 // maxNodes bounds the nodes of an announced deployment.

@@ -166,7 +166,7 @@ type viewContext struct {
 // A timestamp is a time in a readable and a machine-readable format.
 type timestamp struct {
 	Text string
-	ISO  string
+	ISO  wire.Timestamp
 	Ago  string // relative time; "": unknown
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -31,7 +32,7 @@ func (e *slowExporter) Export(ctx context.Context, _ string) (http.Handler, erro
 	}
 	select {
 	case <-e.let:
-		return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), nil
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "stickwatch_balancer_up 1") }), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

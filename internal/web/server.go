@@ -31,12 +31,14 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/net/netutil"
 
+	"stickwatch/internal/docs"
 	"stickwatch/internal/panics"
 )
 
@@ -77,61 +79,83 @@ func (s *Server) SetLocale(language string, location *time.Location) {
 // ServeHTTP handles a request, without the TLS, users and timeouts of Serve.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
+// A route is a pattern of http.ServeMux with its handler.
+type route struct {
+	pattern string
+	handler http.Handler
+}
+
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	s.routePages(mux)
-	s.routeOperations(mux)
-	s.routeAPI(mux)
+	for _, r := range slices.Concat(s.pageRoutes(), s.operationRoutes(), s.apiRoutes()) {
+		mux.Handle(r.pattern, r.handler)
+	}
 	mux.Handle("/", s.notFound(mux))
 	return mux
 }
 
-func (s *Server) routePages(mux *http.ServeMux) {
-	mux.Handle("GET /{$}", s.page(s.overview))
-	mux.Handle("GET /clusters/{name}", s.page(s.clusterPage))
-	mux.Handle("GET /incidents", s.page(s.incidentsPage))
-	mux.Handle("GET /incidents/{id}", s.page(s.incidentPage))
-	mux.Handle("GET /static/{file}", s.static())
-	mux.Handle("GET /events", s.config.Live)
-	mux.Handle("POST /silences", s.form(s.silenceForm))
-	mux.Handle("POST /silences/{id}/expire", s.form(s.expireForm))
-	if s.config.Prober != nil {
-		mux.Handle("POST /clusters/{name}/probe", s.form(s.probeForm))
+// pageRoutes are the routes for browsers. The OpenAPI document describes all others.
+func (s *Server) pageRoutes() []route {
+	routes := []route{
+		{"GET /{$}", s.page(s.overview)},
+		{"GET /clusters/{name}", s.page(s.clusterPage)},
+		{"GET /incidents", s.page(s.incidentsPage)},
+		{"GET /incidents/{id}", s.page(s.incidentPage)},
+		{"GET /static/{file}", s.static()},
+		{"GET /events", s.config.Live},
+		{"GET /login", http.HandlerFunc(s.login)},
+		{"POST /silences", s.form(s.silenceForm)},
+		{"POST /silences/{id}/expire", s.form(s.expireForm)},
 	}
+	if s.config.Prober != nil {
+		routes = append(routes, route{"POST /clusters/{name}/probe", s.form(s.probeForm)})
+	}
+	return routes
 }
 
-func (s *Server) routeOperations(mux *http.ServeMux) {
-	mux.HandleFunc("GET /login", s.login)
-	mux.HandleFunc("GET /-/healthy", s.healthy)
-	mux.HandleFunc("GET /-/ready", s.ready)
-	if s.config.Reloader != nil {
-		mux.Handle("POST /-/reload", s.api(s.reload))
+func (s *Server) operationRoutes() []route {
+	routes := []route{
+		{"GET /-/healthy", http.HandlerFunc(s.healthy)},
+		{"GET /-/ready", http.HandlerFunc(s.ready)},
+		{"GET /-/admin", s.api(adminOnly(s.getAdmin))},
+		{"POST /-/token", s.api(adminOnly(s.postToken))},
 	}
-	mux.Handle("GET /-/admin", s.api(adminOnly(s.getAdmin)))
-	mux.Handle("POST /-/token", s.api(adminOnly(s.postToken)))
+	if s.config.Reloader != nil {
+		routes = append(routes, route{"POST /-/reload", s.api(s.reload)})
+	}
 	if s.config.Metrics != nil {
-		mux.Handle("GET /metrics", s.config.Metrics)
+		routes = append(routes, route{"GET /metrics", s.config.Metrics})
 	}
 	if s.config.Exporter != nil {
-		mux.HandleFunc("GET /probe", s.export)
+		routes = append(routes, route{"GET /probe", http.HandlerFunc(s.export)})
 	}
+	return routes
 }
 
-func (s *Server) routeAPI(mux *http.ServeMux) {
-	mux.Handle("GET /api/v1/clusters", s.api(s.getClusters))
-	mux.Handle("GET /api/v1/clusters/{name}", s.api(s.getCluster))
-	if s.config.Prober != nil {
-		mux.Handle("POST /api/v1/clusters/{name}/probe", s.api(s.probeCluster))
+func (s *Server) apiRoutes() []route {
+	routes := []route{
+		{"GET /api/v1/openapi.json", http.HandlerFunc(openAPI)},
+		{"GET /api/v1/clusters", s.api(s.getClusters)},
+		{"GET /api/v1/clusters/{name}", s.api(s.getCluster)},
+		{"GET /api/v1/incidents", s.api(s.getIncidents)},
+		{"GET /api/v1/incidents/{id}", s.api(s.getIncident)},
+		{"GET /api/v1/history", s.api(s.getHistory)},
+		{"GET /api/v1/silences", s.api(s.getSilences)},
+		{"POST /api/v1/silences", s.api(s.postSilence)},
+		{"DELETE /api/v1/silences/{id}", s.api(s.deleteSilence)},
+		{"GET /api/v1/deployments", s.api(s.getDeployments)},
+		{"POST /api/v1/deployments", s.api(s.postDeployment)},
+		{"POST /api/v1/deployments/{id}/end", s.api(s.endDeployment)},
 	}
-	mux.Handle("GET /api/v1/incidents", s.api(s.getIncidents))
-	mux.Handle("GET /api/v1/incidents/{id}", s.api(s.getIncident))
-	mux.Handle("GET /api/v1/history", s.api(s.getHistory))
-	mux.Handle("GET /api/v1/silences", s.api(s.getSilences))
-	mux.Handle("POST /api/v1/silences", s.api(s.postSilence))
-	mux.Handle("DELETE /api/v1/silences/{id}", s.api(s.deleteSilence))
-	mux.Handle("GET /api/v1/deployments", s.api(s.getDeployments))
-	mux.Handle("POST /api/v1/deployments", s.api(s.postDeployment))
-	mux.Handle("POST /api/v1/deployments/{id}/end", s.api(s.endDeployment))
+	if s.config.Prober != nil {
+		routes = append(routes, route{"POST /api/v1/clusters/{name}/probe", s.api(s.probeCluster)})
+	}
+	return routes
+}
+
+// openAPI returns the OpenAPI document of the API.
+func openAPI(w http.ResponseWriter, r *http.Request) {
+	write(w, r, "application/json", http.StatusOK, docs.OpenAPI)
 }
 
 // guard rejects DNS rebinding, cross-site changes, and unauthorized changes. It wraps all

@@ -20,8 +20,8 @@ import (
 type silenceRequest struct {
 	Cluster  string      `json:"cluster"`
 	Node     string      `json:"node"`
-	Code     checks.Code `json:"code"`
-	All      bool        `json:"all"` // must be explicit; empty fields do not mean all
+	Code     checks.Code `json:"code"` // "": all codes
+	All      bool        `json:"all"`  // must be explicit; empty fields do not mean all
 	Reason   string      `json:"reason"`
 	Author   string      `json:"author"`
 	From     string      `json:"from"`     // RFC 3339; "": now

@@ -18,10 +18,11 @@ type wireClusters struct {
 type wireCluster struct {
 	wire.Cluster // the verdict is inconclusive before the first round
 
-	Since      string               `json:"since"`   // start of the verdict; "": unknown
-	Started    string               `json:"started"` // of the newest round; "": none
-	DurationMS int64                `json:"duration_ms"`
-	Findings   []wire.ActiveFinding `json:"findings"` // replaces the findings of wire.Cluster
+	Since      wire.Timestamp `json:"since"`       // start of the verdict; "": unknown
+	Started    wire.Timestamp `json:"started"`     // of the newest round; "": none
+	DurationMS int64          `json:"duration_ms"` // of the newest round
+	// Findings replaces the findings of wire.Cluster.
+	Findings []wire.ActiveFinding `json:"findings"` // each cause before the findings that it explains
 }
 
 func wireClusterOf(p Snapshot) wireCluster {
@@ -54,8 +55,8 @@ type wireIncidents struct {
 
 type wireHistory struct {
 	Cluster     string            `json:"cluster"`
-	Since       string            `json:"since"`
-	Until       string            `json:"until"`
+	Since       wire.Timestamp    `json:"since"`
+	Until       wire.Timestamp    `json:"until"`
 	Uptimes     []wire.Uptime     `json:"uptimes"`
 	Moves       []wire.Move       `json:"moves"` // newest first
 	Deployments []wire.Deployment `json:"deployments"`
@@ -72,15 +73,15 @@ type wireSilences struct {
 }
 
 type wireSilence struct {
-	ID      string      `json:"id"`
-	Cluster string      `json:"cluster"` // "": all clusters
-	Node    string      `json:"node"`    // "": all nodes, and findings without a node
-	Code    checks.Code `json:"code"`    // "": all codes
-	Reason  string      `json:"reason"`
-	Author  string      `json:"author"`
-	From    string      `json:"from"`
-	To      string      `json:"to"`
-	Active  bool        `json:"active"`
+	ID      string         `json:"id"`
+	Cluster string         `json:"cluster"` // "": all clusters
+	Node    string         `json:"node"`    // "": all nodes, and findings without a node
+	Code    checks.Code    `json:"code"`    // "": all codes
+	Reason  string         `json:"reason"`
+	Author  string         `json:"author"`
+	From    wire.Timestamp `json:"from"`
+	To      wire.Timestamp `json:"to"`
+	Active  bool           `json:"active"`
 }
 
 func (s *Server) wireSilenceOf(of alerting.Silence) wireSilence {

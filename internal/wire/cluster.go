@@ -40,13 +40,13 @@ type Node struct {
 	Version       string        `json:"version"`
 	InRotation    checks.Answer `json:"in_rotation"`
 	LatencyMS     float64       `json:"latency_ms"`
-	ClockOffsetMS []float64     `json:"clock_offset_ms"` // lower and upper bound; null: unknown
+	ClockOffsetMS []float64     `json:"clock_offset_ms" jsonschema:"nullable"` // lower and upper bound; null: unknown
 	Error         string        `json:"error"`
 }
 
 // A Session is the result of the session checks of one round.
 type Session struct {
-	Policy     probes.Policy `json:"policy"`
+	Policy     probes.Policy `json:"policy"` // "": no round yet
 	Sticky     checks.Answer `json:"sticky"`
 	Shared     checks.Answer `json:"shared"`
 	Confidence float64       `json:"confidence"`
@@ -63,7 +63,7 @@ type Canary struct {
 
 // A Step is one request of a canary.
 type Step struct {
-	At      string             `json:"at"`
+	At      Timestamp          `json:"at"`
 	Node    string             `json:"node"`
 	Session probes.Fingerprint `json:"session"`
 	Status  int                `json:"status"`
@@ -73,7 +73,7 @@ type Step struct {
 // A Dependency is the last probe of a dependency, and which nodes report it as down.
 type Dependency struct {
 	Name       string   `json:"name"`
-	Up         *bool    `json:"up"` // null: unknown
+	Up         *bool    `json:"up" jsonschema:"nullable"` // null: unknown
 	ReportedBy []string `json:"reported_by"`
 	Error      string   `json:"error"`
 }

@@ -17,9 +17,9 @@ type Incident struct {
 	Code       checks.Code     `json:"code"`     // code of the cause
 	Summary    string          `json:"summary"`
 	Remedy     string          `json:"remedy"`
-	Started    string          `json:"started"`
-	Fired      string          `json:"fired"` // when notifications began; "": not yet
-	Ended      string          `json:"ended"` // "": ongoing
+	Started    Timestamp       `json:"started"`
+	Fired      Timestamp       `json:"fired"` // when notifications began; "": not yet
+	Ended      Timestamp       `json:"ended"` // "": ongoing
 	DurationMS int64           `json:"duration_ms"`
 	Flapping   bool            `json:"flapping"`
 	MergedInto string          `json:"merged_into"`
@@ -32,19 +32,19 @@ type Incident struct {
 // A Member is a finding that belongs to an incident.
 type Member struct {
 	ActiveFinding
-	Cluster string `json:"cluster"`
-	Ended   string `json:"ended"` // "": active
+	Cluster string    `json:"cluster"`
+	Ended   Timestamp `json:"ended"` // "": active
 }
 
 // An ActiveFinding is a finding that persists over rounds.
 type ActiveFinding struct {
 	Finding
-	Since string `json:"since"` // time of the first detection; "": unknown
+	Since Timestamp `json:"since"` // time of the first detection; "": unknown
 }
 
 // An Event is an entry of an incident's timeline.
 type Event struct {
-	At      string             `json:"at"`
+	At      Timestamp          `json:"at"`
 	Kind    alerting.EventKind `json:"kind"`
 	Cluster string             `json:"cluster"` // cluster of the finding if the incident affects several clusters, else ""
 	Finding string             `json:"finding"` // key of the finding; "": the event is about the whole incident

@@ -36,12 +36,15 @@ func List[T, W any](list []T, of func(T) W) []W {
 	return out
 }
 
-// Time formats a time as RFC 3339 in UTC with milliseconds. The zero time is "".
-func Time(t time.Time) string {
+// A Timestamp is a time in RFC 3339, in UTC with milliseconds.
+type Timestamp string
+
+// Time formats a time. The zero time is "".
+func Time(t time.Time) Timestamp {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+	return Timestamp(t.UTC().Format("2006-01-02T15:04:05.000Z07:00"))
 }
 
 // MS converts a duration to milliseconds, rounded to the microsecond.
@@ -67,7 +70,7 @@ type Uptime struct {
 
 // A Move is a session that was answered by another node than before.
 type Move struct {
-	At      string             `json:"at"`
+	At      Timestamp          `json:"at"`
 	From    string             `json:"from"`
 	To      string             `json:"to"`
 	Kept    bool               `json:"kept"`
@@ -77,21 +80,21 @@ type Move struct {
 
 // A Point is the sum of a target's probes over one interval.
 type Point struct {
-	At     string  `json:"at"`
-	Probes int     `json:"probes"`
-	Failed int     `json:"failed"`
-	MeanMS float64 `json:"mean_ms"`
-	MaxMS  float64 `json:"max_ms"`
+	At     Timestamp `json:"at"`
+	Probes int       `json:"probes"`
+	Failed int       `json:"failed"`
+	MeanMS float64   `json:"mean_ms"`
+	MaxMS  float64   `json:"max_ms"`
 }
 
 // A Deployment is an announced deployment.
 type Deployment struct {
-	ID      string   `json:"id,omitempty"` // set only in the response that creates the deployment
-	Cluster string   `json:"cluster"`
-	Name    string   `json:"name"`
-	Nodes   []string `json:"nodes"` // announced nodes; empty: any node
-	From    string   `json:"from"`
-	To      string   `json:"to"` // "": ongoing
+	ID      string    `json:"id,omitempty"` // set only in the response that creates the deployment
+	Cluster string    `json:"cluster"`
+	Name    string    `json:"name"`
+	Nodes   []string  `json:"nodes"` // announced nodes; empty: any node
+	From    Timestamp `json:"from"`
+	To      Timestamp `json:"to"` // "": ongoing
 }
 
 // UptimeOf converts an uptime.
