@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/lab"
 )
 
 // A composition has the fields of compose.yml that the tests need.
@@ -96,7 +97,7 @@ func TestComposePrometheus(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	promtool(t, "check", "config", filepath.Join(dir, "prometheus.yml"))
+	lab.Promtool(t, "check", "config", filepath.Join(dir, "prometheus.yml"))
 }
 
 // TestExportedPrometheus: Prometheus accepts the files where `stickwatch dashboards` writes
@@ -106,7 +107,7 @@ func TestExportedPrometheus(t *testing.T) {
 	if _, err := Write(dir); err != nil {
 		t.Fatal(err)
 	}
-	promtool(t, "check", "config", filepath.Join(dir, "compose", "prometheus.yml"))
+	lab.Promtool(t, "check", "config", filepath.Join(dir, "compose", "prometheus.yml"))
 }
 
 // TestComposeGrafana: data sources and dashboards are at the provisioned paths.

@@ -41,16 +41,3 @@ func Write(dir string) ([]string, error) {
 	}
 	return written, nil
 }
-
-// generated returns the JSON of the dashboards by file name.
-func generated() (map[string][]byte, error) {
-	byName := make(map[string][]byte)
-	for _, d := range []Dashboard{overview(), cluster()} {
-		content, err := d.JSON()
-		if err != nil {
-			return nil, err
-		}
-		byName[fmt.Sprintf("grafana/%s.json", d.UID)] = content
-	}
-	return byName, nil
-}

@@ -45,14 +45,6 @@ func rules(t *testing.T) []rule {
 	return all
 }
 
-// promtool runs promtool.
-func promtool(t *testing.T, args ...string) {
-	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), program(t, "promtool"), args...).CombinedOutput(); err != nil {
-		t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-}
-
 // program returns the path of a program of Debian's package prometheus.
 func program(t *testing.T, name string) string {
 	t.Helper()
@@ -65,8 +57,8 @@ func program(t *testing.T, name string) string {
 }
 
 func TestRules(t *testing.T) {
-	promtool(t, "check", "rules", rulesFile)
-	promtool(t, "test", "rules", "prometheus/stickwatch_test.yml")
+	lab.Promtool(t, "check", "rules", rulesFile)
+	lab.Promtool(t, "test", "rules", "prometheus/stickwatch_test.yml")
 }
 
 // TestRulesNameWhatThereIs: rules use existing metrics and recorded series.

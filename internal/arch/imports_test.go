@@ -188,6 +188,8 @@ var homes = map[string][]string{
 	"github.com/google/go-cmp":               {"alerting/internal/golden"}, // beside tests
 	"github.com/coreos/go-systemd":           {"cmd/stickwatch"},
 	"go.uber.org/goleak":                     {"probes/internal/readlimit/readlimittest"},
+
+	"github.com/grafana/grafana-foundation-sdk": {"dashboards/internal/generate"},
 }
 
 func TestEveryModuleHasOneHome(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -44,6 +45,14 @@ func program(tb testing.TB, name string) string {
 	Require(tb, name)
 	path, _ := find(name)
 	return path
+}
+
+// Promtool runs Prometheus's promtool, which must succeed.
+func Promtool(tb testing.TB, args ...string) {
+	tb.Helper()
+	if out, err := exec.CommandContext(tb.Context(), program(tb, "promtool"), args...).CombinedOutput(); err != nil {
+		tb.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
 }
 
 func find(name string) (path string, ok bool) {

@@ -1,65 +1,55 @@
-package dashboards
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+)
 
 // overview returns the dashboard of all clusters.
-func overview() Dashboard {
+func overview() *dashboard.DashboardBuilder {
 	d := newDashboard("stickwatch-overview", "stickwatch / Overview",
-		"All clusters: current findings, stickiness, rotation and service level.")
-	d.Templating.List = []variable{
-		datasourceVariable(),
-		labelVariable("cluster", "Cluster", "stickwatch_cluster_verdict").multi(),
-		objectiveVariable(),
-	}
-	d.Annotations.List = []annotated{
-		deploymentAnnotation(`cluster=~"$cluster"`),
-		lostAnnotation(`cluster=~"$cluster"`),
-	}
-	d.Panels = arrange(
-		row("Now"),
+		"All clusters: current findings, stickiness, rotation and service level.").
+		WithVariable(datasourceVariable()).
+		WithVariable(severalOf(labelVariable("cluster", "Cluster", "stickwatch_cluster_verdict"))).
+		WithVariable(objectiveVariable()).
+		Annotation(deploymentAnnotation(`cluster=~"$cluster"`)).
+		Annotation(lostAnnotation(`cluster=~"$cluster"`))
+	addRow(d, "Now",
 		clustersWith("failing", red), clustersWith("degraded", yellow), clustersWith("inconclusive", yellow),
 		openIncidents(), outOfRotation(), lostSessions(),
-		clusterTable(), causeTable(`cluster=~"$cluster"`),
-
-		row("Over time"),
-		verdictTimeline(), stickyTimeline(), rotationShare(), movesByOutcome(),
-
-		row("Service level"),
-		availabilityTable(), availabilityGraph(),
-
-		row("stickwatch itself"),
-		roundAge(), scheduleLag(), notifications(), historyHealth(),
-	)
+		clusterTable(), causeTable(`cluster=~"$cluster"`))
+	addRow(d, "Over time", verdictTimeline(), stickyTimeline(), rotationShare(), movesByOutcome())
+	addRow(d, "Service level", availabilityTable(), availabilityGraph())
+	addRow(d, "stickwatch itself", roundAge(), scheduleLag(), notifications(), historyHealth())
 	return d
 }
 
 func clustersWith(verdict, color string) panel {
-	return stat("Clusters "+verdict, "The verdict of the newest round.",
+	return number("Clusters "+verdict, "The verdict of the newest round.",
 		`sum(stickwatch_cluster_verdict{cluster=~"$cluster", verdict="`+verdict+`"})`).
-		colored(green, from(1, color))
+		Thresholds(scale(green, from(1, color)))
 }
 
 func openIncidents() panel {
-	return stat("Open incidents", "Incidents that are firing now.",
+	return number("Open incidents", "Incidents that are firing now.",
 		`sum(stickwatch_incidents_open{cluster=~"$cluster"}) or vector(0)`).
-		colored(green, from(1, red))
+		Thresholds(scale(green, from(1, red)))
 }
 
 func outOfRotation() panel {
-	return stat("Nodes out of rotation", "Nodes out of rotation. Nodes whose rotation is unknown are not counted.",
+	return number("Nodes out of rotation", "Nodes out of rotation. Nodes whose rotation is unknown are not counted.",
 		`count(stickwatch_node_in_rotation{cluster=~"$cluster"} == 0) or vector(0)`).
-		colored(green, from(1, yellow))
+		Thresholds(scale(green, from(1, yellow)))
 }
 
 func lostSessions() panel {
-	p := stat("Sessions lost", "Sessions of canaries that moved and were lost, in the selected time range.",
+	return number("Sessions lost", "Sessions of canaries that moved and were lost, in the selected time range.",
 		`sum(increase(stickwatch_session_moves_total{cluster=~"$cluster", session="lost"}[$__range])) or vector(0)`).
-		colored(green, from(0.5, red))
-	p.FieldConfig.Defaults.Decimals = new(0)
-	return p
+		Thresholds(scale(green, from(0.5, red))).Decimals(0)
 }
 
 // clusterTable has a row a cluster.
 func clusterTable() panel {
-	return table("Clusters", "One row per cluster. The name links to the Cluster dashboard.",
+	return rows("Clusters", "One row per cluster. The name links to the Cluster dashboard.",
 		column{Name: "Cluster", Label: "cluster", Props: leadsTo("Show the cluster",
 			"/d/stickwatch-cluster?var-cluster=${__value.raw}&${datasource:queryparam}&${__url_time_range}")},
 		column{Name: "Verdict", Expr: verdictOf(`cluster=~"$cluster"`, ""), Props: asWords(verdicts)},
@@ -69,7 +59,7 @@ func clusterTable() panel {
 		column{Name: "Nodes up", Expr: `sum by (cluster) (stickwatch_node_up{cluster=~"$cluster"})`},
 		column{Name: "In rotation", Expr: `sum by (cluster) (stickwatch_node_in_rotation{cluster=~"$cluster"})`},
 		column{Name: "Nodes", Expr: `count by (cluster) (stickwatch_node_up{cluster=~"$cluster"})`},
-	).sized(12, 9)
+	).Height(9)
 }
 
 func verdictTimeline() panel {
@@ -83,7 +73,7 @@ func stickyTimeline() panel {
 
 func rotationShare() panel {
 	return series("Nodes in rotation", "The share of nodes in rotation, among nodes whose rotation is known.",
-		perInterval(`avg by (cluster) (min_over_time(stickwatch_node_in_rotation{cluster=~"$cluster"}[$__interval]))`, "{{cluster}}")).share(0)
+		perInterval(`avg by (cluster) (min_over_time(stickwatch_node_in_rotation{cluster=~"$cluster"}[$__interval]))`, "{{cluster}}")).Unit("percentunit").Decimals(0).Max(1)
 }
 
 func movesByOutcome() panel {
@@ -93,7 +83,7 @@ func movesByOutcome() panel {
 
 // availabilityTable compares the selected time range with the objective.
 func availabilityTable() panel {
-	return table("Service level in the selected time range",
+	return rows("Service level in the selected time range",
 		"Availability is the share of successful requests through the balancer. Sessions is the share of requests that were served with their session. The error budget is 100 % at the start and 0 % when the objective is just missed.",
 		column{Name: "Cluster", Label: "cluster"},
 		column{Name: "Availability", Expr: availability(`cluster=~"$cluster"`, "$__range"), Props: asShare(red, from(0.99, yellow), from(0.999, green))},
@@ -107,18 +97,18 @@ func availabilityTable() panel {
 
 func availabilityGraph() panel {
 	return series("Availability of the last hour", "Over the previous hour at each point.",
-		overRange(availability(`cluster=~"$cluster"`, "1h"), "{{cluster}}")).share(2)
+		overRange(availability(`cluster=~"$cluster"`, "1h"), "{{cluster}}")).Unit("percentunit").Decimals(2).Max(1)
 }
 
 func roundAge() panel {
 	return series("Age of the newest round", "A rising line means that the cluster is not monitored.",
-		overRange(`time() - max by (cluster) (stickwatch_round_timestamp_seconds{cluster=~"$cluster"})`, "{{cluster}}")).in("s")
+		overRange(`time() - max by (cluster) (stickwatch_round_timestamp_seconds{cluster=~"$cluster"})`, "{{cluster}}")).Unit("s")
 }
 
 func scheduleLag() panel {
 	return series("Schedule", "The delay of rounds, and jobs that were skipped because the previous one was still running. Seconds mean that the machine is too small.",
 		overRange(`histogram_quantile(0.99, sum by (le) (rate(stickwatch_schedule_lag_seconds_bucket[$__rate_interval])))`, "lag, p99"),
-		overRange(`sum by (cluster, job) (rate(stickwatch_jobs_skipped_total{cluster=~"$cluster"}[$__rate_interval])) > 0`, "{{cluster}}: {{job}} skipped per second")).in("s")
+		overRange(`sum by (cluster, job) (rate(stickwatch_jobs_skipped_total{cluster=~"$cluster"}[$__rate_interval])) > 0`, "{{cluster}}: {{job}} skipped per second")).Unit("s")
 }
 
 func notifications() panel {
@@ -131,5 +121,5 @@ func historyHealth() panel {
 	return series("History", "The duration of writes, and data that was not written. Probing never waits for the history.",
 		overRange(`histogram_quantile(0.99, sum by (le) (rate(stickwatch_history_write_seconds_bucket[$__rate_interval])))`, "write, p99"),
 		overRange(`sum(rate(stickwatch_history_dropped_total[$__rate_interval]))`, "rows dropped per second"),
-		overRange(`sum(rate(stickwatch_history_write_errors_total[$__rate_interval]))`, "failed writes per second")).in("s")
+		overRange(`sum(rate(stickwatch_history_write_errors_total[$__rate_interval]))`, "failed writes per second")).Unit("s")
 }

@@ -1,14 +1,21 @@
-package dashboards
+package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/table"
+)
 
 // Words for the values of queries.
 var (
-	verdicts   = valueMapping(valueText{"healthy", green}, valueText{"inconclusive", gray}, valueText{"degraded", yellow}, valueText{"failing", red})
-	yesNo      = valueMapping(valueText{"no", red}, valueText{"yes", green})
-	upDown     = valueMapping(valueText{"down", red}, valueText{"up", green})
-	nodeStates = valueMapping(valueText{"down", red}, valueText{"paused", orange}, valueText{"out of rotation", yellow},
-		valueText{"up, rotation unknown", blue}, valueText{"in rotation", green})
+	verdicts   = numbered(word{"healthy", green}, word{"inconclusive", gray}, word{"degraded", yellow}, word{"failing", red})
+	yesNo      = numbered(word{"no", red}, word{"yes", green})
+	upDown     = numbered(word{"down", red}, word{"up", green})
+	nodeStates = numbered(word{"down", red}, word{"paused", orange}, word{"out of rotation", yellow},
+		word{"up, rotation unknown", blue}, word{"in rotation", green})
 )
 
 // within returns the minimum or maximum (fn: min, max) of a selector in a window, which
@@ -54,15 +61,15 @@ func affected(clusters string) string {
 	return fmt.Sprintf("max by (cluster, code, severity, node) (stickwatch_finding_affected_ratio{%s})\nand (%s)", clusters, causes(clusters))
 }
 
-func causeTable(clusters string) panel {
-	return table("Active findings", "Active findings, without those that another finding explains. Their evidence and remedies are on the status page of stickwatch.",
+func causeTable(clusters string) *table.PanelBuilder {
+	return rows("Active findings", "Active findings, without those that another finding explains. Their evidence and remedies are on the status page of stickwatch.",
 		column{Name: "Cluster", Label: "cluster"},
 		column{Name: "Severity", Label: "severity", Props: asSeverity()},
 		column{Name: "Finding", Label: "code"},
 		column{Name: "Node", Label: "node"},
 		column{Expr: causes(clusters)},
 		column{Name: "Clients affected", Expr: affected(clusters), Props: asPercentage()},
-	).sized(12, 9).sortedBy("Severity")
+	).Height(9).SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName("Severity")})
 }
 
 // quantile returns a quantile of the duration of probes by a label.
@@ -100,7 +107,7 @@ func budgetLeft(clusters string) string {
 }
 
 // deploymentAnnotation marks deployments for their duration.
-func deploymentAnnotation(clusters string) annotated {
+func deploymentAnnotation(clusters string) cog.Builder[dashboard.AnnotationQuery] {
 	return annotation("Deployments", blue,
 		fmt.Sprintf(`max by (cluster, deployment) (max_over_time(stickwatch_deployment_active{%s}[1m]))`, clusters),
 		"Deployment {{deployment}}", "of {{cluster}}")
@@ -112,12 +119,12 @@ func moved(matchers, by string) string {
 	return fmt.Sprintf("sum by (%[2]s) (stickwatch_session_moves_total{%[1]s} - stickwatch_session_moves_total{%[1]s} offset 1m) > 0", matchers, by)
 }
 
-func lostAnnotation(clusters string) annotated {
+func lostAnnotation(clusters string) cog.Builder[dashboard.AnnotationQuery] {
 	return annotation("Sessions lost", red, moved(clusters+`, session="lost"`, "cluster, from, to"),
 		"Session lost", "{{cluster}}: from {{from}} to {{to}}")
 }
 
-func keptAnnotation(clusters string) annotated {
+func keptAnnotation(clusters string) cog.Builder[dashboard.AnnotationQuery] {
 	return annotation("Sessions moved", green, moved(clusters+`, session="kept"`, "cluster, from, to"),
 		"Session moved and kept", "{{cluster}}: from {{from}} to {{to}}")
 }

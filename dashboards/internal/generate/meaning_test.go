@@ -1,4 +1,4 @@
-package dashboards
+package main
 
 import (
 	"maps"
@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v4"
+
+	"stickwatch/internal/lab"
 )
 
 // TestQueriesMean: promtool evaluates the queries to the values that the panels describe.
@@ -143,7 +145,7 @@ func TestQueriesMean(t *testing.T) {
 		want: map[string]float64{`{cluster="shop", code="session_drift", severity="critical"}`: 0.5},
 	}} {
 		t.Run(tt.name, func(t *testing.T) {
-			promtool(t, "test", "rules", ruleTest(t, "round("+fill.Replace(tt.expr)+", 0.0001)", tt.series, tt.at, tt.want))
+			lab.Promtool(t, "test", "rules", ruleTest(t, "round("+fill.Replace(tt.expr)+", 0.0001)", tt.series, tt.at, tt.want))
 		})
 	}
 }
