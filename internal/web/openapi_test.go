@@ -242,11 +242,12 @@ func (o operation) document(schemas *schemas) map[string]any {
 // id returns a name for the functions of generated clients: getApiV1ClustersName.
 func (o operation) id() string {
 	method, at, _ := strings.Cut(o.route, " ")
-	id := strings.ToLower(method)
+	var id strings.Builder
+	id.WriteString(strings.ToLower(method))
 	for word := range strings.FieldsFuncSeq(at, func(r rune) bool { return strings.ContainsRune("/-.{}", r) }) {
-		id += title(word)
+		id.WriteString(title(word))
 	}
-	return id
+	return id.String()
 }
 
 // security returns who may call the operation. The empty choice is everybody for reading, and

@@ -1,11 +1,7 @@
 package main
 
-import (
-	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
-)
-
 // cluster returns the dashboard for incident response: one cluster, node by node.
-func cluster() *dashboard.DashboardBuilder {
+func cluster() *builder {
 	d := newDashboard("stickwatch-cluster", "stickwatch / Cluster",
 		"One cluster: its nodes, sessions, latency and findings over time.").
 		WithVariable(datasourceVariable()).

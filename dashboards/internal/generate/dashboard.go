@@ -4,6 +4,8 @@
 //	go run ./internal/generate grafana
 package main
 
+//lint:file-ignore SA1019 Grafana 11 cannot import the dashboards of package dashboardv2
+
 import (
 	"encoding/json"
 	"fmt"
@@ -32,8 +34,8 @@ func main() {
 // generated returns the JSON of the dashboards by file name.
 func generated() (map[string][]byte, error) {
 	byName := make(map[string][]byte)
-	for _, builder := range []*dashboard.DashboardBuilder{overview(), cluster()} {
-		d, err := builder.Build()
+	for _, b := range []*builder{overview(), cluster()} {
+		d, err := b.Build()
 		if err != nil {
 			return nil, err
 		}
@@ -95,18 +97,21 @@ var requirements = []requirement{
 const tag = "stickwatch"
 
 // newDashboard returns a dashboard without panels.
-func newDashboard(uid, title, description string) *dashboard.DashboardBuilder {
+func newDashboard(uid, title, description string) *builder {
 	return dashboard.NewDashboardBuilder(title).Uid(uid).Description(description).Tags([]string{tag}).Version(1).Editable().
 		Refresh("30s").Timezone("browser").Time("now-6h", "now").Tooltip(dashboard.DashboardCursorSyncCrosshair).
 		Link(dashboard.NewDashboardLinkBuilder("stickwatch").Type(dashboard.DashboardLinkTypeDashboards).Tags([]string{tag}).
 			IncludeVars(true).KeepTime(true).Icon("external link"))
 }
 
-// A panel is a panel under construction.
-type panel = cog.Builder[dashboard.Panel]
+// A builder builds a dashboard, and a panel builds a panel.
+type (
+	builder = dashboard.DashboardBuilder
+	panel   = cog.Builder[dashboard.Panel]
+)
 
 // addRow adds a title and the panels below it, from left to right.
-func addRow(d *dashboard.DashboardBuilder, title string, panels ...panel) {
+func addRow(d *builder, title string, panels ...panel) {
 	d.WithRow(dashboard.NewRowBuilder(title))
 	for _, p := range panels {
 		d.WithPanel(p)

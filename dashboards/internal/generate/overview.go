@@ -1,11 +1,7 @@
 package main
 
-import (
-	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
-)
-
 // overview returns the dashboard of all clusters.
-func overview() *dashboard.DashboardBuilder {
+func overview() *builder {
 	d := newDashboard("stickwatch-overview", "stickwatch / Overview",
 		"All clusters: current findings, stickiness, rotation and service level.").
 		WithVariable(datasourceVariable()).
