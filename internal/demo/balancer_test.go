@@ -273,24 +273,24 @@ func TestBalancerHidesTheNodesClock(t *testing.T) {
 func TestBalancerPassesWebSockets(t *testing.T) {
 	l := startBehind(t, 2, BalancerConfig{})
 	sid := opening(t, newBrowser(t), l.balancer.URL())
-	c, resp := dialWebSocket(t, l.balancer.Addr(), "&sid="+sid)
-	if resp.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("status %d, want 101", resp.StatusCode)
+	c, status := dialWebSocket(t, l.balancer.Addr(), "&sid="+sid)
+	if status != http.StatusSwitchingProtocols {
+		t.Fatalf("status %d, want 101", status)
 	}
-	c.send(opText, "2probe")
-	if got := c.receive(); got != "3probe" {
+	sendPacket(t, c, "2probe")
+	if got := receivePacket(t, c); got != "3probe" {
 		t.Errorf("got %q, want 3probe", got)
 	}
 	l.balancer.Stop()
-	if _, err := c.r.ReadByte(); err == nil {
+	if _, _, err := c.Read(t.Context()); err == nil {
 		t.Error("the WebSocket outlives the balancer")
 	}
 	if err := l.balancer.Start(); err != nil {
 		t.Fatal(err)
 	}
 	l.balancer.Set(BalancerFaults{NoUpgrade: true})
-	if _, resp := dialWebSocket(t, l.balancer.Addr(), ""); resp.StatusCode != http.StatusBadRequest {
-		t.Errorf("no upgrade: status %d, want 400", resp.StatusCode)
+	if _, status := dialWebSocket(t, l.balancer.Addr(), ""); status != http.StatusBadRequest {
+		t.Errorf("no upgrade: status %d, want 400", status)
 	}
 }
 
@@ -305,8 +305,8 @@ func TestStartBalancerRefuses(t *testing.T) {
 func TestBalancerByLeastConnections(t *testing.T) {
 	l := startBehind(t, 3, BalancerConfig{Method: probes.MethodLeastConn})
 	l.want("idle servers take turns", l.upstreamsTriedBy(newBrowser(t), 4), "200: 0", "200: 1", "200: 2", "200: 0")
-	if _, resp := dialWebSocket(t, l.balancer.Addr(), ""); resp.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("status %d, want 101", resp.StatusCode)
+	if _, status := dialWebSocket(t, l.balancer.Addr(), ""); status != http.StatusSwitchingProtocols {
+		t.Fatalf("status %d, want 101", status)
 	}
 	if got := l.upstreamsTriedBy(newBrowser(t), 6); slices.Contains(got, "200: 1") || !slices.Contains(got, "200: 0") || !slices.Contains(got, "200: 2") {
 		t.Errorf("node 1 has a WebSocket, and clients went to %q", got)

@@ -1,19 +1,15 @@
 package demo
 
 import (
-	"bufio"
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
-	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -126,119 +122,67 @@ func TestEngineIOTwoPollsAtOnce(t *testing.T) {
 	}
 }
 
-// A wsClient is a minimal WebSocket client.
-type wsClient struct {
-	t    *testing.T
-	conn net.Conn
-	r    *bufio.Reader
-}
-
-// dialWebSocket requests a WebSocket from addr and returns the answer.
-func dialWebSocket(t *testing.T, addr, query string) (*wsClient, *http.Response) {
+// dialWebSocket requests a WebSocket from addr, and returns the status of the answer, too. The
+// connection is nil if it was refused.
+func dialWebSocket(t *testing.T, addr, query string) (*websocket.Conn, int) {
 	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
+	c, answer, err := websocket.Dial(t.Context(), "ws://"+addr+"/socket.io/?EIO=4&transport=websocket"+query, nil)
+	if answer == nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+addr+"/socket.io/?EIO=4&transport=websocket"+query, nil)
-	if err != nil {
-		t.Fatal(err)
+	if err == nil {
+		t.Cleanup(func() { c.CloseNow() })
 	}
-	for name, value := range map[string]string{
-		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
-		"Sec-WebSocket-Key": base64.StdEncoding.EncodeToString([]byte("the sample nonce")),
-	} {
-		req.Header.Set(name, value)
-	}
-	if err := req.Write(conn); err != nil {
-		t.Fatal(err)
-	}
-	c := &wsClient{t: t, conn: conn, r: bufio.NewReader(conn)}
-	resp, err := http.ReadResponse(c.r, req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	return c, resp
+	return c, answer.StatusCode
 }
 
-func (c *wsClient) send(op byte, text string) {
-	c.t.Helper()
-	mask := [4]byte{1, 2, 3, 4}
-	frame := append([]byte{0x80 | op, 0x80 | byte(len(text))}, mask[:]...)
-	for i := range len(text) {
-		frame = append(frame, text[i]^mask[i%4])
-	}
-	if _, err := c.conn.Write(frame); err != nil {
-		c.t.Fatal(err)
+func sendPacket(t *testing.T, c *websocket.Conn, packet string) {
+	t.Helper()
+	if err := c.Write(t.Context(), websocket.MessageText, []byte(packet)); err != nil {
+		t.Fatal(err)
 	}
 }
 
-func (c *wsClient) receive() string {
-	c.t.Helper()
-	var head [2]byte
-	if _, err := io.ReadFull(c.r, head[:]); err != nil {
-		c.t.Fatal(err)
+func receivePacket(t *testing.T, c *websocket.Conn) string {
+	t.Helper()
+	_, packet, err := c.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	length := int(head[1])
-	if length == 126 {
-		var long [2]byte
-		io.ReadFull(c.r, long[:])
-		length = int(binary.BigEndian.Uint16(long[:]))
-	}
-	text := make([]byte, length)
-	if _, err := io.ReadFull(c.r, text); err != nil {
-		c.t.Fatal(err)
-	}
-	return string(text)
+	return string(packet)
 }
 
 func TestEngineIOUpgrade(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	v := newBrowser(t)
 	sid := opening(t, v, n.URL())
-	c, resp := dialWebSocket(t, n.Addr(), "&sid="+sid)
-	// The pair is from RFC 6455, section 1.3.
-	if got, want := resp.Header.Get("Sec-WebSocket-Accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="; resp.StatusCode != 101 || got != want {
-		t.Fatalf("%d with Sec-WebSocket-Accept %q, want 101 with %q", resp.StatusCode, got, want)
-	}
-	c.send(opText, "2probe")
-	if got := c.receive(); got != "3probe" {
+	c, _ := dialWebSocket(t, n.Addr(), "&sid="+sid)
+	sendPacket(t, c, "2probe")
+	if got := receivePacket(t, c); got != "3probe" {
 		t.Errorf("probing: got %q, want 3probe", got)
 	}
-	c.send(opText, "5")
-	c.send(opText, "40")
-	if got := c.receive(); !strings.HasPrefix(got, `40{"sid":"`) {
+	sendPacket(t, c, "5")
+	sendPacket(t, c, "40")
+	if got := receivePacket(t, c); !strings.HasPrefix(got, `40{"sid":"`) {
 		t.Errorf("connecting: got %q, want the answer to 40", got)
 	}
 	if r := v.get(n.URL() + polling + "&sid=" + sid); r.Status != http.StatusBadRequest {
 		t.Errorf("polling after the upgrade: %d, want 400", r.Status)
 	}
-	c.send(opPing, "hey")
-	if got := c.receive(); got != "hey" {
-		t.Errorf("ping: got %q back", got)
+	if err := c.Close(websocket.StatusNormalClosure, ""); err != nil {
+		t.Errorf("closing: %v", err)
 	}
-	c.send(opClose, "")
-	if got := c.receive(); got != "" {
-		t.Errorf("closing: got %q, want an empty close frame", got)
-	}
-	if _, err := c.r.ReadByte(); err != io.EOF {
-		t.Errorf("after closing: got %v, want EOF", err)
-	}
-	if s := n.process.Load().sockets.get(sid); s != nil {
-		t.Error("the session outlives its WebSocket")
-	}
+	until(t, "the session ends with its WebSocket", func() bool { return n.process.Load().sockets.get(sid) == nil })
 }
 
 func TestEngineIOByWebSocketAlone(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	c, _ := dialWebSocket(t, n.Addr(), "")
-	if o := openPacket(t, c.receive()); len(o.Upgrades) != 0 || o.SID == "" {
+	if o := openPacket(t, receivePacket(t, c)); len(o.Upgrades) != 0 || o.SID == "" {
 		t.Errorf("got %+v, want a sid and no upgrades", o)
 	}
 	n.Stop()
-	if _, err := c.r.ReadByte(); err == nil {
+	if _, _, err := c.Read(t.Context()); err == nil {
 		t.Error("the WebSocket outlives its node")
 	}
 }
