@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
+
+	"stickwatch/internal/docs"
 )
 
 // pages returns the pages of documentation for users, by path.
@@ -93,39 +95,37 @@ func TestPagesNameWhatIsThere(t *testing.T) {
 	}
 }
 
-// TestAPITopic: the topic, the page about the API and the READMEs list exactly the routes
-// of package web. Forms and assets of the status page are not public.
-func TestAPITopic(t *testing.T) {
-	const server, page = "../../internal/web/server.go", "../../internal/docs/api.md"
-	source, err := os.ReadFile(server)
-	if err != nil {
-		t.Fatal(err)
+// TestAPIPages: both pages about the API list exactly the operations of the OpenAPI document,
+// and the pages for browsers.
+func TestAPIPages(t *testing.T) {
+	want := []string{"GET /", "GET /login", "GET /clusters/{name}", "GET /incidents", "GET /events"}
+	operations, err := docs.Operations()
+	if err != nil || len(operations) < 15 {
+		t.Fatalf("got %d operations and error %v", len(operations), err)
 	}
-	private := []string{"POST /silences", "POST /silences/{id}/expire", "POST /clusters/{name}/probe", "GET /static/{file}"}
-	underPage := []string{"GET /clusters/{name}", "GET /incidents", "GET /incidents/{id}"}
-	var want, got []string
-	for _, m := range regexp.MustCompile(`mux\.Handle(?:Func)?\("([A-Z]+ /[^"]*)"`).FindAllStringSubmatch(string(source), -1) {
-		route := strings.TrimSuffix(m[1], "{$}")
-		if !slices.Contains(private, route) && !slices.Contains(underPage, route) {
-			want = append(want, route)
-		}
-	}
-	all := pages(t)
-	for _, r := range apiRequests {
-		got = append(got, r.route)
-		if !strings.Contains(all[page], "\n| `"+r.route+"` |") {
-			t.Errorf("%s has no row of %s", page, r.route)
-		}
-		for _, readme := range []string{"../../README.md", "../../README.zh-CN.md"} {
-			if r.route != "GET /events" && !regexp.MustCompile("`"+regexp.QuoteMeta(r.route)+"[?`]").MatchString(all[readme]) {
-				t.Errorf("%s has no %s", readme, r.route)
-			}
-		}
+	for _, o := range operations {
+		want = append(want, o.Method+" "+o.Path)
 	}
 	slices.Sort(want)
-	slices.Sort(got)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("routes of %s and of the topic (-/+):\n%s", server, diff)
+	all := pages(t)
+	for _, page := range []string{"../../internal/docs/api.md", "../../internal/docs/api.zh-CN.md"} {
+		var got []string
+		for _, m := range regexp.MustCompile("\n\\| `([A-Z]+ /[^`]*)`").FindAllStringSubmatch(all[page], -1) {
+			got = append(got, m[1])
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, slices.Compact(got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", page, diff)
+		}
+	}
+}
+
+func TestAPITopic(t *testing.T) {
+	topic := apiTopic()
+	for _, want := range []string{"POST /-/reload\n", "newest first; parameters: cluster, state, since, until, limit"} {
+		if !strings.Contains(topic, want) {
+			t.Errorf("got no %q in\n%s", want, topic)
+		}
 	}
 }
 

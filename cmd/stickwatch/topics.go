@@ -9,6 +9,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/docs"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/render"
 )
@@ -88,48 +89,27 @@ func metricsTopic() string {
 	return strings.TrimRight(s.String(), "\n")
 }
 
-// An apiRequest is a route of serve. A test compares the list with the routes of package
-// web and with internal/docs/api.md.
-type apiRequest struct {
-	route   string // as in package web
-	answers string
-}
-
-var apiRequests = []apiRequest{
-	{"GET /api/v1/clusters", "all clusters, as in probe -o json, with the start of each finding"},
-	{"GET /api/v1/clusters/{name}", "one cluster"},
-	{"POST /api/v1/clusters/{name}/probe", "takes a round now, then the same"},
-	{"GET /api/v1/incidents", "newest first; cluster, state (pending, firing, resolved), since, until, limit"},
-	{"GET /api/v1/incidents/{id}", "one incident, with its findings and timeline"},
-	{"GET /api/v1/history", "uptimes, session moves and deployments of a cluster; since, until; with target, kind and step its points"},
-	{"GET /api/v1/silences", "active and planned silences"},
-	{"POST /api/v1/silences", "adds one by cluster, node, code, or all; reason, author, from, and to or duration"},
-	{"DELETE /api/v1/silences/{id}", "ends it"},
-	{"GET /api/v1/deployments", "those of a cluster; since, until"},
-	{"POST /api/v1/deployments", "announces one: cluster, name, nodes; notifications that it explains are held back"},
-	{"POST /api/v1/deployments/{id}/end", "ends it"},
-	{"GET /metrics", "for Prometheus (stickwatch help metrics)"},
-	{"GET /probe", "takes a round of a cluster and returns its metrics"},
-	{"GET /-/healthy", "200 while the process is alive"},
-	{"GET /-/ready", "200, or 503 with the reason"},
-	{"POST /-/reload", "reloads the configuration; 422 with the problems"},
-	{"GET /-/admin", "admin socket only: the other addresses of the daemon"},
-	{"POST /-/token", "admin socket only: a token, or a link for a browser; duration, bearer"},
-	{"GET /login", "gives a browser with such a link write access"},
-	{"GET /", "the status page, with /clusters/{name}, /incidents and /incidents/{id}"},
-	{"GET /events", "server-sent events: a cluster has changed"},
-}
-
+// apiTopic lists the operations of the OpenAPI document, which is embedded, so that it can fail
+// in tests only.
 func apiTopic() string {
+	operations, err := docs.Operations()
+	if err != nil {
+		return "The requests cannot be listed: " + err.Error()
+	}
 	s := render.NewText(render.Options{})
 	s.Line("The HTTP API of serve. since and until take a time, or an age such as 24h or 7d.")
 	s.Line("Errors are RFC 9457 problems. Reading is open unless --web.config.file has")
 	s.Line("users. Writing is for these users, for everyone who may open the admin socket,")
-	s.Line("and with a token of stickwatch token.")
+	s.Line("and with a token of stickwatch token. GET /api/v1/openapi.json describes every")
+	s.Line("request and answer.")
 	s.Blank()
-	for _, r := range apiRequests {
-		s.Line(r.route)
-		s.Paragraph("    ", "    ", r.answers)
+	for _, o := range operations {
+		s.Line(o.Method + " " + o.Path)
+		text := o.Summary
+		if len(o.Query) > 0 {
+			text += "; parameters: " + strings.Join(o.Query, ", ")
+		}
+		s.Paragraph("    ", "    ", text)
 	}
 	return strings.TrimRight(s.String(), "\n")
 }

@@ -38,7 +38,7 @@ func TestReadmeHasEveryFinding(t *testing.T) {
 	}
 }
 
-// A skeleton is the part of a README that does not depend on the language: the levels
+// A skeleton is the part of a page that does not depend on the language: the levels
 // of headings, the code without comments, and the code in tables.
 type skeleton struct {
 	Levels []string
@@ -69,14 +69,18 @@ func skeletonOf(page string) skeleton {
 	return s
 }
 
-// TestReadmesAreAlike checks that both READMEs have the same skeleton.
-func TestReadmesAreAlike(t *testing.T) {
-	english, chinese := skeletonOf(read(t, "README.md")), skeletonOf(read(t, "README.zh-CN.md"))
-	if len(english.Levels) < 10 || len(english.Code) < 10 || len(english.Rows) < 50 {
-		t.Fatalf("got %+v of README.md, want a page", english)
-	}
-	if diff := cmp.Diff(english, chinese); diff != "" {
-		t.Errorf("README.md and README.zh-CN.md (-/+):\n%s", diff)
+// TestPagesAreAlike checks that pages have the same skeleton in both languages. The keys of
+// the configuration have one page for both.
+func TestPagesAreAlike(t *testing.T) {
+	keys := regexp.MustCompile(`(?s)\n## Every key\n.*`)
+	for page, code := range map[string]int{"README": 10, "internal/docs/api": 3, "internal/docs/configuration": 1} {
+		english := skeletonOf(keys.ReplaceAllString(read(t, page+".md"), ""))
+		if len(english.Levels) < 5 || len(english.Code) < code || len(english.Rows) < 20 {
+			t.Fatalf("got %+v of %s, want a page", english, page)
+		}
+		if diff := cmp.Diff(english, skeletonOf(read(t, page+".zh-CN.md"))); diff != "" {
+			t.Errorf("%s in English and Chinese (-/+):\n%s", page, diff)
+		}
 	}
 }
 

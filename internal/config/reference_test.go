@@ -76,8 +76,8 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// readmes are the READMEs with example configurations.
-var readmes = []string{"../../README.md", "../../README.zh-CN.md"}
+// manuals are the pages with a configuration that has every key.
+var manuals = []string{"../../internal/docs/configuration.md", "../../internal/docs/configuration.zh-CN.md"}
 
 // yamlBlocks returns the complete configurations in a page: blocks that begin with
 // top-level keys.
@@ -97,14 +97,14 @@ func yamlBlocks(t *testing.T, page string) []string {
 	return blocks
 }
 
-// TestReadmesAreValid checks the configurations in the READMEs, with secrets from
+// TestManualsAreValid checks the configurations in the manuals, with secrets from
 // existing files.
-func TestReadmesAreValid(t *testing.T) {
+func TestManualsAreValid(t *testing.T) {
 	files, err := filepath.Abs("testdata/files")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, page := range readmes {
+	for _, page := range manuals {
 		for _, block := range yamlBlocks(t, page) {
 			if !strings.Contains(block, "clusters:\n") {
 				continue // an incomplete configuration
@@ -117,10 +117,10 @@ func TestReadmesAreValid(t *testing.T) {
 	}
 }
 
-// TestReadmesHaveEveryKey checks that the READMEs contain every key at its path, in a
+// TestManualsHaveEveryKey checks that the manuals contain every key at its path, in a
 // configuration or in a comment of one. KEY_file counts as KEY, too.
-func TestReadmesHaveEveryKey(t *testing.T) {
-	for _, page := range readmes {
+func TestManualsHaveEveryKey(t *testing.T) {
+	for _, page := range manuals {
 		documented, comments := map[string]bool{}, ""
 		for _, block := range yamlBlocks(t, page) {
 			var content any

@@ -46,10 +46,10 @@ const text mediaType = "text/plain"
 
 var operations = []operation{
 	{route: "GET /api/v1/openapi.json", summary: "this document", status: 200, answer: map[string]any{}},
-	{route: "GET /api/v1/clusters", summary: "all clusters", status: 200, answer: wireClusters{}, errors: []int{400}},
+	{route: "GET /api/v1/clusters", summary: "all clusters, as in probe -o json, with the start of each finding", status: 200, answer: wireClusters{}, errors: []int{400}},
 	{route: "GET /api/v1/clusters/{name}", summary: "a cluster", status: 200, answer: wireCluster{}, errors: []int{400}},
 	{
-		route: "POST /api/v1/clusters/{name}/probe", summary: "probes now and returns the cluster; requests share a round that is under way",
+		route: "POST /api/v1/clusters/{name}/probe", summary: "takes a round now and returns the cluster; requests share a round that is under way",
 		status: 200, answer: wireCluster{}, errors: []int{400, 500, 503, 504},
 	},
 	{
@@ -64,7 +64,7 @@ var operations = []operation{
 	},
 	{route: "GET /api/v1/silences", summary: "active and planned silences", status: 200, answer: wireSilences{}, errors: []int{400, 500}},
 	{
-		route: "POST /api/v1/silences", summary: "creates a silence", body: silenceRequest{},
+		route: "POST /api/v1/silences", summary: "creates a silence for a cluster, node or code, or for all", body: silenceRequest{},
 		status: 201, answer: wireSilence{}, errors: []int{500}, sent: `{"cluster": "shop", "duration": "2h"}`,
 	},
 	{route: "DELETE /api/v1/silences/{id}", summary: "ends a silence now; the history keeps it", status: 204, errors: []int{500}},
@@ -73,7 +73,7 @@ var operations = []operation{
 		status: 200, answer: wireDeployments{}, errors: []int{500},
 	},
 	{
-		route: "POST /api/v1/deployments", summary: "announces a deployment", body: deploymentRequest{},
+		route: "POST /api/v1/deployments", summary: "announces a deployment; notifications of what it explains are held back", body: deploymentRequest{},
 		status: 201, answer: wire.Deployment{}, errors: []int{404, 500}, sent: `{"cluster": "shop", "name": "4.2"}`,
 	},
 	{
