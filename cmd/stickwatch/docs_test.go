@@ -98,7 +98,7 @@ func TestPagesNameWhatIsThere(t *testing.T) {
 // TestAPIPages: both pages about the API list exactly the operations of the OpenAPI document,
 // and the pages for browsers.
 func TestAPIPages(t *testing.T) {
-	want := []string{"GET /", "GET /login", "GET /clusters/{name}", "GET /incidents", "GET /events"}
+	want := []string{"GET /", "GET /login", "GET /clusters/{name}", "GET /incidents", "GET /report", "GET /events"}
 	operations, err := docs.Operations()
 	if err != nil || len(operations) < 15 {
 		t.Fatalf("got %d operations and error %v", len(operations), err)

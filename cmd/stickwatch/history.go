@@ -17,10 +17,15 @@ import (
 	"stickwatch/internal/render"
 )
 
-// historyOptions are the flags of history.
-type historyOptions struct {
+// A historySource is the history that flags select, and clusters in it.
+type historySource struct {
 	config, file string
 	clusters     []string
+}
+
+// historyOptions are the flags of history.
+type historyOptions struct {
+	historySource
 	since, until setting[time.Time]
 	output       setting[string]
 	now          time.Time
@@ -78,31 +83,27 @@ It sends no requests. Exit status:
 
 func (o *historyOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVarP(&o.config, "config", "c", defaultFile, "configuration `FILE` of the daemon, which names the history")
-	flags.StringVar(&o.file, "file", "", "`FILE` of the history, without a configuration")
-	flags.StringArrayVar(&o.clusters, "cluster", nil, "only the cluster of this `NAME`; repeatable")
+	o.registerSource(cmd)
 	flags.Var(&o.since, "since", "start of the period, a `TIME` or an age such as 24h or 7d (default: 24h)")
 	flags.Var(&o.until, "until", "end of the period, a `TIME` or an age (default: now)")
 	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+strings.Join(render.ListFormats, ", "))
-	completeFlagNames(cmd, "cluster", namesOfClusters)
 	completeFlag(cmd, "output", render.ListFormats...)
+	explain(cmd, historySourceSection, historyFilterSection, historyOutputSection)
+}
+
+func (o *historySource) registerSource(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVarP(&o.config, "config", "c", defaultFile, "configuration `FILE` of the daemon, which names the history")
+	flags.StringVar(&o.file, "file", "", "`FILE` of the history, without a configuration")
+	flags.StringArrayVar(&o.clusters, "cluster", nil, "only the cluster of this `NAME`; repeatable")
+	completeFlagNames(cmd, "cluster", namesOfClusters)
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 	_ = cmd.MarkFlagFilename("file", "db")
-	explain(cmd, historySourceSection, historyFilterSection, historyOutputSection)
 }
 
 // validate returns all errors in the flags.
 func (o *historyOptions) validate(cmd *cobra.Command, args []string) error {
-	errs := []error{o.since.usageError("since"), o.until.usageError("until"), o.output.usageError("output")}
-	if cmd.Flags().Changed("file") && isEmptyValue(o.file) {
-		errs = append(errs, emptyFlag("file"))
-	}
-	if len(changed(cmd, historySourceSection)) > 1 {
-		errs = append(errs, errors.New("--config and --file exclude each other"))
-	}
-	if slices.ContainsFunc(o.clusters, isEmptyValue) {
-		errs = append(errs, emptyFlag("cluster"))
-	}
+	errs := []error{o.since.usageError("since"), o.until.usageError("until"), o.output.usageError("output"), o.validateSource(cmd)}
 	if of := changed(cmd, historyFilterSection); len(args) > 0 && len(of) > 0 {
 		errs = append(errs, fmt.Errorf("--%s cannot be combined with the incident %q", of[0], render.CleanName(args[0])))
 	}
@@ -113,6 +114,21 @@ func (o *historyOptions) validate(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("--since must be before --until: got %s and %s", span.From.Format(time.RFC3339), span.To.Format(time.RFC3339))
 	}
 	return nil
+}
+
+// validateSource returns the errors in the flags that select a history and its clusters.
+func (o *historySource) validateSource(cmd *cobra.Command) error {
+	var errs []error
+	if cmd.Flags().Changed("file") && isEmptyValue(o.file) {
+		errs = append(errs, emptyFlag("file"))
+	}
+	if len(changed(cmd, historySourceSection)) > 1 {
+		errs = append(errs, errors.New("--config and --file exclude each other"))
+	}
+	if slices.ContainsFunc(o.clusters, isEmptyValue) {
+		errs = append(errs, emptyFlag("cluster"))
+	}
+	return errors.Join(errs...)
 }
 
 // span returns the time between --since and --until.
@@ -152,7 +168,7 @@ func (o *historyOptions) run(ctx context.Context, c console, args []string) erro
 }
 
 // open opens the history that the flags name.
-func (o *historyOptions) open(ctx context.Context) (*history.Reader, error) {
+func (o *historySource) open(ctx context.Context) (*history.Reader, error) {
 	path, daemon := o.file, "stickwatch serve"
 	if path == "" {
 		cfg, err := loadFile(o.config, "name one with -c FILE, or the history itself with --file FILE")
@@ -194,7 +210,7 @@ func readable(path, daemon string) error {
 }
 
 // choose returns the clusters of the history that --cluster names; all without it.
-func (o *historyOptions) choose(ctx context.Context, r *history.Reader) ([]string, error) {
+func (o *historySource) choose(ctx context.Context, r *history.Reader) ([]string, error) {
 	all, err := r.Clusters(ctx)
 	if err != nil {
 		return nil, exitError{exitFinding, err}

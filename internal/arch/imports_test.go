@@ -103,8 +103,9 @@ func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	for name, others := range map[string][]string{
 		"internal/history": {"internal/wire"},
 		"internal/metrics": {"internal/wire"},
-		"internal/render":  {"internal/wire", "internal/gate"},
-		"internal/web":     {"internal/wire", "internal/docs"},
+		"internal/render":  {"internal/wire", "internal/gate", "internal/monthly"},
+		"internal/web":     {"internal/wire", "internal/docs", "internal/monthly"},
+		"internal/monthly": {"internal/wire"},
 		"internal/wire":    {},
 	} {
 		if _, there := packages[name]; !there {

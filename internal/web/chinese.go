@@ -87,6 +87,11 @@ var chineseTexts = map[string]string{
 	"(%d nodes)": "（%d 个节点）",
 	"; ":         "；",
 
+	// The report of a month.
+	"Report": "报告",
+	"Month":  "月份",
+	"stickwatch report prints it as Markdown, HTML or CSV": "stickwatch report 可输出 Markdown、HTML 或 CSV",
+
 	// The session map.
 	"Session map": "会话分布图",
 	"Which node served the sessions of each node; the list below has each change": "各节点的会话由哪个节点响应；下面的列表包含每次变化",

@@ -164,13 +164,15 @@ type IncidentQuery struct {
 }
 
 // Deployments stores announced deployments. Deployments returns those of a cluster, or of all
-// clusters for "", that overlap a span, oldest first. EndDeployment receives the counts of a
+// clusters for "", that overlap a span, oldest first. CountsOf returns what the clients of a
+// cluster met in a span. EndDeployment receives the counts of a
 // client that watched the deployment, or nil. It returns ErrNotFound if no such deployment is
 // ongoing.
 type Deployments interface {
 	Deployments(ctx context.Context, cluster string, span checks.Span) ([]checks.Deployment, error)
 	BeginDeployment(ctx context.Context, d checks.Deployment) (id string, err error)
 	EndDeployment(ctx context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error
+	CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error)
 }
 
 // Silences stores silences. Silences returns the active and future ones. AddSilence and

@@ -261,6 +261,10 @@ func (w *fakeDaemon) Deployments(_ context.Context, cluster string, _ checks.Spa
 	return all, nil
 }
 
+func (w *fakeDaemon) CountsOf(context.Context, string, checks.Span) (alerting.Counts, error) {
+	return alerting.Counts{Moved: 7, Lost: 2, Longest: 3 * time.Second}, w.broken
+}
+
 func (w *fakeDaemon) BeginDeployment(_ context.Context, d checks.Deployment) (string, error) {
 	if w.broken != nil {
 		return "", w.broken

@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/invopop/jsonschema"
 
+	"stickwatch/internal/monthly"
 	"stickwatch/internal/wire"
 )
 
@@ -61,6 +62,11 @@ var operations = []operation{
 		route: "GET /api/v1/history", summary: "uptimes, session moves and deployments of a cluster, and the points of a target",
 		parameters: []string{"cluster!", "since", "until", "target", "kind", "step"},
 		status:     200, answer: wireHistory{}, errors: []int{404, 500}, query: "?cluster=shop&target=node1",
+	},
+	{
+		route: "GET /api/v1/report", summary: "the availability of sessions, balancers and nodes in a month, with its incidents and deployments",
+		parameters: []string{"month", "target_percent"},
+		status:     200, answer: monthly.WireReport{}, errors: []int{400, 500}, query: "?month=2026-03&target_percent=99.5",
 	},
 	{route: "GET /api/v1/silences", summary: "active and planned silences", status: 200, answer: wireSilences{}, errors: []int{400, 500}},
 	{
@@ -106,6 +112,11 @@ var parameters = map[string]map[string]any{
 	"target":  {"description": "name of a target, whose points are returned", "schema": map[string]any{"type": "string"}},
 	"kind":    {"description": "kind of the target; default: node", "schema": reference("TargetKind")},
 	"step":    {"description": "time between points, such as 30s; default: for 300 points", "schema": map[string]any{"type": "string"}},
+	"month":   {"description": "a month such as 2026-11, in the time zone of the messages; default: the current one", "schema": map[string]any{"type": "string"}},
+	"target_percent": {
+		"description": "the percentage of requests that must be served with their session",
+		"schema":      map[string]any{"type": "number", "exclusiveMinimum": 0, "maximum": 100, "default": defaultTarget},
+	},
 	"timeout": {
 		"in": "header", "name": "X-Prometheus-Scrape-Timeout-Seconds",
 		"description": "the round ends before", "schema": map[string]any{"type": "number"},
@@ -406,6 +417,9 @@ func (s *schemas) of(value any, request bool) any {
 		for p := definition.Properties.Oldest(); p != nil; p = p.Next() {
 			allowEmpty(p.Value)
 		}
+		if other, ok := s.definitions[name]; ok && !reflect.DeepEqual(other, definition) {
+			panic("two types have the schema " + name)
+		}
 		s.definitions[name] = definition
 	}
 	return reference(schemaName(t))
@@ -435,7 +449,9 @@ func (s *schemas) named(t reflect.Type) *jsonschema.Schema {
 func typeName(t reflect.Type) string { return path.Base(t.PkgPath()) + "." + t.Name() }
 
 // schemaName returns the name of a type in the document: wireCluster is Cluster.
-func schemaName(t reflect.Type) string { return title(strings.TrimPrefix(t.Name(), "wire")) }
+func schemaName(t reflect.Type) string {
+	return title(strings.TrimPrefix(strings.TrimPrefix(t.Name(), "wire"), "Wire"))
+}
 
 // title returns a word with a capital.
 func title(word string) string {

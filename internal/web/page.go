@@ -127,7 +127,7 @@ type pages struct {
 }
 
 // contents are the content templates.
-var contents = []string{"overview", "cluster", "incidents", "incident", "problem"}
+var contents = []string{"overview", "cluster", "incidents", "incident", "report", "problem"}
 
 func allPages(zone *time.Location) map[string]*pages {
 	all := map[string]*pages{}

@@ -1,0 +1,148 @@
+// Package monthly sums up a month of clusters: the availability of sessions, balancers and
+// nodes against a target, the incidents, and the deployments with what they cost. Build reads
+// the history; Document is the report as headings, sentences and tables in one language, from
+// which other packages make Markdown, HTML and CSV.
+package monthly
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// A Report is the report of a calendar month.
+type Report struct {
+	checks.Span
+	Until    time.Time // where the data ends: the end of the span, or the time of the report
+	Target   float64   // share of requests or probes that must succeed, in (0, 1]
+	Clusters []Cluster
+}
+
+// A Cluster is the month of one cluster.
+type Cluster struct {
+	Name        string
+	Sessions    checks.Uptime   // of all sessions; without Probes: nothing is known
+	Uptimes     []checks.Uptime // of balancers, nodes, dependencies, and sessions by node
+	Covered     int             // days of the month with any probe (UTC)
+	Days        int             // days of the month until Until
+	Incidents   []alerting.Incident
+	Deployments []Deployment
+}
+
+// A Deployment is an announced deployment with what it cost clients.
+type Deployment struct {
+	checks.Deployment
+	alerting.Counts
+}
+
+// Met reports whether the sessions of a cluster met the target; false without any data.
+func (m Report) Met(c Cluster) bool { return c.Sessions.Probes > 0 && c.Sessions.Ratio >= m.Target }
+
+// A Source is where the data comes from.
+type Source interface {
+	Uptimes(ctx context.Context, cluster string, span checks.Span) ([]checks.Uptime, error)
+	Days(ctx context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error)
+	Deployments(ctx context.Context, cluster string, span checks.Span) ([]checks.Deployment, error)
+	CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error)
+}
+
+// Incidents returns the incidents of a cluster that overlap a span, newest first.
+type Incidents func(ctx context.Context, cluster string, span checks.Span) ([]alerting.Incident, error)
+
+// ParseMonth parses a month such as 2026-11 and returns it in a zone.
+func ParseMonth(text string, zone *time.Location) (checks.Span, error) {
+	from, err := time.ParseInLocation("2006-01", text, zone)
+	if err != nil {
+		return checks.Span{}, fmt.Errorf("got %q, want a month such as 2026-11", text)
+	}
+	return checks.Span{From: from, To: from.AddDate(0, 1, 0)}, nil
+}
+
+// aftermath is how long after its end clients still meet what a deployment did.
+const aftermath = time.Minute
+
+// Build reads the report of some clusters. The data ends at now if the month has not ended.
+func Build(ctx context.Context, source Source, incidents Incidents, clusters []string, month checks.Span, now time.Time, target float64) (Report, error) {
+	m := Report{Span: month, Until: month.To, Target: target}
+	if now.Before(m.Until) {
+		m.Until = now
+	}
+	for _, name := range clusters {
+		c, err := build(ctx, source, incidents, name, checks.Span{From: m.From, To: m.Until})
+		if err != nil {
+			return Report{}, fmt.Errorf("reading the month of %q: %w", name, err)
+		}
+		m.Clusters = append(m.Clusters, c)
+	}
+	return m, nil
+}
+
+func build(ctx context.Context, source Source, incidents Incidents, name string, span checks.Span) (Cluster, error) {
+	c := Cluster{Name: name}
+	var err error
+	if c.Uptimes, err = source.Uptimes(ctx, name, span); err != nil {
+		return c, err
+	}
+	c.Sessions = checks.SessionUptime(c.Uptimes)
+	c.Uptimes = slices.DeleteFunc(c.Uptimes, func(u checks.Uptime) bool { return u.Kind == checks.TargetCanary })
+	if err := c.addCoverage(ctx, source, span); err != nil {
+		return c, err
+	}
+	all, err := incidents(ctx, name, span)
+	if err != nil {
+		return c, err
+	}
+	for _, i := range all {
+		if !i.Fired.IsZero() { // nobody was told of the others
+			c.Incidents = append(c.Incidents, i)
+		}
+	}
+	announced, err := source.Deployments(ctx, name, span)
+	if err != nil {
+		return c, err
+	}
+	for _, d := range announced {
+		cost := checks.Span{From: d.From, To: d.To.Add(aftermath)}
+		if d.To.IsZero() {
+			cost.To = span.To
+		}
+		counts, err := source.CountsOf(ctx, name, cost)
+		if err != nil {
+			return c, err
+		}
+		c.Deployments = append(c.Deployments, Deployment{d, counts})
+	}
+	return c, nil
+}
+
+// addCoverage counts the days on which anything was probed, so that a month that was watched
+// for a week is not taken for a whole one.
+func (c *Cluster) addCoverage(ctx context.Context, source Source, span checks.Span) error {
+	const day = 24 * time.Hour
+	if !span.From.Before(span.To) {
+		return nil
+	}
+	last := span.To.Add(-time.Nanosecond)
+	c.Days = int(last.UTC().Truncate(day).Sub(span.From.UTC().Truncate(day))/day) + 1
+	var targets []checks.Target
+	for _, u := range c.Uptimes {
+		targets = append(targets, u.Target)
+	}
+	byTarget, err := source.Days(ctx, targets, last, c.Days)
+	if err != nil {
+		return err
+	}
+	for i := range c.Days {
+		for _, days := range byTarget {
+			if i < len(days) && days[i].Probes > 0 {
+				c.Covered++
+				break
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package render
+
+import (
+	"encoding/csv"
+	"io"
+	"strings"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/internal/monthly"
+)
+
+// MonthFormats are the formats of Month. The first one is the default.
+var MonthFormats = []string{"markdown", "html", "csv", "json"}
+
+// Month writes the report of a month to w in one of MonthFormats.
+func Month(w io.Writer, format string, m monthly.Report, language alerting.Language, now time.Time) error {
+	switch format {
+	case "json":
+		return writeJSON(w, monthly.WireReportOf(m, now))
+	case "html":
+		return monthHTML(w, m.Document(language))
+	case "csv":
+		return monthCSV(w, m.Document(language))
+	default:
+		return monthMarkdown(w, m.Document(language))
+	}
+}
+
+func monthMarkdown(w io.Writer, d monthly.Document) error {
+	var p page
+	p.block("# %s", escape(d.Title))
+	for _, sentence := range d.Lead {
+		p.block("%s", escape(sentence))
+	}
+	for _, s := range d.Sections {
+		p.block("%s %s", strings.Repeat("#", s.Level), escape(s.Heading))
+		if s.Text != "" {
+			p.block("%s", escape(s.Text))
+		}
+		if s.Columns != nil {
+			p.block("%s", markdownTable(s))
+		}
+	}
+	_, err := io.WriteString(w, strings.TrimRight(p.String(), "\n")+"\n")
+	return err
+}
+
+func markdownTable(s monthly.Section) string {
+	var b strings.Builder
+	row := func(cells []string) {
+		for _, cell := range cells {
+			b.WriteString("| " + escape(cell) + " ")
+		}
+		b.WriteString("|\n")
+	}
+	row(s.Columns)
+	b.WriteString(strings.Repeat("|---", len(s.Columns)) + "|\n")
+	for _, cells := range s.Rows {
+		row(cells)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// monthHTML writes a page of its own, which prints well.
+func monthHTML(w io.Writer, d monthly.Document) error {
+	language := "en"
+	if d.Language == alerting.Chinese {
+		language = "zh"
+	}
+	head := `<!doctype html>
+<html lang="` + language + `">
+<head>
+<meta charset="utf-8">
+<title>stickwatch</title>
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-top: 1px solid #d8dde5; }
+.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+</style>
+</head>
+<body>
+`
+	if _, err := io.WriteString(w, head); err != nil {
+		return err
+	}
+	if err := d.WriteHTML(w); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "</body>\n</html>\n")
+	return err
+}
+
+// monthCSV writes each table with its heading in a line of its own, and an empty line between
+// two tables. A program should read the JSON instead.
+func monthCSV(w io.Writer, d monthly.Document) error {
+	file := csv.NewWriter(w)
+	for i, s := range d.Sections {
+		if i > 0 {
+			_ = file.Write(nil)
+		}
+		for _, cells := range append([][]string{{s.Heading}, s.Columns}, s.Rows...) {
+			_ = file.Write(plainCells(cells))
+		}
+	}
+	file.Flush()
+	return file.Error() // of any write before
+}
+
+// plainCells protects a spreadsheet from cells that it would take for formulas.
+func plainCells(cells []string) []string {
+	plain := make([]string, len(cells))
+	for i, cell := range cells {
+		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+			cell = "'" + cell
+		}
+		plain[i] = cell
+	}
+	return plain
+}

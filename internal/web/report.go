@@ -1,0 +1,89 @@
+package web
+
+import (
+	"context"
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/monthly"
+)
+
+// A reportView is the page of a month.
+type reportView struct {
+	Months []rangeLink
+	Report template.HTML // escaped by package monthly
+	Query  string        // of the same report in the API
+}
+
+// listedMonths is the number of months that can be selected: those of the default retention.
+const listedMonths = 6
+
+// defaultTarget is the share of requests that must be served, if the query has none.
+const defaultTarget = 99.9
+
+// reportPage shows a month: ?month=2026-11, ?target_percent=99.9.
+func (s *Server) reportPage(r *http.Request, p *page) error {
+	m, err := s.month(r, p.zone)
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	if err := m.Document(alerting.Language(p.Language)).WriteHTML(&text); err != nil {
+		return err
+	}
+	month := m.From.Format("2006-01")
+	view := reportView{Report: template.HTML(text.String()), Query: "?month=" + month}
+	for i := range listedMonths {
+		now := p.now.In(p.zone)
+		listed := time.Date(now.Year(), now.Month()-time.Month(i), 1, 0, 0, 0, 0, p.zone).Format("2006-01")
+		view.Months = append(view.Months, rangeLink{Name: listed, Link: "/report?month=" + listed, Current: listed == month})
+	}
+	p.Template, p.Content, p.Tab = "report", view, "report"
+	p.Title = heading(p.translate("Report"), month)
+	return nil
+}
+
+// getReport returns the report of a month.
+func (s *Server) getReport(r *http.Request) (answer, error) {
+	m, err := s.month(r, s.locale.Load().zone)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{body: monthly.WireReportOf(m, s.config.Now())}, nil
+}
+
+// month builds the report that a request asks for: the current month by default.
+func (s *Server) month(r *http.Request, zone *time.Location) (monthly.Report, error) {
+	q := s.queryOf(r)
+	q.text("lang")
+	now := s.config.Now()
+	text := q.text("month")
+	if text == "" {
+		text = now.In(zone).Format("2006-01")
+	}
+	span, err := monthly.ParseMonth(text, zone)
+	if err != nil || span.From.After(now) {
+		q.reject("%q is %q, want a month that has begun, such as 2026-11", "month", text)
+	}
+	target := q.percent("target_percent", defaultTarget)
+	if err := q.err(); err != nil {
+		return monthly.Report{}, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), historyTimeout)
+	defer cancel()
+	incidents := func(ctx context.Context, cluster string, span checks.Span) ([]alerting.Incident, error) {
+		return s.incidents(ctx, IncidentQuery{Cluster: cluster, Span: span, Limit: maxReported})
+	}
+	var clusters []string
+	for _, p := range s.config.Snapshots.Snapshots() {
+		clusters = append(clusters, p.Cluster.Name)
+	}
+	return monthly.Build(ctx, s.config.History, incidents, clusters, span, now, target)
+}
+
+// maxReported bounds the incidents of a cluster in a report.
+const maxReported = 1000
