@@ -94,6 +94,6 @@ func (ws webSocket) send(packets ...string) {
 	ctx, cancel := context.WithTimeout(ws.ctx, pingTimeout)
 	defer cancel()
 	for _, packet := range packets {
-		ws.conn.Write(ctx, websocket.MessageText, []byte(packet))
+		_ = ws.conn.Write(ctx, websocket.MessageText, []byte(packet))
 	}
 }

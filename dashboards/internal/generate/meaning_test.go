@@ -107,7 +107,7 @@ func TestQueriesMean(t *testing.T) {
 		want: map[string]float64{`{cluster="shop"}`: 0.5},
 	}, {
 		name: "a move is marked in its minute",
-		expr: moved(`cluster="shop", session="lost"`, "cluster, from, to"),
+		expr: moved(`cluster="shop", session="lost"`),
 		series: map[string]string{
 			`stickwatch_session_moves_total{cluster="shop", from="node1", to="node2", session="lost"}`: "5x7 6x20",
 			`stickwatch_session_moves_total{cluster="shop", from="node2", to="node1", session="kept"}`: "5x7 6x20",
@@ -117,7 +117,7 @@ func TestQueriesMean(t *testing.T) {
 		want: map[string]float64{`{cluster="shop", from="node1", to="node2"}`: 1},
 	}, {
 		name:   "and not in the next",
-		expr:   moved(`cluster="shop", session="lost"`, "cluster, from, to"),
+		expr:   moved(`cluster="shop", session="lost"`),
 		series: map[string]string{`stickwatch_session_moves_total{cluster="shop", from="node1", to="node2", session="lost"}`: "5x7 6x20"},
 		at:     "3m",
 	}, {

@@ -205,9 +205,9 @@ func asPercentage() []property { return append(asUnit("percentunit"), asCount().
 
 func asUnit(unit string) []property { return []property{{Id: "unit", Value: unit}} }
 
-// asShare shows shares with two decimals and in colour.
-func asShare(base string, limits ...dashboard.Threshold) []property {
-	thresholds, _ := scale(base, limits...).Build() // nothing in it can be wrong
+// asShare shows shares with two decimals and in colour: red below all limits.
+func asShare(limits ...dashboard.Threshold) []property {
+	thresholds, _ := scale(red, limits...).Build() // nothing in it can be wrong
 	return append(asUnit("percentunit"), property{Id: "decimals", Value: 2}, property{Id: "thresholds", Value: thresholds}, cells(map[string]string{"type": "color-text"}))
 }
 

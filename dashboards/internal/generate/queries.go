@@ -115,16 +115,16 @@ func deploymentAnnotation(clusters string) cog.Builder[dashboard.AnnotationQuery
 
 // moved returns moves in the minute in which they were counted. It uses a difference,
 // because increase() extrapolates and would mark a move more than once.
-func moved(matchers, by string) string {
-	return fmt.Sprintf("sum by (%[2]s) (stickwatch_session_moves_total{%[1]s} - stickwatch_session_moves_total{%[1]s} offset 1m) > 0", matchers, by)
+func moved(matchers string) string {
+	return fmt.Sprintf("sum by (cluster, from, to) (stickwatch_session_moves_total{%[1]s} - stickwatch_session_moves_total{%[1]s} offset 1m) > 0", matchers)
 }
 
 func lostAnnotation(clusters string) cog.Builder[dashboard.AnnotationQuery] {
-	return annotation("Sessions lost", red, moved(clusters+`, session="lost"`, "cluster, from, to"),
+	return annotation("Sessions lost", red, moved(clusters+`, session="lost"`),
 		"Session lost", "{{cluster}}: from {{from}} to {{to}}")
 }
 
 func keptAnnotation(clusters string) cog.Builder[dashboard.AnnotationQuery] {
-	return annotation("Sessions moved", green, moved(clusters+`, session="kept"`, "cluster, from, to"),
+	return annotation("Sessions moved", green, moved(clusters+`, session="kept"`),
 		"Session moved and kept", "{{cluster}}: from {{from}} to {{to}}")
 }
