@@ -74,7 +74,8 @@ FUZZ = alerting/internal/post:FuzzRetryAfter probes/engineio:FuzzPackets probes/
 	probes:FuzzClean probes:FuzzParseStatus probes/extract:FuzzLabels probes/extract:FuzzNew \
 	probes/cookies:FuzzDecode probes/evidence:FuzzNginxLog probes/evidence:FuzzHAProxy probes/evidence:FuzzApacheStatus \
 	probes/evidence:FuzzApacheManager probes/evidence:FuzzCaddy internal/config:FuzzParse \
-	internal/importer:FuzzNginx internal/importer:FuzzApache internal/importer:FuzzHAProxy internal/importer:FuzzCaddy
+	internal/importer:FuzzNginx internal/importer:FuzzApache internal/importer:FuzzHAProxy internal/importer:FuzzCaddy \
+	internal/importer:FuzzTraefik internal/importer:FuzzEnvoy internal/importer:FuzzKubernetes internal/importer:FuzzModJK
 fuzz: ## each fuzz target for FUZZTIME
 	@set -e; for target in $(FUZZ); do \
 		$(GO) test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$${target%:*}; done

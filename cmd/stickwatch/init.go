@@ -28,7 +28,7 @@ type initOptions struct {
 
 // The flags by source. The files are in the order of importer.Products.
 var (
-	balancerFileSection = section{"From the balancer's file", []string{"nginx", "apache", "haproxy", "caddy", "upstream"}}
+	balancerFileSection = section{"From the balancer's file", []string{"nginx", "apache", "haproxy", "caddy", "traefik", "envoy", "kubernetes", "mod-jk", "upstream"}}
 	noFileSection       = section{"Without a file", clusterSection.names}
 	initOutputSection   = section{"Output", []string{"offline", "output", "force"}}
 )
@@ -41,8 +41,9 @@ func newInit(c console) *cobra.Command {
 		Long: `init reads the configuration of your balancer, sends a few requests to each node
 (none with --offline), and writes a stickwatch.yml: every cluster with its
 nodes, weights, method, cookie and paths. A comment marks each guess; guesses
-are also listed on standard error. Without a balancer's file, flags describe the
-cluster.
+are also listed on standard error. A cluster whose nodes the file does not name
+(variables, templates, DNS) is written as a comment to complete. Without a
+balancer's file, flags describe the cluster.
 
 It changes nothing but its own output.
 
@@ -68,6 +69,11 @@ Exit status:
 		importer.Apache:  "`FILE`: httpd.conf or apache2.conf",
 		importer.HAProxy: "`FILE`: haproxy.cfg",
 		importer.Caddy:   "`FILE`: Caddyfile",
+
+		importer.Traefik:    "`FILE`: dynamic configuration (YAML, TOML) or compose file with labels",
+		importer.Envoy:      "`FILE`: static bootstrap (YAML, JSON)",
+		importer.Kubernetes: "`FILE`: manifests of Ingresses, Services and StatefulSets",
+		importer.ModJK:      "`FILE`: workers.properties",
 	} {
 		o.files[product] = flags.String(string(product), "", what)
 	}
@@ -90,6 +96,14 @@ func productOf(file string) importer.Product {
 		return importer.Apache
 	case strings.Contains(name, "caddy"):
 		return importer.Caddy
+	case strings.Contains(name, "envoy"):
+		return importer.Envoy
+	case strings.Contains(name, "traefik"), strings.Contains(name, "compose"), strings.HasSuffix(name, ".toml"):
+		return importer.Traefik
+	case strings.Contains(name, "ingress"):
+		return importer.Kubernetes
+	case strings.HasSuffix(name, ".properties"):
+		return importer.ModJK
 	default:
 		return importer.Nginx
 	}
@@ -164,8 +178,8 @@ func (o *initOptions) validate(cmd *cobra.Command) error {
 	case len(named) == 0 && len(o.upstreams) > 0:
 		errs = append(errs, errors.New("--upstream needs a balancer's file, such as --nginx FILE"))
 	case len(named) == 0 && len(changed(cmd, clusterSection)) == 0:
-		errs = append(errs, errors.New("there is no source: name the balancer's file with --nginx, --apache, --haproxy or --caddy, "+
-			"or describe a cluster with --balancer URL --node ID=URL --node ID=URL"))
+		errs = append(errs, errors.New("there is no source: name the balancer's file with --nginx, --apache, --haproxy, --caddy, --traefik, --envoy, "+
+			"--kubernetes or --mod-jk, or describe a cluster with --balancer URL --node ID=URL --node ID=URL"))
 	}
 	return errors.Join(errs...)
 }

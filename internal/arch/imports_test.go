@@ -165,7 +165,7 @@ var homes = map[string][]string{
 	"github.com/jstemmer/go-junit-report":    {"internal/render"},
 	"github.com/spf13/cobra":                 {"cmd/stickwatch"},
 	"golang.org/x/term":                      {"cmd/stickwatch"},
-	"go.yaml.in/yaml/v4":                     {"internal/config"},
+	"go.yaml.in/yaml/v4":                     {"internal/config", "internal/importer"}, // stickwatch.yml, and files of balancers
 	"github.com/invopop/jsonschema":          {"internal/config"},
 	"github.com/getkin/kin-openapi":          {"internal/docs/openapitest"},
 	"github.com/prometheus":                  {"internal/metrics", "internal/history", "internal/bench"}, // each component owns its collectors

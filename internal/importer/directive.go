@@ -178,4 +178,4 @@ func notKnown(text string) string {
 }
 
 // placeholder matches words that scripts replace: @NAME@, %NAME%, __NAME__, <NAME>, {NAME}.
-var placeholder = regexp.MustCompile(`@[A-Za-z_]+@|%[A-Za-z_]+%|__[A-Za-z]\w*__|<[A-Za-z_ -]+>|\{[$A-Za-z_][\w.:-]*\}`)
+var placeholder = regexp.MustCompile(`@\w+@|%\w+%|__[A-Za-z]\w*__|<[\w -]+>|\{[$A-Za-z_][\w.:-]*\}`)

@@ -267,7 +267,7 @@ func (s *candidate) nodeSources() string {
 		sources = append(sources, mapping("cookie", s.sessionCookie().name, "after", "."))
 	}
 	if s.cookie != "" {
-		source := mapping("balancer_cookie", s.cookie)
+		source := mapping("balancer_cookie", s.cookie, "backend", s.cookieBackend)
 		if s.secret {
 			source = strings.TrimSuffix(source, "}") + `, secret: "${STICKWATCH_COOKIE_SECRET:-unknown}"}`
 		}

@@ -69,3 +69,8 @@ func FuzzNginx(f *testing.F)   { fuzz(f, Nginx) }
 func FuzzApache(f *testing.F)  { fuzz(f, Apache) }
 func FuzzHAProxy(f *testing.F) { fuzz(f, HAProxy) }
 func FuzzCaddy(f *testing.F)   { fuzz(f, Caddy) }
+
+func FuzzTraefik(f *testing.F)    { fuzz(f, Traefik) }
+func FuzzEnvoy(f *testing.F)      { fuzz(f, Envoy) }
+func FuzzKubernetes(f *testing.F) { fuzz(f, Kubernetes) }
+func FuzzModJK(f *testing.F)      { fuzz(f, ModJK) }

@@ -30,6 +30,11 @@ const (
 	Apache  Product = "apache"  // httpd.conf with its includes
 	HAProxy Product = "haproxy" // haproxy.cfg
 	Caddy   Product = "caddy"   // a Caddyfile with its imports
+
+	Traefik    Product = "traefik"    // a dynamic configuration, YAML or TOML, or a compose file with labels
+	Envoy      Product = "envoy"      // a static bootstrap, YAML or JSON
+	Kubernetes Product = "kubernetes" // manifests of Ingresses and Services
+	ModJK      Product = "mod-jk"     // workers.properties
 )
 
 // readers are the parsers of the products, with the product's word for an upstream.
@@ -41,10 +46,15 @@ var readers = map[Product]struct {
 	Apache:  {readApache, "balancer"},
 	HAProxy: {readHAProxy, "backend"},
 	Caddy:   {readCaddy, "reverse_proxy"},
+
+	Traefik:    {readTraefik, "service"},
+	Envoy:      {readEnvoy, "cluster"},
+	Kubernetes: {readKubernetes, "Ingress"},
+	ModJK:      {readModJK, "worker of the type lb"},
 }
 
 // Products lists every Product.
-var Products = []Product{Nginx, Apache, HAProxy, Caddy}
+var Products = []Product{Nginx, Apache, HAProxy, Caddy, Traefik, Envoy, Kubernetes, ModJK}
 
 // Options select what to import from a file. The zero value selects every upstream, and
 // detects the application.
@@ -200,11 +210,15 @@ func (u *upstream) serves() bool {
 	return slices.ContainsFunc(u.servers, func(s server) bool { return !s.down && !s.backup && s.unlisted == "" })
 }
 
+// nodesFrom reports whether stickwatch.yml has nodes_from. With it, an upstream whose
+// servers are in DNS is complete.
+const nodesFrom = false
+
 // incomplete returns why the file does not list all servers of u as web servers; "": it
 // does.
 func (u *upstream) incomplete() string {
 	var why []string
-	if u.dynamic != "" {
+	if u.dynamic != "" && (u.discovery == nil || !nodesFrom) {
 		why = append(why, u.dynamic)
 	}
 	for _, s := range u.servers {

@@ -101,3 +101,12 @@ func imported(t *testing.T, p Product, archive *txtar.Archive) txtar.File {
 	}
 	return txtar.File{Name: wantFile, Data: text}
 }
+
+// TestNodesFrom checks that nodesFrom says what the configuration accepts.
+func TestNodesFrom(t *testing.T) {
+	const file = "clusters: [{name: a, balancer: {url: http://a}, nodes_from: {dns: {name: a, type: A, port: 80}}}]"
+	_, err := config.Parse("file", []byte(file), func(string) (string, bool) { return "", false })
+	if accepted := err == nil; accepted != nodesFrom {
+		t.Errorf("nodesFrom is %v, but loading nodes_from: %v", nodesFrom, err)
+	}
+}

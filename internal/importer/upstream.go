@@ -32,12 +32,13 @@ type upstream struct {
 
 	clientIPHeader string
 
-	cookie      string // cookie in which the balancer stores the node
-	secret      bool   // that cookie can be read only with a secret
-	prefixed    bool   // that cookie is the application's, prefixed by the node and "~"
-	routeCookie string // cookie of the application that ends with a dot and the node
-	routeHeader string // header in which the balancer sends the node
-	nodeCookie  bool   // routeCookie is the balancer's own: what precedes the dot is no session id
+	cookie        string // cookie in which the balancer stores the node
+	cookieBackend string // ingress-nginx's name of the upstream, on which that cookie depends
+	secret        bool   // that cookie can be read only with a secret
+	prefixed      bool   // that cookie is the application's, prefixed by the node and "~"
+	routeCookie   string // cookie of the application that ends with a dot and the node
+	routeHeader   string // header in which the balancer sends the node
+	nodeCookie    bool   // routeCookie is the balancer's own: what precedes the dot is no session id
 
 	sites       []*site
 	conditions  []string          // ways to it that no plain GET takes, with their positions

@@ -1,0 +1,295 @@
+package importer
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// A kubeReader extracts the Services to which Ingresses lead. Pods come and go, so a
+// Service is a name in DNS; only a StatefulSet names its pods.
+type kubeReader struct {
+	parsedConfig
+	services map[string]value // by namespace/name
+	sets     []value          // StatefulSets
+}
+
+// readKubernetes parses manifests. It is written from the documentation of Kubernetes and
+// of the ingress controllers.
+func readKubernetes(src source, file string) (*parsedConfig, error) {
+	text, err := src.read(file)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := documents(file, text)
+	if err != nil {
+		return nil, err
+	}
+	r := &kubeReader{services: map[string]value{}}
+	var ingresses []value
+	for _, d := range kubeItems(docs) {
+		switch kind := d.get("kind").text; kind {
+		case "Service":
+			r.services[kubeName(d)] = d
+		case "StatefulSet":
+			r.sets = append(r.sets, d)
+		case "Ingress":
+			ingresses = append(ingresses, d)
+		case "IngressRoute", "HTTPRoute", "VirtualService", "Gateway":
+			r.saw(d.position, "kind "+kind, "init reads Ingress and Service manifests")
+		case "":
+		default:
+			r.sawAll([]directive{{name: kind}})
+		}
+	}
+	for _, d := range ingresses {
+		r.ingress(d)
+	}
+	if len(ingresses) == 0 {
+		for name, d := range r.services {
+			r.saw(d.position, "the Service "+name+" without an Ingress", "add the Ingress manifest")
+		}
+		slices.SortFunc(r.seen, func(a, b seen) int { return a.line - b.line })
+	}
+	return &r.parsedConfig, nil
+}
+
+// kubeItems returns the manifests, those in lists, too.
+func kubeItems(docs []value) (out []value) {
+	for _, d := range docs {
+		if d.get("kind").text == "List" {
+			out = append(out, kubeItems(d.get("items").list())...)
+		} else {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+func kubeName(d value) string {
+	return cmp.Or(d.get("metadata", "namespace").text, "default") + "/" + d.get("metadata", "name").text
+}
+
+// kubeNotes are the annotations of an Ingress or Service by their names without the
+// controller's domain.
+type kubeNotes struct {
+	value
+	controller string
+}
+
+// kubeControllers are the domains of annotations with the controllers that read them.
+var kubeControllers = map[string]string{
+	"nginx.ingress.kubernetes.io": "ingress-nginx", "haproxy-ingress.github.io": "haproxy-ingress", "ingress.kubernetes.io": "haproxy-ingress",
+	"haproxy.org": "haproxy.org", "traefik.ingress.kubernetes.io": "traefik",
+}
+
+func notesOf(d value) kubeNotes {
+	out := kubeNotes{controller: d.get("spec", "ingressClassName").text}
+	for key, v := range d.get("metadata", "annotations").entries() {
+		domain, name, _ := strings.Cut(key, "/")
+		if controller := kubeControllers[domain]; controller != "" {
+			out.controller = controller
+			out.set([]string{name}, v)
+		}
+	}
+	return out
+}
+
+// ingress adds the ways of an Ingress.
+func (r *kubeReader) ingress(d value) {
+	notes := notesOf(d)
+	var secure []string
+	for _, tls := range d.get("spec", "tls").list() {
+		secure = append(secure, tls.get("hosts").texts()...)
+	}
+	if backend := d.get("spec", "defaultBackend", "service"); backend.exists() {
+		r.way(d, notes, backend, newMatch(), "", "/", slices.Contains(secure, ""))
+	}
+	for _, rule := range d.get("spec", "rules").list() {
+		host := rule.get("host").text
+		if !public(host) {
+			host = ""
+		}
+		for _, p := range rule.get("http", "paths").list() {
+			backend := p.get("backend", "service")
+			if !backend.exists() && p.get("backend", "serviceName").exists() { // of v1beta1
+				backend = value{position: p.position}
+				backend.set([]string{"name"}, p.get("backend", "serviceName"))
+				backend.set([]string{"port", "number"}, p.get("backend", "servicePort"))
+			}
+			r.way(d, notes, backend, kubeMatch(p, notes), host, p.get("path").text, slices.Contains(secure, rule.get("host").text) || notes.get("router.tls").is())
+		}
+	}
+}
+
+// kubeMatch converts a path of an Ingress.
+func kubeMatch(p value, notes kubeNotes) match {
+	m := newMatch()
+	path := cmp.Or(p.get("path").text, "/")
+	switch {
+	case notes.get("canary").is():
+		m.path, m.only = path, "only the canary's share of requests"
+	case notes.get("use-regex").is() || strings.ContainsAny(path, "(*["):
+		m = m.withPattern(newPattern("^"+path, true))
+	default:
+		m.path, m.exact = path, p.get("pathType").text == "Exact"
+	}
+	return m
+}
+
+// way adds a way to a Service.
+func (r *kubeReader) way(d value, notes kubeNotes, backend value, m match, host, path string, tls bool) {
+	name := backend.get("name").text
+	if name == "" {
+		r.note("%s: a backend that is no Service: it is missing here", d.position)
+		return
+	}
+	u := r.service(d, notes, backend)
+	m.host = host
+	scheme := map[bool]string{true: "https", false: "http"}[tls]
+	frontends := func(host string) []frontend {
+		e, ok := newFrontend(d.position, scheme, "", "", host)
+		if !ok {
+			return nil
+		}
+		return []frontend{e}
+	}
+	at := backend.position
+	u.lead(at, []match{m}, frontends, func(way route) (route, bool) {
+		target := notes.get("rewrite-target").text
+		if target == "" {
+			return way, true
+		}
+		return newPattern("^"+path, true).mapped(at, target) // without groups every path becomes this one
+	})
+}
+
+// service returns the upstream of a Service's port, and adds it if necessary.
+func (r *kubeReader) service(d value, notes kubeNotes, backend value) *upstream {
+	space := cmp.Or(d.get("metadata", "namespace").text, "default")
+	name := backend.get("name").text
+	port := cmp.Or(backend.get("port", "number").text, backend.get("port", "name").text)
+	full := name
+	if space != "default" {
+		full = space + "/" + name
+	}
+	if u := r.named(full); u != nil {
+		return u
+	}
+	service, known := r.services[space+"/"+name]
+	u := &upstream{
+		position: backend.position, kind: "Service", name: full, method: probes.MethodRoundRobin, evidence: map[string]string{},
+		ejection: ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: "Kubernetes takes a pod out when its readiness probe fails; the controller does not"},
+	}
+	if known {
+		u.position = service.position
+	}
+	target := kubePort(service, port)
+	u.kubeAffinity(notes, service, space+"-"+name+"-"+port)
+	r.pods(u, service, space, name, target)
+	r.upstreams = append(r.upstreams, u)
+	return u
+}
+
+// kubePort returns the port of the pods behind a port of a Service.
+func kubePort(service value, port string) string {
+	for _, p := range service.get("spec", "ports").list() {
+		if p.get("port").text == port || p.get("name").text == port && port != "" {
+			return cmp.Or(p.get("targetPort").text, p.get("port").text)
+		}
+	}
+	return port
+}
+
+// pods adds the pods of a StatefulSet, else where the addresses of the pods are found.
+func (r *kubeReader) pods(u *upstream, service value, space, name, port string) {
+	if _, err := strconv.Atoi(port); err != nil {
+		u.guess("nodes", u.withPosition("the port "+port+" is a name of the pods' manifest: write its number"))
+		port = "80"
+	}
+	for _, set := range r.sets {
+		replicas, err := strconv.Atoi(cmp.Or(set.get("spec", "replicas").text, "1"))
+		if cmp.Or(set.get("metadata", "namespace").text, "default") != space || !kubeSelects(service, set) || err != nil || replicas < 1 || replicas > maxPorts {
+			continue
+		}
+		domain := cmp.Or(set.get("spec", "serviceName").text, name) + "." + space + ".svc.cluster.local:" + port
+		for i := range replicas {
+			pod := set.get("metadata", "name").text + "-" + strconv.Itoa(i)
+			u.servers = append(u.servers, server{position: set.position, scheme: "http", name: pod, address: pod + "." + domain, weight: 1})
+		}
+		u.guess("nodes", set.withPosition("names of the cluster's DNS: run stickwatch in the cluster"))
+		return
+	}
+	host := name + "." + space + ".svc.cluster.local"
+	u.dynamic = u.withPosition("the pods of the Service " + name + " are in DNS of the cluster, where stickwatch must run")
+	if service.get("spec", "clusterIP").text != "None" {
+		u.dynamic += "; its name has one address: for the addresses of the pods add a headless Service (clusterIP: None) with the same selector"
+		host = name + "-headless." + space + ".svc.cluster.local"
+	}
+	u.discovery = &discovery{name: host, record: "A", port: port}
+}
+
+// kubeSelects reports whether a Service selects the pods of a StatefulSet.
+func kubeSelects(service, set value) bool {
+	labels := set.get("spec", "template", "metadata", "labels")
+	selector := service.get("spec", "selector")
+	for key, v := range selector.entries() {
+		if labels.get(key).text != v.text {
+			return false
+		}
+	}
+	return len(selector.keys) > 0
+}
+
+// kubeAffinity reads the annotations about stickiness and the method. backend is
+// ingress-nginx's name of the Service's port, which its cookie depends on.
+func (u *upstream) kubeAffinity(notes kubeNotes, service value, backend string) {
+	traefik := notesOf(service)
+	switch {
+	case notes.get("affinity").text == "cookie":
+		u.method, u.cookie = probes.MethodCookie, cmp.Or(notes.get("session-cookie-name").text, "INGRESSCOOKIE")
+		if notes.controller == "ingress-nginx" {
+			u.cookieBackend = backend
+		}
+	case notes.get("cookie-persistence").text != "":
+		u.method, u.cookie = probes.MethodCookie, notes.get("cookie-persistence").text
+	case traefik.get("service.sticky.cookie").is() || traefik.get("service.sticky").is():
+		u.method, u.cookie = probes.MethodCookie, cmp.Or(traefik.get("service.sticky.cookie.name").text, "auto")
+	case notes.get("upstream-hash-by").exists():
+		u.method = probes.MethodUnknown
+		v := notes.get("upstream-hash-by")
+		u.addComment("balancer.method", v.withPosition("upstream-hash-by "+v.text+": the order of the pods is not known, so stickwatch does not compute the hash"))
+	case notes.get("load-balance").exists() || notes.get("balance-algorithm").exists():
+		v := notes.get("load-balance")
+		if !v.exists() {
+			v = notes.get("balance-algorithm")
+		}
+		u.kubeMethod(v)
+	}
+	if service.get("spec", "sessionAffinity").text == "ClientIP" {
+		v := service.get("spec", "sessionAffinity")
+		u.addComment("balancer.method", v.withPosition("sessionAffinity: ClientIP of a Service does not apply to controllers that ask pods themselves"))
+	}
+	if notes.get("backend-protocol").text == "GRPC" || notes.get("backend-protocol").text == "FCGI" {
+		u.dynamic = notes.get("backend-protocol").withPosition("its pods speak " + notes.get("backend-protocol").text + ", and no plain HTTP")
+	}
+}
+
+func (u *upstream) kubeMethod(v value) {
+	name, _, _ := strings.Cut(v.text, "(")
+	switch name {
+	case "round_robin", "roundrobin":
+	case "leastconn", "least_conn":
+		u.method = probes.MethodLeastConn
+	case "random":
+		u.method = probes.MethodRandom
+	default:
+		u.method = probes.MethodUnknown
+		u.addComment("balancer.method", fmt.Sprintf("%s: %s cannot be predicted by clients", v.position, v.text))
+	}
+}

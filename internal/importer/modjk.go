@@ -1,0 +1,167 @@
+package importer
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// A jkReader extracts the load balancers of mod_jk's workers.properties.
+type jkReader struct {
+	parsedConfig
+	workers map[string]value // by names
+	names   []string         // of workers, in order
+}
+
+// readModJK parses workers.properties.
+func readModJK(src source, file string) (*parsedConfig, error) {
+	text, err := src.read(file)
+	if err != nil {
+		return nil, err
+	}
+	r := &jkReader{workers: map[string]value{}}
+	if err := r.properties(file, text); err != nil {
+		return nil, err
+	}
+	for _, name := range r.names {
+		w := r.workers[name]
+		switch kind := r.property(name, "type"); kind.text {
+		case "lb":
+			if err := r.balancer(name, w); err != nil {
+				return nil, err
+			}
+		case "ajp13", "ajp14", "":
+			r.saw(w.position, "the worker "+name, oneServer)
+		}
+	}
+	return &r.parsedConfig, nil
+}
+
+// jkVariable matches a reference to another property.
+var jkVariable = regexp.MustCompile(`\$\([^()]+\)`)
+
+// properties parses lines of worker.NAME.PROPERTY=VALUE, with $(VARIABLE).
+func (r *jkReader) properties(file, text string) error {
+	set := map[string]string{}
+	for _, l := range logicalLines(text) {
+		at := position{file, l.number}
+		line := strings.TrimSpace(l.text)
+		if line == "" || line[0] == '#' || line[0] == '!' {
+			continue
+		}
+		key, text, ok := strings.Cut(line, "=")
+		if !ok {
+			return at.errorf("%s: expected KEY=VALUE, such as worker.NAME.type=lb", quoted(line))
+		}
+		key = strings.TrimSpace(key)
+		text = jkVariable.ReplaceAllStringFunc(strings.TrimSpace(text), func(reference string) string {
+			return cmp.Or(set[reference[2:len(reference)-1]], reference)
+		})
+		if len(text) > maxPattern {
+			return at.errorf("the value has more than %d bytes", maxPattern)
+		}
+		set[key] = text
+		path := strings.Split(key, ".")
+		if path[0] != "worker" || len(path) != 3 {
+			continue // worker.list and variables
+		}
+		w, known := r.workers[path[1]]
+		if !known {
+			r.names = append(r.names, path[1])
+		}
+		w.set(path[2:], value{position: at, text: text})
+		r.workers[path[1]] = w
+	}
+	return nil
+}
+
+// property returns a property of a worker, or of the one that it refers to.
+func (r *jkReader) property(name string, keys ...string) value {
+	for range maxDepth {
+		w := r.workers[name]
+		for _, key := range keys {
+			if v := w.get(key); v.exists() {
+				return v
+			}
+		}
+		if name = strings.TrimPrefix(w.get("reference").text, "worker."); name == "" {
+			break
+		}
+	}
+	return value{}
+}
+
+// balancer adds a worker of the type lb.
+func (r *jkReader) balancer(name string, w value) error {
+	u := &upstream{
+		position: w.position, kind: "worker", name: name, method: probes.MethodCookie,
+		routeCookie: cmp.Or(r.property(name, "session_cookie").text, "JSESSIONID"),
+		evidence:    map[string]string{},
+		ejection:    ejection{maxFails: 1, failTimeout: 60 * time.Second, derivedFrom: "the first failed connection ejects a worker, for recover_time"},
+	}
+	if t := r.property(name, "recover_time"); t.exists() {
+		d, err := times(t.text, time.Second)
+		if err != nil {
+			return t.errorf("recover_time %s: %w", quoted(t.text), err)
+		}
+		u.ejection.failTimeout, u.ejection.explicit = d, true
+	}
+	if sticky := r.property(name, "sticky_session"); sticky.exists() && !jkTrue(sticky.text) {
+		u.method, u.routeCookie = probes.MethodRoundRobin, ""
+	}
+	if method := r.property(name, "method").text; u.method == probes.MethodRoundRobin && strings.HasPrefix(strings.ToUpper(method), "B") {
+		u.method = probes.MethodLeastConn
+	}
+	members := r.property(name, "balance_workers", "balanced_workers")
+	for member := range strings.FieldsFuncSeq(members.text, func(c rune) bool { return strings.ContainsRune(", \t", c) }) {
+		if err := u.jkMember(r, member, members.position); err != nil {
+			return err
+		}
+	}
+	r.upstreams = append(r.upstreams, u)
+	return nil
+}
+
+// jkTrue reports whether a property is on: mod_jk looks at the first letter.
+func jkTrue(text string) bool {
+	return text != "" && slices.Contains([]string{"t", "y", "1", "o"}, strings.ToLower(text[:1])) && !strings.EqualFold(text, "off")
+}
+
+// jkMember adds a worker of a balancer.
+func (u *upstream) jkMember(r *jkReader, name string, at position) error {
+	w, known := r.workers[name]
+	if !known {
+		return at.errorf("balance_workers names %s, which has no properties in this file", quoted(name))
+	}
+	host, port := cmp.Or(r.property(name, "host").text, "localhost"), cmp.Or(r.property(name, "port").text, "8009")
+	s := server{
+		position: w.position, scheme: "ajp", weight: 1, address: host + ":" + port,
+		name: cmp.Or(r.property(name, "route", "jvm_route", "domain").text, name),
+	}
+	switch {
+	case isVariable(s.address):
+		s.unlisted = notKnown(s.address)
+	case !validAddress(s.address):
+		return w.errorf("worker %s: expected a host and a port, got %s", quoted(name), quoted(s.address))
+	}
+	if factor := r.property(name, "lbfactor"); factor.exists() {
+		n, err := atLeast(factor.text, 0)
+		if err != nil {
+			return factor.errorf("lbfactor %s: %w", quoted(factor.text), err)
+		}
+		s.weight, s.down = max(n, 1), n == 0
+	}
+	switch strings.ToUpper(r.property(name, "activation").text + " ")[:1] {
+	case "D", "S":
+		s.down = true
+	}
+	if distance := r.property(name, "distance").text; distance != "" && distance != "0" {
+		s.backup = true
+	}
+	u.servers = append(u.servers, s)
+	return nil
+}
