@@ -1,15 +1,18 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/importer"
@@ -42,8 +45,9 @@ func newInit(c console) *cobra.Command {
 (none with --offline), and writes a stickwatch.yml: every cluster with its
 nodes, weights, method, cookie and paths. A comment marks each guess; guesses
 are also listed on standard error. A cluster whose nodes the file does not name
-(variables, templates, DNS) is written as a comment to complete. Without a
-balancer's file, flags describe the cluster.
+(variables, templates, DNS) is written as a comment to complete. On a terminal,
+init offers the candidates of up to 12 guesses, such as the address for users,
+and writes your answers. Without a balancer's file, flags describe the cluster.
 
 It changes nothing but its own output.
 
@@ -124,6 +128,11 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 	if !o.offline {
 		o.ask(cmd.Context(), c, found)
 	}
+	if o.interactive(c) {
+		if err := answerQuestions(cmd.Context(), c.in, c.err, found); err != nil {
+			return err
+		}
+	}
 	text, err := found.YAML()
 	if err != nil {
 		return err
@@ -137,6 +146,42 @@ func (o *initOptions) ask(ctx context.Context, c console, found *importer.Import
 	line.log("examining the nodes")
 	found.Ask(ctx)
 	line.clear()
+}
+
+// interactive reports whether a person can answer questions: on a terminal, unless the
+// balancer's file is read from it.
+func (o *initOptions) interactive(c console) bool {
+	for _, file := range o.files {
+		if *file == "-" {
+			return false
+		}
+	}
+	return term.IsTerminal(int(c.in.Fd())) && term.IsTerminal(int(c.err.Fd())) && !slices.Contains(c.environ, "TERM=dumb")
+}
+
+// answerQuestions offers the candidates of guesses and takes the answers, until there is
+// no more input.
+func answerQuestions(ctx context.Context, in io.Reader, out io.Writer, found *importer.Import) error {
+	lines := bufio.NewScanner(in)
+	for q, ok := found.Question(); ok; q, ok = found.Question() {
+		fmt.Fprintf(out, "\n%s: %s: %s\n", render.CleanSentence(q.Cluster), q.Key, render.CleanSentence(q.Why))
+		for i, option := range q.Options {
+			fmt.Fprintf(out, "  %d  %s\n", i+1, render.CleanSentence(option))
+		}
+		for {
+			fmt.Fprint(out, "number or value (Enter: 1, marked as a guess): ")
+			if !lines.Scan() {
+				fmt.Fprintln(out)
+				return errors.Join(lines.Err(), context.Cause(ctx))
+			}
+			err := q.Answer(lines.Text())
+			if err == nil {
+				break
+			}
+			fmt.Fprintln(out, "stickwatch: "+render.CleanSentence(err.Error()))
+		}
+	}
+	return nil
 }
 
 // printNotes writes the notes and guesses of the import to standard error.

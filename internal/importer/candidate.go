@@ -15,12 +15,15 @@ import (
 // its nodes.
 type candidate struct {
 	*upstream
-	site     site   // the place where users are served
-	base     route  // prefix of all paths, at the balancer and at the nodes
-	nodes    []node // in the order of the file
-	profile  string // profile from the options; "": to be detected
-	hint     hint
-	skeleton string // why the cluster is written as a comment only; "": it is complete
+	site            site   // the place where users are served
+	base            route  // prefix of all paths, at the balancer and at the nodes
+	nodes           []node // in the order of the file
+	profile         string // profile from the options; "": to be detected
+	hint            hint
+	profileAnswered bool     // profile is an answer to a question
+	policy          string   // of sessions, as answered; "": guessed, or the profile's
+	asked           []string // keys of questions
+	skeleton        string   // why the cluster is written as a comment only; "": it is complete
 
 	answers   []answer        // answers of the nodes in order; nil: no requests were sent
 	confirmed map[string]bool // keys of evidence that can be read from this machine

@@ -180,7 +180,10 @@ func (d *draft) setProfile(s *candidate, app application) {
 		if app.profile == "tomcat" || app.profile == "generic" {
 			d.assumeShared(s)
 		}
-		if app.profile == "tomcat" && s.profile == "" && s.keepsClients() {
+		switch {
+		case s.policy != "":
+			d.Session = append(d.Session, keyValue{"policy", s.policy})
+		case app.profile == "tomcat" && (s.profile == "" || s.profileAnswered) && s.keepsClients():
 			d.guess("session", "it is unknown whether its nodes share sessions: write policy: sticky if they do not")
 		}
 		if app.profile == "generic" && s.answered() && !s.hasStatus() {

@@ -70,6 +70,7 @@ type Import struct {
 	from       string // source of the facts
 	candidates []*candidate
 	noteList
+	asked int // number of questions
 }
 
 // Read reads the configuration of a balancer. It returns an error, with the file and
@@ -89,6 +90,7 @@ func read(p Product, src source, file string, opts Options) (*Import, error) {
 		return nil, fmt.Errorf("%s: there is no %s with servers in it%s", s.from, reader.groupName, found.instead())
 	}
 	for _, u := range found.upstreams {
+		u.checkAddresses()
 		u.name = cmp.Or(probes.Clean(u.name, 100), fmt.Sprintf("%s-%d", u.kind, u.line))
 	}
 	if err := found.distinct(); err != nil {

@@ -279,6 +279,15 @@ func userFrontends(all []frontend, named, redirected bool) []frontend {
 // token matches names of headers and cookies (RFC 9110, RFC 6265).
 var token = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")
 
+// checkAddresses marks servers whose address cannot be part of a URL.
+func (u *upstream) checkAddresses() {
+	for i := range u.servers {
+		if s := &u.servers[i]; s.unlisted == "" && !validAddress(s.address) {
+			s.unlisted = quoted(s.address) + " is no address"
+		}
+	}
+}
+
 // dropInvalid removes values from u that are not valid in stickwatch.yml, and adds
 // notes: a balancer's file may contain variables everywhere.
 func (u *upstream) dropInvalid() {
