@@ -55,8 +55,8 @@ const maxInserted = 50_000
 // insert replaces imports of snippets by their directives.
 func (s snippets) insert(tree []directive) ([]directive, error) {
 	left := maxInserted
-	var insert func(tree []directive, args []string, depth int) ([]directive, error)
-	insert = func(tree []directive, args []string, depth int) ([]directive, error) {
+	var insert func(tree []directive, from directive, depth int) ([]directive, error)
+	insert = func(tree []directive, from directive, depth int) ([]directive, error) {
 		if tree == nil {
 			return nil, nil
 		}
@@ -65,12 +65,17 @@ func (s snippets) insert(tree []directive) ([]directive, error) {
 			if left--; left < 0 {
 				return nil, d.errorf("the snippets come to more than %d lines", maxInserted)
 			}
-			d.args = withArguments(d.args, args)
-			block, given := d.block, args
+			if name := withArguments([]string{d.name}, from.args); len(name) > 0 {
+				d.name = name[0]
+			}
+			d.args = withArguments(d.args, from.args)
+			block, given := d.block, from
 			snippet, known := s[d.arg(0)]
-			known = known && d.name == "import"
-			if known {
-				block, given = snippet, d.args[1:]
+			if known = known && d.name == "import"; known {
+				block, given = snippet, d
+				given.args = d.args[1:]
+			} else if inner, ok := from.blockOf(d.name); ok {
+				block, given, known = inner, directive{}, true
 			}
 			if depth > maxDepth {
 				return nil, d.errorf("more than %d blocks or snippets in each other", maxDepth)
@@ -88,7 +93,21 @@ func (s snippets) insert(tree []directive) ([]directive, error) {
 		}
 		return out, nil
 	}
-	return insert(tree, nil, 0)
+	return insert(tree, directive{}, 0)
+}
+
+// blockOf returns the part of the block of an import for which {block} or {blocks.NAME}
+// stands in its snippet.
+func (d directive) blockOf(placeholder string) ([]directive, bool) {
+	if placeholder == "{block}" {
+		return d.block, true
+	}
+	name, ok := strings.CutPrefix(strings.TrimSuffix(placeholder, "}"), "{blocks.")
+	if !ok {
+		return nil, false
+	}
+	inner, _ := last(d.block, name)
+	return inner.block, true
 }
 
 var argument = regexp.MustCompile(`\{args(?:\.|\[)(\d)\]?\}`)

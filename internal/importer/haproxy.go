@@ -3,6 +3,7 @@ package importer
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -372,12 +373,13 @@ func cutShift(text string) (host string, shift int, ok bool) {
 	return text[:i], shift, err == nil && shift > -1<<16 && shift < 1<<16
 }
 
+// haproxyFamily matches the family of an address on the network.
+var haproxyFamily = regexp.MustCompile(`^(ipv[46]|mptcp[46]?|tcp[46]?)@`)
+
 // haproxyAddress returns the address of a server line as in a URL; "" for sockets and
 // other addresses that cannot be probed.
 func haproxyAddress(text string) string {
-	for _, family := range []string{"ipv4@", "ipv6@"} {
-		text = strings.TrimPrefix(text, family)
-	}
+	text = haproxyFamily.ReplaceAllString(text, "")
 	if i := strings.LastIndexByte(text, ':'); i > 0 && strings.Contains(text[:i], ":") && text[0] != '[' { // ::1:8080
 		if ip, err := netip.ParseAddr(text[:i]); err == nil && ip.Is6() {
 			text = "[" + text[:i] + "]" + text[i:]

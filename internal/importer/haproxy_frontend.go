@@ -358,7 +358,7 @@ func haproxyBinds(d directive) []haproxyBind {
 
 // haproxyBindOf parses an address of a bind line; false if it is not HTTP over TCP.
 func haproxyBindOf(line directive, text string) (haproxyBind, bool) {
-	text = strings.TrimPrefix(strings.TrimPrefix(text, "ipv4@"), "ipv6@")
+	text = haproxyFamily.ReplaceAllString(text, "")
 	if strings.HasPrefix(text, ":::") { // HAProxy's notation of [::]
 		text = "*" + text[2:]
 	}

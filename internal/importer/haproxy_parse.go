@@ -43,7 +43,7 @@ func parseHAProxy(file, text string) ([]directive, noteList, error) {
 			if err := p.control(at, words); err != nil {
 				return nil, nil, err
 			}
-		case strings.HasPrefix(words[0], "{%") || strings.HasPrefix(words[0], "{{") || strings.HasPrefix(words[0], "<%"):
+		case templateLength([]byte(words[0])) > 0:
 			p.note("%s: %s is a statement of a template: what it writes is not in this file", at, quoted(strings.TrimSpace(line)))
 		case p.applies():
 			if err := p.line(at, words); err != nil {

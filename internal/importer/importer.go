@@ -240,7 +240,7 @@ func (u *upstream) unfitReason() string {
 	case u.tcp != "":
 		return "is in " + u.tcp + ", which may be no web server"
 	case u.incomplete() != "":
-		return "has no complete list of web servers (" + u.incomplete() + "): write their addresses in a copy of the file, or describe the cluster with --balancer URL --node ID=URL"
+		return "has no complete list of web servers (" + u.incomplete() + "): " + u.howToComplete()
 	case len(u.servers) == 0:
 		return "has no server that can be probed"
 	case !u.serves():
@@ -249,6 +249,16 @@ func (u *upstream) unfitReason() string {
 		return "has one server, which is no cluster"
 	}
 	return ""
+}
+
+// howToComplete returns the advice about an upstream whose servers the file does not
+// list.
+func (u *upstream) howToComplete() string {
+	const flags = "describe the cluster with --balancer URL --node ID=URL"
+	if slices.ContainsFunc(u.servers, func(s server) bool { return s.unlisted != "" }) {
+		return "write their addresses in a copy of the file, or " + flags
+	}
+	return flags
 }
 
 // FromFlags returns an Import of the single cluster that flags describe. The error is

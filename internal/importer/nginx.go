@@ -329,7 +329,7 @@ func (r *nginxReader) pass(d directive, s nginxScope) {
 	}
 	u := r.named(name)
 	switch {
-	case u == nil && strings.Contains(d.arg(0), "$"):
+	case u == nil && (name == "" || isVariable(name) || strings.HasPrefix(uri, "$") && uri != "$uri"):
 		r.note("%s: proxy_pass %s: a variable, whose upstream is unknown", d.position, d.arg(0))
 	case u == nil:
 		r.saw(d.position, "proxy_pass "+d.arg(0)+", a single server", oneServer)

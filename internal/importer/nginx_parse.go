@@ -3,6 +3,7 @@ package importer
 import (
 	"bytes"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -263,7 +264,7 @@ func (n *nginxParser) word() error {
 		n.skip(end - n.at)
 		return nil
 	}
-	if statement := strings.HasPrefix(word, "{%") || strings.HasPrefix(word, "{#"); len(n.words) == 0 && statement {
+	if len(n.words) == 0 && templateStatement.MatchString(word) {
 		n.notes.note("%s: %s is a statement of a template: all its alternatives are read as if they applied", n.position(), quoted(word))
 		n.skip(end - n.at)
 		return nil
@@ -292,6 +293,9 @@ func (n *nginxParser) wordEnd() int {
 }
 
 func (n *nginxParser) templateLength() int { return templateLength(n.text[n.at:]) }
+
+// templateStatement matches a statement of a template, which stands between directives.
+var templateStatement = regexp.MustCompile(`^(\{[%#]|<%[^=]|\{\{-?\s*(if|else|end|range|with|define|template|block|include|/\*)\b)`)
 
 // templateMarks are the delimiters of placeholders in templates: Jinja and Go, ERB.
 var templateMarks = [][2]string{{"{{", "}}"}, {"{%", "%}"}, {"{#", "#}"}, {"<%", "%>"}}

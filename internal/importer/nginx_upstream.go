@@ -21,6 +21,7 @@ func (r *nginxReader) upstream(d directive) (*upstream, error) {
 		method: probes.MethodRoundRobin, ejection: nginxEjection,
 		evidence: map[string]string{},
 	}
+	u.several = len(slices.Collect(among(d.block, "server"))) > 1
 	for _, line := range d.block {
 		if line.name == "server" {
 			if err := u.nginxServer(line); err != nil {
@@ -79,6 +80,10 @@ func (u *upstream) nginxDiscovery(line directive, s server) bool {
 			service = "_" + service + "._tcp"
 		}
 		found = &discovery{name: service + "." + host, record: "SRV"}
+	}
+	if service == "" && u.several {
+		u.guess("nodes", line.position.String()+": nginx resolves "+host+" while it runs: it is one node only if the name has one address")
+		return false
 	}
 	u.dynamic = line.position.String() + ": nginx takes the servers from the name " + found.name + " in DNS while it runs"
 	u.discovery = found
@@ -155,6 +160,10 @@ func (u *upstream) nginxMethod(d directive) {
 	case "balancer_by_lua_block", "balancer_by_lua_file", "balancer_by_lua":
 		u.method = probes.MethodUnknown
 		u.dynamic = d.position.String() + ": " + d.name + " chooses the servers: they are in no configuration file of nginx"
+	case "state":
+		if len(u.servers) == 0 {
+			u.dynamic = d.position.String() + ": state: the servers are in " + d.arg(0) + ", which nginx writes"
+		}
 	case "upsync", "consul", "etcd", "dynamic_resolve", "jdomain", "upstream_conf":
 		u.dynamic = d.position.String() + ": " + d.name + " changes the servers while nginx runs"
 	default:

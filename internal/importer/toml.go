@@ -25,6 +25,9 @@ func parseTOML(file, text string) (value, error) {
 			return root, nil
 		}
 		at := position{file, p.line}
+		if strings.HasPrefix(p.text, "{{") {
+			return root, at.errorf("%s", inTemplate)
+		}
 		array := strings.HasPrefix(p.text, "[[")
 		if strings.HasPrefix(p.text, "[") {
 			p.text = strings.TrimLeft(p.text, "[")

@@ -56,6 +56,9 @@ func (r *traefikReader) look(root value) {
 	for name, v := range root.get("tcp", "services").entries() {
 		r.saw(v.position, "tcp service "+name+", which balances connections", "")
 	}
+	if kind := root.get("kind"); kind.exists() && root.get("apiVersion").exists() {
+		r.saw(kind.position, "a manifest of Kubernetes", "stickwatch init --kubernetes FILE")
+	}
 	for name, v := range root.get("backends").entries() {
 		r.saw(v.position, "backend "+name+", which is Traefik 1", "convert the file to Traefik 3: http.routers and http.services")
 	}

@@ -21,6 +21,7 @@ type upstream struct {
 	servers    []server
 	tcp        string     // why connections are balanced, not requests; "": requests are
 	partial    bool       // not all of its servers are in the file
+	several    bool       // the file has more than one server line
 	missing    bool       // it has servers that are no nodes, such as sockets
 	dynamic    string     // why not; "": the file has them all
 	discovery  *discovery // where the servers come from instead; nil: unknown, or from the file

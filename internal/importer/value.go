@@ -104,7 +104,7 @@ const maxValues = 200_000
 func documents(file, text string) ([]value, error) {
 	if found := placeholderLine.FindStringIndex(text); found != nil {
 		at := position{file, 1 + strings.Count(text[:found[1]], "\n")}
-		return nil, at.errorf("{{ is a placeholder of a template: give the file that the template results in (helm template prints it)")
+		return nil, at.errorf("%s", inTemplate)
 	}
 	loader, err := yamlv4.NewLoader(bytes.NewReader([]byte(text)))
 	if err != nil {
@@ -128,6 +128,9 @@ func documents(file, text string) ([]value, error) {
 		}
 	}
 }
+
+// inTemplate is the error for a template, which is no file of its format.
+const inTemplate = "{{ is a placeholder of a template: give the file that the template results in (helm template prints it)"
 
 // placeholderLine matches a placeholder that YAML would read as a mapping.
 var placeholderLine = regexp.MustCompile(`(?m)^[ \t-]*(?:[\w./-]+:[ \t]*)?\{\{`)
