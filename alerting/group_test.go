@@ -184,7 +184,7 @@ func activeFindings(f checks.Finding) checks.ActiveFinding {
 	return checks.ActiveFinding{Finding: f, Since: noon, Last: noon}
 }
 
-func TestFamilies(t *testing.T) {
+func TestCauseGroups(t *testing.T) {
 	for name, tt := range map[string]struct {
 		active string
 		want   [][]string

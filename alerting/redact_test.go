@@ -27,8 +27,8 @@ func (e keepingEcho) Keep(context.Context, []Incident) error { return e.err }
 // keeps its other methods.
 func TestRedactErrors(t *testing.T) {
 	const secret = "hunter2-hunter2"
-	said := fmt.Errorf("got status 400: %q", "Authorization: Bearer "+secret)
-	for _, err := range []error{Permanent{Err: said}, Retriable{After: 7, Err: said}, said} {
+	cause := fmt.Errorf("got status 400: %q", "Authorization: Bearer "+secret)
+	for _, err := range []error{Permanent{Err: cause}, Retriable{After: 7, Err: cause}, cause} {
 		for _, n := range []Notifier{echo{err}, findingEcho{echo{err}}, keepingEcho{echo{err}}} {
 			d := RedactErrors(n, secret)
 			_, wasFinder := n.(Finder)

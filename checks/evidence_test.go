@@ -31,7 +31,7 @@ func unlabelled(r *round) {
 	}
 }
 
-func TestTheBalancersOwnWord(t *testing.T) {
+func TestBalancerEvidence(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		change func(*round)

@@ -169,9 +169,9 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-// TestCarried tests that a session of earlier rounds moves like one of this round,
+// TestSessionsOfEarlierRounds tests that a session of earlier rounds moves like one of this round,
 // and does not count as a new client.
-func TestCarried(t *testing.T) {
+func TestSessionsOfEarlierRounds(t *testing.T) {
 	t.Parallel()
 	t.Run("it has drifted since", func(t *testing.T) {
 		t.Parallel()

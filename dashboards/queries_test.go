@@ -115,8 +115,8 @@ func unknown(expr parser.Expr, metrics map[string][]string) []string {
 	return wrong
 }
 
-// TestQueriesNameWhatThereIs: the metrics and labels of all queries exist.
-func TestQueriesNameWhatThereIs(t *testing.T) {
+// TestQueriesNameExportedMetrics: the metrics and labels of all queries exist.
+func TestQueriesNameExportedMetrics(t *testing.T) {
 	metrics := known(t)
 	for _, q := range queries(t, "shop") {
 		if strings.Contains(q.expr, "$") {
@@ -129,8 +129,8 @@ func TestQueriesNameWhatThereIs(t *testing.T) {
 	}
 }
 
-// TestVariablesNameWhatThereIs: those of variables do, too.
-func TestVariablesNameWhatThereIs(t *testing.T) {
+// TestVariablesNameExportedMetrics: those of variables do, too.
+func TestVariablesNameExportedMetrics(t *testing.T) {
 	metrics := known(t)
 	values := regexp.MustCompile(`^label_values\((.*), (\w+)\)$`)
 	for _, d := range read(t) {

@@ -61,8 +61,8 @@ func TestRules(t *testing.T) {
 	lab.Promtool(t, "test", "rules", "prometheus/stickwatch_test.yml")
 }
 
-// TestRulesNameWhatThereIs: rules use existing metrics and recorded series.
-func TestRulesNameWhatThereIs(t *testing.T) {
+// TestRulesNameExportedMetrics: rules use existing metrics and recorded series.
+func TestRulesNameExportedMetrics(t *testing.T) {
 	metrics := known(t)
 	all := rules(t)
 	for _, r := range all {

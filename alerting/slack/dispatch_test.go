@@ -128,9 +128,9 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// TestTooLongForEver: a message that Slack never accepts becomes a dead letter and
+// TestMessageThatStaysTooLong: a message that Slack never accepts becomes a dead letter and
 // delays no other.
-func TestTooLongForEver(t *testing.T) {
+func TestMessageThatStaysTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := slacktest.NewInMemory("ops")
 		defer server.Close()
@@ -164,9 +164,9 @@ func wantStory(t *testing.T, server *slacktest.Server) {
 	messages := server.Messages()
 	var got []string
 	for _, m := range messages {
-		line := "root " + notice(t, m)
+		line := "root " + notificationID(t, m)
 		if m.Thread != "" {
-			line = fmt.Sprintf("reply to %v %s", m.Thread == messages[0].TS, notice(t, m))
+			line = fmt.Sprintf("reply to %v %s", m.Thread == messages[0].TS, notificationID(t, m))
 		}
 		got = append(got, line)
 	}
@@ -180,8 +180,8 @@ func wantStory(t *testing.T, server *slacktest.Server) {
 	}
 }
 
-// notice returns the ID of the notification in the metadata of a message.
-func notice(t *testing.T, m slacktest.Message) string {
+// notificationID returns the ID of the notification in the metadata of a message.
+func notificationID(t *testing.T, m slacktest.Message) string {
 	t.Helper()
 	var meta struct {
 		Payload struct {

@@ -52,23 +52,23 @@ var advice = map[string]string{
 // unknown ones, are retried after a minute, because a late message is better than a
 // lost one.
 func classify(doing string, err error) error {
-	said := fmt.Errorf("%s: %w", doing, readable(err))
+	described := fmt.Errorf("%s: %w", doing, readable(err))
 	if limited, ok := errors.AsType[*api.RateLimitedError](err); ok {
-		return alerting.Retriable{After: post.Pause(limited.RetryAfter), Err: said}
+		return alerting.Retriable{After: post.Pause(limited.RetryAfter), Err: described}
 	}
 	if refused, ok := errors.AsType[alerting.Retriable](err); ok { // from a webhook
-		return alerting.Retriable{After: refused.After, Err: said}
+		return alerting.Retriable{After: refused.After, Err: described}
 	}
 	if status, ok := status(err); ok && (status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout) {
-		return alerting.Retriable{Err: said}
+		return alerting.Retriable{Err: described}
 	}
 	switch code := code(err); {
 	case slices.Contains(formal, code):
-		return alerting.Permanent{Err: said}
+		return alerting.Permanent{Err: described}
 	case slices.Contains(passing, code), code == "" && !refusedByStatus(err):
-		return alerting.Retriable{Err: said}
+		return alerting.Retriable{Err: described}
 	default:
-		return alerting.Retriable{After: post.RepairPause, Err: said}
+		return alerting.Retriable{After: post.RepairPause, Err: described}
 	}
 }
 

@@ -94,7 +94,7 @@ func TestFindBlind(t *testing.T) {
 				wantFound(t, b, example.Fired(), alerting.DeliveryRef{}, false)
 			}
 			if n := strings.Count(log.String(), "may not read the channel"); n != 1 || strings.Contains(log.String(), slacktest.Token) {
-				t.Errorf("want it said once, without the token, got\n%s", log.String())
+				t.Errorf("want it once, without the token, got\n%s", log.String())
 			}
 		})
 	}

@@ -66,7 +66,7 @@ func TestIncident(t *testing.T) {
 				}
 				thread = receipt.Thread
 				shown := server.Messages()
-				golden.Compare(t, fmt.Sprintf("%s_%s.json", language, n.Kind), picture(t, shown[0], shown[len(shown)-1]))
+				golden.Compare(t, fmt.Sprintf("%s_%s.json", language, n.Kind), normalized(t, shown[0], shown[len(shown)-1]))
 			}
 			messages := server.Messages()
 			if want := messages[0].Channel + " " + messages[0].TS; thread != want {
@@ -97,7 +97,7 @@ func TestDeployment(t *testing.T) {
 			if len(shown) != 1 {
 				t.Fatalf("got %d messages, want one", len(shown))
 			}
-			golden.Compare(t, language+"_deployment.json", picture(t, shown[0]))
+			golden.Compare(t, language+"_deployment.json", normalized(t, shown[0]))
 		})
 	}
 }
@@ -119,7 +119,7 @@ func TestHook(t *testing.T) {
 	if len(messages) != 2 {
 		t.Fatalf("got %d messages, want 2", len(messages))
 	}
-	golden.Compare(t, "hook_fired.json", picture(t, messages[0]))
+	golden.Compare(t, "hook_fired.json", normalized(t, messages[0]))
 }
 
 // TestDeletedRoot: if the message was deleted, the incident gets a new one.
@@ -164,8 +164,8 @@ func TestUneditable(t *testing.T) {
 	}
 }
 
-// picture formats messages without times and numbers that differ between runs.
-func picture(t *testing.T, messages ...slacktest.Message) string {
+// normalized formats messages without times and numbers that differ between runs.
+func normalized(t *testing.T, messages ...slacktest.Message) string {
 	t.Helper()
 	type shown struct {
 		Text        string          `json:"text"`

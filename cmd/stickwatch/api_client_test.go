@@ -45,7 +45,7 @@ func clientOf(t *testing.T, args ...string) *apiClient {
 	return client
 }
 
-func TestAPIClientSaysWhatItIsTold(t *testing.T) {
+func TestAPIClientErrors(t *testing.T) {
 	type asked struct{ Method, Path, Query, Type, User, Password, Body string }
 	var got asked
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -104,7 +104,7 @@ func TestAPIClientSaysWhatItIsTold(t *testing.T) {
 	}
 }
 
-func TestAPIClientTellsWhatToDo(t *testing.T) {
+func TestAPIClientRemedies(t *testing.T) {
 	for _, tt := range []struct {
 		name, kind, body string
 		status           int
@@ -136,7 +136,7 @@ func TestAPIClientTellsWhatToDo(t *testing.T) {
 	}
 }
 
-func TestAPIClientBelievesAnAuthority(t *testing.T) {
+func TestAPIClientTrustsCAFile(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
 	server.Config.ErrorLog = nil
@@ -158,7 +158,7 @@ func certificate(c *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 }
 
-func TestWhereADaemonIs(t *testing.T) {
+func TestDefaultServer(t *testing.T) {
 	for _, tt := range []struct {
 		listen string
 		args   []string

@@ -56,8 +56,8 @@ func commandLines(page string) [][]string {
 	return calls
 }
 
-// TestPagesSayWhatWorks: every stickwatch call in the pages is valid.
-func TestPagesSayWhatWorks(t *testing.T) {
+// TestDocumentedCalls: every stickwatch call in the pages is valid.
+func TestDocumentedCalls(t *testing.T) {
 	tried := 0
 	for file, page := range pages(t) {
 		for _, args := range commandLines(page) {
@@ -83,8 +83,8 @@ func TestPagesSayWhatWorks(t *testing.T) {
 	}
 }
 
-// TestPagesNameWhatIsThere: every `stickwatch help TOPIC` in the pages names a topic.
-func TestPagesNameWhatIsThere(t *testing.T) {
+// TestDocumentedTopics: every `stickwatch help TOPIC` in the pages names a topic.
+func TestDocumentedTopics(t *testing.T) {
 	names := append(commandNames(newRoot(console{})), "help")
 	for file, page := range pages(t) {
 		for _, m := range regexp.MustCompile("`stickwatch (?:help )?([a-z]+)").FindAllStringSubmatch(page, -1) {

@@ -25,7 +25,7 @@ func everyCommand() []*cobra.Command {
 	return all
 }
 
-func TestEveryCommandTeaches(t *testing.T) {
+func TestEveryCommandHasHelp(t *testing.T) {
 	for _, cmd := range everyCommand() {
 		t.Run(cmd.CommandPath(), func(t *testing.T) {
 			if cmd.Short == "" || cmd.Long == "" {
@@ -43,8 +43,8 @@ func TestEveryCommandTeaches(t *testing.T) {
 	}
 }
 
-// TestExamplesAreTrue: every flag in an example exists.
-func TestExamplesAreTrue(t *testing.T) {
+// TestExampleFlags: every flag in an example exists.
+func TestExampleFlags(t *testing.T) {
 	root := newRoot(console{})
 	flag := regexp.MustCompile(`(?:^|\s)(--?)([a-z][a-z.-]*)`)
 	for _, cmd := range everyCommand() {

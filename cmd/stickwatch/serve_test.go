@@ -79,9 +79,9 @@ func TestServeWithDamagedHistory(t *testing.T) {
 	}
 }
 
-// TestReceiverThatEchoes: credentials that a receiver echoes appear neither in the log, nor
+// TestReceiverRepeatsCredentials: credentials that a receiver echoes appear neither in the log, nor
 // in the history, nor on the page.
-func TestReceiverThatEchoes(t *testing.T) {
+func TestReceiverRepeatsCredentials(t *testing.T) {
 	const user, password = "ops", "corr3ct/horse battery"
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, sent, _ := r.BasicAuth()

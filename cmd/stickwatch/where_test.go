@@ -65,8 +65,8 @@ var errFull = errors.New("no space left")
 
 func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
 
-// TestStreamToAFullDisk: reading stops if the answers cannot be written.
-func TestStreamToAFullDisk(t *testing.T) {
+// TestStreamToFullDisk: reading stops if the answers cannot be written.
+func TestStreamToFullDisk(t *testing.T) {
 	var clients bytes.Buffer
 	writeClients(&clients, 1<<17)
 	err := threeNodes(t, probes.MethodIPHash).stream(&clients, fullDisk{}, io.Discard)

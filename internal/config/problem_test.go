@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestLoadTellsWhatCannotBeRead(t *testing.T) {
+func TestLoadUnreadable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none.yml")
 	_, err := Load(path)
 	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
@@ -114,9 +114,9 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-// TestWrongURLsTellNoPassword checks that a message about an invalid URL contains no
+// TestProblemHidesPassword checks that a message about an invalid URL contains no
 // password.
-func TestWrongURLsTellNoPassword(t *testing.T) {
+func TestProblemHidesPassword(t *testing.T) {
 	const file = "clusters: [{name: shop, balancer: {url: http://10.0.0.9%s}, nodes: [{id: node1, url: %s}], dependencies: [{name: DB, url: %s}]}]"
 	for _, wrong := range []string{
 		"redis://user:s3cr3t PASSw@127.0.0.1:4/0", "user:s3cr3t@127.0.0.1", "root:s3cr3t@tcp(127.0.0.1:3306)/db",
@@ -160,7 +160,7 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-func TestSharedProblemIsToldOnce(t *testing.T) {
+func TestSharedProblem(t *testing.T) {
 	cluster := "{name: %s, balancer: {url: http://10.0.0.9}, nodes: [{id: node1, url: http://10.0.0.1}]}"
 	text := "clusters: [" + fmt.Sprintf(cluster, "a") + ", " + fmt.Sprintf(cluster, "b") + "]\nintervals: {status: 2s}\n"
 	_, err := Parse("stickwatch.yml", []byte(text), testenv)

@@ -157,8 +157,8 @@ func keysOf(documented map[string]bool, at string, value any) {
 	}
 }
 
-// TestPageTeachesExtractors checks that the extractors in the documentation are valid.
-func TestPageTeachesExtractors(t *testing.T) {
+// TestDocumentedExtractors checks that the extractors in the documentation are valid.
+func TestDocumentedExtractors(t *testing.T) {
 	content, err := os.ReadFile("../../internal/docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ func TestSchemaHasEveryKey(t *testing.T) {
 	}
 }
 
-func TestSchemaTakesWhatIsGood(t *testing.T) {
+func TestSchemaAcceptsGoodFiles(t *testing.T) {
 	s := readSchema(t)
 	paths, _ := filepath.Glob("testdata/good/*.yml")
 	for _, path := range paths {
@@ -91,8 +91,8 @@ func TestSchemaTakesWhatIsGood(t *testing.T) {
 	}
 }
 
-// TestSchemaRefusesWhatIsBad checks that the schema rejects these mistakes.
-func TestSchemaRefusesWhatIsBad(t *testing.T) {
+// TestSchemaRefusesBadFiles checks that the schema rejects these mistakes.
+func TestSchemaRefusesBadFiles(t *testing.T) {
 	s := readSchema(t)
 	for _, name := range []string{
 		"unknown_key", "no_name", "no_nodes", "no_balancer", "no_clusters", "unknown_method", "unknown_policy", "unknown_profile",

@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestSecretShowsItselfToNobody(t *testing.T) {
+func TestSecretIsRedacted(t *testing.T) {
 	type holder struct{ Token Secret }
 	h := holder{NewSecret("hunter2")}
 	var shown []string

@@ -67,8 +67,8 @@ func TestAdminSocketReplacesNothing(t *testing.T) {
 	}
 }
 
-// TestWithoutAnAdminSocket: the daemon runs without it, unless a path was configured.
-func TestWithoutAnAdminSocket(t *testing.T) {
+// TestNoAdminSocket: the daemon runs without it, unless a path was configured.
+func TestNoAdminSocket(t *testing.T) {
 	r := newRig(t)
 	taken := Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier, AdminSocket: t.TempDir()}
 	if _, err := Start(t.Context(), taken); err == nil {

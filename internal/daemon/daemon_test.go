@@ -28,7 +28,7 @@ func TestIncident(t *testing.T) {
 	}
 	firing := func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") }
 	until(t, "an incident that fires", firing)
-	until(t, "a notice", func() bool { return len(r.receiver.got()) > 0 })
+	until(t, "a notification", func() bool { return len(r.receiver.got()) > 0 })
 	stop()
 
 	d, _ = r.start(t)
@@ -43,10 +43,10 @@ func TestIncident(t *testing.T) {
 	if diff := cmp.Diff([]string{"resolved dependency_down"}, d.incidents(t)); diff != "" {
 		t.Errorf("incidents (-want +got):\n%s", diff)
 	}
-	until(t, "the last notice", func() bool { return slices.Contains(r.receiver.got(), "resolved dependency_down") })
-	told := slices.DeleteFunc(r.receiver.got(), func(kind string) bool { return strings.HasPrefix(kind, "developed") })
-	if diff := cmp.Diff([]string{"fired dependency_down", "resolved dependency_down"}, told); diff != "" {
-		t.Errorf("notices (-want +got):\n%s", diff)
+	until(t, "the last notification", func() bool { return slices.Contains(r.receiver.got(), "resolved dependency_down") })
+	sent := slices.DeleteFunc(r.receiver.got(), func(kind string) bool { return strings.HasPrefix(kind, "developed") })
+	if diff := cmp.Diff([]string{"fired dependency_down", "resolved dependency_down"}, sent); diff != "" {
+		t.Errorf("notifications (-want +got):\n%s", diff)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestSilence(t *testing.T) {
 	if status, body := d.ask(t, http.MethodDelete, "/api/v1/silences/"+id, ""); status >= 300 {
 		t.Fatalf("got %d %s", status, body)
 	}
-	until(t, "the notice after the silence", func() bool { return slices.Contains(r.receiver.got(), "fired dependency_down") })
+	until(t, "the notification after the silence", func() bool { return slices.Contains(r.receiver.got(), "fired dependency_down") })
 }
 
 // TestDeployment: a rolling restart during an announced deployment causes one

@@ -252,9 +252,9 @@ func (s *killTest) unnotifiedIncidents(t *testing.T) string {
 	dead, _ := reader.DeadLetters(t.Context(), 0)
 	var text strings.Builder
 	text.WriteString(fmt.Sprintf("%d wait, %d are dead\n", pending["ops"], len(dead)))
-	said := s.roots()
+	records := s.roots()
 	for _, i := range list {
-		if said[alerting.NotificationID(i.ID, "ops", 1)] > 0 {
+		if records[alerting.NotificationID(i.ID, "ops", 1)] > 0 {
 			continue
 		}
 		text.WriteString(fmt.Sprintf("%s %s %s into %q told %+v\n", i.ID, i.State, i.Cause.Key(), i.MergedInto, i.Notified))
@@ -326,7 +326,7 @@ func (s *killTest) check(t *testing.T, l *process) {
 	} {
 		for id, n := range messages {
 			if n > 1 {
-				t.Errorf("%s was said %d times %s", id, n, which)
+				t.Errorf("%s was records %d times %s", id, n, which)
 			}
 		}
 	}

@@ -45,7 +45,7 @@ func TestReloaded(t *testing.T) {
 			fires(t, r, d)
 			r.reload(t, d, r.file("second"))
 			until(t, "the end", func() bool { return slices.Contains(d.incidents(t), "resolved dependency_down") })
-			until(t, "a notice", func() bool { return slices.Contains(r.receiver.got(), "resolved dependency_down") })
+			until(t, "a notification", func() bool { return slices.Contains(r.receiver.got(), "resolved dependency_down") })
 		},
 		"a cluster that has changed keeps what stands": func(t *testing.T, r *rig, d *running) {
 			fires(t, r, d)
@@ -81,12 +81,12 @@ func TestReloaded(t *testing.T) {
 				t.Errorf("got %q against the routes", got)
 			}
 			r.reload(t, d, r.file("shop"))
-			until(t, "a notice", func() bool { return slices.Contains(r.receiver.got(), "fired dependency_down") })
+			until(t, "a notification", func() bool { return slices.Contains(r.receiver.got(), "fired dependency_down") })
 		},
 		"what waits for a receiver that left is a dead letter": func(t *testing.T, r *rig, d *running) {
 			r.receiver.refuse(errors.New("500"))
 			fires(t, r, d)
-			until(t, "a notice that waits", func() bool { return d.pending(t)["ops"] == 1 })
+			until(t, "a notification that waits", func() bool { return d.pending(t)["ops"] == 1 })
 			r.reload(t, d, strings.Replace(r.file("shop"), "name: ops", "name: others", 1))
 			until(t, "a dead letter", func() bool {
 				dead, err := d.history.DeadLetters(t.Context(), 1)
@@ -122,9 +122,9 @@ func TestReloaded(t *testing.T) {
 	}
 }
 
-// TestAnswersToItsName: the server accepts the host of the configured external URL,
+// TestExternalURLHost: the server accepts the host of the configured external URL,
 // also after a reload.
-func TestAnswersToItsName(t *testing.T) {
+func TestExternalURLHost(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.write(strings.Replace(r.file("shop"), ops, ops+"  external_url: https://watch.example/\n", 1))
@@ -283,9 +283,9 @@ func TestExportOfAClusterThatLeaves(t *testing.T) {
 	}
 }
 
-// TestSnapshotOutlivesReload: a changed cluster shows its last snapshot until its
+// TestSnapshotIsKeptOnReload: a changed cluster shows its last snapshot until its
 // first round, and a new cluster does not make the daemon unready.
-func TestSnapshotOutlivesReload(t *testing.T) {
+func TestSnapshotIsKeptOnReload(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	d, _ := r.start(t)
@@ -297,7 +297,7 @@ func TestSnapshotOutlivesReload(t *testing.T) {
 	}
 	after := d.Snapshots()[0]
 	if after.Report.Started.Before(before.Report.Started) || !after.Since.Equal(before.Since) {
-		t.Errorf("got a picture of %s, since %s; want that of %s, since %s",
+		t.Errorf("got a snapshot of %s, since %s; want that of %s, since %s",
 			after.Report.Started, after.Since, before.Report.Started, before.Since)
 	}
 	if status, body := d.ask(t, http.MethodGet, "/-/ready", ""); status != http.StatusOK {

@@ -132,9 +132,9 @@ func TestSessionSampleTellsErrorsFromLosses(t *testing.T) {
 	}
 }
 
-// TestDriftIsNoUptime: if sessions drift while all nodes and pages respond, page,
+// TestDriftLowersSessionUptime: if sessions drift while all nodes and pages respond, page,
 // API, and metrics show less than 100 % for sessions.
-func TestDriftIsNoUptime(t *testing.T) {
+func TestDriftLowersSessionUptime(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	if err := r.Break("drift"); err != nil {

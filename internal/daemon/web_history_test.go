@@ -20,9 +20,9 @@ func TestHistoryIsBoundedAsConfigured(t *testing.T) {
 	}
 }
 
-// TestSilencesAreHeeded: also when who wanted that has gone, and never an older
+// TestRefresher: also when who wanted that has gone, and never an older
 // list after a newer one: nobody else reads between reading and heeding.
-func TestSilencesAreHeeded(t *testing.T) {
+func TestRefresher(t *testing.T) {
 	t.Parallel()
 	want := []alerting.Silence{{ID: "s1"}}
 	var got []alerting.Silence

@@ -119,7 +119,7 @@ func TestBalancerEjects(t *testing.T) {
 	l.want("an answer is an answer", l.upstreamsTriedBy(v, 2), "500: 1", "500: 1")
 }
 
-func TestBalancerWithNobodyLeft(t *testing.T) {
+func TestBalancerWithoutServers(t *testing.T) {
 	l := startBehind(t, 2, BalancerConfig{Method: probes.MethodRoundRobin, MaxFails: 1})
 	for _, n := range l.nodes {
 		n.Stop()
@@ -214,9 +214,9 @@ func TestBalancerByChanceOrTurn(t *testing.T) {
 	}
 }
 
-// TestBalancerWorkersKnowOnlyTheirOwn: each worker detects a failure by itself. Its first
+// TestBalancerWorkersCountSeparately: each worker detects a failure by itself. Its first
 // request to a dead node is retried, and until then clients see two nodes.
-func TestBalancerWorkersKnowOnlyTheirOwn(t *testing.T) {
+func TestBalancerWorkersCountSeparately(t *testing.T) {
 	l := startBehind(t, 2, BalancerConfig{MaxFails: 1, Workers: 3})
 	client, _ := balance.ClientFor(balance.IPHash(l.balancer.config.Servers), 0, 0)
 	v := newBrowser(t, clientHeader+": "+client.String())

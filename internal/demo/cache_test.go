@@ -55,7 +55,7 @@ func TestCacheLeaksSessions(t *testing.T) {
 	}
 }
 
-func TestCacheObeys(t *testing.T) {
+func TestCacheControl(t *testing.T) {
 	for _, tt := range []struct {
 		status  int
 		control string

@@ -263,7 +263,7 @@ func TestBreakRefuses(t *testing.T) {
 	}
 }
 
-func TestFaultsAreTold(t *testing.T) {
+func TestFaultDescriptions(t *testing.T) {
 	seen := map[string]bool{}
 	for _, f := range Faults() {
 		if f.Name == "" || f.Description == "" || strings.Contains(f.Description, "\n") || seen[f.Name] {

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestFaces(t *testing.T) {
+func TestNodePages(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	tests := []struct {
 		path   string
@@ -226,7 +226,7 @@ func TestDelayAndClock(t *testing.T) {
 	}
 }
 
-func TestChangesAddUp(t *testing.T) {
+func TestFaultsAddUp(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	n.Change(func(f *NodeFaults) { f.Paused = "maintenance" })
 	n.Change(func(f *NodeFaults) { f.Version = "2.0" })

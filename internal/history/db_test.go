@@ -55,7 +55,7 @@ func write(t testing.TB, db *DB, b Batch) {
 	}
 }
 
-func TestOpenCreatesAFileForItsOwner(t *testing.T) {
+func TestOpenFileMode(t *testing.T) {
 	db := opened(t)
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		info, err := os.Stat(db.path + suffix)
@@ -68,7 +68,7 @@ func TestOpenCreatesAFileForItsOwner(t *testing.T) {
 	}
 }
 
-func TestRecordedIsThereAfterClose(t *testing.T) {
+func TestCloseKeepsRecorded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a?b#c%20.db") // special characters in a path have no meaning
 	db, err := Open(t.Context(), Config{Path: path, Flush: time.Hour})
 	if err != nil {
@@ -132,8 +132,8 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestABigFileIsCheckedWhileItIsUsed: the background check of a large file reports damage.
-func TestABigFileIsCheckedWhileItIsUsed(t *testing.T) {
+// TestLargeFileIsCheckedInBackground: the background check of a large file reports damage.
+func TestLargeFileIsCheckedInBackground(t *testing.T) {
 	whole := opened(t, func(c *Config) { c.largeFile = 1 })
 	whole.checkInBackground(t.Context())
 	if got := whole.Stats().Damage; got != "" {
@@ -148,8 +148,8 @@ func TestABigFileIsCheckedWhileItIsUsed(t *testing.T) {
 	}
 }
 
-// TestNewerNamesTheCopyThatThereIs: a NewerError names the existing copy and no other.
-func TestNewerNamesTheCopyThatThereIs(t *testing.T) {
+// TestNewerErrorNamesBackup: a NewerError names the existing copy and no other.
+func TestNewerErrorNamesBackup(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)")
 	refusal := func() string {
@@ -176,8 +176,8 @@ func TestNewerNamesTheCopyThatThereIs(t *testing.T) {
 	}
 }
 
-// TestALostFileIsTold: a deleted or replaced file is reported once.
-func TestALostFileIsTold(t *testing.T) {
+// TestMissingFileIsReported: a deleted or replaced file is reported once.
+func TestMissingFileIsReported(t *testing.T) {
 	for name, lose := range map[string]func(path string) error{
 		"deleted": os.Remove,
 		"replaced": func(path string) error {
@@ -212,8 +212,8 @@ func TestALostFileIsTold(t *testing.T) {
 	}
 }
 
-// TestAFileThatIsCutOff: truncation of an open file is reported once and counts as errors.
-func TestAFileThatIsCutOff(t *testing.T) {
+// TestTruncatedFile: truncation of an open file is reported once and counts as errors.
+func TestTruncatedFile(t *testing.T) {
 	for name, share := range map[string]int64{"to nothing": 0, "to a page": 1, "by a page": -1} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "stickwatch.db")
@@ -290,7 +290,7 @@ func TestOpenReaderNeedsAFile(t *testing.T) {
 	}
 }
 
-func TestAReaderCannotWrite(t *testing.T) {
+func TestReaderCannotWrite(t *testing.T) {
 	db := opened(t)
 	if _, err := db.pool.ExecContext(t.Context(), "DELETE FROM samples"); err == nil {
 		t.Error("a read-only connection deleted rows")
@@ -336,8 +336,8 @@ func TestMigrateKeepsACopy(t *testing.T) {
 	}
 }
 
-// TestMigrateKnowsWhoWasTold: version 1 stores the notification time only in incidents.
-func TestMigrateKnowsWhoWasTold(t *testing.T) {
+// TestMigrateNotificationTime: version 1 stores the notification time only in incidents.
+func TestMigrateNotificationTime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	old, err := openWriter(path)
 	if err != nil {

@@ -44,9 +44,9 @@ func TestOneWriter(t *testing.T) {
 	}
 }
 
-// TestARefusedFileIsNotLocked: after Open failed, the same process can repair the file and
+// TestRefusedFileIsNotLocked: after Open failed, the same process can repair the file and
 // open it again.
-func TestARefusedFileIsNotLocked(t *testing.T) {
+func TestRefusedFileIsNotLocked(t *testing.T) {
 	path := t.TempDir() + "/stickwatch.db"
 	inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)")
 	for range 2 {

@@ -132,9 +132,9 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// TestClaimsOfTheDead: a new process waits for the attempt of a dead one to arrive, but not
+// TestClaimsAfterCrash: a new process waits for the attempt of a dead one to arrive, but not
 // for its full lease.
-func TestClaimsOfTheDead(t *testing.T) {
+func TestClaimsAfterCrash(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history.db")
 	open := func() *DB {
 		db, err := Open(t.Context(), Config{Path: path, Now: func() time.Time { return testTime }})
@@ -159,7 +159,7 @@ func TestClaimsOfTheDead(t *testing.T) {
 	}
 }
 
-func TestClaimKnowsAttemptsAndThread(t *testing.T) {
+func TestClaimAttemptsAndThread(t *testing.T) {
 	db := opened(t)
 	commit(t, db, notification("a1", "ops", "a"), notification("a2", "ops", "a"), notification("a3", "pager", "a"))
 	want := notification("a1", "ops", "a")
@@ -181,8 +181,8 @@ func TestClaimKnowsAttemptsAndThread(t *testing.T) {
 	}
 }
 
-// TestANotificationIsQueuedOnce: committing a step again does not duplicate its notifications.
-func TestANotificationIsQueuedOnce(t *testing.T) {
+// TestNotificationIsQueuedOnce: committing a step again does not duplicate its notifications.
+func TestNotificationIsQueuedOnce(t *testing.T) {
 	db := opened(t)
 	commit(t, db, notification("a1", "ops", "a"))
 	if err := db.Delivered(t.Context(), "a1", alerting.DeliveryRef{}); err != nil {
@@ -288,9 +288,9 @@ func TestSkipToEnd(t *testing.T) {
 	}
 }
 
-// TestWhatWaitsForLaterCostsNothing: searching for a due notification does not read or sort
+// TestClaimSkipsUndue: searching for a due notification does not read or sort
 // the ones that are not due.
-func TestWhatWaitsForLaterCostsNothing(t *testing.T) {
+func TestClaimSkipsUndue(t *testing.T) {
 	db := opened(t)
 	for name, tt := range map[string]struct {
 		query string

@@ -79,9 +79,9 @@ func truncated(share float64) func([]byte) []byte {
 	return func(content []byte) []byte { return content[:int(share*float64(len(content)))/4096*4096] }
 }
 
-// TestADamagedHistory: a new history with the readable rows replaces a damaged one, which is
+// TestDamagedHistory: a new history with the readable rows replaces a damaged one, which is
 // kept unchanged.
-func TestADamagedHistory(t *testing.T) {
+func TestDamagedHistory(t *testing.T) {
 	for name, tt := range map[string]struct {
 		edit          func([]byte) []byte
 		incidents     int // minimum number of saved incidents
@@ -214,8 +214,8 @@ func TestAnyDamagedPage(t *testing.T) {
 	}
 }
 
-// TestWhatIsNoDamage: other errors are returned, and no file is moved.
-func TestWhatIsNoDamage(t *testing.T) {
+// TestErrorsThatAreNoDamage: other errors are returned, and no file is moved.
+func TestErrorsThatAreNoDamage(t *testing.T) {
 	for name, tt := range map[string]struct {
 		prepare func(t *testing.T, path string)
 		want    func(error) bool
@@ -264,8 +264,8 @@ func TestWhatIsNoDamage(t *testing.T) {
 	}
 }
 
-// TestADamagedJournal: rows that are only in the journal are saved.
-func TestADamagedJournal(t *testing.T) {
+// TestDamagedJournal: rows that are only in the journal are saved.
+func TestDamagedJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	filled(t, path)
 	db, err := open(t.Context(), quietly(path))
@@ -293,8 +293,8 @@ func TestADamagedJournal(t *testing.T) {
 	}
 }
 
-// TestADamagedHistoryOfAnEarlierVersion: it is migrated like any other.
-func TestADamagedHistoryOfAnEarlierVersion(t *testing.T) {
+// TestDamagedHistoryOfEarlierVersion: it is migrated like any other.
+func TestDamagedHistoryOfEarlierVersion(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	if err := create(t.Context(), path, 2); err != nil {
 		t.Fatal(err)

@@ -174,8 +174,8 @@ func TestAdditionIsAssociative(t *testing.T) {
 	})
 }
 
-// TestOldDetailsGoAndSumsStay: deleting samples and minutes does not change results.
-func TestOldDetailsGoAndSumsStay(t *testing.T) {
+// TestExpiredDetailsKeepSums: deleting samples and minutes does not change results.
+func TestExpiredDetailsKeepSums(t *testing.T) {
 	db := opened(t)
 	var all []checks.Sample
 	for i := range 24 * 60 {
@@ -247,7 +247,7 @@ func TestDays(t *testing.T) {
 	}
 }
 
-func TestPackIsUndone(t *testing.T) {
+func TestPackRoundTrip(t *testing.T) {
 	for _, failure := range failures {
 		for _, status := range []int{0, 200, 503, maxStatus} {
 			for _, ok := range []bool{true, false} {

@@ -114,15 +114,15 @@ const (
 
 // verify runs an integrity check of SQLite.
 func verify(ctx context.Context, db *sql.DB, path, check string) error {
-	var said string
-	if err := db.QueryRowContext(ctx, check).Scan(&said); err != nil {
+	var result string
+	if err := db.QueryRowContext(ctx, check).Scan(&result); err != nil {
 		if is(err, sqlite3.SQLITE_CORRUPT) || is(err, sqlite3.SQLITE_NOTADB) {
 			return &DamagedError{Path: path, Detail: err.Error(), Backup: newestBackup(path)}
 		}
 		return fmt.Errorf("checking %q: %w", path, err)
 	}
-	if said != "ok" {
-		return &DamagedError{Path: path, Detail: strings.TrimSpace(said), Backup: newestBackup(path)}
+	if result != "ok" {
+		return &DamagedError{Path: path, Detail: strings.TrimSpace(result), Backup: newestBackup(path)}
 	}
 	return nil
 }

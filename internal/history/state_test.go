@@ -207,8 +207,8 @@ func TestDeployments(t *testing.T) {
 	}
 }
 
-// TestDeploymentThatNobodyEnds: it ends after the maximum duration and expires like others.
-func TestDeploymentThatNobodyEnds(t *testing.T) {
+// TestUnendedDeployment: it ends after the maximum duration and expires like others.
+func TestUnendedDeployment(t *testing.T) {
 	db := opened(t)
 	if _, err := db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: testTime}}); err != nil {
 		t.Fatal(err)
@@ -312,9 +312,9 @@ func TestForgetOld(t *testing.T) {
 	}
 }
 
-// TestUntoldIncidentsGiveWayFirst: incidents without a notification expire a day after they
+// TestUnnotifiedIncidentsExpireFirst: incidents without a notification expire a day after they
 // ended.
-func TestUntoldIncidentsGiveWayFirst(t *testing.T) {
+func TestUnnotifiedIncidentsExpireFirst(t *testing.T) {
 	db := opened(t)
 	unnotified := incident("untold")
 	unnotified.State, unnotified.Ended = alerting.Resolved, testTime

@@ -48,8 +48,8 @@ func TestQueueDropsTheOldest(t *testing.T) {
 	}
 }
 
-// TestQueueLeavesTheCallersSlicesAlone: the queue does not modify recorded slices.
-func TestQueueLeavesTheCallersSlicesAlone(t *testing.T) {
+// TestQueueDoesNotModifyInput: the queue does not modify recorded slices.
+func TestQueueDoesNotModifyInput(t *testing.T) {
 	mine := every(node, testTime, -time.Second, 3)
 	want := every(node, testTime, -time.Second, 3)
 	db := opened(t)
@@ -59,9 +59,9 @@ func TestQueueLeavesTheCallersSlicesAlone(t *testing.T) {
 	}
 }
 
-// TestAFullDisk: rows that cannot be written are queued, the oldest beyond the bound are
+// TestFullDisk: rows that cannot be written are queued, the oldest beyond the bound are
 // dropped, and the rest is written when there is space.
-func TestAFullDisk(t *testing.T) {
+func TestFullDisk(t *testing.T) {
 	const bound = 30_000
 	db := opened(t, func(c *Config) { c.Queue = bound })
 	fill := func(pages int) {
@@ -124,9 +124,9 @@ func TestHangingWrite(t *testing.T) {
 	})
 }
 
-// TestALockedFileDelaysNobody: while another process locks the file, Record does not block and
+// TestLockedFileDoesNotBlock: while another process locks the file, Record does not block and
 // the batch stays queued.
-func TestALockedFileDelaysNobody(t *testing.T) {
+func TestLockedFileDoesNotBlock(t *testing.T) {
 	db := opened(t)
 	other, err := openWriter(db.path)
 	if err != nil {

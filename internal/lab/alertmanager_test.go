@@ -130,7 +130,7 @@ func (n *notificationSource) observe(at time.Time, findings ...checks.Finding) [
 func send(t *testing.T, to *alertmanager.Alertmanager, kind alerting.NotificationKind, notifications []alerting.Notification) alerting.Incident {
 	t.Helper()
 	if len(notifications) != 1 || notifications[0].Kind != kind {
-		t.Fatalf("got %d notices %+v, want one: %s", len(notifications), notifications, kind)
+		t.Fatalf("got %d notifications %+v, want one: %s", len(notifications), notifications, kind)
 	}
 	if _, err := to.Notify(t.Context(), notifications[0]); err != nil {
 		t.Fatal(err)

@@ -115,7 +115,7 @@ func TestApacheRoutes(t *testing.T) {
 	}
 }
 
-func TestApacheTellsItsWorkers(t *testing.T) {
+func TestApacheStatusListsWorkers(t *testing.T) {
 	t.Parallel()
 	a := Apache(t, ApacheConfig{Servers: nodes(t, "tomcat1", "tomcat2")})
 	response, status := get(t, a.StatusURL())

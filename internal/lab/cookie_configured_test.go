@@ -87,8 +87,8 @@ func sticksByCookie(t *testing.T, r *rig, takeOut func()) {
 	judgeScenario(t, scenario{want: []string{"node_ejected/appnode2"}}, r.probe())
 }
 
-// TestCookieTellsTheNode tests the cookies of real balancers.
-func TestCookieTellsTheNode(t *testing.T) {
+// TestCookieNamesNode tests the cookies of real balancers.
+func TestCookieNamesNode(t *testing.T) {
 	for _, c := range cookieFronts {
 		if c.lags {
 			continue // it uses the application's cookie, which after a failover names another node

@@ -59,9 +59,9 @@ func TestEjectionBetweenRounds(t *testing.T) {
 	}
 }
 
-// TestComebackBetweenRounds: HAProxy's checks find a node down and up again between two
+// TestRecoveryBetweenRounds: HAProxy's checks find a node down and up again between two
 // rounds. Its statistics contain the time of the last change.
-func TestComebackBetweenRounds(t *testing.T) {
+func TestRecoveryBetweenRounds(t *testing.T) {
 	t.Parallel()
 	f := front{name: "haproxy with checks", method: probes.MethodRoundRobin, start: func(tb testing.TB, nodes []*demo.Node, _ plan) frontend {
 		c := HAProxyConfig{CheckPath: "/status"}

@@ -60,7 +60,7 @@ func TestHAProxySticksOnAHeader(t *testing.T) {
 	}
 }
 
-func TestHAProxyStatsTellOfADeadNode(t *testing.T) {
+func TestHAProxyStatsOfDeadNode(t *testing.T) {
 	t.Parallel()
 	servers := append(nodes(t, "node1"), Server{Name: "node2", Addr: FreeAddr(t)})
 	h := HAProxy(t, HAProxyConfig{Servers: servers, CheckPath: "/status"})

@@ -67,9 +67,9 @@ func TestMSMFailover(t *testing.T) {
 	}
 }
 
-// TestMSMFailoverTold: a watcher reports the failover as such, not as drift or loss,
+// TestMSMFailoverIsReported: a watcher reports the failover as such, not as drift or loss,
 // with and without the route in the ids.
-func TestMSMFailoverTold(t *testing.T) {
+func TestMSMFailoverIsReported(t *testing.T) {
 	for name, middleware := range map[string]func(*demo.Node) http.Handler{"ID-n1.tomcat1": nil, "ID-n1": noRoute} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

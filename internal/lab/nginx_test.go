@@ -57,7 +57,7 @@ func TestNginxTakesTheClientFromTheHeader(t *testing.T) {
 	}
 }
 
-func TestNginxTellsOfAnEjection(t *testing.T) {
+func TestNginxLogsEjection(t *testing.T) {
 	t.Parallel()
 	servers := append([]Server{{Addr: FreeAddr(t)}}, nodes(t, "node2")...)
 	n := Nginx(t, NginxConfig{Servers: servers, UpstreamHeader: true})

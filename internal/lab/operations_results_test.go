@@ -277,8 +277,8 @@ func TestReplaceSection(t *testing.T) {
 	}
 }
 
-// TestResultsGoOn checks that a continued campaign does not repeat finished runs.
-func TestResultsGoOn(t *testing.T) {
+// TestResultsContinue checks that a continued campaign does not repeat finished runs.
+func TestResultsContinue(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.jsonl")
 	t.Setenv("STICKWATCH_OPERATIONS_LOG", path)
 	p := pairings()[0]

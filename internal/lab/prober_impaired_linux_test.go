@@ -38,10 +38,10 @@ var impairments = []impairment{
 	},
 }
 
-// TestItsOwnTrouble checks that an impairment is a single incident of stickwatch
+// TestProberImpaired checks that an impairment is a single incident of stickwatch
 // itself, and no verdict of clusters: the real program runs in a network namespace and
 // watches healthy nodes.
-func TestItsOwnTrouble(t *testing.T) {
+func TestProberImpaired(t *testing.T) {
 	t.Parallel()
 	needNamespaces(t)
 	n := startNamespaces(t)
@@ -98,8 +98,8 @@ func startNamespaces(t *testing.T) *namespaces {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
 	n := new(namespaces)
-	var said io.Reader
-	n.targets, said = n.start(t, os.Args[0], []string{"-test.run=^TestHoldTargets$", "-test.v"}, "LAB_HOLD_TARGETS=1")
+	var output io.Reader
+	n.targets, output = n.start(t, os.Args[0], []string{"-test.run=^TestHoldTargets$", "-test.v"}, "LAB_HOLD_TARGETS=1")
 	n.log = dir + "/log"
 	wait := "exec 2>" + n.log + "; while ! ip route | grep -q 10.77.0; do sleep 0.1; done; exec " + program + " serve -c " + dir + "/stickwatch.yml --admin-socket " + dir + "/s"
 	n.prober, _ = n.start(t, "sh", []string{"-c", wait})
@@ -108,7 +108,7 @@ func startNamespaces(t *testing.T) *namespaces {
 		n.run(t, "nsenter -t $T -n ip "+command)
 	}
 	var file strings.Builder
-	for lines := bufio.NewScanner(said); lines.Scan() && lines.Text() != "that is all"; {
+	for lines := bufio.NewScanner(output); lines.Scan() && lines.Text() != "that is all"; {
 		if line, ours := strings.CutPrefix(lines.Text(), "| "); ours {
 			file.WriteString(line + "\n")
 		}
@@ -218,11 +218,11 @@ func (n *namespaces) get(t *testing.T, path string, answer any) {
 	}
 }
 
-// TestHoldTargets is not a test: it runs the targets of TestItsOwnTrouble, a demo at
+// TestHoldTargets is not a test: it runs the targets of TestProberImpaired, a demo at
 // the addresses of two machines, and prints how to watch it as two clusters.
 func TestHoldTargets(t *testing.T) {
 	if os.Getenv("LAB_HOLD_TARGETS") == "" {
-		t.Skip("only runs as a process of TestItsOwnTrouble")
+		t.Skip("only runs as a process of TestProberImpaired")
 	}
 	for ready := false; !ready; time.Sleep(100 * time.Millisecond) {
 		addresses, err := net.InterfaceAddrs()

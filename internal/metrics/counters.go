@@ -82,8 +82,8 @@ func (c counters) initialize(r checks.Report) {
 			if from.Node == to.Node {
 				continue
 			}
-			for _, fate := range []string{"kept", "lost"} {
-				c.moves.WithLabelValues(cluster, c.limiter.node(cluster, from.Node), c.limiter.node(cluster, to.Node), fate)
+			for _, outcome := range []string{"kept", "lost"} {
+				c.moves.WithLabelValues(cluster, c.limiter.node(cluster, from.Node), c.limiter.node(cluster, to.Node), outcome)
 			}
 		}
 	}

@@ -101,12 +101,12 @@ func (l *Live) Request(r checks.Request) { l.counters.request(r) }
 
 // Move counts a session that moved to another node.
 func (l *Live) Move(m checks.Move) {
-	fate := "lost"
+	outcome := "lost"
 	if m.Kept {
-		fate = "kept"
+		outcome = "kept"
 	}
 	l.counters.moves.WithLabelValues(cleanLabel(m.Cluster),
-		l.limiter.node(m.Cluster, m.From), l.limiter.node(m.Cluster, m.To), fate).Inc()
+		l.limiter.node(m.Cluster, m.From), l.limiter.node(m.Cluster, m.To), outcome).Inc()
 }
 
 // Canaries replaces the open times of a cluster's canaries, by the id of the node that holds

@@ -55,8 +55,8 @@ func TestMissedNode(t *testing.T) {
 	}
 }
 
-// TestMetNode: a node that answers a canary occasionally is not missing.
-func TestMetNode(t *testing.T) {
+// TestNodeMetOccasionally: a node that answers a canary occasionally is not missing.
+func TestNodeMetOccasionally(t *testing.T) {
 	d, w, log := behindRoundRobin(t)
 	for range 2 {
 		d.Balancer.Set(demo.BalancerFaults{Ejected: []string{d.Nodes[1].Addr()}})
@@ -71,8 +71,8 @@ func TestMetNode(t *testing.T) {
 	}
 }
 
-// TestMissedAnew: a full round whose new clients reached the node restarts the count.
-func TestMissedAnew(t *testing.T) {
+// TestMissingCountRestarts: a full round whose new clients reached the node restarts the count.
+func TestMissingCountRestarts(t *testing.T) {
 	d, w, log := behindRoundRobin(t)
 	for range 2 {
 		d.Balancer.Set(demo.BalancerFaults{Ejected: []string{d.Nodes[1].Addr()}})
@@ -161,8 +161,8 @@ func TestRoutine(t *testing.T) {
 	}
 }
 
-// TestCalmAgain: a routine full round without a sign of trouble resets the backoff.
-func TestCalmAgain(t *testing.T) {
+// TestBackoffIsReset: a routine full round without a sign of trouble resets the backoff.
+func TestBackoffIsReset(t *testing.T) {
 	d := start(t, demo.Config{}, "generic", nil)
 	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: 10 * time.Minute})
 	w.SetBackoff(10 * time.Minute)

@@ -147,16 +147,16 @@ func TestPartsInTrouble(t *testing.T) {
 			}
 			w, log := watchAs(t, e.config, e.prober, monitor.Intervals{Status: time.Hour, Damping: checks.Damping{Appear: 2}})
 			log.newChanges()
-			told := map[monitor.JobKind]checks.TargetKind{
+			reported := map[monitor.JobKind]checks.TargetKind{
 				monitor.Status: checks.TargetNode, monitor.Pages: checks.TargetNode, monitor.Dependencies: checks.TargetDependency,
 			}
 			for jobKind, want := range everyJobKind {
-				before := log.probes[told[jobKind]]
+				before := log.probes[reported[jobKind]]
 				if diff := cmp.Diff(want, e.asked(func() { w.Refresh(t.Context(), jobKind) }, w.Newest)); diff != "" {
 					t.Errorf("%s: asked anew (-want +got):\n%s", jobKind, diff)
 				}
-				if log.probes[told[jobKind]] == before {
-					t.Errorf("%s: nothing was told", jobKind)
+				if log.probes[reported[jobKind]] == before {
+					t.Errorf("%s: nothing was reported", jobKind)
 				}
 			}
 			if got := log.newChanges(); len(got) > 0 || len(log.judged) != 1 {

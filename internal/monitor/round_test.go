@@ -279,9 +279,9 @@ func TestCanariesAreRenewed(t *testing.T) {
 	}
 }
 
-// TestCanariesAreTold: each response to a canary is reported once, in a follow-up and in a
+// TestRequestsAreReportedOnce: each response to a canary is reported once, in a follow-up and in a
 // full round.
-func TestCanariesAreTold(t *testing.T) {
+func TestRequestsAreReportedOnce(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		config   demo.Config
@@ -294,17 +294,17 @@ func TestCanariesAreTold(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, w, log := watch(t, tc.config, tc.profile, checks.Damping{})
-			told := func(run func()) int {
+			reported := func(run func()) int {
 				before := log.probes[checks.TargetCanary]
 				run()
 				return log.probes[checks.TargetCanary] - before
 			}
 			for range 5 {
-				if got := told(func() { w.FollowUp(t.Context()) }); got != tc.followUp {
-					t.Errorf("of a visit: %d answers were told, want %d", got, tc.followUp)
+				if got := reported(func() { w.FollowUp(t.Context()) }); got != tc.followUp {
+					t.Errorf("in a follow-up: %d answers were reported, want %d", got, tc.followUp)
 				}
-				if got := told(func() { _ = w.TakeRound(t.Context()) }); got != tc.round {
-					t.Errorf("of a whole round: %d answers were told, want %d", got, tc.round)
+				if got := reported(func() { _ = w.TakeRound(t.Context()) }); got != tc.round {
+					t.Errorf("in a full round: %d answers were reported, want %d", got, tc.round)
 				}
 			}
 		})
@@ -333,10 +333,10 @@ func TestImpaired(t *testing.T) {
 	if err := w.TakeRound(t.Context()); err != nil {
 		t.Error(err)
 	}
-	picture := w.Snapshot()
-	if picture.Report.Verdict != checks.Inconclusive || len(picture.Report.Doubts) != 1 ||
-		picture.Report.Doubts[0].String() != "this machine cannot connect: socket: too many open files" {
-		t.Errorf("got %s, %s", picture.Report.Verdict, picture.Report.Doubts)
+	snapshot := w.Snapshot()
+	if snapshot.Report.Verdict != checks.Inconclusive || len(snapshot.Report.Doubts) != 1 ||
+		snapshot.Report.Doubts[0].String() != "this machine cannot connect: socket: too many open files" {
+		t.Errorf("got %s, %s", snapshot.Report.Verdict, snapshot.Report.Doubts)
 	}
 	if !maps.Equal(before, log.probes) || len(log.judged) != judged+1 || len(log.newChanges()) > 0 {
 		t.Errorf("it recorded %v after %v, judged %d times", log.probes, before, len(log.judged)-judged)

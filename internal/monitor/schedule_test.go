@@ -28,9 +28,9 @@ func (l *runTimes) job(key string, every time.Duration) monitor.Job {
 }
 
 // scheduled runs a test in a synctest bubble with a schedule that is closed at its end.
-func scheduled(t *testing.T, told monitor.ScheduleObserver, test func(t *testing.T, s *monitor.Schedule)) {
+func scheduled(t *testing.T, observer monitor.ScheduleObserver, test func(t *testing.T, s *monitor.Schedule)) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := monitor.NewSchedule(slog.New(slog.DiscardHandler), told)
+		s, err := monitor.NewSchedule(slog.New(slog.DiscardHandler), observer)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,9 +19,9 @@ func metOf(host string, failure probes.Failure) probes.Exchange {
 	return ex
 }
 
-// TestNobodyAnswersAnyMore: silence of all clusters at the same time is a fault of this
+// TestSilenceOfAllClusters: silence of all clusters at the same time is a fault of this
 // machine, unless they share a host, are on loopback, or one of them still answers.
-func TestNobodyAnswersAnyMore(t *testing.T) {
+func TestSilenceOfAllClusters(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		hosts   [3]string // hosts of three clusters
@@ -56,8 +56,8 @@ func TestNobodyAnswersAnyMore(t *testing.T) {
 	}
 }
 
-// TestAClusterThatNeverAnswered: such a cluster is no evidence about this machine.
-func TestAClusterThatNeverAnswered(t *testing.T) {
+// TestClusterThatNeverAnswered: such a cluster is no evidence about this machine.
+func TestClusterThatNeverAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, dead, alive := NewSelfCheck(), new(Watcher), new(Watcher)
 		began := time.Now()
@@ -70,9 +70,9 @@ func TestAClusterThatNeverAnswered(t *testing.T) {
 	})
 }
 
-// TestWhatIsOfItsOwnMaking: local errors are evidence at once, confirmed when they last, and
+// TestLocalErrors: local errors are evidence at once, confirmed when they last, and
 // cleared when they end.
-func TestWhatIsOfItsOwnMaking(t *testing.T) {
+func TestLocalErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := NewSelfCheck(), new(Watcher)
 		began := time.Now()

@@ -125,9 +125,9 @@ func TestCanariesLiveOn(t *testing.T) {
 	}
 }
 
-// TestOddFollowUp: an unexpected response in a follow-up starts a full round, and so does the
+// TestUnexpectedFollowUp: an unexpected response in a follow-up starts a full round, and so does the
 // end of the trouble.
-func TestOddFollowUp(t *testing.T) {
+func TestUnexpectedFollowUp(t *testing.T) {
 	d, w, log := watch(t, demo.Config{}, "generic", checks.Damping{})
 	log.newChanges()
 	d.Nodes[1].Stop()
@@ -139,9 +139,9 @@ func TestOddFollowUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.TakeRound(t.Context())
-	told := log.newChanges()
-	if !slices.Contains(told, "gone node_down node2") || !slices.Contains(told, "appeared node_restarted node2") {
-		t.Errorf("when node2 was back: got %q", told)
+	reported := log.newChanges()
+	if !slices.Contains(reported, "gone node_down node2") || !slices.Contains(reported, "appeared node_restarted node2") {
+		t.Errorf("when node2 was back: got %q", reported)
 	}
 }
 
@@ -174,8 +174,8 @@ func TestCalm(t *testing.T) {
 	}
 }
 
-// TestOnePacket: with damping, one bad round is no finding; two are.
-func TestOnePacket(t *testing.T) {
+// TestDamping: with damping, one bad round is no finding; two are.
+func TestDamping(t *testing.T) {
 	d, w, log := watch(t, demo.Config{}, "generic", checks.Damping{Appear: 2, Vanish: 2})
 	log.newChanges()
 	d.Nodes[1].Stop()
@@ -239,12 +239,12 @@ func TestRetiredMeanwhile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d, w, log := watchWithHook(t, (*monitor.Watcher).Retire)
 			d.Nodes[1].Stop() // a change that could be reported
-			judged, told := len(log.judged), maps.Clone(log.probes)
+			judged, reported := len(log.judged), maps.Clone(log.probes)
 			if err := run(t.Context(), w); !errors.Is(err, monitor.ErrRetired) {
 				t.Errorf("got error %v, want %v", err, monitor.ErrRetired)
 			}
-			if diff := cmp.Diff(told, log.probes); diff != "" || len(log.judged) != judged {
-				t.Errorf("%d judgements and these probes were told (-before +after):\n%s", len(log.judged)-judged, diff)
+			if diff := cmp.Diff(reported, log.probes); diff != "" || len(log.judged) != judged {
+				t.Errorf("%d judgements and these probes were reported (-before +after):\n%s", len(log.judged)-judged, diff)
 			}
 		})
 	}
@@ -254,7 +254,7 @@ func TestRetiredMeanwhile(t *testing.T) {
 func TestRetired(t *testing.T) {
 	var asked atomic.Int32
 	_, w, log := watchWithHook(t, func(*monitor.Watcher) { asked.Add(1) })
-	judged, told := len(log.judged), maps.Clone(log.probes)
+	judged, reported := len(log.judged), maps.Clone(log.probes)
 	w.Retire()
 	w.FollowUp(t.Context())
 	for _, jobKind := range []monitor.JobKind{monitor.Status, monitor.Pages, monitor.Dependencies} {
@@ -263,8 +263,8 @@ func TestRetired(t *testing.T) {
 	if err := w.TakeRound(t.Context()); !errors.Is(err, monitor.ErrRetired) {
 		t.Errorf("got error %v, want %v", err, monitor.ErrRetired)
 	}
-	if diff := cmp.Diff(told, log.probes); diff != "" || len(log.judged) != judged || asked.Load() > 0 {
-		t.Errorf("%d questions were asked, %d judgements and these probes told (-before +after):\n%s", asked.Load(), len(log.judged)-judged, diff)
+	if diff := cmp.Diff(reported, log.probes); diff != "" || len(log.judged) != judged || asked.Load() > 0 {
+		t.Errorf("%d questions were asked, %d judgements and these probes reported (-before +after):\n%s", asked.Load(), len(log.judged)-judged, diff)
 	}
 }
 

@@ -13,13 +13,13 @@ import (
 type channel struct {
 	mu     sync.Mutex
 	posted []post
-	answer func(ctx context.Context, n alerting.Notification) error // asked before a notice is posted; nil: it always is
+	answer func(ctx context.Context, n alerting.Notification) error // asked before a notification is posted; nil: it always is
 	lost   func(n alerting.Notification) error                      // asked after: an answer that never comes
 }
 
 type post struct {
 	id    string
-	after time.Duration // since the notice was written
+	after time.Duration // since the notification was written
 }
 
 func (c *channel) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {

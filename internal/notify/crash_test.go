@@ -94,8 +94,8 @@ func TestFind(t *testing.T) {
 		"not after an answer":                 {posted: 1, results: map[Result]int{Delivered: 1}},
 		"when it was not posted":              {answer: passing, posted: 1, results: map[Result]int{Retried: 1, Delivered: 1}},
 		"not when it was":                     {lost: passing, posted: 1, results: map[Result]int{Retried: 1, Found: 1}},
-		"not before that can be told":         {lost: passing, finding: []error{passing, passing, nil}, posted: 1, results: map[Result]int{Retried: 3, Found: 1}},
-		"when it can never be told":           {lost: passing, finding: []error{alerting.Permanent{Err: errors.New("may not read")}}, posted: 2, results: map[Result]int{Retried: 1, Delivered: 1}},
+		"not before that is known":            {lost: passing, finding: []error{passing, passing, nil}, posted: 1, results: map[Result]int{Retried: 3, Found: 1}},
+		"when it can never be known":          {lost: passing, finding: []error{alerting.Permanent{Err: errors.New("may not read")}}, posted: 2, results: map[Result]int{Retried: 1, Delivered: 1}},
 		"when the receiver can't be searched": {lost: passing, blind: true, posted: 2, results: map[Result]int{Retried: 1, Delivered: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {

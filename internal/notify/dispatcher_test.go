@@ -28,7 +28,7 @@ type dispatcherRig struct {
 
 	mu      sync.Mutex
 	results map[Result]int
-	ended   chan time.Time // when notices came to an end, as far as it has room
+	ended   chan time.Time // when notifications came to an end, as far as it has room
 
 	log strings.Builder // complete after stop
 }
@@ -149,7 +149,7 @@ func TestOrder(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if diff := cmp.Diff([]string{"2/ops/1", "2/ops/2"}, ops.ids()); diff != "" {
-			t.Errorf("posted while an incident cannot be told (-want +got):\n%s", diff)
+			t.Errorf("posted while an incident cannot be delivered (-want +got):\n%s", diff)
 		}
 		repaired.Store(true)
 		time.Sleep(time.Minute)
@@ -227,7 +227,7 @@ func TestReceiversAreIndependent(t *testing.T) {
 		open(t, outbox, ops, map[string]alerting.Notifier{"pager": pager})
 		synctest.Wait()
 		if got := len(pager.ids()); got != 10 {
-			t.Errorf("got %d notices for the receiver that answers, want 10", got)
+			t.Errorf("got %d notifications for the receiver that answers, want 10", got)
 		}
 	})
 }

@@ -95,7 +95,7 @@ func (o *outage) claim(t *testing.T, after time.Duration) alerting.Notification 
 	t.Helper()
 	n, ok, err := o.outbox.Claim(t.Context(), "ops", time.Now().Add(after), time.Minute)
 	if err != nil || ok != (n.ID != "") {
-		t.Fatalf("got notice %q, %v and error %v", n.ID, ok, err)
+		t.Fatalf("got notification %q, %v and error %v", n.ID, ok, err)
 	}
 	return n
 }
@@ -104,7 +104,7 @@ func (o *outage) wantClaim(t *testing.T, after time.Duration, want string) alert
 	t.Helper()
 	n := o.claim(t, after)
 	if n.ID != want {
-		t.Errorf("after %s: got notice %q, want %q", after, n.ID, want)
+		t.Errorf("after %s: got notification %q, want %q", after, n.ID, want)
 	}
 	return n
 }
@@ -264,7 +264,7 @@ func TestHangingDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := o.Undelivered(); got != 0 {
-				t.Errorf("got %d notices that wait, want none", got)
+				t.Errorf("got %d notifications that wait, want none", got)
 			}
 			close(disk.released)
 			if err := <-written; err != nil {
@@ -313,7 +313,7 @@ func TestHangingOutbox(t *testing.T) {
 			t.Errorf("writing down a delivery: got %v", err)
 		}
 		if diff := cmp.Diff(map[string]alerting.DeliveryRef{"1/ops/1": {Thread: "C1/1"}}, q.unwritten.Delivered); diff != "" {
-			t.Errorf("owed (-want +got):\n%s", diff)
+			t.Errorf("outcomes (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -337,26 +337,26 @@ func TestDeliveryDuringOutage(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
 	o.failingSince = o.failingSince.Add(-stuck)
-	said := make(chan string, 10)
+	accepted := make(chan string, 10)
 	dispatcher := NewDispatcher(DispatcherConfig{
-		Outbox: o.outbox, Notifiers: map[string]alerting.Notifier{"ops": acceptingReceiver(said)}, Poll: time.Millisecond,
+		Outbox: o.outbox, Notifiers: map[string]alerting.Notifier{"ops": acceptingReceiver(accepted)}, Poll: time.Millisecond,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); dispatcher.Run(ctx) }()
-	got := []string{<-said}
+	got := []string{<-accepted}
 	o.unblockDisk(t)
 	o.heals("shop")
 	o.unblockDisk(t)
-	got = append(got, <-said)
+	got = append(got, <-accepted)
 	cancel()
 	<-done
-	close(said)
-	for more := range said {
+	close(accepted)
+	for more := range accepted {
 		got = append(got, more)
 	}
 	if diff := cmp.Diff([]string{o.fired.ID, alerting.NotificationID(o.fired.Incident.ID, "ops", 2)}, got); diff != "" {
-		t.Errorf("said (-want +got):\n%s", diff)
+		t.Errorf("accepted (-want +got):\n%s", diff)
 	}
 	o.wantWaiting(t, 0, 0)
 }

@@ -46,7 +46,7 @@ func TestUnavailableReceiver(t *testing.T) {
 		time.Sleep(maxReceiverBackoff)
 		synctest.Wait()
 		if got := len(ops.ids()); got != notifications {
-			t.Errorf("got %d notices within %s of its recovery, want all %d", got, maxReceiverBackoff, notifications)
+			t.Errorf("got %d notifications within %s of its recovery, want all %d", got, maxReceiverBackoff, notifications)
 		}
 		b.stop()
 		lines := strings.Count(b.log.String(), "notification not delivered")
@@ -54,7 +54,7 @@ func TestUnavailableReceiver(t *testing.T) {
 			t.Errorf("got %d lines in the log, want one a minute, %d at most", lines, most)
 		}
 		if !strings.Contains(b.log.String(), "suppressed=1") {
-			t.Error("no line tells how many were left out")
+			t.Error("no line has the number of suppressed ones")
 		}
 	})
 }
@@ -64,7 +64,7 @@ func TestUnavailableReceiver(t *testing.T) {
 func TestBackoffReset(t *testing.T) {
 	trouble := alerting.Retriable{Err: errors.New("503")}
 	for name, answer := range map[string]error{
-		"it takes a notice": nil, "it refuses one": alerting.Permanent{Err: errors.New("400")}, "it asks for time": alerting.Retriable{After: 1, Err: errors.New("429")},
+		"it takes a notification": nil, "it refuses one": alerting.Permanent{Err: errors.New("400")}, "it asks for time": alerting.Retriable{After: 1, Err: errors.New("429")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

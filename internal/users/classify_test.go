@@ -101,9 +101,9 @@ func TestSharedDoesNotMove(t *testing.T) {
 	}
 }
 
-// TestALossIsMetOnce checks that a user continues with the session that replaced its
+// TestLossIsMetOnce checks that a user continues with the session that replaced its
 // own.
-func TestALossIsMetOnce(t *testing.T) {
+func TestLossIsMetOnce(t *testing.T) {
 	bodies := []string{
 		page("node1", "A", ""), page("node1", "A", "1000001000001"),
 		page("node2", "B", ""), page("node2", "B", ""), page("node2", "B", ""), page("node2", "B", "1000001000002"), page("node2", "B", "1000001000002"),

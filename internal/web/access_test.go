@@ -312,8 +312,8 @@ func TestAnswerTo(t *testing.T) {
 	}
 }
 
-// TestServeKnowsWhereItIsAsked checks the rule with real connections.
-func TestServeKnowsWhereItIsAsked(t *testing.T) {
+// TestServeChecksHost checks the rule with real connections.
+func TestServeChecksHost(t *testing.T) {
 	address, _ := running(t, newFakeDaemon(healthyCluster("shop", 2)))
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/api/v1/clusters", nil)
 	if err != nil {

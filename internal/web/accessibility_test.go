@@ -18,11 +18,11 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// A heard is an element of the accessibility tree: its role and name.
-type heard struct{ role, name string }
+// An element is an element of the accessibility tree: its role and name.
+type element struct{ role, name string }
 
 // listen returns Chromium's accessibility tree of the page.
-func (b *browser) listen() (all []heard) {
+func (b *browser) listen() (all []element) {
 	b.t.Helper()
 	tree, err := chromedp.Run(b.ctx, func(ctx context.Context, t *chromedp.Target) (accessibility.GetFullAXTreeResult, error) {
 		return cdp.Call(ctx, t, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
@@ -38,7 +38,7 @@ func (b *browser) listen() (all []heard) {
 	}
 	for _, n := range tree.Nodes {
 		if !n.Ignored {
-			all = append(all, heard{text(n.Role), text(n.Name)})
+			all = append(all, element{text(n.Role), text(n.Name)})
 		}
 	}
 	return all

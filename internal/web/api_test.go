@@ -139,8 +139,8 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// TestInsideStaysInside: the text of internal errors is not sent.
-func TestInsideStaysInside(t *testing.T) {
+// TestInternalErrorsAreHidden: the text of internal errors is not sent.
+func TestInternalErrorsAreHidden(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	w.broken = errors.New("opening /var/lib/stickwatch.db: disk I/O error")
 	for _, path := range []string{"/api/v1/incidents", "/api/v1/history?cluster=shop", "/api/v1/silences"} {

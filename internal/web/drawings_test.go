@@ -37,7 +37,7 @@ func TestUptimeBar(t *testing.T) {
 			Paths:   []barPath{{toneOK, "M0 6.5h1M4 6.5h1"}, {toneWarning, "M1 5h1"}, {toneCritical, "M2 4h2M6 4h1"}},
 			Label:   "failing at times 06:10 to 06:15, failing 06:15 to 06:25, failing 06:35 to 06:40",
 		}},
-		{"too much to tell", []checks.Point{at(1, 9, 1), at(3, 9, 1), at(5, 9, 1), at(7, 9, 1), at(9, 9, 1)}, uptimeBar{
+		{"more than a label takes", []checks.Point{at(1, 9, 1), at(3, 9, 1), at(5, 9, 1), at(7, 9, 1), at(9, 9, 1)}, uptimeBar{
 			Buckets: barBuckets, Paths: []barPath{{toneCritical, "M1 4h1M3 4h1M5 4h1M7 4h1M9 4h1"}},
 			Label: "failing 06:30 to 06:35, failing 06:40 to 06:45, failing 06:50 to 06:55, and 2 more",
 		}},
@@ -97,8 +97,8 @@ func TestCurve(t *testing.T) {
 	}
 }
 
-// TestLanesOfStrangers: a move from or to an unknown node is listed, but not drawn.
-func TestLanesOfStrangers(t *testing.T) {
+// TestMovesOfUnknownNodes: a move from or to an unknown node is listed, but not drawn.
+func TestMovesOfUnknownNodes(t *testing.T) {
 	s := healthyCluster("shop", 3)
 	r := &clusterHistory{span: sixHours, moves: []checks.Move{
 		{At: sixHours.From.Add(3 * time.Hour), From: "node3", To: "node1", Kept: true},
@@ -122,12 +122,12 @@ func TestTree(t *testing.T) {
 	member := func(code checks.Code, node, cause string) alerting.Member {
 		return alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: checks.Finding{Code: code, Node: node, ExplainedBy: cause}}}
 	}
-	var told func(branches []findingNode) string
-	told = func(branches []findingNode) (s string) {
+	var formatted func(branches []findingNode) string
+	formatted = func(branches []findingNode) (s string) {
 		for _, b := range branches {
 			s += b.Code
 			if len(b.Children) > 0 {
-				s += "(" + told(b.Children) + ")"
+				s += "(" + formatted(b.Children) + ")"
 			}
 			s += " "
 		}
@@ -148,7 +148,7 @@ func TestTree(t *testing.T) {
 		{"one key twice", []alerting.Member{member("slow", "", ""), member("slow", "", ""), member("blind_spot", "", "slow")}, "slow(blind_spot ) slow "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := told(seenInEnglish.tree(test.members)); got != test.want {
+			if got := formatted(seenInEnglish.tree(test.members)); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})

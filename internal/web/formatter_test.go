@@ -15,8 +15,8 @@ import (
 	"stickwatch/checks"
 )
 
-// said returns the texts in templates and code of this package.
-func said(t *testing.T) map[string]bool {
+// textsOf returns the texts in templates and code of this package.
+func textsOf(t *testing.T) map[string]bool {
 	t.Helper()
 	texts := map[string]bool{}
 	find := func(pattern, content string) {
@@ -52,9 +52,9 @@ func said(t *testing.T) map[string]bool {
 	return texts
 }
 
-// TestEverythingIsSaidInChinese: every text has a translation with the same verbs.
-func TestEverythingIsSaidInChinese(t *testing.T) {
-	texts := said(t)
+// TestChineseIsComplete: every text has a translation with the same verbs.
+func TestChineseIsComplete(t *testing.T) {
+	texts := textsOf(t)
 	if len(texts) < 100 {
 		t.Fatalf("found %d texts, want all of them", len(texts))
 	}
@@ -71,7 +71,7 @@ func TestEverythingIsSaidInChinese(t *testing.T) {
 	for text := range texts {
 		translated, ok := chineseTexts[text]
 		if !ok {
-			t.Errorf("%q is not said in Chinese", text)
+			t.Errorf("%q has no Chinese translation", text)
 		}
 		if want, got := len(verbs.FindAllString(text, -1)), len(verbs.FindAllString(translated, -1)); ok && want != got {
 			t.Errorf("%q has %d verbs, and %d in Chinese", text, want, got)
@@ -79,7 +79,7 @@ func TestEverythingIsSaidInChinese(t *testing.T) {
 	}
 }
 
-func TestSpeech(t *testing.T) {
+func TestFormatter(t *testing.T) {
 	en, zh := formatter{english, time.UTC}, formatter{chinese, time.FixedZone("CST", 8*60*60)}
 	for _, test := range []struct{ got, want string }{
 		{en.length(0), "0 s"},
@@ -110,8 +110,8 @@ func TestSpeech(t *testing.T) {
 	}
 }
 
-// TestSpeak: SetLocale changes the language and time zone for clients without a preference.
-func TestSpeak(t *testing.T) {
+// TestSetLocale: SetLocale changes the language and time zone for clients without a preference.
+func TestSetLocale(t *testing.T) {
 	t.Parallel()
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
 	page := func() string {

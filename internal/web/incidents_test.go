@@ -26,7 +26,7 @@ func withFullDisk(t *testing.T) *Server {
 	})
 }
 
-func TestIncidentsThatAreNotWritten(t *testing.T) {
+func TestUnwrittenIncidents(t *testing.T) {
 	s := withFullDisk(t)
 	const fresh, flaps = "20260314T120301000-fresh", "20260314T114111000-portal flaps"
 	const ended, over = "20260314T115811000-shop", "20260314T080311000-portal-over"
@@ -59,8 +59,8 @@ func TestIncidentsThatAreNotWritten(t *testing.T) {
 	}
 }
 
-// TestPagesOfWhatIsNotWritten: every page shows the unwritten incidents.
-func TestPagesOfWhatIsNotWritten(t *testing.T) {
+// TestPagesOfUnwrittenIncidents: every page shows the unwritten incidents.
+func TestPagesOfUnwrittenIncidents(t *testing.T) {
 	s := withFullDisk(t)
 	for _, path := range []string{"/", "/incidents", "/clusters/portal", "/incidents/20260314T120301000-fresh", "/api/v1/incidents/20260314T120301000-fresh"} {
 		got := send(s, "GET", path, "")

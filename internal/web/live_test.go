@@ -129,9 +129,9 @@ func TestLiveIsBounded(t *testing.T) {
 	}
 }
 
-// TestNobodyKeepsOthersOut: one client, even with all addresses of its network, cannot take
+// TestLiveConnectionsPerAddress: one client, even with all addresses of its network, cannot take
 // every place.
-func TestNobodyKeepsOthersOut(t *testing.T) {
+func TestLiveConnectionsPerAddress(t *testing.T) {
 	l := NewLive()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -187,14 +187,14 @@ func (v viewContext) verdictHeadline(snapshots []Snapshot, verdict checks.Verdic
 	if len(names) == 1 {
 		return v.translate(one, names[0]) + causes[0]
 	}
-	said := v.translate(several, len(names), len(snapshots))
+	headline := v.translate(several, len(names), len(snapshots))
 	if len(names) > maxNamed {
-		return said
+		return headline
 	}
 	for i := range names {
 		names[i] += causes[i]
 	}
-	return said + v.translate(": ") + strings.Join(names, v.translate("; "))
+	return headline + v.translate(": ") + strings.Join(names, v.translate("; "))
 }
 
 // cause returns the most important problem of a cluster in a few words: its title and what it

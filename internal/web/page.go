@@ -99,7 +99,7 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, p *p
 	body.Reset()
 	if err := p.templates.render(body, p); err != nil {
 		s.config.Logger.Error("rendering a page", "path", r.URL.Path, "template", p.Template, "err", err)
-		http.Error(w, "stickwatch cannot show this page; its log tells more", http.StatusInternalServerError)
+		http.Error(w, "stickwatch cannot show this page; its log has the error", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")

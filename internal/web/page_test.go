@@ -126,9 +126,9 @@ func TestPagesAreSecured(t *testing.T) {
 	}
 }
 
-// TestStrangersGetNoButtons: unauthorized clients get no buttons and forms, but an
+// TestUnauthorizedClientsGetNoButtons: unauthorized clients get no buttons and forms, but an
 // explanation.
-func TestStrangersGetNoButtons(t *testing.T) {
+func TestUnauthorizedClientsGetNoButtons(t *testing.T) {
 	w := everyKindOfCluster()
 	s := w.server(t)
 	for _, path := range everyPage(w) {

@@ -78,9 +78,9 @@ func TestRoundsAreShared(t *testing.T) {
 	})
 }
 
-// TestRoundsOutliveThoseWhoWait: a round continues without clients, so that there is never a
+// TestRoundContinuesWithoutClients: a round continues without clients, so that there is never a
 // second one.
-func TestRoundsOutliveThoseWhoWait(t *testing.T) {
+func TestRoundContinuesWithoutClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &slowExporter{let: make(chan struct{})}
 		r := newRounds(e.Export)
@@ -162,8 +162,8 @@ func TestProbeWithoutExporter(t *testing.T) {
 	}
 }
 
-// TestNotOffered: functions without a source return 404.
-func TestNotOffered(t *testing.T) {
+// TestFunctionsWithoutSource: functions without a source return 404.
+func TestFunctionsWithoutSource(t *testing.T) {
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t, func(c *Config) { c.Prober, c.Exporter, c.Reloader, c.Metrics = nil, nil, nil, nil })
 	for _, test := range []struct{ method, path string }{
 		{"GET", "/metrics"},

@@ -38,7 +38,7 @@ func TestUndelivered(t *testing.T) {
 	}
 }
 
-func TestKeeping(t *testing.T) {
+func TestHistoryProblems(t *testing.T) {
 	full := "database or disk is full"
 	for _, test := range []struct {
 		name string
@@ -61,9 +61,9 @@ func TestKeeping(t *testing.T) {
 	}
 }
 
-// TestOverviewTellsOfItself: the overview shows problems of stickwatch in both languages. The
+// TestOverviewShowsSelfHealth: the overview shows problems of stickwatch in both languages. The
 // daemon stays ready, because a full disk is no reason to restart it.
-func TestOverviewTellsOfItself(t *testing.T) {
+func TestOverviewShowsSelfHealth(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	w.deadLetters = []DeadLetter{deadLetter("ops", time.Hour, `<b>"channel_not_found"`)}
 	w.keeping = HistoryStatus{LastError: "database or disk is full", LastWrite: testTime.Add(-time.Hour)}

@@ -178,7 +178,7 @@ func TestServeAsksForPasswords(t *testing.T) {
 	}
 }
 
-func TestServeTellsWhatIsWrong(t *testing.T) {
+func TestServeErrors(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -83,7 +83,7 @@ const maxOutagesInLabel = 3
 
 // describeHours lists the outages.
 func (v viewContext) describeHours(tones []tone, span checks.Span) string {
-	var told []string
+	var outages []string
 	known := false
 	for i := 0; i < len(tones); {
 		to := i + 1
@@ -92,19 +92,19 @@ func (v viewContext) describeHours(tones []tone, span checks.Span) string {
 		}
 		known = known || tones[i] != toneUnknown
 		if tones[i] == toneCritical || tones[i] == toneWarning {
-			told = append(told, v.translate("%s %s to %s", v.troubleText(tones[i]), v.bucketStart(span, i), v.bucketStart(span, to)))
+			outages = append(outages, v.translate("%s %s to %s", v.troubleText(tones[i]), v.bucketStart(span, i), v.bucketStart(span, to)))
 		}
 		i = to
 	}
 	switch {
 	case !known:
 		return v.translate("nothing known")
-	case len(told) == 0:
+	case len(outages) == 0:
 		return v.translate("no failures")
-	case len(told) > maxOutagesInLabel:
-		return strings.Join(told[len(told)-maxOutagesInLabel:], ", ") + v.translate(", and %d more", len(told)-maxOutagesInLabel)
+	case len(outages) > maxOutagesInLabel:
+		return strings.Join(outages[len(outages)-maxOutagesInLabel:], ", ") + v.translate(", and %d more", len(outages)-maxOutagesInLabel)
 	default:
-		return strings.Join(told, ", ")
+		return strings.Join(outages, ", ")
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 	"stickwatch/probes"
 )
 
-// TestHear checks that a watch matches the balancer's evidence as a round does: httpd's
+// TestMatchesEvidenceAsRounds checks that a watch matches the balancer's evidence as a round does: httpd's
 // AJP members by their host, and Caddy's failures, which end when Caddy forgets them.
-func TestHear(t *testing.T) {
+func TestMatchesEvidenceAsRounds(t *testing.T) {
 	noon := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 	const ajp, caddy, log = probes.EvidenceApacheStatus, probes.EvidenceCaddyAdmin, probes.EvidenceNginxErrorLog
 	up, down, unknown := probes.ServerUp, probes.ServerDown, probes.ServerUnknown

@@ -19,14 +19,14 @@ const Receiver = "ops"
 
 // Fired: a dependency is down, and two nodes are paused.
 func Fired() alerting.Notification {
-	n := notice(alerting.NotificationFired, 1, 2*time.Second)
+	n := newNotification(alerting.NotificationFired, 1, 2*time.Second)
 	n.Incident = incident()
 	return n
 }
 
 // Developed: a third node is paused, and the first runs again.
 func Developed() alerting.Notification {
-	n := notice(alerting.NotificationDeveloped, 2, 40*time.Second)
+	n := newNotification(alerting.NotificationDeveloped, 2, 40*time.Second)
 	n.Incident = incident()
 	n.Incident.Findings[1].Ended = Start.Add(30 * time.Second)
 	n.Incident.Findings = append(n.Incident.Findings, member(paused("node3"), 20*time.Second))
@@ -39,7 +39,7 @@ func Developed() alerting.Notification {
 
 // Reminder: four hours later the incident is still firing, and flapping.
 func Reminder() alerting.Notification {
-	n := notice(alerting.NotificationReminder, 3, 4*time.Hour)
+	n := newNotification(alerting.NotificationReminder, 3, 4*time.Hour)
 	n.Incident = Developed().Incident
 	n.Incident.Flapping = true
 	return n
@@ -47,7 +47,7 @@ func Reminder() alerting.Notification {
 
 // Resolved: the incident is resolved.
 func Resolved() alerting.Notification {
-	n := notice(alerting.NotificationResolved, 4, 5*time.Hour)
+	n := newNotification(alerting.NotificationResolved, 4, 5*time.Hour)
 	n.Incident = Developed().Incident
 	n.Incident.State = alerting.Resolved
 	n.Incident.Ended = Start.Add(4*time.Hour + 59*time.Minute + 30*time.Second)
@@ -62,7 +62,7 @@ func Resolved() alerting.Notification {
 
 // Machine: nodes of two clusters are down because of one host.
 func Machine() alerting.Notification {
-	n := notice(alerting.NotificationFired, 1, 40*time.Second)
+	n := newNotification(alerting.NotificationFired, 1, 40*time.Second)
 	down := func(cluster, node string) alerting.Member {
 		m := member(checks.Finding{
 			Code: checks.NodeDown, Severity: checks.Warning, Node: node, Nodes: []string{node}, Host: "10.0.0.5",
@@ -82,7 +82,7 @@ func Machine() alerting.Notification {
 
 // Nodes: two nodes of a cluster went down together.
 func Nodes() alerting.Notification {
-	n := notice(alerting.NotificationFired, 1, 50*time.Second)
+	n := newNotification(alerting.NotificationFired, 1, 50*time.Second)
 	down := func(node string, after time.Duration) alerting.Member {
 		return member(checks.Finding{
 			Code: checks.NodeDown, Severity: checks.Warning, Node: node, Nodes: []string{node},
@@ -120,7 +120,7 @@ func NodesResolved() alerting.Notification {
 
 // Deployment: a deployment restarted three nodes, and one of them is slow.
 func Deployment() alerting.Notification {
-	n := notice(alerting.NotificationDeployment, 1, 10*time.Minute)
+	n := newNotification(alerting.NotificationDeployment, 1, 10*time.Minute)
 	n.ID = alerting.NotificationID("deployment-7", Receiver, 1)
 	s := alerting.Summary{
 		Deployment: alerting.Deployment{
@@ -162,7 +162,7 @@ func Hostile() alerting.Notification {
 	return n
 }
 
-func notice(kind alerting.NotificationKind, number int, after time.Duration) alerting.Notification {
+func newNotification(kind alerting.NotificationKind, number int, after time.Duration) alerting.Notification {
 	return alerting.Notification{
 		ID: alerting.NotificationID("20260301T120000-5f2c", Receiver, number), Receiver: Receiver, Kind: kind, At: Start.Add(after), Attempts: 1,
 	}
@@ -202,8 +202,8 @@ const unavailable = "Redis Server is not available"
 
 func pausedAt(node string) checks.Message {
 	status := say(checks.MsgExchange, checks.Args{Path: "/status", Status: 200, At: Start})
-	said := say(checks.MsgStatusSaid, checks.Args{Why: &status, State: "paused", Reason: unavailable})
-	return say(checks.MsgNodeBecause, checks.Args{Node: node, Why: &said})
+	reported := say(checks.MsgStatusSaid, checks.Args{Why: &status, State: "paused", Reason: unavailable})
+	return say(checks.MsgNodeBecause, checks.Args{Node: node, Why: &reported})
 }
 
 func say(id checks.MessageID, args checks.Args) checks.Message {
