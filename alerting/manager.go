@@ -102,9 +102,9 @@ func (d *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatc
 	was := i.Silenced
 	why, reason := d.heldBack(at, i, silenced)
 	i.Silenced = why
-	switch {
-	case i.Silenced == was:
-	case i.Silenced == "":
+	switch why {
+	case was:
+	case "":
 		d.openIncidents.record(i, Event{At: at, Kind: EventUnsilenced, Reason: ReasonSilenceOver, Text: "receivers are notified again"}, false)
 	default:
 		d.openIncidents.record(i, Event{At: at, Kind: EventSilenced, Detail: i.Silenced, Reason: reason, Text: i.Silenced}, false)

@@ -34,7 +34,7 @@ func TestTranslations(t *testing.T) {
 		if !used[name] {
 			t.Errorf("nothing says %s", name)
 		}
-		if en, zh := argumentsOf(inEnglish().Lookup(string(id)).Tree.Root), argumentsOf(inChinese().Lookup(string(id)).Tree.Root); !slices.Equal(en, zh) {
+		if en, zh := argumentsOf(inEnglish().Lookup(string(id)).Root), argumentsOf(inChinese().Lookup(string(id)).Root); !slices.Equal(en, zh) {
 			t.Errorf("%s speaks of %q in English and of %q in Chinese", name, en, zh)
 		}
 		for _, m := range []Message{msg(id, Args{Addresses: []string{"", ""}}), msg(id, everything())} {

@@ -149,7 +149,7 @@ func completed(ex probes.Exchange) bool {
 // if the answer did not fail or no node is known to be the cause.
 func (v *outcomes) attributeFailure(a *answer, isFollowUp bool) string {
 	switch target, holder := a.trace.Expected, a.trace.holder; {
-	case !failed(a.Exchange) && !(a.Kind != probes.StepWrite && v.page.isWrong(a.Exchange)):
+	case !failed(a.Exchange) && (a.Kind == probes.StepWrite || !v.page.isWrong(a.Exchange)):
 		return ""
 	case a.node != "":
 		return a.node

@@ -68,7 +68,7 @@ func sessionsFailing(v *timeline) []Finding {
 	if bad > 0 && clients > 0 {
 		f.Affected = Affected{Share: float64(bad) / float64(clients), Of: clients}
 	}
-	f.Remedy = failingRemedy(v.nodeStates, onlyWrites)
+	f.Remedy = failingRemedy(onlyWrites)
 	return []Finding{f}
 }
 
@@ -187,7 +187,7 @@ func (t *nodeCount) failsForNew(anyNode bool) bool {
 	return t.fresh > 0 && weight*t.freshBad*t.returns >= t.failed*t.fresh
 }
 
-func failingRemedy(v *nodeStates, onlyWrites bool) Message {
+func failingRemedy(onlyWrites bool) Message {
 	if onlyWrites {
 		return msg(MsgFindWriteError, Args{})
 	}

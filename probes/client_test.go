@@ -249,7 +249,7 @@ func TestChainsOfRedirects(t *testing.T) {
 		{"not followed", hops(1), false, 302, "", "/x", ""},
 		{"nowhere", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "http://[::1/")
-			w.WriteHeader(302)
+			w.WriteHeader(http.StatusFound)
 		}, true, 302, "", "", ""},
 		{"breaks on the way", breaks, true, 0, FailureReset, "", "connection closed"},
 	}

@@ -132,7 +132,7 @@ func (c *Client) fetchFollowing(ctx context.Context, q pageRequest, ex *Exchange
 func (c *Client) hop(ctx context.Context, q pageRequest, u *url.URL, ex *Exchange) (Document, *url.URL, error) {
 	t := newHopTimer()
 	ex.Status, ex.Redirect = 0, ""
-	resp, body, err := c.fetch(t.watch(ctx), q, u)
+	resp, body, err := c.fetch(t.watch(ctx), q, u) //nolint:bodyclose // fetch has read and closed it
 	t.record(ex)
 	if resp != nil {
 		ex.Status = resp.StatusCode

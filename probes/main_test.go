@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,7 +73,7 @@ func answerNames(conn net.PacketConn) {
 			header[3] |= 3 // no such name
 		}
 		binary.BigEndian.PutUint16(header[6:], uint16(len(ips)))
-		answer := append(header, name+rest[:4]...)
+		answer := slices.Concat(header, []byte(name+rest[:4]))
 		for _, ip := range ips {
 			answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4)
 			answer = append(answer, ip.To4()...)

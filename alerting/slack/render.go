@@ -49,7 +49,8 @@ func root(m message.Message) content {
 	for _, s := range m.Sections() {
 		blocks = append(blocks, section(lines(s.Label, s.Lines...))...)
 	}
-	c.attachment.Blocks.BlockSet = append(blocks, links(m.Links)...)
+	blocks = append(blocks, links(m.Links)...)
+	c.attachment.Blocks.BlockSet = blocks
 	return c
 }
 

@@ -205,7 +205,7 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 	if err != nil {
 		return exitError{exitInconclusive, err}
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	server := serveOptions{logFormat: newSetting("text", oneOf([]string{"text"})), logLevel: newSetting("info", logLevel)}
 	log := server.openLog(c.err)
 	ctx, stop := context.WithCancel(parent)

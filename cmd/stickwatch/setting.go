@@ -24,16 +24,20 @@ type setting[T any] struct {
 func newSetting[T any](text string, parse func(string) (T, error)) setting[T] {
 	s := setting[T]{parse: parse}
 	if text != "" {
-		s.Set(text)
+		s.set(text)
 	}
 	return s
 }
 
 // Set parses text and keeps the error for usageError. It never fails.
 func (s *setting[T]) Set(text string) error {
+	s.set(text)
+	return nil
+}
+
+func (s *setting[T]) set(text string) {
 	s.text = text
 	s.value, s.err = s.parse(text)
-	return nil
 }
 
 func (s *setting[T]) String() string { return s.text }

@@ -71,7 +71,7 @@ func (o *watchOptions) takeArguments(cmd *cobra.Command, args []string) error {
 		args, o.command = args[:dash], args[dash:]
 	}
 	if o.asked && o.length.text == forever && len(args) > 0 && (args[0] == "" || '0' <= args[0][0] && args[0][0] <= '9') {
-		o.length.Set(args[0])
+		o.length.set(args[0])
 		args = args[1:]
 	}
 	switch {

@@ -291,13 +291,15 @@ func (r *commandResult) result() *render.Command {
 func runCommand(ctx context.Context, c console, command []string) *commandResult {
 	r := &commandResult{Name: commandName(command)}
 	began := time.Now()
-	cmd := exec.Command(command[0], command[1:]...) // without ctx, which would kill it: forward passes the signal on
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Cancel = func() error {
+		forward(ctx, c, cmd.Process)
+		return os.ErrProcessDone // so that Wait returns the status of the command
+	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.in, c.err, c.err
 	if r.Error = cmd.Start(); r.Error != nil {
 		return r
 	}
-	stop := panics.AfterContext(ctx, panics.Daemon, func() { forward(ctx, c, cmd.Process) })
-	defer stop()
 	err := cmd.Wait()
 	r.Duration, r.Status = time.Since(began), statusOfProcess(cmd.ProcessState)
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
@@ -310,8 +312,8 @@ func runCommand(ctx context.Context, c console, command []string) *commandResult
 // SIGINT to it; many programs abort at the second one.
 func forward(ctx context.Context, c console, process *os.Process) {
 	cause, ok := errors.AsType[interruption](context.Cause(ctx))
-	if ok && !(cause.signal == os.Interrupt && term.IsTerminal(int(c.in.Fd()))) {
-		process.Signal(cause.signal)
+	if ok && (cause.signal != os.Interrupt || !term.IsTerminal(int(c.in.Fd()))) {
+		_ = process.Signal(cause.signal) // it may have ended
 	}
 }
 

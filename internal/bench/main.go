@@ -48,12 +48,13 @@ func main() {
 	flag.BoolVar(&o.targets, "targets", false, "serve clusters, and print how they are configured, until standard input ends")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	run := o.measure
 	if o.targets {
 		run = o.serveTargets
 	}
-	if err := run(ctx); err != nil {
+	err := run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -65,7 +66,7 @@ func (o options) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	if o.binary == "" {
 		o.binary = filepath.Join(folder, "stickwatch")
 		if out, err := exec.CommandContext(ctx, "go", "build", "-o", o.binary, "stickwatch/cmd/stickwatch").CombinedOutput(); err != nil {

@@ -63,7 +63,7 @@ func parse(file string, data []byte, env getenv) *document {
 func (doc *document) refuseBytes() bool {
 	for i, line := range doc.lines {
 		for offset, r := range line {
-			message := ""
+			var message string
 			switch {
 			case r == utf8.RuneError && !strings.HasPrefix(line[offset:], "\ufffd"):
 				message = "is not UTF-8: save the file in that encoding"

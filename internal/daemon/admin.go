@@ -74,7 +74,7 @@ func listenPrivately(ctx context.Context, path, group string) (*net.UnixListener
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(private)
+	defer func() { _ = os.RemoveAll(private) }()
 	at := filepath.Join(private, "s")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: at, Net: "unix"})
 	if err != nil {
@@ -135,10 +135,11 @@ func restrict(path, group string) error {
 
 // Close stops listening and removes the socket if it is still ours.
 func (a *adminSocket) Close() error {
-	if file, err := os.Lstat(a.path); err == nil && os.SameFile(file, a.file) {
-		os.Remove(a.path)
+	var err error
+	if file, missing := os.Lstat(a.path); missing == nil && os.SameFile(file, a.file) {
+		err = os.Remove(a.path)
 	}
-	return a.UnixListener.Close()
+	return errors.Join(err, a.UnixListener.Close())
 }
 
 // Link returns a URL with which a browser may make changes on the page for a time.

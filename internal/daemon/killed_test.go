@@ -251,15 +251,15 @@ func (s *killTest) unnotifiedIncidents(t *testing.T) string {
 	pending, _ := reader.Pending(t.Context())
 	dead, _ := reader.DeadLetters(t.Context(), 0)
 	var text strings.Builder
-	text.WriteString(fmt.Sprintf("%d wait, %d are dead\n", pending["ops"], len(dead)))
+	fmt.Fprintf(&text, "%d wait, %d are dead\n", pending["ops"], len(dead))
 	records := s.roots()
 	for _, i := range list {
 		if records[alerting.NotificationID(i.ID, "ops", 1)] > 0 {
 			continue
 		}
-		text.WriteString(fmt.Sprintf("%s %s %s into %q told %+v\n", i.ID, i.State, i.Cause.Key(), i.MergedInto, i.Notified))
+		fmt.Fprintf(&text, "%s %s %s into %q told %+v\n", i.ID, i.State, i.Cause.Key(), i.MergedInto, i.Notified)
 		for _, e := range i.Timeline {
-			text.WriteString(fmt.Sprintf("  %s %s %s %s %s\n", e.At.Format(time.StampMilli), e.Kind, e.Finding, e.Reason, e.Detail))
+			fmt.Fprintf(&text, "  %s %s %s %s %s\n", e.At.Format(time.StampMilli), e.Kind, e.Finding, e.Reason, e.Detail)
 		}
 	}
 	return text.String()

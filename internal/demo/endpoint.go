@@ -101,7 +101,7 @@ func (e *endpoint) listen() (net.Listener, error) {
 	}
 	ours := e.portGuard != nil
 	for end := time.Now().Add(relistenTimeout); ; time.Sleep(time.Millisecond) {
-		ln, err := net.Listen("tcp", e.addr)
+		ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", e.addr)
 		if !ours || !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(end) {
 			return ln, err
 		}
@@ -141,7 +141,7 @@ func (e *endpoint) address() string {
 // port that has a connection, so a stopped endpoint refuses clients and its port is not
 // reused by another program.
 func portGuard(ln net.Listener) ([]net.Conn, error) {
-	client, err := net.Dial("tcp", ln.Addr().String())
+	client, err := new(net.Dialer).DialContext(context.Background(), "tcp", ln.Addr().String())
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ func serveHTTP(handler http.Handler, connContext func(context.Context, net.Conn)
 			defer close(closed)
 			server.Close()
 		})
-		server.Serve(ln) // returns only when closed
+		_ = server.Serve(ln) // returns only when closed
 		<-closed
 	}
 }

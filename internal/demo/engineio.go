@@ -108,7 +108,7 @@ func writePackets(w http.ResponseWriter, packets ...string) {
 func refuse(w http.ResponseWriter, e engineError) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusBadRequest)
-	json.NewEncoder(w).Encode(e)
+	_ = json.NewEncoder(w).Encode(e)
 }
 
 // refuseFor sends an error to a client of either transport. A WebSocket client gets the

@@ -86,7 +86,7 @@ func (f NodeFaults) apply(w http.ResponseWriter, r *http.Request) (ended bool) {
 	}
 	switch f.Mode {
 	case Hang:
-		io.Copy(io.Discard, r.Body) // the server notices a disconnect only after the body is read
+		_, _ = io.Copy(io.Discard, r.Body) // the server notices a disconnect only after the body is read
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
 	case Drop:
@@ -123,7 +123,7 @@ func writeGarbage(w http.ResponseWriter) {
 		return
 	}
 	defer conn.Close()
-	conn.Write([]byte("\x00\x16\x03 this is not HTTP \xff\x1b[31m\r\n\r\n"))
+	_, _ = conn.Write([]byte("\x00\x16\x03 this is not HTTP \xff\x1b[31m\r\n\r\n"))
 }
 
 // writeEndless sends an answer until the client disconnects.
@@ -168,7 +168,7 @@ func (n *Node) refuse(w http.ResponseWriter, r *http.Request, k sessionCookie) b
 	case storesValue(r) && faults.StoringStatus != 0:
 		httpError(w, faults.StoringStatus)
 	case returning && faults.ReturningHangs > 0 && n.process.Load().returned.Add(1)%int64(faults.ReturningHangs) == 0:
-		io.Copy(io.Discard, r.Body) // the server notices a disconnect only after the body is read
+		_, _ = io.Copy(io.Discard, r.Body) // the server notices a disconnect only after the body is read
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
 	default:

@@ -103,7 +103,7 @@ func (n *Node) render(w http.ResponseWriter, name string, p page) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset="+p.Charset)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.Write(body)
+	_, _ = w.Write(body)
 }
 
 // status is the body of Strategy Collaboration Server's /status, as its clustering
@@ -166,7 +166,7 @@ func (n *Node) serveStatus(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Write(body)
+	_, _ = w.Write(body)
 }
 
 func (n *Node) status(ctx context.Context) status {

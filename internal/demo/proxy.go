@@ -152,11 +152,11 @@ func (p *proxiedRequest) tunnel(w http.ResponseWriter, resp *http.Response) {
 	var wg panics.Group
 	wg.Go(func() {
 		defer cancel()
-		io.Copy(server, buffered)
+		_, _ = io.Copy(server, buffered)
 	})
 	answer := http.Response{StatusCode: resp.StatusCode, ProtoMajor: 1, ProtoMinor: 1, Header: w.Header()}
 	if answer.Write(client) == nil {
-		io.Copy(client, server)
+		_, _ = io.Copy(client, server)
 	}
 	cancel()
 	wg.Wait()
@@ -197,7 +197,7 @@ type CacheConfig struct {
 // concerns reports whether a request may be answered from the cache.
 func (c CacheConfig) concerns(r *http.Request) bool {
 	return c.TTL > 0 && r.Method == http.MethodGet && !wantsUpgrade(r) &&
-		!(c.OnlyWithoutCookie && r.Header.Get("Cookie") != "")
+		(!c.OnlyWithoutCookie || r.Header.Get("Cookie") == "")
 }
 
 // ttl returns the lifetime of an answer; 0: it must not be cached.
@@ -244,7 +244,7 @@ func cacheKey(r *http.Request) string { return r.Host + r.URL.RequestURI() }
 func (c *cache) serve(config CacheConfig, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 	if a, ok := c.lookup(cacheKey(r), time.Now()); ok {
 		maps.Copy(w.Header(), a.header.Clone())
-		w.Write(a.body)
+		_, _ = w.Write(a.body)
 		return
 	}
 	recorder := &answerRecorder{ResponseWriter: w, status: http.StatusOK}

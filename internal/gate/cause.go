@@ -21,7 +21,7 @@ func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 	drained := (j.limits.Drain != "" && m.From == j.limits.Drain) || (out && balancerStates.State != probes.ServerDown)
 	consequence, why, explained := j.afterRestart(m, earlier)
 	switch {
-	case failed && !(drained && m.At.Before(down.FirstBad)): // else the node was empty when it stopped
+	case failed && (!drained || !m.At.Before(down.FirstBad)): // else the node was empty when it stopped
 		return failureCause(m.From, down)
 	case out && balancerStates.State != probes.ServerDown:
 		return CauseDrain, balancerStates.Text

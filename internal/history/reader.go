@@ -172,7 +172,7 @@ func (s *series) add(next timedBucket) {
 		s.slots = append(s.slots, timedBucket{ts: at})
 	}
 	last := &s.slots[len(s.slots)-1]
-	last.bucket = last.bucket.add(next.bucket)
+	last.bucket = last.add(next.bucket)
 }
 
 func (s *series) points() []checks.Point {

@@ -122,7 +122,7 @@ func dial(ctx context.Context, addr string) error {
 // refuses returns nil when the address accepts no connections.
 func refuses(ctx context.Context, addr string) error {
 	if err := dial(ctx, addr); !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("%s does not refuse connections: dialing gives %v", addr, err)
+		return fmt.Errorf("%s does not refuse connections: dialing gives %w", addr, err)
 	}
 	return nil
 }

@@ -144,7 +144,7 @@ var cookieWriters = []struct {
 	name, cookie, backend string
 	value                 func(addr string) string
 }{
-	{"nginx sticky, Tengine", "route", "", func(addr string) string { return hexMD5(addr) }},
+	{"nginx sticky, Tengine", "route", "", hexMD5},
 	{"Traefik", "_traefik", "", func(addr string) string {
 		sum := sha256.Sum256([]byte("http://" + addr))
 		return hex.EncodeToString(sum[:8])

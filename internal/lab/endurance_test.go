@@ -118,7 +118,7 @@ func TestEndurance(t *testing.T) {
 func (r *rig) daemon(t *testing.T, path string, every time.Duration) (found func(checks.Code), end func()) {
 	t.Helper()
 	var text strings.Builder
-	text.WriteString(fmt.Sprintf(`
+	fmt.Fprintf(&text, `
 listen: 127.0.0.1:0
 history: {url: "sqlite:%s"}
 intervals: {canary: 1s, status: %[2]s, pages: %[2]s, dependencies: %[2]s}
@@ -132,9 +132,9 @@ clusters:
     balancer: {url: %[3]q, method: ip_hash, fail_timeout: 2s, client_ip_header: %[4]s}
     dependencies: [{name: Redis Server, url: %[5]q}]
     nodes:
-`, path, every, r.front.URL(), clientHeader, r.redis.URL()))
+`, path, every, r.front.URL(), clientHeader, r.redis.URL())
 	for _, n := range r.nodes {
-		text.WriteString(fmt.Sprintf("      - {id: %s, url: %q}\n", n.ID(), n.URL()))
+		fmt.Fprintf(&text, "      - {id: %s, url: %q}\n", n.ID(), n.URL())
 	}
 	d, err := daemon.Start(t.Context(), daemon.Config{
 		Load: func() (*config.Config, error) {

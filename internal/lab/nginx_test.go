@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ func TestNginxAcceptsEveryOption(t *testing.T) {
 		{Addr: "127.0.0.1:2", MaxFails: -1},
 		{Addr: "127.0.0.1:3", Down: true},
 	}
-	backup := append(servers, Server{Addr: "127.0.0.1:4", Backup: true})
+	backup := append(slices.Clone(servers), Server{Addr: "127.0.0.1:4", Backup: true})
 	tests := []NginxConfig{
 		{Servers: backup},
 		{Servers: servers, Method: "ip_hash", Zone: true, Workers: 4, RealIP: true},

@@ -106,7 +106,7 @@ func (p *Process) Kill() {
 			p.terminate(r, p.command.KillSignal)
 			return
 		}
-		killGroup(r.process)
+		_ = killGroup(r.process)
 	})
 	// Only the leader has been waited for: its workers exit a moment later.
 	err := poll(context.Background(), nil, func(ctx context.Context) error { return refuses(ctx, p.Addr()) })
@@ -119,13 +119,13 @@ func (p *Process) Kill() {
 // stopWithin.
 func (p *Process) terminate(r *run, to os.Signal) {
 	p.tb.Helper()
-	r.process.Signal(to)
-	resume(r.process) // a suspended process handles signals only after this
+	_ = r.process.Signal(to)
+	_ = resume(r.process) // a suspended process handles signals only after this
 	select {
 	case <-r.exited:
 	case <-time.After(stopWithin):
 		p.tb.Logf("killing %q: it did not stop within %v", p.command.Name, stopWithin)
-		killGroup(r.process)
+		_ = killGroup(r.process)
 	}
 }
 
@@ -236,7 +236,7 @@ func (p *Process) awaitReady(r *run) error {
 		return p.command.Ready(ctx)
 	})
 	if errors.Is(err, errExited) {
-		return fmt.Errorf("%w: %v", err, r.err)
+		return fmt.Errorf("%w: %w", err, r.err)
 	}
 	return err
 }

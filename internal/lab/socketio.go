@@ -201,7 +201,7 @@ func nodeModules(tb testing.TB, name, from string) string {
 	if err != nil {
 		tb.Fatalf("making a folder for node modules: %v", err)
 	}
-	defer os.RemoveAll(staging) // what the rename has left
+	defer func() { _ = os.RemoveAll(staging) }() // what the rename has left
 	installModules(tb, npm, from, staging)
 	if err := os.Rename(staging, dir); err != nil {
 		if _, missing := os.Stat(dir); missing != nil { // else another test was faster

@@ -149,7 +149,7 @@ func (r Result) lossHarms(losses []loss) []harm {
 		}
 		broken[len(broken)-1].add(l.Request, l.lastRequest)
 	}
-	list := append(broken, excused...)
+	list := slices.Concat(broken, excused)
 	for i := range list {
 		list[i].certain = len(list[i].users) >= certainLosses
 	}

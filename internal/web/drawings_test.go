@@ -160,10 +160,9 @@ func manyClusters() *fakeDaemon {
 	var fakeClusters []*fakeCluster
 	for i := range 20 {
 		name := fmt.Sprintf("cluster-%02d", i+1)
-		switch {
-		case i%10 == 3:
+		if i%10 == 3 {
 			fakeClusters = append(fakeClusters, nodeDown(name, 10))
-		default:
+		} else {
 			fakeClusters = append(fakeClusters, healthyCluster(name, 10))
 		}
 	}

@@ -82,7 +82,7 @@ func (s *session) dial(ctx context.Context) (*websocket.Conn, error) {
 	}
 	client := *s.client.HTTP()
 	client.Transport = limitedTransport{client.Transport, ctx}
-	conn, resp, err := websocket.Dial(ctx, req.URL.String(), &websocket.DialOptions{
+	conn, resp, err := websocket.Dial(ctx, req.URL.String(), &websocket.DialOptions{ //nolint:bodyclose // Dial has replaced it by a buffer
 		HTTPClient: &client, HTTPHeader: req.Header, Host: req.Host,
 	})
 	if err == nil {

@@ -201,7 +201,7 @@ func (t *tail) next() (chunk, error) {
 	}
 	buffer := make([]byte, info.Size()-t.offset)
 	n, err := t.file.ReadAt(buffer, t.offset)
-	if err != nil && err != io.EOF { // the file may have been truncated after Stat
+	if err != nil && !errors.Is(err, io.EOF) { // the file may have been truncated after Stat
 		return chunk{}, err
 	}
 	text := buffer[:n]

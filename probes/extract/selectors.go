@@ -160,7 +160,7 @@ func parseJSON(text string) (any, bool) {
 		return nil, false
 	}
 	_, err = d.Token()
-	return v, err == io.EOF
+	return v, errors.Is(err, io.EOF)
 }
 
 func next(d *json.Decoder, depth int) (any, error) {

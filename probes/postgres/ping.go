@@ -128,7 +128,7 @@ func simplify(err error) error {
 func innermost(err error) error {
 	for {
 		var next error
-		switch wrapping := err.(type) {
+		switch wrapping := err.(type) { //nolint:errorlint // it unwraps one level at a time
 		case interface{ Unwrap() error }:
 			next = wrapping.Unwrap()
 		case interface{ Unwrap() []error }:

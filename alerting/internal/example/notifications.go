@@ -17,14 +17,14 @@ var Start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // Receiver is the receiver of the notifications.
 const Receiver = "ops"
 
-// Fired: a dependency is down, and two nodes are paused.
+// Fired is sent when a dependency is down and two nodes are paused.
 func Fired() alerting.Notification {
 	n := newNotification(alerting.NotificationFired, 1, 2*time.Second)
 	n.Incident = incident()
 	return n
 }
 
-// Developed: a third node is paused, and the first runs again.
+// Developed is sent when a third node is paused and the first runs again.
 func Developed() alerting.Notification {
 	n := newNotification(alerting.NotificationDeveloped, 2, 40*time.Second)
 	n.Incident = incident()
@@ -37,7 +37,7 @@ func Developed() alerting.Notification {
 	return n
 }
 
-// Reminder: four hours later the incident is still firing, and flapping.
+// Reminder is sent four hours later: the incident is still firing, and flapping.
 func Reminder() alerting.Notification {
 	n := newNotification(alerting.NotificationReminder, 3, 4*time.Hour)
 	n.Incident = Developed().Incident
@@ -45,7 +45,7 @@ func Reminder() alerting.Notification {
 	return n
 }
 
-// Resolved: the incident is resolved.
+// Resolved is sent when the incident is resolved.
 func Resolved() alerting.Notification {
 	n := newNotification(alerting.NotificationResolved, 4, 5*time.Hour)
 	n.Incident = Developed().Incident
@@ -60,7 +60,7 @@ func Resolved() alerting.Notification {
 	return n
 }
 
-// Machine: nodes of two clusters are down because of one host.
+// Machine is sent when nodes of two clusters are down because of one host.
 func Machine() alerting.Notification {
 	n := newNotification(alerting.NotificationFired, 1, 40*time.Second)
 	down := func(cluster, node string) alerting.Member {
@@ -80,7 +80,7 @@ func Machine() alerting.Notification {
 	return n
 }
 
-// Nodes: two nodes of a cluster went down together.
+// Nodes is sent when two nodes of a cluster went down together.
 func Nodes() alerting.Notification {
 	n := newNotification(alerting.NotificationFired, 1, 50*time.Second)
 	down := func(node string, after time.Duration) alerting.Member {
@@ -99,7 +99,7 @@ func Nodes() alerting.Notification {
 	return n
 }
 
-// NodesDeveloped: the first of them is up again.
+// NodesDeveloped is sent when the first of them is up again.
 func NodesDeveloped() alerting.Notification {
 	n := Nodes()
 	n.Kind, n.At, n.ID = alerting.NotificationDeveloped, Start.Add(2*time.Minute), alerting.NotificationID("20260301T120000-9c3d", Receiver, 2)
@@ -109,7 +109,7 @@ func NodesDeveloped() alerting.Notification {
 	return n
 }
 
-// NodesResolved: both are up again.
+// NodesResolved is sent when both are up again.
 func NodesResolved() alerting.Notification {
 	n := NodesDeveloped()
 	n.Kind, n.At, n.ID, n.News = alerting.NotificationResolved, Start.Add(5*time.Minute), alerting.NotificationID("20260301T120000-9c3d", Receiver, 3), nil
@@ -118,7 +118,7 @@ func NodesResolved() alerting.Notification {
 	return n
 }
 
-// Deployment: a deployment restarted three nodes, and one of them is slow.
+// Deployment is sent after a deployment that restarted three nodes, one of which is slow.
 func Deployment() alerting.Notification {
 	n := newNotification(alerting.NotificationDeployment, 1, 10*time.Minute)
 	n.ID = alerting.NotificationID("deployment-7", Receiver, 1)

@@ -42,5 +42,5 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 	message := Message{Channel: channel}
 	message.write(args)
 	s.add(message)
-	w.Write([]byte("ok"))
+	_, _ = w.Write([]byte("ok"))
 }

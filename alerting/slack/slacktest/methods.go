@@ -60,7 +60,7 @@ func (s *Server) answer(m method) http.Handler {
 
 func respond(w http.ResponseWriter, answer any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	json.NewEncoder(w).Encode(answer)
+	_ = json.NewEncoder(w).Encode(answer)
 }
 
 func (s *Server) authTest(url.Values) any {

@@ -135,7 +135,7 @@ var longAgo = time.Unix(1, 0)
 func newConn(l *connections, raw net.Conn) *conn {
 	c := &conn{Conn: raw, connections: l}
 	c.remaining.Store(Budget)
-	c.stop = panics.AfterContext(l.ctx, panics.Dependency, func() { raw.SetDeadline(longAgo) })
+	c.stop = panics.AfterContext(l.ctx, panics.Dependency, func() { _ = raw.SetDeadline(longAgo) })
 	return c
 }
 

@@ -50,7 +50,7 @@ func Serve(t testing.TB, handle func(net.Conn)) string {
 // Reply returns a handler that writes text and closes when the client does.
 func Reply(text string) func(net.Conn) {
 	return func(conn net.Conn) {
-		conn.Write([]byte(text))
+		_, _ = conn.Write([]byte(text))
 		Hang(conn)
 	}
 }
@@ -164,7 +164,7 @@ func echo(conn net.Conn) {
 		if err != nil {
 			return
 		}
-		conn.Write(buf[:n])
+		_, _ = conn.Write(buf[:n])
 	}
 }
 
@@ -230,7 +230,7 @@ func Start(t testing.TB, name string, arguments func(port string) []string) stri
 	exited := make(chan error, 1)
 	go func() { exited <- command.Wait() }()
 	t.Cleanup(func() {
-		command.Process.Kill()
+		_ = command.Process.Kill()
 		<-exited
 	})
 	await(t, name, address)
