@@ -138,23 +138,23 @@ type modelManager struct {
 	kept map[string]Incident     // as they were before
 }
 
-func (l *modelManager) hold(rt *rapid.T, at time.Time, r *rig, notifications []Notification) {
+func (mm *modelManager) hold(rt *rapid.T, at time.Time, r *rig, notifications []Notification) {
 	for _, n := range notifications {
-		l.notification(rt, n)
+		mm.notification(rt, n)
 	}
 	for _, i := range r.kept {
-		l.incident(rt, i)
+		mm.incident(rt, i)
 	}
-	l.open(rt, r)
-	l.activeFindings(rt, r)
-	l.kept = maps.Clone(r.kept)
+	mm.open(rt, r)
+	mm.activeFindings(rt, r)
+	mm.kept = maps.Clone(r.kept)
 }
 
 // notification: Fired is the first and sent once, Resolved is the last and sent once,
 // news are gathered, and silences suppress all but the last.
-func (l *modelManager) notification(rt *rapid.T, n Notification) {
+func (mm *modelManager) notification(rt *rapid.T, n Notification) {
 	key := n.Incident.ID + "/" + n.Receiver
-	before, known := l.last[key]
+	before, known := mm.last[key]
 	switch {
 	case known == (n.Kind == NotificationFired):
 		rt.Fatalf("%s is %s, notified before: %v", n.ID, n.Kind, known)
@@ -171,13 +171,13 @@ func (l *modelManager) notification(rt *rapid.T, n Notification) {
 	case n.Kind == NotificationDeveloped && len(n.News) == 0:
 		rt.Fatalf("%s has no news", n.ID)
 	}
-	l.last[key] = n
+	mm.last[key] = n
 }
 
 // incident: a resolved incident does not change, its severity never falls, receivers
 // that were notified are notified of its end, and everything is bounded.
-func (l *modelManager) incident(rt *rapid.T, i Incident) {
-	before, known := l.kept[i.ID]
+func (mm *modelManager) incident(rt *rapid.T, i Incident) {
+	before, known := mm.kept[i.ID]
 	if known && before.State == Resolved {
 		if i.State != Resolved || len(before.Timeline) != len(i.Timeline) {
 			rt.Fatalf("%s has changed after its end: it is %s, with %d events, and had %d", i.ID, i.State, len(i.Timeline), len(before.Timeline))
@@ -200,14 +200,14 @@ func (l *modelManager) incident(rt *rapid.T, i Incident) {
 		rt.Fatalf("%s is led by %s, its cause is %s", i.ID, i.Findings[0].Key(), i.Cause.Key())
 	}
 	for _, known := range i.Notified {
-		if last := l.last[i.ID+"/"+known.Receiver]; (i.State == Resolved) != (last.Kind == NotificationResolved) {
+		if last := mm.last[i.ID+"/"+known.Receiver]; (i.State == Resolved) != (last.Kind == NotificationResolved) {
 			rt.Fatalf("%s is %s, and the last notification for %s is %s", i.ID, i.State, known.Receiver, last.Kind)
 		}
 	}
 }
 
 // open: the open incidents of the manager are those that were written.
-func (l *modelManager) open(rt *rapid.T, r *rig) {
+func (mm *modelManager) open(rt *rapid.T, r *rig) {
 	var kept []Incident
 	for _, id := range r.ids {
 		if i := r.kept[id]; i.State != Resolved {
@@ -227,7 +227,7 @@ func (l *modelManager) open(rt *rapid.T, r *rig) {
 
 // activeFindings: every active finding that alerts is active in exactly one open
 // incident, and no other finding is.
-func (l *modelManager) activeFindings(rt *rapid.T, r *rig) {
+func (mm *modelManager) activeFindings(rt *rapid.T, r *rig) {
 	for cluster, ledger := range r.ledgers {
 		active := make(map[string]int)
 		for _, s := range ledger.Active() {

@@ -41,9 +41,9 @@ type redactor struct {
 	secrets  []string
 }
 
-func (d redactor) Notify(ctx context.Context, n Notification) (DeliveryRef, error) {
-	deliveryRef, err := d.notifier.Notify(ctx, n)
-	return deliveryRef, redact(err, d.secrets)
+func (r redactor) Notify(ctx context.Context, n Notification) (DeliveryRef, error) {
+	deliveryRef, err := r.notifier.Notify(ctx, n)
+	return deliveryRef, redact(err, r.secrets)
 }
 
 type redactingFinder struct {
@@ -51,9 +51,9 @@ type redactingFinder struct {
 	secrets []string
 }
 
-func (d redactingFinder) Find(ctx context.Context, n Notification) (DeliveryRef, bool, error) {
-	deliveryRef, found, err := d.finder.Find(ctx, n)
-	return deliveryRef, found, redact(err, d.secrets)
+func (r redactingFinder) Find(ctx context.Context, n Notification) (DeliveryRef, bool, error) {
+	deliveryRef, found, err := r.finder.Find(ctx, n)
+	return deliveryRef, found, redact(err, r.secrets)
 }
 
 type redactingKeeper struct {
@@ -61,8 +61,8 @@ type redactingKeeper struct {
 	secrets []string
 }
 
-func (d redactingKeeper) Keep(ctx context.Context, open []Incident) error {
-	return redact(d.keeper.Keep(ctx, open), d.secrets)
+func (r redactingKeeper) Keep(ctx context.Context, open []Incident) error {
+	return redact(r.keeper.Keep(ctx, open), r.secrets)
 }
 
 // A redactedError wraps an error and has its text without secrets.

@@ -62,8 +62,8 @@ func silenceMatchAt(at time.Time, silences []Silence, windows []Window) silenceM
 }
 
 // all reports whether a cluster is silenced completely.
-func (c silenceMatch) all(cluster string) bool {
-	for _, s := range c {
+func (sm silenceMatch) all(cluster string) bool {
+	for _, s := range sm {
 		if s.Node == "" && s.Code == "" && (s.Cluster == "" || s.Cluster == cluster) {
 			return true
 		}
@@ -74,9 +74,9 @@ func (c silenceMatch) all(cluster string) bool {
 // reason returns why a finding, or one of its causes, is silenced; "": none is. The
 // number of steps is bounded, because explanations from different rounds can form a
 // cycle.
-func (c silenceMatch) reason(i *Incident, m Member) string {
+func (sm silenceMatch) reason(i *Incident, m Member) string {
 	for range i.Findings {
-		for _, s := range c {
+		for _, s := range sm {
 			if s.Matches(m.Cluster, m.Finding) {
 				return s.description()
 			}

@@ -145,20 +145,20 @@ func (m NodeHistory) disruptedBy(d Disruption) bool {
 	return slices.ContainsFunc(m.Disruptions, func(old Disruption) bool { return old.From.Equal(d.From) }) || m.Down
 }
 
-func (t *nodeCount) add(a *answer, harmed bool, began time.Time) {
-	t.returns++
-	t.clients[a.trace] = true
+func (n *nodeCount) add(a *answer, harmed bool, began time.Time) {
+	n.returns++
+	n.clients[a.trace] = true
 	if !harmed {
 		return
 	}
-	t.failed++
+	n.failed++
 	if !a.At.Before(began) {
-		t.failedNow++
+		n.failedNow++
 	}
-	t.bad = append(t.bad, a)
-	t.badClient[a.trace] = true
+	n.bad = append(n.bad, a)
+	n.badClient[a.trace] = true
 	if a.Kind == probes.StepWrite {
-		t.writesBad++
+		n.writesBad++
 	}
 }
 
@@ -179,12 +179,12 @@ func metWithSession(a *answer) Message {
 // failsForNew reports whether new clients fare no better, so that the node fails for
 // everybody. If any node may answer, chance decides which clients meet a failing one,
 // and half the failure rate suffices.
-func (t *nodeCount) failsForNew(anyNode bool) bool {
+func (n *nodeCount) failsForNew(anyNode bool) bool {
 	weight := 1
 	if anyNode {
 		weight = 2
 	}
-	return t.fresh > 0 && weight*t.freshBad*t.returns >= t.failed*t.fresh
+	return n.fresh > 0 && weight*n.freshBad*n.returns >= n.failed*n.fresh
 }
 
 func failingRemedy(onlyWrites bool) Message {

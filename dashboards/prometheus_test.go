@@ -88,7 +88,7 @@ type vector struct {
 }
 
 // answered returns an error if the result of a query is empty or lacks a label.
-func (q asked) answered(ctx context.Context, addr string, expr parser.Expr) error {
+func (a asked) answered(ctx context.Context, addr string, expr parser.Expr) error {
 	got, err := ask[vector](ctx, addr, "query", url.Values{"query": {expr.String()}})
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (q asked) answered(ctx context.Context, addr string, expr parser.Expr) erro
 		return fmt.Errorf("no data for %s", expr)
 	}
 	for _, series := range got.Result {
-		for _, label := range q.named {
+		for _, label := range a.named {
 			if _, ok := series.Metric[label]; !ok {
 				return fmt.Errorf("the panel shows the label %q, and %v has none", label, series.Metric)
 			}
@@ -169,10 +169,10 @@ func TestPrometheus(t *testing.T) {
 }
 
 // test waits for the result of a query.
-func (q asked) test(t *testing.T, addr string) {
+func (a asked) test(t *testing.T, addr string) {
 	t.Parallel()
-	expr := hastened(parse(t, q.where, q.expr))
-	if err := eventually(t.Context(), func(ctx context.Context) error { return q.answered(ctx, addr, expr) }); err != nil {
+	expr := hastened(parse(t, a.where, a.expr))
+	if err := eventually(t.Context(), func(ctx context.Context) error { return a.answered(ctx, addr, expr) }); err != nil {
 		t.Error(err)
 	}
 }

@@ -92,9 +92,9 @@ func port(u *url.URL) uint16 {
 
 // Target returns the target of a client that presents key to e. With key "" it presents
 // none.
-func (e Frontend) Target(c *Cluster, key string) Target {
+func (f Frontend) Target(c *Cluster, key string) Target {
 	return Target{
-		URL: e.URL, Address: e.Address, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial,
+		URL: f.URL, Address: f.Address, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial,
 		KeyHeader: c.Balancer.KeyHeader(), Key: key, Limiter: c.Limiter,
 	}
 }

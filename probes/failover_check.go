@@ -39,8 +39,8 @@ func (c OwnerCheck) Renewed() bool {
 }
 
 // SessionOutcome reports whether the requested node knew the session.
-func (x FailoverCheck) SessionOutcome() SessionOutcome {
-	return contents{id: x.Session, counter: x.Counter, base: x.Base, lastSent: x.Tried}.outcome(x.There)
+func (f FailoverCheck) SessionOutcome() SessionOutcome {
+	return contents{id: f.Session, counter: f.Counter, base: f.Base, lastSent: f.Tried}.outcome(f.There)
 }
 
 // CheckFailover presents the session directly to other nodes, one after the other, and

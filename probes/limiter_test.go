@@ -49,29 +49,29 @@ func newAnswerer(b Budget, nodes int, work time.Duration) *testServer {
 
 // ask sends one request, which node answers, and reports whether it was answered in
 // time.
-func (a *testServer) ask(ctx context.Context, d admissionRequest, node string) (answered bool) {
+func (t *testServer) ask(ctx context.Context, d admissionRequest, node string) (answered bool) {
 	d.kind = "page"
-	p, err := a.limiter.admit(ctx, d)
+	p, err := t.limiter.admit(ctx, d)
 	if err != nil {
 		return false
 	}
-	_ = a.client.run(ctx, p, func() response {
-		answered = a.serve(d, node)
+	_ = t.client.run(ctx, p, func() response {
+		answered = t.serve(d, node)
 		return response{label: node, answered: answered, timedOut: !answered}
 	})
 	return answered
 }
 
 // serve handles the request at the node.
-func (a *testServer) serve(d admissionRequest, node string) (answered bool) {
-	a.count(node, 1)
-	defer a.count(node, -1)
+func (t *testServer) serve(d admissionRequest, node string) (answered bool) {
+	t.count(node, 1)
+	defer t.count(node, -1)
 	if d.session != nil {
-		a.count(d.session, 1)
-		defer a.count(d.session, -1)
+		t.count(d.session, 1)
+		defer t.count(d.session, -1)
 	}
-	deadline := time.After(a.timeout)
-	for _, queue := range []chan struct{}{a.serial, a.locks[d.session]} {
+	deadline := time.After(t.timeout)
+	for _, queue := range []chan struct{}{t.serial, t.locks[d.session]} {
 		if queue == nil {
 			continue
 		}
@@ -83,34 +83,34 @@ func (a *testServer) serve(d admissionRequest, node string) (answered bool) {
 		}
 	}
 	select {
-	case <-time.After(a.work()):
+	case <-time.After(t.work()):
 		return true
 	case <-deadline:
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.timeouts++
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.timeouts++
 		return false
 	}
 }
 
-func (a *testServer) count(of any, n int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (t *testServer) count(of any, n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if node, ok := of.(string); ok && n > 0 {
-		a.arrived[node] = append(a.arrived[node], time.Since(a.began))
+		t.arrived[node] = append(t.arrived[node], time.Since(t.began))
 	}
-	a.inFlight[of] += n
-	a.most[of] = max(a.most[of], a.inFlight[of])
+	t.inFlight[of] += n
+	t.most[of] = max(t.most[of], t.inFlight[of])
 }
 
 // busiest returns the greatest number of requests that arrived at a node within a
 // window.
-func (a *testServer) busiest(node string, window time.Duration) int {
+func (t *testServer) busiest(node string, window time.Duration) int {
 	most := 0
-	for i, from := range a.arrived[node] {
-		n := slices.IndexFunc(a.arrived[node][i:], func(at time.Duration) bool { return at >= from+window })
+	for i, from := range t.arrived[node] {
+		n := slices.IndexFunc(t.arrived[node][i:], func(at time.Duration) bool { return at >= from+window })
 		if n < 0 {
-			n = len(a.arrived[node]) - i
+			n = len(t.arrived[node]) - i
 		}
 		most = max(most, n)
 	}

@@ -161,8 +161,8 @@ func closed(t testing.TB) *url.URL {
 // extractorFunc is a function as an Extractor.
 type extractorFunc func(Document) string
 
-func (r extractorFunc) Extract(doc Document) (string, bool) {
-	v := r(doc)
+func (e extractorFunc) Extract(doc Document) (string, bool) {
+	v := e(doc)
 	return v, v != ""
 }
 

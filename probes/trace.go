@@ -76,15 +76,15 @@ type contents struct {
 // outcome reports whether an answer still has the session. The counter is stronger
 // evidence than the id: some frameworks renew the id and keep the values, others keep
 // the id and drop the values.
-func (h contents) outcome(ex Exchange) SessionOutcome {
+func (c contents) outcome(ex Exchange) SessionOutcome {
 	switch {
 	case ex.Failure != "" || ex.Status < 200 || ex.Status >= 300:
 		return SessionUnknown // an error page or a redirect elsewhere need not come from the application
-	case h.counter > 0:
-		return h.counterOutcome(ex.Value)
-	case h.id == "" || ex.Session == "":
+	case c.counter > 0:
+		return c.counterOutcome(ex.Value)
+	case c.id == "" || ex.Session == "":
 		return SessionUnknown
-	case ex.Session == h.id:
+	case ex.Session == c.id:
 		return SessionKept
 	default:
 		return SessionLost
@@ -93,11 +93,11 @@ func (h contents) outcome(ex Exchange) SessionOutcome {
 
 // counterOutcome compares the stored value with the counter. A later value belongs to a
 // write whose answer was lost or arrived after this one.
-func (h contents) counterOutcome(value string) SessionOutcome {
+func (c contents) counterOutcome(value string) SessionOutcome {
 	switch n, err := strconv.Atoi(value); {
-	case err == nil && n >= h.counter && n <= max(h.counter, h.lastSent):
+	case err == nil && n >= c.counter && n <= max(c.counter, c.lastSent):
 		return SessionKept
-	case err == nil && n > h.base && n < h.counter:
+	case err == nil && n > c.base && n < c.counter:
 		return SessionStale
 	default:
 		return SessionLost

@@ -57,9 +57,9 @@ func newQueue(db notify.Store) *notify.WriteQueue {
 	})
 }
 
-func (w *diskFixture) restored(t *testing.T) restoredState {
+func (d *diskFixture) restored(t *testing.T) restoredState {
 	t.Helper()
-	left, err := restoreState(t.Context(), w.db)
+	left, err := restoreState(t.Context(), d.db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,9 +67,9 @@ func (w *diskFixture) restored(t *testing.T) restoredState {
 }
 
 // breaks reports Redis as down in a cluster.
-func (w *diskFixture) breaks(cluster string) {
+func (d *diskFixture) breaks(cluster string) {
 	s := redisDown()
-	w.observe(cluster, []checks.Change{{Kind: checks.Appeared, ActiveFinding: s, At: s.Since}}, []checks.ActiveFinding{s})
+	d.observe(cluster, []checks.Change{{Kind: checks.Appeared, ActiveFinding: s, At: s.Since}}, []checks.ActiveFinding{s})
 }
 
 func redisDown() checks.ActiveFinding {
@@ -80,12 +80,12 @@ func redisDown() checks.ActiveFinding {
 }
 
 // activeFindings returns the clusters with active findings in the history.
-func (w *diskFixture) activeFindings(t *testing.T) []string {
+func (d *diskFixture) activeFindings(t *testing.T) []string {
 	t.Helper()
-	if err := w.queue.Flush(t.Context()); err != nil {
+	if err := d.queue.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return slices.Sorted(maps.Keys(w.restored(t).ActiveFindings))
+	return slices.Sorted(maps.Keys(d.restored(t).ActiveFindings))
 }
 
 // TestUnwatched: a round that ends after its cluster was removed opens no incident

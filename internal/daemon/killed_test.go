@@ -84,9 +84,9 @@ func begin(t *testing.T, file string) *process {
 }
 
 // kill is kill -9.
-func (l *process) kill() {
-	_ = l.Process.Kill()
-	_ = l.Wait()
+func (p *process) kill() {
+	_ = p.Process.Kill()
+	_ = p.Wait()
 }
 
 // An apiIncident is an incident in the API.
@@ -96,8 +96,8 @@ type apiIncident struct {
 }
 
 // incidents returns the incidents of the API; ok is false without a response.
-func (l *process) incidents(ctx context.Context) (list []apiIncident, ok bool) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url+"/api/v1/incidents?limit=1000", http.NoBody)
+func (p *process) incidents(ctx context.Context) (list []apiIncident, ok bool) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/api/v1/incidents?limit=1000", http.NoBody)
 	if err != nil {
 		return nil, false
 	}
@@ -168,7 +168,7 @@ type killTest struct {
 }
 
 // live causes faults for a while.
-func (s *killTest) live(t *testing.T, l *process) {
+func (k *killTest) live(t *testing.T, l *process) {
 	t.Helper()
 	faults := []slacktest.Fault{
 		{Latency: 500 * time.Millisecond},
@@ -178,36 +178,36 @@ func (s *killTest) live(t *testing.T, l *process) {
 		{Die: true},
 		{Method: "chat.postMessage", Latency: time.Second},
 	}
-	s.workspace.Fail(faults[s.random.IntN(len(faults))])
-	change := time.Duration(s.random.IntN(1000)) * time.Millisecond
-	end := change + time.Duration(s.random.IntN(4000))*time.Millisecond
+	k.workspace.Fail(faults[k.random.IntN(len(faults))])
+	change := time.Duration(k.random.IntN(1000)) * time.Millisecond
+	end := change + time.Duration(k.random.IntN(4000))*time.Millisecond
 	for began, changed := time.Now(), false; time.Since(began) < end; time.Sleep(20 * time.Millisecond) {
 		if !changed && time.Since(began) >= change {
 			changed = true
-			s.toggleFault(t)
+			k.toggleFault(t)
 		}
 		list, _ := l.incidents(t.Context())
 		for _, i := range list {
-			s.acknowledged[i.ID] = i
+			k.acknowledged[i.ID] = i
 		}
 	}
 }
 
 // toggleFault breaks a working target or repairs a broken one.
-func (s *killTest) toggleFault(t *testing.T) {
+func (k *killTest) toggleFault(t *testing.T) {
 	t.Helper()
-	err := s.Heal()
-	if !s.broken {
+	err := k.Heal()
+	if !k.broken {
 		faults := []string{"redis-down", "node-down", "node-paused"}
-		err = s.Break(faults[s.random.IntN(len(faults))])
+		err = k.Break(faults[k.random.IntN(len(faults))])
 	}
-	if s.broken = !s.broken; err != nil {
+	if k.broken = !k.broken; err != nil {
 		t.Fatal(err)
 	}
 }
 
 // over returns what is still pending; "": every incident is resolved and notified.
-func (s *killTest) over(t *testing.T, l *process) string {
+func (k *killTest) over(t *testing.T, l *process) string {
 	t.Helper()
 	list, ok := l.incidents(t.Context())
 	if !ok {
@@ -218,10 +218,10 @@ func (s *killTest) over(t *testing.T, l *process) string {
 			return fmt.Sprintf("the end of %+v", i)
 		}
 	}
-	if got, want := len(s.roots()), fired(list); got < want {
+	if got, want := len(k.roots()), fired(list); got < want {
 		return fmt.Sprintf("%d of %d messages in the channel", want-got, want)
 	}
-	if got, want := s.ends(), ended(list); got < want {
+	if got, want := k.ends(), ended(list); got < want {
 		return fmt.Sprintf("%d of %d ends in threads", want-got, want)
 	}
 	return ""
@@ -237,9 +237,9 @@ func fired(list []apiIncident) (n int) {
 }
 
 // unnotifiedIncidents describes the incidents without a notification.
-func (s *killTest) unnotifiedIncidents(t *testing.T) string {
+func (k *killTest) unnotifiedIncidents(t *testing.T) string {
 	t.Helper()
-	reader, err := history.OpenReader(t.Context(), filepath.Join(s.dir, "history.db"))
+	reader, err := history.OpenReader(t.Context(), filepath.Join(k.dir, "history.db"))
 	if err != nil {
 		return err.Error()
 	}
@@ -252,7 +252,7 @@ func (s *killTest) unnotifiedIncidents(t *testing.T) string {
 	dead, _ := reader.DeadLetters(t.Context(), 0)
 	var text strings.Builder
 	fmt.Fprintf(&text, "%d wait, %d are dead\n", pending["ops"], len(dead))
-	records := s.roots()
+	records := k.roots()
 	for _, i := range list {
 		if records[alerting.NotificationID(i.ID, "ops", 1)] > 0 {
 			continue
@@ -275,8 +275,8 @@ func ended(list []apiIncident) (n int) {
 }
 
 // roots counts the messages in the channel by notification.
-func (s *killTest) roots() map[string]int {
-	return count(s.workspace.Messages(), func(m slacktest.Message) bool { return m.Thread == "" })
+func (k *killTest) roots() map[string]int {
+	return count(k.workspace.Messages(), func(m slacktest.Message) bool { return m.Thread == "" })
 }
 
 func count(messages []slacktest.Message, which func(slacktest.Message) bool) map[string]int {
@@ -299,8 +299,8 @@ func notificationOf(m slacktest.Message) string {
 }
 
 // ends counts the threads with the end of their incident.
-func (s *killTest) ends() (n int) {
-	for _, m := range s.workspace.Messages() {
+func (k *killTest) ends() (n int) {
+	for _, m := range k.workspace.Messages() {
 		if m.Thread != "" && strings.Contains(m.Text+m.Attachments+m.Blocks, "Resolved") {
 			n++
 		}
@@ -308,21 +308,21 @@ func (s *killTest) ends() (n int) {
 	return n
 }
 
-func (s *killTest) check(t *testing.T, l *process) {
+func (k *killTest) check(t *testing.T, l *process) {
 	t.Helper()
 	list, _ := l.incidents(t.Context())
 	kept := make(map[string]apiIncident)
 	for _, i := range list {
 		kept[i.ID] = i
 	}
-	for id, i := range s.acknowledged {
+	for id, i := range k.acknowledged {
 		if now, ok := kept[id]; !ok || i.Fired != "" && now.Fired != i.Fired {
 			t.Errorf("incident %s was told as %+v, and is %+v now", id, i, now)
 		}
 	}
 	for which, messages := range map[string]map[string]int{
-		"in the channel": s.roots(),
-		"in a thread":    count(s.workspace.Messages(), func(m slacktest.Message) bool { return m.Thread != "" }),
+		"in the channel": k.roots(),
+		"in a thread":    count(k.workspace.Messages(), func(m slacktest.Message) bool { return m.Thread != "" }),
 	} {
 		for id, n := range messages {
 			if n > 1 {
@@ -330,8 +330,8 @@ func (s *killTest) check(t *testing.T, l *process) {
 			}
 		}
 	}
-	if got, want := len(s.roots()), fired(list); got != want {
+	if got, want := len(k.roots()), fired(list); got != want {
 		t.Errorf("got %d messages in the channel, want one for each of %d incidents that fired", got, want)
 	}
-	t.Logf("%d incidents, %d of them acknowledged before a kill, %d messages", len(list), len(s.acknowledged), len(s.workspace.Messages()))
+	t.Logf("%d incidents, %d of them acknowledged before a kill, %d messages", len(list), len(k.acknowledged), len(k.workspace.Messages()))
 }

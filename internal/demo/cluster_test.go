@@ -44,8 +44,8 @@ func newBrowserSet(t *testing.T, c *Cluster) *browserSet {
 }
 
 // get returns the status that client i gets at path, or that there was no answer.
-func (e *browserSet) get(i int, path string) (string, reply) {
-	r, err := e.browsers[i].try(e.t.Context(), http.MethodGet, e.cluster.Balancer.URL()+path, "")
+func (b *browserSet) get(i int, path string) (string, reply) {
+	r, err := b.browsers[i].try(b.t.Context(), http.MethodGet, b.cluster.Balancer.URL()+path, "")
 	if err != nil {
 		return "no answer", r
 	}
@@ -55,10 +55,10 @@ func (e *browserSet) get(i int, path string) (string, reply) {
 var nodeOnPage = regexp.MustCompile(`<td>(\w+)</td>`)
 
 // nodes returns the node that each client gets, or the status of the answer.
-func (e *browserSet) nodes() []string {
+func (b *browserSet) nodes() []string {
 	var list []string
-	for i := range e.browsers {
-		status, r := e.get(i, "/cluster/test")
+	for i := range b.browsers {
+		status, r := b.get(i, "/cluster/test")
 		if m := nodeOnPage.FindStringSubmatch(r.Body); m != nil {
 			status = m[1]
 		}

@@ -46,13 +46,13 @@ type reply struct {
 	Body   string
 }
 
-func (v *browser) try(ctx context.Context, method, url, body string) (reply, error) {
+func (b *browser) try(ctx context.Context, method, url, body string) (reply, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return reply{}, err
 	}
-	req.Header = v.header.Clone()
-	resp, err := v.client.Do(req)
+	req.Header = b.header.Clone()
+	resp, err := b.client.Do(req)
 	if err != nil {
 		return reply{}, err
 	}
@@ -61,18 +61,18 @@ func (v *browser) try(ctx context.Context, method, url, body string) (reply, err
 	return reply{resp.StatusCode, resp.Header, string(text)}, err
 }
 
-func (v *browser) do(method, url, body string) reply {
-	v.t.Helper()
-	r, err := v.try(v.t.Context(), method, url, body)
+func (b *browser) do(method, url, body string) reply {
+	b.t.Helper()
+	r, err := b.try(b.t.Context(), method, url, body)
 	if err != nil {
-		v.t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	return r
 }
 
-func (v *browser) get(url string) reply {
-	v.t.Helper()
-	return v.do(http.MethodGet, url, "")
+func (b *browser) get(url string) reply {
+	b.t.Helper()
+	return b.do(http.MethodGet, url, "")
 }
 
 func startNode(t *testing.T, c NodeConfig) *Node {

@@ -52,8 +52,8 @@ type selection struct {
 }
 
 // cookie returns the value of the request's cookie of that name, or "".
-func (c *selection) cookie(name string) string {
-	cookie, err := c.request.Cookie(name)
+func (s *selection) cookie(name string) string {
+	cookie, err := s.request.Cookie(name)
 	if err != nil {
 		return ""
 	}

@@ -177,10 +177,10 @@ func storeParameters(s Session, r *http.Request) bool {
 }
 
 // rollBack shows counters as they were one write before.
-func (v sessionRequest) rollBack() {
-	for key, value := range v.Session {
+func (s sessionRequest) rollBack() {
+	for key, value := range s.Session {
 		if counter, err := strconv.Atoi(value); err == nil {
-			v.Session[key] = strconv.Itoa(counter - 1)
+			s.Session[key] = strconv.Itoa(counter - 1)
 		}
 	}
 }

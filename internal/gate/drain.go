@@ -87,11 +87,11 @@ type newClientGap struct {
 }
 
 // String formats the gap in one line.
-func (a newClientGap) String() string {
-	if a.last.IsZero() {
-		return fmt.Sprintf("%d new clients in a row were sent elsewhere", a.count)
+func (n newClientGap) String() string {
+	if n.last.IsZero() {
+		return fmt.Sprintf("%d new clients in a row were sent elsewhere", n.count)
 	}
-	return fmt.Sprintf("the last one was sent there at %s, and then %d in a row elsewhere", clock(a.last), a.count)
+	return fmt.Sprintf("the last one was sent there at %s, and then %d in a row elsewhere", clock(n.last), n.count)
 }
 
 // newClientGap returns the gap of a node over the new clients of every address of the

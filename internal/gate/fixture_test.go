@@ -77,31 +77,31 @@ type fixture struct {
 	hashes      bool          // the balancer hashes clients, so that those of one address meet one node
 }
 
-func (s fixture) record() WatchRecord {
+func (f fixture) record() WatchRecord {
 	c := &probes.Cluster{
 		Name:     "shop",
-		Balancer: probes.Balancer{URLs: []*url.URL{{Scheme: "http", Host: "10.0.0.9"}}, Method: s.method, FailTimeout: s.failTimeout},
+		Balancer: probes.Balancer{URLs: []*url.URL{{Scheme: "http", Host: "10.0.0.9"}}, Method: f.method, FailTimeout: f.failTimeout},
 		Session:  &probes.Session{Path: "/", Policy: probes.PolicyReplicated, Write: "/?value={value}"},
 	}
-	if s.policy != "" {
-		c.Session.Policy = s.policy
+	if f.policy != "" {
+		c.Session.Policy = f.policy
 	}
 	for _, id := range []string{"node1", "node2"} {
 		c.Nodes = append(c.Nodes, probes.Node{ID: id, Weight: 1, URL: &url.URL{Scheme: "http", Host: id}})
 	}
-	lasted := s.lasted
+	lasted := f.lasted
 	if lasted == 0 {
 		lasted = 3 * time.Second
 	}
 	r := WatchRecord{
 		Cluster: c, Span: checks.Span{From: testTime, To: testTime.Add(lasted)},
 		Nodes: map[string]Timeline{}, BalancerStates: map[string][]BalancerState{},
-		Before: reportOf(c, testTime.Add(-time.Second), s.before), After: reportOf(c, testTime.Add(lasted), s.after),
+		Before: reportOf(c, testTime.Add(-time.Second), f.before), After: reportOf(c, testTime.Add(lasted), f.after),
 	}
-	for _, signs := range s.sessions {
+	for _, signs := range f.sessions {
 		r.Sessions = append(r.Sessions, WatchedClient{Timeline: timeline(signs)})
 	}
-	for _, signs := range s.newClients {
+	for _, signs := range f.newClients {
 		client := WatchedClient{}
 		if target, rest, ok := strings.Cut(signs, ": "); ok {
 			client.TargetNode, client.Client, signs = target, "198.51.100.1", rest
@@ -109,13 +109,13 @@ func (s fixture) record() WatchRecord {
 		client.Timeline = timeline(signs)
 		r.NewClients = append(r.NewClients, client)
 	}
-	for id, signs := range s.nodes {
+	for id, signs := range f.nodes {
 		r.Nodes[id] = timeline(signs)
 	}
 	states := map[rune]probes.ServerState{
 		'u': probes.ServerUp, 'd': probes.ServerDraining, 'm': probes.ServerMaintenance, 'x': probes.ServerDown,
 	}
-	for id, signs := range s.balancerStates {
+	for id, signs := range f.balancerStates {
 		for i, sign := range signs {
 			at := testTime.Add(time.Duration(i) * sample)
 			r.BalancerStates[id] = AddBalancerState(r.BalancerStates[id], at, states[sign], fmt.Sprintf("the balancer says %s is %s", id, states[sign]))
@@ -138,9 +138,9 @@ func reportOf(c *probes.Cluster, at time.Time, pids string) checks.Round {
 	return r
 }
 
-func (s fixture) judged(t *testing.T) Report {
+func (f fixture) judged(t *testing.T) Report {
 	t.Helper()
-	return Judge(s.record(), s.limits, testTime.Add(time.Hour))
+	return Judge(f.record(), f.limits, testTime.Add(time.Hour))
 }
 
 // inShort formats a move, such as "node1>node2 kept restart".

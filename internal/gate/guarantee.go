@@ -18,35 +18,35 @@ type Guarantee struct {
 }
 
 // broken returns p with a reason for which it is not kept.
-func (p Guarantee) broken(severity checks.Severity, reason string) Guarantee {
-	if p.Kept != checks.No || severity.AtLeast(p.Severity) {
-		p.Severity = severity
+func (g Guarantee) broken(severity checks.Severity, reason string) Guarantee {
+	if g.Kept != checks.No || severity.AtLeast(g.Severity) {
+		g.Severity = severity
 	}
-	p.Kept = checks.No
-	p.Reasons = append(p.Reasons, reason)
-	return p
+	g.Kept = checks.No
+	g.Reasons = append(g.Reasons, reason)
+	return g
 }
 
-func (p Guarantee) unknown(reason string) Guarantee {
-	if p.Kept != checks.No {
-		p.Kept = checks.Unknown
-		p.Reasons = append(p.Reasons, reason)
+func (g Guarantee) unknown(reason string) Guarantee {
+	if g.Kept != checks.No {
+		g.Kept = checks.Unknown
+		g.Reasons = append(g.Reasons, reason)
 	}
-	return p
+	return g
 }
 
 // maxReasons limits the reasons of a guarantee.
 const maxReasons = 20
 
 // trimmed returns p with a readable number of reasons.
-func (p Guarantee) trimmed() Guarantee {
-	if more := len(p.Reasons) - maxReasons; more > 0 {
-		p.Reasons = append(slices.Clip(p.Reasons[:maxReasons]), fmt.Sprintf("and %d more like it", more))
+func (g Guarantee) trimmed() Guarantee {
+	if more := len(g.Reasons) - maxReasons; more > 0 {
+		g.Reasons = append(slices.Clip(g.Reasons[:maxReasons]), fmt.Sprintf("and %d more like it", more))
 	}
-	for i, r := range p.Reasons {
-		p.Reasons[i] = probes.Clean(r, 2*probes.MaxError)
+	for i, r := range g.Reasons {
+		g.Reasons[i] = probes.Clean(r, 2*probes.MaxError)
 	}
-	return p
+	return g
 }
 
 // guarantees returns the guarantees of the policy and of the limits, the most important

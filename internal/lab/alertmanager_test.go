@@ -53,10 +53,10 @@ func newWebhookReceiver(t *testing.T) *webhookReceiver {
 }
 
 // find returns the first page with a status and a severity; nil if there is none.
-func (o *webhookReceiver) find(status string, severity checks.Severity) *page {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, p := range o.pages {
+func (w *webhookReceiver) find(status string, severity checks.Severity) *page {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.pages {
 		if p.Status == status && p.Labels["severity"] == string(severity) {
 			return &p
 		}
@@ -65,11 +65,11 @@ func (o *webhookReceiver) find(status string, severity checks.Severity) *page {
 }
 
 // await waits for the page that find returns.
-func (o *webhookReceiver) await(t *testing.T, status string, severity checks.Severity) page {
+func (w *webhookReceiver) await(t *testing.T, status string, severity checks.Severity) page {
 	t.Helper()
 	var found *page
 	await(t, status+" "+string(severity), func() bool {
-		found = o.find(status, severity)
+		found = w.find(status, severity)
 		return found != nil
 	})
 	return *found

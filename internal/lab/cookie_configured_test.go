@@ -116,27 +116,27 @@ type cookieWriter struct {
 	url     *url.URL
 }
 
-func (s *cookieWriter) URL() string { return s.url.String() }
+func (cw *cookieWriter) URL() string { return cw.url.String() }
 
 // Stop does nothing: the server stops at the end of the test.
-func (s *cookieWriter) Stop() {}
+func (cw *cookieWriter) Stop() {}
 
-func (s *cookieWriter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	out := int(s.without.Load())
-	if c, err := r.Cookie(s.cookie); err == nil {
-		for i, value := range s.values {
+func (cw *cookieWriter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	out := int(cw.without.Load())
+	if c, err := r.Cookie(cw.cookie); err == nil {
+		for i, value := range cw.values {
 			if value == c.Value && i != out {
-				s.servers[i].ServeHTTP(w, r)
+				cw.servers[i].ServeHTTP(w, r)
 				return
 			}
 		}
 	}
-	i := int(s.next.Add(1)) % len(s.servers)
+	i := int(cw.next.Add(1)) % len(cw.servers)
 	if i == out {
-		i = (i + 1) % len(s.servers)
+		i = (i + 1) % len(cw.servers)
 	}
-	http.SetCookie(w, &http.Cookie{Name: s.cookie, Value: s.values[i], Path: "/", HttpOnly: true})
-	s.servers[i].ServeHTTP(w, r)
+	http.SetCookie(w, &http.Cookie{Name: cw.cookie, Value: cw.values[i], Path: "/", HttpOnly: true})
+	cw.servers[i].ServeHTTP(w, r)
 }
 
 // cookieWriters are formats of products that cannot run in the lab.

@@ -79,37 +79,37 @@ func compareNginx(t *testing.T, nodes int, lines []serverLine, n NginxConfig, d 
 
 // playNginx plays a script of operations; all clients send a request after each of
 // them.
-func (o *comparison) playNginx() {
-	o.t.Helper()
+func (c *comparison) playNginx() {
+	c.t.Helper()
 	for _, step := range []struct {
 		name string
 		act  func()
 	}{
 		{"all is well", func() {}},
-		{"node2 is killed", func() { o.stop(2) }},
-		{"node2 is started again", func() { o.start(2) }},
-		{"reload", func() { o.reload() }},
-		{"nodes 1 and 3 are killed", func() { o.stop(1, 3) }},
-		{"node1 is started again, node2 killed", func() { o.start(1); o.stop(2) }},
-		{"reload while nodes are dead", func() { o.reload() }},
-		{"node1 is killed, too", func() { o.stop(1) }},
-		{"all are started again", func() { o.start(1, 2, 3) }},
-		{"reload after an outage", func() { o.reload() }},
-		{"a line removed", func() { o.reload(linesOf(1, 3)...) }},
-		{"the line is back", func() { o.reload(linesOf(1, 2, 3)...) }},
-		{"another order", func() { o.reload(linesOf(3, 1, 2)...) }},
-		{"a line added", func() { o.reload(linesOf(1, 2, 3, 4)...) }},
+		{"node2 is killed", func() { c.stop(2) }},
+		{"node2 is started again", func() { c.start(2) }},
+		{"reload", func() { c.reload() }},
+		{"nodes 1 and 3 are killed", func() { c.stop(1, 3) }},
+		{"node1 is started again, node2 killed", func() { c.start(1); c.stop(2) }},
+		{"reload while nodes are dead", func() { c.reload() }},
+		{"node1 is killed, too", func() { c.stop(1) }},
+		{"all are started again", func() { c.start(1, 2, 3) }},
+		{"reload after an outage", func() { c.reload() }},
+		{"a line removed", func() { c.reload(linesOf(1, 3)...) }},
+		{"the line is back", func() { c.reload(linesOf(1, 2, 3)...) }},
+		{"another order", func() { c.reload(linesOf(3, 1, 2)...) }},
+		{"a line added", func() { c.reload(linesOf(1, 2, 3, 4)...) }},
 		{"node3 is down", func() {
-			o.reload(serverLine{node: 1}, serverLine{node: 2}, serverLine{node: 3, down: true}, serverLine{node: 4})
+			c.reload(serverLine{node: 1}, serverLine{node: 2}, serverLine{node: 3, down: true}, serverLine{node: 4})
 		}},
-		{"node3 is down, node4 killed", func() { o.stop(4) }},
+		{"node3 is down, node4 killed", func() { c.stop(4) }},
 		{"weights", func() {
-			o.start(4)
-			o.reload(serverLine{node: 1, weight: 3}, serverLine{node: 2}, serverLine{node: 4, weight: 2})
+			c.start(4)
+			c.reload(serverLine{node: 1, weight: 3}, serverLine{node: 2}, serverLine{node: 4, weight: 2})
 		}},
 	} {
 		step.act()
-		o.t.Logf("%s: %v", step.name, o.sameAnswers(step.name))
+		c.t.Logf("%s: %v", step.name, c.sameAnswers(step.name))
 	}
 }
 

@@ -251,14 +251,14 @@ type notification struct {
 	Joined   []string
 }
 
-func (m notification) String() string {
-	return fmt.Sprintf("%s %s %s %s/%s %v: %s", m.At.Format("15:04:05.0"), m.Kind, m.Severity, m.Code, m.Node, m.Joined, m.Text)
+func (n notification) String() string {
+	return fmt.Sprintf("%s %s %s %s/%s %v: %s", n.At.Format("15:04:05.0"), n.Kind, n.Severity, n.Code, n.Node, n.Joined, n.Text)
 }
 
 // Notify implements alerting.Notifier.
-func (b *recordingReceiver) Notify(_ context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (r *recordingReceiver) Notify(_ context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	m := notification{
 		At: time.Now(), Kind: n.Kind, Incident: n.Incident.ID, Severity: n.Incident.Severity,
 		Code: n.Incident.Cause.Code, Node: n.Incident.Cause.Node, Text: textOf(n.Incident.Cause),
@@ -266,15 +266,15 @@ func (b *recordingReceiver) Notify(_ context.Context, n alerting.Notification) (
 	for _, f := range n.Incident.Findings {
 		m.Joined = append(m.Joined, f.Key())
 	}
-	b.list = append(b.list, m)
+	r.list = append(r.list, m)
 	return alerting.DeliveryRef{}, nil
 }
 
 // since returns the notifications that arrived after a time.
-func (b *recordingReceiver) since(t time.Time) (list []notification) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, m := range b.list {
+func (r *recordingReceiver) since(t time.Time) (list []notification) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.list {
 		if m.At.After(t) {
 			list = append(list, m)
 		}

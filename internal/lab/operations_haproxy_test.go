@@ -76,11 +76,11 @@ type operatedStep struct {
 
 // haproxySteps returns a script of operations. With health checks, each step waits
 // until both balancers have noticed.
-func (o *comparison) haproxySteps(checked bool) []operatedStep {
+func (c *comparison) haproxySteps(checked bool) []operatedStep {
 	notification := func(up bool, nodes ...int) {
 		for _, n := range nodes {
 			if checked {
-				o.waitNoticed(n, up)
+				c.waitNoticed(n, up)
 			}
 		}
 	}
@@ -92,27 +92,27 @@ func (o *comparison) haproxySteps(checked bool) []operatedStep {
 	}
 	return []operatedStep{
 		{name: "all is well", act: func() {}},
-		{name: "node2 is killed", act: func() { o.stop(2); notification(false, 2) }, without: []int{2}},
-		{name: "node2 is started again", act: func() { o.start(2); notification(true, 2) }},
-		{name: "node2 is disabled", act: func() { o.state(2, demo.ServerDisabled) }, without: []int{2}},
-		{name: "node2 is enabled", act: func() { o.state(2, demo.ServerReady) }},
-		{name: "node3 is drained", act: func() { o.state(3, demo.ServerDrain) }, avoided: 3},
-		{name: "node3 is back", act: func() { o.state(3, demo.ServerReady) }},
-		{name: "reload", act: func() { o.reload() }, forgets: true},
-		{name: "node1 is disabled and killed", act: func() { o.state(1, demo.ServerDisabled); o.stop(1) }, without: []int{1}},
-		{name: "reload while node1 is dead", act: func() { o.reload(); notification(false, 1) }, without: []int{1}, forgets: true},
-		{name: "all are started again", act: func() { o.start(1); notification(true, 1) }},
-		{name: "a line removed", act: func() { o.reload(linesOf(1, 3)...) }, without: []int{2}, forgets: true},
-		{name: "the line is back", act: func() { o.reload(linesOf(1, 2, 3)...) }, forgets: true},
-		{name: "another order", act: func() { o.reload(linesOf(3, 1, 2)...) }, forgets: true},
-		{name: "a line added", act: func() { o.reload(linesOf(1, 2, 3, 4)...) }, forgets: true},
-		{name: "several are killed", act: func() { o.stop(several...); notification(false, several...) }, without: several},
-		{name: "several are started again", act: func() { o.start(several...); notification(true, several...) }},
+		{name: "node2 is killed", act: func() { c.stop(2); notification(false, 2) }, without: []int{2}},
+		{name: "node2 is started again", act: func() { c.start(2); notification(true, 2) }},
+		{name: "node2 is disabled", act: func() { c.state(2, demo.ServerDisabled) }, without: []int{2}},
+		{name: "node2 is enabled", act: func() { c.state(2, demo.ServerReady) }},
+		{name: "node3 is drained", act: func() { c.state(3, demo.ServerDrain) }, avoided: 3},
+		{name: "node3 is back", act: func() { c.state(3, demo.ServerReady) }},
+		{name: "reload", act: func() { c.reload() }, forgets: true},
+		{name: "node1 is disabled and killed", act: func() { c.state(1, demo.ServerDisabled); c.stop(1) }, without: []int{1}},
+		{name: "reload while node1 is dead", act: func() { c.reload(); notification(false, 1) }, without: []int{1}, forgets: true},
+		{name: "all are started again", act: func() { c.start(1); notification(true, 1) }},
+		{name: "a line removed", act: func() { c.reload(linesOf(1, 3)...) }, without: []int{2}, forgets: true},
+		{name: "the line is back", act: func() { c.reload(linesOf(1, 2, 3)...) }, forgets: true},
+		{name: "another order", act: func() { c.reload(linesOf(3, 1, 2)...) }, forgets: true},
+		{name: "a line added", act: func() { c.reload(linesOf(1, 2, 3, 4)...) }, forgets: true},
+		{name: "several are killed", act: func() { c.stop(several...); notification(false, several...) }, without: several},
+		{name: "several are started again", act: func() { c.start(several...); notification(true, several...) }},
 		{name: "node3 is down", act: func() {
-			o.reload(serverLine{node: 1}, serverLine{node: 2}, serverLine{node: 3, down: true}, serverLine{node: 4})
+			c.reload(serverLine{node: 1}, serverLine{node: 2}, serverLine{node: 3, down: true}, serverLine{node: 4})
 		}, without: []int{3}, forgets: true},
 		{name: "weights", act: func() {
-			o.reload(serverLine{node: 1, weight: 2}, serverLine{node: 2, weight: 4}, serverLine{node: 4, weight: 6})
+			c.reload(serverLine{node: 1, weight: 2}, serverLine{node: 2, weight: 4}, serverLine{node: 4, weight: 6})
 		}, without: []int{3}, forgets: true},
 	}
 }

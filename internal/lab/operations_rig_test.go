@@ -87,67 +87,67 @@ func linesOf(nodes ...int) []serverLine {
 	return lines
 }
 
-func (o *comparison) servers() []Server {
+func (c *comparison) servers() []Server {
 	var list []Server
-	for _, l := range o.lines {
-		n := o.nodes[l.node-1]
+	for _, l := range c.lines {
+		n := c.nodes[l.node-1]
 		list = append(list, Server{Name: n.ID(), Addr: n.Addr(), Weight: l.weight, Down: l.down})
 	}
 	return list
 }
 
-func (o *comparison) demoServers() []balance.Server {
+func (c *comparison) demoServers() []balance.Server {
 	var list []balance.Server
-	for _, l := range o.lines {
-		list = append(list, balance.Server{Name: o.nodes[l.node-1].Addr(), Weight: max(l.weight, 1), Down: l.down})
+	for _, l := range c.lines {
+		list = append(list, balance.Server{Name: c.nodes[l.node-1].Addr(), Weight: max(l.weight, 1), Down: l.down})
 	}
 	return list
 }
 
 // id returns the id of the node at an address.
-func (o *comparison) id(addr string) string {
-	i := slices.IndexFunc(o.nodes, func(n *demo.Node) bool { return n.Addr() == addr })
+func (c *comparison) id(addr string) string {
+	i := slices.IndexFunc(c.nodes, func(n *demo.Node) bool { return n.Addr() == addr })
 	if i < 0 {
 		return addr
 	}
-	return o.nodes[i].ID()
+	return c.nodes[i].ID()
 }
 
 // stop ends the processes of nodes, by number; start starts them.
-func (o *comparison) stop(nodes ...int) {
+func (c *comparison) stop(nodes ...int) {
 	for _, n := range nodes {
-		o.nodes[n-1].Kill()
+		c.nodes[n-1].Kill()
 	}
 }
 
-func (o *comparison) start(nodes ...int) {
-	o.t.Helper()
+func (c *comparison) start(nodes ...int) {
+	c.t.Helper()
 	for _, n := range nodes {
-		if err := o.nodes[n-1].Start(); err != nil {
-			o.t.Fatal(err)
+		if err := c.nodes[n-1].Start(); err != nil {
+			c.t.Fatal(err)
 		}
 	}
 }
 
 // reload reloads both balancers with these lines; without lines, unchanged.
-func (o *comparison) reload(lines ...serverLine) {
-	o.t.Helper()
+func (c *comparison) reload(lines ...serverLine) {
+	c.t.Helper()
 	if len(lines) > 0 {
-		o.lines = lines
+		c.lines = lines
 	}
-	o.real.reload(o.servers())
-	if err := o.demo.Reload(o.demoServers()); err != nil {
-		o.t.Fatal(err)
+	c.real.reload(c.servers())
+	if err := c.demo.Reload(c.demoServers()); err != nil {
+		c.t.Fatal(err)
 	}
 }
 
 // state sets a server's state in both balancers.
-func (o *comparison) state(node int, s demo.ServerState) {
-	o.t.Helper()
-	n := o.nodes[node-1]
-	o.real.state(n.ID(), s)
-	if err := o.demo.SetServerState(n.Addr(), s); err != nil {
-		o.t.Fatal(err)
+func (c *comparison) state(node int, s demo.ServerState) {
+	c.t.Helper()
+	n := c.nodes[node-1]
+	c.real.state(n.ID(), s)
+	if err := c.demo.SetServerState(n.Addr(), s); err != nil {
+		c.t.Fatal(err)
 	}
 }
 
@@ -161,10 +161,10 @@ type httpClient struct {
 
 // addClientPairs adds clients. header returns the headers of client i, and source its
 // address; either may be nil.
-func (o *comparison) addClientPairs(n int, path string, header func(int) http.Header, source func(int) net.IP) {
-	o.t.Helper()
+func (c *comparison) addClientPairs(n int, path string, header func(int) http.Header, source func(int) net.IP) {
+	c.t.Helper()
 	for i := range n {
-		p := pair{o.newHTTPClient(o.real.url + path), o.newHTTPClient(o.demo.URL() + path)}
+		p := pair{c.newHTTPClient(c.real.url + path), c.newHTTPClient(c.demo.URL() + path)}
 		for _, u := range []*httpClient{p.real, p.demo} {
 			if header != nil {
 				u.header = header(i)
@@ -174,14 +174,14 @@ func (o *comparison) addClientPairs(n int, path string, header func(int) http.He
 				u.client.Transport.(*http.Transport).DialContext = dialer.DialContext
 			}
 		}
-		o.pairs = append(o.pairs, p)
+		c.pairs = append(c.pairs, p)
 	}
 }
 
-func (o *comparison) newHTTPClient(url string) *httpClient {
+func (c *comparison) newHTTPClient(url string) *httpClient {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		o.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	return &httpClient{url: url, client: &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}}
 }
@@ -195,8 +195,8 @@ var (
 // ask returns the answer that a client gets: the node, the status of an error, or why
 // there is no answer; and the servers tried, where both balancers report them and there
 // were several.
-func (o *comparison) ask(u *httpClient) string {
-	req, err := http.NewRequestWithContext(o.t.Context(), http.MethodGet, u.url, nil)
+func (c *comparison) ask(u *httpClient) string {
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, u.url, nil)
 	if err != nil {
 		return err.Error()
 	}
@@ -219,7 +219,7 @@ func (o *comparison) ask(u *httpClient) string {
 	if m := shownNode.FindSubmatch(body); m != nil {
 		met = string(m[1])
 	}
-	if upstreamsTried := o.upstreamsTried(resp.Header.Get("X-Upstream")); o.trails && upstreamsTried != met {
+	if upstreamsTried := c.upstreamsTried(resp.Header.Get("X-Upstream")); c.trails && upstreamsTried != met {
 		met = fmt.Sprintf("%s after %s", met, upstreamsTried)
 	}
 	return met
@@ -227,10 +227,10 @@ func (o *comparison) ask(u *httpClient) string {
 
 // sessions returns the number of each client's session on its last page: equal ids have
 // equal numbers, in the order of their first client.
-func (o *comparison) sessions() (real, demo []int) {
+func (c *comparison) sessions() (real, demo []int) {
 	number := func(v func(pair) *httpClient) (list []int) {
 		var ids []string
-		for _, p := range o.pairs {
+		for _, p := range c.pairs {
 			id := v(p).session
 			if !slices.Contains(ids, id) {
 				ids = append(ids, id)
@@ -244,13 +244,13 @@ func (o *comparison) sessions() (real, demo []int) {
 
 // sendConcurrently sends several requests at once, so that they reach different
 // workers, and records the nodes that answer.
-func (o *comparison) sendConcurrently(u *httpClient, met map[string]bool) {
+func (c *comparison) sendConcurrently(u *httpClient, met map[string]bool) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			once := *u
-			m := o.ask(&once)
+			m := c.ask(&once)
 			mu.Lock()
 			defer mu.Unlock()
 			met[m] = true
@@ -260,41 +260,41 @@ func (o *comparison) sendConcurrently(u *httpClient, met map[string]bool) {
 }
 
 // upstreamsTried returns the servers tried for an answer.
-func (o *comparison) upstreamsTried(header string) string {
+func (c *comparison) upstreamsTried(header string) string {
 	var ids []string
 	for addr := range strings.SplitSeq(header, ", ") {
-		ids = append(ids, o.id(addr))
+		ids = append(ids, c.id(addr))
 	}
 	return strings.Join(ids, ", ")
 }
 
 // askAll sends a request of every client to both balancers, in order, and returns the
 // answers.
-func (o *comparison) askAll() (real, demo []string) {
-	o.t.Helper()
+func (c *comparison) askAll() (real, demo []string) {
+	c.t.Helper()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for _, p := range o.pairs {
-			real = append(real, o.ask(p.real))
+		for _, p := range c.pairs {
+			real = append(real, c.ask(p.real))
 		}
 	})
 	wg.Go(func() {
-		for _, p := range o.pairs {
-			demo = append(demo, o.ask(p.demo))
+		for _, p := range c.pairs {
+			demo = append(demo, c.ask(p.demo))
 		}
 	})
 	wg.Wait()
-	o.last.real, o.last.demo = real, demo
+	c.last.real, c.last.demo = real, demo
 	return real, demo
 }
 
 // sameAnswers checks that every client gets the same answer behind both balancers, and
 // counts the answers.
-func (o *comparison) sameAnswers(what string) map[string]int {
-	o.t.Helper()
-	real, demo := o.askAll()
+func (c *comparison) sameAnswers(what string) map[string]int {
+	c.t.Helper()
+	real, demo := c.askAll()
 	if diff := cmp.Diff(real, demo); diff != "" {
-		o.t.Errorf("%s: the demo differs (-real +demo):\n%s", what, diff)
+		c.t.Errorf("%s: the demo differs (-real +demo):\n%s", what, diff)
 	}
 	return count(real)
 }
@@ -303,35 +303,35 @@ func (o *comparison) sameAnswers(what string) map[string]int {
 // of the nodes in without, or all clients with forgotten; that clients that move, and
 // new clients, go to other nodes than these and the avoided one; and that the nodes'
 // shares are the same behind both.
-func (o *comparison) kept(what string, without []int, avoided int, forgotten bool) {
-	o.t.Helper()
-	before, closed := o.last, append([]int{avoided}, without...)
-	real, demo := o.askAll()
+func (c *comparison) kept(what string, without []int, avoided int, forgotten bool) {
+	c.t.Helper()
+	before, closed := c.last, append([]int{avoided}, without...)
+	real, demo := c.askAll()
 	for name, met := range map[string][2][]string{"real": {before.real, real}, "demo": {before.demo, demo}} {
 		for i, now := range met[1] {
 			var was string
-			if i < len(met[0]) && strings.HasPrefix(met[0][i], "node") && !o.among(met[0][i], without) && !forgotten {
+			if i < len(met[0]) && strings.HasPrefix(met[0][i], "node") && !c.among(met[0][i], without) && !forgotten {
 				was = met[0][i]
 			}
 			switch {
 			case was != "" && now != was:
-				o.t.Errorf("%s, %s: client %d met %s, want %s as before", what, name, i, now, was)
-			case was == "" && (!strings.HasPrefix(now, "node") || o.among(now, closed)):
-				o.t.Errorf("%s, %s: client %d met %s, want a node other than %v", what, name, i, now, closed)
+				c.t.Errorf("%s, %s: client %d met %s, want %s as before", what, name, i, now, was)
+			case was == "" && (!strings.HasPrefix(now, "node") || c.among(now, closed)):
+				c.t.Errorf("%s, %s: client %d met %s, want a node other than %v", what, name, i, now, closed)
 			}
 		}
 	}
 	shares, want := count(demo), count(real)
 	for _, met := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(real, demo)))) {
-		if got, want := shares[met], want[met]; !o.chance && max(got-want, want-got) > len(real)/50+1 {
-			o.t.Errorf("%s: %d clients met %s behind the demo, want about %d", what, got, met, want)
+		if got, want := shares[met], want[met]; !c.chance && max(got-want, want-got) > len(real)/50+1 {
+			c.t.Errorf("%s: %d clients met %s behind the demo, want about %d", what, got, met, want)
 		}
 	}
-	o.t.Logf("%s: %v", what, want)
+	c.t.Logf("%s: %v", what, want)
 }
 
 // among reports whether the number of a node is in a list.
-func (o *comparison) among(node string, numbers []int) bool {
+func (c *comparison) among(node string, numbers []int) bool {
 	return slices.ContainsFunc(numbers, func(n int) bool { return node == fmt.Sprintf("node%d", n) })
 }
 
@@ -344,11 +344,11 @@ func count(met []string) map[string]int {
 }
 
 // clientOf returns the first client that a node answers, by the demo.
-func (o *comparison) clientOf(node string) int {
-	o.t.Helper()
-	i := slices.IndexFunc(o.pairs, func(p pair) bool { return o.ask(p.demo) == node })
+func (c *comparison) clientOf(node string) int {
+	c.t.Helper()
+	i := slices.IndexFunc(c.pairs, func(p pair) bool { return c.ask(p.demo) == node })
 	if i < 0 {
-		o.t.Fatalf("no client is at %s", node)
+		c.t.Fatalf("no client is at %s", node)
 	}
 	return i
 }
@@ -356,43 +356,43 @@ func (o *comparison) clientOf(node string) int {
 // readmit stops node2 until both balancers have noticed by the request of one client,
 // and checks that they readmit it for the next client when the time has passed, and not
 // before.
-func (o *comparison) readmit(after time.Duration, failing, next pair) {
-	o.t.Helper()
-	o.stop(2)
+func (c *comparison) readmit(after time.Duration, failing, next pair) {
+	c.t.Helper()
+	c.stop(2)
 	before := time.Now()
-	if real, demo := o.ask(failing.real), o.ask(failing.demo); real != demo || real == "node2" {
-		o.t.Errorf("without node2 its client met %q, and %q behind the demo", real, demo)
+	if real, demo := c.ask(failing.real), c.ask(failing.demo); real != demo || real == "node2" {
+		c.t.Errorf("without node2 its client met %q, and %q behind the demo", real, demo)
 	}
-	o.start(2)
+	c.start(2)
 	for name, v := range map[string]*httpClient{"real": next.real, "demo": next.demo} {
-		o.until(name+": node2 is back", func() bool { return o.ask(v) == "node2" })
+		c.until(name+": node2 is back", func() bool { return c.ask(v) == "node2" })
 		// httpd takes the arrival of the request as the time of a failure.
 		const early = 100 * time.Millisecond
 		if took := time.Since(before); took < after-early {
-			o.t.Errorf("%s: node2 is back after %v, want %v or more", name, took, after)
+			c.t.Errorf("%s: node2 is back after %v, want %v or more", name, took, after)
 		}
 	}
 }
 
 // waitNoticed waits until both balancers have noticed that a node is up, or down.
-func (o *comparison) waitNoticed(node int, up bool) {
-	o.t.Helper()
-	n := o.nodes[node-1]
-	o.until(fmt.Sprintf("%s is up: %t", n.ID(), up), func() bool {
-		return o.real.usable(n.ID()) == up && o.demo.Usable(n.Addr()) == up
+func (c *comparison) waitNoticed(node int, up bool) {
+	c.t.Helper()
+	n := c.nodes[node-1]
+	c.until(fmt.Sprintf("%s is up: %t", n.ID(), up), func() bool {
+		return c.real.usable(n.ID()) == up && c.demo.Usable(n.Addr()) == up
 	})
 }
 
 // until waits until a condition holds.
-func (o *comparison) until(what string, holds func() bool) {
-	o.t.Helper()
-	err := poll(o.t.Context(), nil, func(context.Context) error {
+func (c *comparison) until(what string, holds func() bool) {
+	c.t.Helper()
+	err := poll(c.t.Context(), nil, func(context.Context) error {
 		if !holds() {
 			return fmt.Errorf("%s: not yet", what)
 		}
 		return nil
 	})
 	if err != nil {
-		o.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 }

@@ -119,8 +119,8 @@ type incidentRecord struct {
 	Worst        checks.Severity // highest severity of any notification
 }
 
-func (e incidentRecord) String() string {
-	return fmt.Sprintf("%s %s/%s from %s with %q: %s", e.Worst, e.Code, e.Node, e.First.Format(time.TimeOnly), e.Joined, e.Text)
+func (i incidentRecord) String() string {
+	return fmt.Sprintf("%s %s/%s from %s with %q: %s", i.Worst, i.Code, i.Node, i.First.Format(time.TimeOnly), i.Joined, i.Text)
 }
 
 // incidentsOf groups notifications by incident, in the order of the first one.

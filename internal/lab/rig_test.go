@@ -264,15 +264,15 @@ type recordingObserver struct {
 	changes []string // kind and key of each change
 }
 
-func (w *recordingObserver) Probed(monitor.Probe)     {}
-func (w *recordingObserver) Requested(checks.Request) {}
+func (r *recordingObserver) Probed(monitor.Probe)     {}
+func (r *recordingObserver) Requested(checks.Request) {}
 
-func (w *recordingObserver) Judged(j monitor.RoundResult) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (r *recordingObserver) Judged(j monitor.RoundResult) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, c := range j.Changes {
 		if c.Severity != checks.Info {
-			w.changes = append(w.changes, string(c.Kind)+" "+c.Key())
+			r.changes = append(r.changes, string(c.Kind)+" "+c.Key())
 		}
 	}
 }

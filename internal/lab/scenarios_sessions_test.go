@@ -159,13 +159,13 @@ func oneWay() []demo.Store {
 // An asymmetricStore reads from both stores and writes to its own.
 type asymmetricStore struct{ others, own demo.Store }
 
-func (m asymmetricStore) Get(ctx context.Context, id string) (demo.Session, bool, error) {
-	if s, ok, err := m.own.Get(ctx, id); ok || err != nil {
+func (a asymmetricStore) Get(ctx context.Context, id string) (demo.Session, bool, error) {
+	if s, ok, err := a.own.Get(ctx, id); ok || err != nil {
 		return s, ok, err
 	}
-	return m.others.Get(ctx, id)
+	return a.others.Get(ctx, id)
 }
 
-func (m asymmetricStore) Put(ctx context.Context, id string, s demo.Session) error {
-	return m.own.Put(ctx, id, s)
+func (a asymmetricStore) Put(ctx context.Context, id string, s demo.Session) error {
+	return a.own.Put(ctx, id, s)
 }

@@ -66,10 +66,10 @@ func (c *scorecard) add(s scenario, f front, missing, unexpected []string, r che
 	c.rows[i].runCounts = c.rows[i].plus(t)
 }
 
-func (t runCounts) plus(o runCounts) runCounts {
+func (r runCounts) plus(o runCounts) runCounts {
 	return runCounts{
-		t.Runs + o.Runs, t.Found + o.Found, t.Missed + o.Missed,
-		t.WrongClass + o.WrongClass, t.FalseAlarm + o.FalseAlarm, max(t.Slowest, o.Slowest),
+		r.Runs + o.Runs, r.Found + o.Found, r.Missed + o.Missed,
+		r.WrongClass + o.WrongClass, r.FalseAlarm + o.FalseAlarm, max(r.Slowest, o.Slowest),
 	}
 }
 

@@ -320,19 +320,19 @@ type expectedReport struct {
 	reason string // part of the session's reason
 }
 
-func (p expectedReport) check(t *testing.T, tomcats []*Tomcat) {
-	t.Run(p.name, func(t *testing.T) {
-		s := newSystemC(t, tomcats, p.front, p.policy, p.change)
-		if p.act != nil {
-			p.act(s)
+func (e expectedReport) check(t *testing.T, tomcats []*Tomcat) {
+	t.Run(e.name, func(t *testing.T) {
+		s := newSystemC(t, tomcats, e.front, e.policy, e.change)
+		if e.act != nil {
+			e.act(s)
 		}
 		report := checks.Judge(s.round())
-		judgeScenario(t, scenario{want: p.want}, report)
-		if diff := cmp.Diff(p.is, reportSummary{report.Verdict, report.Session.Sticky, report.Session.Shared}); diff != "" {
+		judgeScenario(t, scenario{want: e.want}, report)
+		if diff := cmp.Diff(e.is, reportSummary{report.Verdict, report.Session.Sticky, report.Session.Shared}); diff != "" {
 			t.Errorf("(-want +got):\n%s\n%s", diff, formatReport(report))
 		}
-		if !strings.Contains(report.Session.Reason.String(), p.reason) {
-			t.Errorf("got reason %q, want one with %q", report.Session.Reason, p.reason)
+		if !strings.Contains(report.Session.Reason.String(), e.reason) {
+			t.Errorf("got reason %q, want one with %q", report.Session.Reason, e.reason)
 		}
 	})
 }

@@ -44,7 +44,7 @@ type tlsFrontend struct {
 }
 
 // URL returns the address of that server.
-func (e *tlsFrontend) URL() string { return (&url.URL{Scheme: "https", Host: e.addr}).String() }
+func (t *tlsFrontend) URL() string { return (&url.URL{Scheme: "https", Host: t.addr}).String() }
 
 func startNginxTLS(tb testing.TB, nodes []*demo.Node, p plan) frontend {
 	addr := FreeAddr(tb)

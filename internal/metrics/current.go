@@ -18,32 +18,32 @@ type current[T any] struct {
 	byCluster map[string]T
 }
 
-func (p *current[T]) set(cluster string, now T) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.byCluster == nil {
-		p.byCluster = make(map[string]T)
+func (c *current[T]) set(cluster string, now T) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byCluster == nil {
+		c.byCluster = make(map[string]T)
 	}
-	p.byCluster[cluster] = now
+	c.byCluster[cluster] = now
 }
 
-func (p *current[T]) replace(now map[string]T) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.byCluster = now
+func (c *current[T]) replace(now map[string]T) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.byCluster = now
 }
 
-func (p *current[T]) forget(cluster string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.byCluster, cluster)
+func (c *current[T]) forget(cluster string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.byCluster, cluster)
 }
 
 // copy returns a copy, so that a slow scrape does not hold the lock.
-func (p *current[T]) copy() map[string]T {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return maps.Clone(p.byCluster)
+func (c *current[T]) copy() map[string]T {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.byCluster)
 }
 
 // latestRounds exports the newest round of each cluster.
@@ -52,18 +52,18 @@ type latestRounds struct {
 	current[[]prometheus.Metric]
 }
 
-func (p *latestRounds) observe(r checks.Report) {
-	s := newRoundGauges(p.limiter)
+func (l *latestRounds) observe(r checks.Report) {
+	s := newRoundGauges(l.limiter)
 	s.add(r)
-	p.set(r.Cluster, s.series())
+	l.set(r.Cluster, s.series())
 }
 
 // Describe implements prometheus.Collector.
-func (p *latestRounds) Describe(descs chan<- *prometheus.Desc) { newRoundGauges(nil).Describe(descs) }
+func (l *latestRounds) Describe(descs chan<- *prometheus.Desc) { newRoundGauges(nil).Describe(descs) }
 
 // Collect implements prometheus.Collector.
-func (p *latestRounds) Collect(metrics chan<- prometheus.Metric) {
-	for _, series := range p.copy() {
+func (l *latestRounds) Collect(metrics chan<- prometheus.Metric) {
+	for _, series := range l.copy() {
 		for _, m := range series {
 			metrics <- m
 		}

@@ -35,40 +35,40 @@ func newLabelLimiter() *labelLimiter {
 }
 
 // limit returns the sanitized value, or "other".
-func (v *labelLimiter) limit(cluster, name, value string) string {
+func (l *labelLimiter) limit(cluster, name, value string) string {
 	value = cleanLabel(value)
-	if v == nil || value == "" {
+	if l == nil || value == "" {
 		return value
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	s := labelKey{cleanLabel(cluster), name}
 	switch {
-	case v.values[s][value]:
+	case l.values[s][value]:
 		return value
-	case len(v.values[s]) >= maxLabelValues:
+	case len(l.values[s]) >= maxLabelValues:
 		return other
-	case v.values[s] == nil:
-		v.values[s] = make(map[string]bool)
+	case l.values[s] == nil:
+		l.values[s] = make(map[string]bool)
 	}
-	v.values[s][value] = true
+	l.values[s][value] = true
 	return value
 }
 
 // node returns the label of a node id. The label of an unknown node, which is quoted, becomes
 // "other"; the finding contains its name.
-func (v *labelLimiter) node(cluster, id string) string {
+func (l *labelLimiter) node(cluster, id string) string {
 	if strings.HasPrefix(id, `"`) {
 		return other
 	}
-	return v.limit(cluster, "node", id)
+	return l.limit(cluster, "node", id)
 }
 
-func (v *labelLimiter) forget(cluster string) {
+func (l *labelLimiter) forget(cluster string) {
 	cluster = cleanLabel(cluster)
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	maps.DeleteFunc(v.values, func(s labelKey, _ map[string]bool) bool { return s.cluster == cluster })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	maps.DeleteFunc(l.values, func(s labelKey, _ map[string]bool) bool { return s.cluster == cluster })
 }
 
 // cleanLabel makes s a valid label value. Invalid UTF-8 would make the client panic, and the

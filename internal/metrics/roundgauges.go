@@ -44,33 +44,33 @@ func newRoundGauges(limiter *labelLimiter) *roundGauges {
 	}
 }
 
-func (s *roundGauges) gauges() []*prometheus.GaugeVec {
+func (rg *roundGauges) gauges() []*prometheus.GaugeVec {
 	return []*prometheus.GaugeVec{
-		s.success, s.verdict, s.duration, s.timestamp, s.nodeUp, s.nodeState, s.nodeInRotation, s.nodeInfo,
-		s.clockOffset, s.balancerUp, s.dependencyUp, s.certificate, s.sticky, s.shared, s.active, s.explained, s.affected,
+		rg.success, rg.verdict, rg.duration, rg.timestamp, rg.nodeUp, rg.nodeState, rg.nodeInRotation, rg.nodeInfo,
+		rg.clockOffset, rg.balancerUp, rg.dependencyUp, rg.certificate, rg.sticky, rg.shared, rg.active, rg.explained, rg.affected,
 	}
 }
 
 // Describe implements prometheus.Collector.
-func (s *roundGauges) Describe(descs chan<- *prometheus.Desc) {
-	for _, g := range s.gauges() {
+func (rg *roundGauges) Describe(descs chan<- *prometheus.Desc) {
+	for _, g := range rg.gauges() {
 		g.Describe(descs)
 	}
 }
 
 // Collect implements prometheus.Collector.
-func (s *roundGauges) Collect(metrics chan<- prometheus.Metric) {
-	for _, g := range s.gauges() {
+func (rg *roundGauges) Collect(metrics chan<- prometheus.Metric) {
+	for _, g := range rg.gauges() {
 		g.Collect(metrics)
 	}
 }
 
 // series returns the gauges.
-func (s *roundGauges) series() []prometheus.Metric {
+func (rg *roundGauges) series() []prometheus.Metric {
 	metrics := make(chan prometheus.Metric)
 	panics.Go(panics.Metrics, func() {
 		defer close(metrics)
-		s.Collect(metrics)
+		rg.Collect(metrics)
 	})
 	var all []prometheus.Metric
 	for m := range metrics {
@@ -114,88 +114,88 @@ func Write(w io.Writer, reports []checks.Report, watches []Watch) error {
 	return nil
 }
 
-func (s *roundGauges) add(r checks.Report) {
+func (rg *roundGauges) add(r checks.Report) {
 	cluster := cleanLabel(r.Cluster)
 	ok := r.Verdict == checks.Healthy || r.Verdict == checks.Degraded
-	s.success.WithLabelValues(cluster).Set(boolValue(ok))
+	rg.success.WithLabelValues(cluster).Set(boolValue(ok))
 	for _, v := range []checks.Verdict{checks.Healthy, checks.Degraded, checks.Failing, checks.Inconclusive} {
-		s.verdict.WithLabelValues(cluster, string(v)).Set(boolValue(v == r.Verdict))
+		rg.verdict.WithLabelValues(cluster, string(v)).Set(boolValue(v == r.Verdict))
 	}
-	s.duration.WithLabelValues(cluster).Set(r.Duration.Seconds())
-	s.timestamp.WithLabelValues(cluster).Set(unix(r.Started))
-	setAnswer(s.sticky, r.Session.Sticky, cluster)
-	setAnswer(s.shared, r.Session.Shared, cluster)
+	rg.duration.WithLabelValues(cluster).Set(r.Duration.Seconds())
+	rg.timestamp.WithLabelValues(cluster).Set(unix(r.Started))
+	setAnswer(rg.sticky, r.Session.Sticky, cluster)
+	setAnswer(rg.shared, r.Session.Shared, cluster)
 
-	s.addBalancers(cluster, r.Balancers)
+	rg.addBalancers(cluster, r.Balancers)
 	for _, n := range r.Nodes {
-		s.addNode(cluster, n)
+		rg.addNode(cluster, n)
 	}
 	for _, d := range r.Dependencies {
-		setAnswer(s.dependencyUp, d.Up, cluster, s.limiter.limit(cluster, "dependency", d.Name))
+		setAnswer(rg.dependencyUp, d.Up, cluster, rg.limiter.limit(cluster, "dependency", d.Name))
 	}
-	s.addFindings(cluster, r.Findings)
+	rg.addFindings(cluster, r.Findings)
 }
 
-func (s *roundGauges) addBalancers(cluster string, balancers []probes.BalancerObservation) {
+func (rg *roundGauges) addBalancers(cluster string, balancers []probes.BalancerObservation) {
 	silent := make(map[string]bool) // by URL, which may have several addresses
 	expiry := make(map[string]time.Time)
 	for _, b := range balancers {
-		u := s.limiter.limit(cluster, "balancer", b.URL)
+		u := rg.limiter.limit(cluster, "balancer", b.URL)
 		silent[u] = silent[u] || !b.Primary.Answered()
-		s.balancerUp.WithLabelValues(cluster, u).Set(boolValue(!silent[u]))
+		rg.balancerUp.WithLabelValues(cluster, u).Set(boolValue(!silent[u]))
 		if at := b.Primary.Certificate; expiry[u].IsZero() || !at.IsZero() && at.Before(expiry[u]) {
 			expiry[u] = at
 		}
-		s.addCertificate(cluster, u, expiry[u])
+		rg.addCertificate(cluster, u, expiry[u])
 	}
 }
 
-func (s *roundGauges) addNode(cluster string, n checks.NodeReport) {
-	node := s.limiter.node(cluster, n.Node)
-	s.nodeUp.WithLabelValues(cluster, node).Set(boolValue(n.Up))
-	setAnswer(s.nodeInRotation, n.InRotation, cluster, node)
-	s.addCertificate(cluster, node, n.Primary.Certificate)
+func (rg *roundGauges) addNode(cluster string, n checks.NodeReport) {
+	node := rg.limiter.node(cluster, n.Node)
+	rg.nodeUp.WithLabelValues(cluster, node).Set(boolValue(n.Up))
+	setAnswer(rg.nodeInRotation, n.InRotation, cluster, node)
+	rg.addCertificate(cluster, node, n.Primary.Certificate)
 	if n.Clock.Samples > 0 {
-		s.clockOffset.WithLabelValues(cluster, node, "min").Set(n.Clock.Min.Seconds())
-		s.clockOffset.WithLabelValues(cluster, node, "max").Set(n.Clock.Max.Seconds())
+		rg.clockOffset.WithLabelValues(cluster, node, "min").Set(n.Clock.Min.Seconds())
+		rg.clockOffset.WithLabelValues(cluster, node, "max").Set(n.Clock.Max.Seconds())
 	}
-	if version := s.limiter.limit(cluster, "version", n.Version); version != "" {
-		s.nodeInfo.WithLabelValues(cluster, node, version).Set(1)
+	if version := rg.limiter.limit(cluster, "version", n.Version); version != "" {
+		rg.nodeInfo.WithLabelValues(cluster, node, version).Set(1)
 	}
 	if n.Status != nil {
-		s.nodeState.WithLabelValues(cluster, node, "paused").Set(boolValue(n.Status.Paused()))
-		if state := s.limiter.limit(cluster, "state", state(n.Status)); state != "" {
-			s.nodeState.WithLabelValues(cluster, node, state).Set(1)
+		rg.nodeState.WithLabelValues(cluster, node, "paused").Set(boolValue(n.Status.Paused()))
+		if state := rg.limiter.limit(cluster, "state", state(n.Status)); state != "" {
+			rg.nodeState.WithLabelValues(cluster, node, state).Set(1)
 		}
 	}
 }
 
-func (s *roundGauges) addCertificate(cluster, target string, expires time.Time) {
+func (rg *roundGauges) addCertificate(cluster, target string, expires time.Time) {
 	if !expires.IsZero() {
-		s.certificate.WithLabelValues(cluster, target).Set(unix(expires))
+		rg.certificate.WithLabelValues(cluster, target).Set(unix(expires))
 	}
 }
 
 // addFindings sets one series for all findings that differ only in their target. It counts as
 // explained if all of them are, and has the largest share of affected clients.
-func (s *roundGauges) addFindings(cluster string, findings []checks.Finding) {
+func (rg *roundGauges) addFindings(cluster string, findings []checks.Finding) {
 	type series [3]string
 	causes := make(map[series]bool)
 	affected := make(map[series]checks.Affected)
 	for _, f := range findings {
-		at := series{string(f.Code), string(f.Severity), s.limiter.node(cluster, f.Node)}
-		s.active.WithLabelValues(cluster, at[0], at[1], at[2]).Set(1)
+		at := series{string(f.Code), string(f.Severity), rg.limiter.node(cluster, f.Node)}
+		rg.active.WithLabelValues(cluster, at[0], at[1], at[2]).Set(1)
 		causes[at] = causes[at] || f.ExplainedBy == ""
 		affected[at] = affected[at].Worse(f.Affected)
 	}
 	for at, cause := range causes {
 		if !cause {
-			s.explained.WithLabelValues(cluster, at[0], at[1], at[2]).Set(1)
+			rg.explained.WithLabelValues(cluster, at[0], at[1], at[2]).Set(1)
 		}
 	}
 	for at, a := range affected {
 		if a.Estimated() {
-			s.affected.WithLabelValues(cluster, at[0], at[1], at[2]).Set(a.Share)
+			rg.affected.WithLabelValues(cluster, at[0], at[1], at[2]).Set(a.Share)
 		}
 	}
 }

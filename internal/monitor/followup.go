@@ -57,25 +57,25 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
 	return v
 }
 
-func (v *followUp) answered(b *pooledCanary, ex probes.Exchange) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	delete(v.waiting, b)
-	v.answers[b] = ex
+func (f *followUp) answered(b *pooledCanary, ex probes.Exchange) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.waiting, b)
+	f.answers[b] = ex
 }
 
 // take returns the responses since the last call.
-func (v *followUp) take() map[*pooledCanary]probes.Exchange {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	taken := v.answers
-	v.answers = make(map[*pooledCanary]probes.Exchange)
+func (f *followUp) take() map[*pooledCanary]probes.Exchange {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	taken := f.answers
+	f.answers = make(map[*pooledCanary]probes.Exchange)
 	return taken
 }
 
 // newClients returns the traces of the new clients.
-func (v *followUp) newClients() (list []probes.Trace) {
-	for _, two := range v.pairs {
+func (f *followUp) newClients() (list []probes.Trace) {
+	for _, two := range f.pairs {
 		for _, b := range two {
 			if trace := b.Trace(); len(trace.Steps) > 0 {
 				list = append(list, trace)
@@ -87,13 +87,13 @@ func (v *followUp) newClients() (list []probes.Trace) {
 
 // waitsFor reports whether a canary's request is still in flight. It is false for a nil
 // followUp.
-func (v *followUp) waitsFor(b *pooledCanary) bool {
-	if v == nil {
+func (f *followUp) waitsFor(b *pooledCanary) bool {
+	if f == nil {
 		return false
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.waiting[b]
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.waiting[b]
 }
 
 // A pair is two new clients that use one address of the balancer, one directly after the

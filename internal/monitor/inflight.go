@@ -61,52 +61,52 @@ type partialRound struct {
 	asking panics.Group
 }
 
-func (s *partialRound) setNodes(nodes []probes.NodeObservation) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.nodes = nodes
+func (p *partialRound) setNodes(nodes []probes.NodeObservation) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.nodes = nodes
 }
 
-func (s *partialRound) addBalancer(b probes.BalancerObservation) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.balancers = append(s.balancers, b)
+func (p *partialRound) addBalancer(b probes.BalancerObservation) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.balancers = append(p.balancers, b)
 }
 
-func (s *partialRound) addDriver(w *traceDriver) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.drivers = append(s.drivers, w)
+func (p *partialRound) addDriver(w *traceDriver) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drivers = append(p.drivers, w)
 }
 
 // round returns a copy of the observations. ok is false until all nodes have answered, because
 // failed requests cannot be attributed to a node before that.
-func (s *partialRound) round(emptyRound checks.Round) (r checks.Round, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (p *partialRound) round(emptyRound checks.Round) (r checks.Round, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	r = emptyRound
-	r.Nodes, r.Balancers = slices.Clone(s.nodes), slices.Clone(s.balancers)
-	for _, w := range s.drivers {
+	r.Nodes, r.Balancers = slices.Clone(p.nodes), slices.Clone(p.balancers)
+	for _, w := range p.drivers {
 		r.Traces = append(r.Traces, w.tracesSoFar()...)
 	}
-	return r, s.nodes != nil
+	return r, p.nodes != nil
 }
 
 // askAgain probes the nodes a second time if all were up. If client requests hang since then,
 // a node may have failed after its first answer.
-func (s *partialRound) askAgain(ask func() []probes.NodeObservation) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.again || s.nodes == nil || slices.ContainsFunc(s.nodes, func(o probes.NodeObservation) bool { return !checks.Up(o) }) {
+func (p *partialRound) askAgain(ask func() []probes.NodeObservation) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.again || p.nodes == nil || slices.ContainsFunc(p.nodes, func(o probes.NodeObservation) bool { return !checks.Up(o) }) {
 		return
 	}
-	s.again = true
-	s.asking.Go(func() { s.setNodes(ask()) })
+	p.again = true
+	p.asking.Go(func() { p.setNodes(ask()) })
 }
 
 // newestNodes returns the newest observation of each node.
-func (s *partialRound) newestNodes() []probes.NodeObservation {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.nodes
+func (p *partialRound) newestNodes() []probes.NodeObservation {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.nodes
 }

@@ -55,8 +55,8 @@ func startFullCluster(t *testing.T) *fullCluster {
 
 // asked returns which observations of a round changed, and how many observations without a
 // time there were.
-func (e *fullCluster) asked(refresh func(), newest func() checks.Round) map[string]int {
-	pings, handshakes, before := e.pings.Load(), e.handshakes.Load(), newest()
+func (f *fullCluster) asked(refresh func(), newest func() checks.Round) map[string]int {
+	pings, handshakes, before := f.pings.Load(), f.handshakes.Load(), newest()
 	refresh()
 	after := newest()
 	asked := make(map[string]int)
@@ -71,7 +71,7 @@ func (e *fullCluster) asked(refresh func(), newest func() checks.Round) map[stri
 	}
 	count("balancer", before.Balancers[0].Primary, after.Balancers[0].Primary)
 	count("pages of the balancer", before.Balancers[0].Pages[0], after.Balancers[0].Pages[0])
-	for what, n := range map[string]int32{"dependencies": e.pings.Load() - pings, "handshakes": e.handshakes.Load() - handshakes} {
+	for what, n := range map[string]int32{"dependencies": f.pings.Load() - pings, "handshakes": f.handshakes.Load() - handshakes} {
 		if n > 0 {
 			asked[what] = int(n)
 		}

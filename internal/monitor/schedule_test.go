@@ -19,11 +19,11 @@ type runTimes struct {
 	runs map[string][]time.Time
 }
 
-func (l *runTimes) job(key string, every time.Duration) monitor.Job {
+func (r *runTimes) job(key string, every time.Duration) monitor.Job {
 	return monitor.Job{Key: key, Every: every, Run: func(context.Context) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.runs[key] = append(l.runs[key], time.Now())
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.runs[key] = append(r.runs[key], time.Now())
 	}}
 }
 

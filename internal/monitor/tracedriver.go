@@ -45,53 +45,53 @@ func (p *Prober) newTraceDriver(c *probes.Cluster, e probes.Frontend) *traceDriv
 
 // run opens clients, waits for the direct probes of the nodes, opens more clients as needed,
 // and sends follow-ups of one canary for each node.
-func (w *traceDriver) run(ctx context.Context, direct func() []probes.NodeObservation) traceResult {
-	w.openClients(ctx, w.initialClients())
+func (t *traceDriver) run(ctx context.Context, direct func() []probes.NodeObservation) traceResult {
+	t.openClients(ctx, t.initialClients())
 	nodes := direct()
-	identity := checks.Identify(w.cluster, nodes)
-	serving := checks.Serving(w.cluster, nodes)
-	if w.cluster.Session == nil {
-		return traceResult{traces: w.traces()}
+	identity := checks.Identify(t.cluster, nodes)
+	serving := checks.Serving(t.cluster, nodes)
+	if t.cluster.Session == nil {
+		return traceResult{traces: t.traces()}
 	}
-	w.openMissing(ctx, identity, serving)
-	if w.cluster.Session.Policy == probes.PolicyNone {
-		return traceResult{traces: w.traces()}
+	t.openMissing(ctx, identity, serving)
+	if t.cluster.Session.Policy == probes.PolicyNone {
+		return traceResult{traces: t.traces()}
 	}
-	canaries := w.selectCanaries(identity)
-	w.storeCounters(ctx, canaries)
-	w.sendFollowUps(ctx, canaries, identity, serving)
-	failoverChecks := w.checkFailover(ctx, canaries, identity, serving)
-	return traceResult{traces: w.traces(), failoverChecks: failoverChecks, canaries: canaries}
+	canaries := t.selectCanaries(identity)
+	t.storeCounters(ctx, canaries)
+	t.sendFollowUps(ctx, canaries, identity, serving)
+	failoverChecks := t.checkFailover(ctx, canaries, identity, serving)
+	return traceResult{traces: t.traces(), failoverChecks: failoverChecks, canaries: canaries}
 }
 
 // initialClients returns the clients that start before the state of the nodes is known.
-func (w *traceDriver) initialClients() []client {
-	if sourceHashed(w.cluster) || w.cluster.Session == nil {
-		return targetedClients(w.cluster)
+func (t *traceDriver) initialClients() []client {
+	if sourceHashed(t.cluster) || t.cluster.Session == nil {
+		return targetedClients(t.cluster)
 	}
-	return make([]client, len(checks.Serving(w.cluster, nil)))
+	return make([]client, len(checks.Serving(t.cluster, nil)))
 }
 
 // openMissing sends more clients for nodes that have not answered any. Under a hash, it sends
 // a second client to each healthy node that did not answer the first one. Otherwise it sends
 // new clients until every serving node has answered or chance is excluded.
-func (w *traceDriver) openMissing(ctx context.Context, identity checks.Identity, serving []probes.Node) {
-	if sourceHashed(w.cluster) {
-		answered := w.answeredBy(identity)
-		w.openClients(ctx, slices.DeleteFunc(nthTargetedClients(w.cluster, 1), func(c client) bool {
+func (t *traceDriver) openMissing(ctx context.Context, identity checks.Identity, serving []probes.Node) {
+	if sourceHashed(t.cluster) {
+		answered := t.answeredBy(identity)
+		t.openClients(ctx, slices.DeleteFunc(nthTargetedClients(t.cluster, 1), func(c client) bool {
 			well := slices.ContainsFunc(serving, func(n probes.Node) bool { return n.ID == c.targetNode })
 			return answered[c.targetNode] || !well || len(answered) == 0
 		}))
 		return
 	}
 	for {
-		answered := w.answeredBy(identity)
-		missing := slices.DeleteFunc(w.nodesToFind(serving), func(n probes.Node) bool { return answered[n.ID] })
-		more := w.maxNewClients(missing, serving, len(answered)) - len(w.canaries)
-		if len(missing) == 0 || len(answered) == 0 || more <= 0 || ctx.Err() != nil || w.failedWait() >= maxFailedWait {
+		answered := t.answeredBy(identity)
+		missing := slices.DeleteFunc(t.nodesToFind(serving), func(n probes.Node) bool { return answered[n.ID] })
+		more := t.maxNewClients(missing, serving, len(answered)) - len(t.canaries)
+		if len(missing) == 0 || len(answered) == 0 || more <= 0 || ctx.Err() != nil || t.failedWait() >= maxFailedWait {
 			return
 		}
-		w.openClients(ctx, make([]client, min(more, max(1, len(serving)))))
+		t.openClients(ctx, make([]client, min(more, max(1, len(serving)))))
 	}
 }
 
@@ -100,8 +100,8 @@ func (w *traceDriver) openMissing(ctx context.Context, identity checks.Identity,
 const maxFailedWait = 3 * time.Second
 
 // failedWait returns how long new clients have waited for failed requests in total.
-func (w *traceDriver) failedWait() (waited time.Duration) {
-	for _, c := range w.canaries {
+func (t *traceDriver) failedWait() (waited time.Duration) {
+	for _, c := range t.canaries {
 		if first := c.Trace().First(); !first.OK() {
 			waited += first.Timing.Total
 		}
@@ -111,26 +111,26 @@ func (w *traceDriver) failedWait() (waited time.Duration) {
 
 // nodesToFind returns the nodes that new clients look for: all serving nodes, and the others
 // as well until a client fails, to find out whether the balancer still routes clients to them.
-func (w *traceDriver) nodesToFind(serving []probes.Node) []probes.Node {
-	if slices.ContainsFunc(w.canaries, func(c *probes.Canary) bool { return !c.Trace().First().OK() }) {
+func (t *traceDriver) nodesToFind(serving []probes.Node) []probes.Node {
+	if slices.ContainsFunc(t.canaries, func(c *probes.Canary) bool { return !c.Trace().First().OK() }) {
 		return slices.Clone(serving)
 	}
-	return checks.Serving(w.cluster, nil)
+	return checks.Serving(t.cluster, nil)
 }
 
 // maxNewClients returns how many new clients exclude chance for the missing node with the
 // smallest share. It uses two samples of the size that one test needs, so that the probability
 // of a wrong ejection is about one in a million. It uses one sample if no conclusion depends
 // on it.
-func (w *traceDriver) maxNewClients(missing, serving []probes.Node, answered int) int {
-	inconclusive := w.cluster.Balancer.Method == probes.MethodLeastConn ||
-		(w.cluster.Balancer.Method == probes.MethodUnknown && answered == 1)
+func (t *traceDriver) maxNewClients(missing, serving []probes.Node, answered int) int {
+	inconclusive := t.cluster.Balancer.Method == probes.MethodLeastConn ||
+		(t.cluster.Balancer.Method == probes.MethodUnknown && answered == 1)
 	need := 0
 	for _, n := range missing {
 		if inconclusive || !slices.ContainsFunc(serving, func(s probes.Node) bool { return s.ID == n.ID }) {
-			need = max(need, checks.FreshClients(checks.Share(n, checks.Serving(w.cluster, nil)), w.confidence()))
+			need = max(need, checks.FreshClients(checks.Share(n, checks.Serving(t.cluster, nil)), t.confidence()))
 		} else {
-			need = max(need, checks.ClientsToMiss(w.cluster, n, w.confidence()))
+			need = max(need, checks.ClientsToMiss(t.cluster, n, t.confidence()))
 		}
 	}
 	return min(need, checks.MaxFreshClients)
@@ -139,43 +139,43 @@ func (w *traceDriver) maxNewClients(missing, serving []probes.Node, answered int
 // openClients opens clients in parallel. The very first client from this machine's own address
 // starts alone: a balancer with a table of client addresses learns the address from it, and
 // could map parallel first requests to different nodes.
-func (w *traceDriver) openClients(ctx context.Context, clients []client) {
-	clients = w.withSyntheticAddresses(clients)
-	done := w.counter(w.cluster, "clients", len(clients))
+func (t *traceDriver) openClients(ctx context.Context, clients []client) {
+	clients = t.withSyntheticAddresses(clients)
+	done := t.counter(t.cluster, "clients", len(clients))
 	openClient := func(c client) {
-		canary := w.newClient(c)
-		w.mu.Lock()
-		w.canaries = append(w.canaries, canary)
-		w.mu.Unlock()
+		canary := t.newClient(c)
+		t.mu.Lock()
+		t.canaries = append(t.canaries, canary)
+		t.mu.Unlock()
 		canary.Open(ctx)
 		done()
 	}
-	if len(w.canaries) == 0 && len(clients) > 0 && clients[0].key == "" {
+	if len(t.canaries) == 0 && len(clients) > 0 && clients[0].key == "" {
 		openClient(clients[0])
 		clients = clients[1:]
 	}
-	w.runParallel(len(clients), func(i int) { openClient(clients[i]) })
+	t.runParallel(len(clients), func(i int) { openClient(clients[i]) })
 }
 
 // newClient returns a client that has not sent a request.
-func (w *traceDriver) newClient(c client) *probes.Canary {
+func (t *traceDriver) newClient(c client) *probes.Canary {
 	if c.counterBase == 0 {
-		c.counterBase = w.nextCounterBase()
+		c.counterBase = t.nextCounterBase()
 	}
-	return probes.NewCanary(w.cluster, w.frontend, c.key, c.targetNode, c.counterBase)
+	return probes.NewCanary(t.cluster, t.frontend, c.key, c.targetNode, c.counterBase)
 }
 
 // withSyntheticAddresses assigns an address to each client without a key, if the balancer
 // takes addresses from a header. Otherwise a balancer with a table of client addresses would
 // treat all of them as one client.
-func (w *traceDriver) withSyntheticAddresses(clients []client) []client {
-	if sourceHashed(w.cluster) || w.cluster.Balancer.ClientIPHeader == "" || w.cluster.Session == nil {
+func (t *traceDriver) withSyntheticAddresses(clients []client) []client {
+	if sourceHashed(t.cluster) || t.cluster.Balancer.ClientIPHeader == "" || t.cluster.Session == nil {
 		return clients
 	}
 	out := slices.Clone(clients)
 	for i := range out {
 		if out[i].key == "" {
-			out[i].counterBase = w.nextCounterBase()
+			out[i].counterBase = t.nextCounterBase()
 			out[i].key = syntheticAddress(out[i].counterBase / 1000).String()
 		}
 	}
@@ -190,9 +190,9 @@ func syntheticAddress(n int) netip.Addr {
 }
 
 // setNodes returns the nodes that have answered new clients.
-func (w *traceDriver) answeredBy(identity checks.Identity) map[string]bool {
+func (t *traceDriver) answeredBy(identity checks.Identity) map[string]bool {
 	answered := make(map[string]bool)
-	for _, c := range w.canaries {
+	for _, c := range t.canaries {
 		if first := c.Trace().First(); first.OK() {
 			if id := identity.NodeOf(first.Label); id != "" {
 				answered[id] = true
@@ -205,11 +205,11 @@ func (w *traceDriver) answeredBy(identity checks.Identity) map[string]bool {
 // selectCanaries selects the clients that become canaries: targeted clients, and else the
 // first client of each node. If responses do not identify their node, a few clients are enough
 // to check whether sessions survive.
-func (w *traceDriver) selectCanaries(identity checks.Identity) []*probes.Canary {
+func (t *traceDriver) selectCanaries(identity checks.Identity) []*probes.Canary {
 	const maxUnlabelled = 3
 	taken := make(map[string]int)
 	var chosen []*probes.Canary
-	for _, c := range w.canaries {
+	for _, c := range t.canaries {
 		trace := c.Trace()
 		if !trace.First().OK() {
 			continue
@@ -229,11 +229,11 @@ func (w *traceDriver) selectCanaries(identity checks.Identity) []*probes.Canary 
 
 // storeCounters writes the counter twice, so that a stale copy of the session can be
 // distinguished from a lost one.
-func (w *traceDriver) storeCounters(ctx context.Context, canaries []*probes.Canary) {
-	if w.cluster.Session.Write == "" {
+func (t *traceDriver) storeCounters(ctx context.Context, canaries []*probes.Canary) {
+	if t.cluster.Session.Write == "" {
 		return
 	}
-	w.runParallel(len(canaries), func(i int) {
+	t.runParallel(len(canaries), func(i int) {
 		if canaries[i].Write(ctx).Failure != probes.FailureTimeout {
 			canaries[i].Write(ctx)
 		}
@@ -244,38 +244,38 @@ func (w *traceDriver) storeCounters(ctx context.Context, canaries []*probes.Cana
 // parallel within the request budget, in a random order: in lockstep, they could make a round
 // robin look sticky. A session that was renamed is followed again under its new names, one
 // request after the other, and so is a client whose answers are split over nodes.
-func (w *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, serving []probes.Node) {
-	answered := w.answeredBy(identity)
+func (t *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, serving []probes.Node) {
+	answered := t.answeredBy(identity)
 	needed := func(c *probes.Canary) int {
 		chance := checks.ChanceOfStaying(identity.NodeOf(c.Trace().First().Label), serving, answered)
-		return min(checks.FollowUps(chance, w.confidence()), checks.MaxFollowUps)
+		return min(checks.FollowUps(chance, t.confidence()), checks.MaxFollowUps)
 	}
 	var followUps []*probes.Canary
 	for _, c := range canaries {
 		followUps = append(followUps, slices.Repeat([]*probes.Canary{c}, needed(c))...)
 	}
 	rand.Shuffle(len(followUps), func(i, j int) { followUps[i], followUps[j] = followUps[j], followUps[i] })
-	done := w.counter(w.cluster, "follow-ups", len(followUps))
+	done := t.counter(t.cluster, "follow-ups", len(followUps))
 	var wg panics.Group
 	for _, c := range followUps {
 		if hung(c) {
 			done()
 			continue // a second request would hang as well
 		}
-		w.connections <- struct{}{}
+		t.connections <- struct{}{}
 		follow := c.AwaitFollow(ctx) // called here, so that requests start in this order
 		wg.Go(func() {
-			defer func() { <-w.connections }()
+			defer func() { <-t.connections }()
 			follow()
 			done()
 		})
 	}
 	wg.Wait()
-	w.runParallel(len(canaries), func(i int) {
+	t.runParallel(len(canaries), func(i int) {
 		for n := needed(canaries[i]); n > 0 && canaries[i].Trace().Renamed(); n-- {
 			canaries[i].Return(ctx)
 		}
-		for n := needed(canaries[i]); n > 0 && w.splitOverNodes(canaries[i], identity); n-- {
+		for n := needed(canaries[i]); n > 0 && t.splitOverNodes(canaries[i], identity); n-- {
 			canaries[i].Follow(ctx)
 		}
 	})
@@ -288,26 +288,26 @@ func hung(c *probes.Canary) bool {
 
 // splitOverNodes reports whether several nodes answered a client that a hash should map to
 // one. Sequential requests then show whether a node left or parts of the balancer disagree.
-func (w *traceDriver) splitOverNodes(c *probes.Canary, identity checks.Identity) bool {
+func (t *traceDriver) splitOverNodes(c *probes.Canary, identity checks.Identity) bool {
 	answered := make(map[string]bool)
 	for _, s := range c.Trace().Steps {
 		if id := identity.NodeOf(s.Label); s.OK() && id != "" {
 			answered[id] = true
 		}
 	}
-	return sourceHashed(w.cluster) && len(answered) > 1
+	return sourceHashed(t.cluster) && len(answered) > 1
 }
 
 // checkFailover presents the session of each canary to the nodes after its owner, if the
 // policy requires that they know it.
-func (w *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, serving []probes.Node) []probes.FailoverCheck {
-	policy := w.cluster.Session.Policy
+func (t *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, serving []probes.Node) []probes.FailoverCheck {
+	policy := t.cluster.Session.Policy
 	if policy != probes.PolicyShared && policy != probes.PolicyReplicated {
 		return nil
 	}
 	failoverChecks := make([][]probes.FailoverCheck, len(canaries))
-	done := w.counter(w.cluster, "failover readiness", len(canaries))
-	w.runParallel(len(canaries), func(i int) {
+	done := t.counter(t.cluster, "failover readiness", len(canaries))
+	t.runParallel(len(canaries), func(i int) {
 		defer done()
 		if len(canaries[i].Trace().First().Rejected) > 0 {
 			return // no node can know the session without its cookie
@@ -325,27 +325,27 @@ func (w *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Cana
 
 // tracesSoFar returns the traces of clients that have sent a request. It may be called at any
 // time.
-func (w *traceDriver) tracesSoFar() []probes.Trace {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.DeleteFunc(w.traces(), func(trace probes.Trace) bool { return len(trace.Steps) == 0 })
+func (t *traceDriver) tracesSoFar() []probes.Trace {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.DeleteFunc(t.traces(), func(trace probes.Trace) bool { return len(trace.Steps) == 0 })
 }
 
-func (w *traceDriver) traces() []probes.Trace {
-	traces := make([]probes.Trace, len(w.canaries))
-	for i, c := range w.canaries {
+func (t *traceDriver) traces() []probes.Trace {
+	traces := make([]probes.Trace, len(t.canaries))
+	for i, c := range t.canaries {
 		traces[i] = c.Trace()
 	}
 	return traces
 }
 
 // runParallel runs n tasks in parallel, bounded by the open connections.
-func (w *traceDriver) runParallel(n int, task func(i int)) {
+func (t *traceDriver) runParallel(n int, task func(i int)) {
 	var wg panics.Group
 	for i := range n {
-		w.connections <- struct{}{}
+		t.connections <- struct{}{}
 		wg.Go(func() {
-			defer func() { <-w.connections }()
+			defer func() { <-t.connections }()
 			task(i)
 		})
 	}

@@ -27,37 +27,37 @@ type recordingObserver struct {
 	changes []string
 }
 
-func (d *recordingObserver) Requested(checks.Request) {}
+func (r *recordingObserver) Requested(checks.Request) {}
 
-func (d *recordingObserver) Probed(p monitor.Probe) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.probes == nil {
-		d.probes = make(map[checks.TargetKind]int)
+func (r *recordingObserver) Probed(p monitor.Probe) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.probes == nil {
+		r.probes = make(map[checks.TargetKind]int)
 	}
-	d.probes[p.Kind]++
+	r.probes[p.Kind]++
 }
 
-func (d *recordingObserver) Judged(j monitor.RoundResult) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.judged = append(d.judged, j)
+func (r *recordingObserver) Judged(j monitor.RoundResult) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.judged = append(r.judged, j)
 	for _, c := range j.Changes {
-		d.changes = append(d.changes, string(c.Kind)+" "+string(c.Code)+" "+c.Node)
+		r.changes = append(r.changes, string(c.Kind)+" "+string(c.Code)+" "+c.Node)
 	}
 }
 
 // last returns the newest result.
-func (d *recordingObserver) last() monitor.RoundResult { return d.judged[len(d.judged)-1] }
+func (r *recordingObserver) last() monitor.RoundResult { return r.judged[len(r.judged)-1] }
 
-func (d *recordingObserver) newChanges() []string {
-	defer func() { d.changes = nil }()
-	return d.changes
+func (r *recordingObserver) newChanges() []string {
+	defer func() { r.changes = nil }()
+	return r.changes
 }
 
 // fullRounds returns the number of full rounds.
-func (d *recordingObserver) fullRounds() (n int) {
-	for _, j := range d.judged {
+func (r *recordingObserver) fullRounds() (n int) {
+	for _, j := range r.judged {
 		if j.Full {
 			n++
 		}
@@ -195,9 +195,9 @@ type hookExtractor struct {
 	read func()
 }
 
-func (t hookExtractor) Extract(d probes.Document) (string, bool) {
-	t.read()
-	return t.Extractor.Extract(d)
+func (h hookExtractor) Extract(d probes.Document) (string, bool) {
+	h.read()
+	return h.Extractor.Extract(d)
 }
 
 // watchWithHook creates a watcher. Afterwards, meanwhile is called for each response to a

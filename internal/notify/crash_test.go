@@ -28,11 +28,11 @@ type crashing struct {
 
 // step is one operation of the process. It returns an error if the process was killed
 // before.
-func (m *crashing) step() error {
-	if m.steps--; m.steps > 0 {
+func (c *crashing) step() error {
+	if c.steps--; c.steps > 0 {
 		return nil
 	}
-	m.gone()
+	c.gone()
 	return errKilled
 }
 

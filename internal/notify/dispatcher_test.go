@@ -48,15 +48,15 @@ func open(t *testing.T, outbox *outboxtest.Outbox, ops *channel, notifiers map[s
 	return b
 }
 
-func (b *dispatcherRig) observe(_ string, r Result) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.results[r]++
+func (d *dispatcherRig) observe(_ string, r Result) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.results[r]++
 	if r == Retried {
 		return
 	}
 	select {
-	case b.ended <- time.Now():
+	case d.ended <- time.Now():
 	default:
 	}
 }

@@ -364,7 +364,7 @@ func TestDeliveryDuringOutage(t *testing.T) {
 // An acceptingReceiver is a receiver that accepts everything.
 type acceptingReceiver chan<- string
 
-func (s acceptingReceiver) Notify(_ context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
-	s <- n.ID
+func (a acceptingReceiver) Notify(_ context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
+	a <- n.ID
 	return alerting.DeliveryRef{}, nil
 }

@@ -76,9 +76,9 @@ type fullDisk struct {
 	attempts atomic.Int64
 }
 
-func (s *fullDisk) Commit(context.Context, history.Step) error {
-	s.attempts.Add(1)
-	if s.repaired.Load() {
+func (f *fullDisk) Commit(context.Context, history.Step) error {
+	f.attempts.Add(1)
+	if f.repaired.Load() {
 		return nil
 	}
 	return errors.New("no space left on device")

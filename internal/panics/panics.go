@@ -138,7 +138,7 @@ type recovered struct {
 }
 
 // String returns the text that the Go runtime prints if the panic is not caught.
-func (c *recovered) String() string { return c.text + "\n\n" + c.stack }
+func (r *recovered) String() string { return r.text + "\n\n" + r.stack }
 
 // capture returns a recovered panic with its stack. The deferred function that recovers
 // must call it. The text of a panic may quote a target or contain a secret, so only

@@ -50,10 +50,10 @@ func healthyReport(name string, ids ...string) *report {
 	return p
 }
 
-func (p *report) addNode(i int, id string) {
+func (r *report) addNode(i int, id string) {
 	u := mustURL(fmt.Sprintf("http://10.0.0.%d:8080", i+1))
-	p.cluster.Nodes = append(p.cluster.Nodes, probes.Node{ID: id, URL: u, Weight: 1})
-	p.Nodes = append(p.Nodes, checks.NodeReport{
+	r.cluster.Nodes = append(r.cluster.Nodes, probes.Node{ID: id, URL: u, Weight: 1})
+	r.Nodes = append(r.Nodes, checks.NodeReport{
 		NodeObservation: probes.NodeObservation{
 			Node:    id,
 			Primary: answered("/status", 200, time.Duration(1200+150*i)*time.Microsecond),
@@ -69,7 +69,7 @@ func (p *report) addNode(i int, id string) {
 
 // addCanary adds a canary with the nodes that answered it: "node1 node1 node2". A word
 // "node2/b" is an answer with a new session, "!502" an error.
-func (p *report) addCanary(client, answers string) {
+func (r *report) addCanary(client, answers string) {
 	c := checks.Canary{Client: client, Balancer: "10.0.0.9:8088"}
 	session := client
 	for i, word := range strings.Fields(answers) {
@@ -89,13 +89,13 @@ func (p *report) addCanary(client, answers string) {
 		c.Steps = append(c.Steps, step)
 	}
 	c.Pinned = c.Steps[0].Node
-	p.Session.Canaries = append(p.Session.Canaries, c)
+	r.Session.Canaries = append(r.Session.Canaries, c)
 }
 
-func (p *report) find(verdict checks.Verdict, findings ...checks.Finding) *report {
-	p.Verdict = verdict
-	p.Findings = append(p.Findings, findings...)
-	return p
+func (r *report) find(verdict checks.Verdict, findings ...checks.Finding) *report {
+	r.Verdict = verdict
+	r.Findings = append(r.Findings, findings...)
+	return r
 }
 
 // shown returns reports as results, with the options that name their clusters.

@@ -124,27 +124,27 @@ func (s Schedule) environment() (*environment, error) {
 
 // close stops the cluster and waits for connects that nobody needs any more, because
 // http.Transport continues them until they time out.
-func (w *environment) close() {
-	w.cluster.Close()
+func (e *environment) close() {
+	e.cluster.Close()
 	time.Sleep(2 * time.Minute)
 }
 
 // play runs the users, the monitor and the steps, one at a time, for the length of the
 // schedule.
-func (w *environment) play(ctx context.Context, s Schedule, steps []planned) error {
+func (e *environment) play(ctx context.Context, s Schedule, steps []planned) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	defer w.instance.watcher.Close()
+	defer e.instance.watcher.Close()
 	defer wg.Wait()
 	defer cancel()
 	began := time.Now()
-	wg.Go(func() { w.population.Run(ctx) })
-	wg.Go(func() { w.instance.run(ctx) })
+	wg.Go(func() { e.population.Run(ctx) })
+	wg.Go(func() { e.instance.run(ctx) })
 	for _, st := range steps {
 		if !sleep.Until(ctx, began.Add(st.at)) {
 			return ctx.Err()
 		}
-		if err := st.do(w); err != nil {
+		if err := st.do(e); err != nil {
 			return fmt.Errorf("at %v, to %s: %w", st.at, st.what, err)
 		}
 	}

@@ -121,23 +121,23 @@ func withUndo(do, undo func(*environment, string) error) func(Operation, Setup) 
 
 // removeServer removes a node from the balancer's list, unless it is not listed or
 // fewer than two nodes would remain.
-func (w *environment) removeServer(node string) error {
-	if n, err := w.cluster.Node(node); err != nil || !w.listed(n) || len(w.cluster.Balancer.Servers()) <= 2 {
+func (e *environment) removeServer(node string) error {
+	if n, err := e.cluster.Node(node); err != nil || !e.listed(n) || len(e.cluster.Balancer.Servers()) <= 2 {
 		return err
 	}
-	return w.cluster.RemoveServer(node)
+	return e.cluster.RemoveServer(node)
 }
 
 // addServer adds a node to the balancer's list, unless it is listed.
-func (w *environment) addServer(node string) error {
-	if n, err := w.cluster.Node(node); err != nil || w.listed(n) {
+func (e *environment) addServer(node string) error {
+	if n, err := e.cluster.Node(node); err != nil || e.listed(n) {
 		return err
 	}
-	return w.cluster.AddServer(node)
+	return e.cluster.AddServer(node)
 }
 
-func (w *environment) listed(n *demo.Node) bool {
-	for _, s := range w.cluster.Balancer.Servers() {
+func (e *environment) listed(n *demo.Node) bool {
+	for _, s := range e.cluster.Balancer.Servers() {
 		if s.Name == n.Addr() {
 			return true
 		}

@@ -17,31 +17,31 @@ type ScoreSummary struct {
 }
 
 // Add adds a simulation.
-func (c *ScoreSummary) Add(s Schedule, score Score) {
-	if c.Setups == nil {
-		c.Setups = make(map[string]*Score)
+func (ss *ScoreSummary) Add(s Schedule, score Score) {
+	if ss.Setups == nil {
+		ss.Setups = make(map[string]*Score)
 	}
 	name := s.Setup.Name()
-	if c.Setups[name] == nil {
-		c.Setups[name] = new(Score)
+	if ss.Setups[name] == nil {
+		ss.Setups[name] = new(Score)
 	}
-	c.Simulated += s.Length
-	c.Total.plus(score)
-	c.Setups[name].plus(score)
+	ss.Simulated += s.Length
+	ss.Total.plus(score)
+	ss.Setups[name].plus(score)
 }
 
 // plus adds another summary.
-func (c *ScoreSummary) plus(o ScoreSummary) {
-	if c.Setups == nil {
-		c.Setups = make(map[string]*Score)
+func (ss *ScoreSummary) plus(o ScoreSummary) {
+	if ss.Setups == nil {
+		ss.Setups = make(map[string]*Score)
 	}
-	c.Simulated += o.Simulated
-	c.Total.plus(o.Total)
+	ss.Simulated += o.Simulated
+	ss.Total.plus(o.Total)
 	for name, score := range o.Setups {
-		if c.Setups[name] == nil {
-			c.Setups[name] = new(Score)
+		if ss.Setups[name] == nil {
+			ss.Setups[name] = new(Score)
 		}
-		c.Setups[name].plus(*score)
+		ss.Setups[name].plus(*score)
 	}
 }
 
@@ -82,18 +82,18 @@ func (s Score) Delay(share float64) time.Duration {
 }
 
 // Table formats the measures as Markdown, with the list of what is not met.
-func (c ScoreSummary) Table() string {
+func (ss ScoreSummary) Table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%.0f hours in virtual time with %d operations and faults, at the default intervals and rules, compared with\n"+
-		"reference users by the scale of harm (`internal/sim`).\n\n", c.Simulated.Hours(), c.Total.Operations)
+		"reference users by the scale of harm (`internal/sim`).\n\n", ss.Simulated.Hours(), ss.Total.Operations)
 	b.WriteString("| cluster | operations | harms | without notification | criticals | without harm | incidents | wrong node or cause | incidents per operation that deserves one | first harm to notification, p50 / p95 |\n")
 	b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
-	for _, name := range slices.Sorted(maps.Keys(c.Setups)) {
-		b.WriteString(c.Setups[name].row(name))
+	for _, name := range slices.Sorted(maps.Keys(ss.Setups)) {
+		b.WriteString(ss.Setups[name].row(name))
 	}
-	b.WriteString(c.Total.row("all"))
+	b.WriteString(ss.Total.row("all"))
 	b.WriteString("\n### Not met in simulation\n\n")
-	b.WriteString(c.Total.notMet())
+	b.WriteString(ss.Total.notMet())
 	return b.String()
 }
 

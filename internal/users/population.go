@@ -95,15 +95,15 @@ func (c Config) shuffledPacings() []Pacing {
 	return pacings
 }
 
-func (c *Population) newUser(number int, pacing Pacing) *user {
+func (p *Population) newUser(number int, pacing Pacing) *user {
 	u := &user{
-		number: number, population: c, addr: c.config.Client(number), pacing: pacing,
-		random: rand.New(rand.NewPCG(c.config.Seed, uint64(number))),
+		number: number, population: p, addr: p.config.Client(number), pacing: pacing,
+		random: rand.New(rand.NewPCG(p.config.Seed, uint64(number))),
 	}
 	jar, _ := cookiejar.New(nil) // never fails without options
 	u.http = &http.Client{
 		Jar:           jar,
-		Transport:     &http.Transport{DialContext: c.dialer(u.addr), DisableKeepAlives: true, DisableCompression: true},
+		Transport:     &http.Transport{DialContext: p.dialer(u.addr), DisableKeepAlives: true, DisableCompression: true},
 		CheckRedirect: limitRedirects,
 	}
 	return u
@@ -119,42 +119,42 @@ func limitRedirects(_ *http.Request, via []*http.Request) error {
 }
 
 // dialer returns the function that opens the connections of a user at addr.
-func (c *Population) dialer(addr netip.Addr) func(context.Context, string, string) (net.Conn, error) {
+func (p *Population) dialer(addr netip.Addr) func(context.Context, string, string) (net.Conn, error) {
 	switch {
-	case c.config.FromClient:
+	case p.config.FromClient:
 		return (&net.Dialer{LocalAddr: &net.TCPAddr{IP: addr.AsSlice()}}).DialContext
-	case c.config.Dial != nil:
-		return c.config.Dial
+	case p.config.Dial != nil:
+		return p.config.Dial
 	default:
 		return new(net.Dialer).DialContext
 	}
 }
 
 // Run starts the users. It returns when ctx has ended and all of them have stopped.
-func (c *Population) Run(ctx context.Context) {
+func (p *Population) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, u := range c.users {
+	for _, u := range p.users {
 		wg.Go(func() { u.run(ctx) })
 	}
 	wg.Wait()
 }
 
 // Log returns the log of requests. It may be read while users run.
-func (c *Population) Log() *Log { return c.log }
+func (p *Population) Log() *Log { return p.log }
 
 // ownedByAnother reports whether another user received the session first.
-func (c *Population) ownedByAnother(id string, number int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	owner, known := c.owners[id]
+func (p *Population) ownedByAnother(id string, number int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	owner, known := p.owners[id]
 	return known && owner != number
 }
 
 // recordOwner records which user received a session first.
-func (c *Population) recordOwner(id string, number int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, known := c.owners[id]; !known {
-		c.owners[id] = number
+func (p *Population) recordOwner(id string, number int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, known := p.owners[id]; !known {
+		p.owners[id] = number
 	}
 }

@@ -258,7 +258,7 @@ func (v viewContext) nodeTimeline(p Snapshot, r *clusterHistory) nodeTimeline {
 
 // draw computes the lines. A move from or to an unknown node has no row, so it is only in the
 // list.
-func (l *nodeTimeline) draw(p Snapshot, r *clusterHistory) {
+func (n *nodeTimeline) draw(p Snapshot, r *clusterHistory) {
 	var kept, keptTo, lost, lostTo strings.Builder
 	for _, m := range r.moves {
 		from, to := rowOf(p, m.From), rowOf(p, m.To)
@@ -273,7 +273,7 @@ func (l *nodeTimeline) draw(p Snapshot, r *clusterHistory) {
 		fmt.Fprintf(lines, "M%d %dV%d", x, y1, y2)
 		fmt.Fprintf(dots, "M%d %dh0", x, y2)
 	}
-	l.Kept, l.KeptTo, l.Lost, l.LostTo = kept.String(), keptTo.String(), lost.String(), lostTo.String()
+	n.Kept, n.KeptTo, n.Lost, n.LostTo = kept.String(), keptTo.String(), lost.String(), lostTo.String()
 }
 
 // lineY returns the y coordinate of line ends of row i.

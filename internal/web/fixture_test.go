@@ -44,9 +44,9 @@ func healthyCluster(name string, n int) *fakeCluster {
 	return s
 }
 
-func (s *fakeCluster) addNode(id string, i int) {
-	s.Cluster.Nodes = append(s.Cluster.Nodes, probes.Node{ID: id, URL: mustURL(fmt.Sprintf("http://10.0.0.%d:8080", i+1)), Weight: 1})
-	s.Report.Nodes = append(s.Report.Nodes, checks.NodeReport{
+func (fc *fakeCluster) addNode(id string, i int) {
+	fc.Cluster.Nodes = append(fc.Cluster.Nodes, probes.Node{ID: id, URL: mustURL(fmt.Sprintf("http://10.0.0.%d:8080", i+1)), Weight: 1})
+	fc.Report.Nodes = append(fc.Report.Nodes, checks.NodeReport{
 		NodeObservation: probes.NodeObservation{
 			Node:    id,
 			Primary: probes.Exchange{Status: 200, Timing: probes.Timing{Total: time.Duration(1200+150*i) * time.Microsecond}},
@@ -55,11 +55,11 @@ func (s *fakeCluster) addNode(id string, i int) {
 		},
 		Up: true, InRotation: checks.Yes, Rotation: checks.Quote("it answered new clients"),
 	})
-	s.canary(id, id, id, id)
+	fc.canary(id, id, id, id)
 }
 
 // canary adds a session of a node with the nodes that answered its requests.
-func (s *fakeCluster) canary(pinned string, answers ...string) {
+func (fc *fakeCluster) canary(pinned string, answers ...string) {
 	c := checks.Canary{Pinned: pinned, Client: "198.18.0.1", Balancer: "10.0.0.9:8088"}
 	for i, node := range answers {
 		c.Steps = append(c.Steps, checks.CanaryStep{
@@ -67,23 +67,23 @@ func (s *fakeCluster) canary(pinned string, answers ...string) {
 			Node: node, Session: probes.FingerprintOf(pinned), Status: 200,
 		})
 	}
-	s.Report.Session.Canaries = append(s.Report.Session.Canaries, c)
+	fc.Report.Session.Canaries = append(fc.Report.Session.Canaries, c)
 }
 
-func (s *fakeCluster) node(id string) *checks.NodeReport {
-	for i := range s.Report.Nodes {
-		if s.Report.Nodes[i].Node == id {
-			return &s.Report.Nodes[i]
+func (fc *fakeCluster) node(id string) *checks.NodeReport {
+	for i := range fc.Report.Nodes {
+		if fc.Report.Nodes[i].Node == id {
+			return &fc.Report.Nodes[i]
 		}
 	}
 	panic("no node " + id)
 }
 
 // addFindings adds findings that are active since a time, and their incident if they have one.
-func (s *fakeCluster) addFindings(verdict checks.Verdict, since time.Time, findings ...checks.Finding) {
-	s.Report.Verdict, s.Since = verdict, since
+func (fc *fakeCluster) addFindings(verdict checks.Verdict, since time.Time, findings ...checks.Finding) {
+	fc.Report.Verdict, fc.Since = verdict, since
 	incident := alerting.Incident{
-		ID: fmt.Sprintf("%s-%s", since.Format("20060102T150405000"), s.Cluster.Name), Cluster: s.Cluster.Name, State: alerting.Firing,
+		ID: fmt.Sprintf("%s-%s", since.Format("20060102T150405000"), fc.Cluster.Name), Cluster: fc.Cluster.Name, State: alerting.Firing,
 		Severity: findings[0].Severity, Cause: findings[0], Started: since, Fired: since,
 		Timeline: []alerting.Event{{At: since, Kind: alerting.EventOpened, Finding: findings[0].Key(), Text: findings[0].Summary.String(), Reason: alerting.ReasonNewCause}},
 	}
@@ -92,15 +92,15 @@ func (s *fakeCluster) addFindings(verdict checks.Verdict, since time.Time, findi
 			incident.Severity = f.Severity
 		}
 		at := since.Add(time.Duration(i) * 3 * time.Second)
-		s.Report.Findings = append(s.Report.Findings, f)
-		s.ActiveFindings = append(s.ActiveFindings, checks.ActiveFinding{Finding: f, Since: at, Last: testTime})
+		fc.Report.Findings = append(fc.Report.Findings, f)
+		fc.ActiveFindings = append(fc.ActiveFindings, checks.ActiveFinding{Finding: f, Since: at, Last: testTime})
 		incident.Findings = append(incident.Findings, alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: f, Since: at, Last: testTime}})
 		if i > 0 {
 			incident.Timeline = append(incident.Timeline, alerting.Event{At: at, Kind: alerting.EventJoined, Finding: f.Key(), Text: f.Summary.String(), Reason: alerting.ReasonSameCause})
 		}
 	}
 	if findings[0].Severity.AtLeast(checks.Warning) {
-		s.incidents = append(s.incidents, incident)
+		fc.incidents = append(fc.incidents, incident)
 	}
 }
 

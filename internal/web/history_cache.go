@@ -66,8 +66,8 @@ func newHistoryCache(c Config) *historyCache {
 
 // forOverview returns the history for the overview: the last hours of the nodes, and the days
 // of the balancer.
-func (m *historyCache) forOverview(ctx context.Context, p Snapshot) *clusterHistory {
-	return m.load(ctx, cacheKey{cluster: p.Cluster.Name}, func(r *historyReader) {
+func (h *historyCache) forOverview(ctx context.Context, p Snapshot) *clusterHistory {
+	return h.load(ctx, cacheKey{cluster: p.Cluster.Name}, func(r *historyReader) {
 		r.nodes(p)
 		r.calendar(checks.TargetBalancer)
 	})
@@ -75,8 +75,8 @@ func (m *historyCache) forOverview(ctx context.Context, p Snapshot) *clusterHist
 
 // forClusterPage returns the history for the page of a cluster. A length of 0 selects the
 // shortest span that shows everything.
-func (m *historyCache) forClusterPage(ctx context.Context, p Snapshot, length time.Duration) *clusterHistory {
-	return m.load(ctx, cacheKey{p.Cluster.Name, true, length}, func(r *historyReader) {
+func (h *historyCache) forClusterPage(ctx context.Context, p Snapshot, length time.Duration) *clusterHistory {
+	return h.load(ctx, cacheKey{p.Cluster.Name, true, length}, func(r *historyReader) {
 		if length > 0 {
 			r.span = spanUntil(r.now, length)
 			r.hours(nodeTargets(p))
@@ -92,21 +92,21 @@ func (m *historyCache) forClusterPage(ctx context.Context, p Snapshot, length ti
 	})
 }
 
-func (m *historyCache) load(ctx context.Context, of cacheKey, read func(*historyReader)) *clusterHistory {
-	k := m.entry(of)
+func (h *historyCache) load(ctx context.Context, of cacheKey, read func(*historyReader)) *clusterHistory {
+	k := h.entry(of)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := m.now()
-	if k.clusterHistory != nil && now.Sub(k.at) < m.ttl {
+	now := h.now()
+	if k.clusterHistory != nil && now.Sub(k.at) < h.ttl {
 		return k.clusterHistory
 	}
 	// Other requests share the result, so it must not be canceled with this request.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), historyTimeout)
 	defer cancel()
-	r := newHistoryReader(ctx, m.history, of.cluster, now)
+	r := newHistoryReader(ctx, h.history, of.cluster, now)
 	read(r)
 	if r.err != nil {
-		m.logger.Error("reading the past for a page", "cluster", of.cluster, "err", r.err)
+		h.logger.Error("reading the past for a page", "cluster", of.cluster, "err", r.err)
 	}
 	k.at, k.clusterHistory = now, r.clusterHistory
 	return k.clusterHistory
@@ -114,13 +114,13 @@ func (m *historyCache) load(ctx context.Context, of cacheKey, read func(*history
 
 // entry returns the entry of a key. The number of entries is bounded by the configured
 // clusters.
-func (m *historyCache) entry(of cacheKey) *cacheEntry {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	k, ok := m.entries[of]
+func (h *historyCache) entry(of cacheKey) *cacheEntry {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	k, ok := h.entries[of]
 	if !ok {
 		k = &cacheEntry{}
-		m.entries[of] = k
+		h.entries[of] = k
 	}
 	return k
 }

@@ -397,8 +397,12 @@ var pageRanges = []struct {
 	value string
 	span  time.Duration
 }{
-	{"1h", time.Hour}, {"6h", 6 * time.Hour}, {"24h", 24 * time.Hour}, {"7d", 7 * 24 * time.Hour},
-	{"30d", 30 * 24 * time.Hour}, {"90d", uptimeDays * 24 * time.Hour},
+	{"1h", time.Hour},
+	{"6h", 6 * time.Hour},
+	{"24h", 24 * time.Hour},
+	{"7d", 7 * 24 * time.Hour},
+	{"30d", 30 * 24 * time.Hour},
+	{"90d", uptimeDays * 24 * time.Hour},
 }
 
 // rangeOf returns the span of a value; 0: the shortest that shows everything.

@@ -187,8 +187,8 @@ func (v viewContext) calendars(r *clusterHistory) []calendar {
 }
 
 // uptime returns the uptime of a target, without probes if there is no data.
-func (r *clusterHistory) uptime(of checks.Target) checks.Uptime {
-	for _, u := range r.uptimes {
+func (c *clusterHistory) uptime(of checks.Target) checks.Uptime {
+	for _, u := range c.uptimes {
 		if u.Target == of {
 			return u
 		}

@@ -43,18 +43,18 @@ func Consistent(servers []Server) Picker {
 	return b
 }
 
-func (b *consistent) Pick(key string, without ...int) (int, bool) {
-	if !b.usesHash() || key == "" {
-		return b.roundRobin(without)
+func (c *consistent) Pick(key string, without ...int) (int, bool) {
+	if !c.usesHash() || key == "" {
+		return c.roundRobin(without)
 	}
-	at, _ := slices.BinarySearchFunc(b.circle, checksum(0, key), func(p point, hash uint32) int {
+	at, _ := slices.BinarySearchFunc(c.circle, checksum(0, key), func(p point, hash uint32) int {
 		return cmp.Compare(p.hash, hash)
 	})
 	// Each point counts as a try, even if the previous one belonged to the same refused
 	// server. An ejected server of high weight can use up all tries.
 	for range tries {
-		p := b.circle[at%len(b.circle)]
-		switch line, count := b.available(b.named[int(p.line)], without); count {
+		p := c.circle[at%len(c.circle)]
+		switch line, count := c.available(c.named[int(p.line)], without); count {
 		case 0:
 			at++
 		case 1:
@@ -63,7 +63,7 @@ func (b *consistent) Pick(key string, without ...int) (int, bool) {
 			return noServer, false
 		}
 	}
-	return b.roundRobin(without)
+	return c.roundRobin(without)
 }
 
 // appendPoints adds the points of a server: a chain of checksums of HOST, a zero byte,

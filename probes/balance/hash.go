@@ -12,18 +12,18 @@ type hash struct{ pool }
 // not have yet, is sent by round robin.
 func Hash(servers []Server) Picker { return &hash{newPool(servers)} }
 
-func (b *hash) Pick(key string, without ...int) (int, bool) {
-	if !b.usesHash() || key == "" {
-		return b.roundRobin(without)
+func (h *hash) Pick(key string, without ...int) (int, bool) {
+	if !h.usesHash() || key == "" {
+		return h.roundRobin(without)
 	}
 	var sum uint
 	for try := range uint64(tries) {
 		sum += uint(memcachedHash(try, key))
-		if line := b.line(sum); b.accepts(line, without) {
+		if line := h.line(sum); h.accepts(line, without) {
 			return line, true
 		}
 	}
-	return b.roundRobin(without)
+	return h.roundRobin(without)
 }
 
 // memcachedHash is the hash of Perl's Cache::Memcached, which nginx uses. A retry puts
@@ -49,25 +49,25 @@ type ipHash struct{ pool }
 // on a unix socket, counts as three zero octets.
 func IPHash(servers []Server) Picker { return &ipHash{newPool(servers)} }
 
-func (b *ipHash) Pick(key string, without ...int) (int, bool) {
+func (i *ipHash) Pick(key string, without ...int) (int, bool) {
 	var buf [16]byte
 	octets, ok := clientOctets(key, &buf)
 	if !ok {
 		return noServer, false
 	}
-	if !b.usesHash() {
-		return b.roundRobin(without)
+	if !i.usesHash() {
+		return i.roundRobin(without)
 	}
 	hash := uint(89)
 	for range tries {
 		for _, octet := range octets { // a retry continues from the last value
 			hash = (hash*113 + uint(octet)) % 6271
 		}
-		if line := b.line(hash); b.accepts(line, without) {
+		if line := i.line(hash); i.accepts(line, without) {
 			return line, true
 		}
 	}
-	return b.roundRobin(without)
+	return i.roundRobin(without)
 }
 
 // clientOctets writes the octets of a client address that ip_hash hashes into buf.

@@ -38,14 +38,14 @@ func Node(cookies map[string]string, servers []Server, opts Options) (Affinity, 
 	return newNodeIndex(servers, opts).node(cookies)
 }
 
-func (x nodeIndex) node(cookies map[string]string) (Affinity, bool) {
+func (n nodeIndex) node(cookies map[string]string) (Affinity, bool) {
 	var best claim
 	found, disputed := false, false
 	for _, name := range slices.Sorted(maps.Keys(cookies)) {
-		if x.cookie != "" && name != x.cookie {
+		if n.cookie != "" && name != n.cookie {
 			continue
 		}
-		c, ok := x.decode(name, cookies[name])
+		c, ok := n.decode(name, cookies[name])
 		switch {
 		case !ok:
 		case !found || c.outranks(best):
@@ -63,7 +63,7 @@ func (x nodeIndex) node(cookies map[string]string) (Affinity, bool) {
 // decode tries the most certain reading first. A product with opaque values is
 // recognised by its cookie's name before anything else, because a random value could
 // match by chance.
-func (x nodeIndex) decode(name, value string) (claim, bool) {
+func (n nodeIndex) decode(name, value string) (claim, bool) {
 	value = strings.Trim(value, `"`)
 	if value == "" || len(value) > maxCookie {
 		return claim{}, false
@@ -72,23 +72,23 @@ func (x nodeIndex) decode(name, value string) (claim, bool) {
 	if h.kind == KindRotating {
 		return claim{Affinity: Affinity{Product: h.product, Kind: h.kind}}, true
 	}
-	if c, ok := x.byCode(value); ok {
+	if c, ok := n.byCode(value); ok {
 		return c, true
 	}
 	if a, ok := bigIP(value); ok {
-		return x.addressClaim(BIGIP, a), true
+		return n.addressClaim(BIGIP, a), true
 	}
 	if a, ok := envoy(value); ok {
-		return x.addressClaim(Envoy, a), true
+		return n.addressClaim(Envoy, a), true
 	}
-	configured := x.cookie != "" && name == x.cookie
+	configured := n.cookie != "" && name == n.cookie
 	if configured && !known {
 		h, known = knownCookie{Unnamed, KindStable}, true
 	}
-	if c, ok := x.byServerName(value, h, configured); ok {
+	if c, ok := n.byServerName(value, h, configured); ok {
 		return c, true
 	}
-	if c, ok := x.byRouteSuffix(value, h, configured); ok {
+	if c, ok := n.byRouteSuffix(value, h, configured); ok {
 		return c, true
 	}
 	return claim{Affinity: Affinity{Product: h.product, Kind: h.kind}}, known
@@ -96,9 +96,9 @@ func (x nodeIndex) decode(name, value string) (claim, bool) {
 
 // byCode finds a server's code: alone, before time stamps (HAProxy, Tengine), before a
 // backend's key (ingress-nginx), or before a session id (prefix modes).
-func (x nodeIndex) byCode(value string) (claim, bool) {
+func (n nodeIndex) byCode(value string) (claim, bool) {
 	for _, text := range []string{value, head(value)} {
-		if m := x.codes[text]; m.node != "" {
+		if m := n.codes[text]; m.node != "" {
 			return nodeClaim(m.node, m.product, m.strength)
 		}
 	}
@@ -106,9 +106,9 @@ func (x nodeIndex) byCode(value string) (claim, bool) {
 }
 
 // byServerName finds a server's name, alone or before the suffixes of some products.
-func (x nodeIndex) byServerName(value string, h knownCookie, configured bool) (claim, bool) {
+func (n nodeIndex) byServerName(value string, h knownCookie, configured bool) (claim, bool) {
 	text := head(value)
-	node := x.names[text].node
+	node := n.names[text].node
 	switch {
 	case text != value && distinctive(text): // a time stamp or a session id follows
 		return nodeClaim(node, HAProxy, byBalancer)
@@ -123,7 +123,7 @@ func (x nodeIndex) byServerName(value string, h knownCookie, configured bool) (c
 
 // byRouteSuffix finds a server's name after a session id. If the name is not listed, it
 // is a route only in cookies that are known to have one.
-func (x nodeIndex) byRouteSuffix(value string, h knownCookie, configured bool) (claim, bool) {
+func (n nodeIndex) byRouteSuffix(value string, h knownCookie, configured bool) (claim, bool) {
 	id, product := value, HTTPD
 	spring, isSpring := springID(value)
 	if isSpring {
@@ -135,7 +135,7 @@ func (x nodeIndex) byRouteSuffix(value string, h knownCookie, configured bool) (
 	}
 	usual := isSpring || h.product == HTTPD || configured
 	if usual || distinctive(route) {
-		if c, ok := nodeClaim(x.names[route].node, product, byRoute); ok {
+		if c, ok := nodeClaim(n.names[route].node, product, byRoute); ok {
 			return c, true
 		}
 	}

@@ -73,9 +73,9 @@ func nodeClaim(node string, p Product, s strength) (claim, bool) {
 }
 
 // addressClaim returns the claim of a cookie that contains an address.
-func (x nodeIndex) addressClaim(p Product, a netip.AddrPort) claim {
+func (n nodeIndex) addressClaim(p Product, a netip.AddrPort) claim {
 	c := claim{Affinity{Product: p, Kind: KindStable, Address: a}, byAddress}
-	if node := x.addresses[a].node; node != "" {
+	if node := n.addresses[a].node; node != "" {
 		c.Kind, c.Node = KindNode, node
 	}
 	return c

@@ -39,33 +39,33 @@ func newFailureLog(o NginxOptions) *failureLog {
 }
 
 // markGap records that lines before the next one may have been lost.
-func (g *failureLog) markGap() { g.since = time.Time{} }
+func (f *failureLog) markGap() { f.since = time.Time{} }
 
 // markRead records that everything up to now was read.
-func (g *failureLog) markRead(now time.Time) {
-	if g.since.IsZero() {
-		g.since = now
+func (f *failureLog) markRead(now time.Time) {
+	if f.since.IsZero() {
+		f.since = now
 	}
 }
 
 // add adds a line that is read at now. It ignores a line from the future.
-func (g *failureLog) add(l line, now time.Time) {
+func (f *failureLog) add(l line, now time.Time) {
 	if l.at.After(now.Add(clockSlack)) {
 		return
 	}
-	g.belowError = g.belowError || l.belowError
-	if g.since.IsZero() {
-		g.since = l.at
+	f.belowError = f.belowError || l.belowError
+	if f.since.IsZero() {
+		f.since = l.at
 	}
 	switch l.event {
 	case eventFailed:
-		r := lookUp(g.servers, l)
+		r := lookUp(f.servers, l)
 		r.fails++
-		r.upstreamFailures.add(l, g.options.failTimeout())
+		r.upstreamFailures.add(l, f.options.failTimeout())
 	case eventEjected:
-		lookUp(g.servers, l).extend(l.at, g.options.maxLineGap())
+		lookUp(f.servers, l).extend(l.at, f.options.maxLineGap())
 	case eventExhausted:
-		lookUp(g.pools, l).extend(l.at, g.options.maxLineGap())
+		lookUp(f.pools, l).extend(l.at, f.options.maxLineGap())
 	}
 }
 
@@ -103,18 +103,18 @@ func (r *record) extend(at time.Time, join time.Duration) {
 }
 
 // evidence returns the state of the servers at now.
-func (g *failureLog) evidence(records map[string]*record, now time.Time) []probes.ServerEvidence {
+func (f *failureLog) evidence(records map[string]*record, now time.Time) []probes.ServerEvidence {
 	var list []probes.ServerEvidence
 	for _, name := range slices.Sorted(maps.Keys(records)) {
 		r := records[name]
 		s := r.upstream
 		s.Fails, s.Detail, s.Episodes = r.fails, r.message, slices.Clone(r.episodes)
-		s.Failures = r.upstreamFailures.failures(g.since)
+		s.Failures = r.upstreamFailures.failures(f.since)
 		n := len(r.episodes)
 		switch {
-		case n > 0 && now.Sub(r.episodes[n-1].Last) <= g.options.ejectionTime():
+		case n > 0 && now.Sub(r.episodes[n-1].Last) <= f.options.ejectionTime():
 			s.State, s.Since = probes.ServerDown, r.episodes[n-1].First
-		case g.belowError: // the log would include an ejection
+		case f.belowError: // the log would include an ejection
 			s.State = probes.ServerUp
 		default:
 			s.State = probes.ServerUnknown
@@ -157,43 +157,43 @@ func (r run) next(at time.Time, failTimeout time.Duration) run {
 	return run{at, r.count + 1}
 }
 
-func (a *upstreamFailures) add(l line, failTimeout time.Duration) {
-	a.countFailure(l.at)
-	if a.all = a.all.next(l.at, failTimeout); a.all.count == 1 {
-		a.workers = make(map[string]run)
+func (u *upstreamFailures) add(l line, failTimeout time.Duration) {
+	u.countFailure(l.at)
+	if u.all = u.all.next(l.at, failTimeout); u.all.count == 1 {
+		u.workers = make(map[string]run)
 	}
-	if _, known := a.workers[l.worker]; !known && len(a.workers) >= maxWorkers {
-		delete(a.workers, slices.MinFunc(slices.Collect(maps.Keys(a.workers)), func(x, y string) int {
-			return cmp.Or(a.workers[x].last.Compare(a.workers[y].last), cmp.Compare(x, y))
+	if _, known := u.workers[l.worker]; !known && len(u.workers) >= maxWorkers {
+		delete(u.workers, slices.MinFunc(slices.Collect(maps.Keys(u.workers)), func(x, y string) int {
+			return cmp.Or(u.workers[x].last.Compare(u.workers[y].last), cmp.Compare(x, y))
 		}))
 	}
-	a.workers[l.worker] = a.workers[l.worker].next(l.at, failTimeout)
+	u.workers[l.worker] = u.workers[l.worker].next(l.at, failTimeout)
 }
 
 // countFailure adds a failure to its second. Lines are nearly in order, so the second
 // is one of the last.
-func (a *upstreamFailures) countFailure(at time.Time) {
-	i, found := slices.BinarySearchFunc(a.seconds, at, func(t probes.SecondCount, at time.Time) int { return t.At.Compare(at) })
+func (u *upstreamFailures) countFailure(at time.Time) {
+	i, found := slices.BinarySearchFunc(u.seconds, at, func(t probes.SecondCount, at time.Time) int { return t.At.Compare(at) })
 	if !found {
-		a.seconds = slices.Insert(a.seconds, i, probes.SecondCount{At: at})
+		u.seconds = slices.Insert(u.seconds, i, probes.SecondCount{At: at})
 	}
-	a.seconds[i].Count++
-	if len(a.seconds) > maxSeconds {
-		a.seconds = slices.Delete(a.seconds, 0, len(a.seconds)-maxSeconds)
+	u.seconds[i].Count++
+	if len(u.seconds) > maxSeconds {
+		u.seconds = slices.Delete(u.seconds, 0, len(u.seconds)-maxSeconds)
 	}
 }
 
 // failures returns the failures, all of which are known after since.
-func (a *upstreamFailures) failures(since time.Time) probes.Failures {
-	if a.all.count == 0 {
+func (u *upstreamFailures) failures(since time.Time) probes.Failures {
+	if u.all.count == 0 {
 		return probes.Failures{}
 	}
 	longest := 0
-	for _, r := range a.workers {
+	for _, r := range u.workers {
 		longest = max(longest, r.count)
 	}
 	return probes.Failures{
-		Since: since, Seconds: slices.Clone(a.seconds),
-		Run: a.all.count, RunOfWorker: longest, Workers: len(a.workers),
+		Since: since, Seconds: slices.Clone(u.seconds),
+		Run: u.all.count, RunOfWorker: longest, Workers: len(u.workers),
 	}
 }

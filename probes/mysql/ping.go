@@ -128,46 +128,46 @@ type checkedConn struct {
 
 var errMalformed = errors.New("the server does not use the MySQL protocol")
 
-func (v *checkedConn) Read(p []byte) (int, error) {
-	if len(v.packet) == 0 {
-		if v.greeted && v.encrypts {
-			return v.Conn.Read(p)
+func (c *checkedConn) Read(p []byte) (int, error) {
+	if len(c.packet) == 0 {
+		if c.greeted && c.encrypts {
+			return c.Conn.Read(p)
 		}
-		if err := v.next(); err != nil {
+		if err := c.next(); err != nil {
 			return 0, err
 		}
 	}
-	n := copy(p, v.packet)
-	v.packet = v.packet[n:]
+	n := copy(p, c.packet)
+	c.packet = c.packet[n:]
 	return n, nil
 }
 
 // next reads a packet: three bytes of length, one of sequence, the body.
-func (v *checkedConn) next() error {
+func (c *checkedConn) next() error {
 	var head [4]byte
-	if _, err := io.ReadFull(v.Conn, head[:]); err != nil {
+	if _, err := io.ReadFull(c.Conn, head[:]); err != nil {
 		return err
 	}
 	length := int(head[0]) | int(head[1])<<8 | int(head[2])<<16
 	if length == 0 || length > readlimit.Budget {
-		v.malformed = true
+		c.malformed = true
 		return errMalformed
 	}
 	packet := make([]byte, len(head)+length)
 	copy(packet, head[:])
 	body := packet[len(head):]
-	if _, err := io.ReadFull(v.Conn, body); err != nil {
+	if _, err := io.ReadFull(c.Conn, body); err != nil {
 		return err
 	}
 	valid := validReply
-	if !v.greeted {
+	if !c.greeted {
 		valid = validGreeting
 	}
 	if !valid(body) {
-		v.malformed = true
+		c.malformed = true
 		return errMalformed
 	}
-	v.greeted, v.packet = true, packet
+	c.greeted, c.packet = true, packet
 	return nil
 }
 
