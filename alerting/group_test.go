@@ -136,6 +136,14 @@ func TestGroupings(t *testing.T) {
 			[]at{line(0, "warning slow/node1"), line(31, "warning slow/node1"), line(50, ""), line(80, ""), {90, sum(t, cost, back, "node1")}, {140, sum(t, cost, back, "node1")}},
 			[]string{"summary of slow/node1; 1"},
 		},
+		"what a failure cost that was over before it was believed": {
+			[]at{line(0, "critical balancer_remapped < node_down/node1"), {45, append(findings(t, "critical balancer_remapped < node_down/node1"), sum(t, cost, back, "node1")...)}, {90, sum(t, cost, back, "node1")}},
+			[]string{"summary of balancer_remapped; 2"},
+		},
+		"what the failure of another node cost": {
+			[]at{line(0, "critical balancer_remapped < node_down/node2"), line(40, ""), {45, sum(t, cost, back, "node1")}, {90, sum(t, cost, back, "node1")}},
+			[]string{"summary of balancer_remapped; 1", "summary of node_restarted/sessions lost; 1"},
+		},
 		"what a failure cost that nobody was told of": {
 			[]at{line(0, down1), line(20, ""), line(51, ""), {60, sum(t, cost, noon.Add(20*time.Second), "node1")}, {95, sum(t, cost, noon.Add(20*time.Second), "node1")}},
 			[]string{"summary of node_restarted/sessions lost; 1"},

@@ -21,9 +21,11 @@ var nodeFailureCodes = []checks.Code{
 }
 
 // groupableCodes are the nodeFailureCodes that have one cause if they start on
-// several nodes within groupWindow, and that explain the sessions lost with a node. A
-// paused node reports its own cause.
+// several nodes within groupWindow. A paused node reports its own cause.
 var groupableCodes = []checks.Code{checks.NodeDown, checks.NodeFailingInRotation, checks.NodeEjected, checks.Slow}
+
+// costlyCodes are the codes of a node that loses the sessions of its clients.
+var costlyCodes = append(slices.Clone(groupableCodes), checks.NodePaused, checks.NodeRestarted)
 
 // lingeringCodes are the findings that clients of a recovered node still cause for a
 // moment through the balancer.
@@ -81,11 +83,14 @@ func afterFailure(_ Rules, m Member, cluster string, f causeGroup) bool {
 	if m.Cluster != cluster || !follows(m, s) {
 		return false
 	}
+	if isCost(s.Finding) && slices.ContainsFunc(s.Nodes, m.failedWith) {
+		return true
+	}
 	if !isNodeDownOrRestarted(m.Finding) {
-		return isNodeFailure(m.Finding) && isCost(s.Finding) && slices.Contains(s.Nodes, m.Node)
+		return false
 	}
 	sameNode := s.Node == m.Node && (isNodeFailure(s.Finding) || isNodeDownOrRestarted(s.Finding))
-	named := slices.Contains(s.Nodes, m.Node) && (isCost(s.Finding) || slices.Contains(lingeringCodes, s.Code))
+	named := slices.Contains(s.Nodes, m.Node) && slices.Contains(lingeringCodes, s.Code)
 	return sameNode || named || f.causedBy(m.Node) ||
 		m.Group == checks.AllNodesDown && s.Node == "" && slices.Contains(checks.AtBalancer, s.Code)
 }
@@ -131,6 +136,15 @@ func isNodeDownOrRestarted(f checks.Finding) bool {
 func (f causeGroup) causedBy(node string) bool {
 	return f.root == (checks.Finding{Code: checks.NodeDown, Node: node}).Key() ||
 		f.root == (checks.Finding{Code: checks.NodeRestarted, Node: node}).Key()
+}
+
+// failedWith reports whether a member is the failure or restart of a node, or a
+// consequence of one that may have ended before it was confirmed.
+func (m Member) failedWith(node string) bool {
+	return slices.ContainsFunc(costlyCodes, func(code checks.Code) bool {
+		failure := checks.Finding{Code: code, Node: node}.Key()
+		return m.Key() == failure || m.ExplainedBy == failure
+	})
 }
 
 // isCost reports whether a finding sums up the cost of node failures and restarts.
@@ -183,10 +197,10 @@ func (f failureEnds) learn(i *Incident) {
 	for _, m := range i.Findings {
 		s, end := subject{m.Cluster, m.Node}, m.Ended
 		switch {
-		case m.Code == checks.NodeRestarted && !m.When.After(i.Fired):
-			end = m.When
-		case !slices.Contains(groupableCodes, m.Code):
+		case !slices.Contains(costlyCodes, m.Code), m.Code == checks.NodeRestarted && m.When.After(i.Fired):
 			continue
+		case m.Code == checks.NodeRestarted:
+			end = m.When
 		}
 		if m.Node != "" && end.After(f[s]) && (len(f) < maxSubjects || !f[s].IsZero()) {
 			f[s] = end

@@ -180,11 +180,25 @@ func (v *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 
 // movedByDisruption reports whether a disruption since the last answer of a client's
 // own node explains that another node answered. A client that paused may have been
-// moved by any disruption meanwhile.
+// moved by any disruption meanwhile, unless one has just begun or ended: then it shows
+// what happens to clients now.
 func (v *remaps) movedByDisruption(a *answer) bool {
 	since := a.lostIn()
 	out := v.disruptedWithin(since)
-	return v.sentBy(a, out) && !v.movedByReturn(a, out) || a.pauseBefore() >= shortestPause && v.byRestartElsewhere(a, since)
+	if v.sentBy(a, out) && !v.movedByReturn(a, out) {
+		return true
+	}
+	return a.pauseBefore() >= shortestPause && !v.justRehashed(a.At) && v.byRestartElsewhere(a, since)
+}
+
+// justRehashed reports whether a node left within the last minute, or returned within
+// the aftermath, and the balancer may have placed the clients of all nodes anew.
+func (v *movement) justRehashed(at time.Time) bool {
+	return v.rehashes() && slices.ContainsFunc(v.Cluster.Nodes, func(n probes.Node) bool {
+		m := v.nodeHistory[n.ID]
+		d, ok := v.disruptionAt(n.ID, at)
+		return ok && (at.Sub(d.From) <= time.Minute || m.DownSince.IsZero() && m.Out.IsZero())
+	})
 }
 
 // movedByReturn reports whether a client of well nodes moved to a node because that one

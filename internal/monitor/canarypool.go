@@ -12,10 +12,12 @@ import (
 )
 
 // A canaryPool is the set of canaries of a cluster that persist over rounds: one for each node
-// at each address of the balancer.
+// at each address of the balancer, the idle ones, and a reserve.
 type canaryPool struct {
 	canaries        []*pooledCanary
 	idle            []*idleCanary
+	reserve         []*pooledCanary
+	reserved        int            // size of the reserve
 	missedFollowUps map[string]int // consecutive follow-ups without an answer of a node, by node id
 }
 
@@ -42,13 +44,16 @@ func (p *canaryPool) traces() []probes.Trace {
 	for _, c := range p.idle {
 		list = append(list, c.Trace())
 	}
+	for _, b := range p.reserve {
+		list = append(list, b.Trace())
+	}
 	return list
 }
 
 // each runs a task for every canary in parallel.
-func (p *canaryPool) each(task func(*pooledCanary)) {
+func each(canaries []*pooledCanary, task func(*pooledCanary)) {
 	var wg panics.Group
-	for _, b := range p.canaries {
+	for _, b := range canaries {
 		wg.Go(func() { task(b) })
 	}
 	wg.Wait()
@@ -56,9 +61,15 @@ func (p *canaryPool) each(task func(*pooledCanary)) {
 
 // runRound sends the requests of a full round: each canary returns, writes, and returns to
 // check the written value. It skips canaries that still wait for a response in the follow-up
-// before.
-func (p *canaryPool) runRound(ctx context.Context, before *followUp) {
-	p.each(func(b *pooledCanary) {
+// before. The reserve returns once if there is trouble.
+func (p *canaryPool) runRound(ctx context.Context, before *followUp, trouble bool) {
+	reserve := begin(func() {
+		if trouble {
+			each(p.reserve, func(b *pooledCanary) { b.Return(ctx) })
+		}
+	})
+	defer reserve.wait()
+	each(p.canaries, func(b *pooledCanary) {
 		if before.waitsFor(b) || !b.Return(ctx).OK() {
 			return // do not wait twice for a node that hangs
 		}
@@ -71,7 +82,7 @@ func (p *canaryPool) runRound(ctx context.Context, before *followUp) {
 
 // returnAgain sends one more request of every canary without a timeout in this round.
 func (p *canaryPool) returnAgain(ctx context.Context) {
-	p.each(func(b *pooledCanary) {
+	each(p.canaries, func(b *pooledCanary) {
 		if !hung(b.Canary) {
 			b.Return(ctx)
 		}
@@ -156,6 +167,9 @@ func (p *canaryPool) clients() []*probes.Canary {
 	for _, c := range p.idle {
 		list = append(list, c.Canary)
 	}
+	for _, b := range p.reserve {
+		list = append(list, b.Canary)
+	}
 	return list
 }
 
@@ -165,6 +179,7 @@ func (p *canaryPool) clients() []*probes.Canary {
 func (p *canaryPool) renew(identity checks.Identity, fresh []*probes.Canary, age time.Duration) {
 	clear(p.missedFollowUps) // the new clients of the full round have looked for these nodes
 	p.renewIdle(identity, age)
+	p.reserve = slices.DeleteFunc(p.reserve, func(b *pooledCanary) bool { return !b.StartNextRound() || b.pause() > reservedFor })
 	renewed := false
 	p.canaries = slices.DeleteFunc(p.canaries, func(b *pooledCanary) bool {
 		if !b.StartNextRound() {
@@ -180,10 +195,38 @@ func (p *canaryPool) renew(identity checks.Identity, fresh []*probes.Canary, age
 	for _, c := range fresh {
 		at := slotOf(c, identity)
 		taken := slices.ContainsFunc(p.canaries, func(b *pooledCanary) bool { return b.slot == at })
-		if !taken && at.node != "" && c.StartNextRound() {
-			p.canaries = append(p.canaries, &pooledCanary{Canary: c, slot: at, owner: identity.NodeOf(c.Trace().First().Label), identity: identity})
+		if taken && len(p.reserve) >= p.reserved || at.node == "" || !c.StartNextRound() {
+			continue
+		}
+		b := &pooledCanary{Canary: c, slot: at, owner: identity.NodeOf(c.Trace().First().Label), identity: identity}
+		if taken {
+			p.reserve = append(p.reserve, b)
+		} else {
+			p.canaries = append(p.canaries, b)
 		}
 	}
+}
+
+// The reserve are clients of the latest full rounds that send nothing while all is well, for
+// balancers whose choice is not computed. If one of those places clients anew, a canary for
+// each node may happen to keep its node, while most users do not.
+const (
+	reserveSize = 8
+	reservedFor = 5 * time.Minute // longest pause of a client in the reserve
+)
+
+// reserveOf returns the size of the reserve for a cluster.
+func reserveOf(c *probes.Cluster) int {
+	if c.Balancer.Method != probes.MethodUnknown || c.Session == nil || c.Session.Policy == probes.PolicyShared || c.Session.Policy == probes.PolicyNone || sessionTimeout(c) < 2*reservedFor {
+		return 0
+	}
+	return reserveSize
+}
+
+// pause returns the time since the newest request of a canary.
+func (b *pooledCanary) pause() time.Duration {
+	steps := b.Trace().Steps
+	return time.Since(steps[len(steps)-1].At)
 }
 
 func slotOf(c *probes.Canary, identity checks.Identity) slot {

@@ -13,7 +13,7 @@ import (
 
 // TakeRound takes a full round now. It fails if ctx ends, or with ErrRetired.
 func (w *Watcher) TakeRound(ctx context.Context) error {
-	ran := w.runExclusive(ctx, func() { w.takeFullRound(ctx, nil) })
+	ran := w.runExclusive(ctx, func() { w.takeFullRound(ctx, nil, false) })
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -50,7 +50,7 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 		suspicious = w.canaryPool.nodeMissing(answers, w.lastReport, w.maxMisses) || w.leaked(v) || suspicious
 		switch {
 		case harmed && !w.hasProblems(), !w.ledger.Settled() && w.unsettledRounds <= max(w.intervals.Damping.Appear, w.intervals.Damping.Vanish):
-			w.takeFullRound(ctx, v)
+			w.takeFullRound(ctx, v, true)
 		case (suspicious || !w.ledger.Settled()) && w.mayInvestigate():
 			w.investigate(ctx, v)
 		}
@@ -70,7 +70,7 @@ func (w *Watcher) mayInvestigateHang() bool { return !w.hasProblems() || w.mayIn
 // detected it, whose requests may still be in flight; nil: none.
 func (w *Watcher) investigate(ctx context.Context, before *followUp) {
 	w.backoff = min(max(2*w.backoff, time.Second), w.intervals.Status)
-	w.takeFullRound(ctx, before)
+	w.takeFullRound(ctx, before, true)
 }
 
 // Refresh repeats one part of the probes. It starts a full round if something changed or if
@@ -81,7 +81,7 @@ func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
 			if !w.hasProblems() {
 				w.backoff = 0 // no sign of trouble has started a round for long
 			}
-			w.takeFullRound(ctx, nil)
+			w.takeFullRound(ctx, nil, w.hasProblems())
 			return
 		}
 		r, ended := w.refresh(ctx, jobKind)
@@ -148,16 +148,16 @@ func (w *Watcher) stopped(ctx context.Context) bool { return w.ended(ctx) || w.i
 func (w *Watcher) ended(ctx context.Context) bool { return ctx.Err() != nil || w.retired.Load() }
 
 // probeAll makes all requests of a full round, and judges the partial round once a second.
-// before is the preceding follow-up, whose requests may still be in flight; nil: none. fresh
-// are the new clients that the round has opened.
-func (w *Watcher) probeAll(ctx context.Context, before *followUp) (r checks.Round, fresh []*probes.Canary) {
+// before is the preceding follow-up, whose requests may still be in flight; nil: none. trouble
+// is set if something is or seems wrong. fresh are the new clients that the round has opened.
+func (w *Watcher) probeAll(ctx context.Context, before *followUp, trouble bool) (r checks.Round, fresh []*probes.Canary) {
 	emptyRound := w.prober.emptyRound(w.cluster) // starts before the first canary request
 	var seen partialRound
 	round := begin(func() {
 		asked := make(chan struct{})
 		var both panics.Group
 		both.Go(func() {
-			w.canaryPool.runRound(ctx, before)
+			w.canaryPool.runRound(ctx, before, trouble)
 			// At a slow node the requests of canaries delay those of the round.
 			for pause := w.intervals.Canary; pause > 0 && !endsWithin(asked, pause); {
 				began := time.Now()
@@ -191,9 +191,9 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUp) (r checks.Roun
 }
 
 // takeFullRound takes and judges a full round. before is the preceding follow-up, which
-// contributes its new clients; nil: none.
-func (w *Watcher) takeFullRound(ctx context.Context, before *followUp) {
-	r, fresh := w.probeAll(ctx, before)
+// contributes its new clients; nil: none. trouble is set if something is or seems wrong.
+func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, trouble bool) {
+	r, fresh := w.probeAll(ctx, before, trouble)
 	w.prober.Self.observe(w, w.began, w.exchanges(r))
 	if w.stopped(ctx) {
 		return
@@ -220,6 +220,7 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *followUp) {
 	w.canaryPool.renew(identity, fresh, w.intervals.CanaryAge)
 	if slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked }) {
 		w.canaryPool.dropIdle(w.lastUnshared) // they may share the sessions of other clients
+		w.canaryPool.reserve = nil
 	} else {
 		w.lastUnshared = r.Started
 		w.addIdleCanaries(ctx, identity)
@@ -363,10 +364,10 @@ func sessionTimeout(c *probes.Cluster) time.Duration {
 // dropped.
 func (p *canaryPool) disregard(since time.Time, lasted, timeout time.Duration) {
 	if lasted >= timeout/2 {
-		p.canaries, p.idle = nil, nil
+		p.canaries, p.idle, p.reserve = nil, nil, nil
 		return
 	}
-	for _, b := range p.canaries {
+	for _, b := range slices.Concat(p.canaries, p.reserve) {
 		b.Disregard(since)
 	}
 	p.idle = slices.DeleteFunc(p.idle, func(c *idleCanary) bool { return c.Disregard(since) })

@@ -99,6 +99,7 @@ func NewWatcher(c *probes.Cluster, p *Prober, o Observer, intervals Intervals, a
 	w := &Watcher{
 		cluster: c, prober: p, observer: o, intervals: intervals,
 		history:        new(checks.History), // not nil: later rounds build on it
+		canaryPool:     canaryPool{reserved: reserveOf(c)},
 		evidenceReader: evidence.NewReader(c), ledger: checks.NewLedger(intervals.Damping, activeFindings...), sem: make(chan struct{}, 1),
 	}
 	w.snapshot.Store(&Snapshot{Cluster: c, ActiveFindings: activeFindings})
