@@ -61,6 +61,8 @@ func (v *attribution) causeOfLoss(a *answer) lossCause {
 			return lossByRemapping
 		case v.lostWithNode(a):
 			return lossByNode
+		case v.leftOut(a) != "":
+			return lossUnexplained
 		case v.returnsToOwner(a):
 			return lossByReturn
 		case v.lostBefore(a):
@@ -156,6 +158,21 @@ func (v *attribution) returnsToOwner(a *answer) bool {
 	return ok && a.moved() && a.servingNode == owner && v.byEjection(a)
 }
 
+// leftOut returns the key of the finding that the balancer left out a node which was
+// well, if that moved a client; "": it did not. Unlike a failure, the sticky policy
+// allows no loss by it.
+func (v *attribution) leftOut(a *answer) string {
+	if !a.moved() {
+		return ""
+	}
+	for _, node := range []string{a.servingNode, a.trace.holder, a.trace.owner} {
+		if d, ok := v.disruptionAt(node, a.At); ok && !d.failed() && d.Finding != "" {
+			return d.Finding
+		}
+	}
+	return ""
+}
+
 // drifted reports whether the balancer sends a client back and forth. Another node's
 // session may then replace its own.
 func (v *attribution) drifted(w *trace) bool {
@@ -180,23 +197,34 @@ func (v *attribution) lostBefore(a *answer) bool {
 	})
 }
 
-// countLosses adds the sessions that were lost with their nodes to the disruptions
-// that caused it. Only sessions of earlier rounds count: those of this round were
-// opened during it.
+// countLosses adds the sessions that were lost with their nodes, or by their return, to
+// the disruptions that caused it. Only sessions of earlier rounds count: those of this
+// round were opened during it.
 func (v *attribution) countLosses() {
 	for _, w := range v.traces {
 		answers := slices.Concat(w.earlier, w.answers)
-		lost := slices.IndexFunc(answers, func(a *answer) bool {
-			return a.sessionOutcome == probes.SessionLost && v.causeOfLoss(a) == lossByNode
-		})
+		lost := slices.IndexFunc(answers, func(a *answer) bool { return a.sessionOutcome == probes.SessionLost && len(v.losers(a)) > 0 })
 		if !w.Continued || lost < 0 {
 			continue
 		}
-		for _, node := range []string{w.owner, w.holder} {
+		for _, node := range v.losers(answers[lost]) {
 			if v.addLoss(node, answers[lost].lostIn()) {
 				break
 			}
 		}
+	}
+}
+
+// losers returns the nodes of which one lost a session by its disruption; none if the
+// loss has another cause.
+func (v *attribution) losers(a *answer) []string {
+	switch v.causeOfLoss(a) {
+	case lossByNode:
+		return []string{a.trace.owner, a.trace.holder}
+	case lossByReturn:
+		return []string{a.servingNode}
+	default:
+		return nil
 	}
 }
 

@@ -63,6 +63,7 @@ var rules = []rule{
 	{SessionDrift, SessionLeaked, always},
 	{HandshakeBroken, SessionLeaked, always},
 	{SessionLost, BalancerRemapped, lostByMove},
+	{UnknownNode, BalancerRemapped, joined},
 	{SessionLost, CookieRejected, always},
 	{SessionLost, ClockSkew, refusedByClock},
 	{SessionNotShared, ClockSkew, refusedByClock},
@@ -113,6 +114,9 @@ func tookTooLong(effect, cause Finding) bool { return effect.waited && cause.Nod
 // remaining servers moves clients of other nodes, too, and a balancer that has given
 // up every node has none left.
 func followsNode(effect, cause Finding) bool { return slices.Contains(effect.follows, cause.Node) }
+
+// joined is true of a remap by a server that was added.
+func joined(_, cause Finding) bool { return cause.grew }
 
 // refusedByClock is true of a node whose clock is so far off that it takes sessions
 // of others for expired, or issues sessions that others take for expired.

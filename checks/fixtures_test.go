@@ -286,7 +286,7 @@ func unsound(r checks.Round, report checks.Report) []string {
 			wrong(f, "nodes %q are not in the order of the configuration", f.Nodes)
 		}
 		if f.ExplainedBy != "" {
-			if at, ok := keys[f.ExplainedBy]; !ok || at >= i {
+			if at, ok := keys[f.ExplainedBy]; !ok && !remembered(r.Past, f.ExplainedBy) || at >= i && ok {
 				wrong(f, "explained by %q, which does not stand before it", f.ExplainedBy)
 			}
 		}
@@ -299,6 +299,19 @@ func unsound(r checks.Round, report checks.Report) []string {
 		problems = append(problems, "not in Chinese: "+text)
 	}
 	return problems
+}
+
+// remembered reports whether a history names a finding of an earlier round as a cause.
+func remembered(past *checks.History, key string) bool {
+	if past == nil {
+		return false
+	}
+	for _, m := range past.Nodes {
+		if slices.ContainsFunc(m.Disruptions, func(d checks.Disruption) bool { return d.Finding == key }) {
+			return true
+		}
+	}
+	return past.Pool.Remapped.Cause == key
 }
 
 // entry returns the catalogue entry of a code.

@@ -49,6 +49,9 @@ func losses(v *attribution) []Finding {
 	if len(moved) > 0 {
 		f := lossOf(v.outcomes, SessionLost, moved)
 		f.Target = afterMove
+		for _, a := range moved { // the node may be back
+			f.ExplainedBy = cmp.Or(f.ExplainedBy, v.leftOut(a))
+		}
 		f.Summary = msg(MsgLostAfterMove, Args{Nodes: f.Nodes})
 		f.Remedy = msg(MsgShareOrHold, Args{})
 		if v.routeless() {

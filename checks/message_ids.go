@@ -209,6 +209,7 @@ const (
 	MsgLineRemoved     MessageID = "line_removed"
 	MsgLinesReordered  MessageID = "lines_reordered"
 	MsgLineAdded       MessageID = "line_added"
+	MsgListRestored    MessageID = "list_restored"
 	MsgAnsweredSince   MessageID = "answered_since"
 	MsgMarkDown        MessageID = "mark_down"
 	MsgKeepLines       MessageID = "keep_lines"

@@ -237,6 +237,7 @@ var english = translation{
 		MsgLineRemoved:     "the line of {{.Node}} was removed",
 		MsgLinesReordered:  "the lines are in another order",
 		MsgLineAdded:       "a line was added",
+		MsgListRestored:    "the configured list of servers is back",
 		MsgAnsweredSince:   `session {{or .Session "without a visible id"}} of {{.Node}} is answered by {{.Other}} since {{clock .At}}`,
 		MsgMarkDown:        "Mark a server `down` instead of removing its line: that keeps the other clients where they are. Update the nodes of this cluster to the balancer's list.",
 		MsgKeepLines:       "Keep the order and the number of the server lines, or use `hash ... consistent`, by which fewer clients move. Update the nodes of this cluster to the balancer's list.",

@@ -243,6 +243,7 @@ var chinese = translation{
 		MsgLineRemoved:     "{{.Node}} 的 server 行被删除",
 		MsgLinesReordered:  "server 行的顺序被改变",
 		MsgLineAdded:       "增加了一行 server",
+		MsgListRestored:    "server 列表已恢复为配置中的列表",
 		MsgAnsweredSince:   `{{.Node}} 的会话 {{or .Session "（标识不可见）"}} 自 {{clock .At}} 起由 {{.Other}} 应答`,
 		MsgMarkDown:        "下线节点时请将 server 标为 down，而不是删除该行，其他客户端就不会变动。请把本集群的节点列表改为与负载均衡器一致。",
 		MsgKeepLines:       "请保持 server 行的数量和顺序，或使用 hash ... consistent，以减少变动的客户端。请把本集群的节点列表改为与负载均衡器一致。",

@@ -177,7 +177,8 @@ func (v *movement) sentBy(a *answer, out []string) bool {
 	if key := v.key(a.trace); v.oracle != nil && key != "" && !v.Past.remapped() {
 		return v.namedWithoutNodes(key, out, a.node)
 	}
-	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.owner) || v.rehashes() && v.openedMeanwhile(a)
+	hashes := v.oracle != nil || v.rehashes()
+	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.owner) || hashes && v.openedMeanwhile(a)
 }
 
 // openedMeanwhile reports whether a client came while the node that answers it now

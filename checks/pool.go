@@ -14,10 +14,16 @@ type pool struct {
 }
 
 // changeOfPool finds the one change of the server list that explains the placement of
-// every client. It finds none if the configured list explains them.
+// every client. If the configured list explains them, that is a change only if earlier
+// rounds found another one.
 func (v *remaps) changeOfPool() (change Message, node string) {
 	placed := v.placedByHash()
-	if v.oracle == nil || len(placed) < 2 || v.fits(v.Cluster.Nodes, placed) {
+	switch {
+	case v.oracle == nil || len(placed) < 2:
+		return Message{}, ""
+	case v.fits(v.Cluster.Nodes, placed) && v.Past.remapped():
+		return msg(MsgListRestored, Args{}), ""
+	case v.fits(v.Cluster.Nodes, placed):
 		return Message{}, ""
 	}
 	for _, p := range v.otherPools() {
@@ -122,8 +128,10 @@ func permute(nodes []probes.Node, k int, yield func([]probes.Node)) {
 // poolHistory returns the history of the pool with this round's observations.
 func (v *remaps) poolHistory() PoolHistory {
 	h := v.past().Pool
-	if len(v.drifts) > 0 {
-		h.Drifted = v.Started
+	for _, m := range v.drifts {
+		if m.At.After(h.Drifted) {
+			h.Drifted = m.At
+		}
 	}
 	placed := v.placedByHash()
 	if v.oracle != nil && len(placed) >= 2 {

@@ -16,7 +16,7 @@ import (
 type PoolHistory struct {
 	Agreed   bool      // the newest answers that could show it followed the configured arithmetic
 	Lost     time.Time // when session_lost was last found; zero: never
-	Drifted  time.Time // when sessions last drifted; zero: never
+	Drifted  time.Time // when a session last drifted; zero: never
 	Remapped Remapping
 }
 
@@ -171,7 +171,7 @@ func (v *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 			last = a
 		}
 	}
-	if first == nil || v.movedByDisruption(first) || !v.ready(w.holder) || first.servingNode == w.owner || slices.Contains(first.upstreamsTried, w.holder) ||
+	if first == nil || v.movedByDisruption(first) || v.index(w.holder) >= 0 && !v.ready(w.holder) || first.servingNode == w.owner || slices.Contains(first.upstreamsTried, w.holder) ||
 		v.rotationStates[w.holder].Sure || v.nodeHistory[w.holder].Down {
 		return nil, false
 	}
@@ -219,6 +219,7 @@ func remapped(v *remaps) []Finding {
 	}
 	f := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: r.Nodes, When: r.At}
 	f.follows, f.ExplainedBy = r.Follows, r.Cause
+	f.grew = r.Change.ID == MsgLineAdded || r.Change.IsZero() && len(r.Follows) == 0
 	for _, node := range r.Follows { // the failure may have ended
 		if d, ok := v.disruptionAt(node, r.At); ok {
 			f.ExplainedBy = cmp.Or(f.ExplainedBy, d.Finding)

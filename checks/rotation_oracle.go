@@ -98,7 +98,8 @@ func (v *rotation) missed(t traffic) []int {
 }
 
 // keyIgnored reports whether the balancer may ignore the key that clients present:
-// they were targeted at several nodes, and one node answered all of them.
+// they were targeted at several nodes, and one node answered all of them. In earlier
+// rounds it did not.
 func (v *rotation) keyIgnored(t traffic) bool {
 	targets, met := make(map[string]bool), make(map[string]bool)
 	for _, a := range t.answers {
@@ -110,7 +111,7 @@ func (v *rotation) keyIgnored(t traffic) bool {
 			met[a.node] = true
 		}
 	}
-	return len(targets) > 1 && len(met) == 1
+	return len(targets) > 1 && len(met) == 1 && !v.past().Pool.Agreed
 }
 
 // skippedForUs reports whether n is out even if the balancer ignores what clients

@@ -3,6 +3,7 @@ package checks_test
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"stickwatch/checks"
 	"stickwatch/probes"
@@ -161,6 +162,17 @@ var rotationSpecs = []spec{
 			r.meetOnly("node1")
 		}),
 		want: []string{"info blind_spot/rotation [node2]"},
+	},
+	{
+		name: "ejected by hash: the same, and the balancer took the header in earlier rounds",
+		round: from(func() *round { return hashedFrom(2, 0) }, func(r *round) {
+			r.meetOnly("node1")
+			r.Past = &checks.History{
+				Pool:  checks.PoolHistory{Agreed: true},
+				Nodes: map[string]checks.NodeHistory{"node2": {Out: began.Add(-time.Minute)}},
+			}
+		}),
+		want: []string{"warning node_ejected/node2"},
 	},
 	{
 		name: "ejected by hash: even our own address should have met it",

@@ -66,6 +66,20 @@ func remapped(losing bool) *round {
 	return r
 }
 
+func hashed3() *round { return hashed(3) }
+
+// returning adds a client of node1 that the next node answered until a moment ago, and
+// that loses its session when node1 answers again.
+func returning(r *round) {
+	own := r.Traces[0]
+	picker, _ := checks.Oracle(r.Cluster)
+	next, _ := picker.Pick(own.Client, 0)
+	w := r.visit(r.Cluster.Nodes[next].ID, "node1", "node1")
+	w.Client, w.Expected, w.Continued, w.Opened = own.Client, "node1", true, began.Add(-time.Minute)
+	w.Steps[0].At = began.Add(-3 * time.Second)
+	w.Steps[1].Session, w.Steps[2].Session = otherSession, otherSession
+}
+
 // storedIn returns a healthy round whose first session names these stores in its
 // answers.
 func storedIn(stores ...string) func() *round {
@@ -298,6 +312,41 @@ var sessionSpecs = []spec{
 		want: []string{
 			"critical balancer_remapped [node3]",
 		},
+	},
+	{
+		name: "remapped: the configured list is back",
+		round: from(hashed3, func(r *round) {
+			r.Past = &checks.History{Pool: checks.PoolHistory{Remapped: checks.Remapping{At: began.Add(-4 * time.Minute)}}}
+			old := r.visit("node2", "node1", "node1")
+			old.Client, old.Continued = r.Traces[0].Client, true
+			old.Steps[1].Session, old.Steps[2].Session = otherSession, otherSession
+		}),
+		want: []string{"critical balancer_remapped [node2]"},
+	},
+	{
+		name: "lost: clients return to a node that the balancer had left out although it was well",
+		round: from(hashed3, func(r *round) {
+			r.Past = &checks.History{Pool: checks.PoolHistory{Agreed: true}, Nodes: map[string]checks.NodeHistory{"node1": {
+				Disruptions: []checks.Disruption{{
+					Span: checks.Span{From: began.Add(-2 * time.Minute), To: began.Add(-2 * time.Second)},
+					Kind: checks.DisruptionEjected, Finding: "node_ejected/node1", Why: new(checks.Quote("out")),
+				}},
+			}}}
+			returning(r)
+		}),
+		want: []string{"critical session_lost/node1 after a move <- node_ejected/node1"},
+	},
+	{
+		name: "not lost: clients return to a node that had failed",
+		round: from(hashed3, func(r *round) {
+			r.Past = &checks.History{Pool: checks.PoolHistory{Agreed: true}, Nodes: map[string]checks.NodeHistory{"node1": {
+				Disruptions: []checks.Disruption{{
+					Span: checks.Span{From: began.Add(-2 * time.Minute), To: began.Add(-2 * time.Second)},
+					Kind: checks.DisruptionDown, Gone: began.Add(-2 * time.Second), Finding: "node_down/node1", Why: new(checks.Quote("down")),
+				}},
+			}}}
+			returning(r)
+		}),
 	},
 	{
 		name:  "lost: on its own node",
