@@ -174,8 +174,10 @@ func (v *movement) sentBy(a *answer, out []string) bool {
 	if len(out) == 0 {
 		return false
 	}
-	if key := v.key(a.trace); v.oracle != nil && key != "" && !v.Past.remapped() {
-		return v.namedWithoutNodes(key, out, a.node)
+	if key := v.key(a.trace); v.oracle != nil && key != "" {
+		if named := v.namedWithoutNodes(key, out, a.node); named || !v.Past.remapped() {
+			return named
+		}
 	}
 	hashes := v.oracle != nil || v.rehashes()
 	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.owner) || hashes && v.openedMeanwhile(a)
