@@ -199,7 +199,7 @@ func (f failureEnds) learn(i *Incident) {
 		switch {
 		case !slices.Contains(costlyCodes, m.Code), m.Code == checks.NodeRestarted && m.When.After(i.Fired):
 			continue
-		case m.Code == checks.NodeRestarted:
+		case m.Code == checks.NodeRestarted && !m.When.IsZero(): // an event
 			end = m.When
 		}
 		if m.Node != "" && end.After(f[s]) && (len(f) < maxSubjects || !f[s].IsZero()) {

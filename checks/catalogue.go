@@ -39,7 +39,7 @@ var Catalogue = []Entry{
 	{SettingsSkew, "warning", "nodes differ in a setting that must be equal", "give all the same configuration"},
 	{ClockSkew, "warning", "the clocks of two nodes certainly differ by more than the limit", "start time synchronisation"},
 	{StartOrder, "warning", "the primary was started after another node", "restart the others"},
-	{NodeRestarted, "info; warning for the sessions that restarts have cost", "process id, start time, counters or lost sessions show a restart; or sessions were lost with nodes that restarted", "nothing, if it was meant"},
+	{NodeRestarted, "info; warning for the sessions that restarts have cost, and for a crash loop", "process id, start time, counters or lost sessions show a restart; or sessions were lost with nodes that restarted; or a node restarts again and again", "nothing, if it was meant"},
 	{StoreFailover, "info", "a session's store changed (memcached-session-manager: -n1 to -n2), and the session is still there", "bring the store that it left back"},
 	{Slow, "warning", "an answer took longer than the limit", "look at load and at what the node waits for"},
 	{CertificateExpiring, "warning", "a certificate expires soon", "renew it"},

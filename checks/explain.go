@@ -29,6 +29,8 @@ var rules = []rule{
 	{BalancerRemapped, NodePaused, followsNode},
 	{BalancerRemapped, Slow, followsNode},
 	{BalancerRemapped, NodeEjected, followsNode},
+	{NodeDown, NodeRestarted, inLoop},
+	{NodeRestarted, NodeRestarted, inLoop},
 	{NodePaused, DependencyDown, reportedBy},
 	{NodeDown, DependencyDown, suffers},
 	{DependencyDisputed, DependencyDown, sameDependency},
@@ -99,6 +101,12 @@ func sameNode(effect, cause Finding) bool { return effect.Node != "" && effect.N
 // a finding of its own.
 func whileItRestarted(effect, cause Finding) bool {
 	return (effect.over || effect.passing) && sameNode(effect, cause)
+}
+
+// inLoop is true of the restarts and outages of a node that is in a crash loop, and of
+// what they cost.
+func inLoop(effect, cause Finding) bool {
+	return cause.Target == crashLoop && effect.Target != crashLoop && slices.Equal(effect.Nodes, cause.Nodes)
 }
 
 // sumsUp is true of the finding of one node's restart and the one that sums up the

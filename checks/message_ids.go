@@ -231,6 +231,8 @@ const (
 	MsgRestarted         MessageID = "restarted"
 	MsgAtMoment          MessageID = "at_moment"
 	MsgFindWhyEnded      MessageID = "find_why_ended"
+	MsgCrashLoop         MessageID = "crash_loop"
+	MsgEndCrashLoop      MessageID = "end_crash_loop"
 	MsgLostWithRestart   MessageID = "lost_with_restart"
 	MsgLostWithFailure   MessageID = "lost_with_failure"
 	MsgRestartUnwatched  MessageID = "restart_unwatched"

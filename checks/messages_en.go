@@ -259,6 +259,8 @@ var english = translation{
 		MsgRestarted:         "{{.Node}} has been restarted",
 		MsgAtMoment:          "{{clock .At}}: {{say .Why}}",
 		MsgFindWhyEnded:      "Nothing if the restart was intended; otherwise find out why the process ended.",
+		MsgCrashLoop:         `{{.Node}} was restarted {{.Count}} times within {{.Duration}}{{if .Lost}}; {{count .Lost "session of ours was" "sessions of ours were"}} lost with it{{end}}`,
+		MsgEndCrashLoop:      "Take {{.Node}} out of the balancer, and read in its log why the process ends: an error, the memory limit, or a failed health check of its supervisor.",
 		MsgLostWithRestart:   `{{count .Count "session of ours was" "sessions of ours were"}} lost with {{do .Nodes "when it was restarted" "when they were restarted"}}`,
 		MsgLostWithFailure:   `{{count .Count "session of ours was" "sessions of ours were"}} lost with {{do .Nodes "while it failed" "while they failed"}}`,
 		MsgRestartUnwatched:  `{{do .Nodes "was" "were"}} restarted; none of our sessions was there to show how many were lost`,

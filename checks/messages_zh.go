@@ -265,6 +265,8 @@ var chinese = translation{
 		MsgRestarted:         "{{.Node}} 已重启",
 		MsgAtMoment:          "{{clock .At}}：{{say .Why}}",
 		MsgFindWhyEnded:      "若是有意重启，无须处理；否则请查明其进程为何退出。",
+		MsgCrashLoop:         "{{.Node}} 在 {{.Duration}} 内重启了 {{.Count}} 次{{if .Lost}}，其上 {{.Lost}} 个会话丢失{{end}}",
+		MsgEndCrashLoop:      "请先将 {{.Node}} 从负载均衡器摘除，再查看其日志，查明进程为何退出：程序错误、内存上限，或守护程序的健康检查失败。",
 		MsgLostWithRestart:   "{{list .Nodes}} 重启时丢失了 {{.Count}} 个会话",
 		MsgLostWithFailure:   "{{list .Nodes}} 故障期间丢失了 {{.Count}} 个会话",
 		MsgRestartUnwatched:  "{{list .Nodes}} 已重启；当时没有监测会话在其上，无法得知丢失了多少会话",

@@ -31,8 +31,10 @@ type NodeHistory struct {
 	SilentSince time.Time
 	Down        bool      // its address refused connections in the newest round
 	Started     time.Time // when it was seen to accept connections again after it had refused them; zero: never
-	// Restarted is when the newest sign of a restart was seen; zero: never.
+	// Restarted is when the newest sign of a restart was seen; zero: never. Restarts are
+	// the recent ones, oldest first.
 	Restarted time.Time
+	Restarts  []time.Time
 	LastSign  Message // the newest sign of a restart
 
 	// Back is when it was last well again after a failure or restart, asked directly;

@@ -134,7 +134,11 @@ func TestEjectionsBetweenRounds(t *testing.T) {
 // a finding of its own.
 func TestEjectionThatPasses(t *testing.T) {
 	t.Parallel()
-	const lasts, passing, restart = "warning node_ejected/node2", "info node_ejected/node2", "info node_restarted/node2"
+	const (
+		lasts, passing, restart = "warning node_ejected/node2", "info node_ejected/node2", "info node_restarted/node2"
+		loop                    = "warning node_restarted/node2 crash loop"
+		restartInLoop           = restart + " <- node_restarted/node2 crash loop"
+	)
 	out := func(second int, want ...string) observed {
 		return observed{at: second, episodes: []int{second - 1}, out: true, change: unlabelled, want: want}
 	}
@@ -148,15 +152,18 @@ func TestEjectionThatPasses(t *testing.T) {
 		return l
 	}
 	crashes := []observed{{at: 0}, again(15, passing)} // the status had reported no process before
-	for second := 25; second < 155; second += 10 {
+	for second := 25; second < 45; second += 10 {
 		crashes = append(crashes, again(second, restart, passing+" <- node_restarted/node2"))
+	}
+	for second := 45; second < 155; second += 10 { // the third restart
+		crashes = append(crashes, again(second, loop, restartInLoop, passing+" <- node_restarted/node2"))
 	}
 	for name, rounds := range map[string][]observed{
 		"one that lasts":               {{at: 0}, out(15, passing), out(27, passing), out(28, lasts)},
 		"one that ends":                {{at: 0}, out(15, passing), {at: 30}, out(45, passing)},
 		"since when is not known":      {out(0, lasts), out(15, lasts)},
 		"after a failure":              {{at: 0}, down, out(30, restart, passing+" <- node_restarted/node2"), out(43, lasts, restart)},
-		"of one that crashes for ever": append(crashes, again(155, lasts, restart)),
+		"of one that crashes for ever": append(crashes, again(155, lasts, loop, restartInLoop)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

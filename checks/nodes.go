@@ -81,8 +81,16 @@ const restartReportedFor = 2 * time.Minute
 // sessionsLost is the target of the warning that sums up the cost of restarts.
 const sessionsLost = "sessions lost"
 
-// restarts finds nodes that were recently restarted and, after the last restart, the
-// cost of all.
+// A node that restarts crashLoopRestarts times within crashLoopWindow is in a crash
+// loop, until it has not restarted for restartReportedFor.
+const (
+	crashLoop         = "crash loop" // target of the finding
+	crashLoopRestarts = 3
+	crashLoopWindow   = 5 * time.Minute
+)
+
+// restarts finds nodes that were recently restarted, or are restarted again and again
+// and, after the last restart, the cost of all.
 func restarts(v *attribution) []Finding {
 	var list []Finding
 	for _, n := range v.Cluster.Nodes {
@@ -96,11 +104,45 @@ func restarts(v *attribution) []Finding {
 		f.Evidence = []Message{msg(MsgAtMoment, Args{At: m.Restarted, Why: &m.LastSign})}
 		f.Remedy = msg(MsgFindWhyEnded, Args{})
 		list = append(list, f)
+		if f, ok := inCrashLoop(v, n.ID); ok {
+			list = append(list, f)
+		}
 	}
 	if f, ok := costOfRestarts(v); ok {
 		list = append(list, f)
 	}
 	return list
+}
+
+// inCrashLoop finds that a node, which was recently restarted, was so before.
+func inCrashLoop(v *attribution, node string) (Finding, bool) {
+	m := v.nodeHistory[node]
+	recent := slices.DeleteFunc(slices.Clone(m.Restarts), func(at time.Time) bool { return m.Restarted.Sub(at) > crashLoopWindow })
+	if len(recent) < crashLoopRestarts {
+		return Finding{}, false
+	}
+	f := about(NodeRestarted, Warning, node)
+	f.Target = crashLoop
+	took := m.Restarted.Sub(recent[0]).Round(time.Second)
+	f.Summary = msg(MsgCrashLoop, Args{Node: node, Count: len(recent), Duration: took, Lost: v.lostSince(node, recent[0])})
+	for _, at := range slices.Backward(recent) {
+		f.Evidence = append(f.Evidence, msg(MsgAtMoment, Args{At: at, Why: new(msg(MsgRestarted, Args{Node: node}))}))
+	}
+	f.Evidence = limited(f.Evidence)
+	f.Affected = shareOfNodes(v.outcomes, f.Nodes)
+	f.Remedy = msg(MsgEndCrashLoop, Args{Node: node})
+	return f, true
+}
+
+// lostSince returns how many sessions were lost in the disruptions of a node since a
+// moment.
+func (v *attribution) lostSince(node string, moment time.Time) (lost int) {
+	for _, d := range v.history.Nodes[node].Disruptions {
+		if !d.To.Before(moment) {
+			lost += d.Lost
+		}
+	}
+	return lost
 }
 
 // shareOfNodes returns the share of clients that some nodes have, by weight.

@@ -106,6 +106,9 @@ func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 		m.InferredRestarts = append(slices.Clone(m.InferredRestarts), to)
 		m.InferredRestarts = m.InferredRestarts[max(0, len(m.InferredRestarts)-maxInferredRestarts):]
 	}
+	if m.Restarted.After(before.Restarted) {
+		m = m.withRestart(m.Restarted)
+	}
 	if completed(o.Primary) && v.ready(n.ID) {
 		m.Seen = o.Primary.At
 	}
@@ -121,6 +124,17 @@ func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	default:
 		m.Out = v.Started
 	}
+	return m
+}
+
+// withRestart returns the history with a restart. Several signs of one restart may be
+// seen one after the other.
+func (m NodeHistory) withRestart(at time.Time) NodeHistory {
+	if n := len(m.Restarts); n > 0 && at.Sub(m.Restarts[n-1]) <= clockSlack {
+		return m
+	}
+	m.Restarts = append(slices.Clone(m.Restarts), at)
+	m.Restarts = m.Restarts[max(0, len(m.Restarts)-keptDisruptions):]
 	return m
 }
 
