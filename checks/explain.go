@@ -71,6 +71,10 @@ var rules = []rule{
 	{SessionNotShared, ClockSkew, refusedByClock},
 	{SessionLost, SessionDrift, lostByMove},
 	{SessionLost, SessionNotShared, lostByMove},
+	{SessionRollback, SessionDrift, staleByMove},
+	{SessionRollback, SessionNotShared, staleByMove},
+	{SessionRollback, BalancerRemapped, staleByMove},
+	{SessionRollback, BalancerSplit, staleByMove},
 	{SessionLost, DependencyDown, storedThere},
 	{SessionLost, SessionLost, gone},
 	{SessionLost, BalancerSplit, lostByMove},
@@ -203,6 +207,9 @@ func samePage(effect, cause Finding) bool {
 // lostByMove is true of sessions that were lost when another node was asked. Sessions
 // that their own node lost have another cause.
 func lostByMove(effect, _ Finding) bool { return effect.Target == afterMove }
+
+// staleByMove is true of older contents that clients met after several nodes had answered them.
+func staleByMove(effect, _ Finding) bool { return effect.roamed }
 
 // explain marks each finding that another one causes, unless an earlier round knows its
 // cause, and orders them: the cause of the worst finding first, each followed by the

@@ -130,6 +130,16 @@ func TestExplain(t *testing.T) {
 			[]string{"session_drift", "session_lost/after a move <- session_drift"},
 		},
 		{
+			"older contents of clients that several nodes had answered, as of PHP without a shared store",
+			[]Finding{on(SessionDrift, Critical, ""), {Code: SessionRollback, Severity: Critical, roamed: true}},
+			[]string{"session_drift", "session_rollback <- session_drift"},
+		},
+		{
+			"older contents of clients that stayed",
+			[]Finding{on(SessionDrift, Critical, ""), on(SessionRollback, Critical, "")},
+			[]string{"session_drift", "session_rollback"},
+		},
+		{
 			"sessions that their own node lost",
 			[]Finding{on(SessionDrift, Critical, ""), of(SessionLost, Critical, "node1"), on(SessionNotShared, Warning, "")},
 			[]string{"session_drift", "session_lost", "session_not_shared <- session_lost"},

@@ -108,6 +108,7 @@ type Finding struct {
 	store      bool     // the dependency is of a kind that stores sessions
 	follows    []string // nodes whose failure or return affects clients of other nodes
 	grew       bool     // a server was added to the balancer's list, as far as is known
+	roamed     bool     // of older contents: several nodes had answered each of the clients
 	waited     bool     // the balancer waited for an answer before each of its errors
 	expires    bool     // clocks are so far apart that sessions may be refused
 	harm       Span     // from the first failed request of a client to the last; zero: none failed

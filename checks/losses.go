@@ -61,11 +61,21 @@ func losses(v *attribution) []Finding {
 	}
 	if len(back) > 0 {
 		f := lossOf(v.outcomes, SessionRollback, back)
+		f.roamed = !slices.ContainsFunc(back, func(a *answer) bool { return !a.roamed() })
 		f.Summary = msg(MsgRolledBack, Args{Nodes: f.Nodes})
 		f.Remedy = msg(MsgFindStaleCopy, Args{})
 		list = append(list, f)
 	}
 	return list
+}
+
+// roamed reports whether several nodes had answered the client by then. If nodes keep their
+// own contents under one id, as PHP does by default, a client that comes back to a node sees
+// what it had stored there.
+func (a *answer) roamed() bool {
+	return slices.ContainsFunc(slices.Concat(a.trace.earlier, a.trace.answers), func(b *answer) bool {
+		return !b.At.After(a.At) && b.servingNode != "" && b.servingNode != a.servingNode
+	})
 }
 
 // shortestPause is the shortest time without a request that counts as a pause.

@@ -39,6 +39,8 @@ type TomcatConfig struct {
 	// Async answers without waiting for the copies (channelSendOptions 8, Tomcat's
 	// default, instead of 6).
 	Async bool
+	// Pages are further pages of the application, by file name.
+	Pages map[string]string
 }
 
 // Tomcat is a running Apache Tomcat 10. Its Addr is the HTTP port.
@@ -130,6 +132,11 @@ func newTomcat(tb testing.TB, config TomcatConfig, members []member, i int) *Tom
 	if err := writeTomcat(dir, file, data); err != nil {
 		tb.Fatalf("configuring %q: %v", self.Name, err)
 	}
+	for name, page := range config.Pages {
+		if err := os.WriteFile(filepath.Join(data.App, name), []byte(page), 0o600); err != nil {
+			tb.Fatalf("configuring %q: %v", self.Name, err)
+		}
+	}
 	t := &Tomcat{name: self.Name, ajp: self.AJP.String()}
 	t.Process = newProcess(tb, Command{
 		Name: self.Name,
@@ -137,7 +144,7 @@ func newTomcat(tb testing.TB, config TomcatConfig, members []member, i int) *Tom
 		Args: []string{"run", "-config", file},
 		Env: []string{
 			"CATALINA_HOME=" + tomcatHome, "CATALINA_BASE=" + dir, "CATALINA_TMPDIR=" + filepath.Join(dir, "temp"),
-			"CATALINA_OPTS=" + tomcatOptions, "CATALINA_PID=", "JAVA_OPTS=",
+			"CATALINA_OPTS=" + tomcatOptions, "CATALINA_PID=", "JAVA_OPTS=", "NODE_ID=" + self.Name,
 		},
 		Dir:  dir,
 		Addr: self.HTTP.String(),
