@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -48,14 +49,21 @@ func (j *Jar) Clone() *Jar {
 	return clone
 }
 
-// Set stores the cookies that an answer from u sets.
-func (j *Jar) Set(u *url.URL, cookies []*http.Cookie) {
+// Set is SetAt for a server whose clock is that of this machine.
+func (j *Jar) Set(u *url.URL, cookies []*http.Cookie) { j.SetAt(u, time.Time{}, cookies) }
+
+// SetAt stores the cookies that an answer from u sets. date is the time of the server; zero:
+// that of this machine.
+func (j *Jar) SetAt(u *url.URL, date time.Time, cookies []*http.Cookie) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	now := time.Now()
+	if date.IsZero() {
+		date = now
+	}
 	for _, c := range cookies {
 		if refusal(c) == "" {
-			j.set(jarCookie{u, withExpiry(c, now)}, now)
+			j.set(jarCookie{u, withExpiry(c, now, date)}, now)
 		}
 	}
 }
@@ -109,13 +117,27 @@ func (j *Jar) all() []*http.Cookie {
 	return list
 }
 
-// withExpiry returns c with its Max-Age converted to a time, so that copying the jar
-// does not extend the life of its cookies.
-func withExpiry(c *http.Cookie, now time.Time) *http.Cookie {
-	if c.MaxAge <= 0 {
+// DateOf returns the time of the server when it answered; zero: it does not tell.
+func DateOf(resp *http.Response) time.Time {
+	date, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return date
+}
+
+// withExpiry returns c with its end as a time of the monotonic clock: copying the jar does not
+// extend the life of its cookies, and setting the clock does not change it. Like Chrome, it
+// takes Expires relative to the server's clock (date), which may differ from ours.
+func withExpiry(c *http.Cookie, now, date time.Time) *http.Cookie {
+	if c.MaxAge < 0 || c.MaxAge == 0 && c.Expires.IsZero() {
 		return c
 	}
 	out := *c
+	if c.MaxAge == 0 {
+		out.Expires = now.Add(min(c.Expires.Sub(date), maxCookieAge))
+		return &out
+	}
 	out.MaxAge = 0
 	out.Expires = now.Add(maxCookieAge)
 	if c.MaxAge < int(maxCookieAge/time.Second) { // a greater one may overflow a Duration
@@ -178,8 +200,9 @@ func (q pageRequest) storeCookies(c *Client, u *url.URL, resp *http.Response, ex
 		cookie.Path = c.publicPath(q.public, cookie.Path)
 	}
 	sent := q.jar.Cookies(public)
-	q.jar.Set(public, set)
-	set = slices.DeleteFunc(set, func(c *http.Cookie) bool { return deletes(c, ex.At) })
+	date := DateOf(resp)
+	q.jar.SetAt(public, date, set)
+	set = slices.DeleteFunc(set, func(c *http.Cookie) bool { return deletes(withExpiry(c, ex.At, cmp.Or(date, ex.At)), ex.At) })
 	q.checkSession(public, sent, set, ex)
 	return jarCookies(q.jar.Cookies(public), set, resp.StatusCode)
 }

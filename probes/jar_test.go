@@ -55,6 +55,40 @@ func TestJarReplacesCookies(t *testing.T) {
 	}
 }
 
+// TestJarWithAnotherClock: the end of a cookie is relative to the clock of the server, which
+// may be hours ahead or behind.
+func TestJarWithAnotherClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := parsed(t, "http://shop.example/")
+		for _, differs := range []time.Duration{-5 * time.Hour, 0, 5 * time.Hour} {
+			jar, date := NewJar(), time.Now().Add(differs).Round(0)
+			jar.SetAt(u, date, []*http.Cookie{
+				{Name: "expires", Value: "1", Expires: date.Add(30 * time.Minute)},
+				{Name: "age", Value: "1", MaxAge: 1800},
+				{Name: "past", Value: "1", Expires: date.Add(-time.Minute)},
+			})
+			time.Sleep(29 * time.Minute)
+			if diff := cmp.Diff("expires=1; age=1", sent(jar.Clone(), u)); diff != "" {
+				t.Errorf("a clock that differs by %s (-want +got):\n%s", differs, diff)
+			}
+			time.Sleep(2 * time.Minute)
+			if diff := cmp.Diff("", sent(jar.Clone(), u)); diff != "" {
+				t.Errorf("a clock that differs by %s, after the end (-want +got):\n%s", differs, diff)
+			}
+		}
+	})
+}
+
+// TestExpiryIsMonotonic: setting the clock of this machine does not change when cookies end.
+func TestExpiryIsMonotonic(t *testing.T) {
+	now := time.Now()
+	for _, c := range []*http.Cookie{{MaxAge: 60}, {Expires: now.Round(0).Add(time.Minute)}} {
+		if got := withExpiry(c, now, now).Expires; got == got.Round(0) {
+			t.Errorf("%v ends at %s, which follows the wall clock", c, got)
+		}
+	}
+}
+
 // TestJarExpiry: a copy does not extend the life of a cookie, and a life too long for a
 // Duration is a long one.
 func TestJarExpiry(t *testing.T) {

@@ -42,6 +42,7 @@ type Daemon struct {
 	config   Config
 	logger   *slog.Logger
 	began    time.Time
+	clock    *steadyClock
 	listener net.Listener
 	admin    *adminSocket // nil: it could not be opened
 
@@ -108,7 +109,8 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if d.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen); err != nil {
 		return fmt.Errorf("listening on %q: %w", cfg.Listen, err)
 	}
-	d.history, err = history.Open(ctx, historyConfig(cfg.History, d.logger))
+	d.clock = newSteadyClock()
+	d.history, err = history.Open(ctx, historyConfig(cfg.History, d.logger, d.clock.now))
 	if err != nil {
 		return err
 	}
@@ -127,7 +129,7 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	d.writeQueue = notify.NewWriteQueue(notify.QueueConfig{Store: d.history, Written: d.onWritten, Observe: d.countDelivery, Logger: d.logger})
 	d.incidentStore = newIncidentStore(d.writeQueue, d.metrics, d.logger, rulesOf(cfg), left)
 	d.deliveryManager = notify.NewManager(notify.ManagerConfig{
-		Outbox: notify.NewMemoryOutbox(d.history, d.writeQueue), Observe: d.countDelivery, Logger: d.logger,
+		Outbox: notify.NewMemoryOutbox(d.history, d.writeQueue), Observe: d.countDelivery, Logger: d.logger, Now: d.clock.now,
 	})
 	if notifiers, err = d.deliveryManager.WithRemovedReceivers(ctx, notifiers); err != nil {
 		return err

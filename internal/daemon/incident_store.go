@@ -30,6 +30,8 @@ type incidentStore struct {
 	incidentManager *alerting.Manager
 	watched         map[string]bool        // clusters; at first those with restored findings
 	own             []checks.ActiveFinding // findings about stickwatch itself
+	silences        anchor                 // times of the current silences
+	deployments     anchor                 // times of the announced deployments
 }
 
 func newIncidentStore(queue *notify.WriteQueue, live *metrics.Live, logger *slog.Logger, rules alerting.Config, restored restoredState) *incidentStore {
@@ -37,8 +39,8 @@ func newIncidentStore(queue *notify.WriteQueue, live *metrics.Live, logger *slog
 		queue: queue, metrics: live, logger: logger,
 		incidentManager: alerting.NewManager(rules, restored.Incidents), watched: toSet(maps.Keys(restored.ActiveFindings)),
 	}
-	r.incidentManager.Silence(restored.Silences)
-	r.incidentManager.SetDeployments(restored.Announced)
+	r.incidentManager.Silence(r.silences.ofSilences(restored.Silences))
+	r.incidentManager.SetDeployments(r.deployments.ofDeployments(restored.Announced))
 	live.Incidents(r.incidentManager.Open())
 	return r
 }
@@ -116,7 +118,7 @@ func (r *incidentStore) configure(rules alerting.Config) {
 // setSilences replaces the silences.
 func (r *incidentStore) setSilences(silences []alerting.Silence) {
 	r.apply(func(at time.Time) history.Step {
-		r.incidentManager.Silence(silences)
+		r.incidentManager.Silence(r.silences.ofSilences(silences))
 		return history.Step{Step: r.incidentManager.Tick(at)}
 	})
 }
@@ -124,7 +126,7 @@ func (r *incidentStore) setSilences(silences []alerting.Silence) {
 // setDeployments replaces the announced deployments.
 func (r *incidentStore) setDeployments(announced []alerting.Deployment) {
 	r.apply(func(at time.Time) history.Step {
-		r.incidentManager.SetDeployments(announced)
+		r.incidentManager.SetDeployments(r.deployments.ofDeployments(announced))
 		return history.Step{Step: r.incidentManager.Tick(at)}
 	})
 }

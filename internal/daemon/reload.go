@@ -187,8 +187,8 @@ func rulesOf(cfg *config.Config) alerting.Config {
 func (d *Daemon) webHistory() webHistory {
 	return webHistory{
 		d.history,
-		&refresher[alerting.Silence]{read: d.history.Silences, apply: d.incidentStore.setSilences},
-		&refresher[alerting.Deployment]{read: d.history.Announced, apply: d.incidentStore.setDeployments},
+		&refresher[alerting.Silence]{read: d.history.Silences, apply: d.incidentStore.setSilences, now: d.clock.now},
+		&refresher[alerting.Deployment]{read: d.history.Announced, apply: d.incidentStore.setDeployments, now: d.clock.now},
 	}
 }
 

@@ -17,8 +17,8 @@ import (
 	"stickwatch/internal/web"
 )
 
-func historyConfig(h config.History, logger *slog.Logger) history.Config {
-	return history.Config{Path: h.Path, Retention: h.Retention, MaxSize: h.MaxSize, Logger: logger}
+func historyConfig(h config.History, logger *slog.Logger, now func() time.Time) history.Config {
+	return history.Config{Path: h.Path, Retention: h.Retention, MaxSize: h.MaxSize, Logger: logger, Now: now}
 }
 
 // A restoredState is the state that the previous process wrote, and the incidents
@@ -144,6 +144,7 @@ func (d *Daemon) unwrittenIncidents() (open []alerting.Incident, ok bool) {
 type refresher[T any] struct {
 	read  func(context.Context, time.Time) ([]T, error)
 	apply func([]T)
+	now   func() time.Time
 
 	mu sync.Mutex // held from reading to applying, so that no older list is applied last
 }
@@ -153,7 +154,7 @@ type refresher[T any] struct {
 func (r *refresher[T]) refresh(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list, err := r.read(context.WithoutCancel(ctx), time.Now())
+	list, err := r.read(context.WithoutCancel(ctx), r.now())
 	if err != nil {
 		return err
 	}

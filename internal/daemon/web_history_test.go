@@ -14,7 +14,7 @@ import (
 // TestHistoryIsBoundedAsConfigured, in time and in size.
 func TestHistoryIsBoundedAsConfigured(t *testing.T) {
 	t.Parallel()
-	got := historyConfig(config.History{Path: "a.db", Retention: 30 * 24 * time.Hour, MaxSize: 2e9}, nil)
+	got := historyConfig(config.History{Path: "a.db", Retention: 30 * 24 * time.Hour, MaxSize: 2e9}, nil, time.Now)
 	if got.Path != "a.db" || got.Retention != 30*24*time.Hour || got.MaxSize != 2e9 {
 		t.Errorf("got %+v, want what the file says", got)
 	}
@@ -26,7 +26,7 @@ func TestRefresher(t *testing.T) {
 	t.Parallel()
 	want := []alerting.Silence{{ID: "s1"}}
 	var got []alerting.Silence
-	s := new(refresher[alerting.Silence])
+	s := &refresher[alerting.Silence]{now: time.Now}
 	alone := func(what string) {
 		if s.mu.TryLock() {
 			s.mu.Unlock()

@@ -57,7 +57,7 @@ func (db *DB) Commit(ctx context.Context, s Step) error {
 			}
 		}
 		for _, n := range s.Notifications {
-			if err := putNotification(ctx, tx, n); err != nil {
+			if err := putNotification(ctx, tx, n, db.config.Now()); err != nil {
 				return err
 			}
 		}

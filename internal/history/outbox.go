@@ -20,13 +20,15 @@ import (
 // durable: an attempt that a power failure erased could be repeated without a check for a
 // duplicate.
 
-func putNotification(ctx context.Context, tx *sql.Tx, n alerting.Notification) error {
+// putNotification adds a notification that is due at once. now is earlier than its time if
+// the clock was set meanwhile.
+func putNotification(ctx context.Context, tx *sql.Tx, n alerting.Notification, now time.Time) error {
 	body, err := json.Marshal(n)
 	if err != nil {
 		return err
 	}
 	at := n.At.UnixMilli()
-	_, err = tx.ExecContext(ctx, insertNotification, n.ID, n.Receiver, n.Incident.ID, at, n.Receiver, n.Incident.ID, at, n.Attempts, string(body))
+	_, err = tx.ExecContext(ctx, insertNotification, n.ID, n.Receiver, n.Incident.ID, at, n.Receiver, n.Incident.ID, min(at, now.UnixMilli()), n.Attempts, string(body))
 	return err
 }
 
@@ -35,11 +37,16 @@ func putNotification(ctx context.Context, tx *sql.Tx, n alerting.Notification) e
 const inFlightGrace = 15 * time.Second
 
 // releaseClaims shortens the claims of the previous process, so that its notifications do not
-// wait for the full lease.
+// wait for the full lease. No pause is longer than an hour: notifications that are due later
+// were postponed when the clock was ahead.
 func (db *DB) releaseClaims(ctx context.Context) error {
 	return db.commitDurable(ctx, func(tx *sql.Tx) error {
-		at := db.config.Now().Add(inFlightGrace).UnixMilli()
-		_, err := tx.ExecContext(ctx, releaseNotifications, at, at)
+		now := db.config.Now()
+		at, late := now.Add(inFlightGrace).UnixMilli(), now.Add(time.Hour).UnixMilli()
+		if _, err := tx.ExecContext(ctx, releaseNotifications, at, at); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, advanceNotifications, at, late)
 		return err
 	})
 }

@@ -345,3 +345,35 @@ func planOf(t *testing.T, db *DB, query string, args ...any) (steps []string) {
 	}
 	return steps
 }
+
+// TestClaimAfterClockWasSet: a notification whose time is hours ahead, because the clock was
+// set, is due at once; one that was postponed before the clock was set back is due after a
+// restart.
+func TestClaimAfterClockWasSet(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "history.db")
+	start := func() *DB {
+		db, err := Open(t.Context(), Config{Path: path, Now: func() time.Time { return testTime }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	db := start()
+	ahead := notification("1/ops/1", "ops", "1")
+	ahead.At = testTime.Add(5 * time.Hour)
+	commit(t, db, ahead)
+	if got := claimed(t, db, "ops", testTime); got.ID != ahead.ID {
+		t.Errorf("got %q, want %q at once", got.ID, ahead.ID)
+	}
+	if err := db.Retry(t.Context(), ahead.ID, testTime.Add(5*time.Hour), "refused"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	db = start()
+	defer db.Close(t.Context())
+	if got := claimed(t, db, "ops", testTime.Add(inFlightGrace)); got.ID != ahead.ID {
+		t.Errorf("got %q after a restart, want %q", got.ID, ahead.ID)
+	}
+}

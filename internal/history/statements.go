@@ -136,6 +136,7 @@ const (
 	RETURNING attempts, body`
 	selectThread         = `SELECT thread FROM threads WHERE receiver = ? AND incident = ?`
 	releaseNotifications = `UPDATE notices SET leased = ? WHERE state = 'pending' AND leased > ?`
+	advanceNotifications = `UPDATE notices SET due = ? WHERE state = 'pending' AND due > ?`
 	deliverNotification  = `UPDATE notices SET state = 'delivered', leased = 0, body = '' WHERE id = ? AND state <> 'delivered'
 	RETURNING receiver, incident`
 	upsertThread = `INSERT INTO threads (receiver, incident, thread, at) VALUES (?, ?, ?, ?)

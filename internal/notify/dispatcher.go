@@ -27,6 +27,7 @@ type DispatcherConfig struct {
 	Observe   func(receiver string, result Result) // called after each attempt, concurrently; nil: not called
 	Poll      time.Duration                        // how often an idle worker reads the outbox; 0: 5 s
 	Timeout   time.Duration                        // for one attempt; 0: 30 s
+	Now       func() time.Time                     // when notifications are due; nil: time.Now
 	Grace     time.Duration                        // for an attempt in progress when the context of Run ends; 0: 5 s
 
 	// Predecessor is the dispatcher that this one replaces. Both share the backoff of
@@ -55,6 +56,9 @@ func NewDispatcher(c DispatcherConfig) *Dispatcher {
 	}
 	if c.Observe == nil {
 		c.Observe = func(string, Result) {}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	backoffs := c.Predecessor.backoffs()
 	c.Predecessor = nil // or a chain of predecessors would stay in memory

@@ -29,6 +29,7 @@ type ManagerConfig struct {
 	Outbox  PendingOutbox
 	Observe func(receiver string, result Result) // called after each attempt, concurrently
 	Logger  *slog.Logger
+	Now     func() time.Time // nil: time.Now
 }
 
 // NewManager returns a Manager without receivers.
@@ -66,7 +67,7 @@ func (m *Manager) SetReceivers(receivers map[string]alerting.Notifier) {
 	old := m.dispatcher
 	m.receivers = receivers
 	m.dispatcher = NewDispatcher(DispatcherConfig{
-		Outbox: m.config.Outbox, Notifiers: receivers, Logger: m.config.Logger, Observe: m.config.Observe, Predecessor: old,
+		Outbox: m.config.Outbox, Notifiers: receivers, Logger: m.config.Logger, Observe: m.config.Observe, Now: m.config.Now, Predecessor: old,
 	})
 	if old != nil {
 		old.Retire()

@@ -28,7 +28,7 @@ type worker struct {
 func (w *worker) run(ctx, more context.Context) {
 	var failures int // of the outbox, consecutive
 	for w.backoff.wait(more) {
-		n, ok, err := w.config.Outbox.Claim(ctx, w.receiver, time.Now(), w.lease())
+		n, ok, err := w.config.Outbox.Claim(ctx, w.receiver, w.config.Now(), w.lease())
 		switch {
 		case ctx.Err() != nil && !ok:
 			return
@@ -76,7 +76,7 @@ func (w *worker) deliver(ctx context.Context, n alerting.Notification) (pause ti
 		w.logger.Debug("notification delivered", "notification", n.ID, "kind", n.Kind, "attempt", n.Attempts, "result", result)
 		return 0
 	}
-	d := decideRetry(n, time.Now(), err)
+	d := decideRetry(n, w.config.Now(), err)
 	if ctx.Err() != nil && !d.deadLetter {
 		d = retryDecision{} // the shutdown interrupted the attempt: the next process retries at once
 	}
@@ -92,7 +92,7 @@ func (w *worker) deliver(ctx context.Context, n alerting.Notification) (pause ti
 		w.logger.Error("notification is a dead letter", "notification", n.ID, "kind", n.Kind, "attempts", n.Attempts, "err", err)
 		return 0
 	}
-	at := time.Now().Add(d.wait)
+	at := w.config.Now().Add(d.wait)
 	w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.Retry(ctx, n.ID, at, reason) })
 	w.config.Observe(w.receiver, Retried)
 	if suppressed, ok := w.rateLimitedLog.allow(time.Now()); ok {

@@ -182,7 +182,7 @@ func (s *session) do(ctx context.Context, method, body string) (answer, error) {
 		return answer{}, err
 	}
 	defer resp.Body.Close()
-	s.jar.Set(public, resp.Cookies())
+	s.jar.SetAt(public, probes.DateOf(resp), resp.Cookies())
 	text, err := io.ReadAll(io.LimitReader(resp.Body, probes.MaxBody))
 	return answer{resp.StatusCode, string(text)}, err
 }

@@ -1,0 +1,61 @@
+package daemon
+
+import (
+	"testing"
+	"time"
+
+	"stickwatch/alerting"
+)
+
+// TestSteadyClock: a clock that jumps by hours in either direction, and is put right within a
+// day, changes nothing; one that differs for a day is right.
+func TestSteadyClock(t *testing.T) {
+	t.Parallel()
+	c := newSteadyClock()
+	began := c.base
+	for _, tt := range []struct {
+		elapsed, jump time.Duration // since the start; of the wall clock
+		adopted       bool
+	}{
+		{time.Hour, time.Second, false},
+		{2 * time.Hour, 5 * time.Hour, false},
+		{20 * time.Hour, 5 * time.Hour, false},
+		{21 * time.Hour, 0, false}, // put right
+		{22 * time.Hour, -5 * time.Hour, false},
+		{45 * time.Hour, -5 * time.Hour, false},
+		{47 * time.Hour, -5 * time.Hour, true},
+	} {
+		moment := began.Add(tt.elapsed)
+		if got := c.at(moment, moment.Round(0).Add(tt.jump)); got != moment {
+			t.Errorf("after %s, with a jump of %s, got %s, want %s", tt.elapsed, tt.jump, got, moment)
+		}
+		if adopted := c.base != began; adopted != tt.adopted {
+			t.Errorf("after %s, with a jump of %s, adopted the wall clock: %t", tt.elapsed, tt.jump, adopted)
+		}
+	}
+}
+
+// TestAnchor: times that were read from the history get a monotonic part, and keep it when
+// the list is read again after the clock was set.
+func TestAnchor(t *testing.T) {
+	t.Parallel()
+	var a anchor
+	read := alerting.Silence{ID: "1", From: time.Now().Round(0), To: time.Now().Round(0).Add(2 * time.Hour)}
+	first := a.ofSilences([]alerting.Silence{read})[0]
+	if first.To == first.To.Round(0) || !first.To.Equal(read.To) || first.From == first.From.Round(0) {
+		t.Errorf("got %s to %s, want the same times with a monotonic part", first.From, first.To)
+	}
+	again := a.ofSilences([]alerting.Silence{read, {ID: "2", From: read.From, To: read.To.Add(time.Hour)}})
+	if again[0] != first {
+		t.Errorf("got %+v, want the anchored times of before: %+v", again[0], first)
+	}
+	a.ofSilences(nil)
+	a.ofSilences(nil)
+	if len(a.known)+len(a.next) > 0 {
+		t.Error("times of ended silences are kept")
+	}
+	d := a.ofDeployments([]alerting.Deployment{{From: read.From}})[0]
+	if d.From == d.From.Round(0) || !d.To.IsZero() || !d.Summed.IsZero() {
+		t.Errorf("got %+v", d)
+	}
+}
