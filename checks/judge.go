@@ -44,6 +44,9 @@ func Judge(r Round) Report {
 		})
 	}
 	report.Verdict = verdict(findings, report.Doubts)
+	if r.Void.ID != "" {
+		report.Verdict, report.Findings, report.Doubts, report.Requests = Inconclusive, nil, []Message{r.Void}, nil
+	}
 	return report
 }
 
@@ -113,4 +116,8 @@ type Round struct {
 	Handshakes     []probes.HandshakeObservation
 	Dependencies   []probes.DependencyObservation
 	Evidence       []probes.EvidenceObservation // what the balancer itself reports, read after everything else
+
+	// Void is why the observations are no evidence: stickwatch itself could not probe. Its zero
+	// value: they are. The report is inconclusive.
+	Void Message
 }

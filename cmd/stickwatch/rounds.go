@@ -37,9 +37,12 @@ func newProber() *monitor.Prober {
 	}
 }
 
-// prober returns a prober with the settings of the flags.
-func (o *probeOptions) prober(line *statusLine) *monitor.Prober {
+// prober returns a prober with the settings of the flags. Until ctx ends it checks whether
+// this machine can probe at all.
+func (o *probeOptions) prober(ctx context.Context, line *statusLine) *monitor.Prober {
 	p := newProber()
+	p.Self = monitor.NewSelfCheck()
+	panics.Go(panics.Daemon, func() { p.Self.Run(ctx, func(monitor.Impairment) {}) })
 	p.Confidence, p.ExpectVersion, p.Progress = o.confidence.value, o.expectVersion, line.unlessWaiting
 	for _, code := range o.ignore {
 		p.Ignore = append(p.Ignore, checks.Code(code))
@@ -51,7 +54,7 @@ func (o *probeOptions) prober(line *statusLine) *monitor.Prober {
 // time is over. It returns the results of the last complete round with its unmet goals.
 // complete is false if an interruption left none.
 func (o *probeOptions) roundsUntil(ctx context.Context, clusters []*probes.Cluster, line *statusLine) (last render.Results, unmet []gate.Unmet, complete bool) {
-	p := o.prober(line)
+	p := o.prober(ctx, line)
 	every := cmp.Or(o.interval.value, pollInterval)
 	unmet = o.await(ctx, clusters, line, every, func(ctx context.Context) ([]checks.Report, bool) {
 		r := takeRounds(ctx, p, clusters)

@@ -127,7 +127,7 @@ func (d *deployment) interrupted(ctx context.Context) error {
 // begin opens the sessions of all clusters, concurrently. It returns false if it was
 // interrupted.
 func (d *deployment) begin(ctx context.Context) bool {
-	prober := d.options.prober(d.line)
+	prober := d.options.prober(ctx, d.line)
 	d.watches = make([]*watch.Watch, len(d.clusters))
 	var wg panics.Group
 	for i, c := range d.clusters {

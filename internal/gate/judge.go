@@ -74,6 +74,9 @@ func Judge(r WatchRecord, t Limits, now time.Time) Report {
 	}
 	j := newJudge(r, t)
 	out := Report{Cluster: r.Cluster.Name, Span: r.Span, Policy: j.policy(), FinalReport: j.finalReport, Doubts: j.doubts()}
+	for _, reason := range r.Impaired {
+		out.Doubts = append(out.Doubts, "stickwatch itself could not probe for a while: "+reason)
+	}
 	var sessions, newClients []Outage
 	for _, client := range r.Sessions {
 		sessions = append(sessions, j.outagesOf(client)...)

@@ -18,6 +18,8 @@ type WatchRecord struct {
 	NewClients     []WatchedClient     // clients that are new with every request
 	Nodes          map[string]Timeline // direct requests to nodes, by node id
 	BalancerStates map[string][]BalancerState
+
+	Impaired []string // reasons for which stickwatch itself could not probe for a while; samples of that time are left out
 }
 
 // A WatchedClient is one client with its timeline through an address of the balancer.

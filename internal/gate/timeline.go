@@ -24,6 +24,7 @@ type Sample struct {
 	New            bool   // the request opened a session
 	SessionOutcome probes.SessionOutcome
 	Session        probes.Fingerprint
+	Own            bool   // the request failed because of this machine, which is no evidence about the cluster
 	Status         int    // HTTP status; 0: no answer
 	Error          string // one clean line; "": the answer was complete
 }
@@ -33,6 +34,7 @@ func SampleOf(ex probes.Exchange, sessionOutcome probes.SessionOutcome) Sample {
 	return Sample{
 		At: ex.At, Took: ex.Timing.Total,
 		Good:  ex.Failure == "" && ex.Status >= http.StatusOK && ex.Status < http.StatusBadRequest,
+		Own:   ex.Failure == probes.FailureProber,
 		Label: ex.Label, SessionOutcome: sessionOutcome, Session: ex.Session, Status: ex.Status, Error: ex.Error,
 	}
 }

@@ -49,11 +49,15 @@ type Progress struct {
 }
 
 // Round takes one full round of a cluster. If ctx ends, it returns early with the observations
-// so far.
+// so far. If stickwatch itself could not probe meanwhile, the round is void.
 func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 	evidenceReader := evidence.NewReader(c)
 	defer evidenceReader.Close()
 	r, _ := p.round(ctx, p.emptyRound(c), evidenceReader, new(partialRound))
+	p.Self.observe(c, r.Started, exchangesOf(r, r.Started))
+	if why, ok := p.Self.Doubt(r.Started, ""); ok {
+		r.Void = why
+	}
 	return r
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -196,6 +197,26 @@ func TestDependencies(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]bool{"redis": true, "mysql": true, "tcp": true}, asked); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}
+
+// TestSingleRoundIsVoid: a round during which stickwatch itself cannot connect is
+// inconclusive, and no evidence about the cluster.
+func TestSingleRoundIsVoid(t *testing.T) {
+	w := start(t, demo.Config{}, "generic", nil)
+	w.config.Dependencies = []probes.Dependency{{Name: "Redis", URL: &url.URL{Scheme: "redis", Host: "127.0.0.1:1"}}}
+	w.Nodes[0].Stop()
+	p := monitor.Prober{Self: monitor.NewSelfCheck(), Pingers: map[string]probes.Pinger{
+		"redis": func(context.Context, *url.URL) error { return syscall.EMFILE },
+	}}
+	got := checks.Judge(p.Round(t.Context(), w.config))
+	if got.Verdict != checks.Inconclusive || len(got.Findings) > 0 || len(got.Doubts) != 1 ||
+		got.Doubts[0].String() != "this machine cannot connect: too many open files" {
+		t.Errorf("got %s, findings %v, doubts %v", got.Verdict, got.Findings, got.Doubts)
+	}
+	p.Pingers["redis"] = func(context.Context, *url.URL) error { return syscall.ECONNREFUSED }
+	if r := p.Round(t.Context(), w.config); r.Void.ID != "" || len(checks.Judge(r).Findings) == 0 {
+		t.Errorf("afterwards got %s, findings %v, want what is wrong with the cluster", r.Void, checks.Judge(r).Findings)
 	}
 }
 

@@ -295,10 +295,16 @@ func sortByFinding(activeFindings []checks.ActiveFinding, findings []checks.Find
 }
 
 // exchanges returns the results of the round or follow-up that is running.
-func (w *Watcher) exchanges(r checks.Round) (list []probes.Exchange) {
+func (w *Watcher) exchanges(r checks.Round) []probes.Exchange {
+	r.Traces = slices.Concat(r.Traces, w.canaryPool.traces())
+	return exchangesOf(r, w.began)
+}
+
+// exchangesOf returns the results of a round since a moment. Others are of earlier rounds.
+func exchangesOf(r checks.Round, since time.Time) (list []probes.Exchange) {
 	add := func(exchanges ...probes.Exchange) {
 		for _, ex := range exchanges {
-			if !ex.At.Before(w.began) { // else it belongs to an earlier round
+			if !ex.At.Before(since) {
 				list = append(list, ex)
 			}
 		}
@@ -311,14 +317,14 @@ func (w *Watcher) exchanges(r checks.Round) (list []probes.Exchange) {
 		add(b.Primary)
 		add(b.Pages...)
 	}
-	for _, trace := range slices.Concat(r.Traces, w.canaryPool.traces()) {
+	for _, trace := range r.Traces {
 		for _, step := range trace.Steps {
 			add(step.Exchange)
 		}
 	}
 	for _, d := range r.Dependencies {
 		if d.LocalError {
-			add(probes.Exchange{At: w.began, Failure: probes.FailureProber, Error: d.Error})
+			add(probes.Exchange{At: since, Failure: probes.FailureProber, Error: d.Error})
 		}
 	}
 	return list

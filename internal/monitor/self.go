@@ -22,11 +22,11 @@ import (
 // Results of probes during an impairment are not evidence about their targets.
 type SelfCheck struct {
 	mu        sync.Mutex
-	reason    checks.Message      // newest evidence
-	began     time.Time           // start of the newest impairment; zero: none
-	last      time.Time           // time of the newest evidence
-	routes    map[netip.Addr]bool // whether there has been a route to a host
-	reachable map[*Watcher]*reachability
+	reason    checks.Message        // newest evidence
+	began     time.Time             // start of the newest impairment; zero: none
+	last      time.Time             // time of the newest evidence
+	routes    map[netip.Addr]bool   // whether there has been a route to a host
+	reachable map[any]*reachability // by watcher, or by cluster outside of a daemon
 }
 
 // A reachability is whether the hosts of a cluster answer.
@@ -56,7 +56,7 @@ const (
 func NewSelfCheck() *SelfCheck {
 	return &SelfCheck{
 		routes:    map[netip.Addr]bool{netip.AddrFrom4([4]byte{127, 0, 0, 1}): false},
-		reachable: make(map[*Watcher]*reachability),
+		reachable: make(map[any]*reachability),
 	}
 }
 
@@ -112,6 +112,19 @@ func (s *SelfCheck) since(began time.Time) (why checks.Message, lasted time.Dura
 	return s.reason, s.last.Sub(s.began), !s.last.IsZero() && !s.last.Before(began)
 }
 
+// Doubt returns why the result of a probe since a moment is no evidence about its target. own
+// is its local error; "": none. ok is false if there is no reason.
+func (s *SelfCheck) Doubt(began time.Time, own string) (why checks.Message, ok bool) {
+	if s == nil {
+		return why, false
+	}
+	if own != "" {
+		s.addEvidence(time.Now(), checks.CannotConnect(own))
+	}
+	why, _, ok = s.since(began)
+	return why, ok
+}
+
 // addEvidence records evidence at a moment. Silent clusters do not replace a more specific
 // reason.
 func (s *SelfCheck) addEvidence(at time.Time, reason checks.Message) {
@@ -135,8 +148,9 @@ func (s *SelfCheck) forget(w *Watcher) {
 	delete(s.reachable, w)
 }
 
-// observe evaluates the exchanges of a watcher's probes that began at a moment.
-func (s *SelfCheck) observe(w *Watcher, began time.Time, exchanges []probes.Exchange) {
+// observe evaluates the exchanges of probes of a watcher, or of a cluster, that began at a
+// moment.
+func (s *SelfCheck) observe(w any, began time.Time, exchanges []probes.Exchange) {
 	if s == nil {
 		return
 	}
@@ -178,7 +192,7 @@ func (s *SelfCheck) addHost(host netip.Addr, reached bool) {
 
 // recordAnswers records whether the hosts of a cluster answer, and adds evidence if all
 // clusters are silent.
-func (s *SelfCheck) recordAnswers(w *Watcher, began time.Time, answered, silent bool, hosts []netip.Addr) {
+func (s *SelfCheck) recordAnswers(w any, began time.Time, answered, silent bool, hosts []netip.Addr) {
 	s.mu.Lock()
 	one := s.reachable[w]
 	if one == nil {

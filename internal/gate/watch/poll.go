@@ -33,7 +33,7 @@ func (k *healthChecker) sample(ctx context.Context) []gate.Sample {
 	b := gate.Sample{At: time.Now()}
 	_ = k.client.Admit(ctx, probes.RequestSequence{Path: k.path, Requests: 1}, func() (timedOut bool) { // fails only when the watch has ended
 		b.At = time.Now()
-		b.Status, b.Error = k.check(ctx)
+		b.Status, b.Error, b.Own = k.check(ctx)
 		b.Took = time.Since(b.At)
 		return b.Error != "" && b.Took >= k.timeout
 	})
@@ -42,23 +42,26 @@ func (k *healthChecker) sample(ctx context.Context) []gate.Sample {
 }
 
 // check returns the status of an answer, or the reason why there was none as one clean
-// line.
-func (k *healthChecker) check(ctx context.Context) (status int, problem string) {
+// line, and whether it is a fault of this machine.
+func (k *healthChecker) check(ctx context.Context) (status int, problem string, own bool) {
 	ctx, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
 	req, err := k.client.NewRequest(ctx, http.MethodGet, k.path)
 	if err != nil {
-		return 0, "its path is invalid"
+		return 0, "its path is invalid", false
 	}
 	resp, err := k.http.Do(req)
 	if err != nil {
-		return 0, "no answer"
+		if probes.IsLocalError(err) {
+			return 0, probes.Clean(err.Error(), probes.MaxError), true
+		}
+		return 0, "no answer", false
 	}
 	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, probes.MaxBody)); err != nil {
-		return resp.StatusCode, "its answer broke off"
+		return resp.StatusCode, "its answer broke off", false
 	}
-	return resp.StatusCode, ""
+	return resp.StatusCode, "", false
 }
 
 // evidenceInterval is the interval at which the balancer's evidence is polled. Its

@@ -80,11 +80,15 @@ func (v *Watch) runClients(ctx context.Context, users []*user, newClients []*new
 		requests := schedule{interval: v.config.Interval}
 		v.running.Go(func() {
 			loop(ctx, v.config.Interval, phase, func() (good bool) {
-				retry := requests.retry(time.Now())
+				began := time.Now()
+				retry := requests.retry(began)
 				var samples []gate.Sample
 				err := panics.Catch(panics.Probe, func() { samples = identity.sample(ctx) })
 				if ctx.Err() != nil || err != nil {
 					return true // the request was cancelled by the end of the watch
+				}
+				if v.impaired(began, samples) {
+					return false
 				}
 				v.mu.Lock()
 				defer v.mu.Unlock()
@@ -123,6 +127,32 @@ func (v *Watch) runClients(ctx context.Context, users []*user, newClients []*new
 	v.running.Go(func() { panics.Keep(ctx, panics.Evidence, func() { v.pollEvidence(ctx) }) })
 }
 
+// impaired reports whether samples failed because stickwatch itself cannot probe, and records
+// why. They are left out: they are no evidence about the cluster.
+func (v *Watch) impaired(began time.Time, samples []gate.Sample) bool {
+	at := slices.IndexFunc(samples, func(b gate.Sample) bool { return !b.Good })
+	if at < 0 {
+		return false
+	}
+	own := ""
+	if samples[at].Own {
+		own = samples[at].Error
+	}
+	why, ok := v.config.Prober.Self.Doubt(began, own)
+	if !ok {
+		return false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if reason := why.String(); !slices.Contains(v.record.Impaired, reason) && len(v.record.Impaired) < maxReasons {
+		v.record.Impaired = append(v.record.Impaired, reason)
+	}
+	return true
+}
+
+// maxReasons bounds the reasons that are recorded; they may contain addresses.
+const maxReasons = 10
+
 // Record returns a copy of the observations so far.
 func (v *Watch) Record() gate.WatchRecord {
 	v.mu.Lock()
@@ -130,6 +160,7 @@ func (v *Watch) Record() gate.WatchRecord {
 	r := v.record
 	r.Sessions, r.NewClients = copyClients(r.Sessions), copyClients(r.NewClients)
 	r.Nodes, r.BalancerStates = copyMap(r.Nodes), copyMap(r.BalancerStates)
+	r.Impaired = slices.Clone(r.Impaired)
 	return r
 }
 

@@ -2,12 +2,15 @@ package watch
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
+	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/gate"
+	"stickwatch/internal/monitor"
 	"stickwatch/internal/sleep"
 	"stickwatch/probes"
 )
@@ -214,5 +217,39 @@ func TestDrain(t *testing.T) {
 		if p.Kept != "yes" {
 			t.Errorf("got guarantee %q: %s %q", p.Name, p.Kept, p.Reasons)
 		}
+	}
+}
+
+// TestImpaired checks that samples which failed because stickwatch itself could not probe are
+// left out with the reason, that those of healthy clusters are not, and that the result is
+// inconclusive.
+func TestImpaired(t *testing.T) {
+	const local = "socket: too many open files"
+	v := &Watch{config: Config{Prober: &monitor.Prober{Self: monitor.NewSelfCheck()}}}
+	began := time.Now()
+	refused := []gate.Sample{{Good: true}, {Error: "connection refused"}}
+	if v.impaired(began, refused) {
+		t.Error("a refused connection counts as a fault of stickwatch")
+	}
+	for range 2 {
+		if !v.impaired(began, []gate.Sample{{Error: local, Own: true}}) || !v.impaired(began, refused) {
+			t.Error("samples that failed while there are no descriptors count")
+		}
+	}
+	if v.impaired(began, []gate.Sample{{Good: true}}) || v.impaired(time.Now().Add(time.Second), refused) {
+		t.Error("answers, or samples after the impairment, do not count")
+	}
+	reasons := v.Record().Impaired
+	if len(reasons) != 1 || !strings.Contains(reasons[0], local) {
+		t.Errorf("got reasons %q, want one with %q", reasons, local)
+	}
+
+	s := watchDemo(t, demo.Config{Method: probes.MethodCookie}, probes.PolicySticky)
+	s.samples(1)
+	s.watch.mu.Lock()
+	s.watch.record.Impaired = reasons
+	s.watch.mu.Unlock()
+	if got := s.end(); got.Verdict() != checks.Inconclusive || !strings.Contains(strings.Join(got.Doubts, " "), local) {
+		t.Errorf("got %s, doubts %q, want an inconclusive watch", got.Verdict(), got.Doubts)
 	}
 }
