@@ -3,7 +3,7 @@ GO ?= go
 SERVERS = nginx apache2 haproxy caddy tomcat10 redis-server memcached mariadb-server postgresql chromium prometheus prometheus-alertmanager \
 	php-cli:php nodejs:node npm:npm python3-django:django-admin
 
-.PHONY: build test unit race vet lint lint-all vulncheck bench scenarios operations simulate screenshots servers fuzz clean help
+.PHONY: build test unit race vet lint lint-all vulncheck bench scenarios operations simulate soak screenshots servers fuzz clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,9 @@ OPERATIONS ?= $(CURDIR)/operations.jsonl
 operations: servers ## every operation behind every balancer RUNS times, with users, as a table; goes on where it was broken off
 	STICKWATCH_OPERATIONS_RUNS=$(RUNS) STICKWATCH_OPERATIONS_LOG=$(OPERATIONS) STICKWATCH_OPERATIONS_TABLE=$(TABLE) \
 		$(GO) test -count=1 -timeout 12h -run '^TestOperations$$' ./internal/lab
+
+soak: servers ## HOURS of random faults of targets, disk, receiver and stickwatch itself on real servers; prints what was injected, found, missed, invented and lost
+	STICKWATCH_SOAK=$(HOURS)h $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./internal/lab
 
 screenshots: servers ## pictures of the status page for the README, of a demo that breaks (four minutes)
 	mkdir -p internal/docs/images
