@@ -73,7 +73,8 @@ screenshots: servers ## pictures of the status page for the README, of a demo th
 servers: ## the real servers of the lab, where they are missing and can be installed
 	@.ci/servers $(SERVERS)
 
-FUZZ = alerting/internal/post:FuzzRetryAfter probes/engineio:FuzzPackets probes/redis:FuzzReplies probes/postgres:FuzzMessages \
+FUZZ = alerting/internal/post:FuzzRetryAfter internal/web:FuzzRequests internal/web:FuzzParseTimestamp \
+	probes/engineio:FuzzPackets probes/engineio:FuzzFrames probes/redis:FuzzReplies probes/postgres:FuzzMessages \
 	probes:FuzzClean probes:FuzzParseStatus probes/extract:FuzzLabels probes/extract:FuzzNew \
 	probes/cookies:FuzzDecode probes/evidence:FuzzNginxLog probes/evidence:FuzzHAProxy probes/evidence:FuzzApacheStatus \
 	probes/evidence:FuzzApacheManager probes/evidence:FuzzCaddy internal/config:FuzzParse \

@@ -171,7 +171,8 @@ func (s *Server) postDeployment(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if asked.Name == "" || asked.Cluster == "" {
+	name := probes.Clean(asked.Name, probes.MaxError)
+	if name == "" || asked.Cluster == "" {
 		return answer{}, newProblem(http.StatusBadRequest, `want "cluster" and "name"`)
 	}
 	if _, err := s.snapshot(asked.Cluster); err != nil {
@@ -187,7 +188,7 @@ func (s *Server) postDeployment(r *http.Request) (answer, error) {
 	}
 	d := checks.Deployment{
 		Cluster: asked.Cluster,
-		Name:    probes.Clean(asked.Name, probes.MaxError),
+		Name:    name,
 		Span:    checks.Span{From: s.config.Now()},
 		Nodes:   asked.Nodes,
 	}

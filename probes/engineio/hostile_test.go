@@ -1,12 +1,17 @@
 package engineio
 
 import (
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -244,4 +249,52 @@ func TestHandshakeRefusedConnection(t *testing.T) {
 	if got.Opened || got.Stage != stageOpen || got.Status != 0 || !strings.Contains(got.Error, "refused") {
 		t.Errorf("got %+v, want a refused connection at the open", got)
 	}
+}
+
+// upgraded is a transport that answers every request with a correct upgrade, and then with
+// these bytes. It opens no connection, because a fuzzer would use up the ports of the machine.
+type upgraded []byte
+
+func (u upgraded) RoundTrip(r *http.Request) (*http.Response, error) {
+	key := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return &http.Response{
+		StatusCode: http.StatusSwitchingProtocols, Request: r, Body: readWriter{bytes.NewReader(u)},
+		Header: http.Header{
+			"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Accept": {base64.StdEncoding.EncodeToString(key[:])},
+		},
+	}, nil
+}
+
+// A readWriter is a connection that accepts everything.
+type readWriter struct{ io.Reader }
+
+func (readWriter) Write(p []byte) (int, error) { return len(p), nil }
+func (readWriter) Close() error                { return nil }
+
+// FuzzFrames sends any bytes as the frames of a WebSocket, after a correct upgrade. A
+// handshake must end, and must not take what is no Engine.IO for a success.
+func FuzzFrames(f *testing.F) {
+	frame := func(text string) string { return "\x81" + string(rune(len(text))) + text }
+	for _, frames := range []string{
+		frame("3probe"), frame("3probe") + "\x88\x00", frame(`0{"sid":"x"}`), "\x89\x00" + frame("3probe"), "\x01\x033pr\x80\x03obe",
+		"\x81\x7e\xff\xff", "\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff", "\x81\xfe", "\xc1\x06junk..", "\x88\x02\x03\xe8", "\x83\x00", "",
+	} {
+		f.Add([]byte(frames))
+	}
+	f.Fuzz(func(t *testing.T, frames []byte) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		client := probes.NewClient(probes.Target{URL: &url.URL{Scheme: "http", Host: "shop.example"}})
+		client.HTTP().Transport = upgraded(frames)
+		s := &session{client: client, path: "/socket.io/", jar: probes.NewJar(), eio: eio4, sid: freshSID}
+		if err := s.upgrade(ctx); err == nil && !bytes.Contains(frames, []byte("probe")) && !bytes.Contains(frames, []byte("\x80")) {
+			t.Errorf("%q counts as an upgrade", frames)
+		}
+		if open, err := s.openSocket(ctx); err == nil && open.SID == "" {
+			t.Errorf("%q opened a session without an id", frames)
+		}
+		if ctx.Err() != nil {
+			t.Errorf("%q held the handshake until its time-out", frames)
+		}
+	})
 }

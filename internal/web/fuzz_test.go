@@ -1,0 +1,60 @@
+package web
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"stickwatch/probes"
+)
+
+// FuzzRequests sends bodies to the API that changes things. No body may break it, make an
+// answer other than the OpenAPI document says, or leave a silence or a deployment that is
+// longer than allowed or cannot be shown in one line.
+func FuzzRequests(f *testing.F) {
+	for _, body := range []string{
+		`{"cluster": "shop", "node": "node1", "duration": "2h", "reason": "work"}`,
+		`{"all": true, "from": "2026-03-14T12:00:00Z", "to": "2026-03-15T12:00:00+08:00", "author": "\u202eops\n"}`,
+		`{"code": "node_down", "duration": "90d"}`, `{"code": "node_down", "duration": "9999999d"}`,
+		`{"code": "slow", "from": "0001-01-01T00:00:00Z", "to": "9999-12-31T23:59:59Z"}`,
+		`{"cluster": "shop", "name": "4.2\u0000", "nodes": ["node1", "node2"]}`,
+		`{"cluster": "shop", "name": "x", "nodes": [""]}`, `{"sessions_moved": 1, "longest_outage_ms": 9223372036854775807}`,
+		`{"cluster": "shop", "name": "\u0001\n"}`, `{"code": "slow", "duration": "1h", "reason": "\u0001", "author": "\t"}`, `[]`, `null`, `{"cluster": "shop"} {}`, "\xff", strings.Repeat(`{"a":`, 10000),
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		daemon := newFakeDaemon(healthyCluster("shop", 3))
+		s := daemon.server(t)
+		for _, path := range []string{"/api/v1/silences", "/api/v1/deployments", "/api/v1/deployments/1/end"} {
+			r := httptest.NewRequestWithContext(asAdmin(t.Context()), http.MethodPost, path, strings.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			w := httptest.NewRecorder()
+			s.handler.ServeHTTP(w, r)
+			if w.Code >= http.StatusInternalServerError {
+				t.Errorf("%s answered %d: %s", path, w.Code, w.Body)
+			}
+		}
+		for _, one := range daemon.silences {
+			if d := one.To.Sub(one.From); d <= 0 || d > maxSilence || !one.To.After(testTime) || one.From.After(testTime.Add(maxSilenceLead)) {
+				t.Errorf("a silence from %s to %s", one.From, one.To)
+			}
+			wantClean(t, one.Reason, maxReason)
+			wantClean(t, one.Author, maxWord)
+		}
+		for _, one := range daemon.began {
+			if one.Name == "" {
+				t.Error("a deployment without a name")
+			}
+			wantClean(t, one.Name, probes.MaxError)
+		}
+	})
+}
+
+func wantClean(t *testing.T, text string, most int) {
+	t.Helper()
+	if got := probes.Clean(text, most); got != text {
+		t.Errorf("stored %q, want %q", text, got)
+	}
+}
