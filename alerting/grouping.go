@@ -47,12 +47,35 @@ type grouping struct {
 
 // groupings are the rules, the most certain first.
 var groupings = []grouping{
+	{byProber, true},
 	{byMachine, true},
 	{noNodeUp, true},
 	{sameTime, false},
 	{afterFailure, false},
 	{sameLoss, false},
 	{sameBalancer, false},
+}
+
+// impairmentWindow is the longest time between the start of an impairment of stickwatch and
+// that of a failure which it explains. The first probes time out before it is recognized.
+const impairmentWindow = 30 * time.Second
+
+// byProber: nodes or balancers seem to be down because stickwatch itself cannot probe.
+func byProber(_ Rules, m Member, _ string, f causeGroup) bool {
+	s := f.members[0]
+	blames := func(prober, other checks.Finding) bool {
+		return prober.Code == checks.ProberImpaired && (other.Code == checks.NodeDown && other.Node != "" || other.Code == checks.BalancerDown)
+	}
+	return m.Holds() && (blames(m.Finding, s.Finding) || blames(s.Finding, m.Finding)) && m.Since.Sub(s.Since).Abs() <= impairmentWindow
+}
+
+// survives reports whether the impairment of stickwatch that is the cause of an incident ended
+// so long ago that rounds would have ended what it explained: the group is a failure of its
+// own.
+func (f causeGroup) survives(at time.Time, i *Incident) bool {
+	const rounds = time.Minute // that confirm the end of a finding
+	cause := i.Findings[0]
+	return cause.Code == checks.ProberImpaired && f.root != cause.Key() && !cause.Holds() && at.Sub(cause.Ended) > rounds
 }
 
 // byMachine: nodes of several clusters are down because of one host.
@@ -165,10 +188,10 @@ func (g grouping) groups(r Rules, i *Incident, cluster string, f causeGroup) boo
 
 // grouped returns the oldest open incident for a cause group by the most certain rule
 // that matches; nil: none.
-func (d *openIncidents) grouped(cluster string, f causeGroup) *Incident {
+func (d *openIncidents) grouped(at time.Time, cluster string, f causeGroup) *Incident {
 	for _, g := range groupings {
 		for _, i := range d.open {
-			if i.State != Resolved && g.groups(d.rules, i, cluster, f) {
+			if i.State != Resolved && !f.survives(at, i) && g.groups(d.rules, i, cluster, f) {
 				return i
 			}
 		}

@@ -68,8 +68,14 @@ func (i *Incident) join(cluster string) {
 }
 
 // updateCluster sets Cluster to the one with the most severe active finding. Among
-// equals it keeps the current one.
+// equals it keeps the current one. An incident of stickwatch itself is of no cluster.
 func (i *Incident) updateCluster() {
+	if i.Cause.Code == checks.ProberImpaired {
+		i.Cluster = ""
+	}
+	if i.Cluster == "" {
+		return
+	}
 	if len(i.Clusters) < 2 {
 		return
 	}

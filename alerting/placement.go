@@ -24,7 +24,8 @@ func (d *openIncidents) place(at time.Time, cluster string, f causeGroup, change
 	for _, s := range f.members {
 		d.update(at, i, cluster, s, changed[s.Key()])
 	}
-	if cause := i.Cause.Key(); cause != f.root && f.hasRoot() && i.isCause(cluster, cause) && f.contains(cause) {
+	explained := f.contains(i.Cause.Key()) && i.isCause(cluster, i.Cause.Key())
+	if i.Cause.Key() != f.root && f.hasRoot() && (explained || f.members[0].Code == checks.ProberImpaired) {
 		i.setCause(cluster, f.root)
 		d.record(i, i.Findings[0].event(at, EventExplained, ReasonCauseFound), true)
 	}
@@ -48,7 +49,7 @@ func (d *openIncidents) incidentOf(at time.Time, cluster string, f causeGroup) *
 	var oldest *Incident
 	for _, i := range d.open {
 		switch {
-		case i.State == Resolved:
+		case i.State == Resolved, f.survives(at, i):
 		case i != root && !d.mergedBy(i, cluster, f) && !(f.contains(i.Cause.Key()) && i.isCause(cluster, i.Cause.Key())):
 		case oldest == nil:
 			oldest = i
@@ -57,7 +58,7 @@ func (d *openIncidents) incidentOf(at time.Time, cluster string, f causeGroup) *
 		}
 	}
 	if oldest == nil && f.worst().AtLeast(checks.Warning) {
-		return d.grouped(cluster, f)
+		return d.grouped(at, cluster, f)
 	}
 	return oldest
 }

@@ -60,10 +60,14 @@ func (r *incidentStore) observe(cluster string, changes []checks.Change, activeF
 	})
 }
 
-// report adds a finding about stickwatch itself. It stays active until retract.
-func (r *incidentStore) report(f checks.Finding) {
+// report adds a finding about stickwatch itself that began at a moment; zero: now. It stays
+// active until retract.
+func (r *incidentStore) report(f checks.Finding, since time.Time) {
 	r.apply(func(at time.Time) history.Step {
-		s := checks.ActiveFinding{Finding: f, Since: at, Last: at}
+		if since.IsZero() {
+			since = at
+		}
+		s := checks.ActiveFinding{Finding: f, Since: since, Last: at}
 		r.own = append(r.own, s)
 		change := checks.Change{Kind: checks.Appeared, ActiveFinding: s, At: at, Reason: f.Summary.String()}
 		return history.Step{Step: r.incidentManager.Observe(at, "", []checks.Change{change}, r.own)}

@@ -18,7 +18,7 @@ func (d *Daemon) impaired(is monitor.Impairment) {
 		return
 	}
 	d.logger.Error("stickwatch itself cannot probe: no cluster can be judged", "since", is.Since, "reason", is.Reason.String())
-	d.incidentStore.report(checks.ProberImpairedBy(is.Reason))
+	d.incidentStore.report(checks.ProberImpairedBy(is.Reason), is.Since)
 }
 
 // onStretch reports by which factor intervals are too long because the machine is too small
@@ -30,7 +30,7 @@ func (d *Daemon) onStretch(factor float64) {
 	case !d.overloaded && factor > begins:
 		d.overloaded = true
 		d.logger.Warn("this machine is too small for its clusters: all are probed less often than configured", "intervals_stretched", factor)
-		d.incidentStore.report(checks.ProberOverloadedBy(factor))
+		d.incidentStore.report(checks.ProberOverloadedBy(factor), time.Time{})
 	case d.overloaded && factor < ends:
 		d.overloaded = false
 		d.logger.Info("clusters are probed as often as configured again")
@@ -48,7 +48,7 @@ func (d *Daemon) reportRecovery() {
 		d.incidentStore.retract(checks.HistoryDamaged)
 		return
 	}
-	d.incidentStore.report(checks.DamagedHistory(r.Kept, r.Detail, r.Rows()))
+	d.incidentStore.report(checks.DamagedHistory(r.Kept, r.Detail, r.Rows()), time.Time{})
 }
 
 // retractRecovery ends that report after damageShown.
