@@ -110,7 +110,7 @@ func sendHeartbeat(ctx context.Context, c config.Heartbeat) error {
 		return errors.New("the address is invalid")
 	}
 	req.Header.Set("User-Agent", "stickwatch")
-	res, err := http.DefaultClient.Do(req)
+	res, err := heartbeatClient.Do(req)
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // without the address
 	}
@@ -125,6 +125,16 @@ func sendHeartbeat(ctx context.Context, c config.Heartbeat) error {
 	}
 	return nil
 }
+
+// heartbeatClient follows a few redirects on the same host, for example to https. Another host
+// would get the address, which is a secret, as the referer.
+var heartbeatClient = &http.Client{CheckRedirect: func(next *http.Request, via []*http.Request) error {
+	const most = 3
+	if len(via) > most || next.URL.Hostname() != via[0].URL.Hostname() {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}}
 
 // An outboxProgress records since when notifications wait at receivers that accept
 // nothing.

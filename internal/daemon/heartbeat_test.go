@@ -138,6 +138,10 @@ func TestSendHeartbeat(t *testing.T) {
 			w.WriteHeader(http.StatusNoContent)
 		case strings.HasPrefix(r.URL.Path, "/loop"):
 			http.Redirect(w, r, r.URL.Path+"x", http.StatusFound)
+		case strings.HasPrefix(r.URL.Path, "/moved"):
+			http.Redirect(w, r, id, http.StatusMovedPermanently)
+		case strings.HasPrefix(r.URL.Path, "/away"):
+			http.Redirect(w, r, "http://localhost:1"+id, http.StatusFound)
 		default:
 			http.NotFound(w, r)
 		}
@@ -151,7 +155,9 @@ func TestSendHeartbeat(t *testing.T) {
 	}{
 		{server.URL + id, ""},
 		{server.URL + "/other" + id, "got status 404, want 2xx"},
-		{server.URL + "/loop" + id, "stopped after 10 redirects"},
+		{server.URL + "/moved" + id, ""},
+		{server.URL + "/loop" + id, "got status 302, want 2xx"},
+		{server.URL + "/away" + id, "got status 302, want 2xx"},
 		{closed.URL + id, "connection refused"},
 	} {
 		err := sendHeartbeat(t.Context(), config.Heartbeat{URL: config.NewSecret(tt.address)})

@@ -333,8 +333,8 @@ func (u *upstream) secure(port string) {
 }
 
 // isValidPath reports whether a path can be used in a URL as it is; "" can, a variable
-// or pattern cannot.
+// or pattern cannot. Nor can //x, which is a host where it stands alone.
 func isValidPath(path string) bool {
 	u, err := url.Parse("http://host" + path)
-	return err == nil && u.Path == path && u.EscapedPath() == path && !strings.ContainsAny(path, "@${}*\"'\\") && len(path) <= 200
+	return err == nil && !strings.HasPrefix(path, "//") && u.Path == path && u.EscapedPath() == path && !strings.ContainsAny(path, "@${}*\"'\\") && len(path) <= 200
 }
