@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/wire"
 )
 
 // serverFlags select the daemon of a command and the credentials.
@@ -144,7 +145,7 @@ func (f *serverFlags) adminSocket(ctx context.Context, base *url.URL, cfg *confi
 		paths = append([]string{cfg.AdminSocket()}, paths...)
 	}
 	for _, path := range paths {
-		var admin struct{ Listen string }
+		var admin wire.Admin
 		ctx, cancel := context.WithTimeout(ctx, socketTimeout)
 		err := newSocketClient(path).call(ctx, http.MethodGet, "/-/admin", nil, &admin)
 		cancel()

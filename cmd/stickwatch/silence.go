@@ -53,19 +53,6 @@ Weekly maintenance windows belong in the configuration, under maintenance.`,
 // silencesPath is the path of silences in the API.
 const silencesPath = "/api/v1/silences"
 
-// A silenceRequest is a new silence in the JSON of the API.
-type silenceRequest struct {
-	Cluster  string         `json:"cluster"`
-	Node     string         `json:"node"`
-	Code     string         `json:"code"`
-	All      bool           `json:"all,omitempty"` // everything, instead of these
-	Reason   string         `json:"reason"`
-	Author   string         `json:"author"`
-	From     wire.Timestamp `json:"from"`     // RFC 3339; "": now
-	To       wire.Timestamp `json:"to"`       // RFC 3339; or
-	Duration string         `json:"duration"` // from From
-}
-
 // silenceOptions are the flags of silence add.
 type silenceOptions struct {
 	daemon              daemonFlags
@@ -148,10 +135,10 @@ func (o *silenceOptions) run(cmd *cobra.Command, c console) error {
 
 // request returns the silence to add. A daemon that knows the user takes the user as
 // the author.
-func (o *silenceOptions) request(c console, username string) silenceRequest {
-	request := silenceRequest{
-		Cluster: o.cluster, Node: o.node, Code: o.code, All: o.all, Reason: o.reason, Author: o.author,
-		From: wire.Time(o.from.value), To: wire.Time(o.until.value),
+func (o *silenceOptions) request(c console, username string) wire.SilenceRequest {
+	request := wire.SilenceRequest{
+		Cluster: o.cluster, Node: o.node, Code: checks.Code(o.code), All: o.all, Reason: o.reason, Author: o.author,
+		From: string(wire.Time(o.from.value)), To: string(wire.Time(o.until.value)),
 	}
 	if request.Author == "" && username == "" {
 		request.Author = variable(c.environ, "USER")

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/internal/render"
+	"stickwatch/internal/wire"
 )
 
 // tokenOptions are the flags of token.
@@ -15,13 +16,6 @@ type tokenOptions struct {
 	daemon daemonFlags
 	length setting[time.Duration]
 	bearer bool
-}
-
-// wireToken is a token in the JSON of the daemon.
-type wireToken struct {
-	Token   string    `json:"token"`
-	Link    string    `json:"link"`
-	Expires time.Time `json:"expires"`
 }
 
 func newToken(c console) *cobra.Command {
@@ -70,8 +64,8 @@ func (o *tokenOptions) run(cmd *cobra.Command, c console) error {
 	if err != nil {
 		return err
 	}
-	var token wireToken
-	request := map[string]any{"duration": o.length.value.String(), "bearer": o.bearer}
+	var token wire.Token
+	request := wire.TokenRequest{Duration: o.length.value.String(), Bearer: o.bearer}
 	if err := client.call(cmd.Context(), http.MethodPost, "/-/token", request, &token); err != nil {
 		return exitError{exitFinding, err}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"stickwatch/internal/gate"
 	"stickwatch/internal/render"
+	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
 
@@ -25,13 +26,6 @@ type announcer struct {
 
 // An announcedDeployment is a deployment that the daemon has recorded.
 type announcedDeployment struct{ id, cluster string }
-
-// deploymentCounts are the totals that the daemon gets at the end of a deployment.
-type deploymentCounts struct {
-	Moved           int   `json:"sessions_moved"`
-	Lost            int   `json:"sessions_lost"`
-	LongestOutageMS int64 `json:"longest_outage_ms"`
-}
 
 // deploymentsPath is the path of deployments in the API.
 const deploymentsPath = "/api/v1/deployments"
@@ -58,10 +52,8 @@ func (a *announcer) announce(ctx context.Context, clusters []*probes.Cluster, na
 		return
 	}
 	for _, c := range clusters {
-		var answer struct {
-			ID string `json:"id"`
-		}
-		if err := a.post(ctx, deploymentsPath, map[string]string{"cluster": c.Name, "name": name}, &answer); err != nil {
+		var answer wire.Deployment
+		if err := a.post(ctx, deploymentsPath, wire.DeploymentRequest{Cluster: c.Name, Name: name}, &answer); err != nil {
 			a.warn("of "+render.CleanName(c.Name)+" is not recorded, so the daemon notifies of its effects", err)
 			continue
 		}
@@ -81,7 +73,7 @@ func (a *announcer) finish() {
 	for _, one := range open {
 		var counts any
 		if w, ok := a.watches[one.cluster]; ok {
-			counts = deploymentCounts{w.Moved, w.Lost, w.Summary().LongestOutage.Milliseconds()}
+			counts = wire.DeploymentEndRequest{Moved: w.Moved, Lost: w.Lost, LongestOutageMS: w.Summary().LongestOutage.Milliseconds()}
 		}
 		if err := a.post(context.Background(), deploymentsPath+"/"+url.PathEscape(one.id)+"/end", counts, nil); err != nil {
 			a.warn(render.CleanName(one.id)+" is not ended, and stays active for the daemon", err)

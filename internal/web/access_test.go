@@ -95,7 +95,7 @@ func TestLink(t *testing.T) {
 		c.Listen, c.Now = "0.0.0.0:9748", func() time.Time { return now }
 	})
 	asked := send(s, http.MethodPost, "/-/token", `{"duration": "2h"}`)
-	given := decoded[wireToken](t, asked)
+	given := decoded[wire.Token](t, asked)
 	link, err := url.Parse(given.Link)
 	if err != nil || given.Token != "" || link.Host != "localhost:9748" || link.Scheme != "http" {
 		t.Fatalf("got %s", asked.Body)
@@ -155,7 +155,7 @@ func TestLinksAreWhereTheDaemonIs(t *testing.T) {
 // they are refused if there are users.
 func TestTokens(t *testing.T) {
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
-	given := decoded[wireToken](t, send(s, http.MethodPost, "/-/token", `{"duration": "1h", "bearer": true}`))
+	given := decoded[wire.Token](t, send(s, http.MethodPost, "/-/token", `{"duration": "1h", "bearer": true}`))
 	if given.Expires != wire.Time(testTime.Add(time.Hour)) || given.Link != "" {
 		t.Errorf("got %+v", given)
 	}

@@ -11,24 +11,6 @@ import (
 
 // This file contains the endpoints of the admin socket, and the login by a link.
 
-// A tokenRequest is the request for a token.
-type tokenRequest struct {
-	Duration string `json:"duration" jsonschema:"required"` // validity: 30m, 12h, 7d
-	Bearer   bool   `json:"bearer"`                         // for a program; false: a link for a browser
-}
-
-// A wireToken is a new token.
-type wireToken struct {
-	Token   string         `json:"token,omitempty"`
-	Link    string         `json:"link,omitempty"` // valid for ten minutes
-	Expires wire.Timestamp `json:"expires"`        // of the token or of the link
-}
-
-// A wireAdmin describes the daemon of an admin socket.
-type wireAdmin struct {
-	Listen string `json:"listen"` // address of the public listener
-}
-
 // adminOnly restricts an endpoint to the admin socket. A token must not be able to create
 // tokens.
 func adminOnly(e endpoint) endpoint {
@@ -41,12 +23,12 @@ func adminOnly(e endpoint) endpoint {
 }
 
 func (s *Server) getAdmin(*http.Request) (answer, error) {
-	return answer{body: wireAdmin{s.config.Listen}}, nil
+	return answer{body: wire.Admin{Listen: s.config.Listen}}, nil
 }
 
 // postToken creates a token, or a link that gives a browser a token.
 func (s *Server) postToken(r *http.Request) (answer, error) {
-	asked, err := decode[tokenRequest](r)
+	asked, err := decode[wire.TokenRequest](r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -63,14 +45,14 @@ func (s *Server) postToken(r *http.Request) (answer, error) {
 	}
 	if !asked.Bearer {
 		link, err := s.link(linkLength, length)
-		return answer{body: wireToken{Link: link, Expires: wire.Time(s.config.Now().Add(linkLength))}}, err
+		return answer{body: wire.Token{Link: link, Expires: wire.Time(s.config.Now().Add(linkLength))}}, err
 	}
 	token, end, err := s.access.tokens.add(length)
 	if err != nil {
 		return answer{}, newProblem(http.StatusConflict, "%v", err)
 	}
 	s.config.Logger.Info("created a token", "until", end)
-	return answer{body: wireToken{Token: token, Expires: wire.Time(end)}}, nil
+	return answer{body: wire.Token{Token: token, Expires: wire.Time(end)}}, nil
 }
 
 // Link returns a link that allows a browser to make changes. The link and the token of the

@@ -128,26 +128,11 @@ func (s *Server) historyOf(r *http.Request, cluster string, span checks.Span) (w
 	}, nil
 }
 
-// A deploymentRequest announces a deployment.
-type deploymentRequest struct {
-	Cluster string   `json:"cluster" jsonschema:"required"`
-	Name    string   `json:"name" jsonschema:"required"` // for example a version or a ticket
-	Nodes   []string `json:"nodes"`                      // nodes that it changes; omitted: any
-}
-
 // maxNodes bounds the nodes of an announced deployment.
 const maxNodes = 1000
 
-// A deploymentEndRequest contains the counts of a client that watched a deployment. Without a
-// body there are none.
-type deploymentEndRequest struct {
-	Moved           int   `json:"sessions_moved"`
-	Lost            int   `json:"sessions_lost"`
-	LongestOutageMS int64 `json:"longest_outage_ms"`
-}
-
-// watched validates and returns the counts.
-func (a deploymentEndRequest) watched() (*alerting.WatchedCounts, error) {
+// watchedCounts validates and returns the counts.
+func watchedCounts(a wire.DeploymentEndRequest) (*alerting.WatchedCounts, error) {
 	if a.Moved < 0 || a.Lost < 0 || a.LongestOutageMS < 0 || a.LongestOutageMS > alerting.LongestDeployment.Milliseconds() {
 		return nil, newProblem(http.StatusBadRequest, `"sessions_moved", "sessions_lost" and "longest_outage_ms" must not be negative, and an outage must not exceed the maximum duration of a deployment`)
 	}
@@ -167,7 +152,7 @@ func (s *Server) getDeployments(r *http.Request) (answer, error) {
 
 // postDeployment starts a deployment. The response contains the id that ends it.
 func (s *Server) postDeployment(r *http.Request) (answer, error) {
-	asked, err := decode[deploymentRequest](r)
+	asked, err := decode[wire.DeploymentRequest](r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -206,11 +191,11 @@ func (s *Server) postDeployment(r *http.Request) (answer, error) {
 func (s *Server) endDeployment(r *http.Request) (answer, error) {
 	var watched *alerting.WatchedCounts
 	if r.ContentLength != 0 {
-		asked, err := decode[deploymentEndRequest](r)
+		asked, err := decode[wire.DeploymentEndRequest](r)
 		if err != nil {
 			return answer{}, err
 		}
-		if watched, err = asked.watched(); err != nil {
+		if watched, err = watchedCounts(asked); err != nil {
 			return answer{}, err
 		}
 	}

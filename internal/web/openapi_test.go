@@ -70,7 +70,7 @@ var operations = []operation{
 	},
 	{route: "GET /api/v1/silences", summary: "active and planned silences", status: 200, answer: wireSilences{}, errors: []int{400, 500}},
 	{
-		route: "POST /api/v1/silences", summary: "creates a silence for a cluster, node or code, or for all", body: silenceRequest{},
+		route: "POST /api/v1/silences", summary: "creates a silence for a cluster, node or code, or for all", body: wire.SilenceRequest{},
 		status: 201, answer: wireSilence{}, errors: []int{500}, sent: `{"cluster": "shop", "duration": "2h"}`,
 	},
 	{route: "DELETE /api/v1/silences/{id}", summary: "ends a silence now; the history keeps it", status: 204, errors: []int{500}},
@@ -79,20 +79,20 @@ var operations = []operation{
 		status: 200, answer: wireDeployments{}, errors: []int{500},
 	},
 	{
-		route: "POST /api/v1/deployments", summary: "announces a deployment; notifications of what it explains are held back", body: deploymentRequest{},
+		route: "POST /api/v1/deployments", summary: "announces a deployment; notifications of what it explains are held back", body: wire.DeploymentRequest{},
 		status: 201, answer: wire.Deployment{}, errors: []int{404, 500}, sent: `{"cluster": "shop", "name": "4.2"}`,
 	},
 	{
 		route: "POST /api/v1/deployments/{id}/end", summary: "ends a deployment, with the counts of a client that watched it, if any",
-		body: deploymentEndRequest{}, status: 204, errors: []int{500}, sent: `{"sessions_lost": 1}`,
+		body: wire.DeploymentEndRequest{}, status: 204, errors: []int{500}, sent: `{"sessions_lost": 1}`,
 	},
 	{route: "GET /-/healthy", summary: "whether the process can answer", status: 200, answer: text},
 	{route: "GET /-/ready", summary: "whether every cluster had its first round; 503 with the reason if not", status: 200, answer: text, errors: []int{503}},
 	{route: "POST /-/reload", summary: "reads the configuration file again; 422 with its errors", status: 204, errors: []int{422}},
-	{route: "GET /-/admin", summary: "the address of the daemon; admin socket only", status: 200, answer: wireAdmin{}, errors: []int{403}},
+	{route: "GET /-/admin", summary: "the address of the daemon; admin socket only", status: 200, answer: wire.Admin{}, errors: []int{403}},
 	{
-		route: "POST /-/token", summary: "creates a token for a program, or a link for a browser; admin socket only", body: tokenRequest{},
-		status: 200, answer: wireToken{}, errors: []int{409, 500}, sent: `{"duration": "12h", "bearer": true}`,
+		route: "POST /-/token", summary: "creates a token for a program, or a link for a browser; admin socket only", body: wire.TokenRequest{},
+		status: 200, answer: wire.Token{}, errors: []int{409, 500}, sent: `{"duration": "12h", "bearer": true}`,
 	},
 	{route: "GET /metrics", summary: "metrics of the daemon, for Prometheus", status: 200, answer: text},
 	{

@@ -16,19 +16,6 @@ import (
 	"stickwatch/probes"
 )
 
-// A silenceRequest is a request for a silence, by the API or a form.
-type silenceRequest struct {
-	Cluster  string      `json:"cluster"`
-	Node     string      `json:"node"`
-	Code     checks.Code `json:"code"` // "": all codes
-	All      bool        `json:"all"`  // must be explicit; empty fields do not mean all
-	Reason   string      `json:"reason"`
-	Author   string      `json:"author"`
-	From     string      `json:"from"`     // RFC 3339; "": now
-	To       string      `json:"to"`       // RFC 3339; excludes duration
-	Duration string      `json:"duration"` // since from: 30m, 2h, 7d
-}
-
 // maxSilence bounds the length of a silence, because it may be forgotten.
 const maxSilence = 90 * 24 * time.Hour
 
@@ -47,7 +34,7 @@ func (s *Server) getSilences(r *http.Request) (answer, error) {
 }
 
 func (s *Server) postSilence(r *http.Request) (answer, error) {
-	asked, err := decode[silenceRequest](r)
+	asked, err := decode[wire.SilenceRequest](r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -68,7 +55,7 @@ func (s *Server) deleteSilence(r *http.Request) (answer, error) {
 }
 
 // silence validates and stores a silence.
-func (s *Server) silence(r *http.Request, asked silenceRequest) (alerting.Silence, error) {
+func (s *Server) silence(r *http.Request, asked wire.SilenceRequest) (alerting.Silence, error) {
 	silence, err := s.validSilence(asked)
 	if err != nil {
 		return alerting.Silence{}, err
@@ -99,13 +86,13 @@ func (s *Server) expire(r *http.Request) error {
 func (s *Server) publishSilence(silence alerting.Silence) { s.config.Live.Publish(silence.Cluster) }
 
 // validSilence converts a request to a silence, or returns all its errors.
-func (s *Server) validSilence(a silenceRequest) (alerting.Silence, error) {
+func (s *Server) validSilence(a wire.SilenceRequest) (alerting.Silence, error) {
 	var wrong []string
-	span, err := a.span(s.config.Now())
+	span, err := spanOf(a, s.config.Now())
 	if err != nil {
 		wrong = append(wrong, err.Error())
 	}
-	if err := a.checkScope(); err != nil {
+	if err := checkScope(a); err != nil {
 		wrong = append(wrong, err.Error())
 	}
 	if len(a.Reason) > maxReason {
@@ -132,7 +119,7 @@ func (s *Server) validSilence(a silenceRequest) (alerting.Silence, error) {
 
 // checkScope validates the scope of a silence. An empty variable in a script must not silence
 // everything.
-func (a silenceRequest) checkScope() error {
+func checkScope(a wire.SilenceRequest) error {
 	switch chosen := a.Cluster != "" || a.Node != "" || a.Code != ""; {
 	case a.All && chosen:
 		return errors.New(`"all" excludes "cluster", "node" and "code"`)
@@ -142,8 +129,8 @@ func (a silenceRequest) checkScope() error {
 	return nil
 }
 
-// span returns the requested span.
-func (a silenceRequest) span(now time.Time) (checks.Span, error) {
+// spanOf returns the requested span.
+func spanOf(a wire.SilenceRequest, now time.Time) (checks.Span, error) {
 	span := checks.Span{From: now}
 	var err error
 	if a.From != "" {
@@ -221,7 +208,7 @@ func (s *Server) silenceForm(r *http.Request) (string, error) {
 	if err := r.ParseForm(); err != nil {
 		return "", newProblem(http.StatusBadRequest, "reading the form: %v", err)
 	}
-	asked := silenceRequest{
+	asked := wire.SilenceRequest{
 		Cluster: r.PostForm.Get("cluster"), Node: r.PostForm.Get("node"), Code: checks.Code(r.PostForm.Get("code")),
 		Reason: r.PostForm.Get("reason"), Duration: r.PostForm.Get("duration"),
 	}
