@@ -60,8 +60,8 @@ type wireHistory struct {
 	Uptimes     []wire.Uptime     `json:"uptimes"`
 	Moves       []wire.Move       `json:"moves"` // newest first
 	Deployments []wire.Deployment `json:"deployments"`
-	StepMS      int64             `json:"step_ms,omitempty"`
-	Points      []wire.Point      `json:"points,omitempty"` // of the requested target, oldest first
+	StepMS      int64             `json:"step_ms,omitempty"` // of the points
+	Points      []wire.Point      `json:"points,omitempty"`  // of the requested target, oldest first
 }
 
 type wireDeployments struct {
@@ -81,7 +81,7 @@ type wireSilence struct {
 	Author  string         `json:"author"`
 	From    wire.Timestamp `json:"from"`
 	To      wire.Timestamp `json:"to"`
-	Active  bool           `json:"active"`
+	Active  bool           `json:"active"` // it has begun
 }
 
 func (s *Server) wireSilenceOf(of alerting.Silence) wireSilence {

@@ -11,9 +11,9 @@ import (
 type Cluster struct {
 	Name         string         `json:"name"`
 	Verdict      checks.Verdict `json:"verdict"`
-	Doubts       []string       `json:"doubts"` // why the verdict is inconclusive, or would be without the findings
-	Balancer     []Balancer     `json:"balancer"`
-	Nodes        []Node         `json:"nodes"`
+	Doubts       []string       `json:"doubts"`   // why the verdict is inconclusive, or would be without the findings
+	Balancer     []Balancer     `json:"balancer"` // each address that the balancer resolves to
+	Nodes        []Node         `json:"nodes"`    // in the order of the configuration
 	Session      Session        `json:"session"`
 	Dependencies []Dependency   `json:"dependencies"`
 	Findings     []Finding      `json:"findings"`
@@ -22,41 +22,41 @@ type Cluster struct {
 // A Balancer is the last probe of one address of the balancer.
 type Balancer struct {
 	URL       string  `json:"url"`
-	Address   string  `json:"address"` // IP:port that was probed; "": the name did not resolve
-	Up        bool    `json:"up"`      // it returned an HTTP response, including an error status
-	Status    int     `json:"status"`  // HTTP status; 0: no response
-	LatencyMS float64 `json:"latency_ms"`
-	Error     string  `json:"error"`
+	Address   string  `json:"address"`    // IP:port that was probed; "": the name did not resolve
+	Up        bool    `json:"up"`         // it returned an HTTP response, including an error status
+	Status    int     `json:"status"`     // HTTP status; 0: no response
+	LatencyMS float64 `json:"latency_ms"` // of the whole exchange, body included
+	Error     string  `json:"error"`      // "": none
 }
 
 // A Node is the last direct probe of a node, and whether the balancer routes clients to it.
 type Node struct {
 	ID            string        `json:"id"`
-	URL           string        `json:"url"`
-	Up            bool          `json:"up"`
-	Status        int           `json:"status"`
-	State         string        `json:"state"`
-	Reason        string        `json:"reason"`
-	Version       string        `json:"version"`
-	InRotation    checks.Answer `json:"in_rotation"`
-	LatencyMS     float64       `json:"latency_ms"`
-	ClockOffsetMS []float64     `json:"clock_offset_ms" jsonschema:"nullable"` // lower and upper bound; null: unknown
-	Error         string        `json:"error"`
+	URL           string        `json:"url"`                                   // "": the node is not configured
+	Up            bool          `json:"up"`                                    // it serves when asked directly, or answers that it is paused
+	Status        int           `json:"status"`                                // HTTP status; 0: no response
+	State         string        `json:"state"`                                 // what its status page says: running, paused; "": it says nothing
+	Reason        string        `json:"reason"`                                // why it is paused, by its status page
+	Version       string        `json:"version"`                               // version of the application; "": unknown
+	InRotation    checks.Answer `json:"in_rotation"`                           // whether the balancer sends it requests
+	LatencyMS     float64       `json:"latency_ms"`                            // of the whole exchange, body included
+	ClockOffsetMS []float64     `json:"clock_offset_ms" jsonschema:"nullable"` // its clock minus that of stickwatch, lower and upper bound; null: unknown
+	Error         string        `json:"error"`                                 // "": none
 }
 
 // A Session is the result of the session checks of one round.
 type Session struct {
-	Policy     probes.Policy `json:"policy"` // "": no round yet
-	Sticky     checks.Answer `json:"sticky"`
-	Shared     checks.Answer `json:"shared"`
-	Confidence float64       `json:"confidence"`
+	Policy     probes.Policy `json:"policy"`     // "": no round yet
+	Sticky     checks.Answer `json:"sticky"`     // whether sessions stay on their node
+	Shared     checks.Answer `json:"shared"`     // whether other nodes know a session
+	Confidence float64       `json:"confidence"` // that sticky is no coincidence, 0 to 1; 0: unknown
 	Canaries   []Canary      `json:"canaries"`
 }
 
 // A Canary is one client session and its requests.
 type Canary struct {
-	Pinned   string `json:"pinned"`
-	Client   string `json:"client"`
+	Pinned   string `json:"pinned"`   // node that holds the session; "": unknown
+	Client   string `json:"client"`   // address or key that the client presents; "": stickwatch's own
 	Balancer string `json:"balancer"` // URL of the balancer address that the requests went through
 	Steps    []Step `json:"steps"`
 }
@@ -64,10 +64,10 @@ type Canary struct {
 // A Step is one request of a canary.
 type Step struct {
 	At      Timestamp          `json:"at"`
-	Node    string             `json:"node"`
-	Session probes.Fingerprint `json:"session"`
-	Status  int                `json:"status"`
-	Error   string             `json:"error"`
+	Node    string             `json:"node"`    // node that answered; quoted: it is not configured; "": unknown
+	Session probes.Fingerprint `json:"session"` // fingerprint of the session id, which itself is not shown
+	Status  int                `json:"status"`  // HTTP status; 0: no response
+	Error   string             `json:"error"`   // "": none
 }
 
 // A Dependency is the last probe of a dependency, and which nodes report it as down.

@@ -12,17 +12,17 @@ type Incident struct {
 	ID         string          `json:"id"`
 	Cluster    string          `json:"cluster"`  // the most affected cluster; "": the incident is about stickwatch itself
 	Clusters   []string        `json:"clusters"` // every affected cluster
-	State      alerting.State  `json:"state"`
+	State      alerting.State  `json:"state"`    // it is pending until it has been active for long enough to notify people
 	Severity   checks.Severity `json:"severity"` // the highest severity so far
 	Code       checks.Code     `json:"code"`     // code of the cause
 	Summary    string          `json:"summary"`
 	Remedy     string          `json:"remedy"`
 	Started    Timestamp       `json:"started"`
-	Fired      Timestamp       `json:"fired"` // when notifications began; "": not yet
-	Ended      Timestamp       `json:"ended"` // "": ongoing
-	DurationMS int64           `json:"duration_ms"`
-	Flapping   bool            `json:"flapping"`
-	MergedInto string          `json:"merged_into"`
+	Fired      Timestamp       `json:"fired"`             // when notifications began; "": not yet
+	Ended      Timestamp       `json:"ended"`             // "": ongoing
+	DurationMS int64           `json:"duration_ms"`       // until its end, or until now
+	Flapping   bool            `json:"flapping"`          // its findings appear and disappear
+	MergedInto string          `json:"merged_into"`       // id of the incident that has the same cause; "": none
 	Affected   Affected        `json:"affected,omitzero"` // of the worst active finding; of the worst finding when the incident is resolved
 	Silenced   string          `json:"silenced"`          // why notifications are suppressed; "": they are not
 	Findings   []Member        `json:"findings"`          // the cause first
@@ -32,8 +32,8 @@ type Incident struct {
 // A Member is a finding that belongs to an incident.
 type Member struct {
 	ActiveFinding
-	Cluster string    `json:"cluster"`
-	Ended   Timestamp `json:"ended"` // "": active
+	Cluster string    `json:"cluster"` // cluster of the finding
+	Ended   Timestamp `json:"ended"`   // "": active
 }
 
 // An ActiveFinding is a finding that persists over rounds.
@@ -48,7 +48,7 @@ type Event struct {
 	Kind    alerting.EventKind `json:"kind"`
 	Cluster string             `json:"cluster"` // cluster of the finding if the incident affects several clusters, else ""
 	Finding string             `json:"finding"` // key of the finding; "": the event is about the whole incident
-	Text    string             `json:"text"`
+	Text    string             `json:"text"`    // in English
 	Reason  alerting.Reason    `json:"reason"`
 }
 

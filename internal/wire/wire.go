@@ -61,30 +61,30 @@ func address(a netip.AddrPort) string {
 // An Uptime is the share of successful probes of a target over a span.
 type Uptime struct {
 	Kind            checks.TargetKind `json:"kind"`
-	Target          string            `json:"target"`
+	Target          string            `json:"target"` // node, balancer or dependency; of a session its owner; "": unknown
 	Probes          int               `json:"probes"`
-	Failed          int               `json:"failed"`
-	Ratio           float64           `json:"ratio"` // 0 to 1
-	LongestOutageMS int64             `json:"longest_outage_ms"`
+	Failed          int               `json:"failed"`            // probes, or requests whose session was not served
+	Ratio           float64           `json:"ratio"`             // 0 to 1
+	LongestOutageMS int64             `json:"longest_outage_ms"` // 0: none
 }
 
 // A Move is a session that was answered by another node than before.
 type Move struct {
 	At      Timestamp          `json:"at"`
-	From    string             `json:"from"`
-	To      string             `json:"to"`
-	Kept    bool               `json:"kept"`
-	Session probes.Fingerprint `json:"session"`
-	Cause   string             `json:"cause"`
+	From    string             `json:"from"`    // node that held the session
+	To      string             `json:"to"`      // node that answered
+	Kept    bool               `json:"kept"`    // the session survived
+	Session probes.Fingerprint `json:"session"` // fingerprint of the session id
+	Cause   string             `json:"cause"`   // "": unknown
 }
 
 // A Point is the sum of a target's probes over one interval.
 type Point struct {
-	At     Timestamp `json:"at"`
+	At     Timestamp `json:"at"` // beginning of the interval
 	Probes int       `json:"probes"`
 	Failed int       `json:"failed"`
-	MeanMS float64   `json:"mean_ms"`
-	MaxMS  float64   `json:"max_ms"`
+	MeanMS float64   `json:"mean_ms"` // of answered probes; 0: none
+	MaxMS  float64   `json:"max_ms"`  // of answered probes; 0: none
 }
 
 // A Deployment is an announced deployment.
