@@ -134,6 +134,7 @@ type haproxyTest struct {
 	fetch, argument string
 	method          string // such as beg; "": equal
 	fold, unknown   bool
+	withoutPort     bool // a converter drops the port of the host
 	values          []string
 	patterns        []pattern // of the method reg
 	text            string    // as in the file
@@ -151,6 +152,7 @@ func newHAProxyTest(words []string) (t haproxyTest) {
 	name, converters, _ := strings.Cut(name, ",")
 	t.fetch = strings.TrimPrefix(strings.ToLower(name), "req.")
 	t.unknown = strings.Contains(converters+rest, "map") || strings.Contains(converters+rest, "length")
+	t.withoutPort = strings.Contains(converters+rest, "field(1,:") || strings.Contains(converters+rest, "host_only") || strings.Contains(converters+rest, "word(1,:") || strings.Contains(rest, "regsub")
 	if i := strings.LastIndexByte(t.fetch, '_'); i > 0 && slices.Contains(haproxyMatches, t.fetch[i+1:]) {
 		t.fetch, t.method = t.fetch[:i], t.fetch[i+1:]
 	}
@@ -210,6 +212,9 @@ func (t haproxyTest) holds(r haproxyRequest) truth {
 	case t.isHost():
 		if r.host == "" {
 			return no // any client without that name
+		}
+		if host, _, withPort := strings.Cut(r.host, ":"); withPort && (t.method == "beg" || t.method == "dom" || strings.HasSuffix(t.fetch, "sni") || t.withoutPort) {
+			return t.matches(host)
 		}
 		return t.matches(r.host)
 	case t.isPath():

@@ -186,6 +186,12 @@ func (f *haproxyFrontend) try(u *upstream, rule directive, c haproxyCandidate) b
 	if c.host != "" {
 		at = rule.position
 	}
+	for i, bind := range served {
+		named := haproxyRequest{host: c.host + ":" + bind.port, path: c.path, port: bind.port, secure: bind.secure}
+		if c.host != "" && bind.guess == "" && bind.port != "80" && bind.port != "443" && f.backend(named) != u.name {
+			served[i].guess = "the rule asks for the host without a port, but clients of port " + bind.port + " send it with the port: write the address for users"
+		}
+	}
 	s := u.site(at, f.frontends(served, c.host))
 	s.addRoute(route{position: rule.position, path: c.path, to: c.path, exact: c.exact, guess: c.guess})
 	return true
