@@ -83,12 +83,13 @@ func (r *caddyReader) frontends(site directive) []frontend {
 		if scheme == "" {
 			scheme = r.scheme(own, port, secure)
 		}
-		public := caddyName(own)
+		public, guess := caddyName(own)
 		name = cmp.Or(name, public)
 		if public == "" && own != "" {
 			host = own
 		}
 		if e, ok := newFrontend(site.position, scheme, host, port, public); ok {
+			e.guess = cmp.Or(e.guess, guess)
 			all = append(all, e)
 		}
 	}
@@ -115,11 +116,11 @@ func (r *caddyReader) scheme(host, port string, secure bool) string {
 }
 
 // caddyName returns the name that a site's requests must have; "": any.
-func caddyName(host string) string {
-	if public(host) || host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return host
+func caddyName(host string) (name, guess string) {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return host, ""
 	}
-	return ""
+	return someName([]string{host})
 }
 
 // A caddyScope is the context of a directive in a site.
@@ -145,6 +146,8 @@ func (r *caddyReader) follow(block []directive, s caddyScope) error {
 			if err := r.follow(d.block, inner); err != nil {
 				return err
 			}
+		case "redir":
+			r.redirectTo(d.position, d.args)
 		case "reverse_proxy":
 			if err := r.proxy(d, s, matchers); err != nil {
 				return err

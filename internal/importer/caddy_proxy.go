@@ -104,7 +104,7 @@ func (u *upstream) caddyServers(at position, text string) {
 	if scheme, rest, ok := strings.Cut(text, "://"); ok {
 		s.scheme, s.address = strings.Replace(scheme, "h2c", "http", 1), rest
 		if scheme == "h2c" {
-			u.guessOnce("nodes", at, "h2c: the servers are asked by HTTP/2 without TLS, which stickwatch does not speak: check that they also answer HTTP/1.1, or write addresses that do")
+			u.guessOnce("nodes", at, h2cNodes)
 		}
 	}
 	if isVariable(s.address) {
@@ -159,6 +159,12 @@ func (u *upstream) caddySettings(block []directive) error {
 	if transport := slices.Collect(among(block, "transport")); len(transport) > 0 {
 		if transport[0].arg(0) == "fastcgi" {
 			u.dynamic = transport[0].position.String() + ": transport fastcgi: its servers speak FastCGI, and no HTTP"
+		}
+		if d, ok := last(transport[0].block, "proxy_protocol"); ok {
+			u.guessOnce("nodes", d.position, proxyNodes)
+		}
+		if d, ok := last(transport[0].block, "versions"); ok && slices.Contains(d.args, "h2c") {
+			u.guessOnce("nodes", d.position, h2cNodes)
 		}
 		if _, ok := last(transport[0].block, "tls"); ok {
 			u.secure("")

@@ -162,6 +162,25 @@ func public(name string) bool {
 	return validAddress(name) && strings.Contains(name, ".")
 }
 
+// someName returns the first of the names that users may use: a public one, else the
+// domain of .DOMAIN, else a guess for *.DOMAIN. guess says why it may be wrong.
+func someName(names []string) (name, guess string) {
+	for _, name := range names {
+		if public(name) {
+			return name, ""
+		}
+	}
+	for _, name := range names {
+		if domain, ok := strings.CutPrefix(name, "."); ok && public(domain) {
+			return domain, ""
+		}
+		if domain, ok := strings.CutPrefix(name, "*."); ok && public(domain) {
+			return "www." + domain, "one of the names " + name + ": write the address for users"
+		}
+	}
+	return "", ""
+}
+
 // isVariable reports whether an address contains a variable or a placeholder of a
 // template, so that its value is not in the file.
 func isVariable(text string) bool {

@@ -54,6 +54,9 @@ func (r *envoyReader) cluster(c value) error {
 		position: c.position, kind: "cluster", name: c.get("name").text, method: probes.MethodRoundRobin, evidence: map[string]string{},
 		ejection: ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: "there are no health checks and no outlier detection: Envoy takes no endpoint out"},
 	}
+	if socket := c.get("transport_socket", "name"); strings.Contains(socket.text, "proxy_protocol") {
+		u.guessOnce("nodes", socket.position, proxyNodes)
+	}
 	tls := strings.Contains(c.get("transport_socket", "name").text, "tls") || c.get("transport_socket", "typed_config", "sni").exists()
 	for _, locality := range c.get("load_assignment", "endpoints").list() {
 		for _, endpoint := range locality.get("lb_endpoints").list() {
@@ -235,11 +238,14 @@ func (r *envoyReader) virtualHost(host, config value, secure bool, frontends fun
 	if require := host.get("require_tls").text; !secure && (require == "ALL" || require == "EXTERNAL_ONLY") {
 		return // it only redirects
 	}
-	name := ""
+	var names []string
 	for _, domain := range host.get("domains").texts() {
-		if bare, _ := splitAddress(domain); public(bare) || bare == "localhost" {
-			name = cmp.Or(name, bare)
-		}
+		bare, _ := splitAddress(domain)
+		names = append(names, bare)
+	}
+	name, _ := someName(names)
+	if name == "" && slices.Contains(names, "localhost") {
+		name = "localhost"
 	}
 	var earlier []match
 	for _, v := range host.get("routes").list() {

@@ -187,10 +187,44 @@ func (u *upstream) haproxySetting(d directive) {
 			u.check(d.args[i+1])
 		}
 	case "http-request":
-		if d.arg(0) == "replace-path" || d.arg(0) == "set-path" || d.arg(0) == "replace-uri" {
-			u.guess("pages", d.position.String()+": the path is rewritten: pages of the nodes may have other paths")
+		if slices.Contains([]string{"replace-path", "set-path", "replace-uri", "set-uri", "replace-pathq"}, d.arg(0)) {
+			u.rewrites = append(u.rewrites, d)
 		}
 	}
+}
+
+// haproxyRegsub is %[path,regsub(PATTERN,REPLACEMENT)].
+var haproxyRegsub = regexp.MustCompile(`^%\[path(?:q)?,regsub\(["']?([^,"']*)["']?,["']?([^,"')]*)["']?[^)]*\)\]$`)
+
+// rewritten applies the path rules of a backend to a route. It returns false if they do
+// not map all paths below it alike.
+func (u *upstream) rewritten(way route) (route, bool) {
+	for _, d := range u.rewrites {
+		before, cond, _ := condition(d.args)
+		text, replacement := d.arg(1), d.arg(2)
+		anchored := false
+		if m := haproxyRegsub.FindStringSubmatch(d.arg(1)); m != nil {
+			text, replacement = m[1], m[2]
+		} else if len(before) != 3 || !strings.HasPrefix(d.arg(0), "replace-") {
+			return way, false
+		} else {
+			anchored = true
+		}
+		p := newPattern(text, false)
+		if cond != nil || p.re == nil {
+			return way, false
+		}
+		change := func(path string) string { return p.substitute(path, replacement, anchored) }
+		to := change(way.to)
+		if !way.exact && !strings.HasSuffix(way.path, "/") && to == "" {
+			way.path, to = way.path+"/", "/"
+		}
+		if !way.exact && change(strings.TrimSuffix(way.path, "/")+"/"+pathBelow) != strings.TrimSuffix(to, "/")+"/"+pathBelow {
+			return way, false
+		}
+		way.to = to
+	}
+	return way, strings.HasPrefix(way.to, "/")
 }
 
 // check adds the path of a health check.
@@ -313,7 +347,7 @@ func (s *server) haproxyParam(h *haproxyHealth, param, value string) (err error)
 	case "observe":
 		h.observe = true
 	case "send-proxy", "send-proxy-v2", "send-proxy-v2-ssl", "send-proxy-v2-ssl-cn":
-		h.protocol = param + ": the servers expect the PROXY protocol, which stickwatch does not send: they cannot be asked directly there; write addresses that take plain HTTP"
+		h.protocol = param + ": " + proxyNodes
 	case "no-send-proxy", "no-send-proxy-v2":
 		h.protocol = ""
 	case "proto":

@@ -40,6 +40,7 @@ func (r *haproxyReader) frontend(d directive) {
 	for _, line := range d.block {
 		switch {
 		case line.name == "redirect", line.name == "http-request" && slices.Contains(haproxyEnds, line.arg(0)):
+			r.redirectTo(line.position, line.args)
 			f.rules = append(f.rules, f.acls.rule(line))
 		case line.name == "use_backend":
 			choices = append(choices, f.acls.rule(line))
@@ -193,7 +194,12 @@ func (f *haproxyFrontend) try(u *upstream, rule directive, c haproxyCandidate) b
 		}
 	}
 	s := u.site(at, f.frontends(served, c.host))
-	s.addRoute(route{position: rule.position, path: c.path, to: c.path, exact: c.exact, guess: c.guess})
+	way, ok := u.rewritten(route{position: rule.position, path: c.path, to: c.path, exact: c.exact, guess: c.guess})
+	if ok {
+		s.addRoute(way)
+	} else {
+		u.onlyIf(u.rewrites[0].position, u.rewrites[0].text()+" changes the path")
+	}
 	return true
 }
 

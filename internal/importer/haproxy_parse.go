@@ -199,8 +199,8 @@ func haproxyExpand(text string, env variables) (value string, length int) {
 }
 
 // haproxyWords splits a line as HAProxy does: quotes may occur anywhere in a word, a
-// backslash escapes the next character except within '...', where variables are not
-// expanded either.
+// backslash escapes a blank, a quote, "#", "$" or another backslash except within '...',
+// where variables are not expanded either.
 func haproxyWords(at position, line string, env variables) ([]string, error) {
 	var words []string
 	var word strings.Builder
@@ -223,7 +223,7 @@ func haproxyWords(at position, line string, env variables) ([]string, error) {
 		switch {
 		case c == quote && quote != 0:
 			quote = 0
-		case c == '\\' && quote != '\'' && i+1 < len(line):
+		case c == '\\' && quote != '\'' && i+1 < len(line) && strings.IndexByte(` \#'"$`, line[i+1]) >= 0:
 			i++
 			word.WriteByte(line[i])
 			inWord = true

@@ -126,6 +126,8 @@ func (r *httpdReader) look(block []directive) {
 	for _, d := range block {
 		r.look(d.block)
 		switch target := d.arg(len(d.args) - 1); {
+		case d.name == "redirect" || d.name == "redirectmatch" || d.name == "redirectpermanent" || d.name == "rewriterule":
+			r.redirectTo(d.position, d.args)
 		case d.name == "jkmount" || d.name == "jkworkersfile" || d.name == "jkmountfile":
 			r.saw(d.position, d.text(), "mod_jk has its balancers in workers.properties: stickwatch init --mod-jk FILE")
 		case d.name == "proxypass" && len(d.args) > 0 && strings.Contains(target, "://") && !isBalancer(target):

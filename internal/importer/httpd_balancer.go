@@ -38,7 +38,7 @@ func (u *upstream) member(d directive) error {
 		u.dynamic = d.position.String() + ": " + text + " does not speak HTTP"
 		s.scheme = "http"
 	case scheme == "h2c":
-		u.guessOnce("nodes", d.position, "h2c: the servers are asked by HTTP/2 without TLS, which stickwatch does not speak: check that they also answer HTTP/1.1, or write addresses that do")
+		u.guessOnce("nodes", d.position, h2cNodes)
 	}
 	if !isValidPath(s.path) {
 		s.path = ""

@@ -91,6 +91,7 @@ func read(p Product, src source, file string, opts Options) (*Import, error) {
 	}
 	for _, u := range found.upstreams {
 		u.checkAddresses()
+		found.nameFrontends(u)
 		u.name = cmp.Or(probes.Clean(u.name, 100), fmt.Sprintf("%s-%d", u.kind, u.line))
 	}
 	if err := found.distinct(); err != nil {

@@ -112,9 +112,10 @@ func (r *kubeReader) ingress(d value) {
 	}
 	for _, rule := range d.get("spec", "rules").list() {
 		host := rule.get("host").text
-		if !public(host) {
-			host = ""
+		if strings.HasPrefix(host, "*.") {
+			r.note("%s: the host %s stands for many names", rule.position, host)
 		}
+		host, _ = someName([]string{host})
 		for _, p := range rule.get("http", "paths").list() {
 			backend := p.get("backend", "service")
 			if !backend.exists() && p.get("backend", "serviceName").exists() { // of v1beta1

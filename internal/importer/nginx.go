@@ -83,6 +83,7 @@ type nginxScope struct {
 	location    position  // of the nearest location
 	path        route     // of that location
 	pattern     pattern   // of that location; zero: it is no regular expression
+	fallen      bool      // a named location is followed
 	only        string    // condition of the nearest "if"; "": none
 	ended       directive // the return that answers every request; zero: none
 	rewrites    []directive
@@ -134,6 +135,9 @@ func (r *nginxReader) server(d directive, s nginxScope) {
 		return
 	}
 	r.sawAll(d.block)
+	for _, ends := range slices.Concat(slices.Collect(among(d.block, "return")), slices.Collect(among(d.block, "rewrite"))) {
+		r.redirectTo(ends.position, ends.args)
+	}
 	s = s.within(d.block)
 	s.server, s.rewrites = d, nil // rewrites in a server are mostly redirects
 	if ends, ok := last(d.block, "return"); ok {
@@ -152,7 +156,7 @@ func (r *nginxReader) lead(u *upstream, s nginxScope, names ...string) *site {
 	site := u.site(at, r.frontends(s.server, names...))
 	switch host := s.hostHeader; {
 	case strings.HasPrefix(host, "$host"), strings.HasPrefix(host, "$http_host"):
-		site.hostHeader = realName(s.server)
+		site.hostHeader, _ = realName(s.server)
 	case host != "" && !strings.Contains(host, "$"):
 		site.hostHeader = host
 	}
@@ -172,9 +176,9 @@ func (r *nginxReader) lead(u *upstream, s nginxScope, names ...string) *site {
 
 // frontends returns the addresses of a server; names replace its own.
 func (r *nginxReader) frontends(d directive, names ...string) []frontend {
-	name := realName(d)
+	name, guess := realName(d)
 	if len(names) > 0 {
-		name = names[0]
+		name, guess = names[0], ""
 	}
 	var all []frontend
 	for _, listen := range nginxListens(d) {
@@ -183,6 +187,7 @@ func (r *nginxReader) frontends(d directive, names ...string) []frontend {
 			host = "localhost" // its certificate, or the choice of the server, depends on the name
 		}
 		if e, ok := nginxFrontend(listen, host); ok {
+			e.guess = cmp.Or(e.guess, guess)
 			all = append(all, e)
 		}
 	}
@@ -250,16 +255,14 @@ func nginxFrontend(d directive, name string) (frontend, bool) {
 	return e, ok
 }
 
-// realName returns the first server_name that users may use; "" if there is none.
-func realName(d directive) string {
-	for names := range among(d.block, "server_name") {
-		for _, name := range names.args {
-			if public(name) {
-				return name
-			}
-		}
+// realName returns a server_name that users may use; "" if there is none. guess says why
+// it may be wrong.
+func realName(d directive) (name, guess string) {
+	var names []string
+	for line := range among(d.block, "server_name") {
+		names = append(names, line.args...)
 	}
-	return ""
+	return someName(names)
 }
 
 // locations follows a block's locations to the upstreams.
@@ -272,6 +275,10 @@ func (r *nginxReader) locations(block []directive, s nginxScope) {
 		switch d.name {
 		case "location":
 			r.locations(d.block, s.inside(d))
+		case "try_files":
+			r.fallback(d, own)
+		case "internal":
+			own.only, s.only = cmp.Or(own.only, "internal"), cmp.Or(s.only, "internal")
 		case "if", "limit_except":
 			inner := s.within(d.block)
 			inner.only = d.name + " " + strings.Join(d.args, " ")
@@ -280,6 +287,20 @@ func (r *nginxReader) locations(block []directive, s nginxScope) {
 			r.pass(d, own)
 		case "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass", "grpc_pass":
 			r.otherPass(d, own)
+		}
+	}
+}
+
+// fallback follows try_files to the named location that gets requests without a file.
+func (r *nginxReader) fallback(d directive, s nginxScope) {
+	name := d.arg(len(d.args) - 1)
+	if s.fallen || !strings.HasPrefix(name, "@") {
+		return
+	}
+	s.fallen = true
+	for named := range among(s.server.block, "location") {
+		if named.arg(0) == name {
+			r.locations(named.block, s.within(named.block))
 		}
 	}
 }

@@ -127,3 +127,20 @@ func (p pattern) replace(path, replacement string) string {
 	groups := p.re.FindStringSubmatchIndex(path)
 	return string(p.re.ExpandString(nil, numbered.ReplaceAllString(replacement, "$${$1}"), path, groups))
 }
+
+// backReference matches HAProxy's references to groups.
+var backReference = regexp.MustCompile(`\\([0-9])`)
+
+// substitute replaces the first match of the pattern in a path, or the whole path, as
+// HAProxy's regsub and replace-path do, with a text that has \0 to \9.
+func (p pattern) substitute(path, replacement string, whole bool) string {
+	groups := p.re.FindStringSubmatchIndex(path)
+	if groups == nil {
+		return path
+	}
+	replaced := string(p.re.ExpandString(nil, backReference.ReplaceAllString(replacement, "$${$1}"), path, groups))
+	if whole {
+		return replaced
+	}
+	return path[:groups[0]] + replaced + path[groups[1]:]
+}

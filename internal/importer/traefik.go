@@ -202,9 +202,6 @@ func (u *upstream) traefikServer(v value) error {
 	return nil
 }
 
-// h2cNodes is the guess about servers that are asked by HTTP/2 without TLS.
-const h2cNodes = "h2c: the servers are asked by HTTP/2 without TLS, which stickwatch does not speak: check that they also answer HTTP/1.1, or write addresses that do"
-
 // traefikSettings reads stickiness, method and health checks of a load balancer.
 func (u *upstream) traefikSettings(balancer value) {
 	if cookie := balancer.get("sticky", "cookie"); cookie.exists() && cookie.text != "false" || balancer.get("sticky").is() {

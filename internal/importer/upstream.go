@@ -41,6 +41,7 @@ type upstream struct {
 	routeHeader   string // header in which the balancer sends the node
 	nodeCookie    bool   // routeCookie is the balancer's own: what precedes the dot is no session id
 
+	rewrites    []directive // rules of HAProxy that change the path
 	sites       []*site
 	conditions  []string          // ways to it that no plain GET takes, with their positions
 	evidence    map[string]string // by key in stickwatch.yml
@@ -115,6 +116,12 @@ type route struct {
 	guess string // why the path may be wrong; "": it is certain
 }
 
+// h2cNodes is the guess about servers that are asked by HTTP/2 without TLS.
+const h2cNodes = "h2c: the servers are asked by HTTP/2 without TLS, which stickwatch does not speak: check that they also answer HTTP/1.1, or write addresses that do"
+
+// proxyNodes is the guess about servers that expect the PROXY protocol.
+const proxyNodes = "the servers expect the PROXY protocol, which stickwatch does not send: they cannot be asked directly there; write addresses that take plain HTTP"
+
 // A keyComment is a comment on a key of stickwatch.yml.
 type keyComment struct {
 	key     string // such as "balancer.url"
@@ -169,9 +176,42 @@ func (s *site) addRoute(r route) {
 type parsedConfig struct {
 	noteList
 	upstreams []*upstream
-	anyCase   bool     // names of upstreams are compared without case
-	seen      []seen   // what it has instead of upstreams
-	has       []string // names of its directives
+	anyCase   bool       // names of upstreams are compared without case
+	seen      []seen     // what it has instead of upstreams
+	has       []string   // names of its directives
+	targets   []frontend // hosts to which redirects lead
+}
+
+var redirectTarget = regexp.MustCompile(`^https://([^/$%:{]+)`)
+
+// redirectTo records the host to which the arguments of a redirect lead.
+func (r *parsedConfig) redirectTo(at position, args []string) {
+	for _, arg := range args {
+		if m := redirectTarget.FindStringSubmatch(arg); m != nil && public(m[1]) {
+			known := func(e frontend) bool { return e.url == m[1] }
+			if !slices.ContainsFunc(r.targets, known) {
+				r.targets = append(r.targets, frontend{position: at, url: m[1]})
+			}
+		}
+	}
+}
+
+// nameFrontends gives addresses without a name the host to which the file redirects, if
+// it is one.
+func (r *parsedConfig) nameFrontends(u *upstream) {
+	if len(r.targets) != 1 {
+		return
+	}
+	name := r.targets[0]
+	for _, s := range u.sites {
+		for i := range s.frontends {
+			e := &s.frontends[i]
+			if e.guess == guessedAddress && strings.HasPrefix(e.url, "https://") {
+				e.url = webAddress("https", name.url, e.port)
+				e.guess = "the name is that of the redirect at " + name.position.String() + ": write the address for users"
+			}
+		}
+	}
 }
 
 // sawAll records the names of a file's directives.
