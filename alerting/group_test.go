@@ -141,7 +141,7 @@ func TestGroupings(t *testing.T) {
 			[]string{"summary of balancer_remapped; 2"},
 		},
 		"what the failure of another node cost": {
-			[]at{line(0, "critical balancer_remapped < node_down/node2"), line(40, ""), {45, sum(t, cost, back, "node1")}, {90, sum(t, cost, back, "node1")}},
+			[]at{line(0, "critical balancer_remapped < node_down/node2"), line(40, ""), {55, sum(t, cost, back, "node1")}, {90, sum(t, cost, back, "node1")}},
 			[]string{"summary of balancer_remapped; 1", "summary of node_restarted/sessions lost; 1"},
 		},
 		"what a failure cost that nobody was told of": {
@@ -184,6 +184,36 @@ func TestGroupings(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestStartOfEventThatRecurs: an event that happens again before anybody was notified
+// starts the incident anew; a notified incident keeps its start.
+func TestStartOfEventThatRecurs(t *testing.T) {
+	const cost = "warning node_restarted/sessions lost"
+	for name, tt := range map[string]struct {
+		again time.Duration
+		want  time.Duration
+	}{
+		"nobody was notified":             {20 * time.Second, 20 * time.Second},
+		"somebody was notified meanwhile": {50 * time.Second, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(usual())
+			when := noon.Add(-5 * time.Second)
+			for at := time.Duration(0); at <= tt.again; at += 5 * time.Second {
+				if at == tt.again {
+					when = noon.Add(at - time.Second)
+				}
+				r.see(noon.Add(at), "shop", sum(t, cost, when, "node1"))
+				r.commit(r.manager.Tick(noon.Add(at)))
+			}
+			for _, i := range r.kept {
+				if got := i.Started.Sub(noon); got != tt.want {
+					t.Errorf("started after %s, want %s", got, tt.want)
+				}
+			}
+		})
 	}
 }
 

@@ -294,7 +294,8 @@ func (m Member) isNews() bool { return m.alerts() && !m.flaps() }
 
 // refresh updates an active finding from the newest round and reports whether more
 // than its evidence changed. The earlier start is kept unless the finding was only
-// information before, because a restarted monitor counts anew. The explanation is
+// information before or its event happened again, because a restarted monitor counts
+// anew. The explanation is
 // kept unless the round changed the finding, because a round may name a cause that is
 // not confirmed yet.
 func (m *Member) refresh(s checks.ActiveFinding, changed bool) (altered bool) {
@@ -302,12 +303,16 @@ func (m *Member) refresh(s checks.ActiveFinding, changed bool) (altered bool) {
 		s.ExplainedBy = m.ExplainedBy
 	}
 	altered = m.Severity != s.Severity || m.ExplainedBy != s.ExplainedBy || !slices.Equal(m.Nodes, s.Nodes)
-	if m.alerts() && m.Since.Before(s.Since) {
+	if m.alerts() && m.Since.Before(s.Since) && !m.again(s) {
 		s.Since = m.Since
 	}
 	m.ActiveFinding = s
 	return altered
 }
+
+// again reports whether the event of an active finding has happened anew since the
+// finding was last seen.
+func (m Member) again(s checks.ActiveFinding) bool { return !m.When.IsZero() && s.When.After(m.Last) }
 
 // event returns a timeline event about the finding.
 func (m Member) event(at time.Time, kind EventKind, reason Reason) Event {

@@ -82,7 +82,9 @@ func (d *openIncidents) openIncident(at time.Time, cluster string, f causeGroup)
 
 // update adds a finding to an incident, or updates it there.
 func (d *openIncidents) update(at time.Time, i *Incident, cluster string, s checks.ActiveFinding, changed bool) {
-	switch m := i.member(cluster, s.Key()); {
+	m := i.member(cluster, s.Key())
+	again := m != nil && m.again(s)
+	switch {
 	case m == nil || !m.Holds():
 		d.activate(at, i, cluster, s)
 	case !m.alerts() && s.Severity.AtLeast(checks.Warning): // it was only information before
@@ -90,6 +92,10 @@ func (d *openIncidents) update(at time.Time, i *Incident, cluster string, s chec
 		d.recordAppearance(at, i, m, ReasonSeen, EventJoined)
 	case m.refresh(s, changed) && changed:
 		d.record(i, m.event(at, EventAltered, ReasonSeen), false)
+	}
+	if again && len(i.Notified) == 0 { // nobody was told of what happened before
+		i.Started = i.heldSince()
+		d.record(i, m.event(at, EventReturned, ReasonSeen), false)
 	}
 	if i.isCause(cluster, s.Key()) {
 		i.Cause = i.Findings[0].Finding

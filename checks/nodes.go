@@ -166,22 +166,62 @@ func (v *attribution) lostHere(node string) int {
 	return list[len(list)-1].Lost
 }
 
-// costOfRestarts sums up the sessions that were lost with their nodes, once the
-// aftermath of the newest disruption has passed.
+// A nodeDisruption is a disruption of a node.
+type nodeDisruption struct {
+	node string
+	Disruption
+}
+
+// failureRuns returns the failures and restarts of all nodes, grouped by those that
+// follow each other within the aftermath, as in a rolling restart. The newest run is
+// the first.
+func (v *attribution) failureRuns() (runs [][]nodeDisruption) {
+	var all []nodeDisruption
+	for _, n := range v.Cluster.Nodes {
+		for _, d := range v.history.Nodes[n.ID].Disruptions {
+			if d.failed() {
+				all = append(all, nodeDisruption{n.ID, d})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b nodeDisruption) int { return b.To.Compare(a.To) })
+	var begin time.Time // of the newest run so far
+	for _, d := range all {
+		if n := len(runs); n > 0 && begin.Sub(d.To) <= v.aftermath {
+			runs[n-1] = append(runs[n-1], d)
+		} else {
+			runs, begin = append(runs, []nodeDisruption{d}), d.From
+		}
+		if d.From.Before(begin) {
+			begin = d.From
+		}
+	}
+	return runs
+}
+
+// costOfRestarts sums up the sessions that were lost with their nodes in the newest run
+// of failures that cost any and whose aftermath has passed.
 func costOfRestarts(v *attribution) (Finding, bool) {
+	if v.policy() != probes.PolicySticky {
+		return Finding{}, false
+	}
+	for _, run := range v.failureRuns() {
+		settled := v.Started.Sub(run[0].To) > v.aftermath
+		if f, ok := costOf(v, run); ok && settled {
+			return f, true
+		}
+	}
+	return Finding{}, false
+}
+
+// costOf sums up the sessions that were lost in a run of failures.
+func costOf(v *attribution, run []nodeDisruption) (Finding, bool) {
 	lost, unwatched, failed := 0, false, false
-	var newest time.Time
 	var evidence []Message
 	nodes := make(map[string]bool)
 	for _, n := range v.Cluster.Nodes {
-		for _, d := range v.history.Nodes[n.ID].Disruptions {
-			if d.Kind == DisruptionEjected {
-				continue
-			}
-			if d.To.After(newest) {
-				newest = d.To
-			}
-			recent := !d.NotifiedDown && v.Started.Sub(d.To) <= restartReportedFor+v.aftermath
+		for _, d := range slices.Backward(run) {
+			recent := d.node == n.ID && !d.NotifiedDown && v.Started.Sub(d.To) <= restartReportedFor+v.aftermath
 			if recent && d.Kind == DisruptionRestart && d.Unwatched && d.Lost == 0 {
 				nodes[n.ID], unwatched = true, true
 				evidence = append(evidence, msg(MsgNoneWatched, Args{Node: n.ID, At: d.To, Why: d.Why}))
@@ -194,12 +234,11 @@ func costOfRestarts(v *attribution) (Finding, bool) {
 			}
 		}
 	}
-	settled := v.Started.Sub(newest) > v.aftermath
-	if lost == 0 && !unwatched || !settled || v.policy() != probes.PolicySticky {
+	if lost == 0 && !unwatched {
 		return Finding{}, false
 	}
 	f := aboutAll(NodeRestarted, Warning, v.nodesWhere(func(id string) bool { return nodes[id] }))
-	f.Node, f.Target, f.When = "", sessionsLost, newest
+	f.Node, f.Target, f.When = "", sessionsLost, run[0].To
 	f.Summary = msg(MsgLostWithRestart, Args{Count: lost, Nodes: f.Nodes})
 	f.Evidence = limited(evidence)
 	if failed {

@@ -166,6 +166,28 @@ func TestCostOfUnwellNode(t *testing.T) {
 	}
 }
 
+// TestCostsOfSeparateFailures tests that the cost of restarts is told by itself although
+// another node fails later and costs nothing.
+func TestCostsOfSeparateFailures(t *testing.T) {
+	t.Parallel()
+	restarted := began.Add(-90 * time.Second)
+	r := healthy()
+	r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{
+		"node1": {Disruptions: []checks.Disruption{{
+			Span: checks.Span{From: restarted, To: restarted}, Kind: checks.DisruptionRestart, Gone: restarted, Lost: 1, Why: new(checks.Quote("restarted")),
+		}}},
+		"node2": {Disruptions: []checks.Disruption{{
+			Span: checks.Span{From: began.Add(-4 * time.Second), To: began.Add(-3 * time.Second)}, Kind: checks.DisruptionDown, Gone: began.Add(-3 * time.Second), Why: new(checks.Quote("failed")),
+		}}},
+	}}
+	for _, after := range []time.Duration{0, 20 * time.Second} { // the failure has settled, too
+		findings := checks.Judge(r.later(after)).Findings
+		if len(findings) != 1 || findings[0].Key() != "node_restarted/sessions lost" || !findings[0].When.Equal(restarted) {
+			t.Errorf("after %s: got %v, want the cost of the restart at %s", after, findings, restarted)
+		}
+	}
+}
+
 // later returns the round with all times moved by d.
 func (r *round) later(d time.Duration) checks.Round {
 	r.Started = r.Started.Add(d)
