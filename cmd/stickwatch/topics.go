@@ -33,7 +33,7 @@ func findingsTopic() string {
 	s.Line("Findings with their severity, condition and remedy:")
 	for _, e := range slices.Concat(checks.Catalogue, checks.OfMonitor) {
 		s.Blank()
-		s.Line(fmt.Sprintf("%s (%s)", e.Code, e.Severity))
+		s.Paragraph("", "  ", fmt.Sprintf("%s (%s)", e.Code, e.Severity))
 		s.Paragraph("  ", "    ", "condition: "+e.Holds)
 		s.Paragraph("  ", "    ", "remedy: "+e.Remedy)
 	}
