@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,14 +13,25 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/sim"
 	"stickwatch/probes"
 )
+
+// startInMemory starts a cluster on a network in memory, for tests in virtual time. Its answers
+// take the same time on any machine, so that none of them hangs.
+func startInMemory(t *testing.T, c demo.Config, profile string) watched {
+	t.Helper()
+	c.Network = sim.NewNetwork(1, time.Millisecond)
+	d := start(t, c, profile, nil)
+	d.config.Dial = c.Network.DialContext
+	return d
+}
 
 // behindRoundRobin returns a cluster with a round-robin balancer and three nodes that share
 // sessions.
 func behindRoundRobin(t *testing.T) (watched, *monitor.Watcher, *recordingObserver) {
 	t.Helper()
-	d := start(t, demo.Config{Method: probes.MethodRoundRobin, Workers: 1, Shared: true}, "tomcat-msm", nil)
+	d := startInMemory(t, demo.Config{Method: probes.MethodRoundRobin, Workers: 1, Shared: true}, "tomcat-msm")
 	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
 	log.newChanges()
 	w.SetBackoff(0)
@@ -33,171 +45,191 @@ const sixFollowUps = 6
 // TestMissedNode: if sessions are shared, a node that answers no canary starts a full round as
 // soon as chance is excluded.
 func TestMissedNode(t *testing.T) {
-	d, w, log := behindRoundRobin(t)
-	if err := d.Break("ejected"); err != nil {
-		t.Fatal(err)
-	}
-	for range sixFollowUps - 1 {
+	synctest.Test(t, func(t *testing.T) {
+		d, w, log := behindRoundRobin(t)
+		if err := d.Break("ejected"); err != nil {
+			t.Fatal(err)
+		}
+		for range sixFollowUps - 1 {
+			w.FollowUp(t.Context())
+		}
+		if got := log.fullRounds(); got != 1 {
+			t.Errorf("after %d visits: got %d whole rounds, want only the first", sixFollowUps-1, got)
+		}
 		w.FollowUp(t.Context())
-	}
-	if got := log.fullRounds(); got != 1 {
-		t.Errorf("after %d visits: got %d whole rounds, want only the first", sixFollowUps-1, got)
-	}
-	w.FollowUp(t.Context())
-	if diff := cmp.Diff([]string{"appeared node_ejected node2"}, log.newChanges()); diff != "" {
-		t.Errorf("after %d visits (-want +got):\n%s", sixFollowUps, diff)
-	}
-	for range 2 * sixFollowUps {
-		w.FollowUp(t.Context())
-	}
-	if got := log.fullRounds(); got != 2 {
-		t.Errorf("got %d whole rounds, want no other one for what is known", got)
-	}
+		if diff := cmp.Diff([]string{"appeared node_ejected node2"}, log.newChanges()); diff != "" {
+			t.Errorf("after %d visits (-want +got):\n%s", sixFollowUps, diff)
+		}
+		for range 2 * sixFollowUps {
+			w.FollowUp(t.Context())
+		}
+		if got := log.fullRounds(); got != 2 {
+			t.Errorf("got %d whole rounds, want no other one for what is known", got)
+		}
+	})
 }
 
 // TestNodeMetOccasionally: a node that answers a canary occasionally is not missing.
 func TestNodeMetOccasionally(t *testing.T) {
-	d, w, log := behindRoundRobin(t)
-	for range 2 {
-		d.Balancer.Set(demo.BalancerFaults{Ejected: []string{d.Nodes[1].Addr()}})
-		for range sixFollowUps - 1 {
+	synctest.Test(t, func(t *testing.T) {
+		d, w, log := behindRoundRobin(t)
+		for range 2 {
+			d.Balancer.Set(demo.BalancerFaults{Ejected: []string{d.Nodes[1].Addr()}})
+			for range sixFollowUps - 1 {
+				w.FollowUp(t.Context())
+			}
+			d.Balancer.Set(demo.BalancerFaults{})
 			w.FollowUp(t.Context())
 		}
-		d.Balancer.Set(demo.BalancerFaults{})
-		w.FollowUp(t.Context())
-	}
-	if got := log.fullRounds(); got != 1 {
-		t.Errorf("got %d whole rounds, want only the first", got)
-	}
+		if got := log.fullRounds(); got != 1 {
+			t.Errorf("got %d whole rounds, want only the first", got)
+		}
+	})
 }
 
 // TestMissingCountRestarts: a full round whose new clients reached the node restarts the count.
 func TestMissingCountRestarts(t *testing.T) {
-	d, w, log := behindRoundRobin(t)
-	for range 2 {
-		d.Balancer.Set(demo.BalancerFaults{Ejected: []string{d.Nodes[1].Addr()}})
-		for range sixFollowUps - 1 {
-			w.FollowUp(t.Context())
+	synctest.Test(t, func(t *testing.T) {
+		d, w, log := behindRoundRobin(t)
+		for range 2 {
+			d.Balancer.Set(demo.BalancerFaults{Ejected: []string{d.Nodes[1].Addr()}})
+			for range sixFollowUps - 1 {
+				w.FollowUp(t.Context())
+			}
+			d.Balancer.Set(demo.BalancerFaults{})
+			if err := w.TakeRound(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
-		d.Balancer.Set(demo.BalancerFaults{})
-		if err := w.TakeRound(t.Context()); err != nil {
-			t.Fatal(err)
+		if got := log.fullRounds(); got != 3 {
+			t.Errorf("got %d whole rounds, want the first and two that were asked for", got)
 		}
-	}
-	if got := log.fullRounds(); got != 3 {
-		t.Errorf("got %d whole rounds, want the first and two that were asked for", got)
-	}
+	})
 }
 
 // TestMissedMeanwhile: a node that is missing during the backoff starts a full round after it.
 func TestMissedMeanwhile(t *testing.T) {
-	d, w, log := behindRoundRobin(t)
-	w.SetBackoff(time.Hour)
-	if err := d.Break("ejected"); err != nil {
-		t.Fatal(err)
-	}
-	for range sixFollowUps {
+	synctest.Test(t, func(t *testing.T) {
+		d, w, log := behindRoundRobin(t)
+		w.SetBackoff(time.Hour)
+		if err := d.Break("ejected"); err != nil {
+			t.Fatal(err)
+		}
+		for range sixFollowUps {
+			w.FollowUp(t.Context())
+		}
+		if got := log.fullRounds(); got != 1 {
+			t.Fatalf("got %d whole rounds, want only the first: it was a moment ago", got)
+		}
+		w.Backdate(time.Hour)
 		w.FollowUp(t.Context())
-	}
-	if got := log.fullRounds(); got != 1 {
-		t.Fatalf("got %d whole rounds, want only the first: it was a moment ago", got)
-	}
-	w.Backdate(time.Hour)
-	w.FollowUp(t.Context())
-	if diff := cmp.Diff([]string{"appeared node_ejected node2"}, log.newChanges()); diff != "" {
-		t.Errorf("an hour later (-want +got):\n%s", diff)
-	}
+		if diff := cmp.Diff([]string{"appeared node_ejected node2"}, log.newChanges()); diff != "" {
+			t.Errorf("an hour later (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // TestPatience: while full rounds change nothing, the backoff grows up to the status interval.
 // A change resets it.
 func TestPatience(t *testing.T) {
-	const most = time.Hour
-	d := start(t, demo.Config{}, "generic", nil)
-	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: most})
-	followUp := func() (taken int) {
-		before := log.fullRounds()
-		w.FollowUp(t.Context())
-		return log.fullRounds() - before
-	}
-	followUpAfter := func(age time.Duration) int {
-		w.Backdate(age)
-		return followUp()
-	}
-	w.SetBackoff(0)
-	d.Balancer.Set(demo.BalancerFaults{Status: http.StatusServiceUnavailable})
-	got := []int{followUp(), followUp()}
-	for range 15 { // the backoff doubles, starting at one second
-		followUpAfter(most)
-	}
-	got = append(got, followUp(), followUpAfter(most-time.Minute), followUpAfter(time.Minute))
-	if diff := cmp.Diff([]int{1, 1, 0, 0, 1}, got); diff != "" {
-		t.Errorf("whole rounds at first, at once after, after many, nearly an hour later, an hour later (-want +got):\n%s", diff)
-	}
-	d.Balancer.Set(demo.BalancerFaults{})
-	if err := w.TakeRound(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	d.Balancer.Set(demo.BalancerFaults{Status: http.StatusServiceUnavailable})
-	if followUp() != 1 {
-		t.Error("the balancer had recovered, and its new failure was not looked at at once")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const most = time.Hour
+		d := startInMemory(t, demo.Config{}, "generic")
+		w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: most})
+		followUp := func() (taken int) {
+			before := log.fullRounds()
+			w.FollowUp(t.Context())
+			return log.fullRounds() - before
+		}
+		followUpAfter := func(age time.Duration) int {
+			w.Backdate(age)
+			return followUp()
+		}
+		w.SetBackoff(0)
+		d.Balancer.Set(demo.BalancerFaults{Status: http.StatusServiceUnavailable})
+		got := []int{followUp(), followUp()}
+		for range 15 { // the backoff doubles, starting at one second
+			followUpAfter(most)
+		}
+		got = append(got, followUp(), followUpAfter(most-time.Minute), followUpAfter(time.Minute))
+		if diff := cmp.Diff([]int{1, 1, 0, 0, 1}, got); diff != "" {
+			t.Errorf("whole rounds at first, at once after, after many, nearly an hour later, an hour later (-want +got):\n%s", diff)
+		}
+		d.Balancer.Set(demo.BalancerFaults{})
+		if err := w.TakeRound(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		d.Balancer.Set(demo.BalancerFaults{Status: http.StatusServiceUnavailable})
+		if followUp() != 1 {
+			t.Error("the balancer had recovered, and its new failure was not looked at at once")
+		}
+	})
 }
 
 // TestRoutine: a routine full round does not delay one that a sign of trouble starts.
 func TestRoutine(t *testing.T) {
-	d := start(t, demo.Config{}, "generic", nil)
-	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
-	for range 15 {
-		if err := w.TakeRound(t.Context()); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		d := startInMemory(t, demo.Config{}, "generic")
+		w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
+		for range 15 {
+			if err := w.TakeRound(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	log.newChanges()
-	d.Nodes[1].Stop()
-	w.FollowUp(t.Context())
-	if diff := cmp.Diff([]string{"appeared node_down node2"}, log.newChanges()); diff != "" {
-		t.Errorf("when node2 was stopped (-want +got):\n%s", diff)
-	}
+		log.newChanges()
+		d.Nodes[1].Stop()
+		w.FollowUp(t.Context())
+		if diff := cmp.Diff([]string{"appeared node_down node2"}, log.newChanges()); diff != "" {
+			t.Errorf("when node2 was stopped (-want +got):\n%s", diff)
+		}
+	})
 }
 
-// TestBackoffIsReset: a routine full round without a sign of trouble resets the backoff.
-func TestBackoffIsReset(t *testing.T) {
-	d := start(t, demo.Config{}, "generic", nil)
-	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: 10 * time.Minute})
-	w.SetBackoff(10 * time.Minute)
-	w.Backdate(10 * time.Minute)
-	w.Refresh(t.Context(), monitor.Status)
-	log.newChanges()
-	d.Nodes[1].Stop()
-	w.FollowUp(t.Context())
-	if diff := cmp.Diff([]string{"appeared node_down node2"}, log.newChanges()); diff != "" {
-		t.Errorf("when node2 was stopped (-want +got):\n%s", diff)
-	}
+// TestCalmAgain: a routine full round without a sign of trouble resets the backoff.
+func TestCalmAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := startInMemory(t, demo.Config{}, "generic")
+		w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: 10 * time.Minute})
+		w.SetBackoff(10 * time.Minute)
+		w.Backdate(10 * time.Minute)
+		w.Refresh(t.Context(), monitor.Status)
+		log.newChanges()
+		d.Nodes[1].Stop()
+		w.FollowUp(t.Context())
+		if diff := cmp.Diff([]string{"appeared node_down node2"}, log.newChanges()); diff != "" {
+			t.Errorf("when node2 was stopped (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // TestPairs: new clients in a follow-up detect a cache that mixes up sessions, and replace as
 // many canaries.
 func TestPairs(t *testing.T) {
-	for name, c := range map[string]demo.Config{
-		"ip_hash": {}, "round robin, shared": {Method: probes.MethodRoundRobin, Shared: true},
+	for name, c := range map[string]struct {
+		config  demo.Config
+		profile string // with the policy that the balancer keeps
+	}{
+		"ip_hash":             {demo.Config{}, "generic"},
+		"round robin, shared": {demo.Config{Method: probes.MethodRoundRobin, Shared: true}, "tomcat-msm"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := start(t, c, "generic", nil)
-			w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{NewClients: time.Hour, Status: time.Nanosecond})
-			before := log.probes[checks.TargetCanary]
-			w.FollowUp(t.Context())
-			if got := log.probes[checks.TargetCanary] - before; got != len(d.Nodes) || log.fullRounds() != 1 {
-				t.Errorf("got %d requests of clients and %d whole rounds, want one a node, and only the first round", got, log.fullRounds())
-			}
-			log.newChanges()
-			d.Balancer.Change(func(f *demo.BalancerFaults) {
-				f.Cache = demo.CacheConfig{TTL: time.Hour, IgnoreCacheControl: true, IgnoreSetCookie: true, OnlyWithoutCookie: true}
+			synctest.Test(t, func(t *testing.T) {
+				d := startInMemory(t, c.config, c.profile)
+				w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{NewClients: time.Hour, Status: time.Nanosecond})
+				before := log.probes[checks.TargetCanary]
+				w.FollowUp(t.Context())
+				if got := log.probes[checks.TargetCanary] - before; got != len(d.Nodes) || log.fullRounds() != 1 {
+					t.Errorf("got %d requests of clients and %d whole rounds, want one a node, and only the first round", got, log.fullRounds())
+				}
+				log.newChanges()
+				d.Balancer.Change(func(f *demo.BalancerFaults) {
+					f.Cache = demo.CacheConfig{TTL: time.Hour, IgnoreCacheControl: true, IgnoreSetCookie: true, OnlyWithoutCookie: true}
+				})
+				w.FollowUp(t.Context())
+				if got := log.newChanges(); !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "appeared session_leaked") }) {
+					t.Errorf("got %q, want session_leaked", got)
+				}
 			})
-			w.FollowUp(t.Context())
-			if got := log.newChanges(); !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "appeared session_leaked") }) {
-				t.Errorf("got %q, want session_leaked", got)
-			}
 		})
 	}
 }
