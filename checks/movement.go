@@ -223,13 +223,20 @@ func drift(v *movement) []Finding {
 	}
 	lost := 0
 	clients := make(map[*trace]bool)
+	severity := Warning // a client that moves and keeps its session is not harmed
 	for _, m := range drifts {
 		if m.sessionOutcome == probes.SessionLost {
 			lost++
 		}
+		if m.outcome.Harmful() {
+			severity = Critical
+		}
 		clients[m.trace] = true
 	}
-	f := aboutAll(SessionDrift, Critical, v.nodesWhere(func(id string) bool {
+	if slices.ContainsFunc(v.stickiness, func(h frontendStickiness) bool { return h.scatters }) {
+		severity = Critical // nothing keeps clients on their node, which the policy relies on
+	}
+	f := aboutAll(SessionDrift, severity, v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
 	}))
 	f.frontends = scattering(v.outcomes, drifts)

@@ -65,7 +65,7 @@ var splitSpecs = []spec{
 				r.Traces[2].Steps[s].Label = other
 			}
 		}),
-		want: []string{"critical session_drift/node3", "warning balancer_split [node1 node2]"},
+		want: []string{"warning session_drift/node3", "warning balancer_split [node1 node2]"},
 	},
 	{
 		name: "drift and no split: no client stays where the hash sends it",
@@ -128,7 +128,7 @@ var splitSpecs = []spec{
 				r.Traces[1].Steps[s].Label = r.other(1)
 			}
 		}),
-		want: []string{"critical session_drift/node2"},
+		want: []string{"warning session_drift/node2"},
 	},
 	{
 		name:  "no split: the node is down",
@@ -138,7 +138,7 @@ var splitSpecs = []spec{
 	{
 		name:  "no split, but drift: nothing is hashed",
 		round: from(splitWorker, func(r *round) { r.Cluster.Balancer.Method = probes.MethodCookie }),
-		want:  []string{"critical session_drift/node2"},
+		want:  []string{"warning session_drift/node2"},
 	},
 
 	{

@@ -45,6 +45,19 @@ func (t openerCount) scattersByLikelihood() bool {
 	return chance > float64(t.moves)*math.Log(retryRate)
 }
 
+// mostlyStays reports whether clients moved so rarely that a balancer which places each
+// request by chance is excluded to a confidence. By Chernoff's bound, chance moves at
+// most a share q of n requests with a probability of at most exp(-n·D), where D is the
+// relative entropy of q and the share that chance moves.
+func (t openerCount) mostlyStays(confidence float64) bool {
+	n := float64(t.stays + t.moves)
+	q, byChance := float64(t.moves)/n, 1-t.chance
+	if t.moves == 0 || q >= byChance {
+		return t.moves == 0
+	}
+	return n*(q*math.Log(q/byChance)+(1-q)*math.Log((1-q)/t.chance)) > -math.Log(1-confidence)
+}
+
 // stickinessOfFrontends returns the stickiness of every address.
 func (v *movement) stickinessOfFrontends() []frontendStickiness {
 	met := make(map[string]bool)
@@ -85,18 +98,19 @@ func (v *movement) stickinessAt(e *frontend, met map[string]bool) frontendSticki
 
 // decide chooses between the hypotheses.
 func (h *frontendStickiness) decide(moves map[string][]move, confidence float64) {
-	luck := 1.0 // probability that the clients that stayed did so by chance
+	luck, kept := 1.0, false // probability that the clients that stayed did so by chance; some node's clients are mostly kept
 	for holder, count := range h.byOpener {
 		switch {
 		case count.scattersByLikelihood():
 			h.scattered = append(h.scattered, holder)
 			h.moves = append(h.moves, moves[holder]...)
+			kept = kept || count.mostlyStays(confidence)
 		case count.stays > 0:
 			luck *= math.Pow(count.chance, float64(count.stays))
 		}
 	}
 	slices.Sort(h.scattered)
-	if len(h.scattered) > 0 && luck > 1-confidence+1e-12 {
+	if len(h.scattered) > 0 && !kept && luck > 1-confidence+1e-12 {
 		h.scatters, h.scattered = true, nil
 	}
 }
