@@ -41,7 +41,7 @@ var Catalogue = []Entry{
 	{StartOrder, "warning", "the primary was started after another node", "restart the others"},
 	{NodeRestarted, "info; warning for the sessions that restarts have cost, and for a crash loop", "process id, start time, counters or lost sessions show a restart; or sessions were lost with nodes that restarted; or a node restarts again and again", "nothing, if it was meant"},
 	{StoreFailover, "info", "a session's store changed (memcached-session-manager: -n1 to -n2), and the session is still there", "bring the store that it left back"},
-	{Slow, "warning", "an answer took longer than the limit", "look at load and at what the node waits for"},
+	{Slow, "warning; info for two lost packets in a minute", "an answer took longer than the limit; or connections needed a second packet, because packets are lost", "look at load and at what the node waits for; look for links and ports that drop packets"},
 	{CertificateExpiring, "warning", "a certificate expires soon", "renew it"},
 	{BlindSpot, "info", "something that this set-up cannot see", "follow its remedy to open it"},
 }

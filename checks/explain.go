@@ -20,9 +20,11 @@ var rules = []rule{
 	{BalancerError, NodePaused, mayCause},
 	{BalancerError, Slow, tookTooLong},
 	{BalancerError, NodeRestarted, followsNode},
+	{BalancerError, Slow, byLostPackets},
 	{BalancerDown, NodeDown, noNodeUp},
 	{BalancerError, NodeDown, noNodeUp},
 	{BalancerSplit, NodeEjected, mayCause},
+	{BalancerSplit, Slow, byLostPackets},
 	{BalancerSplit, SessionDrift, atOneOf},
 	{BalancerRemapped, NodeDown, followsNode},
 	{BalancerRemapped, NodeRestarted, followsNode},
@@ -31,6 +33,7 @@ var rules = []rule{
 	{BalancerRemapped, NodeEjected, followsNode},
 	{NodeDown, NodeRestarted, inLoop},
 	{NodeRestarted, NodeRestarted, inLoop},
+	{BalancerRemapped, Slow, byLostPackets},
 	{NodePaused, DependencyDown, reportedBy},
 	{NodeDown, DependencyDown, suffers},
 	{DependencyDisputed, DependencyDown, sameDependency},
@@ -57,6 +60,7 @@ var rules = []rule{
 	{HandshakeBroken, NodeDown, noNodeUp},
 	{UpgradeRefused, NodeDown, noNodeUp},
 	{SessionDrift, CookieRejected, always},
+	{SessionDrift, Slow, byLostPackets},
 	{SessionLost, SessionLeaked, always},
 	{SessionRollback, SessionLeaked, always},
 	{NodeEjected, SessionLeaked, always},
@@ -79,6 +83,7 @@ var rules = []rule{
 	{SessionLost, SessionLost, gone},
 	{SessionLost, BalancerSplit, lostByMove},
 	{SessionLost, NodeEjected, lostByMove},
+	{SessionLost, Slow, movedByLostPackets},
 	{SessionNotShared, DependencyDown, storedThere},
 	{SessionDrift, NodeDown, noNodeUp},
 	{SessionLost, NodeDown, noNodeUp},
@@ -90,6 +95,7 @@ var rules = []rule{
 	{StartOrder, NodeRestarted, sameNode},
 	{NodeEjected, NodeRestarted, whileItRestarted},
 	{NodeEjected, Slow, sameNode},
+	{NodeEjected, Slow, byLostPackets},
 	{SessionNotShared, SessionLost, gone},
 	{NodeRestarted, NodeRestarted, sumsUp},
 	{BalancerSplit, NodeRestarted, mayCause},
@@ -121,6 +127,16 @@ func sumsUp(effect, cause Finding) bool {
 
 // tookTooLong is true if the balancer gave up waiting for a node that answers.
 func tookTooLong(effect, cause Finding) bool { return effect.waited && cause.Node != "" }
+
+// byLostPackets is true if a balancer that lost connections to its nodes explains the
+// finding. It does not explain a balancer that keeps no client.
+func byLostPackets(effect, cause Finding) bool {
+	return cause.Target == lostPackets && !effect.scatters
+}
+
+func movedByLostPackets(effect, cause Finding) bool {
+	return lostByMove(effect, cause) && byLostPackets(effect, cause)
+}
 
 // followsNode is true of findings that follow a node's failure. A hash over the
 // remaining servers moves clients of other nodes, too, and a balancer that has given

@@ -59,7 +59,7 @@ func (v *attribution) findings() []Finding {
 		sharing(v.outcomes), cookies(v.outcomes), handshakes(v.outcomes),
 		inRotation(v.timeline), splits(v.movement), restarts(v), remapped(v.remaps),
 		identities(v.outcomes), versions(v.nodeStates), settings(v.nodeStates), clocks(v.nodeStates), startOrder(v.timeline),
-		latency(v.outcomes), certificates(v.outcomes),
+		latency(v.outcomes), packetLoss(v.outcomes), certificates(v.outcomes),
 		blindSpots(v.movement), rarelyProbed(v.nodeStates), addressesInTurns(v.nodeStates),
 		unreadEvidence(v.nodeStates), unreadStatus(v.nodeStates), stores(v.outcomes),
 	)

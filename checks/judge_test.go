@@ -26,6 +26,7 @@ var families = map[string][]spec{
 	"identities":   identitySpecs,
 	"consistency":  consistencySpecs,
 	"latency":      latencySpecs,
+	"lost packets": packetSpecs,
 	"blind spots":  blindSpotSpecs,
 	"inference":    inferenceSpecs,
 }

@@ -262,7 +262,7 @@ func (l *Ledger) confirmed(e *entry, steps int) bool {
 	if e.active || steps == 0 {
 		return true
 	}
-	needs := l.rounds(e.Code)
+	needs := l.rounds(e.Finding)
 	if e.proven {
 		needs = 1
 	} else if slices.Contains(errorFindings, e.Code) && e.Last.Sub(e.Since) < l.damping.Last {
@@ -293,8 +293,8 @@ func (l *Ledger) markProven() {
 }
 
 // rounds returns how many rounds in a row must find a finding.
-func (l *Ledger) rounds(code Code) int {
-	if slices.Contains(confirmTwice, code) {
+func (l *Ledger) rounds(f Finding) int {
+	if slices.Contains(confirmTwice, f.Code) && f.Target != lostPackets {
 		return l.damping.Appear
 	}
 	return 1

@@ -233,13 +233,14 @@ func drift(v *movement) []Finding {
 		}
 		clients[m.trace] = true
 	}
-	if slices.ContainsFunc(v.stickiness, func(h frontendStickiness) bool { return h.scatters }) {
+	scatters := slices.ContainsFunc(v.stickiness, func(h frontendStickiness) bool { return h.scatters })
+	if scatters {
 		severity = Critical // nothing keeps clients on their node, which the policy relies on
 	}
 	f := aboutAll(SessionDrift, severity, v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
 	}))
-	f.frontends = scattering(v.outcomes, drifts)
+	f.scatters, f.frontends = scatters, scattering(v.outcomes, drifts)
 	f.Evidence = fewOf(drifts, func(m move) Message {
 		return msg(MsgAnsweredElsewhere, Args{Session: m.trace.First().Session, Node: m.from, Other: m.to, At: m.At})
 	})

@@ -14,6 +14,8 @@ import (
 type History struct {
 	Nodes map[string]NodeHistory // by id
 	Pool  PoolHistory
+
+	SlowConnects []SlowConnect // recent ones, oldest first
 }
 
 // A NodeHistory is what earlier rounds knew of one node.

@@ -1,0 +1,84 @@
+package checks
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// This file finds that packets are lost. When the first packet of a connection is lost,
+// TCP sends it again after a second, then after two more (RFC 6298), so that connecting
+// takes a second or more although the answer is quick. A balancer whose connections
+// suffer likewise tries other nodes and leaves nodes out that are well: clients move, and
+// their sessions are lost.
+
+// lostPackets is the target of the finding.
+const lostPackets = "lost packets"
+
+const (
+	// retransmitted is the shortest duration of a connect whose first packet was lost.
+	retransmitted = time.Second
+	// lossRemembered is how long such a connect counts.
+	lossRemembered = time.Minute
+	// severalLosses is the number of such connects in lossRemembered that is no chance,
+	// and frequentLosses the number that deserves a warning: some 3 percent of the
+	// connections that stickwatch opens in that time.
+	severalLosses, frequentLosses = 2, 3
+)
+
+// A SlowConnect is a connection that took TCP more than one packet to open.
+type SlowConnect struct {
+	At     time.Time
+	Target string // id of the node that was asked directly, or name of the balancer's address
+	Took   time.Duration
+}
+
+// slowConnects returns the recent ones, the oldest first.
+func slowConnects(v *outcomes) []SlowConnect {
+	list := slices.DeleteFunc(slices.Clone(v.past().SlowConnects), func(c SlowConnect) bool { return v.Started.Sub(c.At) > lossRemembered })
+	see := func(target string, c SlowConnect) {
+		if c.Target = target; c.Took >= retransmitted && v.Started.Sub(c.At) <= lossRemembered && !slices.Contains(list, c) {
+			list = append(list, c)
+		}
+	}
+	for _, o := range v.Nodes {
+		for _, ex := range directExchanges(o) {
+			see(o.Node, SlowConnect{At: ex.At, Took: ex.Timing.Connect})
+		}
+	}
+	for _, e := range v.frontends {
+		for _, ex := range e.plain() {
+			see(e.name, SlowConnect{At: ex.At, Took: ex.Timing.Connect})
+		}
+		for _, w := range e.traces {
+			for _, s := range w.Steps {
+				see(e.name, SlowConnect{At: s.At, Took: s.Timing.Connect})
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b SlowConnect) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Target, b.Target)) })
+	return list
+}
+
+// packetLoss finds that several connections needed more than one packet.
+func packetLoss(v *outcomes) []Finding {
+	list := slowConnects(v)
+	if len(list) < severalLosses {
+		return nil
+	}
+	f := Finding{Code: Slow, Severity: Info, Target: lostPackets}
+	if len(list) >= frequentLosses {
+		f.Severity = Warning
+	}
+	to := make(map[string]bool)
+	for _, c := range list {
+		to[c.Target] = true
+	}
+	f.Nodes = v.nodesWhere(func(id string) bool { return to[id] })
+	f.Summary = msg(MsgPacketsLost, Args{Count: len(list), Duration: lossRemembered})
+	f.Evidence = fewOf(list, func(c SlowConnect) Message {
+		return msg(MsgConnectTook, Args{Name: c.Target, At: c.At, Duration: round(c.Took)})
+	})
+	f.Remedy = msg(MsgFindLostPackets, Args{})
+	return []Finding{f}
+}
