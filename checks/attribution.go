@@ -24,7 +24,7 @@ type attribution struct {
 
 // attribute returns the last stage of a round.
 func attribute(moved *remaps) *attribution {
-	v := &attribution{remaps: moved, history: History{Nodes: maps.Clone(moved.nodeHistory), Pool: moved.pool, SlowConnects: slowConnects(moved.outcomes)}}
+	v := &attribution{remaps: moved, history: History{Nodes: maps.Clone(moved.nodeHistory), Pool: moved.pool, SlowConnects: moved.slowConnects}}
 	for id, m := range v.history.Nodes {
 		m.ScatteredSince, m.ScatteredLast = v.scattered[id].From, v.scattered[id].To
 		v.history.Nodes[id] = m

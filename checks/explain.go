@@ -128,11 +128,9 @@ func sumsUp(effect, cause Finding) bool {
 // tookTooLong is true if the balancer gave up waiting for a node that answers.
 func tookTooLong(effect, cause Finding) bool { return effect.waited && cause.Node != "" }
 
-// byLostPackets is true if a balancer that lost connections to its nodes explains the
-// finding. It does not explain a balancer that keeps no client.
-func byLostPackets(effect, cause Finding) bool {
-	return cause.Target == lostPackets && !effect.scatters
-}
+// byLostPackets is true if packets are lost, so that the balancer may have lost
+// connections to its nodes, too.
+func byLostPackets(_, cause Finding) bool { return cause.Target == lostPackets }
 
 func movedByLostPackets(effect, cause Finding) bool {
 	return lostByMove(effect, cause) && byLostPackets(effect, cause)

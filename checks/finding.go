@@ -114,7 +114,6 @@ type Finding struct {
 	harm       Span     // from the first failed request of a client to the last; zero: none failed
 	over       bool     // it was true between two rounds, and no longer is
 	passing    bool     // it follows a failure of the node, and is expected to end by itself
-	scatters   bool     // an address of the balancer keeps the clients of no node
 	frontends  []string // names of the balancer addresses at which it was seen
 }
 

@@ -33,8 +33,12 @@ type SlowConnect struct {
 	Took   time.Duration
 }
 
-// slowConnects returns the recent ones, the oldest first.
-func slowConnects(v *outcomes) []SlowConnect {
+// losesPackets reports whether so many connects were slow recently that it is no chance.
+func (v *outcomes) losesPackets() bool { return len(v.slowConnects) >= severalLosses }
+
+// recentSlowConnects returns the slow connects of this round and of recent ones, the
+// oldest first.
+func (v *outcomes) recentSlowConnects() []SlowConnect {
 	list := slices.DeleteFunc(slices.Clone(v.past().SlowConnects), func(c SlowConnect) bool { return v.Started.Sub(c.At) > lossRemembered })
 	see := func(target string, c SlowConnect) {
 		if c.Target = target; c.Took >= retransmitted && v.Started.Sub(c.At) <= lossRemembered && !slices.Contains(list, c) {
@@ -62,10 +66,10 @@ func slowConnects(v *outcomes) []SlowConnect {
 
 // packetLoss finds that several connections needed more than one packet.
 func packetLoss(v *outcomes) []Finding {
-	list := slowConnects(v)
-	if len(list) < severalLosses {
+	if !v.losesPackets() {
 		return nil
 	}
+	list := v.slowConnects
 	f := Finding{Code: Slow, Severity: Info, Target: lostPackets}
 	if len(list) >= frequentLosses {
 		f.Severity = Warning

@@ -76,7 +76,7 @@ func (v *movement) lasting(node string) bool {
 // and by others in turns. It is zero when they are not.
 func (v *movement) scatteredSince(n probes.Node) Span {
 	m := v.nodeHistory[n.ID]
-	scattered := slices.ContainsFunc(v.stickiness, func(h frontendStickiness) bool { return slices.Contains(h.scattered, n.ID) })
+	scattered := slices.ContainsFunc(v.stickiness, func(h frontendStickiness) bool { return !h.scatters && slices.Contains(h.scattered, n.ID) })
 	switch recent := v.Started.Sub(m.ScatteredLast) <= v.aftermath; {
 	case scattered && !m.ScatteredSince.IsZero() && recent:
 		return Span{m.ScatteredSince, v.Started}
@@ -233,14 +233,13 @@ func drift(v *movement) []Finding {
 		}
 		clients[m.trace] = true
 	}
-	scatters := slices.ContainsFunc(v.stickiness, func(h frontendStickiness) bool { return h.scatters })
-	if scatters {
+	if slices.ContainsFunc(v.stickiness, func(h frontendStickiness) bool { return h.scatters }) {
 		severity = Critical // nothing keeps clients on their node, which the policy relies on
 	}
 	f := aboutAll(SessionDrift, severity, v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
 	}))
-	f.scatters, f.frontends = scatters, scattering(v.outcomes, drifts)
+	f.frontends = scattering(v.outcomes, drifts)
 	f.Evidence = fewOf(drifts, func(m move) Message {
 		return msg(MsgAnsweredElsewhere, Args{Session: m.trace.First().Session, Node: m.from, Other: m.to, At: m.At})
 	})

@@ -20,7 +20,7 @@ type frontendStickiness struct {
 	byOpener  map[string]*openerCount // by the node that opened the session
 	moves     []move                  // of nodes whose clients it does not keep
 	scatters  bool                    // it keeps the clients of no node
-	scattered []string                // the nodes whose clients it does not keep, while it keeps those of others
+	scattered []string                // the nodes whose clients it does not keep
 }
 
 // An openerCount counts the answers to returning clients whose session one node
@@ -44,6 +44,10 @@ func (t openerCount) scattersByLikelihood() bool {
 	chance := float64(t.stays)*math.Log(t.chance) + float64(t.moves)*math.Log(1-t.chance)
 	return chance > float64(t.moves)*math.Log(retryRate)
 }
+
+// plausible is the probability down to which something that happened by chance is no
+// surprise.
+const plausible = 0.05
 
 // mostlyStays reports whether clients moved so rarely that a balancer which places each
 // request by chance is excluded to a confidence. By Chernoff's bound, chance moves at
@@ -93,6 +97,11 @@ func (v *movement) stickinessAt(e *frontend, met map[string]bool) frontendSticki
 		moves[w.holder] = append(moves[w.holder], moved...)
 	}
 	h.decide(moves, v.Confidence)
+	if h.scatters && v.Past != nil && v.losesPackets() {
+		// The balancer leaves nodes out for a while: moves that depend on each other are
+		// no sample of placing by chance.
+		h.scatters = false
+	}
 	return h
 }
 
@@ -110,8 +119,8 @@ func (h *frontendStickiness) decide(moves map[string][]move, confidence float64)
 		}
 	}
 	slices.Sort(h.scattered)
-	if len(h.scattered) > 0 && !kept && luck > 1-confidence+1e-12 {
-		h.scatters, h.scattered = true, nil
+	if len(h.scattered) > 0 && !kept && luck > plausible {
+		h.scatters = true
 	}
 }
 

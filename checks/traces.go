@@ -36,6 +36,7 @@ type outcomes struct {
 	allAnswers   []*answer // those of this round, and earlier ones to sessions that are carried over rounds
 	frontends    []frontend
 	lastAnswerAt map[nodeAtAddress]time.Time // when the latest request that it answered began
+	slowConnects []SlowConnect               // recent ones, oldest first
 }
 
 // readTraces returns the second stage of a round.
@@ -51,6 +52,7 @@ func readTraces(nodes *nodeStates) *outcomes {
 		v.frontends = append(v.frontends, v.frontendOf(b))
 	}
 	v.setOutcomes()
+	v.slowConnects = v.recentSlowConnects()
 	return v
 }
 
