@@ -12,11 +12,12 @@ import (
 // "cookie NAME=VALUE": such a line is appended to the body for each cookie that the
 // user holds after the answer.
 type Page struct {
-	Path  string         // path of the page, such as /cluster/test
-	Write string         // path and query that store "{value}" in the session; "": nothing is stored
-	Node  *regexp.Regexp // node that answered
-	ID    *regexp.Regexp // session id, without a route; nil: not shown
-	Value *regexp.Regexp // stored value; nil: not shown
+	Path   string         // path of the page, such as /cluster/test
+	Write  string         // path and query that store "{value}" in the session; "": nothing is stored
+	Node   *regexp.Regexp // node that answered
+	ID     *regexp.Regexp // session id, without a route; nil: not shown
+	Value  *regexp.Regexp // stored value; nil: not shown
+	Socket string         // path of the Engine.IO endpoint that the page's script connects to; "": none
 }
 
 // value matches the value that was stored last.
@@ -54,9 +55,12 @@ var (
 	}
 )
 
-// Strategy is the status page of Strategy Collaboration Server. It identifies
-// processes, and has no session that can be lost.
-var Strategy = Page{Path: "/status", Node: regexp.MustCompile(`"pid":\s*(\d+)`)}
+// Strategy is the status page of Strategy Collaboration Server, which identifies
+// processes and has no session that can be lost. Its clients use socket.io.
+var Strategy = Page{Path: "/status", Node: regexp.MustCompile(`"pid":\s*(\d+)`), Socket: "/socket.io/"}
+
+// socketID matches the id in the answer that opens an Engine.IO connection.
+var socketID = regexp.MustCompile(`"sid":"([^"]+)"`)
 
 // An answer is the content of a page. A field is empty where the page does not show it.
 type answer struct {

@@ -49,7 +49,9 @@ func until(t *testing.T, l *Log, what string, met func(Totals) bool) {
 
 // TestStrategy checks that users without sessions still see which process answers.
 func TestStrategy(t *testing.T) {
-	cluster, population, stop := start(t, demo.Config{}, Config{Page: Strategy, Sticky: true, Users: 8})
+	page := Strategy
+	page.Socket = "" // nginx does not repeat the POST of a connection at another node
+	cluster, population, stop := start(t, demo.Config{}, Config{Page: page, Sticky: true, Users: 8})
 	until(t, population.Log(), "100 requests", func(got Totals) bool { return got.All() >= 100 })
 	if got := population.Log().Totals(); got[Served] != got.All() {
 		t.Errorf("got %v, want all served", got)
@@ -61,6 +63,24 @@ func TestStrategy(t *testing.T) {
 	stop()
 	if got := population.Log().Totals(); got.Harmed() != 0 {
 		t.Errorf("got %v, want no user harmed", got)
+	}
+}
+
+// TestSocket checks that a connection which is refused is an error, although the page was
+// served.
+func TestSocket(t *testing.T) {
+	cluster, population, stop := start(t, demo.Config{}, Config{Page: Strategy, Sticky: true, Users: 8})
+	until(t, population.Log(), "100 requests", func(got Totals) bool { return got.All() >= 100 })
+	if got := population.Log().Totals(); got[Served] != got.All() {
+		t.Errorf("got %v, want all served", got)
+	}
+	cluster.Nodes[0].Change(func(f *demo.NodeFaults) { f.ForgetSockets = true })
+	until(t, population.Log(), "refused connections", func(got Totals) bool { return got[Error] > 0 })
+	stop()
+	for _, r := range population.Log().Requests() {
+		if r.Outcome == Error && r.Detail != "joining over the connection: status 400" {
+			t.Errorf("got %+v, want only refused connections", r)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package users
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"stickwatch/internal/sleep"
@@ -67,14 +69,39 @@ func (u *user) request(ctx context.Context, n int) (Request, bool) {
 		path = u.population.config.Page.writePath(u.value(u.attempted))
 	}
 	r := Request{User: u.number, At: time.Now(), Owner: u.owner, New: u.id == "", Write: stores}
-	got := u.get(ctx, path)
+	got := u.send(ctx, http.MethodGet, path, "")
 	if ctx.Err() != nil {
 		return r, false
 	}
 	r.Took, r.Status, r.Node = time.Since(r.At), got.status, got.node
 	r.Outcome, r.Detail = u.classify(got, stores)
 	u.adoptSession(got, r.Outcome)
-	return r, true
+	if !r.Outcome.Harmful() {
+		if why := u.connect(ctx); why != "" {
+			r.Outcome, r.Detail = Error, why
+		}
+	}
+	return r, ctx.Err() == nil
+}
+
+// connect opens an Engine.IO connection by polling, joins the default namespace and
+// closes the connection, as the page's script does. It returns why that failed.
+func (u *user) connect(ctx context.Context) string {
+	path := u.population.config.Page.Socket
+	if path == "" {
+		return ""
+	}
+	path += "?EIO=4&transport=polling"
+	opened := u.send(ctx, http.MethodGet, path, "")
+	sid := firstGroup(socketID, opened.body)
+	if sid == "" {
+		return fmt.Sprintf("opening the connection: status %d", opened.status)
+	}
+	const join, closing = "40", "1"
+	if joined := u.send(ctx, http.MethodPost, path+"&sid="+url.QueryEscape(sid), join+"\x1e"+closing); joined.status != http.StatusOK {
+		return fmt.Sprintf("joining over the connection: status %d", joined.status)
+	}
+	return ""
 }
 
 // Values are numbers, because a page that shows an older one may count down. Each user
@@ -98,6 +125,7 @@ func parseValue(value string) (number, counter int, ok bool) {
 // A response is an answer with its HTTP status, or the error that prevented it.
 type response struct {
 	answer
+	body   string
 	status int
 	err    error
 }
@@ -105,15 +133,16 @@ type response struct {
 // maxBody limits how much of an answer is read, in bytes.
 const maxBody = 1 << 20
 
-// get requests a path and follows a few redirects, as a browser does.
-func (u *user) get(ctx context.Context, path string) response {
+// send requests a path, with a body unless it is empty, and follows a few redirects, as a
+// browser does.
+func (u *user) send(ctx context.Context, method, path, content string) response {
 	ctx, cancel := context.WithTimeout(ctx, u.population.config.Timeout)
 	defer cancel()
 	target, err := url.Parse(u.population.config.URL + path)
 	if err != nil {
 		return response{err: err}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, target.String(), strings.NewReader(content))
 	if err != nil {
 		return response{err: err}
 	}
@@ -129,7 +158,7 @@ func (u *user) get(ctx context.Context, path string) response {
 	if err != nil {
 		return response{err: err, status: resp.StatusCode}
 	}
-	return response{answer: u.population.config.Page.parseAnswer(body, u.http.Jar.Cookies(target)), status: resp.StatusCode}
+	return response{answer: u.population.config.Page.parseAnswer(body, u.http.Jar.Cookies(target)), body: string(body), status: resp.StatusCode}
 }
 
 // A Pacing is the rhythm in which a user sends requests.
