@@ -265,8 +265,8 @@ func (l *Ledger) confirmed(e *entry, steps int) bool {
 	needs := l.rounds(e.Finding)
 	if e.proven {
 		needs = 1
-	} else if slices.Contains(errorFindings, e.Code) && e.Last.Sub(e.Since) < l.damping.Last {
-		return false
+	} else if slices.Contains(errorFindings, e.Code) && (!e.harm.From.IsZero() || e.Last.Sub(e.Since) < l.damping.Last) {
+		return false // where requests show the harm, the rounds that found it may have begun before
 	}
 	if e.seen < needs {
 		return false

@@ -181,3 +181,23 @@ func TestOverdueEvent(t *testing.T) {
 		})
 	}
 }
+
+// TestErrorsLast tests that errors count from the first failed request to the last, and
+// not from the start of the round that found them, which may have begun long before.
+func TestErrorsLast(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	failing := func(from, to int) []Finding {
+		f := Finding{Code: BalancerError, Severity: Critical, Target: "lb"}
+		f.harm = Span{at.Add(time.Duration(from) * time.Second), at.Add(time.Duration(to) * time.Second)}
+		return []Finding{f}
+	}
+	l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second})
+	l.Update(Report{Started: at, Findings: failing(4, 6)})
+	if got := l.Update(Report{Started: at.Add(7 * time.Second), Findings: failing(7, 8)}); len(got) > 0 {
+		t.Errorf("after 4 s of errors: got %v, want nothing", got)
+	}
+	if got := l.Update(Report{Started: at.Add(9 * time.Second), Findings: failing(9, 10)}); len(got) != 1 {
+		t.Errorf("after 6 s of errors: got %v, want them to appear", got)
+	}
+}
