@@ -23,6 +23,7 @@ type operationKind struct {
 	unhealthy    bool          // its nodes are unhealthy: under the policy sticky their lost sessions are explained
 	announced    bool          // the operation is announced, and summarised at its end
 	selfReported bool          // critical without harm to users, because nodes report that they are paused
+	losesForSure bool          // every session on its nodes is lost or stale, also where no user of the population holds one: a canary's counts by the scale
 	undoCounts   bool          // undoing it is an event of its own
 	notifyFrom   time.Duration // from this duration it requires an incident even without harm to users; 0: only with harm
 }
@@ -81,8 +82,8 @@ var operationKinds = []operationKind{
 	{name: "fail", nodes: 1, weight: 2, minFor: 5 * time.Second, maxFor: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Failing = valueIf(on, "/") }), causes: hanging, unhealthy: true},
 	{name: "fail-page", nodes: 1, weight: 2, minFor: 5 * time.Second, maxFor: 2 * time.Minute, steps: failPage, causes: hanging, unhealthy: true},
 	{name: "paused", nodes: 1, weight: 1, minFor: 45 * time.Second, maxFor: 3 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Paused = valueIf(on, "maintenance") }), fits: reportsPaused, causes: []checks.Code{checks.NodePaused}, selfReported: true, notifyFrom: 45 * time.Second},
-	{name: "forget", nodes: 1, weight: 1, minFor: 20 * time.Second, maxFor: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Forgetful = on }), fits: Setup.sessions, causes: []checks.Code{checks.SessionLost, checks.SessionNotShared}},
-	{name: "rollback", nodes: 1, weight: 1, minFor: 20 * time.Second, maxFor: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Rollback = on }), fits: stores, causes: []checks.Code{checks.SessionRollback}},
+	{name: "forget", nodes: 1, weight: 1, minFor: 20 * time.Second, maxFor: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Forgetful = on }), fits: Setup.sessions, causes: []checks.Code{checks.SessionLost, checks.SessionNotShared}, losesForSure: true},
+	{name: "rollback", nodes: 1, weight: 1, minFor: 20 * time.Second, maxFor: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Rollback = on }), fits: stores, causes: []checks.Code{checks.SessionRollback}, losesForSure: true},
 	{name: "scatter", weight: 1, minFor: 20 * time.Second, maxFor: 2 * time.Minute, fits: sticky, steps: scatter, causes: []checks.Code{checks.SessionDrift}},
 	{name: "cache", weight: 1, minFor: 30 * time.Second, maxFor: 2 * time.Minute, steps: cache, causes: []checks.Code{"session_leaked"}},
 	{

@@ -227,7 +227,8 @@ func (r Result) scoreAlert(s *Score, a alert, harms []harm) {
 }
 
 // justified reports whether a critical alert is correct: users were harmed around it,
-// or nodes reported that they are paused.
+// nodes reported that they are paused, or a node lost every session, of which canaries
+// may hold the only ones: a stick table keeps users on few nodes.
 func (r Result) justified(a alert, harms []harm) bool {
 	const before, after = 35 * time.Second, 15 * time.Second
 	from, to := a.started.Add(-before), a.critical.Add(after)
@@ -236,7 +237,7 @@ func (r Result) justified(a alert, harms []harm) bool {
 	}) || slices.ContainsFunc(r.Schedule.Operations, func(o Operation) bool {
 		k, _ := operationKindOf(o.Kind)
 		own := a.cause.Code == checks.NodePaused || a.cause.Code == checks.DependencyDown
-		return k.selfReported && own && r.concerns(a, o) && r.during(a, o)
+		return (k.selfReported && own || k.losesForSure) && r.concerns(a, o) && r.during(a, o)
 	})
 }
 

@@ -151,6 +151,16 @@ func TestScore(t *testing.T) {
 			nil,
 		},
 		{
+			"a node that forgets harms the canary that is alone on it", "5m forget node2 for 1m", nil,
+			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.SessionLost, "node2")},
+			nil,
+		},
+		{
+			"a node that forgets harms no session on another node", "5m forget node2 for 1m", nil,
+			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.SessionLost, "node3")},
+			[]string{"critical without harm: session_lost", "wrong node or cause: session_lost"},
+		},
+		{
 			"a dead node cannot be seen to be paused", "5m kill node2 for 2m\n5m10s paused node2 for 1m", nil,
 			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
 			nil,
