@@ -292,7 +292,8 @@ func (l *Ledger) markProven() {
 	}
 }
 
-// rounds returns how many rounds in a row must find a finding.
+// rounds returns how many rounds in a row must find a finding. That packets are lost is
+// found by several of them.
 func (l *Ledger) rounds(f Finding) int {
 	if slices.Contains(confirmTwice, f.Code) && f.Target != lostPackets {
 		return l.damping.Appear
