@@ -152,6 +152,22 @@ func TestGroupings(t *testing.T) {
 			[]at{line(0, down1), line(31, down1), line(50, ""), line(80, ""), {120, sum(t, cost, noon.Add(100*time.Second), "node1")}, {155, sum(t, cost, noon.Add(100*time.Second), "node1")}},
 			[]string{"summary of node_down/node1; 1", "summary of node_restarted/sessions lost; 1"},
 		},
+		"a session store that is back without sessions": {
+			[]at{{0, sum(t, "critical dependency_down/Redis", time.Time{}, "node1", "node2")}, line(10, ""), {15, sum(t, "critical session_lost", time.Time{}, "node2")}},
+			[]string{"summary of dependency_down/Redis; 2"},
+		},
+		"sessions that are gone after all nodes were down": {
+			[]at{{0, allDown(t, "")}, line(10, ""), {15, sum(t, "critical session_lost", time.Time{}, "node2")}},
+			[]string{"no node is up: node1; 4"},
+		},
+		"sessions of nodes that do not use the dependency": {
+			[]at{{0, sum(t, "critical dependency_down/Redis", time.Time{}, "node1")}, line(10, ""), {15, sum(t, "critical session_lost", time.Time{}, "node2")}},
+			[]string{"summary of dependency_down/Redis; 1", "summary of session_lost; 1"},
+		},
+		"sessions lost long after": {
+			[]at{{0, sum(t, "critical dependency_down/Redis", time.Time{}, "node1")}, line(10, ""), {135, sum(t, "critical session_lost", time.Time{}, "node1")}},
+			[]string{"summary of dependency_down/Redis; 1", "summary of session_lost; 1"},
+		},
 		"the balancer's way to its nodes": {[]at{line(0, split), line(5, split+"; critical balancer_error"), line(40, ejected1)}, []string{"summary of balancer_split; 3"}},
 	} {
 		for _, restarts := range []bool{false, true} {

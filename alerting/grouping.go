@@ -52,6 +52,7 @@ var groupings = []grouping{
 	{noNodeUp, true},
 	{sameTime, false},
 	{afterFailure, false},
+	{afterStore, false},
 	{sameLoss, false},
 	{sameBalancer, false},
 }
@@ -100,7 +101,7 @@ func sameTime(_ Rules, m Member, cluster string, f causeGroup) bool {
 
 // afterFailure: a node that was down or restarted has not recovered completely, or
 // the cost of a node's failure is reported; or all nodes were down, and the balancer
-// has not noticed their recovery.
+// has not noticed their recovery, or their sessions are gone.
 func afterFailure(_ Rules, m Member, cluster string, f causeGroup) bool {
 	s := f.members[0]
 	if m.Cluster != cluster || !follows(m, s) {
@@ -114,8 +115,17 @@ func afterFailure(_ Rules, m Member, cluster string, f causeGroup) bool {
 	}
 	sameNode := s.Node == m.Node && (isNodeFailure(s.Finding) || isNodeDownOrRestarted(s.Finding))
 	named := slices.Contains(s.Nodes, m.Node) && slices.Contains(lingeringCodes, s.Code)
-	return sameNode || named || f.causedBy(m.Node) ||
-		m.Group == checks.AllNodesDown && s.Node == "" && slices.Contains(checks.AtBalancer, s.Code)
+	afterAll := s.Node == "" && slices.Contains(checks.AtBalancer, s.Code) || f.hasRoot() && slices.Contains(lossCodes, s.Code)
+	return sameNode || named || f.causedBy(m.Node) || m.Group == checks.AllNodesDown && afterAll
+}
+
+// afterStore: sessions are lost while a dependency that their nodes use is down, or when
+// it is back, as a store is whose replica has no sessions. Which dependency stores them
+// is not configured.
+func afterStore(_ Rules, m Member, cluster string, f causeGroup) bool {
+	s := f.members[0]
+	used := len(m.Nodes) == 0 || slices.ContainsFunc(s.Nodes, func(node string) bool { return slices.Contains(m.Nodes, node) })
+	return m.Cluster == cluster && m.Code == checks.DependencyDown && f.hasRoot() && slices.Contains(lossCodes, s.Code) && used && follows(m, s)
 }
 
 // sameLoss: lost sessions are reported in two ways.

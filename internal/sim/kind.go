@@ -91,6 +91,11 @@ var operationKinds = []operationKind{
 		causes: append([]checks.Code{checks.DependencyDown, checks.NodePaused}, hanging...),
 	},
 	{name: "store-flush", weight: 1, fits: Setup.shared, steps: singleStep("flush the session store", func(w *environment) error { w.sessions.flush(); return nil }), causes: []checks.Code{checks.SessionLost}},
+	{
+		name: "store-failover", weight: 1, minFor: 2 * time.Second, maxFor: 30 * time.Second, fits: Setup.shared, steps: storeFailover, unhealthy: true, selfReported: true,
+		causes: append([]checks.Code{checks.DependencyDown, checks.NodePaused, checks.SessionLost}, hanging...),
+	},
+	{name: "wrong-clock", nodes: 1, weight: 1, minFor: 45 * time.Second, maxFor: 3 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.ClockOffset = valueIf(on, 10*time.Minute) }), causes: []checks.Code{checks.ClockSkew}, notifyFrom: 90 * time.Second},
 
 	{name: "lost-packets", weight: 2, minFor: 30 * time.Second, maxFor: 3 * time.Minute, steps: packetLoss, causes: []checks.Code{checks.Slow, checks.NodeEjected, checks.BalancerSplit, checks.BalancerError, "prober_impaired"}},
 	{name: "busy-prober", weight: 2, minFor: 5 * time.Second, maxFor: 40 * time.Second, steps: starveProber},

@@ -240,6 +240,11 @@ func storeDown(o Operation, _ Setup) []step {
 	}
 }
 
+// storeFailover stops the session store and starts a replica that has no session.
+func storeFailover(o Operation, s Setup) []step {
+	return append(storeDown(o, s), step{o.For, "the replica is empty", func(w *environment) error { w.sessions.flush(); return nil }})
+}
+
 // packetLoss makes a twentieth of all connects lose packets.
 func packetLoss(o Operation, _ Setup) []step {
 	set := func(share float64) func(*environment) error {
