@@ -13,8 +13,8 @@ import (
 // maxNodes bounds the nodes that are named for one finding.
 const maxNodes = 8
 
-// facts returns the place and the time of an incident. Facts without a value are
-// omitted.
+// facts returns the time and the place of an incident, the most urgent first: whom it
+// affects and since when. Facts without a value are omitted.
 func (w Writer) facts(i alerting.Incident) []Fact {
 	l := w.labels()
 	nodes, named := l.node, w.nodesOf(i)
@@ -26,14 +26,14 @@ func (w Writer) facts(i alerting.Incident) []Fact {
 		clusters = l.clusters
 	}
 	all := []Fact{
+		{Label: l.affected, Value: w.Language.Affected(i.Affected())},
+		{Label: l.since, Value: w.moment(i.Started), At: i.Started},
+		{Label: l.until, Value: w.moment(i.Ended), At: i.Ended},
 		{Label: l.severity, Value: l.severities[i.Severity]},
 		{Label: clusters, Value: w.clusters(i)},
 		{Label: nodes, Value: w.names(named)},
 		{Label: l.dependency, Value: name(i.Cause.Dependency)},
 		{Label: l.target, Value: name(i.Cause.Target)},
-		{Label: l.affected, Value: w.Language.Affected(i.Affected())},
-		{Label: l.since, Value: w.moment(i.Started), At: i.Started},
-		{Label: l.until, Value: w.moment(i.Ended), At: i.Ended},
 	}
 	if i.Flapping {
 		all = append(all, Fact{Label: l.flapping, Value: l.comesAndGoes})

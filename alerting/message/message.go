@@ -6,8 +6,8 @@
 package message
 
 import (
+	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"stickwatch/alerting"
@@ -67,20 +67,4 @@ const (
 )
 
 // Plain formats the message as lines of text.
-func (m Message) Plain() string {
-	lines := []string{m.Headline, m.Closing, m.Summary}
-	for _, f := range m.Facts {
-		lines = append(lines, f.Label+m.colon+f.Value)
-	}
-	for _, s := range m.Sections() {
-		lines = append(lines, s.Label+strings.TrimSpace(m.colon))
-		for _, line := range s.Lines {
-			lines = append(lines, "- "+line)
-		}
-	}
-	for _, link := range m.Links {
-		lines = append(lines, link.Text+m.colon+link.URL)
-	}
-	lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" })
-	return strings.Join(lines, "\n")
-}
+func (m Message) Plain() string { return m.Render(Text, math.MaxInt) }

@@ -6,7 +6,9 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/alertmanager"
+	"stickwatch/alerting/dingtalk"
 	"stickwatch/alerting/message"
+	"stickwatch/alerting/shoutrrr"
 	"stickwatch/alerting/slack"
 	"stickwatch/alerting/webhook"
 	"stickwatch/internal/config"
@@ -38,6 +40,10 @@ func notifierWithSecrets(logger *slog.Logger, r config.Receiver, a config.Alerti
 			Token: r.Slack.Token, Channel: r.Slack.Channel, APIURL: r.Slack.APIURL, Writer: writer,
 			Logger: logger.With("receiver", r.Name),
 		}), nil
+	case r.DingTalk != nil:
+		return dingtalk.New(dingtalk.Config{Token: r.DingTalk.Token, Secret: r.DingTalk.Secret, Writer: writer})
+	case r.Shoutrrr != nil:
+		return shoutrrr.New(shoutrrr.Config{URL: r.Shoutrrr.URL, Writer: writer})
 	case r.Alertmanager != nil:
 		return alertmanager.New(alertmanager.Config{URL: r.Alertmanager.URL, Writer: writer})
 	case r.Webhook != nil:

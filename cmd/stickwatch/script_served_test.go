@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"stickwatch/alerting/chattest"
 	"stickwatch/alerting/slack/slacktest"
 	"stickwatch/internal/config"
 	"stickwatch/internal/daemon"
@@ -101,7 +103,8 @@ func ask(ts *testscript.TestScript, path string) (answer map[string]any) {
 }
 
 // startReceivers is `receivers`: it starts a stub of Slack and a webhook receiver and sets
-// SLACK, SLACK_TOKEN and HOOK.
+// SLACK, SLACK_TOKEN and HOOK. A proxy leads the program to stubs of the other chats,
+// which accept CHAT_TOKEN and CHAT_SECRET.
 func startReceivers(ts *testscript.TestScript, _ bool, _ []string) {
 	s := fixtureOf(ts)
 	s.slack = slacktest.New("ops")
@@ -111,6 +114,15 @@ func startReceivers(ts *testscript.TestScript, _ bool, _ []string) {
 	s.setenv(ts, "SLACK", s.slack.URL())
 	s.setenv(ts, "SLACK_TOKEN", slacktest.Token)
 	s.setenv(ts, "HOOK", hook.URL)
+	s.chats.Signed = true
+	authorities := filepath.Join(ts.Getenv("WORK"), "chats.pem")
+	address, stop, err := s.chats.StartProxy(authorities)
+	ts.Check(err)
+	ts.Defer(stop)
+	s.setenv(ts, "HTTPS_PROXY", address)
+	s.setenv(ts, "SSL_CERT_FILE", authorities)
+	s.setenv(ts, "CHAT_TOKEN", chattest.Token)
+	s.setenv(ts, "CHAT_SECRET", chattest.Secret)
 }
 
 // A hook is a webhook receiver that keeps its requests.
@@ -135,6 +147,9 @@ func received(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, m := range s.slack.Messages() {
 		fmt.Fprintf(ts.Stdout(), "slack: thread=%t edits=%d %s %s\n", m.Thread != "", m.Edits,
 			strings.ReplaceAll(m.Text, "\n", " "), m.Attachments)
+	}
+	for _, m := range s.chats.Messages() {
+		fmt.Fprintf(ts.Stdout(), "%s: %s\n", m.Host, strings.ReplaceAll(m.Text, "\n", " "))
 	}
 	s.hook.mu.Lock()
 	defer s.hook.mu.Unlock()

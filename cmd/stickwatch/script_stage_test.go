@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"stickwatch/alerting/chattest"
 	"stickwatch/alerting/slack/slacktest"
 	"stickwatch/internal/demo"
 	"stickwatch/probes"
@@ -27,6 +28,7 @@ type fixture struct {
 	listener *listener
 	slack    *slacktest.Server
 	hook     hook
+	chats    chattest.Server
 	env      []string // names of its variables
 }
 

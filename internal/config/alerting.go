@@ -8,6 +8,7 @@ import (
 	"time"
 	_ "time/tzdata" // for images without time zone files
 
+	"stickwatch/alerting/shoutrrr"
 	"stickwatch/checks"
 	"stickwatch/probes"
 )
@@ -34,6 +35,8 @@ type Alerting struct {
 type Receiver struct {
 	Name         string
 	Slack        *Slack
+	DingTalk     *DingTalk
+	Shoutrrr     *Shoutrrr
 	Alertmanager *Alertmanager
 	Webhook      *Webhook
 }
@@ -45,6 +48,15 @@ type Slack struct {
 	Channel    string
 	APIURL     string // with a trailing slash
 }
+
+// DingTalk is a group of DingTalk, notified by a custom robot.
+type DingTalk struct {
+	Token  Secret
+	Secret Secret // key that signs requests; zero: they are not signed
+}
+
+// Shoutrrr is a service with a shoutrrr URL.
+type Shoutrrr struct{ URL Secret }
 
 // Alertmanager is a Prometheus Alertmanager, notified through its API v2.
 type Alertmanager struct {
@@ -86,6 +98,12 @@ func (r Receiver) Secrets() []string {
 		if api, err := url.Parse(s.APIURL); err == nil {
 			all = append(all, probes.SecretsOf(api)...)
 		}
+	}
+	if d := r.DingTalk; d != nil {
+		all = append(all, d.Token.Reveal(), d.Secret.Reveal())
+	}
+	if s := r.Shoutrrr; s != nil {
+		all = append(all, shoutrrr.Secrets(s.URL.Reveal())...)
 	}
 	if a := r.Alertmanager; a != nil {
 		all = append(all, probes.SecretsOf(a.URL)...)

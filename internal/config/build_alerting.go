@@ -2,10 +2,12 @@ package config
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"stickwatch/alerting/shoutrrr"
 	"stickwatch/checks"
 )
 
@@ -86,6 +88,12 @@ func (b *builder) receiver(w wireReceiver, at keyPath) Receiver {
 	if w.Slack != nil {
 		kinds, out.Slack = append(kinds, "slack"), b.slack(*w.Slack, at.key("slack"))
 	}
+	if w.DingTalk != nil {
+		kinds, out.DingTalk = append(kinds, "dingtalk"), b.dingTalk(*w.DingTalk, at.key("dingtalk"))
+	}
+	if w.Shoutrrr != nil {
+		kinds, out.Shoutrrr = append(kinds, "shoutrrr"), b.shoutrrr(*w.Shoutrrr, at.key("shoutrrr"))
+	}
 	if w.Alertmanager != nil {
 		kinds = append(kinds, "alertmanager")
 		out.Alertmanager = &Alertmanager{URL: b.url(at.key("alertmanager").key("url"), w.Alertmanager.URL, web)}
@@ -95,7 +103,7 @@ func (b *builder) receiver(w wireReceiver, at keyPath) Receiver {
 	}
 	switch len(kinds) {
 	case 0:
-		b.problem(at, "expected one of slack, alertmanager, webhook")
+		b.problem(at, "expected one of slack, dingtalk, shoutrrr, alertmanager, webhook")
 	case 1:
 	default:
 		b.problem(at, "expected a single kind of receiver, got %s", strings.Join(kinds, " and "))
@@ -126,6 +134,35 @@ func (b *builder) slack(w wireSlack, at keyPath) *Slack {
 		out.APIURL = strings.TrimSuffix(api.String(), "/") + "/"
 	}
 	return out
+}
+
+// robotToken matches the token of a robot, which is a part of its address.
+var robotToken = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+func (b *builder) dingTalk(w wireDingTalk, at keyPath) *DingTalk {
+	token, tokenAt := b.valueOrFile(at, "token", w.Token.Reveal(), w.TokenFile)
+	secret, _ := b.valueOrFile(at, "secret", w.Secret.Reveal(), w.SecretFile)
+	switch {
+	case token == "" && w.TokenFile == "":
+		b.problem(at, "expected one of token, token_file")
+	case token != "" && !robotToken.MatchString(token):
+		b.problem(tokenAt, "expected only the access_token of the robot's address")
+	}
+	return &DingTalk{Token: NewSecret(token), Secret: NewSecret(secret)}
+}
+
+func (b *builder) shoutrrr(w wireShoutrrr, at keyPath) *Shoutrrr {
+	address, addressAt := b.valueOrFile(at, "url", w.URL.Reveal(), w.URLFile)
+	if address == "" {
+		if w.URLFile == "" {
+			b.problem(at, "expected one of url, url_file")
+		}
+		return &Shoutrrr{}
+	}
+	if err := shoutrrr.Check(address); err != nil {
+		b.problem(addressAt, "the service URL %s", err)
+	}
+	return &Shoutrrr{URL: NewSecret(address)}
 }
 
 func (b *builder) webhook(w wireWebhook, at keyPath) *Webhook {

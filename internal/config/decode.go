@@ -189,6 +189,9 @@ func (d *decoder) scalar(n *yaml.Node, out reflect.Value, at keyPath, r rules) {
 	if m := address.FindStringSubmatch(n.Value); m != nil && len(m[1]) >= minSecretLength && isURL(at) && !slices.Contains(d.hidden, m[1]) {
 		d.hidden = append(d.hidden, m[1])
 	}
+	if out.Type() == reflect.TypeFor[Secret]() && len(n.Value) >= minSecretLength && !wholeVariable.MatchString(n.Value) {
+		d.hidden = append(d.hidden, n.Value)
+	}
 	text, err := d.text(n)
 	if err != nil {
 		d.markBroken(n, at, err.Error())

@@ -173,11 +173,15 @@ func TestEverythingElse(t *testing.T) {
 		Receivers: []Receiver{
 			{Name: "bot", Slack: &Slack{Token: NewSecret("xoxb-from-the-environment"), Channel: "#ops", APIURL: "http://127.0.0.1:1/"}},
 			{Name: "hook", Slack: &Slack{WebhookURL: NewSecret("https://hooks.slack.com/services/x"), APIURL: "https://slack.com/api/"}},
+			{Name: "ding", DingTalk: &DingTalk{Token: NewSecret("f00dcafe"), Secret: NewSecret("SEC1")}},
+			{Name: "wecom", Shoutrrr: &Shoutrrr{URL: NewSecret("wecom://f00dcafe")}},
 			{Name: "desk", Webhook: &Webhook{URL: mustURL("https://ops.example/hook"), Template: `{"text": {{json .message.text}}}`}},
 		},
 		Routes: []Route{
 			{Receiver: "bot", Severity: checks.Warning, Continue: true},
 			{Receiver: "hook", Severity: checks.Warning, Continue: true},
+			{Receiver: "ding", Severity: checks.Warning, Continue: true},
+			{Receiver: "wecom", Severity: checks.Warning, Continue: true},
 			{Receiver: "desk", Severity: checks.Warning, Continue: true},
 		},
 		For:          map[checks.Severity]time.Duration{checks.Critical: 0, checks.Warning: 30 * time.Second},

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"stickwatch/alerting/shoutrrr"
 )
 
 var (
@@ -21,6 +23,8 @@ var (
 		`[\["'\s]*(?:[a-z][a-z0-9+.-]*://)?(.*)@`)
 	// heartbeatKey matches the rest of a line with the heartbeat, whose address is a secret.
 	heartbeatKey = regexp.MustCompile(`\bheartbeat["']?\s*[:=]\s*(\S.*)`)
+	// serviceURL matches a service URL without its scheme. All of it may be a secret.
+	serviceURL = regexp.MustCompile(`(?i)\b(?:` + strings.Join(shoutrrr.Schemes(), "|") + `)://([^\s,"'}]+)`)
 	// address matches the part before the last @ of a text that should be a URL.
 	address = regexp.MustCompile(`(?s)^\s*(?:[A-Za-z][A-Za-z0-9+.-]*://)?(.*)@`)
 )
@@ -65,7 +69,7 @@ func secretSpans(line string, hidden []string) []span {
 			spans = append(spans, span{m[4], m[4] + len(value)})
 		}
 	}
-	for _, credentials := range []*regexp.Regexp{userinfo, urlKey, heartbeatKey} {
+	for _, credentials := range []*regexp.Regexp{userinfo, urlKey, heartbeatKey, serviceURL} {
 		for _, m := range credentials.FindAllStringSubmatchIndex(line, -1) {
 			spans = append(spans, span{m[2], m[3]})
 		}

@@ -34,12 +34,16 @@ type wireFor struct {
 	Warning *duration `yaml:"warning"`
 }
 
-// A receiver of notifications: exactly one of slack, alertmanager and webhook.
+// A receiver of notifications: exactly one of slack, dingtalk, shoutrrr, alertmanager and webhook.
 type wireReceiver struct {
 	// Unique name, for routes.
 	Name string `yaml:"name" check:"required"`
 	// A Slack channel.
 	Slack *wireSlack `yaml:"slack"`
+	// A DingTalk group, by a custom robot.
+	DingTalk *wireDingTalk `yaml:"dingtalk"`
+	// Another service, by its shoutrrr URL: WeCom, Feishu or Lark.
+	Shoutrrr *wireShoutrrr `yaml:"shoutrrr"`
 	// A Prometheus Alertmanager.
 	Alertmanager *wireAlertmanager `yaml:"alertmanager"`
 	// Your own HTTP endpoint, notified in JSON.
@@ -60,6 +64,26 @@ type wireSlack struct {
 	Channel string `yaml:"channel"`
 	// Slack's API. Default https://slack.com/api/.
 	APIURL string `yaml:"api_url"`
+}
+
+// A DingTalk group, notified by a custom robot.
+type wireDingTalk struct {
+	// The access_token of the robot's address.
+	Token Secret `yaml:"token"`
+	// File with the token. Relative to the configuration file.
+	TokenFile string `yaml:"token_file"`
+	// Key of the robot's signature (SEC...), if its security settings demand one.
+	Secret Secret `yaml:"secret"`
+	// File with that key. Relative to the configuration file.
+	SecretFile string `yaml:"secret_file"`
+}
+
+// A service with a shoutrrr URL, which is a secret.
+type wireShoutrrr struct {
+	// Its URL, such as wecom://KEY or lark://open.feishu.cn/TOKEN?secret=KEY.
+	URL Secret `yaml:"url"`
+	// File with the URL. Relative to the configuration file.
+	URLFile string `yaml:"url_file"`
 }
 
 // A Prometheus Alertmanager, notified through its API v2.

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -59,7 +60,13 @@ type Endpoint struct {
 	Client *http.Client // from Client
 	URL    *url.URL
 	Quote  func(answer string) string // returns the part of a refusal to show; nil: nothing, because error pages may contain the URL
+	Judge  Judge                      // nil: the status alone decides
 }
+
+// A Judge classifies an answer by its body, for APIs with error codes of their own, some
+// of which refuse with status 200. It returns nil for a message that was accepted, and
+// judged is false if the status decides.
+type Judge func(status int, answer []byte) (judged bool, err error)
 
 // Post sends a body with headers, to which it may add. Its error is an
 // alerting.Retriable or an alerting.Permanent, which wraps a Refusal if there was a
@@ -80,6 +87,11 @@ func (b Endpoint) Post(ctx context.Context, header http.Header, body []byte) err
 	defer res.Body.Close()
 	// The status is valid even if the response is incomplete.
 	answer, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if b.Judge != nil {
+		if judged, err := b.Judge(res.StatusCode, answer); judged {
+			return err
+		}
+	}
 	refusal := Refusal{Status: res.StatusCode}
 	if b.Quote != nil {
 		refusal.Answer = b.Quote(probes.Clean(string(answer), probes.MaxError))
@@ -186,4 +198,26 @@ func (b bounding) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	return res, err
+}
+
+// JSON encodes a value without escaping HTML, which would make the length of a body
+// depend on its characters.
+func JSON(v any) ([]byte, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimRight(out.Bytes(), "\n"), err
+}
+
+// Shortened sends a message in the first of several lengths that is not refused
+// permanently.
+func Shortened(send func(limit int) error, limits ...int) (err error) {
+	for _, limit := range limits {
+		err = send(limit)
+		if _, refused := errors.AsType[alerting.Permanent](err); !refused {
+			break
+		}
+	}
+	return err
 }
