@@ -8,9 +8,11 @@
 package shoutrrr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -30,6 +32,7 @@ type Config struct {
 	URL    Secret
 	Writer message.Writer // creates the content
 	Client *http.Client   // nil: one with timeouts
+	Logger *slog.Logger   // nil: no log
 }
 
 // A service delivers messages.
@@ -41,6 +44,7 @@ type service interface {
 var own = map[string]func(*url.URL, *parameters) (service, error){
 	"wecom": newWeCom,
 	"lark":  newLark,
+	"smtp":  newSMTP,
 }
 
 // Check returns an error if a URL is not that of a service. The error continues a
@@ -56,8 +60,11 @@ func New(c Config) (alerting.Notifier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the service URL: it %w", err)
 	}
-	if s, ok := s.(*chat); ok {
+	switch s := s.(type) {
+	case *chat:
 		s.box.Client = post.Client(c.Client)
+	case *mailer:
+		s.logger = cmp.Or(c.Logger, s.logger)
 	}
 	return notifier{s, c.Writer}, nil
 }
@@ -137,6 +144,11 @@ func (p *parameters) take(names ...string) string {
 		}
 	}
 	return ""
+}
+
+// is takes a parameter that is yes or no.
+func (p *parameters) is(name string) bool {
+	return slices.Contains([]string{"yes", "true", "1"}, strings.ToLower(p.take(name)))
 }
 
 // unused returns an error if the URL has parameters that its service does not know.

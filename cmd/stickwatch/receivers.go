@@ -43,7 +43,7 @@ func notifierWithSecrets(logger *slog.Logger, r config.Receiver, a config.Alerti
 	case r.DingTalk != nil:
 		return dingtalk.New(dingtalk.Config{Token: r.DingTalk.Token, Secret: r.DingTalk.Secret, Writer: writer})
 	case r.Shoutrrr != nil:
-		return shoutrrr.New(shoutrrr.Config{URL: r.Shoutrrr.URL, Writer: writer})
+		return shoutrrr.New(shoutrrr.Config{URL: r.Shoutrrr.URL, Writer: writer, Logger: logger.With("receiver", r.Name)})
 	case r.Alertmanager != nil:
 		return alertmanager.New(alertmanager.Config{URL: r.Alertmanager.URL, Writer: writer})
 	case r.Webhook != nil:
