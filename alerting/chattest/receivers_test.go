@@ -49,6 +49,12 @@ var receivers = map[string]receiver{
 	"wecom_mention": byURL("wecom://%s?mentioned_list=zhang,@all&mentioned_mobile_list=13800001111"),
 	"feishu":        byURL("lark://open.feishu.cn/%s?secret=" + chattest.Secret),
 	"lark":          byURL("lark://open.larksuite.com/%s?secret=" + chattest.Secret),
+	"telegram":      byURL("telegram://123456789:%s@telegram?chats=-100123:7&notification=no"),
+	"teams":         byURL("teams://group@tenant/%s/owner/extra?host=contoso.webhook.office.com"),
+	"mattermost":    byURL("mattermost://watch@chat.shop.example/%s/town-square"),
+	"ntfy":          byURL("ntfy://watch:%s@ntfy.shop.example/ops?tags=warning"),
+	"pagerduty":     byURL("pagerduty://events.pagerduty.com/%s"),
+	"opsgenie":      byURL("opsgenie://api.opsgenie.com/%s?tags=prod,shop"),
 }
 
 // asked are the mentions that the address of a receiver asks for.
@@ -183,9 +189,9 @@ var common = map[string]failure{
 	"500":             {chattest.Answer(500, "oops"), "retry in 0s: got status 500 Internal Server Error"},
 	"429":             {chattest.Answer(429, "", "Retry-After", "90"), "retry in 1m30s: got status 429 Too Many Requests"},
 	"404":             {chattest.Answer(404, "no"), "retry in 1m0s: got status 404 Not Found"},
-	"a proxy's login": {chattest.Answer(200, "<html>Log in"), "retry in 0s: the answer is not one of the API: it has no error code"},
-	"an empty answer": {chattest.Answer(200, ""), "retry in 0s: the answer is not one of the API: it has no error code"},
-	"other JSON":      {chattest.Answer(200, `{"errcode":"0","code":null}`), "retry in 0s: the answer is not one of the API: it has no error code"},
+	"a proxy's login": {chattest.Answer(200, "<html>Log in"), "retry in 0s: the answer is not one of the API"},
+	"an empty answer": {chattest.Answer(200, ""), "retry in 0s: the answer is not one of the API"},
+	"other JSON":      {chattest.Answer(200, `{"errcode":"0","code":null}`), "retry in 0s: the answer is not one of the API"},
 	"redirected":      {chattest.Answer(302, "", "Location", "https://evil.example/"), "retry in 1m0s: got status 302 Found, a redirect that is not followed"},
 	"413":             {chattest.Answer(413, ""), "give up: got status 413 Request Entity Too Large"},
 }
@@ -210,6 +216,31 @@ var particular = map[string]map[string]failure{
 		"token":     {chattest.Answer(200, `{"code":19001,"msg":"token invalid"}`), `retry in 1m0s: Lark returned 19001: "token invalid" (give the token of the bot's address)`},
 		"signature": {chattest.Answer(200, `{"code":19021,"msg":"sign match fail"}`), `retry in 1m0s: Lark returned 19021: "sign match fail" (give the secret of the bot's signature, and check the clock of this host)`},
 		"format":    {chattest.Answer(400, `{"code":9499,"msg":"Bad Request"}`), `give up: Lark returned 9499: "Bad Request"`},
+	},
+	"telegram": {
+		"too many": {chattest.Answer(429, `{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 41","parameters":{"retry_after":41}}`), `retry in 41s: telegram returned 429: "Too Many Requests: retry after 41"`},
+		"days":     {chattest.Answer(429, `{"ok":false,"parameters":{"retry_after":9223372036854775807}}`), `retry in 1h0m0s: telegram returned 429: ""`},
+		"chat":     {chattest.Answer(400, `{"ok":false,"error_code":400,"description":"Bad Request: chat not found"}`), `retry in 1m0s: telegram returned 400: "Bad Request: chat not found" (correct the chat, and invite the bot to it)`},
+		"kicked":   {chattest.Answer(403, `{"ok":false,"error_code":403,"description":"Forbidden: bot was kicked"}`), `retry in 1m0s: telegram returned 403: "Forbidden: bot was kicked"`},
+		"length":   {chattest.Answer(400, `{"ok":false,"error_code":400,"description":"Bad Request: message is too long"}`), `give up: telegram returned 400: "Bad Request: message is too long"`},
+		"internal": {chattest.Answer(500, `{"ok":false,"error_code":500,"description":"Internal Server Error"}`), `retry in 0s: telegram returned 500: "Internal Server Error"`},
+	},
+	"teams": {
+		"too many": {chattest.Answer(200, "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId tcid=1"), `retry in 1m0s: teams returned "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId tcid=1"`},
+		"behind":   {chattest.Answer(200, "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 502"), `retry in 0s: teams returned "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 502"`},
+		"length":   {chattest.Answer(200, "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 413"), `give up: teams returned "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 413"`},
+	},
+	"mattermost": {
+		"channel": {chattest.Answer(400, `{"id":"web.incoming_webhook.channel.app_error","message":"Couldn't find the channel"}`), `retry in 1m0s: mattermost returned "web.incoming_webhook.channel.app_error": "Couldn't find the channel"`},
+		"text":    {chattest.Answer(400, `{"id":"web.incoming_webhook.text.app_error","message":"No text specified"}`), `give up: mattermost returned "web.incoming_webhook.text.app_error": "No text specified"`},
+	},
+	"pagerduty": {
+		"key":    {chattest.Answer(400, `{"status":"invalid event","message":"Event object is invalid","errors":["'routing_key' is missing"]}`), `retry in 1m0s: PagerDuty returned "Event object is invalid; 'routing_key' is missing" (give the key of an Events API v2 integration)`},
+		"format": {chattest.Answer(400, `{"status":"invalid event","message":"Event object is invalid","errors":["'payload.summary' is missing"]}`), `give up: PagerDuty returned "Event object is invalid; 'payload.summary' is missing"`},
+	},
+	"opsgenie": {
+		"key":    {chattest.Answer(422, `{"message":"Key format is not valid!","took":0.0,"requestId":"r"}`), `retry in 1m0s: opsgenie returned "Key format is not valid!" (give the key of an API integration)`},
+		"format": {chattest.Answer(422, `{"message":"Request body is not processable.","took":0.0,"requestId":"r"}`), `give up: got status 422 Unprocessable Entity`},
 	},
 }
 
@@ -256,15 +287,21 @@ func TestWrongToken(t *testing.T) {
 // TestShorter: a message that the service refuses is offered with its headline and links
 // only.
 func TestShorter(t *testing.T) {
-	for name := range particular {
-		refused := map[string]string{"dingtalk": `{"errcode":430102,"errmsg":""}`, "wecom": `{"errcode":40058,"errmsg":""}`, "feishu": `{"code":9499,"msg":""}`}[name]
+	for name, r := range receivers {
 		server, client := start(t)
-		server.Fail(chattest.Answer(200, refused))
-		if _, err := build(t, receivers[name], chattest.Token, client, writer("en")).Notify(t.Context(), example.Hostile()); err != nil {
-			t.Fatal(err)
+		n := build(t, r, chattest.Token, client, writer("en"))
+		for range 2 {
+			if _, err := n.Notify(t.Context(), example.Hostile()); err != nil {
+				t.Fatal(err)
+			}
+			server.Fail(chattest.Answer(413, ""))
 		}
-		if got := server.Messages(); len(got) != 1 || len(got[0].Text) > 1500 || !strings.Contains(got[0].Text, "https://stickwatch.example/incidents/") {
-			t.Errorf("%s: got %d messages, want a short one: %q", name, len(got), got)
+		got := server.Messages()
+		if len(got) != 2 || len(got[1].Text) > len(got[0].Text)*4/5 {
+			t.Fatalf("%s: got %d messages, want a short one: %q", name, len(got), got)
+		}
+		if link := "https://stickwatch.example/incidents/"; !strings.Contains(got[1].Text, link) && strings.Contains(got[0].Text, link) {
+			t.Errorf("%s: got no link in %q", name, got[1].Text)
 		}
 	}
 }

@@ -61,6 +61,13 @@ var apis = map[string]api{
 	"qyapi.weixin.qq.com": weCom,
 	"open.feishu.cn":      lark,
 	"open.larksuite.com":  lark,
+
+	"api.telegram.org":           telegram,
+	"events.pagerduty.com":       pagerDuty,
+	"api.opsgenie.com":           opsgenie,
+	"contoso.webhook.office.com": teams,
+	"chat.shop.example":          mattermost,
+	"ntfy.shop.example":          ntfy,
 }
 
 // Fail makes the next requests fail, one by each function.

@@ -1,10 +1,9 @@
 // Package shoutrrr sends notifications to the services of a shoutrrr URL, such as
 // wecom://KEY or smtp://USER:PASSWORD@HOST.
 //
-// The services in this package are written for it, with the URLs that shoutrrr
-// documents: the library hides the status and the pause that a service asks for, cannot
-// be interrupted, and knows no limit of a message but to fail. Other services go
-// through the library, which loses these.
+// The URLs are those of the library github.com/nicholas-fedor/shoutrrr, but the services
+// are written for this package: the library hides the status and the pause that a service
+// asks for, cannot be interrupted, and fails where a message exceeds a limit.
 package shoutrrr
 
 import (
@@ -42,9 +41,15 @@ type service interface {
 
 // own are the services that are written for this package, by scheme.
 var own = map[string]func(*url.URL, *parameters) (service, error){
-	"wecom": newWeCom,
-	"lark":  newLark,
-	"smtp":  newSMTP,
+	"wecom":      newWeCom,
+	"lark":       newLark,
+	"smtp":       newSMTP,
+	"telegram":   newTelegram,
+	"teams":      newTeams,
+	"mattermost": newMattermost,
+	"ntfy":       newNtfy,
+	"pagerduty":  newPagerDuty,
+	"opsgenie":   newOpsgenie,
 }
 
 // Check returns an error if a URL is not that of a service. The error continues a

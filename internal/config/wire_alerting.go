@@ -42,7 +42,7 @@ type wireReceiver struct {
 	Slack *wireSlack `yaml:"slack"`
 	// A DingTalk group, by a custom robot.
 	DingTalk *wireDingTalk `yaml:"dingtalk"`
-	// Another service, by its shoutrrr URL: WeCom, Feishu or Lark.
+	// Another service, by its shoutrrr URL: WeCom, Feishu, Lark, mail, Telegram, Teams, Mattermost, ntfy, PagerDuty or Opsgenie.
 	Shoutrrr *wireShoutrrr `yaml:"shoutrrr"`
 	// A Prometheus Alertmanager.
 	Alertmanager *wireAlertmanager `yaml:"alertmanager"`
@@ -80,7 +80,7 @@ type wireDingTalk struct {
 
 // A service with a shoutrrr URL, which is a secret.
 type wireShoutrrr struct {
-	// Its URL, such as wecom://KEY or lark://open.feishu.cn/TOKEN?secret=KEY.
+	// Its URL, such as wecom://KEY, lark://open.feishu.cn/TOKEN?secret=KEY or smtp://USER:PASSWORD@HOST:587/?from=ADDRESS&to=ADDRESS.
 	URL Secret `yaml:"url"`
 	// File with the URL. Relative to the configuration file.
 	URLFile string `yaml:"url_file"`

@@ -18,9 +18,16 @@ const LimitPause = time.Minute
 // maxReason bounds the reason that an API gives, in bytes.
 const maxReason = 200
 
-// errNoCode is an answer with a status of success but without the code of one. It may be
-// that of a proxy, so the message is not taken for delivered.
-var errNoCode = errors.New("the answer is not one of the API: it has no error code")
+var errNoCode = errors.New("the answer is not one of the API")
+
+// NoCode judges an answer that the API did not give: by its status, but it is no success,
+// because it may be that of a proxy.
+func NoCode(status int) (judged bool, err error) {
+	if status >= 200 && status < 300 {
+		return true, alerting.Retriable{Err: errNoCode}
+	}
+	return false, nil
+}
 
 // Codes are the error codes in the JSON answers of an API whose status does not tell
 // success from failure. All other codes last until somebody corrects the configuration.
@@ -61,10 +68,8 @@ func ReadJSON(code, text string) func([]byte) Answer {
 func (c Codes) Judge(status int, answer []byte) (judged bool, err error) {
 	a := c.Read(answer)
 	switch {
-	case a.Code == nil && status >= 200 && status < 300:
-		return true, alerting.Retriable{Err: errNoCode}
 	case a.Code == nil:
-		return false, nil
+		return NoCode(status)
 	case *a.Code == 0:
 		return true, nil
 	}
