@@ -1,8 +1,9 @@
 package alerting
 
 import (
-	"slices"
 	"time"
+
+	"stickwatch/checks"
 )
 
 // Gather is how long the news of an incident are collected: the minimum time between
@@ -24,7 +25,7 @@ func (d *Manager) notify(at time.Time, i *Incident) []Notification {
 	case i.State == Firing && i.Holds() && i.Silenced == "":
 		for n := range i.Notified {
 			t := &i.Notified[n]
-			if kind, reason := d.due(at, *t); kind != "" {
+			if kind, reason := d.due(at, i, *t); kind != "" {
 				notifications = d.newNotification(notifications, at, i, t, kind, reason)
 			}
 		}
@@ -34,18 +35,19 @@ func (d *Manager) notify(at time.Time, i *Incident) []Notification {
 				notifications = d.newNotification(notifications, at, i, i.notified(receiver), NotificationFired, ReasonFirst)
 			}
 		}
+		notifications = d.escalate(notifications, at, i)
 	}
 	return notifications
 }
 
-// due returns which notification is due for a receiver that was notified before; "":
-// none.
-func (d *Manager) due(at time.Time, t Notified) (NotificationKind, Reason) {
+// due returns which notification of an incident is due for a receiver that was notified
+// before; "": none.
+func (d *Manager) due(at time.Time, i *Incident, t Notified) (NotificationKind, Reason) {
 	quiet := at.Sub(t.Last)
 	switch {
-	case len(t.News) > 0 && (quiet >= Gather || slices.ContainsFunc(t.News, Event.worsens)):
+	case len(t.News) > 0 && (quiet >= Gather || urgent(t.News)):
 		return NotificationDeveloped, ReasonNews
-	case d.config.Repeat > 0 && quiet >= repeatAfter(d.config.Repeat, t.Reminders):
+	case d.config.Repeat > 0 && i.Acknowledged.IsZero() && quiet >= repeatAfter(d.config.Repeat, t.Reminders):
 		return NotificationReminder, ReasonStillFiring
 	default:
 		return "", ""
@@ -73,6 +75,9 @@ func (d *Manager) newNotification(notifications []Notification, at time.Time, i 
 	n.News, t.News = t.News, nil
 	t.Last = at
 	t.Notifications++
+	if i.Severity == checks.Critical && t.Critical.IsZero() {
+		t.Critical = at
+	}
 	if kind == NotificationReminder {
 		t.Reminders++
 	}
@@ -88,6 +93,7 @@ type Notified struct {
 	Receiver      string
 	Notifications int       `json:"Notices"` // created so far
 	Last          time.Time // when the latest was created
+	Critical      time.Time `json:",omitzero"` // when the first of the critical incident was created
 	Reminders     int       // the number of reminders among them
 	News          []Event   // events for the next notification, oldest first, the latest MaxNews
 }

@@ -30,10 +30,12 @@ type Incident struct {
 	Ended    time.Time // when its last active finding ended; zero: one is active
 	Timeline []Event   // oldest first, at most MaxEvents
 
-	Flapping   bool       // its findings appear and disappear; see FlapTimes
-	MergedInto string     // the ID of the incident that has the same cause; "": none
-	Silenced   string     // why receivers are not notified of it now; "": they are
-	Notified   []Notified `json:"Told"` // one for each receiver that was notified
+	Flapping   bool   // its findings appear and disappear; see FlapTimes
+	MergedInto string // the ID of the incident that has the same cause; "": none
+	Silenced   string // why receivers are not notified of it now; "": they are
+	// Acknowledged says who takes care of it; zero: nobody said so.
+	Acknowledged Acknowledgement `json:",omitzero"`
+	Notified     []Notified      `json:"Told"` // one for each receiver that was notified
 }
 
 // A State is the state of an incident.

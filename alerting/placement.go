@@ -34,6 +34,7 @@ func (d *openIncidents) place(at time.Time, cluster string, f causeGroup, change
 	}
 	if worst := f.worst(); !i.Severity.AtLeast(worst) {
 		i.Severity = worst
+		i.Acknowledged = Acknowledgement{} // of something less severe
 		d.record(i, Event{
 			At: at, Kind: EventWorsened, Detail: string(worst), Reason: ReasonWorse,
 			Text: fmt.Sprintf("the severity is %s now", worst),
@@ -171,7 +172,7 @@ func (d *openIncidents) merge(at time.Time, younger, older *Incident) {
 		Text: fmt.Sprintf("incident %s has the same cause", younger.ID),
 	}, true)
 	if !older.Severity.AtLeast(younger.Severity) {
-		older.Severity = younger.Severity
+		older.Severity, older.Acknowledged = younger.Severity, younger.Acknowledged
 	}
 	older.Flapping = older.Flapping || younger.Flapping
 	if younger.Started.Before(older.Started) {
@@ -181,6 +182,9 @@ func (d *openIncidents) merge(at time.Time, younger, older *Incident) {
 		older.join(cluster)
 	}
 	older.Host = cmp.Or(older.Host, younger.Host)
+	if older.Acknowledged.IsZero() && older.Severity == younger.Severity {
+		older.Acknowledged = younger.Acknowledged
+	}
 	if !younger.Fired.IsZero() {
 		d.fire(at, older, ReasonOneCause, "it continues an incident that has fired")
 	}

@@ -8,11 +8,12 @@ import (
 
 // A Route sends matching incidents to a receiver.
 type Route struct {
-	Receiver string
-	Severity checks.Severity // the minimum; "": any
-	Cluster  string          // one that the incident concerns; "": any
-	Code     checks.Code     // of the cause; "": any
-	Continue bool            // evaluate the following routes, too
+	Receiver   string
+	Severity   checks.Severity // the minimum; "": any
+	Cluster    string          // one that the incident concerns; "": any
+	Code       checks.Code     // of the cause; "": any
+	Continue   bool            // evaluate the following routes, too
+	Escalation Escalation
 }
 
 // matches reports whether the route applies to an incident.
@@ -28,20 +29,30 @@ type router struct {
 	routes    []Route
 }
 
-// receiversOf returns the receivers of the first matching route, and of the following
-// ones while Continue is set. Without routes it returns all receivers.
+// receiversOf returns the receivers of the routes of an incident. Without routes it
+// returns all receivers.
 func (r router) receiversOf(i *Incident) []string {
 	if len(r.routes) == 0 {
 		return r.receivers
 	}
 	var list []string
+	for _, route := range r.routesOf(i) {
+		if r.knows(route.Receiver) && !slices.Contains(list, route.Receiver) {
+			list = append(list, route.Receiver)
+		}
+	}
+	return list
+}
+
+// routesOf returns the first route that matches an incident, and the following ones
+// while Continue is set.
+func (r router) routesOf(i *Incident) []Route {
+	var list []Route
 	for _, route := range r.routes {
 		if !route.matches(i) {
 			continue
 		}
-		if r.knows(route.Receiver) && !slices.Contains(list, route.Receiver) {
-			list = append(list, route.Receiver)
-		}
+		list = append(list, route)
 		if !route.Continue {
 			break
 		}

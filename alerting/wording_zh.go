@@ -64,6 +64,10 @@ func eventInChinese(e Event) string {
 		return "已静默：" + e.Detail
 	case EventNotified:
 		return "已通知 " + e.Detail
+	case EventAcknowledged:
+		return "已认领：" + e.Detail
+	case EventEscalated:
+		return "无人认领，升级通知 " + e.Detail
 	case EventUnwatched:
 		return fmt.Sprintf("集群 %s 已移出配置，不再监测", e.Detail)
 	case EventCut:

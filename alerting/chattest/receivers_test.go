@@ -96,7 +96,7 @@ func TestMessages(t *testing.T) {
 				server, client := start(t)
 				n := build(t, r, chattest.Token, client, writer(language))
 				var got bytes.Buffer
-				for _, what := range []alerting.Notification{example.Fired(), example.Resolved(), example.Deployment()} {
+				for _, what := range []alerting.Notification{example.Fired(), example.Acknowledged(), example.Resolved(), example.Deployment()} {
 					if _, err := n.Notify(t.Context(), what); err != nil {
 						t.Fatal(err)
 					}

@@ -170,7 +170,7 @@ var pagerDuty = api{
 			return bad("Invalid routing key")
 		case m.Payload.Summary == "" || utf8.RuneCountInString(m.Payload.Summary) > 1024:
 			return bad("'payload.summary' is missing or too long")
-		case !change && (m.Payload.Source == "" || len(m.Dedup) > 255 || !slices.Contains([]string{"trigger", "resolve"}, m.Action)):
+		case !change && (m.Payload.Source == "" || len(m.Dedup) > 255 || !slices.Contains([]string{"trigger", "acknowledge", "resolve"}, m.Action)):
 			return bad("'event_action' is invalid")
 		case !change && !slices.Contains([]string{"critical", "error", "warning", "info"}, m.Payload.Severity):
 			return bad("'payload.severity' is invalid")
@@ -194,7 +194,7 @@ var opsgenie = api{
 		switch {
 		case r.Header.Get("Authorization") != "GenieKey "+Token:
 			return reading{refused: Answer(422, `{"message":"Key format is not valid!","took":0.0,"requestId":"r"}`)}
-		case strings.HasSuffix(r.URL.Path, "/close") && r.URL.Query().Get("identifierType") == "alias":
+		case (strings.HasSuffix(r.URL.Path, "/close") || strings.HasSuffix(r.URL.Path, "/acknowledge")) && r.URL.Query().Get("identifierType") == "alias":
 			if !decode(body, &end) || utf8.RuneCountInString(end.Note) > 25_000 {
 				return bad
 			}

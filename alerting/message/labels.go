@@ -15,15 +15,17 @@ type labels struct {
 	affected, since, until, flapping, comesAndGoes               string
 
 	evidence, consequences, remedy, news string
-	page, grafana                        string
+	page, acknowledge, silence, grafana  string
 
 	deployment, touched, active string
 
-	goesOn string // with a duration
-	over   string // with a duration, a number of findings and a severity
-	merged string // with the other incident
-	more   string // with a number
-	isOver string // after the title of a finding that does not hold any more
+	goesOn       string // with a duration
+	over         string // with a duration, a number of findings and a severity
+	merged       string // with the other incident
+	acknowledged string // with a name and a time
+	somebody     string
+	more         string // with a number
+	isOver       string // after the title of a finding that does not hold any more
 
 	colon, comma string
 	units        [4]string // of days, hours, minutes and seconds, after their number
@@ -46,12 +48,13 @@ var english = labels{
 	affected: "Affected", since: "Since", until: "Until", flapping: "Flapping", comesAndGoes: "findings appear and disappear",
 
 	evidence: "Evidence", consequences: "Consequences", remedy: "What to do", news: "What happened",
-	page: "Incident", grafana: "Grafana",
+	page: "Incident", acknowledge: "Acknowledge", silence: "Silence", grafana: "Grafana",
 
 	deployment: "Deployment", touched: "Nodes changed", active: "Still active",
 
-	goesOn: "Ongoing for %s.",
-	over:   "Resolved after %s. Findings: %d, highest severity: %s.",
+	goesOn:       "Ongoing for %s.",
+	over:         "Resolved after %s. Findings: %d, highest severity: %s.",
+	acknowledged: "Acknowledged by %s at %s", somebody: "somebody",
 	merged: "It has the same cause as incident %s and continues there.",
 	more:   "and %d more",
 	isOver: " (ended)",
@@ -69,12 +72,13 @@ var chinese = labels{
 	affected: "影响范围", since: "始于", until: "结束于", flapping: "抖动", comesAndGoes: "反复出现和消失",
 
 	evidence: "证据", consequences: "由此引起", remedy: "处理建议", news: "经过",
-	page: "事件详情", grafana: "Grafana",
+	page: "事件详情", acknowledge: "认领", silence: "静默", grafana: "Grafana",
 
 	deployment: "发布小结", touched: "涉及节点", active: "尚未恢复",
 
-	goesOn: "已持续 %s，尚未恢复。",
-	over:   "历时 %s后恢复。共 %d 个问题，最高级别：%s。",
+	goesOn:       "已持续 %s，尚未恢复。",
+	over:         "历时 %s后恢复。共 %d 个问题，最高级别：%s。",
+	acknowledged: "%s 已于 %s 认领", somebody: "有人",
 	merged: "与事件 %s 同因，后续见该事件。",
 	more:   "另有 %d 项",
 	isOver: "（已恢复）",

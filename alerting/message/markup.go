@@ -63,15 +63,18 @@ func Unmentioned(text string) string { return mention.ReplaceAllString(text, "@\
 // room.
 func (m Message) Render(k Markup, limit int) string {
 	links := m.renderLinks(k, limit/2)
-	for _, link := range links {
-		limit -= k.Size(k.Break + link)
+	if links != "" {
+		limit -= k.Size(k.Break + links)
 	}
 	headline := k.Bold(k.Fit(m.Headline, limit-k.Size(k.Bold(""))))
 	out := []string{headline}
 	if body := m.Body(k, limit-k.Size(headline+k.Break)); body != "" {
 		out = append(out, body)
 	}
-	return strings.Join(append(out, links...), k.Break)
+	if links != "" {
+		out = append(out, links)
+	}
+	return strings.Join(out, k.Break)
 }
 
 // Body formats the message without headline and links. Of its lines, Body keeps the
@@ -122,18 +125,23 @@ func (m Message) lines(k Markup) []string {
 	return out
 }
 
-// renderLinks returns the links that need at most a number of units.
-func (m Message) renderLinks(k Markup, room int) []string {
+// renderLinks returns the links that fit in a number of units, on one line if their
+// addresses are not visible.
+func (m Message) renderLinks(k Markup, room int) string {
+	between := " · "
+	if k.Link == nil {
+		between = k.Break
+	}
 	var out []string
 	for _, l := range m.Links {
-		line := k.Escape(l.Text+m.colon) + l.URL
+		link := k.Escape(l.Text+m.colon) + l.URL
 		if k.Link != nil {
-			line = k.Link(k.Escape(l.Text), l.URL)
+			link = k.Link(k.Escape(l.Text), l.URL)
 		}
-		if room -= k.Size(k.Break + line); room < 0 {
+		if room -= k.Size(between + link); room < 0 {
 			break
 		}
-		out = append(out, line)
+		out = append(out, link)
 	}
-	return out
+	return strings.Join(out, between)
 }

@@ -20,7 +20,7 @@ func TestPlain(t *testing.T) {
 	for language, w := range writers() {
 		for name, n := range map[string]alerting.Notification{
 			"fired": example.Fired(), "developed": example.Developed(), "reminder": example.Reminder(), "resolved": example.Resolved(),
-			"deployment": example.Deployment(), "machine": example.Machine(),
+			"acknowledged": example.Acknowledged(), "deployment": example.Deployment(), "machine": example.Machine(),
 			"nodes": example.Nodes(), "nodes_developed": example.NodesDeveloped(), "nodes_resolved": example.NodesResolved(),
 		} {
 			t.Run(language+" "+name, func(t *testing.T) {

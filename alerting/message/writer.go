@@ -72,11 +72,23 @@ func (w Writer) closing(m Message, n alerting.Notification) string {
 		return fmt.Sprintf(l.merged, name(i.MergedInto))
 	case m.Resolved:
 		return fmt.Sprintf(l.over, w.duration(i.Duration(n.At)), len(i.Findings), l.severities[i.Severity])
+	case !i.Acknowledged.IsZero():
+		return w.acknowledged(i.Acknowledged)
 	case m.Kind == alerting.NotificationReminder:
 		return fmt.Sprintf(l.goesOn, w.duration(i.Duration(n.At)))
 	default:
 		return ""
 	}
+}
+
+// acknowledged says who takes care of an incident.
+func (w Writer) acknowledged(a alerting.Acknowledgement) string {
+	l := w.labels()
+	text := fmt.Sprintf(l.acknowledged, cmp.Or(name(a.By), l.somebody), w.moment(a.At))
+	if a.Note != "" {
+		text += l.colon + probes.Clean(a.Note, maxLine)
+	}
+	return text
 }
 
 // evidence returns the evidence of the cause or, for several nodes, the first
@@ -140,12 +152,16 @@ func (w Writer) PageOf(i alerting.Incident) string {
 }
 
 func (w Writer) links(i alerting.Incident) []Link {
+	l := w.labels()
 	var links []Link
 	if page := w.PageOf(i); page != "" {
-		links = append(links, Link{w.labels().page, page})
+		links = append(links, Link{l.page, page})
+		if i.State == alerting.Firing && i.Acknowledged.IsZero() {
+			links = append(links, Link{l.acknowledge, page + "#acknowledge"}, Link{l.silence, page + "#silence"})
+		}
 	}
 	if w.Grafana != nil {
-		links = append(links, Link{w.labels().grafana, grafana(*w.Grafana, i)})
+		links = append(links, Link{l.grafana, grafana(*w.Grafana, i)})
 	}
 	return links
 }

@@ -37,7 +37,8 @@ func newNtfy(u *url.URL, p *parameters) (service, error) {
 		body: func(_ alerting.Notification, m message.Message, limit int) any {
 			const maxTitle = 200
 			b := ntfyBody{Topic: path[0], Title: message.Text.Fit(m.Headline, maxTitle), Text: m.Body(message.Text, limit), Priority: ntfyPriority(m), Tags: tags}
-			for n, l := range m.Links {
+			const maxActions = 3
+			for n, l := range m.Links[:min(len(m.Links), maxActions)] {
 				if n == 0 {
 					b.Click = l.URL
 				}

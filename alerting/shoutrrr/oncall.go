@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,12 +52,22 @@ func newPagerDuty(u *url.URL, p *parameters) (service, error) {
 				e.Action, e.Dedup = "trigger", n.Incident.ID
 				e.Payload.Severity = string(cmp.Or(m.Severity, checks.Info))
 			}
-			if m.Resolved && n.Deployment == nil {
+			switch {
+			case n.Deployment != nil:
+			case m.Resolved:
 				e.Action = "resolve"
+			case acknowledges(n):
+				e.Action = "acknowledge"
 			}
 			return e
 		},
 	}, nil
+}
+
+// acknowledges reports whether a notification says that somebody takes care of the
+// incident.
+func acknowledges(n alerting.Notification) bool {
+	return slices.ContainsFunc(n.News, func(e alerting.Event) bool { return e.Kind == alerting.EventAcknowledged })
 }
 
 type pagerDutyEvent struct {
@@ -117,18 +128,19 @@ func newOpsgenie(u *url.URL, p *parameters) (service, error) {
 		header: http.Header{"Authorization": {"GenieKey " + path[0]}},
 		limits: []int{14_000, 1000},
 		at: func(n alerting.Notification) *url.URL {
-			if n.Kind != alerting.NotificationResolved {
-				return &url.URL{Scheme: "https", Host: host, Path: "/v2/alerts"}
+			alerts := &url.URL{Scheme: "https", Host: host, Path: "/v2/alerts"}
+			action := opsgenieAction(n)
+			if action == "" {
+				return alerts
 			}
-			close := &url.URL{Scheme: "https", Host: host, Path: "/v2/alerts"}
-			close = close.JoinPath(url.PathEscape(n.Incident.ID), "close")
-			close.RawQuery = "identifierType=alias"
-			return close
+			one := alerts.JoinPath(url.PathEscape(n.Incident.ID), action)
+			one.RawQuery = "identifierType=alias"
+			return one
 		},
 		body: func(n alerting.Notification, m message.Message, limit int) any {
 			const maxMessage = 130
-			if n.Kind == alerting.NotificationResolved {
-				return opsgenieClose{"stickwatch", m.Body(message.Text, limit)}
+			if opsgenieAction(n) != "" {
+				return opsgenieNote{"stickwatch", m.Body(message.Text, limit)}
 			}
 			return opsgenieAlert{
 				Message: message.Text.Fit(m.Headline, maxMessage), Alias: n.Incident.ID, Description: m.Render(message.Text, limit),
@@ -136,6 +148,19 @@ func newOpsgenie(u *url.URL, p *parameters) (service, error) {
 			}
 		},
 	}, nil
+}
+
+// opsgenieAction returns what a notification does to the alert of its incident; "": it
+// creates the alert, or is counted by it.
+func opsgenieAction(n alerting.Notification) string {
+	switch {
+	case n.Kind == alerting.NotificationResolved:
+		return "close"
+	case acknowledges(n):
+		return "acknowledge"
+	default:
+		return ""
+	}
 }
 
 func opsgeniePriority(m message.Message) string {
@@ -159,7 +184,7 @@ type opsgenieAlert struct {
 	Tags        []string `json:"tags,omitempty"`
 }
 
-type opsgenieClose struct {
+type opsgenieNote struct {
 	Source string `json:"source"`
 	Note   string `json:"note"`
 }

@@ -15,6 +15,7 @@
 //	    "id", "cluster", "clusters", "state", "severity", "code", "summary", "remedy",
 //	    "started", "fired", "ended", "duration_ms", "flapping", "merged_into",
 //	    "affected": {"share", "of"},        of clients; omitted without an estimate
+//	    "acknowledged": {"at", "author", "note"}, omitted while nobody takes care of it
 //	    "findings": [{"cluster", "code", "severity", "node", "nodes", "dependency", "target", "summary",
 //	                  "remedy", "evidence", "key", "explained_by", "affected", "since", "ended"}],
 //	    "findings_omitted": 0               the number beyond the first 50

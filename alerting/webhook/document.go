@@ -31,23 +31,30 @@ type document struct {
 }
 
 type incident struct {
-	ID         string          `json:"id"`
-	Cluster    string          `json:"cluster"`
-	Clusters   []string        `json:"clusters"`
-	State      alerting.State  `json:"state"`
-	Severity   checks.Severity `json:"severity"`
-	Code       checks.Code     `json:"code"`
-	Summary    string          `json:"summary"`
-	Remedy     string          `json:"remedy"`
-	Started    string          `json:"started"`
-	Fired      string          `json:"fired"`
-	Ended      string          `json:"ended"`
-	DurationMS int64           `json:"duration_ms"`
-	Flapping   bool            `json:"flapping"`
-	MergedInto string          `json:"merged_into"`
-	Affected   affected        `json:"affected,omitzero"`
-	Findings   []finding       `json:"findings"`
-	Omitted    int             `json:"findings_omitted"`
+	ID           string          `json:"id"`
+	Cluster      string          `json:"cluster"`
+	Clusters     []string        `json:"clusters"`
+	State        alerting.State  `json:"state"`
+	Severity     checks.Severity `json:"severity"`
+	Code         checks.Code     `json:"code"`
+	Summary      string          `json:"summary"`
+	Remedy       string          `json:"remedy"`
+	Started      string          `json:"started"`
+	Fired        string          `json:"fired"`
+	Ended        string          `json:"ended"`
+	DurationMS   int64           `json:"duration_ms"`
+	Flapping     bool            `json:"flapping"`
+	MergedInto   string          `json:"merged_into"`
+	Acknowledged acknowledgement `json:"acknowledged,omitzero"`
+	Affected     affected        `json:"affected,omitzero"`
+	Findings     []finding       `json:"findings"`
+	Omitted      int             `json:"findings_omitted"`
+}
+
+type acknowledgement struct {
+	At   string `json:"at"`
+	By   string `json:"author"`
+	Note string `json:"note"`
 }
 
 type finding struct {
@@ -126,23 +133,24 @@ func documentOf(n alerting.Notification, m message.Message) document {
 func incidentOf(n alerting.Notification) incident {
 	i := n.Incident
 	return incident{
-		ID:         i.ID,
-		Cluster:    text(i.Cluster),
-		Clusters:   list(i.Clusters, maxNames, text),
-		State:      i.State,
-		Severity:   i.Severity,
-		Code:       i.Cause.Code,
-		Summary:    text(alerting.English.Summary(i)),
-		Remedy:     text(alerting.English.Advice(i)),
-		Started:    moment(i.Started),
-		Fired:      moment(i.Fired),
-		Ended:      moment(i.Ended),
-		DurationMS: i.Duration(n.At).Milliseconds(),
-		Flapping:   i.Flapping,
-		MergedInto: text(i.MergedInto),
-		Affected:   affected(i.Affected()),
-		Findings:   list(i.Findings, maxFindings, findingOf),
-		Omitted:    max(0, len(i.Findings)-maxFindings),
+		ID:           i.ID,
+		Cluster:      text(i.Cluster),
+		Clusters:     list(i.Clusters, maxNames, text),
+		State:        i.State,
+		Severity:     i.Severity,
+		Code:         i.Cause.Code,
+		Summary:      text(alerting.English.Summary(i)),
+		Remedy:       text(alerting.English.Advice(i)),
+		Started:      moment(i.Started),
+		Fired:        moment(i.Fired),
+		Ended:        moment(i.Ended),
+		DurationMS:   i.Duration(n.At).Milliseconds(),
+		Flapping:     i.Flapping,
+		MergedInto:   text(i.MergedInto),
+		Acknowledged: acknowledgement{moment(i.Acknowledged.At), text(i.Acknowledged.By), text(i.Acknowledged.Note)},
+		Affected:     affected(i.Affected()),
+		Findings:     list(i.Findings, maxFindings, findingOf),
+		Omitted:      max(0, len(i.Findings)-maxFindings),
 	}
 }
 

@@ -78,6 +78,10 @@ type Route struct {
 	Cluster  string          // "": any
 	Code     checks.Code     // "": any
 	Continue bool
+	// EscalateTo is notified of a critical incident that nobody has acknowledged
+	// EscalateAfter its first notification; "": nobody.
+	EscalateTo    string
+	EscalateAfter time.Duration
 }
 
 // Matches reports whether the route selects an incident with this cause.

@@ -59,7 +59,9 @@ func (b *builder) routes(w wireAlerting, c *Config, at keyPath) []Route {
 		where := at.item(i)
 		b.known(where.key("receiver"), "receiver", r.Receiver, names)
 		b.known(where.key("cluster"), "cluster", r.Cluster, c.names())
+		b.escalation(r, names, where)
 		out = append(out, Route{
+			EscalateTo: r.To, EscalateAfter: orDefault(r.EscalateAfter, 0),
 			Receiver: r.Receiver,
 			Severity: checks.Severity(cmp.Or(r.Severity, string(checks.Warning))),
 			Cluster:  r.Cluster,
@@ -68,6 +70,22 @@ func (b *builder) routes(w wireAlerting, c *Config, at keyPath) []Route {
 		})
 	}
 	return out
+}
+
+// escalation reports an incomplete escalation of a route.
+func (b *builder) escalation(r wireRoute, names []string, at keyPath) {
+	b.known(at.key("to"), "receiver", r.To, names)
+	switch {
+	case r.To == "" && r.EscalateAfter == nil:
+	case r.To == "":
+		b.problem(at.key("escalate_after"), "needs the receiver to notify: to")
+	case r.EscalateAfter == nil:
+		b.problem(at.key("to"), "needs the time after which it is notified: escalate_after")
+	case orDefault(r.EscalateAfter, 0) < time.Minute:
+		b.problem(at.key("escalate_after"), "expected at least 1m, got %s", FormatDuration(orDefault(r.EscalateAfter, 0)))
+	case r.To == r.Receiver:
+		b.problem(at.key("to"), "is the receiver of the route, which is notified at once")
+	}
 }
 
 // known reports a name that does not exist. name may be "", for any. A "" among names

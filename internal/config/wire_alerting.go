@@ -116,6 +116,10 @@ type wireRoute struct {
 	Code string `yaml:"code" check:"oneof=code"`
 	// Whether later routes are tried as well.
 	Continue bool `yaml:"continue"`
+	// How long after the first notification of a critical incident that nobody has acknowledged the receiver under to is notified as well.
+	EscalateAfter *duration `yaml:"escalate_after"`
+	// Name of the receiver that is notified then.
+	To string `yaml:"to"`
 }
 
 // A weekly window without notifications. A key that is not set matches everything.

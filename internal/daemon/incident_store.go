@@ -135,6 +135,19 @@ func (r *incidentStore) setDeployments(announced []alerting.Deployment) {
 	})
 }
 
+// acknowledge records who takes care of an open incident. It returns the incident, or
+// false if there is no such one.
+func (r *incidentStore) acknowledge(id string, a alerting.Acknowledgement) (i alerting.Incident, ok bool) {
+	r.apply(func(at time.Time) (s history.Step) {
+		s.Step, ok = r.incidentManager.Acknowledge(at, id, a)
+		if at := slices.IndexFunc(s.Incidents, func(i alerting.Incident) bool { return i.ID == id }); ok && at >= 0 {
+			i = s.Incidents[at]
+		}
+		return s
+	})
+	return i, ok
+}
+
 // observeNodes passes the nodes that deployments touched in a round to the incident
 // manager.
 func (r *incidentStore) observeNodes(j monitor.RoundResult) {

@@ -172,7 +172,10 @@ func rulesOf(cfg *config.Config) alerting.Config {
 		rules.Grace[c.Name] = graceOf(cfg, c)
 	}
 	for _, r := range a.Routes {
-		rules.Routes = append(rules.Routes, alerting.Route(r))
+		rules.Routes = append(rules.Routes, alerting.Route{
+			Receiver: r.Receiver, Severity: r.Severity, Cluster: r.Cluster, Code: r.Code, Continue: r.Continue,
+			Escalation: alerting.Escalation{After: r.EscalateAfter, To: r.EscalateTo},
+		})
 	}
 	for _, m := range cfg.Maintenance {
 		rules.Windows = append(rules.Windows, alerting.Window{
@@ -195,7 +198,7 @@ func (d *Daemon) webHistory() webHistory {
 // webConfig returns the configuration of the page and the API.
 func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 	return web.Config{
-		Snapshots: d, Prober: d, Exporter: d, Reloader: d,
+		Snapshots: d, Acknowledger: d, Prober: d, Exporter: d, Reloader: d,
 		History:       d.webHistory(),
 		Unwritten:     d.unwrittenIncidents,
 		Live:          d.page,

@@ -140,6 +140,20 @@ func (d *Daemon) unwrittenIncidents() (open []alerting.Incident, ok bool) {
 	return d.incidentStore.open(), true
 }
 
+// Acknowledge implements web.Acknowledger. The history has the acknowledgement when it
+// returns, unless the disk accepts nothing; then it is in memory, as the incident is.
+func (d *Daemon) Acknowledge(ctx context.Context, id string, a alerting.Acknowledgement) (alerting.Incident, error) {
+	i, ok := d.incidentStore.acknowledge(id, a)
+	if !ok {
+		return alerting.Incident{}, web.ErrNotFound
+	}
+	const wait = 5 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	_ = d.writeQueue.Flush(ctx) // the queue retries it and logs the error
+	return i, nil
+}
+
 // A refresher applies silences or announced deployments from the history.
 type refresher[T any] struct {
 	read  func(context.Context, time.Time) ([]T, error)

@@ -161,6 +161,9 @@ func incidentNotes(i alerting.Incident, days calendar) []string {
 	if i.Silenced != "" {
 		words = append(words, "silenced")
 	}
+	if a := i.Acknowledged; !a.IsZero() {
+		words = append(words, strings.TrimSpace("acknowledged "+CleanName(a.By)))
+	}
 	if i.MergedInto != "" {
 		words = append(words, "part of "+i.MergedInto)
 	}
@@ -287,6 +290,9 @@ func (s *Text) members(i alerting.Incident) {
 	}
 }
 
+// eventWidth is the width of the longest kind of event, with a gap.
+const eventWidth = len(alerting.EventAcknowledged) + 2
+
 func (s *Text) timeline(events []alerting.Event, days calendar) {
 	s.heading("Timeline")
 	for _, e := range events {
@@ -294,7 +300,7 @@ func (s *Text) timeline(events []alerting.Event, days calendar) {
 		if about != "" {
 			about += ": "
 		}
-		s.paragraph("  ", "    ", span{plain, days.at(e.At) + "  "}, span{bold, pad(string(e.Kind), labelWidth)},
+		s.paragraph("  ", "    ", span{plain, days.at(e.At) + "  "}, span{bold, pad(string(e.Kind), eventWidth)},
 			span{plain, about + CleanSentence(e.Text)}, span{dim, "  " + string(e.Reason)})
 	}
 }

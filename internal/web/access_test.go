@@ -193,7 +193,7 @@ func TestTokens(t *testing.T) {
 func TestEveryWriteIsGuarded(t *testing.T) {
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
 	for _, path := range []string{
-		"/-/reload", "/silences", "/silences/x/expire", "/clusters/shop/probe", "/api/v1/clusters/shop/probe",
+		"/-/reload", "/silences", "/silences/x/expire", "/incidents/x/acknowledge", "/api/v1/incidents/x/acknowledge", "/clusters/shop/probe", "/api/v1/clusters/shop/probe",
 		"/-/token", "/api/v1/silences", "/api/v1/silences/x", "/api/v1/deployments", "/api/v1/deployments/1/end",
 	} {
 		for _, method := range []string{http.MethodPost, http.MethodDelete, http.MethodPut, http.MethodPatch} {

@@ -113,6 +113,8 @@ func TestProblems(t *testing.T) {
 			"in the far future", "POST", "/api/v1/silences", `{"cluster": "shop", "from": "9999-01-01T00:00:00Z", "duration": "2h"}`, 400,
 			`it must start within a year`,
 		},
+		{"nobody's incident", "POST", "/api/v1/incidents/nosuch/acknowledge", `{"note": "x"}`, 404, `open incident "nosuch": not found`},
+		{"a long note", "POST", "/api/v1/incidents/nosuch/acknowledge", `{"note": "` + strings.Repeat("x", 400) + `"}`, 400, `"note" has 400 bytes, want at most 300`},
 		{"no JSON", "POST", "/api/v1/silences", `cluster=shop`, 400, "reading the body: invalid character 'c' looking for beginning of value"},
 		{"too large", "POST", "/api/v1/silences", `{"reason": "` + strings.Repeat("x", maxBody) + `"}`, 413, "the body must not be larger than 65536 bytes"},
 		{"no such silence", "DELETE", "/api/v1/silences/x", "", 404, `expiring silence "x": not found`},

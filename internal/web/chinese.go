@@ -186,11 +186,15 @@ var chineseTexts = map[string]string{
 	"it goes on":                    "仍在持续",
 	"Merged into":                   "并入",
 	"Silenced":                      "静默",
+	"Acknowledged":                  "已认领",
 	"Affected":                      "影响范围",
 	"and %d more":                   "另有 %d 项",
 
 	// Silences and buttons.
 	"Probe now":   "立即探测",
+	"Acknowledge": "认领",
+	"Your name":   "姓名",
+	"Note":        "备注",
 	"Silence":     "静默",
 	"Silence for": "静默时长",
 	"because":     "原因",

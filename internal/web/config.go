@@ -25,6 +25,8 @@ type Config struct {
 	// otherwise ok is false. Nil: History can always store them.
 	Unwritten func() (open []alerting.Incident, ok bool)
 
+	Acknowledger Acknowledger
+
 	Prober   Prober
 	Exporter Exporter
 	Reloader Reloader
@@ -103,6 +105,12 @@ type Prober interface {
 // number of times.
 type Exporter interface {
 	Export(ctx context.Context, cluster string) (http.Handler, error)
+}
+
+// An Acknowledger records who takes care of an open incident. It returns the incident
+// with the acknowledgement, or ErrNotFound.
+type Acknowledger interface {
+	Acknowledge(ctx context.Context, id string, a alerting.Acknowledgement) (alerting.Incident, error)
 }
 
 // A Reloader reloads the configuration. The client sees its error.

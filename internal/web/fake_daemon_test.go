@@ -44,7 +44,7 @@ func newFakeDaemon(fakeClusters ...*fakeCluster) *fakeDaemon {
 func (w *fakeDaemon) server(t testing.TB, change ...func(*Config)) *Server {
 	t.Helper()
 	c := Config{
-		Snapshots: w, History: w, Prober: w, Exporter: w, Reloader: w, Live: NewLive(),
+		Snapshots: w, History: w, Acknowledger: w, Prober: w, Exporter: w, Reloader: w, Live: NewLive(),
 		Metrics:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "stickwatch_build_info 1") }),
 		Ready:    func() error { return w.ready },
 		Location: time.UTC, Version: "1.0.0", CacheFor: time.Nanosecond,
@@ -80,6 +80,21 @@ func (w *fakeDaemon) replaceCluster(s *fakeCluster) {
 			w.fakeClusters[i] = s
 		}
 	}
+}
+
+func (w *fakeDaemon) Acknowledge(_ context.Context, id string, a alerting.Acknowledgement) (alerting.Incident, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.fakeClusters {
+		for n := range s.incidents {
+			if i := &s.incidents[n]; i.ID == id && i.State != alerting.Resolved {
+				a.At = testTime
+				i.Acknowledged = a
+				return *i, nil
+			}
+		}
+	}
+	return alerting.Incident{}, ErrNotFound
 }
 
 func (w *fakeDaemon) Probe(_ context.Context, cluster string) error {

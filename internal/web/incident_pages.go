@@ -49,6 +49,7 @@ func (s *Server) incidentPage(r *http.Request, p *page) error {
 		return err
 	}
 	view := p.incident(i)
+	view.Acknowledge = p.canWrite && i.State == alerting.Firing && s.config.Acknowledger != nil
 	p.Template, p.Content, p.Tab = "incident", view, "incidents"
 	p.Title = heading(view.Summary, view.Cluster)
 	p.Icon = view.StateTone
@@ -74,13 +75,22 @@ type incidentView struct {
 	Remedy      string
 	Silenced    string
 	Merged      string
-	Started     timestamp
-	Ended       timestamp
-	Lasted      string
-	Extent      string // number of details: evidence and explained findings
-	Tree        []findingNode
-	Timeline    []eventView
-	Silence     *silenceForm // nil: read-only, or nothing to silence
+	// Acknowledged says who takes care of it; nil: nobody said so. Acknowledge is whether
+	// the reader may.
+	Acknowledged *acknowledgedView
+	Acknowledge  bool
+	Started      timestamp
+	Ended        timestamp
+	Lasted       string
+	Extent       string // number of details: evidence and explained findings
+	Tree         []findingNode
+	Timeline     []eventView
+	Silence      *silenceForm // nil: read-only, or nothing to silence
+}
+
+type acknowledgedView struct {
+	By, Note string
+	At       timestamp
 }
 
 type eventView struct {
@@ -100,6 +110,9 @@ func (v viewContext) incident(i alerting.Incident) incidentView {
 		Started: v.timestamp(i.Started), Ended: v.timestamp(i.Ended), Lasted: v.length(i.Duration(v.now)),
 		Extent: v.extent(len(i.Findings) - len(alike)),
 		Tree:   v.tree(i.Findings),
+	}
+	if a := i.Acknowledged; !a.IsZero() {
+		view.Acknowledged = &acknowledgedView{By: word(a.By), Note: line(a.Note), At: v.timestamp(a.At)}
 	}
 	view.setState(v, i)
 	for b := range view.Tree {

@@ -168,3 +168,30 @@ func TestSince(t *testing.T) {
 		}
 	}
 }
+
+// TestAcknowledge: an open incident is acknowledged by the API and by its page, which then
+// shows who takes care of it, in both languages.
+func TestAcknowledge(t *testing.T) {
+	w := newFakeDaemon(redisDown("shop"))
+	s := w.server(t)
+	id := w.fakeClusters[0].incidents[0].ID
+	page := "/incidents/" + id
+	if got := send(s, "GET", page, "").Body.String(); !strings.Contains(got, `action="`+page+`/acknowledge"`) {
+		t.Error("the page does not offer to acknowledge the incident")
+	}
+	form := send(s, "POST", page+"/acknowledge", "author=li&note=first", "Content-Type", "application/x-www-form-urlencoded")
+	if form.Code != http.StatusSeeOther || form.Header().Get("Location") != page || w.fakeClusters[0].incidents[0].Acknowledged.Note != "first" {
+		t.Errorf("the form: got %d to %q", form.Code, form.Header().Get("Location"))
+	}
+	got := decoded[wire.Incident](t, send(s, "POST", "/api/v1"+page+"/acknowledge", `{"author": "张三", "note": "<b>on it</b>"}`))
+	want := wire.Acknowledgement{At: wire.Time(testTime), By: "张三", Note: "<b>on it</b>"}
+	if diff := cmp.Diff(want, got.Acknowledged); diff != "" {
+		t.Errorf("acknowledged (-want +got):\n%s", diff)
+	}
+	for lang, words := range map[string]string{"en": "Acknowledged", "zh": "已认领"} {
+		shown := send(s, "GET", page+"?lang="+lang, "").Body.String()
+		if !strings.Contains(shown, "<dt>"+words+"</dt><dd>张三, ") || !strings.Contains(shown, "&lt;b&gt;on it&lt;/b&gt;") {
+			t.Errorf("%s: the page does not show who takes care of the incident", lang)
+		}
+	}
+}

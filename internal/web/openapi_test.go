@@ -59,6 +59,10 @@ var operations = []operation{
 	},
 	{route: "GET /api/v1/incidents/{id}", summary: "an incident", status: 200, answer: wire.Incident{}, errors: []int{400, 500}},
 	{
+		route: "POST /api/v1/incidents/{id}/acknowledge", summary: "records who takes care of an open incident, which ends reminders and prevents escalations",
+		body: acknowledgeRequest{}, status: 200, answer: wire.Incident{}, errors: []int{500}, sent: `{"author": "ann", "note": "restarting Redis"}`,
+	},
+	{
 		route: "GET /api/v1/history", summary: "uptimes, session moves and deployments of a cluster, and the points of a target",
 		parameters: []string{"cluster!", "since", "until", "target", "kind", "step"},
 		status:     200, answer: wireHistory{}, errors: []int{404, 500}, query: "?cluster=shop&target=node1",

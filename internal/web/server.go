@@ -108,6 +108,9 @@ func (s *Server) pageRoutes() []route {
 		{"POST /silences", s.form(s.silenceForm)},
 		{"POST /silences/{id}/expire", s.form(s.expireForm)},
 	}
+	if s.config.Acknowledger != nil {
+		routes = append(routes, route{"POST /incidents/{id}/acknowledge", s.form(s.acknowledgeForm)})
+	}
 	if s.config.Prober != nil {
 		routes = append(routes, route{"POST /clusters/{name}/probe", s.form(s.probeForm)})
 	}
@@ -148,6 +151,9 @@ func (s *Server) apiRoutes() []route {
 		{"GET /api/v1/deployments", s.api(s.getDeployments)},
 		{"POST /api/v1/deployments", s.api(s.postDeployment)},
 		{"POST /api/v1/deployments/{id}/end", s.api(s.endDeployment)},
+	}
+	if s.config.Acknowledger != nil {
+		routes = append(routes, route{"POST /api/v1/incidents/{id}/acknowledge", s.api(s.postAcknowledge)})
 	}
 	if s.config.Prober != nil {
 		routes = append(routes, route{"POST /api/v1/clusters/{name}/probe", s.api(s.probeCluster)})

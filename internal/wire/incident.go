@@ -25,8 +25,24 @@ type Incident struct {
 	MergedInto string          `json:"merged_into"`       // id of the incident that has the same cause; "": none
 	Affected   Affected        `json:"affected,omitzero"` // of the worst active finding; of the worst finding when the incident is resolved
 	Silenced   string          `json:"silenced"`          // why notifications are suppressed; "": they are not
-	Findings   []Member        `json:"findings"`          // the cause first
-	Timeline   []Event         `json:"timeline"`          // oldest first
+	// Acknowledged says who takes care of it; omitted: nobody said so.
+	Acknowledged Acknowledgement `json:"acknowledged,omitzero"`
+	Findings     []Member        `json:"findings"` // the cause first
+	Timeline     []Event         `json:"timeline"` // oldest first
+}
+
+// An Acknowledgement says who takes care of an incident.
+type Acknowledgement struct {
+	At   Timestamp `json:"at"`
+	By   string    `json:"author"` // "": unknown
+	Note string    `json:"note"`   // "": none
+}
+
+func acknowledgementOf(a alerting.Acknowledgement) Acknowledgement {
+	if a.IsZero() {
+		return Acknowledgement{}
+	}
+	return Acknowledgement{Time(a.At), Field(a.By), Field(a.Note)}
 }
 
 // A Member is a finding that belongs to an incident.
@@ -55,22 +71,23 @@ type Event struct {
 // IncidentOf converts an incident; now determines the duration of an ongoing one.
 func IncidentOf(i alerting.Incident, now time.Time) Incident {
 	return Incident{
-		ID:         i.ID,
-		Cluster:    Field(i.Cluster),
-		Clusters:   List(i.Clusters, Field),
-		State:      i.State,
-		Severity:   i.Severity,
-		Code:       i.Cause.Code,
-		Summary:    Field(alerting.English.Summary(i)),
-		Remedy:     Field(alerting.English.Advice(i)),
-		Started:    Time(i.Started),
-		Fired:      Time(i.Fired),
-		Ended:      Time(i.Ended),
-		DurationMS: i.Duration(now).Milliseconds(),
-		Flapping:   i.Flapping,
-		MergedInto: i.MergedInto,
-		Affected:   Affected(i.Affected()),
-		Silenced:   Field(i.Silenced),
+		ID:           i.ID,
+		Cluster:      Field(i.Cluster),
+		Clusters:     List(i.Clusters, Field),
+		State:        i.State,
+		Severity:     i.Severity,
+		Code:         i.Cause.Code,
+		Summary:      Field(alerting.English.Summary(i)),
+		Remedy:       Field(alerting.English.Advice(i)),
+		Started:      Time(i.Started),
+		Fired:        Time(i.Fired),
+		Ended:        Time(i.Ended),
+		DurationMS:   i.Duration(now).Milliseconds(),
+		Flapping:     i.Flapping,
+		MergedInto:   i.MergedInto,
+		Affected:     Affected(i.Affected()),
+		Silenced:     Field(i.Silenced),
+		Acknowledged: acknowledgementOf(i.Acknowledged),
 		Findings: List(i.Findings, func(m alerting.Member) Member {
 			return Member{ActiveFinding{FindingOf(m.Finding), Time(m.Since)}, Field(m.Cluster), Time(m.Ended)}
 		}),

@@ -37,6 +37,15 @@ func Developed() alerting.Notification {
 	return n
 }
 
+// Acknowledged is sent when somebody takes care of it.
+func Acknowledged() alerting.Notification {
+	n := newNotification(alerting.NotificationDeveloped, 3, time.Minute)
+	n.Incident = Developed().Incident
+	n.Incident.Acknowledged = alerting.Acknowledgement{At: Start.Add(time.Minute), By: "张三", Note: "restarting Redis"}
+	n.News = []alerting.Event{{At: Start.Add(time.Minute), Kind: alerting.EventAcknowledged, Detail: "张三: restarting Redis", Text: "acknowledged by 张三: restarting Redis", Reason: alerting.ReasonAsked}}
+	return n
+}
+
 // Reminder is sent four hours later: the incident is still firing, and flapping.
 func Reminder() alerting.Notification {
 	n := newNotification(alerting.NotificationReminder, 3, 4*time.Hour)
@@ -146,6 +155,7 @@ func Hostile() alerting.Notification {
 	evil := "<!channel> @here </b><a href=x>&amp; `code` \x1b[31m\u202e<https://evil.example|click>\n*bold* " + strings.Repeat("界", 2000)
 	n.Incident.Cluster = evil
 	n.Incident.MergedInto = evil
+	n.Incident.Acknowledged = alerting.Acknowledgement{At: Start, By: evil, Note: evil}
 	f := checks.Finding{
 		Code: checks.NodePaused, Severity: checks.Critical, Node: evil, Nodes: []string{evil, evil}, Dependency: evil, Target: evil,
 		Summary: checks.Quote(evil), Remedy: say(checks.MsgReadNodeLog, checks.Args{Node: evil}), Evidence: slices.Repeat([]checks.Message{checks.Quote(evil)}, 5),

@@ -1,0 +1,143 @@
+package alerting
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+)
+
+// acknowledge acknowledges the first incident.
+func (r *rig) acknowledge(t *testing.T, at time.Duration, by, note string) []string {
+	t.Helper()
+	step, ok := r.manager.Acknowledge(noon.Add(at), r.ids[0], Acknowledgement{By: by, Note: note})
+	if !ok {
+		t.Fatal("there is no open incident")
+	}
+	return r.notify(r.commit(step))
+}
+
+const hour = time.Hour
+
+// TestAcknowledge: receivers are notified of an acknowledgement at once, and of what
+// happens afterwards, but are not reminded.
+func TestAcknowledge(t *testing.T) {
+	for _, restarts := range []bool{false, true} {
+		t.Run(fmt.Sprint("restarts=", restarts), func(t *testing.T) {
+			r := newRig(usual())
+			r.play(t, []testCase{
+				{0, paused1, []string{"ops fired #1 node_paused/node1 critical"}},
+				{4 * hour, paused1, []string{"ops reminder #1 node_paused/node1 critical"}},
+			}, restarts)
+			want := []string{"ops developed #1 node_paused/node1 critical [acknowledged]"}
+			if diff := cmp.Diff(want, r.acknowledge(t, 4*hour+time.Second, "zhang", "on it")); diff != "" {
+				t.Errorf("acknowledged (-want +got):\n%s", diff)
+			}
+			if restarts {
+				r.restart(noon.Add(4 * hour))
+			}
+			r.play(t, []testCase{
+				{13 * hour, paused1, nil},
+				{40 * hour, paused1, nil},
+				{41 * hour, "", nil},
+				{42 * hour, onlyTime, []string{"ops resolved #1 node_paused/node1 critical [left node_paused/node1]"}},
+			}, restarts)
+			if got := r.kept[r.ids[0]].Acknowledged; got != (Acknowledgement{noon.Add(4*hour + time.Second), "zhang", "on it"}) {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+// TestAcknowledgeUnknown: only an open incident can be acknowledged.
+func TestAcknowledgeUnknown(t *testing.T) {
+	r := newRig(usual())
+	r.play(t, []testCase{
+		{0, paused1, []string{"ops fired #1 node_paused/node1 critical"}},
+		{hour, "", nil},
+		{2 * hour, onlyTime, []string{"ops resolved #1 node_paused/node1 critical [left node_paused/node1]"}},
+	}, false)
+	for _, id := range []string{"", "x", r.ids[0]} {
+		if _, ok := r.manager.Acknowledge(noon, id, Acknowledgement{}); ok {
+			t.Errorf("%q was acknowledged", id)
+		}
+	}
+}
+
+// TestAcknowledgedWarning: an incident that becomes critical is one that nobody has
+// acknowledged.
+func TestAcknowledgedWarning(t *testing.T) {
+	r := newRig(usual())
+	r.play(t, []testCase{{0, down1, nil}, {hour, down1, []string{"ops fired #1 node_down/node1 warning"}}}, false)
+	r.acknowledge(t, hour+time.Second, "", "")
+	r.play(t, []testCase{
+		{7 * hour, down1, nil},
+		{8 * hour, down1 + ";" + rotation1, []string{"ops developed #1 node_down/node1 critical [joined node_failing_in_rotation/node1, worsened]"}},
+		{12 * hour, down1 + ";" + rotation1, []string{"ops reminder #1 node_down/node1 critical"}},
+	}, false)
+}
+
+func escalating() Config {
+	c := usual()
+	c.Receivers = []string{"ops", "boss"}
+	c.Routes = []Route{{Receiver: "ops", Escalation: Escalation{After: 15 * time.Minute, To: "boss"}}}
+	return c
+}
+
+// TestEscalation: a further receiver is notified of a critical incident that nobody has
+// acknowledged, and then of its end.
+func TestEscalation(t *testing.T) {
+	const minute = time.Minute
+	for _, restarts := range []bool{false, true} {
+		r := newRig(escalating())
+		r.play(t, []testCase{
+			{0, paused1, []string{"ops fired #1 node_paused/node1 critical"}},
+			{14 * minute, paused1, nil},
+			{15 * minute, onlyTime, []string{"boss fired #1 node_paused/node1 critical [escalated]"}},
+			{16 * minute, paused1, nil},
+			{20 * minute, "", nil},
+			{21 * minute, onlyTime, []string{
+				"ops resolved #1 node_paused/node1 critical [left node_paused/node1]",
+				"boss resolved #1 node_paused/node1 critical [left node_paused/node1]",
+			}},
+		}, restarts)
+	}
+}
+
+// TestNoEscalation: nobody else is notified of an incident that is acknowledged, a
+// warning, or over.
+func TestNoEscalation(t *testing.T) {
+	const minute = time.Minute
+	t.Run("acknowledged", func(t *testing.T) {
+		r := newRig(escalating())
+		r.play(t, []testCase{{0, paused1, []string{"ops fired #1 node_paused/node1 critical"}}}, false)
+		r.acknowledge(t, minute, "li", "")
+		r.play(t, []testCase{{20 * minute, paused1, nil}}, true)
+	})
+	t.Run("over", func(t *testing.T) {
+		newRig(escalating()).play(t, []testCase{
+			{0, paused1, []string{"ops fired #1 node_paused/node1 critical"}},
+			{14*minute + 50*time.Second, "", nil},
+			{15*minute + time.Second, onlyTime, nil},
+			{16 * minute, onlyTime, []string{"ops resolved #1 node_paused/node1 critical [left node_paused/node1]"}},
+		}, false)
+	})
+	t.Run("a warning, until it is critical", func(t *testing.T) {
+		newRig(escalating()).play(t, []testCase{
+			{0, down1, nil},
+			{minute, down1, []string{"ops fired #1 node_down/node1 warning"}},
+			{60 * minute, down1 + ";" + rotation1, []string{"ops developed #1 node_down/node1 critical [joined node_failing_in_rotation/node1, worsened]"}},
+			{74 * minute, onlyTime, nil},
+			{75 * minute, onlyTime, []string{"boss fired #1 node_down/node1 critical [escalated]"}},
+		}, true)
+	})
+	t.Run("silenced", func(t *testing.T) {
+		r := newRig(escalating())
+		r.play(t, []testCase{{0, paused1, []string{"ops fired #1 node_paused/node1 critical"}}}, false)
+		r.manager.Silence([]Silence{{ID: "s", Code: checks.NodePaused, From: noon, To: noon.Add(hour)}})
+		r.play(t, []testCase{{59 * minute, paused1, nil}, {61 * minute, onlyTime, []string{"boss fired #1 node_paused/node1 critical [escalated]"}}}, true)
+	})
+}
