@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"stickwatch/checks"
 )
 
 // An Event is an entry in the timeline of an incident.
@@ -14,8 +16,10 @@ type Event struct {
 	Finding string // its key; "": about the incident as a whole
 	Text    string // one sentence in English; Language.Event has other languages
 	Reason  Reason // why it was decided
-	Detail  string // EventNotified: the receiver; EventMerged: the other incident; EventSilenced: why; EventWorsened: the severity; EventAcknowledged: who, and the note; EventEscalated: the receiver; EventUnwatched: the cluster; else ""
-	Omitted int    // EventCut: the number of removed events
+	// Summary is that of the finding, if Text has times, which are in UTC; else zero.
+	Summary checks.Message `json:",omitzero"`
+	Detail  string         // EventNotified: the receiver; EventMerged: the other incident; EventSilenced: why; EventWorsened: the severity; EventAcknowledged: who, and the note; EventEscalated: the receiver; EventUnwatched: the cluster; else ""
+	Omitted int            // EventCut: the number of removed events
 }
 
 // An EventKind is the kind of an event.

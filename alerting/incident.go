@@ -318,5 +318,9 @@ func (m Member) again(s checks.ActiveFinding) bool { return !m.When.IsZero() && 
 
 // event returns a timeline event about the finding.
 func (m Member) event(at time.Time, kind EventKind, reason Reason) Event {
-	return Event{At: at, Kind: kind, Cluster: m.Cluster, Finding: m.Key(), Text: m.Summary.String(), Reason: reason}
+	e := Event{At: at, Kind: kind, Cluster: m.Cluster, Finding: m.Key(), Text: m.Summary.String(), Reason: reason}
+	if m.Summary.HasTimes() {
+		e.Summary = m.Summary
+	}
+	return e
 }

@@ -98,6 +98,22 @@ func (m Message) InZone(zone *time.Location) Message {
 	return m
 }
 
+// InZone returns f with the times of its messages in a zone.
+func (f Finding) InZone(zone *time.Location) Finding {
+	f.Summary, f.Remedy = f.Summary.InZone(zone), f.Remedy.InZone(zone)
+	f.Evidence = slices.Clone(f.Evidence)
+	for i, m := range f.Evidence {
+		f.Evidence[i] = m.InZone(zone)
+	}
+	return f
+}
+
+// HasTimes reports whether the text of m depends on a zone.
+func (m Message) HasTimes() bool {
+	a := m.Args
+	return !a.Since.IsZero() || !a.At.IsZero() || a.Why != nil && a.Why.HasTimes() || a.But != nil && a.But.HasTimes()
+}
+
 // IsZero reports whether m is empty.
 func (m Message) IsZero() bool { return m.ID == "" && m.Text == "" }
 

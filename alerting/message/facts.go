@@ -27,8 +27,8 @@ func (w Writer) facts(i alerting.Incident) []Fact {
 	}
 	all := []Fact{
 		{Label: l.affected, Value: w.Language.Affected(i.Affected())},
-		{Label: l.since, Value: w.moment(i.Started), At: i.Started},
-		{Label: l.until, Value: w.moment(i.Ended), At: i.Ended},
+		{Label: l.since, Value: w.moment(i.Started)},
+		{Label: l.until, Value: w.moment(i.Ended)},
 		{Label: l.severity, Value: l.severities[i.Severity]},
 		{Label: clusters, Value: w.clusters(i)},
 		{Label: nodes, Value: w.names(named)},
@@ -153,8 +153,8 @@ func (w Writer) writeDeployment(n alerting.Notification) Message {
 		Facts: []Fact{
 			{Label: l.cluster, Value: name(s.Cluster)},
 			{Label: l.touched, Value: w.names(s.Touched)},
-			{Label: l.since, Value: w.moment(s.From), At: s.From},
-			{Label: l.until, Value: w.moment(s.End()), At: s.End()},
+			{Label: l.since, Value: w.moment(s.From)},
+			{Label: l.until, Value: w.moment(s.End())},
 		},
 		Consequences: Section{l.active, w.active(s)},
 		colon:        l.colon,

@@ -27,6 +27,7 @@ type labels struct {
 	more         string // with a number
 	isOver       string // after the title of a finding that does not hold any more
 
+	zone         string // after a label, with the zone of times
 	colon, comma string
 	units        [4]string // of days, hours, minutes and seconds, after their number
 	betweenUnits string
@@ -59,7 +60,7 @@ var english = labels{
 	more:   "and %d more",
 	isOver: " (ended)",
 
-	colon: ": ", comma: ", ",
+	zone: " (%s)", colon: ": ", comma: ", ",
 	units: [4]string{" d", " h", " min", " s"}, betweenUnits: " ",
 }
 
@@ -83,6 +84,6 @@ var chinese = labels{
 	more:   "另有 %d 项",
 	isOver: "（已恢复）",
 
-	colon: "：", comma: "、",
+	zone: "（%s）", colon: "：", comma: "、",
 	units: [4]string{" 天", " 小时", " 分", " 秒"}, betweenUnits: " ",
 }

@@ -8,7 +8,6 @@ package message
 import (
 	"math"
 	"slices"
-	"time"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
@@ -47,10 +46,7 @@ func (m Message) Sections() []Section {
 }
 
 // A Fact is a labelled value.
-type Fact struct {
-	Label, Value string
-	At           time.Time // the time in Value; zero: Value is not a time
-}
+type Fact struct{ Label, Value string }
 
 // A Link leads to a page about the incident.
 type Link struct{ Text, URL string }

@@ -13,6 +13,7 @@ import (
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/internal/golden"
 	"stickwatch/alerting/message"
+	"stickwatch/checks"
 )
 
 // TestPlain compares messages with the golden files.
@@ -64,5 +65,34 @@ func writers() map[string]message.Writer {
 	return map[string]message.Writer{
 		"en": {Page: page, Grafana: grafana},
 		"zh": {Language: alerting.Chinese, Page: page, Zone: time.FixedZone("CST", 8*60*60)},
+	}
+}
+
+// TestOneZone: every time of a message is in the zone of the Writer, whatever it is part
+// of, and lines with times say which zone that is.
+func TestOneZone(t *testing.T) {
+	remapped := checks.Message{ID: checks.MsgRemapped, Args: checks.Args{
+		Count: 3, Of: 9, At: example.Start, Why: &checks.Message{ID: checks.MsgExchange, Args: checks.Args{Status: 502, At: example.Start}},
+	}}
+	n := example.Resolved()
+	n.Incident.Cause.Summary = remapped
+	for i := range n.Incident.Findings {
+		n.Incident.Findings[i].Summary = remapped
+		n.Incident.Findings[i].Evidence = []checks.Message{remapped}
+	}
+	n.Incident.Acknowledged = alerting.Acknowledgement{At: example.Start, By: "li"}
+	n.News = []alerting.Event{{At: example.Start, Kind: alerting.EventReturned, Finding: "balancer_remapped", Text: remapped.String(), Summary: remapped}}
+	n.Incident.Started, n.Incident.Ended = example.Start, example.Start.Add(time.Minute)
+	for language, w := range writers() {
+		w.Zone = time.FixedZone("CST", 8*60*60)
+		text := w.Write(n).Plain()
+		if strings.Contains(text, "12:0") || strings.Contains(text, "UTC") || strings.Count(text, "20:0") < 6 {
+			t.Errorf("%s: got times in another zone:\n%s", language, text)
+		}
+		for _, label := range []string{"Evidence (CST):", "What happened (CST):"} {
+			if language == "en" && !strings.Contains(text, label) {
+				t.Errorf("got no %q in\n%s", label, text)
+			}
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,17 +27,16 @@ func (w Writer) Write(n alerting.Notification) Message {
 	if n.Deployment != nil {
 		return w.writeDeployment(n)
 	}
-	l, i := w.labels(), n.Incident
-	i.Cause.Summary = i.Cause.Summary.InZone(w.zone())
+	l, i := w.labels(), n.Incident.InZone(w.zone())
 	m := Message{
 		Kind:         n.Kind,
 		Severity:     i.Severity,
 		Resolved:     n.Kind == alerting.NotificationResolved || i.State == alerting.Resolved,
 		Summary:      probes.Clean(w.Language.Summary(i), maxLine),
 		Facts:        w.facts(i),
-		Evidence:     Section{l.evidence, w.evidence(i)},
+		Evidence:     w.evidenceSection(i, n.At),
 		Consequences: Section{l.consequences, w.consequences(i)},
-		News:         Section{l.news, w.news(n.News)},
+		News:         Section{w.timed(l.news, n.At), w.news(alerting.EventsInZone(n.News, w.zone()))},
 		Links:        w.links(i),
 		colon:        l.colon,
 	}
@@ -89,6 +89,24 @@ func (w Writer) acknowledged(a alerting.Acknowledgement) string {
 		text += l.colon + probes.Clean(a.Note, maxLine)
 	}
 	return text
+}
+
+// timed returns the label of lines with times of day, with their zone.
+func (w Writer) timed(label string, at time.Time) string {
+	return label + fmt.Sprintf(w.labels().zone, at.In(w.zone()).Format("MST"))
+}
+
+// evidenceSection returns the evidence of an incident at a time.
+func (w Writer) evidenceSection(i alerting.Incident, at time.Time) Section {
+	label := w.labels().evidence
+	alike, _ := i.Alike()
+	for _, m := range alike {
+		if slices.ContainsFunc(m.Evidence, checks.Message.HasTimes) {
+			label = w.timed(label, at)
+			break
+		}
+	}
+	return Section{label, w.evidence(i)}
 }
 
 // evidence returns the evidence of the cause or, for several nodes, the first

@@ -99,21 +99,12 @@ func section(markdown string) []api.Block {
 func facts(all []message.Fact) []api.Block {
 	var fields []*api.TextBlockObject
 	for _, f := range all[:min(len(all), maxFields)] {
-		fields = append(fields, mrkdwn(bold(f.Label)+"\n"+value(f)))
+		fields = append(fields, mrkdwn(bold(f.Label)+"\n"+escaped(f.Value, maxField)))
 	}
 	if len(fields) == 0 {
 		return nil
 	}
 	return []api.Block{api.NewSectionBlock(nil, fields, nil)}
-}
-
-// value formats a fact. Slack shows a time in the zone of each reader.
-func value(f message.Fact) string {
-	text := escaped(f.Value, maxField)
-	if f.At.IsZero() {
-		return text
-	}
-	return fmt.Sprintf("<!date^%d^{date_num} {time_secs}|%s>", f.At.Unix(), text)
 }
 
 // lines returns a list below a label, with as many lines as fit. A single line is not

@@ -176,6 +176,9 @@ func (o *historySource) open(ctx context.Context) (*history.Reader, error) {
 			return nil, withRemedy(err, "the configuration names the history; --file FILE needs no configuration")
 		}
 		path = cfg.History.Path
+		if zone := cfg.Alerting.Location; zone != time.UTC { // as the page and the messages
+			o.now = o.now.In(zone)
+		}
 		if o.config != defaultFile {
 			daemon += " -c " + o.config
 		}

@@ -49,7 +49,7 @@ func Incident(w io.Writer, format string, incident alerting.Incident, now time.T
 		return writeJSON(w, wireIncidentFile{wire.Schema, wire.IncidentOf(incident, now)})
 	}
 	s := NewText(opts)
-	s.incident(incident, calendar{now})
+	s.incident(incident.InZone(now.Location()), calendar{now})
 	_, err := io.WriteString(w, s.String())
 	return err
 }

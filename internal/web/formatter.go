@@ -103,8 +103,7 @@ func (s formatter) title(c checks.Code) string { return alerting.Language(s.lang
 
 // summary returns the summary of an incident.
 func (s formatter) summary(i alerting.Incident) string {
-	i.Cause.Summary = i.Cause.Summary.InZone(s.zone)
-	return line(alerting.Language(s.language).Summary(i))
+	return line(alerting.Language(s.language).Summary(i.InZone(s.zone)))
 }
 
 // affected returns the number of affected clients; "": no estimate.

@@ -100,6 +100,7 @@ type eventView struct {
 }
 
 func (v viewContext) incident(i alerting.Incident) incidentView {
+	i = i.InZone(v.zone)
 	alike := slices.Concat(i.Alike())
 	view := incidentView{
 		ID: i.ID, Cluster: clustersOf(i), Link: clusterLink(i.Cluster), ShowCluster: true,
