@@ -22,6 +22,9 @@ func run(args []string, c console) int {
 	root := newRoot(c)
 	root.SetArgs(args)
 	err := root.ExecuteContext(context.Background())
+	if asksNagios(args) {
+		return nagiosExit(c, err)
+	}
 	if text := describe(err); text != "" {
 		writeLine(c.err, text)
 	}

@@ -64,7 +64,10 @@ Results go to standard output, progress to standard error. Exit status:
   2    wrong usage or configuration; nothing was probed
   3    inconclusive: no report could be made, or the demanded evidence is
        unavailable
-  130  interrupted (Ctrl-C); 143 when terminated`,
+  130  interrupted (Ctrl-C); 143 when terminated
+
+With --output nagios, the exit status is that of a plugin of Nagios and Icinga:
+0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (inconclusive, or any error).`,
 		Example: `  # the clusters of stickwatch.yml
   stickwatch probe
   # a deployment gate: wait up to two minutes until 4.2 runs on all nodes
@@ -80,8 +83,9 @@ Results go to standard output, progress to standard error. Exit status:
   # without a file; nodes in the order of the balancer's server lines
   stickwatch probe --balancer http://10.0.0.9 --profile tomcat \
       --node node1=http://10.0.0.1:8080 --node node2=http://10.0.0.2:8080
-  # for a CI server, and for programs
+  # for a CI server, for Nagios and Icinga, and for programs
   stickwatch probe -o junit > stickwatch.xml
+  stickwatch probe --cluster shop -o nagios
   stickwatch probe --cluster shop -o json | jq '.clusters[].findings[].code'`,
 		Args: o.watch.takeArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd, c) },
@@ -161,6 +165,9 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 	if o.wait.value > 0 {
 		line.printAfter(o.waited(clusters, r.Clusters, unmet))
 	}
+	if o.output.value == nagiosFormat {
+		return exitError{status: int(r.Nagios())}
+	}
 	return exitError{status: o.status(r, unmet)}
 }
 
@@ -199,6 +206,9 @@ func (o *probeOptions) validate(cmd *cobra.Command) error {
 	}
 	if cmd.Flags().Changed("expect-version") && isEmptyValue(o.expectVersion) {
 		errs = append(errs, emptyFlag("expect-version"))
+	}
+	if (o.watch.asked || o.wait.value > 0) && o.output.value == nagiosFormat {
+		errs = append(errs, errors.New("--output nagios is for one round: omit --watch and --wait"))
 	}
 	return errors.Join(errs...)
 }

@@ -109,7 +109,7 @@ func (o Options) failOn() checks.Severity {
 }
 
 // Formats are the formats of Report, the default first.
-var Formats = []string{"table", "json", "junit", "markdown"}
+var Formats = []string{"table", "json", "junit", "markdown", "nagios"}
 
 // ListFormats are the formats of History, Incident and Silences, the default first.
 var ListFormats = []string{"table", "json"}
@@ -128,6 +128,8 @@ func Report(w io.Writer, format string, r Results, opts Options) error {
 		err = renderJUnit(&b, r, opts)
 	case "markdown":
 		err = renderMarkdown(&b, r, opts)
+	case "nagios":
+		err = renderNagios(&b, r)
 	default:
 		err = fmt.Errorf("unknown output format %q: want %s", format, strings.Join(Formats, ", "))
 	}

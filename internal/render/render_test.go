@@ -27,6 +27,7 @@ func TestRenderGolden(t *testing.T) {
 		{"json", "redis_down inconclusive nothing"},
 		{"junit", "redis_down ejected inconclusive hostile"},
 		{"markdown", "healthy redis_down drift hostile several"},
+		{"nagios", "healthy redis_down ejected chinese hostile inconclusive several nothing"},
 	} {
 		for report := range strings.FieldsSeq(tt.reports) {
 			t.Run(report+"."+tt.format, func(t *testing.T) {
@@ -57,7 +58,7 @@ func TestRenderGoldenTerminal(t *testing.T) {
 
 func TestRenderUnknownFormat(t *testing.T) {
 	err := Report(new(bytes.Buffer), "yaml", Results{}, Options{})
-	want := `unknown output format "yaml": want table, json, junit, markdown`
+	want := `unknown output format "yaml": want table, json, junit, markdown, nagios`
 	if err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %s", err, want)
 	}

@@ -1,0 +1,131 @@
+package render
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"stickwatch/checks"
+)
+
+// A NagiosStatus is the exit status of a plugin of Nagios and Icinga.
+type NagiosStatus int
+
+// The statuses: https://www.monitoring-plugins.org/doc/guidelines.html.
+const (
+	NagiosOK NagiosStatus = iota
+	NagiosWarning
+	NagiosCritical
+	NagiosUnknown
+)
+
+func (s NagiosStatus) String() string {
+	return [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[s]
+}
+
+// Nagios returns the status of the results: the worst verdict, where an inconclusive one
+// is worse than a warning, because it may hide a failure.
+func (r Results) Nagios() NagiosStatus {
+	switch r.Verdict() {
+	case checks.Healthy:
+		return NagiosOK
+	case checks.Degraded:
+		return NagiosWarning
+	case checks.Failing:
+		return NagiosCritical
+	default:
+		return NagiosUnknown
+	}
+}
+
+// Bounds of the line. NRPE accepts 1024 bytes of older agents.
+const (
+	maxNagiosText = 700
+	maxNagiosPart = 240
+)
+
+// NagiosLine writes the only line of a plugin: a status, a text, and performance data
+// after a vertical bar.
+func NagiosLine(w io.Writer, status NagiosStatus, text string, perfdata ...string) error {
+	line := "STICKWATCH " + status.String() + " - " + nagiosText(text, maxNagiosText)
+	if len(perfdata) > 0 {
+		line += " | " + strings.Join(perfdata, " ")
+	}
+	_, err := io.WriteString(w, line+"\n")
+	return err
+}
+
+// renderNagios writes the clusters with findings first, by their causes, and the numbers
+// of each cluster.
+func renderNagios(w io.Writer, r Results) error {
+	var parts, perfdata []string
+	for _, verdict := range slices.Backward(verdictsBySeverity) {
+		for _, c := range r.Clusters {
+			if c.Verdict == verdict {
+				parts = append(parts, nagiosText(CleanName(c.Cluster)+": "+nagiosCause(c), maxNagiosPart))
+			}
+		}
+	}
+	for _, c := range r.Clusters {
+		perfdata = append(perfdata, nagiosNumbers(c)...)
+	}
+	return NagiosLine(w, r.Nagios(), cmp.Or(strings.Join(parts, "; "), "there is no cluster"), perfdata...)
+}
+
+// nagiosCause describes a cluster by its first finding, which is the most severe cause.
+func nagiosCause(c checks.Report) string {
+	causes := slices.DeleteFunc(slices.Clone(c.Findings), func(f checks.Finding) bool {
+		return f.ExplainedBy != "" || !f.Severity.AtLeast(checks.Warning)
+	})
+	switch {
+	case len(causes) > 1:
+		return fmt.Sprintf("%s (and %d more)", cleanMessage(causes[0].Summary), len(causes)-1)
+	case len(causes) == 1:
+		return cleanMessage(causes[0].Summary)
+	case c.Verdict != checks.Inconclusive && len(c.Findings) > 0:
+		return cleanMessage(c.Findings[0].Summary)
+	case c.Verdict == checks.Inconclusive && len(c.Doubts) > 0:
+		return cleanMessage(c.Doubts[0])
+	default:
+		return string(c.Verdict)
+	}
+}
+
+// nagiosNumbers are the performance data of a cluster: 'label'=value;warn;crit;min;max.
+func nagiosNumbers(c checks.Report) []string {
+	count := func(is func(checks.Finding) bool) (n int) {
+		for _, f := range c.Findings {
+			if is(f) {
+				n++
+			}
+		}
+		return n
+	}
+	up, affected := 0, 0.0
+	for _, n := range c.Nodes {
+		if n.Up {
+			up++
+		}
+	}
+	for _, f := range c.Findings {
+		affected = max(affected, f.Affected.Share)
+	}
+	label := func(name string) string {
+		return "'" + strings.NewReplacer("'", "_", "=", "_").Replace(nagiosText(CleanName(c.Cluster), maxName)) + " " + name + "'="
+	}
+	return []string{
+		label("nodes_up") + fmt.Sprintf("%d;;;0;%d", up, len(c.Nodes)),
+		label("critical") + fmt.Sprintf("%d;;0;0", count(func(f checks.Finding) bool { return f.Severity == checks.Critical })),
+		label("warnings") + fmt.Sprintf("%d;0;;0", count(func(f checks.Finding) bool { return f.Severity == checks.Warning })),
+		label("affected") + fmt.Sprintf("%.0f%%;;;0;100", 100*affected),
+		label("time") + fmt.Sprintf("%.3fs;;;0", c.Duration.Seconds()),
+	}
+}
+
+// nagiosText returns one line without vertical bars, behind which Nagios expects
+// performance data.
+func nagiosText(text string, limit int) string {
+	return Clean(strings.ReplaceAll(text, "|", "/"), limit)
+}

@@ -1,0 +1,34 @@
+package render
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The rules of the plugin guidelines: one line of a status, a text, and performance data,
+// https://www.monitoring-plugins.org/doc/guidelines.html#AEN201.
+var (
+	nagiosRule   = regexp.MustCompile(`^STICKWATCH (OK|WARNING|CRITICAL|UNKNOWN) - [^|\n]+(?: \| ([^|\n]+))?\n$`)
+	perfdataRule = regexp.MustCompile(`^(?:'[^'=|]+'=-?[0-9]+(?:\.[0-9]+)?(?:s|%)?(?:;[0-9]*){0,4}(?: |$))+$`)
+)
+
+// TestNagiosGuidelines: every result is a line that follows the guidelines, whatever the
+// target says, and short enough for NRPE.
+func TestNagiosGuidelines(t *testing.T) {
+	for name, all := range reports {
+		r, opts := shown(all()...)
+		line := rendered(t, "nagios", r, opts)
+		m := nagiosRule.FindStringSubmatch(line)
+		switch {
+		case m == nil:
+			t.Errorf("%s: got %q, want one line", name, line)
+		case m[1] != r.Nagios().String():
+			t.Errorf("%s: got %s, want %s", name, m[1], r.Nagios())
+		case len(r.Clusters) > 0 && !perfdataRule.MatchString(m[2]):
+			t.Errorf("%s: got the performance data %q", name, m[2])
+		case strings.Index(line, " | ") > 1024:
+			t.Errorf("%s: got a text of %d bytes", name, strings.Index(line, " | "))
+		}
+	}
+}
