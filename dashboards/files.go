@@ -8,11 +8,12 @@ import (
 	"path/filepath"
 )
 
-//go:embed grafana/*.json grafana/provisioning prometheus/stickwatch.rules.yml compose
+//go:embed grafana/*.json grafana/provisioning prometheus/stickwatch.rules.yml compose zabbix/stickwatch.yaml
 var files embed.FS
 
 // Files returns the dashboards (grafana/*.json), their provisioning
-// (grafana/provisioning), the rules (prometheus/stickwatch.rules.yml), and an example that
+// (grafana/provisioning), the rules (prometheus/stickwatch.rules.yml), a template for
+// Zabbix (zabbix/stickwatch.yaml), and an example that
 // runs stickwatch, Prometheus and Grafana with all of these (compose).
 func Files() fs.FS { return files }
 

@@ -20,6 +20,7 @@ var want = []string{
 	"grafana/stickwatch-cluster.json",
 	"grafana/stickwatch-overview.json",
 	"prometheus/stickwatch.rules.yml",
+	"zabbix/stickwatch.yaml",
 }
 
 func TestWrite(t *testing.T) {

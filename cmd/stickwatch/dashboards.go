@@ -15,8 +15,9 @@ func newDashboards(c console) *cobra.Command {
 		Use:   "dashboards DIR",
 		Short: "Write dashboards for Grafana and rules for Prometheus",
 		Long: `dashboards creates a folder with two dashboards for Grafana 11 or newer and
-their provisioning, recording and alerting rules for Prometheus, and an example
-that runs all of it in containers. It prints the names of the files.
+their provisioning, recording and alerting rules for Prometheus, a template for
+Zabbix 6.0 or newer, and an example that runs Grafana and Prometheus in
+containers. It prints the names of the files.
 It replaces existing files of these names and keeps all others.
 
 Exit status:
