@@ -21,6 +21,7 @@ import (
 type historySource struct {
 	config, file string
 	clusters     []string
+	now          time.Time // open sets its zone to that of the configuration
 }
 
 // historyOptions are the flags of history.
@@ -28,7 +29,6 @@ type historyOptions struct {
 	historySource
 	since, until setting[time.Time]
 	output       setting[string]
-	now          time.Time
 }
 
 // Flags of history.
@@ -41,8 +41,9 @@ var (
 func newHistory(c console) *cobra.Command {
 	now := time.Now()
 	o := historyOptions{
-		since: newSetting("", timeOrAge(now)), until: newSetting("", timeOrAge(now)), now: now,
-		output: newSetting(render.ListFormats[0], oneOf(render.ListFormats)),
+		since: newSetting("", timeOrAge(now)), until: newSetting("", timeOrAge(now)),
+		historySource: historySource{now: now},
+		output:        newSetting(render.ListFormats[0], oneOf(render.ListFormats)),
 	}
 	cmd := &cobra.Command{
 		Use:   "history [flags] [INCIDENT]",

@@ -20,7 +20,6 @@ import (
 // reportOptions are the flags of report.
 type reportOptions struct {
 	historySource
-	now      time.Time
 	month    string
 	target   setting[float64]
 	language setting[string]
@@ -29,10 +28,10 @@ type reportOptions struct {
 
 func newReport(c console) *cobra.Command {
 	o := reportOptions{
-		now:      time.Now(),
-		target:   newSetting("99.9", parseTarget),
-		language: newSetting("", oneOf([]string{string(alerting.English), string(alerting.Chinese)})),
-		output:   newSetting(render.MonthFormats[0], oneOf(render.MonthFormats)),
+		historySource: historySource{now: time.Now()},
+		target:        newSetting("99.9", parseTarget),
+		language:      newSetting("", oneOf([]string{string(alerting.English), string(alerting.Chinese)})),
+		output:        newSetting(render.MonthFormats[0], oneOf(render.MonthFormats)),
 	}
 	cmd := &cobra.Command{
 		Use:   "report [flags]",
