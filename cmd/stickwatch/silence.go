@@ -122,14 +122,14 @@ func (o *silenceOptions) run(cmd *cobra.Command, c console) error {
 	if err != nil {
 		return err
 	}
-	var added render.Silence
+	var added wire.Silence
 	if err := client.call(cmd.Context(), http.MethodPost, silencesPath, o.request(c, client.username), &added); err != nil {
 		return exitError{exitFinding, err}
 	}
 	if _, err := fmt.Fprintln(c.out, render.CleanName(added.ID)); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.err, "%s: silenced %s\n", added.Scope(), added.When(time.Now()))
+	_, err = fmt.Fprintf(c.err, "%s: silenced %s\n", render.SilenceScope(added), render.SilenceTime(added, time.Now()))
 	return err
 }
 
@@ -226,7 +226,7 @@ Exit status:
 
 func listSilences(ctx context.Context, c console, client *apiClient, format string) error {
 	var found struct {
-		Silences []render.Silence `json:"silences"`
+		Silences []wire.Silence `json:"silences"`
 	}
 	if err := client.call(ctx, http.MethodGet, silencesPath, nil, &found); err != nil {
 		return exitError{exitFinding, err}

@@ -9,6 +9,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/wire"
 )
 
 // exampleHistory returns a history with elements of every kind.
@@ -179,7 +180,7 @@ func TestHistoryIsClean(t *testing.T) {
 	s := NewText(Options{})
 	s.clusterHistory(p, calendar{testTime})
 	s.incident(incident, calendar{testTime})
-	s.silences([]Silence{{ID: hostileText, Cluster: hostileText, Node: hostileText, Reason: hostileText, Author: hostileText}}, testTime)
+	s.silences([]wire.Silence{{ID: hostileText, Cluster: hostileText, Node: hostileText, Reason: hostileText, Author: hostileText}}, testTime)
 	if i := strings.IndexAny(s.String(), "\x1b\x00\r\u202e"); i >= 0 {
 		t.Errorf("a control character is shown: %q", s.String()[max(0, i-40):i+4])
 	}

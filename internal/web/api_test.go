@@ -208,8 +208,8 @@ func TestSilence(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t)
 	made := send(s, "POST", "/api/v1/silences", `{"cluster": "shop", "node": "node2", "code": "node_down", "reason": "kernel\u001b update", "duration": "2h"}`)
-	silence := decoded[wireSilence](t, made)
-	want := wireSilence{
+	silence := decoded[wire.Silence](t, made)
+	want := wire.Silence{
 		ID: silence.ID, Cluster: "shop", Node: "node2", Code: "node_down", Reason: "kernel update",
 		From: "2026-03-14T12:03:11.000Z", To: "2026-03-14T14:03:11.000Z", Active: true,
 	}

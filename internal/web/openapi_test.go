@@ -75,7 +75,7 @@ var operations = []operation{
 	{route: "GET /api/v1/silences", summary: "active and planned silences", status: 200, answer: wireSilences{}, errors: []int{400, 500}},
 	{
 		route: "POST /api/v1/silences", summary: "creates a silence for a cluster, node or code, or for all", body: wire.SilenceRequest{},
-		status: 201, answer: wireSilence{}, errors: []int{500}, sent: `{"cluster": "shop", "duration": "2h"}`,
+		status: 201, answer: wire.Silence{}, errors: []int{500}, sent: `{"cluster": "shop", "duration": "2h"}`,
 	},
 	{route: "DELETE /api/v1/silences/{id}", summary: "ends a silence now; the history keeps it", status: 204, errors: []int{500}},
 	{

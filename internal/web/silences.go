@@ -30,7 +30,7 @@ func (s *Server) getSilences(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	silences, err := s.config.History.Silences(r.Context(), s.config.Now())
-	return answer{body: wireSilences{wire.List(silences, s.wireSilenceOf)}}, err
+	return answer{body: wireSilences{wire.List(silences, func(one alerting.Silence) wire.Silence { return wire.SilenceOf(one, s.config.Now()) })}}, err
 }
 
 func (s *Server) postSilence(r *http.Request) (answer, error) {
@@ -45,7 +45,7 @@ func (s *Server) postSilence(r *http.Request) (answer, error) {
 	return answer{
 		status:   http.StatusCreated,
 		location: "/api/v1/silences/" + silence.ID,
-		body:     s.wireSilenceOf(silence),
+		body:     wire.SilenceOf(silence, s.config.Now()),
 	}, nil
 }
 

@@ -3,7 +3,6 @@ package web
 import (
 	"time"
 
-	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/wire"
 )
@@ -69,25 +68,5 @@ type wireDeployments struct {
 }
 
 type wireSilences struct {
-	Silences []wireSilence `json:"silences"`
-}
-
-type wireSilence struct {
-	ID      string         `json:"id"`
-	Cluster string         `json:"cluster"` // "": all clusters
-	Node    string         `json:"node"`    // "": all nodes, and findings without a node
-	Code    checks.Code    `json:"code"`    // "": all codes
-	Reason  string         `json:"reason"`
-	Author  string         `json:"author"`
-	From    wire.Timestamp `json:"from"`
-	To      wire.Timestamp `json:"to"`
-	Active  bool           `json:"active"` // it has begun
-}
-
-func (s *Server) wireSilenceOf(of alerting.Silence) wireSilence {
-	return wireSilence{
-		ID: of.ID, Cluster: wire.Field(of.Cluster), Node: wire.Field(of.Node), Code: of.Code,
-		Reason: wire.Field(of.Reason), Author: wire.Field(of.Author),
-		From: wire.Time(of.From), To: wire.Time(of.To), Active: of.Active(s.config.Now()),
-	}
+	Silences []wire.Silence `json:"silences"`
 }

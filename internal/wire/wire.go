@@ -47,6 +47,12 @@ func Time(t time.Time) Timestamp {
 	return Timestamp(t.UTC().Format("2006-01-02T15:04:05.000Z07:00"))
 }
 
+// Time returns the time of a Timestamp. It is zero for "", and for a text that is none.
+func (t Timestamp) Time() time.Time {
+	at, _ := time.Parse(time.RFC3339, string(t))
+	return at
+}
+
 // MS converts a duration to milliseconds, rounded to the microsecond.
 func MS(d time.Duration) float64 { return float64(d.Round(time.Microsecond).Microseconds()) / 1000 }
 
