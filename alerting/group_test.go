@@ -47,10 +47,10 @@ func TestAllNodesDownIsOneIncident(t *testing.T) {
 					seen = rounds[n]
 				}
 				for _, notification := range r.see(at, "shop", seen) {
-					switch {
-					case notification.Kind == NotificationFired:
+					switch notification.Kind {
+					case NotificationFired:
 						fired++
-					case notification.Kind == NotificationResolved:
+					case NotificationResolved:
 						resolved++
 					}
 					if notification.Incident.Flapping {

@@ -75,7 +75,7 @@ type Keeper interface {
 // A Retriable error may be temporary: the notification is sent again. An error that
 // is neither Retriable nor Permanent counts as Retriable, because a duplicate is
 // better than a lost notification.
-type Retriable struct {
+type Retriable struct { //nolint:errname // named for what it says about its cause
 	After time.Duration // the pause that the receiver asked for, in which nothing is sent to it; 0: none
 	Err   error
 }
@@ -85,7 +85,7 @@ func (e Retriable) Error() string { return e.Err.Error() }
 func (e Retriable) Unwrap() error { return e.Err }
 
 // A Permanent error is the same for every attempt to send the notification.
-type Permanent struct{ Err error }
+type Permanent struct{ Err error } //nolint:errname // named for what it says about its cause
 
 func (e Permanent) Error() string { return e.Err.Error() }
 

@@ -51,7 +51,7 @@ func (d *openIncidents) incidentOf(at time.Time, cluster string, f causeGroup) *
 	for _, i := range d.open {
 		switch {
 		case i.State == Resolved, f.survives(at, i):
-		case i != root && !d.mergedBy(i, cluster, f) && !(f.contains(i.Cause.Key()) && i.isCause(cluster, i.Cause.Key())):
+		case i != root && !d.mergedBy(i, cluster, f) && (!f.contains(i.Cause.Key()) || !i.isCause(cluster, i.Cause.Key())):
 		case oldest == nil:
 			oldest = i
 		default:

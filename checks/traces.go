@@ -89,7 +89,7 @@ func (v *outcomes) answeredSince(node string, at netip.AddrPort, t time.Time) bo
 func (t traffic) answersFrom(node string) int {
 	count := 0
 	for _, a := range t.answers {
-		if a.node == node && a.Status < 500 && !(a.trace.Continued && a.trace.mayBePinned) {
+		if a.node == node && a.Status < 500 && (!a.trace.Continued || !a.trace.mayBePinned) {
 			count++
 		}
 	}

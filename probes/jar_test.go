@@ -225,7 +225,7 @@ func keep(t *testing.T, base string, s *Session, set ...string) (Exchange, *Jar)
 	client, from := NewClient(Target{URL: u}), *u
 	from.Path = "/app/login"
 	jar, ex := NewJar(), Exchange{At: time.Now()}
-	resp := &http.Response{StatusCode: 200, Header: http.Header{"Set-Cookie": set}}
+	resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Set-Cookie": set}}
 	pageRequest{jar: jar, public: u, session: s}.storeCookies(client, &from, resp, &ex)
 	checkPresentable(t, Exchange{Rejected: ex.Rejected, Status: 200})
 	return ex, jar
@@ -281,7 +281,7 @@ func TestNewID(t *testing.T) {
 		{"JSESSIONID=; Path=/; Max-Age=0", false},
 	} {
 		var ex Exchange
-		resp := &http.Response{StatusCode: 200, Header: http.Header{"Set-Cookie": {step.set}}}
+		resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Set-Cookie": {step.set}}}
 		pageRequest{jar: jar, public: u, session: tomcatSession}.storeCookies(client, u, resp, &ex)
 		if ex.NewID != step.want {
 			t.Errorf("step %d, %s: got %v, want %v", i, step.set, ex.NewID, step.want)

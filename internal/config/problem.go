@@ -36,7 +36,7 @@ func (p keyPath) last() string {
 }
 
 // A Problem is one mistake in a configuration. No field contains a secret.
-type Problem struct {
+type Problem struct { //nolint:errname // a line of a report, and an error only as a whole
 	File    string // "": the mistake is in flags
 	Line    int    // from 1; 0: the file as a whole
 	Column  int    // from 1, in characters
@@ -94,7 +94,7 @@ func blank(r rune) rune {
 }
 
 // Problems are all mistakes of a configuration, sorted by line.
-type Problems []Problem
+type Problems []Problem //nolint:errname // see Problem
 
 // Error formats one line per problem.
 func (ps Problems) Error() string {

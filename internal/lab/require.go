@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -103,11 +104,11 @@ func FreeAddr(tb testing.TB) string {
 // forks inherits the listening socket until it executes its own program, and would
 // block the port.
 func reserve(addr string) (release func(), ok bool) {
-	lock, err := net.ListenPacket("udp4", addr)
+	lock, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp4", addr)
 	if err != nil {
 		return nil, false
 	}
-	conn, err := net.Dial("tcp4", addr)
+	conn, err := new(net.Dialer).DialContext(context.Background(), "tcp4", addr)
 	if err == nil {
 		conn.Close()
 		lock.Close()

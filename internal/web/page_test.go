@@ -169,7 +169,7 @@ func TestBrokenHistory(t *testing.T) {
 // TestManyClusters: many clusters are a table, which can be searched and filtered; few are shown
 // in full.
 func TestManyClusters(t *testing.T) {
-	many := append(manyClusters().fakeClusters, redisDown("shop"), unprobed("intranet"))
+	many := slices.Concat(manyClusters().fakeClusters, []*fakeCluster{redisDown("shop"), unprobed("intranet")})
 	s := newFakeDaemon(many...).server(t)
 	for _, test := range []struct {
 		path string

@@ -186,7 +186,7 @@ func TestScrapeTime(t *testing.T) {
 		"NaN":  probeTimeout,
 		"soon": probeTimeout,
 	} {
-		r, _ := http.NewRequest("GET", "/probe", nil)
+		r, _ := http.NewRequest(http.MethodGet, "/probe", nil)
 		r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", header)
 		if got := scrapeTime(r); got != want {
 			t.Errorf("%q: got %s, want %s", header, got, want)

@@ -50,7 +50,7 @@ func login(client *memcache.Client, user *url.Userinfo) error {
 	// A server that waits for a login reads "user password" under any key.
 	err := client.Set(&memcache.Item{Key: "login", Value: []byte(user.Username() + " " + password)})
 	if err != nil && strings.Contains(err.Error(), "CLIENT_ERROR") {
-		return readlimit.Answer{Message: err.Error(), Remedy: "correct the credentials in the URL"}
+		return readlimit.AnswerError{Message: err.Error(), Remedy: "correct the credentials in the URL"}
 	}
 	if err != nil {
 		return err

@@ -100,7 +100,7 @@ func explain(err error, credentials bool) error {
 		if !credentials {
 			return nil
 		}
-		return readlimit.Answer{Message: err.Error(), Remedy: "use a user with an ordinary password in the URL"}
+		return readlimit.AnswerError{Message: err.Error(), Remedy: "use a user with an ordinary password in the URL"}
 	}
 	answer, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {
@@ -112,7 +112,7 @@ func explain(err error, credentials bool) error {
 			return nil
 		}
 	}
-	return readlimit.Answer{Message: answer.Error(), Remedy: remedies[answer.Number]}
+	return readlimit.AnswerError{Message: answer.Error(), Remedy: remedies[answer.Number]}
 }
 
 // A checkedConn checks packets before the driver reads them. The driver indexes packets

@@ -103,7 +103,7 @@ func explain(err error, credentials bool) error {
 	if !credentials && strings.HasPrefix(answer.Code, "28") {
 		return nil
 	}
-	return readlimit.Answer{Message: answer.Error(), Remedy: remedies[answer.Code]}
+	return readlimit.AnswerError{Message: answer.Error(), Remedy: remedies[answer.Code]}
 }
 
 // simplify returns err with a shorter text than that of pgx.

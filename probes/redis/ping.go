@@ -92,7 +92,7 @@ func explain(err error, g *guard, password bool) error {
 	case word == "NOAUTH" && !password, word == "NOPERM":
 		return nil
 	default:
-		return readlimit.Answer{Message: text, Remedy: remedy(text, word)}
+		return readlimit.AnswerError{Message: text, Remedy: remedy(text, word)}
 	}
 }
 

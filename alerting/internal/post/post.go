@@ -112,7 +112,7 @@ func Unaddressed(err error) error {
 }
 
 // A Refusal is an HTTP response that did not accept a message.
-type Refusal struct {
+type Refusal struct { //nolint:errname // what the receiver answered, which Classify makes an error
 	Status int
 	Answer string // the part to show; "": nothing
 }

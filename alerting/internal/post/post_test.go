@@ -31,7 +31,7 @@ func TestStatusMatrix(t *testing.T) {
 		case status >= 300:
 			want = alerting.Retriable{After: RepairPause, Err: refusal}
 		}
-		if got := Classify(refusal, http.Header{}, time.Time{}); !reflect.DeepEqual(got, error(want)) {
+		if got := Classify(refusal, http.Header{}, time.Time{}); !reflect.DeepEqual(got, want) {
 			t.Errorf("status %d: got %#v, want %#v", status, got, want)
 		}
 	}
@@ -42,7 +42,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	for _, status := range []int{408, 429, 503} {
 		refusal := Refusal{Status: status}
 		want := alerting.Retriable{After: 30 * time.Second, Err: refusal}
-		if got := Classify(refusal, http.Header{"Retry-After": {"30"}}, time.Time{}); !reflect.DeepEqual(got, error(want)) {
+		if got := Classify(refusal, http.Header{"Retry-After": {"30"}}, time.Time{}); !reflect.DeepEqual(got, want) {
 			t.Errorf("status %d: got %#v, want %#v", status, got, want)
 		}
 	}

@@ -166,13 +166,13 @@ func (c *conn) SetDeadline(time.Time) error      { return nil }
 func (c *conn) SetReadDeadline(time.Time) error  { return nil }
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
-// An Answer is an error that the service sent: it is up but does not serve.
-type Answer struct {
+// An AnswerError is an error that the service sent: it is up but does not serve.
+type AnswerError struct {
 	Message string
 	Remedy  string // what to do; "": unknown
 }
 
-func (a Answer) Error() string {
+func (a AnswerError) Error() string {
 	// The remedy comes first, because the server's text may be long and truncated.
 	answer := fmt.Sprintf("it answers %q", probes.Clean(a.Message, probes.MaxError/2))
 	if a.Remedy == "" {
@@ -199,7 +199,7 @@ func (l *connections) explain(err error, secrets []string) error {
 	l.mu.Lock()
 	cause := l.cause
 	l.mu.Unlock()
-	answer, answered := errors.AsType[Answer](err)
+	answer, answered := errors.AsType[AnswerError](err)
 	switch {
 	case answered:
 		answer.Message = redact(answer.Message, secrets)

@@ -48,9 +48,9 @@ func TestRunExplains(t *testing.T) {
 		}, "no [secret], no [secret], no [secret]"},
 		"panic": {func(context.Context, readlimit.Dial) error { panic("pw d/") }, "the client library panics on the answer: this is another service, or a hostile one"},
 		"answer": {func(context.Context, readlimit.Dial) error {
-			return fmt.Errorf("wrapped: %w", readlimit.Answer{Message: "NO\r\nto pw d/", Remedy: "ask again"})
+			return fmt.Errorf("wrapped: %w", readlimit.AnswerError{Message: "NO\r\nto pw d/", Remedy: "ask again"})
 		}, `ask again: it answers "NO to [secret]"`},
-		"answer alone": {func(context.Context, readlimit.Dial) error { return readlimit.Answer{Message: "NO"} }, `it answers "NO"`},
+		"answer alone": {func(context.Context, readlimit.Dial) error { return readlimit.AnswerError{Message: "NO"} }, `it answers "NO"`},
 		"flood":        {drain(readlimittest.Serve(t, readlimittest.Flood("x"))), "the server sends more than 65536 bytes: this is another service"},
 		"reset":        {drain(reset), "the server closed the connection during the probe"},
 	} {
@@ -72,7 +72,7 @@ func TestRunExplains(t *testing.T) {
 func TestRunHidesShortPassword(t *testing.T) {
 	u := &url.URL{User: url.UserPassword("", "a")}
 	for name, err := range map[string]error{
-		"answer":  readlimit.Answer{Message: "a password that has an a", Remedy: "correct the password"},
+		"answer":  readlimit.AnswerError{Message: "a password that has an a", Remedy: "correct the password"},
 		"library": errors.New("bad password: a"),
 	} {
 		got := readlimit.Run(t.Context(), u, func(context.Context, readlimit.Dial) error { return err }).Error()
@@ -87,7 +87,7 @@ func TestRunHidesPasswordAtTheCut(t *testing.T) {
 	for _, secret := range []string{"0123456789", "abcdefghij"} {
 		for n := range 2 * probes.MaxError {
 			err := readlimit.Run(t.Context(), u, func(context.Context, readlimit.Dial) error {
-				return readlimit.Answer{Message: strings.Repeat("x", n) + secret}
+				return readlimit.AnswerError{Message: strings.Repeat("x", n) + secret}
 			})
 			if strings.Contains(err.Error(), secret[:5]) {
 				t.Fatalf("after %d bytes: got %q", n, err)

@@ -23,7 +23,7 @@ import (
 // It closes connections that handle leaves open.
 func Serve(t testing.TB, handle func(net.Conn)) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func drip(conn net.Conn) {
 }
 
 func closed(t testing.TB) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,11 +227,9 @@ func Start(t testing.TB, name string, arguments func(port string) []string) stri
 	if err := command.Start(); err != nil {
 		t.Fatalf("starting %s: %v", name, err)
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- command.Wait() }()
 	t.Cleanup(func() {
 		_ = command.Process.Kill()
-		<-exited
+		_ = command.Wait()
 	})
 	await(t, name, address)
 	return address
@@ -243,7 +241,7 @@ func await(t testing.TB, name, address string) {
 	defer ticker.Stop()
 	deadline := time.After(10 * time.Second)
 	for {
-		conn, err := net.Dial("tcp", address)
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 		if err == nil {
 			conn.Close()
 			return
