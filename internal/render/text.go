@@ -59,12 +59,19 @@ func (s *Text) paragraph(head, rest string, spans ...span) {
 		b.WriteString(s.theme.paint(sp))
 	}
 	room := max(s.width-lipgloss.Width(rest), narrowest/2)
-	for i, line := range strings.Split(lipgloss.Wrap(b.String(), room, " "), "\n") {
+	for i, line := range strings.Split(wrap(b.String(), room), "\n") {
 		if i > 0 {
 			head = rest
 		}
 		s.Line(strings.TrimRight(head+line, " "))
 	}
+}
+
+// wrap breaks lines at spaces. lipgloss breaks them at hyphens, too, and flags that are
+// broken cannot be copied.
+func wrap(text string, width int) string {
+	const nonBreaking = "\u2011"
+	return strings.ReplaceAll(lipgloss.Wrap(strings.ReplaceAll(text, "-", nonBreaking), width, " "), nonBreaking, "-")
 }
 
 // A theme defines how tones and trees are drawn. Without colour there are no

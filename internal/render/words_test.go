@@ -134,6 +134,14 @@ func TestTree(t *testing.T) {
 	}
 }
 
+// TestWrap: flags and ids are not broken, because they are copied.
+func TestWrap(t *testing.T) {
+	const want = "set it with\n--client-ip-header now"
+	if got := wrap("set it with --client-ip-header now", 24); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestSentence(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
