@@ -12,11 +12,12 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"stickwatch/probes/internal/tcptest"
 
 	"go.uber.org/goleak"
 )
@@ -91,41 +92,10 @@ const (
 	short = 150 * time.Millisecond
 )
 
-// serve runs handle for every connection until the test ends. It fails a test whose
-// client does not close its connections.
+// serve runs handle for every connection until the test ends, and returns its URL.
 func serve(t testing.TB, handle func(net.Conn)) *url.URL {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() {
-				defer conn.Close()
-				handle(conn)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		gone := make(chan struct{})
-		go func() {
-			wg.Wait()
-			close(gone)
-		}()
-		select {
-		case <-gone:
-		case <-time.After(ample):
-			t.Error("the client left a connection open")
-		}
-	})
-	return &url.URL{Scheme: "http", Host: listener.Addr().String()}
+	return &url.URL{Scheme: "http", Host: tcptest.Serve(t, handle)}
 }
 
 // web serves HTTP until the test ends.

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"stickwatch/probes/internal/readlimit/readlimittest"
+	"stickwatch/probes/internal/tcptest"
 )
 
 func ping(t *testing.T, raw string) string {
@@ -88,7 +89,7 @@ func TestAnnouncements(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			u := readlimittest.URL("memcached", readlimittest.Serve(t, func(conn net.Conn) {
+			u := readlimittest.URL("memcached", tcptest.Serve(t, func(conn net.Conn) {
 				conn.Write([]byte(reply))
 				readlimittest.Hang(conn)
 			}))

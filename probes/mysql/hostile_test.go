@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"stickwatch/probes/internal/readlimit/readlimittest"
+	"stickwatch/probes/internal/tcptest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -49,7 +50,7 @@ func TestAnnouncements(t *testing.T) {
 			for _, login := range []bool{true, false} {
 				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 				defer cancel()
-				address := readlimittest.Serve(t, func(conn net.Conn) {
+				address := tcptest.Serve(t, func(conn net.Conn) {
 					conn.Write(packet(0, greeting))
 					if login {
 						next(conn)

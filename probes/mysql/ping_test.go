@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"stickwatch/probes/internal/readlimit/readlimittest"
+	"stickwatch/probes/internal/tcptest"
 )
 
 // greeting is MariaDB's, shortened: protocol 10, version, connection, salt, flags,
@@ -87,7 +88,7 @@ func TestPing(t *testing.T) {
 		"ping refused":                {serve(greeting, ok, "\xff\x1d\x04#08S01Server shutdown in progress"), "watch:pa55@", `it is shutting down: it answers "Error 1053 (08S01): Server shutdown in progress"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, ping(t, "mysql://"+tc.user+readlimittest.Serve(t, tc.serve)+"/shop")); diff != "" {
+			if diff := cmp.Diff(tc.want, ping(t, "mysql://"+tc.user+tcptest.Serve(t, tc.serve)+"/shop")); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"stickwatch/probes/internal/readlimit/readlimittest"
+	"stickwatch/probes/internal/tcptest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -56,7 +57,7 @@ func TestAnnouncements(t *testing.T) {
 			for _, login := range []bool{true, false} {
 				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 				defer cancel()
-				address := readlimittest.Serve(t, func(conn net.Conn) {
+				address := tcptest.Serve(t, func(conn net.Conn) {
 					backend := pgproto3.NewBackend(conn, conn)
 					startup, err := backend.ReceiveStartupMessage()
 					if err != nil {
@@ -92,7 +93,7 @@ func TestIterations(t *testing.T) {
 		"99999999999999999999": "the server requires 99999999999999999999 rounds of password hashing, want at most 500000",
 		"4096":                 "the server closed the connection during the probe",
 	} {
-		address := readlimittest.Serve(t, func(conn net.Conn) {
+		address := tcptest.Serve(t, func(conn net.Conn) {
 			backend := pgproto3.NewBackend(conn, conn)
 			startup, err := backend.ReceiveStartupMessage()
 			if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"stickwatch/probes/internal/readlimit/readlimittest"
+	"stickwatch/probes/internal/tcptest"
 )
 
 func refusal(code, message string) *pgproto3.ErrorResponse {
@@ -70,7 +71,7 @@ func TestPing(t *testing.T) {
 		"other protocol":         {readlimittest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n"), "watch@", "the server does not use the PostgreSQL protocol"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			u, err := url.Parse("postgres://" + tc.user + readlimittest.Serve(t, tc.serve) + "/shop")
+			u, err := url.Parse("postgres://" + tc.user + tcptest.Serve(t, tc.serve) + "/shop")
 			if err != nil {
 				t.Fatal(err)
 			}

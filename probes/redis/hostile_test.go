@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"stickwatch/probes/internal/readlimit/readlimittest"
+	"stickwatch/probes/internal/tcptest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,7 +43,7 @@ func TestAnnouncements(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 				defer cancel()
 				readlimittest.CheckError(t, readlimittest.CheckMemory(t, func() error {
-					return Ping(ctx, readlimittest.URL("redis", readlimittest.Serve(t, serve)))
+					return Ping(ctx, readlimittest.URL("redis", tcptest.Serve(t, serve)))
 				}))
 			}
 		})

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/probes/internal/readlimit/readlimittest"
+	"stickwatch/probes/internal/tcptest"
 )
 
 func ping(t *testing.T, raw string) string {
@@ -101,7 +102,7 @@ func TestPingRefused(t *testing.T) {
 		"huge map":    {readlimittest.Reply("*1099511627776\r\n"), `got a reply of length "1099511627776", which is no answer to a ping`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, ping(t, "redis://"+readlimittest.Serve(t, tc.serve))); diff != "" {
+			if diff := cmp.Diff(tc.want, ping(t, "redis://"+tcptest.Serve(t, tc.serve))); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -111,7 +112,7 @@ func TestPingRefused(t *testing.T) {
 func TestPingTLS(t *testing.T) {
 	web := httptest.NewTLSServer(nil)
 	defer web.Close()
-	address := readlimittest.Serve(t, func(conn net.Conn) {
+	address := tcptest.Serve(t, func(conn net.Conn) {
 		answer("+PONG\r\n")(tls.Server(conn, web.TLS))
 	})
 	for url, want := range map[string]string{

@@ -17,6 +17,7 @@ import (
 	"stickwatch/probes"
 	"stickwatch/probes/internal/readlimit"
 	"stickwatch/probes/internal/readlimit/readlimittest"
+	"stickwatch/probes/internal/tcptest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,7 +37,7 @@ func drain(address string) func(context.Context, readlimit.Dial) error {
 }
 
 func TestRunExplains(t *testing.T) {
-	reset := readlimittest.Serve(t, func(conn net.Conn) { conn.(*net.TCPConn).SetLinger(0) })
+	reset := tcptest.Serve(t, func(conn net.Conn) { conn.(*net.TCPConn).SetLinger(0) })
 	for name, tc := range map[string]struct {
 		ask  func(context.Context, readlimit.Dial) error
 		want string
@@ -51,7 +52,7 @@ func TestRunExplains(t *testing.T) {
 			return fmt.Errorf("wrapped: %w", readlimit.AnswerError{Message: "NO\r\nto pw d/", Remedy: "ask again"})
 		}, `ask again: it answers "NO to [secret]"`},
 		"answer alone": {func(context.Context, readlimit.Dial) error { return readlimit.AnswerError{Message: "NO"} }, `it answers "NO"`},
-		"flood":        {drain(readlimittest.Serve(t, readlimittest.Flood("x"))), "the server sends more than 65536 bytes: this is another service"},
+		"flood":        {drain(tcptest.Serve(t, readlimittest.Flood("x"))), "the server sends more than 65536 bytes: this is another service"},
 		"reset":        {drain(reset), "the server closed the connection during the probe"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +100,7 @@ func TestRunHidesPasswordAtTheCut(t *testing.T) {
 // TestRunDeadline has a library that replaces the probe's deadline and context by its
 // own.
 func TestRunDeadline(t *testing.T) {
-	address := readlimittest.Serve(t, readlimittest.Hang)
+	address := tcptest.Serve(t, readlimittest.Hang)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err := readlimit.Run(ctx, &url.URL{}, func(_ context.Context, dial readlimit.Dial) error {
@@ -129,7 +130,7 @@ func TestRunGivesDeadline(t *testing.T) {
 }
 
 func TestRunCloses(t *testing.T) {
-	address := readlimittest.Serve(t, readlimittest.Hang)
+	address := tcptest.Serve(t, readlimittest.Hang)
 	var conn net.Conn
 	var later readlimit.Dial
 	err := readlimit.Run(t.Context(), &url.URL{}, func(ctx context.Context, dial readlimit.Dial) (err error) {

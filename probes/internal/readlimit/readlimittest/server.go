@@ -11,41 +11,13 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode"
 
 	"stickwatch/probes"
+	"stickwatch/probes/internal/tcptest"
 )
-
-// Serve runs handle for every connection until the test ends, and returns the address.
-// It closes connections that handle leaves open.
-func Serve(t testing.TB, handle func(net.Conn)) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() {
-				defer conn.Close()
-				handle(conn)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		wg.Wait()
-	})
-	return listener.Addr().String()
-}
 
 // Reply returns a handler that writes text and closes when the client does.
 func Reply(text string) func(net.Conn) {
@@ -126,7 +98,7 @@ func TestHostile(t *testing.T, scheme string, ping probes.Pinger) {
 			// Some servers make the client wait for the rest of a message.
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			CheckError(t, CheckMemory(t, func() error { return ping(ctx, URL(scheme, Serve(t, handle))) }))
+			CheckError(t, CheckMemory(t, func() error { return ping(ctx, URL(scheme, tcptest.Serve(t, handle))) }))
 		})
 	}
 	t.Run("refuses", func(t *testing.T) {
@@ -171,7 +143,7 @@ func echo(conn net.Conn) {
 func testDeadline(t *testing.T, scheme string, ping probes.Pinger) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	err := ping(ctx, URL(scheme, Serve(t, Hang)))
+	err := ping(ctx, URL(scheme, tcptest.Serve(t, Hang)))
 	CheckError(t, err)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
@@ -181,7 +153,7 @@ func testDeadline(t *testing.T, scheme string, ping probes.Pinger) {
 func testCancelled(t *testing.T, scheme string, ping probes.Pinger) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	address := Serve(t, func(conn net.Conn) {
+	address := tcptest.Serve(t, func(conn net.Conn) {
 		cancel()
 		Hang(conn)
 	})
