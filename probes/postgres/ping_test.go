@@ -64,7 +64,7 @@ func TestPing(t *testing.T) {
 		"serves":                 {serve(welcome, one), "watch:pa55@", ""},
 		"denies unknown clients": {serve(denied, nil), "", ""},
 		"refuses credentials":    {serve(denied, nil), "watch:pa55@", `correct the credentials in the URL: it answers "FATAL: password authentication failed for user \"watch\" (SQLSTATE 28P01)"`},
-		"returns the password":   {serve([]pgproto3.BackendMessage{refusal("XX000", "pa55 is\nwrong")}, nil), "watch:pa55@", `it answers "FATAL: [secret] is wrong (SQLSTATE XX000)"`},
+		"returns the password":   {serve([]pgproto3.BackendMessage{refusal("XX000", "pa55 is\nwrong")}, nil), "watch:pa55@", `it answers "FATAL: *** is wrong (SQLSTATE XX000)"`},
 		"starts":                 {serve([]pgproto3.BackendMessage{refusal("57P03", "the database system is starting up")}, nil), "", `wait, it is starting or stopping: it answers "FATAL: the database system is starting up (SQLSTATE 57P03)"`},
 		"query refused":          {serve(welcome, []pgproto3.BackendMessage{refusal("57P01", "terminating connection")}), "watch:pa55@", `it answers "FATAL: terminating connection (SQLSTATE 57P01)"`},
 		"requires clear text":    {requireCleartext(t), "watch:pa55@", "the server requires the password in clear text, which is not sent: " + cleartextRemedy},

@@ -16,6 +16,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -226,42 +227,32 @@ func line(text string, secrets []string) string {
 	return probes.Clean(redact(text, secrets), probes.MaxError)
 }
 
-// redact masks the secrets. It cleans the text first, because control characters could
+// redact conceals the secrets. It cleans the text first, because control characters could
 // split a secret. Callers truncate the text afterwards, because truncation could leave
 // a part of one.
 //
 // A short secret may appear in words by chance, and the masked letters would then
 // reveal it. If a text contains a short secret, nothing of the text is shown.
 func redact(text string, secrets []string) string {
-	const shortest = 4
+	const shortest = 4 // bytes; probes.Conceal leaves shorter ones
 	text = probes.Clean(text, Budget)
-	for _, secret := range secrets {
-		if len(secret) < shortest && strings.Contains(text, secret) {
-			return "[hidden: the password is too short to be masked]"
-		}
-		text = strings.ReplaceAll(text, secret, "[secret]")
+	if slices.ContainsFunc(secrets, func(secret string) bool { return len(secret) < shortest && strings.Contains(text, secret) }) {
+		return "[hidden: the password is too short to be masked]"
 	}
-	return text
+	return probes.Conceal(text, secrets...)
 }
 
-// secretsOf returns the spellings of u's passwords.
+// secretsOf returns u's passwords, and the one of its user as u spells it.
 func secretsOf(u *url.URL) []string {
-	var passwords []string
+	var list []string
 	if password, ok := u.User.Password(); ok {
-		passwords = append(passwords, password)
+		_, spelled, _ := strings.Cut(u.User.String(), ":")
+		list = append(list, password, spelled)
 	}
 	for key, values := range u.Query() {
 		if strings.Contains(strings.ToLower(key), "password") {
-			passwords = append(passwords, values...)
+			list = append(list, values...)
 		}
 	}
-	var list []string
-	for _, p := range passwords {
-		if p == "" {
-			continue
-		}
-		_, inUserinfo, _ := strings.Cut(url.UserPassword("", p).String(), ":")
-		list = append(list, p, inUserinfo, url.QueryEscape(p), url.PathEscape(p))
-	}
-	return list
+	return slices.DeleteFunc(list, func(secret string) bool { return secret == "" })
 }
