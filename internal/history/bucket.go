@@ -267,16 +267,3 @@ func pack(s checks.Sample) sample {
 
 func (s sample) failed() bool   { return s.outcome&outcomeFailed != 0 }
 func (s sample) answered() bool { return s.outcome&outcomeFailure == 0 }
-
-// unpack decodes a sample, with a precision of a millisecond and a microsecond.
-func (s sample) unpack(of checks.Target) checks.Sample {
-	failure := probes.FailureOther // an unknown index was written by a newer program
-	if n := int(s.outcome & outcomeFailure >> 1); n < len(failures) {
-		failure = failures[n]
-	}
-	return checks.Sample{
-		Target: of, At: time.UnixMilli(s.ts).UTC(), OK: !s.failed(),
-		Latency: time.Duration(s.latency) * time.Microsecond,
-		Status:  int(s.outcome >> outcomeStatus), Failure: failure,
-	}
-}
