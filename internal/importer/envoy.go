@@ -298,13 +298,13 @@ func envoyMatch(v value) match {
 }
 
 // targets returns the clusters of a route.
-func (r *envoyReader) targets(v value) (out []traefikTarget) {
+func (r *envoyReader) targets(v value) (out []share) {
 	if u := r.named(v.get("cluster").text); u != nil {
-		out = append(out, traefikTarget{u, ""})
+		out = append(out, share{u, ""})
 	}
 	for _, part := range v.get("weighted_clusters", "clusters").list() {
 		if u := r.named(part.get("name").text); u != nil {
-			out = append(out, traefikTarget{u, "a share of the clients, by weight"})
+			out = append(out, share{u, "a share of the clients, by weight"})
 		}
 	}
 	if header := v.get("cluster_header"); header.exists() {

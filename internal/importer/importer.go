@@ -202,8 +202,11 @@ func upstreamNames(upstreams []*upstream) string {
 }
 
 func unfitReasons(upstreams []*upstream) (out []string) {
-	for _, u := range upstreams[:min(len(upstreams), maxNames)] {
+	for _, u := range upstreams[:min(len(upstreams), maxSeen)] {
 		out = append(out, fmt.Sprintf("%s %s (%s) %s%s", u.kind, u.name, u.position, u.unfitReason(), u.wouldTake()))
+	}
+	if more := len(upstreams) - maxSeen; more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
 	}
 	return out
 }

@@ -22,9 +22,8 @@ type Question struct {
 	Why          string   // what is guessed, and why
 	Options      []string // candidates; the first one is written without an answer
 
-	candidate *candidate
-	validate  func(string) error
-	apply     func(string)
+	validate func(string) error
+	apply    func(string)
 }
 
 // Question returns the next question. It returns false if there are no more. Each
@@ -68,14 +67,14 @@ func (s *candidate) questions() []Question {
 	if app := s.application(); app.guessed && s.profile == "" && app.profile != "" {
 		options := slices.Compact([]string{app.profile, "generic"})
 		out = append(out, Question{
-			candidate: s, Cluster: s.name, Key: "profile", Why: app.why, Options: options,
+			Cluster: s.name, Key: "profile", Why: app.why, Options: options,
 			validate: oneOf(config.ProfileNames()), apply: func(text string) { s.profile, s.profileAnswered = text, true },
 		})
 	}
 	if s.application().profile == "tomcat" && s.keepsClients() && s.policy == "" && (s.profile == "" || s.profileAnswered) {
 		policies := []string{string(probes.PolicyReplicated), string(probes.PolicySticky), string(probes.PolicyShared)}
 		out = append(out, Question{
-			candidate: s, Cluster: s.name, Key: "session.policy", Why: "it is unknown whether its nodes share sessions", Options: policies,
+			Cluster: s.name, Key: "session.policy", Why: "it is unknown whether its nodes share sessions", Options: policies,
 			validate: oneOf(policies), apply: func(text string) { s.policy = text },
 		})
 	}
@@ -97,7 +96,7 @@ func (s *candidate) addressQuestion() []Question {
 		}
 	}
 	return []Question{{
-		candidate: s, Cluster: s.name, Key: "balancer.url", Why: own.withPosition(own.guess), Options: options,
+		Cluster: s.name, Key: "balancer.url", Why: own.withPosition(own.guess), Options: options,
 		validate: isAddress,
 		apply: func(text string) {
 			s.site.frontends = []frontend{{url: strings.TrimRight(text, "/"), port: own.port}}
@@ -127,7 +126,7 @@ func (s *candidate) portQuestions() (out []Question) {
 			return text
 		}
 		out = append(out, Question{
-			candidate: s, Cluster: s.name, Key: "nodes." + n.ID, Why: s.servers[i].address + " speaks AJP: where does " + n.ID + " answer HTTP?", Options: options,
+			Cluster: s.name, Key: "nodes." + n.ID, Why: s.servers[i].address + " speaks AJP: where does " + n.ID + " answer HTTP?", Options: options,
 			validate: func(text string) error { return isAddress(withPort(text)) },
 			apply: func(text string) {
 				n.URL = strings.TrimRight(withPort(text), "/")

@@ -255,17 +255,11 @@ func bareName(name string) string {
 	return name
 }
 
-// A traefikTarget is a service to which a router leads.
-type traefikTarget struct {
-	*upstream
-	only string
-}
-
 // targets returns the load balancers of a service: itself, or the parts of a weighted
 // one.
-func (r *traefikReader) targets(root value, name string, depth int) (out []traefikTarget) {
+func (r *traefikReader) targets(root value, name string, depth int) (out []share) {
 	if u := r.named(name); u != nil {
-		return []traefikTarget{{u, ""}}
+		return []share{{u, ""}}
 	}
 	service := root.get("http", "services", name)
 	parts := append(service.get("weighted", "services").list(), service.get("mirroring", "service"), service.get("failover", "service"))

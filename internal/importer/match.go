@@ -68,6 +68,12 @@ func (u *upstream) lead(at position, matches []match, frontends func(host string
 	}
 }
 
+// A share is an upstream to which a route leads, always or for a share of the requests.
+type share struct {
+	*upstream
+	only string // "": always
+}
+
 // A ruleParser parses the rules of Traefik: NAME(`ARGUMENT`, ...) with &&, ||, ! and
 // parentheses.
 type ruleParser struct {
