@@ -388,12 +388,8 @@ func (s *server) haproxyAddress(text string) {
 	} else if _, port := splitAddress(s.address); s.address != "" && port == "" {
 		s.sameport = true
 	}
-	host, _ := splitAddress(text)
-	switch {
-	case isVariable(text):
+	if isVariable(text) {
 		s.address, s.unlisted = text, notKnown(text)
-	case host == "" && s.address != "":
-		s.unlisted = notKnown(text)
 	}
 }
 

@@ -99,9 +99,7 @@ var serverParameter = regexp.MustCompile(`^(down|backup|resolve|drain|[a-z_]+=.*
 // nginxServer parses a server line of an upstream.
 func nginxServer(d directive) (server, ejection, error) {
 	s, e := server{position: d.position, scheme: "http", address: d.arg(0), weight: 1}, nginxEjection
-	if host, _ := splitAddress(s.address); isVariable(s.address) {
-		s.unlisted = notKnown(s.address)
-	} else if host == "" || strings.HasPrefix(host, "0.") {
+	if isVariable(s.address) {
 		s.unlisted = notKnown(s.address)
 	}
 	if !validAddress(s.address) && s.unlisted == "" {

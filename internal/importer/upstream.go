@@ -320,10 +320,17 @@ func userFrontends(all []frontend, named, redirected bool) []frontend {
 // token matches names of headers and cookies (RFC 9110, RFC 6265).
 var token = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")
 
-// checkAddresses marks servers whose address cannot be part of a URL.
+// checkAddresses marks servers whose address cannot be part of a URL, or stands for one
+// that is set later: 0.0.0.0/8 and ::.
 func (u *upstream) checkAddresses() {
 	for i := range u.servers {
-		if s := &u.servers[i]; s.unlisted == "" && !validAddress(s.address) {
+		s := &u.servers[i]
+		host, _ := splitAddress(s.address)
+		switch {
+		case s.unlisted != "":
+		case host == "" && s.address != "", strings.HasPrefix(host, "0.") && strings.Trim(host, "0123456789.") == "":
+			s.unlisted = s.address + " is a placeholder"
+		case !validAddress(s.address):
 			s.unlisted = quoted(s.address) + " is no address"
 		}
 	}
