@@ -42,6 +42,9 @@ func newCandidate(u *upstream, all []*upstream, opts Options) *candidate {
 	u.dropInvalid()
 	s := &candidate{upstream: u, profile: opts.Profile, skeleton: u.incomplete(), confirmed: map[string]bool{}}
 	s.hint = u.hint(all)
+	if u.discovered() {
+		u.guess("nodes", u.dynamic)
+	}
 	if u.tcp != "" {
 		u.addComment("balancer.method", u.tcp+": it balances connections, and sees no requests or cookies")
 	}

@@ -213,18 +213,21 @@ func unfitReasons(upstreams []*upstream) (out []string) {
 
 // serves reports whether any server of u gets clients.
 func (u *upstream) serves() bool {
-	return slices.ContainsFunc(u.servers, func(s server) bool { return !s.down && !s.backup && s.unlisted == "" })
+	return u.discovered() || slices.ContainsFunc(u.servers, func(s server) bool { return !s.down && !s.backup && s.unlisted == "" })
 }
 
 // nodesFrom reports whether stickwatch.yml has nodes_from. With it, an upstream whose
 // servers are in DNS is complete.
 const nodesFrom = false
 
+// discovered reports whether the configuration can have the source of u's servers.
+func (u *upstream) discovered() bool { return nodesFrom && u.discovery != nil }
+
 // incomplete returns why the file does not list all servers of u as web servers; "": it
 // does.
 func (u *upstream) incomplete() string {
 	var why []string
-	if u.dynamic != "" && (u.discovery == nil || !nodesFrom) {
+	if u.dynamic != "" && !u.discovered() {
 		why = append(why, u.dynamic)
 	}
 	for _, s := range u.servers {
@@ -245,11 +248,11 @@ func (u *upstream) unfitReason() string {
 		return "is in " + u.tcp + ", which may be no web server"
 	case u.incomplete() != "":
 		return "has no complete list of web servers (" + u.incomplete() + "): " + u.howToComplete()
-	case len(u.servers) == 0:
+	case len(u.servers) == 0 && !u.discovered():
 		return "has no server that can be probed"
 	case !u.serves():
 		return "has no server that gets clients: all are down or backup"
-	case len(u.servers) == 1 && !u.partial:
+	case len(u.servers) == 1 && !u.partial && !u.discovered():
 		return "has one server, which is no cluster"
 	}
 	return ""

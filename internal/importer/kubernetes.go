@@ -226,6 +226,9 @@ func (r *kubeReader) pods(u *upstream, service value, space, name, port string) 
 		u.guess("nodes", set.withPosition("names of the cluster's DNS: run stickwatch in the cluster"))
 		return
 	}
+	if u.dynamic != "" { // its pods speak another protocol
+		return
+	}
 	host := name + "." + space + ".svc.cluster.local"
 	u.dynamic = u.withPosition("the pods of the Service " + name + " are in DNS of the cluster, where stickwatch must run")
 	if service.get("spec", "clusterIP").text != "None" {
