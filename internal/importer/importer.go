@@ -235,7 +235,7 @@ func (u *upstream) incomplete() string {
 			why = append(why, s.withPosition(s.unlisted))
 		}
 	}
-	return strings.Join(why[:min(len(why), maxSeen)], "; ")
+	return probes.Clean(strings.Join(why[:min(len(why), maxSeen)], "; "), maxNote)
 }
 
 // complete reports whether the file lists all servers of u.
