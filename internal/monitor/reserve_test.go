@@ -1,0 +1,47 @@
+package monitor_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"stickwatch/internal/config"
+	"stickwatch/internal/demo"
+	"stickwatch/internal/monitor"
+	"stickwatch/probes"
+)
+
+// returned counts the clients of earlier rounds that sent a request in a round.
+func returned(w *monitor.Watcher) (count int) {
+	for _, trace := range w.Newest().Traces {
+		if trace.Continued && slices.ContainsFunc(trace.Steps[1:], func(s probes.Step) bool { return !s.At.Before(w.Newest().Started) }) {
+			count++
+		}
+	}
+	return count
+}
+
+// TestReserve: behind a balancer whose choice is not computed, further clients of earlier
+// rounds return when something seems wrong, and only then.
+func TestReserve(t *testing.T) {
+	const canaries, reserve = 3, 8
+	d := start(t, demo.Config{HAProxy: &demo.HAProxyConfig{Balance: demo.HAProxySource}}, "generic", func(f *config.Flags) {
+		f.Method = string(probes.MethodUnknown)
+	})
+	w, _ := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
+	for range 4 { // each adds some of its new clients to the reserve
+		if err := w.TakeRound(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := returned(w); got != canaries {
+		t.Errorf("while all is well: %d clients returned, want %d", got, canaries)
+	}
+	if err := d.Break("node-down"); err != nil {
+		t.Fatal(err)
+	}
+	w.FollowUp(t.Context())
+	if got := returned(w); got != canaries+reserve {
+		t.Errorf("while a node is down: %d clients returned, want %d", got, canaries+reserve)
+	}
+}
