@@ -55,7 +55,7 @@ func (s *candidate) draft() draft {
 		Skeleton:     s.skeleton,
 		keyComments:  slices.Clone(s.keyComments),
 	}
-	if from := s.discovery; from != nil {
+	if from := s.discovery; from != nil && (from.port == "" || validAddress("host:"+from.port)) { // a port may be a variable
 		d.NodesFrom = mapping("name", from.name, "type", from.record)
 		if from.port != "" {
 			d.NodesFrom = strings.TrimSuffix(d.NodesFrom, "}") + ", port: " + from.port + "}"

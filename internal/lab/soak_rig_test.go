@@ -32,6 +32,7 @@ type soak struct {
 	slack  *slacktest.Server
 	path   string // of the history
 	status time.Duration
+	began  time.Time
 	unlock func() // the history; see lockHistory
 	faults []injectedFault
 	sums   map[string]float64 // counters of all processes, by series; see sumUp
@@ -53,6 +54,7 @@ func startSoak(t *testing.T) *soak {
 		rig:   newRig(t, fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))], plan{redis: true, front: frontPlan{failTimeout: 2 * time.Second}}),
 		slack: slacktest.New("ops"), path: filepath.Join(dir, "history.db"), status: 5 * time.Second, sums: make(map[string]float64),
 	}
+	s.began = time.Now()
 	t.Cleanup(s.slack.Close)
 	address := FreeAddr(t)
 	if err := os.WriteFile(filepath.Join(dir, "stickwatch.yml"), []byte(s.file(address)), 0o600); err != nil {
@@ -126,8 +128,9 @@ func (s *soak) get(t *testing.T, path string, read func(*bufio.Scanner)) (ok boo
 	return res.StatusCode == http.StatusOK && lines.Err() == nil
 }
 
-// quiet reports whether the cluster is healthy, and no incident is open except those that
-// flap, which takes a quarter of an hour to end.
+// quiet reports whether the cluster is healthy, the end of every finding is confirmed and
+// written, and no incident is open except those that flap, which takes a quarter of an hour to
+// end.
 func (s *soak) quiet(t *testing.T) bool {
 	t.Helper()
 	var text strings.Builder
@@ -140,6 +143,9 @@ func (s *soak) quiet(t *testing.T) bool {
 	}
 	var cluster struct{ Verdict string }
 	if err := json.Unmarshal([]byte(text.String()), &cluster); err != nil || cluster.Verdict != string(checks.Healthy) {
+		return false
+	}
+	if slices.ContainsFunc(findingSpans(t, s.path), func(f findingSpan) bool { return f.To.IsZero() && f.From.After(s.began) }) {
 		return false
 	}
 	return !slices.ContainsFunc(s.incidents(t), func(i alerting.Incident) bool { return i.State != alerting.Resolved && !i.Flapping })
@@ -175,13 +181,17 @@ func (s *soak) incidents(t *testing.T) (list []alerting.Incident) {
 
 func (s *soak) hasIncident(t *testing.T, code checks.Code, since time.Time) bool {
 	t.Helper()
-	return slices.ContainsFunc(s.incidents(t), func(i alerting.Incident) bool { return i.Cause.Code == code && !i.Started.Before(since) })
+	return slices.ContainsFunc(s.incidents(t), func(i alerting.Incident) bool { return i.Cause.Code == code && s.belongs(i.Started, since) })
 }
 
 func (s *soak) hasFinding(t *testing.T, code checks.Code, since time.Time) bool {
 	t.Helper()
-	return slices.ContainsFunc(findingSpans(t, s.path), func(f findingSpan) bool { return f.Code == code && !f.From.Before(since) })
+	return slices.ContainsFunc(findingSpans(t, s.path), func(f findingSpan) bool { return f.Code == code && s.belongs(f.From, since) })
 }
+
+// belongs reports whether a finding may be due to a fault since a moment. It starts with the
+// round that found it, which may have been under way.
+func (s *soak) belongs(from, since time.Time) bool { return !from.Before(since.Add(-s.status)) }
 
 // settle waits until all notifications are delivered.
 func (s *soak) settle(t *testing.T) {

@@ -237,11 +237,11 @@ func (s *soak) balance(t *testing.T) soakBalance {
 	b := soakBalance{}
 	findings := findingSpans(t, s.path)
 	for n, one := range s.faults {
-		until := time.Now()
+		until := time.Now().Add(time.Hour)
 		if n+1 < len(s.faults) {
 			until = s.faults[n+1].From
 		}
-		mine := slices.DeleteFunc(slices.Clone(findings), func(h findingSpan) bool { return h.From.Before(one.From) || !h.From.Before(until) })
+		mine := slices.DeleteFunc(slices.Clone(findings), func(h findingSpan) bool { return !s.belongs(h.From, one.From) || s.belongs(h.From, until) })
 		if one.own != nil {
 			b.own++
 			if one.own.cause != "" {
