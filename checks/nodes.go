@@ -114,16 +114,26 @@ func restarts(v *attribution) []Finding {
 	return list
 }
 
-// inCrashLoop finds that a node, which was recently restarted, was so before.
-func inCrashLoop(v *attribution, node string) (Finding, bool) {
+// crashes returns the recent restarts of a node that is in a crash loop; nil if it is in
+// none.
+func (v *attribution) crashes(node string) []time.Time {
 	m := v.nodeHistory[node]
 	recent := slices.DeleteFunc(slices.Clone(m.Restarts), func(at time.Time) bool { return m.Restarted.Sub(at) > crashLoopWindow })
-	if len(recent) < crashLoopRestarts {
+	if len(recent) < crashLoopRestarts || v.Started.Sub(m.Restarted) > restartReportedFor {
+		return nil
+	}
+	return recent
+}
+
+// inCrashLoop finds that a node restarts again and again.
+func inCrashLoop(v *attribution, node string) (Finding, bool) {
+	recent := v.crashes(node)
+	if len(recent) == 0 {
 		return Finding{}, false
 	}
 	f := about(NodeRestarted, Warning, node)
 	f.Target = crashLoop
-	took := m.Restarted.Sub(recent[0]).Round(time.Second)
+	took := recent[len(recent)-1].Sub(recent[0]).Round(time.Second)
 	f.Summary = msg(MsgCrashLoop, Args{Node: node, Count: len(recent), Duration: took, Lost: v.lostSince(node, recent[0])})
 	for _, at := range slices.Backward(recent) {
 		f.Evidence = append(f.Evidence, msg(MsgAtMoment, Args{At: at, Why: new(msg(MsgRestarted, Args{Node: node}))}))
@@ -174,12 +184,16 @@ type nodeDisruption struct {
 
 // failureRuns returns the failures and restarts of all nodes, grouped by those that
 // follow each other within the aftermath, as in a rolling restart. The newest run is
-// the first.
+// the first. Long outages and crash loops tell their own cost, and do not delay that
+// of other nodes.
 func (v *attribution) failureRuns() (runs [][]nodeDisruption) {
 	var all []nodeDisruption
 	for _, n := range v.Cluster.Nodes {
-		for _, d := range v.history.Nodes[n.ID].Disruptions {
-			if d.failed() {
+		m := v.history.Nodes[n.ID]
+		loops := len(v.crashes(n.ID)) > 0
+		for i, d := range m.Disruptions {
+			ongoing := i == len(m.Disruptions)-1 && !m.SilentSince.IsZero() && v.Started.Sub(m.SilentSince) >= longDown
+			if d.failed() && !d.NotifiedDown && !ongoing && !loops {
 				all = append(all, nodeDisruption{n.ID, d})
 			}
 		}
@@ -221,7 +235,7 @@ func costOf(v *attribution, run []nodeDisruption) (Finding, bool) {
 	nodes := make(map[string]bool)
 	for _, n := range v.Cluster.Nodes {
 		for _, d := range slices.Backward(run) {
-			recent := d.node == n.ID && !d.NotifiedDown && v.Started.Sub(d.To) <= restartReportedFor+v.aftermath
+			recent := d.node == n.ID && v.Started.Sub(d.To) <= restartReportedFor+v.aftermath
 			if recent && d.Kind == DisruptionRestart && d.Unwatched && d.Lost == 0 {
 				nodes[n.ID], unwatched = true, true
 				evidence = append(evidence, msg(MsgNoneWatched, Args{Node: n.ID, At: d.To, Why: d.Why}))

@@ -166,6 +166,44 @@ func TestCostOfUnwellNode(t *testing.T) {
 	}
 }
 
+// TestCrashLoopTellsItsCost tests that a node in a crash loop does not delay the cost of
+// another node's restart, and that its own is in the finding of the loop.
+func TestCrashLoopTellsItsCost(t *testing.T) {
+	t.Parallel()
+	ago := func(seconds int) time.Time { return began.Add(-time.Duration(seconds) * time.Second) }
+	restart := func(from, to, lost int) []checks.Disruption {
+		return []checks.Disruption{{Span: checks.Span{From: ago(from), To: ago(to)}, Kind: checks.DisruptionRestart, Gone: ago(to), Lost: lost, Why: new(checks.Quote("restarted"))}}
+	}
+	for _, tc := range []struct {
+		name    string
+		crashes []time.Time // of node2
+		want    []string
+	}{
+		{"a crash loop", []time.Time{ago(63), ago(33), ago(3)}, []string{
+			"warning node_restarted/node2 crash loop", "info node_restarted/node2 <- node_restarted/node2 crash loop",
+			"warning node_restarted/sessions lost [node1]",
+		}},
+		{"two restarts", []time.Time{ago(33), ago(3)}, []string{"info node_restarted/node2"}},
+		{"three in a long time", []time.Time{ago(400), ago(33), ago(3)}, []string{"info node_restarted/node2"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := healthy()
+			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{
+				"node1": {Disruptions: restart(41, 40, 2)},
+				"node2": {Disruptions: restart(63, 3, 3), Restarts: tc.crashes, Restarted: ago(3), LastSign: checks.Quote("restarted")},
+			}}
+			report := checks.Judge(r.Round)
+			if diff := cmp.Diff(tc.want, lines(report)); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			if f := report.Findings[0]; f.Target == "crash loop" && f.Summary.String() != "node2 was restarted 3 times within 1m0s; 3 sessions of ours were lost with it" {
+				t.Errorf("got %q", f.Summary)
+			}
+		})
+	}
+}
+
 // TestCostsOfSeparateFailures tests that the cost of restarts is told by itself although
 // another node fails later and costs nothing.
 func TestCostsOfSeparateFailures(t *testing.T) {
