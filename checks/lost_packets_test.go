@@ -67,9 +67,13 @@ func TestPacketsLostOverRounds(t *testing.T) {
 			r.Nodes[0].Primary.Timing.Connect = time.Second
 		}
 		if second == 30 {
-			r.Nodes[1].Primary.At, r.Nodes[1].Primary.Timing.Connect = r.Started, 3*time.Second
+			r.Nodes[1].Primary.At, r.Nodes[1].Primary.Timing = r.Started, probes.Timing{Connect: 3 * time.Second, Total: 3 * time.Second}
 		}
+		r.Cluster.Limits.Slow = 2 * time.Second
 		report := checks.Judge(r.Round)
+		if d := report.History.Nodes["node2"].Disruptions; len(d) > 0 {
+			t.Errorf("after %d s: got disruptions %v of node2, want none: it did not fail", second, d)
+		}
 		past = report.History
 		got = append(got, slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.Slow }))
 	}

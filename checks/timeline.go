@@ -78,7 +78,7 @@ func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 		return v.Started.Sub(d.To) > rememberedFor
 	})
 	limit := v.Cluster.Limits.Slow
-	slow := limit > 0 && o.Primary.Timing.Total > limit
+	slow := limit > 0 && o.Primary.Timing.Total-o.Primary.Timing.Connect > limit // a connect is slow by lost packets
 	switch bad := !v.ready(n.ID) || slow; {
 	case !completed(o.Primary) || n.Down:
 	case bad:
