@@ -42,7 +42,7 @@ func TestAnchor(t *testing.T) {
 	var a anchor
 	read := alerting.Silence{ID: "1", From: time.Now().Round(0), To: time.Now().Round(0).Add(2 * time.Hour)}
 	first := a.ofSilences([]alerting.Silence{read})[0]
-	if first.To == first.To.Round(0) || !first.To.Equal(read.To) || first.From == first.From.Round(0) {
+	if first.To == first.To.Round(0) || !first.To.Equal(read.To) || first.From == first.From.Round(0) { //nolint:staticcheck // Equal ignores the monotonic part
 		t.Errorf("got %s to %s, want the same times with a monotonic part", first.From, first.To)
 	}
 	again := a.ofSilences([]alerting.Silence{read, {ID: "2", From: read.From, To: read.To.Add(time.Hour)}})
@@ -55,7 +55,7 @@ func TestAnchor(t *testing.T) {
 		t.Error("times of ended silences are kept")
 	}
 	d := a.ofDeployments([]alerting.Deployment{{From: read.From}})[0]
-	if d.From == d.From.Round(0) || !d.To.IsZero() || !d.Summed.IsZero() {
+	if d.From == d.From.Round(0) || !d.To.IsZero() || !d.Summed.IsZero() { //nolint:staticcheck // Equal ignores the monotonic part
 		t.Errorf("got %+v", d)
 	}
 }

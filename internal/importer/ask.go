@@ -116,7 +116,7 @@ func openSession(ctx context.Context, n node, path string) sessionCookie {
 	if err != nil {
 		return sessionCookie{}
 	}
-	resp, err := get(ctx, at, n.Host, path)
+	resp, err := get(ctx, at, n.Host, path) //nolint:bodyclose // get has closed it
 	if err != nil {
 		return sessionCookie{}
 	}
@@ -138,7 +138,7 @@ func (s *candidate) checkFrontends(ctx context.Context) (noAnswer []string) {
 		if err != nil {
 			continue
 		}
-		if _, err := get(ctx, at, "", page.path); err != nil {
+		if _, err := get(ctx, at, "", page.path); err != nil { //nolint:bodyclose // get has closed it
 			if e, ok := errors.AsType[*url.Error](err); ok {
 				err = e.Err // without the address, which the note already has
 			}
@@ -178,7 +178,7 @@ func (s *candidate) confirm(ctx context.Context) {
 		if err != nil {
 			continue
 		}
-		resp, err := get(ctx, &url.URL{Scheme: at.Scheme, Host: at.Host}, "", at.RequestURI())
+		resp, err := get(ctx, &url.URL{Scheme: at.Scheme, Host: at.Host}, "", at.RequestURI()) //nolint:bodyclose // get has closed it
 		s.confirmed[key] = err == nil && resp.StatusCode == http.StatusOK
 	}
 }

@@ -248,14 +248,14 @@ func caddyWords(file, text string) ([]caddyWord, error) {
 
 // caddyWordOf returns the first token of text.
 func caddyWordOf(at position, text string) (w caddyWord, rest string, err error) {
-	switch {
-	case text[0] == '"':
+	switch text[0] {
+	case '"':
 		end := closingQuote(text)
 		if end < 0 {
 			return w, "", at.errorf("the quote \" is never closed")
 		}
 		return caddyWord{text: httpdUnescape(text[1:end], `"`), quoted: true}, text[end+1:], nil
-	case text[0] == '`':
+	case '`':
 		inside, rest, ok := strings.Cut(text[1:], "`")
 		if !ok {
 			return w, "", at.errorf("the quote ` is never closed")

@@ -159,12 +159,10 @@ func (s *candidate) reaches(path string) bool {
 		return true
 	}
 	return slices.ContainsFunc(s.site.routes, func(r route) bool {
-		switch {
-		case r.path == path:
+		if r.path == path {
 			return r.taken == ""
-		default:
-			return !r.exact && strings.HasPrefix(path, r.path)
 		}
+		return !r.exact && strings.HasPrefix(path, r.path)
 	})
 }
 

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -55,7 +56,7 @@ func (r *traefikReader) container(root *value, name string, service, labels valu
 		case "routers":
 			routers[path[3]] = v.position
 		}
-		if items := strings.Split(v.text, ","); len(path) > 4 && strings.Contains("entrypoints middlewares prefixes", strings.ToLower(path[len(path)-1])) {
+		if items := strings.Split(v.text, ","); len(path) > 4 && slices.Contains([]string{"entrypoints", "middlewares", "prefixes"}, strings.ToLower(path[len(path)-1])) {
 			v.text, v.items = "", []value{}
 			for _, item := range items {
 				v.items = append(v.items, value{position: v.position, text: strings.TrimSpace(item)})

@@ -66,12 +66,12 @@ func (a acls) terms(words []string) [][]term {
 			negated = !negated
 			word = word[1:]
 		}
-		switch {
-		case word == "":
+		switch word {
+		case "":
 			continue
-		case word == "or" || word == "||":
+		case "or", "||":
 			out = append(out, nil)
-		case word == "{":
+		case "{":
 			end := i + 1 + max(slices.Index(words[i+1:], "}"), 0)
 			add(term{[]haproxyTest{newHAProxyTest(words[i+1 : end])}, negated})
 			i = end
@@ -245,7 +245,7 @@ func (t haproxyTest) matches(text string) truth {
 	}
 	text = fold(text)
 	for _, value := range t.values {
-		matched := false
+		var matched bool
 		switch value = fold(value); t.method {
 		case "", "str":
 			matched = text == value

@@ -62,7 +62,7 @@ func (r *httpdReader) balancers(block []directive) error {
 			d.args = d.args[1:]
 			err = u.member(d)
 		case d.name == "proxyset" && isBalancer(d.arg(0)):
-			err = r.balancer(d.position, d.arg(0)).proxySet(d.position, d.args[1:])
+			r.balancer(d.position, d.arg(0)).proxySet(d.position, d.args[1:])
 		case d.name == "location" || d.name == "proxy" || d.name == "if" || d.name == "ifdefine":
 			err = r.balancers(d.block)
 		}
@@ -82,7 +82,7 @@ func (r *httpdReader) proxy(d directive) error {
 		case "balancermember":
 			err = u.member(line)
 		case "proxyset":
-			err = u.proxySet(line.position, line.args)
+			u.proxySet(line.position, line.args)
 		}
 		if err != nil {
 			return err

@@ -110,7 +110,7 @@ func (s *server) status(letters string) {
 }
 
 // proxySet parses the parameters of a balancer.
-func (u *upstream) proxySet(at position, args []string) error {
+func (u *upstream) proxySet(at position, args []string) {
 	for _, arg := range args {
 		key, value, ok := strings.Cut(arg, "=")
 		if !ok {
@@ -130,7 +130,6 @@ func (u *upstream) proxySet(at position, args []string) error {
 			u.addComment("balancer.max_fails", at.String()+": answers with the status "+value+" eject a member, too")
 		}
 	}
-	return nil
 }
 
 func (u *upstream) lbMethod(at position, name string) {

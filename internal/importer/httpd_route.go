@@ -102,9 +102,7 @@ func (r *httpdReader) proxyPass(d directive, location, only string) []httpdRoute
 	if u == nil {
 		return nil
 	}
-	if err := u.proxySet(d.position, args[1:]); err != nil {
-		r.note("%v", err)
-	}
+	u.proxySet(d.position, args[1:])
 	if d.name == "proxypassmatch" {
 		return []httpdRoute{patternRoute(d.position, newPattern(path, false), u, cmp.Or(to, "$0"), only)}
 	}

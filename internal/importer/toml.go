@@ -102,7 +102,7 @@ func (p *tomlParser) path() ([]string, error) {
 	var path []string
 	for {
 		p.blank(false)
-		part := ""
+		var part string
 		if p.text != "" && (p.text[0] == '"' || p.text[0] == '\'') {
 			text, err := p.quoted()
 			if err != nil {
