@@ -28,14 +28,12 @@ func parseTOML(file, text string) (value, error) {
 		if strings.HasPrefix(p.text, "{{") {
 			return root, at.errorf("%s", inTemplate)
 		}
-		array := strings.HasPrefix(p.text, "[[")
 		if strings.HasPrefix(p.text, "[") {
-			p.text = strings.TrimLeft(p.text, "[")
-			path, err := p.path()
+			path, array, err := p.header()
 			if err != nil {
 				return root, err
 			}
-			if p.text = strings.TrimLeft(p.text, "]"); array {
+			if array {
 				current, outside = root.appendItem(path, at), path
 				table = nil
 			} else if len(outside) > 0 && len(path) > len(outside) && strings.Join(path[:len(outside)], "\x00") == strings.Join(outside, "\x00") {
@@ -60,6 +58,23 @@ func parseTOML(file, text string) (value, error) {
 		}
 		target.set(append(append([]string{}, table...), path...), v)
 	}
+}
+
+// header reads the header of a table, or of an element of an array of tables.
+func (p *tomlParser) header() (path []string, array bool, err error) {
+	end := "]"
+	if array = strings.HasPrefix(p.text, "[["); array {
+		end = "]]"
+	}
+	p.text = p.text[len(end):]
+	if path, err = p.path(); err != nil {
+		return nil, array, err
+	}
+	var closed bool
+	if p.text, closed = strings.CutPrefix(p.text, end); !closed {
+		return nil, array, p.errorf("the table is never closed by %s", end)
+	}
+	return path, array, nil
 }
 
 // appendItem appends a table to the array below a path.

@@ -58,6 +58,8 @@ func TestTOMLErrors(t *testing.T) {
 		"\na = [1,\n2":       `f:2: the array is never closed by ]`,
 		"a = {b = 1":         `f:1: the table is never closed by }`,
 		"a b":                `f:1: expected KEY = VALUE`,
+		"[a\nb = 1":          `f:1: the table is never closed by ]`,
+		"[[a]\nb = 1":        `f:1: the table is never closed by ]]`,
 		"a =":                `f:1: expected a value`,
 		"= 1":                `f:1: expected a key, got "= 1"`,
 		"a = \"\"\"x":        `f:1: the quotes """ are never closed`,
