@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,7 +28,7 @@ type reportOptions struct {
 func newReport(c console) *cobra.Command {
 	o := reportOptions{
 		historySource: historySource{now: time.Now()},
-		target:        newSetting("99.9", parseTarget),
+		target:        newSetting("99.9", monthly.ParseTarget),
 		language:      newSetting("", oneOf([]string{string(alerting.English), string(alerting.Chinese)})),
 		output:        newSetting(render.MonthFormats[0], oneOf(render.MonthFormats)),
 	}
@@ -76,15 +75,6 @@ func (o *reportOptions) registerMonth(cmd *cobra.Command) {
 	explain(cmd, historySourceSection,
 		section{"Filter", []string{"cluster", "month"}},
 		section{"Output", []string{"target", "language", "output"}})
-}
-
-// parseTarget parses a percentage.
-func parseTarget(text string) (float64, error) {
-	percent, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(percent > 0 && percent <= 100) {
-		return 0, errors.New("a percentage above 0 and up to 100, such as 99.9")
-	}
-	return percent / 100, nil
 }
 
 // validateMonth returns the month, or all errors in the flags. A configuration that cannot be

@@ -54,15 +54,18 @@ func (m Report) Document(language alerting.Language) Document {
 }
 
 func (w *writer) lead() {
-	missed := slices.DeleteFunc(slices.Clone(w.month.Clusters), w.month.Met)
-	known := slices.DeleteFunc(missed, func(c Cluster) bool { return c.Sessions.Probes == 0 })
-	sentence := w.text("All clusters with sessions met the target of %s.", percent(w.month.Target))
-	if len(known) > 0 {
-		var names []string
-		for _, c := range known {
-			names = append(names, clean(c.Name))
+	known := slices.DeleteFunc(slices.Clone(w.month.Clusters), func(c Cluster) bool { return c.Sessions.Probes == 0 })
+	var missed []string
+	for _, c := range known {
+		if !w.month.Met(c) {
+			missed = append(missed, clean(c.Name))
 		}
-		sentence = w.text("Below the target of %s: %s.", percent(w.month.Target), strings.Join(names, ", "))
+	}
+	sentence := w.text("All clusters with sessions met the target of %s.", percent(w.month.Target))
+	if len(known) == 0 {
+		sentence = w.text("There is no data of sessions.")
+	} else if len(missed) > 0 {
+		sentence = w.text("Below the target of %s: %s.", percent(w.month.Target), strings.Join(missed, ", "))
 	}
 	w.doc.Lead = append(w.doc.Lead, sentence,
 		w.text("The availability of sessions is the share of requests of stickwatch's clients that were served with their session."))
@@ -223,6 +226,7 @@ func (w *writer) text(text string, args ...any) string {
 var inChinese = map[string]string{
 	"Availability in %s": "%s 可用性报告",
 	"All clusters with sessions met the target of %s.": "所有有会话数据的集群均达到 %s 的目标。",
+	"There is no data of sessions.":                    "没有会话数据。",
 	"Below the target of %s: %s.":                      "未达到 %s 目标的集群：%s。",
 	"The availability of sessions is the share of requests of stickwatch's clients that were served with their session.": "会话可用性是指 stickwatch 的客户端请求中，带着自己的会话得到正常响应的比例。",
 	"The month has not ended: this report goes up to %s.":                                                                "本月尚未结束：报告截至 %s。",

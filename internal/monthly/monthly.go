@@ -6,8 +6,11 @@ package monthly
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"stickwatch/alerting"
@@ -60,6 +63,17 @@ func ParseMonth(text string, zone *time.Location) (checks.Span, error) {
 		return checks.Span{}, fmt.Errorf("got %q, want a month such as 2026-11", text)
 	}
 	return checks.Span{From: from, To: from.AddDate(0, 1, 0)}, nil
+}
+
+// ParseTarget parses a percentage and returns the share. The share is rounded, because
+// 99.9/100 is more than 0.999 in binary, and 999 of 1000 requests would miss it.
+func ParseTarget(text string) (float64, error) {
+	percent, err := strconv.ParseFloat(text, 64)
+	share := math.Round(percent*1e8) / 1e10
+	if err != nil || !(share > 0 && share <= 1) {
+		return 0, errors.New("a percentage above 0 and up to 100, such as 99.9")
+	}
+	return share, nil
 }
 
 // aftermath is how long after its end clients still meet what a deployment did.

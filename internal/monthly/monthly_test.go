@@ -174,8 +174,8 @@ func TestNothingKnown(t *testing.T) {
 	if got := d.Sections[0].Rows[0]; got[1] != "–" || got[2] != "no data" || got[8] != "0 of 31" {
 		t.Errorf("got %q", got)
 	}
-	if strings.Contains(strings.Join(d.Lead, " "), "not ended") {
-		t.Error("a month that is over has not ended")
+	if lead := strings.Join(d.Lead, " "); strings.Contains(lead, "not ended") || !strings.Contains(lead, "no data of sessions") {
+		t.Errorf("got %q", lead)
 	}
 	source := &fakeSource{err: errors.New("the disk is gone")}
 	read := func(context.Context, string, checks.Span) ([]alerting.Incident, error) { return nil, nil }
@@ -185,6 +185,21 @@ func TestNothingKnown(t *testing.T) {
 	for _, text := range []string{"", "2026", "2026-13", "2026-11-01", "last"} {
 		if _, err := monthly.ParseMonth(text, time.UTC); err == nil {
 			t.Errorf("%q is a month", text)
+		}
+	}
+}
+
+// TestTarget: exactly the target is met.
+func TestTarget(t *testing.T) {
+	for text, failed := range map[string]int{"99.9": 1, "99.8": 2, "99": 10, "98.2": 18, "57.9": 421, "100": 0} {
+		target, err := monthly.ParseTarget(text)
+		if c := (monthly.Cluster{Sessions: uptime(checks.TargetSession, "", 1000, failed)}); err != nil || !(monthly.Report{Target: target}).Met(c) {
+			t.Errorf("%d failed of 1000 miss %s %% (%v, %v)", failed, text, target, err)
+		}
+	}
+	for _, text := range []string{"", "0", "-1", "100.1", "NaN", "Inf", "1e-320", "99,9"} {
+		if _, err := monthly.ParseTarget(text); err == nil {
+			t.Errorf("%q is a target", text)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -223,16 +222,6 @@ func (q *query) number(name string, fallback, least, most int) int {
 		q.reject("%q is %q, want a number from %d to %d", name, value, least, most)
 	}
 	return n
-}
-
-// percent returns a parameter that is a percentage, as a share in (0, 1].
-func (q *query) percent(name string, fallback float64) float64 {
-	value := q.text(name)
-	percent, err := strconv.ParseFloat(cmp.Or(value, strconv.FormatFloat(fallback, 'f', -1, 64)), 64)
-	if err != nil || !(percent > 0 && percent <= 100) {
-		q.reject("%q is %q, want a percentage above 0 and up to 100", name, value)
-	}
-	return percent / 100
 }
 
 // duration returns a parameter such as 30s, 5m or 7d; 0: missing.

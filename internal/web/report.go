@@ -1,7 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"html/template"
 	"net/http"
 	"strings"
@@ -22,7 +24,7 @@ type reportView struct {
 // listedMonths is the number of months that can be selected: those of the default retention.
 const listedMonths = 6
 
-// defaultTarget is the share of requests that must be served, if the query has none.
+// defaultTarget is the percentage of requests that must be served, if the query has none.
 const defaultTarget = 99.9
 
 // reportPage shows a month: ?month=2026-11, ?target_percent=99.9.
@@ -69,7 +71,11 @@ func (s *Server) month(r *http.Request, zone *time.Location) (monthly.Report, er
 	if err != nil || span.From.After(now) {
 		q.reject("%q is %q, want a month that has begun, such as 2026-11", "month", text)
 	}
-	target := q.percent("target_percent", defaultTarget)
+	text = cmp.Or(q.text("target_percent"), fmt.Sprint(defaultTarget))
+	target, err := monthly.ParseTarget(text)
+	if err != nil {
+		q.reject("%q is %q, want %s", "target_percent", text, err)
+	}
 	if err := q.err(); err != nil {
 		return monthly.Report{}, err
 	}
