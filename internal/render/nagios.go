@@ -103,23 +103,27 @@ func nagiosNumbers(c checks.Report) []string {
 		}
 		return n
 	}
-	up, affected := 0, 0.0
+	up, affected := 0, checks.Affected{}
 	for _, n := range c.Nodes {
 		if n.Up {
 			up++
 		}
 	}
 	for _, f := range c.Findings {
-		affected = max(affected, f.Affected.Share)
+		affected = affected.Worse(f.Affected)
 	}
 	label := func(name string) string {
 		return "'" + strings.NewReplacer("'", "_", "=", "_").Replace(nagiosText(CleanName(c.Cluster), maxName)) + " " + name + "'="
+	}
+	share := "U" // of the guidelines: an unknown value, which is not 0 %
+	if affected.Estimated() || c.Verdict == checks.Healthy {
+		share = fmt.Sprintf("%.0f%%", 100*affected.Share)
 	}
 	return []string{
 		label("nodes_up") + fmt.Sprintf("%d;;;0;%d", up, len(c.Nodes)),
 		label("critical") + fmt.Sprintf("%d;;0;0", count(func(f checks.Finding) bool { return f.Severity == checks.Critical })),
 		label("warnings") + fmt.Sprintf("%d;0;;0", count(func(f checks.Finding) bool { return f.Severity == checks.Warning })),
-		label("affected") + fmt.Sprintf("%.0f%%;;;0;100", 100*affected),
+		label("affected") + share + ";;;0;100",
 		label("time") + fmt.Sprintf("%.3fs;;;0", c.Duration.Seconds()),
 	}
 }

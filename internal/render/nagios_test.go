@@ -10,7 +10,7 @@ import (
 // https://www.monitoring-plugins.org/doc/guidelines.html#AEN201.
 var (
 	nagiosRule   = regexp.MustCompile(`^STICKWATCH (OK|WARNING|CRITICAL|UNKNOWN) - [^|\n]+(?: \| ([^|\n]+))?\n$`)
-	perfdataRule = regexp.MustCompile(`^(?:'[^'=|]+'=-?[0-9]+(?:\.[0-9]+)?(?:s|%)?(?:;[0-9]*){0,4}(?: |$))+$`)
+	perfdataRule = regexp.MustCompile(`^(?:'[^'=|]+'=(?:U|-?[0-9]+(?:\.[0-9]+)?(?:s|%)?)(?:;[0-9]*){0,4}(?: |$))+$`)
 )
 
 // TestNagiosGuidelines: every result is a line that follows the guidelines, whatever the
