@@ -49,7 +49,8 @@ const maxQuery = 100
 
 // clusterTable returns the table of the clusters that the query of a request selects.
 func (v viewContext) clusterTable(snapshots []Snapshot, query url.Values) *clusterTable {
-	t := &clusterTable{Query: query.Get("q")[:min(len(query.Get("q")), maxQuery)]}
+	q := strings.TrimSpace(query.Get("q"))
+	t := &clusterTable{Query: q[:min(len(q), maxQuery)]}
 	count := make(map[checks.Verdict]int)
 	var named []Snapshot
 	for _, p := range snapshots {

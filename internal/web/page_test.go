@@ -176,6 +176,7 @@ func TestManyClusters(t *testing.T) {
 		want []string // names of the rows
 	}{
 		{"/?q=SHO", []string{"shop"}},
+		{"/?q=+shop%0A", []string{"shop"}}, // pasted
 		{"/?state=failing", []string{"cluster-04", "cluster-14", "shop"}},
 		{"/?state=inconclusive", []string{"intranet"}},
 		{"/?state=failing&q=cluster", []string{"cluster-04", "cluster-14"}},
