@@ -193,6 +193,9 @@ func (b *builder) name(at keyPath, text string) string {
 	if text != strings.Map(printable, strings.TrimSpace(text)) || len(text) > most {
 		b.problem(at, "expected up to %d bytes in one line without blanks around, got %s", most, b.valueText(at, text))
 	}
+	if text == "." || text == ".." {
+		b.problem(at, "expected a name that can be part of an address, got %s", b.valueText(at, text))
+	}
 	return text
 }
 
