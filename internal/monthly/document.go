@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,11 +62,12 @@ func (w *writer) lead() {
 			missed = append(missed, clean(c.Name))
 		}
 	}
-	sentence := w.text("All clusters with sessions met the target of %s.", percent(w.month.Target))
+	target := decimals(w.month.Target*100, 8)
+	sentence := w.text("All clusters with sessions met the target of %s.", target)
 	if len(known) == 0 {
 		sentence = w.text("There is no data of sessions.")
 	} else if len(missed) > 0 {
-		sentence = w.text("Below the target of %s: %s.", percent(w.month.Target), strings.Join(missed, ", "))
+		sentence = w.text("Below the target of %s: %s.", target, strings.Join(missed, ", "))
 	}
 	w.doc.Lead = append(w.doc.Lead, sentence,
 		w.text("The availability of sessions is the share of requests of stickwatch's clients that were served with their session."))
@@ -182,7 +184,7 @@ func (w *writer) deployments(c Cluster) {
 
 func (w *writer) time(t time.Time) string { return t.In(w.zone).Format("2006-01-02 15:04 MST") }
 
-// ratio formats an availability; "–" without data. Only a ratio of 1 is 100 %.
+// ratio formats an availability; "–" without data.
 func ratio(u checks.Uptime) string {
 	if u.Probes == 0 {
 		return "–"
@@ -190,12 +192,15 @@ func ratio(u checks.Uptime) string {
 	return percent(u.Ratio)
 }
 
+// percent formats a share, rounded down, so that no share below a target looks equal to it.
+// Binary fractions are a little off, by less than a millionth of the last digit.
 func percent(share float64) string {
-	p := share * 100
-	if p < 100 && p > 99.9995 {
-		return ">99.999 %"
-	}
-	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(p, 'f', 3, 64), "0"), ".") + " %"
+	return decimals(math.Floor(share*1e5+1e-6)/1e3, 3)
+}
+
+// decimals formats a percentage without zeros at its end.
+func decimals(p float64, most int) string {
+	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(p, 'f', most, 64), "0"), ".") + " %"
 }
 
 // maxText bounds a text of a target in a cell.

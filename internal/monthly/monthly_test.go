@@ -204,6 +204,32 @@ func TestTarget(t *testing.T) {
 	}
 }
 
+// TestRounding: an availability below the target does not look as if it met it, and the
+// target has all its digits.
+func TestRounding(t *testing.T) {
+	for target, test := range map[string]struct {
+		failed int
+		want   string
+	}{
+		"99.9":    {1_001, "99.899 %"},
+		"99.9995": {6, "99.999 %"},
+		"100":     {1, "99.999 %"},
+		"99":      {10_000, "99 %"},
+		"98.2":    {0, "100 %"},
+	} {
+		share, err := monthly.ParseTarget(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := build(t, &fakeSource{uptimes: []checks.Uptime{uptime(checks.TargetSession, "node1", 1_000_000, test.failed)}}, time.Date(2026, 12, 3, 0, 0, 0, 0, time.UTC))
+		r.Target = share
+		d := r.Document(alerting.English)
+		if got := d.Sections[0].Rows[0][1]; got != test.want || !strings.Contains(d.Lead[0], "target of "+target+" %") {
+			t.Errorf("%d of 1000000 failed: got %q, want %q; %q", test.failed, got, test.want, d.Lead[0])
+		}
+	}
+}
+
 // TestEveryTextIsTranslated: each text that the package passes to the translation has a
 // Chinese one.
 func TestEveryTextIsTranslated(t *testing.T) {
