@@ -30,8 +30,8 @@ type Cluster struct {
 	Name        string
 	Sessions    checks.Uptime   // of all sessions; without Probes: nothing is known
 	Uptimes     []checks.Uptime // of balancers, nodes, dependencies, and sessions by node
-	Covered     int             // days of the month with any probe (UTC)
-	Days        int             // days of the month until Until
+	Covered     int             // days with any probe; of UTC, so one off if the zone is another
+	Days        int             // days of the month until Until, in its zone
 	Incidents   []alerting.Incident
 	Deployments []Deployment
 }
@@ -141,22 +141,24 @@ func (c *Cluster) addCoverage(ctx context.Context, source Source, span checks.Sp
 		return nil
 	}
 	last := span.To.Add(-time.Nanosecond)
-	c.Days = int(last.UTC().Truncate(day).Sub(span.From.UTC().Truncate(day))/day) + 1
+	c.Days = last.In(span.From.Location()).Day()
+	days := int(last.UTC().Truncate(day).Sub(span.From.UTC().Truncate(day))/day) + 1
 	var targets []checks.Target
 	for _, u := range c.Uptimes {
 		targets = append(targets, u.Target)
 	}
-	byTarget, err := source.Days(ctx, targets, last, c.Days)
+	byTarget, err := source.Days(ctx, targets, last, days)
 	if err != nil {
 		return err
 	}
-	for i := range c.Days {
-		for _, days := range byTarget {
-			if i < len(days) && days[i].Probes > 0 {
+	for i := range days {
+		for _, uptimes := range byTarget {
+			if i < len(uptimes) && uptimes[i].Probes > 0 {
 				c.Covered++
 				break
 			}
 		}
 	}
+	c.Covered = min(c.Covered, c.Days) // a month has a part of one more day of UTC
 	return nil
 }

@@ -116,8 +116,8 @@ func TestBuild(t *testing.T) {
 	if len(c.Incidents) != 1 {
 		t.Errorf("got %d incidents, want the one that people were told of", len(c.Incidents))
 	}
-	if c.Days != 21 || c.Covered != 3 { // 31 October to 20 November in UTC
-		t.Errorf("got %d of %d days, want 3 of 21", c.Covered, c.Days)
+	if c.Days != 20 || c.Covered != 3 { // 31 October to 20 November in UTC
+		t.Errorf("got %d of %d days, want 3 of 20", c.Covered, c.Days)
 	}
 	want := []checks.Span{
 		{From: time.Date(2026, 11, 14, 12, 3, 0, 0, time.UTC), To: time.Date(2026, 11, 14, 12, 14, 0, 0, time.UTC)},
@@ -171,7 +171,7 @@ func TestHTMLIsEscaped(t *testing.T) {
 func TestNothingKnown(t *testing.T) {
 	r := build(t, &fakeSource{}, time.Date(2026, 12, 3, 0, 0, 0, 0, time.UTC))
 	d := r.Document(alerting.English)
-	if got := d.Sections[0].Rows[0]; got[1] != "–" || got[2] != "no data" || got[8] != "0 of 31" {
+	if got := d.Sections[0].Rows[0]; got[1] != "–" || got[2] != "no data" || got[8] != "0 of 30" {
 		t.Errorf("got %q", got)
 	}
 	if lead := strings.Join(d.Lead, " "); strings.Contains(lead, "not ended") || !strings.Contains(lead, "no data of sessions") {
