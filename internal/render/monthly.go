@@ -91,14 +91,13 @@ table { border-collapse: collapse; width: 100%; } th, td { text-align: left; pad
 	return err
 }
 
-// monthCSV writes each table with its heading in a line of its own, and an empty line between
-// two tables. A program should read the JSON instead.
+// monthCSV writes the title and each table with its heading in a line of its own, and an empty
+// line before each table. A program should read the JSON instead.
 func monthCSV(w io.Writer, d monthly.Document) error {
 	file := csv.NewWriter(w)
-	for i, s := range d.Sections {
-		if i > 0 {
-			_ = file.Write(nil)
-		}
+	_ = file.Write(plainCells([]string{d.Title}))
+	for _, s := range d.Sections {
+		_ = file.Write(nil)
 		for _, cells := range append([][]string{{s.Heading}, s.Columns}, s.Rows...) {
 			_ = file.Write(plainCells(cells))
 		}
@@ -107,11 +106,12 @@ func monthCSV(w io.Writer, d monthly.Document) error {
 	return file.Error() // of any write before
 }
 
-// plainCells protects a spreadsheet from cells that it would take for formulas.
+// plainCells protects a spreadsheet from cells that it would take for formulas. East Asian
+// versions of Excel also take the wide signs.
 func plainCells(cells []string) []string {
 	plain := make([]string, len(cells))
 	for i, cell := range cells {
-		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		if strings.IndexAny(cell, "=+-@\t\r＝＋－＠") == 0 {
 			cell = "'" + cell
 		}
 		plain[i] = cell
