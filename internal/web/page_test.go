@@ -207,6 +207,16 @@ func TestManyClusters(t *testing.T) {
 	}
 }
 
+// TestReportKeepsTarget: the links of a report lead to reports with the same target.
+func TestReportKeepsTarget(t *testing.T) {
+	s := newFakeDaemon(healthyCluster("a", 1)).server(t)
+	for path, links := range map[string]int{"/report": 0, "/report?target_percent=99.5": listedMonths + 2} { // the JSON, the other language
+		if n := strings.Count(getPage(s, path).Body.String(), `&amp;target_percent=99.5"`); n != links {
+			t.Errorf("%s: %d links have the target, want %d", path, n, links)
+		}
+	}
+}
+
 func TestForms(t *testing.T) {
 	w := everyKindOfCluster()
 	s := w.server(t)

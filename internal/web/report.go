@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -38,11 +39,18 @@ func (s *Server) reportPage(r *http.Request, p *page) error {
 		return err
 	}
 	month := m.From.Format("2006-01")
-	view := reportView{Report: template.HTML(text.String()), Query: "?month=" + month}
+	queryOf := func(month string) string {
+		values := url.Values{"month": {month}}
+		if target := r.FormValue("target_percent"); target != "" {
+			values.Set("target_percent", target)
+		}
+		return "?" + values.Encode()
+	}
+	view := reportView{Report: template.HTML(text.String()), Query: queryOf(month)}
 	for i := range listedMonths {
 		now := p.now.In(p.zone)
 		listed := time.Date(now.Year(), now.Month()-time.Month(i), 1, 0, 0, 0, 0, p.zone).Format("2006-01")
-		view.Months = append(view.Months, rangeLink{Name: listed, Link: "/report?month=" + listed, Current: listed == month})
+		view.Months = append(view.Months, rangeLink{Name: listed, Link: "/report" + queryOf(listed), Current: listed == month})
 	}
 	p.Template, p.Content, p.Tab = "report", view, "report"
 	p.Title = heading(p.translate("Report"), month)
