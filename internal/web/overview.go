@@ -205,11 +205,21 @@ func (v viewContext) cause(p Snapshot) string {
 		return ""
 	}
 	cause := v.title(root.Code)
-	if about := cmp.Or(root.Dependency, root.Node); about != "" {
+	nodes := slices.Clone(root.Nodes)
+	for _, f := range p.Report.Findings { // nodes that fail alike
+		if f.Code == root.Code && f.ExplainedBy == "" && f.Node != "" && !slices.Contains(nodes, f.Node) {
+			nodes = append(nodes, f.Node)
+		}
+	}
+	about := root.Dependency
+	if len(nodes) < 2 {
+		about = cmp.Or(about, root.Node)
+	}
+	if about != "" {
 		cause += v.translate(", ") + word(about)
 	}
-	if len(root.Nodes) > 1 {
-		cause += " " + v.translate("(%d nodes)", len(root.Nodes))
+	if len(nodes) > 1 {
+		cause += " " + v.translate("(%d nodes)", len(nodes))
 	}
 	return cause
 }

@@ -207,6 +207,17 @@ func TestManyClusters(t *testing.T) {
 	}
 }
 
+// TestCauseCountsNodes: the headline does not name one node if several fail alike.
+func TestCauseCountsNodes(t *testing.T) {
+	all := nodeDown("shop", 2)
+	other := all.Report.Findings[0] // the dead node
+	other.Node, other.Nodes = "node1", []string{"node1"}
+	all.Report.Findings = append(all.Report.Findings, other)
+	if body := getPage(newFakeDaemon(all).server(t), "/").Body.String(); !strings.Contains(body, "Node down (2 nodes)") {
+		t.Error(body)
+	}
+}
+
 // TestReportKeepsTarget: the links of a report lead to reports with the same target.
 func TestReportKeepsTarget(t *testing.T) {
 	s := newFakeDaemon(healthyCluster("a", 1)).server(t)
