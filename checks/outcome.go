@@ -3,6 +3,7 @@ package checks
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"stickwatch/probes"
@@ -36,6 +37,11 @@ func (o Outcome) Harmful() bool {
 	default:
 		return false
 	}
+}
+
+// WorseThan reports whether o is more harmful than another outcome.
+func (o Outcome) WorseThan(other Outcome) bool {
+	return slices.Index(Outcomes, o) < slices.Index(Outcomes, other)
 }
 
 // Good reports whether the client was served and kept its session.

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -92,7 +91,9 @@ func (o *openPlacement) observe(q checks.Request) []checks.Placement {
 	if o.Node != q.Served {
 		o.Node = checks.SeveralNodes
 	}
-	o.Outcome = worse(o.Outcome, q.Outcome)
+	if q.Outcome.WorseThan(o.Outcome) {
+		o.Outcome = q.Outcome
+	}
 	return o.extend(q.At)
 }
 
@@ -122,14 +123,6 @@ func (o *openPlacement) replace(next checks.Placement) []checks.Placement {
 	o.changes = max(0, o.changes-1)
 	o.saved = o.To
 	return []checks.Placement{ended, o.Placement}
-}
-
-// worse returns the more harmful of two outcomes.
-func worse(a, b checks.Outcome) checks.Outcome {
-	if slices.Index(checks.Outcomes, b) < slices.Index(checks.Outcomes, a) {
-		return b
-	}
-	return a
 }
 
 // forget drops a cluster that is no longer watched.

@@ -46,7 +46,7 @@ func (s *Server) clusterPage(r *http.Request, p *page) error {
 		Ranges: v.rangeLinks(snapshot.Cluster.Name, selected), Map: v.sessionMap(snapshot, history),
 		Timeline: v.nodeTimeline(snapshot, history), Charts: v.charts(snapshot, history),
 		Calendars: v.calendars(history), Days: uptimeDays,
-		Unrecorded: snapshot.Report.Session.Policy != probes.PolicyNone && checks.SessionsUnrecorded(history.uptimes),
+		Unrecorded: hasSessions(snapshot) && checks.SessionsUnrecorded(history.uptimes),
 	}
 	if v.canWrite {
 		view.Silence = &silenceForm{Cluster: snapshot.Cluster.Name}
@@ -59,6 +59,9 @@ func (s *Server) clusterPage(r *http.Request, p *page) error {
 	p.Title = heading(word(view.Cluster.Name), view.Cluster.Verdict)
 	return nil
 }
+
+// hasSessions reports whether a cluster has sessions to show.
+func hasSessions(p Snapshot) bool { return p.Report.Session.Policy != probes.PolicyNone }
 
 func (s *Server) addClusterIncidents(r *http.Request, view *clusterPageView, v viewContext) error {
 	open, err := s.open(r.Context(), view.Cluster.Name)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"stickwatch/checks"
-	"stickwatch/probes"
 )
 
 // A sessionMap shows where the sessions of each node were served: one lane for each owner at
@@ -173,7 +172,7 @@ func joinShort(placed []checks.Placement, span checks.Span) []checks.Placement {
 		if joined[last].Node != next.Node {
 			joined[last].Node = checks.SeveralNodes
 		}
-		if slices.Index(checks.Outcomes, next.Outcome) < slices.Index(checks.Outcomes, joined[last].Outcome) {
+		if next.Outcome.WorseThan(joined[last].Outcome) {
 			joined[last].Outcome = next.Outcome
 		}
 		joined[last].To = next.To
@@ -298,130 +297,3 @@ func eventLines(r *clusterHistory, width, height int) string {
 	}
 	return d.String()
 }
-
-// clientsMet is what the requests of clients met, as a band and as ratios of several spans.
-type clientsMet struct {
-	Served, Lost, Errors string // SVG paths in a box of barBuckets by chartHeight
-	Label                string
-	Ratios               []metRatio
-}
-
-// A metRatio is a row of the table of what clients met.
-type metRatio struct {
-	Window               string
-	Requests             int
-	Served, Lost, Errors string // shares; "–": no request
-	AnyLost, AnyErrors   bool
-	Moved                int // sessions
-}
-
-// A metSpan is what clients met in a span that ends now.
-type metSpan struct {
-	length time.Duration
-	uptime checks.Uptime // of all sessions
-	moved  int           // sessions
-}
-
-// metSpans are the spans of the table.
-var metSpans = []time.Duration{time.Hour, 24 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour, uptimeDays * 24 * time.Hour}
-
-func (v viewContext) clientsMet(r *clusterHistory) clientsMet {
-	var total [barBuckets]checks.Point
-	for target, points := range r.points {
-		if target.Kind != checks.TargetSession {
-			continue
-		}
-		for _, p := range points {
-			if i := bucketOf(r.span, p.At); i >= 0 {
-				total[i].Probes += p.Probes
-				total[i].Failed += p.Failed
-				total[i].Unanswered += p.Unanswered
-			}
-		}
-	}
-	var served, lost, errs strings.Builder
-	for x, p := range total {
-		if p.Probes == 0 {
-			continue
-		}
-		top := 0
-		for _, part := range []struct {
-			path  *strings.Builder
-			count int
-		}{{&errs, p.Unanswered}, {&lost, p.Failed - p.Unanswered}, {&served, p.Probes - p.Failed}} {
-			height := (part.count*chartHeight + p.Probes - 1) / p.Probes
-			height = min(height, chartHeight-top)
-			if height > 0 {
-				fmt.Fprintf(part.path, "M%d %dh1v%dh-1z", x, top, height)
-			}
-			top += height
-		}
-	}
-	met := clientsMet{Served: served.String(), Lost: lost.String(), Errors: errs.String()}
-	for _, s := range r.met {
-		met.Ratios = append(met.Ratios, v.metRatio(s))
-	}
-	if len(r.met) > 0 {
-		met.Label = v.translate("What clients met: %s served in %s", met.Ratios[0].Served, met.Ratios[0].Window)
-	}
-	return met
-}
-
-func (v viewContext) metRatio(s metSpan) metRatio {
-	u := s.uptime
-	row := metRatio{Window: v.spanName(s.length), Requests: u.Probes, Moved: s.moved, Served: "–", Lost: "–", Errors: "–"}
-	if u.Probes > 0 {
-		share := func(n int) string { return v.percent(float64(n) / float64(u.Probes)) }
-		row.Served, row.Lost, row.Errors = share(u.Probes-u.Failed), share(u.Failed-u.Unanswered), share(u.Unanswered)
-		row.AnyLost, row.AnyErrors = u.Failed > u.Unanswered, u.Unanswered > 0
-	}
-	return row
-}
-
-// spanName returns the name of a span that can be selected.
-func (v viewContext) spanName(d time.Duration) string {
-	if d < 48*time.Hour {
-		return v.translate("%d h", int(d.Hours()))
-	}
-	return v.translate("%d d", int(d.Hours())/24)
-}
-
-// A rangeLink selects the span of a cluster's page.
-type rangeLink struct {
-	Name, Link string
-	Current    bool
-}
-
-// pageRanges are the spans that can be selected, by their value in the query.
-var pageRanges = []struct {
-	value string
-	span  time.Duration
-}{
-	{"1h", time.Hour},
-	{"6h", 6 * time.Hour},
-	{"24h", 24 * time.Hour},
-	{"7d", 7 * 24 * time.Hour},
-	{"30d", 30 * 24 * time.Hour},
-	{"90d", uptimeDays * 24 * time.Hour},
-}
-
-// rangeOf returns the span of a value; 0: the shortest that shows everything.
-func rangeOf(value string) time.Duration {
-	for _, one := range pageRanges {
-		if one.value == value {
-			return one.span
-		}
-	}
-	return 0
-}
-
-func (v viewContext) rangeLinks(cluster string, selected time.Duration) []rangeLink {
-	var links []rangeLink
-	for _, one := range pageRanges {
-		links = append(links, rangeLink{v.spanName(one.span), clusterLink(cluster) + "?range=" + one.value, one.span == selected})
-	}
-	return links
-}
-
-// hasSessions reports whether a cluster has sessions to show.
-func hasSessions(p Snapshot) bool { return p.Report.Session.Policy != probes.PolicyNone }

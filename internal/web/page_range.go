@@ -1,0 +1,48 @@
+package web
+
+import "time"
+
+// spanName returns the name of a span that can be selected.
+func (v viewContext) spanName(d time.Duration) string {
+	if d < 48*time.Hour {
+		return v.translate("%d h", int(d.Hours()))
+	}
+	return v.translate("%d d", int(d.Hours())/24)
+}
+
+// A rangeLink selects the span of a cluster's page.
+type rangeLink struct {
+	Name, Link string
+	Current    bool
+}
+
+// pageRanges are the spans that can be selected, by their value in the query.
+var pageRanges = []struct {
+	value string
+	span  time.Duration
+}{
+	{"1h", time.Hour},
+	{"6h", 6 * time.Hour},
+	{"24h", 24 * time.Hour},
+	{"7d", 7 * 24 * time.Hour},
+	{"30d", 30 * 24 * time.Hour},
+	{"90d", uptimeDays * 24 * time.Hour},
+}
+
+// rangeOf returns the span of a value; 0: the shortest that shows everything.
+func rangeOf(value string) time.Duration {
+	for _, one := range pageRanges {
+		if one.value == value {
+			return one.span
+		}
+	}
+	return 0
+}
+
+func (v viewContext) rangeLinks(cluster string, selected time.Duration) []rangeLink {
+	var links []rangeLink
+	for _, one := range pageRanges {
+		links = append(links, rangeLink{v.spanName(one.span), clusterLink(cluster) + "?range=" + one.value, one.span == selected})
+	}
+	return links
+}
