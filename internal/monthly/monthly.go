@@ -111,7 +111,7 @@ func build(ctx context.Context, source Source, incidents Incidents, name string,
 		return c, err
 	}
 	for _, i := range all {
-		if !i.Fired.IsZero() { // nobody was told of the others
+		if !i.Fired.IsZero() { // nobody was notified of the others
 			c.Incidents = append(c.Incidents, i)
 		}
 	}
