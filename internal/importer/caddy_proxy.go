@@ -186,13 +186,13 @@ type caddyHealth struct {
 func (h *caddyHealth) read(d directive) (err error) {
 	switch d.name {
 	case "fail_duration":
-		h.fails, err = times(d.arg(0), time.Second)
+		h.fails, err = parseDuration(d.arg(0), time.Second)
 	case "max_fails":
 		h.maxFails, err = atLeast(d.arg(0), 1)
 	case "health_uri":
 		h.active.check = true
 	case "health_interval":
-		h.active.inter, err = times(d.arg(0), time.Second)
+		h.active.inter, err = parseDuration(d.arg(0), time.Second)
 	case "health_passes":
 		h.active.rise, err = atLeast(d.arg(0), 1)
 	case "health_fails":

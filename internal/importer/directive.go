@@ -92,10 +92,7 @@ func last(block []directive, name string) (d directive, ok bool) {
 	return d, ok
 }
 
-var (
-	errNoTime     = errors.New("expected a time, such as 20s")
-	errLoadFactor = errors.New("expected a number from 1 to 100")
-)
+var errLoadFactor = errors.New("expected a number from 1 to 100")
 
 // atLeast parses a whole number with a lower bound.
 func atLeast(text string, least int) (int, error) {

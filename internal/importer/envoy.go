@@ -155,7 +155,7 @@ func (u *upstream) envoyHealth(c value) error {
 		return n, nil
 	}
 	duration := func(v value, usual time.Duration) time.Duration {
-		if d, err := times(v.text, time.Second); err == nil {
+		if d, err := parseDuration(v.text, time.Second); err == nil {
 			return d
 		}
 		return usual

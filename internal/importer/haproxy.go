@@ -368,7 +368,7 @@ var haproxyProtocols = map[string]string{
 func (h *haproxyHealth) param(param, value string) (err error) {
 	switch param {
 	case "inter":
-		h.inter, err = times(value, time.Millisecond)
+		h.inter, err = parseDuration(value, time.Millisecond)
 	case "rise":
 		h.rise, err = atLeast(value, 1)
 	case "fall":

@@ -81,7 +81,7 @@ func (s *server) memberSetting(e *ejection, at position, u *upstream, arg string
 			u.guessOnce("nodes", at, "members with a higher lbset get clients only when those of a lower one are gone, as a backup does")
 		}
 	case "retry":
-		t, err := times(value, time.Second)
+		t, err := parseDuration(value, time.Second)
 		if err != nil {
 			return err
 		}

@@ -104,7 +104,7 @@ func (r *jkReader) balancer(name string, w value) error {
 		ejection:    ejection{maxFails: 1, failTimeout: 60 * time.Second, derivedFrom: "the first failed connection ejects a worker, for recover_time"},
 	}
 	if t := r.property(name, "recover_time"); t.exists() {
-		d, err := times(t.text, time.Second)
+		d, err := parseDuration(t.text, time.Second)
 		if err != nil {
 			return t.errorf("recover_time %s: %w", quoted(t.text), err)
 		}

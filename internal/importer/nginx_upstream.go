@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -118,7 +117,7 @@ func nginxServer(d directive) (server, ejection, error) {
 			e.maxFails, err = atLeast(value, 0)
 			e.explicit = true
 		case "fail_timeout":
-			e.failTimeout, err = nginxTime(value)
+			e.failTimeout, err = parseDuration(value, time.Second)
 			e.explicit = true
 		case "down":
 			s.down = true
@@ -206,38 +205,6 @@ func (u *upstream) nginxSticky(d directive) {
 	for _, arg := range d.args {
 		if key, value, _ := strings.Cut(arg, "="); (key == "name" || key == "cookie") && value != "" {
 			u.cookie = value
-		}
-	}
-}
-
-// nginxTime parses a time such as 20s, 1m30s, 500ms or 20.
-func nginxTime(text string) (time.Duration, error) {
-	return times(text, time.Second)
-}
-
-var timeParts = regexp.MustCompile(`^(\d{1,9})(us|ms|s|m|h|d|w|M|y|)`)
-
-var timeUnits = map[string]time.Duration{
-	"us": time.Microsecond, "ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour,
-	"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "M": 30 * 24 * time.Hour, "y": 365 * 24 * time.Hour,
-}
-
-// times parses a duration of one or more parts, in which a bare number counts units.
-func times(text string, unit time.Duration) (time.Duration, error) {
-	var sum time.Duration
-	for rest := text; ; {
-		part := timeParts.FindStringSubmatch(rest)
-		if part == nil {
-			return 0, errNoTime
-		}
-		n, _ := strconv.Atoi(part[1]) // cannot fail: few digits
-		scale, ok := timeUnits[part[2]]
-		if !ok {
-			scale = unit
-		}
-		sum += min(time.Duration(n), 10*365*24*time.Hour/scale) * scale
-		if rest = rest[len(part[0]):]; rest == "" {
-			return sum, nil
 		}
 	}
 }

@@ -213,7 +213,7 @@ func (u *upstream) traefikSettings(balancer value) {
 	}
 	u.ejection = ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: "there is no healthCheck: Traefik takes no server out"}
 	if check := balancer.get("healthCheck"); check.exists() {
-		interval, err := times(cmp.Or(check.get("interval").text, "30s"), time.Second)
+		interval, err := parseDuration(cmp.Or(check.get("interval").text, "30s"), time.Second)
 		if err != nil {
 			interval = 30 * time.Second
 		}
