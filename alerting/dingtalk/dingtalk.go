@@ -35,10 +35,10 @@ type Config struct {
 
 // A Robot sends notifications to the group of a custom robot.
 type Robot struct {
-	box    post.Endpoint
-	token  string
-	key    []byte
-	writer message.Writer
+	endpoint post.Endpoint
+	token    string
+	key      []byte
+	writer   message.Writer
 }
 
 // address is where robots send messages.
@@ -73,7 +73,7 @@ func New(c Config) (*Robot, error) {
 	if c.Token.Reveal() == "" {
 		return nil, errors.New("reading the token of the robot: it is empty")
 	}
-	r := &Robot{box: post.Endpoint{Client: post.Client(c.Client), Judge: codes.Judge}, token: c.Token.Reveal(), writer: c.Writer}
+	r := &Robot{endpoint: post.Endpoint{Client: post.Client(c.Client), Judge: codes.Judge}, token: c.Token.Reveal(), writer: c.Writer}
 	if c.Secret != nil {
 		r.key = []byte(c.Secret.Reveal())
 	}
@@ -104,9 +104,9 @@ func (r *Robot) post(ctx context.Context, m message.Message, limit int) error {
 	if err != nil {
 		return alerting.Permanent{Err: err}
 	}
-	box := r.box
-	box.URL = r.signed(time.Now())
-	return box.Post(ctx, http.Header{"Content-Type": {"application/json"}}, content)
+	endpoint := r.endpoint
+	endpoint.URL = r.signed(time.Now())
+	return endpoint.Post(ctx, http.Header{"Content-Type": {"application/json"}}, content)
 }
 
 // signed returns the address of the robot with a signature, which DingTalk accepts for

@@ -1,7 +1,6 @@
 package message
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -45,8 +44,8 @@ func (w Writer) facts(i alerting.Incident) []Fact {
 // active and ended findings, in the order in which they appeared.
 func (w Writer) consequences(i alerting.Incident) []string {
 	type kind struct {
-		code checks.Code
-		over bool
+		code  checks.Code
+		ended bool
 	}
 	var kinds []kind
 	subjects := make(map[kind][]string)
@@ -65,15 +64,15 @@ func (w Writer) consequences(i alerting.Incident) []string {
 	}
 	var lines []string
 	for _, k := range kinds {
-		lines = append(lines, w.consequence(k.code, k.over && i.State != alerting.Resolved, subjects[k]))
+		lines = append(lines, w.consequence(k.code, k.ended && i.State != alerting.Resolved, subjects[k]))
 	}
 	return w.bounded(lines, maxConsequences)
 }
 
-func (w Writer) consequence(code checks.Code, over bool, subjects []string) string {
+func (w Writer) consequence(code checks.Code, ended bool, subjects []string) string {
 	l, line := w.labels(), w.title(code)
-	if over {
-		line += l.isOver
+	if ended {
+		line += l.ended
 	}
 	if names := w.names(unique(subjects)); names != "" {
 		line += l.colon + names
@@ -102,7 +101,7 @@ func (w Writer) nodesOf(i alerting.Incident) []string {
 		names = append(names, w.Language.Of(i, m.Cluster, m.Node))
 	}
 	for _, m := range over {
-		names = append(names, w.Language.Of(i, m.Cluster, m.Node)+w.labels().isOver)
+		names = append(names, w.Language.Of(i, m.Cluster, m.Node)+w.labels().ended)
 	}
 	return names
 }
@@ -140,42 +139,3 @@ func unique(names []string) []string {
 
 // name cleans a name from a target or from the configuration.
 func name(text string) string { return probes.Clean(text, maxName) }
-
-// writeDeployment creates the message of a deployment summary.
-func (w Writer) writeDeployment(n alerting.Notification) Message {
-	l, s := w.labels(), *n.Deployment
-	m := Message{
-		Kind:     n.Kind,
-		Severity: s.Severity(),
-		Resolved: len(s.Active) == 0 && s.Lost == 0,
-		Headline: fmt.Sprintf(l.headline, l.deployment, name(s.Cluster), name(s.Name)),
-		Summary:  probes.Clean(w.Language.Deployment(s), maxLine),
-		Facts: []Fact{
-			{Label: l.cluster, Value: name(s.Cluster)},
-			{Label: l.touched, Value: w.names(s.Touched)},
-			{Label: l.since, Value: w.moment(s.From)},
-			{Label: l.until, Value: w.moment(s.End())},
-		},
-		Consequences: Section{l.active, w.active(s)},
-		colon:        l.colon,
-	}
-	m.Facts = slices.DeleteFunc(m.Facts, func(f Fact) bool { return f.Value == "" })
-	if w.Grafana != nil {
-		m.Links = []Link{{l.grafana, grafana(*w.Grafana, n.Incident)}}
-	}
-	return m
-}
-
-// active returns a line for each active finding.
-func (w Writer) active(s alerting.Summary) []string {
-	var lines []string
-	for _, f := range s.Active {
-		parts := []string{w.title(f.Code), w.translate(f.Summary)}
-		parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
-		lines = append(lines, strings.Join(parts, w.labels().colon))
-	}
-	if s.More > 0 {
-		lines = append(lines, fmt.Sprintf(w.labels().more, s.More))
-	}
-	return lines
-}

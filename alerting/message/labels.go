@@ -25,7 +25,7 @@ type labels struct {
 	acknowledged string // with a name and a time
 	somebody     string
 	more         string // with a number
-	isOver       string // after the title of a finding that does not hold any more
+	ended        string // after the title of a finding that has ended
 
 	zone         string // after a label, with the zone of times
 	colon, comma string
@@ -58,7 +58,7 @@ var english = labels{
 	acknowledged: "Acknowledged by %s at %s", somebody: "somebody",
 	merged: "It has the same cause as incident %s and continues there.",
 	more:   "and %d more",
-	isOver: " (ended)",
+	ended:  " (ended)",
 
 	zone: " (%s)", colon: ": ", comma: ", ",
 	units: [4]string{" d", " h", " min", " s"}, betweenUnits: " ",
@@ -82,7 +82,7 @@ var chinese = labels{
 	acknowledged: "%s 已于 %s 认领", somebody: "有人",
 	merged: "与事件 %s 同因，后续见该事件。",
 	more:   "另有 %d 项",
-	isOver: "（已恢复）",
+	ended:  "（已恢复）",
 
 	zone: "（%s）", colon: "：", comma: "、",
 	units: [4]string{" 天", " 小时", " 分", " 秒"}, betweenUnits: " ",

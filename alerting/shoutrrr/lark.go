@@ -51,7 +51,7 @@ func newLark(u *url.URL, p *parameters) (service, error) {
 	}
 	secret := p.take("secret")
 	return &chat{
-		box: post.Endpoint{
+		endpoint: post.Endpoint{
 			URL:   &url.URL{Scheme: "https", Host: u.Host, Path: "/open-apis/bot/v2/hook/" + path[0]},
 			Judge: larkCodes.Judge,
 		},

@@ -34,8 +34,8 @@ func newMattermost(u *url.URL, p *parameters) (service, error) {
 		body.Icon = icon
 	}
 	return &chat{
-		box:    post.Endpoint{URL: &url.URL{Scheme: scheme(p), Host: u.Host, Path: "/hooks/" + path[0]}, Judge: judgeMattermost},
-		limits: []int{16_000, 1000},
+		endpoint: post.Endpoint{URL: &url.URL{Scheme: scheme(p), Host: u.Host, Path: "/hooks/" + path[0]}, Judge: judgeMattermost},
+		limits:   []int{16_000, 1000},
 		body: func(_ alerting.Notification, m message.Message, limit int) any {
 			b := body
 			b.Text = m.Render(line, limit)
@@ -44,9 +44,10 @@ func newMattermost(u *url.URL, p *parameters) (service, error) {
 	}, nil
 }
 
-// scheme takes disabletls, for services on hosts of one's own.
+// scheme returns the scheme of a service that users may host themselves: http with
+// disabletls=yes, else https.
 func scheme(p *parameters) string {
-	if p.is("disabletls") {
+	if p.takeBool("disabletls") {
 		return "http"
 	}
 	return "https"

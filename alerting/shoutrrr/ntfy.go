@@ -27,13 +27,13 @@ func newNtfy(u *url.URL, p *parameters) (service, error) {
 	}
 	tags := list(p.take("tags"))
 	protocol := cmp.Or(p.take("scheme"), "https")
-	if p.is("disabletls") {
+	if p.takeBool("disabletls") {
 		protocol = "http"
 	}
 	return &chat{
-		box:    post.Endpoint{URL: &url.URL{Scheme: protocol, Host: cmp.Or(u.Host, "ntfy.sh"), Path: "/"}, Judge: judgeNtfy},
-		header: header,
-		limits: []int{4096, 1000},
+		endpoint: post.Endpoint{URL: &url.URL{Scheme: protocol, Host: cmp.Or(u.Host, "ntfy.sh"), Path: "/"}, Judge: judgeNtfy},
+		header:   header,
+		limits:   []int{4096, 1000},
 		body: func(_ alerting.Notification, m message.Message, limit int) any {
 			const maxTitle = 200
 			b := ntfyBody{Topic: path[0], Title: message.Text.Fit(m.Headline, maxTitle), Text: m.Body(message.Text, limit), Priority: ntfyPriority(m), Tags: tags}

@@ -31,8 +31,8 @@ func newPagerDuty(u *url.URL, p *parameters) (service, error) {
 	host := cmp.Or(u.Host, "events.pagerduty.com")
 	at := func(path string) *url.URL { return &url.URL{Scheme: "https", Host: host, Path: path} }
 	return &chat{
-		box:    post.Endpoint{Judge: judgePagerDuty},
-		limits: []int{30_000, 1000},
+		endpoint: post.Endpoint{Judge: judgePagerDuty},
+		limits:   []int{30_000, 1000},
 		at: func(n alerting.Notification) *url.URL {
 			if n.Deployment != nil {
 				return at("/v2/change/enqueue")
@@ -124,9 +124,9 @@ func newOpsgenie(u *url.URL, p *parameters) (service, error) {
 	tags := list(p.take("tags"))
 	host := cmp.Or(u.Host, "api.opsgenie.com")
 	return &chat{
-		box:    post.Endpoint{Judge: judgeOpsgenie},
-		header: http.Header{"Authorization": {"GenieKey " + path[0]}},
-		limits: []int{14_000, 1000},
+		endpoint: post.Endpoint{Judge: judgeOpsgenie},
+		header:   http.Header{"Authorization": {"GenieKey " + path[0]}},
+		limits:   []int{14_000, 1000},
 		at: func(n alerting.Notification) *url.URL {
 			alerts := &url.URL{Scheme: "https", Host: host, Path: "/v2/alerts"}
 			action := opsgenieAction(n)

@@ -39,8 +39,8 @@ type service interface {
 	send(context.Context, alerting.Notification, message.Message) (alerting.DeliveryRef, error)
 }
 
-// own are the services that are written for this package, by scheme.
-var own = map[string]func(*url.URL, *parameters) (service, error){
+// constructors create the services, by scheme.
+var constructors = map[string]func(*url.URL, *parameters) (service, error){
 	"wecom":      newWeCom,
 	"lark":       newLark,
 	"smtp":       newSMTP,
@@ -67,7 +67,7 @@ func New(c Config) (alerting.Notifier, error) {
 	}
 	switch s := s.(type) {
 	case *chat:
-		s.box.Client = post.Client(c.Client)
+		s.endpoint.Client = post.Client(c.Client)
 	case *mailer:
 		s.logger = cmp.Or(c.Logger, s.logger)
 	}
@@ -79,7 +79,7 @@ func parse(address string) (service, error) {
 	if !ok {
 		return nil, errors.New("has no scheme: expected SERVICE://..., such as wecom://KEY")
 	}
-	make, ok := own[scheme]
+	newService, ok := constructors[scheme]
 	if !ok {
 		return nil, fmt.Errorf("is of an unknown service: expected one of %s", strings.Join(Schemes(), ", "))
 	}
@@ -91,7 +91,7 @@ func parse(address string) (service, error) {
 	for name, values := range u.Query() {
 		p.values[strings.ToLower(name)] = values[0]
 	}
-	s, err := make(u, p)
+	s, err := newService(u, p)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func parse(address string) (service, error) {
 }
 
 // Schemes returns the schemes of service URLs, sorted.
-func Schemes() []string { return slices.Sorted(maps.Keys(own)) }
+func Schemes() []string { return slices.Sorted(maps.Keys(constructors)) }
 
 // Secrets returns the parts of a service URL that are credentials.
 func Secrets(address string) []string {
@@ -151,8 +151,8 @@ func (p *parameters) take(names ...string) string {
 	return ""
 }
 
-// is takes a parameter that is yes or no.
-func (p *parameters) is(name string) bool {
+// takeBool takes a parameter that is yes or no; false if the URL does not have it.
+func (p *parameters) takeBool(name string) bool {
 	return slices.Contains([]string{"yes", "true", "1"}, strings.ToLower(p.take(name)))
 }
 
@@ -171,17 +171,17 @@ func pathOf(u *url.URL) []string {
 
 // A chat is a service that accepts a message as a POST of JSON.
 type chat struct {
-	box    post.Endpoint
-	header http.Header
-	limits []int // of the text, in the order in which they are tried
-	body   func(n alerting.Notification, m message.Message, limit int) any
-	at     func(alerting.Notification) *url.URL // nil: that of box
+	endpoint post.Endpoint
+	header   http.Header
+	limits   []int // of the text, in the order in which they are tried
+	body     func(n alerting.Notification, m message.Message, limit int) any
+	at       func(alerting.Notification) *url.URL // nil: that of endpoint
 }
 
 func (c *chat) send(ctx context.Context, n alerting.Notification, m message.Message) (alerting.DeliveryRef, error) {
-	box := c.box
+	endpoint := c.endpoint
 	if c.at != nil {
-		box.URL = c.at(n)
+		endpoint.URL = c.at(n)
 	}
 	return alerting.DeliveryRef{}, post.Shortened(func(limit int) error {
 		content, err := post.JSON(c.body(n, m, limit))
@@ -190,7 +190,7 @@ func (c *chat) send(ctx context.Context, n alerting.Notification, m message.Mess
 		}
 		header := http.Header{"Content-Type": {"application/json"}}
 		maps.Copy(header, c.header)
-		return box.Post(ctx, header, content)
+		return endpoint.Post(ctx, header, content)
 	}, c.limits...)
 }
 

@@ -66,7 +66,7 @@ func newSMTP(u *url.URL, p *parameters) (service, error) {
 		startTLS: true,
 		sent:     map[string][]string{},
 	}
-	s.tls = &tls.Config{ServerName: s.host, InsecureSkipVerify: p.is("skiptlsverify")}
+	s.tls = &tls.Config{ServerName: s.host, InsecureSkipVerify: p.takeBool("skiptlsverify")}
 	from, err := mail.ParseAddress(p.take("from", "fromaddress"))
 	if s.host == "" || err != nil || !ascii(from.Address) {
 		return nil, errors.New("has no host or no sender: expected smtp://USER:PASSWORD@HOST:PORT/?from=ADDRESS&to=ADDRESS")
@@ -94,7 +94,7 @@ func ascii(text string) bool {
 
 func (s *mailer) encryption(p *parameters) error {
 	kind := strings.ToLower(p.take("encryption"))
-	s.mustTLS = p.is("requirestarttls") || kind == "explicittls"
+	s.mustTLS = p.takeBool("requirestarttls") || kind == "explicittls"
 	s.implicit = kind == "implicittls" || kind != "none" && s.port == "465"
 	if text := p.take("usestarttls", "starttls"); kind == "none" || slices.Contains([]string{"no", "false", "0"}, strings.ToLower(text)) {
 		s.startTLS = false

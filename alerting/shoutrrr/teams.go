@@ -25,9 +25,9 @@ func newTeams(u *url.URL, p *parameters) (service, error) {
 	}
 	hook := fmt.Sprintf("/webhookb2/%s@%s/IncomingWebhook/%s", u.User.Username(), u.Host, strings.Join(path, "/"))
 	return &chat{
-		box:    post.Endpoint{URL: &url.URL{Scheme: "https", Host: host, Path: hook}, Judge: judgeTeams},
-		limits: []int{12_000, 1000}, // JSON needs up to two bytes for one
-		body:   func(_ alerting.Notification, m message.Message, limit int) any { return teamsCardOf(m, limit) },
+		endpoint: post.Endpoint{URL: &url.URL{Scheme: "https", Host: host, Path: hook}, Judge: judgeTeams},
+		limits:   []int{12_000, 1000}, // JSON needs up to two bytes for one
+		body:     func(_ alerting.Notification, m message.Message, limit int) any { return teamsCardOf(m, limit) },
 	}, nil
 }
 

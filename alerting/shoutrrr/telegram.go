@@ -38,7 +38,7 @@ func newTelegram(u *url.URL, p *parameters) (service, error) {
 		return nil, errors.New("has a topic that is not a number: expected chats=CHAT:NUMBER")
 	}
 	return &chat{
-		box: post.Endpoint{
+		endpoint: post.Endpoint{
 			URL:   &url.URL{Scheme: "https", Host: "api.telegram.org", Path: "/bot" + u.User.Username() + ":" + password + "/sendMessage"},
 			Judge: judgeTelegram,
 		},

@@ -37,7 +37,7 @@ func newWeCom(u *url.URL, p *parameters) (service, error) {
 	}
 	users, mobiles := list(p.take("mentioned_list")), list(p.take("mentioned_mobile_list"))
 	s := &chat{
-		box: post.Endpoint{
+		endpoint: post.Endpoint{
 			URL:   &url.URL{Scheme: "https", Host: "qyapi.weixin.qq.com", Path: "/cgi-bin/webhook/send", RawQuery: url.Values{"key": {u.Host}}.Encode()},
 			Judge: weComCodes.Judge,
 		},
