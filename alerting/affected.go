@@ -15,11 +15,11 @@ func (i *Incident) Affected() checks.Affected {
 	var active, all checks.Affected
 	for _, m := range i.Findings {
 		all = all.Worse(m.Affected)
-		if m.Holds() {
+		if m.Active() {
 			active = active.Worse(m.Affected)
 		}
 	}
-	if slices.ContainsFunc(i.Findings, Member.Holds) {
+	if slices.ContainsFunc(i.Findings, Member.Active) {
 		return active
 	}
 	return all

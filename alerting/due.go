@@ -22,7 +22,7 @@ func (d *Manager) notify(at time.Time, i *Incident) []Notification {
 		for n := range i.Notified {
 			notifications = d.newNotification(notifications, at, i, &i.Notified[n], NotificationResolved, ReasonNotifiedBefore)
 		}
-	case i.State == Firing && i.Holds() && i.Silenced == "":
+	case i.State == Firing && i.Active() && i.Silenced == "":
 		for n := range i.Notified {
 			t := &i.Notified[n]
 			if kind, reason := d.due(at, i, *t); kind != "" {

@@ -183,7 +183,7 @@ func TestGroupings(t *testing.T) {
 						}
 					}
 					for _, i := range r.kept {
-						if i.Holds() {
+						if i.Active() {
 							summaries[i.ID] = English.Summary(i)
 						}
 					}

@@ -67,7 +67,7 @@ func byProber(_ Rules, m Member, _ string, f causeGroup) bool {
 	blames := func(prober, other checks.Finding) bool {
 		return prober.Code == checks.ProberImpaired && (other.Code == checks.NodeDown && other.Node != "" || other.Code == checks.BalancerDown)
 	}
-	return m.Holds() && (blames(m.Finding, s.Finding) || blames(s.Finding, m.Finding)) && m.Since.Sub(s.Since).Abs() <= impairmentWindow
+	return m.Active() && (blames(m.Finding, s.Finding) || blames(s.Finding, m.Finding)) && m.Since.Sub(s.Since).Abs() <= impairmentWindow
 }
 
 // survives reports whether the impairment of stickwatch that is the cause of an incident ended
@@ -76,26 +76,26 @@ func byProber(_ Rules, m Member, _ string, f causeGroup) bool {
 func (f causeGroup) survives(at time.Time, i *Incident) bool {
 	const rounds = time.Minute // that confirm the end of a finding
 	cause := i.Findings[0]
-	return cause.Code == checks.ProberImpaired && f.root != cause.Key() && !cause.Holds() && at.Sub(cause.Ended) > rounds
+	return cause.Code == checks.ProberImpaired && f.root != cause.Key() && !cause.Active() && at.Sub(cause.Ended) > rounds
 }
 
 // byMachine: nodes of several clusters are down because of one host.
 func byMachine(r Rules, m Member, cluster string, f causeGroup) bool {
 	s := f.members[0]
 	return r.ByHost && m.Cluster != cluster && m.Host != "" && m.Host == s.Host &&
-		m.Code == checks.NodeDown && s.Code == m.Code && m.Holds() && startedTogether(m, s)
+		m.Code == checks.NodeDown && s.Code == m.Code && m.Active() && startedTogether(m, s)
 }
 
 // noNodeUp: all nodes of a cluster are down.
 func noNodeUp(_ Rules, m Member, cluster string, f causeGroup) bool {
-	return m.Cluster == cluster && m.Group == checks.AllNodesDown && m.Group == f.members[0].Group && m.Holds()
+	return m.Cluster == cluster && m.Group == checks.AllNodesDown && m.Group == f.members[0].Group && m.Active()
 }
 
 // sameTime: within groupWindow, several nodes of a cluster start to fail in the same
 // way, or one node starts to fail in several ways.
 func sameTime(_ Rules, m Member, cluster string, f causeGroup) bool {
 	s := f.members[0]
-	return m.Cluster == cluster && m.Holds() && f.hasRoot() && isNodeFailure(m.Finding) && isNodeFailure(s.Finding) &&
+	return m.Cluster == cluster && m.Active() && f.hasRoot() && isNodeFailure(m.Finding) && isNodeFailure(s.Finding) &&
 		(m.Node == s.Node || m.Code == s.Code && slices.Contains(groupableCodes, m.Code)) && startedTogether(m, s)
 }
 
@@ -149,7 +149,7 @@ func startedTogether(m Member, s checks.ActiveFinding) bool {
 // follows reports whether a finding starts while a member is active, or within
 // groupWindow after it.
 func follows(m Member, s checks.ActiveFinding) bool {
-	return m.Holds() || s.Since.Sub(m.Ended) <= groupWindow
+	return m.Active() || s.Since.Sub(m.Ended) <= groupWindow
 }
 
 // isNodeFailure reports whether a finding is about one node that does not serve its
@@ -272,7 +272,7 @@ func (i *Incident) Alike() (active, over []Member) {
 		same := m.Code == i.Cause.Code && isNodeFailure(m.Finding) && slices.Contains(groupableCodes, m.Code) && m.alerts() && i.member(m.Cluster, m.ExplainedBy) == nil
 		switch {
 		case n > 0 && !same:
-		case m.Holds():
+		case m.Active():
 			active = append(active, m)
 		default:
 			over = append(over, m)
@@ -281,7 +281,7 @@ func (i *Incident) Alike() (active, over []Member) {
 	switch {
 	case len(active) > 0:
 		return active, over
-	case i.Holds():
+	case i.Active():
 		return over[:1], over[1:]
 	default:
 		return over, nil

@@ -59,7 +59,7 @@ func TestHost(t *testing.T) {
 		}
 	}
 	see(40*s, "shop", "")
-	if i := r.kept[r.ids[0]]; !i.Holds() {
+	if i := r.kept[r.ids[0]]; !i.Active() {
 		t.Error("it is over for crm, too")
 	}
 	see(60*s, "crm", down1+"; "+rotation1)

@@ -51,11 +51,11 @@ const (
 )
 
 // maxFindings bounds the findings of an incident: beyond it those are dropped
-// that have been over for the longest. What holds is never dropped.
+// that ended first. An active finding is never dropped.
 const maxFindings = 200
 
-// Holds reports whether the incident has an active finding that alerts.
-func (i *Incident) Holds() bool { return !i.heldSince().IsZero() }
+// Active reports whether the incident has an active finding that alerts.
+func (i *Incident) Active() bool { return !i.activeSince().IsZero() }
 
 // Concerns reports whether the incident concerns a cluster; "" is stickwatch itself.
 func (i *Incident) Concerns(cluster string) bool {
@@ -94,7 +94,7 @@ func (i *Incident) updateCluster() {
 func (i *Incident) worstOf(cluster string) checks.Severity {
 	var worst checks.Severity
 	for _, m := range i.Findings {
-		if m.Cluster == cluster && m.Holds() && (worst == "" || !worst.AtLeast(m.Severity)) {
+		if m.Cluster == cluster && m.Active() && (worst == "" || !worst.AtLeast(m.Severity)) {
 			worst = m.Severity
 		}
 	}
@@ -107,7 +107,7 @@ func (i *Incident) worstOf(cluster string) checks.Severity {
 func (i *Incident) advised() checks.Finding {
 	if !i.Cause.Severity.AtLeast(checks.Warning) {
 		for _, m := range i.Findings {
-			if m.Holds() && m.Severity.AtLeast(checks.Warning) {
+			if m.Active() && m.Severity.AtLeast(checks.Warning) {
 				return m.Finding
 			}
 		}
@@ -124,12 +124,12 @@ func (i *Incident) Duration(at time.Time) time.Duration {
 	return max(0, at.Sub(i.Started))
 }
 
-// heldSince returns the earliest start of the active findings that alert; zero: there
+// activeSince returns the earliest start of the active findings that alert; zero: there
 // is none.
-func (i *Incident) heldSince() time.Time {
+func (i *Incident) activeSince() time.Time {
 	var since time.Time
 	for _, m := range i.Findings {
-		if m.alerts() && m.Holds() && (since.IsZero() || m.Since.Before(since)) {
+		if m.alerts() && m.Active() && (since.IsZero() || m.Since.Before(since)) {
 			since = m.Since
 		}
 	}
@@ -141,7 +141,7 @@ func (i *Incident) heldSince() time.Time {
 // at.
 func (i *Incident) updateEnded(at time.Time) {
 	switch {
-	case i.Holds():
+	case i.Active():
 		i.Ended = time.Time{}
 	case i.Ended.IsZero():
 		i.Ended = at
@@ -170,7 +170,7 @@ func (i *Incident) hasSteadyCause(m *Member) bool {
 		if cause == nil {
 			return false
 		}
-		if cause.Holds() && cause.alerts() && !cause.flaps() {
+		if cause.Active() && cause.alerts() && !cause.flaps() {
 			return true
 		}
 		m = cause
@@ -185,7 +185,7 @@ func (i *Incident) sharedHost() string {
 	}
 	hosts := make(map[string]string) // of nodes that are down: their cluster
 	for _, m := range i.Findings {
-		if m.Code != checks.NodeDown || m.Host == "" || !m.Holds() {
+		if m.Code != checks.NodeDown || m.Host == "" || !m.Active() {
 			continue
 		}
 		if cluster, known := hosts[m.Host]; known && cluster != m.Cluster {
@@ -232,7 +232,7 @@ func (i *Incident) add(m Member) {
 	}
 	oldest := -1
 	for at, m := range i.Findings {
-		if at > 0 && !m.Holds() && (oldest < 0 || m.Ended.Before(i.Findings[oldest].Ended)) {
+		if at > 0 && !m.Active() && (oldest < 0 || m.Ended.Before(i.Findings[oldest].Ended)) {
 			oldest = at
 		}
 	}
@@ -280,8 +280,8 @@ type Member struct {
 	CameBack []time.Time `json:"Came"` // its recent appearances, oldest first, at most FlapTimes; includes earlier incidents
 }
 
-// Holds reports whether the finding is active.
-func (m Member) Holds() bool { return m.Ended.IsZero() }
+// Active reports whether the finding is active.
+func (m Member) Active() bool { return m.Ended.IsZero() }
 
 // alerts reports whether the finding opens an incident. Information is only listed in
 // the incident of its cause or its consequence.

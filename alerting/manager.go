@@ -96,7 +96,7 @@ func (d *Manager) step(at time.Time) Step {
 // updateSilenced records whether an incident is silenced. An incident without active
 // findings stays as it is, because only its end is still to be reported.
 func (d *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatch) {
-	if i.State == Resolved || !i.Holds() {
+	if i.State == Resolved || !i.Active() {
 		return
 	}
 	was := i.Silenced
@@ -117,7 +117,7 @@ func (d *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatc
 // of one consequence covers neither the cause nor other consequences.
 func (d *Manager) heldBack(at time.Time, i *Incident, silenced silenceMatch) (why string, reason Reason) {
 	for _, m := range i.Findings {
-		if !m.alerts() || !m.Holds() {
+		if !m.alerts() || !m.Active() {
 			continue
 		}
 		text, because := silenced.reason(i, m), ReasonSilence

@@ -81,7 +81,7 @@ func (d *openIncidents) endGone(at time.Time, cluster string, changes []checks.C
 	for _, i := range d.concerning(cluster) {
 		for n := range i.Findings {
 			m := &i.Findings[n]
-			if m.Cluster != cluster || !m.Holds() || isActive[m.Key()] {
+			if m.Cluster != cluster || !m.Active() || isActive[m.Key()] {
 				continue
 			}
 			m.Ended = at
@@ -113,7 +113,7 @@ func (d *openIncidents) find(cluster, key string) *Incident {
 		m := i.member(cluster, key)
 		switch {
 		case m == nil:
-		case m.Holds():
+		case m.Active():
 			return i
 		case last == nil || m.Ended.After(ended):
 			last, ended = i, m.Ended
@@ -163,11 +163,11 @@ func (d *openIncidents) advance(at time.Time) {
 	d.resolveQuiet(at)
 	for _, i := range d.open {
 		switch {
-		case !i.Holds():
+		case !i.Active():
 		case i.Flapping:
 			d.fire(at, i, ReasonCameAndWent, "it is flapping")
-		case at.Sub(i.heldSince()) >= d.rules.For[i.Severity]:
-			d.fire(at, i, ReasonHeld, fmt.Sprintf("it has been active for %s", at.Sub(i.heldSince()).Round(time.Second)))
+		case at.Sub(i.activeSince()) >= d.rules.For[i.Severity]:
+			d.fire(at, i, ReasonHeld, fmt.Sprintf("it has been active for %s", at.Sub(i.activeSince()).Round(time.Second)))
 		}
 	}
 }
@@ -181,7 +181,7 @@ func (d *openIncidents) resolveQuiet(at time.Time) {
 			quiet = max(quiet, FlapQuiet)
 		}
 		switch {
-		case i.State == Resolved || i.Holds() || at.Sub(i.Ended) < quiet:
+		case i.State == Resolved || i.Active() || at.Sub(i.Ended) < quiet:
 		case i.Fired.IsZero():
 			d.close(at, i, Event{At: at, Kind: EventWithdrawn, Reason: ReasonNotHeld, Text: "it ended before receivers were notified"})
 		default:
@@ -202,7 +202,7 @@ func (d *openIncidents) fire(at time.Time, i *Incident, reason Reason, why strin
 // close resolves an incident and ends its findings.
 func (d *openIncidents) close(at time.Time, i *Incident, last Event) {
 	for n := range i.Findings {
-		if m := &i.Findings[n]; m.Holds() {
+		if m := &i.Findings[n]; m.Active() {
 			m.Ended = at
 		}
 	}
@@ -233,7 +233,7 @@ func (d *openIncidents) dropClusters(at time.Time, i *Incident, watched func(clu
 		return
 	}
 	for n := range i.Findings {
-		if m := &i.Findings[n]; gone(m.Cluster) && m.Holds() {
+		if m := &i.Findings[n]; gone(m.Cluster) && m.Active() {
 			m.Ended = at
 			d.record(i, m.event(at, EventLeft, ReasonUnwatched), m.isNews())
 		}

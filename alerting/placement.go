@@ -86,7 +86,7 @@ func (d *openIncidents) update(at time.Time, i *Incident, cluster string, s chec
 	m := i.member(cluster, s.Key())
 	again := m != nil && m.again(s)
 	switch {
-	case m == nil || !m.Holds():
+	case m == nil || !m.Active():
 		d.activate(at, i, cluster, s)
 	case !m.alerts() && s.Severity.AtLeast(checks.Warning): // it was only information before
 		m.ActiveFinding = s
@@ -95,7 +95,7 @@ func (d *openIncidents) update(at time.Time, i *Incident, cluster string, s chec
 		d.record(i, m.event(at, EventAltered, ReasonSeen), false)
 	}
 	if again && len(i.Notified) == 0 { // nobody was told of what happened before
-		i.Started = i.heldSince()
+		i.Started = i.activeSince()
 		d.record(i, m.event(at, EventReturned, ReasonSeen), false)
 	}
 	if i.isCause(cluster, s.Key()) {
@@ -131,7 +131,7 @@ func (d *openIncidents) activate(at time.Time, i *Incident, cluster string, s ch
 // was not active.
 func (d *openIncidents) detach(at time.Time, to *Incident, cluster, key string) (came []time.Time, moved bool) {
 	from := d.find(cluster, key)
-	if from == nil || !from.member(cluster, key).Holds() {
+	if from == nil || !from.member(cluster, key).Active() {
 		return nil, false
 	}
 	m := from.member(cluster, key)
@@ -163,7 +163,7 @@ func (d *openIncidents) merge(at time.Time, younger, older *Incident) {
 		switch known := older.member(m.Cluster, m.Key()); {
 		case known == nil:
 			older.add(m)
-		case m.Holds() && !known.Holds():
+		case m.Active() && !known.Active():
 			*known = m
 		}
 	}

@@ -192,9 +192,9 @@ func (mm *modelManager) incident(rt *rapid.T, i Incident) {
 		rt.Fatalf("%s went from %s to %s", i.ID, before.State, i.State)
 	case len(i.Timeline) > MaxEvents || len(i.Findings) > maxFindings || len(i.Findings) == 0:
 		rt.Fatalf("%s has %d events and %d findings", i.ID, len(i.Timeline), len(i.Findings))
-	case (i.State == Resolved) && (i.Holds() || i.Ended.IsZero()):
+	case (i.State == Resolved) && (i.Active() || i.Ended.IsZero()):
 		rt.Fatalf("%s is over, and something holds, or nobody knows since when", i.ID)
-	case i.Findings[0].Holds() && !i.Concerns(i.Findings[0].Cluster) || len(i.Clusters) == 0 || !slices.Contains(i.Clusters, i.Cluster):
+	case i.Findings[0].Active() && !i.Concerns(i.Findings[0].Cluster) || len(i.Clusters) == 0 || !slices.Contains(i.Clusters, i.Cluster):
 		rt.Fatalf("%s of %q concerns %q", i.ID, i.Cluster, i.Clusters)
 	case i.Cause.Key() != i.Findings[0].Key():
 		rt.Fatalf("%s is led by %s, its cause is %s", i.ID, i.Findings[0].Key(), i.Cause.Key())
@@ -235,10 +235,10 @@ func (mm *modelManager) activeFindings(rt *rapid.T, r *rig) {
 		}
 		for _, i := range r.manager.Open() {
 			for _, m := range i.Findings {
-				if _, ok := active[m.Key()]; m.Cluster == cluster && m.Holds() && !ok {
+				if _, ok := active[m.Key()]; m.Cluster == cluster && m.Active() && !ok {
 					rt.Fatalf("%s holds in %s and does not stand", m.Key(), i.ID)
 				}
-				if m.Cluster == cluster && m.Holds() {
+				if m.Cluster == cluster && m.Active() {
 					active[m.Key()]++
 				}
 			}

@@ -4,10 +4,10 @@ import "slices"
 
 // An Entry of the catalogue documents a code.
 type Entry struct {
-	Code     Code
-	Severity string // usual severity
-	Holds    string // when there is such a finding
-	Remedy   string // usual remedy
+	Code      Code
+	Severity  string // usual severity
+	Condition string // when the finding is active
+	Remedy    string // usual remedy
 }
 
 // Catalogue lists every code of a cluster's findings, the most urgent subjects first.
@@ -29,7 +29,7 @@ var Catalogue = []Entry{
 	{HandshakeBroken, "critical", "the Engine.IO handshake breaks: a fresh sid is unknown", "make the balancer sticky on this path"},
 	{UpgradeRefused, "warning", "the WebSocket upgrade does not pass the balancer", "pass the Upgrade and Connection headers"},
 	{NodeFailingInRotation, "critical", "a node fails, and the balancer still sends it requests", "take it out of the balancer"},
-	{NodeEjected, "warning", "a node is well when asked directly, and the balancer sends it nothing, or did so between two looks", "wait fail_timeout, then look at the way from balancer to node"},
+	{NodeEjected, "warning", "a node is well when asked directly, and the balancer sends it nothing, or did so between two probes", "wait fail_timeout, then look at the way from balancer to node"},
 	{BalancerSplit, "warning", "at one moment the same client gets different nodes, by worker or by balancer address", "add a zone to nginx's upstream"},
 	{BalancerRemapped, "critical if sessions were lost, else warning", "many clients were sent elsewhere at one moment, and stay there: a server line was added, removed or moved, or the balancer forgot its table", "keep the order and number of server lines; carry stick tables over reloads"},
 	{DuplicateNodeID, "warning", "two nodes claim one id", "give each an id of its own"},

@@ -54,7 +54,7 @@ func (w Writer) consequences(i alerting.Incident) []string {
 		if slices.ContainsFunc(alike, func(a alerting.Member) bool { return a.Key() == m.Key() && a.Cluster == m.Cluster }) {
 			continue
 		}
-		k := kind{m.Code, !m.Holds()}
+		k := kind{m.Code, !m.Active()}
 		if _, ok := subjects[k]; !ok {
 			kinds = append(kinds, k)
 		}

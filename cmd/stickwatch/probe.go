@@ -118,7 +118,7 @@ func (o *probeOptions) register(cmd *cobra.Command) {
 	completeFlag(cmd, "fail-on", "critical", "warning")
 	var known []string
 	for _, e := range checks.Catalogue {
-		known = append(known, string(e.Code)+"\t"+e.Holds)
+		known = append(known, string(e.Code)+"\t"+e.Condition)
 	}
 	completeFlag(cmd, "ignore", known...)
 }

@@ -34,7 +34,7 @@ func findingsTopic() string {
 	for _, e := range slices.Concat(checks.Catalogue, checks.OfMonitor) {
 		s.Blank()
 		s.Paragraph("", "  ", fmt.Sprintf("%s (%s)", e.Code, e.Severity))
-		s.Paragraph("  ", "    ", "condition: "+e.Holds)
+		s.Paragraph("  ", "    ", "condition: "+e.Condition)
 		s.Paragraph("  ", "    ", "remedy: "+e.Remedy)
 	}
 	s.Blank()

@@ -28,7 +28,7 @@ func read(t *testing.T, path string) string {
 func TestReadmeHasEveryFinding(t *testing.T) {
 	english, chinese := read(t, "README.md"), read(t, "README.zh-CN.md")
 	for _, e := range checks.Catalogue {
-		row := fmt.Sprintf("| `%s` | %s | %s | %s |\n", e.Code, e.Severity, e.Holds, e.Remedy)
+		row := fmt.Sprintf("| `%s` | %s | %s | %s |\n", e.Code, e.Severity, e.Condition, e.Remedy)
 		if !strings.Contains(english, row) {
 			t.Errorf("README.md lacks the row\n%s", row)
 		}

@@ -239,7 +239,7 @@ func (r Result) matchesFinding(f checks.Finding, o Operation) bool {
 func (r Result) notifiedOf(a alert, o Operation, until time.Time) bool {
 	return slices.ContainsFunc(a.notifications, func(n alerting.Notification) bool {
 		return !n.At.Before(r.at(o.At)) && !n.At.After(until) && slices.ContainsFunc(n.Incident.Findings, func(m alerting.Member) bool {
-			return m.Holds() && m.Severity.AtLeast(checks.Warning) && r.matchesFinding(m.Finding, o)
+			return m.Active() && m.Severity.AtLeast(checks.Warning) && r.matchesFinding(m.Finding, o)
 		})
 	})
 }

@@ -89,9 +89,9 @@ func (v viewContext) findingNode(m alerting.Member) findingNode {
 		Affected: v.affected(m.Affected),
 		Since:    v.timestamp(m.Since),
 		Ended:    v.timestamp(m.Ended),
-		Resolved: !m.Holds(),
+		Resolved: !m.Active(),
 	}
-	if m.ExplainedBy == "" && m.Holds() {
+	if m.ExplainedBy == "" && m.Active() {
 		b.Remedy = v.remedy(m.Finding)
 	}
 	for _, e := range m.Evidence[:min(len(m.Evidence), maxEvidence)] {

@@ -153,7 +153,7 @@ func (i *incidentView) setState(v viewContext, of alerting.Incident) {
 	switch {
 	case !i.Open:
 		i.StateTone = toneOK
-	case !of.Holds():
+	case !of.Active():
 		i.StateTone, i.Recovering, i.State = toneUnknown, true, v.translate("quiet")
 	default:
 		i.StateTone = i.Tone

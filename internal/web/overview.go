@@ -96,7 +96,7 @@ func (s *Server) addIncidents(ctx context.Context, view *overviewView, v viewCon
 // splitRecovering separates active incidents from recovering ones.
 func splitRecovering(open []alerting.Incident) (holding, quiet []alerting.Incident) {
 	for _, i := range open {
-		if i.Holds() {
+		if i.Active() {
 			holding = append(holding, i)
 		} else {
 			quiet = append(quiet, i)
