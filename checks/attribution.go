@@ -3,7 +3,6 @@ package checks
 import (
 	"maps"
 	"slices"
-	"time"
 
 	"stickwatch/probes"
 )
@@ -23,8 +22,8 @@ type attribution struct {
 }
 
 // attribute returns the last stage of a round.
-func attribute(moved *remaps) *attribution {
-	v := &attribution{remaps: moved, history: History{Nodes: maps.Clone(moved.nodeHistory), Pool: moved.pool, SlowConnects: moved.slowConnects}}
+func attribute(r *remaps) *attribution {
+	v := &attribution{remaps: r, history: History{Nodes: maps.Clone(r.nodeHistory), Pool: r.pool, SlowConnects: r.slowConnects}}
 	for id, m := range v.history.Nodes {
 		m.ScatteredSince, m.ScatteredLast = v.scattered[id].From, v.scattered[id].To
 		v.history.Nodes[id] = m
@@ -91,17 +90,6 @@ func (a *answer) lostIn() Span {
 	return s
 }
 
-// contains reports whether a moment is in the span; a zero moment never is.
-func (s Span) contains(moment time.Time) bool {
-	return !moment.IsZero() && !moment.Before(s.From) && moment.Before(s.To)
-}
-
-// overlaps reports whether a loss within a span may be a consequence of the
-// disruption.
-func (d Disruption) overlaps(s Span, aftermath time.Duration) bool {
-	return !s.To.Before(d.From) && !s.From.After(d.To.Add(aftermath))
-}
-
 // lostWithNode reports whether a session was lost with its node, which the sticky
 // policy allows. A node that was only left out still has its sessions, but its
 // clients lose them all the same.
@@ -114,22 +102,12 @@ func (v *attribution) lostWithNode(a *answer) bool {
 		if v.restartedSince(node, a.trace.First().At) || !v.ready(node) && node != "" && a.moved() {
 			return true
 		}
-		if v.disruptedIn(node, lost, func(d Disruption) bool { return d.mayTakeSession(a) }) {
+		if v.wasDisruptedIn(node, lost, func(d Disruption) bool { return d.mayTakeSession(a) }) {
 			return true
 		}
 	}
 	return a.moved() && v.byRestartElsewhere(a, lost)
 }
-
-// mayTakeSession reports whether a disruption of its node may have cost a client its
-// session. A node that answers, and loses a session opened after it was back, has
-// another problem.
-func (d Disruption) mayTakeSession(a *answer) bool {
-	return d.failed() && (a.moved() || a.trace.Opened.Before(d.Gone))
-}
-
-// failed reports whether the node itself was gone, and not only left out.
-func (d Disruption) failed() bool { return d.Kind != DisruptionEjected }
 
 // byRestartElsewhere reports whether a client moved, and lost its session, because
 // other nodes failed. While nodes restart one after the other, the successor of a
@@ -139,8 +117,8 @@ func (d Disruption) failed() bool { return d.Kind != DisruptionEjected }
 // their losses are reported; this function excuses the canaries that paused
 // meanwhile.
 func (v *movement) byRestartElsewhere(a *answer, lost Span) bool {
-	out := v.disruptedWithin(lost)
-	failed := slices.ContainsFunc(out, func(id string) bool { return v.disruptedIn(id, lost, Disruption.failed) })
+	out := v.nodesDisruptedIn(lost)
+	failed := slices.ContainsFunc(out, func(id string) bool { return v.wasDisruptedIn(id, lost, Disruption.failed) })
 	return failed && (v.sentBy(a, out) || v.rehashes() && a.pauseBefore() >= shortestPause)
 }
 
@@ -203,11 +181,11 @@ func (v *attribution) lostBefore(a *answer) bool {
 func (v *attribution) countLosses() {
 	for _, w := range v.traces {
 		answers := slices.Concat(w.earlier, w.answers)
-		lost := slices.IndexFunc(answers, func(a *answer) bool { return a.sessionOutcome == probes.SessionLost && len(v.losers(a)) > 0 })
+		lost := slices.IndexFunc(answers, func(a *answer) bool { return a.sessionOutcome == probes.SessionLost && len(v.nodesThatLost(a)) > 0 })
 		if !w.Continued || lost < 0 {
 			continue
 		}
-		for _, node := range v.losers(answers[lost]) {
+		for _, node := range v.nodesThatLost(answers[lost]) {
 			if v.addLoss(node, answers[lost].lostIn()) {
 				break
 			}
@@ -215,9 +193,9 @@ func (v *attribution) countLosses() {
 	}
 }
 
-// losers returns the nodes of which one lost a session by its disruption; none if the
+// nodesThatLost returns the nodes of which one lost a session by its disruption; none if the
 // loss has another cause.
-func (v *attribution) losers(a *answer) []string {
+func (v *attribution) nodesThatLost(a *answer) []string {
 	switch v.causeOfLoss(a) {
 	case lossByNode:
 		return []string{a.trace.owner, a.trace.holder}

@@ -68,6 +68,22 @@ func (d Disruption) covers(at time.Time, aftermath time.Duration) bool {
 	return !at.Before(d.From) && !at.After(d.To.Add(aftermath))
 }
 
+// overlaps reports whether a loss within a span may be a consequence of the
+// disruption.
+func (d Disruption) overlaps(s Span, aftermath time.Duration) bool {
+	return !s.To.Before(d.From) && !s.From.After(d.To.Add(aftermath))
+}
+
+// failed reports whether the node itself was gone, and not only left out.
+func (d Disruption) failed() bool { return d.Kind != DisruptionEjected }
+
+// mayTakeSession reports whether a disruption of its node may have cost a client its
+// session. A node that answers, and loses a session opened after it was back, has
+// another problem.
+func (d Disruption) mayTakeSession(a *answer) bool {
+	return d.failed() && (a.moved() || a.trace.Opened.Before(d.Gone))
+}
+
 // with returns the history with one more sign of a disruption. A sign within the
 // aftermath of an earlier disruption extends that one.
 func (m NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory {

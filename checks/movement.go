@@ -165,7 +165,7 @@ func causeOf(v *remaps, a *answer) Message {
 // the answering node must be the one that the hash names without some of the
 // disrupted nodes.
 func (v *movement) byDisruption(a *answer) bool {
-	return v.sentBy(a, v.disruptedAt(a.At))
+	return v.sentBy(a, v.nodesDisruptedAt(a.At))
 }
 
 // sentBy reports whether another node answered a client because the nodes in out were

@@ -45,7 +45,7 @@ func (v *remaps) placedByHash() map[string]string {
 		}
 		placed[key] = w.openedBy
 	}
-	if v.keyIgnored(v.traffic) || len(v.disruptedAt(v.Started)) > 0 {
+	if v.keyIgnored(v.traffic) || len(v.nodesDisruptedAt(v.Started)) > 0 {
 		return nil
 	}
 	return placed

@@ -111,7 +111,7 @@ func (v *remaps) remapping() *remap {
 	}
 	r.Nodes = v.nodesWhere(func(id string) bool { return nodes[id] })
 	if v.oracle == nil {
-		r.Follows = v.disruptedAt(r.At)
+		r.Follows = v.nodesDisruptedAt(r.At)
 	}
 	r.Evidence = limited(r.Evidence)
 	return r
@@ -142,7 +142,9 @@ func (v *remaps) manyMoved(r *remap, change Message) bool {
 
 // rehashedAt reports whether the balancer may have placed the clients of all nodes anew
 // because one had just left or returned.
-func (v *movement) rehashedAt(at time.Time) bool { return v.rehashes() && len(v.disruptedAt(at)) > 0 }
+func (v *movement) rehashedAt(at time.Time) bool {
+	return v.rehashes() && len(v.nodesDisruptedAt(at)) > 0
+}
 
 // knownByHolder reports whether the node that a client left still knew its session
 // when it was presented there directly.
@@ -184,7 +186,7 @@ func (v *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 // what happens to clients now.
 func (v *remaps) movedByDisruption(a *answer) bool {
 	since := a.lostIn()
-	out := v.disruptedWithin(since)
+	out := v.nodesDisruptedIn(since)
 	if v.sentBy(a, out) && !v.movedByReturn(a, out) {
 		return true
 	}

@@ -13,6 +13,11 @@ import (
 // A Span is a half-open span of time: it includes From and not To.
 type Span struct{ From, To time.Time }
 
+// contains reports whether a moment is in the span; a zero moment never is.
+func (s Span) contains(moment time.Time) bool {
+	return !moment.IsZero() && !moment.Before(s.From) && moment.Before(s.To)
+}
+
 // A Sample is the stored result of probing a target once.
 type Sample struct {
 	Target

@@ -16,8 +16,8 @@ type timeline struct {
 }
 
 // newTimeline returns the fourth stage of a round.
-func newTimeline(placed *rotation) *timeline {
-	v := &timeline{rotation: placed, nodeHistory: updateNodes(placed.past().Nodes, placed.Round)}
+func newTimeline(r *rotation) *timeline {
+	v := &timeline{rotation: r, nodeHistory: updateNodes(r.past().Nodes, r.Round)}
 	v.aftermath = Aftermath(v.Cluster.Balancer) + 2*v.Every
 	for _, n := range v.Cluster.Nodes {
 		m := v.answeredOwnAddress(n, v.nodeHistory[n.ID])
@@ -26,9 +26,9 @@ func newTimeline(placed *rotation) *timeline {
 	return v
 }
 
-// disruptedAt returns the nodes whose disruptions cover a moment, in configuration
+// nodesDisruptedAt returns the nodes whose disruptions cover a moment, in configuration
 // order.
-func (v *timeline) disruptedAt(at time.Time) []string {
+func (v *timeline) nodesDisruptedAt(at time.Time) []string {
 	return v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(v.nodeHistory[id].Disruptions, func(d Disruption) bool { return d.covers(at, v.aftermath) })
 	})
@@ -44,17 +44,17 @@ func (v *timeline) disruptionAt(node string, at time.Time) (Disruption, bool) {
 	return Disruption{}, false
 }
 
-// disruptedIn reports whether a node had such a disruption within a span.
-func (v *timeline) disruptedIn(node string, s Span, such func(Disruption) bool) bool {
+// wasDisruptedIn reports whether a node had such a disruption within a span.
+func (v *timeline) wasDisruptedIn(node string, s Span, such func(Disruption) bool) bool {
 	return slices.ContainsFunc(v.nodeHistory[node].Disruptions, func(d Disruption) bool {
 		return d.overlaps(s, v.aftermath) && such(d)
 	})
 }
 
-// disruptedWithin returns the nodes with a disruption within a span, in configuration
+// nodesDisruptedIn returns the nodes with a disruption within a span, in configuration
 // order.
-func (v *timeline) disruptedWithin(s Span) []string {
-	return v.nodesWhere(func(id string) bool { return v.disruptedIn(id, s, func(Disruption) bool { return true }) })
+func (v *timeline) nodesDisruptedIn(s Span) []string {
+	return v.nodesWhere(func(id string) bool { return v.wasDisruptedIn(id, s, func(Disruption) bool { return true }) })
 }
 
 // followed reports whether a session may have been lost at an event, or within the
@@ -99,7 +99,7 @@ func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
 	}
 	m = v.signsOfClients(n.ID, m)
 	m = v.signsOfBalancer(n.ID, m)
-	if from, to, lost := v.processReplaced(n.ID, m); lost > 0 {
+	if from, to, lost := v.inferRestart(n.ID, m); lost > 0 {
 		m.Restarted = to
 		m.LastSign = msg(MsgSessionsForgotten, Args{Count: lost})
 		m = v.addSign(n.ID, m, DisruptionRestart, from, to, m.LastSign)
@@ -218,11 +218,11 @@ func (v *timeline) holdsSession(node string) bool {
 // without another sign of a restart has another problem.
 const maxInferredRestarts = 2
 
-// processReplaced reports that a node was restarted unseen: every session that it had
+// inferRestart infers a restart that no request saw: every session that the node had
 // opened before is gone when presented to it directly, while it keeps sessions that
 // it opens now. It returns between which moments the restart was, and how many
 // sessions show it; 0: none.
-func (v *timeline) processReplaced(node string, m NodeHistory) (from, to time.Time, lost int) {
+func (v *timeline) inferRestart(node string, m NodeHistory) (from, to time.Time, lost int) {
 	for _, c := range v.OwnerChecks {
 		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(m.Restarted) || m.failedSince(c.Known, c.There.At.Add(-v.aftermath)) {
 			continue // a known restart or outage explains the loss
