@@ -1,0 +1,44 @@
+package shoutrrr_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestParametersAreDocumented compares the parameters that the services take with
+// alerting.md, which promises a complete list.
+func TestParametersAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../internal/docs/alerting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := make(map[string]bool)
+	// A name is in backquotes or in the query of a URL.
+	for _, name := range regexp.MustCompile("[`?&](\\w+)").FindAllStringSubmatch(strings.ToLower(string(page)), -1) {
+		documented[name[1]] = true
+	}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Further names of a parameter are aliases.
+		for _, call := range regexp.MustCompile(`p\.take(?:Bool)?\("(\w+)"`).FindAllStringSubmatch(string(source), -1) {
+			found++
+			if !documented[call[1]] {
+				t.Errorf("%s takes %q, which alerting.md does not list", file, call[1])
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("found %d parameters, want all", found)
+	}
+}
