@@ -327,7 +327,7 @@ func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity)
 		if slices.ContainsFunc(w.canaryPool.idle, func(c *idleCanary) bool { return c.idleTime == pause }) {
 			continue
 		}
-		frontends := slices.DeleteFunc(probes.Resolve(ctx, w.cluster), func(e probes.Frontend) bool { return !e.Address.IsValid() })
+		frontends := slices.DeleteFunc(probes.Resolve(ctx, w.cluster), func(f probes.Frontend) bool { return !f.Address.IsValid() })
 		if len(frontends) == 0 {
 			return
 		}

@@ -82,19 +82,19 @@ func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evid
 		traces := make([]traceResult, len(frontends))
 		handshakes := make([][]probes.HandshakeObservation, len(frontends))
 		var inner panics.Group
-		for i, e := range frontends {
+		for i, frontend := range frontends {
 			inner.Go(func() {
-				r.Balancers[i] = probes.Through(ctx, c, e)
+				r.Balancers[i] = probes.Through(ctx, c, frontend)
 				seen.addBalancer(r.Balancers[i])
 			})
-			if !e.Address.IsValid() {
+			if !frontend.Address.IsValid() {
 				continue
 			}
-			inner.Go(func() { handshakes[i] = p.handshakesThrough(ctx, c, e) })
+			inner.Go(func() { handshakes[i] = p.handshakesThrough(ctx, c, frontend) })
 			inner.Go(func() {
-				w := p.newTraceDriver(c, e)
-				seen.addDriver(w)
-				traces[i] = w.run(ctx, func() []probes.NodeObservation {
+				driver := p.newTraceDriver(c, frontend)
+				seen.addDriver(driver)
+				traces[i] = driver.run(ctx, func() []probes.NodeObservation {
 					<-direct
 					return r.Nodes
 				})
@@ -198,8 +198,8 @@ func (p *Prober) pinger(scheme string) probes.Pinger {
 // reach the same node with a probability of 1/n³.
 const handshakeClients = 3
 
-func (p *Prober) handshakesThrough(ctx context.Context, c *probes.Cluster, e probes.Frontend) []probes.HandshakeObservation {
-	if c.Handshake == nil || p.Handshake == nil || !e.Address.IsValid() {
+func (p *Prober) handshakesThrough(ctx context.Context, c *probes.Cluster, frontend probes.Frontend) []probes.HandshakeObservation {
+	if c.Handshake == nil || p.Handshake == nil || !frontend.Address.IsValid() {
 		return nil
 	}
 	clients := targetedClients(c)
@@ -211,10 +211,10 @@ func (p *Prober) handshakesThrough(ctx context.Context, c *probes.Cluster, e pro
 	var wg panics.Group
 	for i, client := range clients[:handshakeClients] {
 		wg.Go(func() {
-			obs := p.handshake(ctx, probes.NewClient(e.Target(c, client.key)), probes.HandshakeRequest{
+			obs := p.handshake(ctx, probes.NewClient(frontend.Target(c, client.key)), probes.HandshakeRequest{
 				Path: c.Handshake.Path, Client: client.key, Expected: client.targetNode,
 			})
-			obs.URL, obs.Balancer, obs.Client, obs.Expected = e.URL.Redacted(), e.Address, client.key, client.targetNode
+			obs.URL, obs.Balancer, obs.Client, obs.Expected = frontend.URL.Redacted(), frontend.Address, client.key, client.targetNode
 			seen[i] = obs
 		})
 	}
@@ -308,10 +308,10 @@ func checkOwners(ctx context.Context, c *probes.Cluster, identity checks.Identit
 
 // movedOrLost reports whether a client lost its session or was answered by another node than
 // the one that opened it.
-func movedOrLost(w probes.Trace, identity checks.Identity) bool {
-	owner := identity.NodeOf(w.OpenedBy)
-	for i, s := range w.Steps {
-		if node := identity.NodeOf(s.Label); i > 0 && s.OK() && (w.SessionOutcome(i) == probes.SessionLost || node != "" && node != owner) {
+func movedOrLost(trace probes.Trace, identity checks.Identity) bool {
+	owner := identity.NodeOf(trace.OpenedBy)
+	for i, step := range trace.Steps {
+		if node := identity.NodeOf(step.Label); i > 0 && step.OK() && (trace.SessionOutcome(i) == probes.SessionLost || node != "" && node != owner) {
 			return true
 		}
 	}

@@ -39,8 +39,8 @@ const (
 	maxFailoverChecks = 3
 )
 
-func (p *Prober) newTraceDriver(c *probes.Cluster, e probes.Frontend) *traceDriver {
-	return &traceDriver{Prober: p, cluster: c, frontend: e, connections: make(chan struct{}, maxConnections)}
+func (p *Prober) newTraceDriver(c *probes.Cluster, frontend probes.Frontend) *traceDriver {
+	return &traceDriver{Prober: p, cluster: c, frontend: frontend, connections: make(chan struct{}, maxConnections)}
 }
 
 // run opens clients, waits for the direct probes of the nodes, opens more clients as needed,
