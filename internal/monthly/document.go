@@ -236,13 +236,13 @@ var inChinese = map[string]string{
 	"The availability of sessions is the share of requests of stickwatch's clients that were served with their session.": "会话可用性是指 stickwatch 的客户端请求中，带着自己的会话得到正常响应的比例。",
 	"The month has not ended: this report goes up to %s.":                                                                "本月尚未结束：报告截至 %s。",
 	"Clusters": "集群", "Cluster": "集群", "Sessions": "会话", "Target": "目标", "Balancers": "负载均衡器", "Nodes": "节点",
-	"Incidents": "事件", "Deployments": "部署", "Sessions lost in deployments": "部署中丢失的会话", "Days with data": "有数据的天数",
+	"Incidents": "事件", "Deployments": "发布", "Sessions lost in deployments": "发布中丢失的会话", "Days with data": "有数据的天数",
 	"%d of %d": "%d/%d", "no data": "无数据", "met": "达到", "missed": "未达到",
 	"What": "对象", "Name": "名称", "Availability": "可用性", "Requests": "请求数", "Failed": "失败", "Longest outage": "最长中断",
 	"all sessions": "全部会话", "owner unknown": "所属节点未知", "Nothing was probed.": "没有探测数据。",
 	"sessions of": "会话所属节点", "balancer": "负载均衡器", "node": "节点", "dependency": "依赖服务",
 	"Incidents of %s": "%s 的事件", "Begin": "开始", "Duration": "时长", "Severity": "级别", "Affected": "影响范围", "What happened": "经过", "Id": "编号",
-	"Deployments of %s": "%s 的部署", "Sessions moved": "移动的会话", "Sessions lost": "丢失的会话", "not ended": "未结束",
+	"Deployments of %s": "%s 的发布", "Sessions moved": "转移的会话", "Sessions lost": "丢失的会话", "not ended": "未结束",
 	"critical": "严重", "warning": "警告", "info": "信息",
 }
 
