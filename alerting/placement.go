@@ -94,7 +94,7 @@ func (d *openIncidents) update(at time.Time, i *Incident, cluster string, s chec
 	case m.refresh(s, changed) && changed:
 		d.record(i, m.event(at, EventAltered, ReasonSeen), false)
 	}
-	if again && len(i.Notified) == 0 { // nobody was told of what happened before
+	if again && len(i.Notified) == 0 { // nobody was notified of what happened before
 		i.Started = i.activeSince()
 		d.record(i, m.event(at, EventReturned, ReasonSeen), false)
 	}
