@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"stickwatch/checks"
+	"stickwatch/probes"
 )
 
 // A clusterTable lists many clusters with a row each. It is made from the current state alone,
@@ -44,13 +45,12 @@ type clusterRow struct {
 // tableStates are the verdicts that can be selected, the worst first.
 var tableStates = []checks.Verdict{checks.Failing, checks.Degraded, checks.Inconclusive, checks.Healthy}
 
-// maxQuery bounds the searched part of a name.
+// maxQuery bounds the searched part of a name, in bytes.
 const maxQuery = 100
 
 // clusterTable returns the table of the clusters that the query of a request selects.
 func (v viewContext) clusterTable(snapshots []Snapshot, query url.Values) *clusterTable {
-	q := strings.TrimSpace(query.Get("q"))
-	t := &clusterTable{Query: q[:min(len(q), maxQuery)]}
+	t := &clusterTable{Query: probes.Clean(strings.TrimSpace(query.Get("q")), maxQuery)}
 	count := make(map[checks.Verdict]int)
 	var named []Snapshot
 	for _, p := range snapshots {
