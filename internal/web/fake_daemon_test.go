@@ -85,6 +85,9 @@ func (w *fakeDaemon) replaceCluster(s *fakeCluster) {
 func (w *fakeDaemon) Acknowledge(_ context.Context, id string, a alerting.Acknowledgement) (alerting.Incident, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.broken != nil {
+		return alerting.Incident{}, w.broken
+	}
 	for _, s := range w.fakeClusters {
 		for n := range s.incidents {
 			if i := &s.incidents[n]; i.ID == id && i.State != alerting.Resolved {
