@@ -123,6 +123,7 @@ func TestEBridgeDefaultEjection(t *testing.T) {
 		wantEvidence(t, report, "ip_hash sends our own address to it")
 		waitReadmitted(t, owner, func() checks.Report {
 			w.FollowUp(t.Context())
+			w.Refresh(t.Context(), monitor.Status) // as the schedule does: it ends what the node's return has cost
 			return w.Snapshot().Report
 		})
 	})
