@@ -126,6 +126,10 @@ type Placement struct {
 	Outcome  Outcome
 }
 
+// PlacementGap is the time without any request from which on it is not known where the
+// canaries were. Shorter times are those between two requests.
+const PlacementGap = 3 * time.Minute
+
 // SeveralNodes is the node of a placement in which the node changed too often to store each
 // change.
 const SeveralNodes = "*"

@@ -33,9 +33,6 @@ type openPlacement struct {
 const (
 	// placementSaveEvery bounds what a crash loses, and what storing costs.
 	placementSaveEvery = 5 * time.Minute
-	// A time without any request that is longer than placementGap, and than three usual
-	// pauses, belongs to no placement.
-	placementGap = 3 * time.Minute
 	// maxChanges is what a rolling restart of a large cluster needs; changeEvery bounds a
 	// permanent drift to 480 rows a day.
 	maxChanges  = 20
@@ -74,7 +71,7 @@ func placementOf(q checks.Request) checks.Placement {
 
 func (o *openPlacement) observe(q checks.Request) []checks.Placement {
 	pause := q.At.Sub(o.To)
-	interrupted := pause > max(placementGap, 3*o.pause)
+	interrupted := pause > max(checks.PlacementGap, 3*o.pause) // longer than usual, too
 	o.pause = max(pause, o.pause-o.pause/8)
 	o.changes = min(maxChanges, o.changes+float64(q.At.Sub(o.refill))/float64(changeEvery))
 	o.refill = q.At

@@ -60,8 +60,7 @@ func bucketOf(span checks.Span, at time.Time) int {
 
 // xOf returns the x coordinate of a time in a drawing of drawingWidth, clamped to its edges.
 func xOf(span checks.Span, at time.Time) int {
-	share := float64(at.Sub(span.From)) / float64(span.To.Sub(span.From))
-	return int(min(max(share, 0), 1) * drawingWidth)
+	return int(shareOf(span, at) * drawingWidth)
 }
 
 // ticks returns the labels of the time axis, from edge to edge.

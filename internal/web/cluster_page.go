@@ -161,7 +161,7 @@ func (v viewContext) cluster(p Snapshot, r *clusterHistory) clusterView {
 // first.
 func (c *clusterView) addProblem(v viewContext, p Snapshot) {
 	for _, m := range activeFindings(p) {
-		if m.ExplainedBy != "" || !m.Severity.AtLeast(checks.Warning) {
+		if !needsAttention(m.Finding) {
 			continue
 		}
 		if c.Problem == nil {

@@ -112,11 +112,16 @@ func (v viewContext) clusterRow(p Snapshot) clusterRow {
 	return row
 }
 
+// needsAttention reports whether a finding is a root cause at warning or above.
+func needsAttention(f checks.Finding) bool {
+	return f.ExplainedBy == "" && f.Severity.AtLeast(checks.Warning)
+}
+
 // rootProblem returns the most important finding of a cluster that needs attention. Findings
 // are sorted by severity, causes first.
 func rootProblem(p Snapshot) (f checks.Finding, found bool) {
 	for _, f := range p.Report.Findings {
-		if f.ExplainedBy == "" && f.Severity.AtLeast(checks.Warning) {
+		if needsAttention(f) {
 			return f, true
 		}
 	}

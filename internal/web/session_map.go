@@ -79,8 +79,7 @@ const (
 	mapColors   = 8
 	listedRows  = 30
 	maxMapRows  = 3000
-	gapAsBlock  = 3 * time.Minute // shorter gaps between two placements are the time between two requests
-	mapFineness = 150             // blocks in a row that are shorter than this part of the span are joined
+	mapFineness = 150 // blocks in a row that are shorter than this part of the span are joined
 )
 
 // sessionMap returns the session map of a cluster; nil: nothing is known of its sessions.
@@ -151,7 +150,7 @@ func drawnEnd(placed []checks.Placement, i int, now time.Time) time.Time {
 	if i+1 < len(placed) {
 		next = placed[i+1].From
 	}
-	if next.Sub(placed[i].To) > gapAsBlock {
+	if next.Sub(placed[i].To) > checks.PlacementGap {
 		return placed[i].To
 	}
 	return next
@@ -259,6 +258,16 @@ var eventLetters = map[checks.Code]string{
 	checks.BalancerRemapped: "M", checks.StoreFailover: "F",
 }
 
+// shownEvents returns the changes that the map shows.
+func shownEvents(r *clusterHistory) (shown []checks.Change) {
+	for _, c := range r.changes {
+		if eventLetters[c.Code] != "" && c.Kind == checks.Appeared {
+			shown = append(shown, c)
+		}
+	}
+	return shown
+}
+
 func (m *sessionMap) addEvents(v viewContext, r *clusterHistory) {
 	for _, d := range r.deployments {
 		to := 1.0
@@ -268,12 +277,10 @@ func (m *sessionMap) addEvents(v viewContext, r *clusterHistory) {
 		from := shareOf(r.span, d.From)
 		m.Bands = append(m.Bands, mapBand{percentOf(from), percentOf(max(to-from, 0.002)), v.translate("deployment %s", word(d.Name))})
 	}
-	for _, c := range r.changes {
-		if letter := eventLetters[c.Code]; letter != "" && c.Kind == checks.Appeared {
-			m.Events = append(m.Events, mapEvent{
-				percentOf(shareOf(r.span, c.At)), letter, v.timeOfDay(c.At, r.span) + " " + v.sentence(c.Summary),
-			})
-		}
+	for _, c := range shownEvents(r) {
+		m.Events = append(m.Events, mapEvent{
+			percentOf(shareOf(r.span, c.At)), eventLetters[c.Code], v.timeOfDay(c.At, r.span) + " " + v.sentence(c.Summary),
+		})
 	}
 }
 
@@ -286,10 +293,8 @@ func eventLines(r *clusterHistory, width, height int) string {
 			fmt.Fprintf(&d, "M%.1f 0V%d", shareOf(r.span, at)*float64(width), height)
 		}
 	}
-	for _, c := range r.changes {
-		if eventLetters[c.Code] != "" && c.Kind == checks.Appeared {
-			line(c.At)
-		}
+	for _, c := range shownEvents(r) {
+		line(c.At)
 	}
 	for _, one := range r.deployments {
 		line(one.From)
