@@ -6,13 +6,15 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"stickwatch/checks"
 )
 
 // A placementRecorder sums the requests of canaries up to placements. A canary that is
 // answered as before extends its placement, so that a calm cluster stores next to nothing.
-// It also bounds what a session that never stays costs: after maxChanges changes in a row,
-// further ones are stored as SeveralNodes.
+// It also bounds what a session that never stays costs: a token bucket of maxChanges changes
+// is refilled by one each changeEvery; while it is empty, changes are stored as SeveralNodes.
 type placementRecorder struct {
 	mu   sync.Mutex
 	open map[placementKey]*openPlacement
@@ -25,8 +27,7 @@ type openPlacement struct {
 	checks.Placement
 	saved   time.Time        // To as stored
 	pause   time.Duration    // longest usual time between two requests
-	changes float64          // changes that may be stored now
-	refill  time.Time        // when changes was computed
+	changes *rate.Limiter    // changes that may be stored
 	newest  checks.Placement // requests since the last change, stored or not
 }
 
@@ -55,7 +56,10 @@ func (p *placementRecorder) observe(q checks.Request) []checks.Placement {
 		if p.open == nil {
 			p.open = make(map[placementKey]*openPlacement)
 		}
-		o = &openPlacement{Placement: placementOf(q), newest: placementOf(q), changes: maxChanges, refill: q.At, saved: q.At}
+		o = &openPlacement{
+			Placement: placementOf(q), newest: placementOf(q), saved: q.At,
+			changes: rate.NewLimiter(rate.Every(changeEvery), maxChanges),
+		}
 		p.open[key] = o
 		return []checks.Placement{o.Placement}
 	}
@@ -73,16 +77,14 @@ func (o *openPlacement) observe(q checks.Request) []checks.Placement {
 	pause := q.At.Sub(o.To)
 	interrupted := pause > max(checks.PlacementGap, 3*o.pause) // longer than usual, too
 	o.pause = max(pause, o.pause-o.pause/8)
-	o.changes = min(maxChanges, o.changes+float64(q.At.Sub(o.refill))/float64(changeEvery))
-	o.refill = q.At
 	if interrupted || o.newest.Node != q.Served || o.newest.Outcome != q.Outcome {
 		o.newest = placementOf(q)
 	}
 	o.newest.To = q.At
-	switch {
-	case !interrupted && o.Node == q.Served && o.Outcome == q.Outcome:
+	if !interrupted && o.Node == q.Served && o.Outcome == q.Outcome {
 		return o.extend(q.At)
-	case interrupted || o.changes >= 1 || q.At.Sub(o.newest.From) >= settled:
+	}
+	if allowed := o.changes.AllowN(q.At, 1); allowed || interrupted || q.At.Sub(o.newest.From) >= settled {
 		return o.replace(o.newest)
 	}
 	if o.Node != q.Served {
@@ -117,7 +119,6 @@ func (o *openPlacement) replace(next checks.Placement) []checks.Placement {
 		o.From = ended.From.Add(time.Millisecond)
 		o.To = o.From
 	}
-	o.changes = max(0, o.changes-1)
 	o.saved = o.To
 	return []checks.Placement{ended, o.Placement}
 }
