@@ -236,9 +236,17 @@ func explain(findings []Finding) []Finding {
 		t.causes[i] = none
 	}
 	for i, f := range findings {
+		known := slices.IndexFunc(findings, func(cause Finding) bool { return f.ExplainedBy != "" && cause.Key() == f.ExplainedBy })
+		if known != none && t.isCauseOf(known, i) { // earlier rounds know causes in a circle
+			known, findings[i].ExplainedBy = none, ""
+		}
+		t.causes[i] = known
+	}
+	for i, f := range findings { // after the known causes, so that no rule closes a circle with them
 		if f.ExplainedBy != "" {
-			t.causes[i] = slices.IndexFunc(findings, func(cause Finding) bool { return cause.Key() == f.ExplainedBy })
-		} else if t.causes[i] = t.causeOf(i); t.causes[i] != none {
+			continue
+		}
+		if t.causes[i] = t.causeOf(i); t.causes[i] != none {
 			findings[i].ExplainedBy = findings[t.causes[i]].Key()
 		}
 	}

@@ -261,7 +261,15 @@ func anyFindings() *rapid.Generator[[]Finding] {
 		}
 		return f
 	})
-	return rapid.SliceOfN(one, 0, 30)
+	return rapid.Custom(func(t *rapid.T) []Finding {
+		list := rapid.SliceOfN(one, 0, 30).Draw(t, "list")
+		for i := range list { // earlier rounds know the causes of some
+			if cause := rapid.IntRange(-30, len(list)-1).Draw(t, "known cause"); cause >= 0 && cause != i {
+				list[i].ExplainedBy = list[cause].Key()
+			}
+		}
+		return list
+	})
 }
 
 // TestExplainKeepsAll tests that every finding is returned once, after the finding
