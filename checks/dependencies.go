@@ -11,12 +11,13 @@ import (
 
 // A service is a dependency as both the probe and the nodes see it.
 type service struct {
-	name     string
-	probed   bool
-	up       bool
-	error    string
-	reported []string // nodes that report it unavailable
-	silent   []string // nodes that report their state, and not this dependency
+	name       string
+	probed     bool
+	up         bool
+	error      string
+	statusPath string   // of the page on which nodes report
+	reported   []string // nodes that report it unavailable
+	silent     []string // nodes that report their state, and not this dependency
 }
 
 // services joins the probed dependencies with those that nodes report, up to
@@ -43,6 +44,9 @@ func services(v *outcomes) []service {
 		}
 	}
 	for i := range list {
+		if v.Cluster.Status != nil {
+			list[i].statusPath = v.Cluster.Status.Path
+		}
 		for _, o := range v.active {
 			if o.Status != nil && o.Status.State != "" && !slices.Contains(list[i].reported, o.Node) {
 				list[i].silent = append(list[i].silent, o.Node)
@@ -94,7 +98,7 @@ func (s service) downFinding() Finding {
 	f.Summary = msg(MsgDependencyDown, Args{Name: s.name})
 	if len(s.reported) > 0 {
 		f.Summary = msg(MsgDependencyUnavailable, Args{Name: s.name, Nodes: s.reported})
-		f.Evidence = append(f.Evidence, msg(MsgReportedUnavailable, Args{Nodes: s.reported, Path: "/status"}))
+		f.Evidence = append(f.Evidence, msg(MsgReportedUnavailable, Args{Nodes: s.reported, Path: s.statusPath}))
 	}
 	switch {
 	case s.probed && !s.up:
@@ -114,7 +118,7 @@ func (s service) disputedFinding() Finding {
 		f := aboutAll(DependencyDisputed, Warning, s.reported)
 		f.Dependency = s.name
 		f.Summary = msg(MsgDisputedByNodes, Args{Nodes: s.reported, Name: s.name})
-		f.Evidence = []Message{msg(MsgReportedUnavailable, Args{Nodes: s.reported}), msg(MsgDependencyAnswers, Args{})}
+		f.Evidence = []Message{msg(MsgReportedUnavailable, Args{Nodes: s.reported, Path: s.statusPath}), msg(MsgDependencyAnswers, Args{})}
 		f.Remedy = s.pathRemedy()
 		return f
 	}
