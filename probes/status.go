@@ -135,7 +135,10 @@ func reasonOf(top, inner map[string]json.RawMessage) string {
 	}
 }
 
-// appendScalars appends the scalars in a JSON value in its order, up to MaxValue; those
+// maxReasons bounds the scalars of a reason: more than fit into the MaxValue bytes of its text.
+const maxReasons = 100
+
+// appendScalars appends the scalars in a JSON value in its order, up to maxReasons; those
 // of an object with their keys.
 func appendScalars(list []string, key string, value any) []string {
 	switch value := value.(type) {
@@ -149,7 +152,7 @@ func appendScalars(list []string, key string, value any) []string {
 			list = appendScalars(list, name+": ", value[name])
 		}
 	default:
-		if text := fmt.Sprint(value); text != "" && len(list) < MaxValue {
+		if text := fmt.Sprint(value); text != "" && len(list) < maxReasons {
 			list = append(list, key+text)
 		}
 	}

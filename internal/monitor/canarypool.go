@@ -132,10 +132,10 @@ func (p *canaryPool) unexpected(b *pooledCanary, ex probes.Exchange, last checks
 // unanswered.
 type missLimit func(node string, canaries int) int
 
-// nodeMissing reports whether a node in rotation has answered no canary for longer than chance
-// explains. It applies to the shared policy only: under other policies, each node has a canary
-// of its own that fails.
-func (p *canaryPool) nodeMissing(answers map[*pooledCanary]probes.Exchange, last checks.Report, maxMisses missLimit) (suspicious bool) {
+// countMisses counts the follow-ups that missed each node, and reports whether a node in
+// rotation has answered no canary for longer than chance explains. It applies to the shared
+// policy only: under other policies, each node has a canary of its own that fails.
+func (p *canaryPool) countMisses(answers map[*pooledCanary]probes.Exchange, last checks.Report, maxMisses missLimit) (suspicious bool) {
 	if len(p.canaries) == 0 || last.Session.Policy != probes.PolicyShared {
 		return false
 	}

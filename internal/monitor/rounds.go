@@ -47,9 +47,12 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 			r.Traces = append(w.newClientTraces(), v.newClients()...)
 			w.judgePartial(r)
 		}
-		suspicious = w.canaryPool.nodeMissing(answers, w.lastReport, w.maxMisses) || w.leaked(v) || suspicious
+		missing := w.canaryPool.countMisses(answers, w.lastReport, w.maxMisses) // at every follow-up: it counts
+		suspicious = suspicious || missing || w.leaked(v)
+		newTrouble := harmed && !w.hasProblems()
+		confirming := !w.ledger.Settled() && w.unsettledRounds <= max(w.intervals.Damping.Appear, w.intervals.Damping.Vanish)
 		switch {
-		case harmed && !w.hasProblems(), !w.ledger.Settled() && w.unsettledRounds <= max(w.intervals.Damping.Appear, w.intervals.Damping.Vanish):
+		case newTrouble, confirming:
 			w.takeFullRound(ctx, v, true)
 		case (suspicious || !w.ledger.Settled()) && w.mayInvestigate():
 			w.investigate(ctx, v)

@@ -117,7 +117,7 @@ func (w *worker) attempt(ctx context.Context, n alerting.Notification) (alerting
 			return deliveryRef, Found, nil
 		}
 	}
-	if n.Kind == alerting.NotificationFired && time.Since(n.At) > staleFired && w.skip(ctx, n) {
+	if n.Kind == alerting.NotificationFired && w.config.Now().Sub(n.At) > staleFired && w.skip(ctx, n) {
 		return alerting.DeliveryRef{}, skipped, nil
 	}
 	ctx, cancel = context.WithTimeout(ctx, w.config.Timeout)
