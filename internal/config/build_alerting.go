@@ -74,6 +74,8 @@ func (b *builder) routes(w wireAlerting, c *Config, at keyPath) []Route {
 
 // escalation reports an incomplete escalation of a route.
 func (b *builder) escalation(r wireRoute, names []string, at keyPath) {
+	const least, most = time.Minute, 7 * 24 * time.Hour // more is a mistaken unit
+	after := orDefault(r.EscalateAfter, 0)
 	b.known(at.key("to"), "receiver", r.To, names)
 	switch {
 	case r.To == "" && r.EscalateAfter == nil:
@@ -81,8 +83,8 @@ func (b *builder) escalation(r wireRoute, names []string, at keyPath) {
 		b.problem(at.key("escalate_after"), "needs the receiver to notify: to")
 	case r.EscalateAfter == nil:
 		b.problem(at.key("to"), "needs the time after which it is notified: escalate_after")
-	case orDefault(r.EscalateAfter, 0) < time.Minute:
-		b.problem(at.key("escalate_after"), "expected at least 1m, got %s", FormatDuration(orDefault(r.EscalateAfter, 0)))
+	case after < least || after > most:
+		b.problem(at.key("escalate_after"), "expected %s to %s, got %s", FormatDuration(least), FormatDuration(most), FormatDuration(after))
 	case r.To == r.Receiver:
 		b.problem(at.key("to"), "is the receiver of the route, which is notified at once")
 	}

@@ -116,7 +116,7 @@ type wireRoute struct {
 	Code string `yaml:"code" check:"oneof=code"`
 	// Whether later routes are tried as well.
 	Continue bool `yaml:"continue"`
-	// How long after the first notification of a critical incident that nobody has acknowledged the receiver under to is notified as well.
+	// How long after the first notification of a critical incident that nobody has acknowledged the receiver under to is notified as well, from 1m to 7d.
 	EscalateAfter *duration `yaml:"escalate_after"`
 	// Name of the receiver that is notified then.
 	To string `yaml:"to"`

@@ -58,6 +58,7 @@ func (d *Daemon) health() error {
 type heartbeat struct {
 	daemon *Daemon
 	send   func(context.Context, config.Heartbeat) error
+	first  time.Time // when the first one is missing; zero before the first call
 	next   time.Time // when the next one is due
 	failed string    // why the last one was not sent or accepted; "": it was
 }
@@ -66,14 +67,19 @@ type heartbeat struct {
 const heartbeatTimeout = 10 * time.Second
 
 // sendWhenDue sends a heartbeat if one is due, and logs when its result changes. One that
-// is withheld is sent as soon as the daemon is healthy.
+// is withheld is sent as soon as the daemon is healthy. The first one is missing only after
+// an interval, because no daemon is ready when it starts.
 func (h *heartbeat) sendWhenDue(ctx context.Context) {
 	d, c := h.daemon, h.daemon.active.Load().config.Heartbeat
 	if c.URL.IsZero() {
 		d.metrics.NoHeartbeat()
 		return
 	}
+	if h.first.IsZero() {
+		h.first = time.Now().Add(c.Interval)
+	}
 	err := d.health()
+	starting := err != nil && time.Until(h.first) > 0
 	switch {
 	case err != nil:
 		err = fmt.Errorf("withheld: %w", err)
@@ -92,7 +98,8 @@ func (h *heartbeat) sendWhenDue(ctx context.Context) {
 		failed = err.Error()
 	}
 	switch {
-	case failed == h.failed:
+	case failed == h.failed || starting:
+		return
 	case err != nil:
 		d.logger.Warn("the heartbeat is missing", "err", failed)
 	default:

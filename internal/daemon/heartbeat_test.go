@@ -28,6 +28,7 @@ type heartbeatRig struct {
 	round    func(context.Context) // what the job does
 	got      int                   // number of heartbeats
 	fed      int                   // number of messages to the watchdog
+	log      strings.Builder
 }
 
 // withHeartbeat runs a test in a bubble in which heartbeats are due every minute.
@@ -36,7 +37,7 @@ func withHeartbeat(t *testing.T, test func(t *testing.T, r *heartbeatRig)) {
 	synctest.Test(t, func(t *testing.T) {
 		quietly(t)
 		r := &heartbeatRig{disk: newDiskFixture(t), round: func(context.Context) {}}
-		logger := slog.New(slog.DiscardHandler)
+		logger := slog.New(slog.NewTextHandler(&r.log, nil))
 		schedule, err := monitor.NewSchedule(logger, monitor.ScheduleObserver{})
 		if err != nil {
 			t.Fatal(err)
@@ -125,6 +126,25 @@ func TestHeartbeatStopsWhileImpaired(t *testing.T) {
 		r.wasReady.Store(false)
 		r.active.Load().watchers = append(r.active.Load().watchers, r.newWatcher(new(config.Config), &probes.Cluster{Name: "shop", Balancer: probes.Balancer{}}, nil))
 		r.expect(t, false, true) // no round of the cluster is complete
+	})
+}
+
+// TestHeartbeatAtStart: a first round that takes a while is no reason for a warning, and one
+// that takes longer than the interval is.
+func TestHeartbeatAtStart(t *testing.T) {
+	withHeartbeat(t, func(t *testing.T, r *heartbeatRig) {
+		r.wasReady.Store(false)
+		r.active.Load().watchers = append(r.active.Load().watchers, r.newWatcher(new(config.Config), &probes.Cluster{Name: "shop"}, nil))
+		for _, tt := range []struct {
+			wait time.Duration
+			want int
+		}{{55 * time.Second, 0}, {10 * time.Second, 1}, {time.Hour, 1}} {
+			time.Sleep(tt.wait)
+			synctest.Wait()
+			if got := strings.Count(r.log.String(), "the heartbeat is missing"); got != tt.want || r.got > 0 {
+				t.Errorf("got %d warnings and %d heartbeats, want %d and 0:\n%s", got, r.got, tt.want, r.log.String())
+			}
+		}
 	})
 }
 

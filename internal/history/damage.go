@@ -1,11 +1,15 @@
 package history
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 )
 
 // A DamagedError is the error of a file that SQLite cannot read completely. Its text lists the
@@ -132,21 +136,61 @@ func (e *NewerError) Error() string {
 
 // backupPath returns the path of the copy from before the migration to version.
 func backupPath(path string, version int64) string {
-	return fmt.Sprintf("%s.before-%d", path, version)
+	return fmt.Sprintf("%s%s%d", path, beforeMigration, version)
 }
 
-// newestBackup returns the path of the newest copy of the file; "": none.
+// newestBackup returns the path of the newest copy from before a migration; "": none.
 func newestBackup(path string) string {
-	var newest string
-	var at int64
-	copies, err := filepath.Glob(path + ".before-*")
-	if err != nil {
-		return "" // path contains an invalid pattern
+	copies := copiesOf(path, beforeMigration)
+	if len(copies) == 0 {
+		return ""
 	}
-	for _, c := range copies {
-		if info, err := os.Stat(c); err == nil && info.ModTime().UnixNano() > at {
-			newest, at = c, info.ModTime().UnixNano()
+	return copies[0]
+}
+
+// The kinds of copies that are kept beside a history, as their paths name them.
+const (
+	beforeMigration = ".before-"
+	afterDamage     = ".damaged-"
+)
+
+// copiesOf returns the paths of the copies of a kind, the newest first.
+func copiesOf(path, kind string) []string {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil
+	}
+	var copies []string
+	written := make(map[string]time.Time)
+	for _, e := range entries {
+		name := e.Name()
+		info, err := e.Info()
+		if err != nil || !strings.HasPrefix(name, filepath.Base(path)+kind) || strings.HasSuffix(name, "-wal") || strings.HasSuffix(name, "-shm") {
+			continue
+		}
+		one := filepath.Join(filepath.Dir(path), name)
+		copies, written[one] = append(copies, one), info.ModTime()
+	}
+	slices.SortFunc(copies, func(a, b string) int { return cmp.Or(written[b].Compare(written[a]), cmp.Compare(b, a)) })
+	return copies
+}
+
+// keptCopies is the number of copies of each kind that are kept, so that a disk that damages
+// the history again and again is not filled with them.
+const keptCopies = 3
+
+// removeOldCopies removes all but the newest copies, and logs it.
+func (db *DB) removeOldCopies() {
+	for _, kind := range []string{beforeMigration, afterDamage} {
+		for n, path := range copiesOf(db.path, kind) {
+			if n < keptCopies || db.recovery != nil && path == db.recovery.Kept {
+				continue
+			}
+			if err := removeFiles(path); err != nil {
+				db.config.Logger.Warn("removing an old copy of the history", "err", err)
+				continue
+			}
+			db.config.Logger.Info("removed an old copy of the history", "path", path, "kept", keptCopies)
 		}
 	}
-	return newest
 }

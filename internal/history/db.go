@@ -128,7 +128,7 @@ type DB struct {
 // Open opens the history at c.Path and creates it if there is none. It fails with InUseError
 // if another process writes it, and with NewerError if its schema is newer. It makes a copy
 // before it migrates the schema. It moves a damaged file aside and starts a new one; see
-// Recovery. It checks files above 100 MB in the background; see Stats.Damage. The caller must
+// Recovery. It keeps the newest three copies of each kind. It checks files above 100 MB in the background; see Stats.Damage. The caller must
 // call Close.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	db, err := open(ctx, c)
@@ -159,6 +159,7 @@ func open(ctx context.Context, c Config) (*DB, error) {
 	}
 	db.lock = lock
 	lock.mark()
+	db.removeOldCopies()
 	return db, nil
 }
 

@@ -184,7 +184,7 @@ func checkHeader(path string) error {
 
 // recover moves the damaged history aside and puts a new one in its place.
 func (c Config) recover(ctx context.Context, damaged *DamagedError) (*Recovery, error) {
-	fresh, kept := c.Path+".new", unusedPath(c.Path+".damaged-"+c.Now().UTC().Format("20060102T150405Z"))
+	fresh, kept := c.Path+".new", unusedPath(c.Path+afterDamage+c.Now().UTC().Format("20060102T150405Z"))
 	if err := removeFiles(fresh); err != nil {
 		return nil, err
 	}

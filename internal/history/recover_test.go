@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -261,6 +262,61 @@ func TestErrorsThatAreNoDamage(t *testing.T) {
 				t.Errorf("got %q", aside)
 			}
 		})
+	}
+}
+
+// TestOldCopiesAreRemoved: three copies of each kind are kept, with the newest one, and
+// nothing else is removed.
+func TestOldCopiesAreRemoved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a[b") // no pattern
+	path := filepath.Join(dir, "stickwatch.db")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	filled(t, path)
+	for n := range 5 {
+		for _, name := range []string{fmt.Sprint(path, ".before-", 8+n), fmt.Sprint(path, ".damaged-2026010", n, "T000000Z"), fmt.Sprint(path, ".damaged-2026010", n, "T000000Z-wal")} {
+			at := testTime.Add(time.Duration(n) * time.Hour)
+			if err := errors.Join(os.WriteFile(name, nil, 0o600), os.Chtimes(name, at, at)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	kept := filepath.Join(dir, "other.db.before-1")
+	if err := os.WriteFile(kept, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	change(t, path, everyTenthPage)
+	if err := os.Chtimes(path, testTime.Add(-time.Hour), testTime.Add(-time.Hour)); err != nil { // the clock was set back
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	c := quietly(path)
+	c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	db, err := open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(context.WithoutCancel(t.Context()))
+	want := []string{
+		"other.db.before-1", "stickwatch.db", "stickwatch.db.before-10", "stickwatch.db.before-11", "stickwatch.db.before-12",
+		"stickwatch.db.damaged-20260102T000000Z", "stickwatch.db.damaged-20260102T000000Z-wal",
+		"stickwatch.db.damaged-20260103T000000Z", "stickwatch.db.damaged-20260103T000000Z-wal",
+		"stickwatch.db.damaged-20260104T000000Z", "stickwatch.db.damaged-20260104T000000Z-wal", filepath.Base(db.Recovery().Kept),
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	others := []string{"stickwatch.db-wal", "stickwatch.db-shm", "stickwatch.db.lock", filepath.Base(db.Recovery().Kept) + "-wal"}
+	for _, e := range entries {
+		if !slices.Contains(others, e.Name()) {
+			got = append(got, e.Name())
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" || strings.Count(log.String(), "removed an old copy") != 4 {
+		t.Errorf("-want +got:\n%s%s", diff, log.String())
 	}
 }
 
