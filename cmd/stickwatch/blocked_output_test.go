@@ -85,13 +85,20 @@ func serveWith(t *testing.T, file, url string, stderr *os.File) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("stickwatch", "serve", "-c", file)
 	cmd.Stderr = stderr
+	awaitServe(t, cmd, url)
+	return cmd
+}
+
+// awaitServe starts a daemon and waits for its first round.
+func awaitServe(t *testing.T, cmd *exec.Cmd, url string) {
+	t.Helper()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	for deadline := time.Now().Add(processTimeout); ; time.Sleep(50 * time.Millisecond) {
 		if status, _ := fetchText(t, url+"/-/ready"); status == http.StatusOK {
-			return cmd
+			return
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("the daemon does not watch")

@@ -2,15 +2,20 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,14 +57,15 @@ func TestServeWithDamagedHistory(t *testing.T) {
 			if err := os.WriteFile(history, damage(content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			const times = ".damaged-*Z"
+			const times = ".damaged-*[Z0-9]" // without journals
 			before, _ := filepath.Glob(history + times)
 			cmd := serveWith(t, file, url, log)
 			after, _ := filepath.Glob(history + times)
-			if len(after) == len(before) {
-				t.Fatalf("nothing was kept: %q", after)
+			after = slices.DeleteFunc(after, func(path string) bool { return slices.Contains(before, path) })
+			if len(after) != 1 {
+				t.Fatalf("got %q, want that one file was kept", after)
 			}
-			kept := after[len(after)-1]
+			kept := after[0]
 			text, err := os.ReadFile(log.Name())
 			if err != nil || !strings.Contains(string(text), kept) {
 				t.Errorf("the log does not name %q: %v", kept, err)
@@ -176,5 +182,66 @@ func TestServiceManager(t *testing.T) {
 	want("STOPPING=1")
 	if got := exitOf(t, cmd); got != exitOK {
 		t.Errorf("got status %d, want %d", got, exitOK)
+	}
+}
+
+// TestClientsLeaveDescriptorsForProbing: more clients than descriptors do not keep the daemon
+// from probing.
+func TestClientsLeaveDescriptorsForProbing(t *testing.T) {
+	file, url := serveFile(t, t.TempDir(), startedDemo(t))
+	log, err := os.Create(file + ".log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command("sh", "-c", `ulimit -n 128; exec stickwatch serve -c "$0"`, file)
+	cmd.Stderr = log
+	awaitServe(t, cmd, url)
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(filepath.Dir(file), "history.db.sock"))
+	}}}
+	jobs := func() (n float64) {
+		res, err := client.Get("http://admin/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^stickwatch_schedule_lag_seconds_count\S* (\S+)$`).FindAllSubmatch(text, -1) {
+			count, err := strconv.ParseFloat(string(m[1]), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += count
+		}
+		return n
+	}
+	before := jobs()
+	for range 300 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	const enough = 30 // jobs, of which some are rounds with new connections
+	for deadline := time.Now().Add(processTimeout); jobs() < before+enough; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no jobs are started")
+		}
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	if got := exitOf(t, cmd); got != exitOK {
+		t.Errorf("got status %d", got)
+	}
+	text, err := os.ReadFile(log.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if regexp.MustCompile(`cannot probe|too many open files|critical`).Match(text) {
+		t.Errorf("stickwatch has trouble of its own:\n%s", text)
 	}
 }

@@ -1,6 +1,8 @@
 package evidence
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"net/http"
@@ -178,6 +180,30 @@ func TestBadAnswers(t *testing.T) {
 			}
 			if len(obs.Servers) > maxServers {
 				t.Errorf("%d servers are kept, want at most %d", len(obs.Servers), maxServers)
+			}
+		})
+	}
+}
+
+// TestEndlessGzip: a page of endless empty gzip members costs no reader more than a few of
+// them.
+func TestEndlessGzip(t *testing.T) {
+	t.Parallel()
+	var empty bytes.Buffer
+	gzip.NewWriter(&empty).Close()
+	for name, read := range readers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			obs := read(t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Encoding", "gzip")
+				for {
+					if _, err := w.Write(empty.Bytes()); err != nil {
+						return
+					}
+				}
+			}))
+			if !strings.Contains(obs.Error, "too many parts") {
+				t.Errorf("got error %q", obs.Error)
 			}
 		})
 	}
