@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,19 +86,44 @@ func decode[T any](r *http.Request) (T, error) {
 	if err != nil || kind != "application/json" {
 		return value, newProblem(http.StatusUnsupportedMediaType, "the body must be application/json, got %q", r.Header.Get("Content-Type"))
 	}
-	decoder := json.NewDecoder(r.Body)
-	decoder.DisallowUnknownFields()
-	err = decoder.Decode(&value)
-	if err == nil && !errors.Is(decoder.Decode(new(json.RawMessage)), io.EOF) {
-		return value, newProblem(http.StatusBadRequest, "the body must be one JSON object and nothing more")
-	}
+	body, err := io.ReadAll(r.Body)
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return value, err
+	}
+	if err == nil {
+		err = decodeObject(body, &value)
 	}
 	if err != nil {
 		return value, newProblem(http.StatusBadRequest, "reading the body: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	return value, nil
+}
+
+// decodeObject decodes one JSON object. Names must match exactly, as in the OpenAPI document;
+// encoding/json ignores their case.
+func decodeObject(text []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if !errors.Is(decoder.Decode(new(json.RawMessage)), io.EOF) {
+		return errors.New("it must be one JSON object and nothing more")
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return err
+	}
+	fields := reflect.VisibleFields(reflect.TypeOf(into).Elem())
+	for _, member := range slices.Sorted(maps.Keys(members)) {
+		if !slices.ContainsFunc(fields, func(f reflect.StructField) bool {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			return name == member
+		}) {
+			return fmt.Errorf("unknown field %q", member)
+		}
+	}
+	return nil
 }
 
 // A problem is an error with an HTTP status and a text for the client. Its JSON is an RFC 9457

@@ -91,7 +91,8 @@ func TestProblems(t *testing.T) {
 			`"step" must be a second at least, and cut the span into 5000 points at most`,
 		},
 		{"unknown field", "POST", "/api/v1/silences", `{"clutser": "shop"}`, 400, `reading the body: unknown field "clutser"`},
-		{"two values", "POST", "/api/v1/silences", `{} {}`, 400, "the body must be one JSON object and nothing more"},
+		{"two values", "POST", "/api/v1/silences", `{} {}`, 400, "reading the body: it must be one JSON object and nothing more"},
+		{"other case", "POST", "/api/v1/silences", `{"Cluster": "shop", "duration": "2h"}`, 400, `reading the body: unknown field "Cluster"`},
 		{"no end", "POST", "/api/v1/silences", `{"cluster": "shop"}`, 400, `want one of "to" and "duration"`},
 		{
 			"every mistake", "POST", "/api/v1/silences", `{"cluster": "shop", "node": "node9", "code": "nod_down", "duration": "100d"}`, 400,
