@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -243,5 +244,56 @@ func TestClientsLeaveDescriptorsForProbing(t *testing.T) {
 	}
 	if regexp.MustCompile(`cannot probe|too many open files|critical`).Match(text) {
 		t.Errorf("stickwatch has trouble of its own:\n%s", text)
+	}
+}
+
+// TestDemoPrintsLink: the link that the demo prints lets a browser make changes.
+func TestDemoPrintsLink(t *testing.T) {
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command("stickwatch", "demo", "--listen", "127.0.0.1:0")
+	cmd.Stderr = log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	var link string
+	for deadline := time.Now().Add(processTimeout); link == ""; time.Sleep(50 * time.Millisecond) {
+		text, err := os.ReadFile(log.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		link = string(regexp.MustCompile(`http://\S+/login\?\S+`).Find(text))
+		if time.Now().After(deadline) {
+			t.Fatalf("there is no link:\n%s", text)
+		}
+	}
+	cookies, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(client http.Client) (status int) {
+		page, _, _ := strings.Cut(link, "login?")
+		res, err := client.Post(page+"api/v1/silences", "application/json", strings.NewReader(`{"all": true, "duration": "1h"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	browser := http.Client{Jar: cookies}
+	res, err := browser.Get(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if got := add(browser); got != http.StatusCreated {
+		t.Errorf("got status %d after the link, want %d", got, http.StatusCreated)
+	}
+	if got := add(http.Client{}); got != http.StatusForbidden {
+		t.Errorf("got status %d without it, want %d", got, http.StatusForbidden)
 	}
 }

@@ -144,7 +144,8 @@ type tokens struct {
 	codes  map[[sha256.Size]byte]code
 }
 
-// A code is the one-time code of a link, which a browser exchanges for a token.
+// A code is that of a link, which a browser exchanges for a token. A second use gives another
+// token, because a browser or a preview may load a link before its reader does.
 type code struct {
 	end    time.Time
 	length time.Duration // validity of the token
@@ -190,7 +191,7 @@ func (t *tokens) addCode(link, token time.Duration) (string, error) {
 	return text, nil
 }
 
-// exchange uses up a code and returns the validity of its token; 0: the code is not valid.
+// exchange returns the validity of a token for a code; 0: the code is not valid.
 func (t *tokens) exchange(text string) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
