@@ -117,6 +117,7 @@ func sendHeartbeat(ctx context.Context, c config.Heartbeat) error {
 		return errors.New("the address is invalid")
 	}
 	req.Header.Set("User-Agent", "stickwatch")
+	req.Header.Set("Accept-Encoding", "identity") // net/http would decompress endless empty gzip members
 	res, err := heartbeatClient.Do(req)
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // without the address

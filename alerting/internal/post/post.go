@@ -33,10 +33,13 @@ const Timeout = 20 * time.Second
 const maxAnswer = 64 << 10
 
 // Client returns a copy of base with a timeout, if it has none, and without redirects
-// to other hosts. A nil base means a new client.
+// to other hosts. A nil base means a new client, which asks for no compression, because
+// net/http would decompress endless empty gzip members until the timeout.
 func Client(base *http.Client) *http.Client {
 	if base == nil {
-		base = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.DisableCompression = true
+		base = &http.Client{Transport: transport}
 	}
 	c := *base
 	c.Timeout = cmp.Or(c.Timeout, Timeout)

@@ -1,6 +1,9 @@
 package post
 
 import (
+	"bytes"
+	"compress/gzip"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -103,6 +106,32 @@ func TestRedirects(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"POST message"}, got); diff != "" {
 		t.Errorf("what arrived (-want +got):\n%s", diff)
+	}
+}
+
+// TestEndlessGzip: of an answer of endless empty gzip members no more is read than of
+// any other.
+func TestEndlessGzip(t *testing.T) {
+	var empty bytes.Buffer
+	gzip.NewWriter(&empty).Close()
+	written := make(chan int, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		sum := 0
+		for {
+			n, err := w.Write(empty.Bytes())
+			if sum += n; err != nil {
+				written <- sum
+				return
+			}
+		}
+	}))
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_ = box(t, server.URL).Post(ctx, http.Header{}, nil)
+	if got := <-written; got > 16<<20 { // the buffers of the connection included
+		t.Errorf("read %d bytes", got)
 	}
 }
 
