@@ -21,6 +21,8 @@ import (
 //
 // Results of probes during an impairment are not evidence about their targets.
 type SelfCheck struct {
+	wall func() time.Time // the wall clock, without its monotonic part
+
 	mu        sync.Mutex
 	reason    checks.Message        // newest evidence
 	began     time.Time             // start of the newest impairment; zero: none
@@ -55,6 +57,7 @@ const (
 // NewSelfCheck returns a SelfCheck without evidence.
 func NewSelfCheck() *SelfCheck {
 	return &SelfCheck{
+		wall:      func() time.Time { return time.Now().Round(0) },
 		routes:    map[netip.Addr]bool{netip.AddrFrom4([4]byte{127, 0, 0, 1}): false},
 		reachable: make(map[any]*reachability),
 	}
@@ -66,18 +69,18 @@ func (s *SelfCheck) Run(ctx context.Context, notify func(Impairment)) {
 	clock := time.NewTicker(checkInterval)
 	defer clock.Stop()
 	var observer Impairment
-	before := time.Now()
+	before, shown := time.Now(), s.wall()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-clock.C:
 		}
-		now := time.Now()
-		if jump := clockJumpOf(before.Round(0), now.Round(0), now.Sub(before)); jump.Abs() > clockJump {
+		now, shows := time.Now(), s.wall()
+		if jump := clockJumpOf(shown, shows, now.Sub(before)); jump.Abs() > clockJump {
 			s.addEvidence(now, checks.ClockJumped(jump))
 		}
-		before = now
+		before, shown = now, shows
 		s.checkRoutes()
 		if is := s.impairment(time.Now()); is.Since != observer.Since {
 			observer = is

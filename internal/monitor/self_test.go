@@ -1,7 +1,10 @@
 package monitor
 
 import (
+	"context"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,6 +101,38 @@ func TestLocalErrors(t *testing.T) {
 			t.Error("the evidence still counts afterwards")
 		}
 	})
+}
+
+// TestClockIsSet: results of probes from before the clock was set, in either direction, are
+// not judged; those after it are, and it is no impairment.
+func TestClockIsSet(t *testing.T) {
+	for _, jump := range []time.Duration{-5 * time.Hour, 3 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			var set atomic.Int64
+			s := NewSelfCheck()
+			s.wall = func() time.Time { return time.Now().Round(0).Add(time.Duration(set.Load())) }
+			ctx, cancel := context.WithCancel(t.Context())
+			var running sync.WaitGroup
+			running.Go(func() { s.Run(ctx, func(is Impairment) { t.Errorf("got the impairment %v", is) }) })
+			began := time.Now()
+			time.Sleep(10 * time.Second)
+			if why, _, ok := s.since(began); ok {
+				t.Errorf("got %q before the jump", why)
+			}
+			set.Store(int64(jump))
+			time.Sleep(2 * time.Second)
+			if why, _, ok := s.since(began); !ok || why.ID != checks.MsgClockJumped {
+				t.Errorf("got %q, want that the clock was set", why)
+			}
+			after := time.Now()
+			time.Sleep(time.Minute)
+			if why, _, ok := s.since(after); ok {
+				t.Errorf("got %q after the jump", why)
+			}
+			cancel()
+			running.Wait()
+		})
+	}
 }
 
 // TestClockJumped checks jumps in both directions.
