@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
 
+	"stickwatch/internal/config"
 	"stickwatch/internal/docs"
 )
 
@@ -125,6 +126,22 @@ func TestAPITopic(t *testing.T) {
 	for _, want := range []string{"POST /-/reload\n", "newest first; parameters: cluster, state, since, until, limit"} {
 		if !strings.Contains(topic, want) {
 			t.Errorf("got no %q in\n%s", want, topic)
+		}
+	}
+}
+
+// TestProfileTables: the tables of profiles have every profile, and say which ones were
+// written from documentation.
+func TestProfileTables(t *testing.T) {
+	all := pages(t)
+	for _, page := range []string{"../../README", "../../internal/docs/configuration"} {
+		for suffix, mark := range map[string]string{".md": "*(d)* |", ".zh-CN.md": "*（文档）* |"} {
+			for _, p := range config.Profiles() {
+				row := regexp.MustCompile("(?m)^\\| `"+p.Name+"` \\|.*$").FindString(all[page+suffix])
+				if row == "" || strings.Contains(row, mark) != p.FromDocs {
+					t.Errorf("%s%s: %s: got the row %q, want one, with %q: %t", page, suffix, p.Name, row, mark, p.FromDocs)
+				}
+			}
 		}
 	}
 }

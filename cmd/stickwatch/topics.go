@@ -21,6 +21,7 @@ func topics() []*cobra.Command {
 		{Use: "findings", Short: "Every finding: condition and remedy", Long: findingsTopic()},
 		{Use: "decisions", Short: "How stickwatch decides: confidence, rotation, causes", Long: decisionsTopic},
 		{Use: "configuration", Short: "Every key of stickwatch.yml", Long: configurationTopic()},
+		{Use: "profiles", Short: "Every profile: applications, page and policy", Long: profilesTopic()},
 		{Use: "alerting", Short: "Who is notified of what, when, and how often", Long: alertingTopic},
 		{Use: "deploying", Short: "Commands before, during and after a deployment", Long: deployingTopic},
 		{Use: "metrics", Short: "Every metric of serve", Long: metricsTopic()},
@@ -61,6 +62,26 @@ func configurationTopic() string {
 		for _, k := range section.Keys {
 			s.Paragraph("  ", "      ", fmt.Sprintf("%s (%s)", k.Name, k.Value()))
 			s.Paragraph("      ", "      ", k.Text)
+		}
+	}
+	return strings.TrimRight(s.String(), "\n")
+}
+
+// profilesTopic lists the profiles in the order in which init tries them.
+func profilesTopic() string {
+	s := render.NewText(render.Options{})
+	s.Line("A profile knows the session page of an application. Values of the file win.")
+	s.Line("Pages to paste for each stack: internal/docs/test-pages.md.")
+	for _, p := range config.Profiles() {
+		s.Blank()
+		s.Paragraph("", "  ", p.Name+": "+p.About)
+		if p.Path() != "" {
+			s.Paragraph("  ", "    ", fmt.Sprintf("page: %s, policy %s", p.Path(), p.Policy()))
+		} else {
+			s.Paragraph("  ", "    ", fmt.Sprintf("no session page, policy %s", p.Policy()))
+		}
+		if p.FromDocs {
+			s.Paragraph("  ", "    ", "from the product's documentation, not tried with the product")
 		}
 	}
 	return strings.TrimRight(s.String(), "\n")

@@ -235,7 +235,7 @@ func (b *builder) session(w wireSession, nodes []probes.Node, at keyPath) *probe
 		return nil
 	}
 	if path == "" {
-		if w.Node != nil || w.ID != nil || w.Store != nil || w.Write != "" || w.Read != nil {
+		if w.Node != nil || w.ID != nil || w.Store != nil || deref(w.Write) != "" || w.Read != nil {
 			b.problem(at.key("path"), "is missing: expected the path of a page that opens a session")
 		}
 		return nil
@@ -243,8 +243,11 @@ func (b *builder) session(w wireSession, nodes []probes.Node, at keyPath) *probe
 	if w.Node == nil && w.ID == nil {
 		b.problem(at, "expected node or id: without either no session can be identified")
 	}
-	if w.Read != nil && w.Write == "" {
-		b.problem(at.key("read"), "requires write: without it there is no value to read")
+	if deref(w.Write) == "" {
+		if w.Read != nil && w.Write == nil {
+			b.problem(at.key("read"), "requires write: without it there is no value to read")
+		}
+		w.Read = nil // of the profile, whose counter the file disables
 	}
 	page := extractorContext{charset: b.charset(at.key("charset"), w.Charset)}
 	ofNode := extractorContext{charset: page.charset, servers: servers(nodes)}
@@ -256,7 +259,7 @@ func (b *builder) session(w wireSession, nodes []probes.Node, at keyPath) *probe
 		ID:      b.extractor(w.ID, page, at.key("id")),
 		Store:   b.extractor(w.Store, page, at.key("store")),
 		Cookie:  w.ID.cookie(),
-		Write:   b.write(at.key("write"), w.Write, path),
+		Write:   b.write(at.key("write"), deref(w.Write), path),
 		Read:    b.extractor(w.Read, page, at.key("read")),
 	}
 }

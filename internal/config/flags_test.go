@@ -78,7 +78,7 @@ func TestFromFlagsProblems(t *testing.T) {
 		{
 			"profile",
 			Flags{Balancer: balancer, Nodes: nodes, Profile: "weaver"},
-			`--profile: unknown profile "weaver": expected one of generic, ebridge, huozige, strategy-collaboration, tomcat, tomcat-msm`,
+			`--profile: unknown profile "weaver": expected one of generic, aspnet-core, django, ebridge, express, huozige, jenkins, keycloak, php, rails, spring-session, strategy-collaboration, test-page, tomcat, tomcat-msm, tomcat-sticky, weblogic, websphere, wildfly`,
 		},
 		{
 			"method",

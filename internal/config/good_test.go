@@ -247,7 +247,38 @@ func TestProfilesAlone(t *testing.T) {
 	msm := base("tomcat-msm")
 	msm.Session = &probes.Session{Path: "/index.jsp", Policy: probes.PolicyShared, Cookie: "JSESSIONID"}
 
-	wants := []probes.Cluster{generic, ebridge, strategy, tomcat, huozige, msm}
+	keycloak := base("keycloak")
+	keycloak.Session = &probes.Session{
+		Path: "/realms/master/protocol/openid-connect/auth?client_id=account-console&response_type=code&scope=openid&redirect_uri=/realms/master/account/" +
+			"&code_challenge_method=S256&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+		Policy: probes.PolicyShared, Cookie: "AUTH_SESSION_ID",
+	}
+
+	jenkins := base("jenkins")
+	jenkins.Session = &probes.Session{Path: "/login", Policy: probes.PolicySticky}
+
+	wants := []probes.Cluster{generic, ebridge, strategy, tomcat, huozige, msm, keycloak, jenkins}
+	for _, p := range []struct {
+		name, path string
+		policy     probes.Policy
+		cookie     string
+	}{
+		{"weblogic", "/stickwatch-test.jsp", probes.PolicySticky, "JSESSIONID"},
+		{"websphere", "/stickwatch-test.jsp", probes.PolicySticky, ""},
+		{"wildfly", "/stickwatch-test.jsp", probes.PolicySticky, "JSESSIONID"},
+		{"tomcat-sticky", "/stickwatch-test.jsp", probes.PolicySticky, "JSESSIONID"},
+		{"spring-session", "/stickwatch-test", probes.PolicyShared, "SESSION"},
+		{"php", "/stickwatch-test.php", probes.PolicySticky, "PHPSESSID"},
+		{"express", "/stickwatch-test", probes.PolicySticky, "connect.sid"},
+		{"django", "/stickwatch-test", probes.PolicyShared, "sessionid"},
+		{"rails", "/stickwatch-test", probes.PolicyShared, ""},
+		{"aspnet-core", "/stickwatch-test", probes.PolicyShared, ".AspNetCore.Session"},
+		{"test-page", "/stickwatch-test", probes.PolicySticky, ""},
+	} {
+		pasted := base(p.name)
+		pasted.Session = &probes.Session{Path: p.path, Policy: p.policy, Cookie: p.cookie, Write: p.path + "?set={value}"}
+		wants = append(wants, pasted)
+	}
 	if len(wants) != len(profiles) {
 		t.Errorf("got %d profiles, want %d", len(profiles), len(wants))
 	}
@@ -285,6 +316,31 @@ func TestFileWinsOverProfile(t *testing.T) {
 	if c.Clusters[0].Balancer.MaxFails != 0 {
 		t.Errorf("got max_fails %d, want 0", c.Clusters[0].Balancer.MaxFails)
 	}
+}
+
+// TestCounterDisabled checks that write: "" disables the counter of a profile.
+func TestCounterDisabled(t *testing.T) {
+	session := parseGoodText(t, "session: {path: /, write: \"\"}").Session
+	if session.Path != "/" || session.Write != "" || session.Read != nil {
+		t.Errorf("got path %q, write %q, read %v; want the page / without a counter", session.Path, session.Write, session.Read)
+	}
+}
+
+// parseGoodText returns the cluster of a profile with a counter, and a line of its own.
+func parseGoodText(t *testing.T, line string) *probes.Cluster {
+	t.Helper()
+	cfg, err := parse("stickwatch.yml", []byte(strings.Join([]string{
+		"clusters:",
+		"  - name: shop",
+		"    profile: php",
+		"    balancer: {url: http://10.0.0.9}",
+		"    nodes: [{id: node1, url: http://10.0.0.1}]",
+		"    " + line,
+	}, "\n")), testenv).config("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg.Clusters[0]
 }
 
 // TestGood checks that all of testdata/good is valid.

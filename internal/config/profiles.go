@@ -2,9 +2,7 @@ package config
 
 import (
 	"cmp"
-	"maps"
 	"slices"
-	"time"
 
 	"stickwatch/probes"
 )
@@ -12,107 +10,74 @@ import (
 // defaultProfile is the profile of a cluster without one.
 const defaultProfile = "generic"
 
-// profiles contain defaults, so that a file needs only addresses. They use the wire
-// structs: a file can contain anything that a profile contains.
-//
-// Methods are unknown unless the application's documentation requires one.
-var profiles = map[string]wireCluster{
-	// Applications that follow stickwatch's own conventions.
-	"generic": {
-		Status: wireStatus{Path: new("/status")},
-		Session: wireSession{
-			Path:   new("/cluster/test"),
-			Policy: string(probes.PolicySticky),
-			Node:   &wireExtractor{Labels: oneOrMore{"node"}},
-			ID:     &wireExtractor{Labels: oneOrMore{"session", "sessionid"}},
-		},
-	},
+// A Profile has the defaults of a cluster of one kind of application, so that a file needs
+// only addresses, and what recognises such an application.
+type Profile struct {
+	Name     string
+	About    string // the applications, for people
+	FromDocs bool   // written from the product's documentation, never tried with the product
+	Proof    Proof  // what an answer of the session page must show; "": no answer recognises the profile
+	Cookie   Cookie // the session cookie; zero: any
 
-	// Weaver e-Bridge (泛微云桥). Its cluster guide requires ip_hash and has no max_fails;
-	// the test page needs no login.
-	"ebridge": {
-		Balancer: wireBalancer{
-			Method:      string(probes.MethodIPHash),
-			MaxFails:    new(1),
-			FailTimeout: new(duration(10 * time.Second)),
-		},
-		Session: wireSession{
-			Path:   new("/main/base/cluster/test"),
-			Policy: string(probes.PolicySticky),
-			Node:   &wireExtractor{Labels: oneOrMore{"当前节点", "node"}},
-			ID:     &wireExtractor{Labels: oneOrMore{"会话", "sessionid"}},
-		},
-	},
-
-	// Strategy (MicroStrategy) Collaboration Server. ip_hash "is a must". It sets no
-	// cookie and has no id of its own, so the process identifies a node: pid and start
-	// time.
-	"strategy-collaboration": {
-		Balancer:  wireBalancer{Method: string(probes.MethodIPHash)},
-		Status:    wireStatus{Path: new("/status"), Settings: []string{"enableTls", "scaling", "logging"}},
-		Handshake: wireHandshake{Path: new("/socket.io/")},
-		Session: wireSession{
-			Path:   new("/status"),
-			Policy: string(probes.PolicySticky),
-			Node: &wireExtractor{Join: []wireExtractor{
-				{JSONPath: "$.main.pid"},
-				{JSONPath: "$.main.up_since"},
-			}},
-		},
-	},
-
-	// Tomcat with in-memory replication. The route is the part after the first dot of
-	// the session id, as mod_proxy_balancer reads it.
-	"tomcat": {
-		Session: wireSession{
-			Path:   new("/cluster/index.jsp"),
-			Policy: string(probes.PolicyReplicated),
-			Node:   &wireExtractor{Cookie: "JSESSIONID", After: "."},
-			ID:     &wireExtractor{Cookie: "JSESSIONID", Before: oneOrMore{"."}},
-			Write:  "?key1={value}",
-			Read:   &wireExtractor{Regex: `key1\s*=\s*["']?([^\s<&"']+)`},
-		},
-	},
-
-	// Huozige (活字格) has no health endpoint: its operators check the application's root.
-	// Sessions are in Redis.
-	"huozige": {
-		Balancer: wireBalancer{MaxFails: new(30), FailTimeout: new(duration(20 * time.Second))},
-		Session:  wireSession{Policy: string(probes.PolicyShared)},
-		Pages:    []wirePage{{Path: "/"}},
-	},
-
-	// Tomcat with memcached-session-manager. Ids have the format ID-n1.tomcat1, where
-	// n1 is a memcached node: only the part before both is constant. The node is in the
-	// page, in the format of the guide's test page, or it is the route.
-	"tomcat-msm": {
-		Session: wireSession{
-			Path:   new("/index.jsp"),
-			Policy: string(probes.PolicyShared),
-			Node: &wireExtractor{First: []wireExtractor{
-				{Labels: oneOrMore{"node", "SERVER", "route"}},
-				{Regex: `(?i)this is tomcat server\s+([^\s<!]+)`},
-				{Cookie: "JSESSIONID", After: "."},
-			}},
-			ID: &wireExtractor{Cookie: "JSESSIONID", Before: oneOrMore{"-", "."}},
-			// The route is cut off first: it may contain a hyphen that is not followed
-			// by a memcached node.
-			Store: &wireExtractor{First: []wireExtractor{{Cookie: "JSESSIONID", Before: oneOrMore{"."}}}, After: "-"},
-		},
-	},
+	// defaults use the wire structs: a file can contain anything that a profile contains.
+	defaults wireCluster
 }
+
+// A Proof is a value that an answer must show to recognise a profile.
+type Proof string
+
+// The proofs, by the keys of the session.
+const (
+	ProofNode  Proof = "node"
+	ProofID    Proof = "id"
+	ProofStore Proof = "store"
+)
+
+// A Cookie recognises the session cookie of a product. Both are regular expressions.
+type Cookie struct {
+	Name  string
+	Value string // "": any
+}
+
+// Profiles returns all profiles, in the order in which to try whether they fit.
+func Profiles() []Profile { return slices.Clone(profiles) }
+
+// profile returns the profile of a name. It returns false if there is none.
+func profile(name string) (Profile, bool) {
+	i := slices.IndexFunc(profiles, func(p Profile) bool { return p.Name == name })
+	if i < 0 {
+		return Profile{}, false
+	}
+	return profiles[i], true
+}
+
+// Path returns the path of the page that opens a session; "": the profile has none.
+func (p Profile) Path() string { return deref(p.defaults.Session.Path) }
+
+// Policy returns the guarantee about sessions.
+func (p Profile) Policy() probes.Policy { return probes.Policy(p.defaults.Session.Policy) }
+
+// Writes reports whether the page stores values.
+func (p Profile) Writes() bool { return deref(p.defaults.Session.Write) != "" }
 
 // ProfileNames returns the names of the profiles, the default first.
 func ProfileNames() []string {
-	return append([]string{defaultProfile}, slices.DeleteFunc(slices.Sorted(maps.Keys(profiles)),
-		func(name string) bool { return name == defaultProfile })...)
+	var names []string
+	for _, p := range profiles {
+		if p.Name != defaultProfile {
+			names = append(names, p.Name)
+		}
+	}
+	slices.Sort(names)
+	return append([]string{defaultProfile}, names...)
 }
 
 // withProfile returns w with defaults of its profile, key by key; an extractor is taken
 // whole.
 func (w wireCluster) withProfile() wireCluster {
 	w.Profile = cmp.Or(w.Profile, defaultProfile)
-	p := profiles[w.Profile]
+	found, _ := profile(w.Profile) // the decoder has reported an unknown name
+	p := found.defaults
 	w.Balancer.Method = cmp.Or(w.Balancer.Method, p.Balancer.Method)
 	w.Balancer.MaxFails = cmp.Or(w.Balancer.MaxFails, p.Balancer.MaxFails)
 	w.Balancer.FailTimeout = cmp.Or(w.Balancer.FailTimeout, p.Balancer.FailTimeout)
@@ -122,6 +87,7 @@ func (w wireCluster) withProfile() wireCluster {
 		w.Status.Settings = p.Status.Settings
 	}
 	w.Handshake.Path = cmp.Or(w.Handshake.Path, p.Handshake.Path)
+	w.Version = cmp.Or(w.Version, p.Version)
 	if w.Pages == nil {
 		w.Pages = p.Pages
 	}

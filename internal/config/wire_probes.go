@@ -14,8 +14,8 @@ type wireSession struct {
 	ID *wireExtractor `yaml:"id"`
 	// Where the answer shows the store of the session, as memcached-session-manager does in the session id.
 	Store *wireExtractor `yaml:"store"`
-	// Path that stores {value} in the session. A path that begins with ? is a query of the session's own path. Without it, canaries store no counter.
-	Write string `yaml:"write"`
+	// Path that stores {value} in the session. A path that begins with ? is a query of the session's own path. Without it, canaries store no counter; "" disables the profile's.
+	Write *string `yaml:"write" check:"empty"`
 	// Where the session's page shows the stored value.
 	Read *wireExtractor `yaml:"read"`
 	// Character set of the pages, such as gbk, where they do not declare it.
