@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 
 	"stickwatch/probes"
@@ -39,11 +40,17 @@ type Cookie struct {
 	Value string // "": any
 }
 
+// Matches reports whether a cookie is the session cookie of the product. The zero value
+// matches none.
+func (c Cookie) Matches(name, value string) bool {
+	return c.Name != "" && regexp.MustCompile(c.Name).MatchString(name) && regexp.MustCompile(c.Value).MatchString(value)
+}
+
 // Profiles returns all profiles, in the order in which to try whether they fit.
 func Profiles() []Profile { return slices.Clone(profiles) }
 
-// profile returns the profile of a name. It returns false if there is none.
-func profile(name string) (Profile, bool) {
+// ProfileNamed returns the profile of a name. It returns false if there is none.
+func ProfileNamed(name string) (Profile, bool) {
 	i := slices.IndexFunc(profiles, func(p Profile) bool { return p.Name == name })
 	if i < 0 {
 		return Profile{}, false
@@ -59,6 +66,9 @@ func (p Profile) Policy() probes.Policy { return probes.Policy(p.defaults.Sessio
 
 // Writes reports whether the page stores values.
 func (p Profile) Writes() bool { return deref(p.defaults.Session.Write) != "" }
+
+// Method returns the balancing method that the product's documentation requires; "": none.
+func (p Profile) Method() probes.Method { return probes.Method(p.defaults.Balancer.Method) }
 
 // ProfileNames returns the names of the profiles, the default first.
 func ProfileNames() []string {
@@ -76,7 +86,7 @@ func ProfileNames() []string {
 // whole.
 func (w wireCluster) withProfile() wireCluster {
 	w.Profile = cmp.Or(w.Profile, defaultProfile)
-	found, _ := profile(w.Profile) // the decoder has reported an unknown name
+	found, _ := ProfileNamed(w.Profile) // the decoder has reported an unknown name
 	p := found.defaults
 	w.Balancer.Method = cmp.Or(w.Balancer.Method, p.Balancer.Method)
 	w.Balancer.MaxFails = cmp.Or(w.Balancer.MaxFails, p.Balancer.MaxFails)

@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/http"
-	"regexp"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -149,7 +148,7 @@ func TestProfileCookies(t *testing.T) {
 	} {
 		got := ""
 		for _, p := range Profiles() {
-			if p.Cookie.Name != "" && regexp.MustCompile(p.Cookie.Name).MatchString(tt.name) && regexp.MustCompile(p.Cookie.Value).MatchString(tt.value) {
+			if p.Cookie.Matches(tt.name, tt.value) {
 				got = p.Name
 				break
 			}

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"stickwatch/internal/config"
@@ -22,13 +20,12 @@ const (
 	askFor     = 30 * time.Second // for all requests
 	maxAsked   = 5                // nodes of a cluster
 	askAtOnce  = 16               // concurrent nodes of all clusters
-
-	maxCookieName = 64
 )
 
-// Ask sends requests to the nodes to identify the application, and checks whether the
-// balancer's evidence can be read from this machine. It sends a few requests to each
-// node and takes at most half a minute. Notes lists the nodes that do not answer.
+// Ask sends requests to the nodes to identify the application, opens sessions to learn the
+// names of nodes and whether they share sessions, and checks whether the balancer's
+// evidence can be read from this machine. It sends some dozen requests to each node and
+// takes at most half a minute. Notes lists the nodes that do not answer.
 func (s *Import) Ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
@@ -42,11 +39,20 @@ func (s *Import) Ask(ctx context.Context) {
 			wg.Go(func() {
 				slots <- struct{}{}
 				defer func() { <-slots }()
-				candidate.answers[k] = candidate.ask(ctx, n)
+				candidate.answers[k] = candidate.identify(ctx, n, false)
 			})
 		}
 		wg.Go(func() { candidate.confirm(ctx) })
 		wg.Go(func() { noAnswer[i] = candidate.checkFrontends(ctx) })
+	}
+	wg.Wait()
+	for _, candidate := range s.candidates {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			candidate.tried = candidate.try(ctx)
+			candidate.rename()
+		})
 	}
 	wg.Wait()
 	for i, candidate := range s.candidates {
@@ -61,35 +67,6 @@ func (s *Import) Ask(ctx context.Context) {
 	}
 }
 
-// ask requests the pages of each profile from a node until one matches.
-func (s *candidate) ask(ctx context.Context, n node) answer {
-	a := answer{node: n.ID}
-	for _, profile := range recognisableProfiles {
-		trial, err := singleNodeCluster(profile, n)
-		if err != nil {
-			return answer{node: n.ID, failure: err.Error()}
-		}
-		obs := probes.Direct(ctx, trial, trial.Nodes[0])
-		switch {
-		case !obs.Primary.Answered():
-			return answer{node: n.ID, failure: obs.Primary.Error}
-		case !obs.Primary.OK():
-			a.failure = fmt.Sprintf("HTTP %d", obs.Primary.Status)
-			continue
-		}
-		a.failure = ""
-		a.status = a.status || profile == "generic" && obs.Status != nil && obs.Primary.Status == http.StatusOK
-		if why := recognise(profile, obs); why != "" {
-			a.profile, a.why = profile, why
-			return a
-		}
-	}
-	if page, ok := s.samplePage(); ok {
-		a.cookie = openSession(ctx, n, page.path)
-	}
-	return a
-}
-
 // singleNodeCluster returns a cluster of that profile with the single node n.
 func singleNodeCluster(profile string, n node) (*probes.Cluster, error) {
 	cfg, err := config.FromFlags(config.Flags{
@@ -102,31 +79,6 @@ func singleNodeCluster(profile string, n node) (*probes.Cluster, error) {
 	trial.Nodes[0].Host = n.Host
 	trial.Pages = nil
 	return trial, nil
-}
-
-// knownSessions are the prefixes of frameworks' session cookies.
-var knownSessions = []string{
-	"JSESSIONID", "SESSION", "PHPSESSID", "ASP.NET_SessionId", ".AspNetCore.Session", "connect.sid",
-	"sessionid", "laravel_session", "_session_id", "ASPSESSIONID",
-}
-
-// openSession requests a page of a node and returns the session cookie that it sets.
-func openSession(ctx context.Context, n node, path string) sessionCookie {
-	at, err := url.Parse(n.URL)
-	if err != nil {
-		return sessionCookie{}
-	}
-	resp, err := get(ctx, at, n.Host, path) //nolint:bodyclose // get has closed it
-	if err != nil {
-		return sessionCookie{}
-	}
-	for _, cookie := range resp.Cookies() {
-		known := func(name string) bool { return strings.HasPrefix(cookie.Name, name) }
-		if slices.ContainsFunc(knownSessions, known) && len(cookie.Name) < maxCookieName {
-			return sessionCookie{cookie.Name, cookie.Name == "JSESSIONID" && strings.Contains(cookie.Value, ".")}
-		}
-	}
-	return sessionCookie{}
 }
 
 // checkFrontends checks whether the balancer's addresses answer, and returns the

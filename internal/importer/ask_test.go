@@ -86,12 +86,12 @@ var applications = []struct {
 	{
 		name:    "some PHP",
 		pages:   pages{"/": "Set-Cookie: PHPSESSID=secret; Path=/\nhello"},
-		profile: "generic", session: "/", guessed: true, says: "id: {cookie: PHPSESSID}",
+		profile: "php", session: "/", guessed: true, says: `write: ""`,
 	},
 	{
 		name:    "some servlet with a route",
 		pages:   pages{"/": tomcatCookie + "hello"},
-		profile: "generic", session: "/", guessed: true, says: `node: {cookie: JSESSIONID, after: "."}`,
+		profile: "tomcat-sticky", session: "/", guessed: true, says: `write: ""`,
 	},
 	{
 		name:    "nothing",

@@ -25,6 +25,7 @@ type candidate struct {
 	asked           []string // keys of questions
 	skeleton        string   // why the cluster is written as a comment only; "": it is complete
 
+	tried     trial
 	answers   []answer        // answers of the nodes in order; nil: no requests were sent
 	confirmed map[string]bool // keys of evidence that can be read from this machine
 }

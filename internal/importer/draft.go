@@ -165,43 +165,49 @@ func (n node) Line() string {
 	return line + "}"
 }
 
-// setProfile sets the profile and the session settings.
+// setProfile sets the session settings that the profile of app does not have.
 func (d *draft) setProfile(s *candidate, app application) {
-	switch app.profile {
-	case "":
+	profile, known := config.ProfileNamed(app.profile)
+	switch {
+	case !known:
 		d.unknown(s)
-		d.assumeShared(s)
-	case "huozige":
+		if generic, _ := config.ProfileNamed("generic"); !slices.Contains(d.Session, noSession) {
+			d.setPolicy(s, generic)
+		}
+	case profile.Path() == "":
 		if page, ok := s.samplePage(); ok && page.path != "/" {
 			d.Pages = []string{page.path}
 		}
-	case "tomcat", "tomcat-msm", "ebridge", "strategy-collaboration", "generic":
-		d.noteUnreachable(s, app.profile)
-		if app.profile == "tomcat" || app.profile == "generic" {
-			d.assumeShared(s)
+	default:
+		if app.page != "" {
+			d.otherPage(s, app.page)
+		} else {
+			d.noteUnreachable(s, profile)
 		}
-		switch {
-		case s.policy != "":
-			d.Session = append(d.Session, keyValue{"policy", s.policy})
-		case app.profile == "tomcat" && (s.profile == "" || s.profileAnswered) && s.keepsClients():
-			d.guess("session", "it is unknown whether its nodes share sessions: write policy: sticky if they do not")
-		}
+		d.setCounter(s)
+		d.setPolicy(s, profile)
 		if app.profile == "generic" && s.answered() && !s.hasStatus() {
 			d.noStatus()
 		}
 	}
 }
 
-// testPages are the pages on which the profiles open a session.
-var testPages = map[string]string{
-	"generic": "/cluster/test", "ebridge": "/main/base/cluster/test", "strategy-collaboration": "/status",
-	"tomcat": "/cluster/index.jsp", "tomcat-msm": "/index.jsp",
+// otherPage configures a page that opens a session, but is none of the profile's: it
+// stores no counter.
+func (d *draft) otherPage(s *candidate, page string) {
+	d.Session = append(d.Session, keyValue{"path", yaml(page)})
+	if s.cookie != "" || s.routeHeader != "" {
+		d.Session = append(d.Session, keyValue{"node", s.nodeSources()})
+	}
+	d.Session = append(d.Session, keyValue{"write", yaml("")})
+	d.Pages = []string{page}
+	d.guess("session", page+" opens a session, but stores no values; a page of internal/docs/test-pages.md shows more")
 }
 
 // noteUnreachable adds a comment if the balancer does not pass a profile's test page to
 // the nodes.
-func (d *draft) noteUnreachable(s *candidate, profile string) {
-	if page := testPages[profile]; !s.reaches(page) {
+func (d *draft) noteUnreachable(s *candidate, profile config.Profile) {
+	if page := withoutQuery(profile.Path()); !s.reaches(page) {
 		d.guess("session", "no path of the file routes "+page+" to these nodes: write the path of a page that opens a session")
 		page, _ := s.samplePage()
 		d.Session = []keyValue{{"path", yaml(page.path)}}
@@ -215,15 +221,49 @@ func (s *candidate) keepsClients() bool {
 		!slices.Contains([]probes.Method{probes.MethodRoundRobin, probes.MethodLeastConn, probes.MethodRandom}, s.method)
 }
 
-// assumeShared sets the policy shared where no other policy can work. If sessions are
-// not shared, stickwatch then reports it.
-func (d *draft) assumeShared(s *candidate) {
-	if s.keepsClients() || slices.ContainsFunc(d.Session, func(k keyValue) bool { return k.Key == "path" && k.Value == `""` }) {
-		return
+// setPolicy sets the policy where that of the profile does not fit what was tried or
+// answered, or cannot work.
+func (d *draft) setPolicy(s *candidate, profile config.Profile) {
+	policy, tried := profile.Policy(), s.sharingEvidence()
+	switch {
+	case s.policy != "":
+		policy, tried = probes.Policy(s.policy), ""
+	case s.tried.shared == probes.SessionKept && s.keepsClients():
+		policy = probes.PolicyReplicated
+	case s.tried.shared == probes.SessionKept:
+		policy = probes.PolicyShared
+	case s.tried.shared == probes.SessionLost && s.keepsClients():
+		policy = probes.PolicySticky
+	case !s.keepsClients() && profile.Method() == "" && policy != probes.PolicyShared:
+		policy = probes.PolicyShared
+		d.guess("session", "the balancer keeps no client on a node, so each node must know every session")
+	case tried == "" && profile.Name == "tomcat" && (s.profile == "" || s.profileAnswered):
+		d.guess("session", "it is unknown whether its nodes share sessions: write policy: sticky if they do not")
 	}
-	d.Session = append(d.Session, keyValue{"policy", string(probes.PolicyShared)})
-	d.guess("session", "the balancer keeps no client on a node, so each node must know every session")
+	if tried != "" {
+		d.keyComments = append(d.keyComments, keyComment{key: "session", text: tried})
+	}
+	if policy != profile.Policy() {
+		d.Session = append(d.Session, keyValue{"policy", string(policy)})
+	}
 }
+
+// setCounter sets the counter of a page made for stickwatch, and disables that of a
+// profile whose page does not have it.
+func (d *draft) setCounter(s *candidate) {
+	disabled := slices.Contains(d.Session, keyValue{"write", yaml("")})
+	switch profile, _ := config.ProfileNamed(d.Profile); {
+	case disabled:
+	case s.tried.counter == probes.SessionKept && !profile.Writes():
+		d.Session = append(d.Session, keyValue{"write", yaml("?set={value}")}, keyValue{"read", "{labels: [value]}"})
+	case s.tried.counter == probes.SessionLost && profile.Writes():
+		d.Session = append(d.Session, keyValue{"write", yaml("")})
+		d.keyComments = append(d.keyComments, keyComment{key: "session", text: "tried: the page does not show a value that it was to store"})
+	}
+}
+
+// noSession disables the session test.
+var noSession = keyValue{"path", yaml("")}
 
 // unknown configures the session test of an unknown application: a page, and the
 // session as the balancer reads it.
@@ -232,12 +272,15 @@ func (d *draft) unknown(s *candidate) {
 	if reached {
 		d.Pages = []string{page.path}
 	}
+	if opens := s.sessionCookie().path; opens != "" {
+		page.path = opens
+	}
 	if !s.hasStatus() {
 		d.noStatus()
 	}
 	node, id := s.nodeSources(), s.idSource()
 	if node == "" && id == "" || !reached {
-		d.Session = []keyValue{{"path", yaml("")}}
+		d.Session = []keyValue{noSession}
 		d.guess("session", "disabled: write the path of a page that opens a session, and where it shows node and id (node: {header: X-Node}, id: {cookie: NAME})")
 		return
 	}

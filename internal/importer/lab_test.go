@@ -202,8 +202,8 @@ func TestTomcatsFromApacheToVerdict(t *testing.T) {
 	if cluster.Profile != "tomcat" || cluster.Nodes[0].ID != "tomcat1" {
 		t.Errorf("got profile %q, first node %q, want tomcat, tomcat1", cluster.Profile, cluster.Nodes[0].ID)
 	}
-	if len(guesses) != 1 { // about the policy, which no file contains
-		t.Errorf("got guesses %q, want one", guesses)
+	if cluster.Session.Policy != probes.PolicyReplicated || len(guesses) > 0 {
+		t.Errorf("got policy %s, guesses %q; want replicated, as was tried", cluster.Session.Policy, guesses)
 	}
 	report := checks.Judge(new(monitor.Prober).Round(t.Context(), cluster))
 	if report.Verdict != checks.Healthy {

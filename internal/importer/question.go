@@ -71,7 +71,7 @@ func (s *candidate) questions() []Question {
 			validate: oneOf(config.ProfileNames()), apply: func(text string) { s.profile, s.profileAnswered = text, true },
 		})
 	}
-	if s.application().profile == "tomcat" && s.keepsClients() && s.policy == "" && (s.profile == "" || s.profileAnswered) {
+	if s.application().profile == "tomcat" && s.keepsClients() && s.policy == "" && s.tried.shared == probes.SessionUnknown && (s.profile == "" || s.profileAnswered) {
 		policies := []string{string(probes.PolicyReplicated), string(probes.PolicySticky), string(probes.PolicyShared)}
 		out = append(out, Question{
 			Cluster: s.name, Key: "session.policy", Why: "it is unknown whether its nodes share sessions", Options: policies,

@@ -2,69 +2,19 @@ package importer
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"stickwatch/probes"
+	"stickwatch/internal/config"
 )
-
-// An answer is the result of the requests to one node.
-type answer struct {
-	node    string
-	failure string        // reason why the node cannot be identified; "": it can
-	profile string        // profile recognised; "": none
-	why     string        // evidence for the profile
-	status  bool          // it has a /status in JSON
-	cookie  sessionCookie // session cookie that a page set
-}
-
-// A sessionCookie is an application's session cookie.
-type sessionCookie struct {
-	name   string // "": unknown
-	routed bool   // the value ends with a dot and the node
-}
-
-// recognisableProfiles are the profiles that answers identify, the most specific first,
-// as an application may also match a later one. Only applications made for stickwatch
-// have the page of generic.
-var recognisableProfiles = []string{"generic", "ebridge", "strategy-collaboration", "tomcat", "tomcat-msm"}
-
-// recognise returns the evidence that a node is an application of that profile; "" if
-// there is none. obs is the observation of the node with that profile.
-func recognise(profile string, obs probes.NodeObservation) string {
-	var page probes.Exchange
-	if obs.Session != nil {
-		page = *obs.Session
-	}
-	served := page.Status == http.StatusOK && page.Failure == ""
-	switch profile {
-	case "strategy-collaboration":
-		if obs.Status != nil && served && obs.Label != "" {
-			return page.Path + " shows the main process"
-		}
-	case "tomcat":
-		if served && page.Session != "" {
-			return page.Path + " sets JSESSIONID"
-		}
-	case "tomcat-msm":
-		if served && page.Store != "" {
-			return page.Path + " sets a JSESSIONID that names its memcached"
-		}
-	case "ebridge", "generic":
-		if served && page.Label != "" {
-			return page.Path + " names its node"
-		}
-	}
-	return ""
-}
 
 // application is the assumed application of the nodes.
 type application struct {
 	profile string
 	why     string
 	guessed bool
+	page    string // that opens a session, where the profile's own page does not; "": the profile's
 }
 
 // application determines the application: from the options, else from the answers, else
@@ -73,7 +23,7 @@ func (s *candidate) application() application {
 	app, ok := s.recognised()
 	switch {
 	case s.profile != "" && ok && app.profile != s.profile:
-		return application{s.profile, "as requested, although the nodes look like " + app.profile + ": " + app.why, true}
+		return application{profile: s.profile, why: "as requested, although the nodes look like " + app.profile + ": " + app.why, guessed: true}
 	case s.profile != "":
 		return application{profile: s.profile}
 	case ok:
@@ -86,22 +36,25 @@ func (s *candidate) application() application {
 	case s.answers != nil:
 		asked = "no node answered to identify the application"
 	}
-	if s.hint.profile == "" || s.answered() && slices.Contains(recognisableProfiles, s.hint.profile) { // its answers would have shown it
-		return application{"", asked + ": write its profile, or how a session can be read", true}
+	if cookie := s.sessionCookie(); cookie.profile != "" {
+		return application{profile: cookie.profile, why: cookie.path + " sets " + cookie.name, guessed: true, page: cookie.path}
 	}
-	return application{s.hint.profile, asked + ", but " + s.hint.why, true}
+	if hinted, _ := config.ProfileNamed(s.hint.profile); s.hint.profile == "" || s.answered() && hinted.Proof != "" { // its answers would have shown it
+		return application{why: asked + ": write its profile, or how a session can be read", guessed: true}
+	}
+	return application{profile: s.hint.profile, why: asked + ", but " + s.hint.why, guessed: true}
 }
 
 // recognised returns the application of the first node that was recognised.
 func (s *candidate) recognised() (application, bool) {
-	i := slices.IndexFunc(s.answers, func(a answer) bool { return a.profile != "" })
+	i := slices.IndexFunc(s.answers, func(a answer) bool { return a.recognised().fits })
 	if i < 0 {
 		return application{}, false
 	}
-	first := s.answers[i]
+	first := s.answers[i].recognised()
 	var alike []string
 	for _, a := range s.answers {
-		if a.profile == first.profile {
+		if a.recognised().profile == first.profile {
 			alike = append(alike, a.node)
 		}
 	}
@@ -109,7 +62,7 @@ func (s *candidate) recognised() (application, bool) {
 		return application{profile: first.profile, why: "by direct requests to every node: " + first.why}, true
 	}
 	why := fmt.Sprintf("asked directly, %s of %d nodes answer so: %s", strings.Join(alike, ", "), len(s.nodes), first.why)
-	return application{first.profile, why, true}, true
+	return application{profile: first.profile, why: why, guessed: true}, true
 }
 
 // answered reports whether any node could be identified.

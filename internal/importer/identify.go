@@ -1,0 +1,236 @@
+package importer
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"stickwatch/internal/config"
+	"stickwatch/probes"
+)
+
+// An answer is the result of the requests that identify the application of one node.
+type answer struct {
+	node    string
+	failure string        // reason why the node cannot be identified; "": it can
+	fits    []fit         // of the profiles tried, in order
+	status  bool          // it has a /status in JSON
+	cookie  sessionCookie // session cookie that a page set
+}
+
+// A fit is the result of trying a profile on a node.
+type fit struct {
+	profile string
+	fits    bool
+	why     string // evidence for the profile, or what is missing
+}
+
+// A sessionCookie is an application's session cookie, with the page that set it.
+type sessionCookie struct {
+	name    string // "": unknown
+	routed  bool   // the value ends with a dot and the node
+	path    string // page that opened the session
+	profile string // of the product whose cookie it is; "": unknown
+}
+
+// recognised returns the profile that fits; "" if none does.
+func (a answer) recognised() fit {
+	i := slices.IndexFunc(a.fits, func(f fit) bool { return f.fits })
+	if i < 0 {
+		return fit{}
+	}
+	return a.fits[i]
+}
+
+// identify requests the pages of each profile from a node until one fits; with all, it
+// tries every profile.
+func (s *candidate) identify(ctx context.Context, n node, all bool) answer {
+	a := answer{node: n.ID}
+	healthy := false              // a page answered without a server error
+	opened := map[string]opened{} // by path: several profiles have the same
+	for _, profile := range config.Profiles() {
+		if profile.Path() == "" {
+			continue
+		}
+		trial, err := singleNodeCluster(profile.Name, n)
+		if err != nil {
+			return answer{node: n.ID, failure: err.Error()}
+		}
+		found, known := opened[profile.Path()]
+		if !known && trial.Status == nil { // what a status endpoint answers is of interest in any case
+			found = openPage(ctx, n, profile.Path())
+			opened[profile.Path()] = found
+		}
+		if found.status >= http.StatusBadRequest {
+			a.fits = append(a.fits, fit{profile: profile.Name, why: fmt.Sprintf("%s answers HTTP %d", withoutQuery(profile.Path()), found.status)})
+			healthy = healthy || found.status < http.StatusInternalServerError
+			continue
+		}
+		obs := probes.Direct(ctx, trial, trial.Nodes[0])
+		if !obs.Primary.Answered() {
+			return answer{node: n.ID, failure: obs.Primary.Error}
+		}
+		if !healthy && !obs.Primary.OK() {
+			a.failure = fmt.Sprintf("HTTP %d", obs.Primary.Status)
+		}
+		healthy = healthy || obs.Primary.OK()
+		a.status = a.status || profile.Name == "generic" && obs.Status != nil && obs.Primary.Status == http.StatusOK
+		f := judgeFit(profile, trial.Session.Cookie, *obs.Session, found)
+		if a.fits = append(a.fits, f); f.fits && !all {
+			break
+		}
+	}
+	if healthy {
+		a.failure = ""
+		if a.recognised() == (fit{}) {
+			a.cookie = s.findSession(ctx, n)
+		}
+	}
+	return a
+}
+
+// judgeFit reports whether an answer of a profile's session page is one of its
+// application. cookie is the name of the session cookie that the profile reads.
+func judgeFit(profile config.Profile, cookie string, session probes.Exchange, found opened) fit {
+	path := withoutQuery(profile.Path())
+	no := func(why string) fit { return fit{profile: profile.Name, why: path + " " + why} }
+	switch {
+	case session.Failure != "":
+		return no("does not answer: " + session.Error)
+	case session.Status != http.StatusOK:
+		return no(fmt.Sprintf("answers HTTP %d", session.Status))
+	case profile.Proof == config.ProofNode && session.Label == "":
+		return no("does not name its node")
+	case profile.Proof == config.ProofID && session.Session == "":
+		return no("shows no session")
+	case profile.Proof == config.ProofStore && session.Store == "":
+		return no("does not name the store of the session")
+	case profile.Cookie != (config.Cookie{}) && !slices.ContainsFunc(found.cookies, func(c *http.Cookie) bool { return profile.Cookie.Matches(c.Name, c.Value) }):
+		return no("does not set its session cookie")
+	}
+	why := map[config.Proof]string{
+		config.ProofNode: " names its node", config.ProofID: " sets " + cookie, config.ProofStore: " sets a " + cookie + " that names its store",
+	}[profile.Proof]
+	return fit{profile.Name, true, path + why}
+}
+
+func withoutQuery(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	return path
+}
+
+// otherSessions match session cookies of products without a profile.
+var otherSessions = regexp.MustCompile(`^(ASP\.NET_SessionId$|ASPSESSIONID|laravel_session$|JSESSIONID|CFID$|[A-Za-z0-9_-]{0,20}[Ss](ess|id)[A-Za-z0-9_-]{0,20}$)`)
+
+const (
+	maxCookieName = 64
+	// minSessionID is the length of the shortest value that is taken for a session id.
+	minSessionID = 16
+	maxPages     = 6 // that are tried for a session
+)
+
+// findSession requests pages of a node until one sets a session cookie.
+func (s *candidate) findSession(ctx context.Context, n node) sessionCookie {
+	for _, path := range s.sessionPages() {
+		for _, cookie := range openPage(ctx, n, path).cookies {
+			if len(cookie.Name) >= maxCookieName || cookie.MaxAge < 0 {
+				continue
+			}
+			found := sessionCookie{cookie.Name, cookie.Name == "JSESSIONID" && strings.Contains(cookie.Value, "."), path, ""}
+			for _, profile := range config.Profiles() {
+				if profile.Cookie.Matches(cookie.Name, cookie.Value) {
+					found.profile = profile.Name
+					return found
+				}
+			}
+			if otherSessions.MatchString(cookie.Name) && len(cookie.Value) >= minSessionID {
+				return found
+			}
+		}
+	}
+	return sessionCookie{}
+}
+
+// sessionPages returns pages that may open a session, and that the balancer passes to the
+// nodes: those of the file, then the usual ones.
+func (s *candidate) sessionPages() []string {
+	var paths []string
+	if page, ok := s.samplePage(); ok {
+		paths = append(paths, page.path)
+	}
+	if s.base == (route{}) {
+		for _, r := range s.site.routes {
+			if r.taken == "" && r.guess == "" {
+				paths = append(paths, r.path)
+			}
+		}
+	}
+	for _, usual := range slices.Concat([]string{"/", "/login"}, s.checks) {
+		if strings.HasPrefix(usual, "/") && s.reaches(usual) {
+			paths = append(paths, usual)
+		}
+	}
+	var distinct []string
+	for _, path := range paths {
+		if !slices.Contains(distinct, path) && isValidPath(path) {
+			distinct = append(distinct, path)
+		}
+	}
+	return distinct[:min(len(distinct), maxPages)]
+}
+
+// opened is the answer of a page to a new client.
+type opened struct {
+	status  int            // 0: no answer
+	cookies []*http.Cookie // set by it and by the pages that redirected to it
+}
+
+// openPage requests a page of a node, follows redirects within the node, and discards the
+// body.
+func openPage(ctx context.Context, n node, path string) opened {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	at, err := url.Parse(n.URL)
+	if err != nil {
+		return opened{}
+	}
+	client := probes.NewClient(probes.Target{URL: at, Host: n.Host, Timeout: askTimeout})
+	req, err := client.NewRequest(ctx, http.MethodGet, path)
+	if err != nil {
+		return opened{}
+	}
+	jar := &recordingJar{jar: probes.NewJar()}
+	browser := http.Client{Transport: client.HTTP().Transport, Jar: jar, CheckRedirect: func(next *http.Request, via []*http.Request) error {
+		if next.URL.Host != req.URL.Host || len(via) > maxRedirects {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	resp, err := browser.Do(req)
+	if err != nil {
+		return opened{}
+	}
+	resp.Body.Close()
+	return opened{resp.StatusCode, jar.set}
+}
+
+const maxRedirects = 5
+
+// A recordingJar is a cookie jar that records all cookies that answers set.
+type recordingJar struct {
+	jar *probes.Jar
+	set []*http.Cookie
+}
+
+// SetCookies implements http.CookieJar.
+func (j *recordingJar) SetCookies(u *url.URL, cookies []*http.Cookie) {
+	j.set = append(j.set, cookies...)
+	j.jar.Set(u, cookies)
+}
+
+// Cookies implements http.CookieJar.
+func (j *recordingJar) Cookies(u *url.URL) []*http.Cookie { return j.jar.Cookies(u) }

@@ -1,0 +1,242 @@
+package importer
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"stickwatch/internal/config"
+	"stickwatch/internal/panics"
+	"stickwatch/probes"
+	"stickwatch/probes/extract"
+)
+
+// A trial is what sessions of init itself, opened at the nodes directly, show about the
+// application. The zero value knows nothing.
+type trial struct {
+	names   []string              // that nodes have for themselves, in the order of the file; "": unknown
+	counter probes.SessionOutcome // whether the page shows a value that it stored
+	sharing
+}
+
+// A sharing is whether nodes know the session of another one.
+type sharing struct {
+	shared probes.SessionOutcome
+	owner  int   // index of the node that opened the session
+	others []int // the nodes that know it, or the one that does not
+}
+
+const (
+	maxTried  = 32 // nodes of a cluster at which a session is opened
+	maxShared = 4  // nodes to which a session of another node is presented
+)
+
+// try opens a session at each node that answered, with the configuration as it would be
+// written now, and presents the first one to the other nodes.
+func (s *candidate) try(ctx context.Context) trial {
+	cluster := s.written()
+	if cluster == nil || cluster.Session == nil || !s.answered() {
+		return trial{}
+	}
+	if cluster.Profile == "generic" && cluster.Session.Write == "" && s.application().page == "" && cluster.Session.ID != nil {
+		withCounter(cluster)
+	}
+	nodes := cluster.Nodes[:min(len(cluster.Nodes), maxTried)]
+	tried := make([]nodeTrial, len(nodes))
+	var wg panics.Group
+	for i, n := range nodes {
+		if i >= len(s.answers) || s.answers[i].failure == "" {
+			wg.Go(func() { tried[i] = tryNode(ctx, cluster, n, 1000*(i+1)) })
+		}
+	}
+	wg.Wait()
+	t := trial{sharing: present(ctx, nodes, tried)}
+	for _, n := range tried {
+		t.names = append(t.names, n.name)
+		if n.counter == probes.SessionKept || t.counter == probes.SessionUnknown {
+			t.counter = n.counter
+		}
+	}
+	return t
+}
+
+// written returns the cluster as it would be written now; nil if it would be a comment.
+func (s *candidate) written() *probes.Cluster {
+	text, err := (&Import{candidates: []*candidate{s}}).YAML()
+	if err != nil || s.skeleton != "" {
+		return nil
+	}
+	cfg, err := config.Parse("stickwatch.yml", text, func(string) (string, bool) { return "", false })
+	if err != nil || len(cfg.Clusters) != 1 {
+		return nil
+	}
+	cluster := cfg.Clusters[0]
+	cluster.Limits.Timeout = askTimeout
+	return cluster
+}
+
+// withCounter adds the counter that pages made for stickwatch have.
+func withCounter(cluster *probes.Cluster) {
+	read, err := extract.LabelsIn("", "value")
+	if err != nil {
+		return
+	}
+	session := *cluster.Session
+	session.Write, session.Read = session.Path+"?set={value}", read
+	cluster.Session = &session
+}
+
+// A nodeTrial is a session at one node.
+type nodeTrial struct {
+	canary  *probes.Canary // nil: the node opened no session
+	name    string         // as the node calls itself; "": unknown, or it changes
+	counter probes.SessionOutcome
+}
+
+// tryNode opens a session at a node, stores a value above base, and reads it.
+func tryNode(ctx context.Context, cluster *probes.Cluster, n probes.Node, base int) nodeTrial {
+	var t nodeTrial
+	frontend, ok := frontendOf(ctx, cluster, n)
+	if !ok {
+		return t
+	}
+	canary := probes.NewCanary(cluster, frontend, "", "", base)
+	first := canary.Open(ctx)
+	if !served(first) {
+		return t
+	}
+	written := canary.Write(ctx)
+	again := canary.Follow(ctx)
+	if !served(again) {
+		return t
+	}
+	t.canary = canary
+	if first.Label == again.Label {
+		t.name = first.Label
+	}
+	if cluster.Session.Read != nil && served(written) {
+		trace := canary.Trace()
+		t.counter = trace.SessionOutcome(len(trace.Steps) - 1)
+	}
+	return t
+}
+
+func served(e probes.Exchange) bool { return e.Failure == "" && e.Status >= 200 && e.Status < 300 }
+
+// frontendOf returns a node as if it were a balancer, under the name by which it is
+// requested, so that a session can be opened there as a browser does.
+func frontendOf(ctx context.Context, cluster *probes.Cluster, n probes.Node) (probes.Frontend, bool) {
+	found := probes.Resolve(ctx, &probes.Cluster{Balancer: probes.Balancer{URLs: []*url.URL{n.URL}}, Limits: cluster.Limits})
+	if len(found) == 0 || !found[0].Address.IsValid() {
+		return probes.Frontend{}, false
+	}
+	at := *n.URL
+	if n.Host != "" {
+		at.Host = n.Host
+	}
+	return probes.Frontend{URL: &at, Address: found[0].Address}, true
+}
+
+// present presents the first session to the other nodes. Where nodes accept any id, only
+// a stored value proves that they know it.
+func present(ctx context.Context, nodes []probes.Node, tried []nodeTrial) sharing {
+	var opened []int
+	for i, t := range tried {
+		if t.canary != nil {
+			opened = append(opened, i)
+		}
+	}
+	if len(opened) < 2 {
+		return sharing{}
+	}
+	owner, others := opened[0], opened[1:min(len(opened), maxShared+1)]
+	canary := tried[owner].canary
+	if tried[owner].counter != probes.SessionKept {
+		if accepted, ok := canary.PresentForged(ctx, nodes[others[0]]); accepted || !ok {
+			return sharing{}
+		}
+	}
+	var targets []probes.Node
+	for _, i := range others {
+		targets = append(targets, nodes[i])
+	}
+	all := sharing{probes.SessionKept, owner, others}
+	for i, check := range canary.CheckFailover(ctx, nodes[owner], targets) {
+		switch check.SessionOutcome() {
+		case probes.SessionKept:
+		case probes.SessionLost:
+			return sharing{probes.SessionLost, owner, others[i : i+1]}
+		default:
+			all = sharing{}
+		}
+	}
+	return all
+}
+
+// sharingEvidence says which nodes know a session of another one; "": unknown.
+func (s *candidate) sharingEvidence() string {
+	var others []string
+	for _, i := range s.tried.others {
+		others = append(others, s.nodes[i].ID)
+	}
+	verb := map[probes.SessionOutcome]string{probes.SessionKept: "know" + singular(others, "s"), probes.SessionLost: "does not know"}[s.tried.shared]
+	if verb == "" {
+		return ""
+	}
+	return fmt.Sprintf("tried: %s %s a session of %s", strings.Join(others, ", "), verb, s.nodes[s.tried.owner].ID)
+}
+
+// singular returns the ending of a verb with one subject.
+func singular(subjects []string, ending string) string {
+	if len(subjects) == 1 {
+		return ending
+	}
+	return ""
+}
+
+// nodeName matches names that can be ids. Names that look like a number or a hash may be
+// another one after the next start.
+var (
+	nodeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,39}$`)
+	hashLike = regexp.MustCompile(`^[0-9a-f-]{8,}$`)
+)
+
+// rename gives the nodes of a file the ids by which they call themselves, unless two would
+// have the same. The balancer's names for them are kept.
+func (s *candidate) rename() {
+	ids := make([]string, len(s.nodes))
+	for i, n := range s.nodes {
+		ids[i] = n.ID
+		if i < len(s.tried.names) && nodeName.MatchString(s.tried.names[i]) && !hashLike.MatchString(s.tried.names[i]) {
+			ids[i] = s.tried.names[i]
+		}
+	}
+	if s.kind == "" || len(slices.Compact(slices.Sorted(slices.Values(ids)))) < len(ids) {
+		return
+	}
+	renamed := false
+	for i := range s.nodes {
+		n := &s.nodes[i]
+		if n.ID == ids[i] {
+			continue
+		}
+		renamed = true
+		fromFile := slices.ContainsFunc(s.servers, func(from server) bool { return from.position.String() == n.From && from.name == n.ID })
+		switch {
+		case fromFile && n.Server == "":
+			n.Server = n.ID
+		case fromFile && n.Label == "":
+			n.Label = n.ID
+		}
+		if i < len(s.answers) {
+			s.answers[i].node = ids[i]
+		}
+		n.ID = ids[i]
+	}
+	if renamed {
+		s.addComment("nodes", "ids are the names that the nodes have for themselves")
+	}
+}
