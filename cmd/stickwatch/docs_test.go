@@ -137,7 +137,7 @@ func TestProfileTables(t *testing.T) {
 	for _, page := range []string{"../../README", "../../internal/docs/configuration"} {
 		for suffix, mark := range map[string]string{".md": "*(d)* |", ".zh-CN.md": "*（文档）* |"} {
 			for _, p := range config.Profiles() {
-				row := regexp.MustCompile("(?m)^\\| `"+p.Name+"` \\|.*$").FindString(all[page+suffix])
+				row := regexp.MustCompile("(?m)^\\| `" + p.Name + "` \\|.*$").FindString(all[page+suffix])
 				if row == "" || strings.Contains(row, mark) != p.FromDocs {
 					t.Errorf("%s%s: %s: got the row %q, want one, with %q: %t", page, suffix, p.Name, row, mark, p.FromDocs)
 				}

@@ -25,6 +25,7 @@ type initOptions struct {
 	files     map[importer.Product]*string
 	upstreams []string
 	offline   bool
+	try       bool
 	output    string
 	force     bool
 }
@@ -33,38 +34,50 @@ type initOptions struct {
 var (
 	balancerFileSection = section{"From the balancer's file", []string{"nginx", "apache", "haproxy", "caddy", "traefik", "envoy", "kubernetes", "mod-jk", "upstream"}}
 	noFileSection       = section{"Without a file", clusterSection.names}
-	initOutputSection   = section{"Output", []string{"offline", "output", "force"}}
+	askingSection       = section{"Asking the nodes", []string{"offline", "try"}}
+	initOutputSection   = section{"Output", []string{"output", "force"}}
 )
 
 func newInit(c console) *cobra.Command {
 	o := initOptions{files: map[importer.Product]*string{}}
 	cmd := &cobra.Command{
-		Use:   "init [flags]",
+		Use:   "init [flags] [--try URL...]",
 		Short: "Generate a configuration from the balancer's file",
-		Long: `init reads the configuration of your balancer, sends a few requests to each node
-(none with --offline), and writes a stickwatch.yml: every cluster with its
-nodes, weights, method, cookie and paths. A comment marks each guess; guesses
-are also listed on standard error. A cluster whose nodes the file does not name
-(variables, templates, DNS) is written as a comment to complete. On a terminal,
-init offers the candidates of up to 12 guesses, such as the address for users,
-and writes your answers. Without a balancer's file, flags describe the cluster.
+		Long: `init reads the configuration of your balancer and writes a stickwatch.yml: every
+cluster with its nodes, weights, method, cookie and paths. A comment marks each
+guess; guesses are also listed on standard error. A cluster whose nodes the file
+does not name (variables, templates, DNS) is written as a comment to complete.
+On a terminal, init offers the candidates of up to 12 guesses, such as the
+address for users, and writes your answers. Without a balancer's file, flags
+describe the cluster.
 
-It changes nothing but its own output.
+Unless --offline is given, init asks the nodes: which profile fits, how they
+call themselves, which page opens a session, whether it stores a counter, and
+whether nodes know each other's sessions. It tries that with its own sessions,
+ends with one probe of up to five clusters whose nodes and balancer answer, and
+prints the report (with -o -, on standard error). Asking takes at most half a
+minute, and nodes that do not answer are named.
+
+It changes nothing but its own output; the sessions that it opens expire.
 
 Exit status:
-  0  the configuration was written and is valid
+  0  the configuration was written and is valid; with --try, a profile fits
+  1  with --try: no profile fits
   2  wrong usage, a file that cannot be read or parsed, or a file without a
-     cluster; nothing was written`,
+     cluster; nothing was written
+  3  with --try: no node answers`,
 		Example: `  # from nginx.conf and what it includes
   stickwatch init --nginx /etc/nginx/nginx.conf
   # from another machine: the output of nginx -T, and the URL for users
   ssh lb nginx -T | stickwatch init --nginx - --balancer http://10.0.0.9
   # one backend of HAProxy, on standard output
   stickwatch init --haproxy /etc/haproxy/haproxy.cfg --upstream shop -o -
+  # which profile fits?
+  stickwatch init --try http://10.0.0.1:8080 http://10.0.0.2:8080
   # without a file; the nodes are examined
   stickwatch init --balancer http://10.0.0.9 \
       --node node1=http://10.0.0.1:8080 --node node2=http://10.0.0.2:8080`,
-		Args: noArguments(func(arg string) string { return "stickwatch init --" + string(productOf(arg)) + " " + arg }),
+		Args: o.tryArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd, c) },
 	}
 	flags := cmd.Flags()
@@ -84,9 +97,10 @@ Exit status:
 	flags.StringArrayVar(&o.upstreams, "upstream", nil, "only the upstream, balancer or backend of this `NAME`; repeatable")
 	o.clusters.registerQuick(cmd)
 	flags.BoolVar(&o.offline, "offline", false, "send no requests")
+	flags.BoolVar(&o.try, "try", false, "only say which profiles fit the nodes of the URLs or of the file, and why")
 	flags.StringVarP(&o.output, "output", "o", defaultFile, "`FILE` to write, or - for standard output")
 	flags.BoolVar(&o.force, "force", false, "replace an existing file")
-	explain(cmd, balancerFileSection, noFileSection, initOutputSection)
+	explain(cmd, balancerFileSection, noFileSection, askingSection, initOutputSection)
 	return cmd
 }
 
@@ -114,6 +128,9 @@ func productOf(file string) importer.Product {
 }
 
 func (o *initOptions) run(cmd *cobra.Command, c console) error {
+	if o.try {
+		return o.runTry(cmd, c)
+	}
 	if err := o.validate(cmd); err != nil {
 		return err
 	}
@@ -125,10 +142,16 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 	if err := target.free(); err != nil { // before any request is sent
 		return err
 	}
+	ctx, stop := untilInterrupted(cmd.Context())
+	defer stop()
 	if !o.offline {
-		o.ask(cmd.Context(), c, found)
+		o.ask(ctx, c, found)
+		if cause, ok := errors.AsType[interruption](context.Cause(ctx)); ok {
+			return exitError{cause.status(), cause}
+		}
 	}
 	if o.interactive(c) {
+		stop() // an interrupt ends the program while it waits for an answer
 		if err := answerQuestions(cmd.Context(), c.in, c.err, found); err != nil {
 			return err
 		}
@@ -138,7 +161,11 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 		return err
 	}
 	printNotes(c, found)
-	return target.write(c, text, found)
+	cfg, err := target.write(c, text, found)
+	if err != nil || o.offline {
+		return err
+	}
+	return printPicture(ctx, c, target.besides(c), cfg, found)
 }
 
 func (o *initOptions) ask(ctx context.Context, c console, found *importer.Import) {
@@ -286,11 +313,16 @@ func (t target) free() error {
 	return nil
 }
 
-// write writes the configuration. If that goes to a file, it prints a summary.
-func (t target) write(c console, text []byte, found *importer.Import) error {
+// write writes the configuration and returns it. If it goes to a file, write prints a
+// summary.
+func (t target) write(c console, text []byte, found *importer.Import) (*config.Config, error) {
 	if t.file == standardOutput {
-		_, err := c.out.Write(text)
-		return err
+		cfg, err := config.Parse(defaultFile, text, os.LookupEnv)
+		if err != nil {
+			return nil, err
+		}
+		_, err = c.out.Write(text)
+		return cfg, err
 	}
 	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if t.replace {
@@ -298,22 +330,30 @@ func (t target) write(c console, text []byte, found *importer.Import) error {
 	}
 	file, err := os.OpenFile(t.file, mode, 0o644) //nolint:gosec // the file has no secrets
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return fmt.Errorf("writing %q: %w", t.file, e.Err)
+		return nil, fmt.Errorf("writing %q: %w", t.file, e.Err)
 	} else if err != nil {
-		return fmt.Errorf("writing %q: %w", t.file, err)
+		return nil, fmt.Errorf("writing %q: %w", t.file, err)
 	}
 	_, err = file.Write(text)
 	if err := errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("writing %q: %w", t.file, err)
+		return nil, fmt.Errorf("writing %q: %w", t.file, err)
 	}
 	cfg, err := config.Load(t.file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	guesses := len(found.Guesses())
 	_, err = fmt.Fprintf(c.out, "%s was written: %s (%s), %s; next: stickwatch probe%s\n", t.file,
 		render.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), render.Count(guesses, "guess to review", "guesses to review"), t.flag())
-	return err
+	return cfg, err
+}
+
+// besides returns the output for what is not the configuration.
+func (t target) besides(c console) *os.File {
+	if t.file == standardOutput {
+		return c.err
+	}
+	return c.out
 }
 
 // flag returns the flag that names the file to other commands.

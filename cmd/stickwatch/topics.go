@@ -71,7 +71,8 @@ func configurationTopic() string {
 func profilesTopic() string {
 	s := render.NewText(render.Options{})
 	s.Line("A profile knows the session page of an application. Values of the file win.")
-	s.Line("Pages to paste for each stack: internal/docs/test-pages.md.")
+	s.Line("Pages to paste for each stack: internal/docs/test-pages.md. init recognises the")
+	s.Line("profiles by the answers of nodes; init --try URL... says which ones fit.")
 	for _, p := range config.Profiles() {
 		s.Blank()
 		s.Paragraph("", "  ", p.Name+": "+p.About)

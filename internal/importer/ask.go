@@ -19,7 +19,7 @@ const (
 	askTimeout = 3 * time.Second  // per request
 	askFor     = 30 * time.Second // for all requests
 	maxAsked   = 5                // nodes of a cluster
-	askAtOnce  = 16               // concurrent nodes of all clusters
+	askAtOnce  = 64               // concurrent nodes of all clusters
 )
 
 // Ask sends requests to the nodes to identify the application, opens sessions to learn the
@@ -29,32 +29,15 @@ const (
 func (s *Import) Ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	slots := make(chan struct{}, askAtOnce)
 	var wg panics.Group
 	noAnswer := make([][]string, len(s.candidates))
 	for i, candidate := range s.candidates {
-		asked := candidate.nodes[:min(len(candidate.nodes), maxAsked)]
-		candidate.answers = make([]answer, len(asked))
-		for k, n := range asked {
-			wg.Go(func() {
-				slots <- struct{}{}
-				defer func() { <-slots }()
-				candidate.answers[k] = candidate.identify(ctx, n, false)
-			})
-		}
 		wg.Go(func() { candidate.confirm(ctx) })
 		wg.Go(func() { noAnswer[i] = candidate.checkFrontends(ctx) })
 	}
+	s.identifyAll(ctx, false)
 	wg.Wait()
-	for _, candidate := range s.candidates {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			candidate.tried = candidate.try(ctx)
-			candidate.rename()
-		})
-	}
-	wg.Wait()
+	s.tryAll(ctx)
 	for i, candidate := range s.candidates {
 		for _, why := range noAnswer[i] {
 			s.note("%s: %s", candidate.name, why)
@@ -65,6 +48,50 @@ func (s *Import) Ask(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// identifyAll identifies the applications of all nodes; with all, it tries every profile.
+func (s *Import) identifyAll(ctx context.Context, all bool) {
+	slots := make(chan struct{}, askAtOnce)
+	var wg panics.Group
+	for _, candidate := range s.candidates {
+		asked := candidate.nodes[:min(len(candidate.nodes), maxAsked)]
+		candidate.answers = make([]answer, len(asked))
+		for k, n := range asked {
+			wg.Go(func() {
+				slots <- struct{}{}
+				defer func() { <-slots }()
+				candidate.answers[k] = candidate.identify(ctx, n, all)
+			})
+		}
+	}
+	wg.Wait()
+}
+
+// tryAll tries the sessions of all candidates.
+func (s *Import) tryAll(ctx context.Context) {
+	slots := make(chan struct{}, askAtOnce)
+	var wg panics.Group
+	for _, candidate := range s.candidates {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			candidate.tried = candidate.try(ctx)
+			candidate.rename()
+		})
+	}
+	wg.Wait()
+}
+
+// Answering returns the names of the complete clusters of which a node and an address of
+// the balancer answered.
+func (s *Import) Answering() (names []string) {
+	for _, candidate := range s.candidates {
+		if candidate.skeleton == "" && candidate.answered() && candidate.frontendUp {
+			names = append(names, candidate.name)
+		}
+	}
+	return names
 }
 
 // singleNodeCluster returns a cluster of that profile with the single node n.
@@ -95,7 +122,9 @@ func (s *candidate) checkFrontends(ctx context.Context) (noAnswer []string) {
 				err = e.Err // without the address, which the note already has
 			}
 			noAnswer = append(noAnswer, fmt.Sprintf("the balancer's address %s does not answer from here: %v", e.url, err))
+			continue
 		}
+		s.frontendUp = true
 	}
 	return noAnswer
 }

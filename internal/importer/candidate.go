@@ -25,9 +25,10 @@ type candidate struct {
 	asked           []string // keys of questions
 	skeleton        string   // why the cluster is written as a comment only; "": it is complete
 
-	tried     trial
-	answers   []answer        // answers of the nodes in order; nil: no requests were sent
-	confirmed map[string]bool // keys of evidence that can be read from this machine
+	tried      trial
+	answers    []answer        // answers of the nodes in order; nil: no requests were sent
+	frontendUp bool            // an address of the balancer answered
+	confirmed  map[string]bool // keys of evidence that can be read from this machine
 }
 
 // A node is an entry of the nodes list.

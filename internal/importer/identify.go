@@ -234,3 +234,91 @@ func (j *recordingJar) SetCookies(u *url.URL, cookies []*http.Cookie) {
 
 // Cookies implements http.CookieJar.
 func (j *recordingJar) Cookies(u *url.URL) []*http.Cookie { return j.jar.Cookies(u) }
+
+// A ClusterFit is which profiles fit the nodes of a cluster.
+type ClusterFit struct {
+	Cluster string
+	Fits    []Fit  // in the order of config.Profiles; nil: no node answered
+	Failure string // why there are none
+	Session string // page that sets a session cookie, and its name, if no profile fits
+}
+
+// A Fit is whether a profile fits the nodes.
+type Fit struct {
+	Profile string
+	Fits    bool // at one node or more
+	Why     string
+}
+
+// Try requests the pages of all profiles from the nodes, and returns which fit.
+func (s *Import) Try(ctx context.Context) []ClusterFit {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	s.identifyAll(ctx, true)
+	var out []ClusterFit
+	for _, c := range s.candidates {
+		f := ClusterFit{Cluster: c.name}
+		if cookie := c.sessionCookie(); cookie.name != "" {
+			f.Session = cookie.path + " sets " + cookie.name
+			if cookie.profile != "" {
+				f.Session += ", as " + cookie.profile + " does"
+			}
+		}
+		for _, profile := range config.Profiles() {
+			if profile.Path() != "" && c.answered() {
+				f.Fits = append(f.Fits, c.fitOf(profile.Name))
+			}
+		}
+		var failures []string
+		for _, a := range c.answers {
+			why := a.failure
+			if !strings.HasPrefix(why, a.node) { // an address, which names the node
+				why = a.node + ": " + why
+			}
+			failures = append(failures, why)
+		}
+		if !c.answered() {
+			f.Failure = strings.Join(failures, "; ")
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// fitOf combines the answers of the nodes to a profile: the reasons of those where it
+// fits, else of all, each once.
+func (s *candidate) fitOf(profile string) Fit {
+	var fitting, others []string // reasons
+	var nodes []string           // where it fits
+	answered := 0
+	for _, a := range s.answers {
+		if a.failure == "" {
+			answered++
+		}
+		for _, f := range a.fits {
+			switch {
+			case f.profile != profile:
+			case f.fits:
+				nodes = append(nodes, a.node)
+				fitting = appendNew(fitting, f.why)
+			default:
+				others = appendNew(others, f.why)
+			}
+		}
+	}
+	switch {
+	case len(nodes) == 0:
+		return Fit{profile, false, strings.Join(others, "; ")}
+	case len(nodes) < answered:
+		return Fit{profile, true, fmt.Sprintf("%s (only %s; %s)", strings.Join(fitting, "; "), strings.Join(nodes, ", "), strings.Join(others, "; "))}
+	default:
+		return Fit{profile, true, strings.Join(fitting, "; ")}
+	}
+}
+
+func appendNew(list []string, text string) []string {
+	if slices.Contains(list, text) {
+		return list
+	}
+	return append(list, text)
+}

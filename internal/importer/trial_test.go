@@ -114,14 +114,15 @@ func TestTrials(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			file := "defaults\n mode http\nlisten shop\n bind 127.0.0.1:80\n " + test.balance + "\n"
+			var file strings.Builder
+			file.WriteString("defaults\n mode http\nlisten shop\n bind 127.0.0.1:80\n " + test.balance + "\n")
 			for i, app := range test.nodes {
 				node := httptest.NewServer(app)
 				defer node.Close()
-				file += fmt.Sprintf(" server web%d %s\n", i+1, strings.TrimPrefix(node.URL, "http://"))
+				fmt.Fprintf(&file, " server web%d %s\n", i+1, strings.TrimPrefix(node.URL, "http://"))
 			}
 			name := filepath.Join(t.TempDir(), "haproxy.cfg")
-			if err := os.WriteFile(name, []byte(file), 0o600); err != nil {
+			if err := os.WriteFile(name, []byte(file.String()), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			found, err := Read(HAProxy, name, Options{})
