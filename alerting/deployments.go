@@ -147,6 +147,15 @@ func (d *deployments) reason(at time.Time, i *Incident, m Member) string {
 	return deploymentPrefix + cmp.Or(probes.Clean(one.Name, probes.MaxError), one.ID)
 }
 
+// BelongsTo reports whether a deployment explained the incident, so that receivers were not
+// notified of it, at least for a while.
+func (i *Incident) BelongsTo(d checks.Deployment) bool {
+	detail := deploymentPrefix + probes.Clean(d.Name, probes.MaxError)
+	return i.Concerns(d.Cluster) && slices.ContainsFunc(i.Timeline, func(e Event) bool {
+		return e.Kind == EventSilenced && e.Reason == ReasonDeployment && e.Detail == detail && !e.At.Before(d.From)
+	})
+}
+
 // explaining returns the deployment that explains a member of an incident or a cause
 // of it; nil: none. If a deployment can never explain the member, it is not explained
 // by its cause either.

@@ -48,11 +48,6 @@ type webHistory struct {
 	announced *refresher[alerting.Deployment]
 }
 
-// Incidents implements web.Incidents.
-func (p webHistory) Incidents(ctx context.Context, q web.IncidentQuery) ([]alerting.Incident, error) {
-	return p.DB.Incidents(ctx, history.IncidentQuery(q))
-}
-
 // FindingChanges implements web.Placements.
 func (p webHistory) FindingChanges(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Change, error) {
 	kept, err := p.Changes(ctx, cluster, span, limit)

@@ -1,11 +1,13 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"stickwatch/alerting"
@@ -123,16 +125,11 @@ func column(t time.Time) any {
 	return t.UnixMilli()
 }
 
-// An IncidentQuery selects incidents. Zero fields are ignored.
-type IncidentQuery struct {
-	ID      string
-	Cluster string // one of the affected clusters
-	State   alerting.State
-	Span    checks.Span // overlaps the time in which the incident was open
-	Limit   int         // 0: the maximum of 10000
-}
+// An IncidentQuery selects incidents.
+type IncidentQuery = alerting.IncidentQuery
 
-// Incidents returns the incidents that match q, newest first.
+// Incidents returns the incidents that match q, newest first. Clusters that an incident
+// concerned earlier match as well.
 func (r *Reader) Incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error) {
 	if q.ID != "" {
 		found, err := queryJSON[alerting.Incident](ctx, r.pool, selectIncident, q.ID)
@@ -141,11 +138,35 @@ func (r *Reader) Incidents(ctx context.Context, q IncidentQuery) ([]alerting.Inc
 		}
 		return found, nil
 	}
-	from, to := bounds(q.Span)
-	found, err := queryJSON[alerting.Incident](ctx, r.pool, selectIncidents,
-		to, from, string(q.State), string(q.State), q.Cluster, q.Cluster, clampLimit(q.Limit))
+	limit := clampLimit(q.Limit)
+	var found []alerting.Incident
+	keep := func(i alerting.Incident) bool {
+		if q.Matches(&i) {
+			found = append(found, i)
+		}
+		return len(found) < limit
+	}
+	var err error
+	if q.Phase == alerting.Ongoing || q.Phase == alerting.Recovering { // among few, instead of all in the span
+		limit = maxRows
+		err = eachJSON(ctx, r.pool, keep, selectOpenIncidents)
+		slices.Reverse(found)
+		found = found[:min(len(found), clampLimit(q.Limit))]
+	} else {
+		from, to := bounds(q.Span)
+		state, cluster := cmp.Or(string(q.State), resolvedIf(q.Phase == alerting.Over)), q.Cluster
+		q = alerting.IncidentQuery{Severity: q.Severity, Code: q.Code} // the statement has the rest
+		err = eachJSON(ctx, r.pool, keep, selectIncidents, to, from, state, state, cluster, cluster, maxRows)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading incidents: %w", err)
 	}
 	return found, nil
+}
+
+func resolvedIf(over bool) string {
+	if over {
+		return string(alerting.Resolved)
+	}
+	return ""
 }

@@ -54,25 +54,35 @@ func (r *Reader) snapshot(ctx context.Context) (*sql.Tx, func(), error) {
 }
 
 // queryJSON runs a query with one JSON column and decodes each row into a T.
-func queryJSON[T any](ctx context.Context, q queryer, query string, args ...any) ([]T, error) {
+func queryJSON[T any](ctx context.Context, q queryer, query string, args ...any) (all []T, err error) {
+	err = eachJSON(ctx, q, func(one T) bool {
+		all = append(all, one)
+		return true
+	}, query, args...)
+	return all, err
+}
+
+// eachJSON is queryJSON for a yield that returns false to stop.
+func eachJSON[T any](ctx context.Context, q queryer, yield func(T) bool, query string, args ...any) error {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	var all []T
 	for rows.Next() {
 		var body []byte
 		if err := rows.Scan(&body); err != nil {
-			return nil, err
+			return err
 		}
 		var one T
 		if err := decode(body, &one); err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, one)
+		if !yield(one) {
+			return nil
+		}
 	}
-	return all, rows.Err()
+	return rows.Err()
 }
 
 // bounds converts a span to the bounds of a query. A zero From or To means unbounded.

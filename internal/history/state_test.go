@@ -114,6 +114,9 @@ func TestIncidents(t *testing.T) {
 	a.State, a.Ended = alerting.Resolved, testTime.Add(time.Minute)
 	b.Started = testTime.Add(time.Hour)
 	c.Started, c.Cluster, c.Clusters = testTime.Add(2*time.Hour), "mail", []string{"crm", "mail"}
+	a.Severity = checks.Warning
+	b.Findings = []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: b.Cause, Since: b.Started}, Cluster: "shop"}}
+	b.Findings[0].Severity = checks.Critical
 	if err := db.Commit(t.Context(), Step{Step: alerting.Step{Incidents: []alerting.Incident{a, b, c}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -132,6 +135,11 @@ func TestIncidents(t *testing.T) {
 		"of no cluster":         {IncidentQuery{Cluster: "other"}, nil},
 		"in a state":            {IncidentQuery{State: alerting.Resolved}, []string{"a"}},
 		"a few":                 {IncidentQuery{Limit: 1}, []string{"c"}},
+		"resolved":              {IncidentQuery{Phase: alerting.Over}, []string{"a"}},
+		"ongoing":               {IncidentQuery{Phase: alerting.Ongoing}, []string{"b"}},
+		"recovering":            {IncidentQuery{Phase: alerting.Recovering, Limit: 1}, []string{"c"}},
+		"of a severity":         {IncidentQuery{Severity: checks.Warning, Limit: 1}, []string{"a"}},
+		"of a code":             {IncidentQuery{Code: checks.NodeEjected}, nil},
 		"open in a span":        {IncidentQuery{Span: between(30*time.Second, 90*time.Minute)}, []string{"b", "a"}},
 		"a span after the end":  {IncidentQuery{Span: between(2*time.Minute, time.Hour)}, nil},
 	} {

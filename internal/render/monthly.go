@@ -1,13 +1,13 @@
 package render
 
 import (
-	"encoding/csv"
 	"io"
 	"strings"
 	"time"
 
 	"stickwatch/alerting"
 	"stickwatch/internal/monthly"
+	"stickwatch/internal/wire"
 )
 
 // MonthFormats are the formats of Month. The first one is the default.
@@ -94,27 +94,10 @@ table { border-collapse: collapse; width: 100%; } th, td { text-align: left; pad
 // monthCSV writes the title and each table with its heading in a line of its own, and an empty
 // line before each table. A program should read the JSON instead.
 func monthCSV(w io.Writer, d monthly.Document) error {
-	file := csv.NewWriter(w)
-	_ = file.Write(plainCells([]string{d.Title}))
+	rows := [][]string{{d.Title}}
 	for _, s := range d.Sections {
-		_ = file.Write(nil)
-		for _, cells := range append([][]string{{s.Heading}, s.Columns}, s.Rows...) {
-			_ = file.Write(plainCells(cells))
-		}
+		rows = append(rows, nil, []string{s.Heading}, s.Columns)
+		rows = append(rows, s.Rows...)
 	}
-	file.Flush()
-	return file.Error() // of any write before
-}
-
-// plainCells protects a spreadsheet from cells that it would take for formulas. East Asian
-// versions of Excel also take the wide signs.
-func plainCells(cells []string) []string {
-	plain := make([]string, len(cells))
-	for i, cell := range cells {
-		if strings.IndexAny(cell, "=+-@\t\r＝＋－＠") == 0 {
-			cell = "'" + cell
-		}
-		plain[i] = cell
-	}
-	return plain
+	return wire.WriteCSV(w, rows)
 }

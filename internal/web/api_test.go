@@ -77,9 +77,9 @@ func TestProblems(t *testing.T) {
 		{"another method", "DELETE", "/api/v1/clusters", "", 405, "/api/v1/clusters takes GET, got DELETE"},
 		{"another method of an operation", "GET", "/-/reload", "", 405, "/-/reload takes POST, got GET"},
 		{"unknown parameter", "GET", "/api/v1/clusters?name=shop", "", 400, `"name" is unknown, known are []`},
-		{"misspelt parameter", "GET", "/api/v1/incidents?clutser=shop", "", 400, `"clutser" is unknown, known are ["cluster" "state" "since" "until" "limit"]`},
+		{"misspelt parameter", "GET", "/api/v1/incidents?clutser=shop", "", 400, `"clutser" is unknown, known are ["cluster" "severity" "code" "since" "until" "state" "limit"]`},
 		{"twice", "GET", "/api/v1/incidents?cluster=a&cluster=b", "", 400, `"cluster" is given 2 times, once is enough`},
-		{"unknown state", "GET", "/api/v1/incidents?state=open", "", 400, `"state" is "open", want one of ["pending" "firing" "resolved"]`},
+		{"unknown state", "GET", "/api/v1/incidents?state=open", "", 400, `"state" is "open", want one of ["ongoing" "recovering" "resolved" "pending" "firing"]`},
 		{"limit", "GET", "/api/v1/incidents?limit=1e9", "", 400, `"limit" is "1e9", want a number from 1 to 1000`},
 		{
 			"all at once", "GET", "/api/v1/history?since=yesterday&step=-1s", "", 400,

@@ -162,14 +162,8 @@ type Incidents interface {
 	Incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error)
 }
 
-// An IncidentQuery selects incidents. Zero fields are ignored.
-type IncidentQuery struct {
-	ID      string
-	Cluster string
-	State   alerting.State
-	Span    checks.Span // overlaps the time in which the incident was open
-	Limit   int
-}
+// An IncidentQuery selects incidents.
+type IncidentQuery = alerting.IncidentQuery
 
 // Deployments stores announced deployments. Deployments returns those of a cluster, or of all
 // clusters for "", that overlap a span, oldest first. CountsOf returns what the clients of a

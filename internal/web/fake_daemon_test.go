@@ -256,8 +256,7 @@ func (w *fakeDaemon) Incidents(_ context.Context, q IncidentQuery) ([]alerting.I
 	var found []alerting.Incident
 	for _, s := range w.fakeClusters {
 		for _, i := range s.incidents {
-			if (q.ID == "" || q.ID == i.ID) && (q.Cluster == "" || q.Cluster == i.Cluster) && (q.State == "" || q.State == i.State) &&
-				(q.Span.From.IsZero() || i.Ended.IsZero() || i.Ended.After(q.Span.From)) && (q.Span.To.IsZero() || i.Started.Before(q.Span.To)) {
+			if q.Matches(&i) {
 				found = append(found, i)
 			}
 		}

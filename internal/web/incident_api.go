@@ -22,12 +22,8 @@ const (
 
 func (s *Server) getIncidents(r *http.Request) (answer, error) {
 	q := s.queryOf(r)
-	asked := IncidentQuery{
-		Cluster: q.text("cluster"),
-		State:   oneOf(q, "state", alerting.Pending, alerting.Firing, alerting.Resolved),
-		Span:    checks.Span{From: q.timestamp("since", time.Time{}), To: q.timestamp("until", time.Time{})},
-		Limit:   q.number("limit", defaultIncidents, 1, maxIncidents),
-	}
+	asked := q.incidents()
+	asked.Limit = q.number("limit", defaultIncidents, 1, maxIncidents)
 	if err := q.err(); err != nil {
 		return answer{}, err
 	}
@@ -39,6 +35,27 @@ func (s *Server) getIncidents(r *http.Request) (answer, error) {
 	return answer{body: wireIncidents{wire.List(found, func(i alerting.Incident) wire.Incident {
 		return wire.IncidentOf(i, now)
 	})}}, nil
+}
+
+// incidents returns the query for incidents of a request. Its parameter state is a state or a
+// phase.
+func (q *query) incidents() IncidentQuery {
+	asked := IncidentQuery{
+		Cluster:  q.text("cluster"),
+		Severity: oneOf(q, "severity", checks.Critical, checks.Warning),
+		Code:     checks.Code(q.text("code")),
+		Span:     checks.Span{From: q.timestamp("since", time.Time{}), To: q.timestamp("until", time.Time{})},
+	}
+	state := oneOf(q, "state", string(alerting.Ongoing), string(alerting.Recovering), string(alerting.Resolved), string(alerting.Pending), string(alerting.Firing))
+	if asked.Code != "" && !checks.Known(asked.Code) {
+		q.reject("%q is %q, want the code of a finding, such as %s", "code", asked.Code, checks.NodeDown)
+	}
+	if slices.Contains(alerting.Phases, alerting.Phase(state)) {
+		asked.Phase = alerting.Phase(state)
+	} else {
+		asked.State = alerting.State(state)
+	}
+	return asked
 }
 
 func (s *Server) getIncident(r *http.Request) (answer, error) {
@@ -69,17 +86,18 @@ func (s *Server) incident(ctx context.Context, id string) (alerting.Incident, er
 // incidents are returned, so that a restart cannot remove one that was shown.
 func (s *Server) incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error) {
 	open, unwritten := s.config.Unwritten()
-	if unwritten && (q.State == alerting.Pending || q.State == alerting.Firing) {
-		return newest(q.among(open), q.Limit), nil
+	isOpen := q.State == alerting.Pending || q.State == alerting.Firing || q.Phase == alerting.Ongoing || q.Phase == alerting.Recovering
+	if unwritten && isOpen {
+		return newest(among(open, q), q.Limit), nil
 	}
 	found, err := s.config.History.Incidents(ctx, q)
-	if err != nil || !unwritten || q.State == alerting.Resolved {
+	if err != nil || !unwritten || q.State == alerting.Resolved || q.Phase == alerting.Over {
 		return found, err
 	}
 	found = slices.DeleteFunc(found, func(old alerting.Incident) bool {
 		return slices.ContainsFunc(open, func(i alerting.Incident) bool { return i.ID == old.ID })
 	})
-	return newest(append(found, q.among(open)...), q.Limit), nil
+	return newest(append(found, among(open, q)...), q.Limit), nil
 }
 
 // newest sorts a list, newest first, and cuts it to limit.
@@ -90,13 +108,7 @@ func newest(list []alerting.Incident, limit int) []alerting.Incident {
 	return list[:min(limit, len(list))]
 }
 
-// among returns the incidents of a list that match q, ignoring the limit.
-func (q IncidentQuery) among(list []alerting.Incident) []alerting.Incident {
-	return slices.DeleteFunc(list, func(i alerting.Incident) bool {
-		return q.ID != "" && q.ID != i.ID ||
-			q.Cluster != "" && !i.Concerns(q.Cluster) ||
-			q.State != "" && q.State != i.State ||
-			!q.Span.From.IsZero() && !i.Ended.IsZero() && i.Ended.Before(q.Span.From) ||
-			!q.Span.To.IsZero() && !i.Started.Before(q.Span.To)
-	})
+// among returns copies of the incidents of a list that match a query, ignoring the limit.
+func among(list []alerting.Incident, q IncidentQuery) []alerting.Incident {
+	return slices.DeleteFunc(slices.Clone(list), func(i alerting.Incident) bool { return !q.Matches(&i) })
 }

@@ -8,39 +8,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
-	"stickwatch/probes"
 )
-
-// An incidentsView is a page of incidents, newest first.
-type incidentsView struct {
-	Cluster   string // "": all
-	Incidents []incidentView
-	Older     string // time before which the next page starts; "": last page
-}
-
-// incidentsPage lists incidents: ?cluster=NAME, ?until=TIME.
-func (s *Server) incidentsPage(r *http.Request, p *page) error {
-	q := s.queryOf(r)
-	q.text("lang")
-	cluster := q.text("cluster")
-	until := q.timestamp("until", time.Time{})
-	if err := q.err(); err != nil {
-		return err
-	}
-	found, err := s.incidents(r.Context(), IncidentQuery{
-		Cluster: cluster, Span: checks.Span{To: until}, Limit: maxListed,
-	})
-	if err != nil {
-		return err
-	}
-	view := incidentsView{Cluster: probes.Clean(cluster, maxWord), Incidents: p.incidents(found)}
-	if len(found) == maxListed {
-		view.Older = found[len(found)-1].Started.UTC().Format(time.RFC3339Nano)
-	}
-	p.Template, p.Content, p.Tab = "incidents", view, "incidents"
-	p.Title = p.translate("Incidents")
-	return nil
-}
 
 // incidentPage shows one incident. Its URL is valid as long as the history keeps the incident.
 func (s *Server) incidentPage(r *http.Request, p *page) error {
@@ -154,9 +122,12 @@ func (i *incidentView) setState(v viewContext, of alerting.Incident) {
 	case !i.Open:
 		i.StateTone = toneOK
 	case !of.Active():
-		i.StateTone, i.Recovering, i.State = toneUnknown, true, v.translate("quiet")
+		i.StateTone, i.Recovering, i.State = toneUnknown, true, v.translate(string(alerting.Recovering))
 	default:
 		i.StateTone = i.Tone
+		if of.State != alerting.Pending {
+			i.State = v.translate(string(alerting.Ongoing))
+		}
 	}
 }
 

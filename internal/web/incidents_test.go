@@ -126,7 +126,7 @@ func TestQuietIncidents(t *testing.T) {
 	s := newFakeDaemon(over(redisDown("shop"), testTime.Add(-time.Minute))).server(t)
 	for _, path := range []string{"/", "/clusters/shop"} {
 		body := getPage(s, path).Body.String()
-		for _, want := range []string{`<h1 class="m ok">shop is healthy`, "Quiet for now", `<b class="m no">quiet</b>`, "quiet since", "flapping"} {
+		for _, want := range []string{`<h1 class="m ok">shop is healthy`, "Recovering", `<b class="m no">recovering</b>`, "recovering since", "flapping"} {
 			if !strings.Contains(body, want) {
 				t.Errorf("%s lacks %q", path, want)
 			}
@@ -138,7 +138,7 @@ func TestQuietIncidents(t *testing.T) {
 		}
 	}
 	body := getPage(s, "/incidents/20260314T115811000-shop").Body.String()
-	for _, want := range []string{`class="headline no"`, `<dd class="m no">quiet`, `<dd class="m was bd">critical`} {
+	for _, want := range []string{`class="headline no"`, `<dd class="m no">recovering`, `<dd class="m was bd">critical`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the incident lacks %q", want)
 		}

@@ -54,7 +54,7 @@ var operations = []operation{
 		status: 200, answer: wireCluster{}, errors: []int{400, 500, 503, 504},
 	},
 	{
-		route: "GET /api/v1/incidents", summary: "incidents, newest first", parameters: []string{"cluster", "state", "since", "until", "limit"},
+		route: "GET /api/v1/incidents", summary: "incidents, newest first", parameters: []string{"cluster", "severity", "state", "code", "since", "until", "limit"},
 		status: 200, answer: wireIncidents{}, errors: []int{500},
 	},
 	{route: "GET /api/v1/incidents/{id}", summary: "an incident", status: 200, answer: wire.Incident{}, errors: []int{400, 500}},
@@ -108,15 +108,20 @@ var operations = []operation{
 // parameters are the parameters of requests. In operations, an exclamation mark follows the
 // name of one that is required.
 var parameters = map[string]map[string]any{
-	"cluster": {"description": "name of a cluster", "schema": map[string]any{"type": "string"}},
-	"since":   {"description": "a time in RFC 3339, or a duration before now such as 90m, 24h, 7d or 2w", "schema": map[string]any{"type": "string"}},
-	"until":   {"description": "like since", "schema": map[string]any{"type": "string"}},
-	"state":   {"schema": reference("State")},
-	"limit":   {"schema": map[string]any{"type": "integer", "minimum": 1, "maximum": maxIncidents, "default": defaultIncidents}},
-	"target":  {"description": "name of a target, whose points are returned", "schema": map[string]any{"type": "string"}},
-	"kind":    {"description": "kind of the target; default: node", "schema": reference("TargetKind")},
-	"step":    {"description": "time between points, such as 30s; default: for 300 points", "schema": map[string]any{"type": "string"}},
-	"month":   {"description": "a month such as 2026-11, in the time zone of the messages; default: the current one", "schema": map[string]any{"type": "string"}},
+	"cluster":  {"description": "name of a cluster", "schema": map[string]any{"type": "string"}},
+	"since":    {"description": "a time in RFC 3339, or a duration before now such as 90m, 24h, 7d or 2w", "schema": map[string]any{"type": "string"}},
+	"until":    {"description": "like since", "schema": map[string]any{"type": "string"}},
+	"severity": {"description": "the highest so far", "schema": map[string]any{"type": "string", "enum": []string{"critical", "warning"}}},
+	"code":     {"description": "code of the cause, or of another finding", "schema": reference("Code")},
+	"state": {
+		"description": "ongoing, recovering (no finding is active any more) or resolved, or what decides about notifications: pending or firing",
+		"schema":      map[string]any{"type": "string", "enum": []string{"ongoing", "recovering", "resolved", "pending", "firing"}},
+	},
+	"limit":  {"schema": map[string]any{"type": "integer", "minimum": 1, "maximum": maxIncidents, "default": defaultIncidents}},
+	"target": {"description": "name of a target, whose points are returned", "schema": map[string]any{"type": "string"}},
+	"kind":   {"description": "kind of the target; default: node", "schema": reference("TargetKind")},
+	"step":   {"description": "time between points, such as 30s; default: for 300 points", "schema": map[string]any{"type": "string"}},
+	"month":  {"description": "a month such as 2026-11, in the time zone of the messages; default: the current one", "schema": map[string]any{"type": "string"}},
 	"target_percent": {
 		"description": "the percentage of requests that must be served with their session",
 		"schema":      map[string]any{"type": "number", "exclusiveMinimum": 0, "maximum": 100, "default": defaultTarget},

@@ -15,7 +15,7 @@ func TestScreenshots(t *testing.T) {
 	if folder == "" {
 		t.Skip("STICKWATCH_SCREENSHOTS names no folder")
 	}
-	w := newFakeDaemon(redisDown("shop"), nodeDown("portal", 4), ejected("docs"), healthyCluster("billing", 3), unprobed("intranet"))
+	w := withDeployment(ejected("docs"), healthyCluster("billing", 3), unprobed("intranet"))
 	incident := "/incidents/" + w.fakeClusters[0].incidents[0].ID
 	for _, shot := range []struct {
 		name, path string
@@ -31,7 +31,11 @@ func TestScreenshots(t *testing.T) {
 		{"cluster-narrow", "/clusters/portal", 360, false},
 		{"cluster-chinese-dark", "/clusters/portal?lang=zh", 1200, true},
 		{"incident", incident + "?lang=en", 1200, false},
-		{"incidents", "/incidents", 1200, false},
+		{"incident-chinese-dark", incident + "?lang=zh", 1200, true},
+		{"incident-narrow", incident + "?lang=en", 360, false},
+		{"incidents", "/incidents?lang=en", 1200, false},
+		{"incidents-narrow", "/incidents?lang=en", 360, false},
+		{"incidents-chinese-dark", "/incidents?lang=zh", 1200, true},
 	} {
 		t.Run(shot.name, func(t *testing.T) {
 			scheme := "light"

@@ -100,6 +100,7 @@ func (s *Server) pageRoutes() []route {
 		{"GET /{$}", s.page(s.overview)},
 		{"GET /clusters/{name}", s.page(s.clusterPage)},
 		{"GET /incidents", s.page(s.incidentsPage)},
+		{"GET /incidents.csv", http.HandlerFunc(s.incidentsCSV)},
 		{"GET /incidents/{id}", s.page(s.incidentPage)},
 		{"GET /report", s.page(s.reportPage)},
 		{"GET /static/{file}", s.static()},

@@ -1,0 +1,80 @@
+package web
+
+import (
+	"encoding/csv"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+)
+
+// withDeployment returns a daemon with an incident of shop that a deployment explains, and
+// one of portal.
+func withDeployment(others ...*fakeCluster) *fakeDaemon {
+	w := newFakeDaemon(append([]*fakeCluster{redisDown("shop"), nodeDown("portal", 3)}, others...)...)
+	shop := w.fakeClusters[0]
+	i := &shop.incidents[0]
+	from := i.Started.Add(-time.Minute)
+	shop.deployments = []checks.Deployment{
+		{Cluster: "shop", Name: "11.5", Span: checks.Span{From: from.Add(-time.Hour), To: from.Add(-50 * time.Minute)}},
+		{Cluster: "shop", Name: "11.5", Span: checks.Span{From: from, To: from.Add(5 * time.Minute)}},
+	}
+	i.Timeline = append(i.Timeline, alerting.Event{At: i.Started, Kind: alerting.EventSilenced, Reason: alerting.ReasonDeployment, Detail: "deployment 11.5"})
+	i.Acknowledged = alerting.Acknowledgement{At: testTime, By: "=li", Note: "滚动重启"}
+	return w
+}
+
+// TestIncidentList: the list is filtered by each parameter, and a deployment is one entry
+// with the incidents that it explains.
+func TestIncidentList(t *testing.T) {
+	s := withDeployment().server(t)
+	heads := regexp.MustCompile(`<th scope="row(?:group)?">(?:<a[^>]*>)?([^<]*)`)
+	const redis, down = "Redis Server is down; node1, node2 and node3 say so", "node2 does not answer: connection refused"
+	const deployment, old = "deployment 11.5 ", "deployment 11.4.1 "
+	for query, want := range map[string][]string{
+		"":                                 {deployment, redis, down, deployment, down, old},
+		"?state=ongoing&severity=critical": {deployment, redis, down},
+		"?code=dependency_down":            {deployment, redis},
+		"?cluster=portal&state=resolved":   {down},
+		"?cluster=portal&since=24h":        {down, down, old},
+		"?state=recovering":                nil,
+		"?severity=&code=&state=&since=1h": {deployment, redis, down},
+	} {
+		var got []string
+		for _, m := range heads.FindAllStringSubmatch(getPage(s, "/incidents"+query).Body.String(), -1) {
+			got = append(got, m[1])
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", query, diff)
+		}
+	}
+	if got := getPage(s, "/incidents?code=nothing").Code; got != 400 {
+		t.Errorf("an unknown code: got %d", got)
+	}
+}
+
+// TestIncidentsCSV: the export has the selected incidents in the language of the page. Excel
+// reads it as UTF-8, and no cell is a formula.
+func TestIncidentsCSV(t *testing.T) {
+	s := withDeployment().server(t)
+	got := send(s, "GET", "/incidents.csv?lang=zh&cluster=shop&state=ongoing", "")
+	text, marked := strings.CutPrefix(got.Body.String(), "\ufeff")
+	if !marked || got.Header().Get("Content-Type") != "text/csv; charset=utf-8" {
+		t.Errorf("got %q, %.20q", got.Header().Get("Content-Type"), got.Body)
+	}
+	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	if err != nil || len(rows) != 2 {
+		t.Fatalf("got %q, %v", rows, err)
+	}
+	if rows[0][3] != "状态" || rows[1][3] != "未恢复" || rows[1][10] != "'=li" || rows[1][12] != "滚动重启" {
+		t.Errorf("got %q", rows)
+	}
+	if page := getPage(s, "/incidents?lang=zh&cluster=shop").Body.String(); !strings.Contains(page, `href="/incidents.csv?cluster=shop"`) {
+		t.Error("the page has no link to the export of what it lists")
+	}
+}
