@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,7 +19,7 @@ type Acknowledgement struct {
 	Note string // "": none
 }
 
-// Bounds of an acknowledgement in bytes.
+// Bounds of an acknowledgement and a note in bytes.
 const (
 	MaxAuthor = 64
 	MaxNote   = 300
@@ -36,21 +37,59 @@ func (a Acknowledgement) text() string {
 	return by
 }
 
-// Acknowledge records an acknowledgement of an open incident, or replaces its earlier
-// one, and notifies the receivers that were notified of the incident. It returns false if
-// there is no such open incident.
-func (d *Manager) Acknowledge(at time.Time, id string, a Acknowledgement) (Step, bool) {
-	for _, i := range d.openIncidents.open {
-		if i.ID != id || i.State == Resolved {
-			continue
-		}
-		i.Acknowledged = Acknowledgement{At: at, By: probes.Clean(a.By, MaxAuthor), Note: probes.Clean(a.Note, MaxNote)}
-		d.openIncidents.record(i, Event{
-			At: at, Kind: EventAcknowledged, Detail: i.Acknowledged.text(), Reason: ReasonAsked, Text: "acknowledged by " + i.Acknowledged.text(),
-		}, true)
-		return d.step(at), true
+// ErrNotOpen is the error of a change of an incident that is not open.
+var ErrNotOpen = errors.New("no such open incident")
+
+// An AcknowledgedError says that somebody else has acknowledged the incident.
+type AcknowledgedError struct{ By Acknowledgement }
+
+func (e AcknowledgedError) Error() string {
+	return cmp.Or(e.By.By, "somebody") + " has acknowledged it"
+}
+
+// Acknowledge records an acknowledgement of an open incident and notifies the receivers
+// that were notified of the incident. Its errors are ErrNotOpen and AcknowledgedError. A
+// person may repeat the own acknowledgement, and takeOver replaces that of another. All of
+// them stay in the timeline.
+func (d *Manager) Acknowledge(at time.Time, id string, a Acknowledgement, takeOver bool) (Step, error) {
+	i := d.openIncidents.withID(id)
+	if i == nil {
+		return Step{}, ErrNotOpen
 	}
-	return Step{}, false
+	a = Acknowledgement{At: at, By: probes.Clean(a.By, MaxAuthor), Note: probes.Clean(a.Note, MaxNote)}
+	before := i.Acknowledged
+	if mine := a.By != "" && a.By == before.By; !before.IsZero() && !mine && !takeOver {
+		return Step{}, AcknowledgedError{before}
+	}
+	i.Acknowledged = a
+	d.openIncidents.record(i, Event{
+		At: at, Kind: EventAcknowledged, Author: a.By, Detail: a.Note, Reason: ReasonAsked, Text: "acknowledged by " + a.text(),
+	}, true)
+	return d.step(at), nil
+}
+
+// NewNote returns a note for the timeline of an incident. by may be "".
+func NewNote(at time.Time, by, text string) Event {
+	a := Acknowledgement{By: probes.Clean(by, MaxAuthor), Note: probes.Clean(text, MaxNote)}
+	return Event{At: at, Kind: EventNoted, Author: a.By, Detail: a.Note, Reason: ReasonAsked, Text: "note by " + a.text()}
+}
+
+// AddNote adds a note to an open incident, of which nobody is notified. Its error is
+// ErrNotOpen.
+func (d *Manager) AddNote(id string, note Event) (Step, error) {
+	i := d.openIncidents.withID(id)
+	if i == nil {
+		return Step{}, ErrNotOpen
+	}
+	d.openIncidents.record(i, note, false)
+	return d.step(note.At), nil
+}
+
+// WithNote returns a copy of a resolved incident with a note in its timeline.
+func (i *Incident) WithNote(note Event) Incident {
+	c := i.clone()
+	c.Timeline = appendEvent(c.Timeline, note)
+	return c
 }
 
 // An Escalation notifies a further receiver of a critical incident that nobody has

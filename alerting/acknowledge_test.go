@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -13,9 +14,9 @@ import (
 // acknowledge acknowledges the first incident.
 func (r *rig) acknowledge(t *testing.T, at time.Duration, by, note string) []string {
 	t.Helper()
-	step, ok := r.manager.Acknowledge(noon.Add(at), r.ids[0], Acknowledgement{By: by, Note: note})
-	if !ok {
-		t.Fatal("there is no open incident")
+	step, err := r.manager.Acknowledge(noon.Add(at), r.ids[0], Acknowledgement{By: by, Note: note}, false)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return r.notify(r.commit(step))
 }
@@ -61,9 +62,83 @@ func TestAcknowledgeUnknown(t *testing.T) {
 		{2 * hour, onlyTime, []string{"ops resolved #1 node_paused/node1 critical [left node_paused/node1]"}},
 	}, false)
 	for _, id := range []string{"", "x", r.ids[0]} {
-		if _, ok := r.manager.Acknowledge(noon, id, Acknowledgement{}); ok {
+		if _, err := r.manager.Acknowledge(noon, id, Acknowledgement{}, true); !errors.Is(err, ErrNotOpen) {
 			t.Errorf("%q was acknowledged", id)
 		}
+		if _, err := r.manager.AddNote(id, NewNote(noon, "li", "x")); !errors.Is(err, ErrNotOpen) {
+			t.Errorf("%q got a note", id)
+		}
+	}
+}
+
+// TestSecondAcknowledgement: the acknowledgement of somebody else is replaced only on
+// request, and every acknowledgement and note stays in the timeline.
+func TestSecondAcknowledgement(t *testing.T) {
+	r := newRig(usual())
+	r.play(t, []testCase{{0, paused1, []string{"ops fired #1 node_paused/node1 critical"}}}, false)
+	id := r.ids[0]
+	for n, test := range []struct {
+		by       string
+		takeOver bool
+		refused  bool
+	}{
+		{"zhang", false, false},
+		{"li", false, true},
+		{"", false, true},
+		{"zhang", false, false},
+		{"li", true, false},
+		{"zhang", false, true},
+		{"", true, false},
+		{"", false, true},
+	} {
+		step, err := r.manager.Acknowledge(noon.Add(time.Duration(n)*time.Second), id, Acknowledgement{By: test.by, Note: fmt.Sprint(n)}, test.takeOver)
+		if _, refused := errors.AsType[AcknowledgedError](err); refused != test.refused {
+			t.Fatalf("%d: got %v", n, err)
+		}
+		if err == nil {
+			r.commit(step)
+		}
+	}
+	step, err := r.manager.AddNote(id, NewNote(noon.Add(time.Minute), "wang", "disk full"))
+	if err != nil || len(step.Notifications) != 0 {
+		t.Errorf("a note: got %v and %d notifications", err, len(step.Notifications))
+	}
+	r.commit(step)
+	var english, chinese []string
+	for _, e := range r.kept[id].Timeline {
+		if e.byPerson() {
+			english, chinese = append(english, English.Event(e)), append(chinese, Chinese.Event(e))
+		}
+	}
+	want := []string{"acknowledged by zhang: 0", "acknowledged by zhang: 3", "acknowledged by li: 4", "acknowledged by somebody: 6", "note by wang: disk full"}
+	if diff := cmp.Diff(want, english); diff != "" {
+		t.Errorf("timeline (-want +got):\n%s", diff)
+	}
+	want = []string{"已认领：zhang：0", "已认领：zhang：3", "已认领：li：4", "已认领：6", "备注：wang：disk full"}
+	if diff := cmp.Diff(want, chinese); diff != "" {
+		t.Errorf("in Chinese (-want +got):\n%s", diff)
+	}
+}
+
+// TestNotesOutliveEvents: a long timeline loses what stickwatch wrote before what people
+// wrote.
+func TestNotesOutliveEvents(t *testing.T) {
+	i := Incident{}
+	for n := range 3 * MaxEvents {
+		e := Event{At: noon.Add(time.Duration(n) * time.Second), Kind: EventJoined}
+		if n%100 == 99 {
+			e = NewNote(e.At, "li", fmt.Sprint(n))
+		}
+		i = i.WithNote(e)
+	}
+	var notes []string
+	for _, e := range i.Timeline {
+		if e.Kind == EventNoted {
+			notes = append(notes, e.Detail)
+		}
+	}
+	if diff := cmp.Diff([]string{"99", "199", "299", "399", "499", "599"}, notes); diff != "" || len(i.Timeline) != MaxEvents {
+		t.Errorf("%d events, notes (-want +got):\n%s", len(i.Timeline), diff)
 	}
 }
 

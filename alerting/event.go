@@ -18,7 +18,8 @@ type Event struct {
 	Reason  Reason // why it was decided
 	// Summary is that of the finding, if Text has times, which are in UTC; else zero.
 	Summary checks.Message `json:",omitzero"`
-	Detail  string         // EventNotified: the receiver; EventMerged: the other incident; EventSilenced: why; EventWorsened: the severity; EventAcknowledged: who, and the note; EventEscalated: the receiver; EventUnwatched: the cluster; else ""
+	Detail  string         // EventNotified: the receiver; EventMerged: the other incident; EventSilenced: why; EventWorsened: the severity; EventAcknowledged, EventNoted: the note; EventEscalated: the receiver; EventUnwatched: the cluster; else ""
+	Author  string         `json:",omitempty"` // EventAcknowledged, EventNoted: who; "": unknown, or at the begin of the Detail of an older version
 	Omitted int            // EventCut: the number of removed events
 }
 
@@ -44,6 +45,7 @@ const (
 	EventUnsilenced   EventKind = "unsilenced"   // receivers are notified again from now on
 	EventNotified     EventKind = "told"         // a notification was created for a receiver
 	EventAcknowledged EventKind = "acknowledged" // somebody takes care of it
+	EventNoted        EventKind = "noted"        // somebody added a note
 	EventEscalated    EventKind = "escalated"    // nobody has acknowledged it, so a further receiver is notified
 	EventUnwatched    EventKind = "unwatched"    // one of its clusters is not watched any more
 	EventCut          EventKind = "cut"          // events at this point were removed
@@ -90,7 +92,11 @@ const MaxEvents = 200
 // keptFirst is the number of events kept from the beginning of a full timeline.
 const keptFirst = 50
 
-// appendEvent appends to a timeline and enforces MaxEvents.
+// byPerson reports whether a person wrote the event.
+func (e Event) byPerson() bool { return e.Kind == EventAcknowledged || e.Kind == EventNoted }
+
+// appendEvent appends to a timeline and enforces MaxEvents. What people wrote is removed
+// last.
 func appendEvent(timeline []Event, e Event) []Event {
 	timeline = append(timeline, e)
 	if len(timeline) <= MaxEvents {
@@ -100,7 +106,11 @@ func appendEvent(timeline []Event, e Event) []Event {
 		timeline[keptFirst] = Event{At: timeline[keptFirst].At, Kind: EventCut, Reason: ReasonBounded, Omitted: 1}
 	}
 	for len(timeline) > MaxEvents {
-		timeline = slices.Delete(timeline, keptFirst+1, keptFirst+2)
+		first := keptFirst + 1
+		if n := slices.IndexFunc(timeline[first:], func(e Event) bool { return !e.byPerson() }); n >= 0 {
+			first += n
+		}
+		timeline = slices.Delete(timeline, first, first+1)
 		timeline[keptFirst].Omitted++
 	}
 	timeline[keptFirst].Text = fmt.Sprintf("%d events were removed", timeline[keptFirst].Omitted)

@@ -104,6 +104,15 @@ func (d *openIncidents) concerning(cluster string) []*Incident {
 	return list
 }
 
+// withID returns the open incident with an ID; nil: there is none.
+func (d *openIncidents) withID(id string) *Incident {
+	n := slices.IndexFunc(d.open, func(i *Incident) bool { return i.ID == id && i.State != Resolved })
+	if n < 0 {
+		return nil
+	}
+	return d.open[n]
+}
+
 // find returns the open incident in which a finding is active, or else the one in
 // which it ended last; nil: none.
 func (d *openIncidents) find(cluster, key string) *Incident {

@@ -65,7 +65,9 @@ func eventInChinese(e Event) string {
 	case EventNotified:
 		return "已通知 " + e.Detail
 	case EventAcknowledged:
-		return "已认领：" + e.Detail
+		return "已认领：" + e.writtenInChinese()
+	case EventNoted:
+		return "备注：" + e.writtenInChinese()
 	case EventEscalated:
 		return "无人认领，升级通知 " + e.Detail
 	case EventUnwatched:
@@ -80,6 +82,14 @@ func eventInChinese(e Event) string {
 	default:
 		return plainEventsInChinese[e.Kind]
 	}
+}
+
+// writtenInChinese returns who wrote an event, and what.
+func (e Event) writtenInChinese() string {
+	if e.Author != "" && e.Detail != "" {
+		return e.Author + "：" + e.Detail
+	}
+	return cmp.Or(e.Author, e.Detail, "有人")
 }
 
 // findingEventsInChinese has the kinds of event that are about a finding.

@@ -13,15 +13,9 @@ import (
 	"stickwatch/internal/wire"
 )
 
-// An acknowledgeRequest is an acknowledgement in the JSON of the API.
-type acknowledgeRequest struct {
-	Author string `json:"author"`
-	Note   string `json:"note"`
-}
-
 func newAcknowledge(c console) *cobra.Command {
 	var daemon daemonFlags
-	var asked acknowledgeRequest
+	var asked wire.AcknowledgeRequest
 	cmd := &cobra.Command{
 		Use:     "acknowledge [flags] INCIDENT",
 		Aliases: []string{"ack"},
@@ -30,7 +24,8 @@ func newAcknowledge(c console) *cobra.Command {
 notified of it are told so. There are no more reminders, and a route with
 escalate_after notifies nobody else. Receivers are still notified of what
 happens and of the end. An acknowledgement ends when the incident becomes
-critical.
+critical. That of somebody else is replaced only with --take-over; all of them
+stay in the timeline.
 
 Exit status:
   0  the incident is acknowledged
@@ -52,17 +47,74 @@ Exit status:
 			if err != nil {
 				return err
 			}
-			if asked.Author == "" && client.username == "" {
-				asked.Author = variable(c.environ, "USER")
-			}
+			asked.Author = authorOf(c, client, asked.Author)
 			return acknowledge(cmd, c, client, ids[0], asked)
 		},
 	}
 	cmd.Flags().StringVar(&asked.Note, "note", "", "`TEXT` for other operators")
 	cmd.Flags().StringVar(&asked.Author, "author", "", "your `NAME` (default: the authenticated user, else $USER)")
+	cmd.Flags().BoolVar(&asked.TakeOver, "take-over", false, "replace the acknowledgement of somebody else")
 	daemon.register(cmd)
-	explain(cmd, section{"What to say", []string{"note", "author"}}, daemonSection)
+	explain(cmd, section{"What to say", []string{"note", "author", "take-over"}}, daemonSection)
 	return cmd
+}
+
+func newNote(c console) *cobra.Command {
+	var daemon daemonFlags
+	var asked wire.NoteRequest
+	cmd := &cobra.Command{
+		Use:   "note [flags] INCIDENT TEXT",
+		Short: "Add a note to the timeline of an incident",
+		Long: `note adds a note to the timeline of an incident, which may be resolved: what was
+found, done and decided. Nobody is notified of it.
+
+Exit status:
+  0  the note was added
+  1  there is no such incident, or the daemon refused or cannot be reached
+  2  wrong usage`,
+		Example: `  stickwatch note 20261101T071003123-1a2b3c4d "the disk of Redis was full"`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := incidentArgument(cmd, args[:min(1, len(args))]); err != nil {
+				return err
+			}
+			if len(args) != 2 || isEmptyValue(args[1]) {
+				return errors.New("give the id of an incident and the text of the note, in quotes")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := daemon.server.validate(cmd); err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("author") && isEmptyValue(asked.Author) {
+				return emptyFlag("author")
+			}
+			client, err := daemon.client(cmd)
+			if err != nil {
+				return err
+			}
+			asked.Author, asked.Text = authorOf(c, client, asked.Author), args[1]
+			i, err := changeIncident(cmd, client, args[0], "notes", "incident", asked)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.out, "%s: note added: %s\n", render.CleanName(i.Cluster), render.CleanName(i.Summary))
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&asked.Author, "author", "", "your `NAME` (default: the authenticated user, else $USER)")
+	daemon.register(cmd)
+	explain(cmd, section{"What to say", []string{"author"}}, daemonSection)
+	return cmd
+}
+
+// authorOf returns the author that a flag names; by default the user, unless the daemon
+// authenticates one.
+func authorOf(c console, client *apiClient, author string) string {
+	if author == "" && client.username == "" {
+		return variable(c.environ, "USER")
+	}
+	return author
 }
 
 // incidentID matches the ids of incidents. Any other text could address another path of
@@ -82,16 +134,29 @@ func incidentArgument(_ *cobra.Command, ids []string) error {
 	return nil
 }
 
-func acknowledge(cmd *cobra.Command, c console, client *apiClient, id string, asked acknowledgeRequest) error {
-	var i wire.Incident
-	err := client.call(cmd.Context(), http.MethodPost, "/api/v1/incidents/"+id+"/acknowledge", asked, &i)
-	if refused, ok := errors.AsType[apiError](err); ok && refused.status == http.StatusNotFound {
-		err = fmt.Errorf("there is no open incident %q (see: stickwatch history)", id)
-	}
+func acknowledge(cmd *cobra.Command, c console, client *apiClient, id string, asked wire.AcknowledgeRequest) error {
+	i, err := changeIncident(cmd, client, id, "acknowledge", "open incident", asked)
 	if err != nil {
-		return exitError{exitFinding, err}
+		return err
 	}
 	duration := (time.Duration(i.DurationMS) * time.Millisecond).Round(time.Second)
 	_, err = fmt.Fprintf(c.out, "%s: acknowledged after %s: %s\n", render.CleanName(i.Cluster), duration, render.CleanName(i.Summary))
 	return err
+}
+
+// changeIncident sends a change of an incident and returns the incident. kind is what there
+// is none of if the daemon does not find it.
+func changeIncident(cmd *cobra.Command, client *apiClient, id, change, kind string, asked any) (i wire.Incident, err error) {
+	err = client.call(cmd.Context(), http.MethodPost, "/api/v1/incidents/"+id+"/"+change, asked, &i)
+	refused, _ := errors.AsType[apiError](err)
+	switch refused.status {
+	case http.StatusNotFound:
+		err = fmt.Errorf("there is no %s %q (see: stickwatch history)", kind, id)
+	case http.StatusConflict: // of acknowledge only
+		err = errors.New(refused.detail + " (--take-over replaces it)")
+	}
+	if err != nil {
+		return i, exitError{exitFinding, err}
+	}
+	return i, nil
 }

@@ -63,6 +63,7 @@ type Daemon struct {
 	isImpaired      atomic.Bool // stickwatch itself cannot probe
 	outbox          outboxProgress
 	overloaded      bool         // the machine is too small; used by onStretch only
+	notesMu         sync.Mutex   // held while a resolved incident is read and written with a note
 	closingWatchers panics.Group // watchers that are being closed
 }
 

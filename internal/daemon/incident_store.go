@@ -135,17 +135,27 @@ func (r *incidentStore) setDeployments(announced []alerting.Deployment) {
 	})
 }
 
-// acknowledge records who takes care of an open incident. It returns the incident, or
-// false if there is no such one.
-func (r *incidentStore) acknowledge(id string, a alerting.Acknowledgement) (i alerting.Incident, ok bool) {
+// acknowledge records who takes care of an open incident, and returns the incident; see
+// alerting.Manager.
+func (r *incidentStore) acknowledge(id string, a alerting.Acknowledgement, takeOver bool) (alerting.Incident, error) {
+	return r.change(id, func(at time.Time) (alerting.Step, error) { return r.incidentManager.Acknowledge(at, id, a, takeOver) })
+}
+
+// addNote adds a note to an open incident, and returns the incident; see alerting.Manager.
+func (r *incidentStore) addNote(id string, note alerting.Event) (alerting.Incident, error) {
+	return r.change(id, func(time.Time) (alerting.Step, error) { return r.incidentManager.AddNote(id, note) })
+}
+
+// change changes an incident and returns it.
+func (r *incidentStore) change(id string, by func(at time.Time) (alerting.Step, error)) (i alerting.Incident, err error) {
 	r.apply(func(at time.Time) (s history.Step) {
-		s.Step, ok = r.incidentManager.Acknowledge(at, id, a)
-		if at := slices.IndexFunc(s.Incidents, func(i alerting.Incident) bool { return i.ID == id }); ok && at >= 0 {
-			i = s.Incidents[at]
+		s.Step, err = by(at)
+		if n := slices.IndexFunc(s.Incidents, func(i alerting.Incident) bool { return i.ID == id }); n >= 0 {
+			i = s.Incidents[n]
 		}
 		return s
 	})
-	return i, ok
+	return i, err
 }
 
 // observeNodes passes the nodes that deployments touched in a round to the incident
@@ -211,6 +221,8 @@ func (r *incidentStore) recordTransitions(at time.Time, i alerting.Incident) {
 			r.logger.Warn("incident firing", args...)
 		case e.Kind == alerting.EventResolved:
 			r.logger.Info("incident resolved", append(args, "duration", i.Duration(at).Round(time.Second))...)
+		case e.Kind == alerting.EventEscalated:
+			r.logger.Warn("incident escalated", append(args, "receiver", e.Detail)...)
 		case e.Kind == alerting.EventMerged && i.MergedInto != "":
 			r.logger.Info("incident merged", append(args, "into", i.MergedInto)...)
 		}

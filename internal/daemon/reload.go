@@ -198,7 +198,7 @@ func (d *Daemon) webHistory() webHistory {
 // webConfig returns the configuration of the page and the API.
 func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 	return web.Config{
-		Snapshots: d, Acknowledger: d, Prober: d, Exporter: d, Reloader: d,
+		Snapshots: d, Operator: d, Prober: d, Exporter: d, Reloader: d,
 		History:       d.webHistory(),
 		Unwritten:     d.unwrittenIncidents,
 		Live:          d.page,

@@ -135,18 +135,50 @@ func (d *Daemon) unwrittenIncidents() (open []alerting.Incident, ok bool) {
 	return d.incidentStore.open(), true
 }
 
-// Acknowledge implements web.Acknowledger. The history has the acknowledgement when it
+// Acknowledge implements web.Operator. The history has the acknowledgement when it
 // returns, unless the disk accepts nothing; then it is in memory, as the incident is.
-func (d *Daemon) Acknowledge(ctx context.Context, id string, a alerting.Acknowledgement) (alerting.Incident, error) {
-	i, ok := d.incidentStore.acknowledge(id, a)
-	if !ok {
-		return alerting.Incident{}, web.ErrNotFound
+func (d *Daemon) Acknowledge(ctx context.Context, id string, a alerting.Acknowledgement, takeOver bool) (alerting.Incident, error) {
+	i, err := d.incidentStore.acknowledge(id, a, takeOver)
+	if errors.Is(err, alerting.ErrNotOpen) {
+		return i, web.ErrNotFound
 	}
+	if err == nil {
+		_ = d.flush(ctx) // the queue retries it and logs the error
+	}
+	return i, err
+}
+
+// AddNote implements web.Operator. A note on a resolved incident needs the disk.
+func (d *Daemon) AddNote(ctx context.Context, id, by, text string) (alerting.Incident, error) {
+	note := alerting.NewNote(time.Now(), by, text)
+	i, err := d.incidentStore.addNote(id, note)
+	if err == nil {
+		_ = d.flush(ctx) // as in Acknowledge
+		return i, nil
+	}
+	d.notesMu.Lock()
+	defer d.notesMu.Unlock()
+	if err := d.flush(ctx); err != nil { // the incident may have resolved just now
+		return i, err
+	}
+	found, err := d.history.Incidents(ctx, history.IncidentQuery{ID: id})
+	switch {
+	case err != nil:
+		return i, err
+	case len(found) == 0 || found[0].State != alerting.Resolved:
+		return i, web.ErrNotFound
+	}
+	i = found[0].WithNote(note)
+	d.writeQueue.Add(history.Step{Step: alerting.Step{Incidents: []alerting.Incident{i}}})
+	return i, d.flush(ctx)
+}
+
+// flush waits a while until the history has all decisions.
+func (d *Daemon) flush(ctx context.Context) error {
 	const wait = 5 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	_ = d.writeQueue.Flush(ctx) // the queue retries it and logs the error
-	return i, nil
+	return d.writeQueue.Flush(ctx)
 }
 
 // A refresher applies silences or announced deployments from the history.

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,14 +13,8 @@ import (
 	"stickwatch/probes"
 )
 
-// An acknowledgeRequest is a request to acknowledge an incident, by the API or a form.
-type acknowledgeRequest struct {
-	Author string `json:"author"` // "": the authenticated user
-	Note   string `json:"note"`
-}
-
 func (s *Server) postAcknowledge(r *http.Request) (answer, error) {
-	asked, err := decode[acknowledgeRequest](r)
+	asked, err := decode[wire.AcknowledgeRequest](r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -29,37 +25,96 @@ func (s *Server) postAcknowledge(r *http.Request) (answer, error) {
 	return answer{body: wire.IncidentOf(i, s.config.Now())}, nil
 }
 
-// acknowledge validates and records an acknowledgement.
-func (s *Server) acknowledge(r *http.Request, asked acknowledgeRequest) (alerting.Incident, error) {
-	var wrong []string
-	if len(asked.Author) > alerting.MaxAuthor {
-		wrong = append(wrong, fmt.Sprintf(`"author" has %d bytes, want at most %d`, len(asked.Author), alerting.MaxAuthor))
+func (s *Server) postNote(r *http.Request) (answer, error) {
+	asked, err := decode[wire.NoteRequest](r)
+	if err != nil {
+		return answer{}, err
 	}
-	if len(asked.Note) > alerting.MaxNote {
-		wrong = append(wrong, fmt.Sprintf(`"note" has %d bytes, want at most %d`, len(asked.Note), alerting.MaxNote))
+	i, err := s.addNote(r, asked)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{body: wire.IncidentOf(i, s.config.Now())}, nil
+}
+
+// acknowledge validates and records an acknowledgement.
+func (s *Server) acknowledge(r *http.Request, asked wire.AcknowledgeRequest) (alerting.Incident, error) {
+	author, err := authorOf(r, asked.Author, "note", asked.Note)
+	if err != nil {
+		return alerting.Incident{}, err
+	}
+	a := alerting.Acknowledgement{By: author, Note: asked.Note}
+	i, err := s.config.Operator.Acknowledge(r.Context(), r.PathValue("id"), a, asked.TakeOver)
+	if other, ok := errors.AsType[alerting.AcknowledgedError](err); ok {
+		return i, newProblem(http.StatusConflict, "%s acknowledged it at %s",
+			cmp.Or(other.By.By, "somebody"), other.By.At.In(s.locale.Load().zone).Format("2006-01-02 15:04:05 MST"))
+	}
+	return i, s.changed(r, "open incident", i, err)
+}
+
+// addNote validates and records a note.
+func (s *Server) addNote(r *http.Request, asked wire.NoteRequest) (alerting.Incident, error) {
+	author, err := authorOf(r, asked.Author, "text", asked.Text)
+	if err == nil && strings.TrimSpace(asked.Text) == "" {
+		err = newProblem(http.StatusBadRequest, `"text" is missing`)
+	}
+	if err != nil {
+		return alerting.Incident{}, err
+	}
+	i, err := s.config.Operator.AddNote(r.Context(), r.PathValue("id"), author, asked.Text)
+	return i, s.changed(r, "incident", i, err)
+}
+
+// authorOf returns the author of a request: the authenticated user by default. It returns an
+// error if the author, or a text under a name, is too long.
+func authorOf(r *http.Request, author, name, text string) (string, error) {
+	var wrong []string
+	if len(author) > alerting.MaxAuthor {
+		wrong = append(wrong, fmt.Sprintf(`"author" has %d bytes, want at most %d`, len(author), alerting.MaxAuthor))
+	}
+	if len(text) > alerting.MaxNote {
+		wrong = append(wrong, fmt.Sprintf(`%q has %d bytes, want at most %d`, name, len(text), alerting.MaxNote))
 	}
 	if len(wrong) > 0 {
-		return alerting.Incident{}, newProblem(http.StatusBadRequest, "%s", strings.Join(wrong, "; "))
+		return "", newProblem(http.StatusBadRequest, "%s", strings.Join(wrong, "; "))
 	}
-	if user, _, ok := r.BasicAuth(); ok && asked.Author == "" {
-		asked.Author = probes.Clean(user, alerting.MaxAuthor)
+	if user, _, ok := r.BasicAuth(); ok && author == "" {
+		author = probes.Clean(user, alerting.MaxAuthor)
 	}
-	id := r.PathValue("id")
-	i, err := s.config.Acknowledger.Acknowledge(r.Context(), id, alerting.Acknowledgement{By: asked.Author, Note: asked.Note})
+	return author, nil
+}
+
+// changed logs and publishes what an operator said about an incident, or returns the error
+// with what was asked for.
+func (s *Server) changed(r *http.Request, kind string, i alerting.Incident, err error) error {
 	if err != nil {
-		return alerting.Incident{}, fmt.Errorf("open incident %q: %w", probes.Clean(id, maxWord), err)
+		return fmt.Errorf("%s %q: %w", kind, probes.Clean(r.PathValue("id"), maxWord), err)
 	}
-	s.config.Logger.Info("incident acknowledged", "incident", i.ID, "author", i.Acknowledged.By)
+	if n := len(i.Timeline); n > 0 {
+		s.config.Logger.Info("operator wrote to an incident", "incident", i.ID, "text", i.Timeline[n-1].Text)
+	}
 	for _, cluster := range append([]string{i.Cluster}, i.Clusters...) {
 		s.config.Live.Publish(cluster)
 	}
-	return i, nil
+	return nil
 }
 
 func (s *Server) acknowledgeForm(r *http.Request) (string, error) {
 	if err := r.ParseForm(); err != nil {
 		return "", newProblem(http.StatusBadRequest, "reading the form: %v", err)
 	}
-	_, err := s.acknowledge(r, acknowledgeRequest{Author: r.PostForm.Get("author"), Note: r.PostForm.Get("note")})
-	return "/incidents/" + url.PathEscape(r.PathValue("id")), err
+	_, err := s.acknowledge(r, wire.AcknowledgeRequest{
+		Author: r.PostForm.Get("author"), Note: r.PostForm.Get("note"), TakeOver: r.PostForm.Get("take_over") != "",
+	})
+	return incidentLink(r.PathValue("id")), err
 }
+
+func (s *Server) noteForm(r *http.Request) (string, error) {
+	if err := r.ParseForm(); err != nil {
+		return "", newProblem(http.StatusBadRequest, "reading the form: %v", err)
+	}
+	_, err := s.addNote(r, wire.NoteRequest{Author: r.PostForm.Get("author"), Text: r.PostForm.Get("text")})
+	return incidentLink(r.PathValue("id")), err
+}
+
+func incidentLink(id string) string { return "/incidents/" + url.PathEscape(id) }

@@ -25,7 +25,7 @@ type Config struct {
 	// otherwise ok is false. Nil: History can always store them.
 	Unwritten func() (open []alerting.Incident, ok bool)
 
-	Acknowledger Acknowledger
+	Operator Operator
 
 	Prober   Prober
 	Exporter Exporter
@@ -107,10 +107,12 @@ type Exporter interface {
 	Export(ctx context.Context, cluster string) (http.Handler, error)
 }
 
-// An Acknowledger records who takes care of an open incident. It returns the incident
-// with the acknowledgement, or ErrNotFound.
-type Acknowledger interface {
-	Acknowledge(ctx context.Context, id string, a alerting.Acknowledgement) (alerting.Incident, error)
+// An Operator records what operators say about an incident, and returns the incident with
+// it. It returns ErrNotFound if there is no such incident, or if Acknowledge finds it
+// resolved, and an alerting.AcknowledgedError unless takeOver replaces another operator.
+type Operator interface {
+	Acknowledge(ctx context.Context, id string, a alerting.Acknowledgement, takeOver bool) (alerting.Incident, error)
+	AddNote(ctx context.Context, id, by, text string) (alerting.Incident, error)
 }
 
 // A Reloader reloads the configuration. The client sees its error.

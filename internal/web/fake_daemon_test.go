@@ -44,7 +44,7 @@ func newFakeDaemon(fakeClusters ...*fakeCluster) *fakeDaemon {
 func (w *fakeDaemon) server(t testing.TB, change ...func(*Config)) *Server {
 	t.Helper()
 	c := Config{
-		Snapshots: w, History: w, Acknowledger: w, Prober: w, Exporter: w, Reloader: w, Live: NewLive(),
+		Snapshots: w, History: w, Operator: w, Prober: w, Exporter: w, Reloader: w, Live: NewLive(),
 		Metrics:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "stickwatch_build_info 1") }),
 		Ready:    func() error { return w.ready },
 		Location: time.UTC, Version: "1.0.0", CacheFor: time.Nanosecond,
@@ -82,7 +82,26 @@ func (w *fakeDaemon) replaceCluster(s *fakeCluster) {
 	}
 }
 
-func (w *fakeDaemon) Acknowledge(_ context.Context, id string, a alerting.Acknowledgement) (alerting.Incident, error) {
+func (w *fakeDaemon) Acknowledge(_ context.Context, id string, a alerting.Acknowledgement, takeOver bool) (alerting.Incident, error) {
+	return w.change(id, func(i *alerting.Incident) error {
+		if before := i.Acknowledged; !before.IsZero() && !takeOver {
+			return alerting.AcknowledgedError{By: before}
+		}
+		a.At = testTime
+		i.Acknowledged = a
+		return nil
+	})
+}
+
+func (w *fakeDaemon) AddNote(_ context.Context, id, by, text string) (alerting.Incident, error) {
+	return w.change(id, func(i *alerting.Incident) error {
+		*i = i.WithNote(alerting.NewNote(testTime, by, text))
+		return nil
+	})
+}
+
+// change changes an incident.
+func (w *fakeDaemon) change(id string, by func(*alerting.Incident) error) (alerting.Incident, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.broken != nil {
@@ -90,10 +109,8 @@ func (w *fakeDaemon) Acknowledge(_ context.Context, id string, a alerting.Acknow
 	}
 	for _, s := range w.fakeClusters {
 		for n := range s.incidents {
-			if i := &s.incidents[n]; i.ID == id && i.State != alerting.Resolved {
-				a.At = testTime
-				i.Acknowledged = a
-				return *i, nil
+			if i := &s.incidents[n]; i.ID == id {
+				return *i, by(i)
 			}
 		}
 	}

@@ -17,7 +17,8 @@ func (s *Server) incidentPage(r *http.Request, p *page) error {
 		return err
 	}
 	view := p.incident(i)
-	view.Acknowledge = p.canWrite && i.State == alerting.Firing && s.config.Acknowledger != nil
+	view.CanNote = p.canWrite && s.config.Operator != nil
+	view.Acknowledge = view.CanNote && i.State == alerting.Firing
 	p.Template, p.Content, p.Tab = "incident", view, "incidents"
 	p.Title = heading(view.Summary, view.Cluster)
 	p.Icon = view.StateTone
@@ -43,10 +44,11 @@ type incidentView struct {
 	Remedy      string
 	Silenced    string
 	Merged      string
-	// Acknowledged says who takes care of it; nil: nobody said so. Acknowledge is whether
-	// the reader may.
+	// Acknowledged says who takes care of it; nil: nobody said so. Acknowledge and CanNote
+	// are whether the reader may acknowledge it and add notes.
 	Acknowledged *acknowledgedView
 	Acknowledge  bool
+	CanNote      bool
 	Started      timestamp
 	Ended        timestamp
 	Lasted       string

@@ -183,7 +183,11 @@ func TestAcknowledge(t *testing.T) {
 	if form.Code != http.StatusSeeOther || form.Header().Get("Location") != page || w.fakeClusters[0].incidents[0].Acknowledged.Note != "first" {
 		t.Errorf("the form: got %d to %q", form.Code, form.Header().Get("Location"))
 	}
-	got := decoded[wire.Incident](t, send(s, "POST", "/api/v1"+page+"/acknowledge", `{"author": "张三", "note": "<b>on it</b>"}`))
+	refused := send(s, "POST", "/api/v1"+page+"/acknowledge", `{"author": "张三", "note": "mine"}`)
+	if refused.Code != http.StatusConflict || !strings.Contains(refused.Body.String(), "li acknowledged it at") {
+		t.Errorf("a second acknowledgement: got %d, %s", refused.Code, refused.Body)
+	}
+	got := decoded[wire.Incident](t, send(s, "POST", "/api/v1"+page+"/acknowledge", `{"author": "张三", "note": "<b>on it</b>", "take_over": true}`))
 	want := wire.Acknowledgement{At: wire.Time(testTime), By: "张三", Note: "<b>on it</b>"}
 	if diff := cmp.Diff(want, got.Acknowledged); diff != "" {
 		t.Errorf("acknowledged (-want +got):\n%s", diff)
@@ -193,5 +197,37 @@ func TestAcknowledge(t *testing.T) {
 		if !strings.Contains(shown, "<dt>"+words+"</dt><dd>张三, ") || !strings.Contains(shown, "&lt;b&gt;on it&lt;/b&gt;") {
 			t.Errorf("%s: the page does not show who takes care of the incident", lang)
 		}
+	}
+}
+
+// TestNotes: anybody who may make changes adds notes to an incident, open or resolved, by the
+// API and by its page, which shows them.
+func TestNotes(t *testing.T) {
+	w := newFakeDaemon(nodeDown("portal", 3))
+	s := w.server(t)
+	for _, i := range w.fakeClusters[0].incidents {
+		page := "/incidents/" + i.ID
+		form := send(s, "POST", page+"/notes", "author=li&text=<i>disk</i>", "Content-Type", "application/x-www-form-urlencoded")
+		if form.Code != http.StatusSeeOther || form.Header().Get("Location") != page {
+			t.Errorf("the form: got %d to %q", form.Code, form.Header().Get("Location"))
+		}
+		got := decoded[wire.Incident](t, send(s, "POST", "/api/v1"+page+"/notes", `{"text": "磁盘已满"}`))
+		last := got.Timeline[len(got.Timeline)-1]
+		if diff := cmp.Diff(wire.Event{At: wire.Time(testTime), Kind: "noted", Text: "note by somebody: 磁盘已满", Reason: "asked"}, last); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", i.State, diff)
+		}
+		for lang, words := range map[string]string{"en": "note by li: &lt;i&gt;disk", "zh": "备注：li：&lt;i&gt;disk"} {
+			if shown := send(s, "GET", page+"?lang="+lang, "").Body.String(); !strings.Contains(shown, words) {
+				t.Errorf("%s: the page does not show the note", lang)
+			}
+		}
+	}
+	for body, status := range map[string]int{`{"text": " "}`: 400, `{"text": "` + strings.Repeat("x", 301) + `"}`: 400} {
+		if got := send(s, "POST", "/api/v1/incidents/"+w.fakeClusters[0].incidents[0].ID+"/notes", body).Code; got != status {
+			t.Errorf("%.20s: got %d, want %d", body, got, status)
+		}
+	}
+	if got := send(s, "POST", "/api/v1/incidents/nosuch/notes", `{"text": "x"}`).Code; got != http.StatusNotFound {
+		t.Errorf("an unknown incident: got %d", got)
 	}
 }

@@ -60,7 +60,11 @@ var operations = []operation{
 	{route: "GET /api/v1/incidents/{id}", summary: "an incident", status: 200, answer: wire.Incident{}, errors: []int{400, 500}},
 	{
 		route: "POST /api/v1/incidents/{id}/acknowledge", summary: "records who takes care of an open incident, which ends reminders and prevents escalations",
-		body: acknowledgeRequest{}, status: 200, answer: wire.Incident{}, errors: []int{500}, sent: `{"author": "ann", "note": "restarting Redis"}`,
+		body: wire.AcknowledgeRequest{}, status: 200, answer: wire.Incident{}, errors: []int{409, 500}, sent: `{"author": "ann", "note": "restarting Redis"}`,
+	},
+	{
+		route: "POST /api/v1/incidents/{id}/notes", summary: "adds a note to the timeline of an incident, open or resolved",
+		body: wire.NoteRequest{}, status: 200, answer: wire.Incident{}, errors: []int{500}, sent: `{"author": "ann", "text": "the disk was full"}`,
 	},
 	{
 		route: "GET /api/v1/history", summary: "uptimes, session moves and deployments of a cluster, and the points of a target",

@@ -109,8 +109,9 @@ func (s *Server) pageRoutes() []route {
 		{"POST /silences", s.form(s.silenceForm)},
 		{"POST /silences/{id}/expire", s.form(s.expireForm)},
 	}
-	if s.config.Acknowledger != nil {
-		routes = append(routes, route{"POST /incidents/{id}/acknowledge", s.form(s.acknowledgeForm)})
+	if s.config.Operator != nil {
+		routes = append(routes, route{"POST /incidents/{id}/acknowledge", s.form(s.acknowledgeForm)},
+			route{"POST /incidents/{id}/notes", s.form(s.noteForm)})
 	}
 	if s.config.Prober != nil {
 		routes = append(routes, route{"POST /clusters/{name}/probe", s.form(s.probeForm)})
@@ -153,8 +154,9 @@ func (s *Server) apiRoutes() []route {
 		{"POST /api/v1/deployments", s.api(s.postDeployment)},
 		{"POST /api/v1/deployments/{id}/end", s.api(s.endDeployment)},
 	}
-	if s.config.Acknowledger != nil {
-		routes = append(routes, route{"POST /api/v1/incidents/{id}/acknowledge", s.api(s.postAcknowledge)})
+	if s.config.Operator != nil {
+		routes = append(routes, route{"POST /api/v1/incidents/{id}/acknowledge", s.api(s.postAcknowledge)},
+			route{"POST /api/v1/incidents/{id}/notes", s.api(s.postNote)})
 	}
 	if s.config.Prober != nil {
 		routes = append(routes, route{"POST /api/v1/clusters/{name}/probe", s.api(s.probeCluster)})

@@ -13,6 +13,7 @@ type Incident struct {
 	Cluster    string          `json:"cluster"`  // the most affected cluster; "": the incident is about stickwatch itself
 	Clusters   []string        `json:"clusters"` // every affected cluster
 	State      alerting.State  `json:"state"`    // it is pending until it has been active for long enough to notify people
+	Phase      alerting.Phase  `json:"phase"`    // ongoing, recovering (no finding is active any more), or resolved
 	Severity   checks.Severity `json:"severity"` // the highest severity so far
 	Code       checks.Code     `json:"code"`     // code of the cause
 	Summary    string          `json:"summary"`
@@ -75,6 +76,7 @@ func IncidentOf(i alerting.Incident, now time.Time) Incident {
 		Cluster:      Field(i.Cluster),
 		Clusters:     List(i.Clusters, Field),
 		State:        i.State,
+		Phase:        i.Phase(),
 		Severity:     i.Severity,
 		Code:         i.Cause.Code,
 		Summary:      Field(alerting.English.Summary(i)),

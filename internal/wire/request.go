@@ -15,6 +15,19 @@ type SilenceRequest struct {
 	Duration string      `json:"duration"` // since from: 30m, 2h, 7d
 }
 
+// An AcknowledgeRequest says who takes care of an incident.
+type AcknowledgeRequest struct {
+	Author   string `json:"author"`              // "": the authenticated user
+	Note     string `json:"note"`                // "": none
+	TakeOver bool   `json:"take_over,omitempty"` // replace the acknowledgement of somebody else, which is refused otherwise
+}
+
+// A NoteRequest adds a note to the timeline of an incident.
+type NoteRequest struct {
+	Author string `json:"author"` // "": the authenticated user
+	Text   string `json:"text" jsonschema:"required"`
+}
+
 // A DeploymentRequest announces a deployment.
 type DeploymentRequest struct {
 	Cluster string   `json:"cluster" jsonschema:"required"`
