@@ -94,7 +94,7 @@ func port(u *url.URL) uint16 {
 // none.
 func (f Frontend) Target(c *Cluster, key string) Target {
 	return Target{
-		URL: f.URL, Address: f.Address, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial,
+		URL: f.URL, Address: f.Address, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial, Header: c.Header,
 		KeyHeader: c.Balancer.KeyHeader(), Key: key, Limiter: c.Limiter,
 	}
 }

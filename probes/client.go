@@ -3,6 +3,7 @@ package probes
 import (
 	"context"
 	"crypto/tls"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -20,6 +21,7 @@ type Target struct {
 	TLS     *tls.Config
 	Timeout time.Duration // of one exchange; 0: DefaultLimits.Timeout
 	Dial    DialFunc      // nil: a net.Dialer
+	Header  http.Header   // that every request carries; its secrets are shown nowhere
 
 	// KeyHeader is the request header that carries Key, the client address or hash key
 	// by which the balancer chooses a node. "": the request carries none.
@@ -32,8 +34,9 @@ type Target struct {
 // A Client sends requests to one Target. Every request opens a new connection, because
 // some balancers balance connections and not requests.
 type Client struct {
-	target Target
-	http   *http.Client
+	target  Target
+	http    *http.Client
+	secrets []string // of target.Header
 }
 
 // NewClient returns a client of t. It keeps no connections open, so it need not be
@@ -43,7 +46,7 @@ func NewClient(t Target) *Client {
 		t.Timeout = DefaultLimits.Timeout
 	}
 	d := dialer{address: t.Address, tls: t.TLS, name: hostname(t.Host), open: t.Dial}
-	return &Client{target: t, http: &http.Client{
+	return &Client{target: t, secrets: headerSecrets(t.Header), http: &http.Client{
 		Transport: boundTransport{&http.Transport{
 			Proxy:                  nil, // a proxy would be another balancer on the way
 			DialContext:            d.dial,
@@ -158,6 +161,7 @@ func (c *Client) newRequest(ctx context.Context, method string, u *url.URL) (*ht
 func (c *Client) setHeaders(h http.Header) {
 	h.Set("User-Agent", "stickwatch")
 	h.Set("Cache-Control", "no-cache")
+	maps.Copy(h, c.target.Header)
 	if c.target.KeyHeader != "" && c.target.Key != "" {
 		h.Set(c.target.KeyHeader, c.target.Key)
 	}

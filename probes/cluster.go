@@ -3,6 +3,7 @@ package probes
 import (
 	"crypto/tls"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 )
@@ -23,6 +24,7 @@ type Cluster struct {
 
 	Version Extractor // reads the version from a node's primary page; nil: the status has it, or nothing
 	TLS     *tls.Config
+	Header  http.Header // that every request to the nodes and the balancer carries, see Target
 	Limits  Limits
 
 	Dial DialFunc // opens connections to nodes, the balancer and its evidence; nil: a net.Dialer

@@ -11,7 +11,9 @@ import (
 
 // NodeTarget returns the target for direct requests to n.
 func (c *Cluster) NodeTarget(n Node) Target {
-	return Target{URL: n.URL, Host: n.Host, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial, Limiter: c.Limiter, Node: n.ID}
+	return Target{
+		URL: n.URL, Host: n.Host, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial, Header: c.Header, Limiter: c.Limiter, Node: n.ID,
+	}
 }
 
 // PrimaryPath returns the path whose answer decides whether a node is up: that of the

@@ -83,6 +83,7 @@ func (c *Client) send(parent context.Context, q pageRequest) (Exchange, Document
 	ctx, cancel := context.WithTimeout(parent, c.target.Timeout)
 	defer cancel()
 	q.secrets = cmp.Or(q.secrets, new(secrets))
+	q.secrets.sent = c.secrets
 	ex := Exchange{At: time.Now(), Path: q.path, Address: c.target.Address}
 	if q.jar == nil {
 		q.jar = NewJar()

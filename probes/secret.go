@@ -29,6 +29,7 @@ type secrets struct {
 	certain []string        // session ids, and values of cookies with names of sessions
 	guessed []string        // values of other cookies
 	allowed map[string]bool // values of guessed that a node's label may contain
+	sent    []string        // credentials that stickwatch itself sends
 }
 
 // addID adds a session id.
@@ -111,7 +112,7 @@ func (s *secrets) redactor(allowed map[string]bool) func(string) string {
 			texts = append(texts, text)
 		}
 	}
-	if len(texts) == 0 {
+	if len(texts)+len(s.sent) == 0 {
 		return func(text string) string { return text }
 	}
 	// Longest first, because an id is part of its own cookie.
@@ -126,7 +127,7 @@ func (s *secrets) redactor(allowed map[string]bool) func(string) string {
 		if slices.ContainsFunc(texts, func(secret string) bool { return strings.Contains(text, secret) }) {
 			text = replacer().Replace(text)
 		}
-		return Clean(text, MaxValue)
+		return Clean(Conceal(text, s.sent...), MaxValue)
 	}
 }
 
@@ -253,6 +254,32 @@ func SecretsOf(address *url.URL) []string {
 		return nil
 	}
 	return []string{password, user + ":" + password}
+}
+
+// secretHeader matches names of headers whose values are credentials, however short.
+var secretHeader = regexp.MustCompile(`(?i)auth|cookie|token|secret|key|pass`)
+
+// headerSecrets returns the values in a request's header that must not be shown. Of other
+// headers a value counts from the length of a token: a shorter one, such as a name, may
+// be part of any page.
+func headerSecrets(h http.Header) []string {
+	var list []string
+	for name, values := range h {
+		for _, value := range values {
+			if len(value) < minCookie && !secretHeader.MatchString(name) {
+				continue
+			}
+			list = append(list, value)
+			if scheme, credentials, ok := strings.Cut(value, " "); ok {
+				list = append(list, credentials)
+				user, password, _ := (&http.Request{Header: http.Header{"Authorization": {value}}}).BasicAuth()
+				if strings.EqualFold(scheme, "Basic") {
+					list = append(list, password, user+":"+password)
+				}
+			}
+		}
+	}
+	return list
 }
 
 // formsOf returns the forms in which a server may return a secret.

@@ -88,22 +88,29 @@ func TestConnWaits(t *testing.T) {
 	}
 }
 
-// secureWeb serves HTTPS for shop.example with a certificate that expires at expires,
-// and returns a configuration that trusts it.
-func secureWeb(t *testing.T, expires time.Time, handle http.HandlerFunc) (*url.URL, *tls.Config) {
+// selfSigned returns a certificate that its own key signs.
+func selfSigned(t *testing.T, template *x509.Certificate) (key *ecdsa.PrivateKey, der []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: expires.Add(-48 * time.Hour), NotAfter: expires,
-		DNSNames: []string{"shop.example"}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	template.SerialNumber = big.NewInt(1)
+	der, err = x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return key, der
+}
+
+// secureWeb serves HTTPS for shop.example with a certificate that expires at expires,
+// and returns a configuration that trusts it. adjust changes that of the server.
+func secureWeb(t *testing.T, expires time.Time, handle http.HandlerFunc, adjust ...func(*tls.Config)) (*url.URL, *tls.Config) {
+	t.Helper()
+	key, der := selfSigned(t, &x509.Certificate{
+		NotBefore: expires.Add(-48 * time.Hour), NotAfter: expires,
+		DNSNames: []string{"shop.example"}, IsCA: true, BasicConstraintsValid: true,
+	})
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +118,9 @@ func secureWeb(t *testing.T, expires time.Time, handle http.HandlerFunc) (*url.U
 	server := httptest.NewUnstartedServer(handle)
 	server.Config.ErrorLog = quiet
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	for _, change := range adjust {
+		change(server.TLS)
+	}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	trusted := &tls.Config{RootCAs: x509.NewCertPool()}

@@ -17,7 +17,8 @@ import (
 // all errors are reported at once.
 type builder struct {
 	*document
-	dir string // base of relative paths of files
+	dir  string   // base of relative paths of files
+	read []string // secrets, and contents of files, of the current cluster; see digest
 }
 
 func (b *builder) config(w wireFile) *Config {
@@ -36,12 +37,13 @@ func (b *builder) config(w wireFile) *Config {
 	for i, wire := range w.Clusters {
 		at := keyPath("clusters").item(i)
 		names(at.key("name"), wire.Name)
+		b.read = nil
 		cluster := b.cluster(wire.withProfile(), at)
 		c.Clusters = append(c.Clusters, cluster)
 		intervals := b.intervals(at.key("intervals"), wire.Intervals, c.Intervals)
 		b.checkTimeout(at, wire, cluster.Limits.Timeout, intervals)
 		c.ClusterIntervals[wire.Name] = intervals
-		c.digests[wire.Name] = digest(wire)
+		c.digests[wire.Name] = digest(wire, b.read)
 	}
 	c.Alerting = b.alerting(w.Alerting, c)
 	c.Maintenance = b.maintenance(w.Maintenance, c)

@@ -25,6 +25,7 @@ func (b *builder) cluster(w wireCluster, at keyPath) *probes.Cluster {
 		Limits:   b.limits(w, at),
 	}
 	c.Nodes = b.nodeList(w.Nodes, c.Balancer.Method, at.key("nodes"))
+	b.request(w.Request, c, at.key("request"))
 	c.Limit(b.budget(w.Budget, at.key("budget")))
 	c.Session = b.session(w.Session, c.Nodes, at.key("session"))
 	if path := deref(w.Status.Path); path != "" {

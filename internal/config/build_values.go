@@ -115,6 +115,7 @@ const maxSecretFile = 1 << 20
 // names, with the path of the key that is used.
 func (b *builder) valueOrFile(at keyPath, key, value, path string) (string, keyPath) {
 	own, beside := at.key(key), at.key(key+"_file")
+	b.read = append(b.read, value)
 	switch {
 	case path == "":
 		return value, own
@@ -142,6 +143,7 @@ func (b *builder) file(at keyPath, path string) (string, bool) {
 		b.problem(at, "reading %s: %s", b.valueText(at, path), err)
 		return "", false
 	}
+	b.read = append(b.read, string(text))
 	return strings.TrimSpace(string(text)), true
 }
 

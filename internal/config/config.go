@@ -12,7 +12,6 @@ package config
 
 import (
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -137,9 +136,13 @@ func (doc *document) config(dir string) (*Config, error) {
 	return c, nil
 }
 
-// digest returns a digest of a cluster's configuration; "" if there is none.
-func digest(w wireCluster) string {
-	text, err := json.Marshal(w)
+// digest returns a digest of a cluster's configuration; "" if there is none. read are its
+// secrets and the contents of its files, which w does not show.
+func digest(w wireCluster, read []string) string {
+	text, err := json.Marshal(struct {
+		wireCluster
+		Read []string
+	}{w, read})
 	if err != nil {
 		return ""
 	}
@@ -150,16 +153,6 @@ func digest(w wireCluster) string {
 // SameCluster reports whether a cluster is configured as in an older configuration,
 // including intervals and damping.
 func (c *Config) SameCluster(name string, old *Config) bool {
-	a, b := c.Cluster(name), old.Cluster(name)
-	return a != nil && b != nil && c.digests[name] != "" && c.digests[name] == old.digests[name] &&
-		c.ClusterIntervals[name] == old.ClusterIntervals[name] && c.Damping == old.Damping && sameRoots(a.TLS, b.TLS)
-}
-
-// sameRoots reports whether the same authorities are trusted. The contents of their
-// file may have changed.
-func sameRoots(a, b *tls.Config) bool {
-	if a == nil || b == nil || a.RootCAs == nil || b.RootCAs == nil {
-		return (a == nil || a.RootCAs == nil) == (b == nil || b.RootCAs == nil)
-	}
-	return a.RootCAs.Equal(b.RootCAs)
+	return c.digests[name] != "" && c.digests[name] == old.digests[name] &&
+		c.ClusterIntervals[name] == old.ClusterIntervals[name] && c.Damping == old.Damping
 }

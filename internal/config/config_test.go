@@ -93,6 +93,7 @@ clusters:
 		{"a node's address", "127.0.0.1:2", "127.0.0.1:20", false, true},
 		{"an interval of all", "\nclusters:", "\nintervals: {status: 30s}\nclusters:", false, false},
 		{"an address to listen on", "\nclusters:", "\nlisten: 127.0.0.1:1\nclusters:", true, true},
+		{"a header", "[{id: a, url: \"http://127.0.0.1:2\"}]", "[{id: a, url: \"http://127.0.0.1:2\"}]\n    request: {headers: {X-Key: one}}", false, true},
 		{"another cluster's name", "name: portal", "name: door", true, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -114,4 +115,36 @@ func mustParse(t *testing.T, text string) *Config {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// TestSameClusterSecrets checks that a secret counts although no text shows it, and so do
+// the contents of a file.
+func TestSameClusterSecrets(t *testing.T) {
+	dir := t.TempDir()
+	load := func(header, token string) *Config {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "token"), []byte(token), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		const file = `clusters: [{name: shop, balancer: {url: "http://127.0.0.1:1"}, nodes: [{id: a, url: "http://127.0.0.1:2"}],
+  request: {headers: {X-Key: HEADER}, bearer_token_file: token}}]`
+		c, err := Parse(filepath.Join(dir, "stickwatch.yml"), []byte(strings.Replace(file, "HEADER", header, 1)), testenv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	old := load("first", "token")
+	for name, tc := range map[string]struct {
+		header, token string
+		same          bool
+	}{
+		"nothing":  {"first", "token", true},
+		"a header": {"other", "token", false},
+		"a file":   {"first", "other", false},
+	} {
+		if got := load(tc.header, tc.token).SameCluster("shop", old); got != tc.same {
+			t.Errorf("%s changed: got same %t, want %t", name, got, tc.same)
+		}
+	}
 }

@@ -80,6 +80,8 @@ func (d *decoder) value(n *yaml.Node, out reflect.Value, at keyPath, r rules) {
 		d.mapping(n, out, at)
 	case out.Kind() == reflect.Slice:
 		d.sequence(n, out, at, r)
+	case out.Kind() == reflect.Map:
+		d.named(n, out, at, r)
 	case n.Kind != yaml.ScalarNode:
 		d.markBroken(n, at, "expected "+kindOf(out)+", got "+nodeKind(n))
 	default:
@@ -115,6 +117,30 @@ func (d *decoder) mapping(n *yaml.Node, out reflect.Value, at keyPath) {
 			d.problem(at.key(f.name), "is missing")
 			d.suppress(at.key(f.name))
 		}
+	}
+}
+
+// named decodes a map, whose keys are any words.
+func (d *decoder) named(n *yaml.Node, out reflect.Value, at keyPath, r rules) {
+	if n.Kind != yaml.MappingNode {
+		d.markBroken(n, at, "expected keys and values, got "+nodeKind(n))
+		return
+	}
+	out.Set(reflect.MakeMap(out.Type()))
+	for i := 0; i+1 < len(n.Content) && len(d.problems) <= maxCollected && d.aliased <= maxAliased; i += 2 {
+		key := n.Content[i]
+		if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
+			d.markBroken(key, at, "expected a word for a key, got "+nodeKind(key))
+			continue
+		}
+		where := at.key(word(key.Value))
+		if out.MapIndex(reflect.ValueOf(key.Value)).IsValid() {
+			d.markBroken(key, where, "the key is given twice")
+			continue
+		}
+		value := reflect.New(out.Type().Elem()).Elem()
+		d.value(n.Content[i+1], value, where, r)
+		out.SetMapIndex(reflect.ValueOf(key.Value), value)
 	}
 }
 

@@ -23,6 +23,8 @@ var (
 		`[\["'\s]*(?:[a-z][a-z0-9+.-]*://)?(.*)@`)
 	// heartbeatKey matches the rest of a line with the heartbeat, whose address is a secret.
 	heartbeatKey = regexp.MustCompile(`\bheartbeat["']?\s*[:=]\s*(\S.*)`)
+	// headersKey matches the rest of a line with headers, of which any may be a credential.
+	headersKey = regexp.MustCompile(`\bheaders["']?\s*[:=]\s*(\S.*)`)
 	// serviceURL matches a service URL without its scheme. All of it may be a secret.
 	serviceURL = regexp.MustCompile(`(?i)\b(?:` + strings.Join(shoutrrr.Schemes(), "|") + `)://([^\s,"'}]+)`)
 	// address matches the part before the last @ of a text that should be a URL.
@@ -69,7 +71,7 @@ func secretSpans(line string, hidden []string) []span {
 			spans = append(spans, span{m[4], m[4] + len(value)})
 		}
 	}
-	for _, credentials := range []*regexp.Regexp{userinfo, urlKey, heartbeatKey, serviceURL} {
+	for _, credentials := range []*regexp.Regexp{userinfo, urlKey, heartbeatKey, headersKey, serviceURL} {
 		for _, m := range credentials.FindAllStringSubmatchIndex(line, -1) {
 			spans = append(spans, span{m[2], m[3]})
 		}
@@ -108,7 +110,7 @@ func inSecret(lines []string, at int) bool {
 		if text := strings.TrimSpace(line); text == "" || text[0] == '#' || indentation(line) >= own {
 			continue
 		}
-		return secretKey.MatchString(line+" |") || strings.Contains(lines[at], "@") && urlKey.MatchString(line+" @")
+		return secretKey.MatchString(line+" |") || headersKey.MatchString(line+" |") || strings.Contains(lines[at], "@") && urlKey.MatchString(line+" @")
 	}
 	return false
 }

@@ -18,7 +18,7 @@ import (
 // manual is the source of the wire structs: their comments are the
 // descriptions of the schema, and written once.
 //
-//go:embed wire.go wire_probes.go wire_alerting.go
+//go:embed wire.go wire_client.go wire_probes.go wire_alerting.go
 var manual embed.FS
 
 // Schema returns the JSON Schema (draft 2020-12) of the configuration file, for editors
@@ -67,6 +67,8 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 		)
 	case reflect.TypeFor[Secret]():
 		return &jsonschema.Schema{Type: "string", WriteOnly: true}
+	case reflect.TypeFor[headers]():
+		return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{Type: "string", WriteOnly: true}}
 	case reflect.TypeFor[oneOrMore]():
 		text := &jsonschema.Schema{Type: "string"}
 		return anyOf(text, &jsonschema.Schema{Type: "array", Items: text})
@@ -266,6 +268,8 @@ func valueOf(t reflect.Type) string {
 		return "text, or a list"
 	case reflect.TypeFor[[]string]():
 		return "list of text"
+	case reflect.TypeFor[headers]():
+		return "names and secrets"
 	}
 	switch t.Kind() {
 	case reflect.Bool:

@@ -21,7 +21,7 @@ type schema struct {
 	Description string             `json:"description"`
 	Type        string             `json:"type"`
 	Properties  map[string]*schema `json:"properties"`
-	Additional  *bool              `json:"additionalProperties"`
+	Additional  json.RawMessage    `json:"additionalProperties"` // false, or the schema of any key's value
 	Required    []string           `json:"required"`
 	Items       *schema            `json:"items"`
 	AnyOf       []*schema          `json:"anyOf"`
@@ -60,7 +60,7 @@ func TestSchemaHasEveryKey(t *testing.T) {
 		}
 		done[typ] = true
 		def := s.Defs[definition(typ)]
-		if def == nil || def.Description == "" || def.Additional == nil || *def.Additional || len(def.Properties) != typ.NumField() {
+		if def == nil || def.Description == "" || string(def.Additional) != "false" || len(def.Properties) != typ.NumField() {
 			t.Errorf("%s: got definition %+v", typ, def)
 			return
 		}
@@ -177,7 +177,7 @@ func (s *schema) validateObject(root *schema, v any, at string) error {
 	}
 	for key, value := range object {
 		property, ok := s.Properties[key]
-		if !ok {
+		if !ok && json.Unmarshal(s.Additional, &property) != nil {
 			return fmt.Errorf("%s: unknown key %s", at, key)
 		}
 		if err := property.validate(root, value, at+"."+key); err != nil {

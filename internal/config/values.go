@@ -59,6 +59,9 @@ func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
 // LogValue returns String.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
+// headers are the values of HTTP headers by name. Any may be a credential.
+type headers map[string]Secret
+
 // UnmarshalText sets the secret to text.
 func (s *Secret) UnmarshalText(text []byte) error {
 	if len(text) == 0 {

@@ -86,6 +86,8 @@ type wireCluster struct {
 	Dependencies []wireDependency `yaml:"dependencies"`
 	// Where a node's primary page shows the application's version.
 	Version *wireExtractor `yaml:"version"`
+	// What stickwatch adds to each of its requests: headers, credentials, a client certificate.
+	Request wireRequest `yaml:"request"`
 	// How certificates of https addresses are verified.
 	TLS wireTLS `yaml:"tls"`
 	// Time limit for an answer, from name resolution to its last byte. Default 5s.
