@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A Canary is a client of stickwatch with a session behind the balancer. Call Open
+// A Canary is a client of stickwatch with a session behind the balancer. Call Open, or Visit,
 // first. Requests follow one another as those of a user do; only Follow may be called
 // concurrently. A canary may live for many rounds: call StartNextRound between two of
 // them.
@@ -37,7 +37,10 @@ func NewCanary(c *Cluster, e Frontend, key, expected string, base int) *Canary {
 		client:  NewClient(e.Target(c, key)),
 		cluster: c,
 		jar:     NewJar(),
-		trace:   Trace{URL: e.URL.Redacted(), Balancer: e.Address, Client: key, Expected: expected, Base: base},
+		trace: Trace{
+			URL: e.URL.Redacted(), Balancer: e.Address, Client: key, Expected: expected, Base: base,
+			Visitor: c.Session != nil && c.Session.Login != nil,
+		},
 		counter: base,
 	}
 }
@@ -51,8 +54,9 @@ func (c *Canary) Trace() Trace {
 	return trace
 }
 
-// Open opens the session.
-func (c *Canary) Open(ctx context.Context) Exchange {
+// Visit sends the first request, as a visitor who has not logged in. Without a login it opens
+// the session.
+func (c *Canary) Visit(ctx context.Context) Exchange {
 	ex := c.get(ctx, c.cluster.ClientPath(), c.cookies())
 	c.mu.Lock()
 	c.session, c.holder, c.opened = ex.Session, ex.Label, ex.At
@@ -77,7 +81,7 @@ func (c *Canary) StartNextRound() bool {
 	trace := c.Trace()
 	at := -1
 	for i := range trace.Steps {
-		if s := trace.Steps[i]; s.OK() && s.Status < 300 && s.Kind != StepFollow {
+		if s := trace.Steps[i]; s.OK() && (s.Status < 300 || s.LoggedIn == LoggedOut) && s.Kind != StepFollow {
 			at = i
 		}
 	}
@@ -107,7 +111,7 @@ func (c *Canary) Disregard(since time.Time) (some bool) {
 // cannot store values. If the answer starts another session, the canary keeps the
 // cookies that it had.
 func (c *Canary) Write(ctx context.Context) Exchange {
-	if c.cluster.Session == nil || c.cluster.Session.Write == "" {
+	if c.cluster.Session == nil || c.cluster.Session.Write == "" || c.visitor() {
 		return Exchange{}
 	}
 	c.mu.Lock()
@@ -195,11 +199,32 @@ func (c *Canary) get(ctx context.Context, path string, jar *Jar) Exchange {
 	return ex
 }
 
+// pageRequest returns a request with the session. The session's page shows whether the client
+// is logged in.
 func (c *Canary) pageRequest(path string, jar *Jar) pageRequest {
-	return pageRequest{
+	q := pageRequest{
 		path: path, jar: jar, follow: true, session: c.cluster.Session,
-		expected: c.expected(), inSession: &c.scope,
+		expected: c.expected(), inSession: &c.scope, hide: c.login().secrets(),
 	}
+	if path == c.cluster.ClientPath() {
+		q.loggedIn = c.loggedIn()
+	}
+	return q
+}
+
+// loggedIn returns what finds out whether the client is still logged in; nil: it never was.
+func (c *Canary) loggedIn() Extractor {
+	if c.login() == nil || c.visitor() {
+		return nil
+	}
+	return c.login().LoggedIn
+}
+
+// visitor reports whether the client has not logged in, although the application wants it.
+func (c *Canary) visitor() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.trace.Visitor
 }
 
 // expected returns the id of the node that will answer; "" if any node may. For a

@@ -107,6 +107,12 @@ func (c *Client) run(ctx context.Context, p *permit, send func() response) error
 	return err
 }
 
+// runOnce is run for a request that must not be sent again.
+func (c *Client) runOnce(_ context.Context, p *permit, send func() response) error {
+	p.run(send)
+	return nil
+}
+
 // admissionRequest returns the request for admission of one HTTP request. Requests for
 // one path are of one kind; the query does not matter.
 func (c *Client) admissionRequest(path, expected string) admissionRequest {

@@ -124,6 +124,7 @@ type Session struct {
 	Write   string        // path and query that store "{value}" in the session; "": values cannot be stored
 	Timeout time.Duration // for which the application keeps an unused session; 0: unknown
 	Read    Extractor     // reads the stored value from Path; nil: values cannot be read
+	Login   *Login        // how users log in; nil: a visitor has a session
 }
 
 // A Status is a node's status endpoint: JSON with state, reason and version.

@@ -27,6 +27,7 @@ type Exchange struct {
 	NewID        bool        // the answer set a session cookie that was not sent
 	Value        string      // the stored value in the answer; "": none
 	Version      string      // the application's version, according to the answer
+	LoggedIn     LoginState  // whether the answer is one to a user; "": unknown, or the client is a visitor
 	Rejected     []RejectedCookie
 
 	Clock       ClockOffset // from the Date header; no samples: unknown
@@ -34,6 +35,15 @@ type Exchange struct {
 	Redirect    string      // target of a redirect that was not followed, cleaned
 	FinalPath   string      // path at which followed redirects ended, cleaned; "": none was followed
 }
+
+// A LoginState is whether a client is logged in, according to an answer.
+type LoginState string
+
+// The states, beside "" for unknown.
+const (
+	LoggedIn  LoginState = "yes"
+	LoggedOut LoginState = "no"
+)
 
 // Answered reports whether there was an HTTP answer of any status.
 func (e Exchange) Answered() bool { return e.Status != 0 }

@@ -19,14 +19,19 @@ import (
 // A pageRequest is one request for a page, and what to read from its answer.
 type pageRequest struct {
 	path        string
-	jar         *Jar     // nil: the request has no cookies, and those of the answer are dropped
-	public      *url.URL // the URL whose cookies are sent; nil: the target's own
-	stripPrefix bool     // removes from session cookies what a balancer has put before them
-	follow      bool     // follows redirects to the same host
+	url         *url.URL     // on the target; nil: that of path
+	form        *formRequest // sent with POST; nil: the request is a GET
+	jar         *Jar         // nil: the request has no cookies, and those of the answer are dropped
+	public      *url.URL     // the URL whose cookies are sent; nil: the target's own
+	stripPrefix bool         // removes from session cookies what a balancer has put before them
+	follow      bool         // follows redirects to the same host
 
 	secrets *secrets // collects what must be redacted; nil: the caller does not need it
 	session *Session // reads label, store, session id and value; nil: none of them
 	version Extractor
+
+	loggedIn Extractor // tells by the page whether the client is logged in; nil: it need not be
+	hide     []string  // further credentials that must be redacted
 
 	expected  string        // id of the node that will answer; "": any node, or the target is a node
 	inSession *sessionScope // nil: the request has no session
@@ -46,7 +51,11 @@ func (c *Client) reserve(ctx context.Context, q pageRequest) func() (Exchange, D
 	p, err := c.target.Limiter.admit(ctx, d)
 	return func() (ex Exchange, doc Document) {
 		if err == nil {
-			err = c.run(ctx, p, func() response {
+			run := c.run
+			if q.form != nil {
+				run = c.runOnce // a second one may be a second wrong password
+			}
+			err = run(ctx, p, func() response {
 				var hops int
 				ex, doc, hops = c.attempt(ctx, q)
 				return response{
@@ -83,7 +92,7 @@ func (c *Client) send(parent context.Context, q pageRequest) (Exchange, Document
 	ctx, cancel := context.WithTimeout(parent, c.target.Timeout)
 	defer cancel()
 	q.secrets = cmp.Or(q.secrets, new(secrets))
-	q.secrets.sent = c.secrets
+	q.secrets.sent = slices.Concat(c.secrets, q.hide)
 	ex := Exchange{At: time.Now(), Path: q.path, Address: c.target.Address}
 	if q.jar == nil {
 		q.jar = NewJar()
@@ -107,17 +116,24 @@ const maxRedirects = 5
 // page already seen is no proof of a loop, because it may set the cookie that was
 // missing there.
 func (c *Client) fetchFollowing(ctx context.Context, q pageRequest, ex *Exchange) (doc Document, hops int, err error) {
-	u, err := c.URL(q.path)
-	if err != nil {
-		return Document{}, 0, err
+	u := q.url
+	if u == nil {
+		if u, err = c.URL(q.path); err != nil {
+			return Document{}, 0, err
+		}
 	}
 	seen := make(map[string]bool)
+	var first *Document
 	for hops < maxRedirects+1 {
 		seen[u.String()] = true
 		hops++
 		doc, next, err := c.hop(ctx, q, u, ex)
+		doc.from = first
 		if err != nil || next == nil {
 			return doc, hops, err
+		}
+		if first == nil {
+			first = &doc
 		}
 		u = next
 		ex.FinalPath = Clean(u.Path, MaxValue)
@@ -148,6 +164,10 @@ func (c *Client) hop(ctx context.Context, q pageRequest, u *url.URL, ex *Exchang
 	doc := Document{Header: resp.Header, Body: body, Cookies: q.storeCookies(c, u, resp, ex)}
 	next, shown := c.redirect(u, resp)
 	ex.Redirect = shown
+	if q.form != nil && resp.StatusCode >= http.StatusTemporaryRedirect {
+		next = nil // it asks for the same form, with the password, once more
+	}
+	doc.url, doc.next = u, next
 	if !q.follow {
 		next = nil
 	}
@@ -158,6 +178,9 @@ func (c *Client) hop(ctx context.Context, q pageRequest, u *url.URL, ex *Exchang
 // answer and an error.
 func (c *Client) fetch(ctx context.Context, q pageRequest, u *url.URL) (*http.Response, []byte, error) {
 	req, err := c.newRequest(ctx, http.MethodGet, u)
+	if q.form != nil {
+		req, err = q.form.request(ctx, c)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -204,8 +227,32 @@ func (q pageRequest) read(doc Document, ex *Exchange) {
 		ex.HasRoute = routed(doc.Cookies, s.Cookie)
 		ex.Label, ex.Store = extract(s.Node, doc), extract(s.Store, doc)
 		ex.Value, ex.Version = extract(s.Read, doc), extract(q.version, doc)
+		ex.LoggedIn = loginState(q.loggedIn, doc, *ex)
+		if ex.LoggedIn == LoggedOut && doc.from != nil {
+			ex.Label = cmp.Or(extract(s.Node, *doc.from), ex.Label) // who sends a user to the login page does not know the session
+		}
 	}
 	q.secrets.redact(ex)
+}
+
+// loginState returns whether the client is logged in according to an answer with its session.
+// An answer of 5xx, or of 4xx other than 401, does not tell.
+func loginState(loggedIn Extractor, doc Document, ex Exchange) LoginState {
+	if loggedIn == nil {
+		return ""
+	}
+	success := ex.Status >= 200 && ex.Status < 300
+	_, found := loggedIn.Extract(doc)
+	switch {
+	case success && found:
+		return LoggedIn
+	case success && ex.Truncated:
+		return ""
+	case success, ex.Redirect != "", ex.Status == http.StatusUnauthorized:
+		return LoggedOut
+	default:
+		return ""
+	}
 }
 
 // withoutPrefix returns a session cookie as the application set it. HAProxy's `cookie

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -50,6 +51,10 @@ type Document struct {
 	Header  http.Header
 	Body    []byte            // at most MaxBody bytes
 	Cookies map[string]string // the cookies that the client has for the page after this answer, by name
+
+	url  *url.URL  // of the page, after redirects; nil: not known
+	next *url.URL  // to which the answer redirects on the target; nil: nowhere
+	from *Document // the first answer, if redirects were followed
 }
 
 // MaxBody bounds how much of an answer is read, in bytes.

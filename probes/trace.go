@@ -21,7 +21,10 @@ type Trace struct {
 	// Continued is true if the session was opened in an earlier round. The first step is
 	// then the last answer of the earlier rounds, and is no evidence about new clients.
 	Continued bool
-	Steps     []Step
+	// Visitor is true if the client has not logged in, although the application wants it. Its
+	// answers show which node they are from, and nothing about sessions of users.
+	Visitor bool
+	Steps   []Step
 }
 
 // First returns the trace's first exchange; the zero Exchange if there is none.
@@ -78,10 +81,14 @@ type contents struct {
 // the id and drop the values.
 func (c contents) outcome(ex Exchange) SessionOutcome {
 	switch {
+	case ex.LoggedIn == LoggedOut:
+		return SessionLost
 	case ex.Failure != "" || ex.Status < 200 || ex.Status >= 300:
 		return SessionUnknown // an error page or a redirect elsewhere need not come from the application
 	case c.counter > 0:
 		return c.counterOutcome(ex.Value)
+	case ex.LoggedIn == LoggedIn:
+		return SessionKept // an application may renew the id of a user
 	case c.id == "" || ex.Session == "":
 		return SessionUnknown
 	case ex.Session == c.id:
@@ -109,10 +116,10 @@ func (c contents) counterOutcome(value string) SessionOutcome {
 // Once an answer has renamed the session, a follow-up with the old name proves nothing.
 func (t Trace) SessionOutcome(i int) SessionOutcome {
 	step := t.Steps[i]
-	switch step.Kind {
-	case StepFirst:
+	switch {
+	case step.Kind == StepFirst || t.Visitor:
 		return SessionUnknown
-	case StepWrite:
+	case step.Kind == StepWrite:
 		return contents{id: t.First().Session}.outcome(step.Exchange)
 	}
 	outcome := t.contents(step).outcome(step.Exchange)

@@ -40,7 +40,22 @@ type Spec struct {
 	After, Before string
 
 	Charset string // of the body, whatever it declares; "": as declared, or guessed
+
+	Use Use // what the value is for
 }
+
+// A Use is what a value is for, beside being shown.
+type Use int
+
+// The uses.
+const (
+	Shown    Use = iota // the value is a short clean text
+	Token               // the value is sent back as it is, up to MaxToken bytes
+	Presence            // it counts only whether there is something, be it empty; false in JSON is nothing
+)
+
+// MaxToken bounds a token, in bytes. Those of Laravel have some 350, and no cookie is longer.
+const MaxToken = 4096
 
 // New returns an extractor for a Spec. An error names the part of the Spec that is
 // invalid.
@@ -52,7 +67,7 @@ func New(s Spec) (probes.Extractor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return extractor{find: src, after: s.After, before: s.Before}, nil
+	return extractor{find: src, after: s.After, before: s.Before, use: s.Use}, nil
 }
 
 // A source finds a raw value, which an extractor cleans.
@@ -61,6 +76,7 @@ type source func(probes.Document) (string, bool)
 type extractor struct {
 	find          source
 	after, before string
+	use           Use
 }
 
 func (e extractor) Extract(doc probes.Document) (string, bool) {
@@ -74,7 +90,15 @@ func (e extractor) Extract(doc probes.Document) (string, bool) {
 	if e.before != "" {
 		v, _, _ = strings.Cut(v, e.before)
 	}
-	return clean(v)
+	switch e.use {
+	case Token:
+		v = strings.TrimSpace(v)
+		return v, v != "" && len(v) <= MaxToken
+	case Presence:
+		return "present", v != "false"
+	default:
+		return clean(v)
+	}
 }
 
 func (s Spec) check() error {

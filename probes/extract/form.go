@@ -1,0 +1,200 @@
+package extract
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+
+	"stickwatch/probes"
+)
+
+// Forms reads the form on a login page as a browser would send it.
+type Forms struct{ Charset string } // of the pages; "": as declared, or guessed
+
+// maxFields bounds the fields of a form, and maxFieldBytes their names and values together.
+// The largest known, view states of JSF and ASP.NET, are far smaller.
+const (
+	maxFields     = 200
+	maxFieldBytes = 256 << 10
+)
+
+// Errors of forms.
+var (
+	errNoForm       = errors.New("has no form for it")
+	errFieldCount   = fmt.Errorf("has a form with more than %d fields", maxFields)
+	errFieldBytes   = fmt.Errorf("has a form with more than %d KiB", maxFieldBytes>>10)
+	errSentByGet    = errors.New("has a form that would send the password in the address (method GET)")
+	errNoURLEncoded = errors.New("has a form with an encoding other than application/x-www-form-urlencoded")
+)
+
+// ReadForm implements probes.FormReader.
+func (f Forms) ReadForm(doc probes.Document, want probes.FormFields) (probes.Form, error) {
+	root := parseHTML(decode(doc, f.Charset))
+	for n := range root.Descendants() {
+		if n.DataAtom != atom.Form {
+			continue
+		}
+		form, err := readForm(n)
+		if userField, passwordField, ok := form.match(want); ok {
+			form.UserField, form.PasswordField = userField, passwordField
+			return form.Form, errors.Join(err, sendable(n))
+		}
+	}
+	return probes.Form{}, errNoForm
+}
+
+// sendable returns why a form cannot be sent with a password in it.
+func sendable(form *html.Node) error {
+	encoding := attribute(form, "enctype")
+	switch {
+	case !strings.EqualFold(attribute(form, "method"), "post"):
+		return errSentByGet
+	case encoding != "" && !strings.EqualFold(encoding, "application/x-www-form-urlencoded"):
+		return errNoURLEncoded
+	default:
+		return nil
+	}
+}
+
+// A foundForm is a form with the names of its visible inputs in order.
+type foundForm struct {
+	probes.Form
+	inputs []input
+}
+
+// An input is a field that a person fills in.
+type input struct {
+	name     string
+	password bool
+}
+
+// match returns the fields for user and password; ok is false if the form lacks one that
+// is wanted. Unless they are named, the password goes into the first such field, and the
+// user into the last text field before it, or into the first one if there is no password.
+func (f foundForm) match(want probes.FormFields) (user, password string, ok bool) {
+	has := func(name string) bool {
+		for _, i := range f.inputs {
+			if i.name == name {
+				return true
+			}
+		}
+		return false
+	}
+	user, password = want.UserField, want.PasswordField
+	if user != "" && !has(user) || password != "" && !has(password) {
+		return "", "", false
+	}
+	for _, i := range f.inputs {
+		switch {
+		case i.password && want.Password && password == "":
+			password = i.name
+		case !i.password && want.UserField == "" && want.User && (password == "" && want.Password || user == ""):
+			user = i.name
+		}
+	}
+	if !want.User {
+		user = ""
+	}
+	return user, password, (user != "" || !want.User) && (password != "" || !want.Password)
+}
+
+// readForm returns a form with the fields that a browser sends unchanged, and the default
+// button. On an error, the fields up to then are returned.
+func readForm(form *html.Node) (foundForm, error) {
+	out := foundForm{Form: probes.Form{Action: attribute(form, "action")}}
+	size, pressed := 0, false
+	for n := range form.Descendants() {
+		name := attribute(n, "name")
+		if n.Type != html.ElementNode || name == "" || hasAttribute(n, "disabled") {
+			continue
+		}
+		value, sent := attribute(n, "value"), false
+		switch kind := inputKind(n); kind {
+		case "text", "email", "tel", "password":
+			out.inputs = append(out.inputs, input{name, kind == "password"})
+			sent = kind != "password"
+		case "checkbox", "radio":
+			sent = hasAttribute(n, "checked")
+			if !hasAttribute(n, "value") {
+				value = "on"
+			}
+		case "submit":
+			sent, pressed = !pressed, true
+		case "hidden":
+			sent = true
+		case "select":
+			value, sent = selected(n)
+		}
+		if !sent {
+			continue
+		}
+		size += len(name) + len(value)
+		switch {
+		case len(out.Fields) == maxFields:
+			return out, errFieldCount
+		case size > maxFieldBytes:
+			return out, errFieldBytes
+		}
+		out.Fields = append(out.Fields, probes.FormField{Name: name, Value: value})
+	}
+	return out, nil
+}
+
+// inputKind returns the kind of a form's element; "" for those that are not sent.
+func inputKind(n *html.Node) string {
+	kind := strings.ToLower(attribute(n, "type"))
+	switch n.DataAtom {
+	case atom.Select:
+		return "select"
+	case atom.Button:
+		if kind == "" || kind == "submit" {
+			return "submit"
+		}
+	case atom.Input:
+		switch kind {
+		case "email", "tel", "password", "checkbox", "radio", "submit", "hidden":
+			return kind
+		case "button", "reset", "image", "file":
+		default:
+			return "text" // what browsers take unknown types for
+		}
+	}
+	return ""
+}
+
+// selected returns the value of the selected option, which is the first one by default.
+func selected(list *html.Node) (value string, ok bool) {
+	for n := range list.Descendants() {
+		if n.DataAtom != atom.Option || ok && !hasAttribute(n, "selected") {
+			continue
+		}
+		if value, ok = attribute(n, "value"), true; !hasAttribute(n, "value") && n.FirstChild != nil {
+			value = strings.TrimSpace(n.FirstChild.Data)
+		}
+		if hasAttribute(n, "selected") {
+			return value, true
+		}
+	}
+	return value, ok
+}
+
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func hasAttribute(n *html.Node, name string) bool {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,470 @@
+package probes
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Login describes how a client logs in to the application, so that its session is one of
+// a user. The clients of a cluster share it and one account: it admits few logins, one at a
+// time. See loginGate.
+type Login struct {
+	Steps    []LoginStep
+	LoggedIn Extractor // finds something on the session's page if, and only if, the client is logged in
+	Logout   string    // path requested when a session is given up; "": none
+	PerHour  int       // largest number of logins in an hour
+
+	gate loginGate
+}
+
+// A LoginStep is one form, or one JSON object, that a client sends with POST.
+type LoginStep struct {
+	// Page is the path that is requested first, for the form or the token on it. "": in the
+	// first step none, and later the page that the step before has led to.
+	Page   string
+	Action string     // path that the form is sent to; "": the form's own, or Page
+	Forms  FormReader // finds the form on the page; nil: the step sends Fields only
+	JSON   bool       // the fields are sent as a JSON object
+
+	User, Password           string // "": the step does not send it
+	UserField, PasswordField string // names of their fields; "": those that the form has
+	Fields                   []FormField
+
+	Token       Extractor // reads a token against cross-site requests (CSRF) from the page; nil: the form has it, or there is none
+	TokenHeader string    // request header that carries the token; "": none
+	TokenField  string    // field that carries the token; "": none
+}
+
+// A FormReader finds on a page the form that has fields for what is wanted.
+type FormReader interface {
+	// ReadForm returns an error without any text of the page if there is no such form.
+	ReadForm(Document, FormFields) (Form, error)
+}
+
+// FormFields are the fields that a form must have.
+type FormFields struct {
+	User, Password           bool
+	UserField, PasswordField string // "": any that may be it
+}
+
+// A Form is a form of a page.
+type Form struct {
+	Action                   string      // as on the page; "": the page itself
+	Fields                   []FormField // that a browser sends unchanged, such as hidden ones
+	UserField, PasswordField string
+}
+
+// A FormField is a field of a form with its value.
+type FormField struct{ Name, Value string }
+
+// A LoginProblem is the reason why a client could not log in.
+type LoginProblem string
+
+// The problems. After those that the application answers to a password, LoginRefused to
+// LoginNotIn, the account is left alone for long.
+const (
+	LoginRefused    LoginProblem = "refused"    // it shows the login page again, or answers 401 or 429
+	LoginRejected   LoginProblem = "rejected"   // it answers the form with another 4xx
+	LoginNotIn      LoginProblem = "not_in"     // it accepts the form, and the session's page does not show a login then
+	LoginUnanswered LoginProblem = "unanswered" // no answer, or 5xx
+	LoginNoForm     LoginProblem = "no_form"    // the page is not as configured; nothing was sent
+	LoginElsewhere  LoginProblem = "elsewhere"  // the page or its form leads to another host; nothing was sent
+)
+
+// refusal reports whether the application may have counted a wrong password.
+func (p LoginProblem) refusal() bool {
+	return p == LoginRefused || p == LoginRejected || p == LoginNotIn
+}
+
+// A LoginAttempt is one attempt to log in.
+type LoginAttempt struct {
+	At       time.Time
+	Problem  LoginProblem // "": the client is logged in
+	Detail   string       // what the page lacks, in English; "": Exchange tells
+	Exchange Exchange     // the request that decided
+	Sent     bool         // a password was sent
+}
+
+// Open opens the session. A client that must log in does so, unless the account may not be
+// used now: it then stays a visitor, which Trace.Visitor shows.
+func (c *Canary) Open(ctx context.Context) Exchange {
+	ex := c.Visit(ctx)
+	if c.login() == nil || !ex.OK() || !c.LogIn(ctx) {
+		return ex
+	}
+	return c.Trace().First()
+}
+
+// LogIn logs a client in that has visited the application. The trace then starts anew, with
+// the first answer to the user. It reports whether the client has the session of a user: also
+// one that was lost at once, because another node answered the next request. For an
+// application without a login it does nothing, and reports true.
+func (c *Canary) LogIn(ctx context.Context) bool {
+	login := c.login()
+	if login == nil {
+		return true
+	}
+	if !login.gate.enter(ctx, login.PerHour) {
+		return false
+	}
+	attempt, jar, steps := c.attemptLogin(ctx, login)
+	login.gate.leave(ctx, attempt)
+	if len(steps) == 0 {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := steps[0].Exchange
+	c.jar, c.session, c.holder, c.opened = jar, first.Session, first.Label, first.At
+	c.trace.OpenedBy, c.trace.Opened, c.trace.Visitor = first.Label, first.At, false
+	c.trace.Steps, c.written = steps, 0
+	return true
+}
+
+// LogOut gives up the session of a logged-in client. ctx may have ended: a logout has a time
+// limit of its own.
+func (c *Canary) LogOut(ctx context.Context) {
+	login := c.login()
+	if login == nil || login.Logout == "" || c.visitor() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(logoutLimit, c.client.target.Timeout))
+	defer cancel()
+	q := c.pageRequest(login.Logout, c.cookies())
+	q.loggedIn = nil
+	_, _ = c.client.ask(ctx, q)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trace.Visitor = true
+}
+
+// logoutLimit bounds a logout, so that the end of the program does not wait for it.
+const logoutLimit = 2 * time.Second
+
+// login returns how the clients of the cluster log in; nil: they need not.
+func (c *Canary) login() *Login {
+	if c.cluster.Session == nil {
+		return nil
+	}
+	return c.cluster.Session.Login
+}
+
+// attemptLogin sends the steps of a login. It returns the cookies of the user's session and the
+// steps of the trace that it begins; no steps if there is no such session.
+func (c *Canary) attemptLogin(ctx context.Context, login *Login) (LoginAttempt, *Jar, []Step) {
+	attempt := LoginAttempt{At: time.Now()}
+	s := &loginSequence{canary: c, login: login, jar: c.cookies().Clone()}
+	for i, step := range login.Steps {
+		s.step, s.last = step, i == len(login.Steps)-1
+		if problem := s.run(ctx); problem != "" {
+			attempt.Problem, attempt.Detail, attempt.Exchange, attempt.Sent = problem, s.detail, s.ex, s.sent
+			return attempt, nil, nil
+		}
+	}
+	attempt.Sent = true
+	check := s.check(ctx)
+	attempt.Exchange = check
+	switch {
+	case check.LoggedIn == LoggedIn:
+		return attempt, s.jar, []Step{{Kind: StepFirst, Exchange: check}}
+	case check.LoggedIn != LoggedOut:
+		attempt.Problem = LoginUnanswered
+	case s.knownToSender(ctx):
+		return attempt, s.accepted, []Step{{Kind: StepFirst, Exchange: s.post}, {Kind: StepReturn, Exchange: check}}
+	default:
+		attempt.Problem = LoginNotIn
+	}
+	return attempt, nil, nil
+}
+
+// A loginSequence is a login under way.
+type loginSequence struct {
+	canary *Canary
+	login  *Login
+	jar    *Jar
+
+	accepted *Jar // the cookies after the newest answer to a form: those of later answers may be another session's
+	step     LoginStep
+	last     bool // step is the last one
+	page     Document
+	ex       Exchange // the newest request
+	post     Exchange // the newest answer to a form, before any redirect
+	sent     bool     // a password was sent
+
+	detail string // see LoginAttempt
+}
+
+// run sends one step.
+func (s *loginSequence) run(ctx context.Context) LoginProblem {
+	if s.step.Page != "" {
+		if problem := s.requestPage(ctx); problem != "" {
+			return problem
+		}
+	}
+	form, problem := s.fill()
+	if problem != "" {
+		return problem
+	}
+	s.sent = s.sent || s.step.Password != ""
+	var answer Document
+	s.ex, answer = s.ask(ctx, pageRequest{path: form.url.Path, form: form, url: form.url})
+	s.post, s.accepted = s.ex, s.jar.Clone()
+	if problem := s.judge(answer); problem != "" {
+		return problem
+	}
+	s.page = answer
+	if answer.next != nil {
+		s.ex, s.page = s.ask(ctx, pageRequest{path: answer.next.Path, url: answer.next, follow: true})
+		if s.ex.Failure != "" || s.ex.Status >= http.StatusInternalServerError {
+			return LoginUnanswered
+		}
+	}
+	return ""
+}
+
+// requestPage requests the page of the step.
+func (s *loginSequence) requestPage(ctx context.Context) LoginProblem {
+	s.ex, s.page = s.ask(ctx, pageRequest{path: s.step.Page, follow: true})
+	switch {
+	case s.ex.Failure != "" || s.ex.Status >= http.StatusInternalServerError:
+		return LoginUnanswered
+	case s.ex.Redirect != "":
+		return LoginElsewhere
+	default:
+		return ""
+	}
+}
+
+// ask sends a request of the login, in the session that it opens.
+func (s *loginSequence) ask(ctx context.Context, q pageRequest) (Exchange, Document) {
+	own := s.canary.pageRequest(q.path, s.jar)
+	own.url, own.form, own.follow, own.loggedIn = q.url, q.form, q.follow, nil
+	return s.canary.client.ask(ctx, own)
+}
+
+// check requests the session's page.
+func (s *loginSequence) check(ctx context.Context) Exchange {
+	q := s.canary.pageRequest(s.canary.cluster.ClientPath(), s.jar)
+	q.loggedIn = s.login.LoggedIn
+	ex, _ := s.canary.client.ask(ctx, q)
+	return ex
+}
+
+// judge returns why the answer to the step's form is no success; "": it may be one.
+func (s *loginSequence) judge(answer Document) LoginProblem {
+	switch {
+	case s.ex.Failure != "" || s.ex.Status >= http.StatusInternalServerError:
+		return LoginUnanswered
+	case s.ex.Status == http.StatusUnauthorized || s.ex.Status == http.StatusTooManyRequests:
+		return LoginRefused
+	case s.ex.Status >= http.StatusBadRequest:
+		return LoginRejected
+	case s.ex.Redirect != "" && answer.next == nil:
+		return LoginElsewhere
+	case s.last && s.showsLoginAgain(answer):
+		return LoginRefused
+	default:
+		return ""
+	}
+}
+
+// showsLoginAgain reports whether an answer is, or leads to, the page with the form.
+func (s *loginSequence) showsLoginAgain(answer Document) bool {
+	if answer.next != nil {
+		formPage := s.page.url
+		return formPage != nil && answer.next.Path == formPage.Path && answer.next.Path != s.sessionPath()
+	}
+	if s.step.Forms == nil {
+		return false
+	}
+	_, err := s.step.Forms.ReadForm(answer, FormFields{Password: true})
+	return err == nil
+}
+
+// sessionPath returns the path of the session's page on the target. Some applications show the
+// login form there, and lead back to it after a login.
+func (s *loginSequence) sessionPath() string {
+	u, err := s.canary.client.URL(s.canary.cluster.ClientPath())
+	if err != nil {
+		return ""
+	}
+	return u.Path
+}
+
+// knownToSender reports whether the node that took the form, asked directly, knows the session
+// as logged in although the balancer's answer does not. Then the application accepted the login, and the
+// session is lost.
+func (s *loginSequence) knownToSender(ctx context.Context) bool {
+	c := s.canary
+	id := c.cluster.Limiter.nodeOf(s.post.Label)
+	at := slices.IndexFunc(c.cluster.Nodes, func(n Node) bool { return n.ID == id })
+	if at < 0 {
+		return false
+	}
+	there := c.presentAs(ctx, c.cluster.Nodes[at], s.accepted.Clone(), s.login.LoggedIn)
+	return there.LoggedIn == LoggedIn
+}
+
+// A formRequest is a form that is ready to be sent.
+type formRequest struct {
+	url         *url.URL
+	contentType string
+	header      http.Header
+	body        []byte
+	page        *url.URL // with the form; nil: none
+}
+
+// fill fills in the form of the step. Nothing is sent to another host than the target.
+func (s *loginSequence) fill() (*formRequest, LoginProblem) {
+	form := Form{UserField: s.step.UserField, PasswordField: s.step.PasswordField}
+	if s.step.Forms != nil {
+		var err error
+		form, err = s.step.Forms.ReadForm(s.page, FormFields{
+			User: s.step.User != "", Password: s.step.Password != "", UserField: s.step.UserField, PasswordField: s.step.PasswordField,
+		})
+		if err != nil {
+			s.detail = err.Error()
+			return nil, LoginNoForm
+		}
+	}
+	out := &formRequest{page: s.page.url, header: http.Header{}}
+	target, err := s.target(form)
+	if err != nil {
+		s.detail = err.Error()
+		return nil, LoginElsewhere
+	}
+	out.url = target
+	if s.step.Token != nil {
+		token, ok := s.step.Token.Extract(s.page)
+		if !ok {
+			s.detail = "has no token (csrf)"
+			return nil, LoginNoForm
+		}
+		if s.step.TokenHeader != "" {
+			out.header.Set(s.step.TokenHeader, token)
+		}
+		if s.step.TokenField != "" {
+			form.set(s.step.TokenField, token)
+		}
+	}
+	for _, f := range s.step.Fields {
+		form.set(f.Name, f.Value)
+	}
+	if s.step.User != "" {
+		form.set(form.UserField, s.step.User)
+	}
+	if s.step.Password != "" {
+		form.set(form.PasswordField, s.step.Password)
+	}
+	out.contentType, out.body = form.encode(s.step.JSON)
+	return out, ""
+}
+
+// target returns where a form is sent: to the configured path, or where its page says if that
+// is on the target. A page that an attacker changed cannot redirect a password.
+func (s *loginSequence) target(form Form) (*url.URL, error) {
+	c := s.canary.client
+	if s.step.Action != "" || s.step.Forms == nil {
+		path := s.step.Action
+		if path == "" {
+			path = s.step.Page
+		}
+		return c.URL(path)
+	}
+	to, err := s.page.url.Parse(form.Action)
+	if err != nil {
+		return nil, errors.New("has a form with an invalid address")
+	}
+	if !c.owns(to) {
+		return nil, fmt.Errorf("would send the password to %s", Clean(to.Scheme+"://"+to.Host, MaxValue))
+	}
+	to.Scheme, to.Host, to.User, to.Fragment = c.target.URL.Scheme, c.target.URL.Host, nil, ""
+	return to, nil
+}
+
+// set sets a field, in place of one that the form has.
+func (f *Form) set(name, value string) {
+	at := slices.IndexFunc(f.Fields, func(have FormField) bool { return have.Name == name })
+	if at < 0 {
+		f.Fields = append(f.Fields, FormField{name, value})
+		return
+	}
+	f.Fields[at].Value = value
+}
+
+// encode returns the body of the form and its type.
+func (f *Form) encode(asJSON bool) (contentType string, body []byte) {
+	if asJSON {
+		object := make(map[string]string, len(f.Fields))
+		for _, field := range f.Fields {
+			object[field.Name] = field.Value
+		}
+		body, _ = json.Marshal(object) // strings give no error
+		return "application/json", body
+	}
+	var text strings.Builder
+	for i, field := range f.Fields { // in the order of the page, as browsers do
+		if i > 0 {
+			text.WriteByte('&')
+		}
+		text.WriteString(url.QueryEscape(field.Name) + "=" + url.QueryEscape(field.Value))
+	}
+	return "application/x-www-form-urlencoded", []byte(text.String())
+}
+
+// request returns the HTTP request of the form, with the headers by which applications
+// recognise that their own page sends it.
+func (f *formRequest) request(ctx context.Context, c *Client) (*http.Request, error) {
+	req, err := c.newRequest(ctx, http.MethodPost, f.url)
+	if err != nil {
+		return nil, err
+	}
+	req.Body, req.ContentLength = http.NoBody, int64(len(f.body))
+	if len(f.body) > 0 {
+		req.Body = readCloser{bytes.NewReader(f.body)}
+	}
+	host := f.url.Host
+	if c.target.Host != "" {
+		host = c.target.Host
+	}
+	for name, values := range f.header {
+		req.Header[name] = values
+	}
+	req.Header.Set("Content-Type", f.contentType)
+	req.Header.Set("Origin", f.url.Scheme+"://"+host)
+	if f.page != nil {
+		req.Header.Set("Referer", f.url.Scheme+"://"+host+f.page.EscapedPath())
+	}
+	return req, nil
+}
+
+// A readCloser is a body in memory.
+type readCloser struct{ *bytes.Reader }
+
+// Close implements io.Closer.
+func (readCloser) Close() error { return nil }
+
+// secrets returns the passwords of a login; none for nil.
+func (l *Login) secrets() []string {
+	if l == nil {
+		return nil
+	}
+	var list []string
+	for _, s := range l.Steps {
+		list = append(list, s.Password)
+		for _, f := range s.Fields {
+			if len(f.Value) >= minCookie || secretHeader.MatchString(f.Name) {
+				list = append(list, f.Value)
+			}
+		}
+	}
+	return list
+}
