@@ -10,8 +10,8 @@ import (
 // This file attributes each lost session to one cause. A session was lost between the
 // last answer that had it and the first that had not: seconds apart for an active
 // canary, minutes for an idle one. Every known event in that time is a candidate.
-// Knowledge about this client wins over knowledge about its nodes, and that over
-// knowledge about the balancer.
+// What this client met wins over what its nodes met, and that over what other clients
+// of the balancer met.
 
 // attribution is the last stage before findings: the cause of each lost session, and
 // the history that results from it.
@@ -46,26 +46,34 @@ const (
 	lossReported    lossCause = "reported" // session_lost was reported while the client paused
 )
 
-// causeOfLoss returns the cause of a lost session. Only under the sticky policy may
-// sessions be lost with a node, or by a balancer that moves clients.
+// causeOfLoss returns the cause of a lost session, the most certain one if several fit.
+// Only under the sticky policy may sessions be lost with a node, or by a balancer that
+// moves clients.
 func (v *attribution) causeOfLoss(a *answer) lossCause {
 	reported := a.pauseBefore() >= shortestPause && a.lostIn().contains(v.past().Pool.Lost)
 	if v.policy() == probes.PolicySticky {
 		switch pool := v.pool; {
+		// The client's own answers show these, and its nodes were well.
 		case v.drifted(a.trace):
 			return lossByDrift
 		case v.separatedByBalancer(a.trace):
 			return lossBySplit
 		case v.remap.includes(a.trace):
 			return lossByRemapping
+		// A node failed at that time, which would have cost the session in any case.
 		case v.lostWithNode(a):
 			return lossByNode
+		// The policy allows no loss by an ejection alone, so that it is reported, also if
+		// the client has returned by now.
 		case v.leftOut(a) != "":
 			return lossUnexplained
+		// No finding reported the ejection, but only one moves clients like this.
 		case v.returnsToOwner(a):
 			return lossByReturn
 		case v.lostBefore(a):
 			return lossEarlier
+		// That the balancer moved other clients recently is the weakest reason: nothing
+		// shows that it moved this one.
 		case a.moved() && v.followed(a, pool.Drifted):
 			return lossByDrift
 		case a.moved() && (v.followed(a, pool.Remapped.At) || v.followed(a, pool.Remapped.Last)):

@@ -73,52 +73,71 @@ func (v *timeline) restartedSince(node string, since time.Time) bool {
 
 // disruptionsOf adds this round's signs of disruption to the history of a node.
 func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
-	before, o := v.past().Nodes[n.ID], v.direct[n.ID]
+	before := v.past().Nodes[n.ID].Restarted
 	m.Disruptions = slices.DeleteFunc(slices.Clone(m.Disruptions), func(d Disruption) bool {
 		return v.Started.Sub(d.To) > rememberedFor
 	})
-	limit := v.Cluster.Limits.Slow
-	slow := limit > 0 && o.Primary.Timing.Total-o.Primary.Timing.Connect > limit // a connect is slow by lost packets
-	switch bad := !v.ready(n.ID) || slow; {
-	case !completed(o.Primary) || n.Down:
-	case bad:
-		m = v.addSign(n.ID, m, DisruptionDown, m.Seen, o.Primary.At, askedDirectly(o.Primary))
-		if m.DownSince.IsZero() {
-			m.DownSince = o.Primary.At
-		}
-		if v.up[n.ID] {
-			m = m.answersAgain(o.Primary.At)
-		} else if m.SilentSince.IsZero() {
-			m.SilentSince = o.Primary.At
-		}
-	default:
-		m = m.recovered(o.Primary.At)
-	}
-	if m.Restarted.After(before.Restarted) {
+	m = v.signsOfNode(n, m) // first: a good answer ends the newest disruption, which must be an earlier round's
+	if m.Restarted.After(before) {
 		m = v.addSign(n.ID, m, DisruptionRestart, m.Seen, m.Restarted, m.LastSign)
 	}
 	m = v.signsOfClients(n.ID, m)
 	m = v.signsOfBalancer(n.ID, m)
-	if from, to, lost := v.inferRestart(n.ID, m); lost > 0 {
-		m.Restarted = to
-		m.LastSign = msg(MsgSessionsForgotten, Args{Count: lost})
-		m = v.addSign(n.ID, m, DisruptionRestart, from, to, m.LastSign)
-		m.InferredRestarts = append(slices.Clone(m.InferredRestarts), to)
-		m.InferredRestarts = m.InferredRestarts[max(0, len(m.InferredRestarts)-maxInferredRestarts):]
-	}
-	if m.Restarted.After(before.Restarted) {
+	m = v.signsOfLosses(n.ID, m) // after all other signs: a known disruption explains a loss
+	if m.Restarted.After(before) {
 		m = m.withRestart(m.Restarted)
 	}
-	if completed(o.Primary) && v.ready(n.ID) {
-		m.Seen = o.Primary.At
+	return v.lastSeen(n.ID, m) // last: signs reach back to when an earlier round saw the node well
+}
+
+// signsOfNode adds the direct request to a node: a failure begins or continues a
+// disruption, and a good answer ends it.
+func (v *timeline) signsOfNode(n probes.Node, m NodeHistory) NodeHistory {
+	primary, limit := v.direct[n.ID].Primary, v.Cluster.Limits.Slow
+	slow := limit > 0 && primary.Timing.Total-primary.Timing.Connect > limit // a connect is slow by lost packets
+	switch {
+	case !completed(primary) || n.Down:
+		return m
+	case v.ready(n.ID) && !slow:
+		return m.recovered(primary.At)
+	}
+	m = v.addSign(n.ID, m, DisruptionDown, m.Seen, primary.At, askedDirectly(primary))
+	if m.DownSince.IsZero() {
+		m.DownSince = primary.At
+	}
+	if v.up[n.ID] {
+		return m.answersAgain(primary.At)
+	}
+	if m.SilentSince.IsZero() {
+		m.SilentSince = primary.At
+	}
+	return m
+}
+
+// signsOfLosses adds a restart that only lost sessions show.
+func (v *timeline) signsOfLosses(node string, m NodeHistory) NodeHistory {
+	from, to, lost := v.inferRestart(node, m)
+	if lost == 0 {
+		return m
+	}
+	m.Restarted, m.LastSign = to, msg(MsgSessionsForgotten, Args{Count: lost})
+	m.InferredRestarts = append(slices.Clone(m.InferredRestarts), to)
+	m.InferredRestarts = m.InferredRestarts[max(0, len(m.InferredRestarts)-maxInferredRestarts):]
+	return v.addSign(node, m, DisruptionRestart, from, to, m.LastSign)
+}
+
+// lastSeen records when a node was well, back and left out.
+func (v *timeline) lastSeen(node string, m NodeHistory) NodeHistory {
+	if primary := v.direct[node].Primary; completed(primary) && v.ready(node) {
+		m.Seen = primary.At
 	}
 	if m.Restarted.After(m.Back) {
 		m.Back = m.Restarted
 	}
-	switch state := v.rotationStates[n.ID]; {
+	switch state := v.rotationStates[node]; {
 	case state.In == Yes:
 		m.Out = time.Time{}
-	case !state.Sure || !v.ready(n.ID) || !m.Out.IsZero():
+	case !state.Sure || !v.ready(node) || !m.Out.IsZero():
 	case v.Past == nil: // the beginning is not known
 		m.Out = v.Started.Add(-rememberedFor)
 	default:

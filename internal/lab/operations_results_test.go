@@ -160,9 +160,9 @@ var operationsSection = template.Must(template.New("operations").Funcs(template.
 ## Operations
 
 Three nodes behind a real balancer are operated while 200 users send about ten requests a second, and a daemon with its
-default intervals watches. ` + "`make operations`" + ` has played each of them and written this section: {{.Runs}} runs, {{.False}} false
-criticals. *right*: what was notified is what users met, by cause, node and number of incidents. *missed*: runs in which
-something that was due was not notified. *false criticals*: critical incidents that should not have been, in all runs.
+default intervals watches. ` + "`make operations`" + ` writes this section: {{.Runs}} runs, {{.False}} false
+criticals. *right*: runs whose notifications agree with what users met, in cause, node and number of incidents. *missed*:
+runs without a notification that was due. *false criticals*: unjustified critical incidents in all runs.
 *notified after*: from the first harm to the first notification of the right cause, median and slowest; warnings wait 30 s.
 
 | operation | balancer | runs | right | missed | false criticals | notified after | slowest |
@@ -175,11 +175,11 @@ something that was due was not notified. *false criticals*: critical incidents t
 {{range .NotMet}}
 - {{.}}
 {{- else}}
-Nothing is known that should be notified otherwise.
+No operation is known whose notifications are wrong.
 {{- end}}
 {{- with .Others}}
 
-Nor by other tests of the lab:
+Not met by other tests of the lab:
 {{range .}}
 - {{.}}
 {{- end}}
