@@ -114,20 +114,19 @@ func restarts(v *attribution) []Finding {
 	return list
 }
 
-// crashes returns the recent restarts of a node that is in a crash loop; nil if it is in
-// none.
-func (v *attribution) crashes(node string) []time.Time {
-	m := v.nodeHistory[node]
+// crashes returns the restarts of a node's newest crash loop, which may have ended; nil
+// if its newest restart belongs to none.
+func (m NodeHistory) crashes() []time.Time {
 	recent := slices.DeleteFunc(slices.Clone(m.Restarts), func(at time.Time) bool { return m.Restarted.Sub(at) > crashLoopWindow })
-	if len(recent) < crashLoopRestarts || v.Started.Sub(m.Restarted) > restartReportedFor {
+	if len(recent) < crashLoopRestarts {
 		return nil
 	}
 	return recent
 }
 
-// inCrashLoop finds that a node restarts again and again.
+// inCrashLoop finds that a node, which restarted recently, does so again and again.
 func inCrashLoop(v *attribution, node string) (Finding, bool) {
-	recent := v.crashes(node)
+	recent := v.nodeHistory[node].crashes()
 	if len(recent) == 0 {
 		return Finding{}, false
 	}
@@ -184,16 +183,17 @@ type nodeDisruption struct {
 
 // failureRuns returns the failures and restarts of all nodes, grouped by those that
 // follow each other within the aftermath, as in a rolling restart. The newest run is
-// the first. Long outages and crash loops tell their own cost, and do not delay that
-// of other nodes.
+// the first. Long outages and crash loops tell their own cost, also after their end, and
+// do not delay that of other nodes.
 func (v *attribution) failureRuns() (runs [][]nodeDisruption) {
 	var all []nodeDisruption
 	for _, n := range v.Cluster.Nodes {
 		m := v.history.Nodes[n.ID]
-		loops := len(v.crashes(n.ID)) > 0
+		crashes := m.crashes()
 		for i, d := range m.Disruptions {
 			ongoing := i == len(m.Disruptions)-1 && !m.SilentSince.IsZero() && v.Started.Sub(m.SilentSince) >= longDown
-			if d.failed() && !d.NotifiedDown && !ongoing && !loops {
+			inLoop := len(crashes) > 0 && !d.To.Before(crashes[0])
+			if d.failed() && !d.NotifiedDown && !ongoing && !inLoop {
 				all = append(all, nodeDisruption{n.ID, d})
 			}
 		}

@@ -204,6 +204,24 @@ func TestCrashLoopTellsItsCost(t *testing.T) {
 	}
 }
 
+// TestCrashLoopHasEnded tests that the cost of a crash loop, which the loop has told, is not
+// told again when the loop is no longer reported.
+func TestCrashLoopHasEnded(t *testing.T) {
+	t.Parallel()
+	ago := func(d time.Duration) time.Time { return began.Add(-d) }
+	last := ago(2*time.Minute + time.Second)
+	r := healthy()
+	r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node2": {
+		Disruptions: []checks.Disruption{{
+			Span: checks.Span{From: ago(4 * time.Minute), To: last}, Kind: checks.DisruptionRestart, Gone: last, Lost: 3, Why: new(checks.Quote("restarted")),
+		}},
+		Restarts: []time.Time{ago(4 * time.Minute), ago(3 * time.Minute), last}, Restarted: last, LastSign: checks.Quote("restarted"),
+	}}}
+	if got := lines(checks.Judge(r.Round)); len(got) > 0 {
+		t.Errorf("got findings %q, want none", got)
+	}
+}
+
 // TestCostsOfSeparateFailures tests that the cost of restarts is told by itself although
 // another node fails later and costs nothing.
 func TestCostsOfSeparateFailures(t *testing.T) {

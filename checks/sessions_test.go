@@ -33,6 +33,22 @@ func mostlyStaying() *round {
 	return r
 }
 
+// awayAt returns a round of two nodes in which another node answered some follow-ups of
+// node1's client, while few clients of the other one came.
+func awayAt(followUps ...int) func() *round {
+	return func() *round {
+		r := empty(2)
+		labels := slices.Repeat([]string{"node1"}, 14)
+		for _, at := range followUps {
+			labels[at] = "node2"
+		}
+		r.visit(labels...)
+		r.visit("node2", "node2", "node2")
+		r.Past = new(checks.History)
+		return r
+	}
+}
+
 // withPolicy sets the policy.
 func withPolicy(p probes.Policy, base func() *round) func() *round {
 	return from(base, func(r *round) { r.Cluster.Session.Policy = p })
@@ -167,6 +183,11 @@ var sessionSpecs = []spec{
 		want: []string{"critical session_drift/node1"},
 	},
 	{name: "no drift yet: most follow-ups of every client stay, which chance does not explain", round: mostlyStaying},
+	{name: "no drift yet: a node's client was answered by another one for a while, and before and after by its own", round: awayAt(4, 5, 6, 7)},
+	{
+		name: "drift: a node's client is answered by it and another one in turns", round: awayAt(2, 4, 5, 8),
+		want: []string{"critical session_drift/node1"},
+	},
 	{
 		name: "drift: the same in a single round, which knows no disruption", round: from(mostlyStaying, func(r *round) { r.Past = nil }),
 		want: []string{"warning session_drift [node1 node2 node3]"},

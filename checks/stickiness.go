@@ -29,6 +29,7 @@ type openerCount struct {
 	stays, moves int
 	scattered    bool // some client moved more than once
 	chance       float64
+	answers      []*answer // the counted ones
 }
 
 // retryRate is how often another node answers although the balancer keeps clients,
@@ -62,6 +63,37 @@ func (t openerCount) mostlyStays(confidence float64) bool {
 	return n*(q*math.Log(q/byChance)+(1-q)*math.Log((1-q)/t.chance)) > -math.Log(1-confidence)
 }
 
+// absences counts the times in which other nodes answered all clients of the node.
+func (t openerCount) absences() (count int) {
+	slices.SortStableFunc(t.answers, func(a, b *answer) int { return a.At.Compare(b.At) })
+	away := false
+	for _, a := range t.answers {
+		moved := a.moved()
+		if moved && !away {
+			count++
+		}
+		away = moved
+	}
+	return count
+}
+
+// fitsAbsences reports whether a balancer that leaves nodes out for a while and takes
+// them back explains the answers better than one that places each request by chance:
+// other nodes then answer all clients of a node for some time, and none before and
+// after. Each absence may have begun and ended at any answer.
+func (h *frontendStickiness) fitsAbsences() bool {
+	chance, absent := 0.0, 0.0 // logarithms of the likelihoods
+	for _, count := range h.byOpener {
+		if count.chance <= 0 || count.chance >= 1 {
+			continue
+		}
+		n := float64(count.stays + count.moves)
+		chance += float64(count.stays)*math.Log(count.chance) + float64(count.moves)*math.Log(1-count.chance)
+		absent -= float64(count.absences()) * math.Log(n*(n+1)/2)
+	}
+	return absent > chance
+}
+
 // stickinessOfFrontends returns the stickiness of every address.
 func (v *movement) stickinessOfFrontends() []frontendStickiness {
 	met := make(map[string]bool)
@@ -87,17 +119,21 @@ func (v *movement) stickinessAt(e *frontend, met map[string]bool) frontendSticki
 			count = &openerCount{chance: ChanceOfStaying(w.holder, v.serving, met)}
 			h.byOpener[w.holder] = count
 		}
-		stays, moved, switches := v.returns(w)
+		stayed, moved, switches := v.returns(w)
 		if switches == 1 && len(moved) > 0 {
 			continue // it moved once and stayed: see remapping
 		}
-		count.stays += stays
+		count.stays += len(stayed)
 		count.moves += len(moved)
+		count.answers = append(count.answers, stayed...)
+		for _, m := range moved {
+			count.answers = append(count.answers, m.answer)
+		}
 		count.scattered = count.scattered || switches > 1
 		moves[w.holder] = append(moves[w.holder], moved...)
 	}
 	h.decide(moves, v.Confidence)
-	if h.scatters && v.Past != nil && v.losesPackets() {
+	if h.scatters && v.Past != nil && (v.losesPackets() || h.fitsAbsences()) {
 		// The balancer leaves nodes out for a while: moves that depend on each other are
 		// no sample of placing by chance.
 		h.scatters = false
@@ -126,7 +162,7 @@ func (h *frontendStickiness) decide(moves map[string][]move, confidence float64)
 
 // returns separates the answers of a client's own node from those of other nodes, and
 // counts how often the node changed. Moves that a disruption explains are left out.
-func (v *movement) returns(w *trace) (stays int, moved []move, switches int) {
+func (v *movement) returns(w *trace) (stayed []*answer, moved []move, switches int) {
 	answers := slices.Clone(w.answers)
 	slices.SortStableFunc(answers, func(a, b *answer) int { return a.At.Compare(b.At) })
 	at := w.holder
@@ -142,12 +178,12 @@ func (v *movement) returns(w *trace) (stays int, moved []move, switches int) {
 			at = a.servingNode
 		}
 		if a.servingNode == w.holder {
-			stays++
+			stayed = append(stayed, a)
 		} else {
 			moved = append(moved, move{w.holder, a.servingNode, a})
 		}
 	}
-	return stays, moved, switches
+	return stayed, moved, switches
 }
 
 // excused reports whether a known reason explains that another node answered a
