@@ -27,9 +27,11 @@ var groupableCodes = []checks.Code{checks.NodeDown, checks.NodeFailingInRotation
 // costlyCodes are the codes of a node that loses the sessions of its clients.
 var costlyCodes = append(slices.Clone(groupableCodes), checks.NodePaused, checks.NodeRestarted)
 
-// lingeringCodes are the findings that clients of a recovered node still cause for a
-// moment through the balancer.
-var lingeringCodes = append(slices.Clone(checks.AtBalancer), checks.SessionFailing, checks.NodeFailingInRotation)
+// lingers reports whether clients of a recovered node still cause findings of this code for
+// a moment through the balancer.
+func lingers(code checks.Code) bool {
+	return code.AtBalancer() || code == checks.SessionFailing || code == checks.NodeFailingInRotation
+}
 
 // lossCodes are the codes of lost sessions without a location.
 var lossCodes = []checks.Code{checks.SessionLost, checks.SessionNotShared}
@@ -114,8 +116,8 @@ func afterFailure(_ Rules, m Member, cluster string, f causeGroup) bool {
 		return false
 	}
 	sameNode := s.Node == m.Node && (isNodeFailure(s.Finding) || isNodeDownOrRestarted(s.Finding))
-	named := slices.Contains(s.Nodes, m.Node) && slices.Contains(lingeringCodes, s.Code)
-	afterAll := s.Node == "" && slices.Contains(checks.AtBalancer, s.Code) || f.hasRoot() && slices.Contains(lossCodes, s.Code)
+	named := slices.Contains(s.Nodes, m.Node) && lingers(s.Code)
+	afterAll := s.Node == "" && s.Code.AtBalancer() || f.hasRoot() && slices.Contains(lossCodes, s.Code)
 	return sameNode || named || f.causedBy(m.Node) || m.Group == checks.AllNodesDown && afterAll
 }
 

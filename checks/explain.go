@@ -191,7 +191,7 @@ func waitsFor(effect, cause Finding) bool { return throughBalancer(effect, cause
 // noNodeUp is true of findings at the balancer, and of findings about the whole
 // cluster, while no node is up.
 func noNodeUp(effect, cause Finding) bool {
-	return cause.Group == AllNodesDown && (effect.Node == "" || slices.Contains(clusterWide, effect.Code))
+	return cause.Group == AllNodesDown && (effect.Node == "" || effect.Code.has(clusterWide))
 }
 
 func reportedBy(effect, cause Finding) bool { return slices.Contains(cause.Nodes, effect.Node) }

@@ -303,7 +303,10 @@ func TestExplainKeepsAll(t *testing.T) {
 // TestAtBalancer tests that none of these findings is a cause while no node is up.
 func TestAtBalancer(t *testing.T) {
 	t.Parallel()
-	for _, code := range AtBalancer {
+	for code := range traits {
+		if !code.AtBalancer() {
+			continue
+		}
 		found := explain([]Finding{{Code: code, Severity: Critical, Target: "http://shop.example"}, noneUp("node1"), noneUp("node2")})
 		for _, f := range found {
 			if f.Code == code && f.ExplainedBy != "node_down/node1" {

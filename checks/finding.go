@@ -120,22 +120,10 @@ type Finding struct {
 // AllNodesDown is the group of every node_down while no node of the cluster is up.
 const AllNodesDown = "all_nodes_down"
 
-// AtBalancer lists the findings that clients meet at the balancer while no node of
-// the cluster is up, and until the balancer notices that nodes are back.
-var AtBalancer = []Code{BalancerDown, BalancerError, PageFailing, HandshakeBroken, UpgradeRefused, BalancerSplit}
-
-// clusterWide lists the codes whose findings are one finding, whichever nodes show it
-// in a round.
-var clusterWide = []Code{
-	SessionDrift, SessionLost, SessionRollback, SessionNotShared, SessionFailing, SessionLeaked,
-	BalancerSplit, BalancerRemapped, DuplicateNodeID,
-	StoreFailover, VersionSkew, SettingsSkew, ClockSkew,
-}
-
 // Key identifies a finding from one round to the next, by code and subject.
 func (f Finding) Key() string {
 	subject := f.Node
-	if slices.Contains(clusterWide, f.Code) {
+	if f.Code.has(clusterWide) {
 		subject = ""
 	}
 	switch {

@@ -44,24 +44,6 @@ type Damping struct {
 	Last time.Duration
 }
 
-// confirmTwice lists the findings that one lost or late packet may cause. Others,
-// such as a lost session, are certain at once.
-var confirmTwice = []Code{
-	BalancerDown, BalancerError, NodeDown, DependencyDown, DependencyDisputed, PageFailing,
-	HandshakeBroken, UpgradeRefused, NodeFailingInRotation, SessionFailing, Slow,
-}
-
-// errorFindings lists the findings that clients get errors, without losing anything.
-var errorFindings = []Code{
-	BalancerDown, BalancerError, PageFailing, NodeFailingInRotation, SessionFailing, HandshakeBroken,
-}
-
-// throughSessions lists the findings that only answered clients can show. A round
-// with doubts does not end them.
-var throughSessions = []Code{
-	SessionDrift, SessionLost, SessionRollback, SessionNotShared, NodeEjected, BalancerSplit, HandshakeBroken, UpgradeRefused,
-}
-
 // A Ledger records which findings of a cluster are active from one round to the next.
 // It is not safe for concurrent use.
 type Ledger struct {
@@ -128,7 +110,7 @@ func (l *Ledger) Update(r Report) []Change {
 		if seen[e.Key()] {
 			return false
 		}
-		if len(r.Doubts) > 0 && slices.Contains(throughSessions, e.Code) {
+		if len(r.Doubts) > 0 && e.Code.has(throughSessions) {
 			e.missed = 0     // a round without doubts must miss it first
 			return !e.active // an unconfirmed finding is dropped
 		}
@@ -201,7 +183,7 @@ func (l *Ledger) record(f Finding, at time.Time) {
 		e.Since = at // it was only informative until now
 	}
 	e.altered = e.Severity != f.Severity ||
-		!slices.Equal(e.Nodes, f.Nodes) && !slices.Contains(throughSessions, f.Code) // there, the nodes depend on chance
+		!slices.Equal(e.Nodes, f.Nodes) && !f.Code.has(throughSessions) // there, the nodes depend on chance
 	e.Finding, e.Last, e.missed = f, at, 0
 	e.seen++
 }
@@ -265,7 +247,7 @@ func (l *Ledger) confirmed(e *entry, steps int) bool {
 	needs := l.rounds(e.Finding)
 	if e.proven {
 		needs = 1
-	} else if slices.Contains(errorFindings, e.Code) && (!e.harm.From.IsZero() || e.Last.Sub(e.Since) < l.damping.Last) {
+	} else if e.Code.has(clientErrors) && (!e.harm.From.IsZero() || e.Last.Sub(e.Since) < l.damping.Last) {
 		return false // where requests show the harm, the rounds that found it may have begun before
 	}
 	if e.seen < needs {
@@ -295,7 +277,7 @@ func (l *Ledger) markProven() {
 // rounds returns how many rounds in a row must find a finding. That packets are lost is
 // found by several of them.
 func (l *Ledger) rounds(f Finding) int {
-	if slices.Contains(confirmTwice, f.Code) && f.Target != lostPackets {
+	if f.Code.has(needsSecondRound) && f.Target != lostPackets {
 		return l.damping.Appear
 	}
 	return 1
