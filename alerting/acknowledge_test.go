@@ -212,7 +212,7 @@ func TestNoEscalation(t *testing.T) {
 	t.Run("silenced", func(t *testing.T) {
 		r := newRig(escalating())
 		r.play(t, []testCase{{0, paused1, []string{"ops fired #1 node_paused/node1 critical"}}}, false)
-		r.manager.Silence([]Silence{{ID: "s", Code: checks.NodePaused, From: noon, To: noon.Add(hour)}})
+		r.manager.SetSilences([]Silence{{ID: "s", Code: checks.NodePaused, From: noon, To: noon.Add(hour)}})
 		r.play(t, []testCase{{59 * minute, paused1, nil}, {61 * minute, onlyTime, []string{"boss fired #1 node_paused/node1 critical [escalated]"}}}, true)
 	})
 }

@@ -247,7 +247,7 @@ func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newDeployed(c)
-			r.manager.Silence(tt.silences)
+			r.manager.SetSilences(tt.silences)
 			at := noon.Add(LongestDeployment + defaultGrace) // nobody ends it
 			step := r.manager.SumUp(at, "7", Counts{})
 			var got []string

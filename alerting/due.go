@@ -91,7 +91,7 @@ func (d *Manager) newNotification(notifications []Notification, at time.Time, i 
 // Notified is the notification state of one receiver and one incident.
 type Notified struct {
 	Receiver      string
-	Notifications int       `json:"Notices"` // created so far
+	Notifications int       `json:"Notices"` // created so far; histories have it under this name
 	Last          time.Time // when the latest was created
 	Critical      time.Time `json:",omitzero"` // when the first of the critical incident was created
 	Reminders     int       // the number of reminders among them

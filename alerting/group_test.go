@@ -69,7 +69,7 @@ func TestAllNodesDownIsOneIncident(t *testing.T) {
 // TestSilenceOfOneOfAGroup: a silence of one node does not silence the others.
 func TestSilenceOfOneOfAGroup(t *testing.T) {
 	r := newRig(usual())
-	r.manager.Silence([]Silence{{ID: "a", Cluster: "shop", Node: "node1", From: noon, To: noon.Add(time.Hour)}})
+	r.manager.SetSilences([]Silence{{ID: "a", Cluster: "shop", Node: "node1", From: noon, To: noon.Add(time.Hour)}})
 	got := r.notify(r.see(noon, "shop", allDown(t, "")))
 	if diff := cmp.Diff([]string{"ops fired #1 node_down/node1 critical"}, got); diff != "" {
 		t.Errorf("notifications (-want +got):\n%s", diff)

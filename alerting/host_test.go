@@ -131,7 +131,7 @@ func TestSharedIncident(t *testing.T) {
 			for _, cluster := range clusters {
 				list = append(list, Silence{ID: cluster, Cluster: cluster, From: noon, To: noon.Add(time.Hour)})
 			}
-			d.Silence(list)
+			d.SetSilences(list)
 		}
 	}
 	fired := []string{"ops fired #1 node_down/node1 critical"}

@@ -35,7 +35,7 @@ type Incident struct {
 	Silenced   string // why receivers are not notified of it now; "": they are
 	// Acknowledged says who takes care of it; zero: nobody said so.
 	Acknowledged Acknowledgement `json:",omitzero"`
-	Notified     []Notified      `json:"Told"` // one for each receiver that was notified
+	Notified     []Notified      `json:"Told"` // one for each receiver that was notified; histories have it under this name
 }
 
 // A State is the state of an incident.
@@ -277,7 +277,7 @@ type Member struct {
 	checks.ActiveFinding
 	Cluster  string      // "": stickwatch itself
 	Ended    time.Time   // zero: it is active
-	CameBack []time.Time `json:"Came"` // its recent appearances, oldest first, at most FlapTimes; includes earlier incidents
+	CameBack []time.Time `json:"Came"` // (its name in histories) its recent appearances, oldest first, at most FlapTimes; includes earlier incidents
 }
 
 // Active reports whether the finding is active.
@@ -297,9 +297,8 @@ func (m Member) isNews() bool { return m.alerts() && !m.flaps() }
 // refresh updates an active finding from the newest round and reports whether more
 // than its evidence changed. The earlier start is kept unless the finding was only
 // information before or its event happened again, because a restarted monitor counts
-// anew. The explanation is
-// kept unless the round changed the finding, because a round may name a cause that is
-// not confirmed yet.
+// anew. The explanation is kept unless the round changed the finding, because a round may
+// name a cause that is not confirmed yet.
 func (m *Member) refresh(s checks.ActiveFinding, changed bool) (altered bool) {
 	if !changed {
 		s.ExplainedBy = m.ExplainedBy

@@ -48,9 +48,9 @@ func (d *Manager) Configure(c Config) {
 	d.deployments.grace = c.Grace
 }
 
-// Silence replaces the silences. They take effect with the next call that returns a
+// SetSilences replaces the silences. They take effect with the next call that returns a
 // Step.
-func (d *Manager) Silence(silences []Silence) { d.silences = slices.Clone(silences) }
+func (d *Manager) SetSilences(silences []Silence) { d.silences = slices.Clone(silences) }
 
 // Observe takes all active findings of a cluster after a round, and the changes since
 // the previous round.

@@ -85,7 +85,7 @@ func someAct(rt *rapid.T, t *testing.T, at time.Time) act {
 			To:   at.Add(time.Duration(rapid.IntRange(0, 1000).Draw(rt, "for")) * time.Second),
 		}
 		return func(r *rig) []Notification {
-			r.manager.Silence([]Silence{s})
+			r.manager.SetSilences([]Silence{s})
 			return r.commit(r.manager.Tick(at))
 		}
 	case "watch":

@@ -137,7 +137,7 @@ func (r *rig) restart(at time.Time) {
 		announced = append(announced, kept)
 	}
 	r.manager = NewManager(r.config, past)
-	r.manager.Silence(silences)
+	r.manager.SetSilences(silences)
 	r.manager.SetDeployments(announced)
 }
 

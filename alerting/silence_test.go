@@ -84,12 +84,12 @@ func TestSilenced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(usual())
-			r.manager.Silence([]Silence{tt.silence})
+			r.manager.SetSilences([]Silence{tt.silence})
 			r.play(t, tt.testCases, false)
 		})
 		t.Run(name+", restarted", func(t *testing.T) {
 			r := newRig(usual())
-			r.manager.Silence([]Silence{tt.silence})
+			r.manager.SetSilences([]Silence{tt.silence})
 			r.play(t, tt.testCases, true)
 		})
 		t.Run(name+", by a window", func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestSilenced(t *testing.T) {
 // TestSilencedIsRecorded: silenced incidents are recorded with the reason.
 func TestSilencedIsRecorded(t *testing.T) {
 	r := newRig(usual())
-	r.manager.Silence([]Silence{{ID: "a", Node: "node1", Reason: "deploy\n4.2", From: noon, To: noon.Add(time.Minute)}})
+	r.manager.SetSilences([]Silence{{ID: "a", Node: "node1", Reason: "deploy\n4.2", From: noon, To: noon.Add(time.Minute)}})
 	r.play(t, []testCase{
 		{at: 0, active: paused1},
 		{at: time.Minute, active: onlyTime, want: []string{"ops fired #1 node_paused/node1 critical"}},

@@ -102,7 +102,7 @@ type Finding struct {
 	// known.
 	Host string
 
-	// The rules of explain use the fields below; they are not shown.
+	// Only the rules of explain read these; they are neither shown nor stored.
 	erring     bool     // the node answers with errors
 	unanswered bool     // a node that did not answer in time, or a dependency that did not answer
 	store      bool     // the dependency is of a kind that stores sessions
@@ -111,10 +111,11 @@ type Finding struct {
 	roamed     bool     // of older contents: several nodes had answered each of the clients
 	waited     bool     // the balancer waited for an answer before each of its errors
 	expires    bool     // clocks are so far apart that sessions may be refused
-	harm       Span     // from the first failed request of a client to the last; zero: none failed
-	over       bool     // it was true between two rounds, and no longer is
-	passing    bool     // it follows a failure of the node, and is expected to end by itself
+	over       bool     // of an ejection: it was true between two rounds, and no longer is
 	frontends  []string // names of the balancer addresses at which it was seen
+
+	passing bool // of an ejection: it follows a failure and is expected to end by itself. explain and verdict read it
+	harm    Span // from the first failed request of a client to the last; zero: none failed. The ledger reads it
 }
 
 // AllNodesDown is the group of every node_down while no node of the cluster is up.

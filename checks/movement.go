@@ -278,7 +278,7 @@ func driftRemedy(v *outcomes, where []string) Message {
 	switch {
 	case len(where) > 0:
 		return msg(MsgCompareAddresses, Args{Addresses: where})
-	case method == probes.MethodIPHash || method == probes.MethodHash:
+	case method.Hashes():
 		return msg(MsgCheckHashing, Args{Method: method})
 	case method == probes.MethodCookie && v.routeless():
 		return msg(MsgSetJVMRoute, Args{})

@@ -161,17 +161,11 @@ func (v *outcomes) attributeFailure(a *answer, isFollowUp bool) string {
 		return holder
 	case target != "":
 		return "" // the targeted node is well: the cause is not known to be a node
-	case isFollowUp && holder != "" && v.balancerSticks():
+	case isFollowUp && holder != "" && v.Cluster.Balancer.Method.KeepsClients():
 		return "" // likewise the node that the balancer keeps the client on
 	default:
 		return v.onlyFailing
 	}
-}
-
-// balancerSticks reports whether the balancer's method keeps a client on its node.
-func (v *outcomes) balancerSticks() bool {
-	m := v.Cluster.Balancer.Method
-	return m == probes.MethodCookie || m == probes.MethodIPHash || m == probes.MethodHash
 }
 
 // servesNobody reports whether the balancer refused all clients, although some were

@@ -122,7 +122,7 @@ func (v *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
 	share := Share(n, Serving(v.Cluster, nil))
 	need := ClientsToMiss(v.Cluster, n, v.Confidence)
 	switch method := v.Cluster.Balancer.Method; {
-	case method == probes.MethodIPHash || method == probes.MethodHash:
+	case method.Hashes():
 		return unknown(MsgOneClientOneNode, Args{})
 	case method == probes.MethodUnknown && !scatters:
 		return unknown(MsgAllMetOne, Args{})

@@ -223,6 +223,10 @@ func (v *outcomes) resolve(w probes.Trace) *trace {
 	return out
 }
 
+// IsUnlisted reports whether a node, as a Request or a trace names it, is not in the
+// configuration: its label stands in quotes.
+func IsUnlisted(node string) bool { return strings.HasPrefix(node, `"`) }
+
 // servingNode returns who gave an answer: the id of a listed node, or the label of an
 // unlisted one in quotes if every node is known by name; "": not known.
 func (v *outcomes) servingNode(label string) string {

@@ -76,6 +76,12 @@ var Methods = []Method{
 	MethodUnknown, MethodIPHash, MethodHash, MethodRoundRobin, MethodLeastConn, MethodRandom, MethodCookie,
 }
 
+// Hashes reports whether the method computes the node from the client.
+func (m Method) Hashes() bool { return m == MethodIPHash || m == MethodHash }
+
+// KeepsClients reports whether the method sends a client to the same node again.
+func (m Method) KeepsClients() bool { return m.Hashes() || m == MethodCookie }
+
 // A Node is one application server that can be requested directly.
 type Node struct {
 	ID      string

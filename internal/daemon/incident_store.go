@@ -39,7 +39,7 @@ func newIncidentStore(queue *notify.WriteQueue, live *metrics.Live, logger *slog
 		queue: queue, metrics: live, logger: logger,
 		incidentManager: alerting.NewManager(rules, restored.Incidents), watched: toSet(maps.Keys(restored.ActiveFindings)),
 	}
-	r.incidentManager.Silence(r.silences.ofSilences(restored.Silences))
+	r.incidentManager.SetSilences(r.silences.ofSilences(restored.Silences))
 	r.incidentManager.SetDeployments(r.deployments.ofDeployments(restored.Announced))
 	live.Incidents(r.incidentManager.Open())
 	return r
@@ -122,7 +122,7 @@ func (r *incidentStore) configure(rules alerting.Config) {
 // setSilences replaces the silences.
 func (r *incidentStore) setSilences(silences []alerting.Silence) {
 	r.apply(func(at time.Time) history.Step {
-		r.incidentManager.Silence(r.silences.ofSilences(silences))
+		r.incidentManager.SetSilences(r.silences.ofSilences(silences))
 		return history.Step{Step: r.incidentManager.Tick(at)}
 	})
 }

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"maps"
-	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +25,7 @@ type placementKey struct{ cluster, balancer, owner string }
 type openPlacement struct {
 	checks.Placement
 	saved   time.Time        // To as stored
-	pause   time.Duration    // longest usual time between two requests
+	pause   time.Duration    // longest time between two requests, of which earlier ones count less and less
 	changes *rate.Limiter    // changes that may be stored
 	newest  checks.Placement // requests since the last change, stored or not
 }
@@ -38,14 +37,14 @@ const (
 	// permanent drift to 480 rows a day.
 	maxChanges  = 20
 	changeEvery = 3 * time.Minute
-	// A session that stayed this long after it did not is stored again as it is.
-	settled = time.Minute
+	// A session that stayed on a node for this long is stored as being there, whatever it did before.
+	stayedLongEnough = time.Minute
 )
 
 // observe returns the placements that a request completes or begins, to be stored. A
 // placement that was stored before replaces the stored one.
 func (p *placementRecorder) observe(q checks.Request) []checks.Placement {
-	if !q.Canary || q.Node == "" || strings.HasPrefix(q.Node, `"`) || q.Outcome == checks.OutcomeUnknown {
+	if !q.Canary || q.Node == "" || checks.IsUnlisted(q.Node) || q.Outcome == checks.OutcomeUnknown {
 		return nil
 	}
 	p.mu.Lock()
@@ -84,7 +83,7 @@ func (o *openPlacement) observe(q checks.Request) []checks.Placement {
 	if !interrupted && o.Node == q.Served && o.Outcome == q.Outcome {
 		return o.extend(q.At)
 	}
-	if allowed := o.changes.AllowN(q.At, 1); allowed || interrupted || q.At.Sub(o.newest.From) >= settled {
+	if allowed := o.changes.AllowN(q.At, 1); allowed || interrupted || q.At.Sub(o.newest.From) >= stayedLongEnough {
 		return o.replace(o.newest)
 	}
 	if o.Node != q.Served {
@@ -115,7 +114,7 @@ func (o *openPlacement) replace(next checks.Placement) []checks.Placement {
 		ended.To = next.From
 	}
 	o.Placement = next
-	if !next.From.After(ended.From) { // which is part of the key of a row
+	if !next.From.After(ended.From) { // no two placements of a session may begin together: From is part of the key of its row
 		o.From = ended.From.Add(time.Millisecond)
 		o.To = o.From
 	}

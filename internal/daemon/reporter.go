@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -66,7 +65,7 @@ func (r *reporter) Requested(q checks.Request) {
 // because a node that invents labels would fill the history with targets.
 func sessionSample(q checks.Request) (s checks.Sample, known bool) {
 	owner := q.Node
-	if strings.HasPrefix(owner, `"`) {
+	if checks.IsUnlisted(owner) {
 		owner = ""
 	}
 	s = checks.Sample{

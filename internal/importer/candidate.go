@@ -55,7 +55,7 @@ func newCandidate(u *upstream, all []*upstream, opts Options) *candidate {
 		u.guess("balancer.method", fmt.Sprintf("the file says %s; with backup servers stickwatch cannot predict nodes", u.method))
 		u.method, u.hashKey, u.consistent = probes.MethodUnknown, "", false
 	}
-	if u.missing && slices.Contains([]probes.Method{probes.MethodIPHash, probes.MethodHash}, u.method) {
+	if u.missing && u.method.Hashes() {
 		u.guess("balancer.method", fmt.Sprintf("the file says %s, but not all its servers are nodes: stickwatch cannot predict nodes", u.method))
 		u.method, u.hashKey, u.consistent = probes.MethodUnknown, "", false
 	}

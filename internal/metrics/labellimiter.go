@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+
+	"stickwatch/checks"
 )
 
 const (
@@ -58,7 +60,7 @@ func (l *labelLimiter) limit(cluster, name, value string) string {
 // node returns the label of a node id. The label of an unknown node, which is quoted, becomes
 // "other"; the finding contains its name.
 func (l *labelLimiter) node(cluster, id string) string {
-	if strings.HasPrefix(id, `"`) {
+	if checks.IsUnlisted(id) {
 		return other
 	}
 	return l.limit(cluster, "node", id)

@@ -65,9 +65,3 @@ func keyFor(c *probes.Cluster, picker balance.Picker, server, nth int) (string, 
 	addr, ok := balance.ClientFor(picker, server, nth)
 	return addr.String(), ok
 }
-
-// sourceHashed reports whether the balancer maps a source address to one node, so that new
-// clients from this machine reach no other node.
-func sourceHashed(c *probes.Cluster) bool {
-	return c.Balancer.Method == probes.MethodIPHash || c.Balancer.Method == probes.MethodHash
-}

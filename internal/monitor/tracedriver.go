@@ -66,7 +66,7 @@ func (t *traceDriver) run(ctx context.Context, direct func() []probes.NodeObserv
 
 // initialClients returns the clients that start before the state of the nodes is known.
 func (t *traceDriver) initialClients() []client {
-	if sourceHashed(t.cluster) || t.cluster.Session == nil {
+	if t.cluster.Balancer.Method.Hashes() || t.cluster.Session == nil {
 		return targetedClients(t.cluster)
 	}
 	return make([]client, len(checks.Serving(t.cluster, nil)))
@@ -76,7 +76,7 @@ func (t *traceDriver) initialClients() []client {
 // a second client to each healthy node that did not answer the first one. Otherwise it sends
 // new clients until every serving node has answered or chance is excluded.
 func (t *traceDriver) openMissing(ctx context.Context, identity checks.Identity, serving []probes.Node) {
-	if sourceHashed(t.cluster) {
+	if t.cluster.Balancer.Method.Hashes() {
 		answered := t.answeredBy(identity)
 		t.openClients(ctx, slices.DeleteFunc(nthTargetedClients(t.cluster, 1), func(c client) bool {
 			well := slices.ContainsFunc(serving, func(n probes.Node) bool { return n.ID == c.targetNode })
@@ -169,7 +169,7 @@ func (t *traceDriver) newClient(c client) *probes.Canary {
 // takes addresses from a header. Otherwise a balancer with a table of client addresses would
 // treat all of them as one client.
 func (t *traceDriver) withSyntheticAddresses(clients []client) []client {
-	if sourceHashed(t.cluster) || t.cluster.Balancer.ClientIPHeader == "" || t.cluster.Session == nil {
+	if t.cluster.Balancer.Method.Hashes() || t.cluster.Balancer.ClientIPHeader == "" || t.cluster.Session == nil {
 		return clients
 	}
 	out := slices.Clone(clients)
@@ -189,7 +189,7 @@ func syntheticAddress(n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{198, byte(18 + n/256%2), byte(n % 256), byte(1 + (n+n/512)%254)})
 }
 
-// setNodes returns the nodes that have answered new clients.
+// answeredBy returns the nodes that have answered new clients.
 func (t *traceDriver) answeredBy(identity checks.Identity) map[string]bool {
 	answered := make(map[string]bool)
 	for _, c := range t.canaries {
@@ -295,7 +295,7 @@ func (t *traceDriver) splitOverNodes(c *probes.Canary, identity checks.Identity)
 			answered[id] = true
 		}
 	}
-	return sourceHashed(t.cluster) && len(answered) > 1
+	return t.cluster.Balancer.Method.Hashes() && len(answered) > 1
 }
 
 // checkFailover presents the session of each canary to the nodes after its owner, if the

@@ -138,8 +138,8 @@ func newHistoryReader(ctx context.Context, history History, cluster string, now 
 	r := &historyReader{ctx: ctx, history: history, cluster: cluster, now: now, clusterHistory: &clusterHistory{
 		points: map[checks.Target][]checks.Point{},
 	}}
-	month := checks.Span{From: now.Add(-uptimeDays * 24 * time.Hour), To: now}
-	r.uptimes, r.err = history.Uptimes(ctx, cluster, month)
+	calendar := checks.Span{From: now.Add(-uptimeDays * 24 * time.Hour), To: now}
+	r.uptimes, r.err = history.Uptimes(ctx, cluster, calendar)
 	return r
 }
 
