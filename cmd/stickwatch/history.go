@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/history"
+	"stickwatch/internal/postmortem"
 	"stickwatch/internal/render"
 )
 
@@ -21,13 +24,15 @@ import (
 type historySource struct {
 	config, file string
 	clusters     []string
-	now          time.Time // open sets its zone to that of the configuration
+	now          time.Time         // open sets its zone to that of the configuration
+	configured   alerting.Language // language of the configuration, set by open
 }
 
 // historyOptions are the flags of history.
 type historyOptions struct {
 	historySource
 	since, until setting[time.Time]
+	language     setting[string] // of Markdown
 	output       setting[string]
 }
 
@@ -35,7 +40,7 @@ type historyOptions struct {
 var (
 	historySourceSection = section{"Source", []string{"config", "file"}}
 	historyFilterSection = section{"Filter", []string{"cluster", "since", "until"}}
-	historyOutputSection = section{"Output", []string{"output"}}
+	historyOutputSection = section{"Output", []string{"language", "output"}}
 )
 
 func newHistory(c console) *cobra.Command {
@@ -43,7 +48,8 @@ func newHistory(c console) *cobra.Command {
 	o := historyOptions{
 		since: newSetting("", timeOrAge(now)), until: newSetting("", timeOrAge(now)),
 		historySource: historySource{now: now},
-		output:        newSetting(render.ListFormats[0], oneOf(render.ListFormats)),
+		output:        newSetting(render.IncidentFormats[0], oneOf(render.IncidentFormats)),
+		language:      newSetting("", oneOf([]string{string(alerting.English), string(alerting.Chinese)})),
 	}
 	cmd := &cobra.Command{
 		Use:   "history [flags] [INCIDENT]",
@@ -52,7 +58,8 @@ func newHistory(c console) *cobra.Command {
 it prints the uptime of nodes, balancers, dependencies, canaries and sessions
 (the share of requests that were served with their session), the incidents, the
 sessions that moved to another node, and the deployments. With the id of an
-incident it prints that incident with its findings and timeline.
+incident it prints that incident with its findings and timeline; -o markdown
+makes that the begin of a post-mortem.
 
 It sends no requests. Exit status:
   0  the history was printed
@@ -63,6 +70,7 @@ It sends no requests. Exit status:
   stickwatch history --since 2026-11-01 --until 2026-12-01 -o json
   # one of the listed incidents in detail
   stickwatch history 20261101T071003123-1a2b3c4d
+  stickwatch history 20261101T071003123-1a2b3c4d -o markdown --language zh
   # of a daemon in another folder
   stickwatch history --file /var/lib/stickwatch/stickwatch.db`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -87,8 +95,9 @@ func (o *historyOptions) register(cmd *cobra.Command) {
 	o.registerSource(cmd)
 	flags.Var(&o.since, "since", "start of the period, a `TIME` or an age such as 24h or 7d (default: 24h)")
 	flags.Var(&o.until, "until", "end of the period, a `TIME` or an age (default: now)")
-	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+strings.Join(render.ListFormats, ", "))
-	completeFlag(cmd, "output", render.ListFormats...)
+	flags.Var(&o.language, "language", "`LANGUAGE` of markdown: en or zh (default: alerting.language)")
+	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+strings.Join(render.ListFormats, ", ")+"; of one incident also markdown")
+	completeFlag(cmd, "output", render.IncidentFormats...)
 	explain(cmd, historySourceSection, historyFilterSection, historyOutputSection)
 }
 
@@ -104,7 +113,14 @@ func (o *historySource) registerSource(cmd *cobra.Command) {
 
 // validate returns all errors in the flags.
 func (o *historyOptions) validate(cmd *cobra.Command, args []string) error {
-	errs := []error{o.since.usageError("since"), o.until.usageError("until"), o.output.usageError("output"), o.validateSource(cmd)}
+	errs := []error{
+		o.since.usageError("since"), o.until.usageError("until"), o.language.usageError("language"), o.output.usageError("output"), o.validateSource(cmd),
+	}
+	if markdown := o.output.value == "markdown"; markdown && len(args) == 0 {
+		errs = append(errs, errors.New("--output markdown needs the id of an incident"))
+	} else if !markdown && cmd.Flags().Changed("language") {
+		errs = append(errs, errors.New("--language needs --output markdown"))
+	}
 	if of := changed(cmd, historyFilterSection); len(args) > 0 && len(of) > 0 {
 		errs = append(errs, fmt.Errorf("--%s cannot be combined with the incident %q", of[0], render.CleanName(args[0])))
 	}
@@ -177,6 +193,7 @@ func (o *historySource) open(ctx context.Context) (*history.Reader, error) {
 			return nil, withRemedy(err, "the configuration names the history; --file FILE needs no configuration")
 		}
 		path = cfg.History.Path
+		o.configured = alerting.Language(cfg.Alerting.Language)
 		if zone := cfg.Alerting.Location; zone != time.UTC { // as the page and the messages
 			o.now = o.now.In(zone)
 		}
@@ -260,5 +277,12 @@ func (o *historyOptions) showIncident(ctx context.Context, c console, r *history
 	case len(found) == 0:
 		return exitError{exitFinding, fmt.Errorf("there is no incident %q in the history (see: stickwatch history --since 30d)", render.CleanName(id))}
 	}
-	return render.Incident(c.out, o.output.value, found[0], o.now, terminalOptions(c.out, c.environ))
+	deployments, err := r.Deployments(ctx, found[0].Cluster, checks.Span{To: o.now})
+	if err != nil {
+		return exitError{exitFinding, err}
+	}
+	d := postmortem.Document{
+		Incident: found[0], Deployments: deployments, Language: cmp.Or(alerting.Language(o.language.value), o.configured), Zone: o.now.Location(), Now: o.now,
+	}
+	return render.Incident(c.out, o.output.value, d, terminalOptions(c.out, c.environ))
 }

@@ -101,12 +101,13 @@ func TestCoreImports(t *testing.T) {
 func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	packages := graph(t)
 	for name, others := range map[string][]string{
-		"internal/history": {"internal/wire"},
-		"internal/metrics": {"internal/wire"},
-		"internal/render":  {"internal/wire", "internal/gate", "internal/monthly"},
-		"internal/web":     {"internal/wire", "internal/docs", "internal/monthly"},
-		"internal/monthly": {"internal/wire"},
-		"internal/wire":    {},
+		"internal/history":    {"internal/wire"},
+		"internal/metrics":    {"internal/wire"},
+		"internal/render":     {"internal/wire", "internal/gate", "internal/monthly", "internal/postmortem"},
+		"internal/web":        {"internal/wire", "internal/docs", "internal/monthly", "internal/postmortem"},
+		"internal/monthly":    {"internal/wire"},
+		"internal/postmortem": {"internal/wire"},
+		"internal/wire":       {},
 	} {
 		if _, there := packages[name]; !there {
 			t.Errorf("there is no package %s", name)

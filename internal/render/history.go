@@ -11,6 +11,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/postmortem"
 	"stickwatch/internal/wire"
 )
 
@@ -43,10 +44,19 @@ func History(w io.Writer, format string, all []ClusterHistory, span checks.Span,
 	return err
 }
 
-// Incident writes one incident to w in one of ListFormats.
-func Incident(w io.Writer, format string, incident alerting.Incident, now time.Time, opts Options) error {
-	if format == "json" {
+// IncidentFormats are the formats of Incident.
+var IncidentFormats = append(slices.Clone(ListFormats), "markdown")
+
+// Incident writes one incident to w in one of IncidentFormats. Only Markdown has a language
+// and the deployments.
+func Incident(w io.Writer, format string, d postmortem.Document, opts Options) error {
+	incident, now := d.Incident, d.Now
+	switch format {
+	case "json":
 		return writeJSON(w, wireIncidentFile{wire.Schema, wire.IncidentOf(incident, now)})
+	case "markdown":
+		_, err := io.WriteString(w, d.Markdown())
+		return err
 	}
 	s := NewText(opts)
 	s.incident(incident.InZone(now.Location()), calendar{now})

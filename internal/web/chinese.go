@@ -86,8 +86,9 @@ var chineseTexts = map[string]string{
 	"(%d nodes)": "（%d 个节点）",
 	"; ":         "；",
 
-	"Take over":  "接手",
-	"Add a note": "添加备注",
+	"Post-mortem as Markdown": "复盘文档（Markdown）",
+	"Take over":               "接手",
+	"Add a note":              "添加备注",
 
 	// The list of incidents.
 	"Filter":                     "筛选",

@@ -78,3 +78,22 @@ func TestIncidentsCSV(t *testing.T) {
 		t.Error("the page has no link to the export of what it lists")
 	}
 }
+
+// TestPostmortem: the page of an incident links its post-mortem in the language of the page.
+func TestPostmortem(t *testing.T) {
+	w := withDeployment()
+	s := w.server(t)
+	link := "/incidents/" + w.fakeClusters[0].incidents[0].ID + ".md"
+	if !strings.Contains(getPage(s, strings.TrimSuffix(link, ".md")).Body.String(), `href="`+link+`"`) {
+		t.Error("the page has no link to the post-mortem")
+	}
+	for language, words := range map[string]string{"en": "| Deployment | 11.5, ", "zh": "| 发布 | 11.5，"} {
+		got := send(s, "GET", link+"?lang="+language, "")
+		if got.Header().Get("Content-Type") != "text/markdown; charset=utf-8" || !strings.Contains(got.Body.String(), words) {
+			t.Errorf("%s: got %s:\n%s", language, got.Header().Get("Content-Type"), got.Body)
+		}
+	}
+	if got := getPage(s, "/incidents/nosuch.md").Code; got != 404 {
+		t.Errorf("an unknown incident: got %d", got)
+	}
+}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,7 +9,46 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/postmortem"
 )
+
+// incidentHandler serves the page of an incident, and its post-mortem at the same path with
+// the suffix .md.
+func (s *Server) incidentHandler() http.Handler {
+	page := s.page(s.incidentPage)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, markdown := strings.CutSuffix(r.PathValue("id"), ".md")
+		if !markdown {
+			page.ServeHTTP(w, r)
+			return
+		}
+		p := s.newPage(r)
+		text, err := s.postmortem(r.Context(), p, id)
+		if err != nil {
+			s.render(w, r, s.pageOf(w, r, p, err), p)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		write(w, r, "text/markdown; charset=utf-8", http.StatusOK, []byte(text))
+	})
+}
+
+// postmortem returns the post-mortem of an incident in the language of a page.
+func (s *Server) postmortem(ctx context.Context, p *page, id string) (string, error) {
+	i, err := s.incident(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	deployments, err := s.config.History.Deployments(ctx, i.Cluster, checks.Span{To: p.now})
+	if err != nil {
+		return "", err
+	}
+	d := postmortem.Document{Incident: i, Deployments: deployments, Language: alerting.Language(p.Language), Zone: p.zone, Now: p.now}
+	if external := s.external.Load(); external.Host != "" {
+		d.Page = external.JoinPath("incidents", i.ID).String()
+	}
+	return d.Markdown(), nil
+}
 
 // incidentPage shows one incident. Its URL is valid as long as the history keeps the incident.
 func (s *Server) incidentPage(r *http.Request, p *page) error {

@@ -101,7 +101,7 @@ func (s *Server) pageRoutes() []route {
 		{"GET /clusters/{name}", s.page(s.clusterPage)},
 		{"GET /incidents", s.page(s.incidentsPage)},
 		{"GET /incidents.csv", http.HandlerFunc(s.incidentsCSV)},
-		{"GET /incidents/{id}", s.page(s.incidentPage)},
+		{"GET /incidents/{id}", s.incidentHandler()},
 		{"GET /report", s.page(s.reportPage)},
 		{"GET /static/{file}", s.static()},
 		{"GET /events", s.config.Live},
