@@ -29,7 +29,7 @@ func (w Writer) writeDeployment(n alerting.Notification) Message {
 	}
 	m.Facts = slices.DeleteFunc(m.Facts, func(f Fact) bool { return f.Value == "" })
 	if w.Grafana != nil {
-		m.Links = []Link{{l.grafana, grafana(*w.Grafana, n.Incident)}}
+		m.Links = []Link{{Text: l.grafana, URL: grafana(*w.Grafana, n.Incident)}}
 	}
 	return m
 }

@@ -49,7 +49,11 @@ func (m Message) Sections() []Section {
 type Fact struct{ Label, Value string }
 
 // A Link leads to a page about the incident.
-type Link struct{ Text, URL string }
+type Link struct {
+	Text, URL string
+	// Action names what a reader does at the page, for channels with buttons; "": reading.
+	Action string
+}
 
 // The bounds of a message. It has the number of omitted lines; the linked page has
 // all of them.

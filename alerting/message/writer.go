@@ -173,13 +173,13 @@ func (w Writer) links(i alerting.Incident) []Link {
 	l := w.labels()
 	var links []Link
 	if page := w.PageOf(i); page != "" {
-		links = append(links, Link{l.page, page})
+		links = append(links, Link{Text: l.page, URL: page})
 		if i.State == alerting.Firing && i.Acknowledged.IsZero() {
-			links = append(links, Link{l.acknowledge, page + "#acknowledge"}, Link{l.silence, page + "#silence"})
+			links = append(links, Link{l.acknowledge, page + "#acknowledge", "acknowledge"}, Link{l.silence, page + "#silence", "silence"})
 		}
 	}
 	if w.Grafana != nil {
-		links = append(links, Link{l.grafana, grafana(*w.Grafana, i)})
+		links = append(links, Link{Text: l.grafana, URL: grafana(*w.Grafana, i)})
 	}
 	return links
 }

@@ -131,17 +131,28 @@ func lines(label string, all ...string) string {
 	return strings.Join(out, "\n")
 }
 
-func links(all []message.Link) []api.Block {
+// links returns buttons for the links that lead to actions, and a line with the others. A
+// button only opens its URL, so that the app needs no address for interactions.
+func links(all []message.Link) (blocks []api.Block) {
 	var parts []string
+	var buttons []api.BlockElement
 	for _, l := range all {
-		if len(l.URL) <= maxURL { // a truncated URL is useless
+		switch {
+		case len(l.URL) > maxURL: // a truncated URL is useless
+		case l.Action != "":
+			text := api.NewTextBlockObject(api.PlainTextType, l.Text, false, false)
+			buttons = append(buttons, api.NewButtonBlockElement(l.Action, "", text).WithURL(l.URL))
+		default:
 			parts = append(parts, fmt.Sprintf("<%s|%s>", entities.Replace(l.URL), escaped(l.Text, maxField)))
 		}
 	}
-	if len(parts) == 0 {
-		return nil
+	if len(buttons) > 0 {
+		blocks = append(blocks, api.NewActionBlock("", buttons...))
 	}
-	return []api.Block{api.NewContextBlock("", mrkdwn(strings.Join(parts, " · ")))}
+	if len(parts) > 0 {
+		blocks = append(blocks, api.NewContextBlock("", mrkdwn(strings.Join(parts, " · "))))
+	}
+	return blocks
 }
 
 func bold(label string) string { return "*" + escaped(label, maxField) + "*" }

@@ -126,7 +126,7 @@ func documentOf(n alerting.Notification, m message.Message) document {
 
 		Deployment: deploymentOf(n.Deployment),
 		News:       list(n.News, alerting.MaxNews, eventOf),
-		Message:    words{m.Headline, m.Plain(), list(m.Links, len(m.Links), func(l message.Link) link { return link(l) })},
+		Message:    words{m.Headline, m.Plain(), list(m.Links, len(m.Links), func(l message.Link) link { return link{l.Text, l.URL} })},
 	}
 }
 

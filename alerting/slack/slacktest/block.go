@@ -1,6 +1,7 @@
 package slacktest
 
 import (
+	"encoding/json"
 	"slices"
 	"unicode/utf8"
 )
@@ -14,12 +15,12 @@ type attachment struct {
 
 // block is any of the block types for text.
 type block struct {
-	Type     string `json:"type"`
-	BlockID  string `json:"block_id"`
-	Text     *text  `json:"text"`
-	Fields   []text `json:"fields"`
-	Elements []text `json:"elements"`
-	Expand   bool   `json:"expand"`
+	Type     string            `json:"type"`
+	BlockID  string            `json:"block_id"`
+	Text     *text             `json:"text"`
+	Fields   []text            `json:"fields"`
+	Elements []json.RawMessage `json:"elements"`
+	Expand   bool              `json:"expand"`
 }
 
 type text struct {
@@ -27,6 +28,16 @@ type text struct {
 	Text     string `json:"text"`
 	Emoji    *bool  `json:"emoji"`
 	Verbatim *bool  `json:"verbatim"`
+}
+
+// button is an element of an actions block.
+type button struct {
+	Type     string `json:"type"`
+	Text     text   `json:"text"`
+	ActionID string `json:"action_id"`
+	URL      string `json:"url"`
+	Style    string `json:"style"`
+	Value    string `json:"value"`
 }
 
 // valid reports whether the block has the required fields, within limits.
@@ -41,12 +52,41 @@ func (b block) valid() bool {
 		return (b.Text != nil || len(b.Fields) > 0) && b.Elements == nil &&
 			(b.Text == nil || b.Text.valid(maxSection)) && len(b.Fields) <= maxFields && valid(b.Fields, maxField)
 	case "context":
-		return b.Text == nil && b.Fields == nil && len(b.Elements) > 0 && len(b.Elements) <= maxElements && valid(b.Elements, maxSection)
+		texts, ok := elements[text](b)
+		return b.Text == nil && b.Fields == nil && ok && len(texts) > 0 && len(texts) <= maxElements && valid(texts, maxSection)
+	case "actions":
+		buttons, ok := elements[button](b)
+		return b.Text == nil && b.Fields == nil && ok && len(buttons) > 0 && len(buttons) <= maxButtons && areButtons(buttons)
 	case "divider":
 		return b.Text == nil && b.Fields == nil && b.Elements == nil
 	default:
 		return false
 	}
+}
+
+// elements returns the elements of a block; false: they have another format.
+func elements[T any](b block) (list []T, ok bool) {
+	for _, raw := range b.Elements {
+		var one T
+		if !decode(string(raw), &one) {
+			return nil, false
+		}
+		list = append(list, one)
+	}
+	return list, true
+}
+
+// areButtons reports whether elements are buttons within limits, whose action_id differs.
+func areButtons(list []button) bool {
+	ids := make(map[string]bool)
+	for _, b := range list {
+		if b.Type != "button" || b.Text.Type != "plain_text" || !b.Text.valid(maxButton) || utf8.RuneCountInString(b.URL) > maxURL ||
+			len(b.ActionID) > maxBlockID || ids[b.ActionID] {
+			return false
+		}
+		ids[b.ActionID] = true
+	}
+	return true
 }
 
 func valid(texts []text, limit int) bool {
@@ -72,7 +112,12 @@ func (t text) valid(limit int) bool {
 // length returns the number of characters in the block.
 func (b block) length() int {
 	n := 0
-	for _, t := range append(slices.Concat(b.Fields, b.Elements), deref(b.Text)) {
+	texts, _ := elements[text](b)
+	buttons, _ := elements[button](b)
+	for _, one := range buttons {
+		texts = append(texts, one.Text)
+	}
+	for _, t := range append(slices.Concat(b.Fields, texts), deref(b.Text)) {
 		n += utf8.RuneCountInString(t.Text)
 	}
 	return n

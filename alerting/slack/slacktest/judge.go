@@ -20,6 +20,9 @@ const (
 	maxField       = 2000
 	maxElements    = 10
 	maxBlockID     = 255
+	maxButtons     = 25
+	maxButton      = 75
+	maxURL         = 3000
 	maxMetadata    = 8000
 )
 
