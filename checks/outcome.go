@@ -1,9 +1,13 @@
 package checks
 
 import (
+	"cmp"
+	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"stickwatch/probes"
@@ -175,11 +179,26 @@ func requests(v *outcomes) []Request {
 	return list
 }
 
+// BalancerLabel returns the name of a balancer address for people: without the address if
+// the URL has it.
+func BalancerLabel(name string) string {
+	text, address, found := strings.Cut(name, " ")
+	u, err := url.Parse(text)
+	if !found || err != nil {
+		return name
+	}
+	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	if net.JoinHostPort(u.Hostname(), port) == address {
+		return text
+	}
+	return name
+}
+
 // BalancerName returns the name of a balancer address as in a Target: its URL and the
 // dialled address.
-func BalancerName(url string, at netip.AddrPort) string {
+func BalancerName(base string, at netip.AddrPort) string {
 	if !at.IsValid() {
-		return url
+		return base
 	}
-	return url + " " + at.String()
+	return base + " " + at.String()
 }

@@ -63,7 +63,7 @@ It exits 0 whatever it finds.`,
   stickwatch demo --fault drift --rounds 1`,
 		Args: noArguments(func(arg string) string { return "stickwatch demo --fault " + arg }),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.validate(); err != nil {
+			if err := o.validate(cmd); err != nil {
 				return err
 			}
 			if o.list {
@@ -100,7 +100,7 @@ func (o *demoOptions) register(cmd *cobra.Command) {
 	completeFlag(cmd, "scenario", scenarios...)
 }
 
-func (o *demoOptions) validate() error {
+func (o *demoOptions) validate(cmd *cobra.Command) error {
 	var known []string
 	for _, f := range demo.Faults() {
 		known = append(known, f.Name)
@@ -111,8 +111,11 @@ func (o *demoOptions) validate() error {
 			errs = append(errs, fmt.Errorf("--fault: %w", unknown("fault", name, known, "stickwatch demo --list")))
 		}
 	}
-	if o.scenario != "" {
+	switch {
+	case o.scenario != "":
 		errs = append(errs, o.scenarioError())
+	case cmd.Flags().Changed("scenario"):
+		errs = append(errs, emptyFlag("scenario"))
 	}
 	return errors.Join(errs...)
 }

@@ -131,7 +131,7 @@ func (w *writer) cluster(c Cluster) {
 	for _, kind := range []checks.TargetKind{checks.TargetSession, checks.TargetBalancer, checks.TargetNode, checks.TargetDependency} {
 		for _, u := range c.Uptimes {
 			if u.Kind == kind && u.Probes > 0 {
-				add(w.kind(kind), cmp.Or(clean(u.Name), w.text("owner unknown")), u)
+				add(w.kind(kind), cmp.Or(clean(checks.BalancerLabel(u.Name)), w.text("owner unknown")), u)
 			}
 		}
 	}

@@ -59,7 +59,7 @@ type Incidents func(ctx context.Context, cluster string, span checks.Span) ([]al
 // ParseMonth parses a month such as 2026-11 and returns it in a zone.
 func ParseMonth(text string, zone *time.Location) (checks.Span, error) {
 	from, err := time.ParseInLocation("2006-01", text, zone)
-	if err != nil {
+	if err != nil || from.Year() < 1970 { // the history counts from then
 		return checks.Span{}, fmt.Errorf("got %q, want a month such as 2026-11", text)
 	}
 	return checks.Span{From: from, To: from.AddDate(0, 1, 0)}, nil

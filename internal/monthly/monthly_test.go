@@ -182,7 +182,7 @@ func TestNothingKnown(t *testing.T) {
 	if _, err := monthly.Build(t.Context(), source, read, []string{"shop"}, r.Span, r.To, 0.999); err == nil || err.Error() != `reading the month of "shop": the disk is gone` {
 		t.Errorf("got error %v", err)
 	}
-	for _, text := range []string{"", "2026", "2026-13", "2026-11-01", "last"} {
+	for _, text := range []string{"", "2026", "2026-13", "2026-11-01", "last", "0000-01", "1969-12"} {
 		if _, err := monthly.ParseMonth(text, time.UTC); err == nil {
 			t.Errorf("%q is a month", text)
 		}

@@ -111,6 +111,9 @@ func targetName(t checks.Target) string {
 	if t.Kind == checks.TargetSession && t.Name == "" {
 		return "(owner unknown)"
 	}
+	if t.Kind == checks.TargetBalancer {
+		return CleanName(checks.BalancerLabel(t.Name))
+	}
 	return CleanName(t.Name)
 }
 

@@ -74,16 +74,16 @@ func renderNagios(w io.Writer, r Results) error {
 	return NagiosLine(w, r.Nagios(), cmp.Or(strings.Join(parts, "; "), "there is no cluster"), perfdata...)
 }
 
-// nagiosCause describes a cluster by its first finding, which is the most severe cause.
+// nagiosCause describes a cluster by its first finding, which is the most severe cause. It
+// counts the findings that the performance data count.
 func nagiosCause(c checks.Report) string {
-	causes := slices.DeleteFunc(slices.Clone(c.Findings), func(f checks.Finding) bool {
-		return f.ExplainedBy != "" || !f.Severity.AtLeast(checks.Warning)
-	})
+	alerting := slices.DeleteFunc(slices.Clone(c.Findings), func(f checks.Finding) bool { return !f.Severity.AtLeast(checks.Warning) })
+	first := max(0, slices.IndexFunc(alerting, func(f checks.Finding) bool { return f.ExplainedBy == "" }))
 	switch {
-	case len(causes) > 1:
-		return fmt.Sprintf("%s (and %d more)", cleanMessage(causes[0].Summary), len(causes)-1)
-	case len(causes) == 1:
-		return cleanMessage(causes[0].Summary)
+	case len(alerting) > 1:
+		return fmt.Sprintf("%s (and %d more)", cleanMessage(alerting[first].Summary), len(alerting)-1)
+	case len(alerting) == 1:
+		return cleanMessage(alerting[first].Summary)
 	case c.Verdict != checks.Inconclusive && len(c.Findings) > 0:
 		return cleanMessage(c.Findings[0].Summary)
 	case c.Verdict == checks.Inconclusive && len(c.Doubts) > 0:

@@ -2,6 +2,7 @@ package render
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -30,5 +31,35 @@ func TestNagiosGuidelines(t *testing.T) {
 		case strings.Index(line, " | ") > 1024:
 			t.Errorf("%s: got a text of %d bytes", name, strings.Index(line, " | "))
 		}
+	}
+}
+
+var (
+	nagiosMore   = regexp.MustCompile(`\(and (\d+) more\)`)
+	nagiosCounts = regexp.MustCompile(`(?:critical|warnings)'=(\d+)`)
+)
+
+// TestNagiosCounts: the text counts as many findings as the performance data.
+func TestNagiosCounts(t *testing.T) {
+	counted := 0
+	for name, all := range reports {
+		r, opts := shown(all()...)
+		line := rendered(t, "nagios", r, opts)
+		more := nagiosMore.FindStringSubmatch(line)
+		if len(r.Clusters) != 1 || more == nil {
+			continue
+		}
+		numbers := 0
+		for _, m := range nagiosCounts.FindAllStringSubmatch(line, -1) {
+			n, _ := strconv.Atoi(m[1])
+			numbers += n
+		}
+		if want := strconv.Itoa(numbers - 1); more[1] != want {
+			t.Errorf("%s: the text has %s more, want %s: %s", name, more[1], want, line)
+		}
+		counted++
+	}
+	if counted == 0 {
+		t.Error("no report has several findings")
 	}
 }
