@@ -1,7 +1,7 @@
 # Everything a contributor runs. `make test` is what CI runs.
 GO ?= go
 SERVERS = nginx apache2 haproxy caddy tomcat10 redis-server memcached mariadb-server postgresql chromium prometheus prometheus-alertmanager exim4-daemon-light zabbix-server-pgsql zabbix-frontend-php php-pgsql \
-	php-cli:php nodejs:node npm:npm python3-django:django-admin
+	php-cli:php nodejs:node npm:npm python3-django:django-admin ruby-railties ruby-webrick
 
 .PHONY: build test unit race vet lint lint-all vulncheck bench scenarios operations simulate soak screenshots servers fuzz clean help
 

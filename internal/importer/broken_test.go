@@ -48,6 +48,11 @@ var broken = []struct {
 	{"no address", Apache, "<Proxy balancer://a>\n  BalancerMember 10.0.0.1:80\n</Proxy>\n", `conf:2: BalancerMember: expected SCHEME://HOST:PORT, got "10.0.0.1:80"`},
 	{"no load factor", Apache, "<Proxy balancer://a>\n  BalancerMember http://10.0.0.1 loadfactor=1000\n</Proxy>\n", `conf:2: BalancerMember "10.0.0.1": "loadfactor=1000": expected a number from 1 to 100`},
 
+	{
+		"two bad servers", Traefik, "http:\n  services:\n    a:\n      loadBalancer:\n        servers:\n          - url: 10.0.0.1:80\n          - url: ftp://10.0.0.2\n",
+		`conf:6: url: expected SCHEME://HOST:PORT, got "10.0.0.1:80"` + "\n" + `conf:7: url: expected http://, https:// or h2c://, got "ftp://10.0.0.2"`,
+	},
+
 	{"nothing in it", HAProxy, "global\n  maxconn 10\n", `conf: there is no backend with servers in it (it has global)`},
 	{"before any section", HAProxy, "server a 10.0.0.1:80\n", `conf:1: "server" is outside of a section: expected global, defaults, frontend, backend or listen`},
 	{"no name", HAProxy, "backend\n  server a 10.0.0.1:80\n", `conf:1: backend needs a name`},

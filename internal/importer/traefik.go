@@ -2,6 +2,7 @@ package importer
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -145,8 +146,9 @@ func (r *traefikReader) entryPoints(points value) {
 	}
 }
 
-// services adds the load balancers.
+// services adds the load balancers. The error names all servers that cannot be read.
 func (r *traefikReader) services(services value) error {
+	var errs []error
 	for name, v := range services.entries() {
 		balancer := v.get("loadBalancer")
 		if !balancer.exists() {
@@ -154,9 +156,7 @@ func (r *traefikReader) services(services value) error {
 		}
 		u := &upstream{position: v.position, kind: "service", name: name, method: probes.MethodRoundRobin, evidence: map[string]string{}}
 		for _, s := range balancer.get("servers").list() {
-			if err := u.traefikServer(s); err != nil {
-				return err
-			}
+			errs = append(errs, u.traefikServer(s))
 		}
 		if from := balancer.get("discovery"); from.exists() { // of a compose file
 			u.dynamic = from.withPosition("the service " + from.get("name").text + " has several containers, whose addresses are in DNS of the network")
@@ -168,7 +168,7 @@ func (r *traefikReader) services(services value) error {
 		u.traefikSettings(balancer)
 		r.upstreams = append(r.upstreams, u)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // traefikServer adds a server of a load balancer.

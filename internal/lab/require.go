@@ -29,14 +29,19 @@ var binaryDirs = []string{
 func Require(tb testing.TB, names ...string) {
 	tb.Helper()
 	for _, name := range names {
-		if _, ok := find(name); ok {
-			continue
+		if _, ok := find(name); !ok {
+			missing(tb, name)
 		}
-		if os.Getenv("CI") != "" {
-			tb.Fatalf("the lab needs %q, which is not installed", name)
-		}
-		tb.Skipf("the lab needs %q, which is not installed", name)
 	}
+}
+
+// missing skips the test, or fails it in CI.
+func missing(tb testing.TB, name string) {
+	tb.Helper()
+	if os.Getenv("CI") != "" {
+		tb.Fatalf("the lab needs %q, which is not installed", name)
+	}
+	tb.Skipf("the lab needs %q, which is not installed", name)
 }
 
 // program returns the path of an installed program, or skips or fails the test as
