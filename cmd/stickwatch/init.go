@@ -155,6 +155,10 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 		if err := answerQuestions(cmd.Context(), c.in, c.err, found); err != nil {
 			return err
 		}
+		ctx = cmd.Context()
+		if !o.offline && found.Moved() {
+			o.ask(ctx, c, found)
+		}
 	}
 	text, err := found.YAML()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"stickwatch/internal/config"
@@ -38,13 +39,15 @@ func (s *Import) Ask(ctx context.Context) {
 	s.identifyAll(ctx, false)
 	wg.Wait()
 	s.tryAll(ctx)
+	s.silent = nil
 	for i, candidate := range s.candidates {
+		candidate.moved = false
 		for _, why := range noAnswer[i] {
-			s.note("%s: %s", candidate.name, why)
+			s.silent.note("%s: %s", candidate.name, why)
 		}
 		for _, a := range candidate.answers {
 			if a.failure != "" {
-				s.note("%s: %s does not answer: %s", candidate.name, a.node, a.failure)
+				s.silent.note("%s: %s does not answer: %s", candidate.name, a.node, a.failure)
 			}
 		}
 	}
@@ -81,6 +84,12 @@ func (s *Import) tryAll(ctx context.Context) {
 		})
 	}
 	wg.Wait()
+}
+
+// Moved reports whether answers to questions changed the address of a node after Ask, so
+// that another Ask may learn more.
+func (s *Import) Moved() bool {
+	return slices.ContainsFunc(s.candidates, func(c *candidate) bool { return c.moved })
 }
 
 // Answering returns the names of the complete clusters of which a node and an address of

@@ -27,6 +27,7 @@ type candidate struct {
 
 	tried      trial
 	answers    []answer        // answers of the nodes in order; nil: no requests were sent
+	moved      bool            // an answer to a question changed the address of a node
 	frontendUp bool            // an address of the balancer answered
 	confirmed  map[string]bool // keys of evidence that can be read from this machine
 }

@@ -70,7 +70,8 @@ type Import struct {
 	from       string // source of the facts
 	candidates []*candidate
 	noteList
-	asked int // number of questions
+	silent noteList // what did not answer the last Ask
+	asked  int      // number of questions
 }
 
 // Read reads the configuration of a balancer. It returns an error, with the file and

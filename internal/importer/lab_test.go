@@ -5,7 +5,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -209,4 +211,127 @@ func TestTomcatsFromApacheToVerdict(t *testing.T) {
 	if report.Verdict != checks.Healthy {
 		t.Errorf("got verdict %s, want healthy: %+v", report.Verdict, report.Findings)
 	}
+}
+
+// TestSetUps goes from the file of a balancer to a healthy round, for set-ups that people
+// have, without an edit of the written file.
+func TestSetUps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts real servers")
+	}
+	jsp := map[string]string{"stickwatch-test.jsp": testPage(t, "jsp")}
+	tomcats := func(t *testing.T, address func(*lab.Tomcat) string) (members []lab.Server, pages []string) {
+		for _, tomcat := range lab.Tomcats(t, lab.TomcatConfig{Nodes: []string{"tomcat1", "tomcat2"}, Pages: jsp}) {
+			members = append(members, lab.Server{Name: tomcat.Name(), Addr: address(tomcat)})
+			pages = append(pages, tomcat.Addr())
+		}
+		return members, pages
+	}
+	for _, setUp := range []struct {
+		name    string
+		profile string
+		policy  probes.Policy
+		read    func(t *testing.T) *importer.Import
+	}{
+		{"nginx and Tomcat", "tomcat", probes.PolicySticky, func(t *testing.T) *importer.Import {
+			members, _ := tomcats(t, (*lab.Tomcat).Addr)
+			return imported(t, importer.Nginx, lab.Nginx(t, lab.NginxConfig{Servers: members, Method: "ip_hash", RealIP: true}).ConfigFile())
+		}},
+		{"HAProxy and Express", "generic", probes.PolicySticky, func(t *testing.T) *importer.Import {
+			var members []lab.Server
+			for _, name := range []string{"web1", "web2"} {
+				members = append(members, lab.Server{Name: name, Addr: lab.Express(t, lab.ExpressConfig{ID: "app-" + name}).Addr()})
+			}
+			return imported(t, importer.HAProxy, lab.HAProxy(t, lab.HAProxyConfig{Servers: members, Cookie: "SRV insert indirect nocache"}).ConfigFile())
+		}},
+		{"httpd and AJP", "tomcat", probes.PolicySticky, func(t *testing.T) *importer.Import {
+			members, pages := tomcats(t, (*lab.Tomcat).AJP)
+			found := imported(t, importer.Apache, lab.Apache(t, lab.ApacheConfig{Servers: members, Scheme: "ajp", StickySession: "JSESSIONID|jsessionid"}).ConfigFile())
+			for q, ok := found.Question(); ok; q, ok = found.Question() {
+				if _, node, ok := strings.Cut(q.Key, "nodes.tomcat"); ok {
+					if err := q.Answer("http://" + pages[node[0]-'1']); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if !found.Moved() {
+				t.Error("the answers do not count as new addresses")
+			}
+			return found
+		}},
+		{"Caddy and PHP", "generic", probes.PolicySticky, func(t *testing.T) *importer.Import {
+			var members []lab.Server
+			for _, name := range []string{"one", "two"} {
+				members = append(members, lab.Server{Name: name, Addr: lab.PHP(t, lab.PHPConfig{ID: name, Strict: true}).Addr()})
+			}
+			return imported(t, importer.Caddy, lab.Caddy(t, lab.CaddyConfig{Servers: members, Policy: "cookie lb"}).ConfigFile())
+		}},
+		{"Traefik, played by HAProxy", "generic", probes.PolicyReplicated, func(t *testing.T) *importer.Import {
+			var members []lab.Server
+			var urls string
+			shared := t.TempDir()
+			for _, name := range []string{"one", "two"} {
+				addr := lab.PHP(t, lab.PHPConfig{ID: name, Files: shared}).Addr()
+				members = append(members, lab.Server{Name: name, Addr: addr})
+				urls += "          - url: http://" + addr + "\n"
+			}
+			front := lab.HAProxy(t, lab.HAProxyConfig{Servers: members, Cookie: "SRV insert indirect nocache"}).URL()
+			file := filepath.Join(t.TempDir(), "dynamic.yml")
+			if err := os.WriteFile(file, []byte("http:\n  routers:\n    shop:\n      rule: PathPrefix(`/`)\n      service: shop\n  services:\n    shop:\n"+
+				"      loadBalancer:\n        sticky: {cookie: {name: lb}}\n        servers:\n"+urls), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			found, err := importer.Read(importer.Traefik, file, importer.Options{Balancer: []string{front}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return found
+		}},
+	} {
+		t.Run(setUp.name, func(t *testing.T) {
+			t.Parallel()
+			found := setUp.read(t)
+			found.Ask(t.Context())
+			text, err := found.YAML()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg, err := config.Parse("stickwatch.yml", text, os.LookupEnv)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cluster := cfg.Clusters[0]
+			if cluster.Profile != setUp.profile || cluster.Session == nil || cluster.Session.Policy != setUp.policy || cluster.Session.Write == "" {
+				t.Errorf("got profile %q and session %+v, want %s, %s with a counter", cluster.Profile, cluster.Session, setUp.profile, setUp.policy)
+			}
+			report := checks.Judge(new(monitor.Prober).Round(t.Context(), cluster))
+			if report.Verdict != checks.Healthy || report.Session.Sticky != checks.Yes {
+				t.Errorf("got %s, sticky %s: %+v\n%s", report.Verdict, report.Session.Sticky, report.Findings, text)
+			}
+		})
+	}
+}
+
+func imported(t *testing.T, p importer.Product, file string) *importer.Import {
+	t.Helper()
+	found, err := importer.Read(p, file, importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// testPage returns the page in a language that operators paste.
+func testPage(t *testing.T, language string) string {
+	t.Helper()
+	text, err := os.ReadFile("../docs/test-pages.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\n```"+language+"\n")
+	code, _, ok := strings.Cut(rest, "\n```\n")
+	if !ok {
+		t.Fatalf("there is no page in %s", language)
+	}
+	return code + "\n"
 }

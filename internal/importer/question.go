@@ -130,6 +130,7 @@ func (s *candidate) portQuestions() (out []Question) {
 			validate: func(text string) error { return isAddress(withPort(text)) },
 			apply: func(text string) {
 				n.URL = strings.TrimRight(withPort(text), "/")
+				s.moved = s.moved || n.URL != own
 				s.unguess("nodes", from.position.String()+": ")
 			},
 		})

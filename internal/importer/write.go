@@ -37,7 +37,7 @@ func (s *Import) YAML() ([]byte, error) {
 		clusters = append(clusters, text)
 	}
 	var out strings.Builder
-	err := fileTemplate.Execute(&out, map[string]any{"From": probes.Clean(s.from, 200), "Notes": s.noteList, "Clusters": clusters})
+	err := fileTemplate.Execute(&out, map[string]any{"From": probes.Clean(s.from, 200), "Notes": s.Notes(), "Clusters": clusters})
 	if err != nil {
 		return nil, fmt.Errorf("writing the configuration: %w", err)
 	}
@@ -84,7 +84,7 @@ func (s *Import) Guesses() []string {
 }
 
 // Notes returns what could not be read, was left out or did not answer, one per line.
-func (s *Import) Notes() []string { return slices.Clone(s.noteList) }
+func (s *Import) Notes() []string { return slices.Concat(s.noteList, s.silent) }
 
 // Clusters returns the names of the complete clusters, in the order of the file.
 func (s *Import) Clusters() []string {

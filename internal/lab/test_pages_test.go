@@ -142,7 +142,9 @@ func TestPastedPages(t *testing.T) {
 	for _, s := range pastedServers {
 		t.Run(s.profile, func(t *testing.T) {
 			t.Parallel()
-			pair := func(first, second string) []*Process { return []*Process{s.start(t, names[0], first), s.start(t, names[1], second)} }
+			pair := func(first, second string) []*Process {
+				return []*Process{s.start(t, names[0], first), s.start(t, names[1], second)}
+			}
 			one, other := t.TempDir(), t.TempDir()
 			if profile, _ := config.ProfileNamed(s.profile); profile.Policy() == probes.PolicyShared {
 				shared := pastedCluster(t, s.profile, "", pair(one, one), appRoundRobin).probe()
