@@ -176,8 +176,10 @@ func (s *soak) inject(t *testing.T, one injectedFault, random *rand.Rand) {
 		one.target.end(s.rig)
 	}
 	one.To = time.Now() // servers take a while to start
-	if !s.awaitWithin(2*time.Minute, func() bool { return s.quiet(t) }) {
-		t.Errorf("%s: the cluster is not healthy within two minutes", one)
+	// Three restarts within five minutes are a crash loop, which is active for two minutes.
+	const healthy = 4 * time.Minute
+	if !s.awaitWithin(healthy, func() bool { return s.quiet(t) }) {
+		t.Errorf("%s: the cluster is not healthy within %s", one, healthy)
 	}
 	s.faults = append(s.faults, one)
 }
