@@ -65,13 +65,18 @@ func resolve(parent context.Context, u *url.URL, timeout time.Duration) []Fronte
 		ex.Failure, ex.Error = classify(parent, stageError{error: err, stage: stageLookup}, timeout)
 		return []Frontend{{URL: u, Lookup: ex}}
 	}
+	return frontendsAt(u, addrs, began)
+}
+
+// frontendsAt returns the frontends of a name with these addresses that are probed at a time.
+func frontendsAt(u *url.URL, addrs []netip.Addr, now time.Time) []Frontend {
 	for i := range addrs {
 		addrs[i] = addrs[i].Unmap()
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	addrs = slices.Compact(addrs)
 	var list []Frontend
-	for _, addr := range addressesAt(addrs, began) {
+	for _, addr := range addressesAt(addrs, now) {
 		list = append(list, Frontend{URL: u, Address: netip.AddrPortFrom(addr, port(u)), Waiting: max(0, len(addrs)-maxAddresses)})
 	}
 	return list

@@ -77,6 +77,14 @@ func TestAddressesAt(t *testing.T) {
 	if got := addressesAt(addrs[:maxAddresses], now); len(got) != maxAddresses {
 		t.Errorf("got %d of %d addresses, want all", len(got), maxAddresses)
 	}
+	for _, n := range []int{1, maxAddresses, len(addrs)} {
+		for _, f := range frontendsAt(parsed(t, "http://shop.example"), addrs[:n], now) {
+			f.Address = netip.AddrPort{} // so that nothing is sent
+			if got, want := Through(t.Context(), new(Cluster), f).Waiting, max(0, n-maxAddresses); got != want {
+				t.Fatalf("of %d addresses: got %d that are probed at other times, want %d", n, got, want)
+			}
+		}
+	}
 }
 
 func TestResolveLocalhost(t *testing.T) {
