@@ -241,7 +241,7 @@ func (r *parsedConfig) named(name string) *upstream {
 
 // saw records what the file has instead of an upstream.
 func (r *parsedConfig) saw(at position, what, advice string) {
-	r.seen = append(r.seen, seen{at, what, advice})
+	r.seen = append(r.seen, seen{at, probes.Clean(what, maxNote), advice}) // it may quote the file
 }
 
 // distinct reports two upstreams of the same name, which no product accepts.

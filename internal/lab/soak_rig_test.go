@@ -181,17 +181,13 @@ func (s *soak) incidents(t *testing.T) (list []alerting.Incident) {
 
 func (s *soak) hasIncident(t *testing.T, code checks.Code, since time.Time) bool {
 	t.Helper()
-	return slices.ContainsFunc(s.incidents(t), func(i alerting.Incident) bool { return i.Cause.Code == code && s.belongs(i.Started, since) })
+	return slices.ContainsFunc(s.incidents(t), func(i alerting.Incident) bool { return i.Cause.Code == code && !i.Started.Before(since) })
 }
 
 func (s *soak) hasFinding(t *testing.T, code checks.Code, since time.Time) bool {
 	t.Helper()
-	return slices.ContainsFunc(findingSpans(t, s.path), func(f findingSpan) bool { return f.Code == code && s.belongs(f.From, since) })
+	return slices.ContainsFunc(findingSpans(t, s.path), func(f findingSpan) bool { return f.Code == code && !f.From.Before(since) })
 }
-
-// belongs reports whether a finding may be due to a fault since a moment. It starts with the
-// round that found it, which may have been under way.
-func (s *soak) belongs(from, since time.Time) bool { return !from.Before(since.Add(-s.status)) }
 
 // settle waits until all notifications are delivered.
 func (s *soak) settle(t *testing.T) {

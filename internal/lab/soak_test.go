@@ -98,6 +98,7 @@ type injectedFault struct {
 	target *fault // nil: none
 	own    *ownFault
 	checks.Span
+	since time.Time // when its findings start at the earliest
 }
 
 func (f injectedFault) String() string {
@@ -158,6 +159,11 @@ func TestSoak(t *testing.T) {
 // inject causes faults for a while, and waits until they are found and over.
 func (s *soak) inject(t *testing.T, one injectedFault, random *rand.Rand) {
 	one.From = time.Now()
+	// A finding starts with the round that found it, which may have been under way.
+	one.since = one.From.Add(-s.status)
+	if n := len(s.faults); n > 0 && one.since.Before(s.faults[n-1].To) {
+		one.since = s.faults[n-1].To // earlier findings are those of the last fault
+	}
 	if one.target != nil {
 		one.target.begin(s.rig)
 	}
@@ -167,12 +173,12 @@ func (s *soak) inject(t *testing.T, one injectedFault, random *rand.Rand) {
 	time.Sleep(2*s.status + time.Duration(random.Int64N(int64(2*s.status))))
 	if one.own != nil {
 		if one.own.cause != "" {
-			s.awaitWithin(time.Minute, func() bool { return s.hasIncident(t, one.own.cause, one.From) })
+			s.awaitWithin(time.Minute, func() bool { return s.hasIncident(t, one.own.cause, one.since) })
 		}
 		one.own.end(s)
 	}
 	if one.target != nil {
-		s.awaitWithin(time.Minute, func() bool { return s.hasFinding(t, one.target.cause, one.From) })
+		s.awaitWithin(time.Minute, func() bool { return s.hasFinding(t, one.target.cause, one.since) })
 		one.target.end(s.rig)
 	}
 	one.To = time.Now() // servers take a while to start
@@ -241,13 +247,13 @@ func (s *soak) balance(t *testing.T) soakBalance {
 	for n, one := range s.faults {
 		until := time.Now().Add(time.Hour)
 		if n+1 < len(s.faults) {
-			until = s.faults[n+1].From
+			until = s.faults[n+1].since
 		}
-		mine := slices.DeleteFunc(slices.Clone(findings), func(h findingSpan) bool { return !s.belongs(h.From, one.From) || s.belongs(h.From, until) })
+		mine := slices.DeleteFunc(slices.Clone(findings), func(h findingSpan) bool { return h.From.Before(one.since) || !h.From.Before(until) })
 		if one.own != nil {
 			b.own++
 			if one.own.cause != "" {
-				b.count(t, one, s.hasIncident(t, one.own.cause, one.From))
+				b.count(t, one, s.hasIncident(t, one.own.cause, one.since))
 			}
 		}
 		if one.target != nil {
