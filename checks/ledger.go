@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -40,7 +41,9 @@ type Damping struct {
 	Vanish int // rounds that must miss a finding; 0: 1
 	// Last is how long errors must harm clients, other than through lost sessions,
 	// before the finding is active: usually two canary intervals. Shorter errors are
-	// recorded and not notified. 0: no minimum.
+	// recorded and not notified. Errors that are at most half as long again apart, three
+	// canary intervals, count as one span: nodes that restart one after the other, or
+	// again and again, harm clients by another finding each time. 0: no minimum.
 	Last time.Duration
 }
 
@@ -49,6 +52,7 @@ type Damping struct {
 type Ledger struct {
 	damping Damping
 	ended   time.Time // end of the newest round
+	harm    Span      // when clients' requests failed most recently, by whichever findings; zero: never
 	entries []*entry  // oldest first
 }
 
@@ -77,15 +81,24 @@ func NewLedger(d Damping, active ...ActiveFinding) *Ledger {
 	return l
 }
 
-// Active returns the active findings, oldest first.
+// Active returns the active findings, oldest first, each with its nearest active cause.
 func (l *Ledger) Active() []ActiveFinding {
 	var list []ActiveFinding
 	for _, e := range l.entries {
 		if e.active {
-			list = append(list, e.ActiveFinding)
+			list = append(list, l.reported(e))
 		}
 	}
 	return list
+}
+
+// reported returns an active finding as it is reported. A cause that is not active is
+// replaced by the nearest one that is: otherwise both would seem to have causes of their
+// own.
+func (l *Ledger) reported(e *entry) ActiveFinding {
+	f := e.ActiveFinding
+	f.ExplainedBy = cmp.Or(l.activeCause(e), f.ExplainedBy)
+	return f
 }
 
 // Settled reports whether no finding waits for another round, to become active or to
@@ -97,6 +110,7 @@ func (l *Ledger) Settled() bool {
 // Update adds a complete round and returns what it changed.
 func (l *Ledger) Update(r Report) []Change {
 	l.ended = r.Started.Add(r.Duration)
+	l.extendHarm(r.Findings)
 	seen := make(map[string]bool)
 	for _, f := range r.Findings {
 		if !seen[f.Key()] {
@@ -128,6 +142,7 @@ func (l *Ledger) Update(r Report) []Change {
 // all others wait for the end of the round.
 func (l *Ledger) UpdatePartial(r Report) []Change {
 	l.ended = r.Started.Add(r.Duration)
+	l.extendHarm(r.Findings)
 	proven := make(map[string]bool)
 	for _, f := range r.Findings {
 		lasted := l.lasted(l.harmOf(f))
@@ -154,9 +169,40 @@ func (l *Ledger) UpdatePartial(r Report) []Change {
 	return changes
 }
 
+// extendHarm adds the failed requests that findings tell to the newest harm, or begins
+// another one.
+func (l *Ledger) extendHarm(findings []Finding) {
+	var spans []Span
+	for _, f := range findings {
+		if !f.harm.From.IsZero() {
+			spans = append(spans, f.harm)
+		}
+	}
+	slices.SortFunc(spans, func(a, b Span) int { return a.From.Compare(b.From) })
+	for _, s := range spans {
+		if l.joins(s) {
+			s.From = l.harm.From
+		}
+		if s.To.After(l.harm.To) {
+			l.harm = s
+		}
+	}
+}
+
+// joins reports whether failed requests belong to the newest harm.
+func (l *Ledger) joins(s Span) bool {
+	return l.harm.From.Before(s.From) && s.From.Sub(l.harm.To) <= 3*l.damping.Last/2
+}
+
 // harmOf returns from when to when clients' requests have failed by a finding,
-// including the preceding rounds in a row that found it.
+// including the harm that it continues and the preceding rounds in a row that found it.
 func (l *Ledger) harmOf(f Finding) Span {
+	if f.harm.From.IsZero() {
+		return f.harm
+	}
+	if l.joins(f.harm) {
+		f.harm.From = l.harm.From
+	}
 	if e := l.entry(f.Key()); e != nil && e.missed == 0 && !e.harm.From.IsZero() && e.harm.From.Before(f.harm.From) {
 		f.harm.From = e.harm.From
 	}
@@ -218,19 +264,26 @@ func (l *Ledger) settle(seen map[string]bool, at time.Time) []Change {
 		e.cause = l.activeCause(e)
 		switch {
 		case appeared[e]:
-			changes = append(changes, Change{Appeared, e.ActiveFinding, e.Since, "seen by " + plural(e.seen, "round", "rounds in a row")})
+			changes = append(changes, Change{Appeared, l.reported(e), e.Since, "seen by " + plural(e.seen, "round", "rounds in a row")})
 		case e.altered || e.cause != before:
-			changes = append(changes, Change{Altered, e.ActiveFinding, at, "its severity, cause or nodes are others than before"})
+			changes = append(changes, Change{Altered, l.reported(e), at, "its severity, cause or nodes are others than before"})
 		}
 	}
 	return changes
 }
 
-// activeCause returns the key of the finding that explains an entry, if it is active;
-// otherwise "".
+// activeCause returns the key of the nearest active finding that explains an entry,
+// directly or through causes that are not active; "": none.
 func (l *Ledger) activeCause(e *entry) string {
-	if cause := l.entry(e.ExplainedBy); cause != nil && cause.active {
-		return e.ExplainedBy
+	cause := l.entry(e.ExplainedBy)
+	for range l.entries { // as many as there are, because causes of several rounds may form a circle
+		if cause == nil || cause == e {
+			return ""
+		}
+		if cause.active {
+			return cause.Key()
+		}
+		cause = l.entry(cause.ExplainedBy)
 	}
 	return ""
 }

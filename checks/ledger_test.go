@@ -201,3 +201,49 @@ func TestErrorsLast(t *testing.T) {
 		t.Errorf("after 6 s of errors: got %v, want them to appear", got)
 	}
 }
+
+// TestErrorsMove tests that errors which pass from one node to the next are one harm, also
+// when a round meets none, and that errors a long time apart are not.
+func TestErrorsMove(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	second := func(s int) time.Time { return at.Add(time.Duration(s) * time.Second) }
+	for _, tc := range []struct {
+		name string
+		next Span // of the second node's errors; those of the first last from 0 to 3 s
+		want int
+	}{
+		{"soon after", Span{second(10), second(12)}, 1},
+		{"a long time after", Span{second(11), second(14)}, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second})
+			first, next := about(NodeFailingInRotation, Critical, "node1"), about(NodeFailingInRotation, Critical, "node2")
+			first.harm, next.harm = Span{at, second(3)}, tc.next
+			l.Update(Report{Started: at, Findings: []Finding{first}})
+			l.Update(Report{Started: second(5)})
+			if got := l.Update(Report{Started: second(10), Findings: []Finding{next}}); len(got) != tc.want {
+				t.Errorf("got %v, want %d changes", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestNearestActiveCause tests that a finding keeps its active cause while a round names one
+// in between that is not confirmed.
+func TestNearestActiveCause(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	slow, failing, broken := about(Slow, Warning, "node1"), about(BalancerError, Warning, ""), about(HandshakeBroken, Critical, "")
+	broken.ExplainedBy = slow.Key()
+	l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second})
+	for i := range 8 {
+		l.Update(Report{Started: at.Add(time.Duration(i) * time.Second), Findings: []Finding{slow, broken}})
+	}
+	failing.ExplainedBy, broken.ExplainedBy = slow.Key(), failing.Key()
+	changes := l.Update(Report{Started: at.Add(8 * time.Second), Findings: []Finding{slow, failing, broken}})
+	if got := l.Active()[1].ExplainedBy; len(changes) > 0 || got != slow.Key() {
+		t.Errorf("got the cause %q and changes %v, want %q and none", got, changes, slow.Key())
+	}
+}
