@@ -54,7 +54,7 @@ func newHistory(c console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history [flags] [INCIDENT]",
 		Short: "Show past incidents, uptime and moved sessions",
-		Long: `history reads the history file of serve, which may be running. For each cluster
+		Long: `history reads the history of serve, which may be running. For each cluster
 it prints the uptime of nodes, balancers, dependencies, canaries and sessions
 (the share of requests that were served with their session), the incidents, the
 sessions that moved to another node, and the deployments. With the id of an
@@ -104,7 +104,7 @@ func (o *historyOptions) register(cmd *cobra.Command) {
 func (o *historySource) registerSource(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVarP(&o.config, "config", "c", defaultFile, "configuration `FILE` of the daemon, which names the history")
-	flags.StringVar(&o.file, "file", "", "`FILE` of the history, without a configuration")
+	flags.StringVar(&o.file, "file", "", "`FILE` of the history, or postgres:// URL, without a configuration")
 	flags.StringArrayVar(&o.clusters, "cluster", nil, "only the cluster of this `NAME`; repeatable")
 	completeFlagNames(cmd, "cluster", namesOfClusters)
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
@@ -192,7 +192,7 @@ func (o *historySource) open(ctx context.Context) (*history.Reader, error) {
 		if err != nil {
 			return nil, withRemedy(err, "the configuration names the history; --file FILE needs no configuration")
 		}
-		path = cfg.History.Path
+		path = cfg.History.Location()
 		o.configured = alerting.Language(cfg.Alerting.Language)
 		if zone := cfg.Alerting.Location; zone != time.UTC { // as the page and the messages
 			o.now = o.now.In(zone)
@@ -201,8 +201,10 @@ func (o *historySource) open(ctx context.Context) (*history.Reader, error) {
 			daemon += " -c " + o.config
 		}
 	}
-	if err := readable(path, daemon); err != nil {
-		return nil, exitError{exitFinding, err}
+	if !history.IsURL(path) {
+		if err := readable(path, daemon); err != nil {
+			return nil, exitError{exitFinding, err}
+		}
 	}
 	reader, err := history.OpenReader(ctx, path)
 	if err != nil {

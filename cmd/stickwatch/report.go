@@ -35,7 +35,7 @@ func newReport(c console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report [flags]",
 		Short: "Print the availability report of a month",
-		Long: `report reads the history file of serve, which may be running, and prints the
+		Long: `report reads the history of serve, which may be running, and prints the
 sheet of a month: for each cluster the availability of sessions against a
 target, of balancers, nodes and dependencies, the incidents that people were
 notified of, and the deployments with the sessions that they cost.

@@ -186,7 +186,7 @@ var homes = map[string][]string{
 	"github.com/coder/websocket":             {"probes/engineio", "internal/demo"},
 	"github.com/redis/go-redis":              {"probes/redis"},
 	"github.com/go-sql-driver/mysql":         {"probes/mysql"},
-	"github.com/jackc/pgx":                   {"probes/postgres"},
+	"github.com/jackc/pgx":                   {"probes/postgres", "internal/history"},
 	"github.com/bradfitz/gomemcache":         {"probes/memcached"},
 	"github.com/google/go-cmp":               {"alerting/internal/golden"}, // beside tests
 	"github.com/coreos/go-systemd":           {"cmd/stickwatch"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,11 +65,19 @@ func (b *builder) listen(at keyPath, text string) string {
 }
 
 func (b *builder) history(at keyPath, w wireHistory) History {
-	const defaultSize, leastSize = 4e9, 16e6
+	const defaultSize, databaseSize, leastSize = 4e9, 20e9, 16e6
 	h := History{Retention: orDefault(w.Retention, 400*day), MaxSize: defaultSize}
-	path, ok := strings.CutPrefix(cmp.Or(w.URL, "sqlite:stickwatch.db"), "sqlite:")
-	if h.Path = strings.TrimPrefix(path, "//"); !ok || h.Path == "" {
-		b.problem(at.key("url"), "expected sqlite: and the path of a file, got %s", b.valueText(at.key("url"), w.URL))
+	where, text := at.key("url"), cmp.Or(w.URL, "sqlite:stickwatch.db")
+	path, isFile := strings.CutPrefix(text, "sqlite:")
+	h.Path = strings.TrimPrefix(path, "//")
+	switch {
+	case isDatabase(text):
+		h.Path, h.MaxSize = "", databaseSize
+		h.URL = b.database(at, w)
+	case !isFile || h.Path == "":
+		b.problem(where, "expected sqlite: and the path of a file, or postgres://USER@HOST/DATABASE, got %s", b.valueText(where, w.URL))
+	case w.PasswordFile != "":
+		b.problem(at.key("password_file"), "a file of SQLite has no password")
 	}
 	if h.Retention < time.Hour {
 		b.problem(at.key("retention"), "expected at least 1h, got %s", FormatDuration(h.Retention))
@@ -80,6 +89,41 @@ func (b *builder) history(at keyPath, w wireHistory) History {
 		b.problem(at.key("max_size"), "expected at least %s, or 0 for no bound, got %s", FormatSize(leastSize), FormatSize(h.MaxSize))
 	}
 	return h
+}
+
+// databases are the schemes of PostgreSQL.
+var databases = []string{"postgres", "postgresql"}
+
+func isDatabase(text string) bool {
+	scheme, _, ok := strings.Cut(text, "://")
+	return ok && slices.Contains(databases, scheme)
+}
+
+// database returns the URL of a database with the password from its file.
+func (b *builder) database(at keyPath, w wireHistory) Secret {
+	where := at.key("url")
+	u, err := url.Parse(w.URL)
+	if err != nil || !u.Query().Has("host") { // a directory with a socket is a parameter
+		u, err = parseURL(w.URL, databases)
+	}
+	if err != nil {
+		b.problem(where, "%s %s", b.valueText(where, w.URL), err)
+		return Secret{}
+	}
+	if w.PasswordFile == "" {
+		return NewSecret(u.String())
+	}
+	own, _ := u.User.Password()
+	password, from := b.valueOrFile(at, "password", "", w.PasswordFile)
+	switch {
+	case own != "":
+		b.problem(from, "the url has a password too: expected one of them")
+	case u.User.Username() == "":
+		b.problem(where, "expected the user of the password: postgres://USER@HOST/DATABASE")
+	default:
+		u.User = url.UserPassword(u.User.Username(), password)
+	}
+	return NewSecret(u.String())
 }
 
 func (b *builder) heartbeat(at keyPath, w *wireHeartbeat) Heartbeat {

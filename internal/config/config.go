@@ -11,6 +11,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -54,10 +55,14 @@ func (c *Config) Cluster(name string) *probes.Cluster {
 
 // History configures where history is stored, for how long, and its size.
 type History struct {
-	Path      string // of the SQLite file, as configured
+	Path      string // of the SQLite file, as configured; "": it is in PostgreSQL
+	URL       Secret // of the PostgreSQL database, with its password; zero: it is in a file
 	Retention time.Duration
 	MaxSize   int64 // bytes; 0: no limit
 }
+
+// Location returns the path of the file, or the URL of the database with its password.
+func (h History) Location() string { return cmp.Or(h.Path, h.URL.Reveal()) }
 
 // A Heartbeat configures the requests that show another service that stickwatch does its
 // work.
@@ -79,13 +84,18 @@ func (h Heartbeat) Secrets() []string {
 const RunDirectory = "/run/stickwatch"
 
 // AdminSocket returns the default path of the daemon's admin socket: beside the
-// history's file, or in RunDirectory where that path is too long for a socket.
+// history's file, or in RunDirectory where that path is too long for a socket, or where the history
+// is in PostgreSQL.
 func (c *Config) AdminSocket() string {
 	const maxLength = 90 // bytes; systems allow about 100
-	if path := c.History.Path + ".sock"; len(path) <= maxLength {
+	name := c.History.Path
+	if path := name + ".sock"; name != "" && len(path) <= maxLength {
 		return path
 	}
-	hash := sha256.Sum256([]byte(c.History.Path))
+	if u, err := url.Parse(c.History.URL.Reveal()); name == "" && err == nil {
+		name = u.Redacted()
+	}
+	hash := sha256.Sum256([]byte(name))
 	return filepath.Join(RunDirectory, hex.EncodeToString(hash[:6])+".sock")
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -48,11 +49,39 @@ func TestHistorySize(t *testing.T) {
 	const file = "clusters: [{name: shop, balancer: {url: http://10.0.0.9}, nodes: [{id: node1, url: http://10.0.0.1}]}]\n"
 	for text, want := range map[string]int64{
 		"": 4e9, "history: {retention: 30d}": 4e9, "history: {max_size: 0}": 0, "history: {max_size: 2GiB}": 2 << 30,
-		"history: {max_size: 500MB}": 500e6, "history: {max_size: 16000000}": 16e6,
+		"history: {max_size: 500MB}": 500e6, "history: {url: \"postgres://stickwatch@db/stickwatch\"}": 20e9, "history: {max_size: 16000000}": 16e6,
 	} {
 		c, err := Parse("stickwatch.yml", []byte(file+text), testenv)
 		if err != nil || c.History.MaxSize != want {
 			t.Errorf("%q: got %+v, %v, want %d bytes", text, c, err, want)
+		}
+	}
+}
+
+func TestHistoryDatabase(t *testing.T) {
+	const file = "clusters: [{name: shop, balancer: {url: http://10.0.0.9}, nodes: [{id: node1, url: http://10.0.0.1}]}]\n"
+	socket := ""
+	for text, want := range map[string]string{
+		`{url: "postgres://stickwatch@db/stickwatch", password_file: testdata/files/slack.token}`: "postgres://stickwatch:xoxb-from-a-file@db/stickwatch",
+		`{url: "postgres://stickwatch:p%40ss@db:5433/stickwatch?sslmode=disable"}`:                "postgres://stickwatch:p%40ss@db:5433/stickwatch?sslmode=disable",
+		`{url: "postgresql://a:5432,b:5433/stickwatch"}`:                                          "postgresql://a:5432,b:5433/stickwatch",
+		`{url: "postgres:///stickwatch?host=/run/postgresql"}`:                                    "postgres:///stickwatch?host=/run/postgresql",
+	} {
+		c, err := Parse("stickwatch.yml", []byte(file+"history: "+text), testenv)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got := c.History.Location(); got != want || c.History.Path != "" {
+			t.Errorf("%s: got %q and path %q, want %q", text, got, c.History.Path, want)
+		}
+		if strings.Contains(fmt.Sprintf("%v %+v %#v", c.History, c.History, c.History), "ss@") {
+			t.Errorf("%s: the password is shown: %+v", text, c.History)
+		}
+		if got := c.AdminSocket(); filepath.Dir(got) != RunDirectory || got == socket {
+			t.Errorf("%s: got admin socket %q, want one of its own in %s", text, got, RunDirectory)
+		} else {
+			socket = got
 		}
 	}
 }

@@ -36,11 +36,13 @@ type wireHeartbeat struct {
 
 // Where history is stored.
 type wireHistory struct {
-	// SQLite file, such as sqlite:/var/lib/stickwatch.db; a relative path starts in the working directory. Default sqlite:stickwatch.db.
+	// SQLite file, such as sqlite:/var/lib/stickwatch.db; a relative path starts in the working directory. Or a database of PostgreSQL 15 or newer, such as postgres://stickwatch@db/stickwatch, with the parameters of psql: sslmode, sslrootcert, sslcert, sslkey, search_path. Without sslmode, a database on another host must prove its identity with TLS. Default sqlite:stickwatch.db.
 	URL string `yaml:"url"`
+	// File with the password of the database. Relative to the configuration file.
+	PasswordFile string `yaml:"password_file"`
 	// How long history is kept. Default 400d.
 	Retention *duration `yaml:"retention"`
-	// Maximum size of the file, in B, KB, MB, GB or TB, or KiB, MiB, GiB or TiB. When it is reached, the oldest details are deleted early: single probes first, then sums by minute, by hour, by day. 0: no limit. Default 4GB.
+	// Maximum size of the file, or of the tables in PostgreSQL, in B, KB, MB, GB or TB, or KiB, MiB, GiB or TiB. When it is reached, the oldest details are deleted early: single probes first, then sums by minute, by hour, by day. 0: no limit. Default 4GB; 20GB in PostgreSQL.
 	MaxSize *size `yaml:"max_size"`
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 func historyConfig(h config.History, logger *slog.Logger, now func() time.Time) history.Config {
-	return history.Config{Path: h.Path, Retention: h.Retention, MaxSize: h.MaxSize, Logger: logger, Now: now}
+	return history.Config{Path: h.Location(), Retention: h.Retention, MaxSize: h.MaxSize, Logger: logger, Now: now}
 }
 
 // A restoredState is the state that the previous process wrote, and the incidents

@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"log/slog"
 	"os"
@@ -49,7 +48,7 @@ func BenchmarkBytesPerProbe(b *testing.B) {
 				}
 			}
 		}
-		used, err := usedBytes(b.Context(), db.writer)
+		used, err := db.engine.usedBytes(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -172,7 +171,7 @@ func generate(b *testing.B, path string) {
 	}
 	for i := range replayTargets {
 		t := newTarget(replayTarget(i), testTime.AddDate(0, 0, -replayDays).UnixMilli())
-		if err := commitRelaxed(b.Context(), db.writer, func(tx *sql.Tx) error { return replay(b.Context(), tx, t) }); err != nil {
+		if err := db.engine.commit(b.Context(), false, func(tx *transaction) error { return replay(b.Context(), tx, t) }); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -185,7 +184,7 @@ func generate(b *testing.B, path string) {
 }
 
 // replay writes the history of a target.
-func replay(ctx context.Context, tx *sql.Tx, t *target) error {
+func replay(ctx context.Context, tx *transaction, t *target) error {
 	if err := t.insert(ctx, tx); err != nil {
 		return err
 	}

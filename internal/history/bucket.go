@@ -124,7 +124,7 @@ var (
 func (l level) floor(ts int64) int64 { return ts - ((ts%units[l])+units[l])%units[l] }
 func (l level) ceil(ts int64) int64  { return l.floor(ts + units[l] - 1) }
 
-// queryer is implemented by *sql.Tx and *sql.DB.
+// queryer is implemented by *sql.Tx, *transaction and *sql.DB.
 type queryer interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
@@ -190,7 +190,7 @@ func (l level) put(ctx context.Context, upsert *sql.Stmt, target int64, s timedB
 
 // rollUp computes the buckets of l that begin in [from, to) from the level below. from and to
 // are bucket boundaries of l.
-func (l level) rollUp(ctx context.Context, tx *sql.Tx, target, from, to int64) error {
+func (l level) rollUp(ctx context.Context, tx *transaction, target, from, to int64) error {
 	var made []timedBucket
 	err := (l - 1).each(ctx, tx, target, from, to, func(s timedBucket) {
 		at := l.floor(s.ts)
@@ -201,6 +201,9 @@ func (l level) rollUp(ctx context.Context, tx *sql.Tx, target, from, to int64) e
 		newest.bucket = newest.add(s.bucket)
 	})
 	if err != nil || len(made) == 0 {
+		return err
+	}
+	if err := tx.engine.partition(ctx, tx, l, from, to); err != nil {
 		return err
 	}
 	upsert, err := tx.PrepareContext(ctx, upsertBucket[l])

@@ -76,38 +76,38 @@ func checkLength(path string) *CutError {
 
 // checkFilePresent logs once that the file was deleted or replaced, and counts it as a write
 // error.
-func (db *DB) checkFilePresent() {
-	if db.fileMissing {
+func (e *sqliteEngine) checkFilePresent() {
+	if e.fileMissing {
 		return
 	}
-	there, err := os.Stat(db.path)
-	if err == nil && os.SameFile(there, db.file) {
-		db.checkTruncated()
+	there, err := os.Stat(e.path)
+	if err == nil && os.SameFile(there, e.file) {
+		e.checkTruncated()
 		return
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return
 	}
-	db.fileMissing = true
-	lost := &FileMissingError{Path: db.path}
-	db.meter.damaged(lost)
-	db.config.Logger.Error("history is lost", "err", lost)
+	e.fileMissing = true
+	lost := &FileMissingError{Path: e.path}
+	e.meter.damaged(lost)
+	e.logger.Error("history is lost", "err", lost)
 }
 
 // checkTruncated checks the length of the file. During a checkpoint the header may be ahead of
 // the file for a moment, so it reports only the second consecutive failure.
-func (db *DB) checkTruncated() {
-	cut := checkLength(db.path)
+func (e *sqliteEngine) checkTruncated() {
+	cut := checkLength(e.path)
 	if cut == nil {
-		db.cut = 0
+		e.cut = 0
 		return
 	}
-	switch db.cut++; {
-	case db.cut == 2:
-		db.config.Logger.Error("history is damaged", "err", cut)
+	switch e.cut++; {
+	case e.cut == 2:
+		e.logger.Error("history is damaged", "err", cut)
 		fallthrough
-	case db.cut > 2:
-		db.meter.damaged(cut)
+	case e.cut > 2:
+		e.meter.damaged(cut)
 	}
 }
 

@@ -34,17 +34,16 @@
 // Incremental vacuum returns a few pages at a time to the file system. A full VACUUM never
 // runs while the daemon runs.
 //
-// # Other databases
+// # PostgreSQL
 //
-// The file statements.go contains the statements, in SQL that PostgreSQL supports as well:
-// upserts, RETURNING, and claims by lease instead of by process. The file sqlite.go and the
-// migrations contain everything specific to SQLite. Times are integers: milliseconds since
-// 1970 UTC.
+// The file statements.go contains the statements of both engines. The [engine] is what differs:
+// sqlite.go and postgres.go. With PostgreSQL there is one writing connection too: it holds a lock
+// in the database, so that the writer of the history is known to be alone. Times are integers:
+// milliseconds since 1970 UTC.
 package history
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -57,7 +56,9 @@ import (
 
 // A Config configures where the history is stored, and how much of it.
 type Config struct {
-	Path string // of the file, which is created if missing; its directory must exist
+	// Path is the path of an SQLite file, which is created if missing in an existing directory, or
+	// the URL of a PostgreSQL database: postgres://user:password@host/database.
+	Path string
 
 	Retention time.Duration // of hours, days, incidents and all other events; 0: 400 days
 	Minutes   time.Duration // of minutes; 0: 35 days
@@ -103,9 +104,8 @@ func orDefault[T comparable](value, instead T) T {
 type DB struct {
 	*Reader
 	config     Config
-	writer     *sql.DB
-	lock       lock
-	file       os.FileInfo // identity of the opened file
+	engine     engine
+	lock       lock // of a file
 	queue      queue
 	meter      *meter
 	checkLater bool // check the file in the background
@@ -114,10 +114,8 @@ type DB struct {
 	targets map[checks.Target]*target
 	// lastExpired is the time of the last deletion of expired rows.
 	lastExpired time.Time
-	// fileMissing is set when the file was deleted or replaced.
-	fileMissing bool
-	// cut is the number of consecutive checks that found the file truncated.
-	cut int
+	// partitionsFrom is the time of each level before which its partitions were deleted.
+	partitionsFrom [levels]int64
 
 	recovery *Recovery // result of the recovery of a damaged file; nil: the file was intact
 
@@ -146,6 +144,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 
 // open opens the history without the writing goroutine.
 func open(ctx context.Context, c Config) (*DB, error) {
+	if IsURL(c.Path) {
+		return openDatabase(ctx, c.withDefaults())
+	}
 	if err := rejectForeign(c.Path); err != nil {
 		return nil, err
 	}
@@ -178,13 +179,24 @@ func openLocked(ctx context.Context, c Config) (*DB, error) {
 	if err := migrate(ctx, writer, c.Path, migrations()); err != nil {
 		return nil, closeWith(writer, err)
 	}
-	reader, err := OpenReader(ctx, c.Path)
+	reader, err := openFile(ctx, c.Path)
 	if err != nil {
 		return nil, closeWith(writer, err)
 	}
+	meter := newMeter()
+	db, err := c.withEngine(ctx, reader, meter, &sqliteEngine{path: c.Path, writer: writer, file: file, logger: c.Logger, meter: meter})
+	if err != nil {
+		return nil, err
+	}
+	db.checkLater = fileBytes(c.Path) >= c.largeFile
+	return db, nil
+}
+
+// withEngine returns the history of an engine. It continues from the state in it.
+func (c Config) withEngine(ctx context.Context, reader *Reader, meter *meter, engine engine) (*DB, error) {
 	db := &DB{
-		Reader: reader, config: c, writer: writer, file: file, queue: queue{bound: c.Queue}, checkLater: fileBytes(c.Path) >= c.largeFile,
-		meter: newMeter(), targets: make(map[checks.Target]*target), stop: func() {},
+		Reader: reader, config: c, engine: engine, queue: queue{bound: c.Queue},
+		meter: meter, targets: make(map[checks.Target]*target), stop: func() {},
 	}
 	if err := errors.Join(db.loadTargets(ctx), db.releaseClaims(ctx)); err != nil {
 		return nil, errors.Join(err, db.Close(ctx))
@@ -212,7 +224,7 @@ func (db *DB) Close(ctx context.Context) error {
 	if left, _ := db.queue.state(); left > 0 {
 		err = errors.Join(err, fmt.Errorf("closing %q: %d rows could not be written", db.path, left))
 	}
-	return errors.Join(err, db.Reader.Close(), db.writer.Close(), db.lock.release())
+	return errors.Join(err, db.Reader.Close(), db.engine.close(), db.lock.release())
 }
 
 // An InUseError is the error of a history that another process writes. Two writers would send
@@ -220,7 +232,7 @@ func (db *DB) Close(ctx context.Context) error {
 type InUseError struct{ Path string }
 
 func (e *InUseError) Error() string {
-	return fmt.Sprintf("another stickwatch process is using %q: stop it, or configure another history file", e.Path)
+	return fmt.Sprintf("another stickwatch process is using %q: stop it, or configure another history", e.Path)
 }
 
 // A lock is held while a history is open for writing. Readers need no lock.

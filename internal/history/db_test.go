@@ -28,7 +28,7 @@ var testTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func opened(t testing.TB, change ...func(*Config)) *DB {
 	t.Helper()
 	c := Config{
-		Path: filepath.Join(t.TempDir(), "stickwatch.db"), Logger: slog.New(slog.DiscardHandler),
+		Path: place(t), Logger: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return testTime },
 	}
 	for _, f := range change {
@@ -44,6 +44,14 @@ func opened(t testing.TB, change ...func(*Config)) *DB {
 		}
 	})
 	return db
+}
+
+// writerOf returns the writing connection.
+func writerOf(db *DB) *sql.DB {
+	if engine, ok := db.engine.(*postgresEngine); ok {
+		return engine.writer
+	}
+	return db.engine.(*sqliteEngine).writer
 }
 
 // write records a batch and writes it.
@@ -220,8 +228,8 @@ func TestTruncatedFile(t *testing.T) {
 			filled(t, path)
 			var log strings.Builder
 			db := opened(t, func(c *Config) { c.Path, c.Logger = path, slog.New(slog.NewTextHandler(&log, nil)) })
-			db.checkFilePresent()
-			db.checkFilePresent()
+			db.engine.(*sqliteEngine).checkFilePresent()
+			db.engine.(*sqliteEngine).checkFilePresent()
 			if got := db.Stats(); got.Damage != "" || got.WriteErrors > 0 {
 				t.Fatalf("got %+v of a file that is whole", got)
 			}
@@ -237,7 +245,7 @@ func TestTruncatedFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 3 {
-				db.checkFilePresent()
+				db.engine.(*sqliteEngine).checkFilePresent()
 			}
 			if got := db.Stats(); !strings.Contains(got.Damage, "truncated") || got.WriteErrors != 2 {
 				t.Errorf("got damage %q and %d errors", got.Damage, got.WriteErrors)
@@ -271,7 +279,7 @@ func inFile(t *testing.T, path string, statements ...string) {
 		t.Fatal(err)
 	}
 	for _, s := range statements {
-		if _, err := db.writer.ExecContext(t.Context(), s); err != nil {
+		if _, err := writerOf(db).ExecContext(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -316,7 +324,7 @@ func TestMigrateKeepsACopy(t *testing.T) {
 		}
 		dir[name] = &fstest.MapFile{Data: source}
 	}
-	if err := migrate(t.Context(), db.writer, db.path, dir); err != nil {
+	if err := migrate(t.Context(), writerOf(db), db.path, dir); err != nil {
 		t.Fatal(err)
 	}
 	copied, err := OpenReader(t.Context(), backupPath(db.path, next))

@@ -26,12 +26,16 @@ func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, li
 	for rows.Next() {
 		var m checks.Move
 		var at int64
-		var cause []byte
-		if err := rows.Scan(&m.Cluster, &at, &m.From, &m.To, &m.Kept, &m.Session, &cause); err != nil {
+		var cause string
+		var message sql.NullString
+		if err := rows.Scan(&m.Cluster, &at, &m.From, &m.To, &m.Kept, &m.Session, &cause, &message); err != nil {
 			return nil, fmt.Errorf("reading moves: %w", err)
 		}
-		if err := json.Unmarshal(cause, &m.Cause); err != nil {
-			return nil, fmt.Errorf("reading the cause of a move of %s: %w", m.Session, err)
+		m.Cause = checks.Quote(cause) // of a row from before messages
+		if message.Valid {
+			if err := json.Unmarshal([]byte(message.String), &m.Cause); err != nil {
+				return nil, fmt.Errorf("reading the cause of a move of %s: %w", m.Session, err)
+			}
 		}
 		m.At = timeOf(at)
 		all = append(all, m)
@@ -88,7 +92,7 @@ func (r *Reader) Placements(ctx context.Context, cluster string, span checks.Spa
 // endDeployments ends deployments that have reached the maximum duration.
 func (db *DB) endDeployments(ctx context.Context, now time.Time) error {
 	longest := alerting.LongestDeployment.Milliseconds()
-	if _, err := db.writer.ExecContext(ctx, expireDeployments, longest, now.UnixMilli()-longest); err != nil {
+	if _, err := db.exec(ctx, expireDeployments, longest, now.UnixMilli()-longest); err != nil {
 		return fmt.Errorf("ending deployments after the maximum duration: %w", err)
 	}
 	return nil
@@ -102,7 +106,7 @@ func (db *DB) BeginDeployment(ctx context.Context, d checks.Deployment) (id stri
 		return "", fmt.Errorf("starting deployment %q: %w", d.Name, err)
 	}
 	var row int64
-	err = db.commitDurable(ctx, func(tx *sql.Tx) error {
+	err = db.commitDurable(ctx, func(tx *transaction) error {
 		return tx.QueryRowContext(ctx, insertDeployment, d.Cluster, d.Name, d.From.UnixMilli(), string(nodes)).Scan(&row)
 	})
 	if err != nil {
@@ -126,7 +130,7 @@ func (db *DB) EndDeployment(ctx context.Context, id string, at time.Time, watche
 		}
 		counts = string(body)
 	}
-	err = db.commitDurable(ctx, func(tx *sql.Tx) error {
+	err = db.commitDurable(ctx, func(tx *transaction) error {
 		result, err := tx.ExecContext(ctx, updateDeployment, at.UnixMilli(), counts, row)
 		if err != nil {
 			return err
@@ -143,7 +147,7 @@ func (db *DB) EndDeployment(ctx context.Context, id string, at time.Time, watche
 }
 
 // putDeployment stores the observed data of a deployment, except its end.
-func putDeployment(ctx context.Context, tx *sql.Tx, d alerting.Deployment) error {
+func putDeployment(ctx context.Context, tx *transaction, d alerting.Deployment) error {
 	row, err := strconv.ParseInt(d.ID, 10, 64)
 	if err != nil {
 		return fmt.Errorf("storing deployment %q: %w", d.ID, err)

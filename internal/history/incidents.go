@@ -3,7 +3,6 @@ package history
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -52,7 +51,7 @@ func (s Step) Then(later Step) Step {
 // Commit writes a step in one transaction. If it returns nil, the step is on disk and survives
 // a power failure. Otherwise nothing is written, and the caller retries the step.
 func (db *DB) Commit(ctx context.Context, s Step) error {
-	err := db.commitDurable(ctx, func(tx *sql.Tx) error {
+	err := db.commitDurable(ctx, func(tx *transaction) error {
 		for _, i := range s.Incidents {
 			if err := putIncident(ctx, tx, i); err != nil {
 				return err
@@ -87,11 +86,11 @@ func (db *DB) Commit(ctx context.Context, s Step) error {
 }
 
 // commitDurable runs work in a durable transaction and measures it.
-func (db *DB) commitDurable(ctx context.Context, work func(*sql.Tx) error) error {
-	return db.measure(func() error { return commitDurable(ctx, db.writer, work) })
+func (db *DB) commitDurable(ctx context.Context, work func(*transaction) error) error {
+	return db.measure(func() error { return db.engine.commit(ctx, true, work) })
 }
 
-func putIncident(ctx context.Context, tx *sql.Tx, i alerting.Incident) error {
+func putIncident(ctx context.Context, tx *transaction, i alerting.Incident) error {
 	body, err := json.Marshal(i)
 	if err != nil {
 		return err
@@ -105,7 +104,7 @@ func putIncident(ctx context.Context, tx *sql.Tx, i alerting.Incident) error {
 }
 
 // putClusters stores the current and former clusters of an incident.
-func putClusters(ctx context.Context, tx *sql.Tx, i alerting.Incident) error {
+func putClusters(ctx context.Context, tx *transaction, i alerting.Incident) error {
 	for _, cluster := range append([]string{i.Cluster}, i.Clusters...) {
 		if cluster == "" {
 			continue // the incident is about the monitor itself

@@ -2,8 +2,8 @@ package history
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -58,11 +58,13 @@ func (t *target) due(h cutoffs) bool {
 // maintain aggregates and deletes rows in small transactions, so that the writing connection
 // is never blocked for long.
 func (db *DB) maintain(ctx context.Context, now time.Time) error {
-	db.checkFilePresent()
 	for _, t := range db.targets {
 		if err := db.maintainTarget(ctx, t, db.config.cutoffs(t.id, now)); err != nil {
 			return fmt.Errorf("maintaining %s %q of %q: %w", t.Kind, t.Name, t.Cluster, err)
 		}
+	}
+	if err := db.deletePartitions(ctx); err != nil {
+		return err
 	}
 	if err := db.endDeployments(ctx, now); err != nil {
 		return err
@@ -76,14 +78,35 @@ func (db *DB) maintain(ctx context.Context, now time.Time) error {
 	if err := db.enforceMaxSize(ctx); err != nil {
 		return fmt.Errorf("reducing the size of the history: %w", err)
 	}
-	return db.releasePages(ctx)
+	return db.engine.maintain(ctx)
+}
+
+// deletePartitions deletes the partitions whose rows no target needs any more.
+func (db *DB) deletePartitions(ctx context.Context) error {
+	for l := range levels {
+		if db.engine.partitionLength(l) == 0 || len(db.targets) == 0 {
+			continue
+		}
+		before := int64(math.MaxInt64)
+		for _, t := range db.targets {
+			before = min(before, t.since[l])
+		}
+		if before == db.partitionsFrom[l] {
+			continue
+		}
+		if err := db.engine.deletePartitions(ctx, l, before); err != nil {
+			return fmt.Errorf("deleting old partitions: %w", err)
+		}
+		db.partitionsFrom[l] = before
+	}
+	return nil
 }
 
 // maintainTarget does the due work of a target, in as many transactions as necessary.
 func (db *DB) maintainTarget(ctx context.Context, t *target, h cutoffs) error {
 	for t.due(h) {
 		next := *t
-		err := commitRelaxed(ctx, db.writer, func(tx *sql.Tx) error { return next.step(ctx, tx, h) })
+		err := db.engine.commit(ctx, false, func(tx *transaction) error { return next.step(ctx, tx, h) })
 		if err != nil {
 			return err
 		}
@@ -96,7 +119,7 @@ func (db *DB) maintainTarget(ctx context.Context, t *target, h cutoffs) error {
 }
 
 // step does the due work of one transaction.
-func (t *target) step(ctx context.Context, tx *sql.Tx, h cutoffs) error {
+func (t *target) step(ctx context.Context, tx *transaction, h cutoffs) error {
 	for l := minutes; l < levels; l++ {
 		if more, err := t.rollUp(ctx, tx, l, h.sumBefore); err != nil || more {
 			return t.updated(ctx, tx, err)
@@ -111,7 +134,7 @@ func (t *target) step(ctx context.Context, tx *sql.Tx, h cutoffs) error {
 }
 
 // updated saves the progress of t unless err is set.
-func (t *target) updated(ctx context.Context, tx *sql.Tx, err error) error {
+func (t *target) updated(ctx context.Context, tx *transaction, err error) error {
 	if err != nil {
 		return err
 	}
@@ -137,15 +160,11 @@ func (db *DB) expireRows(ctx context.Context, now time.Time) error {
 
 func (db *DB) deleteBefore(ctx context.Context, statement string, before time.Time) error {
 	for more := true; more; {
-		result, err := db.writer.ExecContext(ctx, statement, before.UnixMilli())
+		deleted, err := db.exec(ctx, statement, before.UnixMilli())
 		if err != nil {
 			return fmt.Errorf("deleting expired rows: %w", err)
 		}
-		n, err := result.RowsAffected()
-		if err != nil {
-			return err
-		}
-		more = n > 0
+		more = deleted > 0
 	}
 	return nil
 }
@@ -156,7 +175,7 @@ func (db *DB) enforceMaxSize(ctx context.Context) error {
 	if db.config.MaxSize <= 0 {
 		return nil
 	}
-	used, err := usedBytes(ctx, db.writer)
+	used, err := db.engine.usedBytes(ctx)
 	if err != nil || used <= db.config.MaxSize {
 		return err
 	}
@@ -182,33 +201,11 @@ func (db *DB) enforceMaxSize(ctx context.Context) error {
 // oldestOf returns the end of the oldest hour or day of a level that can be deleted.
 func (db *DB) oldestOf(l level) (limit int64, found bool) {
 	next := min(l+1, days)
-	unit := max(units[hours], units[next])
+	unit := max(units[hours], units[next], db.engine.partitionLength(l))
 	for _, t := range db.targets {
 		if end := t.since[l] + unit; t.until[next] >= end && (!found || end < limit) {
 			limit, found = end, true
 		}
 	}
 	return limit, found
-}
-
-// releasePages returns free pages to the file system, except a tenth of the file that new rows
-// will fill.
-func (db *DB) releasePages(ctx context.Context) error {
-	const steps = 16
-	for range steps {
-		var pages, free int64
-		if err := db.writer.QueryRowContext(ctx, "PRAGMA page_count").Scan(&pages); err != nil {
-			return fmt.Errorf("reading the size: %w", err)
-		}
-		if err := db.writer.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&free); err != nil {
-			return fmt.Errorf("reading the size: %w", err)
-		}
-		if free <= pages/10+vacuumPages {
-			return nil
-		}
-		if err := vacuum(ctx, db.writer); err != nil {
-			return fmt.Errorf("releasing pages: %w", err)
-		}
-	}
-	return nil
 }

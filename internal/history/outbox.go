@@ -22,7 +22,7 @@ import (
 
 // putNotification adds a notification that is due at once. now is earlier than its time if
 // the clock was set meanwhile.
-func putNotification(ctx context.Context, tx *sql.Tx, n alerting.Notification, now time.Time) error {
+func putNotification(ctx context.Context, tx *transaction, n alerting.Notification, now time.Time) error {
 	body, err := json.Marshal(n)
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ const inFlightGrace = 15 * time.Second
 // wait for the full lease. No pause is longer than an hour: notifications that are due later
 // were postponed when the clock was ahead.
 func (db *DB) releaseClaims(ctx context.Context) error {
-	return db.commitDurable(ctx, func(tx *sql.Tx) error {
+	return db.commitDurable(ctx, func(tx *transaction) error {
 		now := db.config.Now()
 		at, late := now.Add(inFlightGrace).UnixMilli(), now.Add(time.Hour).UnixMilli()
 		if _, err := tx.ExecContext(ctx, releaseNotifications, at, at); err != nil {
@@ -60,7 +60,7 @@ func (db *DB) Claim(ctx context.Context, receiver string, now time.Time, lease t
 	if waiting, err := db.claimable(ctx, receiver, now); err != nil || !waiting {
 		return n, false, err
 	}
-	err = db.commitDurable(ctx, func(tx *sql.Tx) error {
+	err = db.commitDurable(ctx, func(tx *transaction) error {
 		n, ok, err = claim(ctx, tx, receiver, now.UnixMilli(), now.Add(lease).UnixMilli())
 		return err
 	})
@@ -83,7 +83,7 @@ func (db *DB) claimable(ctx context.Context, receiver string, now time.Time) (bo
 	return true, nil
 }
 
-func claim(ctx context.Context, tx *sql.Tx, receiver string, now, until int64) (n alerting.Notification, ok bool, err error) {
+func claim(ctx context.Context, tx *transaction, receiver string, now, until int64) (n alerting.Notification, ok bool, err error) {
 	var attempts int
 	var body []byte
 	err = tx.QueryRowContext(ctx, claimNotification, until, receiver, now, now).Scan(&attempts, &body)
@@ -108,14 +108,14 @@ func claim(ctx context.Context, tx *sql.Tx, receiver string, now, until int64) (
 // reference for later notifications of the incident. It ignores unknown and delivered
 // notifications.
 func (db *DB) Delivered(ctx context.Context, id string, deliveryRef alerting.DeliveryRef) error {
-	err := db.commitDurable(ctx, func(tx *sql.Tx) error { return db.deliver(ctx, tx, id, deliveryRef) })
+	err := db.commitDurable(ctx, func(tx *transaction) error { return db.deliver(ctx, tx, id, deliveryRef) })
 	if err != nil {
 		return fmt.Errorf("recording the delivery of %q: %w", id, err)
 	}
 	return nil
 }
 
-func (db *DB) deliver(ctx context.Context, tx *sql.Tx, id string, deliveryRef alerting.DeliveryRef) error {
+func (db *DB) deliver(ctx context.Context, tx *transaction, id string, deliveryRef alerting.DeliveryRef) error {
 	var receiver, incident string
 	err := tx.QueryRowContext(ctx, deliverNotification, id).Scan(&receiver, &incident)
 	if noRows(err) {
@@ -131,7 +131,7 @@ func (db *DB) deliver(ctx context.Context, tx *sql.Tx, id string, deliveryRef al
 // Retry postpones a notification, and those that wait for it, and ends its claim.
 func (db *DB) Retry(ctx context.Context, id string, at time.Time, reason string) error {
 	due := at.UnixMilli()
-	return db.release(ctx, id, func(tx *sql.Tx) error {
+	return db.release(ctx, id, func(tx *transaction) error {
 		if _, err := tx.ExecContext(ctx, retryLater, due, due, id); err != nil {
 			return err
 		}
@@ -143,10 +143,10 @@ func (db *DB) Retry(ctx context.Context, id string, at time.Time, reason string)
 // DeadLetter moves a notification to the dead letters, so that later notifications of its
 // incident no longer wait for it.
 func (db *DB) DeadLetter(ctx context.Context, id, reason string) error {
-	return db.release(ctx, id, func(tx *sql.Tx) error { return bury(ctx, tx, id, reason) })
+	return db.release(ctx, id, func(tx *transaction) error { return bury(ctx, tx, id, reason) })
 }
 
-func bury(ctx context.Context, tx *sql.Tx, id, reason string) error {
+func bury(ctx context.Context, tx *transaction, id, reason string) error {
 	_, err := tx.ExecContext(ctx, markNotificationDead, probes.Clean(reason, probes.MaxError), id)
 	return err
 }
@@ -154,7 +154,7 @@ func bury(ctx context.Context, tx *sql.Tx, id, reason string) error {
 // SkipToEnd skips a notification, and those that wait for it, if the last one reports the end
 // of the incident. Only the last one stays pending. Otherwise it changes nothing.
 func (db *DB) SkipToEnd(ctx context.Context, id string) (skipped bool, err error) {
-	err = db.release(ctx, id, func(tx *sql.Tx) error {
+	err = db.release(ctx, id, func(tx *transaction) error {
 		var last int64
 		var body []byte
 		err := tx.QueryRowContext(ctx, selectLastPending, id).Scan(&last, &body)
@@ -178,7 +178,7 @@ func (db *DB) SkipToEnd(ctx context.Context, id string) (skipped bool, err error
 	return skipped && err == nil, err
 }
 
-func (db *DB) release(ctx context.Context, id string, work func(*sql.Tx) error) error {
+func (db *DB) release(ctx context.Context, id string, work func(*transaction) error) error {
 	if err := db.commitDurable(ctx, work); err != nil {
 		return fmt.Errorf("releasing notification %q: %w", id, err)
 	}

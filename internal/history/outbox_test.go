@@ -1,7 +1,6 @@
 package history
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -135,7 +134,7 @@ func TestClaim(t *testing.T) {
 // TestClaimsAfterCrash: a new process waits for the attempt of a dead one to arrive, but not
 // for its full lease.
 func TestClaimsAfterCrash(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "history.db")
+	path := place(t)
 	open := func() *DB {
 		db, err := Open(t.Context(), Config{Path: path, Now: func() time.Time { return testTime }})
 		if err != nil {
@@ -350,7 +349,7 @@ func planOf(t *testing.T, db *DB, query string, args ...any) (steps []string) {
 // set, is due at once; one that was postponed before the clock was set back is due after a
 // restart.
 func TestClaimAfterClockWasSet(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "history.db")
+	path := place(t)
 	start := func() *DB {
 		db, err := Open(t.Context(), Config{Path: path, Now: func() time.Time { return testTime }})
 		if err != nil {

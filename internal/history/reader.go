@@ -14,12 +14,19 @@ import (
 // A Reader queries the history. It cannot write, and does not block the writer.
 type Reader struct {
 	pool *sql.DB
-	path string
+	path string // of the file, or the address of the database without its password
 }
 
-// OpenReader opens the history at path for reading. A daemon may be writing it. The file must
-// exist and have the schema version of this program; see NewerError.
+// OpenReader opens the history at path for reading; see Config.Path. A daemon may be writing it.
+// It must exist and have the schema version of this program; see NewerError.
 func OpenReader(ctx context.Context, path string) (*Reader, error) {
+	if IsURL(path) {
+		return openDatabaseReader(ctx, path)
+	}
+	return openFile(ctx, path)
+}
+
+func openFile(ctx context.Context, path string) (*Reader, error) {
 	// SQLite reports a missing file as "unable to open database file".
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("opening the history: %w", err)
@@ -45,7 +52,7 @@ func closeWith(db *sql.DB, err error) error {
 
 // snapshot begins a read transaction, so that several queries see the same data.
 func (r *Reader) snapshot(ctx context.Context) (*sql.Tx, func(), error) {
-	tx, err := r.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := r.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}) // SQLite has no other
 	if err != nil {
 		return nil, nil, err
 	}

@@ -81,9 +81,9 @@ func spread(all []checks.Sample) []checks.Sample {
 // TestRollUpsEqualTheRaw: results equal those of the samples, independent of the order of the
 // samples, the times of maintenance, and the level that is read.
 func TestRollUpsEqualTheRaw(t *testing.T) {
+	db := opened(t, func(c *Config) { c.Raw, c.Minutes = 100*24*time.Hour, 200*24*time.Hour })
 	rapid.Check(t, func(rt *rapid.T) {
-		db := opened(t, func(c *Config) { c.Raw, c.Minutes = 100*24*time.Hour, 200*24*time.Hour })
-		defer db.Close(t.Context())
+		forgetSamples(t, db)
 		all := drawSamples(rt)
 		// The first sample starts the history: older ones would be dropped.
 		write(t, db, Batch{Samples: []checks.Sample{{Target: node, At: testTime.Add(-time.Hour), OK: true, Status: 200}}})
@@ -172,6 +172,17 @@ func TestAdditionIsAssociative(t *testing.T) {
 			t.Fatalf("got %+v, want %+v", got, want)
 		}
 	})
+}
+
+// forgetSamples deletes all targets and their rows.
+func forgetSamples(t *testing.T, db *DB) {
+	t.Helper()
+	for _, table := range append(tables[:], "targets") {
+		if _, err := db.exec(t.Context(), "DELETE FROM "+table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clear(db.targets)
 }
 
 // TestExpiredDetailsKeepSums: deleting samples and minutes does not change results.

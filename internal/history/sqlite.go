@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -152,6 +153,70 @@ func copyTo(ctx context.Context, db *sql.DB, path string) error {
 	return nil
 }
 
+// A sqliteEngine is a file that is open for writing.
+type sqliteEngine struct {
+	path   string
+	writer *sql.DB
+	lock   lock
+	file   os.FileInfo // identity of the opened file
+	logger *slog.Logger
+	meter  *meter
+
+	// fileMissing is set when the file was deleted or replaced.
+	fileMissing bool
+	// cut is the number of consecutive checks that found the file truncated.
+	cut int
+}
+
+func (e *sqliteEngine) commit(ctx context.Context, durable bool, work func(*transaction) error) error {
+	commit := commitRelaxed
+	if durable {
+		commit = commitDurable
+	}
+	return commit(ctx, e.writer, func(tx *sql.Tx) error { return work(&transaction{Tx: tx, engine: e}) })
+}
+
+func (*sqliteEngine) insertSamples(ctx context.Context, tx *transaction, rows []targetSample) error {
+	return insertOneByOne(ctx, tx, rows)
+}
+
+// SQLite has no partitions.
+func (*sqliteEngine) partition(context.Context, *transaction, level, int64, int64) error { return nil }
+
+func (*sqliteEngine) partitionLength(level) int64 { return 0 }
+
+func (*sqliteEngine) deletePartitions(context.Context, level, int64) error { return nil }
+
+// rejected implements engine: SQLite stores every value in every column.
+func (*sqliteEngine) rejected(error) bool { return false }
+
+func (e *sqliteEngine) size() int64 { return fileBytes(e.path) }
+
+func (e *sqliteEngine) close() error { return errors.Join(e.writer.Close(), e.lock.release()) }
+
+// maintain checks that the file is still there, and returns free pages to the file system except
+// a tenth of the file that new rows will fill.
+func (e *sqliteEngine) maintain(ctx context.Context) error {
+	e.checkFilePresent()
+	const steps = 16
+	for range steps {
+		var pages, free int64
+		if err := e.writer.QueryRowContext(ctx, "PRAGMA page_count").Scan(&pages); err != nil {
+			return fmt.Errorf("reading the size: %w", err)
+		}
+		if err := e.writer.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&free); err != nil {
+			return fmt.Errorf("reading the size: %w", err)
+		}
+		if free <= pages/10+vacuumPages {
+			return nil
+		}
+		if err := vacuum(ctx, e.writer); err != nil {
+			return fmt.Errorf("releasing pages: %w", err)
+		}
+	}
+	return nil
+}
+
 // commitDurable runs work in a transaction. When it returns, the transaction and all earlier
 // ones are on disk.
 func commitDurable(ctx context.Context, db *sql.DB, work func(tx *sql.Tx) error) error {
@@ -170,7 +235,7 @@ func commitDurable(ctx context.Context, db *sql.DB, work func(tx *sql.Tx) error)
 	if err != nil {
 		return err
 	}
-	return finish(tx, work)
+	return finish(tx, func() error { return work(tx) })
 }
 
 // commitRelaxed runs work in a transaction that survives a crash of the process. A power
@@ -180,37 +245,14 @@ func commitRelaxed(ctx context.Context, db *sql.DB, work func(tx *sql.Tx) error)
 	if err != nil {
 		return err
 	}
-	return finish(tx, work)
-}
-
-// finish runs work in tx and commits it. After an error or a panic it rolls back.
-func finish(tx *sql.Tx, work func(tx *sql.Tx) error) (err error) {
-	done := false
-	defer func() {
-		if !done {
-			err = errors.Join(err, ignoreContext(tx.Rollback()))
-		}
-	}()
-	if err := work(tx); err != nil {
-		return err
-	}
-	done = true
-	return tx.Commit()
-}
-
-// ignoreContext drops sql.ErrTxDone: the end of a context has already rolled back.
-func ignoreContext(err error) error {
-	if errors.Is(err, sql.ErrTxDone) {
-		return nil
-	}
-	return err
+	return finish(tx, func() error { return work(tx) })
 }
 
 // usedBytes returns the size of the file without its free pages.
-func usedBytes(ctx context.Context, db *sql.DB) (int64, error) {
+func (e *sqliteEngine) usedBytes(ctx context.Context) (int64, error) {
 	var pages, free, size int64
 	for pragma, into := range map[string]*int64{"page_count": &pages, "freelist_count": &free, "page_size": &size} {
-		if err := db.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(into); err != nil {
+		if err := e.writer.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(into); err != nil {
 			return 0, fmt.Errorf("reading %s: %w", pragma, err)
 		}
 	}
@@ -244,12 +286,12 @@ func fileBytes(path string) int64 {
 	return sum
 }
 
-//go:embed migrations/*.sql
+//go:embed migrations/*/*.sql
 var embedded embed.FS
 
 // migrations returns the migrations. They go forward only; the way back is the copy.
 func migrations() fs.FS {
-	dir, err := fs.Sub(embedded, "migrations")
+	dir, err := fs.Sub(embedded, "migrations/sqlite")
 	if err != nil {
 		panic(err) // the constant path is invalid
 	}

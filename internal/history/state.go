@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,10 +94,23 @@ func counters(ctx context.Context, q queryer) (map[string]float64, error) {
 	return all, rows.Err()
 }
 
+// exec runs a statement in a transaction of its own and returns the number of changed rows.
+func (db *DB) exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
+	err = db.engine.commit(ctx, false, func(tx *transaction) error {
+		result, err := tx.ExecContext(ctx, statement, args...)
+		if err != nil {
+			return err
+		}
+		changed, err = result.RowsAffected()
+		return err
+	})
+	return changed, err
+}
+
 // SaveCounters saves counters. It keeps saved counters that are not in the map. It does not
 // survive a power failure, because it is called about once a minute.
 func (db *DB) SaveCounters(ctx context.Context, counters map[string]float64) error {
-	err := commitRelaxed(ctx, db.writer, func(tx *sql.Tx) error {
+	err := db.engine.commit(ctx, false, func(tx *transaction) error {
 		for name, value := range counters {
 			if _, err := tx.ExecContext(ctx, upsertCounter, name, value); err != nil {
 				return err
@@ -117,14 +129,14 @@ var ErrNotFound = errors.New("not found")
 
 // AddSilence stores a silence. It replaces the silence with the same ID.
 func (db *DB) AddSilence(ctx context.Context, s alerting.Silence) error {
-	err := db.commitDurable(ctx, func(tx *sql.Tx) error { return putSilence(ctx, tx, s) })
+	err := db.commitDurable(ctx, func(tx *transaction) error { return putSilence(ctx, tx, s) })
 	if err != nil {
 		return fmt.Errorf("adding silence %q: %w", s.ID, err)
 	}
 	return nil
 }
 
-func putSilence(ctx context.Context, tx *sql.Tx, s alerting.Silence) error {
+func putSilence(ctx context.Context, tx *transaction, s alerting.Silence) error {
 	body, err := json.Marshal(s)
 	if err != nil {
 		return err
@@ -145,7 +157,7 @@ func (r *Reader) Silences(ctx context.Context, at time.Time) ([]alerting.Silence
 // ExpireSilence ends a silence at a moment. It changes nothing if the silence ends earlier. It
 // returns ErrNotFound if there is no silence with the id.
 func (db *DB) ExpireSilence(ctx context.Context, id string, at time.Time) error {
-	err := db.commitDurable(ctx, func(tx *sql.Tx) error {
+	err := db.commitDurable(ctx, func(tx *transaction) error {
 		found, err := queryJSON[alerting.Silence](ctx, tx, selectSilence, id)
 		if err != nil {
 			return err

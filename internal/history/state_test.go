@@ -2,6 +2,7 @@ package history
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,10 +77,10 @@ func TestIncidentIsKeptInBothLanguages(t *testing.T) {
 	if got, want := found[0].Cause.Evidence[0].In(checks.Chinese), "直接访问：/status：connection refused（12:00:00.000）"; got != want {
 		t.Errorf("in Chinese it is %q, want %q", got, want)
 	}
-	var text string
-	const column = "SELECT json_extract(body, '$.Cause.Summary.Text') FROM incidents"
-	if err := db.pool.QueryRowContext(t.Context(), column).Scan(&text); err != nil || text != "node1 does not answer when asked directly: connection refused" {
-		t.Errorf("the file has %q and error %v, want the English text", text, err)
+	var body string
+	const text = `"Text":"node1 does not answer when asked directly: connection refused"`
+	if err := db.pool.QueryRowContext(t.Context(), "SELECT body FROM incidents").Scan(&body); err != nil || !strings.Contains(body, text) {
+		t.Errorf("the history has %s and error %v, want the English text", body, err)
 	}
 }
 

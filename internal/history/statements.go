@@ -2,12 +2,12 @@ package history
 
 import "fmt"
 
-// This file contains every statement, in SQL that PostgreSQL supports except for the ?
-// placeholders.
+// This file contains the statements of both engines. Placeholders are those of SQLite; see
+// numbered for PostgreSQL.
 
 const selectVersion = `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied`
 
-// Recovery of a damaged file.
+// Recovery of a damaged file of SQLite.
 const (
 	countBroken = `SELECT (SELECT COUNT(*) FROM incidents WHERE NOT json_valid(body)) +
 	(SELECT COUNT(*) FROM notices WHERE state IN ('pending', 'dead') AND NOT json_valid(body))`
@@ -74,7 +74,7 @@ func forLevels(statement func(table, columns string) string) (all [levels]string
 const (
 	insertMove = `INSERT INTO moves (cluster, at, origin, dest, kept, session, cause, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	// selectMoves selects the moves of a cluster, or of all clusters for '', newest first.
-	selectMoves = `SELECT cluster, at, origin, dest, kept, session, coalesce(message, json_quote(cause)) FROM moves
+	selectMoves = `SELECT cluster, at, origin, dest, kept, session, cause, message FROM moves
 	WHERE (? = '' OR cluster = ?) AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
 
 	// countMoves counts the moved and the lost sessions of a cluster. Sessions without an id

@@ -25,7 +25,7 @@ type Stats struct {
 func (db *DB) Stats() Stats {
 	s := db.meter.stats()
 	s.Queue, s.Dropped = db.queue.state()
-	s.Size = fileBytes(db.path)
+	s.Size = db.engine.size()
 	return s
 }
 

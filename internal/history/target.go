@@ -47,12 +47,12 @@ func (t *target) progress() []any {
 	}
 }
 
-func (t *target) insert(ctx context.Context, tx *sql.Tx) error {
+func (t *target) insert(ctx context.Context, tx *transaction) error {
 	args := append([]any{t.Cluster, t.Kind, t.Name}, t.progress()...)
 	return tx.QueryRowContext(ctx, insertTarget, args...).Scan(&t.id)
 }
 
-func (t *target) update(ctx context.Context, tx *sql.Tx) error {
+func (t *target) update(ctx context.Context, tx *transaction) error {
 	_, err := tx.ExecContext(ctx, updateTarget, append(t.progress(), t.id)...)
 	return err
 }
@@ -77,7 +77,7 @@ func targets(ctx context.Context, q queryer, query string, args ...any) ([]*targ
 
 // oldest returns the time of the oldest row of a level at or after from, in milliseconds.
 // found is false if there is none.
-func (t *target) oldest(ctx context.Context, tx *sql.Tx, l level, from int64) (ts int64, found bool, err error) {
+func (t *target) oldest(ctx context.Context, tx *transaction, l level, from int64) (ts int64, found bool, err error) {
 	err = tx.QueryRowContext(ctx, selectOldest[l], t.id, l.ceil(from)/units[l]).Scan(&ts)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, false, nil
@@ -90,7 +90,7 @@ func (t *target) oldest(ctx context.Context, tx *sql.Tx, l level, from int64) (t
 var transactionSpan = [levels]int64{units[hours], units[days], 30 * units[days], 400 * units[days]}
 
 // rollUp computes the buckets of l that end before limit, as far as one transaction should go.
-func (t *target) rollUp(ctx context.Context, tx *sql.Tx, l level, limit int64) (more bool, err error) {
+func (t *target) rollUp(ctx context.Context, tx *transaction, l level, limit int64) (more bool, err error) {
 	if l > minutes {
 		limit = min(limit, t.until[l-1])
 	}
@@ -115,7 +115,7 @@ func (t *target) rollUp(ctx context.Context, tx *sql.Tx, l level, limit int64) (
 }
 
 // recompute recomputes the buckets of a late sample at ts.
-func (t *target) recompute(ctx context.Context, tx *sql.Tx, ts int64) error {
+func (t *target) recompute(ctx context.Context, tx *transaction, ts int64) error {
 	for l := minutes; l < levels && ts < t.until[l]; l++ {
 		if err := l.rollUp(ctx, tx, t.id, l.floor(ts), l.floor(ts)+units[l]); err != nil {
 			return err
@@ -126,12 +126,16 @@ func (t *target) recompute(ctx context.Context, tx *sql.Tx, ts int64) error {
 
 // trim deletes rows of l before limit, as far as one transaction should go. It keeps rows that
 // are not aggregated yet.
-func (t *target) trim(ctx context.Context, tx *sql.Tx, l level, limit int64) (more bool, err error) {
+func (t *target) trim(ctx context.Context, tx *transaction, l level, limit int64) (more bool, err error) {
 	next := min(l+1, days)
 	if l < days {
 		limit = min(limit, t.until[next])
 	}
 	if limit = next.floor(limit); limit <= t.since[l] {
+		return false, nil
+	}
+	if tx.engine.partitionLength(l) > 0 {
+		t.since[l] = limit
 		return false, nil
 	}
 	from, found, err := t.oldest(ctx, tx, l, 0)

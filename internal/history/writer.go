@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -62,7 +61,12 @@ func (db *DB) flush(ctx context.Context) error {
 		if panics.Catch(panics.History, func() { err = db.writePart(ctx, part) }) != nil {
 			db.queue.drop(part.size())
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+		case db.engine.rejected(err): // again would be rejected again
+			db.queue.drop(part.size())
+			db.config.Logger.Error("the history rejects rows: they are dropped", "err", err)
+		default:
 			db.queue.requeue(b)
 			return err
 		}
@@ -84,7 +88,7 @@ func (db *DB) writePart(ctx context.Context, b Batch) error {
 	var late int
 	created := make(map[checks.Target]*target)
 	err := db.measure(func() error {
-		return commitRelaxed(ctx, db.writer, func(tx *sql.Tx) (err error) {
+		return db.engine.commit(ctx, false, func(tx *transaction) (err error) {
 			if late, err = db.insertSamples(ctx, tx, b.Samples, created); err != nil {
 				return err
 			}
@@ -101,62 +105,45 @@ func (db *DB) writePart(ctx context.Context, b Batch) error {
 
 // insertSamples inserts samples and adds new targets to created. It returns the number of
 // samples that are older than the retention.
-func (db *DB) insertSamples(ctx context.Context, tx *sql.Tx, all []checks.Sample, created map[checks.Target]*target) (late int, err error) {
-	insert, err := tx.PrepareContext(ctx, insertSample)
-	if err != nil {
-		return 0, err
-	}
-	defer insert.Close()
+func (db *DB) insertSamples(ctx context.Context, tx *transaction, all []checks.Sample, created map[checks.Target]*target) (late int, err error) {
+	rows := make([]targetSample, 0, len(all))
 	for _, s := range all {
-		row := pack(s)
-		t := db.targets[s.Target]
-		if t == nil {
-			t = created[s.Target]
+		row := targetSample{db.targets[s.Target], pack(s)}
+		if row.target == nil {
+			row.target = created[s.Target]
 		}
-		if t == nil {
-			t = newTarget(s.Target, row.ts)
-			if err := t.insert(ctx, tx); err != nil {
+		if row.target == nil {
+			row.target = newTarget(s.Target, row.ts)
+			if err := row.target.insert(ctx, tx); err != nil {
 				return 0, err
 			}
-			created[s.Target] = t
+			created[s.Target] = row.target
 		}
-		if row.ts < t.since[samples] {
+		if row.ts < row.target.since[samples] {
 			late++
 			continue
 		}
-		if row.ts, err = insertOne(ctx, insert, t.id, row); err != nil {
-			return 0, err
-		}
-		if err := t.recompute(ctx, tx, row.ts); err != nil {
+		rows = append(rows, row)
+	}
+	if err := db.engine.insertSamples(ctx, tx, rows); err != nil {
+		return 0, err
+	}
+	for _, row := range rows {
+		if err := row.target.recompute(ctx, tx, row.ts); err != nil {
 			return 0, err
 		}
 	}
 	return late, nil
 }
 
-// insertOne inserts a row at its millisecond, or at the next free one. Parallel clients of one
-// canary may have samples of the same millisecond.
-func insertOne(ctx context.Context, insert *sql.Stmt, target int64, row sample) (ts int64, err error) {
-	for {
-		result, err := insert.ExecContext(ctx, target, row.ts, row.latency, row.outcome)
-		if err != nil {
-			return 0, err
-		}
-		if n, err := result.RowsAffected(); err != nil || n > 0 {
-			return row.ts, err
-		}
-		row.ts++
-	}
-}
-
-func insertEvents(ctx context.Context, tx *sql.Tx, b Batch) error {
+func insertEvents(ctx context.Context, tx *transaction, b Batch) error {
 	for _, m := range b.Moves {
 		message, err := json.Marshal(m.Cause)
 		if err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, insertMove,
-			m.Cluster, m.At.UnixMilli(), m.From, m.To, m.Kept, string(m.Session), m.Cause.String(), string(message)); err != nil {
+			m.Cluster, m.At.UnixMilli(), m.From, m.To, number(m.Kept), string(m.Session), m.Cause.String(), string(message)); err != nil {
 			return err
 		}
 	}
@@ -178,8 +165,16 @@ func insertEvents(ctx context.Context, tx *sql.Tx, b Batch) error {
 	return nil
 }
 
+// number is the column of a bool. PostgreSQL does not convert it.
+func number(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
 // upsertByCluster replaces the saved list of each cluster in all.
-func upsertByCluster[T any](ctx context.Context, tx *sql.Tx, statement string, all map[string][]T) error {
+func upsertByCluster[T any](ctx context.Context, tx *transaction, statement string, all map[string][]T) error {
 	for cluster, list := range all {
 		body, err := json.Marshal(list)
 		if err != nil {

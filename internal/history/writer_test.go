@@ -2,10 +2,10 @@ package history
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -67,7 +67,7 @@ func TestFullDisk(t *testing.T) {
 	fill := func(pages int) {
 		t.Helper()
 		var got int
-		if err := db.writer.QueryRowContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", pages)).Scan(&got); err != nil {
+		if err := writerOf(db).QueryRowContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", pages)).Scan(&got); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,6 +165,22 @@ func TestTooLate(t *testing.T) {
 	}
 }
 
+// TestSameMillisecond: samples of a target in the same millisecond are all kept, in one batch or
+// in several.
+func TestSameMillisecond(t *testing.T) {
+	db := opened(t)
+	for range 3 {
+		write(t, db, Batch{Samples: slices.Concat(every(node, testTime, time.Second, 2), every(node, testTime, time.Second, 2))})
+	}
+	if got := rowsOf(t, db)[samples]; got != 12 {
+		t.Errorf("got %d samples, want 12", got)
+	}
+	uptimes, err := db.Uptimes(t.Context(), node.Cluster, checks.Span{From: testTime, To: testTime.Add(time.Minute)})
+	if err != nil || len(uptimes) != 1 || uptimes[0].Probes != 12 {
+		t.Errorf("got %+v and error %v, want 12 probes", uptimes, err)
+	}
+}
+
 func TestSizeCap(t *testing.T) {
 	const bound = 1 << 20
 	db := opened(t, func(c *Config) { c.MaxSize, c.Queue = bound, 200_000 })
@@ -178,7 +194,7 @@ func TestSizeCap(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	used, err := usedBytes(t.Context(), db.writer)
+	used, err := db.engine.usedBytes(t.Context())
 	if err != nil || used > bound {
 		t.Errorf("got %d bytes in use and error %v, want at most %d", used, err, bound)
 	}
@@ -278,26 +294,26 @@ func TestPanicWhileWriting(t *testing.T) {
 // TestPanicInTransaction: a panic rolls back and releases the writing connection.
 func TestPanicInTransaction(t *testing.T) {
 	db := opened(t)
-	for name, run := range map[string]func(context.Context, *sql.DB, func(*sql.Tx) error) error{"swiftly": commitRelaxed, "durably": commitDurable} {
+	for _, durable := range []bool{false, true} {
 		err := panics.Catch(panics.History, func() {
-			_ = run(t.Context(), db.writer, func(tx *sql.Tx) error {
-				if _, err := tx.Exec("CREATE TABLE half (a)"); err != nil {
+			_ = db.engine.commit(t.Context(), durable, func(tx *transaction) error {
+				if _, err := tx.Exec("CREATE TABLE half (a INTEGER)"); err != nil {
 					t.Error(err)
 				}
 				panic("broken")
 			})
 		})
 		if err == nil {
-			t.Errorf("%s: got no error", name)
+			t.Errorf("durable %v: got no error", durable)
 		}
-		err = run(t.Context(), db.writer, func(tx *sql.Tx) error {
-			_, err := tx.Exec("CREATE TABLE half (a)")
+		err = db.engine.commit(t.Context(), durable, func(tx *transaction) error {
+			_, err := tx.Exec("CREATE TABLE half (a INTEGER)")
 			return err
 		})
 		if err != nil {
-			t.Errorf("%s: after a panic: %v", name, err)
+			t.Errorf("durable %v: after a panic: %v", durable, err)
 		}
-		if _, err := db.writer.Exec("DROP TABLE half"); err != nil {
+		if _, err := writerOf(db).Exec("DROP TABLE half"); err != nil {
 			t.Error(err)
 		}
 	}

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -234,6 +235,25 @@ func (s hangingStore) Commit(ctx context.Context, step history.Step) error {
 	close(s.taken)
 	<-s.released
 	return s.Store.Commit(ctx, step)
+}
+
+// TestTakenHistory: while another process has the history, that process notifies, and nothing is
+// delivered from memory.
+func TestTakenHistory(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	o.config.Store = takenHistory{o.config.Store}
+	if err := o.Flush(t.Context()); err == nil {
+		t.Fatal("got no error of a history that another process has")
+	}
+	o.wantClaim(t, stuck, "")
+}
+
+// A takenHistory is one that another process writes.
+type takenHistory struct{ Store }
+
+func (takenHistory) Commit(context.Context, history.Step) error {
+	return fmt.Errorf("committing: %w", &history.InUseError{Path: "postgres://db/stickwatch"})
 }
 
 // TestHangingDisk: a write that does not return counts as a stuck disk. Outcomes of

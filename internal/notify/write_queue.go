@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -178,7 +179,9 @@ func (q *WriteQueue) finish(step history.Step, err error) {
 	q.writing, q.writingSince = history.Step{}, time.Time{}
 	if err != nil {
 		q.unwritten = step.Then(q.unwritten)
-		if q.failingSince.IsZero() {
+		if _, taken := errors.AsType[*history.InUseError](err); taken {
+			q.failingSince = time.Time{} // the process that has the history notifies, not this one
+		} else if q.failingSince.IsZero() {
 			q.failingSince = began
 		}
 		return

@@ -1,0 +1,206 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// A postgresEngine is a database of PostgreSQL that is open for writing.
+type postgresEngine struct {
+	name   string
+	writer *sql.DB
+	bytes  atomic.Int64 // size at the last maintenance
+
+	// partitions are known to exist. Only the transaction that has the connection uses it.
+	partitions map[string]bool
+}
+
+func newPostgresEngine(name string, writer *sql.DB) *postgresEngine {
+	return &postgresEngine{name: name, writer: writer, partitions: make(map[string]bool)}
+}
+
+// commit implements engine. If the connection is lost during the commit, nobody knows whether the
+// transaction is complete; callers repeat it. A durable transaction may be repeated: its rows have
+// ids. A batch of samples that is repeated may count twice.
+func (e *postgresEngine) commit(ctx context.Context, durable bool, work func(*transaction) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	conn, err := e.writer.Conn(ctx)
+	if err != nil {
+		return explain(e.name, err)
+	}
+	defer conn.Close()
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return explain(e.name, err)
+	}
+	committed := false
+	defer func() {
+		if !committed {
+			clear(e.partitions) // those that were created were rolled back
+		}
+	}()
+	err = finish(tx, func() error {
+		if !durable {
+			if _, err := tx.ExecContext(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
+				return err
+			}
+		}
+		return work(&transaction{Tx: tx, engine: e, conn: conn})
+	})
+	committed = err == nil
+	return explain(e.name, err)
+}
+
+// insertSamples implements engine with COPY. Where a millisecond is taken, rows are inserted one by
+// one.
+func (e *postgresEngine) insertSamples(ctx context.Context, tx *transaction, rows []targetSample) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	values := make([][]any, len(rows))
+	for i := range rows {
+		if i > 0 && rows[i].target == rows[i-1].target {
+			rows[i].ts = max(rows[i].ts, rows[i-1].ts+1)
+		}
+		row := rows[i]
+		if err := e.partition(ctx, tx, samples, row.ts, row.ts+1); err != nil {
+			return err
+		}
+		values[i] = []any{row.target.id, row.ts, row.latency, row.outcome}
+	}
+	if _, err := tx.ExecContext(ctx, `SAVEPOINT before_copy`); err != nil {
+		return err
+	}
+	err := tx.conn.Raw(func(conn any) error {
+		columns := []string{"target", "ts", "latency", "outcome"}
+		_, err := conn.(session).Conn.Conn().CopyFrom(ctx, pgx.Identifier{tables[samples]}, columns, pgx.CopyFromRows(values))
+		return err
+	})
+	if !isState(err, "23505") { // unique_violation
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT before_copy`); err != nil {
+		return err
+	}
+	return insertOneByOne(ctx, tx, rows)
+}
+
+// partitionLength implements engine. Hours and days are few, and are deleted row by row.
+func (e *postgresEngine) partitionLength(l level) int64 {
+	switch l {
+	case samples:
+		return units[days]
+	case minutes:
+		return 7 * units[days]
+	default:
+		return 0
+	}
+}
+
+// partitionName returns the name of the partition of a level that begins at a time.
+func partitionName(l level, begin int64) string {
+	return tables[l] + "_" + timeOf(begin).Format(partitionDate)
+}
+
+const partitionDate = "20060102"
+
+// partition implements engine.
+func (e *postgresEngine) partition(ctx context.Context, tx *transaction, l level, from, to int64) error {
+	length := e.partitionLength(l)
+	if length == 0 {
+		return nil
+	}
+	for begin := from - from%length; begin < to; begin += length {
+		name := partitionName(l, begin)
+		if e.partitions[name] {
+			continue
+		}
+		statement := fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s PARTITION OF %s FOR VALUES FROM (%d) TO (%d)`,
+			name, tables[l], begin/units[l], (begin+length)/units[l])
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("creating the partition %s: %w", name, err)
+		}
+		e.partitions[name] = true
+	}
+	return nil
+}
+
+// deletePartitions implements engine. It does not wait for long queries.
+func (e *postgresEngine) deletePartitions(ctx context.Context, l level, before int64) error {
+	return e.commit(ctx, false, func(tx *transaction) error {
+		names, err := partitionsOf(ctx, tx, l)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `SET LOCAL lock_timeout = '1s'`); err != nil {
+			return err
+		}
+		for _, name := range names {
+			begin, err := time.Parse(partitionDate, strings.TrimPrefix(name, tables[l]+"_"))
+			if err != nil || begin.UnixMilli()+e.partitionLength(l) > before {
+				continue // somebody else's partition, or a needed one
+			}
+			if _, err := tx.ExecContext(ctx, `DROP TABLE `+name); err != nil {
+				return fmt.Errorf("deleting the partition %s: %w", name, err)
+			}
+			delete(e.partitions, name)
+		}
+		return nil
+	})
+}
+
+// partitionsOf returns the names of the partitions of a level.
+func partitionsOf(ctx context.Context, tx *transaction, l level) ([]string, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = ?::regclass ORDER BY 1`, tables[l])
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
+
+// maintain implements engine. PostgreSQL reuses free space by itself.
+func (e *postgresEngine) maintain(ctx context.Context) error {
+	_, err := e.usedBytes(ctx)
+	return err
+}
+
+// usedBytes returns the size of the tables of the history with their indexes.
+func (e *postgresEngine) usedBytes(ctx context.Context) (used int64, err error) {
+	const query = `SELECT COALESCE(SUM(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+	WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace`
+	err = e.commit(ctx, false, func(tx *transaction) error { return tx.QueryRowContext(ctx, query).Scan(&used) })
+	if err != nil {
+		return 0, fmt.Errorf("reading the size: %w", err)
+	}
+	e.bytes.Store(used)
+	return used, nil
+}
+
+func (e *postgresEngine) size() int64 { return e.bytes.Load() }
+
+// rejected reports whether a value does not fit its column: SQLSTATE 22, data exceptions, and 23,
+// violated constraints.
+func (e *postgresEngine) rejected(err error) bool {
+	answer, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (strings.HasPrefix(answer.Code, "22") || strings.HasPrefix(answer.Code, "23"))
+}
+
+func (e *postgresEngine) close() error { return e.writer.Close() }

@@ -1,0 +1,401 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/lab"
+)
+
+// place returns the path of a new history: a file, or a schema of its own while a test of
+// PostgreSQL runs.
+func place(t testing.TB) string {
+	t.Helper()
+	if underTest == nil {
+		return filepath.Join(t.TempDir(), "stickwatch.db")
+	}
+	return underTest.schema(t)
+}
+
+// underTest is the server in which new histories of tests are; nil: they are files.
+var underTest *testServer
+
+// A testServer is a PostgreSQL that runs until the end of its test.
+type testServer struct {
+	*lab.Dependency
+	schemas int
+}
+
+// startPostgres starts a server, and puts the histories of the test into it.
+func startPostgres(t testing.TB) *testServer {
+	t.Helper()
+	server := &testServer{Dependency: lab.Postgres(t)}
+	underTest = server
+	t.Cleanup(func() { underTest = nil })
+	return server
+}
+
+// schema creates a schema and returns the URL of a history in it.
+func (s *testServer) schema(t testing.TB) string {
+	t.Helper()
+	s.schemas++
+	name := "history" + strconv.Itoa(s.schemas)
+	s.run(t, "CREATE SCHEMA "+name)
+	return s.with(t, "search_path", name)
+}
+
+// with returns the URL of the server with a parameter.
+func (s *testServer) with(t testing.TB, parameter, value string) string {
+	t.Helper()
+	u, err := url.Parse(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameters := u.Query()
+	parameters.Set(parameter, value)
+	u.RawQuery = parameters.Encode()
+	return u.String()
+}
+
+// run executes a statement as the owner of the server.
+func (s *testServer) run(t testing.TB, statement string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if _, err := conn.Exec(t.Context(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// TestConformance: a history in PostgreSQL behaves as one in a file. These tests run with SQLite
+// by themselves.
+func TestConformance(t *testing.T) {
+	startPostgres(t)
+	for name, test := range map[string]func(*testing.T){
+		"Restore":                        TestRestore,
+		"IncidentIsKeptInBothLanguages":  TestIncidentIsKeptInBothLanguages,
+		"ExpireSilence":                  TestExpireSilence,
+		"Incidents":                      TestIncidents,
+		"MovesAndChanges":                TestMovesAndChanges,
+		"Deployments":                    TestDeployments,
+		"UnendedDeployment":              TestUnendedDeployment,
+		"PlacementsReplace":              TestPlacementsReplace,
+		"ForgetOld":                      TestForgetOld,
+		"UnnotifiedIncidentsExpireFirst": TestUnnotifiedIncidentsExpireFirst,
+		"Announced":                      TestAnnounced,
+		"CountsOf":                       TestCountsOf,
+		"QueueDoesNotModifyInput":        TestQueueDoesNotModifyInput,
+		"TooLate":                        TestTooLate,
+		"CloseWritesWhatWaits":           TestCloseWritesWhatWaits,
+		"Collector":                      TestCollector,
+		"PanicWhileWriting":              TestPanicWhileWriting,
+		"PanicInTransaction":             TestPanicInTransaction,
+		"RollUpsEqualTheRaw":             TestRollUpsEqualTheRaw,
+		"ExpiredDetailsKeepSums":         TestExpiredDetailsKeepSums,
+		"Days":                           TestDays,
+		"PackRoundTrip":                  TestPackRoundTrip,
+		"Claim":                          TestClaim,
+		"ClaimsAfterCrash":               TestClaimsAfterCrash,
+		"ClaimAttemptsAndThread":         TestClaimAttemptsAndThread,
+		"NotificationIsQueuedOnce":       TestNotificationIsQueuedOnce,
+		"DeliveredBeforeItWasWritten":    TestDeliveredBeforeItWasWritten,
+		"DeadLetters":                    TestDeadLetters,
+		"SkipToEnd":                      TestSkipToEnd,
+		"ClaimAfterClockWasSet":          TestClaimAfterClockWasSet,
+		"ReaderCannotWrite":              TestReaderCannotWrite,
+		"SameMillisecond":                TestSameMillisecond,
+	} {
+		t.Run(name, test)
+	}
+}
+
+func TestNumbered(t *testing.T) {
+	for query, want := range map[string]string{
+		"SELECT 1":                         "SELECT 1",
+		"SELECT a FROM t WHERE b = ?":      "SELECT a FROM t WHERE b = $1",
+		"VALUES (?, '', ?) RETURNING ?, x": "VALUES ($1, '', $2) RETURNING $3, x",
+	} {
+		if got := numbered(query); got != want {
+			t.Errorf("%s: got %s, want %s", query, got, want)
+		}
+	}
+}
+
+// TestDatabaseErrors: what is wrong with a database is told with its name and a remedy, and without
+// its password.
+func TestDatabaseErrors(t *testing.T) {
+	server := startPostgres(t)
+	server.run(t, "CREATE ROLE guest LOGIN PASSWORD '"+lab.Password+"'")
+	server.run(t, "CREATE SCHEMA theirs")
+	server.run(t, "CREATE TABLE theirs.targets (a INTEGER)")
+	server.run(t, "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+	newer := server.schema(t)
+	inDatabase(t, newer, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)")
+	server.run(t, "GRANT USAGE ON SCHEMA theirs TO guest")
+	as := func(user, password string) string {
+		return strings.Replace(server.with(t, "search_path", "theirs"), lab.User+":"+lab.Password, user+":"+password, 1)
+	}
+	for name, tt := range map[string]struct{ path, want string }{
+		"a wrong password":   {as(lab.User, "wrong"), "(SQLSTATE 28P01): correct the user or the password of history.url"},
+		"no such database":   {strings.Replace(server.URL(), "/postgres?", "/none?", 1), "(SQLSTATE 3D000): create the database"},
+		"no rights":          {as("guest", lab.Password), `may not create tables in the schema "theirs"`},
+		"no such schema":     {server.with(t, "search_path", "none"), "there is no schema that the user may use"},
+		"another program's":  {server.with(t, "search_path", "theirs"), "the schema has tables of another program"},
+		"a newer schema":     {newer, "its schema is version 999, and this program supports"},
+		"another encoding":   {strings.Replace(server.URL(), "/postgres?", "/latin?", 1), "create it with ENCODING 'UTF8'"},
+		"read-only":          {server.with(t, "default_transaction_read_only", "on"), "the server is read-only"},
+		"no server":          {strings.Replace(server.URL(), server.Addr(), lab.FreeAddr(t), 1), "connection refused"},
+		"no TLS":             {server.with(t, "sslmode", "require"), "add ?sslmode=disable to history.url"},
+		"no certificate":     {server.with(t, "sslrootcert", "/none.pem"), "no such file or directory"},
+		"not an address":     {"postgres://a b/", "is not valid"},
+		"an unknown sslmode": {server.with(t, "sslmode", "maybe"), "sslmode is invalid"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, err := open(t.Context(), Config{Path: tt.path})
+			if err == nil {
+				db.Close(t.Context())
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), lab.Password) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got error %v, want one line with %q", err, tt.want)
+			}
+		})
+	}
+	if _, err := OpenReader(t.Context(), server.schema(t)); err == nil || !strings.Contains(err.Error(), "start the daemon once") {
+		t.Errorf("got error %v of an empty schema", err)
+	}
+}
+
+// inDatabase creates a history and executes a statement in it.
+func inDatabase(t *testing.T, path, statement string) {
+	t.Helper()
+	db, err := open(t.Context(), Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.exec(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDatabaseNeedsTLS(t *testing.T) {
+	for address, want := range map[string]bool{
+		"postgres://stickwatch@db/stickwatch":                 true,
+		"postgres://stickwatch@10.0.0.5:5433/stickwatch":      true,
+		"postgres://stickwatch@127.0.0.1,db/stickwatch":       true,
+		"postgres:///stickwatch?host=db":                      true,
+		"postgres://stickwatch@db/stickwatch?sslmode=disable": false,
+		"postgres://stickwatch@localhost/stickwatch":          false,
+		"postgres://stickwatch@[::1]:5432/stickwatch":         false,
+		"postgres:///stickwatch?host=/run/postgresql":         false,
+		"postgres://stickwatch@db/stickwatch?sslmode=require": false,
+	} {
+		database, err := parseDatabase(address)
+		if err != nil {
+			t.Errorf("%s: %v", address, err)
+			continue
+		}
+		proven := database.config.TLSConfig != nil && !database.config.TLSConfig.InsecureSkipVerify && len(database.config.Fallbacks) == strings.Count(address, ",")
+		if proven != want {
+			t.Errorf("%s: got %v that the server must prove its identity, want %v", address, proven, want)
+		}
+	}
+}
+
+// TestDatabaseAway: while the database is away, samples wait and nothing is committed; then all of
+// it is written by a new connection.
+func TestDatabaseAway(t *testing.T) {
+	server := startPostgres(t)
+	db := opened(t)
+	commit(t, db, notification("a1", "ops", "a"))
+	server.Stop()
+	db.Record(Batch{Samples: every(node, testTime, time.Second, 10)})
+	if err := db.flush(t.Context()); err == nil {
+		t.Error("a database that is away accepted samples")
+	}
+	lost := Step{Step: alerting.Step{Incidents: []alerting.Incident{incident("b")}}}
+	if err := db.Commit(t.Context(), lost); err == nil {
+		t.Error("a database that is away accepted an incident")
+	}
+	if s := db.Stats(); s.Queue != 10 || s.WriteErrors != 2 || s.LastError == "" {
+		t.Errorf("got %+v, want ten samples to wait and two errors", s)
+	}
+	if _, err := db.Pending(t.Context()); err == nil {
+		t.Error("a database that is away was read")
+	}
+	server.Start()
+	if err := db.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Commit(t.Context(), lost); err != nil {
+		t.Fatal(err)
+	}
+	state, err := db.Restore(t.Context())
+	if err != nil || len(state.Incidents) != 2 || rowsOf(t, db)[samples] != 10 {
+		t.Errorf("got %d incidents, %d samples and error %v, want 2 and 10", len(state.Incidents), rowsOf(t, db)[samples], err)
+	}
+}
+
+// TestOneWriterOfDatabase: a second process cannot write while the first one has its connection. If
+// the first one loses it, it gets it back, or finds that the second one has taken over.
+func TestOneWriterOfDatabase(t *testing.T) {
+	startPostgres(t)
+	first := opened(t)
+	second := parsedDatabase(t, first)
+	second.config.RuntimeParams["lock_timeout"] = "100"
+	other := second.openWriter()
+	defer other.Close()
+	err := other.PingContext(t.Context())
+	if _, inUse := errors.AsType[*InUseError](err); !inUse || strings.Contains(err.Error(), lab.Password) {
+		t.Errorf("got error %v, want that another process has the history", err)
+	}
+	cut := func() {
+		t.Helper()
+		if _, err := first.pool.ExecContext(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cut()
+	commitSoon(t, first)
+	cut()
+	if err := other.PingContext(t.Context()); err != nil {
+		t.Fatalf("after the first process: %v", err)
+	}
+	first.engine.(*postgresEngine).writer.Close() // its connection would wait for lockTimeout
+	first.engine = &postgresEngine{name: second.name, writer: second.openWriter(), partitions: map[string]bool{}}
+	err = first.Commit(t.Context(), Step{Step: alerting.Step{Incidents: []alerting.Incident{incident("b")}}})
+	if _, inUse := errors.AsType[*InUseError](err); !inUse {
+		t.Errorf("got error %v, want that another process has taken over", err)
+	}
+}
+
+func parsedDatabase(t *testing.T, of *DB) database {
+	t.Helper()
+	d, err := parseDatabase(of.config.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// commitSoon commits, at the second attempt if the first one finds the connection cut.
+func commitSoon(t *testing.T, db *DB) {
+	t.Helper()
+	step := Step{Step: alerting.Step{Incidents: []alerting.Incident{incident("a")}}}
+	err := db.Commit(t.Context(), step)
+	if err != nil {
+		err = db.Commit(t.Context(), step)
+	}
+	if err != nil {
+		t.Errorf("after a cut: %v", err)
+	}
+}
+
+// TestOwnSessionIsEnded: a session of this process that the server still has, because the network
+// was cut, does not block the next one.
+func TestOwnSessionIsEnded(t *testing.T) {
+	startPostgres(t)
+	db := opened(t)
+	d := parsedDatabase(t, db)
+	lock := &writerLock{name: d.name}
+	connect := func() *pgx.Conn {
+		t.Helper()
+		conn, err := pgx.ConnectConfig(t.Context(), d.config.Copy())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
+		return conn
+	}
+	if err := db.engine.close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.acquire(t.Context(), connect()); err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.acquire(t.Context(), connect()); err != nil {
+		t.Errorf("with the lock of its own previous session: %v", err)
+	}
+}
+
+// TestPartitions: each day of samples and each week of minutes is a partition, which is deleted as a
+// whole when it is old.
+func TestPartitions(t *testing.T) {
+	startPostgres(t)
+	db := opened(t)
+	partitions := func(l level) (names []string) {
+		t.Helper()
+		err := db.engine.commit(t.Context(), false, func(tx *transaction) (err error) {
+			names, err = partitionsOf(t.Context(), tx, l)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	write(t, db, Batch{Samples: every(node, testTime.AddDate(0, 0, -5), time.Hour, 5*24)})
+	want := []string{"samples_20260224", "samples_20260225", "samples_20260226", "samples_20260227", "samples_20260228", "samples_20260301"}
+	if diff := cmp.Diff(want, partitions(samples)); diff != "" {
+		t.Errorf("before maintenance (-want +got):\n%s", diff)
+	}
+	for range 2 {
+		if err := db.maintain(t.Context(), testTime); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(want[3:], partitions(samples)); diff != "" {
+		t.Errorf("after maintenance (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"minutes_20260219", "minutes_20260226"}, partitions(minutes)); diff != "" {
+		t.Errorf("minutes (-want +got):\n%s", diff)
+	}
+	later := testTime.AddDate(0, 3, 0)
+	if err := db.maintain(t.Context(), later); err != nil {
+		t.Fatal(err)
+	}
+	if got := append(partitions(samples), partitions(minutes)...); len(got) > 0 {
+		t.Errorf("got %q after three months, want none", got)
+	}
+	write(t, db, Batch{Samples: every(node, later, time.Second, 3)})
+	if got := rowsOf(t, db); got[samples] != 3 || got[hours] == 0 {
+		t.Errorf("got %v rows, want new samples beside the old hours", got)
+	}
+}
+
+// TestRejectedRows: a row that the database will never accept is dropped, and does not block those
+// that follow. Texts with bytes that PostgreSQL cannot store are stored without them.
+func TestRejectedRows(t *testing.T) {
+	startPostgres(t)
+	db := opened(t)
+	far := checks.Sample{Target: node, At: time.UnixMilli(math.MaxInt64).UTC(), OK: true}
+	db.Record(Batch{Samples: []checks.Sample{far}})
+	if err := db.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	write(t, db, Batch{Samples: every(node, testTime, time.Second, 3), Moves: []checks.Move{{Cluster: "shop", At: testTime, From: "a\x00", To: "b\xff", Cause: checks.Quote("x\x00")}}})
+	if got := db.Stats().Dropped; got != 1 || rowsOf(t, db)[samples] != 3 {
+		t.Errorf("got %d dropped and %d samples, want 1 and 3", got, rowsOf(t, db)[samples])
+	}
+	moves, err := db.Moves(t.Context(), "shop", checks.Span{}, 0)
+	if err != nil || len(moves) != 1 || moves[0].From != "a" || moves[0].To != "b\uFFFD" {
+		t.Errorf("got %+v and error %v", moves, err)
+	}
+}
