@@ -72,7 +72,9 @@ It sends no requests. Exit status:
   stickwatch history 20261101T071003123-1a2b3c4d
   stickwatch history 20261101T071003123-1a2b3c4d -o markdown --language zh
   # of a daemon in another folder
-  stickwatch history --file /var/lib/stickwatch/stickwatch.db`,
+  stickwatch history --file /var/lib/stickwatch/stickwatch.db
+  # to another file or database (see: stickwatch history copy --help)
+  stickwatch history copy stickwatch.db new.yml`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return fmt.Errorf("%q: history shows one incident at a time, and got %q already", render.CleanName(args[1]), render.CleanName(args[0]))
@@ -87,6 +89,7 @@ It sends no requests. Exit status:
 		},
 	}
 	o.register(cmd)
+	cmd.AddCommand(newHistoryCopy(c))
 	return cmd
 }
 

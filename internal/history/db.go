@@ -133,6 +133,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := db.exec(ctx, deleteCopyMark, copyMark); err != nil { // from now on it has rows of its own
+		return nil, errors.Join(fmt.Errorf("opening the history: %w", err), db.Close(ctx))
+	}
 	var running context.Context
 	running, db.stop = context.WithCancel(context.WithoutCancel(ctx))
 	db.done.Go(func() { panics.Keep(running, panics.History, func() { db.write(running) }) })

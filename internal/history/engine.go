@@ -16,6 +16,12 @@ type engine interface {
 	// insertSamples inserts rows that are sorted by target and time. A row whose millisecond is
 	// taken moves to the next free one.
 	insertSamples(ctx context.Context, tx *transaction, rows []targetSample) error
+	// insertRows inserts rows of a level, with its columns, of a target that has none at their time.
+	insertRows(ctx context.Context, tx *transaction, l level, target int64, rows [][]any) error
+	// explicitIDs is what an INSERT needs to set ids that the database usually assigns.
+	explicitIDs() string
+	// continueSerial lets the database assign ids after the largest one of a table.
+	continueSerial(ctx context.Context, tx *transaction, table, key string) error
 	// partition makes place for the rows of a level in [from, to).
 	partition(ctx context.Context, tx *transaction, l level, from, to int64) error
 	// partitionLength returns the time range of a partition of a level in milliseconds; 0: the

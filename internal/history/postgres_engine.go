@@ -66,25 +66,20 @@ func (e *postgresEngine) insertSamples(ctx context.Context, tx *transaction, row
 	if len(rows) == 0 {
 		return nil
 	}
-	values := make([][]any, len(rows))
 	for i := range rows {
 		if i > 0 && rows[i].target == rows[i-1].target {
 			rows[i].ts = max(rows[i].ts, rows[i-1].ts+1)
 		}
-		row := rows[i]
-		if err := e.partition(ctx, tx, samples, row.ts, row.ts+1); err != nil {
+		if err := e.partition(ctx, tx, samples, rows[i].ts, rows[i].ts+1); err != nil {
 			return err
 		}
-		values[i] = []any{row.target.id, row.ts, row.latency, row.outcome}
 	}
 	if _, err := tx.ExecContext(ctx, `SAVEPOINT before_copy`); err != nil {
 		return err
 	}
-	err := tx.conn.Raw(func(conn any) error {
-		columns := []string{"target", "ts", "latency", "outcome"}
-		_, err := conn.(session).Conn.Conn().CopyFrom(ctx, pgx.Identifier{tables[samples]}, columns, pgx.CopyFromRows(values))
-		return err
-	})
+	err := tx.copyFrom(ctx, samples, pgx.CopyFromSlice(len(rows), func(i int) ([]any, error) {
+		return []any{rows[i].target.id, rows[i].ts, rows[i].latency, rows[i].outcome}, nil
+	}))
 	if !isState(err, "23505") { // unique_violation
 		return err
 	}
@@ -92,6 +87,30 @@ func (e *postgresEngine) insertSamples(ctx context.Context, tx *transaction, row
 		return err
 	}
 	return insertOneByOne(ctx, tx, rows)
+}
+
+// copyFrom inserts rows of a level with COPY.
+func (tx *transaction) copyFrom(ctx context.Context, l level, rows pgx.CopyFromSource) error {
+	columns := append([]string{"target"}, l.columns()...)
+	return tx.conn.Raw(func(conn any) error {
+		_, err := conn.(session).Conn.Conn().CopyFrom(ctx, pgx.Identifier{tables[l]}, columns, rows)
+		return err
+	})
+}
+
+// insertRows implements engine.
+func (e *postgresEngine) insertRows(ctx context.Context, tx *transaction, l level, target int64, rows [][]any) error {
+	return tx.copyFrom(ctx, l, pgx.CopyFromSlice(len(rows), func(i int) ([]any, error) {
+		return append([]any{target}, rows[i]...), nil
+	}))
+}
+
+func (e *postgresEngine) explicitIDs() string { return "OVERRIDING SYSTEM VALUE" }
+
+// continueSerial implements engine.
+func (e *postgresEngine) continueSerial(ctx context.Context, tx *transaction, table, key string) error {
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(`SELECT setval(pg_get_serial_sequence('%s', '%s'), MAX(%s)) FROM %s`, table, key, key, table))
+	return err
 }
 
 // partitionLength implements engine. Hours and days are few, and are deleted row by row.

@@ -180,6 +180,29 @@ func (*sqliteEngine) insertSamples(ctx context.Context, tx *transaction, rows []
 	return insertOneByOne(ctx, tx, rows)
 }
 
+func (*sqliteEngine) insertRows(ctx context.Context, tx *transaction, l level, target int64, rows [][]any) error {
+	columns := l.columns()
+	insert, err := tx.PrepareContext(ctx, fmt.Sprintf("INSERT INTO %s (target, %s) VALUES (%s)",
+		tables[l], strings.Join(columns, ", "), placeholders(1+len(columns))))
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	for _, row := range rows {
+		if _, err := insert.ExecContext(ctx, append([]any{target}, row...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SQLite accepts any id, and continues after the largest one.
+func (*sqliteEngine) explicitIDs() string { return "" }
+
+func (*sqliteEngine) continueSerial(context.Context, *transaction, string, string) error {
+	return nil
+}
+
 // SQLite has no partitions.
 func (*sqliteEngine) partition(context.Context, *transaction, level, int64, int64) error { return nil }
 

@@ -1,6 +1,9 @@
 package history
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // This file contains the statements of both engines. Placeholders are those of SQLite; see
 // numbered for PostgreSQL.
@@ -61,13 +64,17 @@ var (
 // forLevels returns a statement for the table of each level.
 func forLevels(statement func(table, columns string) string) (all [levels]string) {
 	for l, table := range tables {
-		columns := `ts, probes, failed, unanswered, latency, slowest, recovered, longest, broken, last`
-		if level(l) == samples {
-			columns = `ts, latency, outcome`
-		}
-		all[l] = statement(table, columns)
+		all[l] = statement(table, strings.Join(level(l).columns(), ", "))
 	}
 	return all
+}
+
+// columns returns the columns of the table of a level, besides the target.
+func (l level) columns() []string {
+	if l == samples {
+		return []string{"ts", "latency", "outcome"}
+	}
+	return []string{"ts", "probes", "failed", "unanswered", "latency", "slowest", "recovered", "longest", "broken", "last"}
 }
 
 // Events.
@@ -173,6 +180,7 @@ const (
 	upsertCounter        = `INSERT INTO counters (name, value) VALUES (?, ?)
 	ON CONFLICT (name) DO UPDATE SET value = excluded.value`
 	selectCounters = `SELECT name, value FROM counters`
+	deleteCopyMark = `DELETE FROM counters WHERE name = ?`
 )
 
 // deleteUnnotified deletes incidents that ended before a time without a notification.
