@@ -46,7 +46,7 @@ var Catalogue = []Entry{
 	{SessionRollback, throughSessions | clusterWide, "critical", "a session came back with older contents", "look at asynchronous or failing replication"},
 	{SessionNotShared, throughSessions | clusterWide, "warning", "under shared or replicated, another node does not know the session", "repair replication before a failover needs it"},
 	{CookieRejected, 0, "warning", "a browser would not send the session cookie back (Path, Domain, Secure)", "correct the cookie's attributes"},
-	{HandshakeBroken, needsSecondRound | clientErrors | throughSessions | atBalancer, "critical", "the Engine.IO handshake breaks: a fresh sid is unknown", "make the balancer sticky on this path"},
+	{HandshakeBroken, needsSecondRound | clientErrors | throughSessions | atBalancer, "critical", "the Engine.IO or SignalR handshake breaks: a fresh connection id is unknown", "make the balancer sticky on this path"},
 	{UpgradeRefused, needsSecondRound | throughSessions | atBalancer, "warning", "the WebSocket upgrade does not pass the balancer", "pass the Upgrade and Connection headers"},
 	{NodeFailingInRotation, needsSecondRound | clientErrors, "critical", "a node fails, and the balancer still sends it requests", "take it out of the balancer"},
 	{NodeEjected, throughSessions, "warning", "a node is well when asked directly, and the balancer sends it nothing, or did so between two probes", "wait fail_timeout, then look at the way from balancer to node"},

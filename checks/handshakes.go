@@ -7,7 +7,7 @@ import (
 	"stickwatch/probes"
 )
 
-// handshakes finds Engine.IO handshakes that break on their way through the balancer,
+// handshakes finds handshakes that break on their way through the balancer,
 // and upgrades that the balancer refuses. It finds nothing in a round that was cut
 // short, which may be why they broke.
 func handshakes(v *outcomes) []Finding {
@@ -46,11 +46,11 @@ func handshakes(v *outcomes) []Finding {
 		f := Finding{Code: HandshakeBroken, Severity: Critical}
 		f.Nodes = v.nodesWhere(func(id string) bool { return targets[id] })
 		f.frontends = frontends
-		f.Summary = msg(MsgHandshakesBreak, Args{Count: len(broken), Of: through})
+		f.Summary = msg(MsgHandshakesBreak, Args{Count: len(broken), Of: through, Name: protocol(v.Cluster)})
 		f.Evidence = limited(broken)
 		f.Remedy = msg(MsgMakePathSticky, Args{})
 		if !sidLost {
-			f.Remedy = msg(MsgCheckHandshakePath, Args{})
+			f.Remedy = msg(MsgCheckHandshakePath, Args{Name: protocol(v.Cluster)})
 		}
 		list = append(list, f)
 	}
@@ -62,6 +62,14 @@ func handshakes(v *outcomes) []Finding {
 		list = append(list, f)
 	}
 	return list
+}
+
+// protocol returns the protocol of the cluster's handshakes for people; "": Engine.IO.
+func protocol(c *probes.Cluster) string {
+	if c.Handshake != nil && c.Handshake.Kind == probes.HandshakeSignalR {
+		return "SignalR"
+	}
+	return ""
 }
 
 // ranOutOfTime reports whether a handshake timed out because its node is slow. Its
@@ -86,9 +94,9 @@ func handshakeAt(v *nodeStates, h probes.HandshakeObservation) (Finding, bool) {
 		return Finding{}, false
 	}
 	f := about(HandshakeBroken, Critical, h.Node)
-	f.Summary = msg(MsgHandshakeBreaksAt, Args{Node: h.Node})
+	f.Summary = msg(MsgHandshakeBreaksAt, Args{Node: h.Node, Name: protocol(v.Cluster)})
 	f.Evidence = []Message{describeHandshake(h)}
-	f.Remedy = msg(MsgCheckSocketIO, Args{Node: h.Node})
+	f.Remedy = msg(MsgCheckSocketIO, Args{Node: h.Node, Name: protocol(v.Cluster)})
 	return f, true
 }
 

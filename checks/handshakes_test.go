@@ -1,8 +1,11 @@
 package checks_test
 
 import (
+	"strings"
+	"testing"
 	"time"
 
+	"stickwatch/checks"
 	"stickwatch/probes"
 )
 
@@ -129,4 +132,18 @@ var handshakeSpecs = []spec{
 		name:  "neither: the round was cut short",
 		round: shaken("open", "", changed(func(r *round) { r.direct("node3", cancelled(testPage)) })),
 	},
+}
+
+// TestHandshakesOfSignalR checks that sentences name the protocol, and Engine.IO without a kind.
+func TestHandshakesOfSignalR(t *testing.T) {
+	for kind, want := range map[probes.HandshakeKind]string{probes.HandshakeSignalR: "the SignalR handshake breaks: 1 of 2", probes.HandshakeEngineIO: "the Engine.IO handshake breaks: 1 of 2"} {
+		r := shaken("poll", "", healthy)()
+		cluster := *r.Cluster
+		cluster.Handshake = &probes.Handshake{Path: "/hub", Kind: kind}
+		r.Cluster = &cluster
+		found := checks.Judge(r.Round).Findings
+		if len(found) != 1 || !strings.HasPrefix(found[0].Summary.String(), want) {
+			t.Errorf("%s: got %+v, want one that begins with %q", kind, found, want)
+		}
+	}
 }

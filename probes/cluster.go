@@ -19,7 +19,7 @@ type Cluster struct {
 	Session      *Session // nil: sessions are not tested
 	Status       *Status  // nil: nodes have no status endpoint
 	Pages        []Page
-	Handshake    *Handshake // nil: no Engine.IO endpoint
+	Handshake    *Handshake // nil: none
 	Dependencies []Dependency
 
 	Version Extractor // reads the version from a node's primary page; nil: the status has it, or nothing
@@ -145,10 +145,24 @@ type Page struct {
 	Want StatusRange
 }
 
-// A Handshake is an Engine.IO endpoint.
+// A Handshake is the endpoint of a protocol that connects in several requests, which must
+// reach one node.
 type Handshake struct {
 	Path string
+	Kind HandshakeKind
 }
+
+// A HandshakeKind is the protocol of a handshake.
+type HandshakeKind string
+
+// The kinds: Engine.IO, on which socket.io is built, and SignalR of ASP.NET Core.
+const (
+	HandshakeEngineIO HandshakeKind = "engine.io"
+	HandshakeSignalR  HandshakeKind = "signalr"
+)
+
+// HandshakeKinds lists every HandshakeKind, the default first.
+var HandshakeKinds = []HandshakeKind{HandshakeEngineIO, HandshakeSignalR}
 
 // A Dependency is a service that the nodes need. The scheme of URL selects the client:
 // redis, mysql, postgres, memcached, tcp, http.

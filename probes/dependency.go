@@ -66,8 +66,8 @@ func PingHTTP(ctx context.Context, u *url.URL) error {
 // nil only if the service would serve clients.
 type Pinger func(ctx context.Context, u *url.URL) error
 
-// A Handshaker performs an Engine.IO handshake: polling open, a second poll with the
-// sid, the WebSocket upgrade, and a close.
+// A Handshaker performs the handshake of a kind, such as Engine.IO's: polling open, a
+// second poll with the sid, the WebSocket upgrade, and a close.
 type Handshaker func(ctx context.Context, c *Client, o HandshakeRequest) HandshakeObservation
 
 // HandshakeRequests is the number of requests of a handshake, which are sent one after
@@ -76,6 +76,7 @@ const HandshakeRequests = 4
 
 // A HandshakeRequest is the path of a handshake and the client that it presents.
 type HandshakeRequest struct {
+	Kind     HandshakeKind
 	Path     string
 	Client   string // value of the client address header; "": none
 	Expected string

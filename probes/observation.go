@@ -42,7 +42,7 @@ type DependencyObservation struct {
 	Took       time.Duration
 }
 
-// A HandshakeObservation is one Engine.IO handshake, through an address of the balancer
+// A HandshakeObservation is one handshake, through an address of the balancer
 // or directly with a node.
 type HandshakeObservation struct {
 	Node     string // the node requested directly; "": through the balancer

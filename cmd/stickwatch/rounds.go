@@ -23,18 +23,27 @@ import (
 	"stickwatch/probes/mysql"
 	"stickwatch/probes/postgres"
 	"stickwatch/probes/redis"
+	"stickwatch/probes/signalr"
 )
 
 // newProber returns a prober with all drivers.
 func newProber() *monitor.Prober {
 	return &monitor.Prober{
-		Handshake: engineio.Handshake,
+		Handshake: handshake,
 		Pingers: map[string]probes.Pinger{
 			"redis": redis.Ping, "rediss": redis.Ping, "mysql": mysql.Ping, "mariadb": mysql.Ping,
 			"postgres": postgres.Ping, "postgresql": postgres.Ping, "memcached": memcached.Ping,
 			"tcp": probes.PingTCP,
 		},
 	}
+}
+
+// handshake performs the handshake of any kind.
+func handshake(ctx context.Context, c *probes.Client, r probes.HandshakeRequest) probes.HandshakeObservation {
+	if r.Kind == probes.HandshakeSignalR {
+		return signalr.Handshake(ctx, c, r)
+	}
+	return engineio.Handshake(ctx, c, r)
 }
 
 // prober returns a prober with the settings of the flags. Until ctx ends it checks whether

@@ -183,7 +183,7 @@ var homes = map[string][]string{
 	"golang.org/x/net/html":                  {"probes/extract"},
 	"golang.org/x/net/netutil":               {"internal/web"},
 	"golang.org/x/text":                      {"probes/extract", "internal/demo"}, // the demo serves GBK
-	"github.com/coder/websocket":             {"probes/engineio", "internal/demo"},
+	"github.com/coder/websocket":             {"probes/engineio", "probes/signalr", "internal/demo"},
 	"github.com/redis/go-redis":              {"probes/redis"},
 	"github.com/go-sql-driver/mysql":         {"probes/mysql"},
 	"github.com/jackc/pgx":                   {"probes/postgres", "internal/history"},

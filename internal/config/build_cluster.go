@@ -32,7 +32,9 @@ func (b *builder) cluster(w wireCluster, at keyPath) *probes.Cluster {
 		c.Status = &probes.Status{Path: b.path(at.key("status").key("path"), path), Settings: w.Status.Settings}
 	}
 	if path := deref(w.Handshake.Path); path != "" {
-		c.Handshake = &probes.Handshake{Path: b.path(at.key("handshake").key("path"), path)}
+		c.Handshake = &probes.Handshake{
+			Path: b.path(at.key("handshake").key("path"), path), Kind: cmp.Or(probes.HandshakeKind(w.Handshake.Kind), probes.HandshakeEngineIO),
+		}
 	}
 	c.Pages = b.pages(w.Pages, at.key("pages"))
 	c.Dependencies = b.dependencies(w.Dependencies, at.key("dependencies"))

@@ -113,7 +113,7 @@ func TestContract(t *testing.T) {
 			},
 			Status:       &probes.Status{Path: "/status"},
 			Pages:        []probes.Page{{Path: "/app_a/", Want: probes.StatusRange{From: 200, To: 399}}},
-			Handshake:    &probes.Handshake{Path: "/socket.io/"},
+			Handshake:    &probes.Handshake{Path: "/socket.io/", Kind: probes.HandshakeEngineIO},
 			Dependencies: []probes.Dependency{{Name: "Redis Server", URL: mustURL("redis://10.0.0.5:6379")}},
 			Limits:       probes.DefaultLimits,
 			Budget:       probes.DefaultBudget,
@@ -261,7 +261,7 @@ func TestProfilesAlone(t *testing.T) {
 	strategy := base("strategy-collaboration")
 	strategy.Balancer.Method = probes.MethodIPHash
 	strategy.Status = &probes.Status{Path: "/status", Settings: []string{"enableTls", "scaling", "logging"}}
-	strategy.Handshake = &probes.Handshake{Path: "/socket.io/"}
+	strategy.Handshake = &probes.Handshake{Path: "/socket.io/", Kind: probes.HandshakeEngineIO}
 	strategy.Session = &probes.Session{Path: "/status", Policy: probes.PolicySticky}
 
 	tomcat := base("tomcat")

@@ -174,8 +174,8 @@ var profiles = []Profile{
 	{
 		Name: "aspnet-core", About: "ASP.NET Core with sessions; for SignalR write handshake.path", FromDocs: true, Proof: ProofNode,
 		Cookie: Cookie{Name: `^\.AspNetCore\.(Session$|Antiforgery\.)`},
-		defaults: testPage("/stickwatch-test", probes.PolicyShared, nil,
-			&wireExtractor{Cookie: ".AspNetCore.Session"}),
+		defaults: withHandshake(testPage("/stickwatch-test", probes.PolicyShared, nil,
+			&wireExtractor{Cookie: ".AspNetCore.Session"}), probes.HandshakeSignalR),
 	},
 	{
 		Name: "test-page", About: "any application with a page of internal/docs/test-pages.md", Proof: ProofNode,
@@ -222,6 +222,12 @@ func testPage(path string, policy probes.Policy, node, id *wireExtractor) wireCl
 		Write:  new("?set={value}"),
 		Read:   &wireExtractor{JSONPath: "$.value"},
 	}}
+}
+
+// withHandshake sets the kind of handshakes, whose path only the application knows.
+func withHandshake(w wireCluster, kind probes.HandshakeKind) wireCluster {
+	w.Handshake.Kind = string(kind)
+	return w
 }
 
 func firstOf(jsonPath string, other *wireExtractor) *wireExtractor {

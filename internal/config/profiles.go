@@ -97,6 +97,7 @@ func (w wireCluster) withProfile() wireCluster {
 		w.Status.Settings = p.Status.Settings
 	}
 	w.Handshake.Path = cmp.Or(w.Handshake.Path, p.Handshake.Path)
+	w.Handshake.Kind = cmp.Or(w.Handshake.Kind, p.Handshake.Kind)
 	w.Version = cmp.Or(w.Version, p.Version)
 	if w.Pages == nil {
 		w.Pages = p.Pages

@@ -40,6 +40,7 @@ var enumWords = map[string][]string{
 	"severity": words([]checks.Severity{checks.Critical, checks.Warning, checks.Info}),
 	"code":     codes(),
 	"language": {"en", "zh"},
+	"kind":     words(probes.HandshakeKinds),
 }
 
 func words[T ~string](list []T) []string {

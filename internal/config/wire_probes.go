@@ -76,10 +76,12 @@ type wirePage struct {
 	Status *statusRange `yaml:"status"`
 }
 
-// The Engine.IO (socket.io) endpoint.
+// The endpoint of a protocol that connects in several requests, which must reach one node: Engine.IO (socket.io) or SignalR.
 type wireHandshake struct {
-	// Its path. "" disables the profile's.
+	// Its path; of SignalR that of the hub. "" disables the profile's.
 	Path *string `yaml:"path" check:"empty"`
+	// Its protocol. Default engine.io. signalr is written from its specification and was not tried with ASP.NET.
+	Kind string `yaml:"kind" check:"oneof=kind"`
 }
 
 // A service that the nodes depend on.

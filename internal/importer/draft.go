@@ -243,7 +243,7 @@ func (d *draft) setPolicy(s *candidate, profile config.Profile) {
 	if tried != "" {
 		d.keyComments = append(d.keyComments, keyComment{key: "session", text: tried})
 	}
-	if policy != profile.Policy() {
+	if policy != profile.Policy() || tried != "" { // the line that the comment is about
 		d.Session = append(d.Session, keyValue{"policy", string(policy)})
 	}
 }

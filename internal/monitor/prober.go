@@ -193,7 +193,7 @@ func (p *Prober) pinger(scheme string) probes.Pinger {
 	}
 }
 
-// handshakeClients is the number of Engine.IO clients that try a handshake at one address. If
+// handshakeClients is the number of clients that try a handshake at one address. If
 // the balancer sends each request to a random one of n nodes, all four requests of a handshake
 // reach the same node with a probability of 1/n³.
 const handshakeClients = 3
@@ -212,7 +212,7 @@ func (p *Prober) handshakesThrough(ctx context.Context, c *probes.Cluster, front
 	for i, client := range clients[:handshakeClients] {
 		wg.Go(func() {
 			obs := p.handshake(ctx, probes.NewClient(frontend.Target(c, client.key)), probes.HandshakeRequest{
-				Path: c.Handshake.Path, Client: client.key, Expected: client.targetNode,
+				Kind: c.Handshake.Kind, Path: c.Handshake.Path, Client: client.key, Expected: client.targetNode,
 			})
 			obs.URL, obs.Balancer, obs.Client, obs.Expected = frontend.URL.Redacted(), frontend.Address, client.key, client.targetNode
 			seen[i] = obs
@@ -232,7 +232,7 @@ func (p *Prober) handshakesWithNodes(ctx context.Context, c *probes.Cluster) []p
 	var wg panics.Group
 	for i, n := range c.Nodes {
 		wg.Go(func() {
-			seen[i] = p.handshake(ctx, probes.NewClient(c.NodeTarget(n)), probes.HandshakeRequest{Path: c.Handshake.Path})
+			seen[i] = p.handshake(ctx, probes.NewClient(c.NodeTarget(n)), probes.HandshakeRequest{Kind: c.Handshake.Kind, Path: c.Handshake.Path})
 			seen[i].Node = n.ID
 		})
 	}
