@@ -244,7 +244,7 @@ type refusal struct {
 func (r refusal) Error() string {
 	switch {
 	case r.status == http.StatusNotFound && r.stage != stageOpen:
-		return "the node that received this request does not know the new connection: HTTP status 404"
+		return "the node that received this request does not know the new connection"
 	case r.stage == stageOpen && r.status == http.StatusOK:
 		return "no SignalR: the answer to the negotiation is no connection"
 	case r.stage == stageOpen:

@@ -114,10 +114,10 @@ func TestHandshake(t *testing.T) {
 		{"polling only", only(longPolling), probes.HandshakeObservation{Opened: true, Known: true}},
 		{"WebSockets only", only(webSockets), probes.HandshakeObservation{Opened: true, Known: true, Offered: true, Upgraded: true}},
 		{"not sticky", roundRobin(newNode("one"), newNode("two")), probes.HandshakeObservation{
-			Opened: true, Offered: true, Stage: "poll", Status: 404, Error: "the node that received this request does not know the new connection: HTTP status 404",
+			Opened: true, Offered: true, Stage: "poll", Status: 404, Error: "the node that received this request does not know the new connection",
 		}},
 		{"WebSockets only, not sticky", roundRobin(only(webSockets), only(webSockets)), probes.HandshakeObservation{
-			Opened: true, Offered: true, Stage: "upgrade", Status: 404, Error: "the node that received this request does not know the new connection: HTTP status 404",
+			Opened: true, Offered: true, Stage: "upgrade", Status: 404, Error: "the node that received this request does not know the new connection",
 		}},
 		{"no upgrade", noUpgrade(newNode("one")), probes.HandshakeObservation{
 			Opened: true, Known: true, Offered: true, Stage: "upgrade", Status: 400, Error: "the upgrade to WebSocket was refused: got HTTP status 400, want 101",
