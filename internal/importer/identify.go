@@ -50,8 +50,8 @@ func (a answer) recognised() fit {
 // tries every profile.
 func (s *candidate) identify(ctx context.Context, n node, all bool) answer {
 	a := answer{node: n.ID}
-	healthy := false              // a page answered without a server error
-	opened := map[string]opened{} // by path: several profiles have the same
+	healthy := false             // a page answered without a server error
+	pages := map[string]opened{} // by path: several profiles have the same
 	for _, profile := range config.Profiles() {
 		if profile.Path() == "" {
 			continue
@@ -60,10 +60,10 @@ func (s *candidate) identify(ctx context.Context, n node, all bool) answer {
 		if err != nil {
 			return answer{node: n.ID, failure: err.Error()}
 		}
-		found, known := opened[profile.Path()]
+		found, known := pages[profile.Path()]
 		if !known && trial.Status == nil { // what a status endpoint answers is of interest in any case
 			found = openPage(ctx, n, profile.Path())
-			opened[profile.Path()] = found
+			pages[profile.Path()] = found
 		}
 		if found.status >= http.StatusBadRequest {
 			a.fits = append(a.fits, fit{profile: profile.Name, why: fmt.Sprintf("%s answers HTTP %d", withoutQuery(profile.Path()), found.status)})

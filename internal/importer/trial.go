@@ -37,11 +37,14 @@ const (
 // try opens a session at each node that answered, with the configuration as it would be
 // written now, and presents the first one to the other nodes.
 func (s *candidate) try(ctx context.Context) trial {
-	cluster := s.written()
-	if cluster == nil || cluster.Session == nil || !s.answered() {
+	if !s.answered() {
 		return trial{}
 	}
-	if cluster.Profile == "generic" && cluster.Session.Write == "" && s.application().page == "" && cluster.Session.ID != nil {
+	cluster := s.written()
+	if cluster == nil || cluster.Session == nil {
+		return trial{}
+	}
+	if s.application().profile == "generic" && cluster.Session.Write == "" && cluster.Session.ID != nil {
 		withCounter(cluster)
 	}
 	nodes := cluster.Nodes[:min(len(cluster.Nodes), maxTried)]
