@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -268,17 +269,17 @@ func TestSetUps(t *testing.T) {
 		}},
 		{"Traefik, played by HAProxy", "generic", probes.PolicyReplicated, func(t *testing.T) *importer.Import {
 			var members []lab.Server
-			var urls string
+			var urls strings.Builder
 			shared := t.TempDir()
 			for _, name := range []string{"one", "two"} {
 				addr := lab.PHP(t, lab.PHPConfig{ID: name, Files: shared}).Addr()
 				members = append(members, lab.Server{Name: name, Addr: addr})
-				urls += "          - url: http://" + addr + "\n"
+				fmt.Fprintf(&urls, "          - url: http://%s\n", addr)
 			}
 			front := lab.HAProxy(t, lab.HAProxyConfig{Servers: members, Cookie: "SRV insert indirect nocache"}).URL()
 			file := filepath.Join(t.TempDir(), "dynamic.yml")
 			if err := os.WriteFile(file, []byte("http:\n  routers:\n    shop:\n      rule: PathPrefix(`/`)\n      service: shop\n  services:\n    shop:\n"+
-				"      loadBalancer:\n        sticky: {cookie: {name: lb}}\n        servers:\n"+urls), 0o600); err != nil {
+				"      loadBalancer:\n        sticky: {cookie: {name: lb}}\n        servers:\n"+urls.String()), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			found, err := importer.Read(importer.Traefik, file, importer.Options{Balancer: []string{front}})
