@@ -48,6 +48,7 @@ func (b *builder) config(w wireFile) *Config {
 	}
 	c.Alerting = b.alerting(w.Alerting, c)
 	c.Maintenance = b.maintenance(w.Maintenance, c)
+	c.Links = b.links(w.Links)
 	c.Heartbeat = b.heartbeat("heartbeat", w.Heartbeat)
 	return c
 }

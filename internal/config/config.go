@@ -34,6 +34,7 @@ type Config struct {
 	Alerting    Alerting
 	Maintenance []Maintenance
 	Heartbeat   Heartbeat
+	Links       []Link // on the pages of clusters and incidents
 
 	Intervals        Intervals            // default of clusters
 	ClusterIntervals map[string]Intervals // by cluster name, one for every cluster

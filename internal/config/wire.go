@@ -18,6 +18,8 @@ type wireFile struct {
 	Maintenance []wireMaintenance `yaml:"maintenance"`
 	// A request that `serve` sends while it does its work, so that another service notices when it stops.
 	Heartbeat *wireHeartbeat `yaml:"heartbeat"`
+	// Links to other tools on the pages of clusters and incidents.
+	Links []wireLink `yaml:"links"`
 	// How often `serve` probes a cluster without intervals of its own.
 	Intervals wireIntervals `yaml:"intervals"`
 	// How many rounds confirm a change.
@@ -32,6 +34,14 @@ type wireHeartbeat struct {
 	URLFile string `yaml:"url_file"`
 	// Time between two requests, from 10s to 1h. Default 1m.
 	Interval *duration `yaml:"interval"`
+}
+
+// A link to another tool, such as Grafana, logs or a runbook. It is shown on the pages that have a value for each of its placeholders.
+type wireLink struct {
+	// Text of the link.
+	Name string `yaml:"name" check:"required"`
+	// Address, http:// or https://. Placeholders in its path, query and fragment: {cluster}, {from} and {to} (milliseconds since 1970), and for an incident {incident}, {code} and {node}.
+	URL string `yaml:"url" check:"required"`
 }
 
 // Where history is stored.

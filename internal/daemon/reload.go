@@ -71,6 +71,7 @@ func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[st
 	d.metrics.Receivers(receiverNames(cfg))
 	d.server.SetLocale(cfg.Alerting.Language, cfg.Alerting.Location)
 	d.server.SetExternalURL(cfg.Alerting.ExternalURL)
+	d.server.SetLinks(linksOf(cfg))
 	next := d.nextConfig(old, cfg)
 	d.active.Store(next)
 	for _, one := range old.watchers {
@@ -211,7 +212,17 @@ func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 		Language:       cfg.Alerting.Language,
 		Location:       cfg.Alerting.Location,
 		ExternalURL:    cfg.Alerting.ExternalURL,
+		Links:          linksOf(cfg),
 		Version:        d.config.Build.Version,
 		Logger:         d.logger,
 	}
+}
+
+// linksOf returns the configured links to other tools.
+func linksOf(cfg *config.Config) []web.LinkTemplate {
+	var links []web.LinkTemplate
+	for _, l := range cfg.Links {
+		links = append(links, web.LinkTemplate(l))
+	}
+	return links
 }

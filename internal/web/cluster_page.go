@@ -17,6 +17,7 @@ type clusterPageView struct {
 	Recovering []incidentView // recovering
 	Findings   []findingNode  // all active findings, including information
 	Ranges     []rangeLink
+	Links      []externalLink
 	Map        *sessionMap // nil: no sessions
 	Timeline   nodeTimeline
 	Charts     charts
@@ -46,6 +47,7 @@ func (s *Server) clusterPage(r *http.Request, p *page) error {
 		Ranges: v.rangeLinks(snapshot.Cluster.Name, selected), Map: v.sessionMap(snapshot, history),
 		Timeline: v.nodeTimeline(snapshot, history), Charts: v.charts(snapshot, history),
 		Calendars: v.calendars(history), Days: uptimeDays,
+		Links:      s.externalLinks(map[string]string{"cluster": snapshot.Cluster.Name}, history.span),
 		Unrecorded: hasSessions(snapshot) && checks.SessionsUnrecorded(history.uptimes),
 	}
 	if v.canWrite {

@@ -50,6 +50,8 @@ type Config struct {
 	// accepted at loopback. Nil: none. Server.SetExternalURL changes it.
 	ExternalURL *url.URL
 
+	Links []LinkTemplate // on the pages of clusters and incidents; Server.SetLinks changes it
+
 	Language string         // default language: en or zh; "": en; Server.SetLocale changes it
 	Location *time.Location // time zone of the page; nil: local; Server.SetLocale changes it
 	Version  string         // of stickwatch, for the page footer

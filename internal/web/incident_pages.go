@@ -57,6 +57,7 @@ func (s *Server) incidentPage(r *http.Request, p *page) error {
 		return err
 	}
 	view := p.incident(i)
+	view.Links = s.linksOf(i, p.now)
 	view.CanNote = p.canWrite && s.config.Operator != nil
 	view.Acknowledge = view.CanNote && i.State == alerting.Firing
 	p.Template, p.Content, p.Tab = "incident", view, "incidents"
@@ -96,6 +97,7 @@ type incidentView struct {
 	Tree         []findingNode
 	Timeline     []eventView
 	Silence      *silenceForm // nil: read-only, or nothing to silence
+	Links        []externalLink
 }
 
 type acknowledgedView struct {

@@ -42,7 +42,9 @@ func TestScreenshots(t *testing.T) {
 			if shot.dark {
 				scheme = "dark"
 			}
-			b := browse(t, w.server(t), &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
+			b := browse(t, w.server(t, func(c *Config) {
+				c.Links = []LinkTemplate{{"Grafana", "https://grafana.example/d/x?var-cluster={cluster}"}, {"Runbook", "https://wiki.example/{cluster}"}}
+			}), &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
 			b.do(chromedp.EmulateViewport(shot.width, 900))
 			b.open(shot.path)
 			snapshot, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))

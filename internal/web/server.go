@@ -52,6 +52,7 @@ type Server struct {
 	locale       atomic.Pointer[locale]
 	handler      http.Handler
 
+	links    atomic.Pointer[[]LinkTemplate]
 	external atomic.Pointer[url.URL] // of Config; an empty host means unknown
 }
 
@@ -64,6 +65,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{config: c, access: access{c.WebConfigFile, newTokens(c.Now)}, machine: machineName()}
 	s.SetExternalURL(c.ExternalURL)
 	s.SetLocale(c.Language, c.Location)
+	s.SetLinks(c.Links)
 	s.historyCache = newHistoryCache(c)
 	s.rounds = newRounds(c.takeRound)
 	s.handler = abortOnPanic(s.guard(s.routes()))
