@@ -60,6 +60,7 @@ func (o operation) provoke(t *testing.T, status string) *http.Response {
 	switch status {
 	case "409":
 		s.access.file = users
+		w.fakeClusters[0].incidents[0].Acknowledged = alerting.Acknowledgement{At: testTime, By: "li"}
 	case "422":
 		w.reloads = 1
 	case "500":
