@@ -90,6 +90,15 @@ func TestDelivery(t *testing.T) {
 		return err
 	}
 	hangs := func(ctx context.Context, _ alerting.Notification) error { <-ctx.Done(); return ctx.Err() }
+	quietly(t)
+	panicked := false
+	panics := func(context.Context, alerting.Notification) error {
+		if !panicked {
+			panicked = true
+			panic("broken")
+		}
+		return nil
+	}
 	for name, tt := range map[string]struct {
 		kind     alerting.NotificationKind
 		answer   func(context.Context, alerting.Notification) error
@@ -104,6 +113,7 @@ func TestDelivery(t *testing.T) {
 		"within an hour, whatever it asks":     {alerting.NotificationFired, responses(greedy, nil), outboxtest.Delivered, map[Result]int{Retried: 1, Delivered: 1}, time.Hour, time.Hour},
 		"what is refused is given up":          {alerting.NotificationFired, responses(refused), outboxtest.Dead, map[Result]int{Dead: 1}, 0, 0},
 		"even if it may pass for a while":      {alerting.NotificationFired, responses(later, fmt.Errorf("posting: %w", refused)), outboxtest.Dead, map[Result]int{Retried: 1, Dead: 1}, 0, time.Second},
+		"a panic is an error that may pass":    {alerting.NotificationFired, panics, outboxtest.Delivered, map[Result]int{Retried: 1, Delivered: 1}, 0, time.Second},
 		"a receiver that is gone gets nothing": {alerting.NotificationFired, gone, outboxtest.Dead, map[Result]int{Dead: 1}, 0, 0},
 		"an attempt ends":                      {alerting.NotificationFired, hangs, outboxtest.Dead, nil, 72 * time.Hour, 72*time.Hour + 6*time.Minute},
 		"news are tried for a day":             {alerting.NotificationDeveloped, responses(later), outboxtest.Dead, nil, 24 * time.Hour, 24*time.Hour + 6*time.Minute},

@@ -221,11 +221,16 @@ type breaking struct{ slowReceiver }
 
 func (*breaking) Keep(context.Context, []alerting.Incident) error { panic("broken") }
 
+// quietly discards the log of package panics until the test ends.
+func quietly(t *testing.T) {
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { slog.SetDefault(before) })
+}
+
 // TestResendPanics: a receiver that panics does not affect the others.
 func TestResendPanics(t *testing.T) {
-	before := slog.Default()
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // package panics logs there
-	t.Cleanup(func() { slog.SetDefault(before) })
+	quietly(t)
 	knows := &resendingReceiver{}
 	m := newManager(&oneSlotOutbox{})
 	m.SetReceivers(map[string]alerting.Notifier{"breaks": &breaking{}, "ops": knows})
