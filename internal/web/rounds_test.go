@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -36,6 +37,32 @@ func (e *slowExporter) Export(ctx context.Context, _ string) (http.Handler, erro
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// A panickingExporter panics in its first round.
+type panickingExporter struct{ taken int }
+
+func (e *panickingExporter) Export(context.Context, string) (http.Handler, error) {
+	if e.taken++; e.taken == 1 {
+		panic("broken")
+	}
+	return http.NotFoundHandler(), nil
+}
+
+// TestRoundPanics: who waits for a round that panics gets an error, and the next round is
+// taken.
+func TestRoundPanics(t *testing.T) {
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // package panics logs there
+	defer slog.SetDefault(before)
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeDaemon(healthyCluster("shop", 2)).server(t, func(c *Config) { c.Exporter = &panickingExporter{} })
+		for _, want := range []int{http.StatusInternalServerError, http.StatusOK} {
+			if got := send(s, http.MethodPost, "/api/v1/clusters/shop/probe", ""); got.Code != want {
+				t.Errorf("got %d %s, want %d", got.Code, got.Body, want)
+			}
+		}
+	})
 }
 
 // TestRoundsAreShared: exporters, the API and the page share a round, up to a limit; later
