@@ -22,6 +22,8 @@ type History struct {
 type NodeHistory struct {
 	PID     string    // as its status reported it last; "": not reported
 	UpSince time.Time // likewise; zero: not reported
+	// Reported is when its status last reported them; zero: never.
+	Reported time.Time
 
 	Since time.Time // when it was first seen to answer; zero: never
 	Seen  time.Time // when it was last well; zero: never
@@ -32,6 +34,7 @@ type NodeHistory struct {
 	// is paused.
 	SilentSince time.Time
 	Down        bool      // its address refused connections in the newest round
+	Refused     time.Time // when it last refused a connection; zero: never
 	Started     time.Time // when it was seen to accept connections again after it had refused them; zero: never
 	// Restarted is when the newest sign of a restart was seen; zero: never. Restarts are
 	// the recent ones, oldest first.
@@ -92,18 +95,33 @@ func (m NodeHistory) after(o probes.NodeObservation) NodeHistory {
 	}
 	switch listening := o.Primary.Answered(); {
 	case o.Primary.Failure == probes.FailureRefused:
-		m.Down = true
+		m.Down, m.Refused = true, at
 	case listening && m.Down:
 		m.Down, m.Started = false, at
-		m.Restarted, m.LastSign = at, msg(MsgListensAgain, Args{})
+		m = m.withSign(m.Refused, at, msg(MsgListensAgain, Args{}))
 	}
 	if o.Status == nil {
 		return m
 	}
 	if sign := m.changed(o.Status); !sign.IsZero() {
-		m.Restarted, m.LastSign = at, sign
+		since := m.Reported
+		if o.Status.UpSince.Sub(m.Restarted) > clockSlack {
+			since = m.Restarted // the known restart was another one
+		}
+		m = m.withSign(since, at, sign)
 	}
-	m.PID, m.UpSince = o.Status.PID, o.Status.UpSince
+	m.PID, m.UpSince, m.Reported = o.Status.PID, o.Status.UpSince, at
+	return m
+}
+
+// withSign returns the history with a sign, seen at a moment, that the node was
+// restarted since an earlier one. A restart that other signs have shown since then is the
+// same one.
+func (m NodeHistory) withSign(since, at time.Time, sign Message) NodeHistory {
+	m.LastSign = sign
+	if !m.Restarted.After(since) {
+		m.Restarted = at
+	}
 	return m
 }
 

@@ -276,3 +276,22 @@ func statistics(r *round, since [3]int) probes.EvidenceObservation {
 	}
 	return o
 }
+
+// TestRestartCountsOnce tests that a new process id, or an address that accepts connections
+// again, is no second restart if lost sessions have shown the restart before.
+func TestRestartCountsOnce(t *testing.T) {
+	t.Parallel()
+	since := began.Add(-15 * time.Second)
+	for _, sign := range []checks.NodeHistory{{PID: "900", Reported: since}, {Down: true, Refused: since}} {
+		for known, want := range map[time.Duration]int{10 * time.Second: 1, -10 * time.Second: 2} {
+			r := healthy()
+			r.say(probes.StatusReport{State: "running", PID: "901"}, "node2")
+			sign.Restarted, sign.LastSign = since.Add(known), checks.Quote("restarted")
+			sign.Restarts = []time.Time{sign.Restarted}
+			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node2": sign}}
+			if got := checks.Judge(r.Round).History.Nodes["node2"].Restarts; len(got) != want {
+				t.Errorf("%+v: got restarts at %v, want %d", sign, got, want)
+			}
+		}
+	}
+}
