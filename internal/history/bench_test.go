@@ -92,37 +92,116 @@ func BenchmarkQueries(b *testing.B) {
 		b.Skip("STICKWATCH_REPLAY names no file")
 	}
 	generate(b, path)
+	var all []checks.Target
+	for i := range replayTargets {
+		all = append(all, replayTarget(i))
+	}
+	measureQueries(b, path, all)
+}
+
+// BenchmarkPostgres measures the same in PostgreSQL, with the targets of one cluster: a query reads as
+// much. It runs only if STICKWATCH_REPLAY_POSTGRES is set, for a minute.
+func BenchmarkPostgres(b *testing.B) {
+	if os.Getenv("STICKWATCH_REPLAY_POSTGRES") == "" {
+		b.Skip("STICKWATCH_REPLAY_POSTGRES is not set")
+	}
+	var all []checks.Target
+	for i := range replayTargets {
+		if one := replayTarget(i); one.Cluster == replayTarget(0).Cluster {
+			all = append(all, one)
+		}
+	}
+	path := startPostgres(b).schema(b)
+	db := openedAt(b, path)
+	for _, one := range all {
+		t := newTarget(one, testTime.AddDate(0, 0, -replayDays).UnixMilli())
+		if err := db.engine.commit(b.Context(), false, func(tx *transaction) error { return replay(b.Context(), tx, t) }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	used, err := db.engine.usedBytes(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := rowsIn(b, db)
+	b.Logf("%d MB for 90 days of %d targets: %v rows", used/1e6, len(all), n)
+	if err := db.Close(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("rows", func(b *testing.B) { measureRows(b, openedAt(b, path)) })
+	measureQueries(b, path, all)
+}
+
+// measureRows reports the samples a second that batches of all targets write.
+func measureRows(b *testing.B, db *DB) {
+	at, rows := replayEnd, 0
+	for b.Loop() {
+		var batch Batch
+		for i := range chunk {
+			batch.Samples = append(batch.Samples, every(replayTarget(i%replayTargets), at.Add(time.Duration(i)*time.Millisecond), 0, 1)[0])
+		}
+		at = at.Add(chunk * time.Millisecond)
+		write(b, db, batch)
+		rows += chunk
+	}
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// openedAt opens a history at the end of the replay.
+func openedAt(b *testing.B, path string) *DB {
+	b.Helper()
+	db, err := open(b.Context(), Config{Path: path, Queue: 1 << 20, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return replayEnd }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { db.Close(context.WithoutCancel(b.Context())) })
+	return db
+}
+
+func rowsIn(b *testing.B, db *DB) (n [levels]int64) {
+	b.Helper()
+	for l, table := range tables {
+		if err := db.pool.QueryRowContext(b.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n[l]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return n
+}
+
+// measureQueries measures queries of targets of a replay, while batches are written.
+func measureQueries(b *testing.B, path string, all []checks.Target) {
 	now := replayEnd
 	db, err := Open(b.Context(), Config{Path: path, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer db.Close(context.WithoutCancel(b.Context()))
+	replayed := func(i int) checks.Target { return all[i%len(all)] }
 	ago := func(d time.Duration) checks.Span { return checks.Span{From: now.Add(-d), To: now} }
 	const day = 24 * time.Hour
 	for name, ask := range map[string]func(i int) error{
 		"points 1h raw": func(i int) error {
-			_, err := db.Points(b.Context(), []checks.Target{replayTarget(i)}, ago(time.Hour), replayStep)
+			_, err := db.Points(b.Context(), []checks.Target{replayed(i)}, ago(time.Hour), replayStep)
 			return err
 		},
 		"points 1d by minute": func(i int) error {
-			_, err := db.Points(b.Context(), []checks.Target{replayTarget(i)}, ago(day), time.Minute)
+			_, err := db.Points(b.Context(), []checks.Target{replayed(i)}, ago(day), time.Minute)
 			return err
 		},
 		"points 90d by hour": func(i int) error {
-			_, err := db.Points(b.Context(), []checks.Target{replayTarget(i)}, ago(90*day), time.Hour)
+			_, err := db.Points(b.Context(), []checks.Target{replayed(i)}, ago(90*day), time.Hour)
 			return err
 		},
 		"days 90": func(i int) error {
-			_, err := db.Days(b.Context(), []checks.Target{replayTarget(i)}, now, 90)
+			_, err := db.Days(b.Context(), []checks.Target{replayed(i)}, now, 90)
 			return err
 		},
 		"uptimes 1d of 20 targets": func(i int) error {
-			_, err := db.Uptimes(b.Context(), replayTarget(i).Cluster, ago(day))
+			_, err := db.Uptimes(b.Context(), replayed(i).Cluster, ago(day))
 			return err
 		},
 		"uptimes 90d of 20 targets": func(i int) error {
-			_, err := db.Uptimes(b.Context(), replayTarget(i).Cluster, ago(90*day))
+			_, err := db.Uptimes(b.Context(), replayed(i).Cluster, ago(90*day))
 			return err
 		},
 	} {
@@ -193,28 +272,23 @@ func replay(ctx context.Context, tx *transaction, t *target) error {
 	t.since[minutes] = days.floor(end) - 35*units[days]
 	from := [levels]int64{t.since[samples], t.since[minutes], t.since[hours], t.since[days]}
 	perMinute := int64(time.Minute / replayStep)
-	for l := minutes; l < levels; l++ {
-		t.until[l] = l.floor(end)
-		upsert, err := tx.PrepareContext(ctx, upsertBucket[l])
-		if err != nil {
-			return err
-		}
-		defer upsert.Close()
-		n := units[l] / units[minutes] * perMinute
-		for ts := from[l]; ts < t.until[l]; ts += units[l] {
-			s := timedBucket{ts, bucket{probes: n, latency: 1500 * n, slowest: 4000, good: true, recovered: ts + 137}}
-			if err := l.put(ctx, upsert, t.id, s); err != nil {
-				return err
+	for l := range levels {
+		var rows [][]any
+		if l == samples {
+			for ts := from[l]; ts < end; ts += replayStep.Milliseconds() {
+				rows = append(rows, []any{ts, int64(1500), int64(200 << outcomeStatus)})
+			}
+		} else {
+			t.until[l] = l.floor(end)
+			n := units[l] / units[minutes] * perMinute
+			for ts := from[l]; ts < t.until[l]; ts += units[l] {
+				rows = append(rows, []any{ts / units[l], n, int64(0), int64(0), 1500 * n, int64(4000), int64(137), int64(0), nil, nil})
 			}
 		}
-	}
-	insert, err := tx.PrepareContext(ctx, insertSample)
-	if err != nil {
-		return err
-	}
-	defer insert.Close()
-	for ts := from[samples]; ts < end; ts += replayStep.Milliseconds() {
-		if _, err := insert.ExecContext(ctx, t.id, ts, 1500, 200<<outcomeStatus); err != nil {
+		if err := tx.engine.partition(ctx, tx, l, from[l], end); err != nil {
+			return err
+		}
+		if err := tx.engine.insertRows(ctx, tx, l, t.id, rows); err != nil {
 			return err
 		}
 	}

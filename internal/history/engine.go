@@ -27,8 +27,9 @@ type engine interface {
 	// partitionLength returns the time range of a partition of a level in milliseconds; 0: the
 	// level has none. The rows of a partitioned level are deleted by deletePartitions.
 	partitionLength(l level) int64
-	// deletePartitions deletes the partitions of a level that end before a time.
-	deletePartitions(ctx context.Context, l level, before int64) error
+	// deletePartitions deletes the partitions of a level that end before a time. done is false if they
+	// are in use, for example by a backup.
+	deletePartitions(ctx context.Context, l level, before int64) (done bool, err error)
 	// maintain checks the storage and returns free space, in between other writes.
 	maintain(ctx context.Context) error
 	// usedBytes returns the size without free space.

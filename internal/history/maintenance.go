@@ -94,10 +94,13 @@ func (db *DB) deletePartitions(ctx context.Context) error {
 		if before == db.partitionsFrom[l] {
 			continue
 		}
-		if err := db.engine.deletePartitions(ctx, l, before); err != nil {
+		done, err := db.engine.deletePartitions(ctx, l, before)
+		if err != nil {
 			return fmt.Errorf("deleting old partitions: %w", err)
 		}
-		db.partitionsFrom[l] = before
+		if done {
+			db.partitionsFrom[l] = before
+		}
 	}
 	return nil
 }

@@ -294,6 +294,9 @@ func (e *databaseError) Error() string {
 			text += ": " + remedy
 		}
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		text = fmt.Sprintf("using %q: it has not answered in time", e.name)
+	}
 	if strings.Contains(err.Error(), "server refused TLS") {
 		text += ": let it use TLS, or add ?sslmode=disable to history.url if nobody can listen on the network"
 	}

@@ -132,7 +132,8 @@ func partitionName(l level, begin int64) string {
 
 const partitionDate = "20060102"
 
-// partition implements engine.
+// partition implements engine. It attaches new tables, because CREATE TABLE ... PARTITION OF would wait
+// for every reader, such as a backup.
 func (e *postgresEngine) partition(ctx context.Context, tx *transaction, l level, from, to int64) error {
 	length := e.partitionLength(l)
 	if length == 0 {
@@ -143,9 +144,7 @@ func (e *postgresEngine) partition(ctx context.Context, tx *transaction, l level
 		if e.partitions[name] {
 			continue
 		}
-		statement := fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s PARTITION OF %s FOR VALUES FROM (%d) TO (%d)`,
-			name, tables[l], begin/units[l], (begin+length)/units[l])
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
+		if err := createPartition(ctx, tx, l, name, begin, begin+length); err != nil {
 			return fmt.Errorf("creating the partition %s: %w", name, err)
 		}
 		e.partitions[name] = true
@@ -153,9 +152,24 @@ func (e *postgresEngine) partition(ctx context.Context, tx *transaction, l level
 	return nil
 }
 
+// createPartition creates a partition for the time [from, to) unless it exists.
+func createPartition(ctx context.Context, tx *transaction, l level, name string, from, to int64) error {
+	var exists bool
+	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM pg_class WHERE relname = ? AND relnamespace = current_schema()::regnamespace)`, name).Scan(&exists)
+	if err != nil || exists {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(`CREATE TABLE %s (LIKE %s INCLUDING INDEXES)`, name, tables[l])); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, fmt.Sprintf(`ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%d) TO (%d)`,
+		tables[l], name, from/units[l], to/units[l]))
+	return err
+}
+
 // deletePartitions implements engine. It does not wait for long queries.
-func (e *postgresEngine) deletePartitions(ctx context.Context, l level, before int64) error {
-	return e.commit(ctx, false, func(tx *transaction) error {
+func (e *postgresEngine) deletePartitions(ctx context.Context, l level, before int64) (done bool, err error) {
+	err = e.commit(ctx, false, func(tx *transaction) error {
 		names, err := partitionsOf(ctx, tx, l)
 		if err != nil {
 			return err
@@ -175,6 +189,10 @@ func (e *postgresEngine) deletePartitions(ctx context.Context, l level, before i
 		}
 		return nil
 	})
+	if isState(err, "55P03") { // lock_not_available
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // partitionsOf returns the names of the partitions of a level.

@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/url"
 	"path/filepath"
@@ -195,6 +196,13 @@ func inDatabase(t *testing.T, path, statement string) {
 	}
 }
 
+func TestDatabaseErrorOfTime(t *testing.T) {
+	err := explain("postgres://db/stickwatch", fmt.Errorf("reading: %w", context.DeadlineExceeded))
+	if want := `using "postgres://db/stickwatch": it has not answered in time`; err.Error() != want || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestDatabaseNeedsTLS(t *testing.T) {
 	for address, want := range map[string]bool{
 		"postgres://stickwatch@db/stickwatch":                 true,
@@ -377,6 +385,49 @@ func TestPartitions(t *testing.T) {
 	write(t, db, Batch{Samples: every(node, later, time.Second, 3)})
 	if got := rowsOf(t, db); got[samples] != 3 || got[hours] == 0 {
 		t.Errorf("got %v rows, want new samples beside the old hours", got)
+	}
+}
+
+// TestBackupBlocksNothing: a transaction that reads all tables for long, as pg_dump does, does not
+// prevent new partitions. Old ones are deleted after it.
+func TestBackupBlocksNothing(t *testing.T) {
+	startPostgres(t)
+	db := opened(t)
+	write(t, db, Batch{Samples: every(node, testTime.AddDate(0, 0, -5), time.Hour, 24)})
+	backup, end, err := db.snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	var rows int
+	if err := backup.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM samples").Scan(&rows); err != nil || rows != 24 {
+		t.Fatalf("got %d rows and error %v", rows, err)
+	}
+	write(t, db, Batch{Samples: every(node, testTime, time.Second, 3)})
+	if err := db.maintain(t.Context(), testTime); err != nil {
+		t.Fatal(err)
+	}
+	if got := rowsOf(t, db)[samples]; got != 27 {
+		t.Errorf("got %d samples during the backup, want all 27", got)
+	}
+	end()
+	if err := db.maintain(t.Context(), testTime); err != nil {
+		t.Fatal(err)
+	}
+	if got := rowsOf(t, db)[samples]; got != 3 {
+		t.Errorf("got %d samples after the backup, want 3", got)
+	}
+}
+
+// TestLostAnswer: if the answer to the commit of a new target is lost, the next batch finds it.
+func TestLostAnswer(t *testing.T) {
+	startPostgres(t)
+	db := opened(t)
+	write(t, db, Batch{Samples: every(node, testTime, time.Second, 3)})
+	clear(db.targets) // what is known after an error
+	write(t, db, Batch{Samples: every(node, testTime.Add(time.Minute), time.Second, 3)})
+	if got := db.Stats().Dropped; got != 0 || rowsOf(t, db)[samples] != 6 {
+		t.Errorf("got %d dropped and %d samples, want 0 and 6", got, rowsOf(t, db)[samples])
 	}
 }
 

@@ -208,7 +208,7 @@ func (*sqliteEngine) partition(context.Context, *transaction, level, int64, int6
 
 func (*sqliteEngine) partitionLength(level) int64 { return 0 }
 
-func (*sqliteEngine) deletePartitions(context.Context, level, int64) error { return nil }
+func (*sqliteEngine) deletePartitions(context.Context, level, int64) (bool, error) { return true, nil }
 
 // rejected implements engine: SQLite stores every value in every column.
 func (*sqliteEngine) rejected(error) bool { return false }

@@ -31,9 +31,11 @@ const (
 	selectTargetsOfCluster = `SELECT ` + targetColumns + ` FROM targets WHERE cluster = ? ORDER BY kind, name`
 	selectClusters         = `SELECT DISTINCT cluster FROM targets ORDER BY cluster`
 
+	// insertTarget inserts a target, or finds the one that a commit wrote whose answer was lost.
 	insertTarget = `INSERT INTO targets (cluster, kind, name,
 	samples_since, minutes_since, hours_since, days_since, minutes_until, hours_until, days_until)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (cluster, kind, name) DO UPDATE SET name = excluded.name RETURNING ` + targetColumns
 	updateTarget = `UPDATE targets SET
 	samples_since = ?, minutes_since = ?, hours_since = ?, days_since = ?, minutes_until = ?, hours_until = ?, days_until = ?
 	WHERE id = ?`

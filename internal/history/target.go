@@ -49,7 +49,7 @@ func (t *target) progress() []any {
 
 func (t *target) insert(ctx context.Context, tx *transaction) error {
 	args := append([]any{t.Cluster, t.Kind, t.Name}, t.progress()...)
-	return tx.QueryRowContext(ctx, insertTarget, args...).Scan(&t.id)
+	return tx.QueryRowContext(ctx, insertTarget, args...).Scan(t.fields()...)
 }
 
 func (t *target) update(ctx context.Context, tx *transaction) error {
