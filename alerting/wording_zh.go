@@ -39,6 +39,8 @@ var titlesInChinese = map[checks.Code]string{
 	checks.StartOrder:            "启动顺序不对",
 	checks.NodeRestarted:         "节点已重启",
 	checks.StoreFailover:         "会话存储已切换",
+	checks.NodesChanged:          "节点列表已变化",
+	checks.DiscoveryFailing:      "节点来源不可用",
 	checks.Slow:                  "响应缓慢",
 	checks.CertificateExpiring:   "证书即将过期",
 	checks.ProberImpaired:        "探测器自身故障",

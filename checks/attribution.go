@@ -28,6 +28,7 @@ func attribute(r *remaps) *attribution {
 		m.ScatteredSince, m.ScatteredLast = v.scattered[id].From, v.scattered[id].To
 		v.history.Nodes[id] = m
 	}
+	v.history.Pool.Unlisted = v.unlistedSince()
 	v.countLosses()
 	return v
 }

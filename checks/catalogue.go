@@ -60,6 +60,8 @@ var Catalogue = []Entry{
 	{ClockSkew, clusterWide, "warning", "the clocks of two nodes certainly differ by more than the limit", "start time synchronisation"},
 	{StartOrder, 0, "warning", "the primary was started after another node", "restart the others"},
 	{NodeRestarted, 0, "info; warning for the sessions that restarts have cost, and for a crash loop", "process id, start time, counters or lost sessions show a restart; or sessions were lost with nodes that restarted; or a node restarts again and again", "nothing, if it was meant"},
+	{DiscoveryFailing, needsSecondRound, "warning", "the source of `nodes_from` does not answer, or lists fewer nodes than min_nodes: the last list stays in use", "look at the source: the name's records, the file, the service, the balancer's statistics"},
+	{NodesChanged, 0, "info", "the source of `nodes_from` lists other nodes than before", "nothing, if it was meant"},
 	{StoreFailover, clusterWide, "info", "a session's store changed (memcached-session-manager: -n1 to -n2), and the session is still there", "bring the store that it left back"},
 	{Slow, needsSecondRound, "warning; info for two lost packets in a minute", "an answer took longer than the limit; or connections needed a second packet, because packets are lost", "look at load and at what the node waits for; look for links and ports that drop packets"},
 	{CertificateExpiring, 0, "warning", "a certificate expires soon", "renew it"},

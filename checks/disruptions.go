@@ -28,6 +28,7 @@ type DisruptionKind string
 
 // The kinds, the strongest first.
 const (
+	DisruptionLeft    DisruptionKind = "left"    // its source no longer lists it
 	DisruptionRestart DisruptionKind = "restart" // another process answers since
 	DisruptionDown    DisruptionKind = "down"    // it did not answer, or answered with errors
 	DisruptionEjected DisruptionKind = "ejected" // it is well, and the balancer left it out
@@ -110,7 +111,7 @@ func (m NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory 
 }
 
 func stronger(a, b DisruptionKind) DisruptionKind {
-	for _, kind := range []DisruptionKind{DisruptionRestart, DisruptionDown} {
+	for _, kind := range []DisruptionKind{DisruptionLeft, DisruptionRestart, DisruptionDown} {
 		if a == kind || b == kind {
 			return kind
 		}

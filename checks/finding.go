@@ -42,6 +42,8 @@ const (
 	ClockSkew             Code = "clock_skew"
 	StartOrder            Code = "start_order"
 	NodeRestarted         Code = "node_restarted"
+	NodesChanged          Code = "nodes_changed"
+	DiscoveryFailing      Code = "discovery_failing"
 	StoreFailover         Code = "store_failover"
 	Slow                  Code = "slow"
 	CertificateExpiring   Code = "certificate_expiring"

@@ -26,6 +26,13 @@ func Identify(c *probes.Cluster, direct []probes.NodeObservation) Identity {
 			who.owners[label] = append(who.owners[label], o.Node)
 		}
 	}
+	for _, n := range c.Left {
+		for _, name := range []string{n.Label, n.ID, hostPort(n.Node)} {
+			if label := fold(name); label != "" && len(who.owners[label]) == 0 {
+				who.owners[label] = []string{n.ID}
+			}
+		}
+	}
 	// A label that no node reported may be a name in the configuration, the most
 	// specific first.
 	for _, name := range []func(probes.Node) string{
@@ -203,7 +210,7 @@ type unlistedNode struct {
 func findUnlistedNodes(v *outcomes) []unlistedNode {
 	var list []unlistedNode
 	for _, a := range v.answers {
-		if !a.OK() || !v.unlistedNode(a.Label) {
+		if !a.OK() || !v.unlistedNode(a.Label) && !v.leftLongAgo(a) || !v.sourceAnsweredSince(a.Label) {
 			continue
 		}
 		at := slices.IndexFunc(list, func(s unlistedNode) bool { return s.label == a.Label })

@@ -32,6 +32,7 @@ func Judge(r Round) Report {
 		Balancers:    r.Balancers,
 		Session:      session,
 		Dependencies: dependencyReports(outcomes),
+		Source:       r.Source,
 		Findings:     findings,
 		Requests:     requests(outcomes),
 		page:         nodes.page,
@@ -62,6 +63,7 @@ func (v *attribution) findings() []Finding {
 		latency(v.outcomes), packetLoss(v.outcomes), certificates(v.outcomes),
 		blindSpots(v.movement), rarelyProbed(v.nodeStates), addressesInTurns(v.nodeStates),
 		unreadEvidence(v.nodeStates), unreadStatus(v.nodeStates), stores(v.outcomes),
+		sourceFailing(v.nodeStates), nodesChanged(v.timeline),
 	)
 	var list []Finding
 	for _, f := range all {
@@ -115,6 +117,7 @@ type Round struct {
 	OwnerChecks    []probes.OwnerCheck // of sessions that were lost, or answered by another node
 	Handshakes     []probes.HandshakeObservation
 	Dependencies   []probes.DependencyObservation
+	Source         probes.SourceState           // of the nodes; zero: they are all in the configuration
 	Evidence       []probes.EvidenceObservation // what the balancer itself reports, read after everything else
 
 	// Void is why the observations are no evidence: stickwatch itself could not probe. Its zero

@@ -29,6 +29,7 @@ var families = map[string][]spec{
 	"lost packets": packetSpecs,
 	"blind spots":  blindSpotSpecs,
 	"inference":    inferenceSpecs,
+	"discovery":    discoverySpecs,
 }
 
 func TestFindings(t *testing.T) {

@@ -137,6 +137,8 @@ func causeOf(v *remaps, a *answer) Message {
 	holder := a.trace.holder
 	d, disrupted := v.disruptionAt(holder, a.At)
 	switch {
+	case v.left(holder):
+		return msg(MsgMovedLeft, Args{Node: holder})
 	case !v.up[holder]:
 		return msg(MsgMovedSilent, Args{Node: holder})
 	case v.restartedSince(holder, a.trace.First().At), disrupted && d.Kind == DisruptionRestart:
@@ -171,6 +173,9 @@ func (v *movement) byDisruption(a *answer) bool {
 // sentBy reports whether another node answered a client because the nodes in out were
 // disrupted.
 func (v *movement) sentBy(a *answer, out []string) bool {
+	if v.left(a.trace.holder) || v.left(a.trace.owner) {
+		return true
+	}
 	if len(out) == 0 {
 		return false
 	}

@@ -42,6 +42,12 @@ type NodeHistory struct {
 	Restarts  []time.Time
 	LastSign  Message // the newest sign of a restart
 
+	// Joined is when its source first listed it after the first round; zero: it was there
+	// before. Left is since when it does not; zero: it does. Departures are the recent
+	// moments at which it left, oldest first.
+	Joined, Left time.Time
+	Departures   []time.Time
+
 	// Back is when it was last well again after a failure or restart, asked directly;
 	// zero: it has not failed. Out is since when the balancer leaves it out although
 	// it is well; zero: it gets clients.

@@ -93,18 +93,16 @@ const (
 // and, after the last restart, the cost of all.
 func restarts(v *attribution) []Finding {
 	var list []Finding
-	for _, n := range v.Cluster.Nodes {
-		m := v.nodeHistory[n.ID]
-		if m.Restarted.IsZero() || v.Started.Sub(m.Restarted) > restartReportedFor {
-			continue
+	for _, id := range v.everyNode() {
+		if m := v.nodeHistory[id]; !m.Restarted.IsZero() && v.Started.Sub(m.Restarted) <= restartReportedFor {
+			f := about(NodeRestarted, Info, id)
+			f.When = m.Restarted
+			f.Summary = msg(MsgRestarted, Args{Node: id})
+			f.Evidence = []Message{msg(MsgAtMoment, Args{At: m.Restarted, Why: &m.LastSign})}
+			f.Remedy = msg(MsgFindWhyEnded, Args{})
+			list = append(list, f)
 		}
-		f := about(NodeRestarted, Info, n.ID)
-		f.When = m.Restarted
-		f.Summary = msg(MsgRestarted, Args{Node: n.ID})
-		f.Evidence = []Message{msg(MsgAtMoment, Args{At: m.Restarted, Why: &m.LastSign})}
-		f.Remedy = msg(MsgFindWhyEnded, Args{})
-		list = append(list, f)
-		if f, ok := inCrashLoop(v, n.ID); ok {
+		if f, ok := inCrashLoop(v, id); ok {
 			list = append(list, f)
 		}
 	}
@@ -115,27 +113,39 @@ func restarts(v *attribution) []Finding {
 }
 
 // crashes returns the restarts of a node's newest crash loop, which may have ended; nil
-// if its newest restart belongs to none.
+// if its newest restart belongs to none. A node in a crash loop may be listed while it runs
+// only, so that it leaves instead.
 func (m NodeHistory) crashes() []time.Time {
-	recent := slices.DeleteFunc(slices.Clone(m.Restarts), func(at time.Time) bool { return m.Restarted.Sub(at) > crashLoopWindow })
-	if len(recent) < crashLoopRestarts {
-		return nil
+	for _, ends := range [][]time.Time{m.Restarts, m.Departures} {
+		if len(ends) == 0 {
+			continue
+		}
+		last := ends[len(ends)-1]
+		recent := slices.DeleteFunc(slices.Clone(ends), func(at time.Time) bool { return last.Sub(at) > crashLoopWindow })
+		if len(recent) >= crashLoopRestarts {
+			return recent
+		}
 	}
-	return recent
+	return nil
 }
 
-// inCrashLoop finds that a node, which restarted recently, does so again and again.
+// inCrashLoop finds that a node restarts or leaves again and again.
 func inCrashLoop(v *attribution, node string) (Finding, bool) {
 	recent := v.nodeHistory[node].crashes()
-	if len(recent) == 0 {
+	if len(recent) == 0 || v.Started.Sub(recent[len(recent)-1]) > restartReportedFor {
 		return Finding{}, false
 	}
 	f := about(NodeRestarted, Warning, node)
 	f.Target = crashLoop
 	took := recent[len(recent)-1].Sub(recent[0]).Round(time.Second)
 	f.Summary = msg(MsgCrashLoop, Args{Node: node, Count: len(recent), Duration: took, Lost: v.lostSince(node, recent[0])})
+	sign := msg(MsgRestarted, Args{Node: node})
+	if slices.Contains(v.nodeHistory[node].Departures, recent[0]) {
+		sign = msg(MsgLeftTheList, Args{Node: node})
+		f.Summary.ID = MsgComesAndGoes
+	}
 	for _, at := range slices.Backward(recent) {
-		f.Evidence = append(f.Evidence, msg(MsgAtMoment, Args{At: at, Why: new(msg(MsgRestarted, Args{Node: node}))}))
+		f.Evidence = append(f.Evidence, msg(MsgAtMoment, Args{At: at, Why: new(sign)}))
 	}
 	f.Evidence = limited(f.Evidence)
 	f.Affected = shareOfNodes(v.outcomes, f.Nodes)
@@ -187,14 +197,14 @@ type nodeDisruption struct {
 // do not delay that of other nodes.
 func (v *attribution) failureRuns() (runs [][]nodeDisruption) {
 	var all []nodeDisruption
-	for _, n := range v.Cluster.Nodes {
-		m := v.history.Nodes[n.ID]
+	for _, id := range v.everyNode() {
+		m := v.history.Nodes[id]
 		crashes := m.crashes()
 		for i, d := range m.Disruptions {
 			ongoing := i == len(m.Disruptions)-1 && !m.SilentSince.IsZero() && v.Started.Sub(m.SilentSince) >= longDown
 			inLoop := len(crashes) > 0 && !d.To.Before(crashes[0])
 			if d.failed() && !d.NotifiedDown && !ongoing && !inLoop {
-				all = append(all, nodeDisruption{n.ID, d})
+				all = append(all, nodeDisruption{id, d})
 			}
 		}
 	}
@@ -230,34 +240,38 @@ func costOfRestarts(v *attribution) (Finding, bool) {
 
 // costOf sums up the sessions that were lost in a run of failures.
 func costOf(v *attribution, run []nodeDisruption) (Finding, bool) {
-	lost, unwatched, failed := 0, false, false
+	lost, unwatched, failed, left := 0, false, false, false
 	var evidence []Message
 	nodes := make(map[string]bool)
-	for _, n := range v.Cluster.Nodes {
+	for _, id := range v.everyNode() {
 		for _, d := range slices.Backward(run) {
-			recent := d.node == n.ID && v.Started.Sub(d.To) <= restartReportedFor+v.aftermath
+			recent := d.node == id && v.Started.Sub(d.To) <= restartReportedFor+v.aftermath
 			if recent && d.Kind == DisruptionRestart && d.Unwatched && d.Lost == 0 {
-				nodes[n.ID], unwatched = true, true
-				evidence = append(evidence, msg(MsgNoneWatched, Args{Node: n.ID, At: d.To, Why: d.Why}))
+				nodes[id], unwatched = true, true
+				evidence = append(evidence, msg(MsgNoneWatched, Args{Node: id, At: d.To, Why: d.Why}))
 			}
 			if recent && d.Lost > 0 {
-				nodes[n.ID] = true
+				nodes[id] = true
 				lost += d.Lost
 				failed = failed || d.Kind == DisruptionDown
-				evidence = append(evidence, msg(MsgLostThere, Args{Node: n.ID, At: d.To, Count: d.Lost, Why: d.Why}))
+				left = left || d.Kind == DisruptionLeft
+				evidence = append(evidence, msg(MsgLostThere, Args{Node: id, At: d.To, Count: d.Lost, Why: d.Why}))
 			}
 		}
 	}
 	if lost == 0 && !unwatched {
 		return Finding{}, false
 	}
-	f := aboutAll(NodeRestarted, Warning, v.nodesWhere(func(id string) bool { return nodes[id] }))
+	f := aboutAll(NodeRestarted, Warning, v.withLeft(true, func(id string) bool { return nodes[id] }))
 	f.Node, f.Target, f.When = "", sessionsLost, run[0].To
 	f.Summary = msg(MsgLostWithRestart, Args{Count: lost, Nodes: f.Nodes})
 	f.Evidence = limited(evidence)
 	if failed {
 		f.Code = NodeDown
 		f.Summary = msg(MsgLostWithFailure, Args{Count: lost, Nodes: f.Nodes})
+	}
+	if left && !failed {
+		f.Summary.ID = MsgLostWithLeaving
 	}
 	if lost == 0 {
 		f.Summary = msg(MsgRestartUnwatched, Args{Nodes: f.Nodes})

@@ -14,9 +14,10 @@ import (
 
 // A PoolHistory is what earlier rounds knew of the balancer as a whole.
 type PoolHistory struct {
-	Agreed   bool      // the newest answers that could show it followed the configured arithmetic
-	Lost     time.Time // when session_lost was last found; zero: never
-	Drifted  time.Time // when a session last drifted; zero: never
+	Agreed   bool                 // the newest answers that could show it followed the configured arithmetic
+	Lost     time.Time            // when session_lost was last found; zero: never
+	Unlisted map[string]time.Time // when each name of an unlisted node was first met, if the nodes have a source
+	Drifted  time.Time            // when a session last drifted; zero: never
 	Remapped Remapping
 }
 
@@ -30,6 +31,7 @@ type Remapping struct {
 	Change   Message   // the change that the arithmetic shows; zero: not known
 	Nodes    []string  // nodes whose clients moved, or the node whose line was added or removed
 	Follows  []string  // nodes that were out at that moment, so that clients were rehashed
+	Changed  []string  // nodes that their source had just begun or ceased to list
 	Cause    string    // key of the finding that explained it first; "": none has
 	Evidence []Message
 }
@@ -113,6 +115,7 @@ func (v *remaps) remapping() *remap {
 	if v.oracle == nil {
 		r.Follows = v.nodesDisruptedAt(r.At)
 	}
+	r.Changed = v.changedBefore(r.At)
 	r.Evidence = limited(r.Evidence)
 	return r
 }
@@ -244,6 +247,8 @@ func whyRemapped(v *nodeStates, r Remapping) *Message {
 		return &r.Change
 	case len(r.Follows) > 0:
 		return new(msg(MsgNodesCameOrWent, Args{Nodes: r.Follows}))
+	case len(r.Changed) > 0:
+		return new(msg(MsgNodesCameOrWent, Args{Nodes: r.Changed}))
 	case v.oracle == nil:
 		return new(msg(MsgTableForgotten, Args{}))
 	default:

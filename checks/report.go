@@ -45,7 +45,8 @@ type Report struct {
 	Nodes        []NodeReport
 	Session      SessionReport
 	Dependencies []DependencyReport
-	Findings     []Finding // each cause before the findings that it explains, the most severe first
+	Source       probes.SourceState // of the nodes; zero: they are all in the configuration
+	Findings     []Finding          // each cause before the findings that it explains, the most severe first
 
 	Requests []Request // of our clients in this round, with their outcomes
 	page     pageShape
@@ -126,6 +127,9 @@ func canaries(v *outcomes) []Canary {
 
 // doubts returns the reasons for which the observations do not suffice for a verdict.
 func doubts(v *rotation, session SessionReport) []Message {
+	if len(v.Cluster.Nodes) == 0 {
+		return []Message{msg(MsgNoNodesYet, Args{Name: v.Source.Name})}
+	}
 	var list []Message
 	if doubt := v.cutShort(); !doubt.IsZero() {
 		list = append(list, doubt)

@@ -12,6 +12,9 @@ import (
 // Oracle returns the arithmetic by which c's balancer chooses a node, and whether
 // that can be computed.
 func Oracle(c *probes.Cluster) (balance.Picker, bool) {
+	if c.Unordered || len(c.Nodes) == 0 {
+		return nil, false
+	}
 	servers := make([]balance.Server, len(c.Nodes))
 	for i, n := range c.Nodes {
 		servers[i] = balance.Server{Name: n.ServerName(), Weight: n.Weight, Down: n.Down, Backup: n.Backup}

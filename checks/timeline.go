@@ -21,15 +21,18 @@ func newTimeline(r *rotation) *timeline {
 	v.aftermath = Aftermath(v.Cluster.Balancer) + 2*v.Every
 	for _, n := range v.Cluster.Nodes {
 		m := v.answeredOwnAddress(n, v.nodeHistory[n.ID])
-		v.nodeHistory[n.ID] = v.disruptionsOf(n, v.addBalancerEvents(n, m))
+		v.nodeHistory[n.ID] = v.disruptionsOf(n, v.addBalancerEvents(n, v.listed(n.ID, m)))
+	}
+	for _, n := range v.recentlyLeft() {
+		v.nodeHistory[n.ID] = v.leave(n, v.past().Nodes[n.ID])
 	}
 	return v
 }
 
 // nodesDisruptedAt returns the nodes whose disruptions cover a moment, in configuration
-// order.
+// order. Where the choice is computed, the oracle knows of nodes that have left.
 func (v *timeline) nodesDisruptedAt(at time.Time) []string {
-	return v.nodesWhere(func(id string) bool {
+	return v.withLeft(v.oracle == nil, func(id string) bool {
 		return slices.ContainsFunc(v.nodeHistory[id].Disruptions, func(d Disruption) bool { return d.covers(at, v.aftermath) })
 	})
 }
@@ -54,7 +57,7 @@ func (v *timeline) wasDisruptedIn(node string, s Span, such func(Disruption) boo
 // nodesDisruptedIn returns the nodes with a disruption within a span, in configuration
 // order.
 func (v *timeline) nodesDisruptedIn(s Span) []string {
-	return v.nodesWhere(func(id string) bool { return v.wasDisruptedIn(id, s, func(Disruption) bool { return true }) })
+	return v.withLeft(v.oracle == nil, func(id string) bool { return v.wasDisruptedIn(id, s, func(Disruption) bool { return true }) })
 }
 
 // followed reports whether a session may have been lost at an event, or within the

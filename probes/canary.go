@@ -45,6 +45,14 @@ func NewCanary(c *Cluster, e Frontend, key, expected string, base int) *Canary {
 	}
 }
 
+// Adopt makes the canary a client of a cluster whose nodes have changed, with the node that
+// the oracle computes now. No request may be in flight.
+func (c *Canary) Adopt(cluster *Cluster, expected string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cluster, c.trace.Expected = cluster, expected
+}
+
 // Trace returns a copy of the canary's requests so far.
 func (c *Canary) Trace() Trace {
 	c.mu.Lock()

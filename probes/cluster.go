@@ -16,6 +16,10 @@ type Cluster struct {
 	Balancer Balancer
 	Nodes    []Node // in the order of the balancer's server lines, on which hashing depends
 
+	Source    NodeSource // lists nodes that come and go; nil: Nodes never changes
+	Unordered bool       // Source knows no order, so that hashes cannot be computed
+	Left      []LeftNode // nodes that Source has ceased to list
+
 	Session      *Session // nil: sessions are not tested
 	Status       *Status  // nil: nodes have no status endpoint
 	Pages        []Page

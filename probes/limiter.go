@@ -72,9 +72,31 @@ type permit struct {
 func NewLimiter(b Budget, nodes []Node) *Limiter {
 	l := &Limiter{budget: b, sessions: newConcurrencyLimit(b.Concurrent)}
 	for _, n := range nodes {
-		l.nodes = append(l.nodes, &limitedNode{id: n.ID, scope: scope{limit: newConcurrencyLimit(b.Concurrent)}})
+		l.nodes = append(l.nodes, newLimitedNode(b, n))
 	}
 	return l
+}
+
+// SetNodes replaces the nodes. Those that stay keep what is known of them.
+func (l *Limiter) SetNodes(nodes []Node) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := make([]*limitedNode, 0, len(nodes))
+	for _, n := range nodes {
+		known := l.node(n.ID)
+		if known == nil {
+			known = newLimitedNode(l.budget, n)
+		}
+		next = append(next, known)
+	}
+	l.nodes = next
+}
+
+func newLimitedNode(b Budget, n Node) *limitedNode {
+	return &limitedNode{id: n.ID, scope: scope{limit: newConcurrencyLimit(b.Concurrent)}}
 }
 
 // learnLabel records the name that a node reports. Answers through the balancer are

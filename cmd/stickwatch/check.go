@@ -76,8 +76,12 @@ func checkFile(c console, file string) error {
 	for _, cluster := range cfg.Clusters {
 		nodes += len(cluster.Nodes)
 	}
-	_, err = fmt.Fprintf(c.out, "%s is valid: %s (%s), %s\n", file,
-		render.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), render.Count(nodes, "node", "nodes"))
+	found := ""
+	if n := cfg.Sources(); n > 0 {
+		found = " and those of " + render.Count(n, "source", "sources")
+	}
+	_, err = fmt.Fprintf(c.out, "%s is valid: %s (%s), %s%s\n", file,
+		render.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), render.Count(nodes, "node", "nodes"), found)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/discovery"
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
 
@@ -77,7 +80,27 @@ func (f *clusterFlags) load(cmd *cobra.Command) ([]*probes.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.choose(cfg)
+	return f.choose(askForNodes(cmd.Context(), cfg))
+}
+
+// askForNodes returns cfg with the nodes that the sources of nodes_from list. If one fails, the
+// report of its cluster says so.
+func askForNodes(ctx context.Context, cfg *config.Config) *config.Config {
+	sources := make([]*discovery.Discovery, len(cfg.Clusters))
+	var asking panics.Group
+	for i, c := range cfg.Clusters {
+		if from, ok := cfg.NodesFrom(c.Name); ok {
+			sources[i] = discovery.New(from, c)
+			asking.Go(func() { _, _ = sources[i].Ask(ctx) })
+		}
+	}
+	asking.Wait()
+	for i, c := range cfg.Clusters {
+		if sources[i] != nil {
+			cfg = cfg.WithNodes(c.Name, sources[i], sources[i].Nodes())
+		}
+	}
+	return cfg
 }
 
 // validate returns all errors in the combination of flags.

@@ -159,6 +159,9 @@ func newOracle(c *probes.Cluster, keys, only bool) (o *oracle, ok bool) {
 		cluster: c.Name, nodes: cluster.Nodes,
 		keys: *method == probes.MethodHash && (keys || cluster.Balancer.HashKey != "$remote_addr"),
 	}
+	if cluster.Unordered || len(cluster.Nodes) == 0 {
+		return nil, false
+	}
 	o.picker, _ = checks.Oracle(&cluster) // the error is about an unknown hash key, which the caller supplies
 	return o, true
 }

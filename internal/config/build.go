@@ -30,6 +30,7 @@ func (b *builder) config(w wireFile) *Config {
 		ClusterIntervals: map[string]Intervals{},
 		Damping:          b.damping("damping", w.Damping),
 		digests:          map[string]string{},
+		discovered:       map[string]discovered{},
 	}
 	if len(w.Clusters) == 0 {
 		b.problem("clusters", "expected at least one cluster")
@@ -39,7 +40,12 @@ func (b *builder) config(w wireFile) *Config {
 		at := keyPath("clusters").item(i)
 		names(at.key("name"), wire.Name)
 		b.read = nil
-		cluster := b.cluster(wire.withProfile(), at)
+		profiled := wire.withProfile()
+		cluster := b.cluster(profiled, at)
+		if from, ok := b.nodesFrom(wire.NodesFrom, cluster.Balancer, at.key("nodes_from")); ok {
+			cluster.Unordered = from.DNS != nil
+			c.discovered[wire.Name] = discovered{from, cluster.Nodes, profiled.Session, b.dir}
+		}
 		c.Clusters = append(c.Clusters, cluster)
 		intervals := b.intervals(at.key("intervals"), wire.Intervals, c.Intervals)
 		b.checkTimeout(at, wire, cluster.Limits.Timeout, intervals)

@@ -24,7 +24,9 @@ func (b *builder) cluster(w wireCluster, at keyPath) *probes.Cluster {
 		TLS:      b.tls(w.TLS, at.key("tls")),
 		Limits:   b.limits(w, at),
 	}
-	c.Nodes = b.nodeList(w.Nodes, c.Balancer.Method, at.key("nodes"))
+	if len(w.Nodes) > 0 || w.NodesFrom == nil {
+		c.Nodes = b.nodeList(w.Nodes, c.Balancer.Method, at.key("nodes"), w.NodesFrom != nil)
+	}
 	b.request(w.Request, c, at.key("request"))
 	c.Limit(b.budget(w.Budget, at.key("budget")))
 	c.Session = b.session(w.Session, c.Nodes, at.key("session"))
@@ -118,9 +120,14 @@ func (b *builder) hash(w probes.Balancer, at keyPath) {
 	}
 }
 
-func (b *builder) nodeList(ws []wireNode, method probes.Method, at keyPath) []probes.Node {
-	if len(ws) == 0 {
-		b.problem(at, "expected at least one node")
+// nodeList builds the listed nodes. more is true if a source adds others.
+func (b *builder) nodeList(ws []wireNode, method probes.Method, at keyPath, more bool) []probes.Node {
+	switch {
+	case len(ws) == 0 && b.flags == nil:
+		b.problem(at, "expected at least one node, or nodes_from")
+		return nil
+	case len(ws) == 0:
+		b.problem(at, "is missing")
 		return nil
 	}
 	ids, addresses := b.unique("node id"), b.unique("address")
@@ -139,7 +146,7 @@ func (b *builder) nodeList(ws []wireNode, method probes.Method, at keyPath) []pr
 			primary = w.ID
 		}
 	}
-	if !slices.ContainsFunc(ws, func(w wireNode) bool { return !w.Down && !w.Backup }) {
+	if !more && !slices.ContainsFunc(ws, func(w wireNode) bool { return !w.Down && !w.Backup }) {
 		b.problem(at, "every node is down or backup: expected at least one that gets clients")
 	}
 	return out

@@ -41,7 +41,8 @@ type Config struct {
 
 	Damping checks.Damping // number of rounds that confirm a change
 
-	digests map[string]string // by cluster name; see SameCluster
+	digests    map[string]string     // by cluster name; see SameCluster
+	discovered map[string]discovered // by the name of each cluster with nodes_from
 }
 
 // Cluster returns the cluster of that name; nil if there is none.

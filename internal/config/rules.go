@@ -25,8 +25,10 @@ type field struct {
 //	min=N        a number must be at least N
 //	oneof=LIST   text must be one of the words of enumWords[LIST]
 //	empty        text may be ""
+//	or=KEY       the key or that other one must be present
 type rules struct {
 	required bool
+	either   string
 	empty    bool
 	min      *int
 	oneOf    string
@@ -41,6 +43,8 @@ var enumWords = map[string][]string{
 	"code":     codes(),
 	"language": {"en", "zh"},
 	"kind":     words(probes.HandshakeKinds),
+	"scheme":   {"http", "https"},
+	"record":   {"A", "AAAA", "SRV"},
 }
 
 func words[T ~string](list []T) []string {
@@ -79,6 +83,8 @@ func parseRules(tag string) rules {
 			r.required = true
 		case "empty":
 			r.empty = true
+		case "or":
+			r.either = value
 		case "min":
 			n, _ := strconv.Atoi(value)
 			r.min = &n

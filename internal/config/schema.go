@@ -92,6 +92,9 @@ func applyRules(definitions jsonschema.Definitions, t reflect.Type, done map[ref
 	done[t] = true
 	def := definitions[definition(t)]
 	for _, f := range fieldsOf(t) {
+		if f.either != "" {
+			def.AnyOf = append(def.AnyOf, &jsonschema.Schema{Required: []string{f.name}}, &jsonschema.Schema{Required: []string{f.either}})
+		}
 		if f.required {
 			def.Required = append(def.Required, f.name)
 		}

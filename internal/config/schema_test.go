@@ -129,6 +129,16 @@ func (s *schema) validate(root *schema, v any, at string) error {
 		if !slices.ContainsFunc(s.AnyOf, func(one *schema) bool { return one.validate(root, v, at) == nil }) {
 			return fmt.Errorf("%s: %v is none of what it may be", at, v)
 		}
+		if s.Type == "" {
+			return nil
+		}
+	}
+	if values, ok := v.(map[string]any); ok && s.Type == "" && len(s.Required) > 0 {
+		for _, key := range s.Required {
+			if _, ok := values[key]; !ok {
+				return fmt.Errorf("%s: %s is missing", at, key)
+			}
+		}
 		return nil
 	}
 	if len(s.Enum) > 0 && !slices.Contains(s.Enum, v) {

@@ -84,8 +84,10 @@ type wireCluster struct {
 	Profile string `yaml:"profile" check:"oneof=profile"`
 	// The balancer that clients connect to.
 	Balancer wireBalancer `yaml:"balancer" check:"required"`
-	// The application servers, in the order of the balancer's configuration, because hashes depend on it.
-	Nodes []wireNode `yaml:"nodes" check:"required"`
+	// The application servers, in the order of the balancer's configuration, because hashes depend on it. Required without nodes_from.
+	Nodes []wireNode `yaml:"nodes" check:"or=nodes_from"`
+	// Where further nodes are found, which come and go.
+	NodesFrom *wireNodesFrom `yaml:"nodes_from"`
 	// How to open a session, and how to identify the node that answered.
 	Session wireSession `yaml:"session"`
 	// The nodes' status endpoint.
@@ -178,6 +180,48 @@ type wireNode struct {
 	Backup bool `yaml:"backup"`
 	// Whether it must be started before the others.
 	Primary bool `yaml:"primary"`
+}
+
+// Where nodes are found that come and go: one of dns, file, http and balancer. `serve` asks the source again while it runs, and `probe` once. The id of a node is its address and port, or the target of its SRV record. A source that fails leaves the last list in use.
+type wireNodesFrom struct {
+	// A DNS name, which is resolved again after its TTL. Its records have no order, so hashes are not computed.
+	DNS *wireDNS `yaml:"dns"`
+	// A file of target groups in the format of Prometheus's file_sd, in the order of the balancer's configuration.
+	File *wireTargetFile `yaml:"file"`
+	// A service that answers with target groups in the format of Prometheus's http_sd.
+	HTTP *wireTargetService `yaml:"http"`
+	// Whether the balancer's own list is used, which evidence reads: HAProxy's statistics (with stats show-legends), httpd's balancer-manager or server-status, or Caddy's admin API.
+	Balancer bool `yaml:"balancer"`
+	// The backend or balancer in that list. Required if it has several.
+	Pool string `yaml:"pool"`
+	// Scheme of the nodes' addresses, unless the source names it: http or https. Default http.
+	Scheme string `yaml:"scheme" check:"oneof=scheme"`
+	// A list with fewer nodes counts as a failure of the source. Default 1.
+	MinNodes *int `yaml:"min_nodes" check:"min=1"`
+}
+
+// A DNS name whose records are the nodes.
+type wireDNS struct {
+	// The name, such as that of a headless Service.
+	Name string `yaml:"name" check:"required"`
+	// Type of the records: A, AAAA or SRV. Default A.
+	Type string `yaml:"type" check:"oneof=record"`
+	// Port of the nodes. Required, except for SRV records, which have ports.
+	Port *int `yaml:"port" check:"min=1"`
+	// The DNS server to ask, host:port. Default: those of /etc/resolv.conf.
+	Server string `yaml:"server"`
+}
+
+// A file of target groups.
+type wireTargetFile struct {
+	// Path of the file, .json, .yml or .yaml. Relative to the configuration file.
+	Path string `yaml:"path" check:"required"`
+}
+
+// A service that answers with target groups.
+type wireTargetService struct {
+	// Its address, http:// or https://.
+	URL string `yaml:"url" check:"required"`
 }
 
 // How certificates of https addresses are verified.

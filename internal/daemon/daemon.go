@@ -65,6 +65,7 @@ type Daemon struct {
 	overloaded      bool         // the machine is too small; used by onStretch only
 	notesMu         sync.Mutex   // held while a resolved incident is read and written with a note
 	closingWatchers panics.Group // watchers that are being closed
+	sources         nodeSources
 }
 
 // An activeConfig is a configuration and the watchers of its clusters, in their
@@ -99,6 +100,7 @@ func Start(ctx context.Context, c Config) (*Daemon, error) {
 	if c.LogDropped != nil {
 		d.metrics.LogDropped(c.LogDropped)
 	}
+	cfg = d.discover(ctx, cfg)
 	if err := d.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, d.close(ctx))
 	}
@@ -154,6 +156,7 @@ func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
 		w.watchers = append(w.watchers, d.newWatcher(cfg, c, left.ActiveFindings[c.Name]))
 	}
 	d.active.Store(w)
+	d.sources.use(cfg)
 	d.metrics.Restore(left.Counters, names(cfg))
 	for _, c := range cfg.Clusters {
 		d.metrics.Retain(c.Name, nodeIDs(c))
@@ -201,6 +204,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err := d.startJobs(); err != nil {
 		return errors.Join(err, d.close(ctx))
 	}
+	d.sources.start(d.onNodes)
 	d.config.Service.notify("READY=1")
 	var workers panics.Group
 	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.incidentStore.run(ctx) }) })
@@ -241,6 +245,7 @@ func (d *Daemon) close(ctx context.Context) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	d.closed = true
+	d.sources.stopAll()
 	var errs []error
 	if d.schedule != nil {
 		errs = append(errs, d.schedule.Close())

@@ -24,6 +24,7 @@ func (d *Daemon) periodicTasks() []periodicTask {
 		{time.Second, d.sumUpDeployments},
 		{time.Minute, d.saveCounters},
 		{time.Minute, d.retractRecovery},
+		{time.Minute, func(context.Context) { d.forgetLeftNodes(time.Now()) }},
 		{time.Minute, func(ctx context.Context) { d.deliveryManager.Resend(ctx, d.incidentStore.open()) }},
 		{time.Second, (&heartbeat{daemon: d, send: sendHeartbeat}).sendWhenDue},
 	}

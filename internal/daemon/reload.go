@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"stickwatch/alerting"
@@ -42,6 +43,7 @@ func (d *Daemon) reload(ctx context.Context) error {
 	if err := checkReloadable(old.config, cfg); err != nil {
 		return err
 	}
+	cfg = d.discover(ctx, cfg)
 	notifiers, err := d.notifiers(cfg)
 	if err != nil {
 		return err
@@ -74,6 +76,7 @@ func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[st
 	d.server.SetLinks(linksOf(cfg))
 	next := d.nextConfig(old, cfg)
 	d.active.Store(next)
+	d.sources.use(cfg)
 	for _, one := range old.watchers {
 		if next.watcherOf(one.Cluster().Name) != one {
 			d.closeWatcher(one)
@@ -110,6 +113,9 @@ func (d *Daemon) nextConfig(old *activeConfig, cfg *config.Config) *activeConfig
 			if before != nil {
 				one.Inherit(before.Snapshot())
 			}
+		}
+		if c.Source != nil && !slices.EqualFunc(one.Cluster().Nodes, c.Nodes, sameNode) {
+			one.SetCluster(c) // its source has answered meanwhile
 		}
 		next.watchers = append(next.watchers, one)
 	}

@@ -219,7 +219,7 @@ func (u *upstream) serves() bool {
 
 // nodesFrom reports whether stickwatch.yml has nodes_from. With it, an upstream whose
 // servers are in DNS is complete.
-const nodesFrom = false
+const nodesFrom = true
 
 // discovered reports whether the configuration can have the source of u's servers.
 func (u *upstream) discovered() bool { return nodesFrom && u.discovery != nil }

@@ -41,6 +41,7 @@ type Metric struct {
 // Catalogue lists every metric of this package, the most useful ones first.
 var Catalogue = []Metric{
 	probeSuccess, verdict, roundDuration, roundTimestamp,
+	discoveryUp, discoveryNodes, discoveryAnswered,
 	balancerUp, nodeUp, nodeState, nodeInRotation, nodeInfo, dependencyUp, certificateExpiry, clockOffset,
 	sessionSticky, sessionShared, clientRequests, sessionMoves, canaryAge,
 	probesTotal, probeDuration,
@@ -67,6 +68,9 @@ var (
 		"cluster", "node")
 	nodeInfo = gauge("node_info", "Always 1, with the version that the node reports; absent if it reports none.",
 		"cluster", "node", "version")
+	discoveryUp       = gauge("discovery_up", "Whether the source of nodes_from gives a usable list of nodes; absent without one.", "cluster", "source")
+	discoveryNodes    = gauge("discovery_nodes", "Number of nodes in the list of the source that is used.", "cluster", "source")
+	discoveryAnswered = gauge("discovery_answered_timestamp_seconds", "When the source last gave a usable list; absent if it never did.", "cluster", "source")
 	dependencyUp      = gauge("dependency_up", "Whether the dependency is up; absent if unknown.", "cluster", "dependency")
 	certificateExpiry = gauge("certificate_expiry_timestamp_seconds",
 		"Expiry of the TLS certificate of the node or balancer as a Unix time; absent without TLS.",

@@ -26,6 +26,7 @@ type roundGauges struct {
 	nodeInfo, clockOffset             *prometheus.GaugeVec
 	balancerUp, dependencyUp          *prometheus.GaugeVec
 	certificate                       *prometheus.GaugeVec
+	sourceUp, sourceNodes, sourceAt   *prometheus.GaugeVec
 	sticky, shared                    *prometheus.GaugeVec
 	active, explained, affected       *prometheus.GaugeVec
 }
@@ -39,7 +40,8 @@ func newRoundGauges(limiter *labelLimiter) *roundGauges {
 		nodeInfo: nodeInfo.gauge(), clockOffset: clockOffset.gauge(),
 		balancerUp: balancerUp.gauge(), dependencyUp: dependencyUp.gauge(),
 		certificate: certificateExpiry.gauge(),
-		sticky:      sessionSticky.gauge(), shared: sessionShared.gauge(),
+		sourceUp:    discoveryUp.gauge(), sourceNodes: discoveryNodes.gauge(), sourceAt: discoveryAnswered.gauge(),
+		sticky: sessionSticky.gauge(), shared: sessionShared.gauge(),
 		active: findingActive.gauge(), explained: findingExplained.gauge(), affected: findingAffected.gauge(),
 	}
 }
@@ -48,6 +50,7 @@ func (rg *roundGauges) gauges() []*prometheus.GaugeVec {
 	return []*prometheus.GaugeVec{
 		rg.success, rg.verdict, rg.duration, rg.timestamp, rg.nodeUp, rg.nodeState, rg.nodeInRotation, rg.nodeInfo,
 		rg.clockOffset, rg.balancerUp, rg.dependencyUp, rg.certificate, rg.sticky, rg.shared, rg.active, rg.explained, rg.affected,
+		rg.sourceUp, rg.sourceNodes, rg.sourceAt,
 	}
 }
 
@@ -127,6 +130,7 @@ func (rg *roundGauges) add(r checks.Report) {
 	setAnswer(rg.shared, r.Session.Shared, cluster)
 
 	rg.addBalancers(cluster, r.Balancers)
+	rg.addSource(cluster, r.Source)
 	for _, n := range r.Nodes {
 		rg.addNode(cluster, n)
 	}
@@ -147,6 +151,18 @@ func (rg *roundGauges) addBalancers(cluster string, balancers []probes.BalancerO
 			expiry[u] = at
 		}
 		rg.addCertificate(cluster, u, expiry[u])
+	}
+}
+
+func (rg *roundGauges) addSource(cluster string, s probes.SourceState) {
+	if s.Name == "" {
+		return
+	}
+	source := rg.limiter.limit(cluster, "source", s.Name)
+	rg.sourceUp.WithLabelValues(cluster, source).Set(boolValue(s.Error == ""))
+	rg.sourceNodes.WithLabelValues(cluster, source).Set(float64(s.Nodes))
+	if !s.Answered.IsZero() {
+		rg.sourceAt.WithLabelValues(cluster, source).Set(unix(s.Answered))
 	}
 }
 

@@ -33,6 +33,7 @@ func reports() []checks.Report {
 			{NodeObservation: probes.NodeObservation{Node: "node3"}, InRotation: checks.Unknown},
 		},
 		Session:      checks.SessionReport{Sticky: checks.Yes, Shared: checks.No},
+		Source:       probes.SourceState{Name: "dns A app.internal", Answered: time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC), Nodes: 3},
 		Dependencies: []checks.DependencyReport{{Name: "Redis Server", Up: checks.No}, {Name: "DB", Up: checks.Yes}, {Name: "NFS", Up: checks.Unknown}},
 		Findings: []checks.Finding{
 			{Code: checks.PageFailing, Severity: checks.Warning, Node: "node1", Target: "/app_a/", Affected: checks.Affected{Share: 0.25, Of: 12}},

@@ -323,6 +323,9 @@ func (p *canaryPool) dropIdle(moment time.Time) {
 // addIdleCanaries opens one idle canary for each pause that has none. It uses the addresses of
 // the balancer in turn.
 func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity) {
+	if len(w.cluster.Nodes) == 0 {
+		return
+	}
 	for i, pause := range idleTimes(w.cluster) {
 		if slices.ContainsFunc(w.canaryPool.idle, func(c *idleCanary) bool { return c.idleTime == pause }) {
 			continue

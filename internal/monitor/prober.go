@@ -65,6 +65,9 @@ func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 // canaries. seen receives observations as they arrive.
 func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evidence.Reader, seen *partialRound) (checks.Round, []*probes.Canary) {
 	c := r.Cluster
+	if len(c.Nodes) == 0 { // their source has not answered yet
+		return r, nil
+	}
 	direct := make(chan struct{}) // closed when r.Nodes is complete
 	var wg panics.Group
 	wg.Go(func() {
@@ -113,6 +116,7 @@ func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evid
 	r.AcceptsAnyID = p.acceptsAnyID(ctx, c, canaries)
 	r.OwnerChecks = checkOwners(ctx, c, checks.Identify(c, r.Nodes), canaries)
 	r.Evidence = evidenceReader.Read(ctx) // last, so that it covers the whole round
+	r.Source = sourceState(c)
 	r.Duration = time.Since(r.Started)
 	return r, canaries
 }
@@ -141,7 +145,7 @@ func (p *Prober) acceptsAnyID(ctx context.Context, c *probes.Cluster, canaries [
 func (p *Prober) emptyRound(c *probes.Cluster) checks.Round {
 	return checks.Round{
 		Cluster: c, Started: time.Now(),
-		Confidence: p.confidence(), ExpectVersion: p.ExpectVersion, Ignore: p.Ignore,
+		Confidence: p.confidence(), ExpectVersion: p.ExpectVersion, Ignore: p.Ignore, Source: sourceState(c),
 	}
 }
 

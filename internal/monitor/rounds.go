@@ -29,6 +29,10 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 		if w.fullRoundEnded.IsZero() {
 			return // there are no canaries yet
 		}
+		if w.last.Cluster != w.cluster {
+			w.takeFullRound(ctx, nil, false)
+			return
+		}
 		v := w.canaryPool.followUp(ctx, w.pairs())
 		if w.hangs(v.task) && w.mayInvestigateHang() && !w.doubtful() {
 			w.canaryPool.evaluate(v.take(), w.lastReport, w.observer)
@@ -80,7 +84,7 @@ func (w *Watcher) investigate(ctx context.Context, before *followUp) {
 // one is due.
 func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
 	w.runExclusive(ctx, func() {
-		if w.fullRoundEnded.IsZero() || (jobKind == Status && time.Since(w.fullRoundEnded) >= w.maxRoundAge()) {
+		if w.fullRoundEnded.IsZero() || w.last.Cluster != w.cluster || (jobKind == Status && time.Since(w.fullRoundEnded) >= w.maxRoundAge()) {
 			if !w.hasProblems() {
 				w.backoff = 0 // no sign of trouble has started a round for long
 			}
@@ -140,6 +144,7 @@ func (w *Watcher) runExclusive(ctx context.Context, run func()) bool {
 	if w.ended(ctx) {
 		return false
 	}
+	w.adopt(w.wanted.Load())
 	run()
 	return true
 }
@@ -215,12 +220,17 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, trouble b
 	r.Traces = append(r.Traces, w.canaryPool.traces()...)
 	r.Duration = time.Since(r.Started)
 	report := checks.Judge(r)
+	if w.nodesChanged(ctx, report) {
+		w.takeFullRound(ctx, nil, trouble)
+		return
+	}
 	w.reportProbes(r, Status, Pages, Dependencies)
 	w.canaryPool.reportTraces(r, w.observer)
 	for _, request := range report.Requests {
 		w.observer.Requested(request)
 	}
 	w.canaryPool.renew(identity, fresh, w.intervals.CanaryAge)
+	w.canaryPool.reassign(w.cluster, identity)
 	if slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked }) {
 		w.canaryPool.dropIdle(w.lastUnshared) // they may share the sessions of other clients
 		w.canaryPool.reserve = nil
@@ -268,6 +278,9 @@ func (w *Watcher) publish(r checks.Round, report checks.Report, full bool) []che
 	w.last, w.lastReport, w.history, w.suspended = r, report, report.History, false
 	p := Snapshot{Cluster: w.cluster, Report: report, ActiveFindings: sortByFinding(w.ledger.Active(), report.Findings), Since: w.since}
 	w.snapshot.Store(&p)
+	if w.cluster.Source != nil && outdated(report) {
+		w.cluster.Source.Refresh()
+	}
 	w.observer.Judged(RoundResult{Snapshot: p, Round: r, Full: full, Changes: changes, Canaries: w.canaryPool.exportedCanaries()})
 	return changes
 }

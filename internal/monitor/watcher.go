@@ -18,7 +18,9 @@ import (
 // they leave sessions behind: canaries send follow-ups, nodes are probed, and the results of
 // new clients come from the last full round. The first sign of a change starts a full round.
 type Watcher struct {
-	cluster        *probes.Cluster
+	cluster        *probes.Cluster                // of the current round or follow-up; guarded by sem
+	adopted        *probes.Cluster                // that cluster is made from; nil: it is itself as it was given
+	wanted         atomic.Pointer[probes.Cluster] // for the next one
 	prober         *Prober
 	evidenceReader *evidence.Reader
 	observer       Observer
@@ -39,6 +41,7 @@ type Watcher struct {
 	lastUnshared   time.Time     // start of the last full round without a session shared by two clients
 	backoff        time.Duration // minimum time after a full round before a sign of trouble starts another; doubles with each in vain
 
+	repeating       bool // the round is taken again, because the nodes changed during it
 	suspended       bool // the snapshot shows that stickwatch itself cannot probe
 	unsettledRounds int  // consecutive full rounds without changes that left a finding unconfirmed
 
@@ -102,12 +105,17 @@ func NewWatcher(c *probes.Cluster, p *Prober, o Observer, intervals Intervals, a
 		canaryPool:     canaryPool{reserved: reserveOf(c)},
 		evidenceReader: evidence.NewReader(c), ledger: checks.NewLedger(intervals.Damping, activeFindings...), sem: make(chan struct{}, 1),
 	}
+	w.wanted.Store(c)
 	w.snapshot.Store(&Snapshot{Cluster: c, ActiveFindings: activeFindings})
 	return w
 }
 
 // Cluster returns the watched cluster.
-func (w *Watcher) Cluster() *probes.Cluster { return w.cluster }
+func (w *Watcher) Cluster() *probes.Cluster { return w.wanted.Load() }
+
+// SetCluster replaces the nodes of the cluster from the next round or follow-up on. Canaries,
+// active findings and history stay.
+func (w *Watcher) SetCluster(c *probes.Cluster) { w.wanted.Store(c) }
 
 // Snapshot returns the current state.
 func (w *Watcher) Snapshot() Snapshot { return *w.snapshot.Load() }

@@ -129,7 +129,7 @@ func TestRenderJSONHasNoNullLists(t *testing.T) {
 	want := map[string]any{
 		"schema": 1.0, "started": "2026-03-14T12:00:00.250Z", "duration_ms": 0.0, "verdict": "healthy",
 		"clusters": []any{map[string]any{
-			"name": "bare", "verdict": "", "doubts": []any{}, "balancer": []any{}, "nodes": []any{}, "dependencies": []any{},
+			"name": "bare", "verdict": "", "doubts": []any{}, "balancer": []any{}, "nodes": []any{}, "nodes_from": nil, "dependencies": []any{},
 			"session": map[string]any{"policy": "", "sticky": "unknown", "shared": "unknown", "confidence": 0.0, "canaries": []any{}},
 			"findings": []any{map[string]any{
 				"code": "slow", "severity": "", "node": "", "nodes": []any{}, "dependency": "",

@@ -185,6 +185,9 @@ var chineseTexts = map[string]string{
 	"owner unknown":                       "所属节点未知",
 	"Node uptime, %d days":                "节点可用率，%d 天",
 	"Session uptime, %d days":             "会话可用率，%d 天",
+	"Nodes from %s":                       "节点来源：%s",
+	"never answered":                      "从未应答",
+	"answered %s":                         "最近应答 %s",
 	"Session uptime: no data yet. It is recorded from this version of stickwatch on.": "会话可用率：暂无数据，自本版本的 stickwatch 起开始记录。",
 	"target": "目标",
 

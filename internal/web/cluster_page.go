@@ -185,7 +185,21 @@ func (v viewContext) facts(r checks.Report) []fact {
 	for _, d := range r.Dependencies {
 		facts = append(facts, fact{word(d.Name), v.dependency(d)})
 	}
+	if s := r.Source; s.Name != "" {
+		facts = append(facts, fact{v.translate("Nodes from %s", line(s.Name)), v.source(s)})
+	}
 	return facts
+}
+
+func (v viewContext) source(s probes.SourceState) verdictCell {
+	answered := v.translate("never answered")
+	if !s.Answered.IsZero() {
+		answered = v.translate("answered %s", v.timestamp(s.Answered).Text)
+	}
+	if s.Error != "" {
+		return verdictCell{toneWarning, answered, line(s.Error)}
+	}
+	return verdictCell{Tone: toneOK, Label: answered}
 }
 
 // balancerName returns the name of a balancer address, which is unique within the cluster.

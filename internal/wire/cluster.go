@@ -15,8 +15,18 @@ type Cluster struct {
 	Balancer     []Balancer     `json:"balancer"` // each address that the balancer resolves to
 	Nodes        []Node         `json:"nodes"`    // in the order of the configuration
 	Session      Session        `json:"session"`
+	NodesFrom    *NodesFrom     `json:"nodes_from" jsonschema:"nullable"` // null: the configuration lists all nodes
 	Dependencies []Dependency   `json:"dependencies"`
 	Findings     []Finding      `json:"findings"`
+}
+
+// NodesFrom is the source of nodes that come and go.
+type NodesFrom struct {
+	Source   string    `json:"source"`   // such as "dns A app.internal"
+	Nodes    int       `json:"nodes"`    // in the list that is used
+	Answered Timestamp `json:"answered"` // when it last gave a usable list; "": never
+	Failing  Timestamp `json:"failing"`  // since when it gives none; "": it does
+	Error    string    `json:"error"`    // why; "": it does
 }
 
 // A Balancer is the last probe of one address of the balancer.
@@ -93,10 +103,18 @@ func ClusterOf(r checks.Report, c *probes.Cluster) Cluster {
 		Doubts:       List(r.Doubts, Sentence),
 		Balancer:     List(r.Balancers, balancerOf),
 		Nodes:        List(r.Nodes, func(n checks.NodeReport) Node { return nodeOf(n, urls[n.Node]) }),
+		NodesFrom:    nodesFromOf(r.Source),
 		Session:      sessionOf(r.Session),
 		Dependencies: List(r.Dependencies, dependencyOf),
 		Findings:     List(r.Findings, FindingOf),
 	}
+}
+
+func nodesFromOf(s probes.SourceState) *NodesFrom {
+	if s.Name == "" {
+		return nil
+	}
+	return &NodesFrom{Source: Field(s.Name), Nodes: s.Nodes, Answered: Time(s.Answered), Failing: Time(s.Failing), Error: Field(s.Error)}
 }
 
 func balancerOf(b probes.BalancerObservation) Balancer {

@@ -1,0 +1,187 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"stickwatch/internal/config"
+	"stickwatch/internal/discovery"
+	"stickwatch/internal/panics"
+	"stickwatch/probes"
+)
+
+// This file follows the sources of nodes (`nodes_from`). A changed list is a reload of one
+// cluster's nodes: the active configuration is replaced by one with the new list, and the
+// cluster's watcher takes it over with canaries, history and active findings.
+
+// nodeSources are the sources of the clusters with nodes_from. The zero value has none.
+type nodeSources struct {
+	mu      sync.Mutex
+	all     map[string]*nodeSource // by cluster name
+	asked   func(cluster string, source probes.NodeSource, nodes []probes.Node)
+	running panics.Group
+}
+
+type nodeSource struct {
+	*discovery.Discovery
+	stop context.CancelFunc // nil: it is not asked again yet
+}
+
+// discover returns cfg with the nodes that the sources list. A source of an unchanged cluster
+// is not asked again; others get a few seconds to answer, all at once.
+func (d *Daemon) discover(ctx context.Context, cfg *config.Config) *config.Config {
+	var old *config.Config
+	if active := d.active.Load(); active != nil {
+		old = active.config
+	}
+	found := make([][]probes.Node, len(cfg.Clusters))
+	sources := make([]*discovery.Discovery, len(cfg.Clusters))
+	var asking panics.Group
+	for i, c := range cfg.Clusters {
+		from, ok := cfg.NodesFrom(c.Name)
+		if !ok {
+			continue
+		}
+		if old != nil && cfg.SameCluster(c.Name, old) {
+			sources[i] = d.sources.of(c.Name).Discovery
+			found[i] = sources[i].Nodes()
+			continue
+		}
+		sources[i] = discovery.New(from, c)
+		asking.Go(func() {
+			var err error
+			if found[i], err = sources[i].Ask(ctx); err != nil {
+				d.logger.Warn("asking for nodes", "cluster", c.Name, "source", from.String(), "err", err)
+			}
+		})
+	}
+	asking.Wait()
+	for i, c := range cfg.Clusters {
+		if sources[i] != nil {
+			cfg = cfg.WithNodes(c.Name, sources[i], found[i])
+		}
+	}
+	return cfg
+}
+
+// of returns the source of a cluster; nil: it has none.
+func (s *nodeSources) of(cluster string) *nodeSource {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all[cluster]
+}
+
+// use makes the sources of a configuration those that are followed.
+func (s *nodeSources) use(cfg *config.Config) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := make(map[string]*nodeSource)
+	for _, c := range cfg.Clusters {
+		source, ok := c.Source.(*discovery.Discovery)
+		if !ok {
+			continue
+		}
+		if known := s.all[c.Name]; known != nil && known.Discovery == source {
+			next[c.Name] = known
+			continue
+		}
+		next[c.Name] = &nodeSource{Discovery: source}
+	}
+	for name, old := range s.all {
+		if next[name] != old && old.stop != nil {
+			old.stop()
+		}
+	}
+	s.all = next
+	if s.asked != nil {
+		s.follow()
+	}
+}
+
+// start begins to ask the sources again and again, also those of later configurations.
+func (s *nodeSources) start(asked func(cluster string, source probes.NodeSource, nodes []probes.Node)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = asked
+	s.follow()
+}
+
+// follow asks the sources that are not asked yet. The caller holds mu.
+func (s *nodeSources) follow() {
+	for name, source := range s.all {
+		if source.stop != nil {
+			continue
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		source.stop = stop
+		s.running.Go(func() {
+			panics.Keep(ctx, panics.Daemon, func() {
+				source.Run(ctx, func(nodes []probes.Node) { s.asked(name, source.Discovery, nodes) })
+			})
+		})
+	}
+}
+
+// stopAll stops asking.
+func (s *nodeSources) stopAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, source := range s.all {
+		if source.stop != nil {
+			source.stop()
+		}
+	}
+}
+
+// onNodes replaces the nodes of a cluster by those that its source lists now.
+func (d *Daemon) onNodes(cluster string, source probes.NodeSource, found []probes.Node) {
+	if !d.reloading.TryLock() {
+		return // a reload or the shutdown may wait for the round that asks; the next answer counts
+	}
+	defer d.reloading.Unlock()
+	old := d.active.Load()
+	before := old.config.Cluster(cluster)
+	if d.closed || before == nil || before.Source != source {
+		return // a reload has replaced the source
+	}
+	if slices.EqualFunc(before.Nodes, old.config.Nodes(cluster, found), sameNode) {
+		return
+	}
+	cfg := old.config.WithNodes(cluster, source, found)
+	after := cfg.Cluster(cluster)
+	d.active.Store(&activeConfig{config: cfg, watchers: old.watchers})
+	old.watcherOf(cluster).SetCluster(after)
+	d.logger.Info("nodes changed", "cluster", cluster, "source", source.State().Name,
+		"came", missingFrom(nodeIDs(before), nodeIDs(after)), "went", missingFrom(nodeIDs(after), nodeIDs(before)), "nodes", len(after.Nodes))
+}
+
+func sameNode(a, b probes.Node) bool {
+	return a.ID == b.ID && a.URL.String() == b.URL.String() && a.Server == b.Server && a.Host == b.Host
+}
+
+// missingFrom returns the ids that are in list and not in known.
+func missingFrom(known, list []string) (missing []string) {
+	for _, id := range list {
+		if !slices.Contains(known, id) {
+			missing = append(missing, id)
+		}
+	}
+	return missing
+}
+
+// forgetLeftNodes drops the series of nodes that left more than an hour ago.
+func (d *Daemon) forgetLeftNodes(now time.Time) {
+	for _, one := range d.active.Load().watchers {
+		snapshot := one.Snapshot()
+		if snapshot.Cluster.Source == nil {
+			continue
+		}
+		kept := append(nodeIDs(snapshot.Cluster), nodeIDs(one.Cluster())...)
+		for _, n := range snapshot.Cluster.LeftSince(now.Add(-time.Hour)) {
+			kept = append(kept, n.ID)
+		}
+		d.metrics.Retain(snapshot.Cluster.Name, kept)
+	}
+}

@@ -1,0 +1,238 @@
+// Package discovery asks the sources of `nodes_from` which nodes a cluster has now: DNS,
+// files and HTTP services in the formats of Prometheus, and the balancer itself.
+//
+// Prometheus's own discoverers only log a failure, use no TTL, read answers without bound
+// and open an inotify instance for each file, of which a user has 128. A source here has
+// to report why it has no list. So this package takes over the type and the decoder of
+// their formats (targetgroup), and asks by itself.
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"stickwatch/internal/config"
+	"stickwatch/internal/panics"
+	"stickwatch/probes"
+)
+
+const (
+	askTimeout   = 5 * time.Second // of one question with all its parts
+	retryEvery   = 5 * time.Second // longest pause after a failure
+	refreshPause = time.Second     // shortest pause between two questions
+	maxAnswer    = 1 << 20         // bytes of a file or an HTTP answer
+	maxNodes     = 1000            // of a cluster
+)
+
+// A Discovery knows the nodes that a source lists. It implements probes.NodeSource.
+type Discovery struct {
+	ask   func(context.Context) (answer, error)
+	hide  []string // secrets that errors must not show
+	least int
+	wake  chan struct{}
+
+	mu       sync.Mutex
+	state    probes.SourceState
+	nodes    []probes.Node
+	answered func([]probes.Node) // nil: nobody is told
+}
+
+// An answer is a list of nodes, in the order of the source if it has one.
+type answer struct {
+	nodes []probes.Node
+	again time.Duration // after which the source is asked again
+}
+
+// New returns the Discovery of a cluster that knows no node yet.
+func New(from config.NodesFrom, c *probes.Cluster) *Discovery {
+	d := &Discovery{least: max(1, from.MinNodes), wake: make(chan struct{}, 1)}
+	d.state.Name = from.String()
+	nodes := nodeTemplate{scheme: from.Scheme}
+	switch {
+	case from.DNS != nil:
+		d.ask = dnsSource{*from.DNS, nodes}.ask
+	case from.File != "":
+		d.ask = (&fileSource{path: from.File, nodes: nodes}).ask
+	case from.HTTP != nil:
+		d.hide = probes.SecretsOf(from.HTTP)
+		d.ask = httpSource{from.HTTP, c.TLS, nodes}.ask
+	default:
+		d.ask = balancerSource{cluster: c, pool: from.Pool, nodes: nodes}.ask
+	}
+	return d
+}
+
+// State implements probes.NodeSource.
+func (d *Discovery) State() probes.SourceState {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.state
+}
+
+// Nodes returns the nodes of its last usable answer.
+func (d *Discovery) Nodes() []probes.Node {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.nodes
+}
+
+// Refresh implements probes.NodeSource.
+func (d *Discovery) Refresh() {
+	select {
+	case d.wake <- struct{}{}:
+	default: // it will be asked anyway
+	}
+}
+
+// Ask asks the source once and returns the nodes: those that it lists, or those of its last
+// usable answer with the error.
+func (d *Discovery) Ask(ctx context.Context) ([]probes.Node, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var got answer
+	err := panics.Catch(panics.Daemon, func() {
+		var askErr error
+		if got, askErr = d.ask(ctx); askErr != nil {
+			got.nodes = nil
+		}
+		d.record(got, d.usable(got, askErr))
+	})
+	if err != nil {
+		d.record(answer{}, err)
+	}
+	d.mu.Lock()
+	state, nodes, answered := d.state, d.nodes, d.answered
+	d.mu.Unlock()
+	if state.Error != "" {
+		return nodes, errors.New(state.Error)
+	}
+	if answered != nil {
+		answered(nodes)
+	}
+	return nodes, nil
+}
+
+// Update implements probes.NodeSource.
+func (d *Discovery) Update(ctx context.Context) { _, _ = d.Ask(ctx) }
+
+// usable returns why an answer is not used; nil: it is.
+func (d *Discovery) usable(got answer, err error) error {
+	switch n := len(got.nodes); {
+	case err != nil:
+		return err
+	case n < d.least:
+		return fmt.Errorf("it lists %d nodes, want at least %d (min_nodes)", n, d.least)
+	case n > maxNodes:
+		return fmt.Errorf("it lists %d nodes, want at most %d", n, maxNodes)
+	}
+	return nil
+}
+
+// record stores the result of a question.
+func (d *Discovery) record(got answer, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	if err != nil {
+		if d.state.Failing.IsZero() {
+			d.state.Failing = now
+		}
+		d.state.Error = probes.Conceal(probes.Clean(plain(err).Error(), probes.MaxError), d.hide...)
+		return
+	}
+	d.nodes = got.nodes
+	d.state.Answered, d.state.Interval, d.state.Nodes = now, got.again, len(got.nodes)
+	d.state.Failing, d.state.Error = time.Time{}, ""
+}
+
+// plain removes the wrapping of net/http, which quotes the address with its query.
+func plain(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return wrapped.Err
+	}
+	return err
+}
+
+// Run asks the source again and again until ctx ends. It calls answered with the nodes of every
+// usable answer, whoever asks.
+func (d *Discovery) Run(ctx context.Context, answered func([]probes.Node)) {
+	d.mu.Lock()
+	d.answered = answered
+	d.mu.Unlock()
+	for d.pause(ctx) {
+		d.Update(ctx)
+	}
+}
+
+// pause waits until the source is to be asked, and reports whether ctx goes on.
+func (d *Discovery) pause(ctx context.Context) bool {
+	least := time.NewTimer(refreshPause)
+	defer least.Stop()
+	state := d.State()
+	pause := max(state.Interval, refreshPause)
+	if state.Error != "" || state.Answered.IsZero() {
+		pause = min(pause, retryEvery)
+	}
+	due := time.NewTimer(pause)
+	defer due.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-due.C:
+		return true
+	case <-d.wake:
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-least.C:
+		return true
+	}
+}
+
+// A nodeTemplate makes nodes of addresses.
+type nodeTemplate struct {
+	scheme string
+}
+
+// node returns the node at host:port. A missing port is that of the scheme. An empty id
+// is the address.
+func (t nodeTemplate) node(id, address, scheme string) (probes.Node, error) {
+	if scheme == "" {
+		scheme = t.scheme
+	}
+	if scheme != "http" && scheme != "https" {
+		return probes.Node{}, fmt.Errorf("a node has the scheme %q, want http or https", probes.Clean(scheme, 16))
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		host, port = strings.Trim(address, "[]"), map[string]string{"http": "80", "https": "443"}[scheme]
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	u, urlErr := url.Parse(scheme + "://" + net.JoinHostPort(host, port))
+	if err != nil || number == 0 || urlErr != nil || u.Hostname() == "" || u.Path != "" || u.User != nil || u.RawQuery != "" || len(address) > 255 {
+		return probes.Node{}, fmt.Errorf("%q is no host:port", probes.Clean(address, 64))
+	}
+	if id == "" {
+		id = u.Host
+	}
+	return probes.Node{ID: id, URL: u, Weight: 1}, nil
+}
+
+// distinct returns nodes without those whose address another has already.
+func distinct(nodes []probes.Node) []probes.Node {
+	seen := make(map[string]bool)
+	return slices.DeleteFunc(nodes, func(n probes.Node) bool {
+		again := seen[n.URL.Host]
+		seen[n.URL.Host] = true
+		return again
+	})
+}

@@ -1,0 +1,248 @@
+package discovery
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+
+	"stickwatch/internal/config"
+	"stickwatch/probes"
+)
+
+// shown returns a line for each node.
+func shown(nodes []probes.Node) (lines []string) {
+	for _, n := range nodes {
+		line := n.ID + " " + n.URL.String()
+		if n.Host != "" {
+			line += " as " + n.Host
+		}
+		if n.Server != "" {
+			line += " named " + n.Server
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// want checks an answer, or the error of a failure.
+func want(t *testing.T, d *Discovery, failure string, nodes ...string) {
+	t.Helper()
+	got, err := d.Ask(t.Context())
+	if failure == "" && err != nil || failure != "" && (err == nil || !strings.Contains(err.Error(), failure)) {
+		t.Errorf("got error %v, want %q", err, failure)
+	}
+	if diff := cmp.Diff(nodes, shown(got)); diff != "" {
+		t.Errorf("nodes (-want +got):\n%s", diff)
+	}
+	if state := d.State(); (state.Error != "") != (failure != "") || state.Failing.IsZero() != (failure == "") || state.Nodes != len(nodes) {
+		t.Errorf("got state %+v", state)
+	}
+}
+
+// nameserver serves records on loopback by UDP and TCP, and returns its address.
+func nameserver(t *testing.T, answer func(dns.Question, *dns.Msg)) string {
+	t.Helper()
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := dns.HandlerFunc(func(w dns.ResponseWriter, r *dns.Msg) {
+		reply := new(dns.Msg).SetReply(r)
+		answer(r.Question[0], reply)
+		if _, byUDP := w.RemoteAddr().(*net.UDPAddr); byUDP {
+			reply.Truncate(1232)
+		}
+		_ = w.WriteMsg(reply)
+	})
+	for _, server := range []*dns.Server{{PacketConn: udp, Handler: handler}, {Listener: tcp, Handler: handler}} {
+		started := make(chan struct{})
+		server.NotifyStartedFunc = func() { close(started) }
+		go server.ActivateAndServe()
+		<-started
+		t.Cleanup(func() { server.Shutdown() })
+	}
+	return udp.LocalAddr().String()
+}
+
+func records(t *testing.T, lines ...string) (list []dns.RR) {
+	t.Helper()
+	for _, line := range lines {
+		r, err := dns.NewRR(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+func TestDNS(t *testing.T) {
+	zone := map[string][]dns.RR{
+		"app.internal. A":              records(t, "app.internal. 30 IN CNAME pods.internal.", "pods.internal. 7 IN A 127.0.0.3", "pods.internal. 7 IN A 127.0.0.2", "pods.internal. 7 IN A 127.0.0.2"),
+		"six.internal. AAAA":           records(t, "six.internal. 0 IN AAAA ::1"),
+		"_http._tcp.app.internal. SRV": records(t, "_http._tcp.app.internal. 600 IN SRV 0 0 8080 app-1.app.internal.", "_http._tcp.app.internal. 600 IN SRV 0 0 8080 app-0.app.internal."),
+		"app-0.app.internal. A":        records(t, "app-0.app.internal. 5 IN A 127.0.0.10"),
+		"app-1.app.internal. AAAA":     records(t, "app-1.app.internal. 5 IN AAAA ::1"),
+		"two.internal. SRV":            records(t, "two.internal. 5 IN SRV 0 0 81 app-0.app.internal.", "two.internal. 5 IN SRV 0 0 80 app-0.app.internal."),
+		"lost.internal. SRV":           records(t, "lost.internal. 5 IN SRV 0 0 81 gone.internal."),
+	}
+	var many []string
+	for i := range 200 {
+		many = append(many, fmt.Sprintf("many.internal. 5 IN A 127.0.1.%d", i))
+	}
+	zone["many.internal. A"] = records(t, many...)
+	server := nameserver(t, func(q dns.Question, reply *dns.Msg) {
+		list, ok := zone[q.Name+" "+dns.TypeToString[q.Qtype]]
+		switch reply.Answer = list; {
+		case q.Name == "broken.internal.":
+			reply.Rcode = dns.RcodeServerFailure
+		case !ok && q.Name == "gone.internal.":
+			reply.Rcode = dns.RcodeNameError
+		}
+	})
+	discovery := func(name, kind string, port int) *Discovery {
+		return New(config.NodesFrom{DNS: &config.DNSName{Name: name, Type: kind, Port: port, Server: server}, Scheme: "http"}, new(probes.Cluster))
+	}
+	d := discovery("app.internal", "A", 80)
+	want(t, d, "", "127.0.0.2:80 http://127.0.0.2:80", "127.0.0.3:80 http://127.0.0.3:80")
+	if got := d.State(); got.Interval != 7*time.Second || got.Name != "dns A app.internal" {
+		t.Errorf("got %+v, want the TTL of 7s", got)
+	}
+	d = discovery("six.internal", "AAAA", 8080)
+	want(t, d, "", "[::1]:8080 http://[::1]:8080")
+	if got := d.State().Interval; got != withoutTTL {
+		t.Errorf("got interval %v, want %v for a TTL of 0", got, withoutTTL)
+	}
+	d = discovery("_http._tcp.app.internal", "SRV", 0)
+	want(t, d, "",
+		"app-0.app.internal http://127.0.0.10:8080 as app-0.app.internal:8080",
+		"app-1.app.internal http://[::1]:8080 as app-1.app.internal:8080")
+	if got := d.State().Interval; got != mostTTL {
+		t.Errorf("got interval %v, want at most %v", got, mostTTL)
+	}
+	want(t, discovery("two.internal", "SRV", 0), "",
+		"app-0.app.internal:80 http://127.0.0.10:80 as app-0.app.internal:80",
+		"app-0.app.internal:81 http://127.0.0.10:81 as app-0.app.internal:81")
+	want(t, discovery("lost.internal", "SRV", 0), "gone.internal. of an SRV record has no address")
+	want(t, discovery("broken.internal", "A", 80), "got SERVFAIL")
+	want(t, discovery("gone.internal", "A", 80), "lists 0 nodes, want at least 1")
+	if nodes, err := discovery("many.internal", "A", 80).Ask(t.Context()); len(nodes) != 200 || err != nil {
+		t.Errorf("got %d nodes, %v: want 200 by TCP", len(nodes), err)
+	}
+
+	d = discovery("app.internal", "A", 80)
+	want(t, d, "", "127.0.0.2:80 http://127.0.0.2:80", "127.0.0.3:80 http://127.0.0.3:80")
+	delete(zone, "app.internal. A") // an empty answer leaves the list in use
+	want(t, d, "lists 0 nodes", "127.0.0.2:80 http://127.0.0.2:80", "127.0.0.3:80 http://127.0.0.3:80")
+}
+
+func TestFile(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	ofFile := func(path string) *Discovery {
+		return New(config.NodesFrom{File: path, Scheme: "http", MinNodes: 2}, new(probes.Cluster))
+	}
+	path := write("a.json", `[{"targets": ["10.0.0.2:80", "app1"]}, {"targets": ["[::1]:8443"], "labels": {"__scheme__": "https", "env": "prod"}}]`)
+	d := ofFile(path)
+	want(t, d, "", "10.0.0.2:80 http://10.0.0.2:80", "app1:80 http://app1:80", "[::1]:8443 https://[::1]:8443")
+	kept := []string{"10.0.0.2:80 http://10.0.0.2:80", "app1:80 http://app1:80", "[::1]:8443 https://[::1]:8443"}
+	for text, failure := range map[string]string{
+		`[{"targets": ["10.0.0.2:80"]}]`:                             "lists 1 nodes, want at least 2",
+		`[{"targets": ["10.0.0.2:80", "x"`:                           "no list of target groups",
+		`[{"targets": ["a/b:80", "x"]}]`:                             "is no host:port",
+		`[{"targets": ["a:0", "x"]}]`:                                "is no host:port",
+		`[{"targets": ["user@a:80", "x"]}]`:                          "is no host:port",
+		`[null]`:                                                     "null",
+		`[{"targets": ["a", "b"], "labels": {"__scheme__": "ftp"}}]`: `the scheme "ftp"`,
+		strings.Repeat(" ", maxAnswer+1):                             "longer than",
+	} {
+		write("a.json", text)
+		want(t, d, failure, kept...)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	want(t, d, "no such file", kept...)
+	want(t, ofFile(write("b.yml", "- targets: [b:80, a:80, b:80]\n")), "", "b:80 http://b:80", "a:80 http://a:80")
+	want(t, ofFile(write("c.yml", "- target: [b:80]\n")), "field target not found")
+}
+
+func TestHTTP(t *testing.T) {
+	status, body := 200, `[{"targets": ["b:80", "a:80"]}]`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		fmt.Fprint(w, body)
+	}))
+	u, _ := url.Parse(server.URL + "/sd?token=geheim12")
+	d := New(config.NodesFrom{HTTP: u, Scheme: "https"}, new(probes.Cluster))
+	want(t, d, "", "b:80 https://b:80", "a:80 https://a:80")
+	status = 503
+	want(t, d, "got HTTP status 503", "b:80 https://b:80", "a:80 https://a:80")
+	status, body = 200, "<html>"
+	want(t, d, "no list of target groups in JSON", "b:80 https://b:80", "a:80 https://a:80")
+	server.Close()
+	want(t, d, "connection refused", "b:80 https://b:80", "a:80 https://a:80")
+	if state := d.State(); strings.Contains(state.Name+state.Error, "geheim") {
+		t.Errorf("the state shows the secret: %+v", state)
+	}
+}
+
+func TestBalancer(t *testing.T) {
+	page := "# pxname,svname,status,type,addr\napp,BACKEND,UP,1,\napp,s1,UP,2,10.0.0.1:80\napp,s2,MAINT (resolution),2,10.0.0.9:80\napp,s3,MAINT,2,\napi,x,UP,2,10.0.0.5:80\n"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, page) }))
+	defer server.Close()
+	u, _ := url.Parse(server.URL)
+	cluster := &probes.Cluster{Balancer: probes.Balancer{URLs: []*url.URL{u}, Evidence: probes.EvidenceSources{HAProxyStats: u}}}
+	want(t, New(config.NodesFrom{Balancer: true, Scheme: "http"}, cluster), "servers of app, api: choose one by pool")
+	d := New(config.NodesFrom{Balancer: true, Pool: "app", Scheme: "http"}, cluster)
+	want(t, d, "", "10.0.0.1:80 http://10.0.0.1:80 named s1")
+	page = "# pxname,svname,status,type\napp,s1,UP,2\n"
+	want(t, d, "gives no address of s1: HAProxy needs stats show-legends", "10.0.0.1:80 http://10.0.0.1:80 named s1")
+}
+
+// TestRun checks that a source is asked again by itself, at once when a refresh is due, and
+// that many refreshes are one question a second.
+func TestRun(t *testing.T) {
+	var asked []time.Time
+	ctx, stop := context.WithCancel(t.Context())
+	d := &Discovery{least: 1, wake: make(chan struct{}, 1), ask: func(context.Context) (answer, error) {
+		return answer{[]probes.Node{{ID: "a"}}, time.Hour}, nil
+	}}
+	if _, err := d.Ask(ctx); err != nil {
+		t.Fatal(err)
+	}
+	d.Refresh()
+	d.Refresh()
+	began := time.Now()
+	d.Run(ctx, func([]probes.Node) {
+		asked = append(asked, time.Now())
+		if d.Refresh(); len(asked) == 2 {
+			stop()
+		}
+	})
+	if took := time.Since(began); took < 2*refreshPause || len(asked) != 2 {
+		t.Errorf("got %d questions in %v, want 2 in at least %v", len(asked), took, 2*refreshPause)
+	}
+}
