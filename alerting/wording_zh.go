@@ -42,6 +42,7 @@ var titlesInChinese = map[checks.Code]string{
 	checks.NodesChanged:          "节点列表已变化",
 	checks.DiscoveryFailing:      "节点来源不可用",
 	checks.Slow:                  "响应缓慢",
+	checks.LoginFailing:          "监控账号无法登录",
 	checks.CertificateExpiring:   "证书即将过期",
 	checks.ProberImpaired:        "探测器自身故障",
 	checks.ProberOverloaded:      "探测器过载",

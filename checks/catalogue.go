@@ -43,6 +43,7 @@ var Catalogue = []Entry{
 	{SessionLost, throughSessions | clusterWide, "critical", "a session's id or stored value is gone where the policy says it survives", "look for restarts, evictions, a store that is not shared"},
 	{SessionFailing, needsSecondRound | clientErrors | clusterWide, "critical; warning if only storing fails on a minority of nodes", "clients that hold a session get errors, time-outs or a page that is not theirs, while new clients are served", "look in the application's log for requests that bring a session cookie"},
 	{SessionLeaked, clusterWide, "critical", "two clients hold the same session, or one reads what another stored", "look for a cache that stores Set-Cookie (Cache-Control, proxy_ignore_headers)"},
+	{LoginFailing, needsSecondRound | clusterWide, "warning", "the account of stickwatch cannot log in: the application refuses it, or the login page is not as configured. Sessions without a login are no lost ones", "compare the account and its password; look at the login page"},
 	{SessionRollback, throughSessions | clusterWide, "critical", "a session came back with older contents", "look at asynchronous or failing replication"},
 	{SessionNotShared, throughSessions | clusterWide, "warning", "under shared or replicated, another node does not know the session", "repair replication before a failover needs it"},
 	{CookieRejected, 0, "warning", "a browser would not send the session cookie back (Path, Domain, Secure)", "correct the cookie's attributes"},

@@ -40,8 +40,8 @@ var brokenRules = map[probes.CookieRule]MessageID{
 // noCookie finds an application that sets no session cookie over the scheme of the
 // request, although it answers with the page.
 func noCookie(v *outcomes) []Finding {
-	if v.Cluster.Session == nil || v.Cluster.Session.ID == nil || v.policy() == probes.PolicyNone {
-		return nil
+	if v.Cluster.Session == nil || v.Cluster.Session.ID == nil || v.policy() == probes.PolicyNone || v.needsLogin() {
+		return nil // before a login, an application need not set one
 	}
 	clients := 0
 	for _, w := range v.traces {

@@ -61,6 +61,8 @@ var rules = []rule{
 	{PageFailing, SessionFailing, always},
 	{HandshakeBroken, NodeDown, noNodeUp},
 	{UpgradeRefused, NodeDown, noNodeUp},
+	{LoginFailing, SessionDrift, always}, // the form reaches another node than its page came from
+	{LoginFailing, BalancerDown, always},
 	{SessionDrift, CookieRejected, always},
 	{SessionDrift, Slow, byLostPackets},
 	{SessionLost, SessionLeaked, always},

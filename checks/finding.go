@@ -27,6 +27,7 @@ const (
 	SessionNotShared      Code = "session_not_shared"
 	SessionFailing        Code = "session_failing"
 	SessionLeaked         Code = "session_leaked"
+	LoginFailing          Code = "login_failing"
 	CookieRejected        Code = "cookie_rejected"
 	HandshakeBroken       Code = "handshake_broken"
 	UpgradeRefused        Code = "upgrade_refused"

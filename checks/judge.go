@@ -56,7 +56,7 @@ func Judge(r Round) Report {
 func (v *attribution) findings() []Finding {
 	all := slices.Concat(
 		balancers(v.timeline), nodes(v), pages(v.outcomes), dependencies(v.outcomes),
-		drift(v.movement), losses(v), leaks(v.outcomes), sessionsFailing(v.timeline),
+		drift(v.movement), losses(v), leaks(v.outcomes), sessionsFailing(v.timeline), logins(v.nodeStates),
 		sharing(v.outcomes), cookies(v.outcomes), handshakes(v.outcomes),
 		inRotation(v.timeline), splits(v.movement), restarts(v), remapped(v.remaps),
 		identities(v.outcomes), versions(v.nodeStates), settings(v.nodeStates), clocks(v.nodeStates), startOrder(v.timeline),
@@ -118,6 +118,7 @@ type Round struct {
 	Handshakes     []probes.HandshakeObservation
 	Dependencies   []probes.DependencyObservation
 	Source         probes.SourceState           // of the nodes; zero: they are all in the configuration
+	Login          probes.LoginStatus           // zero: clients need not log in, or none has
 	Evidence       []probes.EvidenceObservation // what the balancer itself reports, read after everything else
 
 	// Void is why the observations are no evidence: stickwatch itself could not probe. Its zero

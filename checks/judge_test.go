@@ -30,6 +30,7 @@ var families = map[string][]spec{
 	"blind spots":  blindSpotSpecs,
 	"inference":    inferenceSpecs,
 	"discovery":    discoverySpecs,
+	"logins":       loginSpecs,
 }
 
 func TestFindings(t *testing.T) {

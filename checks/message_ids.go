@@ -127,6 +127,28 @@ const (
 	MsgNoTestPage             MessageID = "no_test_page"
 	MsgStickinessUnknown      MessageID = "stickiness_unknown"
 	MsgNoSession              MessageID = "no_session"
+	MsgNobodyLoggedIn         MessageID = "nobody_logged_in"
+	MsgLoginsHeld             MessageID = "logins_held"
+
+	// Logins: logins.go.
+	MsgLoginRefused    MessageID = "login_refused"
+	MsgLoginRejected   MessageID = "login_rejected"
+	MsgLoginNotIn      MessageID = "login_not_in"
+	MsgLoginUnanswered MessageID = "login_unanswered"
+	MsgLoginElsewhere  MessageID = "login_elsewhere"
+	MsgLoginPageUnfit  MessageID = "login_page_unfit"
+	MsgFormMissing     MessageID = "form_missing"
+	MsgFormTooLarge    MessageID = "form_too_large"
+	MsgFormByGet       MessageID = "form_by_get"
+	MsgFormEncoded     MessageID = "form_encoded"
+	MsgFormAway        MessageID = "form_away"
+	MsgTokenMissing    MessageID = "token_missing"
+	MsgLoginPauses     MessageID = "login_pauses"
+	MsgCheckAccount    MessageID = "check_account"
+	MsgCheckLoginPage  MessageID = "check_login_page"
+	MsgSingleSession   MessageID = "single_session"
+	MsgEndedByLogin    MessageID = "ended_by_login"
+	MsgAllowSessions   MessageID = "allow_sessions"
 
 	// Whether sessions stick: stickiness.go.
 	MsgNoSessionTest     MessageID = "no_session_test"

@@ -155,6 +155,28 @@ var english = translation{
 		MsgNoTestPage:             "no node has the session test page {{.Path}}: set session.path, or choose another profile",
 		MsgStickinessUnknown:      "it is unknown whether sessions stick: {{say .Why}}",
 		MsgNoSession:              "no session could be opened and followed through the balancer",
+		MsgNobodyLoggedIn:         "no session of a user could be observed: {{say .Why}}",
+		MsgLoginsHeld:             "no session of a user could be observed: the limit of session.login.per_hour holds back further logins",
+
+		// Logins: logins.go.
+		MsgLoginRefused:    "the application refuses the login of stickwatch's account ({{.Path}})",
+		MsgLoginRejected:   "the application answers the login of stickwatch's account with {{.Status}} ({{.Path}})",
+		MsgLoginNotIn:      "the application takes the login of stickwatch's account, and {{.Path}} does not show that it is logged in",
+		MsgLoginUnanswered: "the login of stickwatch's account gets no answer, or an error ({{.Path}})",
+		MsgLoginElsewhere:  "stickwatch's account cannot log in: {{.Path}} leads to {{.Address}}, and nothing is sent to another host",
+		MsgLoginPageUnfit:  "stickwatch's account cannot log in: the page {{.Path}} {{say .Why}}",
+		MsgFormMissing:     "has no form for it",
+		MsgFormTooLarge:    "has a form with too many or too long fields",
+		MsgFormByGet:       "has a form that would send the password in the address (method GET)",
+		MsgFormEncoded:     "has a form with another encoding than application/x-www-form-urlencoded",
+		MsgFormAway:        "has a form that would send the password to another host{{with .Address}}, {{.}}{{end}}",
+		MsgTokenMissing:    "has no token where csrf looks for it",
+		MsgLoginPauses:     `refused {{count .Count "time" "times"}} in a row; not tried again before {{second .At}}, so that the account is not locked`,
+		MsgCheckAccount:    "Compare user and password in session.login with the application's account, and look whether it is locked or must change its password. If they are right, look at session.login.logged_in. A reload of a changed configuration tries at once.",
+		MsgCheckLoginPage:  "Open the login page through the balancer as users do, and compare session.login with it.",
+		MsgSingleSession:   "the application ends an earlier session when its account logs in again: one session at a time is observed",
+		MsgEndedByLogin:    "after a second login, the same node no longer knew the first session and knew the second one",
+		MsgAllowSessions:   "Allow several sessions for this account in the application, so that sessions on every node are observed.",
 
 		// Whether sessions stick: stickiness.go.
 		MsgNoSessionTest:     "no session test is configured",

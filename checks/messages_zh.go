@@ -161,6 +161,28 @@ var chinese = translation{
 		MsgNoTestPage:             "没有节点提供会话测试页 {{.Path}}：请设置 session.path，或选用其他 profile",
 		MsgStickinessUnknown:      "无法判断会话是否保持：{{say .Why}}",
 		MsgNoSession:              "无法经负载均衡器建立并跟踪会话",
+		MsgNobodyLoggedIn:         "没有观察到已登录用户的会话：{{say .Why}}",
+		MsgLoginsHeld:             "没有观察到已登录用户的会话：已达到 session.login.per_hour 的上限，暂不再登录",
+
+		// Logins: logins.go.
+		MsgLoginRefused:    "应用拒绝 stickwatch 的账号登录（{{.Path}}）",
+		MsgLoginRejected:   "应用对 stickwatch 账号的登录返回 {{.Status}}（{{.Path}}）",
+		MsgLoginNotIn:      "应用接受了 stickwatch 账号的登录，但 {{.Path}} 没有显示已登录",
+		MsgLoginUnanswered: "stickwatch 账号的登录没有得到应答，或返回错误（{{.Path}}）",
+		MsgLoginElsewhere:  "stickwatch 的账号无法登录：{{.Path}} 指向 {{.Address}}，不会向其他主机发送任何内容",
+		MsgLoginPageUnfit:  "stickwatch 的账号无法登录：页面 {{.Path}} {{say .Why}}",
+		MsgFormMissing:     "没有所需的表单",
+		MsgFormTooLarge:    "的表单字段过多或过长",
+		MsgFormByGet:       "的表单会把密码放在地址中发送（GET 方法）",
+		MsgFormEncoded:     "的表单使用了 application/x-www-form-urlencoded 以外的编码",
+		MsgFormAway:        "的表单会把密码发送到其他主机{{with .Address}} {{.}}{{end}}",
+		MsgTokenMissing:    "没有 csrf 所指的令牌",
+		MsgLoginPauses:     "连续被拒绝 {{.Count}} 次；{{second .At}} 之前不再尝试，以免账号被锁定",
+		MsgCheckAccount:    "请核对 session.login 中的用户名和密码与应用中的账号是否一致，并检查账号是否被锁定或需要修改密码。若都正确，请检查 session.login.logged_in。修改配置并重新加载后会立即重试。",
+		MsgCheckLoginPage:  "请像用户一样经负载均衡器打开登录页，并与 session.login 对照。",
+		MsgSingleSession:   "同一账号再次登录时，应用会结束先前的会话：同一时间只能观察一个会话",
+		MsgEndedByLogin:    "第二次登录之后，同一节点不再认识第一个会话，而认识第二个",
+		MsgAllowSessions:   "请在应用中允许该账号同时拥有多个会话，以便观察每个节点上的会话。",
 
 		// Whether sessions stick: stickiness.go.
 		MsgNoSessionTest:     "没有配置会话测试",

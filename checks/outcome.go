@@ -137,6 +137,8 @@ func (p pageShape) outcome(s probes.Step, sessionOutcome probes.SessionOutcome, 
 		return OutcomeUnknown
 	case s.Failure != "" || s.Status >= http.StatusInternalServerError:
 		return OutcomeError
+	case s.LoggedIn == probes.LoggedOut && sessionOutcome == probes.SessionLost:
+		return OutcomeLost // also by 401
 	case s.Status >= http.StatusBadRequest && (!p.served || s.Kind == probes.StepWrite && missing):
 		return OutcomeUnknown // a matter of configuration: there is no such page, or it does not store values
 	case s.Status >= http.StatusBadRequest:

@@ -69,7 +69,7 @@ func sessionPage(v *nodeStates) []Finding {
 	var list []Finding
 	for _, o := range v.active {
 		switch {
-		case !v.ready(o.Node) || o.Session == nil:
+		case !v.ready(o.Node) || o.Session == nil || v.turnsAway(*o.Session):
 		case !asConfigured(page, *o.Session):
 			list = append(list, failsOn(o.Node, page, *o.Session))
 		case v.page.isWrong(*o.Session) && v.othersHavePage(o.Node):
@@ -165,7 +165,7 @@ func noTestPage(v *nodeStates) bool {
 		if !v.up[o.Node] || o.Session == nil {
 			continue
 		}
-		if with++; o.Session.Status < 400 || o.Session.Status > 499 {
+		if with++; v.turnsAway(*o.Session) || o.Session.Status < 400 || o.Session.Status > 499 {
 			return false
 		}
 	}

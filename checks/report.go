@@ -137,6 +137,9 @@ func doubts(v *rotation, session SessionReport) []Message {
 	if doubt := sessionDoubt(v, session); !doubt.IsZero() {
 		list = append(list, doubt)
 	}
+	if doubt := v.loginDoubt(); !doubt.IsZero() {
+		list = append(list, doubt)
+	}
 	if v.ExpectVersion != "" && noVersion(v.nodeStates) {
 		list = append(list, msg(MsgNoVersion, Args{}))
 	}

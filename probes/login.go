@@ -2,10 +2,11 @@ package probes
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -45,7 +46,7 @@ type LoginStep struct {
 
 // A FormReader finds on a page the form that has fields for what is wanted.
 type FormReader interface {
-	// ReadForm returns an error without any text of the page if there is no such form.
+	// ReadForm returns a FormFault if there is no such form, or if it cannot be sent.
 	ReadForm(Document, FormFields) (Form, error)
 }
 
@@ -61,6 +62,22 @@ type Form struct {
 	Fields                   []FormField // that a browser sends unchanged, such as hidden ones
 	UserField, PasswordField string
 }
+
+// A FormFault is the reason why the form of a page cannot be sent.
+type FormFault string
+
+// The faults.
+const (
+	FormMissing  FormFault = "missing"   // no form has the fields
+	FormTooLarge FormFault = "too_large" // too many or too long fields
+	FormByGet    FormFault = "by_get"    // the password would be part of the address
+	FormEncoded  FormFault = "encoded"   // it is sent in an encoding such as multipart/form-data
+	FormAway     FormFault = "away"      // it would be sent to another host
+	TokenMissing FormFault = "no_token"  // the page has no token against cross-site requests
+)
+
+// Error implements error.
+func (f FormFault) Error() string { return "form: " + string(f) }
 
 // A FormField is a field of a form with its value.
 type FormField struct{ Name, Value string }
@@ -88,7 +105,8 @@ func (p LoginProblem) refusal() bool {
 type LoginAttempt struct {
 	At       time.Time
 	Problem  LoginProblem // "": the client is logged in
-	Detail   string       // what the page lacks, in English; "": Exchange tells
+	Fault    FormFault    // of the page; "": Exchange tells
+	Host     string       // other host to which the page or its form leads, cleaned; "": none
 	Exchange Exchange     // the request that decided
 	Sent     bool         // a password was sent
 }
@@ -165,7 +183,7 @@ func (c *Canary) attemptLogin(ctx context.Context, login *Login) (LoginAttempt, 
 	for i, step := range login.Steps {
 		s.step, s.last = step, i == len(login.Steps)-1
 		if problem := s.run(ctx); problem != "" {
-			attempt.Problem, attempt.Detail, attempt.Exchange, attempt.Sent = problem, s.detail, s.ex, s.sent
+			attempt.Problem, attempt.Fault, attempt.Host, attempt.Exchange, attempt.Sent = problem, s.fault, s.host, s.ex, s.sent
 			return attempt, nil, nil
 		}
 	}
@@ -199,7 +217,8 @@ type loginSequence struct {
 	post     Exchange // the newest answer to a form, before any redirect
 	sent     bool     // a password was sent
 
-	detail string // see LoginAttempt
+	fault FormFault // see LoginAttempt
+	host  string
 }
 
 // run sends one step.
@@ -237,6 +256,7 @@ func (s *loginSequence) requestPage(ctx context.Context) LoginProblem {
 	case s.ex.Failure != "" || s.ex.Status >= http.StatusInternalServerError:
 		return LoginUnanswered
 	case s.ex.Redirect != "":
+		s.host = s.ex.Redirect
 		return LoginElsewhere
 	default:
 		return ""
@@ -268,6 +288,7 @@ func (s *loginSequence) judge(answer Document) LoginProblem {
 	case s.ex.Status >= http.StatusBadRequest:
 		return LoginRejected
 	case s.ex.Redirect != "" && answer.next == nil:
+		s.host = s.ex.Redirect
 		return LoginElsewhere
 	case s.last && s.showsLoginAgain(answer):
 		return LoginRefused
@@ -331,21 +352,19 @@ func (s *loginSequence) fill() (*formRequest, LoginProblem) {
 			User: s.step.User != "", Password: s.step.Password != "", UserField: s.step.UserField, PasswordField: s.step.PasswordField,
 		})
 		if err != nil {
-			s.detail = err.Error()
+			s.fault, _ = errors.AsType[FormFault](err)
 			return nil, LoginNoForm
 		}
 	}
 	out := &formRequest{page: s.page.url, header: http.Header{}}
-	target, err := s.target(form)
-	if err != nil {
-		s.detail = err.Error()
+	if out.url = s.target(form); out.url == nil {
+		s.fault = FormAway
 		return nil, LoginElsewhere
 	}
-	out.url = target
 	if s.step.Token != nil {
 		token, ok := s.step.Token.Extract(s.page)
 		if !ok {
-			s.detail = "has no token (csrf)"
+			s.fault = TokenMissing
 			return nil, LoginNoForm
 		}
 		if s.step.TokenHeader != "" {
@@ -369,25 +388,23 @@ func (s *loginSequence) fill() (*formRequest, LoginProblem) {
 }
 
 // target returns where a form is sent: to the configured path, or where its page says if that
-// is on the target. A page that an attacker changed cannot redirect a password.
-func (s *loginSequence) target(form Form) (*url.URL, error) {
+// is on the target; nil: it is not. A page that was changed cannot redirect a password.
+func (s *loginSequence) target(form Form) *url.URL {
 	c := s.canary.client
 	if s.step.Action != "" || s.step.Forms == nil {
-		path := s.step.Action
-		if path == "" {
-			path = s.step.Page
-		}
-		return c.URL(path)
+		u, _ := c.URL(cmp.Or(s.step.Action, s.step.Page))
+		return u
 	}
 	to, err := s.page.url.Parse(form.Action)
 	if err != nil {
-		return nil, errors.New("has a form with an invalid address")
+		return nil
 	}
 	if !c.owns(to) {
-		return nil, fmt.Errorf("would send the password to %s", Clean(to.Scheme+"://"+to.Host, MaxValue))
+		s.host = Clean(to.Scheme+"://"+to.Host, MaxValue)
+		return nil
 	}
 	to.Scheme, to.Host, to.User, to.Fragment = c.target.URL.Scheme, c.target.URL.Host, nil, ""
-	return to, nil
+	return to
 }
 
 // set sets a field, in place of one that the form has.
@@ -435,9 +452,7 @@ func (f *formRequest) request(ctx context.Context, c *Client) (*http.Request, er
 	if c.target.Host != "" {
 		host = c.target.Host
 	}
-	for name, values := range f.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, f.header)
 	req.Header.Set("Content-Type", f.contentType)
 	req.Header.Set("Origin", f.url.Scheme+"://"+host)
 	if f.page != nil {

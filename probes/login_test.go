@@ -349,7 +349,7 @@ func TestHostileLoginPage(t *testing.T) {
 		newCanary(t, c).Open(t.Context())
 		s := c.LoginStatus()
 		if sent := len(app.logins); s.Problem != want || (sent > 0) != (want == "") {
-			t.Errorf("%.200q: got %d passwords sent, problem %q %q, want %q", page, sent, s.Problem, s.Detail, want)
+			t.Errorf("%.200q: got %d passwords sent, problem %q (%s), want %q", page, sent, s.Problem, s.Fault, want)
 		}
 	}
 	if stolen != "" {

@@ -245,12 +245,12 @@ func (b *builder) session(w wireSession, nodes []probes.Node, at keyPath) *probe
 		return nil
 	}
 	if path == "" {
-		if w.Node != nil || w.ID != nil || w.Store != nil || deref(w.Write) != "" || w.Read != nil {
+		if w.Node != nil || w.ID != nil || w.Store != nil || deref(w.Write) != "" || w.Read != nil || w.Login != nil {
 			b.problem(at.key("path"), "is missing: expected the path of a page that opens a session")
 		}
 		return nil
 	}
-	if w.Node == nil && w.ID == nil {
+	if w.Node == nil && w.ID == nil && w.Login == nil {
 		b.problem(at, "expected node or id: without either no session can be identified")
 	}
 	if deref(w.Write) == "" {
@@ -271,6 +271,7 @@ func (b *builder) session(w wireSession, nodes []probes.Node, at keyPath) *probe
 		Cookie:  w.ID.cookie(),
 		Write:   b.write(at.key("write"), deref(w.Write), path),
 		Read:    b.extractor(w.Read, page, at.key("read")),
+		Login:   b.login(w.Login, page.charset, at.key("login")),
 	}
 }
 

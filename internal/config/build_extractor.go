@@ -12,6 +12,7 @@ import (
 // An extractorContext is the context that extractors need beside their own keys.
 type extractorContext struct {
 	charset string           // default charset of pages
+	use     extract.Use      // what the value is for
 	servers []cookies.Server // servers that a balancer's cookie may name; nil: the extractor does not return a node
 }
 
@@ -117,7 +118,7 @@ func (b *builder) source(w *wireExtractor, r extractorContext, at keyPath) probe
 	default:
 		e, err = extract.New(extract.Spec{
 			Cookie: w.Cookie, Header: w.Header, Regex: w.Regex, CSS: w.CSS, XPath: w.XPath, JSONPath: w.JSONPath,
-			Attr: attr, Charset: r.charset,
+			Attr: attr, Charset: r.charset, Use: r.use,
 		})
 	}
 	switch {

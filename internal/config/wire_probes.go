@@ -20,6 +20,8 @@ type wireSession struct {
 	Read *wireExtractor `yaml:"read"`
 	// Character set of the pages, such as gbk, where they do not declare it.
 	Charset string `yaml:"charset"`
+	// How users log in, if a visitor has no session.
+	Login *wireLogin `yaml:"login"`
 }
 
 // Where an answer contains a value: exactly one of cookie, header, regex, css, xpath, jsonpath, labels, balancer_cookie, first and join.

@@ -33,7 +33,7 @@ type Sample struct {
 func SampleOf(ex probes.Exchange, sessionOutcome probes.SessionOutcome) Sample {
 	return Sample{
 		At: ex.At, Took: ex.Timing.Total,
-		Good:  ex.Failure == "" && ex.Status >= http.StatusOK && ex.Status < http.StatusBadRequest,
+		Good:  ex.Failure == "" && (ex.Status >= http.StatusOK && ex.Status < http.StatusBadRequest || ex.LoggedIn == probes.LoggedOut),
 		Own:   ex.Failure == probes.FailureProber,
 		Label: ex.Label, SessionOutcome: sessionOutcome, Session: ex.Session, Status: ex.Status, Error: ex.Error,
 	}

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,8 +12,11 @@ import (
 // zero value is express-session with its defaults.
 type ExpressConfig struct {
 	ID string
-	// Env is added to the node's environment: see express/server.js.
+	// Env is added to the node's environment: see the script.
 	Env []string
+	// Script is the application, a file of the folder express; "": server.js. It must read
+	// the variables ID and ADDR, and answer /status.
+	Script string
 }
 
 // Express starts an Express with express-session. Its modules come from the npm
@@ -20,8 +24,9 @@ type ExpressConfig struct {
 func Express(tb testing.TB, config ExpressConfig) *Process {
 	tb.Helper()
 	node, modules, dir := program(tb, "node"), nodeModules(tb, "express", "express"), directory(tb)
-	script := filepath.Join(dir, "server.js")
-	if err := copyEmbedded("express/server.js", script); err != nil {
+	name := cmp.Or(config.Script, "server.js")
+	script := filepath.Join(dir, name)
+	if err := copyEmbedded("express/"+name, script); err != nil {
 		tb.Fatal(err)
 	}
 	addr := FreeAddr(tb)

@@ -217,7 +217,7 @@ const (
 
 // reserveOf returns the size of the reserve for a cluster.
 func reserveOf(c *probes.Cluster) int {
-	if c.Balancer.Method != probes.MethodUnknown || c.Session == nil || c.Session.Policy == probes.PolicyShared || c.Session.Policy == probes.PolicyNone || sessionTimeout(c) < 2*reservedFor {
+	if loginOf(c) != nil || c.Balancer.Method != probes.MethodUnknown || c.Session == nil || c.Session.Policy == probes.PolicyShared || c.Session.Policy == probes.PolicyNone || sessionTimeout(c) < 2*reservedFor {
 		return 0
 	}
 	return reserveSize
@@ -326,6 +326,9 @@ func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity)
 	if len(w.cluster.Nodes) == 0 {
 		return
 	}
+	if w.cluster.LoginStatus().Single || w.cluster.LoginStatus().Problem != "" {
+		return // a login would end the session of another canary, or be refused
+	}
 	for i, pause := range idleTimes(w.cluster) {
 		if slices.ContainsFunc(w.canaryPool.idle, func(c *idleCanary) bool { return c.idleTime == pause }) {
 			continue
@@ -337,6 +340,9 @@ func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity)
 		client := targetedClient(w.cluster, w.cluster.Nodes[i%len(w.cluster.Nodes)].ID, i)
 		canary := probes.NewCanary(w.cluster, frontends[i%len(frontends)], client.key, client.targetNode, w.prober.nextCounterBase())
 		canary.Open(ctx)
+		if canary.Trace().Visitor {
+			return // the account may not be used now
+		}
 		canary.Write(ctx)
 		canary.Write(ctx) // a stale copy of a session with one value looks like a new session
 		if ctx.Err() != nil || !canary.StartNextRound() {

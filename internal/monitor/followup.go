@@ -141,7 +141,7 @@ func (w *Watcher) pairs() (list []pair) {
 // response.
 func (p pair) open(ctx context.Context, answered func(*pooledCanary, probes.Exchange)) {
 	for _, b := range p {
-		ex := b.Open(ctx)
+		ex := b.Visit(ctx)
 		if node := b.identity.NodeOf(ex.Label); node == "" || b.owner == "" {
 			b.owner = node
 		}

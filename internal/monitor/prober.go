@@ -53,7 +53,8 @@ type Progress struct {
 func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 	evidenceReader := evidence.NewReader(c)
 	defer evidenceReader.Close()
-	r, _ := p.round(ctx, p.emptyRound(c), evidenceReader, new(partialRound))
+	r, canaries := p.round(ctx, p.emptyRound(c), evidenceReader, new(partialRound), nil)
+	logOut(ctx, canaries, nil)
 	p.Self.observe(c, r.Started, exchangesOf(r, r.Started))
 	if why, ok := p.Self.Doubt(r.Started, ""); ok {
 		r.Void = why
@@ -62,8 +63,9 @@ func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 }
 
 // round completes the empty round r. It also returns the clients that can continue as
-// canaries. seen receives observations as they arrive.
-func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evidence.Reader, seen *partialRound) (checks.Round, []*probes.Canary) {
+// canaries. seen receives observations as they arrive. Of the new clients those that wants
+// selects log in, where the application has a login.
+func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evidence.Reader, seen *partialRound, wants wantsLogin) (checks.Round, []*probes.Canary) {
 	c := r.Cluster
 	if len(c.Nodes) == 0 { // their source has not answered yet
 		return r, nil
@@ -96,6 +98,7 @@ func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evid
 			inner.Go(func() { handshakes[i] = p.handshakesThrough(ctx, c, frontend) })
 			inner.Go(func() {
 				driver := p.newTraceDriver(c, frontend)
+				driver.wants = wants
 				seen.addDriver(driver)
 				traces[i] = driver.run(ctx, func() []probes.NodeObservation {
 					<-direct
@@ -115,6 +118,7 @@ func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evid
 	r.Handshakes = append(r.Handshakes, atNodes...)
 	r.AcceptsAnyID = p.acceptsAnyID(ctx, c, canaries)
 	r.OwnerChecks = checkOwners(ctx, c, checks.Identify(c, r.Nodes), canaries)
+	r.Login = c.LoginStatus()
 	r.Evidence = evidenceReader.Read(ctx) // last, so that it covers the whole round
 	r.Source = sourceState(c)
 	r.Duration = time.Since(r.Started)
@@ -125,7 +129,7 @@ func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evid
 // matters only if the application has no page that writes to a session, because then nothing
 // else proves that nodes share sessions.
 func (p *Prober) acceptsAnyID(ctx context.Context, c *probes.Cluster, canaries []*probes.Canary) bool {
-	if c.Session == nil || c.Session.Write != "" || len(canaries) == 0 ||
+	if c.Session == nil || c.Session.Write != "" || c.Session.Login != nil || len(canaries) == 0 ||
 		c.Session.Policy != probes.PolicyShared && c.Session.Policy != probes.PolicyReplicated {
 		return false
 	}
@@ -145,7 +149,7 @@ func (p *Prober) acceptsAnyID(ctx context.Context, c *probes.Cluster, canaries [
 func (p *Prober) emptyRound(c *probes.Cluster) checks.Round {
 	return checks.Round{
 		Cluster: c, Started: time.Now(),
-		Confidence: p.confidence(), ExpectVersion: p.ExpectVersion, Ignore: p.Ignore, Source: sourceState(c),
+		Confidence: p.confidence(), ExpectVersion: p.ExpectVersion, Ignore: p.Ignore, Source: sourceState(c), Login: c.LoginStatus(),
 	}
 }
 

@@ -175,7 +175,7 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUp, trouble bool) 
 		})
 		both.Go(func() {
 			defer close(asked)
-			r, fresh = w.prober.round(ctx, emptyRound, w.evidenceReader, &seen)
+			r, fresh = w.prober.round(ctx, emptyRound, w.evidenceReader, &seen, w.canaryPool.wantsLogin(w.cluster, w.intervals.CanaryAge))
 		})
 		both.Wait()
 		if before != nil {
@@ -229,6 +229,7 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, trouble b
 	for _, request := range report.Requests {
 		w.observer.Requested(request)
 	}
+	held := append(w.canaryPool.clients(), fresh...)
 	w.canaryPool.renew(identity, fresh, w.intervals.CanaryAge)
 	w.canaryPool.reassign(w.cluster, identity)
 	if slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked }) {
@@ -238,6 +239,7 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, trouble b
 		w.lastUnshared = r.Started
 		w.addIdleCanaries(ctx, identity)
 	}
+	logOut(ctx, held, w.canaryPool.clients())
 	changes := w.publish(r, report, true)
 	if len(changes) > 0 {
 		w.backoff = 0

@@ -20,6 +20,7 @@ type traceDriver struct {
 	cluster     *probes.Cluster
 	frontend    probes.Frontend
 	connections chan struct{} // bounds the open connections
+	wants       wantsLogin
 
 	mu       sync.Mutex
 	canaries []*probes.Canary
@@ -58,10 +59,11 @@ func (t *traceDriver) run(ctx context.Context, direct func() []probes.NodeObserv
 		return traceResult{traces: t.traces()}
 	}
 	canaries := t.selectCanaries(identity)
+	in := t.logIn(ctx, canaries, identity)
 	t.storeCounters(ctx, canaries)
 	t.sendFollowUps(ctx, canaries, identity, serving)
-	failoverChecks := t.checkFailover(ctx, canaries, identity, serving)
-	return traceResult{traces: t.traces(), failoverChecks: failoverChecks, canaries: canaries}
+	failoverChecks := t.checkFailover(ctx, in, identity, serving)
+	return traceResult{traces: t.traces(), failoverChecks: failoverChecks, canaries: in}
 }
 
 // initialClients returns the clients that start before the state of the nodes is known.
@@ -147,7 +149,7 @@ func (t *traceDriver) openClients(ctx context.Context, clients []client) {
 		t.mu.Lock()
 		t.canaries = append(t.canaries, canary)
 		t.mu.Unlock()
-		canary.Open(ctx)
+		canary.Visit(ctx)
 		done()
 	}
 	if len(t.canaries) == 0 && len(clients) > 0 && clients[0].key == "" {

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync/atomic"
@@ -99,6 +100,7 @@ func NewWatcher(c *probes.Cluster, p *Prober, o Observer, intervals Intervals, a
 	if intervals.CanaryAge <= 0 {
 		intervals.CanaryAge = 10 * time.Minute
 	}
+	intervals.CanaryAge = canaryAge(c, intervals.CanaryAge)
 	w := &Watcher{
 		cluster: c, prober: p, observer: o, intervals: intervals,
 		history:        new(checks.History), // not nil: later rounds build on it
@@ -138,6 +140,7 @@ func (w *Watcher) Close() error {
 	w.sem <- struct{}{}
 	defer func() { <-w.sem }()
 	w.prober.Self.forget(w)
+	logOut(context.Background(), w.canaryPool.clients(), nil)
 	return w.evidenceReader.Close()
 }
 

@@ -1,8 +1,7 @@
 package extract
 
 import (
-	"errors"
-	"fmt"
+	"cmp"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -21,15 +20,6 @@ const (
 	maxFieldBytes = 256 << 10
 )
 
-// Errors of forms.
-var (
-	errNoForm       = errors.New("has no form for it")
-	errFieldCount   = fmt.Errorf("has a form with more than %d fields", maxFields)
-	errFieldBytes   = fmt.Errorf("has a form with more than %d KiB", maxFieldBytes>>10)
-	errSentByGet    = errors.New("has a form that would send the password in the address (method GET)")
-	errNoURLEncoded = errors.New("has a form with an encoding other than application/x-www-form-urlencoded")
-)
-
 // ReadForm implements probes.FormReader.
 func (f Forms) ReadForm(doc probes.Document, want probes.FormFields) (probes.Form, error) {
 	root := parseHTML(decode(doc, f.Charset))
@@ -37,25 +27,28 @@ func (f Forms) ReadForm(doc probes.Document, want probes.FormFields) (probes.For
 		if n.DataAtom != atom.Form {
 			continue
 		}
-		form, err := readForm(n)
+		form, fault := readForm(n)
 		if userField, passwordField, ok := form.match(want); ok {
 			form.UserField, form.PasswordField = userField, passwordField
-			return form.Form, errors.Join(err, sendable(n))
+			if fault = cmp.Or(fault, sendable(n)); fault != "" {
+				return probes.Form{}, fault
+			}
+			return form.Form, nil
 		}
 	}
-	return probes.Form{}, errNoForm
+	return probes.Form{}, probes.FormMissing
 }
 
-// sendable returns why a form cannot be sent with a password in it.
-func sendable(form *html.Node) error {
+// sendable returns why a form cannot be sent with a password in it; "": it can.
+func sendable(form *html.Node) probes.FormFault {
 	encoding := attribute(form, "enctype")
 	switch {
 	case !strings.EqualFold(attribute(form, "method"), "post"):
-		return errSentByGet
+		return probes.FormByGet
 	case encoding != "" && !strings.EqualFold(encoding, "application/x-www-form-urlencoded"):
-		return errNoURLEncoded
+		return probes.FormEncoded
 	default:
-		return nil
+		return ""
 	}
 }
 
@@ -102,8 +95,8 @@ func (f foundForm) match(want probes.FormFields) (user, password string, ok bool
 }
 
 // readForm returns a form with the fields that a browser sends unchanged, and the default
-// button. On an error, the fields up to then are returned.
-func readForm(form *html.Node) (foundForm, error) {
+// button. With a fault, it returns the fields up to then.
+func readForm(form *html.Node) (foundForm, probes.FormFault) {
 	out := foundForm{Form: probes.Form{Action: attribute(form, "action")}}
 	size, pressed := 0, false
 	for n := range form.Descendants() {
@@ -134,13 +127,13 @@ func readForm(form *html.Node) (foundForm, error) {
 		size += len(name) + len(value)
 		switch {
 		case len(out.Fields) == maxFields:
-			return out, errFieldCount
+			return out, probes.FormTooLarge
 		case size > maxFieldBytes:
-			return out, errFieldBytes
+			return out, probes.FormTooLarge
 		}
 		out.Fields = append(out.Fields, probes.FormField{Name: name, Value: value})
 	}
-	return out, nil
+	return out, ""
 }
 
 // inputKind returns the kind of a form's element; "" for those that are not sent.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"net/http"
 	"slices"
 	"sync/atomic"
 
@@ -38,7 +39,7 @@ func newUser(c *probes.Cluster, e probes.Frontend, key, targetNode string, b *co
 // sample sends a request of the session, or opens one, and sometimes stores a value.
 func (u *user) sample(ctx context.Context) []gate.Sample {
 	if u.canary == nil {
-		return u.openSession(ctx)
+		return u.openSession(ctx, anywhere)
 	}
 	came := u.record(u.canary.Return(ctx))
 	u.requests++
@@ -48,12 +49,20 @@ func (u *user) sample(ctx context.Context) []gate.Sample {
 	return []gate.Sample{came}
 }
 
-// openSession opens a session and stores a value in it.
-func (u *user) openSession(ctx context.Context) []gate.Sample {
+// anywhere accepts the answer of any node.
+func anywhere(probes.Exchange) bool { return true }
+
+// openSession opens a session and stores a value in it. Where that takes a login, it logs in
+// only after a first answer that is accepted.
+func (u *user) openSession(ctx context.Context, accept func(probes.Exchange) bool) []gate.Sample {
 	canary := probes.NewCanary(u.cluster, u.frontend, u.watchedClient.Client, u.watchedClient.TargetNode, u.counterBases.next())
-	first := gate.SampleOf(canary.Open(ctx), probes.SessionUnknown)
-	first.New = true
-	if !first.Good {
+	if visit := canary.Visit(ctx); visit.OK() && accept(visit) {
+		canary.LogIn(ctx)
+	}
+	first := gate.SampleOf(canary.Trace().First(), probes.SessionUnknown)
+	visitor := canary.Trace().Visitor
+	first.New, first.Good = !visitor, first.Good || visitor && turnedAway(first)
+	if !first.Good || visitor {
 		return []gate.Sample{first}
 	}
 	u.canary = canary
@@ -61,6 +70,13 @@ func (u *user) openSession(ctx context.Context) []gate.Sample {
 		return []gate.Sample{first, u.record(ex)}
 	}
 	return []gate.Sample{first}
+}
+
+// logOut gives up the session.
+func (u *user) logOut(ctx context.Context) {
+	if u.canary != nil {
+		u.canary.LogOut(ctx)
+	}
 }
 
 // record converts an answer and drops the session if it is lost. It clears the canary's
@@ -93,8 +109,15 @@ func newNewClient(c *probes.Cluster, e probes.Frontend, key, targetNode string) 
 }
 
 func (n *newClient) sample(ctx context.Context) []gate.Sample {
-	ex := probes.NewCanary(n.cluster, n.frontend, n.watchedClient.Client, n.watchedClient.TargetNode, 0).Open(ctx)
-	return []gate.Sample{gate.SampleOf(ex, probes.SessionUnknown)}
+	ex := probes.NewCanary(n.cluster, n.frontend, n.watchedClient.Client, n.watchedClient.TargetNode, 0).Visit(ctx)
+	s := gate.SampleOf(ex, probes.SessionUnknown)
+	s.Good = s.Good || n.cluster.Session != nil && n.cluster.Session.Login != nil && turnedAway(s)
+	return []gate.Sample{s}
+}
+
+// turnedAway reports whether an answer is one to a visitor of an application with a login.
+func turnedAway(s gate.Sample) bool {
+	return s.Status == http.StatusUnauthorized || s.Status == http.StatusForbidden
 }
 
 // counterBases keeps the values of all sessions distinct: each session counts from its
@@ -157,7 +180,10 @@ func (v *Watch) openSessions(ctx context.Context, e probes.Frontend, keys map[st
 	if len(keys) > 0 {
 		for _, node := range slices.Sorted(maps.Keys(keys)) {
 			for range v.config.Sessions {
-				users = append(users, v.open(ctx, newUser(v.cluster, e, keys[node], node, &v.counterBases)))
+				if v.onlyOne(users) {
+					break
+				}
+				users = append(users, v.open(ctx, newUser(v.cluster, e, keys[node], node, &v.counterBases), anywhere))
 			}
 		}
 		return users
@@ -165,24 +191,31 @@ func (v *Watch) openSessions(ctx context.Context, e probes.Frontend, keys map[st
 	wanted := v.missingSessions()
 	identity := checks.Identify(v.cluster, v.record.Before.Nodes)
 	for range v.maxClients(wanted) {
-		if len(wanted) == 0 || ctx.Err() != nil {
+		if len(wanted) == 0 || ctx.Err() != nil || v.onlyOne(users) {
 			break
 		}
-		u := v.open(ctx, newUser(v.cluster, e, "", "", &v.counterBases))
+		u := v.open(ctx, newUser(v.cluster, e, "", "", &v.counterBases), func(ex probes.Exchange) bool { return wanted[identity.NodeOf(ex.Label)] > 0 })
 		if node := ownerOf(u, identity); u.canary != nil && wanted[node] > 0 {
 			users = append(users, u)
 			if wanted[node]--; wanted[node] == 0 {
 				delete(wanted, node)
 			}
+		} else {
+			u.logOut(ctx)
 		}
 	}
 	slices.SortStableFunc(users, func(a, b *user) int { return cmp.Compare(ownerOf(a, identity), ownerOf(b, identity)) })
 	return users
 }
 
+// onlyOne reports whether the application allows the account the one session that is held.
+func (v *Watch) onlyOne(users []*user) bool {
+	return len(users) > 0 && v.cluster.LoginStatus().Single
+}
+
 // open opens a user's session before the watch.
-func (v *Watch) open(ctx context.Context, u *user) *user {
-	for _, b := range u.openSession(ctx) {
+func (v *Watch) open(ctx context.Context, u *user, accept func(probes.Exchange) bool) *user {
+	for _, b := range u.openSession(ctx, accept) {
 		u.watchedClient.Timeline.Add(b)
 	}
 	return u

@@ -43,6 +43,7 @@ type Watch struct {
 	config         Config
 	evidenceReader *sources.Reader
 	counterBases   counterBases
+	users          []*user
 
 	stop    context.CancelFunc
 	running panics.Group
@@ -64,6 +65,7 @@ func Start(ctx context.Context, c *probes.Cluster, config Config) *Watch {
 		Nodes: make(map[string]gate.Timeline), BalancerStates: make(map[string][]gate.BalancerState),
 	}
 	users, newClients := v.openClients(ctx)
+	v.users = users
 	v.record.From = time.Now()
 	v.runClients(watching, users, newClients)
 	return v
@@ -181,6 +183,9 @@ func (v *Watch) TakeReport(ctx context.Context) checks.Report {
 func (v *Watch) Stop(ctx context.Context) gate.WatchRecord {
 	v.stop()
 	v.running.Wait()
+	for _, u := range v.users {
+		u.logOut(ctx)
+	}
 	v.evidenceReader.Close()
 	v.mu.Lock()
 	v.record.To = time.Now()

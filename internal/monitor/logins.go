@@ -1,0 +1,119 @@
+package monitor
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/panics"
+	"stickwatch/probes"
+)
+
+// This file keeps logins few. New clients are visitors: they show which nodes receive clients,
+// and need no account. Only a client whose slot in the pool needs a canary logs in.
+
+// loginOf returns how clients of a cluster log in; nil: they need not.
+func loginOf(c *probes.Cluster) *probes.Login {
+	if c.Session == nil {
+		return nil
+	}
+	return c.Session.Login
+}
+
+// canaryAge returns the age at which a canary is replaced. A session that took a login is kept
+// for longer.
+func canaryAge(c *probes.Cluster, age time.Duration) time.Duration {
+	if loginOf(c) == nil {
+		return age
+	}
+	return max(age, time.Hour)
+}
+
+// A wantsLogin reports whether a client in a slot is to log in; nil: every one is.
+type wantsLogin func(slot) bool
+
+// logIn logs in those of the chosen clients that are wanted. It returns the clients that hold
+// the session of a user, and those that were not wanted and stay visitors.
+func (t *traceDriver) logIn(ctx context.Context, chosen []*probes.Canary, identity checks.Identity) []*probes.Canary {
+	if loginOf(t.cluster) == nil {
+		return chosen
+	}
+	var in []*probes.Canary
+	for _, c := range chosen {
+		single := t.cluster.LoginStatus().Single
+		if single && len(in) > 0 || t.wants != nil && !t.wants(slotOf(c, identity)) || !c.LogIn(ctx) {
+			continue
+		}
+		in = append(in, c)
+		if len(in) == 2 && !single && endedBy(ctx, in[0], c) {
+			loginOf(t.cluster).SetSingle()
+			t.forget(in[0])
+			in = in[1:]
+		}
+	}
+	return in
+}
+
+// endedBy reports whether the login of one client ended the session of an earlier one: the
+// earlier one is logged out, answered by its own node, and the later one is not.
+func endedBy(ctx context.Context, earlier, later *probes.Canary) bool {
+	owner := earlier.Holder()
+	ex := earlier.Return(ctx)
+	if ex.LoggedIn != probes.LoggedOut || owner == "" || ex.Label != owner {
+		return false
+	}
+	return later.Return(ctx).LoggedIn == probes.LoggedIn
+}
+
+// forget drops a client from the round.
+func (t *traceDriver) forget(c *probes.Canary) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.canaries = slices.DeleteFunc(t.canaries, func(other *probes.Canary) bool { return other == c })
+}
+
+// wantsLogin returns which slots of the pool need a login: free ones, those of lost sessions,
+// and in each round one whose canary has reached the maximum age. Where the application allows
+// the account one session at a time, it is one login while no session is held.
+func (p *canaryPool) wantsLogin(c *probes.Cluster, age time.Duration) wantsLogin {
+	if loginOf(c) == nil {
+		return nil
+	}
+	live := slices.DeleteFunc(slices.Clone(p.canaries), func(b *pooledCanary) bool { return lost(b.Canary) })
+	single := c.LoginStatus().Single
+	var mu sync.Mutex
+	replaced := false
+	return func(at slot) bool {
+		if single {
+			return len(live) == 0
+		}
+		i := slices.IndexFunc(live, func(b *pooledCanary) bool { return b.slot == at })
+		if i < 0 {
+			return true
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		old := !replaced && time.Since(live[i].Opened()) > age
+		replaced = replaced || old
+		return old
+	}
+}
+
+// lost reports whether the newest answer to a client shows that its session is gone.
+func lost(c *probes.Canary) bool {
+	trace := c.Trace()
+	return len(trace.Steps) > 0 && trace.SessionOutcome(len(trace.Steps)-1) == probes.SessionLost
+}
+
+// logOut gives up the sessions of clients, without those that are kept.
+func logOut(ctx context.Context, canaries, kept []*probes.Canary) {
+	var wg panics.Group
+	for _, c := range canaries {
+		if !slices.Contains(kept, c) {
+			wg.Go(func() { c.LogOut(ctx) })
+		}
+	}
+	wg.Wait()
+}
