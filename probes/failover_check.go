@@ -33,12 +33,8 @@ type OwnerCheck struct {
 	Again  Exchange  // the answer to a second request with the cookies of There
 }
 
-// Renewed reports whether the node keeps new sessions. Of an application that opens none before
-// a login it is assumed.
+// Renewed reports whether the node keeps new sessions.
 func (c OwnerCheck) Renewed() bool {
-	if c.There.LoggedIn == LoggedOut && c.There.Session == "" {
-		return true
-	}
 	return c.There.Session != "" && c.Again.Session == c.There.Session
 }
 
