@@ -51,8 +51,8 @@ func (e AcknowledgedError) Error() string {
 // that were notified of the incident. Its errors are ErrNotOpen and AcknowledgedError. A
 // person may repeat the own acknowledgement, and takeOver replaces that of another. All of
 // them stay in the timeline.
-func (d *Manager) Acknowledge(at time.Time, id string, a Acknowledgement, takeOver bool) (Step, error) {
-	i := d.openIncidents.withID(id)
+func (manager *Manager) Acknowledge(at time.Time, id string, a Acknowledgement, takeOver bool) (Step, error) {
+	i := manager.openIncidents.withID(id)
 	if i == nil {
 		return Step{}, ErrNotOpen
 	}
@@ -62,10 +62,10 @@ func (d *Manager) Acknowledge(at time.Time, id string, a Acknowledgement, takeOv
 		return Step{}, AcknowledgedError{before}
 	}
 	i.Acknowledged = a
-	d.openIncidents.record(i, Event{
+	manager.openIncidents.record(i, Event{
 		At: at, Kind: EventAcknowledged, Author: a.By, Detail: a.Note, Reason: ReasonAsked, Text: "acknowledged by " + a.text(),
 	}, true)
-	return d.step(at), nil
+	return manager.step(at), nil
 }
 
 // NewNote returns a note for the timeline of an incident. by may be "".
@@ -76,13 +76,13 @@ func NewNote(at time.Time, by, text string) Event {
 
 // AddNote adds a note to an open incident, of which nobody is notified. Its error is
 // ErrNotOpen.
-func (d *Manager) AddNote(id string, note Event) (Step, error) {
-	i := d.openIncidents.withID(id)
+func (manager *Manager) AddNote(id string, note Event) (Step, error) {
+	i := manager.openIncidents.withID(id)
 	if i == nil {
 		return Step{}, ErrNotOpen
 	}
-	d.openIncidents.record(i, note, false)
-	return d.step(note.At), nil
+	manager.openIncidents.record(i, note, false)
+	return manager.step(note.At), nil
 }
 
 // WithNote returns a copy of a resolved incident with a note in its timeline.
@@ -100,22 +100,22 @@ type Escalation struct {
 }
 
 // escalate notifies the receivers to which an incident escalates.
-func (d *Manager) escalate(notifications []Notification, at time.Time, i *Incident) []Notification {
-	if i.Severity != checks.Critical || !i.Acknowledged.IsZero() {
+func (manager *Manager) escalate(notifications []Notification, at time.Time, incident *Incident) []Notification {
+	if incident.Severity != checks.Critical || !incident.Acknowledged.IsZero() {
 		return notifications
 	}
-	for _, route := range d.router.routesOf(i) {
-		told, to := i.notified(route.Receiver), route.Escalation.To
+	for _, route := range manager.router.routesOf(incident) {
+		told, to := incident.notified(route.Receiver), route.Escalation.To
 		switch {
-		case to == "" || i.notified(to) != nil || !d.router.knows(to):
+		case to == "" || incident.notified(to) != nil || !manager.router.knows(to):
 			continue
 		case told == nil || told.Critical.IsZero() || at.Sub(told.Critical) < route.Escalation.After:
 			continue
 		}
 		e := Event{At: at, Kind: EventEscalated, Detail: to, Reason: ReasonNobodyAcknowledged, Text: fmt.Sprintf("nobody has acknowledged it for %s: %s is notified", route.Escalation.After, to)}
-		d.openIncidents.record(i, e, false)
-		i.Notified = append(i.Notified, Notified{Receiver: to, News: []Event{e}})
-		notifications = d.newNotification(notifications, at, i, i.notified(to), NotificationFired, ReasonNobodyAcknowledged)
+		manager.openIncidents.record(incident, e, false)
+		incident.Notified = append(incident.Notified, Notified{Receiver: to, News: []Event{e}})
+		notifications = manager.newNotification(notifications, at, incident, incident.notified(to), NotificationFired, ReasonNobodyAcknowledged)
 	}
 	return notifications
 }

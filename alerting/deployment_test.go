@@ -120,14 +120,14 @@ func newDeployed(c Config) deployed {
 	return r
 }
 
-func (r deployed) end(at time.Time) {
-	d := r.manager.deployments.list[0].clone()
+func (deployed deployed) end(at time.Time) {
+	d := deployed.manager.deployments.list[0].clone()
 	d.To = at
-	r.manager.SetDeployments([]Deployment{d})
+	deployed.manager.SetDeployments([]Deployment{d})
 }
 
 // round runs a round and creates due summaries.
-func (r deployed) round(t *testing.T, at time.Time, active string) []string {
+func (deployed deployed) round(t *testing.T, at time.Time, active string) []string {
 	t.Helper()
 	found := findings(t, active)
 	for n := range found {
@@ -135,7 +135,7 @@ func (r deployed) round(t *testing.T, at time.Time, active string) []string {
 			found[n].When = noon.Add(15 * time.Second)
 		}
 	}
-	r.manager.ObserveNodes(at, "shop", func(time.Time) (touched []string) {
+	deployed.manager.ObserveNodes(at, "shop", func(time.Time) (touched []string) {
 		for _, f := range found {
 			if f.Code == checks.NodeDown {
 				touched = append(touched, f.Node)
@@ -143,9 +143,9 @@ func (r deployed) round(t *testing.T, at time.Time, active string) []string {
 		}
 		return touched
 	})
-	notifications := r.see(at, "shop", found)
-	for _, one := range r.manager.DueSummaries(at) {
-		notifications = append(notifications, r.commit(r.manager.SumUp(at, one.ID, Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}))...)
+	notifications := deployed.see(at, "shop", found)
+	for _, one := range deployed.manager.DueSummaries(at) {
+		notifications = append(notifications, deployed.commit(deployed.manager.SumUp(at, one.ID, Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}))...)
 	}
 	var lines []string
 	for _, n := range notifications {
@@ -153,7 +153,7 @@ func (r deployed) round(t *testing.T, at time.Time, active string) []string {
 			lines = append(lines, n.Receiver+" "+n.Incident.Cause.Summary.String())
 			continue
 		}
-		lines = append(lines, r.notify([]Notification{n})...)
+		lines = append(lines, deployed.notify([]Notification{n})...)
 	}
 	return lines
 }

@@ -159,60 +159,62 @@ func (i *Incident) BelongsTo(d checks.Deployment) bool {
 // explaining returns the deployment that explains a member of an incident or a cause
 // of it; nil: none. If a deployment can never explain the member, it is not explained
 // by its cause either.
-func (d *deployments) explaining(at time.Time, i *Incident, m Member) *Deployment {
+func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Deployment {
 	for range i.Findings {
 		for _, one := range d.list {
-			when, grace := at, d.graceOf(m.Cluster)
-			if !m.When.IsZero() {
-				when = m.When // an event belongs to its deployment even if that has ended
+			when, grace := at, d.graceOf(member.Cluster)
+			if !member.When.IsZero() {
+				when = member.When // an event belongs to its deployment even if that has ended
 			}
-			if one.Cluster != m.Cluster || !one.explainsAt(when, grace) {
+			if one.Cluster != member.Cluster || !one.explainsAt(when, grace) {
 				continue
 			}
-			switch hold := one.explains(when, m.ActiveFinding); {
+			switch hold := one.explains(when, member.ActiveFinding); {
 			case hold.isHeld():
 				return one
 			case hold == notLeaked || hold == notLongOutage:
 				return nil
 			}
 		}
-		cause := i.member(m.Cluster, m.ExplainedBy)
+		cause := i.member(member.Cluster, member.ExplainedBy)
 		if cause == nil {
 			return nil
 		}
-		m = *cause
+		member = *cause
 	}
 	return nil
 }
 
 // SetDeployments replaces the announced deployments: all that are ongoing or have no
 // summary. They take effect with the next call that returns a Step.
-func (d *Manager) SetDeployments(announced []Deployment) { d.deployments.replace(announced) }
+func (manager *Manager) SetDeployments(announced []Deployment) {
+	manager.deployments.replace(announced)
+}
 
 // ObserveNodes records the nodes that deployments of a cluster touch, as shown by a
 // round. Call it before Observe with the findings of the round.
-func (d *Manager) ObserveNodes(at time.Time, cluster string, touchedSince func(time.Time) []string) {
-	for _, one := range d.deployments.at(at, cluster) {
-		d.deployments.touch(one, touchedSince(one.From))
+func (manager *Manager) ObserveNodes(at time.Time, cluster string, touchedSince func(time.Time) []string) {
+	for _, one := range manager.deployments.at(at, cluster) {
+		manager.deployments.touch(one, touchedSince(one.From))
 	}
 }
 
 // ObserveRequest records a session that was lost during deployments of its cluster.
-func (d *Manager) ObserveRequest(r checks.Request) {
+func (manager *Manager) ObserveRequest(r checks.Request) {
 	if r.Outcome != checks.OutcomeLost && r.Outcome != checks.OutcomeStale && r.Outcome != checks.OutcomeForeign {
 		return
 	}
-	for _, one := range d.deployments.at(r.At, r.Cluster) {
-		d.deployments.countLost(one, r)
+	for _, one := range manager.deployments.at(r.At, r.Cluster) {
+		manager.deployments.countLost(one, r)
 	}
 }
 
 // DueSummaries returns the deployments whose grace period has passed and that have no
 // summary.
-func (d *Manager) DueSummaries(at time.Time) []Deployment {
+func (manager *Manager) DueSummaries(at time.Time) []Deployment {
 	var due []Deployment
-	for _, one := range d.deployments.list {
-		if !one.Summed.IsZero() || at.Before(one.From) || one.explainsAt(at, d.deployments.graceOf(one.Cluster)) {
+	for _, one := range manager.deployments.list {
+		if !one.Summed.IsZero() || at.Before(one.From) || one.explainsAt(at, manager.deployments.graceOf(one.Cluster)) {
 			continue
 		}
 		due = append(due, one.clone())

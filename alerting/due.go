@@ -15,39 +15,39 @@ const maxRepeat = 24 * time.Hour
 
 // notify returns the notifications that are due. Silences suppress all but the last:
 // receivers that were notified of an incident are notified of its end.
-func (d *Manager) notify(at time.Time, i *Incident) []Notification {
+func (manager *Manager) notify(at time.Time, incident *Incident) []Notification {
 	var notifications []Notification
 	switch {
-	case i.State == Resolved:
-		for n := range i.Notified {
-			notifications = d.newNotification(notifications, at, i, &i.Notified[n], NotificationResolved, ReasonNotifiedBefore)
+	case incident.State == Resolved:
+		for n := range incident.Notified {
+			notifications = manager.newNotification(notifications, at, incident, &incident.Notified[n], NotificationResolved, ReasonNotifiedBefore)
 		}
-	case i.State == Firing && i.Active() && i.Silenced == "":
-		for n := range i.Notified {
-			t := &i.Notified[n]
-			if kind, reason := d.due(at, i, *t); kind != "" {
-				notifications = d.newNotification(notifications, at, i, t, kind, reason)
+	case incident.State == Firing && incident.Active() && incident.Silenced == "":
+		for n := range incident.Notified {
+			t := &incident.Notified[n]
+			if kind, reason := manager.due(at, incident, *t); kind != "" {
+				notifications = manager.newNotification(notifications, at, incident, t, kind, reason)
 			}
 		}
-		for _, receiver := range d.router.receiversOf(i) {
-			if i.notified(receiver) == nil {
-				i.Notified = append(i.Notified, Notified{Receiver: receiver})
-				notifications = d.newNotification(notifications, at, i, i.notified(receiver), NotificationFired, ReasonFirst)
+		for _, receiver := range manager.router.receiversOf(incident) {
+			if incident.notified(receiver) == nil {
+				incident.Notified = append(incident.Notified, Notified{Receiver: receiver})
+				notifications = manager.newNotification(notifications, at, incident, incident.notified(receiver), NotificationFired, ReasonFirst)
 			}
 		}
-		notifications = d.escalate(notifications, at, i)
+		notifications = manager.escalate(notifications, at, incident)
 	}
 	return notifications
 }
 
 // due returns which notification of an incident is due for a receiver that was notified
 // before; "": none.
-func (d *Manager) due(at time.Time, i *Incident, t Notified) (NotificationKind, Reason) {
+func (manager *Manager) due(at time.Time, i *Incident, t Notified) (NotificationKind, Reason) {
 	quiet := at.Sub(t.Last)
 	switch {
 	case len(t.News) > 0 && (quiet >= Gather || urgent(t.News)):
 		return NotificationDeveloped, ReasonNews
-	case d.config.Repeat > 0 && i.Acknowledged.IsZero() && quiet >= repeatAfter(d.config.Repeat, t.Reminders):
+	case manager.config.Repeat > 0 && i.Acknowledged.IsZero() && quiet >= repeatAfter(manager.config.Repeat, t.Reminders):
 		return NotificationReminder, ReasonStillFiring
 	default:
 		return "", ""
@@ -67,23 +67,23 @@ func repeatAfter(repeat time.Duration, reminders int) time.Duration {
 }
 
 // newNotification adds a notification for a receiver, if the receiver still exists.
-func (d *Manager) newNotification(notifications []Notification, at time.Time, i *Incident, t *Notified, kind NotificationKind, reason Reason) []Notification {
-	if !d.router.knows(t.Receiver) {
+func (manager *Manager) newNotification(notifications []Notification, at time.Time, incident *Incident, notified *Notified, kind NotificationKind, reason Reason) []Notification {
+	if !manager.router.knows(notified.Receiver) {
 		return notifications
 	}
-	n := Notification{Receiver: t.Receiver, Kind: kind, At: at}
-	n.News, t.News = t.News, nil
-	t.Last = at
-	t.Notifications++
-	if i.Severity == checks.Critical && t.Critical.IsZero() {
-		t.Critical = at
+	n := Notification{Receiver: notified.Receiver, Kind: kind, At: at}
+	n.News, notified.News = notified.News, nil
+	notified.Last = at
+	notified.Notifications++
+	if incident.Severity == checks.Critical && notified.Critical.IsZero() {
+		notified.Critical = at
 	}
 	if kind == NotificationReminder {
-		t.Reminders++
+		notified.Reminders++
 	}
-	n.ID = NotificationID(i.ID, t.Receiver, t.Notifications)
-	d.openIncidents.record(i, Event{At: at, Kind: EventNotified, Detail: t.Receiver, Reason: reason, Text: t.Receiver + ": " + string(kind)}, false)
-	n.Incident = i.clone()
+	n.ID = NotificationID(incident.ID, notified.Receiver, notified.Notifications)
+	manager.openIncidents.record(incident, Event{At: at, Kind: EventNotified, Detail: notified.Receiver, Reason: reason, Text: notified.Receiver + ": " + string(kind)}, false)
+	n.Incident = incident.clone()
 	n.Incident.Notified = nil // internal
 	return append(notifications, n)
 }
@@ -103,7 +103,7 @@ type Notified struct {
 const MaxNews = 20
 
 // addNews adds an event to the next notification of the receiver.
-func (t *Notified) addNews(e Event) {
-	t.News = append(t.News, e)
-	t.News = t.News[max(0, len(t.News)-MaxNews):]
+func (n *Notified) addNews(e Event) {
+	n.News = append(n.News, e)
+	n.News = n.News[max(0, len(n.News)-MaxNews):]
 }

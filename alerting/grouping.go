@@ -75,10 +75,10 @@ func byProber(_ Rules, m Member, _ string, f causeGroup) bool {
 // survives reports whether the impairment of stickwatch that is the cause of an incident ended
 // so long ago that rounds would have ended what it explained: the group is a failure of its
 // own.
-func (f causeGroup) survives(at time.Time, i *Incident) bool {
+func (c causeGroup) survives(at time.Time, i *Incident) bool {
 	const rounds = time.Minute // that confirm the end of a finding
 	cause := i.Findings[0]
-	return cause.Code == checks.ProberImpaired && f.root != cause.Key() && !cause.Active() && at.Sub(cause.Ended) > rounds
+	return cause.Code == checks.ProberImpaired && c.root != cause.Key() && !cause.Active() && at.Sub(cause.Ended) > rounds
 }
 
 // byMachine: nodes of several clusters are down because of one host.
@@ -168,9 +168,9 @@ func isNodeDownOrRestarted(f checks.Finding) bool {
 
 // causedBy reports whether the root of a cause group, active or not, is that a node
 // is down or was restarted.
-func (f causeGroup) causedBy(node string) bool {
-	return f.root == (checks.Finding{Code: checks.NodeDown, Node: node}).Key() ||
-		f.root == (checks.Finding{Code: checks.NodeRestarted, Node: node}).Key()
+func (c causeGroup) causedBy(node string) bool {
+	return c.root == (checks.Finding{Code: checks.NodeDown, Node: node}).Key() ||
+		c.root == (checks.Finding{Code: checks.NodeRestarted, Node: node}).Key()
 }
 
 // failedWith reports whether a member is the failure or restart of a node, or a
@@ -200,10 +200,10 @@ func (g grouping) groups(r Rules, i *Incident, cluster string, f causeGroup) boo
 
 // grouped returns the oldest open incident for a cause group by the most certain rule
 // that matches; nil: none.
-func (d *openIncidents) grouped(at time.Time, cluster string, f causeGroup) *Incident {
+func (o *openIncidents) grouped(at time.Time, cluster string, f causeGroup) *Incident {
 	for _, g := range groupings {
-		for _, i := range d.open {
-			if i.State != Resolved && !f.survives(at, i) && g.groups(d.rules, i, cluster, f) {
+		for _, i := range o.open {
+			if i.State != Resolved && !f.survives(at, i) && g.groups(o.rules, i, cluster, f) {
 				return i
 			}
 		}
@@ -212,8 +212,8 @@ func (d *openIncidents) grouped(at time.Time, cluster string, f causeGroup) *Inc
 }
 
 // mergedBy reports whether a rule merges an open incident with that of a cause group.
-func (d *openIncidents) mergedBy(i *Incident, cluster string, f causeGroup) bool {
-	return slices.ContainsFunc(groupings, func(g grouping) bool { return g.merges && g.groups(d.rules, i, cluster, f) })
+func (o *openIncidents) mergedBy(i *Incident, cluster string, f causeGroup) bool {
+	return slices.ContainsFunc(groupings, func(g grouping) bool { return g.merges && g.groups(o.rules, i, cluster, f) })
 }
 
 // sameFailure is the largest difference between two observations of the end of a

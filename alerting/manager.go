@@ -41,73 +41,73 @@ func NewManager(c Config, past []Incident) *Manager {
 }
 
 // Configure replaces the configuration.
-func (d *Manager) Configure(c Config) {
-	d.config = c
-	d.router = router{receivers: c.Receivers, routes: c.Routes}
-	d.openIncidents.rules = c.Rules
-	d.deployments.grace = c.Grace
+func (manager *Manager) Configure(c Config) {
+	manager.config = c
+	manager.router = router{receivers: c.Receivers, routes: c.Routes}
+	manager.openIncidents.rules = c.Rules
+	manager.deployments.grace = c.Grace
 }
 
 // SetSilences replaces the silences. They take effect with the next call that returns a
 // Step.
-func (d *Manager) SetSilences(silences []Silence) { d.silences = slices.Clone(silences) }
+func (manager *Manager) SetSilences(silences []Silence) { manager.silences = slices.Clone(silences) }
 
 // Observe takes all active findings of a cluster after a round, and the changes since
 // the previous round.
-func (d *Manager) Observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) Step {
-	d.openIncidents.observe(at, cluster, changes, active)
-	return d.step(at)
+func (manager *Manager) Observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) Step {
+	manager.openIncidents.observe(at, cluster, changes, active)
+	return manager.step(at)
 }
 
 // Tick advances the time. Call it about once a second.
-func (d *Manager) Tick(at time.Time) Step {
-	d.openIncidents.advance(at)
-	return d.step(at)
+func (manager *Manager) Tick(at time.Time) Step {
+	manager.openIncidents.advance(at)
+	return manager.step(at)
 }
 
 // Watch sets the watched clusters and resolves the incidents of all others.
-func (d *Manager) Watch(at time.Time, clusters []string) Step {
-	d.openIncidents.retainClusters(at, func(cluster string) bool { return slices.Contains(clusters, cluster) })
-	return d.step(at)
+func (manager *Manager) Watch(at time.Time, clusters []string) Step {
+	manager.openIncidents.retainClusters(at, func(cluster string) bool { return slices.Contains(clusters, cluster) })
+	return manager.step(at)
 }
 
 // Open returns copies of the incidents that are not resolved, oldest first.
-func (d *Manager) Open() []Incident {
-	list := make([]Incident, len(d.openIncidents.open))
-	for n, i := range d.openIncidents.open {
+func (manager *Manager) Open() []Incident {
+	list := make([]Incident, len(manager.openIncidents.open))
+	for n, i := range manager.openIncidents.open {
 		list[n] = i.clone()
 	}
 	return list
 }
 
 // step decides who is notified of the changed incidents.
-func (d *Manager) step(at time.Time) Step {
+func (manager *Manager) step(at time.Time) Step {
 	var s Step
-	silenced := silenceMatchAt(at, d.silences, d.config.Windows)
-	for _, i := range d.openIncidents.open {
-		d.updateSilenced(at, i, silenced)
-		s.Notifications = append(s.Notifications, d.notify(at, i)...)
+	silenced := silenceMatchAt(at, manager.silences, manager.config.Windows)
+	for _, i := range manager.openIncidents.open {
+		manager.updateSilenced(at, i, silenced)
+		s.Notifications = append(s.Notifications, manager.notify(at, i)...)
 	}
-	s.Incidents = d.openIncidents.take()
-	s.Deployments = d.deployments.take()
+	s.Incidents = manager.openIncidents.take()
+	s.Deployments = manager.deployments.take()
 	return s
 }
 
 // updateSilenced records whether an incident is silenced. An incident without active
 // findings stays as it is, because only its end is still to be reported.
-func (d *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatch) {
+func (manager *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatch) {
 	if i.State == Resolved || !i.Active() {
 		return
 	}
 	was := i.Silenced
-	why, reason := d.heldBack(at, i, silenced)
+	why, reason := manager.heldBack(at, i, silenced)
 	i.Silenced = why
 	switch why {
 	case was:
 	case "":
-		d.openIncidents.record(i, Event{At: at, Kind: EventUnsilenced, Reason: ReasonSilenceOver, Text: "receivers are notified again"}, false)
+		manager.openIncidents.record(i, Event{At: at, Kind: EventUnsilenced, Reason: ReasonSilenceOver, Text: "receivers are notified again"}, false)
 	default:
-		d.openIncidents.record(i, Event{At: at, Kind: EventSilenced, Detail: i.Silenced, Reason: reason, Text: i.Silenced}, false)
+		manager.openIncidents.record(i, Event{At: at, Kind: EventSilenced, Detail: i.Silenced, Reason: reason, Text: i.Silenced}, false)
 	}
 }
 
@@ -115,14 +115,14 @@ func (d *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatc
 // Every active finding that alerts must be silenced or explained by a deployment, or
 // have a cause that is. A silence of a cause covers its consequences, but a silence
 // of one consequence covers neither the cause nor other consequences.
-func (d *Manager) heldBack(at time.Time, i *Incident, silenced silenceMatch) (why string, reason Reason) {
+func (manager *Manager) heldBack(at time.Time, i *Incident, silenced silenceMatch) (why string, reason Reason) {
 	for _, m := range i.Findings {
 		if !m.alerts() || !m.Active() {
 			continue
 		}
 		text, because := silenced.reason(i, m), ReasonSilence
 		if text == "" {
-			text, because = d.deployments.reason(at, i, m), ReasonDeployment
+			text, because = manager.deployments.reason(at, i, m), ReasonDeployment
 		}
 		if text == "" {
 			return "", ""

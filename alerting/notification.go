@@ -80,13 +80,13 @@ type Retriable struct { //nolint:errname // named for what it says about its cau
 	Err   error
 }
 
-func (e Retriable) Error() string { return e.Err.Error() }
+func (r Retriable) Error() string { return r.Err.Error() }
 
-func (e Retriable) Unwrap() error { return e.Err }
+func (r Retriable) Unwrap() error { return r.Err }
 
 // A Permanent error is the same for every attempt to send the notification.
 type Permanent struct{ Err error } //nolint:errname // named for what it says about its cause
 
-func (e Permanent) Error() string { return e.Err.Error() }
+func (p Permanent) Error() string { return p.Err.Error() }
 
-func (e Permanent) Unwrap() error { return e.Err }
+func (p Permanent) Unwrap() error { return p.Err }

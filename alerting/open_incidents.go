@@ -49,25 +49,25 @@ func byID(a, b *Incident) int { return cmp.Compare(a.ID, b.ID) }
 // round. The changes have the end of findings that are gone. A difference in a
 // finding without a change is not recorded, because some details differ by chance
 // from round to round.
-func (d *openIncidents) observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) {
-	d.resolveQuiet(at) // a finding that returns now may be too late for its incident
-	d.endGone(at, cluster, changes, active)
+func (o *openIncidents) observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) {
+	o.resolveQuiet(at) // a finding that returns now may be too late for its incident
+	o.endGone(at, cluster, changes, active)
 	changed := make(map[string]bool)
 	for _, c := range changes {
 		changed[c.Key()] = true
 	}
 	for _, f := range causeGroups(active) {
-		d.place(at, cluster, f, changed)
+		o.place(at, cluster, f, changed)
 	}
-	for _, i := range d.concerning(cluster) {
+	for _, i := range o.concerning(cluster) {
 		i.updateCluster()
 		i.updateEnded(at)
 	}
-	d.advance(at)
+	o.advance(at)
 }
 
 // endGone ends the findings that are not active any more.
-func (d *openIncidents) endGone(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) {
+func (o *openIncidents) endGone(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) {
 	isActive := make(map[string]bool, len(active))
 	for _, s := range active {
 		isActive[s.Key()] = true
@@ -78,7 +78,7 @@ func (d *openIncidents) endGone(at time.Time, cluster string, changes []checks.C
 			went[c.Key()] = c.At
 		}
 	}
-	for _, i := range d.concerning(cluster) {
+	for _, i := range o.concerning(cluster) {
 		for n := range i.Findings {
 			m := &i.Findings[n]
 			if m.Cluster != cluster || !m.Active() || isActive[m.Key()] {
@@ -88,15 +88,15 @@ func (d *openIncidents) endGone(at time.Time, cluster string, changes []checks.C
 			if t := went[m.Key()]; !t.IsZero() {
 				m.Ended = t
 			}
-			d.record(i, m.event(at, EventLeft, ReasonGone), m.isNews())
+			o.record(i, m.event(at, EventLeft, ReasonGone), m.isNews())
 		}
 	}
 }
 
 // concerning returns the open incidents that concern a cluster, oldest first.
-func (d *openIncidents) concerning(cluster string) []*Incident {
+func (o *openIncidents) concerning(cluster string) []*Incident {
 	var list []*Incident
-	for _, i := range d.open {
+	for _, i := range o.open {
 		if i.Concerns(cluster) && i.State != Resolved {
 			list = append(list, i)
 		}
@@ -105,20 +105,20 @@ func (d *openIncidents) concerning(cluster string) []*Incident {
 }
 
 // withID returns the open incident with an ID; nil: there is none.
-func (d *openIncidents) withID(id string) *Incident {
-	n := slices.IndexFunc(d.open, func(i *Incident) bool { return i.ID == id && i.State != Resolved })
+func (o *openIncidents) withID(id string) *Incident {
+	n := slices.IndexFunc(o.open, func(i *Incident) bool { return i.ID == id && i.State != Resolved })
 	if n < 0 {
 		return nil
 	}
-	return d.open[n]
+	return o.open[n]
 }
 
 // find returns the open incident in which a finding is active, or else the one in
 // which it ended last; nil: none.
-func (d *openIncidents) find(cluster, key string) *Incident {
+func (o *openIncidents) find(cluster, key string) *Incident {
 	var last *Incident
 	var ended time.Time
-	for _, i := range d.concerning(cluster) {
+	for _, i := range o.concerning(cluster) {
 		m := i.member(cluster, key)
 		switch {
 		case m == nil:
@@ -133,7 +133,7 @@ func (d *openIncidents) find(cluster, key string) *Incident {
 
 // record adds an event to the timeline of an incident. If news is set, receivers that
 // were notified of the incident are notified of the event.
-func (d *openIncidents) record(i *Incident, e Event, news bool) {
+func (o *openIncidents) record(i *Incident, e Event, news bool) {
 	if len(i.Clusters) < 2 {
 		e.Cluster = ""
 	}
@@ -143,22 +143,22 @@ func (d *openIncidents) record(i *Incident, e Event, news bool) {
 			i.Notified[n].addNews(e)
 		}
 	}
-	if !slices.Contains(d.touched, i) {
-		d.touched = append(d.touched, i)
+	if !slices.Contains(o.touched, i) {
+		o.touched = append(o.touched, i)
 	}
 }
 
 // take returns copies of the incidents that have changed since the previous call, and
 // removes resolved ones.
-func (d *openIncidents) take() []Incident {
+func (o *openIncidents) take() []Incident {
 	var changed []Incident
-	for _, i := range d.touched {
+	for _, i := range o.touched {
 		changed = append(changed, i.clone())
 	}
-	d.touched = nil
-	d.open = slices.DeleteFunc(d.open, func(i *Incident) bool {
+	o.touched = nil
+	o.open = slices.DeleteFunc(o.open, func(i *Incident) bool {
 		if i.State == Resolved {
-			d.failureEnds.learn(i)
+			o.failureEnds.learn(i)
 		}
 		return i.State == Resolved
 	})
@@ -166,50 +166,50 @@ func (d *openIncidents) take() []Incident {
 }
 
 // advance fires and resolves incidents as time passes.
-func (d *openIncidents) advance(at time.Time) {
-	d.flapCounter.forget(at)
-	d.failureEnds.forget(at)
-	d.resolveQuiet(at)
-	for _, i := range d.open {
+func (o *openIncidents) advance(at time.Time) {
+	o.flapCounter.forget(at)
+	o.failureEnds.forget(at)
+	o.resolveQuiet(at)
+	for _, i := range o.open {
 		switch {
 		case !i.Active():
 		case i.Flapping:
-			d.fire(at, i, ReasonCameAndWent, "it is flapping")
-		case at.Sub(i.activeSince()) >= d.rules.For[i.Severity]:
-			d.fire(at, i, ReasonHeld, fmt.Sprintf("it has been active for %s", at.Sub(i.activeSince()).Round(time.Second)))
+			o.fire(at, i, ReasonCameAndWent, "it is flapping")
+		case at.Sub(i.activeSince()) >= o.rules.For[i.Severity]:
+			o.fire(at, i, ReasonHeld, fmt.Sprintf("it has been active for %s", at.Sub(i.activeSince()).Round(time.Second)))
 		}
 	}
 }
 
 // resolveQuiet resolves the incidents that have had no active finding for long
 // enough.
-func (d *openIncidents) resolveQuiet(at time.Time) {
-	for _, i := range d.open {
-		quiet := d.rules.ResolveAfter
+func (o *openIncidents) resolveQuiet(at time.Time) {
+	for _, i := range o.open {
+		quiet := o.rules.ResolveAfter
 		if i.Flapping {
 			quiet = max(quiet, FlapQuiet)
 		}
 		switch {
 		case i.State == Resolved || i.Active() || at.Sub(i.Ended) < quiet:
 		case i.Fired.IsZero():
-			d.close(at, i, Event{At: at, Kind: EventWithdrawn, Reason: ReasonNotHeld, Text: "it ended before receivers were notified"})
+			o.close(at, i, Event{At: at, Kind: EventWithdrawn, Reason: ReasonNotHeld, Text: "it ended before receivers were notified"})
 		default:
-			d.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonQuiet, Text: fmt.Sprintf("no finding has been active for %s", quiet)})
+			o.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonQuiet, Text: fmt.Sprintf("no finding has been active for %s", quiet)})
 		}
 	}
 }
 
 // fire changes a pending incident to firing.
-func (d *openIncidents) fire(at time.Time, i *Incident, reason Reason, why string) {
+func (o *openIncidents) fire(at time.Time, i *Incident, reason Reason, why string) {
 	if i.State != Pending {
 		return
 	}
 	i.State, i.Fired = Firing, at
-	d.record(i, Event{At: at, Kind: EventFired, Reason: reason, Text: why}, false)
+	o.record(i, Event{At: at, Kind: EventFired, Reason: reason, Text: why}, false)
 }
 
 // close resolves an incident and ends its findings.
-func (d *openIncidents) close(at time.Time, i *Incident, last Event) {
+func (o *openIncidents) close(at time.Time, i *Incident, last Event) {
 	for n := range i.Findings {
 		if m := &i.Findings[n]; m.Active() {
 			m.Ended = at
@@ -217,48 +217,48 @@ func (d *openIncidents) close(at time.Time, i *Incident, last Event) {
 	}
 	i.updateEnded(at)
 	i.State = Resolved
-	d.record(i, last, false)
+	o.record(i, last, false)
 }
 
 // retainClusters resolves the incidents of clusters that are not watched any more.
-func (d *openIncidents) retainClusters(at time.Time, watched func(cluster string) bool) {
-	for _, i := range d.open {
+func (o *openIncidents) retainClusters(at time.Time, watched func(cluster string) bool) {
+	for _, i := range o.open {
 		if i.State == Resolved || i.Cluster == "" {
 			continue
 		}
 		if !slices.ContainsFunc(i.Clusters, watched) {
-			d.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonUnwatched, Text: "its cluster was removed from the configuration"})
+			o.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonUnwatched, Text: "its cluster was removed from the configuration"})
 			continue
 		}
-		d.dropClusters(at, i, watched)
+		o.dropClusters(at, i, watched)
 	}
 }
 
 // dropClusters ends the findings of clusters that are not watched any more, in an
 // incident that also concerns watched ones.
-func (d *openIncidents) dropClusters(at time.Time, i *Incident, watched func(cluster string) bool) {
+func (o *openIncidents) dropClusters(at time.Time, incident *Incident, watched func(cluster string) bool) {
 	gone := func(cluster string) bool { return !watched(cluster) }
-	if !slices.ContainsFunc(i.Clusters, gone) {
+	if !slices.ContainsFunc(incident.Clusters, gone) {
 		return
 	}
-	for n := range i.Findings {
-		if m := &i.Findings[n]; gone(m.Cluster) && m.Active() {
+	for n := range incident.Findings {
+		if m := &incident.Findings[n]; gone(m.Cluster) && m.Active() {
 			m.Ended = at
-			d.record(i, m.event(at, EventLeft, ReasonUnwatched), m.isNews())
+			o.record(incident, m.event(at, EventLeft, ReasonUnwatched), m.isNews())
 		}
 	}
-	for _, cluster := range i.Clusters {
+	for _, cluster := range incident.Clusters {
 		if gone(cluster) {
-			d.record(i, Event{
+			o.record(incident, Event{
 				At: at, Kind: EventUnwatched, Detail: cluster, Reason: ReasonUnwatched,
 				Text: fmt.Sprintf("cluster %s was removed from the configuration", cluster),
 			}, false)
 		}
 	}
-	i.Clusters = slices.DeleteFunc(i.Clusters, gone)
-	if gone(i.Cluster) {
-		i.Cluster = i.Clusters[0]
+	incident.Clusters = slices.DeleteFunc(incident.Clusters, gone)
+	if gone(incident.Cluster) {
+		incident.Cluster = incident.Clusters[0]
 	}
-	i.updateCluster()
-	i.updateEnded(at)
+	incident.updateCluster()
+	incident.updateEnded(at)
 }

@@ -12,30 +12,30 @@ import (
 // place finds or opens the incident of a cause group and updates it. A group opens no
 // incident if it is only information, or if it sums up the cost of a failure that was
 // notified before.
-func (d *openIncidents) place(at time.Time, cluster string, f causeGroup, changed map[string]bool) {
-	i := d.incidentOf(at, cluster, f)
-	if i == nil {
-		if !f.worst().AtLeast(checks.Warning) || d.failureEnds.explain(cluster, f) {
+func (o *openIncidents) place(at time.Time, cluster string, group causeGroup, changed map[string]bool) {
+	incident := o.incidentOf(at, cluster, group)
+	if incident == nil {
+		if !group.worst().AtLeast(checks.Warning) || o.failureEnds.explain(cluster, group) {
 			return
 		}
-		i = d.openIncident(at, cluster, f)
+		incident = o.openIncident(at, cluster, group)
 	}
-	i.join(cluster)
-	for _, s := range f.members {
-		d.update(at, i, cluster, s, changed[s.Key()])
+	incident.join(cluster)
+	for _, s := range group.members {
+		o.update(at, incident, cluster, s, changed[s.Key()])
 	}
-	explained := f.contains(i.Cause.Key()) && i.isCause(cluster, i.Cause.Key())
-	if i.Cause.Key() != f.root && f.hasRoot() && (explained || f.members[0].Code == checks.ProberImpaired) {
-		i.setCause(cluster, f.root)
-		d.record(i, i.Findings[0].event(at, EventExplained, ReasonCauseFound), true)
+	explained := group.contains(incident.Cause.Key()) && incident.isCause(cluster, incident.Cause.Key())
+	if incident.Cause.Key() != group.root && group.hasRoot() && (explained || group.members[0].Code == checks.ProberImpaired) {
+		incident.setCause(cluster, group.root)
+		o.record(incident, incident.Findings[0].event(at, EventExplained, ReasonCauseFound), true)
 	}
-	if i.Host == "" {
-		i.Host = i.sharedHost()
+	if incident.Host == "" {
+		incident.Host = incident.sharedHost()
 	}
-	if worst := f.worst(); !i.Severity.AtLeast(worst) {
-		i.Severity = worst
-		i.Acknowledged = Acknowledgement{} // of something less severe
-		d.record(i, Event{
+	if worst := group.worst(); !incident.Severity.AtLeast(worst) {
+		incident.Severity = worst
+		incident.Acknowledged = Acknowledgement{} // of something less severe
+		o.record(incident, Event{
 			At: at, Kind: EventWorsened, Detail: string(worst), Reason: ReasonWorse,
 			Text: fmt.Sprintf("the severity is %s now", worst),
 		}, true)
@@ -45,27 +45,27 @@ func (d *openIncidents) place(at time.Time, cluster string, f causeGroup, change
 // incidentOf returns the open incident of a cause group, or nil: the one that
 // contains the root, active or not; one whose cause the group explains; or one that a
 // grouping rule selects. If several match, they are merged into the oldest.
-func (d *openIncidents) incidentOf(at time.Time, cluster string, f causeGroup) *Incident {
-	root := d.find(cluster, f.root)
+func (o *openIncidents) incidentOf(at time.Time, cluster string, f causeGroup) *Incident {
+	root := o.find(cluster, f.root)
 	var oldest *Incident
-	for _, i := range d.open {
+	for _, i := range o.open {
 		switch {
 		case i.State == Resolved, f.survives(at, i):
-		case i != root && !d.mergedBy(i, cluster, f) && (!f.contains(i.Cause.Key()) || !i.isCause(cluster, i.Cause.Key())):
+		case i != root && !o.mergedBy(i, cluster, f) && (!f.contains(i.Cause.Key()) || !i.isCause(cluster, i.Cause.Key())):
 		case oldest == nil:
 			oldest = i
 		default:
-			d.merge(at, i, oldest)
+			o.merge(at, i, oldest)
 		}
 	}
 	if oldest == nil && f.worst().AtLeast(checks.Warning) {
-		return d.grouped(at, cluster, f)
+		return o.grouped(at, cluster, f)
 	}
 	return oldest
 }
 
 // openIncident opens an incident for a cause group.
-func (d *openIncidents) openIncident(at time.Time, cluster string, f causeGroup) *Incident {
+func (o *openIncidents) openIncident(at time.Time, cluster string, f causeGroup) *Incident {
 	first := f.members[0]
 	i := &Incident{
 		ID: incidentID(at, cluster, first.Key()), Cluster: cluster, State: Pending, Severity: f.worst(),
@@ -76,61 +76,61 @@ func (d *openIncidents) openIncident(at time.Time, cluster string, f causeGroup)
 			i.Started = s.Since
 		}
 	}
-	d.open = append(d.open, i)
-	slices.SortFunc(d.open, byID) // the order must be the same after a restart
+	o.open = append(o.open, i)
+	slices.SortFunc(o.open, byID) // the order must be the same after a restart
 	return i
 }
 
 // update adds a finding to an incident, or updates it there.
-func (d *openIncidents) update(at time.Time, i *Incident, cluster string, s checks.ActiveFinding, changed bool) {
-	m := i.member(cluster, s.Key())
-	again := m != nil && m.again(s)
+func (o *openIncidents) update(at time.Time, incident *Incident, cluster string, activeFinding checks.ActiveFinding, changed bool) {
+	m := incident.member(cluster, activeFinding.Key())
+	again := m != nil && m.again(activeFinding)
 	switch {
 	case m == nil || !m.Active():
-		d.activate(at, i, cluster, s)
-	case !m.alerts() && s.Severity.AtLeast(checks.Warning): // it was only information before
-		m.ActiveFinding = s
-		d.recordAppearance(at, i, m, ReasonSeen, EventJoined)
-	case m.refresh(s, changed) && changed:
-		d.record(i, m.event(at, EventAltered, ReasonSeen), false)
+		o.activate(at, incident, cluster, activeFinding)
+	case !m.alerts() && activeFinding.Severity.AtLeast(checks.Warning): // it was only information before
+		m.ActiveFinding = activeFinding
+		o.recordAppearance(at, incident, m, ReasonSeen, EventJoined)
+	case m.refresh(activeFinding, changed) && changed:
+		o.record(incident, m.event(at, EventAltered, ReasonSeen), false)
 	}
-	if again && len(i.Notified) == 0 { // nobody was notified of what happened before
-		i.Started = i.activeSince()
-		d.record(i, m.event(at, EventReturned, ReasonSeen), false)
+	if again && len(incident.Notified) == 0 { // nobody was notified of what happened before
+		incident.Started = incident.activeSince()
+		o.record(incident, m.event(at, EventReturned, ReasonSeen), false)
 	}
-	if i.isCause(cluster, s.Key()) {
-		i.Cause = i.Findings[0].Finding
+	if incident.isCause(cluster, activeFinding.Key()) {
+		incident.Cause = incident.Findings[0].Finding
 	}
 }
 
 // activate makes a finding active in an incident, in which it may have ended before.
 // If it is active in another incident, it moves from there; then it is no new
 // appearance and no news.
-func (d *openIncidents) activate(at time.Time, i *Incident, cluster string, s checks.ActiveFinding) {
-	came, moved := d.detach(at, i, cluster, s.Key())
+func (o *openIncidents) activate(at time.Time, incident *Incident, cluster string, s checks.ActiveFinding) {
+	came, moved := o.detach(at, incident, cluster, s.Key())
 	kind, reason := EventReturned, ReasonSeen
-	if i.member(cluster, s.Key()) == nil {
-		i.add(Member{ActiveFinding: s, Cluster: cluster})
+	if incident.member(cluster, s.Key()) == nil {
+		incident.add(Member{ActiveFinding: s, Cluster: cluster})
 		kind, reason = EventJoined, ReasonSameCause
 	}
-	if len(i.Timeline) == 0 {
+	if len(incident.Timeline) == 0 {
 		kind, reason = EventOpened, ReasonNewCause
 	}
-	m := i.member(cluster, s.Key())
+	m := incident.member(cluster, s.Key())
 	m.ActiveFinding, m.Ended = s, time.Time{}
 	if !moved {
-		d.recordAppearance(at, i, m, reason, kind)
+		o.recordAppearance(at, incident, m, reason, kind)
 		return
 	}
 	m.CameBack = came
-	d.record(i, m.event(at, kind, reason), false)
+	o.record(incident, m.event(at, kind, reason), false)
 }
 
 // detach ends a finding in the incident in which it is active, because it belongs to
 // another one. It returns the recent appearances of the finding; moved is false if it
 // was not active.
-func (d *openIncidents) detach(at time.Time, to *Incident, cluster, key string) (came []time.Time, moved bool) {
-	from := d.find(cluster, key)
+func (o *openIncidents) detach(at time.Time, to *Incident, cluster, key string) (came []time.Time, moved bool) {
+	from := o.find(cluster, key)
 	if from == nil || !from.member(cluster, key).Active() {
 		return nil, false
 	}
@@ -138,27 +138,27 @@ func (d *openIncidents) detach(at time.Time, to *Incident, cluster, key string) 
 	m.Ended = at
 	e := m.event(at, EventMoved, ReasonOtherCause)
 	e.Detail = to.ID
-	d.record(from, e, false)
+	o.record(from, e, false)
 	return m.CameBack, true
 }
 
 // recordAppearance records that a finding has appeared, and whether it flaps.
-func (d *openIncidents) recordAppearance(at time.Time, i *Incident, m *Member, reason Reason, kind EventKind) {
+func (o *openIncidents) recordAppearance(at time.Time, i *Incident, m *Member, reason Reason, kind EventKind) {
 	if m.alerts() {
-		m.CameBack = d.flapCounter.add(subject{m.Cluster, m.Key()}, at)
+		m.CameBack = o.flapCounter.add(subject{m.Cluster, m.Key()}, at)
 	}
-	d.record(i, m.event(at, kind, reason), m.isNews())
+	o.record(i, m.event(at, kind, reason), m.isNews())
 	if m.flaps() && !i.Flapping && !i.hasSteadyCause(m) {
 		i.Flapping = true
 		e := m.event(at, EventFlapping, ReasonCameAndWent)
 		e.Text = fmt.Sprintf("appeared %d times within %s: %s", len(m.CameBack), at.Sub(m.CameBack[0]).Round(time.Second), m.Summary)
-		d.record(i, e, true)
+		o.record(i, e, true)
 	}
 }
 
 // merge moves a younger incident into an older one with the same cause. Receivers of
 // the younger one are notified that it continues in the other.
-func (d *openIncidents) merge(at time.Time, younger, older *Incident) {
+func (o *openIncidents) merge(at time.Time, younger, older *Incident) {
 	for _, m := range younger.Findings {
 		switch known := older.member(m.Cluster, m.Key()); {
 		case known == nil:
@@ -167,7 +167,7 @@ func (d *openIncidents) merge(at time.Time, younger, older *Incident) {
 			*known = m
 		}
 	}
-	d.record(older, Event{
+	o.record(older, Event{
 		At: at, Kind: EventMerged, Detail: younger.ID, Reason: ReasonOneCause,
 		Text: fmt.Sprintf("incident %s has the same cause", younger.ID),
 	}, true)
@@ -186,9 +186,9 @@ func (d *openIncidents) merge(at time.Time, younger, older *Incident) {
 		older.Acknowledged = younger.Acknowledged
 	}
 	if !younger.Fired.IsZero() {
-		d.fire(at, older, ReasonOneCause, "it continues an incident that has fired")
+		o.fire(at, older, ReasonOneCause, "it continues an incident that has fired")
 	}
-	d.close(at, younger, Event{
+	o.close(at, younger, Event{
 		At: at, Kind: EventMerged, Detail: older.ID, Reason: ReasonOneCause,
 		Text: fmt.Sprintf("continues in incident %s, which has the same cause", older.ID),
 	})
@@ -255,17 +255,17 @@ func rootOf(key string, active map[string]checks.ActiveFinding) string {
 }
 
 // hasRoot reports whether the root is active.
-func (f causeGroup) hasRoot() bool { return f.members[0].Key() == f.root }
+func (c causeGroup) hasRoot() bool { return c.members[0].Key() == c.root }
 
 // contains reports whether the group has a finding with a key.
-func (f causeGroup) contains(key string) bool {
-	return slices.ContainsFunc(f.members, func(s checks.ActiveFinding) bool { return s.Key() == key })
+func (c causeGroup) contains(key string) bool {
+	return slices.ContainsFunc(c.members, func(s checks.ActiveFinding) bool { return s.Key() == key })
 }
 
 // worst returns the highest severity in the group.
-func (f causeGroup) worst() checks.Severity {
+func (c causeGroup) worst() checks.Severity {
 	worst := checks.Info
-	for _, s := range f.members {
+	for _, s := range c.members {
 		if s.Severity.AtLeast(worst) {
 			worst = s.Severity
 		}

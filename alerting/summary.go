@@ -47,28 +47,28 @@ func (c Counts) merged(d Deployment) Counts {
 // SumUp creates the summary of a due deployment and notifies receivers of it. counts
 // are those of the history. If the deployment is not due, the step is empty, so that
 // a deployment has one summary.
-func (d *Manager) SumUp(at time.Time, id string, counts Counts) Step {
-	n := slices.IndexFunc(d.deployments.list, func(one *Deployment) bool { return one.ID == id })
-	if n < 0 || !slices.ContainsFunc(d.DueSummaries(at), func(one Deployment) bool { return one.ID == id }) {
+func (manager *Manager) SumUp(at time.Time, id string, counts Counts) Step {
+	n := slices.IndexFunc(manager.deployments.list, func(one *Deployment) bool { return one.ID == id })
+	if n < 0 || !slices.ContainsFunc(manager.DueSummaries(at), func(one Deployment) bool { return one.ID == id }) {
 		return Step{}
 	}
-	one := d.deployments.list[n]
+	one := manager.deployments.list[n]
 	one.Summed = at
-	d.deployments.forget(at)
-	d.deployments.markChanged(one)
-	step := d.step(at)
-	step.Notifications = append(step.Notifications, d.summaryNotifications(at, d.summary(at, one, counts))...)
+	manager.deployments.forget(at)
+	manager.deployments.markChanged(one)
+	step := manager.step(at)
+	step.Notifications = append(step.Notifications, manager.summaryNotifications(at, manager.summary(at, one, counts))...)
 	return step
 }
 
-func (d *Manager) summary(at time.Time, one *Deployment, counts Counts) Summary {
-	s := Summary{Deployment: one.clone(), Counts: counts.merged(*one)}
-	for _, i := range d.openIncidents.concerning(one.Cluster) {
-		if _, reason := d.heldBack(at, i, nil); reason != ReasonDeployment && i.worstOf(one.Cluster).AtLeast(checks.Warning) {
-			s.Active = append(s.Active, i.Cause)
+func (manager *Manager) summary(at time.Time, one *Deployment, counts Counts) Summary {
+	summary := Summary{Deployment: one.clone(), Counts: counts.merged(*one)}
+	for _, i := range manager.openIncidents.concerning(one.Cluster) {
+		if _, reason := manager.heldBack(at, i, nil); reason != ReasonDeployment && i.worstOf(one.Cluster).AtLeast(checks.Warning) {
+			summary.Active = append(summary.Active, i.Cause)
 		}
 	}
-	slices.SortStableFunc(s.Active, func(a, b checks.Finding) int {
+	slices.SortStableFunc(summary.Active, func(a, b checks.Finding) int {
 		switch {
 		case a.Severity == b.Severity:
 			return 0
@@ -78,9 +78,9 @@ func (d *Manager) summary(at time.Time, one *Deployment, counts Counts) Summary 
 			return 1
 		}
 	})
-	s.More = max(0, len(s.Active)-MaxActive)
-	s.Active = s.Active[:len(s.Active)-s.More]
-	return s
+	summary.More = max(0, len(summary.Active)-MaxActive)
+	summary.Active = summary.Active[:len(summary.Active)-summary.More]
+	return summary
 }
 
 // Severity is Warning if sessions were lost or findings are active, else Info.
@@ -93,16 +93,16 @@ func (s Summary) Severity() checks.Severity {
 
 // summaryNotifications returns notifications for the receivers of warnings of the
 // cluster; none if the whole cluster is silenced.
-func (d *Manager) summaryNotifications(at time.Time, s Summary) []Notification {
+func (manager *Manager) summaryNotifications(at time.Time, s Summary) []Notification {
 	i := Incident{
 		ID: summaryID(s.Deployment), Cluster: s.Cluster, Clusters: []string{s.Cluster}, State: Resolved, Severity: checks.Warning,
 		Cause: checks.Finding{Severity: s.Severity(), Summary: checks.Quote(English.Deployment(s))}, Started: s.From, Ended: s.End(),
 	}
-	if silenceMatchAt(at, d.silences, d.config.Windows).all(s.Cluster) {
+	if silenceMatchAt(at, manager.silences, manager.config.Windows).all(s.Cluster) {
 		return nil
 	}
 	i.Findings = []Member{{ActiveFinding: checks.ActiveFinding{Finding: i.Cause, Since: i.Started}, Cluster: s.Cluster, Ended: i.Ended}}
-	receivers := d.router.receiversOf(&i)
+	receivers := manager.router.receiversOf(&i)
 	i.Severity = s.Severity()
 	var notifications []Notification
 	for _, receiver := range receivers {

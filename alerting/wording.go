@@ -51,23 +51,23 @@ var several = map[bool]map[checks.Code]string{
 // Summary describes an incident in one sentence: the summary of its cause or, if
 // several findings are the same failure, what they have in common. It may contain
 // text from a target.
-func (l Language) Summary(i Incident) string {
-	alike, _ := i.Alike()
-	onHost := slices.DeleteFunc(slices.Clone(alike), func(m Member) bool { return m.Host != i.Host })
+func (l Language) Summary(incident Incident) string {
+	alike, _ := incident.Alike()
+	onHost := slices.DeleteFunc(slices.Clone(alike), func(m Member) bool { return m.Host != incident.Host })
 	switch {
-	case i.Host != "" && len(i.Clusters) > 1 && len(onHost) > 0:
-		nodes := l.namesOf(i, onHost)
+	case incident.Host != "" && len(incident.Clusters) > 1 && len(onHost) > 0:
+		nodes := l.namesOf(incident, onHost)
 		if l == Chinese {
-			return fmt.Sprintf("主机 %s 已宕机，涉及 %s", i.Host, nodes)
+			return fmt.Sprintf("主机 %s 已宕机，涉及 %s", incident.Host, nodes)
 		}
-		return fmt.Sprintf("machine %s is down: %s", i.Host, nodes)
+		return fmt.Sprintf("machine %s is down: %s", incident.Host, nodes)
 	case alike[0].Group == checks.AllNodesDown:
 		if l == Chinese {
-			return "所有节点均不可用：" + l.namesOf(i, alike)
+			return "所有节点均不可用：" + l.namesOf(incident, alike)
 		}
-		return "no node is up: " + l.namesOf(i, alike)
+		return "no node is up: " + l.namesOf(incident, alike)
 	case len(alike) > 1:
-		return fmt.Sprintf(several[l == Chinese][i.Cause.Code], len(alike), l.namesOf(i, alike))
+		return fmt.Sprintf(several[l == Chinese][incident.Cause.Code], len(alike), l.namesOf(incident, alike))
 	default:
 		return l.Translate(alike[0].Summary)
 	}

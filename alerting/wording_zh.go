@@ -51,39 +51,39 @@ var titlesInChinese = map[checks.Code]string{
 }
 
 // eventInChinese describes an event; "": the kind is unknown.
-func eventInChinese(e Event) string {
-	if format := findingEventsInChinese[e.Kind]; format != "" {
-		return fmt.Sprintf(format, findingInChinese(e.Finding))
+func eventInChinese(event Event) string {
+	if format := findingEventsInChinese[event.Kind]; format != "" {
+		return fmt.Sprintf(format, findingInChinese(event.Finding))
 	}
-	switch e.Kind {
+	switch event.Kind {
 	case EventMerged:
-		return fmt.Sprintf("与事件 %s 同因，已合并", e.Detail)
+		return fmt.Sprintf("与事件 %s 同因，已合并", event.Detail)
 	case EventWorsened:
-		return "级别升为" + cmp.Or(severitiesInChinese[checks.Severity(e.Detail)], e.Detail)
+		return "级别升为" + cmp.Or(severitiesInChinese[checks.Severity(event.Detail)], event.Detail)
 	case EventSilenced:
-		if e.Reason == ReasonDeployment {
-			return "发布期间暂不通知：" + strings.TrimPrefix(e.Detail, deploymentPrefix)
+		if event.Reason == ReasonDeployment {
+			return "发布期间暂不通知：" + strings.TrimPrefix(event.Detail, deploymentPrefix)
 		}
-		return "已静默：" + e.Detail
+		return "已静默：" + event.Detail
 	case EventNotified:
-		return "已通知 " + e.Detail
+		return "已通知 " + event.Detail
 	case EventAcknowledged:
-		return "已认领：" + e.writtenInChinese()
+		return "已认领：" + event.writtenInChinese()
 	case EventNoted:
-		return "备注：" + e.writtenInChinese()
+		return "备注：" + event.writtenInChinese()
 	case EventEscalated:
-		return "无人认领，升级通知 " + e.Detail
+		return "无人认领，升级通知 " + event.Detail
 	case EventUnwatched:
-		return fmt.Sprintf("集群 %s 已移出配置，不再监测", e.Detail)
+		return fmt.Sprintf("集群 %s 已移出配置，不再监测", event.Detail)
 	case EventCut:
-		return fmt.Sprintf("省略 %d 条记录", e.Omitted)
+		return fmt.Sprintf("省略 %d 条记录", event.Omitted)
 	case EventResolved:
-		if e.Reason == ReasonUnwatched {
+		if event.Reason == ReasonUnwatched {
 			return "所属集群已移出配置，不再监测"
 		}
 		return "已恢复"
 	default:
-		return plainEventsInChinese[e.Kind]
+		return plainEventsInChinese[event.Kind]
 	}
 }
 

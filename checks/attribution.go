@@ -50,34 +50,34 @@ const (
 // causeOfLoss returns the cause of a lost session, the most certain one if several fit.
 // Only under the sticky policy may sessions be lost with a node, or by a balancer that
 // moves clients.
-func (v *attribution) causeOfLoss(a *answer) lossCause {
-	reported := a.pauseBefore() >= shortestPause && a.lostIn().contains(v.past().Pool.Lost)
-	if v.policy() == probes.PolicySticky {
-		switch pool := v.pool; {
+func (attribution *attribution) causeOfLoss(a *answer) lossCause {
+	reported := a.pauseBefore() >= shortestPause && a.lostIn().contains(attribution.past().Pool.Lost)
+	if attribution.policy() == probes.PolicySticky {
+		switch pool := attribution.pool; {
 		// The client's own answers show these, and its nodes were well.
-		case v.drifted(a.trace):
+		case attribution.drifted(a.trace):
 			return lossByDrift
-		case v.separatedByBalancer(a.trace):
+		case attribution.separatedByBalancer(a.trace):
 			return lossBySplit
-		case v.remap.includes(a.trace):
+		case attribution.remap.includes(a.trace):
 			return lossByRemapping
 		// A node failed at that time, which would have cost the session in any case.
-		case v.lostWithNode(a):
+		case attribution.lostWithNode(a):
 			return lossByNode
 		// The policy allows no loss by an ejection alone, so that it is reported, also if
 		// the client has returned by now.
-		case v.leftOut(a) != "":
+		case attribution.leftOut(a) != "":
 			return lossUnexplained
 		// No finding reported the ejection, but only one moves clients like this.
-		case v.returnsToOwner(a):
+		case attribution.returnsToOwner(a):
 			return lossByReturn
-		case v.lostBefore(a):
+		case attribution.lostBefore(a):
 			return lossEarlier
 		// That the balancer moved other clients recently is the weakest reason: nothing
 		// shows that it moved this one.
-		case a.moved() && v.followed(a, pool.Drifted):
+		case a.moved() && attribution.followed(a, pool.Drifted):
 			return lossByDrift
-		case a.moved() && (v.followed(a, pool.Remapped.At) || v.followed(a, pool.Remapped.Last)):
+		case a.moved() && (attribution.followed(a, pool.Remapped.At) || attribution.followed(a, pool.Remapped.Last)):
 			return lossByRemapping
 		}
 	}
@@ -102,20 +102,20 @@ func (a *answer) lostIn() Span {
 // lostWithNode reports whether a session was lost with its node, which the sticky
 // policy allows. A node that was only left out still has its sessions, but its
 // clients lose them all the same.
-func (v *attribution) lostWithNode(a *answer) bool {
-	if v.policy() != probes.PolicySticky {
+func (attribution *attribution) lostWithNode(a *answer) bool {
+	if attribution.policy() != probes.PolicySticky {
 		return false
 	}
 	lost := a.lostIn()
 	for _, node := range []string{a.trace.holder, a.trace.owner} {
-		if v.restartedSince(node, a.trace.First().At) || !v.ready(node) && node != "" && a.moved() {
+		if attribution.restartedSince(node, a.trace.First().At) || !attribution.ready(node) && node != "" && a.moved() {
 			return true
 		}
-		if v.wasDisruptedIn(node, lost, func(d Disruption) bool { return d.mayTakeSession(a) }) {
+		if attribution.wasDisruptedIn(node, lost, func(d Disruption) bool { return d.mayTakeSession(a) }) {
 			return true
 		}
 	}
-	return a.moved() && v.byRestartElsewhere(a, lost)
+	return a.moved() && attribution.byRestartElsewhere(a, lost)
 }
 
 // byRestartElsewhere reports whether a client moved, and lost its session, because
@@ -125,35 +125,35 @@ func (v *attribution) lostWithNode(a *answer) bool {
 // that clients of other nodes move as well. Active canaries show that at once, and
 // their losses are reported; this function excuses the canaries that paused
 // meanwhile.
-func (v *movement) byRestartElsewhere(a *answer, lost Span) bool {
-	out := v.nodesDisruptedIn(lost)
-	failed := slices.ContainsFunc(out, func(id string) bool { return v.wasDisruptedIn(id, lost, Disruption.failed) })
-	return failed && (v.sentBy(a, out) || v.rehashes() && a.pauseBefore() >= shortestPause)
+func (movement *movement) byRestartElsewhere(a *answer, lost Span) bool {
+	out := movement.nodesDisruptedIn(lost)
+	failed := slices.ContainsFunc(out, func(id string) bool { return movement.wasDisruptedIn(id, lost, Disruption.failed) })
+	return failed && (movement.sentBy(a, out) || movement.rehashes() && a.pauseBefore() >= shortestPause)
 }
 
 // rehashes reports whether the balancer may place the clients of all nodes anew when
 // a node joins or leaves.
-func (v *nodeStates) rehashes() bool {
-	return v.oracle == nil && v.Cluster.Balancer.Method == probes.MethodUnknown
+func (nodeStates *nodeStates) rehashes() bool {
+	return nodeStates.oracle == nil && nodeStates.Cluster.Balancer.Method == probes.MethodUnknown
 }
 
 // returnsToOwner reports whether a hash returned a client to its owner from the
 // successor. The session that it had there is lost because of the ejection that moved
 // it.
-func (v *attribution) returnsToOwner(a *answer) bool {
-	owner, _, ok := v.ownerAndSuccessor(a.trace)
-	return ok && a.moved() && a.servingNode == owner && v.byEjection(a)
+func (attribution *attribution) returnsToOwner(a *answer) bool {
+	owner, _, ok := attribution.ownerAndSuccessor(a.trace)
+	return ok && a.moved() && a.servingNode == owner && attribution.byEjection(a)
 }
 
 // leftOut returns the key of the finding that the balancer left out a node which was
 // well, if that moved a client; "": it did not. Unlike a failure, the sticky policy
 // allows no loss by it.
-func (v *attribution) leftOut(a *answer) string {
+func (attribution *attribution) leftOut(a *answer) string {
 	if !a.moved() {
 		return ""
 	}
 	for _, node := range []string{a.servingNode, a.trace.holder, a.trace.owner} {
-		if d, ok := v.disruptionAt(node, a.At); ok && !d.failed() && d.Finding != "" {
+		if d, ok := attribution.disruptionAt(node, a.At); ok && !d.failed() && d.Finding != "" {
 			return d.Finding
 		}
 	}
@@ -162,20 +162,20 @@ func (v *attribution) leftOut(a *answer) string {
 
 // drifted reports whether the balancer sends a client back and forth. Another node's
 // session may then replace its own.
-func (v *attribution) drifted(w *trace) bool {
-	return slices.ContainsFunc(v.drifts, func(m move) bool {
+func (attribution *attribution) drifted(w *trace) bool {
+	return slices.ContainsFunc(attribution.drifts, func(m move) bool {
 		return m.trace == w || m.trace.Balancer == w.Balancer && m.trace.URL == w.URL
 	})
 }
 
 // separatedByBalancer reports whether parts of the balancer disagree about a client.
-func (v *attribution) separatedByBalancer(w *trace) bool {
-	return slices.ContainsFunc(v.separations, func(s separation) bool { return s.trace == w })
+func (attribution *attribution) separatedByBalancer(w *trace) bool {
+	return slices.ContainsFunc(attribution.separations, func(s separation) bool { return s.trace == w })
 }
 
 // lostBefore reports whether an earlier answer to the same client had already lost
 // the session, on a move.
-func (v *attribution) lostBefore(a *answer) bool {
+func (attribution *attribution) lostBefore(a *answer) bool {
 	if a.moved() {
 		return false
 	}
@@ -187,15 +187,17 @@ func (v *attribution) lostBefore(a *answer) bool {
 // countLosses adds the sessions that were lost with their nodes, or by their return, to
 // the disruptions that caused it. Only sessions of earlier rounds count: those of this
 // round were opened during it.
-func (v *attribution) countLosses() {
-	for _, w := range v.traces {
+func (attribution *attribution) countLosses() {
+	for _, w := range attribution.traces {
 		answers := slices.Concat(w.earlier, w.answers)
-		lost := slices.IndexFunc(answers, func(a *answer) bool { return a.sessionOutcome == probes.SessionLost && len(v.nodesThatLost(a)) > 0 })
+		lost := slices.IndexFunc(answers, func(a *answer) bool {
+			return a.sessionOutcome == probes.SessionLost && len(attribution.nodesThatLost(a)) > 0
+		})
 		if !w.Continued || lost < 0 {
 			continue
 		}
-		for _, node := range v.nodesThatLost(answers[lost]) {
-			if v.addLoss(node, answers[lost].lostIn()) {
+		for _, node := range attribution.nodesThatLost(answers[lost]) {
+			if attribution.addLoss(node, answers[lost].lostIn()) {
 				break
 			}
 		}
@@ -204,8 +206,8 @@ func (v *attribution) countLosses() {
 
 // nodesThatLost returns the nodes of which one lost a session by its disruption; none if the
 // loss has another cause.
-func (v *attribution) nodesThatLost(a *answer) []string {
-	switch v.causeOfLoss(a) {
+func (attribution *attribution) nodesThatLost(a *answer) []string {
+	switch attribution.causeOfLoss(a) {
 	case lossByNode:
 		return []string{a.trace.owner, a.trace.holder}
 	case lossByReturn:
@@ -217,13 +219,13 @@ func (v *attribution) nodesThatLost(a *answer) []string {
 
 // addLoss counts a session that was lost within a span with the newest disruption of
 // a node in that time. It reports whether there was one.
-func (v *attribution) addLoss(node string, lost Span) bool {
-	m := v.history.Nodes[node]
+func (attribution *attribution) addLoss(node string, lost Span) bool {
+	m := attribution.history.Nodes[node]
 	for i, d := range slices.Backward(m.Disruptions) {
-		if d.overlaps(lost, v.aftermath) {
+		if d.overlaps(lost, attribution.aftermath) {
 			m.Disruptions = slices.Clone(m.Disruptions)
 			m.Disruptions[i].Lost++
-			v.history.Nodes[node] = m
+			attribution.history.Nodes[node] = m
 			return true
 		}
 	}
@@ -235,17 +237,17 @@ var disruptionFindings = []Code{NodeDown, NodePaused, NodeRestarted, Slow, NodeE
 
 // remember keeps which findings reported disruptions and remappings: their consequences
 // may be found after these findings have ended.
-func (v *attribution) remember(findings []Finding) {
+func (attribution *attribution) remember(findings []Finding) {
 	for _, f := range findings {
-		m := v.history.Nodes[f.Node]
+		m := attribution.history.Nodes[f.Node]
 		switch n := len(m.Disruptions); {
-		case f.Code == BalancerRemapped && v.history.Pool.Remapped.Cause == "":
-			v.history.Pool.Remapped.Cause = f.ExplainedBy
+		case f.Code == BalancerRemapped && attribution.history.Pool.Remapped.Cause == "":
+			attribution.history.Pool.Remapped.Cause = f.ExplainedBy
 		case n == 0 || f.ExplainedBy != "" || !slices.Contains(disruptionFindings, f.Code):
 		case m.Disruptions[n-1].Finding == "":
 			m.Disruptions = slices.Clone(m.Disruptions)
 			m.Disruptions[n-1].Finding = f.Key()
-			v.history.Nodes[f.Node] = m
+			attribution.history.Nodes[f.Node] = m
 		}
 	}
 }

@@ -159,10 +159,10 @@ func allDisrupted(v *timeline) []string {
 
 // ownError reports whether an exchange is a gateway error that carries no node's
 // label and that no node gives when asked directly.
-func (v *nodeStates) ownError(ex probes.Exchange) bool {
-	if ex.Status != 502 && ex.Status != 503 && ex.Status != 504 || v.identity.NodeOf(ex.Label) != "" {
+func (nodeStates *nodeStates) ownError(ex probes.Exchange) bool {
+	if ex.Status != 502 && ex.Status != 503 && ex.Status != 504 || nodeStates.identity.NodeOf(ex.Label) != "" {
 		return false
 	}
-	_, known := v.replies[reply{path: ex.Path, status: ex.Status}]
+	_, known := nodeStates.replies[reply{path: ex.Path, status: ex.Status}]
 	return !known
 }

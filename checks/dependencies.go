@@ -93,24 +93,24 @@ func keepsSessions(v *nodeStates, name string) bool {
 }
 
 func (s service) downFinding() Finding {
-	f := aboutAll(DependencyDown, Critical, s.reported)
-	f.Dependency = s.name
-	f.Summary = msg(MsgDependencyDown, Args{Name: s.name})
+	finding := aboutAll(DependencyDown, Critical, s.reported)
+	finding.Dependency = s.name
+	finding.Summary = msg(MsgDependencyDown, Args{Name: s.name})
 	if len(s.reported) > 0 {
-		f.Summary = msg(MsgDependencyUnavailable, Args{Name: s.name, Nodes: s.reported})
-		f.Evidence = append(f.Evidence, msg(MsgReportedUnavailable, Args{Nodes: s.reported, Path: s.statusPath}))
+		finding.Summary = msg(MsgDependencyUnavailable, Args{Name: s.name, Nodes: s.reported})
+		finding.Evidence = append(finding.Evidence, msg(MsgReportedUnavailable, Args{Nodes: s.reported, Path: s.statusPath}))
 	}
 	switch {
 	case s.probed && !s.up:
-		f.Evidence = append(f.Evidence, msg(MsgDependencySilent, Args{Reason: s.error}))
+		finding.Evidence = append(finding.Evidence, msg(MsgDependencySilent, Args{Reason: s.error}))
 	case s.probed:
-		f.Evidence = append(f.Evidence, msg(MsgDependencyAnswers, Args{}))
+		finding.Evidence = append(finding.Evidence, msg(MsgDependencyAnswers, Args{}))
 	}
-	f.Remedy = msg(MsgBringDependencyBack, Args{Name: s.name})
+	finding.Remedy = msg(MsgBringDependencyBack, Args{Name: s.name})
 	if s.probed && s.up {
-		f.Remedy = s.pathRemedy()
+		finding.Remedy = s.pathRemedy()
 	}
-	return f
+	return finding
 }
 
 func (s service) disputedFinding() Finding {

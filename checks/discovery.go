@@ -12,25 +12,25 @@ import (
 // machine. Its clients may still arrive, and what its leaving cost them is reported.
 
 // recentlyLeft returns the nodes that their source has ceased to list recently.
-func (v *nodeStates) recentlyLeft() []probes.LeftNode {
-	return v.Cluster.LeftSince(v.Started.Add(-rememberedFor))
+func (nodeStates *nodeStates) recentlyLeft() []probes.LeftNode {
+	return nodeStates.Cluster.LeftSince(nodeStates.Started.Add(-rememberedFor))
 }
 
 // left reports whether a node has left recently.
-func (v *nodeStates) left(node string) bool {
-	return slices.ContainsFunc(v.recentlyLeft(), func(n probes.LeftNode) bool { return n.ID == node })
+func (nodeStates *nodeStates) left(node string) bool {
+	return slices.ContainsFunc(nodeStates.recentlyLeft(), func(n probes.LeftNode) bool { return n.ID == node })
 }
 
 // everyNode returns the ids of the nodes, and of those that have left recently.
-func (v *nodeStates) everyNode() []string {
-	return v.withLeft(true, func(string) bool { return true })
+func (nodeStates *nodeStates) everyNode() []string {
+	return nodeStates.withLeft(true, func(string) bool { return true })
 }
 
 // withLeft returns the ids of the nodes for which fits is true, in configuration order;
 // with those that have left recently, if left is true.
-func (v *nodeStates) withLeft(left bool, fits func(id string) bool) []string {
-	ids := v.nodesWhere(fits)
-	for _, n := range v.recentlyLeft() {
+func (nodeStates *nodeStates) withLeft(left bool, fits func(id string) bool) []string {
+	ids := nodeStates.nodesWhere(fits)
+	for _, n := range nodeStates.recentlyLeft() {
 		if left && fits(n.ID) {
 			ids = append(ids, n.ID)
 		}
@@ -40,32 +40,32 @@ func (v *nodeStates) withLeft(left bool, fits func(id string) bool) []string {
 
 // leave returns the history of a node that is no longer listed. It is disrupted from when
 // it was last well to its last answer through the balancer.
-func (v *timeline) leave(n probes.LeftNode, m NodeHistory) NodeHistory {
-	last := n.At
-	for _, a := range v.allAnswers {
-		if a.node == n.ID && a.OK() && a.At.After(last) {
+func (t *timeline) leave(leftNode probes.LeftNode, history NodeHistory) NodeHistory {
+	last := leftNode.At
+	for _, a := range t.allAnswers {
+		if a.node == leftNode.ID && a.OK() && a.At.After(last) {
 			last = a.At
 		}
 	}
-	known := m.Left.Equal(n.At)
+	known := history.Left.Equal(leftNode.At)
 	if !known {
-		m.Left = n.At
-		m.Departures = append(slices.Clone(m.Departures), n.At)
-		m.Departures = m.Departures[max(0, len(m.Departures)-keptDisruptions):]
-		m.DownSince, m.SilentSince, m.Out = time.Time{}, time.Time{}, time.Time{}
+		history.Left = leftNode.At
+		history.Departures = append(slices.Clone(history.Departures), leftNode.At)
+		history.Departures = history.Departures[max(0, len(history.Departures)-keptDisruptions):]
+		history.DownSince, history.SilentSince, history.Out = time.Time{}, time.Time{}, time.Time{}
 	}
-	if !known || last.After(n.At) {
-		m = v.addSign(n.ID, m, DisruptionLeft, m.Seen, last, msg(MsgLeftTheList, Args{Node: n.ID}))
+	if !known || last.After(leftNode.At) {
+		history = t.addSign(leftNode.ID, history, DisruptionLeft, history.Seen, last, msg(MsgLeftTheList, Args{Node: leftNode.ID}))
 	}
-	return m
+	return history
 }
 
 // listed returns the history of a node that its source lists. A node without a history joined
 // in this round, unless this is the first one.
-func (v *timeline) listed(id string, m NodeHistory) NodeHistory {
-	_, known := v.past().Nodes[id]
-	if v.Source.Name != "" && len(v.past().Nodes) > 0 && (!known || !m.Left.IsZero()) {
-		m.Joined = v.Started
+func (t *timeline) listed(id string, m NodeHistory) NodeHistory {
+	_, known := t.past().Nodes[id]
+	if t.Source.Name != "" && len(t.past().Nodes) > 0 && (!known || !m.Left.IsZero()) {
+		m.Joined = t.Started
 	}
 	m.Left = time.Time{}
 	return m
@@ -73,48 +73,48 @@ func (v *timeline) listed(id string, m NodeHistory) NodeHistory {
 
 // leftLongAgo reports whether a new client was answered by a node that left so long ago that
 // the balancer should know.
-func (v *nodeStates) leftLongAgo(a *answer) bool {
-	return !a.trace.Continued && slices.ContainsFunc(v.Cluster.Left, func(n probes.LeftNode) bool {
+func (nodeStates *nodeStates) leftLongAgo(a *answer) bool {
+	return !a.trace.Continued && slices.ContainsFunc(nodeStates.Cluster.Left, func(n probes.LeftNode) bool {
 		return n.ID == a.node && a.At.Sub(n.At) > restartReportedFor
 	})
 }
 
 // sourceAnsweredSince reports whether the source has given its list again since an unlisted
 // node was first met: the balancer may know a new node earlier. It is true without a source.
-func (v *outcomes) sourceAnsweredSince(label string) bool {
-	if v.Source.Name == "" {
+func (outcomes *outcomes) sourceAnsweredSince(label string) bool {
+	if outcomes.Source.Name == "" {
 		return true
 	}
-	first, met := v.past().Pool.Unlisted[label]
-	return met && v.Source.Answered.Sub(first) >= v.Source.Interval
+	first, met := outcomes.past().Pool.Unlisted[label]
+	return met && outcomes.Source.Answered.Sub(first) >= outcomes.Source.Interval
 }
 
 // unlistedSince returns when each name of an unlisted node was first met.
-func (v *outcomes) unlistedSince() map[string]time.Time {
-	if v.Source.Name == "" {
+func (outcomes *outcomes) unlistedSince() map[string]time.Time {
+	if outcomes.Source.Name == "" {
 		return nil
 	}
 	since := make(map[string]time.Time)
-	for _, a := range v.answers {
-		if !a.OK() || !v.unlistedNode(a.Label) && !v.leftLongAgo(a) {
+	for _, a := range outcomes.answers {
+		if !a.OK() || !outcomes.unlistedNode(a.Label) && !outcomes.leftLongAgo(a) {
 			continue
 		}
-		if first, known := v.past().Pool.Unlisted[a.Label]; known {
+		if first, known := outcomes.past().Pool.Unlisted[a.Label]; known {
 			since[a.Label] = first
 		} else {
-			since[a.Label] = v.Started
+			since[a.Label] = outcomes.Started
 		}
 	}
 	return since
 }
 
 // changedBefore returns the nodes that joined or left shortly before a moment.
-func (v *timeline) changedBefore(moment time.Time) []string {
+func (t *timeline) changedBefore(moment time.Time) []string {
 	recent := func(at time.Time) bool {
 		return !at.IsZero() && moment.Sub(at).Abs() <= time.Minute
 	}
-	return v.withLeft(true, func(id string) bool {
-		return recent(v.nodeHistory[id].Joined) || recent(v.nodeHistory[id].Left)
+	return t.withLeft(true, func(id string) bool {
+		return recent(t.nodeHistory[id].Joined) || recent(t.nodeHistory[id].Left)
 	})
 }
 
@@ -132,16 +132,16 @@ func sourceFailing(v *nodeStates) []Finding {
 
 // nodesChanged finds that nodes have joined or left recently.
 func nodesChanged(v *timeline) []Finding {
-	f := Finding{Code: NodesChanged, Severity: Info}
+	finding := Finding{Code: NodesChanged, Severity: Info}
 	var joined, left []string
 	note := func(id string, at time.Time, what MessageID) bool {
 		if at.IsZero() || v.Started.Sub(at) > restartReportedFor {
 			return false
 		}
-		if at.After(f.When) {
-			f.When = at
+		if at.After(finding.When) {
+			finding.When = at
 		}
-		f.Evidence = append(f.Evidence, msg(MsgAtMoment, Args{At: at, Why: new(msg(what, Args{Node: id}))}))
+		finding.Evidence = append(finding.Evidence, msg(MsgAtMoment, Args{At: at, Why: new(msg(what, Args{Node: id}))}))
 		return true
 	}
 	for _, id := range v.everyNode() {
@@ -155,8 +155,8 @@ func nodesChanged(v *timeline) []Finding {
 	if len(joined)+len(left) == 0 {
 		return nil
 	}
-	f.Summary = msg(MsgNodesChanged, Args{Nodes: left, Values: joined})
-	f.Evidence = limited(f.Evidence)
-	f.Remedy = msg(MsgNothingIfMeant, Args{})
-	return []Finding{f}
+	finding.Summary = msg(MsgNodesChanged, Args{Nodes: left, Values: joined})
+	finding.Evidence = limited(finding.Evidence)
+	finding.Remedy = msg(MsgNothingIfMeant, Args{})
+	return []Finding{finding}
 }

@@ -87,10 +87,10 @@ func (d Disruption) mayTakeSession(a *answer) bool {
 
 // with returns the history with one more sign of a disruption. A sign within the
 // aftermath of an earlier disruption extends that one.
-func (m NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory {
-	m.Disruptions = slices.Clone(m.Disruptions)
-	if n := len(m.Disruptions); n > 0 && !sign.From.After(m.Disruptions[n-1].To.Add(aftermath)) {
-		last := &m.Disruptions[n-1]
+func (h NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory {
+	h.Disruptions = slices.Clone(h.Disruptions)
+	if n := len(h.Disruptions); n > 0 && !sign.From.After(h.Disruptions[n-1].To.Add(aftermath)) {
+		last := &h.Disruptions[n-1]
 		if sign.From.Before(last.From) {
 			last.From = sign.From
 		}
@@ -103,11 +103,11 @@ func (m NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory 
 		}
 		last.NotifiedDown = last.NotifiedDown || sign.NotifiedDown
 		last.Unwatched = last.Unwatched && sign.Unwatched
-		return m
+		return h
 	}
-	m.Disruptions = append(m.Disruptions, sign)
-	m.Disruptions = m.Disruptions[max(0, len(m.Disruptions)-keptDisruptions):]
-	return m
+	h.Disruptions = append(h.Disruptions, sign)
+	h.Disruptions = h.Disruptions[max(0, len(h.Disruptions)-keptDisruptions):]
+	return h
 }
 
 func stronger(a, b DisruptionKind) DisruptionKind {

@@ -19,27 +19,27 @@ func handshakes(v *outcomes) []Finding {
 	var list []Finding
 	var frontends []string
 	through, sidLost := 0, false
-	for _, h := range v.Handshakes {
-		if ranOutOfTime(v.nodeStates, h) {
+	for _, handshakeObservation := range v.Handshakes {
+		if ranOutOfTime(v.nodeStates, handshakeObservation) {
 			continue
 		}
-		if h.Node != "" {
-			if f, ok := handshakeAt(v.nodeStates, h); ok {
+		if handshakeObservation.Node != "" {
+			if f, ok := handshakeAt(v.nodeStates, handshakeObservation); ok {
 				list = append(list, f)
 			}
 			continue
 		}
 		through++
-		sidLost = sidLost || (h.Opened && !h.Known)
+		sidLost = sidLost || (handshakeObservation.Opened && !handshakeObservation.Known)
 		switch {
-		case !h.Opened || !h.Known:
-			broken = append(broken, describeHandshake(h))
-			targets[h.Expected] = true
-			if at := v.frontendName(h.URL, h.Balancer); !slices.Contains(frontends, at) {
+		case !handshakeObservation.Opened || !handshakeObservation.Known:
+			broken = append(broken, describeHandshake(handshakeObservation))
+			targets[handshakeObservation.Expected] = true
+			if at := v.frontendName(handshakeObservation.URL, handshakeObservation.Balancer); !slices.Contains(frontends, at) {
 				frontends = append(frontends, at)
 			}
-		case h.Offered && !h.Upgraded:
-			refused = append(refused, describeHandshake(h))
+		case handshakeObservation.Offered && !handshakeObservation.Upgraded:
+			refused = append(refused, describeHandshake(handshakeObservation))
 		}
 	}
 	if len(broken) > 0 {

@@ -18,15 +18,15 @@ type Identity struct {
 }
 
 // Identify learns the labels that nodes reported directly, one observation a node.
-func Identify(c *probes.Cluster, direct []probes.NodeObservation) Identity {
-	who := Identity{owners: make(map[string][]string), direct: make(map[string]string), total: len(c.Nodes)}
+func Identify(cluster *probes.Cluster, direct []probes.NodeObservation) Identity {
+	who := Identity{owners: make(map[string][]string), direct: make(map[string]string), total: len(cluster.Nodes)}
 	for _, o := range direct {
 		if label := fold(o.Label); label != "" {
 			who.direct[o.Node] = o.Label
 			who.owners[label] = append(who.owners[label], o.Node)
 		}
 	}
-	for _, n := range c.Left {
+	for _, n := range cluster.Left {
 		for _, name := range []string{n.Label, n.ID, hostPort(n.Node)} {
 			if label := fold(name); label != "" && len(who.owners[label]) == 0 {
 				who.owners[label] = []string{n.ID}
@@ -43,7 +43,7 @@ func Identify(c *probes.Cluster, direct []probes.NodeObservation) Identity {
 		hostPort,
 	} {
 		given := make(map[string][]string)
-		for _, n := range c.Nodes {
+		for _, n := range cluster.Nodes {
 			if label := fold(name(n)); label != "" && len(who.owners[label]) == 0 {
 				given[label] = append(given[label], n.ID)
 			}

@@ -32,23 +32,23 @@ func inRotation(v *timeline) []Finding {
 
 // ejected returns the finding that the whole balancer, or one of its addresses,
 // leaves out a node.
-func ejected(v *timeline, n probes.Node, frontend string, p rotationState) Finding {
-	f := about(NodeEjected, Warning, n.ID)
-	f.Target = frontend
-	f.Summary = msg(MsgEjected, Args{Node: n.ID, Address: frontend})
-	if m := v.nodeHistory[n.ID]; passing(v, m) {
-		f.Severity, f.passing = Info, true
+func ejected(v *timeline, node probes.Node, frontend string, p rotationState) Finding {
+	finding := about(NodeEjected, Warning, node.ID)
+	finding.Target = frontend
+	finding.Summary = msg(MsgEjected, Args{Node: node.ID, Address: frontend})
+	if m := v.nodeHistory[node.ID]; passing(v, m) {
+		finding.Severity, finding.passing = Info, true
 		if v.Started.Sub(m.Back) <= v.aftermath {
-			f.Summary = msg(MsgNotTakenBackYet, Args{Node: n.ID, Address: frontend, Since: m.Back})
+			finding.Summary = msg(MsgNotTakenBackYet, Args{Node: node.ID, Address: frontend, Since: m.Back})
 		}
 	}
-	f.Evidence = append([]Message{withProof(p.Proof, p.Reason), askedDirectly(v.direct[n.ID].Primary)}, limited(evidenceRecords(v.nodeStates, n, p.Reason))...)
+	finding.Evidence = append([]Message{withProof(p.Proof, p.Reason), askedDirectly(v.direct[node.ID].Primary)}, limited(evidenceRecords(v.nodeStates, node, p.Reason))...)
 	if t := v.Cluster.Balancer.FailTimeout; t > 0 && v.Cluster.Balancer.Method != probes.MethodCookie {
-		f.Remedy = msg(MsgWaitFailTimeout, Args{Duration: t, Server: n.ServerName()})
-		return f
+		finding.Remedy = msg(MsgWaitFailTimeout, Args{Duration: t, Server: node.ServerName()})
+		return finding
 	}
-	f.Remedy = msg(MsgCheckServerState, Args{Server: n.ServerName()})
-	return f
+	finding.Remedy = msg(MsgCheckServerState, Args{Server: node.ServerName()})
+	return finding
 }
 
 // longestPassing is how long a node that fails again and again may be left out before
@@ -77,23 +77,23 @@ func passing(v *timeline, m NodeHistory) bool {
 
 // wasEjected finds that n was ejected between two rounds, and is back. No client of
 // ours met the ejection; the balancer reports it afterwards.
-func wasEjected(v *timeline, n probes.Node) (Finding, bool) {
-	past := v.nodeHistory[n.ID].Ejections
-	if len(past) == 0 || !v.ready(n.ID) || v.rotationStates[n.ID].Sure {
+func wasEjected(v *timeline, node probes.Node) (Finding, bool) {
+	past := v.nodeHistory[node.ID].Ejections
+	if len(past) == 0 || !v.ready(node.ID) || v.rotationStates[node.ID].Sure {
 		return Finding{}, false
 	}
 	last := past[len(past)-1]
-	f := about(NodeEjected, Warning, n.ID)
+	f := about(NodeEjected, Warning, node.ID)
 	f.over = true
-	f.Summary = msg(MsgWasEjected, Args{Node: n.ID, Since: last.From, At: last.To})
+	f.Summary = msg(MsgWasEjected, Args{Node: node.ID, Since: last.From, At: last.To})
 	for _, e := range slices.Backward(past) {
 		f.Evidence = append(f.Evidence, withProof(byBalancer, e.Words))
 	}
-	f.Evidence = append(limited(f.Evidence), askedDirectly(v.direct[n.ID].Primary))
-	if d, ok := v.disruptionAt(n.ID, last.To); ok && !d.Gone.IsZero() {
+	f.Evidence = append(limited(f.Evidence), askedDirectly(v.direct[node.ID].Primary))
+	if d, ok := v.disruptionAt(node.ID, last.To); ok && !d.Gone.IsZero() {
 		f.Severity, f.passing = Info, true
 	}
-	f.Remedy = msg(MsgFindMoment, Args{Node: n.ID})
+	f.Remedy = msg(MsgFindMoment, Args{Node: node.ID})
 	return f, true
 }
 
@@ -101,27 +101,27 @@ func wasEjected(v *timeline, n probes.Node) (Finding, bool) {
 // its log shows failed tries on n, which clients need not notice while another node
 // answers. It finds nothing while no node is up: the balancer has no choice, and its
 // own errors are a finding.
-func failingInRotation(v *outcomes, n probes.Node) (Finding, bool) {
+func failingInRotation(v *outcomes, node probes.Node) (Finding, bool) {
 	if v.noneUp() {
 		return Finding{}, false
 	}
-	seen := failuresOf(v, n.ID)
+	seen := failuresOf(v, node.ID)
 	if len(seen) == 0 {
-		if !triedWithoutAnswer(v.nodeStates, n) {
+		if !triedWithoutAnswer(v.nodeStates, node) {
 			return Finding{}, false
 		}
-		seen = []Message{askedDirectly(v.direct[n.ID].Primary)}
+		seen = []Message{askedDirectly(v.direct[node.ID].Primary)}
 	}
-	f := about(NodeFailingInRotation, Critical, n.ID)
-	f.erring = v.failsDirectly(n.ID)
-	f.harm = harmSpan(failedOn(v, n.ID))
-	f.Summary = msg(MsgFailsInRotation, Args{Node: n.ID})
+	f := about(NodeFailingInRotation, Critical, node.ID)
+	f.erring = v.failsDirectly(node.ID)
+	f.harm = harmSpan(failedOn(v, node.ID))
+	f.Summary = msg(MsgFailsInRotation, Args{Node: node.ID})
 	f.Evidence = seen
-	if word, ok := balancerRecord(v.nodeStates, n); ok {
+	if word, ok := balancerRecord(v.nodeStates, node); ok {
 		f.Evidence = append(f.Evidence, word)
 	}
-	f.Evidence = append(f.Evidence, ejectionBudget(v, n))
-	f.Remedy = msg(MsgTakeOut, Args{Node: n.ID})
+	f.Evidence = append(f.Evidence, ejectionBudget(v, node))
+	f.Remedy = msg(MsgTakeOut, Args{Node: node.ID})
 	return f, true
 }
 

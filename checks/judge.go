@@ -9,8 +9,8 @@ import (
 
 // Judge returns the report of a round. It passes the round through the stages in the
 // order in which they are read: each stage is computed from those before it.
-func Judge(r Round) Report {
-	nodes := readNodes(r)
+func Judge(round Round) Report {
+	nodes := readNodes(round)
 	outcomes := readTraces(nodes)
 	rotation := findRotation(outcomes)
 	timeline := newTimeline(rotation)
@@ -22,17 +22,17 @@ func Judge(r Round) Report {
 	findings := explain(attribution.findings())
 	attribution.remember(findings)
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Code == SessionLost }) {
-		attribution.history.Pool.Lost = r.Started
+		attribution.history.Pool.Lost = round.Started
 	}
 	report := Report{
-		Cluster:      r.Cluster.Name,
-		Started:      r.Started,
-		Duration:     r.Duration,
+		Cluster:      round.Cluster.Name,
+		Started:      round.Started,
+		Duration:     round.Duration,
 		Doubts:       doubts(rotation, session),
-		Balancers:    r.Balancers,
+		Balancers:    round.Balancers,
 		Session:      session,
 		Dependencies: dependencyReports(outcomes),
-		Source:       r.Source,
+		Source:       round.Source,
 		Findings:     findings,
 		Requests:     requests(outcomes),
 		page:         nodes.page,
@@ -45,29 +45,29 @@ func Judge(r Round) Report {
 		})
 	}
 	report.Verdict = verdict(findings, report.Doubts)
-	if r.Void.ID != "" {
-		report.Verdict, report.Findings, report.Doubts, report.Requests = Inconclusive, nil, []Message{r.Void}, nil
+	if round.Void.ID != "" {
+		report.Verdict, report.Findings, report.Doubts, report.Requests = Inconclusive, nil, []Message{round.Void}, nil
 	}
 	return report
 }
 
 // findings returns the findings of all checks, without the codes that the round
 // ignores. No check depends on the findings of another one.
-func (v *attribution) findings() []Finding {
+func (attribution *attribution) findings() []Finding {
 	all := slices.Concat(
-		balancers(v.timeline), nodes(v), pages(v.outcomes), dependencies(v.outcomes),
-		drift(v.movement), losses(v), leaks(v.outcomes), sessionsFailing(v.timeline), logins(v.nodeStates),
-		sharing(v.outcomes), cookies(v.outcomes), handshakes(v.outcomes),
-		inRotation(v.timeline), splits(v.movement), restarts(v), remapped(v.remaps),
-		identities(v.outcomes), versions(v.nodeStates), settings(v.nodeStates), clocks(v.nodeStates), startOrder(v.timeline),
-		latency(v.outcomes), packetLoss(v.outcomes), certificates(v.outcomes),
-		blindSpots(v.movement), rarelyProbed(v.nodeStates), addressesInTurns(v.nodeStates),
-		unreadEvidence(v.nodeStates), unreadStatus(v.nodeStates), stores(v.outcomes),
-		sourceFailing(v.nodeStates), nodesChanged(v.timeline),
+		balancers(attribution.timeline), nodes(attribution), pages(attribution.outcomes), dependencies(attribution.outcomes),
+		drift(attribution.movement), losses(attribution), leaks(attribution.outcomes), sessionsFailing(attribution.timeline), logins(attribution.nodeStates),
+		sharing(attribution.outcomes), cookies(attribution.outcomes), handshakes(attribution.outcomes),
+		inRotation(attribution.timeline), splits(attribution.movement), restarts(attribution), remapped(attribution.remaps),
+		identities(attribution.outcomes), versions(attribution.nodeStates), settings(attribution.nodeStates), clocks(attribution.nodeStates), startOrder(attribution.timeline),
+		latency(attribution.outcomes), packetLoss(attribution.outcomes), certificates(attribution.outcomes),
+		blindSpots(attribution.movement), rarelyProbed(attribution.nodeStates), addressesInTurns(attribution.nodeStates),
+		unreadEvidence(attribution.nodeStates), unreadStatus(attribution.nodeStates), stores(attribution.outcomes),
+		sourceFailing(attribution.nodeStates), nodesChanged(attribution.timeline),
 	)
 	var list []Finding
 	for _, f := range all {
-		if !slices.Contains(v.Ignore, f.Code) {
+		if !slices.Contains(attribution.Ignore, f.Code) {
 			list = append(list, f.sanitized())
 		}
 	}

@@ -108,27 +108,27 @@ func (l *Ledger) Settled() bool {
 }
 
 // Update adds a complete round and returns what it changed.
-func (l *Ledger) Update(r Report) []Change {
-	l.ended = r.Started.Add(r.Duration)
-	l.extendHarm(r.Findings)
+func (l *Ledger) Update(report Report) []Change {
+	l.ended = report.Started.Add(report.Duration)
+	l.extendHarm(report.Findings)
 	seen := make(map[string]bool)
-	for _, f := range r.Findings {
+	for _, f := range report.Findings {
 		if !seen[f.Key()] {
 			seen[f.Key()] = true
-			l.record(f, r.Started)
+			l.record(f, report.Started)
 		}
 	}
 	l.markProven()
-	changes := l.settle(seen, r.Started)
+	changes := l.settle(seen, report.Started)
 	l.entries = slices.DeleteFunc(l.entries, func(e *entry) bool {
 		if seen[e.Key()] {
 			return false
 		}
-		if len(r.Doubts) > 0 && e.Code.has(throughSessions) {
+		if len(report.Doubts) > 0 && e.Code.has(throughSessions) {
 			e.missed = 0     // a round without doubts must miss it first
 			return !e.active // an unconfirmed finding is dropped
 		}
-		c, over := e.missRound(r.Started, l.damping.Vanish)
+		c, over := e.missRound(report.Started, l.damping.Vanish)
 		if over && e.active {
 			changes = append(changes, c)
 		}
@@ -140,29 +140,29 @@ func (l *Ledger) Update(r Report) []Change {
 // UpdatePartial adds an incomplete round and returns what it changed. It accepts only
 // new findings that clients' failed requests prove to have lasted, with their causes;
 // all others wait for the end of the round.
-func (l *Ledger) UpdatePartial(r Report) []Change {
-	l.ended = r.Started.Add(r.Duration)
-	l.extendHarm(r.Findings)
+func (l *Ledger) UpdatePartial(report Report) []Change {
+	l.ended = report.Started.Add(report.Duration)
+	l.extendHarm(report.Findings)
 	proven := make(map[string]bool)
-	for _, f := range r.Findings {
+	for _, f := range report.Findings {
 		lasted := l.lasted(l.harmOf(f))
 		for key := f.Key(); lasted && key != "" && !proven[key]; {
 			proven[key] = true
-			at := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Key() == key })
+			at := slices.IndexFunc(report.Findings, func(f Finding) bool { return f.Key() == key })
 			if key = ""; at >= 0 { // a cause may have ended
-				key = r.Findings[at].ExplainedBy
+				key = report.Findings[at].ExplainedBy
 			}
 		}
 	}
-	for _, f := range r.Findings {
+	for _, f := range report.Findings {
 		if e := l.entry(f.Key()); proven[f.Key()] && (e == nil || !e.active) {
-			l.record(f, r.Started)
+			l.record(f, report.Started)
 		} else {
 			delete(proven, f.Key())
 		}
 	}
 	l.markProven()
-	changes := l.settle(proven, r.Started)
+	changes := l.settle(proven, report.Started)
 	for key := range proven {
 		l.entry(key).seen-- // the round is not complete
 	}
@@ -215,22 +215,22 @@ func (l *Ledger) lasted(s Span) bool {
 }
 
 // record adds a finding of a round.
-func (l *Ledger) record(f Finding, at time.Time) {
-	f.harm = l.harmOf(f)
-	e := l.entry(f.Key())
+func (l *Ledger) record(finding Finding, at time.Time) {
+	finding.harm = l.harmOf(finding)
+	e := l.entry(finding.Key())
 	if e == nil {
-		e = &entry{ActiveFinding: ActiveFinding{Finding: f, Since: at}}
+		e = &entry{ActiveFinding: ActiveFinding{Finding: finding, Since: at}}
 		l.entries = append(l.entries, e)
 	}
 	switch {
-	case !e.When.IsZero() && f.When.After(e.Last):
+	case !e.When.IsZero() && finding.When.After(e.Last):
 		e.Since = at // it happened again, as a new event
-	case e.Severity == Info && f.Severity.AtLeast(Warning):
+	case e.Severity == Info && finding.Severity.AtLeast(Warning):
 		e.Since = at // it was only informative until now
 	}
-	e.altered = e.Severity != f.Severity ||
-		!slices.Equal(e.Nodes, f.Nodes) && !f.Code.has(throughSessions) // there, the nodes depend on chance
-	e.Finding, e.Last, e.missed = f, at, 0
+	e.altered = e.Severity != finding.Severity ||
+		!slices.Equal(e.Nodes, finding.Nodes) && !finding.Code.has(throughSessions) // there, the nodes depend on chance
+	e.Finding, e.Last, e.missed = finding, at, 0
 	e.seen++
 }
 

@@ -54,21 +54,21 @@ var formFaults = map[probes.FormFault]MessageID{
 }
 
 // needsLogin reports whether the application has sessions for users who log in only.
-func (v *nodeStates) needsLogin() bool {
-	return v.Cluster.Session != nil && v.Cluster.Session.Login != nil
+func (nodeStates *nodeStates) needsLogin() bool {
+	return nodeStates.Cluster.Session != nil && nodeStates.Cluster.Session.Login != nil
 }
 
 // turnsAway reports whether an answer is what a visitor gets who has not logged in.
-func (v *nodeStates) turnsAway(ex probes.Exchange) bool {
-	return v.needsLogin() && (ex.Status == http.StatusUnauthorized || ex.Status == http.StatusForbidden)
+func (nodeStates *nodeStates) turnsAway(ex probes.Exchange) bool {
+	return nodeStates.needsLogin() && (ex.Status == http.StatusUnauthorized || ex.Status == http.StatusForbidden)
 }
 
 // loginDoubt returns why no session of a user was observed; zero if one was, or none is needed.
-func (v *outcomes) loginDoubt() Message {
-	if !v.needsLogin() || slices.ContainsFunc(v.traces, func(w *trace) bool { return !w.Visitor && len(w.Steps) > 0 }) {
+func (outcomes *outcomes) loginDoubt() Message {
+	if !outcomes.needsLogin() || slices.ContainsFunc(outcomes.traces, func(w *trace) bool { return !w.Visitor && len(w.Steps) > 0 }) {
 		return Message{}
 	}
-	switch l := v.Login; {
+	switch l := outcomes.Login; {
 	case l.Problem != "":
 		return msg(MsgNobodyLoggedIn, Args{Why: new(loginProblem(l))})
 	case l.Held:

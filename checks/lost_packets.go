@@ -34,23 +34,23 @@ type SlowConnect struct {
 }
 
 // losesPackets reports whether so many connects were slow recently that it is no chance.
-func (v *outcomes) losesPackets() bool { return len(v.slowConnects) >= severalLosses }
+func (outcomes *outcomes) losesPackets() bool { return len(outcomes.slowConnects) >= severalLosses }
 
 // recentSlowConnects returns the slow connects of this round and of recent ones, the
 // oldest first.
-func (v *outcomes) recentSlowConnects() []SlowConnect {
-	list := slices.DeleteFunc(slices.Clone(v.past().SlowConnects), func(c SlowConnect) bool { return v.Started.Sub(c.At) > lossRemembered })
+func (outcomes *outcomes) recentSlowConnects() []SlowConnect {
+	list := slices.DeleteFunc(slices.Clone(outcomes.past().SlowConnects), func(c SlowConnect) bool { return outcomes.Started.Sub(c.At) > lossRemembered })
 	see := func(target string, c SlowConnect) {
-		if c.Target = target; c.Took >= retransmitted && v.Started.Sub(c.At) <= lossRemembered && !slices.Contains(list, c) {
+		if c.Target = target; c.Took >= retransmitted && outcomes.Started.Sub(c.At) <= lossRemembered && !slices.Contains(list, c) {
 			list = append(list, c)
 		}
 	}
-	for _, o := range v.Nodes {
+	for _, o := range outcomes.Nodes {
 		for _, ex := range directExchanges(o) {
 			see(o.Node, SlowConnect{At: ex.At, Took: ex.Timing.Connect})
 		}
 	}
-	for _, e := range v.frontends {
+	for _, e := range outcomes.frontends {
 		for _, ex := range e.plain() {
 			see(e.name, SlowConnect{At: ex.At, Took: ex.Timing.Connect})
 		}

@@ -39,16 +39,16 @@ type move struct {
 // moves classifies the moves away from each node. Drifts are those that the balancer
 // makes again and again. Failovers leave a node that fails, did not answer a try, or
 // was out. A move that is neither happened once.
-func (v *movement) moves() (drifts, failovers []move) {
+func (movement *movement) moves() (drifts, failovers []move) {
 	drifting := make(map[*answer]bool)
-	for _, h := range v.stickiness {
+	for _, h := range movement.stickiness {
 		for _, m := range h.moves {
-			if h.scatters || v.lasting(m.from) {
+			if h.scatters || movement.lasting(m.from) {
 				drifting[m.answer] = true
 			}
 		}
 	}
-	for _, w := range v.traces {
+	for _, w := range movement.traces {
 		for _, a := range w.answers {
 			if a.Kind == probes.StepFirst || !a.OK() || !a.moved() {
 				continue
@@ -56,7 +56,7 @@ func (v *movement) moves() (drifts, failovers []move) {
 			switch m := (move{w.holder, a.servingNode, a}); {
 			case drifting[a]:
 				drifts = append(drifts, m)
-			case v.excused(a):
+			case movement.excused(a):
 				failovers = append(failovers, m)
 			}
 		}
@@ -67,21 +67,21 @@ func (v *movement) moves() (drifts, failovers []move) {
 // lasting reports whether the clients of a node have been scattered for longer than
 // an unseen disruption would explain. In a single round, which has no earlier ones,
 // it is true.
-func (v *movement) lasting(node string) bool {
-	since := v.scattered[node].From
-	return v.Past == nil || since.IsZero() || v.Started.Sub(since) > v.aftermath
+func (movement *movement) lasting(node string) bool {
+	since := movement.scattered[node].From
+	return movement.Past == nil || since.IsZero() || movement.Started.Sub(since) > movement.aftermath
 }
 
 // scatteredSince returns from when to when a node's clients have been answered by it
 // and by others in turns. It is zero when they are not.
-func (v *movement) scatteredSince(n probes.Node) Span {
-	m := v.nodeHistory[n.ID]
-	scattered := slices.ContainsFunc(v.stickiness, func(h frontendStickiness) bool { return !h.scatters && slices.Contains(h.scattered, n.ID) })
-	switch recent := v.Started.Sub(m.ScatteredLast) <= v.aftermath; {
+func (movement *movement) scatteredSince(n probes.Node) Span {
+	m := movement.nodeHistory[n.ID]
+	scattered := slices.ContainsFunc(movement.stickiness, func(h frontendStickiness) bool { return !h.scatters && slices.Contains(h.scattered, n.ID) })
+	switch recent := movement.Started.Sub(m.ScatteredLast) <= movement.aftermath; {
 	case scattered && !m.ScatteredSince.IsZero() && recent:
-		return Span{m.ScatteredSince, v.Started}
+		return Span{m.ScatteredSince, movement.Started}
 	case scattered:
-		return Span{v.Started, v.Started}
+		return Span{movement.Started, movement.Started}
 	case recent:
 		return Span{m.ScatteredSince, m.ScatteredLast}
 	default:
@@ -92,9 +92,9 @@ func (v *movement) scatteredSince(n probes.Node) Span {
 // byEjection reports whether a hash moved a session because an ejection began or
 // ended: once, between the node that it names for the client and the node that it
 // names without that one.
-func (v *movement) byEjection(a *answer) bool {
-	owner, successor, ok := v.ownerAndSuccessor(a.trace)
-	if !ok || v.answeredBetween(owner, successor, a.trace) {
+func (movement *movement) byEjection(a *answer) bool {
+	owner, successor, ok := movement.ownerAndSuccessor(a.trace)
+	if !ok || movement.answeredBetween(owner, successor, a.trace) {
 		return false
 	}
 	holder := a.trace.holder
@@ -166,33 +166,33 @@ func causeOf(v *remaps, a *answer) Message {
 // of the node that owns its session, or that held it last. If the balancer hashes,
 // the answering node must be the one that the hash names without some of the
 // disrupted nodes.
-func (v *movement) byDisruption(a *answer) bool {
-	return v.sentBy(a, v.nodesDisruptedAt(a.At))
+func (movement *movement) byDisruption(a *answer) bool {
+	return movement.sentBy(a, movement.nodesDisruptedAt(a.At))
 }
 
 // sentBy reports whether another node answered a client because the nodes in out were
 // disrupted.
-func (v *movement) sentBy(a *answer, out []string) bool {
-	if v.left(a.trace.holder) || v.left(a.trace.owner) {
+func (movement *movement) sentBy(a *answer, out []string) bool {
+	if movement.left(a.trace.holder) || movement.left(a.trace.owner) {
 		return true
 	}
 	if len(out) == 0 {
 		return false
 	}
-	if key := v.key(a.trace); v.oracle != nil && key != "" {
-		if named := v.namedWithoutNodes(key, out, a.node); named || !v.Past.remapped() {
+	if key := movement.key(a.trace); movement.oracle != nil && key != "" {
+		if named := movement.namedWithoutNodes(key, out, a.node); named || !movement.Past.remapped() {
 			return named
 		}
 	}
-	hashes := v.oracle != nil || v.rehashes()
-	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.owner) || hashes && v.openedMeanwhile(a)
+	hashes := movement.oracle != nil || movement.rehashes()
+	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.owner) || hashes && movement.openedMeanwhile(a)
 }
 
 // openedMeanwhile reports whether a client came while the node that answers it now
 // was out, so that a hash over the remaining nodes had placed it.
-func (v *movement) openedMeanwhile(a *answer) bool {
-	d, ok := v.disruptionAt(a.servingNode, a.trace.Opened)
-	return ok && d.covers(a.At, v.aftermath)
+func (movement *movement) openedMeanwhile(a *answer) bool {
+	d, ok := movement.disruptionAt(a.servingNode, a.trace.Opened)
+	return ok && d.covers(a.At, movement.aftermath)
 }
 
 // maxNodesOut is the maximum number of nodes of which every combination is tried.
@@ -200,16 +200,16 @@ const maxNodesOut = 6
 
 // namedWithoutNodes reports whether the hash names node for a key without some of the
 // nodes in out. Workers may disagree about which nodes are out.
-func (v *movement) namedWithoutNodes(key string, out []string, node string) bool {
+func (movement *movement) namedWithoutNodes(key string, out []string, node string) bool {
 	out = out[:min(len(out), maxNodesOut)]
 	for mask := range 1 << len(out) {
 		var without []int
 		for i, id := range out {
 			if mask&(1<<i) != 0 {
-				without = append(without, v.index(id))
+				without = append(without, movement.index(id))
 			}
 		}
-		if at, ok := v.oracle.Pick(key, without...); ok && v.Cluster.Nodes[at].ID == node {
+		if at, ok := movement.oracle.Pick(key, without...); ok && movement.Cluster.Nodes[at].ID == node {
 			return true
 		}
 	}
@@ -241,22 +241,22 @@ func drift(v *movement) []Finding {
 	if slices.ContainsFunc(v.stickiness, func(h frontendStickiness) bool { return h.scatters }) {
 		severity = Critical // nothing keeps clients on their node, which the policy relies on
 	}
-	f := aboutAll(SessionDrift, severity, v.nodesWhere(func(id string) bool {
+	finding := aboutAll(SessionDrift, severity, v.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
 	}))
-	f.frontends = scattering(v.outcomes, drifts)
-	f.Evidence = fewOf(drifts, func(m move) Message {
+	finding.frontends = scattering(v.outcomes, drifts)
+	finding.Evidence = fewOf(drifts, func(m move) Message {
 		return msg(MsgAnsweredElsewhere, Args{Session: m.trace.First().Session, Node: m.from, Other: m.to, At: m.At})
 	})
 	var where []string
-	if len(f.frontends) > 0 && len(f.frontends) < len(v.frontends) {
-		where = f.frontends
-		f.Evidence = append(f.Evidence, msg(MsgOthersHold, Args{Count: len(v.frontends) - len(f.frontends)}))
+	if len(finding.frontends) > 0 && len(finding.frontends) < len(v.frontends) {
+		where = finding.frontends
+		finding.Evidence = append(finding.Evidence, msg(MsgOthersHold, Args{Count: len(v.frontends) - len(finding.frontends)}))
 	}
-	f.Summary = msg(MsgDrift, Args{Addresses: where, Count: len(drifts), Of: v.followUps(), Lost: lost})
-	f.Affected = shareOf(v.outcomes, len(clients))
-	f.Remedy = driftRemedy(v.outcomes, where)
-	return []Finding{f}
+	finding.Summary = msg(MsgDrift, Args{Addresses: where, Count: len(drifts), Of: v.followUps(), Lost: lost})
+	finding.Affected = shareOf(v.outcomes, len(clients))
+	finding.Remedy = driftRemedy(v.outcomes, where)
+	return []Finding{finding}
 }
 
 // scattering returns the names of the balancer addresses at which sessions drifted.
@@ -272,10 +272,10 @@ func scattering(v *outcomes, drifts []move) []string {
 
 // routeless reports whether Tomcats write no route into their session ids, although
 // the balancer needs it to tell them apart.
-func (v *outcomes) routeless() bool {
+func (outcomes *outcomes) routeless() bool {
 	named := func(a *answer) bool { return a.OK() && a.Session != "" }
-	return v.Cluster.Profile == "tomcat" && slices.ContainsFunc(v.answers, named) &&
-		!slices.ContainsFunc(v.answers, func(a *answer) bool { return a.HasRoute })
+	return outcomes.Cluster.Profile == "tomcat" && slices.ContainsFunc(outcomes.answers, named) &&
+		!slices.ContainsFunc(outcomes.answers, func(a *answer) bool { return a.HasRoute })
 }
 
 func driftRemedy(v *outcomes, where []string) Message {

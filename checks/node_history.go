@@ -94,41 +94,41 @@ func updateNodes(past map[string]NodeHistory, r Round) map[string]NodeHistory {
 
 // after returns the history of a node with a direct observation. Only a refused
 // connection shows that the process is gone; lost packets are no sign of a restart.
-func (m NodeHistory) after(o probes.NodeObservation) NodeHistory {
-	at := o.Primary.At
-	if o.Primary.Answered() && m.Since.IsZero() {
-		m.Since = at
+func (h NodeHistory) after(observation probes.NodeObservation) NodeHistory {
+	at := observation.Primary.At
+	if observation.Primary.Answered() && h.Since.IsZero() {
+		h.Since = at
 	}
-	switch listening := o.Primary.Answered(); {
-	case o.Primary.Failure == probes.FailureRefused:
-		m.Down, m.Refused = true, at
-	case listening && m.Down:
-		m.Down, m.Started = false, at
-		m = m.withSign(m.Refused, at, msg(MsgListensAgain, Args{}))
+	switch listening := observation.Primary.Answered(); {
+	case observation.Primary.Failure == probes.FailureRefused:
+		h.Down, h.Refused = true, at
+	case listening && h.Down:
+		h.Down, h.Started = false, at
+		h = h.withSign(h.Refused, at, msg(MsgListensAgain, Args{}))
 	}
-	if o.Status == nil {
-		return m
+	if observation.Status == nil {
+		return h
 	}
-	if sign := m.changed(o.Status); !sign.IsZero() {
-		since := m.Reported
-		if o.Status.UpSince.Sub(m.Restarted) > clockSlack {
-			since = m.Restarted // the known restart was another one
+	if sign := h.changed(observation.Status); !sign.IsZero() {
+		since := h.Reported
+		if observation.Status.UpSince.Sub(h.Restarted) > clockSlack {
+			since = h.Restarted // the known restart was another one
 		}
-		m = m.withSign(since, at, sign)
+		h = h.withSign(since, at, sign)
 	}
-	m.PID, m.UpSince, m.Reported = o.Status.PID, o.Status.UpSince, at
-	return m
+	h.PID, h.UpSince, h.Reported = observation.Status.PID, observation.Status.UpSince, at
+	return h
 }
 
 // withSign returns the history with a sign, seen at a moment, that the node was
 // restarted since an earlier one. A restart that other signs have shown since then is the
 // same one.
-func (m NodeHistory) withSign(since, at time.Time, sign Message) NodeHistory {
-	m.LastSign = sign
-	if !m.Restarted.After(since) {
-		m.Restarted = at
+func (h NodeHistory) withSign(since, at time.Time, sign Message) NodeHistory {
+	h.LastSign = sign
+	if !h.Restarted.After(since) {
+		h.Restarted = at
 	}
-	return m
+	return h
 }
 
 // clockSlack is the tolerance for a start time that a process computes from its
@@ -137,12 +137,12 @@ const clockSlack = 3 * time.Second
 
 // changed returns the sign of a restart in a status, compared with the one before;
 // zero: none.
-func (m NodeHistory) changed(s *probes.StatusReport) Message {
+func (h NodeHistory) changed(s *probes.StatusReport) Message {
 	switch {
-	case m.PID != "" && s.PID != "" && m.PID != s.PID:
-		return msg(MsgProcessChanged, Args{Was: m.PID, Value: s.PID})
-	case !m.UpSince.IsZero() && s.UpSince.Sub(m.UpSince) > clockSlack:
-		return msg(MsgStartChanged, Args{Was: wallTime(m.UpSince), Value: wallTime(s.UpSince)})
+	case h.PID != "" && s.PID != "" && h.PID != s.PID:
+		return msg(MsgProcessChanged, Args{Was: h.PID, Value: s.PID})
+	case !h.UpSince.IsZero() && s.UpSince.Sub(h.UpSince) > clockSlack:
+		return msg(MsgStartChanged, Args{Was: wallTime(h.UpSince), Value: wallTime(s.UpSince)})
 	default:
 		return Message{}
 	}
@@ -159,10 +159,10 @@ type Ejection struct {
 
 // addBalancerEvents adds the past ejections of n that the balancer reports. An
 // ejection or a failure that a round has found itself is not added.
-func (v *timeline) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
-	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool { return v.Started.Sub(e.To) > ejectionReportedFor })
-	reported := !v.ready(n.ID) || n.Down || v.rotationStates[n.ID].Sure
-	return v.readStatistics(n, v.readLog(n, m, reported), reported)
+func (t *timeline) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
+	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool { return t.Started.Sub(e.To) > ejectionReportedFor })
+	reported := !t.ready(n.ID) || n.Down || t.rotationStates[n.ID].Sure
+	return t.readStatistics(n, t.readLog(n, m, reported), reported)
 }
 
 // ejectionReportedFor is how long after its end such an ejection is reported.
@@ -178,14 +178,14 @@ type ejectionLog struct {
 
 // ejectionsOf returns the ejections of n in the error log. It is not ok if no log
 // could be read, or if the times in it are not plausible.
-func (v *timeline) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
-	for _, o := range v.Evidence {
+func (t *timeline) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
+	for _, o := range t.Evidence {
 		if o.Kind != probes.EvidenceNginxErrorLog || o.Error != "" {
 			continue
 		}
 		ok = true
 		for _, s := range o.Servers {
-			if v.matcher.Matches(n, o, s) && len(s.Episodes) > 0 {
+			if t.matcher.Matches(n, o, s) && len(s.Episodes) > 0 {
 				return ejectionLog{o.Source, s.Detail, s.Episodes, s.State == probes.ServerDown}, s.State != probes.ServerUnknown
 			}
 		}
@@ -196,35 +196,35 @@ func (v *timeline) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
 // readLog adds the ejections that nginx's error log has gained since the previous
 // round. Ejections that are in it at the first reading are ignored. reported is true
 // if the round reports the node itself.
-func (v *timeline) readLog(n probes.Node, m NodeHistory, reported bool) NodeHistory {
-	l, ok := v.ejectionsOf(n)
+func (t *timeline) readLog(n probes.Node, history NodeHistory, reported bool) NodeHistory {
+	ejectionLog, ok := t.ejectionsOf(n)
 	if !ok {
-		return m
+		return history
 	}
-	over := l.episodes
-	if l.out {
+	over := ejectionLog.episodes
+	if ejectionLog.out {
 		over = over[:len(over)-1]
 	}
 	for _, e := range over {
-		if m.LogRead && !reported && e.First.After(m.LogUntil) {
-			m.Ejections = append(m.Ejections, v.ejection(n, l, e))
+		if history.LogRead && !reported && e.First.After(history.LogUntil) {
+			history.Ejections = append(history.Ejections, t.ejection(n, ejectionLog, e))
 		}
 	}
 	known := over
 	if reported {
-		known = l.episodes
+		known = ejectionLog.episodes
 	}
 	if len(known) > 0 {
-		m.LogUntil = known[len(known)-1].First
+		history.LogUntil = known[len(known)-1].First
 	}
-	m.LogRead = true
-	return m
+	history.LogRead = true
+	return history
 }
 
 // ejection returns an episode of the log as an ejection: nginx leaves a server out
 // for fail_timeout after its last failed try.
-func (v *timeline) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejection {
-	hold := v.Cluster.Balancer.FailTimeout
+func (t *timeline) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejection {
+	hold := t.Cluster.Balancer.FailTimeout
 	out := Span{e.First, e.Last.Add(hold)}
 	return Ejection{out, msg(MsgEjectionLogged, Args{
 		Name: l.source, Server: n.ServerName(), Since: out.From, At: out.To, Duration: hold, Reason: l.detail,
@@ -233,31 +233,31 @@ func (v *timeline) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejec
 
 // readStatistics adds an ejection if HAProxy reports n up since a later time than
 // before. If that is true of every node, HAProxy itself was restarted.
-func (v *timeline) readStatistics(n probes.Node, m NodeHistory, reported bool) NodeHistory {
-	s, source, ok := v.statistics(n)
+func (t *timeline) readStatistics(n probes.Node, history NodeHistory, reported bool) NodeHistory {
+	s, source, ok := t.statistics(n)
 	switch {
 	case !ok:
-		return m
+		return history
 	case s.State == probes.ServerUp:
-		if !m.Up.IsZero() && !reported && s.Since.Sub(m.Up) > clockSlack && v.someStayedUp() {
-			m.Ejections = append(m.Ejections, Ejection{Span{To: s.Since}, msg(MsgCameUpAgain, Args{
-				Name: source, Server: s.Server, At: s.Since, Since: m.Up,
+		if !history.Up.IsZero() && !reported && s.Since.Sub(history.Up) > clockSlack && t.someStayedUp() {
+			history.Ejections = append(history.Ejections, Ejection{Span{To: s.Since}, msg(MsgCameUpAgain, Args{
+				Name: source, Server: s.Server, At: s.Since, Since: history.Up,
 			})})
 		}
-		m.Up = s.Since
+		history.Up = s.Since
 	case reported:
-		m.Up = time.Time{} // the round has found the ejection already
+		history.Up = time.Time{} // the round has found the ejection already
 	}
-	return m
+	return history
 }
 
 // statistics returns HAProxy's statistics of n, with their source.
-func (v *timeline) statistics(n probes.Node) (s probes.ServerEvidence, source string, ok bool) {
-	for _, o := range v.Evidence {
+func (t *timeline) statistics(n probes.Node) (s probes.ServerEvidence, source string, ok bool) {
+	for _, o := range t.Evidence {
 		if o.Kind != probes.EvidenceHAProxyStats || o.Error != "" {
 			continue
 		}
-		at := slices.IndexFunc(o.Servers, func(s probes.ServerEvidence) bool { return v.matcher.Matches(n, o, s) && !s.Since.IsZero() })
+		at := slices.IndexFunc(o.Servers, func(s probes.ServerEvidence) bool { return t.matcher.Matches(n, o, s) && !s.Since.IsZero() })
 		if at >= 0 {
 			return o.Servers[at], o.Source, true
 		}
@@ -267,10 +267,10 @@ func (v *timeline) statistics(n probes.Node) (s probes.ServerEvidence, source st
 
 // someStayedUp reports whether some node was up in HAProxy since before the previous
 // round.
-func (v *timeline) someStayedUp() bool {
-	return slices.ContainsFunc(v.Cluster.Nodes, func(n probes.Node) bool {
-		s, _, ok := v.statistics(n)
-		before := v.past().Nodes[n.ID].Up
+func (t *timeline) someStayedUp() bool {
+	return slices.ContainsFunc(t.Cluster.Nodes, func(n probes.Node) bool {
+		s, _, ok := t.statistics(n)
+		before := t.past().Nodes[n.ID].Up
 		return ok && s.State == probes.ServerUp && !before.IsZero() && s.Since.Sub(before).Abs() <= clockSlack
 	})
 }

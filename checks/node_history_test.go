@@ -23,24 +23,24 @@ type observed struct {
 }
 
 // judge judges the round, with the history of earlier ones.
-func (l observed) judge(past *checks.History) checks.Report {
+func (observed observed) judge(past *checks.History) checks.Report {
 	r := healthy()
 	moment := func(second int) time.Time { return began.Add(time.Duration(second) * time.Second) }
-	r.Past, r.Started = past, moment(l.at)
+	r.Past, r.Started = past, moment(observed.at)
 	o := probes.EvidenceObservation{Kind: probes.EvidenceNginxErrorLog, Source: "nginx error log", At: r.Started}
-	if len(l.episodes) > 0 {
+	if len(observed.episodes) > 0 {
 		s := probes.ServerEvidence{Server: r.Cluster.Nodes[1].ServerName(), State: probes.ServerUp, Detail: "temporarily disabled"}
-		if l.out {
+		if observed.out {
 			s.State = probes.ServerDown
 		}
-		for _, second := range l.episodes {
+		for _, second := range observed.episodes {
 			s.Episodes = append(s.Episodes, probes.Episode{First: moment(second), Last: moment(second), Lines: 1})
 		}
 		o.Servers = []probes.ServerEvidence{s}
 	}
 	r.Evidence = []probes.EvidenceObservation{o}
-	if l.change != nil {
-		l.change(r)
+	if observed.change != nil {
+		observed.change(r)
 	}
 	for i := range r.Nodes {
 		r.Nodes[i].Primary.At = r.Started

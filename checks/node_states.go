@@ -37,27 +37,27 @@ type reply struct {
 func replyOf(ex probes.Exchange) reply { return reply{ex.Path, ex.Status, ex.Failure} }
 
 // readNodes returns the first stage of a round.
-func readNodes(r Round) *nodeStates {
-	if r.Confidence <= 0 {
-		r.Confidence = DefaultConfidence
+func readNodes(round Round) *nodeStates {
+	if round.Confidence <= 0 {
+		round.Confidence = DefaultConfidence
 	}
-	r.Nodes = inOrder(r)
+	round.Nodes = inOrder(round)
 	v := &nodeStates{
-		Round: r, identity: Identify(r.Cluster, r.Nodes), serving: Serving(r.Cluster, r.Nodes),
-		matcher: evidence.NewMatcher(r.Cluster, r.Nodes),
+		Round: round, identity: Identify(round.Cluster, round.Nodes), serving: Serving(round.Cluster, round.Nodes),
+		matcher: evidence.NewMatcher(round.Cluster, round.Nodes),
 		direct:  make(map[string]*probes.NodeObservation), up: make(map[string]bool), replies: make(map[reply]bool),
 	}
-	if picker, ok := Oracle(r.Cluster); ok {
+	if picker, ok := Oracle(round.Cluster); ok {
 		v.oracle = picker
 	}
-	for i, n := range r.Cluster.Nodes {
-		o := &r.Nodes[i]
+	for i, n := range round.Cluster.Nodes {
+		o := &round.Nodes[i]
 		v.direct[n.ID], v.up[n.ID] = o, Up(*o)
 		if !n.Down {
 			v.active = append(v.active, *o)
 		}
 	}
-	for _, o := range r.Nodes {
+	for _, o := range round.Nodes {
 		for _, ex := range directExchanges(o) {
 			v.replies[replyOf(ex)] = v.replies[replyOf(ex)] || v.ready(o.Node)
 		}
@@ -90,27 +90,29 @@ func directExchanges(o probes.NodeObservation) []probes.Exchange {
 }
 
 // ready reports whether a node is up and does not report that it is paused.
-func (v *nodeStates) ready(id string) bool { return v.up[id] && !v.direct[id].Status.Paused() }
+func (nodeStates *nodeStates) ready(id string) bool {
+	return nodeStates.up[id] && !nodeStates.direct[id].Status.Paused()
+}
 
 // index returns the position of a node in the configuration; -1 if it is not listed.
-func (v *nodeStates) index(id string) int {
-	return slices.IndexFunc(v.Cluster.Nodes, func(n probes.Node) bool { return n.ID == id })
+func (nodeStates *nodeStates) index(id string) int {
+	return slices.IndexFunc(nodeStates.Cluster.Nodes, func(n probes.Node) bool { return n.ID == id })
 }
 
 // policy returns the session policy of the cluster; PolicyNone without a session
 // test.
-func (v *nodeStates) policy() probes.Policy {
-	if v.Cluster.Session == nil {
+func (nodeStates *nodeStates) policy() probes.Policy {
+	if nodeStates.Cluster.Session == nil {
 		return probes.PolicyNone
 	}
-	return v.Cluster.Session.Policy
+	return nodeStates.Cluster.Session.Policy
 }
 
 // nodesWhere returns the ids of the nodes for which fits is true, in configuration
 // order.
-func (v *nodeStates) nodesWhere(fits func(id string) bool) []string {
+func (nodeStates *nodeStates) nodesWhere(fits func(id string) bool) []string {
 	var ids []string
-	for _, n := range v.Cluster.Nodes {
+	for _, n := range nodeStates.Cluster.Nodes {
 		if fits(n.ID) {
 			ids = append(ids, n.ID)
 		}
@@ -147,32 +149,32 @@ func completed(ex probes.Exchange) bool {
 // that labelled it, the node that its client was targeted at or has its session on if
 // that node fails directly too, or the only node that fails directly. It returns ""
 // if the answer did not fail or no node is known to be the cause.
-func (v *outcomes) attributeFailure(a *answer, isFollowUp bool) string {
+func (outcomes *outcomes) attributeFailure(a *answer, isFollowUp bool) string {
 	switch target, holder := a.trace.Expected, a.trace.holder; {
-	case !failed(a.Exchange) && (a.Kind == probes.StepWrite || !v.page.isWrong(a.Exchange)):
+	case !failed(a.Exchange) && (a.Kind == probes.StepWrite || !outcomes.page.isWrong(a.Exchange)):
 		return ""
 	case a.node != "":
 		return a.node
-	case v.refusesAll:
+	case outcomes.refusesAll:
 		return "" // the balancer refuses all clients, also those of ready nodes: no node is the cause
-	case target != "" && v.failsDirectly(target):
+	case target != "" && outcomes.failsDirectly(target):
 		return target
-	case isFollowUp && holder != "" && v.failsDirectly(holder):
+	case isFollowUp && holder != "" && outcomes.failsDirectly(holder):
 		return holder
 	case target != "":
 		return "" // the targeted node is well: the cause is not known to be a node
-	case isFollowUp && holder != "" && v.Cluster.Balancer.Method.KeepsClients():
+	case isFollowUp && holder != "" && outcomes.Cluster.Balancer.Method.KeepsClients():
 		return "" // likewise the node that the balancer keeps the client on
 	default:
-		return v.onlyFailing
+		return outcomes.onlyFailing
 	}
 }
 
 // servesNobody reports whether the balancer refused all clients, although some were
 // targeted at ready nodes.
-func (v *nodeStates) servesNobody() bool {
+func (nodeStates *nodeStates) servesNobody() bool {
 	readyTargeted := false
-	for _, w := range v.Traces {
+	for _, w := range nodeStates.Traces {
 		for i, s := range w.Steps {
 			if w.Continued && i == 0 {
 				continue
@@ -181,7 +183,7 @@ func (v *nodeStates) servesNobody() bool {
 				return false
 			}
 		}
-		readyTargeted = readyTargeted || (w.Expected != "" && v.ready(w.Expected) && !w.Continued && w.First().Status >= 500)
+		readyTargeted = readyTargeted || (w.Expected != "" && nodeStates.ready(w.Expected) && !w.Continued && w.First().Status >= 500)
 	}
 	return readyTargeted
 }
@@ -189,11 +191,11 @@ func (v *nodeStates) servesNobody() bool {
 // attributePlainFailure returns the node that a failed request without a client trace
 // is attributed to; "": none. An answer that a ready node gives directly as well is
 // attributed to no other node.
-func (v *nodeStates) attributePlainFailure(ex probes.Exchange) string {
-	if !failed(ex) || v.replies[replyOf(ex)] || v.refusesAll {
+func (nodeStates *nodeStates) attributePlainFailure(ex probes.Exchange) string {
+	if !failed(ex) || nodeStates.replies[replyOf(ex)] || nodeStates.refusesAll {
 		return ""
 	}
-	return v.onlyFailing
+	return nodeStates.onlyFailing
 }
 
 // failed reports whether an exchange ended with a server error, or without a valid
@@ -205,40 +207,40 @@ func failed(ex probes.Exchange) bool {
 
 // errsDirectly reports whether a node that was asked directly is down, or answers the
 // page that clients request with an error.
-func (v *nodeStates) errsDirectly(id string) bool {
-	o, listed := v.direct[id]
-	return listed && completed(o.Primary) && (!v.up[id] || o.Session != nil && completed(*o.Session) && !o.Session.OK())
+func (nodeStates *nodeStates) errsDirectly(id string) bool {
+	o, listed := nodeStates.direct[id]
+	return listed && completed(o.Primary) && (!nodeStates.up[id] || o.Session != nil && completed(*o.Session) && !o.Session.OK())
 }
 
 // failsDirectly reports whether a node that was asked directly errs, or answers with
 // another page than other ready nodes.
-func (v *nodeStates) failsDirectly(id string) bool {
-	if v.errsDirectly(id) {
+func (nodeStates *nodeStates) failsDirectly(id string) bool {
+	if nodeStates.errsDirectly(id) {
 		return true
 	}
-	o, listed := v.direct[id]
-	return listed && completed(o.Primary) && o.Session != nil && completed(*o.Session) && v.page.isWrong(*o.Session) && v.othersHavePage(id)
+	o, listed := nodeStates.direct[id]
+	return listed && completed(o.Primary) && o.Session != nil && completed(*o.Session) && nodeStates.page.isWrong(*o.Session) && nodeStates.othersHavePage(id)
 }
 
 // findOnlyFailing returns the node that errs when asked directly, if exactly one of
 // several nodes that the balancer may use does; otherwise "".
-func (v *nodeStates) findOnlyFailing() string {
+func (nodeStates *nodeStates) findOnlyFailing() string {
 	var failing []string
-	for _, n := range v.Cluster.Nodes {
-		if !n.Down && !n.Backup && v.errsDirectly(n.ID) {
+	for _, n := range nodeStates.Cluster.Nodes {
+		if !n.Down && !n.Backup && nodeStates.errsDirectly(n.ID) {
 			failing = append(failing, n.ID)
 		}
 	}
-	if len(failing) == 1 && len(v.Cluster.Nodes) > 1 {
+	if len(failing) == 1 && len(nodeStates.Cluster.Nodes) > 1 {
 		return failing[0]
 	}
 	return ""
 }
 
 // noneUp reports whether no active node is up.
-func (v *nodeStates) noneUp() bool { return !slices.ContainsFunc(v.active, Up) }
+func (nodeStates *nodeStates) noneUp() bool { return !slices.ContainsFunc(nodeStates.active, Up) }
 
 // noneReady reports whether no active node is ready.
-func (v *nodeStates) noneReady() bool {
-	return !slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return v.ready(o.Node) })
+func (nodeStates *nodeStates) noneReady() bool {
+	return !slices.ContainsFunc(nodeStates.active, func(o probes.NodeObservation) bool { return nodeStates.ready(o.Node) })
 }

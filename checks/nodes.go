@@ -25,30 +25,30 @@ func nodes(v *attribution) []Finding {
 	return list
 }
 
-func nodeDown(v *nodeStates, o probes.NodeObservation) Finding {
-	f := about(NodeDown, Warning, o.Node)
-	f.Host = deadHost(v, o.Node)
+func nodeDown(v *nodeStates, observation probes.NodeObservation) Finding {
+	finding := about(NodeDown, Warning, observation.Node)
+	finding.Host = deadHost(v, observation.Node)
 	if v.noneUp() {
-		f.Severity, f.Group = Critical, AllNodesDown
+		finding.Severity, finding.Group = Critical, AllNodesDown
 	}
-	f.Evidence = []Message{askedDirectly(o.Primary)}
-	if o.Primary.Failure == "" {
-		f.erring = true
-		f.Summary = msg(MsgNodeErrs, Args{Node: o.Node, Status: o.Primary.Status})
-		f.Remedy = msg(MsgReadNodeLog, Args{Node: o.Node})
-		return f
+	finding.Evidence = []Message{askedDirectly(observation.Primary)}
+	if observation.Primary.Failure == "" {
+		finding.erring = true
+		finding.Summary = msg(MsgNodeErrs, Args{Node: observation.Node, Status: observation.Primary.Status})
+		finding.Remedy = msg(MsgReadNodeLog, Args{Node: observation.Node})
+		return finding
 	}
-	f.Summary = msg(MsgNodeSilent, Args{Node: o.Node, Reason: why(o.Primary)})
-	switch o.Primary.Failure {
+	finding.Summary = msg(MsgNodeSilent, Args{Node: observation.Node, Reason: why(observation.Primary)})
+	switch observation.Primary.Failure {
 	case probes.FailureRefused:
-		f.Remedy = msg(MsgStartApplication, Args{Address: v.Cluster.Nodes[v.index(o.Node)].URL.Host})
+		finding.Remedy = msg(MsgStartApplication, Args{Address: v.Cluster.Nodes[v.index(observation.Node)].URL.Host})
 	case probes.FailureTimeout:
-		f.unanswered = true
-		f.Remedy = msg(MsgFindHang, Args{Node: o.Node})
+		finding.unanswered = true
+		finding.Remedy = msg(MsgFindHang, Args{Node: observation.Node})
 	default:
-		f.Remedy = msg(MsgCheckNode, Args{Node: o.Node})
+		finding.Remedy = msg(MsgCheckNode, Args{Node: observation.Node})
 	}
-	return f
+	return finding
 }
 
 // deadHost returns the host of a node's address if every node on it is down; "": one
@@ -115,8 +115,8 @@ func restarts(v *attribution) []Finding {
 // crashes returns the restarts of a node's newest crash loop, which may have ended; nil
 // if its newest restart belongs to none. A node in a crash loop may be listed while it runs
 // only, so that it leaves instead.
-func (m NodeHistory) crashes() []time.Time {
-	for _, ends := range [][]time.Time{m.Restarts, m.Departures} {
+func (h NodeHistory) crashes() []time.Time {
+	for _, ends := range [][]time.Time{h.Restarts, h.Departures} {
 		if len(ends) == 0 {
 			continue
 		}
@@ -135,28 +135,28 @@ func inCrashLoop(v *attribution, node string) (Finding, bool) {
 	if len(recent) == 0 || v.Started.Sub(recent[len(recent)-1]) > restartReportedFor {
 		return Finding{}, false
 	}
-	f := about(NodeRestarted, Warning, node)
-	f.Target = crashLoop
+	finding := about(NodeRestarted, Warning, node)
+	finding.Target = crashLoop
 	took := recent[len(recent)-1].Sub(recent[0]).Round(time.Second)
-	f.Summary = msg(MsgCrashLoop, Args{Node: node, Count: len(recent), Duration: took, Lost: v.lostSince(node, recent[0])})
+	finding.Summary = msg(MsgCrashLoop, Args{Node: node, Count: len(recent), Duration: took, Lost: v.lostSince(node, recent[0])})
 	sign := msg(MsgRestarted, Args{Node: node})
 	if slices.Contains(v.nodeHistory[node].Departures, recent[0]) {
 		sign = msg(MsgLeftTheList, Args{Node: node})
-		f.Summary.ID = MsgComesAndGoes
+		finding.Summary.ID = MsgComesAndGoes
 	}
 	for _, at := range slices.Backward(recent) {
-		f.Evidence = append(f.Evidence, msg(MsgAtMoment, Args{At: at, Why: new(sign)}))
+		finding.Evidence = append(finding.Evidence, msg(MsgAtMoment, Args{At: at, Why: new(sign)}))
 	}
-	f.Evidence = limited(f.Evidence)
-	f.Affected = shareOfNodes(v.outcomes, f.Nodes)
-	f.Remedy = msg(MsgEndCrashLoop, Args{Node: node})
-	return f, true
+	finding.Evidence = limited(finding.Evidence)
+	finding.Affected = shareOfNodes(v.outcomes, finding.Nodes)
+	finding.Remedy = msg(MsgEndCrashLoop, Args{Node: node})
+	return finding, true
 }
 
 // lostSince returns how many sessions were lost in the disruptions of a node since a
 // moment.
-func (v *attribution) lostSince(node string, moment time.Time) (lost int) {
-	for _, d := range v.history.Nodes[node].Disruptions {
+func (attribution *attribution) lostSince(node string, moment time.Time) (lost int) {
+	for _, d := range attribution.history.Nodes[node].Disruptions {
 		if !d.To.Before(moment) {
 			lost += d.Lost
 		}
@@ -177,8 +177,8 @@ func shareOfNodes(v *outcomes, nodes []string) Affected {
 }
 
 // lostHere returns how many sessions were lost in the newest disruption of a node.
-func (v *attribution) lostHere(node string) int {
-	list := v.history.Nodes[node].Disruptions
+func (attribution *attribution) lostHere(node string) int {
+	list := attribution.history.Nodes[node].Disruptions
 	if len(list) == 0 {
 		return 0
 	}
@@ -195,13 +195,13 @@ type nodeDisruption struct {
 // follow each other within the aftermath, as in a rolling restart. The newest run is
 // the first. Long outages and crash loops tell their own cost, also after their end, and
 // do not delay that of other nodes.
-func (v *attribution) failureRuns() (runs [][]nodeDisruption) {
+func (attribution *attribution) failureRuns() (runs [][]nodeDisruption) {
 	var all []nodeDisruption
-	for _, id := range v.everyNode() {
-		m := v.history.Nodes[id]
+	for _, id := range attribution.everyNode() {
+		m := attribution.history.Nodes[id]
 		crashes := m.crashes()
 		for i, d := range m.Disruptions {
-			ongoing := i == len(m.Disruptions)-1 && !m.SilentSince.IsZero() && v.Started.Sub(m.SilentSince) >= longDown
+			ongoing := i == len(m.Disruptions)-1 && !m.SilentSince.IsZero() && attribution.Started.Sub(m.SilentSince) >= longDown
 			inLoop := len(crashes) > 0 && !d.To.Before(crashes[0])
 			if d.failed() && !d.NotifiedDown && !ongoing && !inLoop {
 				all = append(all, nodeDisruption{id, d})
@@ -211,7 +211,7 @@ func (v *attribution) failureRuns() (runs [][]nodeDisruption) {
 	slices.SortStableFunc(all, func(a, b nodeDisruption) int { return b.To.Compare(a.To) })
 	var begin time.Time // of the newest run so far
 	for _, d := range all {
-		if n := len(runs); n > 0 && begin.Sub(d.To) <= v.aftermath {
+		if n := len(runs); n > 0 && begin.Sub(d.To) <= attribution.aftermath {
 			runs[n-1] = append(runs[n-1], d)
 		} else {
 			runs, begin = append(runs, []nodeDisruption{d}), d.From
@@ -262,21 +262,21 @@ func costOf(v *attribution, run []nodeDisruption) (Finding, bool) {
 	if lost == 0 && !unwatched {
 		return Finding{}, false
 	}
-	f := aboutAll(NodeRestarted, Warning, v.withLeft(true, func(id string) bool { return nodes[id] }))
-	f.Node, f.Target, f.When = "", sessionsLost, run[0].To
-	f.Summary = msg(MsgLostWithRestart, Args{Count: lost, Nodes: f.Nodes})
-	f.Evidence = limited(evidence)
+	finding := aboutAll(NodeRestarted, Warning, v.withLeft(true, func(id string) bool { return nodes[id] }))
+	finding.Node, finding.Target, finding.When = "", sessionsLost, run[0].To
+	finding.Summary = msg(MsgLostWithRestart, Args{Count: lost, Nodes: finding.Nodes})
+	finding.Evidence = limited(evidence)
 	if failed {
-		f.Code = NodeDown
-		f.Summary = msg(MsgLostWithFailure, Args{Count: lost, Nodes: f.Nodes})
+		finding.Code = NodeDown
+		finding.Summary = msg(MsgLostWithFailure, Args{Count: lost, Nodes: finding.Nodes})
 	}
 	if left && !failed {
-		f.Summary.ID = MsgLostWithLeaving
+		finding.Summary.ID = MsgLostWithLeaving
 	}
 	if lost == 0 {
-		f.Summary = msg(MsgRestartUnwatched, Args{Nodes: f.Nodes})
+		finding.Summary = msg(MsgRestartUnwatched, Args{Nodes: finding.Nodes})
 	}
-	f.Affected = shareOfNodes(v.outcomes, f.Nodes)
-	f.Remedy = msg(MsgDrainFirst, Args{})
-	return f, true
+	finding.Affected = shareOfNodes(v.outcomes, finding.Nodes)
+	finding.Remedy = msg(MsgDrainFirst, Args{})
+	return finding, true
 }

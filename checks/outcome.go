@@ -88,11 +88,11 @@ type pageShape struct {
 
 // expectedPage derives the page from the answers of nodes that were asked directly,
 // or else from those of new clients.
-func (v *nodeStates) expectedPage() pageShape {
+func (nodeStates *nodeStates) expectedPage() pageShape {
 	p := pageShape{}
 	asked := 0
-	for _, o := range v.active {
-		if o.Session == nil || o.Session.Failure != "" || o.Session.Status >= http.StatusBadRequest || !v.ready(o.Node) {
+	for _, o := range nodeStates.active {
+		if o.Session == nil || o.Session.Failure != "" || o.Session.Status >= http.StatusBadRequest || !nodeStates.ready(o.Node) {
 			continue
 		}
 		asked++
@@ -103,7 +103,7 @@ func (v *nodeStates) expectedPage() pageShape {
 	if asked > 0 {
 		return p
 	}
-	for _, w := range v.Traces {
+	for _, w := range nodeStates.Traces {
 		if first := w.First(); !w.Continued && first.Failure == "" && first.Answered() && first.Status < http.StatusBadRequest {
 			p.served = true
 			p.labelled = p.labelled || first.Label != ""
@@ -121,9 +121,9 @@ func (p pageShape) isWrong(ex probes.Exchange) bool {
 }
 
 // outcomeOf returns the outcome of a request.
-func (v *outcomes) outcomeOf(a *answer) Outcome {
-	moved := a.moved() && (v.policy() == probes.PolicySticky || v.policy() == probes.PolicyReplicated)
-	if o := v.page.outcome(a.Step, a.sessionOutcome, moved); a.foreign == nil || o == OutcomeError {
+func (outcomes *outcomes) outcomeOf(a *answer) Outcome {
+	moved := a.moved() && (outcomes.policy() == probes.PolicySticky || outcomes.policy() == probes.PolicyReplicated)
+	if o := outcomes.page.outcome(a.Step, a.sessionOutcome, moved); a.foreign == nil || o == OutcomeError {
 		return o
 	}
 	return OutcomeForeign

@@ -80,9 +80,9 @@ func sessionPage(v *nodeStates) []Finding {
 }
 
 // othersHavePage reports whether another ready node answers with the page.
-func (v *nodeStates) othersHavePage(node string) bool {
-	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
-		return o.Node != node && v.ready(o.Node) && o.Session != nil && o.Session.OK() && o.Session.Label != ""
+func (nodeStates *nodeStates) othersHavePage(node string) bool {
+	return slices.ContainsFunc(nodeStates.active, func(o probes.NodeObservation) bool {
+		return o.Node != node && nodeStates.ready(o.Node) && o.Session != nil && o.Session.OK() && o.Session.Label != ""
 	})
 }
 

@@ -16,18 +16,18 @@ type pool struct {
 // changeOfPool finds the one change of the server list that explains the placement of
 // every client. If the configured list explains them, that is a change only if earlier
 // rounds found another one.
-func (v *remaps) changeOfPool() (change Message, node string) {
-	placed := v.placedByHash()
+func (remaps *remaps) changeOfPool() (change Message, node string) {
+	placed := remaps.placedByHash()
 	switch {
-	case v.oracle == nil || len(placed) < 2:
+	case remaps.oracle == nil || len(placed) < 2:
 		return Message{}, ""
-	case v.fits(v.Cluster.Nodes, placed) && v.Past.remapped():
+	case remaps.fits(remaps.Cluster.Nodes, placed) && remaps.Past.remapped():
 		return msg(MsgListRestored, Args{}), ""
-	case v.fits(v.Cluster.Nodes, placed):
+	case remaps.fits(remaps.Cluster.Nodes, placed):
 		return Message{}, ""
 	}
-	for _, p := range v.otherPools() {
-		if v.fits(p.servers, placed) {
+	for _, p := range remaps.otherPools() {
+		if remaps.fits(p.servers, placed) {
 			return p.change, p.node
 		}
 	}
@@ -36,24 +36,24 @@ func (v *remaps) changeOfPool() (change Message, node string) {
 
 // placedByHash returns the nodes that answered new clients, by hashed key. It returns
 // nil if a disruption may have changed the placement of some.
-func (v *remaps) placedByHash() map[string]string {
+func (remaps *remaps) placedByHash() map[string]string {
 	placed := make(map[string]string)
-	for _, w := range v.traces {
-		key := v.key(w)
+	for _, w := range remaps.traces {
+		key := remaps.key(w)
 		if w.Continued || key == "" || w.openedBy == "" || !w.First().OK() {
 			continue
 		}
 		placed[key] = w.openedBy
 	}
-	if v.keyIgnored(v.traffic) || len(v.nodesDisruptedAt(v.Started)) > 0 {
+	if remaps.keyIgnored(remaps.traffic) || len(remaps.nodesDisruptedAt(remaps.Started)) > 0 {
 		return nil
 	}
 	return placed
 }
 
 // fits reports whether a list of servers explains every placement.
-func (v *remaps) fits(servers []probes.Node, placed map[string]string) bool {
-	c := *v.Cluster
+func (remaps *remaps) fits(servers []probes.Node, placed map[string]string) bool {
+	c := *remaps.Cluster
 	c.Nodes = servers
 	picker, ok := Oracle(&c)
 	if !ok {
@@ -73,8 +73,8 @@ func (v *remaps) fits(servers []probes.Node, placed map[string]string) bool {
 
 // otherPools returns the lists that differ from the configured one by one edit: a
 // line fewer, another order, a line more.
-func (v *remaps) otherPools() []pool {
-	nodes := v.Cluster.Nodes
+func (remaps *remaps) otherPools() []pool {
+	nodes := remaps.Cluster.Nodes
 	var list []pool
 	for i, n := range nodes {
 		list = append(list, pool{slices.Delete(slices.Clone(nodes), i, i+1), msg(MsgLineRemoved, Args{Node: n.ID}), n.ID})
@@ -126,30 +126,30 @@ func permute(nodes []probes.Node, k int, yield func([]probes.Node)) {
 }
 
 // poolHistory returns the history of the pool with this round's observations.
-func (v *remaps) poolHistory() PoolHistory {
-	h := v.past().Pool
-	for _, m := range v.drifts {
-		if m.At.After(h.Drifted) {
-			h.Drifted = m.At
+func (remaps *remaps) poolHistory() PoolHistory {
+	poolHistory := remaps.past().Pool
+	for _, m := range remaps.drifts {
+		if m.At.After(poolHistory.Drifted) {
+			poolHistory.Drifted = m.At
 		}
 	}
-	placed := v.placedByHash()
-	if v.oracle != nil && len(placed) >= 2 {
-		h.Agreed = v.fits(v.Cluster.Nodes, placed)
+	placed := remaps.placedByHash()
+	if remaps.oracle != nil && len(placed) >= 2 {
+		poolHistory.Agreed = remaps.fits(remaps.Cluster.Nodes, placed)
 	}
-	if v.remap == nil {
-		return h
+	if remaps.remap == nil {
+		return poolHistory
 	}
-	r := v.remap.Remapping
+	r := remaps.remap.Remapping
 	r.Last = r.At
-	if old := h.Remapped; v.Started.Sub(old.At) <= remappingReportedFor { // several rounds may see one event
+	if old := poolHistory.Remapped; remaps.Started.Sub(old.At) <= remappingReportedFor { // several rounds may see one event
 		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
 		if !old.Change.IsZero() {
 			r.Change = old.Change
 		}
-		r.Nodes = v.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
+		r.Nodes = remaps.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
 		r.Evidence, r.Cause = old.Evidence, old.Cause
 	}
-	h.Remapped = r
-	return h
+	poolHistory.Remapped = r
+	return poolHistory
 }

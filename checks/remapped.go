@@ -71,27 +71,27 @@ func (r *remap) includes(w *trace) bool { return r != nil && slices.Contains(r.t
 // and that stay on their new node, while the balancer keeps clients of this round. If
 // the balancer hashes over the nodes that are left, and one has just left or returned,
 // the first answer from elsewhere is enough, also to a client of this round.
-func (v *remaps) remapping() *remap {
-	if v.Past == nil || v.policy() == probes.PolicyNone || v.policy() == probes.PolicyShared || len(v.drifts) > 0 {
+func (remaps *remaps) remapping() *remap {
+	if remaps.Past == nil || remaps.policy() == probes.PolicyNone || remaps.policy() == probes.PolicyShared || len(remaps.drifts) > 0 {
 		return nil
 	}
 	r := &remap{}
 	nodes := make(map[string]bool)
-	for _, w := range v.traces {
-		if w.holder == "" || !slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).answeredBy) {
+	for _, trace := range remaps.traces {
+		if trace.holder == "" || !slices.ContainsFunc(slices.Concat(trace.earlier, trace.answers), (*answer).answeredBy) {
 			continue
 		}
-		a, settled := v.movedForGood(w)
-		rehashed := a != nil && v.rehashedAt(a.At)
-		if !w.Continued && !rehashed {
+		a, settled := remaps.movedForGood(trace)
+		rehashed := a != nil && remaps.rehashedAt(a.At)
+		if !trace.Continued && !rehashed {
 			continue
 		}
 		r.Of++
-		if a == nil || !settled && !rehashed || v.followed(a, v.past().Pool.Drifted) || a.idleSince(v.past().Pool.Remapped.Last) {
+		if a == nil || !settled && !rehashed || remaps.followed(a, remaps.past().Pool.Drifted) || a.idleSince(remaps.past().Pool.Remapped.Last) {
 			continue
 		}
-		r.traces = append(r.traces, w)
-		nodes[w.holder] = true
+		r.traces = append(r.traces, trace)
+		nodes[trace.holder] = true
 		if r.At.IsZero() || a.At.Before(r.At) {
 			r.At = a.At
 		}
@@ -99,23 +99,23 @@ func (v *remaps) remapping() *remap {
 			r.Lost++
 		}
 		r.Evidence = append(r.Evidence, msg(MsgAnsweredSince, Args{
-			Session: w.First().Session, Node: w.holder, Other: a.servingNode, At: a.At,
+			Session: trace.First().Session, Node: trace.holder, Other: a.servingNode, At: a.At,
 		}))
 	}
 	r.Moved = len(r.traces)
-	change, node := v.changeOfPool()
-	if !v.manyMoved(r, change) {
+	change, node := remaps.changeOfPool()
+	if !remaps.manyMoved(r, change) {
 		return nil
 	}
 	r.Change = change
 	if node != "" {
 		nodes = map[string]bool{node: true}
 	}
-	r.Nodes = v.nodesWhere(func(id string) bool { return nodes[id] })
-	if v.oracle == nil {
-		r.Follows = v.nodesDisruptedAt(r.At)
+	r.Nodes = remaps.nodesWhere(func(id string) bool { return nodes[id] })
+	if remaps.oracle == nil {
+		r.Follows = remaps.nodesDisruptedAt(r.At)
 	}
-	r.Changed = v.changedBefore(r.At)
+	r.Changed = remaps.changedBefore(r.At)
 	r.Evidence = limited(r.Evidence)
 	return r
 }
@@ -125,7 +125,7 @@ func (a *answer) answeredBy() bool { return a.isFollowUp() && a.OK() && a.servin
 
 // manyMoved reports whether too many clients moved for chance, or the arithmetic
 // shows what changed.
-func (v *remaps) manyMoved(r *remap, change Message) bool {
+func (remaps *remaps) manyMoved(r *remap, change Message) bool {
 	switch {
 	case r.Moved == 0:
 		return false
@@ -133,26 +133,26 @@ func (v *remaps) manyMoved(r *remap, change Message) bool {
 		return true
 	case r.Moved >= 2 && 3*r.Moved >= r.Of:
 		return true
-	case v.rehashedAt(r.At):
+	case remaps.rehashedAt(r.At):
 		return true
-	case v.rehashes() && slices.ContainsFunc(r.traces, v.knownByHolder):
+	case remaps.rehashes() && slices.ContainsFunc(r.traces, remaps.knownByHolder):
 		return true // only the balancer has changed: the node still knows the session
 	default:
-		byAddress := v.oracle == nil && v.Cluster.Balancer.Method != probes.MethodCookie
-		return r.Of == 1 && byAddress && v.Cluster.Balancer.KeyHeader() == "" // a single client is all that one address can show
+		byAddress := remaps.oracle == nil && remaps.Cluster.Balancer.Method != probes.MethodCookie
+		return r.Of == 1 && byAddress && remaps.Cluster.Balancer.KeyHeader() == "" // a single client is all that one address can show
 	}
 }
 
 // rehashedAt reports whether the balancer may have placed the clients of all nodes anew
 // because one had just left or returned.
-func (v *movement) rehashedAt(at time.Time) bool {
-	return v.rehashes() && len(v.nodesDisruptedAt(at)) > 0
+func (movement *movement) rehashedAt(at time.Time) bool {
+	return movement.rehashes() && len(movement.nodesDisruptedAt(at)) > 0
 }
 
 // knownByHolder reports whether the node that a client left still knew its session
 // when it was presented there directly.
-func (v *remaps) knownByHolder(w *trace) bool {
-	return slices.ContainsFunc(v.OwnerChecks, func(c probes.OwnerCheck) bool {
+func (remaps *remaps) knownByHolder(w *trace) bool {
+	return slices.ContainsFunc(remaps.OwnerChecks, func(c probes.OwnerCheck) bool {
 		return c.To == w.holder && c.Opened.Equal(w.Opened) && c.Session == w.First().Session && c.SessionOutcome() == probes.SessionKept
 	})
 }
@@ -161,7 +161,7 @@ func (v *remaps) knownByHolder(w *trace) bool {
 // later answers came from that node; nil: it did not move, or a disruption of its own
 // node explains it. It is settled once a later answer has confirmed it, or the client
 // sent no other request in this round.
-func (v *remaps) movedForGood(w *trace) (first *answer, settled bool) {
+func (remaps *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 	var last *answer
 	for _, a := range slices.Concat(w.earlier, w.answers) {
 		switch {
@@ -176,8 +176,8 @@ func (v *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 			last = a
 		}
 	}
-	if first == nil || v.movedByDisruption(first) || v.index(w.holder) >= 0 && !v.ready(w.holder) || first.servingNode == w.owner || slices.Contains(first.upstreamsTried, w.holder) ||
-		v.rotationStates[w.holder].Sure || v.nodeHistory[w.holder].Down {
+	if first == nil || remaps.movedByDisruption(first) || remaps.index(w.holder) >= 0 && !remaps.ready(w.holder) || first.servingNode == w.owner || slices.Contains(first.upstreamsTried, w.holder) ||
+		remaps.rotationStates[w.holder].Sure || remaps.nodeHistory[w.holder].Down {
 		return nil, false
 	}
 	return first, last != first || len(w.answers) <= 1
@@ -187,21 +187,21 @@ func (v *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 // own node explains that another node answered. A client that paused may have been
 // moved by any disruption meanwhile, unless one has just begun or ended: then it shows
 // what happens to clients now.
-func (v *remaps) movedByDisruption(a *answer) bool {
+func (remaps *remaps) movedByDisruption(a *answer) bool {
 	since := a.lostIn()
-	out := v.nodesDisruptedIn(since)
-	if v.sentBy(a, out) && !v.movedByReturn(a, out) {
+	out := remaps.nodesDisruptedIn(since)
+	if remaps.sentBy(a, out) && !remaps.movedByReturn(a, out) {
 		return true
 	}
-	return a.pauseBefore() >= shortestPause && !v.justRehashed(a.At) && v.byRestartElsewhere(a, since)
+	return a.pauseBefore() >= shortestPause && !remaps.justRehashed(a.At) && remaps.byRestartElsewhere(a, since)
 }
 
 // justRehashed reports whether a node left within the last minute, or returned within
 // the aftermath, and the balancer may have placed the clients of all nodes anew.
-func (v *movement) justRehashed(at time.Time) bool {
-	return v.rehashes() && slices.ContainsFunc(v.Cluster.Nodes, func(n probes.Node) bool {
-		m := v.nodeHistory[n.ID]
-		d, ok := v.disruptionAt(n.ID, at)
+func (movement *movement) justRehashed(at time.Time) bool {
+	return movement.rehashes() && slices.ContainsFunc(movement.Cluster.Nodes, func(n probes.Node) bool {
+		m := movement.nodeHistory[n.ID]
+		d, ok := movement.disruptionAt(n.ID, at)
 		return ok && (at.Sub(d.From) <= time.Minute || m.DownSince.IsZero() && m.Out.IsZero())
 	})
 }
@@ -209,35 +209,35 @@ func (v *movement) justRehashed(at time.Time) bool {
 // movedByReturn reports whether a client of well nodes moved to a node because that one
 // returned. Its leaving moved clients of other nodes, so its return does, too; the
 // client is not one of its own that it gets back.
-func (v *remaps) movedByReturn(a *answer, out []string) bool {
-	left := v.past().Pool.Remapped
-	d, ok := v.disruptionAt(a.servingNode, a.At)
-	return ok && v.rehashes() && slices.Contains(left.Follows, a.servingNode) && d.covers(left.At, v.aftermath) &&
+func (remaps *remaps) movedByReturn(a *answer, out []string) bool {
+	left := remaps.past().Pool.Remapped
+	d, ok := remaps.disruptionAt(a.servingNode, a.At)
+	return ok && remaps.rehashes() && slices.Contains(left.Follows, a.servingNode) && d.covers(left.At, remaps.aftermath) &&
 		!slices.Contains(out, a.trace.holder) && !slices.Contains(out, a.trace.owner)
 }
 
 // remapped finds that the balancer has recently sent many clients to another node.
 func remapped(v *remaps) []Finding {
-	r := v.pool.Remapped
-	if r.At.IsZero() || v.Started.Sub(r.At) > remappingReportedFor {
+	remapping := v.pool.Remapped
+	if remapping.At.IsZero() || v.Started.Sub(remapping.At) > remappingReportedFor {
 		return nil
 	}
-	f := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: r.Nodes, When: r.At}
-	f.follows, f.ExplainedBy = r.Follows, r.Cause
-	f.grew = r.Change.ID == MsgLineAdded || r.Change.IsZero() && len(r.Follows) == 0
-	for _, node := range r.Follows { // the failure may have ended
-		if d, ok := v.disruptionAt(node, r.At); ok {
-			f.ExplainedBy = cmp.Or(f.ExplainedBy, d.Finding)
+	finding := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: remapping.Nodes, When: remapping.At}
+	finding.follows, finding.ExplainedBy = remapping.Follows, remapping.Cause
+	finding.grew = remapping.Change.ID == MsgLineAdded || remapping.Change.IsZero() && len(remapping.Follows) == 0
+	for _, node := range remapping.Follows { // the failure may have ended
+		if d, ok := v.disruptionAt(node, remapping.At); ok {
+			finding.ExplainedBy = cmp.Or(finding.ExplainedBy, d.Finding)
 		}
 	}
-	if r.Lost > 0 {
-		f.Severity = Critical
+	if remapping.Lost > 0 {
+		finding.Severity = Critical
 	}
-	f.Summary = msg(MsgRemapped, Args{Count: r.Moved, Of: r.Of, At: r.At, Lost: r.Lost, Why: whyRemapped(v.nodeStates, r)})
-	f.Affected = Affected{Share: float64(r.Moved) / float64(max(1, r.Of)), Of: r.Of}
-	f.Evidence = r.Evidence
-	f.Remedy = remapRemedy(v.nodeStates, r)
-	return []Finding{f}
+	finding.Summary = msg(MsgRemapped, Args{Count: remapping.Moved, Of: remapping.Of, At: remapping.At, Lost: remapping.Lost, Why: whyRemapped(v.nodeStates, remapping)})
+	finding.Affected = Affected{Share: float64(remapping.Moved) / float64(max(1, remapping.Of)), Of: remapping.Of}
+	finding.Evidence = remapping.Evidence
+	finding.Remedy = remapRemedy(v.nodeStates, remapping)
+	return []Finding{finding}
 }
 
 // whyRemapped returns what was changed; nil: not known.

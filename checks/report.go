@@ -169,12 +169,12 @@ func sessionDoubt(v *rotation, session SessionReport) Message {
 
 // cutShort returns what stickwatch did not get to ask in this round; zero if it asked
 // everything.
-func (v *outcomes) cutShort() Message {
-	nodes, addresses := v.notAsked()
+func (outcomes *outcomes) cutShort() Message {
+	nodes, addresses := outcomes.notAsked()
 	switch {
-	case len(nodes)+len(addresses) == 0 && len(v.frontends) > 0:
+	case len(nodes)+len(addresses) == 0 && len(outcomes.frontends) > 0:
 		return Message{}
-	case len(addresses) == len(v.frontends):
+	case len(addresses) == len(outcomes.frontends):
 		return msg(MsgCutShortBeforeBalancer, Args{Nodes: nodes})
 	default:
 		return msg(MsgCutShort, Args{Nodes: nodes, Addresses: addresses})
@@ -183,13 +183,13 @@ func (v *outcomes) cutShort() Message {
 
 // notAsked returns the nodes and the balancer addresses that stickwatch did not get
 // to ask.
-func (v *outcomes) notAsked() (nodes, addresses []string) {
-	for _, e := range v.frontends {
+func (outcomes *outcomes) notAsked() (nodes, addresses []string) {
+	for _, e := range outcomes.frontends {
 		if !completed(e.Primary) {
 			addresses = append(addresses, e.name)
 		}
 	}
-	return v.nodesWhere(func(id string) bool { return !completed(v.direct[id].Primary) }), addresses
+	return outcomes.nodesWhere(func(id string) bool { return !completed(outcomes.direct[id].Primary) }), addresses
 }
 
 // isolated reports whether every request failed before it left this machine.

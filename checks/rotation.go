@@ -67,13 +67,13 @@ func unknown(reason MessageID, args Args) rotationState {
 
 // rotationState returns the state of one node and, if it is in rotation, the
 // frontends at which it is out.
-func (v *rotation) rotationState(n probes.Node) rotationState {
-	whole := v.weighEvidence(n, v.rotationByTraffic(n, v.traffic))
-	if whole.In != Yes || len(v.frontends) < 2 {
+func (rotation *rotation) rotationState(n probes.Node) rotationState {
+	whole := rotation.weighEvidence(n, rotation.rotationByTraffic(n, rotation.traffic))
+	if whole.In != Yes || len(rotation.frontends) < 2 {
 		return whole
 	}
-	for _, e := range v.frontends {
-		if p := v.rotationByTraffic(n, e.traffic); p.Sure {
+	for _, e := range rotation.frontends {
+		if p := rotation.rotationByTraffic(n, e.traffic); p.Sure {
 			whole.Elsewhere = append(whole.Elsewhere, elsewhere{e.name, p})
 			whole.Reason.Args.Addresses = append(whole.Reason.Args.Addresses, e.name)
 		}
@@ -84,32 +84,32 @@ func (v *rotation) rotationState(n probes.Node) rotationState {
 // rotationByTraffic returns the state of a node by some traffic. An answer of the
 // node proves that it is in rotation. The lack of one proves that it is out only
 // against a computed target or against chance.
-func (v *rotation) rotationByTraffic(n probes.Node, t traffic) rotationState {
+func (rotation *rotation) rotationByTraffic(node probes.Node, t traffic) rotationState {
 	signed := t.attributedAnswers()
-	if given := t.answersFrom(n.ID); given > 0 {
+	if given := t.answersFrom(node.ID); given > 0 {
 		return rotationState{In: Yes, Reason: msg(MsgGave, Args{Count: given, Of: signed})}
 	}
 	switch {
-	case n.Down:
+	case node.Down:
 		return rotationState{In: No, Reason: msg(MsgMarkedDown, Args{})}
-	case n.Backup:
+	case node.Backup:
 		return unknown(MsgIsBackup, Args{})
 	case signed == 0:
 		return unknown(MsgNoneSigned, Args{})
-	case v.identity.Ambiguous(v.direct[n.ID].Label):
+	case rotation.identity.Ambiguous(rotation.direct[node.ID].Label):
 		return unknown(MsgSameLabel, Args{})
-	case v.identity.direct[n.ID] == "" && t.newClients()[""] > 0:
+	case rotation.identity.direct[node.ID] == "" && t.newClients()[""] > 0:
 		return unknown(MsgNameNotReported, Args{})
-	case !v.up[n.ID]:
+	case !rotation.up[node.ID]:
 		return unknown(MsgRetryWouldHide, Args{})
-	case t.targeted(n.ID):
-		return v.rotationByHash(n, t)
-	case v.answeredOwnAddressBefore(n):
-		return v.rotationByOwnAddress(n, t)
-	case t.holdsPinned(n.ID):
+	case t.targeted(node.ID):
+		return rotation.rotationByHash(node, t)
+	case rotation.answeredOwnAddressBefore(node):
+		return rotation.rotationByOwnAddress(node, t)
+	case t.holdsPinned(node.ID):
 		return unknown(MsgHoldsItsClients, Args{})
 	default:
-		return v.rotationBySample(n, t)
+		return rotation.rotationBySample(node, t)
 	}
 }
 
@@ -117,11 +117,11 @@ func (v *rotation) rotationByTraffic(n probes.Node, t traffic) rotationState {
 // independent samples of the size that one test needs must miss it, because one
 // sample alone is wrong once in a thousand rounds. Clients that unlisted nodes
 // answered do not count: their share is not known.
-func (v *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
-	clients, scatters := v.independent(t)
-	share := Share(n, Serving(v.Cluster, nil))
-	need := ClientsToMiss(v.Cluster, n, v.Confidence)
-	switch method := v.Cluster.Balancer.Method; {
+func (rotation *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
+	clients, scatters := rotation.independent(t)
+	share := Share(n, Serving(rotation.Cluster, nil))
+	need := ClientsToMiss(rotation.Cluster, n, rotation.Confidence)
+	switch method := rotation.Cluster.Balancer.Method; {
 	case method.Hashes():
 		return unknown(MsgOneClientOneNode, Args{})
 	case method == probes.MethodUnknown && !scatters:
@@ -139,14 +139,14 @@ func (v *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
 // skewed reports whether so many clients at one address met the same node that they
 // cannot have been drawn independently. A stick table then directs our address, and
 // some clients came before its entry was written.
-func (v *rotation) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
+func (rotation *rotation) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
 	most, all := 0, 0
 	for s, count := range met {
 		if s.at == at {
 			most, all = max(most, count), all+count
 		}
 	}
-	share := max(largestShare(v.serving), 0.5)
+	share := max(largestShare(rotation.serving), 0.5)
 	return all > 0 && float64(all)*math.Log(share)+float64(all-most)*math.Log(float64(all)) < math.Log(1-DefaultConfidence)
 }
 
@@ -154,7 +154,7 @@ func (v *rotation) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
 // independently. If the method is not known, a frontend whose clients all met one
 // node may hash our address, so that its clients do not count. scatters reports
 // whether some frontend sent clients to several nodes.
-func (v *rotation) independent(t traffic) (clients int, scatters bool) {
+func (rotation *rotation) independent(t traffic) (clients int, scatters bool) {
 	byFrontend := make(map[nodeAtAddress]int)
 	nodes := make(map[netip.AddrPort]int)
 	for _, w := range t.traces {
@@ -167,9 +167,9 @@ func (v *rotation) independent(t traffic) (clients int, scatters bool) {
 		}
 	}
 	for s, count := range byFrontend {
-		several := nodes[s.at] > 1 && !v.skewed(byFrontend, s.at)
+		several := nodes[s.at] > 1 && !rotation.skewed(byFrontend, s.at)
 		scatters = scatters || several
-		if several || v.Cluster.Balancer.Method != probes.MethodUnknown {
+		if several || rotation.Cluster.Balancer.Method != probes.MethodUnknown {
 			clients += count
 		}
 	}
@@ -177,8 +177,8 @@ func (v *rotation) independent(t traffic) (clients int, scatters bool) {
 }
 
 // records returns the balancer's evidence records about n.
-func (v *nodeStates) records(n probes.Node) []evidence.Record {
-	return v.matcher.Records(n, v.Evidence)
+func (nodeStates *nodeStates) records(n probes.Node) []evidence.Record {
+	return nodeStates.matcher.Records(n, nodeStates.Evidence)
 }
 
 // recorded returns a record as a message.
@@ -192,11 +192,11 @@ func recorded(r evidence.Record) Message {
 // weighEvidence compares the observed state of a node with the balancer's evidence.
 // An answer of the node outweighs any record. If the node was not met, the records
 // decide. If a record contradicts a proof, the state is unknown.
-func (v *rotation) weighEvidence(n probes.Node, seen rotationState) rotationState {
+func (rotation *rotation) weighEvidence(n probes.Node, seen rotationState) rotationState {
 	if seen.In == Yes || n.Down {
 		return seen
 	}
-	for _, r := range v.records(n) {
+	for _, r := range rotation.records(n) {
 		switch {
 		case r.Out() && !seen.Sure:
 			seen = rotationState{In: No, Sure: true, Proof: byBalancer, Reason: recorded(r)}

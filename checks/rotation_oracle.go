@@ -38,11 +38,11 @@ func hashesAddress(b probes.Balancer) bool {
 
 // key returns the value that the balancer hashed for a client: the key or address
 // that it presented, or our own address; "": not known.
-func (v *nodeStates) key(w *trace) string {
+func (nodeStates *nodeStates) key(w *trace) string {
 	switch own := w.First().LocalAddress; {
 	case w.Client != "":
 		return w.Client
-	case hashesAddress(v.Cluster.Balancer) && own.IsValid():
+	case hashesAddress(nodeStates.Cluster.Balancer) && own.IsValid():
 		return own.String()
 	default:
 		return ""
@@ -58,22 +58,22 @@ func (t traffic) targeted(node string) bool {
 // another node answered. That other node must be the one that the arithmetic names
 // without the nodes that answered no client; otherwise the arithmetic does not
 // describe this balancer and proves nothing.
-func (v *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
-	if v.oracle == nil {
+func (rotation *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
+	if rotation.oracle == nil {
 		return unknown(MsgNoArithmetic, Args{})
 	}
-	missed, agreed := v.missed(t), 0
+	missed, agreed := rotation.missed(t), 0
 	for _, a := range t.answers {
 		if a.trace.Expected == "" || a.Label == "" || !a.OK() {
 			continue
 		}
-		index, ok := v.oracle.Pick(v.key(a.trace), missed...)
+		index, ok := rotation.oracle.Pick(rotation.key(a.trace), missed...)
 		if !ok {
 			continue
 		}
-		if computed := v.Cluster.Nodes[index].ID; a.node != computed {
+		if computed := rotation.Cluster.Nodes[index].ID; a.node != computed {
 			return unknown(MsgAnswersDiffer, Args{
-				Method: v.Cluster.Balancer.Method, Client: v.key(a.trace), Node: cmp.Or(a.node, a.Label), Other: computed,
+				Method: rotation.Cluster.Balancer.Method, Client: rotation.key(a.trace), Node: cmp.Or(a.node, a.Label), Other: computed,
 			})
 		}
 		if a.trace.Expected == n.ID {
@@ -83,16 +83,16 @@ func (v *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 	switch {
 	case agreed == 0:
 		return unknown(MsgClientNotAnswered, Args{})
-	case v.keyIgnored(t) && !v.skippedForUs(n, t):
-		return unknown(MsgAllLandedOnOne, Args{Name: v.Cluster.Balancer.KeyHeader()})
+	case rotation.keyIgnored(t) && !rotation.skippedForUs(n, t):
+		return unknown(MsgAllLandedOnOne, Args{Name: rotation.Cluster.Balancer.KeyHeader()})
 	}
-	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgHashedToNext, Args{Method: v.Cluster.Balancer.Method, Count: agreed})}
+	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgHashedToNext, Args{Method: rotation.Cluster.Balancer.Method, Count: agreed})}
 }
 
 // missed returns the indexes of the nodes that answered no client.
-func (v *rotation) missed(t traffic) []int {
+func (rotation *rotation) missed(t traffic) []int {
 	var out []int
-	for i, n := range v.Cluster.Nodes {
+	for i, n := range rotation.Cluster.Nodes {
 		if !n.Down && t.answersFrom(n.ID) == 0 {
 			out = append(out, i)
 		}
@@ -103,7 +103,7 @@ func (v *rotation) missed(t traffic) []int {
 // keyIgnored reports whether the balancer may ignore the key that clients present:
 // they were targeted at several nodes, and one node answered all of them. In earlier
 // rounds it did not.
-func (v *rotation) keyIgnored(t traffic) bool {
+func (rotation *rotation) keyIgnored(t traffic) bool {
 	targets, met := make(map[string]bool), make(map[string]bool)
 	for _, a := range t.answers {
 		if a.trace.Client == "" || a.trace.Expected == "" {
@@ -114,20 +114,20 @@ func (v *rotation) keyIgnored(t traffic) bool {
 			met[a.node] = true
 		}
 	}
-	return len(targets) > 1 && len(met) == 1 && !v.past().Pool.Agreed
+	return len(targets) > 1 && len(met) == 1 && !rotation.past().Pool.Agreed
 }
 
 // skippedForUs reports whether n is out even if the balancer ignores what clients
 // present and hashes our own address: then our address skipped n, too. Our address is
 // only known if no device translates addresses on the way.
-func (v *rotation) skippedForUs(n probes.Node, t traffic) bool {
+func (rotation *rotation) skippedForUs(n probes.Node, t traffic) bool {
 	at := slices.IndexFunc(t.answers, func(a *answer) bool { return a.OK() && a.node != "" && a.LocalAddress.IsValid() })
-	if at < 0 || !hashesAddress(v.Cluster.Balancer) {
+	if at < 0 || !hashesAddress(rotation.Cluster.Balancer) {
 		return false
 	}
 	a := t.answers[at]
 	return sameNetwork(a.LocalAddress, a.trace.Balancer.Addr()) &&
-		slices.Contains(skipped(v.oracle, a.LocalAddress.String(), v.index(a.node)), v.index(n.ID))
+		slices.Contains(skipped(rotation.oracle, a.LocalAddress.String(), rotation.index(a.node)), rotation.index(n.ID))
 }
 
 // skipped returns the servers that p skips for key before it picks met.
@@ -169,18 +169,18 @@ func (t traffic) ownAnswers() []*answer {
 
 // hashesOwnAddressTo reports whether the hash names n for the address that an
 // answer's client sent from.
-func (v *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
-	if v.oracle == nil || !hashesAddress(v.Cluster.Balancer) {
+func (nodeStates *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
+	if nodeStates.oracle == nil || !hashesAddress(nodeStates.Cluster.Balancer) {
 		return false
 	}
-	index, ok := v.oracle.Pick(a.LocalAddress.String())
-	return ok && v.Cluster.Nodes[index].ID == n.ID
+	index, ok := nodeStates.oracle.Pick(a.LocalAddress.String())
+	return ok && nodeStates.Cluster.Nodes[index].ID == n.ID
 }
 
 // answeredOwnAddress records that n answered our address as computed.
-func (v *timeline) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory {
-	for _, a := range v.ownAnswers() {
-		if a.node == n.ID && v.hashesOwnAddressTo(a, n) && a.At.After(m.OwnAddressSeen) {
+func (t *timeline) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory {
+	for _, a := range t.ownAnswers() {
+		if a.node == n.ID && t.hashesOwnAddressTo(a, n) && a.At.After(m.OwnAddressSeen) {
 			m.OwnAddress, m.OwnAddressSeen = a.LocalAddress, a.At
 		}
 	}
@@ -188,22 +188,22 @@ func (v *timeline) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory 
 }
 
 // answeredOwnAddressBefore reports whether n did so in an earlier round.
-func (v *rotation) answeredOwnAddressBefore(n probes.Node) bool {
-	return v.past().Nodes[n.ID].OwnAddress.IsValid()
+func (rotation *rotation) answeredOwnAddressBefore(n probes.Node) bool {
+	return rotation.past().Nodes[n.ID].OwnAddress.IsValid()
 }
 
 // rotationByOwnAddress returns the state of a node that answered our address before:
 // it is out if the next ready node of the arithmetic answers now.
-func (v *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationState {
-	m, agreed := v.past().Nodes[n.ID], 0
+func (rotation *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationState {
+	m, agreed := rotation.past().Nodes[n.ID], 0
 	for _, a := range t.ownAnswers() {
 		if a.LocalAddress != m.OwnAddress {
 			continue
 		}
-		between := skipped(v.oracle, a.LocalAddress.String(), v.index(a.node))
-		if !slices.Contains(between, v.index(n.ID)) || slices.ContainsFunc(between, func(i int) bool {
-			id := v.Cluster.Nodes[i].ID
-			return id != n.ID && v.ready(id)
+		between := skipped(rotation.oracle, a.LocalAddress.String(), rotation.index(a.node))
+		if !slices.Contains(between, rotation.index(n.ID)) || slices.ContainsFunc(between, func(i int) bool {
+			id := rotation.Cluster.Nodes[i].ID
+			return id != n.ID && rotation.ready(id)
 		}) {
 			return unknown(MsgNotTheNext, Args{})
 		}
@@ -212,5 +212,5 @@ func (v *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationState 
 	if agreed == 0 {
 		return unknown(MsgOursNotAnswered, Args{})
 	}
-	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: v.Cluster.Balancer.Method, At: m.OwnAddressSeen, Count: agreed})}
+	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: rotation.Cluster.Balancer.Method, At: m.OwnAddressSeen, Count: agreed})}
 }

@@ -54,22 +54,22 @@ func sessionsFailing(v *timeline) []Finding {
 	if len(failures) == 0 {
 		return nil
 	}
-	f := aboutAll(SessionFailing, Critical, v.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
-	f.harm = harmSpan(failures)
+	finding := aboutAll(SessionFailing, Critical, v.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
+	finding.harm = harmSpan(failures)
 	what := MsgSessionsFail
 	if onlyWrites {
 		what = MsgWritesFail
-		if 2*len(f.Nodes) < len(v.serving) {
-			f.Severity = Warning
+		if 2*len(finding.Nodes) < len(v.serving) {
+			finding.Severity = Warning
 		}
 	}
-	f.Summary = msg(what, Args{Nodes: f.Nodes})
-	f.Evidence = append(fewOf(failures, metWithSession), msg(MsgNewGotPage, Args{Count: fresh - freshBad, Of: fresh}))
+	finding.Summary = msg(what, Args{Nodes: finding.Nodes})
+	finding.Evidence = append(fewOf(failures, metWithSession), msg(MsgNewGotPage, Args{Count: fresh - freshBad, Of: fresh}))
 	if bad > 0 && clients > 0 {
-		f.Affected = Affected{Share: float64(bad) / float64(clients), Of: clients}
+		finding.Affected = Affected{Share: float64(bad) / float64(clients), Of: clients}
 	}
-	f.Remedy = failingRemedy(onlyWrites)
-	return []Finding{f}
+	finding.Remedy = failingRemedy(onlyWrites)
+	return []Finding{finding}
 }
 
 // countReturns counts requests by the node that owns the session; "": not known.
@@ -141,8 +141,8 @@ func disruptedFor(v *timeline, a *answer) bool {
 
 // disruptedBy reports whether an earlier round has seen a disruption. A disruption
 // that only this round's failed answers show does not explain them.
-func (m NodeHistory) disruptedBy(d Disruption) bool {
-	return slices.ContainsFunc(m.Disruptions, func(old Disruption) bool { return old.From.Equal(d.From) }) || m.Down
+func (h NodeHistory) disruptedBy(d Disruption) bool {
+	return slices.ContainsFunc(h.Disruptions, func(old Disruption) bool { return old.From.Equal(d.From) }) || h.Down
 }
 
 func (n *nodeCount) add(a *answer, harmed bool, began time.Time) {

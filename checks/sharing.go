@@ -56,21 +56,21 @@ const valuesOfAClient = 999
 
 // setOutcomes sets the outcome of each answer, and finds the answers that show a
 // value that another client of ours has stored.
-func (v *outcomes) setOutcomes() {
-	for _, a := range v.allAnswers {
+func (outcomes *outcomes) setOutcomes() {
+	for _, a := range outcomes.allAnswers {
 		if n, err := strconv.Atoi(a.Value); err == nil && n > 0 {
-			a.foreign = v.writerOf(n, a.trace)
+			a.foreign = outcomes.writerOf(n, a.trace)
 		}
-		a.outcome = v.outcomeOf(a)
+		a.outcome = outcomes.outcomeOf(a)
 	}
 }
 
 // writerOf returns the client other than reader that has stored a value; nil: none.
-func (v *outcomes) writerOf(value int, reader *trace) *trace {
+func (outcomes *outcomes) writerOf(value int, reader *trace) *trace {
 	if reader != nil && value > reader.Base && value <= reader.Base+valuesOfAClient {
 		return nil
 	}
-	for _, w := range v.traces {
+	for _, w := range outcomes.traces {
 		if w == reader || value <= w.Base || value > w.Base+valuesOfAClient {
 			continue
 		}
@@ -83,12 +83,12 @@ func (v *outcomes) writerOf(value int, reader *trace) *trace {
 
 // foreignAt returns the client whose value a node showed for another client's
 // session; nil: none.
-func (v *outcomes) foreignAt(x probes.FailoverCheck) *trace {
+func (outcomes *outcomes) foreignAt(x probes.FailoverCheck) *trace {
 	n, err := strconv.Atoi(x.There.Value)
 	if err != nil || n <= 0 || n > x.Base && n <= x.Base+valuesOfAClient {
 		return nil
 	}
-	return v.writerOf(n, nil)
+	return outcomes.writerOf(n, nil)
 }
 
 // A sharedID is two clients that hold one session.

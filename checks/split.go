@@ -16,24 +16,24 @@ type separation struct {
 // separate finds clients that were separated by addresses of the balancer, or by
 // workers that count failures separately. Only a balancer that hashes is meant to
 // send one client to one node.
-func (v *movement) separate() []separation {
-	if v.oracle == nil {
+func (movement *movement) separate() []separation {
+	if movement.oracle == nil {
 		return nil
 	}
-	list := append(v.separateByAddress(), v.separateByWorker()...)
+	list := append(movement.separateByAddress(), movement.separateByWorker()...)
 	return slices.DeleteFunc(list, func(s separation) bool {
 		return slices.ContainsFunc(s.nodes[:], func(node string) bool { // workers notice it one after the other
-			d, disrupted := v.disruptionAt(node, v.Started)
+			d, disrupted := movement.disruptionAt(node, movement.Started)
 			return disrupted && d.Kind != DisruptionEjected
 		})
 	})
 }
 
-func (v *movement) separateByAddress() []separation {
+func (movement *movement) separateByAddress() []separation {
 	var list []separation
 	first := make(map[string]*trace) // by the hashed key
-	for _, w := range v.traces {
-		key := v.key(w)
+	for _, w := range movement.traces {
+		key := movement.key(w)
 		if w.Continued || key == "" || w.holder == "" || !w.First().OK() {
 			continue
 		}
@@ -42,7 +42,7 @@ func (v *movement) separateByAddress() []separation {
 			first[key] = w
 			continue
 		}
-		if other.Balancer != w.Balancer && other.holder != w.holder && v.atOnce(other, w) {
+		if other.Balancer != w.Balancer && other.holder != w.holder && movement.atOnce(other, w) {
 			list = append(list, separation{nil, [2]string{other.holder, w.holder}, msg(MsgSplitByAddress, Args{
 				Client: key, Node: other.holder, Other: w.holder, Addresses: []string{other.Balancer.String(), w.Balancer.String()},
 			})})
@@ -53,20 +53,20 @@ func (v *movement) separateByAddress() []separation {
 
 // atOnce reports whether the node that answered the earlier trace was still in
 // rotation when the later one met another node.
-func (v *movement) atOnce(a, b *trace) bool {
+func (movement *movement) atOnce(a, b *trace) bool {
 	if b.First().At.Before(a.First().At) {
 		a, b = b, a
 	}
-	return v.ready(a.holder) && v.answeredSince(a.holder, a.Balancer, b.First().At)
+	return movement.ready(a.holder) && movement.answeredSince(a.holder, a.Balancer, b.First().At)
 }
 
 // separateByWorker finds nothing unless some client stays where the hash sends it.
 // Otherwise the balancer scatters all clients and does not hash at all.
-func (v *movement) separateByWorker() []separation {
+func (movement *movement) separateByWorker() []separation {
 	var list []separation
 	held := false
-	for _, w := range v.traces {
-		if s, ok := v.separated(w); ok {
+	for _, w := range movement.traces {
+		if s, ok := movement.separated(w); ok {
 			list = append(list, s)
 		} else if w.Expected != "" && len(w.Steps) > 1 && w.onlyMet(w.Expected) {
 			held = true
@@ -81,8 +81,8 @@ func (v *movement) separateByWorker() []separation {
 // separated reports whether every answer of a trace came from the node that the hash
 // names or from the one that it names without that node, both answered, and the first
 // one has not left rotation meanwhile.
-func (v *movement) separated(w *trace) (separation, bool) {
-	owner, successor, ok := v.ownerAndSuccessor(w)
+func (movement *movement) separated(w *trace) (separation, bool) {
+	owner, successor, ok := movement.ownerAndSuccessor(w)
 	if !ok {
 		return separation{}, false
 	}
@@ -92,32 +92,32 @@ func (v *movement) separated(w *trace) (separation, bool) {
 			met[x.node]++
 		}
 	}
-	if len(met) != 2 || met[owner] == 0 || met[successor] == 0 || !v.ready(owner) || !v.answeredBetween(owner, successor, w) {
+	if len(met) != 2 || met[owner] == 0 || met[successor] == 0 || !movement.ready(owner) || !movement.answeredBetween(owner, successor, w) {
 		return separation{}, false
 	}
 	return separation{w, [2]string{owner, successor}, msg(MsgSplitByWorker, Args{
-		Client: v.key(w), Node: owner, Of: met[owner], Other: successor, Count: met[successor],
+		Client: movement.key(w), Node: owner, Of: met[owner], Other: successor, Count: met[successor],
 	})}, true
 }
 
 // ownerAndSuccessor returns the node that the hash names for a client, and the ready
 // node that it names without the owner.
-func (v *rotation) ownerAndSuccessor(w *trace) (owner, successor string, ok bool) {
-	key := v.key(w)
-	if key == "" || v.oracle == nil {
+func (rotation *rotation) ownerAndSuccessor(w *trace) (owner, successor string, ok bool) {
+	key := rotation.key(w)
+	if key == "" || rotation.oracle == nil {
 		return "", "", false
 	}
 	var out []int
 	for {
-		next, ok := v.oracle.Pick(key, out...)
+		next, ok := rotation.oracle.Pick(key, out...)
 		if !ok || slices.Contains(out, next) {
 			return "", "", false
 		}
-		id := v.Cluster.Nodes[next].ID
+		id := rotation.Cluster.Nodes[next].ID
 		switch {
 		case owner == "":
 			owner = id
-		case v.ready(id) && !v.rotationStates[id].Sure:
+		case rotation.ready(id) && !rotation.rotationStates[id].Sure:
 			return owner, id, true
 		}
 		out = append(out, next)
@@ -128,21 +128,21 @@ func (v *rotation) ownerAndSuccessor(w *trace) (owner, successor string, ok bool
 // of the owner that are less than an ejection apart. An answer before the owner's
 // first one belongs to an ejection that ends, and one after its last to an ejection
 // that begins.
-func (v *movement) answeredBetween(owner, successor string, w *trace) bool {
+func (movement *movement) answeredBetween(owner, successor string, w *trace) bool {
 	return slices.ContainsFunc(w.answers, func(a *answer) bool {
 		if a.node != successor || !a.OK() {
 			return false
 		}
-		before, after := v.answersAround(owner, w, a.At)
-		limit := v.Cluster.Balancer.FailTimeout
+		before, after := movement.answersAround(owner, w, a.At)
+		limit := movement.Cluster.Balancer.FailTimeout
 		return !before.IsZero() && !after.IsZero() && (limit <= 0 || after.Sub(before) <= limit)
 	})
 }
 
 // answersAround returns when a node last answered somebody at the frontend of a trace
 // before a moment, and when it was first asked after it; zero: not known.
-func (v *movement) answersAround(node string, w *trace, moment time.Time) (before, after time.Time) {
-	for _, a := range v.answers {
+func (movement *movement) answersAround(node string, w *trace, moment time.Time) (before, after time.Time) {
+	for _, a := range movement.answers {
 		if a.node != node || !a.OK() || a.trace.Balancer != w.Balancer {
 			continue
 		}

@@ -38,12 +38,12 @@ const retryRate = 1e-3
 
 // scattersByLikelihood reports whether a balancer that sends each request to any node
 // explains the answers better than one that keeps clients.
-func (t openerCount) scattersByLikelihood() bool {
-	if !t.scattered || t.moves == 0 || t.chance <= 0 || t.chance >= 1 {
-		return t.scattered && t.moves > 0
+func (o openerCount) scattersByLikelihood() bool {
+	if !o.scattered || o.moves == 0 || o.chance <= 0 || o.chance >= 1 {
+		return o.scattered && o.moves > 0
 	}
-	chance := float64(t.stays)*math.Log(t.chance) + float64(t.moves)*math.Log(1-t.chance)
-	return chance > float64(t.moves)*math.Log(retryRate)
+	chance := float64(o.stays)*math.Log(o.chance) + float64(o.moves)*math.Log(1-o.chance)
+	return chance > float64(o.moves)*math.Log(retryRate)
 }
 
 // plausible is the probability down to which something that happened by chance is no
@@ -54,20 +54,20 @@ const plausible = 0.05
 // request by chance is excluded to a confidence. By Chernoff's bound, chance moves at
 // most a share q of n requests with a probability of at most exp(-n·D), where D is the
 // relative entropy of q and the share that chance moves.
-func (t openerCount) mostlyStays(confidence float64) bool {
-	n := float64(t.stays + t.moves)
-	q, byChance := float64(t.moves)/n, 1-t.chance
-	if t.moves == 0 || q >= byChance {
-		return t.moves == 0
+func (o openerCount) mostlyStays(confidence float64) bool {
+	n := float64(o.stays + o.moves)
+	q, byChance := float64(o.moves)/n, 1-o.chance
+	if o.moves == 0 || q >= byChance {
+		return o.moves == 0
 	}
-	return n*(q*math.Log(q/byChance)+(1-q)*math.Log((1-q)/t.chance)) > -math.Log(1-confidence)
+	return n*(q*math.Log(q/byChance)+(1-q)*math.Log((1-q)/o.chance)) > -math.Log(1-confidence)
 }
 
 // absences counts the times in which other nodes answered all clients of the node.
-func (t openerCount) absences() (count int) {
-	slices.SortStableFunc(t.answers, func(a, b *answer) int { return a.At.Compare(b.At) })
+func (o openerCount) absences() (count int) {
+	slices.SortStableFunc(o.answers, func(a, b *answer) int { return a.At.Compare(b.At) })
 	away := false
-	for _, a := range t.answers {
+	for _, a := range o.answers {
 		moved := a.moved()
 		if moved && !away {
 			count++
@@ -81,9 +81,9 @@ func (t openerCount) absences() (count int) {
 // them back explains the answers better than one that places each request by chance:
 // other nodes then answer all clients of a node for some time, and none before and
 // after. Each absence may have begun and ended at any answer.
-func (h *frontendStickiness) fitsAbsences() bool {
+func (f *frontendStickiness) fitsAbsences() bool {
 	chance, absent := 0.0, 0.0 // logarithms of the likelihoods
-	for _, count := range h.byOpener {
+	for _, count := range f.byOpener {
 		if count.chance <= 0 || count.chance >= 1 {
 			continue
 		}
@@ -95,31 +95,31 @@ func (h *frontendStickiness) fitsAbsences() bool {
 }
 
 // stickinessOfFrontends returns the stickiness of every address.
-func (v *movement) stickinessOfFrontends() []frontendStickiness {
+func (movement *movement) stickinessOfFrontends() []frontendStickiness {
 	met := make(map[string]bool)
-	for id := range v.newClients() {
+	for id := range movement.newClients() {
 		met[id] = true
 	}
 	var list []frontendStickiness
-	for i := range v.frontends {
-		list = append(list, v.stickinessAt(&v.frontends[i], met))
+	for i := range movement.frontends {
+		list = append(list, movement.stickinessAt(&movement.frontends[i], met))
 	}
 	return list
 }
 
-func (v *movement) stickinessAt(e *frontend, met map[string]bool) frontendStickiness {
+func (movement *movement) stickinessAt(e *frontend, met map[string]bool) frontendStickiness {
 	h := frontendStickiness{frontend: e, byOpener: make(map[string]*openerCount)}
 	moves := make(map[string][]move)
-	for _, w := range e.traces {
-		if w.holder == "" {
+	for _, trace := range e.traces {
+		if trace.holder == "" {
 			continue
 		}
-		count := h.byOpener[w.holder]
+		count := h.byOpener[trace.holder]
 		if count == nil {
-			count = &openerCount{chance: ChanceOfStaying(w.holder, v.serving, met)}
-			h.byOpener[w.holder] = count
+			count = &openerCount{chance: ChanceOfStaying(trace.holder, movement.serving, met)}
+			h.byOpener[trace.holder] = count
 		}
-		stayed, moved, switches := v.returns(w)
+		stayed, moved, switches := movement.returns(trace)
 		if switches == 1 && len(moved) > 0 {
 			continue // it moved once and stayed: see remapping
 		}
@@ -130,10 +130,10 @@ func (v *movement) stickinessAt(e *frontend, met map[string]bool) frontendSticki
 			count.answers = append(count.answers, m.answer)
 		}
 		count.scattered = count.scattered || switches > 1
-		moves[w.holder] = append(moves[w.holder], moved...)
+		moves[trace.holder] = append(moves[trace.holder], moved...)
 	}
-	h.decide(moves, v.Confidence)
-	if h.scatters && v.Past != nil && (v.losesPackets() || h.fitsAbsences()) {
+	h.decide(moves, movement.Confidence)
+	if h.scatters && movement.Past != nil && (movement.losesPackets() || h.fitsAbsences()) {
 		// The balancer leaves nodes out for a while: moves that depend on each other are
 		// no sample of placing by chance.
 		h.scatters = false
@@ -142,27 +142,27 @@ func (v *movement) stickinessAt(e *frontend, met map[string]bool) frontendSticki
 }
 
 // decide chooses between the hypotheses.
-func (h *frontendStickiness) decide(moves map[string][]move, confidence float64) {
+func (f *frontendStickiness) decide(moves map[string][]move, confidence float64) {
 	luck, kept := 1.0, false // probability that the clients that stayed did so by chance; some node's clients are mostly kept
-	for holder, count := range h.byOpener {
+	for holder, count := range f.byOpener {
 		switch {
 		case count.scattersByLikelihood():
-			h.scattered = append(h.scattered, holder)
-			h.moves = append(h.moves, moves[holder]...)
+			f.scattered = append(f.scattered, holder)
+			f.moves = append(f.moves, moves[holder]...)
 			kept = kept || count.mostlyStays(confidence)
 		case count.stays > 0:
 			luck *= math.Pow(count.chance, float64(count.stays))
 		}
 	}
-	slices.Sort(h.scattered)
-	if len(h.scattered) > 0 && !kept && luck > plausible {
-		h.scatters = true
+	slices.Sort(f.scattered)
+	if len(f.scattered) > 0 && !kept && luck > plausible {
+		f.scatters = true
 	}
 }
 
 // returns separates the answers of a client's own node from those of other nodes, and
 // counts how often the node changed. Moves that a disruption explains are left out.
-func (v *movement) returns(w *trace) (stayed []*answer, moved []move, switches int) {
+func (movement *movement) returns(w *trace) (stayed []*answer, moved []move, switches int) {
 	answers := slices.Clone(w.answers)
 	slices.SortStableFunc(answers, func(a, b *answer) int { return a.At.Compare(b.At) })
 	at := w.holder
@@ -170,7 +170,7 @@ func (v *movement) returns(w *trace) (stayed []*answer, moved []move, switches i
 		if a.Kind == probes.StepFirst || !a.OK() || a.servingNode == "" {
 			continue
 		}
-		if a.servingNode != w.holder && v.excused(a) {
+		if a.servingNode != w.holder && movement.excused(a) {
 			continue
 		}
 		if a.servingNode != at {
@@ -189,55 +189,55 @@ func (v *movement) returns(w *trace) (stayed []*answer, moved []move, switches i
 // excused reports whether a known reason explains that another node answered a
 // client: its node is not ready, did not answer a try, has been out, or the client
 // returns to the node that opened its session.
-func (v *movement) excused(a *answer) bool {
+func (movement *movement) excused(a *answer) bool {
 	holder := a.trace.holder
-	return !v.ready(holder) || slices.Contains(a.upstreamsTried, holder) || a.servingNode == a.trace.owner ||
-		!v.answeredSince(holder, a.trace.Balancer, a.At) || v.byDisruption(a) || v.byEjection(a)
+	return !movement.ready(holder) || slices.Contains(a.upstreamsTried, holder) || a.servingNode == a.trace.owner ||
+		!movement.answeredSince(holder, a.trace.Balancer, a.At) || movement.byDisruption(a) || movement.byEjection(a)
 }
 
 // sessionReport reports whether sessions stay on their node, and with what
 // confidence.
 func sessionReport(v *remaps) SessionReport {
-	s := SessionReport{Policy: v.policy(), Sticky: Unknown, Shared: sessionsShared(v.nodeStates)}
+	session := SessionReport{Policy: v.policy(), Sticky: Unknown, Shared: sessionsShared(v.nodeStates)}
 	for _, count := range v.newClients() {
-		s.NewClients += count
+		session.NewClients += count
 	}
 	if v.Cluster.Session == nil {
-		s.Reason = msg(MsgNoSessionTest, Args{})
-		return s
+		session.Reason = msg(MsgNoSessionTest, Args{})
+		return session
 	}
-	s.Canaries, s.Moves = canaries(v.outcomes), sessionMoves(v)
+	session.Canaries, session.Moves = canaries(v.outcomes), sessionMoves(v)
 	stayedCount, sure := leastStayed(v.outcomes)
 	switch {
-	case s.Policy == probes.PolicyNone:
-		s.Reason = msg(MsgNothingPromised, Args{})
+	case session.Policy == probes.PolicyNone:
+		session.Reason = msg(MsgNothingPromised, Args{})
 	case len(v.drifts) > 0:
-		s.Sticky, s.Confidence = No, 1
-		s.Reason = msg(MsgFollowUpsMoved, Args{Count: len(v.drifts), Of: v.followUps()})
+		session.Sticky, session.Confidence = No, 1
+		session.Reason = msg(MsgFollowUpsMoved, Args{Count: len(v.drifts), Of: v.followUps()})
 	case len(v.destinations()) < 2:
-		s.Reason = msg(MsgNowhereToDrift, Args{})
+		session.Reason = msg(MsgNowhereToDrift, Args{})
 	case slices.ContainsFunc(v.failovers, func(m move) bool { return !m.trace.Continued }):
-		s.Reason = msg(MsgMovedWhileLeaving, Args{})
+		session.Reason = msg(MsgMovedWhileLeaving, Args{})
 	case v.followUps() == 0:
-		s.Reason = msg(MsgNoSession, Args{})
+		session.Reason = msg(MsgNoSession, Args{})
 	case unattributed(v.outcomes):
-		s.Reason = msg(MsgAnswersUnsigned, Args{})
+		session.Reason = msg(MsgAnswersUnsigned, Args{})
 	case stayedCount == 0:
-		s.Reason = msg(MsgNoOwnAnswer, Args{})
+		session.Reason = msg(MsgNoOwnAnswer, Args{})
 	case sure < v.Confidence-1e-12:
-		s.Confidence = sure
-		s.Reason = msg(MsgStayedByLuck, Args{Count: stayedCount, Rate: 1 / (1 - sure)})
+		session.Confidence = sure
+		session.Reason = msg(MsgStayedByLuck, Args{Count: stayedCount, Rate: 1 / (1 - sure)})
 	default:
-		s.Sticky, s.Confidence = Yes, sure
-		s.Reason = msg(MsgStays, Args{Count: stayedCount})
+		session.Sticky, session.Confidence = Yes, sure
+		session.Reason = msg(MsgStays, Args{Count: stayedCount})
 	}
-	return s
+	return session
 }
 
 // destinations returns the nodes between which a session could drift: the serving
 // nodes without those that surely get no clients.
-func (v *rotation) destinations() []probes.Node {
-	return slices.DeleteFunc(slices.Clone(v.serving), func(n probes.Node) bool { return v.rotationStates[n.ID].Sure })
+func (rotation *rotation) destinations() []probes.Node {
+	return slices.DeleteFunc(slices.Clone(rotation.serving), func(n probes.Node) bool { return rotation.rotationStates[n.ID].Sure })
 }
 
 // leastStayed returns the smallest number of follow-ups that any canary got from its

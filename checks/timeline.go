@@ -31,16 +31,16 @@ func newTimeline(r *rotation) *timeline {
 
 // nodesDisruptedAt returns the nodes whose disruptions cover a moment, in configuration
 // order. Where the choice is computed, the oracle knows of nodes that have left.
-func (v *timeline) nodesDisruptedAt(at time.Time) []string {
-	return v.withLeft(v.oracle == nil, func(id string) bool {
-		return slices.ContainsFunc(v.nodeHistory[id].Disruptions, func(d Disruption) bool { return d.covers(at, v.aftermath) })
+func (t *timeline) nodesDisruptedAt(at time.Time) []string {
+	return t.withLeft(t.oracle == nil, func(id string) bool {
+		return slices.ContainsFunc(t.nodeHistory[id].Disruptions, func(d Disruption) bool { return d.covers(at, t.aftermath) })
 	})
 }
 
 // disruptionAt returns the newest disruption of a node that covers a moment.
-func (v *timeline) disruptionAt(node string, at time.Time) (Disruption, bool) {
-	for _, d := range slices.Backward(v.nodeHistory[node].Disruptions) {
-		if d.covers(at, v.aftermath) {
+func (t *timeline) disruptionAt(node string, at time.Time) (Disruption, bool) {
+	for _, d := range slices.Backward(t.nodeHistory[node].Disruptions) {
+		if d.covers(at, t.aftermath) {
 			return d, true
 		}
 	}
@@ -48,145 +48,145 @@ func (v *timeline) disruptionAt(node string, at time.Time) (Disruption, bool) {
 }
 
 // wasDisruptedIn reports whether a node had such a disruption within a span.
-func (v *timeline) wasDisruptedIn(node string, s Span, such func(Disruption) bool) bool {
-	return slices.ContainsFunc(v.nodeHistory[node].Disruptions, func(d Disruption) bool {
-		return d.overlaps(s, v.aftermath) && such(d)
+func (t *timeline) wasDisruptedIn(node string, s Span, such func(Disruption) bool) bool {
+	return slices.ContainsFunc(t.nodeHistory[node].Disruptions, func(d Disruption) bool {
+		return d.overlaps(s, t.aftermath) && such(d)
 	})
 }
 
 // nodesDisruptedIn returns the nodes with a disruption within a span, in configuration
 // order.
-func (v *timeline) nodesDisruptedIn(s Span) []string {
-	return v.withLeft(v.oracle == nil, func(id string) bool { return v.wasDisruptedIn(id, s, func(Disruption) bool { return true }) })
+func (t *timeline) nodesDisruptedIn(s Span) []string {
+	return t.withLeft(t.oracle == nil, func(id string) bool { return t.wasDisruptedIn(id, s, func(Disruption) bool { return true }) })
 }
 
 // followed reports whether a session may have been lost at an event, or within the
 // aftermath of it.
-func (v *timeline) followed(a *answer, event time.Time) bool {
+func (t *timeline) followed(a *answer, event time.Time) bool {
 	lost := a.lostIn()
-	return !event.IsZero() && !event.After(lost.To) && !event.Add(v.aftermath).Before(lost.From)
+	return !event.IsZero() && !event.After(lost.To) && !event.Add(t.aftermath).Before(lost.From)
 }
 
 // restartedSince reports whether a node was restarted after a moment, or is down, so
 // that sessions from before are gone.
-func (v *timeline) restartedSince(node string, since time.Time) bool {
-	m, known := v.nodeHistory[node]
+func (t *timeline) restartedSince(node string, since time.Time) bool {
+	m, known := t.nodeHistory[node]
 	return known && (m.Down || m.Restarted.After(since))
 }
 
 // disruptionsOf adds this round's signs of disruption to the history of a node.
-func (v *timeline) disruptionsOf(n probes.Node, m NodeHistory) NodeHistory {
-	before := v.past().Nodes[n.ID].Restarted
-	m.Disruptions = slices.DeleteFunc(slices.Clone(m.Disruptions), func(d Disruption) bool {
-		return v.Started.Sub(d.To) > rememberedFor
+func (t *timeline) disruptionsOf(node probes.Node, history NodeHistory) NodeHistory {
+	before := t.past().Nodes[node.ID].Restarted
+	history.Disruptions = slices.DeleteFunc(slices.Clone(history.Disruptions), func(d Disruption) bool {
+		return t.Started.Sub(d.To) > rememberedFor
 	})
-	m = v.signsOfNode(n, m) // first: a good answer ends the newest disruption, which must be an earlier round's
-	if m.Restarted.After(before) {
-		m = v.addSign(n.ID, m, DisruptionRestart, m.Seen, m.Restarted, m.LastSign)
+	history = t.signsOfNode(node, history) // first: a good answer ends the newest disruption, which must be an earlier round's
+	if history.Restarted.After(before) {
+		history = t.addSign(node.ID, history, DisruptionRestart, history.Seen, history.Restarted, history.LastSign)
 	}
-	m = v.signsOfClients(n.ID, m)
-	m = v.signsOfBalancer(n.ID, m)
-	m = v.signsOfLosses(n.ID, m) // after all other signs: a known disruption explains a loss
-	if m.Restarted.After(before) {
-		m = m.withRestart(m.Restarted)
+	history = t.signsOfClients(node.ID, history)
+	history = t.signsOfBalancer(node.ID, history)
+	history = t.signsOfLosses(node.ID, history) // after all other signs: a known disruption explains a loss
+	if history.Restarted.After(before) {
+		history = history.withRestart(history.Restarted)
 	}
-	return v.lastSeen(n.ID, m) // last: signs reach back to when an earlier round saw the node well
+	return t.lastSeen(node.ID, history) // last: signs reach back to when an earlier round saw the node well
 }
 
 // signsOfNode adds the direct request to a node: a failure begins or continues a
 // disruption, and a good answer ends it.
-func (v *timeline) signsOfNode(n probes.Node, m NodeHistory) NodeHistory {
-	primary, limit := v.direct[n.ID].Primary, v.Cluster.Limits.Slow
+func (t *timeline) signsOfNode(n probes.Node, history NodeHistory) NodeHistory {
+	primary, limit := t.direct[n.ID].Primary, t.Cluster.Limits.Slow
 	slow := limit > 0 && primary.Timing.Total-primary.Timing.Connect > limit // a connect is slow by lost packets
 	switch {
 	case !completed(primary) || n.Down:
-		return m
-	case v.ready(n.ID) && !slow:
-		return m.recovered(primary.At)
+		return history
+	case t.ready(n.ID) && !slow:
+		return history.recovered(primary.At)
 	}
-	m = v.addSign(n.ID, m, DisruptionDown, m.Seen, primary.At, askedDirectly(primary))
-	if m.DownSince.IsZero() {
-		m.DownSince = primary.At
+	history = t.addSign(n.ID, history, DisruptionDown, history.Seen, primary.At, askedDirectly(primary))
+	if history.DownSince.IsZero() {
+		history.DownSince = primary.At
 	}
-	if v.up[n.ID] {
-		return m.answersAgain(primary.At)
+	if t.up[n.ID] {
+		return history.answersAgain(primary.At)
 	}
-	if m.SilentSince.IsZero() {
-		m.SilentSince = primary.At
+	if history.SilentSince.IsZero() {
+		history.SilentSince = primary.At
 	}
-	return m
+	return history
 }
 
 // signsOfLosses adds a restart that only lost sessions show.
-func (v *timeline) signsOfLosses(node string, m NodeHistory) NodeHistory {
-	from, to, lost := v.inferRestart(node, m)
+func (t *timeline) signsOfLosses(node string, m NodeHistory) NodeHistory {
+	from, to, lost := t.inferRestart(node, m)
 	if lost == 0 {
 		return m
 	}
 	m.Restarted, m.LastSign = to, msg(MsgSessionsForgotten, Args{Count: lost})
 	m.InferredRestarts = append(slices.Clone(m.InferredRestarts), to)
 	m.InferredRestarts = m.InferredRestarts[max(0, len(m.InferredRestarts)-maxInferredRestarts):]
-	return v.addSign(node, m, DisruptionRestart, from, to, m.LastSign)
+	return t.addSign(node, m, DisruptionRestart, from, to, m.LastSign)
 }
 
 // lastSeen records when a node was well, back and left out.
-func (v *timeline) lastSeen(node string, m NodeHistory) NodeHistory {
-	if primary := v.direct[node].Primary; completed(primary) && v.ready(node) {
-		m.Seen = primary.At
+func (t *timeline) lastSeen(node string, history NodeHistory) NodeHistory {
+	if primary := t.direct[node].Primary; completed(primary) && t.ready(node) {
+		history.Seen = primary.At
 	}
-	if m.Restarted.After(m.Back) {
-		m.Back = m.Restarted
+	if history.Restarted.After(history.Back) {
+		history.Back = history.Restarted
 	}
-	switch state := v.rotationStates[node]; {
+	switch state := t.rotationStates[node]; {
 	case state.In == Yes:
-		m.Out = time.Time{}
-	case !state.Sure || !v.ready(node) || !m.Out.IsZero():
-	case v.Past == nil: // the beginning is not known
-		m.Out = v.Started.Add(-rememberedFor)
+		history.Out = time.Time{}
+	case !state.Sure || !t.ready(node) || !history.Out.IsZero():
+	case t.Past == nil: // the beginning is not known
+		history.Out = t.Started.Add(-rememberedFor)
 	default:
-		m.Out = v.Started
+		history.Out = t.Started
 	}
-	return m
+	return history
 }
 
 // withRestart returns the history with a restart. Several signs of one restart may be
 // seen one after the other.
-func (m NodeHistory) withRestart(at time.Time) NodeHistory {
-	if n := len(m.Restarts); n > 0 && at.Sub(m.Restarts[n-1]) <= clockSlack {
-		return m
+func (h NodeHistory) withRestart(at time.Time) NodeHistory {
+	if n := len(h.Restarts); n > 0 && at.Sub(h.Restarts[n-1]) <= clockSlack {
+		return h
 	}
-	m.Restarts = append(slices.Clone(m.Restarts), at)
-	m.Restarts = m.Restarts[max(0, len(m.Restarts)-keptDisruptions):]
-	return m
+	h.Restarts = append(slices.Clone(h.Restarts), at)
+	h.Restarts = h.Restarts[max(0, len(h.Restarts)-keptDisruptions):]
+	return h
 }
 
 // addSign adds a sign of a disruption to the history of a node. The disruption
 // reaches from when the node was last known to be well to the moment of the sign.
-func (v *timeline) addSign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
+func (t *timeline) addSign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
 	if from.IsZero() || from.After(to) {
 		from = to
 	}
-	d := Disruption{Span: Span{from, to}, Unwatched: !v.holdsSession(node), Kind: kind, Why: &why}
+	d := Disruption{Span: Span{from, to}, Unwatched: !t.holdsSession(node), Kind: kind, Why: &why}
 	if kind != DisruptionEjected {
 		d.Gone = to
 	}
-	return m.with(d, v.aftermath)
+	return m.with(d, t.aftermath)
 }
 
 // signsOfClients adds the client requests that failed because of a node, and the
 // sessions that it did not answer when they were presented to it directly.
-func (v *timeline) signsOfClients(node string, m NodeHistory) NodeHistory {
-	for _, a := range v.allAnswers {
+func (t *timeline) signsOfClients(node string, m NodeHistory) NodeHistory {
+	for _, a := range t.allAnswers {
 		switch {
 		case slices.Contains(a.upstreamsTried, node):
-			m = v.addSign(node, m, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
+			m = t.addSign(node, m, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
 		case a.failedNode == node:
-			m = v.addSign(node, m, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
+			m = t.addSign(node, m, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
 		}
 	}
-	for _, c := range v.OwnerChecks {
+	for _, c := range t.OwnerChecks {
 		if c.To == node && (failed(c.There) || c.There.Failure == probes.FailureRefused) {
-			m = v.addSign(node, m, DisruptionDown, c.Known, c.There.At, askedDirectly(c.There))
+			m = t.addSign(node, m, DisruptionDown, c.Known, c.There.At, askedDirectly(c.There))
 		}
 	}
 	return m
@@ -194,45 +194,45 @@ func (v *timeline) signsOfClients(node string, m NodeHistory) NodeHistory {
 
 // signsOfBalancer adds the ejections that the balancer reports, and those that
 // clients show.
-func (v *timeline) signsOfBalancer(node string, m NodeHistory) NodeHistory {
+func (t *timeline) signsOfBalancer(node string, m NodeHistory) NodeHistory {
 	for _, e := range m.Ejections {
-		m = v.addSign(node, m, DisruptionEjected, e.From, e.To, e.Words)
+		m = t.addSign(node, m, DisruptionEjected, e.From, e.To, e.Words)
 	}
-	if state := v.rotationStates[node]; state.Sure && v.ready(node) {
-		m = v.addSign(node, m, DisruptionEjected, m.Seen, v.Started, state.Reason)
+	if state := t.rotationStates[node]; state.Sure && t.ready(node) {
+		m = t.addSign(node, m, DisruptionEjected, m.Seen, t.Started, state.Reason)
 	}
 	return m
 }
 
 // answersAgain returns the history of a node that is up again, though it may not be
 // well.
-func (m NodeHistory) answersAgain(at time.Time) NodeHistory {
-	if n := len(m.Disruptions); n > 0 && !m.SilentSince.IsZero() {
-		last := &m.Disruptions[n-1] // a copy, see disruptionsOf
-		last.NotifiedDown = last.NotifiedDown || at.Sub(m.SilentSince) >= longDown
+func (h NodeHistory) answersAgain(at time.Time) NodeHistory {
+	if n := len(h.Disruptions); n > 0 && !h.SilentSince.IsZero() {
+		last := &h.Disruptions[n-1] // a copy, see disruptionsOf
+		last.NotifiedDown = last.NotifiedDown || at.Sub(h.SilentSince) >= longDown
 	}
-	m.SilentSince = time.Time{}
-	return m
+	h.SilentSince = time.Time{}
+	return h
 }
 
 // recovered returns the history of a node that is well again: a disruption that was
 // going on ends now.
-func (m NodeHistory) recovered(at time.Time) NodeHistory {
-	m = m.answersAgain(at)
-	if n := len(m.Disruptions); n > 0 && !m.DownSince.IsZero() {
-		last := &m.Disruptions[n-1] // a copy, see disruptionsOf
+func (h NodeHistory) recovered(at time.Time) NodeHistory {
+	h = h.answersAgain(at)
+	if n := len(h.Disruptions); n > 0 && !h.DownSince.IsZero() {
+		last := &h.Disruptions[n-1] // a copy, see disruptionsOf
 		last.To, last.Gone = at, at
 	}
-	if !m.DownSince.IsZero() {
-		m.Back = at
+	if !h.DownSince.IsZero() {
+		h.Back = at
 	}
-	m.DownSince = time.Time{}
-	return m
+	h.DownSince = time.Time{}
+	return h
 }
 
 // holdsSession reports whether a client of earlier rounds has its session on a node.
-func (v *timeline) holdsSession(node string) bool {
-	return slices.ContainsFunc(v.traces, func(w *trace) bool { return w.Continued && (w.owner == node || w.holder == node) })
+func (t *timeline) holdsSession(node string) bool {
+	return slices.ContainsFunc(t.traces, func(w *trace) bool { return w.Continued && (w.owner == node || w.holder == node) })
 }
 
 // maxInferredRestarts is the number of restarts within rememberedFor that are
@@ -244,9 +244,9 @@ const maxInferredRestarts = 2
 // opened before is gone when presented to it directly, while it keeps sessions that
 // it opens now. It returns between which moments the restart was, and how many
 // sessions show it; 0: none.
-func (v *timeline) inferRestart(node string, m NodeHistory) (from, to time.Time, lost int) {
-	for _, c := range v.OwnerChecks {
-		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(m.Restarted) || m.failedSince(c.Known, c.There.At.Add(-v.aftermath)) {
+func (t *timeline) inferRestart(node string, history NodeHistory) (from, to time.Time, lost int) {
+	for _, c := range t.OwnerChecks {
+		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(history.Restarted) || history.failedSince(c.Known, c.There.At.Add(-t.aftermath)) {
 			continue // a known restart or outage explains the loss
 		}
 		if !c.Renewed() {
@@ -260,7 +260,7 @@ func (v *timeline) inferRestart(node string, m NodeHistory) (from, to time.Time,
 			to = c.There.At
 		}
 	}
-	if v.keepsOlderSession(node, from) || m.inferredRestarts(v.Started) >= maxInferredRestarts {
+	if t.keepsOlderSession(node, from) || history.inferredRestarts(t.Started) >= maxInferredRestarts {
 		return from, to, 0
 	}
 	return from, to, lost
@@ -268,21 +268,21 @@ func (v *timeline) inferRestart(node string, m NodeHistory) (from, to time.Time,
 
 // failedSince reports whether a node failed after one moment and was well again
 // before another.
-func (m NodeHistory) failedSince(moment, until time.Time) bool {
-	return slices.ContainsFunc(m.Disruptions, func(d Disruption) bool {
+func (h NodeHistory) failedSince(moment, until time.Time) bool {
+	return slices.ContainsFunc(h.Disruptions, func(d Disruption) bool {
 		return d.failed() && d.Gone.After(moment) && d.To.Before(until)
 	})
 }
 
 // keepsOlderSession reports whether a node still knows, after a moment, a session
 // that it opened before.
-func (v *timeline) keepsOlderSession(node string, moment time.Time) bool {
-	for _, c := range v.OwnerChecks {
+func (t *timeline) keepsOlderSession(node string, moment time.Time) bool {
+	for _, c := range t.OwnerChecks {
 		if sessionOutcome := c.SessionOutcome(); c.To == node && c.Opened.Before(moment) && (sessionOutcome == probes.SessionKept || sessionOutcome == probes.SessionStale) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(v.traces, func(w *trace) bool {
+	return slices.ContainsFunc(t.traces, func(w *trace) bool {
 		return w.Continued && w.owner == node && w.Opened.Before(moment) && slices.ContainsFunc(w.answers, func(a *answer) bool {
 			return a.servingNode == node && a.sessionOutcome == probes.SessionKept && a.At.After(moment)
 		})
@@ -291,9 +291,9 @@ func (v *timeline) keepsOlderSession(node string, moment time.Time) bool {
 
 // inferredRestarts counts the restarts of a node that were inferred within
 // rememberedFor.
-func (m NodeHistory) inferredRestarts(now time.Time) int {
+func (h NodeHistory) inferredRestarts(now time.Time) int {
 	n := 0
-	for _, at := range m.InferredRestarts {
+	for _, at := range h.InferredRestarts {
 		if now.Sub(at) < rememberedFor {
 			n++
 		}

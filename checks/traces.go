@@ -58,16 +58,16 @@ func readTraces(nodes *nodeStates) *outcomes {
 
 // everyNodeNamed reports whether every node reported its label when asked directly,
 // or answered under a name that is known to be its own.
-func (v *outcomes) everyNodeNamed() bool {
+func (outcomes *outcomes) everyNodeNamed() bool {
 	met := make(map[string]bool)
-	for _, w := range v.Traces {
+	for _, w := range outcomes.Traces {
 		for _, s := range w.Steps {
 			if s.OK() {
-				met[v.identity.NodeOf(s.Label)] = true
+				met[outcomes.identity.NodeOf(s.Label)] = true
 			}
 		}
 	}
-	unnamed := v.nodesWhere(func(id string) bool { return v.identity.direct[id] == "" && !met[id] })
+	unnamed := outcomes.nodesWhere(func(id string) bool { return outcomes.identity.direct[id] == "" && !met[id] })
 	return len(unnamed) == 0
 }
 
@@ -78,8 +78,8 @@ func (t *traffic) add(w *trace) {
 
 // answeredSince reports whether a node answered, through an address of the balancer,
 // a request that was sent at t or later.
-func (v *outcomes) answeredSince(node string, at netip.AddrPort, t time.Time) bool {
-	last, ok := v.lastAnswerAt[nodeAtAddress{node, at}]
+func (outcomes *outcomes) answeredSince(node string, at netip.AddrPort, t time.Time) bool {
+	last, ok := outcomes.lastAnswerAt[nodeAtAddress{node, at}]
 	return ok && !last.Before(t)
 }
 
@@ -178,12 +178,12 @@ func (a *answer) moved() bool {
 
 // stayedCount counts the follow-ups that the holder of the session answered. It is
 // not ok for a client without follow-ups.
-func (w *trace) stayedCount() (count int, ok bool) {
-	if len(w.Steps) < 2 || !w.First().OK() {
+func (t *trace) stayedCount() (count int, ok bool) {
+	if len(t.Steps) < 2 || !t.First().OK() {
 		return 0, false
 	}
-	for _, a := range w.answers {
-		if a.isFollowUp() && a.servingNode != "" && a.servingNode == w.holder {
+	for _, a := range t.answers {
+		if a.isFollowUp() && a.servingNode != "" && a.servingNode == t.holder {
 			count++
 		}
 	}
@@ -191,33 +191,33 @@ func (w *trace) stayedCount() (count int, ok bool) {
 }
 
 // onlyMet reports whether node gave every answer of this round.
-func (w *trace) onlyMet(node string) bool {
-	return !slices.ContainsFunc(w.answers, func(a *answer) bool { return a.node != node })
+func (t *trace) onlyMet(node string) bool {
+	return !slices.ContainsFunc(t.answers, func(a *answer) bool { return a.node != node })
 }
 
 // resolve returns w with the node that answered each request.
-func (v *outcomes) resolve(w probes.Trace) *trace {
-	out := &trace{Trace: w, holder: v.servingNode(w.First().Label), openedBy: v.identity.NodeOf(w.First().Label)}
-	method := v.Cluster.Balancer.Method
-	out.owner = cmp.Or(v.servingNode(w.OpenedBy), out.holder)
+func (outcomes *outcomes) resolve(w probes.Trace) *trace {
+	out := &trace{Trace: w, holder: outcomes.servingNode(w.First().Label), openedBy: outcomes.identity.NodeOf(w.First().Label)}
+	method := outcomes.Cluster.Balancer.Method
+	out.owner = cmp.Or(outcomes.servingNode(w.OpenedBy), out.holder)
 	out.mayBePinned = method == probes.MethodCookie || method == probes.MethodUnknown
 	for i, step := range w.Steps {
 		if w.Continued && i == 0 {
 			continue // an earlier round has judged it
 		}
-		a := &answer{Step: step, trace: out, sessionOutcome: w.SessionOutcome(i), node: v.identity.NodeOf(step.Label), upstreamsTried: v.identity.FailedOver(step.Label)}
-		a.servingNode = cmp.Or(v.servingNode(step.Label), v.otherLabel(out, step.Label))
-		if step.Kind != probes.StepWrite && v.page.isWrong(step.Exchange) {
+		a := &answer{Step: step, trace: out, sessionOutcome: w.SessionOutcome(i), node: outcomes.identity.NodeOf(step.Label), upstreamsTried: outcomes.identity.FailedOver(step.Label)}
+		a.servingNode = cmp.Or(outcomes.servingNode(step.Label), outcomes.otherLabel(out, step.Label))
+		if step.Kind != probes.StepWrite && outcomes.page.isWrong(step.Exchange) {
 			a.sessionOutcome = probes.SessionUnknown // an answer that is not the page does not show the session
 		}
-		a.failedNode = v.attributeFailure(a, i > 0)
-		if step.At.Before(v.Started) && w.Continued {
+		a.failedNode = outcomes.attributeFailure(a, i > 0)
+		if step.At.Before(outcomes.Started) && w.Continued {
 			out.earlier = append(out.earlier, a)
 		} else {
 			out.answers = append(out.answers, a)
 		}
-		if seen := (nodeAtAddress{a.node, w.Balancer}); a.node != "" && a.OK() && step.At.After(v.lastAnswerAt[seen]) {
-			v.lastAnswerAt[seen] = step.At
+		if seen := (nodeAtAddress{a.node, w.Balancer}); a.node != "" && a.OK() && step.At.After(outcomes.lastAnswerAt[seen]) {
+			outcomes.lastAnswerAt[seen] = step.At
 		}
 	}
 	return out
@@ -229,17 +229,17 @@ func IsUnlisted(node string) bool { return strings.HasPrefix(node, `"`) }
 
 // servingNode returns who gave an answer: the id of a listed node, or the label of an
 // unlisted one in quotes if every node is known by name; "": not known.
-func (v *outcomes) servingNode(label string) string {
-	if v.unlistedNode(label) {
+func (outcomes *outcomes) servingNode(label string) string {
+	if outcomes.unlistedNode(label) {
 		return strconv.Quote(label)
 	}
-	return v.identity.NodeOf(label)
+	return outcomes.identity.NodeOf(label)
 }
 
 // otherLabel returns an unknown label in quotes if the node that opened the session
 // is known by name, so that the label is another node's; otherwise "".
-func (v *outcomes) otherLabel(w *trace, label string) string {
-	if w.openedBy == "" || label == "" || v.identity.Ambiguous(label) {
+func (outcomes *outcomes) otherLabel(w *trace, label string) string {
+	if w.openedBy == "" || label == "" || outcomes.identity.Ambiguous(label) {
 		return ""
 	}
 	return strconv.Quote(label)
@@ -247,8 +247,8 @@ func (v *outcomes) otherLabel(w *trace, label string) string {
 
 // unlistedNode reports whether a label belongs to no listed node. It is false while
 // some listed node is not known by name: the label may be its own.
-func (v *outcomes) unlistedNode(label string) bool {
-	return label != "" && v.allNamed && v.identity.NodeOf(label) == "" && !v.identity.Ambiguous(label)
+func (outcomes *outcomes) unlistedNode(label string) bool {
+	return label != "" && outcomes.allNamed && outcomes.identity.NodeOf(label) == "" && !outcomes.identity.Ambiguous(label)
 }
 
 // A frontend is one address of the balancer. Each address is judged as a balancer of
@@ -260,25 +260,25 @@ type frontend struct {
 }
 
 // plain returns the exchanges at the frontend that belong to no client trace.
-func (e frontend) plain() []probes.Exchange {
-	return append([]probes.Exchange{e.Primary}, e.Pages...)
+func (f frontend) plain() []probes.Exchange {
+	return append([]probes.Exchange{f.Primary}, f.Pages...)
 }
 
 // answered reports whether any request was answered.
-func (e frontend) answered() bool {
-	return slices.ContainsFunc(e.plain(), probes.Exchange.Answered) ||
-		slices.ContainsFunc(e.answers, func(a *answer) bool { return a.Answered() })
+func (f frontend) answered() bool {
+	return slices.ContainsFunc(f.plain(), probes.Exchange.Answered) ||
+		slices.ContainsFunc(f.answers, func(a *answer) bool { return a.Answered() })
 }
 
 // page returns the URL of a page at the frontend, with its address.
-func (e frontend) page(path string) string {
-	return strings.TrimSuffix(e.URL, "/") + path + strings.TrimPrefix(e.name, e.URL)
+func (f frontend) page(path string) string {
+	return strings.TrimSuffix(f.URL, "/") + path + strings.TrimPrefix(f.name, f.URL)
 }
 
 // frontendOf returns the frontend with the client traces that went through it.
-func (v *outcomes) frontendOf(b probes.BalancerObservation) frontend {
-	e := frontend{BalancerObservation: b, name: v.frontendName(b.URL, b.Address)}
-	for _, w := range v.traces {
+func (outcomes *outcomes) frontendOf(b probes.BalancerObservation) frontend {
+	e := frontend{BalancerObservation: b, name: outcomes.frontendName(b.URL, b.Address)}
+	for _, w := range outcomes.traces {
 		if w.Balancer == b.Address && w.URL == b.URL {
 			e.add(w)
 		}
@@ -289,7 +289,7 @@ func (v *outcomes) frontendOf(b probes.BalancerObservation) frontend {
 // frontendName returns the URL, with the address if the URL has a host name. The
 // address is part of the name even while the host resolves to a single one, so that
 // keys of findings stay the same.
-func (v *outcomes) frontendName(rawURL string, at netip.AddrPort) string {
+func (outcomes *outcomes) frontendName(rawURL string, at netip.AddrPort) string {
 	u, err := url.Parse(rawURL)
 	if err != nil || !at.IsValid() {
 		return rawURL

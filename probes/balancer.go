@@ -106,25 +106,25 @@ func (f Frontend) Target(c *Cluster, key string) Target {
 
 // Through sends the requests of a client without a session to e: the primary path and
 // every page.
-func Through(ctx context.Context, c *Cluster, e Frontend) BalancerObservation {
+func Through(ctx context.Context, cluster *Cluster, e Frontend) BalancerObservation {
 	obs := BalancerObservation{URL: e.URL.Redacted(), Address: e.Address, Primary: e.Lookup, Waiting: e.Waiting}
 	if !e.Address.IsValid() {
-		obs.Primary.Path = c.PrimaryPath()
+		obs.Primary.Path = cluster.PrimaryPath()
 		return obs
 	}
 	began := time.Now()
-	client := NewClient(e.Target(c, ""))
+	client := NewClient(e.Target(cluster, ""))
 	err := panics.Catch(panics.Probe, func() {
-		obs.Pages = make([]Exchange, len(c.Pages))
+		obs.Pages = make([]Exchange, len(cluster.Pages))
 		var wg panics.Group
-		wg.Go(func() { obs.Primary, _ = client.ask(ctx, pageRequest{path: c.PrimaryPath()}) })
-		for i, page := range c.Pages {
+		wg.Go(func() { obs.Primary, _ = client.ask(ctx, pageRequest{path: cluster.PrimaryPath()}) })
+		for i, page := range cluster.Pages {
 			wg.Go(func() { obs.Pages[i], _ = client.ask(ctx, pageRequest{path: page.Path}) })
 		}
 		wg.Wait()
 	})
 	if err != nil {
-		obs.Primary, obs.Pages = client.failed(ctx, pageRequest{path: c.PrimaryPath()}, began, err), client.failedPages(ctx, c, began, err)
+		obs.Primary, obs.Pages = client.failed(ctx, pageRequest{path: cluster.PrimaryPath()}, began, err), client.failedPages(ctx, cluster, began, err)
 	}
 	return obs
 }

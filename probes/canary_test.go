@@ -316,22 +316,22 @@ type tomcatEntry struct{ route, value string }
 const secretID = "5E55104D5EC2E7"
 
 // node serves the node of that name, with its application under prefix.
-func (s *tomcats) node(t testing.TB, name, prefix string) *url.URL {
+func (tomcats *tomcats) node(t testing.TB, name, prefix string) *url.URL {
 	return web(t, func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		id, entry := s.find(r, name)
-		if s.broken[name] {
-			id, entry = s.open(name)
+		tomcats.mu.Lock()
+		defer tomcats.mu.Unlock()
+		id, entry := tomcats.find(r, name)
+		if tomcats.broken[name] {
+			id, entry = tomcats.open(name)
 		}
 		if entry == nil {
-			id, entry = s.open(name)
+			id, entry = tomcats.open(name)
 		}
 		if c, err := r.Cookie("JSESSIONID"); err != nil || c.Value != id+"."+name {
 			entry.route = name
 			http.SetCookie(w, &http.Cookie{Name: "JSESSIONID", Value: id + "." + name, Path: prefix + "/cluster", HttpOnly: true})
 		}
-		if s.broken[name] {
+		if tomcats.broken[name] {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 		if v := r.FormValue("key1"); v != "" {
@@ -343,34 +343,34 @@ func (s *tomcats) node(t testing.TB, name, prefix string) *url.URL {
 	})
 }
 
-func (s *tomcats) find(r *http.Request, node string) (string, *tomcatEntry) {
+func (tomcats *tomcats) find(r *http.Request, node string) (string, *tomcatEntry) {
 	c, err := r.Cookie("JSESSIONID")
 	if err != nil {
 		return "", nil
 	}
 	id, route, _ := strings.Cut(c.Value, ".")
-	entry := s.sessions[id]
-	if entry == nil || entry.route != route || s.unreachable[node] && entry.route != node {
+	entry := tomcats.sessions[id]
+	if entry == nil || entry.route != route || tomcats.unreachable[node] && entry.route != node {
 		return "", nil
 	}
 	return id, entry
 }
 
-func (s *tomcats) open(node string) (string, *tomcatEntry) {
-	if s.sessions == nil {
-		s.sessions = make(map[string]*tomcatEntry)
+func (tomcats *tomcats) open(node string) (string, *tomcatEntry) {
+	if tomcats.sessions == nil {
+		tomcats.sessions = make(map[string]*tomcatEntry)
 	}
-	s.opened++
-	id := fmt.Sprintf("%s%018d", secretID, s.opened)
-	s.sessions[id] = &tomcatEntry{route: node}
-	return id, s.sessions[id]
+	tomcats.opened++
+	id := fmt.Sprintf("%s%018d", secretID, tomcats.opened)
+	tomcats.sessions[id] = &tomcatEntry{route: node}
+	return id, tomcats.sessions[id]
 }
 
 // site returns a cluster of nodes of s. Its balancer sends all clients to the first.
-func (s *tomcats) site(t testing.TB, names ...string) *Cluster {
+func (tomcats *tomcats) site(t testing.TB, names ...string) *Cluster {
 	c := &Cluster{Name: "shop", Session: tomcatSession, Limits: Limits{Timeout: ample}}
 	for _, name := range names {
-		c.Nodes = append(c.Nodes, Node{ID: name, URL: s.node(t, name, "")})
+		c.Nodes = append(c.Nodes, Node{ID: name, URL: tomcats.node(t, name, "")})
 	}
 	c.Balancer.URLs = []*url.URL{c.Nodes[0].URL}
 	return c

@@ -66,49 +66,49 @@ func (c *Client) failedPages(ctx context.Context, cluster *Cluster, began time.T
 	return pages
 }
 
-func direct(ctx context.Context, c *Cluster, n Node, client *Client) NodeObservation {
-	obs := NodeObservation{Node: n.ID, Pages: make([]Exchange, len(c.Pages))}
+func direct(ctx context.Context, cluster *Cluster, n Node, client *Client) NodeObservation {
+	obs := NodeObservation{Node: n.ID, Pages: make([]Exchange, len(cluster.Pages))}
 	var session Exchange
 	var primary Document
 	var hidden secrets // of the primary answer
 	var wg panics.Group
 
-	primaryPath := c.PrimaryPath()
-	primaryIsSession := c.Session != nil && c.Session.Path == primaryPath
+	primaryPath := cluster.PrimaryPath()
+	primaryIsSession := cluster.Session != nil && cluster.Session.Path == primaryPath
 	wg.Go(func() {
-		q := pageRequest{path: primaryPath, version: c.Version, secrets: &hidden}
+		q := pageRequest{path: primaryPath, version: cluster.Version, secrets: &hidden}
 		if primaryIsSession {
-			q.session, q.follow = c.Session, true
+			q.session, q.follow = cluster.Session, true
 		}
 		obs.Primary, primary = client.ask(ctx, q)
 	})
-	if c.Session != nil && !primaryIsSession {
+	if cluster.Session != nil && !primaryIsSession {
 		wg.Go(func() {
-			session, _ = client.ask(ctx, pageRequest{path: c.Session.Path, session: c.Session, follow: true, version: c.Version})
+			session, _ = client.ask(ctx, pageRequest{path: cluster.Session.Path, session: cluster.Session, follow: true, version: cluster.Version})
 		})
 	}
-	for i, page := range c.Pages {
+	for i, page := range cluster.Pages {
 		if page.Path != primaryPath {
-			wg.Go(func() { obs.Pages[i], _ = client.ask(ctx, pageRequest{path: page.Path, version: c.Version}) })
+			wg.Go(func() { obs.Pages[i], _ = client.ask(ctx, pageRequest{path: page.Path, version: cluster.Version}) })
 		}
 	}
 	wg.Wait()
 
-	for i, page := range c.Pages {
+	for i, page := range cluster.Pages {
 		if page.Path == primaryPath {
 			obs.Pages[i] = obs.Primary
 		}
 	}
-	if c.Session != nil {
+	if cluster.Session != nil {
 		if primaryIsSession {
 			session = obs.Primary
 		}
 		obs.Session = &session
 		obs.Label = session.Label
 	}
-	obs.readStatus(c.Status, primary, &hidden)
+	obs.readStatus(cluster.Status, primary, &hidden)
 	obs.conclude()
-	c.Limiter.learnLabel(n.ID, obs.Label)
+	cluster.Limiter.learnLabel(n.ID, obs.Label)
 	return obs
 }
 

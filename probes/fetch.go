@@ -45,26 +45,26 @@ func (c *Client) ask(ctx context.Context, q pageRequest) (Exchange, Document) {
 
 // reserve waits until the cluster's limiter admits q, and returns the function that
 // sends it, which must be called.
-func (c *Client) reserve(ctx context.Context, q pageRequest) func() (Exchange, Document) {
-	d := c.admissionRequest(q.path, q.expected)
-	d.session = q.inSession
+func (c *Client) reserve(ctx context.Context, request pageRequest) func() (Exchange, Document) {
+	d := c.admissionRequest(request.path, request.expected)
+	d.session = request.inSession
 	p, err := c.target.Limiter.admit(ctx, d)
 	return func() (ex Exchange, doc Document) {
 		if err == nil {
 			run := c.run
-			if q.form != nil {
+			if request.form != nil {
 				run = c.runOnce // a second one may be a second wrong password
 			}
 			err = run(ctx, p, func() response {
 				var hops int
-				ex, doc, hops = c.attempt(ctx, q)
+				ex, doc, hops = c.attempt(ctx, request)
 				return response{
 					label: ex.Label, answered: ex.Failure == "", timedOut: ex.Failure == FailureTimeout, extra: max(0, hops-1),
 				}
 			})
 		}
 		if err != nil {
-			ex, doc = c.failed(ctx, q, time.Now(), err), Document{}
+			ex, doc = c.failed(ctx, request, time.Now(), err), Document{}
 		}
 		return ex, doc
 	}
@@ -88,24 +88,24 @@ func (c *Client) failed(ctx context.Context, q pageRequest, began time.Time, err
 
 // send sends q to the target and returns the number of requests, which includes those
 // for redirects.
-func (c *Client) send(parent context.Context, q pageRequest) (Exchange, Document, int) {
+func (c *Client) send(parent context.Context, request pageRequest) (Exchange, Document, int) {
 	ctx, cancel := context.WithTimeout(parent, c.target.Timeout)
 	defer cancel()
-	q.secrets = cmp.Or(q.secrets, new(secrets))
-	q.secrets.sent = slices.Concat(c.secrets, q.hide)
-	ex := Exchange{At: time.Now(), Path: q.path, Address: c.target.Address}
-	if q.jar == nil {
-		q.jar = NewJar()
+	request.secrets = cmp.Or(request.secrets, new(secrets))
+	request.secrets.sent = slices.Concat(c.secrets, request.hide)
+	ex := Exchange{At: time.Now(), Path: request.path, Address: c.target.Address}
+	if request.jar == nil {
+		request.jar = NewJar()
 	}
-	if q.public == nil {
-		q.public = c.target.URL
+	if request.public == nil {
+		request.public = c.target.URL
 	}
-	doc, hops, err := c.fetchFollowing(ctx, q, &ex)
+	doc, hops, err := c.fetchFollowing(ctx, request, &ex)
 	ex.Timing.Total = time.Since(ex.At)
 	if err != nil {
 		ex.Failure, ex.Error = classify(parent, err, c.target.Timeout)
 	}
-	q.read(doc, &ex)
+	request.read(doc, &ex)
 	return ex, doc, hops
 }
 
@@ -116,18 +116,18 @@ const maxRedirects = 5
 // page already seen is no proof of a loop, because it may set the cookie that was
 // missing there.
 func (c *Client) fetchFollowing(ctx context.Context, q pageRequest, ex *Exchange) (doc Document, hops int, err error) {
-	u := q.url
-	if u == nil {
-		if u, err = c.URL(q.path); err != nil {
+	address := q.url
+	if address == nil {
+		if address, err = c.URL(q.path); err != nil {
 			return Document{}, 0, err
 		}
 	}
 	seen := make(map[string]bool)
 	var first *Document
 	for hops < maxRedirects+1 {
-		seen[u.String()] = true
+		seen[address.String()] = true
 		hops++
-		doc, next, err := c.hop(ctx, q, u, ex)
+		doc, next, err := c.hop(ctx, q, address, ex)
 		doc.from = first
 		if err != nil || next == nil {
 			return doc, hops, err
@@ -135,10 +135,10 @@ func (c *Client) fetchFollowing(ctx context.Context, q pageRequest, ex *Exchange
 		if first == nil {
 			first = &doc
 		}
-		u = next
-		ex.FinalPath = Clean(u.Path, MaxValue)
+		address = next
+		ex.FinalPath = Clean(address.Path, MaxValue)
 	}
-	if seen[u.String()] {
+	if seen[address.String()] {
 		return Document{}, hops, errRedirectLoop
 	}
 	return Document{}, hops, errTooManyRedirects
@@ -146,10 +146,10 @@ func (c *Client) fetchFollowing(ctx context.Context, q pageRequest, ex *Exchange
 
 // hop sends one request and reads its answer. It returns the URL that the answer
 // redirects to; nil: none.
-func (c *Client) hop(ctx context.Context, q pageRequest, u *url.URL, ex *Exchange) (Document, *url.URL, error) {
+func (c *Client) hop(ctx context.Context, request pageRequest, address *url.URL, ex *Exchange) (Document, *url.URL, error) {
 	t := newHopTimer()
 	ex.Status, ex.Redirect = 0, ""
-	resp, body, err := c.fetch(t.watch(ctx), q, u) //nolint:bodyclose // fetch has read and closed it
+	resp, body, err := c.fetch(t.watch(ctx), request, address) //nolint:bodyclose // fetch has read and closed it
 	t.record(ex)
 	if resp != nil {
 		ex.Status = resp.StatusCode
@@ -161,14 +161,14 @@ func (c *Client) hop(ctx context.Context, q pageRequest, u *url.URL, ex *Exchang
 		ex.Clock = t.clock(date)
 	}
 	ex.Truncated = len(body) >= MaxBody
-	doc := Document{Header: resp.Header, Body: body, Cookies: q.storeCookies(c, u, resp, ex)}
-	next, shown := c.redirect(u, resp)
+	doc := Document{Header: resp.Header, Body: body, Cookies: request.storeCookies(c, address, resp, ex)}
+	next, shown := c.redirect(address, resp)
 	ex.Redirect = shown
-	if q.form != nil && resp.StatusCode >= http.StatusTemporaryRedirect {
+	if request.form != nil && resp.StatusCode >= http.StatusTemporaryRedirect {
 		next = nil // it asks for the same form, with the password, once more
 	}
-	doc.url, doc.next = u, next
-	if !q.follow {
+	doc.url, doc.next = address, next
+	if !request.follow {
 		next = nil
 	}
 	return doc, next, nil
@@ -207,32 +207,32 @@ func (c *Client) fetch(ctx context.Context, q pageRequest, u *url.URL) (*http.Re
 
 // read fills ex with the values that q reads from doc. Of a failed exchange it collects
 // only the secrets to redact.
-func (q pageRequest) read(doc Document, ex *Exchange) {
-	stored := q.jar.all()
+func (p pageRequest) read(doc Document, ex *Exchange) {
+	stored := p.jar.all()
 	if ex.Failure != "" {
 		doc = Document{Cookies: jarCookies(stored, nil, 0)}
 	}
-	var s Session
-	if q.session != nil {
-		s = *q.session
+	var session Session
+	if p.session != nil {
+		session = *p.session
 	}
-	q.secrets.session = s.Cookie
-	q.secrets.addCookies(slices.Concat(stored, q.secrets.set))
-	id := extract(s.ID, doc)
-	q.secrets.addID(id)
-	q.secrets.allow(s.Node, doc.Cookies)
+	p.secrets.session = session.Cookie
+	p.secrets.addCookies(slices.Concat(stored, p.secrets.set))
+	id := extract(session.ID, doc)
+	p.secrets.addID(id)
+	p.secrets.allow(session.Node, doc.Cookies)
 	if ex.Failure == "" {
 		ex.Session = FingerprintOf(id)
-		ex.ShowsSession = extract(s.ID, Document{Header: doc.Header, Body: doc.Body, Cookies: jarCookies(nil, q.secrets.set, ex.Status)}) != ""
-		ex.HasRoute = routed(doc.Cookies, s.Cookie)
-		ex.Label, ex.Store = extract(s.Node, doc), extract(s.Store, doc)
-		ex.Value, ex.Version = extract(s.Read, doc), extract(q.version, doc)
-		ex.LoggedIn = loginState(q.loggedIn, doc, *ex)
+		ex.ShowsSession = extract(session.ID, Document{Header: doc.Header, Body: doc.Body, Cookies: jarCookies(nil, p.secrets.set, ex.Status)}) != ""
+		ex.HasRoute = routed(doc.Cookies, session.Cookie)
+		ex.Label, ex.Store = extract(session.Node, doc), extract(session.Store, doc)
+		ex.Value, ex.Version = extract(session.Read, doc), extract(p.version, doc)
+		ex.LoggedIn = loginState(p.loggedIn, doc, *ex)
 		if ex.LoggedIn == LoggedOut && doc.from != nil {
-			ex.Label = cmp.Or(extract(s.Node, *doc.from), ex.Label) // who sends a user to the login page does not know the session
+			ex.Label = cmp.Or(extract(session.Node, *doc.from), ex.Label) // who sends a user to the login page does not know the session
 		}
 	}
-	q.secrets.redact(ex)
+	p.secrets.redact(ex)
 }
 
 // loginState returns whether the client is logged in according to an answer with its session.
@@ -291,7 +291,7 @@ var (
 
 // redirect returns the URL to which resp, the answer from u, redirects. next is nil if
 // there is no redirect or it leads to another host. shown is the target for people.
-func (c *Client) redirect(u *url.URL, resp *http.Response) (next *url.URL, shown string) {
+func (c *Client) redirect(address *url.URL, resp *http.Response) (next *url.URL, shown string) {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
@@ -299,7 +299,7 @@ func (c *Client) redirect(u *url.URL, resp *http.Response) (next *url.URL, shown
 		return nil, ""
 	}
 	location := resp.Header.Get("Location")
-	to, err := u.Parse(location)
+	to, err := address.Parse(location)
 	if err != nil || location == "" {
 		return nil, ""
 	}
@@ -307,7 +307,7 @@ func (c *Client) redirect(u *url.URL, resp *http.Response) (next *url.URL, shown
 	if !c.owns(to) {
 		return nil, Clean(to.Scheme+"://"+to.Host+shown, MaxError)
 	}
-	to.Scheme, to.Host, to.User, to.Fragment = u.Scheme, u.Host, u.User, ""
+	to.Scheme, to.Host, to.User, to.Fragment = address.Scheme, address.Host, address.User, ""
 	if to.Path == "" {
 		to.Path = "/"
 	}

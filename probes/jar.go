@@ -86,21 +86,21 @@ func (j *Jar) set(h jarCookie, now time.Time) {
 }
 
 // replaces reports whether h replaces an older cookie.
-func (h jarCookie) replaces(old jarCookie) bool {
-	return h.cookie.Name == old.cookie.Name && h.url.Host == old.url.Host && h.path() == old.path() &&
-		strings.EqualFold(h.cookie.Domain, old.cookie.Domain)
+func (j jarCookie) replaces(old jarCookie) bool {
+	return j.cookie.Name == old.cookie.Name && j.url.Host == old.url.Host && j.path() == old.path() &&
+		strings.EqualFold(j.cookie.Domain, old.cookie.Domain)
 }
 
 // path returns the path below which the cookie is sent (RFC 6265, section 5.1.4).
-func (h jarCookie) path() string {
-	if strings.HasPrefix(h.cookie.Path, "/") {
-		return h.cookie.Path
+func (j jarCookie) path() string {
+	if strings.HasPrefix(j.cookie.Path, "/") {
+		return j.cookie.Path
 	}
-	last := strings.LastIndexByte(h.url.Path, '/')
+	last := strings.LastIndexByte(j.url.Path, '/')
 	if last <= 0 {
 		return "/"
 	}
-	return h.url.Path[:last]
+	return j.url.Path[:last]
 }
 
 // Cookies returns the cookies that a browser would send to u.
@@ -190,38 +190,38 @@ func looksLikeSessionCookie(name, configured string) bool {
 
 // storeCookies stores the cookies of an answer from u in the jar, records in ex what
 // they mean for the session, and returns the cookies that the client has then.
-func (q pageRequest) storeCookies(c *Client, u *url.URL, resp *http.Response, ex *Exchange) map[string]string {
-	public := c.publicURL(q.public, u)
+func (p pageRequest) storeCookies(c *Client, u *url.URL, resp *http.Response, ex *Exchange) map[string]string {
+	public := c.publicURL(p.public, u)
 	set := resp.Cookies()
-	if q.secrets != nil {
-		q.secrets.set = append(q.secrets.set, set...)
+	if p.secrets != nil {
+		p.secrets.set = append(p.secrets.set, set...)
 	}
 	for _, cookie := range set {
-		cookie.Path = c.publicPath(q.public, cookie.Path)
+		cookie.Path = c.publicPath(p.public, cookie.Path)
 	}
-	sent := q.jar.Cookies(public)
+	sent := p.jar.Cookies(public)
 	date := DateOf(resp)
-	q.jar.SetAt(public, date, set)
+	p.jar.SetAt(public, date, set)
 	set = slices.DeleteFunc(set, func(c *http.Cookie) bool { return deletes(withExpiry(c, ex.At, cmp.Or(date, ex.At)), ex.At) })
-	q.checkSession(public, sent, set, ex)
-	return jarCookies(q.jar.Cookies(public), set, resp.StatusCode)
+	p.checkSession(public, sent, set, ex)
+	return jarCookies(p.jar.Cookies(public), set, resp.StatusCode)
 }
 
 // checkSession records in ex whether the answer starts a new session, and which session
 // cookies a browser would not send back to the session's page.
-func (q pageRequest) checkSession(from *url.URL, sent, set []*http.Cookie, ex *Exchange) {
-	if q.session == nil {
+func (p pageRequest) checkSession(from *url.URL, sent, set []*http.Cookie, ex *Exchange) {
+	if p.session == nil {
 		return
 	}
-	path, _, _ := strings.Cut(q.session.Path, "?")
-	page := *q.public
+	path, _, _ := strings.Cut(p.session.Path, "?")
+	page := *p.public
 	page.Path = joinPath(page.Path, path)
-	kept := q.jar.Cookies(&page)
+	kept := p.jar.Cookies(&page)
 	for _, c := range set {
-		if isSessionCookie(c.Name, q.session.Cookie) && !containsCookie(sent, c) {
+		if isSessionCookie(c.Name, p.session.Cookie) && !containsCookie(sent, c) {
 			ex.NewID = true
 		}
-		if looksLikeSessionCookie(c.Name, q.session.Cookie) && !containsCookie(kept, c) && len(ex.Rejected) < maxRejected {
+		if looksLikeSessionCookie(c.Name, p.session.Cookie) && !containsCookie(kept, c) && len(ex.Rejected) < maxRejected {
 			ex.Rejected = append(ex.Rejected, rejected(jarCookie{from, c}, &page))
 		}
 	}

@@ -122,12 +122,12 @@ type response struct {
 // whether the request timed out because of stickwatch: for half of its time or more, an
 // earlier request was in flight that was then answered.
 func (p *permit) finishWith(r response) (ownFault bool) {
-	l := p.limiter
-	if l == nil {
+	limiter := p.limiter
+	if limiter == nil {
 		return false
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	limiter.mu.Lock()
+	defer limiter.mu.Unlock()
 	now := time.Now()
 	took := now.Sub(p.startedAt)
 	p.finish()
@@ -142,7 +142,7 @@ func (p *permit) finishWith(r response) (ownFault bool) {
 		p.session.answered = now
 	}
 	p.learnSession(r, took, now)
-	l.advance()
+	limiter.advance()
 	return r.timedOut && !p.alone && p.delayed.Sub(p.startedAt) >= took/2
 }
 

@@ -45,28 +45,28 @@ type annotations struct {
 
 // alertOf returns the alert of a notification. A firing alert ends at expires unless
 // it is repeated.
-func alertOf(n alerting.Notification, w message.Writer, expires time.Time) alert {
-	i, m := n.Incident, w.Write(n)
+func alertOf(notification alerting.Notification, w message.Writer, expires time.Time) alert {
+	incident, m := notification.Incident, w.Write(notification)
 	a := alert{
-		Labels: labelsOf(i),
+		Labels: labelsOf(incident),
 		Annotations: annotations{
 			Summary:     m.Summary,
 			Description: m.Plain(),
 			Remedy:      strings.Join(m.Remedy.Lines, " "),
 		},
-		StartsAt:     i.Started,
+		StartsAt:     incident.Started,
 		EndsAt:       expires,
-		GeneratorURL: w.PageOf(i),
+		GeneratorURL: w.PageOf(incident),
 	}
-	if n.Deployment != nil {
+	if notification.Deployment != nil {
 		// A summary has no end: the alert is active as long as one that is not
 		// repeated.
-		a.Labels.Name, a.StartsAt = deploymentAlert, n.At
+		a.Labels.Name, a.StartsAt = deploymentAlert, notification.At
 	}
-	if over(n) {
-		a.EndsAt = i.Ended
-		if i.Ended.IsZero() {
-			a.EndsAt = n.At
+	if over(notification) {
+		a.EndsAt = incident.Ended
+		if incident.Ended.IsZero() {
+			a.EndsAt = notification.At
 		}
 	}
 	a.EndsAt = later(a.EndsAt, a.StartsAt)

@@ -10,28 +10,28 @@ import (
 )
 
 // writeDeployment creates the message of a deployment summary.
-func (w Writer) writeDeployment(n alerting.Notification) Message {
-	l, s := w.labels(), *n.Deployment
-	m := Message{
-		Kind:     n.Kind,
+func (w Writer) writeDeployment(notification alerting.Notification) Message {
+	labels, s := w.labels(), *notification.Deployment
+	message := Message{
+		Kind:     notification.Kind,
 		Severity: s.Severity(),
 		Resolved: len(s.Active) == 0 && s.Lost == 0,
-		Headline: fmt.Sprintf(l.headline, l.deployment, name(s.Cluster), name(s.Name)),
+		Headline: fmt.Sprintf(labels.headline, labels.deployment, name(s.Cluster), name(s.Name)),
 		Summary:  probes.Clean(w.Language.Deployment(s), maxLine),
 		Facts: []Fact{
-			{Label: l.cluster, Value: name(s.Cluster)},
-			{Label: l.touched, Value: w.names(s.Touched)},
-			{Label: l.since, Value: w.moment(s.From)},
-			{Label: l.until, Value: w.moment(s.End())},
+			{Label: labels.cluster, Value: name(s.Cluster)},
+			{Label: labels.touched, Value: w.names(s.Touched)},
+			{Label: labels.since, Value: w.moment(s.From)},
+			{Label: labels.until, Value: w.moment(s.End())},
 		},
-		Consequences: Section{l.active, w.active(s)},
-		colon:        l.colon,
+		Consequences: Section{labels.active, w.active(s)},
+		colon:        labels.colon,
 	}
-	m.Facts = slices.DeleteFunc(m.Facts, func(f Fact) bool { return f.Value == "" })
+	message.Facts = slices.DeleteFunc(message.Facts, func(f Fact) bool { return f.Value == "" })
 	if w.Grafana != nil {
-		m.Links = []Link{{Text: l.grafana, URL: grafana(*w.Grafana, n.Incident)}}
+		message.Links = []Link{{Text: labels.grafana, URL: grafana(*w.Grafana, notification.Incident)}}
 	}
-	return m
+	return message
 }
 
 // active returns a line for each active finding.

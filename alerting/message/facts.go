@@ -14,43 +14,43 @@ const maxNodes = 8
 
 // facts returns the time and the place of an incident, the most urgent first: whom it
 // affects and since when. Facts without a value are omitted.
-func (w Writer) facts(i alerting.Incident) []Fact {
-	l := w.labels()
-	nodes, named := l.node, w.nodesOf(i)
+func (w Writer) facts(incident alerting.Incident) []Fact {
+	labels := w.labels()
+	nodes, named := labels.node, w.nodesOf(incident)
 	if len(named) > 1 {
-		nodes = l.nodes
+		nodes = labels.nodes
 	}
-	clusters := l.cluster
-	if len(i.Clusters) > 1 {
-		clusters = l.clusters
+	clusters := labels.cluster
+	if len(incident.Clusters) > 1 {
+		clusters = labels.clusters
 	}
 	all := []Fact{
-		{Label: l.affected, Value: w.Language.Affected(i.Affected())},
-		{Label: l.since, Value: w.moment(i.Started)},
-		{Label: l.until, Value: w.moment(i.Ended)},
-		{Label: l.severity, Value: l.severities[i.Severity]},
-		{Label: clusters, Value: w.clusters(i)},
+		{Label: labels.affected, Value: w.Language.Affected(incident.Affected())},
+		{Label: labels.since, Value: w.moment(incident.Started)},
+		{Label: labels.until, Value: w.moment(incident.Ended)},
+		{Label: labels.severity, Value: labels.severities[incident.Severity]},
+		{Label: clusters, Value: w.clusters(incident)},
 		{Label: nodes, Value: w.names(named)},
-		{Label: l.dependency, Value: name(i.Cause.Dependency)},
-		{Label: l.target, Value: name(i.Cause.Target)},
+		{Label: labels.dependency, Value: name(incident.Cause.Dependency)},
+		{Label: labels.target, Value: name(incident.Cause.Target)},
 	}
-	if i.Flapping {
-		all = append(all, Fact{Label: l.flapping, Value: l.comesAndGoes})
+	if incident.Flapping {
+		all = append(all, Fact{Label: labels.flapping, Value: labels.comesAndGoes})
 	}
 	return slices.DeleteFunc(all, func(f Fact) bool { return f.Value == "" })
 }
 
 // consequences returns a line for each code that the cause explains, separately for
 // active and ended findings, in the order in which they appeared.
-func (w Writer) consequences(i alerting.Incident) []string {
+func (w Writer) consequences(incident alerting.Incident) []string {
 	type kind struct {
 		code  checks.Code
 		ended bool
 	}
 	var kinds []kind
 	subjects := make(map[kind][]string)
-	alike := slices.Concat(i.Alike())
-	for _, m := range i.Findings {
+	alike := slices.Concat(incident.Alike())
+	for _, m := range incident.Findings {
 		if slices.ContainsFunc(alike, func(a alerting.Member) bool { return a.Key() == m.Key() && a.Cluster == m.Cluster }) {
 			continue
 		}
@@ -59,12 +59,12 @@ func (w Writer) consequences(i alerting.Incident) []string {
 			kinds = append(kinds, k)
 		}
 		for _, subject := range subjectsOf(m.Finding) {
-			subjects[k] = append(subjects[k], w.Language.Of(i, m.Cluster, subject))
+			subjects[k] = append(subjects[k], w.Language.Of(incident, m.Cluster, subject))
 		}
 	}
 	var lines []string
 	for _, k := range kinds {
-		lines = append(lines, w.consequence(k.code, k.ended && i.State != alerting.Resolved, subjects[k]))
+		lines = append(lines, w.consequence(k.code, k.ended && incident.State != alerting.Resolved, subjects[k]))
 	}
 	return w.bounded(lines, maxConsequences)
 }

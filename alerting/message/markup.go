@@ -96,9 +96,9 @@ func (m Message) Body(k Markup, limit int) string {
 }
 
 // Fit escapes as much of a line as fits.
-func (k Markup) Fit(text string, limit int) string {
+func (m Markup) Fit(text string, limit int) string {
 	for most := len(text); ; most -= most/8 + 1 {
-		if line := k.Escape(probes.Clean(text, max(most, 0))); k.Size(line) <= limit || most <= 0 {
+		if line := m.Escape(probes.Clean(text, max(most, 0))); m.Size(line) <= limit || most <= 0 {
 			return line
 		}
 	}

@@ -23,29 +23,29 @@ type Writer struct {
 }
 
 // Write creates the message of a notification.
-func (w Writer) Write(n alerting.Notification) Message {
-	if n.Deployment != nil {
-		return w.writeDeployment(n)
+func (w Writer) Write(notification alerting.Notification) Message {
+	if notification.Deployment != nil {
+		return w.writeDeployment(notification)
 	}
-	l, i := w.labels(), n.Incident.InZone(w.zone())
-	m := Message{
-		Kind:         n.Kind,
-		Severity:     i.Severity,
-		Resolved:     n.Kind == alerting.NotificationResolved || i.State == alerting.Resolved,
-		Summary:      probes.Clean(w.Language.Summary(i), maxLine),
-		Facts:        w.facts(i),
-		Evidence:     w.evidenceSection(i, n.At),
-		Consequences: Section{l.consequences, w.consequences(i)},
-		News:         Section{w.timed(l.news, n.At), w.news(alerting.EventsInZone(n.News, w.zone()))},
-		Links:        w.links(i),
+	l, incident := w.labels(), notification.Incident.InZone(w.zone())
+	message := Message{
+		Kind:         notification.Kind,
+		Severity:     incident.Severity,
+		Resolved:     notification.Kind == alerting.NotificationResolved || incident.State == alerting.Resolved,
+		Summary:      probes.Clean(w.Language.Summary(incident), maxLine),
+		Facts:        w.facts(incident),
+		Evidence:     w.evidenceSection(incident, notification.At),
+		Consequences: Section{l.consequences, w.consequences(incident)},
+		News:         Section{w.timed(l.news, notification.At), w.news(alerting.EventsInZone(notification.News, w.zone()))},
+		Links:        w.links(incident),
 		colon:        l.colon,
 	}
-	if remedy := probes.Clean(w.Language.Advice(i), maxLine); remedy != "" && !m.Resolved {
-		m.Remedy = Section{l.remedy, []string{remedy}}
+	if remedy := probes.Clean(w.Language.Advice(incident), maxLine); remedy != "" && !message.Resolved {
+		message.Remedy = Section{l.remedy, []string{remedy}}
 	}
-	m.Headline = w.headline(m, i)
-	m.Closing = w.closing(m, n)
-	return m
+	message.Headline = w.headline(message, incident)
+	message.Closing = w.closing(message, notification)
+	return message
 }
 
 func (w Writer) headline(m Message, i alerting.Incident) string {

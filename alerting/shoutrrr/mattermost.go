@@ -18,12 +18,12 @@ import (
 // newMattermost returns an incoming webhook: mattermost://USER@HOST/TOKEN/CHANNEL.
 // A post has 16383 characters:
 // https://developers.mattermost.com/integrate/webhooks/incoming/.
-func newMattermost(u *url.URL, p *parameters) (service, error) {
-	path := pathOf(u)
-	if u.Host == "" || len(path) < 1 || len(path) > 2 {
+func newMattermost(address *url.URL, p *parameters) (service, error) {
+	path := pathOf(address)
+	if address.Host == "" || len(path) < 1 || len(path) > 2 {
 		return nil, errors.New("has no host or no token: expected mattermost://HOST/TOKEN or mattermost://HOST/TOKEN/CHANNEL")
 	}
-	body := mattermostBody{User: u.User.Username()}
+	body := mattermostBody{User: address.User.Username()}
 	if len(path) == 2 {
 		body.Channel = path[1]
 	}
@@ -34,7 +34,7 @@ func newMattermost(u *url.URL, p *parameters) (service, error) {
 		body.Icon = icon
 	}
 	return &chat{
-		endpoint: post.Endpoint{URL: &url.URL{Scheme: scheme(p), Host: u.Host, Path: "/hooks/" + path[0]}, Judge: judgeMattermost},
+		endpoint: post.Endpoint{URL: &url.URL{Scheme: scheme(p), Host: address.Host, Path: "/hooks/" + path[0]}, Judge: judgeMattermost},
 		limits:   []int{16_000, 1000},
 		body: func(_ alerting.Notification, m message.Message, limit int) any {
 			b := body

@@ -16,14 +16,14 @@ import (
 
 // newNtfy returns a topic: ntfy://USER:PASSWORD@HOST/TOPIC. A message has 4096 bytes;
 // longer ones become attachments: https://docs.ntfy.sh/publish/.
-func newNtfy(u *url.URL, p *parameters) (service, error) {
-	path := pathOf(u)
+func newNtfy(address *url.URL, p *parameters) (service, error) {
+	path := pathOf(address)
 	if len(path) != 1 {
 		return nil, errors.New("has no topic: expected ntfy://HOST/TOPIC")
 	}
 	header := http.Header{}
-	if password, ok := u.User.Password(); ok {
-		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
+	if password, ok := address.User.Password(); ok {
+		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(address.User.Username()+":"+password)))
 	}
 	tags := list(p.take("tags"))
 	protocol := cmp.Or(p.take("scheme"), "https")
@@ -31,7 +31,7 @@ func newNtfy(u *url.URL, p *parameters) (service, error) {
 		protocol = "http"
 	}
 	return &chat{
-		endpoint: post.Endpoint{URL: &url.URL{Scheme: protocol, Host: cmp.Or(u.Host, "ntfy.sh"), Path: "/"}, Judge: judgeNtfy},
+		endpoint: post.Endpoint{URL: &url.URL{Scheme: protocol, Host: cmp.Or(address.Host, "ntfy.sh"), Path: "/"}, Judge: judgeNtfy},
 		header:   header,
 		limits:   []int{4096, 1000},
 		body: func(_ alerting.Notification, m message.Message, limit int) any {

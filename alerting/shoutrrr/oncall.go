@@ -39,24 +39,24 @@ func newPagerDuty(u *url.URL, p *parameters) (service, error) {
 			}
 			return at("/v2/enqueue")
 		},
-		body: func(n alerting.Notification, m message.Message, limit int) any {
+		body: func(notification alerting.Notification, m message.Message, limit int) any {
 			const maxSummary = 1000
 			e := pagerDutyEvent{Key: path[0], Client: "stickwatch"}
 			e.Payload.Summary = message.Text.Fit(m.Headline+" - "+m.Summary, maxSummary)
-			e.Payload.Source, e.Payload.Timestamp = source, n.Incident.Started.UTC().Format(time.RFC3339)
+			e.Payload.Source, e.Payload.Timestamp = source, notification.Incident.Started.UTC().Format(time.RFC3339)
 			e.Payload.Details = map[string]string{"text": m.Body(message.Text, limit)}
 			for _, l := range m.Links {
 				e.Links = append(e.Links, pagerDutyLink{l.URL, l.Text})
 			}
-			if n.Deployment == nil {
-				e.Action, e.Dedup = "trigger", n.Incident.ID
+			if notification.Deployment == nil {
+				e.Action, e.Dedup = "trigger", notification.Incident.ID
 				e.Payload.Severity = string(cmp.Or(m.Severity, checks.Info))
 			}
 			switch {
-			case n.Deployment != nil:
+			case notification.Deployment != nil:
 			case m.Resolved:
 				e.Action = "resolve"
-			case acknowledges(n):
+			case acknowledges(notification):
 				e.Action = "acknowledge"
 			}
 			return e

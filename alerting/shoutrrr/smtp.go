@@ -92,12 +92,12 @@ func ascii(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r > '~' })
 }
 
-func (s *mailer) encryption(p *parameters) error {
+func (mailer *mailer) encryption(p *parameters) error {
 	kind := strings.ToLower(p.take("encryption"))
-	s.mustTLS = p.takeBool("requirestarttls") || kind == "explicittls"
-	s.implicit = kind == "implicittls" || kind != "none" && s.port == "465"
+	mailer.mustTLS = p.takeBool("requirestarttls") || kind == "explicittls"
+	mailer.implicit = kind == "implicittls" || kind != "none" && mailer.port == "465"
 	if text := p.take("usestarttls", "starttls"); kind == "none" || slices.Contains([]string{"no", "false", "0"}, strings.ToLower(text)) {
-		s.startTLS = false
+		mailer.startTLS = false
 	}
 	if !slices.Contains([]string{"", "auto", "none", "explicittls", "implicittls"}, kind) {
 		return errors.New("has an unknown encryption: expected Auto, ExplicitTLS, ImplicitTLS or None")
@@ -105,32 +105,32 @@ func (s *mailer) encryption(p *parameters) error {
 	return nil
 }
 
-func (s *mailer) send(ctx context.Context, n alerting.Notification, m message.Message) (alerting.DeliveryRef, error) {
-	id := s.messageID(n.ID)
+func (mailer *mailer) send(ctx context.Context, n alerting.Notification, m message.Message) (alerting.DeliveryRef, error) {
+	id := mailer.messageID(n.ID)
 	ref := alerting.DeliveryRef{Thread: cmp.Or(n.Thread, id)}
 	return ref, post.Shortened(func(limit int) error {
-		return s.deliver(ctx, n.ID, s.compose(id, n.Thread, n.At, m, limit))
+		return mailer.deliver(ctx, n.ID, mailer.compose(id, n.Thread, n.At, m, limit))
 	}, maxMail, shortMail)
 }
 
 // messageID returns the same Message-ID for every attempt to send a notification.
-func (s *mailer) messageID(id string) string {
+func (mailer *mailer) messageID(id string) string {
 	sum := sha256.Sum256([]byte(id))
-	_, domain, _ := strings.Cut(s.from.Address, "@")
+	_, domain, _ := strings.Cut(mailer.from.Address, "@")
 	return "<" + hex.EncodeToString(sum[:16]) + "@" + domain + ">"
 }
 
 // compose returns a mail. Words of targets are in its encoded body and subject only, so
 // they add no header.
-func (s *mailer) compose(id, thread string, at time.Time, m message.Message, limit int) []byte {
+func (mailer *mailer) compose(id, thread string, at time.Time, m message.Message, limit int) []byte {
 	var out bytes.Buffer
 	header := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(&out, "%s: %s\r\n", name, value)
 		}
 	}
-	header("From", s.from.String())
-	header("To", strings.Join(s.to, ", "))
+	header("From", mailer.from.String())
+	header("To", strings.Join(mailer.to, ", "))
 	header("Subject", mime.BEncoding.Encode("utf-8", message.Text.Fit(m.Headline, maxSubject)))
 	header("Date", at.Format(time.RFC1123Z))
 	header("Message-ID", id)
@@ -155,23 +155,23 @@ func (s *mailer) compose(id, thread string, at time.Time, m message.Message, lim
 }
 
 // deliver hands a mail to the server, for the recipients that do not have it yet.
-func (s *mailer) deliver(ctx context.Context, notification string, content []byte) error {
-	c, err := s.connect(ctx)
+func (mailer *mailer) deliver(ctx context.Context, notification string, content []byte) error {
+	client, err := mailer.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	if err := c.Mail(s.from.Address); err != nil {
+	defer client.Close()
+	if err := client.Mail(mailer.from.Address); err != nil {
 		return refused("the sender", err)
 	}
-	accepted, later, err := s.recipients(c, notification)
+	accepted, later, err := mailer.recipients(client, notification)
 	switch {
 	case len(accepted) == 0 && later != nil:
 		return later
 	case len(accepted) == 0:
 		return err
 	}
-	w, err := c.Data()
+	w, err := client.Data()
 	if err == nil {
 		_, err = w.Write(content)
 		err = errors.Join(err, w.Close())
@@ -182,18 +182,18 @@ func (s *mailer) deliver(ctx context.Context, notification string, content []byt
 	case err != nil:
 		return e
 	}
-	_ = c.Quit() // the mail is accepted whatever it answers
-	return s.remember(notification, accepted, later)
+	_ = client.Quit() // the mail is accepted whatever it answers
+	return mailer.remember(notification, accepted, later)
 }
 
 // recipients names the recipients that do not have a notification yet. It returns those
 // that the server accepts, the error of one that it may accept later, and the error of
 // one that it refuses.
-func (s *mailer) recipients(c *smtp.Client, notification string) (accepted []string, later, err error) {
-	s.mu.Lock()
-	have := s.sent[notification]
-	s.mu.Unlock()
-	for _, to := range s.to {
+func (mailer *mailer) recipients(c *smtp.Client, notification string) (accepted []string, later, err error) {
+	mailer.mu.Lock()
+	have := mailer.sent[notification]
+	mailer.mu.Unlock()
+	for _, to := range mailer.to {
 		if slices.Contains(have, to) {
 			continue
 		}
@@ -203,7 +203,7 @@ func (s *mailer) recipients(c *smtp.Client, notification string) (accepted []str
 			accepted = append(accepted, to)
 		case code(answer) >= 500:
 			err = e
-			s.logger.Warn("a recipient is refused", "err", e)
+			mailer.logger.Warn("a recipient is refused", "err", e)
 		default:
 			later = e
 		}
@@ -215,63 +215,63 @@ func (s *mailer) recipients(c *smtp.Client, notification string) (accepted []str
 }
 
 // remember records who has a notification while others are to get it later.
-func (s *mailer) remember(notification string, accepted []string, later error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (mailer *mailer) remember(notification string, accepted []string, later error) error {
+	mailer.mu.Lock()
+	defer mailer.mu.Unlock()
 	if later == nil {
-		delete(s.sent, notification)
+		delete(mailer.sent, notification)
 		return nil
 	}
-	s.sent[notification] = append(s.sent[notification], accepted...)
+	mailer.sent[notification] = append(mailer.sent[notification], accepted...)
 	return later
 }
 
 // connect opens a connection, encrypted and authenticated as configured.
-func (s *mailer) connect(ctx context.Context) (*smtp.Client, error) {
+func (mailer *mailer) connect(ctx context.Context) (*smtp.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, post.Timeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(s.host, s.port))
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(mailer.host, mailer.port))
 	if err != nil {
 		return nil, alerting.Retriable{Err: fmt.Errorf("connecting to the mail server: %w", err)}
 	}
 	deadline, _ := ctx.Deadline()
 	_ = conn.SetDeadline(deadline) // a connection that was just opened
-	if s.implicit {
-		conn = tls.Client(conn, s.tls)
+	if mailer.implicit {
+		conn = tls.Client(conn, mailer.tls)
 	}
-	c, err := smtp.NewClient(conn, s.host)
+	c, err := smtp.NewClient(conn, mailer.host)
 	if err != nil {
 		conn.Close()
 		return nil, refused("the connection", err)
 	}
-	if err := s.introduce(c); err != nil {
+	if err := mailer.introduce(c); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (s *mailer) introduce(c *smtp.Client) error {
-	if err := c.Hello(s.client); err != nil {
+func (mailer *mailer) introduce(client *smtp.Client) error {
+	if err := client.Hello(mailer.client); err != nil {
 		return refused("the connection", err)
 	}
-	if offered, _ := c.Extension("STARTTLS"); offered && s.startTLS && !s.implicit {
-		if err := c.StartTLS(s.tls); err != nil {
+	if offered, _ := client.Extension("STARTTLS"); offered && mailer.startTLS && !mailer.implicit {
+		if err := client.StartTLS(mailer.tls); err != nil {
 			return refused("TLS", err)
 		}
-	} else if s.mustTLS && !s.implicit {
+	} else if mailer.mustTLS && !mailer.implicit {
 		return alerting.Retriable{After: post.RepairPause, Err: errors.New("the mail server does not offer STARTTLS")}
 	}
-	offered, mechanisms := c.Extension("AUTH")
-	if s.user == nil || s.auth == "none" || !offered && s.auth == "" {
+	offered, mechanisms := client.Extension("AUTH")
+	if mailer.user == nil || mailer.auth == "none" || !offered && mailer.auth == "" {
 		return nil
 	}
-	password, _ := s.user.Password()
-	auth := smtp.PlainAuth("", s.user.Username(), password, s.host)
-	if s.auth == "login" || s.auth == "" && !slices.Contains(strings.Fields(mechanisms), "PLAIN") {
-		auth = loginAuth{auth, s.user.Username(), password}
+	password, _ := mailer.user.Password()
+	auth := smtp.PlainAuth("", mailer.user.Username(), password, mailer.host)
+	if mailer.auth == "login" || mailer.auth == "" && !slices.Contains(strings.Fields(mechanisms), "PLAIN") {
+		auth = loginAuth{auth, mailer.user.Username(), password}
 	}
-	if err := c.Auth(auth); err != nil {
+	if err := client.Auth(auth); err != nil {
 		return refused("the user name or password", err)
 	}
 	return nil

@@ -21,12 +21,12 @@ import (
 // newTelegram returns a bot in a chat: telegram://TOKEN@telegram?chats=CHAT, where CHAT
 // is an ID or @NAME, and :THREAD selects a topic. Telegram accepts 4096 characters:
 // https://core.telegram.org/bots/api#sendmessage.
-func newTelegram(u *url.URL, p *parameters) (service, error) {
-	password, _ := u.User.Password()
+func newTelegram(address *url.URL, p *parameters) (service, error) {
+	password, _ := address.User.Password()
 	chats := list(p.take("chats", "channels"))
 	silent := slices.Contains([]string{"no", "false", "0"}, strings.ToLower(p.take("notification")))
 	p.take("preview") // there is none
-	if u.User.Username() == "" || password == "" {
+	if address.User.Username() == "" || password == "" {
 		return nil, errors.New("has no token: expected telegram://TOKEN@telegram?chats=CHAT")
 	}
 	if len(chats) != 1 {
@@ -39,7 +39,7 @@ func newTelegram(u *url.URL, p *parameters) (service, error) {
 	}
 	return &chat{
 		endpoint: post.Endpoint{
-			URL:   &url.URL{Scheme: "https", Host: "api.telegram.org", Path: "/bot" + u.User.Username() + ":" + password + "/sendMessage"},
+			URL:   &url.URL{Scheme: "https", Host: "api.telegram.org", Path: "/bot" + address.User.Username() + ":" + password + "/sendMessage"},
 			Judge: judgeTelegram,
 		},
 		limits: []int{4096, 1000},

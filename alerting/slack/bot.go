@@ -67,24 +67,24 @@ func NewBot(c BotConfig) *Bot {
 
 // Notify sends a notification. If the message of the incident was deleted, Notify
 // sends a new one.
-func (b *Bot) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
-	m := b.writer.Write(n)
-	channel, root, ok := parseThread(n.Thread)
+func (b *Bot) Notify(ctx context.Context, notification alerting.Notification) (alerting.DeliveryRef, error) {
+	m := b.writer.Write(notification)
+	channel, root, ok := parseThread(notification.Thread)
 	if !ok {
-		return b.open(ctx, n, m)
+		return b.open(ctx, notification, m)
 	}
 	// The update comes first, because it is idempotent: if Find finds the reply, both are done.
 	switch err := b.update(ctx, channel, root, m); {
 	case says(err, "message_not_found"):
-		return b.open(ctx, n, m)
+		return b.open(ctx, notification, m)
 	case says(err, "cant_update_message", "edit_window_closed"): // the reply still shows the news
 	case err != nil:
 		return alerting.DeliveryRef{}, b.failure("updating a message in", err)
 	}
-	if _, _, err := b.post(ctx, channel, n, reply(m), api.MsgOptionTS(root)); err != nil {
+	if _, _, err := b.post(ctx, channel, notification, reply(m), api.MsgOptionTS(root)); err != nil {
 		return alerting.DeliveryRef{}, b.failure("replying in", err)
 	}
-	return alerting.DeliveryRef{Thread: n.Thread}, nil
+	return alerting.DeliveryRef{Thread: notification.Thread}, nil
 }
 
 // open sends the first message of an incident.

@@ -174,23 +174,23 @@ func deploymentOf(s *alerting.Summary) *deployment {
 	}
 }
 
-func findingOf(m alerting.Member) finding {
+func findingOf(member alerting.Member) finding {
 	return finding{
-		Cluster:     text(m.Cluster),
-		Code:        m.Code,
-		Severity:    m.Severity,
-		Node:        text(m.Node),
-		Nodes:       list(m.Nodes, maxNames, text),
-		Dependency:  text(m.Dependency),
-		Target:      text(m.Target),
-		Summary:     sentence(m.Summary),
-		Remedy:      sentence(m.Remedy),
-		Evidence:    list(m.Evidence, maxEvidence, sentence),
-		Key:         text(m.Key()),
-		ExplainedBy: text(m.ExplainedBy),
-		Affected:    affected(m.Affected),
-		Since:       moment(m.Since),
-		Ended:       moment(m.Ended),
+		Cluster:     text(member.Cluster),
+		Code:        member.Code,
+		Severity:    member.Severity,
+		Node:        text(member.Node),
+		Nodes:       list(member.Nodes, maxNames, text),
+		Dependency:  text(member.Dependency),
+		Target:      text(member.Target),
+		Summary:     sentence(member.Summary),
+		Remedy:      sentence(member.Remedy),
+		Evidence:    list(member.Evidence, maxEvidence, sentence),
+		Key:         text(member.Key()),
+		ExplainedBy: text(member.ExplainedBy),
+		Affected:    affected(member.Affected),
+		Since:       moment(member.Since),
+		Ended:       moment(member.Ended),
 	}
 }
 

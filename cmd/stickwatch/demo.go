@@ -35,7 +35,7 @@ type demoOptions struct {
 }
 
 func newDemo(c console) *cobra.Command {
-	o := demoOptions{
+	options := demoOptions{
 		rounds:   newSetting("", parseCount),
 		interval: newSetting("3s", atLeast(100*time.Millisecond)),
 		every:    newSetting("30s", atLeast(time.Second)),
@@ -63,16 +63,16 @@ It exits 0 whatever it finds.`,
   stickwatch demo --fault drift --rounds 1`,
 		Args: noArguments(func(arg string) string { return "stickwatch demo --fault " + arg }),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.validate(cmd); err != nil {
+			if err := options.validate(cmd); err != nil {
 				return err
 			}
-			if o.list {
+			if options.list {
 				return listFaults(c.out)
 			}
-			return o.run(cmd.Context(), c)
+			return options.run(cmd.Context(), c)
 		},
 	}
-	o.register(cmd)
+	options.register(cmd)
 	return cmd
 }
 
@@ -286,7 +286,7 @@ func demoConfig(d *demo.Cluster, listen, folder string) (*config.Config, error) 
 
 // demoFile returns the text of the configuration. Its intervals are short, so that a
 // viewer need not wait.
-func demoFile(d *demo.Cluster, listen, folder string) string {
+func demoFile(cluster *demo.Cluster, listen, folder string) string {
 	var b strings.Builder
 	write := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	write("listen: %q", listen)
@@ -297,14 +297,14 @@ func demoFile(d *demo.Cluster, listen, folder string) string {
 	write("  - name: demo")
 	write("    timeout: 2s")
 	write("    slow: 1s")
-	write("    balancer: {url: %q, method: %s, client_ip_header: %s}", d.Balancer.URL(), d.Config.Method, d.Config.ClientIPHeader)
+	write("    balancer: {url: %q, method: %s, client_ip_header: %s}", cluster.Balancer.URL(), cluster.Config.Method, cluster.Config.ClientIPHeader)
 	write("    nodes:")
-	for i, n := range d.Nodes {
+	for i, n := range cluster.Nodes {
 		write("      - {id: %s, url: %q, primary: %t}", n.ID(), n.URL(), i == 0)
 	}
 	write("    pages: [{path: /app_a/}]")
 	write("    handshake: {path: /socket.io/}")
-	write("    dependencies: [{name: %s, url: %q}]", demo.RedisServer, d.Redis.URL())
+	write("    dependencies: [{name: %s, url: %q}]", demo.RedisServer, cluster.Redis.URL())
 	return b.String()
 }
 

@@ -104,11 +104,11 @@ func (o *historyOptions) register(cmd *cobra.Command) {
 	explain(cmd, historySourceSection, historyFilterSection, historyOutputSection)
 }
 
-func (o *historySource) registerSource(cmd *cobra.Command) {
+func (h *historySource) registerSource(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVarP(&o.config, "config", "c", defaultFile, "configuration `FILE` of the daemon, which names the history")
-	flags.StringVar(&o.file, "file", "", "`FILE` of the history, or postgres:// URL, without a configuration")
-	flags.StringArrayVar(&o.clusters, "cluster", nil, "only the cluster of this `NAME`; repeatable")
+	flags.StringVarP(&h.config, "config", "c", defaultFile, "configuration `FILE` of the daemon, which names the history")
+	flags.StringVar(&h.file, "file", "", "`FILE` of the history, or postgres:// URL, without a configuration")
+	flags.StringArrayVar(&h.clusters, "cluster", nil, "only the cluster of this `NAME`; repeatable")
 	completeFlagNames(cmd, "cluster", namesOfClusters)
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 	_ = cmd.MarkFlagFilename("file", "db")
@@ -137,15 +137,15 @@ func (o *historyOptions) validate(cmd *cobra.Command, args []string) error {
 }
 
 // validateSource returns the errors in the flags that select a history and its clusters.
-func (o *historySource) validateSource(cmd *cobra.Command) error {
+func (h *historySource) validateSource(cmd *cobra.Command) error {
 	var errs []error
-	if cmd.Flags().Changed("file") && isEmptyValue(o.file) {
+	if cmd.Flags().Changed("file") && isEmptyValue(h.file) {
 		errs = append(errs, emptyFlag("file"))
 	}
 	if len(changed(cmd, historySourceSection)) > 1 {
 		errs = append(errs, errors.New("--config and --file exclude each other"))
 	}
-	if slices.ContainsFunc(o.clusters, isEmptyValue) {
+	if slices.ContainsFunc(h.clusters, isEmptyValue) {
 		errs = append(errs, emptyFlag("cluster"))
 	}
 	return errors.Join(errs...)
@@ -188,20 +188,20 @@ func (o *historyOptions) run(ctx context.Context, c console, args []string) erro
 }
 
 // open opens the history that the flags name.
-func (o *historySource) open(ctx context.Context) (*history.Reader, error) {
-	path, daemon := o.file, "stickwatch serve"
+func (h *historySource) open(ctx context.Context) (*history.Reader, error) {
+	path, daemon := h.file, "stickwatch serve"
 	if path == "" {
-		cfg, err := loadFile(o.config, "name one with -c FILE, or the history itself with --file FILE")
+		cfg, err := loadFile(h.config, "name one with -c FILE, or the history itself with --file FILE")
 		if err != nil {
 			return nil, withRemedy(err, "the configuration names the history; --file FILE needs no configuration")
 		}
 		path = cfg.History.Location()
-		o.configured = alerting.Language(cfg.Alerting.Language)
+		h.configured = alerting.Language(cfg.Alerting.Language)
 		if zone := cfg.Alerting.Location; zone != time.UTC { // as the page and the messages
-			o.now = o.now.In(zone)
+			h.now = h.now.In(zone)
 		}
-		if o.config != defaultFile {
-			daemon += " -c " + o.config
+		if h.config != defaultFile {
+			daemon += " -c " + h.config
 		}
 	}
 	if !history.IsURL(path) {
@@ -236,17 +236,17 @@ func readable(path, daemon string) error {
 }
 
 // choose returns the clusters of the history that --cluster names; all without it.
-func (o *historySource) choose(ctx context.Context, r *history.Reader) ([]string, error) {
+func (h *historySource) choose(ctx context.Context, r *history.Reader) ([]string, error) {
 	all, err := r.Clusters(ctx)
 	if err != nil {
 		return nil, exitError{exitFinding, err}
 	}
-	if len(o.clusters) == 0 {
+	if len(h.clusters) == 0 {
 		return all, nil
 	}
 	var chosen []string
 	var errs []error
-	for _, wanted := range o.clusters {
+	for _, wanted := range h.clusters {
 		switch {
 		case !slices.Contains(all, wanted):
 			errs = append(errs, fmt.Errorf("--cluster: %q is not in the history: it has %s", render.CleanName(wanted), render.CleanNames(all)))

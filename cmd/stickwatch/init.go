@@ -39,7 +39,7 @@ var (
 )
 
 func newInit(c console) *cobra.Command {
-	o := initOptions{files: map[importer.Product]*string{}}
+	options := initOptions{files: map[importer.Product]*string{}}
 	cmd := &cobra.Command{
 		Use:   "init [flags] [--try URL...]",
 		Short: "Generate a configuration from the balancer's file",
@@ -77,8 +77,8 @@ Exit status:
   # without a file; the nodes are examined
   stickwatch init --balancer http://10.0.0.9 \
       --node node1=http://10.0.0.1:8080 --node node2=http://10.0.0.2:8080`,
-		Args: o.tryArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd, c) },
+		Args: options.tryArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return options.run(cmd, c) },
 	}
 	flags := cmd.Flags()
 	for product, what := range map[importer.Product]string{
@@ -92,14 +92,14 @@ Exit status:
 		importer.Kubernetes: "`FILE`: manifests of Ingresses, Services and StatefulSets",
 		importer.ModJK:      "`FILE`: workers.properties",
 	} {
-		o.files[product] = flags.String(string(product), "", what)
+		options.files[product] = flags.String(string(product), "", what)
 	}
-	flags.StringArrayVar(&o.upstreams, "upstream", nil, "only the upstream, balancer or backend of this `NAME`; repeatable")
-	o.clusters.registerQuick(cmd)
-	flags.BoolVar(&o.offline, "offline", false, "send no requests")
-	flags.BoolVar(&o.try, "try", false, "only say which profiles fit the nodes of the URLs or of the file, and why")
-	flags.StringVarP(&o.output, "output", "o", defaultFile, "`FILE` to write, or - for standard output")
-	flags.BoolVar(&o.force, "force", false, "replace an existing file")
+	flags.StringArrayVar(&options.upstreams, "upstream", nil, "only the upstream, balancer or backend of this `NAME`; repeatable")
+	options.clusters.registerQuick(cmd)
+	flags.BoolVar(&options.offline, "offline", false, "send no requests")
+	flags.BoolVar(&options.try, "try", false, "only say which profiles fit the nodes of the URLs or of the file, and why")
+	flags.StringVarP(&options.output, "output", "o", defaultFile, "`FILE` to write, or - for standard output")
+	flags.BoolVar(&options.force, "force", false, "replace an existing file")
 	explain(cmd, balancerFileSection, noFileSection, askingSection, initOutputSection)
 	return cmd
 }

@@ -150,12 +150,12 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 	ctx, stop := untilInterrupted(cmd.Context())
 	defer stop()
 	line := newStatusLine(c)
-	r, unmet, complete := o.roundsUntil(ctx, clusters, line)
+	results, unmet, complete := o.roundsUntil(ctx, clusters, line)
 	line.clear()
 	if complete {
 		opts := terminalOptions(c.out, c.environ)
 		opts.FailOn, opts.Clusters = o.failOn.value, clusters
-		if err := writeResults(c.out, o.output.value, r, opts); err != nil {
+		if err := writeResults(c.out, o.output.value, results, opts); err != nil {
 			return fmt.Errorf("writing the result: %w", err)
 		}
 	}
@@ -163,12 +163,12 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 		return exitError{cause.status(), cause}
 	}
 	if o.wait.value > 0 {
-		line.printAfter(o.waited(clusters, r.Clusters, unmet))
+		line.printAfter(o.waited(clusters, results.Clusters, unmet))
 	}
 	if o.output.value == nagiosFormat {
-		return exitError{status: int(r.Nagios())}
+		return exitError{status: int(results.Nagios())}
 	}
-	return exitError{status: o.status(r, unmet)}
+	return exitError{status: o.status(results, unmet)}
 }
 
 // status returns the exit status. If --wait waits for nodes, the others do not matter.

@@ -28,29 +28,29 @@ func notifierOf(logger *slog.Logger) func(config.Receiver, config.Alerting) (ale
 
 // notifierWithSecrets makes a notifier whose errors may contain secrets, because they
 // quote the receiver.
-func notifierWithSecrets(logger *slog.Logger, r config.Receiver, a config.Alerting) (alerting.Notifier, error) {
+func notifierWithSecrets(logger *slog.Logger, receiver config.Receiver, a config.Alerting) (alerting.Notifier, error) {
 	writer := message.Writer{
 		Language: alerting.Language(a.Language), Page: a.ExternalURL, Grafana: a.GrafanaURL, Zone: a.Location,
 	}
 	switch {
-	case r.Slack != nil && !r.Slack.WebhookURL.IsZero():
-		return slack.NewHook(slack.HookConfig{URL: r.Slack.WebhookURL, Writer: writer})
-	case r.Slack != nil:
+	case receiver.Slack != nil && !receiver.Slack.WebhookURL.IsZero():
+		return slack.NewHook(slack.HookConfig{URL: receiver.Slack.WebhookURL, Writer: writer})
+	case receiver.Slack != nil:
 		return slack.NewBot(slack.BotConfig{
-			Token: r.Slack.Token, Channel: r.Slack.Channel, APIURL: r.Slack.APIURL, Writer: writer,
-			Logger: logger.With("receiver", r.Name),
+			Token: receiver.Slack.Token, Channel: receiver.Slack.Channel, APIURL: receiver.Slack.APIURL, Writer: writer,
+			Logger: logger.With("receiver", receiver.Name),
 		}), nil
-	case r.DingTalk != nil:
-		return dingtalk.New(dingtalk.Config{Token: r.DingTalk.Token, Secret: r.DingTalk.Secret, Writer: writer})
-	case r.Shoutrrr != nil:
-		return shoutrrr.New(shoutrrr.Config{URL: r.Shoutrrr.URL, Writer: writer, Logger: logger.With("receiver", r.Name)})
-	case r.Alertmanager != nil:
-		return alertmanager.New(alertmanager.Config{URL: r.Alertmanager.URL, Writer: writer})
-	case r.Webhook != nil:
+	case receiver.DingTalk != nil:
+		return dingtalk.New(dingtalk.Config{Token: receiver.DingTalk.Token, Secret: receiver.DingTalk.Secret, Writer: writer})
+	case receiver.Shoutrrr != nil:
+		return shoutrrr.New(shoutrrr.Config{URL: receiver.Shoutrrr.URL, Writer: writer, Logger: logger.With("receiver", receiver.Name)})
+	case receiver.Alertmanager != nil:
+		return alertmanager.New(alertmanager.Config{URL: receiver.Alertmanager.URL, Writer: writer})
+	case receiver.Webhook != nil:
 		return webhook.New(webhook.Config{
-			URL: r.Webhook.URL, Secret: r.Webhook.Secret, Template: r.Webhook.Template, Writer: writer,
+			URL: receiver.Webhook.URL, Secret: receiver.Webhook.Secret, Template: receiver.Webhook.Template, Writer: writer,
 		})
 	default:
-		return nil, fmt.Errorf("there is no kind of receiver in %q", r.Name)
+		return nil, fmt.Errorf("there is no kind of receiver in %q", receiver.Name)
 	}
 }

@@ -36,26 +36,26 @@ type fixtureKey struct{}
 
 func fixtureOf(ts *testscript.TestScript) *fixture { return ts.Value(fixtureKey{}).(*fixture) }
 
-func (s *fixture) close() {
-	if s.demo != nil {
-		s.demo.Close()
+func (f *fixture) close() {
+	if f.demo != nil {
+		f.demo.Close()
 	}
-	if s.listener != nil {
-		s.listener.Close()
+	if f.listener != nil {
+		f.listener.Close()
 	}
 }
 
-func (s *fixture) setenv(ts *testscript.TestScript, name, value string) {
+func (f *fixture) setenv(ts *testscript.TestScript, name, value string) {
 	ts.Setenv(name, value)
-	s.env = append(s.env, name)
+	f.env = append(f.env, name)
 }
 
 // command prepares a command that runs in the background. The script sees its output.
-func (s *fixture) command(ts *testscript.TestScript, args []string) *exec.Cmd {
+func (f *fixture) command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = ts.Getenv("WORK")
 	cmd.Env = os.Environ()
-	for _, name := range s.env {
+	for _, name := range f.env {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	cmd.Stdout, cmd.Stderr = ts.Stdout(), ts.Stderr()
@@ -226,18 +226,18 @@ func startOperator(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // operate executes "restart NODE", "break FAULT" or "heal".
-func (s *fixture) operate(words []string) error {
+func (f *fixture) operate(words []string) error {
 	switch {
 	case len(words) == 2 && words[0] == "restart":
-		for _, n := range s.demo.Nodes {
+		for _, n := range f.demo.Nodes {
 			if n.ID() == words[1] {
 				return n.Restart()
 			}
 		}
 	case len(words) == 2 && words[0] == "break":
-		return s.demo.Break(words[1])
+		return f.demo.Break(words[1])
 	case len(words) == 1 && words[0] == "heal":
-		return s.demo.Heal()
+		return f.demo.Heal()
 	}
 	return fmt.Errorf("operating: no such thing as %q", words)
 }

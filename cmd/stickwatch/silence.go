@@ -71,7 +71,7 @@ var (
 )
 
 func newSilenceAdd(c console) *cobra.Command {
-	o := silenceOptions{length: newSetting("", days), from: newSetting("", parseTime), until: newSetting("", parseTime)}
+	options := silenceOptions{length: newSetting("", days), from: newSetting("", parseTime), until: newSetting("", parseTime)}
 	cmd := &cobra.Command{
 		Use:   "add [flags]",
 		Short: "Silence a cluster, a node or a code for a while",
@@ -94,22 +94,22 @@ Exit status:
   stickwatch silence add --code slow --for 7d \
       --server https://watch.example --username ops --password-file ops.password`,
 		Args: noArguments(func(arg string) string { return "stickwatch silence add --cluster " + arg }),
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd, c) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return options.run(cmd, c) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.cluster, "cluster", "", "findings of the cluster of this `NAME`")
-	flags.StringVar(&o.node, "node", "", "findings about this `NODE` only")
-	flags.StringVar(&o.code, "code", "", "findings of this `CODE` (see: stickwatch help findings)")
-	flags.BoolVar(&o.all, "all", false, "all findings")
-	flags.Var(&o.length, "for", "`DURATION`, such as 20m, 2h or 7d; at most 90 days")
-	flags.Var(&o.until, "until", "end, a `TIME`, instead of --for")
-	flags.Var(&o.from, "from", "start, a `TIME` (default: now)")
-	flags.StringVar(&o.reason, "reason", "", "`TEXT` for other operators")
-	flags.StringVar(&o.author, "author", "", "`NAME` of the author (default: the authenticated user, else $USER)")
+	flags.StringVar(&options.cluster, "cluster", "", "findings of the cluster of this `NAME`")
+	flags.StringVar(&options.node, "node", "", "findings about this `NODE` only")
+	flags.StringVar(&options.code, "code", "", "findings of this `CODE` (see: stickwatch help findings)")
+	flags.BoolVar(&options.all, "all", false, "all findings")
+	flags.Var(&options.length, "for", "`DURATION`, such as 20m, 2h or 7d; at most 90 days")
+	flags.Var(&options.until, "until", "end, a `TIME`, instead of --for")
+	flags.Var(&options.from, "from", "start, a `TIME` (default: now)")
+	flags.StringVar(&options.reason, "reason", "", "`TEXT` for other operators")
+	flags.StringVar(&options.author, "author", "", "`NAME` of the author (default: the authenticated user, else $USER)")
 	completeFlagNames(cmd, "cluster", namesOfClusters)
 	completeFlagNames(cmd, "node", namesOfNodes)
 	completeFlag(cmd, "code", codes()...)
-	o.daemon.register(cmd)
+	options.daemon.register(cmd)
 	explain(cmd, silenceScopeSection, silenceTimeSection, silenceReasonSection, daemonSection)
 	return cmd
 }

@@ -19,7 +19,7 @@ type tokenOptions struct {
 }
 
 func newToken(c console) *cobra.Command {
-	o := tokenOptions{length: newSetting("12h", days)}
+	options := tokenOptions{length: newSetting("12h", days)}
 	cmd := &cobra.Command{
 		Use:   "token [flags]",
 		Short: "Give a browser or a pipeline write access",
@@ -44,11 +44,11 @@ Exit status:
   stickwatch probe --watch --server https://watch.example \
       --token-file stickwatch.token -- ./deploy.sh`,
 		Args: noArguments(func(string) string { return "stickwatch token" }),
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd, c) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return options.run(cmd, c) },
 	}
-	cmd.Flags().Var(&o.length, "for", "lifetime of the access, a `DURATION` such as 30m, 12h or 7d; at most 90 days")
-	cmd.Flags().BoolVar(&o.bearer, "bearer", false, "print a token for programs instead of a link")
-	o.daemon.register(cmd)
+	cmd.Flags().Var(&options.length, "for", "lifetime of the access, a `DURATION` such as 30m, 12h or 7d; at most 90 days")
+	cmd.Flags().BoolVar(&options.bearer, "bearer", false, "print a token for programs instead of a link")
+	options.daemon.register(cmd)
 	explain(cmd, section{"Token", []string{"for", "bearer"}}, daemonSection)
 	return cmd
 }

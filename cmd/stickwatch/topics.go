@@ -69,23 +69,23 @@ func configurationTopic() string {
 
 // profilesTopic lists the profiles in the order in which init tries them.
 func profilesTopic() string {
-	s := render.NewText(render.Options{})
-	s.Line("A profile knows the session page of an application. Values of the file win.")
-	s.Line("Pages to paste for each stack: internal/docs/test-pages.md. init recognises the")
-	s.Line("profiles by the answers of nodes; init --try URL... says which ones fit.")
+	text := render.NewText(render.Options{})
+	text.Line("A profile knows the session page of an application. Values of the file win.")
+	text.Line("Pages to paste for each stack: internal/docs/test-pages.md. init recognises the")
+	text.Line("profiles by the answers of nodes; init --try URL... says which ones fit.")
 	for _, p := range config.Profiles() {
-		s.Blank()
-		s.Paragraph("", "  ", p.Name+": "+p.About)
+		text.Blank()
+		text.Paragraph("", "  ", p.Name+": "+p.About)
 		if p.Path() != "" {
-			s.Paragraph("  ", "    ", fmt.Sprintf("page: %s, policy %s", p.Path(), p.Policy()))
+			text.Paragraph("  ", "    ", fmt.Sprintf("page: %s, policy %s", p.Path(), p.Policy()))
 		} else {
-			s.Paragraph("  ", "    ", fmt.Sprintf("no session page, policy %s", p.Policy()))
+			text.Paragraph("  ", "    ", fmt.Sprintf("no session page, policy %s", p.Policy()))
 		}
 		if p.FromDocs {
-			s.Paragraph("  ", "    ", "from the product's documentation, not tried with the product")
+			text.Paragraph("  ", "    ", "from the product's documentation, not tried with the product")
 		}
 	}
-	return strings.TrimRight(s.String(), "\n")
+	return strings.TrimRight(text.String(), "\n")
 }
 
 const configurationHead = `The keys of stickwatch.yml. The profile provides defaults for a cluster.

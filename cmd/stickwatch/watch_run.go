@@ -55,23 +55,23 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 	if o.wait.value > 0 && ctx.Err() == nil {
 		unmet = d.await(ctx)
 	}
-	r := d.end(context.WithoutCancel(cmd.Context()))
-	announcer.setCounts(r.Watches)
+	results := d.end(context.WithoutCancel(cmd.Context()))
+	announcer.setCounts(results.Watches)
 	announcer.finish() // before the report: writing it may block
-	r.Command = ran.result()
+	results.Command = ran.result()
 	line.clear()
 	opts := terminalOptions(c.out, c.environ)
 	opts.FailOn, opts.Clusters = o.failOn.value, clusters
-	if err := unlessInterrupted(ctx, func() error { return writeResults(c.out, o.output.value, r, opts) }); err != nil {
+	if err := unlessInterrupted(ctx, func() error { return writeResults(c.out, o.output.value, results, opts) }); err != nil {
 		return err
 	}
 	if o.wait.value > 0 && ctx.Err() == nil {
-		line.printAfter(o.waited(clusters, r.Clusters, unmet))
+		line.printAfter(o.waited(clusters, results.Clusters, unmet))
 	}
 	if ran == nil && o.watch.length.value > 0 && ctx.Err() != nil {
 		return d.interrupted(ctx)
 	}
-	return exitError{status: cmp.Or(ran.exitStatus(), watchStatus(r, o.failOn.value), waitStatus(unmet))}
+	return exitError{status: cmp.Or(ran.exitStatus(), watchStatus(results, o.failOn.value), waitStatus(unmet))}
 }
 
 // unlessInterrupted calls write. If the context ends, it gives up after flushTimeout.

@@ -26,7 +26,7 @@ type whereOptions struct {
 }
 
 func newWhere(c console) *cobra.Command {
-	var o whereOptions
+	var options whereOptions
 	cmd := &cobra.Command{
 		Use:   "where [flags] CLIENT...",
 		Short: "Compute the node of a client under ip_hash or hash",
@@ -56,11 +56,11 @@ Exit status:
   # "hash $cookie_user;"
   stickwatch where --method hash --key alice \
       --node a=http://10.0.0.1 --node b=http://10.0.0.2`,
-		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, c, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return options.run(cmd, c, args) },
 	}
-	o.clusters.register(cmd)
-	cmd.Flags().StringArrayVar(&o.excluded, "without", nil, "exclude this `NODE`, as if the balancer had ejected it; repeatable")
-	cmd.Flags().StringArrayVar(&o.keys, "key", nil, "`KEY` of hash instead of a client address; repeatable")
+	options.clusters.register(cmd)
+	cmd.Flags().StringArrayVar(&options.excluded, "without", nil, "exclude this `NODE`, as if the balancer had ejected it; repeatable")
+	cmd.Flags().StringArrayVar(&options.keys, "key", nil, "`KEY` of hash instead of a client address; repeatable")
 	completeFlagNames(cmd, "without", namesOfNodes)
 	explain(cmd, section{"Computation", []string{"without", "key"}}, fileSection, clusterSection)
 	return cmd
@@ -167,12 +167,12 @@ func newOracle(c *probes.Cluster, keys, only bool) (o *oracle, ok bool) {
 }
 
 // exclude excludes nodes, each in the clusters that have it.
-func (all oracles) exclude(ids []string) error {
+func (oracles oracles) exclude(ids []string) error {
 	var errs []error
 	for _, id := range ids {
 		var known []string
 		found := false
-		for _, o := range all.list {
+		for _, o := range oracles.list {
 			for i, n := range o.nodes {
 				known = append(known, n.ID)
 				if n.ID == id {
@@ -203,24 +203,24 @@ func (o *oracle) node(client string) (string, error) {
 
 // answer writes a line for each cluster that accepts the client. The error states that
 // none does.
-func (all oracles) answer(w io.StringWriter, client string) error {
+func (oracles oracles) answer(stringWriter io.StringWriter, client string) error {
 	var wrong error
 	accepted := false
-	for _, o := range all.list {
+	for _, o := range oracles.list {
 		node, err := o.node(client)
 		if err != nil {
 			wrong = err
 			continue
 		}
 		accepted = true
-		w.WriteString(client)
-		w.WriteString(" ")
-		w.WriteString(node)
-		if all.named {
-			w.WriteString(" ")
-			w.WriteString(o.cluster)
+		stringWriter.WriteString(client)
+		stringWriter.WriteString(" ")
+		stringWriter.WriteString(node)
+		if oracles.named {
+			stringWriter.WriteString(" ")
+			stringWriter.WriteString(o.cluster)
 		}
-		w.WriteString("\n")
+		stringWriter.WriteString("\n")
 	}
 	if accepted {
 		return nil
@@ -229,11 +229,11 @@ func (all oracles) answer(w io.StringWriter, client string) error {
 }
 
 // answers returns the lines of all clients, or all errors in clients.
-func (all oracles) answers(clients []string) (string, error) {
+func (oracles oracles) answers(clients []string) (string, error) {
 	var lines strings.Builder
 	var errs []error
 	for _, client := range clients {
-		errs = append(errs, all.answer(&lines, client))
+		errs = append(errs, oracles.answer(&lines, client))
 	}
 	return lines.String(), errors.Join(errs...)
 }
@@ -245,7 +245,7 @@ const (
 
 // stream answers clients line by line. Errors of invalid lines go to warnings; the
 // other lines are still answered.
-func (all oracles) stream(in io.Reader, out, warnings io.Writer) error {
+func (oracles oracles) stream(in io.Reader, out, warnings io.Writer) error {
 	answers := bufio.NewWriterSize(out, 64<<10)
 	lines := bufio.NewScanner(flushingReader{in, answers})
 	lines.Buffer(make([]byte, 64<<10), maxLine)
@@ -256,7 +256,7 @@ func (all oracles) stream(in io.Reader, out, warnings io.Writer) error {
 		if client == "" {
 			continue
 		}
-		if err := all.answer(answers, client); err != nil {
+		if err := oracles.answer(answers, client); err != nil {
 			if wrong++; wrong <= maxReportedLines {
 				fmt.Fprintf(warnings, "stickwatch: line %d: %v\n", number, err)
 			}

@@ -23,7 +23,7 @@ type builder struct {
 }
 
 func (b *builder) config(w wireFile) *Config {
-	c := &Config{
+	config := &Config{
 		Listen:           b.listen("listen", w.Listen),
 		History:          b.history("history", w.History),
 		Intervals:        b.intervals("intervals", w.Intervals, DefaultIntervals),
@@ -44,19 +44,19 @@ func (b *builder) config(w wireFile) *Config {
 		cluster := b.cluster(profiled, at)
 		if from, ok := b.nodesFrom(wire.NodesFrom, cluster.Balancer, at.key("nodes_from")); ok {
 			cluster.Unordered = from.DNS != nil
-			c.discovered[wire.Name] = discovered{from, cluster.Nodes, profiled.Session, b.dir}
+			config.discovered[wire.Name] = discovered{from, cluster.Nodes, profiled.Session, b.dir}
 		}
-		c.Clusters = append(c.Clusters, cluster)
-		intervals := b.intervals(at.key("intervals"), wire.Intervals, c.Intervals)
+		config.Clusters = append(config.Clusters, cluster)
+		intervals := b.intervals(at.key("intervals"), wire.Intervals, config.Intervals)
 		b.checkTimeout(at, wire, cluster.Limits.Timeout, intervals)
-		c.ClusterIntervals[wire.Name] = intervals
-		c.digests[wire.Name] = digest(wire, b.read)
+		config.ClusterIntervals[wire.Name] = intervals
+		config.digests[wire.Name] = digest(wire, b.read)
 	}
-	c.Alerting = b.alerting(w.Alerting, c)
-	c.Maintenance = b.maintenance(w.Maintenance, c)
-	c.Links = b.links(w.Links)
-	c.Heartbeat = b.heartbeat("heartbeat", w.Heartbeat)
-	return c
+	config.Alerting = b.alerting(w.Alerting, config)
+	config.Maintenance = b.maintenance(w.Maintenance, config)
+	config.Links = b.links(w.Links)
+	config.Heartbeat = b.heartbeat("heartbeat", w.Heartbeat)
+	return config
 }
 
 func (b *builder) listen(at keyPath, text string) string {
@@ -73,29 +73,29 @@ func (b *builder) listen(at keyPath, text string) string {
 
 func (b *builder) history(at keyPath, w wireHistory) History {
 	const defaultSize, databaseSize, leastSize = 4e9, 20e9, 16e6
-	h := History{Retention: orDefault(w.Retention, 400*day), MaxSize: defaultSize}
+	history := History{Retention: orDefault(w.Retention, 400*day), MaxSize: defaultSize}
 	where, text := at.key("url"), cmp.Or(w.URL, "sqlite:stickwatch.db")
 	path, isFile := strings.CutPrefix(text, "sqlite:")
-	h.Path = strings.TrimPrefix(path, "//")
+	history.Path = strings.TrimPrefix(path, "//")
 	switch {
 	case isDatabase(text):
-		h.Path, h.MaxSize = "", databaseSize
-		h.URL = b.database(at, w)
-	case !isFile || h.Path == "":
+		history.Path, history.MaxSize = "", databaseSize
+		history.URL = b.database(at, w)
+	case !isFile || history.Path == "":
 		b.problem(where, "expected sqlite: and the path of a file, or postgres://USER@HOST/DATABASE, got %s", b.valueText(where, w.URL))
 	case w.PasswordFile != "":
 		b.problem(at.key("password_file"), "a file of SQLite has no password")
 	}
-	if h.Retention < time.Hour {
-		b.problem(at.key("retention"), "expected at least 1h, got %s", FormatDuration(h.Retention))
+	if history.Retention < time.Hour {
+		b.problem(at.key("retention"), "expected at least 1h, got %s", FormatDuration(history.Retention))
 	}
 	if w.MaxSize != nil {
-		h.MaxSize = int64(*w.MaxSize)
+		history.MaxSize = int64(*w.MaxSize)
 	}
-	if h.MaxSize != 0 && h.MaxSize < leastSize {
-		b.problem(at.key("max_size"), "expected at least %s, or 0 for no bound, got %s", FormatSize(leastSize), FormatSize(h.MaxSize))
+	if history.MaxSize != 0 && history.MaxSize < leastSize {
+		b.problem(at.key("max_size"), "expected at least %s, or 0 for no bound, got %s", FormatSize(leastSize), FormatSize(history.MaxSize))
 	}
-	return h
+	return history
 }
 
 // databases are the schemes of PostgreSQL.
@@ -109,28 +109,28 @@ func isDatabase(text string) bool {
 // database returns the URL of a database with the password from its file.
 func (b *builder) database(at keyPath, w wireHistory) Secret {
 	where := at.key("url")
-	u, err := url.Parse(w.URL)
-	if err != nil || !u.Query().Has("host") { // a directory with a socket is a parameter
-		u, err = parseURL(w.URL, databases)
+	address, err := url.Parse(w.URL)
+	if err != nil || !address.Query().Has("host") { // a directory with a socket is a parameter
+		address, err = parseURL(w.URL, databases)
 	}
 	if err != nil {
 		b.problem(where, "%s %s", b.valueText(where, w.URL), err)
 		return Secret{}
 	}
 	if w.PasswordFile == "" {
-		return NewSecret(u.String())
+		return NewSecret(address.String())
 	}
-	own, _ := u.User.Password()
+	own, _ := address.User.Password()
 	password, from := b.valueOrFile(at, "password", "", w.PasswordFile)
 	switch {
 	case own != "":
 		b.problem(from, "the url has a password too: expected one of them")
-	case u.User.Username() == "":
+	case address.User.Username() == "":
 		b.problem(where, "expected the user of the password: postgres://USER@HOST/DATABASE")
 	default:
-		u.User = url.UserPassword(u.User.Username(), password)
+		address.User = url.UserPassword(address.User.Username(), password)
 	}
-	return NewSecret(u.String())
+	return NewSecret(address.String())
 }
 
 func (b *builder) heartbeat(at keyPath, w *wireHeartbeat) Heartbeat {
@@ -184,15 +184,15 @@ func (b *builder) damping(at keyPath, w wireDamping) checks.Damping {
 
 // checkTimeout reports a time-out that is so long that a probe may still be waiting
 // when the next one is due. Canaries may wait for each other.
-func (b *builder) checkTimeout(at keyPath, w wireCluster, timeout time.Duration, intervals Intervals) {
+func (b *builder) checkTimeout(at keyPath, wire wireCluster, timeout time.Duration, intervals Intervals) {
 	for _, i := range []struct {
 		key   string
 		own   bool
 		every time.Duration
 	}{
-		{"status", w.Intervals.Status != nil, intervals.Status},
-		{"pages", w.Intervals.Pages != nil, intervals.Pages},
-		{"dependencies", w.Intervals.Dependencies != nil, intervals.Dependencies},
+		{"status", wire.Intervals.Status != nil, intervals.Status},
+		{"pages", wire.Intervals.Pages != nil, intervals.Pages},
+		{"dependencies", wire.Intervals.Dependencies != nil, intervals.Dependencies},
 	} {
 		if timeout <= i.every {
 			continue
@@ -201,7 +201,7 @@ func (b *builder) checkTimeout(at keyPath, w wireCluster, timeout time.Duration,
 		switch {
 		case i.own:
 			where = at.key("intervals").key(i.key)
-		case w.Timeout == nil:
+		case wire.Timeout == nil:
 			where = keyPath("intervals").key(i.key)
 		}
 		b.problem(where, "the time-out of %s is longer than the %s interval of %s: probes would overlap",
@@ -268,7 +268,7 @@ func validPort(port string) error {
 
 // limits returns the limits of a cluster.
 func (b *builder) limits(w wireCluster, at keyPath) probes.Limits {
-	l := probes.Limits{
+	limits := probes.Limits{
 		Timeout:           orDefault(w.Timeout, probes.DefaultLimits.Timeout),
 		Slow:              orDefault(w.Slow, probes.DefaultLimits.Slow),
 		ClockSkew:         orDefault(w.ClockSkew, probes.DefaultLimits.ClockSkew),
@@ -276,16 +276,16 @@ func (b *builder) limits(w wireCluster, at keyPath) probes.Limits {
 	}
 	const least = 100 * time.Millisecond
 	switch {
-	case l.Timeout < least:
-		b.problem(at.key("timeout"), "expected at least %s, got %s", FormatDuration(least), FormatDuration(l.Timeout))
+	case limits.Timeout < least:
+		b.problem(at.key("timeout"), "expected at least %s, got %s", FormatDuration(least), FormatDuration(limits.Timeout))
 	case w.Slow == nil: // without slow, a short time-out means that no answer is slow
-		l.Slow = min(l.Slow, l.Timeout)
-	case l.Slow >= l.Timeout:
+		limits.Slow = min(limits.Slow, limits.Timeout)
+	case limits.Slow >= limits.Timeout:
 		b.problem(at.key("slow"), "expected less than the time-out of %s, got %s: no answer could be slow",
-			FormatDuration(l.Timeout), FormatDuration(l.Slow))
+			FormatDuration(limits.Timeout), FormatDuration(limits.Slow))
 	}
-	if l.ClockSkew <= 0 {
+	if limits.ClockSkew <= 0 {
 		b.problem(at.key("clock_skew"), "expected more than 0s: no two clocks are equal")
 	}
-	return l
+	return limits
 }

@@ -11,36 +11,36 @@ import (
 	"stickwatch/checks"
 )
 
-func (b *builder) alerting(w wireAlerting, c *Config) Alerting {
+func (b *builder) alerting(wire wireAlerting, c *Config) Alerting {
 	const at = keyPath("alerting")
 	out := Alerting{
-		Language:    cmp.Or(w.Language, "en"),
-		ExternalURL: b.public(at.key("external_url"), w.ExternalURL),
-		GrafanaURL:  b.public(at.key("grafana_url"), w.GrafanaURL),
-		Location:    b.zone(at.key("timezone"), w.Timezone),
+		Language:    cmp.Or(wire.Language, "en"),
+		ExternalURL: b.public(at.key("external_url"), wire.ExternalURL),
+		GrafanaURL:  b.public(at.key("grafana_url"), wire.GrafanaURL),
+		Location:    b.zone(at.key("timezone"), wire.Timezone),
 		For: map[checks.Severity]time.Duration{
-			checks.Critical: orDefault(w.For.Critical, 0),
-			checks.Warning:  orDefault(w.For.Warning, 30*time.Second),
+			checks.Critical: orDefault(wire.For.Critical, 0),
+			checks.Warning:  orDefault(wire.For.Warning, 30*time.Second),
 		},
-		ResolveAfter: orDefault(w.ResolveAfter, 30*time.Second),
-		Repeat:       orDefault(w.Repeat, 4*time.Hour),
+		ResolveAfter: orDefault(wire.ResolveAfter, 30*time.Second),
+		Repeat:       orDefault(wire.Repeat, 4*time.Hour),
 
-		DeploymentGrace: orDefault(w.DeploymentGrace, 30*time.Second),
-		GroupByHost:     slices.Contains(w.Group, "host"),
+		DeploymentGrace: orDefault(wire.DeploymentGrace, 30*time.Second),
+		GroupByHost:     slices.Contains(wire.Group, "host"),
 	}
 	if out.Repeat != 0 && out.Repeat < time.Minute {
 		b.problem(at.key("repeat"), "expected at least 1m, or 0s for never, got %s", FormatDuration(out.Repeat))
 	}
-	for i, word := range w.Group {
+	for i, word := range wire.Group {
 		b.known(at.key("group").item(i), "group", word, []string{"cluster", "host"})
 	}
 	names := b.unique("receiver name")
-	for i, r := range w.Receivers {
+	for i, r := range wire.Receivers {
 		where := at.key("receivers").item(i)
 		names(where.key("name"), r.Name)
 		out.Receivers = append(out.Receivers, b.receiver(r, where))
 	}
-	out.Routes = b.routes(w, c, at.key("routes"))
+	out.Routes = b.routes(wire, c, at.key("routes"))
 	return out
 }
 

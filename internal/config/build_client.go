@@ -101,7 +101,7 @@ func (b *builder) authorization(w wireRequest, at keyPath) string {
 }
 
 // clientCertificate adds the certificate that stickwatch presents.
-func (b *builder) clientCertificate(w wireRequest, c *probes.Cluster, at keyPath) {
+func (b *builder) clientCertificate(w wireRequest, cluster *probes.Cluster, at keyPath) {
 	if w.ClientCertFile == "" && w.ClientKeyFile == "" {
 		return
 	}
@@ -119,13 +119,13 @@ func (b *builder) clientCertificate(w wireRequest, c *probes.Cluster, at keyPath
 		b.problem(at.key("client_cert_file"), "expected a certificate and its key in PEM: %s", oneLine(strings.TrimPrefix(err.Error(), "tls: "), maxMessage))
 		return
 	}
-	if !usesTLS(c) {
+	if !usesTLS(cluster) {
 		b.problem(at.key("client_cert_file"), "no address of the cluster begins with https://: the certificate would not be presented")
 	}
-	if c.TLS == nil {
-		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	if cluster.TLS == nil {
+		cluster.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	c.TLS.Certificates = []tls.Certificate{pair}
+	cluster.TLS.Certificates = []tls.Certificate{pair}
 }
 
 // usesTLS reports whether the balancer or a node has an https address.

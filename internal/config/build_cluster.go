@@ -15,32 +15,32 @@ import (
 )
 
 // cluster builds a cluster with the defaults of its profile.
-func (b *builder) cluster(w wireCluster, at keyPath) *probes.Cluster {
-	c := &probes.Cluster{
-		Name:     b.name(at.key("name"), w.Name),
-		Profile:  w.Profile,
-		Balancer: b.balancer(w.Balancer, at.key("balancer")),
-		Version:  b.extractor(w.Version, extractorContext{}, at.key("version")),
-		TLS:      b.tls(w.TLS, at.key("tls")),
-		Limits:   b.limits(w, at),
+func (b *builder) cluster(wire wireCluster, at keyPath) *probes.Cluster {
+	cluster := &probes.Cluster{
+		Name:     b.name(at.key("name"), wire.Name),
+		Profile:  wire.Profile,
+		Balancer: b.balancer(wire.Balancer, at.key("balancer")),
+		Version:  b.extractor(wire.Version, extractorContext{}, at.key("version")),
+		TLS:      b.tls(wire.TLS, at.key("tls")),
+		Limits:   b.limits(wire, at),
 	}
-	if len(w.Nodes) > 0 || w.NodesFrom == nil {
-		c.Nodes = b.nodeList(w.Nodes, c.Balancer.Method, at.key("nodes"), w.NodesFrom != nil)
+	if len(wire.Nodes) > 0 || wire.NodesFrom == nil {
+		cluster.Nodes = b.nodeList(wire.Nodes, cluster.Balancer.Method, at.key("nodes"), wire.NodesFrom != nil)
 	}
-	b.request(w.Request, c, at.key("request"))
-	c.Limit(b.budget(w.Budget, at.key("budget")))
-	c.Session = b.session(w.Session, c.Nodes, at.key("session"))
-	if path := deref(w.Status.Path); path != "" {
-		c.Status = &probes.Status{Path: b.path(at.key("status").key("path"), path), Settings: w.Status.Settings}
+	b.request(wire.Request, cluster, at.key("request"))
+	cluster.Limit(b.budget(wire.Budget, at.key("budget")))
+	cluster.Session = b.session(wire.Session, cluster.Nodes, at.key("session"))
+	if path := deref(wire.Status.Path); path != "" {
+		cluster.Status = &probes.Status{Path: b.path(at.key("status").key("path"), path), Settings: wire.Status.Settings}
 	}
-	if path := deref(w.Handshake.Path); path != "" {
-		c.Handshake = &probes.Handshake{
-			Path: b.path(at.key("handshake").key("path"), path), Kind: cmp.Or(probes.HandshakeKind(w.Handshake.Kind), probes.HandshakeEngineIO),
+	if path := deref(wire.Handshake.Path); path != "" {
+		cluster.Handshake = &probes.Handshake{
+			Path: b.path(at.key("handshake").key("path"), path), Kind: cmp.Or(probes.HandshakeKind(wire.Handshake.Kind), probes.HandshakeEngineIO),
 		}
 	}
-	c.Pages = b.pages(w.Pages, at.key("pages"))
-	c.Dependencies = b.dependencies(w.Dependencies, at.key("dependencies"))
-	return c
+	cluster.Pages = b.pages(wire.Pages, at.key("pages"))
+	cluster.Dependencies = b.dependencies(wire.Dependencies, at.key("dependencies"))
+	return cluster
 }
 
 // budget returns the budget of a cluster.
@@ -60,23 +60,23 @@ func (b *builder) budget(w wireBudget, at keyPath) probes.Budget {
 	}
 }
 
-func (b *builder) balancer(w wireBalancer, at keyPath) probes.Balancer {
+func (b *builder) balancer(wire wireBalancer, at keyPath) probes.Balancer {
 	out := probes.Balancer{
-		Method:         probes.Method(cmp.Or(w.Method, string(probes.MethodUnknown))),
-		HashKey:        w.HashKey,
-		Consistent:     w.Consistent,
+		Method:         probes.Method(cmp.Or(wire.Method, string(probes.MethodUnknown))),
+		HashKey:        wire.HashKey,
+		Consistent:     wire.Consistent,
 		MaxFails:       1,
-		FailTimeout:    orDefault(w.FailTimeout, 10*time.Second),
-		ClientIPHeader: w.ClientIPHeader,
-		Evidence:       b.evidence(at.key("evidence"), w.Evidence),
+		FailTimeout:    orDefault(wire.FailTimeout, 10*time.Second),
+		ClientIPHeader: wire.ClientIPHeader,
+		Evidence:       b.evidence(at.key("evidence"), wire.Evidence),
 	}
-	if w.MaxFails != nil {
-		out.MaxFails = *w.MaxFails
+	if wire.MaxFails != nil {
+		out.MaxFails = *wire.MaxFails
 	}
 	addresses := b.unique("address")
-	for i, text := range w.URL {
+	for i, text := range wire.URL {
 		where := at.key("url")
-		if len(w.URL) > 1 {
+		if len(wire.URL) > 1 {
 			where = where.item(i)
 		}
 		addresses(where, text)
@@ -84,16 +84,16 @@ func (b *builder) balancer(w wireBalancer, at keyPath) probes.Balancer {
 			out.URLs = append(out.URLs, u)
 		}
 	}
-	if len(w.URL) == 0 {
+	if len(wire.URL) == 0 {
 		b.problem(at.key("url"), "expected the balancer's address")
 	}
 	if out.FailTimeout < time.Second || out.FailTimeout%time.Second != 0 {
 		b.problem(at.key("fail_timeout"), "expected whole seconds, at least 1s, got %s", FormatDuration(out.FailTimeout))
 	}
 	b.hash(out, at)
-	if w.ClientIPHeader != "" && !headerName.MatchString(w.ClientIPHeader) {
+	if wire.ClientIPHeader != "" && !headerName.MatchString(wire.ClientIPHeader) {
 		b.problem(at.key("client_ip_header"), "expected the name of a header, got %s",
-			b.valueText(at.key("client_ip_header"), w.ClientIPHeader))
+			b.valueText(at.key("client_ip_header"), wire.ClientIPHeader))
 	}
 	return out
 }
@@ -239,39 +239,39 @@ func deref(s *string) string {
 
 // session builds the session test; nil when there is none, or when its policy or an
 // empty path disables it. nodes are the nodes that the balancer's cookie may name.
-func (b *builder) session(w wireSession, nodes []probes.Node, at keyPath) *probes.Session {
-	policy, path := probes.Policy(w.Policy), deref(w.Path)
-	if policy == probes.PolicyNone || w.Path != nil && path == "" {
+func (b *builder) session(wire wireSession, nodes []probes.Node, at keyPath) *probes.Session {
+	policy, path := probes.Policy(wire.Policy), deref(wire.Path)
+	if policy == probes.PolicyNone || wire.Path != nil && path == "" {
 		return nil
 	}
 	if path == "" {
-		if w.Node != nil || w.ID != nil || w.Store != nil || deref(w.Write) != "" || w.Read != nil || w.Login != nil {
+		if wire.Node != nil || wire.ID != nil || wire.Store != nil || deref(wire.Write) != "" || wire.Read != nil || wire.Login != nil {
 			b.problem(at.key("path"), "is missing: expected the path of a page that opens a session")
 		}
 		return nil
 	}
-	if w.Node == nil && w.ID == nil && w.Login == nil {
+	if wire.Node == nil && wire.ID == nil && wire.Login == nil {
 		b.problem(at, "expected node or id: without either no session can be identified")
 	}
-	if deref(w.Write) == "" {
-		if w.Read != nil && w.Write == nil {
+	if deref(wire.Write) == "" {
+		if wire.Read != nil && wire.Write == nil {
 			b.problem(at.key("read"), "requires write: without it there is no value to read")
 		}
-		w.Read = nil // of the profile, whose counter the file disables
+		wire.Read = nil // of the profile, whose counter the file disables
 	}
-	page := extractorContext{charset: b.charset(at.key("charset"), w.Charset)}
+	page := extractorContext{charset: b.charset(at.key("charset"), wire.Charset)}
 	ofNode := extractorContext{charset: page.charset, servers: servers(nodes)}
 	return &probes.Session{
 		Path:    b.path(at.key("path"), path),
 		Policy:  policy,
-		Timeout: b.sessionTimeout(at.key("timeout"), w.Timeout),
-		Node:    b.extractor(w.Node, ofNode, at.key("node")),
-		ID:      b.extractor(w.ID, page, at.key("id")),
-		Store:   b.extractor(w.Store, page, at.key("store")),
-		Cookie:  w.ID.cookie(),
-		Write:   b.write(at.key("write"), deref(w.Write), path),
-		Read:    b.extractor(w.Read, page, at.key("read")),
-		Login:   b.login(w.Login, page.charset, at.key("login")),
+		Timeout: b.sessionTimeout(at.key("timeout"), wire.Timeout),
+		Node:    b.extractor(wire.Node, ofNode, at.key("node")),
+		ID:      b.extractor(wire.ID, page, at.key("id")),
+		Store:   b.extractor(wire.Store, page, at.key("store")),
+		Cookie:  wire.ID.cookie(),
+		Write:   b.write(at.key("write"), deref(wire.Write), path),
+		Read:    b.extractor(wire.Read, page, at.key("read")),
+		Login:   b.login(wire.Login, page.charset, at.key("login")),
 	}
 }
 

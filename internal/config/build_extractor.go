@@ -50,11 +50,11 @@ func (w *wireExtractor) cookie() string {
 }
 
 // extractor builds w, nil for nil.
-func (b *builder) extractor(w *wireExtractor, r extractorContext, at keyPath) probes.Extractor {
-	if w == nil {
+func (b *builder) extractor(wire *wireExtractor, r extractorContext, at keyPath) probes.Extractor {
+	if wire == nil {
 		return nil
 	}
-	sources := w.sources()
+	sources := wire.sources()
 	switch {
 	case len(sources) == 0:
 		b.problem(at, "expected %s", list(sourceNames))
@@ -63,67 +63,67 @@ func (b *builder) extractor(w *wireExtractor, r extractorContext, at keyPath) pr
 		b.problem(at, "expected a single source, got %s", strings.Join(sources, " and "))
 		return nil
 	}
-	b.checkExclusive(w, sources[0], at)
-	if w.Charset != "" {
-		r.charset = b.charset(at.key("charset"), w.Charset)
+	b.checkExclusive(wire, sources[0], at)
+	if wire.Charset != "" {
+		r.charset = b.charset(at.key("charset"), wire.Charset)
 	}
-	e := b.source(w, r, at.key(sources[0]))
-	if e == nil || w.After == "" && len(w.Before) == 0 {
+	e := b.source(wire, r, at.key(sources[0]))
+	if e == nil || wire.After == "" && len(wire.Before) == 0 {
 		return e
 	}
-	return cut{from: e, after: w.After, before: w.Before}
+	return cut{from: e, after: wire.After, before: wire.Before}
 }
 
 // checkExclusive reports keys that have no effect with a source.
-func (b *builder) checkExclusive(w *wireExtractor, source string, at keyPath) {
+func (b *builder) checkExclusive(wire *wireExtractor, source string, at keyPath) {
 	for _, k := range []struct {
 		key   string
 		there bool
 		with  string
 	}{
-		{"attr", w.Attr != "", "css"},
-		{"secret", !w.Secret.IsZero(), balancerCookie},
-		{"secret_file", w.SecretFile != "", balancerCookie},
-		{"backend", w.Backend != "", balancerCookie},
+		{"attr", wire.Attr != "", "css"},
+		{"secret", !wire.Secret.IsZero(), balancerCookie},
+		{"secret_file", wire.SecretFile != "", balancerCookie},
+		{"backend", wire.Backend != "", balancerCookie},
 	} {
 		if k.there && source != k.with {
 			b.problem(at.key(k.key), "requires %s, got %s", k.with, source)
 		}
 	}
-	if source == balancerCookie && (w.After != "" || len(w.Before) > 0) {
+	if source == balancerCookie && (wire.After != "" || len(wire.Before) > 0) {
 		b.problem(at, "after and before do not go with balancer_cookie: what it finds is the id of a node")
 	}
 }
 
 // source builds the source of w, before anything is cut off. It returns nil and reports
 // an error if that is impossible.
-func (b *builder) source(w *wireExtractor, r extractorContext, at keyPath) probes.Extractor {
+func (b *builder) source(wire *wireExtractor, r extractorContext, at keyPath) probes.Extractor {
 	var (
-		e    probes.Extractor
-		err  error
-		attr string
+		extractor probes.Extractor
+		err       error
+		attr      string
 	)
-	if w.CSS != "" { // reported already for any other source
-		attr = w.Attr
+	if wire.CSS != "" { // reported already for any other source
+		attr = wire.Attr
 	}
 	switch {
-	case w.BalancerCookie != "":
-		return b.affinity(w, r.servers, at)
-	case len(w.Labels) > 0:
-		e, err = extract.LabelsIn(r.charset, w.Labels...)
-	case len(w.First) > 0:
-		e = extract.First(b.extractors(w.First, r, at)...)
-	case len(w.Join) > 0: // joined values are no node's id
-		e = extract.Join("/", b.extractors(w.Join, extractorContext{charset: r.charset}, at)...)
+	case wire.BalancerCookie != "":
+		return b.affinity(wire, r.servers, at)
+	case len(wire.Labels) > 0:
+		extractor, err = extract.LabelsIn(r.charset, wire.Labels...)
+	case len(wire.First) > 0:
+		extractor = extract.First(b.extractors(wire.First, r, at)...)
+	case len(wire.Join) > 0: // joined values are no node's id
+		extractor = extract.Join("/", b.extractors(wire.Join, extractorContext{charset: r.charset}, at)...)
 	default:
-		e, err = extract.New(extract.Spec{
-			Cookie: w.Cookie, Header: w.Header, Regex: w.Regex, CSS: w.CSS, XPath: w.XPath, JSONPath: w.JSONPath,
+		extractor, err = extract.New(extract.Spec{
+			Cookie: wire.Cookie, Header: wire.Header, Regex: wire.Regex, CSS: wire.CSS, XPath: wire.XPath, JSONPath: wire.JSONPath,
 			Attr: attr, Charset: r.charset, Use: r.use,
 		})
 	}
 	switch {
 	case err == nil:
-		return e
+		return extractor
 	case b.expanded[b.nearest(at)]:
 		b.problem(at, "%s cannot be used with its variables filled in", b.valueText(at, ""))
 	default:

@@ -25,7 +25,7 @@ type Flags struct {
 // FromFlags returns a Config with a single cluster, named after the balancer's
 // host:port. Flags are converted to a document, so the rules of the file apply. The
 // error is Problems with flags as keys.
-func FromFlags(f Flags) (*Config, error) {
+func FromFlags(flags Flags) (*Config, error) {
 	const cluster, balancer = keyPath("clusters[0]"), keyPath("clusters[0].balancer")
 	doc := newDocument("", nil)
 	doc.flags = map[keyPath]string{
@@ -39,12 +39,12 @@ func FromFlags(f Flags) (*Config, error) {
 		balancer.key("client_ip_header"): "--client-ip-header",
 	}
 	asked := mapping(
-		"name", text(clusterName(f.Balancer)),
-		"profile", text(f.Profile),
-		"timeout", timeout(f.Timeout),
-		"session", mapping("policy", text(f.Policy)),
-		"balancer", mapping("url", texts(f.Balancer), "method", text(f.Method), "client_ip_header", text(f.ClientIPHeader)),
-		"nodes", doc.nodeFlags(f.Nodes, cluster.key("nodes")),
+		"name", text(clusterName(flags.Balancer)),
+		"profile", text(flags.Profile),
+		"timeout", timeout(flags.Timeout),
+		"session", mapping("policy", text(flags.Policy)),
+		"balancer", mapping("url", texts(flags.Balancer), "method", text(flags.Method), "client_ip_header", text(flags.ClientIPHeader)),
+		"nodes", doc.nodeFlags(flags.Nodes, cluster.key("nodes")),
 	)
 	doc.root = mapping("clusters", sequence(asked))
 	return doc.config("")

@@ -82,16 +82,16 @@ func anyOf(schemas ...*jsonschema.Schema) *jsonschema.Schema {
 
 // applyRules adds the rules of `check` tags to the definitions of t and of all structs
 // in it.
-func applyRules(definitions jsonschema.Definitions, t reflect.Type, done map[reflect.Type]bool) {
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
-		t = t.Elem()
+func applyRules(definitions jsonschema.Definitions, typ reflect.Type, done map[reflect.Type]bool) {
+	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
+		typ = typ.Elem()
 	}
-	if t.Kind() != reflect.Struct || done[t] || schemaOf(t) != nil {
+	if typ.Kind() != reflect.Struct || done[typ] || schemaOf(typ) != nil {
 		return
 	}
-	done[t] = true
-	def := definitions[definition(t)]
-	for _, f := range fieldsOf(t) {
+	done[typ] = true
+	def := definitions[definition(typ)]
+	for _, f := range fieldsOf(typ) {
 		if f.either != "" {
 			def.AnyOf = append(def.AnyOf, &jsonschema.Schema{Required: []string{f.name}}, &jsonschema.Schema{Required: []string{f.either}})
 		}
@@ -100,7 +100,7 @@ func applyRules(definitions jsonschema.Definitions, t reflect.Type, done map[ref
 		}
 		property, _ := def.Properties.Get(f.name)
 		restrict(property, f.rules)
-		applyRules(definitions, t.Field(f.index).Type, done)
+		applyRules(definitions, typ.Field(f.index).Type, done)
 	}
 }
 
@@ -251,14 +251,14 @@ func objectOf(t reflect.Type) (object reflect.Type, item string) {
 }
 
 // valueOf describes the type of a key's value.
-func valueOf(t reflect.Type) string {
-	if object, item := objectOf(t); object != nil {
+func valueOf(typ reflect.Type) string {
+	if object, item := objectOf(typ); object != nil {
 		return map[string]string{"": "section", "[]": "list of sections"}[item]
 	}
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
+	if typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
 	}
-	switch t {
+	switch typ {
 	case reflect.TypeFor[duration]():
 		return "duration"
 	case reflect.TypeFor[size]():
@@ -274,7 +274,7 @@ func valueOf(t reflect.Type) string {
 	case reflect.TypeFor[headers]():
 		return "names and secrets"
 	}
-	switch t.Kind() {
+	switch typ.Kind() {
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Int:

@@ -76,12 +76,12 @@ type activeConfig struct {
 }
 
 // watcherOf returns the watcher of a cluster; nil: it is not watched.
-func (w *activeConfig) watcherOf(cluster string) *monitor.Watcher {
-	at := slices.IndexFunc(w.watchers, func(one *monitor.Watcher) bool { return one.Cluster().Name == cluster })
+func (a *activeConfig) watcherOf(cluster string) *monitor.Watcher {
+	at := slices.IndexFunc(a.watchers, func(one *monitor.Watcher) bool { return one.Cluster().Name == cluster })
 	if at < 0 {
 		return nil
 	}
-	return w.watchers[at]
+	return a.watchers[at]
 }
 
 // Start creates a daemon that continues from the history. It listens, but it does not

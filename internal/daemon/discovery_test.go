@@ -41,8 +41,8 @@ func (r *rig) discover(t *testing.T) (list func(...*demo.Node)) {
 }
 
 // watched returns the nodes of the newest report.
-func (d *running) watched() (nodes []string) {
-	for _, n := range d.Snapshots()[0].Report.Nodes {
+func (running *running) watched() (nodes []string) {
+	for _, n := range running.Snapshots()[0].Report.Nodes {
 		nodes = append(nodes, n.Node)
 	}
 	return nodes

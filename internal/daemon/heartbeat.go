@@ -70,15 +70,15 @@ const heartbeatTimeout = 10 * time.Second
 // is withheld is sent as soon as the daemon is healthy. The first one is missing only after
 // an interval, because no daemon is ready when it starts.
 func (h *heartbeat) sendWhenDue(ctx context.Context) {
-	d, c := h.daemon, h.daemon.active.Load().config.Heartbeat
+	daemon, c := h.daemon, h.daemon.active.Load().config.Heartbeat
 	if c.URL.IsZero() {
-		d.metrics.NoHeartbeat()
+		daemon.metrics.NoHeartbeat()
 		return
 	}
 	if h.first.IsZero() {
 		h.first = time.Now().Add(c.Interval)
 	}
-	err := d.health()
+	err := daemon.health()
 	starting := err != nil && time.Until(h.first) > 0
 	switch {
 	case err != nil:
@@ -92,7 +92,7 @@ func (h *heartbeat) sendWhenDue(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	d.metrics.Heartbeat(err == nil)
+	daemon.metrics.Heartbeat(err == nil)
 	failed := ""
 	if err != nil {
 		failed = err.Error()
@@ -101,9 +101,9 @@ func (h *heartbeat) sendWhenDue(ctx context.Context) {
 	case failed == h.failed || starting:
 		return
 	case err != nil:
-		d.logger.Warn("the heartbeat is missing", "err", failed)
+		daemon.logger.Warn("the heartbeat is missing", "err", failed)
 	default:
-		d.logger.Info("heartbeats are sent again")
+		daemon.logger.Info("heartbeats are sent again")
 	}
 	h.failed = failed
 }

@@ -44,15 +44,15 @@ func runPeriodically(ctx context.Context, periodicTasks []periodicTask) {
 	workers.Wait()
 }
 
-func (c periodicTask) repeat(ctx context.Context) {
-	clock := time.NewTicker(c.every)
+func (p periodicTask) repeat(ctx context.Context) {
+	clock := time.NewTicker(p.every)
 	defer clock.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-clock.C:
-			_ = panics.Catch(panics.Daemon, func() { c.do(ctx) })
+			_ = panics.Catch(panics.Daemon, func() { p.do(ctx) })
 		}
 	}
 }

@@ -43,26 +43,26 @@ const (
 
 // observe returns the placements that a request completes or begins, to be stored. A
 // placement that was stored before replaces the stored one.
-func (p *placementRecorder) observe(q checks.Request) []checks.Placement {
-	if !q.Canary || q.Node == "" || checks.IsUnlisted(q.Node) || q.Outcome == checks.OutcomeUnknown {
+func (p *placementRecorder) observe(request checks.Request) []checks.Placement {
+	if !request.Canary || request.Node == "" || checks.IsUnlisted(request.Node) || request.Outcome == checks.OutcomeUnknown {
 		return nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := placementKey{q.Cluster, q.Balancer, q.Node}
+	key := placementKey{request.Cluster, request.Balancer, request.Node}
 	o := p.open[key]
 	if o == nil {
 		if p.open == nil {
 			p.open = make(map[placementKey]*openPlacement)
 		}
 		o = &openPlacement{
-			Placement: placementOf(q), newest: placementOf(q), saved: q.At,
+			Placement: placementOf(request), newest: placementOf(request), saved: request.At,
 			changes: rate.NewLimiter(rate.Every(changeEvery), maxChanges),
 		}
 		p.open[key] = o
 		return []checks.Placement{o.Placement}
 	}
-	return o.observe(q)
+	return o.observe(request)
 }
 
 func placementOf(q checks.Request) checks.Placement {
@@ -72,27 +72,27 @@ func placementOf(q checks.Request) checks.Placement {
 	}
 }
 
-func (o *openPlacement) observe(q checks.Request) []checks.Placement {
-	pause := q.At.Sub(o.To)
+func (o *openPlacement) observe(request checks.Request) []checks.Placement {
+	pause := request.At.Sub(o.To)
 	interrupted := pause > max(checks.PlacementGap, 3*o.pause) // longer than usual, too
 	o.pause = max(pause, o.pause-o.pause/8)
-	if interrupted || o.newest.Node != q.Served || o.newest.Outcome != q.Outcome {
-		o.newest = placementOf(q)
+	if interrupted || o.newest.Node != request.Served || o.newest.Outcome != request.Outcome {
+		o.newest = placementOf(request)
 	}
-	o.newest.To = q.At
-	if !interrupted && o.Node == q.Served && o.Outcome == q.Outcome {
-		return o.extend(q.At)
+	o.newest.To = request.At
+	if !interrupted && o.Node == request.Served && o.Outcome == request.Outcome {
+		return o.extend(request.At)
 	}
-	if allowed := o.changes.AllowN(q.At, 1); allowed || interrupted || q.At.Sub(o.newest.From) >= stayedLongEnough {
+	if allowed := o.changes.AllowN(request.At, 1); allowed || interrupted || request.At.Sub(o.newest.From) >= stayedLongEnough {
 		return o.replace(o.newest)
 	}
-	if o.Node != q.Served {
+	if o.Node != request.Served {
 		o.Node = checks.SeveralNodes
 	}
-	if q.Outcome.WorseThan(o.Outcome) {
-		o.Outcome = q.Outcome
+	if request.Outcome.WorseThan(o.Outcome) {
+		o.Outcome = request.Outcome
 	}
-	return o.extend(q.At)
+	return o.extend(request.At)
 }
 
 // extend moves the end of the placement. Requests of two canaries may end in any order.

@@ -24,11 +24,11 @@ func (d *Daemon) newWatcher(cfg *config.Config, c *probes.Cluster, activeFinding
 // cluster at the time it runs.
 func (d *Daemon) jobs(cfg *config.Config) []monitor.Job {
 	var jobs []monitor.Job
-	for _, c := range cfg.Clusters {
-		every := cfg.ClusterIntervals[c.Name]
+	for _, cluster := range cfg.Clusters {
+		every := cfg.ClusterIntervals[cluster.Name]
 		add := func(part monitor.JobKind, every time.Duration, run func(*monitor.Watcher, context.Context)) {
-			jobs = append(jobs, monitor.Job{Key: jobKey(c, part), Group: c.Name, Every: every, Run: func(ctx context.Context) {
-				if one := d.active.Load().watcherOf(c.Name); one != nil {
+			jobs = append(jobs, monitor.Job{Key: jobKey(cluster, part), Group: cluster.Name, Every: every, Run: func(ctx context.Context) {
+				if one := d.active.Load().watcherOf(cluster.Name); one != nil {
 					run(one, ctx)
 				}
 			}})
@@ -37,13 +37,13 @@ func (d *Daemon) jobs(cfg *config.Config) []monitor.Job {
 			add(part, every, func(one *monitor.Watcher, ctx context.Context) { one.Refresh(ctx, part) })
 		}
 		refresh(monitor.Status, every.Status)
-		if c.Session != nil {
+		if cluster.Session != nil {
 			add(monitor.Canaries, every.Canary, (*monitor.Watcher).FollowUp)
 		}
-		if len(c.Pages) > 0 && (c.Status != nil || c.Session != nil) { // otherwise the status job requests the pages
+		if len(cluster.Pages) > 0 && (cluster.Status != nil || cluster.Session != nil) { // otherwise the status job requests the pages
 			refresh(monitor.Pages, every.Pages)
 		}
-		if len(c.Dependencies) > 0 {
+		if len(cluster.Dependencies) > 0 {
 			refresh(monitor.Dependencies, every.Dependencies)
 		}
 	}

@@ -49,8 +49,8 @@ type webHistory struct {
 }
 
 // FindingChanges implements web.Placements.
-func (p webHistory) FindingChanges(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Change, error) {
-	kept, err := p.Changes(ctx, cluster, span, limit)
+func (w webHistory) FindingChanges(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Change, error) {
+	kept, err := w.Changes(ctx, cluster, span, limit)
 	changes := make([]checks.Change, len(kept))
 	for i, c := range kept {
 		changes[i] = c.Change
@@ -59,8 +59,8 @@ func (p webHistory) FindingChanges(ctx context.Context, cluster string, span che
 }
 
 // DeadLetters implements web.Letters.
-func (p webHistory) DeadLetters(ctx context.Context, limit int) ([]web.DeadLetter, error) {
-	dead, err := p.DB.DeadLetters(ctx, limit)
+func (w webHistory) DeadLetters(ctx context.Context, limit int) ([]web.DeadLetter, error) {
+	dead, err := w.DB.DeadLetters(ctx, limit)
 	letters := make([]web.DeadLetter, len(dead))
 	for i, d := range dead {
 		letters[i] = web.DeadLetter(d)
@@ -69,43 +69,43 @@ func (p webHistory) DeadLetters(ctx context.Context, limit int) ([]web.DeadLette
 }
 
 // HistoryStatus implements web.Keeper.
-func (p webHistory) HistoryStatus() web.HistoryStatus {
-	s := p.Stats()
+func (w webHistory) HistoryStatus() web.HistoryStatus {
+	s := w.Stats()
 	return web.HistoryStatus{Dropped: s.Dropped, LastError: s.LastError, LastWrite: s.LastWrite, Damage: s.Damage}
 }
 
 // AddSilence implements web.Silences.
-func (p webHistory) AddSilence(ctx context.Context, s alerting.Silence) error {
-	if err := p.DB.AddSilence(ctx, s); err != nil {
+func (w webHistory) AddSilence(ctx context.Context, s alerting.Silence) error {
+	if err := w.DB.AddSilence(ctx, s); err != nil {
 		return err
 	}
-	return p.silences.refresh(ctx)
+	return w.silences.refresh(ctx)
 }
 
 // ExpireSilence implements web.Silences.
-func (p webHistory) ExpireSilence(ctx context.Context, id string, at time.Time) error {
-	if err := p.DB.ExpireSilence(ctx, id, at); err != nil {
+func (w webHistory) ExpireSilence(ctx context.Context, id string, at time.Time) error {
+	if err := w.DB.ExpireSilence(ctx, id, at); err != nil {
 		return webError(err)
 	}
-	return p.silences.refresh(ctx)
+	return w.silences.refresh(ctx)
 }
 
 // BeginDeployment implements web.Deployments. Findings that the deployment explains
 // cause no notifications until its grace period has passed.
-func (p webHistory) BeginDeployment(ctx context.Context, d checks.Deployment) (string, error) {
-	id, err := p.DB.BeginDeployment(ctx, d)
+func (w webHistory) BeginDeployment(ctx context.Context, d checks.Deployment) (string, error) {
+	id, err := w.DB.BeginDeployment(ctx, d)
 	if err != nil {
 		return "", err
 	}
-	return id, p.announced.refresh(ctx)
+	return id, w.announced.refresh(ctx)
 }
 
 // EndDeployment implements web.Deployments.
-func (p webHistory) EndDeployment(ctx context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
-	if err := p.DB.EndDeployment(ctx, id, at, watched); err != nil {
+func (w webHistory) EndDeployment(ctx context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
+	if err := w.DB.EndDeployment(ctx, id, at, watched); err != nil {
 		return webError(err)
 	}
-	return p.announced.refresh(ctx)
+	return w.announced.refresh(ctx)
 }
 
 // webError converts an error of the history to one of package web.
@@ -151,26 +151,26 @@ func (d *Daemon) Acknowledge(ctx context.Context, id string, a alerting.Acknowle
 // AddNote implements web.Operator. A note on a resolved incident needs the disk.
 func (d *Daemon) AddNote(ctx context.Context, id, by, text string) (alerting.Incident, error) {
 	note := alerting.NewNote(time.Now(), by, text)
-	i, err := d.incidentStore.addNote(id, note)
+	incident, err := d.incidentStore.addNote(id, note)
 	if err == nil {
 		_ = d.flush(ctx) // as in Acknowledge
-		return i, nil
+		return incident, nil
 	}
 	d.notesMu.Lock()
 	defer d.notesMu.Unlock()
 	if err := d.flush(ctx); err != nil { // the incident may have resolved just now
-		return i, err
+		return incident, err
 	}
 	found, err := d.history.Incidents(ctx, history.IncidentQuery{ID: id})
 	switch {
 	case err != nil:
-		return i, err
+		return incident, err
 	case len(found) == 0 || found[0].State != alerting.Resolved:
-		return i, web.ErrNotFound
+		return incident, web.ErrNotFound
 	}
-	i = found[0].WithNote(note)
-	d.writeQueue.Add(history.Step{Step: alerting.Step{Incidents: []alerting.Incident{i}}})
-	return i, d.flush(ctx)
+	incident = found[0].WithNote(note)
+	d.writeQueue.Add(history.Step{Step: alerting.Step{Incidents: []alerting.Incident{incident}}})
+	return incident, d.flush(ctx)
 }
 
 // flush waits a while until the history has all decisions.

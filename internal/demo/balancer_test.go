@@ -51,29 +51,29 @@ func startBehind(t *testing.T, n int, c BalancerConfig) *testCluster {
 }
 
 // upstreamsTried returns the nodes that were tried for an answer, such as "0, 2".
-func (l *testCluster) upstreamsTried(r reply) string {
+func (t *testCluster) upstreamsTried(r reply) string {
 	upstreamsTried := r.Header.Get("X-Upstream")
-	for i, n := range l.nodes {
+	for i, n := range t.nodes {
 		upstreamsTried = strings.ReplaceAll(upstreamsTried, n.Addr(), fmt.Sprint(i))
 	}
 	return upstreamsTried
 }
 
 // upstreamsTriedBy sends count requests of a client.
-func (l *testCluster) upstreamsTriedBy(v *browser, count int) []string {
-	l.t.Helper()
+func (t *testCluster) upstreamsTriedBy(v *browser, count int) []string {
+	t.t.Helper()
 	var list []string
 	for range count {
-		r := v.get(l.balancer.URL() + "/")
-		list = append(list, fmt.Sprintf("%d: %s", r.Status, l.upstreamsTried(r)))
+		r := v.get(t.balancer.URL() + "/")
+		list = append(list, fmt.Sprintf("%d: %s", r.Status, t.upstreamsTried(r)))
 	}
 	return list
 }
 
-func (l *testCluster) want(what string, got []string, want ...string) {
-	l.t.Helper()
+func (t *testCluster) want(what string, got []string, want ...string) {
+	t.t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
-		l.t.Errorf("%s (-want +got):\n%s", what, diff)
+		t.t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
 

@@ -72,24 +72,24 @@ func newProcess(since time.Time) *process {
 }
 
 // StartNode starts a healthy node. It returns an error when the address is taken.
-func StartNode(c NodeConfig) (*Node, error) {
-	if c.Version == "" {
-		c.Version = "1.0.0"
+func StartNode(nodeConfig NodeConfig) (*Node, error) {
+	if nodeConfig.Version == "" {
+		nodeConfig.Version = "1.0.0"
 	}
-	if c.Cookie == "" {
-		c.Cookie = "SESSIONID"
+	if nodeConfig.Cookie == "" {
+		nodeConfig.Cookie = "SESSIONID"
 	}
-	if c.Memcached == nil {
-		c.Memcached = func(context.Context) string { return "n1" }
+	if nodeConfig.Memcached == nil {
+		nodeConfig.Memcached = func(context.Context) string { return "n1" }
 	}
-	if c.UpSince.IsZero() {
-		c.UpSince = time.Now()
+	if nodeConfig.UpSince.IsZero() {
+		nodeConfig.UpSince = time.Now()
 	}
-	n := &Node{config: c}
+	n := &Node{config: nodeConfig}
 	n.Set(NodeFaults{})
-	n.process.Store(newProcess(c.UpSince))
+	n.process.Store(newProcess(nodeConfig.UpSince))
 	n.mux = n.routes()
-	n.endpoint = newEndpoint(c.Addr, serveHTTP(n, nil)).on(c.Network)
+	n.endpoint = newEndpoint(nodeConfig.Addr, serveHTTP(n, nil)).on(nodeConfig.Network)
 	if err := n.Start(); err != nil {
 		return nil, err
 	}

@@ -28,17 +28,17 @@ func startRedis(n Network) (*Redis, error) {
 }
 
 // URL returns the address, such as redis://127.0.0.1:6379.
-func (s *Redis) URL() string { return "redis://" + s.endpoint.address() }
+func (r *Redis) URL() string { return "redis://" + r.endpoint.address() }
 
 // Stop makes the server refuse connections.
-func (s *Redis) Stop() { s.endpoint.stop() }
+func (r *Redis) Stop() { r.endpoint.stop() }
 
 // Start makes the server listen again at its address.
-func (s *Redis) Start() error { return s.endpoint.start() }
+func (r *Redis) Start() error { return r.endpoint.start() }
 
 // Ping checks the server as the nodes do.
-func (s *Redis) Ping(ctx context.Context) error {
-	conn, err := dialOn(s.endpoint.network)(ctx, "tcp", s.endpoint.address())
+func (r *Redis) Ping(ctx context.Context) error {
+	conn, err := dialOn(r.endpoint.network)(ctx, "tcp", r.endpoint.address())
 	if err != nil {
 		return err
 	}

@@ -14,15 +14,15 @@ import (
 // cause returns why a session moved or was lost, from the state of the node that it
 // left in the time between the last good answer and the one that showed the change.
 // earlier are the previous moves of the same client.
-func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
-	span := checks.Span{From: m.last, To: m.At}
-	down, failed := j.outageIn(m.From, span)
-	balancerStates, out := j.outOfRotationState(m.From, span)
-	drained := (j.limits.Drain != "" && m.From == j.limits.Drain) || (out && balancerStates.State != probes.ServerDown)
-	consequence, why, explained := j.afterRestart(m, earlier)
+func (j *judge) cause(move Move, earlier []Move) (Cause, string) {
+	span := checks.Span{From: move.last, To: move.At}
+	down, failed := j.outageIn(move.From, span)
+	balancerStates, out := j.outOfRotationState(move.From, span)
+	drained := (j.limits.Drain != "" && move.From == j.limits.Drain) || (out && balancerStates.State != probes.ServerDown)
+	consequence, why, explained := j.afterRestart(move, earlier)
 	switch {
-	case failed && (!drained || !m.At.Before(down.FirstBad)): // else the node was empty when it stopped
-		return failureCause(m.From, down)
+	case failed && (!drained || !move.At.Before(down.FirstBad)): // else the node was empty when it stopped
+		return failureCause(move.From, down)
 	case out && balancerStates.State != probes.ServerDown:
 		return CauseDrain, balancerStates.Text
 	case explained:
@@ -30,17 +30,17 @@ func (j *judge) cause(m Move, earlier []Move) (Cause, string) {
 	case out:
 		return CauseEjection, balancerStates.Text
 	case drained:
-		return CauseDrain, m.From + " is being drained"
-	case j.returned(m, earlier):
-		return CauseReturn, m.To + " is back"
-	case m.Lost() && j.restarted(m.From) && len(j.Nodes[m.From].outages(j.To)) == 0: // restarted between two health checks
-		return CauseRestart, fmt.Sprintf("%s was restarted: %s", m.From, j.finalReport.History.Nodes[m.From].LastSign)
-	case j.newClientsElsewhere(m.From, m.frontend, m.last) >= j.requiredMisses(m.From):
-		return CauseEjection, m.From + " answers direct requests, and got no requests from the balancer"
+		return CauseDrain, move.From + " is being drained"
+	case j.returned(move, earlier):
+		return CauseReturn, move.To + " is back"
+	case move.Lost() && j.restarted(move.From) && len(j.Nodes[move.From].outages(j.To)) == 0: // restarted between two health checks
+		return CauseRestart, fmt.Sprintf("%s was restarted: %s", move.From, j.finalReport.History.Nodes[move.From].LastSign)
+	case j.newClientsElsewhere(move.From, move.frontend, move.last) >= j.requiredMisses(move.From):
+		return CauseEjection, move.From + " answers direct requests, and got no requests from the balancer"
 	case j.policy() == probes.PolicyShared:
 		return CauseShared, "any node may answer"
 	default:
-		return CauseUnexplained, "unexplained: " + m.From + " was well and in rotation"
+		return CauseUnexplained, "unexplained: " + move.From + " was well and in rotation"
 	}
 }
 

@@ -20,10 +20,10 @@ func (j *judge) drainGuarantees(moves []Move) []Guarantee {
 
 // drainKeepsSessions checks that sessions stay, or move without loss.
 func (j *judge) drainKeepsSessions(node string, moves []Move) Guarantee {
-	p := newGuarantee(fmt.Sprintf("the sessions of %s stay, or move without loss", node), "")
+	guarantee := newGuarantee(fmt.Sprintf("the sessions of %s stay, or move without loss", node), "")
 	for _, m := range moves {
 		if m.From == node && m.Lost() {
-			p = p.broken(checks.Critical, m.String())
+			guarantee = guarantee.broken(checks.Critical, m.String())
 		}
 	}
 	held := false
@@ -33,16 +33,16 @@ func (j *judge) drainKeepsSessions(node string, moves []Move) Guarantee {
 		}
 	}
 	if !held {
-		p = p.unknown("no session of ours was on " + node)
+		guarantee = guarantee.unknown("no session of ours was on " + node)
 	}
-	return p
+	return guarantee
 }
 
 // drainStopsNewClients checks that from some time on no new client meets the node. Only
 // the balancer's evidence determines when that began; without it, new clients must miss
 // the node for longer than chance explains.
 func (j *judge) drainStopsNewClients(node string) Guarantee {
-	p := newGuarantee("new clients avoid "+node, "")
+	guarantee := newGuarantee("new clients avoid "+node, "")
 	for _, s := range j.BalancerStates[node] {
 		if !s.draining() {
 			continue
@@ -51,23 +51,23 @@ func (j *judge) drainStopsNewClients(node string) Guarantee {
 			for _, t := range client.Timeline {
 				inside := t.First.Good && t.First.At.After(s.From) && t.Last.Done().Before(s.To)
 				if inside && j.nodeOf(t.First.Label) == node {
-					p = p.broken(checks.Critical, fmt.Sprintf("%s: a new client was sent to %s, while %s", clock(t.First.At), node, s.Text))
+					guarantee = guarantee.broken(checks.Critical, fmt.Sprintf("%s: a new client was sent to %s, while %s", clock(t.First.At), node, s.Text))
 				}
 			}
 		}
 	}
 	away, concerned := j.newClientGap(node)
 	switch enough := j.requiredMisses(node); {
-	case p.Kept == checks.No:
+	case guarantee.Kept == checks.No:
 	case concerned && away.missed >= enough:
-		p.Reasons = append(p.Reasons, away.String())
+		guarantee.Reasons = append(guarantee.Reasons, away.String())
 	case !away.met:
-		p = p.unknown("no new client was ever sent there from this address")
+		guarantee = guarantee.unknown("no new client was ever sent there from this address")
 	default:
-		p = p.broken(checks.Critical, fmt.Sprintf(
+		guarantee = guarantee.broken(checks.Critical, fmt.Sprintf(
 			"at most %d new clients in a row were sent elsewhere; chance is excluded by %d", away.missed, enough))
 	}
-	return p
+	return guarantee
 }
 
 // draining reports whether the balancer shows that an operator took the node out. A
@@ -156,26 +156,26 @@ func (j *judge) newClientGapIn(client WatchedClient, node string) newClientGap {
 // error log, new clients decide. Own sessions that a drain leaves in place do not
 // count, because they would stay forever.
 func (j *judge) drainCompleted(node string) Guarantee {
-	p := newGuarantee("the traffic of "+node+" reaches zero", "")
+	guarantee := newGuarantee("the traffic of "+node+" reaches zero", "")
 	in := false
 	for _, s := range j.BalancerStates[node] {
 		if s.draining() {
-			p.Reasons = []string{j.drainProgress(node), s.Text}
-			return p
+			guarantee.Reasons = []string{j.drainProgress(node), s.Text}
+			return guarantee
 		}
 		in = in || s.State == probes.ServerUp
 	}
 	away, concerned := j.newClientGap(node)
 	switch {
 	case in:
-		return p.broken(checks.Critical, "the balancer said all the time that it sends requests to "+node)
+		return guarantee.broken(checks.Critical, "the balancer said all the time that it sends requests to "+node)
 	case concerned && away.missed >= j.requiredMisses(node):
-		p.Reasons = []string{j.drainProgress(node), "measured with own clients: there is no evidence of the balancer about drains"}
-		return p
+		guarantee.Reasons = []string{j.drainProgress(node), "measured with own clients: there is no evidence of the balancer about drains"}
+		return guarantee
 	case away.met:
-		return p.broken(checks.Critical, "new clients were sent there all the time")
+		return guarantee.broken(checks.Critical, "new clients were sent there all the time")
 	default:
-		return p.unknown("neither the balancer nor new clients provide evidence")
+		return guarantee.unknown("neither the balancer nor new clients provide evidence")
 	}
 }
 

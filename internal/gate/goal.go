@@ -24,9 +24,9 @@ type Unmet struct {
 }
 
 // Unmet returns the conditions that a report does not meet; none: the goal is reached.
-func (g Goal) Unmet(c *probes.Cluster, r checks.Report) []Unmet {
+func (g Goal) Unmet(c *probes.Cluster, report checks.Report) []Unmet {
 	var list, explained []Unmet
-	for _, n := range r.Nodes {
+	for _, n := range report.Nodes {
 		if g.Node == n.Node {
 			list = append(list, notServing(n)...)
 		}
@@ -34,7 +34,7 @@ func (g Goal) Unmet(c *probes.Cluster, r checks.Report) []Unmet {
 			list = append(list, g.versionUnmet(n)...)
 		}
 	}
-	for _, f := range r.Findings {
+	for _, f := range report.Findings {
 		switch unmet := (Unmet{Reason: f.Summary.String()}); {
 		case !g.concerns(f) || !f.Severity.AtLeast(g.failOn()) || slices.Contains(list, unmet):
 		case f.ExplainedBy != "":
@@ -43,8 +43,8 @@ func (g Goal) Unmet(c *probes.Cluster, r checks.Report) []Unmet {
 			list = append(list, unmet)
 		}
 	}
-	if g.Node == "" && r.Verdict == checks.Inconclusive {
-		for _, d := range r.Doubts {
+	if g.Node == "" && report.Verdict == checks.Inconclusive {
+		for _, d := range report.Doubts {
 			list = append(list, Unmet{d.String(), true})
 		}
 	}

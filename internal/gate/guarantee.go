@@ -51,23 +51,23 @@ func (g Guarantee) trimmed() Guarantee {
 
 // guarantees returns the guarantees of the policy and of the limits, the most important
 // first.
-func (j *judge) guarantees(r Report) []Guarantee {
+func (j *judge) guarantees(report Report) []Guarantee {
 	var list []Guarantee
 	switch policy := j.policy(); {
 	case policy != probes.PolicyNone:
-		list = append(list, j.sessionsKept(r.Moves), j.sessionsCurrent(r.Moves))
+		list = append(list, j.sessionsKept(report.Moves), j.sessionsCurrent(report.Moves))
 		if policy != probes.PolicyShared {
-			list = append(list, j.clientsSticky(r.Moves))
+			list = append(list, j.clientsSticky(report.Moves))
 		}
 	case j.limits.NoLoss:
 		list = append(list, newGuarantee("no session is lost", checks.SessionLost).unknown("no session was held: the cluster has none to lose"))
 	}
-	list = append(list, j.requestsServed("sessions are answered", r.Session), j.requestsServed("newcomers are answered", r.NewClient))
+	list = append(list, j.requestsServed("sessions are answered", report.Session), j.requestsServed("newcomers are answered", report.NewClient))
 	if len(j.Sessions) == 0 {
 		list = slices.DeleteFunc(list, func(p Guarantee) bool { return p.Name == "sessions are answered" })
 	}
 	if j.limits.Drain != "" {
-		list = append(list, j.drainGuarantees(r.Moves)...)
+		list = append(list, j.drainGuarantees(report.Moves)...)
 	}
 	list = slices.DeleteFunc(list, func(p Guarantee) bool {
 		insisted := j.limits.NoLoss && (p.Code == checks.SessionLost || p.Code == checks.SessionRollback)

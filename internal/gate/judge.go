@@ -72,29 +72,29 @@ func Judge(r WatchRecord, t Limits, now time.Time) Report {
 	if r.To.IsZero() {
 		r.To = now
 	}
-	j := newJudge(r, t)
-	out := Report{Cluster: r.Cluster.Name, Span: r.Span, Policy: j.policy(), FinalReport: j.finalReport, Doubts: j.doubts()}
+	judge := newJudge(r, t)
+	out := Report{Cluster: r.Cluster.Name, Span: r.Span, Policy: judge.policy(), FinalReport: judge.finalReport, Doubts: judge.doubts()}
 	for _, reason := range r.Impaired {
 		out.Doubts = append(out.Doubts, "stickwatch itself could not probe for a while: "+reason)
 	}
 	var sessions, newClients []Outage
 	for _, client := range r.Sessions {
-		sessions = append(sessions, j.outagesOf(client)...)
-		out.add(j.clientReport(client, KindSession))
+		sessions = append(sessions, judge.outagesOf(client)...)
+		out.add(judge.clientReport(client, KindSession))
 	}
 	for _, client := range r.NewClients {
-		newClients = append(newClients, j.outagesOf(client)...)
-		out.add(j.clientReport(client, KindNewClient))
+		newClients = append(newClients, judge.outagesOf(client)...)
+		out.add(judge.clientReport(client, KindNewClient))
 	}
 	out.Session, out.NewClient = longest(sessions), longest(newClients)
-	out.Moves, out.Scattered = j.moves()
-	out.Guarantees = j.guarantees(out)
+	out.Moves, out.Scattered = judge.moves()
+	out.Guarantees = judge.guarantees(out)
 	for _, m := range out.Moves {
 		out.Lost += count(m.Lost())
 		out.Moved += count(m.Moved())
 	}
 	out.Moves = out.Moves[:min(len(out.Moves), maxMoves)]
-	out.Nodes = j.nodeReports()
+	out.Nodes = judge.nodeReports()
 	return out
 }
 

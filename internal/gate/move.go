@@ -78,28 +78,28 @@ func (j *judge) movesOf(client WatchedClient) []Move {
 	var owner string
 	var session probes.Fingerprint
 	var last time.Time
-	for _, s := range client.Timeline {
-		if !s.First.Good {
+	for _, sampleRun := range client.Timeline {
+		if !sampleRun.First.Good {
 			continue
 		}
-		node := j.nodeOf(s.First.Label)
+		node := j.nodeOf(sampleRun.First.Label)
 		moved := node != "" && owner != "" && node != owner
-		if !s.First.New && (moved || s.First.lostSession()) {
+		if !sampleRun.First.New && (moved || sampleRun.First.lostSession()) {
 			to := node
 			if to == "" {
 				to = owner
 			}
 			list = append(list, Move{
-				At: s.First.Done(), From: owner, To: to, SessionOutcome: s.First.SessionOutcome, Session: session, last: last, frontend: client.Frontend,
+				At: sampleRun.First.Done(), From: owner, To: to, SessionOutcome: sampleRun.First.SessionOutcome, Session: session, last: last, frontend: client.Frontend,
 			})
 		}
 		if node != "" {
 			owner = node
 		}
-		if !s.First.lostSession() && s.Last.Session != "" {
-			session = s.Last.Session
+		if !sampleRun.First.lostSession() && sampleRun.Last.Session != "" {
+			session = sampleRun.Last.Session
 		}
-		last = s.Last.Done()
+		last = sampleRun.Last.Done()
 	}
 	return list
 }

@@ -89,22 +89,22 @@ type Segment struct {
 }
 
 func (j *judge) clientReport(client WatchedClient, kind ClientKind) ClientReport {
-	s := ClientReport{
+	clientReport := ClientReport{
 		Kind: kind, Node: client.TargetNode, Client: client.Client, Frontend: client.Frontend,
 		Opened: client.Timeline.opened(), Slowest: client.Timeline.slowest(), Longest: longest(j.outagesOf(client)),
 	}
-	s.Requests, s.Failed = client.Timeline.requests()
+	clientReport.Requests, clientReport.Failed = client.Timeline.requests()
 	for _, t := range client.Timeline {
 		p := Segment{Span: checks.Span{From: t.First.At, To: t.Last.Done()}, Good: t.First.Good, Lost: t.First.lostSession()}
 		if p.Good {
 			p.Node = j.nodeOf(t.First.Label)
 			if kind == KindSession {
-				s.Node = cmp.Or(s.Node, p.Node)
+				clientReport.Node = cmp.Or(clientReport.Node, p.Node)
 			}
 		}
-		s.Segments = append(s.Segments, p)
+		clientReport.Segments = append(clientReport.Segments, p)
 	}
-	return s
+	return clientReport
 }
 
 // A NodeReport is the history of a node during the watch.

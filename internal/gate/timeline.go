@@ -40,11 +40,11 @@ func SampleOf(ex probes.Exchange, sessionOutcome probes.SessionOutcome) Sample {
 }
 
 // Done returns the time at which the answer was complete, or the request had failed.
-func (b Sample) Done() time.Time { return b.At.Add(b.Took) }
+func (s Sample) Done() time.Time { return s.At.Add(s.Took) }
 
 // lostSession reports whether the session was gone or stale.
-func (b Sample) lostSession() bool {
-	return b.SessionOutcome == probes.SessionLost || b.SessionOutcome == probes.SessionStale
+func (s Sample) lostSession() bool {
+	return s.SessionOutcome == probes.SessionLost || s.SessionOutcome == probes.SessionStale
 }
 
 // A SampleRun is a series of samples that differ in nothing but their times. For

@@ -214,22 +214,22 @@ func (c *copier) measurements(ctx context.Context, of *target) error {
 	if err != nil {
 		return err
 	}
-	for l := range levels {
+	for level := range levels {
 		var last sql.NullInt64
-		err := c.to.pool.QueryRowContext(ctx, fmt.Sprintf(`SELECT MAX(ts) FROM %s WHERE target = ?`, tables[l]), own).Scan(&last)
+		err := c.to.pool.QueryRowContext(ctx, fmt.Sprintf(`SELECT MAX(ts) FROM %s WHERE target = ?`, tables[level]), own).Scan(&last)
 		if err != nil {
 			return err
 		}
-		from := of.since[l]
+		from := of.since[level]
 		if last.Valid {
 			// The original has deleted older rows since the previous copy.
-			if _, err := c.to.exec(ctx, deleteBuckets[l], own, from/units[l]); err != nil {
+			if _, err := c.to.exec(ctx, deleteBuckets[level], own, from/units[level]); err != nil {
 				return err
 			}
-			from = max(from, l.floor(last.Int64*units[l]-copyAgain[l]))
+			from = max(from, level.floor(last.Int64*units[level]-copyAgain[level]))
 		}
-		if err := c.level(ctx, l, of.id, own, from/units[l]); err != nil {
-			return fmt.Errorf("%s: %w", tables[l], err)
+		if err := c.level(ctx, level, of.id, own, from/units[level]); err != nil {
+			return fmt.Errorf("%s: %w", tables[level], err)
 		}
 	}
 	return nil

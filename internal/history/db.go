@@ -167,31 +167,31 @@ func open(ctx context.Context, c Config) (*DB, error) {
 	return db, nil
 }
 
-func openLocked(ctx context.Context, c Config) (*DB, error) {
-	writer, err := openWriter(c.Path)
+func openLocked(ctx context.Context, config Config) (*DB, error) {
+	writer, err := openWriter(config.Path)
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.Stat(c.Path)
+	file, err := os.Stat(config.Path)
 	if err != nil {
 		return nil, closeWith(writer, fmt.Errorf("opening the history: %w", err))
 	}
-	if err := readPragmas(ctx, writer, c.Path); err != nil {
+	if err := readPragmas(ctx, writer, config.Path); err != nil {
 		return nil, closeWith(writer, err)
 	}
-	if err := migrate(ctx, writer, c.Path, migrations()); err != nil {
+	if err := migrate(ctx, writer, config.Path, migrations()); err != nil {
 		return nil, closeWith(writer, err)
 	}
-	reader, err := openFile(ctx, c.Path)
+	reader, err := openFile(ctx, config.Path)
 	if err != nil {
 		return nil, closeWith(writer, err)
 	}
 	meter := newMeter()
-	db, err := c.withEngine(ctx, reader, meter, &sqliteEngine{path: c.Path, writer: writer, file: file, logger: c.Logger, meter: meter})
+	db, err := config.withEngine(ctx, reader, meter, &sqliteEngine{path: config.Path, writer: writer, file: file, logger: config.Logger, meter: meter})
 	if err != nil {
 		return nil, err
 	}
-	db.checkLater = fileBytes(c.Path) >= c.largeFile
+	db.checkLater = fileBytes(config.Path) >= config.largeFile
 	return db, nil
 }
 

@@ -183,31 +183,31 @@ func announced(ctx context.Context, q queryer, at time.Time) ([]alerting.Deploym
 	return all, rows.Err()
 }
 
-func scanDeployment(rows *sql.Rows) (d alerting.Deployment, err error) {
+func scanDeployment(rows *sql.Rows) (deployment alerting.Deployment, err error) {
 	var id, started int64
 	var ended, summed sql.NullInt64
 	var nodes, touched []byte
 	var watched sql.NullString
-	if err := rows.Scan(&id, &d.Cluster, &d.Name, &started, &ended, &nodes, &touched, &d.CanariesLost, &watched, &summed); err != nil {
-		return d, err
+	if err := rows.Scan(&id, &deployment.Cluster, &deployment.Name, &started, &ended, &nodes, &touched, &deployment.CanariesLost, &watched, &summed); err != nil {
+		return deployment, err
 	}
-	d.ID, d.From = strconv.FormatInt(id, 10), timeOf(started)
+	deployment.ID, deployment.From = strconv.FormatInt(id, 10), timeOf(started)
 	if ended.Valid {
-		d.To = timeOf(ended.Int64)
+		deployment.To = timeOf(ended.Int64)
 	}
 	if summed.Valid {
-		d.Summed = timeOf(summed.Int64)
+		deployment.Summed = timeOf(summed.Int64)
 	}
-	if err := decode(nodes, &d.Nodes); err != nil {
-		return d, err
+	if err := decode(nodes, &deployment.Nodes); err != nil {
+		return deployment, err
 	}
-	if err := decode(touched, &d.Touched); err != nil {
-		return d, err
+	if err := decode(touched, &deployment.Touched); err != nil {
+		return deployment, err
 	}
 	if watched.Valid {
-		err = decode([]byte(watched.String), &d.Watched)
+		err = decode([]byte(watched.String), &deployment.Watched)
 	}
-	return d, err
+	return deployment, err
 }
 
 // CountMoves returns how many sessions of a cluster moved in a span, and how many of them were

@@ -50,37 +50,37 @@ func (s Step) Then(later Step) Step {
 
 // Commit writes a step in one transaction. If it returns nil, the step is on disk and survives
 // a power failure. Otherwise nothing is written, and the caller retries the step.
-func (db *DB) Commit(ctx context.Context, s Step) error {
+func (db *DB) Commit(ctx context.Context, step Step) error {
 	err := db.commitDurable(ctx, func(tx *transaction) error {
-		for _, i := range s.Incidents {
+		for _, i := range step.Incidents {
 			if err := putIncident(ctx, tx, i); err != nil {
 				return err
 			}
 		}
-		for _, n := range s.Notifications {
+		for _, n := range step.Notifications {
 			if err := putNotification(ctx, tx, n, db.config.Now()); err != nil {
 				return err
 			}
 		}
-		for _, d := range s.Deployments {
+		for _, d := range step.Deployments {
 			if err := putDeployment(ctx, tx, d); err != nil {
 				return err
 			}
 		}
-		for id, deliveryRef := range s.Delivered {
+		for id, deliveryRef := range step.Delivered {
 			if err := db.deliver(ctx, tx, id, deliveryRef); err != nil {
 				return err
 			}
 		}
-		for id, reason := range s.Buried {
+		for id, reason := range step.Buried {
 			if err := bury(ctx, tx, id, reason); err != nil {
 				return err
 			}
 		}
-		return upsertByCluster(ctx, tx, upsertActiveFindings, s.ActiveFindings)
+		return upsertByCluster(ctx, tx, upsertActiveFindings, step.ActiveFindings)
 	})
 	if err != nil {
-		return fmt.Errorf("committing %d incidents and %d notifications: %w", len(s.Incidents), len(s.Notifications), err)
+		return fmt.Errorf("committing %d incidents and %d notifications: %w", len(step.Incidents), len(step.Notifications), err)
 	}
 	return nil
 }

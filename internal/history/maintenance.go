@@ -83,23 +83,23 @@ func (db *DB) maintain(ctx context.Context, now time.Time) error {
 
 // deletePartitions deletes the partitions whose rows no target needs any more.
 func (db *DB) deletePartitions(ctx context.Context) error {
-	for l := range levels {
-		if db.engine.partitionLength(l) == 0 || len(db.targets) == 0 {
+	for level := range levels {
+		if db.engine.partitionLength(level) == 0 || len(db.targets) == 0 {
 			continue
 		}
 		before := int64(math.MaxInt64)
 		for _, t := range db.targets {
-			before = min(before, t.since[l])
+			before = min(before, t.since[level])
 		}
-		if before == db.partitionsFrom[l] {
+		if before == db.partitionsFrom[level] {
 			continue
 		}
-		done, err := db.engine.deletePartitions(ctx, l, before)
+		done, err := db.engine.deletePartitions(ctx, level, before)
 		if err != nil {
 			return fmt.Errorf("deleting old partitions: %w", err)
 		}
 		if done {
-			db.partitionsFrom[l] = before
+			db.partitionsFrom[level] = before
 		}
 	}
 	return nil

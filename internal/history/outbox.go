@@ -83,25 +83,25 @@ func (db *DB) claimable(ctx context.Context, receiver string, now time.Time) (bo
 	return true, nil
 }
 
-func claim(ctx context.Context, tx *transaction, receiver string, now, until int64) (n alerting.Notification, ok bool, err error) {
+func claim(ctx context.Context, tx *transaction, receiver string, now, until int64) (notification alerting.Notification, ok bool, err error) {
 	var attempts int
 	var body []byte
 	err = tx.QueryRowContext(ctx, claimNotification, until, receiver, now, now).Scan(&attempts, &body)
 	if noRows(err) {
-		return n, false, nil
+		return notification, false, nil
 	}
 	if err != nil {
-		return n, false, err
+		return notification, false, err
 	}
-	if err := json.Unmarshal(body, &n); err != nil {
-		return n, false, err
+	if err := json.Unmarshal(body, &notification); err != nil {
+		return notification, false, err
 	}
-	n.Attempts = attempts
-	err = tx.QueryRowContext(ctx, selectThread, receiver, n.Incident.ID).Scan(&n.Thread)
+	notification.Attempts = attempts
+	err = tx.QueryRowContext(ctx, selectThread, receiver, notification.Incident.ID).Scan(&notification.Thread)
 	if err != nil && !noRows(err) {
-		return n, false, err
+		return notification, false, err
 	}
-	return n, true, nil
+	return notification, true, nil
 }
 
 // Delivered removes a notification from the outbox, and stores the thread of its delivery

@@ -61,7 +61,7 @@ const salvageTime = 30 * time.Second
 
 // salvage creates a new history at fresh from the readable rows of the damaged one. It has the
 // schema of the damaged file; opening it migrates it.
-func (c Config) salvage(ctx context.Context, fresh string, r *Recovery) error {
+func (c Config) salvage(ctx context.Context, fresh string, recovery *Recovery) error {
 	newest, err := newestVersion(migrations())
 	if err != nil {
 		return err
@@ -75,13 +75,13 @@ func (c Config) salvage(ctx context.Context, fresh string, r *Recovery) error {
 	case err != nil:
 		return err
 	case from == nil:
-		r.Lost = []string{"every table"}
+		recovery.Lost = []string{"every table"}
 		return nil
 	case version > newest:
 		return newNewerError(c.Path, version, newest)
 	case version == 0:
 		version = newest
-		r.Lost = append(r.Lost, "goose_db_version")
+		recovery.Lost = append(recovery.Lost, "goose_db_version")
 	case version < newest:
 		if err := errors.Join(removeFiles(fresh), create(ctx, fresh, version)); err != nil {
 			return err
@@ -91,7 +91,7 @@ func (c Config) salvage(ctx context.Context, fresh string, r *Recovery) error {
 	if err != nil {
 		return err
 	}
-	s := salvager{from: from, to: to, recovery: r, until: time.Now().Add(salvageTime)}
+	s := salvager{from: from, to: to, recovery: recovery, until: time.Now().Add(salvageTime)}
 	for _, t := range salvageTables {
 		if err := s.table(ctx, t); err != nil {
 			return closeWith(to, fmt.Errorf("saving %s: %w", t.name, err))
@@ -219,13 +219,13 @@ type salvager struct {
 }
 
 // table copies the rows of a table. It returns errors of the new history only.
-func (s *salvager) table(ctx context.Context, t salvageTable) error {
-	columns, err := columnsOf(ctx, s.to, t.name)
+func (s *salvager) table(ctx context.Context, table salvageTable) error {
+	columns, err := columnsOf(ctx, s.to, table.name)
 	if err != nil {
 		return err
 	}
 	where, targets := "", []int64{0}
-	if t.key == "ts" {
+	if table.key == "ts" {
 		where = "target = ? AND "
 		if targets, err = numbers(ctx, s.to, selectTargetIDs); err != nil {
 			return err
@@ -233,14 +233,14 @@ func (s *salvager) table(ctx context.Context, t salvageTable) error {
 	}
 	whole := true
 	for _, target := range targets {
-		all, err := s.rows(ctx, t, columns, where, target)
+		all, err := s.rows(ctx, table, columns, where, target)
 		if err != nil {
 			return err
 		}
 		whole = whole && all
 	}
 	if !whole {
-		s.recovery.Lost = append(s.recovery.Lost, t.name)
+		s.recovery.Lost = append(s.recovery.Lost, table.name)
 	}
 	return nil
 }
@@ -270,20 +270,20 @@ func (s *salvager) rows(ctx context.Context, t salvageTable, columns []tableColu
 
 // copy copies rows from a key on until a row cannot be read. unread is the reason; nil: all
 // rows were read. last is the key of the last row that was read.
-func (s *salvager) copy(ctx context.Context, t salvageTable, columns []tableColumn, where string, target, from int64) (last, saved int64, unread, err error) {
+func (s *salvager) copy(ctx context.Context, table salvageTable, columns []tableColumn, where string, target, from int64) (last, saved int64, unread, err error) {
 	args := []any{from}
 	if where != "" {
 		args = []any{target, from}
 	}
 	last = from - 1
 	list := columnList(columns)
-	rows, unread := s.from.QueryContext(ctx, fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s%s >= ? ORDER BY %s", t.key, list, t.name, where, t.key, t.key), args...)
+	rows, unread := s.from.QueryContext(ctx, fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s%s >= ? ORDER BY %s", table.key, list, table.name, where, table.key, table.key), args...)
 	if unread != nil {
 		return last, 0, unread, ctx.Err()
 	}
 	defer rows.Close()
 	err = commitRelaxed(ctx, s.to, func(tx *sql.Tx) error {
-		insert, err := tx.PrepareContext(ctx, fmt.Sprintf("INSERT OR IGNORE INTO %s (%s) VALUES (?%s)", t.name, list, strings.Repeat(", ?", len(columns)-1)))
+		insert, err := tx.PrepareContext(ctx, fmt.Sprintf("INSERT OR IGNORE INTO %s (%s) VALUES (?%s)", table.name, list, strings.Repeat(", ?", len(columns)-1)))
 		if err != nil {
 			return err
 		}
@@ -303,8 +303,8 @@ func (s *salvager) copy(ctx context.Context, t salvageTable, columns []tableColu
 				return nil
 			}
 			last = key
-			if !t.sound(columns, values) {
-				s.markLost(t.name)
+			if !table.sound(columns, values) {
+				s.markLost(table.name)
 				continue
 			}
 			result, err := insert.ExecContext(ctx, values...)

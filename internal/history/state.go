@@ -29,26 +29,26 @@ func (db *DB) Restore(ctx context.Context) (State, error) {
 	return s, nil
 }
 
-func (db *DB) restore(ctx context.Context) (s State, err error) {
+func (db *DB) restore(ctx context.Context) (state State, err error) {
 	tx, end, err := db.snapshot(ctx)
 	if err != nil {
-		return s, err
+		return state, err
 	}
 	defer end()
-	if s.Incidents, err = queryJSON[alerting.Incident](ctx, tx, selectOpenIncidents); err != nil {
-		return s, err
+	if state.Incidents, err = queryJSON[alerting.Incident](ctx, tx, selectOpenIncidents); err != nil {
+		return state, err
 	}
-	if s.Silences, err = queryJSON[alerting.Silence](ctx, tx, selectSilences, db.config.Now().UnixMilli()); err != nil {
-		return s, err
+	if state.Silences, err = queryJSON[alerting.Silence](ctx, tx, selectSilences, db.config.Now().UnixMilli()); err != nil {
+		return state, err
 	}
-	if s.Announced, err = announced(ctx, tx, db.config.Now()); err != nil {
-		return s, err
+	if state.Announced, err = announced(ctx, tx, db.config.Now()); err != nil {
+		return state, err
 	}
-	if s.ActiveFindings, err = queryByCluster[checks.ActiveFinding](ctx, tx, selectActiveFindings); err != nil {
-		return s, err
+	if state.ActiveFindings, err = queryByCluster[checks.ActiveFinding](ctx, tx, selectActiveFindings); err != nil {
+		return state, err
 	}
-	s.Counters, err = counters(ctx, tx)
-	return s, err
+	state.Counters, err = counters(ctx, tx)
+	return state, err
 }
 
 // queryByCluster reads the lists that upsertByCluster writes.

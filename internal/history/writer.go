@@ -53,10 +53,10 @@ func (db *DB) write(ctx context.Context) {
 // flush writes the queue. Rows that cannot be written return to the queue. A part that panics
 // is dropped, because it would panic again.
 func (db *DB) flush(ctx context.Context) error {
-	b := db.queue.take()
-	b.sort()
-	for !b.empty() {
-		part, rest := b.split(chunk)
+	batch := db.queue.take()
+	batch.sort()
+	for !batch.empty() {
+		part, rest := batch.split(chunk)
 		var err error
 		if panics.Catch(panics.History, func() { err = db.writePart(ctx, part) }) != nil {
 			db.queue.drop(part.size())
@@ -67,10 +67,10 @@ func (db *DB) flush(ctx context.Context) error {
 			db.queue.drop(part.size())
 			db.config.Logger.Error("the history rejects rows: they are dropped", "err", err)
 		default:
-			db.queue.requeue(b)
+			db.queue.requeue(batch)
 			return err
 		}
-		b = rest
+		batch = rest
 	}
 	return nil
 }
@@ -136,8 +136,8 @@ func (db *DB) insertSamples(ctx context.Context, tx *transaction, all []checks.S
 	return late, nil
 }
 
-func insertEvents(ctx context.Context, tx *transaction, b Batch) error {
-	for _, m := range b.Moves {
+func insertEvents(ctx context.Context, tx *transaction, batch Batch) error {
+	for _, m := range batch.Moves {
 		message, err := json.Marshal(m.Cause)
 		if err != nil {
 			return err
@@ -147,7 +147,7 @@ func insertEvents(ctx context.Context, tx *transaction, b Batch) error {
 			return err
 		}
 	}
-	for _, c := range b.Changes {
+	for _, c := range batch.Changes {
 		body, err := json.Marshal(c.Change)
 		if err != nil {
 			return err
@@ -156,7 +156,7 @@ func insertEvents(ctx context.Context, tx *transaction, b Batch) error {
 			return err
 		}
 	}
-	for _, p := range b.Placements {
+	for _, p := range batch.Placements {
 		if _, err := tx.ExecContext(ctx, upsertPlacement,
 			p.Cluster, p.Balancer, p.Owner, p.From.UnixMilli(), p.To.UnixMilli(), p.Node, string(p.Outcome)); err != nil {
 			return err

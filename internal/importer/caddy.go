@@ -134,30 +134,30 @@ type caddyScope struct {
 }
 
 // follow searches a block for reverse proxies.
-func (r *caddyReader) follow(block []directive, s caddyScope) error {
+func (r *caddyReader) follow(block []directive, scope caddyScope) error {
 	matchers := caddyMatchers(block)
-	for _, d := range block {
-		switch d.name {
+	for _, line := range block {
+		switch line.name {
 		case "handle", "route", "handle_path":
-			inner := s.match(matchers, d.arg(0))
-			if d.name == "handle_path" {
+			inner := scope.match(matchers, line.arg(0))
+			if line.name == "handle_path" {
 				inner.to = "/"
 			}
-			if err := r.follow(d.block, inner); err != nil {
+			if err := r.follow(line.block, inner); err != nil {
 				return err
 			}
 		case "redir":
-			r.redirectTo(d.position, d.args)
+			r.redirectTo(line.position, line.args)
 		case "reverse_proxy":
-			if err := r.proxy(d, s, matchers); err != nil {
+			if err := r.proxy(line, scope, matchers); err != nil {
 				return err
 			}
 		case "uri", "rewrite":
-			s = r.rewritten(d, s)
+			scope = r.rewritten(line, scope)
 		case "php_fastcgi":
-			r.saw(d.position, d.text()+", which speaks FastCGI", httpOnlyNodes)
+			r.saw(line.position, line.text()+", which speaks FastCGI", httpOnlyNodes)
 		case "proxy":
-			r.saw(d.position, d.text()+", which is Caddy 1", "Caddy 2 writes reverse_proxy: convert the file")
+			r.saw(line.position, line.text()+", which is Caddy 1", "Caddy 2 writes reverse_proxy: convert the file")
 		}
 	}
 	return nil
@@ -209,12 +209,12 @@ func (s caddyScope) match(matchers map[string][]directive, matcher string) caddy
 	case !strings.HasPrefix(matcher, "@"):
 		return s.below([]string{matcher})
 	}
-	for _, d := range matchers[matcher] {
-		switch d.name {
+	for _, line := range matchers[matcher] {
+		switch line.name {
 		case "path":
-			s = s.below(d.args)
+			s = s.below(line.args)
 		case "path_regexp":
-			p := newPattern(d.arg(len(d.args)-1), false)
+			p := newPattern(line.arg(len(line.args)-1), false)
 			if path := p.sample(); path != "" {
 				s.path, s.to, s.exact = path, path, true
 				s.guess = "one of the paths that match " + p.text + ": write a page that exists"
@@ -222,13 +222,13 @@ func (s caddyScope) match(matchers map[string][]directive, matcher string) caddy
 				s.only = "only paths that match " + p.text
 			}
 		case "method":
-			if !slices.Contains(d.args, "GET") {
-				s.only = "only requests of the matcher " + matcher + " (" + d.text() + ")"
+			if !slices.Contains(line.args, "GET") {
+				s.only = "only requests of the matcher " + matcher + " (" + line.text() + ")"
 			}
 		case "host", "protocol", "not", "remote_ip", "client_ip":
 			// the site's own addresses, and a GET from anywhere, may fulfil them
 		default:
-			s.only = "only requests of the matcher " + matcher + " (" + d.text() + ")"
+			s.only = "only requests of the matcher " + matcher + " (" + line.text() + ")"
 		}
 	}
 	return s

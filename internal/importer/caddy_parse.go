@@ -61,24 +61,24 @@ func (s snippets) insert(tree []directive) ([]directive, error) {
 			return nil, nil
 		}
 		out := make([]directive, 0, len(tree))
-		for _, d := range tree {
+		for _, line := range tree {
 			if left--; left < 0 {
-				return nil, d.errorf("the snippets come to more than %d lines", maxInserted)
+				return nil, line.errorf("the snippets come to more than %d lines", maxInserted)
 			}
-			if name := withArguments([]string{d.name}, from.args); len(name) > 0 {
-				d.name = name[0]
+			if name := withArguments([]string{line.name}, from.args); len(name) > 0 {
+				line.name = name[0]
 			}
-			d.args = withArguments(d.args, from.args)
-			block, given := d.block, from
-			snippet, known := s[d.arg(0)]
-			if known = known && d.name == "import"; known {
-				block, given = snippet, d
-				given.args = d.args[1:]
-			} else if inner, ok := from.blockOf(d.name); ok {
+			line.args = withArguments(line.args, from.args)
+			block, given := line.block, from
+			snippet, known := s[line.arg(0)]
+			if known = known && line.name == "import"; known {
+				block, given = snippet, line
+				given.args = line.args[1:]
+			} else if inner, ok := from.blockOf(line.name); ok {
 				block, given, known = inner, directive{}, true
 			}
 			if depth > maxDepth {
-				return nil, d.errorf("more than %d blocks or snippets in each other", maxDepth)
+				return nil, line.errorf("more than %d blocks or snippets in each other", maxDepth)
 			}
 			block, err := insert(block, given, depth+1)
 			if err != nil {
@@ -88,8 +88,8 @@ func (s snippets) insert(tree []directive) ([]directive, error) {
 				out = append(out, block...)
 				continue
 			}
-			d.block = block
-			out = append(out, d)
+			line.block = block
+			out = append(out, line)
 		}
 		return out, nil
 	}

@@ -12,44 +12,44 @@ import (
 )
 
 // proxy parses a reverse_proxy directive and adds its addresses and routes.
-func (r *caddyReader) proxy(d directive, s caddyScope, matchers map[string][]directive) error {
-	args := d.args
-	if isMatcher(d.arg(0)) {
-		s = s.match(matchers, d.arg(0))
+func (r *caddyReader) proxy(line directive, scope caddyScope, matchers map[string][]directive) error {
+	args := line.args
+	if isMatcher(line.arg(0)) {
+		scope = scope.match(matchers, line.arg(0))
 		args = args[1:]
 	}
-	u, err := caddyUpstream(d, args)
+	upstream, err := caddyUpstream(line, args)
 	if err != nil {
 		return err
 	}
-	if len(u.servers) == 0 && u.dynamic == "" {
-		r.saw(d.position, d.text()+", without a server that can be probed", "")
+	if len(upstream.servers) == 0 && upstream.dynamic == "" {
+		r.saw(line.position, line.text()+", without a server that can be probed", "")
 		return nil
 	}
-	if known := r.same(u); known != nil {
-		u = known
+	if known := r.same(upstream); known != nil {
+		upstream = known
 	} else {
-		u.name = r.uniqueName(s)
-		r.upstreams = append(r.upstreams, u)
-		r.addAdminURL(u)
+		upstream.name = r.uniqueName(scope)
+		r.upstreams = append(r.upstreams, upstream)
+		r.addAdminURL(upstream)
 	}
-	all := s.frontends[:min(len(s.frontends), 1)]
-	for _, e := range s.frontends[len(all):] {
-		u.addComment("balancer.url", "another address for users is "+e.url+" ("+e.position.String()+")")
+	all := scope.frontends[:min(len(scope.frontends), 1)]
+	for _, e := range scope.frontends[len(all):] {
+		upstream.addComment("balancer.url", "another address for users is "+e.url+" ("+e.position.String()+")")
 	}
 	if len(all) > 0 && isOwnAuthority(all[0].url) {
-		u.guess("balancer.url", all[0].withPosition("Caddy signs its certificate with an authority of its own: add tls: {ca_file: ...} with .../caddy/pki/authorities/local/root.crt"))
+		upstream.guess("balancer.url", all[0].withPosition("Caddy signs its certificate with an authority of its own: add tls: {ca_file: ...} with .../caddy/pki/authorities/local/root.crt"))
 	}
-	site := u.site(s.site.position, all)
-	for up := range among(d.block, "header_up") {
+	site := upstream.site(scope.site.position, all)
+	for up := range among(line.block, "header_up") {
 		if strings.EqualFold(up.arg(0), "Host") && validAddress(up.arg(1)) {
 			site.hostHeader = up.arg(1)
 		}
 	}
-	if s.only != "" {
-		u.onlyIf(d.position, s.only)
+	if scope.only != "" {
+		upstream.onlyIf(line.position, scope.only)
 	} else {
-		site.addRoute(route{position: d.position, path: s.path, to: s.to, exact: s.exact, guess: s.guess})
+		site.addRoute(route{position: line.position, path: scope.path, to: scope.to, exact: scope.exact, guess: scope.guess})
 	}
 	return nil
 }
@@ -233,14 +233,14 @@ func (u *upstream) caddyDynamic(d directive) {
 }
 
 // caddyPolicy parses lb_policy. Caddy's hashes are rendezvous hashes, unlike nginx's.
-func (u *upstream) caddyPolicy(d directive) error {
-	switch d.arg(0) {
+func (u *upstream) caddyPolicy(line directive) error {
+	switch line.arg(0) {
 	case "round_robin":
 		u.method = probes.MethodRoundRobin
 	case "weighted_round_robin":
 		u.method = probes.MethodRoundRobin
-		for i := range min(len(u.servers), len(d.args)-1) {
-			weight, err := atLeast(d.args[i+1], 0)
+		for i := range min(len(u.servers), len(line.args)-1) {
+			weight, err := atLeast(line.args[i+1], 0)
 			if err != nil {
 				return err
 			}
@@ -252,19 +252,19 @@ func (u *upstream) caddyPolicy(d directive) error {
 		u.method = probes.MethodRandom
 	case "cookie":
 		u.method, u.cookie = probes.MethodCookie, "lb" // the default
-		if d.arg(1) != "" {
-			u.cookie = d.arg(1)
+		if line.arg(1) != "" {
+			u.cookie = line.arg(1)
 		}
-		u.secret = d.arg(2) != ""
+		u.secret = line.arg(2) != ""
 	case "first":
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", d.position.String()+": lb_policy first uses the first server that is available")
+		u.addComment("balancer.method", line.position.String()+": lb_policy first uses the first server that is available")
 	case "ip_hash", "client_ip_hash", "uri_hash", "query", "header":
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", d.position.String()+": lb_policy "+d.arg(0)+" uses Caddy's own hash, which stickwatch does not compute")
+		u.addComment("balancer.method", line.position.String()+": lb_policy "+line.arg(0)+" uses Caddy's own hash, which stickwatch does not compute")
 	default:
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", d.position.String()+": lb_policy "+d.arg(0)+" is not known to stickwatch")
+		u.addComment("balancer.method", line.position.String()+": lb_policy "+line.arg(0)+" is not known to stickwatch")
 	}
 	return nil
 }

@@ -163,32 +163,32 @@ func (u *upstream) haproxyKeep(s server, h haproxyHealth) {
 }
 
 // haproxySetting parses a line of a backend that applies to all servers.
-func (u *upstream) haproxySetting(d directive) {
-	switch d.name {
+func (u *upstream) haproxySetting(line directive) {
+	switch line.name {
 	case "balance":
-		u.haproxyBalance(d)
+		u.haproxyBalance(line)
 	case "cookie":
-		u.haproxyCookie(d)
+		u.haproxyCookie(line)
 	case "use-fcgi-app":
-		u.dynamic = d.position.String() + ": its servers speak FastCGI, and no HTTP"
+		u.dynamic = line.position.String() + ": its servers speak FastCGI, and no HTTP"
 	case "stick":
-		u.addComment("balancer.method", d.position.String()+": a stick table keeps clients: stick "+strings.Join(d.args, " "))
-		if d.arg(0) != "store-response" && u.method != probes.MethodCookie {
+		u.addComment("balancer.method", line.position.String()+": a stick table keeps clients: stick "+strings.Join(line.args, " "))
+		if line.arg(0) != "store-response" && u.method != probes.MethodCookie {
 			u.method = probes.MethodUnknown
 		}
 	case "option":
-		if d.arg(0) == "httpchk" {
-			for _, arg := range d.args[1:] {
+		if line.arg(0) == "httpchk" {
+			for _, arg := range line.args[1:] {
 				u.check(arg)
 			}
 		}
 	case "http-check":
-		if i := slices.Index(d.args, "uri"); i >= 0 && i+1 < len(d.args) {
-			u.check(d.args[i+1])
+		if i := slices.Index(line.args, "uri"); i >= 0 && i+1 < len(line.args) {
+			u.check(line.args[i+1])
 		}
 	case "http-request":
-		if slices.Contains([]string{"replace-path", "set-path", "replace-uri", "set-uri", "replace-pathq"}, d.arg(0)) {
-			u.rewrites = append(u.rewrites, d)
+		if slices.Contains([]string{"replace-path", "set-path", "replace-uri", "set-uri", "replace-pathq"}, line.arg(0)) {
+			u.rewrites = append(u.rewrites, line)
 		}
 	}
 }
@@ -234,8 +234,8 @@ func (u *upstream) check(path string) {
 	}
 }
 
-func (u *upstream) haproxyBalance(d directive) {
-	name, _, _ := strings.Cut(d.arg(0), "(")
+func (u *upstream) haproxyBalance(line directive) {
+	name, _, _ := strings.Cut(line.arg(0), "(")
 	switch name {
 	case "roundrobin", "static-rr":
 		u.method = probes.MethodRoundRobin
@@ -245,13 +245,13 @@ func (u *upstream) haproxyBalance(d directive) {
 		u.method = probes.MethodRandom
 	case "first":
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", d.position.String()+": balance first fills the first server up to its maxconn, then the next one")
+		u.addComment("balancer.method", line.position.String()+": balance first fills the first server up to its maxconn, then the next one")
 	case "source", "uri", "url_param", "hdr", "hash", "rdp-cookie":
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", d.position.String()+": balance "+d.arg(0)+" uses HAProxy's own hash, which stickwatch does not compute")
+		u.addComment("balancer.method", line.position.String()+": balance "+line.arg(0)+" uses HAProxy's own hash, which stickwatch does not compute")
 	default:
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", d.position.String()+": balance "+d.arg(0)+" is not known to stickwatch")
+		u.addComment("balancer.method", line.position.String()+": balance "+line.arg(0)+" is not known to stickwatch")
 	}
 }
 
@@ -295,26 +295,26 @@ func (h haproxyHealth) ejection() ejection {
 }
 
 // haproxyServer parses server NAME ADDRESS [PARAMETERS] after the default parameters.
-func haproxyServer(d directive, usual []string, h haproxyHealth) (server, haproxyHealth, error) {
-	s := server{position: d.position, name: d.arg(0), scheme: "http", weight: 1}
-	if len(d.args) < 2 {
-		return s, h, d.errorf("server: expected NAME ADDRESS, got %d arguments", len(d.args))
+func haproxyServer(line directive, usual []string, health haproxyHealth) (server, haproxyHealth, error) {
+	s := server{position: line.position, name: line.arg(0), scheme: "http", weight: 1}
+	if len(line.args) < 2 {
+		return s, health, line.errorf("server: expected NAME ADDRESS, got %d arguments", len(line.args))
 	}
-	s.haproxyAddress(d.arg(1))
-	h.errorLimit = 10
-	for _, params := range [][]string{usual, d.args[2:]} {
+	s.haproxyAddress(line.arg(1))
+	health.errorLimit = 10
+	for _, params := range [][]string{usual, line.args[2:]} {
 		for i := 0; i < len(params); i++ {
 			param, value := params[i], ""
 			if slices.Contains(haproxyValued, param) && i+1 < len(params) {
 				i++
 				value = params[i]
 			}
-			if err := s.haproxyParam(&h, param, value); err != nil {
-				return s, h, d.errorf("server %s: %s %s: %w", quoted(s.name), quotedBare(param), quoted(value), err)
+			if err := s.haproxyParam(&health, param, value); err != nil {
+				return s, health, line.errorf("server %s: %s %s: %w", quoted(s.name), quotedBare(param), quoted(value), err)
 			}
 		}
 	}
-	return s, h, nil
+	return s, health, nil
 }
 
 // haproxyValued are the parameters of a server that are followed by a value.
@@ -328,7 +328,7 @@ var haproxyValued = []string{
 	"track", "usesrc", "verify", "verifyhost", "weight", "ws",
 }
 
-func (s *server) haproxyParam(h *haproxyHealth, param, value string) (err error) {
+func (s *server) haproxyParam(health *haproxyHealth, param, value string) (err error) {
 	switch param {
 	case "weight":
 		if s.weight, err = atLeast(value, 0); err == nil && s.weight == 0 {
@@ -343,17 +343,17 @@ func (s *server) haproxyParam(h *haproxyHealth, param, value string) (err error)
 	case "ssl", "no-ssl":
 		s.scheme = map[string]string{"ssl": "https", "no-ssl": "http"}[param]
 	case "check", "no-check":
-		h.check = param == "check"
+		health.check = param == "check"
 	case "observe":
-		h.observe = true
+		health.observe = true
 	case "send-proxy", "send-proxy-v2", "send-proxy-v2-ssl", "send-proxy-v2-ssl-cn":
-		h.protocol = param + ": " + proxyNodes
+		health.protocol = param + ": " + proxyNodes
 	case "no-send-proxy", "no-send-proxy-v2":
-		h.protocol = ""
+		health.protocol = ""
 	case "proto":
-		h.protocol = haproxyProtocols[value]
+		health.protocol = haproxyProtocols[value]
 	default:
-		err = h.param(param, value)
+		err = health.param(param, value)
 	}
 	return err
 }

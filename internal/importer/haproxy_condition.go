@@ -143,40 +143,40 @@ type haproxyTest struct {
 // haproxyMatches are the methods that may end the name of a fetch.
 var haproxyMatches = []string{"beg", "end", "sub", "dir", "dom", "reg", "len", "cnt", "val", "ip"}
 
-func newHAProxyTest(words []string) (t haproxyTest) {
+func newHAProxyTest(words []string) (test haproxyTest) {
 	if len(words) == 0 {
 		return haproxyTest{unknown: true}
 	}
 	name, rest, _ := strings.Cut(words[0], "(")
-	t.argument, rest, _ = strings.Cut(rest, ")")
+	test.argument, rest, _ = strings.Cut(rest, ")")
 	name, converters, _ := strings.Cut(name, ",")
-	t.fetch = strings.TrimPrefix(strings.ToLower(name), "req.")
-	t.unknown = strings.Contains(converters+rest, "map") || strings.Contains(converters+rest, "length")
-	t.withoutPort = strings.Contains(converters+rest, "field(1,:") || strings.Contains(converters+rest, "host_only") || strings.Contains(converters+rest, "word(1,:") || strings.Contains(rest, "regsub")
-	if i := strings.LastIndexByte(t.fetch, '_'); i > 0 && slices.Contains(haproxyMatches, t.fetch[i+1:]) {
-		t.fetch, t.method = t.fetch[:i], t.fetch[i+1:]
+	test.fetch = strings.TrimPrefix(strings.ToLower(name), "req.")
+	test.unknown = strings.Contains(converters+rest, "map") || strings.Contains(converters+rest, "length")
+	test.withoutPort = strings.Contains(converters+rest, "field(1,:") || strings.Contains(converters+rest, "host_only") || strings.Contains(converters+rest, "word(1,:") || strings.Contains(rest, "regsub")
+	if i := strings.LastIndexByte(test.fetch, '_'); i > 0 && slices.Contains(haproxyMatches, test.fetch[i+1:]) {
+		test.fetch, test.method = test.fetch[:i], test.fetch[i+1:]
 	}
 	for i := 1; i < len(words); i++ {
 		switch word := words[i]; {
 		case word == "-i":
-			t.fold = true
+			test.fold = true
 		case word == "-m" && i+1 < len(words):
 			i++
-			t.method = words[i]
+			test.method = words[i]
 		case word == "-f" || word == "-M" || word == "-u":
 			i++
-			t.unknown = true
+			test.unknown = true
 		case word == "-n" || word == "--":
 		default:
-			t.values = append(t.values, word)
+			test.values = append(test.values, word)
 		}
 	}
-	if t.text = strings.Join(words, " "); t.method == "reg" {
-		for _, value := range t.values {
-			t.patterns = append(t.patterns, newPattern(value, t.fold))
+	if test.text = strings.Join(words, " "); test.method == "reg" {
+		for _, value := range test.values {
+			test.patterns = append(test.patterns, newPattern(value, test.fold))
 		}
 	}
-	return t
+	return test
 }
 
 // isHost reports whether the test is on the host name.

@@ -60,29 +60,29 @@ var haproxyEnds = []string{"redirect", "deny", "reject", "tarpit", "return", "si
 // follow adds the ways of a use_backend rule.
 func (f *haproxyFrontend) follow(line haproxyRule) {
 	dynamic := strings.Contains(line.arg(0), "%[")
-	for _, u := range f.reader.upstreams {
-		if !dynamic && u.name != line.arg(0) {
+	for _, upstream := range f.reader.upstreams {
+		if !dynamic && upstream.name != line.arg(0) {
 			continue
 		}
 		candidates := line.requests()
 		if dynamic {
-			candidates = f.mapped(line.arg(0), u.name)
+			candidates = f.mapped(line.arg(0), upstream.name)
 		}
 		reached := false
 		for _, c := range candidates {
-			reached = f.try(u, line.directive, c) || reached
+			reached = f.try(upstream, line.directive, c) || reached
 		}
 		switch {
 		case reached || dynamic && !f.open(line.arg(0)):
 		case dynamic:
-			s := u.site(line.position, f.frontends(f.binds, ""))
+			s := upstream.site(line.position, f.frontends(f.binds, ""))
 			for i := range s.frontends {
-				s.frontends[i].guess = "use_backend " + line.arg(0) + " may lead to " + u.name + ", by what is not in this file: write the address for users"
+				s.frontends[i].guess = "use_backend " + line.arg(0) + " may lead to " + upstream.name + ", by what is not in this file: write the address for users"
 			}
-			u.onlyIf(line.position, "use_backend "+line.arg(0)+" decides")
+			upstream.onlyIf(line.position, "use_backend "+line.arg(0)+" decides")
 		default:
-			u.site(line.position, f.frontends(f.binds, ""))
-			u.onlyIf(line.position, f.unreached(line, candidates))
+			upstream.site(line.position, f.frontends(f.binds, ""))
+			upstream.onlyIf(line.position, f.unreached(line, candidates))
 		}
 	}
 }
@@ -115,23 +115,23 @@ func (f *haproxyFrontend) definitions(words []string) string {
 
 // followDefault adds the way to the default backend: every path that no rule takes.
 func (f *haproxyFrontend) followDefault() {
-	u := f.reader.named(f.base)
-	if u == nil || f.name == "listen" && f.base == f.arg(0) && u.position != f.position {
+	upstream := f.reader.named(f.base)
+	if upstream == nil || f.name == "listen" && f.base == f.arg(0) && upstream.position != f.position {
 		return
 	}
-	if f.try(u, f.directive, haproxyCandidate{path: "/"}) {
+	if f.try(upstream, f.directive, haproxyCandidate{path: "/"}) {
 		return
 	}
 	for _, line := range f.rules { // the target of a redirect, and the value of a condition may lead there
 		for _, c := range f.elsewhere(line) {
-			if f.try(u, f.directive, c) {
+			if f.try(upstream, f.directive, c) {
 				return
 			}
 		}
 	}
-	if !f.behindTLS(u) && f.backend(haproxyRequest{path: "/"}) != "" {
-		u.site(f.position, f.frontends(f.binds, ""))
-		u.onlyIf(f.position, "only requests that no use_backend of "+f.arg(0)+" takes")
+	if !f.behindTLS(upstream) && f.backend(haproxyRequest{path: "/"}) != "" {
+		upstream.site(f.position, f.frontends(f.binds, ""))
+		upstream.onlyIf(f.position, "only requests that no use_backend of "+f.arg(0)+" takes")
 	}
 }
 

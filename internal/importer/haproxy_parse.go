@@ -59,26 +59,26 @@ func parseHAProxy(file, text string) ([]directive, noteList, error) {
 
 // line adds a line that is no condition.
 func (p *haproxyParser) line(at position, words []string) error {
-	d := directive{position: at, name: words[0], args: words[1:]}
-	if slices.Contains(haproxySections, d.name) {
-		if needsName(d.name) && len(d.args) == 0 {
-			return at.errorf("%s needs a name", d.name)
+	line := directive{position: at, name: words[0], args: words[1:]}
+	if slices.Contains(haproxySections, line.name) {
+		if needsName(line.name) && len(line.args) == 0 {
+			return at.errorf("%s needs a name", line.name)
 		}
-		p.sections = append(p.sections, d)
+		p.sections = append(p.sections, line)
 		return nil
 	}
 	if len(p.sections) == 0 {
-		return at.errorf("%s is outside of a section: expected global, defaults, frontend, backend or listen", quoted(d.name))
+		return at.errorf("%s is outside of a section: expected global, defaults, frontend, backend or listen", quoted(line.name))
 	}
 	section := &p.sections[len(p.sections)-1]
-	section.block = append(section.block, d)
-	if section.name == "global" && len(d.args) > 0 {
-		value := strings.Join(d.args[1:], " ")
-		switch _, known := p.env[d.args[0]]; {
-		case d.name == "setenv" && len(value) < 1<<10, d.name == "presetenv" && !known && len(value) < 1<<10:
-			p.env[d.args[0]] = value
-		case d.name == "unsetenv":
-			delete(p.env, d.args[0])
+	section.block = append(section.block, line)
+	if section.name == "global" && len(line.args) > 0 {
+		value := strings.Join(line.args[1:], " ")
+		switch _, known := p.env[line.args[0]]; {
+		case line.name == "setenv" && len(value) < 1<<10, line.name == "presetenv" && !known && len(value) < 1<<10:
+			p.env[line.args[0]] = value
+		case line.name == "unsetenv":
+			delete(p.env, line.args[0])
 		}
 	}
 	return nil

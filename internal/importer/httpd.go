@@ -143,35 +143,35 @@ const httpOnlyNodes = "stickwatch asks nodes by HTTP"
 
 // host follows the routes of a host to the balancers. Directives of the main server
 // apply to every host.
-func (r *httpdReader) host(h httpdHost, main []directive) {
-	frontends := r.frontends(h, main)
-	for _, way := range r.routes(h.block, "", "") {
+func (r *httpdReader) host(host httpdHost, main []directive) {
+	frontends := r.frontends(host, main)
+	for _, way := range r.routes(host.block, "", "") {
 		u := way.to
-		s := u.site(h.position, frontends)
+		s := u.site(host.position, frontends)
 		if way.only != "" {
 			u.onlyIf(way.position, way.only)
 		} else {
 			s.addRoute(way.route)
 		}
 		u.httpdHeaders(main)
-		u.httpdHeaders(h.block)
+		u.httpdHeaders(host.block)
 		u.httpdEvidence(main)
-		u.httpdEvidence(h.block)
-		if on, ok := last(slices.Concat(main, h.block), "proxypreservehost"); ok && strings.EqualFold(on.arg(0), "on") {
-			s.hostHeader = httpdName(h.block, main)
+		u.httpdEvidence(host.block)
+		if on, ok := last(slices.Concat(main, host.block), "proxypreservehost"); ok && strings.EqualFold(on.arg(0), "on") {
+			s.hostHeader = httpdName(host.block, main)
 		}
 	}
 }
 
 // frontends returns the addresses of a host.
-func (r *httpdReader) frontends(h httpdHost, main []directive) []frontend {
-	name := httpdName(h.block, main)
+func (r *httpdReader) frontends(host httpdHost, main []directive) []frontend {
+	name := httpdName(host.block, main)
 	scheme := "http"
-	if on, ok := last(h.block, "sslengine"); ok && strings.EqualFold(on.arg(0), "on") {
+	if on, ok := last(host.block, "sslengine"); ok && strings.EqualFold(on.arg(0), "on") {
 		scheme = "https"
 	}
-	addresses := h.args
-	if h.name == "" {
+	addresses := host.args
+	if host.name == "" {
 		addresses = nil
 		for _, d := range r.listens {
 			addresses = append(addresses, d.arg(0))
@@ -182,11 +182,11 @@ func (r *httpdReader) frontends(h httpdHost, main []directive) []frontend {
 	}
 	var all []frontend
 	for _, text := range addresses {
-		if e, ok := httpdFrontend(h.position, scheme, text, name); ok {
+		if e, ok := httpdFrontend(host.position, scheme, text, name); ok {
 			all = append(all, e)
 		}
 	}
-	return userFrontends(all, name != "", redirectsToHTTPS(h.block))
+	return userFrontends(all, name != "", redirectsToHTTPS(host.block))
 }
 
 func httpdFrontend(at position, scheme, text, name string) (frontend, bool) {

@@ -17,42 +17,42 @@ const httpdRetry = 60 * time.Second
 var memberSchemes = map[string]string{"http": "http", "https": "https", "h2c": "http", "h2": "https", "ajp": "ajp"}
 
 // member parses BalancerMember URL [KEY=VALUE...].
-func (u *upstream) member(d directive) error {
-	text, _, socket := strings.Cut(d.arg(0), "|")
+func (u *upstream) member(line directive) error {
+	text, _, socket := strings.Cut(line.arg(0), "|")
 	if socket || strings.HasPrefix(text, "unix:") {
-		u.guess("nodes", d.position.String()+": a socket cannot be probed: its node is not in this file")
+		u.guess("nodes", line.position.String()+": a socket cannot be probed: its node is not in this file")
 		return nil
 	}
 	scheme, rest, ok := strings.Cut(text, "://")
 	host, path := splitPath(rest)
-	s := server{position: d.position, scheme: memberSchemes[strings.ToLower(scheme)], address: host, path: path, weight: 1}
+	s := server{position: line.position, scheme: memberSchemes[strings.ToLower(scheme)], address: host, path: path, weight: 1}
 	switch {
 	case isVariable(text):
 		s.unlisted = notKnown(text)
 		s.scheme = cmp.Or(s.scheme, "http")
 	case !ok || !validAddress(host):
-		return d.errorf("BalancerMember: expected SCHEME://HOST:PORT, got %s", quoted(d.arg(0)))
+		return line.errorf("BalancerMember: expected SCHEME://HOST:PORT, got %s", quoted(line.arg(0)))
 	case scheme == "ws" || scheme == "wss":
 		return nil // a duplicate
 	case s.scheme == "":
-		u.dynamic = d.position.String() + ": " + text + " does not speak HTTP"
+		u.dynamic = line.position.String() + ": " + text + " does not speak HTTP"
 		s.scheme = "http"
 	case scheme == "h2c":
-		u.guessOnce("nodes", d.position, h2cNodes)
+		u.guessOnce("nodes", line.position, h2cNodes)
 	}
 	if !isValidPath(s.path) {
 		s.path = ""
 	}
 	e := ejection{maxFails: 1, failTimeout: httpdRetry, derivedFrom: httpdEjects}
-	for _, arg := range d.args[1:] {
-		if err := s.memberSetting(&e, d.position, u, arg); err != nil {
-			return d.errorf("BalancerMember %s: %s: %w", quoted(host), quoted(arg), err)
+	for _, arg := range line.args[1:] {
+		if err := s.memberSetting(&e, line.position, u, arg); err != nil {
+			return line.errorf("BalancerMember %s: %s: %w", quoted(host), quoted(arg), err)
 		}
 	}
 	if len(u.servers) == 0 {
 		u.ejection = e
 	} else if e != u.ejection {
-		u.guessOnce("balancer.max_fails", d.position, "this member has another retry than the first one, whose value is used")
+		u.guessOnce("balancer.max_fails", line.position, "this member has another retry than the first one, whose value is used")
 	}
 	u.servers = append(u.servers, s)
 	return nil

@@ -194,28 +194,28 @@ func switchedOff(d directive) bool {
 // used.
 func (v variables) evaluate(tree []directive) []directive {
 	var out []directive
-	for _, d := range tree {
-		for i := range d.args {
-			d.args[i] = v.expand(d.args[i])
+	for _, line := range tree {
+		for i := range line.args {
+			line.args[i] = v.expand(line.args[i])
 		}
-		if switchedOff(d) {
+		if switchedOff(line) {
 			continue
 		}
-		switch d.name {
+		switch line.name {
 		case "define":
-			if len(d.args) == 2 && len(d.args[1]) < 1<<10 { // repeated definitions such as ${X}${X} would exhaust memory
-				v[d.args[0]] = d.args[1]
+			if len(line.args) == 2 && len(line.args[1]) < 1<<10 { // repeated definitions such as ${X}${X} would exhaust memory
+				v[line.args[0]] = line.args[1]
 			}
 		case "ifdefine":
-			name, negated := strings.CutPrefix(d.arg(0), "!")
+			name, negated := strings.CutPrefix(line.arg(0), "!")
 			if _, defined := v[name]; defined != negated {
-				out = append(out, v.evaluate(d.block)...)
+				out = append(out, v.evaluate(line.block)...)
 			}
 		case "ifmodule", "ifversion":
-			out = append(out, v.evaluate(d.block)...)
+			out = append(out, v.evaluate(line.block)...)
 		default:
-			d.block = v.evaluate(d.block)
-			out = append(out, d)
+			line.block = v.evaluate(line.block)
+			out = append(out, line)
 		}
 	}
 	return out

@@ -19,22 +19,22 @@ type httpdRoute struct {
 func (r *httpdReader) routes(block []directive, location, only string) []httpdRoute {
 	var out []httpdRoute
 	var conditions []directive // of the next RewriteRule
-	for _, d := range block {
-		switch d.name {
+	for _, line := range block {
+		switch line.name {
 		case "location":
-			if path := d.arg(0); path != "~" {
-				out = append(out, r.routes(d.block, path, only)...)
+			if path := line.arg(0); path != "~" {
+				out = append(out, r.routes(line.block, path, only)...)
 			} else {
-				out = append(out, r.routes(d.block, "", cmp.Or(only, "only paths that match "+d.arg(1)))...)
+				out = append(out, r.routes(line.block, "", cmp.Or(only, "only paths that match "+line.arg(1)))...)
 			}
 		case "locationmatch", "if", "elseif", "else":
-			out = append(out, r.routes(d.block, "", cmp.Or(only, d.text()))...)
+			out = append(out, r.routes(line.block, "", cmp.Or(only, line.text()))...)
 		case "proxypass", "proxypassmatch":
-			out = append(out, r.proxyPass(d, location, only)...)
+			out = append(out, r.proxyPass(line, location, only)...)
 		case "rewritecond":
-			conditions = append(conditions, d)
+			conditions = append(conditions, line)
 		case "rewriterule":
-			out = append(out, r.rewrite(d, conditions, only)...)
+			out = append(out, r.rewrite(line, conditions, only)...)
 			conditions = nil
 		}
 	}
@@ -42,16 +42,16 @@ func (r *httpdReader) routes(block []directive, location, only string) []httpdRo
 }
 
 // rewrite returns the route of a RewriteRule with [P].
-func (r *httpdReader) rewrite(d directive, conditions []directive, only string) []httpdRoute {
-	flags := strings.Split(strings.ToUpper(strings.Trim(d.arg(2), "[]")), ",")
+func (r *httpdReader) rewrite(line directive, conditions []directive, only string) []httpdRoute {
+	flags := strings.Split(strings.ToUpper(strings.Trim(line.arg(2), "[]")), ",")
 	if !slices.Contains(flags, "P") && !slices.Contains(flags, "PROXY") {
 		return nil
 	}
-	if !isBalancer(d.arg(1)) {
-		r.saw(d.position, d.text(), oneServer)
+	if !isBalancer(line.arg(1)) {
+		r.saw(line.position, line.text(), oneServer)
 		return nil
 	}
-	u, to := r.target(d, d.arg(1))
+	u, to := r.target(line, line.arg(1))
 	if u == nil {
 		return nil
 	}
@@ -60,7 +60,7 @@ func (r *httpdReader) rewrite(d directive, conditions []directive, only string) 
 			only = cmp.Or(only, c.text())
 		}
 	}
-	return []httpdRoute{patternRoute(d.position, newPattern(d.arg(0), slices.Contains(flags, "NC")), u, cmp.Or(to, "/"), only)}
+	return []httpdRoute{patternRoute(line.position, newPattern(line.arg(0), slices.Contains(flags, "NC")), u, cmp.Or(to, "/"), only)}
 }
 
 // plainGET reports whether a GET without special headers may fulfil a RewriteCond.
@@ -90,27 +90,27 @@ func patternRoute(at position, p pattern, u *upstream, to, only string) httpdRou
 
 // proxyPass returns the routes of a ProxyPass: its path, which it has outside of a
 // location only, its target and parameters of the balancer.
-func (r *httpdReader) proxyPass(d directive, location, only string) []httpdRoute {
-	args, path := d.args, location
+func (r *httpdReader) proxyPass(line directive, location, only string) []httpdRoute {
+	args, path := line.args, location
 	if len(args) > 0 && !isBalancer(args[0]) {
 		path, args = args[0], args[1:]
 	}
 	if len(args) == 0 || !isBalancer(args[0]) {
 		return nil // "!", or a single server, which is no cluster
 	}
-	u, to := r.target(d, args[0])
+	u, to := r.target(line, args[0])
 	if u == nil {
 		return nil
 	}
-	u.proxySet(d.position, args[1:])
-	if d.name == "proxypassmatch" {
-		return []httpdRoute{patternRoute(d.position, newPattern(path, false), u, cmp.Or(to, "$0"), only)}
+	u.proxySet(line.position, args[1:])
+	if line.name == "proxypassmatch" {
+		return []httpdRoute{patternRoute(line.position, newPattern(path, false), u, cmp.Or(to, "$0"), only)}
 	}
 	if to == "" {
 		to = "/"
 		path = strings.TrimSuffix(path, "/") + "/"
 	}
-	return []httpdRoute{{route{position: d.position, path: path, to: to}, u, only}}
+	return []httpdRoute{{route{position: line.position, path: path, to: to}, u, only}}
 }
 
 // target returns the balancer of balancer://NAME/PATH, and the path, which may begin

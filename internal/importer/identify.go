@@ -256,31 +256,31 @@ func (s *Import) Try(ctx context.Context) []ClusterFit {
 	defer cancel()
 	s.identifyAll(ctx, true)
 	var out []ClusterFit
-	for _, c := range s.candidates {
-		f := ClusterFit{Cluster: c.name}
-		if cookie := c.sessionCookie(); cookie.name != "" {
-			f.Session = cookie.path + " sets " + cookie.name
+	for _, candidate := range s.candidates {
+		clusterFit := ClusterFit{Cluster: candidate.name}
+		if cookie := candidate.sessionCookie(); cookie.name != "" {
+			clusterFit.Session = cookie.path + " sets " + cookie.name
 			if cookie.profile != "" {
-				f.Session += ", as " + cookie.profile + " does"
+				clusterFit.Session += ", as " + cookie.profile + " does"
 			}
 		}
 		for _, profile := range config.Profiles() {
-			if profile.Path() != "" && c.answered() {
-				f.Fits = append(f.Fits, c.fitOf(profile.Name))
+			if profile.Path() != "" && candidate.answered() {
+				clusterFit.Fits = append(clusterFit.Fits, candidate.fitOf(profile.Name))
 			}
 		}
 		var failures []string
-		for _, a := range c.answers {
+		for _, a := range candidate.answers {
 			why := a.failure
 			if !strings.HasPrefix(why, a.node) { // an address, which names the node
 				why = a.node + ": " + why
 			}
 			failures = append(failures, why)
 		}
-		if !c.answered() {
-			f.Failure = strings.Join(failures, "; ")
+		if !candidate.answered() {
+			clusterFit.Failure = strings.Join(failures, "; ")
 		}
-		out = append(out, f)
+		out = append(out, clusterFit)
 	}
 	return out
 }

@@ -115,20 +115,20 @@ func read(p Product, src source, file string, opts Options) (*Import, error) {
 const maxSeen = 3
 
 // instead returns what a file without an upstream has, and what to do about it.
-func (r *parsedConfig) instead() string {
+func (p *parsedConfig) instead() string {
 	var facts, advice []string
-	for _, s := range r.seen[:min(len(r.seen), maxSeen)] {
+	for _, s := range p.seen[:min(len(p.seen), maxSeen)] {
 		facts = append(facts, s.withPosition(s.what))
 		if s.advice != "" && !slices.Contains(advice, s.advice) {
 			advice = append(advice, s.advice)
 		}
 	}
-	if more := len(r.seen) - maxSeen; more > 0 {
+	if more := len(p.seen) - maxSeen; more > 0 {
 		facts = append(facts, fmt.Sprintf("and %d more", more))
 	}
-	facts = append(facts, r.noteList[:min(len(r.noteList), maxSeen)]...)
-	if len(facts) == 0 && len(r.has) > 0 {
-		facts = append(facts, "it has "+strings.Join(r.has[:min(len(r.has), maxNames)], ", "))
+	facts = append(facts, p.noteList[:min(len(p.noteList), maxSeen)]...)
+	if len(facts) == 0 && len(p.has) > 0 {
+		facts = append(facts, "it has "+strings.Join(p.has[:min(len(p.has), maxNames)], ", "))
 	}
 	if len(facts) == 0 {
 		return ""

@@ -75,7 +75,7 @@ func (l *loader) expand(tree []directive) ([]directive, error) {
 	return out, nil
 }
 
-func (l *loader) include(d directive, patterns []string) ([]directive, error) {
+func (l *loader) include(line directive, patterns []string) ([]directive, error) {
 	var names []string
 	for _, pattern := range patterns {
 		if names = l.source.match(pattern); len(names) > 0 {
@@ -83,20 +83,20 @@ func (l *loader) include(d directive, patterns []string) ([]directive, error) {
 		}
 	}
 	if len(names) == 0 {
-		l.missing(d)
+		l.missing(line)
 		return nil, nil
 	}
 	var out []directive
 	for _, name := range names {
 		if slices.Contains(l.open, name) {
-			return nil, d.errorf("%s includes itself, by way of %s", position{file: name}, probes.Clean(strings.Join(l.open, ", "), maxNote))
+			return nil, line.errorf("%s includes itself, by way of %s", position{file: name}, probes.Clean(strings.Join(l.open, ", "), maxNote))
 		}
 		if len(l.open) >= maxDepth {
-			return nil, d.errorf("more than %d files include each other", maxDepth)
+			return nil, line.errorf("more than %d files include each other", maxDepth)
 		}
 		more, err := l.load(name)
 		if errors.Is(err, fs.ErrPermission) {
-			l.note("%s: %s cannot be read: its contents are missing here", d.position, name)
+			l.note("%s: %s cannot be read: its contents are missing here", line.position, name)
 			continue
 		}
 		if err != nil {

@@ -23,22 +23,22 @@ func readModJK(src source, file string) (*parsedConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &jkReader{workers: map[string]value{}}
-	if err := r.properties(file, text); err != nil {
+	reader := &jkReader{workers: map[string]value{}}
+	if err := reader.properties(file, text); err != nil {
 		return nil, err
 	}
-	for _, name := range r.names {
-		w := r.workers[name]
-		switch kind := r.property(name, "type"); kind.text {
+	for _, name := range reader.names {
+		w := reader.workers[name]
+		switch kind := reader.property(name, "type"); kind.text {
 		case "lb":
-			if err := r.balancer(name, w); err != nil {
+			if err := reader.balancer(name, w); err != nil {
 				return nil, err
 			}
 		case "ajp13", "ajp14", "":
-			r.saw(w.position, "the worker "+name, oneServer)
+			reader.saw(w.position, "the worker "+name, oneServer)
 		}
 	}
-	return &r.parsedConfig, nil
+	return &reader.parsedConfig, nil
 }
 
 // jkVariable matches a reference to another property.
@@ -132,15 +132,15 @@ func jkTrue(text string) bool {
 }
 
 // jkMember adds a worker of a balancer.
-func (u *upstream) jkMember(r *jkReader, name string, at position) error {
-	w, known := r.workers[name]
+func (u *upstream) jkMember(reader *jkReader, name string, at position) error {
+	w, known := reader.workers[name]
 	if !known {
 		return at.errorf("balance_workers names %s, which has no properties in this file", quoted(name))
 	}
-	host, port := cmp.Or(r.property(name, "host").text, "localhost"), cmp.Or(r.property(name, "port").text, "8009")
+	host, port := cmp.Or(reader.property(name, "host").text, "localhost"), cmp.Or(reader.property(name, "port").text, "8009")
 	s := server{
 		position: w.position, scheme: "ajp", weight: 1, address: host + ":" + port,
-		name: cmp.Or(r.property(name, "route", "jvm_route", "domain").text, name),
+		name: cmp.Or(reader.property(name, "route", "jvm_route", "domain").text, name),
 	}
 	switch {
 	case isVariable(s.address):
@@ -148,18 +148,18 @@ func (u *upstream) jkMember(r *jkReader, name string, at position) error {
 	case !validAddress(s.address):
 		return w.errorf("worker %s: expected a host and a port, got %s", quoted(name), quoted(s.address))
 	}
-	if factor := r.property(name, "lbfactor"); factor.exists() {
+	if factor := reader.property(name, "lbfactor"); factor.exists() {
 		n, err := atLeast(factor.text, 0)
 		if err != nil {
 			return factor.errorf("lbfactor %s: %w", quoted(factor.text), err)
 		}
 		s.weight, s.down = max(n, 1), n == 0
 	}
-	switch strings.ToUpper(r.property(name, "activation").text + " ")[:1] {
+	switch strings.ToUpper(reader.property(name, "activation").text + " ")[:1] {
 	case "D", "S":
 		s.down = true
 	}
-	if distance := r.property(name, "distance").text; distance != "" && distance != "0" {
+	if distance := reader.property(name, "distance").text; distance != "" && distance != "0" {
 		s.backup = true
 	}
 	u.servers = append(u.servers, s)

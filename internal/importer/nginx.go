@@ -22,34 +22,34 @@ func readNginx(src source, file string) (*parsedConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &nginxReader{parsedConfig: parsedConfig{noteList: notes, anyCase: true}, maps: map[string]directive{}, shared: map[string]int{}}
+	reader := &nginxReader{parsedConfig: parsedConfig{noteList: notes, anyCase: true}, maps: map[string]directive{}, shared: map[string]int{}}
 	http := nginxHTTP(tree)
 	for _, d := range http {
 		switch d.name {
 		case "upstream":
-			u, err := r.upstream(d)
+			u, err := reader.upstream(d)
 			if err != nil {
 				return nil, err
 			}
-			r.upstreams = append(r.upstreams, u)
+			reader.upstreams = append(reader.upstreams, u)
 		case "map", "split_clients":
-			r.maps[d.arg(1)] = d
+			reader.maps[d.arg(1)] = d
 		case "server":
 			for _, listen := range nginxListens(d) {
-				r.shared[listen.arg(0)]++
+				reader.shared[listen.arg(0)]++
 			}
 		}
 	}
 	main := nginxScope{}.within(tree).within(http)
 	for server := range among(http, "server") {
-		r.server(server, main)
+		reader.server(server, main)
 	}
 	for d := range among(http, "location") { // a location without its server, as in documentation
-		r.locations([]directive{d}, main)
+		reader.locations([]directive{d}, main)
 	}
-	r.sawStreams(tree)
-	r.sawAll(http)
-	return &r.parsedConfig, nil
+	reader.sawStreams(tree)
+	reader.sawAll(http)
+	return &reader.parsedConfig, nil
 }
 
 // sawStreams records upstreams of the stream module.
@@ -147,27 +147,27 @@ func (r *nginxReader) server(d directive, s nginxScope) {
 
 // lead returns the site at which a scope leads users to u, and sets the properties of u
 // that follow from the scope.
-func (r *nginxReader) lead(u *upstream, s nginxScope, names ...string) *site {
-	at := s.server.position
+func (r *nginxReader) lead(u *upstream, scope nginxScope, names ...string) *site {
+	at := scope.server.position
 	if len(names) > 0 {
-		at = s.path.position
+		at = scope.path.position
 	}
-	site := u.site(at, r.frontends(s.server, names...))
-	switch host := s.hostHeader; {
+	site := u.site(at, r.frontends(scope.server, names...))
+	switch host := scope.hostHeader; {
 	case strings.HasPrefix(host, "$host"), strings.HasPrefix(host, "$http_host"):
-		site.hostHeader, _ = realName(s.server)
+		site.hostHeader, _ = realName(scope.server)
 	case host != "" && !strings.Contains(host, "$"):
 		site.hostHeader = host
 	}
-	if s.realIP != "" && s.realIP != "proxy_protocol" && len(s.trusted) > 0 && u.clientIPHeader == "" {
-		u.clientIPHeader = s.realIP
-		u.guess("balancer.client_ip_header", "nginx accepts this header only from "+strings.Join(s.trusted, ", ")+
+	if scope.realIP != "" && scope.realIP != "proxy_protocol" && len(scope.trusted) > 0 && u.clientIPHeader == "" {
+		u.clientIPHeader = scope.realIP
+		u.guess("balancer.client_ip_header", "nginx accepts this header only from "+strings.Join(scope.trusted, ", ")+
 			": run stickwatch there, or add its address to set_real_ip_from")
 	}
-	if filepath.IsAbs(s.errorLog) && u.evidence["nginx_error_log"] == "" {
-		u.evidence["nginx_error_log"] = s.errorLog
-		if s.warningsOff {
-			u.addComment("balancer.evidence", "the level of error_log hides ejections: write \"error_log "+s.errorLog+" warn;\"")
+	if filepath.IsAbs(scope.errorLog) && u.evidence["nginx_error_log"] == "" {
+		u.evidence["nginx_error_log"] = scope.errorLog
+		if scope.warningsOff {
+			u.addComment("balancer.evidence", "the level of error_log hides ejections: write \"error_log "+scope.errorLog+" warn;\"")
 		}
 	}
 	return site
@@ -179,22 +179,22 @@ func (r *nginxReader) locations(block []directive, s nginxScope) {
 	if ends, ok := last(block, "return"); ok && s.ended.name == "" {
 		own.ended = ends
 	}
-	for _, d := range block {
-		switch d.name {
+	for _, line := range block {
+		switch line.name {
 		case "location":
-			r.locations(d.block, s.inside(d))
+			r.locations(line.block, s.inside(line))
 		case "try_files":
-			r.fallback(d, own)
+			r.fallback(line, own)
 		case "internal":
 			own.only, s.only = cmp.Or(own.only, "internal"), cmp.Or(s.only, "internal")
 		case "if", "limit_except":
-			inner := s.within(d.block)
-			inner.only = d.name + " " + strings.Join(d.args, " ")
-			r.locations(d.block, inner)
+			inner := s.within(line.block)
+			inner.only = line.name + " " + strings.Join(line.args, " ")
+			r.locations(line.block, inner)
 		case "proxy_pass":
-			r.pass(d, own)
+			r.pass(line, own)
 		case "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass", "grpc_pass":
-			r.otherPass(d, own)
+			r.otherPass(line, own)
 		}
 	}
 }
@@ -248,27 +248,27 @@ func (s nginxScope) inside(d directive) nginxScope {
 }
 
 // pass follows a proxy_pass.
-func (r *nginxReader) pass(d directive, s nginxScope) {
-	scheme, name, uri := s.target(d.arg(0))
-	if _, rest, _ := strings.Cut(d.arg(0), "://"); r.named(name) == nil {
+func (r *nginxReader) pass(line directive, scope nginxScope) {
+	scheme, name, uri := scope.target(line.arg(0))
+	if _, rest, _ := strings.Cut(line.arg(0), "://"); r.named(name) == nil {
 		if chosen, ok := r.maps[leadingVariable.FindString(rest)]; ok {
-			r.passMapped(d, s, scheme, chosen)
+			r.passMapped(line, scope, scheme, chosen)
 			return
 		}
 	}
 	u := r.named(name)
 	switch {
 	case u == nil && (name == "" || isVariable(name) || strings.HasPrefix(uri, "$") && uri != "$uri"):
-		r.note("%s: proxy_pass %s: a variable, whose upstream is unknown", d.position, d.arg(0))
+		r.note("%s: proxy_pass %s: a variable, whose upstream is unknown", line.position, line.arg(0))
 	case u == nil:
-		r.saw(d.position, "proxy_pass "+d.arg(0)+", a single server", oneServer)
-	case s.ended.name != "":
-		r.note("%s: proxy_pass %s is never reached: return is at %s", d.position, d.arg(0), s.ended.position)
+		r.saw(line.position, "proxy_pass "+line.arg(0)+", a single server", oneServer)
+	case scope.ended.name != "":
+		r.note("%s: proxy_pass %s is never reached: return is at %s", line.position, line.arg(0), scope.ended.position)
 	default:
 		if scheme == "https" {
 			u.secure("80")
 		}
-		s.locate(r.lead(u, s), uri)
+		scope.locate(r.lead(u, scope), uri)
 	}
 }
 
@@ -276,27 +276,27 @@ func (r *nginxReader) pass(d directive, s nginxScope) {
 const oneServer = "one server is no cluster: stickwatch watches two or more that share their clients"
 
 // passMapped follows a proxy_pass to a variable that a map or split_clients sets.
-func (r *nginxReader) passMapped(d directive, s nginxScope, scheme string, chosen directive) {
+func (r *nginxReader) passMapped(d directive, scope nginxScope, scheme string, chosen directive) {
 	byHost := slices.Contains([]string{"$host", "$http_host", "$server_name", "$ssl_server_name"}, chosen.arg(0))
 	for _, entry := range chosen.block {
 		name := strings.TrimPrefix(strings.TrimPrefix(entry.arg(0), "http://"), "https://")
-		u := r.named(name)
-		if u == nil {
+		upstream := r.named(name)
+		if upstream == nil {
 			continue
 		}
 		if scheme == "https" {
-			u.secure("80")
+			upstream.secure("80")
 		}
 		switch {
 		case entry.name == "default" && chosen.name == "map", entry.name == "*" && chosen.name == "split_clients":
-			s.locate(r.lead(u, s), "")
+			scope.locate(r.lead(upstream, scope), "")
 		case byHost && public(entry.name):
-			inner := s
+			inner := scope
 			inner.path.position = entry.position
-			inner.locate(r.lead(u, inner, entry.name), "")
+			inner.locate(r.lead(upstream, inner, entry.name), "")
 		default:
-			u.onlyIf(entry.position, "only requests for which "+chosen.name+" "+chosen.arg(0)+" gives "+entry.name)
-			r.lead(u, s)
+			upstream.onlyIf(entry.position, "only requests for which "+chosen.name+" "+chosen.arg(0)+" gives "+entry.name)
+			r.lead(upstream, scope)
 		}
 	}
 	if len(chosen.block) == 0 {

@@ -8,15 +8,15 @@ import (
 )
 
 // frontends returns the addresses of a server; names replace its own.
-func (r *nginxReader) frontends(d directive, names ...string) []frontend {
-	name, guess := realName(d)
+func (r *nginxReader) frontends(line directive, names ...string) []frontend {
+	name, guess := realName(line)
 	if len(names) > 0 {
 		name, guess = names[0], ""
 	}
 	var all []frontend
-	for _, listen := range nginxListens(d) {
+	for _, listen := range nginxListens(line) {
 		host := name
-		if host == "" && hasName(d, "localhost") && (slices.Contains(listen.args, "ssl") || r.shared[listen.arg(0)] > 1) {
+		if host == "" && hasName(line, "localhost") && (slices.Contains(listen.args, "ssl") || r.shared[listen.arg(0)] > 1) {
 			host = "localhost" // its certificate, or the choice of the server, depends on the name
 		}
 		if e, ok := nginxFrontend(listen, host); ok {
@@ -24,7 +24,7 @@ func (r *nginxReader) frontends(d directive, names ...string) []frontend {
 			all = append(all, e)
 		}
 	}
-	return userFrontends(all, name != "", toHTTPS(d.block))
+	return userFrontends(all, name != "", toHTTPS(line.block))
 }
 
 func hasName(d directive, name string) bool {

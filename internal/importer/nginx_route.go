@@ -8,20 +8,20 @@ import (
 
 // locate adds the route of a scope whose proxy_pass has a URI; "$": an unknown one.
 func (s nginxScope) locate(site *site, uri string) {
-	u := site.upstream
+	upstream := site.upstream
 	switch way := s.path; {
 	case s.only != "":
-		u.onlyIf(way.position, "only requests for which \""+s.only+"\" holds")
+		upstream.onlyIf(way.position, "only requests for which \""+s.only+"\" holds")
 	case strings.Contains(uri, "$"):
-		u.onlyIf(way.position, "proxy_pass replaces every path")
+		upstream.onlyIf(way.position, "proxy_pass replaces every path")
 	case s.pattern.text != "":
 		if way, ok := s.pattern.route(way.position); ok && uri == "" && s.rewrites == nil {
 			site.addRoute(s.checked(way))
 		} else {
-			u.onlyIf(way.position, "only paths that match "+s.pattern.text)
+			upstream.onlyIf(way.position, "only paths that match "+s.pattern.text)
 		}
 	case !strings.HasPrefix(way.path, "/"): // @name
-		u.onlyIf(way.position, "only requests that another location passes to "+cmp.Or(way.path, "it"))
+		upstream.onlyIf(way.position, "only requests that another location passes to "+cmp.Or(way.path, "it"))
 	default:
 		way.to = way.path
 		if uri != "" {
@@ -34,7 +34,7 @@ func (s nginxScope) locate(site *site, uri string) {
 				s.redirected(site, way)
 			}
 		} else {
-			u.onlyIf(way.position, "a rewrite changes the path below "+way.path)
+			upstream.onlyIf(way.position, "a rewrite changes the path below "+way.path)
 		}
 	}
 }

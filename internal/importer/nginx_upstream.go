@@ -40,14 +40,14 @@ func (u *upstream) nginxServer(line directive) error {
 		u.missing = true
 		return nil
 	}
-	s, e, err := nginxServer(line)
+	server, e, err := nginxServer(line)
 	if err != nil {
 		return err
 	}
-	if s.backup && slices.Contains(noBackup, u.method) { // legal above the method
-		return s.errorf("server %s: \"backup\": the method %s does not support it, and nginx refuses to start", quoted(s.address), u.method)
+	if server.backup && slices.Contains(noBackup, u.method) { // legal above the method
+		return server.errorf("server %s: \"backup\": the method %s does not support it, and nginx refuses to start", quoted(server.address), u.method)
 	}
-	if u.nginxDiscovery(line, s) {
+	if u.nginxDiscovery(line, server) {
 		u.ejection = e
 		return nil
 	}
@@ -56,7 +56,7 @@ func (u *upstream) nginxServer(line directive) error {
 	} else if e != u.ejection {
 		u.guessOnce("balancer.max_fails", line.position, "this server has another max_fails or fail_timeout than the first one, whose values are used")
 	}
-	u.servers = append(u.servers, s)
+	u.servers = append(u.servers, server)
 	return nil
 }
 
@@ -96,18 +96,18 @@ var noBackup = []probes.Method{probes.MethodIPHash, probes.MethodHash, probes.Me
 var serverParameter = regexp.MustCompile(`^(down|backup|resolve|drain|[a-z_]+=.*)$`)
 
 // nginxServer parses a server line of an upstream.
-func nginxServer(d directive) (server, ejection, error) {
-	s, e := server{position: d.position, scheme: "http", address: d.arg(0), weight: 1}, nginxEjection
+func nginxServer(line directive) (server, ejection, error) {
+	s, e := server{position: line.position, scheme: "http", address: line.arg(0), weight: 1}, nginxEjection
 	if isVariable(s.address) {
 		s.unlisted = notKnown(s.address)
 	}
 	if !validAddress(s.address) && s.unlisted == "" {
-		return s, e, d.errorf("server: expected HOST or HOST:PORT, got %s", quoted(s.address))
+		return s, e, line.errorf("server: expected HOST or HOST:PORT, got %s", quoted(s.address))
 	}
-	for _, arg := range d.args[1:] {
+	for _, arg := range line.args[1:] {
 		name, value, _ := strings.Cut(arg, "=")
 		if !serverParameter.MatchString(arg) {
-			return s, e, d.errorf("server %s: invalid parameter %s: is a \";\" missing, or is it from a document?", quoted(s.address), quoted(arg))
+			return s, e, line.errorf("server %s: invalid parameter %s: is a \";\" missing, or is it from a document?", quoted(s.address), quoted(arg))
 		}
 		var err error
 		switch name {
@@ -127,7 +127,7 @@ func nginxServer(d directive) (server, ejection, error) {
 			s.label = value
 		}
 		if err != nil {
-			return s, e, d.errorf("server %s: %s: %w", quoted(s.address), quoted(arg), err)
+			return s, e, line.errorf("server %s: %s: %w", quoted(s.address), quoted(arg), err)
 		}
 	}
 	return s, e, nil
@@ -138,8 +138,8 @@ func nginxServer(d directive) (server, ejection, error) {
 var nginxNeutral = regexp.MustCompile(`^(zone|state|ntlm|queue|bind|resolver|resolver_timeout|keepalive(_\w+)?|check(_\w+)?|health_check\w*|match|healthcheck\w*|max_\w+|request_\w+)$`)
 
 // nginxMethod reads a directive of an upstream other than server.
-func (u *upstream) nginxMethod(d directive) {
-	switch d.name {
+func (u *upstream) nginxMethod(line directive) {
+	switch line.name {
 	case "ip_hash":
 		u.method = probes.MethodIPHash
 	case "least_conn":
@@ -147,26 +147,26 @@ func (u *upstream) nginxMethod(d directive) {
 	case "random":
 		u.method = probes.MethodRandom
 	case "hash":
-		u.nginxHash(d)
+		u.nginxHash(line)
 	case "sticky", "session_sticky":
-		u.nginxSticky(d)
+		u.nginxSticky(line)
 	case "jvm_route": // nginx-upstream-jvm-route: $cookie_JSESSIONID|sessionid
 		u.method = probes.MethodCookie
-		name, _, _ := strings.Cut(d.arg(0), "|")
+		name, _, _ := strings.Cut(line.arg(0), "|")
 		u.routeCookie = strings.TrimPrefix(name, "$cookie_")
 	case "balancer_by_lua_block", "balancer_by_lua_file", "balancer_by_lua":
 		u.method = probes.MethodUnknown
-		u.dynamic = d.position.String() + ": " + d.name + " chooses the servers: they are in no configuration file of nginx"
+		u.dynamic = line.position.String() + ": " + line.name + " chooses the servers: they are in no configuration file of nginx"
 	case "state":
 		if len(u.servers) == 0 {
-			u.dynamic = d.position.String() + ": state: the servers are in " + d.arg(0) + ", which nginx writes"
+			u.dynamic = line.position.String() + ": state: the servers are in " + line.arg(0) + ", which nginx writes"
 		}
 	case "upsync", "consul", "etcd", "dynamic_resolve", "jdomain", "upstream_conf":
-		u.dynamic = d.position.String() + ": " + d.name + " changes the servers while nginx runs"
+		u.dynamic = line.position.String() + ": " + line.name + " changes the servers while nginx runs"
 	default:
-		if !nginxNeutral.MatchString(d.name) {
+		if !nginxNeutral.MatchString(line.name) {
 			u.method, u.hashKey, u.consistent = probes.MethodUnknown, "", false
-			u.addComment("balancer.method", d.position.String()+": "+d.name+" cannot be predicted by clients")
+			u.addComment("balancer.method", line.position.String()+": "+line.name+" cannot be predicted by clients")
 		}
 	}
 }
@@ -185,16 +185,16 @@ func (u *upstream) nginxHash(d directive) {
 
 // nginxSticky parses `sticky` of nginx 1.29.6 and of nginx-sticky-module, and Tengine's
 // session_sticky.
-func (u *upstream) nginxSticky(d directive) {
+func (u *upstream) nginxSticky(line directive) {
 	u.method = probes.MethodCookie
-	switch d.arg(0) {
+	switch line.arg(0) {
 	case "cookie":
-		u.cookie = d.arg(1)
+		u.cookie = line.arg(1)
 		return
 	case "learn":
-		for _, arg := range d.args {
+		for _, arg := range line.args {
 			if name, ok := strings.CutPrefix(arg, "lookup=$cookie_"); ok {
-				u.addComment("session", d.position.String()+": the balancer learns nodes from the cookie "+name)
+				u.addComment("session", line.position.String()+": the balancer learns nodes from the cookie "+name)
 			}
 		}
 		return
@@ -202,7 +202,7 @@ func (u *upstream) nginxSticky(d directive) {
 		return
 	}
 	u.cookie = "route" // the default of both modules
-	for _, arg := range d.args {
+	for _, arg := range line.args {
 		if key, value, _ := strings.Cut(arg, "="); (key == "name" || key == "cookie") && value != "" {
 			u.cookie = value
 		}

@@ -14,22 +14,22 @@ type tomlParser struct {
 
 // parseTOML parses a file.
 func parseTOML(file, text string) (value, error) {
-	p := &tomlParser{file: file, text: text, line: 1}
+	parser := &tomlParser{file: file, text: text, line: 1}
 	root := value{position: position{file, 1}}
 	var table []string   // the current table
 	var current *value   // the current element of an array of tables; nil: none
 	var outside []string // the array's own path
 	for {
-		p.blank(true)
-		if p.text == "" {
+		parser.blank(true)
+		if parser.text == "" {
 			return root, nil
 		}
-		at := position{file, p.line}
-		if strings.HasPrefix(p.text, "{{") {
+		at := position{file, parser.line}
+		if strings.HasPrefix(parser.text, "{{") {
 			return root, at.errorf("%s", inTemplate)
 		}
-		if strings.HasPrefix(p.text, "[") {
-			path, array, err := p.header()
+		if strings.HasPrefix(parser.text, "[") {
+			path, array, err := parser.header()
 			if err != nil {
 				return root, err
 			}
@@ -44,11 +44,11 @@ func parseTOML(file, text string) (value, error) {
 			}
 			continue
 		}
-		path, err := p.path()
+		path, err := parser.path()
 		if err != nil {
 			return root, err
 		}
-		v, err := p.assigned()
+		v, err := parser.assigned()
 		if err != nil {
 			return root, err
 		}

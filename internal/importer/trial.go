@@ -222,22 +222,22 @@ func (s *candidate) rename() {
 	}
 	renamed := false
 	for i := range s.nodes {
-		n := &s.nodes[i]
-		if n.ID == ids[i] {
+		node := &s.nodes[i]
+		if node.ID == ids[i] {
 			continue
 		}
 		renamed = true
-		fromFile := slices.ContainsFunc(s.servers, func(from server) bool { return from.position.String() == n.From && from.name == n.ID })
+		fromFile := slices.ContainsFunc(s.servers, func(from server) bool { return from.position.String() == node.From && from.name == node.ID })
 		switch {
-		case fromFile && n.Server == "":
-			n.Server = n.ID
-		case fromFile && n.Label == "":
-			n.Label = n.ID
+		case fromFile && node.Server == "":
+			node.Server = node.ID
+		case fromFile && node.Label == "":
+			node.Label = node.ID
 		}
 		if i < len(s.answers) {
 			s.answers[i].node = ids[i]
 		}
-		n.ID = ids[i]
+		node.ID = ids[i]
 	}
 	if renamed {
 		s.addComment("nodes", "ids are the names that the nodes have for themselves")

@@ -185,12 +185,12 @@ type parsedConfig struct {
 var redirectTarget = regexp.MustCompile(`^https://([^/$%:{]+)`)
 
 // redirectTo records the host to which the arguments of a redirect lead.
-func (r *parsedConfig) redirectTo(at position, args []string) {
+func (p *parsedConfig) redirectTo(at position, args []string) {
 	for _, arg := range args {
 		if m := redirectTarget.FindStringSubmatch(arg); m != nil && public(m[1]) {
 			known := func(e frontend) bool { return e.url == m[1] }
-			if !slices.ContainsFunc(r.targets, known) {
-				r.targets = append(r.targets, frontend{position: at, url: m[1]})
+			if !slices.ContainsFunc(p.targets, known) {
+				p.targets = append(p.targets, frontend{position: at, url: m[1]})
 			}
 		}
 	}
@@ -198,11 +198,11 @@ func (r *parsedConfig) redirectTo(at position, args []string) {
 
 // nameFrontends gives addresses without a name the host to which the file redirects, if
 // it is one.
-func (r *parsedConfig) nameFrontends(u *upstream) {
-	if len(r.targets) != 1 {
+func (p *parsedConfig) nameFrontends(u *upstream) {
+	if len(p.targets) != 1 {
 		return
 	}
-	name := r.targets[0]
+	name := p.targets[0]
 	for _, s := range u.sites {
 		for i := range s.frontends {
 			e := &s.frontends[i]
@@ -215,10 +215,10 @@ func (r *parsedConfig) nameFrontends(u *upstream) {
 }
 
 // sawAll records the names of a file's directives.
-func (r *parsedConfig) sawAll(tree []directive) {
+func (p *parsedConfig) sawAll(tree []directive) {
 	for _, d := range tree {
-		if name := probes.Clean(cmp.Or(d.written, d.name), 40); !slices.Contains(r.has, name) && len(r.has) <= maxNames {
-			r.has = append(r.has, name)
+		if name := probes.Clean(cmp.Or(d.written, d.name), 40); !slices.Contains(p.has, name) && len(p.has) <= maxNames {
+			p.has = append(p.has, name)
 		}
 	}
 }
@@ -230,9 +230,9 @@ type seen struct {
 	advice string // what to do about it; "": nothing
 }
 
-func (r *parsedConfig) named(name string) *upstream {
-	for _, u := range r.upstreams {
-		if u.name == name || r.anyCase && strings.EqualFold(u.name, name) {
+func (p *parsedConfig) named(name string) *upstream {
+	for _, u := range p.upstreams {
+		if u.name == name || p.anyCase && strings.EqualFold(u.name, name) {
 			return u
 		}
 	}
@@ -240,14 +240,14 @@ func (r *parsedConfig) named(name string) *upstream {
 }
 
 // saw records what the file has instead of an upstream.
-func (r *parsedConfig) saw(at position, what, advice string) {
-	r.seen = append(r.seen, seen{at, probes.Clean(what, maxNote), advice}) // it may quote the file
+func (p *parsedConfig) saw(at position, what, advice string) {
+	p.seen = append(p.seen, seen{at, probes.Clean(what, maxNote), advice}) // it may quote the file
 }
 
 // distinct reports two upstreams of the same name, which no product accepts.
-func (r *parsedConfig) distinct() error {
+func (p *parsedConfig) distinct() error {
 	seen := map[string]position{}
-	for _, u := range r.upstreams {
+	for _, u := range p.upstreams {
 		if first, ok := seen[u.name]; ok {
 			return u.errorf("the %s %s is at %s already", u.kind, quoted(u.name), first)
 		}

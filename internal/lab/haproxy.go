@@ -59,11 +59,11 @@ type HAProxyBalancer struct {
 // HAProxy starts HAProxy in the foreground.
 func HAProxy(tb testing.TB, config HAProxyConfig) *HAProxyBalancer {
 	tb.Helper()
-	h := &HAProxyBalancer{program: program(tb, "haproxy")}
+	hAProxyBalancer := &HAProxyBalancer{program: program(tb, "haproxy")}
 	dir := directory(tb)
 	command := Command{
 		Name: "haproxy",
-		Path: h.program,
+		Path: hAProxyBalancer.program,
 		Args: []string{"-db", "-f", filepath.Join(logDir(dir), "haproxy.conf")},
 		Dir:  dir,
 		Addr: FreeAddr(tb),
@@ -71,12 +71,12 @@ func HAProxy(tb testing.TB, config HAProxyConfig) *HAProxyBalancer {
 	if config.Master {
 		command.Args = append(command.Args, "-W")
 	}
-	h.Balancer = &Balancer{newProcess(tb, command)}
-	if err := h.write(h.ConfigFile(), config); err != nil {
+	hAProxyBalancer.Balancer = &Balancer{newProcess(tb, command)}
+	if err := hAProxyBalancer.write(hAProxyBalancer.ConfigFile(), config); err != nil {
 		tb.Fatalf("configuring HAProxy: %v", err)
 	}
-	h.Start()
-	return h
+	hAProxyBalancer.Start()
+	return hAProxyBalancer
 }
 
 // write renders the configuration with its own statistics port and socket.

@@ -74,29 +74,29 @@ func openResults(t *testing.T) *results {
 }
 
 // played returns the number of results of p from before this run.
-func (b *results) played(p pairing) (n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, r := range b.list {
+func (results *results) played(p pairing) (n int) {
+	results.mu.Lock()
+	defer results.mu.Unlock()
+	for _, r := range results.list {
 		if r.Operation == p.operation.name && r.Balancer == p.front.name {
 			n++
 		}
 	}
-	return n - b.new[p.name()]
+	return n - results.new[p.name()]
 }
 
-func (b *results) add(t *testing.T, r result) {
+func (results *results) add(t *testing.T, r result) {
 	t.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.list = append(b.list, r)
-	b.new[r.Operation+"/"+r.Balancer]++
-	if b.file == nil {
+	results.mu.Lock()
+	defer results.mu.Unlock()
+	results.list = append(results.list, r)
+	results.new[r.Operation+"/"+r.Balancer]++
+	if results.file == nil {
 		return
 	}
 	line, err := json.Marshal(r)
 	if err == nil {
-		_, err = b.file.Write(append(line, '\n'))
+		_, err = results.file.Write(append(line, '\n'))
 	}
 	if err != nil {
 		t.Errorf("keeping a result: %v", err)
@@ -112,10 +112,10 @@ type row struct {
 }
 
 // rows returns the rows in the order of the table.
-func (b *results) rows() (rows []*row) {
+func (results *results) rows() (rows []*row) {
 	for _, p := range pairings() {
 		w := &row{Operation: p.operation.name, Balancer: p.front.name}
-		for _, r := range b.list {
+		for _, r := range results.list {
 			if r.Operation == w.Operation && r.Balancer == w.Balancer {
 				w.add(r)
 			}
@@ -127,19 +127,19 @@ func (b *results) rows() (rows []*row) {
 	return rows
 }
 
-func (w *row) add(r result) {
-	w.Runs++
-	w.False += r.FalseCritical
+func (row *row) add(r result) {
+	row.Runs++
+	row.False += r.FalseCritical
 	if r.OK {
-		w.Right++
+		row.Right++
 	}
 	if len(r.Missed) > 0 {
-		w.Missed++
+		row.Missed++
 	}
 	if r.Delay > 0 {
-		w.delays = append(w.delays, r.Delay)
-		slices.Sort(w.delays)
-		w.Median, w.Slowest = w.delays[len(w.delays)/2], w.delays[len(w.delays)-1]
+		row.delays = append(row.delays, r.Delay)
+		slices.Sort(row.delays)
+		row.Median, row.Slowest = row.delays[len(row.delays)/2], row.delays[len(row.delays)-1]
 	}
 }
 
@@ -188,15 +188,15 @@ Not met by other tests of the lab:
 ` + operationsEnd + "\n"))
 
 // section formats the table as Markdown.
-func (b *results) section() (string, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (results *results) section() (string, error) {
+	results.mu.Lock()
+	defer results.mu.Unlock()
 	data := struct {
 		Rows        []*row
 		Runs, False int
 		NotMet      []string
 		Others      []string // gaps of tests without their own table
-	}{Rows: b.rows(), Others: otherGaps()}
+	}{Rows: results.rows(), Others: otherGaps()}
 	for _, w := range data.Rows {
 		data.Runs += w.Runs
 		data.False += w.False
@@ -211,13 +211,13 @@ func (b *results) section() (string, error) {
 }
 
 // write writes the section into the file that STICKWATCH_OPERATIONS_TABLE names.
-func (b *results) write(t *testing.T) {
+func (results *results) write(t *testing.T) {
 	t.Helper()
 	path := os.Getenv("STICKWATCH_OPERATIONS_TABLE")
 	if path == "" {
 		return
 	}
-	section, err := b.section()
+	section, err := results.section()
 	if err == nil {
 		err = replaceSection(path, section)
 	}

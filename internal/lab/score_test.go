@@ -44,13 +44,13 @@ type runCounts struct {
 
 // add counts a run. There is no delay to measure, because a scenario has a single
 // round.
-func (c *scorecard) add(s scenario, f front, missing, unexpected []string, r checks.Report) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	i := slices.IndexFunc(c.rows, func(row *scoreRow) bool { return row.Scenario == s.name && row.Balancer == f.name })
+func (scorecard *scorecard) add(s scenario, f front, missing, unexpected []string, r checks.Report) {
+	scorecard.mu.Lock()
+	defer scorecard.mu.Unlock()
+	i := slices.IndexFunc(scorecard.rows, func(row *scoreRow) bool { return row.Scenario == s.name && row.Balancer == f.name })
 	if i < 0 {
-		i = len(c.rows)
-		c.rows = append(c.rows, &scoreRow{Scenario: s.name, Balancer: f.name, Healthy: s.healthy(), Known: s.knownGap(f).why})
+		i = len(scorecard.rows)
+		scorecard.rows = append(scorecard.rows, &scoreRow{Scenario: s.name, Balancer: f.name, Healthy: s.healthy(), Known: s.knownGap(f).why})
 	}
 	t := runCounts{Runs: 1, Slowest: r.Duration}
 	switch {
@@ -63,7 +63,7 @@ func (c *scorecard) add(s scenario, f front, missing, unexpected []string, r che
 	default:
 		t.FalseAlarm = 1
 	}
-	c.rows[i].runCounts = c.rows[i].plus(t)
+	scorecard.rows[i].runCounts = scorecard.rows[i].plus(t)
 }
 
 func (r runCounts) plus(o runCounts) runCounts {
@@ -80,9 +80,9 @@ type line struct {
 }
 
 // by sums up the rows by a name, sorted.
-func (c *scorecard) by(name func(*scoreRow) string) []line {
+func (scorecard *scorecard) by(name func(*scoreRow) string) []line {
 	sums := make(map[string]runCounts)
-	for _, row := range c.rows {
+	for _, row := range scorecard.rows {
 		sums[name(row)] = sums[name(row)].plus(row.runCounts)
 	}
 	var lines []line
@@ -93,9 +93,9 @@ func (c *scorecard) by(name func(*scoreRow) string) []line {
 }
 
 // of sums up the rows of healthy clusters, or all others.
-func (c *scorecard) of(healthy bool) runCounts {
+func (scorecard *scorecard) of(healthy bool) runCounts {
 	var all runCounts
-	for _, row := range c.rows {
+	for _, row := range scorecard.rows {
 		if row.Healthy == healthy {
 			all = all.plus(row.runCounts)
 		}
@@ -123,13 +123,13 @@ var scorePage = template.Must(template.New("SCENARIOS.md").Funcs(template.FuncMa
 }).Parse(scorePageText))
 
 // write writes the page to the file that STICKWATCH_SCENARIO_TABLE names.
-func (c *scorecard) write(t *testing.T) {
+func (scorecard *scorecard) write(t *testing.T) {
 	path := os.Getenv("STICKWATCH_SCENARIO_TABLE")
 	if path == "" {
 		return
 	}
 	old, _ := os.ReadFile(path) // none, the first time
-	if err := os.WriteFile(path, slices.Concat(c.page(t), operationsOf(old), simulation(old)), 0o644); err != nil {
+	if err := os.WriteFile(path, slices.Concat(scorecard.page(t), operationsOf(old), simulation(old)), 0o644); err != nil {
 		t.Errorf("writing the table of scenarios: %v", err)
 	}
 }
@@ -145,9 +145,9 @@ func simulation(page []byte) []byte {
 }
 
 // page formats the scorecard as Markdown.
-func (c *scorecard) page(t *testing.T) []byte {
+func (scorecard *scorecard) page(t *testing.T) []byte {
 	t.Helper()
-	slices.SortStableFunc(c.rows, func(a, b *scoreRow) int {
+	slices.SortStableFunc(scorecard.rows, func(a, b *scoreRow) int {
 		return cmp.Or(cmp.Compare(a.Scenario, b.Scenario), cmp.Compare(a.Balancer, b.Balancer))
 	})
 	data := struct {
@@ -155,12 +155,12 @@ func (c *scorecard) page(t *testing.T) []byte {
 		Scenarios, Fronts      []line
 		Rows, Known, Imperfect []*scoreRow // Known: faults that cannot be detected, and why
 	}{
-		Faults: c.of(false), Healthy: c.of(true),
-		Scenarios: c.by(func(s *scoreRow) string { return s.Scenario }),
-		Fronts:    c.by(func(s *scoreRow) string { return s.Balancer }),
-		Rows:      c.rows,
+		Faults: scorecard.of(false), Healthy: scorecard.of(true),
+		Scenarios: scorecard.by(func(s *scoreRow) string { return s.Scenario }),
+		Fronts:    scorecard.by(func(s *scoreRow) string { return s.Balancer }),
+		Rows:      scorecard.rows,
 	}
-	for _, row := range c.rows {
+	for _, row := range scorecard.rows {
 		switch {
 		case row.Known != "":
 			data.Known = append(data.Known, row)

@@ -137,8 +137,8 @@ func newTomcat(tb testing.TB, config TomcatConfig, members []member, i int) *Tom
 			tb.Fatalf("configuring %q: %v", self.Name, err)
 		}
 	}
-	t := &Tomcat{name: self.Name, ajp: self.AJP.String()}
-	t.Process = newProcess(tb, Command{
+	tomcat := &Tomcat{name: self.Name, ajp: self.AJP.String()}
+	tomcat.Process = newProcess(tb, Command{
 		Name: self.Name,
 		Path: filepath.Join(tomcatHome, "bin", "catalina.sh"),
 		Args: []string{"run", "-config", file},
@@ -150,11 +150,11 @@ func newTomcat(tb testing.TB, config TomcatConfig, members []member, i int) *Tom
 		Addr: self.HTTP.String(),
 		// The first request compiles the page.
 		Ready: func(ctx context.Context) error {
-			_, _, err := askTestPage(ctx, t.URL()+testPage, "")
+			_, _, err := askTestPage(ctx, tomcat.URL()+testPage, "")
 			return err
 		},
 	})
-	return t
+	return tomcat
 }
 
 // writeTomcat creates a CATALINA_BASE. Tomcat has defaults for other files.

@@ -117,27 +117,27 @@ func Write(w io.Writer, reports []checks.Report, watches []Watch) error {
 	return nil
 }
 
-func (rg *roundGauges) add(r checks.Report) {
-	cluster := cleanLabel(r.Cluster)
-	ok := r.Verdict == checks.Healthy || r.Verdict == checks.Degraded
+func (rg *roundGauges) add(report checks.Report) {
+	cluster := cleanLabel(report.Cluster)
+	ok := report.Verdict == checks.Healthy || report.Verdict == checks.Degraded
 	rg.success.WithLabelValues(cluster).Set(boolValue(ok))
 	for _, v := range []checks.Verdict{checks.Healthy, checks.Degraded, checks.Failing, checks.Inconclusive} {
-		rg.verdict.WithLabelValues(cluster, string(v)).Set(boolValue(v == r.Verdict))
+		rg.verdict.WithLabelValues(cluster, string(v)).Set(boolValue(v == report.Verdict))
 	}
-	rg.duration.WithLabelValues(cluster).Set(r.Duration.Seconds())
-	rg.timestamp.WithLabelValues(cluster).Set(unix(r.Started))
-	setAnswer(rg.sticky, r.Session.Sticky, cluster)
-	setAnswer(rg.shared, r.Session.Shared, cluster)
+	rg.duration.WithLabelValues(cluster).Set(report.Duration.Seconds())
+	rg.timestamp.WithLabelValues(cluster).Set(unix(report.Started))
+	setAnswer(rg.sticky, report.Session.Sticky, cluster)
+	setAnswer(rg.shared, report.Session.Shared, cluster)
 
-	rg.addBalancers(cluster, r.Balancers)
-	rg.addSource(cluster, r.Source)
-	for _, n := range r.Nodes {
+	rg.addBalancers(cluster, report.Balancers)
+	rg.addSource(cluster, report.Source)
+	for _, n := range report.Nodes {
 		rg.addNode(cluster, n)
 	}
-	for _, d := range r.Dependencies {
+	for _, d := range report.Dependencies {
 		setAnswer(rg.dependencyUp, d.Up, cluster, rg.limiter.limit(cluster, "dependency", d.Name))
 	}
-	rg.addFindings(cluster, r.Findings)
+	rg.addFindings(cluster, report.Findings)
 }
 
 func (rg *roundGauges) addBalancers(cluster string, balancers []probes.BalancerObservation) {

@@ -103,11 +103,11 @@ func (p *canaryPool) evaluate(answers map[*pooledCanary]probes.Exchange, last ch
 }
 
 // request returns the newest request of a canary with its outcome.
-func (b *pooledCanary) request(ex probes.Exchange, last checks.Report) checks.Request {
-	trace := b.Trace()
+func (p *pooledCanary) request(ex probes.Exchange, last checks.Report) checks.Request {
+	trace := p.Trace()
 	return checks.Request{
-		Cluster: last.Cluster, Balancer: checks.BalancerName(trace.URL, trace.Balancer), Node: b.identity.NodeOf(trace.OpenedBy), Served: b.identity.NodeOf(ex.Label), Canary: true,
-		Session: trace.First().Session, At: ex.At, Latency: ex.Timing.Total, Outcome: last.OutcomeOf(trace, len(trace.Steps)-1, b.identity),
+		Cluster: last.Cluster, Balancer: checks.BalancerName(trace.URL, trace.Balancer), Node: p.identity.NodeOf(trace.OpenedBy), Served: p.identity.NodeOf(ex.Label), Canary: true,
+		Session: trace.First().Session, At: ex.At, Latency: ex.Timing.Total, Outcome: last.OutcomeOf(trace, len(trace.Steps)-1, p.identity),
 	}
 }
 
@@ -224,8 +224,8 @@ func reserveOf(c *probes.Cluster) int {
 }
 
 // pause returns the time since the newest request of a canary.
-func (b *pooledCanary) pause() time.Duration {
-	steps := b.Trace().Steps
+func (p *pooledCanary) pause() time.Duration {
+	steps := p.Trace().Steps
 	return time.Since(steps[len(steps)-1].At)
 }
 

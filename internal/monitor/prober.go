@@ -65,64 +65,64 @@ func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 // round completes the empty round r. It also returns the clients that can continue as
 // canaries. seen receives observations as they arrive. Of the new clients those that wants
 // selects log in, where the application has a login.
-func (p *Prober) round(ctx context.Context, r checks.Round, evidenceReader *evidence.Reader, seen *partialRound, wants wantsLogin) (checks.Round, []*probes.Canary) {
-	c := r.Cluster
-	if len(c.Nodes) == 0 { // their source has not answered yet
-		return r, nil
+func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *evidence.Reader, seen *partialRound, wants wantsLogin) (checks.Round, []*probes.Canary) {
+	cluster := round.Cluster
+	if len(cluster.Nodes) == 0 { // their source has not answered yet
+		return round, nil
 	}
 	direct := make(chan struct{}) // closed when r.Nodes is complete
 	var wg panics.Group
 	wg.Go(func() {
 		defer close(direct)
-		r.Nodes = p.askNodes(ctx, c)
-		seen.setNodes(r.Nodes)
+		round.Nodes = p.askNodes(ctx, cluster)
+		seen.setNodes(round.Nodes)
 	})
-	wg.Go(func() { r.Dependencies = p.askDependencies(ctx, c) })
+	wg.Go(func() { round.Dependencies = p.askDependencies(ctx, cluster) })
 	var atNodes []probes.HandshakeObservation
-	wg.Go(func() { atNodes = p.handshakesWithNodes(ctx, c) })
+	wg.Go(func() { atNodes = p.handshakesWithNodes(ctx, cluster) })
 	var canaries []*probes.Canary
 	wg.Go(func() {
-		frontends := probes.Resolve(ctx, c)
-		r.Balancers = make([]probes.BalancerObservation, len(frontends))
+		frontends := probes.Resolve(ctx, cluster)
+		round.Balancers = make([]probes.BalancerObservation, len(frontends))
 		traces := make([]traceResult, len(frontends))
 		handshakes := make([][]probes.HandshakeObservation, len(frontends))
 		var inner panics.Group
 		for i, frontend := range frontends {
 			inner.Go(func() {
-				r.Balancers[i] = probes.Through(ctx, c, frontend)
-				seen.addBalancer(r.Balancers[i])
+				round.Balancers[i] = probes.Through(ctx, cluster, frontend)
+				seen.addBalancer(round.Balancers[i])
 			})
 			if !frontend.Address.IsValid() {
 				continue
 			}
-			inner.Go(func() { handshakes[i] = p.handshakesThrough(ctx, c, frontend) })
+			inner.Go(func() { handshakes[i] = p.handshakesThrough(ctx, cluster, frontend) })
 			inner.Go(func() {
-				driver := p.newTraceDriver(c, frontend)
+				driver := p.newTraceDriver(cluster, frontend)
 				driver.wants = wants
 				seen.addDriver(driver)
 				traces[i] = driver.run(ctx, func() []probes.NodeObservation {
 					<-direct
-					return r.Nodes
+					return round.Nodes
 				})
 			})
 		}
 		inner.Wait()
 		for i := range frontends {
 			canaries = append(canaries, traces[i].canaries...)
-			r.Traces = append(r.Traces, traces[i].traces...)
-			r.FailoverChecks = append(r.FailoverChecks, traces[i].failoverChecks...)
-			r.Handshakes = append(r.Handshakes, handshakes[i]...)
+			round.Traces = append(round.Traces, traces[i].traces...)
+			round.FailoverChecks = append(round.FailoverChecks, traces[i].failoverChecks...)
+			round.Handshakes = append(round.Handshakes, handshakes[i]...)
 		}
 	})
 	wg.Wait()
-	r.Handshakes = append(r.Handshakes, atNodes...)
-	r.AcceptsAnyID = p.acceptsAnyID(ctx, c, canaries)
-	r.OwnerChecks = checkOwners(ctx, c, checks.Identify(c, r.Nodes), canaries)
-	r.Login = c.LoginStatus()
-	r.Evidence = evidenceReader.Read(ctx) // last, so that it covers the whole round
-	r.Source = sourceState(c)
-	r.Duration = time.Since(r.Started)
-	return r, canaries
+	round.Handshakes = append(round.Handshakes, atNodes...)
+	round.AcceptsAnyID = p.acceptsAnyID(ctx, cluster, canaries)
+	round.OwnerChecks = checkOwners(ctx, cluster, checks.Identify(cluster, round.Nodes), canaries)
+	round.Login = cluster.LoginStatus()
+	round.Evidence = evidenceReader.Read(ctx) // last, so that it covers the whole round
+	round.Source = sourceState(cluster)
+	round.Duration = time.Since(round.Started)
+	return round, canaries
 }
 
 // acceptsAnyID checks once for each cluster whether a node accepts a forged session id. This
@@ -287,8 +287,8 @@ const maxChecksPerOwner = 3
 // nodes that opened them. If the node still knows the session, the balancer sent the client
 // elsewhere; if not, the node restarted. Only the sticky policy needs this check: under other
 // policies, any loss is a fault.
-func checkOwners(ctx context.Context, c *probes.Cluster, identity checks.Identity, canaries []*probes.Canary) []probes.OwnerCheck {
-	if c.Session == nil || c.Session.Policy != probes.PolicySticky {
+func checkOwners(ctx context.Context, cluster *probes.Cluster, identity checks.Identity, canaries []*probes.Canary) []probes.OwnerCheck {
+	if cluster.Session == nil || cluster.Session.Policy != probes.PolicySticky {
 		return nil
 	}
 	var list []probes.OwnerCheck
@@ -298,13 +298,13 @@ func checkOwners(ctx context.Context, c *probes.Cluster, identity checks.Identit
 	for _, canary := range canaries {
 		trace := canary.Trace()
 		owner := identity.NodeOf(trace.OpenedBy)
-		at := slices.IndexFunc(c.Nodes, func(n probes.Node) bool { return n.ID == owner })
+		at := slices.IndexFunc(cluster.Nodes, func(n probes.Node) bool { return n.ID == owner })
 		if at < 0 || asked[owner] >= maxChecksPerOwner || !movedOrLost(trace, identity) {
 			continue
 		}
 		asked[owner]++
 		wg.Go(func() {
-			check := canary.CheckOwner(ctx, c.Nodes[at])
+			check := canary.CheckOwner(ctx, cluster.Nodes[at])
 			mu.Lock()
 			defer mu.Unlock()
 			list = append(list, check)

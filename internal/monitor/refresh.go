@@ -26,42 +26,42 @@ const (
 
 // refresh repeats one part of the probes. It returns the last round with the new observations.
 func (p *Prober) refresh(ctx context.Context, last checks.Round, jobKind JobKind, evidenceReader *evidence.Reader) checks.Round {
-	r := p.nextRound(last)
+	round := p.nextRound(last)
 	switch jobKind {
 	case Dependencies:
-		r.Dependencies = p.askDependencies(ctx, r.Cluster)
+		round.Dependencies = p.askDependencies(ctx, round.Cluster)
 	case Pages:
-		r.Nodes, r.Balancers = p.ask(ctx, pagesOnly(r.Cluster), last)
-		for i := range r.Nodes {
-			pages := r.Nodes[i].Pages
-			r.Nodes[i] = last.Nodes[i]
-			r.Nodes[i].Pages = pages
+		round.Nodes, round.Balancers = p.ask(ctx, pagesOnly(round.Cluster), last)
+		for i := range round.Nodes {
+			pages := round.Nodes[i].Pages
+			round.Nodes[i] = last.Nodes[i]
+			round.Nodes[i].Pages = pages
 		}
-		for i := range r.Balancers {
-			r.Balancers[i].Primary = last.Balancers[i].Primary
+		for i := range round.Balancers {
+			round.Balancers[i].Primary = last.Balancers[i].Primary
 		}
 	default:
 		var both panics.Group
-		both.Go(func() { r.Handshakes = p.allHandshakes(ctx, r.Cluster, last.Balancers) })
-		both.Go(func() { r.Nodes, r.Balancers = p.ask(ctx, statusOnly(withoutPages(r.Cluster)), last) })
+		both.Go(func() { round.Handshakes = p.allHandshakes(ctx, round.Cluster, last.Balancers) })
+		both.Go(func() { round.Nodes, round.Balancers = p.ask(ctx, statusOnly(withoutPages(round.Cluster)), last) })
 		both.Wait()
-		if r.Cluster.Status != nil {
-			for i := range r.Nodes {
-				keepSession(&r.Nodes[i], last.Nodes[i])
+		if round.Cluster.Status != nil {
+			for i := range round.Nodes {
+				keepSession(&round.Nodes[i], last.Nodes[i])
 			}
 		}
-		if len(r.Cluster.Pages) > 0 && !onlyPagesConfigured(r.Cluster) {
-			for i := range r.Nodes {
-				r.Nodes[i].Pages = last.Nodes[i].Pages
+		if len(round.Cluster.Pages) > 0 && !onlyPagesConfigured(round.Cluster) {
+			for i := range round.Nodes {
+				round.Nodes[i].Pages = last.Nodes[i].Pages
 			}
-			for i := range r.Balancers {
-				r.Balancers[i].Pages = last.Balancers[i].Pages
+			for i := range round.Balancers {
+				round.Balancers[i].Pages = last.Balancers[i].Pages
 			}
 		}
-		r.Evidence = evidenceReader.Read(ctx)
+		round.Evidence = evidenceReader.Read(ctx)
 	}
-	r.Duration = time.Since(r.Started)
-	return r
+	round.Duration = time.Since(round.Started)
+	return round
 }
 
 // nextRound returns a round that starts now with the observations of the last one.
@@ -154,29 +154,29 @@ func pagesOnly(c *probes.Cluster) *probes.Cluster {
 }
 
 // reportProbes reports the results of the parts of a round that were probed again.
-func (w *Watcher) reportProbes(r checks.Round, jobKinds ...JobKind) {
-	name := r.Cluster.Name
+func (w *Watcher) reportProbes(round checks.Round, jobKinds ...JobKind) {
+	name := round.Cluster.Name
 	probed := func(kind checks.TargetKind, target, what string, ex probes.Exchange) {
 		w.observer.Probed(Probe{checks.Target{Cluster: name, Kind: kind, Name: target}, what, ex})
 	}
 	for _, jobKind := range jobKinds {
 		switch jobKind {
 		case Status:
-			for _, o := range r.Nodes {
+			for _, o := range round.Nodes {
 				probed(checks.TargetNode, o.Node, "status", o.Primary)
 			}
-			for _, b := range r.Balancers {
+			for _, b := range round.Balancers {
 				probed(checks.TargetBalancer, checks.BalancerName(b.URL, b.Address), "status", b.Primary)
 			}
 		case Pages:
-			for _, o := range r.Nodes {
+			for _, o := range round.Nodes {
 				for _, ex := range o.Pages {
 					probed(checks.TargetNode, o.Node, "page", ex)
 				}
 			}
 		case Dependencies:
-			for _, d := range r.Dependencies {
-				ex := probes.Exchange{At: r.Started, Timing: probes.Timing{Total: d.Took}, Error: d.Error}
+			for _, d := range round.Dependencies {
+				ex := probes.Exchange{At: round.Started, Timing: probes.Timing{Total: d.Took}, Error: d.Error}
 				if !d.Up {
 					ex.Failure = probes.FailureOther
 				}

@@ -33,14 +33,14 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 			w.takeFullRound(ctx, nil, false)
 			return
 		}
-		v := w.canaryPool.followUp(ctx, w.pairs())
-		if w.hangs(v.task) && w.mayInvestigateHang() && !w.doubtful() {
-			w.canaryPool.evaluate(v.take(), w.lastReport, w.observer)
-			w.investigate(ctx, v)
+		followUp := w.canaryPool.followUp(ctx, w.pairs())
+		if w.hangs(followUp.task) && w.mayInvestigateHang() && !w.doubtful() {
+			w.canaryPool.evaluate(followUp.take(), w.lastReport, w.observer)
+			w.investigate(ctx, followUp)
 			return
 		}
-		v.wait()
-		answers := v.take()
+		followUp.wait()
+		answers := followUp.take()
 		w.prober.Self.observe(w, w.began, slices.Collect(maps.Values(answers)))
 		if w.stopped(ctx) {
 			return
@@ -48,18 +48,18 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 		suspicious, harmed := w.canaryPool.evaluate(answers, w.lastReport, w.observer)
 		if harmed {
 			r := w.prober.nextRound(w.last)
-			r.Traces = append(w.newClientTraces(), v.newClients()...)
+			r.Traces = append(w.newClientTraces(), followUp.newClients()...)
 			w.judgePartial(r)
 		}
 		missing := w.canaryPool.countMisses(answers, w.lastReport, w.maxMisses) // at every follow-up: it counts
-		suspicious = suspicious || missing || w.leaked(v)
+		suspicious = suspicious || missing || w.leaked(followUp)
 		newTrouble := harmed && !w.hasProblems()
 		confirming := !w.ledger.Settled() && w.unsettledRounds <= max(w.intervals.Damping.Appear, w.intervals.Damping.Vanish)
 		switch {
 		case newTrouble, confirming:
-			w.takeFullRound(ctx, v, true)
+			w.takeFullRound(ctx, followUp, true)
 		case (suspicious || !w.ledger.Settled()) && w.mayInvestigate():
-			w.investigate(ctx, v)
+			w.investigate(ctx, followUp)
 		}
 	})
 }
@@ -91,28 +91,28 @@ func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
 			w.takeFullRound(ctx, nil, w.hasProblems())
 			return
 		}
-		r, ended := w.refresh(ctx, jobKind)
+		round, ended := w.refresh(ctx, jobKind)
 		if !ended {
 			w.investigate(ctx, nil)
 			return
 		}
-		w.prober.Self.observe(w, w.began, w.exchanges(r))
-		r.Past, r.Every = w.history, w.intervals.Canary
-		r.Traces = slices.Concat(w.newClientTraces(), w.canaryPool.traces())
-		report := checks.Judge(r)
+		w.prober.Self.observe(w, w.began, w.exchanges(round))
+		round.Past, round.Every = w.history, w.intervals.Canary
+		round.Traces = slices.Concat(w.newClientTraces(), w.canaryPool.traces())
+		report := checks.Judge(round)
 		changed := !sameFindings(report, w.lastReport)
 		switch {
 		case w.stopped(ctx):
 		case changed && w.mayInvestigate():
 			w.investigate(ctx, nil)
 		case !changed && w.ledger.Settled() && len(report.Doubts) == 0:
-			w.reportProbes(r, jobKind)
-			w.publish(r, report, false)
+			w.reportProbes(round, jobKind)
+			w.publish(round, report, false)
 		default:
 			// An unconfirmed finding was not checked again, so this round neither confirms nor
 			// clears it.
-			w.reportProbes(r, jobKind)
-			w.last = r
+			w.reportProbes(round, jobKind)
+			w.last = round
 		}
 	})
 }
@@ -201,31 +201,31 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUp, trouble bool) 
 // takeFullRound takes and judges a full round. before is the preceding follow-up, which
 // contributes its new clients; nil: none. trouble is set if something is or seems wrong.
 func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, trouble bool) {
-	r, fresh := w.probeAll(ctx, before, trouble)
-	w.prober.Self.observe(w, w.began, w.exchanges(r))
+	round, fresh := w.probeAll(ctx, before, trouble)
+	w.prober.Self.observe(w, w.began, w.exchanges(round))
 	if w.stopped(ctx) {
 		return
 	}
 	if before != nil {
 		w.canaryPool.evaluate(before.take(), w.lastReport, w.observer)
-		r.Traces = append(r.Traces, before.newClients()...)
+		round.Traces = append(round.Traces, before.newClients()...)
 	}
-	identity := checks.Identify(w.cluster, r.Nodes)
-	r.OwnerChecks = append(r.OwnerChecks, checkOwners(ctx, w.cluster, identity, w.canaryPool.clients())...)
+	identity := checks.Identify(w.cluster, round.Nodes)
+	round.OwnerChecks = append(round.OwnerChecks, checkOwners(ctx, w.cluster, identity, w.canaryPool.clients())...)
 	if w.stopped(ctx) {
 		return
 	}
 	w.fullRoundEnded, w.lastPairs = time.Now(), time.Now()
-	r.Past, r.Every = w.history, w.intervals.Canary
-	r.Traces = append(r.Traces, w.canaryPool.traces()...)
-	r.Duration = time.Since(r.Started)
-	report := checks.Judge(r)
+	round.Past, round.Every = w.history, w.intervals.Canary
+	round.Traces = append(round.Traces, w.canaryPool.traces()...)
+	round.Duration = time.Since(round.Started)
+	report := checks.Judge(round)
 	if w.nodesChanged(ctx, report) {
 		w.takeFullRound(ctx, nil, trouble)
 		return
 	}
-	w.reportProbes(r, Status, Pages, Dependencies)
-	w.canaryPool.reportTraces(r, w.observer)
+	w.reportProbes(round, Status, Pages, Dependencies)
+	w.canaryPool.reportTraces(round, w.observer)
 	for _, request := range report.Requests {
 		w.observer.Requested(request)
 	}
@@ -236,11 +236,11 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, trouble b
 		w.canaryPool.dropIdle(w.lastUnshared) // they may share the sessions of other clients
 		w.canaryPool.reserve = nil
 	} else {
-		w.lastUnshared = r.Started
+		w.lastUnshared = round.Started
 		w.addIdleCanaries(ctx, identity)
 	}
 	logOut(ctx, held, w.canaryPool.clients())
-	changes := w.publish(r, report, true)
+	changes := w.publish(round, report, true)
 	if len(changes) > 0 {
 		w.backoff = 0
 	}
@@ -319,7 +319,7 @@ func (w *Watcher) exchanges(r checks.Round) []probes.Exchange {
 }
 
 // exchangesOf returns the results of a round since a moment. Others are of earlier rounds.
-func exchangesOf(r checks.Round, since time.Time) (list []probes.Exchange) {
+func exchangesOf(round checks.Round, since time.Time) (list []probes.Exchange) {
 	add := func(exchanges ...probes.Exchange) {
 		for _, ex := range exchanges {
 			if !ex.At.Before(since) {
@@ -327,20 +327,20 @@ func exchangesOf(r checks.Round, since time.Time) (list []probes.Exchange) {
 			}
 		}
 	}
-	for _, o := range r.Nodes {
+	for _, o := range round.Nodes {
 		add(o.Primary)
 		add(o.Pages...)
 	}
-	for _, b := range r.Balancers {
+	for _, b := range round.Balancers {
 		add(b.Primary)
 		add(b.Pages...)
 	}
-	for _, trace := range r.Traces {
+	for _, trace := range round.Traces {
 		for _, step := range trace.Steps {
 			add(step.Exchange)
 		}
 	}
-	for _, d := range r.Dependencies {
+	for _, d := range round.Dependencies {
 		if d.LocalError {
 			add(probes.Exchange{At: since, Failure: probes.FailureProber, Error: d.Error})
 		}

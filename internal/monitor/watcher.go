@@ -92,7 +92,7 @@ type Canary struct {
 
 // NewWatcher returns a watcher of c. activeFindings are the findings that were active when the
 // state was saved.
-func NewWatcher(c *probes.Cluster, p *Prober, o Observer, intervals Intervals, activeFindings ...checks.ActiveFinding) *Watcher {
+func NewWatcher(cluster *probes.Cluster, p *Prober, o Observer, intervals Intervals, activeFindings ...checks.ActiveFinding) *Watcher {
 	if intervals.NewClients <= 0 {
 		intervals.NewClients = 2 * time.Minute
 	}
@@ -100,15 +100,15 @@ func NewWatcher(c *probes.Cluster, p *Prober, o Observer, intervals Intervals, a
 	if intervals.CanaryAge <= 0 {
 		intervals.CanaryAge = 10 * time.Minute
 	}
-	intervals.CanaryAge = canaryAge(c, intervals.CanaryAge)
+	intervals.CanaryAge = canaryAge(cluster, intervals.CanaryAge)
 	w := &Watcher{
-		cluster: c, prober: p, observer: o, intervals: intervals,
+		cluster: cluster, prober: p, observer: o, intervals: intervals,
 		history:        new(checks.History), // not nil: later rounds build on it
-		canaryPool:     canaryPool{reserved: reserveOf(c)},
-		evidenceReader: evidence.NewReader(c), ledger: checks.NewLedger(intervals.Damping, activeFindings...), sem: make(chan struct{}, 1),
+		canaryPool:     canaryPool{reserved: reserveOf(cluster)},
+		evidenceReader: evidence.NewReader(cluster), ledger: checks.NewLedger(intervals.Damping, activeFindings...), sem: make(chan struct{}, 1),
 	}
-	w.wanted.Store(c)
-	w.snapshot.Store(&Snapshot{Cluster: c, ActiveFindings: activeFindings})
+	w.wanted.Store(cluster)
+	w.snapshot.Store(&Snapshot{Cluster: cluster, ActiveFindings: activeFindings})
 	return w
 }
 

@@ -43,12 +43,12 @@ type writer struct {
 }
 
 // Document returns the report in a language. Its times are those of the month's zone.
-func (m Report) Document(language alerting.Language) Document {
-	w := &writer{language: language, zone: m.From.Location(), month: m}
-	w.doc = Document{Language: language, Title: w.text("Availability in %s", m.From.Format("2006-01"))}
+func (r Report) Document(language alerting.Language) Document {
+	w := &writer{language: language, zone: r.From.Location(), month: r}
+	w.doc = Document{Language: language, Title: w.text("Availability in %s", r.From.Format("2006-01"))}
 	w.lead()
 	w.overview()
-	for _, c := range m.Clusters {
+	for _, c := range r.Clusters {
 		w.cluster(c)
 	}
 	return w.doc
@@ -115,9 +115,9 @@ func worst(all []checks.Uptime, kind checks.TargetKind) checks.Uptime {
 	return found
 }
 
-func (w *writer) cluster(c Cluster) {
+func (w *writer) cluster(cluster Cluster) {
 	availability := Section{
-		Heading: clean(c.Name), Level: 2,
+		Heading: clean(cluster.Name), Level: 2,
 		Columns: w.texts("What", "Name", "Availability", "Requests", "Failed", "Longest outage"),
 	}
 	add := func(what, name string, u checks.Uptime) {
@@ -125,11 +125,11 @@ func (w *writer) cluster(c Cluster) {
 			what, name, ratio(u), strconv.Itoa(u.Probes), strconv.Itoa(u.Failed), u.Longest.Round(time.Second).String(),
 		})
 	}
-	if c.Sessions.Probes > 0 {
-		add(w.text("all sessions"), "", c.Sessions)
+	if cluster.Sessions.Probes > 0 {
+		add(w.text("all sessions"), "", cluster.Sessions)
 	}
 	for _, kind := range []checks.TargetKind{checks.TargetSession, checks.TargetBalancer, checks.TargetNode, checks.TargetDependency} {
-		for _, u := range c.Uptimes {
+		for _, u := range cluster.Uptimes {
 			if u.Kind == kind && u.Probes > 0 {
 				add(w.kind(kind), cmp.Or(clean(checks.BalancerLabel(u.Name)), w.text("owner unknown")), u)
 			}
@@ -139,8 +139,8 @@ func (w *writer) cluster(c Cluster) {
 		availability.Text, availability.Columns = w.text("Nothing was probed."), nil
 	}
 	w.doc.Sections = append(w.doc.Sections, availability)
-	w.incidents(c)
-	w.deployments(c)
+	w.incidents(cluster)
+	w.deployments(cluster)
 }
 
 func (w *writer) kind(k checks.TargetKind) string {

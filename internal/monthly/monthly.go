@@ -43,7 +43,7 @@ type Deployment struct {
 }
 
 // Met reports whether the sessions of a cluster met the target; false without any data.
-func (m Report) Met(c Cluster) bool { return c.Sessions.Probes > 0 && c.Sessions.Ratio >= m.Target }
+func (r Report) Met(c Cluster) bool { return c.Sessions.Probes > 0 && c.Sessions.Ratio >= r.Target }
 
 // A Source is where the data comes from.
 type Source interface {
@@ -96,28 +96,28 @@ func Build(ctx context.Context, source Source, incidents Incidents, clusters []s
 }
 
 func build(ctx context.Context, source Source, incidents Incidents, name string, span checks.Span) (Cluster, error) {
-	c := Cluster{Name: name}
+	cluster := Cluster{Name: name}
 	var err error
-	if c.Uptimes, err = source.Uptimes(ctx, name, span); err != nil {
-		return c, err
+	if cluster.Uptimes, err = source.Uptimes(ctx, name, span); err != nil {
+		return cluster, err
 	}
-	c.Sessions = checks.SessionUptime(c.Uptimes)
-	c.Uptimes = slices.DeleteFunc(c.Uptimes, func(u checks.Uptime) bool { return u.Kind == checks.TargetCanary })
-	if err := c.addCoverage(ctx, source, span); err != nil {
-		return c, err
+	cluster.Sessions = checks.SessionUptime(cluster.Uptimes)
+	cluster.Uptimes = slices.DeleteFunc(cluster.Uptimes, func(u checks.Uptime) bool { return u.Kind == checks.TargetCanary })
+	if err := cluster.addCoverage(ctx, source, span); err != nil {
+		return cluster, err
 	}
 	all, err := incidents(ctx, name, span)
 	if err != nil {
-		return c, err
+		return cluster, err
 	}
 	for _, i := range all {
 		if !i.Fired.IsZero() { // nobody was notified of the others
-			c.Incidents = append(c.Incidents, i)
+			cluster.Incidents = append(cluster.Incidents, i)
 		}
 	}
 	announced, err := source.Deployments(ctx, name, span)
 	if err != nil {
-		return c, err
+		return cluster, err
 	}
 	for _, d := range announced {
 		cost := checks.Span{From: d.From, To: d.To.Add(aftermath)}
@@ -126,11 +126,11 @@ func build(ctx context.Context, source Source, incidents Incidents, name string,
 		}
 		counts, err := source.CountsOf(ctx, name, cost)
 		if err != nil {
-			return c, err
+			return cluster, err
 		}
-		c.Deployments = append(c.Deployments, Deployment{d, counts})
+		cluster.Deployments = append(cluster.Deployments, Deployment{d, counts})
 	}
-	return c, nil
+	return cluster, nil
 }
 
 // addCoverage counts the days on which anything was probed, so that a month that was watched

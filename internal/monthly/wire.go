@@ -45,24 +45,24 @@ func WireReportOf(m Report, now time.Time) WireReport {
 	}
 }
 
-func wireClusterMonthOf(m Report, c Cluster, now time.Time) wireClusterMonth {
-	w := wireClusterMonth{
-		Name: wire.Field(c.Name), DaysWithData: c.Covered, Days: c.Days,
-		Incidents: wire.List(c.Incidents, func(i alerting.Incident) wire.Incident { return wire.IncidentOf(i, now) }),
-		Uptimes:   wire.List(c.Uptimes, wire.UptimeOf),
+func wireClusterMonthOf(m Report, cluster Cluster, now time.Time) wireClusterMonth {
+	month := wireClusterMonth{
+		Name: wire.Field(cluster.Name), DaysWithData: cluster.Covered, Days: cluster.Days,
+		Incidents: wire.List(cluster.Incidents, func(i alerting.Incident) wire.Incident { return wire.IncidentOf(i, now) }),
+		Uptimes:   wire.List(cluster.Uptimes, wire.UptimeOf),
 	}
-	if c.Sessions.Probes > 0 {
-		met := m.Met(c)
-		w.TargetMet = &met
-		all := c.Sessions
+	if cluster.Sessions.Probes > 0 {
+		met := m.Met(cluster)
+		month.TargetMet = &met
+		all := cluster.Sessions
 		all.Kind, all.Name = checks.TargetSession, ""
-		w.Uptimes = append([]wire.Uptime{wire.UptimeOf(all)}, w.Uptimes...)
+		month.Uptimes = append([]wire.Uptime{wire.UptimeOf(all)}, month.Uptimes...)
 	}
-	for _, d := range c.Deployments {
-		w.SessionsMoved, w.SessionsLost = w.SessionsMoved+d.Moved, w.SessionsLost+d.Lost
+	for _, d := range cluster.Deployments {
+		month.SessionsMoved, month.SessionsLost = month.SessionsMoved+d.Moved, month.SessionsLost+d.Lost
 	}
-	w.Deployments = wire.List(c.Deployments, func(d Deployment) wireDeploymentCost {
+	month.Deployments = wire.List(cluster.Deployments, func(d Deployment) wireDeploymentCost {
 		return wireDeploymentCost{wire.DeploymentOf(d.Deployment), d.Moved, d.Lost, d.Longest.Milliseconds()}
 	})
-	return w
+	return month
 }

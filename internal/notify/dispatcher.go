@@ -48,26 +48,26 @@ const (
 )
 
 // NewDispatcher returns a Dispatcher. It does nothing before Run.
-func NewDispatcher(c DispatcherConfig) *Dispatcher {
+func NewDispatcher(config DispatcherConfig) *Dispatcher {
 	const poll, timeout, grace = 5 * time.Second, 30 * time.Second, 5 * time.Second
-	c.Poll, c.Timeout, c.Grace = cmp.Or(c.Poll, poll), cmp.Or(c.Timeout, timeout), cmp.Or(c.Grace, grace)
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+	config.Poll, config.Timeout, config.Grace = cmp.Or(config.Poll, poll), cmp.Or(config.Timeout, timeout), cmp.Or(config.Grace, grace)
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	if c.Observe == nil {
-		c.Observe = func(string, Result) {}
+	if config.Observe == nil {
+		config.Observe = func(string, Result) {}
 	}
-	if c.Now == nil {
-		c.Now = time.Now
+	if config.Now == nil {
+		config.Now = time.Now
 	}
-	backoffs := c.Predecessor.backoffs()
-	c.Predecessor = nil // or a chain of predecessors would stay in memory
+	backoffs := config.Predecessor.backoffs()
+	config.Predecessor = nil // or a chain of predecessors would stay in memory
 	d := &Dispatcher{retired: make(chan struct{})}
 	d.retire = sync.OnceFunc(func() { close(d.retired) })
-	for receiver, notifier := range c.Notifiers {
+	for receiver, notifier := range config.Notifiers {
 		d.workers = append(d.workers, &worker{
-			config: c, receiver: receiver, notifier: notifier, backoff: cmp.Or(backoffs[receiver], new(backoff)),
-			logger: c.Logger.With("receiver", receiver), wake: make(chan struct{}, 1),
+			config: config, receiver: receiver, notifier: notifier, backoff: cmp.Or(backoffs[receiver], new(backoff)),
+			logger: config.Logger.With("receiver", receiver), wake: make(chan struct{}, 1),
 		})
 	}
 	return d

@@ -43,24 +43,24 @@ type retryDecision struct {
 }
 
 // decideRetry decides about a notification whose latest attempt failed.
-func decideRetry(n alerting.Notification, now time.Time, err error) retryDecision {
+func decideRetry(notification alerting.Notification, now time.Time, err error) retryDecision {
 	if _, ok := errors.AsType[alerting.Permanent](err); ok {
 		return retryDecision{deadLetter: true}
 	}
 	r, ok := errors.AsType[alerting.Retriable](err)
 	asked := ok && r.After > 0
 	longest := retryFor
-	if n.Kind == alerting.NotificationFired || n.Kind == alerting.NotificationResolved {
+	if notification.Kind == alerting.NotificationFired || notification.Kind == alerting.NotificationResolved {
 		longest = retryFirstAndLast
 	}
-	if now.Sub(n.At) >= longest {
+	if now.Sub(notification.At) >= longest {
 		return retryDecision{deadLetter: true, unavailable: !asked}
 	}
 	if asked {
 		after := min(r.After, maxRetryAfter)
 		return retryDecision{wait: after, receiverPause: after}
 	}
-	return retryDecision{wait: upTo(backoffBound(n.Attempts, maxBackoff)), unavailable: true}
+	return retryDecision{wait: upTo(backoffBound(notification.Attempts, maxBackoff)), unavailable: true}
 }
 
 // upTo returns a random duration in (0, bound]. The jitter spreads notifications

@@ -58,58 +58,58 @@ func (w *worker) lease() time.Duration {
 
 // deliver makes one attempt and records the outcome. It returns the pause that the
 // receiver asked for.
-func (w *worker) deliver(ctx context.Context, n alerting.Notification) (pause time.Duration) {
+func (w *worker) deliver(ctx context.Context, notification alerting.Notification) (pause time.Duration) {
 	var deliveryRef alerting.DeliveryRef
 	var result Result
 	var err error
-	if caught := panics.Catch(panics.Delivery, func() { deliveryRef, result, err = w.attempt(ctx, n) }); caught != nil {
+	if caught := panics.Catch(panics.Delivery, func() { deliveryRef, result, err = w.attempt(ctx, notification) }); caught != nil {
 		err = caught
 	}
 	if result == skipped {
-		w.logger.Info("notification skipped: its incident is resolved", "notification", n.ID)
+		w.logger.Info("notification skipped: its incident is resolved", "notification", notification.ID)
 		return 0
 	}
 	if err == nil {
 		w.backoff.reset()
-		w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.Delivered(ctx, n.ID, deliveryRef) })
+		w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.Delivered(ctx, notification.ID, deliveryRef) })
 		w.config.Observe(w.receiver, result)
-		w.logger.Debug("notification delivered", "notification", n.ID, "kind", n.Kind, "attempt", n.Attempts, "result", result)
+		w.logger.Debug("notification delivered", "notification", notification.ID, "kind", notification.Kind, "attempt", notification.Attempts, "result", result)
 		return 0
 	}
-	d := decideRetry(n, w.config.Now(), err)
-	if ctx.Err() != nil && !d.deadLetter {
-		d = retryDecision{} // the shutdown interrupted the attempt: the next process retries at once
+	decision := decideRetry(notification, w.config.Now(), err)
+	if ctx.Err() != nil && !decision.deadLetter {
+		decision = retryDecision{} // the shutdown interrupted the attempt: the next process retries at once
 	}
-	if d.unavailable {
+	if decision.unavailable {
 		w.backoff.fail()
 	} else if ctx.Err() == nil {
 		w.backoff.reset()
 	}
 	reason := err.Error()
-	if d.deadLetter {
-		w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.DeadLetter(ctx, n.ID, reason) })
+	if decision.deadLetter {
+		w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.DeadLetter(ctx, notification.ID, reason) })
 		w.config.Observe(w.receiver, Dead)
-		w.logger.Error("notification is a dead letter", "notification", n.ID, "kind", n.Kind, "attempts", n.Attempts, "err", err)
+		w.logger.Error("notification is a dead letter", "notification", notification.ID, "kind", notification.Kind, "attempts", notification.Attempts, "err", err)
 		return 0
 	}
-	at := w.config.Now().Add(d.wait)
-	w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.Retry(ctx, n.ID, at, reason) })
+	at := w.config.Now().Add(decision.wait)
+	w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.Retry(ctx, notification.ID, at, reason) })
 	w.config.Observe(w.receiver, Retried)
 	if suppressed, ok := w.rateLimitedLog.allow(time.Now()); ok {
-		w.logger.Warn("notification not delivered", "notification", n.ID, "kind", n.Kind, "attempt", n.Attempts, "retry_in", d.wait, "suppressed", suppressed, "err", err)
+		w.logger.Warn("notification not delivered", "notification", notification.ID, "kind", notification.Kind, "attempt", notification.Attempts, "retry_in", decision.wait, "suppressed", suppressed, "err", err)
 	}
-	panics.AfterFunc(d.wait, panics.Delivery, w.signal)
-	return d.receiverPause
+	panics.AfterFunc(decision.wait, panics.Delivery, w.signal)
+	return decision.receiverPause
 }
 
 // attempt sends a notification unless an earlier attempt has delivered it. When ctx
 // ends, the attempt continues for Grace: after an interrupted request nobody knows
 // whether the notification has arrived.
-func (w *worker) attempt(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, Result, error) {
+func (w *worker) attempt(ctx context.Context, notification alerting.Notification) (alerting.DeliveryRef, Result, error) {
 	ctx, cancel := w.withGrace(ctx, 2*w.config.Timeout)
 	defer cancel()
-	if finder, ok := w.notifier.(alerting.Finder); ok && n.Attempts > 1 {
-		deliveryRef, found, err := w.find(ctx, finder, n)
+	if finder, ok := w.notifier.(alerting.Finder); ok && notification.Attempts > 1 {
+		deliveryRef, found, err := w.find(ctx, finder, notification)
 		if err != nil {
 			return alerting.DeliveryRef{}, "", fmt.Errorf("looking for an earlier attempt: %w", err)
 		}
@@ -117,12 +117,12 @@ func (w *worker) attempt(ctx context.Context, n alerting.Notification) (alerting
 			return deliveryRef, Found, nil
 		}
 	}
-	if n.Kind == alerting.NotificationFired && w.config.Now().Sub(n.At) > staleFired && w.skip(ctx, n) {
+	if notification.Kind == alerting.NotificationFired && w.config.Now().Sub(notification.At) > staleFired && w.skip(ctx, notification) {
 		return alerting.DeliveryRef{}, skipped, nil
 	}
 	ctx, cancel = context.WithTimeout(ctx, w.config.Timeout)
 	defer cancel()
-	deliveryRef, err := w.notifier.Notify(ctx, n)
+	deliveryRef, err := w.notifier.Notify(ctx, notification)
 	return deliveryRef, Delivered, err
 }
 

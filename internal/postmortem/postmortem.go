@@ -72,7 +72,7 @@ func (w *writer) clusters() string {
 
 // facts writes a table of what is known, without empty rows.
 func (w *writer) facts() {
-	i, ack := w.Incident, w.Incident.Acknowledged
+	incident, ack := w.Incident, w.Incident.Acknowledged
 	acknowledged := ""
 	if !ack.IsZero() {
 		acknowledged = cmp.Or(w.text(ack.By), w.somebody) + w.comma + w.moment(ack.At)
@@ -81,18 +81,18 @@ func (w *writer) facts() {
 		}
 	}
 	rows := [][2]string{
-		{w.state, w.phases[i.Phase()]},
-		{w.severity, w.severities[i.Severity]},
+		{w.state, w.phases[incident.Phase()]},
+		{w.severity, w.severities[incident.Severity]},
 		{w.cluster, w.clusters()},
-		{w.cause, w.text(w.Language.Title(i.Cause.Code)) + " " + wire.MarkdownCode(string(i.Cause.Code))},
-		{w.affected, w.text(w.Language.Affected(i.Affected()))},
-		{w.began, w.moment(i.Started)},
-		{w.notified, w.moment(i.Fired)},
-		{w.ended, w.moment(i.Ended)},
-		{w.lasted, i.Duration(w.Now).Round(time.Second).String()},
+		{w.cause, w.text(w.Language.Title(incident.Cause.Code)) + " " + wire.MarkdownCode(string(incident.Cause.Code))},
+		{w.affected, w.text(w.Language.Affected(incident.Affected()))},
+		{w.began, w.moment(incident.Started)},
+		{w.notified, w.moment(incident.Fired)},
+		{w.ended, w.moment(incident.Ended)},
+		{w.lasted, incident.Duration(w.Now).Round(time.Second).String()},
 		{w.acknowledged, acknowledged},
 		{w.deployment, w.deployments()},
-		{"ID", wire.MarkdownCode(i.ID)},
+		{"ID", wire.MarkdownCode(incident.ID)},
 	}
 	if w.Page != "" {
 		rows = append(rows, [2]string{w.page, "<" + w.Page + ">"})

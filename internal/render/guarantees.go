@@ -46,10 +46,10 @@ func guarantees(r checks.Report, c *probes.Cluster) []guarantee {
 	return append(all, consistencyGuarantees(r)...)
 }
 
-func balancerGuarantees(r checks.Report) []guarantee {
+func balancerGuarantees(report checks.Report) []guarantee {
 	var all []guarantee
 	var urls []string
-	for _, b := range r.Balancers { // several addresses may share a URL
+	for _, b := range report.Balancers { // several addresses may share a URL
 		if slices.Contains(urls, b.URL) {
 			continue
 		}
@@ -62,11 +62,11 @@ func balancerGuarantees(r checks.Report) []guarantee {
 	}
 	return append(all,
 		guarantee{
-			group: "balancer", name: "one client gets one node", applies: len(r.Session.Canaries) > 0,
+			group: "balancer", name: "one client gets one node", applies: len(report.Session.Canaries) > 0,
 			codes: []checks.Code{checks.BalancerSplit},
 		},
 		guarantee{
-			group: "pages", name: "pages are as configured", applies: asksPages(r),
+			group: "pages", name: "pages are as configured", applies: asksPages(report),
 			codes: []checks.Code{checks.PageFailing},
 		})
 }
@@ -76,24 +76,24 @@ func asksPages(r checks.Report) bool {
 		slices.ContainsFunc(r.Balancers, func(b probes.BalancerObservation) bool { return len(b.Pages) > 0 })
 }
 
-func nodeGuarantees(n checks.NodeReport, c *probes.Cluster) []guarantee {
-	mine := func(f checks.Finding) bool { return f.Node == n.Node }
-	id := CleanName(n.Node)
-	idle := slices.ContainsFunc(c.Nodes, func(m probes.Node) bool { return m.ID == n.Node && (m.Down || m.Backup) })
+func nodeGuarantees(node checks.NodeReport, c *probes.Cluster) []guarantee {
+	mine := func(f checks.Finding) bool { return f.Node == node.Node }
+	id := CleanName(node.Node)
+	idle := slices.ContainsFunc(c.Nodes, func(m probes.Node) bool { return m.ID == node.Node && (m.Down || m.Backup) })
 	rotation := guarantee{
 		group: "nodes", name: id + " is in rotation", applies: !idle, about: mine,
 		codes: []checks.Code{checks.NodeEjected, checks.NodeFailingInRotation},
 	}
-	if n.InRotation != checks.Yes {
-		rotation.unknown = answerWithReason(n.InRotation, n.Rotation)
+	if node.InRotation != checks.Yes {
+		rotation.unknown = answerWithReason(node.InRotation, node.Rotation)
 	}
 	return []guarantee{
 		{
-			group: "nodes", name: id + " is up", applies: true, about: mine, took: n.Primary.Timing.Total,
+			group: "nodes", name: id + " is up", applies: true, about: mine, took: node.Primary.Timing.Total,
 			codes: []checks.Code{checks.NodeDown},
 		},
 		{
-			group: "nodes", name: id + " is not paused", applies: n.Status != nil, about: mine,
+			group: "nodes", name: id + " is not paused", applies: node.Status != nil, about: mine,
 			codes: []checks.Code{checks.NodePaused},
 		},
 		rotation,
@@ -120,14 +120,14 @@ func dependencyGuarantee(d checks.DependencyReport) guarantee {
 	return g
 }
 
-func sessionGuarantees(s checks.SessionReport, c *probes.Cluster) []guarantee {
-	tested := s.Policy != "" && s.Policy != probes.PolicyNone
+func sessionGuarantees(session checks.SessionReport, c *probes.Cluster) []guarantee {
+	tested := session.Policy != "" && session.Policy != probes.PolicyNone
 	all := []guarantee{
-		{name: "sessions stick", codes: []checks.Code{checks.SessionDrift}, applies: tested && s.Policy != probes.PolicyShared},
+		{name: "sessions stick", codes: []checks.Code{checks.SessionDrift}, applies: tested && session.Policy != probes.PolicyShared},
 		{name: "sessions keep their contents", codes: []checks.Code{checks.SessionLost, checks.SessionRollback}, applies: tested},
 		{
 			name: "sessions survive a failover", codes: []checks.Code{checks.SessionNotShared},
-			applies: tested && s.Policy != probes.PolicySticky,
+			applies: tested && session.Policy != probes.PolicySticky,
 		},
 		{name: "session cookies are sent back", codes: []checks.Code{checks.CookieRejected}, applies: tested},
 		{
@@ -138,10 +138,10 @@ func sessionGuarantees(s checks.SessionReport, c *probes.Cluster) []guarantee {
 	for i := range all {
 		all[i].group = "sessions"
 	}
-	if !known(s.Sticky) {
-		all[0].unknown = answerWithReason(s.Sticky, s.Reason)
+	if !known(session.Sticky) {
+		all[0].unknown = answerWithReason(session.Sticky, session.Reason)
 	}
-	if !known(s.Shared) {
+	if !known(session.Shared) {
 		all[2].unknown = "unknown: no session was presented to another node"
 	}
 	return all

@@ -160,27 +160,27 @@ func (s *Text) incidents(incidents []alerting.Incident, days calendar) {
 }
 
 // incidentNotes returns the course of an incident in a few words.
-func incidentNotes(i alerting.Incident, days calendar) []string {
-	words := []string{days.at(i.Started), "lasted " + formatDuration(i.Duration(days.now))}
-	if i.State != alerting.Resolved {
-		words = []string{"since " + words[0], string(i.State) + " for " + formatDuration(i.Duration(days.now))}
+func incidentNotes(incident alerting.Incident, days calendar) []string {
+	words := []string{days.at(incident.Started), "lasted " + formatDuration(incident.Duration(days.now))}
+	if incident.State != alerting.Resolved {
+		words = []string{"since " + words[0], string(incident.State) + " for " + formatDuration(incident.Duration(days.now))}
 	}
-	if affected := alerting.English.Affected(i.Affected()); affected != "" {
+	if affected := alerting.English.Affected(incident.Affected()); affected != "" {
 		words = append(words, "affected "+affected)
 	}
-	if i.Flapping {
+	if incident.Flapping {
 		words = append(words, "flapping")
 	}
-	if i.Silenced != "" {
+	if incident.Silenced != "" {
 		words = append(words, "silenced")
 	}
-	if a := i.Acknowledged; !a.IsZero() {
+	if a := incident.Acknowledged; !a.IsZero() {
 		words = append(words, strings.TrimSpace("acknowledged "+CleanName(a.By)))
 	}
-	if i.MergedInto != "" {
-		words = append(words, "part of "+i.MergedInto)
+	if incident.MergedInto != "" {
+		words = append(words, "part of "+incident.MergedInto)
 	}
-	if i.Fired.IsZero() && i.State == alerting.Resolved {
+	if incident.Fired.IsZero() && incident.State == alerting.Resolved {
 		words = append(words, "nobody was notified")
 	}
 	return words
@@ -255,23 +255,23 @@ func countedPart(n int, noun string) string {
 }
 
 // incident writes an incident with its findings and its timeline.
-func (s *Text) incident(i alerting.Incident, days calendar) {
-	s.paragraph("", "  ", append(title(i.Cause), span{plain, "  " + subject(i.Cause)}, span{dim, "  " + CleanName(clustersOf(i))})...)
-	s.labelled("incident", span{plain, i.ID})
-	s.labelled("course", span{plain, strings.Join(incidentNotes(i, days), ", ")})
+func (s *Text) incident(incident alerting.Incident, days calendar) {
+	s.paragraph("", "  ", append(title(incident.Cause), span{plain, "  " + subject(incident.Cause)}, span{dim, "  " + CleanName(clustersOf(incident))})...)
+	s.labelled("incident", span{plain, incident.ID})
+	s.labelled("course", span{plain, strings.Join(incidentNotes(incident, days), ", ")})
 	for _, moment := range []struct {
 		label string
 		at    time.Time
-	}{{"started", i.Started}, {"notified", i.Fired}, {"ended", i.Ended}} {
+	}{{"started", incident.Started}, {"notified", incident.Fired}, {"ended", incident.Ended}} {
 		if !moment.at.IsZero() {
 			s.labelled(moment.label, span{plain, moment.at.In(days.now.Location()).Format(time.DateTime + " MST")})
 		}
 	}
-	if i.Silenced != "" {
-		s.labelled("silenced", span{plain, CleanSentence(i.Silenced)})
+	if incident.Silenced != "" {
+		s.labelled("silenced", span{plain, CleanSentence(incident.Silenced)})
 	}
-	s.members(i)
-	s.timeline(i.Timeline, days)
+	s.members(incident)
+	s.timeline(incident.Timeline, days)
 }
 
 // clustersOf names the clusters of an incident, the most affected one first.

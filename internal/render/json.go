@@ -138,29 +138,29 @@ type wireCommandDone struct {
 	DurationMS int64  `json:"duration_ms"`
 }
 
-func wireWatchOf(w gate.Report, command *Command) *wireWatch {
+func wireWatchOf(report gate.Report, command *Command) *wireWatch {
 	out := &wireWatch{
-		Answer:          wireAnswerOf(w.Summary()),
-		Started:         wire.Time(w.From),
-		DurationMS:      w.To.Sub(w.From).Milliseconds(),
-		Verdict:         w.Verdict(),
-		Requests:        w.Requests,
-		Failed:          w.Failed,
-		SessionsOpened:  w.Opened,
+		Answer:          wireAnswerOf(report.Summary()),
+		Started:         wire.Time(report.From),
+		DurationMS:      report.To.Sub(report.From).Milliseconds(),
+		Verdict:         report.Verdict(),
+		Requests:        report.Requests,
+		Failed:          report.Failed,
+		SessionsOpened:  report.Opened,
 		Moves:           []wireMove{},
-		Moved:           w.Moved,
+		Moved:           report.Moved,
 		Losses:          []wireMove{},
-		Lost:            w.Lost,
-		LongestOutageMS: wire.MS(w.Summary().LongestOutage),
-		Session:         wireOutageOf(w.Session),
-		NewClient:       wireOutageOf(w.NewClient),
-		SlowestMS:       wire.MS(w.Slowest),
-		Clients:         wire.List(w.Clients, wireClientOf),
-		Nodes:           wire.List(w.Nodes, wireNodeReportOf),
-		Guarantees:      wire.List(w.Guarantees, wireGuaranteeOf),
-		Doubts:          wire.List(w.Doubts, wire.Field),
+		Lost:            report.Lost,
+		LongestOutageMS: wire.MS(report.Summary().LongestOutage),
+		Session:         wireOutageOf(report.Session),
+		NewClient:       wireOutageOf(report.NewClient),
+		SlowestMS:       wire.MS(report.Slowest),
+		Clients:         wire.List(report.Clients, wireClientOf),
+		Nodes:           wire.List(report.Nodes, wireNodeReportOf),
+		Guarantees:      wire.List(report.Guarantees, wireGuaranteeOf),
+		Doubts:          wire.List(report.Doubts, wire.Field),
 	}
-	for _, m := range w.Moves {
+	for _, m := range report.Moves {
 		if m.Moved() {
 			out.Moves = append(out.Moves, wireMoveOf(m))
 		}

@@ -35,32 +35,32 @@ func renderJUnit(w io.Writer, r Results, opts Options) error {
 	return suites.WriteXML(w)
 }
 
-func suite(id int, r checks.Report, opts Options) junit.Testsuite {
-	s := junit.Testsuite{ID: id, Name: CleanName(r.Cluster), Time: seconds(r.Duration)}
-	s.SetTimestamp(r.Started.UTC())
-	s.AddProperty("verdict", string(r.Verdict))
-	s.AddProperty("policy", string(r.Session.Policy))
-	s.AddTestcase(reportTest(r))
+func suite(id int, report checks.Report, opts Options) junit.Testsuite {
+	s := junit.Testsuite{ID: id, Name: CleanName(report.Cluster), Time: seconds(report.Duration)}
+	s.SetTimestamp(report.Started.UTC())
+	s.AddProperty("verdict", string(report.Verdict))
+	s.AddProperty("policy", string(report.Session.Policy))
+	s.AddTestcase(reportTest(report))
 
-	left := slices.Clone(r.Findings)
-	for _, g := range guarantees(r, opts.cluster(r.Cluster)) {
+	left := slices.Clone(report.Findings)
+	for _, g := range guarantees(report, opts.cluster(report.Cluster)) {
 		var broken []checks.Finding
 		broken, left = g.splitFindings(left)
 		if g.applies || len(broken) > 0 {
-			s.AddTestcase(test(r.Cluster, g, broken, opts.failOn()))
+			s.AddTestcase(test(report.Cluster, g, broken, opts.failOn()))
 		}
 	}
 	// A finding that breaks none of the guarantees is a test of its own.
 	for _, f := range left {
 		g := guarantee{group: "other", name: strings.TrimSpace(string(f.Code) + " " + subject(f))}
-		s.AddTestcase(test(r.Cluster, g, []checks.Finding{f}, opts.failOn()))
+		s.AddTestcase(test(report.Cluster, g, []checks.Finding{f}, opts.failOn()))
 	}
 	return s
 }
 
 // reportTest has an error if the verdict is inconclusive.
 func reportTest(r checks.Report) junit.Testcase {
-	t := junit.Testcase{Classname: classname(r.Cluster, "stickwatch"), Name: "the report is conclusive", Time: seconds(r.Duration)}
+	test := junit.Testcase{Classname: classname(r.Cluster, "stickwatch"), Name: "the report is conclusive", Time: seconds(r.Duration)}
 	var lines []string
 	for _, d := range r.Doubts {
 		lines = append(lines, cleanMessage(d))
@@ -72,11 +72,11 @@ func reportTest(r checks.Report) junit.Testcase {
 		if len(lines) > 0 {
 			message = lines[0]
 		}
-		t.Error = &junit.Result{Message: message, Type: string(checks.Inconclusive), Data: text}
+		test.Error = &junit.Result{Message: message, Type: string(checks.Inconclusive), Data: text}
 	case text != "":
-		t.SystemOut = &junit.Output{Data: text}
+		test.SystemOut = &junit.Output{Data: text}
 	}
-	return t
+	return test
 }
 
 func test(cluster string, g guarantee, broken []checks.Finding, failOn checks.Severity) junit.Testcase {
@@ -108,23 +108,23 @@ func test(cluster string, g guarantee, broken []checks.Finding, failOn checks.Se
 // findingLines returns findings as plain text.
 func findingLines(findings []checks.Finding) string {
 	var b strings.Builder
-	for _, f := range findings {
-		fmt.Fprintf(&b, "%s %s %s\n%s\n", strings.ToUpper(string(f.Severity)), f.Code, subject(f), cleanMessage(f.Summary))
-		if words := affects(f.Affected); words != "" {
+	for _, finding := range findings {
+		fmt.Fprintf(&b, "%s %s %s\n%s\n", strings.ToUpper(string(finding.Severity)), finding.Code, subject(finding), cleanMessage(finding.Summary))
+		if words := affects(finding.Affected); words != "" {
 			fmt.Fprintln(&b, words)
 		}
-		lines, more := evidence(f, maxEvidence)
+		lines, more := evidence(finding, maxEvidence)
 		for _, line := range lines {
 			fmt.Fprintf(&b, "- %s\n", line)
 		}
 		if more > 0 {
 			fmt.Fprintf(&b, "- … %d more\n", more)
 		}
-		if f.ExplainedBy != "" {
-			fmt.Fprintf(&b, "explained by %s\n", CleanSentence(f.ExplainedBy))
+		if finding.ExplainedBy != "" {
+			fmt.Fprintf(&b, "explained by %s\n", CleanSentence(finding.ExplainedBy))
 		}
-		if !f.Remedy.IsZero() {
-			fmt.Fprintf(&b, "-> %s\n", cleanMessage(f.Remedy))
+		if !finding.Remedy.IsZero() {
+			fmt.Fprintf(&b, "-> %s\n", cleanMessage(finding.Remedy))
 		}
 	}
 	return b.String()

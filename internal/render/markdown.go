@@ -42,33 +42,33 @@ func (p *page) item(level int, format string, args ...any) {
 	fmt.Fprintf(p, strings.Repeat("  ", level)+"- "+format+"\n", args...)
 }
 
-func (p *page) cluster(r checks.Report, c *probes.Cluster) {
-	p.block("### %s %s: %s", emoji(toneOfVerdict(r.Verdict)), escape(CleanName(r.Cluster)), r.Verdict)
-	if len(r.Nodes) > 0 {
-		p.matrix(matrix(r, c))
+func (p *page) cluster(report checks.Report, c *probes.Cluster) {
+	p.block("### %s %s: %s", emoji(toneOfVerdict(report.Verdict)), escape(CleanName(report.Cluster)), report.Verdict)
+	if len(report.Nodes) > 0 {
+		p.matrix(matrix(report, c))
 	}
-	for _, b := range r.Balancers {
+	for _, b := range report.Balancers {
 		line := balancerLine(b, c)
 		p.item(0, "balancer %s%s", code(line[0].text), escape(join(line[1:])))
 	}
-	for _, line := range dependencyLines(r.Dependencies) {
+	for _, line := range dependencyLines(report.Dependencies) {
 		p.item(0, "dependency %s", escape(join(line)))
 	}
-	for _, canary := range r.Session.Canaries {
+	for _, canary := range report.Session.Canaries {
 		if !isSteady(canary) {
 			p.item(0, "canary %s: %s", escape(canaryName(canary)), escape(join(traceSpans(canary))))
 		}
 	}
-	for _, answer := range sessionAnswers(r.Session) {
+	for _, answer := range sessionAnswers(report.Session) {
 		p.item(0, "session %s", escape(answer.text))
 	}
-	for _, d := range r.Doubts {
+	for _, d := range report.Doubts {
 		p.item(0, "doubt %s %s", emoji(doubt), escape(cleanMessage(d)))
 	}
 	p.WriteString("\n")
-	if len(r.Findings) > 0 {
+	if len(report.Findings) > 0 {
 		p.block("#### Findings")
-		for _, b := range tree(r.Findings) {
+		for _, b := range tree(report.Findings) {
 			p.findingNode(b, 0)
 		}
 		p.WriteString("\n")
@@ -95,26 +95,26 @@ func (p *page) matrix(rows [][]span) {
 func capitalized(s string) string { return s[:1] + strings.ToLower(s[1:]) }
 
 // findingNode writes a finding, and one level deeper the findings that it explains.
-func (p *page) findingNode(b findingNode, level int) {
+func (p *page) findingNode(finding findingNode, level int) {
 	p.item(level, "%s **%s** `%s` %s",
-		emoji(toneOfSeverity(b.Severity)), b.Severity, b.Code, escape(summary(b.Finding)))
-	if words := affects(b.Affected); words != "" {
+		emoji(toneOfSeverity(finding.Severity)), finding.Severity, finding.Code, escape(summary(finding.Finding)))
+	if words := affects(finding.Affected); words != "" {
 		p.item(level+1, "%s", escape(words))
 	}
-	lines, more := evidence(b.Finding, maxEvidence)
+	lines, more := evidence(finding.Finding, maxEvidence)
 	for _, line := range lines {
 		p.item(level+1, "%s", code(line))
 	}
 	if more > 0 {
 		p.item(level+1, "… %d more", more)
 	}
-	if remedy := cleanMessage(b.Remedy); remedy != "" && level == 0 {
+	if remedy := cleanMessage(finding.Remedy); remedy != "" && level == 0 {
 		p.item(level+1, "**Remedy:** %s", escape(remedy))
 	}
-	if len(b.explains) > 0 {
+	if len(finding.explains) > 0 {
 		p.item(level+1, "explains")
 	}
-	for _, e := range b.explains {
+	for _, e := range finding.explains {
 		p.findingNode(e, level+2)
 	}
 }
@@ -145,9 +145,9 @@ func code(s string) string { return wire.MarkdownCode(s) }
 const markdownColumns = 60
 
 // watch writes the watch of a deployment.
-func (p *page) watch(w gate.Report) {
-	p.block("#### %s Deployment: %s", emoji(toneOfVerdict(w.Verdict())), escape(strings.TrimSpace(join(watchSpans(w)[1:]))))
-	for _, guarantee := range w.Guarantees {
+func (p *page) watch(report gate.Report) {
+	p.block("#### %s Deployment: %s", emoji(toneOfVerdict(report.Verdict())), escape(strings.TrimSpace(join(watchSpans(report)[1:]))))
+	for _, guarantee := range report.Guarantees {
 		spans := guaranteeSpans(guarantee)
 		m := spans[0].tone
 		line := escape(guarantee.Name)
@@ -156,13 +156,13 @@ func (p *page) watch(w gate.Report) {
 		}
 		p.item(0, "%s %s", emoji(m), line)
 	}
-	for _, f := range watchFacts(w) {
+	for _, f := range watchFacts(report) {
 		if f.label != "guarantee" {
 			p.item(0, "%s: %s", f.label, escape(join(f.spans)))
 		}
 	}
 	p.WriteString("\n")
-	p.clientTimelines(w)
+	p.clientTimelines(report)
 }
 
 // clientTimelines writes the timelines in a block of preformatted text.

@@ -63,7 +63,7 @@ func markdownTable(s monthly.Section) string {
 }
 
 // monthHTML writes a page of its own, which prints well.
-func monthHTML(w io.Writer, d monthly.Document) error {
+func monthHTML(writer io.Writer, d monthly.Document) error {
 	language := "en"
 	if d.Language == alerting.Chinese {
 		language = "zh"
@@ -81,13 +81,13 @@ table { border-collapse: collapse; width: 100%; } th, td { text-align: left; pad
 </head>
 <body>
 `
-	if _, err := io.WriteString(w, head); err != nil {
+	if _, err := io.WriteString(writer, head); err != nil {
 		return err
 	}
-	if err := d.WriteHTML(w); err != nil {
+	if err := d.WriteHTML(writer); err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, "</body>\n</html>\n")
+	_, err := io.WriteString(writer, "</body>\n</html>\n")
 	return err
 }
 

@@ -94,9 +94,9 @@ func nagiosCause(c checks.Report) string {
 }
 
 // nagiosNumbers are the performance data of a cluster: 'label'=value;warn;crit;min;max.
-func nagiosNumbers(c checks.Report) []string {
+func nagiosNumbers(report checks.Report) []string {
 	count := func(is func(checks.Finding) bool) (n int) {
-		for _, f := range c.Findings {
+		for _, f := range report.Findings {
 			if is(f) {
 				n++
 			}
@@ -104,27 +104,27 @@ func nagiosNumbers(c checks.Report) []string {
 		return n
 	}
 	up, affected := 0, checks.Affected{}
-	for _, n := range c.Nodes {
+	for _, n := range report.Nodes {
 		if n.Up {
 			up++
 		}
 	}
-	for _, f := range c.Findings {
+	for _, f := range report.Findings {
 		affected = affected.Worse(f.Affected)
 	}
 	label := func(name string) string {
-		return "'" + strings.NewReplacer("'", "_", "=", "_").Replace(nagiosText(CleanName(c.Cluster), maxName)) + " " + name + "'="
+		return "'" + strings.NewReplacer("'", "_", "=", "_").Replace(nagiosText(CleanName(report.Cluster), maxName)) + " " + name + "'="
 	}
 	share := "U" // of the guidelines: an unknown value, which is not 0 %
-	if affected.Estimated() || c.Verdict == checks.Healthy {
+	if affected.Estimated() || report.Verdict == checks.Healthy {
 		share = fmt.Sprintf("%.0f%%", 100*affected.Share)
 	}
 	return []string{
-		label("nodes_up") + fmt.Sprintf("%d;;;0;%d", up, len(c.Nodes)),
+		label("nodes_up") + fmt.Sprintf("%d;;;0;%d", up, len(report.Nodes)),
 		label("critical") + fmt.Sprintf("%d;;0;0", count(func(f checks.Finding) bool { return f.Severity == checks.Critical })),
 		label("warnings") + fmt.Sprintf("%d;0;;0", count(func(f checks.Finding) bool { return f.Severity == checks.Warning })),
 		label("affected") + share + ";;;0;100",
-		label("time") + fmt.Sprintf("%.3fs;;;0", c.Duration.Seconds()),
+		label("time") + fmt.Sprintf("%.3fs;;;0", report.Duration.Seconds()),
 	}
 }
 

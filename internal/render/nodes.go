@@ -162,24 +162,24 @@ func latencyCell(n checks.NodeReport) span {
 }
 
 // balancerLine returns an address of the balancer, as its first span, and the answer.
-func balancerLine(b probes.BalancerObservation, c *probes.Cluster) []span {
-	address := Clean(b.URL, 2*maxName)
-	if b.Address.IsValid() && !namesAddress(b.URL, b.Address) {
-		address += " at " + b.Address.String()
+func balancerLine(balancer probes.BalancerObservation, c *probes.Cluster) []span {
+	address := Clean(balancer.URL, 2*maxName)
+	if balancer.Address.IsValid() && !namesAddress(balancer.URL, balancer.Address) {
+		address += " at " + balancer.Address.String()
 	}
 	t := good
-	if !b.Primary.OK() {
+	if !balancer.Primary.OK() {
 		t = bad
 	}
-	spans := []span{{plain, address}, {plain, "  "}, toned(t, outcome(b.Primary))}
-	if pages := pagesCell(b.Pages, c.Pages); pages.text != "" {
+	spans := []span{{plain, address}, {plain, "  "}, toned(t, outcome(balancer.Primary))}
+	if pages := pagesCell(balancer.Pages, c.Pages); pages.text != "" {
 		spans = append(spans, span{dim, "  pages "}, pages)
 	}
-	if b.Primary.Answered() {
-		spans = append(spans, span{dim, "  " + formatDuration(b.Primary.Timing.Total)})
+	if balancer.Primary.Answered() {
+		spans = append(spans, span{dim, "  " + formatDuration(balancer.Primary.Timing.Total)})
 	}
-	if b.Primary.Error != "" {
-		spans = append(spans, span{plain, "  " + Clean(b.Primary.Error, maxError)})
+	if balancer.Primary.Error != "" {
+		spans = append(spans, span{plain, "  " + Clean(balancer.Primary.Error, maxError)})
 	}
 	return spans
 }

@@ -14,27 +14,27 @@ import (
 
 // renderTable writes results for a terminal. The result comes first and the remedies
 // last, next to the prompt.
-func renderTable(w io.Writer, r Results, opts Options) error {
-	s := NewText(opts)
-	if a, watched := r.Summary(); watched {
-		s.paragraph("", "  ", answerSpan(a))
-		s.Blank()
+func renderTable(w io.Writer, results Results, opts Options) error {
+	text := NewText(opts)
+	if a, watched := results.Summary(); watched {
+		text.paragraph("", "  ", answerSpan(a))
+		text.Blank()
 	}
-	for i, report := range r.Clusters {
+	for i, report := range results.Clusters {
 		if i > 0 {
-			s.Blank()
+			text.Blank()
 		}
-		s.cluster(report, opts.cluster(report.Cluster))
-		if w, watched := r.Watches[report.Cluster]; watched {
-			s.watch(w)
+		text.cluster(report, opts.cluster(report.Cluster))
+		if w, watched := results.Watches[report.Cluster]; watched {
+			text.watch(w)
 		}
-		s.doubts(report.Doubts)
-		s.findings(report.Findings)
+		text.doubts(report.Doubts)
+		text.findings(report.Findings)
 	}
-	if len(r.Clusters) != 1 {
-		s.total(r)
+	if len(results.Clusters) != 1 {
+		text.total(results)
 	}
-	_, err := io.WriteString(w, s.String())
+	_, err := io.WriteString(w, text.String())
 	return err
 }
 
@@ -130,9 +130,9 @@ func (s *Text) total(r Results) {
 }
 
 // totals counts clusters by verdict, the worst first.
-func totals(r Results) string {
+func totals(results Results) string {
 	by := map[checks.Verdict]int{}
-	for _, c := range r.Clusters {
+	for _, c := range results.Clusters {
 		by[c.Verdict]++
 	}
 	var parts []string
@@ -141,9 +141,9 @@ func totals(r Results) string {
 			parts = append(parts, fmt.Sprintf("%d %s", by[v], v))
 		}
 	}
-	all := Count(len(r.Clusters), "cluster", "clusters")
-	if len(r.Clusters) > 1 {
+	all := Count(len(results.Clusters), "cluster", "clusters")
+	if len(results.Clusters) > 1 {
 		all += " (" + strings.Join(parts, ", ") + ")"
 	}
-	return all + ", " + roundDuration(r.Duration)
+	return all + ", " + roundDuration(results.Duration)
 }

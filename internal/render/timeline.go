@@ -138,22 +138,22 @@ func coloredSpans(symbols []rune) []span {
 }
 
 // clientTimelines writes the timeline of each client, a line each.
-func (s *Text) clientTimelines(w gate.Report) {
+func (s *Text) clientTimelines(report gate.Report) {
 	width := 0
-	for _, client := range w.Clients {
+	for _, client := range report.Clients {
 		width = max(width, lipgloss.Width(clientName(client)))
 	}
 	columns := max(s.width-2-labelWidth-width-2, narrowest/2)
-	legend := newTimelineLegend(w)
-	for i, client := range w.Clients {
+	legend := newTimelineLegend(report)
+	for i, client := range report.Clients {
 		if i == maxClients {
-			s.labelled("client", span{dim, fmt.Sprintf("… and %d more", len(w.Clients)-i)})
+			s.labelled("client", span{dim, fmt.Sprintf("… and %d more", len(report.Clients)-i)})
 			break
 		}
-		s.labelled("client", append([]span{{plain, pad(clientName(client), width) + "  "}}, legend.draw(client, w.Span, columns)...)...)
+		s.labelled("client", append([]span{{plain, pad(clientName(client), width) + "  "}}, legend.draw(client, report.Span, columns)...)...)
 	}
-	if len(w.Clients) > 0 {
-		s.labelled("", span{dim, legend.text(w.To.Sub(w.From) / time.Duration(columns))})
+	if len(report.Clients) > 0 {
+		s.labelled("", span{dim, legend.text(report.To.Sub(report.From) / time.Duration(columns))})
 	}
 }
 

@@ -52,25 +52,25 @@ func toneOfCount(n int, t tone) tone {
 
 // watchFacts returns the events of a watch, then the outages that clients met, then
 // the guarantees.
-func watchFacts(w gate.Report) []fact {
+func watchFacts(report gate.Report) []fact {
 	var list []fact
-	for _, n := range w.Nodes {
+	for _, n := range report.Nodes {
 		if spans := nodeSpans(n); len(spans) > 0 {
 			list = append(list, fact{"node", spans})
 		}
 	}
-	shown := w.Moves[:min(len(w.Moves), maxShownMoves)]
+	shown := report.Moves[:min(len(report.Moves), maxShownMoves)]
 	for _, m := range shown {
 		list = append(list, fact{moveLabel(m), moveSpans(m)})
 	}
-	if more := w.Moved + w.Lost - len(shown); len(w.Moves) > len(shown) {
+	if more := report.Moved + report.Lost - len(shown); len(report.Moves) > len(shown) {
 		list = append(list, fact{"moved", []span{{dim, fmt.Sprintf("… and %d more moves and losses", more)}}})
 	}
-	list = append(list, fact{"outage", outageSpans("sessions", w.Session)}, fact{"outage", outageSpans("new clients", w.NewClient)})
-	for _, g := range w.Guarantees {
+	list = append(list, fact{"outage", outageSpans("sessions", report.Session)}, fact{"outage", outageSpans("new clients", report.NewClient)})
+	for _, g := range report.Guarantees {
 		list = append(list, fact{"guarantee", guaranteeSpans(g)})
 	}
-	for _, d := range w.Doubts {
+	for _, d := range report.Doubts {
 		list = append(list, fact{"doubt", []span{toned(doubt, CleanSentence(d))}})
 	}
 	return list
@@ -81,11 +81,11 @@ const maxShownMoves = 20
 
 // nodeSpans returns the interruptions of a node and its change of version; none if
 // there was neither.
-func nodeSpans(n gate.NodeReport) []span {
+func nodeSpans(node gate.NodeReport) []span {
 	var parts []string
-	for i, d := range n.Downs {
+	for i, d := range node.Downs {
 		if i == 3 {
-			parts = append(parts, fmt.Sprintf("and %d more times", len(n.Downs)-i))
+			parts = append(parts, fmt.Sprintf("and %d more times", len(node.Downs)-i))
 			break
 		}
 		until := "to " + clockTime(d.FirstGood)
@@ -94,16 +94,16 @@ func nodeSpans(n gate.NodeReport) []span {
 		}
 		parts = append(parts, "did not answer from "+clockTime(d.FirstBad)+" "+until)
 	}
-	if len(parts) == 0 && !n.Restarted.IsZero() {
+	if len(parts) == 0 && !node.Restarted.IsZero() {
 		parts = append(parts, "was restarted")
 	}
-	if n.Before != n.After && n.After != "" {
-		parts = append(parts, cleanWord(n.Before)+" → "+cleanWord(n.After))
+	if node.Before != node.After && node.After != "" {
+		parts = append(parts, cleanWord(node.Before)+" → "+cleanWord(node.After))
 	}
 	if len(parts) == 0 {
 		return nil
 	}
-	return []span{{bold, CleanName(n.Node)}, {plain, "  " + strings.Join(parts, ", ")}}
+	return []span{{bold, CleanName(node.Node)}, {plain, "  " + strings.Join(parts, ", ")}}
 }
 
 func moveLabel(m gate.Move) string {
@@ -114,13 +114,13 @@ func moveLabel(m gate.Move) string {
 }
 
 // moveSpans returns the time of a move, its nodes, the outcome and the cause.
-func moveSpans(m gate.Move) []span {
-	nodes := "on " + CleanName(m.From)
-	if m.Moved() {
-		nodes = CleanName(m.From) + " → " + CleanName(m.To)
+func moveSpans(move gate.Move) []span {
+	nodes := "on " + CleanName(move.From)
+	if move.Moved() {
+		nodes = CleanName(move.From) + " → " + CleanName(move.To)
 	}
 	outcome := toned(good, "kept")
-	switch m.SessionOutcome {
+	switch move.SessionOutcome {
 	case probes.SessionLost:
 		outcome = toned(bad, "lost")
 	case probes.SessionStale:
@@ -128,32 +128,32 @@ func moveSpans(m gate.Move) []span {
 	case probes.SessionUnknown:
 		outcome = toned(doubt, "outcome unknown")
 	}
-	reason := span{plain, "  " + CleanSentence(m.Reason)}
-	if m.Cause == gate.CauseUnexplained {
+	reason := span{plain, "  " + CleanSentence(move.Reason)}
+	if move.Cause == gate.CauseUnexplained {
 		reason.tone = bad
 	}
 	return []span{
-		{dim, clockTime(m.At) + "  "}, {plain, nodes + "  "}, outcome, reason, {dim, "  " + string(m.Session)},
+		{dim, clockTime(move.At) + "  "}, {plain, nodes + "  "}, outcome, reason, {dim, "  " + string(move.Session)},
 	}
 }
 
-func outageSpans(clients string, o gate.Outage) []span {
-	if o.IsZero() {
+func outageSpans(clients string, outage gate.Outage) []span {
+	if outage.IsZero() {
 		return []span{toned(good, clients+": no outage")}
 	}
-	text := fmt.Sprintf("%s: outage of %s to %s", clients, formatDuration(o.AtLeast()), formatDuration(o.AtMost()))
-	if o.Ongoing {
-		text = fmt.Sprintf("%s: outage ongoing, %s until the end of the watch", clients, formatDuration(o.AtMost()))
+	text := fmt.Sprintf("%s: outage of %s to %s", clients, formatDuration(outage.AtLeast()), formatDuration(outage.AtMost()))
+	if outage.Ongoing {
+		text = fmt.Sprintf("%s: outage ongoing, %s until the end of the watch", clients, formatDuration(outage.AtMost()))
 	}
-	details := clockTime(o.FirstBad) + ", " + Count(o.Failed, "request", "requests")
-	if o.Node != "" {
-		details += ", on " + CleanName(o.Node)
+	details := clockTime(outage.FirstBad) + ", " + Count(outage.Failed, "request", "requests")
+	if outage.Node != "" {
+		details += ", on " + CleanName(outage.Node)
 	}
 	switch {
-	case o.Error != "":
-		details += ": " + Clean(o.Error, maxError)
-	case o.Status != 0:
-		details += fmt.Sprintf(": HTTP %d", o.Status)
+	case outage.Error != "":
+		details += ": " + Clean(outage.Error, maxError)
+	case outage.Status != 0:
+		details += fmt.Sprintf(": HTTP %d", outage.Status)
 	}
 	return []span{toned(warn, text), {dim, "  " + details}}
 }

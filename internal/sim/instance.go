@@ -46,47 +46,47 @@ func newInstance(cfg *config.Config, seed uint64) *instance {
 }
 
 // Probed implements monitor.Observer.
-func (w *instance) Probed(monitor.Probe) {}
+func (instance *instance) Probed(monitor.Probe) {}
 
 // Requested implements monitor.Observer.
-func (w *instance) Requested(q checks.Request) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.incidents.ObserveRequest(q)
+func (instance *instance) Requested(q checks.Request) {
+	instance.mu.Lock()
+	defer instance.mu.Unlock()
+	instance.incidents.ObserveRequest(q)
 	if q.Outcome == checks.OutcomeMoved || q.Outcome == checks.OutcomeLost || q.Outcome == checks.OutcomeStale {
-		w.requests = append(w.requests, q)
+		instance.requests = append(instance.requests, q)
 	}
 }
 
 // Judged implements monitor.Observer.
-func (w *instance) Judged(j monitor.RoundResult) {
-	w.decide(func(at time.Time) alerting.Step {
-		w.incidents.ObserveNodes(at, j.Cluster.Name, func(since time.Time) []string { return alerting.TouchedIn(j.Cluster, j.Report, since) })
-		return w.incidents.Observe(at, j.Cluster.Name, j.Changes, j.ActiveFindings)
+func (instance *instance) Judged(j monitor.RoundResult) {
+	instance.decide(func(at time.Time) alerting.Step {
+		instance.incidents.ObserveNodes(at, j.Cluster.Name, func(since time.Time) []string { return alerting.TouchedIn(j.Cluster, j.Report, since) })
+		return instance.incidents.Observe(at, j.Cluster.Name, j.Changes, j.ActiveFindings)
 	})
 }
 
 // decide runs a decision of the incident manager and keeps its notifications.
-func (w *instance) decide(by func(time.Time) alerting.Step) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.notifications = append(w.notifications, by(time.Now()).Notifications...)
+func (instance *instance) decide(by func(time.Time) alerting.Step) {
+	instance.mu.Lock()
+	defer instance.mu.Unlock()
+	instance.notifications = append(instance.notifications, by(time.Now()).Notifications...)
 }
 
 // tick advances the incident manager and summarises the deployments that are due.
-func (w *instance) tick() {
-	w.decide(func(at time.Time) alerting.Step {
-		s := w.incidents.Tick(at)
-		for _, due := range w.incidents.DueSummaries(at) {
-			s = s.Then(w.incidents.SumUp(at, due.ID, w.counts(due.From)))
+func (instance *instance) tick() {
+	instance.decide(func(at time.Time) alerting.Step {
+		s := instance.incidents.Tick(at)
+		for _, due := range instance.incidents.DueSummaries(at) {
+			s = s.Then(instance.incidents.SumUp(at, due.ID, instance.counts(due.From)))
 		}
 		return s
 	})
 }
 
 // counts returns the outcomes of canaries since a time. The caller holds mu.
-func (w *instance) counts(since time.Time) (c alerting.Counts) {
-	for _, q := range w.requests {
+func (instance *instance) counts(since time.Time) (c alerting.Counts) {
+	for _, q := range instance.requests {
 		switch {
 		case q.At.Before(since):
 		case q.Outcome == checks.OutcomeMoved:
@@ -99,48 +99,48 @@ func (w *instance) counts(since time.Time) (c alerting.Counts) {
 }
 
 // announce starts or ends the deployment of that name.
-func (w *instance) announce(name string, over bool) {
-	w.decide(func(at time.Time) alerting.Step {
+func (instance *instance) announce(name string, over bool) {
+	instance.decide(func(at time.Time) alerting.Step {
 		if !over {
-			w.deployments = append(w.deployments, alerting.Deployment{ID: name, Cluster: w.watcher.Cluster().Name, Name: name, From: at})
+			instance.deployments = append(instance.deployments, alerting.Deployment{ID: name, Cluster: instance.watcher.Cluster().Name, Name: name, From: at})
 		}
-		for i := range w.deployments {
-			if over && w.deployments[i].ID == name {
-				w.deployments[i].To = at
+		for i := range instance.deployments {
+			if over && instance.deployments[i].ID == name {
+				instance.deployments[i].To = at
 			}
 		}
-		w.incidents.SetDeployments(slices.DeleteFunc(slices.Clone(w.deployments), func(d alerting.Deployment) bool {
+		instance.incidents.SetDeployments(slices.DeleteFunc(slices.Clone(instance.deployments), func(d alerting.Deployment) bool {
 			const summed = 10 * time.Minute // summarised within this time after its end
 			return !d.To.IsZero() && at.Sub(d.To) > summed
 		}))
-		return w.incidents.Tick(at)
+		return instance.incidents.Tick(at)
 	})
 }
 
 // delay prevents jobs from starting before a time.
-func (w *instance) delay(until time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.busyUntil = until
+func (instance *instance) delay(until time.Time) {
+	instance.mu.Lock()
+	defer instance.mu.Unlock()
+	instance.busyUntil = until
 }
 
 // run watches until ctx ends.
-func (w *instance) run(ctx context.Context) {
+func (instance *instance) run(ctx context.Context) {
 	var wg sync.WaitGroup
-	w.schedule(ctx, &wg, w.every.Status, func() { w.watcher.Refresh(ctx, monitor.Status) })
-	w.schedule(ctx, &wg, w.every.Canary, func() { w.watcher.FollowUp(ctx) })
-	w.schedule(ctx, &wg, time.Second, w.tick)
+	instance.schedule(ctx, &wg, instance.every.Status, func() { instance.watcher.Refresh(ctx, monitor.Status) })
+	instance.schedule(ctx, &wg, instance.every.Canary, func() { instance.watcher.FollowUp(ctx) })
+	instance.schedule(ctx, &wg, time.Second, instance.tick)
 	wg.Wait()
 }
 
 // schedule runs a job in every interval, at a random offset and with the jitter of
 // monitor.Schedule. A run is skipped while the previous one is still active.
-func (w *instance) schedule(ctx context.Context, wg *sync.WaitGroup, every time.Duration, do func()) {
-	random := rand.New(rand.NewPCG(w.random.Uint64(), w.random.Uint64()))
+func (instance *instance) schedule(ctx context.Context, wg *sync.WaitGroup, every time.Duration, do func()) {
+	random := rand.New(rand.NewPCG(instance.random.Uint64(), instance.random.Uint64()))
 	due := time.Now().Add(randomDuration(random, every))
 	wg.Go(func() {
 		for {
-			late := w.earliestStart(due)
+			late := instance.earliestStart(due)
 			if !sleep.For(ctx, time.Until(late)+randomDuration(random, every/20)) {
 				return
 			}
@@ -153,11 +153,11 @@ func (w *instance) schedule(ctx context.Context, wg *sync.WaitGroup, every time.
 }
 
 // earliestStart returns when a job that is due may start.
-func (w *instance) earliestStart(due time.Time) time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.busyUntil.After(due) {
-		return w.busyUntil
+func (instance *instance) earliestStart(due time.Time) time.Time {
+	instance.mu.Lock()
+	defer instance.mu.Unlock()
+	if instance.busyUntil.After(due) {
+		return instance.busyUntil
 	}
 	return due
 }

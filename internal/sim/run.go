@@ -79,22 +79,22 @@ const populationSize = 24
 
 // Run plays a schedule. It must be called in a synctest bubble, where it takes only
 // processor time. It returns an error when the schedule cannot be simulated.
-func Run(ctx context.Context, s Schedule) (Result, error) {
-	if err := s.Check(); err != nil {
-		return Result{}, fmt.Errorf("simulating seed %d: %w", s.Seed, err)
+func Run(ctx context.Context, schedule Schedule) (Result, error) {
+	if err := schedule.Check(); err != nil {
+		return Result{}, fmt.Errorf("simulating seed %d: %w", schedule.Seed, err)
 	}
-	steps, err := s.plan()
+	steps, err := schedule.plan()
 	if err != nil {
-		return Result{}, fmt.Errorf("simulating seed %d: %w", s.Seed, err)
+		return Result{}, fmt.Errorf("simulating seed %d: %w", schedule.Seed, err)
 	}
-	w, err := s.environment()
+	w, err := schedule.environment()
 	if err != nil {
-		return Result{}, fmt.Errorf("simulating seed %d: %w", s.Seed, err)
+		return Result{}, fmt.Errorf("simulating seed %d: %w", schedule.Seed, err)
 	}
 	defer w.close()
-	r := Result{Schedule: s, Began: time.Now()}
-	if err := w.play(ctx, s, steps); err != nil {
-		return Result{}, fmt.Errorf("simulating seed %d: %w", s.Seed, err)
+	r := Result{Schedule: schedule, Began: time.Now()}
+	if err := w.play(ctx, schedule, steps); err != nil {
+		return Result{}, fmt.Errorf("simulating seed %d: %w", schedule.Seed, err)
 	}
 	r.Requests, r.Notifications = w.population.Log().Requests(), w.instance.notifications
 	return r, nil

@@ -122,22 +122,22 @@ func (s Schedule) Check() error {
 	return errors.Join(errs...)
 }
 
-func (s Schedule) check(o Operation) error {
-	k, known := operationKindOf(o.Kind)
+func (s Schedule) check(operation Operation) error {
+	k, known := operationKindOf(operation.Kind)
 	switch {
 	case !known:
-		return fmt.Errorf("there is no kind %q; want one of %q", o.Kind, kindNames())
+		return fmt.Errorf("there is no kind %q; want one of %q", operation.Kind, kindNames())
 	case k.fits != nil && !k.fits(s.Setup):
 		return fmt.Errorf("%s does not fit the cluster %q", k.name, s.Setup)
-	case k.nodes == all && len(o.Nodes) != s.Setup.Nodes, k.nodes != all && len(o.Nodes) != k.nodes:
-		return fmt.Errorf("got %d nodes, want %s", len(o.Nodes), k.wanted())
-	case k.maxFor > 0 && o.For <= 0, k.maxFor == 0 && o.For != 0:
-		return fmt.Errorf("got a duration of %v, want one above 0: %t", o.For, k.maxFor > 0)
-	case o.At < 0 || o.end(s.Setup) > s.Length:
-		return fmt.Errorf("it lasts from %v to %v, want within 0s to %v", o.At, o.end(s.Setup), s.Length)
+	case k.nodes == all && len(operation.Nodes) != s.Setup.Nodes, k.nodes != all && len(operation.Nodes) != k.nodes:
+		return fmt.Errorf("got %d nodes, want %s", len(operation.Nodes), k.wanted())
+	case k.maxFor > 0 && operation.For <= 0, k.maxFor == 0 && operation.For != 0:
+		return fmt.Errorf("got a duration of %v, want one above 0: %t", operation.For, k.maxFor > 0)
+	case operation.At < 0 || operation.end(s.Setup) > s.Length:
+		return fmt.Errorf("it lasts from %v to %v, want within 0s to %v", operation.At, operation.end(s.Setup), s.Length)
 	}
-	for i, node := range o.Nodes {
-		if !slices.Contains(s.nodes(), node) || slices.Contains(o.Nodes[:i], node) {
+	for i, node := range operation.Nodes {
+		if !slices.Contains(s.nodes(), node) || slices.Contains(operation.Nodes[:i], node) {
 			return fmt.Errorf("got node %q, want each once, of %q", node, s.nodes())
 		}
 	}
@@ -212,26 +212,26 @@ func (s *Schedule) parse(line string) (err error) {
 	return nil
 }
 
-func parseOperation(line string) (o Operation, err error) {
+func parseOperation(line string) (operation Operation, err error) {
 	fields := strings.Fields(line)
 	if len(fields) < 2 {
-		return o, errors.New("want TIME KIND [NODE,...] [for DURATION]")
+		return operation, errors.New("want TIME KIND [NODE,...] [for DURATION]")
 	}
-	if o.At, err = time.ParseDuration(fields[0]); err != nil {
-		return o, err
+	if operation.At, err = time.ParseDuration(fields[0]); err != nil {
+		return operation, err
 	}
-	o.Kind, fields = fields[1], fields[2:]
+	operation.Kind, fields = fields[1], fields[2:]
 	if len(fields) > 0 && fields[0] != "for" {
-		o.Nodes, fields = strings.Split(fields[0], ","), fields[1:]
+		operation.Nodes, fields = strings.Split(fields[0], ","), fields[1:]
 	}
 	switch {
 	case len(fields) == 0:
 	case len(fields) == 2 && fields[0] == "for":
-		o.For, err = time.ParseDuration(fields[1])
+		operation.For, err = time.ParseDuration(fields[1])
 	default:
 		err = fmt.Errorf("got %q, want for DURATION", strings.Join(fields, " "))
 	}
-	return o, err
+	return operation, err
 }
 
 // shrink removes operations from a schedule while it still yields a counterexample of

@@ -69,30 +69,30 @@ func (s Score) Count(c Class) (n int) {
 // Score compares the outcomes of users' requests with the notifications.
 func (r Result) Score() Score {
 	harms, alerts := r.harms(), alerts(r.Notifications)
-	s := Score{Operations: len(r.Schedule.Operations), Incidents: len(alerts)}
+	score := Score{Operations: len(r.Schedule.Operations), Incidents: len(alerts)}
 	for _, h := range harms {
 		if h.certain {
-			s.Harms++
-			r.scoreHarm(&s, h, alerts)
+			score.Harms++
+			r.scoreHarm(&score, h, alerts)
 		}
 	}
 	for _, o := range r.Schedule.Operations {
 		deserving, forSure := r.deserves(o, harms)
-		s.Deserving += deserving
+		score.Deserving += deserving
 		if forSure && !slices.ContainsFunc(alerts, func(a alert) bool { return r.answers(a, o) }) {
-			s.add(Counterexample{Silent, o.At, "no incident", o.Kind, fmt.Sprintf("no notification of %q", o)})
+			score.add(Counterexample{Silent, o.At, "no incident", o.Kind, fmt.Sprintf("no notification of %q", o)})
 		}
 	}
 	about := make(map[time.Duration]int) // number of incidents by the time of their operation
 	for _, a := range alerts {
-		r.scoreAlert(&s, a, harms)
+		r.scoreAlert(&score, a, harms)
 		if o, right := r.operation(a); right {
 			about[o.At]++
-			r.scoreSecond(&s, a, *o, about[o.At])
+			r.scoreSecond(&score, a, *o, about[o.At])
 		}
 	}
-	slices.SortStableFunc(s.Counterexamples, func(a, b Counterexample) int { return int(a.At - b.At) })
-	return s
+	slices.SortStableFunc(score.Counterexamples, func(a, b Counterexample) int { return int(a.At - b.At) })
+	return score
 }
 
 func (s *Score) add(c Counterexample) { s.Counterexamples = append(s.Counterexamples, c) }
@@ -102,7 +102,7 @@ func (s *Score) add(c Counterexample) { s.Counterexamples = append(s.Counterexam
 const notifyDeadline = time.Minute
 
 // scoreHarm records a counterexample unless a harm was notified.
-func (r Result) scoreHarm(s *Score, h harm, alerts []alert) {
+func (r Result) scoreHarm(score *Score, h harm, alerts []alert) {
 	answered := slices.ContainsFunc(alerts, func(a alert) bool {
 		if h.operation != nil {
 			return r.answers(a, *h.operation)
@@ -110,7 +110,7 @@ func (r Result) scoreHarm(s *Score, h harm, alerts []alert) {
 		return a.notifiedInTime(h)
 	})
 	if !answered {
-		s.add(Counterexample{Silent, h.first.Sub(r.Began), string(h.row), r.kindsBefore(h), h.String()})
+		score.add(Counterexample{Silent, h.first.Sub(r.Began), string(h.row), r.kindsBefore(h), h.String()})
 		return
 	}
 	if h.operation != nil {
@@ -122,9 +122,9 @@ func (r Result) scoreHarm(s *Score, h harm, alerts []alert) {
 			delay = d
 		}
 	}
-	s.Delays = append(s.Delays, delay)
+	score.Delays = append(score.Delays, delay)
 	if delay > maxDelay {
-		s.add(Counterexample{Late, h.first.Sub(r.Began), string(h.row), r.kindsBefore(h), fmt.Sprintf("%v after the first of %s", delay.Round(100*time.Millisecond), h)})
+		score.add(Counterexample{Late, h.first.Sub(r.Began), string(h.row), r.kindsBefore(h), fmt.Sprintf("%v after the first of %s", delay.Round(100*time.Millisecond), h)})
 	}
 }
 
@@ -202,27 +202,27 @@ func (r Result) scoreSecond(s *Score, a alert, o Operation, number int) {
 }
 
 // scoreAlert records a counterexample unless an alert has a reason.
-func (r Result) scoreAlert(s *Score, a alert, harms []harm) {
-	o, right := r.operation(a)
+func (r Result) scoreAlert(score *Score, a alert, harms []harm) {
+	operation, right := r.operation(a)
 	what := "nothing"
-	if o != nil {
-		what = o.String()
+	if operation != nil {
+		what = operation.String()
 	}
 	if !a.critical.IsZero() {
-		s.Criticals++
+		score.Criticals++
 		if !r.justified(a, harms) {
-			s.add(Counterexample{False, a.critical.Sub(r.Began), string(a.cause.Code), r.kindsDuring(a), fmt.Sprintf("%s (%s) during %q", a.cause.Key(), a.cause.Summary, what)})
+			score.add(Counterexample{False, a.critical.Sub(r.Began), string(a.cause.Code), r.kindsDuring(a), fmt.Sprintf("%s (%s) during %q", a.cause.Key(), a.cause.Summary, what)})
 		}
 	}
 	if !right {
-		s.add(Counterexample{Wrong, a.fired.Sub(r.Began), string(a.cause.Code), r.kindsDuring(a), fmt.Sprintf("%s (%s) during %q", a.cause.Key(), a.cause.Summary, what)})
+		score.add(Counterexample{Wrong, a.fired.Sub(r.Began), string(a.cause.Code), r.kindsDuring(a), fmt.Sprintf("%s (%s) during %q", a.cause.Key(), a.cause.Summary, what)})
 	}
 	deserving := 1
 	if right {
-		deserving, _ = r.deserves(*o, harms)
+		deserving, _ = r.deserves(*operation, harms)
 	}
 	if deserving > 0 {
-		s.Due++
+		score.Due++
 	}
 }
 

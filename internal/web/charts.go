@@ -97,22 +97,22 @@ const chartHeight = 100
 
 // charts returns the charts of the nodes, each with the latency of its canary, and of the
 // balancer.
-func (v viewContext) charts(p Snapshot, r *clusterHistory) charts {
+func (v viewContext) charts(p Snapshot, history *clusterHistory) charts {
 	var drawn []chart
-	top := scaleMax(r)
+	top := scaleMax(history)
 	for _, n := range p.Cluster.Nodes {
 		node := checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: n.ID}
 		canary := checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetCanary, Name: n.ID}
-		c := v.chart(node, r, top)
-		c.Through = linePath(r.points[canary], r.span, top)
+		c := v.chart(node, history, top)
+		c.Through = linePath(history.points[canary], history.span, top)
 		drawn = append(drawn, c)
 	}
-	for _, u := range r.uptimes {
+	for _, u := range history.uptimes {
 		if u.Kind == checks.TargetBalancer {
-			drawn = append(drawn, v.chart(u.Target, r, top))
+			drawn = append(drawn, v.chart(u.Target, history, top))
 		}
 	}
-	return charts{Top: v.latency(top), Ticks: v.ticks(r.span), Events: eventLines(r, barBuckets, chartHeight), Charts: drawn}
+	return charts{Top: v.latency(top), Ticks: v.ticks(history.span), Events: eventLines(history, barBuckets, chartHeight), Charts: drawn}
 }
 
 func (v viewContext) chart(of checks.Target, r *clusterHistory, top time.Duration) chart {
@@ -233,26 +233,26 @@ const (
 	listedMoves  = 20
 )
 
-func (v viewContext) nodeTimeline(p Snapshot, r *clusterHistory) nodeTimeline {
-	l := nodeTimeline{Height: rowHeight * len(p.Cluster.Nodes), Ticks: v.ticks(r.span), Count: len(r.moves), More: max(0, len(r.moves)-listedMoves)}
-	for i, n := range p.Cluster.Nodes {
-		points := r.points[checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: n.ID}]
-		l.Rows = append(l.Rows, timelineRow{Name: word(n.ID), UptimeBar: v.hours(points, r.span), LineY: lineY(i)})
+func (v viewContext) nodeTimeline(snapshot Snapshot, history *clusterHistory) nodeTimeline {
+	timeline := nodeTimeline{Height: rowHeight * len(snapshot.Cluster.Nodes), Ticks: v.ticks(history.span), Count: len(history.moves), More: max(0, len(history.moves)-listedMoves)}
+	for i, n := range snapshot.Cluster.Nodes {
+		points := history.points[checks.Target{Cluster: snapshot.Cluster.Name, Kind: checks.TargetNode, Name: n.ID}]
+		timeline.Rows = append(timeline.Rows, timelineRow{Name: word(n.ID), UptimeBar: v.hours(points, history.span), LineY: lineY(i)})
 	}
-	for _, d := range r.deployments {
-		from := xOf(r.span, d.From)
+	for _, d := range history.deployments {
+		from := xOf(history.span, d.From)
 		to := drawingWidth
 		if !d.To.IsZero() {
-			to = xOf(r.span, d.To)
+			to = xOf(history.span, d.To)
 		}
-		l.Bands = append(l.Bands, deploymentBand{X: from, Width: max(2, to-from), Name: word(d.Name)})
+		timeline.Bands = append(timeline.Bands, deploymentBand{X: from, Width: max(2, to-from), Name: word(d.Name)})
 	}
-	l.Events = eventLines(r, drawingWidth, l.Height)
-	l.draw(p, r)
-	for _, m := range r.moves[:min(len(r.moves), listedMoves)] {
-		l.Moves = append(l.Moves, v.move(m))
+	timeline.Events = eventLines(history, drawingWidth, timeline.Height)
+	timeline.draw(snapshot, history)
+	for _, m := range history.moves[:min(len(history.moves), listedMoves)] {
+		timeline.Moves = append(timeline.Moves, v.move(m))
 	}
-	return l
+	return timeline
 }
 
 // draw computes the lines. A move from or to an unknown node has no row, so it is only in the

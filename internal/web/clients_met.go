@@ -34,14 +34,14 @@ type metSpan struct {
 // metSpans are the spans of the table.
 var metSpans = []time.Duration{time.Hour, 24 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour, uptimeDays * 24 * time.Hour}
 
-func (v viewContext) clientsMet(r *clusterHistory) clientsMet {
+func (v viewContext) clientsMet(history *clusterHistory) clientsMet {
 	var total [barBuckets]checks.Point
-	for target, points := range r.points {
+	for target, points := range history.points {
 		if target.Kind != checks.TargetSession {
 			continue
 		}
 		for _, p := range points {
-			if i := bucketOf(r.span, p.At); i >= 0 {
+			if i := bucketOf(history.span, p.At); i >= 0 {
 				total[i].Probes += p.Probes
 				total[i].Failed += p.Failed
 				total[i].Unanswered += p.Unanswered
@@ -67,10 +67,10 @@ func (v viewContext) clientsMet(r *clusterHistory) clientsMet {
 		}
 	}
 	met := clientsMet{Served: served.String(), Lost: lost.String(), Errors: errs.String()}
-	for _, s := range r.met {
+	for _, s := range history.met {
 		met.Ratios = append(met.Ratios, v.metRatio(s))
 	}
-	if len(r.met) > 0 {
+	if len(history.met) > 0 {
 		met.Label = v.translate("What clients met: %s served in %s", met.Ratios[0].Served, met.Ratios[0].Window)
 	}
 	return met

@@ -127,36 +127,36 @@ func (v viewContext) stale(p Snapshot) bool {
 	return !p.Report.Started.IsZero() && v.now.Sub(p.Report.Started) > staleAfter
 }
 
-func (v viewContext) cluster(p Snapshot, r *clusterHistory) clusterView {
-	c := clusterView{
-		Name:    p.Cluster.Name,
-		Link:    clusterLink(p.Cluster.Name),
-		Tone:    toneOfVerdict(p.Report.Verdict),
-		Verdict: v.translate(string(verdictOf(p))),
-		Since:   v.timestamp(p.Since),
-		Seen:    v.timestamp(p.Report.Started),
-		Stale:   v.stale(p),
-		Facts:   v.facts(p.Report), Rows: v.rows(p, r), Window: v.window(r.span),
-		NoHistory: r.err != nil, CanProbe: v.canProbe && v.canWrite, CanWrite: v.canWrite,
+func (v viewContext) cluster(snapshot Snapshot, history *clusterHistory) clusterView {
+	cluster := clusterView{
+		Name:    snapshot.Cluster.Name,
+		Link:    clusterLink(snapshot.Cluster.Name),
+		Tone:    toneOfVerdict(snapshot.Report.Verdict),
+		Verdict: v.translate(string(verdictOf(snapshot))),
+		Since:   v.timestamp(snapshot.Since),
+		Seen:    v.timestamp(snapshot.Report.Started),
+		Stale:   v.stale(snapshot),
+		Facts:   v.facts(snapshot.Report), Rows: v.rows(snapshot, history), Window: v.window(history.span),
+		NoHistory: history.err != nil, CanProbe: v.canProbe && v.canWrite, CanWrite: v.canWrite,
 	}
-	for _, d := range p.Report.Doubts {
-		c.Doubts = append(c.Doubts, v.sentence(d))
+	for _, d := range snapshot.Report.Doubts {
+		cluster.Doubts = append(cluster.Doubts, v.sentence(d))
 	}
-	if p.Report.Started.IsZero() {
-		c.Doubts = []string{v.translate("no round has been taken yet")}
+	if snapshot.Report.Started.IsZero() {
+		cluster.Doubts = []string{v.translate("no round has been taken yet")}
 	}
-	for _, u := range r.uptimes {
-		if days, ok := r.days[u.Target]; ok && u.Kind == checks.TargetBalancer {
-			c.Calendar = new(v.calendar(days, u))
+	for _, u := range history.uptimes {
+		if days, ok := history.days[u.Target]; ok && u.Kind == checks.TargetBalancer {
+			cluster.Calendar = new(v.calendar(days, u))
 			break
 		}
 	}
-	if u := checks.SessionUptime(r.uptimes); u.Probes > 0 {
-		c.Sessions = v.translate("Session uptime, %d days", uptimeDays) + v.translate(": ") + v.percent(u.Ratio)
+	if u := checks.SessionUptime(history.uptimes); u.Probes > 0 {
+		cluster.Sessions = v.translate("Session uptime, %d days", uptimeDays) + v.translate(": ") + v.percent(u.Ratio)
 	}
-	_, c.Headline = v.headline([]Snapshot{p})
-	c.addProblem(v, p)
-	return c
+	_, cluster.Headline = v.headline([]Snapshot{snapshot})
+	cluster.addProblem(v, snapshot)
+	return cluster
 }
 
 // addProblem selects the most important root cause. Findings are sorted by severity, causes

@@ -50,29 +50,29 @@ const maxQuery = 100
 
 // clusterTable returns the table of the clusters that the query of a request selects.
 func (v viewContext) clusterTable(snapshots []Snapshot, query url.Values) *clusterTable {
-	t := &clusterTable{Query: probes.Clean(strings.TrimSpace(query.Get("q")), maxQuery)}
+	table := &clusterTable{Query: probes.Clean(strings.TrimSpace(query.Get("q")), maxQuery)}
 	count := make(map[checks.Verdict]int)
 	var named []Snapshot
 	for _, p := range snapshots {
-		if strings.Contains(strings.ToLower(p.Cluster.Name), strings.ToLower(t.Query)) {
+		if strings.Contains(strings.ToLower(p.Cluster.Name), strings.ToLower(table.Query)) {
 			named = append(named, p)
 			count[verdictOf(p)]++
 		}
 	}
-	t.States = append(t.States, stateLink{v.translate("all"), len(named), t.link(""), true})
+	table.States = append(table.States, stateLink{v.translate("all"), len(named), table.link(""), true})
 	for _, state := range tableStates {
 		current := query.Get("state") == string(state)
 		if current {
-			t.State, t.States[0].Current = string(state), false
+			table.State, table.States[0].Current = string(state), false
 		}
-		t.States = append(t.States, stateLink{v.translate(string(state)), count[state], t.link(string(state)), current})
+		table.States = append(table.States, stateLink{v.translate(string(state)), count[state], table.link(string(state)), current})
 	}
 	for _, p := range named {
-		if t.State == "" || t.State == string(verdictOf(p)) {
-			t.Rows = append(t.Rows, v.clusterRow(p))
+		if table.State == "" || table.State == string(verdictOf(p)) {
+			table.Rows = append(table.Rows, v.clusterRow(p))
 		}
 	}
-	return t
+	return table
 }
 
 // link returns a link to the clusters with a verdict.
@@ -90,23 +90,23 @@ func (t *clusterTable) link(state string) string {
 	return "/?" + values.Encode()
 }
 
-func (v viewContext) clusterRow(p Snapshot) clusterRow {
+func (v viewContext) clusterRow(snapshot Snapshot) clusterRow {
 	row := clusterRow{
-		Name: p.Cluster.Name, Link: clusterLink(p.Cluster.Name),
-		Tone: toneOfVerdict(p.Report.Verdict), Verdict: v.translate(string(verdictOf(p))), Since: v.timestamp(p.Since),
-		Stale: v.stale(p), Cause: v.cause(p), Sessions: v.sticky(p.Report.Session),
+		Name: snapshot.Cluster.Name, Link: clusterLink(snapshot.Cluster.Name),
+		Tone: toneOfVerdict(snapshot.Report.Verdict), Verdict: v.translate(string(verdictOf(snapshot))), Since: v.timestamp(snapshot.Since),
+		Stale: v.stale(snapshot), Cause: v.cause(snapshot), Sessions: v.sticky(snapshot.Report.Session),
 	}
-	if root, found := rootProblem(p); found {
+	if root, found := rootProblem(snapshot); found {
 		row.Affected = v.affected(root.Affected)
 	}
 	up := 0
-	for _, n := range p.Report.Nodes {
+	for _, n := range snapshot.Report.Nodes {
 		if n.Up {
 			up++
 		}
 	}
-	row.Nodes = fmt.Sprintf("%d/%d", up, len(p.Cluster.Nodes))
-	if !hasSessions(p) {
+	row.Nodes = fmt.Sprintf("%d/%d", up, len(snapshot.Cluster.Nodes))
+	if !hasSessions(snapshot) {
 		row.Sessions = verdictCell{Label: "–"}
 	}
 	return row

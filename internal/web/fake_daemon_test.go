@@ -41,12 +41,12 @@ func newFakeDaemon(fakeClusters ...*fakeCluster) *fakeDaemon {
 }
 
 // server returns a server at testTime, whose answers must be as the OpenAPI document says.
-func (w *fakeDaemon) server(t testing.TB, change ...func(*Config)) *Server {
+func (fakeDaemon *fakeDaemon) server(t testing.TB, change ...func(*Config)) *Server {
 	t.Helper()
 	c := Config{
-		Snapshots: w, History: w, Operator: w, Prober: w, Exporter: w, Reloader: w, Live: NewLive(),
+		Snapshots: fakeDaemon, History: fakeDaemon, Operator: fakeDaemon, Prober: fakeDaemon, Exporter: fakeDaemon, Reloader: fakeDaemon, Live: NewLive(),
 		Metrics:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "stickwatch_build_info 1") }),
-		Ready:    func() error { return w.ready },
+		Ready:    func() error { return fakeDaemon.ready },
 		Location: time.UTC, Version: "1.0.0", CacheFor: time.Nanosecond,
 		Now: func() time.Time { return testTime }, Logger: slog.New(slog.DiscardHandler),
 	}
@@ -61,29 +61,29 @@ func (w *fakeDaemon) server(t testing.TB, change ...func(*Config)) *Server {
 	return s
 }
 
-func (w *fakeDaemon) Snapshots() []Snapshot {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (fakeDaemon *fakeDaemon) Snapshots() []Snapshot {
+	fakeDaemon.mu.Lock()
+	defer fakeDaemon.mu.Unlock()
 	var all []Snapshot
-	for _, s := range w.fakeClusters {
+	for _, s := range fakeDaemon.fakeClusters {
 		all = append(all, s.Snapshot)
 	}
 	return all
 }
 
 // replaceCluster replaces the cluster of the same name.
-func (w *fakeDaemon) replaceCluster(s *fakeCluster) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i := range w.fakeClusters {
-		if w.fakeClusters[i].Cluster.Name == s.Cluster.Name {
-			w.fakeClusters[i] = s
+func (fakeDaemon *fakeDaemon) replaceCluster(s *fakeCluster) {
+	fakeDaemon.mu.Lock()
+	defer fakeDaemon.mu.Unlock()
+	for i := range fakeDaemon.fakeClusters {
+		if fakeDaemon.fakeClusters[i].Cluster.Name == s.Cluster.Name {
+			fakeDaemon.fakeClusters[i] = s
 		}
 	}
 }
 
-func (w *fakeDaemon) Acknowledge(_ context.Context, id string, a alerting.Acknowledgement, takeOver bool) (alerting.Incident, error) {
-	return w.change(id, func(i *alerting.Incident) error {
+func (fakeDaemon *fakeDaemon) Acknowledge(_ context.Context, id string, a alerting.Acknowledgement, takeOver bool) (alerting.Incident, error) {
+	return fakeDaemon.change(id, func(i *alerting.Incident) error {
 		if before := i.Acknowledged; !before.IsZero() && !takeOver {
 			return alerting.AcknowledgedError{By: before}
 		}
@@ -93,21 +93,21 @@ func (w *fakeDaemon) Acknowledge(_ context.Context, id string, a alerting.Acknow
 	})
 }
 
-func (w *fakeDaemon) AddNote(_ context.Context, id, by, text string) (alerting.Incident, error) {
-	return w.change(id, func(i *alerting.Incident) error {
+func (fakeDaemon *fakeDaemon) AddNote(_ context.Context, id, by, text string) (alerting.Incident, error) {
+	return fakeDaemon.change(id, func(i *alerting.Incident) error {
 		*i = i.WithNote(alerting.NewNote(testTime, by, text))
 		return nil
 	})
 }
 
 // change changes an incident.
-func (w *fakeDaemon) change(id string, by func(*alerting.Incident) error) (alerting.Incident, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.broken != nil {
-		return alerting.Incident{}, w.broken
+func (fakeDaemon *fakeDaemon) change(id string, by func(*alerting.Incident) error) (alerting.Incident, error) {
+	fakeDaemon.mu.Lock()
+	defer fakeDaemon.mu.Unlock()
+	if fakeDaemon.broken != nil {
+		return alerting.Incident{}, fakeDaemon.broken
 	}
-	for _, s := range w.fakeClusters {
+	for _, s := range fakeDaemon.fakeClusters {
 		for n := range s.incidents {
 			if i := &s.incidents[n]; i.ID == id {
 				return *i, by(i)
@@ -117,18 +117,18 @@ func (w *fakeDaemon) change(id string, by func(*alerting.Incident) error) (alert
 	return alerting.Incident{}, ErrNotFound
 }
 
-func (w *fakeDaemon) Probe(_ context.Context, cluster string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.probed = append(w.probed, cluster)
-	return w.broken
+func (fakeDaemon *fakeDaemon) Probe(_ context.Context, cluster string) error {
+	fakeDaemon.mu.Lock()
+	defer fakeDaemon.mu.Unlock()
+	fakeDaemon.probed = append(fakeDaemon.probed, cluster)
+	return fakeDaemon.broken
 }
 
-func (w *fakeDaemon) Export(ctx context.Context, cluster string) (http.Handler, error) {
-	if w.fakeCluster(cluster) == nil {
+func (fakeDaemon *fakeDaemon) Export(ctx context.Context, cluster string) (http.Handler, error) {
+	if fakeDaemon.fakeCluster(cluster) == nil {
 		return nil, fmt.Errorf("cluster %q: %w", cluster, ErrNotFound)
 	}
-	if err := w.Probe(ctx, cluster); err != nil {
+	if err := fakeDaemon.Probe(ctx, cluster); err != nil {
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -136,44 +136,44 @@ func (w *fakeDaemon) Export(ctx context.Context, cluster string) (http.Handler, 
 	}), nil
 }
 
-func (w *fakeDaemon) Reload(context.Context) error {
-	w.reloads++
-	if w.reloads > 1 {
+func (fakeDaemon *fakeDaemon) Reload(context.Context) error {
+	fakeDaemon.reloads++
+	if fakeDaemon.reloads > 1 {
 		return errors.New("stickwatch.yml:3:5: clusters[0].nam: unknown key")
 	}
 	return nil
 }
 
-func (w *fakeDaemon) fakeCluster(cluster string) *fakeCluster {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	i := slices.IndexFunc(w.fakeClusters, func(s *fakeCluster) bool { return s.Cluster.Name == cluster })
+func (fakeDaemon *fakeDaemon) fakeCluster(cluster string) *fakeCluster {
+	fakeDaemon.mu.Lock()
+	defer fakeDaemon.mu.Unlock()
+	i := slices.IndexFunc(fakeDaemon.fakeClusters, func(s *fakeCluster) bool { return s.Cluster.Name == cluster })
 	if i < 0 {
 		return nil
 	}
-	return w.fakeClusters[i]
+	return fakeDaemon.fakeClusters[i]
 }
 
-func (w *fakeDaemon) Points(_ context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error) {
+func (fakeDaemon *fakeDaemon) Points(_ context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error) {
 	all := make(map[checks.Target][]checks.Point)
 	for _, t := range of {
-		all[t] = w.points(t, span, step)
+		all[t] = fakeDaemon.points(t, span, step)
 	}
-	return all, w.broken
+	return all, fakeDaemon.broken
 }
 
 // points generates varying latencies, and failures during outages.
-func (w *fakeDaemon) points(of checks.Target, span checks.Span, step time.Duration) (points []checks.Point) {
+func (fakeDaemon *fakeDaemon) points(of checks.Target, span checks.Span, step time.Duration) (points []checks.Point) {
 	for i, at := 0, span.From; at.Before(span.To) && at.Before(testTime); i, at = i+1, at.Add(step) {
 		mean := time.Duration(1000+37*(i*i%23)+300*int(of.Name[len(of.Name)-1]-'0')) * time.Microsecond
 		if of.Kind != checks.TargetNode {
 			mean += 2 * time.Millisecond
 		}
-		if !at.Add(step).After(w.born) {
+		if !at.Add(step).After(fakeDaemon.born) {
 			continue
 		}
-		p := checks.Point{At: at, Probes: cmp.Or(w.often, 20), Mean: mean, Max: mean * 2}
-		for _, out := range w.fakeCluster(of.Cluster).outages[of.Name] {
+		p := checks.Point{At: at, Probes: cmp.Or(fakeDaemon.often, 20), Mean: mean, Max: mean * 2}
+		for _, out := range fakeDaemon.fakeCluster(of.Cluster).outages[of.Name] {
 			if of.Kind == checks.TargetNode && at.Add(step).After(out.From) && at.Before(out.To) {
 				p.Failed = int(20 * min(step, min(out.To.Sub(out.From), out.To.Sub(at))) / step)
 				if p.Failed >= 20 {
@@ -186,11 +186,11 @@ func (w *fakeDaemon) points(of checks.Target, span checks.Span, step time.Durati
 	return points
 }
 
-func (w *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span) ([]checks.Uptime, error) {
-	if w.broken != nil {
-		return nil, w.broken
+func (fakeDaemon *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span) ([]checks.Uptime, error) {
+	if fakeDaemon.broken != nil {
+		return nil, fakeDaemon.broken
 	}
-	s := w.fakeCluster(cluster)
+	s := fakeDaemon.fakeCluster(cluster)
 	up := func(kind checks.TargetKind, name string) checks.Uptime {
 		return checks.Uptime{Target: checks.Target{Cluster: cluster, Kind: kind, Name: name}, Span: span, Probes: 100000, Failed: 20, Ratio: 0.9998, Longest: 12 * time.Second}
 	}
@@ -202,7 +202,7 @@ func (w *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span
 	for _, n := range s.Cluster.Nodes {
 		all = append(all, up(checks.TargetNode, n.ID))
 	}
-	if w.upgraded {
+	if fakeDaemon.upgraded {
 		return all, nil
 	}
 	for _, n := range s.Cluster.Nodes {
@@ -213,15 +213,15 @@ func (w *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span
 	return all, nil
 }
 
-func (w *fakeDaemon) Days(_ context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error) {
+func (fakeDaemon *fakeDaemon) Days(_ context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error) {
 	all := make(map[checks.Target][]checks.Uptime)
 	for _, t := range of {
-		all[t] = w.days(t, to, n)
+		all[t] = fakeDaemon.days(t, to, n)
 	}
-	return all, w.broken
+	return all, fakeDaemon.broken
 }
 
-func (w *fakeDaemon) days(of checks.Target, to time.Time, n int) []checks.Uptime {
+func (fakeDaemon *fakeDaemon) days(of checks.Target, to time.Time, n int) []checks.Uptime {
 	days := make([]checks.Uptime, n)
 	for i := range days {
 		from := to.UTC().Truncate(24*time.Hour).AddDate(0, 0, i-n+1)
@@ -238,40 +238,40 @@ func (w *fakeDaemon) days(of checks.Target, to time.Time, n int) []checks.Uptime
 	return days
 }
 
-func (w *fakeDaemon) Moves(_ context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
-	if w.broken != nil {
-		return nil, w.broken
+func (fakeDaemon *fakeDaemon) Moves(_ context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
+	if fakeDaemon.broken != nil {
+		return nil, fakeDaemon.broken
 	}
-	moves := slices.Clone(w.fakeCluster(cluster).moves)
+	moves := slices.Clone(fakeDaemon.fakeCluster(cluster).moves)
 	moves = slices.DeleteFunc(moves, func(m checks.Move) bool { return m.At.Before(span.From) || !m.At.Before(span.To) })
 	return moves[:min(limit, len(moves))], nil
 }
 
-func (w *fakeDaemon) CountMoves(_ context.Context, cluster string, _ checks.Span) (moved, lost int, err error) {
-	for _, m := range w.fakeCluster(cluster).moves {
+func (fakeDaemon *fakeDaemon) CountMoves(_ context.Context, cluster string, _ checks.Span) (moved, lost int, err error) {
+	for _, m := range fakeDaemon.fakeCluster(cluster).moves {
 		if moved++; !m.Kept {
 			lost++
 		}
 	}
-	return moved, lost, w.broken
+	return moved, lost, fakeDaemon.broken
 }
 
-func (w *fakeDaemon) Placements(_ context.Context, cluster string, _ checks.Span, _ int) ([]checks.Placement, error) {
-	return w.fakeCluster(cluster).placements, w.broken
+func (fakeDaemon *fakeDaemon) Placements(_ context.Context, cluster string, _ checks.Span, _ int) ([]checks.Placement, error) {
+	return fakeDaemon.fakeCluster(cluster).placements, fakeDaemon.broken
 }
 
-func (w *fakeDaemon) FindingChanges(_ context.Context, cluster string, _ checks.Span, _ int) ([]checks.Change, error) {
-	return w.fakeCluster(cluster).changes, w.broken
+func (fakeDaemon *fakeDaemon) FindingChanges(_ context.Context, cluster string, _ checks.Span, _ int) ([]checks.Change, error) {
+	return fakeDaemon.fakeCluster(cluster).changes, fakeDaemon.broken
 }
 
-func (w *fakeDaemon) Incidents(_ context.Context, q IncidentQuery) ([]alerting.Incident, error) {
-	if w.broken != nil {
-		return nil, w.broken
+func (fakeDaemon *fakeDaemon) Incidents(_ context.Context, q IncidentQuery) ([]alerting.Incident, error) {
+	if fakeDaemon.broken != nil {
+		return nil, fakeDaemon.broken
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	fakeDaemon.mu.Lock()
+	defer fakeDaemon.mu.Unlock()
 	var found []alerting.Incident
-	for _, s := range w.fakeClusters {
+	for _, s := range fakeDaemon.fakeClusters {
 		for _, i := range s.incidents {
 			if q.Matches(&i) {
 				found = append(found, i)
@@ -282,12 +282,12 @@ func (w *fakeDaemon) Incidents(_ context.Context, q IncidentQuery) ([]alerting.I
 	return found[:min(q.Limit, len(found))], nil
 }
 
-func (w *fakeDaemon) Deployments(_ context.Context, cluster string, _ checks.Span) ([]checks.Deployment, error) {
-	if w.broken != nil {
-		return nil, w.broken
+func (fakeDaemon *fakeDaemon) Deployments(_ context.Context, cluster string, _ checks.Span) ([]checks.Deployment, error) {
+	if fakeDaemon.broken != nil {
+		return nil, fakeDaemon.broken
 	}
-	all := slices.Clone(w.began)
-	for _, s := range w.fakeClusters {
+	all := slices.Clone(fakeDaemon.began)
+	for _, s := range fakeDaemon.fakeClusters {
 		if cluster == "" || s.Cluster.Name == cluster {
 			all = append(all, s.deployments...)
 		}
@@ -295,72 +295,72 @@ func (w *fakeDaemon) Deployments(_ context.Context, cluster string, _ checks.Spa
 	return all, nil
 }
 
-func (w *fakeDaemon) CountsOf(context.Context, string, checks.Span) (alerting.Counts, error) {
-	return alerting.Counts{Moved: 7, Lost: 2, Longest: 3 * time.Second}, w.broken
+func (fakeDaemon *fakeDaemon) CountsOf(context.Context, string, checks.Span) (alerting.Counts, error) {
+	return alerting.Counts{Moved: 7, Lost: 2, Longest: 3 * time.Second}, fakeDaemon.broken
 }
 
-func (w *fakeDaemon) BeginDeployment(_ context.Context, d checks.Deployment) (string, error) {
-	if w.broken != nil {
-		return "", w.broken
+func (fakeDaemon *fakeDaemon) BeginDeployment(_ context.Context, d checks.Deployment) (string, error) {
+	if fakeDaemon.broken != nil {
+		return "", fakeDaemon.broken
 	}
-	w.began = append(w.began, d)
-	return strconv.Itoa(len(w.began)), nil
+	fakeDaemon.began = append(fakeDaemon.began, d)
+	return strconv.Itoa(len(fakeDaemon.began)), nil
 }
 
-func (w *fakeDaemon) EndDeployment(_ context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
-	if w.broken != nil {
-		return w.broken
+func (fakeDaemon *fakeDaemon) EndDeployment(_ context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
+	if fakeDaemon.broken != nil {
+		return fakeDaemon.broken
 	}
 	n, err := strconv.Atoi(id)
-	if err != nil || n < 1 || n > len(w.began) || !w.began[n-1].To.IsZero() {
+	if err != nil || n < 1 || n > len(fakeDaemon.began) || !fakeDaemon.began[n-1].To.IsZero() {
 		return fmt.Errorf("ending deployment %q: %w", id, ErrNotFound)
 	}
-	w.began[n-1].To, w.watched = at, watched
+	fakeDaemon.began[n-1].To, fakeDaemon.watched = at, watched
 	return nil
 }
 
-func (w *fakeDaemon) Silences(_ context.Context, at time.Time) ([]alerting.Silence, error) {
-	return slices.DeleteFunc(w.allSilences(), func(s alerting.Silence) bool { return !at.Before(s.To) }), w.broken
+func (fakeDaemon *fakeDaemon) Silences(_ context.Context, at time.Time) ([]alerting.Silence, error) {
+	return slices.DeleteFunc(fakeDaemon.allSilences(), func(s alerting.Silence) bool { return !at.Before(s.To) }), fakeDaemon.broken
 }
 
 // allSilences returns every stored silence.
-func (w *fakeDaemon) allSilences() []alerting.Silence {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.silences)
+func (fakeDaemon *fakeDaemon) allSilences() []alerting.Silence {
+	fakeDaemon.mu.Lock()
+	defer fakeDaemon.mu.Unlock()
+	return slices.Clone(fakeDaemon.silences)
 }
 
 // asked returns the clusters that were probed on request.
-func (w *fakeDaemon) asked() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.probed)
+func (fakeDaemon *fakeDaemon) asked() []string {
+	fakeDaemon.mu.Lock()
+	defer fakeDaemon.mu.Unlock()
+	return slices.Clone(fakeDaemon.probed)
 }
 
-func (w *fakeDaemon) AddSilence(_ context.Context, s alerting.Silence) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.silences = append(w.silences, s)
-	return w.broken
+func (fakeDaemon *fakeDaemon) AddSilence(_ context.Context, s alerting.Silence) error {
+	fakeDaemon.mu.Lock()
+	defer fakeDaemon.mu.Unlock()
+	fakeDaemon.silences = append(fakeDaemon.silences, s)
+	return fakeDaemon.broken
 }
 
-func (w *fakeDaemon) ExpireSilence(_ context.Context, id string, at time.Time) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.broken != nil {
-		return w.broken
+func (fakeDaemon *fakeDaemon) ExpireSilence(_ context.Context, id string, at time.Time) error {
+	fakeDaemon.mu.Lock()
+	defer fakeDaemon.mu.Unlock()
+	if fakeDaemon.broken != nil {
+		return fakeDaemon.broken
 	}
-	for i := range w.silences {
-		if w.silences[i].ID == id {
-			w.silences[i].To = at
+	for i := range fakeDaemon.silences {
+		if fakeDaemon.silences[i].ID == id {
+			fakeDaemon.silences[i].To = at
 			return nil
 		}
 	}
 	return fmt.Errorf("expiring silence %q: %w", id, ErrNotFound)
 }
 
-func (w *fakeDaemon) DeadLetters(context.Context, int) ([]DeadLetter, error) {
-	return w.deadLetters, w.broken
+func (fakeDaemon *fakeDaemon) DeadLetters(context.Context, int) ([]DeadLetter, error) {
+	return fakeDaemon.deadLetters, fakeDaemon.broken
 }
 
-func (w *fakeDaemon) HistoryStatus() HistoryStatus { return w.keeping }
+func (fakeDaemon *fakeDaemon) HistoryStatus() HistoryStatus { return fakeDaemon.keeping }

@@ -79,25 +79,25 @@ func activeFindings(p Snapshot) []alerting.Member {
 // maxEvidence bounds the evidence lines of a finding on a page.
 const maxEvidence = 12
 
-func (v viewContext) findingNode(m alerting.Member) findingNode {
-	b := findingNode{
-		Tone:     toneOfSeverity(m.Severity),
-		Severity: v.translate(string(m.Severity)),
-		Code:     string(m.Code),
-		Title:    v.title(m.Code),
-		Summary:  v.sentence(m.Summary),
-		Affected: v.affected(m.Affected),
-		Since:    v.timestamp(m.Since),
-		Ended:    v.timestamp(m.Ended),
-		Resolved: !m.Active(),
+func (v viewContext) findingNode(member alerting.Member) findingNode {
+	finding := findingNode{
+		Tone:     toneOfSeverity(member.Severity),
+		Severity: v.translate(string(member.Severity)),
+		Code:     string(member.Code),
+		Title:    v.title(member.Code),
+		Summary:  v.sentence(member.Summary),
+		Affected: v.affected(member.Affected),
+		Since:    v.timestamp(member.Since),
+		Ended:    v.timestamp(member.Ended),
+		Resolved: !member.Active(),
 	}
-	if m.ExplainedBy == "" && m.Active() {
-		b.Remedy = v.remedy(m.Finding)
+	if member.ExplainedBy == "" && member.Active() {
+		finding.Remedy = v.remedy(member.Finding)
 	}
-	for _, e := range m.Evidence[:min(len(m.Evidence), maxEvidence)] {
-		b.Evidence = append(b.Evidence, v.sentence(e))
+	for _, e := range member.Evidence[:min(len(member.Evidence), maxEvidence)] {
+		finding.Evidence = append(finding.Evidence, v.sentence(e))
 	}
-	return b
+	return finding
 }
 
 // A tone is the state of an item, from good to bad. The stylesheet shows it as a color and a

@@ -21,8 +21,8 @@ type formatter struct {
 }
 
 // translate translates a text and formats its arguments.
-func (s formatter) translate(text string, args ...any) string {
-	if s.language == chinese {
+func (formatter formatter) translate(text string, args ...any) string {
+	if formatter.language == chinese {
 		if translated, ok := chineseTexts[text]; ok {
 			text = translated
 		}
@@ -34,17 +34,17 @@ func (s formatter) translate(text string, args ...any) string {
 }
 
 // clock formats a time of day, with the date unless it is today.
-func (s formatter) clock(t, now time.Time) string {
+func (formatter formatter) clock(t, now time.Time) string {
 	if t.IsZero() {
 		return "–"
 	}
-	t, now = t.In(s.zone), now.In(s.zone)
+	t, now = t.In(formatter.zone), now.In(formatter.zone)
 	switch {
 	case t.Year() != now.Year():
 		return t.Format("2006-01-02 15:04")
 	case t.YearDay() == now.YearDay():
 		return t.Format("15:04:05")
-	case s.language == chinese:
+	case formatter.language == chinese:
 		return t.Format("1月2日 15:04")
 	default:
 		return t.Format("2 Jan 15:04")
@@ -52,24 +52,24 @@ func (s formatter) clock(t, now time.Time) string {
 }
 
 // day formats a day in UTC, as days are counted in the history.
-func (s formatter) day(t time.Time) string { return t.UTC().Format("2006-01-02") }
+func (formatter formatter) day(t time.Time) string { return t.UTC().Format("2006-01-02") }
 
 // length formats a duration with at most two units.
-func (s formatter) length(d time.Duration) string {
+func (formatter formatter) length(d time.Duration) string {
 	switch {
 	case d < time.Minute:
-		return s.translate("%d s", int(d.Seconds()))
+		return formatter.translate("%d s", int(d.Seconds()))
 	case d < time.Hour:
-		return s.translate("%d min", int(d.Minutes()))
+		return formatter.translate("%d min", int(d.Minutes()))
 	case d < 24*time.Hour:
-		return s.translate("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+		return formatter.translate("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 	default:
-		return s.translate("%d d %d h", int(d.Hours())/24, int(d.Hours())%24)
+		return formatter.translate("%d d %d h", int(d.Hours())/24, int(d.Hours())%24)
 	}
 }
 
 // latency formats the latency of a response.
-func (s formatter) latency(d time.Duration) string {
+func (formatter formatter) latency(d time.Duration) string {
 	switch {
 	case d <= 0:
 		return "–"
@@ -83,7 +83,7 @@ func (s formatter) latency(d time.Duration) string {
 }
 
 // percent formats a ratio. Only a ratio of 1 is 100 %.
-func (s formatter) percent(ratio float64) string {
+func (formatter formatter) percent(ratio float64) string {
 	const all = 100
 	p := ratio * all
 	if p < all && p > 99.995 {
@@ -99,37 +99,39 @@ func (s formatter) percent(ratio float64) string {
 // notifications.
 
 // title returns the title of a code.
-func (s formatter) title(c checks.Code) string { return alerting.Language(s.language).Title(c) }
+func (formatter formatter) title(c checks.Code) string {
+	return alerting.Language(formatter.language).Title(c)
+}
 
 // summary returns the summary of an incident.
-func (s formatter) summary(i alerting.Incident) string {
-	return line(alerting.Language(s.language).Summary(i.InZone(s.zone)))
+func (formatter formatter) summary(i alerting.Incident) string {
+	return line(alerting.Language(formatter.language).Summary(i.InZone(formatter.zone)))
 }
 
 // affected returns the number of affected clients; "": no estimate.
-func (s formatter) affected(a checks.Affected) string {
-	return alerting.Language(s.language).Affected(a)
+func (formatter formatter) affected(a checks.Affected) string {
+	return alerting.Language(formatter.language).Affected(a)
 }
 
 // sentence formats a message of package checks, with times in the zone of the page.
-func (s formatter) sentence(m checks.Message) string {
-	return line(alerting.Language(s.language).Translate(m.InZone(s.zone)))
+func (formatter formatter) sentence(m checks.Message) string {
+	return line(alerting.Language(formatter.language).Translate(m.InZone(formatter.zone)))
 }
 
 // remedy returns the remedy of a finding.
-func (s formatter) remedy(f checks.Finding) string {
-	return long(alerting.Language(s.language).Translate(f.Remedy))
+func (formatter formatter) remedy(f checks.Finding) string {
+	return long(alerting.Language(formatter.language).Translate(f.Remedy))
 }
 
 // event returns the text of an event.
-func (s formatter) event(e alerting.Event) string {
-	return line(alerting.Language(s.language).Event(e))
+func (formatter formatter) event(e alerting.Event) string {
+	return line(alerting.Language(formatter.language).Event(e))
 }
 
 // englishLang returns the lang attribute of English texts on pages in another language, for
 // screen readers.
-func (s formatter) englishLang() template.HTMLAttr {
-	if s.language == english {
+func (formatter formatter) englishLang() template.HTMLAttr {
+	if formatter.language == english {
 		return ""
 	}
 	return ` lang="en"`

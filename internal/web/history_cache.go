@@ -93,12 +93,12 @@ func (h *historyCache) forClusterPage(ctx context.Context, p Snapshot, length ti
 }
 
 func (h *historyCache) load(ctx context.Context, of cacheKey, read func(*historyReader)) *clusterHistory {
-	k := h.entry(of)
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	entry := h.entry(of)
+	entry.mu.Lock()
+	defer entry.mu.Unlock()
 	now := h.now()
-	if k.clusterHistory != nil && now.Sub(k.at) < h.ttl {
-		return k.clusterHistory
+	if entry.clusterHistory != nil && now.Sub(entry.at) < h.ttl {
+		return entry.clusterHistory
 	}
 	// Other requests share the result, so it must not be canceled with this request.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), historyTimeout)
@@ -108,8 +108,8 @@ func (h *historyCache) load(ctx context.Context, of cacheKey, read func(*history
 	if r.err != nil {
 		h.logger.Error("reading the past for a page", "cluster", of.cluster, "err", r.err)
 	}
-	k.at, k.clusterHistory = now, r.clusterHistory
-	return k.clusterHistory
+	entry.at, entry.clusterHistory = now, r.clusterHistory
+	return entry.clusterHistory
 }
 
 // entry returns the entry of a key. The number of entries is bounded by the configured

@@ -102,7 +102,7 @@ func exportLink(path string, values, replaced url.Values) string {
 // incidentEntries joins incidents with the deployments that explain them. Deployments that
 // explain none are included unless the query selects incidents by something that a deployment
 // does not have.
-func (s *Server) incidentEntries(ctx context.Context, v viewContext, asked IncidentQuery, found []alerting.Incident) ([]incidentEntry, error) {
+func (s *Server) incidentEntries(ctx context.Context, view viewContext, asked IncidentQuery, found []alerting.Incident) ([]incidentEntry, error) {
 	span := asked.Span
 	if len(found) == asked.Limit {
 		span.From = found[len(found)-1].Started // older ones are on the next page
@@ -117,7 +117,7 @@ func (s *Server) incidentEntries(ctx context.Context, v viewContext, asked Incid
 	for _, i := range found {
 		n := slices.IndexFunc(deployments, i.BelongsTo)
 		if n < 0 {
-			entries = append(entries, incidentEntry{at: i.Started, Incidents: []incidentView{v.incident(i)}})
+			entries = append(entries, incidentEntry{at: i.Started, Incidents: []incidentView{view.incident(i)}})
 			continue
 		}
 		explained[n] = append(explained[n], i)
@@ -127,11 +127,11 @@ func (s *Server) incidentEntries(ctx context.Context, v viewContext, asked Incid
 		if len(explained[n]) == 0 && (!unfiltered || d.From.Before(span.From)) {
 			continue
 		}
-		one, err := s.deployment(ctx, v, d)
+		one, err := s.deployment(ctx, view, d)
 		if err != nil {
 			return nil, err
 		}
-		entries = append(entries, incidentEntry{at: d.From, Deployment: &one, Incidents: v.incidents(explained[n])})
+		entries = append(entries, incidentEntry{at: d.From, Deployment: &one, Incidents: view.incidents(explained[n])})
 		if len(entries) > maxIncidents {
 			break
 		}
@@ -157,34 +157,34 @@ func (s *Server) deployment(ctx context.Context, v viewContext, d checks.Deploym
 var incidentAges = []string{"24h", "7d", "30d", "90d"}
 
 // incidentFilters returns the parameters of the list with their values in a query.
-func (s *Server) incidentFilters(v viewContext, query url.Values) []filter {
+func (s *Server) incidentFilters(view viewContext, query url.Values) []filter {
 	var clusters, ages, codes []option
 	for _, p := range s.config.Snapshots.Snapshots() {
 		clusters = append(clusters, option{Value: p.Cluster.Name, Name: word(p.Cluster.Name)})
 	}
 	for _, age := range incidentAges {
 		span, _ := parseDuration(age)
-		ages = append(ages, option{Value: age, Name: v.translate("Last %s", v.spanName(span))})
+		ages = append(ages, option{Value: age, Name: view.translate("Last %s", view.spanName(span))})
 	}
 	for _, e := range slices.Concat(checks.Catalogue, checks.OfMonitor) {
-		codes = append(codes, option{Value: string(e.Code), Name: v.title(e.Code)})
+		codes = append(codes, option{Value: string(e.Code), Name: view.title(e.Code)})
 	}
 	translated := func(values ...string) []option {
 		var options []option
 		for _, value := range values {
-			options = append(options, option{Value: value, Name: v.translate(value)})
+			options = append(options, option{Value: value, Name: view.translate(value)})
 		}
 		return options
 	}
 	filters := []filter{
-		{"cluster", v.translate("Cluster"), clusters},
-		{"severity", v.translate("Severity"), translated(string(checks.Critical), string(checks.Warning))},
-		{"state", v.translate("State"), translated(string(alerting.Ongoing), string(alerting.Recovering), string(alerting.Over))},
-		{"code", v.translate("Finding"), codes},
-		{"since", v.translate("Span"), ages},
+		{"cluster", view.translate("Cluster"), clusters},
+		{"severity", view.translate("Severity"), translated(string(checks.Critical), string(checks.Warning))},
+		{"state", view.translate("State"), translated(string(alerting.Ongoing), string(alerting.Recovering), string(alerting.Over))},
+		{"code", view.translate("Finding"), codes},
+		{"since", view.translate("Span"), ages},
 	}
 	for n := range filters {
-		filters[n].choose(v.translate("all"), query.Get(filters[n].Name))
+		filters[n].choose(view.translate("all"), query.Get(filters[n].Name))
 	}
 	return filters
 }
@@ -202,7 +202,7 @@ func (f *filter) choose(all, value string) {
 
 // incidentsCSV exports the selected incidents for a spreadsheet, in the language of the page.
 func (s *Server) incidentsCSV(w http.ResponseWriter, r *http.Request) {
-	p := s.newPage(r)
+	page := s.newPage(r)
 	q := s.queryOf(r)
 	q.text("lang")
 	asked := q.incidents()
@@ -214,10 +214,10 @@ func (s *Server) incidentsCSV(w http.ResponseWriter, r *http.Request) {
 	}
 	var body bytes.Buffer
 	if err == nil {
-		err = wire.WriteCSV(&body, p.incidentRows(found))
+		err = wire.WriteCSV(&body, page.incidentRows(found))
 	}
 	if err != nil {
-		s.render(w, r, s.pageOf(w, r, p, err), p)
+		s.render(w, r, s.pageOf(w, r, page, err), page)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")

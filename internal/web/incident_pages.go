@@ -111,33 +111,33 @@ type eventView struct {
 	Text string
 }
 
-func (v viewContext) incident(i alerting.Incident) incidentView {
-	i = i.InZone(v.zone)
-	alike := slices.Concat(i.Alike())
+func (v viewContext) incident(incident alerting.Incident) incidentView {
+	incident = incident.InZone(v.zone)
+	alike := slices.Concat(incident.Alike())
 	view := incidentView{
-		ID: i.ID, Cluster: clustersOf(i), Link: clusterLink(i.Cluster), ShowCluster: true,
-		Tone: toneOfSeverity(i.Severity), Severity: v.translate(string(i.Severity)), State: v.translate(string(i.State)),
-		Open: i.State != alerting.Resolved, Flapping: i.Flapping,
-		Title: v.title(i.Cause.Code), Summary: v.summary(i), Affected: v.affected(i.Affected()), Remedy: v.advice(i),
-		Silenced: line(i.Silenced), Merged: i.MergedInto,
-		Started: v.timestamp(i.Started), Ended: v.timestamp(i.Ended), Lasted: v.length(i.Duration(v.now)),
-		Extent: v.extent(len(i.Findings) - len(alike)),
-		Tree:   v.tree(i.Findings),
+		ID: incident.ID, Cluster: clustersOf(incident), Link: clusterLink(incident.Cluster), ShowCluster: true,
+		Tone: toneOfSeverity(incident.Severity), Severity: v.translate(string(incident.Severity)), State: v.translate(string(incident.State)),
+		Open: incident.State != alerting.Resolved, Flapping: incident.Flapping,
+		Title: v.title(incident.Cause.Code), Summary: v.summary(incident), Affected: v.affected(incident.Affected()), Remedy: v.advice(incident),
+		Silenced: line(incident.Silenced), Merged: incident.MergedInto,
+		Started: v.timestamp(incident.Started), Ended: v.timestamp(incident.Ended), Lasted: v.length(incident.Duration(v.now)),
+		Extent: v.extent(len(incident.Findings) - len(alike)),
+		Tree:   v.tree(incident.Findings),
 	}
-	if a := i.Acknowledged; !a.IsZero() {
+	if a := incident.Acknowledged; !a.IsZero() {
 		view.Acknowledged = &acknowledgedView{By: word(a.By), Note: line(a.Note), At: v.timestamp(a.At)}
 	}
-	view.setState(v, i)
+	view.setState(v, incident)
 	for b := range view.Tree {
 		if view.Tree[b].Remedy == view.Remedy {
 			view.Tree[b].Remedy = "" // shown above
 		}
 	}
-	for _, e := range i.Timeline {
+	for _, e := range incident.Timeline {
 		view.Timeline = append(view.Timeline, eventView{At: v.timestamp(e.At), Tone: toneOfEvent(e.Kind), Text: v.event(e)})
 	}
 	if v.canWrite && view.Open {
-		view.Silence = &silenceForm{Cluster: i.Cluster, Code: i.Cause.Code}
+		view.Silence = &silenceForm{Cluster: incident.Cluster, Code: incident.Cause.Code}
 		if len(alike) == 1 {
 			view.Silence.Node = alike[0].Node
 		}

@@ -68,23 +68,23 @@ func (s *Server) getReport(r *http.Request) (answer, error) {
 
 // month builds the report that a request asks for: the current month by default.
 func (s *Server) month(r *http.Request, zone *time.Location) (monthly.Report, error) {
-	q := s.queryOf(r)
-	q.text("lang")
+	query := s.queryOf(r)
+	query.text("lang")
 	now := s.config.Now()
-	text := q.text("month")
+	text := query.text("month")
 	if text == "" {
 		text = now.In(zone).Format("2006-01")
 	}
 	span, err := monthly.ParseMonth(text, zone)
 	if err != nil || span.From.After(now) {
-		q.reject("%q is %q, want a month that has begun, such as 2026-11", "month", text)
+		query.reject("%q is %q, want a month that has begun, such as 2026-11", "month", text)
 	}
-	text = cmp.Or(q.text("target_percent"), fmt.Sprint(defaultTarget))
+	text = cmp.Or(query.text("target_percent"), fmt.Sprint(defaultTarget))
 	target, err := monthly.ParseTarget(text)
 	if err != nil {
-		q.reject("%q is %q, want %s", "target_percent", text, err)
+		query.reject("%q is %q, want %s", "target_percent", text, err)
 	}
-	if err := q.err(); err != nil {
+	if err := query.err(); err != nil {
 		return monthly.Report{}, err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), historyTimeout)

@@ -254,7 +254,7 @@ func panicAsError(f func() error) (err error) {
 
 // serve runs one server for each listener, because exporter-toolkit changes the server's
 // handler.
-func (s *Server) serve(ctx context.Context, l net.Listener, run func(*http.Server, net.Listener) error) error {
+func (s *Server) serve(ctx context.Context, listener net.Listener, run func(*http.Server, net.Listener) error) error {
 	server := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -268,12 +268,12 @@ func (s *Server) serve(ctx context.Context, l net.Listener, run func(*http.Serve
 	server.RegisterOnShutdown(s.rounds.close)
 	down := make(chan error, 1)
 	unregister := panics.AfterContext(ctx, panics.Web, func() { down <- panicAsError(func() error { return s.shutDown(ctx, server) }) })
-	err := run(server, l)
+	err := run(server, listener)
 	if unregister() || !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving at %q: %w", l.Addr(), err)
+		return fmt.Errorf("serving at %q: %w", listener.Addr(), err)
 	}
 	if err := <-down; err != nil {
-		return fmt.Errorf("shutting down %q: %w", l.Addr(), err)
+		return fmt.Errorf("shutting down %q: %w", listener.Addr(), err)
 	}
 	return nil
 }

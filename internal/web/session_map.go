@@ -87,34 +87,34 @@ func (v viewContext) sessionMap(p Snapshot, r *clusterHistory) *sessionMap {
 	if len(r.placements) == 0 && r.met == nil {
 		return nil
 	}
-	m := &sessionMap{Ticks: v.ticks(r.span), Met: v.clientsMet(r)}
+	sessions := &sessionMap{Ticks: v.ticks(r.span), Met: v.clientsMet(r)}
 	for i, n := range p.Cluster.Nodes {
-		m.Nodes = append(m.Nodes, mapNode{word(n.ID), i % mapColors})
+		sessions.Nodes = append(sessions.Nodes, mapNode{word(n.ID), i % mapColors})
 	}
-	m.addLanes(v, p, r)
-	m.Height = mapTop + len(m.Lanes)*laneHeight + mapFooter
-	m.TipY = m.Height - mapFooter/3
-	m.addEvents(v, r)
+	sessions.addLanes(v, p, r)
+	sessions.Height = mapTop + len(sessions.Lanes)*laneHeight + mapFooter
+	sessions.TipY = sessions.Height - mapFooter/3
+	sessions.addEvents(v, r)
 	newest := r.placements[:min(len(r.placements), listedRows)]
-	m.More = len(r.placements) - len(newest)
+	sessions.More = len(r.placements) - len(newest)
 	several := severalAddresses(r.placements)
 	for _, one := range newest {
-		m.Rows = append(m.Rows, placementView{
+		sessions.Rows = append(sessions.Rows, placementView{
 			From: v.timestamp(one.From), To: v.timestamp(one.To), Lane: v.laneName(one, several),
 			Node: v.servedBy(one.Node), Outcome: v.outcome(one.Outcome), Harmful: one.Outcome.Harmful(),
 		})
 	}
-	return m
+	return sessions
 }
 
 // addLanes adds the lanes in the order of the nodes.
-func (m *sessionMap) addLanes(v viewContext, p Snapshot, r *clusterHistory) {
+func (m *sessionMap) addLanes(view viewContext, p Snapshot, history *clusterHistory) {
 	type key struct {
 		owner    int
 		balancer string
 	}
 	lanes := make(map[key][]checks.Placement)
-	for _, one := range slices.Backward(r.placements) {
+	for _, one := range slices.Backward(history.placements) {
 		if owner := rowOf(p, one.Owner); owner >= 0 {
 			k := key{owner, one.Balancer}
 			lanes[k] = append(lanes[k], one)
@@ -127,12 +127,12 @@ func (m *sessionMap) addLanes(v viewContext, p Snapshot, r *clusterHistory) {
 	slices.SortFunc(keys, func(a, b key) int {
 		return cmp.Or(cmp.Compare(a.balancer, b.balancer), cmp.Compare(a.owner, b.owner))
 	})
-	several, focus := severalAddresses(r.placements), 0
+	several, focus := severalAddresses(history.placements), 0
 	for i, k := range keys {
-		placed := joinShort(lanes[k], r.span)
-		lane := mapLane{Name: v.laneName(placed[0], several)}
+		placed := joinShort(lanes[k], history.span)
+		lane := mapLane{Name: view.laneName(placed[0], several)}
 		for n, one := range placed {
-			block := v.block(p, one, drawnEnd(placed, n, v.now), r.span, mapTop+i*laneHeight)
+			block := view.block(p, one, drawnEnd(placed, n, view.now), history.span, mapTop+i*laneHeight)
 			block.Focus = block.Focus && focus < maxFocus
 			if block.Focus {
 				focus++
@@ -181,31 +181,31 @@ func joinShort(placed []checks.Placement, span checks.Span) []checks.Placement {
 
 func (v viewContext) block(p Snapshot, one checks.Placement, end time.Time, span checks.Span, top int) mapBlock {
 	from, to := shareOf(span, one.From), shareOf(span, end)
-	b := mapBlock{
+	block := mapBlock{
 		X: percentOf(from), Width: percentOf(to - from), Y: top + (laneHeight-fullBar)/2, Height: fullBar,
 		MarkY: top + laneHeight/2 + 5, Class: "s-none", Focus: one.Outcome != checks.OutcomeServed || one.Node != one.Owner,
 	}
 	switch node := rowOf(p, one.Node); {
 	case node >= 0:
-		b.Class = fmt.Sprintf("s%d", node%mapColors)
+		block.Class = fmt.Sprintf("s%d", node%mapColors)
 	case one.Node != "":
-		b.Class = "s-other"
+		block.Class = "s-other"
 	}
 	if one.Node != one.Owner && one.Node != "" {
-		b.Y, b.Height = b.Y+fullBar-lowBar, lowBar
+		block.Y, block.Height = block.Y+fullBar-lowBar, lowBar
 	}
 	if to-from >= labelShare && one.Node != "" {
-		b.Label, b.LabelY = v.servedBy(one.Node), b.Y+b.Height/2+4
+		block.Label, block.LabelY = v.servedBy(one.Node), block.Y+block.Height/2+4
 	}
 	switch {
 	case one.Outcome == checks.OutcomeError:
-		b.Mark = "!"
+		block.Mark = "!"
 	case one.Outcome.Harmful():
-		b.Mark = "×"
+		block.Mark = "×"
 	}
-	b.Tip = v.translate("%s, %s to %s: %s, %s", v.laneName(one, false), v.timeOfDay(one.From, span), v.timeOfDay(one.To, span),
+	block.Tip = v.translate("%s, %s to %s: %s, %s", v.laneName(one, false), v.timeOfDay(one.From, span), v.timeOfDay(one.To, span),
 		v.servedBy(one.Node), v.outcome(one.Outcome))
-	return b
+	return block
 }
 
 // shareOf returns a time as a share of a span, in [0, 1].

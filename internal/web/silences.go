@@ -86,33 +86,33 @@ func (s *Server) expire(r *http.Request) error {
 func (s *Server) publishSilence(silence alerting.Silence) { s.config.Live.Publish(silence.Cluster) }
 
 // validSilence converts a request to a silence, or returns all its errors.
-func (s *Server) validSilence(a wire.SilenceRequest) (alerting.Silence, error) {
+func (s *Server) validSilence(request wire.SilenceRequest) (alerting.Silence, error) {
 	var wrong []string
-	span, err := spanOf(a, s.config.Now())
+	span, err := spanOf(request, s.config.Now())
 	if err != nil {
 		wrong = append(wrong, err.Error())
 	}
-	if err := checkScope(a); err != nil {
+	if err := checkScope(request); err != nil {
 		wrong = append(wrong, err.Error())
 	}
-	if len(a.Reason) > maxReason {
-		wrong = append(wrong, fmt.Sprintf(`"reason" has %d bytes, want at most %d`, len(a.Reason), maxReason))
+	if len(request.Reason) > maxReason {
+		wrong = append(wrong, fmt.Sprintf(`"reason" has %d bytes, want at most %d`, len(request.Reason), maxReason))
 	}
-	if len(a.Author) > maxWord {
-		wrong = append(wrong, fmt.Sprintf(`"author" has %d bytes, want at most %d`, len(a.Author), maxWord))
+	if len(request.Author) > maxWord {
+		wrong = append(wrong, fmt.Sprintf(`"author" has %d bytes, want at most %d`, len(request.Author), maxWord))
 	}
-	if a.Code != "" && !checks.Known(a.Code) {
+	if request.Code != "" && !checks.Known(request.Code) {
 		wrong = append(wrong, `"code" is not a code of a finding`)
 	}
-	if err := s.checkNames(a.Cluster, a.Node); err != nil {
+	if err := s.checkNames(request.Cluster, request.Node); err != nil {
 		wrong = append(wrong, err.Error())
 	}
 	if len(wrong) > 0 {
 		return alerting.Silence{}, newProblem(http.StatusBadRequest, "%s", strings.Join(wrong, "; "))
 	}
 	return alerting.Silence{
-		ID: strings.ToLower(rand.Text()[:12]), Cluster: a.Cluster, Node: a.Node, Code: a.Code,
-		Reason: probes.Clean(a.Reason, maxReason), Author: probes.Clean(a.Author, maxWord),
+		ID: strings.ToLower(rand.Text()[:12]), Cluster: request.Cluster, Node: request.Node, Code: request.Code,
+		Reason: probes.Clean(request.Reason, maxReason), Author: probes.Clean(request.Author, maxWord),
 		From: span.From, To: span.To,
 	}, nil
 }
@@ -130,25 +130,25 @@ func checkScope(a wire.SilenceRequest) error {
 }
 
 // spanOf returns the requested span.
-func spanOf(a wire.SilenceRequest, now time.Time) (checks.Span, error) {
+func spanOf(request wire.SilenceRequest, now time.Time) (checks.Span, error) {
 	span := checks.Span{From: now}
 	var err error
-	if a.From != "" {
-		if span.From, err = time.Parse(time.RFC3339, a.From); err != nil {
-			return span, fmt.Errorf(`"from" is %q, want a time such as %s`, a.From, now.UTC().Format(time.RFC3339))
+	if request.From != "" {
+		if span.From, err = time.Parse(time.RFC3339, request.From); err != nil {
+			return span, fmt.Errorf(`"from" is %q, want a time such as %s`, request.From, now.UTC().Format(time.RFC3339))
 		}
 	}
 	switch {
-	case (a.To == "") == (a.Duration == ""):
+	case (request.To == "") == (request.Duration == ""):
 		return span, errors.New(`want one of "to" and "duration"`)
-	case a.To != "":
-		if span.To, err = time.Parse(time.RFC3339, a.To); err != nil {
-			return span, fmt.Errorf(`"to" is %q, want a time such as %s`, a.To, now.UTC().Format(time.RFC3339))
+	case request.To != "":
+		if span.To, err = time.Parse(time.RFC3339, request.To); err != nil {
+			return span, fmt.Errorf(`"to" is %q, want a time such as %s`, request.To, now.UTC().Format(time.RFC3339))
 		}
 	default:
-		d, err := parseDuration(a.Duration)
+		d, err := parseDuration(request.Duration)
 		if err != nil {
-			return span, fmt.Errorf(`"duration" is %q, want one such as 30m, 2h or 7d`, a.Duration)
+			return span, fmt.Errorf(`"duration" is %q, want one such as 30m, 2h or 7d`, request.Duration)
 		}
 		span.To = span.From.Add(d)
 	}

@@ -90,7 +90,7 @@ type Dependency struct {
 
 // ClusterOf converts a report. URLs come from the configuration c; a node that is not
 // configured has the URL "".
-func ClusterOf(r checks.Report, c *probes.Cluster) Cluster {
+func ClusterOf(report checks.Report, c *probes.Cluster) Cluster {
 	urls := map[string]string{}
 	for _, n := range c.Nodes {
 		if n.URL != nil {
@@ -98,15 +98,15 @@ func ClusterOf(r checks.Report, c *probes.Cluster) Cluster {
 		}
 	}
 	return Cluster{
-		Name:         Field(r.Cluster),
-		Verdict:      r.Verdict,
-		Doubts:       List(r.Doubts, Sentence),
-		Balancer:     List(r.Balancers, balancerOf),
-		Nodes:        List(r.Nodes, func(n checks.NodeReport) Node { return nodeOf(n, urls[n.Node]) }),
-		NodesFrom:    nodesFromOf(r.Source),
-		Session:      sessionOf(r.Session),
-		Dependencies: List(r.Dependencies, dependencyOf),
-		Findings:     List(r.Findings, FindingOf),
+		Name:         Field(report.Cluster),
+		Verdict:      report.Verdict,
+		Doubts:       List(report.Doubts, Sentence),
+		Balancer:     List(report.Balancers, balancerOf),
+		Nodes:        List(report.Nodes, func(n checks.NodeReport) Node { return nodeOf(n, urls[n.Node]) }),
+		NodesFrom:    nodesFromOf(report.Source),
+		Session:      sessionOf(report.Session),
+		Dependencies: List(report.Dependencies, dependencyOf),
+		Findings:     List(report.Findings, FindingOf),
 	}
 }
 
@@ -128,22 +128,22 @@ func balancerOf(b probes.BalancerObservation) Balancer {
 	}
 }
 
-func nodeOf(n checks.NodeReport, url string) Node {
+func nodeOf(node checks.NodeReport, url string) Node {
 	out := Node{
-		ID:         Field(n.Node),
+		ID:         Field(node.Node),
 		URL:        url,
-		Up:         n.Up,
-		Status:     n.Primary.Status,
-		Version:    Field(n.Version),
-		InRotation: cmp.Or(n.InRotation, checks.Unknown),
-		LatencyMS:  MS(n.Primary.Timing.Total),
-		Error:      Field(n.Primary.Error),
+		Up:         node.Up,
+		Status:     node.Primary.Status,
+		Version:    Field(node.Version),
+		InRotation: cmp.Or(node.InRotation, checks.Unknown),
+		LatencyMS:  MS(node.Primary.Timing.Total),
+		Error:      Field(node.Primary.Error),
 	}
-	if n.Status != nil {
-		out.State, out.Reason = Field(n.Status.State), Field(n.Status.Reason)
+	if node.Status != nil {
+		out.State, out.Reason = Field(node.Status.State), Field(node.Status.Reason)
 	}
-	if n.Clock.Samples > 0 {
-		out.ClockOffsetMS = []float64{MS(n.Clock.Min), MS(n.Clock.Max)}
+	if node.Clock.Samples > 0 {
+		out.ClockOffsetMS = []float64{MS(node.Clock.Min), MS(node.Clock.Max)}
 	}
 	return out
 }

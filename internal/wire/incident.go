@@ -70,30 +70,30 @@ type Event struct {
 }
 
 // IncidentOf converts an incident; now determines the duration of an ongoing one.
-func IncidentOf(i alerting.Incident, now time.Time) Incident {
+func IncidentOf(incident alerting.Incident, now time.Time) Incident {
 	return Incident{
-		ID:           i.ID,
-		Cluster:      Field(i.Cluster),
-		Clusters:     List(i.Clusters, Field),
-		State:        i.State,
-		Phase:        i.Phase(),
-		Severity:     i.Severity,
-		Code:         i.Cause.Code,
-		Summary:      Field(alerting.English.Summary(i)),
-		Remedy:       Field(alerting.English.Advice(i)),
-		Started:      Time(i.Started),
-		Fired:        Time(i.Fired),
-		Ended:        Time(i.Ended),
-		DurationMS:   i.Duration(now).Milliseconds(),
-		Flapping:     i.Flapping,
-		MergedInto:   i.MergedInto,
-		Affected:     Affected(i.Affected()),
-		Silenced:     Field(i.Silenced),
-		Acknowledged: acknowledgementOf(i.Acknowledged),
-		Findings: List(i.Findings, func(m alerting.Member) Member {
+		ID:           incident.ID,
+		Cluster:      Field(incident.Cluster),
+		Clusters:     List(incident.Clusters, Field),
+		State:        incident.State,
+		Phase:        incident.Phase(),
+		Severity:     incident.Severity,
+		Code:         incident.Cause.Code,
+		Summary:      Field(alerting.English.Summary(incident)),
+		Remedy:       Field(alerting.English.Advice(incident)),
+		Started:      Time(incident.Started),
+		Fired:        Time(incident.Fired),
+		Ended:        Time(incident.Ended),
+		DurationMS:   incident.Duration(now).Milliseconds(),
+		Flapping:     incident.Flapping,
+		MergedInto:   incident.MergedInto,
+		Affected:     Affected(incident.Affected()),
+		Silenced:     Field(incident.Silenced),
+		Acknowledged: acknowledgementOf(incident.Acknowledged),
+		Findings: List(incident.Findings, func(m alerting.Member) Member {
 			return Member{ActiveFinding{FindingOf(m.Finding), Time(m.Since)}, Field(m.Cluster), Time(m.Ended)}
 		}),
-		Timeline: List(i.Timeline, func(e alerting.Event) Event {
+		Timeline: List(incident.Timeline, func(e alerting.Event) Event {
 			return Event{Time(e.At), e.Kind, Field(e.Cluster), Field(e.Finding), Field(e.Text), e.Reason}
 		}),
 	}

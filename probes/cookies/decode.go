@@ -68,9 +68,9 @@ func (n nodeIndex) decode(name, value string) (claim, bool) {
 	if value == "" || len(value) > maxCookie {
 		return claim{}, false
 	}
-	h, known := knownCookieOf(name)
-	if h.kind == KindRotating {
-		return claim{Affinity: Affinity{Product: h.product, Kind: h.kind}}, true
+	cookie, known := knownCookieOf(name)
+	if cookie.kind == KindRotating {
+		return claim{Affinity: Affinity{Product: cookie.product, Kind: cookie.kind}}, true
 	}
 	if c, ok := n.byCode(value); ok {
 		return c, true
@@ -83,15 +83,15 @@ func (n nodeIndex) decode(name, value string) (claim, bool) {
 	}
 	configured := n.cookie != "" && name == n.cookie
 	if configured && !known {
-		h, known = knownCookie{Unnamed, KindStable}, true
+		cookie, known = knownCookie{Unnamed, KindStable}, true
 	}
-	if c, ok := n.byServerName(value, h, configured); ok {
+	if c, ok := n.byServerName(value, cookie, configured); ok {
 		return c, true
 	}
-	if c, ok := n.byRouteSuffix(value, h, configured); ok {
+	if c, ok := n.byRouteSuffix(value, cookie, configured); ok {
 		return c, true
 	}
-	return claim{Affinity: Affinity{Product: h.product, Kind: h.kind}}, known
+	return claim{Affinity: Affinity{Product: cookie.product, Kind: cookie.kind}}, known
 }
 
 // byCode finds a server's code: alone, before time stamps (HAProxy, Tengine), before a

@@ -60,9 +60,9 @@ func parseHAProxy(body []byte, at time.Time, backend string) ([]probes.ServerEvi
 	if !ok {
 		return nil, errNotCSV
 	}
-	r := csv.NewReader(bytes.NewReader(body))
-	r.FieldsPerRecord, r.LazyQuotes, r.ReuseRecord = -1, true, true
-	header, err := r.Read()
+	reader := csv.NewReader(bytes.NewReader(body))
+	reader.FieldsPerRecord, reader.LazyQuotes, reader.ReuseRecord = -1, true, true
+	header, err := reader.Read()
 	if err != nil {
 		return nil, errNotCSV
 	}
@@ -77,7 +77,7 @@ func parseHAProxy(body []byte, at time.Time, backend string) ([]probes.ServerEvi
 	}
 	var list []probes.ServerEvidence
 	for {
-		row, err := r.Read()
+		row, err := reader.Read()
 		if errors.Is(err, io.EOF) {
 			return list, nil
 		} else if err != nil {
@@ -122,22 +122,22 @@ func (h haproxyRow) isServer(backend string) bool {
 
 func (h haproxyRow) server(at time.Time) probes.ServerEvidence {
 	status := h.get("status")
-	s := probes.ServerEvidence{
+	server := probes.ServerEvidence{
 		Pool:    h.get("pxname"),
 		Server:  h.get("svname"),
 		Address: h.get("addr"),
 		State:   haproxyState(status),
 		Detail:  h.detail(status),
 	}
-	s.Fails, _ = h.number("chkfail")
-	if weight, ok := h.number("weight"); ok && weight == 0 && s.State == probes.ServerUp {
-		s.State = probes.ServerDraining // HAProxy 2.6 reports UP, but sends no new sessions
+	server.Fails, _ = h.number("chkfail")
+	if weight, ok := h.number("weight"); ok && weight == 0 && server.State == probes.ServerUp {
+		server.State = probes.ServerDraining // HAProxy 2.6 reports UP, but sends no new sessions
 	}
 	const lifetime = 10 * 365 * 24 * 60 * 60 // seconds; a greater value is invalid, and could overflow
 	if ago, ok := h.number("lastchg"); ok && ago < lifetime {
-		s.Since = at.Add(-time.Duration(ago) * time.Second).Truncate(time.Second)
+		server.Since = at.Add(-time.Duration(ago) * time.Second).Truncate(time.Second)
 	}
-	return s
+	return server
 }
 
 // detail returns the status and the result of the last health check.

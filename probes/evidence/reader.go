@@ -48,17 +48,17 @@ func (s source) read(ctx context.Context) (obs probes.EvidenceObservation) {
 // NewReader returns a reader for c. It opens nothing yet.
 func NewReader(c *probes.Cluster) *Reader {
 	from := c.Balancer.Evidence
-	r := &Reader{timeout: c.Limits.Timeout}
+	reader := &Reader{timeout: c.Limits.Timeout}
 	if from.NginxErrorLog != "" {
-		r.log = Follow(from.NginxErrorLog, NginxOptions{FailTimeout: c.Balancer.FailTimeout})
-		r.add(probes.EvidenceNginxErrorLog, func(ctx context.Context) probes.EvidenceObservation {
-			return r.log.Read(ctx, time.Now())
+		reader.log = Follow(from.NginxErrorLog, NginxOptions{FailTimeout: c.Balancer.FailTimeout})
+		reader.add(probes.EvidenceNginxErrorLog, func(ctx context.Context) probes.EvidenceObservation {
+			return reader.log.Read(ctx, time.Now())
 		})
 	}
 	page := func(kind probes.EvidenceKind, u *url.URL, read func(context.Context, *http.Client, *url.URL) probes.EvidenceObservation) {
 		if u != nil {
 			client := probes.NewClient(probes.Target{URL: u, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial}).HTTP()
-			r.add(kind, func(ctx context.Context) probes.EvidenceObservation { return read(ctx, client, u) })
+			reader.add(kind, func(ctx context.Context) probes.EvidenceObservation { return read(ctx, client, u) })
 		}
 	}
 	page(probes.EvidenceHAProxyStats, from.HAProxyStats, func(ctx context.Context, client *http.Client, u *url.URL) probes.EvidenceObservation {
@@ -67,7 +67,7 @@ func NewReader(c *probes.Cluster) *Reader {
 	page(probes.EvidenceApacheStatus, from.ApacheStatus, ApacheStatus)
 	page(probes.EvidenceApacheBalancerManager, from.ApacheBalancerManager, ApacheBalancerManager)
 	page(probes.EvidenceCaddyAdmin, from.CaddyAdmin, CaddyAdmin)
-	return r
+	return reader
 }
 
 func (r *Reader) add(kind probes.EvidenceKind, read func(context.Context) probes.EvidenceObservation) {

@@ -99,19 +99,19 @@ func (f foundForm) match(want probes.FormFields) (user, password string, ok bool
 func readForm(form *html.Node) (foundForm, probes.FormFault) {
 	out := foundForm{Form: probes.Form{Action: attribute(form, "action")}}
 	size, pressed := 0, false
-	for n := range form.Descendants() {
-		name := attribute(n, "name")
-		if n.Type != html.ElementNode || name == "" || hasAttribute(n, "disabled") {
+	for node := range form.Descendants() {
+		name := attribute(node, "name")
+		if node.Type != html.ElementNode || name == "" || hasAttribute(node, "disabled") {
 			continue
 		}
-		value, sent := attribute(n, "value"), false
-		switch kind := inputKind(n); kind {
+		value, sent := attribute(node, "value"), false
+		switch kind := inputKind(node); kind {
 		case "text", "email", "tel", "password":
 			out.inputs = append(out.inputs, input{name, kind == "password"})
 			sent = kind != "password"
 		case "checkbox", "radio":
-			sent = hasAttribute(n, "checked")
-			if !hasAttribute(n, "value") {
+			sent = hasAttribute(node, "checked")
+			if !hasAttribute(node, "value") {
 				value = "on"
 			}
 		case "submit":
@@ -119,7 +119,7 @@ func readForm(form *html.Node) (foundForm, probes.FormFault) {
 		case "hidden":
 			sent = true
 		case "select":
-			value, sent = selected(n)
+			value, sent = selected(node)
 		}
 		if !sent {
 			continue

@@ -22,9 +22,9 @@ import (
 // value. The protocol sends them in clear text, so u must allow it:
 // ?allowCleartextPasswords=true. If u has no credentials and the server requires them,
 // the server is up. SASL, which needs the binary protocol, is not supported.
-func Ping(ctx context.Context, u *url.URL) error {
-	return readlimit.Run(ctx, u, func(ctx context.Context, dial readlimit.Dial) error {
-		client := memcache.NewFromSelector(server(readlimit.Address(u, "11211")))
+func Ping(ctx context.Context, address *url.URL) error {
+	return readlimit.Run(ctx, address, func(ctx context.Context, dial readlimit.Dial) error {
+		client := memcache.NewFromSelector(server(readlimit.Address(address, "11211")))
 		client.DialContext = dial
 		defer client.Close()
 		err := client.Ping()
@@ -34,14 +34,14 @@ func Ping(ctx context.Context, u *url.URL) error {
 		if err == nil || !strings.Contains(err.Error(), "CLIENT_ERROR unauth") {
 			return err
 		}
-		if u.User == nil {
+		if address.User == nil {
 			return nil
 		}
-		if u.Query().Get("allowCleartextPasswords") != "true" {
+		if address.Query().Get("allowCleartextPasswords") != "true" {
 			return errors.New("the server requires the password in clear text, which is not sent:" +
 				" allow it with ?allowCleartextPasswords=true in the URL, or remove the credentials")
 		}
-		return login(client, u.User)
+		return login(client, address.User)
 	})
 }
 

@@ -100,10 +100,10 @@ type tapped struct {
 	t *testing.T
 }
 
-func (c tapped) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+func (t tapped) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
 	if strings.Contains(string(p[:n]), "pa55") {
-		c.t.Error("the password arrived in clear text")
+		t.t.Error("the password arrived in clear text")
 	}
 	return n, err
 }

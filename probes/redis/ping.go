@@ -29,25 +29,25 @@ import (
 func Ping(ctx context.Context, u *url.URL) error {
 	silence()
 	return readlimit.Run(ctx, u, func(ctx context.Context, dial readlimit.Dial) error {
-		o, err := redis.ParseURL(u.String())
+		options, err := redis.ParseURL(u.String())
 		if err != nil {
 			return err
 		}
 		var g *guard
-		limit(o, func(ctx context.Context, network, address string) (net.Conn, error) {
+		limit(options, func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dial(ctx, network, address)
 			if err != nil {
 				return nil, err
 			}
-			if o.TLSConfig != nil {
-				conn = tls.Client(conn, o.TLSConfig)
+			if options.TLSConfig != nil {
+				conn = tls.Client(conn, options.TLSConfig)
 			}
 			g = &guard{Conn: conn}
 			return g, nil
 		})
-		client := redis.NewClient(o)
+		client := redis.NewClient(options)
 		defer client.Close()
-		return explain(client.Ping(ctx).Err(), g, o.Password != "")
+		return explain(client.Ping(ctx).Err(), g, options.Password != "")
 	})
 }
 

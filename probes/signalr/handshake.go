@@ -78,8 +78,8 @@ type connection struct {
 }
 
 // runSteps performs the stages, and returns the one that failed.
-func (s *connection) runSteps(ctx context.Context, obs *probes.HandshakeObservation) (string, error) {
-	offer, err := s.negotiate(ctx)
+func (c *connection) runSteps(ctx context.Context, obs *probes.HandshakeObservation) (string, error) {
+	offer, err := c.negotiate(ctx)
 	if err != nil {
 		return stageOpen, err
 	}
@@ -89,12 +89,12 @@ func (s *connection) runSteps(ctx context.Context, obs *probes.HandshakeObservat
 		return "", nil
 	}
 	if offer.has(longPolling) {
-		if err := s.poll(ctx); err != nil {
+		if err := c.poll(ctx); err != nil {
 			return stagePoll, err
 		}
 		obs.Known = true
 		if obs.Offered { // a connection has one transport
-			if _, err := s.negotiate(ctx); err != nil {
+			if _, err := c.negotiate(ctx); err != nil {
 				return stageOpen, err
 			}
 		}
@@ -102,7 +102,7 @@ func (s *connection) runSteps(ctx context.Context, obs *probes.HandshakeObservat
 	if !obs.Offered {
 		return "", nil
 	}
-	if err := s.openSocket(ctx); err != nil {
+	if err := c.openSocket(ctx); err != nil {
 		refused, isRefusal := errors.AsType[refusal](err)
 		obs.Known = obs.Known && !(isRefusal && refused.status == http.StatusNotFound)
 		return stageUpgrade, err
@@ -125,32 +125,32 @@ func (o offer) has(transport string) bool {
 }
 
 // negotiate requests a connection.
-func (s *connection) negotiate(ctx context.Context) (o offer, err error) {
-	s.token = ""
-	status, body, err := s.do(ctx, http.MethodPost, "/negotiate", "negotiateVersion=1", "")
+func (c *connection) negotiate(ctx context.Context) (o offer, err error) {
+	c.token = ""
+	status, body, err := c.do(ctx, http.MethodPost, "/negotiate", "negotiateVersion=1", "")
 	if err != nil {
 		return offer{}, err
 	}
 	if status != http.StatusOK || json.Unmarshal([]byte(body), &o) != nil || o.Error != "" || o.URL == "" && o.ConnectionToken == "" && o.ConnectionID == "" {
 		return offer{}, refusal{stageOpen, status}
 	}
-	s.token = o.ConnectionToken
-	if s.token == "" {
-		s.token = o.ConnectionID
+	c.token = o.ConnectionToken
+	if c.token == "" {
+		c.token = o.ConnectionID
 	}
 	return o, nil
 }
 
 // poll opens the transport by a first poll, which is answered at once, sends the hello,
 // fetches the answer, and ends the connection.
-func (s *connection) poll(ctx context.Context) error {
-	defer func() { _, _, _ = s.do(ctx, http.MethodDelete, "", s.query(), "") }() // else it expires by itself
+func (c *connection) poll(ctx context.Context) error {
+	defer func() { _, _, _ = c.do(ctx, http.MethodDelete, "", c.query(), "") }() // else it expires by itself
 	for _, step := range []struct{ method, body, want string }{
 		{method: http.MethodGet},
 		{method: http.MethodPost, body: hello},
 		{method: http.MethodGet, want: accepted},
 	} {
-		status, body, err := s.do(ctx, step.method, "", s.query(), step.body)
+		status, body, err := c.do(ctx, step.method, "", c.query(), step.body)
 		if err != nil {
 			return err
 		}
@@ -165,13 +165,13 @@ func (s *connection) poll(ctx context.Context) error {
 const maxFrame = 16 << 10
 
 // openSocket opens the WebSocket of the connection and exchanges the hello.
-func (s *connection) openSocket(ctx context.Context) error {
-	req, err := s.newRequest(ctx, http.MethodGet, "", s.query())
+func (c *connection) openSocket(ctx context.Context) error {
+	req, err := c.newRequest(ctx, http.MethodGet, "", c.query())
 	if err != nil {
 		return err
 	}
 	conn, resp, err := websocket.Dial(ctx, req.URL.String(), &websocket.DialOptions{ //nolint:bodyclose // Dial has replaced it by a buffer
-		HTTPClient: s.client.HTTP(), HTTPHeader: req.Header, Host: req.Host,
+		HTTPClient: c.client.HTTP(), HTTPHeader: req.Header, Host: req.Host,
 	})
 	if err != nil {
 		if resp != nil {
@@ -192,23 +192,23 @@ func (s *connection) openSocket(ctx context.Context) error {
 	return nil
 }
 
-func (s *connection) query() string { return "id=" + url.QueryEscape(s.token) }
+func (c *connection) query() string { return "id=" + url.QueryEscape(c.token) }
 
 // newRequest returns a request for a path below the hub, with the cookies so far.
-func (s *connection) newRequest(ctx context.Context, method, below, query string) (*http.Request, error) {
-	req, err := s.client.NewRequest(ctx, method, s.path+below+"?"+query)
+func (c *connection) newRequest(ctx context.Context, method, below, query string) (*http.Request, error) {
+	req, err := c.client.NewRequest(ctx, method, c.path+below+"?"+query)
 	if err != nil {
 		return nil, err
 	}
-	for _, cookie := range s.jar.Cookies(publicURL(req)) {
+	for _, cookie := range c.jar.Cookies(publicURL(req)) {
 		req.AddCookie(cookie)
 	}
 	return req, nil
 }
 
 // do sends one request on a new connection and returns the answer.
-func (s *connection) do(ctx context.Context, method, below, query, body string) (int, string, error) {
-	req, err := s.newRequest(ctx, method, below, query)
+func (c *connection) do(ctx context.Context, method, below, query, body string) (int, string, error) {
+	req, err := c.newRequest(ctx, method, below, query)
 	if err != nil {
 		return 0, "", err
 	}
@@ -216,12 +216,12 @@ func (s *connection) do(ctx context.Context, method, below, query, body string) 
 		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 		req.Header.Set("Content-Type", "text/plain;charset=UTF-8")
 	}
-	resp, err := s.client.HTTP().Do(req)
+	resp, err := c.client.HTTP().Do(req)
 	if err != nil {
 		return 0, "", err
 	}
 	defer resp.Body.Close()
-	s.jar.SetAt(publicURL(req), probes.DateOf(resp), resp.Cookies())
+	c.jar.SetAt(publicURL(req), probes.DateOf(resp), resp.Cookies())
 	text, err := io.ReadAll(io.LimitReader(resp.Body, probes.MaxBody))
 	return resp.StatusCode, string(text), err
 }
@@ -259,7 +259,7 @@ func (r refusal) Error() string {
 }
 
 // describe returns the error in one clean line without the token.
-func (s *connection) describe(err error, stage string) string {
+func (c *connection) describe(err error, stage string) string {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // without the URL, which contains the token
 	}
@@ -269,7 +269,7 @@ func (s *connection) describe(err error, stage string) string {
 	case errors.Is(err, context.Canceled):
 		text = "stickwatch was interrupted"
 	case errors.Is(err, context.DeadlineExceeded):
-		text = fmt.Sprintf("no answer within %s (%s)", s.client.Target().Timeout, stage)
+		text = fmt.Sprintf("no answer within %s (%s)", c.client.Target().Timeout, stage)
 	}
-	return probes.Conceal(probes.Clean(text, probes.MaxError), s.token)
+	return probes.Conceal(probes.Clean(text, probes.MaxError), c.token)
 }

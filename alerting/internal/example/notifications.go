@@ -129,8 +129,8 @@ func NodesResolved() alerting.Notification {
 
 // Deployment is sent after a deployment that restarted three nodes, one of which is slow.
 func Deployment() alerting.Notification {
-	n := newNotification(alerting.NotificationDeployment, 1, 10*time.Minute)
-	n.ID = alerting.NotificationID("deployment-7", Receiver, 1)
+	notification := newNotification(alerting.NotificationDeployment, 1, 10*time.Minute)
+	notification.ID = alerting.NotificationID("deployment-7", Receiver, 1)
 	s := alerting.Summary{
 		Deployment: alerting.Deployment{
 			ID: "7", Cluster: "shop", Name: "4.2", From: Start, To: Start.Add(9 * time.Minute), Touched: []string{"node1", "node2", "node3"},
@@ -140,36 +140,36 @@ func Deployment() alerting.Notification {
 			Code: checks.Slow, Severity: checks.Warning, Node: "node2", Nodes: []string{"node2"}, Summary: say(checks.MsgSlowNode, checks.Args{Node: "node2", Duration: 2400 * time.Millisecond, Limit: 2 * time.Second}),
 		}},
 	}
-	n.Deployment = &s
-	n.Incident = alerting.Incident{
+	notification.Deployment = &s
+	notification.Incident = alerting.Incident{
 		ID: "deployment-7", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Resolved, Severity: s.Severity(), Started: s.From, Ended: s.To,
 		Cause: checks.Finding{Severity: s.Severity(), Summary: checks.Quote(alerting.English.Deployment(s))},
 	}
-	n.Incident.Findings = []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: n.Incident.Cause, Since: s.From}, Cluster: "shop", Ended: s.To}}
-	return n
+	notification.Incident.Findings = []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: notification.Incident.Cause, Since: s.From}, Cluster: "shop", Ended: s.To}}
+	return notification
 }
 
 // Hostile has malicious text from a target in every field.
 func Hostile() alerting.Notification {
-	n := Developed()
+	notification := Developed()
 	evil := "<!channel> @here </b><a href=x>&amp; `code` \x1b[31m\u202e<https://evil.example|click>\n*bold* " + strings.Repeat("界", 2000)
-	n.Incident.Cluster = evil
-	n.Incident.MergedInto = evil
-	n.Incident.Acknowledged = alerting.Acknowledgement{At: Start, By: evil, Note: evil}
+	notification.Incident.Cluster = evil
+	notification.Incident.MergedInto = evil
+	notification.Incident.Acknowledged = alerting.Acknowledgement{At: Start, By: evil, Note: evil}
 	f := checks.Finding{
 		Code: checks.NodePaused, Severity: checks.Critical, Node: evil, Nodes: []string{evil, evil}, Dependency: evil, Target: evil,
 		Summary: checks.Quote(evil), Remedy: say(checks.MsgReadNodeLog, checks.Args{Node: evil}), Evidence: slices.Repeat([]checks.Message{checks.Quote(evil)}, 5),
 	}
-	n.Incident.Cause = f
-	n.Incident.Findings = []alerting.Member{member(f, 0)}
+	notification.Incident.Cause = f
+	notification.Incident.Findings = []alerting.Member{member(f, 0)}
 	for _, e := range checks.Catalogue {
 		f.Code = e.Code
-		n.Incident.Findings = append(n.Incident.Findings, member(f, 0))
+		notification.Incident.Findings = append(notification.Incident.Findings, member(f, 0))
 	}
 	for range 40 {
-		n.News = append(n.News, alerting.Event{At: Start, Kind: alerting.EventJoined, Finding: evil, Text: evil})
+		notification.News = append(notification.News, alerting.Event{At: Start, Kind: alerting.EventJoined, Finding: evil, Text: evil})
 	}
-	return n
+	return notification
 }
 
 func newNotification(kind alerting.NotificationKind, number int, after time.Duration) alerting.Notification {

@@ -74,8 +74,8 @@ type Judge func(status int, answer []byte) (judged bool, err error)
 // Post sends a body with headers, to which it may add. Its error is an
 // alerting.Retriable or an alerting.Permanent, which wraps a Refusal if there was a
 // response.
-func (b Endpoint) Post(ctx context.Context, header http.Header, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.URL.String(), bytes.NewReader(body))
+func (e Endpoint) Post(ctx context.Context, header http.Header, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL.String(), bytes.NewReader(body))
 	if err != nil {
 		return alerting.Permanent{Err: Unaddressed(err)}
 	}
@@ -83,21 +83,21 @@ func (b Endpoint) Post(ctx context.Context, header http.Header, body []byte) err
 	if header.Get("User-Agent") == "" {
 		header.Set("User-Agent", "stickwatch")
 	}
-	res, err := b.Client.Do(req)
+	res, err := e.Client.Do(req)
 	if err != nil {
 		return alerting.Retriable{Err: Unaddressed(err)}
 	}
 	defer res.Body.Close()
 	// The status is valid even if the response is incomplete.
 	answer, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if b.Judge != nil {
-		if judged, err := b.Judge(res.StatusCode, answer); judged {
+	if e.Judge != nil {
+		if judged, err := e.Judge(res.StatusCode, answer); judged {
 			return err
 		}
 	}
 	refusal := Refusal{Status: res.StatusCode}
-	if b.Quote != nil {
-		refusal.Answer = b.Quote(probes.Clean(string(answer), probes.MaxError))
+	if e.Quote != nil {
+		refusal.Answer = e.Quote(probes.Clean(string(answer), probes.MaxError))
 	}
 	return Classify(refusal, res.Header, time.Now())
 }

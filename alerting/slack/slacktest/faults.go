@@ -60,23 +60,23 @@ func (s *Server) fault(method string) Fault {
 // faulty applies faults to the calls of a method.
 func (s *Server) faulty(method string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f := s.fault(method)
-		if !s.wait(r, f.Latency) {
+		fault := s.fault(method)
+		if !s.wait(r, fault.Latency) {
 			return
 		}
 		switch {
-		case f.Reset:
+		case fault.Reset:
 			reset(w)
-		case f.Status != 0:
-			if f.After != "" {
-				w.Header().Set("Retry-After", f.After)
+		case fault.Status != 0:
+			if fault.After != "" {
+				w.Header().Set("Retry-After", fault.After)
 			}
-			http.Error(w, "cannot serve "+r.URL.Path, f.Status) // as careless servers do
-		case f.Error != "" && method == "webhook":
-			http.Error(w, f.Error, hookStatus(f.Error))
-		case f.Error != "":
-			respond(w, refusal(f.Error))
-		case f.Die:
+			http.Error(w, "cannot serve "+r.URL.Path, fault.Status) // as careless servers do
+		case fault.Error != "" && method == "webhook":
+			http.Error(w, fault.Error, hookStatus(fault.Error))
+		case fault.Error != "":
+			respond(w, refusal(fault.Error))
+		case fault.Die:
 			next.ServeHTTP(httptest.NewRecorder(), r)
 			reset(w)
 		default:

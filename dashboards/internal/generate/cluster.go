@@ -2,7 +2,7 @@ package main
 
 // cluster returns the dashboard for incident response: one cluster, node by node.
 func cluster() *builder {
-	d := newDashboard("stickwatch-cluster", "stickwatch / Cluster",
+	board := newDashboard("stickwatch-cluster", "stickwatch / Cluster",
 		"One cluster: its nodes, sessions, latency and findings over time.").
 		WithVariable(datasourceVariable()).
 		WithVariable(labelVariable("cluster", "Cluster", "stickwatch_cluster_verdict")).
@@ -11,13 +11,13 @@ func cluster() *builder {
 		Annotation(deploymentAnnotation(`cluster="$cluster"`)).
 		Annotation(lostAnnotation(`cluster="$cluster"`)).
 		Annotation(keptAnnotation(`cluster="$cluster"`))
-	addRow(d, "Now", clusterNow()...)
-	addRow(d, "Nodes", clusterNodes()...)
-	addRow(d, "Sessions", clusterSessions()...)
-	addRow(d, "Latency", clusterLatency()...)
-	addRow(d, "Dependencies, clocks, certificates", clusterDependencies()...)
-	addRow(d, "Findings, incidents and service level", clusterHistory()...)
-	return d
+	addRow(board, "Now", clusterNow()...)
+	addRow(board, "Nodes", clusterNodes()...)
+	addRow(board, "Sessions", clusterSessions()...)
+	addRow(board, "Latency", clusterLatency()...)
+	addRow(board, "Dependencies, clocks, certificates", clusterDependencies()...)
+	addRow(board, "Findings, incidents and service level", clusterHistory()...)
+	return board
 }
 
 func clusterNow() []panel {

@@ -116,7 +116,7 @@ type Transport struct {
 }
 
 // RoundTrip implements http.RoundTripper.
-func (c Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	var sent []byte
 	if r.GetBody != nil {
 		body, err := r.GetBody()
@@ -127,7 +127,7 @@ func (c Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	answer, err := c.Base.RoundTrip(r)
+	answer, err := t.Base.RoundTrip(r)
 	if err != nil || !described(r) {
 		return answer, err
 	}
@@ -140,7 +140,7 @@ func (c Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	answer.Body = io.NopCloser(bytes.NewReader(body))
 	if err := check(r, sent, answer.StatusCode, answer.Header, body); err != nil {
-		c.T.Error(err)
+		t.T.Error(err)
 	}
 	return answer, nil
 }

@@ -137,36 +137,36 @@ func frontendName(e probes.Frontend) string {
 // openClients opens a session on every node through every address of the balancer, and
 // finds new clients for each node. The number of attempts is limited; the report lists
 // the sessions that are missing.
-func (v *Watch) openClients(ctx context.Context) (users []*user, newClients []*newClient) {
-	keys := v.keys()
-	for _, e := range probes.Resolve(ctx, v.cluster) {
+func (watch *Watch) openClients(ctx context.Context) (users []*user, newClients []*newClient) {
+	keys := watch.keys()
+	for _, e := range probes.Resolve(ctx, watch.cluster) {
 		if !e.Address.IsValid() {
 			continue
 		}
 		if len(keys) > 0 {
 			for _, node := range slices.Sorted(maps.Keys(keys)) {
-				newClients = append(newClients, newNewClient(v.cluster, e, keys[node], node))
+				newClients = append(newClients, newNewClient(watch.cluster, e, keys[node], node))
 			}
 		} else {
-			newClients = append(newClients, newNewClient(v.cluster, e, "", ""))
+			newClients = append(newClients, newNewClient(watch.cluster, e, "", ""))
 		}
-		if v.hasSessions() {
-			users = append(users, v.openSessions(ctx, e, keys)...)
+		if watch.hasSessions() {
+			users = append(users, watch.openSessions(ctx, e, keys)...)
 		}
 	}
 	return users, newClients
 }
 
 // hasSessions reports whether the application has sessions.
-func (v *Watch) hasSessions() bool {
-	return v.cluster.Session != nil && v.cluster.Session.Policy != probes.PolicyNone
+func (watch *Watch) hasSessions() bool {
+	return watch.cluster.Session != nil && watch.cluster.Session.Policy != probes.PolicyNone
 }
 
 // keys returns the client addresses or hash keys by which the first round reached each
 // node; none where the balancer accepts no client address.
-func (v *Watch) keys() map[string]string {
+func (watch *Watch) keys() map[string]string {
 	keys := make(map[string]string)
-	for _, w := range v.record.Before.Traces {
+	for _, w := range watch.record.Before.Traces {
 		if w.Expected != "" && keys[w.Expected] == "" {
 			keys[w.Expected] = w.Client
 		}
@@ -175,26 +175,26 @@ func (v *Watch) keys() map[string]string {
 }
 
 // openSessions opens the sessions through one address.
-func (v *Watch) openSessions(ctx context.Context, e probes.Frontend, keys map[string]string) []*user {
+func (watch *Watch) openSessions(ctx context.Context, e probes.Frontend, keys map[string]string) []*user {
 	var users []*user
 	if len(keys) > 0 {
 		for _, node := range slices.Sorted(maps.Keys(keys)) {
-			for range v.config.Sessions {
-				if v.onlyOne(users) {
+			for range watch.config.Sessions {
+				if watch.onlyOne(users) {
 					break
 				}
-				users = append(users, v.open(ctx, newUser(v.cluster, e, keys[node], node, &v.counterBases), anywhere))
+				users = append(users, watch.open(ctx, newUser(watch.cluster, e, keys[node], node, &watch.counterBases), anywhere))
 			}
 		}
 		return users
 	}
-	wanted := v.missingSessions()
-	identity := checks.Identify(v.cluster, v.record.Before.Nodes)
-	for range v.maxClients(wanted) {
-		if len(wanted) == 0 || ctx.Err() != nil || v.onlyOne(users) {
+	wanted := watch.missingSessions()
+	identity := checks.Identify(watch.cluster, watch.record.Before.Nodes)
+	for range watch.maxClients(wanted) {
+		if len(wanted) == 0 || ctx.Err() != nil || watch.onlyOne(users) {
 			break
 		}
-		u := v.open(ctx, newUser(v.cluster, e, "", "", &v.counterBases), func(ex probes.Exchange) bool { return wanted[identity.NodeOf(ex.Label)] > 0 })
+		u := watch.open(ctx, newUser(watch.cluster, e, "", "", &watch.counterBases), func(ex probes.Exchange) bool { return wanted[identity.NodeOf(ex.Label)] > 0 })
 		if node := ownerOf(u, identity); u.canary != nil && wanted[node] > 0 {
 			users = append(users, u)
 			if wanted[node]--; wanted[node] == 0 {
@@ -209,12 +209,12 @@ func (v *Watch) openSessions(ctx context.Context, e probes.Frontend, keys map[st
 }
 
 // onlyOne reports whether the application allows the account the one session that is held.
-func (v *Watch) onlyOne(users []*user) bool {
-	return len(users) > 0 && v.cluster.LoginStatus().Single
+func (watch *Watch) onlyOne(users []*user) bool {
+	return len(users) > 0 && watch.cluster.LoginStatus().Single
 }
 
 // open opens a user's session before the watch.
-func (v *Watch) open(ctx context.Context, u *user, accept func(probes.Exchange) bool) *user {
+func (watch *Watch) open(ctx context.Context, u *user, accept func(probes.Exchange) bool) *user {
 	for _, b := range u.openSession(ctx, accept) {
 		u.watchedClient.Timeline.Add(b)
 	}
@@ -226,14 +226,14 @@ const maxUnlabelled = 3
 
 // missingSessions returns the number of sessions still to be opened, by node id.
 // Sessions whose answers do not identify their node have the key "".
-func (v *Watch) missingSessions() map[string]int {
+func (watch *Watch) missingSessions() map[string]int {
 	wanted := make(map[string]int)
 	observations := false
-	for _, o := range v.record.Before.Nodes {
+	for _, o := range watch.record.Before.Nodes {
 		observations = observations || o.Label != ""
 	}
-	for _, n := range checks.Serving(v.cluster, v.record.Before.Nodes) {
-		wanted[n.ID] = v.config.Sessions
+	for _, n := range checks.Serving(watch.cluster, watch.record.Before.Nodes) {
+		wanted[n.ID] = watch.config.Sessions
 	}
 	if !observations {
 		wanted[""] = maxUnlabelled
@@ -242,11 +242,11 @@ func (v *Watch) missingSessions() map[string]int {
 }
 
 // maxClients limits the clients that are sent until every node was met.
-func (v *Watch) maxClients(wanted map[string]int) int {
-	most := len(wanted) * v.config.Sessions
-	for _, n := range v.cluster.Nodes {
+func (watch *Watch) maxClients(wanted map[string]int) int {
+	most := len(wanted) * watch.config.Sessions
+	for _, n := range watch.cluster.Nodes {
 		if wanted[n.ID] > 0 {
-			most = max(most, v.config.Sessions*checks.ClientsToMiss(v.cluster, n, checks.DefaultConfidence))
+			most = max(most, watch.config.Sessions*checks.ClientsToMiss(watch.cluster, n, checks.DefaultConfidence))
 		}
 	}
 	return min(most, checks.MaxFreshClients)

@@ -29,13 +29,13 @@ func newHealthChecker(c *probes.Cluster, n probes.Node) *healthChecker {
 	return &healthChecker{client, &own, c.PrimaryPath(), client.Target().Timeout}
 }
 
-func (k *healthChecker) sample(ctx context.Context) []gate.Sample {
+func (h *healthChecker) sample(ctx context.Context) []gate.Sample {
 	b := gate.Sample{At: time.Now()}
-	_ = k.client.Admit(ctx, probes.RequestSequence{Path: k.path, Requests: 1}, func() (timedOut bool) { // fails only when the watch has ended
+	_ = h.client.Admit(ctx, probes.RequestSequence{Path: h.path, Requests: 1}, func() (timedOut bool) { // fails only when the watch has ended
 		b.At = time.Now()
-		b.Status, b.Error, b.Own = k.check(ctx)
+		b.Status, b.Error, b.Own = h.check(ctx)
 		b.Took = time.Since(b.At)
-		return b.Error != "" && b.Took >= k.timeout
+		return b.Error != "" && b.Took >= h.timeout
 	})
 	b.Good = b.Error == "" && b.Status < http.StatusInternalServerError
 	return []gate.Sample{b}
@@ -43,14 +43,14 @@ func (k *healthChecker) sample(ctx context.Context) []gate.Sample {
 
 // check returns the status of an answer, or the reason why there was none as one clean
 // line, and whether it is a fault of this machine.
-func (k *healthChecker) check(ctx context.Context) (status int, problem string, own bool) {
-	ctx, cancel := context.WithTimeout(ctx, k.timeout)
+func (h *healthChecker) check(ctx context.Context) (status int, problem string, own bool) {
+	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
-	req, err := k.client.NewRequest(ctx, http.MethodGet, k.path)
+	req, err := h.client.NewRequest(ctx, http.MethodGet, h.path)
 	if err != nil {
 		return 0, "its path is invalid", false
 	}
-	resp, err := k.http.Do(req)
+	resp, err := h.http.Do(req)
 	if err != nil {
 		if probes.IsLocalError(err) {
 			return 0, probes.Clean(err.Error(), probes.MaxError), true
@@ -69,28 +69,28 @@ func (k *healthChecker) check(ctx context.Context) (status int, problem string, 
 const evidenceInterval = time.Second
 
 // pollEvidence records the balancer's evidence.
-func (v *Watch) pollEvidence(ctx context.Context) {
-	matcher := evidence.NewMatcher(v.cluster, v.record.Before.Nodes)
+func (watch *Watch) pollEvidence(ctx context.Context) {
+	matcher := evidence.NewMatcher(watch.cluster, watch.record.Before.Nodes)
 	for moment := time.Now(); sleep.Until(ctx, moment); moment = moment.Add(evidenceInterval) {
-		observations := v.evidenceReader.Read(ctx)
+		observations := watch.evidenceReader.Read(ctx)
 		if ctx.Err() != nil || len(observations) == 0 {
 			return // cancelled, or no evidence is configured
 		}
-		v.addEvidence(matcher, observations)
+		watch.addEvidence(matcher, observations)
 	}
 }
 
 // addEvidence records what all sources report about each node. A node that no source
 // mentions keeps its state.
-func (v *Watch) addEvidence(m evidence.Matcher, observations []probes.EvidenceObservation) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, n := range v.cluster.Nodes {
+func (watch *Watch) addEvidence(m evidence.Matcher, observations []probes.EvidenceObservation) {
+	watch.mu.Lock()
+	defer watch.mu.Unlock()
+	for _, n := range watch.cluster.Nodes {
 		records := m.Records(n, observations)
 		if len(records) == 0 {
 			continue
 		}
 		r := evidence.RotationOf(records)
-		v.record.BalancerStates[n.ID] = gate.AddBalancerState(v.record.BalancerStates[n.ID], records[0].At, r.State, probes.Clean(r.Words, probes.MaxError))
+		watch.record.BalancerStates[n.ID] = gate.AddBalancerState(watch.record.BalancerStates[n.ID], records[0].At, r.State, probes.Clean(r.Words, probes.MaxError))
 	}
 }

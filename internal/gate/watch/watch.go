@@ -72,16 +72,16 @@ func Start(ctx context.Context, c *probes.Cluster, config Config) *Watch {
 }
 
 // runClients starts all clients, each at its own offset in the interval.
-func (v *Watch) runClients(ctx context.Context, users []*user, newClients []*newClient) {
+func (watch *Watch) runClients(ctx context.Context, users []*user, newClients []*newClient) {
 	type sampler interface {
 		sample(context.Context) []gate.Sample
 	}
-	all := len(users) + len(newClients) + len(v.cluster.Nodes)
+	all := len(users) + len(newClients) + len(watch.cluster.Nodes)
 	begin := func(i int, identity sampler, add func(gate.Sample)) {
-		phase := v.config.Interval * time.Duration(i) / time.Duration(all)
-		requests := schedule{interval: v.config.Interval}
-		v.running.Go(func() {
-			loop(ctx, v.config.Interval, phase, func() (good bool) {
+		phase := watch.config.Interval * time.Duration(i) / time.Duration(all)
+		requests := schedule{interval: watch.config.Interval}
+		watch.running.Go(func() {
+			loop(ctx, watch.config.Interval, phase, func() (good bool) {
 				began := time.Now()
 				retry := requests.retry(began)
 				var samples []gate.Sample
@@ -89,11 +89,11 @@ func (v *Watch) runClients(ctx context.Context, users []*user, newClients []*new
 				if ctx.Err() != nil || err != nil {
 					return true // the request was cancelled by the end of the watch
 				}
-				if v.impaired(began, samples) {
+				if watch.impaired(began, samples) {
 					return false
 				}
-				v.mu.Lock()
-				defer v.mu.Unlock()
+				watch.mu.Lock()
+				defer watch.mu.Unlock()
 				good = true
 				for _, b := range samples {
 					b.Retry = retry
@@ -106,32 +106,32 @@ func (v *Watch) runClients(ctx context.Context, users []*user, newClients []*new
 		})
 	}
 	i := 0
-	v.mu.Lock() // a copy of the record is in progress
-	defer v.mu.Unlock()
+	watch.mu.Lock() // a copy of the record is in progress
+	defer watch.mu.Unlock()
 	for n, u := range users {
-		v.record.Sessions = append(v.record.Sessions, u.watchedClient)
-		begin(i, u, func(b gate.Sample) { v.record.Sessions[n].Timeline.Add(b) })
+		watch.record.Sessions = append(watch.record.Sessions, u.watchedClient)
+		begin(i, u, func(b gate.Sample) { watch.record.Sessions[n].Timeline.Add(b) })
 		i++
 	}
 	for n, c := range newClients {
-		v.record.NewClients = append(v.record.NewClients, c.watchedClient)
-		begin(i, c, func(b gate.Sample) { v.record.NewClients[n].Timeline.Add(b) })
+		watch.record.NewClients = append(watch.record.NewClients, c.watchedClient)
+		begin(i, c, func(b gate.Sample) { watch.record.NewClients[n].Timeline.Add(b) })
 		i++
 	}
-	for _, n := range v.cluster.Nodes {
-		begin(i, newHealthChecker(v.cluster, n), func(b gate.Sample) {
-			timeline := v.record.Nodes[n.ID]
+	for _, n := range watch.cluster.Nodes {
+		begin(i, newHealthChecker(watch.cluster, n), func(b gate.Sample) {
+			timeline := watch.record.Nodes[n.ID]
 			timeline.Add(b)
-			v.record.Nodes[n.ID] = timeline
+			watch.record.Nodes[n.ID] = timeline
 		})
 		i++
 	}
-	v.running.Go(func() { panics.Keep(ctx, panics.Evidence, func() { v.pollEvidence(ctx) }) })
+	watch.running.Go(func() { panics.Keep(ctx, panics.Evidence, func() { watch.pollEvidence(ctx) }) })
 }
 
 // impaired reports whether samples failed because stickwatch itself cannot probe, and records
 // why. They are left out: they are no evidence about the cluster.
-func (v *Watch) impaired(began time.Time, samples []gate.Sample) bool {
+func (watch *Watch) impaired(began time.Time, samples []gate.Sample) bool {
 	at := slices.IndexFunc(samples, func(b gate.Sample) bool { return !b.Good })
 	if at < 0 {
 		return false
@@ -140,14 +140,14 @@ func (v *Watch) impaired(began time.Time, samples []gate.Sample) bool {
 	if samples[at].Own {
 		own = samples[at].Error
 	}
-	why, ok := v.config.Prober.Self.Doubt(began, own)
+	why, ok := watch.config.Prober.Self.Doubt(began, own)
 	if !ok {
 		return false
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if reason := why.String(); !slices.Contains(v.record.Impaired, reason) && len(v.record.Impaired) < maxReasons {
-		v.record.Impaired = append(v.record.Impaired, reason)
+	watch.mu.Lock()
+	defer watch.mu.Unlock()
+	if reason := why.String(); !slices.Contains(watch.record.Impaired, reason) && len(watch.record.Impaired) < maxReasons {
+		watch.record.Impaired = append(watch.record.Impaired, reason)
 	}
 	return true
 }
@@ -156,10 +156,10 @@ func (v *Watch) impaired(began time.Time, samples []gate.Sample) bool {
 const maxReasons = 10
 
 // Record returns a copy of the observations so far.
-func (v *Watch) Record() gate.WatchRecord {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	r := v.record
+func (watch *Watch) Record() gate.WatchRecord {
+	watch.mu.Lock()
+	defer watch.mu.Unlock()
+	r := watch.record
 	r.Sessions, r.NewClients = copyClients(r.Sessions), copyClients(r.NewClients)
 	r.Nodes, r.BalancerStates = copyMap(r.Nodes), copyMap(r.BalancerStates)
 	r.Impaired = slices.Clone(r.Impaired)
@@ -167,34 +167,34 @@ func (v *Watch) Record() gate.WatchRecord {
 }
 
 // TakeReport takes and judges a round during the watch.
-func (v *Watch) TakeReport(ctx context.Context) checks.Report {
-	r := v.config.Prober.Round(ctx, v.cluster)
-	v.mu.Lock()
-	defer v.mu.Unlock()
+func (watch *Watch) TakeReport(ctx context.Context) checks.Report {
+	r := watch.config.Prober.Round(ctx, watch.cluster)
+	watch.mu.Lock()
+	defer watch.mu.Unlock()
 	if ctx.Err() == nil {
-		v.record.After = r
+		watch.record.After = r
 	}
-	r.Past = checks.Judge(v.record.Before).History
+	r.Past = checks.Judge(watch.record.Before).History
 	return checks.Judge(r)
 }
 
 // Stop ends the watch and returns the record. Unless a round was taken during the
 // watch, it takes a last one if ctx allows.
-func (v *Watch) Stop(ctx context.Context) gate.WatchRecord {
-	v.stop()
-	v.running.Wait()
-	for _, u := range v.users {
+func (watch *Watch) Stop(ctx context.Context) gate.WatchRecord {
+	watch.stop()
+	watch.running.Wait()
+	for _, u := range watch.users {
 		u.logOut(ctx)
 	}
-	v.evidenceReader.Close()
-	v.mu.Lock()
-	v.record.To = time.Now()
-	reported := !v.record.After.Started.IsZero()
-	v.mu.Unlock()
+	watch.evidenceReader.Close()
+	watch.mu.Lock()
+	watch.record.To = time.Now()
+	reported := !watch.record.After.Started.IsZero()
+	watch.mu.Unlock()
 	if !reported {
-		v.TakeReport(ctx)
+		watch.TakeReport(ctx)
 	}
-	return v.Record()
+	return watch.Record()
 }
 
 // copyClients returns copies whose timelines do not change.

@@ -50,31 +50,31 @@ func watchDemo(t *testing.T, d demo.Config, policy probes.Policy) *fixture {
 	}
 }
 
-func (s *fixture) report() gate.Report { return gate.Judge(s.watch.Record(), s.limits, time.Now()) }
+func (f *fixture) report() gate.Report { return gate.Judge(f.watch.Record(), f.limits, time.Now()) }
 
 // until waits until the report shows a condition.
-func (s *fixture) until(what string, shows func(gate.Report) bool) {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+func (f *fixture) until(what string, shows func(gate.Report) bool) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), 20*time.Second)
 	defer cancel()
-	for !shows(s.report()) {
+	for !shows(f.report()) {
 		if !sleep.For(ctx, 5*time.Millisecond) {
-			s.t.Fatalf("waiting for %s: not within 20 s: %+v", what, s.report())
+			f.t.Fatalf("waiting for %s: not within 20 s: %+v", what, f.report())
 		}
 	}
 }
 
 // samples waits until every client has sent n more requests.
-func (s *fixture) samples(n int) {
-	s.t.Helper()
+func (f *fixture) samples(n int) {
+	f.t.Helper()
 	counts := func(r gate.Report) (list []int) {
 		for _, watchedClient := range r.Clients {
 			list = append(list, watchedClient.Requests)
 		}
 		return list
 	}
-	before := counts(s.report())
-	s.until("more visits", func(r gate.Report) bool {
+	before := counts(f.report())
+	f.until("more visits", func(r gate.Report) bool {
 		for i, count := range counts(r) {
 			if count < before[i]+n {
 				return false
@@ -84,8 +84,8 @@ func (s *fixture) samples(n int) {
 	})
 }
 
-func (s *fixture) end() gate.Report {
-	return gate.Judge(s.watch.Stop(s.t.Context()), s.limits, time.Now())
+func (f *fixture) end() gate.Report {
+	return gate.Judge(f.watch.Stop(f.t.Context()), f.limits, time.Now())
 }
 
 func TestNothingHappens(t *testing.T) {

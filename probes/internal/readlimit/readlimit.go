@@ -76,48 +76,48 @@ type connections struct {
 }
 
 // dial ignores its context, because some libraries derive it from context.Background.
-func (l *connections) dial(_ context.Context, network, address string) (c net.Conn, err error) {
+func (connections *connections) dial(_ context.Context, network, address string) (c net.Conn, err error) {
 	// Some libraries dial in goroutines of their own.
-	if caught := panics.Catch(panics.Dependency, func() { c, err = l.connect(network, address) }); caught != nil {
+	if caught := panics.Catch(panics.Dependency, func() { c, err = connections.connect(network, address) }); caught != nil {
 		return nil, caught
 	}
 	return c, err
 }
 
-func (l *connections) connect(network, address string) (net.Conn, error) {
+func (connections *connections) connect(network, address string) (net.Conn, error) {
 	var d net.Dialer
-	raw, err := d.DialContext(l.ctx, network, address)
+	raw, err := d.DialContext(connections.ctx, network, address)
 	if err != nil {
-		return nil, l.failed(err)
+		return nil, connections.failed(err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+	connections.mu.Lock()
+	defer connections.mu.Unlock()
+	if connections.closed {
 		raw.Close()
 		return nil, net.ErrClosed
 	}
-	c := newConn(l, raw)
-	l.conns = append(l.conns, c)
+	c := newConn(connections, raw)
+	connections.conns = append(connections.conns, c)
 	return c, nil
 }
 
 // failed stores err as the cause. It ignores the error of a closed connection, which
 // the library closes after the error that matters.
-func (l *connections) failed(err error) error {
+func (connections *connections) failed(err error) error {
 	if err == nil || errors.Is(err, net.ErrClosed) {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cause = err
+	connections.mu.Lock()
+	defer connections.mu.Unlock()
+	connections.cause = err
 	return err
 }
 
-func (l *connections) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	for _, c := range l.conns {
+func (connections *connections) close() {
+	connections.mu.Lock()
+	defer connections.mu.Unlock()
+	connections.closed = true
+	for _, c := range connections.conns {
 		c.Close()
 	}
 }
@@ -193,20 +193,20 @@ func (f failure) Unwrap() error { return f.cause }
 
 // explain returns the best available error: the service's own, then that of the
 // connection, then that of the library.
-func (l *connections) explain(err error, secrets []string) error {
+func (connections *connections) explain(err error, secrets []string) error {
 	if err == nil {
 		return nil
 	}
-	l.mu.Lock()
-	cause := l.cause
-	l.mu.Unlock()
+	connections.mu.Lock()
+	cause := connections.cause
+	connections.mu.Unlock()
 	answer, answered := errors.AsType[AnswerError](err)
 	switch {
 	case answered:
 		answer.Message = redact(answer.Message, secrets)
 		return failure{text: probes.Clean(answer.Error(), probes.MaxError)} // the remedy is not from the server
-	case l.ctx.Err() != nil:
-		return failure{"no answer in time: " + l.ctx.Err().Error(), context.Cause(l.ctx)}
+	case connections.ctx.Err() != nil:
+		return failure{"no answer in time: " + connections.ctx.Err().Error(), context.Cause(connections.ctx)}
 	case isReset(cause):
 		// Without the cause, whose class would replace this text.
 		return failure{text: "the server closed the connection during the probe"}
