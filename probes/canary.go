@@ -116,8 +116,8 @@ func (c *Canary) Disregard(since time.Time) (some bool) {
 }
 
 // Write stores the next counter in the session. It sends nothing if the application
-// cannot store values. If the answer starts another session, the canary keeps the
-// cookies that it had.
+// cannot store values. If the answer starts another session, or leads to the login page,
+// nothing is stored, and the canary keeps the cookies that it had.
 func (c *Canary) Write(ctx context.Context) Exchange {
 	if c.cluster.Session == nil || c.cluster.Session.Write == "" || c.visitor() {
 		return Exchange{}
@@ -129,10 +129,14 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 	path := strings.ReplaceAll(c.cluster.Session.Write, "{value}", url.QueryEscape(strconv.Itoa(counter)))
 	jar := c.cookies().Clone()
 	ex := c.get(ctx, path, jar)
+	sentToLogin := ex.LoggedIn == LoggedOut && ex.FinalPath != ""
+	if ex.LoggedIn == LoggedOut {
+		ex.LoggedIn = "" // this page need not show whether the client is logged in
+	}
 	c.record(StepWrite, counter, ex)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !ex.OK() || (contents{id: c.trace.First().Session}).outcome(ex) == SessionLost {
+	if !ex.OK() || sentToLogin || (contents{id: c.trace.First().Session}).outcome(ex) == SessionLost {
 		return ex
 	}
 	c.jar, c.session, c.holder = jar, ex.Session, ex.Label
@@ -210,14 +214,10 @@ func (c *Canary) get(ctx context.Context, path string, jar *Jar) Exchange {
 // pageRequest returns a request with the session. The session's page shows whether the client
 // is logged in.
 func (c *Canary) pageRequest(path string, jar *Jar) pageRequest {
-	q := pageRequest{
+	return pageRequest{
 		path: path, jar: jar, follow: true, session: c.cluster.Session,
-		expected: c.expected(), inSession: &c.scope, hide: c.login().secrets(),
+		expected: c.expected(), inSession: &c.scope, hide: c.login().secrets(), loggedIn: c.loggedIn(),
 	}
-	if path == c.cluster.ClientPath() {
-		q.loggedIn = c.loggedIn()
-	}
-	return q
 }
 
 // loggedIn returns what finds out whether the client is still logged in; nil: it never was.

@@ -24,6 +24,7 @@ const accountPassword = "correct horse & battery"
 // account, and sends visitors to its login page.
 type application struct {
 	shared  bool
+	lazy    bool   // a visitor with the cookie of another node keeps it, as in Express
 	form    string // the login page; TOKEN is the token of its session
 	refusal string // what a wrong password gets: "redirect", "again", "401", "403", "page"
 
@@ -106,6 +107,8 @@ func (a *application) session(w http.ResponseWriter, r *http.Request, node strin
 	}
 	if cookie, err := r.Cookie("sid"); err == nil && a.sessions[node+cookie.Value] != nil {
 		return a.sessions[node+cookie.Value]
+	} else if err == nil && a.lazy {
+		return new(appSession)
 	}
 	a.ids++
 	id := fmt.Sprintf("session-%s-%08d", node, a.ids)
@@ -228,6 +231,30 @@ func TestThrownOut(t *testing.T) {
 	trace := canary.Trace()
 	if ex.LoggedIn != probes.LoggedOut || trace.SessionOutcome(1) != probes.SessionLost || canary.StartNextRound() {
 		t.Errorf("got logged in %q, outcome %q", ex.LoggedIn, trace.SessionOutcome(1))
+	}
+}
+
+// TestNothingStoredAtLoginPage: a request that should store a value and is sent to the login page
+// has stored nothing, so that the session is not compared with that value.
+func TestNothingStoredAtLoginPage(t *testing.T) {
+	app := &application{form: plainForm, lazy: true}
+	c := app.serve(t, 2, func(_ int, r *http.Request) int {
+		if r.URL.RawQuery != "" { // of the request that stores
+			return 1
+		}
+		return 0
+	})
+	c.Session.Write = "/account?set={value}"
+	c.Session.Read = extractor(t, extract.Spec{CSS: "#value"})
+	canary := newCanary(t, c)
+	canary.Open(t.Context())
+	canary.Write(t.Context())
+	if ex := canary.Return(t.Context()); ex.LoggedIn != probes.LoggedIn {
+		t.Fatalf("got logged in %q after the request that stores", ex.LoggedIn)
+	}
+	trace := canary.Trace()
+	if got := trace.SessionOutcome(len(trace.Steps) - 1); got != probes.SessionKept {
+		t.Errorf("got outcome %q, want kept", got)
 	}
 }
 

@@ -123,7 +123,7 @@ func TestAPIPages(t *testing.T) {
 
 func TestAPITopic(t *testing.T) {
 	topic := apiTopic()
-	for _, want := range []string{"POST /-/reload\n", "newest first; parameters: cluster, state, since, until, limit"} {
+	for _, want := range []string{"POST /-/reload\n", "newest first; parameters: cluster, severity, state, code, since"} {
 		if !strings.Contains(topic, want) {
 			t.Errorf("got no %q in\n%s", want, topic)
 		}
