@@ -1,6 +1,8 @@
 package slacktest
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -61,6 +63,11 @@ func (s *Server) fault(method string) Fault {
 func (s *Server) faulty(method string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fault := s.fault(method)
+		body, err := io.ReadAll(r.Body) // first, or a client that still writes would not see the response
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		if !s.wait(r, fault.Latency) {
 			return
 		}
