@@ -75,7 +75,7 @@ func passing(v *timeline, m NodeHistory) bool {
 	return v.Started.Sub(since) <= wait && v.Started.Sub(m.Out) <= longest
 }
 
-// wasEjected finds that n was ejected between two rounds, and is back. No client of
+// wasEjected finds that a node was ejected between two rounds, and is back. No client of
 // ours met the ejection; the balancer reports it afterwards.
 func wasEjected(v *timeline, node probes.Node) (Finding, bool) {
 	past := v.nodeHistory[node.ID].Ejections

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"maps"
 	"math"
 	"slices"
 
@@ -143,8 +144,10 @@ func (movement *movement) stickinessAt(e *frontend, met map[string]bool) fronten
 
 // decide chooses between the hypotheses.
 func (f *frontendStickiness) decide(moves map[string][]move, confidence float64) {
-	luck, kept := 1.0, false // probability that the clients that stayed did so by chance; some node's clients are mostly kept
-	for holder, count := range f.byOpener {
+	luck := 1.0                                                   // probability that the clients that stayed did so by chance
+	kept := false                                                 // the clients of some node are mostly kept
+	for _, holder := range slices.Sorted(maps.Keys(f.byOpener)) { // in order, so that evidence does not change with it
+		count := f.byOpener[holder]
 		switch {
 		case count.scattersByLikelihood():
 			f.scattered = append(f.scattered, holder)

@@ -37,13 +37,13 @@ type pageRequest struct {
 	inSession *sessionScope // nil: the request has no session
 }
 
-// ask sends q when the cluster's limiter admits it, within the target's timeout, and
+// ask sends a request when the cluster's limiter admits it, within the target's timeout, and
 // reads the answer.
 func (c *Client) ask(ctx context.Context, q pageRequest) (Exchange, Document) {
 	return c.reserve(ctx, q)()
 }
 
-// reserve waits until the cluster's limiter admits q, and returns the function that
+// reserve waits until the cluster's limiter admits the request, and returns the function that
 // sends it, which must be called.
 func (c *Client) reserve(ctx context.Context, request pageRequest) func() (Exchange, Document) {
 	d := c.admissionRequest(request.path, request.expected)
@@ -86,7 +86,7 @@ func (c *Client) failed(ctx context.Context, q pageRequest, began time.Time, err
 	return ex
 }
 
-// send sends q to the target and returns the number of requests, which includes those
+// send sends a request to the target and returns the number of requests, which includes those
 // for redirects.
 func (c *Client) send(parent context.Context, request pageRequest) (Exchange, Document, int) {
 	ctx, cancel := context.WithTimeout(parent, c.target.Timeout)
@@ -112,7 +112,7 @@ func (c *Client) send(parent context.Context, request pageRequest) (Exchange, Do
 // maxRedirects bounds how many redirects of one page are followed.
 const maxRedirects = 5
 
-// fetchFollowing requests the page and follows redirects if q does. A redirect to a
+// fetchFollowing requests the page and follows redirects if the request does. A redirect to a
 // page already seen is no proof of a loop, because it may set the cookie that was
 // missing there.
 func (c *Client) fetchFollowing(ctx context.Context, q pageRequest, ex *Exchange) (doc Document, hops int, err error) {
@@ -205,7 +205,7 @@ func (c *Client) fetch(ctx context.Context, q pageRequest, u *url.URL) (*http.Re
 	return resp, body, err
 }
 
-// read fills ex with the values that q reads from doc. Of a failed exchange it collects
+// read fills ex with the values that the request reads from doc. Of a failed exchange it collects
 // only the secrets to redact.
 func (p pageRequest) read(doc Document, ex *Exchange) {
 	stored := p.jar.all()

@@ -85,21 +85,16 @@ type FormField struct{ Name, Value string }
 // A LoginProblem is the reason why a client could not log in.
 type LoginProblem string
 
-// The problems. After those that the application answers to a password, LoginRefused to
-// LoginNotIn, the account is left alone for long.
+// The problems. After every one but LoginUnanswered that follows a password, the account is
+// left alone for long.
 const (
 	LoginRefused    LoginProblem = "refused"    // it shows the login page again, or answers 401 or 429
-	LoginRejected   LoginProblem = "rejected"   // it answers the form with another 4xx
+	LoginRejected   LoginProblem = "rejected"   // it answers the form with another 4xx, or asks for it once more (307, 308)
 	LoginNotIn      LoginProblem = "not_in"     // it accepts the form, and the session's page does not show a login then
 	LoginUnanswered LoginProblem = "unanswered" // no answer, or 5xx
 	LoginNoForm     LoginProblem = "no_form"    // the page is not as configured; nothing was sent
-	LoginElsewhere  LoginProblem = "elsewhere"  // the page or its form leads to another host; nothing was sent
+	LoginElsewhere  LoginProblem = "elsewhere"  // the page, its form, or the answer to it leads to another host, to which nothing was sent
 )
-
-// refusal reports whether the application may have counted a wrong password.
-func (p LoginProblem) refusal() bool {
-	return p == LoginRefused || p == LoginRejected || p == LoginNotIn
-}
 
 // A LoginAttempt is one attempt to log in.
 type LoginAttempt struct {
@@ -285,7 +280,7 @@ func (s *loginSequence) judge(answer Document) LoginProblem {
 		return LoginUnanswered
 	case s.ex.Status == http.StatusUnauthorized || s.ex.Status == http.StatusTooManyRequests:
 		return LoginRefused
-	case s.ex.Status >= http.StatusBadRequest:
+	case s.ex.Status >= http.StatusTemporaryRedirect:
 		return LoginRejected
 	case s.ex.Redirect != "" && answer.next == nil:
 		s.host = s.ex.Redirect

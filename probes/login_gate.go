@@ -109,7 +109,7 @@ func (g *loginGate) leave(ctx context.Context, attempt LoginAttempt) {
 	switch now := time.Now(); {
 	case attempt.Problem == "":
 		g.refusals, g.failures, g.until = 0, 0, time.Time{}
-	case attempt.Problem.refusal() && attempt.Sent:
+	case attempt.Sent && attempt.Problem != LoginUnanswered: // the application may have counted a wrong password
 		g.until = now.Add(doubled(refusalPause, g.refusals, maxRefusalPause))
 		g.refusals++
 	default:

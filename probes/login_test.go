@@ -316,14 +316,21 @@ func TestWrongPassword(t *testing.T) {
 	}
 }
 
-// TestLoginWithoutAnswer: no answer and an error of the server are no refusal.
+// TestLoginWithoutAnswer: no answer and an error of the server are no refusal. A redirect that asks
+// for the password once more, or leads to another host, may be one.
 func TestLoginWithoutAnswer(t *testing.T) {
-	for name, handle := range map[string]http.HandlerFunc{
-		"no page":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"an error": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
-		"a new POST": func(w http.ResponseWriter, r *http.Request) {
+	for name, tt := range map[string]struct {
+		handle   http.HandlerFunc
+		refusals int
+	}{
+		"no page":  {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0},
+		"an error": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, 0},
+		"a new POST": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/login", http.StatusTemporaryRedirect)
-		},
+		}, 1},
+		"another host": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.2:1/", http.StatusFound)
+		}, 1},
 	} {
 		app := &application{form: plainForm}
 		posts := 0
@@ -333,13 +340,13 @@ func TestLoginWithoutAnswer(t *testing.T) {
 				return
 			}
 			posts++
-			handle(w, r)
+			tt.handle(w, r)
 		})
 		c := &probes.Cluster{Limits: probes.Limits{Timeout: 10 * time.Second}, Session: &probes.Session{Path: "/", Login: formLogin(t, accountPassword)}}
 		c.Balancer.URLs = []*url.URL{u}
 		newCanary(t, c).Open(t.Context())
-		if s := c.LoginStatus(); posts != 1 || s.Problem == "" || s.Refusals != 0 {
-			t.Errorf("%s: got %d posts, status %+v, want one and no refusal", name, posts, s)
+		if s := c.LoginStatus(); posts != 1 || s.Problem == "" || s.Refusals != tt.refusals {
+			t.Errorf("%s: got %d posts, status %+v, want one and %d refusals", name, posts, s, tt.refusals)
 		}
 	}
 }

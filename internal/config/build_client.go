@@ -12,7 +12,7 @@ import (
 )
 
 // request adds what every request of a cluster carries: a header and a client certificate.
-func (b *builder) request(w wireRequest, c *probes.Cluster, at keyPath) {
+func (b *builder) request(w wireRequest, c *probes.Cluster, hasSource bool, at keyPath) {
 	c.Header = b.headers(w.Headers, c.Balancer.KeyHeader(), at.key("headers"))
 	if auth := b.authorization(w, at); auth != "" {
 		if c.Header.Get("Authorization") != "" {
@@ -23,7 +23,7 @@ func (b *builder) request(w wireRequest, c *probes.Cluster, at keyPath) {
 		}
 		c.Header.Set("Authorization", auth)
 	}
-	b.clientCertificate(w, c, at)
+	b.clientCertificate(w, c, hasSource, at)
 }
 
 // ownHeaders are headers that stickwatch or HTTP itself sets, with the key that is meant
@@ -101,7 +101,7 @@ func (b *builder) authorization(w wireRequest, at keyPath) string {
 }
 
 // clientCertificate adds the certificate that stickwatch presents.
-func (b *builder) clientCertificate(w wireRequest, cluster *probes.Cluster, at keyPath) {
+func (b *builder) clientCertificate(w wireRequest, cluster *probes.Cluster, hasSource bool, at keyPath) {
 	if w.ClientCertFile == "" && w.ClientKeyFile == "" {
 		return
 	}
@@ -119,7 +119,7 @@ func (b *builder) clientCertificate(w wireRequest, cluster *probes.Cluster, at k
 		b.problem(at.key("client_cert_file"), "expected a certificate and its key in PEM: %s", oneLine(strings.TrimPrefix(err.Error(), "tls: "), maxMessage))
 		return
 	}
-	if !usesTLS(cluster) {
+	if !hasSource && !usesTLS(cluster) { // the nodes of a source are not known here
 		b.problem(at.key("client_cert_file"), "no address of the cluster begins with https://: the certificate would not be presented")
 	}
 	if cluster.TLS == nil {

@@ -27,7 +27,7 @@ func (b *builder) cluster(wire wireCluster, at keyPath) *probes.Cluster {
 	if len(wire.Nodes) > 0 || wire.NodesFrom == nil {
 		cluster.Nodes = b.nodeList(wire.Nodes, cluster.Balancer.Method, at.key("nodes"), wire.NodesFrom != nil)
 	}
-	b.request(wire.Request, cluster, at.key("request"))
+	b.request(wire.Request, cluster, wire.NodesFrom != nil, at.key("request"))
 	cluster.Limit(b.budget(wire.Budget, at.key("budget")))
 	cluster.Session = b.session(wire.Session, cluster.Nodes, at.key("session"))
 	if path := deref(wire.Status.Path); path != "" {

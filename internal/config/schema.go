@@ -80,7 +80,7 @@ func anyOf(schemas ...*jsonschema.Schema) *jsonschema.Schema {
 	return &jsonschema.Schema{AnyOf: schemas}
 }
 
-// applyRules adds the rules of `check` tags to the definitions of t and of all structs
+// applyRules adds the rules of `check` tags to the definitions of a type and of all structs
 // in it.
 func applyRules(definitions jsonschema.Definitions, typ reflect.Type, done map[reflect.Type]bool) {
 	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {

@@ -235,13 +235,22 @@ func (d *Daemon) startJobs() error {
 	return d.schedule.Set(d.jobs(d.active.Load().config))
 }
 
+// closeAll closes watchers side by side, because each may have canaries to log out.
+func closeAll(watchers []*monitor.Watcher) error {
+	errs := make([]error, len(watchers)+1)
+	var closing panics.Group
+	for i, one := range watchers {
+		closing.Go(func() { errs[i] = one.Close() })
+	}
+	errs[len(watchers)] = panics.Catch(panics.Daemon, closing.Wait)
+	return errors.Join(errs...)
+}
+
 // shutdownTimeout bounds the writes during shutdown.
 const shutdownTimeout = 10 * time.Second
 
 // close releases everything that open has acquired so far.
 func (d *Daemon) close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	d.closed = true
@@ -251,11 +260,11 @@ func (d *Daemon) close(ctx context.Context) error {
 		errs = append(errs, d.schedule.Close())
 	}
 	if w := d.active.Load(); w != nil {
-		for _, one := range w.watchers {
-			errs = append(errs, one.Close())
-		}
+		errs = append(errs, closeAll(w.watchers))
 	}
 	errs = append(errs, panics.Catch(panics.Daemon, d.closingWatchers.Wait))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout) // from here on: canaries log out before
+	defer cancel()
 	if d.writeQueue != nil {
 		errs = append(errs, d.writeQueue.Flush(ctx))
 	}

@@ -138,7 +138,8 @@ func (s *nodeSources) stopAll() {
 // onNodes replaces the nodes of a cluster by those that its source lists now.
 func (d *Daemon) onNodes(cluster string, source probes.NodeSource, found []probes.Node) {
 	if !d.reloading.TryLock() {
-		return // a reload or the shutdown may wait for the round that asks; the next answer counts
+		source.Refresh() // another change is under way, and may wait for the round that asks: ask again soon
+		return
 	}
 	defer d.reloading.Unlock()
 	old := d.active.Load()

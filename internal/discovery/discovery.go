@@ -39,6 +39,8 @@ type Discovery struct {
 	least int
 	wake  chan struct{}
 
+	asking chan struct{} // holds one element during a question
+
 	mu       sync.Mutex
 	state    probes.SourceState
 	nodes    []probes.Node
@@ -53,7 +55,7 @@ type answer struct {
 
 // New returns the Discovery of a cluster that knows no node yet.
 func New(from config.NodesFrom, c *probes.Cluster) *Discovery {
-	d := &Discovery{least: max(1, from.MinNodes), wake: make(chan struct{}, 1)}
+	d := &Discovery{least: max(1, from.MinNodes), wake: make(chan struct{}, 1), asking: make(chan struct{}, 1)}
 	d.state.Name = from.String()
 	nodes := nodeTemplate{scheme: from.Scheme}
 	switch {
@@ -97,6 +99,11 @@ func (d *Discovery) Refresh() {
 func (d *Discovery) Ask(ctx context.Context) ([]probes.Node, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	select {
+	case d.asking <- struct{}{}: // one at a time, or an older answer might replace a newer one
+	case <-ctx.Done():
+		return d.Nodes(), ctx.Err()
+	}
 	var got answer
 	err := panics.Catch(panics.Daemon, func() {
 		var askErr error
@@ -108,6 +115,7 @@ func (d *Discovery) Ask(ctx context.Context) ([]probes.Node, error) {
 	if err != nil {
 		d.record(answer{}, err)
 	}
+	<-d.asking // before answered, which may wait for a round that asks
 	d.mu.Lock()
 	state, nodes, answered := d.state, d.nodes, d.answered
 	d.mu.Unlock()
@@ -218,7 +226,7 @@ func (t nodeTemplate) node(id, address, scheme string) (probes.Node, error) {
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	u, urlErr := url.Parse(scheme + "://" + net.JoinHostPort(host, port))
-	if err != nil || number == 0 || urlErr != nil || u.Hostname() == "" || u.Path != "" || u.User != nil || u.RawQuery != "" || len(address) > 255 {
+	if err != nil || number == 0 || urlErr != nil || u.Hostname() == "" || u.Path != "" || u.User != nil || u.Host != net.JoinHostPort(host, port) || len(address) > 255 {
 		return probes.Node{}, fmt.Errorf("%q is no host:port", probes.Clean(address, 64))
 	}
 	if id == "" {

@@ -227,7 +227,7 @@ func TestBalancer(t *testing.T) {
 func TestRun(t *testing.T) {
 	var asked []time.Time
 	ctx, stop := context.WithCancel(t.Context())
-	d := &Discovery{least: 1, wake: make(chan struct{}, 1), ask: func(context.Context) (answer, error) {
+	d := &Discovery{least: 1, wake: make(chan struct{}, 1), asking: make(chan struct{}, 1), ask: func(context.Context) (answer, error) {
 		return answer{[]probes.Node{{ID: "a"}}, time.Hour}, nil
 	}}
 	if _, err := d.Ask(ctx); err != nil {

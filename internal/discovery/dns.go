@@ -161,7 +161,7 @@ func (s dnsSource) resolve(ctx context.Context, name string, kind uint16) (*dns.
 		switch reply, err := exchange(ctx, name, kind, servers); {
 		case err != nil:
 			missing = err
-		case reply.Rcode == dns.RcodeSuccess:
+		case reply.Rcode == dns.RcodeSuccess && len(reply.Answer) > 0:
 			return reply, nil
 		}
 	}

@@ -47,6 +47,9 @@ func (s *fileSource) ask(context.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if !info.Mode().IsRegular() { // to open a pipe may wait forever
+		return answer{}, errors.New("it is no regular file")
+	}
 	if s.read != nil && os.SameFile(info, s.read) && info.Size() == s.read.Size() && info.ModTime().Equal(s.read.ModTime()) {
 		return s.last, nil
 	}

@@ -76,6 +76,9 @@ func insertOneByOne(ctx context.Context, tx *transaction, rows []targetSample) e
 				break
 			}
 			row.ts++
+			if err := tx.engine.partition(ctx, tx, samples, row.ts, row.ts+1); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -86,7 +89,7 @@ func finish(tx *sql.Tx, work func() error) (err error) {
 	done := false
 	defer func() {
 		if !done {
-			err = errors.Join(err, ignoreContext(tx.Rollback()))
+			err = errors.Join(ignoreContext(tx.Rollback()), err) // the cause last: see innermost
 		}
 	}()
 	if err := work(); err != nil {

@@ -63,7 +63,8 @@ func (db *DB) maintain(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("maintaining %s %q of %q: %w", t.Kind, t.Name, t.Cluster, err)
 		}
 	}
-	if err := db.deletePartitions(ctx); err != nil {
+	deleted, err := db.deletePartitions(ctx)
+	if err != nil {
 		return err
 	}
 	if err := db.endDeployments(ctx, now); err != nil {
@@ -75,14 +76,18 @@ func (db *DB) maintain(ctx context.Context, now time.Time) error {
 		}
 		db.lastExpired = now
 	}
-	if err := db.enforceMaxSize(ctx); err != nil {
-		return fmt.Errorf("reducing the size of the history: %w", err)
+	if deleted { // else the size still has what will be deleted when a long query, such as a backup, has ended
+		if err := db.enforceMaxSize(ctx); err != nil {
+			return fmt.Errorf("reducing the size of the history: %w", err)
+		}
 	}
 	return db.engine.maintain(ctx)
 }
 
-// deletePartitions deletes the partitions whose rows no target needs any more.
-func (db *DB) deletePartitions(ctx context.Context) error {
+// deletePartitions deletes the partitions whose rows no target needs any more. done is false if
+// a long query keeps some of them.
+func (db *DB) deletePartitions(ctx context.Context) (done bool, err error) {
+	done = true
 	for level := range levels {
 		if db.engine.partitionLength(level) == 0 || len(db.targets) == 0 {
 			continue
@@ -94,15 +99,16 @@ func (db *DB) deletePartitions(ctx context.Context) error {
 		if before == db.partitionsFrom[level] {
 			continue
 		}
-		done, err := db.engine.deletePartitions(ctx, level, before)
+		deleted, err := db.engine.deletePartitions(ctx, level, before)
 		if err != nil {
-			return fmt.Errorf("deleting old partitions: %w", err)
+			return false, fmt.Errorf("deleting old partitions: %w", err)
 		}
-		if done {
+		if deleted {
 			db.partitionsFrom[level] = before
 		}
+		done = done && deleted
 	}
-	return nil
+	return done, nil
 }
 
 // maintainTarget does the due work of a target, in as many transactions as necessary.

@@ -98,7 +98,7 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseco
 // isLocal reports whether every host of a database is a loopback address or a directory with a
 // socket.
 func isLocal(u *url.URL) bool {
-	hosts := cmp.Or(u.Host, u.Query().Get("host"), os.Getenv("PGHOST"))
+	hosts := cmp.Or(u.Query().Get("host"), u.Host, os.Getenv("PGHOST")) // in the order of pgx
 	for host := range strings.SplitSeq(hosts, ",") {
 		name := (&url.URL{Host: host}).Hostname()
 		if ip := net.ParseIP(name); name != "" && name != "localhost" && !strings.HasPrefix(host, "/") && (ip == nil || !ip.IsLoopback()) {
@@ -189,7 +189,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return s, nil
 	}
 	if err := c.lock.acquire(ctx, s.Conn.Conn()); err != nil {
-		return nil, errors.Join(explain(c.name, err), s.Close())
+		return nil, errors.Join(s.Close(), explain(c.name, err)) // the cause last: see innermost
 	}
 	return s, nil
 }

@@ -23,6 +23,11 @@ func (w *Watcher) adopt(wanted *probes.Cluster) {
 	next.Left = w.leftNodes(wanted.Nodes, time.Now())
 	next.Limiter = w.cluster.Limiter // canaries use it, and it knows how fast the nodes are
 	next.Limiter.SetNodes(next.Nodes)
+	if old := w.cluster.Session; old != nil && next.Session != nil {
+		session := *next.Session
+		session.Login = old.Login // it knows the refusals, and how many logins there were
+		next.Session = &session
+	}
 	w.prober.anyID.Delete(w.cluster)
 	w.cluster = &next
 	w.canaryPool.adopt(&next)

@@ -35,7 +35,7 @@ func canaryAge(c *probes.Cluster, age time.Duration) time.Duration {
 type wantsLogin func(slot) bool
 
 // logIn logs in those of the chosen clients that are wanted. It returns the clients that hold
-// the session of a user, and those that were not wanted and stay visitors.
+// the session of a user; the others stay visitors.
 func (t *traceDriver) logIn(ctx context.Context, chosen []*probes.Canary, identity checks.Identity) []*probes.Canary {
 	if loginOf(t.cluster) == nil {
 		return chosen

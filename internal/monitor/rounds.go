@@ -221,6 +221,7 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, trouble b
 	round.Duration = time.Since(round.Started)
 	report := checks.Judge(round)
 	if w.nodesChanged(ctx, report) {
+		logOut(ctx, fresh, nil)
 		w.takeFullRound(ctx, nil, trouble)
 		return
 	}

@@ -76,6 +76,9 @@ func (s *Server) incidentsPage(r *http.Request, p *page) error {
 	if len(found) == maxListed || len(view.Entries) > maxListed {
 		view.Entries = view.Entries[:min(len(view.Entries), maxListed)]
 		oldest := view.Entries[len(view.Entries)-1].at
+		if len(found) == maxListed && found[maxListed-1].Started.After(oldest) { // a deployment may be older than incidents that are not here
+			oldest = found[maxListed-1].Started
+		}
 		view.Older = exportLink("/incidents", r.URL.Query(), url.Values{"until": {oldest.UTC().Format(time.RFC3339Nano)}})
 	}
 	p.Template, p.Content, p.Tab = "incidents", view, "incidents"

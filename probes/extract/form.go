@@ -80,11 +80,14 @@ func (f foundForm) match(want probes.FormFields) (user, password string, ok bool
 	if user != "" && !has(user) || password != "" && !has(password) {
 		return "", "", false
 	}
+	passed := false // the field of the password
 	for _, i := range f.inputs {
 		switch {
-		case i.password && want.Password && password == "":
-			password = i.name
-		case !i.password && want.UserField == "" && want.User && (password == "" && want.Password || user == ""):
+		case i.password:
+			if want.Password && (password == "" || password == i.name) {
+				password, passed = i.name, true
+			}
+		case want.UserField == "" && want.User && (want.Password && !passed || user == ""):
 			user = i.name
 		}
 	}
