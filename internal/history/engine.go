@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"database/sql"
-	"errors"
 )
 
 // An engine is what SQLite and PostgreSQL do differently. Everything else is common: the
@@ -32,7 +31,7 @@ type engine interface {
 	deletePartitions(ctx context.Context, l level, before int64) (done bool, err error)
 	// maintain checks the storage and returns free space, in between other writes.
 	maintain(ctx context.Context) error
-	// usedBytes returns the size without free space.
+	// usedBytes returns the size of what can be deleted; of SQLite without free space.
 	usedBytes(ctx context.Context) (int64, error)
 	// size returns the size on disk at the last maintenance or later. It does not wait.
 	size() int64
@@ -85,11 +84,11 @@ func insertOneByOne(ctx context.Context, tx *transaction, rows []targetSample) e
 }
 
 // finish runs work in tx and commits it. After an error or a panic it rolls back.
-func finish(tx *sql.Tx, work func() error) (err error) {
+func finish(tx *sql.Tx, work func() error) error {
 	done := false
 	defer func() {
 		if !done {
-			err = errors.Join(ignoreContext(tx.Rollback()), err) // the cause last: see innermost
+			_ = tx.Rollback() // the error of the work says more: a full disk or a lost connection has ended the transaction
 		}
 	}()
 	if err := work(); err != nil {
@@ -97,12 +96,4 @@ func finish(tx *sql.Tx, work func() error) (err error) {
 	}
 	done = true
 	return tx.Commit()
-}
-
-// ignoreContext drops sql.ErrTxDone: the end of a context has already rolled back.
-func ignoreContext(err error) error {
-	if errors.Is(err, sql.ErrTxDone) {
-		return nil
-	}
-	return err
 }

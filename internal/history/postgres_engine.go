@@ -219,11 +219,17 @@ func (e *postgresEngine) maintain(ctx context.Context) error {
 	return err
 }
 
-// usedBytes returns the size of the tables of the history with their indexes.
+// usedBytes returns the size of the tables of the history with their indexes, and with the free
+// space inside them. The schema may have tables of other programs.
 func (e *postgresEngine) usedBytes(ctx context.Context) (used int64, err error) {
 	const query = `SELECT COALESCE(SUM(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
-	WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace`
-	err = e.commit(ctx, false, func(tx *transaction) error { return tx.QueryRowContext(ctx, query).Scan(&used) })
+	WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND (relname = ANY(?) OR
+		oid IN (SELECT relid FROM pg_partition_tree('samples') UNION ALL SELECT relid FROM pg_partition_tree('minutes')))`
+	own := append([]string{"targets"}, tables[:]...)
+	for _, t := range eventTables {
+		own = append(own, t.name)
+	}
+	err = e.commit(ctx, false, func(tx *transaction) error { return tx.QueryRowContext(ctx, query, own).Scan(&used) })
 	if err != nil {
 		return 0, fmt.Errorf("reading the size: %w", err)
 	}
