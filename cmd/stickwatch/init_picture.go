@@ -43,15 +43,18 @@ func printPicture(ctx context.Context, c console, out *os.File, cfg *config.Conf
 	if len(clusters) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, pictureTime)
+	inTime, cancel := context.WithTimeout(ctx, pictureTime)
 	defer cancel()
 	line := newStatusLine(c)
 	line.log("probing " + render.Count(len(clusters), "cluster", "clusters"))
 	prober := newProber()
 	prober.Progress = line.show
-	r := takeRounds(ctx, prober, clusters)
+	r := takeRounds(inTime, prober, clusters)
 	line.clear()
 	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if inTime.Err() != nil {
 		fmt.Fprintf(c.err, "stickwatch: the probe did not end within %s\n", pictureTime)
 		return nil
 	}

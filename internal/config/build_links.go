@@ -28,7 +28,8 @@ func (b *builder) links(ws []wireLink) []Link {
 			}
 		}
 		before, _, _ := strings.Cut(w.URL, "{")
-		u := b.public(at.key("url"), placeholder.ReplaceAllString(w.URL, "0"))
+		address, _, _ := strings.Cut(placeholder.ReplaceAllString(w.URL, "0"), "#")
+		u := b.public(at.key("url"), address)
 		if u != nil && !strings.HasPrefix(strings.ToLower(before), strings.ToLower(u.Scheme+"://"+u.Host)) {
 			b.problem(at.key("url"), "%s has a placeholder in its host: placeholders are for the path, the query and the fragment", b.valueText(at.key("url"), w.URL))
 		}

@@ -12,7 +12,7 @@ import (
 var (
 	// secretKey matches keys of secrets with their values in the text of the file,
 	// because secrets must not be shown even if the file cannot be parsed.
-	secretKey = regexp.MustCompile(`(?i)([\w-]*(?:token|secret|passw?|pwd|credential|webhook_url|heartbeat)[\w-]*)["']?\s*[:=]\s*` +
+	secretKey = regexp.MustCompile(`(?i)([\w-]*(?:token|bearer|secret|passw?|pas+wo|pwd|credential|webhook_url|heartbeat)[\w-]*)["']?\s*[:=]\s*` +
 		`("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|(?:\$\{[^}]*\}|[^\s,}\]])(?:\$\{[^}]*\}|[^,}\]])*)`)
 	// userinfo matches the part before the host in a URL; greedy, because a password
 	// may contain an @.
@@ -23,8 +23,11 @@ var (
 		`[\["'\s]*(?:[a-z][a-z0-9+.-]*://)?(.*)@`)
 	// heartbeatKey matches the rest of a line with the heartbeat, whose address is a secret.
 	heartbeatKey = regexp.MustCompile(`\bheartbeat["']?\s*[:=]\s*(\S.*)`)
-	// headersKey matches the rest of a line with headers, of which any may be a credential.
-	headersKey = regexp.MustCompile(`\bheaders["']?\s*[:=]\s*(\S.*)`)
+	// headersKey matches the rest of a line with headers or fields of a form, of which any may be
+	// a credential, also if the key is misspelt.
+	headersKey = regexp.MustCompile(`\b(?:headers|fields?)["']?\s*[:=]\s*(\S.*)`)
+	// accountKey matches the rest of a line with an account, in which a key may be misspelt.
+	accountKey = regexp.MustCompile(`\b(?:header|form|json|basic_?auth)["']?\s*[:=]\s*(\{.*)`)
 	// serviceURL matches a service URL without its scheme. All of it may be a secret.
 	serviceURL = regexp.MustCompile(`(?i)\b(?:` + strings.Join(shoutrrr.Schemes(), "|") + `)://([^\s,"'}]+)`)
 	// address matches the part before the last @ of a text that should be a URL.
@@ -71,7 +74,7 @@ func secretSpans(line string, hidden []string) []span {
 			spans = append(spans, span{m[4], m[4] + len(value)})
 		}
 	}
-	for _, credentials := range []*regexp.Regexp{userinfo, urlKey, heartbeatKey, headersKey, serviceURL} {
+	for _, credentials := range []*regexp.Regexp{userinfo, urlKey, heartbeatKey, headersKey, accountKey, serviceURL} {
 		for _, m := range credentials.FindAllStringSubmatchIndex(line, -1) {
 			spans = append(spans, span{m[2], m[3]})
 		}
