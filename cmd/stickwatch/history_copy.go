@@ -37,7 +37,7 @@ Exit status:
   stickwatch history copy stickwatch.db postgres://stickwatch@db/stickwatch`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return fmt.Errorf("expected FROM and TO: got %d arguments", len(args))
+				return fmt.Errorf("expected FROM and TO: got %s", render.Count(len(args), "argument", "arguments"))
 			}
 			return nil
 		},
