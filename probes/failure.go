@@ -27,6 +27,15 @@ const stageLookup = "looking up the name"
 
 func (e stageError) Unwrap() error { return e.error }
 
+// WithoutURL removes the wrapping of net/http, which quotes the method and the URL, whose query
+// may have secrets.
+func WithoutURL(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return wrapped.Err
+	}
+	return err
+}
+
 // classify returns the class of err and its text in one clean line. If ctx has ended,
 // stickwatch itself stopped, whatever err is; a timeout of the target does not end ctx.
 func classify(ctx context.Context, err error, timeout time.Duration) (Failure, string) {
@@ -34,9 +43,7 @@ func classify(ctx context.Context, err error, timeout time.Duration) (Failure, s
 		return FailureCancelled, "stickwatch was interrupted"
 	}
 	at, _ := errors.AsType[stageError](err)
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // without the method and the URL, whose query may have secrets
-	}
+	err = WithoutURL(err)
 	class := classOf(err, at.answering)
 	switch class {
 	case FailureTimeout:

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -119,11 +118,8 @@ func sendHeartbeat(ctx context.Context, c config.Heartbeat) error {
 	req.Header.Set("User-Agent", "stickwatch")
 	req.Header.Set("Accept-Encoding", "identity") // net/http would decompress endless empty gzip members
 	res, err := heartbeatClient.Do(req)
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err // without the address
-	}
 	if err != nil {
-		return errors.New(probes.Clean(probes.Conceal(err.Error(), c.Secrets()...), probes.MaxError))
+		return errors.New(probes.Clean(probes.Conceal(probes.WithoutURL(err).Error(), c.Secrets()...), probes.MaxError))
 	}
 	defer res.Body.Close()
 	const maxAnswer = 64 << 10

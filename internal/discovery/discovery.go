@@ -153,20 +153,12 @@ func (d *Discovery) record(got answer, err error) {
 		if d.state.Failing.IsZero() {
 			d.state.Failing = now
 		}
-		d.state.Error = probes.Conceal(probes.Clean(plain(err).Error(), probes.MaxError), d.hide...)
+		d.state.Error = probes.Conceal(probes.Clean(probes.WithoutURL(err).Error(), probes.MaxError), d.hide...)
 		return
 	}
 	d.nodes = got.nodes
 	d.state.Answered, d.state.Interval, d.state.Nodes = now, got.again, len(got.nodes)
 	d.state.Failing, d.state.Error = time.Time{}, ""
-}
-
-// plain removes the wrapping of net/http, which quotes the address with its query.
-func plain(err error) error {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		return wrapped.Err
-	}
-	return err
 }
 
 // Run asks the source again and again until ctx ends. It calls answered with the nodes of every

@@ -2,7 +2,6 @@ package importer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -127,10 +126,7 @@ func (s *candidate) checkFrontends(ctx context.Context) (noAnswer []string) {
 			continue
 		}
 		if _, err := get(ctx, at, "", page.path); err != nil { //nolint:bodyclose // get has closed it
-			if e, ok := errors.AsType[*url.Error](err); ok {
-				err = e.Err // without the address, which the note already has
-			}
-			noAnswer = append(noAnswer, fmt.Sprintf("the balancer's address %s does not answer from here: %v", e.url, err))
+			noAnswer = append(noAnswer, fmt.Sprintf("the balancer's address %s does not answer from here: %v", e.url, probes.WithoutURL(err)))
 			continue
 		}
 		s.frontendUp = true

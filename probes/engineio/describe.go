@@ -79,9 +79,7 @@ func (s *session) describe(err error, stage string) (int, string) {
 }
 
 func (s *session) errorText(err error, stage string) string {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // without the URL, which contains the session id
-	}
+	err = probes.WithoutURL(err) // which contains the session id
 	if r, ok := errors.AsType[refusal](err); ok {
 		return r.Error()
 	}

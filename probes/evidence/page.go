@@ -118,12 +118,9 @@ func withoutCredentials(u *url.URL) string {
 	return probes.Clean(shown.String(), probes.MaxError)
 }
 
-// explain returns an error in one clean line. It leaves out the wrapping of net/http,
-// which quotes the URL with its query.
+// explain returns an error in one clean line, without the URL.
 func explain(err error) string {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err
-	}
+	err = probes.WithoutURL(err)
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		return "no answer in time"
 	}

@@ -260,9 +260,7 @@ func (r refusal) Error() string {
 
 // describe returns the error in one clean line without the token.
 func (c *connection) describe(err error, stage string) string {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // without the URL, which contains the token
-	}
+	err = probes.WithoutURL(err) // which contains the token
 	text := err.Error()
 	switch _, isRefusal := errors.AsType[refusal](err); {
 	case isRefusal:
