@@ -5,105 +5,149 @@ import (
 	"strings"
 )
 
-// A rule says that a finding of one code causes a finding of another, if fits is
-// true.
-type rule struct {
-	effect, cause Code
-	fits          func(effect, cause Finding) bool
+// A possibleCause is a finding that may explain another one: it has the code, and fits
+// is true of both.
+type possibleCause struct {
+	code Code
+	fits func(effect, cause Finding) bool
 }
 
-// rules lists the more specific causes first. A finding is explained by the first
-// cause that fits and that it does not itself explain.
-var rules = []rule{
-	{BalancerError, NodeFailingInRotation, mayCause},
-	{BalancerError, NodeDown, mayCause},
-	{BalancerError, NodePaused, mayCause},
-	{BalancerError, Slow, tookTooLong},
-	{BalancerError, NodeRestarted, followsNode},
-	{BalancerError, Slow, byLostPackets},
-	{BalancerDown, NodeDown, noNodeUp},
-	{BalancerError, NodeDown, noNodeUp},
-	{BalancerSplit, NodeEjected, mayCause},
-	{BalancerSplit, Slow, byLostPackets},
-	{BalancerSplit, SessionDrift, atOneOf},
-	{BalancerRemapped, NodeDown, followsNode},
-	{BalancerRemapped, NodeRestarted, followsNode},
-	{BalancerRemapped, NodePaused, followsNode},
-	{BalancerRemapped, Slow, followsNode},
-	{BalancerRemapped, NodeEjected, followsNode},
-	{NodeDown, NodeRestarted, inLoop},
-	{NodeRestarted, NodeRestarted, inLoop},
-	{BalancerRemapped, Slow, byLostPackets},
-	{NodePaused, DependencyDown, reportedBy},
-	{NodeDown, DependencyDown, suffers},
-	{DependencyDisputed, DependencyDown, sameDependency},
-	{NodeFailingInRotation, NodeDown, sameNode},
-	{NodeFailingInRotation, PageFailing, sameNode},
-	{NodeFailingInRotation, NodePaused, sameNode},
-	{PageFailing, PageFailing, samePage},
-	{PageFailing, NodeFailingInRotation, mayCause},
-	{PageFailing, NodeDown, mayCause},
-	{PageFailing, NodeDown, noNodeUp},
-	{HandshakeBroken, BalancerDown, onlyThere},
-	{HandshakeBroken, BalancerError, onlyThere},
-	{HandshakeBroken, HandshakeBroken, mayCauseOrUnknown},
-	{HandshakeBroken, NodePaused, mayCauseOrUnknown},
-	{HandshakeBroken, SessionDrift, seenThrough},
-	{HandshakeBroken, BalancerSplit, seenThrough},
-	{HandshakeBroken, NodeFailingInRotation, mayCauseOrUnknown},
-	{HandshakeBroken, Slow, byLostPackets},
-	{SessionFailing, PageFailing, throughBalancer},
-	{SessionFailing, NodeDown, atOneOf},
-	{NodeFailingInRotation, SessionFailing, forSessions},
-	{SessionFailing, DependencyDown, storedThere},
-	{SessionFailing, BalancerError, always},
-	{SessionFailing, Slow, byLostPackets},
-	{PageFailing, SessionFailing, always},
-	{HandshakeBroken, NodeDown, noNodeUp},
-	{UpgradeRefused, NodeDown, noNodeUp},
-	{LoginFailing, SessionDrift, always}, // the form reaches another node than its page came from
-	{LoginFailing, BalancerDown, always},
-	{SessionDrift, CookieRejected, always},
-	{SessionDrift, Slow, byLostPackets},
-	{SessionLost, SessionLeaked, always},
-	{SessionRollback, SessionLeaked, always},
-	{NodeEjected, SessionLeaked, always},
-	{BalancerSplit, SessionLeaked, always}, // an answer to one client that a cache gives to others names its node, too
-	{BalancerRemapped, SessionLeaked, always},
-	{SessionDrift, SessionLeaked, always},
-	{HandshakeBroken, SessionLeaked, always},
-	{SessionLost, BalancerRemapped, lostByMove},
-	{UnknownNode, BalancerRemapped, joined},
-	{SessionLost, CookieRejected, always},
-	{SessionLost, ClockSkew, refusedByClock},
-	{SessionNotShared, ClockSkew, refusedByClock},
-	{SessionLost, SessionDrift, lostByMove},
-	{SessionLost, SessionNotShared, lostByMove},
-	{SessionRollback, SessionDrift, staleByMove},
-	{SessionRollback, SessionNotShared, staleByMove},
-	{SessionRollback, BalancerRemapped, staleByMove},
-	{SessionRollback, BalancerSplit, staleByMove},
-	{SessionLost, DependencyDown, storedThere},
-	{SessionLost, SessionLost, gone},
-	{SessionLost, BalancerSplit, lostByMove},
-	{SessionLost, NodeEjected, lostByMove},
-	{SessionLost, Slow, movedByLostPackets},
-	{SessionNotShared, DependencyDown, storedThere},
-	{SessionDrift, NodeDown, noNodeUp},
-	{SessionLost, NodeDown, noNodeUp},
-	{SessionRollback, NodeDown, noNodeUp},
-	{SessionNotShared, NodeDown, noNodeUp},
-	{Slow, DependencyDown, reportedBy},
-	{Slow, Slow, throughBalancer},
-	{Slow, NodeDown, waitsFor},
-	{StartOrder, NodeRestarted, sameNode},
-	{NodeEjected, NodeRestarted, whileItRestarted},
-	{NodeEjected, Slow, sameNode},
-	{NodeEjected, Slow, byLostPackets},
-	{SessionNotShared, SessionLost, gone},
-	{NodeRestarted, NodeRestarted, sumsUp},
-	{BalancerSplit, NodeRestarted, mayCause},
-	{BalancerSplit, NodeDown, noNodeUp},
+// causes lists, by the code of the effect, what may explain it. The first that fits, and
+// that the effect does not itself explain, is its cause; so the more specific come first.
+var causes = map[Code][]possibleCause{
+	BalancerDown: {
+		{NodeDown, noNodeUp},
+	},
+	BalancerError: {
+		{NodeFailingInRotation, mayCause},
+		{NodeDown, mayCause},
+		{NodePaused, mayCause},
+		{Slow, tookTooLong},
+		{NodeRestarted, followsNode},
+		{Slow, byLostPackets},
+		{NodeDown, noNodeUp},
+	},
+	BalancerSplit: {
+		{NodeEjected, mayCause},
+		{Slow, byLostPackets},
+		{SessionDrift, atOneOf},
+		{SessionLeaked, always}, // an answer to one client that a cache gives to others names its node, too
+		{NodeRestarted, mayCause},
+		{NodeDown, noNodeUp},
+	},
+	BalancerRemapped: {
+		{NodeDown, followsNode},
+		{NodeRestarted, followsNode},
+		{NodePaused, followsNode},
+		{Slow, followsNode},
+		{NodeEjected, followsNode},
+		{Slow, byLostPackets},
+		{SessionLeaked, always},
+	},
+	NodeDown: {
+		{NodeRestarted, inLoop},
+		{DependencyDown, suffers},
+	},
+	NodeRestarted: {
+		{NodeRestarted, inLoop},
+		{NodeRestarted, sumsUp},
+	},
+	NodePaused: {
+		{DependencyDown, reportedBy},
+	},
+	NodeEjected: {
+		{SessionLeaked, always},
+		{NodeRestarted, whileItRestarted},
+		{Slow, sameNode},
+		{Slow, byLostPackets},
+	},
+	NodeFailingInRotation: {
+		{NodeDown, sameNode},
+		{PageFailing, sameNode},
+		{NodePaused, sameNode},
+		{SessionFailing, forSessions},
+	},
+	UnknownNode: {
+		{BalancerRemapped, joined},
+	},
+	StartOrder: {
+		{NodeRestarted, sameNode},
+	},
+	DependencyDisputed: {
+		{DependencyDown, sameDependency},
+	},
+	PageFailing: {
+		{PageFailing, samePage},
+		{NodeFailingInRotation, mayCause},
+		{NodeDown, mayCause},
+		{NodeDown, noNodeUp},
+		{SessionFailing, always},
+	},
+	Slow: {
+		{DependencyDown, reportedBy},
+		{Slow, throughBalancer},
+		{NodeDown, waitsFor},
+	},
+	HandshakeBroken: {
+		{BalancerDown, onlyThere},
+		{BalancerError, onlyThere},
+		{HandshakeBroken, mayCauseOrUnknown},
+		{NodePaused, mayCauseOrUnknown},
+		{SessionDrift, seenThrough},
+		{BalancerSplit, seenThrough},
+		{NodeFailingInRotation, mayCauseOrUnknown},
+		{Slow, byLostPackets},
+		{NodeDown, noNodeUp},
+		{SessionLeaked, always},
+	},
+	UpgradeRefused: {
+		{NodeDown, noNodeUp},
+	},
+	LoginFailing: {
+		{SessionDrift, always}, // the form reaches another node than its page came from
+		{BalancerDown, always},
+	},
+	SessionFailing: {
+		{PageFailing, throughBalancer},
+		{NodeDown, atOneOf},
+		{DependencyDown, storedThere},
+		{BalancerError, always},
+		{Slow, byLostPackets},
+	},
+	SessionDrift: {
+		{CookieRejected, always},
+		{Slow, byLostPackets},
+		{SessionLeaked, always},
+		{NodeDown, noNodeUp},
+	},
+	SessionLost: {
+		{SessionLeaked, always},
+		{BalancerRemapped, lostByMove},
+		{CookieRejected, always},
+		{ClockSkew, refusedByClock},
+		{SessionDrift, lostByMove},
+		{SessionNotShared, lostByMove},
+		{DependencyDown, storedThere},
+		{SessionLost, gone},
+		{BalancerSplit, lostByMove},
+		{NodeEjected, lostByMove},
+		{Slow, movedByLostPackets},
+		{NodeDown, noNodeUp},
+	},
+	SessionRollback: {
+		{SessionLeaked, always},
+		{SessionDrift, staleByMove},
+		{SessionNotShared, staleByMove},
+		{BalancerRemapped, staleByMove},
+		{BalancerSplit, staleByMove},
+		{NodeDown, noNodeUp},
+	},
+	SessionNotShared: {
+		{ClockSkew, refusedByClock},
+		{DependencyDown, storedThere},
+		{NodeDown, noNodeUp},
+		{SessionLost, gone},
+	},
 }
 
 func always(_, _ Finding) bool { return true }
@@ -244,7 +288,7 @@ func explain(findings []Finding) []Finding {
 		}
 		t.causes[i] = known
 	}
-	for i, f := range findings { // after the known causes, so that no rule closes a circle with them
+	for i, f := range findings { // after the known causes, so that no other one closes a circle with them
 		if f.ExplainedBy != "" {
 			continue
 		}
@@ -290,12 +334,9 @@ func (t tree) ordered(cause int) []Finding {
 // causeOf returns the index of the finding that explains effect, or none. A finding
 // that effect itself explains is not its cause.
 func (t tree) causeOf(effect int) int {
-	for _, r := range rules {
-		if r.effect != t.findings[effect].Code {
-			continue
-		}
+	for _, possible := range causes[t.findings[effect].Code] {
 		for i, cause := range t.findings {
-			if cause.Code == r.cause && r.fits(t.findings[effect], cause) && !t.isCauseOf(i, effect) {
+			if cause.Code == possible.code && possible.fits(t.findings[effect], cause) && !t.isCauseOf(i, effect) {
 				return i
 			}
 		}
@@ -304,7 +345,7 @@ func (t tree) causeOf(effect int) int {
 }
 
 // isCauseOf reports whether a finding is the other one, or is explained by it over
-// any number of rules.
+// any number of causes.
 func (t tree) isCauseOf(finding, other int) bool {
 	for at := finding; at != none; at = t.causes[at] {
 		if at == other {

@@ -235,11 +235,13 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestRulesNameCodes tests that rules only name codes that exist.
-func TestRulesNameCodes(t *testing.T) {
-	for _, r := range rules {
-		if !Known(r.effect) || !Known(r.cause) || r.fits == nil {
-			t.Errorf("%s is explained by %s: want two codes and a condition", r.effect, r.cause)
+// TestCausesNameCodes tests that the table of causes only names codes that exist.
+func TestCausesNameCodes(t *testing.T) {
+	for effect, list := range causes {
+		for _, cause := range list {
+			if !Known(effect) || !Known(cause.code) || cause.fits == nil {
+				t.Errorf("%s is explained by %s: want two codes and a condition", effect, cause.code)
+			}
 		}
 	}
 }

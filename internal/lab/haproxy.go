@@ -59,11 +59,11 @@ type HAProxyBalancer struct {
 // HAProxy starts HAProxy in the foreground.
 func HAProxy(tb testing.TB, config HAProxyConfig) *HAProxyBalancer {
 	tb.Helper()
-	hAProxyBalancer := &HAProxyBalancer{program: program(tb, "haproxy")}
+	balancer := &HAProxyBalancer{program: program(tb, "haproxy")}
 	dir := directory(tb)
 	command := Command{
 		Name: "haproxy",
-		Path: hAProxyBalancer.program,
+		Path: balancer.program,
 		Args: []string{"-db", "-f", filepath.Join(logDir(dir), "haproxy.conf")},
 		Dir:  dir,
 		Addr: FreeAddr(tb),
@@ -71,12 +71,12 @@ func HAProxy(tb testing.TB, config HAProxyConfig) *HAProxyBalancer {
 	if config.Master {
 		command.Args = append(command.Args, "-W")
 	}
-	hAProxyBalancer.Balancer = &Balancer{newProcess(tb, command)}
-	if err := hAProxyBalancer.write(hAProxyBalancer.ConfigFile(), config); err != nil {
+	balancer.Balancer = &Balancer{newProcess(tb, command)}
+	if err := balancer.write(balancer.ConfigFile(), config); err != nil {
 		tb.Fatalf("configuring HAProxy: %v", err)
 	}
-	hAProxyBalancer.Start()
-	return hAProxyBalancer
+	balancer.Start()
+	return balancer
 }
 
 // write renders the configuration with its own statistics port and socket.
