@@ -110,6 +110,15 @@ func (h NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory 
 	return h
 }
 
+// knewOf reports whether an earlier round has seen a disruption, or has last seen the node
+// down. A disruption that only this round's failed answers show does not explain them. One
+// that goes on keeps the beginning that it had, or gets an earlier one (see with).
+func (h NodeHistory) knewOf(d Disruption) bool {
+	return h.Down || slices.ContainsFunc(h.Disruptions, func(old Disruption) bool {
+		return !old.From.Before(d.From) && !old.From.After(d.To)
+	})
+}
+
 func stronger(a, b DisruptionKind) DisruptionKind {
 	for _, kind := range []DisruptionKind{DisruptionLeft, DisruptionRestart, DisruptionDown} {
 		if a == kind || b == kind {

@@ -214,7 +214,7 @@ var english = translation{
 		MsgFindCache:          "Look for a cache between clients and nodes that stores answers with Set-Cookie: send Cache-Control: no-store with session pages, and do not ignore it (proxy_ignore_headers in nginx; `nocache` with HAProxy's cookie insert).",
 		MsgSessionsFail:       `clients that hold a session get errors{{template "of nodes" .}}, while new clients are served`,
 		MsgWritesFail:         `sessions cannot be written{{template "of nodes" .}}, while new clients are served`,
-		MsgNewGotPage:         `{{.Count}} of {{count .Of "client" "clients"}} came new and got the page`,
+		MsgNewGotPage:         `{{.Count}} of {{count .Of "new client" "new clients"}} got the page`,
 		MsgFindWriteError:     "Look in the application's log for requests that store something in the session: a value that cannot be serialised, a store that is read only, a rejected CSRF token.",
 		MsgFindSessionError:   "Look in the application's log for requests that bring a session cookie: classes that changed with a deployment, keys that the nodes do not share, a session that is locked for too long.",
 		MsgNotShared:          "{{list .Nodes}} did not know the sessions of other nodes: a failover there would lose users",

@@ -9,14 +9,50 @@ import (
 	"stickwatch/probes"
 )
 
-// A nodeCount counts the requests of clients whose session is on one node.
-type nodeCount struct {
-	fresh, freshBad    int // requests of new clients
-	returns, failed    int // requests of clients that hold a session
-	failedNow          int // of failed, those in this round: earlier failures may have ended
-	writesBad          int // of failed, requests that store a value
-	bad                []*answer
-	clients, badClient map[*trace]bool
+// A tally counts the requests of one node's clients; with sessions that all nodes share, of
+// all clients.
+type tally struct {
+	newClients, newFailed      int // first requests, which bring no session
+	returning, returningFailed int // later requests, which bring one
+	failedThisRound            int // of returningFailed: earlier failures may have ended
+	failedWrites               int // of returningFailed: requests that store a value
+	failures                   []*answer
+	clients, failedClients     map[*trace]bool
+}
+
+func (t *tally) add(a *answer, harmed bool, began time.Time) {
+	if a.Kind == probes.StepFirst {
+		t.newClients++
+		if harmed {
+			t.newFailed++
+		}
+		return
+	}
+	t.returning++
+	t.clients[a.trace] = true
+	if !harmed {
+		return
+	}
+	t.returningFailed++
+	if !a.At.Before(began) {
+		t.failedThisRound++
+	}
+	t.failures = append(t.failures, a)
+	t.failedClients[a.trace] = true
+	if a.Kind == probes.StepWrite {
+		t.failedWrites++
+	}
+}
+
+// failsForNew reports whether new clients fare no better, so that the node fails for
+// everybody. With shared sessions a new client meets the failing node by chance, so half
+// the failure rate of returning clients already counts as no better.
+func (t *tally) failsForNew(shared bool) bool {
+	weight := 1
+	if shared {
+		weight = 2
+	}
+	return t.newClients > 0 && weight*t.newFailed*t.returning >= t.returningFailed*t.newClients
 }
 
 // sessionsFailing finds nodes where clients that hold a session get errors or another
@@ -25,21 +61,23 @@ func sessionsFailing(v *timeline) []Finding {
 	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone {
 		return nil
 	}
-	tallies := countReturns(v)
-	fresh, freshBad := 0, 0
+	tallies := tallyByNode(v)
+	newClients, newFailed := 0, 0
 	for _, t := range tallies {
-		fresh, freshBad = fresh+t.fresh, freshBad+t.freshBad
+		newClients, newFailed = newClients+t.newClients, newFailed+t.newFailed
 	}
-	if fresh == freshBad {
-		return nil // no client is served: sessions are not the cause
+	if newClients == newFailed {
+		return nil // no new client was served, or none was sent: sessions need not be the cause
 	}
 	var nodes []string
 	var failures []*answer
-	onlyWrites, bad, clients := true, 0, 0
+	onlyWrites, failedClients, clients := true, 0, 0
 	for _, id := range slices.Sorted(maps.Keys(tallies)) {
 		t := tallies[id]
 		clients += len(t.clients)
-		if t.failedNow == 0 || id == "" || id != anyNode && !v.ready(id) || t.failsForNew(id == anyNode) {
+		// Only a failure of this round counts, at a node that is known and ready, and only if
+		// new clients fare better there.
+		if t.failedThisRound == 0 || id == "" || id != anyNode && !v.ready(id) || t.failsForNew(id == anyNode) {
 			continue
 		}
 		if id == anyNode {
@@ -47,65 +85,54 @@ func sessionsFailing(v *timeline) []Finding {
 		} else {
 			nodes = append(nodes, id)
 		}
-		failures = append(failures, t.bad...)
-		bad += len(t.badClient)
-		onlyWrites = onlyWrites && t.failed == t.writesBad
+		failures = append(failures, t.failures...)
+		failedClients += len(t.failedClients)
+		onlyWrites = onlyWrites && t.returningFailed == t.failedWrites
 	}
 	if len(failures) == 0 {
 		return nil
 	}
 	finding := aboutAll(SessionFailing, Critical, v.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
 	finding.harm = harmSpan(failures)
-	what := MsgSessionsFail
+	finding.Summary, finding.Remedy = msg(MsgSessionsFail, Args{Nodes: finding.Nodes}), msg(MsgFindSessionError, Args{})
 	if onlyWrites {
-		what = MsgWritesFail
-		if 2*len(finding.Nodes) < len(v.serving) {
+		finding.Summary, finding.Remedy = msg(MsgWritesFail, Args{Nodes: finding.Nodes}), msg(MsgFindWriteError, Args{})
+		if 2*len(finding.Nodes) < len(v.serving) { // most users can still store values
 			finding.Severity = Warning
 		}
 	}
-	finding.Summary = msg(what, Args{Nodes: finding.Nodes})
-	finding.Evidence = append(fewOf(failures, metWithSession), msg(MsgNewGotPage, Args{Count: fresh - freshBad, Of: fresh}))
-	if bad > 0 && clients > 0 {
-		finding.Affected = Affected{Share: float64(bad) / float64(clients), Of: clients}
+	finding.Evidence = append(fewOf(failures, metWithSession), msg(MsgNewGotPage, Args{Count: newClients - newFailed, Of: newClients}))
+	if failedClients > 0 && clients > 0 {
+		finding.Affected = Affected{Share: float64(failedClients) / float64(clients), Of: clients}
 	}
-	finding.Remedy = failingRemedy(onlyWrites)
 	return []Finding{finding}
 }
 
-// countReturns counts requests by the node that owns the session; "": not known.
-// Failures that are attributed to a node which fails when asked directly, or which
-// was disrupted, are left out.
-func countReturns(v *timeline) map[string]*nodeCount {
-	tallies := make(map[string]*nodeCount)
-	of := func(id string) *nodeCount {
-		if tallies[id] == nil {
-			tallies[id] = &nodeCount{clients: make(map[*trace]bool), badClient: make(map[*trace]bool)}
-		}
-		return tallies[id]
-	}
+// tallyByNode counts requests by the node that owns the session; "": not known. Failures
+// that are not the session's are left out: those of the balancer, and those of a node that
+// fails when asked directly or was disrupted.
+func tallyByNode(v *timeline) map[string]*tally {
+	tallies := make(map[string]*tally)
 	for _, a := range v.allAnswers {
 		harmed := a.outcome == OutcomeError || a.outcome == OutcomeWrongPage
 		if a.outcome == OutcomeUnknown || harmed && (v.refusesAll || v.ownError(a.Exchange) || disruptedFor(v, a)) {
 			continue
 		}
-		if a.Kind == probes.StepFirst {
-			t := of(countsOf(v.nodeStates, a))
-			t.fresh++
-			if harmed {
-				t.freshBad++
-			}
-			continue
+		key := tallyKey(v.nodeStates, a)
+		if tallies[key] == nil {
+			tallies[key] = &tally{clients: make(map[*trace]bool), failedClients: make(map[*trace]bool)}
 		}
-		of(countsOf(v.nodeStates, a)).add(a, harmed, v.Started)
+		tallies[key].add(a, harmed, v.Started)
 	}
 	return tallies
 }
 
-// anyNode is the key of the count of all requests if any node may answer.
+// anyNode is the key of the only tally if all nodes share sessions.
 const anyNode = "any"
 
-// countsOf returns the node by which a request is counted.
-func countsOf(v *nodeStates, a *answer) string {
+// tallyKey returns the node by which a request is counted. A failed answer names no node;
+// then it is the one that opened the session.
+func tallyKey(v *nodeStates, a *answer) string {
 	if v.policy() == probes.PolicyShared {
 		return anyNode
 	}
@@ -123,7 +150,8 @@ func failingWithSession(v *nodeStates) []string {
 }
 
 // disruptedFor reports whether a failed answer is due to a node that was down or
-// restarting at that moment.
+// restarting at that moment: the node that failed, the one that answered the client last, or
+// the one that opened its session.
 func disruptedFor(v *timeline, a *answer) bool {
 	for _, id := range []string{a.failedNode, a.trace.holder, a.trace.owner} {
 		if id == "" {
@@ -132,34 +160,11 @@ func disruptedFor(v *timeline, a *answer) bool {
 		if v.failsDirectly(id) || !v.ready(id) {
 			return true
 		}
-		if d, ok := v.disruptionAt(id, a.At); ok && d.Kind != DisruptionEjected && v.past().Nodes[id].disruptedBy(d) {
+		if d, ok := v.disruptionAt(id, a.At); ok && d.failed() && v.past().Nodes[id].knewOf(d) {
 			return true
 		}
 	}
 	return false
-}
-
-// disruptedBy reports whether an earlier round has seen a disruption. A disruption
-// that only this round's failed answers show does not explain them.
-func (h NodeHistory) disruptedBy(d Disruption) bool {
-	return slices.ContainsFunc(h.Disruptions, func(old Disruption) bool { return old.From.Equal(d.From) }) || h.Down
-}
-
-func (n *nodeCount) add(a *answer, harmed bool, began time.Time) {
-	n.returns++
-	n.clients[a.trace] = true
-	if !harmed {
-		return
-	}
-	n.failed++
-	if !a.At.Before(began) {
-		n.failedNow++
-	}
-	n.bad = append(n.bad, a)
-	n.badClient[a.trace] = true
-	if a.Kind == probes.StepWrite {
-		n.writesBad++
-	}
 }
 
 // metWithSession returns what a client that holds a session got.
@@ -174,22 +179,4 @@ func metWithSession(a *answer) Message {
 		got = msg(MsgUnknownPage, Args{At: a.At})
 	}
 	return msg(MsgSessionGot, Args{Session: a.trace.First().Session, Client: a.trace.Client, Why: &got})
-}
-
-// failsForNew reports whether new clients fare no better, so that the node fails for
-// everybody. If any node may answer, chance decides which clients meet a failing one,
-// and half the failure rate suffices.
-func (n *nodeCount) failsForNew(anyNode bool) bool {
-	weight := 1
-	if anyNode {
-		weight = 2
-	}
-	return n.fresh > 0 && weight*n.freshBad*n.returns >= n.failed*n.fresh
-}
-
-func failingRemedy(onlyWrites bool) Message {
-	if onlyWrites {
-		return msg(MsgFindWriteError, Args{})
-	}
-	return msg(MsgFindSessionError, Args{})
 }

@@ -60,7 +60,8 @@ func (b *builder) server(at keyPath, text string) *url.URL {
 }
 
 // parseURL is url.Parse for addresses of servers. Its errors continue a message that
-// ends with the quoted text, and contain no part of it, which may include a password.
+// ends with the quoted text, and contain no part of it but the scheme, because the rest may
+// include a password.
 func parseURL(text string, schemes []string) (*url.URL, error) {
 	scheme, _, ok := strings.Cut(text, "://")
 	if !ok || strings.Contains(scheme, "@") {
@@ -71,12 +72,12 @@ func parseURL(text string, schemes []string) (*url.URL, error) {
 	}
 	u, err := url.Parse(text)
 	switch {
-	case err != nil, strings.Contains(u.Path, "@"): // the password contains a slash
+	case err != nil, strings.Contains(u.Path, "@"): // an @ in the path: the password contains a slash
 		return nil, errors.New("is not a URL: expected " + scheme + "://HOST:PORT")
 	case u.Hostname() == "":
 		return nil, errors.New("has no host: expected " + scheme + "://HOST:PORT")
-	case u.Port() != "" && validPort(u.Port()) != nil:
-		return nil, validPort(u.Port())
+	case u.Port() != "" && validPort(u.Port()) != nil: // not quoted: it is the password of redis://user:99999
+		return nil, errors.New("has a port that is not a number from 1 to 65535")
 	case scheme == "tcp" && u.Port() == "":
 		return nil, errors.New("has no port: expected tcp://HOST:PORT")
 	case strings.Contains(text, "#"):
@@ -93,7 +94,7 @@ func endWith(words []string, end string) []string {
 	return out
 }
 
-// path reports text that is not a path with an optional query.
+// path returns text, and reports a problem unless it is a path with an optional query.
 func (b *builder) path(at keyPath, text string) string {
 	u, err := url.Parse(text)
 	switch {
@@ -107,9 +108,9 @@ func (b *builder) path(at keyPath, text string) string {
 	return text
 }
 
-// maxSecretFile limits the size of a file that a configuration refers to, in bytes.
+// maxReferencedFile limits the size of a file that a configuration refers to, in bytes.
 // Bundles of certificates are the largest.
-const maxSecretFile = 1 << 20
+const maxReferencedFile = 1 << 20
 
 // valueOrFile returns the value of a key, or the contents of the file that KEY_file
 // names, with the path of the key that is used.
@@ -135,10 +136,10 @@ func (b *builder) file(at keyPath, path string) (string, bool) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(b.dir, path)
 	}
-	text, err := readFile(path, maxSecretFile)
+	text, err := readFile(path, maxReferencedFile)
 	if err != nil {
 		if e, ok := errors.AsType[*fs.PathError](err); ok {
-			err = e.Err // the message has the path, unless it comes from the environment
+			err = e.Err // the message quotes the path already, or its variable if it came from the environment
 		}
 		b.problem(at, "reading %s: %s", b.valueText(at, path), err)
 		return "", false
@@ -149,7 +150,7 @@ func (b *builder) file(at keyPath, path string) (string, bool) {
 
 var errTooLarge = errors.New("the file is too large")
 
-var errIrregular = errors.New("is neither a file nor a pipe")
+var errIrregular = errors.New("not a file or a pipe")
 
 // readFile is os.ReadFile with a limit: a larger file is an error. It supports pipes,
 // as in <(command). A pipe without a writer is empty and does not block. Devices are

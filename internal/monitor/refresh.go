@@ -43,8 +43,9 @@ func (p *Prober) refresh(ctx context.Context, last checks.Round, jobKind JobKind
 	default:
 		var both panics.Group
 		both.Go(func() { round.Handshakes = p.allHandshakes(ctx, round.Cluster, last.Balancers) })
-		both.Go(func() { round.Nodes, round.Balancers = p.ask(ctx, statusOnly(withoutPages(round.Cluster)), last) })
+		both.Go(func() { round.Nodes, round.Balancers = p.ask(ctx, withoutSession(withoutPages(round.Cluster)), last) })
 		both.Wait()
+		// the requests above left out the session page and the pages
 		if round.Cluster.Status != nil {
 			for i := range round.Nodes {
 				keepSession(&round.Nodes[i], last.Nodes[i])
@@ -64,15 +65,17 @@ func (p *Prober) refresh(ctx context.Context, last checks.Round, jobKind JobKind
 	return round
 }
 
-// nextRound returns a round that starts now with the observations of the last one.
+// nextRound returns a round that starts now with the observations of the last one. What its
+// owner checks have shown is in the history already.
 func (p *Prober) nextRound(last checks.Round) checks.Round {
 	r := p.emptyRound(last.Cluster)
-	r.Traces, r.FailoverChecks, r.Handshakes = last.Traces, last.FailoverChecks, last.Handshakes
+	r.Traces, r.FailoverChecks, r.AcceptsAnyID, r.Handshakes = last.Traces, last.FailoverChecks, last.AcceptsAnyID, last.Handshakes
 	r.Nodes, r.Balancers, r.Dependencies, r.Evidence = last.Nodes, last.Balancers, last.Dependencies, last.Evidence
 	return r
 }
 
-// ask probes every node, and every balancer address of the last round.
+// ask probes every node, and every balancer address of the last round. An address that is no
+// longer configured, or was not resolved, keeps its observation.
 func (p *Prober) ask(ctx context.Context, c *probes.Cluster, last checks.Round) (nodes []probes.NodeObservation, balancers []probes.BalancerObservation) {
 	var wg panics.Group
 	wg.Go(func() { nodes = p.askNodes(ctx, c) })
@@ -121,6 +124,7 @@ func urlOf(c *probes.Cluster, b probes.BalancerObservation) *url.URL {
 // onlyPagesConfigured reports whether pages are the only probes of a cluster's nodes.
 func onlyPagesConfigured(c *probes.Cluster) bool { return c.Status == nil && c.Session == nil }
 
+// withoutPages omits the pages, unless one of them is the primary request.
 func withoutPages(c *probes.Cluster) *probes.Cluster {
 	if onlyPagesConfigured(c) {
 		return c
@@ -130,9 +134,9 @@ func withoutPages(c *probes.Cluster) *probes.Cluster {
 	return &out
 }
 
-// statusOnly omits the session page of nodes that have a status page. A request to the session
+// withoutSession omits the session page of nodes that have a status page. A request to the session
 // page leaves a session behind, and canaries check it anyway.
-func statusOnly(c *probes.Cluster) *probes.Cluster {
+func withoutSession(c *probes.Cluster) *probes.Cluster {
 	if c.Status == nil {
 		return c
 	}

@@ -14,20 +14,20 @@ import (
 
 // A worker delivers notifications to one receiver, one at a time.
 type worker struct {
-	config         DispatcherConfig
-	receiver       string
-	notifier       alerting.Notifier
-	backoff        *backoff
-	logger         *slog.Logger
-	wake           chan struct{}
-	rateLimitedLog rateLimitedLog
+	config     DispatcherConfig
+	receiver   string
+	notifier   alerting.Notifier
+	backoff    *backoff
+	logger     *slog.Logger
+	wake       chan struct{}
+	failureLog logLimiter
 }
 
-// run delivers due notifications until more ends. An attempt in progress uses ctx,
-// which ends at the same time or later.
-func (w *worker) run(ctx, more context.Context) {
+// run claims and delivers due notifications until claiming ends. A delivery in progress
+// uses ctx, which ends at the same time or later.
+func (w *worker) run(ctx, claiming context.Context) {
 	var failures int // of the outbox, consecutive
-	for w.backoff.wait(more) {
+	for w.backoff.wait(claiming) {
 		n, ok, err := w.config.Outbox.Claim(ctx, w.receiver, w.config.Now(), w.lease())
 		switch {
 		case ctx.Err() != nil && !ok:
@@ -36,24 +36,24 @@ func (w *worker) run(ctx, more context.Context) {
 			failures++
 			pause := backoffBound(failures, maxBackoff)
 			w.logger.Error("reading the outbox", "err", err, "retry_in", pause)
-			sleep.For(more, pause)
+			sleep.For(claiming, pause)
 		case ok:
 			failures = 0
 			w.backoff.extend(w.deliver(ctx, n))
 		default:
 			failures = 0
-			w.idle(more)
+			w.idle(claiming)
 		}
 	}
 }
 
-// lease returns how long a claimed notification is reserved. It covers everything
-// that one delivery may take, so that no other worker, not even the successor of a
-// retired dispatcher, sends the same notification. A lease ends early when the
-// outcome is recorded, or when the outbox is reopened after a crash.
+// lease returns how long a claimed notification is reserved, so that no other worker, not
+// even the successor of a retired dispatcher, sends it: one search, one attempt and one
+// record, each with its time-out. A delivery that cannot be recorded for longer may be sent
+// again, unless the receiver can be searched. A lease ends early when the outcome is
+// recorded, or when the outbox is reopened after a crash.
 func (w *worker) lease() time.Duration {
-	const recording = 10 * time.Second
-	return 2*w.config.Timeout + w.config.Grace + recording
+	return 3 * w.config.Timeout
 }
 
 // deliver makes one attempt and records the outcome. It returns the pause that the
@@ -95,7 +95,7 @@ func (w *worker) deliver(ctx context.Context, notification alerting.Notification
 	at := w.config.Now().Add(decision.wait)
 	w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.Retry(ctx, notification.ID, at, reason) })
 	w.config.Observe(w.receiver, Retried)
-	if suppressed, ok := w.rateLimitedLog.allow(time.Now()); ok {
+	if suppressed, ok := w.failureLog.allow(time.Now()); ok {
 		w.logger.Warn("notification not delivered", "notification", notification.ID, "kind", notification.Kind, "attempt", notification.Attempts, "retry_in", decision.wait, "suppressed", suppressed, "err", err)
 	}
 	panics.AfterFunc(decision.wait, panics.Delivery, w.signal)
@@ -129,11 +129,11 @@ func (w *worker) attempt(ctx context.Context, notification alerting.Notification
 // skip reports whether the outbox skipped a notification, and those that follow it,
 // in favor of the Resolved notification of the incident.
 func (w *worker) skip(ctx context.Context, n alerting.Notification) bool {
-	skipped, err := w.config.Outbox.SkipToEnd(ctx, n.ID)
+	done, err := w.config.Outbox.SkipToEnd(ctx, n.ID)
 	if err != nil {
 		w.logger.Error("skipping a notification", "notification", n.ID, "err", err)
 	}
-	return skipped
+	return done
 }
 
 // find reports whether an earlier attempt delivered the notification. A Permanent
@@ -167,11 +167,12 @@ func (w *worker) record(ctx context.Context, write func(context.Context) error) 
 		if err == nil {
 			return
 		}
-		pause := backoffBound(failures, maxBackoff)
-		w.logger.Error("recording a delivery", "err", err, "retry_in", pause)
 		if ctx.Err() != nil {
+			w.logger.Error("recording a delivery: given up", "err", err)
 			return
 		}
+		pause := backoffBound(failures, maxBackoff)
+		w.logger.Error("recording a delivery", "err", err, "retry_in", pause)
 		sleep.For(ctx, pause)
 	}
 }
@@ -202,16 +203,16 @@ func (w *worker) signal() {
 	}
 }
 
-// A rateLimitedLog allows one line a minute about failed attempts and counts the
-// suppressed ones.
-type rateLimitedLog struct {
+// A logLimiter allows one line a minute about failed attempts and counts the suppressed
+// ones.
+type logLimiter struct {
 	last       time.Time
 	suppressed int
 }
 
-// allow reports whether a line may be written at a time, and how many were
+// allow reports whether a line may be written now, and how many were
 // suppressed since the previous one.
-func (l *rateLimitedLog) allow(now time.Time) (suppressed int, ok bool) {
+func (l *logLimiter) allow(now time.Time) (suppressed int, ok bool) {
 	const interval = time.Minute
 	if !l.last.IsZero() && now.Sub(l.last) < interval {
 		l.suppressed++

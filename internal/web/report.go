@@ -22,8 +22,9 @@ type reportView struct {
 	Query  string        // of the same report in the API
 }
 
-// listedMonths is the number of months that can be selected: those of the default retention.
-const listedMonths = 6
+// listedMonths is the number of months that can be selected: those of the default retention,
+// 400 days.
+const listedMonths = 13
 
 // defaultTarget is the percentage of requests that must be served, if the query has none.
 const defaultTarget = 99.9
@@ -39,18 +40,18 @@ func (s *Server) reportPage(r *http.Request, p *page) error {
 		return err
 	}
 	month := m.From.Format("2006-01")
-	queryOf := func(month string) string {
+	queryFor := func(month string) string {
 		values := url.Values{"month": {month}}
 		if target := r.FormValue("target_percent"); target != "" {
 			values.Set("target_percent", target)
 		}
 		return "?" + values.Encode()
 	}
-	view := reportView{Report: template.HTML(text.String()), Query: queryOf(month)}
+	view := reportView{Report: template.HTML(text.String()), Query: queryFor(month)}
 	for i := range listedMonths {
 		now := p.now.In(p.zone)
 		listed := time.Date(now.Year(), now.Month()-time.Month(i), 1, 0, 0, 0, 0, p.zone).Format("2006-01")
-		view.Months = append(view.Months, rangeLink{Name: listed, Link: "/report" + queryOf(listed), Current: listed == month})
+		view.Months = append(view.Months, rangeLink{Name: listed, Link: "/report" + queryFor(listed), Current: listed == month})
 	}
 	p.Template, p.Content, p.Tab = "report", view, "report"
 	p.Title = heading(p.translate("Report"), month)
@@ -99,5 +100,5 @@ func (s *Server) month(r *http.Request, zone *time.Location) (monthly.Report, er
 	return monthly.Build(ctx, s.config.History, incidents, clusters, span, now, target)
 }
 
-// maxReported bounds the incidents of a cluster in a report.
-const maxReported = 1000
+// maxReported bounds the incidents of a cluster in a report, as in the report of the command.
+const maxReported = 10_000
