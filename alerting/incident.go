@@ -10,6 +10,9 @@ import (
 	"stickwatch/checks"
 )
 
+// AroundIncident is the time before and after an incident that linked tools show.
+const AroundIncident = 15 * time.Minute
+
 // An Incident is a group of findings with the same cause, from the first finding to
 // the recovery. It concerns one cluster, several that fail because of one host, or
 // stickwatch itself. It contains everything that is needed to continue after a

@@ -55,7 +55,7 @@ func someBreak(v *nodeStates, how probes.Failure) bool {
 }
 
 func balancerDown(e frontend) Finding {
-	f := Finding{Code: BalancerDown, Severity: Critical, Target: e.name}
+	f := aboutFrontend(BalancerDown, Critical, e)
 	f.Summary = msg(MsgBalancerSilent, Args{Address: e.name})
 	f.Evidence = []Message{describe(e.Primary)}
 	switch e.Primary.Failure {
@@ -104,7 +104,7 @@ func balancerErrors(v *timeline, e frontend) []Finding {
 	if len(errs) == 0 || (len(errs) < answered && unexplained == 0) {
 		return nil
 	}
-	f := Finding{Code: BalancerError, Severity: Critical, Target: e.name}
+	f := aboutFrontend(BalancerError, Critical, e)
 	f.Nodes = v.nodesWhere(func(id string) bool {
 		return (unexplained == 0 && culprits[id]) || (v.noneReady() && !v.ready(id))
 	})

@@ -149,6 +149,11 @@ func about(code Code, severity Severity, node string) Finding {
 	return Finding{Code: code, Severity: severity, Node: node, Nodes: []string{node}}
 }
 
+// aboutFrontend returns a finding about an address of the balancer.
+func aboutFrontend(code Code, severity Severity, e frontend) Finding {
+	return Finding{Code: code, Severity: severity, Target: e.name}
+}
+
 // aboutAll returns a finding about several nodes.
 func aboutAll(code Code, severity Severity, nodes []string) Finding {
 	f := Finding{Code: code, Severity: severity, Nodes: nodes}

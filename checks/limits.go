@@ -24,7 +24,7 @@ func latency(v *outcomes) []Finding {
 	}
 	for _, e := range v.frontends {
 		if ex, ok := slowest(e.plain(), limit); ok {
-			f := Finding{Code: Slow, Severity: Warning, Target: e.name}
+			f := aboutFrontend(Slow, Warning, e)
 			f.Summary = msg(MsgSlowBalancer, Args{Address: e.name, Duration: round(ex.Timing.Total), Limit: limit})
 			f.Evidence = []Message{phases(ex)}
 			f.Remedy = msg(MsgCompareDirect, Args{})
@@ -34,8 +34,8 @@ func latency(v *outcomes) []Finding {
 	return list
 }
 
-// slowest returns the slowest complete answer above limit. A missing answer is
-// another finding.
+// slowest returns the slowest complete answer above limit. A missing answer is reported by
+// another check.
 func slowest(exchanges []probes.Exchange, limit time.Duration) (probes.Exchange, bool) {
 	var worst probes.Exchange
 	for _, ex := range exchanges {
@@ -46,6 +46,7 @@ func slowest(exchanges []probes.Exchange, limit time.Duration) (probes.Exchange,
 	return worst, worst.Timing.Total > 0
 }
 
+// phases says where the time of an answer went.
 func phases(ex probes.Exchange) Message {
 	t := ex.Timing
 	return msg(MsgPhases, Args{Why: new(describe(ex)), Timing: probes.Timing{
@@ -72,7 +73,7 @@ func certificates(v *outcomes) []Finding {
 	}
 	for _, e := range v.frontends {
 		if left, ok := expiring(e.Primary, limit); ok {
-			f := Finding{Code: CertificateExpiring, Severity: Warning, Target: e.name}
+			f := aboutFrontend(CertificateExpiring, Warning, e)
 			list = append(list, aboutCertificate(f, e.name, e.Primary, left))
 		}
 	}

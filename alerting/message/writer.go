@@ -158,9 +158,6 @@ func (w Writer) title(c checks.Code) string {
 	return cmp.Or(probes.Clean(w.Language.Title(c), maxName), "?")
 }
 
-// aroundIncident is the time before and after an incident that the dashboard shows.
-const aroundIncident = 15 * time.Minute
-
 // PageOf returns the URL of the page of the incident; "": there is none.
 func (w Writer) PageOf(i alerting.Incident) string {
 	if w.Page == nil {
@@ -189,10 +186,10 @@ func (w Writer) links(i alerting.Incident) []Link {
 func grafana(u url.URL, i alerting.Incident) string {
 	q := u.Query()
 	q.Set("var-cluster", name(i.Cluster))
-	q.Set("from", strconv.FormatInt(i.Started.Add(-aroundIncident).UnixMilli(), 10))
+	q.Set("from", strconv.FormatInt(i.Started.Add(-alerting.AroundIncident).UnixMilli(), 10))
 	q.Set("to", "now")
 	if !i.Ended.IsZero() {
-		q.Set("to", strconv.FormatInt(i.Ended.Add(aroundIncident).UnixMilli(), 10))
+		q.Set("to", strconv.FormatInt(i.Ended.Add(alerting.AroundIncident).UnixMilli(), 10))
 	}
 	u.RawQuery = q.Encode()
 	return u.String()

@@ -35,7 +35,7 @@ func newMattermost(address *url.URL, p *parameters) (service, error) {
 	}
 	return &chat{
 		endpoint: post.Endpoint{URL: &url.URL{Scheme: scheme(p), Host: address.Host, Path: "/hooks/" + path[0]}, Judge: judgeMattermost},
-		limits:   []int{16_000, 1000},
+		limits:   []int{16_000, fallbackLimit},
 		body: func(_ alerting.Notification, m message.Message, limit int) any {
 			b := body
 			b.Text = m.Render(line, limit)
@@ -74,7 +74,7 @@ func judgeMattermost(status int, answer []byte) (judged bool, err error) {
 	if status != http.StatusBadRequest || json.Unmarshal(answer, &a) != nil || a.ID == "" {
 		return false, nil
 	}
-	err = fmt.Errorf("mattermost returned %q: %q", probes.Clean(a.ID, maxReason), probes.Clean(a.Message, maxReason))
+	err = fmt.Errorf("mattermost returned %q: %q", probes.Clean(a.ID, post.MaxReason), probes.Clean(a.Message, post.MaxReason))
 	text := []string{"web.incoming_webhook.text.app_error", "web.incoming_webhook.parse.app_error", "model.post.is_valid.msg.app_error"}
 	if slices.Contains(text, a.ID) {
 		return true, alerting.Permanent{Err: err}

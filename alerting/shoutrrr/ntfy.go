@@ -33,7 +33,7 @@ func newNtfy(address *url.URL, p *parameters) (service, error) {
 	return &chat{
 		endpoint: post.Endpoint{URL: &url.URL{Scheme: protocol, Host: cmp.Or(address.Host, "ntfy.sh"), Path: "/"}, Judge: judgeNtfy},
 		header:   header,
-		limits:   []int{4096, 1000},
+		limits:   []int{4096, fallbackLimit},
 		body: func(_ alerting.Notification, m message.Message, limit int) any {
 			const maxTitle = 200
 			b := ntfyBody{Topic: path[0], Title: message.Text.Fit(m.Headline, maxTitle), Text: m.Body(message.Text, limit), Priority: ntfyPriority(m), Tags: tags}

@@ -32,7 +32,7 @@ func newPagerDuty(u *url.URL, p *parameters) (service, error) {
 	at := func(path string) *url.URL { return &url.URL{Scheme: "https", Host: host, Path: path} }
 	return &chat{
 		endpoint: post.Endpoint{Judge: judgePagerDuty},
-		limits:   []int{30_000, 1000},
+		limits:   []int{30_000, fallbackLimit},
 		at: func(n alerting.Notification) *url.URL {
 			if n.Deployment != nil {
 				return at("/v2/change/enqueue")
@@ -106,7 +106,7 @@ func judgePagerDuty(status int, answer []byte) (judged bool, err error) {
 		return false, nil
 	}
 	said := strings.Join(append([]string{a.Message}, a.Errors...), "; ")
-	err = fmt.Errorf("PagerDuty returned %q", probes.Clean(said, maxReason))
+	err = fmt.Errorf("PagerDuty returned %q", probes.Clean(said, post.MaxReason))
 	if strings.Contains(strings.ReplaceAll(said, " ", "_"), "routing_key") {
 		return true, alerting.Retriable{After: post.RepairPause, Err: fmt.Errorf("%w (give the key of an Events API v2 integration)", err)}
 	}
@@ -126,7 +126,7 @@ func newOpsgenie(u *url.URL, p *parameters) (service, error) {
 	return &chat{
 		endpoint: post.Endpoint{Judge: judgeOpsgenie},
 		header:   http.Header{"Authorization": {"GenieKey " + path[0]}},
-		limits:   []int{14_000, 1000},
+		limits:   []int{14_000, fallbackLimit},
 		at: func(n alerting.Notification) *url.URL {
 			alerts := &url.URL{Scheme: "https", Host: host, Path: "/v2/alerts"}
 			action := opsgenieAction(n)
@@ -201,7 +201,7 @@ func judgeOpsgenie(status int, answer []byte) (judged bool, err error) {
 	case status >= 200 && status < 300 && !known:
 		return post.NoCode(status)
 	case status == http.StatusUnprocessableEntity && strings.HasPrefix(a.Message, "Key "):
-		err = fmt.Errorf("opsgenie returned %q (give the key of an API integration)", probes.Clean(a.Message, maxReason))
+		err = fmt.Errorf("opsgenie returned %q (give the key of an API integration)", probes.Clean(a.Message, post.MaxReason))
 		return true, alerting.Retriable{After: post.RepairPause, Err: err}
 	default:
 		return false, nil

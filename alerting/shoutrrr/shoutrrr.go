@@ -169,6 +169,10 @@ func pathOf(u *url.URL) []string {
 	return slices.DeleteFunc(strings.Split(u.Path, "/"), func(element string) bool { return element == "" })
 }
 
+// fallbackLimit is tried if a service refuses a text within its documented limit, because it
+// may count the text differently.
+const fallbackLimit = 1000
+
 // A chat is a service that accepts a message as a POST of JSON.
 type chat struct {
 	endpoint post.Endpoint

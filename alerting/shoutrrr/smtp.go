@@ -280,7 +280,6 @@ func (mailer *mailer) introduce(client *smtp.Client) error {
 // refused says what the server did not accept, and that it may do so later: after a
 // minute, if somebody has to correct the configuration.
 func refused(what string, err error) error {
-	const maxReason = 200
 	switch answer, coded := errors.AsType[*textproto.Error](err); {
 	case err == nil:
 		return nil
@@ -293,7 +292,7 @@ func refused(what string, err error) error {
 		}
 		return alerting.Retriable{Err: err}
 	default:
-		err = fmt.Errorf("the mail server refused %s: %d %q", what, answer.Code, probes.Clean(answer.Msg, maxReason))
+		err = fmt.Errorf("the mail server refused %s: %d %q", what, answer.Code, probes.Clean(answer.Msg, post.MaxReason))
 		if answer.Code < 500 {
 			return alerting.Retriable{Err: err}
 		}

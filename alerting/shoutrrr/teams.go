@@ -26,7 +26,7 @@ func newTeams(u *url.URL, p *parameters) (service, error) {
 	hook := fmt.Sprintf("/webhookb2/%s@%s/IncomingWebhook/%s", u.User.Username(), u.Host, strings.Join(path, "/"))
 	return &chat{
 		endpoint: post.Endpoint{URL: &url.URL{Scheme: "https", Host: host, Path: hook}, Judge: judgeTeams},
-		limits:   []int{12_000, 1000}, // JSON needs up to two bytes for one
+		limits:   []int{12_000, fallbackLimit}, // JSON needs up to two bytes for one
 		body:     func(_ alerting.Notification, m message.Message, limit int) any { return teamsCardOf(m, limit) },
 	}, nil
 }
@@ -89,7 +89,7 @@ func judgeTeams(status int, answer []byte) (judged bool, err error) {
 	case !strings.HasPrefix(text, "Webhook"):
 		return post.NoCode(status)
 	}
-	err = fmt.Errorf("teams returned %q", probes.Clean(text, maxReason))
+	err = fmt.Errorf("teams returned %q", probes.Clean(text, post.MaxReason))
 	switch {
 	case strings.Contains(text, "error 429"):
 		return true, alerting.Retriable{After: post.LimitPause, Err: err}

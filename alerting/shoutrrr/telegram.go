@@ -42,7 +42,7 @@ func newTelegram(address *url.URL, p *parameters) (service, error) {
 			URL:   &url.URL{Scheme: "https", Host: "api.telegram.org", Path: "/bot" + address.User.Username() + ":" + password + "/sendMessage"},
 			Judge: judgeTelegram,
 		},
-		limits: []int{4096, 1000},
+		limits: []int{4096, fallbackLimit},
 		body: func(_ alerting.Notification, m message.Message, limit int) any {
 			b := telegramBody{Chat: name, Thread: thread, Text: m.Render(message.HTML, limit), Mode: "HTML", Silent: silent}
 			b.Preview.Disabled = true
@@ -78,7 +78,7 @@ func judgeTelegram(status int, answer []byte) (judged bool, err error) {
 	if *a.OK {
 		return true, nil
 	}
-	err = fmt.Errorf("telegram returned %d: %q", status, probes.Clean(a.Description, maxReason))
+	err = fmt.Errorf("telegram returned %d: %q", status, probes.Clean(a.Description, post.MaxReason))
 	about := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(a.Description, word) })
 	}
@@ -96,6 +96,3 @@ func judgeTelegram(status int, answer []byte) (judged bool, err error) {
 	}
 	return true, alerting.Retriable{After: post.RepairPause, Err: err}
 }
-
-// maxReason bounds the reason that a service gives, in bytes.
-const maxReason = 200

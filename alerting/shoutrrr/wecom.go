@@ -41,7 +41,7 @@ func newWeCom(u *url.URL, p *parameters) (service, error) {
 			URL:   &url.URL{Scheme: "https", Host: "qyapi.weixin.qq.com", Path: "/cgi-bin/webhook/send", RawQuery: url.Values{"key": {u.Host}}.Encode()},
 			Judge: weComCodes.Judge,
 		},
-		limits: []int{4096, 1000},
+		limits: []int{4096, fallbackLimit},
 		body: func(_ alerting.Notification, m message.Message, limit int) any {
 			return weComMarkdown{"markdown", weComText{Content: m.Render(line, limit)}}
 		},

@@ -28,7 +28,7 @@ type reportOptions struct {
 func newReport(c console) *cobra.Command {
 	o := reportOptions{
 		historySource: historySource{now: time.Now()},
-		target:        newSetting("99.9", monthly.ParseTarget),
+		target:        newSetting(monthly.DefaultTarget, monthly.ParseTarget),
 		language:      newSetting("", oneOf([]string{string(alerting.English), string(alerting.Chinese)})),
 		output:        newSetting(render.MonthFormats[0], oneOf(render.MonthFormats)),
 	}

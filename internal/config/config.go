@@ -85,6 +85,13 @@ func (h Heartbeat) Secrets() []string {
 // RunDirectory is the directory of admin sockets that are not beside a history file.
 const RunDirectory = "/run/stickwatch"
 
+// GraceAfterDeployment returns how long after its end a deployment of a cluster explains
+// findings: until the balancer has readmitted ejected nodes, and canaries have sent a request
+// since and had its answer judged.
+func (c *Config) GraceAfterDeployment(cluster *probes.Cluster) time.Duration {
+	return max(c.Alerting.DeploymentGrace, cluster.Balancer.FailTimeout, 2*c.ClusterIntervals[cluster.Name].Canary)
+}
+
 // AdminSocket returns the default path of the daemon's admin socket: beside the
 // history's file, or in RunDirectory where that path is too long for a socket, or where the history
 // is in PostgreSQL.

@@ -5,9 +5,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
-	"stickwatch/internal/config"
 	"stickwatch/internal/history"
-	"stickwatch/probes"
 )
 
 // sumUpDeployments sends the summaries of deployments whose grace period has ended.
@@ -25,10 +23,4 @@ func (d *Daemon) sumUpDeployments(ctx context.Context) {
 			return history.Step{Step: d.incidentStore.incidentManager.SumUp(at, one.ID, counts)}
 		})
 	}
-}
-
-// graceOf returns how long after its end a deployment of a cluster explains findings:
-// until the balancer has readmitted ejected nodes and canaries have observed that.
-func graceOf(cfg *config.Config, c *probes.Cluster) time.Duration {
-	return max(cfg.Alerting.DeploymentGrace, c.Balancer.FailTimeout, 2*cfg.ClusterIntervals[c.Name].Canary)
 }

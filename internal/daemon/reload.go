@@ -176,7 +176,7 @@ func rulesOf(cfg *config.Config) alerting.Config {
 		Repeat: a.Repeat, Receivers: receiverNames(cfg), Grace: make(map[string]time.Duration),
 	}
 	for _, c := range cfg.Clusters {
-		rules.Grace[c.Name] = graceOf(cfg, c)
+		rules.Grace[c.Name] = cfg.GraceAfterDeployment(c)
 	}
 	for _, r := range a.Routes {
 		rules.Routes = append(rules.Routes, alerting.Route{

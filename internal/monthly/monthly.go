@@ -65,6 +65,9 @@ func ParseMonth(text string, zone *time.Location) (checks.Span, error) {
 	return checks.Span{From: from, To: from.AddDate(0, 1, 0)}, nil
 }
 
+// DefaultTarget is the percentage of requests that must be served, unless another is asked for.
+const DefaultTarget = "99.9"
+
 // ParseTarget parses a percentage and returns the share. The share is rounded, because
 // 99.9/100 is more than 0.999 in binary, and 999 of 1000 requests would miss it.
 func ParseTarget(text string) (float64, error) {

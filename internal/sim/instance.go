@@ -37,7 +37,7 @@ func newInstance(cfg *config.Config, seed uint64) *instance {
 	w.incidents = alerting.NewManager(alerting.Config{
 		Rules:  alerting.Rules{For: cfg.Alerting.For, ResolveAfter: cfg.Alerting.ResolveAfter},
 		Repeat: cfg.Alerting.Repeat, Receivers: []string{"ops"},
-		Grace: map[string]time.Duration{c.Name: max(cfg.Alerting.DeploymentGrace, c.Balancer.FailTimeout, 2*w.every.Canary)},
+		Grace: map[string]time.Duration{c.Name: cfg.GraceAfterDeployment(c)},
 	}, nil)
 	w.watcher = monitor.NewWatcher(c, &monitor.Prober{Handshake: engineio.Handshake}, w, monitor.Intervals{
 		Canary: w.every.Canary, Status: w.every.Status, Damping: cfg.Damping,

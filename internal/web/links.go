@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -12,24 +13,20 @@ import (
 	"stickwatch/probes"
 )
 
-// A LinkTemplate leads to another tool. Its URL is an http or https address that may have
-// placeholders such as {cluster} behind its host.
+// A LinkTemplate is a configured link to another tool. Its URL is an http or https address
+// that may have placeholders such as {cluster} after its host.
 type LinkTemplate struct{ Name, URL string }
 
 // SetLinks changes Config.Links.
 func (s *Server) SetLinks(links []LinkTemplate) { s.links.Store(&links) }
 
-// An externalLink leads to another tool.
+// An externalLink is a LinkTemplate with its values filled in.
 type externalLink struct{ Name, URL string }
 
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 
-// aroundIncident is the time before and after an incident that other tools show, as in
-// messages.
-const aroundIncident = 15 * time.Minute
-
-// expand replaces the placeholders of a link, escaped for their place. It returns false if a
-// value is missing.
+// expand replaces the placeholders of a link by query-escaped values between ? and #, and by
+// path-escaped ones elsewhere. It returns false if a value is missing or empty.
 func (l LinkTemplate) expand(values map[string]string) (link string, ok bool) {
 	var out strings.Builder
 	last := 0
@@ -50,6 +47,7 @@ func (l LinkTemplate) expand(values map[string]string) (link string, ok bool) {
 
 // externalLinks returns the configured links for which all values are known.
 func (s *Server) externalLinks(values map[string]string, span checks.Span) []externalLink {
+	values = maps.Clone(values)
 	values["from"], values["to"] = strconv.FormatInt(span.From.UnixMilli(), 10), strconv.FormatInt(span.To.UnixMilli(), 10)
 	var links []externalLink
 	for _, l := range *s.links.Load() {
@@ -62,9 +60,9 @@ func (s *Server) externalLinks(values map[string]string, span checks.Span) []ext
 
 // linksOf returns the links about an incident.
 func (s *Server) linksOf(i alerting.Incident, now time.Time) []externalLink {
-	span := checks.Span{From: i.Started.Add(-aroundIncident), To: now}
+	span := checks.Span{From: i.Started.Add(-alerting.AroundIncident), To: now}
 	if !i.Ended.IsZero() {
-		span.To = i.Ended.Add(aroundIncident)
+		span.To = i.Ended.Add(alerting.AroundIncident)
 	}
 	return s.externalLinks(map[string]string{"cluster": i.Cluster, "node": i.Cause.Node, "code": string(i.Cause.Code), "incident": i.ID}, span)
 }

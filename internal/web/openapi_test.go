@@ -128,7 +128,7 @@ var parameters = map[string]map[string]any{
 	"month":  {"description": "a month such as 2026-11, in the time zone of the messages; default: the current one", "schema": map[string]any{"type": "string"}},
 	"target_percent": {
 		"description": "the percentage of requests that must be served with their session",
-		"schema":      map[string]any{"type": "number", "exclusiveMinimum": 0, "maximum": 100, "default": defaultTarget},
+		"schema":      map[string]any{"type": "number", "exclusiveMinimum": 0, "maximum": 100, "default": json.Number(monthly.DefaultTarget)},
 	},
 	"timeout": {
 		"in": "header", "name": "X-Prometheus-Scrape-Timeout-Seconds",

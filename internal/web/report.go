@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -25,9 +24,6 @@ type reportView struct {
 // listedMonths is the number of months that can be selected: those of the default retention,
 // 400 days.
 const listedMonths = 13
-
-// defaultTarget is the percentage of requests that must be served, if the query has none.
-const defaultTarget = 99.9
 
 // reportPage shows a month: ?month=2026-11, ?target_percent=99.9.
 func (s *Server) reportPage(r *http.Request, p *page) error {
@@ -80,7 +76,7 @@ func (s *Server) month(r *http.Request, zone *time.Location) (monthly.Report, er
 	if err != nil || span.From.After(now) {
 		query.reject("%q is %q, want a month that has begun, such as 2026-11", "month", text)
 	}
-	text = cmp.Or(query.text("target_percent"), fmt.Sprint(defaultTarget))
+	text = cmp.Or(query.text("target_percent"), monthly.DefaultTarget)
 	target, err := monthly.ParseTarget(text)
 	if err != nil {
 		query.reject("%q is %q, want %s", "target_percent", text, err)

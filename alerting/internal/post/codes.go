@@ -15,8 +15,8 @@ import (
 // in a minute. Such limits end with the minute.
 const LimitPause = time.Minute
 
-// maxReason bounds the reason that an API gives, in bytes.
-const maxReason = 200
+// MaxReason bounds the reason that a service gives, in bytes.
+const MaxReason = 200
 
 var errNoCode = errors.New("the answer is not one of the API")
 
@@ -73,7 +73,7 @@ func (c Codes) Judge(status int, answer []byte) (judged bool, err error) {
 	case *a.Code == 0:
 		return true, nil
 	}
-	err = fmt.Errorf("%s returned %d: %q", c.Service, *a.Code, probes.Clean(a.Text, maxReason))
+	err = fmt.Errorf("%s returned %d: %q", c.Service, *a.Code, probes.Clean(a.Text, MaxReason))
 	if advice := c.Advice[*a.Code]; advice != "" {
 		err = fmt.Errorf("%w (%s)", err, advice)
 	}
