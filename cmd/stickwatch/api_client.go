@@ -175,7 +175,7 @@ func (a *apiClient) refusal(res *http.Response, body []byte) error {
 	var problem struct{ Title, Detail string }
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if kind == "application/problem+json" && json.Unmarshal(body, &problem) == nil {
-		detail := probes.Clean(cmp.Or(problem.Detail, problem.Title), wire.MaxField)
+		detail := probes.Clean(cmp.Or(problem.Detail, problem.Title), wire.MaxText)
 		return apiError{res.StatusCode, "the daemon refused: " + detail}
 	}
 	refused := func(advice string) error {

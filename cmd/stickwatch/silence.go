@@ -138,7 +138,7 @@ func (o *silenceOptions) run(cmd *cobra.Command, c console) error {
 func (o *silenceOptions) request(c console, username string) wire.SilenceRequest {
 	request := wire.SilenceRequest{
 		Cluster: o.cluster, Node: o.node, Code: checks.Code(o.code), All: o.all, Reason: o.reason, Author: o.author,
-		From: string(wire.Time(o.from.value)), To: string(wire.Time(o.until.value)),
+		From: string(wire.TimestampOf(o.from.value)), To: string(wire.TimestampOf(o.until.value)),
 	}
 	if request.Author == "" && username == "" {
 		request.Author = variable(c.environ, "USER")

@@ -86,14 +86,6 @@ func parseURL(text string, schemes []string) (*url.URL, error) {
 	return u, nil
 }
 
-func endWith(words []string, end string) []string {
-	out := make([]string, len(words))
-	for i, w := range words {
-		out[i] = w + end
-	}
-	return out
-}
-
 // path returns text, and reports a problem unless it is a path with an optional query.
 func (b *builder) path(at keyPath, text string) string {
 	u, err := url.Parse(text)

@@ -156,7 +156,7 @@ func (d *decoder) unknownKey(key, value *yaml.Node, at keyPath, t reflect.Type) 
 		d.markBroken(key, at, "YAML merge keys (<<) are not supported: repeat the keys, or use an alias for a whole value")
 		return
 	}
-	meant := nearest(key.Value, names)
+	meant := suggestion(key.Value, names)
 	name := word(key.Value)
 	d.hideSecret(value, t)
 	if meant == "" && d.hideSecret(key, t) {

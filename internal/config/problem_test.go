@@ -108,8 +108,8 @@ func TestNearest(t *testing.T) {
 	for word, want := range map[string]string{
 		"wieght": "weight", "Weight": "weight", "wait": "", "ulr": "url", "uri": "url", "ID": "id", "colour": "", "back-up": "backup", "": "",
 	} {
-		if got := nearest(word, keys); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
+		if got := suggestion(word, keys); got != want {
+			t.Errorf("suggestion(%q) = %q, want %q", word, got, want)
 		}
 	}
 }

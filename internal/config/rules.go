@@ -11,10 +11,10 @@ import (
 	"stickwatch/probes"
 )
 
-// A field is a key of a wire struct with the rules of its `check` tag. The decoder and
+// A field is a key of a wire struct, one of those in wire*.go that mirror the file, with the rules of its `check` tag. The decoder and
 // the JSON Schema use the same tags.
 type field struct {
-	index int
+	index int // of the Go field
 	name  string
 	rules
 }
@@ -28,10 +28,10 @@ type field struct {
 //	or=KEY       the key or that other one must be present
 type rules struct {
 	required bool
-	either   string
-	empty    bool
 	min      *int
 	oneOf    string
+	empty    bool
+	orKey    string
 }
 
 // enumWords are the lists of words for `oneof`.
@@ -84,12 +84,18 @@ func parseRules(tag string) rules {
 		case "empty":
 			r.empty = true
 		case "or":
-			r.either = value
+			r.orKey = value
 		case "min":
-			n, _ := strconv.Atoi(value)
+			n, err := strconv.Atoi(value)
+			if err != nil {
+				panic(fmt.Sprintf("check tag %q: %v", tag, err))
+			}
 			r.min = &n
 		case "oneof":
 			r.oneOf = value
+		case "":
+		default:
+			panic(fmt.Sprintf("check tag %q: unknown rule %q", tag, name))
 		}
 	}
 	return r
@@ -107,67 +113,4 @@ func namesOf(fields []field) []string {
 func holdsSecret(t reflect.Type) bool {
 	secret := reflect.TypeFor[Secret]()
 	return slices.ContainsFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return f.Type == secret })
-}
-
-// unknown returns the message about an unknown word, with a suggestion.
-func unknown(what, word string, known []string) string {
-	hint := ""
-	if near := nearest(word, known); near != "" {
-		hint = fmt.Sprintf(" (did you mean %q?)", near)
-	}
-	return fmt.Sprintf("unknown %s %s%s: expected %s", what, quote(word), hint, list(known))
-}
-
-// list formats "a", or "one of a, b, c".
-func list(words []string) string {
-	if len(words) == 1 {
-		return words[0]
-	}
-	return "one of " + strings.Join(words, ", ")
-}
-
-// nearest returns the known word that word is most likely a typing error of; "" if none
-// is close.
-func nearest(word string, known []string) string {
-	const maxLength = 40 // known words are shorter
-	best, bestDistance := "", len(word)/3+2
-	if len(word) > maxLength {
-		return ""
-	}
-	for _, k := range known {
-		d := distance(normalize(word), normalize(k))
-		if d < bestDistance && d < len(k) {
-			best, bestDistance = k, d
-		}
-	}
-	return best
-}
-
-// normalize removes differences in case and in separators of words.
-func normalize(s string) string {
-	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
-}
-
-// distance returns the number of characters to insert, delete, replace or swap with
-// their neighbour to change a into b (optimal string alignment).
-func distance(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
 }

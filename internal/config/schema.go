@@ -92,8 +92,8 @@ func applyRules(definitions jsonschema.Definitions, typ reflect.Type, done map[r
 	done[typ] = true
 	def := definitions[definition(typ)]
 	for _, f := range fieldsOf(typ) {
-		if f.either != "" {
-			def.AnyOf = append(def.AnyOf, &jsonschema.Schema{Required: []string{f.name}}, &jsonschema.Schema{Required: []string{f.either}})
+		if f.orKey != "" {
+			def.AnyOf = append(def.AnyOf, &jsonschema.Schema{Required: []string{f.name}}, &jsonschema.Schema{Required: []string{f.orKey}})
 		}
 		if f.required {
 			def.Required = append(def.Required, f.name)

@@ -40,14 +40,14 @@ type wireDeploymentCost struct {
 // WireReportOf converts a report.
 func WireReportOf(m Report, now time.Time) WireReport {
 	return WireReport{
-		Schema: wire.Schema, Month: m.From.Format("2006-01"), From: wire.Time(m.From), Until: wire.Time(m.Until), Target: m.Target,
+		Schema: wire.SchemaVersion, Month: m.From.Format("2006-01"), From: wire.TimestampOf(m.From), Until: wire.TimestampOf(m.Until), Target: m.Target,
 		Clusters: wire.List(m.Clusters, func(c Cluster) wireClusterMonth { return wireClusterMonthOf(m, c, now) }),
 	}
 }
 
 func wireClusterMonthOf(m Report, cluster Cluster, now time.Time) wireClusterMonth {
 	month := wireClusterMonth{
-		Name: wire.Field(cluster.Name), DaysWithData: cluster.Covered, Days: cluster.Days,
+		Name: wire.Text(cluster.Name), DaysWithData: cluster.Covered, Days: cluster.Days,
 		Incidents: wire.List(cluster.Incidents, func(i alerting.Incident) wire.Incident { return wire.IncidentOf(i, now) }),
 		Uptimes:   wire.List(cluster.Uptimes, wire.UptimeOf),
 	}

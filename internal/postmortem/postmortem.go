@@ -50,7 +50,7 @@ func (d Document) Markdown() string {
 // block writes a paragraph.
 func (w *writer) block(format string, args ...any) { fmt.Fprintf(w, format+"\n\n", args...) }
 
-func (w *writer) text(s string) string { return wire.MarkdownText(probes.Clean(s, wire.MaxField)) }
+func (w *writer) text(s string) string { return wire.MarkdownText(probes.Clean(s, wire.MaxText)) }
 
 func (w *writer) moment(t time.Time) string {
 	if t.IsZero() {

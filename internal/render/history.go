@@ -53,7 +53,7 @@ func Incident(w io.Writer, format string, d postmortem.Document, opts Options) e
 	incident, now := d.Incident, d.Now
 	switch format {
 	case "json":
-		return writeJSON(w, wireIncidentFile{wire.Schema, wire.IncidentOf(incident, now)})
+		return writeJSON(w, wireIncidentFile{wire.SchemaVersion, wire.IncidentOf(incident, now)})
 	case "markdown":
 		_, err := io.WriteString(w, d.Markdown())
 		return err
@@ -346,14 +346,14 @@ type wireIncidentFile struct {
 
 func wireClusterHistoriesOf(clusterHistories []ClusterHistory, span checks.Span, now time.Time) wireClusterHistories {
 	return wireClusterHistories{
-		Schema: wire.Schema,
-		Since:  wire.Time(span.From),
-		Until:  wire.Time(span.To),
+		Schema: wire.SchemaVersion,
+		Since:  wire.TimestampOf(span.From),
+		Until:  wire.TimestampOf(span.To),
 		Clusters: wire.List(clusterHistories, func(p ClusterHistory) wireClusterHistory {
 			return wireClusterHistory{
-				Cluster:     wire.Field(p.Cluster),
-				Since:       wire.Time(p.Span.From),
-				Until:       wire.Time(p.Span.To),
+				Cluster:     wire.Text(p.Cluster),
+				Since:       wire.TimestampOf(p.Span.From),
+				Until:       wire.TimestampOf(p.Span.To),
 				Uptimes:     wire.List(p.Uptimes, wire.UptimeOf),
 				Incidents:   wire.List(p.Incidents, func(i alerting.Incident) wire.Incident { return wire.IncidentOf(i, now) }),
 				Moves:       wire.List(p.Moves, wire.MoveOf),

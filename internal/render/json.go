@@ -23,8 +23,8 @@ type wireCluster struct {
 
 func wireResultsOf(r Results, opts Options) wireResults {
 	out := wireResults{
-		Schema:     wire.Schema,
-		Started:    wire.Time(r.Started),
+		Schema:     wire.SchemaVersion,
+		Started:    wire.TimestampOf(r.Started),
 		DurationMS: r.Duration.Milliseconds(),
 		Verdict:    r.Verdict(),
 		Clusters: wire.List(r.Clusters, func(report checks.Report) wireCluster {
@@ -141,7 +141,7 @@ type wireCommandDone struct {
 func wireWatchOf(report gate.Report, command *Command) *wireWatch {
 	out := &wireWatch{
 		Answer:          wireAnswerOf(report.Summary()),
-		Started:         wire.Time(report.From),
+		Started:         wire.TimestampOf(report.From),
 		DurationMS:      report.To.Sub(report.From).Milliseconds(),
 		Verdict:         report.Verdict(),
 		Requests:        report.Requests,
@@ -158,7 +158,7 @@ func wireWatchOf(report gate.Report, command *Command) *wireWatch {
 		Clients:         wire.List(report.Clients, wireClientOf),
 		Nodes:           wire.List(report.Nodes, wireNodeReportOf),
 		Guarantees:      wire.List(report.Guarantees, wireGuaranteeOf),
-		Doubts:          wire.List(report.Doubts, wire.Field),
+		Doubts:          wire.List(report.Doubts, wire.Text),
 	}
 	for _, m := range report.Moves {
 		if m.Moved() {
@@ -169,7 +169,7 @@ func wireWatchOf(report gate.Report, command *Command) *wireWatch {
 		}
 	}
 	if command != nil {
-		out.Command = &wireCommandDone{wire.Field(command.Name), command.Status, command.Duration.Milliseconds()}
+		out.Command = &wireCommandDone{wire.Text(command.Name), command.Status, command.Duration.Milliseconds()}
 	}
 	return out
 }
@@ -180,36 +180,36 @@ func wireMoveOf(m gate.Move) wireMove {
 		outcome = "unknown"
 	}
 	return wireMove{
-		At: wire.Time(m.At), From: wire.Field(m.From), To: wire.Field(m.To), Kept: m.Kept(), Outcome: outcome,
-		Cause: m.Cause, Why: wire.Field(m.Reason), Allowed: m.Allowed, Session: m.Session,
+		At: wire.TimestampOf(m.At), From: wire.Text(m.From), To: wire.Text(m.To), Kept: m.Kept(), Outcome: outcome,
+		Cause: m.Cause, Why: wire.Text(m.Reason), Allowed: m.Allowed, Session: m.Session,
 	}
 }
 
 func wireOutageOf(o gate.Outage) wireOutage {
 	return wireOutage{
-		LastGood: wire.Time(o.LastGood), FirstBad: wire.Time(o.FirstBad), LastBad: wire.Time(o.LastBad), FirstGood: wire.Time(o.FirstGood),
+		LastGood: wire.TimestampOf(o.LastGood), FirstBad: wire.TimestampOf(o.FirstBad), LastBad: wire.TimestampOf(o.LastBad), FirstGood: wire.TimestampOf(o.FirstGood),
 		AtLeastMS: wire.MS(o.AtLeast()), AtMostMS: wire.MS(o.AtMost()), Ongoing: o.Ongoing,
-		Node: wire.Field(o.Node), Failed: o.Failed, Status: o.Status, Error: wire.Field(o.Error),
+		Node: wire.Text(o.Node), Failed: o.Failed, Status: o.Status, Error: wire.Text(o.Error),
 	}
 }
 
 func wireClientOf(c gate.ClientReport) wireClient {
 	return wireClient{
-		Kind: c.Kind, Node: wire.Field(c.Node), Client: wire.Field(c.Client), Balancer: wire.Field(c.Frontend),
+		Kind: c.Kind, Node: wire.Text(c.Node), Client: wire.Text(c.Client), Balancer: wire.Text(c.Frontend),
 		Requests: c.Requests, Failed: c.Failed, Outage: wireOutageOf(c.Longest),
 	}
 }
 
 func wireNodeReportOf(n gate.NodeReport) wireNodeReport {
 	return wireNodeReport{
-		ID: wire.Field(n.Node), Downs: wire.List(n.Downs, wireOutageOf), Restarted: len(n.Downs) > 0 || !n.Restarted.IsZero(),
-		VersionBefore: wire.Field(n.Before), VersionAfter: wire.Field(n.After),
+		ID: wire.Text(n.Node), Downs: wire.List(n.Downs, wireOutageOf), Restarted: len(n.Downs) > 0 || !n.Restarted.IsZero(),
+		VersionBefore: wire.Text(n.Before), VersionAfter: wire.Text(n.After),
 	}
 }
 
 func wireGuaranteeOf(g gate.Guarantee) wireGuarantee {
 	return wireGuarantee{
-		Name: wire.Field(g.Name), Code: g.Code, Kept: checks.Answer(answer(g.Kept)), Severity: g.Severity,
-		Reasons: wire.List(g.Reasons, wire.Field),
+		Name: wire.Text(g.Name), Code: g.Code, Kept: checks.Answer(answer(g.Kept)), Severity: g.Severity,
+		Reasons: wire.List(g.Reasons, wire.Text),
 	}
 }

@@ -23,7 +23,7 @@ func renderMarkdown(w io.Writer, r Results, opts Options) error {
 		p.block("**%s %s**", emoji(answerSpan(a).tone), escape(answerText(a)))
 	}
 	p.block("## %s stickwatch: %s", emoji(toneOfVerdict(r.Verdict())), r.Verdict())
-	p.block("%s, %s", totals(r), wire.Time(r.Started))
+	p.block("%s, %s", totals(r), wire.TimestampOf(r.Started))
 	for _, report := range r.Clusters {
 		p.cluster(report, opts.cluster(report.Cluster))
 		if w, watched := r.Watches[report.Cluster]; watched {

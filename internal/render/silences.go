@@ -18,7 +18,7 @@ type wireSilences struct {
 // Silences writes silences to w in one of ListFormats.
 func Silences(w io.Writer, format string, silences []wire.Silence, now time.Time, opts Options) error {
 	if format == "json" {
-		return writeJSON(w, wireSilences{wire.Schema, append([]wire.Silence{}, silences...)}) // never null
+		return writeJSON(w, wireSilences{wire.SchemaVersion, append([]wire.Silence{}, silences...)}) // never null
 	}
 	s := NewText(opts)
 	s.silences(silences, now)

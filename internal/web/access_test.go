@@ -156,7 +156,7 @@ func TestLinksAreWhereTheDaemonIs(t *testing.T) {
 func TestTokens(t *testing.T) {
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
 	given := decoded[wire.Token](t, send(s, http.MethodPost, "/-/token", `{"duration": "1h", "bearer": true}`))
-	if given.Expires != wire.Time(testTime.Add(time.Hour)) || given.Link != "" {
+	if given.Expires != wire.TimestampOf(testTime.Add(time.Hour)) || given.Link != "" {
 		t.Errorf("got %+v", given)
 	}
 	for _, path := range []string{"/-/token", "/-/admin"} {

@@ -45,14 +45,14 @@ func (s *Server) postToken(r *http.Request) (answer, error) {
 	}
 	if !asked.Bearer {
 		link, err := s.link(linkLength, length)
-		return answer{body: wire.Token{Link: link, Expires: wire.Time(s.config.Now().Add(linkLength))}}, err
+		return answer{body: wire.Token{Link: link, Expires: wire.TimestampOf(s.config.Now().Add(linkLength))}}, err
 	}
 	token, end, err := s.access.tokens.add(length)
 	if err != nil {
 		return answer{}, newProblem(http.StatusConflict, "%v", err)
 	}
 	s.config.Logger.Info("created a token", "until", end)
-	return answer{body: wire.Token{Token: token, Expires: wire.Time(end)}}, nil
+	return answer{body: wire.Token{Token: token, Expires: wire.TimestampOf(end)}}, nil
 }
 
 // Link returns a link that allows a browser to make changes. The link and the token of the

@@ -26,7 +26,7 @@ func (s *Server) getClusters(r *http.Request) (answer, error) {
 	if err := s.queryOf(r).err(); err != nil {
 		return answer{}, err
 	}
-	return answer{body: wireClusters{wire.Schema, wire.List(s.config.Snapshots.Snapshots(), wireClusterOf)}}, nil
+	return answer{body: wireClusters{wire.SchemaVersion, wire.List(s.config.Snapshots.Snapshots(), wireClusterOf)}}, nil
 }
 
 func (s *Server) getCluster(r *http.Request) (answer, error) {
@@ -120,8 +120,8 @@ func (s *Server) historyOf(r *http.Request, cluster string, span checks.Span) (w
 	}
 	return wireHistory{
 		Cluster:     cluster,
-		Since:       wire.Time(span.From),
-		Until:       wire.Time(span.To),
+		Since:       wire.TimestampOf(span.From),
+		Until:       wire.TimestampOf(span.To),
 		Uptimes:     wire.List(uptimes, wire.UptimeOf),
 		Moves:       wire.List(moves, wire.MoveOf),
 		Deployments: wire.List(deployments, wire.DeploymentOf),

@@ -188,7 +188,7 @@ func TestAcknowledge(t *testing.T) {
 		t.Errorf("a second acknowledgement: got %d, %s", refused.Code, refused.Body)
 	}
 	got := decoded[wire.Incident](t, send(s, "POST", "/api/v1"+page+"/acknowledge", `{"author": "张三", "note": "<b>on it</b>", "take_over": true}`))
-	want := wire.Acknowledgement{At: wire.Time(testTime), By: "张三", Note: "<b>on it</b>"}
+	want := wire.Acknowledgement{At: wire.TimestampOf(testTime), By: "张三", Note: "<b>on it</b>"}
 	if diff := cmp.Diff(want, got.Acknowledged); diff != "" {
 		t.Errorf("acknowledged (-want +got):\n%s", diff)
 	}
@@ -213,7 +213,7 @@ func TestNotes(t *testing.T) {
 		}
 		got := decoded[wire.Incident](t, send(s, "POST", "/api/v1"+page+"/notes", `{"text": "磁盘已满"}`))
 		last := got.Timeline[len(got.Timeline)-1]
-		if diff := cmp.Diff(wire.Event{At: wire.Time(testTime), Kind: "noted", Text: "note by somebody: 磁盘已满", Reason: "asked"}, last); diff != "" {
+		if diff := cmp.Diff(wire.Event{At: wire.TimestampOf(testTime), Kind: "noted", Text: "note by somebody: 磁盘已满", Reason: "asked"}, last); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", i.State, diff)
 		}
 		for lang, words := range map[string]string{"en": "note by li: &lt;i&gt;disk", "zh": "备注：li：&lt;i&gt;disk"} {

@@ -215,7 +215,7 @@ func openAPIDocument(t *testing.T) map[string]any {
 		"openapi": "3.1.0",
 		"info": map[string]any{
 			"title":       "stickwatch",
-			"version":     strconv.Itoa(wire.Schema),
+			"version":     strconv.Itoa(wire.SchemaVersion),
 			"license":     map[string]any{"name": "Apache-2.0", "identifier": "Apache-2.0"},
 			"description": "The API of `stickwatch serve`. Members and values may be added to answers; existing members keep their meaning.",
 		},

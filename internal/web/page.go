@@ -171,7 +171,7 @@ type timestamp struct {
 }
 
 func (v viewContext) timestamp(t time.Time) timestamp {
-	m := timestamp{Text: v.clock(t, v.now), ISO: wire.Time(t)}
+	m := timestamp{Text: v.clock(t, v.now), ISO: wire.TimestampOf(t)}
 	if !t.IsZero() {
 		m.Ago = v.length(max(0, v.now.Sub(t)))
 	}

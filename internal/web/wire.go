@@ -20,7 +20,7 @@ type wireCluster struct {
 	Since      wire.Timestamp `json:"since"`       // start of the verdict; "": unknown
 	Started    wire.Timestamp `json:"started"`     // of the newest round; "": none
 	DurationMS int64          `json:"duration_ms"` // of the newest round
-	// Findings replaces the findings of wire.Cluster.
+	// Findings shadows wire.Cluster.Findings in JSON, to add when each became active.
 	Findings []wire.ActiveFinding `json:"findings"` // each cause before the findings that it explains
 }
 
@@ -28,14 +28,14 @@ func wireClusterOf(p Snapshot) wireCluster {
 	since := sinceByKey(p.ActiveFindings)
 	out := wireCluster{
 		Cluster:    wire.ClusterOf(p.Report, p.Cluster),
-		Since:      wire.Time(p.Since),
-		Started:    wire.Time(p.Report.Started),
+		Since:      wire.TimestampOf(p.Since),
+		Started:    wire.TimestampOf(p.Report.Started),
 		DurationMS: p.Report.Duration.Milliseconds(),
 		Findings: wire.List(p.Report.Findings, func(f checks.Finding) wire.ActiveFinding {
-			return wire.ActiveFinding{Finding: wire.FindingOf(f), Since: wire.Time(since[f.Key()])}
+			return wire.ActiveFinding{Finding: wire.FindingOf(f), Since: wire.TimestampOf(since[f.Key()])}
 		}),
 	}
-	out.Name, out.Verdict = wire.Field(p.Cluster.Name), verdictOf(p)
+	out.Name, out.Verdict = wire.Text(p.Cluster.Name), verdictOf(p)
 	return out
 }
 

@@ -98,7 +98,7 @@ func ClusterOf(report checks.Report, c *probes.Cluster) Cluster {
 		}
 	}
 	return Cluster{
-		Name:         Field(report.Cluster),
+		Name:         Text(report.Cluster),
 		Verdict:      report.Verdict,
 		Doubts:       List(report.Doubts, Sentence),
 		Balancer:     List(report.Balancers, balancerOf),
@@ -114,33 +114,33 @@ func nodesFromOf(s probes.SourceState) *NodesFrom {
 	if s.Name == "" {
 		return nil
 	}
-	return &NodesFrom{Source: Field(s.Name), Nodes: s.Nodes, Answered: Time(s.Answered), Failing: Time(s.Failing), Error: Field(s.Error)}
+	return &NodesFrom{Source: Text(s.Name), Nodes: s.Nodes, Answered: TimestampOf(s.Answered), Failing: TimestampOf(s.Failing), Error: Text(s.Error)}
 }
 
 func balancerOf(b probes.BalancerObservation) Balancer {
 	return Balancer{
-		URL:       Field(b.URL),
+		URL:       Text(b.URL),
 		Address:   address(b.Address),
 		Up:        b.Primary.Answered(),
 		Status:    b.Primary.Status,
 		LatencyMS: MS(b.Primary.Timing.Total),
-		Error:     Field(b.Primary.Error),
+		Error:     Text(b.Primary.Error),
 	}
 }
 
 func nodeOf(node checks.NodeReport, url string) Node {
 	out := Node{
-		ID:         Field(node.Node),
+		ID:         Text(node.Node),
 		URL:        url,
 		Up:         node.Up,
 		Status:     node.Primary.Status,
-		Version:    Field(node.Version),
+		Version:    Text(node.Version),
 		InRotation: cmp.Or(node.InRotation, checks.Unknown),
 		LatencyMS:  MS(node.Primary.Timing.Total),
-		Error:      Field(node.Primary.Error),
+		Error:      Text(node.Primary.Error),
 	}
 	if node.Status != nil {
-		out.State, out.Reason = Field(node.Status.State), Field(node.Status.Reason)
+		out.State, out.Reason = Text(node.Status.State), Text(node.Status.Reason)
 	}
 	if node.Clock.Samples > 0 {
 		out.ClockOffsetMS = []float64{MS(node.Clock.Min), MS(node.Clock.Max)}
@@ -160,17 +160,17 @@ func sessionOf(s checks.SessionReport) Session {
 
 func canaryOf(c checks.Canary) Canary {
 	return Canary{
-		Pinned:   Field(c.Pinned),
-		Client:   Field(c.Client),
-		Balancer: Field(c.Balancer),
+		Pinned:   Text(c.Pinned),
+		Client:   Text(c.Client),
+		Balancer: Text(c.Balancer),
 		Steps: List(c.Steps, func(s checks.CanaryStep) Step {
-			return Step{Time(s.At), Field(s.Node), s.Session, s.Status, Field(s.Error)}
+			return Step{TimestampOf(s.At), Text(s.Node), s.Session, s.Status, Text(s.Error)}
 		}),
 	}
 }
 
 func dependencyOf(d checks.DependencyReport) Dependency {
-	out := Dependency{Name: Field(d.Name), ReportedBy: List(d.ReportedBy, Field), Error: Field(d.Error)}
+	out := Dependency{Name: Text(d.Name), ReportedBy: List(d.ReportedBy, Text), Error: Text(d.Error)}
 	if d.Up == checks.Yes || d.Up == checks.No {
 		out.Up = new(d.Up == checks.Yes)
 	}

@@ -43,7 +43,7 @@ func acknowledgementOf(a alerting.Acknowledgement) Acknowledgement {
 	if a.IsZero() {
 		return Acknowledgement{}
 	}
-	return Acknowledgement{Time(a.At), Field(a.By), Field(a.Note)}
+	return Acknowledgement{TimestampOf(a.At), Text(a.By), Text(a.Note)}
 }
 
 // A Member is a finding that belongs to an incident.
@@ -73,28 +73,28 @@ type Event struct {
 func IncidentOf(incident alerting.Incident, now time.Time) Incident {
 	return Incident{
 		ID:           incident.ID,
-		Cluster:      Field(incident.Cluster),
-		Clusters:     List(incident.Clusters, Field),
+		Cluster:      Text(incident.Cluster),
+		Clusters:     List(incident.Clusters, Text),
 		State:        incident.State,
 		Phase:        incident.Phase(),
 		Severity:     incident.Severity,
 		Code:         incident.Cause.Code,
-		Summary:      Field(alerting.English.Summary(incident)),
-		Remedy:       Field(alerting.English.Advice(incident)),
-		Started:      Time(incident.Started),
-		Fired:        Time(incident.Fired),
-		Ended:        Time(incident.Ended),
+		Summary:      Text(alerting.English.Summary(incident)),
+		Remedy:       Text(alerting.English.Advice(incident)),
+		Started:      TimestampOf(incident.Started),
+		Fired:        TimestampOf(incident.Fired),
+		Ended:        TimestampOf(incident.Ended),
 		DurationMS:   incident.Duration(now).Milliseconds(),
 		Flapping:     incident.Flapping,
 		MergedInto:   incident.MergedInto,
 		Affected:     Affected(incident.Affected()),
-		Silenced:     Field(incident.Silenced),
+		Silenced:     Text(incident.Silenced),
 		Acknowledged: acknowledgementOf(incident.Acknowledged),
 		Findings: List(incident.Findings, func(m alerting.Member) Member {
-			return Member{ActiveFinding{FindingOf(m.Finding), Time(m.Since)}, Field(m.Cluster), Time(m.Ended)}
+			return Member{ActiveFinding{FindingOf(m.Finding), TimestampOf(m.Since)}, Text(m.Cluster), TimestampOf(m.Ended)}
 		}),
 		Timeline: List(incident.Timeline, func(e alerting.Event) Event {
-			return Event{Time(e.At), e.Kind, Field(e.Cluster), Field(e.Finding), Field(e.Text), e.Reason}
+			return Event{TimestampOf(e.At), e.Kind, Text(e.Cluster), Text(e.Finding), Text(e.Text), e.Reason}
 		}),
 	}
 }
@@ -127,15 +127,15 @@ func FindingOf(f checks.Finding) Finding {
 	return Finding{
 		Code:        f.Code,
 		Severity:    f.Severity,
-		Node:        Field(f.Node),
-		Nodes:       List(f.Nodes, Field),
-		Dependency:  Field(f.Dependency),
-		Target:      Field(f.Target),
+		Node:        Text(f.Node),
+		Nodes:       List(f.Nodes, Text),
+		Dependency:  Text(f.Dependency),
+		Target:      Text(f.Target),
 		Summary:     Sentence(f.Summary),
 		Remedy:      Sentence(f.Remedy),
 		Evidence:    List(f.Evidence, Sentence),
-		Key:         Field(f.Key()),
-		ExplainedBy: Field(f.ExplainedBy),
+		Key:         Text(f.Key()),
+		ExplainedBy: Text(f.ExplainedBy),
 		Affected:    Affected(f.Affected),
 	}
 }

@@ -23,7 +23,7 @@ type Silence struct {
 // SilenceOf converts a silence, which is active or not at the given time.
 func SilenceOf(s alerting.Silence, now time.Time) Silence {
 	return Silence{
-		ID: s.ID, Cluster: Field(s.Cluster), Node: Field(s.Node), Code: s.Code,
-		Reason: Field(s.Reason), Author: Field(s.Author), From: Time(s.From), To: Time(s.To), Active: s.Active(now),
+		ID: s.ID, Cluster: Text(s.Cluster), Node: Text(s.Node), Code: s.Code,
+		Reason: Text(s.Reason), Author: Text(s.Author), From: TimestampOf(s.From), To: TimestampOf(s.To), Active: s.Active(now),
 	}
 }

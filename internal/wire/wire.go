@@ -14,17 +14,18 @@ import (
 	"stickwatch/probes"
 )
 
-// Schema is the version of every type in this package.
-const Schema = 1
+// SchemaVersion is the version of the types in this package. The documents that stand alone,
+// such as the output of probe and the list of clusters, carry it as their schema.
+const SchemaVersion = 1
 
-// MaxField bounds a text, in bytes. Only texts from a misbehaving target are longer.
-const MaxField = 4096
+// MaxText bounds a text, in bytes. Only texts from a misbehaving target are longer.
+const MaxText = 4096
 
-// Field sanitizes a text and cuts it to MaxField bytes.
-func Field(s string) string { return probes.Clean(s, MaxField) }
+// Text sanitizes a text and cuts it to MaxText bytes.
+func Text(s string) string { return probes.Clean(s, MaxText) }
 
 // Sentence is the English text of a message.
-func Sentence(m checks.Message) string { return Field(m.String()) }
+func Sentence(m checks.Message) string { return Text(m.String()) }
 
 // List converts every element of a list. The result is never nil, so that JSON has [] and not
 // null.
@@ -39,15 +40,15 @@ func List[T, W any](list []T, of func(T) W) []W {
 // A Timestamp is a time in RFC 3339, in UTC with milliseconds.
 type Timestamp string
 
-// Time formats a time. The zero time is "".
-func Time(t time.Time) Timestamp {
+// TimestampOf formats a time. The zero time is "".
+func TimestampOf(t time.Time) Timestamp {
 	if t.IsZero() {
 		return ""
 	}
 	return Timestamp(t.UTC().Format("2006-01-02T15:04:05.000Z07:00"))
 }
 
-// Time returns the time of a Timestamp. It is zero for "", and for a text that is none.
+// Time returns the time of a Timestamp. It is zero for "", and for a text that is no timestamp.
 func (t Timestamp) Time() time.Time {
 	at, _ := time.Parse(time.RFC3339, string(t))
 	return at
@@ -69,7 +70,7 @@ type Uptime struct {
 	Kind            checks.TargetKind `json:"kind"`
 	Target          string            `json:"target"` // node, balancer or dependency; of a session its owner; "": unknown
 	Probes          int               `json:"probes"`
-	Failed          int               `json:"failed"`            // probes, or requests whose session was not served
+	Failed          int               `json:"failed"`            // probes; of a session its requests that did not end well
 	Ratio           float64           `json:"ratio"`             // 0 to 1
 	LongestOutageMS int64             `json:"longest_outage_ms"` // 0: none
 }
@@ -105,20 +106,25 @@ type Deployment struct {
 
 // UptimeOf converts an uptime.
 func UptimeOf(u checks.Uptime) Uptime {
-	return Uptime{u.Kind, Field(u.Name), u.Probes, u.Failed, u.Ratio, u.Longest.Milliseconds()}
+	return Uptime{
+		Kind: u.Kind, Target: Text(u.Name), Probes: u.Probes, Failed: u.Failed, Ratio: u.Ratio,
+		LongestOutageMS: u.Longest.Milliseconds(),
+	}
 }
 
 // MoveOf converts a move.
 func MoveOf(m checks.Move) Move {
-	return Move{Time(m.At), Field(m.From), Field(m.To), m.Kept, m.Session, Sentence(m.Cause)}
+	return Move{
+		At: TimestampOf(m.At), From: Text(m.From), To: Text(m.To), Kept: m.Kept, Session: m.Session, Cause: Sentence(m.Cause),
+	}
 }
 
 // PointOf converts a point.
 func PointOf(p checks.Point) Point {
-	return Point{Time(p.At), p.Probes, p.Failed, MS(p.Mean), MS(p.Max)}
+	return Point{At: TimestampOf(p.At), Probes: p.Probes, Failed: p.Failed, MeanMS: MS(p.Mean), MaxMS: MS(p.Max)}
 }
 
 // DeploymentOf converts a deployment.
 func DeploymentOf(d checks.Deployment) Deployment {
-	return Deployment{Cluster: Field(d.Cluster), Name: Field(d.Name), Nodes: List(d.Nodes, Field), From: Time(d.From), To: Time(d.To)}
+	return Deployment{Cluster: Text(d.Cluster), Name: Text(d.Name), Nodes: List(d.Nodes, Text), From: TimestampOf(d.From), To: TimestampOf(d.To)}
 }

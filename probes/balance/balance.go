@@ -19,17 +19,16 @@
 // refuses a server that is busy.
 package balance
 
-import (
-	"hash/crc32"
-	"slices"
-)
+import "slices"
 
 // A Picker computes which server of an upstream block a client gets. It is immutable,
 // and safe for concurrent use.
 type Picker interface {
 	// Pick returns the index of the server line that gets key. The servers in without
 	// are ejected: they are skipped but still count in the hash, as in nginx after
-	// max_fails. If the server is unknown, ok is false and index is -1.
+	// max_fails. If the server is unknown, ok is false and index is -1. For IPHash, key is
+	// the address of the client ($remote_addr); for Hash and ConsistentHash it is the value
+	// of the expression that is hashed.
 	Pick(key string, without ...int) (index int, ok bool)
 }
 
@@ -88,8 +87,7 @@ func newPool(servers []Server) pool {
 	return p
 }
 
-// usesHash reports whether the method applies. nginx uses round robin if there is only
-// one server to choose.
+// usesHash reports whether nginx hashes at all. With one primary it uses round robin.
 func (p *pool) usesHash() bool { return len(p.primaries) > 1 }
 
 // line returns the server line of a hash value.
@@ -109,7 +107,7 @@ func (p *pool) accepts(line int, without []int) bool {
 	return !p.down[line] && !slices.Contains(without, line)
 }
 
-// available returns the number of lines that accept clients, and the last of them.
+// available returns the last of the lines that accept clients, and their number.
 func (p *pool) available(lines, without []int) (line, count int) {
 	line = noServer
 	for _, l := range lines {
@@ -139,17 +137,4 @@ func (p *pool) roundRobin(without []int) (line int, ok bool) {
 		}
 	}
 	return noServer, false
-}
-
-// checksum adds text to a CRC-32 (IEEE). The checksum of no text is 0.
-//
-// crc32.Update has the same result, but its argument escapes to the heap, and a string
-// must be copied for it, which costs two allocations a pick. Keys are too short for its
-// vector instructions to compensate.
-func checksum[T string | []byte](crc uint32, text T) uint32 {
-	crc = ^crc
-	for i := range len(text) {
-		crc = crc32.IEEETable[byte(crc)^text[i]] ^ crc>>8
-	}
-	return ^crc
 }

@@ -8,15 +8,12 @@
 package extract
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"mime"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/net/html/charset"
 
 	"stickwatch/probes"
 )
@@ -26,7 +23,7 @@ import (
 type Spec struct {
 	Cookie   string // value of the cookie of this name
 	Header   string // first value of the header of this name
-	Regex    string // RE2, searched in the body as served: first group that matched, or the whole match
+	Regex    string // RE2, searched in the body as served: first group that is not empty, or the whole match if it has no groups
 	CSS      string // text of the first element selected
 	XPath    string // first node selected, or the result of a function such as string()
 	JSONPath string // first value selected, if it is a string, a number or a boolean
@@ -44,14 +41,14 @@ type Spec struct {
 	Use Use // what the value is for
 }
 
-// A Use is what a value is for, beside being shown.
+// A Use says what happens to a value.
 type Use int
 
 // The uses.
 const (
 	Shown    Use = iota // the value is a short clean text
-	Token               // the value is sent back as it is, up to MaxToken bytes
-	Presence            // it counts only whether there is something, be it empty; false in JSON is nothing
+	Token               // the value is sent back as it is, up to MaxToken bytes, such as a form's CSRF token
+	Presence            // only whether there is a value counts, even an empty one; the text false counts as none
 )
 
 // MaxToken bounds a token, in bytes. Those of Laravel have some 350, and no cookie is longer.
@@ -221,84 +218,31 @@ func (j join) Extract(doc probes.Document) (string, bool) {
 	return clean(strings.Join(parts, j.sep))
 }
 
-// prologue bounds the part of a page in which a charset may be declared, in bytes. The
-// standard says 1024, but many pages start with a licence or a script.
-const prologue = 32 << 10
-
-// meta matches a charset declared within a page, in either of its two forms.
-var meta = regexp.MustCompile(`(?i)<meta\s[^>]{0,256}?charset\s*=\s*["']?\s*([\w.:-]{1,40})`)
-
-var byteOrderMark = []byte("\ufeff")
-
-func checkCharset(name string) error {
-	if name == "" {
-		return nil
-	}
-	if e, _ := charset.Lookup(name); e == nil {
-		return fmt.Errorf("looking up charset %q: unknown", name)
-	}
-	return nil
-}
-
-// decode returns the body as valid UTF-8: from the given charset, else from the
-// declared one, else from one that fits the bytes. Package charset would treat a body
-// without a declaration as windows-1252, although it may be GBK.
-func decode(doc probes.Document, name string) string {
-	body := doc.Body
-	if name == "" && bytes.HasPrefix(body, byteOrderMark) {
-		name = "utf-8"
-	}
-	for _, name := range []string{name, fromHeader(doc), fromMeta(body)} {
-		if text, ok := decodeFrom(body, name); ok {
-			return strings.ToValidUTF8(strings.TrimPrefix(text, "\ufeff"), string(utf8.RuneError))
+// clean returns a value that can be shown, compared and stored: valid UTF-8, white
+// space as single blanks, no characters that move a cursor or reorder text, and at most
+// probes.MaxValue bytes. An empty result is no value.
+func clean(s string) (string, bool) {
+	s = strings.Map(visible, strings.ToValidUTF8(s, string(utf8.RuneError)))
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > probes.MaxValue {
+		end := probes.MaxValue
+		for !utf8.RuneStart(s[end]) {
+			end--
 		}
+		s = strings.TrimSpace(s[:end])
 	}
-	return guess(body)
+	return s, s != ""
 }
 
-func fromHeader(doc probes.Document) string {
-	_, params, err := mime.ParseMediaType(doc.Header.Get("Content-Type"))
-	if err != nil {
-		return ""
+// visible keeps visible characters, replaces white space by blanks, and drops the rest:
+// controls, and format characters such as a right-to-left override.
+func visible(r rune) rune {
+	switch {
+	case unicode.IsSpace(r):
+		return ' '
+	case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp):
+		return -1
+	default:
+		return r
 	}
-	return params["charset"]
-}
-
-func fromMeta(body []byte) string {
-	m := meta.FindSubmatch(body[:min(len(body), prologue)])
-	if m == nil {
-		return ""
-	}
-	name := strings.ToLower(string(m[1]))
-	if strings.HasPrefix(name, "utf-16") {
-		return "utf-8" // a declaration that can be read at all is not in UTF-16
-	}
-	return name
-}
-
-func decodeFrom(body []byte, name string) (string, bool) {
-	e, _ := charset.Lookup(name)
-	if e == nil {
-		return "", false
-	}
-	text, err := e.NewDecoder().Bytes(body)
-	return string(text), err == nil
-}
-
-// guess decodes a body without a declaration. An invalid character at the end of a
-// truncated body is no evidence.
-func guess(body []byte) string {
-	const bad = string(utf8.RuneError)
-	tail := ""
-	if len(body) >= probes.MaxBody {
-		tail = bad
-	}
-	if utf8.Valid(bytes.TrimRight(body, tail)) {
-		return strings.ToValidUTF8(string(body), bad)
-	}
-	if text, ok := decodeFrom(body, "gb18030"); ok && !strings.Contains(strings.TrimRight(text, tail), bad) {
-		return text
-	}
-	text, _ := decodeFrom(body, "windows-1252")
-	return text
 }

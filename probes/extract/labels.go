@@ -252,35 +252,6 @@ func endsIn(s, set string) bool {
 	return size > 0 && strings.ContainsRune(set, r)
 }
 
-// clean returns a value that can be shown, compared and stored: valid UTF-8, white
-// space as single blanks, no characters that move a cursor or reorder text, and at most
-// probes.MaxValue bytes. An empty result is no value.
-func clean(s string) (string, bool) {
-	s = strings.Map(visible, strings.ToValidUTF8(s, string(utf8.RuneError)))
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > probes.MaxValue {
-		end := probes.MaxValue
-		for !utf8.RuneStart(s[end]) {
-			end--
-		}
-		s = strings.TrimSpace(s[:end])
-	}
-	return s, s != ""
-}
-
-// visible keeps visible characters, replaces white space by blanks, and drops the rest:
-// controls, and format characters such as a right-to-left override.
-func visible(r rune) rune {
-	switch {
-	case unicode.IsSpace(r):
-		return ' '
-	case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp):
-		return -1
-	default:
-		return r
-	}
-}
-
 const (
 	quotes   = "\"'“”‘’「」"
 	brackets = "(（[【"

@@ -11,45 +11,45 @@ import (
 	"stickwatch/checks"
 )
 
-// A current is the current value of each cluster. It is replaced as a whole, so that a scrape
-// sees a consistent state and no removed items.
-type current[T any] struct {
+// A perCluster has the latest value of each cluster. A value is replaced and never changed, so
+// that a scrape sees a consistent state and no removed items.
+type perCluster[T any] struct {
 	mu        sync.Mutex
 	byCluster map[string]T
 }
 
-func (c *current[T]) set(cluster string, now T) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.byCluster == nil {
-		c.byCluster = make(map[string]T)
+func (p *perCluster[T]) set(cluster string, now T) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.byCluster == nil {
+		p.byCluster = make(map[string]T)
 	}
-	c.byCluster[cluster] = now
+	p.byCluster[cluster] = now
 }
 
-func (c *current[T]) replace(now map[string]T) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.byCluster = now
+func (p *perCluster[T]) replace(now map[string]T) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.byCluster = now
 }
 
-func (c *current[T]) forget(cluster string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.byCluster, cluster)
+func (p *perCluster[T]) forget(cluster string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.byCluster, cluster)
 }
 
 // copy returns a copy, so that a slow scrape does not hold the lock.
-func (c *current[T]) copy() map[string]T {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return maps.Clone(c.byCluster)
+func (p *perCluster[T]) copy() map[string]T {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.byCluster)
 }
 
 // latestRounds exports the newest round of each cluster.
 type latestRounds struct {
 	limiter *labelLimiter
-	current[[]prometheus.Metric]
+	perCluster[[]prometheus.Metric]
 }
 
 func (l *latestRounds) observe(r checks.Report) {
@@ -74,7 +74,7 @@ func (l *latestRounds) Collect(metrics chan<- prometheus.Metric) {
 // the time of the scrape, so it grows if a canary sends no follow-ups.
 type canaries struct {
 	limiter *labelLimiter
-	current[map[string]time.Time]
+	perCluster[map[string]time.Time]
 }
 
 // Describe implements prometheus.Collector.
@@ -91,9 +91,10 @@ func (c *canaries) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// openIncidents exports the number of firing incidents by severity.
+// openIncidents exports the number of firing incidents by severity. Pending ones, which nobody
+// was notified of, are not counted.
 type openIncidents struct {
-	current[map[checks.Severity]int]
+	perCluster[map[checks.Severity]int]
 }
 
 func (o *openIncidents) observe(open []alerting.Incident) {
@@ -126,7 +127,7 @@ func (o *openIncidents) Collect(metrics chan<- prometheus.Metric) {
 // deployments exports the ongoing deployments by name.
 type deployments struct {
 	limiter *labelLimiter
-	current[[]string]
+	perCluster[[]string]
 }
 
 func (d *deployments) observe(announced []checks.Deployment) {
