@@ -30,7 +30,7 @@ type soak struct {
 	*rig
 	daemon *Process
 	slack  *slacktest.Server
-	path   string // of the history
+	path   string // of the history, which is kept with the logs if the test fails
 	status time.Duration
 	began  time.Time
 	unlock func() // the history; see lockHistory
@@ -52,7 +52,7 @@ func startSoak(t *testing.T) *soak {
 	}
 	s := &soak{
 		rig:   newRig(t, fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))], plan{redis: true, front: frontPlan{failTimeout: 2 * time.Second}}),
-		slack: slacktest.New("ops"), path: filepath.Join(dir, "history.db"), status: 5 * time.Second, sums: make(map[string]float64),
+		slack: slacktest.New("ops"), path: filepath.Join(logDir(dir), "history.db"), status: 5 * time.Second, sums: make(map[string]float64),
 	}
 	s.began = time.Now()
 	t.Cleanup(s.slack.Close)
@@ -231,15 +231,11 @@ func (s *soak) signal(signal syscall.Signal) {
 	}
 }
 
-// limitDescriptors allows the daemon to open this many more descriptors.
-func (s *soak) limitDescriptors(more int) {
-	pid := strconv.Itoa(s.daemon.PID())
-	open, err := os.ReadDir("/proc/" + pid + "/fd")
+// limitDescriptors sets how many descriptors the daemon may have. Those above a lower limit stay
+// open, but it can open no other, however many it closes meanwhile.
+func (s *soak) limitDescriptors(limit int) {
+	out, err := exec.Command("prlimit", "--pid", strconv.Itoa(s.daemon.PID()), fmt.Sprintf("--nofile=%d:", limit)).CombinedOutput()
 	if err != nil {
-		s.tb.Fatal(err)
-	}
-	limit := fmt.Sprintf("--nofile=%d:", len(open)+more) // the soft limit
-	if out, err := exec.Command("prlimit", "--pid", pid, limit).CombinedOutput(); err != nil {
 		s.tb.Fatalf("prlimit: %v: %s", err, out)
 	}
 }

@@ -90,7 +90,7 @@ var ownFaults = []ownFault{
 	{name: "killed", begin: func(s *soak) { s.sumUp(); s.daemon.Kill() }, end: func(s *soak) { s.daemon.Start() }},
 	{name: "frozen", begin: func(s *soak) { s.daemon.Suspend() }, end: func(s *soak) { s.daemon.Resume() }},
 	{name: "reloads", begin: func(s *soak) { s.signal(syscall.SIGHUP) }, end: func(s *soak) { s.signal(syscall.SIGHUP) }},
-	{name: "no descriptors", cause: checks.ProberImpaired, begin: func(s *soak) { s.limitDescriptors(2) }, end: func(s *soak) { s.limitDescriptors(1000) }},
+	{name: "no descriptors", cause: checks.ProberImpaired, begin: func(s *soak) { s.limitDescriptors(3) }, end: func(s *soak) { s.limitDescriptors(1000) }},
 }
 
 // An injectedFault has the faults of a period.

@@ -43,6 +43,14 @@ func newFakeDaemon(fakeClusters ...*fakeCluster) *fakeDaemon {
 // server returns a server at testTime, whose answers must be as the OpenAPI document says.
 func (fakeDaemon *fakeDaemon) server(t testing.TB, change ...func(*Config)) *Server {
 	t.Helper()
+	s := fakeDaemon.unchecked(t, change...)
+	s.handler = openapitest.Handler(t, s.handler)
+	return s
+}
+
+// unchecked returns a server at testTime.
+func (fakeDaemon *fakeDaemon) unchecked(t testing.TB, change ...func(*Config)) *Server {
+	t.Helper()
 	c := Config{
 		Snapshots: fakeDaemon, History: fakeDaemon, Operator: fakeDaemon, Prober: fakeDaemon, Exporter: fakeDaemon, Reloader: fakeDaemon, Live: NewLive(),
 		Metrics:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "stickwatch_build_info 1") }),
@@ -57,7 +65,6 @@ func (fakeDaemon *fakeDaemon) server(t testing.TB, change ...func(*Config)) *Ser
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.handler = openapitest.Handler(t, s.handler)
 	return s
 }
 
