@@ -266,6 +266,9 @@ func unsound(r checks.Round, report checks.Report) []string {
 	wrong := func(f checks.Finding, format string, args ...any) {
 		problems = append(problems, fmt.Sprintf("%s: %s", f.Key(), fmt.Sprintf(format, args...)))
 	}
+	if leaked := slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked }); r.Void.ID == "" && checks.LeaksSessions(r) != leaked {
+		problems = append(problems, fmt.Sprintf("LeaksSessions is %t, and Judge found %t", !leaked, leaked))
+	}
 	keys := make(map[string]int)
 	for i, f := range report.Findings {
 		recorded := append([]string{f.Summary.String(), f.Remedy.String()}, texts(f.Evidence)...)

@@ -123,7 +123,7 @@ func (p pageShape) isWrong(ex probes.Exchange) bool {
 // outcomeOf returns the outcome of a request.
 func (outcomes *outcomes) outcomeOf(a *answer) Outcome {
 	moved := a.moved() && (outcomes.policy() == probes.PolicySticky || outcomes.policy() == probes.PolicyReplicated)
-	if o := outcomes.page.outcome(a.Step, a.sessionOutcome, moved); a.foreign == nil || o == OutcomeError {
+	if o := outcomes.page.outcome(*a.Step, a.sessionOutcome, moved); a.foreign == nil || o == OutcomeError {
 		return o
 	}
 	return OutcomeForeign

@@ -131,6 +131,12 @@ func constantID(v *nodeStates, id probes.Fingerprint) bool {
 	return nodes > 1
 }
 
+// LeaksSessions reports whether Judge finds SessionLeaked in a round. It takes a fraction of the
+// time of Judge.
+func LeaksSessions(round Round) bool {
+	return !slices.Contains(round.Ignore, SessionLeaked) && len(leaks(readTraces(readNodes(round)))) > 0
+}
+
 // leaks finds sessions that several clients hold.
 func leaks(v *outcomes) []Finding {
 	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone {

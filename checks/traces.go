@@ -157,7 +157,7 @@ type trace struct {
 
 // An answer is a request of a trace with the node that answered it.
 type answer struct {
-	probes.Step
+	*probes.Step
 	trace          *trace
 	sessionOutcome probes.SessionOutcome
 	outcome        Outcome
@@ -201,10 +201,11 @@ func (outcomes *outcomes) resolve(w probes.Trace) *trace {
 	method := outcomes.Cluster.Balancer.Method
 	out.owner = cmp.Or(outcomes.servingNode(w.OpenedBy), out.holder)
 	out.mayBePinned = method == probes.MethodCookie || method == probes.MethodUnknown
-	for i, step := range w.Steps {
+	for i := range w.Steps {
 		if w.Continued && i == 0 {
 			continue // an earlier round has judged it
 		}
+		step := &w.Steps[i]
 		a := &answer{Step: step, trace: out, sessionOutcome: w.SessionOutcome(i), node: outcomes.identity.NodeOf(step.Label), upstreamsTried: outcomes.identity.FailedOver(step.Label)}
 		a.servingNode = cmp.Or(outcomes.servingNode(step.Label), outcomes.otherLabel(out, step.Label))
 		if step.Kind != probes.StepWrite && outcomes.page.isWrong(step.Exchange) {

@@ -159,5 +159,5 @@ func (w *Watcher) leaked(v *followUp) bool {
 	}
 	r := w.last
 	r.Past, r.Every, r.Traces = w.history, w.intervals.Canary, append(w.newClientTraces(), v.newClients()...)
-	return slices.ContainsFunc(checks.Judge(r).Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked })
+	return checks.LeaksSessions(r)
 }

@@ -213,7 +213,10 @@ func (s *SelfCheck) recordAnswers(w any, began time.Time, answered, silent bool,
 	case silent && one.silent.IsZero():
 		one.silent = began
 	}
-	clusters, all := s.allSilent()
+	clusters, all := 0, false
+	if !one.silent.IsZero() { // otherwise this one answers
+		clusters, all = s.allSilent()
+	}
 	s.mu.Unlock()
 	if all {
 		s.addEvidence(time.Now(), checks.NobodyAnswers(clusters))
