@@ -41,6 +41,10 @@ func losses(v *attribution) []Finding {
 		f := lossOf(v.outcomes, SessionLost, own)
 		f.Summary = msg(MsgLost, Args{Duration: sharedPause(own), Nodes: f.Nodes})
 		f.Remedy = msg(MsgFindLoss, Args{})
+		if v.lostByAll(own) {
+			f.Summary, f.Remedy = msg(MsgLostByAll, Args{Nodes: f.Nodes}), msg(MsgFindEmptied, Args{})
+			f.Affected = Affected{Share: 1, Of: clientsOf(own)} // newer clients have not come back yet
+		}
 		list = append(list, f)
 	}
 	if len(list) > 0 && v.routeless() {
@@ -67,6 +71,15 @@ func losses(v *attribution) []Finding {
 		list = append(list, f)
 	}
 	return list
+}
+
+// lostByAll reports whether every client that came back has lost its session, on several
+// nodes.
+func (attribution *attribution) lostByAll(lost []*answer) bool {
+	return len(holders(attribution.nodeStates, lost)) > 1 && !slices.ContainsFunc(attribution.traces, func(w *trace) bool {
+		lostIt := slices.ContainsFunc(lost, func(a *answer) bool { return a.trace == w })
+		return w.Continued && slices.ContainsFunc(w.answers, (*answer).isFollowUp) && !lostIt
+	})
 }
 
 // roamed reports whether several nodes had answered the client by then. If nodes keep their

@@ -173,6 +173,8 @@ const (
 	MsgMakeSticky         MessageID = "make_sticky"
 	MsgLost               MessageID = "lost"
 	MsgFindLoss           MessageID = "find_loss"
+	MsgLostByAll          MessageID = "lost_by_all"
+	MsgFindEmptied        MessageID = "find_emptied"
 	MsgLostAfterMove      MessageID = "lost_after_move"
 	MsgShareOrHold        MessageID = "share_or_hold"
 	MsgRolledBack         MessageID = "rolled_back"
@@ -251,6 +253,7 @@ const (
 
 	// Restarts: nodes.go, timeline.go, node_history.go, skew.go.
 	MsgRestarted         MessageID = "restarted"
+	MsgSeemsRestarted    MessageID = "seems_restarted"
 	MsgAtMoment          MessageID = "at_moment"
 	MsgFindWhyEnded      MessageID = "find_why_ended"
 	MsgLostWithLeaving   MessageID = "lost_with_leaving"

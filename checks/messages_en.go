@@ -201,6 +201,8 @@ var english = translation{
 		MsgMakeSticky:         "Give the balancer a sticky method (ip_hash, a cookie), or let the nodes share their sessions and set policy: shared.",
 		MsgLost:               `sessions were gone when their client came back{{if .Duration}} after {{.Duration}} without a request{{end}}{{template "of nodes" .}}`,
 		MsgFindLoss:           "Look for a restart of the node, for sessions that are evicted or expire at once, and whether the session store is the one all nodes use.",
+		MsgLostByAll:          `every client lost its session at one moment{{template "of nodes" .}}`,
+		MsgFindEmptied:        "Look for a session store that was emptied or replaced by an empty one, for a signing or encryption key that was changed, and for an action that ended all sessions.",
 		MsgLostAfterMove:      `sessions were gone when another node than their own answered{{template "of nodes" .}}`,
 		MsgShareOrHold:        "Look whether all nodes use one session store, or replicate to each other; until they do, the balancer must hold clients on their node.",
 		MsgRolledBack:         `sessions came back with older contents{{template "of nodes" .}}`,
@@ -279,6 +281,7 @@ var english = translation{
 
 		// Restarts: nodes.go, timeline.go, node_history.go, skew.go.
 		MsgRestarted:         "{{.Node}} has been restarted",
+		MsgSeemsRestarted:    "{{.Node}} has lost all its sessions, as by a restart",
 		MsgAtMoment:          "{{clock .At}}: {{say .Why}}",
 		MsgFindWhyEnded:      "Nothing if the restart was intended; otherwise find out why the process ended.",
 		MsgLostWithLeaving:   `{{count .Count "session of ours was" "sessions of ours were"}} lost with {{do .Nodes "when its source ceased to list it" "when their source ceased to list them"}}`,

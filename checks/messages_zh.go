@@ -207,6 +207,8 @@ var chinese = translation{
 		MsgMakeSticky:         "请为负载均衡器启用会话保持（ip_hash 或粘性 Cookie），或让节点共享会话并设 policy: shared。",
 		MsgLost:               `客户端{{if .Duration}}在 {{span .Duration}}没有请求之后{{end}}再次访问时，会话已丢失{{template "of nodes" .}}`,
 		MsgFindLoss:           "请检查节点是否重启、会话是否被提前淘汰或立即过期，以及所有节点是否使用同一个会话存储。",
+		MsgLostByAll:          `所有客户端的会话同时丢失{{template "of nodes" .}}`,
+		MsgFindEmptied:        "请检查会话存储是否被清空或换成了空实例、签名或加密密钥是否更换、是否有操作结束了全部会话。",
 		MsgLostAfterMove:      `由其他节点应答时，会话已丢失{{template "of nodes" .}}`,
 		MsgShareOrHold:        "请检查所有节点是否使用同一个会话存储，或相互复制；在此之前，负载均衡器须把客户端固定在原节点。",
 		MsgRolledBack:         `会话恢复成了较早的内容{{template "of nodes" .}}`,
@@ -285,6 +287,7 @@ var chinese = translation{
 
 		// Restarts: nodes.go, timeline.go, node_history.go, skew.go.
 		MsgRestarted:         "{{.Node}} 已重启",
+		MsgSeemsRestarted:    "{{.Node}} 丢失了全部会话，疑似已重启",
 		MsgAtMoment:          "{{clock .At}}：{{say .Why}}",
 		MsgFindWhyEnded:      "若是有意重启，无须处理；否则请查明其进程为何退出。",
 		MsgLostWithLeaving:   "{{list .Nodes}} 从节点列表中移除时丢失了 {{.Count}} 个会话",

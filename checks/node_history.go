@@ -24,6 +24,7 @@ type NodeHistory struct {
 	UpSince time.Time // likewise; zero: not reported
 	// Reported is when its status last reported them; zero: never.
 	Reported time.Time
+	Lived    Span // a time through which one process is known to have run, up to now; zero: none
 
 	Since time.Time // when it was first seen to answer; zero: never
 	Seen  time.Time // when it was last well; zero: never
@@ -109,7 +110,14 @@ func (h NodeHistory) after(observation probes.NodeObservation) NodeHistory {
 	if observation.Status == nil {
 		return h
 	}
-	if sign := h.changed(observation.Status); !sign.IsZero() {
+	sign := h.changed(observation.Status)
+	switch {
+	case observation.Status.UpSince.IsZero() || h.UpSince.IsZero() || !sign.IsZero():
+		h.Lived = Span{at, at}
+	default: // a process id proves nothing: in a container it is always the same
+		h.Lived.To = at
+	}
+	if !sign.IsZero() {
 		since := h.Reported
 		if observation.Status.UpSince.Sub(h.Restarted) > clockSlack {
 			since = h.Restarted // the known restart was another one

@@ -98,6 +98,9 @@ func restarts(v *attribution) []Finding {
 			f := about(NodeRestarted, Info, id)
 			f.When = m.Restarted
 			f.Summary = msg(MsgRestarted, Args{Node: id})
+			if m.LastSign.ID == MsgSessionsForgotten { // nobody has seen it
+				f.Summary = msg(MsgSeemsRestarted, Args{Node: id})
+			}
 			f.Evidence = []Message{msg(MsgAtMoment, Args{At: m.Restarted, Why: &m.LastSign})}
 			f.Remedy = msg(MsgFindWhyEnded, Args{})
 			list = append(list, f)

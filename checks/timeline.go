@@ -23,6 +23,10 @@ func newTimeline(r *rotation) *timeline {
 		m := v.answeredOwnAddress(n, v.nodeHistory[n.ID])
 		v.nodeHistory[n.ID] = v.disruptionsOf(n, v.addBalancerEvents(n, v.listed(n.ID, m)))
 	}
+	v.inferRestarts() // after all other signs of all nodes: a known disruption explains a loss
+	for _, n := range v.Cluster.Nodes {
+		v.nodeHistory[n.ID] = v.lastSeen(n.ID, v.nodeHistory[n.ID]) // last: signs reach back to when an earlier round saw the node well
+	}
 	for _, n := range v.recentlyLeft() {
 		v.nodeHistory[n.ID] = v.leave(n, v.past().Nodes[n.ID])
 	}
@@ -86,11 +90,10 @@ func (t *timeline) disruptionsOf(node probes.Node, history NodeHistory) NodeHist
 	}
 	history = t.signsOfClients(node.ID, history)
 	history = t.signsOfBalancer(node.ID, history)
-	history = t.signsOfLosses(node.ID, history) // after all other signs: a known disruption explains a loss
 	if history.Restarted.After(before) {
 		history = history.withRestart(history.Restarted)
 	}
-	return t.lastSeen(node.ID, history) // last: signs reach back to when an earlier round saw the node well
+	return history
 }
 
 // signsOfNode adds the direct request to a node: a failure begins or continues a
@@ -115,18 +118,6 @@ func (t *timeline) signsOfNode(n probes.Node, history NodeHistory) NodeHistory {
 		history.SilentSince = primary.At
 	}
 	return history
-}
-
-// signsOfLosses adds a restart that only lost sessions show.
-func (t *timeline) signsOfLosses(node string, m NodeHistory) NodeHistory {
-	from, to, lost := t.inferRestart(node, m)
-	if lost == 0 {
-		return m
-	}
-	m.Restarted, m.LastSign = to, msg(MsgSessionsForgotten, Args{Count: lost})
-	m.InferredRestarts = append(slices.Clone(m.InferredRestarts), to)
-	m.InferredRestarts = m.InferredRestarts[max(0, len(m.InferredRestarts)-maxInferredRestarts):]
-	return t.addSign(node, m, DisruptionRestart, from, to, m.LastSign)
 }
 
 // lastSeen records when a node was well, back and left out.
@@ -233,70 +224,4 @@ func (h NodeHistory) recovered(at time.Time) NodeHistory {
 // holdsSession reports whether a client of earlier rounds has its session on a node.
 func (t *timeline) holdsSession(node string) bool {
 	return slices.ContainsFunc(t.traces, func(w *trace) bool { return w.Continued && (w.owner == node || w.holder == node) })
-}
-
-// maxInferredRestarts is the number of restarts within rememberedFor that are
-// inferred from lost sessions alone. A node that loses sessions again and again
-// without another sign of a restart has another problem.
-const maxInferredRestarts = 2
-
-// inferRestart infers a restart that no request saw: every session that the node had
-// opened before is gone when presented to it directly, while it keeps sessions that
-// it opens now. It returns between which moments the restart was, and how many
-// sessions show it; 0: none.
-func (t *timeline) inferRestart(node string, history NodeHistory) (from, to time.Time, lost int) {
-	for _, c := range t.OwnerChecks {
-		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(history.Restarted) || history.failedSince(c.Known, c.There.At.Add(-t.aftermath)) {
-			continue // a known restart or outage explains the loss
-		}
-		if !c.Renewed() {
-			return from, to, 0 // it keeps no session at all
-		}
-		lost++
-		if c.Known.After(from) {
-			from = c.Known
-		}
-		if c.There.At.After(to) {
-			to = c.There.At
-		}
-	}
-	if t.keepsOlderSession(node, from) || history.inferredRestarts(t.Started) >= maxInferredRestarts {
-		return from, to, 0
-	}
-	return from, to, lost
-}
-
-// failedSince reports whether a node failed after one moment and was well again
-// before another.
-func (h NodeHistory) failedSince(moment, until time.Time) bool {
-	return slices.ContainsFunc(h.Disruptions, func(d Disruption) bool {
-		return d.failed() && d.Gone.After(moment) && d.To.Before(until)
-	})
-}
-
-// keepsOlderSession reports whether a node still knows, after a moment, a session
-// that it opened before.
-func (t *timeline) keepsOlderSession(node string, moment time.Time) bool {
-	for _, c := range t.OwnerChecks {
-		if sessionOutcome := c.SessionOutcome(); c.To == node && c.Opened.Before(moment) && (sessionOutcome == probes.SessionKept || sessionOutcome == probes.SessionStale) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(t.traces, func(w *trace) bool {
-		return w.Continued && w.owner == node && w.Opened.Before(moment) && slices.ContainsFunc(w.answers, func(a *answer) bool {
-			return a.servingNode == node && a.sessionOutcome == probes.SessionKept && a.At.After(moment)
-		})
-	})
-}
-
-// inferredRestarts counts the restarts of a node that were inferred within
-// rememberedFor.
-func (h NodeHistory) inferredRestarts(now time.Time) int {
-	n := 0
-	for _, at := range h.InferredRestarts {
-		if now.Sub(at) < rememberedFor {
-			n++
-		}
-	}
-	return n
 }

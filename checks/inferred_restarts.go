@@ -1,0 +1,151 @@
+package checks
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// This file infers restarts that no request saw. A node whose process ended lost every
+// session in its memory, and keeps those that it opens since. The same is seen if the
+// sessions were deleted while the process ran on: a store was emptied, a key was changed,
+// somebody ended all sessions. That is no restart, and nothing excuses the loss.
+
+// maxInferredRestarts is the number of restarts within rememberedFor that are
+// inferred from lost sessions alone. A node that loses sessions again and again
+// without another sign of a restart has another problem.
+const maxInferredRestarts = 2
+
+// A vanishing is the loss of every session that a node had opened before.
+type vanishing struct {
+	Span               // from when a session was last known to when all were gone
+	noticed  time.Time // when a client first met it, or the node was asked
+	sessions int       // number of sessions that show it; 0: there was none
+}
+
+// inferRestarts adds the restarts that only lost sessions show.
+func (t *timeline) inferRestarts() {
+	lost := make(map[string]vanishing)
+	for _, n := range t.Cluster.Nodes {
+		if v := t.vanishingAt(n.ID, t.nodeHistory[n.ID]); v.sessions > 0 {
+			lost[n.ID] = v
+		}
+	}
+	if t.lostTogether(lost) {
+		return
+	}
+	for id, v := range lost {
+		history := t.nodeHistory[id]
+		if history.livedThrough(v.From, v.noticed) || history.inferredRestarts(t.Started) >= maxInferredRestarts {
+			continue
+		}
+		history.Restarted, history.LastSign = v.To, msg(MsgSessionsForgotten, Args{Count: v.sessions})
+		history.InferredRestarts = append(slices.Clone(history.InferredRestarts), v.To)
+		history.InferredRestarts = history.InferredRestarts[max(0, len(history.InferredRestarts)-maxInferredRestarts):]
+		history = t.addSign(id, history, DisruptionRestart, v.From, v.To, history.LastSign)
+		t.nodeHistory[id] = history.withRestart(v.To)
+	}
+}
+
+// vanishingAt returns the loss of all sessions that a node had opened before, as they
+// were presented to it directly, while it keeps sessions that it opens now. A loss that an
+// earlier round reported, or that a known restart or outage explains, is none.
+func (t *timeline) vanishingAt(node string, history NodeHistory) (v vanishing) {
+	for _, c := range t.OwnerChecks {
+		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(history.Restarted) ||
+			c.Known.Before(t.past().Pool.Lost) || history.failedSince(c.Known, c.There.At.Add(-t.aftermath)) {
+			continue
+		}
+		if !c.Renewed() {
+			return vanishing{} // it keeps no session at all
+		}
+		v.sessions++
+		if c.Known.After(v.From) {
+			v.From = c.Known
+		}
+		if c.There.At.After(v.To) {
+			v.To = c.There.At
+		}
+	}
+	if t.keepsOlderSession(node, v.From) {
+		return vanishing{}
+	}
+	v.noticed = v.To
+	for _, a := range t.allAnswers {
+		if a.sessionOutcome == probes.SessionLost && a.servingNode == node && a.trace.owner == node && a.At.After(v.From) && a.At.Before(v.noticed) {
+			v.noticed = a.At
+		}
+	}
+	return v
+}
+
+// livedThrough reports whether one process of the node is known to have run from one
+// moment to another.
+func (h NodeHistory) livedThrough(from, to time.Time) bool {
+	return !h.Lived.From.IsZero() && !from.Before(h.Lived.From) && !to.After(h.Lived.To)
+}
+
+// lostTogether reports whether the sessions of several nodes vanished at one moment, no
+// node still knows an older one, and nothing shows that a node was restarted then. Nodes
+// that restart one after the other lose their sessions at different moments.
+func (t *timeline) lostTogether(lost map[string]vanishing) bool {
+	moment := Span{To: t.Started.Add(rememberedFor)}
+	for _, v := range lost {
+		if v.From.After(moment.From) {
+			moment.From = v.From
+		}
+		if v.To.Before(moment.To) {
+			moment.To = v.To
+		}
+	}
+	const samples = 3 // a longer time has room for several restarts
+	if len(lost) < 2 || !moment.From.Before(moment.To) || t.Every > 0 && moment.To.Sub(moment.From) > samples*t.Every {
+		return false
+	}
+	for _, n := range t.Cluster.Nodes {
+		failed := func(d Disruption) bool { return d.failed() && !d.From.After(moment.To) && !d.To.Before(moment.From) }
+		if t.keepsOlderSession(n.ID, moment.From) || slices.ContainsFunc(t.nodeHistory[n.ID].Disruptions, failed) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(t.allAnswers, func(a *answer) bool {
+		return moment.contains(a.At) && (a.Failure != "" || a.Status >= http.StatusInternalServerError)
+	})
+}
+
+// keepsOlderSession reports whether a node still knows, after a moment, a session
+// that it opened before.
+func (t *timeline) keepsOlderSession(node string, moment time.Time) bool {
+	for _, c := range t.OwnerChecks {
+		if sessionOutcome := c.SessionOutcome(); c.To == node && c.Opened.Before(moment) && (sessionOutcome == probes.SessionKept || sessionOutcome == probes.SessionStale) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(t.traces, func(w *trace) bool {
+		return w.Continued && w.owner == node && w.Opened.Before(moment) && slices.ContainsFunc(w.answers, func(a *answer) bool {
+			return a.servingNode == node && a.sessionOutcome == probes.SessionKept && a.At.After(moment)
+		})
+	})
+}
+
+// inferredRestarts counts the restarts of a node that were inferred within
+// rememberedFor.
+func (h NodeHistory) inferredRestarts(now time.Time) int {
+	n := 0
+	for _, at := range h.InferredRestarts {
+		if now.Sub(at) < rememberedFor {
+			n++
+		}
+	}
+	return n
+}
+
+// failedSince reports whether a node failed after one moment and was well again
+// before another.
+func (h NodeHistory) failedSince(moment, until time.Time) bool {
+	return slices.ContainsFunc(h.Disruptions, func(d Disruption) bool {
+		return d.failed() && d.Gone.After(moment) && d.To.Before(until)
+	})
+}

@@ -1,0 +1,133 @@
+package checks_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// A vanished is a round in which canaries find that their sessions are gone, while nodes
+// keep the sessions that they open now.
+type vanished struct{ *round }
+
+// newVanished returns a healthy round that follows an uneventful one.
+func newVanished() vanished {
+	v := vanished{healthy()}
+	v.Past, v.Every = &checks.History{Nodes: make(map[string]checks.NodeHistory)}, 3*time.Second
+	return v
+}
+
+// lose adds a canary of a node whose session was last known some time before the round.
+func (v vanished) lose(node string, knownAgo time.Duration) {
+	w := v.visit(node, node)
+	w.Continued, w.Opened, w.OpenedBy = true, began.Add(-time.Minute).Add(-knownAgo), node
+	w.Steps[0].At, w.Steps[1].At = began.Add(-knownAgo), began.Add(-10*time.Millisecond)
+	w.Steps[1].Kind, w.Steps[1].Session = probes.StepReturn, probes.Fingerprint(fmt.Sprintf("s:9%07d", v.clients))
+	c := probes.OwnerCheck{
+		FailoverCheck: probes.FailoverCheck{From: node, To: node, Session: w.First().Session, There: page(testPage, 200)},
+		Opened:        w.Opened, Known: w.Steps[0].At,
+	}
+	c.There.At, c.There.Session = began.Add(time.Second), otherSession
+	c.Again = c.There
+	v.OwnerChecks = append(v.OwnerChecks, c)
+}
+
+// keep adds a canary of a node that still has its session.
+func (v vanished) keep(node string) {
+	w := v.visit(node, node)
+	w.Continued, w.Opened, w.OpenedBy = true, began.Add(-time.Minute), node
+	w.Steps[0].At, w.Steps[1].Kind = began.Add(-3*time.Second), probes.StepReturn
+}
+
+// reportedSince sets the start that a node has reported, in the round and 15 s before it.
+func (v vanished) reportedSince(node string, before, now time.Time) {
+	v.Past.Nodes[node] = checks.NodeHistory{
+		Seen: began.Add(-15 * time.Second), UpSince: before, Reported: began.Add(-15 * time.Second),
+		Lived: checks.Span{From: began.Add(-time.Hour), To: began.Add(-15 * time.Second)},
+	}
+	v.node(node).Status = &probes.StatusReport{UpSince: now}
+}
+
+// TestVanishedSessions tests when sessions that a node no longer knows show a restart, and
+// when they were lost although their node was well.
+func TestVanishedSessions(t *testing.T) {
+	t.Parallel()
+	restarted := func(nodes ...int) (list []string) {
+		for _, n := range nodes {
+			list = append(list, fmt.Sprintf("info node_restarted/node%d", n))
+		}
+		return list
+	}
+	everybody := []string{"critical session_lost [node1 node2 node3]"}
+	up := began.Add(-time.Hour)
+	allGone := func(v vanished) {
+		for i := range 3 {
+			v.lose(fmt.Sprintf("node%d", i+1), 3*time.Second)
+		}
+	}
+	for _, tc := range []struct {
+		name   string
+		change func(vanished)
+		want   []string
+	}{
+		{"of all nodes at one moment", allGone, everybody},
+		{"of all nodes, idle ones included", func(v vanished) { allGone(v); v.lose("node1", 5*time.Minute) }, everybody},
+		{
+			"of all nodes, one of which refused connections then", func(v vanished) {
+				allGone(v)
+				v.Past.Nodes["node2"] = checks.NodeHistory{
+					Seen: began.Add(-4 * time.Second), Down: true, DownSince: began.Add(-2 * time.Second), Refused: began.Add(-2 * time.Second),
+					Disruptions: []checks.Disruption{{
+						Span: checks.Span{From: began.Add(-4 * time.Second), To: began.Add(-2 * time.Second)}, Kind: checks.DisruptionDown,
+						Gone: began.Add(-2 * time.Second), Why: new(checks.Quote("it refused")),
+					}},
+				}
+			}, restarted(1, 2, 3),
+		},
+		{
+			"of all nodes, when a client got an error", func(v vanished) {
+				allGone(v)
+				w := &v.Traces[len(v.Traces)-1]
+				failed := w.Steps[1]
+				failed.At, failed.Status, failed.Label, failed.Session = began.Add(-2*time.Second), 502, "", ""
+				w.Steps = append(w.Steps, failed)
+			}, restarted(1, 2, 3),
+		},
+		{"of two nodes, and the third keeps older ones", func(v vanished) {
+			v.lose("node1", 3*time.Second)
+			v.lose("node2", 3*time.Second)
+			v.keep("node3")
+		}, restarted(1, 2)},
+		{"of one node", func(v vanished) { v.lose("node1", 3*time.Second); v.keep("node2") }, restarted(1)},
+		{
+			"of one node whose process is the same", func(v vanished) {
+				v.lose("node1", 3*time.Second)
+				v.reportedSince("node1", up, up)
+			}, []string{"critical session_lost/node1"},
+		},
+		{
+			"of one node whose process is another one", func(v vanished) {
+				v.lose("node1", 3*time.Second)
+				v.reportedSince("node1", up, began.Add(-2*time.Second))
+			}, restarted(1),
+		},
+		{"as an earlier round has reported", func(v vanished) {
+			v.Past.Pool.Lost = began.Add(-2 * time.Minute)
+			v.lose("node1", 5*time.Minute)
+		}, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			v := newVanished()
+			tc.change(v)
+			if diff := cmp.Diff(tc.want, lines(checks.Judge(v.Round))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
