@@ -2,28 +2,32 @@ package history
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
+	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/probes"
 )
 
-// replay is the load of the benchmarks: 500 targets in 25 clusters, each probed every 10
-// seconds.
+// A replay is the load of the benchmarks: targets in clusters of 20, each probed every 10 seconds.
 const (
-	replayTargets = 500
-	replayStep    = 10 * time.Second
-	replayDays    = 90
+	replayTargets  = 100
+	replayClusters = replayTargets / 20
+	replayStep     = 10 * time.Second
+	replayDays     = 90
 )
 
 func replayTarget(i int) checks.Target {
-	return checks.Target{Cluster: fmt.Sprintf("cluster%02d", i%25), Kind: checks.TargetNode, Name: fmt.Sprintf("node%03d", i)}
+	return checks.Target{Cluster: replayCluster(i), Kind: checks.TargetNode, Name: fmt.Sprintf("node%03d", i)}
 }
+
+func replayCluster(i int) string { return fmt.Sprintf("cluster%02d", i%replayClusters) }
 
 // BenchmarkBytesPerProbe writes a day of 50 targets in batches of ten seconds, whose rows all
 // lie on different pages, with maintenance in between.
@@ -82,59 +86,31 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-// BenchmarkQueries measures the queries of the page and the API over 90 days of 500 targets
-// with an interval of 10 seconds, while batches are written. It generates the file first,
-// which takes minutes and a gigabyte. It runs only if STICKWATCH_REPLAY names the file, which
-// is kept and reused.
-func BenchmarkQueries(b *testing.B) {
-	path := os.Getenv("STICKWATCH_REPLAY")
-	if path == "" {
-		b.Skip("STICKWATCH_REPLAY names no file")
+// BenchmarkReplay measures the queries of the page and the API over 90 days of 100 targets with an
+// interval of 10 seconds, while batches are written, and how many rows a second it writes. It fills
+// the history first, in SQLite and in PostgreSQL, which takes minutes. It runs only if
+// STICKWATCH_REPLAY is set.
+func BenchmarkReplay(b *testing.B) {
+	if os.Getenv("STICKWATCH_REPLAY") == "" {
+		b.Skip("STICKWATCH_REPLAY is not set")
 	}
-	generate(b, path)
-	var all []checks.Target
-	for i := range replayTargets {
-		all = append(all, replayTarget(i))
-	}
-	measureQueries(b, path, all)
+	b.Run("sqlite", measureReplay)
+	b.Run("postgres", func(b *testing.B) {
+		startPostgres(b)
+		measureReplay(b)
+	})
 }
 
-// BenchmarkPostgres measures the same in PostgreSQL, with the targets of one cluster: a query reads as
-// much. It runs only if STICKWATCH_REPLAY_POSTGRES is set, for a minute.
-func BenchmarkPostgres(b *testing.B) {
-	if os.Getenv("STICKWATCH_REPLAY_POSTGRES") == "" {
-		b.Skip("STICKWATCH_REPLAY_POSTGRES is not set")
-	}
-	var all []checks.Target
-	for i := range replayTargets {
-		if one := replayTarget(i); one.Cluster == replayTarget(0).Cluster {
-			all = append(all, one)
-		}
-	}
-	path := startPostgres(b).schema(b)
-	db := openedAt(b, path)
-	for _, one := range all {
-		t := newTarget(one, testTime.AddDate(0, 0, -replayDays).UnixMilli())
-		if err := db.engine.commit(b.Context(), false, func(tx *transaction) error { return replay(b.Context(), tx, t) }); err != nil {
-			b.Fatal(err)
-		}
-	}
-	used, err := db.engine.usedBytes(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
-	n := rowsIn(b, db)
-	b.Logf("%d MB for 90 days of %d targets: %v rows", used/1e6, len(all), n)
-	if err := db.Close(b.Context()); err != nil {
-		b.Fatal(err)
-	}
+func measureReplay(b *testing.B) {
+	path := place(b)
+	fill(b, path)
+	measureQueries(b, path)
 	b.Run("rows", func(b *testing.B) { measureRows(b, openedAt(b, path)) })
-	measureQueries(b, path, all)
 }
 
 // measureRows reports the samples a second that batches of all targets write.
 func measureRows(b *testing.B, db *DB) {
-	at, rows := replayEnd, 0
+	at, rows := replayEnd.AddDate(0, 1, 0), 0
 	for b.Loop() {
 		var batch Batch
 		for i := range chunk {
@@ -168,60 +144,111 @@ func rowsIn(b *testing.B, db *DB) (n [levels]int64) {
 	return n
 }
 
-// measureQueries measures queries of targets of a replay, while batches are written.
-func measureQueries(b *testing.B, path string, all []checks.Target) {
+// measureQueries measures queries of a replay, while batches are written.
+func measureQueries(b *testing.B, path string) {
 	now := replayEnd
 	db, err := Open(b.Context(), Config{Path: path, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer db.Close(context.WithoutCancel(b.Context()))
-	replayed := func(i int) checks.Target { return all[i%len(all)] }
+	cluster := func(i int) (all []checks.Target) {
+		for n := i % replayClusters; n < replayTargets; n += replayClusters {
+			all = append(all, replayTarget(n))
+		}
+		return all
+	}
 	ago := func(d time.Duration) checks.Span { return checks.Span{From: now.Add(-d), To: now} }
 	const day = 24 * time.Hour
-	for name, ask := range map[string]func(i int) error{
-		"points 1h raw": func(i int) error {
-			_, err := db.Points(b.Context(), []checks.Target{replayed(i)}, ago(time.Hour), replayStep)
+	for _, query := range []struct {
+		name string
+		ask  func(i int) error
+	}{
+		{"points 1h raw", func(i int) error {
+			_, err := db.Points(b.Context(), []checks.Target{replayTarget(i)}, ago(time.Hour), replayStep)
 			return err
-		},
-		"points 1d by minute": func(i int) error {
-			_, err := db.Points(b.Context(), []checks.Target{replayed(i)}, ago(day), time.Minute)
+		}},
+		{"points 1d by minute", func(i int) error {
+			_, err := db.Points(b.Context(), []checks.Target{replayTarget(i)}, ago(day), time.Minute)
 			return err
-		},
-		"points 90d by hour": func(i int) error {
-			_, err := db.Points(b.Context(), []checks.Target{replayed(i)}, ago(90*day), time.Hour)
+		}},
+		{"points 6h of 20 targets", func(i int) error {
+			_, err := db.Points(b.Context(), cluster(i), ago(6*time.Hour), 5*time.Minute)
 			return err
-		},
-		"days 90": func(i int) error {
-			_, err := db.Days(b.Context(), []checks.Target{replayed(i)}, now, 90)
+		}},
+		{"points 90d by hour", func(i int) error {
+			_, err := db.Points(b.Context(), []checks.Target{replayTarget(i)}, ago(90*day), time.Hour)
 			return err
-		},
-		"uptimes 1d of 20 targets": func(i int) error {
-			_, err := db.Uptimes(b.Context(), replayed(i).Cluster, ago(day))
+		}},
+		{"days 90 of 20 targets", func(i int) error {
+			_, err := db.Days(b.Context(), cluster(i), now, 90)
 			return err
-		},
-		"uptimes 90d of 20 targets": func(i int) error {
-			_, err := db.Uptimes(b.Context(), replayed(i).Cluster, ago(90*day))
+		}},
+		{"uptimes 1d of 20 targets", func(i int) error {
+			_, err := db.Uptimes(b.Context(), replayCluster(i), ago(day))
 			return err
-		},
+		}},
+		{"uptimes 90d of 20 targets", func(i int) error {
+			_, err := db.Uptimes(b.Context(), replayCluster(i), ago(90*day))
+			return err
+		}},
+		{"incidents 90d", func(i int) error {
+			_, err := db.Incidents(b.Context(), IncidentQuery{Cluster: replayCluster(i), Span: ago(90 * day), Limit: 100})
+			return err
+		}},
+		{"moves 90d", func(i int) error {
+			_, err := db.Moves(b.Context(), replayCluster(i), ago(90*day), 1000)
+			return err
+		}},
+		{"count moves 90d", func(i int) error {
+			_, _, err := db.CountMoves(b.Context(), replayCluster(i), ago(90*day))
+			return err
+		}},
+		{"placements 6h", func(i int) error {
+			_, err := db.Placements(b.Context(), replayCluster(i), ago(6*time.Hour), 0)
+			return err
+		}},
+		{"page of a cluster", func(i int) error { return readPage(b.Context(), db, cluster(i), now) }},
 	} {
-		b.Run(name, func(b *testing.B) { benchmarkQuery(b, db, ask) })
+		b.Run(query.name, func(b *testing.B) { benchmarkQuery(b, db, query.ask) })
 	}
 }
 
-// replayEnd is the end of a replay, where writing continues.
-var replayEnd = testTime.Add(90 * time.Minute)
+// readPage reads what the page of a cluster shows; see web.historyCache.
+func readPage(ctx context.Context, db *DB, of []checks.Target, now time.Time) error {
+	cluster, ago := of[0].Cluster, func(d time.Duration) checks.Span { return checks.Span{From: now.Add(-d), To: now} }
+	const day = 24 * time.Hour
+	_, uptimes := db.Uptimes(ctx, cluster, ago(90*day))
+	_, points := db.Points(ctx, of, ago(6*time.Hour), 5*time.Minute)
+	_, days := db.Days(ctx, of, now, 90)
+	_, moves := db.Moves(ctx, cluster, ago(6*time.Hour), 200)
+	_, deployments := db.Deployments(ctx, cluster, ago(6*time.Hour))
+	_, changes := db.Changes(ctx, cluster, ago(6*time.Hour), 0)
+	_, placements := db.Placements(ctx, cluster, ago(6*time.Hour), 0)
+	_, incidents := db.Incidents(ctx, IncidentQuery{Cluster: cluster, State: alerting.Resolved, Limit: 50})
+	err := errors.Join(uptimes, points, days, moves, deployments, changes, placements, incidents)
+	for _, span := range []time.Duration{time.Hour, day, 7 * day, 30 * day, 90 * day} {
+		_, sessions := db.Uptimes(ctx, cluster, ago(span), checks.TargetSession)
+		_, _, counted := db.CountMoves(ctx, cluster, ago(span))
+		err = errors.Join(err, sessions, counted)
+	}
+	return err
+}
+
+// replayEnd is the end of a replay, where writing continues. It is late in the day, of which the
+// queries read hours and minutes.
+var replayEnd = testTime.Add(12*time.Hour - time.Second)
 
 // benchmarkQuery reports percentiles of a query. It writes fifty samples for each query, as
 // the fleet does in a second.
 func benchmarkQuery(b *testing.B, db *DB, ask func(i int) error) {
 	var took []time.Duration
-	at := replayEnd.Add(time.Duration(time.Now().UnixMilli()%1e9) * time.Millisecond)
+	at := replayEnd.Add(time.Hour + time.Duration(time.Now().UnixMilli()%1e9)*time.Millisecond) // after all spans
 	for b.Loop() {
 		var batch Batch
 		for i := range 50 {
 			at = at.Add(time.Millisecond)
-			batch.Samples = append(batch.Samples, checks.Sample{Target: replayTarget(len(took)*50 + i), At: at, OK: true, Status: 200})
+			batch.Samples = append(batch.Samples, checks.Sample{Target: replayTarget((len(took)*50 + i) % replayTargets), At: at, OK: true, Status: 200})
 		}
 		db.Record(batch)
 		began := time.Now()
@@ -236,30 +263,56 @@ func benchmarkQuery(b *testing.B, db *DB, ask func(i int) error) {
 	}
 }
 
-// generate creates a replay at path if there is none: aggregates for the whole span, and two
-// days of samples.
-func generate(b *testing.B, path string) {
+// fill writes a replay to a new history: aggregates and events for the whole span, and two days of
+// samples.
+func fill(b *testing.B, path string) {
 	b.Helper()
-	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
-		return
-	}
-	part := filepath.Join(b.TempDir(), "replay.db")
-	db, err := open(b.Context(), Config{Path: part, Queue: 1 << 20})
-	if err != nil {
-		b.Fatal(err)
-	}
+	db := openedAt(b, path)
 	for i := range replayTargets {
 		t := newTarget(replayTarget(i), testTime.AddDate(0, 0, -replayDays).UnixMilli())
 		if err := db.engine.commit(b.Context(), false, func(tx *transaction) error { return replay(b.Context(), tx, t) }); err != nil {
 			b.Fatal(err)
 		}
 	}
+	for i := range replayClusters {
+		for day := range replayDays {
+			write(b, db, eventsOfDay(replayCluster(i), replayEnd.AddDate(0, 0, -day)))
+			step := Step{}
+			for n := range 4 {
+				one := incident(fmt.Sprintf("%d-%d-%d", i, day, n))
+				one.Cluster, one.State = replayCluster(i), alerting.Resolved
+				one.Started = replayEnd.Add(-time.Duration(24*day+n+1) * time.Hour)
+				one.Ended = one.Started.Add(10 * time.Minute)
+				step.Incidents = append(step.Incidents, one)
+			}
+			if err := db.Commit(b.Context(), step); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	used, err := db.engine.usedBytes(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := rowsIn(b, db)
+	b.Logf("%d MB for %d days of %d targets: %v rows", used/1e6, replayDays, replayTargets, n)
 	if err := db.Close(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	if err := os.Rename(part, path); err != nil {
-		b.Fatal(err)
+}
+
+// eventsOfDay returns the moves and placements of 200 canaries in the day before a time.
+func eventsOfDay(cluster string, end time.Time) (day Batch) {
+	for n := range 200 {
+		at, session := end.Add(-time.Duration(n)*7*time.Minute), fmt.Sprint(end.Unix(), n)
+		day.Moves = append(day.Moves, checks.Move{
+			Cluster: cluster, At: at, From: "node1", To: "node2", Kept: n%10 > 0, Session: probes.Fingerprint(session), Cause: checks.Quote("node1 restarted"),
+		})
+		day.Placements = append(day.Placements, checks.Placement{
+			Cluster: cluster, Balancer: "balancer", Owner: session, Span: checks.Span{From: at.Add(-time.Hour), To: at}, Node: "node1", Outcome: checks.OutcomeServed,
+		})
 	}
+	return day
 }
 
 // replay writes the history of a target.

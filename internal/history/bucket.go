@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"time"
 
@@ -135,33 +136,50 @@ type timedBucket struct {
 	bucket
 }
 
-// each calls yield with the buckets of a target that begin in [from, to), oldest first. At the
-// level samples, each sample is a bucket.
-func (l level) each(ctx context.Context, q queryer, target, from, to int64, yield func(timedBucket)) error {
-	rows, err := q.QueryContext(ctx, selectBuckets[l], target, l.ceil(from)/units[l], l.ceil(to)/units[l])
+// maxParameters bounds the parameters of one query, of which SQLite accepts 32766.
+const maxParameters = 500
+
+// each calls yield with the buckets of targets that begin in [from, to), those of a target oldest
+// first. At the level samples, each sample is a bucket. It reads all targets with one query,
+// because each query of PostgreSQL waits for the network and is planned for all partitions.
+func (l level) each(ctx context.Context, q queryer, targets []int64, from, to int64, yield func(target int64, b timedBucket)) error {
+	for part := range slices.Chunk(targets, maxParameters) {
+		if err := l.eachOf(ctx, q, part, from, to, yield); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l level) eachOf(ctx context.Context, q queryer, targets []int64, from, to int64, yield func(target int64, b timedBucket)) error {
+	args := []any{l.ceil(from) / units[l], l.ceil(to) / units[l]}
+	for _, id := range targets {
+		args = append(args, id)
+	}
+	rows, err := q.QueryContext(ctx, fmt.Sprintf(selectBuckets[l], placeholders(len(targets))), args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		s, err := l.scan(rows)
+		target, b, err := l.scan(rows)
 		if err != nil {
 			return err
 		}
-		yield(s)
+		yield(target, b)
 	}
 	return rows.Err()
 }
 
-func (l level) scan(rows *sql.Rows) (timedBucket, error) {
+// scan reads a row of selectBuckets.
+func (l level) scan(rows *sql.Rows) (target int64, s timedBucket, err error) {
 	if l == samples {
-		var s sample
-		err := rows.Scan(&s.ts, &s.latency, &s.outcome)
-		return timedBucket{s.ts, bucketOf(s)}, err
+		var one sample
+		err := rows.Scan(&target, &one.ts, &one.latency, &one.outcome)
+		return target, timedBucket{one.ts, bucketOf(one)}, err
 	}
-	var s timedBucket
 	var recovered, broken, last sql.NullInt64 // relative to the start of the bucket
-	err := rows.Scan(&s.ts, &s.probes, &s.failed, &s.unanswered, &s.latency, &s.slowest,
+	err = rows.Scan(&target, &s.ts, &s.probes, &s.failed, &s.unanswered, &s.latency, &s.slowest,
 		&recovered, &s.longest, &broken, &last)
 	s.ts *= units[l]
 	s.good, s.down = recovered.Valid, broken.Valid
@@ -171,7 +189,7 @@ func (l level) scan(rows *sql.Rows) (timedBucket, error) {
 	if s.down {
 		s.broken, s.last = s.ts+broken.Int64, s.ts+last.Int64
 	}
-	return s, err
+	return target, s, err
 }
 
 // put inserts or replaces a bucket with upsertBucket.
@@ -192,7 +210,7 @@ func (l level) put(ctx context.Context, upsert *sql.Stmt, target int64, s timedB
 // are bucket boundaries of l.
 func (l level) rollUp(ctx context.Context, tx *transaction, target, from, to int64) error {
 	var made []timedBucket
-	err := (l - 1).each(ctx, tx, target, from, to, func(s timedBucket) {
+	err := (l - 1).each(ctx, tx, []int64{target}, from, to, func(_ int64, s timedBucket) {
 		at := l.floor(s.ts)
 		if n := len(made); n == 0 || made[n-1].ts != at {
 			made = append(made, timedBucket{ts: at})

@@ -254,7 +254,7 @@ func (c *copier) target(ctx context.Context, of *target) (id int64, err error) {
 // level copies the rows of a level from a bucket on, in pages, and replaces those that are there.
 func (c *copier) level(ctx context.Context, l level, of, own, from int64) error {
 	for {
-		rows, err := scanAll(ctx, c.from.pool, selectBuckets[l]+" LIMIT ?", len(l.columns()), of, from, l.ceil(1<<60)/units[l], copyPage)
+		rows, err := scanAll(ctx, c.from.pool, selectPage[l], len(l.columns()), of, from, copyPage)
 		if err != nil || len(rows) == 0 {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -229,14 +228,12 @@ func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span)
 	if c.Moved, c.Lost, err = r.CountMoves(ctx, cluster, span); err != nil {
 		return c, err
 	}
-	uptimes, err := r.Uptimes(ctx, cluster, span)
+	uptimes, err := r.Uptimes(ctx, cluster, span, checks.TargetBalancer, checks.TargetCanary)
 	if err != nil {
 		return c, err
 	}
 	for _, u := range uptimes {
-		if slices.Contains([]checks.TargetKind{checks.TargetBalancer, checks.TargetCanary}, u.Kind) {
-			c.Longest = max(c.Longest, u.Longest)
-		}
+		c.Longest = max(c.Longest, u.Longest)
 	}
 	return c, nil
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"stickwatch/alerting"
@@ -213,8 +212,7 @@ type ThreadState struct {
 // ThreadState returns the delivery state of incidents for a receiver, by incident.
 func (r *Reader) ThreadState(ctx context.Context, receiver string, incidents []string) (map[string]ThreadState, error) {
 	known := make(map[string]ThreadState)
-	const most = 500 // parameters of one query
-	for part := range slices.Chunk(incidents, most) {
+	for part := range slices.Chunk(incidents, maxParameters) {
 		if err := r.threadState(ctx, receiver, part, known); err != nil {
 			return nil, fmt.Errorf("reading the state of %d incidents at %q: %w", len(incidents), receiver, err)
 		}
@@ -227,7 +225,7 @@ func (r *Reader) threadState(ctx context.Context, receiver string, incidents []s
 	for _, i := range incidents {
 		args = append(args, i)
 	}
-	in := "?" + strings.Repeat(", ?", len(incidents)-1)
+	in := placeholders(len(incidents))
 	rows, err := r.pool.QueryContext(ctx, fmt.Sprintf(selectThreadState, in, in), append(args, args...)...)
 	if err != nil {
 		return err

@@ -140,9 +140,8 @@ func (r *Reader) Points(ctx context.Context, of []checks.Target, span checks.Spa
 	return all, nil
 }
 
-// eachSeries calls yield with the series of each target. It omits unknown targets. It looks up
-// the targets of a cluster at once and reads them in one transaction. The buckets of each target
-// have a query of their own: SQLite runs in this process, so that is faster than a join.
+// eachSeries calls yield with the series of each target. It omits unknown targets. It reads in one
+// transaction.
 func (r *Reader) eachSeries(ctx context.Context, of []checks.Target, from, to, width int64, yield func(checks.Target, series)) error {
 	tx, end, err := r.snapshot(ctx)
 	if err != nil {
@@ -164,12 +163,12 @@ func (r *Reader) eachSeries(ctx context.Context, of []checks.Target, from, to, w
 		}
 		list = append(list, slices.DeleteFunc(found, func(t *target) bool { return !wanted[t.Target] })...)
 	}
-	for _, t := range list {
-		sums, err := t.read(ctx, tx, from, to, width, width)
-		if err != nil {
-			return err
-		}
-		yield(t.Target, sums)
+	sums, err := readSeries(ctx, tx, list, from, to, width, width)
+	if err != nil {
+		return err
+	}
+	for i, t := range list {
+		yield(t.Target, sums[i])
 	}
 	return nil
 }
@@ -234,18 +233,18 @@ func (r *Reader) Clusters(ctx context.Context) ([]string, error) {
 	return all, rows.Err()
 }
 
-// Uptimes returns the uptime of every target of a cluster in a span, by kind and name. It
-// omits targets without probes. A span of at least a week starts at the next whole hour, and a
+// Uptimes returns the uptime of every target of a cluster in a span, or of those of some kinds,
+// by kind and name. It omits targets without probes. A span of at least a week starts at the next whole hour, and a
 // span of at least eight weeks at the next whole day.
-func (r *Reader) Uptimes(ctx context.Context, cluster string, span checks.Span) ([]checks.Uptime, error) {
-	uptimes, err := r.uptimes(ctx, cluster, span)
+func (r *Reader) Uptimes(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Uptime, error) {
+	uptimes, err := r.uptimes(ctx, cluster, span, kinds)
 	if err != nil {
 		return nil, fmt.Errorf("reading the uptimes of %q: %w", cluster, err)
 	}
 	return uptimes, nil
 }
 
-func (r *Reader) uptimes(ctx context.Context, cluster string, span checks.Span) ([]checks.Uptime, error) {
+func (r *Reader) uptimes(ctx context.Context, cluster string, span checks.Span, kinds []checks.TargetKind) ([]checks.Uptime, error) {
 	tx, end, err := r.snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -255,15 +254,18 @@ func (r *Reader) uptimes(ctx context.Context, cluster string, span checks.Span) 
 	if err != nil {
 		return nil, err
 	}
+	if len(kinds) > 0 {
+		found = slices.DeleteFunc(found, func(t *target) bool { return !slices.Contains(kinds, t.Kind) })
+	}
 	const whole = 1 << 62 // one slot for the span
 	from, to := bounds(span)
+	sums, err := readSeries(ctx, tx, found, alignStart(from, to), to, units[days], whole)
+	if err != nil {
+		return nil, err
+	}
 	var all []checks.Uptime
-	for _, t := range found {
-		sums, err := t.read(ctx, tx, alignStart(from, to), to, units[days], whole)
-		if err != nil {
-			return nil, err
-		}
-		for _, sum := range sums.slots {
+	for i, t := range found {
+		for _, sum := range sums[i].slots {
 			all = append(all, sum.uptime(t.Target, span))
 		}
 	}

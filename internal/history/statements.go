@@ -46,8 +46,13 @@ const (
 
 // Statements for each level.
 var (
-	selectBuckets = forLevels(func(table, columns string) string { // parameters: target, from, to
-		return fmt.Sprintf(`SELECT %s FROM %s WHERE target = ? AND ts >= ? AND ts < ? ORDER BY ts`, columns, table)
+	// selectBuckets has a placeholder for the list of targets. Parameters: from, to, targets.
+	selectBuckets = forLevels(func(table, columns string) string {
+		return fmt.Sprintf(`SELECT target, %s FROM %s WHERE ts >= ? AND ts < ? AND target IN (%%s) ORDER BY target, ts`, columns, table)
+	})
+	// selectPage selects the rows of a target from a bucket on. Parameters: target, from, limit.
+	selectPage = forLevels(func(table, columns string) string {
+		return fmt.Sprintf(`SELECT %s FROM %s WHERE target = ? AND ts >= ? ORDER BY ts LIMIT ?`, columns, table)
 	})
 	selectOldest = forLevels(func(table, _ string) string { // parameters: target, from
 		return fmt.Sprintf(`SELECT ts FROM %s WHERE target = ? AND ts >= ? ORDER BY ts LIMIT 1`, table)
@@ -88,9 +93,9 @@ const (
 
 	// countMoves counts the moved and the lost sessions of a cluster. Sessions without an id
 	// count by row.
-	countMoves = `SELECT COUNT(DISTINCT who), COUNT(DISTINCT CASE WHEN kept = 0 THEN who END) FROM
-	(SELECT kept, CASE WHEN session = '' THEN CAST(id AS TEXT) ELSE session END AS who FROM moves
-	WHERE cluster = ? AND at >= ? AND at < ?) AS sessions`
+	countMoves = `SELECT COUNT(*), COALESCE(SUM(lost), 0) FROM
+	(SELECT MAX(1 - kept) AS lost FROM moves WHERE cluster = ? AND at >= ? AND at < ?
+	GROUP BY CASE WHEN session = '' THEN CAST(id AS TEXT) ELSE session END) AS sessions`
 
 	insertChange  = `INSERT INTO changes (cluster, at, body) VALUES (?, ?, ?)`
 	selectChanges = `SELECT cluster, body FROM changes

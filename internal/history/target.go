@@ -1,9 +1,12 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"stickwatch/checks"
@@ -194,13 +197,25 @@ func (t *target) split(l level, from, to, step int64) []segment {
 	return append(segments, t.split(l-1, end, to, step)...)
 }
 
-// read adds up the buckets of [from, to) by width. No bucket spans two multiples of step unless
-// only coarser ones are left.
-func (t *target) read(ctx context.Context, q queryer, from, to, step, width int64) (series, error) {
-	sums := series{width: width}
-	for _, s := range t.split(days, from, to, step) {
-		if err := s.each(ctx, q, t.id, s.from, s.to, sums.add); err != nil {
-			return sums, err
+// readSeries adds up the buckets of targets in [from, to) by width, and returns a series for each
+// of them. No bucket spans two multiples of step unless only coarser ones are left. It reads the
+// targets that have the same segment, usually all, with one query.
+func readSeries(ctx context.Context, q queryer, of []*target, from, to, step, width int64) ([]series, error) {
+	sums := make([]series, len(of))
+	index := make(map[int64]int, len(of)) // by id of the target
+	targetsOf := make(map[segment][]int64)
+	for i, t := range of {
+		sums[i].width, index[t.id] = width, i
+		for _, s := range t.split(days, from, to, step) {
+			targetsOf[s] = append(targetsOf[s], t.id)
+		}
+	}
+	// The segments of a target do not overlap, and its buckets are added in the order of time.
+	ordered := slices.SortedFunc(maps.Keys(targetsOf), func(a, b segment) int { return cmp.Compare(a.from, b.from) })
+	for _, s := range ordered {
+		err := s.each(ctx, q, targetsOf[s], s.from, s.to, func(id int64, b timedBucket) { sums[index[id]].add(b) })
+		if err != nil {
+			return nil, err
 		}
 	}
 	return sums, nil

@@ -47,7 +47,7 @@ func (r Report) Met(c Cluster) bool { return c.Sessions.Probes > 0 && c.Sessions
 
 // A Source is where the data comes from.
 type Source interface {
-	Uptimes(ctx context.Context, cluster string, span checks.Span) ([]checks.Uptime, error)
+	Uptimes(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Uptime, error)
 	Days(ctx context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error)
 	Deployments(ctx context.Context, cluster string, span checks.Span) ([]checks.Deployment, error)
 	CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error)

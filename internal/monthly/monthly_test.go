@@ -25,7 +25,7 @@ type fakeSource struct {
 	err         error
 }
 
-func (f *fakeSource) Uptimes(_ context.Context, cluster string, span checks.Span) ([]checks.Uptime, error) {
+func (f *fakeSource) Uptimes(_ context.Context, cluster string, span checks.Span, _ ...checks.TargetKind) ([]checks.Uptime, error) {
 	var all []checks.Uptime
 	for _, u := range f.uptimes {
 		u.Cluster, u.Span = cluster, span

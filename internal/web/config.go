@@ -140,10 +140,10 @@ type Points interface {
 	Points(ctx context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error)
 }
 
-// Uptimes returns the uptimes of all targets of a cluster in a span. Days returns those of some
+// Uptimes returns the uptimes of the targets of a cluster in a span, of all kinds or of some. Days returns those of some
 // targets for each of n days (UTC), oldest first; the last day contains to.
 type Uptimes interface {
-	Uptimes(ctx context.Context, cluster string, span checks.Span) ([]checks.Uptime, error)
+	Uptimes(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Uptime, error)
 	Days(ctx context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error)
 }
 

@@ -34,6 +34,7 @@ type fakeDaemon struct {
 	born         time.Time // time of the first probe
 	often        int       // probes in each point; 0: 20
 	upgraded     bool      // there is no history of sessions yet
+	counted      int       // calls of CountMoves
 }
 
 func newFakeDaemon(fakeClusters ...*fakeCluster) *fakeDaemon {
@@ -193,7 +194,7 @@ func (fakeDaemon *fakeDaemon) points(of checks.Target, span checks.Span, step ti
 	return points
 }
 
-func (fakeDaemon *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span) ([]checks.Uptime, error) {
+func (fakeDaemon *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span, _ ...checks.TargetKind) ([]checks.Uptime, error) {
 	if fakeDaemon.broken != nil {
 		return nil, fakeDaemon.broken
 	}
@@ -255,6 +256,7 @@ func (fakeDaemon *fakeDaemon) Moves(_ context.Context, cluster string, span chec
 }
 
 func (fakeDaemon *fakeDaemon) CountMoves(_ context.Context, cluster string, _ checks.Span) (moved, lost int, err error) {
+	fakeDaemon.counted++
 	for _, m := range fakeDaemon.fakeCluster(cluster).moves {
 		if moved++; !m.Kept {
 			lost++

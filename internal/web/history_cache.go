@@ -217,7 +217,7 @@ func (r *historyReader) sessions() {
 		span := checks.Span{From: r.now.Add(-length), To: r.now}
 		if length < uptimeDays*24*time.Hour {
 			var uptimes []checks.Uptime
-			uptimes, r.err = r.history.Uptimes(r.ctx, r.cluster, span)
+			uptimes, r.err = r.history.Uptimes(r.ctx, r.cluster, span, checks.TargetSession)
 			met.uptime = checks.SessionUptime(uptimes)
 		}
 		if r.err == nil {

@@ -38,11 +38,18 @@ type option struct {
 	Selected    bool
 }
 
-// An incidentEntry is an incident, or a deployment with the incidents that it explains.
+// An incidentEntry is the view of an incident, or of a deployment with the incidents that it
+// explains.
 type incidentEntry struct {
-	at         time.Time
 	Deployment *deploymentView // nil: one incident
 	Incidents  []incidentView
+}
+
+// A listedEntry is what an incidentEntry shows.
+type listedEntry struct {
+	at         time.Time
+	deployment *checks.Deployment // nil: one incident
+	incidents  []alerting.Incident
 }
 
 // A deploymentView is the view of a deployment.
@@ -70,16 +77,26 @@ func (s *Server) incidentsPage(r *http.Request, p *page) error {
 		Cluster: probes.Clean(asked.Cluster, maxWord), Filters: s.incidentFilters(p.viewContext, r.URL.Query()),
 		CSV: exportLink("/incidents.csv", r.URL.Query(), nil), JSON: exportLink("/api/v1/incidents", r.URL.Query(), url.Values{"limit": {strconv.Itoa(maxIncidents)}}),
 	}
-	if view.Entries, err = s.incidentEntries(r.Context(), p.viewContext, asked, found); err != nil {
+	listed, err := s.incidentEntries(r.Context(), asked, found)
+	if err != nil {
 		return err
 	}
-	if len(found) == maxListed || len(view.Entries) > maxListed {
-		view.Entries = view.Entries[:min(len(view.Entries), maxListed)]
-		oldest := view.Entries[len(view.Entries)-1].at
+	if len(found) == maxListed || len(listed) > maxListed {
+		listed = listed[:min(len(listed), maxListed)]
+		oldest := listed[len(listed)-1].at
 		if len(found) == maxListed && found[maxListed-1].Started.After(oldest) { // a deployment may be older than incidents that are not here
 			oldest = found[maxListed-1].Started
 		}
 		view.Older = exportLink("/incidents", r.URL.Query(), url.Values{"until": {oldest.UTC().Format(time.RFC3339Nano)}})
+	}
+	for _, one := range listed {
+		entry := incidentEntry{Incidents: p.incidents(one.incidents)}
+		if one.deployment != nil {
+			if entry.Deployment, err = s.deployment(r.Context(), p.viewContext, *one.deployment); err != nil {
+				return err
+			}
+		}
+		view.Entries = append(view.Entries, entry)
 	}
 	p.Template, p.Content, p.Tab = "incidents", view, "incidents"
 	p.Title = p.translate("Incidents")
@@ -104,8 +121,8 @@ func exportLink(path string, values, replaced url.Values) string {
 
 // incidentEntries joins incidents with the deployments that explain them. Deployments that
 // explain none are included unless the query selects incidents by something that a deployment
-// does not have.
-func (s *Server) incidentEntries(ctx context.Context, view viewContext, asked IncidentQuery, found []alerting.Incident) ([]incidentEntry, error) {
+// does not have. The newest entry is first.
+func (s *Server) incidentEntries(ctx context.Context, asked IncidentQuery, found []alerting.Incident) ([]listedEntry, error) {
 	span := asked.Span
 	if len(found) == asked.Limit {
 		span.From = found[len(found)-1].Started // older ones are on the next page
@@ -116,11 +133,11 @@ func (s *Server) incidentEntries(ctx context.Context, view viewContext, asked In
 	}
 	slices.Reverse(deployments) // the newest of several with one name explains an incident
 	explained := make([][]alerting.Incident, len(deployments))
-	var entries []incidentEntry
+	var entries []listedEntry
 	for _, i := range found {
 		n := slices.IndexFunc(deployments, i.BelongsTo)
 		if n < 0 {
-			entries = append(entries, incidentEntry{at: i.Started, Incidents: []incidentView{view.incident(i)}})
+			entries = append(entries, listedEntry{at: i.Started, incidents: []alerting.Incident{i}})
 			continue
 		}
 		explained[n] = append(explained[n], i)
@@ -130,26 +147,19 @@ func (s *Server) incidentEntries(ctx context.Context, view viewContext, asked In
 		if len(explained[n]) == 0 && (!unfiltered || d.From.Before(span.From)) {
 			continue
 		}
-		one, err := s.deployment(ctx, view, d)
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, incidentEntry{at: d.From, Deployment: &one, Incidents: view.incidents(explained[n])})
-		if len(entries) > maxIncidents {
-			break
-		}
+		entries = append(entries, listedEntry{at: d.From, deployment: &d, incidents: explained[n]})
 	}
-	slices.SortStableFunc(entries, func(a, b incidentEntry) int { return b.at.Compare(a.at) })
+	slices.SortStableFunc(entries, func(a, b listedEntry) int { return b.at.Compare(a.at) })
 	return entries, nil
 }
 
-func (s *Server) deployment(ctx context.Context, v viewContext, d checks.Deployment) (deploymentView, error) {
+func (s *Server) deployment(ctx context.Context, v viewContext, d checks.Deployment) (*deploymentView, error) {
 	end := d.To
 	if end.IsZero() {
 		end = v.now
 	}
 	moved, lost, err := s.config.History.CountMoves(ctx, d.Cluster, checks.Span{From: d.From, To: end})
-	return deploymentView{
+	return &deploymentView{
 		Name: word(d.Name), Cluster: word(d.Cluster), Link: clusterLink(d.Cluster),
 		Started: v.timestamp(d.From), Lasted: v.length(max(0, end.Sub(d.From))),
 		Cost: v.translate("%d sessions moved, %d lost", moved, lost),

@@ -58,6 +58,19 @@ func TestIncidentList(t *testing.T) {
 	}
 }
 
+// TestIncidentListReads: the moves of a deployment are counted only if the page shows it.
+func TestIncidentListReads(t *testing.T) {
+	w := newFakeDaemon(healthyCluster("shop", 2))
+	for n := range 3 * maxListed {
+		from := testTime.Add(-time.Duration(n+1) * time.Hour)
+		w.began = append([]checks.Deployment{{Cluster: "shop", Name: "11.5", Span: checks.Span{From: from, To: from.Add(time.Minute)}}}, w.began...)
+	}
+	page := getPage(w.server(t), "/incidents").Body.String()
+	if got := strings.Count(page, "deployment 11.5"); got != maxListed || w.counted != maxListed {
+		t.Errorf("got %d deployments and %d counts, want %d", got, w.counted, maxListed)
+	}
+}
+
 // TestIncidentsCSV: the export has the selected incidents in the language of the page. Excel
 // reads it as UTF-8, and no cell is a formula.
 func TestIncidentsCSV(t *testing.T) {
