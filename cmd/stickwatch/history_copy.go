@@ -24,7 +24,8 @@ is the FILE of a history, a postgres:// URL, or a configuration (*.yml) that
 names the history and, if it has one, the file with the password.
 
 serve may run on FROM meanwhile. TO must be new, or written by copy only. An
-interrupted copy is continued by the next one. To move a history:
+interrupted copy is continued by the next one, and serve refuses it until then.
+To move a history:
   1. copy, while serve runs
   2. stop serve, and copy again: that takes seconds
   3. set history.url, and start serve

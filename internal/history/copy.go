@@ -53,6 +53,14 @@ func (c *copier) copy(ctx context.Context) error {
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
+	if err := c.rows(ctx); err != nil {
+		return err
+	}
+	return c.mark(ctx, copyComplete)
+}
+
+// rows copies the rows of all tables.
+func (c *copier) rows(ctx context.Context) error {
 	for _, table := range eventTables {
 		if err := c.events(ctx, table); err != nil {
 			return fmt.Errorf("%s: %w", table.name, err)
@@ -73,7 +81,17 @@ func (c *copier) copy(ctx context.Context) error {
 // copyMark is the counter of a history that only copies have written. The daemon deletes it.
 const copyMark = "history_copy"
 
-// begin marks a new history, and refuses one with rows of a daemon.
+// The values of copyMark.
+const (
+	copyIncomplete = 1 // a copy is running, or was interrupted
+	copyComplete   = 2
+)
+
+func (c *copier) mark(ctx context.Context, state float64) error {
+	return c.to.SaveCounters(ctx, map[string]float64{copyMark: state})
+}
+
+// begin marks a history as incomplete, and refuses one with rows of a daemon.
 func (c *copier) begin(ctx context.Context) error {
 	var marks, rows int
 	err := c.to.pool.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM counters WHERE name = ?),
@@ -84,7 +102,27 @@ func (c *copier) begin(ctx context.Context) error {
 	case marks == 0 && rows > 0:
 		return ErrOwnRows
 	}
-	return c.to.SaveCounters(ctx, map[string]float64{copyMark: 1})
+	return c.mark(ctx, copyIncomplete)
+}
+
+// An IncompleteCopyError is the error of a history that a copy has not written completely.
+type IncompleteCopyError struct{ Path string }
+
+func (e *IncompleteCopyError) Error() string {
+	return fmt.Sprintf("the copy to %q is incomplete: run `stickwatch history copy FROM TO` again until it ends, or configure another history", e.Path)
+}
+
+// adopt makes a complete copy the history of a daemon, so that no further copy can change it.
+func (db *DB) adopt(ctx context.Context) error {
+	all, err := counters(ctx, db.pool)
+	if err != nil {
+		return err
+	}
+	if all[copyMark] == copyIncomplete {
+		return &IncompleteCopyError{Path: db.path}
+	}
+	_, err = db.exec(ctx, deleteCounter, copyMark)
+	return err
 }
 
 // An eventTable is a table without measurements.
@@ -142,6 +180,9 @@ func (c *copier) insertEvents(ctx context.Context, table eventTable, rows [][]an
 		}
 		defer insert.Close()
 		for _, row := range rows {
+			if row[0] == copyMark {
+				continue // of an original that is itself a copy
+			}
 			if _, err := insert.ExecContext(ctx, row...); err != nil {
 				return err
 			}

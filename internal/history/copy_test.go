@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,11 @@ func copied(t *testing.T, from *DB, to string) {
 		t.Fatal(err)
 	}
 	interrupted(t, from.config.Path, to)
+	if daemon, err := Open(t.Context(), Config{Path: to, Logger: from.config.Logger}); err == nil {
+		t.Error("a daemon began with an incomplete copy", daemon.Close(t.Context()))
+	} else if _, incomplete := errors.AsType[*IncompleteCopyError](err); !incomplete || !strings.Contains(err.Error(), "history copy FROM TO") {
+		t.Errorf("got error %v, want that the copy is incomplete", err)
+	}
 	if err := from.maintain(t.Context(), testTime); err != nil {
 		t.Fatal(err)
 	}

@@ -124,16 +124,17 @@ type DB struct {
 }
 
 // Open opens the history at c.Path and creates it if there is none. It fails with InUseError
-// if another process writes it, and with NewerError if its schema is newer. It makes a copy
-// before it migrates the schema. It moves a damaged file aside and starts a new one; see
-// Recovery. It keeps the newest three copies of each kind. It checks files above 100 MB in the background; see Stats.Damage. The caller must
-// call Close.
+// if another process writes it, with NewerError if its schema is newer, and with
+// IncompleteCopyError if a copy to it has not ended. It makes a copy before it migrates the
+// schema. It moves a damaged file aside and starts a new one; see Recovery. It keeps the newest
+// three copies of each kind. It checks files above 100 MB in the background; see Stats.Damage. The
+// caller must call Close.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	db, err := open(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := db.exec(ctx, deleteCopyMark, copyMark); err != nil { // from now on it has rows of its own
+	if err := db.adopt(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the history: %w", err), db.Close(ctx))
 	}
 	var running context.Context

@@ -187,7 +187,7 @@ const (
 	upsertCounter        = `INSERT INTO counters (name, value) VALUES (?, ?)
 	ON CONFLICT (name) DO UPDATE SET value = excluded.value`
 	selectCounters = `SELECT name, value FROM counters`
-	deleteCopyMark = `DELETE FROM counters WHERE name = ?`
+	deleteCounter  = `DELETE FROM counters WHERE name = ?`
 )
 
 // deleteUnnotified deletes incidents that ended before a time without a notification.
