@@ -149,8 +149,8 @@ func TestUnwritten(t *testing.T) {
 		if err := step.do(); (err != nil) != step.want {
 			t.Errorf("%s: got error %v", step.name, err)
 		}
-		if open, ok := d.unwrittenIncidents(); ok != step.want || (len(open) == 1) != step.want {
-			t.Errorf("%s: got %d incidents, %t", step.name, len(open), ok)
+		if open, unwritten := d.openIncidents(); unwritten != step.want || len(open) != 1 {
+			t.Errorf("%s: got %d incidents, %t", step.name, len(open), unwritten)
 		}
 	}
 }

@@ -207,7 +207,7 @@ func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 	return web.Config{
 		Snapshots: d, Operator: d, Prober: d, Exporter: d, Reloader: d,
 		History:       d.webHistory(),
-		Unwritten:     d.unwrittenIncidents,
+		OpenIncidents: d.openIncidents,
 		Live:          d.page,
 		Metrics:       d.metrics.Handler(),
 		Ready:         d.ready,

@@ -126,13 +126,10 @@ func (d *Daemon) Export(ctx context.Context, cluster string) (http.Handler, erro
 	return metrics.Handler([]checks.Report{one.Snapshot().Report}), nil
 }
 
-// unwrittenIncidents returns the open incidents while the history cannot be written;
-// see web.Config.
-func (d *Daemon) unwrittenIncidents() (open []alerting.Incident, ok bool) {
-	if d.history.Stats().LastError == "" {
-		return nil, false
-	}
-	return d.incidentStore.open(), true
+// openIncidents returns the open incidents, and whether the history lacks changes of them; see
+// web.Config.
+func (d *Daemon) openIncidents() (open []alerting.Incident, unwritten bool) {
+	return d.incidentStore.open(), d.history.Stats().LastError != ""
 }
 
 // Acknowledge implements web.Operator. The history has the acknowledgement when it

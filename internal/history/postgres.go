@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -109,7 +110,10 @@ func isLocal(u *url.URL) bool {
 }
 
 // A session is a connection whose statements have the placeholders of SQLite.
-type session struct{ *stdlib.Conn }
+type session struct {
+	*stdlib.Conn
+	name string // of the database
+}
 
 // PrepareContext implements driver.ConnPrepareContext.
 func (s session) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
@@ -127,7 +131,7 @@ func (s session) QueryContext(ctx context.Context, query string, args []driver.N
 	rows, err := s.Conn.QueryContext(ctx, numbered(query), args)
 	if err != nil {
 		cancel()
-		return nil, err
+		return nil, explain(s.name, err)
 	}
 	return limitedRows{rows.(*stdlib.Rows), cancel}, nil
 }
@@ -184,7 +188,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, explain(c.name, err)
 	}
-	s := session{conn.(*stdlib.Conn)}
+	s := session{conn.(*stdlib.Conn), c.name}
 	if c.lock == nil {
 		return s, nil
 	}
@@ -304,6 +308,14 @@ func (e *databaseError) Error() string {
 }
 
 func (e *databaseError) Unwrap() error { return e.err }
+
+// Unavailable reports whether the database is away, instead of refusing what it was asked: it has
+// not answered, or has a SQLSTATE of class 08 (connection), 28 (login), 3D (no such database), 53
+// (resources) or 57 (shutdown).
+func (e *databaseError) Unavailable() bool {
+	answer, ok := errors.AsType[*pgconn.PgError](e.err)
+	return !ok || slices.ContainsFunc([]string{"08", "28", "3D", "53", "57"}, func(class string) bool { return strings.HasPrefix(answer.Code, class) })
+}
 
 // explain adds the name of the database and a remedy to an error.
 func explain(name string, err error) error {

@@ -150,13 +150,21 @@ func newProblem(status int, format string, args ...any) *problem {
 const maxDetail = 1000
 
 // problemOf converts an error to a problem. The details of internal errors are only logged:
-// the client cannot fix them, and they may contain file and host names.
+// the client cannot fix them, and they may contain file and host names. A source whose database is
+// away returns an error with the method Unavailable.
 func problemOf(err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return p
 	}
 	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return newProblem(http.StatusRequestEntityTooLarge, "the body must not be larger than %d bytes", tooBig.Limit)
+	}
+	if away, ok := errors.AsType[interface {
+		error
+		Unavailable() bool
+	}](err); ok && away.Unavailable() {
+		return newProblem(http.StatusServiceUnavailable, "the database of the history is away: "+
+			"without it, stickwatch knows the clusters and the open incidents (state=ongoing)")
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):

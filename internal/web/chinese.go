@@ -268,5 +268,5 @@ var chineseTexts = map[string]string{
 	"The history cannot be written":                              "历史无法写入",
 	"The history has not been written since %s":                  "自 %s 起历史未能写入",
 	"The history lacks %d probes: the disk was too slow or full": "历史缺少 %d 次探测：磁盘过慢或已满",
-	"The history cannot be read: incidents and silences are not shown. What is shown is the present.": "无法读取历史：事件与静默未显示，所示为当前状态。",
+	"The history cannot be read: resolved incidents and silences are not shown. What is shown is the present.": "无法读取历史：已恢复的事件与静默未显示，所示为当前状态。",
 }

@@ -70,6 +70,11 @@ func (s *Server) addClusterIncidents(r *http.Request, view *clusterPageView, v v
 	if err != nil {
 		return err
 	}
+	holding, quiet := splitRecovering(open)
+	view.Incidents, view.Recovering = v.incidents(holding), v.incidents(quiet)
+	for i := range view.Incidents {
+		view.Incidents[i].ShowCluster = false
+	}
 	recent, err := s.incidents(r.Context(), IncidentQuery{
 		Cluster: view.Cluster.Name, State: alerting.Resolved, Limit: maxListed,
 	})
@@ -80,12 +85,7 @@ func (s *Server) addClusterIncidents(r *http.Request, view *clusterPageView, v v
 	if err != nil {
 		return err
 	}
-	holding, quiet := splitRecovering(open)
-	view.Incidents, view.Recovering, view.Recent = v.incidents(holding), v.incidents(quiet), v.incidents(recent)
-	for i := range view.Incidents {
-		view.Incidents[i].ShowCluster = false
-	}
-	view.Silences = v.silences(silences, view.Cluster.Name)
+	view.Recent, view.Silences = v.incidents(recent), v.silences(silences, view.Cluster.Name)
 	return nil
 }
 

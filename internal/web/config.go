@@ -21,9 +21,9 @@ type Config struct {
 	History   History
 	Live      *Live // receives changes from the daemon; Serve closes it
 
-	// Unwritten returns copies of the open incidents while History cannot store them;
-	// otherwise ok is false. Nil: History can always store them.
-	Unwritten func() (open []alerting.Incident, ok bool)
+	// OpenIncidents returns copies of the open incidents, and whether History lacks changes of
+	// them because it cannot be written. Nil: only History knows them, and has all changes.
+	OpenIncidents func() (open []alerting.Incident, unwritten bool)
 
 	Operator Operator
 
@@ -67,9 +67,6 @@ func (c Config) withDefaults() Config {
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
-	}
-	if c.Unwritten == nil {
-		c.Unwritten = func() ([]alerting.Incident, bool) { return nil, false }
 	}
 	if c.Ready == nil {
 		c.Ready = func() error { return nil }

@@ -83,16 +83,27 @@ func (s *Server) incident(ctx context.Context, id string) (alerting.Incident, er
 
 // incidents returns incidents, newest first. While the history cannot be written, its open
 // incidents are outdated, and those of the daemon replace them. Otherwise only stored
-// incidents are returned, so that a restart cannot remove one that was shown.
+// incidents are returned, so that a restart cannot remove one that was shown. While the history
+// cannot be read, queries that need only open incidents are answered without it.
 func (s *Server) incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error) {
-	open, unwritten := s.config.Unwritten()
+	if s.config.OpenIncidents == nil {
+		return s.config.History.Incidents(ctx, q)
+	}
+	open, unwritten := s.config.OpenIncidents()
 	isOpen := q.State == alerting.Pending || q.State == alerting.Firing || q.Phase == alerting.Ongoing || q.Phase == alerting.Recovering
 	if unwritten && isOpen {
 		return newest(among(open, q), q.Limit), nil
 	}
 	found, err := s.config.History.Incidents(ctx, q)
-	if err != nil || !unwritten || q.State == alerting.Resolved || q.Phase == alerting.Over {
-		return found, err
+	if err != nil {
+		known := among(open, q)
+		if isOpen || q.ID != "" && len(known) > 0 {
+			return newest(known, q.Limit), nil
+		}
+		return nil, err
+	}
+	if !unwritten || q.State == alerting.Resolved || q.Phase == alerting.Over {
+		return found, nil
 	}
 	found = slices.DeleteFunc(found, func(old alerting.Incident) bool {
 		return slices.ContainsFunc(open, func(i alerting.Incident) bool { return i.ID == old.ID })

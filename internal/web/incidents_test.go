@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func withFullDisk(t *testing.T) *Server {
 	fresh := flaps
 	fresh.ID, fresh.Started, fresh.State = "20260314T120301000-fresh", testTime.Add(-10*time.Second), alerting.Pending
 	return w.server(t, func(c *Config) {
-		c.Unwritten = func() ([]alerting.Incident, bool) { return []alerting.Incident{flaps, fresh}, true }
+		c.OpenIncidents = func() ([]alerting.Incident, bool) { return []alerting.Incident{flaps, fresh}, true }
 	})
 }
 
@@ -70,6 +71,38 @@ func TestPagesOfUnwrittenIncidents(t *testing.T) {
 	}
 	if got := send(s, "GET", "/clusters/shop", "").Body.String(); strings.Contains(got, `id="i-20260314T115811000-shop"`) {
 		t.Error("an incident that is over is shown as open")
+	}
+}
+
+// A databaseAway is the error of a history whose database does not answer.
+type databaseAway struct{}
+
+func (databaseAway) Error() string     { return "using \"postgres://db/stickwatch\": connection refused" }
+func (databaseAway) Unavailable() bool { return true }
+
+// TestDatabaseAway: while the database of the history is away, pages and API show the open incidents,
+// and say why they do not have the others.
+func TestDatabaseAway(t *testing.T) {
+	daemon := newFakeDaemon(redisDown("shop"))
+	open := daemon.fakeClusters[0].incidents[0]
+	daemon.broken = fmt.Errorf("reading incidents: %w", databaseAway{})
+	s := daemon.server(t, func(c *Config) {
+		c.OpenIncidents = func() ([]alerting.Incident, bool) { return []alerting.Incident{open}, false }
+	})
+	for path, want := range map[string]int{
+		"/": 200, "/clusters/shop": 200, "/incidents/" + open.ID: 200, "/incidents?state=ongoing": 503, "/incidents": 503,
+		"/api/v1/incidents?state=ongoing": 200, "/api/v1/incidents?state=firing": 200, "/api/v1/incidents/" + open.ID: 200,
+		"/api/v1/incidents": 503, "/api/v1/incidents?state=resolved": 503, "/api/v1/incidents/none": 503, "/api/v1/history?cluster=shop": 503, "/api/v1/silences": 503,
+	} {
+		got := send(s, "GET", path, "")
+		text := got.Body.String()
+		shown := open.ID
+		if want == http.StatusServiceUnavailable {
+			shown = "the database of the history is away"
+		}
+		if got.Code != want || !strings.Contains(text, shown) || strings.Contains(text, "postgres://") {
+			t.Errorf("%s: got %d without %q, want %d", path, got.Code, shown, want)
+		}
 	}
 }
 

@@ -66,7 +66,7 @@ func (o operation) provoke(t *testing.T, status string) *http.Response {
 	case "500":
 		w.broken, s.access.file = errors.New("disk I/O error"), users+".missing"
 	case "503":
-		w.ready = errors.New("no round has been taken yet")
+		w.ready, w.broken = errors.New("no round has been taken yet"), databaseAway{}
 		s.rounds.close()
 	case "504":
 		w.broken = context.DeadlineExceeded

@@ -55,44 +55,44 @@ var operations = []operation{
 	},
 	{
 		route: "GET /api/v1/incidents", summary: "incidents, newest first", parameters: []string{"cluster", "severity", "state", "code", "since", "until", "limit"},
-		status: 200, answer: wireIncidents{}, errors: []int{500},
+		status: 200, answer: wireIncidents{}, errors: []int{500, 503},
 	},
-	{route: "GET /api/v1/incidents/{id}", summary: "an incident", status: 200, answer: wire.Incident{}, errors: []int{400, 500}},
+	{route: "GET /api/v1/incidents/{id}", summary: "an incident", status: 200, answer: wire.Incident{}, errors: []int{400, 500, 503}},
 	{
 		route: "POST /api/v1/incidents/{id}/acknowledge", summary: "records who takes care of an open incident, which ends reminders and prevents escalations",
-		body: wire.AcknowledgeRequest{}, status: 200, answer: wire.Incident{}, errors: []int{409, 500}, sent: `{"author": "ann", "note": "restarting Redis"}`,
+		body: wire.AcknowledgeRequest{}, status: 200, answer: wire.Incident{}, errors: []int{409, 500, 503}, sent: `{"author": "ann", "note": "restarting Redis"}`,
 	},
 	{
 		route: "POST /api/v1/incidents/{id}/notes", summary: "adds a note to the timeline of an incident, open or resolved",
-		body: wire.NoteRequest{}, status: 200, answer: wire.Incident{}, errors: []int{500}, sent: `{"author": "ann", "text": "the disk was full"}`,
+		body: wire.NoteRequest{}, status: 200, answer: wire.Incident{}, errors: []int{500, 503}, sent: `{"author": "ann", "text": "the disk was full"}`,
 	},
 	{
 		route: "GET /api/v1/history", summary: "uptimes, session moves and deployments of a cluster, and the points of a target",
 		parameters: []string{"cluster!", "since", "until", "target", "kind", "step"},
-		status:     200, answer: wireHistory{}, errors: []int{404, 500}, query: "?cluster=shop&target=node1",
+		status:     200, answer: wireHistory{}, errors: []int{404, 500, 503}, query: "?cluster=shop&target=node1",
 	},
 	{
 		route: "GET /api/v1/report", summary: "the availability of sessions, balancers and nodes in a month, with its incidents and deployments",
 		parameters: []string{"month", "target_percent"},
-		status:     200, answer: monthly.WireReport{}, errors: []int{400, 500}, query: "?month=2026-03&target_percent=99.5",
+		status:     200, answer: monthly.WireReport{}, errors: []int{400, 500, 503}, query: "?month=2026-03&target_percent=99.5",
 	},
-	{route: "GET /api/v1/silences", summary: "active and planned silences", status: 200, answer: wireSilences{}, errors: []int{400, 500}},
+	{route: "GET /api/v1/silences", summary: "active and planned silences", status: 200, answer: wireSilences{}, errors: []int{400, 500, 503}},
 	{
 		route: "POST /api/v1/silences", summary: "creates a silence for a cluster, node or code, or for all", body: wire.SilenceRequest{},
-		status: 201, answer: wire.Silence{}, errors: []int{500}, sent: `{"cluster": "shop", "duration": "2h"}`,
+		status: 201, answer: wire.Silence{}, errors: []int{500, 503}, sent: `{"cluster": "shop", "duration": "2h"}`,
 	},
-	{route: "DELETE /api/v1/silences/{id}", summary: "ends a silence now; the history keeps it", status: 204, errors: []int{500}},
+	{route: "DELETE /api/v1/silences/{id}", summary: "ends a silence now; the history keeps it", status: 204, errors: []int{500, 503}},
 	{
 		route: "GET /api/v1/deployments", summary: "announced deployments, oldest first", parameters: []string{"cluster", "since", "until"},
-		status: 200, answer: wireDeployments{}, errors: []int{500},
+		status: 200, answer: wireDeployments{}, errors: []int{500, 503},
 	},
 	{
 		route: "POST /api/v1/deployments", summary: "announces a deployment; notifications of what it explains are held back", body: wire.DeploymentRequest{},
-		status: 201, answer: wire.Deployment{}, errors: []int{404, 500}, sent: `{"cluster": "shop", "name": "4.2"}`,
+		status: 201, answer: wire.Deployment{}, errors: []int{404, 500, 503}, sent: `{"cluster": "shop", "name": "4.2"}`,
 	},
 	{
 		route: "POST /api/v1/deployments/{id}/end", summary: "ends a deployment, with the counts of a client that watched it, if any",
-		body: wire.DeploymentEndRequest{}, status: 204, errors: []int{500}, sent: `{"sessions_lost": 1}`,
+		body: wire.DeploymentEndRequest{}, status: 204, errors: []int{500, 503}, sent: `{"sessions_lost": 1}`,
 	},
 	{route: "GET /-/healthy", summary: "whether the process can answer", status: 200, answer: text},
 	{route: "GET /-/ready", summary: "whether every cluster had its first round; 503 with the reason if not", status: 200, answer: text, errors: []int{503}},
@@ -148,7 +148,7 @@ var problems = map[int]string{
 	421: "the request is for an unknown host",
 	422: "the reload was refused; the configuration is unchanged",
 	500: "the daemon failed; see its log",
-	503: "the daemon is not ready, is shutting down, or too many requests wait; see Retry-After",
+	503: "the daemon is not ready, is shutting down, the database of its history is away, or too many requests wait; see Retry-After",
 	504: "the round took too long",
 }
 

@@ -71,13 +71,16 @@ func (o *overviewView) explains(cluster string) bool {
 	return slices.ContainsFunc(o.Incidents, of) || slices.ContainsFunc(o.MoreIncidents, of)
 }
 
-// addIncidents reads incidents and silences. Without them, the page still shows the current
-// state.
+// addIncidents reads incidents and silences. Without the history, the page still shows the
+// current state and the open incidents.
 func (s *Server) addIncidents(ctx context.Context, view *overviewView, v viewContext) error {
 	open, err := s.open(ctx, "")
 	if err != nil {
 		return err
 	}
+	holding, quiet := splitRecovering(open)
+	cards := min(len(holding), maxCards)
+	view.Incidents, view.MoreIncidents, view.Recovering = v.incidents(holding[:cards]), v.incidents(holding[cards:]), v.incidents(quiet)
 	recent, err := s.incidents(ctx, IncidentQuery{State: alerting.Resolved, Limit: maxRecent})
 	if err != nil {
 		return err
@@ -86,9 +89,6 @@ func (s *Server) addIncidents(ctx context.Context, view *overviewView, v viewCon
 	if err != nil {
 		return err
 	}
-	holding, quiet := splitRecovering(open)
-	cards := min(len(holding), maxCards)
-	view.Incidents, view.MoreIncidents, view.Recovering = v.incidents(holding[:cards]), v.incidents(holding[cards:]), v.incidents(quiet)
 	view.Recent, view.Silences = v.incidents(recent), v.silences(silences, "")
 	return nil
 }
