@@ -24,6 +24,7 @@ func Judge(round Round) Report {
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Code == SessionLost }) {
 		attribution.history.Pool.Lost = round.Started
 	}
+	history := attribution.history // a pointer into the stages would keep them, and those of all rounds before
 	report := Report{
 		Cluster:      round.Cluster.Name,
 		Started:      round.Started,
@@ -36,7 +37,7 @@ func Judge(round Round) Report {
 		Findings:     findings,
 		Requests:     requests(outcomes),
 		page:         nodes.page,
-		History:      &attribution.history,
+		History:      &history,
 	}
 	for _, o := range nodes.Nodes {
 		state := rotation.rotationStates[o.Node]
