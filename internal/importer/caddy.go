@@ -2,6 +2,7 @@ package importer
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,8 +130,10 @@ type caddyScope struct {
 	frontends []frontend
 	path, to  string // path of requests that reach it, and the path passed to the servers
 	exact     bool
-	only      string // condition that no plain GET fulfils, or why the path is not known; "": none
-	guess     string // why the path may not exist
+	only      string   // condition that no plain GET fulfils, or why the path is not known; "": none
+	guess     string   // why the path may not exist
+	password  position // of basic_auth; zero: none
+	login     position // of forward_auth; zero: none
 }
 
 // follow searches a block for reverse proxies.
@@ -152,10 +155,18 @@ func (r *caddyReader) follow(block []directive, scope caddyScope) error {
 			if err := r.proxy(line, scope, matchers); err != nil {
 				return err
 			}
+		case "basic_auth", "basicauth":
+			if first := line.arg(0); !isMatcher(first) || first == "*" {
+				scope.password = line.position
+			}
+		case "forward_auth":
+			if first := line.arg(0); !isMatcher(first) || first == "*" {
+				scope.login = line.position
+			}
 		case "uri", "rewrite":
 			scope = r.rewritten(line, scope)
 		case "php_fastcgi":
-			r.saw(line.position, line.text()+", which speaks FastCGI", httpOnlyNodes)
+			r.sawServers(line.position, line.text()+", which speaks FastCGI", httpOnlyNodes)
 		case "proxy":
 			r.saw(line.position, line.text()+", which is Caddy 1", "Caddy 2 writes reverse_proxy: convert the file")
 		}
@@ -275,7 +286,8 @@ func (r *caddyReader) uniqueName(s caddyScope) string {
 // servers.
 func (r *caddyReader) same(u *upstream) *upstream {
 	for _, known := range r.upstreams {
-		if known.method == u.method && slices.EqualFunc(known.servers, u.servers, func(a, b server) bool { return a.address == b.address }) {
+		alike := func(a, b server) bool { return a.address == b.address && a.scheme == b.scheme }
+		if known.method == u.method && slices.EqualFunc(known.servers, u.servers, alike) && reflect.DeepEqual(known.discovery, u.discovery) {
 			return known
 		}
 	}

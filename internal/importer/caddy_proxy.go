@@ -23,7 +23,7 @@ func (r *caddyReader) proxy(line directive, scope caddyScope, matchers map[strin
 		return err
 	}
 	if len(upstream.servers) == 0 && upstream.dynamic == "" {
-		r.saw(line.position, line.text()+", without a server that can be probed", "")
+		r.sawServers(line.position, line.text()+", without a server that can be probed", "")
 		return nil
 	}
 	if known := r.same(upstream); known != nil {
@@ -45,6 +45,12 @@ func (r *caddyReader) proxy(line directive, scope caddyScope, matchers map[strin
 		if strings.EqualFold(up.arg(0), "Host") && validAddress(up.arg(1)) {
 			site.hostHeader = up.arg(1)
 		}
+	}
+	if scope.password != (position{}) {
+		upstream.asksPassword(scope.password, "basic_auth")
+	}
+	if scope.login != (position{}) {
+		upstream.asksLogin(scope.login, "forward_auth")
 	}
 	if scope.only != "" {
 		upstream.onlyIf(line.position, scope.only)
@@ -223,8 +229,15 @@ func (u *upstream) caddyDynamic(d directive) {
 	if line, ok := last(d.block, "port"); ok {
 		port = line.arg(0)
 	}
+	if service, ok := last(d.block, "service"); ok {
+		proto, _ := last(d.block, "proto")
+		name = "_" + service.arg(0) + "._" + cmp.Or(proto.arg(0), "tcp") + "." + name
+	}
+	versions, _ := last(d.block, "versions")
 	switch kind := d.arg(0); {
 	case name == "" || isVariable(name):
+	case kind == "a" && slices.Equal(versions.args, []string{"ipv6"}):
+		u.discovery = &discovery{name: name, record: "AAAA", port: cmp.Or(port, "80")}
 	case kind == "a":
 		u.discovery = &discovery{name: name, record: "A", port: cmp.Or(port, "80")}
 	case kind == "srv":

@@ -92,7 +92,7 @@ func (s *candidate) chooseSite(addresses []string) {
 	for _, other := range s.sites {
 		for _, e := range other.frontends {
 			known := func(f frontend) bool { return f.url == e.url }
-			if other.position != s.site.position && !slices.ContainsFunc(s.site.frontends, known) {
+			if other.position != s.site.position && e.guess != guessedAddress && !slices.ContainsFunc(s.site.frontends, known) {
 				s.addComment("balancer.url", "another address for users is "+e.url+" ("+e.position.String()+")")
 			}
 		}
@@ -180,12 +180,15 @@ func (s *candidate) samplePage() (page route, ok bool) {
 	case len(s.sites) == 0 && s.conditions == nil:
 		return route{path: "/"}, true
 	}
-	usable := slices.DeleteFunc(slices.Clone(s.site.routes), func(r route) bool { return r.taken != "" })
+	usable := slices.DeleteFunc(slices.Clone(s.site.routes), func(r route) bool { return r.taken != "" || strings.HasPrefix(r.path, engineIO) })
 	if len(usable) == 0 {
 		return route{}, false
 	}
 	return *slices.MinFunc(pointers(usable), func(a, b *route) int { return a.rank() - b.rank() }), true
 }
+
+// engineIO begins the path of socket.io, where a plain GET is an error.
+const engineIO = "/socket.io"
 
 // rank orders routes by how well their paths suit as a page: all pages, those below a
 // path, a single one, a guess.

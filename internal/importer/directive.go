@@ -150,13 +150,19 @@ func webAddress(scheme, host, port string) string {
 
 // public reports whether users may use a host name: it is neither an address nor local.
 func public(name string) bool {
+	if isIP(name) {
+		return false
+	}
 	if name == "localhost" || strings.ContainsAny(name, "*~^$_ ") || strings.HasPrefix(name, ".") {
 		return false
 	}
-	if _, err := netip.ParseAddr(name); err == nil {
-		return false
-	}
 	return validAddress(name) && strings.Contains(name, ".")
+}
+
+// isIP reports whether a host is an address.
+func isIP(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }
 
 // someName returns the first of the names that users may use: a public one, else the

@@ -31,6 +31,7 @@ type draft struct {
 	Skeleton     string // why the cluster is written as a comment; "": it is not
 	Session      []keyValue
 	Policy       string
+	Handshake    string // path of Engine.IO; "": none, or the profile's
 	NoStatus     bool
 	Pages        []string
 
@@ -91,6 +92,9 @@ func (d *draft) commentPages(s *candidate) {
 	case !ok && s.kind != "":
 		ways := slices.Clone(s.conditions)
 		for _, r := range s.site.routes {
+			if r.taken == "" { // of socket.io
+				r.taken = "it is a handshake"
+			}
 			ways = append(ways, r.withPosition(r.path+" itself is no page: "+r.taken))
 		}
 		why := strings.Join(ways[:min(len(ways), maxSeen)], "; ")
@@ -269,6 +273,9 @@ var noSession = keyValue{"path", yaml("")}
 // session as the balancer reads it.
 func (d *draft) unknown(s *candidate) {
 	page, reached := s.samplePage()
+	if s.hasRoute(engineIO) && s.base == (route{}) {
+		d.Handshake = engineIO + "/"
+	}
 	if reached {
 		d.Pages = []string{page.path}
 	}
@@ -338,8 +345,8 @@ func (s *candidate) idSource() string {
 		return mapping("cookie", s.routeCookie, "before", ".")
 	case own.name == "JSESSIONID":
 		return mapping("cookie", own.name, "before", ".")
-	case own.name != "":
-		return mapping("cookie", own.name)
+	case own.name != "" || s.sessionName != "":
+		return mapping("cookie", cmp.Or(own.name, s.sessionName))
 	}
 	return ""
 }

@@ -28,6 +28,7 @@ func readEnvoy(src source, file string) (*parsedConfig, error) {
 		return nil, err
 	}
 	r := new(envoyReader)
+	routed := func(u *upstream) bool { return len(u.sites) > 0 || u.conditions != nil }
 	for _, root := range roots {
 		resources := root.get("static_resources")
 		for _, c := range resources.get("clusters").list() {
@@ -44,6 +45,9 @@ func readEnvoy(src source, file string) (*parsedConfig, error) {
 		for _, key := range root.keys {
 			r.sawAll([]directive{{name: key}})
 		}
+	}
+	for _, u := range r.upstreams { // those of filters, tracing and similar
+		u.unrouted = !routed(u) && slices.ContainsFunc(r.upstreams, routed)
 	}
 	return &r.parsedConfig, nil
 }
@@ -329,9 +333,15 @@ func envoyChange(v value) func(route) (route, bool) {
 	}
 }
 
-// envoySession reads the cookie of stateful sessions.
+// envoySession reads the cookie of stateful sessions, and the filters that ask for a login.
 func (u *upstream) envoySession(config value) {
 	for _, filter := range config.get("http_filters").list() {
+		switch name := filter.get("name").text; {
+		case strings.HasSuffix(name, "ext_authz"), strings.HasSuffix(name, "oauth2"), strings.HasSuffix(name, "jwt_authn"):
+			u.asksLogin(filter.position, name)
+		case strings.HasSuffix(name, "basic_auth"):
+			u.asksPassword(filter.position, name)
+		}
 		cookie := filter.get("typed_config", "session_state", "typed_config", "cookie")
 		if name := cookie.get("name").text; name != "" {
 			u.cookie, u.method = name, probes.MethodCookie

@@ -48,6 +48,8 @@ func readHAProxy(src source, file string) (*parsedConfig, error) {
 			r.upstreams = append(r.upstreams, u)
 		} else {
 			r.saw(d.position, d.name+" "+d.arg(0)+" without a server that can be probed", "")
+			_, sockets := last(d.block, "server")
+			r.seen[len(r.seen)-1].users = sockets
 		}
 	}
 	for _, d := range tree {
@@ -162,6 +164,9 @@ func (u *upstream) haproxyKeep(s server, h haproxyHealth) {
 	u.servers = append(u.servers, s)
 }
 
+// stickCookie matches the application's cookie in a stick rule.
+var stickCookie = regexp.MustCompile(`\b(?:res|req)?\.?s?cook(?:ie)?\(([^),]+)\)`)
+
 // haproxySetting parses a line of a backend that applies to all servers.
 func (u *upstream) haproxySetting(line directive) {
 	switch line.name {
@@ -171,7 +176,13 @@ func (u *upstream) haproxySetting(line directive) {
 		u.haproxyCookie(line)
 	case "use-fcgi-app":
 		u.dynamic = line.position.String() + ": its servers speak FastCGI, and no HTTP"
+	case "appsession": // of HAProxy 1.5: a table of the application's cookie
+		u.addComment("balancer.method", line.position.String()+": appsession keeps clients by the cookie "+line.arg(0))
+		u.method, u.sessionName = probes.MethodUnknown, line.arg(0)
 	case "stick":
+		if name := stickCookie.FindStringSubmatch(line.text()); name != nil {
+			u.sessionName = name[1]
+		}
 		u.addComment("balancer.method", line.position.String()+": a stick table keeps clients: stick "+strings.Join(line.args, " "))
 		if line.arg(0) != "store-response" && u.method != probes.MethodCookie {
 			u.method = probes.MethodUnknown
@@ -187,6 +198,9 @@ func (u *upstream) haproxySetting(line directive) {
 			u.check(line.args[i+1])
 		}
 	case "http-request":
+		if line.arg(0) == "auth" {
+			u.asksPassword(line.position, "http-request auth")
+		}
 		if slices.Contains([]string{"replace-path", "set-path", "replace-uri", "set-uri", "replace-pathq"}, line.arg(0)) {
 			u.rewrites = append(u.rewrites, line)
 		}

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -302,7 +301,7 @@ func (rule haproxyRule) requests() (out []haproxyCandidate) {
 		return []haproxyCandidate{{path: "/"}}
 	}
 	for _, all := range rule.alternatives {
-		var hosts []string
+		var hosts []haproxyHost
 		var paths []haproxyCandidate
 		for _, t := range all {
 			for _, test := range t.tests {
@@ -313,14 +312,16 @@ func (rule haproxyRule) requests() (out []haproxyCandidate) {
 			}
 		}
 		if hosts == nil {
-			hosts = []string{""}
+			hosts = []haproxyHost{{}}
 		}
 		if paths == nil {
 			paths = []haproxyCandidate{{path: "/"}}
 		}
 		for _, host := range hosts[:min(len(hosts), maxNames)] {
 			for _, p := range paths[:min(len(paths), maxNames)] {
-				p.host = cmp.Or(p.host, host)
+				if p.host == "" {
+					p.host, p.hostGuess = host.name, host.guess
+				}
 				out = append(out, p)
 			}
 		}
@@ -333,18 +334,46 @@ type haproxyCandidate struct {
 	host, path string
 	exact      bool   // only the path itself, not paths below it
 	guess      string // why the path may not exist
+	hostGuess  string // why the host may not exist
+}
+
+// An haproxyHost is a host for which a condition asks.
+type haproxyHost struct {
+	name  string
+	guess string // why it may not exist
+}
+
+// allowedHosts returns the hosts for which a rule does not hold: those of its negated
+// tests.
+func (rule haproxyRule) allowedHosts() (out []haproxyHost) {
+	for _, all := range rule.alternatives {
+		for _, t := range all {
+			for _, test := range t.tests {
+				if t.negated != rule.unless {
+					hosts, _ := test.candidates()
+					out = append(out, hosts...)
+				}
+			}
+		}
+	}
+	return out[:min(len(out), maxNames)]
+}
+
+// requests returns requests that a test on the host or the path asks for.
+func (t haproxyTest) requests() []haproxyCandidate {
+	hosts, out := t.candidates()
+	for _, host := range hosts {
+		out = append(out, haproxyCandidate{host: host.name, hostGuess: host.guess, path: "/"})
+	}
+	return out
 }
 
 // candidates returns the hosts and the paths that a test asks for.
-func (t haproxyTest) candidates() (hosts []string, paths []haproxyCandidate) {
-	for _, value := range t.values {
+func (t haproxyTest) candidates() (hosts []haproxyHost, paths []haproxyCandidate) {
+	for i, value := range t.values {
 		switch {
 		case t.isHost():
-			name := strings.ToLower(value)
-			if host, _ := splitAddress(name); t.method == "end" || t.method == "dom" {
-				name = "www." + strings.TrimPrefix(host, ".")
-			}
-			if host, _ := splitAddress(name); t.method != "beg" && t.method != "reg" && (public(host) || host == "localhost") {
+			if host := t.host(i); public(host.name) || host.name == "localhost" {
 				hosts = append(hosts, host)
 			}
 		case t.fetch == "base":
@@ -355,6 +384,27 @@ func (t haproxyTest) candidates() (hosts []string, paths []haproxyCandidate) {
 		}
 	}
 	return hosts, slices.DeleteFunc(paths, func(c haproxyCandidate) bool { return !strings.HasPrefix(c.path, "/") })
+}
+
+// host returns a host that a value of a test on the host matches, with an invented part
+// where the value is only a part of the name.
+func (t haproxyTest) host(i int) haproxyHost {
+	value := strings.ToLower(t.values[i])
+	host, _ := splitAddress(value)
+	some := "one of the hosts that match hdr_" + t.method + "(host) " + value + ": write one that users use"
+	switch t.method {
+	case "", "str":
+		return haproxyHost{name: host}
+	case "end", "dom":
+		return haproxyHost{"www." + strings.TrimPrefix(host, "."), some}
+	case "beg":
+		return haproxyHost{strings.TrimSuffix(host, ".") + ".example.com", some}
+	case "sub":
+		return haproxyHost{strings.Trim(host, ".") + ".example.com", some}
+	case "reg":
+		return haproxyHost{strings.ToLower(newPattern(t.values[i], t.fold).shortest()), some}
+	}
+	return haproxyHost{}
 }
 
 // path returns a path that the value of a test on the path matches.

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"path"
 	"regexp"
 	"slices"
@@ -70,7 +71,7 @@ func (f *haproxyFrontend) follow(line haproxyRule) {
 		}
 		reached := false
 		for _, c := range candidates {
-			reached = f.try(upstream, line.directive, c) || reached
+			reached = f.tryHosts(upstream, line.directive, c) || reached
 		}
 		switch {
 		case reached || dynamic && !f.open(line.arg(0)):
@@ -81,7 +82,16 @@ func (f *haproxyFrontend) follow(line haproxyRule) {
 			}
 			upstream.onlyIf(line.position, "use_backend "+line.arg(0)+" decides")
 		default:
-			upstream.site(line.position, f.frontends(f.binds, ""))
+			host := ""
+			for i := range candidates {
+				host = cmp.Or(host, candidates[i].host)
+			}
+			s := upstream.site(line.position, f.frontends(f.binds, host))
+			for i := range candidates {
+				if c := candidates[i]; c.host == host && len(s.frontends) > 0 {
+					s.frontends[0].guess = cmp.Or(s.frontends[0].guess, c.hostGuess)
+				}
+			}
 			upstream.onlyIf(line.position, f.unreached(line, candidates))
 		}
 	}
@@ -119,7 +129,7 @@ func (f *haproxyFrontend) followDefault() {
 	if upstream == nil || f.name == "listen" && f.base == f.arg(0) && upstream.position != f.position {
 		return
 	}
-	if f.try(upstream, f.directive, haproxyCandidate{path: "/"}) {
+	if f.tryHosts(upstream, f.directive, haproxyCandidate{path: "/"}) {
 		return
 	}
 	for _, line := range f.rules { // the target of a redirect, and the value of a condition may lead there
@@ -188,9 +198,18 @@ func (f *haproxyFrontend) try(u *upstream, rule directive, c haproxyCandidate) b
 		at = rule.position
 	}
 	for i, bind := range served {
+		if c.hostGuess != "" && bind.guess == "" {
+			served[i].guess = c.hostGuess
+			continue
+		}
 		named := haproxyRequest{host: c.host + ":" + bind.port, path: c.path, port: bind.port, secure: bind.secure}
 		if c.host != "" && bind.guess == "" && bind.port != "80" && bind.port != "443" && f.backend(named) != u.name {
 			served[i].guess = "the rule asks for the host without a port, but clients of port " + bind.port + " send it with the port: write the address for users"
+		}
+	}
+	for line := range among(f.block, "http-request") {
+		if line.arg(0) == "auth" && f.acls.rule(line).holds(haproxyRequest{host: c.host, path: c.path, secure: served != nil && served[0].secure}) == yes {
+			u.asksPassword(line.position, "http-request auth")
 		}
 	}
 	s := u.site(at, f.frontends(served, c.host))
@@ -201,6 +220,29 @@ func (f *haproxyFrontend) try(u *upstream, rule directive, c haproxyCandidate) b
 		u.onlyIf(u.rewrites[0].position, u.rewrites[0].text()+" changes the path")
 	}
 	return true
+}
+
+// tryHosts is try, and where a request without a known host is denied, try with the hosts
+// that the rules allow.
+func (f *haproxyFrontend) tryHosts(u *upstream, rule directive, c haproxyCandidate) bool {
+	if f.try(u, rule, c) {
+		return true
+	}
+	if c.host != "" {
+		return false
+	}
+	for _, line := range f.rules {
+		if line.name != "http-request" {
+			continue
+		}
+		for _, host := range line.allowedHosts() {
+			c.host, c.hostGuess = host.name, host.guess
+			if f.try(u, rule, c) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // backend returns the backend to which the frontend passes a request; "": none, or it
@@ -268,11 +310,7 @@ func (f *haproxyFrontend) mapped(text, name string) (out []haproxyCandidate) {
 	m := haproxyMap.FindStringSubmatch(parts[2])
 	if m == nil {
 		test.values, test.method = []string{name}, ""
-		hosts, paths := test.candidates()
-		for _, host := range hosts {
-			paths = append(paths, haproxyCandidate{host: host, path: "/"})
-		}
-		return paths
+		return test.requests()
 	}
 	test.method = m[1]
 	for _, entry := range f.reader.readMap(m[2]) {
@@ -280,11 +318,7 @@ func (f *haproxyFrontend) mapped(text, name string) (out []haproxyCandidate) {
 			continue
 		}
 		test.values = entry[:1]
-		hosts, paths := test.candidates()
-		for _, host := range hosts {
-			paths = append(paths, haproxyCandidate{host: host, path: "/"})
-		}
-		out = append(out, paths...)
+		out = append(out, test.requests()...)
 	}
 	if m[3] == name {
 		out = append(out, haproxyCandidate{path: "/"})
@@ -332,7 +366,7 @@ func (f *haproxyFrontend) frontends(binds []haproxyBind, name string) []frontend
 		scheme, host := "http", name
 		if b.secure {
 			scheme = "https"
-			if host == "" && b.host == "" {
+			if host == "" && (b.host == "" || isIP(b.host)) {
 				host = b.name
 			}
 		}

@@ -132,8 +132,10 @@ func (r *httpdReader) look(block []directive) {
 			r.saw(d.position, d.text(), "mod_jk has its balancers in workers.properties: stickwatch init --mod-jk FILE")
 		case d.name == "proxypass" && len(d.args) > 0 && strings.Contains(target, "://") && !isBalancer(target):
 			r.saw(d.position, d.text(), oneServer)
+		case d.name == "weblogiccluster" || d.name == "weblogichost":
+			r.sawServers(d.position, d.text()+", of WebLogic's plug-in", "describe the cluster with --balancer URL --node ID=URL --profile weblogic")
 		case d.name == "sethandler" && strings.HasPrefix(d.arg(0), "proxy:"):
-			r.saw(d.position, d.text(), httpOnlyNodes)
+			r.sawServers(d.position, d.text(), httpOnlyNodes)
 		}
 	}
 }
@@ -155,10 +157,25 @@ func (r *httpdReader) host(host httpdHost, main []directive) {
 		}
 		u.httpdHeaders(main)
 		u.httpdHeaders(host.block)
+		u.httpdPassword(host.block, way.path)
 		u.httpdEvidence(main)
 		u.httpdEvidence(host.block)
 		if on, ok := last(slices.Concat(main, host.block), "proxypreservehost"); ok && strings.EqualFold(on.arg(0), "on") {
 			s.hostHeader = httpdName(host.block, main)
+		}
+	}
+}
+
+// httpdPassword records the AuthType of a block, and of its sections that concern a path
+// to u.
+func (u *upstream) httpdPassword(block []directive, path string) {
+	for _, d := range block {
+		switch {
+		case d.name == "authtype" && !strings.EqualFold(d.arg(0), "none"):
+			u.asksPassword(d.position, d.text())
+		case d.name == "location" && strings.HasPrefix(path, d.arg(0)),
+			d.name == "proxy" && (d.arg(0) == "*" || isBalancer(d.arg(0)) && strings.EqualFold(strings.Trim(d.arg(0)[len(balancerScheme):], "/"), u.name)):
+			u.httpdPassword(d.block, path)
 		}
 	}
 }

@@ -143,22 +143,24 @@ func (s *Import) choose(found *parsedConfig, names []string) ([]*upstream, error
 	if len(names) > 0 {
 		return s.named(found, names)
 	}
+	takes := func(u *upstream) bool {
+		return u.unfitReason() == "" || u.incomplete() != "" && u.tcp == "" && !u.unrouted
+	}
+	if !slices.ContainsFunc(found.upstreams, func(u *upstream) bool { return takes(u) && u.complete() }) { // a small upstream is better than none
+		takes = func(u *upstream) bool { return u.tcp == "" && !u.unrouted && (!u.complete() || u.serves()) }
+	}
 	var chosen []*upstream
-	var left []string
 	for _, u := range found.upstreams {
-		why := u.unfitReason()
-		if why != "" && (u.incomplete() == "" || u.tcp != "") {
-			left = append(left, fmt.Sprintf("%s %s (%s) %s: it is left out%s", u.kind, u.name, u.position, why, u.wouldTake()))
-			continue
+		if takes(u) {
+			chosen = append(chosen, u)
+		} else {
+			s.note("%s %s (%s) %s: it is left out%s", u.kind, u.name, u.position, u.unfitReason(), u.wouldTake())
 		}
-		chosen = append(chosen, u)
 	}
-	if !slices.ContainsFunc(chosen, (*upstream).complete) { // a small upstream is better than none
-		chosen = slices.DeleteFunc(slices.Clone(found.upstreams), func(u *upstream) bool { return u.tcp != "" || u.complete() && !u.serves() })
-		left = nil
-	}
-	for _, why := range left {
-		s.note("%s", why)
+	for _, other := range found.seen {
+		if other.users {
+			s.note("%s: it is left out", other.withPosition(other.what))
+		}
 	}
 	return chosen, nil
 }
@@ -253,6 +255,8 @@ func (u *upstream) unfitReason() string {
 		return "has no server that can be probed"
 	case !u.serves():
 		return "has no server that gets clients: all are down or backup"
+	case u.unrouted:
+		return "has no route that leads users there"
 	case len(u.servers) == 1 && !u.partial && !u.discovered():
 		return "has one server, which is no cluster"
 	}

@@ -21,17 +21,21 @@ const (
 )
 
 // kinds are configurations by product, each an archive: a comment that says what is hard
-// in them, the files with the main one first, and the result.
+// in them, the files with the main one first, and the result. Those of testdata/kinds have
+// one difficulty each; those of testdata/public are written after public ones, with all
+// that surrounds a pool there.
 func kinds(t *testing.T) map[string]Product {
 	t.Helper()
 	out := map[string]Product{}
 	for _, p := range Products {
-		names, err := filepath.Glob(filepath.Join("testdata/kinds", string(p), "*.txtar"))
-		if err != nil || len(names) == 0 {
-			t.Errorf("%s: no configurations, %v", p, err)
-		}
-		for _, name := range names {
-			out[name] = p
+		for _, dir := range []string{"kinds", "public"} {
+			names, err := filepath.Glob(filepath.Join("testdata", dir, string(p), "*.txtar"))
+			if err != nil || len(names) == 0 && dir == "kinds" {
+				t.Errorf("%s: no configurations, %v", p, err)
+			}
+			for _, name := range names {
+				out[name] = p
+			}
 		}
 	}
 	return out
@@ -42,7 +46,7 @@ func kinds(t *testing.T) map[string]Product {
 // their marks are removed.
 func TestKinds(t *testing.T) {
 	for name, p := range kinds(t) {
-		t.Run(strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(name), "testdata/kinds/"), ".txtar"), func(t *testing.T) {
+		t.Run(strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(name), "testdata/"), ".txtar"), func(t *testing.T) {
 			archive, err := txtar.ParseFile(name)
 			if err != nil {
 				t.Fatal(err)
@@ -72,7 +76,7 @@ func inputs(archive *txtar.Archive) []txtar.File {
 }
 
 // toComplete matches addresses that the reader of a written file must complete.
-var toComplete = regexp.MustCompile(`url: "[^"]*[$@{%<][^"]*"|url: http://(NODE\d|0\.0\.0\.\d)(:\d+)?`)
+var toComplete = regexp.MustCompile(`url: "(?:[^"\\]|\\.)*[$@{%<](?:[^"\\]|\\.)*"|url: http://(NODE\d|0\.0\.0\.\d)(:\d+)?`)
 
 // imported returns the result of importing an archive, and checks that it is valid.
 func imported(t *testing.T, p Product, archive *txtar.Archive) txtar.File {

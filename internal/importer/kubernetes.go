@@ -3,6 +3,7 @@ package importer
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,8 +16,9 @@ import (
 // Service is a name in DNS; only a StatefulSet names its pods.
 type kubeReader struct {
 	parsedConfig
-	services map[string]value // by namespace/name
-	sets     []value          // StatefulSets
+	services  map[string]value // by namespace/name
+	sets      []value          // StatefulSets
+	workloads []value          // everything that has pods
 }
 
 // readKubernetes parses manifests. It is written from the documentation of Kubernetes and
@@ -36,8 +38,12 @@ func readKubernetes(src source, file string) (*parsedConfig, error) {
 		switch kind := d.get("kind").text; kind {
 		case "Service":
 			r.services[kubeName(d)] = d
-		case "StatefulSet":
-			r.sets = append(r.sets, d)
+		case "StatefulSet", "Deployment", "DaemonSet", "ReplicaSet", "Rollout":
+			if kind == "StatefulSet" {
+				r.sets = append(r.sets, d)
+			}
+			r.workloads = append(r.workloads, d)
+			r.sawAll([]directive{{name: kind}})
 		case "Ingress":
 			ingresses = append(ingresses, d)
 		case "IngressRoute", "HTTPRoute", "VirtualService", "Gateway":
@@ -51,12 +57,59 @@ func readKubernetes(src source, file string) (*parsedConfig, error) {
 		r.ingress(d)
 	}
 	if len(ingresses) == 0 {
-		for name, d := range r.services {
-			r.saw(d.position, "the Service "+name+" without an Ingress", "add the Ingress manifest")
-		}
-		slices.SortFunc(r.seen, func(a, b seen) int { return a.line - b.line })
+		r.published()
 	}
 	return &r.parsedConfig, nil
+}
+
+// published adds the Services that users reach without an Ingress: kube-proxy balances
+// their connections.
+func (r *kubeReader) published() {
+	all := slices.SortedFunc(maps.Values(r.services), func(a, b value) int { return a.line - b.line })
+	for _, service := range all {
+		kind := service.get("spec", "type").text
+		port := kubeWebPort(service)
+		if kind != "NodePort" && kind != "LoadBalancer" || !port.exists() {
+			r.saw(service.position, "the Service "+kubeName(service)+" without an Ingress", "add the Ingress manifest")
+			continue
+		}
+		backend := value{position: service.position}
+		backend.set([]string{"name"}, service.get("metadata", "name"))
+		backend.set([]string{"port", "number"}, port.get("port"))
+		u := r.service(service, kubeNotes{}, backend)
+		u.method = probes.MethodRandom
+		if v := service.get("spec", "sessionAffinity"); v.text == "ClientIP" {
+			u.method, u.keyComments = probes.MethodUnknown, slices.DeleteFunc(u.keyComments, func(c keyComment) bool { return c.key == "balancer.method" })
+			u.addComment("balancer.method", v.withPosition("ClientIP: kube-proxy keeps the pod of a client's address, which cannot be predicted"))
+		}
+		number, guess := port.get("port").text, guessedAddress
+		if kind == "NodePort" {
+			number, guess = cmp.Or(port.get("nodePort").text, number), "each machine of the Kubernetes cluster has this port: write the address for users"
+		}
+		host := ""
+		for _, in := range service.get("status", "loadBalancer", "ingress").list() {
+			host = cmp.Or(in.get("hostname").text, in.get("ip").text)
+		}
+		scheme := map[bool]string{true: "https", false: "http"}[number == "443" || port.get("name").text == "https"]
+		if e, ok := newFrontend(service.position, scheme, host, number, ""); ok {
+			if host == "" {
+				e.guess = guess
+			}
+			u.site(service.position, []frontend{e}).addRoute(newMatch().route(service.position))
+		}
+	}
+}
+
+// kubeWebPort returns the first port of a Service that looks like one of HTTP; zero: none
+// does.
+func kubeWebPort(service value) value {
+	for _, port := range service.get("spec", "ports").list() {
+		name := port.get("name").text
+		if strings.HasPrefix(name, "http") || strings.HasPrefix(name, "web") || slices.Contains([]string{"80", "443", "8080", "8443"}, port.get("port").text) {
+			return port
+		}
+	}
+	return value{}
 }
 
 // kubeItems returns the manifests, those in lists, too.
@@ -72,7 +125,7 @@ func kubeItems(docs []value) (out []value) {
 }
 
 func kubeName(d value) string {
-	return cmp.Or(d.get("metadata", "namespace").text, "default") + "/" + d.get("metadata", "name").text
+	return kubeSpace(d) + "/" + d.get("metadata", "name").text
 }
 
 // kubeNotes are the annotations of an Ingress or Service by their names without the
@@ -172,7 +225,7 @@ func (r *kubeReader) way(d value, notes kubeNotes, backend value, m match, host,
 
 // service returns the upstream of a Service's port, and adds it if necessary.
 func (r *kubeReader) service(d value, notes kubeNotes, backend value) *upstream {
-	space := cmp.Or(d.get("metadata", "namespace").text, "default")
+	space := kubeSpace(d)
 	name := backend.get("name").text
 	port := cmp.Or(backend.get("port", "number").text, backend.get("port", "name").text)
 	full := name
@@ -210,12 +263,15 @@ func kubePort(service value, port string) string {
 // pods adds the pods of a StatefulSet, else where the addresses of the pods are found.
 func (r *kubeReader) pods(u *upstream, service value, space, name, port string) {
 	if _, err := strconv.Atoi(port); err != nil {
+		port = cmp.Or(r.containerPort(service, space, port), port)
+	}
+	if _, err := strconv.Atoi(port); err != nil {
 		u.guess("nodes", u.withPosition("the port "+port+" is a name of the pods' manifest: write its number"))
 		port = "80"
 	}
 	for _, set := range r.sets {
 		replicas, err := strconv.Atoi(cmp.Or(set.get("spec", "replicas").text, "1"))
-		if cmp.Or(set.get("metadata", "namespace").text, "default") != space || !kubeSelects(service, set) || err != nil || replicas < 1 || replicas > maxPorts {
+		if kubeSpace(set) != space || !kubeSelects(service, set) || err != nil || replicas < 1 || replicas > maxPorts {
 			continue
 		}
 		domain := cmp.Or(set.get("spec", "serviceName").text, name) + "." + space + ".svc.cluster.local:" + port
@@ -238,7 +294,27 @@ func (r *kubeReader) pods(u *upstream, service value, space, name, port string) 
 	u.discovery = &discovery{name: host, record: "A", port: port}
 }
 
-// kubeSelects reports whether a Service selects the pods of a StatefulSet.
+// containerPort returns the number of a named port of the pods that a Service selects; "":
+// they are in no manifest.
+func (r *kubeReader) containerPort(service value, space, name string) string {
+	for _, d := range r.workloads {
+		if kubeSpace(d) != space || !kubeSelects(service, d) {
+			continue
+		}
+		for _, c := range d.get("spec", "template", "spec", "containers").list() {
+			for _, port := range c.get("ports").list() {
+				if port.get("name").text == name {
+					return port.get("containerPort").text
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func kubeSpace(d value) string { return cmp.Or(d.get("metadata", "namespace").text, "default") }
+
+// kubeSelects reports whether a Service selects the pods of a workload.
 func kubeSelects(service, set value) bool {
 	labels := set.get("spec", "template", "metadata", "labels")
 	selector := service.get("spec", "selector")
@@ -278,6 +354,12 @@ func (u *upstream) kubeAffinity(notes kubeNotes, service value, backend string) 
 	if service.get("spec", "sessionAffinity").text == "ClientIP" {
 		v := service.get("spec", "sessionAffinity")
 		u.addComment("balancer.method", v.withPosition("sessionAffinity: ClientIP of a Service does not apply to controllers that ask pods themselves"))
+	}
+	if v := notes.get("auth-type"); v.text == "basic" || v.text == "digest" {
+		u.asksPassword(v.position, "auth-type: "+v.text)
+	}
+	if v := notes.get("auth-url"); v.exists() {
+		u.asksLogin(v.position, "auth-url")
 	}
 	if notes.get("backend-protocol").text == "GRPC" || notes.get("backend-protocol").text == "FCGI" {
 		u.dynamic = notes.get("backend-protocol").withPosition("its pods speak " + notes.get("backend-protocol").text + ", and no plain HTTP")

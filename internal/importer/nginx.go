@@ -56,7 +56,7 @@ func readNginx(src source, file string) (*parsedConfig, error) {
 func (r *nginxReader) sawStreams(tree []directive) {
 	for stream := range among(tree, "stream") {
 		for d := range among(stream.block, "upstream") {
-			r.saw(d.position, "stream upstream "+d.arg(0)+", which balances connections, and whose servers may be no web servers",
+			r.sawServers(d.position, "stream upstream "+d.arg(0)+", which balances connections, and whose servers may be no web servers",
 				"to watch web servers behind it, use --balancer URL --node ID=URL")
 		}
 	}
@@ -92,6 +92,8 @@ type nginxScope struct {
 	errorLog    string
 	warningsOff bool              // the error log's level is above warn
 	set         map[string]string // variables with a constant value
+	password    directive         // auth_basic; zero, or "off": none
+	login       directive         // auth_request, likewise
 }
 
 // within returns the scope of a block in s.
@@ -112,6 +114,12 @@ func (s nginxScope) within(block []directive) nginxScope {
 				s.hostHeader = d.arg(1)
 			}
 		}
+	}
+	if d, ok := last(block, "auth_basic"); ok {
+		s.password = d
+	}
+	if d, ok := last(block, "auth_request"); ok {
+		s.login = d
 	}
 	if d, ok := last(block, "error_log"); ok {
 		s.errorLog = d.arg(0)
@@ -164,6 +172,12 @@ func (r *nginxReader) lead(u *upstream, scope nginxScope, names ...string) *site
 		u.guess("balancer.client_ip_header", "nginx accepts this header only from "+strings.Join(scope.trusted, ", ")+
 			": run stickwatch there, or add its address to set_real_ip_from")
 	}
+	if scope.password.name != "" && scope.password.arg(0) != "off" {
+		u.asksPassword(scope.password.position, "auth_basic")
+	}
+	if scope.login.name != "" && scope.login.arg(0) != "off" {
+		u.asksLogin(scope.login.position, scope.login.text())
+	}
 	if filepath.IsAbs(scope.errorLog) && u.evidence["nginx_error_log"] == "" {
 		u.evidence["nginx_error_log"] = scope.errorLog
 		if scope.warningsOff {
@@ -206,6 +220,9 @@ func (r *nginxReader) fallback(d directive, s nginxScope) {
 		return
 	}
 	s.fallen = true
+	if s.path == (route{}) { // of the server: all paths
+		s.path = route{position: d.position, path: "/"}
+	}
 	for named := range among(s.server.block, "location") {
 		if named.arg(0) == name {
 			r.locations(named.block, s.within(named.block))
@@ -224,7 +241,7 @@ func (r *nginxReader) otherPass(d directive, s nginxScope) {
 	protocol := otherProtocols[d.name]
 	u := r.named(name)
 	if u == nil {
-		r.saw(d.position, d.name+" "+d.arg(0)+", which speaks "+protocol, httpOnlyNodes)
+		r.sawServers(d.position, d.name+" "+d.arg(0)+", which speaks "+protocol, httpOnlyNodes)
 		return
 	}
 	u.dynamic = d.position.String() + ": " + d.name + ": its servers speak " + protocol + ", and no plain HTTP"
@@ -260,6 +277,8 @@ func (r *nginxReader) pass(line directive, scope nginxScope) {
 	switch {
 	case u == nil && (name == "" || isVariable(name) || strings.HasPrefix(uri, "$") && uri != "$uri"):
 		r.note("%s: proxy_pass %s: a variable, whose upstream is unknown", line.position, line.arg(0))
+	case u == nil && scope.resolvedName(line.arg(0), name): // nginx asks DNS again and again
+		r.saw(line.position, "proxy_pass "+line.arg(0)+" to "+name, "if that name has several addresses, write nodes_from: {dns: {name: NAME, type: A, port: PORT}}; "+oneServer)
 	case u == nil:
 		r.saw(line.position, "proxy_pass "+line.arg(0)+", a single server", oneServer)
 	case scope.ended.name != "":

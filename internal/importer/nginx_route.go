@@ -140,6 +140,14 @@ func (s nginxScope) target(address string) (scheme, name, uri string) {
 	return scheme, name, strings.TrimPrefix(uri, "$request_uri")
 }
 
+// resolvedName reports whether a proxy_pass names its server by a variable, whose value is
+// no address.
+func (s nginxScope) resolvedName(address, name string) bool {
+	_, rest, _ := strings.Cut(address, "://")
+	host, _ := splitAddress(name)
+	return strings.HasPrefix(cmp.Or(rest, address), "$") && !isIP(host) && host != "localhost"
+}
+
 // resolve replaces a leading variable of text by the value of a "set".
 func (s nginxScope) resolve(text string) string {
 	variable := leadingVariable.FindString(text)

@@ -53,7 +53,7 @@ func (u *upstream) nginxServer(line directive) error {
 	}
 	if len(u.servers) == 0 {
 		u.ejection = e
-	} else if e != u.ejection {
+	} else if e != u.ejection && !server.down && !server.backup {
 		u.guessOnce("balancer.max_fails", line.position, "this server has another max_fails or fail_timeout than the first one, whose values are used")
 	}
 	u.servers = append(u.servers, server)
@@ -119,7 +119,7 @@ func nginxServer(line directive) (server, ejection, error) {
 		case "fail_timeout":
 			e.failTimeout, err = parseDuration(value, time.Second)
 			e.explicit = true
-		case "down":
+		case "down", "drain": // one that is drained keeps its clients and gets no new ones
 			s.down = true
 		case "backup":
 			s.backup = true
@@ -195,6 +195,7 @@ func (u *upstream) nginxSticky(line directive) {
 		for _, arg := range line.args {
 			if name, ok := strings.CutPrefix(arg, "lookup=$cookie_"); ok {
 				u.addComment("session", line.position.String()+": the balancer learns nodes from the cookie "+name)
+				u.sessionName = name
 			}
 		}
 		return

@@ -33,6 +33,17 @@ func (p pattern) matches(text string) bool { return p.re != nil && p.re.MatchStr
 
 // sample returns a path that the pattern matches; "": none is known.
 func (p pattern) sample() string {
+	least := p.shortest()
+	for _, path := range []string{least, "/" + least, "/index" + least, strings.Replace(least, "/.", "/index.", 1)} {
+		if p.re != nil && strings.HasPrefix(path, "/") && !strings.Contains(path, "/.") && isValidPath(path) && p.re.MatchString(path) {
+			return path
+		}
+	}
+	return ""
+}
+
+// shortest returns a short text that the pattern matches; "" if none is found.
+func (p pattern) shortest() string {
 	if p.re == nil {
 		return ""
 	}
@@ -40,13 +51,7 @@ func (p pattern) sample() string {
 	if err != nil {
 		return ""
 	}
-	least := leastMatch(tree)
-	for _, path := range []string{least, "/" + least, "/index" + least, strings.Replace(least, "/.", "/index.", 1)} {
-		if strings.HasPrefix(path, "/") && !strings.Contains(path, "/.") && isValidPath(path) && p.re.MatchString(path) {
-			return path
-		}
-	}
-	return ""
+	return leastMatch(tree)
 }
 
 // leastMatch returns a short text that a regular expression matches, apart from

@@ -111,6 +111,11 @@ func (u *upstream) hint(all []*upstream) hint {
 	case strings.Contains(name, "tomcat"):
 		return hint{"tomcat", "the " + u.kind + " is called so; with memcached-session-manager write tomcat-msm"}
 	}
+	for _, profile := range []string{"keycloak", "jenkins"} { // those whose pages need no preparation
+		if strings.Contains(name, profile) {
+			return hint{profile, "the " + u.kind + " is called so"}
+		}
+	}
 	return hint{}
 }
 

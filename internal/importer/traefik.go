@@ -49,13 +49,17 @@ func readTraefik(src source, file string) (*parsedConfig, error) {
 		r.routers(root)
 		r.look(root)
 	}
+	routed := func(u *upstream) bool { return len(u.sites) > 0 || u.conditions != nil }
+	for _, u := range r.upstreams { // those of mirrors, failovers and errors
+		u.unrouted = !routed(u) && slices.ContainsFunc(r.upstreams, routed)
+	}
 	return &r.parsedConfig, nil
 }
 
 // look records what a file has instead of services of http.
 func (r *traefikReader) look(root value) {
 	for name, v := range root.get("tcp", "services").entries() {
-		r.saw(v.position, "tcp service "+name+", which balances connections", "")
+		r.sawServers(v.position, "tcp service "+name+", which balances connections", "")
 	}
 	if kind := root.get("kind"); kind.exists() && root.get("apiVersion").exists() {
 		r.saw(kind.position, "a manifest of Kubernetes", "stickwatch init --kubernetes FILE")
@@ -244,6 +248,12 @@ func (r *traefikReader) routers(root value) {
 					ways[i].only = cmp.Or(ways[i].only, target.only)
 				}
 			}
+			if path.password != (position{}) {
+				target.asksPassword(path.password, "its middleware")
+			}
+			if path.login != (position{}) {
+				target.asksLogin(path.login, "forwardAuth")
+			}
 			target.upstream.lead(v.position, ways, func(host string) []frontend { return r.frontends(v, secure, host) }, path.change)
 		}
 	}
@@ -315,7 +325,9 @@ func (r *traefikReader) frontends(router value, secure bool, host string) []fron
 
 // A pathChange is what middlewares do to requests.
 type pathChange struct {
-	redirect bool // to another scheme
+	redirect bool     // to another scheme
+	password position // of basicAuth or digestAuth; zero: none
+	login    position // of forwardAuth; zero: none
 	steps    []func(route) (route, bool)
 }
 
@@ -336,9 +348,12 @@ func (r *traefikReader) middlewares(root, list value, depth int) (out pathChange
 		if scheme := m.get("redirectScheme", "scheme").text; scheme == "https" {
 			out.redirect = true
 		}
+		out.password = cmp.Or(out.password, m.get("basicAuth").position, m.get("digestAuth").position)
+		out.login = cmp.Or(out.login, m.get("forwardAuth").position)
 		if chain := m.get("chain", "middlewares"); chain.exists() && depth < maxDepth {
 			inner := r.middlewares(root, chain, depth+1)
 			out.redirect = out.redirect || inner.redirect
+			out.password, out.login = cmp.Or(out.password, inner.password), cmp.Or(out.login, inner.login)
 			out.steps = append(out.steps, inner.steps...)
 		}
 		if prefixes := m.get("stripPrefix", "prefixes").texts(); len(prefixes) > 0 {

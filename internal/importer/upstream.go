@@ -20,6 +20,7 @@ type upstream struct {
 	kind, name string // "upstream", "backend", ..., "" from flags; its name in the file
 	servers    []server
 	tcp        string     // why connections are balanced, not requests; "": requests are
+	unrouted   bool       // no route leads users there, as to other upstreams of the file
 	partial    bool       // not all of its servers are in the file
 	several    bool       // the file has more than one server line
 	missing    bool       // it has servers that are no nodes, such as sockets
@@ -38,6 +39,7 @@ type upstream struct {
 	secret        bool   // that cookie can be read only with a secret
 	prefixed      bool   // that cookie is the application's, prefixed by the node and "~"
 	routeCookie   string // cookie of the application that ends with a dot and the node
+	sessionName   string // the application's session cookie, by which the balancer keeps clients
 	routeHeader   string // header in which the balancer sends the node
 	nodeCookie    bool   // routeCookie is the balancer's own: what precedes the dot is no session id
 
@@ -144,6 +146,16 @@ func (u *upstream) guessOnce(key string, at position, text string) {
 	}
 }
 
+// asksPassword records that the balancer answers only clients with a password.
+func (u *upstream) asksPassword(at position, what string) {
+	u.guessOnce("pages", at, what+" asks for a password: add request: {basic_auth: {username: NAME, password_file: FILE}}")
+}
+
+// asksLogin records that another server decides which requests the balancer passes on.
+func (u *upstream) asksLogin(at position, what string) {
+	u.guessOnce("pages", at, what+" lets another server decide about each request: add request: {bearer_token_file: FILE} or session: {login: ...}, or a rule that lets stickwatch pass")
+}
+
 // onlyIf records a way to u that no plain GET takes.
 func (u *upstream) onlyIf(at position, condition string) {
 	text := at.String() + ": " + condition
@@ -206,7 +218,7 @@ func (p *parsedConfig) nameFrontends(u *upstream) {
 	for _, s := range u.sites {
 		for i := range s.frontends {
 			e := &s.frontends[i]
-			if e.guess == guessedAddress && strings.HasPrefix(e.url, "https://") {
+			if (e.guess == guessedAddress || e.guess == guessedName) && strings.HasPrefix(e.url, "https://") {
 				e.url = webAddress("https", name.url, e.port)
 				e.guess = "the name is that of the redirect at " + name.position.String() + ": write the address for users"
 			}
@@ -228,6 +240,7 @@ type seen struct {
 	position
 	what   string // such as "stream upstream web, which balances connections"
 	advice string // what to do about it; "": nothing
+	users  bool   // it serves users by servers that stickwatch cannot ask
 }
 
 func (p *parsedConfig) named(name string) *upstream {
@@ -241,7 +254,13 @@ func (p *parsedConfig) named(name string) *upstream {
 
 // saw records what the file has instead of an upstream.
 func (p *parsedConfig) saw(at position, what, advice string) {
-	p.seen = append(p.seen, seen{at, probes.Clean(what, maxNote), advice}) // it may quote the file
+	p.seen = append(p.seen, seen{at, probes.Clean(what, maxNote), advice, false}) // it may quote the file
+}
+
+// sawServers records servers that stickwatch cannot ask.
+func (p *parsedConfig) sawServers(at position, what, advice string) {
+	p.saw(at, what, advice)
+	p.seen[len(p.seen)-1].users = true
 }
 
 // distinct reports two upstreams of the same name, which no product accepts.
@@ -280,6 +299,9 @@ const localhost = "127.0.0.1"
 // guessedAddress is the comment on an unknown address.
 const guessedAddress = "the file does not contain the address for users: write it here"
 
+// guessedName is the comment on an address with TLS whose name is unknown.
+const guessedName = "certificates are seldom for an address: write the name that users use"
+
 // newFrontend returns the address of a port on which a balancer listens: with its
 // public name, else with the address of the port, else a guess. host is "" for all
 // addresses of the machine. It returns false if no valid address results.
@@ -292,6 +314,8 @@ func newFrontend(p position, scheme, host, port, name string) (frontend, bool) {
 		host, e.guess = localhost, guessedAddress
 	case host == "localhost" && scheme == "http":
 		host = localhost
+	case isIP(host) && scheme == "https":
+		e.guess = guessedName
 	}
 	e.url = webAddress(scheme, host, e.port)
 	return e, defaultPort[scheme] != "" && validAddress(strings.TrimPrefix(e.url, scheme+"://"))
@@ -346,6 +370,7 @@ func (u *upstream) dropInvalid() {
 		{&u.clientIPHeader, "balancer.client_ip_header"},
 		{&u.routeHeader, "session"},
 		{&u.routeCookie, "session"},
+		{&u.sessionName, "session"},
 		{&u.cookie, "session"},
 	} {
 		if *name.text != "" && !token.MatchString(*name.text) {
