@@ -65,6 +65,10 @@ type Config struct {
 	Raw       time.Duration // of samples; 0: 2 days
 	MaxSize   int64         // bytes, above which the oldest details are deleted early; 0: unlimited
 
+	// Instance is the name of this process in a fleet, whose processes write one history in
+	// PostgreSQL; see DB.SetLeases. "": this process writes alone.
+	Instance string
+
 	Flush time.Duration // interval of batches; 0: a second
 	Queue int           // maximum number of queued samples; 0: 50000, about 10 MB
 
@@ -108,12 +112,15 @@ type DB struct {
 	lock       lock // of a file
 	queue      queue
 	meter      *meter
+	leases     ownLeases
 	checkLater bool // check the file in the background
 
 	// targets caches the known targets. Only the writing goroutine uses it.
 	targets map[checks.Target]*target
 	// lastExpired is the time of the last deletion of expired rows.
 	lastExpired time.Time
+	// lastShrunk is the time of the last check of the maximum size.
+	lastShrunk time.Time
 	// partitionsFrom is the time of each level before which its partitions were deleted.
 	partitionsFrom [levels]int64
 
@@ -201,6 +208,10 @@ func (c Config) withEngine(ctx context.Context, reader *Reader, meter *meter, en
 	db := &DB{
 		Reader: reader, config: c, engine: engine, queue: queue{bound: c.Queue},
 		meter: meter, targets: make(map[checks.Target]*target), stop: func() {},
+		leases: ownLeases{instance: c.Instance, stale: make(map[string]bool)},
+	}
+	if c.Instance != "" {
+		return db, nil // targets are read with leases, and claims end with the instance
 	}
 	if err := errors.Join(db.loadTargets(ctx), db.releaseClaims(ctx)); err != nil {
 		return nil, errors.Join(err, db.Close(ctx))

@@ -17,6 +17,9 @@ type engine interface {
 	insertSamples(ctx context.Context, tx *transaction, rows []targetSample) error
 	// insertRows inserts rows of a level, with its columns, of a target that has none at their time.
 	insertRows(ctx context.Context, tx *transaction, l level, target int64, rows [][]any) error
+	// rowLock ends a SELECT whose row the transaction will change: it skips rows that another
+	// transaction is changing.
+	rowLock() string
 	// explicitIDs is what an INSERT needs to set ids that the database usually assigns.
 	explicitIDs() string
 	// continueSerial lets the database assign ids after the largest one of a table.

@@ -26,6 +26,8 @@ type Step struct {
 	// Buried are the reasons of notifications, by ID, that became dead letters before they
 	// were written.
 	Buried map[string]string
+	// Fence has the epoch of each cluster that the step is about, in a fleet; see FencedError.
+	Fence map[string]int64
 }
 
 // Empty reports whether there is nothing to write.
@@ -52,6 +54,9 @@ func (s Step) Then(later Step) Step {
 // a power failure. Otherwise nothing is written, and the caller retries the step.
 func (db *DB) Commit(ctx context.Context, step Step) error {
 	err := db.commitDurable(ctx, func(tx *transaction) error {
+		if err := tx.checkLeases(ctx, db.path, step.Fence); err != nil {
+			return err
+		}
 		for _, i := range step.Incidents {
 			if err := putIncident(ctx, tx, i); err != nil {
 				return err

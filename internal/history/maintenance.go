@@ -11,6 +11,8 @@ import (
 const (
 	maintainEvery = 15 * time.Second
 	expireEvery   = time.Hour
+	shrinkEvery   = 5 * time.Minute // by an instance that waits for another to delete partitions
+	deadShown     = 24 * time.Hour  // how long an instance that ended without notice is listed
 )
 
 // Samples arrive after their time, because a probe has to end first. Aggregates of later
@@ -58,45 +60,116 @@ func (t *target) due(h cutoffs) bool {
 // maintain aggregates and deletes rows in small transactions, so that the writing connection
 // is never blocked for long.
 func (db *DB) maintain(ctx context.Context, now time.Time) error {
+	if err := db.reloadTargets(ctx); err != nil {
+		return err
+	}
 	for _, t := range db.targets {
-		if err := db.maintainTarget(ctx, t, db.config.cutoffs(t.id, now)); err != nil {
+		err := db.maintainTarget(ctx, t, db.config.cutoffs(t.id, now), db.leases.fenceOf(t.Cluster))
+		if lost, fenced := isFenced(err); fenced {
+			db.leases.lose(lost)
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("maintaining %s %q of %q: %w", t.Kind, t.Name, t.Cluster, err)
 		}
 	}
-	deleted, err := db.deletePartitions(ctx)
-	if err != nil {
-		return err
-	}
-	if err := db.endDeployments(ctx, now); err != nil {
-		return err
-	}
-	if now.Sub(db.lastExpired).Abs() >= expireEvery {
-		if err := db.expireRows(ctx, now); err != nil {
+	deleted := now.Sub(db.lastShrunk).Abs() >= shrinkEvery // by the instance that maintains the history
+	if db.leases.maintains() {
+		var err error
+		if deleted, err = db.maintainAll(ctx, now); err != nil {
 			return err
 		}
-		db.lastExpired = now
 	}
 	if deleted { // else the size still has what will be deleted when a long query, such as a backup, has ended
 		if err := db.enforceMaxSize(ctx); err != nil {
 			return fmt.Errorf("reducing the size of the history: %w", err)
 		}
+		db.lastShrunk = now
 	}
 	return db.engine.maintain(ctx)
+}
+
+// maintainAll does what one instance of a fleet does for all. deleted is false if a long query
+// keeps partitions.
+func (db *DB) maintainAll(ctx context.Context, now time.Time) (deleted bool, err error) {
+	if deleted, err = db.deletePartitions(ctx); err != nil {
+		return false, err
+	}
+	if err := db.endDeployments(ctx, now); err != nil {
+		return false, err
+	}
+	if now.Sub(db.lastExpired).Abs() < expireEvery {
+		return deleted, nil
+	}
+	if err := db.expireRows(ctx, now); err != nil {
+		return false, err
+	}
+	if !db.leases.alone() {
+		if err := db.maintainUnwatched(ctx, now); err != nil {
+			return false, err
+		}
+	}
+	db.lastExpired = now
+	return deleted, nil
+}
+
+// maintainUnwatched maintains the targets of clusters that no instance watches any more. It stops
+// if one takes them over, which changes their epoch.
+func (db *DB) maintainUnwatched(ctx context.Context, now time.Time) error {
+	if err := db.deleteBefore(ctx, deleteDead, now.Add(-deadShown)); err != nil {
+		return err
+	}
+	if _, err := db.exec(ctx, insertUnwatched); err != nil {
+		return fmt.Errorf("searching for clusters that nobody watches: %w", err)
+	}
+	state, err := db.Fleet(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range state.Leases {
+		if l.Owner != "" || l.Cluster == maintenance || state.Now.Sub(l.Since) < expireEvery {
+			continue
+		}
+		all, err := targets(ctx, db.pool, selectTargetsOfCluster, l.Cluster)
+		if err != nil {
+			return fmt.Errorf("reading the targets of %q: %w", l.Cluster, err)
+		}
+		for _, t := range all {
+			err := db.maintainTarget(ctx, t, db.config.cutoffs(t.id, now), map[string]int64{l.Cluster: l.Epoch})
+			if _, fenced := isFenced(err); err != nil && !fenced {
+				return fmt.Errorf("maintaining %s %q of %q: %w", t.Kind, t.Name, t.Cluster, err)
+			}
+		}
+	}
+	return nil
+}
+
+// neededFrom returns the time of each level before which no target has rows.
+func (db *DB) neededFrom(ctx context.Context) (from [levels]int64, err error) {
+	if !db.leases.alone() { // others have targets, too
+		err := db.pool.QueryRowContext(ctx, selectNeeded, int64(math.MaxInt64), int64(math.MaxInt64)).Scan(&from[samples], &from[minutes])
+		return from, err
+	}
+	for level := range levels {
+		from[level] = math.MaxInt64
+		for _, t := range db.targets {
+			from[level] = min(from[level], t.since[level])
+		}
+	}
+	return from, nil
 }
 
 // deletePartitions deletes the partitions whose rows no target needs any more. done is false if
 // a long query keeps some of them.
 func (db *DB) deletePartitions(ctx context.Context) (done bool, err error) {
+	needed, err := db.neededFrom(ctx)
+	if err != nil {
+		return false, fmt.Errorf("searching for old partitions: %w", err)
+	}
 	done = true
 	for level := range levels {
-		if db.engine.partitionLength(level) == 0 || len(db.targets) == 0 {
-			continue
-		}
-		before := int64(math.MaxInt64)
-		for _, t := range db.targets {
-			before = min(before, t.since[level])
-		}
-		if before == db.partitionsFrom[level] {
+		before := needed[level]
+		if db.engine.partitionLength(level) == 0 || before == math.MaxInt64 || before == db.partitionsFrom[level] {
 			continue
 		}
 		deleted, err := db.engine.deletePartitions(ctx, level, before)
@@ -112,10 +185,10 @@ func (db *DB) deletePartitions(ctx context.Context) (done bool, err error) {
 }
 
 // maintainTarget does the due work of a target, in as many transactions as necessary.
-func (db *DB) maintainTarget(ctx context.Context, t *target, h cutoffs) error {
+func (db *DB) maintainTarget(ctx context.Context, t *target, h cutoffs, fence map[string]int64) error {
 	for t.due(h) {
 		next := *t
-		err := db.engine.commit(ctx, false, func(tx *transaction) error { return next.step(ctx, tx, h) })
+		err := db.commitFenced(ctx, false, fence, func(tx *transaction) error { return next.step(ctx, tx, h) })
 		if err != nil {
 			return err
 		}
@@ -198,7 +271,8 @@ func (db *DB) enforceMaxSize(ctx context.Context) error {
 		for _, t := range db.targets {
 			var h cutoffs
 			h.keepFrom[l] = limit
-			if err := db.maintainTarget(ctx, t, h); err != nil {
+			err := db.maintainTarget(ctx, t, h, db.leases.fenceOf(t.Cluster))
+			if _, fenced := isFenced(err); err != nil && !fenced {
 				return err
 			}
 		}

@@ -61,6 +61,9 @@ func (db *DB) Claim(ctx context.Context, receiver string, now time.Time, lease t
 	}
 	err = db.commitDurable(ctx, func(tx *transaction) error {
 		n, ok, err = claim(ctx, tx, receiver, now.UnixMilli(), now.Add(lease).UnixMilli())
+		if err == nil && ok && !db.leases.alone() {
+			_, err = tx.ExecContext(ctx, setClaimer, db.leases.instance, n.ID)
+		}
 		return err
 	})
 	if err != nil {
@@ -85,7 +88,7 @@ func (db *DB) claimable(ctx context.Context, receiver string, now time.Time) (bo
 func claim(ctx context.Context, tx *transaction, receiver string, now, until int64) (notification alerting.Notification, ok bool, err error) {
 	var attempts int
 	var body []byte
-	err = tx.QueryRowContext(ctx, claimNotification, until, receiver, now, now).Scan(&attempts, &body)
+	err = tx.QueryRowContext(ctx, fmt.Sprintf(claimNotification, tx.engine.rowLock()), until, receiver, now, now).Scan(&attempts, &body)
 	if noRows(err) {
 		return notification, false, nil
 	}

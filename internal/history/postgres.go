@@ -31,6 +31,7 @@ const (
 	connectTimeout = 5 * time.Second
 	lockTimeout    = 10 * time.Second // a process that ends, or was killed, still holds its lock for a moment
 	answerTimeout  = 20 * time.Second
+	pausedTimeout  = 3 * time.Second // of an instance within a transaction; less than LeaseTime
 )
 
 // oldestServer is the oldest supported version of PostgreSQL.
@@ -198,12 +199,24 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return s, nil
 }
 
-// openWriter returns the writing connection. It connects when it is used first, and again when the
-// connection was lost.
-func (d database) openWriter() *sql.DB {
+// openWriter returns the writing connection, which has the lock for the instances of a fleet or for
+// this process alone. It connects when it is used first, and again when the connection was lost.
+func (d database) openWriter(shared bool) *sql.DB {
+	return d.openOne(&writerLock{name: d.name, shared: shared})
+}
+
+// openFleet returns a connection that writes what the instances of a fleet know of each other.
+func (d database) openFleet() *sql.DB { return d.openOne(nil) }
+
+// openOne returns a connection that may write. A transaction of a process that was paused must not
+// keep its locks.
+func (d database) openOne(lock *writerLock) *sql.DB {
 	config := d.config.Copy()
 	config.ValidateConnect = requireWritable
-	pool := sql.OpenDB(connector{stdlib.GetConnector(*config), d.name, &writerLock{name: d.name}})
+	if lock == nil || lock.shared {
+		config.RuntimeParams["idle_in_transaction_session_timeout"] = milliseconds(pausedTimeout)
+	}
+	pool := sql.OpenDB(connector{stdlib.GetConnector(*config), d.name, lock})
 	pool.SetMaxOpenConns(1)
 	return pool
 }
@@ -220,8 +233,10 @@ func (d database) openReaders() *sql.DB {
 
 // A writerLock is the lock of the process that writes a history, in one schema of a database. The
 // session of the writing connection holds it: if another process has it, this one cannot write.
+// The instances of a fleet share it.
 type writerLock struct {
-	name string
+	name   string
+	shared bool // with the other instances of a fleet
 
 	mu      sync.Mutex
 	pid     int64     // server process of the previous session; 0: none
@@ -230,6 +245,7 @@ type writerLock struct {
 
 const (
 	acquireLock = `SELECT pg_advisory_lock(hashtext('stickwatch'), hashtext(current_schema()))`
+	shareLock   = `SELECT pg_advisory_lock_shared(hashtext('stickwatch'), hashtext(current_schema()))`
 	// endSession ends the previous session of this process, which the server may hold for a while
 	// after the network was cut.
 	endSession    = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2`
@@ -244,7 +260,11 @@ func (l *writerLock) acquire(ctx context.Context, conn *pgx.Conn) error {
 			return err
 		}
 	}
-	if _, err := conn.Exec(ctx, acquireLock); err != nil {
+	statement := acquireLock
+	if l.shared {
+		statement = shareLock
+	}
+	if _, err := conn.Exec(ctx, statement); err != nil {
 		if isState(err, "55P03") { // lock_not_available
 			return &InUseError{Path: l.name}
 		}
@@ -373,7 +393,7 @@ func openDatabase(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	writer := database.openWriter()
+	writer := database.openWriter(c.Instance != "")
 	if err := database.prepare(ctx, writer); err != nil {
 		return nil, closeWith(writer, err)
 	}
@@ -408,12 +428,25 @@ func (d database) prepare(ctx context.Context, writer *sql.DB) error {
 	case at > newest:
 		return &NewerError{Path: d.name, Got: at, Want: newest}
 	}
-	_, err = migrations.Up(ctx)
+	if at < newest {
+		err = d.migrate(ctx, writer, migrations)
+	}
 	if isState(err, "42P07") { // duplicate_table
 		return fmt.Errorf("migrating %q: the schema has tables of another program: name an empty one with ?search_path=NAME in history.url: %w",
 			d.name, innermost(err))
 	}
 	return explain(d.name, err)
+}
+
+// migrate lets one instance of a fleet at a time migrate the history. writer is one connection.
+func (d database) migrate(ctx context.Context, writer *sql.DB, migrations *goose.Provider) error {
+	const key = `(hashtext('stickwatch migrations'), hashtext(current_schema()))`
+	if _, err := writer.ExecContext(ctx, `SELECT pg_advisory_lock`+key); err != nil {
+		return err
+	}
+	_, err := migrations.Up(ctx)
+	_, unlocked := writer.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock`+key)
+	return errors.Join(err, unlocked)
 }
 
 // checkServer returns an error if a history cannot be in this database.

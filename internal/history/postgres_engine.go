@@ -105,6 +105,8 @@ func (e *postgresEngine) insertRows(ctx context.Context, tx *transaction, l leve
 	}))
 }
 
+func (*postgresEngine) rowLock() string { return "FOR UPDATE SKIP LOCKED" }
+
 func (e *postgresEngine) explicitIDs() string { return "OVERRIDING SYSTEM VALUE" }
 
 // continueSerial implements engine.
@@ -152,8 +154,14 @@ func (e *postgresEngine) partition(ctx context.Context, tx *transaction, l level
 	return nil
 }
 
+// lockPartitions lets one instance of a fleet at a time create partitions.
+const lockPartitions = `SELECT pg_advisory_xact_lock(hashtext('stickwatch partitions'), hashtext(current_schema()))`
+
 // createPartition creates a partition for the time [from, to) unless it exists.
 func createPartition(ctx context.Context, tx *transaction, l level, name string, from, to int64) error {
+	if _, err := tx.ExecContext(ctx, lockPartitions); err != nil {
+		return err
+	}
 	var exists bool
 	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM pg_class WHERE relname = ? AND relnamespace = current_schema()::regnamespace)`, name).Scan(&exists)
 	if err != nil || exists {

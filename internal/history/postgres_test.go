@@ -269,7 +269,7 @@ func TestOneWriterOfDatabase(t *testing.T) {
 	first := opened(t)
 	second := parsedDatabase(t, first)
 	second.config.RuntimeParams["lock_timeout"] = "100"
-	other := second.openWriter()
+	other := second.openWriter(false)
 	defer other.Close()
 	err := other.PingContext(t.Context())
 	if _, inUse := errors.AsType[*InUseError](err); !inUse || strings.Contains(err.Error(), lab.Password) {
@@ -288,7 +288,7 @@ func TestOneWriterOfDatabase(t *testing.T) {
 		t.Fatalf("after the first process: %v", err)
 	}
 	first.engine.(*postgresEngine).writer.Close() // its connection would wait for lockTimeout
-	first.engine = &postgresEngine{name: second.name, writer: second.openWriter(), partitions: map[string]bool{}}
+	first.engine = &postgresEngine{name: second.name, writer: second.openWriter(false), partitions: map[string]bool{}}
 	err = first.Commit(t.Context(), Step{Step: alerting.Step{Incidents: []alerting.Incident{incident("b")}}})
 	if _, inUse := errors.AsType[*InUseError](err); !inUse {
 		t.Errorf("got error %v, want that another process has taken over", err)

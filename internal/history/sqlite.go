@@ -197,6 +197,8 @@ func (*sqliteEngine) insertRows(ctx context.Context, tx *transaction, l level, t
 }
 
 // SQLite accepts any id, and continues after the largest one.
+func (*sqliteEngine) rowLock() string { return "" }
+
 func (*sqliteEngine) explicitIDs() string { return "" }
 
 func (*sqliteEngine) continueSerial(context.Context, *transaction, string, string) error {

@@ -146,7 +146,8 @@ const (
 	WHERE n.state = 'pending' AND n.receiver = ? AND n.due <= ? AND n.leased <= ? AND NOT EXISTS (
 		SELECT 1 FROM notices p WHERE p.state = 'pending' AND p.receiver = n.receiver AND p.incident = n.incident AND p.seq < n.seq)
 	ORDER BY n.due, n.seq LIMIT 1`
-	claimNotification = `UPDATE notices SET leased = ?, attempts = attempts + 1 WHERE seq = (` + selectClaimable + `)
+	// claimNotification claims that notification. Its placeholder is the engine's rowLock.
+	claimNotification = `UPDATE notices SET leased = ?, attempts = attempts + 1 WHERE seq = (` + selectClaimable + ` %s)
 	RETURNING attempts, body`
 	selectThread         = `SELECT thread FROM threads WHERE receiver = ? AND incident = ?`
 	releaseNotifications = `UPDATE notices SET leased = ? WHERE state = 'pending' AND leased > ?`
@@ -206,3 +207,53 @@ var deleteExpired = []string{
 	`DELETE FROM threads WHERE at < ?`,
 	`DELETE FROM silences WHERE ends < ?`,
 }
+
+// The fleet. Only PostgreSQL has it.
+const (
+	// databaseNow is the time of the database, which all instances share, in milliseconds.
+	databaseNow = `(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint`
+	isLive      = `EXISTS (SELECT FROM instances i WHERE i.name = %s AND i.expires > ` + databaseNow + `)`
+
+	// upsertInstance returns no row if another living process has the name, and else whether this
+	// process had it already.
+	upsertInstance = `INSERT INTO instances AS old (name, run, site, version, digest, able, started, seen, expires)
+	SELECT ?, ?, ?, ?, ?, ?, now, now, now + ?::bigint FROM (SELECT ` + databaseNow + ` AS now) AS clock
+	ON CONFLICT (name) DO UPDATE SET run = excluded.run, site = excluded.site, version = excluded.version, digest = excluded.digest,
+	able = excluded.able, started = CASE WHEN old.run = excluded.run THEN old.started ELSE excluded.started END,
+	draining = old.draining AND old.run = excluded.run, seen = excluded.seen, expires = excluded.expires
+	WHERE old.run = excluded.run OR old.expires <= excluded.seen
+	RETURNING started = seen`
+	selectInstances = `SELECT name, site, version, digest, able, draining, started, seen, expires FROM instances ORDER BY name`
+	deleteInstance  = `DELETE FROM instances WHERE name = ? AND run = ?`
+	drainInstance   = `UPDATE instances SET draining = ? WHERE name = ?`
+	deleteDead      = `DELETE FROM instances WHERE expires < ?`
+
+	selectLeases = `SELECT cluster, owner, epoch, since FROM leases ORDER BY cluster`
+	lockLeases   = `SELECT cluster, epoch FROM leases WHERE cluster = ANY(?) ORDER BY cluster FOR SHARE`
+	// insertUnwatched gives clusters that are in no configuration any more a free lease.
+	insertUnwatched = `INSERT INTO leases (cluster, owner, epoch, since) SELECT DISTINCT cluster, '', 0, 0 FROM targets ON CONFLICT DO NOTHING`
+	insertLeases    = `INSERT INTO leases (cluster, owner, epoch, since) SELECT cluster, '', 0, 0 FROM unnest(?::text[]) AS cluster ON CONFLICT DO NOTHING`
+	freeLeases      = `UPDATE leases SET owner = '', since = ` + databaseNow + ` WHERE owner = ?`
+	releaseLeases   = `UPDATE leases SET owner = '', since = ` + databaseNow + ` WHERE owner = ? AND cluster = ANY(?)`
+
+	upsertSnapshot = `INSERT INTO snapshots (cluster, at, body) VALUES (?, ` + databaseNow + `, ?)
+	ON CONFLICT (cluster) DO UPDATE SET at = excluded.at, body = excluded.body`
+	selectNeeded    = `SELECT COALESCE(MIN(samples_since), ?::bigint), COALESCE(MIN(minutes_since), ?::bigint) FROM targets`
+	selectSnapshots = `SELECT cluster, at, body FROM snapshots WHERE at >= ? ORDER BY cluster`
+
+	setClaimer    = `UPDATE notices SET claimer = ? WHERE id = ?`
+	freeOwnClaims = `UPDATE notices SET leased = ` + databaseNow + ` + ?::bigint
+	WHERE state = 'pending' AND leased > ` + databaseNow + ` + ?::bigint AND claimer = ?`
+
+	sendMessage = `SELECT pg_notify(?, json_build_object('kind', ?::text, 'from', ?::text, 'schema', current_schema())::text)`
+)
+
+var (
+	// takeLeases skips the leases of an owner whose transaction has not ended.
+	takeLeases = `WITH free AS (SELECT cluster FROM leases l WHERE cluster = ANY(?) AND NOT ` + fmt.Sprintf(isLive, "l.owner") + `
+	ORDER BY cluster FOR UPDATE SKIP LOCKED)
+	UPDATE leases SET owner = ?, epoch = epoch + 1, since = ` + databaseNow + ` FROM free WHERE leases.cluster = free.cluster
+	RETURNING leases.cluster, leases.epoch`
+	freeDeadClaims = `UPDATE notices n SET leased = ` + databaseNow + ` + ?::bigint
+	WHERE state = 'pending' AND leased > ` + databaseNow + ` + ?::bigint AND claimer <> '' AND NOT ` + fmt.Sprintf(isLive, "n.claimer")
+)

@@ -53,16 +53,23 @@ func (db *DB) write(ctx context.Context) {
 // flush writes the queue. Rows that cannot be written return to the queue. A part that panics
 // is dropped, because it would panic again.
 func (db *DB) flush(ctx context.Context) error {
+	if err := db.reloadTargets(ctx); err != nil {
+		return err
+	}
 	batch := db.queue.take()
 	batch.sort()
-	for !batch.empty() {
+	for batch = db.ownRows(batch); !batch.empty(); {
 		part, rest := batch.split(chunk)
 		var err error
 		if panics.Catch(panics.History, func() { err = db.writePart(ctx, part) }) != nil {
 			db.queue.drop(part.size())
 		}
+		lost, fenced := isFenced(err)
 		switch {
 		case err == nil:
+		case fenced:
+			db.leases.lose(lost)
+			rest = db.ownRows(batch)
 		case db.engine.rejected(err): // again would be rejected again
 			db.queue.drop(part.size())
 			db.config.Logger.Error("the history rejects rows: they are dropped", "err", err)
@@ -88,7 +95,7 @@ func (db *DB) writePart(ctx context.Context, b Batch) error {
 	var late int
 	created := make(map[checks.Target]*target)
 	err := db.measure(func() error {
-		return db.engine.commit(ctx, false, func(tx *transaction) (err error) {
+		return db.commitFenced(ctx, false, db.leases.fence(b.clusters()), func(tx *transaction) (err error) {
 			if late, err = db.insertSamples(ctx, tx, b.Samples, created); err != nil {
 				return err
 			}

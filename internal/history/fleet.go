@@ -1,0 +1,396 @@
+package history
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// This file has what the instances of a fleet know of each other: instances, leases, the latest
+// state of each cluster, and messages. Only PostgreSQL has it. All times are those of the database,
+// whose clock all instances share.
+
+// The times of a fleet.
+const (
+	// LeaseTime is how long an instance that is not heard of keeps its clusters.
+	LeaseTime = 8 * time.Second
+	// fleetTimeout bounds one exchange with the database, so that several fit into LeaseTime.
+	fleetTimeout = 3 * time.Second
+)
+
+// A Member is an instance of a fleet.
+type Member struct {
+	Name     string
+	Site     string
+	Version  string // of stickwatch
+	Digest   string // of its configuration
+	Able     bool   // it can probe
+	Draining bool   // it gives its clusters away
+	Started  time.Time
+	Seen     time.Time // when it was last heard of
+	Expires  time.Time // when others take over its clusters
+}
+
+// A Lease says who watches a cluster.
+type Lease struct {
+	Cluster string // "": the maintenance of the history
+	Owner   string // "": nobody
+	Epoch   int64
+	Since   time.Time
+}
+
+// A FleetState is all of a fleet at a moment.
+type FleetState struct {
+	Now     time.Time
+	Members []Member // by name
+	Leases  []Lease  // by cluster
+}
+
+// Live reports whether a member is heard of.
+func (s FleetState) Live(name string) bool {
+	for _, m := range s.Members {
+		if m.Name == name {
+			return m.Expires.After(s.Now)
+		}
+	}
+	return false
+}
+
+// A NameTakenError is the error of an instance whose name another running process has.
+type NameTakenError struct{ Name string }
+
+func (e *NameTakenError) Error() string {
+	return fmt.Sprintf("another running instance of the fleet is named %q: name each differently (fleet.instance)", e.Name)
+}
+
+// A Fleet is this process as an instance of a fleet. Its connection is not the one that writes the
+// history, so that heartbeats do not wait for batches.
+type Fleet struct {
+	pool *sql.DB
+	path string // of the database, for pgx
+	name string
+	run  string // identifies this process
+}
+
+// Join returns the membership of this process in the fleet of a history, which Beat begins.
+func (db *DB) Join() (*Fleet, error) {
+	database, err := parseDatabase(db.config.Path)
+	if err != nil {
+		return nil, err
+	}
+	return &Fleet{pool: database.openFleet(), path: db.config.Path, name: db.leases.instance, run: rand.Text()}, nil
+}
+
+// Close closes the connection. It does not leave the fleet.
+func (f *Fleet) Close() error { return f.pool.Close() }
+
+// Beat tells the others that this process is alive, and returns the state of the fleet. It fails
+// with NameTakenError while another process with this name is alive, or after one has replaced this
+// process.
+func (f *Fleet) Beat(ctx context.Context, self Member) (state FleetState, err error) {
+	err = f.do(ctx, func(tx *sql.Tx) error {
+		var first bool
+		err := tx.QueryRowContext(ctx, upsertInstance, f.name, f.run, self.Site, self.Version, self.Digest, self.Able, LeaseTime.Milliseconds()).Scan(&first)
+		if noRows(err) {
+			return &NameTakenError{f.name}
+		}
+		if err != nil {
+			return err
+		}
+		if first { // what an earlier process of this name had
+			if _, err := tx.ExecContext(ctx, freeLeases, f.name); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, freeOwnClaims, inFlightGrace.Milliseconds(), inFlightGrace.Milliseconds(), f.name); err != nil {
+				return err
+			}
+		}
+		state, err = readFleet(ctx, tx)
+		return err
+	})
+	return state, err
+}
+
+// Take takes over clusters of which no live instance is the owner, all of them or none, and returns
+// their new epochs. ok is false if another instance was faster, or is writing.
+func (f *Fleet) Take(ctx context.Context, clusters []string) (epochs map[string]int64, ok bool, err error) {
+	epochs = make(map[string]int64, len(clusters))
+	err = f.do(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, insertLeases, clusters); err != nil {
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, takeLeases, clusters, f.name)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var cluster string
+			var epoch int64
+			if err := rows.Scan(&cluster, &epoch); err != nil {
+				return err
+			}
+			epochs[cluster] = epoch
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		if len(epochs) < len(clusters) {
+			return errNotAll
+		}
+		return nil
+	})
+	if errors.Is(err, errNotAll) {
+		return nil, false, nil
+	}
+	return epochs, err == nil, err
+}
+
+// errNotAll rolls a takeover back.
+var errNotAll = errors.New("not all clusters are free")
+
+// Release gives clusters away, and wakes the other instances.
+func (f *Fleet) Release(ctx context.Context, clusters []string) error {
+	return f.do(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, releaseLeases, f.name, clusters); err != nil {
+			return err
+		}
+		return notify(ctx, tx, Message{Kind: LeasesChanged})
+	})
+}
+
+// Leave gives all clusters away and leaves the fleet.
+func (f *Fleet) Leave(ctx context.Context) error {
+	return f.do(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, deleteInstance, f.name, f.run)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return err // another process has replaced this one
+		}
+		if _, err := tx.ExecContext(ctx, freeLeases, f.name); err != nil {
+			return err
+		}
+		return notify(ctx, tx, Message{Kind: LeasesChanged})
+	})
+}
+
+// FreeClaims shortens the claims of instances that are not alive, so that their notifications do
+// not wait for the full lease.
+func (f *Fleet) FreeClaims(ctx context.Context) error {
+	return f.do(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, freeDeadClaims, inFlightGrace.Milliseconds(), inFlightGrace.Milliseconds())
+		return err
+	})
+}
+
+// do runs work in a transaction.
+func (f *Fleet) do(ctx context.Context, work func(*sql.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, fleetTimeout)
+	defer cancel()
+	tx, err := f.pool.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	return finish(tx, func() error { return work(tx) })
+}
+
+// Fleet returns the state of the fleet.
+func (r *Reader) Fleet(ctx context.Context) (FleetState, error) {
+	tx, end, err := r.snapshot(ctx)
+	if err != nil {
+		return FleetState{}, err
+	}
+	defer end()
+	state, err := readFleet(ctx, tx)
+	if err != nil {
+		return state, fmt.Errorf("reading the fleet: %w", err)
+	}
+	return state, nil
+}
+
+func readFleet(ctx context.Context, tx *sql.Tx) (state FleetState, err error) {
+	var now int64
+	if err := tx.QueryRowContext(ctx, `SELECT `+databaseNow).Scan(&now); err != nil {
+		return state, err
+	}
+	state.Now = timeOf(now)
+	if state.Members, err = readMembers(ctx, tx); err != nil {
+		return state, err
+	}
+	rows, err := tx.QueryContext(ctx, selectLeases)
+	if err != nil {
+		return state, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var l Lease
+		var since int64
+		if err := rows.Scan(&l.Cluster, &l.Owner, &l.Epoch, &since); err != nil {
+			return state, err
+		}
+		l.Since = timeOf(since)
+		state.Leases = append(state.Leases, l)
+	}
+	return state, rows.Err()
+}
+
+func readMembers(ctx context.Context, tx *sql.Tx) (all []Member, err error) {
+	rows, err := tx.QueryContext(ctx, selectInstances)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var m Member
+		var started, seen, expires int64
+		if err := rows.Scan(&m.Name, &m.Site, &m.Version, &m.Digest, &m.Able, &m.Draining, &started, &seen, &expires); err != nil {
+			return nil, err
+		}
+		m.Started, m.Seen, m.Expires = timeOf(started), timeOf(seen), timeOf(expires)
+		all = append(all, m)
+	}
+	return all, rows.Err()
+}
+
+// Drain makes an instance of the fleet of a history give its clusters away, or take clusters
+// again. It returns ErrNotFound if there is none with the name.
+func Drain(ctx context.Context, path, name string, draining bool) error {
+	database, err := parseDatabase(path)
+	if err != nil {
+		return err
+	}
+	pool := database.openFleet()
+	defer pool.Close()
+	return (&Fleet{pool: pool}).do(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, drainInstance, draining, name)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil {
+			return err
+		} else if n == 0 {
+			return ErrNotFound
+		}
+		return notify(ctx, tx, Message{Kind: LeasesChanged})
+	})
+}
+
+// A MessageKind is the kind of a message between instances.
+type MessageKind string
+
+// The kinds of messages.
+const (
+	LeasesChanged      MessageKind = "leases"
+	SnapshotsChanged   MessageKind = "snapshots"
+	SilencesChanged    MessageKind = "silences"
+	DeploymentsChanged MessageKind = "deployments"
+	OutboxChanged      MessageKind = "outbox"
+)
+
+// A Message wakes other instances. It may be lost.
+type Message struct {
+	Kind MessageKind `json:"kind"`
+	From string      `json:"from"` // the run of the sender
+}
+
+// Send sends a message to the other instances.
+func (f *Fleet) Send(ctx context.Context, m Message) error {
+	m.From = f.run
+	return f.do(ctx, func(tx *sql.Tx) error { return notify(ctx, tx, m) })
+}
+
+// Listen calls yield for each message of another instance until ctx ends or the connection is lost.
+func (f *Fleet) Listen(ctx context.Context, yield func(Message)) error {
+	database, err := parseDatabase(f.path)
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.ConnectConfig(ctx, database.config.Copy())
+	if err != nil {
+		return explain(database.name, err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var schema string
+	if err := conn.QueryRow(ctx, `SELECT current_schema()`).Scan(&schema); err != nil {
+		return explain(database.name, err)
+	}
+	if _, err := conn.Exec(ctx, `LISTEN `+channel); err != nil {
+		return explain(database.name, err)
+	}
+	for {
+		n, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			return explain(database.name, err)
+		}
+		var m struct {
+			Message
+			Schema string `json:"schema"`
+		}
+		if decode([]byte(n.Payload), &m) == nil && m.Schema == schema && m.From != f.run {
+			yield(m.Message)
+		}
+	}
+}
+
+// channel is the channel of the messages of all fleets in a database.
+const channel = "stickwatch"
+
+func notify(ctx context.Context, tx *sql.Tx, m Message) error {
+	_, err := tx.ExecContext(ctx, sendMessage, channel, string(m.Kind), m.From)
+	return err
+}
+
+// PutSnapshots stores the latest states of clusters, by name, for the other instances, and wakes
+// them. It fails with FencedError if one of the clusters is not watched by this instance.
+func (db *DB) PutSnapshots(ctx context.Context, bodies map[string][]byte) error {
+	clusters := make(map[string]bool, len(bodies))
+	for cluster := range bodies {
+		clusters[cluster] = true
+	}
+	err := db.commitFenced(ctx, false, db.leases.fence(clusters), func(tx *transaction) error {
+		for cluster, body := range bodies {
+			if _, err := tx.ExecContext(ctx, upsertSnapshot, cluster, string(body)); err != nil {
+				return err
+			}
+		}
+		return notify(ctx, tx.Tx, Message{Kind: SnapshotsChanged})
+	})
+	if err != nil {
+		return fmt.Errorf("storing the states of %d clusters: %w", len(bodies), err)
+	}
+	return nil
+}
+
+// A StoredSnapshot is the latest state of a cluster, as PutSnapshots stored it.
+type StoredSnapshot struct {
+	Cluster string
+	At      time.Time
+	Body    []byte
+}
+
+// StoredSnapshots returns the states of clusters that were stored at or after a time, by cluster.
+func (r *Reader) StoredSnapshots(ctx context.Context, since time.Time) ([]StoredSnapshot, error) {
+	rows, err := r.pool.QueryContext(ctx, selectSnapshots, since.UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("reading the states of clusters: %w", err)
+	}
+	defer rows.Close()
+	var all []StoredSnapshot
+	for rows.Next() {
+		var s StoredSnapshot
+		var at int64
+		if err := rows.Scan(&s.Cluster, &at, &s.Body); err != nil {
+			return nil, fmt.Errorf("reading the states of clusters: %w", err)
+		}
+		s.At = timeOf(at)
+		all = append(all, s)
+	}
+	return all, rows.Err()
+}
