@@ -73,6 +73,7 @@ const (
 	ReasonQuiet              Reason = "quiet_long_enough"    // alerting.resolve_after, or FlapQuiet, has passed
 	ReasonNotHeld            Reason = "not_held_long_enough" // quiet before alerting.for had passed
 	ReasonUnwatched          Reason = "no_longer_watched"    // its cluster is not in the configuration
+	ReasonHandedOver         Reason = "handed_over"          // another monitor of the fleet watches its cluster
 	ReasonSilence            Reason = "silence"              // a silence or a maintenance window matches
 	ReasonDeployment         Reason = "deployment"           // an announced deployment explains it
 	ReasonSilenceOver        Reason = "silence_over"         // no silence or deployment applies any more

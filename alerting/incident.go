@@ -21,6 +21,7 @@ type Incident struct {
 	ID       string   // unique; sorts by the time of opening
 	Cluster  string   // the one with the most severe active finding; "": stickwatch itself
 	Clusters []string // all that it concerns, in the order in which they were added; empty: stickwatch itself
+	Monitor  string   `json:",omitempty"` // of an incident of stickwatch itself: the instance of the fleet; "": there is no fleet
 	Host     string   // the host because of which several clusters fail; "": none
 	State    State
 	Severity checks.Severity // the highest of all its findings so far

@@ -22,6 +22,7 @@ type openIncidents struct {
 
 // Rules define when incidents fire and resolve.
 type Rules struct {
+	Monitor      string                            // the name of this instance in its fleet; "": there is none
 	ByHost       bool                              // clusters that fail because of one host share an incident
 	For          map[checks.Severity]time.Duration // how long an incident is active before it fires, by severity; 0: it fires at once
 	ResolveAfter time.Duration                     // how long an incident has no active finding before it resolves; 0: it resolves at once
@@ -32,15 +33,20 @@ type Rules struct {
 func newOpenIncidents(rules Rules, past []Incident) *openIncidents {
 	d := &openIncidents{rules: rules, flapCounter: make(flapCounter), failureEnds: make(failureEnds)}
 	for _, i := range past {
-		d.flapCounter.learn(&i)
-		d.failureEnds.learn(&i)
-		if i.State != Resolved {
-			open := i.clone()
-			d.open = append(d.open, &open)
-		}
+		d.continueFrom(&i)
 	}
 	slices.SortFunc(d.open, byID)
 	return d
+}
+
+// continueFrom adds an incident that was handled before.
+func (o *openIncidents) continueFrom(past *Incident) {
+	o.flapCounter.learn(past)
+	o.failureEnds.learn(past)
+	if past.State != Resolved {
+		open := past.clone()
+		o.open = append(o.open, &open)
+	}
 }
 
 func byID(a, b *Incident) int { return cmp.Compare(a.ID, b.ID) }

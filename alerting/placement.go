@@ -71,6 +71,9 @@ func (o *openIncidents) openIncident(at time.Time, cluster string, f causeGroup)
 		ID: incidentID(at, cluster, first.Key()), Cluster: cluster, State: Pending, Severity: f.worst(),
 		Cause: first.Finding, Started: first.Since,
 	}
+	if cluster == "" {
+		i.Monitor = o.rules.Monitor
+	}
 	for _, s := range f.members {
 		if s.Since.Before(i.Started) {
 			i.Started = s.Since

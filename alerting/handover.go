@@ -1,0 +1,73 @@
+package alerting
+
+import (
+	"slices"
+	"time"
+)
+
+// This file hands clusters over from one monitor to another, in a fleet whose monitors share a
+// history. An incident belongs to the monitor that watches the first of its clusters. Clusters that
+// can share an incident are watched by one monitor, so the others are there, too.
+
+// HandledBy reports whether an incident belongs to a monitor that watches some clusters. An incident
+// of stickwatch itself belongs to the monitor that opened it.
+func (i *Incident) HandledBy(monitor string, watches func(cluster string) bool) bool {
+	if first := i.firstCluster(); first != "" {
+		return watches(first)
+	}
+	return i.Monitor == monitor
+}
+
+// firstCluster returns the cluster that decides who handles the incident; "": it is of stickwatch
+// itself.
+func (i *Incident) firstCluster() string {
+	if i.Cluster == "" || len(i.Clusters) == 0 {
+		return i.Cluster // histories of old versions have no list
+	}
+	return i.Clusters[0]
+}
+
+// Adopt continues incidents that another monitor has handled: those that are not resolved, and those
+// resolved within FlapWindow. It ignores incidents that it handles already.
+func (manager *Manager) Adopt(past []Incident) {
+	o := manager.openIncidents
+	for _, i := range past {
+		if slices.ContainsFunc(o.open, func(known *Incident) bool { return known.ID == i.ID }) {
+			continue
+		}
+		o.continueFrom(&i)
+	}
+	slices.SortFunc(o.open, byID)
+}
+
+// Release forgets clusters, whose incidents another monitor handles from now on. An incident of
+// stickwatch itself stays, without them.
+func (manager *Manager) Release(at time.Time, released func(cluster string) bool) Step {
+	o := manager.openIncidents
+	goes := func(i *Incident) bool { return i.firstCluster() != "" && released(i.firstCluster()) }
+	o.open = slices.DeleteFunc(o.open, goes)
+	o.touched = slices.DeleteFunc(o.touched, goes)
+	for _, i := range o.open {
+		if i.State != Resolved {
+			o.leave(at, i, released)
+		}
+	}
+	manager.deployments.changed = slices.DeleteFunc(manager.deployments.changed, func(d *Deployment) bool { return released(d.Cluster) })
+	return manager.step(at)
+}
+
+// leave ends the findings of released clusters in an incident that stays.
+func (o *openIncidents) leave(at time.Time, i *Incident, released func(cluster string) bool) {
+	if !slices.ContainsFunc(i.Clusters, released) {
+		return
+	}
+	for n := range i.Findings {
+		if m := &i.Findings[n]; released(m.Cluster) && m.Active() {
+			m.Ended = at
+			o.record(i, m.event(at, EventLeft, ReasonHandedOver), false)
+		}
+	}
+	i.Clusters = slices.DeleteFunc(i.Clusters, released)
+	i.updateCluster()
+	i.updateEnded(at)
+}
