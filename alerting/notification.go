@@ -20,6 +20,10 @@ type Notification struct {
 	Deployment *Summary `json:",omitempty"`
 	News       []Event  // events since the previous notification for the receiver, oldest first, the latest MaxNews
 
+	// Alone is the instance of a fleet that sends it although it cannot reach the history, so that
+	// others may send it too; "": it is sent once.
+	Alone string `json:",omitempty"`
+
 	Attempts int    // delivery attempts so far, including the current one
 	Thread   string // from the DeliveryRef of an earlier notification about the incident; "": none
 }

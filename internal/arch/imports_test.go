@@ -166,6 +166,7 @@ var homes = map[string][]string{
 	"github.com/jstemmer/go-junit-report":    {"internal/render"},
 	"github.com/spf13/cobra":                 {"cmd/stickwatch"},
 	"golang.org/x/term":                      {"cmd/stickwatch"},
+	"golang.org/x/sys":                       {"internal/fleet"}, // the clock that goes on while the machine sleeps
 	"golang.org/x/time":                      {"internal/daemon"},
 	"go.yaml.in/yaml/v4":                     {"internal/config", "internal/importer"}, // stickwatch.yml, and files of balancers
 	"github.com/invopop/jsonschema":          {"internal/config"},

@@ -113,7 +113,8 @@ type DB struct {
 	queue      queue
 	meter      *meter
 	leases     ownLeases
-	checkLater bool // check the file in the background
+	flushNow   chan chan error // asks the writing goroutine to write the queue
+	checkLater bool            // check the file in the background
 
 	// targets caches the known targets. Only the writing goroutine uses it.
 	targets map[checks.Target]*target
@@ -208,7 +209,8 @@ func (c Config) withEngine(ctx context.Context, reader *Reader, meter *meter, en
 	db := &DB{
 		Reader: reader, config: c, engine: engine, queue: queue{bound: c.Queue},
 		meter: meter, targets: make(map[checks.Target]*target), stop: func() {},
-		leases: ownLeases{instance: c.Instance, stale: make(map[string]bool)},
+		leases:   ownLeases{instance: c.Instance, epochs: make(map[string]int64), stale: make(map[string]bool)},
+		flushNow: make(chan chan error),
 	}
 	if c.Instance != "" {
 		return db, nil // targets are read with leases, and claims end with the instance
@@ -231,6 +233,22 @@ func (db *DB) checkInBackground(ctx context.Context) {
 
 // Record queues a batch and never blocks. Stats counts dropped rows.
 func (db *DB) Record(b Batch) { db.queue.put(b) }
+
+// Flush writes the queue now.
+func (db *DB) Flush(ctx context.Context) error {
+	written := make(chan error, 1)
+	select {
+	case db.flushNow <- written:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-written:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Close writes the queue, unless ctx ends, and closes the file.
 func (db *DB) Close(ctx context.Context) error {

@@ -36,18 +36,69 @@ func (s Step) Empty() bool {
 }
 
 // Then merges a step with a later one, so that a caller can retry a failed step together with
-// the next.
+// the next. What was decided about a cluster with an older lease is dropped.
 func (s Step) Then(later Step) Step {
+	s = s.Without(s.olderThan(later.Fence))
 	both := Step{
 		Step: s.Step.Then(later.Step), ActiveFindings: make(map[string][]checks.ActiveFinding),
 		Delivered: make(map[string]alerting.DeliveryRef), Buried: make(map[string]string),
 	}
+	if len(s.Fence)+len(later.Fence) > 0 {
+		both.Fence = make(map[string]int64)
+	}
 	for _, one := range []Step{s, later} {
+		maps.Copy(both.Fence, one.Fence)
 		maps.Copy(both.ActiveFindings, one.ActiveFindings)
 		maps.Copy(both.Delivered, one.Delivered)
 		maps.Copy(both.Buried, one.Buried)
 	}
 	return both
+}
+
+// olderThan returns the clusters whose epoch in the step is another one.
+func (s Step) olderThan(fence map[string]int64) (clusters []string) {
+	for cluster, epoch := range s.Fence {
+		if now, known := fence[cluster]; known && now != epoch {
+			clusters = append(clusters, cluster)
+		}
+	}
+	return clusters
+}
+
+// Without returns the step without all that concerns some clusters.
+func (s Step) Without(clusters []string) Step {
+	if len(clusters) == 0 {
+		return s
+	}
+	gone := func(cluster string) bool { return slices.Contains(clusters, cluster) }
+	concerns := func(i alerting.Incident) bool { return gone(i.Cluster) || slices.ContainsFunc(i.Clusters, gone) }
+	s.Incidents = slices.DeleteFunc(slices.Clone(s.Incidents), concerns)
+	s.Notifications = slices.DeleteFunc(slices.Clone(s.Notifications), func(n alerting.Notification) bool { return concerns(n.Incident) })
+	s.Deployments = slices.DeleteFunc(slices.Clone(s.Deployments), func(d alerting.Deployment) bool { return gone(d.Cluster) })
+	s.ActiveFindings, s.Fence = maps.Clone(s.ActiveFindings), maps.Clone(s.Fence)
+	for _, cluster := range clusters {
+		delete(s.ActiveFindings, cluster)
+		delete(s.Fence, cluster)
+	}
+	return s
+}
+
+// Clusters returns the clusters that the step is about.
+func (s Step) Clusters() map[string]bool {
+	all := make(map[string]bool)
+	for _, i := range s.Incidents {
+		for _, cluster := range append([]string{i.Cluster}, i.Clusters...) {
+			all[cluster] = true
+		}
+	}
+	for _, d := range s.Deployments {
+		all[d.Cluster] = true
+	}
+	for cluster := range s.ActiveFindings {
+		all[cluster] = true
+	}
+	delete(all, "") // stickwatch itself
+	return all
 }
 
 // Commit writes a step in one transaction. If it returns nil, the step is on disk and survives

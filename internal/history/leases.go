@@ -39,23 +39,21 @@ type ownLeases struct {
 
 func (l *ownLeases) alone() bool { return l.instance == "" }
 
-// SetLeases sets the clusters that this instance may write for, with their epochs. It waits for
-// nothing. Rows of other clusters are dropped.
+// SetLeases sets the epochs of the clusters that this instance watches. It waits for nothing. Rows
+// of a cluster that is missing are still written until another instance has taken it over.
 func (db *DB) SetLeases(epochs map[string]int64) {
 	own := &db.leases
 	own.mu.Lock()
 	defer own.mu.Unlock()
-	for cluster := range own.epochs {
-		if epochs[cluster] != own.epochs[cluster] {
+	for cluster, epoch := range epochs {
+		if epoch != own.epochs[cluster] {
 			own.stale[cluster] = true
 		}
+		own.epochs[cluster] = epoch
 	}
-	for cluster := range epochs {
-		if epochs[cluster] != own.epochs[cluster] {
-			own.stale[cluster] = true
-		}
+	if epochs[maintenance] == 0 {
+		delete(own.epochs, maintenance) // its work is not fenced
 	}
-	own.epochs = maps.Clone(epochs)
 }
 
 // fence returns the epochs of clusters, and 0 for one without a lease; nil: writes are not fenced.

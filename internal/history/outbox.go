@@ -180,8 +180,22 @@ func (db *DB) SkipToEnd(ctx context.Context, id string) (skipped bool, err error
 	return skipped && err == nil, err
 }
 
+// release ends a claim of this process. If another instance has claimed the notification since, it
+// changes nothing.
 func (db *DB) release(ctx context.Context, id string, work func(*transaction) error) error {
-	if err := db.commitDurable(ctx, work); err != nil {
+	err := db.commitDurable(ctx, func(tx *transaction) error {
+		if !db.leases.alone() {
+			var seq int64
+			switch err := tx.QueryRowContext(ctx, lockClaim, id, db.leases.instance).Scan(&seq); {
+			case noRows(err):
+				return nil
+			case err != nil:
+				return err
+			}
+		}
+		return work(tx)
+	})
+	if err != nil {
 		return fmt.Errorf("releasing notification %q: %w", id, err)
 	}
 	return nil

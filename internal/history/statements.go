@@ -241,6 +241,7 @@ const (
 	selectNeeded    = `SELECT COALESCE(MIN(samples_since), ?::bigint), COALESCE(MIN(minutes_since), ?::bigint) FROM targets`
 	selectSnapshots = `SELECT cluster, at, body FROM snapshots WHERE at >= ? ORDER BY cluster`
 
+	lockClaim     = `SELECT seq FROM notices WHERE id = ? AND claimer = ? FOR UPDATE`
 	setClaimer    = `UPDATE notices SET claimer = ? WHERE id = ?`
 	freeOwnClaims = `UPDATE notices SET leased = ` + databaseNow + ` + ?::bigint
 	WHERE state = 'pending' AND leased > ` + databaseNow + ` + ?::bigint AND claimer = ?`

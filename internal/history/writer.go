@@ -28,6 +28,9 @@ func (db *DB) write(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case written := <-db.flushNow:
+			written <- db.flush(ctx)
+			continue
 		case <-time.After(max(db.config.Flush, wait)):
 		}
 		err := db.flush(ctx)

@@ -28,6 +28,7 @@ type DispatcherConfig struct {
 	Poll      time.Duration                        // how often an idle worker reads the outbox; 0: 5 s
 	Timeout   time.Duration                        // for one attempt; 0: 30 s
 	Now       func() time.Time                     // when notifications are due; nil: time.Now
+	MaySend   func(alerting.Notification) error    // asked right before each attempt, whose error it is; nil: always
 	Grace     time.Duration                        // for an attempt in progress when the context of Run ends; 0: 5 s
 
 	// Predecessor is the dispatcher that this one replaces. Both share the backoff of
@@ -59,6 +60,9 @@ func NewDispatcher(config DispatcherConfig) *Dispatcher {
 	}
 	if config.Now == nil {
 		config.Now = time.Now
+	}
+	if config.MaySend == nil {
+		config.MaySend = func(alerting.Notification) error { return nil }
 	}
 	backoffs := config.Predecessor.backoffs()
 	config.Predecessor = nil // or a chain of predecessors would stay in memory

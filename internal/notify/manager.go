@@ -29,7 +29,8 @@ type ManagerConfig struct {
 	Outbox  PendingOutbox
 	Observe func(receiver string, result Result) // called after each attempt, concurrently
 	Logger  *slog.Logger
-	Now     func() time.Time // nil: time.Now
+	Now     func() time.Time                  // nil: time.Now
+	MaySend func(alerting.Notification) error // see DispatcherConfig
 }
 
 // NewManager returns a Manager without receivers.
@@ -67,7 +68,8 @@ func (m *Manager) SetReceivers(receivers map[string]alerting.Notifier) {
 	old := m.dispatcher
 	m.receivers = receivers
 	m.dispatcher = NewDispatcher(DispatcherConfig{
-		Outbox: m.config.Outbox, Notifiers: receivers, Logger: m.config.Logger, Observe: m.config.Observe, Now: m.config.Now, Predecessor: old,
+		Outbox: m.config.Outbox, Notifiers: receivers, Logger: m.config.Logger, Observe: m.config.Observe, Now: m.config.Now,
+		MaySend: m.config.MaySend, Predecessor: old,
 	})
 	if old != nil {
 		old.Retire()

@@ -165,6 +165,13 @@ func (q *WriteQueue) diskStuck(now time.Time) bool {
 // claim leases a notification in the queue, unless an earlier one of the same
 // incident is still undelivered on the disk.
 func (q *WriteQueue) claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notification, bool) {
+	alone := ""
+	if q.config.Alone != nil {
+		var ok bool
+		if alone, ok = q.config.Alone(); !ok {
+			return alerting.Notification{}, false // the process was paused, or the history answers others
+		}
+	}
 	list := q.claimable(receiver, now)
 	if len(list) == 0 {
 		return alerting.Notification{}, false
@@ -182,7 +189,7 @@ func (q *WriteQueue) claim(ctx context.Context, receiver string, now time.Time, 
 		if before.Waits {
 			continue
 		}
-		n.Thread = cmp.Or(n.Thread, before.Thread)
+		n.Thread, n.Alone = cmp.Or(n.Thread, before.Thread), alone
 		if q.lease(&n, now, lease) {
 			return n, true
 		}

@@ -122,6 +122,9 @@ func (w *worker) attempt(ctx context.Context, notification alerting.Notification
 	}
 	ctx, cancel = context.WithTimeout(ctx, w.config.Timeout)
 	defer cancel()
+	if err := w.config.MaySend(notification); err != nil {
+		return alerting.DeliveryRef{}, "", err
+	}
 	deliveryRef, err := w.notifier.Notify(ctx, notification)
 	return deliveryRef, Delivered, err
 }

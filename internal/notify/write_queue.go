@@ -40,7 +40,10 @@ type QueueConfig struct {
 	Store   Store
 	Written func(alerting.Step)                  // called after each write
 	Observe func(receiver string, result Result) // called with Dead for each dropped notification; must not block
-	Logger  *slog.Logger
+	// Alone reports whether an instance of a fleet has to notify by itself, and its name. Nil: there
+	// is no fleet, and notifications of a disk that accepts nothing are always delivered from memory.
+	Alone  func() (monitor string, ok bool)
+	Logger *slog.Logger
 }
 
 // A Store is the part of the history that a WriteQueue uses.
@@ -178,8 +181,11 @@ func (q *WriteQueue) finish(step history.Step, err error) {
 	began := q.writingSince
 	q.writing, q.writingSince = history.Step{}, time.Time{}
 	if err != nil {
+		if fenced, ok := errors.AsType[*history.FencedError](err); ok { // their new owner decides and notifies
+			q.forget(&step, fenced.Clusters)
+		}
 		q.unwritten = step.Then(q.unwritten)
-		if _, taken := errors.AsType[*history.InUseError](err); taken {
+		if isOthers(err) {
 			q.failingSince = time.Time{} // the process that has the history notifies, not this one
 		} else if q.failingSince.IsZero() {
 			q.failingSince = began
@@ -197,6 +203,32 @@ func (q *WriteQueue) finish(step history.Step, err error) {
 		delete(q.pending, n.ID)
 	}
 	q.unwritten = late.Then(q.unwritten)
+}
+
+// isOthers reports whether a write failed because another process has the history or the clusters.
+func isOthers(err error) bool {
+	_, inUse := errors.AsType[*history.InUseError](err)
+	_, fenced := errors.AsType[*history.FencedError](err)
+	return inUse || fenced
+}
+
+// forget removes what a step has about clusters that another instance watches.
+func (q *WriteQueue) forget(step *history.Step, clusters []string) {
+	kept := step.Without(clusters)
+	for _, n := range step.Notifications {
+		if !slices.ContainsFunc(kept.Notifications, func(k alerting.Notification) bool { return k.ID == n.ID }) {
+			delete(q.pending, n.ID)
+		}
+	}
+	*step = kept
+}
+
+// Forget removes what the queue has about clusters that another instance watches from now on. A
+// write in progress is refused by the history.
+func (q *WriteQueue) Forget(clusters []string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.forget(&q.unwritten, clusters)
 }
 
 // logError logs a failed write, at most once a minute.

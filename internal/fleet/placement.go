@@ -1,0 +1,148 @@
+package fleet
+
+import (
+	"cmp"
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"stickwatch/internal/history"
+)
+
+// A Unit is a set of clusters that one instance watches, because they can share an incident.
+type Unit struct {
+	Key      string // decides, with the names of the instances, who watches it
+	Clusters []string
+}
+
+// maintenance is the unit of the instance that deletes what is expired.
+var maintenance = Unit{Key: "", Clusters: []string{""}}
+
+const (
+	// settleTime is how long an instance runs before others give clusters to it, so that one that
+	// keeps crashing gets none.
+	settleTime = 10 * time.Second
+	// patience is how long each instance waits for those that should rather take a unit, which may
+	// not have it in their configuration.
+	patience = 3 * time.Second
+	// movesPerBeat is the share of its units that an instance gives away at a time: 1/movesPerBeat.
+	movesPerBeat = 8
+)
+
+// ranked returns instances in the order in which they should watch a unit, by rendezvous hashing:
+// a new instance takes units from all others alike, and those of a lost one go to all others alike.
+func ranked(unit string, names []string) []string {
+	score := func(name string) uint64 {
+		h := fnv.New64a()
+		h.Write([]byte(unit + "\x00" + name))
+		return mix(h.Sum64())
+	}
+	return slices.SortedFunc(slices.Values(names), func(a, b string) int { return cmp.Or(cmp.Compare(score(b), score(a)), cmp.Compare(a, b)) })
+}
+
+// mix spreads the bits of a hash. FNV alone differs little between similar names.
+func mix(x uint64) uint64 {
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	x *= 0xc4ceb9fe1a85ec53
+	return x ^ x>>33
+}
+
+// candidates returns the instances that may watch clusters: those that live, can probe and are not
+// being drained. If there is none, the others that live may.
+func candidates(state history.FleetState) (names []string) {
+	wanted := []func(history.Member) bool{
+		func(m history.Member) bool { return m.Able && !m.Draining },
+		func(m history.Member) bool { return m.Able },
+		func(history.Member) bool { return true },
+	}
+	for _, is := range wanted {
+		for _, m := range state.Members {
+			if m.Expires.After(state.Now) && is(m) {
+				names = append(names, m.Name)
+			}
+		}
+		if len(names) > 0 {
+			return names
+		}
+	}
+	return nil
+}
+
+// A plan is what an instance does next.
+type plan struct {
+	take    [][]string // sets of free clusters, to be taken together
+	release []string
+}
+
+// decide returns what an instance does about its units. freeFor is how long a cluster has been free.
+func decide(state history.FleetState, self string, units []Unit, freeFor func(cluster string) time.Duration) plan {
+	var next plan
+	owners := make(map[string]string)
+	for _, l := range state.Leases {
+		if l.Owner == self || state.Live(l.Owner) {
+			owners[l.Cluster] = l.Owner
+		}
+	}
+	names := candidates(state)
+	next.release = unconfigured(owners, self, units)
+	moved, most := 0, 1+len(units)/max(1, len(names))/movesPerBeat
+	for _, u := range units {
+		order := ranked(u.Key, names)
+		rank := slices.Index(order, self)
+		var free, own []string
+		wait := time.Duration(0)
+		for _, cluster := range u.Clusters {
+			switch owners[cluster] {
+			case "":
+				free, wait = append(free, cluster), max(wait, freeFor(cluster))
+			case self:
+				own = append(own, cluster)
+			}
+		}
+		switch {
+		case rank < 0: // it cannot probe, or is being drained, and others can take over
+			if len(order) > 0 {
+				next.release = append(next.release, own...)
+			}
+		case len(free) > 0 && wait >= time.Duration(rank)*patience:
+			next.take = append(next.take, free)
+		case rank > 0 && len(own) > 0 && moved < most && isSettled(state, self, order[0]):
+			moved++
+			next.release = append(next.release, own...)
+		}
+	}
+	return next
+}
+
+// unconfigured returns the own clusters that the configuration of this instance does not have.
+func unconfigured(owners map[string]string, self string, units []Unit) (clusters []string) {
+	configured := make(map[string]bool)
+	for _, u := range units {
+		for _, cluster := range u.Clusters {
+			configured[cluster] = true
+		}
+	}
+	for cluster, owner := range owners {
+		if owner == self && !configured[cluster] {
+			clusters = append(clusters, cluster)
+		}
+	}
+	return clusters
+}
+
+// isSettled reports whether an instance has run for a while, with the same configuration as self.
+func isSettled(state history.FleetState, self, name string) bool {
+	var digest string
+	var to history.Member
+	for _, m := range state.Members {
+		if m.Name == self {
+			digest = m.Digest
+		}
+		if m.Name == name {
+			to = m
+		}
+	}
+	return to.Digest == digest && state.Now.Sub(to.Started) >= settleTime
+}

@@ -1,0 +1,117 @@
+package fleet
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"stickwatch/internal/history"
+)
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// member returns an instance that has run for an hour.
+func member(name string, change ...func(*history.Member)) history.Member {
+	m := history.Member{Name: name, Able: true, Started: now.Add(-time.Hour), Expires: now.Add(history.LeaseTime)}
+	for _, f := range change {
+		f(&m)
+	}
+	return m
+}
+
+func dead(m *history.Member)     { m.Expires = now }
+func unable(m *history.Member)   { m.Able = false }
+func draining(m *history.Member) { m.Draining = true }
+func fresh(m *history.Member)    { m.Started = now }
+func skewed(m *history.Member)   { m.Digest = "other" }
+
+func units(n int) (all []Unit) {
+	for i := range n {
+		name := fmt.Sprintf("cluster%d", i)
+		all = append(all, Unit{name, []string{name}})
+	}
+	return all
+}
+
+// firstOf returns the first unit that an instance should have.
+func firstOf(t *testing.T, name string, names ...string) Unit {
+	t.Helper()
+	for _, u := range units(100) {
+		if ranked(u.Key, names)[0] == name {
+			return u
+		}
+	}
+	t.Fatalf("%s should have nothing", name)
+	return Unit{}
+}
+
+// TestRanked: clusters are shared out evenly, and only those of a lost instance move.
+func TestRanked(t *testing.T) {
+	const n = 3000
+	all := []string{"a", "b", "c"}
+	has := make(map[string]int)
+	for _, u := range units(n) {
+		order := ranked(u.Key, all)
+		has[order[0]]++
+		for _, lost := range all {
+			rest := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return name == lost })
+			if got := ranked(u.Key, rest)[0]; order[0] != lost && got != order[0] {
+				t.Fatalf("without %s, %s moves from %s to %s", lost, u.Key, order[0], got)
+			}
+		}
+	}
+	for _, name := range all {
+		if has[name] < n/3*9/10 || has[name] > n/3*11/10 {
+			t.Errorf("%s has %d of %d", name, has[name], n)
+		}
+	}
+}
+
+func TestDecide(t *testing.T) {
+	mine, other := firstOf(t, "a", "a", "b"), firstOf(t, "b", "a", "b")
+	ownedBy := func(owner string, u Unit) history.Lease { return history.Lease{Cluster: u.Key, Owner: owner, Epoch: 1} }
+	for name, tt := range map[string]struct {
+		members       []history.Member
+		leases        []history.Lease
+		unit          Unit
+		free          time.Duration
+		take, release bool
+	}{
+		"a cluster without a lease":              {[]history.Member{member("a"), member("b")}, nil, mine, 0, true, false},
+		"one that the other should take":         {[]history.Member{member("a"), member("b")}, nil, other, patience / 2, false, false},
+		"which it has not done for a while":      {[]history.Member{member("a"), member("b")}, nil, other, patience, true, false},
+		"one of a dead instance":                 {[]history.Member{member("a"), member("b", dead)}, []history.Lease{ownedBy("b", other)}, other, 0, true, false},
+		"one of an unknown instance":             {[]history.Member{member("a")}, []history.Lease{ownedBy("b", other)}, other, 0, true, false},
+		"one of a live instance":                 {[]history.Member{member("a"), member("b")}, []history.Lease{ownedBy("b", mine)}, mine, 0, false, false},
+		"an own one that fits":                   {[]history.Member{member("a"), member("b")}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, false},
+		"an own one that the other should have":  {[]history.Member{member("a"), member("b")}, []history.Lease{ownedBy("a", other)}, other, 0, false, true},
+		"if the other has just started":          {[]history.Member{member("a"), member("b", fresh)}, []history.Lease{ownedBy("a", other)}, other, 0, false, false},
+		"if the other has another configuration": {[]history.Member{member("a"), member("b", skewed)}, []history.Lease{ownedBy("a", other)}, other, 0, false, false},
+		"an own one while drained":               {[]history.Member{member("a", draining), member("b")}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, true},
+		"while drained, and alone":               {[]history.Member{member("a", draining), member("b", dead)}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, false},
+		"an own one that it cannot probe":        {[]history.Member{member("a", unable), member("b")}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, true},
+		"which the other cannot either":          {[]history.Member{member("a", unable), member("b", unable)}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, false},
+		"an own one that is not configured":      {[]history.Member{member("a"), member("b")}, []history.Lease{ownedBy("a", Unit{Key: "old"})}, mine, 0, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := history.FleetState{Now: now, Members: tt.members, Leases: tt.leases}
+			got := decide(state, "a", []Unit{tt.unit}, func(string) time.Duration { return tt.free })
+			if (len(got.take) > 0) != tt.take || (len(got.release) > 0) != tt.release {
+				t.Errorf("got %+v, want taken %v, released %v", got, tt.take, tt.release)
+			}
+		})
+	}
+}
+
+// TestFewMove: an instance gives few clusters away at a time.
+func TestFewMove(t *testing.T) {
+	state := history.FleetState{Now: now, Members: []history.Member{member("a"), member("b"), member("c")}}
+	all := units(300)
+	for _, u := range all {
+		state.Leases = append(state.Leases, history.Lease{Cluster: u.Key, Owner: "a", Epoch: 1})
+	}
+	if got := decide(state, "a", all, func(string) time.Duration { return 0 }); len(got.release) == 0 || len(got.release) > len(all)/10 {
+		t.Errorf("%d of %d clusters move at once", len(got.release), len(all))
+	}
+}
