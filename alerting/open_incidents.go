@@ -229,10 +229,10 @@ func (o *openIncidents) close(at time.Time, i *Incident, last Event) {
 // retainClusters resolves the incidents of clusters that are not watched any more.
 func (o *openIncidents) retainClusters(at time.Time, watched func(cluster string) bool) {
 	for _, i := range o.open {
-		if i.State == Resolved || i.Cluster == "" {
+		if i.State == Resolved {
 			continue
 		}
-		if !slices.ContainsFunc(i.Clusters, watched) {
+		if i.Cluster != "" && !slices.ContainsFunc(i.Clusters, watched) {
 			o.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonUnwatched, Text: "its cluster was removed from the configuration"})
 			continue
 		}
@@ -243,7 +243,7 @@ func (o *openIncidents) retainClusters(at time.Time, watched func(cluster string
 // dropClusters ends the findings of clusters that are not watched any more, in an
 // incident that also concerns watched ones.
 func (o *openIncidents) dropClusters(at time.Time, incident *Incident, watched func(cluster string) bool) {
-	gone := func(cluster string) bool { return !watched(cluster) }
+	gone := func(cluster string) bool { return cluster != "" && !watched(cluster) }
 	if !slices.ContainsFunc(incident.Clusters, gone) {
 		return
 	}

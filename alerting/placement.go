@@ -27,6 +27,7 @@ func (o *openIncidents) place(at time.Time, cluster string, group causeGroup, ch
 	explained := group.contains(incident.Cause.Key()) && incident.isCause(cluster, incident.Cause.Key())
 	if incident.Cause.Key() != group.root && group.hasRoot() && (explained || group.members[0].Code == checks.ProberImpaired) {
 		incident.setCause(cluster, group.root)
+		incident.updateCluster() // an impairment makes it one of stickwatch itself, which must see its end
 		o.record(incident, incident.Findings[0].event(at, EventExplained, ReasonCauseFound), true)
 	}
 	if incident.Host == "" {
@@ -98,7 +99,10 @@ func (o *openIncidents) update(at time.Time, incident *Incident, cluster string,
 		o.record(incident, m.event(at, EventAltered, ReasonSeen), false)
 	}
 	if again && len(incident.Notified) == 0 { // nobody was notified of what happened before
-		incident.Started = incident.activeSince()
+		incident.Started = activeFinding.Since
+		if since := incident.activeSince(); !since.IsZero() {
+			incident.Started = since
+		}
 		o.record(incident, m.event(at, EventReturned, ReasonSeen), false)
 	}
 	if incident.isCause(cluster, activeFinding.Key()) {

@@ -53,3 +53,34 @@ func TestFailuresBeforeAnImpairment(t *testing.T) {
 		t.Errorf("notifications (-want +got):\n%s", diff)
 	}
 }
+
+// TestEndOfAnImpairmentAtOnce: an impairment that ends before any cluster is observed again
+// ends in the incident that it took over.
+func TestEndOfAnImpairmentAtOnce(t *testing.T) {
+	r := newRig(usual())
+	r.see(noon, "shop", findings(t, "critical node_down/node1"))
+	r.see(noon.Add(10*time.Second), "", findings(t, impaired))
+	r.see(noon.Add(20*time.Second), "", findings(t, ""))
+	for _, i := range r.manager.Open() {
+		for _, m := range i.Findings {
+			if m.Code == "prober_impaired" && m.Active() {
+				t.Errorf("prober_impaired is still active in incident %s of cluster %q", i.ID, i.Cluster)
+			}
+		}
+	}
+}
+
+// TestImpairmentOfARemovedCluster: when a cluster is removed from the configuration, its
+// findings end also in an incident of stickwatch itself.
+func TestImpairmentOfARemovedCluster(t *testing.T) {
+	r := newRig(usual())
+	r.see(noon, "shop", findings(t, "critical node_down/node1"))
+	r.see(noon.Add(10*time.Second), "", findings(t, impaired))
+	r.see(noon.Add(20*time.Second), "", findings(t, ""))
+	r.commit(r.manager.Watch(noon.Add(30*time.Second), []string{"crm"}))
+	for _, i := range r.manager.Open() {
+		if i.Active() || len(i.Clusters) > 0 {
+			t.Errorf("incident %s of %q has active findings: %+v", i.ID, i.Clusters, i.Findings)
+		}
+	}
+}

@@ -74,8 +74,8 @@ func (is *incidentStore) report(f checks.Finding, since time.Time) {
 	})
 }
 
-// retract ends all findings about stickwatch itself with a code, including restored
-// ones.
+// retract ends all findings about stickwatch itself with a code, and all restored ones: what
+// lasts is found again.
 func (is *incidentStore) retract(code checks.Code) {
 	is.apply(func(at time.Time) history.Step {
 		is.own = slices.DeleteFunc(is.own, func(s checks.ActiveFinding) bool { return s.Code == code })

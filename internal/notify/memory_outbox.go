@@ -37,7 +37,8 @@ func NewMemoryOutbox(disk PendingOutbox, queue *WriteQueue) PendingOutbox {
 // from the queue.
 type pendingNotification struct {
 	due         time.Time // when it may be claimed again
-	attempts    int
+	attempts    int       // that the disk does not know of
+	written     bool      // the notification is on the disk, but not when it is due, nor these attempts
 	deliveryRef *alerting.DeliveryRef // nil: not delivered
 	dead        bool                  // it is a dead letter
 	reason      string                // why it is one
@@ -69,6 +70,12 @@ func (m memoryOutbox) Claim(ctx context.Context, receiver string, now time.Time,
 	// If the disk completes a claim after unlessHung gave up, the lease frees it.
 	c, err := unlessHung(ctx, func(ctx context.Context) (c claim, err error) {
 		c.Notification, c.ok, err = m.PendingOutbox.Claim(ctx, receiver, now, lease)
+		if due := m.queue.resume(&c.Notification, now); c.ok && now.Before(due) {
+			c.ok, err = false, m.PendingOutbox.Retry(ctx, c.ID, due, "claimed from memory")
+		}
+		if !c.ok {
+			c.Notification = alerting.Notification{}
+		}
 		return c, err
 	})
 	return c.Notification, c.ok, err
@@ -277,7 +284,30 @@ func (q *WriteQueue) updatePending(id string, update func(*pendingNotification))
 		return false
 	}
 	update(p)
-	return true
+	if p.written {
+		p.due = time.Time{} // from now on the disk knows
+		if p.done() {
+			delete(q.pending, id)
+		}
+	}
+	return !p.written
+}
+
+// resume adds the attempts that were made from memory, while the disk hung, to a notification
+// that was claimed from the disk. due is when it may be claimed at the earliest.
+func (q *WriteQueue) resume(n *alerting.Notification, now time.Time) (due time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p := q.pending[n.ID]
+	if p == nil {
+		return due
+	}
+	n.Attempts += p.attempts
+	if p.due.After(now) {
+		return p.due
+	}
+	delete(q.pending, n.ID) // the disk counts the further attempts
+	return due
 }
 
 // withOutcomes returns a copy of a step with the attempts and outcomes of its

@@ -31,7 +31,7 @@ type WriteQueue struct {
 	writing      history.Step                    // the step that is being written
 	writingSince time.Time                       // zero: nothing is being written
 	failingSince time.Time                       // zero: the last write succeeded
-	pending      map[string]*pendingNotification // by ID: notifications that were claimed before they were written
+	pending      map[string]*pendingNotification // by ID: notifications that were claimed before they were written, until their outcome is
 	dropped      int                             // notifications removed from a full queue before they were delivered
 }
 
@@ -197,10 +197,17 @@ func (q *WriteQueue) finish(step history.Step, err error) {
 	for _, n := range step.Notifications {
 		_, delivered := step.Delivered[n.ID]
 		_, buried := step.Buried[n.ID]
-		if p := q.pending[n.ID]; p != nil && !delivered && !buried {
-			p.addOutcome(late, n.ID)
+		switch p := q.pending[n.ID]; {
+		case p == nil:
+		case p.done() || delivered || buried:
+			if !delivered && !buried {
+				p.addOutcome(late, n.ID)
+			}
+			delete(q.pending, n.ID)
+		default: // an attempt goes on, or it failed and has to wait: the disk does not know
+			p.written = true
+			p.attempts -= n.Attempts
 		}
-		delete(q.pending, n.ID)
 	}
 	q.unwritten = late.Then(q.unwritten)
 }
