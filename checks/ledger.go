@@ -29,7 +29,8 @@ type Change struct {
 	Kind ChangeKind
 	ActiveFinding
 	// At is when the change happened, which may be a few rounds ago: of Appeared,
-	// Since; of Gone, the start of the first round that missed the finding.
+	// Since; of Altered, the start of the round; of Gone, the start of the first round
+	// that missed the finding.
 	At     time.Time
 	Reason string // why it is accepted, in one line
 }
@@ -154,16 +155,16 @@ func (l *Ledger) UpdatePartial(report Report) []Change {
 			}
 		}
 	}
+	recorded := make(map[string]bool)
 	for _, f := range report.Findings {
-		if e := l.entry(f.Key()); proven[f.Key()] && (e == nil || !e.active) {
+		if e := l.entry(f.Key()); proven[f.Key()] && !recorded[f.Key()] && (e == nil || !e.active) {
+			recorded[f.Key()] = true
 			l.record(f, report.Started)
-		} else {
-			delete(proven, f.Key())
 		}
 	}
 	l.markProven()
-	changes := l.settle(proven, report.Started)
-	for key := range proven {
+	changes := l.settle(recorded, report.Started)
+	for key := range recorded {
 		l.entry(key).seen-- // the round is not complete
 	}
 	return changes
@@ -288,11 +289,11 @@ func (l *Ledger) activeCause(e *entry) string {
 	return ""
 }
 
-// confirmed reports whether enough rounds have found a finding and its cause. An
-// effect that is reported before its cause looks like a cause. A cause delays its
-// effect by at most the rounds that any finding needs, because the cause may never be
-// confirmed, and an event by no more than Last, because a round at slow nodes is long.
-// steps bounds the chain of causes.
+// confirmed reports whether enough rounds have found a finding and its cause. An effect
+// waits for its cause, because without it the effect looks like a cause itself. It waits for
+// at most Appear-1 further rounds, because the cause may never be confirmed; an event waits
+// no longer than Last after its moment, because a round at slow nodes is long. steps bounds
+// the chain of causes.
 func (l *Ledger) confirmed(e *entry, steps int) bool {
 	if e.active || steps == 0 {
 		return true
@@ -300,8 +301,8 @@ func (l *Ledger) confirmed(e *entry, steps int) bool {
 	needs := l.rounds(e.Finding)
 	if e.proven {
 		needs = 1
-	} else if e.Code.has(clientErrors) && (!e.harm.From.IsZero() || e.Last.Sub(e.Since) < l.damping.Last) {
-		return false // where requests show the harm, the rounds that found it may have begun before
+	} else if e.Code.has(clientErrors) && l.damping.Last > 0 && (!e.harm.From.IsZero() || e.Last.Sub(e.Since) < l.damping.Last) {
+		return false // failed requests say exactly how long it lasts; without any, the starts of the rounds do
 	}
 	if e.seen < needs {
 		return false
@@ -327,8 +328,8 @@ func (l *Ledger) markProven() {
 	}
 }
 
-// rounds returns how many rounds in a row must find a finding. That packets are lost is
-// found by several of them.
+// rounds returns how many rounds in a row must find a finding. Lost packets need no second
+// round, because several rounds prove them.
 func (l *Ledger) rounds(f Finding) int {
 	if f.Code.has(needsSecondRound) && f.Target != lostPackets {
 		return l.damping.Appear
@@ -346,5 +347,7 @@ func (e *entry) missRound(at time.Time, need int) (Change, bool) {
 	if e.active && e.missed < need {
 		return Change{}, false
 	}
-	return Change{Gone, e.ActiveFinding, e.gone, fmt.Sprintf("missed by %s", plural(e.missed, "round", "rounds in a row"))}, true
+	ended := e.ActiveFinding
+	ended.ExplainedBy = cmp.Or(e.cause, ended.ExplainedBy) // as it was reported last
+	return Change{Gone, ended, e.gone, fmt.Sprintf("missed by %s", plural(e.missed, "round", "rounds in a row"))}, true
 }

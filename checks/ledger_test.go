@@ -247,3 +247,33 @@ func TestNearestActiveCause(t *testing.T) {
 		t.Errorf("got the cause %q and changes %v, want %q and none", got, changes, slow.Key())
 	}
 }
+
+// TestErrorsWithoutMinimum tests that errors need no second round if the damping sets no
+// minimum, and that an end names the cause that was reported.
+func TestErrorsWithoutMinimum(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	l := NewLedger(Damping{})
+	f := Finding{Code: SessionFailing, Severity: Critical, harm: Span{From: start, To: start.Add(time.Second)}}
+	if changes := l.Update(Report{Started: start, Findings: []Finding{f}}); len(changes) != 1 || changes[0].Kind != Appeared {
+		t.Errorf("got changes %+v, want that it appeared", changes)
+	}
+}
+
+// TestEndNamesReportedCause tests that the end of a finding names the same cause as its
+// beginning, if the nearest cause was never active.
+func TestEndNamesReportedCause(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	root := Finding{Code: DependencyDown, Severity: Critical, Dependency: "Redis"}
+	between := Finding{Code: NodeDown, Severity: Warning, Node: "node1", ExplainedBy: root.Key()}
+	effect := Finding{Code: BalancerError, Severity: Warning, ExplainedBy: between.Key()}
+	l := NewLedger(Damping{}, ActiveFinding{Finding: root, Since: start}, ActiveFinding{Finding: effect, Since: start})
+	l.entries = append(l.entries, &entry{ActiveFinding: ActiveFinding{Finding: between}})
+	l.entries[1].cause = l.activeCause(l.entries[1])
+	for _, c := range l.Update(Report{Started: start.Add(time.Second)}) {
+		if c.Code == BalancerError && c.ExplainedBy != root.Key() {
+			t.Errorf("got cause %q at its end, want %q", c.ExplainedBy, root.Key())
+		}
+	}
+}

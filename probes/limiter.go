@@ -232,11 +232,12 @@ func (l *Limiter) advance() {
 	now := time.Now()
 	var next time.Time
 	claimed := make(map[*limitedNode]bool)
+	isClaimed := func(n *limitedNode) bool { return claimed[n] }
 	l.waiting = slices.DeleteFunc(l.waiting, func(p *permit) bool {
-		if len(claimed) == len(l.nodes) && len(claimed) > 0 {
-			return false
+		if len(claimed) > 0 && len(claimed) >= len(l.nodes) && !slices.ContainsFunc(l.nodes, func(n *limitedNode) bool { return !claimed[n] }) {
+			return false // the rest waits behind these; a permit may claim nodes that are no longer listed
 		}
-		behind := slices.ContainsFunc(p.nodes, func(n *limitedNode) bool { return claimed[n] })
+		behind := slices.ContainsFunc(p.nodes, isClaimed)
 		room, when := p.hasCapacity(now)
 		if room {
 			when = p.rateAllowsAt(now)

@@ -154,8 +154,12 @@ func (b *builder) heartbeat(at keyPath, w *wireHeartbeat) Heartbeat {
 func (b *builder) intervals(at keyPath, w wireIntervals, base Intervals) Intervals {
 	every := func(key string, d *duration, base time.Duration) time.Duration {
 		got := orDefault(d, base)
-		if got < time.Second {
-			b.problem(at.key(key), "expected at least 1s, got %s: sessions cost a node memory", FormatDuration(got))
+		if d != nil && got < time.Second { // otherwise it is reported where it is written
+			reason := ""
+			if key == "canary" {
+				reason = ": sessions cost a node memory"
+			}
+			b.problem(at.key(key), "expected at least 1s, got %s%s", FormatDuration(got), reason)
 		}
 		return got
 	}

@@ -101,11 +101,9 @@ const sourceTimeout = 2 * time.Second
 
 // nodesChanged asks the source for the nodes if a report shows something new, and reports
 // whether the list is another one. The balancer often learns first that a node has left, and
-// a session that was lost with it must not be taken for another fault. Each round is repeated
-// once at most.
+// a session that was lost with it must not be taken for another fault.
 func (w *Watcher) nodesChanged(ctx context.Context, report checks.Report) bool {
-	if w.cluster.Source == nil || w.repeating || sameFindings(report, w.lastReport) {
-		w.repeating = false
+	if w.cluster.Source == nil || sameFindings(report, w.lastReport) {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, sourceTimeout)
@@ -113,8 +111,7 @@ func (w *Watcher) nodesChanged(ctx context.Context, report checks.Report) bool {
 	w.cluster.Source.Update(ctx)
 	before := w.cluster
 	w.adopt(w.wanted.Load())
-	w.repeating = w.cluster != before
-	return w.repeating
+	return w.cluster != before
 }
 
 // outdated reports whether a report shows that the list of nodes may be: a node does not

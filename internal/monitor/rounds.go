@@ -150,7 +150,8 @@ func (w *Watcher) runExclusive(ctx context.Context, run func()) bool {
 }
 
 // stopped reports whether the latest observations must be dropped: ctx or the watch ended, or
-// stickwatch itself could not probe. No request is in flight when it is called.
+// stickwatch itself could not probe. Then it discards the failed requests of canaries, so call
+// it while no request is in flight.
 func (w *Watcher) stopped(ctx context.Context) bool { return w.ended(ctx) || w.impaired() }
 
 func (w *Watcher) ended(ctx context.Context) bool { return ctx.Err() != nil || w.retired.Load() }
@@ -199,12 +200,22 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUp, trouble bool) 
 }
 
 // takeFullRound takes and judges a full round. before is the preceding follow-up, which
-// contributes its new clients; nil: none. trouble is set if something is or seems wrong.
+// contributes its new clients; nil: none. trouble is set if something is or seems wrong. If the
+// list of nodes changed during the round, it takes another one.
 func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, trouble bool) {
+	if nodesChanged := w.tryFullRound(ctx, before, trouble, true); nodesChanged {
+		w.tryFullRound(ctx, nil, trouble, false)
+	}
+}
+
+// tryFullRound is takeFullRound for one round. It judges nothing and returns true if
+// askForNodes is set and the source of the nodes lists others.
+func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, askForNodes bool) (nodesChanged bool) {
 	round, fresh := w.probeAll(ctx, before, trouble)
 	w.prober.Self.observe(w, w.began, w.exchanges(round))
 	if w.stopped(ctx) {
-		return
+		logOut(ctx, fresh, nil)
+		return false
 	}
 	if before != nil {
 		w.canaryPool.evaluate(before.take(), w.lastReport, w.observer)
@@ -213,17 +224,17 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, trouble b
 	identity := checks.Identify(w.cluster, round.Nodes)
 	round.OwnerChecks = append(round.OwnerChecks, checkOwners(ctx, w.cluster, identity, w.canaryPool.clients())...)
 	if w.stopped(ctx) {
-		return
+		logOut(ctx, fresh, nil)
+		return false
 	}
 	w.fullRoundEnded, w.lastPairs = time.Now(), time.Now()
 	round.Past, round.Every = w.history, w.intervals.Canary
 	round.Traces = append(round.Traces, w.canaryPool.traces()...)
 	round.Duration = time.Since(round.Started)
 	report := checks.Judge(round)
-	if w.nodesChanged(ctx, report) {
+	if askForNodes && w.nodesChanged(ctx, report) {
 		logOut(ctx, fresh, nil)
-		w.takeFullRound(ctx, nil, trouble)
-		return
+		return true
 	}
 	w.reportProbes(round, Status, Pages, Dependencies)
 	w.canaryPool.reportTraces(round, w.observer)
@@ -245,9 +256,11 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, trouble b
 	if len(changes) > 0 {
 		w.backoff = 0
 	}
-	if w.unsettledRounds++; len(changes) > 0 || w.ledger.Settled() {
+	w.unsettledRounds++
+	if len(changes) > 0 || w.ledger.Settled() {
 		w.unsettledRounds = 0
 	}
+	return false
 }
 
 // judgePartial judges a round that is still running, or the last round with the canary
@@ -263,17 +276,23 @@ func (w *Watcher) judgePartial(r checks.Round) {
 	}
 	r.Past, r.Every = w.history, w.intervals.Canary
 	r.Traces = append(r.Traces, w.canaryPool.traces()...)
+	r.Duration = time.Since(r.Started)
 	changes := w.ledger.UpdatePartial(checks.Judge(r))
 	if len(changes) == 0 {
 		return
 	}
+	w.suspended = false
 	p := Snapshot{Cluster: w.cluster, Report: w.lastReport, ActiveFindings: sortByFinding(w.ledger.Active(), w.lastReport.Findings), Since: w.since}
 	w.snapshot.Store(&p)
 	w.observer.Judged(RoundResult{Snapshot: p, Round: w.last, Changes: changes, Canaries: w.canaryPool.exportedCanaries()})
 }
 
-// publish makes a judged round the newest one and reports its changes.
+// publish makes a judged round the newest one and reports its changes, unless the watch ended
+// meanwhile.
 func (w *Watcher) publish(r checks.Round, report checks.Report, full bool) []checks.Change {
+	if w.retired.Load() {
+		return nil
+	}
 	if report.Verdict != w.lastReport.Verdict || w.since.IsZero() {
 		w.since = r.Started
 	}
@@ -331,6 +350,15 @@ func exchangesOf(round checks.Round, since time.Time) (list []probes.Exchange) {
 	for _, o := range round.Nodes {
 		add(o.Primary)
 		add(o.Pages...)
+		if o.Session != nil {
+			add(*o.Session)
+		}
+	}
+	for _, c := range round.FailoverChecks {
+		add(c.There)
+	}
+	for _, c := range round.OwnerChecks {
+		add(c.There, c.Again)
 	}
 	for _, b := range round.Balancers {
 		add(b.Primary)

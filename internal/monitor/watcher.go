@@ -42,7 +42,6 @@ type Watcher struct {
 	lastUnshared   time.Time     // start of the last full round without a session shared by two clients
 	backoff        time.Duration // minimum time after a full round before a sign of trouble starts another; doubles with each in vain
 
-	repeating       bool // the round is taken again, because the nodes changed during it
 	suspended       bool // the snapshot shows that stickwatch itself cannot probe
 	unsettledRounds int  // consecutive full rounds without changes that left a finding unconfirmed
 
