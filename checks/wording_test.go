@@ -1,7 +1,7 @@
 package checks_test
 
 import (
-	"regexp"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/phrase/latin"
 	"stickwatch/probes"
 )
 
@@ -211,15 +212,12 @@ func untranslated(r checks.Report) []string {
 		for _, quoted := range quotedBy(m) {
 			text = strings.ReplaceAll(text, quoted, "")
 		}
-		if latinWords.MatchString(text) {
-			list = append(list, m.In(checks.Chinese))
+		if words := latin.Words(text); len(words) > 0 {
+			list = append(list, fmt.Sprintf("%q in %s", words, m.In(checks.Chinese)))
 		}
 	}
 	return list
 }
-
-// latinWords matches three words in a row, which no name, key or directive has.
-var latinWords = regexp.MustCompile(`\b[A-Za-z]+'?[a-z]* [a-z]+ [a-z]+\b`)
 
 // quotedBy returns every text that a message quotes, the longest first.
 func quotedBy(m checks.Message) []string {

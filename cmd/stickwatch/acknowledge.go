@@ -9,12 +9,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/phrase"
 	"stickwatch/internal/render"
 	"stickwatch/internal/wire"
 )
 
 func newAcknowledge(c console) *cobra.Command {
 	var daemon daemonFlags
+	language := newLanguageFlag()
 	var asked wire.AcknowledgeRequest
 	cmd := &cobra.Command{
 		Use:     "acknowledge [flags] INCIDENT",
@@ -34,7 +38,7 @@ Exit status:
 		Example: `  stickwatch acknowledge 20261101T071003123-1a2b3c4d --note "restarting Redis"`,
 		Args:    incidentArgument,
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			errs := []error{daemon.server.validate(cmd)}
+			errs := []error{daemon.server.validate(cmd), language.usageError("language")}
 			for _, flag := range []struct{ name, value string }{{"author", asked.Author}, {"note", asked.Note}} {
 				if cmd.Flags().Changed(flag.name) && isEmptyValue(flag.value) {
 					errs = append(errs, emptyFlag(flag.name))
@@ -48,19 +52,21 @@ Exit status:
 				return err
 			}
 			asked.Author = authorOf(c, client, asked.Author)
-			return acknowledge(cmd, c, client, ids[0], asked)
+			return acknowledge(cmd, c, client, ids[0], asked, language.reader(daemon.configured))
 		},
 	}
 	cmd.Flags().StringVar(&asked.Note, "note", "", "`TEXT` for other operators")
 	cmd.Flags().StringVar(&asked.Author, "author", "", "your `NAME` (default: the authenticated user, else $USER)")
 	cmd.Flags().BoolVar(&asked.TakeOver, "take-over", false, "replace the acknowledgement of somebody else")
+	language.register(cmd)
 	daemon.register(cmd)
-	explain(cmd, section{"What to say", []string{"note", "author", "take-over"}}, daemonSection)
+	explain(cmd, section{"What to say", []string{"note", "author", "take-over"}}, languageSection, daemonSection)
 	return cmd
 }
 
 func newNote(c console) *cobra.Command {
 	var daemon daemonFlags
+	language := newLanguageFlag()
 	var asked wire.NoteRequest
 	cmd := &cobra.Command{
 		Use:   "note [flags] INCIDENT TEXT",
@@ -83,7 +89,7 @@ Exit status:
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := daemon.server.validate(cmd); err != nil {
+			if err := errors.Join(daemon.server.validate(cmd), language.usageError("language")); err != nil {
 				return err
 			}
 			if cmd.Flags().Changed("author") && isEmptyValue(asked.Author) {
@@ -98,13 +104,15 @@ Exit status:
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.out, "%s: note added: %s\n", render.CleanName(i.Cluster), render.CleanName(i.Summary))
+			reader := language.reader(daemon.configured)
+			_, err = fmt.Fprintln(c.out, reader.Say("%s: note added: %s", render.CleanName(i.Cluster), about(i, reader)))
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&asked.Author, "author", "", "your `NAME` (default: the authenticated user, else $USER)")
+	language.register(cmd)
 	daemon.register(cmd)
-	explain(cmd, section{"What to say", []string{"author"}}, daemonSection)
+	explain(cmd, section{"What to say", []string{"author"}}, languageSection, daemonSection)
 	return cmd
 }
 
@@ -134,14 +142,23 @@ func incidentArgument(_ *cobra.Command, ids []string) error {
 	return nil
 }
 
-func acknowledge(cmd *cobra.Command, c console, client *apiClient, id string, asked wire.AcknowledgeRequest) error {
+func acknowledge(cmd *cobra.Command, c console, client *apiClient, id string, asked wire.AcknowledgeRequest, reader phrase.Reader) error {
 	i, err := changeIncident(cmd, client, id, "acknowledge", "open incident", asked)
 	if err != nil {
 		return err
 	}
 	duration := (time.Duration(i.DurationMS) * time.Millisecond).Round(time.Second)
-	_, err = fmt.Fprintf(c.out, "%s: acknowledged after %s: %s\n", render.CleanName(i.Cluster), duration, render.CleanName(i.Summary))
+	_, err = fmt.Fprintln(c.out, reader.Say("%s: acknowledged after %s: %s", render.CleanName(i.Cluster), duration, about(i, reader)))
 	return err
+}
+
+// about returns the summary of an incident, which the API has in English, or the title of its
+// cause in another language.
+func about(i wire.Incident, reader phrase.Reader) string {
+	if reader.Language == checks.Chinese {
+		return render.CleanName(alerting.Chinese.Title(i.Code))
+	}
+	return render.CleanName(i.Summary)
 }
 
 // changeIncident sends a change of an incident and returns the incident. kind is what there

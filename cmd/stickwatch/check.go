@@ -15,6 +15,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/phrase"
 	"stickwatch/internal/render"
 	"stickwatch/probes"
 )
@@ -78,10 +79,10 @@ func checkFile(c console, file string) error {
 	}
 	found := ""
 	if n := cfg.Sources(); n > 0 {
-		found = " and those of " + render.Count(n, "source", "sources")
+		found = " and those of " + phrase.Reader{}.Count(n, "source", "sources")
 	}
 	_, err = fmt.Fprintf(c.out, "%s is valid: %s (%s), %s%s\n", file,
-		render.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), render.Count(nodes, "node", "nodes"), found)
+		phrase.Reader{}.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), phrase.Reader{}.Count(nodes, "node", "nodes"), found)
 	return err
 }
 
@@ -165,7 +166,7 @@ func testNotification(receiver, language string, now time.Time) alerting.Notific
 	}
 	cause := checks.Finding{
 		Code: testCode, Severity: checks.Warning, Summary: checks.Quote(summary), Remedy: checks.Quote(remedy),
-		Evidence: []checks.Message{checks.Quote(testEvidence(receiver))},
+		Evidence: []checks.Message{checks.Quote(testEvidence(receiver, language))},
 	}
 	return alerting.Notification{
 		ID: alerting.NotificationID(id, receiver, 1), Receiver: receiver, Kind: alerting.NotificationFired, At: now, Attempts: 1,
@@ -177,9 +178,13 @@ func testNotification(receiver, language string, now time.Time) alerting.Notific
 }
 
 // testEvidence returns the sender of a test notification.
-func testEvidence(receiver string) string {
+func testEvidence(receiver, language string) string {
 	text := "stickwatch check --notify " + receiver
-	if host, err := os.Hostname(); err == nil {
+	switch host, err := os.Hostname(); {
+	case err != nil:
+	case language == string(alerting.Chinese):
+		text += "（主机 " + host + "）"
+	default:
 		text += " on " + host
 	}
 	return probes.Clean(text, probes.MaxError)

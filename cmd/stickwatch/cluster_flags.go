@@ -24,6 +24,8 @@ type clusterFlags struct {
 	file  string
 	names []string
 	quick config.Flags
+
+	configured *config.Config // set by load
 }
 
 // defaultFile is read if neither a file nor a cluster is named.
@@ -74,12 +76,14 @@ func (f *clusterFlags) load(cmd *cobra.Command) ([]*probes.Cluster, error) {
 		if err != nil {
 			return nil, err
 		}
+		f.configured = cfg
 		return cfg.Clusters, nil
 	}
 	cfg, err := loadFile(f.file, "name one with -c FILE, or describe a cluster with --balancer URL --node ID=URL --node ID=URL")
 	if err != nil {
 		return nil, err
 	}
+	f.configured = cfg
 	return f.choose(askForNodes(cmd.Context(), cfg))
 }
 

@@ -32,6 +32,7 @@ type demoOptions struct {
 	interval setting[time.Duration]
 	every    setting[time.Duration]
 	listen   string
+	language languageFlag
 }
 
 func newDemo(c console) *cobra.Command {
@@ -39,6 +40,7 @@ func newDemo(c console) *cobra.Command {
 		rounds:   newSetting("", parseCount),
 		interval: newSetting("3s", atLeast(100*time.Millisecond)),
 		every:    newSetting("30s", atLeast(time.Second)),
+		language: newLanguageFlag(),
 	}
 	cmd := &cobra.Command{
 		Use:   "demo [flags]",
@@ -85,9 +87,10 @@ func (o *demoOptions) register(cmd *cobra.Command) {
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:9748", "listen on this `HOST:PORT`; port 0 is a free one")
 	flags.Var(&o.rounds, "rounds", "print this `NUMBER` of reports instead of serving")
 	flags.Var(&o.interval, "interval", "`DURATION` between two reports of --rounds")
+	o.language.register(cmd)
 	explain(cmd,
 		section{"Faults", []string{"fault", "scenario", "list", "every"}},
-		section{"Output", []string{"listen", "rounds", "interval"}})
+		section{"Output", []string{"listen", "rounds", "interval", "language"}})
 	var known []string
 	for _, f := range demo.Faults() {
 		known = append(known, f.Name+"\t"+f.Description)
@@ -105,7 +108,7 @@ func (o *demoOptions) validate(cmd *cobra.Command) error {
 	for _, f := range demo.Faults() {
 		known = append(known, f.Name)
 	}
-	errs := []error{o.rounds.usageError("rounds"), o.interval.usageError("interval"), o.every.usageError("every"), badAddress("listen", o.listen)}
+	errs := []error{o.rounds.usageError("rounds"), o.interval.usageError("interval"), o.every.usageError("every"), o.language.usageError("language"), badAddress("listen", o.listen)}
 	for _, name := range o.faults {
 		if !slices.Contains(known, name) {
 			errs = append(errs, fmt.Errorf("--fault: %w", unknown("fault", name, known, "stickwatch demo --list")))
@@ -182,8 +185,9 @@ func (o *demoOptions) watch(parent context.Context, c console, watched []*probes
 	ctx, stop := untilInterrupted(parent)
 	defer stop()
 	opts := terminalOptions(c.out, c.environ)
-	opts.Clusters = watched
+	opts.Clusters, opts.Reader = watched, o.language.reader(nil)
 	p, line := newProber(), newStatusLine(c)
+	line.reader = opts.Reader
 	p.Progress = line.show
 	for n := 1; ; n++ {
 		r := takeRounds(ctx, p, watched)

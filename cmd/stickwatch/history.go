@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/config"
 	"stickwatch/internal/history"
 	"stickwatch/internal/postmortem"
 	"stickwatch/internal/render"
@@ -24,15 +24,15 @@ import (
 type historySource struct {
 	config, file string
 	clusters     []string
-	now          time.Time         // open sets its zone to that of the configuration
-	configured   alerting.Language // language of the configuration, set by open
+	now          time.Time
+	configured   *config.Config // set by open; nil: there is none
 }
 
 // historyOptions are the flags of history.
 type historyOptions struct {
 	historySource
 	since, until setting[time.Time]
-	language     setting[string] // of Markdown
+	language     languageFlag
 	output       setting[string]
 }
 
@@ -49,7 +49,7 @@ func newHistory(c console) *cobra.Command {
 		since: newSetting("", timeOrAge(now)), until: newSetting("", timeOrAge(now)),
 		historySource: historySource{now: now},
 		output:        newSetting(render.IncidentFormats[0], oneOf(render.IncidentFormats)),
-		language:      newSetting("", oneOf([]string{string(alerting.English), string(alerting.Chinese)})),
+		language:      newLanguageFlag(),
 	}
 	cmd := &cobra.Command{
 		Use:   "history [flags] [INCIDENT]",
@@ -98,7 +98,7 @@ func (o *historyOptions) register(cmd *cobra.Command) {
 	o.registerSource(cmd)
 	flags.Var(&o.since, "since", "start of the period, a `TIME` or an age such as 24h or 7d (default: 24h)")
 	flags.Var(&o.until, "until", "end of the period, a `TIME` or an age (default: now)")
-	flags.Var(&o.language, "language", "`LANGUAGE` of markdown: en or zh (default: alerting.language)")
+	o.language.register(cmd)
 	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+strings.Join(render.ListFormats, ", ")+"; of one incident also markdown")
 	completeFlag(cmd, "output", render.IncidentFormats...)
 	explain(cmd, historySourceSection, historyFilterSection, historyOutputSection)
@@ -121,8 +121,8 @@ func (o *historyOptions) validate(cmd *cobra.Command, args []string) error {
 	}
 	if markdown := o.output.value == "markdown"; markdown && len(args) == 0 {
 		errs = append(errs, errors.New("--output markdown needs the id of an incident"))
-	} else if !markdown && cmd.Flags().Changed("language") {
-		errs = append(errs, errors.New("--language needs --output markdown"))
+	} else if o.output.value == "json" && cmd.Flags().Changed("language") {
+		errs = append(errs, errors.New("--language: json is for programs and has no language"))
 	}
 	if of := changed(cmd, historyFilterSection); len(args) > 0 && len(of) > 0 {
 		errs = append(errs, fmt.Errorf("--%s cannot be combined with the incident %q", of[0], render.CleanName(args[0])))
@@ -184,7 +184,14 @@ func (o *historyOptions) run(ctx context.Context, c console, args []string) erro
 		}
 		clusterHistories = append(clusterHistories, p)
 	}
-	return render.History(c.out, o.output.value, clusterHistories, o.span(), o.now, terminalOptions(c.out, c.environ))
+	return render.History(c.out, o.output.value, clusterHistories, o.span(), o.now, o.options(c))
+}
+
+// options returns the options of the renderers.
+func (o *historyOptions) options(c console) render.Options {
+	opts := terminalOptions(c.out, c.environ)
+	opts.Reader = o.language.reader(o.configured)
+	return opts
 }
 
 // open opens the history that the flags name.
@@ -196,10 +203,7 @@ func (h *historySource) open(ctx context.Context) (*history.Reader, error) {
 			return nil, withRemedy(err, "the configuration names the history; --file FILE needs no configuration")
 		}
 		path = cfg.History.Location()
-		h.configured = alerting.Language(cfg.Alerting.Language)
-		if zone := cfg.Alerting.Location; zone != time.UTC { // as the page and the messages
-			h.now = h.now.In(zone)
-		}
+		h.configured = cfg
 		if h.config != defaultFile {
 			daemon += " -c " + h.config
 		}
@@ -286,8 +290,9 @@ func (o *historyOptions) showIncident(ctx context.Context, c console, r *history
 	if err != nil {
 		return exitError{exitFinding, err}
 	}
+	reader := o.language.reader(o.configured)
 	d := postmortem.Document{
-		Incident: found[0], Deployments: deployments, Language: cmp.Or(alerting.Language(o.language.value), o.configured), Zone: o.now.Location(), Now: o.now,
+		Incident: found[0], Deployments: deployments, Language: alerting.Language(reader.Language), Zone: reader.Zone, Now: o.now,
 	}
-	return render.Incident(c.out, o.output.value, d, terminalOptions(c.out, c.environ))
+	return render.Incident(c.out, o.output.value, d, o.options(c))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/internal/history"
+	"stickwatch/internal/phrase"
 	"stickwatch/internal/render"
 )
 
@@ -38,7 +39,7 @@ Exit status:
   stickwatch history copy stickwatch.db postgres://stickwatch@db/stickwatch`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return fmt.Errorf("expected FROM and TO: got %s", render.Count(len(args), "argument", "arguments"))
+				return fmt.Errorf("expected FROM and TO: got %s", phrase.Reader{}.Count(len(args), "argument", "arguments"))
 			}
 			return nil
 		},

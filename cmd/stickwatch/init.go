@@ -16,6 +16,7 @@ import (
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/importer"
+	"stickwatch/internal/phrase"
 	"stickwatch/internal/render"
 )
 
@@ -348,7 +349,7 @@ func (t target) write(c console, text []byte, found *importer.Import) (*config.C
 	}
 	guesses := len(found.Guesses())
 	_, err = fmt.Fprintf(c.out, "%s was written: %s (%s), %s; next: stickwatch probe%s\n", t.file,
-		render.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), render.Count(guesses, "guess to review", "guesses to review"), t.flag())
+		phrase.Reader{}.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), phrase.Reader{}.Count(guesses, "guess to review", "guesses to review"), t.flag())
 	return cfg, err
 }
 

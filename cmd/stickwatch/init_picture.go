@@ -10,6 +10,7 @@ import (
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/importer"
+	"stickwatch/internal/phrase"
 	"stickwatch/internal/render"
 	"stickwatch/probes"
 )
@@ -46,7 +47,7 @@ func printPicture(ctx context.Context, c console, out *os.File, cfg *config.Conf
 	inTime, cancel := context.WithTimeout(ctx, pictureTime)
 	defer cancel()
 	line := newStatusLine(c)
-	line.log("probing " + render.Count(len(clusters), "cluster", "clusters"))
+	line.log("probing " + phrase.Reader{}.Count(len(clusters), "cluster", "clusters"))
 	prober := newProber()
 	prober.Progress = line.show
 	r := takeRounds(inTime, prober, clusters)

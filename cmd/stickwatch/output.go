@@ -15,6 +15,7 @@ import (
 	"stickwatch/internal/logwriter"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/phrase"
 	"stickwatch/internal/render"
 )
 
@@ -73,6 +74,8 @@ type statusLine struct {
 	width int
 	last  string // last text of log
 	waits bool   // it shows the goals of --wait
+
+	reader phrase.Reader
 }
 
 func newStatusLine(c console) *statusLine {
@@ -93,7 +96,7 @@ func (s *statusLine) show(p monitor.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live {
-		s.overwrite(fmt.Sprintf("%s: %s %d/%d", p.Cluster, p.Stage, p.Done, p.Total))
+		s.overwrite(fmt.Sprintf("%s: %s %d/%d", p.Cluster, s.reader.Say(p.Stage), p.Done, p.Total))
 	}
 }
 
@@ -112,7 +115,7 @@ func (s *statusLine) wait(text string, left time.Duration) {
 	s.mu.Lock()
 	s.waits = true
 	if s.live {
-		text = fmt.Sprintf("(%s left) %s", left.Round(time.Second), text)
+		text = s.reader.Say("(%s left) %s", left.Round(time.Second), text)
 	}
 	s.mu.Unlock()
 	s.log(text)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
+	"stickwatch/internal/phrase"
 	"stickwatch/internal/render"
 	"stickwatch/probes"
 )
@@ -29,6 +31,7 @@ type probeOptions struct {
 	timeout       setting[time.Duration] // 0: from the file
 	wait          setting[time.Duration] // 0: one round
 	interval      setting[time.Duration] // 0: 2 s for --wait, 250 ms for --watch
+	language      languageFlag
 	output        setting[string]
 }
 
@@ -40,6 +43,7 @@ func newProbe(c console) *cobra.Command {
 		wait:       newSetting("", atLeast(0)),
 		interval:   newSetting("", atLeast(100*time.Millisecond)),
 		watch:      newWatchOptions(),
+		language:   newLanguageFlag(),
 		output:     newSetting(formats[0], oneOf(formats)),
 	}
 	cmd := &cobra.Command{
@@ -105,12 +109,13 @@ func (o *probeOptions) register(cmd *cobra.Command) {
 	flags.Var(&o.wait, "wait", "wait up to this `DURATION` until there is no finding at or above --fail-on, --expect-version runs and --node NODE is in rotation; then print the last report")
 	flags.Var(&o.interval, "interval", "interval of the rounds of --wait (default 2s) or of the requests of a client of --watch (default 250ms), a `DURATION`")
 	o.watch.register(cmd)
+	o.language.register(cmd)
 	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+joinWords(formats))
 	explain(cmd, fileSection, clusterSection,
 		section{"Criteria", []string{"fail-on", "ignore", "expect-version", "confidence"}},
 		section{"Timing", []string{"timeout", "wait", "watch", "interval"}},
 		watchSection,
-		section{"Output", []string{"output"}})
+		section{"Output", []string{"language", "output"}})
 
 	completeFlagNames(cmd, "node", namesOfNodes) // --wait accepts the ids of nodes
 	completeFlagNames(cmd, "drain", namesOfNodes)
@@ -150,11 +155,12 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 	ctx, stop := untilInterrupted(cmd.Context())
 	defer stop()
 	line := newStatusLine(c)
+	line.reader = o.reader()
 	results, unmet, complete := o.roundsUntil(ctx, clusters, line)
 	line.clear()
 	if complete {
 		opts := terminalOptions(c.out, c.environ)
-		opts.FailOn, opts.Clusters = o.failOn.value, clusters
+		opts.FailOn, opts.Clusters, opts.Reader = o.failOn.value, clusters, o.reader()
 		if err := writeResults(c.out, o.output.value, results, opts); err != nil {
 			return fmt.Errorf("writing the result: %w", err)
 		}
@@ -170,6 +176,9 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 	}
 	return exitError{status: o.status(results, unmet)}
 }
+
+// reader returns for whom texts are written.
+func (o *probeOptions) reader() phrase.Reader { return o.language.reader(o.clusters.configured) }
 
 // status returns the exit status. If --wait waits for nodes, the others do not matter.
 func (o *probeOptions) status(r render.Results, unmet []gate.Unmet) int {
@@ -196,7 +205,7 @@ func (o *probeOptions) unknownNodes(clusters []*probes.Cluster) error {
 func (o *probeOptions) validate(cmd *cobra.Command) error {
 	errs := []error{
 		o.failOn.usageError("fail-on"), o.confidence.usageError("confidence"), o.timeout.usageError("timeout"),
-		o.wait.usageError("wait"), o.watch.validate(cmd), o.interval.usageError("interval"), o.output.usageError("output"),
+		o.wait.usageError("wait"), o.watch.validate(cmd), o.interval.usageError("interval"), o.language.usageError("language"), o.output.usageError("output"),
 	}
 	for _, code := range o.ignore {
 		if !checks.Known(checks.Code(code)) {
@@ -206,6 +215,9 @@ func (o *probeOptions) validate(cmd *cobra.Command) error {
 	}
 	if cmd.Flags().Changed("expect-version") && isEmptyValue(o.expectVersion) {
 		errs = append(errs, emptyFlag("expect-version"))
+	}
+	if programs := []string{"json", "junit", "prometheus"}; cmd.Flags().Changed("language") && slices.Contains(programs, o.output.value) {
+		errs = append(errs, fmt.Errorf("--language: %s is for programs and has no language", o.output.value))
 	}
 	if (o.watch.asked || o.wait.value > 0) && o.output.value == nagiosFormat {
 		errs = append(errs, errors.New("--output nagios is for one round: omit --watch and --wait"))

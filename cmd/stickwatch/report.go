@@ -21,7 +21,7 @@ type reportOptions struct {
 	historySource
 	month    string
 	target   setting[float64]
-	language setting[string]
+	language languageFlag
 	output   setting[string]
 }
 
@@ -29,7 +29,7 @@ func newReport(c console) *cobra.Command {
 	o := reportOptions{
 		historySource: historySource{now: time.Now()},
 		target:        newSetting(monthly.DefaultTarget, monthly.ParseTarget),
-		language:      newSetting("", oneOf([]string{string(alerting.English), string(alerting.Chinese)})),
+		language:      newLanguageFlag(),
 		output:        newSetting(render.MonthFormats[0], oneOf(render.MonthFormats)),
 	}
 	cmd := &cobra.Command{
@@ -69,7 +69,7 @@ func (o *reportOptions) registerMonth(cmd *cobra.Command) {
 	o.registerSource(cmd)
 	flags.StringVar(&o.month, "month", "", "the `MONTH`, such as 2026-11 (default: the last one)")
 	flags.Var(&o.target, "target", "`PERCENT` of requests that must be served with their session")
-	flags.Var(&o.language, "language", "`LANGUAGE`: en or zh (default: alerting.language)")
+	o.language.register(cmd)
 	flags.VarP(&o.output, "output", "o", "a `FORMAT`: "+strings.Join(render.MonthFormats, ", "))
 	completeFlag(cmd, "output", render.MonthFormats...)
 	explain(cmd, historySourceSection,

@@ -164,7 +164,7 @@ func (o *probeOptions) unmet(clusters []*probes.Cluster, reports []checks.Report
 	for i, r := range reports {
 		for _, goal := range o.goals() {
 			for _, unmet := range goal.Unmet(clusters[i], r) {
-				if !slices.Contains(list, unmet) {
+				if !slices.ContainsFunc(list, unmet.Same) {
 					list = append(list, unmet)
 				}
 			}
@@ -177,13 +177,13 @@ func (o *probeOptions) unmet(clusters []*probes.Cluster, reports []checks.Report
 func (o *probeOptions) awaited() string {
 	switch {
 	case len(o.awaitedNodes) > 0 && o.expectVersion != "":
-		return "waiting for " + o.expectVersion + " on " + strings.Join(o.awaitedNodes, ", ")
+		return o.reader().Say("waiting for %s on %s", o.expectVersion, strings.Join(o.awaitedNodes, ", "))
 	case len(o.awaitedNodes) > 0:
-		return "waiting for " + strings.Join(o.awaitedNodes, ", ")
+		return o.reader().Say("waiting for %s", strings.Join(o.awaitedNodes, ", "))
 	case o.expectVersion != "":
-		return "waiting for version " + o.expectVersion
+		return o.reader().Say("waiting for version %s", o.expectVersion)
 	default:
-		return "waiting until healthy"
+		return o.reader().Say("waiting until healthy")
 	}
 }
 
@@ -204,7 +204,7 @@ func (o *probeOptions) await(
 		return len(unmet) == 0
 	}
 	retry(ctx, o.wait.value, every, try, func() {
-		line.wait(o.awaited()+": "+reasons(unmet), time.Until(end))
+		line.wait(o.reader().Say("%s: %s", o.awaited(), o.reasons(unmet)), time.Until(end))
 	})
 	return unmet
 }
@@ -213,29 +213,30 @@ func (o *probeOptions) await(
 // rotation although --fail-on accepts that; "" if there are none.
 func (o *probeOptions) waited(clusters []*probes.Cluster, reports []checks.Report, unmet []gate.Unmet) string {
 	if len(unmet) > 0 {
-		return fmt.Sprintf("not met after %s: %s", o.wait.value, reasons(unmet))
+		return o.reader().Say("not met after %s: %s", o.wait.value, o.reasons(unmet))
 	}
 	var out []string
 	for i, r := range reports {
 		for _, node := range gate.OutOfRotation(clusters[i], r) {
+			text := node.In(o.reader())
 			if len(reports) > 1 {
-				node = r.Cluster + " " + node
+				text = r.Cluster + " " + text
 			}
-			out = append(out, node)
+			out = append(out, text)
 		}
 	}
 	if len(out) == 0 {
 		return ""
 	}
-	return "the conditions of --wait are met; out of rotation: " + strings.Join(out, ", ")
+	return o.reader().Say("the conditions of --wait are met; out of rotation: %s", strings.Join(out, ", "))
 }
 
-func reasons(unmet []gate.Unmet) string {
+func (o *probeOptions) reasons(unmet []gate.Unmet) string {
 	var list []string
 	for _, u := range unmet {
-		list = append(list, u.Reason)
+		list = append(list, u.Reason.In(o.reader()))
 	}
-	return strings.Join(list, "; ")
+	return strings.Join(list, o.reader().Say("; "))
 }
 
 // waitStatus returns the exit status of a wait. It is inconclusive if all unmet goals

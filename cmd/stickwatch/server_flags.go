@@ -254,6 +254,8 @@ func withRemedy(err error, remedy string) error {
 type daemonFlags struct {
 	file   string
 	server serverFlags
+
+	configured *config.Config // set by client; nil: there is none
 }
 
 // daemonSection has the flags of daemonFlags.
@@ -268,11 +270,12 @@ func (f *daemonFlags) register(cmd *cobra.Command) {
 // client returns a client of the daemon.
 func (f *daemonFlags) client(cmd *cobra.Command) (*apiClient, error) {
 	if f.server.server.value != nil {
-		return f.server.client(cmd.Context(), configurationIfAny(f.file))
+		f.configured = configurationIfAny(f.file)
+		return f.server.client(cmd.Context(), f.configured)
 	}
-	cfg, err := configurationOf(cmd, f.file)
-	if err != nil {
+	var err error
+	if f.configured, err = configurationOf(cmd, f.file); err != nil {
 		return nil, err
 	}
-	return f.server.client(cmd.Context(), cfg)
+	return f.server.client(cmd.Context(), f.configured)
 }

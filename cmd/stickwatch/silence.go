@@ -61,6 +61,7 @@ type silenceOptions struct {
 	length              setting[time.Duration]
 	from, until         setting[time.Time]
 	reason, author      string
+	language            languageFlag
 }
 
 // Flags of silence add.
@@ -71,7 +72,7 @@ var (
 )
 
 func newSilenceAdd(c console) *cobra.Command {
-	options := silenceOptions{length: newSetting("", days), from: newSetting("", parseTime), until: newSetting("", parseTime)}
+	options := silenceOptions{language: newLanguageFlag(), length: newSetting("", days), from: newSetting("", parseTime), until: newSetting("", parseTime)}
 	cmd := &cobra.Command{
 		Use:   "add [flags]",
 		Short: "Silence a cluster, a node or a code for a while",
@@ -109,8 +110,9 @@ Exit status:
 	completeFlagNames(cmd, "cluster", namesOfClusters)
 	completeFlagNames(cmd, "node", namesOfNodes)
 	completeFlag(cmd, "code", codes()...)
+	options.language.register(cmd)
 	options.daemon.register(cmd)
-	explain(cmd, silenceScopeSection, silenceTimeSection, silenceReasonSection, daemonSection)
+	explain(cmd, silenceScopeSection, silenceTimeSection, silenceReasonSection, languageSection, daemonSection)
 	return cmd
 }
 
@@ -129,7 +131,7 @@ func (o *silenceOptions) run(cmd *cobra.Command, c console) error {
 	if _, err := fmt.Fprintln(c.out, render.CleanName(added.ID)); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.err, "%s: silenced %s\n", render.SilenceScope(added), render.SilenceTime(added, time.Now()))
+	_, err = fmt.Fprintln(c.err, render.Silenced(added, time.Now(), o.language.reader(o.daemon.configured)))
 	return err
 }
 
@@ -161,7 +163,7 @@ func variable(environ []string, name string) string {
 
 // validate returns all errors in the flags.
 func (o *silenceOptions) validate(cmd *cobra.Command) error {
-	errs := []error{o.length.usageError("for"), o.until.usageError("until"), o.from.usageError("from")}
+	errs := []error{o.length.usageError("for"), o.until.usageError("until"), o.from.usageError("from"), o.language.usageError("language")}
 	for _, flag := range []struct{ name, value string }{
 		{"cluster", o.cluster}, {"node", o.node}, {"code", o.code}, {"reason", o.reason}, {"author", o.author},
 	} {
@@ -190,6 +192,7 @@ func (o *silenceOptions) validate(cmd *cobra.Command) error {
 
 func newSilenceList(c console) *cobra.Command {
 	var daemon daemonFlags
+	language := newLanguageFlag()
 	output := newSetting(render.ListFormats[0], oneOf(render.ListFormats))
 	cmd := &cobra.Command{
 		Use:   "list [flags]",
@@ -207,31 +210,34 @@ Exit status:
       xargs stickwatch silence expire`,
 		Args: noArguments(nil),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := errors.Join(output.usageError("output"), daemon.server.validate(cmd)); err != nil {
+			if err := errors.Join(output.usageError("output"), language.usageError("language"), daemon.server.validate(cmd)); err != nil {
 				return err
 			}
 			client, err := daemon.client(cmd)
 			if err != nil {
 				return err
 			}
-			return listSilences(cmd.Context(), c, client, output.value)
+			opts := terminalOptions(c.out, c.environ)
+			opts.Reader = language.reader(daemon.configured)
+			return listSilences(cmd.Context(), c, client, output.value, opts)
 		},
 	}
 	cmd.Flags().VarP(&output, "output", "o", "a `FORMAT`: "+strings.Join(render.ListFormats, ", "))
 	completeFlag(cmd, "output", render.ListFormats...)
+	language.register(cmd)
 	daemon.register(cmd)
-	explain(cmd, section{"Output", []string{"output"}}, daemonSection)
+	explain(cmd, section{"Output", []string{"language", "output"}}, daemonSection)
 	return cmd
 }
 
-func listSilences(ctx context.Context, c console, client *apiClient, format string) error {
+func listSilences(ctx context.Context, c console, client *apiClient, format string, opts render.Options) error {
 	var found struct {
 		Silences []wire.Silence `json:"silences"`
 	}
 	if err := client.call(ctx, http.MethodGet, silencesPath, nil, &found); err != nil {
 		return exitError{exitFinding, err}
 	}
-	return render.Silences(c.out, format, found.Silences, time.Now(), terminalOptions(c.out, c.environ))
+	return render.Silences(c.out, format, found.Silences, time.Now(), opts)
 }
 
 func newSilenceExpire(c console) *cobra.Command {

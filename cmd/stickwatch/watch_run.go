@@ -38,6 +38,7 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 	defer stop()
 	ignoreBrokenPipes()
 	line := newStatusLine(c)
+	line.reader = o.reader()
 	announcer, err := o.watch.announcer(ctx, line.out, o.clusters.file)
 	if err != nil {
 		return err
@@ -61,7 +62,7 @@ func (o *probeOptions) runWatch(cmd *cobra.Command, c console, clusters []*probe
 	results.Command = ran.result()
 	line.clear()
 	opts := terminalOptions(c.out, c.environ)
-	opts.FailOn, opts.Clusters = o.failOn.value, clusters
+	opts.FailOn, opts.Clusters, opts.Reader = o.failOn.value, clusters, o.reader()
 	if err := unlessInterrupted(ctx, func() error { return writeResults(c.out, o.output.value, results, opts) }); err != nil {
 		return err
 	}
@@ -232,17 +233,18 @@ func (d *deployment) reportProgress(ctx context.Context, withCommand bool) {
 	line := d.line
 	if withCommand && line.live {
 		line.clear()
-		line = &statusLine{out: line.out}
+		line = &statusLine{out: line.out, reader: line.reader}
 	}
 	progress := make([]render.Progress, len(d.watches))
 	for i, v := range d.watches {
-		line.log(render.WatchSummary(d.report(v, i)))
+		progress[i].Reader = line.reader
+		line.log(render.WatchSummary(d.report(v, i), line.reader))
 	}
 	for sleep.For(ctx, progressInterval) {
 		for i, v := range d.watches {
 			r := d.report(v, i)
 			if line.live {
-				line.log(fmt.Sprintf("watching for %s: %s", time.Since(d.began).Round(time.Second), render.WatchCounts(r)))
+				line.log(line.reader.Say("watching for %s: %s", time.Since(d.began).Round(time.Second), render.WatchCounts(r, line.reader)))
 				continue
 			}
 			for _, text := range progress[i].Update(r) {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/checks"
+	"stickwatch/internal/phrase"
 	"stickwatch/internal/render"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
@@ -266,7 +267,7 @@ func (oracles oracles) stream(in io.Reader, out, warnings io.Writer) error {
 		return err
 	}
 	if more := wrong - maxReportedLines; more > 0 {
-		fmt.Fprintf(warnings, "stickwatch: and %s\n", render.Count(more, "more invalid line", "more invalid lines"))
+		fmt.Fprintf(warnings, "stickwatch: and %s\n", phrase.Reader{}.Count(more, "more invalid line", "more invalid lines"))
 	}
 	if wrong > 0 {
 		return exitError{status: exitUsage}

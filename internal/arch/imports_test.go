@@ -103,7 +103,7 @@ func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	for name, others := range map[string][]string{
 		"internal/history":    {"internal/wire"},
 		"internal/metrics":    {"internal/wire"},
-		"internal/render":     {"internal/wire", "internal/gate", "internal/monthly", "internal/postmortem"},
+		"internal/render":     {"internal/wire", "internal/gate", "internal/phrase", "internal/monthly", "internal/postmortem"},
 		"internal/web":        {"internal/wire", "internal/docs", "internal/monthly", "internal/postmortem"},
 		"internal/monthly":    {"internal/wire"},
 		"internal/postmortem": {"internal/wire"},

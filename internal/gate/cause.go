@@ -1,20 +1,20 @@
 package gate
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
 	"stickwatch/checks"
 	"stickwatch/checks/evidence"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
 // cause returns why a session moved or was lost, from the state of the node that it
 // left in the time between the last good answer and the one that showed the change.
 // earlier are the previous moves of the same client.
-func (j *judge) cause(move Move, earlier []Move) (Cause, string) {
+func (j *judge) cause(move Move, earlier []Move) (Cause, phrase.Phrase) {
 	span := checks.Span{From: move.last, To: move.At}
 	down, failed := j.outageIn(move.From, span)
 	balancerStates, out := j.outOfRotationState(move.From, span)
@@ -24,32 +24,32 @@ func (j *judge) cause(move Move, earlier []Move) (Cause, string) {
 	case failed && (!drained || !move.At.Before(down.FirstBad)): // else the node was empty when it stopped
 		return failureCause(move.From, down)
 	case out && balancerStates.State != probes.ServerDown:
-		return CauseDrain, balancerStates.Text
+		return CauseDrain, phrase.Quote(balancerStates.Text)
 	case explained:
 		return consequence, why
 	case out:
-		return CauseEjection, balancerStates.Text
+		return CauseEjection, phrase.Quote(balancerStates.Text)
 	case drained:
-		return CauseDrain, move.From + " is being drained"
+		return CauseDrain, phrase.New("%s is being drained", move.From)
 	case j.returned(move, earlier):
-		return CauseReturn, move.To + " is back"
+		return CauseReturn, phrase.New("%s is back", move.To)
 	case move.Lost() && j.restarted(move.From) && len(j.Nodes[move.From].outages(j.To)) == 0: // restarted between two health checks
-		return CauseRestart, fmt.Sprintf("%s was restarted: %s", move.From, j.finalReport.History.Nodes[move.From].LastSign)
+		return CauseRestart, phrase.New("%s was restarted: %s", move.From, j.finalReport.History.Nodes[move.From].LastSign)
 	case j.newClientsElsewhere(move.From, move.frontend, move.last) >= j.requiredMisses(move.From):
-		return CauseEjection, move.From + " answers direct requests, and got no requests from the balancer"
+		return CauseEjection, phrase.New("%s answers direct requests, and got no requests from the balancer", move.From)
 	case j.policy() == probes.PolicyShared:
-		return CauseShared, "any node may answer"
+		return CauseShared, phrase.New("any node may answer")
 	default:
-		return CauseUnexplained, "unexplained: " + move.From + " was well and in rotation"
+		return CauseUnexplained, phrase.New("unexplained: %s was well and in rotation", move.From)
 	}
 }
 
 // failureCause returns the cause of a move away from a node that did not answer.
-func failureCause(node string, down Outage) (Cause, string) {
+func failureCause(node string, down Outage) (Cause, phrase.Phrase) {
 	if down.Ongoing {
-		return CauseDown, fmt.Sprintf("%s does not answer since %s", node, clock(down.FirstBad))
+		return CauseDown, phrase.New("%s does not answer since %s", node, down.FirstBad)
 	}
-	return CauseRestart, fmt.Sprintf("%s did not answer from %s to %s", node, clock(down.FirstBad), clock(down.FirstGood))
+	return CauseRestart, phrase.New("%s did not answer from %s to %s", node, down.FirstBad, down.FirstGood)
 }
 
 // returned reports whether a session returns to a node that it had left because the
@@ -150,8 +150,6 @@ func (j *judge) requiredMisses(node string) int {
 	return certain
 }
 
-func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
-
 func quoted(label string) string { return strconv.Quote(label) }
 
 // This file attributes moves to a restart that has ended. Each worker of an nginx
@@ -165,13 +163,13 @@ func quoted(label string) string { return strconv.Quote(label) }
 // client left, of the node to which it came, or of its first node. When several nodes
 // restart one after the other, a client may be sent from any node to any other while
 // its own is unavailable.
-func (j *judge) afterRestart(m Move, earlier []Move) (Cause, string, bool) {
+func (j *judge) afterRestart(m Move, earlier []Move) (Cause, phrase.Phrase, bool) {
 	if j.policy() == probes.PolicyShared && !m.Lost() {
-		return "", "", false // any node may answer: the move needs no reason
+		return "", phrase.Phrase{}, false // any node may answer: the move needs no reason
 	}
 	span := checks.Span{From: m.last, To: m.At}
 	if o, ok := j.ejectionAfter(m.To, span); ok && m.Moved() && o.FirstGood.Before(m.At) {
-		return CauseReturn, fmt.Sprintf("%s is back: it did not answer from %s to %s", m.To, clock(o.FirstBad), clock(o.FirstGood)), true
+		return CauseReturn, phrase.New("%s is back: it did not answer from %s to %s", m.To, o.FirstBad, o.FirstGood), true
 	}
 	owner := awayFrom(earlier)
 	if o, ok := j.outageIn(owner, span); ok {
@@ -180,11 +178,11 @@ func (j *judge) afterRestart(m Move, earlier []Move) (Cause, string, bool) {
 	}
 	for _, node := range []string{m.From, owner} {
 		if o, ok := j.ejectionAfter(node, span); ok {
-			return CauseRestart, fmt.Sprintf("%s did not answer from %s to %s, and workers of the balancer may leave it out until %s",
-				node, clock(o.FirstBad), clock(o.FirstGood), clock(o.FirstGood.Add(checks.Aftermath(j.Cluster.Balancer)))), true
+			return CauseRestart, phrase.New("%s did not answer from %s to %s, and workers of the balancer may leave it out until %s",
+				node, o.FirstBad, o.FirstGood, o.FirstGood.Add(checks.Aftermath(j.Cluster.Balancer))), true
 		}
 	}
-	return "", "", false
+	return "", phrase.Phrase{}, false
 }
 
 // ejectionAfter returns the newest outage of a node that had ended, and after which a

@@ -2,11 +2,11 @@ package gate
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -20,10 +20,10 @@ func (j *judge) drainGuarantees(moves []Move) []Guarantee {
 
 // drainKeepsSessions checks that sessions stay, or move without loss.
 func (j *judge) drainKeepsSessions(node string, moves []Move) Guarantee {
-	guarantee := newGuarantee(fmt.Sprintf("the sessions of %s stay, or move without loss", node), "")
+	guarantee := newGuarantee(phrase.New("the sessions of %s stay, or move without loss", node), "")
 	for _, m := range moves {
 		if m.From == node && m.Lost() {
-			guarantee = guarantee.broken(checks.Critical, m.String())
+			guarantee = guarantee.broken(checks.Critical, m.Explained())
 		}
 	}
 	held := false
@@ -33,7 +33,7 @@ func (j *judge) drainKeepsSessions(node string, moves []Move) Guarantee {
 		}
 	}
 	if !held {
-		guarantee = guarantee.unknown("no session of ours was on " + node)
+		guarantee = guarantee.unknown(phrase.New("no session of ours was on %s", node))
 	}
 	return guarantee
 }
@@ -42,7 +42,7 @@ func (j *judge) drainKeepsSessions(node string, moves []Move) Guarantee {
 // the balancer's evidence determines when that began; without it, new clients must miss
 // the node for longer than chance explains.
 func (j *judge) drainStopsNewClients(node string) Guarantee {
-	guarantee := newGuarantee("new clients avoid "+node, "")
+	guarantee := newGuarantee(phrase.New("new clients avoid %s", node), "")
 	for _, s := range j.BalancerStates[node] {
 		if !s.draining() {
 			continue
@@ -51,7 +51,7 @@ func (j *judge) drainStopsNewClients(node string) Guarantee {
 			for _, t := range client.Timeline {
 				inside := t.First.Good && t.First.At.After(s.From) && t.Last.Done().Before(s.To)
 				if inside && j.nodeOf(t.First.Label) == node {
-					guarantee = guarantee.broken(checks.Critical, fmt.Sprintf("%s: a new client was sent to %s, while %s", clock(t.First.At), node, s.Text))
+					guarantee = guarantee.broken(checks.Critical, phrase.New("%s: a new client was sent to %s, while %s", t.First.At, node, s.Text))
 				}
 			}
 		}
@@ -60,11 +60,11 @@ func (j *judge) drainStopsNewClients(node string) Guarantee {
 	switch enough := j.requiredMisses(node); {
 	case guarantee.Kept == checks.No:
 	case concerned && away.missed >= enough:
-		guarantee.Reasons = append(guarantee.Reasons, away.String())
+		guarantee.Reasons = append(guarantee.Reasons, away.describe())
 	case !away.met:
-		guarantee = guarantee.unknown("no new client was ever sent there from this address")
+		guarantee = guarantee.unknown(phrase.New("no new client was ever sent there from this address"))
 	default:
-		guarantee = guarantee.broken(checks.Critical, fmt.Sprintf(
+		guarantee = guarantee.broken(checks.Critical, phrase.New(
 			"at most %d new clients in a row were sent elsewhere; chance is excluded by %d", away.missed, enough))
 	}
 	return guarantee
@@ -86,12 +86,12 @@ type newClientGap struct {
 	until  time.Time // the node's next answer after the gap; zero: there was none
 }
 
-// String formats the gap in one line.
-func (n newClientGap) String() string {
+// describe returns the gap as a phrase.
+func (n newClientGap) describe() phrase.Phrase {
 	if n.last.IsZero() {
-		return fmt.Sprintf("%d new clients in a row were sent elsewhere", n.count)
+		return phrase.New("%d new clients in a row were sent elsewhere", n.count)
 	}
-	return fmt.Sprintf("the last one was sent there at %s, and then %d in a row elsewhere", clock(n.last), n.count)
+	return phrase.New("the last one was sent there at %s, and then %d in a row elsewhere", n.last, n.count)
 }
 
 // newClientGap returns the gap of a node over the new clients of every address of the
@@ -156,11 +156,11 @@ func (j *judge) newClientGapIn(client WatchedClient, node string) newClientGap {
 // error log, new clients decide. Own sessions that a drain leaves in place do not
 // count, because they would stay forever.
 func (j *judge) drainCompleted(node string) Guarantee {
-	guarantee := newGuarantee("the traffic of "+node+" reaches zero", "")
+	guarantee := newGuarantee(phrase.New("the traffic of %s reaches zero", node), "")
 	in := false
 	for _, s := range j.BalancerStates[node] {
 		if s.draining() {
-			guarantee.Reasons = []string{j.drainProgress(node), s.Text}
+			guarantee.Reasons = []phrase.Phrase{j.drainProgress(node), phrase.Quote(s.Text)}
 			return guarantee
 		}
 		in = in || s.State == probes.ServerUp
@@ -168,20 +168,20 @@ func (j *judge) drainCompleted(node string) Guarantee {
 	away, concerned := j.newClientGap(node)
 	switch {
 	case in:
-		return guarantee.broken(checks.Critical, "the balancer said all the time that it sends requests to "+node)
+		return guarantee.broken(checks.Critical, phrase.New("the balancer said all the time that it sends requests to %s", node))
 	case concerned && away.missed >= j.requiredMisses(node):
-		guarantee.Reasons = []string{j.drainProgress(node), "measured with own clients: there is no evidence of the balancer about drains"}
+		guarantee.Reasons = []phrase.Phrase{j.drainProgress(node), phrase.New("measured with own clients: there is no evidence of the balancer about drains")}
 		return guarantee
 	case away.met:
-		return guarantee.broken(checks.Critical, "new clients were sent there all the time")
+		return guarantee.broken(checks.Critical, phrase.New("new clients were sent there all the time"))
 	default:
-		return guarantee.unknown("neither the balancer nor new clients provide evidence")
+		return guarantee.unknown(phrase.New("neither the balancer nor new clients provide evidence"))
 	}
 }
 
 // drainProgress describes when the node answered last, and how many own sessions are
 // left on it.
-func (j *judge) drainProgress(node string) string {
+func (j *judge) drainProgress(node string) phrase.Phrase {
 	away, _ := j.newClientGap(node)
 	span := checks.Span{From: away.last, To: away.until}
 	if span.To.IsZero() {
@@ -195,12 +195,12 @@ func (j *judge) drainProgress(node string) string {
 			last = at
 		}
 	}
-	text := "none of our clients was sent there"
+	text := phrase.New("none of our clients was sent there")
 	if !last.IsZero() {
-		text = "the last answer to a client of ours came at " + clock(last)
+		text = phrase.New("the last answer to a client of ours came at %s", last)
 	}
 	if staying > 0 {
-		text += fmt.Sprintf(", but for sessions that it had before: %d of ours stayed", staying)
+		text = phrase.New("%s, but for sessions that it had before: %d of ours stayed", text, staying)
 	}
 	return text
 }

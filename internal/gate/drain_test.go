@@ -140,7 +140,7 @@ func TestEmptied(t *testing.T) {
 			tt.limits.Drain, tt.method, tt.lasted = "node1", probes.MethodRoundRobin, 10*time.Second
 			r := tt.judged(t)
 			p := r.Guarantees[len(r.Guarantees)-1]
-			if p.Kept != checks.Yes || p.Reasons[0] != tt.want {
+			if p.Kept != checks.Yes || p.Reasons[0].String() != tt.want {
 				t.Errorf("got %s, %q, want yes and %q", p.Kept, p.Reasons, tt.want)
 			}
 		})

@@ -2,10 +2,10 @@ package gate
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"stickwatch/checks"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -19,8 +19,13 @@ type Goal struct {
 
 // An Unmet is a condition of a goal that a cluster does not meet.
 type Unmet struct {
-	Reason  string // one sentence
-	Unknown bool   // the condition may be met: there is no evidence
+	Reason  phrase.Phrase
+	Unknown bool // the condition may be met: there is no evidence
+}
+
+// Same reports whether two conditions read the same.
+func (u Unmet) Same(other Unmet) bool {
+	return u.Unknown == other.Unknown && u.Reason.String() == other.Reason.String()
 }
 
 // Unmet returns the conditions that a report does not meet; none: the goal is reached.
@@ -35,8 +40,8 @@ func (g Goal) Unmet(c *probes.Cluster, report checks.Report) []Unmet {
 		}
 	}
 	for _, f := range report.Findings {
-		switch unmet := (Unmet{Reason: f.Summary.String()}); {
-		case !g.concerns(f) || !f.Severity.AtLeast(g.failOn()) || slices.Contains(list, unmet):
+		switch unmet := (Unmet{Reason: phrase.New("%s", f.Summary)}); {
+		case !g.concerns(f) || !f.Severity.AtLeast(g.failOn()) || slices.ContainsFunc(list, unmet.Same):
 		case f.ExplainedBy != "":
 			explained = append(explained, unmet)
 		default:
@@ -45,7 +50,7 @@ func (g Goal) Unmet(c *probes.Cluster, report checks.Report) []Unmet {
 	}
 	if g.Node == "" && report.Verdict == checks.Inconclusive {
 		for _, d := range report.Doubts {
-			list = append(list, Unmet{d.String(), true})
+			list = append(list, Unmet{phrase.New("%s", d), true})
 		}
 	}
 	if len(list) == 0 {
@@ -56,15 +61,15 @@ func (g Goal) Unmet(c *probes.Cluster, report checks.Report) []Unmet {
 
 // OutOfRotation returns the nodes that get no clients, each with the reason, except
 // those that the operator has marked down.
-func OutOfRotation(c *probes.Cluster, r checks.Report) []string {
-	var list []string
+func OutOfRotation(c *probes.Cluster, r checks.Report) []phrase.Phrase {
+	var list []phrase.Phrase
 	for _, n := range r.Nodes {
 		switch {
 		case markedDown(c, n.Node):
 		case !n.Up:
-			list = append(list, n.Node+" (does not answer)")
+			list = append(list, phrase.New("%s (does not answer)", n.Node))
 		case n.InRotation == checks.No:
-			list = append(list, n.Node+" (up, and the balancer sends it nothing)")
+			list = append(list, phrase.New("%s (up, and the balancer sends it nothing)", n.Node))
 		}
 	}
 	return list
@@ -91,15 +96,15 @@ func (g Goal) concerns(f checks.Finding) bool {
 func notServing(n checks.NodeReport) []Unmet {
 	switch {
 	case !n.Up && n.Primary.Error != "":
-		return []Unmet{{Reason: fmt.Sprintf("%s does not answer: %s", n.Node, n.Primary.Error)}}
+		return []Unmet{{Reason: phrase.New("%s does not answer: %s", n.Node, n.Primary.Error)}}
 	case !n.Up:
-		return []Unmet{{Reason: fmt.Sprintf("%s answers HTTP %d", n.Node, n.Primary.Status)}}
+		return []Unmet{{Reason: phrase.New("%s answers HTTP %d", n.Node, n.Primary.Status)}}
 	case n.Status.Paused():
-		return []Unmet{{Reason: n.Node + " is paused"}}
+		return []Unmet{{Reason: phrase.New("%s is paused", n.Node)}}
 	case n.InRotation == checks.No:
-		return []Unmet{{Reason: n.Node + " is up, and not in rotation"}}
+		return []Unmet{{Reason: phrase.New("%s is up, and not in rotation", n.Node)}}
 	case n.InRotation != checks.Yes:
-		return []Unmet{{n.Node + " is up; whether it is in rotation is not known", true}}
+		return []Unmet{{phrase.New("%s is up; whether it is in rotation is not known", n.Node), true}}
 	default:
 		return nil
 	}
@@ -108,12 +113,12 @@ func notServing(n checks.NodeReport) []Unmet {
 func (g Goal) versionUnmet(n checks.NodeReport) []Unmet {
 	switch {
 	case !n.Up && g.Node == "":
-		return []Unmet{{Reason: n.Node + " does not answer"}}
+		return []Unmet{{Reason: phrase.New("%s does not answer", n.Node)}}
 	case !n.Up || n.Version == g.Version:
 		return nil
 	case n.Version == "":
-		return []Unmet{{fmt.Sprintf("%s does not report its version, want %s", n.Node, g.Version), true}}
+		return []Unmet{{phrase.New("%s does not report its version, want %s", n.Node, g.Version), true}}
 	default:
-		return []Unmet{{Reason: fmt.Sprintf("%s runs %s, want %s", n.Node, n.Version, g.Version)}}
+		return []Unmet{{Reason: phrase.New("%s runs %s, want %s", n.Node, n.Version, g.Version)}}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -30,7 +31,7 @@ func TestGoal(t *testing.T) {
 		want     []Unmet
 	}{
 		{"well", Goal{}, []checks.NodeReport{node("node1", nil)}, nil, checks.Healthy, nil},
-		{"a finding", Goal{}, nil, []checks.Finding{critical}, checks.Failing, []Unmet{{"Redis is down", false}}},
+		{"a finding", Goal{}, nil, []checks.Finding{critical}, checks.Failing, []Unmet{{phrase.New("Redis is down"), false}}},
 		{
 			"a warning below FailOn",
 			Goal{},
@@ -44,38 +45,38 @@ func TestGoal(t *testing.T) {
 			nil,
 			[]checks.Finding{{Code: checks.Slow, Severity: checks.Warning, Summary: checks.Quote("slow")}},
 			checks.Degraded,
-			[]Unmet{{"slow", false}},
+			[]Unmet{{phrase.New("slow"), false}},
 		},
-		{"inconclusive", Goal{}, nil, nil, checks.Inconclusive, []Unmet{{"unknown", true}}},
+		{"inconclusive", Goal{}, nil, nil, checks.Inconclusive, []Unmet{{phrase.New("unknown"), true}}},
 		{
 			"a version",
 			Goal{Version: "4.2"},
 			[]checks.NodeReport{node("node1", nil), node("node2", old), node("node3", down)},
 			[]checks.Finding{{Code: checks.VersionSkew, Severity: checks.Critical, Summary: checks.Quote("skew")}},
 			checks.Failing,
-			[]Unmet{{"node2 runs 4.1, want 4.2", false}, {"node3 does not answer", false}},
+			[]Unmet{{phrase.New("node2 runs 4.1, want 4.2"), false}, {phrase.New("node3 does not answer"), false}},
 		},
-		{"an unknown version", Goal{Version: "4.2"}, []checks.NodeReport{node("node1", func(n *checks.NodeReport) { n.Version = "" })}, nil, checks.Healthy, []Unmet{{"node1 does not report its version, want 4.2", true}}},
+		{"an unknown version", Goal{Version: "4.2"}, []checks.NodeReport{node("node1", func(n *checks.NodeReport) { n.Version = "" })}, nil, checks.Healthy, []Unmet{{phrase.New("node1 does not report its version, want 4.2"), true}}},
 		{
 			"a node that is down",
 			Goal{Node: "node2", Version: "4.2"},
 			[]checks.NodeReport{node("node2", down)},
 			nil, checks.Degraded,
-			[]Unmet{{"node2 does not answer: connection refused", false}},
+			[]Unmet{{phrase.New("node2 does not answer: connection refused"), false}},
 		},
 		{
 			"a node that is out",
 			Goal{Node: "node2"},
 			[]checks.NodeReport{node("node2", func(n *checks.NodeReport) { n.InRotation = checks.No })},
 			nil, checks.Degraded,
-			[]Unmet{{"node2 is up, and not in rotation", false}},
+			[]Unmet{{phrase.New("node2 is up, and not in rotation"), false}},
 		},
 		{
 			"an unknown node",
 			Goal{Node: "node2"},
 			[]checks.NodeReport{node("node2", func(n *checks.NodeReport) { n.InRotation = checks.Unknown })},
 			nil, checks.Degraded,
-			[]Unmet{{"node2 is up; whether it is in rotation is not known", true}},
+			[]Unmet{{phrase.New("node2 is up; whether it is in rotation is not known"), true}},
 		},
 		{"another node's trouble", Goal{Node: "node2"}, []checks.NodeReport{node("node2", nil)}, []checks.Finding{critical}, checks.Failing, nil},
 	} {
@@ -84,7 +85,7 @@ func TestGoal(t *testing.T) {
 			if tt.verdict == checks.Inconclusive {
 				r.Doubts = []checks.Message{checks.Quote("unknown")}
 			}
-			if diff := cmp.Diff(tt.want, tt.goal.Unmet(&probes.Cluster{}, r)); diff != "" {
+			if diff := cmp.Diff(tt.want, tt.goal.Unmet(&probes.Cluster{}, r), cmp.Transformer("text", phrase.Phrase.String)); diff != "" {
 				t.Errorf("missing (-want +got):\n%s", diff)
 			}
 		})
@@ -98,9 +99,12 @@ func TestOutOfRotation(t *testing.T) {
 	node := func(id string, up bool, in checks.Answer) checks.NodeReport {
 		return checks.NodeReport{NodeObservation: probes.NodeObservation{Node: id}, Up: up, InRotation: in}
 	}
-	got := OutOfRotation(c, checks.Report{Nodes: []checks.NodeReport{
+	var got []string
+	for _, text := range OutOfRotation(c, checks.Report{Nodes: []checks.NodeReport{
 		node("a", true, checks.Yes), node("b", true, checks.No), node("c", false, checks.No), node("d", false, checks.Unknown), node("e", true, checks.Unknown),
-	}})
+	}}) {
+		got = append(got, text.String())
+	}
 	want := []string{"b (up, and the balancer sends it nothing)", "d (does not answer)"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("out of rotation (-want +got):\n%s", diff)

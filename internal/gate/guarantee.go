@@ -1,24 +1,24 @@
 package gate
 
 import (
-	"fmt"
 	"slices"
 
 	"stickwatch/checks"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
 // A Guarantee is a condition that users, or the operator of a deployment, rely on.
 type Guarantee struct {
-	Name     string
+	Name     phrase.Phrase
 	Code     checks.Code     // finding that a breach is in a single round; "": none
 	Severity checks.Severity // severity of a breach
 	Kept     checks.Answer
-	Reasons  []string // why it is not kept, or not known to be kept; for a number, its value
+	Reasons  []phrase.Phrase // why it is not kept, or not known to be kept; for a number, its value
 }
 
 // broken returns p with a reason for which it is not kept.
-func (g Guarantee) broken(severity checks.Severity, reason string) Guarantee {
+func (g Guarantee) broken(severity checks.Severity, reason phrase.Phrase) Guarantee {
 	if g.Kept != checks.No || severity.AtLeast(g.Severity) {
 		g.Severity = severity
 	}
@@ -27,7 +27,7 @@ func (g Guarantee) broken(severity checks.Severity, reason string) Guarantee {
 	return g
 }
 
-func (g Guarantee) unknown(reason string) Guarantee {
+func (g Guarantee) unknown(reason phrase.Phrase) Guarantee {
 	if g.Kept != checks.No {
 		g.Kept = checks.Unknown
 		g.Reasons = append(g.Reasons, reason)
@@ -41,10 +41,7 @@ const maxReasons = 20
 // trimmed returns p with a readable number of reasons.
 func (g Guarantee) trimmed() Guarantee {
 	if more := len(g.Reasons) - maxReasons; more > 0 {
-		g.Reasons = append(slices.Clip(g.Reasons[:maxReasons]), fmt.Sprintf("and %d more like it", more))
-	}
-	for i, r := range g.Reasons {
-		g.Reasons[i] = probes.Clean(r, 2*probes.MaxError)
+		g.Reasons = append(slices.Clip(g.Reasons[:maxReasons]), phrase.New("and %d more like it", more))
 	}
 	return g
 }
@@ -60,12 +57,12 @@ func (j *judge) guarantees(report Report) []Guarantee {
 			list = append(list, j.clientsSticky(report.Moves))
 		}
 	case j.limits.NoLoss:
-		list = append(list, newGuarantee("no session is lost", checks.SessionLost).unknown("no session was held: the cluster has none to lose"))
+		list = append(list, newGuarantee(phrase.New("no session is lost"), checks.SessionLost).unknown(phrase.New("no session was held: the cluster has none to lose")))
 	}
-	list = append(list, j.requestsServed("sessions are answered", report.Session), j.requestsServed("newcomers are answered", report.NewClient))
-	if len(j.Sessions) == 0 {
-		list = slices.DeleteFunc(list, func(p Guarantee) bool { return p.Name == "sessions are answered" })
+	if len(j.Sessions) > 0 {
+		list = append(list, j.requestsServed(phrase.New("sessions are answered"), report.Session))
 	}
+	list = append(list, j.requestsServed(phrase.New("newcomers are answered"), report.NewClient))
 	if j.limits.Drain != "" {
 		list = append(list, j.drainGuarantees(report.Moves)...)
 	}
@@ -79,7 +76,7 @@ func (j *judge) guarantees(report Report) []Guarantee {
 	return list
 }
 
-func newGuarantee(name string, code checks.Code) Guarantee {
+func newGuarantee(name phrase.Phrase, code checks.Code) Guarantee {
 	return Guarantee{Name: name, Code: code, Severity: checks.Critical, Kept: checks.Yes}
 }
 
@@ -87,14 +84,14 @@ func newGuarantee(name string, code checks.Code) Guarantee {
 // warning, unless the limits allow none: users lost their session even if it was not
 // guaranteed.
 func (j *judge) sessionsKept(moves []Move) Guarantee {
-	p := newGuarantee("no session is lost", checks.SessionLost)
+	p := newGuarantee(phrase.New("no session is lost"), checks.SessionLost)
 	for _, m := range moves {
 		switch {
 		case m.SessionOutcome != probes.SessionLost:
 		case m.Allowed && !j.limits.NoLoss:
-			p = p.broken(checks.Warning, m.String())
+			p = p.broken(checks.Warning, m.Explained())
 		default:
-			p = p.broken(checks.Critical, m.String())
+			p = p.broken(checks.Critical, m.Explained())
 		}
 	}
 	return p
@@ -102,13 +99,13 @@ func (j *judge) sessionsKept(moves []Move) Guarantee {
 
 // sessionsCurrent checks that a session contains the value that was written last.
 func (j *judge) sessionsCurrent(moves []Move) Guarantee {
-	p := newGuarantee("sessions keep what they hold", checks.SessionRollback)
+	p := newGuarantee(phrase.New("sessions keep what they hold"), checks.SessionRollback)
 	if s := j.Cluster.Session; s.Write == "" {
-		p.Reasons = []string{"the application stores no values: only ids were compared"}
+		p.Reasons = []phrase.Phrase{phrase.New("the application stores no values: only ids were compared")}
 	}
 	for _, m := range moves {
 		if m.SessionOutcome == probes.SessionStale {
-			p = p.broken(checks.Critical, m.String())
+			p = p.broken(checks.Critical, m.Explained())
 		}
 	}
 	return p
@@ -117,10 +114,10 @@ func (j *judge) sessionsCurrent(moves []Move) Guarantee {
 // clientsSticky checks that the balancer keeps clients on their node while it is
 // healthy.
 func (j *judge) clientsSticky(moves []Move) Guarantee {
-	p := newGuarantee("sessions stay while their node is well", checks.SessionDrift)
+	p := newGuarantee(phrase.New("sessions stay while their node is well"), checks.SessionDrift)
 	for _, m := range moves {
 		if m.Moved() && m.Cause == CauseUnexplained {
-			p = p.broken(checks.Critical, m.String())
+			p = p.broken(checks.Critical, m.Explained())
 		}
 	}
 	return p
@@ -128,51 +125,61 @@ func (j *judge) clientsSticky(moves []Move) Guarantee {
 
 // requestsServed checks that requests are answered. The limits define the tolerated
 // duration of an outage; without a limit, any outage is a warning.
-func (j *judge) requestsServed(name string, o Outage) Guarantee {
+func (j *judge) requestsServed(name phrase.Phrase, o Outage) Guarantee {
 	p := newGuarantee(name, "")
 	limit := j.limits.MaxOutage
 	switch {
 	case o.IsZero():
 	case limit == nil:
-		p = p.broken(checks.Warning, o.String())
+		p = p.broken(checks.Warning, o.Describe())
 	case o.AtMost() > *limit:
-		p = p.broken(checks.Critical, fmt.Sprintf("%s; %s is put up with", o.String(), *limit))
+		p = p.broken(checks.Critical, phrase.New("%s; %s is put up with", o.Describe(), *limit))
 	default:
-		p.Reasons = []string{fmt.Sprintf("%s; %s is put up with", o.String(), *limit)}
+		p.Reasons = []phrase.Phrase{phrase.New("%s; %s is put up with", o.Describe(), *limit)}
 	}
 	return p
 }
 
-// String formats a move in one line.
-func (m Move) String() string { return fmt.Sprintf("%s (%s)", m.Describe(), m.Reason) }
+// String returns Explained in English.
+func (m Move) String() string { return m.Explained().String() }
 
-// Describe formats a move in one line without its cause, which may change until the
-// watch ends.
-func (m Move) Describe() string {
-	what := map[probes.SessionOutcome]string{
-		probes.SessionKept: "moved and was kept", probes.SessionLost: "was lost", probes.SessionStale: "came back older",
-		probes.SessionUnknown: "moved",
-	}[m.SessionOutcome]
-	way := "on " + m.From
+// Explained describes a move with its cause.
+func (m Move) Explained() phrase.Phrase { return phrase.New("%s (%s)", m.Describe(), m.Reason) }
+
+// Describe describes a move without its cause, which may change until the watch ends.
+func (m Move) Describe() phrase.Phrase {
+	way := phrase.New("on %s", m.From)
 	if m.Moved() {
-		way = "from " + m.From + " to " + m.To
+		way = phrase.New("from %s to %s", m.From, m.To)
 	}
-	return fmt.Sprintf("%s: session %s %s %s", clock(m.At), m.Session, what, way)
+	switch m.SessionOutcome {
+	case probes.SessionKept:
+		return phrase.New("%s: session %s moved and was kept %s", m.At, m.Session, way)
+	case probes.SessionLost:
+		return phrase.New("%s: session %s was lost %s", m.At, m.Session, way)
+	case probes.SessionStale:
+		return phrase.New("%s: session %s came back older %s", m.At, m.Session, way)
+	default:
+		return phrase.New("%s: session %s moved %s", m.At, m.Session, way)
+	}
 }
 
-// String formats an outage in one line.
-func (o Outage) String() string {
-	where, why := "", o.Error
+// String returns Describe in English.
+func (o Outage) String() string { return o.Describe().String() }
+
+// Describe describes an outage.
+func (o Outage) Describe() phrase.Phrase {
+	reason := phrase.Quote(probes.Clean(o.Error, probes.MaxError))
+	if o.Error == "" {
+		reason = phrase.New("HTTP %d", o.Status)
+	}
+	least, most := o.AtLeast().Milliseconds(), o.AtMost().Milliseconds()
+	text := phrase.New("%s: no good answer for %d to %d ms (%s)", o.FirstBad, least, most, reason)
 	if o.Node != "" {
-		where = " on " + o.Node
+		text = phrase.New("%s: no good answer on %s for %d to %d ms (%s)", o.FirstBad, o.Node, least, most, reason)
 	}
-	if why == "" {
-		why = fmt.Sprintf("HTTP %d", o.Status)
-	}
-	text := fmt.Sprintf("%s: no good answer%s for %d to %d ms (%s)",
-		clock(o.FirstBad), where, o.AtLeast().Milliseconds(), o.AtMost().Milliseconds(), why)
 	if o.Ongoing {
-		text += ", and to the end"
+		text = phrase.New("%s, and to the end", text)
 	}
 	return text
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -38,7 +39,7 @@ type Report struct {
 
 	Nodes      []NodeReport
 	Guarantees []Guarantee
-	Doubts     []string // what could not be watched and why, one sentence each
+	Doubts     []phrase.Phrase // what could not be watched and why, one sentence each
 }
 
 // maxMoves limits the moves of a report.
@@ -75,7 +76,7 @@ func Judge(r WatchRecord, t Limits, now time.Time) Report {
 	judge := newJudge(r, t)
 	out := Report{Cluster: r.Cluster.Name, Span: r.Span, Policy: judge.policy(), FinalReport: judge.finalReport, Doubts: judge.doubts()}
 	for _, reason := range r.Impaired {
-		out.Doubts = append(out.Doubts, "stickwatch itself could not probe for a while: "+reason)
+		out.Doubts = append(out.Doubts, phrase.New("stickwatch itself could not probe for a while: %s", reason))
 	}
 	var sessions, newClients []Outage
 	for _, client := range r.Sessions {
@@ -140,7 +141,7 @@ func (j *judge) confidence() float64 { return cmp.Or(j.limits.Confidence, checks
 
 // doubts returns the nodes that hold no own session although they could, and the
 // answers that do not identify their node.
-func (j *judge) doubts() []string {
+func (j *judge) doubts() []phrase.Phrase {
 	if j.policy() == probes.PolicyNone {
 		return nil
 	}
@@ -154,14 +155,14 @@ func (j *judge) doubts() []string {
 	}
 	if len(met) == 0 || (len(met) == 1 && met[""]) {
 		if len(met) == 0 {
-			return []string{"no session could be held: the balancer answered none of our clients"}
+			return []phrase.Phrase{phrase.New("no session could be held: the balancer answered none of our clients")}
 		}
-		return []string{"answers do not identify their node, so moves cannot be detected"}
+		return []phrase.Phrase{phrase.New("answers do not identify their node, so moves cannot be detected")}
 	}
-	var list []string
+	var list []phrase.Phrase
 	for _, n := range j.initialReport.Nodes {
 		if n.Up && n.InRotation != checks.No && !met[n.Node] && !j.standby(n.Node) {
-			list = append(list, "no session could be held on "+n.Node+": none of our clients was sent there")
+			list = append(list, phrase.New("no session could be held on %s: none of our clients was sent there", n.Node))
 		}
 	}
 	return list

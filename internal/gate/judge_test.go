@@ -230,7 +230,11 @@ func TestDoubts(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := fixture{sessions: tt.sessions}.judged(t)
-			if diff := cmp.Diff(tt.want, r.Doubts); diff != "" {
+			var doubts []string
+			for _, d := range r.Doubts {
+				doubts = append(doubts, d.String())
+			}
+			if diff := cmp.Diff(tt.want, doubts); diff != "" {
 				t.Errorf("doubts (-want +got):\n%s", diff)
 			}
 			if unsure := len(tt.want) > 0 && r.Verdict() != checks.Degraded; unsure != (r.Verdict() == checks.Inconclusive) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -18,7 +19,7 @@ type Move struct {
 	Session        probes.Fingerprint // session before the move
 
 	Cause  Cause
-	Reason string // cause in a few words, with the evidence
+	Reason phrase.Phrase // cause in a few words, with the evidence
 	// Allowed reports whether the policy permits the move. Users may still have lost
 	// their session.
 	Allowed bool

@@ -19,7 +19,7 @@ type WatchRecord struct {
 	Nodes          map[string]Timeline // direct requests to nodes, by node id
 	BalancerStates map[string][]BalancerState
 
-	Impaired []string // reasons for which stickwatch itself could not probe for a while; samples of that time are left out
+	Impaired []checks.Message // reasons for which stickwatch itself could not probe for a while; samples of that time are left out
 }
 
 // A WatchedClient is one client with its timeline through an address of the balancer.

@@ -243,7 +243,7 @@ func TestDrainNginx(t *testing.T) {
 			r := d.end()
 			holds(t, r, "new clients avoid node2", checks.Yes)
 			holds(t, r, "the traffic of node2 reaches zero", checks.Yes)
-			empty := guarantee(t, r, "the traffic of node2 reaches zero").Reasons[0]
+			empty := guarantee(t, r, "the traffic of node2 reaches zero").Reasons[0].String()
 			found := regexp.MustCompile(`came at (\d\d:\d\d:\d\d\.\d\d\d)$`).FindStringSubmatch(empty)
 			if found == nil {
 				t.Fatalf("got %q, want the time of the last answer", empty)

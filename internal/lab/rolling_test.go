@@ -178,7 +178,7 @@ func (d *deployment) restart(i int) {
 func guarantee(t *testing.T, r gate.Report, name string) gate.Guarantee {
 	t.Helper()
 	for _, p := range r.Guarantees {
-		if p.Name == name {
+		if p.Name.String() == name {
 			return p
 		}
 	}

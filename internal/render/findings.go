@@ -2,11 +2,9 @@ package render
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
-	"stickwatch/alerting"
 	"stickwatch/checks"
 )
 
@@ -80,23 +78,23 @@ func subject(f checks.Finding) string {
 
 // summary is the summary of a finding, after its subject if the summary does not
 // name it.
-func summary(f checks.Finding) string {
+func (v voice) summary(f checks.Finding) string {
 	about, subjects := subject(f), append([]string{f.Target}, f.Nodes...)
 	if one := cmp.Or(f.Dependency, f.Node); one != "" {
 		subjects = []string{one}
 	}
-	text := cleanMessage(f.Summary)
+	text := v.message(f.Summary)
 	named := func(s string) bool { return s != "" && strings.Contains(text, s) }
 	if about == "" || slices.ContainsFunc(subjects, named) {
 		return text
 	}
-	return about + ": " + text
+	return v.Say("%s: %s", about, text)
 }
 
 // affects states how many clients are affected; "" if that is not estimated.
-func affects(a checks.Affected) string {
-	if words := alerting.English.Affected(a); words != "" {
-		return "affects " + words
+func (v voice) affects(a checks.Affected) string {
+	if words := v.language().Affected(a); words != "" {
+		return v.Say("affects %s", words)
 	}
 	return ""
 }
@@ -111,9 +109,9 @@ func isBrief(f checks.Finding, explained bool) bool {
 const maxEvidence = 8
 
 // evidence returns at most limit lines of evidence, and how many more there are.
-func evidence(f checks.Finding, limit int) (lines []string, more int) {
+func (v voice) evidence(f checks.Finding, limit int) (lines []string, more int) {
 	for _, e := range f.Evidence {
-		if line := cleanMessage(e); line != "" {
+		if line := v.message(e); line != "" {
 			lines = append(lines, line)
 		}
 	}
@@ -153,24 +151,24 @@ func (s *Text) findingNode(b findingNode, head, rest string, explained bool) {
 }
 
 func (s *Text) writeFull(f checks.Finding, head, inner string) {
-	s.paragraph(head, inner, append(title(f), span{plain, "  " + subject(f)})...)
-	s.paragraph(inner, inner, span{plain, cleanMessage(f.Summary)})
+	s.paragraph(head, inner, append(s.title(f), span{plain, "  " + subject(f)})...)
+	s.paragraph(inner, inner, span{plain, s.message(f.Summary)})
 	s.affected(f, inner)
-	lines, more := evidence(f, maxEvidence)
+	lines, more := s.evidence(f, maxEvidence)
 	for _, line := range lines {
 		s.paragraph(inner+"· ", inner+"  ", span{dim, line})
 	}
 	if more > 0 {
-		s.paragraph(inner+"· ", inner+"  ", span{dim, fmt.Sprintf("… %d more (-o json shows all)", more)})
+		s.paragraph(inner+"· ", inner+"  ", span{dim, s.Say("… %d more (-o json shows all)", more)})
 	}
 	s.remedy(f, inner)
 }
 
 // writeShort omits the remedy of an explained finding: its cause has one.
 func (s *Text) writeShort(f checks.Finding, head, inner string, explained bool) {
-	s.paragraph(head, inner, append(title(f), span{plain, "  " + summary(f)})...)
+	s.paragraph(head, inner, append(s.title(f), span{plain, "  " + s.summary(f)})...)
 	s.affected(f, inner)
-	lines, _ := evidence(f, 1)
+	lines, _ := s.evidence(f, 1)
 	for _, line := range lines {
 		s.paragraph(inner+"· ", inner+"  ", span{dim, line})
 	}
@@ -181,18 +179,18 @@ func (s *Text) writeShort(f checks.Finding, head, inner string, explained bool) 
 
 // affected writes how many clients are affected, if that is estimated.
 func (s *Text) affected(f checks.Finding, inner string) {
-	if words := affects(f.Affected); words != "" {
+	if words := s.affects(f.Affected); words != "" {
 		s.paragraph(inner, inner, span{plain, words})
 	}
 }
 
-func title(f checks.Finding) []span {
+func (v voice) title(f checks.Finding) []span {
 	t := toneOfSeverity(f.Severity)
-	return []span{toned(t, strings.ToUpper(string(f.Severity))), {plain, "  "}, {bold, string(f.Code)}}
+	return []span{toned(t, strings.ToUpper(v.Say(string(f.Severity)))), {plain, "  "}, {bold, string(f.Code)}}
 }
 
 func (s *Text) remedy(f checks.Finding, inner string) {
-	if remedy := cleanMessage(f.Remedy); remedy != "" {
+	if remedy := s.message(f.Remedy); remedy != "" {
 		s.paragraph(inner+"→ ", inner+"  ", span{plain, remedy})
 	}
 }

@@ -31,6 +31,7 @@ func History(w io.Writer, format string, all []ClusterHistory, span checks.Span,
 		return writeJSON(w, wireClusterHistoriesOf(all, span, now))
 	}
 	s := NewText(opts)
+	now = s.In(now)
 	for i, h := range all {
 		if i > 0 {
 			s.Blank()
@@ -38,7 +39,7 @@ func History(w io.Writer, format string, all []ClusterHistory, span checks.Span,
 		s.clusterHistory(h, calendar{now})
 	}
 	if len(all) == 0 {
-		s.Line("The history is empty.")
+		s.Line(s.Say("The history is empty."))
 	}
 	_, err := io.WriteString(w, s.String())
 	return err
@@ -47,10 +48,10 @@ func History(w io.Writer, format string, all []ClusterHistory, span checks.Span,
 // IncidentFormats are the formats of Incident.
 var IncidentFormats = append(slices.Clone(ListFormats), "markdown")
 
-// Incident writes one incident to w in one of IncidentFormats. Only Markdown has a language
-// and the deployments.
+// Incident writes one incident to w in one of IncidentFormats. Only Markdown has the
+// deployments.
 func Incident(w io.Writer, format string, d postmortem.Document, opts Options) error {
-	incident, now := d.Incident, d.Now
+	incident, now := d.Incident, d.Now.In(d.Zone)
 	switch format {
 	case "json":
 		return writeJSON(w, wireIncidentFile{wire.SchemaVersion, wire.IncidentOf(incident, now)})
@@ -70,7 +71,7 @@ const maxListed = 20
 // clusterHistory writes the history of a cluster.
 func (s *Text) clusterHistory(h ClusterHistory, days calendar) {
 	s.paragraph("", "  ", span{bold, CleanName(h.Cluster)},
-		span{plain, fmt.Sprintf("  %s to %s", days.minute(h.Span.From), days.minute(h.Span.To))},
+		span{plain, "  " + s.Say("%s to %s", days.minute(h.Span.From), days.minute(h.Span.To))},
 		span{dim, days.now.Format(" MST")})
 	s.uptimes(h.Uptimes)
 	s.incidents(h.Incidents, days)
@@ -78,15 +79,15 @@ func (s *Text) clusterHistory(h ClusterHistory, days calendar) {
 	s.deployments(h.Deployments, days)
 }
 
-// heading begins a section.
+// heading begins a section. The title is translated.
 func (s *Text) heading(title string, spans ...span) {
 	s.Blank()
-	s.paragraph("", "  ", append([]span{{bold, title}}, spans...)...)
+	s.paragraph("", "  ", append([]span{{bold, s.Say(title)}}, spans...)...)
 }
 
 func (s *Text) uptimes(uptimes []checks.Uptime) {
 	if len(uptimes) == 0 {
-		s.heading("Uptime", span{plain, "  nothing was probed"})
+		s.heading("Uptime", span{plain, "  " + s.Say("nothing was probed")})
 		return
 	}
 	s.heading("Uptime")
@@ -97,19 +98,19 @@ func (s *Text) uptimes(uptimes []checks.Uptime) {
 			t = warn
 		}
 		// Kind and name are one cell, which a narrow terminal repeats before each block.
-		rows[i] = []span{{plain, pad(string(u.Kind), labelWidth) + targetName(u.Target)}, toned(t, percent(u)), {dim, failures(u)}}
+		rows[i] = []span{{plain, pad(s.Say(string(u.Kind)), labelWidth) + s.targetName(u.Target)}, toned(t, percent(u)), {dim, s.failures(u)}}
 	}
 	s.matrix(rows)
 	if checks.SessionsUnrecorded(uptimes) {
-		s.paragraph("  ", "    ", span{plain, pad(string(checks.TargetSession), labelWidth) + "no data"},
-			span{dim, "  recorded since this version of stickwatch, where sessions are followed"})
+		s.paragraph("  ", "    ", span{plain, pad(s.Say(string(checks.TargetSession)), labelWidth) + s.Say("no data")},
+			span{dim, "  " + s.Say("recorded since this version of stickwatch, where sessions are followed")})
 	}
 }
 
 // targetName returns the name of a target. Sessions may have no known owner.
-func targetName(t checks.Target) string {
+func (v voice) targetName(t checks.Target) string {
 	if t.Kind == checks.TargetSession && t.Name == "" {
-		return "(owner unknown)"
+		return v.Say("(owner unknown)")
 	}
 	if t.Kind == checks.TargetBalancer {
 		return CleanName(checks.BalancerLabel(t.Name))
@@ -119,19 +120,21 @@ func targetName(t checks.Target) string {
 
 // failures returns how many probes there were and how many failed. The probes of a
 // session are the requests of its client.
-func failures(u checks.Uptime) string {
-	detail, failed := Count(u.Probes, "probe", "probes"), "failed"
+func (v voice) failures(u checks.Uptime) string {
+	probes := v.Count(u.Probes, "probe", "probes")
+	detail := v.Say("%d of %s failed", u.Failed, probes)
 	if u.Kind == checks.TargetSession {
-		detail, failed = Count(u.Probes, "request", "requests"), "failed or lost their session"
+		probes = v.Count(u.Probes, "request", "requests")
+		detail = v.Say("%d of %s failed or lost their session", u.Failed, probes)
 	}
-	if u.Failed == 0 {
+	switch {
+	case u.Failed == 0:
+		return probes
+	case u.Longest > 0:
+		return v.Say("%s, for %s at the longest", detail, formatDuration(u.Longest))
+	default:
 		return detail
 	}
-	detail = fmt.Sprintf("%d of %s %s", u.Failed, detail, failed)
-	if u.Longest > 0 {
-		detail += ", for " + formatDuration(u.Longest) + " at the longest"
-	}
-	return detail
 }
 
 // percent returns the share of successful probes. It is 100 only if all were.
@@ -150,38 +153,38 @@ func (s *Text) incidents(incidents []alerting.Incident, days calendar) {
 			open++
 		}
 	}
-	s.heading("Incidents", span{plain, "  " + total(len(incidents), countedPart(open, "open"))})
+	s.heading("Incidents", span{plain, "  " + s.counted(len(incidents), open, "%d open")})
 	for _, i := range first(incidents) {
-		spans := append(title(i.Cause), span{plain, "  " + subject(i.Cause)})
+		spans := append(s.title(i.Cause), span{plain, "  " + subject(i.Cause)})
 		s.paragraph("  ", "    ", spans...)
-		s.paragraph("    ", "    ", span{plain, strings.Join(incidentNotes(i, days), ", ")}, span{dim, "  " + i.ID})
+		s.paragraph("    ", "    ", span{plain, strings.Join(s.incidentNotes(i, days), s.Say(", "))}, span{dim, "  " + i.ID})
 	}
 	s.more(len(incidents))
 }
 
 // incidentNotes returns the course of an incident in a few words.
-func incidentNotes(incident alerting.Incident, days calendar) []string {
-	words := []string{days.at(incident.Started), "lasted " + formatDuration(incident.Duration(days.now))}
+func (v voice) incidentNotes(incident alerting.Incident, days calendar) []string {
+	words := []string{days.at(incident.Started), v.Say("lasted %s", formatDuration(incident.Duration(days.now)))}
 	if incident.State != alerting.Resolved {
-		words = []string{"since " + words[0], string(incident.State) + " for " + formatDuration(incident.Duration(days.now))}
+		words = []string{v.Say("since %s", words[0]), v.Say("%s for %s", v.Say(string(incident.State)), formatDuration(incident.Duration(days.now)))}
 	}
-	if affected := alerting.English.Affected(incident.Affected()); affected != "" {
-		words = append(words, "affected "+affected)
+	if affected := v.language().Affected(incident.Affected()); affected != "" {
+		words = append(words, v.Say("affected %s", affected))
 	}
 	if incident.Flapping {
-		words = append(words, "flapping")
+		words = append(words, v.Say("flapping"))
 	}
 	if incident.Silenced != "" {
-		words = append(words, "silenced")
+		words = append(words, v.Say("silenced"))
 	}
 	if a := incident.Acknowledged; !a.IsZero() {
-		words = append(words, strings.TrimSpace("acknowledged "+CleanName(a.By)))
+		words = append(words, strings.TrimSpace(v.Say("acknowledged %s", CleanName(a.By))))
 	}
 	if incident.MergedInto != "" {
-		words = append(words, "part of "+incident.MergedInto)
+		words = append(words, v.Say("part of %s", incident.MergedInto))
 	}
 	if incident.Fired.IsZero() && incident.State == alerting.Resolved {
-		words = append(words, "nobody was notified")
+		words = append(words, v.Say("nobody was notified"))
 	}
 	return words
 }
@@ -193,24 +196,24 @@ func (s *Text) moves(moves []checks.Move, days calendar) {
 			lost++
 		}
 	}
-	s.heading("Sessions that moved", span{plain, "  " + total(len(moves), countedPart(lost, "lost"))})
+	s.heading("Sessions that moved", span{plain, "  " + s.counted(len(moves), lost, "%d lost")})
 	for _, m := range first(moves) {
-		outcome := toned(good, "kept")
+		outcome := toned(good, s.Say("kept"))
 		if !m.Kept {
-			outcome = toned(bad, "lost")
+			outcome = toned(bad, s.Say("lost"))
 		}
 		s.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s → %s  ", days.at(m.At), CleanName(m.From), CleanName(m.To))},
-			outcome, span{dim, "  " + string(m.Session)}, span{plain, "  " + cleanMessage(m.Cause)})
+			outcome, span{dim, "  " + string(m.Session)}, span{plain, "  " + s.message(m.Cause)})
 	}
 	s.more(len(moves))
 }
 
 func (s *Text) deployments(deployments []checks.Deployment, days calendar) {
-	s.heading("Deployments", span{plain, "  " + total(len(deployments), "")})
+	s.heading("Deployments", span{plain, "  " + s.counted(len(deployments), 0, "")})
 	newest := slices.Clone(deployments)
 	slices.Reverse(newest)
 	for _, d := range first(newest) {
-		length := "ongoing"
+		length := s.Say("ongoing")
 		if !d.To.IsZero() {
 			length = formatDuration(d.To.Sub(d.From))
 		}
@@ -225,40 +228,32 @@ func first[T any](list []T) []T { return list[:min(len(list), maxListed)] }
 // more writes how many of n elements a table omits.
 func (s *Text) more(n int) {
 	if n > maxListed {
-		s.paragraph("  ", "  ", span{dim, fmt.Sprintf("… and %d more (-o json shows all)", n-maxListed)})
+		s.paragraph("  ", "  ", span{dim, s.Say("… and %d more (-o json shows all)", n-maxListed)})
 	}
 }
 
 // maxRead is how many rows of a list a history returns at most.
 const maxRead = 10_000
 
-// total returns a number with a note on a part of it; "" for no note.
-func total(n int, part string) string {
+// counted returns the length of a list and how many of it are special, such as "%d lost".
+func (v voice) counted(length, special int, note string) string {
 	switch {
-	case n == 0:
-		return "none"
-	case n >= maxRead:
-		part = "the newest; there may be more"
+	case length == 0:
+		return v.Say("none")
+	case length >= maxRead:
+		return v.Say("%d (the newest; there may be more)", length)
+	case special == 0:
+		return strconv.Itoa(length)
+	default:
+		return fmt.Sprintf("%d (%s)", length, v.Say(note, special))
 	}
-	if part == "" {
-		return strconv.Itoa(n)
-	}
-	return fmt.Sprintf("%d (%s)", n, part)
-}
-
-// countedPart returns a number with its noun; "" for 0.
-func countedPart(n int, noun string) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // incident writes an incident with its findings and its timeline.
 func (s *Text) incident(incident alerting.Incident, days calendar) {
-	s.paragraph("", "  ", append(title(incident.Cause), span{plain, "  " + subject(incident.Cause)}, span{dim, "  " + CleanName(clustersOf(incident))})...)
+	s.paragraph("", "  ", append(s.title(incident.Cause), span{plain, "  " + subject(incident.Cause)}, span{dim, "  " + CleanName(clustersOf(incident))})...)
 	s.labelled("incident", span{plain, incident.ID})
-	s.labelled("course", span{plain, strings.Join(incidentNotes(incident, days), ", ")})
+	s.labelled("course", span{plain, strings.Join(s.incidentNotes(incident, days), s.Say(", "))})
 	for _, moment := range []struct {
 		label string
 		at    time.Time
@@ -297,7 +292,7 @@ func (s *Text) members(i alerting.Incident) {
 			}
 		}
 		if cluster != "" {
-			s.heading("Cluster " + CleanName(cluster))
+			s.heading("Cluster", span{plain, "  " + CleanName(cluster)})
 		}
 		s.findings(findings)
 	}
@@ -307,8 +302,12 @@ func (s *Text) members(i alerting.Incident) {
 const eventWidth = len(alerting.EventAcknowledged) + 2
 
 func (s *Text) timeline(events []alerting.Event, days calendar) {
-	s.heading("Timeline")
+	s.heading("Timeline", span{dim, days.now.Format("  MST")})
 	for _, e := range events {
+		if s.Language == checks.Chinese { // whose texts begin with the kind and name the finding
+			s.paragraph("  ", "    ", span{plain, days.at(e.At) + "  " + CleanSentence(alerting.Chinese.Event(e))})
+			continue
+		}
 		about := CleanName(e.Finding)
 		if about != "" {
 			about += ": "

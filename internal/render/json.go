@@ -3,6 +3,7 @@ package render
 import (
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
+	"stickwatch/internal/phrase"
 	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
@@ -52,7 +53,7 @@ type wireAnswer struct {
 }
 
 func wireAnswerOf(a gate.Summary) *wireAnswer {
-	return &wireAnswer{answerText(a), a.Sessions, a.Lost, a.Moved, wire.MS(a.LongestOutage), !a.Incomplete}
+	return &wireAnswer{voice{}.answerText(a), a.Sessions, a.Lost, a.Moved, wire.MS(a.LongestOutage), !a.Incomplete}
 }
 
 type wireWatch struct {
@@ -158,7 +159,7 @@ func wireWatchOf(report gate.Report, command *Command) *wireWatch {
 		Clients:         wire.List(report.Clients, wireClientOf),
 		Nodes:           wire.List(report.Nodes, wireNodeReportOf),
 		Guarantees:      wire.List(report.Guarantees, wireGuaranteeOf),
-		Doubts:          wire.List(report.Doubts, wire.Text),
+		Doubts:          wire.List(report.Doubts, wirePhrase),
 	}
 	for _, m := range report.Moves {
 		if m.Moved() {
@@ -181,9 +182,12 @@ func wireMoveOf(m gate.Move) wireMove {
 	}
 	return wireMove{
 		At: wire.TimestampOf(m.At), From: wire.Text(m.From), To: wire.Text(m.To), Kept: m.Kept(), Outcome: outcome,
-		Cause: m.Cause, Why: wire.Text(m.Reason), Allowed: m.Allowed, Session: m.Session,
+		Cause: m.Cause, Why: wirePhrase(m.Reason), Allowed: m.Allowed, Session: m.Session,
 	}
 }
+
+// wirePhrase returns a text of a watch in English, with times in UTC.
+func wirePhrase(p phrase.Phrase) string { return wire.Text(p.String()) }
 
 func wireOutageOf(o gate.Outage) wireOutage {
 	return wireOutage{
@@ -209,7 +213,7 @@ func wireNodeReportOf(n gate.NodeReport) wireNodeReport {
 
 func wireGuaranteeOf(g gate.Guarantee) wireGuarantee {
 	return wireGuarantee{
-		Name: wire.Text(g.Name), Code: g.Code, Kept: checks.Answer(answer(g.Kept)), Severity: g.Severity,
-		Reasons: wire.List(g.Reasons, wire.Text),
+		Name: wirePhrase(g.Name), Code: g.Code, Kept: checks.Answer(answer(g.Kept)), Severity: g.Severity,
+		Reasons: wire.List(g.Reasons, wirePhrase),
 	}
 }

@@ -12,7 +12,11 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
+	"stickwatch/internal/phrase"
 )
+
+// english is the voice of JUnit: names of tests and what servers compare stay the same.
+var english voice
 
 // renderJUnit writes results as a suite a cluster, a test a guarantee. The names of
 // tests stay the same from run to run, so that a CI server can show since when a test
@@ -63,7 +67,7 @@ func reportTest(r checks.Report) junit.Testcase {
 	test := junit.Testcase{Classname: classname(r.Cluster, "stickwatch"), Name: "the report is conclusive", Time: seconds(r.Duration)}
 	var lines []string
 	for _, d := range r.Doubts {
-		lines = append(lines, cleanMessage(d))
+		lines = append(lines, english.message(d))
 	}
 	text := strings.Join(lines, "\n")
 	switch {
@@ -90,7 +94,7 @@ func test(cluster string, g guarantee, broken []checks.Finding, failOn checks.Se
 		}
 	}
 	if len(failures) > 0 {
-		message := cleanMessage(failures[0].Summary)
+		message := english.message(failures[0].Summary)
 		if more := len(failures) - 1; more > 0 {
 			message += fmt.Sprintf(" (and %d more)", more)
 		}
@@ -109,11 +113,11 @@ func test(cluster string, g guarantee, broken []checks.Finding, failOn checks.Se
 func findingLines(findings []checks.Finding) string {
 	var b strings.Builder
 	for _, finding := range findings {
-		fmt.Fprintf(&b, "%s %s %s\n%s\n", strings.ToUpper(string(finding.Severity)), finding.Code, subject(finding), cleanMessage(finding.Summary))
-		if words := affects(finding.Affected); words != "" {
+		fmt.Fprintf(&b, "%s %s %s\n%s\n", strings.ToUpper(string(finding.Severity)), finding.Code, subject(finding), english.message(finding.Summary))
+		if words := english.affects(finding.Affected); words != "" {
 			fmt.Fprintln(&b, words)
 		}
-		lines, more := evidence(finding, maxEvidence)
+		lines, more := english.evidence(finding, maxEvidence)
 		for _, line := range lines {
 			fmt.Fprintf(&b, "- %s\n", line)
 		}
@@ -124,7 +128,7 @@ func findingLines(findings []checks.Finding) string {
 			fmt.Fprintf(&b, "explained by %s\n", CleanSentence(finding.ExplainedBy))
 		}
 		if !finding.Remedy.IsZero() {
-			fmt.Fprintf(&b, "-> %s\n", cleanMessage(finding.Remedy))
+			fmt.Fprintf(&b, "-> %s\n", english.message(finding.Remedy))
 		}
 	}
 	return b.String()
@@ -139,7 +143,7 @@ func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), '
 
 // answerProperties adds the summary of a watch to a suite.
 func answerProperties(s *junit.Testsuite, a gate.Summary) {
-	s.AddProperty("answer", answerText(a))
+	s.AddProperty("answer", english.answerText(a))
 	s.AddProperty("sessions_lost", strconv.Itoa(a.Lost))
 	s.AddProperty("sessions_moved", strconv.Itoa(a.Moved))
 	s.AddProperty("longest_outage_seconds", seconds(a.LongestOutage))
@@ -154,7 +158,7 @@ func watchTests(w gate.Report, failOn checks.Severity) []junit.Testcase {
 	}
 	if len(w.Doubts) > 0 {
 		t := watchTest(w, "every node is watched")
-		t.Error = &junit.Result{Message: CleanSentence(w.Doubts[0]), Type: string(checks.Inconclusive), Data: cleanLines(w.Doubts)}
+		t.Error = &junit.Result{Message: english.phrase(w.Doubts[0]), Type: string(checks.Inconclusive), Data: phraseLines(w.Doubts)}
 		tests = append(tests, t)
 	}
 	return tests
@@ -165,27 +169,27 @@ func watchTest(w gate.Report, guarantee string) junit.Testcase {
 }
 
 func guaranteeTest(w gate.Report, g gate.Guarantee, failOn checks.Severity) junit.Testcase {
-	t := watchTest(w, g.Name)
-	text := cleanLines(g.Reasons)
+	t := watchTest(w, g.Name.String())
+	text := phraseLines(g.Reasons)
 	switch {
 	case g.Kept == checks.No && g.Severity.AtLeast(failOn):
-		message := CleanSentence(g.Reasons[0])
+		message := english.phrase(g.Reasons[0])
 		if more := len(g.Reasons) - 1; more > 0 {
 			message += fmt.Sprintf(" (and %d more)", more)
 		}
 		t.Failure = &junit.Result{Message: message, Type: string(g.Code), Data: text}
 	case g.Kept == checks.Unknown:
-		t.Error = &junit.Result{Message: CleanSentence(g.Reasons[0]), Type: string(checks.Inconclusive), Data: text}
+		t.Error = &junit.Result{Message: english.phrase(g.Reasons[0]), Type: string(checks.Inconclusive), Data: text}
 	case text != "":
 		t.SystemOut = &junit.Output{Data: text}
 	}
 	return t
 }
 
-func cleanLines(list []string) string {
+func phraseLines(list []phrase.Phrase) string {
 	var lines []string
 	for _, text := range list {
-		lines = append(lines, CleanSentence(text))
+		lines = append(lines, english.phrase(text))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
@@ -14,16 +15,19 @@ import (
 
 // A page collects Markdown for a comment on a pull request or the summary of a CI job,
 // in the dialect that GitHub and GitLab share.
-type page struct{ strings.Builder }
+type page struct {
+	strings.Builder
+	voice
+}
 
 // renderMarkdown writes results as Markdown.
 func renderMarkdown(w io.Writer, r Results, opts Options) error {
-	var p page
+	p := page{voice: opts.voice()}
 	if a, watched := r.Summary(); watched {
-		p.block("**%s %s**", emoji(answerSpan(a).tone), escape(answerText(a)))
+		p.block("**%s %s**", emoji(p.answerSpan(a).tone), escape(p.answerText(a)))
 	}
-	p.block("## %s stickwatch: %s", emoji(toneOfVerdict(r.Verdict())), r.Verdict())
-	p.block("%s, %s", totals(r), wire.TimestampOf(r.Started))
+	p.block("## %s stickwatch: %s", emoji(toneOfVerdict(r.Verdict())), p.Say(string(r.Verdict())))
+	p.block("%s, %s", p.totals(r), p.moment(r.Started))
 	for _, report := range r.Clusters {
 		p.cluster(report, opts.cluster(report.Cluster))
 		if w, watched := r.Watches[report.Cluster]; watched {
@@ -43,31 +47,31 @@ func (p *page) item(level int, format string, args ...any) {
 }
 
 func (p *page) cluster(report checks.Report, c *probes.Cluster) {
-	p.block("### %s %s: %s", emoji(toneOfVerdict(report.Verdict)), escape(CleanName(report.Cluster)), report.Verdict)
+	p.block("### %s %s: %s", emoji(toneOfVerdict(report.Verdict)), escape(CleanName(report.Cluster)), p.Say(string(report.Verdict)))
 	if len(report.Nodes) > 0 {
-		p.matrix(matrix(report, c))
+		p.matrix(p.nodeMatrix(report, c))
 	}
 	for _, b := range report.Balancers {
-		line := balancerLine(b, c)
-		p.item(0, "balancer %s%s", code(line[0].text), escape(join(line[1:])))
+		line := p.balancerLine(b, c)
+		p.item(0, "%s %s%s", p.Say("balancer"), code(line[0].text), escape(join(line[1:])))
 	}
-	for _, line := range dependencyLines(report.Dependencies) {
-		p.item(0, "dependency %s", escape(join(line)))
+	for _, line := range p.dependencyLines(report.Dependencies) {
+		p.item(0, "%s %s", p.Say("dependency"), escape(join(line)))
 	}
 	for _, canary := range report.Session.Canaries {
 		if !isSteady(canary) {
-			p.item(0, "canary %s: %s", escape(canaryName(canary)), escape(join(traceSpans(canary))))
+			p.item(0, "%s %s: %s", p.Say("canary"), escape(p.canaryName(canary)), escape(join(p.traceSpans(canary))))
 		}
 	}
-	for _, answer := range sessionAnswers(report.Session) {
-		p.item(0, "session %s", escape(answer.text))
+	for _, answer := range p.sessionAnswers(report.Session) {
+		p.item(0, "%s %s", p.Say("session"), escape(answer.text))
 	}
 	for _, d := range report.Doubts {
-		p.item(0, "doubt %s %s", emoji(doubt), escape(cleanMessage(d)))
+		p.item(0, "%s %s %s", p.Say("doubt"), emoji(doubt), escape(p.message(d)))
 	}
 	p.WriteString("\n")
 	if len(report.Findings) > 0 {
-		p.block("#### Findings")
+		p.block("#### %s", p.Say("Findings"))
 		for _, b := range tree(report.Findings) {
 			p.findingNode(b, 0)
 		}
@@ -92,27 +96,31 @@ func (p *page) matrix(rows [][]span) {
 	p.WriteString("\n")
 }
 
-func capitalized(s string) string { return s[:1] + strings.ToLower(s[1:]) }
+// capitalized is for headers of tables: capital letters, or Chinese.
+func capitalized(s string) string {
+	_, first := utf8.DecodeRuneInString(s)
+	return s[:first] + strings.ToLower(s[first:])
+}
 
 // findingNode writes a finding, and one level deeper the findings that it explains.
 func (p *page) findingNode(finding findingNode, level int) {
 	p.item(level, "%s **%s** `%s` %s",
-		emoji(toneOfSeverity(finding.Severity)), finding.Severity, finding.Code, escape(summary(finding.Finding)))
-	if words := affects(finding.Affected); words != "" {
+		emoji(toneOfSeverity(finding.Severity)), p.Say(string(finding.Severity)), finding.Code, escape(p.summary(finding.Finding)))
+	if words := p.affects(finding.Affected); words != "" {
 		p.item(level+1, "%s", escape(words))
 	}
-	lines, more := evidence(finding.Finding, maxEvidence)
+	lines, more := p.evidence(finding.Finding, maxEvidence)
 	for _, line := range lines {
 		p.item(level+1, "%s", code(line))
 	}
 	if more > 0 {
-		p.item(level+1, "… %d more", more)
+		p.item(level+1, "%s", p.Say("… %d more", more))
 	}
-	if remedy := cleanMessage(finding.Remedy); remedy != "" && level == 0 {
-		p.item(level+1, "**Remedy:** %s", escape(remedy))
+	if remedy := p.message(finding.Remedy); remedy != "" && level == 0 {
+		p.item(level+1, "**%s** %s", p.Say("Remedy:"), escape(remedy))
 	}
 	if len(finding.explains) > 0 {
-		p.item(level+1, "explains")
+		p.item(level+1, "%s", p.Say("explains"))
 	}
 	for _, e := range finding.explains {
 		p.findingNode(e, level+2)
@@ -146,19 +154,19 @@ const markdownColumns = 60
 
 // watch writes the watch of a deployment.
 func (p *page) watch(report gate.Report) {
-	p.block("#### %s Deployment: %s", emoji(toneOfVerdict(report.Verdict())), escape(strings.TrimSpace(join(watchSpans(report)[1:]))))
+	p.block("#### %s %s: %s", emoji(toneOfVerdict(report.Verdict())), p.Say("Deployment"), escape(strings.TrimSpace(join(p.watchSpans(report)[1:]))))
 	for _, guarantee := range report.Guarantees {
-		spans := guaranteeSpans(guarantee)
+		spans := p.guaranteeSpans(guarantee)
 		m := spans[0].tone
-		line := escape(guarantee.Name)
+		line := escape(p.phrase(guarantee.Name))
 		if len(spans) > 1 {
 			line += ": " + escape(strings.TrimSpace(spans[1].text))
 		}
 		p.item(0, "%s %s", emoji(m), line)
 	}
-	for _, f := range watchFacts(report) {
+	for _, f := range p.watchFacts(report) {
 		if f.label != "guarantee" {
-			p.item(0, "%s: %s", f.label, escape(join(f.spans)))
+			p.item(0, "%s: %s", p.Say(f.label), escape(join(f.spans)))
 		}
 	}
 	p.WriteString("\n")
@@ -176,7 +184,7 @@ func (p *page) clientTimelines(w gate.Report) {
 		if i == maxClients {
 			break
 		}
-		p.WriteString(strings.ReplaceAll(pad(clientName(client), maxWord)+"  "+join(legend.draw(client, w.Span, markdownColumns)), "`", "'") + "\n")
+		p.WriteString(strings.ReplaceAll(pad(p.clientName(client), maxWord)+"  "+join(legend.draw(client, w.Span, markdownColumns)), "`", "'") + "\n")
 	}
-	p.WriteString(strings.ReplaceAll(legend.text(w.To.Sub(w.From)/time.Duration(markdownColumns)), "`", "'") + "\n```\n\n")
+	p.WriteString(strings.ReplaceAll(legend.text(w.To.Sub(w.From)/time.Duration(markdownColumns), p.voice), "`", "'") + "\n```\n\n")
 }

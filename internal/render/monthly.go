@@ -28,7 +28,7 @@ func Month(w io.Writer, format string, m monthly.Report, language alerting.Langu
 }
 
 func monthMarkdown(w io.Writer, d monthly.Document) error {
-	var p page
+	var p page // without a voice: the document has its language
 	p.block("# %s", escape(d.Title))
 	for _, sentence := range d.Lead {
 		p.block("%s", escape(sentence))

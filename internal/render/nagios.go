@@ -59,37 +59,37 @@ func NagiosLine(w io.Writer, status NagiosStatus, text string, perfdata ...strin
 
 // renderNagios writes the clusters with findings first, by their causes, and the numbers
 // of each cluster.
-func renderNagios(w io.Writer, r Results) error {
+func renderNagios(w io.Writer, r Results, opts Options) error {
 	var parts, perfdata []string
 	for _, verdict := range slices.Backward(verdictsBySeverity) {
 		for _, c := range r.Clusters {
 			if c.Verdict == verdict {
-				parts = append(parts, nagiosText(CleanName(c.Cluster)+": "+nagiosCause(c), maxNagiosPart))
+				parts = append(parts, nagiosText(CleanName(c.Cluster)+": "+opts.voice().nagiosCause(c), maxNagiosPart))
 			}
 		}
 	}
 	for _, c := range r.Clusters {
 		perfdata = append(perfdata, nagiosNumbers(c)...)
 	}
-	return NagiosLine(w, r.Nagios(), cmp.Or(strings.Join(parts, "; "), "there is no cluster"), perfdata...)
+	return NagiosLine(w, r.Nagios(), cmp.Or(strings.Join(parts, "; "), opts.Reader.Say("there is no cluster")), perfdata...)
 }
 
 // nagiosCause describes a cluster by its first finding, which is the most severe cause. It
 // counts the findings that the performance data count.
-func nagiosCause(c checks.Report) string {
+func (v voice) nagiosCause(c checks.Report) string {
 	alerting := slices.DeleteFunc(slices.Clone(c.Findings), func(f checks.Finding) bool { return !f.Severity.AtLeast(checks.Warning) })
 	first := max(0, slices.IndexFunc(alerting, func(f checks.Finding) bool { return f.ExplainedBy == "" }))
 	switch {
 	case len(alerting) > 1:
-		return fmt.Sprintf("%s (and %d more)", cleanMessage(alerting[first].Summary), len(alerting)-1)
+		return v.Say("%s (and %d more)", v.message(alerting[first].Summary), len(alerting)-1)
 	case len(alerting) == 1:
-		return cleanMessage(alerting[first].Summary)
+		return v.message(alerting[first].Summary)
 	case c.Verdict != checks.Inconclusive && len(c.Findings) > 0:
-		return cleanMessage(c.Findings[0].Summary)
+		return v.message(c.Findings[0].Summary)
 	case c.Verdict == checks.Inconclusive && len(c.Doubts) > 0:
-		return cleanMessage(c.Doubts[0])
+		return v.message(c.Doubts[0])
 	default:
-		return string(c.Verdict)
+		return v.Say(string(c.Verdict))
 	}
 }
 

@@ -19,15 +19,15 @@ type column struct {
 	cell  func(checks.NodeReport) span // without text: unknown
 }
 
-// matrix returns the node matrix, a row a node. The first row is the header. Columns
+// nodeMatrix returns the node matrix, a row a node. The first row is the header. Columns
 // without a value are omitted.
-func matrix(r checks.Report, c *probes.Cluster) [][]span {
+func (v voice) nodeMatrix(r checks.Report, c *probes.Cluster) [][]span {
 	columns := []column{
 		{"NODE", func(n checks.NodeReport) span { return span{plain, CleanName(n.Node)} }},
-		{"DIRECT", directCell},
-		{"STATE", stateCell},
-		{"PAGES", func(n checks.NodeReport) span { return pagesCell(n.Pages, c.Pages) }},
-		{"ROTATION", rotationCell},
+		{"DIRECT", v.directCell},
+		{"STATE", v.stateCell},
+		{"PAGES", func(n checks.NodeReport) span { return v.pagesCell(n.Pages, c.Pages) }},
+		{"ROTATION", v.rotationCell},
 		{"VERSION", func(n checks.NodeReport) span { return span{plain, cleanWord(n.Version)} }},
 		{"CLOCK", clockCell},
 		{"LATENCY", latencyCell},
@@ -37,7 +37,7 @@ func matrix(r checks.Report, c *probes.Cluster) [][]span {
 	})
 	rows := [][]span{make([]span, len(columns))}
 	for i, c := range columns {
-		rows[0][i] = span{dim, c.title}
+		rows[0][i] = span{dim, v.Say(c.title)}
 	}
 	for _, n := range r.Nodes {
 		row := make([]span, len(columns))
@@ -51,32 +51,32 @@ func matrix(r checks.Report, c *probes.Cluster) [][]span {
 	return rows
 }
 
-func directCell(n checks.NodeReport) span {
+func (v voice) directCell(n checks.NodeReport) span {
 	t := good
 	if !n.Up {
 		t = bad
 	}
-	return toned(t, outcome(n.Primary))
+	return toned(t, v.outcome(n.Primary))
 }
 
 // outcome returns the failure class of an exchange, or its HTTP status.
-func outcome(e probes.Exchange) string {
+func (v voice) outcome(e probes.Exchange) string {
 	switch {
 	case e.Failure != "":
-		return string(e.Failure)
+		return v.Say(string(e.Failure))
 	case e.Status != 0:
 		return strconv.Itoa(e.Status)
 	default:
-		return "not probed"
+		return v.Say("not probed")
 	}
 }
 
-func stateCell(n checks.NodeReport) span {
+func (v voice) stateCell(n checks.NodeReport) span {
 	switch {
 	case n.Status == nil:
 		return span{}
 	case n.Status.Paused() && n.Status.State == "":
-		return toned(bad, "paused")
+		return toned(bad, v.Say("paused"))
 	case n.Status.Paused():
 		return toned(bad, cleanWord(n.Status.State))
 	default:
@@ -85,7 +85,7 @@ func stateCell(n checks.NodeReport) span {
 }
 
 // pagesCell shows one page by its status, several by how many are as configured.
-func pagesCell(pages []probes.Exchange, asked []probes.Page) span {
+func (v voice) pagesCell(pages []probes.Exchange, asked []probes.Page) span {
 	if len(pages) == 0 {
 		return span{}
 	}
@@ -100,7 +100,7 @@ func pagesCell(pages []probes.Exchange, asked []probes.Page) span {
 		t = bad
 	}
 	if len(pages) == 1 {
-		return toned(t, outcome(pages[0]))
+		return toned(t, v.outcome(pages[0]))
 	}
 	return toned(t, fmt.Sprintf("%d/%d", right, len(pages)))
 }
@@ -113,14 +113,14 @@ func pageRight(e probes.Exchange, i int, asked []probes.Page) bool {
 	return e.Failure == "" && want.Has(e.Status)
 }
 
-func rotationCell(n checks.NodeReport) span {
+func (v voice) rotationCell(n checks.NodeReport) span {
 	switch {
 	case n.InRotation == checks.Yes && !n.Up: // users are sent there
-		return toned(bad, "in")
+		return toned(bad, v.Say("in"))
 	case n.InRotation == checks.Yes:
-		return toned(good, "in")
+		return toned(good, v.Say("in"))
 	case n.InRotation == checks.No:
-		return toned(warn, "out")
+		return toned(warn, v.Say("out"))
 	default:
 		return span{}
 	}
@@ -162,18 +162,18 @@ func latencyCell(n checks.NodeReport) span {
 }
 
 // balancerLine returns an address of the balancer, as its first span, and the answer.
-func balancerLine(balancer probes.BalancerObservation, c *probes.Cluster) []span {
+func (v voice) balancerLine(balancer probes.BalancerObservation, c *probes.Cluster) []span {
 	address := Clean(balancer.URL, 2*maxName)
 	if balancer.Address.IsValid() && !namesAddress(balancer.URL, balancer.Address) {
-		address += " at " + balancer.Address.String()
+		address = v.Say("%s at %s", address, balancer.Address.String())
 	}
 	t := good
 	if !balancer.Primary.OK() {
 		t = bad
 	}
-	spans := []span{{plain, address}, {plain, "  "}, toned(t, outcome(balancer.Primary))}
-	if pages := pagesCell(balancer.Pages, c.Pages); pages.text != "" {
-		spans = append(spans, span{dim, "  pages "}, pages)
+	spans := []span{{plain, address}, {plain, "  "}, toned(t, v.outcome(balancer.Primary))}
+	if pages := v.pagesCell(balancer.Pages, c.Pages); pages.text != "" {
+		spans = append(spans, span{dim, "  " + v.Say("pages") + " "}, pages)
 	}
 	if balancer.Primary.Answered() {
 		spans = append(spans, span{dim, "  " + formatDuration(balancer.Primary.Timing.Total)})
@@ -192,7 +192,7 @@ func namesAddress(rawURL string, address netip.AddrPort) bool {
 
 // dependencyLines returns one line for all dependencies that are up, and one for each
 // of the others.
-func dependencyLines(dependencies []checks.DependencyReport) [][]span {
+func (v voice) dependencyLines(dependencies []checks.DependencyReport) [][]span {
 	var up []span
 	var lines [][]span
 	for _, d := range dependencies {
@@ -203,7 +203,7 @@ func dependencyLines(dependencies []checks.DependencyReport) [][]span {
 			up = append(up, toned(good, CleanName(d.Name)))
 			continue
 		}
-		lines = append(lines, []span{toned(toneOf(d.Up), CleanName(d.Name)), {plain, "  " + dependencyState(d)}})
+		lines = append(lines, []span{toned(toneOf(d.Up), CleanName(d.Name)), {plain, "  " + v.dependencyState(d)}})
 	}
 	if len(up) > 0 {
 		lines = slices.Insert(lines, 0, up)
@@ -212,14 +212,14 @@ func dependencyLines(dependencies []checks.DependencyReport) [][]span {
 }
 
 // dependencyState returns the state of a dependency and the nodes that report it.
-func dependencyState(d checks.DependencyReport) string {
-	state := map[checks.Answer]string{checks.Yes: "up", checks.No: "down"}[d.Up]
-	state = cmp.Or(state, "not probed")
+func (v voice) dependencyState(d checks.DependencyReport) string {
+	state := map[checks.Answer]string{checks.Yes: v.Say("up"), checks.No: v.Say("down")}[d.Up]
+	state = cmp.Or(state, v.Say("not probed"))
 	if len(d.ReportedBy) > 0 {
-		state += ", reported down by " + CleanNames(d.ReportedBy)
+		state = v.Say("%s, reported down by %s", state, CleanNames(d.ReportedBy))
 	}
 	if d.Error != "" {
-		state += ": " + Clean(d.Error, maxError)
+		state = v.Say("%s: %s", state, Clean(d.Error, maxError))
 	}
 	return state
 }

@@ -17,6 +17,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -85,6 +86,10 @@ type Options struct {
 	Colour bool            // the device shows ANSI colours
 	FailOn checks.Severity // findings at or above it fail a JUnit test; "": critical
 
+	// Reader is for whom tables, Markdown and the line of Nagios are written. JSON and JUnit,
+	// which programs read, are in English and UTC.
+	Reader phrase.Reader
+
 	// Clusters are the configured clusters. Reports omit what the configuration
 	// states, such as the balancer's method and the nodes' URLs. A missing cluster
 	// omits these details.
@@ -100,6 +105,8 @@ func (o Options) cluster(name string) *probes.Cluster {
 	}
 	return &probes.Cluster{Name: name}
 }
+
+func (o Options) voice() voice { return voice{o.Reader} }
 
 func (o Options) failOn() checks.Severity {
 	if o.FailOn == "" {
@@ -129,7 +136,7 @@ func Report(w io.Writer, format string, r Results, opts Options) error {
 	case "markdown":
 		err = renderMarkdown(&b, r, opts)
 	case "nagios":
-		err = renderNagios(&b, r)
+		err = renderNagios(&b, r, opts)
 	default:
 		err = fmt.Errorf("unknown output format %q: want %s", format, strings.Join(Formats, ", "))
 	}

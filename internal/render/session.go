@@ -2,7 +2,6 @@ package render
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"strconv"
 
@@ -22,7 +21,7 @@ type traceSegment struct {
 
 // traceSegments groups equal answers. kept is whether all steps had the same session;
 // Unknown if no answer showed one.
-func traceSegments(steps []checks.CanaryStep) (all []traceSegment, kept checks.Answer) {
+func (v voice) traceSegments(steps []checks.CanaryStep) (all []traceSegment, kept checks.Answer) {
 	var session probes.Fingerprint
 	kept = checks.Unknown
 	for _, s := range steps {
@@ -35,7 +34,7 @@ func traceSegments(steps []checks.CanaryStep) (all []traceSegment, kept checks.A
 		}
 		session = cmp.Or(s.Session, session)
 
-		answer := answerOf(s)
+		answer := v.answerOf(s)
 		if n := len(all); n > 0 && all[n-1].span == answer && !fresh {
 			all[n-1].times++
 			continue
@@ -45,41 +44,41 @@ func traceSegments(steps []checks.CanaryStep) (all []traceSegment, kept checks.A
 	return all, kept
 }
 
-func answerOf(s checks.CanaryStep) span {
+func (v voice) answerOf(s checks.CanaryStep) span {
 	switch {
 	case s.Error != "" && s.Status != 0:
 		return toned(bad, strconv.Itoa(s.Status))
 	case s.Error != "":
-		return toned(bad, cleanWord(s.Error))
+		return toned(bad, v.Say(cleanWord(s.Error)))
 	case s.Node != "":
 		return span{plain, CleanName(s.Node)}
 	case s.Status >= 500:
 		return toned(bad, strconv.Itoa(s.Status))
 	default:
-		return span{doubt, "(unknown node)"}
+		return span{doubt, v.Say("(unknown node)")}
 	}
 }
 
 // traceSpans returns a canary's trace: "node1 ×3 → node2 ×2  ✓ kept". A star marks a
 // new session.
-func traceSpans(c checks.Canary) []span {
-	all, kept := traceSegments(c.Steps)
+func (v voice) traceSpans(c checks.Canary) []span {
+	all, kept := v.traceSegments(c.Steps)
 	if len(all) == 0 {
-		return []span{toned(doubt, "no answer")}
+		return []span{toned(doubt, v.Say("no answer"))}
 	}
 	var spans []span
 	for i, r := range all {
 		if i == maxSegments {
-			spans = append(spans, span{warn, fmt.Sprintf(" → … %d more changes", len(all)-i)})
+			spans = append(spans, span{warn, " → " + v.Say("… %d more changes", len(all)-i)})
 			break
 		}
 		spans = append(spans, segmentSpans(r, i > 0)...)
 	}
 	switch kept {
 	case checks.Yes:
-		spans = append(spans, span{plain, "  "}, toned(good, "kept"))
+		spans = append(spans, span{plain, "  "}, toned(good, v.Say("kept")))
 	case checks.No:
-		spans = append(spans, span{plain, "  "}, toned(bad, "lost"), span{dim, " (* a new session)"})
+		spans = append(spans, span{plain, "  "}, toned(bad, v.Say("lost")), span{dim, " " + v.Say("(* a new session)")})
 	}
 	return spans
 }
@@ -105,35 +104,35 @@ func segmentSpans(s traceSegment, moved bool) []span {
 
 // isSteady reports whether a canary stayed on its node and kept its session.
 func isSteady(c checks.Canary) bool {
-	all, kept := traceSegments(c.Steps)
+	all, kept := voice{}.traceSegments(c.Steps)
 	return len(all) == 1 && all[0].tone == plain && kept != checks.No
 }
 
 // canaryName returns the client address of a canary, and the node that it belongs to
 // if another node gave the first answer.
-func canaryName(c checks.Canary) string {
-	client := CleanName(cmp.Or(c.Client, "own address"))
+func (v voice) canaryName(c checks.Canary) string {
+	client := CleanName(cmp.Or(c.Client, v.Say("own address")))
 	if c.Pinned != "" && len(c.Steps) > 0 && c.Steps[0].Node != "" && c.Steps[0].Node != c.Pinned {
-		client += " of " + CleanName(c.Pinned)
+		client = v.Say("%s of %s", client, CleanName(c.Pinned))
 	}
 	return client
 }
 
 // sessionAnswers states whether sessions stick and are shared, as far as the policy
 // demands it.
-func sessionAnswers(s checks.SessionReport) []span {
+func (v voice) sessionAnswers(s checks.SessionReport) []span {
 	var all []span
 	switch s.Policy {
 	case "", probes.PolicyNone:
 	case probes.PolicyShared: // sessions need not stick
-		all = append(all, toned(toneOf(s.Shared), "shared: "+answer(s.Shared)+evidenceBasis(s)))
+		all = append(all, toned(toneOf(s.Shared), v.Say("shared: %s", v.answer(s.Shared))+v.evidenceBasis(s)))
 		if known(s.Sticky) {
-			all = append(all, toned(note, "sticky: "+answer(s.Sticky)+confidenceText(s)+" (the policy does not demand it)"))
+			all = append(all, toned(note, v.Say("sticky: %s", v.answer(s.Sticky))+v.confidenceText(s)+" "+v.Say("(the policy does not demand it)")))
 		}
 	default:
-		all = append(all, toned(toneOf(s.Sticky), "sticky: "+answer(s.Sticky)+confidenceText(s)+evidenceBasis(s)+notStickyReason(s)))
+		all = append(all, toned(toneOf(s.Sticky), v.Say("sticky: %s", v.answer(s.Sticky))+v.confidenceText(s)+v.evidenceBasis(s)+v.notStickyReason(s)))
 		if s.Policy == probes.PolicyReplicated {
-			all = append(all, toned(toneOf(s.Shared), "replicated: "+answer(s.Shared)))
+			all = append(all, toned(toneOf(s.Shared), v.Say("replicated: %s", v.answer(s.Shared))))
 		}
 	}
 	return all
@@ -143,31 +142,33 @@ func known(a checks.Answer) bool { return a == checks.Yes || a == checks.No }
 
 func answer(a checks.Answer) string { return string(cmp.Or(a, checks.Unknown)) }
 
+func (v voice) answer(a checks.Answer) string { return v.Say(answer(a)) }
+
 // confidenceText returns the confidence, rounded down: it never reaches 100 %.
-func confidenceText(s checks.SessionReport) string {
+func (v voice) confidenceText(s checks.SessionReport) string {
 	switch percent := math.Floor(s.Confidence*1e4+1e-6) / 100; {
 	case s.Confidence <= 0:
 		return ""
 	case percent > 99.99:
-		return ", over 99.99 % sure"
+		return v.Say(", ") + v.Say("over %s sure", "99.99 %")
 	default:
-		return ", " + strconv.FormatFloat(percent, 'f', -1, 64) + " % sure"
+		return v.Say(", ") + v.Say("%s sure", strconv.FormatFloat(percent, 'f', -1, 64)+" %")
 	}
 }
 
 // evidenceBasis returns the size of the sample.
-func evidenceBasis(s checks.SessionReport) string {
+func (v voice) evidenceBasis(s checks.SessionReport) string {
 	switch {
 	case len(s.Canaries) > 0:
-		return fmt.Sprintf(" (%s, %s)", Count(len(s.Canaries), "canary", "canaries"), followUps(s.Canaries))
+		return " " + v.Say("(%s, %s)", v.Count(len(s.Canaries), "canary", "canaries"), v.followUps(s.Canaries))
 	case s.NewClients > 0:
-		return fmt.Sprintf(" (%s)", Count(s.NewClients, "new client", "new clients"))
+		return " " + v.Say("(%s)", v.Count(s.NewClients, "new client", "new clients"))
 	default:
 		return ""
 	}
 }
 
-func followUps(canaries []checks.Canary) string {
+func (v voice) followUps(canaries []checks.Canary) string {
 	least, most := math.MaxInt, 0
 	for _, c := range canaries {
 		n := 0
@@ -178,20 +179,20 @@ func followUps(canaries []checks.Canary) string {
 		}
 		least, most = min(least, n), max(most, n)
 	}
-	each := ""
-	if len(canaries) > 1 {
-		each = " each"
-	}
+	text := v.Count(most, "follow-up", "follow-ups")
 	if least < most {
-		return fmt.Sprintf("%d-%d follow-ups%s", least, most, each)
+		text = v.Say("%d-%d follow-ups", least, most)
 	}
-	return Count(most, "follow-up", "follow-ups") + each
+	if len(canaries) > 1 {
+		return v.Say("%s each", text)
+	}
+	return text
 }
 
 // notStickyReason returns the reason for an answer other than yes.
-func notStickyReason(s checks.SessionReport) string {
+func (v voice) notStickyReason(s checks.SessionReport) string {
 	if s.Sticky == checks.Yes || s.Reason.IsZero() {
 		return ""
 	}
-	return "; " + cleanMessage(s.Reason)
+	return v.Say("; ") + v.message(s.Reason)
 }

@@ -1,11 +1,11 @@
 package render
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"stickwatch/internal/phrase"
 	"stickwatch/internal/wire"
 )
 
@@ -26,27 +26,33 @@ func Silences(w io.Writer, format string, silences []wire.Silence, now time.Time
 	return err
 }
 
+// Silenced returns what a silence holds back, and until when.
+func Silenced(s wire.Silence, now time.Time, r phrase.Reader) string {
+	v := voice{r}
+	return v.Say("%s: silenced %s", v.silenceScope(s), v.silenceTime(s, now))
+}
+
 // silences writes a table of silences.
 func (s *Text) silences(silences []wire.Silence, now time.Time) {
 	if len(silences) == 0 {
-		s.Line("No silence is active or planned.")
+		s.Line(s.Say("No silence is active or planned."))
 		return
 	}
-	rows := [][]span{headings("id", "what", "when", "reason", "author")}
+	rows := [][]span{s.headings("id", "what", "when", "reason", "author")}
 	for _, one := range silences {
 		t := dim
 		if one.Active {
 			t = plain
 		}
 		rows = append(rows, []span{
-			{bold, CleanName(one.ID)}, {t, SilenceScope(one)}, {t, SilenceTime(one, now)}, {t, CleanSentence(one.Reason)}, {t, CleanName(one.Author)},
+			{bold, CleanName(one.ID)}, {t, s.silenceScope(one)}, {t, s.silenceTime(one, now)}, {t, CleanSentence(one.Reason)}, {t, CleanName(one.Author)},
 		})
 	}
 	s.matrix(rows)
 }
 
-// SilenceScope returns the cluster, node and code of a silence; "everything" for none.
-func SilenceScope(s wire.Silence) string {
+// silenceScope returns the cluster, node and code of a silence; "everything" for none.
+func (v voice) silenceScope(s wire.Silence) string {
 	var parts []string
 	for _, part := range []string{s.Cluster, s.Node, string(s.Code)} {
 		if part != "" {
@@ -54,16 +60,16 @@ func SilenceScope(s wire.Silence) string {
 		}
 	}
 	if len(parts) == 0 {
-		return "everything"
+		return v.Say("everything")
 	}
 	return strings.Join(parts, " ")
 }
 
-// SilenceTime returns when a silence is active, relative to now.
-func SilenceTime(s wire.Silence, now time.Time) string {
-	days, from, to := calendar{now}, s.From.Time(), s.To.Time()
+// silenceTime returns when a silence is active, relative to now.
+func (v voice) silenceTime(s wire.Silence, now time.Time) string {
+	days, from, to := calendar{v.In(now)}, s.From.Time(), s.To.Time()
 	if now.Before(from) {
-		return fmt.Sprintf("from %s to %s", days.at(from), days.at(to))
+		return v.Say("from %s to %s", days.at(from), days.zoned(to))
 	}
-	return fmt.Sprintf("until %s (%s left)", days.at(to), formatDuration(max(0, to.Sub(now))))
+	return v.Say("until %s (%s left)", days.zoned(to), formatDuration(max(0, to.Sub(now))))
 }

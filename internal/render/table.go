@@ -17,7 +17,7 @@ import (
 func renderTable(w io.Writer, results Results, opts Options) error {
 	text := NewText(opts)
 	if a, watched := results.Summary(); watched {
-		text.paragraph("", "  ", answerSpan(a))
+		text.paragraph("", "  ", text.answerSpan(a))
 		text.Blank()
 	}
 	for i, report := range results.Clusters {
@@ -39,52 +39,53 @@ func renderTable(w io.Writer, results Results, opts Options) error {
 }
 
 func (s *Text) cluster(r checks.Report, c *probes.Cluster) {
-	s.paragraph("", "  ", headline(r, c)...)
+	s.paragraph("", "  ", s.headline(r, c)...)
 	if len(r.Nodes) > 0 {
 		s.Blank()
-		s.matrix(matrix(r, c))
+		s.matrix(s.nodeMatrix(r, c))
 	}
 	s.Blank()
 	for _, b := range r.Balancers {
-		s.labelled("balancer", balancerLine(b, c)...)
+		s.labelled("balancer", s.balancerLine(b, c)...)
 	}
-	for _, line := range dependencyLines(r.Dependencies) {
+	for _, line := range s.dependencyLines(r.Dependencies) {
 		s.labelled("dependency", line...)
 	}
 	s.canaries(r.Session.Canaries)
-	for _, answer := range sessionAnswers(r.Session) {
+	for _, answer := range s.sessionAnswers(r.Session) {
 		s.labelled("session", answer)
 	}
 }
 
-// headline returns the name, verdict and size of a cluster.
-func headline(r checks.Report, c *probes.Cluster) []span {
+// headline returns the name, verdict and size of a cluster, and when it was probed, with the
+// zone of all times below.
+func (v voice) headline(r checks.Report, c *probes.Cluster) []span {
 	t := toneOfVerdict(r.Verdict)
-	facts := nodeCount(r.Nodes)
+	facts := v.nodeCount(r.Nodes)
 	if method := c.Balancer.Method; method != "" && method != probes.MethodUnknown {
-		facts += ", " + string(method)
+		facts += v.Say(", ") + string(method)
 	}
 	return []span{
 		toned(t, CleanName(r.Cluster)),
 		{plain, "  "},
-		{t, strings.ToUpper(string(r.Verdict))},
+		{t, strings.ToUpper(v.Say(string(r.Verdict)))},
 		{plain, "  "},
-		{dim, facts + ", " + roundDuration(r.Duration)},
+		{dim, facts + v.Say(", ") + roundDuration(r.Duration) + v.Say(", ") + v.moment(r.Started)},
 	}
 }
 
-func nodeCount(nodes []checks.NodeReport) string {
+func (v voice) nodeCount(nodes []checks.NodeReport) string {
 	up := 0
 	for _, n := range nodes {
 		if n.Up {
 			up++
 		}
 	}
-	all := Count(len(nodes), "node", "nodes")
+	all := v.Count(len(nodes), "node", "nodes")
 	if up == len(nodes) {
 		return all
 	}
-	return fmt.Sprintf("%d of %s up", up, all)
+	return v.Say("%d of %s up", up, all)
 }
 
 // maxSteadyCanaries bounds how many canaries that stayed on their node are shown.
@@ -94,7 +95,7 @@ func (s *Text) canaries(canaries []checks.Canary) {
 	width, steady := 0, 0
 	through := map[string]bool{}
 	for _, c := range canaries {
-		width = max(width, lipgloss.Width(canaryName(c)))
+		width = max(width, lipgloss.Width(s.canaryName(c)))
 		through[c.Balancer] = true
 	}
 	for _, c := range canaries {
@@ -103,20 +104,20 @@ func (s *Text) canaries(canaries []checks.Canary) {
 				continue
 			}
 		}
-		spans := append([]span{{plain, pad(canaryName(c), width) + "  "}}, traceSpans(c)...)
+		spans := append([]span{{plain, pad(s.canaryName(c), width) + "  "}}, s.traceSpans(c)...)
 		if len(through) > 1 {
-			spans = append(spans, span{dim, "  through " + CleanName(c.Balancer)})
+			spans = append(spans, span{dim, "  " + s.Say("through %s", CleanName(c.Balancer))})
 		}
 		s.labelled("canary", spans...)
 	}
 	if steady > maxSteadyCanaries {
-		s.labelled("canary", span{dim, fmt.Sprintf("%d more stayed on their nodes", steady-maxSteadyCanaries)})
+		s.labelled("canary", span{dim, s.Say("%d more stayed on their nodes", steady-maxSteadyCanaries)})
 	}
 }
 
 func (s *Text) doubts(doubts []checks.Message) {
 	for _, d := range doubts {
-		s.labelled("doubt", toned(doubt, cleanMessage(d)))
+		s.labelled("doubt", toned(doubt, s.message(d)))
 	}
 }
 
@@ -126,11 +127,11 @@ func (s *Text) total(r Results) {
 		s.Blank()
 	}
 	t := toneOfVerdict(r.Verdict())
-	s.paragraph("", "  ", toned(t, strings.ToUpper(string(r.Verdict()))), span{plain, "  " + totals(r)})
+	s.paragraph("", "  ", toned(t, strings.ToUpper(s.Say(string(r.Verdict())))), span{plain, "  " + s.totals(r)})
 }
 
 // totals counts clusters by verdict, the worst first.
-func totals(results Results) string {
+func (voice voice) totals(results Results) string {
 	by := map[checks.Verdict]int{}
 	for _, c := range results.Clusters {
 		by[c.Verdict]++
@@ -138,12 +139,12 @@ func totals(results Results) string {
 	var parts []string
 	for _, v := range slices.Backward(verdictsBySeverity) {
 		if by[v] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", by[v], v))
+			parts = append(parts, fmt.Sprintf("%d %s", by[v], voice.Say(string(v))))
 		}
 	}
-	all := Count(len(results.Clusters), "cluster", "clusters")
+	all := voice.Count(len(results.Clusters), "cluster", "clusters")
 	if len(results.Clusters) > 1 {
-		all += " (" + strings.Join(parts, ", ") + ")"
+		all += " (" + strings.Join(parts, voice.Say(", ")) + ")"
 	}
-	return all + ", " + roundDuration(results.Duration)
+	return all + voice.Say(", ") + roundDuration(results.Duration)
 }

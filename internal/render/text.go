@@ -15,6 +15,7 @@ import (
 // A Text collects lines of text for a terminal of a known width and colour.
 type Text struct {
 	strings.Builder
+	voice
 	width    int
 	terminal bool // width is known
 	theme    theme
@@ -34,7 +35,7 @@ func NewText(opts Options) *Text {
 	if width <= 0 {
 		width = defaultWidth
 	}
-	return &Text{width: min(max(width, narrowest), widest), terminal: opts.Width > 0, theme: newTheme(opts.Colour)}
+	return &Text{voice: opts.voice(), width: min(max(width, narrowest), widest), terminal: opts.Width > 0, theme: newTheme(opts.Colour)}
 }
 
 // Line writes a line as it is.
@@ -43,9 +44,9 @@ func (s *Text) Line(text string) { s.WriteString(text + "\n") }
 // Blank writes an empty line.
 func (s *Text) Blank() { s.Line("") }
 
-// labelled writes spans after a label that a reader can grep for.
+// labelled writes spans after a label, which is translated, that a reader can grep for.
 func (s *Text) labelled(label string, spans ...span) {
-	head := "  " + s.theme.paint(span{dim, pad(label, labelWidth)})
+	head := "  " + s.theme.paint(span{dim, pad(s.Say(label), labelWidth)})
 	s.paragraph(head, strings.Repeat(" ", 2+labelWidth), spans...)
 }
 
@@ -226,11 +227,11 @@ func (s *Text) splitColumns(widths []int) [][]int {
 	return blocks
 }
 
-// headings returns the first row of a table.
-func headings(titles ...string) []span {
+// headings returns the first row of a table. The titles are translated.
+func (v voice) headings(titles ...string) []span {
 	row := make([]span, len(titles))
 	for i, title := range titles {
-		row[i] = span{dim, title}
+		row[i] = span{dim, v.Say(title)}
 	}
 	return row
 }

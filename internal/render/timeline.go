@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -42,13 +41,13 @@ func newTimelineLegend(w gate.Report) timelineLegend {
 }
 
 // text explains the symbols and the duration of a column.
-func (l timelineLegend) text(column time.Duration) string {
+func (l timelineLegend) text(column time.Duration, v voice) string {
 	var parts []string
 	for _, n := range l.nodes {
 		parts = append(parts, string(l.symbols[n])+" "+cleanWord(n))
 	}
-	parts = append(parts, "* several", "× failed", "! lost")
-	return fmt.Sprintf("%s; a column is %s", strings.Join(parts, "  "), formatDuration(column))
+	parts = append(parts, "* "+v.Say("several"), "× "+v.Say("failed"), "! "+v.Say("lost"))
+	return v.Say("%s; a column is %s", strings.Join(parts, "  "), formatDuration(column))
 }
 
 // draw returns the timeline of a client in columns of equal duration.
@@ -141,34 +140,34 @@ func coloredSpans(symbols []rune) []span {
 func (s *Text) clientTimelines(report gate.Report) {
 	width := 0
 	for _, client := range report.Clients {
-		width = max(width, lipgloss.Width(clientName(client)))
+		width = max(width, lipgloss.Width(s.clientName(client)))
 	}
 	columns := max(s.width-2-labelWidth-width-2, narrowest/2)
 	legend := newTimelineLegend(report)
 	for i, client := range report.Clients {
 		if i == maxClients {
-			s.labelled("client", span{dim, fmt.Sprintf("… and %d more", len(report.Clients)-i)})
+			s.labelled("client", span{dim, s.Say("… and %d more", len(report.Clients)-i)})
 			break
 		}
-		s.labelled("client", append([]span{{plain, pad(clientName(client), width) + "  "}}, legend.draw(client, report.Span, columns)...)...)
+		s.labelled("client", append([]span{{plain, pad(s.clientName(client), width) + "  "}}, legend.draw(client, report.Span, columns)...)...)
 	}
 	if len(report.Clients) > 0 {
-		s.labelled("", span{dim, legend.text(report.To.Sub(report.From) / time.Duration(columns))})
+		s.labelled("", span{dim, legend.text(report.To.Sub(report.From)/time.Duration(columns), s.voice)})
 	}
 }
 
 // maxClients bounds how many clients are drawn.
 const maxClients = 24
 
-func clientName(c gate.ClientReport) string {
+func (v voice) clientName(c gate.ClientReport) string {
 	switch {
 	case c.Kind == gate.KindNewClient && c.Node != "":
-		return "new clients of " + cleanWord(c.Node)
+		return v.Say("new clients of %s", cleanWord(c.Node))
 	case c.Kind == gate.KindNewClient:
-		return "new clients"
+		return v.Say("new clients")
 	case c.Node == "":
-		return "session"
+		return v.Say("session")
 	default:
-		return "session on " + cleanWord(c.Node)
+		return v.Say("session on %s", cleanWord(c.Node))
 	}
 }

@@ -1,12 +1,11 @@
 package render
 
 import (
-	"fmt"
 	"strings"
-	"time"
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -18,26 +17,25 @@ type fact struct {
 
 // watch writes the watch of a deployment.
 func (s *Text) watch(w gate.Report) {
-	s.labelled("watch", watchSpans(w)...)
+	s.labelled("watch", s.watchSpans(w)...)
 	s.clientTimelines(w)
-	for _, f := range watchFacts(w) {
+	for _, f := range s.watchFacts(w) {
 		s.labelled(f.label, f.spans...)
 	}
 }
 
 // watchSpans returns the totals of a watch.
-func watchSpans(w gate.Report) []span {
+func (v voice) watchSpans(w gate.Report) []span {
 	t := toneOfVerdict(w.Verdict())
 	spans := []span{
 		toned(t, roundDuration(w.To.Sub(w.From))),
-		{plain, "  " + Count(w.Requests, "request", "requests") + ", "},
-		{toneOfCount(w.Failed, warn), fmt.Sprintf("%d failed", w.Failed)},
-		{plain, ", "},
-		{plain, fmt.Sprintf("%d moved, ", w.Moved)},
-		{toneOfCount(w.Lost, bad), fmt.Sprintf("%d lost", w.Lost)},
+		{plain, "  " + v.Count(w.Requests, "request", "requests") + v.Say(", ")},
+		{toneOfCount(w.Failed, warn), v.Say("%d failed", w.Failed)},
+		{plain, v.Say(", ") + v.Say("%d moved", w.Moved) + v.Say(", ")},
+		{toneOfCount(w.Lost, bad), v.Say("%d lost", w.Lost)},
 	}
 	if w.Slowest > 0 {
-		spans = append(spans, span{dim, "  slowest answer " + formatDuration(w.Slowest)})
+		spans = append(spans, span{dim, "  " + v.Say("slowest answer %s", formatDuration(w.Slowest))})
 	}
 	return spans
 }
@@ -52,26 +50,26 @@ func toneOfCount(n int, t tone) tone {
 
 // watchFacts returns the events of a watch, then the outages that clients met, then
 // the guarantees.
-func watchFacts(report gate.Report) []fact {
+func (v voice) watchFacts(report gate.Report) []fact {
 	var list []fact
 	for _, n := range report.Nodes {
-		if spans := nodeSpans(n); len(spans) > 0 {
+		if spans := v.nodeSpans(n); len(spans) > 0 {
 			list = append(list, fact{"node", spans})
 		}
 	}
 	shown := report.Moves[:min(len(report.Moves), maxShownMoves)]
 	for _, m := range shown {
-		list = append(list, fact{moveLabel(m), moveSpans(m)})
+		list = append(list, fact{moveLabel(m), v.moveSpans(m)})
 	}
 	if more := report.Moved + report.Lost - len(shown); len(report.Moves) > len(shown) {
-		list = append(list, fact{"moved", []span{{dim, fmt.Sprintf("… and %d more moves and losses", more)}}})
+		list = append(list, fact{"moved", []span{{dim, v.Say("… and %d more moves and losses", more)}}})
 	}
-	list = append(list, fact{"outage", outageSpans("sessions", report.Session)}, fact{"outage", outageSpans("new clients", report.NewClient)})
+	list = append(list, fact{"outage", v.outageSpans(v.Say("sessions"), report.Session)}, fact{"outage", v.outageSpans(v.Say("new clients"), report.NewClient)})
 	for _, g := range report.Guarantees {
-		list = append(list, fact{"guarantee", guaranteeSpans(g)})
+		list = append(list, fact{"guarantee", v.guaranteeSpans(g)})
 	}
 	for _, d := range report.Doubts {
-		list = append(list, fact{"doubt", []span{toned(doubt, CleanSentence(d))}})
+		list = append(list, fact{"doubt", []span{toned(doubt, v.phrase(d))}})
 	}
 	return list
 }
@@ -81,21 +79,21 @@ const maxShownMoves = 20
 
 // nodeSpans returns the interruptions of a node and its change of version; none if
 // there was neither.
-func nodeSpans(node gate.NodeReport) []span {
+func (v voice) nodeSpans(node gate.NodeReport) []span {
 	var parts []string
 	for i, d := range node.Downs {
 		if i == 3 {
-			parts = append(parts, fmt.Sprintf("and %d more times", len(node.Downs)-i))
+			parts = append(parts, v.Say("and %d more times", len(node.Downs)-i))
 			break
 		}
-		until := "to " + clockTime(d.FirstGood)
 		if d.Ongoing {
-			until = "until the end of the watch"
+			parts = append(parts, v.Say("did not answer from %s until the end of the watch", d.FirstBad))
+		} else {
+			parts = append(parts, v.Say("did not answer from %s to %s", d.FirstBad, d.FirstGood))
 		}
-		parts = append(parts, "did not answer from "+clockTime(d.FirstBad)+" "+until)
 	}
 	if len(parts) == 0 && !node.Restarted.IsZero() {
-		parts = append(parts, "was restarted")
+		parts = append(parts, v.Say("was restarted"))
 	}
 	if node.Before != node.After && node.After != "" {
 		parts = append(parts, cleanWord(node.Before)+" → "+cleanWord(node.After))
@@ -103,7 +101,7 @@ func nodeSpans(node gate.NodeReport) []span {
 	if len(parts) == 0 {
 		return nil
 	}
-	return []span{{bold, CleanName(node.Node)}, {plain, "  " + strings.Join(parts, ", ")}}
+	return []span{{bold, CleanName(node.Node)}, {plain, "  " + strings.Join(parts, v.Say(", "))}}
 }
 
 func moveLabel(m gate.Move) string {
@@ -114,89 +112,87 @@ func moveLabel(m gate.Move) string {
 }
 
 // moveSpans returns the time of a move, its nodes, the outcome and the cause.
-func moveSpans(move gate.Move) []span {
-	nodes := "on " + CleanName(move.From)
+func (v voice) moveSpans(move gate.Move) []span {
+	nodes := v.Say("on %s", CleanName(move.From))
 	if move.Moved() {
 		nodes = CleanName(move.From) + " → " + CleanName(move.To)
 	}
-	outcome := toned(good, "kept")
+	outcome := toned(good, v.Say("kept"))
 	switch move.SessionOutcome {
 	case probes.SessionLost:
-		outcome = toned(bad, "lost")
+		outcome = toned(bad, v.Say("lost"))
 	case probes.SessionStale:
-		outcome = toned(bad, "rolled back")
+		outcome = toned(bad, v.Say("rolled back"))
 	case probes.SessionUnknown:
-		outcome = toned(doubt, "outcome unknown")
+		outcome = toned(doubt, v.Say("outcome unknown"))
 	}
-	reason := span{plain, "  " + CleanSentence(move.Reason)}
+	reason := span{plain, "  " + v.phrase(move.Reason)}
 	if move.Cause == gate.CauseUnexplained {
 		reason.tone = bad
 	}
 	return []span{
-		{dim, clockTime(move.At) + "  "}, {plain, nodes + "  "}, outcome, reason, {dim, "  " + string(move.Session)},
+		{dim, v.Say("%s", move.At) + "  "}, {plain, nodes + "  "}, outcome, reason, {dim, "  " + string(move.Session)},
 	}
 }
 
-func outageSpans(clients string, outage gate.Outage) []span {
+func (v voice) outageSpans(clients string, outage gate.Outage) []span {
 	if outage.IsZero() {
-		return []span{toned(good, clients+": no outage")}
+		return []span{toned(good, v.Say("%s: no outage", clients))}
 	}
-	text := fmt.Sprintf("%s: outage of %s to %s", clients, formatDuration(outage.AtLeast()), formatDuration(outage.AtMost()))
+	text := v.Say("%s: outage of %s to %s", clients, formatDuration(outage.AtLeast()), formatDuration(outage.AtMost()))
 	if outage.Ongoing {
-		text = fmt.Sprintf("%s: outage ongoing, %s until the end of the watch", clients, formatDuration(outage.AtMost()))
+		text = v.Say("%s: outage ongoing, %s until the end of the watch", clients, formatDuration(outage.AtMost()))
 	}
-	details := clockTime(outage.FirstBad) + ", " + Count(outage.Failed, "request", "requests")
+	details := v.Say("%s", outage.FirstBad) + v.Say(", ") + v.Count(outage.Failed, "request", "requests")
 	if outage.Node != "" {
-		details += ", on " + CleanName(outage.Node)
+		details += v.Say(", ") + v.Say("on %s", CleanName(outage.Node))
 	}
 	switch {
 	case outage.Error != "":
-		details += ": " + Clean(outage.Error, maxError)
+		details = v.Say("%s: %s", details, Clean(outage.Error, maxError))
 	case outage.Status != 0:
-		details += fmt.Sprintf(": HTTP %d", outage.Status)
+		details = v.Say("%s: HTTP %d", details, outage.Status)
 	}
 	return []span{toned(warn, text), {dim, "  " + details}}
 }
 
 // guaranteeSpans returns a guarantee, and why it was not kept.
-func guaranteeSpans(g gate.Guarantee) []span {
+func (v voice) guaranteeSpans(g gate.Guarantee) []span {
 	t := toneOf(g.Kept)
 	if g.Kept == checks.No {
 		t = toneOfSeverity(g.Severity)
 	}
-	spans := []span{toned(t, g.Name)}
+	spans := []span{toned(t, v.phrase(g.Name))}
 	if len(g.Reasons) == 0 {
 		return spans
 	}
-	text := "  " + CleanSentence(g.Reasons[0])
+	text := "  " + v.phrase(g.Reasons[0])
 	if more := len(g.Reasons) - 1; more > 0 {
-		text += fmt.Sprintf(" (and %d more)", more)
+		text += " " + v.Say("(and %d more)", more)
 	}
 	return append(spans, span{dim, text})
 }
 
-func clockTime(t time.Time) string { return t.UTC().Format("15:04:05.000") }
-
 // answerText returns a summary as one line: "6 sessions lost, 12 moved; longest outage
 // 3.4 s".
-func answerText(a gate.Summary) string {
-	text := fmt.Sprintf("%s lost, %d moved", Count(a.Lost, "session", "sessions"), a.Moved)
+func (v voice) answerText(a gate.Summary) string {
+	text := v.Say("%s lost, %d moved", v.Count(a.Lost, "session", "sessions"), a.Moved)
 	if a.Sessions == 0 {
-		text = "no session was watched"
+		text = v.Say("no session was watched")
 	}
 	if a.LongestOutage > 0 {
-		text += "; longest outage " + formatDuration(a.LongestOutage)
+		text = v.Say("%s; longest outage %s", text, formatDuration(a.LongestOutage))
 	} else {
-		text += "; no outage"
+		text = v.Say("%s; no outage", text)
 	}
 	if a.Incomplete {
-		text += "; incomplete (see the doubts)"
+		text = v.Say("%s; incomplete (see the doubts)", text)
 	}
 	return text
 }
 
 // answerSpan returns answerText with its tone.
-func answerSpan(a gate.Summary) span {
+func (v voice) answerSpan(a gate.Summary) span {
 	t := good
 	switch {
 	case a.Lost > 0:
@@ -206,11 +202,11 @@ func answerSpan(a gate.Summary) span {
 	case a.LongestOutage > 0:
 		t = warn
 	}
-	return toned(t, answerText(a))
+	return toned(t, v.answerText(a))
 }
 
 // WatchSummary returns the sessions and nodes that a watch has begun to watch.
-func WatchSummary(r gate.Report) string {
+func WatchSummary(r gate.Report, reader phrase.Reader) string {
 	on := make(map[string]bool)
 	var nodes []string
 	sessions := 0
@@ -224,26 +220,28 @@ func WatchSummary(r gate.Report) string {
 			nodes = append(nodes, s.Node)
 		}
 	}
-	text := "watching " + CleanName(r.Cluster) + ": "
+	cluster, held := CleanName(r.Cluster), reader.Count(sessions, "session", "sessions")
 	switch {
 	case sessions == 0:
-		return text + "new clients, and no sessions"
+		return reader.Say("watching %s: new clients, and no sessions", cluster)
 	case len(nodes) == 0:
-		return text + Count(sessions, "session", "sessions") + " and new clients"
+		return reader.Say("watching %s: %s and new clients", cluster, held)
 	default:
-		return text + Count(sessions, "session", "sessions") + " on " + CleanNames(nodes) + ", and new clients"
+		return reader.Say("watching %s: %s on %s, and new clients", cluster, held, CleanNames(nodes))
 	}
 }
 
 // WatchCounts returns the totals of a watch.
-func WatchCounts(r gate.Report) string {
-	return fmt.Sprintf("%s, %d failed, %s moved, %d lost",
-		Count(r.Requests, "request", "requests"), r.Failed, Count(r.Moved, "session", "sessions"), r.Lost)
+func WatchCounts(r gate.Report, reader phrase.Reader) string {
+	return reader.Say("%s, %d failed, %s moved, %d lost",
+		reader.Count(r.Requests, "request", "requests"), r.Failed, reader.Count(r.Moved, "session", "sessions"), r.Lost)
 }
 
 // A Progress turns successive reports of a watch into lines of a log. The zero value is
 // ready for use.
 type Progress struct {
+	Reader phrase.Reader
+
 	moves  int
 	outage bool // its beginning was returned
 }
@@ -252,7 +250,7 @@ type Progress struct {
 func (p *Progress) Update(r gate.Report) []string {
 	var list []string
 	for ; p.moves < len(r.Moves); p.moves++ {
-		list = append(list, r.Moves[p.moves].Describe())
+		list = append(list, r.Moves[p.moves].Describe().In(p.Reader))
 	}
 	o := r.Session
 	if r.NewClient.Ongoing && !o.Ongoing {
@@ -260,9 +258,9 @@ func (p *Progress) Update(r gate.Report) []string {
 	}
 	switch {
 	case o.Ongoing && !p.outage:
-		list = append(list, o.String())
+		list = append(list, o.Describe().In(p.Reader))
 	case !o.Ongoing && p.outage:
-		list = append(list, CleanName(r.Cluster)+" answers again: "+WatchCounts(r))
+		list = append(list, p.Reader.Say("%s answers again: %s", CleanName(r.Cluster), WatchCounts(r, p.Reader)))
 	}
 	p.outage = o.Ongoing
 	return list

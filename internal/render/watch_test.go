@@ -12,6 +12,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -35,11 +36,11 @@ func rollingRestart() (Results, Options) {
 	}
 	lost := gate.Move{
 		At: moment(2520), From: "node1", To: "node2", SessionOutcome: probes.SessionLost, Session: "s:3f9a12c4",
-		Cause: gate.CauseRestart, Reason: "node1 did not answer from 12:00:02.300 to 12:00:04.100",
+		Cause: gate.CauseRestart, Reason: phrase.New("%s did not answer from %s to %s", "node1", moment(2300), moment(4100)),
 	}
 	kept := gate.Move{
 		At: moment(6010), From: "node2", To: "node1", SessionOutcome: probes.SessionKept, Session: "s:91ab03de",
-		Cause: gate.CauseDrain, Reason: "haproxy stats http://10.0.0.9:8404/ says node2 is draining: DRAIN", Allowed: true,
+		Cause: gate.CauseDrain, Reason: phrase.Quote("haproxy stats http://10.0.0.9:8404/ says node2 is draining: DRAIN"), Allowed: true,
 	}
 	w := gate.Report{
 		Cluster: "shop", Span: checks.Span{From: testTime, To: moment(10_000)}, Policy: probes.PolicyReplicated, FinalReport: p.Report,
@@ -62,12 +63,12 @@ func rollingRestart() (Results, Options) {
 			{Node: "node2", Before: "4.1", After: "4.1"},
 		},
 		Guarantees: []gate.Guarantee{
-			{Name: "no session is lost", Code: checks.SessionLost, Severity: checks.Critical, Kept: checks.No, Reasons: []string{lost.String()}},
-			{Name: "sessions keep what they hold", Code: checks.SessionRollback, Severity: checks.Critical, Kept: checks.Yes},
-			{Name: "sessions are answered", Severity: checks.Warning, Kept: checks.No, Reasons: []string{out.String()}},
-			{Name: "the traffic of node2 reaches zero", Severity: checks.Critical, Kept: checks.Unknown, Reasons: []string{"neither the balancer nor new clients provide evidence"}},
+			{Name: phrase.New("no session is lost"), Code: checks.SessionLost, Severity: checks.Critical, Kept: checks.No, Reasons: []phrase.Phrase{lost.Explained()}},
+			{Name: phrase.New("sessions keep what they hold"), Code: checks.SessionRollback, Severity: checks.Critical, Kept: checks.Yes},
+			{Name: phrase.New("sessions are answered"), Severity: checks.Warning, Kept: checks.No, Reasons: []phrase.Phrase{out.Describe()}},
+			{Name: phrase.New("the traffic of %s reaches zero", "node2"), Severity: checks.Critical, Kept: checks.Unknown, Reasons: []phrase.Phrase{phrase.New("neither the balancer nor new clients provide evidence")}},
 		},
-		Doubts: []string{"no session could be held on node3: none of our clients was sent there"},
+		Doubts: []phrase.Phrase{phrase.New("no session could be held on %s: none of our clients was sent there", "node3")},
 	}
 	r, opts := shown(p)
 	r.Clusters[0].Verdict = WorstVerdict(r.Clusters[0].Verdict, w.Verdict())
@@ -109,8 +110,8 @@ func TestRenderWatchHostile(t *testing.T) {
 	for _, format := range Formats {
 		r, opts := rollingRestart()
 		w := r.Watches["shop"]
-		w.Moves[0].From, w.Moves[0].Reason, w.Clients[0].Node, w.Nodes[0].Node = hostileText, hostileText, hostileText, hostileText
-		w.Session.Error, w.Guarantees[0].Reasons[0], w.Doubts[0], w.Nodes[0].After = hostileText, hostileText, hostileText, hostileText
+		w.Moves[0].From, w.Moves[0].Reason, w.Clients[0].Node, w.Nodes[0].Node = hostileText, phrase.Quote(hostileText), hostileText, hostileText
+		w.Session.Error, w.Guarantees[0].Reasons[0], w.Doubts[0], w.Nodes[0].After = hostileText, phrase.Quote(hostileText), phrase.Quote(hostileText), hostileText
 		var b bytes.Buffer
 		if err := Report(&b, format, r, opts); err != nil {
 			t.Fatal(err)
@@ -161,7 +162,7 @@ func TestAnswerText(t *testing.T) {
 		{gate.Summary{LongestOutage: 250 * time.Millisecond}, "no session was watched; longest outage 250 ms"},
 		{gate.Summary{Sessions: 3, Incomplete: true}, "0 sessions lost, 0 moved; no outage; incomplete (see the doubts)"},
 	} {
-		if got := answerText(tt.answer); got != tt.want {
+		if got := english.answerText(tt.answer); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)
 		}
 	}

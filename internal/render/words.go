@@ -9,7 +9,9 @@ import (
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/phrase"
 	"stickwatch/internal/wire"
 )
 
@@ -57,8 +59,20 @@ func CleanName(s string) string { return Clean(s, maxName) }
 // CleanSentence is Clean for a sentence.
 func CleanSentence(s string) string { return Clean(s, maxSentence) }
 
-// cleanMessage returns a message in English.
-func cleanMessage(m checks.Message) string { return CleanSentence(m.String()) }
+// A voice writes texts for a reader. Its texts are clean.
+type voice struct{ phrase.Reader }
+
+// message returns a message of a check.
+func (v voice) message(m checks.Message) string { return CleanSentence(v.Message(m)) }
+
+// phrase returns a text of a watch.
+func (v voice) phrase(p phrase.Phrase) string { return CleanSentence(p.In(v.Reader)) }
+
+// language is the language of texts of package alerting.
+func (v voice) language() alerting.Language { return alerting.Language(v.Language) }
+
+// moment formats a time with its date and zone.
+func (v voice) moment(t time.Time) string { return v.In(t).Format(time.DateTime + " MST") }
 
 // CleanNames joins ids with commas.
 func CleanNames(ids []string) string {
@@ -101,13 +115,8 @@ func roundDuration(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
-// Count returns a number with its noun.
-func Count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
+// zoned is at with the zone.
+func (c calendar) zoned(t time.Time) string { return c.at(t) + c.now.Format(" MST") }
 
 // A calendar formats times in the zone of now.
 type calendar struct{ now time.Time }

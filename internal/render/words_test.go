@@ -47,11 +47,11 @@ func TestTrace(t *testing.T) {
 	} {
 		p := &report{}
 		p.addCanary("client", tt.answers)
-		if got := join(traceSpans(p.Session.Canaries[0])); got != tt.want {
+		if got := join(voice{}.traceSpans(p.Session.Canaries[0])); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.answers, got, tt.want)
 		}
 	}
-	if got := join(traceSpans(checks.Canary{})); got != "? no answer" {
+	if got := join(voice{}.traceSpans(checks.Canary{})); got != "? no answer" {
 		t.Errorf("no steps: got %q", got)
 	}
 }
@@ -93,7 +93,7 @@ func TestSessionAnswers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
-			for _, s := range sessionAnswers(tt.session) {
+			for _, s := range english.sessionAnswers(tt.session) {
 				got = append(got, s.text)
 			}
 			if got := strings.Join(got, "\n"); got != tt.want {
@@ -156,7 +156,7 @@ func TestSentence(t *testing.T) {
 		{"about nothing", checks.Finding{Summary: checks.Quote("too few probes")}, "too few probes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := summary(tt.finding); got != tt.want {
+			if got := english.summary(tt.finding); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

@@ -146,8 +146,9 @@ func (watch *Watch) impaired(began time.Time, samples []gate.Sample) bool {
 	}
 	watch.mu.Lock()
 	defer watch.mu.Unlock()
-	if reason := why.String(); !slices.Contains(watch.record.Impaired, reason) && len(watch.record.Impaired) < maxReasons {
-		watch.record.Impaired = append(watch.record.Impaired, reason)
+	same := func(m checks.Message) bool { return m.String() == why.String() }
+	if !slices.ContainsFunc(watch.record.Impaired, same) && len(watch.record.Impaired) < maxReasons {
+		watch.record.Impaired = append(watch.record.Impaired, why)
 	}
 	return true
 }

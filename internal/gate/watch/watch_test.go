@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -240,7 +241,7 @@ func TestImpaired(t *testing.T) {
 		t.Error("answers, or samples after the impairment, do not count")
 	}
 	reasons := v.Record().Impaired
-	if len(reasons) != 1 || !strings.Contains(reasons[0], local) {
+	if len(reasons) != 1 || !strings.Contains(reasons[0].String(), local) {
 		t.Errorf("got reasons %q, want one with %q", reasons, local)
 	}
 
@@ -249,7 +250,7 @@ func TestImpaired(t *testing.T) {
 	s.watch.mu.Lock()
 	s.watch.record.Impaired = reasons
 	s.watch.mu.Unlock()
-	if got := s.end(); got.Verdict() != checks.Inconclusive || !strings.Contains(strings.Join(got.Doubts, " "), local) {
+	if got := s.end(); got.Verdict() != checks.Inconclusive || !strings.Contains(fmt.Sprint(got.Doubts), local) {
 		t.Errorf("got %s, doubts %q, want an inconclusive watch", got.Verdict(), got.Doubts)
 	}
 }

@@ -1,0 +1,109 @@
+package phrase
+
+// chinese translates the texts. A test requires an entry for every text.
+var chinese = map[string]string{
+	// Verdicts, severities, states and answers.
+	"healthy": "正常", "degraded": "降级", "failing": "故障", "inconclusive": "无法判断",
+	"critical": "严重", "warning": "警告", "info": "信息",
+	"pending": "待确认", "firing": "进行中", "resolved": "已恢复",
+	"yes": "是", "no": "否", "unknown": "未知",
+	"refused": "拒绝连接", "unreachable": "不可达", "reset": "连接被重置", "timeout": "超时", "malformed": "响应无法解析",
+	"redirect": "重定向过多", "cancelled": "已取消", "prober": "本机故障", "other": "其他错误",
+
+	// Lists and parts of sentences.
+	", ": "，", "; ": "；", "%s: HTTP %d": "%s：HTTP %d", "%s: %s": "%s：%s", "%s (%s)": "%s（%s）", "(%s)": "（%s）", "(%s, %s)": "（%s，%s）",
+	"%s to %s": "%s 至 %s", "from %s to %s": "%s 至 %s", "since %s": "始于 %s", "on %s": "在 %s 上", "%s at %s": "%s（%s）", "%s of %s": "%[2]s 的 %[1]s",
+	"none": "无", "several": "多个节点", "everything": "全部",
+	"(and %d more)": "（另有 %d 项）", "%s (and %d more)": "%s（另有 %d 项）", "… %d more": "… 另有 %d 项", "… and %d more": "… 另有 %d 项",
+	"… %d more (-o json shows all)":      "… 另有 %d 项（-o json 显示全部）",
+	"… and %d more (-o json shows all)":  "… 另有 %d 项（-o json 显示全部）",
+	"%d (the newest; there may be more)": "%d（最新部分，可能还有更多）",
+	"%d nodes":                           "%d 个节点", "%d clusters": "%d 个集群", "%d sessions": "%d 个会话", "%d requests": "%d 个请求",
+	"%d probes": "%d 次探测", "%d canaries": "%d 个探测会话", "%d new clients": "%d 个新客户端", "%d follow-ups": "%d 次后续请求",
+	"%d-%d follow-ups": "%d-%d 次后续请求", "%s each": "每个 %s",
+
+	// Labels.
+	"node": "节点", "balancer": "负载均衡器", "dependency": "依赖服务", "canary": "探测会话", "session": "会话", "sessions": "会话",
+	"client": "客户端", "clients": "客户端", "new clients": "新客户端", "doubt": "疑点", "watch": "观察", "guarantee": "保证", "outage": "中断",
+	"incident": "事件", "course": "经过", "started": "开始", "notified": "已通知", "ended": "结束",
+	"id": "编号", "what": "范围", "when": "时间", "reason": "原因", "author": "操作人",
+	"NODE": "节点", "DIRECT": "直接访问", "STATE": "状态", "PAGES": "页面", "ROTATION": "流量", "VERSION": "版本", "CLOCK": "时钟", "LATENCY": "延迟",
+	"Findings": "问题", "Remedy:": "处理建议：", "explains": "由此引起", "Deployment": "发布", "Cluster": "集群", "Timeline": "时间线",
+	"Uptime": "可用率", "Incidents": "事件", "Sessions that moved": "转移的会话", "Deployments": "发布",
+	"nodes": "节点", "follow-ups": "后续请求", "failover readiness": "故障转移检查", // stages of a round
+
+	// The report of a round.
+	"%d of %s up": "%[2]s中 %[1]d 个在线", "up": "正常", "down": "不可用", "in": "接收流量", "out": "已摘除", "paused": "已暂停",
+	"not probed": "未探测", "pages": "页面", "%s, reported down by %s": "%s，%s 报告其不可用",
+	"through %s": "经 %s", "%d more stayed on their nodes": "另有 %d 个保持在原节点",
+	"(unknown node)": "（未知节点）", "no answer": "无应答", "… %d more changes": "… 另有 %d 次变化",
+	"kept": "保留", "lost": "丢失", "(* a new session)": "（* 为新会话）", "own address": "本机地址",
+	"shared: %s": "共享：%s", "sticky: %s": "保持：%s", "replicated: %s": "复制：%s", "(the policy does not demand it)": "（策略不要求）",
+	"over %s sure": "置信度高于 %s", "%s sure": "置信度 %s", "affects %s": "影响 %s", "there is no cluster": "没有集群",
+
+	// The history.
+	"The history is empty.": "历史为空。", "nothing was probed": "没有探测记录", "no data": "暂无数据", "(owner unknown)": "（所属节点未知）",
+	"recorded since this version of stickwatch, where sessions are followed": "自本版本的 stickwatch 起，在跟踪会话的集群记录",
+	"%d of %s failed": "%[2]s中 %[1]d 次失败", "%d of %s failed or lost their session": "%[2]s中 %[1]d 个失败或丢失会话",
+	"%s, for %s at the longest": "%s，最长持续 %s", "%d open": "%d 个未恢复", "%d lost": "%d 个丢失", "%d moved": "%d 个转移", "%d failed": "%d 个失败",
+	"lasted %s": "持续 %s", "%s for %s": "%s，已持续 %s", "affected %s": "影响 %s", "flapping": "抖动", "silenced": "已静默", "acknowledged %s": "已认领 %s",
+	"part of %s": "并入 %s", "nobody was notified": "未通知任何人", "ongoing": "进行中",
+
+	// Silences and changes of incidents.
+	"No silence is active or planned.": "没有生效或计划中的静默。", "until %s (%s left)": "至 %s（剩余 %s）", "%s: silenced %s": "%s：已静默，%s",
+	"%s: acknowledged after %s: %s": "%s：事件持续 %s后已认领：%s", "%s: note added: %s": "%s：已添加备注：%s",
+
+	// Waiting.
+	"waiting for %s on %s": "等待 %[2]s 运行 %[1]s", "waiting for %s": "等待 %s", "waiting for version %s": "等待版本 %s", "waiting until healthy": "等待集群恢复正常",
+	"not met after %s: %s": "等待 %s后仍未满足：%s", "the conditions of --wait are met; out of rotation: %s": "--wait 的条件已满足；未接收流量：%s",
+	"(%s left) %s": "（剩余 %s）%s", "%s (does not answer)": "%s（无应答）", "%s (up, and the balancer sends it nothing)": "%s（在线，但负载均衡器不向其转发请求）",
+	"%s does not answer: %s": "%s 无应答：%s", "%s answers HTTP %d": "%s 返回 HTTP %d", "%s is paused": "%s 已暂停", "%s is up, and not in rotation": "%s 在线，但不接收流量",
+	"%s is up; whether it is in rotation is not known": "%s 在线，是否接收流量未知", "%s does not answer": "%s 无应答",
+	"%s does not report its version, want %s": "%s 未报告版本，期望 %s", "%s runs %s, want %s": "%s 运行 %s，期望 %s",
+
+	// The watch of a deployment: progress and totals.
+	"watching %s: new clients, and no sessions": "正在观察 %s：新客户端，无会话", "watching %s: %s and new clients": "正在观察 %s：%s和新客户端",
+	"watching %s: %s on %s, and new clients": "正在观察 %s：%[2]s（位于 %[3]s）和新客户端", "watching for %s: %s": "已观察 %s：%s",
+	"%s answers again: %s": "%s 恢复应答：%s", "%s, %d failed, %s moved, %d lost": "%s，%d 个失败，%s转移，%d 个丢失",
+	"%s lost, %d moved": "%s丢失，%d 个转移", "no session was watched": "没有观察任何会话", "%s; longest outage %s": "%s；最长中断 %s", "%s; no outage": "%s；无中断",
+	"%s; incomplete (see the doubts)": "%s；不完整（见疑点）", "slowest answer %s": "最慢应答 %s", "moved": "转移", "failed": "失败",
+	"… and %d more moves and losses": "… 另有 %d 次转移和丢失", "new clients of %s": "%s 的新客户端", "session on %s": "%s 上的会话", "%s; a column is %s": "%s；每列为 %s",
+
+	// The watch of a deployment: nodes, moves and outages.
+	"and %d more times": "另有 %d 次", "did not answer from %s to %s": "%s 至 %s 无应答", "did not answer from %s until the end of the watch": "自 %s 起至观察结束无应答",
+	"was restarted": "已重启", "rolled back": "回退", "outcome unknown": "结果未知",
+	"%s: no outage": "%s：无中断", "%s: outage of %s to %s": "%s：中断 %s 至 %s", "%s: outage ongoing, %s until the end of the watch": "%s：中断仍在持续，至观察结束已 %s",
+	"%s: session %s moved and was kept %s": "%s：会话 %s 转移并保留（%s）", "%s: session %s was lost %s": "%s：会话 %s 丢失（%s）",
+	"%s: session %s came back older %s": "%s：会话 %s 的数据回退（%s）", "%s: session %s moved %s": "%s：会话 %s 转移（%s）",
+	"%s: no good answer for %d to %d ms (%s)":       "%s：%d 至 %d ms 内没有正常应答（%s）",
+	"%s: no good answer on %s for %d to %d ms (%s)": "%s：%s 在 %d 至 %d ms 内没有正常应答（%s）",
+	"%s, and to the end":                            "%s，直至结束",
+
+	// The watch of a deployment: causes.
+	"%s was restarted: %s": "%s 已重启：%s", "any node may answer": "任何节点均可应答", "%s does not answer since %s": "%s 自 %s 起无应答",
+	"%s did not answer from %s to %s": "%s 在 %s 至 %s 无应答", "%s is back": "%s 已恢复", "%s is being drained": "%s 正在排空",
+	"%s is back: it did not answer from %s to %s":                                            "%s 已恢复：此前 %s 至 %s 无应答",
+	"%s did not answer from %s to %s, and workers of the balancer may leave it out until %s": "%s 在 %s 至 %s 无应答，负载均衡器的工作进程可能至 %s 前不向其转发请求",
+	"%s answers direct requests, and got no requests from the balancer":                      "%s 可直接访问，但负载均衡器未向其转发请求",
+	"unexplained: %s was well and in rotation":                                               "原因不明：%s 正常且在接收流量",
+
+	// The watch of a deployment: guarantees.
+	"no session is lost": "会话不丢失", "sessions are answered": "会话请求得到应答", "newcomers are answered": "新客户端得到应答", "sessions keep what they hold": "会话内容保留",
+	"sessions stay while their node is well": "节点正常时会话不转移", "%s; %s is put up with": "%s；可容忍 %s", "and %d more like it": "另有 %d 项类似",
+	"the application stores no values: only ids were compared": "应用不存储值：仅比较了会话 ID", "no session was held: the cluster has none to lose": "未持有会话：该集群没有可丢失的会话",
+	"the sessions of %s stay, or move without loss": "%s 的会话保持，或转移而不丢失", "no session of ours was on %s": "我们没有会话在 %s 上",
+	"new clients avoid %s": "新客户端避开 %s", "%s: a new client was sent to %s, while %s": "%s：一个新客户端被转发到 %s，当时 %s",
+	"no new client was ever sent there from this address":                           "从本机地址从未有新客户端被转发到该节点",
+	"at most %d new clients in a row were sent elsewhere; chance is excluded by %d": "最多连续 %d 个新客户端被转发到其他节点；需要 %d 个才能排除偶然",
+	"%d new clients in a row were sent elsewhere":                                   "连续 %d 个新客户端被转发到其他节点",
+	"the last one was sent there at %s, and then %d in a row elsewhere":             "最后一个于 %s 被转发到该节点，此后连续 %d 个被转发到其他节点",
+	"the traffic of %s reaches zero":                                                "%s 的流量归零", "none of our clients was sent there": "我们的客户端均未被转发到该节点",
+	"the balancer said all the time that it sends requests to %s":                  "负载均衡器始终报告在向 %s 转发请求",
+	"measured with own clients: there is no evidence of the balancer about drains": "以自身客户端测得：负载均衡器没有提供排空信息",
+	"new clients were sent there all the time":                                     "新客户端始终被转发到该节点", "neither the balancer nor new clients provide evidence": "负载均衡器与新客户端均未提供依据",
+	"the last answer to a client of ours came at %s": "我们的客户端最后一次得到应答是在 %s", "%s, but for sessions that it had before: %d of ours stayed": "%s，原有会话除外：我们的 %d 个会话仍保留",
+	"stickwatch itself could not probe for a while: %s":                   "stickwatch 自身曾有一段时间无法探测：%s",
+	"no session could be held: the balancer answered none of our clients": "无法持有会话：负载均衡器未应答任何客户端",
+	"answers do not identify their node, so moves cannot be detected":     "应答未标明所属节点，无法检测转移",
+	"no session could be held on %s: none of our clients was sent there":  "无法在 %s 上持有会话：没有客户端被转发到该节点",
+}

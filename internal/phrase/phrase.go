@@ -1,0 +1,81 @@
+// Package phrase has texts of the command line that are shown in the reader's language and
+// time zone. Code writes them in English, as a format of package fmt with arguments; the
+// format is the key of the translation (chinese.go).
+package phrase
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// A Phrase is a text with its arguments. An argument may be a Phrase or a checks.Message, which
+// is translated too, or a time, which is shown as a time of day in the reader's zone.
+type Phrase struct {
+	text string
+	args []any
+}
+
+// New returns a phrase. The text must be a literal, so that a test finds its translation.
+func New(text string, args ...any) Phrase { return Phrase{text, args} }
+
+// Quote returns a phrase that shows a text unchanged in every language.
+func Quote(text string) Phrase { return New("%s", text) }
+
+// String returns the phrase in English, with times in UTC.
+func (p Phrase) String() string { return p.In(Reader{}) }
+
+// In returns the phrase for a reader.
+func (p Phrase) In(r Reader) string { return r.Say(p.text, p.args...) }
+
+// A Reader is for whom texts are written. The zero Reader reads English and UTC.
+type Reader struct {
+	Language checks.Language
+	Zone     *time.Location // nil: UTC
+}
+
+// Say returns a text with its arguments. The text must be a literal, or an identifier such as a
+// severity.
+func (r Reader) Say(text string, args ...any) string {
+	if translated, ok := chinese[text]; ok && r.Language == checks.Chinese {
+		text = translated
+	}
+	if len(args) == 0 {
+		return text
+	}
+	args = slices.Clone(args)
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case Phrase:
+			args[i] = arg.In(r)
+		case checks.Message:
+			args[i] = r.Message(arg)
+		case time.Time:
+			args[i] = r.In(arg).Format("15:04:05.000")
+		}
+	}
+	return fmt.Sprintf(text, args...)
+}
+
+// Message returns a message of a check.
+func (r Reader) Message(m checks.Message) string { return m.InZone(r.zone()).In(r.Language) }
+
+// In returns a time in the zone of the reader.
+func (r Reader) In(t time.Time) time.Time { return t.In(r.zone()) }
+
+func (r Reader) zone() *time.Location {
+	if r.Zone == nil {
+		return time.UTC
+	}
+	return r.Zone
+}
+
+// Count returns a number with its noun. A test finds the translation of "%d MANY".
+func (r Reader) Count(n int, one, many string) string {
+	if n == 1 && r.Language != checks.Chinese {
+		return "1 " + one
+	}
+	return r.Say("%d "+many, n)
+}
