@@ -79,8 +79,20 @@ func (m Message) In(l Language) string {
 	sentences := inEnglish()
 	if l == Chinese {
 		sentences = inChinese()
+		m = m.withReasons(l.Reason)
 	}
 	return probes.Clean(render(sentences, &m), maxLine)
+}
+
+// withReasons returns m with its reasons changed.
+func (m Message) withReasons(change func(string) string) Message {
+	m.Args.Reason = change(m.Args.Reason)
+	for _, part := range []**Message{&m.Args.Why, &m.Args.But} {
+		if *part != nil {
+			*part = new((*part).withReasons(change))
+		}
+	}
+	return m
 }
 
 // String renders m in English.

@@ -308,9 +308,9 @@ var english = translation{
 		MsgAClientGot:        "a client got {{say .Why}}",
 		MsgListensAgain:      "it answers again, after nothing had listened at its address",
 		MsgProcessChanged:    "its process id was {{.Was}} and is {{.Value}}",
-		MsgStartChanged:      "it was up since {{.Was}} and is up since {{.Value}}",
+		MsgStartChanged:      "it was up since {{.Was}} and is up since {{.Value}}, by its own clock",
 		MsgPrimaryLate:       "the primary {{.Node}} was started after {{list .Nodes}}",
-		MsgRunsSince:         "{{.Node}} runs since {{.Value}}",
+		MsgRunsSince:         "{{.Node}} runs since {{with .Value}}{{.}}, by its own clock{{else}}{{date .At}}{{end}}",
 		MsgRestartOthers:     "Restart the other nodes: the primary must be started first and stopped last. If the nodes show their times in different time zones, they cannot be compared: give all one zone.",
 
 		// Dependencies, pages, identity and others: dependencies.go, pages.go,

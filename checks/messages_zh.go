@@ -314,9 +314,9 @@ var chinese = translation{
 		MsgAClientGot:        "有客户端得到 {{say .Why}}",
 		MsgListensAgain:      "它的地址此前没有进程监听，现在恢复应答",
 		MsgProcessChanged:    "它的进程号由 {{.Was}} 变为 {{.Value}}",
-		MsgStartChanged:      "它的启动时间由 {{.Was}} 变为 {{.Value}}",
+		MsgStartChanged:      "它的启动时间（节点自报）由 {{.Was}} 变为 {{.Value}}",
 		MsgPrimaryLate:       "主节点 {{.Node}} 晚于 {{list .Nodes}} 启动",
-		MsgRunsSince:         "{{.Node}} 自 {{.Value}} 起运行",
+		MsgRunsSince:         "{{.Node}} 自 {{with .Value}}{{.}}（节点自报）{{else}}{{date .At}} {{end}}起运行",
 		MsgRestartOthers:     "请重启其他节点：主节点须最先启动、最后停止。若各节点以不同时区显示时间，则无法比较，请统一时区。",
 
 		// Dependencies, pages, identity and others: dependencies.go, pages.go,

@@ -156,7 +156,7 @@ func clockOff(v *nodeStates, id string) bool {
 
 // startOrder finds a primary that was started after another node.
 func startOrder(v *timeline) []Finding {
-	started := starts(v)
+	started, reported := starts(v)
 	var list []Finding
 	for _, primary := range v.Cluster.Nodes {
 		since, known := started[primary.ID]
@@ -173,7 +173,11 @@ func startOrder(v *timeline) []Finding {
 		f := about(StartOrder, Warning, primary.ID)
 		f.Summary = msg(MsgPrimaryLate, Args{Node: primary.ID, Nodes: earlier})
 		for _, id := range append([]string{primary.ID}, earlier...) {
-			f.Evidence = append(f.Evidence, msg(MsgRunsSince, Args{Node: id, Value: wallTime(started[id])}))
+			since := Args{Node: id, At: started[id]}
+			if reported {
+				since = Args{Node: id, Value: wallTime(started[id])}
+			}
+			f.Evidence = append(f.Evidence, msg(MsgRunsSince, since))
 		}
 		f.Evidence = limited(f.Evidence)
 		f.Remedy = msg(MsgRestartOthers, Args{})
@@ -182,10 +186,10 @@ func startOrder(v *timeline) []Finding {
 	return list
 }
 
-// starts returns when nodes started, by id: as their status reports, or else as
-// observed. A node that has answered ever since it is watched started before that,
+// starts returns when nodes started, by id: as their status reports, in a zone that only they
+// know, or else as observed. A node that has answered ever since it is watched started before that,
 // which suffices to compare it with a primary that was seen to start.
-func starts(v *timeline) map[string]time.Time {
+func starts(v *timeline) (times map[string]time.Time, reported bool) {
 	said, seen := make(map[string]time.Time), make(map[string]time.Time)
 	for _, o := range v.active {
 		if o.Status != nil && !o.Status.UpSince.IsZero() {
@@ -198,7 +202,7 @@ func starts(v *timeline) map[string]time.Time {
 		}
 	}
 	if len(said) > 0 {
-		return said
+		return said, true
 	}
-	return seen
+	return seen, false
 }

@@ -209,11 +209,8 @@ func untranslated(r checks.Report) []string {
 	var list []string
 	for _, m := range all {
 		text := m.In(checks.Chinese)
-		for _, quoted := range quotedBy(m) {
-			text = strings.ReplaceAll(text, quoted, "")
-		}
-		if words := latin.Words(text); len(words) > 0 {
-			list = append(list, fmt.Sprintf("%q in %s", words, m.In(checks.Chinese)))
+		if words := latin.Words(text, quotedBy(m)...); len(words) > 0 {
+			list = append(list, fmt.Sprintf("%q in %s", words, text))
 		}
 	}
 	return list

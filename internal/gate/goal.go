@@ -96,7 +96,7 @@ func (g Goal) concerns(f checks.Finding) bool {
 func notServing(n checks.NodeReport) []Unmet {
 	switch {
 	case !n.Up && n.Primary.Error != "":
-		return []Unmet{{Reason: phrase.New("%s does not answer: %s", n.Node, n.Primary.Error)}}
+		return []Unmet{{Reason: phrase.New("%s does not answer: %s", n.Node, phrase.Reason(n.Primary.Error))}}
 	case !n.Up:
 		return []Unmet{{Reason: phrase.New("%s answers HTTP %d", n.Node, n.Primary.Status)}}
 	case n.Status.Paused():

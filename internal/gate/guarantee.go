@@ -169,7 +169,7 @@ func (o Outage) String() string { return o.Describe().String() }
 
 // Describe describes an outage.
 func (o Outage) Describe() phrase.Phrase {
-	reason := phrase.Quote(probes.Clean(o.Error, probes.MaxError))
+	reason := phrase.New("%s", phrase.Reason(probes.Clean(o.Error, probes.MaxError)))
 	if o.Error == "" {
 		reason = phrase.New("HTTP %d", o.Status)
 	}

@@ -11,12 +11,15 @@ import (
 	"stickwatch/checks"
 )
 
-// A Phrase is a text with its arguments. An argument may be a Phrase or a checks.Message, which
-// is translated too, or a time, which is shown as a time of day in the reader's zone.
+// A Phrase is a text with its arguments. An argument may be a Phrase, a
+// checks.Message or a Reason, which is translated too, or a time, which is shown as a time of day in the reader's zone.
 type Phrase struct {
 	text string
 	args []any
 }
+
+// A Reason is an argument: why a request failed.
+type Reason string
 
 // New returns a phrase. The text must be a literal, so that a test finds its translation.
 func New(text string, args ...any) Phrase { return Phrase{text, args} }
@@ -50,6 +53,8 @@ func (r Reader) Say(text string, args ...any) string {
 		switch arg := arg.(type) {
 		case Phrase:
 			args[i] = arg.In(r)
+		case Reason:
+			args[i] = r.Language.Reason(string(arg))
 		case checks.Message:
 			args[i] = r.Message(arg)
 		case time.Time:

@@ -179,7 +179,7 @@ func (v voice) balancerLine(balancer probes.BalancerObservation, c *probes.Clust
 		spans = append(spans, span{dim, "  " + formatDuration(balancer.Primary.Timing.Total)})
 	}
 	if balancer.Primary.Error != "" {
-		spans = append(spans, span{plain, "  " + Clean(balancer.Primary.Error, maxError)})
+		spans = append(spans, span{plain, "  " + v.reason(balancer.Primary.Error)})
 	}
 	return spans
 }
@@ -219,7 +219,7 @@ func (v voice) dependencyState(d checks.DependencyReport) string {
 		state = v.Say("%s, reported down by %s", state, CleanNames(d.ReportedBy))
 	}
 	if d.Error != "" {
-		state = v.Say("%s: %s", state, Clean(d.Error, maxError))
+		state = v.Say("%s: %s", state, v.reason(d.Error))
 	}
 	return state
 }

@@ -49,7 +49,7 @@ func (v voice) answerOf(s checks.CanaryStep) span {
 	case s.Error != "" && s.Status != 0:
 		return toned(bad, strconv.Itoa(s.Status))
 	case s.Error != "":
-		return toned(bad, v.Say(cleanWord(s.Error)))
+		return toned(bad, cleanWord(v.Language.Reason(v.Say(s.Error))))
 	case s.Node != "":
 		return span{plain, CleanName(s.Node)}
 	case s.Status >= 500:

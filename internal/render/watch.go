@@ -149,7 +149,7 @@ func (v voice) outageSpans(clients string, outage gate.Outage) []span {
 	}
 	switch {
 	case outage.Error != "":
-		details = v.Say("%s: %s", details, Clean(outage.Error, maxError))
+		details = v.Say("%s: %s", details, v.reason(outage.Error))
 	case outage.Status != 0:
 		details = v.Say("%s: HTTP %d", details, outage.Status)
 	}

@@ -68,6 +68,9 @@ func (v voice) message(m checks.Message) string { return CleanSentence(v.Message
 // phrase returns a text of a watch.
 func (v voice) phrase(p phrase.Phrase) string { return CleanSentence(p.In(v.Reader)) }
 
+// reason returns the reason for which a request failed.
+func (v voice) reason(text string) string { return Clean(v.Language.Reason(text), maxError) }
+
 // language is the language of texts of package alerting.
 func (v voice) language() alerting.Language { return alerting.Language(v.Language) }
 

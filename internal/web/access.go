@@ -42,10 +42,7 @@ func (a access) denial(r *http.Request) error {
 	if byAdmin(r) || a.authenticated(r) {
 		return nil
 	}
-	return newProblem(http.StatusForbidden, "without users only the command line on the daemon's machine may change something, "+
-		"through the admin socket (--admin-socket) and as who may open it: for a browser, `stickwatch token` prints a link there; "+
-		"from elsewhere send a token (`stickwatch token --bearer`), or name users in the web configuration "+
-		"(--web.config.file, basic_auth_users)")
+	return newProblem(http.StatusForbidden, "without users only the command line on the daemon's machine may change something, through the admin socket (--admin-socket) and as who may open it: for a browser, `stickwatch token` prints a link there; from elsewhere send a token (`stickwatch token --bearer`), or name users in the web configuration (--web.config.file, basic_auth_users)")
 }
 
 // authenticated reports whether r has proved an identity. It reads the file for each request,
@@ -90,9 +87,7 @@ func (s *Server) checkRebinding(r *http.Request) error {
 	if !sentToLoopback(r) || s.isKnownHost(hostOf(r.Host)) || s.access.authenticated(r) {
 		return nil
 	}
-	return newProblem(http.StatusMisdirectedRequest, "stickwatch does not go by the name %q here: ask for a loopback address, "+
-		"or set alerting.external_url to the page's address, or name users in the web configuration "+
-		"(--web.config.file, basic_auth_users)", hostOf(r.Host))
+	return newProblem(http.StatusMisdirectedRequest, "stickwatch does not go by the name %q here: ask for a loopback address, or set alerting.external_url to the page's address, or name users in the web configuration (--web.config.file, basic_auth_users)", hostOf(r.Host))
 }
 
 // sentToLoopback reports whether a request was sent to a loopback address.

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -46,8 +45,11 @@ func (s *Server) acknowledge(r *http.Request, asked wire.AcknowledgeRequest) (al
 	a := alerting.Acknowledgement{By: author, Note: asked.Note}
 	i, err := s.config.Operator.Acknowledge(r.Context(), r.PathValue("id"), a, asked.TakeOver)
 	if other, ok := errors.AsType[alerting.AcknowledgedError](err); ok {
-		return i, newProblem(http.StatusConflict, "%s acknowledged it at %s",
-			cmp.Or(other.By.By, "somebody"), other.By.At.In(s.locale.Load().zone).Format("2006-01-02 15:04:05 MST"))
+		by := any(other.By.By)
+		if by == "" {
+			by = term("somebody")
+		}
+		return i, newProblem(http.StatusConflict, "%s acknowledged it at %s", by, other.By.At.In(s.locale.Load().zone).Format("2006-01-02 15:04:05 MST"))
 	}
 	return i, s.changed(r, "open incident", i, err)
 }
@@ -68,15 +70,15 @@ func (s *Server) addNote(r *http.Request, asked wire.NoteRequest) (alerting.Inci
 // authorOf returns the author of a request: the authenticated user by default. It returns an
 // error if the author, or a text under a name, is too long.
 func authorOf(r *http.Request, author, name, text string) (string, error) {
-	var wrong []string
+	var wrong []error
 	if len(author) > alerting.MaxAuthor {
-		wrong = append(wrong, fmt.Sprintf(`"author" has %d bytes, want at most %d`, len(author), alerting.MaxAuthor))
+		wrong = append(wrong, newDetail(`"author" has %d bytes, want at most %d`, len(author), alerting.MaxAuthor))
 	}
 	if len(text) > alerting.MaxNote {
-		wrong = append(wrong, fmt.Sprintf(`%q has %d bytes, want at most %d`, name, len(text), alerting.MaxNote))
+		wrong = append(wrong, newDetail(`%q has %d bytes, want at most %d`, name, len(text), alerting.MaxNote))
 	}
 	if len(wrong) > 0 {
-		return "", newProblem(http.StatusBadRequest, "%s", strings.Join(wrong, "; "))
+		return "", newProblems(http.StatusBadRequest, wrong...)
 	}
 	if user, _, ok := r.BasicAuth(); ok && author == "" {
 		author = probes.Clean(user, alerting.MaxAuthor)
@@ -86,8 +88,11 @@ func authorOf(r *http.Request, author, name, text string) (string, error) {
 
 // changed logs and publishes what an operator said about an incident, or returns the error
 // with what was asked for.
-func (s *Server) changed(r *http.Request, kind string, i alerting.Incident, err error) error {
+func (s *Server) changed(r *http.Request, kind term, i alerting.Incident, err error) error {
 	if err != nil {
+		if errors.Is(err, ErrNotFound) {
+			return notFound(kind, r.PathValue("id"), err)
+		}
 		return fmt.Errorf("%s %q: %w", kind, probes.Clean(r.PathValue("id"), maxWord), err)
 	}
 	if n := len(i.Timeline); n > 0 {

@@ -49,7 +49,7 @@ func (s *Server) postToken(r *http.Request) (answer, error) {
 	}
 	token, end, err := s.access.tokens.add(length)
 	if err != nil {
-		return answer{}, newProblem(http.StatusConflict, "%v", err)
+		return answer{}, newProblems(http.StatusConflict, err)
 	}
 	s.config.Logger.Info("created a token", "until", end)
 	return answer{body: wire.Token{Token: token, Expires: wire.TimestampOf(end)}}, nil
@@ -62,7 +62,7 @@ func (s *Server) Link(length time.Duration) (string, error) { return s.link(leng
 func (s *Server) link(link, token time.Duration) (string, error) {
 	text, err := s.access.tokens.addCode(link, token)
 	if err != nil {
-		return "", newProblem(http.StatusConflict, "%v", err)
+		return "", newProblems(http.StatusConflict, err)
 	}
 	base := *s.external.Load()
 	if base.Host == "" {

@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +17,6 @@ import (
 	"time"
 
 	"stickwatch/internal/wire"
-	"stickwatch/probes"
 )
 
 // An endpoint handles a request of the API. Its answer is sent as JSON, and its error as a
@@ -126,58 +124,6 @@ func decodeObject(text []byte, into any) error {
 	return nil
 }
 
-// A problem is an error with an HTTP status and a text for the client. Its JSON is an RFC 9457
-// problem of the type about:blank.
-type problem struct {
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail,omitempty"`
-}
-
-func (p *problem) Error() string { return p.Detail }
-
-// newProblem returns a problem. Its detail is bounded and sanitized because it may contain
-// data of the request.
-func newProblem(status int, format string, args ...any) *problem {
-	return &problem{
-		Title:  http.StatusText(status),
-		Status: status,
-		Detail: probes.Clean(fmt.Sprintf(format, args...), maxDetail),
-	}
-}
-
-// maxDetail bounds the detail of a problem, in bytes.
-const maxDetail = 1000
-
-// problemOf converts an error to a problem. The details of internal errors are only logged:
-// the client cannot fix them, and they may contain file and host names. A source whose database is
-// away returns an error with the method Unavailable.
-func problemOf(err error) *problem {
-	if p, ok := errors.AsType[*problem](err); ok {
-		return p
-	}
-	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return newProblem(http.StatusRequestEntityTooLarge, "the body must not be larger than %d bytes", tooBig.Limit)
-	}
-	if away, ok := errors.AsType[interface {
-		error
-		Unavailable() bool
-	}](err); ok && away.Unavailable() {
-		return newProblem(http.StatusServiceUnavailable, "the database of the history is away: "+
-			"without it, stickwatch knows the clusters and the open incidents (state=ongoing)")
-	}
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return newProblem(http.StatusNotFound, "%v", err)
-	case errors.Is(err, context.Canceled):
-		return newProblem(http.StatusServiceUnavailable, "the request was canceled")
-	case errors.Is(err, context.DeadlineExceeded):
-		return newProblem(http.StatusGatewayTimeout, "the request timed out; its work may continue")
-	default:
-		return newProblem(http.StatusInternalServerError, "internal error; see the log of stickwatch")
-	}
-}
-
 // internal reports whether a problem is an internal error, which is logged.
 func (p *problem) internal() bool {
 	return p.Status >= http.StatusInternalServerError && p.Status != http.StatusServiceUnavailable
@@ -196,7 +142,7 @@ type query struct {
 	values   url.Values
 	now      time.Time
 	known    []string
-	problems []string
+	problems []error
 }
 
 // queryOf returns the query of r.
@@ -211,7 +157,7 @@ func (s *Server) queryOf(r *http.Request) *query {
 }
 
 func (q *query) reject(format string, args ...any) {
-	q.problems = append(q.problems, fmt.Sprintf(format, args...))
+	q.problems = append(q.problems, newDetail(format, args...))
 }
 
 // text returns a parameter; "": missing.
@@ -295,7 +241,7 @@ func (q *query) err() error {
 	if len(q.problems) == 0 {
 		return nil
 	}
-	return newProblem(http.StatusBadRequest, "%s", strings.Join(q.problems, "; "))
+	return newProblems(http.StatusBadRequest, q.problems...)
 }
 
 // parseTimestamp parses an RFC 3339 time, or a duration before now.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
@@ -118,7 +119,7 @@ func TestProblems(t *testing.T) {
 		{"a long note", "POST", "/api/v1/incidents/nosuch/acknowledge", `{"note": "` + strings.Repeat("x", 400) + `"}`, 400, `"note" has 400 bytes, want at most 300`},
 		{"no JSON", "POST", "/api/v1/silences", `cluster=shop`, 400, "reading the body: invalid character 'c' looking for beginning of value"},
 		{"too large", "POST", "/api/v1/silences", `{"reason": "` + strings.Repeat("x", maxBody) + `"}`, 413, "the body must not be larger than 65536 bytes"},
-		{"no such silence", "DELETE", "/api/v1/silences/x", "", 404, `expiring silence "x": not found`},
+		{"no such silence", "DELETE", "/api/v1/silences/x", "", 404, `silence "x": not found`},
 		{"unnamed deployment", "POST", "/api/v1/deployments", `{"cluster": "shop"}`, 400, `want "cluster" and "name"`},
 		{"a deployment of no node", "POST", "/api/v1/deployments", `{"cluster": "shop", "name": "4.2", "nodes": ["node9"]}`, 400, `"nodes" contains a name that is not a node of the cluster`},
 		{"counts below nothing", "POST", "/api/v1/deployments/7/end", `{"sessions_lost": -1}`, 400, `"sessions_moved", "sessions_lost" and "longest_outage_ms" must not be negative, and an outage must not exceed the maximum duration of a deployment`},
@@ -129,7 +130,7 @@ func TestProblems(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			w := send(newFakeDaemon(healthyCluster("shop", 2)).server(t), test.method, test.path, test.body)
 			want := problem{Title: http.StatusText(test.status), Status: test.status, Detail: test.detail}
-			if diff := cmp.Diff(want, decoded[problem](t, w)); diff != "" {
+			if diff := cmp.Diff(want, decoded[problem](t, w), cmpopts.IgnoreUnexported(problem{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if w.Code != test.status || w.Header().Get("Content-Type") != "application/problem+json" {

@@ -197,7 +197,7 @@ func (v viewContext) source(s probes.SourceState) verdictCell {
 		answered = v.translate("answered %s", v.timestamp(s.Answered).Text)
 	}
 	if s.Error != "" {
-		return verdictCell{toneWarning, answered, line(s.Error)}
+		return verdictCell{toneWarning, answered, v.reason(s.Error)}
 	}
 	return verdictCell{Tone: toneOK, Label: answered}
 }
@@ -213,9 +213,9 @@ func (v viewContext) balancerName(b probes.BalancerObservation, several int) str
 func (v viewContext) balancer(b probes.BalancerObservation) verdictCell {
 	switch {
 	case !b.Primary.Answered():
-		return verdictCell{toneCritical, v.translate("down"), line(b.Primary.Error)}
+		return verdictCell{toneCritical, v.translate("down"), v.reason(b.Primary.Error)}
 	case b.Primary.Status >= 500:
-		return verdictCell{toneCritical, v.translate("answers %d", b.Primary.Status), line(b.Primary.Error)}
+		return verdictCell{toneCritical, v.translate("answers %d", b.Primary.Status), v.reason(b.Primary.Error)}
 	default:
 		return verdictCell{Tone: toneOK, Label: v.translate("up") + " " + v.latency(b.Primary.Timing.Total)}
 	}
@@ -242,8 +242,8 @@ func (v viewContext) dependency(d checks.DependencyReport) verdictCell {
 	case checks.Yes:
 		return verdictCell{Tone: toneOK, Label: v.translate("up")}
 	case checks.No:
-		return verdictCell{toneCritical, v.translate("down"), line(d.Error)}
+		return verdictCell{toneCritical, v.translate("down"), v.reason(d.Error)}
 	default:
-		return verdictCell{toneUnknown, v.translate("unknown"), line(d.Error)}
+		return verdictCell{toneUnknown, v.translate("unknown"), v.reason(d.Error)}
 	}
 }

@@ -118,6 +118,11 @@ func (formatter formatter) sentence(m checks.Message) string {
 	return line(alerting.Language(formatter.language).Translate(m.InZone(formatter.zone)))
 }
 
+// reason returns the reason for which a request failed.
+func (formatter formatter) reason(text string) string {
+	return line(checks.Language(formatter.language).Reason(text))
+}
+
 // remedy returns the remedy of a finding.
 func (formatter formatter) remedy(f checks.Finding) string {
 	return long(alerting.Language(formatter.language).Translate(f.Remedy))

@@ -42,6 +42,8 @@ func textsOf(t *testing.T) map[string]bool {
 			case strings.HasSuffix(name, "_test.go"):
 			case strings.HasSuffix(name, ".go"):
 				find(`\.(?:translate|stateLabel)\([^"\n]*("(?:[^"\\]|\\.)*")`, string(content))
+				find(`(?s:newProblem\([^,()]+,|newDetail\(|\.reject\()\s*("(?:[^"\\]|\\.)*"|`+"`[^`]*`"+`)`, string(content))
+				find(`(?:term\(|notFound\(|changed\(r, )("[^"]*")`, string(content))
 				find(`\.verdictHeadline\(.*, ("%s[^"]*"), "`, string(content))
 				find(`\.verdictHeadline\(.*, "%s[^"]*", ("[^"]*")`, string(content))
 			default:
@@ -67,7 +69,7 @@ func TestChineseIsComplete(t *testing.T) {
 	for _, s := range []alerting.State{alerting.Pending, alerting.Firing, alerting.Resolved} {
 		texts[string(s)] = true
 	}
-	verbs := regexp.MustCompile(`%(?:\[\d\])?[sd]`)
+	verbs := regexp.MustCompile(`%(?:\[\d\])?[sdqv]`)
 	for text := range texts {
 		translated, ok := chineseTexts[text]
 		if !ok {

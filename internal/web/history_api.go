@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -19,7 +18,7 @@ func (s *Server) snapshot(name string) (Snapshot, error) {
 			return p, nil
 		}
 	}
-	return Snapshot{}, fmt.Errorf("cluster %q: %w", probes.Clean(name, maxWord), ErrNotFound)
+	return Snapshot{}, notFound("cluster", name, ErrNotFound)
 }
 
 func (s *Server) getClusters(r *http.Request) (answer, error) {

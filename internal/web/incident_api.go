@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/wire"
-	"stickwatch/probes"
 )
 
 // Limits of lists of incidents.
@@ -76,7 +74,7 @@ func (s *Server) incident(ctx context.Context, id string) (alerting.Incident, er
 		return alerting.Incident{}, err
 	}
 	if len(found) == 0 {
-		return alerting.Incident{}, fmt.Errorf("incident %q: %w", probes.Clean(id, maxWord), ErrNotFound)
+		return alerting.Incident{}, notFound("incident", id, ErrNotFound)
 	}
 	return found[0], nil
 }

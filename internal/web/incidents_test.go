@@ -220,6 +220,10 @@ func TestAcknowledge(t *testing.T) {
 	if refused.Code != http.StatusConflict || !strings.Contains(refused.Body.String(), "li acknowledged it at") {
 		t.Errorf("a second acknowledgement: got %d, %s", refused.Code, refused.Body)
 	}
+	refused = send(s, "POST", page+"/acknowledge?lang=zh", "author=x", "Content-Type", "application/x-www-form-urlencoded")
+	if refused.Code != http.StatusConflict || !strings.Contains(refused.Body.String(), "<p>li 已于 "+testTime.Format("2006-01-02 15:04:05 MST")+" 认领</p>") {
+		t.Errorf("a second acknowledgement on the Chinese page: got %d, %s", refused.Code, refused.Body)
+	}
 	got := decoded[wire.Incident](t, send(s, "POST", "/api/v1"+page+"/acknowledge", `{"author": "张三", "note": "<b>on it</b>", "take_over": true}`))
 	want := wire.Acknowledgement{At: wire.TimestampOf(testTime), By: "张三", Note: "<b>on it</b>"}
 	if diff := cmp.Diff(want, got.Acknowledged); diff != "" {

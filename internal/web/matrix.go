@@ -87,16 +87,16 @@ func (v viewContext) direct(n checks.NodeReport) verdictCell {
 	case n.Up:
 		return verdictCell{Tone: toneOK, Label: v.translate("up")}
 	case n.Primary.Answered():
-		return verdictCell{toneCritical, fmt.Sprint(n.Primary.Status), line(n.Primary.Error)}
+		return verdictCell{toneCritical, fmt.Sprint(n.Primary.Status), v.reason(n.Primary.Error)}
 	default:
-		return verdictCell{toneCritical, v.translate("down"), line(n.Primary.Error)}
+		return verdictCell{toneCritical, v.translate("down"), v.reason(n.Primary.Error)}
 	}
 }
 
 func (v viewContext) state(n checks.NodeReport) verdictCell {
 	switch {
 	case n.Status == nil && n.StatusError != "":
-		return verdictCell{toneUnknown, v.translate("unreadable"), line(n.StatusError)}
+		return verdictCell{toneUnknown, v.translate("unreadable"), v.reason(n.StatusError)}
 	case n.Status == nil:
 		return verdictCell{Tone: toneNone, Label: "–"}
 	case n.Status.Paused():
@@ -155,7 +155,7 @@ func (v viewContext) canaryResult(c checks.Canary, n checks.NodeReport, policy p
 	moved := last.Node != "" && last.Node != c.Pinned
 	switch {
 	case last.Error != "" || last.Status >= 500:
-		return verdictCell{toneCritical, v.translate("no answer"), line(last.Error)}
+		return verdictCell{toneCritical, v.translate("no answer"), v.reason(last.Error)}
 	case opened != "" && last.Session != "" && last.Session != opened:
 		return verdictCell{toneCritical, v.translate("lost"), v.translate("answered by %s with another session", word(last.Node))}
 	case moved && policy == probes.PolicyShared:

@@ -85,7 +85,7 @@ func (s *Server) pageOf(w http.ResponseWriter, r *http.Request, p *page, err err
 	if problem.internal() {
 		s.config.Logger.Error("creating a page", "path", r.URL.Path, "err", err)
 	}
-	p.Template, p.Content, p.Title = "problem", problem, p.translate(problem.Title)
+	p.Template, p.Content, p.Title = "problem", problem.detailIn(p.formatter), p.translate(problem.Title)
 	return problem.Status
 }
 

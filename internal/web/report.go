@@ -79,7 +79,7 @@ func (s *Server) month(r *http.Request, zone *time.Location) (monthly.Report, er
 	text = cmp.Or(query.text("target_percent"), monthly.DefaultTarget)
 	target, err := monthly.ParseTarget(text)
 	if err != nil {
-		query.reject("%q is %q, want %s", "target_percent", text, err)
+		query.reject("%q is %q, want a percentage above 0 and up to 100, such as 99.9", "target_percent", text)
 	}
 	if err := query.err(); err != nil {
 		return monthly.Report{}, err

@@ -3,7 +3,6 @@ package web
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -75,6 +74,9 @@ func (s *Server) silence(r *http.Request, asked wire.SilenceRequest) (alerting.S
 func (s *Server) expire(r *http.Request) error {
 	id := r.PathValue("id")
 	if err := s.config.History.ExpireSilence(r.Context(), id, s.config.Now()); err != nil {
+		if errors.Is(err, ErrNotFound) {
+			return notFound("silence", id, err)
+		}
 		return err
 	}
 	s.config.Logger.Info("silence expired", "id", probes.Clean(id, maxWord))
@@ -87,28 +89,28 @@ func (s *Server) publishSilence(silence alerting.Silence) { s.config.Live.Publis
 
 // validSilence converts a request to a silence, or returns all its errors.
 func (s *Server) validSilence(request wire.SilenceRequest) (alerting.Silence, error) {
-	var wrong []string
+	var wrong []error
 	span, err := spanOf(request, s.config.Now())
 	if err != nil {
-		wrong = append(wrong, err.Error())
+		wrong = append(wrong, err)
 	}
 	if err := checkScope(request); err != nil {
-		wrong = append(wrong, err.Error())
+		wrong = append(wrong, err)
 	}
 	if len(request.Reason) > maxReason {
-		wrong = append(wrong, fmt.Sprintf(`"reason" has %d bytes, want at most %d`, len(request.Reason), maxReason))
+		wrong = append(wrong, newDetail(`"reason" has %d bytes, want at most %d`, len(request.Reason), maxReason))
 	}
 	if len(request.Author) > maxWord {
-		wrong = append(wrong, fmt.Sprintf(`"author" has %d bytes, want at most %d`, len(request.Author), maxWord))
+		wrong = append(wrong, newDetail(`"author" has %d bytes, want at most %d`, len(request.Author), maxWord))
 	}
 	if request.Code != "" && !checks.Known(request.Code) {
-		wrong = append(wrong, `"code" is not a code of a finding`)
+		wrong = append(wrong, newDetail(`"code" is not a code of a finding`))
 	}
 	if err := s.checkNames(request.Cluster, request.Node); err != nil {
-		wrong = append(wrong, err.Error())
+		wrong = append(wrong, err)
 	}
 	if len(wrong) > 0 {
-		return alerting.Silence{}, newProblem(http.StatusBadRequest, "%s", strings.Join(wrong, "; "))
+		return alerting.Silence{}, newProblems(http.StatusBadRequest, wrong...)
 	}
 	return alerting.Silence{
 		ID: strings.ToLower(rand.Text()[:12]), Cluster: request.Cluster, Node: request.Node, Code: request.Code,
@@ -122,9 +124,9 @@ func (s *Server) validSilence(request wire.SilenceRequest) (alerting.Silence, er
 func checkScope(a wire.SilenceRequest) error {
 	switch chosen := a.Cluster != "" || a.Node != "" || a.Code != ""; {
 	case a.All && chosen:
-		return errors.New(`"all" excludes "cluster", "node" and "code"`)
+		return newDetail(`"all" excludes "cluster", "node" and "code"`)
 	case !a.All && !chosen:
-		return errors.New(`want one of "cluster", "node" and "code", or "all": true for everything`)
+		return newDetail(`want one of "cluster", "node" and "code", or "all": true for everything`)
 	}
 	return nil
 }
@@ -135,28 +137,28 @@ func spanOf(request wire.SilenceRequest, now time.Time) (checks.Span, error) {
 	var err error
 	if request.From != "" {
 		if span.From, err = time.Parse(time.RFC3339, request.From); err != nil {
-			return span, fmt.Errorf(`"from" is %q, want a time such as %s`, request.From, now.UTC().Format(time.RFC3339))
+			return span, newDetail(`"from" is %q, want a time such as %s`, request.From, now.UTC().Format(time.RFC3339))
 		}
 	}
 	switch {
 	case (request.To == "") == (request.Duration == ""):
-		return span, errors.New(`want one of "to" and "duration"`)
+		return span, newDetail(`want one of "to" and "duration"`)
 	case request.To != "":
 		if span.To, err = time.Parse(time.RFC3339, request.To); err != nil {
-			return span, fmt.Errorf(`"to" is %q, want a time such as %s`, request.To, now.UTC().Format(time.RFC3339))
+			return span, newDetail(`"to" is %q, want a time such as %s`, request.To, now.UTC().Format(time.RFC3339))
 		}
 	default:
 		d, err := parseDuration(request.Duration)
 		if err != nil {
-			return span, fmt.Errorf(`"duration" is %q, want one such as 30m, 2h or 7d`, request.Duration)
+			return span, newDetail(`"duration" is %q, want one such as 30m, 2h or 7d`, request.Duration)
 		}
 		span.To = span.From.Add(d)
 	}
 	if span.From.After(now.Add(maxSilenceLead)) {
-		return span, errors.New("it must start within a year")
+		return span, newDetail("it must start within a year")
 	}
 	if !span.To.After(span.From) || !span.To.After(now) || span.To.Sub(span.From) > maxSilence {
-		return span, errors.New("it must end after its start and after now, within 90 days")
+		return span, newDetail("it must end after its start and after now, within 90 days")
 	}
 	return span, nil
 }
@@ -167,7 +169,7 @@ func (s *Server) checkNames(cluster, node string) error {
 	if cluster == "" && node == "" {
 		return nil
 	}
-	err := errors.New(`"cluster" is not a known cluster`)
+	err := newDetail(`"cluster" is not a known cluster`)
 	for _, p := range s.config.Snapshots.Snapshots() {
 		if cluster != "" && p.Cluster.Name != cluster {
 			continue
@@ -175,7 +177,7 @@ func (s *Server) checkNames(cluster, node string) error {
 		if node == "" || slices.ContainsFunc(p.Cluster.Nodes, func(n probes.Node) bool { return n.ID == node }) {
 			return nil
 		}
-		err = errors.New(`"node" is not a node of the cluster`)
+		err = newDetail(`"node" is not a node of the cluster`)
 	}
 	return err
 }

@@ -18,12 +18,12 @@ var same = regexp.MustCompile(strings.Join([]string{
 	"`[^`]*`", `"[^"]*"`, // quoted
 	`[a-z]+://[^\s，。；：）]+`,                                            // URLs
 	`\bs:[0-9a-f]{8}\b`, `\b[0-9A-Fa-f.:]*[0-9A-Fa-f]:[0-9A-Fa-f.:]+`, // addresses, times of day, session fingerprints
-	`(?:^|[\s（(：])/[\w./-]*`,          // paths
-	`--?[a-z][a-z-]*(?: [a-z]+)?`,     // flags
+	`(?:^|[\s（(：=])/[\w./-]*`,                          // paths
+	`stickwatch [a-z]+`, `--?[a-z][a-z-]*(?: [a-z]+)?`, // flags
 	`\b\w*[_$]\w*(?:[=:] ?[\w./]+)?`,  // identifiers
 	`\b[A-Za-z]+(?:[.-][A-Za-z]+)+\b`, // keys, headers, host names
 	`\b[A-Za-z-]*\d[\w.:-]*`,          // names with digits: node1, app-2, ids of incidents
-	`\b\w+=[\w.]*`,                    // settings
+	`\b\w+=[\w./]*`,                   // settings
 	`(?:UTC|CST|CET|CEST)[+-]?\d*`,    // zones
 }, "|"))
 
@@ -40,8 +40,22 @@ var allowed = strings.Fields(`
 // directives are words of configurations, some of which are English words, too.
 var directives = strings.Fields(`
 	always balancer chrony consistent Connection distributable error hash insert jvmRoute location lt nocache nodeId policy profile properties
-	shared ss stickysession Upgrade version warn weight zone
+	open path poll shared ss status stickysession upgrade Upgrade version warn weight zone
 `)
+
+// whole matches a name that is no part of a word.
+func whole(name string) *regexp.Regexp {
+	pattern := regexp.QuoteMeta(name)
+	if letter.MatchString(name[:1]) {
+		pattern = `\b` + pattern
+	}
+	if letter.MatchString(name[len(name)-1:]) {
+		pattern += `\b`
+	}
+	return regexp.MustCompile(pattern)
+}
+
+var letter = regexp.MustCompile(`\w`)
 
 // Words returns the Latin words of a Chinese text that the rule does not allow.
 func Words(text string, names ...string) []string {
@@ -49,7 +63,7 @@ func Words(text string, names ...string) []string {
 	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
 	for _, name := range names {
 		if name != "" {
-			text = strings.ReplaceAll(text, name, " ")
+			text = whole(name).ReplaceAllString(text, " ")
 		}
 	}
 	text = same.ReplaceAllString(text, " ")
