@@ -15,7 +15,7 @@ import (
 
 // same matches what is the same in every language.
 var same = regexp.MustCompile(strings.Join([]string{
-	"`[^`]*`", `"[^"]*"`, // quoted
+	"`[^`]*`", `"(?:[^"\\]|\\.)*"`, // quoted
 	`[a-z]+://[^\s，。；：）]+`,                                            // URLs
 	`\bs:[0-9a-f]{8}\b`, `\b[0-9A-Fa-f.:]*[0-9A-Fa-f]:[0-9A-Fa-f.:]+`, // addresses, times of day, session fingerprints
 	`(?:^|[\s（(：=])/[\w./-]*`,                          // paths
