@@ -75,7 +75,7 @@ func serveFile(t *testing.T, dir string, cluster *demo.Cluster) (file, url strin
 	address := free.Addr().String()
 	free.Close()
 	file = filepath.Join(dir, "stickwatch.yml")
-	if err := os.WriteFile(file, []byte(demoFile(cluster, address, dir)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(demoFile(cluster, address, dir, "en")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file, "http://" + address

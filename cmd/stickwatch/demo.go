@@ -10,14 +10,17 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/daemon"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/panics"
+	"stickwatch/internal/phrase"
 	"stickwatch/internal/render"
 	"stickwatch/internal/sleep"
 	"stickwatch/probes"
@@ -69,7 +72,7 @@ It exits 0 whatever it finds.`,
 				return err
 			}
 			if options.list {
-				return listFaults(c.out)
+				return listFaults(c.out, options.language.reader(nil))
 			}
 			return options.run(cmd.Context(), c)
 		},
@@ -139,14 +142,14 @@ func (o *demoOptions) scenarioError() error {
 }
 
 // listFaults lists the faults and the scenarios.
-func listFaults(w io.Writer) error {
+func listFaults(w io.Writer, reader phrase.Reader) error {
 	var b strings.Builder
 	for _, f := range demo.Faults() {
-		fmt.Fprintf(&b, "%-18s %s\n", f.Name, f.Description)
+		fmt.Fprintf(&b, "%-18s %s\n", f.Name, reader.Say(f.Description))
 	}
-	b.WriteString("\nScenarios, for --scenario:\n")
+	b.WriteString("\n" + reader.Say("Scenarios, for --scenario:") + "\n")
 	for _, s := range demo.Scenarios() {
-		fmt.Fprintf(&b, "%-18s %s\n", s.Name, s.Description)
+		fmt.Fprintf(&b, "%-18s %s\n", s.Name, reader.Say(s.Description))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -166,8 +169,8 @@ func (o *demoOptions) run(parent context.Context, c console) error {
 	if o.rounds.value == 0 {
 		return o.serve(parent, c, cluster)
 	}
-	introduce(c.err, cluster)
-	cfg, err := demoConfig(cluster, o.listen, "")
+	introduce(c.err, cluster, o.language.reader(nil))
+	cfg, err := o.config(cluster, "")
 	if err != nil {
 		return err
 	}
@@ -175,9 +178,9 @@ func (o *demoOptions) run(parent context.Context, c console) error {
 }
 
 // introduce tells where the cluster is.
-func introduce(w io.Writer, cluster *demo.Cluster) {
-	fmt.Fprintf(w, "A cluster of three nodes runs behind %s. Press Ctrl-C to end it.\n", cluster.Balancer.URL())
-	fmt.Fprintf(w, "To probe it yourself:\n  stickwatch probe \\\n    %s\n\n", strings.Join(demoFlags(cluster), " \\\n    "))
+func introduce(w io.Writer, cluster *demo.Cluster, reader phrase.Reader) {
+	fmt.Fprintln(w, reader.Say("A cluster of three nodes runs behind %s. Press Ctrl-C to end it.", cluster.Balancer.URL()))
+	fmt.Fprintf(w, "%s\n  stickwatch probe \\\n    %s\n\n", reader.Say("To probe it yourself:"), strings.Join(demoFlags(cluster), " \\\n    "))
 }
 
 // watch prints a report for each round. An interruption ends it without an error.
@@ -219,17 +222,26 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 	var faults panics.Group
 	defer faults.Wait()
 	defer stop()
-	switch {
-	case o.scenario != "":
-		faults.Go(func() { o.playScenario(ctx, cluster, log.Logger) })
-	case len(o.faults) == 0:
-		faults.Go(func() { o.cycleFaults(ctx, cluster, log.Logger) })
+	show := &announcement{logger: log.Logger}
+	server.announcement = show.in
+	for _, name := range o.faults {
+		show.fault(faultNamed(name))
 	}
-	return server.serve(ctx, c, log, func() (*config.Config, error) { return demoConfig(cluster, o.listen, folder) }, func(d *daemon.Daemon) error {
+	return server.serve(ctx, c, log, func() (*config.Config, error) { return o.config(cluster, folder) }, func(d *daemon.Daemon) error {
+		show.mu.Lock()
+		show.changed = d.Announce
+		show.mu.Unlock()
+		switch {
+		case o.scenario != "":
+			faults.Go(func() { o.playScenario(ctx, cluster, show) })
+		case len(o.faults) == 0:
+			faults.Go(func() { o.cycleFaults(ctx, cluster, show) })
+		}
 		link, err := d.Link(demoLink)
 		page, _, _ := strings.Cut(link, "login?")
-		fmt.Fprintf(log.out, "Status page: %s\nThis link gives a browser write access to it:\n  %s\n\n", page, link)
-		introduce(log.out, cluster)
+		reader := o.language.reader(nil)
+		fmt.Fprintf(log.out, "%s\n%s\n  %s\n\n", reader.Say("Status page: %s", page), reader.Say("This link gives a browser write access to it:"), link)
+		introduce(log.out, cluster, reader)
 		return err
 	})
 }
@@ -242,22 +254,22 @@ const firstFault = 8 * time.Second
 
 // cycleFaults injects one fault after the other, each for --every. It begins with the one
 // that other monitors do not see.
-func (o *demoOptions) cycleFaults(ctx context.Context, cluster *demo.Cluster, logger *slog.Logger) {
+func (o *demoOptions) cycleFaults(ctx context.Context, cluster *demo.Cluster, show *announcement) {
 	faults := demo.Faults()
 	i := slices.IndexFunc(faults, func(f demo.Fault) bool { return f.Name == "drift" })
 	faults = slices.Concat(faults[i:i+1], faults[:i], faults[i+1:])
 	for sleep.For(ctx, firstFault) {
 		for _, f := range faults {
-			logger.Info("fault injected", "fault", f.Name, "description", f.Description)
+			show.fault(f)
 			if err := cluster.Break(f.Name); err != nil {
-				logger.Error("the demo", "err", err)
+				show.logger.Error("the demo", "err", err)
 			}
 			if !sleep.For(ctx, o.every.value) {
 				return
 			}
-			logger.Info("fault removed", "fault", f.Name)
+			show.removed(f)
 			if err := cluster.Heal(); err != nil {
-				logger.Error("the demo", "err", fmt.Errorf("after %q: %w", f.Name, err))
+				show.logger.Error("the demo", "err", fmt.Errorf("after %q: %w", f.Name, err))
 			}
 			if !sleep.For(ctx, o.every.value) {
 				return
@@ -267,13 +279,14 @@ func (o *demoOptions) cycleFaults(ctx context.Context, cluster *demo.Cluster, lo
 }
 
 // playScenario plays a scenario again and again.
-func (o *demoOptions) playScenario(ctx context.Context, cluster *demo.Cluster, logger *slog.Logger) {
+func (o *demoOptions) playScenario(ctx context.Context, cluster *demo.Cluster, show *announcement) {
 	i := slices.IndexFunc(demo.Scenarios(), func(s demo.Scenario) bool { return s.Name == o.scenario })
 	for sleep.For(ctx, firstFault) {
 		for _, step := range demo.Scenarios()[i].Steps {
-			logger.Info(step.Text, "scenario", o.scenario)
+			show.logger.Info(step.Text.String(), "scenario", o.scenario)
+			show.set(phrase.New("Demo, %s: %s.", o.scenario, step.Text))
 			if err := step.Do(cluster); err != nil {
-				logger.Error("the demo", "err", err)
+				show.logger.Error("the demo", "err", err)
 			}
 			if !sleep.For(ctx, step.Watch) {
 				return
@@ -282,21 +295,64 @@ func (o *demoOptions) playScenario(ctx context.Context, cluster *demo.Cluster, l
 	}
 }
 
-// demoConfig returns a configuration of the demo with its history in folder.
-func demoConfig(d *demo.Cluster, listen, folder string) (*config.Config, error) {
+// An announcement tells the readers of the page and of the log what happens to the cluster, and
+// where to look.
+type announcement struct {
+	logger *slog.Logger
+
+	mu      sync.Mutex
+	text    phrase.Phrase
+	changed func() // nil: there is no page yet
+}
+
+// in returns the text in a language of the page; "" before the first one.
+func (a *announcement) in(language string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.text.In(phrase.Reader{Language: checks.Language(language)})
+}
+
+func (a *announcement) set(text phrase.Phrase) {
+	a.mu.Lock()
+	a.text = text
+	changed := a.changed
+	a.mu.Unlock()
+	if changed != nil {
+		changed()
+	}
+}
+
+func (a *announcement) fault(f demo.Fault) {
+	a.logger.Info("fault injected", "fault", f.Name, "description", f.Description)
+	a.set(phrase.New("Demo, fault %s: %s. %s", f.Name, phrase.New(f.Description), phrase.New(f.Look)))
+}
+
+func (a *announcement) removed(f demo.Fault) {
+	a.logger.Info("fault removed", "fault", f.Name)
+	a.set(phrase.New("Demo: fault %s is removed. Its incident recovers, and resolves after a while without a relapse.", f.Name))
+}
+
+// faultNamed returns the fault of a name that was validated.
+func faultNamed(name string) demo.Fault {
+	faults := demo.Faults()
+	return faults[slices.IndexFunc(faults, func(f demo.Fault) bool { return f.Name == name })]
+}
+
+// config returns a configuration of the demo with its history in folder.
+func (o *demoOptions) config(d *demo.Cluster, folder string) (*config.Config, error) {
 	none := func(string) (string, bool) { return "", false }
-	return config.Parse("demo.yml", []byte(demoFile(d, listen, folder)), none)
+	return config.Parse("demo.yml", []byte(demoFile(d, o.listen, folder, cmp.Or(o.language.value, "en"))), none)
 }
 
 // demoFile returns the text of the configuration. Its intervals are short, so that a
 // viewer need not wait.
-func demoFile(cluster *demo.Cluster, listen, folder string) string {
+func demoFile(cluster *demo.Cluster, listen, folder, language string) string {
 	var b strings.Builder
 	write := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	write("listen: %q", listen)
 	write("history: {url: %q}", "sqlite:"+cmp.Or(folder, ".")+"/history.db")
 	write("intervals: {canary: 1s, status: 3s, pages: 3s, dependencies: 3s}")
-	write("alerting: {for: {warning: 2s}, resolve_after: 3s}")
+	write("alerting: {language: %s, for: {warning: 2s}, resolve_after: 3s}", language)
 	write("clusters:")
 	write("  - name: demo")
 	write("    timeout: 2s")

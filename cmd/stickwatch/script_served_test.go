@@ -35,7 +35,7 @@ func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 		webConfig = ts.MkAbs(args[0])
 	}
 	d, err := daemon.Start(context.Background(), daemon.Config{
-		Load:   func() (*config.Config, error) { return demoConfig(s.demo, "127.0.0.1:0", folder) },
+		Load:   func() (*config.Config, error) { return (&demoOptions{listen: "127.0.0.1:0"}).config(s.demo, folder) },
 		Prober: newProber(), Notifier: notifierOf(slog.New(slog.DiscardHandler)),
 		WebConfigFile: webConfig, Build: metrics.Build{Version: "test"}, Logger: slog.New(slog.DiscardHandler),
 	})
@@ -50,7 +50,7 @@ func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	})
 	s.setenv(ts, "SERVER", "http://"+d.Address().String())
-	ts.Check(os.WriteFile(ts.MkAbs("stickwatch.yml"), []byte(demoFile(s.demo, d.Address().String(), folder)), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("stickwatch.yml"), []byte(demoFile(s.demo, d.Address().String(), folder, "en")), 0o600))
 }
 
 // awaits is `awaits PATTERN COMMAND...`: it repeats a command until its standard output

@@ -27,6 +27,8 @@ import (
 
 // serveOptions are the flags of serve.
 type serveOptions struct {
+	announcement func(language string) string // of the demo; nil: none
+
 	file      string
 	listen    string // "": from the file
 	webConfig string
@@ -179,7 +181,7 @@ func (o *serveOptions) serve(parent context.Context, c console, log daemonLog, l
 		Load: load, Prober: newProber(), Notifier: notifierOf(logger),
 		WebConfigFile: o.webConfig, AdminSocket: o.admin, AdminGroup: o.group,
 		Build: metrics.Build{Version: versionText(), Revision: revision()}, Logger: logger,
-		LogDropped: log.out.Dropped, Service: systemd(),
+		LogDropped: log.out.Dropped, Service: systemd(), Announcement: o.announcement,
 	})
 	if err == nil {
 		err = started(d)

@@ -35,6 +35,8 @@ type Config struct {
 	LogDropped    func() int64 // number of lines that Logger dropped; nil: it drops none
 
 	Service Service // zero: none
+
+	Announcement func(language string) string // of web.Config; Announce shows a change
 }
 
 // A Daemon watches the clusters of a configuration.
@@ -106,6 +108,9 @@ func Start(ctx context.Context, c Config) (*Daemon, error) {
 	}
 	return d, nil
 }
+
+// Announce shows a new announcement on open pages.
+func (d *Daemon) Announce() { d.page.Publish("") }
 
 // open acquires the resources that are independent of reloads.
 func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {

@@ -209,6 +209,7 @@ func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 		History:       d.webHistory(),
 		OpenIncidents: d.openIncidents,
 		Live:          d.page,
+		Announcement:  d.config.Announcement,
 		Metrics:       d.metrics.Handler(),
 		Ready:         d.ready,
 		WebConfigFile: d.config.WebConfigFile,

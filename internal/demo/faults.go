@@ -11,6 +11,7 @@ import (
 type Fault struct {
 	Name        string
 	Description string // one line, for a list of choices
+	Look        string // where its effects are seen; Faults sets it
 }
 
 // Faults lists the faults of Break, in the order of a request's path: balancer, nodes,
@@ -19,8 +20,25 @@ func Faults() []Fault {
 	list := make([]Fault, len(faults))
 	for i, f := range faults {
 		list[i] = f.Fault
+		list[i].Look = lookOf(f.Name)
 	}
 	return list
+}
+
+// lookOf returns where the effects of a fault are seen.
+func lookOf(name string) string {
+	switch name {
+	case "drift", "ejected", "split", "node-restarted", "session-lost", "rollback", "not-shared", "cookie-rejected":
+		return "Open the cluster: the session map shows which node served whom, and \"What clients met\" how many lost their session."
+	case "balancer-down", "balancer-error", "all-down", "upgrade-refused", "handshake-broken":
+		return "Nodes answer when asked directly, or do not: the incident says which, and how many clients it affects."
+	case "redis-down", "node-paused":
+		return "One incident: the dependency is the cause, and the paused nodes are below it."
+	case "start-order", "duplicate-id", "unknown-node", "version-skew", "settings-skew", "clock-skew":
+		return "Clients notice nothing yet: the evidence of the finding has the nodes that differ."
+	default:
+		return "See node2 in the table of nodes, and whether the balancer still sends it clients."
+	}
 }
 
 // A fault is a Fault with its implementation. Where one node is enough, it is the
@@ -31,25 +49,25 @@ type fault struct {
 }
 
 var faults = []fault{
-	{Fault{"balancer-down", "the balancer refuses connections"}, func(c *Cluster) error {
+	{Fault{Name: "balancer-down", Description: "the balancer refuses connections"}, func(c *Cluster) error {
 		c.Balancer.Stop()
 		return nil
 	}},
 	onBalancer("balancer-error", "the balancer answers everything with 502", func(f *BalancerFaults) {
 		f.Status = http.StatusBadGateway
 	}),
-	{Fault{"drift", "the balancer uses round robin, although sessions are not shared"}, func(c *Cluster) error {
+	{Fault{Name: "drift", Description: "the balancer uses round robin, although sessions are not shared"}, func(c *Cluster) error {
 		c.Balancer.Change(func(f *BalancerFaults) { f.Method = probes.MethodRoundRobin })
 		for _, n := range c.Nodes {
 			n.Change(func(f *NodeFaults) { f.Private = true })
 		}
 		return nil
 	}},
-	{Fault{"ejected", "the balancer has ejected node2, which is healthy"}, func(c *Cluster) error {
+	{Fault{Name: "ejected", Description: "the balancer has ejected node2, which is healthy"}, func(c *Cluster) error {
 		c.eject(0)
 		return nil
 	}},
-	{Fault{"split", "one of the balancer's workers has ejected node2, the others have not"}, func(c *Cluster) error {
+	{Fault{Name: "split", Description: "one of the balancer's workers has ejected node2, the others have not"}, func(c *Cluster) error {
 		c.eject(1)
 		return nil
 	}},
@@ -57,11 +75,11 @@ var faults = []fault{
 		f.NoUpgrade = true
 	}),
 
-	{Fault{"node-down", "node2 refuses connections"}, func(c *Cluster) error {
+	{Fault{Name: "node-down", Description: "node2 refuses connections"}, func(c *Cluster) error {
 		c.Nodes[1].Stop()
 		return nil
 	}},
-	{Fault{"all-down", "every node refuses connections"}, func(c *Cluster) error {
+	{Fault{Name: "all-down", Description: "every node refuses connections"}, func(c *Cluster) error {
 		for _, n := range c.Nodes {
 			n.Stop()
 		}
@@ -77,10 +95,10 @@ var faults = []fault{
 	onNode("redirect-loop", "node2 redirects in circles", func(f *NodeFaults) { f.Mode = Redirect }),
 	onNode("page-failing", "node2 answers /app_a/ with 500", func(f *NodeFaults) { f.Failing = "/app_a/" }),
 	onNode("slow", "node2 takes 3 s for every answer", func(f *NodeFaults) { f.Delay = 3 * time.Second }),
-	{Fault{"node-restarted", "node2 restarts: a new process, its sessions gone"}, func(c *Cluster) error {
+	{Fault{Name: "node-restarted", Description: "node2 restarts: a new process, its sessions gone"}, func(c *Cluster) error {
 		return c.Nodes[1].Restart()
 	}},
-	{Fault{"start-order", "node1, the primary, restarts after the others"}, func(c *Cluster) error {
+	{Fault{Name: "start-order", Description: "node1, the primary, restarts after the others"}, func(c *Cluster) error {
 		return c.Nodes[0].Restart()
 	}},
 
@@ -98,7 +116,7 @@ var faults = []fault{
 		f.ForgetSockets = true
 	}),
 
-	{Fault{"redis-down", "Redis refuses connections, and every node pauses"}, func(c *Cluster) error {
+	{Fault{Name: "redis-down", Description: "Redis refuses connections, and every node pauses"}, func(c *Cluster) error {
 		c.Redis.Stop()
 		return nil
 	}},
@@ -106,7 +124,7 @@ var faults = []fault{
 		f.Paused = pausedBy + "DB Service"
 	}),
 
-	{Fault{"duplicate-id", "node2 calls itself node1"}, func(c *Cluster) error {
+	{Fault{Name: "duplicate-id", Description: "node2 calls itself node1"}, func(c *Cluster) error {
 		c.Nodes[1].Change(func(f *NodeFaults) { f.ID = c.Nodes[0].ID() })
 		return nil
 	}},
@@ -118,7 +136,7 @@ var faults = []fault{
 
 // onNode returns a fault of the second node.
 func onNode(name, description string, change func(*NodeFaults)) fault {
-	return fault{Fault{name, description}, func(c *Cluster) error {
+	return fault{Fault{Name: name, Description: description}, func(c *Cluster) error {
 		c.Nodes[1].Change(change)
 		return nil
 	}}
@@ -126,7 +144,7 @@ func onNode(name, description string, change func(*NodeFaults)) fault {
 
 // onNodes returns a fault of all nodes.
 func onNodes(name, description string, change func(*NodeFaults)) fault {
-	return fault{Fault{name, description}, func(c *Cluster) error {
+	return fault{Fault{Name: name, Description: description}, func(c *Cluster) error {
 		for _, n := range c.Nodes {
 			n.Change(change)
 		}
@@ -136,7 +154,7 @@ func onNodes(name, description string, change func(*NodeFaults)) fault {
 
 // onBalancer returns a fault of the balancer.
 func onBalancer(name, description string, change func(*BalancerFaults)) fault {
-	return fault{Fault{name, description}, func(c *Cluster) error {
+	return fault{Fault{Name: name, Description: description}, func(c *Cluster) error {
 		c.Balancer.Change(change)
 		return nil
 	}}

@@ -3,6 +3,8 @@ package demo
 import (
 	"slices"
 	"time"
+
+	"stickwatch/internal/phrase"
 )
 
 // A Scenario is what an operator does, step by step, without any fault of a product. Its
@@ -15,7 +17,7 @@ type Scenario struct {
 
 // A ScenarioStep is one action, and the time to watch its effects before the next one.
 type ScenarioStep struct {
-	Text  string // what happens, and what to look at
+	Text  phrase.Phrase // what happens, and what to look at
 	Do    func(*Cluster) error
 	Watch time.Duration
 }
@@ -33,7 +35,7 @@ var scenarios = []Scenario{
 	{"rolling-restart", "each node is stopped and started again, one after the other; its sessions live in its memory", slices.Concat(
 		[]ScenarioStep{privateSessions}, restart("node1"), restart("node2"), restart("node3"))},
 	{"bad-deployment", "every node gets a version that knows no session; then it is rolled back", []ScenarioStep{
-		{"the new version is started on every node, and it forgets every session: see what clients met", func(c *Cluster) error {
+		{phrase.New("the new version is started on every node, and it forgets every session: see what clients met"), func(c *Cluster) error {
 			for _, n := range c.Nodes {
 				if err := n.Restart(); err != nil {
 					return err
@@ -42,23 +44,23 @@ var scenarios = []Scenario{
 			}
 			return nil
 		}, 2 * afterChange},
-		{"it is rolled back: the incident ends", (*Cluster).Heal, 2 * afterChange},
+		{phrase.New("it is rolled back: the incident ends"), (*Cluster).Heal, 2 * afterChange},
 	}},
 	{"scale-out", "a fourth node is added to the ip_hash upstream, which sends clients to other nodes", []ScenarioStep{
 		privateSessions,
-		{"node4 is added to the upstream: the hash changes, and clients land on nodes that do not know them", func(c *Cluster) error {
+		{phrase.New("node4 is added to the upstream: the hash changes, and clients land on nodes that do not know them"), func(c *Cluster) error {
 			if _, err := c.Node("node4"); err == nil {
 				return c.AddServer("node4")
 			}
 			_, err := c.ScaleOut()
 			return err
 		}, 2 * afterChange},
-		{"node4 is removed again, which costs sessions a second time", func(c *Cluster) error { return c.RemoveServer("node4") }, 2 * afterChange},
+		{phrase.New("node4 is removed again, which costs sessions a second time"), func(c *Cluster) error { return c.RemoveServer("node4") }, 2 * afterChange},
 	}},
 }
 
 // privateSessions makes nodes keep sessions in their memory, which is what operations lose.
-var privateSessions = ScenarioStep{"all is well: see the session map", func(c *Cluster) error {
+var privateSessions = ScenarioStep{phrase.New("all is well: see the session map"), func(c *Cluster) error {
 	for _, n := range c.Nodes {
 		n.Change(func(f *NodeFaults) { f.Private = true })
 	}
@@ -67,8 +69,8 @@ var privateSessions = ScenarioStep{"all is well: see the session map", func(c *C
 
 func restart(id string) []ScenarioStep {
 	return []ScenarioStep{
-		{id + " is stopped: its sessions are lost, and its clients move", func(c *Cluster) error { return c.StopNode(id) }, whileDown},
-		{id + " is started", func(c *Cluster) error {
+		{phrase.New("%s is stopped: its sessions are lost, and its clients move", id), func(c *Cluster) error { return c.StopNode(id) }, whileDown},
+		{phrase.New("%s is started", id), func(c *Cluster) error {
 			if err := c.StartNode(id); err != nil {
 				return err
 			}

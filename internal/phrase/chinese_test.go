@@ -1,4 +1,4 @@
-package phrase
+package phrase_test
 
 import (
 	"go/ast"
@@ -15,11 +15,13 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/demo"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
 // folders have the code whose texts are translated.
-var folders = []string{"../gate", "../gate/watch", "../render", "../../cmd/stickwatch"}
+var folders = []string{"../demo", "../gate", "../gate/watch", "../render", "../../cmd/stickwatch"}
 
 // textArguments are the functions that take texts, with the positions of these.
 var textArguments = map[string][]int{
@@ -125,6 +127,12 @@ func textsOfTypes() []string {
 	} {
 		add(string(f))
 	}
+	for _, f := range demo.Faults() {
+		add(f.Description, f.Look)
+	}
+	for _, s := range demo.Scenarios() {
+		add(s.Description)
+	}
 	// Labels and headers that a table of the code has.
 	add("started", "notified", "ended", "guarantee", "outage", "node", "moved", "lost", "doubt")
 	add("NODE", "DIRECT", "STATE", "PAGES", "ROTATION", "VERSION", "CLOCK", "LATENCY")
@@ -145,7 +153,7 @@ func TestChineseIsComplete(t *testing.T) {
 	format := regexp.MustCompile(`%(?:\[\d\])?[sdv]`)
 	letters := regexp.MustCompile(`[A-Za-z]`)
 	for text, at := range texts {
-		translated, ok := chinese[text]
+		translated, ok := phrase.Chinese[text]
 		if !ok && letters.MatchString(format.ReplaceAllString(text, "")) && !slices.Contains(untranslated, text) {
 			t.Errorf("%s: %q has no Chinese translation", at, text)
 		}
@@ -153,7 +161,7 @@ func TestChineseIsComplete(t *testing.T) {
 			t.Errorf("%q has %d verbs, and %d in Chinese", text, want, got)
 		}
 	}
-	for text := range chinese {
+	for text := range phrase.Chinese {
 		if _, used := texts[text]; !used && letters.MatchString(text) {
 			t.Errorf("nothing says %q", text)
 		}

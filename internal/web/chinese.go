@@ -27,7 +27,6 @@ var chineseTexts = map[string]string{
 	"%d of %d clusters cannot be judged": "%d 个集群无法判断（共 %d 个）",
 	"%s cannot be judged":                "%s 无法判断",
 	": ":                                 "：",
-	", ":                                 "、",
 	"No cluster is configured":           "尚未配置集群",
 
 	// The layout.
@@ -137,15 +136,16 @@ var chineseTexts = map[string]string{
 	"Older":                  "更早",
 
 	// The table of many clusters.
-	"Clusters":   "集群",
-	"Cluster":    "集群",
-	"Search":     "搜索",
-	"all":        "全部",
-	"Nodes up":   "在线节点",
-	"Cause":      "原因",
-	"stale":      "数据已旧",
-	"(%d nodes)": "（%d 个节点）",
-	"; ":         "；",
+	"Clusters":      "集群",
+	"Cluster":       "集群",
+	"Search":        "搜索",
+	"all":           "全部",
+	"Nodes up":      "在线节点",
+	"Cause":         "原因",
+	"stale":         "数据已旧",
+	"%s, %s":        "%s：%s",
+	"%s (%d nodes)": "%s（%d 个节点）",
+	"; ":            "；",
 
 	"Post-mortem as Markdown": "复盘文档（Markdown）",
 	"Take over":               "接手",

@@ -52,6 +52,9 @@ type Config struct {
 
 	Links []LinkTemplate // on the pages of clusters and incidents; Server.SetLinks changes it
 
+	// Announcement returns a text above every page, in a language; "": none. Nil: there never is one.
+	Announcement func(language string) string
+
 	Language string         // default language: en or zh; "": en; Server.SetLocale changes it
 	Location *time.Location // time zone of the page; nil: local; Server.SetLocale changes it
 	Version  string         // of stickwatch, for the page footer
@@ -67,6 +70,9 @@ func (c Config) withDefaults() Config {
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Announcement == nil {
+		c.Announcement = func(string) string { return "" }
 	}
 	if c.Ready == nil {
 		c.Ready = func() error { return nil }

@@ -216,10 +216,10 @@ func (v viewContext) cause(p Snapshot) string {
 		about = cmp.Or(about, root.Node)
 	}
 	if about != "" {
-		cause += v.translate(", ") + word(about)
+		cause = v.translate("%s, %s", cause, word(about))
 	}
 	if len(nodes) > 1 {
-		cause += " " + v.translate("(%d nodes)", len(nodes))
+		cause = v.translate("%s (%d nodes)", cause, len(nodes))
 	}
 	return cause
 }

@@ -32,6 +32,8 @@ type page struct {
 	Zone      string
 	Assets    map[string]string
 	ReadOnly  bool // the client may not make changes
+
+	Announcement string
 }
 
 // A pageFunc fills in the content of a page.
@@ -66,6 +68,7 @@ func (s *Server) newPage(r *http.Request) *page {
 		viewContext: v, templates: locale.pages[language], Language: language, Other: other, OtherLink: linkIn(r, other),
 		Icon: toneUnknown, Revision: s.config.Live.Revision(), Version: s.config.Version,
 		Now: v.timestamp(now), Zone: now.In(locale.zone).Format("MST"), Assets: assetLinks, ReadOnly: !v.canWrite,
+		Announcement: s.config.Announcement(language),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"stickwatch/checks"
 )
@@ -74,7 +75,7 @@ const (
 	fullBar     = 20
 	lowBar      = 10
 	mapFooter   = 20
-	labelShare  = 0.09 // minimum share of the width for a label
+	phoneWidth  = 280 // of the map on a phone, in pixels
 	maxFocus    = 60
 	mapColors   = 8
 	listedRows  = 30
@@ -194,8 +195,8 @@ func (v viewContext) block(p Snapshot, one checks.Placement, end time.Time, span
 	if one.Node != one.Owner && one.Node != "" {
 		block.Y, block.Height = block.Y+fullBar-lowBar, lowBar
 	}
-	if to-from >= labelShare && one.Node != "" {
-		block.Label, block.LabelY = v.servedBy(one.Node), block.Y+block.Height/2+4
+	if label := v.servedBy(one.Node); one.Node != "" && to-from >= labelWidth(label)/phoneWidth {
+		block.Label, block.LabelY = label, block.Y+block.Height/2+4
 	}
 	switch {
 	case one.Outcome == checks.OutcomeError:
@@ -301,4 +302,18 @@ func eventLines(r *clusterHistory, width, height int) string {
 		line(one.To)
 	}
 	return d.String()
+}
+
+// labelWidth is the width of a label in pixels. Chinese characters are wider.
+func labelWidth(label string) float64 {
+	const latin, chinese, margin = 7, 12, 8
+	width := margin
+	for _, r := range label {
+		if r < utf8.RuneSelf {
+			width += latin
+		} else {
+			width += chinese
+		}
+	}
+	return float64(width)
 }
