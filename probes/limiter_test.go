@@ -221,6 +221,7 @@ func TestLimiterConcurrency(t *testing.T) {
 		// Two concurrent requests show that it queues. From then on it gets a pause as
 		// long as its answer took.
 		{"a node that answers one at a time gets one at a time", true, 30 * time.Millisecond, 2, 2500 * time.Millisecond},
+		{"a quick one, too", true, 10 * time.Millisecond, 2, 2500 * time.Millisecond},
 		{"a slow one, too", true, 300 * time.Millisecond, 2, 25 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -282,6 +282,12 @@ func (c *concurrencyLimit) queued(kind string, took time.Duration) bool {
 	return known && took > usual+usual/2+queueingSlack
 }
 
+// waitedFor reports whether a request was served only after another one, with which it was
+// in flight for overlap: then it took longer than usual by about that time.
+func waitedFor(overlap, delay time.Duration) bool {
+	return delay >= queueingSlack && delay >= overlap*3/4
+}
+
 // raise allows one more request.
 func (c *concurrencyLimit) raise() { c.current = min(c.current+1, c.maximum) }
 
@@ -319,9 +325,9 @@ func (s *scope) answeredAlone(kind string, took time.Duration, now time.Time) {
 // started after others and overlapped with them for half of their time count. As many
 // of them in a row as the limit allows raise it by one.
 func (s *scope) answeredConcurrently(c contention, kind string, took time.Duration, now time.Time) {
-	_, known := s.limit.alone[kind]
+	usual, known := s.limit.alone[kind]
 	switch {
-	case s.limit.queued(kind, took):
+	case s.limit.queued(kind, took), known && c.ahead && c.overlap >= usual/2 && waitedFor(c.overlap, took-usual):
 		s.undelayed, s.limit.queues = 0, true
 		s.limit.lower(now)
 	case known && c.ahead && c.overlap >= took/2:
