@@ -198,7 +198,7 @@ func TouchedIn(c *probes.Cluster, r checks.Report, since time.Time) []string {
 			touched = append(touched, n.Node)
 		}
 	}
-	for _, f := range r.Findings {
+	for _, f := range r.Findings { // some of them may not be confirmed
 		if f.Code == checks.NodeDown || f.Code == checks.NodeEjected {
 			touched = append(touched, f.Node)
 		}
@@ -206,4 +206,14 @@ func TouchedIn(c *probes.Cluster, r checks.Report, since time.Time) []string {
 	return slices.DeleteFunc(touched, func(id string) bool {
 		return !slices.ContainsFunc(c.Nodes, func(n probes.Node) bool { return n.ID == id && !n.Down })
 	})
+}
+
+// outNow returns the nodes that findings report down or ejected.
+func outNow(active []checks.ActiveFinding) (nodes []string) {
+	for _, f := range active {
+		if f.Node != "" && (f.Code == checks.NodeDown || f.Code == checks.NodeEjected) {
+			nodes = append(nodes, f.Node)
+		}
+	}
+	return nodes
 }

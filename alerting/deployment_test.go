@@ -135,14 +135,6 @@ func (deployed deployed) round(t *testing.T, at time.Time, active string) []stri
 			found[n].When = noon.Add(15 * time.Second)
 		}
 	}
-	deployed.manager.ObserveNodes(at, "shop", func(time.Time) (touched []string) {
-		for _, f := range found {
-			if f.Code == checks.NodeDown {
-				touched = append(touched, f.Node)
-			}
-		}
-		return touched
-	})
 	notifications := deployed.see(at, "shop", found)
 	for _, one := range deployed.manager.DueSummaries(at) {
 		notifications = append(notifications, deployed.commit(deployed.manager.SumUp(at, one.ID, Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}))...)
@@ -286,5 +278,41 @@ func TestDeploymentCounts(t *testing.T) {
 	got := r.manager.SumUp(at, "7", Counts{Moved: 3, Lost: 2, Longest: 2 * time.Second}).Notifications[0].Deployment.Counts
 	if diff := cmp.Diff(Counts{Moved: 20, Lost: 5, Longest: 2 * time.Second}, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+// TestCrashLoopOfDeployments: restarts by deployments make no crash loop, also after the
+// deployments, unless enough others remain.
+func TestCrashLoopOfDeployments(t *testing.T) {
+	const s = time.Second
+	for name, tt := range map[string]struct {
+		restarts []time.Duration
+		want     []string
+	}{
+		"all by deployments":             {[]time.Duration{5 * s, 65 * s, 125 * s}, nil},
+		"two by themselves":              {[]time.Duration{-40 * s, -20 * s, 5 * s, 65 * s}, nil},
+		"three by themselves, and later": {[]time.Duration{-60 * s, -40 * s, -20 * s, 5 * s}, []string{"ops fired #1 node_restarted/node1 crash loop warning"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(usual())
+			var announced []Deployment
+			for n := range 3 {
+				from := noon.Add(time.Duration(n) * time.Minute)
+				announced = append(announced, Deployment{ID: strconv.Itoa(n), Cluster: "shop", From: from, To: from.Add(20 * s), Nodes: []string{"node1"}})
+			}
+			r.manager.SetDeployments(announced)
+			f := finding(t, "warning node_restarted/node1")
+			f.Target = "crash loop"
+			for _, restart := range tt.restarts {
+				f.Times = append(f.Times, noon.Add(restart))
+			}
+			var got []string
+			for _, after := range []time.Duration{130 * s, 165 * s, 200 * s} { // the last one is after every grace
+				got = append(got, r.notify(r.see(noon.Add(after), "shop", []checks.Finding{f}))...)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("notifications (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

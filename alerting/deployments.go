@@ -161,6 +161,9 @@ func (i *Incident) BelongsTo(d checks.Deployment) bool {
 // by its cause either.
 func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Deployment {
 	for range i.Findings {
+		if one := d.explainingLoop(member); one != nil {
+			return one
+		}
 		for _, one := range d.list {
 			when, grace := at, d.graceOf(member.Cluster)
 			if !member.When.IsZero() {
@@ -183,6 +186,24 @@ func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Depl
 		member = *cause
 	}
 	return nil
+}
+
+// explainingLoop returns the newest deployment that explains restarts of a crash loop, if
+// those that no deployment explains make none; nil: there is none.
+func (d *deployments) explainingLoop(member Member) (newest *Deployment) {
+	left := len(member.Times)
+	for _, restart := range member.Times {
+		for _, one := range d.list {
+			if one.Cluster == member.Cluster && one.explainsAt(restart, d.graceOf(member.Cluster)) && one.explainsNode(restart, member.ActiveFinding).isHeld() {
+				newest, left = one, left-1
+				break
+			}
+		}
+	}
+	if left >= checks.CrashLoopRestarts {
+		return nil
+	}
+	return newest
 }
 
 // SetDeployments replaces the announced deployments: all that are ongoing or have no

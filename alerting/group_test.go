@@ -275,3 +275,21 @@ func TestCauseGroups(t *testing.T) {
 		})
 	}
 }
+
+// TestUnlistedNodesAreOneIncident: new nodes that the balancer uses at once are one event.
+// One that joins much later is another.
+func TestUnlistedNodesAreOneIncident(t *testing.T) {
+	r := newRig(usual())
+	var got []string
+	seen := findings(t, "warning unknown_node/node4; warning unknown_node/node5; warning unknown_node/node6")
+	for _, after := range []time.Duration{0, time.Minute, 5 * time.Minute, 6 * time.Minute} {
+		if after == 5*time.Minute {
+			seen = append(seen, findings(t, "warning unknown_node/node7")...)
+		}
+		got = append(got, r.notify(r.see(noon.Add(after), "shop", seen))...)
+	}
+	want := []string{"ops fired #1 unknown_node/node4 warning", "ops fired #2 unknown_node/node7 warning"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("notifications (-want +got):\n%s", diff)
+	}
+}

@@ -53,6 +53,7 @@ var groupings = []grouping{
 	{byMachine, true},
 	{noNodeUp, true},
 	{sameTime, false},
+	{unlistedTogether, false},
 	{afterFailure, false},
 	{afterStore, false},
 	{sameLoss, false},
@@ -99,6 +100,13 @@ func sameTime(_ Rules, m Member, cluster string, f causeGroup) bool {
 	s := f.members[0]
 	return m.Cluster == cluster && m.Active() && f.hasRoot() && isNodeFailure(m.Finding) && isNodeFailure(s.Finding) &&
 		(m.Node == s.Node || m.Code == s.Code && slices.Contains(groupableCodes, m.Code)) && startedTogether(m, s)
+}
+
+// unlistedTogether: several unlisted nodes begin to answer, as after a change of the
+// balancer's list.
+func unlistedTogether(_ Rules, m Member, cluster string, f causeGroup) bool {
+	s := f.members[0]
+	return m.Cluster == cluster && m.Active() && m.Code == checks.UnknownNode && s.Code == m.Code && startedTogether(m, s)
 }
 
 // afterFailure: a node that was down or restarted has not recovered completely, or

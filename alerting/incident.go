@@ -315,9 +315,11 @@ func (m *Member) refresh(s checks.ActiveFinding, changed bool) (altered bool) {
 	return altered
 }
 
-// again reports whether the event of an active finding has happened anew since the
-// finding was last seen.
-func (m Member) again(s checks.ActiveFinding) bool { return !m.When.IsZero() && s.When.After(m.Last) }
+// again reports whether the event of an active finding has happened anew, which the ledger
+// decides.
+func (m Member) again(s checks.ActiveFinding) bool {
+	return !m.When.IsZero() && s.When.After(m.When) && s.Since.After(m.Since)
+}
 
 // event returns a timeline event about the finding.
 func (m Member) event(at time.Time, kind EventKind, reason Reason) Event {

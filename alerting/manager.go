@@ -53,8 +53,10 @@ func (manager *Manager) Configure(c Config) {
 func (manager *Manager) SetSilences(silences []Silence) { manager.silences = slices.Clone(silences) }
 
 // Observe takes all active findings of a cluster after a round, and the changes since
-// the previous round.
+// the previous round. A finding may become active before its round ends, so deployments
+// touch its node even if ObserveNodes does not know the round yet.
 func (manager *Manager) Observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) Step {
+	manager.ObserveNodes(at, cluster, func(time.Time) []string { return outNow(active) })
 	manager.openIncidents.observe(at, cluster, changes, active)
 	return manager.step(at)
 }

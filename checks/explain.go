@@ -16,6 +16,7 @@ type possibleCause struct {
 // that the effect does not itself explain, is its cause; so the more specific come first.
 var causes = map[Code][]possibleCause{
 	BalancerDown: {
+		{CertificateExpiring, sameCertificate},
 		{NodeDown, noNodeUp},
 	},
 	BalancerError: {
@@ -46,6 +47,7 @@ var causes = map[Code][]possibleCause{
 	},
 	NodeDown: {
 		{NodeRestarted, inLoop},
+		{CertificateExpiring, sameCertificate},
 		{DependencyDown, suffers},
 	},
 	NodeRestarted: {
@@ -153,6 +155,12 @@ var causes = map[Code][]possibleCause{
 func always(_, _ Finding) bool { return true }
 
 func sameNode(effect, cause Finding) bool { return effect.Node != "" && effect.Node == cause.Node }
+
+// sameCertificate is true of a node or balancer address that seems to be down because its
+// certificate has expired.
+func sameCertificate(effect, cause Finding) bool {
+	return cause.refused && effect.Node == cause.Node && effect.Target == cause.Target
+}
 
 // whileItRestarted is true of an ejection that has ended, since the restart explains
 // it, and of one that is expected to end by itself. An ejection that lasts longer is

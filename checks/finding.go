@@ -95,6 +95,8 @@ type Finding struct {
 	// When is the moment of an event, such as a restart; zero: the finding is a
 	// state. An event may be found after its cause has ended.
 	When time.Time
+	// Times are the restarts that make a crash loop; nil: it is another finding.
+	Times []time.Time
 	// ExplainedBy is the Key of the finding that causes this one; "": it is a cause
 	// itself.
 	ExplainedBy string
@@ -114,11 +116,16 @@ type Finding struct {
 	roamed     bool     // of older contents: several nodes had answered each of the clients
 	waited     bool     // the balancer waited for an answer before each of its errors
 	expires    bool     // clocks are so far apart that sessions may be refused
+	refused    bool     // the certificate has expired, so that clients refuse it
 	over       bool     // of an ejection: it was true between two rounds, and no longer is
 	frontends  []string // names of the balancer addresses at which it was seen
 
 	passing bool // of an ejection: it follows a failure and is expected to end by itself. explain and verdict read it
 	harm    Span // from the first failed request of a client to the last; zero: none failed. The ledger reads it
+
+	// began is when an event began that is found only some time after its When; zero: not
+	// known. The ledger reads it.
+	began time.Time
 }
 
 // AllNodesDown is the group of every node_down while no node of the cluster is up.

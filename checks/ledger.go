@@ -224,7 +224,7 @@ func (l *Ledger) record(finding Finding, at time.Time) {
 		l.entries = append(l.entries, e)
 	}
 	switch {
-	case !e.When.IsZero() && finding.When.After(e.Last):
+	case !e.When.IsZero() && (finding.When.After(e.Last) || finding.began.After(e.When)):
 		e.Since = at // it happened again, as a new event
 	case e.Severity == Info && finding.Severity.AtLeast(Warning):
 		e.Since = at // it was only informative until now

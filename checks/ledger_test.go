@@ -28,6 +28,22 @@ func TestLedgerRestartsAtNewEvent(t *testing.T) {
 	}
 }
 
+// TestLedgerRestartsAtLateEvent tests the same for events that rounds find only some time
+// after they have ended, such as the cost of restarts.
+func TestLedgerRestartsAtLateEvent(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	at := func(second int) time.Time { return start.Add(time.Duration(second) * time.Second) }
+	l := NewLedger(Damping{})
+	for _, step := range []struct{ second, began, ended, since int }{{30, 3, 5, 30}, {40, 3, 8, 30}, {45, 20, 25, 45}, {60, 20, 25, 45}} {
+		f := Finding{Code: NodeRestarted, Severity: Warning, Target: sessionsLost, When: at(step.ended), began: at(step.began)}
+		l.Update(Report{Started: at(step.second), Findings: []Finding{f}})
+		if got := l.Active()[0].Since; !got.Equal(at(step.since)) {
+			t.Errorf("at %d, from %d to %d: since %v, want %d", step.second, step.began, step.ended, got.Sub(start), step.since)
+		}
+	}
+}
+
 // TestLedger plays rounds, one a second. A round is written as its findings: d for a
 // node that is down, D for the same as critical, l for a lost session, h for a
 // handshake that breaks, x for a node that is paused because a dependency is down, y1

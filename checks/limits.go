@@ -89,6 +89,7 @@ func expiring(ex probes.Exchange, limit time.Duration) (left time.Duration, ok b
 func aboutCertificate(f Finding, where string, ex probes.Exchange, left time.Duration) Finding {
 	f.Summary = msg(MsgCertificateExpires, Args{Address: where, Duration: left})
 	if left < 0 {
+		f.refused = ex.Failure == probes.FailureTLS
 		f.Summary = msg(MsgCertificateExpired, Args{Address: where})
 	}
 	f.Evidence = []Message{msg(MsgValidUntil, Args{At: ex.Certificate})}

@@ -91,5 +91,22 @@ var latencySpecs = []spec{
 		round: changed(func(r *round) { expires(&r.Balancers[0].Primary, -day) }),
 		want:  []string{"warning certificate_expiring/http://shop.example (192.0.2.10:80)"},
 	},
+	{
+		name: "certificate: has expired, and is why a node seems to be down",
+		round: changed(func(r *round) {
+			r.down("node2")
+			r.node("node2").Primary.Failure = probes.FailureTLS
+			expires(&r.node("node2").Primary, -day)
+		}),
+		want: []string{"warning certificate_expiring/node2", "warning node_down/node2 <- certificate_expiring/node2"},
+	},
+	{
+		name: "certificate: has expired, and nobody minds; the node is down",
+		round: changed(func(r *round) {
+			r.down("node2")
+			expires(&r.node("node2").Primary, -day)
+		}),
+		want: []string{"warning node_down/node2", "warning certificate_expiring/node2"},
+	},
 	{name: "certificate: has more than two weeks", round: changed(func(r *round) { expires(&r.Balancers[0].Primary, 15*day) })},
 }

@@ -81,11 +81,11 @@ const restartReportedFor = 2 * time.Minute
 // sessionsLost is the target of the warning that sums up the cost of restarts.
 const sessionsLost = "sessions lost"
 
-// A node that restarts crashLoopRestarts times within crashLoopWindow is in a crash
+// A node that restarts CrashLoopRestarts times within crashLoopWindow is in a crash
 // loop, until it has not restarted for restartReportedFor.
 const (
 	crashLoop         = "crash loop" // target of the finding
-	crashLoopRestarts = 3
+	CrashLoopRestarts = 3
 	crashLoopWindow   = 5 * time.Minute
 )
 
@@ -125,7 +125,7 @@ func (h NodeHistory) crashes() []time.Time {
 		}
 		last := ends[len(ends)-1]
 		recent := slices.DeleteFunc(slices.Clone(ends), func(at time.Time) bool { return last.Sub(at) > crashLoopWindow })
-		if len(recent) >= crashLoopRestarts {
+		if len(recent) >= CrashLoopRestarts {
 			return recent
 		}
 	}
@@ -139,7 +139,7 @@ func inCrashLoop(v *attribution, node string) (Finding, bool) {
 		return Finding{}, false
 	}
 	finding := about(NodeRestarted, Warning, node)
-	finding.Target = crashLoop
+	finding.Target, finding.Times = crashLoop, recent
 	took := recent[len(recent)-1].Sub(recent[0]).Round(time.Second)
 	finding.Summary = msg(MsgCrashLoop, Args{Node: node, Count: len(recent), Duration: took, Lost: v.lostSince(node, recent[0])})
 	sign := msg(MsgRestarted, Args{Node: node})
@@ -267,6 +267,7 @@ func costOf(v *attribution, run []nodeDisruption) (Finding, bool) {
 	}
 	finding := aboutAll(NodeRestarted, Warning, v.withLeft(true, func(id string) bool { return nodes[id] }))
 	finding.Node, finding.Target, finding.When = "", sessionsLost, run[0].To
+	finding.began = slices.MinFunc(run, func(a, b nodeDisruption) int { return a.From.Compare(b.From) }).From
 	finding.Summary = msg(MsgLostWithRestart, Args{Count: lost, Nodes: finding.Nodes})
 	finding.Evidence = limited(evidence)
 	if failed {
