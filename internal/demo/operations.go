@@ -59,6 +59,21 @@ func (c *Cluster) ScaleOut() (*Node, error) {
 	return n, c.AddServer(n.ID())
 }
 
+// Switch starts as many nodes as the balancer lists and reloads the balancer with them
+// alone, as a blue/green deployment does. It returns their ids.
+func (c *Cluster) Switch() (started []string, err error) {
+	var servers []balance.Server
+	for range c.Balancer.Servers() {
+		n, err := c.startNode(len(c.Nodes), time.Now())
+		if err != nil {
+			return started, fmt.Errorf("starting a node: %w", err)
+		}
+		c.Nodes = append(slices.Clip(c.Nodes), n)
+		started, servers = append(started, n.ID()), append(servers, balance.Server{Name: n.Addr(), Weight: 1})
+	}
+	return started, c.Balancer.Reload(servers)
+}
+
 // Reload reloads the balancer with an unchanged list.
 func (c *Cluster) Reload() error { return c.Balancer.Reload(c.Balancer.Servers()) }
 

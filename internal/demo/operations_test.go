@@ -51,6 +51,26 @@ func oracle(n int, ids ...string) []string {
 	return list
 }
 
+// TestSwitch checks that new nodes alone serve clients after a switch, and the old ones
+// after it was undone.
+func TestSwitch(t *testing.T) {
+	c := startCluster(t, Config{})
+	before, browsers := c.Balancer.Servers(), clients(t, 30)
+	started, err := c.Switch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(oracle(30, "node4", "node5", "node6"), nodesOf(c, browsers)); diff != "" || len(started) != 3 {
+		t.Errorf("started %q (-want +got):\n%s", started, diff)
+	}
+	if err := c.Balancer.Reload(before); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(oracle(30, "node1", "node2", "node3"), nodesOf(c, browsers)); diff != "" {
+		t.Errorf("after the way back (-want +got):\n%s", diff)
+	}
+}
+
 func TestReloadPlacesByTheNewList(t *testing.T) {
 	c := startCluster(t, Config{})
 	browsers := clients(t, 60)

@@ -69,6 +69,10 @@ var operationKinds = []operationKind{
 		name: "scale-out", weight: 1, minFor: time.Minute, maxFor: 4 * time.Minute, steps: scaleOut, undoCounts: true,
 		causes: append([]checks.Code{checks.UnknownNode}, remapped...),
 	},
+	{
+		name: "blue-green", weight: 1, minFor: time.Minute, maxFor: 4 * time.Minute, steps: blueGreen, undoCounts: true,
+		causes: append([]checks.Code{checks.UnknownNode, checks.NodeEjected}, remapped...),
+	},
 	{name: "reverse", weight: 1, minFor: time.Minute, maxFor: 4 * time.Minute, steps: withUndo(reverse, reverse), undoCounts: true, causes: remapped},
 	{
 		name: "drain", nodes: 1, weight: 2, minFor: 30 * time.Second, maxFor: 4 * time.Minute,
@@ -97,6 +101,9 @@ var operationKinds = []operationKind{
 	},
 	{name: "wrong-clock", nodes: 1, weight: 1, minFor: 45 * time.Second, maxFor: 3 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.ClockOffset = valueIf(on, 10*time.Minute) }), causes: []checks.Code{checks.ClockSkew}, notifyFrom: 90 * time.Second},
 
+	{name: "node-certificate", nodes: 1, weight: 1, minFor: 45 * time.Second, maxFor: 3 * time.Minute, fits: encrypted, steps: expiry, causes: []checks.Code{checks.NodeDown, checks.CertificateExpiring}, notifyFrom: 75 * time.Second},
+	{name: "balancer-certificate", weight: 1, minFor: 20 * time.Second, maxFor: 2 * time.Minute, fits: encrypted, steps: expiry, causes: []checks.Code{checks.BalancerDown, checks.CertificateExpiring}},
+
 	{name: "lost-packets", weight: 2, minFor: 30 * time.Second, maxFor: 3 * time.Minute, steps: packetLoss, causes: []checks.Code{checks.Slow, checks.NodeEjected, checks.BalancerSplit, checks.BalancerError, "prober_impaired"}},
 	{name: "busy-prober", weight: 2, minFor: 5 * time.Second, maxFor: 40 * time.Second, steps: starveProber},
 }
@@ -111,6 +118,8 @@ func operationKindOf(name string) (operationKind, bool) {
 }
 
 func moreNodesThan(n int) func(Setup) bool { return func(s Setup) bool { return s.Nodes > n } }
+
+func encrypted(s Setup) bool { return s.TLS }
 
 // stores reports whether canaries store a counter.
 func stores(s Setup) bool { return s.sessions() && s.Profile != "ebridge" && s.Profile != "tomcat-msm" }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -25,6 +26,15 @@ type Network struct {
 	client      int             // port of the next client
 	partitioned map[string]bool // addresses of machines that do not respond at all
 	loss        float64         // share of connects whose first packet is lost
+
+	certificates map[string]*tls.Certificate // by address: of listeners that also accept TLS
+	limits       map[string]limit            // by address
+}
+
+// A limit makes a listener serve one connection at a time.
+type limit struct {
+	backlog int           // connections that wait; the packets of further ones are lost
+	busy    time.Duration // minimum time for a connection
 }
 
 // NewNetwork returns a network without listeners. The seed determines which packets are
@@ -33,7 +43,24 @@ func NewNetwork(seed uint64, latency time.Duration) *Network {
 	return &Network{
 		latency: latency, random: rand.New(rand.NewPCG(seed, 1)),
 		listeners: make(map[string]*listener), partitioned: make(map[string]bool), port: 8000, client: 20000,
+		certificates: make(map[string]*tls.Certificate), limits: make(map[string]limit),
 	}
+}
+
+// SetCertificate sets the certificate that a listener presents to clients that begin
+// with TLS. Others are served as before.
+func (n *Network) SetCertificate(addr string, c *tls.Certificate) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.certificates[addr] = c
+}
+
+// Limit makes a listener serve one connection at a time, each for at least busy, while
+// up to backlog others wait.
+func (n *Network) Limit(addr string, backlog int, busy time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.limits[addr] = limit{backlog, busy}
 }
 
 // SetPartitioned sets whether packets to an address are dropped, as for a machine that
@@ -71,7 +98,7 @@ func (n *Network) Listen(addr string) (net.Listener, error) {
 	if n.listeners[addr] != nil {
 		return nil, &net.OpError{Op: "listen", Net: "tcp", Addr: resolved, Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}
 	}
-	l := &listener{network: n, addr: resolved, queue: make(chan net.Conn), done: make(chan struct{})}
+	l := &listener{network: n, addr: resolved, queue: make(chan net.Conn, maxBacklog), free: make(chan struct{}, 1), done: make(chan struct{})}
 	n.listeners[addr] = l
 	return l, nil
 }
@@ -87,23 +114,36 @@ func (n *Network) DialContext(ctx context.Context, network, addr string) (net.Co
 		<-ctx.Done()
 		return fail(expired(ctx))
 	}
+	for again := time.Second; ; again *= 2 { // TCP sends a lost packet again
+		near, full, err := n.connect(addr)
+		if err != nil {
+			return fail(err)
+		}
+		if !full {
+			return near, nil
+		}
+		if !sleep.For(ctx, again) {
+			return fail(expired(ctx))
+		}
+	}
+}
+
+// connect opens a connection to addr at once, unless the queue of the listener is full.
+func (n *Network) connect(addr string) (near net.Conn, full bool, err error) {
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	l := n.listeners[addr]
+	if l == nil {
+		return nil, false, os.NewSyscallError("connect", syscall.ECONNREFUSED)
+	}
+	if limit, ok := n.limits[addr]; len(l.queue) == maxBacklog || ok && len(l.queue) >= limit.backlog {
+		return nil, true, nil
+	}
 	n.client++
 	local := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 20000 + n.client%40000}
-	n.mu.Unlock()
-	if l == nil {
-		return fail(os.NewSyscallError("connect", syscall.ECONNREFUSED))
-	}
-	near, far := net.Pipe()
-	select {
-	case l.queue <- conn{far, l.addr, local}:
-		return conn{near, local, l.addr}, nil
-	case <-l.done:
-		return fail(os.NewSyscallError("connect", syscall.ECONNREFUSED))
-	case <-ctx.Done():
-		return fail(expired(ctx))
-	}
+	here, there := net.Pipe()
+	l.queue <- conn{there, l.addr, local}
+	return conn{here, local, l.addr}, false, nil
 }
 
 // route returns the duration of a connect to addr, and whether it gets no answer.
@@ -126,11 +166,15 @@ func expired(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// maxBacklog is the number of connections that wait at a listener without a Limit.
+const maxBacklog = 1024
+
 // A listener passes connections to Accept.
 type listener struct {
 	network *Network
 	addr    *net.TCPAddr
 	queue   chan net.Conn
+	free    chan struct{} // has a token while a connection of a limited listener is open
 	done    chan struct{}
 	once    sync.Once
 }
@@ -139,19 +183,49 @@ type listener struct {
 func (l *listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.queue:
-		return c, nil
+		return l.accepted(c)
 	case <-l.done:
-		return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: l.addr, Err: net.ErrClosed}
+		return nil, l.closed()
 	}
 }
 
-// Close implements net.Listener. Later connects are refused.
+func (l *listener) closed() error {
+	return &net.OpError{Op: "accept", Net: "tcp", Addr: l.addr, Err: net.ErrClosed}
+}
+
+// accepted returns a connection as the address serves it: one at a time, or with TLS.
+func (l *listener) accepted(c net.Conn) (net.Conn, error) {
+	l.network.mu.Lock()
+	limit, limited := l.network.limits[l.addr.String()]
+	certificate := l.network.certificates[l.addr.String()]
+	l.network.mu.Unlock()
+	if certificate != nil {
+		c = &eitherConn{Conn: c, certificate: certificate}
+	}
+	if !limited {
+		return c, nil
+	}
+	select {
+	case l.free <- struct{}{}:
+		return &onlyConn{Conn: c, until: time.Now().Add(limit.busy), leave: sync.OnceFunc(func() { <-l.free })}, nil
+	case <-l.done:
+		c.Close()
+		return nil, l.closed()
+	}
+}
+
+// Close implements net.Listener. Later connects are refused, and waiting connections are
+// closed.
 func (l *listener) Close() error {
 	l.once.Do(func() {
-		close(l.done)
 		l.network.mu.Lock()
 		defer l.network.mu.Unlock()
 		delete(l.network.listeners, l.addr.String())
+		close(l.done)
+		for len(l.queue) > 0 {
+			c := <-l.queue
+			c.Close()
+		}
 	})
 	return nil
 }
@@ -167,3 +241,67 @@ type conn struct {
 
 func (c conn) LocalAddr() net.Addr  { return c.local }
 func (c conn) RemoteAddr() net.Addr { return c.remote }
+
+// An onlyConn is the open connection of a limited listener.
+type onlyConn struct {
+	net.Conn
+	until time.Time // before then, nothing is read
+	leave func()
+}
+
+func (c *onlyConn) Read(p []byte) (int, error) {
+	time.Sleep(time.Until(c.until))
+	return c.Conn.Read(p)
+}
+
+func (c *onlyConn) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}
+
+// An eitherConn is the server's end of a connection that may or may not use TLS, which
+// the first byte from the client shows.
+type eitherConn struct {
+	net.Conn
+	certificate *tls.Certificate
+	once        sync.Once
+	content     net.Conn // Conn, or TLS on top of it
+}
+
+func (c *eitherConn) start() {
+	c.once.Do(func() {
+		const handshake = 0x16 // record type
+		first := make([]byte, 1)
+		n, err := c.Conn.Read(first)
+		begun := &begunConn{c.Conn, first[:n]}
+		c.content = begun
+		if err == nil && first[0] == handshake {
+			c.content = tls.Server(begun, &tls.Config{Certificates: []tls.Certificate{*c.certificate}})
+		}
+	})
+}
+
+func (c *eitherConn) Read(p []byte) (int, error) {
+	c.start()
+	return c.content.Read(p)
+}
+
+func (c *eitherConn) Write(p []byte) (int, error) {
+	c.start()
+	return c.content.Write(p)
+}
+
+// A begunConn is a connection of which the first bytes were read.
+type begunConn struct {
+	net.Conn
+	begun []byte
+}
+
+func (c *begunConn) Read(p []byte) (int, error) {
+	if len(c.begun) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.begun)
+	c.begun = c.begun[n:]
+	return n, nil
+}

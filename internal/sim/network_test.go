@@ -2,16 +2,22 @@ package sim
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/internal/demo"
 )
 
 func TestNetworkServes(t *testing.T) {
@@ -123,4 +129,84 @@ func TestNetworkLosesPackets(t *testing.T) {
 	if fmt.Sprint(one) != fmt.Sprint(again) || fmt.Sprint(one) == fmt.Sprint(other) {
 		t.Error("want the same packets lost for the same seed, and others for another")
 	}
+}
+
+// TestNetworkSpeaksBoth checks that an address with a certificate serves clients with TLS
+// and without it.
+func TestNetworkSpeaksBoth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := NewNetwork(1, time.Millisecond)
+		ln, err := n.Listen("127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })}
+		go server.Serve(ln)
+		defer server.Close()
+		w := &environment{network: n, cluster: &demo.Cluster{}}
+		trusted, err := w.certify()
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := &http.Client{Transport: &http.Transport{DialContext: n.DialContext, DisableKeepAlives: true, TLSClientConfig: trusted}}
+		for _, step := range []struct {
+			scheme      string
+			certificate *tls.Certificate
+			served      bool
+		}{{"http", &w.valid, true}, {"https", &w.valid, true}, {"http", &w.expired, true}, {"https", &w.expired, false}} {
+			n.SetCertificate(ln.Addr().String(), step.certificate)
+			resp, err := client.Get(step.scheme + "://" + ln.Addr().String())
+			if (err == nil) != step.served {
+				t.Errorf("%s with a certificate until %v: got error %v, want an answer: %t", step.scheme, step.certificate.Leaf.NotAfter, err, step.served)
+			}
+			if err != nil {
+				if _, refused := errors.AsType[*tls.CertificateVerificationError](err); !refused {
+					t.Errorf("got %v, want a refused certificate", err)
+				}
+				continue
+			}
+			if body, _ := io.ReadAll(resp.Body); string(body) != "hello" {
+				t.Errorf("got %q, want hello", body)
+			}
+			resp.Body.Close()
+		}
+	})
+}
+
+// TestNetworkQueues checks that a limited address serves one connection at a time, and
+// that a connect which finds its queue full is repeated after a second.
+func TestNetworkQueues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := NewNetwork(1, 0)
+		ln, err := n.Listen("127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Limit(ln.Addr().String(), 1, 10*time.Millisecond)
+		server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
+		go server.Serve(ln)
+		defer server.Close()
+		client := &http.Client{Transport: &http.Transport{DialContext: n.DialContext, DisableKeepAlives: true}}
+		began := time.Now()
+		var got []time.Duration
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for range 4 {
+			synctest.Wait()
+			wg.Go(func() {
+				if _, err := client.Get("http://" + ln.Addr().String()); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, time.Since(began))
+			})
+		}
+		wg.Wait()
+		// One is served, one is accepted next, one is in the queue, and one finds it full.
+		want := []time.Duration{10 * time.Millisecond, 20 * time.Millisecond, 30 * time.Millisecond, 1010 * time.Millisecond}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("served after (-want +got):\n%s", diff)
+		}
+	})
 }

@@ -33,8 +33,15 @@ package sim
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	cryptorand "crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/big"
+	"net"
 	"sync"
 	"time"
 
@@ -59,6 +66,9 @@ type environment struct {
 	cluster    *demo.Cluster
 	instance   *instance
 	population *users.Population
+
+	valid, expired tls.Certificate // of nodes and balancer, with TLS
+	switched       bool            // the balancer's list was replaced as a whole
 }
 
 // latency is the duration of a connect, so that events do not all happen at the same
@@ -112,14 +122,67 @@ func (s Schedule) environment() (*environment, error) {
 		w.cluster.Close()
 		return nil, err
 	}
-	cfg.Clusters[0].Dial = w.network.DialContext
+	cluster := cfg.Clusters[0]
+	cluster.Dial = w.network.DialContext
+	if s.Setup.TLS {
+		if cluster.TLS, err = w.encrypt(); err != nil {
+			w.cluster.Close()
+			return nil, err
+		}
+	}
 	w.instance = newInstance(cfg, s.Seed)
 	w.population = users.New(users.Config{
-		URL: w.cluster.Balancer.URL(), Page: s.Setup.page(), Sticky: s.Setup.Policy != "shared",
+		URL: s.Setup.url(w.cluster.Balancer.URL()), Page: s.Setup.page(), Sticky: s.Setup.Policy != "shared", TLS: cluster.TLS,
 		Users: populationSize, Pacings: pacings, Seed: s.Seed, ClientHeader: clientHeader, Dial: w.network.DialContext,
-		Timeout: cfg.Clusters[0].Limits.Timeout, // users give up after the configured limit
+		Timeout: cluster.Limits.Timeout, // users give up after the configured limit
 	})
 	return w, nil
+}
+
+// encrypt gives a valid certificate to nodes and balancer, and returns the configuration
+// of clients that trust it.
+func (e *environment) encrypt() (clients *tls.Config, err error) {
+	clients, err = e.certify()
+	for _, n := range e.cluster.Nodes {
+		e.network.SetCertificate(n.Addr(), &e.valid)
+	}
+	e.network.SetCertificate(e.cluster.Balancer.Addr(), &e.valid)
+	return clients, err
+}
+
+// certify issues a certificate that is valid and one that has expired, and returns the
+// configuration of clients that trust both issuers.
+func (e *environment) certify() (clients *tls.Config, err error) {
+	const validFor = 90 * 24 * time.Hour
+	if e.valid, err = newCertificate(time.Now().Add(validFor)); err != nil {
+		return nil, err
+	}
+	if e.expired, err = newCertificate(time.Now().Add(-time.Minute)); err != nil {
+		return nil, err
+	}
+	trusted := x509.NewCertPool()
+	trusted.AddCert(e.valid.Leaf)
+	trusted.AddCert(e.expired.Leaf)
+	return &tls.Config{RootCAs: trusted}, nil
+}
+
+// newCertificate returns a self-signed certificate of 127.0.0.1.
+func newCertificate(until time.Time) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("generating a key: %w", err)
+	}
+	const issued = 365 * 24 * time.Hour
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(until.Unix()), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: until.Add(-issued), NotAfter: until, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(cryptorand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("signing a certificate: %w", err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
 }
 
 // close stops the cluster and waits for connects that nobody needs any more, because

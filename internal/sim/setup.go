@@ -28,6 +28,8 @@ type Setup struct {
 	MaxFails    int
 	FailTimeout time.Duration // fail_timeout of nginx; retry of httpd
 	Timeout     time.Duration // limit of the balancer for connecting, and again for an answer
+	TLS         bool          // users and stickwatch use https
+	Queue       int           // a node serves one connection at a time, while this many wait; 0: any number at a time
 }
 
 // shared reports whether all nodes keep their sessions in one store.
@@ -35,8 +37,8 @@ func (s Setup) shared() bool { return s.Policy != probes.PolicySticky }
 
 // String formats the setup as ParseSetup reads it.
 func (s Setup) String() string {
-	return fmt.Sprintf("%s/%s/%s nodes=%d workers=%d zone=%t max_fails=%d fail_timeout=%v timeout=%v",
-		s.Balancer, s.Policy, s.Profile, s.Nodes, s.Workers, s.Zone, s.MaxFails, s.FailTimeout, s.Timeout)
+	return fmt.Sprintf("%s/%s/%s nodes=%d workers=%d zone=%t max_fails=%d fail_timeout=%v timeout=%v tls=%t queue=%d",
+		s.Balancer, s.Policy, s.Profile, s.Nodes, s.Workers, s.Zone, s.MaxFails, s.FailTimeout, s.Timeout, s.TLS, s.Queue)
 }
 
 // setups are the sensible combinations of method, policy and profile: an application
@@ -84,6 +86,10 @@ func randomSetup(random *rand.Rand, among []Setup) Setup {
 	s.MaxFails = 1 + random.IntN(3)
 	s.FailTimeout = []time.Duration{10 * time.Second, 10 * time.Second, 20 * time.Second}[random.IntN(3)]
 	s.Timeout = []time.Duration{time.Second, 5 * time.Second, time.Minute}[random.IntN(3)]
+	s.TLS = random.IntN(4) == 0
+	if random.IntN(4) == 0 && s.sessions() { // a socket would be the only connection
+		s.Queue = 1 + random.IntN(5)
+	}
 	return s
 }
 
@@ -121,16 +127,20 @@ func (s *Setup) set(key, value string) (err error) {
 		s.FailTimeout, err = time.ParseDuration(value)
 	case "timeout":
 		s.Timeout, err = time.ParseDuration(value)
+	case "tls":
+		s.TLS, err = strconv.ParseBool(value)
+	case "queue":
+		s.Queue, err = strconv.Atoi(value)
 	default:
-		err = fmt.Errorf("want nodes, workers, zone, max_fails, fail_timeout or timeout")
+		err = fmt.Errorf("want nodes, workers, zone, max_fails, fail_timeout, timeout, tls or queue")
 	}
 	return err
 }
 
 // check returns an error when the setup cannot be simulated.
 func (s Setup) check() error {
-	if s.Nodes < 2 || s.Nodes > 9 || s.Workers < 1 || s.MaxFails < 0 || s.FailTimeout < time.Second || s.Timeout <= 0 {
-		return fmt.Errorf("simulating cluster %q: want 2 to 9 nodes, a worker or more, max_fails not negative, fail_timeout of a second or more and a timeout", s)
+	if s.Nodes < 2 || s.Nodes > 9 || s.Workers < 1 || s.MaxFails < 0 || s.FailTimeout < time.Second || s.Timeout <= 0 || s.Queue < 0 || s.Queue > 0 && !s.sessions() {
+		return fmt.Errorf("simulating cluster %q: want 2 to 9 nodes, a worker or more, max_fails not negative, fail_timeout of a second or more, a timeout, and a queue that is not negative, and 0 for an application with sockets", s)
 	}
 	return nil
 }
@@ -143,14 +153,32 @@ func names(list []Setup) []string {
 	return all
 }
 
+// busyFor is how long a node with a Queue takes for a connection.
+const busyFor = 10 * time.Millisecond
+
 // start starts the cluster on a network.
 func (s Setup) start(n *Network, sessions *store) (*demo.Cluster, error) {
-	c := demo.Config{Nodes: s.Nodes, Timeout: s.Timeout, ClientIPHeader: clientHeader, Network: n}
-	balancers[s.Balancer].configure(&c, s)
+	config := demo.Config{Nodes: s.Nodes, Timeout: s.Timeout, ClientIPHeader: clientHeader, Network: n}
+	balancers[s.Balancer].configure(&config, s)
 	if s.shared() {
-		c.Store = sessions
+		config.Store = sessions
 	}
-	return demo.Start(c)
+	cluster, err := demo.Start(config)
+	if err != nil || s.Queue == 0 {
+		return cluster, err
+	}
+	for _, node := range cluster.Nodes {
+		n.Limit(node.Addr(), s.Queue, busyFor)
+	}
+	return cluster, nil
+}
+
+// url returns the address that users and stickwatch use instead of a plain one.
+func (s Setup) url(plain string) string {
+	if s.TLS {
+		return strings.Replace(plain, "http:", "https:", 1)
+	}
+	return plain
 }
 
 // page returns the page that users request.
@@ -178,11 +206,11 @@ func (s Setup) config(c *demo.Cluster) (*config.Config, error) {
 	b := balancers[s.Balancer]
 	maxFails, after := b.readmits(s)
 	fmt.Fprintf(&y, "    balancer: {url: %q, method: %s, client_ip_header: %s, max_fails: %d, fail_timeout: %v%s}\n",
-		c.Balancer.URL(), b.method, clientHeader, maxFails, after, s.hashKey())
+		s.url(c.Balancer.URL()), b.method, clientHeader, maxFails, after, s.hashKey())
 	fmt.Fprintf(&y, "    session: {policy: %s%s}\n", s.Policy, s.write())
 	fmt.Fprintf(&y, "    nodes:\n")
 	for _, n := range c.Nodes {
-		fmt.Fprintf(&y, "      - {id: %s, url: %q}\n", n.ID(), n.URL())
+		fmt.Fprintf(&y, "      - {id: %s, url: %q}\n", n.ID(), s.url(n.URL()))
 	}
 	cfg, err := config.Parse("sim.yml", []byte(y.String()), func(string) (string, bool) { return "", false })
 	if err != nil {

@@ -1,12 +1,15 @@
 package sim
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"stickwatch/internal/demo"
 	"stickwatch/probes"
+	"stickwatch/probes/balance"
 )
 
 func stop(node string) func(*environment) error {
@@ -128,9 +131,10 @@ func (e *environment) removeServer(node string) error {
 	return e.cluster.RemoveServer(node)
 }
 
-// addServer adds a node to the balancer's list, unless it is listed.
+// addServer adds a node to the balancer's list, unless it is listed, or the list has new
+// nodes only.
 func (e *environment) addServer(node string) error {
-	if n, err := e.cluster.Node(node); err != nil || e.listed(n) {
+	if n, err := e.cluster.Node(node); err != nil || e.listed(n) || e.switched {
 		return err
 	}
 	return e.cluster.AddServer(node)
@@ -163,6 +167,63 @@ func scaleOut(o Operation, _ Setup) []step {
 			}
 			return w.cluster.StopNode(added)
 		}},
+	}
+}
+
+// blueGreen replaces the balancer's whole list by new nodes, which are not in
+// stickwatch's configuration, and goes back later. It does nothing while another one has
+// replaced the list.
+func blueGreen(o Operation, s Setup) []step {
+	var started []string
+	return []step{
+		{0, "switch to new nodes", func(w *environment) (err error) {
+			if w.switched {
+				return nil
+			}
+			w.switched = true
+			started, err = w.cluster.Switch()
+			return err
+		}},
+		{o.For, "switch back", func(w *environment) error {
+			if started == nil {
+				return nil
+			}
+			var before []balance.Server
+			for _, n := range w.cluster.Nodes[:s.Nodes] {
+				before = append(before, balance.Server{Name: n.Addr(), Weight: 1})
+			}
+			errs := []error{w.cluster.Balancer.Reload(before)}
+			for _, node := range started {
+				errs = append(errs, w.cluster.StopNode(node))
+			}
+			w.switched = false
+			return errors.Join(errs...)
+		}},
+	}
+}
+
+// expiry makes nodes, or the balancer if there is none, present a certificate that has
+// expired.
+func expiry(o Operation, _ Setup) []step {
+	set := func(certificate func(*environment) *tls.Certificate) func(*environment) error {
+		return func(w *environment) error {
+			addresses := []string{w.cluster.Balancer.Addr()}
+			for i, node := range o.Nodes {
+				n, err := w.cluster.Node(node)
+				if err != nil {
+					return err
+				}
+				addresses = append(addresses[:i], n.Addr())
+			}
+			for _, addr := range addresses {
+				w.network.SetCertificate(addr, certificate(w))
+			}
+			return nil
+		}
+	}
+	return []step{
+		{0, "present an expired certificate", set(func(w *environment) *tls.Certificate { return &w.expired })},
+		{o.For, "present a valid certificate", set(func(w *environment) *tls.Certificate { return &w.valid })},
 	}
 }
 

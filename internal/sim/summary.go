@@ -138,7 +138,7 @@ func (r Result) Transcript() string {
 	}
 	b.WriteString("notified\n")
 	for _, n := range r.Notifications {
-		fmt.Fprintf(&b, "  %v %s %s %s: %s\n", r.since(n.At), n.Kind, n.Incident.Severity, n.Incident.Cause.Key(), n.Incident.Cause.Summary)
+		fmt.Fprintf(&b, "  %v %s %s %s, since %v: %s\n", r.since(n.At), n.Kind, n.Incident.Severity, n.Incident.Cause.Key(), r.since(n.Incident.Started), n.Incident.Cause.Summary)
 	}
 	b.WriteString("counterexamples\n")
 	for _, c := range r.Score().Counterexamples {

@@ -11,6 +11,7 @@ package users
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -40,6 +41,7 @@ type Config struct {
 
 	// Dial opens connections; nil: a net.Dialer. It is ignored with FromClient.
 	Dial    func(ctx context.Context, network, addr string) (net.Conn, error)
+	TLS     *tls.Config   // whom they trust; nil: the system's roots
 	Timeout time.Duration // limit for a whole request; 0: 10 s
 }
 
@@ -103,7 +105,7 @@ func (p *Population) newUser(number int, pacing Pacing) *user {
 	jar, _ := cookiejar.New(nil) // never fails without options
 	u.http = &http.Client{
 		Jar:           jar,
-		Transport:     &http.Transport{DialContext: p.dialer(u.addr), DisableKeepAlives: true, DisableCompression: true},
+		Transport:     &http.Transport{DialContext: p.dialer(u.addr), TLSClientConfig: p.config.TLS, DisableKeepAlives: true, DisableCompression: true},
 		CheckRedirect: limitRedirects,
 	}
 	return u
