@@ -293,3 +293,15 @@ func TestUnlistedNodesAreOneIncident(t *testing.T) {
 		t.Errorf("notifications (-want +got):\n%s", diff)
 	}
 }
+
+// TestIncidentStartsWithItsCause: what was only information before does not tell when an
+// incident began.
+func TestIncidentStartsWithItsCause(t *testing.T) {
+	r := newRig(usual())
+	r.see(noon, "shop", findings(t, "info node_ejected/node4"))
+	r.see(noon.Add(time.Minute), "shop", findings(t, "warning slow/node4; info node_ejected/node4 < slow/node4"))
+	r.see(noon.Add(2*time.Minute), "shop", findings(t, "warning slow/node4; critical balancer_error; info node_ejected/node4 < slow/node4"))
+	if got := r.kept[r.ids[0]].Started; !got.Equal(noon.Add(time.Minute)) {
+		t.Errorf("started %v, want a minute after noon", got)
+	}
+}

@@ -65,7 +65,8 @@ func (o *openIncidents) incidentOf(at time.Time, cluster string, f causeGroup) *
 	return oldest
 }
 
-// openIncident opens an incident for a cause group.
+// openIncident opens an incident for a cause group. It starts with its cause or its first
+// consequence, but not with one that was only information before.
 func (o *openIncidents) openIncident(at time.Time, cluster string, f causeGroup) *Incident {
 	first := f.members[0]
 	i := &Incident{
@@ -76,7 +77,7 @@ func (o *openIncidents) openIncident(at time.Time, cluster string, f causeGroup)
 		i.Monitor = o.rules.Monitor
 	}
 	for _, s := range f.members {
-		if s.Since.Before(i.Started) {
+		if s.Severity.AtLeast(checks.Warning) && s.Since.Before(i.Started) {
 			i.Started = s.Since
 		}
 	}
