@@ -70,6 +70,7 @@ const (
 	holdTouchedNode   holdBack = "touched_node"      // the finding is about a node that the deployment touches
 	holdTouchedOwner  holdBack = "touched_owner"     // sessions of touched nodes moved or were lost
 	holdShortOutage   holdBack = "short_outage"      // clients have had no response for at most maxUnserved
+	holdNewNode       holdBack = "new_node"          // a node answers that is not in the list yet, or is no more
 	holdMixedVersions holdBack = "mixed_versions"    // nodes differ because only some have the new version
 	holdUnsettled     holdBack = "unsettled"         // a session was lost so recently that the restart of its node may not have been observed
 	notLongOutage     holdBack = "not_long_outage"   // clients have had no response for longer than maxUnserved
@@ -80,7 +81,7 @@ const (
 
 // isHeld reports whether the finding is held back.
 func (h holdBack) isHeld() bool {
-	return slices.Contains([]holdBack{holdTouchedNode, holdTouchedOwner, holdShortOutage, holdMixedVersions, holdUnsettled}, h)
+	return slices.Contains([]holdBack{holdTouchedNode, holdTouchedOwner, holdShortOutage, holdNewNode, holdMixedVersions, holdUnsettled}, h)
 }
 
 // explainable has the rule for each code. Findings with other codes are never
@@ -105,6 +106,7 @@ var explainable = map[checks.Code]func(Deployment, time.Time, checks.ActiveFindi
 	checks.SessionNotShared:      Deployment.explainsSessions,
 	checks.SessionFailing:        Deployment.explainsFailing,
 	checks.BalancerRemapped:      func(Deployment, time.Time, checks.ActiveFinding) holdBack { return holdTouchedOwner },
+	checks.UnknownNode:           func(Deployment, time.Time, checks.ActiveFinding) holdBack { return holdNewNode },
 	checks.VersionSkew:           func(Deployment, time.Time, checks.ActiveFinding) holdBack { return holdMixedVersions },
 	checks.SettingsSkew:          func(Deployment, time.Time, checks.ActiveFinding) holdBack { return holdMixedVersions },
 	checks.SessionLeaked:         func(Deployment, time.Time, checks.ActiveFinding) holdBack { return notLeaked },

@@ -55,6 +55,7 @@ func TestExplains(t *testing.T) {
 		"clients with sessions get errors, for long":  {about("session_failing", "node2"), 61 * s, notLongOutage},
 		"one session belongs to two":                  {about("session_leaked", "node1"), 0, notLeaked},
 		"the pool changed":                            {about("balancer_remapped"), time.Hour, holdTouchedOwner},
+		"a node answers that is not listed":           {about("unknown_node"), time.Hour, holdNewNode},
 		"versions differ":                             {about("version_skew", "node1", "node3"), time.Hour, holdMixedVersions},
 		"a dependency is down":                        {about("dependency_down", "node1"), 0, notByDeployment},
 		"a certificate expires":                       {about("certificate_expiring", "node1"), 0, notByDeployment},

@@ -161,6 +161,10 @@ func (remaps *remaps) knownByHolder(w *trace) bool {
 // later answers came from that node; nil: it did not move, or a disruption of its own
 // node explains it. It is settled once a later answer has confirmed it, or the client
 // sent no other request in this round.
+//
+// Nodes that are not listed count as one: after the whole list was replaced, the
+// balancer's cookie of such a client names a server that the balancer does not know, and
+// each request is placed anew.
 func (remaps *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 	var last *answer
 	for _, a := range slices.Concat(w.earlier, w.answers) {
@@ -170,7 +174,7 @@ func (remaps *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 			first = nil
 		case first == nil:
 			first, last = a, a
-		case a.servingNode != first.servingNode:
+		case a.servingNode != first.servingNode && !(IsUnlisted(a.servingNode) && IsUnlisted(first.servingNode)):
 			return nil, false
 		default:
 			last = a

@@ -72,6 +72,28 @@ func ofEarlierRound(r *round) *probes.Trace {
 	return w
 }
 
+// TestSwitchRemaps tests that clients were remapped if nodes that are not listed answer them
+// in turns: the whole list was replaced, and the balancer's cookie of these clients names a
+// server that it does not know.
+func TestSwitchRemaps(t *testing.T) {
+	t.Parallel()
+	r := healthy()
+	r.Cluster.Balancer.Method, r.Past = probes.MethodCookie, new(checks.History)
+	for range 2 {
+		w := ofEarlierRound(r)
+		w.Steps[1].Label, w.Steps[1].Session = "node8", otherSession
+		w.Steps[2].Label, w.Steps[2].Session = "node9", otherSession
+	}
+	got := lines(checks.Judge(r.Round))
+	want := []string{
+		"critical balancer_remapped [node1]",
+		"warning unknown_node/node8 <- balancer_remapped", "warning unknown_node/node9 <- balancer_remapped",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
+
 // TestRemapKeepsItsCause tests that a remap belongs to the failure that it follows, after
 // that failure has ended, too, and that the return of the node is another one.
 func TestRemapKeepsItsCause(t *testing.T) {

@@ -73,6 +73,7 @@ var operationKinds = []operationKind{
 		name: "blue-green", weight: 1, minFor: time.Minute, maxFor: 4 * time.Minute, steps: blueGreen, undoCounts: true,
 		causes: append([]checks.Code{checks.UnknownNode, checks.NodeEjected}, remapped...),
 	},
+	{name: "deploy-blue-green", nodes: all, weight: 1, minFor: 30 * time.Second, maxFor: 3 * time.Minute, steps: deployBlueGreen, unhealthy: true, announced: true, notifyFrom: 1},
 	{name: "reverse", weight: 1, minFor: time.Minute, maxFor: 4 * time.Minute, steps: withUndo(reverse, reverse), undoCounts: true, causes: remapped},
 	{
 		name: "drain", nodes: 1, weight: 2, minFor: 30 * time.Second, maxFor: 4 * time.Minute,

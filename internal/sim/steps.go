@@ -40,14 +40,21 @@ func rolling(o Operation, _ Setup) (list []step) {
 }
 
 // deploy is an announced rolling restart.
-func deploy(o Operation, s Setup) (list []step) {
+func deploy(o Operation, s Setup) []step { return announced(o, rolling(o, s)) }
+
+// deployBlueGreen is an announced blue/green switch that is reverted.
+func deployBlueGreen(o Operation, s Setup) []step { return announced(o, blueGreen(o, s)) }
+
+// announced returns steps with their announcement a second earlier, and its end a second
+// after the last one.
+func announced(o Operation, steps []step) (list []step) {
 	name := "deployment at " + o.At.String()
 	announce := func(over bool) func(*environment) error {
 		return func(w *environment) error { w.instance.announce(name, over); return nil }
 	}
 	list = append(list, step{0, "announce a deployment", announce(false)})
 	end := time.Duration(0)
-	for _, st := range rolling(o, s) {
+	for _, st := range steps {
 		st.after += time.Second
 		end = st.after + time.Second
 		list = append(list, st)
