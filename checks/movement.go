@@ -42,6 +42,9 @@ type move struct {
 func (movement *movement) moves() (drifts, failovers []move) {
 	drifting := make(map[*answer]bool)
 	for _, h := range movement.stickiness {
+		for _, m := range h.first {
+			drifting[m.answer] = true
+		}
 		for _, m := range h.moves {
 			if h.scatters || movement.lasting(m.from) {
 				drifting[m.answer] = true
@@ -230,7 +233,7 @@ func drift(v *movement) []Finding {
 	clients := make(map[*trace]bool)
 	severity := Warning // a client that moves and keeps its session is not harmed
 	for _, m := range drifts {
-		if m.sessionOutcome == probes.SessionLost {
+		if m.sessionOutcome == probes.SessionLost && m.isFollowUp() {
 			lost++
 		}
 		if m.outcome.Harmful() {
@@ -253,10 +256,23 @@ func drift(v *movement) []Finding {
 		where = finding.frontends
 		finding.Evidence = append(finding.Evidence, msg(MsgOthersHold, Args{Count: len(v.frontends) - len(finding.frontends)}))
 	}
-	finding.Summary = msg(MsgDrift, Args{Addresses: where, Count: len(drifts), Of: v.followUps(), Lost: lost})
+	finding.Summary = msg(MsgDrift, Args{Addresses: where, Count: followUpsAmong(drifts), Of: v.followUps(), Lost: lost})
 	finding.Affected = shareOf(v.outcomes, len(clients))
 	finding.Remedy = driftRemedy(v.outcomes, where)
+	if !slices.ContainsFunc(drifts, func(m move) bool { return !v.leftAfterFirst(m.answer) }) {
+		finding.Remedy = msg(MsgFirstPlacedOtherwise, Args{})
+	}
 	return []Finding{finding}
+}
+
+// followUpsAmong counts the moves that a follow-up shows. A request that stores a value is none.
+func followUpsAmong(moves []move) (count int) {
+	for _, m := range moves {
+		if m.isFollowUp() {
+			count++
+		}
+	}
+	return count
 }
 
 // scattering returns the names of the balancer addresses at which sessions drifted.

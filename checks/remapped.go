@@ -138,7 +138,7 @@ func (remaps *remaps) manyMoved(r *remap, change Message) bool {
 	case remaps.rehashes() && slices.ContainsFunc(r.traces, remaps.knownByHolder):
 		return true // only the balancer has changed: the node still knows the session
 	default:
-		byAddress := remaps.oracle == nil && remaps.Cluster.Balancer.Method != probes.MethodCookie
+		byAddress := remaps.oracle == nil && remaps.Cluster.Balancer.Method != probes.MethodCookie && !remaps.Cluster.Balancer.HashesCookie()
 		return r.Of == 1 && byAddress && remaps.Cluster.Balancer.KeyHeader() == "" // a single client is all that one address can show
 	}
 }

@@ -122,7 +122,7 @@ func (rotation *rotation) rotationBySample(n probes.Node, t traffic) rotationSta
 	share := Share(n, Serving(rotation.Cluster, nil))
 	need := ClientsToMiss(rotation.Cluster, n, rotation.Confidence)
 	switch method := rotation.Cluster.Balancer.Method; {
-	case method.Hashes():
+	case rotation.Cluster.Balancer.HashesClients():
 		return unknown(MsgOneClientOneNode, Args{})
 	case method == probes.MethodUnknown && !scatters:
 		return unknown(MsgAllMetOne, Args{})

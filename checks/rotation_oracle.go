@@ -12,7 +12,7 @@ import (
 // Oracle returns the arithmetic by which c's balancer chooses a node, and whether
 // that can be computed.
 func Oracle(c *probes.Cluster) (balance.Picker, bool) {
-	if c.Unordered || len(c.Nodes) == 0 {
+	if c.Unordered || len(c.Nodes) == 0 || c.Balancer.HashesCookie() {
 		return nil, false
 	}
 	servers := make([]balance.Server, len(c.Nodes))

@@ -20,6 +20,7 @@ type frontendStickiness struct {
 	frontend  *frontend
 	byOpener  map[string]*openerCount // by the node that opened the session
 	moves     []move                  // of nodes whose clients it does not keep
+	first     []move                  // of clients that left their node after their first request, as all do
 	scatters  bool                    // it keeps the clients of no node
 	scattered []string                // the nodes whose clients it does not keep
 }
@@ -133,6 +134,7 @@ func (movement *movement) stickinessAt(e *frontend, met map[string]bool) fronten
 		count.scattered = count.scattered || switches > 1
 		moves[trace.holder] = append(moves[trace.holder], moved...)
 	}
+	h.first = movement.movedAfterFirst(e)
 	h.decide(moves, movement.Confidence)
 	if h.scatters && movement.Past != nil && (movement.losesPackets() || h.fitsAbsences()) {
 		// The balancer leaves nodes out for a while: moves that depend on each other are
@@ -216,11 +218,14 @@ func sessionReport(v *remaps) SessionReport {
 		session.Reason = msg(MsgNothingPromised, Args{})
 	case len(v.drifts) > 0:
 		session.Sticky, session.Confidence = No, 1
-		session.Reason = msg(MsgFollowUpsMoved, Args{Count: len(v.drifts), Of: v.followUps()})
+		session.Reason = msg(MsgFollowUpsMoved, Args{Count: followUpsAmong(v.drifts), Of: v.followUps()})
 	case len(v.destinations()) < 2:
 		session.Reason = msg(MsgNowhereToDrift, Args{})
 	case slices.ContainsFunc(v.failovers, func(m move) bool { return !m.trace.Continued }):
-		session.Reason = msg(MsgMovedWhileLeaving, Args{})
+		session.Reason = msg(MsgMovedOnce, Args{})
+		if slices.ContainsFunc(v.failovers, v.leftItsNode) {
+			session.Reason = msg(MsgMovedWhileLeaving, Args{})
+		}
 	case v.followUps() == 0:
 		session.Reason = msg(MsgNoSession, Args{})
 	case unattributed(v.outcomes):
@@ -235,6 +240,11 @@ func sessionReport(v *remaps) SessionReport {
 		session.Reason = msg(MsgStays, Args{Count: stayedCount})
 	}
 	return session
+}
+
+// leftItsNode reports whether a client moved because its node failed or was left out.
+func (movement *movement) leftItsNode(m move) bool {
+	return !movement.wellAt(m.from, m.answer)
 }
 
 // destinations returns the nodes between which a session could drift: the serving

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -60,6 +61,16 @@ type Balancer struct {
 
 	Evidence EvidenceSources // where the balancer reports the state of its servers
 }
+
+// HashesCookie reports whether the balancer hashes a cookie. A client that has just come
+// has none: nginx places its first request in turn.
+func (b Balancer) HashesCookie() bool {
+	return b.Method == MethodHash && strings.HasPrefix(b.HashKey, "$cookie_")
+}
+
+// HashesClients reports whether the balancer hashes something that a client has from its first
+// request on, so that the hash names the client's node.
+func (b Balancer) HashesClients() bool { return b.Method.Hashes() && !b.HashesCookie() }
 
 // A Method is the algorithm by which a balancer chooses the node of a new client.
 type Method string

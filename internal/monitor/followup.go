@@ -123,7 +123,7 @@ func (w *Watcher) pairs() (list []pair) {
 			w.pairedClients++
 			relieved := canaries[w.pairedClients%len(canaries)]
 			c := client{}
-			if w.cluster.Balancer.Method.Hashes() {
+			if w.cluster.Balancer.HashesClients() {
 				c = targetedClient(w.cluster, relieved.slot.node, w.pairedClients)
 			}
 			b := &pooledCanary{Canary: traceDriver.newClient(traceDriver.withSyntheticAddresses([]client{c})[0]), slot: relieved.slot, identity: identity}

@@ -68,7 +68,7 @@ func (t *traceDriver) run(ctx context.Context, direct func() []probes.NodeObserv
 
 // initialClients returns the clients that start before the state of the nodes is known.
 func (t *traceDriver) initialClients() []client {
-	if t.cluster.Balancer.Method.Hashes() || t.cluster.Session == nil {
+	if t.cluster.Balancer.HashesClients() || t.cluster.Session == nil {
 		return targetedClients(t.cluster)
 	}
 	return make([]client, len(checks.Serving(t.cluster, nil)))
@@ -78,7 +78,7 @@ func (t *traceDriver) initialClients() []client {
 // a second client to each healthy node that did not answer the first one. Otherwise it sends
 // new clients until every serving node has answered or chance is excluded.
 func (t *traceDriver) openMissing(ctx context.Context, identity checks.Identity, serving []probes.Node) {
-	if t.cluster.Balancer.Method.Hashes() {
+	if t.cluster.Balancer.HashesClients() {
 		answered := t.answeredBy(identity)
 		t.openClients(ctx, slices.DeleteFunc(nthTargetedClients(t.cluster, 1), func(c client) bool {
 			well := slices.ContainsFunc(serving, func(n probes.Node) bool { return n.ID == c.targetNode })
@@ -171,7 +171,7 @@ func (t *traceDriver) newClient(c client) *probes.Canary {
 // takes addresses from a header. Otherwise a balancer with a table of client addresses would
 // treat all of them as one client.
 func (t *traceDriver) withSyntheticAddresses(clients []client) []client {
-	if t.cluster.Balancer.Method.Hashes() || t.cluster.Balancer.ClientIPHeader == "" || t.cluster.Session == nil {
+	if t.cluster.Balancer.HashesClients() || t.cluster.Balancer.ClientIPHeader == "" || t.cluster.Session == nil {
 		return clients
 	}
 	out := slices.Clone(clients)
@@ -230,14 +230,16 @@ func (t *traceDriver) selectCanaries(identity checks.Identity) []*probes.Canary 
 }
 
 // storeCounters writes the counter twice, so that a stale copy of the session can be
-// distinguished from a lost one.
+// distinguished from a lost one. The canary that came last is the first: in the order in which
+// they came, a round robin would give each its own node again.
 func (t *traceDriver) storeCounters(ctx context.Context, canaries []*probes.Canary) {
 	if t.cluster.Session.Write == "" {
 		return
 	}
 	t.runParallel(len(canaries), func(i int) {
-		if canaries[i].Write(ctx).Failure != probes.FailureTimeout {
-			canaries[i].Write(ctx)
+		canary := canaries[len(canaries)-1-i]
+		if canary.Write(ctx).Failure != probes.FailureTimeout {
+			canary.Write(ctx)
 		}
 	})
 }
@@ -297,7 +299,7 @@ func (t *traceDriver) splitOverNodes(c *probes.Canary, identity checks.Identity)
 			answered[id] = true
 		}
 	}
-	return t.cluster.Balancer.Method.Hashes() && len(answered) > 1
+	return t.cluster.Balancer.HashesClients() && len(answered) > 1
 }
 
 // checkFailover presents the session of each canary to the nodes after its owner, if the

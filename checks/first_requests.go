@@ -1,0 +1,81 @@
+package checks
+
+import (
+	"slices"
+
+	"stickwatch/probes"
+)
+
+// This file finds a balancer that places the first request of a client by another rule than
+// its later ones. It hashes or looks up the application's session cookie, which a client does
+// not have before the first answer: that request goes to any node, and the next one to the
+// node that the new cookie leads to. Each client moves once and stays there, so that it looks
+// like a single event to a rule that counts how often clients move.
+
+// movedAfterFirst returns the moves of the clients of this round that left their node with
+// their second request, if several nodes lost clients so and no event explains it: all nodes
+// are well, and clients with an older cookie stay. One such client is enough if the balancer
+// is configured to hash a cookie.
+func (movement *movement) movedAfterFirst(f *frontend) []move {
+	var moves []move
+	left := make(map[string]bool)
+	for _, w := range f.traces {
+		answers := followUpsInOrder(w)
+		switch {
+		case w.holder == "" || len(answers) == 0:
+		case w.Continued && movesWithOldCookie(w):
+			return nil // an event moves all clients
+		case w.Continued || slices.ContainsFunc(answers, func(a *answer) bool { return !a.moved() }):
+		case movement.wellAt(w.holder, answers[0]):
+			left[w.holder] = true
+			for _, a := range answers {
+				moves = append(moves, move{w.holder, a.servingNode, a})
+			}
+		}
+	}
+	if len(left) < 2 && !movement.Cluster.Balancer.HashesCookie() {
+		return nil
+	}
+	return moves
+}
+
+// leftAfterFirst reports whether an answer shows that each client leaves its node after its
+// first request.
+func (movement *movement) leftAfterFirst(a *answer) bool {
+	return slices.ContainsFunc(movement.stickiness, func(f frontendStickiness) bool {
+		return slices.ContainsFunc(f.first, func(m move) bool { return m.answer == a })
+	})
+}
+
+// wellAt reports whether a node was well when another one answered, and nothing shows that
+// the balancer left it, or any other node, out.
+func (movement *movement) wellAt(node string, a *answer) bool {
+	return movement.ready(node) && !movement.rotationStates[node].Sure && !slices.Contains(a.upstreamsTried, node) &&
+		len(movement.nodesDisruptedAt(a.At)) == 0
+}
+
+// followUpsInOrder returns the follow-ups of this round that a known node answered, by time.
+func followUpsInOrder(w *trace) []*answer {
+	list := slices.DeleteFunc(slices.Clone(w.answers), func(a *answer) bool {
+		return a.Kind == probes.StepFirst || !a.OK() || a.servingNode == ""
+	})
+	slices.SortStableFunc(list, func(a, b *answer) int { return a.At.Compare(b.At) })
+	return list
+}
+
+// movesWithOldCookie reports whether another node answered a client although its cookie had
+// not changed since the last answer.
+func movesWithOldCookie(w *trace) bool {
+	last := w.First()
+	at := w.holder
+	for _, a := range slices.Concat(w.earlier, followUpsInOrder(w)) {
+		if a.servingNode == "" {
+			continue
+		}
+		if a.servingNode != at && !last.NewID {
+			return true
+		}
+		at, last = a.servingNode, a.Exchange
+	}
+	return false
+}

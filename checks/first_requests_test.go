@@ -1,0 +1,82 @@
+package checks_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
+
+// TestFirstRequests tests a balancer that places the first request of a client by another
+// rule than those that bring the session cookie: each client moves once, at its second request.
+func TestFirstRequests(t *testing.T) {
+	t.Parallel()
+	lost := func(w *probes.Trace) {
+		for i := range w.Steps[1:] {
+			w.Steps[1+i].Session = otherSession
+		}
+	}
+	elsewhere := func(r *round, from, to string) { lost(r.visit(from, to, to, to, to, to, to, to)) }
+	older := func(r *round, labels ...string) *probes.Trace {
+		w := r.visit(labels...)
+		w.Continued, w.Opened, w.OpenedBy = true, began.Add(-time.Minute), labels[0]
+		w.Steps[0].At, w.Steps[1].Kind = began.Add(-3*time.Second), probes.StepReturn
+		return w
+	}
+	for _, tc := range []struct {
+		name   string
+		key    string // of nginx's hash; "": the method is unknown
+		past   *checks.History
+		change func(*round)
+		sticky checks.Answer
+		want   []string
+	}{
+		{
+			"clients of two nodes", "", nil, func(r *round) {
+				elsewhere(r, "node1", "node2")
+				elsewhere(r, "node2", "node1")
+				r.visit("node3", "node3", "node3", "node3", "node3", "node3", "node3", "node3")
+			}, checks.No, []string{"critical session_drift [node1 node2]"},
+		},
+		{
+			"one client, and the balancer hashes a cookie", "$cookie_SESSIONID", nil, func(r *round) {
+				r.newClients(3, "node1")
+				r.newClients(3, "node3")
+				elsewhere(r, "node2", "node1")
+			}, checks.No, []string{"critical session_drift/node2"},
+		},
+		{
+			"also while older clients stay", "", new(checks.History), func(r *round) {
+				elsewhere(r, "node1", "node2")
+				elsewhere(r, "node2", "node1")
+				older(r, "node3", "node3")
+			}, checks.No, []string{"critical session_drift [node1 node2]"},
+		},
+		{
+			"older clients move as well: the list of servers changed", "", new(checks.History), func(r *round) {
+				elsewhere(r, "node1", "node2")
+				elsewhere(r, "node2", "node1")
+				lost(older(r, "node1", "node2", "node2"))
+				lost(older(r, "node2", "node3", "node3"))
+			}, checks.Unknown, []string{"critical balancer_remapped [node1 node2]", "critical session_lost/after a move [node1 node2] <- balancer_remapped"},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := empty(3)
+			r.Past, r.Cluster.Balancer.Method = tc.past, probes.MethodUnknown
+			if tc.key != "" {
+				r.Cluster.Balancer.Method, r.Cluster.Balancer.HashKey = probes.MethodHash, tc.key
+			}
+			tc.change(r)
+			report := checks.Judge(r.Round)
+			got := lines(report)
+			if diff := cmp.Diff(tc.want, got); diff != "" || report.Session.Sticky != tc.sticky {
+				t.Errorf("sticky %q, want %q; findings (-want +got):\n%s", report.Session.Sticky, tc.sticky, diff)
+			}
+		})
+	}
+}
