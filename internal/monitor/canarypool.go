@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -18,6 +19,7 @@ type canaryPool struct {
 	idle            []*idleCanary
 	reserve         []*pooledCanary
 	reserved        int            // size of the reserve
+	turns           int            // number of follow-ups so far: in every second one it is the reserve's turn
 	missedFollowUps map[string]int // consecutive follow-ups without an answer of a node, by node id
 }
 
@@ -179,7 +181,9 @@ func (p *canaryPool) clients() []*probes.Canary {
 func (p *canaryPool) renew(identity checks.Identity, fresh []*probes.Canary, age time.Duration) {
 	clear(p.missedFollowUps) // the new clients of the full round have looked for these nodes
 	p.renewIdle(identity, age)
-	p.reserve = slices.DeleteFunc(p.reserve, func(b *pooledCanary) bool { return !b.StartNextRound() || b.pause() > reservedFor })
+	p.reserve = slices.DeleteFunc(p.reserve, func(b *pooledCanary) bool {
+		return !b.StartNextRound() || b.pause() > reservedFor || time.Since(b.Opened()) > age
+	})
 	renewed := false
 	p.canaries = slices.DeleteFunc(p.canaries, func(b *pooledCanary) bool {
 		if !b.StartNextRound() {
@@ -207,9 +211,9 @@ func (p *canaryPool) renew(identity checks.Identity, fresh []*probes.Canary, age
 	}
 }
 
-// The reserve are clients of the latest full rounds that send nothing while all is well, for
-// balancers whose choice is not computed. If one of those places clients anew, a canary for
-// each node may happen to keep its node, while most users do not.
+// The reserve are clients of the latest full rounds, for balancers whose choice is not computed.
+// If one of those places clients anew, a canary for each node may happen to keep its node, while
+// most users do not. So the reserve takes turns with the canaries.
 const (
 	reserveSize = 8
 	reservedFor = 5 * time.Minute // longest pause of a client in the reserve
@@ -221,6 +225,23 @@ func reserveOf(c *probes.Cluster) int {
 		return 0
 	}
 	return reserveSize
+}
+
+// reserveTurn returns the clients of the reserve that replace canaries in a follow-up: in every
+// second one, for each slot the client that has paused longest.
+func (p *canaryPool) reserveTurn() (list []*pooledCanary) {
+	if p.turns++; p.turns%2 != 0 {
+		return nil
+	}
+	waiting := slices.Clone(p.reserve)
+	slices.SortStableFunc(waiting, func(a, b *pooledCanary) int { return cmp.Compare(b.pause(), a.pause()) })
+	for _, b := range waiting {
+		holds := func(c *pooledCanary) bool { return c.slot == b.slot }
+		if slices.ContainsFunc(p.canaries, holds) && !slices.ContainsFunc(list, holds) {
+			list = append(list, b)
+		}
+	}
+	return list
 }
 
 // pause returns the time since the newest request of a canary.

@@ -21,8 +21,8 @@ type followUp struct {
 	answers map[*pooledCanary]probes.Exchange // not yet returned by take
 }
 
-// followUp sends one request of every canary. A due idle canary or a new client replaces the
-// canary of the same slot.
+// followUp sends one request of every canary. A due idle canary, a new client or a client of the
+// reserve replaces the canary of the same slot.
 func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
 	v := &followUp{
 		pairs: pairs, waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange),
@@ -38,6 +38,12 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
 		}
 	}
 	var canaries []*pooledCanary
+	for _, b := range p.reserveTurn() {
+		if !relieved[b.slot] {
+			relieved[b.slot] = true
+			canaries, v.waiting[b] = append(canaries, b), true
+		}
+	}
 	for _, b := range p.canaries {
 		if !relieved[b.slot] {
 			canaries, v.waiting[b] = append(canaries, b), true

@@ -22,7 +22,7 @@ func returned(w *monitor.Watcher) (count int) {
 }
 
 // TestReserve: behind a balancer whose choice is not computed, further clients of earlier
-// rounds return when something seems wrong, and only then.
+// rounds return in a full round when something seems wrong, and only then.
 func TestReserve(t *testing.T) {
 	const canaries, reserve = 3, 8
 	d := start(t, demo.Config{HAProxy: &demo.HAProxyConfig{Balance: demo.HAProxySource}}, "generic", func(f *config.Flags) {
@@ -43,5 +43,32 @@ func TestReserve(t *testing.T) {
 	w.FollowUp(t.Context())
 	if got := returned(w); got != canaries+reserve {
 		t.Errorf("while a node is down: %d clients returned, want %d", got, canaries+reserve)
+	}
+}
+
+// TestReserveTakesTurns: while all is well, the clients of the reserve take turns with the
+// canaries, so that each of them notices a balancer that places clients anew. That costs no
+// further requests.
+func TestReserveTakesTurns(t *testing.T) {
+	const canaries, reserve = 2, 8
+	d := start(t, demo.Config{Nodes: canaries, HAProxy: &demo.HAProxyConfig{Cookie: "SRV"}}, "generic", func(f *config.Flags) {
+		f.Method = string(probes.MethodUnknown)
+	})
+	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
+	for range 6 { // each adds some of its new clients to the reserve
+		if err := w.TakeRound(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := len(log.requests)
+	for range 4 * reserve {
+		w.FollowUp(t.Context())
+	}
+	clients := make(map[probes.Fingerprint]bool)
+	for _, q := range log.requests[before:] {
+		clients[q.Session] = true
+	}
+	if got := len(log.requests) - before; len(clients) != canaries+reserve || got != 4*reserve*canaries {
+		t.Errorf("got %d requests of %d clients, want %d of %d", got, len(clients), 4*reserve*canaries, canaries+reserve)
 	}
 }

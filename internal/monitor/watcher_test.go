@@ -21,13 +21,18 @@ import (
 
 // A recordingObserver records what it observes.
 type recordingObserver struct {
-	mu      sync.Mutex
-	probes  map[checks.TargetKind]int
-	judged  []monitor.RoundResult
-	changes []string
+	mu       sync.Mutex
+	probes   map[checks.TargetKind]int
+	judged   []monitor.RoundResult
+	changes  []string
+	requests []checks.Request
 }
 
-func (r *recordingObserver) Requested(checks.Request) {}
+func (r *recordingObserver) Requested(q checks.Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.requests = append(r.requests, q)
+}
 
 func (r *recordingObserver) Probed(p monitor.Probe) {
 	r.mu.Lock()
