@@ -15,7 +15,8 @@ type separation struct {
 
 // separate finds clients that were separated by addresses of the balancer, or by
 // workers that count failures separately. Only a balancer that hashes is meant to
-// send one client to one node.
+// send one client to one node. An address that scatters its clients does not hash: with two
+// nodes, chance sends them to and fro between their node and the next as well.
 func (movement *movement) separate() []separation {
 	if movement.oracle == nil {
 		return nil
@@ -34,7 +35,7 @@ func (movement *movement) separateByAddress() []separation {
 	first := make(map[string]*trace) // by the hashed key
 	for _, w := range movement.traces {
 		key := movement.key(w)
-		if w.Continued || key == "" || w.holder == "" || !w.First().OK() {
+		if w.Continued || key == "" || w.holder == "" || !w.First().OK() || movement.scatteredWith(w) {
 			continue
 		}
 		other, seen := first[key]
@@ -66,6 +67,9 @@ func (movement *movement) separateByWorker() []separation {
 	var list []separation
 	held := false
 	for _, w := range movement.traces {
+		if movement.scatteredWith(w) {
+			continue
+		}
 		if s, ok := movement.separated(w); ok {
 			list = append(list, s)
 		} else if w.Expected != "" && len(w.Steps) > 1 && w.onlyMet(w.Expected) {
@@ -76,6 +80,13 @@ func (movement *movement) separateByWorker() []separation {
 		return nil
 	}
 	return list
+}
+
+// scatteredWith reports whether the address of a client scatters all clients.
+func (movement *movement) scatteredWith(w *trace) bool {
+	return slices.ContainsFunc(movement.stickiness, func(f frontendStickiness) bool {
+		return f.scatters && f.frontend.Address == w.Balancer && f.frontend.URL == w.URL
+	})
 }
 
 // separated reports whether every answer of a trace came from the node that the hash

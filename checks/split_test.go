@@ -49,7 +49,26 @@ func twoAddresses(without ...int) func() *round {
 	}
 }
 
+// scattersAtOther returns a hash over two nodes with two addresses, of which the second
+// one sends each request to any node.
+func scattersAtOther() *round {
+	r := hashed(2)
+	r.through(otherLB)
+	for i := range r.Cluster.Nodes {
+		w := r.hashTo(i, 0)
+		w.Balancer = otherLB
+		for s := 1; s < len(w.Steps); s++ {
+			w.Steps[s].Label = r.Cluster.Nodes[(i*s+s/2)%2].ID
+		}
+	}
+	return r
+}
+
 var splitSpecs = []spec{
+	{
+		name: "drift and no split: one address scatters over two nodes", round: scattersAtOther,
+		want: []string{"critical session_drift [node1 node2]"},
+	},
 	{
 		name: "by worker: a client goes to and fro between its node and the next", round: splitWorker,
 		want: []string{"warning balancer_split [node1 node2]"},
