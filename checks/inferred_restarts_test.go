@@ -131,3 +131,43 @@ func TestVanishedSessions(t *testing.T) {
 		})
 	}
 }
+
+// TestStoreEmptied tests what a store that was emptied looks like where any node may answer:
+// one loss of everybody, and no matter of moves. A node that does not share the sessions
+// leaves some clients their own until they meet it.
+func TestStoreEmptied(t *testing.T) {
+	t.Parallel()
+	shared := func(change func(vanished)) *round {
+		v := newVanished()
+		v.Cluster.Session.Policy, v.Cluster.Balancer.Method = probes.PolicyShared, probes.MethodRoundRobin
+		change(v)
+		v.OwnerChecks = nil // the policy needs none
+		return v.round
+	}
+	allGone := func(v vanished) {
+		v.lose("node1", 3*time.Second)
+		v.lose("node2", 3*time.Second)
+		for i, other := range []string{"node2", "node3"} { // another node answers each
+			v.Traces[len(v.Traces)-2+i].Steps[1].Label = other
+		}
+	}
+	for _, tc := range []struct {
+		name   string
+		change func(vanished)
+		want   string // key of session_lost
+		text   checks.MessageID
+	}{
+		{"emptied", allGone, "session_lost", checks.MsgLostByAll},
+		{"a client keeps its own", func(v vanished) { allGone(v); v.keep("node3") }, "session_lost/after a move", checks.MsgLostAfterMove},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			for _, f := range checks.Judge(shared(tc.change).Round).Findings {
+				if f.Code == checks.SessionLost && f.Key() == tc.want && f.Summary.ID == tc.text {
+					return
+				}
+			}
+			t.Errorf("findings %q, want %s with the summary %s", lines(checks.Judge(shared(tc.change).Round)), tc.want, tc.text)
+		})
+	}
+}

@@ -33,7 +33,7 @@ func losses(v *attribution) []Finding {
 			own = append(own, a)
 		}
 	}
-	if len(own) > 0 && v.policy() == probes.PolicyShared {
+	if v.policy() == probes.PolicyShared && (len(own) > 0 || v.lostByAll(moved)) {
 		own, moved = append(own, moved...), nil // any node may answer: a session that is gone everywhere is lost once
 	}
 	var list []Finding
@@ -73,12 +73,26 @@ func losses(v *attribution) []Finding {
 	return list
 }
 
-// lostByAll reports whether every client that came back has lost its session, on several
-// nodes.
+// lostByAll reports whether every client that came back has lost its session at one moment,
+// on several nodes: after the first loss, no client still had its own.
 func (attribution *attribution) lostByAll(lost []*answer) bool {
-	return len(holders(attribution.nodeStates, lost)) > 1 && !slices.ContainsFunc(attribution.traces, func(w *trace) bool {
-		lostIt := slices.ContainsFunc(lost, func(a *answer) bool { return a.trace == w })
-		return w.Continued && slices.ContainsFunc(w.answers, (*answer).isFollowUp) && !lostIt
+	first := make(map[*trace]time.Time)
+	var earliest time.Time // end of the first answer that shows a loss
+	for _, a := range lost {
+		if at, known := first[a.trace]; !known || a.At.Before(at) {
+			first[a.trace] = a.At
+		}
+		if end := a.At.Add(a.Timing.Total); earliest.IsZero() || end.Before(earliest) {
+			earliest = end
+		}
+	}
+	older := slices.ContainsFunc(lost, func(a *answer) bool { return a.trace.Continued })
+	return older && len(holders(attribution.nodeStates, lost)) > 1 && !slices.ContainsFunc(attribution.traces, func(w *trace) bool {
+		returned := slices.ContainsFunc(w.answers, (*answer).isFollowUp)
+		at, lostIt := first[w]
+		return w.Continued && (returned && !lostIt || slices.ContainsFunc(slices.Concat(w.earlier, w.answers), func(a *answer) bool {
+			return a.sessionOutcome == probes.SessionKept && a.At.After(earliest) && a.At.Before(at)
+		}))
 	})
 }
 

@@ -130,6 +130,9 @@ func (n *Node) Restart() error {
 	return n.Start()
 }
 
+// DeleteSessions deletes the sessions in the node's memory. Its process runs on.
+func (n *Node) DeleteSessions() { n.process.Load().memory.Clear() }
+
 // Close stops the node for good.
 func (n *Node) Close() { n.endpoint.close() }
 

@@ -87,6 +87,14 @@ func (m *MemoryStore) Put(_ context.Context, id string, values Session) error {
 	return nil
 }
 
+// Clear deletes every session.
+func (m *MemoryStore) Clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.byID)
+	m.order.Init()
+}
+
 // A sessionCookie describes how one of the node's pages uses cookies.
 type sessionCookie struct {
 	cookie string

@@ -196,6 +196,19 @@ var operations = []operation{
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, harmed: true},
 	},
 	{
+		name: "the sessions of all nodes are deleted", on: sharesNothing, play: func(c *operatedCluster) {
+			for _, n := range c.nodes {
+				n.DeleteSessions()
+			}
+		},
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, harmed: true},
+	},
+	{
+		name: "the sessions of one node are deleted", on: operatedNamed("nginx ip_hash", "nginx ip_hash, zone", "haproxy cookie"),
+		play: func(c *operatedCluster) { c.nodes[1].DeleteSessions() },
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, node: "node2", harmed: true},
+	},
+	{
 		name: "redis hangs, and the reason changes with every answer", on: operatedNamed("nginx ip_hash", "nginx round robin, shared"), redis: true,
 		play: func(c *operatedCluster) { c.redis.Suspend() }, after: 75 * time.Second,
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.DependencyDown, checks.NodePaused}},
