@@ -14,53 +14,40 @@ import (
 // counters are the metrics that survive a restart.
 type counters struct {
 	limiter       *labelLimiter
-	probes, moves *prometheus.CounterVec
-	requests      *prometheus.CounterVec
-	incidents     *prometheus.CounterVec
-	notifications *prometheus.CounterVec
-	skipped       *prometheus.CounterVec
+	probes, moves *counterVec
+	requests      *counterVec
+	incidents     *counterVec
+	notifications *counterVec
+	skipped       *counterVec
 }
 
 func newCounters(limiter *labelLimiter) counters {
 	return counters{
 		limiter:       limiter,
-		probes:        probesTotal.counter(),
-		moves:         sessionMoves.counter(),
-		requests:      clientRequests.counter(),
-		incidents:     incidentsTotal.counter(),
-		notifications: notificationsTotal.counter(),
-		skipped:       jobsSkipped.counter(),
+		probes:        newCounterVec(probesTotal),
+		moves:         newCounterVec(sessionMoves),
+		requests:      newCounterVec(clientRequests),
+		incidents:     newCounterVec(incidentsTotal),
+		notifications: newCounterVec(notificationsTotal),
+		skipped:       newCounterVec(jobsSkipped),
 	}
 }
 
-// A metricFamily is a counter under the name that is saved.
-type metricFamily struct {
-	Metric
-	vec *prometheus.CounterVec
-}
-
-func (c counters) metricFamilies() []metricFamily {
-	return []metricFamily{
-		{probesTotal, c.probes},
-		{sessionMoves, c.moves},
-		{clientRequests, c.requests},
-		{incidentsTotal, c.incidents},
-		{notificationsTotal, c.notifications},
-		{jobsSkipped, c.skipped},
-	}
+func (c counters) vecs() []*counterVec {
+	return []*counterVec{c.probes, c.moves, c.requests, c.incidents, c.notifications, c.skipped}
 }
 
 // Describe implements prometheus.Collector.
 func (c counters) Describe(descs chan<- *prometheus.Desc) {
-	for _, f := range c.metricFamilies() {
-		f.vec.Describe(descs)
+	for _, v := range c.vecs() {
+		v.Describe(descs)
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (c counters) Collect(metrics chan<- prometheus.Metric) {
-	for _, f := range c.metricFamilies() {
-		f.vec.Collect(metrics)
+	for _, v := range c.vecs() {
+		v.Collect(metrics)
 	}
 }
 
@@ -72,7 +59,7 @@ const maxPairs = 12
 func (c counters) initialize(r checks.Report) {
 	cluster := cleanLabel(r.Cluster)
 	for _, e := range checks.Catalogue {
-		c.incidents.WithLabelValues(cluster, string(e.Code))
+		c.incidents.with(cluster, string(e.Code))
 	}
 	if len(r.Nodes) > maxPairs {
 		return
@@ -83,7 +70,7 @@ func (c counters) initialize(r checks.Report) {
 				continue
 			}
 			for _, outcome := range []string{"kept", "lost"} {
-				c.moves.WithLabelValues(cluster, c.limiter.node(cluster, from.Node), c.limiter.node(cluster, to.Node), outcome)
+				c.moves.with(cluster, c.limiter.node(cluster, from.Node), c.limiter.node(cluster, to.Node), outcome)
 			}
 		}
 	}
@@ -95,13 +82,13 @@ func (c counters) request(r checks.Request) {
 	cluster := cleanLabel(r.Cluster)
 	balancer, node := c.limiter.limit(r.Cluster, "balancer", r.Balancer), c.limiter.node(r.Cluster, r.Node)
 	for _, o := range checks.Outcomes {
-		c.requests.WithLabelValues(cluster, balancer, node, string(o))
+		c.requests.with(cluster, balancer, node, string(o))
 	}
 	outcome := string(r.Outcome)
 	if !slices.Contains(checks.Outcomes, r.Outcome) {
 		outcome = other
 	}
-	c.requests.WithLabelValues(cluster, balancer, node, outcome).Inc()
+	c.requests.with(cluster, balancer, node, outcome).inc()
 }
 
 // retain drops the counters of nodes that left a cluster.
@@ -118,13 +105,13 @@ func (c counters) retain(cluster string, nodes []string) {
 		}
 	}
 	for _, node := range gone {
-		c.requests.DeletePartialMatch(prometheus.Labels{"cluster": cleanLabel(cluster), "node": node})
+		c.requests.delete(prometheus.Labels{"cluster": cleanLabel(cluster), "node": node})
 	}
 }
 
 func (c counters) forget(cluster string) {
-	for _, f := range c.metricFamilies() {
-		forget(f.vec.MetricVec, cluster)
+	for _, v := range c.vecs() {
+		v.delete(prometheus.Labels{"cluster": cleanLabel(cluster)})
 	}
 }
 
@@ -137,9 +124,9 @@ func forget(vec *prometheus.MetricVec, cluster string) {
 // handles quoting: ["stickwatch_incidents_total","shop","node_down"].
 func (c counters) save() map[string]float64 {
 	saved := make(map[string]float64)
-	for _, f := range c.metricFamilies() {
-		for m := range seriesOf(f.vec) {
-			key, err := json.Marshal(append([]string{f.Name}, f.values(m)...))
+	for _, v := range c.vecs() {
+		for m := range seriesOf(v) {
+			key, err := json.Marshal(append([]string{v.Name}, v.values(m)...))
 			if n := m.GetCounter().GetValue(); err == nil && n > 0 {
 				saved[string(key)] = n
 			}
@@ -185,9 +172,9 @@ func (c counters) restore(saved map[string]float64, clusters []string) {
 		if json.Unmarshal([]byte(key), &parts) != nil || len(parts) == 0 || !(value >= 0) {
 			continue
 		}
-		for _, f := range c.metricFamilies() {
-			if f.Name == parts[0] && len(f.Labels) == len(parts)-1 {
-				c.add(f, parts[1:], value, watched)
+		for _, v := range c.vecs() {
+			if v.Name == parts[0] && len(v.Labels) == len(parts)-1 {
+				c.add(v, parts[1:], value, watched)
 			}
 		}
 	}
@@ -195,9 +182,9 @@ func (c counters) restore(saved map[string]float64, clusters []string) {
 
 // add restores a counter through the label limiter; otherwise each restart would raise its
 // limits.
-func (c counters) add(f metricFamily, values []string, value float64, watched map[string]bool) {
+func (c counters) add(vec *counterVec, values []string, value float64, watched map[string]bool) {
 	cluster := ""
-	for i, name := range f.Labels {
+	for i, name := range vec.Labels {
 		switch name {
 		case "cluster":
 			if cluster = values[i]; !watched[cluster] {
@@ -209,5 +196,5 @@ func (c counters) add(f metricFamily, values []string, value float64, watched ma
 			values[i] = c.limiter.limit(cluster, name, values[i])
 		}
 	}
-	f.vec.WithLabelValues(values...).Add(value)
+	vec.with(values...).add(value)
 }

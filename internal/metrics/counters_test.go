@@ -58,6 +58,7 @@ func TestCardinality(t *testing.T) {
 		report.Nodes[0].Version = made
 		report.Nodes[1].Status = &probes.StatusReport{State: made}
 		l.Observe(report)
+		testutil.CollectAndCount(l.latestRounds)
 		l.Sample(checks.Sample{Target: checks.Target{Cluster: "shop", Kind: checks.TargetBalancer, Name: made}, OK: true}, probes.Timing{}, "")
 		l.Move(checks.Move{Cluster: "shop", From: "node1", To: strconv.Quote(made)})
 	}

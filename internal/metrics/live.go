@@ -86,7 +86,7 @@ func (l *Live) Observe(r checks.Report) {
 func (l *Live) Sample(s checks.Sample, phases probes.Timing, probe string) {
 	cluster, target := cleanLabel(s.Cluster), l.limiter.limit(s.Cluster, "target", s.Name)
 	probe = probeName(probe, s.Kind)
-	l.counters.probes.WithLabelValues(cluster, target, probe, result(s)).Inc()
+	l.counters.probes.with(cluster, target, probe, result(s)).inc()
 	if !hasLatency(s) {
 		return
 	}
@@ -105,8 +105,8 @@ func (l *Live) Move(m checks.Move) {
 	if m.Kept {
 		outcome = "kept"
 	}
-	l.counters.moves.WithLabelValues(cleanLabel(m.Cluster),
-		l.limiter.node(m.Cluster, m.From), l.limiter.node(m.Cluster, m.To), outcome).Inc()
+	l.counters.moves.with(cleanLabel(m.Cluster),
+		l.limiter.node(m.Cluster, m.From), l.limiter.node(m.Cluster, m.To), outcome).inc()
 }
 
 // Canaries replaces the open times of a cluster's canaries, by the id of the node that holds
@@ -116,7 +116,7 @@ func (l *Live) Canaries(cluster string, opened map[string]time.Time) { l.canarie
 // Skipped counts a due job that did not run because its previous run continued. Jobs are
 // "canary", "status", "pages" and "dependencies".
 func (l *Live) Skipped(cluster, job string) {
-	l.counters.skipped.WithLabelValues(cleanLabel(cluster), l.limiter.limit(cluster, "job", job)).Inc()
+	l.counters.skipped.with(cleanLabel(cluster), l.limiter.limit(cluster, "job", job)).inc()
 }
 
 // Lag observes the delay of the start of a job.
@@ -128,7 +128,7 @@ func (l *Live) Incident(cluster string, cause checks.Code) {
 	if !checks.Known(cause) {
 		code = other
 	}
-	l.counters.incidents.WithLabelValues(cleanLabel(cluster), code).Inc()
+	l.counters.incidents.with(cleanLabel(cluster), code).inc()
 }
 
 // Incidents replaces the open incidents. Only firing ones are exported.
@@ -142,14 +142,14 @@ func (l *Live) Deployments(announced []checks.Deployment) { l.deployments.observ
 func (l *Live) Receivers(names []string) {
 	for _, name := range names {
 		for _, d := range []Delivery{Delivered, Retried, Dead} {
-			l.counters.notifications.WithLabelValues(l.limiter.limit("", "receiver", name), string(d))
+			l.counters.notifications.with(l.limiter.limit("", "receiver", name), string(d))
 		}
 	}
 }
 
 // Notified counts an attempt to deliver a notification.
 func (l *Live) Notified(receiver string, d Delivery) {
-	l.counters.notifications.WithLabelValues(l.limiter.limit("", "receiver", receiver), string(d)).Inc()
+	l.counters.notifications.with(l.limiter.limit("", "receiver", receiver), string(d)).inc()
 }
 
 // A Delivery is the result of an attempt to deliver a notification.

@@ -9,6 +9,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 )
 
 // A perCluster has the latest value of each cluster. A value is replaced and never changed, so
@@ -46,28 +47,25 @@ func (p *perCluster[T]) copy() map[string]T {
 	return maps.Clone(p.byCluster)
 }
 
-// latestRounds exports the newest round of each cluster.
+// latestRounds exports the newest round of each cluster. Its gauges exist during a scrape only:
+// they would take more memory than the report, which others keep, too.
 type latestRounds struct {
 	limiter *labelLimiter
-	perCluster[[]prometheus.Metric]
+	perCluster[checks.Report]
 }
 
-func (l *latestRounds) observe(r checks.Report) {
-	s := newRoundGauges(l.limiter)
-	s.add(r)
-	l.set(r.Cluster, s.series())
-}
+func (l *latestRounds) observe(r checks.Report) { l.set(r.Cluster, r) }
 
 // Describe implements prometheus.Collector.
 func (l *latestRounds) Describe(descs chan<- *prometheus.Desc) { newRoundGauges(nil).Describe(descs) }
 
 // Collect implements prometheus.Collector.
 func (l *latestRounds) Collect(metrics chan<- prometheus.Metric) {
-	for _, series := range l.copy() {
-		for _, m := range series {
-			metrics <- m
-		}
+	gauges := newRoundGauges(l.limiter)
+	for _, r := range l.copy() {
+		_ = panics.Catch(panics.Metrics, func() { gauges.add(r) }) // the other clusters are exported
 	}
+	gauges.Collect(metrics)
 }
 
 // canaries exports the age of canaries by the node that holds the session. The age refers to

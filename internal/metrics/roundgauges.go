@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"stickwatch/checks"
-	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
 
@@ -66,20 +65,6 @@ func (rg *roundGauges) Collect(metrics chan<- prometheus.Metric) {
 	for _, g := range rg.gauges() {
 		g.Collect(metrics)
 	}
-}
-
-// series returns the gauges.
-func (rg *roundGauges) series() []prometheus.Metric {
-	metrics := make(chan prometheus.Metric)
-	panics.Go(panics.Metrics, func() {
-		defer close(metrics)
-		rg.Collect(metrics)
-	})
-	var all []prometheus.Metric
-	for m := range metrics {
-		all = append(all, m)
-	}
-	return all
 }
 
 // Registry returns a registry with the gauges of reports, for `probe -o prometheus` and the
