@@ -20,6 +20,8 @@ type builder struct {
 	*document
 	dir  string   // base of relative paths of files
 	read []string // secrets, and contents of files, of the current cluster; see digest
+
+	labels map[string]probes.Extractor // by charset and labels: those of a profile are compiled once for all its clusters
 }
 
 func (b *builder) config(w wireFile) *Config {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"strings"
 
@@ -95,6 +96,22 @@ func (b *builder) checkExclusive(wire *wireExtractor, source string, at keyPath)
 	}
 }
 
+func (b *builder) labelsIn(charset string, labels []string) (probes.Extractor, error) {
+	key := fmt.Sprintf("%q %q", charset, labels)
+	if made := b.labels[key]; made != nil {
+		return made, nil
+	}
+	made, err := extract.LabelsIn(charset, labels...)
+	if err != nil {
+		return nil, err
+	}
+	if b.labels == nil {
+		b.labels = make(map[string]probes.Extractor)
+	}
+	b.labels[key] = made
+	return made, nil
+}
+
 // source builds the source of w, before anything is cut off. It returns nil and reports
 // an error if that is impossible.
 func (b *builder) source(wire *wireExtractor, r extractorContext, at keyPath) probes.Extractor {
@@ -110,7 +127,7 @@ func (b *builder) source(wire *wireExtractor, r extractorContext, at keyPath) pr
 	case wire.BalancerCookie != "":
 		return b.affinity(wire, r.servers, at)
 	case len(wire.Labels) > 0:
-		extractor, err = extract.LabelsIn(r.charset, wire.Labels...)
+		extractor, err = b.labelsIn(r.charset, wire.Labels)
 	case len(wire.First) > 0:
 		extractor = extract.First(b.extractors(wire.First, r, at)...)
 	case len(wire.Join) > 0: // joined values are no node's id
