@@ -52,6 +52,9 @@ func (manager *Manager) Configure(c Config) {
 // Step.
 func (manager *Manager) SetSilences(silences []Silence) { manager.silences = slices.Clone(silences) }
 
+// Silences returns a copy of the silences.
+func (manager *Manager) Silences() []Silence { return slices.Clone(manager.silences) }
+
 // Observe takes all active findings of a cluster after a round, and the changes since
 // the previous round. A finding may become active before its round ends, so deployments
 // touch its node even if ObserveNodes does not know the round yet.

@@ -118,7 +118,9 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 		return fmt.Errorf("listening on %q: %w", cfg.Listen, err)
 	}
 	d.clock = newSteadyClock()
-	d.history, err = history.Open(ctx, historyConfig(cfg.History, d.logger, d.clock.now))
+	stored := historyConfig(cfg.History, d.logger, d.clock.now)
+	stored.Recreated = func() { panics.Go(panics.Incidents, func() { d.writeAgain(context.WithoutCancel(ctx)) }) }
+	d.history, err = history.Open(ctx, stored)
 	if err != nil {
 		return err
 	}

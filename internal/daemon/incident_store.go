@@ -127,6 +127,15 @@ func (is *incidentStore) setSilences(silences []alerting.Silence) {
 	})
 }
 
+// writeAgain writes the open incidents and the active findings of clusters to a history that was
+// created anew, and returns the silences, which it lacks, too.
+func (is *incidentStore) writeAgain(active map[string][]checks.ActiveFinding) []alerting.Silence {
+	is.mu.Lock()
+	defer is.mu.Unlock()
+	is.queue.Add(history.Step{Step: alerting.Step{Incidents: is.incidentManager.Open()}, ActiveFindings: active})
+	return is.incidentManager.Silences()
+}
+
 // setDeployments replaces the announced deployments.
 func (is *incidentStore) setDeployments(announced []alerting.Deployment) {
 	is.apply(func(at time.Time) history.Step {

@@ -21,6 +21,24 @@ func historyConfig(h config.History, logger *slog.Logger, now func() time.Time) 
 	return history.Config{Path: h.Location(), Retention: h.Retention, MaxSize: h.MaxSize, Logger: logger, Now: now}
 }
 
+// writeAgain writes what is open to a history that was created anew. Deployments, and notifications
+// that were pending, are lost with the old one.
+func (d *Daemon) writeAgain(ctx context.Context) {
+	watching := d.active.Load()
+	if watching == nil {
+		return // the daemon is starting
+	}
+	active := make(map[string][]checks.ActiveFinding)
+	for _, one := range watching.watchers {
+		active[one.Cluster().Name] = one.Snapshot().ActiveFindings
+	}
+	for _, s := range d.incidentStore.writeAgain(active) {
+		if err := d.history.AddSilence(ctx, s); err != nil {
+			d.logger.Error("writing a silence again", "silence", s.ID, "err", err)
+		}
+	}
+}
+
 // A restoredState is the state that the previous process wrote, and the incidents
 // that were resolved recently, which are needed to detect flapping.
 type restoredState history.State

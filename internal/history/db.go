@@ -48,6 +48,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"stickwatch/checks"
@@ -71,6 +72,10 @@ type Config struct {
 
 	Flush time.Duration // interval of batches; 0: a second
 	Queue int           // maximum number of queued samples; 0: 50000, about 10 MB
+
+	// Recreated is called when the tables of a history in PostgreSQL were deleted and have been created
+	// anew: what is still known must be written again. It must not wait for the history. Nil: not called.
+	Recreated func()
 
 	Logger *slog.Logger     // nil: slog.Default
 	Now    func() time.Time // nil: time.Now
@@ -118,6 +123,8 @@ type DB struct {
 
 	// targets caches the known targets. Only the writing goroutine uses it.
 	targets map[checks.Target]*target
+	// recreated is set until the cached targets are read again from new tables.
+	recreated atomic.Bool
 	// lastExpired is the time of the last deletion of expired rows.
 	lastExpired time.Time
 	// lastShrunk is the time of the last check of the maximum size.
@@ -219,6 +226,15 @@ func (c Config) withEngine(ctx context.Context, reader *Reader, meter *meter, en
 		return nil, errors.Join(err, db.Close(ctx))
 	}
 	return db, nil
+}
+
+// onRecreated forgets the targets of tables that were deleted.
+func (db *DB) onRecreated() {
+	db.recreated.Store(true)
+	db.config.Logger.Error("the tables of the history were deleted: they are created anew, and what is open is written again", "history", db.path)
+	if db.config.Recreated != nil {
+		db.config.Recreated()
+	}
 }
 
 // checkInBackground checks the open file and reports damage.

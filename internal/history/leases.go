@@ -136,6 +136,16 @@ func (b Batch) clusters() map[string]bool {
 // reloadTargets reads the targets of clusters that were taken over, and forgets those of clusters
 // that were given away. Only the writing goroutine calls it.
 func (db *DB) reloadTargets(ctx context.Context) error {
+	if db.recreated.Swap(false) {
+		clear(db.targets)
+		db.partitionsFrom = [levels]int64{}
+		if db.leases.alone() {
+			if err := db.loadTargets(ctx); err != nil {
+				db.recreated.Store(true)
+				return err
+			}
+		}
+	}
 	if db.leases.alone() {
 		return nil
 	}
@@ -171,6 +181,9 @@ func (db *DB) reloadTargets(ctx context.Context) error {
 // these epochs. Until it ends, nobody can take them over.
 func (db *DB) commitFenced(ctx context.Context, durable bool, fence map[string]int64, work func(*transaction) error) error {
 	return db.engine.commit(ctx, durable, func(tx *transaction) error {
+		if db.recreated.Load() {
+			return errRecreated // the targets that work uses are not in the new tables
+		}
 		if err := tx.checkLeases(ctx, db.path, fence); err != nil {
 			return err
 		}

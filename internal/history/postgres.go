@@ -339,7 +339,7 @@ func (e *databaseError) Unavailable() bool {
 
 // explain adds the name of the database and a remedy to an error.
 func explain(name string, err error) error {
-	if err == nil || errors.Is(err, sql.ErrNoRows) || errors.Is(err, ErrNotFound) {
+	if err == nil || errors.Is(err, sql.ErrNoRows) || errors.Is(err, ErrNotFound) || errors.Is(err, errRecreated) {
 		return err
 	}
 	if _, done := errors.AsType[*databaseError](err); done {
@@ -401,11 +401,15 @@ func openDatabase(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, closeWith(writer, err)
 	}
-	engine := newPostgresEngine(database.name, writer)
+	engine, err := newPostgresEngine(ctx, database, writer)
+	if err != nil {
+		return nil, errors.Join(reader.Close(), closeWith(writer, err))
+	}
 	db, err := c.withEngine(ctx, reader, newMeter(), engine)
 	if err != nil {
 		return nil, explain(database.name, err)
 	}
+	engine.onRecreated = db.onRecreated
 	return db, nil
 }
 

@@ -6,25 +6,99 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // A postgresEngine is a database of PostgreSQL that is open for writing.
 type postgresEngine struct {
-	name   string
+	database
 	writer *sql.DB
 	bytes  atomic.Int64 // size at the last maintenance
 
-	// partitions are known to exist. Only the transaction that has the connection uses it.
+	tables      atomic.Int64 // identity of the tables; see selectTables
+	recreating  sync.Mutex   // held while tables are created anew
+	onRecreated func()       // called before the first transaction with new tables
+
+	// The session and the partitions that are known to have the tables, and to exist. Only the
+	// transaction that has the connection uses them.
+	session    *stdlib.Conn
 	partitions map[string]bool
 }
 
-func newPostgresEngine(name string, writer *sql.DB) *postgresEngine {
-	return &postgresEngine{name: name, writer: writer, partitions: make(map[string]bool)}
+// newPostgresEngine returns the engine of a database that was prepared.
+func newPostgresEngine(ctx context.Context, d database, writer *sql.DB) (*postgresEngine, error) {
+	e := &postgresEngine{database: d, writer: writer, onRecreated: func() {}, partitions: make(map[string]bool)}
+	tables, err := readTables(ctx, writer)
+	e.tables.Store(tables)
+	return e, explain(d.name, err)
+}
+
+// readTables returns the identity of the tables of a history, which those of another one in the same
+// place do not have; 0: there are none.
+func readTables(ctx context.Context, q interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+},
+) (identity int64, err error) {
+	err = q.QueryRowContext(ctx, `SELECT COALESCE(to_regclass('targets')::oid::bigint, 0)`).Scan(&identity)
+	return identity, err
+}
+
+// errRecreated is the error of a transaction that was made for other tables. It is repeated.
+var errRecreated = errors.New("the tables of the history were created anew")
+
+// connect returns the writing connection. A session that begins may find that somebody has deleted
+// the database and created it again. Then it creates the tables.
+func (e *postgresEngine) connect(ctx context.Context) (*sql.Conn, error) {
+	conn, err := e.writer.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var current *stdlib.Conn
+	err = conn.Raw(func(c any) error {
+		current = c.(session).Conn
+		return nil
+	})
+	if err == nil && current == e.session {
+		return conn, nil
+	}
+	var tables int64
+	if err == nil {
+		tables, err = readTables(ctx, conn)
+	}
+	if err == nil && tables == e.tables.Load() {
+		e.session = current
+		clear(e.partitions)
+		return conn, nil
+	}
+	closed := conn.Close() // first: there is no other connection
+	if err == nil {
+		err = e.recreate(ctx)
+	}
+	return nil, errors.Join(closed, err) // the cause last: see innermost
+}
+
+// recreate creates the tables unless they exist, and returns errRecreated.
+func (e *postgresEngine) recreate(ctx context.Context) error {
+	e.recreating.Lock()
+	defer e.recreating.Unlock()
+	if err := e.prepare(ctx, e.writer); err != nil {
+		return err
+	}
+	tables, err := readTables(ctx, e.writer)
+	if err != nil {
+		return err
+	}
+	if tables != e.tables.Load() {
+		e.onRecreated() // first: a transaction that finds the new tables must not use what the old ones had
+		e.tables.Store(tables)
+	}
+	return errRecreated
 }
 
 // commit implements engine. If the connection is lost during the commit, nobody knows whether the
@@ -33,7 +107,7 @@ func newPostgresEngine(name string, writer *sql.DB) *postgresEngine {
 func (e *postgresEngine) commit(ctx context.Context, durable bool, work func(*transaction) error) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	conn, err := e.writer.Conn(ctx)
+	conn, err := e.connect(ctx)
 	if err != nil {
 		return explain(e.name, err)
 	}
@@ -57,6 +131,9 @@ func (e *postgresEngine) commit(ctx context.Context, durable bool, work func(*tr
 		return work(&transaction{Tx: tx, engine: e, conn: conn})
 	})
 	committed = err == nil
+	if isState(err, "42P01") { // undefined_table: the tables were deleted during this session
+		e.session = nil
+	}
 	return explain(e.name, err)
 }
 

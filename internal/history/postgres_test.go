@@ -262,6 +262,56 @@ func TestDatabaseAway(t *testing.T) {
 	}
 }
 
+// TestDatabaseCreatedAnew: a database, or a schema, that is deleted and created again under the daemon
+// gets its tables, and what the daemon writes then is complete.
+func TestDatabaseCreatedAnew(t *testing.T) {
+	server := startPostgres(t)
+	server.run(t, "CREATE DATABASE fresh")
+	u, err := url.Parse(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/fresh"
+	for _, tt := range []struct {
+		name, path          string
+		remove, put, remedy string
+	}{
+		{"database", u.String(), "DROP DATABASE fresh WITH (FORCE)", "CREATE DATABASE fresh", "create the database"},
+		{"schema", server.schema(t), "DROP SCHEMA history1 CASCADE", "CREATE SCHEMA history1", "there is no schema that the user may use"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			recreated := 0
+			db := opened(t, func(c *Config) { c.Path, c.Recreated = tt.path, func() { recreated++ } })
+			other := checks.Target{Cluster: "shop", Kind: checks.TargetBalancer, Name: "lb"}
+			write(t, db, Batch{Samples: append(every(other, testTime, time.Second, 5), every(node, testTime, time.Second, 5)...)})
+			step := Step{Step: alerting.Step{Incidents: []alerting.Incident{incident("a")}}}
+			server.run(t, tt.remove)
+			ended := db.Commit(t.Context(), step) // of the session, or of a statement
+			if err := db.Commit(t.Context(), step); ended == nil || err == nil || !strings.Contains(err.Error(), tt.remedy) {
+				t.Errorf("got errors %v and %v of a %s that was deleted", ended, err, tt.name)
+			}
+			server.run(t, tt.put)
+			db.Record(Batch{Samples: every(node, testTime.Add(time.Minute), time.Second, 7)})
+			var failures []error
+			for db.Commit(t.Context(), step) != nil || db.flush(t.Context()) != nil {
+				if failures = append(failures, db.flush(t.Context())); len(failures) > 3 {
+					t.Fatalf("it is not written again: %v", errors.Join(failures...))
+				}
+			}
+			if err := db.maintain(t.Context(), testTime.Add(time.Hour)); err != nil {
+				t.Error(err)
+			}
+			points, err := db.Points(t.Context(), []checks.Target{node}, checks.Span{From: testTime, To: testTime.Add(time.Hour)}, time.Hour)
+			if err != nil || len(points[node]) != 1 || points[node][0].Probes != 7 {
+				t.Errorf("got %v and error %v, want the 7 new samples", points, err)
+			}
+			if state, err := db.Restore(t.Context()); err != nil || len(state.Incidents) != 1 || recreated != 1 {
+				t.Errorf("got %d incidents, %d calls of Recreated and error %v", len(state.Incidents), recreated, err)
+			}
+		})
+	}
+}
+
 // TestOneWriterOfDatabase: a second process cannot write while the first one has its connection. If
 // the first one loses it, it gets it back, or finds that the second one has taken over.
 func TestOneWriterOfDatabase(t *testing.T) {
@@ -288,7 +338,7 @@ func TestOneWriterOfDatabase(t *testing.T) {
 		t.Fatalf("after the first process: %v", err)
 	}
 	first.engine.(*postgresEngine).writer.Close() // its connection would wait for lockTimeout
-	first.engine = &postgresEngine{name: second.name, writer: second.openWriter(false), partitions: map[string]bool{}}
+	first.engine = &postgresEngine{database: second, writer: second.openWriter(false)}
 	err = first.Commit(t.Context(), Step{Step: alerting.Step{Incidents: []alerting.Incident{incident("b")}}})
 	if _, inUse := errors.AsType[*InUseError](err); !inUse {
 		t.Errorf("got error %v, want that another process has taken over", err)

@@ -6,11 +6,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // A counterVec is a counter with labels. A daemon has tens of thousands of series, most of which
@@ -31,10 +29,9 @@ func newCounterVec(m Metric) *counterVec {
 
 // A counterSeries is a series of a counterVec.
 type counterSeries struct {
-	vec     *counterVec
-	labels  []*dto.LabelPair // sorted by name
-	created int64            // nanoseconds since 1970
-	bits    atomic.Uint64    // of the value
+	vec    *counterVec
+	labels []*dto.LabelPair // sorted by name
+	bits   atomic.Uint64    // of the value
 }
 
 // with returns the series with label values in the order of Metric.Labels, and creates it at 0.
@@ -51,7 +48,7 @@ func (v *counterVec) with(values ...string) *counterSeries {
 	if c, ok := v.series[key]; ok {
 		return c
 	}
-	c = &counterSeries{vec: v, labels: make([]*dto.LabelPair, len(values)), created: time.Now().UnixNano()}
+	c = &counterSeries{vec: v, labels: make([]*dto.LabelPair, len(values))}
 	for i, name := range v.Labels {
 		c.labels[i] = v.pair(name, values[i])
 	}
@@ -124,6 +121,6 @@ func (c *counterSeries) Desc() *prometheus.Desc { return c.vec.description }
 // Write implements prometheus.Metric.
 func (c *counterSeries) Write(out *dto.Metric) error {
 	value := math.Float64frombits(c.bits.Load())
-	out.Label, out.Counter = c.labels, &dto.Counter{Value: &value, CreatedTimestamp: timestamppb.New(time.Unix(0, c.created))}
+	out.Label, out.Counter = c.labels, &dto.Counter{Value: &value}
 	return nil
 }
