@@ -59,6 +59,7 @@ type FormFields struct {
 // A Form is a form of a page.
 type Form struct {
 	Action                   string      // as on the page; "": the page itself
+	Base                     string      // to which the page's addresses are relative (<base href>); "": the page
 	Fields                   []FormField // that a browser sends unchanged, such as hidden ones
 	UserField, PasswordField string
 }
@@ -390,7 +391,11 @@ func (s *loginSequence) target(form Form) *url.URL {
 		u, _ := c.URL(cmp.Or(s.step.Action, s.step.Page))
 		return u
 	}
-	to, err := s.page.url.Parse(form.Action)
+	from := s.page.url
+	if base, err := from.Parse(form.Base); err == nil && form.Action != "" && c.owns(base) {
+		from = base // one on another host is wrong, or meant for users at another address
+	}
+	to, err := from.Parse(form.Action)
 	if err != nil {
 		return nil
 	}

@@ -351,6 +351,31 @@ func TestLoginWithoutAnswer(t *testing.T) {
 	}
 }
 
+// TestLoginPageBase: the action of a form is relative to the page's <base>, unless that is on
+// another host.
+func TestLoginPageBase(t *testing.T) {
+	for base, want := range map[string]string{
+		"":                       "/login",
+		`<base target="_top">`:   "/login",
+		`<base href="/deep/er">`: "/deep/login",
+		`<base><base href="x/"><base href="/y/">`: "/x/login",
+		`<base href="http://127.0.0.2:1/z/">`:     "/login",
+	} {
+		app, got := &application{}, ""
+		u := app.start(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				got = r.URL.Path
+			}
+			fmt.Fprint(w, base+strings.Replace(plainForm, "/login", "login", 1))
+		})
+		c := &probes.Cluster{Limits: probes.Limits{Timeout: 10 * time.Second}, Session: &probes.Session{Path: "/", Login: formLogin(t, accountPassword)}}
+		c.Balancer.URLs = []*url.URL{u}
+		if newCanary(t, c).Open(t.Context()); got != want {
+			t.Errorf("%s: the form was sent to %q, want %q", base, got, want)
+		}
+	}
+}
+
 // TestHostileLoginPage: a page that was changed gets no password.
 func TestHostileLoginPage(t *testing.T) {
 	stolen := ""

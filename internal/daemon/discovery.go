@@ -16,6 +16,9 @@ import (
 // cluster's nodes: the active configuration is replaced by one with the new list, and the
 // cluster's watcher takes it over with canaries, history and active findings.
 
+// startWait is how long a start waits for the nodes that a source lists.
+const startWait = time.Second
+
 // nodeSources are the sources of the clusters with nodes_from. The zero value has none.
 type nodeSources struct {
 	mu      sync.Mutex
@@ -30,7 +33,8 @@ type nodeSource struct {
 }
 
 // discover returns cfg with the nodes that the sources list. A source of an unchanged cluster
-// is not asked again; others get a few seconds to answer, all at once.
+// is not asked again; others get a second to answer, all at once. One that takes longer delays
+// nothing else.
 func (d *Daemon) discover(ctx context.Context, cfg *config.Config) *config.Config {
 	var old *config.Config
 	if active := d.active.Load(); active != nil {
@@ -52,7 +56,7 @@ func (d *Daemon) discover(ctx context.Context, cfg *config.Config) *config.Confi
 		sources[i] = discovery.New(from, c)
 		asking.Go(func() {
 			var err error
-			if found[i], err = sources[i].Ask(ctx); err != nil {
+			if found[i], err = sources[i].Begin(ctx, startWait); err != nil {
 				d.logger.Warn("asking for nodes", "cluster", c.Name, "source", from.String(), "err", err)
 			}
 		})

@@ -26,6 +26,9 @@ func (s balancerSource) ask(ctx context.Context) (answer, error) {
 	if observed.Error != "" {
 		return answer{}, errors.New(observed.Error)
 	}
+	if len(observed.Servers) > 0 && observed.NoAbsence != "" {
+		return answer{}, errors.New(observed.NoAbsence) // there are more
+	}
 	servers, err := s.ofPool(observed.Servers)
 	if err != nil {
 		return answer{}, err

@@ -12,7 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,7 +64,7 @@ func New(from config.NodesFrom, c *probes.Cluster) *Discovery {
 	case from.DNS != nil:
 		d.ask = dnsSource{*from.DNS, nodes}.ask
 	case from.File != "":
-		d.ask = (&fileSource{path: from.File, nodes: nodes}).ask
+		d.ask = (&fileSource{path: from.File, nodes: nodes, stat: os.Stat}).ask
 	case from.HTTP != nil:
 		d.hide = probes.SecretsOf(from.HTTP)
 		d.ask = httpSource{from.HTTP, c.TLS, nodes}.ask
@@ -126,6 +128,34 @@ func (d *Discovery) Ask(ctx context.Context) ([]probes.Node, error) {
 		answered(nodes)
 	}
 	return nodes, nil
+}
+
+// Begin asks the source for the first time and waits for its answer, at most for the given
+// time. A later answer is used when it arrives; until then the source counts as failing.
+func (d *Discovery) Begin(ctx context.Context, atMost time.Duration) ([]probes.Node, error) {
+	done := make(chan struct{})
+	panics.Go(panics.Daemon, func() {
+		defer close(done)
+		d.Update(context.WithoutCancel(ctx))
+	})
+	select {
+	case <-done:
+	case <-time.After(atMost):
+		d.recordSilence(atMost)
+	}
+	if state := d.State(); state.Error != "" {
+		return d.Nodes(), errors.New(state.Error)
+	}
+	return d.Nodes(), nil
+}
+
+// recordSilence stores that the source has not answered yet, unless it has.
+func (d *Discovery) recordSilence(waited time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.state.Answered.IsZero() && d.state.Error == "" {
+		d.state.Failing, d.state.Error = time.Now().Add(-waited), fmt.Sprintf("no answer within %v", waited)
+	}
 }
 
 // Update implements probes.NodeSource.
@@ -221,11 +251,16 @@ func (t nodeTemplate) node(id, address, scheme string) (probes.Node, error) {
 	if err != nil || number == 0 || urlErr != nil || u.Hostname() == "" || u.Path != "" || u.User != nil || u.Host != net.JoinHostPort(host, port) || len(address) > 255 {
 		return probes.Node{}, fmt.Errorf("%q is no host:port", probes.Clean(address, 64))
 	}
+	if ip, err := netip.ParseAddr(host); err == nil && (ip.IsUnspecified() || ip.IsMulticast() || ip == broadcast) {
+		return probes.Node{}, fmt.Errorf("%s is the address of no machine", host) // some DNS servers answer 0.0.0.0 to names that they block
+	}
 	if id == "" {
 		id = u.Host
 	}
 	return probes.Node{ID: id, URL: u, Weight: 1}, nil
 }
+
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // distinct returns nodes without those whose address another has already.
 func distinct(nodes []probes.Node) []probes.Node {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,6 +100,9 @@ func TestDNS(t *testing.T) {
 		"app-0.app.internal. A":        records(t, "app-0.app.internal. 5 IN A 127.0.0.10"),
 		"app-1.app.internal. AAAA":     records(t, "app-1.app.internal. 5 IN AAAA ::1"),
 		"two.internal. SRV":            records(t, "two.internal. 5 IN SRV 0 0 81 app-0.app.internal.", "two.internal. 5 IN SRV 0 0 80 app-0.app.internal."),
+		"blocked.internal. A":          records(t, "blocked.internal. 5 IN A 127.0.0.1", "blocked.internal. 5 IN A 0.0.0.0"),
+		"group.internal. A":            records(t, "group.internal. 5 IN A 224.0.0.1"),
+		"bare.internal. SRV":           records(t, "bare.internal. 5 IN SRV 0 0 81 empty.internal."),
 		"lost.internal. SRV":           records(t, "lost.internal. 5 IN SRV 0 0 81 gone.internal."),
 	}
 	var many []string
@@ -138,9 +142,13 @@ func TestDNS(t *testing.T) {
 	want(t, discovery("two.internal", "SRV", 0), "",
 		"app-0.app.internal:80 http://127.0.0.10:80 as app-0.app.internal:80",
 		"app-0.app.internal:81 http://127.0.0.10:81 as app-0.app.internal:81")
-	want(t, discovery("lost.internal", "SRV", 0), "gone.internal. of an SRV record has no address")
+	want(t, discovery("lost.internal", "SRV", 0), "the target of an SRV record: the name gone.internal. does not exist in DNS (NXDOMAIN)")
+	want(t, discovery("bare.internal", "SRV", 0), "empty.internal. of an SRV record has no address")
+	want(t, discovery("blocked.internal", "A", 80), "0.0.0.0 is the address of no machine")
+	want(t, discovery("group.internal", "A", 80), "224.0.0.1 is the address of no machine")
+	want(t, discovery("empty.internal", "A", 80), "lists 0 nodes, want at least 1")
 	want(t, discovery("broken.internal", "A", 80), "got SERVFAIL")
-	want(t, discovery("gone.internal", "A", 80), "lists 0 nodes, want at least 1")
+	want(t, discovery("gone.internal", "A", 80), "the name gone.internal does not exist in DNS (NXDOMAIN)")
 	if nodes, err := discovery("many.internal", "A", 80).Ask(t.Context()); len(nodes) != 200 || err != nil {
 		t.Errorf("got %d nodes, %v: want 200 by TCP", len(nodes), err)
 	}
@@ -188,6 +196,35 @@ func TestFile(t *testing.T) {
 	want(t, ofFile(write("c.yml", "- target: [b:80]\n")), "field target not found")
 }
 
+// TestHungFile: a file system that does not answer delays nobody, gets one reader, and its
+// answer is used when it comes.
+func TestHungFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.json")
+	if err := os.WriteFile(path, []byte(`[{"targets": ["10.0.0.2:80"]}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		readers, answer := 0, make(chan struct{})
+		source := &fileSource{path: path, nodes: nodeTemplate{"http"}, stat: func(path string) (os.FileInfo, error) {
+			readers++
+			<-answer
+			return os.Stat(path)
+		}}
+		d := &Discovery{least: 1, wake: make(chan struct{}, 1), asking: make(chan struct{}, 1), ask: source.ask}
+		began := time.Now()
+		if nodes, err := d.Begin(t.Context(), time.Second); len(nodes) > 0 || err == nil || err.Error() != "no answer within 1s" || time.Since(began) != time.Second {
+			t.Errorf("got %v, %v after %v, want an error after a second", nodes, err, time.Since(began))
+		}
+		time.Sleep(askTimeout)
+		want(t, d, "its file system does not answer")
+		if readers != 1 {
+			t.Errorf("got %d readers, want 1", readers)
+		}
+		close(answer)
+		want(t, d, "", "10.0.0.2:80 http://10.0.0.2:80")
+	})
+}
+
 func TestHTTP(t *testing.T) {
 	status, body := 200, `[{"targets": ["b:80", "a:80"]}]`
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -218,6 +255,12 @@ func TestBalancer(t *testing.T) {
 	want(t, New(config.NodesFrom{Balancer: true, Scheme: "http"}, cluster), "servers of app, api: choose one by pool")
 	d := New(config.NodesFrom{Balancer: true, Pool: "app", Scheme: "http"}, cluster)
 	want(t, d, "", "10.0.0.1:80 http://10.0.0.1:80 named s1")
+	long := "# pxname,svname,status,type,addr\n"
+	for i := range 1001 {
+		long += fmt.Sprintf("app,s%d,UP,2,10.0.%d.%d:80\n", i, i/250, i%250)
+	}
+	page = long
+	want(t, d, "it names 1001 servers, of which the first 1000 were read", "10.0.0.1:80 http://10.0.0.1:80 named s1")
 	page = "# pxname,svname,status,type\napp,s1,UP,2\n"
 	want(t, d, "gives no address of s1: HAProxy needs stats show-legends", "10.0.0.1:80 http://10.0.0.1:80 named s1")
 }

@@ -106,7 +106,7 @@ func (s dnsSource) addressOf(ctx context.Context, target string, extra []dns.RR)
 		if kind != dns.TypeNone {
 			reply, err := s.resolve(ctx, target, kind)
 			if err != nil {
-				return "", err
+				return "", fmt.Errorf("the target of an SRV record: %w", err)
 			}
 			own = reply.Answer
 		}
@@ -142,8 +142,11 @@ func ttlOf(records []dns.RR) time.Duration {
 	return max(least, leastTTL)
 }
 
+// errNoName is the error about a name that does not exist in DNS.
+var errNoName = errors.New("does not exist in DNS (NXDOMAIN)")
+
 // resolve asks the servers in turn for a name, and for it in each search domain. A name that
-// does not exist has no records, which is no error.
+// exists and has no records is no error.
 func (s dnsSource) resolve(ctx context.Context, name string, kind uint16) (*dns.Msg, error) {
 	names, servers := []string{dns.Fqdn(name)}, []string{s.Server}
 	if s.Server == "" {
@@ -156,16 +159,23 @@ func (s dnsSource) resolve(ctx context.Context, name string, kind uint16) (*dns.
 			servers = append(servers, net.JoinHostPort(server, conf.Port))
 		}
 	}
-	var missing error
+	var failed error
+	exists := false
 	for _, name := range names {
 		switch reply, err := exchange(ctx, name, kind, servers); {
 		case err != nil:
-			missing = err
-		case reply.Rcode == dns.RcodeSuccess && len(reply.Answer) > 0:
+			failed = err
+		case reply.Rcode == dns.RcodeNameError:
+		case len(reply.Answer) > 0:
 			return reply, nil
+		default:
+			exists = true
 		}
 	}
-	return new(dns.Msg), missing
+	if failed == nil && !exists {
+		return nil, fmt.Errorf("the name %s %w", probes.Clean(name, 64), errNoName)
+	}
+	return new(dns.Msg), failed
 }
 
 // exchange returns the answer of the first server that has one.

@@ -12,12 +12,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 	"go.yaml.in/yaml/v2"
 
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
 
@@ -34,16 +34,41 @@ const schemeLabel = "__scheme__"
 type fileSource struct {
 	path  string
 	nodes nodeTemplate
+	stat  func(string) (os.FileInfo, error)
 
-	mu   sync.Mutex
-	read os.FileInfo // of the file that gave last; nil: it must be read
-	last answer
+	reading chan fileAnswer // of the reader that is under way; nil: none is
+	read    os.FileInfo     // of the file that gave last; nil: it must be read. The reader's own
+	last    answer          // likewise
 }
 
-func (s *fileSource) ask(context.Context) (answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	info, err := os.Stat(s.path)
+// A fileAnswer is the result of reading a file.
+type fileAnswer struct {
+	answer
+	err error
+}
+
+// ask reads the file without waiting longer than ctx: a file of a network or of a user's
+// process may be there and never answer. There is one reader at a time, however long it takes.
+func (s *fileSource) ask(ctx context.Context) (answer, error) {
+	if s.reading == nil {
+		s.reading = make(chan fileAnswer, 1)
+		panics.Go(panics.Daemon, func() {
+			got := fileAnswer{err: errors.New("reading it has failed")}
+			defer func() { s.reading <- got }() // also after a panic
+			got.answer, got.err = s.list()
+		})
+	}
+	select {
+	case got := <-s.reading:
+		s.reading = nil
+		return got.answer, got.err
+	case <-ctx.Done():
+		return answer{}, fmt.Errorf("its file system does not answer: %w", ctx.Err())
+	}
+}
+
+func (s *fileSource) list() (answer, error) {
+	info, err := s.stat(s.path)
 	if err != nil {
 		return answer{}, err
 	}

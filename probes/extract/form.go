@@ -23,11 +23,16 @@ const (
 // ReadForm implements probes.FormReader.
 func (f Forms) ReadForm(doc probes.Document, want probes.FormFields) (probes.Form, error) {
 	root := parseHTML(decode(doc, f.Charset))
+	base := ""
 	for n := range root.Descendants() {
+		if n.DataAtom == atom.Base { // the first one with an address counts
+			base = cmp.Or(base, attribute(n, "href"))
+		}
 		if n.DataAtom != atom.Form {
 			continue
 		}
 		form, fault := readForm(n)
+		form.Base = base
 		if userField, passwordField, ok := form.match(want); ok {
 			form.UserField, form.PasswordField = userField, passwordField
 			if fault = cmp.Or(fault, sendable(n)); fault != "" {
