@@ -193,6 +193,10 @@ func (u *upstream) haproxySetting(line directive) {
 				u.check(arg)
 			}
 		}
+	case "http-response":
+		if value := line.arg(2); strings.HasSuffix(line.arg(0), "-header") && (value == "%s" || value == "%[srv_name]") {
+			u.routeHeader = line.arg(1)
+		}
 	case "http-check":
 		if i := slices.Index(line.args, "uri"); i >= 0 && i+1 < len(line.args) {
 			u.check(line.args[i+1])

@@ -402,6 +402,10 @@ func haproxyBinds(d directive) []haproxyBind {
 	return out
 }
 
+// certificateParts are words at the end of the names of certificate files that are no
+// domain.
+var certificateParts = []string{"all", "bundle", "cert", "chain", "combined", "crt", "full", "fullchain", "haproxy", "key", "pem", "server"}
+
 // haproxyBindOf parses an address of a bind line; false if it is not HTTP over TCP.
 func haproxyBindOf(line directive, text string) (haproxyBind, bool) {
 	text = haproxyFamily.ReplaceAllString(text, "")
@@ -426,7 +430,8 @@ func haproxyBindOf(line directive, text string) (haproxyBind, bool) {
 	}
 	if i := slices.Index(line.args, "crt"); i >= 0 {
 		file := path.Base(line.arg(i + 1))
-		if name := strings.TrimSuffix(file, path.Ext(file)); public(name) {
+		name := strings.TrimSuffix(file, path.Ext(file))
+		if last := strings.TrimPrefix(path.Ext(name), "."); public(name) && !slices.Contains(certificateParts, last) {
 			b.name = name
 		}
 	}
