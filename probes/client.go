@@ -21,6 +21,7 @@ type Target struct {
 	TLS     *tls.Config
 	Timeout time.Duration // of one exchange; 0: DefaultLimits.Timeout
 	Dial    DialFunc      // nil: a net.Dialer
+	Wire    NodeProtocol  // "": HTTP/1.1
 	Header  http.Header   // that every request carries; its secrets are shown nowhere
 
 	// KeyHeader is the request header that carries Key, the client address or hash key
@@ -45,9 +46,13 @@ func NewClient(t Target) *Client {
 	if t.Timeout <= 0 {
 		t.Timeout = DefaultLimits.Timeout
 	}
-	d := dialer{address: t.Address, tls: t.TLS, name: hostname(t.Host), open: t.Dial}
+	d := dialer{address: t.Address, tls: t.TLS, name: hostname(t.Host), open: t.Dial, wire: t.Wire}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(t.Wire != ProtocolH2C)
+	protocols.SetUnencryptedHTTP2(t.Wire == ProtocolH2C)
 	return &Client{target: t, secrets: headerSecrets(t.Header), http: &http.Client{
 		Transport: boundTransport{&http.Transport{
+			Protocols:              protocols,
 			Proxy:                  nil, // a proxy would be another balancer on the way
 			DialContext:            d.dial,
 			DialTLSContext:         d.dialTLS,

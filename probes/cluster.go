@@ -108,6 +108,8 @@ type Node struct {
 	Down    bool   // marked down in the balancer's file: keeps its share of the hash and receives no client
 	Backup  bool   // receives clients only when no other node is left
 	Primary bool   // must be started before the others
+
+	Protocol NodeProtocol // of direct requests; "": HTTP/1.1
 }
 
 // ServerName returns the node's name in the balancer's configuration.

@@ -13,6 +13,7 @@ import (
 func (c *Cluster) NodeTarget(n Node) Target {
 	return Target{
 		URL: n.URL, Host: n.Host, TLS: c.TLS, Timeout: c.Limits.Timeout, Dial: c.Dial, Header: c.Header, Limiter: c.Limiter, Node: n.ID,
+		Wire: n.Protocol,
 	}
 }
 

@@ -22,6 +22,7 @@ type dialer struct {
 	tls     *tls.Config
 	name    string // TLS server name; "": the host
 	open    DialFunc
+	wire    NodeProtocol
 }
 
 // A DialFunc connects to addr, "host:port", as net.Dialer's DialContext does. Tests use
@@ -94,7 +95,16 @@ func (d dialer) connect(ctx context.Context, network, addr string) (net.Conn, er
 	}
 	raw, err := d.open.dial(ctx, network, addr)
 	hopTimerOf(ctx).dialled(raw, err)
-	return raw, err
+	if err != nil {
+		return nil, err
+	}
+	if first := d.wire.preamble(raw); first != nil {
+		if _, err := raw.Write(first); err != nil {
+			raw.Close()
+			return nil, err
+		}
+	}
+	return raw, nil
 }
 
 func (d dialer) config(addr string) *tls.Config {

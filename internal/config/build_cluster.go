@@ -165,6 +165,9 @@ func (b *builder) node(w wireNode, method probes.Method, at keyPath) probes.Node
 	if w.Host != "" && !validHost(w.Host) {
 		b.problem(at.key("host"), "expected a host name, with a port if need be, got %s", b.valueText(at.key("host"), w.Host))
 	}
+	if w.Protocol == string(probes.ProtocolH2C) && strings.HasPrefix(w.URL, "https:") {
+		b.problem(at.key("protocol"), "h2c is HTTP/2 without TLS: the address must begin with http://")
+	}
 	return probes.Node{
 		ID:      b.name(at.key("id"), w.ID),
 		URL:     b.server(at.key("url"), w.URL),
@@ -175,6 +178,8 @@ func (b *builder) node(w wireNode, method probes.Method, at keyPath) probes.Node
 		Down:    w.Down,
 		Backup:  w.Backup,
 		Primary: w.Primary,
+
+		Protocol: probes.NodeProtocol(w.Protocol),
 	}
 }
 

@@ -21,6 +21,7 @@ type NodesFrom struct {
 	Pool     string   // of that list; "": its only one
 	Scheme   string   // of nodes whose source names none
 	MinNodes int      // a list with fewer is not used
+	Protocol probes.NodeProtocol
 }
 
 // A DNSName is a name whose records are nodes.
@@ -114,7 +115,7 @@ func (b *builder) nodesFrom(w *wireNodesFrom, balancer probes.Balancer, at keyPa
 	if w == nil {
 		return from, false
 	}
-	from = NodesFrom{Balancer: w.Balancer, Pool: w.Pool, Scheme: cmp.Or(w.Scheme, "http"), MinNodes: 1}
+	from = NodesFrom{Balancer: w.Balancer, Pool: w.Pool, Scheme: cmp.Or(w.Scheme, "http"), Protocol: probes.NodeProtocol(w.Protocol), MinNodes: 1}
 	if w.MinNodes != nil {
 		from.MinNodes = *w.MinNodes
 	}

@@ -44,6 +44,7 @@ var enumWords = map[string][]string{
 	"language": {"en", "zh"},
 	"kind":     words(probes.HandshakeKinds),
 	"scheme":   {"http", "https"},
+	"protocol": words(probes.NodeProtocols),
 	"record":   {"A", "AAAA", "SRV"},
 }
 

@@ -180,6 +180,8 @@ type wireNode struct {
 	Backup bool `yaml:"backup"`
 	// Whether it must be started before the others.
 	Primary bool `yaml:"primary"`
+	// How the node is asked directly, if not by HTTP/1.1: proxy_v1 and proxy_v2 send the PROXY protocol first, as HAProxy does with send-proxy and send-proxy-v2, and h2c is HTTP/2 without TLS.
+	Protocol string `yaml:"protocol" check:"oneof=protocol"`
 }
 
 // Where nodes are found that come and go: one of dns, file, http and balancer. `serve` asks the source again while it runs, and `probe` once. The id of a node is its address and port, or the target of its SRV record. A source that fails leaves the last list in use.
@@ -196,6 +198,8 @@ type wireNodesFrom struct {
 	Pool string `yaml:"pool"`
 	// Scheme of the nodes' addresses, unless the source names it: http or https. Default http.
 	Scheme string `yaml:"scheme" check:"oneof=scheme"`
+	// How its nodes are asked directly, as protocol of a node: proxy_v1, proxy_v2 or h2c.
+	Protocol string `yaml:"protocol" check:"oneof=protocol"`
 	// A list with fewer nodes counts as a failure of the source. Default 1.
 	MinNodes *int `yaml:"min_nodes" check:"min=1"`
 }

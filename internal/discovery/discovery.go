@@ -59,7 +59,7 @@ type answer struct {
 func New(from config.NodesFrom, c *probes.Cluster) *Discovery {
 	d := &Discovery{least: max(1, from.MinNodes), wake: make(chan struct{}, 1), asking: make(chan struct{}, 1)}
 	d.state.Name = from.String()
-	nodes := nodeTemplate{scheme: from.Scheme}
+	nodes := nodeTemplate{scheme: from.Scheme, protocol: from.Protocol}
 	switch {
 	case from.DNS != nil:
 		d.ask = dnsSource{*from.DNS, nodes}.ask
@@ -230,7 +230,8 @@ func (d *Discovery) pause(ctx context.Context) bool {
 
 // A nodeTemplate makes nodes of addresses.
 type nodeTemplate struct {
-	scheme string
+	scheme   string
+	protocol probes.NodeProtocol
 }
 
 // node returns the node at host:port. A missing port is that of the scheme. An empty id
@@ -257,7 +258,7 @@ func (t nodeTemplate) node(id, address, scheme string) (probes.Node, error) {
 	if id == "" {
 		id = u.Host
 	}
-	return probes.Node{ID: id, URL: u, Weight: 1}, nil
+	return probes.Node{ID: id, URL: u, Weight: 1, Protocol: t.protocol}, nil
 }
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})

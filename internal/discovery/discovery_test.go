@@ -205,7 +205,7 @@ func TestHungFile(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		readers, answer := 0, make(chan struct{})
-		source := &fileSource{path: path, nodes: nodeTemplate{"http"}, stat: func(path string) (os.FileInfo, error) {
+		source := &fileSource{path: path, nodes: nodeTemplate{scheme: "http"}, stat: func(path string) (os.FileInfo, error) {
 			readers++
 			<-answer
 			return os.Stat(path)

@@ -111,7 +111,7 @@ func singleNodeCluster(profile string, n node) (*probes.Cluster, error) {
 		return nil, fmt.Errorf("its address is none: %w", err)
 	}
 	trial := cfg.Clusters[0]
-	trial.Nodes[0].Host = n.Host
+	trial.Nodes[0].Host, trial.Nodes[0].Protocol = n.Host, n.Protocol
 	trial.Pages = nil
 	return trial, nil
 }

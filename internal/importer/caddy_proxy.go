@@ -110,7 +110,7 @@ func (u *upstream) caddyServers(at position, text string) {
 	if scheme, rest, ok := strings.Cut(text, "://"); ok {
 		s.scheme, s.address = strings.Replace(scheme, "h2c", "http", 1), rest
 		if scheme == "h2c" {
-			u.guessOnce("nodes", at, h2cNodes)
+			u.protocol = probes.ProtocolH2C
 		}
 	}
 	if isVariable(s.address) {
@@ -167,10 +167,10 @@ func (u *upstream) caddySettings(block []directive) error {
 			u.dynamic = transport[0].position.String() + ": transport fastcgi: its servers speak FastCGI, and no HTTP"
 		}
 		if d, ok := last(transport[0].block, "proxy_protocol"); ok {
-			u.guessOnce("nodes", d.position, proxyNodes)
+			u.protocol = proxyVersion(d.arg(0))
 		}
 		if d, ok := last(transport[0].block, "versions"); ok && slices.Contains(d.args, "h2c") {
-			u.guessOnce("nodes", d.position, h2cNodes)
+			u.protocol = probes.ProtocolH2C
 		}
 		if _, ok := last(transport[0].block, "tls"); ok {
 			u.secure("")

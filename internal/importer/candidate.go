@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -39,6 +40,7 @@ type node struct {
 	Down, Backup                 bool
 	From                         string // line of the file; "": from flags
 	Unlisted                     string // why its address is not known; "": it is
+	Protocol                     probes.NodeProtocol
 }
 
 func newCandidate(u *upstream, all []*upstream, opts Options) *candidate {
@@ -226,6 +228,10 @@ func (s *candidate) newNodes() []node {
 		n := node{
 			ID: ids[i], URL: scheme + "://" + address + strings.TrimRight(from.path, "/") + s.base.to, Server: from.address,
 			Weight: from.weight, Down: from.down && from.unlisted == "", Backup: from.backup, From: from.position.String(), Unlisted: from.unlisted,
+			Protocol: cmp.Or(from.protocol, s.protocol),
+		}
+		if n.Protocol == probes.ProtocolH2C && scheme == "https" {
+			n.Protocol = "" // HTTP/2 with TLS
 		}
 		if from.name != "" && from.name != n.ID && !isVariable(from.name) {
 			n.Server = from.name

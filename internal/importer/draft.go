@@ -27,8 +27,9 @@ type draft struct {
 	Evidence     []keyValue // readable from this machine
 	Withheld     []keyValue // not readable, or not checked
 	Nodes        []node
-	NodesFrom    string // where the nodes are to be found instead, in YAML; "": Nodes has them
-	Skeleton     string // why the cluster is written as a comment; "": it is not
+	Protocol     probes.NodeProtocol // of the nodes of NodesFrom
+	NodesFrom    string              // where the nodes are to be found instead, in YAML; "": Nodes has them
+	Skeleton     string              // why the cluster is written as a comment; "": it is not
 	Session      []keyValue
 	Policy       string
 	Handshake    string // path of Engine.IO; "": none, or the profile's
@@ -61,6 +62,9 @@ func (s *candidate) draft() draft {
 		if from.port != "" {
 			d.NodesFrom = strings.TrimSuffix(d.NodesFrom, "}") + ", port: " + from.port + "}"
 		}
+	}
+	if d.NodesFrom != "" {
+		d.Protocol = s.protocol
 	}
 	for _, e := range s.site.frontends {
 		d.URLs = append(d.URLs, e.url+s.base.path)
@@ -152,7 +156,7 @@ func (d *draft) guess(key, text string) {
 
 // Line formats a node as a flow mapping.
 func (n node) Line() string {
-	words := []string{"id", n.ID, "url", n.URL, "host", n.Host, "label", n.Label, "server", n.Server}
+	words := []string{"id", n.ID, "url", n.URL, "host", n.Host, "label", n.Label, "server", n.Server, "protocol", string(n.Protocol)}
 	line := strings.TrimSuffix(mapping(words...), "}")
 	if n.Unlisted != "" {
 		line = strings.ReplaceAll(line, "$${", "${") // once completed, it takes the variable of the environment

@@ -59,7 +59,7 @@ func (r *envoyReader) cluster(c value) error {
 		ejection: ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: "there are no health checks and no outlier detection: Envoy takes no endpoint out"},
 	}
 	if socket := c.get("transport_socket", "name"); strings.Contains(socket.text, "proxy_protocol") {
-		u.guessOnce("nodes", socket.position, proxyNodes)
+		u.protocol = proxyVersion(c.get("transport_socket", "typed_config", "config", "version").text)
 	}
 	tls := strings.Contains(c.get("transport_socket", "name").text, "tls") || c.get("transport_socket", "typed_config", "sni").exists()
 	for _, locality := range c.get("load_assignment", "endpoints").list() {
@@ -76,11 +76,11 @@ func (r *envoyReader) cluster(c value) error {
 	}
 	for key, options := range c.get("typed_extension_protocol_options").entries() {
 		if strings.HasSuffix(key, "HttpProtocolOptions") && options.get("explicit_http_config", "http2_protocol_options").exists() && !tls {
-			u.guessOnce("nodes", options.position, h2cNodes)
+			u.protocol = probes.ProtocolH2C
 		}
 	}
 	if c.get("http2_protocol_options").exists() && !tls {
-		u.guessOnce("nodes", c.get("http2_protocol_options").position, h2cNodes)
+		u.protocol = probes.ProtocolH2C
 	}
 	r.upstreams = append(r.upstreams, u)
 	return nil

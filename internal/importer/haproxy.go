@@ -105,6 +105,11 @@ func (r *haproxyReader) backend(d directive) (*upstream, error) {
 			}
 			u.haproxyKeep(s, h)
 		case "server-template":
+			s, _, err := haproxyServer(directive{position: line.position, args: append([]string{line.arg(0), "template:80"}, line.args[min(len(line.args), 3):]...)}, usual, health)
+			if err != nil {
+				return nil, err
+			}
+			u.protocol = s.protocol
 			u.haproxyTemplate(line)
 		default:
 			u.haproxySetting(line)
@@ -154,12 +159,8 @@ func (u *upstream) haproxyKeep(s server, h haproxyHealth) {
 	if len(u.servers) == 0 {
 		u.ejection = h.ejection()
 	}
-	switch h.protocol {
-	case "":
-	case haproxyProtocols["fcgi"]:
-		u.dynamic = s.position.String() + ": " + h.protocol
-	default:
-		u.guessOnce("nodes", s.position, h.protocol)
+	if h.fcgi {
+		u.dynamic = s.position.String() + ": proto fcgi: the servers speak FastCGI, and no HTTP"
 	}
 	u.servers = append(u.servers, s)
 }
@@ -289,7 +290,7 @@ type haproxyHealth struct {
 	inter          time.Duration
 	rise, fall     int
 	errorLimit     int
-	protocol       string // why a plain request to the server fails; "": it does not
+	fcgi           bool // the server speaks FastCGI
 }
 
 // ejection converts the parameters to nginx's terms.
@@ -364,22 +365,21 @@ func (s *server) haproxyParam(health *haproxyHealth, param, value string) (err e
 		health.check = param == "check"
 	case "observe":
 		health.observe = true
-	case "send-proxy", "send-proxy-v2", "send-proxy-v2-ssl", "send-proxy-v2-ssl-cn":
-		health.protocol = param + ": " + proxyNodes
+	case "send-proxy":
+		s.protocol = probes.ProtocolProxyV1
+	case "send-proxy-v2", "send-proxy-v2-ssl", "send-proxy-v2-ssl-cn":
+		s.protocol = probes.ProtocolProxyV2
 	case "no-send-proxy", "no-send-proxy-v2":
-		health.protocol = ""
+		s.protocol = ""
 	case "proto":
-		health.protocol = haproxyProtocols[value]
+		health.fcgi = value == "fcgi"
+		if s.protocol = ""; value == "h2" {
+			s.protocol = probes.ProtocolH2C
+		}
 	default:
 		err = health.param(param, value)
 	}
 	return err
-}
-
-// haproxyProtocols are the protocols of servers that stickwatch does not speak.
-var haproxyProtocols = map[string]string{
-	"h2":   "proto h2: the servers are asked by HTTP/2 without TLS, which stickwatch does not speak: check that they also answer HTTP/1.1, or write addresses that do",
-	"fcgi": "proto fcgi: the servers speak FastCGI, and no HTTP",
 }
 
 // param parses a parameter of health checks.

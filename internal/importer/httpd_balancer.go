@@ -38,7 +38,7 @@ func (u *upstream) member(line directive) error {
 		u.dynamic = line.position.String() + ": " + text + " does not speak HTTP"
 		s.scheme = "http"
 	case scheme == "h2c":
-		u.guessOnce("nodes", line.position, h2cNodes)
+		s.protocol = probes.ProtocolH2C
 	}
 	if !isValidPath(s.path) {
 		s.path = ""

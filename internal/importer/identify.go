@@ -198,7 +198,7 @@ func openPage(ctx context.Context, n node, path string) opened {
 	if err != nil {
 		return opened{}
 	}
-	client := probes.NewClient(probes.Target{URL: at, Host: n.Host, Timeout: askTimeout})
+	client := probes.NewClient(probes.Target{URL: at, Host: n.Host, Wire: n.Protocol, Timeout: askTimeout})
 	req, err := client.NewRequest(ctx, http.MethodGet, path)
 	if err != nil {
 		return opened{}

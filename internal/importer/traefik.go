@@ -191,7 +191,7 @@ func (u *upstream) traefikServer(v value) error {
 		return v.errorf("url: expected SCHEME://HOST:PORT, got %s", quoted(address))
 	case scheme == "h2c":
 		s.scheme = "http"
-		u.guessOnce("nodes", v.position, h2cNodes)
+		s.protocol = probes.ProtocolH2C
 	case scheme != "http" && scheme != "https":
 		return v.errorf("url: expected http://, https:// or h2c://, got %s", quoted(address))
 	}

@@ -31,6 +31,7 @@ type upstream struct {
 	hashKey    string
 	consistent bool
 	ejection   ejection
+	protocol   probes.NodeProtocol // how servers are asked, if not by HTTP/1.1
 
 	clientIPHeader string
 
@@ -61,7 +62,10 @@ type discovery struct {
 // A server is a server of an upstream.
 type server struct {
 	position
-	name    string // name or route; "": only its address is known
+	name string // name or route; "": only its address is known
+
+	protocol probes.NodeProtocol // how the balancer asks it; "": as the upstream's
+
 	scheme  string // http, https, or ajp, which only balancers speak
 	address string // host, or host:port
 	path    string // prefix of all paths at the server; "": none
@@ -118,11 +122,13 @@ type route struct {
 	guess string // why the path may be wrong; "": it is certain
 }
 
-// h2cNodes is the guess about servers that are asked by HTTP/2 without TLS.
-const h2cNodes = "h2c: the servers are asked by HTTP/2 without TLS, which stickwatch does not speak: check that they also answer HTTP/1.1, or write addresses that do"
-
-// proxyNodes is the guess about servers that expect the PROXY protocol.
-const proxyNodes = "the servers expect the PROXY protocol, which stickwatch does not send: they cannot be asked directly there; write addresses that take plain HTTP"
+// proxyVersion returns the PROXY protocol of a version, such as "v1" or "V2".
+func proxyVersion(text string) probes.NodeProtocol {
+	if strings.HasSuffix(text, "2") {
+		return probes.ProtocolProxyV2
+	}
+	return probes.ProtocolProxyV1
+}
 
 // A keyComment is a comment on a key of stickwatch.yml.
 type keyComment struct {
