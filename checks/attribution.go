@@ -54,7 +54,7 @@ func (attribution *attribution) causeOfLoss(a *answer) lossCause {
 	reported := a.pauseBefore() >= shortestPause && a.lostIn().contains(attribution.past().Pool.Lost)
 	if attribution.policy() == probes.PolicySticky {
 		switch pool := attribution.pool; {
-		// The client's own answers show these, and its nodes were well.
+		// What the balancer does at this moment shows these, and the nodes were well.
 		case attribution.drifted(a.trace):
 			return lossByDrift
 		case attribution.separatedByBalancer(a.trace):
@@ -160,11 +160,11 @@ func (attribution *attribution) leftOut(a *answer) string {
 	return ""
 }
 
-// drifted reports whether the balancer sends a client back and forth. Another node's
-// session may then replace its own.
+// drifted reports whether the address of the balancer sends clients back and forth. Another
+// node's session may then replace that of any of its clients.
 func (attribution *attribution) drifted(w *trace) bool {
 	return slices.ContainsFunc(attribution.drifts, func(m move) bool {
-		return m.trace == w || m.trace.Balancer == w.Balancer && m.trace.URL == w.URL
+		return m.trace.Balancer == w.Balancer && m.trace.URL == w.URL
 	})
 }
 
@@ -185,16 +185,21 @@ func (attribution *attribution) lostBefore(a *answer) bool {
 }
 
 // countLosses adds the sessions that were lost with their nodes, or by their return, to
-// the disruptions that caused it. Only sessions of earlier rounds count: those of this
-// round were opened during it.
+// the disruptions that caused it, once each. Only sessions of earlier rounds count: those of
+// this round were opened during it.
 func (attribution *attribution) countLosses() {
+	counted := attribution.past().LossesTo
+	attribution.history.LossesTo = counted
 	for _, w := range attribution.traces {
 		answers := slices.Concat(w.earlier, w.answers)
 		lost := slices.IndexFunc(answers, func(a *answer) bool {
 			return a.sessionOutcome == probes.SessionLost && len(attribution.nodesThatLost(a)) > 0
 		})
-		if !w.Continued || lost < 0 {
+		if !w.Continued || lost < 0 || !answers[lost].At.After(counted) {
 			continue
+		}
+		if answers[lost].At.After(attribution.history.LossesTo) {
+			attribution.history.LossesTo = answers[lost].At
 		}
 		for _, node := range attribution.nodesThatLost(answers[lost]) {
 			if attribution.addLoss(node, answers[lost].lostIn()) {

@@ -76,12 +76,13 @@ func (attribution *attribution) findings() []Finding {
 }
 
 // verdict returns the state of the cluster. A critical finding decides whatever else
-// is unknown, but a doubt outweighs a warning. A warning about a past event does not
-// count, except while the balancer has not taken the node back.
+// is unknown, but a doubt outweighs a warning. An event that is over does not count. An
+// ejection after a failure counts although it is only information, until the balancer takes
+// the node back.
 func verdict(findings []Finding, doubts []Message) Verdict {
 	has := func(s Severity) bool {
 		return slices.ContainsFunc(findings, func(f Finding) bool {
-			return f.Severity == s && (s == Critical || f.When.IsZero()) || s == Warning && f.passing
+			return f.Severity == s && (s == Critical || f.When.IsZero()) || s == Warning && f.passing && !f.over
 		})
 	}
 	switch {

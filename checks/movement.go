@@ -142,6 +142,8 @@ func causeOf(v *remaps, a *answer) Message {
 	switch {
 	case v.left(holder):
 		return msg(MsgMovedLeft, Args{Node: holder})
+	case IsUnlisted(holder): // it was not asked
+		return msg(MsgMovedUnexplained, Args{})
 	case !v.up[holder]:
 		return msg(MsgMovedSilent, Args{Node: holder})
 	case v.restartedSince(holder, a.trace.First().At), disrupted && d.Kind == DisruptionRestart:
@@ -182,6 +184,14 @@ func (movement *movement) sentBy(a *answer, out []string) bool {
 	if len(out) == 0 {
 		return false
 	}
+	own := func(id string) int {
+		if id == a.trace.holder || id == a.trace.owner {
+			return 0
+		}
+		return 1
+	}
+	out = slices.Clone(out) // the client's own nodes first, as only so many are tried
+	slices.SortStableFunc(out, func(a, b string) int { return own(a) - own(b) })
 	if key := movement.key(a.trace); movement.oracle != nil && key != "" {
 		if named := movement.namedWithoutNodes(key, out, a.node); named || !movement.Past.remapped() {
 			return named

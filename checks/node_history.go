@@ -16,6 +16,10 @@ type History struct {
 	Pool  PoolHistory
 
 	SlowConnects []SlowConnect // recent ones, oldest first
+
+	// LossesTo is the time of the newest answer without its session that was counted in
+	// Disruption.Lost: a canary's requests are judged by several rounds.
+	LossesTo time.Time
 }
 
 // A NodeHistory is what earlier rounds knew of one node.

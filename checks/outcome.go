@@ -55,8 +55,8 @@ func (o Outcome) Good() bool { return o == OutcomeServed || o == OutcomeMoved }
 type Request struct {
 	Cluster  string
 	Balancer string             // address of the balancer, as in a Target of kind balancer
-	Node     string             // id of the node that owns the session; "": not known
-	Served   string             // id of the node that answered, or an unlisted node's label in quotes; "": none is known
+	Node     string             // id of the listed node that owns the session; "": not known
+	Served   string             // id of the listed node that answered; "": not known
 	Canary   bool               // the session was opened in an earlier round
 	Session  probes.Fingerprint // first session of the client; "": no id is visible
 	At       time.Time

@@ -72,7 +72,7 @@ func (movement *movement) separateByWorker() []separation {
 		}
 		if s, ok := movement.separated(w); ok {
 			list = append(list, s)
-		} else if w.Expected != "" && len(w.Steps) > 1 && w.onlyMet(w.Expected) {
+		} else if w.Expected != "" && len(w.Steps) > 1 && len(w.answers) > 0 && w.onlyMet(w.Expected) {
 			held = true
 		}
 	}

@@ -159,7 +159,6 @@ func (f *frontendStickiness) decide(moves map[string][]move, confidence float64)
 			luck *= math.Pow(count.chance, float64(count.stays))
 		}
 	}
-	slices.Sort(f.scattered)
 	if len(f.scattered) > 0 && !kept && luck > plausible {
 		f.scatters = true
 	}

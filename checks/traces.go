@@ -224,7 +224,7 @@ func (outcomes *outcomes) resolve(w probes.Trace) *trace {
 	return out
 }
 
-// IsUnlisted reports whether a node, as a Request or a trace names it, is not in the
+// IsUnlisted reports whether a node, as a trace or a Move names it, is not in the
 // configuration: its label stands in quotes.
 func IsUnlisted(node string) bool { return strings.HasPrefix(node, `"`) }
 
@@ -256,7 +256,7 @@ func (outcomes *outcomes) unlistedNode(label string) bool {
 // its own, which may regard other nodes as healthy.
 type frontend struct {
 	probes.BalancerObservation
-	name string // the URL, with the address if the URL resolves to several
+	name string // see frontendName
 	traffic
 }
 

@@ -44,7 +44,7 @@ const (
 // observe returns the placements that a request completes or begins, to be stored. A
 // placement that was stored before replaces the stored one.
 func (p *placementRecorder) observe(request checks.Request) []checks.Placement {
-	if !request.Canary || request.Node == "" || checks.IsUnlisted(request.Node) || request.Outcome == checks.OutcomeUnknown {
+	if !request.Canary || request.Node == "" || request.Outcome == checks.OutcomeUnknown {
 		return nil
 	}
 	p.mu.Lock()

@@ -61,15 +61,10 @@ func (r *reporter) Requested(q checks.Request) {
 
 // sessionSample converts a request to a sample for the history; known is false if its
 // outcome is unknown. An error is a sample without a response, so that charts
-// distinguish it from a lost session. The label of an unknown node is omitted,
-// because a node that invents labels would fill the history with targets.
+// distinguish it from a lost session.
 func sessionSample(q checks.Request) (s checks.Sample, known bool) {
-	owner := q.Node
-	if checks.IsUnlisted(owner) {
-		owner = ""
-	}
 	s = checks.Sample{
-		Target: checks.Target{Cluster: q.Cluster, Kind: checks.TargetSession, Name: owner},
+		Target: checks.Target{Cluster: q.Cluster, Kind: checks.TargetSession, Name: q.Node},
 		At:     q.At, OK: q.Outcome.Good(), Latency: q.Latency,
 	}
 	if q.Outcome == checks.OutcomeError {

@@ -1,0 +1,34 @@
+package checks
+
+import (
+	"testing"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// TestLossesCountOnce tests that a session that was lost with its node counts once with the
+// restart, however many rounds judge the same request.
+func TestLossesCountOnce(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 3, 14, 0, 0, 0, time.UTC)
+	restart := Disruption{Kind: DisruptionRestart, Span: Span{From: at, To: at.Add(time.Second)}, Gone: at}
+	lost := &answer{Step: &probes.Step{Exchange: probes.Exchange{At: at.Add(2 * time.Second)}}, sessionOutcome: probes.SessionLost}
+	client := &trace{Trace: probes.Trace{Continued: true, Opened: at.Add(-time.Hour)}, owner: "node1", holder: "node1", answers: []*answer{lost}}
+	lost.trace = client
+	client.Steps = []probes.Step{{Exchange: probes.Exchange{At: at.Add(-time.Minute)}}, *lost.Step}
+	past := &History{Nodes: map[string]NodeHistory{"node1": {Disruptions: []Disruption{restart}}}}
+	for round := range 2 {
+		nodes := &nodeStates{Round: Round{Cluster: &probes.Cluster{Session: &probes.Session{Policy: probes.PolicySticky}}, Started: at.Add(3 * time.Second), Past: past}}
+		nodes.direct = map[string]*probes.NodeObservation{}
+		v := &attribution{remaps: &remaps{movement: &movement{timeline: &timeline{
+			rotation: &rotation{outcomes: &outcomes{nodeStates: nodes, traffic: traffic{traces: []*trace{client}}}}, nodeHistory: past.Nodes, aftermath: time.Minute,
+		}}}}
+		v.history = History{Nodes: map[string]NodeHistory{"node1": past.Nodes["node1"]}}
+		v.countLosses()
+		past = &v.history
+		if got := past.Nodes["node1"].Disruptions[0].Lost; got != 1 {
+			t.Errorf("after round %d: got %d lost sessions, want 1", round+1, got)
+		}
+	}
+}
