@@ -160,7 +160,8 @@ func disruptedFor(v *timeline, a *answer) bool {
 		if v.failsDirectly(id) || !v.ready(id) {
 			return true
 		}
-		if d, ok := v.disruptionAt(id, a.At); ok && d.failed() && v.past().Nodes[id].knewOf(d) {
+		d, ok := v.disruptionAt(id, a.At)
+		if ok && (d.Kind == DisruptionRestart || d.failed() && v.past().Nodes[id].knewOf(d)) {
 			return true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/sleep"
+	"stickwatch/probes"
 )
 
 // Backdate moves the end of the last full round into the past.
@@ -43,4 +44,14 @@ func NewScheduleOn(late func() time.Duration, observer ScheduleObserver) (*Sched
 	return newSchedule(slog.New(slog.DiscardHandler), observer, func(ctx context.Context) (time.Duration, bool) {
 		return late(), sleep.For(ctx, time.Second)
 	})
+}
+
+// AskNodes exports askNodes.
+func (p *Prober) AskNodes(ctx context.Context, c *probes.Cluster) []probes.NodeObservation {
+	return p.askNodes(ctx, c)
+}
+
+// AskUpNodes exports askUpNodes.
+func (p *Prober) AskUpNodes(ctx context.Context, c *probes.Cluster, known []probes.NodeObservation) []probes.NodeObservation {
+	return p.askUpNodes(ctx, c, known)
 }

@@ -104,6 +104,17 @@ func (p *partialRound) askAgain(ask func() []probes.NodeObservation) {
 	p.asking.Go(func() { p.setNodes(ask()) })
 }
 
+// update replaces the observations of nodes by those that ask returns, unless askAgain does.
+// In a long round, what clients met last may be newer than what was known of their nodes.
+func (p *partialRound) update(ask func(known []probes.NodeObservation) []probes.NodeObservation) {
+	p.mu.Lock()
+	known, again := p.nodes, p.again
+	p.mu.Unlock()
+	if !again {
+		p.setNodes(ask(known))
+	}
+}
+
 // newestNodes returns the newest observation of each node.
 func (p *partialRound) newestNodes() []probes.NodeObservation {
 	p.mu.Lock()

@@ -65,6 +65,28 @@ func (p *Prober) refresh(ctx context.Context, last checks.Round, jobKind JobKind
 	return round
 }
 
+// askUpNodes probes the nodes again that were up, without their pages, and returns the newest
+// observation of each node.
+func (p *Prober) askUpNodes(ctx context.Context, c *probes.Cluster, known []probes.NodeObservation) []probes.NodeObservation {
+	newest := slices.Clone(known)
+	again := *withoutSession(withoutPages(c))
+	isUp := func(id string) int {
+		return slices.IndexFunc(known, func(o probes.NodeObservation) bool { return o.Node == id && checks.Up(o) })
+	}
+	again.Nodes = slices.DeleteFunc(slices.Clone(c.Nodes), func(n probes.Node) bool { return isUp(n.ID) < 0 })
+	for _, o := range p.askNodes(ctx, &again) {
+		at := isUp(o.Node)
+		if c.Status != nil {
+			keepSession(&o, known[at])
+		}
+		if !onlyPagesConfigured(c) {
+			o.Pages = known[at].Pages
+		}
+		newest[at] = o
+	}
+	return newest
+}
+
 // nextRound returns a round that starts now with the observations of the last one. What its
 // owner checks have shown is in the history already.
 func (p *Prober) nextRound(last checks.Round) checks.Round {

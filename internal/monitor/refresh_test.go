@@ -221,3 +221,27 @@ func TestChangingReason(t *testing.T) {
 		})
 	}
 }
+
+// TestNodesAreAskedAgain checks which observations of a long round are taken again: the
+// status of nodes that were up, and nothing else.
+func TestNodesAreAskedAgain(t *testing.T) {
+	e := startFullCluster(t)
+	known := e.prober.AskNodes(t.Context(), e.config)
+	if err := e.StopNode("node3"); err != nil {
+		t.Fatal(err)
+	}
+	known[1].Primary = probes.Exchange{Failure: probes.FailureTimeout}
+	newest := e.prober.AskUpNodes(t.Context(), e.config, known)
+	var got []string
+	for i, o := range newest {
+		again := !o.Primary.At.Equal(known[i].Primary.At)
+		kept := o.Session == known[i].Session && o.Session != nil && len(o.Pages) == 1
+		got = append(got, fmt.Sprintf("%s again: %t, kept: %t, up: %t", o.Node, again, kept, checks.Up(o)))
+	}
+	want := []string{
+		"node1 again: true, kept: true, up: true", "node2 again: false, kept: true, up: false", "node3 again: true, kept: true, up: false",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("nodes (-want +got):\n%s", diff)
+	}
+}

@@ -182,6 +182,9 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUp, trouble bool) 
 		if before != nil {
 			before.wait()
 		}
+		if pause := w.intervals.Canary; pause > 0 && time.Since(emptyRound.Started) > pause {
+			seen.update(func(known []probes.NodeObservation) []probes.NodeObservation { return w.prober.askUpNodes(ctx, w.cluster, known) })
+		}
 	})
 	for !endsWithin(round.done, time.Second) {
 		if w.cluster.Limiter.Hanging() {
