@@ -69,10 +69,26 @@ func (attribution *attribution) findings() []Finding {
 	var list []Finding
 	for _, f := range all {
 		if !slices.Contains(attribution.Ignore, f.Code) {
+			f.seen = attribution.firstSign(f)
 			list = append(list, f.sanitized())
 		}
 	}
 	return list
+}
+
+// firstSign returns the time of the earliest evidence for a finding that was observed in
+// the round, which may be much later than its start; zero: none has a time.
+func (r Round) firstSign(f Finding) (first time.Time) {
+	for _, evidence := range f.Evidence {
+		for e := &evidence; e != nil; e = e.Args.Why {
+			at := e.Args.At
+			future := r.Duration > 0 && at.After(r.Started.Add(r.Duration)) // such as the end of a certificate
+			if !at.Before(r.Started) && !future && (first.IsZero() || at.Before(first)) {
+				first = at
+			}
+		}
+	}
+	return first
 }
 
 // verdict returns the state of the cluster. A critical finding decides whatever else

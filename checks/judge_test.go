@@ -270,3 +270,18 @@ func TestReportKeepsNoRounds(t *testing.T) {
 	}
 	runtime.KeepAlive(second)
 }
+
+// TestFindingBeginsWithItsEvidence tests that a finding of a long round is active since its
+// first evidence, and not since the start of the round.
+func TestFindingBeginsWithItsEvidence(t *testing.T) {
+	t.Parallel()
+	r := healthy()
+	r.Duration = 10 * time.Second
+	r.down("node2")
+	r.node("node2").Primary.At = began.Add(8 * time.Second)
+	ledger := checks.NewLedger(checks.Damping{})
+	ledger.Update(checks.Judge(r.Round))
+	if got := ledger.Active(); len(got) != 1 || !got[0].Since.Equal(began.Add(8*time.Second)) {
+		t.Errorf("got %v, want node_down since 8 s after the start of the round", got)
+	}
+}

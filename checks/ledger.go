@@ -10,7 +10,7 @@ import (
 // An ActiveFinding is a finding that is active from one round to the next.
 type ActiveFinding struct {
 	Finding
-	Since time.Time // start of the first round that found it
+	Since time.Time // first evidence of the round that found it first; without a time, the start of that round
 	Last  time.Time // start of the newest round that found it
 }
 
@@ -61,6 +61,7 @@ type Ledger struct {
 type entry struct {
 	ActiveFinding
 	active  bool      // it has been confirmed
+	found   time.Time // start of the first round that found it
 	cause   string    // key of the active cause when it was last reported; "": none
 	proven  bool      // requests show that it, or a finding that it explains, has lasted long enough
 	altered bool      // the newest round changed its severity or nodes
@@ -218,16 +219,20 @@ func (l *Ledger) lasted(s Span) bool {
 // record adds a finding of a round.
 func (l *Ledger) record(finding Finding, at time.Time) {
 	finding.harm = l.harmOf(finding)
+	since := at
+	if !finding.seen.IsZero() {
+		since = finding.seen
+	}
 	e := l.entry(finding.Key())
 	if e == nil {
-		e = &entry{ActiveFinding: ActiveFinding{Finding: finding, Since: at}}
+		e = &entry{ActiveFinding: ActiveFinding{Finding: finding, Since: since}, found: at}
 		l.entries = append(l.entries, e)
 	}
 	switch {
 	case !e.When.IsZero() && (finding.When.After(e.Last) || finding.began.After(e.When)):
-		e.Since = at // it happened again, as a new event
+		e.Since, e.found = since, at // it happened again, as a new event
 	case e.Severity == Info && finding.Severity.AtLeast(Warning):
-		e.Since = at // it was only informative until now
+		e.Since, e.found = since, at // it was only informative until now
 	}
 	e.altered = e.Severity != finding.Severity ||
 		!slices.Equal(e.Nodes, finding.Nodes) && !finding.Code.has(throughSessions) // there, the nodes depend on chance
@@ -301,7 +306,7 @@ func (l *Ledger) confirmed(e *entry, steps int) bool {
 	needs := l.rounds(e.Finding)
 	if e.proven {
 		needs = 1
-	} else if e.Code.has(clientErrors) && l.damping.Last > 0 && (!e.harm.From.IsZero() || e.Last.Sub(e.Since) < l.damping.Last) {
+	} else if e.Code.has(clientErrors) && l.damping.Last > 0 && (!e.harm.From.IsZero() || e.Last.Sub(e.found) < l.damping.Last) {
 		return false // failed requests say exactly how long it lasts; without any, the starts of the rounds do
 	}
 	if e.seen < needs {

@@ -183,7 +183,9 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUp, trouble bool) 
 			before.wait()
 		}
 		if pause := w.intervals.Canary; pause > 0 && time.Since(emptyRound.Started) > pause {
-			seen.update(func(known []probes.NodeObservation) []probes.NodeObservation { return w.prober.askUpNodes(ctx, w.cluster, known) })
+			seen.update(func(known []probes.NodeObservation) []probes.NodeObservation {
+				return w.prober.askUpNodes(ctx, w.cluster, known)
+			})
 		}
 	})
 	for !endsWithin(round.done, time.Second) {
