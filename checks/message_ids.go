@@ -231,6 +231,8 @@ const (
 	MsgSameLines       MessageID = "same_lines"
 	MsgRemapped        MessageID = "remapped"
 	MsgNodesCameOrWent MessageID = "nodes_came_or_went"
+	MsgRoutesChanged   MessageID = "routes_changed"
+	MsgKeepRoutes      MessageID = "keep_routes"
 	MsgTableForgotten  MessageID = "table_forgotten"
 	MsgLineRemoved     MessageID = "line_removed"
 	MsgLinesReordered  MessageID = "lines_reordered"

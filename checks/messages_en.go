@@ -259,6 +259,8 @@ var english = translation{
 		MsgSameLines:       "Give the balancer the same server lines in the same order at each of its addresses, and look at what each of them can reach.",
 		MsgRemapped:        `the balancer sends {{.Count}} of {{count .Of "observed client" "observed clients"}} elsewhere since about {{second .At}}, and they stay there{{with .Why}}: {{say .}}{{end}}{{if .Lost}}; {{count .Lost "session was" "sessions were"}} lost{{end}}`,
 		MsgNodesCameOrWent: "{{list .Nodes}} joined or left, and clients of other nodes moved as well",
+		MsgRoutesChanged:   "its cookie leads to other servers than before",
+		MsgKeepRoutes:      "Give each server the same cookie value (cookie, route, jvmRoute) and the same secret of the cookie as before, whenever the list of servers changes.",
 		MsgTableForgotten:  "it lost its table of clients, or its list of servers was changed",
 		MsgLineRemoved:     "the line of {{.Node}} was removed",
 		MsgLinesReordered:  "the lines are in another order",

@@ -253,6 +253,8 @@ func whyRemapped(v *nodeStates, r Remapping) *Message {
 		return new(msg(MsgNodesCameOrWent, Args{Nodes: r.Follows}))
 	case len(r.Changed) > 0:
 		return new(msg(MsgNodesCameOrWent, Args{Nodes: r.Changed}))
+	case v.Cluster.Balancer.Method == probes.MethodCookie:
+		return new(msg(MsgRoutesChanged, Args{}))
 	case v.oracle == nil:
 		return new(msg(MsgTableForgotten, Args{}))
 	default:
@@ -266,6 +268,8 @@ func remapRemedy(v *nodeStates, r Remapping) Message {
 		return msg(MsgMarkDown, Args{})
 	case v.oracle != nil:
 		return msg(MsgKeepLines, Args{})
+	case v.Cluster.Balancer.Method == probes.MethodCookie:
+		return msg(MsgKeepRoutes, Args{})
 	default:
 		return msg(MsgCarryTable, Args{})
 	}

@@ -279,3 +279,22 @@ func (r *round) later(d time.Duration) checks.Round {
 	}
 	return r.Round
 }
+
+// TestRoutesChanged tests that clients whose cookie leads to other servers, because the routes
+// were swapped, are a remap that names the routes and no stick table.
+func TestRoutesChanged(t *testing.T) {
+	t.Parallel()
+	v := newVanished()
+	v.lose("node1", 3*time.Second)
+	v.lose("node2", 3*time.Second)
+	for i, other := range []string{"node2", "node1"} { // each lost its session to the other's node
+		v.Traces[len(v.Traces)-2+i].Steps[1].Label = other
+	}
+	v.OwnerChecks = nil
+	for _, f := range checks.Judge(v.Round).Findings {
+		if f.Code == checks.BalancerRemapped && f.Remedy.ID == checks.MsgKeepRoutes && f.Summary.Args.Why.ID == checks.MsgRoutesChanged {
+			return
+		}
+	}
+	t.Errorf("findings %q, want balancer_remapped by the routes", lines(checks.Judge(v.Round)))
+}
