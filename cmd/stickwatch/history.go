@@ -208,7 +208,7 @@ func (h *historySource) open(ctx context.Context) (*history.Reader, error) {
 			daemon += " -c " + h.config
 		}
 	}
-	if !history.IsURL(path) {
+	if !history.IsDatabase(path) {
 		if err := readable(path, daemon); err != nil {
 			return nil, exitError{exitFinding, err}
 		}

@@ -58,7 +58,7 @@ func copyHistory(ctx context.Context, c console, from, to string) error {
 		return err
 	case source == target:
 		return errors.New("FROM and TO are the same history")
-	case !history.IsURL(source):
+	case !history.IsDatabase(source):
 		if err := readable(source, "stickwatch serve"); err != nil {
 			return exitError{exitFinding, err}
 		}
@@ -73,7 +73,7 @@ func copyHistory(ctx context.Context, c console, from, to string) error {
 
 // historyLocation returns the path or URL of a history that an argument names.
 func historyLocation(arg string) (string, error) {
-	if extension := filepath.Ext(arg); !history.IsURL(arg) && (extension == ".yml" || extension == ".yaml") {
+	if extension := filepath.Ext(arg); !history.IsDatabase(arg) && (extension == ".yml" || extension == ".yaml") {
 		cfg, err := loadFile(arg, "name the history itself, or a configuration")
 		if err != nil {
 			return "", err

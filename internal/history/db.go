@@ -163,7 +163,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 
 // open opens the history without the writing goroutine.
 func open(ctx context.Context, c Config) (*DB, error) {
-	if IsURL(c.Path) {
+	if IsDatabase(c.Path) {
 		return openDatabase(ctx, c.withDefaults())
 	}
 	if err := rejectForeign(c.Path); err != nil {

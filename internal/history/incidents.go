@@ -23,16 +23,16 @@ type Step struct {
 	// Delivered are the references of notifications, by ID, that were delivered before they
 	// were written.
 	Delivered map[string]alerting.DeliveryRef
-	// Buried are the reasons of notifications, by ID, that became dead letters before they
+	// DeadLetters are the reasons of notifications, by ID, that became dead letters before they
 	// were written.
-	Buried map[string]string
+	DeadLetters map[string]string
 	// Fence has the epoch of each cluster that the step is about, in a fleet; see FencedError.
 	Fence map[string]int64
 }
 
 // Empty reports whether there is nothing to write.
 func (s Step) Empty() bool {
-	return s.Step.Empty() && len(s.ActiveFindings)+len(s.Delivered)+len(s.Buried) == 0
+	return s.Step.Empty() && len(s.ActiveFindings)+len(s.Delivered)+len(s.DeadLetters) == 0
 }
 
 // Then merges a step with a later one, so that a caller can retry a failed step together with
@@ -41,7 +41,7 @@ func (s Step) Then(later Step) Step {
 	s = s.Without(s.olderThan(later.Fence))
 	both := Step{
 		Step: s.Step.Then(later.Step), ActiveFindings: make(map[string][]checks.ActiveFinding),
-		Delivered: make(map[string]alerting.DeliveryRef), Buried: make(map[string]string),
+		Delivered: make(map[string]alerting.DeliveryRef), DeadLetters: make(map[string]string),
 	}
 	if len(s.Fence)+len(later.Fence) > 0 {
 		both.Fence = make(map[string]int64)
@@ -50,7 +50,7 @@ func (s Step) Then(later Step) Step {
 		maps.Copy(both.Fence, one.Fence)
 		maps.Copy(both.ActiveFindings, one.ActiveFindings)
 		maps.Copy(both.Delivered, one.Delivered)
-		maps.Copy(both.Buried, one.Buried)
+		maps.Copy(both.DeadLetters, one.DeadLetters)
 	}
 	return both
 }
@@ -128,8 +128,8 @@ func (db *DB) Commit(ctx context.Context, step Step) error {
 				return err
 			}
 		}
-		for id, reason := range step.Buried {
-			if err := bury(ctx, tx, id, reason); err != nil {
+		for id, reason := range step.DeadLetters {
+			if err := markDead(ctx, tx, id, reason); err != nil {
 				return err
 			}
 		}

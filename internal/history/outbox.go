@@ -145,10 +145,10 @@ func (db *DB) Retry(ctx context.Context, id string, at time.Time, reason string)
 // DeadLetter moves a notification to the dead letters, so that later notifications of its
 // incident no longer wait for it.
 func (db *DB) DeadLetter(ctx context.Context, id, reason string) error {
-	return db.release(ctx, id, func(tx *transaction) error { return bury(ctx, tx, id, reason) })
+	return db.release(ctx, id, func(tx *transaction) error { return markDead(ctx, tx, id, reason) })
 }
 
-func bury(ctx context.Context, tx *transaction, id, reason string) error {
+func markDead(ctx context.Context, tx *transaction, id, reason string) error {
 	_, err := tx.ExecContext(ctx, markNotificationDead, probes.Clean(reason, probes.MaxError), id)
 	return err
 }

@@ -37,8 +37,8 @@ const (
 // oldestServer is the oldest supported version of PostgreSQL.
 const oldestServer = 15
 
-// IsURL reports whether a path of a history is the URL of a PostgreSQL database.
-func IsURL(path string) bool {
+// IsDatabase reports whether a path of a history is the URL of a PostgreSQL database, and not a file.
+func IsDatabase(path string) bool {
 	return strings.HasPrefix(path, "postgres://") || strings.HasPrefix(path, "postgresql://")
 }
 

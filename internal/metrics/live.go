@@ -155,7 +155,7 @@ func (l *Live) Notified(receiver string, d Delivery) {
 // A Delivery is the result of an attempt to deliver a notification.
 type Delivery string
 
-// The results of a delivery. Retried: it failed and will be retried. Buried: it failed
+// The results of a delivery. Retried: it failed and will be retried. Dead: it failed
 // permanently.
 const (
 	Delivered Delivery = "delivered"

@@ -36,9 +36,9 @@ func NewMemoryOutbox(disk PendingOutbox, queue *WriteQueue) PendingOutbox {
 // A pendingNotification is the delivery state of a notification that was claimed
 // from the queue.
 type pendingNotification struct {
-	due         time.Time // when it may be claimed again
-	attempts    int       // that the disk does not know of
-	written     bool      // the notification is on the disk, but not when it is due, nor these attempts
+	due         time.Time             // when it may be claimed again
+	attempts    int                   // that the disk does not know of
+	written     bool                  // the notification is on the disk, but not when it is due, nor these attempts
 	deliveryRef *alerting.DeliveryRef // nil: not delivered
 	dead        bool                  // it is a dead letter
 	reason      string                // why it is one
@@ -53,7 +53,7 @@ func (p *pendingNotification) addOutcome(s history.Step, id string) {
 	case p.deliveryRef != nil:
 		s.Delivered[id] = *p.deliveryRef
 	case p.dead:
-		s.Buried[id] = p.reason
+		s.DeadLetters[id] = p.reason
 	}
 }
 
@@ -104,7 +104,7 @@ func (m memoryOutbox) DeadLetter(ctx context.Context, id, reason string) error {
 		return nil
 	}
 	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.DeadLetter(ctx, id, reason) },
-		history.Step{Buried: map[string]string{id: reason}})
+		history.Step{DeadLetters: map[string]string{id: reason}})
 }
 
 // SkipToEnd implements Outbox. Notifications in the queue are not skipped.

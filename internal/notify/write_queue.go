@@ -196,11 +196,11 @@ func (q *WriteQueue) finish(step history.Step, err error) {
 	late := history.Step{}.Then(history.Step{})
 	for _, n := range step.Notifications {
 		_, delivered := step.Delivered[n.ID]
-		_, buried := step.Buried[n.ID]
+		_, dead := step.DeadLetters[n.ID]
 		switch p := q.pending[n.ID]; {
 		case p == nil:
-		case p.done() || delivered || buried:
-			if !delivered && !buried {
+		case p.done() || delivered || dead:
+			if !delivered && !dead {
 				p.addOutcome(late, n.ID)
 			}
 			delete(q.pending, n.ID)
