@@ -24,12 +24,12 @@ type counters struct {
 func newCounters(limiter *labelLimiter) counters {
 	return counters{
 		limiter:       limiter,
-		probes:        newCounterVec(probesTotal),
-		moves:         newCounterVec(sessionMoves),
-		requests:      newCounterVec(clientRequests),
-		incidents:     newCounterVec(incidentsTotal),
-		notifications: newCounterVec(notificationsTotal),
-		skipped:       newCounterVec(jobsSkipped),
+		probes:        newSeriesVec[count](probesTotal),
+		moves:         newSeriesVec[count](sessionMoves),
+		requests:      newSeriesVec[count](clientRequests),
+		incidents:     newSeriesVec[count](incidentsTotal),
+		notifications: newSeriesVec[count](notificationsTotal),
+		skipped:       newSeriesVec[count](jobsSkipped),
 	}
 }
 
@@ -113,11 +113,6 @@ func (c counters) forget(cluster string) {
 	for _, v := range c.vecs() {
 		v.delete(prometheus.Labels{"cluster": cleanLabel(cluster)})
 	}
-}
-
-// forget drops the series of a cluster.
-func forget(vec *prometheus.MetricVec, cluster string) {
-	vec.DeletePartialMatch(prometheus.Labels{"cluster": cleanLabel(cluster)})
 }
 
 // save returns every counter above 0 by its name and labels. The key is a JSON array, which

@@ -60,15 +60,9 @@ func result(s checks.Sample) string {
 func hasLatency(s checks.Sample) bool { return s.OK || s.Failure == "" && s.Status != 0 }
 
 // timings are the durations of the phases of probes.
-type timings struct{ *prometheus.HistogramVec }
+type timings struct{ *durationsVec }
 
-func newTimings() timings {
-	return timings{prometheus.NewHistogramVec(probeDuration.histogram(durationBuckets), probeDuration.Labels)}
-}
-
-// durationBuckets are the classic buckets, from a page in the same rack to the longest usual
-// timeout. There are few because each is a series.
-var durationBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+func newTimings() timings { return timings{newSeriesVec[durations](probeDuration)} }
 
 // histogram returns options with classic and native buckets. Native buckets are 19 % wide,
 // which bounds the memory of thousands of histograms and is five times finer than the classic
@@ -95,9 +89,9 @@ func (t timings) observe(phases probes.Timing, cluster, target, probe string) {
 		{"total", phases.Total},
 	} {
 		if p.took > 0 {
-			t.WithLabelValues(cluster, target, probe, p.name).Observe(p.took.Seconds())
+			t.with(cluster, target, probe, p.name).observe(p.took.Seconds())
 		}
 	}
 }
 
-func (t timings) forget(cluster string) { forget(t.MetricVec, cluster) }
+func (t timings) forget(cluster string) { t.delete(prometheus.Labels{"cluster": cleanLabel(cluster)}) }
