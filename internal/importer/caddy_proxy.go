@@ -243,6 +243,9 @@ func (u *upstream) caddyDynamic(d directive) {
 	case kind == "srv":
 		u.discovery = &discovery{name: name, record: "SRV"}
 	}
+	if resolvers, ok := last(d.block, "resolvers"); ok && u.discovery != nil {
+		u.discovery.askAt(resolvers.arg(0))
+	}
 }
 
 // caddyPolicy parses lb_policy. Caddy's hashes are rendezvous hashes, unlike nginx's.

@@ -58,7 +58,7 @@ func (s *candidate) draft() draft {
 		keyComments:  slices.Clone(s.keyComments),
 	}
 	if from := s.discovery; from != nil && (from.port == "" || validAddress("host:"+from.port)) { // a port may be a variable
-		d.NodesFrom = mapping("name", from.name, "type", from.record)
+		d.NodesFrom = mapping("name", from.name, "type", from.record, "server", from.server)
 		if from.port != "" {
 			d.NodesFrom = strings.TrimSuffix(d.NodesFrom, "}") + ", port: " + from.port + "}"
 		}

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -19,6 +20,7 @@ type haproxyReader struct {
 	source source
 	file   string
 	maps   map[string][][]string // contents of map files by name
+	dns    map[string]string     // addresses of DNS servers by the names of resolvers
 	part   bool                  // the file has neither global nor defaults: it is a part of one
 }
 
@@ -32,9 +34,14 @@ func readHAProxy(src source, file string) (*parsedConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &haproxyReader{parsedConfig: parsedConfig{noteList: notes}, source: src, file: file, maps: map[string][][]string{}}
+	r := &haproxyReader{parsedConfig: parsedConfig{noteList: notes}, source: src, file: file, maps: map[string][][]string{}, dns: map[string]string{}}
 	r.part = !slices.ContainsFunc(tree, func(d directive) bool { return d.name == "global" || d.name == "defaults" })
 	r.sawAll(tree)
+	for resolvers := range among(tree, "resolvers") {
+		for nameserver := range among(resolvers.block, "nameserver") {
+			r.dns[resolvers.arg(0)] = cmp.Or(r.dns[resolvers.arg(0)], nameserver.arg(1))
+		}
+	}
 	tree = withDefaults(tree)
 	for _, d := range tree {
 		if d.name != "backend" && d.name != "listen" {
@@ -111,6 +118,10 @@ func (r *haproxyReader) backend(d directive) (*upstream, error) {
 			}
 			u.protocol = s.protocol
 			u.haproxyTemplate(line)
+			settings := slices.Concat(usual, line.args)
+			if i := slices.Index(settings, "resolvers"); i >= 0 && i+1 < len(settings) && u.discovery != nil {
+				u.discovery.askAt(r.dns[settings[i+1]])
+			}
 		default:
 			u.haproxySetting(line)
 		}

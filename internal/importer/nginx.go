@@ -40,6 +40,11 @@ func readNginx(src source, file string) (*parsedConfig, error) {
 			}
 		}
 	}
+	for _, u := range reader.upstreams {
+		if resolver, ok := last(http, "resolver"); ok && u.discovery != nil && u.discovery.server == "" {
+			u.discovery.askAt(resolver.arg(0))
+		}
+	}
 	main := nginxScope{}.within(tree).within(http)
 	for server := range among(http, "server") {
 		reader.server(server, main)

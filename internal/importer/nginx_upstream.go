@@ -30,6 +30,9 @@ func (r *nginxReader) upstream(d directive) (*upstream, error) {
 			u.nginxMethod(line)
 		}
 	}
+	if resolver, ok := last(d.block, "resolver"); ok && u.discovery != nil {
+		u.discovery.askAt(resolver.arg(0))
+	}
 	return u, nil
 }
 

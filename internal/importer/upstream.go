@@ -55,8 +55,17 @@ type upstream struct {
 // A discovery is a name in DNS with the addresses of an upstream's servers.
 type discovery struct {
 	name   string
-	record string // A or SRV
+	record string // A, AAAA or SRV
 	port   string // "": in the record
+	server string // DNS server that the balancer asks, host:port; "": the system's
+}
+
+// askAt sets the DNS server that the balancer asks, if the address is one.
+func (d *discovery) askAt(address string) {
+	host, port := splitAddress(address)
+	if at := webAddress("", host, cmp.Or(port, "53")); validAddress(strings.TrimPrefix(at, "://")) && !isVariable(address) {
+		d.server = strings.TrimPrefix(at, "://")
+	}
 }
 
 // A server is a server of an upstream.
