@@ -20,6 +20,8 @@ type userApp struct {
 	attempts string // file with a line for each password that a node was sent, and each logout
 	session  string // the section session of the configuration, without policy
 	password string // file with the password of the account
+
+	login, logout string // what lines of that file contain; login "": every other line is one
 }
 
 // expressUsers starts three nodes of the Express application in express/login.js.
@@ -75,8 +77,11 @@ func (a userApp) counts(tb testing.TB) (logins, logouts int) {
 	if err != nil && !os.IsNotExist(err) {
 		tb.Fatal(err)
 	}
-	logouts = strings.Count(string(text), " logout\n")
-	return strings.Count(string(text), "\n") - logouts, logouts
+	logouts = strings.Count(string(text), cmp.Or(a.logout, " logout\n"))
+	if a.login == "" {
+		return strings.Count(string(text), "\n") - logouts, logouts
+	}
+	return strings.Count(string(text), a.login), logouts
 }
 
 const rightPassword, wrongPassword = "correct horse", "battery staple"
@@ -85,9 +90,17 @@ const rightPassword, wrongPassword = "correct horse", "battery staple"
 // log in once on each node, and log out. A wrong password is sent once, however often
 // stickwatch probes, and loses no session.
 func TestUsers(t *testing.T) {
-	for csrf, f := range map[string]appFront{"session": appIPHash, "cookie": appCookie} {
-		t.Run(csrf+"/"+f.name, func(t *testing.T) {
-			users := expressUsers(t, csrf)
+	for name, of := range map[string]struct {
+		start func(testing.TB) userApp
+		front appFront
+	}{
+		"express, token in the session": {func(tb testing.TB) userApp { return expressUsers(tb, "session") }, appIPHash},
+		"express, token in a cookie":    {func(tb testing.TB) userApp { return expressUsers(tb, "cookie") }, appCookie},
+		"tomcat's form login":           {tomcatUsers, appCookie},
+		"django's admin":                {djangoUsers, appIPHash},
+	} {
+		t.Run(name, func(t *testing.T) {
+			users, f := of.start(t), of.front
 			refused := users.behind(t, f, "", wrongPassword)
 			for range 3 {
 				judgeScenario(t, scenario{is: checks.Inconclusive, want: []string{"login_failing"}}, refused.probe())
@@ -97,8 +110,8 @@ func TestUsers(t *testing.T) {
 			}
 			a := users.behind(t, f, "", rightPassword) // as a reload of the changed file
 			judgeScenario(t, scenario{is: checks.Healthy}, a.probe())
-			if logins, logouts := users.counts(t); logins != 1+3 || logouts != 3 {
-				t.Errorf("got %d logins and %d logouts, want 4 and 3", logins, logouts)
+			if logins, logouts := users.counts(t); logins != 1+len(users.nodes) || logouts != len(users.nodes) {
+				t.Errorf("got %d logins and %d logouts, want %d and %d", logins, logouts, 1+len(users.nodes), len(users.nodes))
 			}
 		})
 	}

@@ -39,8 +39,11 @@ type TomcatConfig struct {
 	// Async answers without waiting for the copies (channelSendOptions 8, Tomcat's
 	// default, instead of 6).
 	Async bool
-	// Pages are further pages of the application, by file name.
+	// Pages are further files of the application, by name.
 	Pages map[string]string
+	// Requests is the folder of the file requests, with a line for each request, METHOD
+	// URI. With it the users of Pages["WEB-INF/users.xml"] may log in. "": nobody may.
+	Requests string
 }
 
 // Tomcat is a running Apache Tomcat 10. Its Addr is the HTTP port.
