@@ -116,6 +116,9 @@ func (b *builder) nodesFrom(w *wireNodesFrom, balancer probes.Balancer, at keyPa
 		return from, false
 	}
 	from = NodesFrom{Balancer: w.Balancer, Pool: w.Pool, Scheme: cmp.Or(w.Scheme, "http"), Protocol: probes.NodeProtocol(w.Protocol), MinNodes: 1}
+	if from.Protocol == probes.ProtocolH2C && from.Scheme == "https" {
+		b.problem(at.key("protocol"), "h2c is HTTP/2 without TLS: leave out scheme: https")
+	}
 	if w.MinNodes != nil {
 		from.MinNodes = *w.MinNodes
 	}

@@ -51,10 +51,11 @@ type fileAnswer struct {
 // process may be there and never answer. There is one reader at a time, however long it takes.
 func (s *fileSource) ask(ctx context.Context) (answer, error) {
 	if s.reading == nil {
-		s.reading = make(chan fileAnswer, 1)
+		done := make(chan fileAnswer, 1)
+		s.reading = done
 		panics.Go(panics.Daemon, func() {
 			got := fileAnswer{err: errors.New("reading it has failed")}
-			defer func() { s.reading <- got }() // also after a panic
+			defer func() { done <- got }() // also after a panic
 			got.answer, got.err = s.list()
 		})
 	}
