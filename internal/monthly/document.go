@@ -253,7 +253,7 @@ var fragment = template.Must(template.New("monthly").Parse(`<h1>{{.Title}}</h1>
 {{if eq .Level 2}}<h2>{{.Heading}}</h2>{{else}}<h3>{{.Heading}}</h3>{{end}}
 {{with .Text}}<p>{{.}}</p>
 {{end}}
-{{- if .Columns}}<div class="scroll"><table class="list"><caption class="sr">{{.Heading}}</caption>
+{{- if .Columns}}<div class="scroll" tabindex="0"><table class="list"><caption class="sr">{{.Heading}}</caption>
 <thead><tr>{{range .Columns}}<th scope="col">{{.}}</th>{{end}}</tr></thead>
 <tbody>
 {{range .Rows}}<tr>{{range .}}<td>{{.}}</td>{{end}}</tr>

@@ -264,7 +264,6 @@ var chineseTexts = map[string]string{
 	"Began":                         "开始",
 	"Ended":                         "结束",
 	"Lasted":                        "持续",
-	"it goes on":                    "仍在持续",
 	"Merged into":                   "并入",
 	"Silenced":                      "静默",
 	"Acknowledged":                  "已认领",

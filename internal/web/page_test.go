@@ -50,7 +50,7 @@ func TestPages(t *testing.T) {
 			`<h1 class="m bd">portal is failing: `, `<path class="lost" d="M933 53V13"/>`, `<path class="kept dot"`, "<title>11.4.1</title>",
 			"node2 did not answer", "99.98", `<span class="meta">about 1 of 3 clients (12 observed)</span></p>`, "Uptime of 90 days", `action="/clusters/portal/probe"`,
 		}},
-		{"/incidents/20260314T115811000-shop", 200, []string{"Cause and consequences", "This explains:", "it goes on", "What happened"}},
+		{"/incidents/20260314T115811000-shop", 200, []string{"Cause and consequences", "This explains:", "ongoing", "What happened"}},
 		{"/incidents/20260314T114111000-portal", 200, []string{"<dt>Affected</dt><dd>about 1 of 3 clients (12 observed)</dd>"}},
 		{"/incidents/20260314T114111000-portal?lang=zh", 200, []string{"<dt>影响范围</dt><dd>约 1/3 的客户端（观察了 12 个）</dd>"}},
 		{"/incidents/20260314T080311000-portal-over", 200, []string{"08:18:11", "15 min", "over since"}},
