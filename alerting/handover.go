@@ -18,6 +18,11 @@ func (i *Incident) HandledBy(monitor string, watches func(cluster string) bool) 
 	return i.Monitor == monitor
 }
 
+// OfOther reports whether the incident is of stickwatch itself, and its monitor is not alive.
+func (i *Incident) OfOther(live func(monitor string) bool) bool {
+	return i.firstCluster() == "" && !live(i.Monitor)
+}
+
 // firstCluster returns the cluster that decides who handles the incident; "": it is of stickwatch
 // itself.
 func (i *Incident) firstCluster() string {

@@ -40,6 +40,15 @@ func (w Writer) facts(incident alerting.Incident) []Fact {
 	return slices.DeleteFunc(all, func(f Fact) bool { return f.Value == "" })
 }
 
+// notificationFacts adds to the facts of the incident those of the notification.
+func (w Writer) notificationFacts(notification alerting.Notification) []Fact {
+	facts, labels := w.facts(notification.Incident), w.labels()
+	if notification.Alone != "" {
+		facts = append(facts, Fact{Label: labels.sentBy, Value: name(notification.Alone) + labels.alone})
+	}
+	return facts
+}
+
 // consequences returns a line for each code that the cause explains, separately for
 // active and ended findings, in the order in which they appeared.
 func (w Writer) consequences(incident alerting.Incident) []string {

@@ -14,6 +14,8 @@ type labels struct {
 	severity, cluster, clusters, node, nodes, dependency, target string
 	affected, since, until, flapping, comesAndGoes               string
 
+	sentBy, alone string // alone follows the name of an instance
+
 	evidence, consequences, remedy, news string
 	page, acknowledge, silence, grafana  string
 
@@ -48,6 +50,8 @@ var english = labels{
 	severity: "Severity", cluster: "Cluster", clusters: "Clusters", node: "Node", nodes: "Nodes", dependency: "Dependency", target: "Target",
 	affected: "Affected", since: "Since", until: "Until", flapping: "Flapping", comesAndGoes: "findings appear and disappear",
 
+	sentBy: "Sent by", alone: ", which cannot reach the fleet's database: another instance may send this, too",
+
 	evidence: "Evidence", consequences: "Consequences", remedy: "What to do", news: "What happened",
 	page: "Incident", acknowledge: "Acknowledge", silence: "Silence", grafana: "Grafana",
 
@@ -71,6 +75,8 @@ var chinese = labels{
 
 	severity: "级别", cluster: "集群", clusters: "集群", node: "节点", nodes: "节点", dependency: "依赖服务", target: "目标",
 	affected: "影响范围", since: "始于", until: "结束于", flapping: "抖动", comesAndGoes: "反复出现和消失",
+
+	sentBy: "发送者", alone: "，它无法连接 fleet 的数据库，因此其他实例也可能发送此消息",
 
 	evidence: "证据", consequences: "由此引起", remedy: "处理建议", news: "经过",
 	page: "事件详情", acknowledge: "认领", silence: "静默", grafana: "Grafana",

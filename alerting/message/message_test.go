@@ -49,6 +49,17 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// TestAlone: a notification that an instance of a fleet sends by itself says so.
+func TestAlone(t *testing.T) {
+	n := example.Fired()
+	n.Alone = "mon1"
+	for language, want := range map[string]string{"en": "mon1, which cannot reach the fleet's database", "zh": "mon1，它无法连接 fleet 的数据库"} {
+		if text := writers()[language].Write(n).Plain(); !strings.Contains(text, want) {
+			t.Errorf("got no %q in\n%s", want, text)
+		}
+	}
+}
+
 func TestZeroWriter(t *testing.T) {
 	m := message.Writer{}.Write(alerting.Notification{Kind: alerting.NotificationFired})
 	if diff := cmp.Diff("[] stickwatch: ?", m.Headline); diff != "" {

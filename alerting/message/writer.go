@@ -33,7 +33,7 @@ func (w Writer) Write(notification alerting.Notification) Message {
 		Severity:     incident.Severity,
 		Resolved:     notification.Kind == alerting.NotificationResolved || incident.State == alerting.Resolved,
 		Summary:      probes.Clean(w.Language.Summary(incident), maxLine),
-		Facts:        w.facts(incident),
+		Facts:        w.notificationFacts(notification),
 		Evidence:     w.evidenceSection(incident, notification.At),
 		Consequences: Section{l.consequences, w.consequences(incident)},
 		News:         Section{w.timed(l.news, notification.At), w.news(alerting.EventsInZone(notification.News, w.zone()))},

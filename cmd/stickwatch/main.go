@@ -109,7 +109,7 @@ func addCommands(root *cobra.Command, c console) {
 	help := newHelp()
 	root.SetHelpCommand(help)
 	add(groupInspect, newProbe(c), newServe(c), newWhere(c), newHistory(c), newReport(c), newDemo(c))
-	add(groupPrepare, newCheck(c), newInit(c), newSilence(c), newAcknowledge(c), newNote(c), newToken(c), newDashboards(c))
+	add(groupPrepare, newCheck(c), newInit(c), newFleet(c), newSilence(c), newAcknowledge(c), newNote(c), newToken(c), newDashboards(c))
 	add(groupProgram, newCompletion(c), newVersion(c), help)
 	root.AddCommand(topics()...)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ func (b *builder) config(w wireFile) *Config {
 		digests:          map[string]string{},
 		discovered:       map[string]discovered{},
 	}
+	config.Fleet = b.fleet("fleet", w.Fleet, config.History)
 	if len(w.Clusters) == 0 {
 		b.problem("clusters", "expected at least one cluster")
 	}
@@ -133,6 +135,30 @@ func (b *builder) database(at keyPath, w wireHistory) Secret {
 		address.User = url.UserPassword(address.User.Username(), password)
 	}
 	return NewSecret(address.String())
+}
+
+// hostname returns the name of this machine.
+var hostname = os.Hostname
+
+func (b *builder) fleet(at keyPath, w *wireFleet, history History) Fleet {
+	const longest = 100 // bytes
+	if w == nil {
+		return Fleet{}
+	}
+	if history.URL.IsZero() {
+		b.problem(at, "a fleet needs a history that its instances share: history: {url: postgres://USER@HOST/DATABASE}")
+	}
+	name := strings.TrimSpace(w.Instance)
+	if name == "" {
+		name, _ = hostname()
+	}
+	switch {
+	case name == "":
+		b.problem(at.key("instance"), "expected a name: this machine has none")
+	case len(name) > longest || name != probes.Clean(name, longest):
+		b.problem(at.key("instance"), "expected at most %d printable characters, got %s", longest, b.valueText(at.key("instance"), name))
+	}
+	return Fleet{Instance: name, Site: probes.Clean(strings.TrimSpace(w.Site), longest)}
 }
 
 func (b *builder) heartbeat(at keyPath, w *wireHeartbeat) Heartbeat {

@@ -30,6 +30,7 @@ import (
 type Config struct {
 	Listen      string // host:port of the HTTP server
 	History     History
+	Fleet       Fleet
 	Clusters    []*probes.Cluster // at least one, in the order of the file
 	Alerting    Alerting
 	Maintenance []Maintenance
@@ -65,6 +66,22 @@ type History struct {
 
 // Location returns the path of the file, or the URL of the database with its password.
 func (h History) Location() string { return cmp.Or(h.Path, h.URL.Reveal()) }
+
+// A Fleet configures this process as one of several with the same history.
+type Fleet struct {
+	Instance string // the name; "": this process is alone
+	Site     string // where it is; "": not told
+}
+
+// Digest identifies the configuration of all clusters, to compare it with that of other instances.
+func (c *Config) Digest() string {
+	sum := sha256.New()
+	for _, cluster := range c.Clusters {
+		fmt.Fprintf(sum, "%q %q %+v\n", cluster.Name, c.digests[cluster.Name], c.ClusterIntervals[cluster.Name])
+	}
+	fmt.Fprintf(sum, "%+v", c.Damping)
+	return hex.EncodeToString(sum.Sum(nil)[:6])
+}
 
 // A Heartbeat configures the requests that show another service that stickwatch does its
 // work.
@@ -102,7 +119,7 @@ func (c *Config) AdminSocket() string {
 		return path
 	}
 	if u, err := url.Parse(c.History.URL.Reveal()); name == "" && err == nil {
-		name = u.Redacted()
+		name = u.Redacted() + c.Fleet.Instance
 	}
 	hash := sha256.Sum256([]byte(name))
 	return filepath.Join(RunDirectory, hex.EncodeToString(hash[:6])+".sock")

@@ -10,6 +10,8 @@ type wireFile struct {
 	Listen string `yaml:"listen"`
 	// Where history is stored.
 	History wireHistory `yaml:"history"`
+	// Shares the clusters out to several instances of `serve` with the same history, which is in PostgreSQL.
+	Fleet *wireFleet `yaml:"fleet"`
 	// The clusters to monitor.
 	Clusters []wireCluster `yaml:"clusters" check:"required"`
 	// Who is notified of incidents, and when.
@@ -54,6 +56,14 @@ type wireHistory struct {
 	Retention *duration `yaml:"retention"`
 	// Maximum size of the file, or of the tables in PostgreSQL, in B, KB, MB, GB or TB, or KiB, MiB, GiB or TiB. When it is reached, the oldest details are deleted early: single probes first, then sums by minute, by hour, by day. 0: no limit. Default 4GB; 20GB in PostgreSQL.
 	MaxSize *size `yaml:"max_size"`
+}
+
+// An instance of `serve` that shares its history and its clusters with others. Each cluster is watched by one of them, and another one takes over within 10 seconds when it fails.
+type wireFleet struct {
+	// Name of this instance, different for each; usually an environment variable such as ${HOSTNAME}. Default the host name.
+	Instance string `yaml:"instance"`
+	// Where this instance is, shown beside its name.
+	Site string `yaml:"site"`
 }
 
 // How often `serve` probes. An interval longer than the balancer's fail_timeout misses short ejections.

@@ -15,6 +15,8 @@ type steadyClock struct {
 	mu      sync.Mutex
 	base    time.Time // when the wall clock was right, with its monotonic part
 	differs time.Time // since when the wall clock differs; zero: it does not
+
+	offset time.Duration // to the clock that this one follows
 }
 
 const (
@@ -32,6 +34,9 @@ func (c *steadyClock) at(moment, wall time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	steady := c.base.Add(moment.Sub(c.base))
+	if c.offset != 0 {
+		return steady.Add(c.offset)
+	}
 	switch {
 	case wall.Sub(steady.Round(0)).Abs() < clockTolerance:
 		c.differs = time.Time{}
@@ -42,6 +47,17 @@ func (c *steadyClock) at(moment, wall time.Time) time.Time {
 		return moment
 	}
 	return steady
+}
+
+// follow sets the clock by another one, which showed a time at a moment of the monotonic clock.
+func (c *steadyClock) follow(shown, moment time.Time) {
+	const tolerance = 100 * time.Millisecond
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	steady := c.base.Add(moment.Sub(c.base))
+	if offset := shown.Sub(steady.Round(0)); (offset - c.offset).Abs() > tolerance {
+		c.offset = offset
+	}
 }
 
 // An anchor gives times that were read from the history a monotonic part, so that a clock

@@ -68,6 +68,8 @@ type Daemon struct {
 	notesMu         sync.Mutex   // held while a resolved incident is read and written with a note
 	closingWatchers panics.Group // watchers that are being closed
 	sources         nodeSources
+	stored          webHistory
+	fleet           *fleetMember // nil: this daemon is alone
 }
 
 // An activeConfig is a configuration and the watchers of its clusters, in their
@@ -75,6 +77,7 @@ type Daemon struct {
 type activeConfig struct {
 	config   *config.Config
 	watchers []*monitor.Watcher
+	own      map[string]int64 // in a fleet: the epochs of the watched clusters; nil: all are watched
 }
 
 // watcherOf returns the watcher of a cluster; nil: it is not watched.
@@ -118,10 +121,13 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 		return fmt.Errorf("listening on %q: %w", cfg.Listen, err)
 	}
 	d.clock = newSteadyClock()
-	stored := historyConfig(cfg.History, d.logger, d.clock.now)
+	stored := historyConfig(cfg, d.logger, d.clock.now)
 	stored.Recreated = func() { panics.Go(panics.Incidents, func() { d.writeAgain(context.WithoutCancel(ctx)) }) }
 	d.history, err = history.Open(ctx, stored)
 	if err != nil {
+		return err
+	}
+	if err := d.joinFleet(ctx, cfg); err != nil {
 		return err
 	}
 	if err := d.openAdmin(ctx, cfg); err != nil {
@@ -136,20 +142,25 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	d.writeQueue = notify.NewWriteQueue(notify.QueueConfig{Store: d.history, Written: d.onWritten, Observe: d.countDelivery, Logger: d.logger})
+	if d.fleet != nil {
+		left = left.ofMonitor(d.fleet.name)
+	}
+	d.writeQueue = notify.NewWriteQueue(notify.QueueConfig{Store: d.history, Written: d.onWritten, Observe: d.countDelivery, Alone: d.fleet.mayNotifyAlone(), Logger: d.logger})
 	d.incidentStore = newIncidentStore(d.writeQueue, d.metrics, d.logger, rulesOf(cfg), left)
 	d.deliveryManager = notify.NewManager(notify.ManagerConfig{
 		Outbox: notify.NewMemoryOutbox(d.history, d.writeQueue), Observe: d.countDelivery, Logger: d.logger, Now: d.clock.now,
+		MaySend: d.fleet.maySend(),
 	})
 	if notifiers, err = d.deliveryManager.WithRemovedReceivers(ctx, notifiers); err != nil {
 		return err
 	}
 	d.deliveryManager.SetReceivers(notifiers)
-	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, incidentStore: d.incidentStore, logger: d.logger}
+	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, incidentStore: d.incidentStore, logger: d.logger, fleet: d.fleet}
 	d.schedule, err = monitor.NewSchedule(d.logger, monitor.ScheduleObserver{Lag: d.metrics.Lag, Skipped: d.onSkipped, Stretch: d.onStretch})
 	if err != nil {
 		return err
 	}
+	d.stored = d.webHistory()
 	d.startWatching(cfg, left)
 	d.reportRecovery()
 	d.server, err = web.New(d.webConfig(cfg))
@@ -159,16 +170,22 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 // startWatching activates the first configuration.
 func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
 	w := &activeConfig{config: cfg}
+	if d.fleet != nil {
+		w.own = make(map[string]int64)
+	}
 	for _, c := range cfg.Clusters {
+		if !w.watches(c.Name) {
+			continue
+		}
 		w.watchers = append(w.watchers, d.newWatcher(cfg, c, left.ActiveFindings[c.Name]))
 	}
 	d.active.Store(w)
 	d.sources.use(cfg)
-	d.metrics.Restore(left.Counters, names(cfg))
+	d.metrics.Restore(d.fleet.ownCounters(left.Counters), names(cfg))
 	for _, c := range cfg.Clusters {
 		d.metrics.Retain(c.Name, nodeIDs(c))
 	}
-	d.incidentStore.setClusters(names(cfg))
+	d.incidentStore.setClusters(w.watchedNames(cfg))
 	d.metrics.Receivers(receiverNames(cfg))
 	d.metrics.Reloaded(time.Now(), nil)
 }
@@ -212,6 +229,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return errors.Join(err, d.close(ctx))
 	}
 	d.sources.start(d.onNodes)
+	d.runFleet(ctx)
 	d.config.Service.notify("READY=1")
 	var workers panics.Group
 	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.incidentStore.run(ctx) }) })
@@ -229,7 +247,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	<-ctx.Done()
 	d.config.Service.notify("STOPPING=1")
 	d.logger.Info("shutting down: waiting for operations in progress")
-	err := d.schedule.Close() // no more probes
+	err := errors.Join(d.schedule.Close(), d.leaveFleet(ctx)) // no more probes
 	err = errors.Join(err, panics.Catch(panics.Daemon, workers.Wait))
 	return errors.Join(err, <-served, d.close(ctx))
 }
@@ -258,11 +276,12 @@ const shutdownTimeout = 10 * time.Second
 
 // close releases everything that open has acquired so far.
 func (d *Daemon) close(ctx context.Context) error {
+	left := d.leaveFleet(ctx)
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	d.closed = true
 	d.sources.stopAll()
-	var errs []error
+	errs := []error{left}
 	if d.schedule != nil {
 		errs = append(errs, d.schedule.Close())
 	}
@@ -278,7 +297,7 @@ func (d *Daemon) close(ctx context.Context) error {
 	if d.history != nil {
 		if d.active.Load() != nil {
 			d.history.Record(history.Batch{Placements: d.reporter.placements.unsaved()})
-			errs = append(errs, d.history.SaveCounters(ctx, d.metrics.Counters()))
+			errs = append(errs, d.history.SaveCounters(ctx, d.fleet.namedCounters(d.metrics.Counters())))
 		}
 		errs = append(errs, d.history.Close(ctx))
 	}

@@ -28,6 +28,9 @@ func (d *Daemon) periodicTasks() []periodicTask {
 		{time.Minute, func(ctx context.Context) { d.deliveryManager.Resend(ctx, d.incidentStore.open()) }},
 		{time.Second, (&heartbeat{daemon: d, send: sendHeartbeat}).sendWhenDue},
 	}
+	if d.fleet != nil {
+		tasks = append(tasks, periodicTask{time.Second, d.observeFleet})
+	}
 	if every := d.config.Service.Watchdog; every > 0 {
 		tasks = append(tasks, periodicTask{every, func(context.Context) { d.feedWatchdog() }})
 	}
@@ -58,7 +61,7 @@ func (p periodicTask) repeat(ctx context.Context) {
 }
 
 func (d *Daemon) saveCounters(ctx context.Context) {
-	if err := d.history.SaveCounters(ctx, d.metrics.Counters()); err != nil && ctx.Err() == nil {
+	if err := d.history.SaveCounters(ctx, d.fleet.namedCounters(d.metrics.Counters())); err != nil && ctx.Err() == nil {
 		d.logger.Error("saving counters", "err", err)
 	}
 }

@@ -29,6 +29,7 @@ type incidentStore struct {
 	mu              sync.Mutex // guards what follows; held while a step is added to queue, so that steps are queued in their order
 	incidentManager *alerting.Manager
 	watched         map[string]bool        // clusters; at first those with restored findings
+	epochs          map[string]int64       // of the leases of clusters; nil: there is no fleet
 	own             []checks.ActiveFinding // findings about stickwatch itself
 	silences        anchor                 // times of the current silences
 	deployments     anchor                 // times of the announced deployments
@@ -83,6 +84,50 @@ func (is *incidentStore) retract(code checks.Code) {
 	})
 }
 
+// adopt continues the incidents of clusters that were taken over. own has the epochs of all leases.
+func (is *incidentStore) adopt(own map[string]int64, past restoredState) {
+	is.apply(func(at time.Time) history.Step {
+		is.epochs = maps.Clone(own)
+		is.watched = toSet(maps.Keys(own))
+		is.incidentManager.Adopt(past.Incidents)
+		if past.Announced != nil {
+			is.incidentManager.SetDeployments(is.deployments.ofDeployments(is.ownDeployments(past.Announced)))
+		}
+		return history.Step{Step: is.incidentManager.Observe(at, "", nil, is.own)} // ends what monitors reported that are gone
+	})
+}
+
+// release forgets clusters that another instance watches from now on.
+func (is *incidentStore) release(clusters []string) {
+	is.apply(func(at time.Time) history.Step {
+		for _, cluster := range clusters {
+			delete(is.watched, cluster)
+			delete(is.epochs, cluster)
+		}
+		return history.Step{Step: is.incidentManager.Release(at, func(cluster string) bool { return slices.Contains(clusters, cluster) })}
+	})
+}
+
+// ownDeployments returns the deployments of clusters that this instance watches.
+func (is *incidentStore) ownDeployments(announced []alerting.Deployment) []alerting.Deployment {
+	if is.epochs == nil {
+		return announced
+	}
+	return slices.DeleteFunc(slices.Clone(announced), func(d alerting.Deployment) bool { return !is.watched[d.Cluster] })
+}
+
+// fence returns the epochs of the clusters of a step; 0: of one that another instance watches.
+func (is *incidentStore) fence(step history.Step) map[string]int64 {
+	if is.epochs == nil {
+		return nil
+	}
+	fence := make(map[string]int64)
+	for cluster := range step.Clusters() {
+		fence[cluster] = is.epochs[cluster]
+	}
+	return fence
+}
+
 // tick advances the time of the incident manager.
 func (is *incidentStore) tick() {
 	is.apply(func(at time.Time) history.Step { return history.Step{Step: is.incidentManager.Tick(at)} })
@@ -132,14 +177,16 @@ func (is *incidentStore) setSilences(silences []alerting.Silence) {
 func (is *incidentStore) writeAgain(active map[string][]checks.ActiveFinding) []alerting.Silence {
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	is.queue.Add(history.Step{Step: alerting.Step{Incidents: is.incidentManager.Open()}, ActiveFindings: active})
+	step := history.Step{Step: alerting.Step{Incidents: is.incidentManager.Open()}, ActiveFindings: active}
+	step.Fence = is.fence(step)
+	is.queue.Add(step)
 	return is.incidentManager.Silences()
 }
 
 // setDeployments replaces the announced deployments.
 func (is *incidentStore) setDeployments(announced []alerting.Deployment) {
 	is.apply(func(at time.Time) history.Step {
-		is.incidentManager.SetDeployments(is.deployments.ofDeployments(announced))
+		is.incidentManager.SetDeployments(is.deployments.ofDeployments(is.ownDeployments(announced)))
 		return history.Step{Step: is.incidentManager.Tick(at)}
 	})
 }
@@ -213,6 +260,7 @@ func (is *incidentStore) decide(decide func(at time.Time) history.Step) (time.Ti
 	at := time.Now()
 	step := decide(at)
 	if !step.Empty() {
+		step.Fence = is.fence(step)
 		is.metrics.Incidents(is.incidentManager.Open())
 		is.queue.Add(step)
 	}

@@ -11,9 +11,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,7 +52,9 @@ func runDaemon(file string) error {
 		return err
 	}
 	fmt.Println(d.Address())
-	return d.Run(context.Background())
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	return d.Run(ctx)
 }
 
 // A process is a daemon in a process of its own.

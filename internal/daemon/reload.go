@@ -68,7 +68,7 @@ func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[st
 		}
 	}
 	d.incidentStore.configure(rulesOf(cfg))
-	d.incidentStore.setClusters(names(cfg))
+	d.incidentStore.setClusters(old.watchedNames(cfg))
 	d.deliveryManager.SetReceivers(notifiers)
 	d.metrics.Receivers(receiverNames(cfg))
 	d.server.SetLocale(cfg.Alerting.Language, cfg.Alerting.Location)
@@ -92,6 +92,8 @@ func checkReloadable(old, cfg *config.Config) error {
 		return fmt.Errorf("listen is %q now and was %q: restart stickwatch to change it", cfg.Listen, old.Listen)
 	case old.History != cfg.History:
 		return fmt.Errorf("history has changed: restart stickwatch to apply it")
+	case old.Fleet.Instance != cfg.Fleet.Instance:
+		return fmt.Errorf("fleet.instance is %q now and was %q: restart stickwatch to change it", cfg.Fleet.Instance, old.Fleet.Instance)
 	}
 	return nil
 }
@@ -100,8 +102,11 @@ func checkReloadable(old, cfg *config.Config) error {
 // unchanged clusters. The new watcher of a changed cluster inherits the active
 // findings and the last snapshot.
 func (d *Daemon) nextConfig(old *activeConfig, cfg *config.Config) *activeConfig {
-	next := &activeConfig{config: cfg}
+	next := &activeConfig{config: cfg, own: old.own}
 	for _, c := range cfg.Clusters {
+		if !next.watches(c.Name) {
+			continue
+		}
 		one := old.watcherOf(c.Name)
 		if one == nil || !cfg.SameCluster(c.Name, old.config) {
 			before := one
@@ -172,7 +177,7 @@ func receiverNames(cfg *config.Config) []string {
 func rulesOf(cfg *config.Config) alerting.Config {
 	a := cfg.Alerting
 	rules := alerting.Config{
-		Rules:  alerting.Rules{For: a.For, ResolveAfter: a.ResolveAfter, ByHost: a.GroupByHost},
+		Rules:  alerting.Rules{Monitor: cfg.Fleet.Instance, For: a.For, ResolveAfter: a.ResolveAfter, ByHost: a.GroupByHost},
 		Repeat: a.Repeat, Receivers: receiverNames(cfg), Grace: make(map[string]time.Duration),
 	}
 	for _, c := range cfg.Clusters {
@@ -196,7 +201,7 @@ func rulesOf(cfg *config.Config) alerting.Config {
 // take effect at once.
 func (d *Daemon) webHistory() webHistory {
 	return webHistory{
-		d.history,
+		d.history, d.fleet,
 		&refresher[alerting.Silence]{read: d.history.Silences, apply: d.incidentStore.setSilences, now: d.clock.now},
 		&refresher[alerting.Deployment]{read: d.history.Announced, apply: d.incidentStore.setDeployments, now: d.clock.now},
 	}
@@ -206,7 +211,7 @@ func (d *Daemon) webHistory() webHistory {
 func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 	return web.Config{
 		Snapshots: d, Operator: d, Prober: d, Exporter: d, Reloader: d,
-		History:       d.webHistory(),
+		History:       d.stored,
 		OpenIncidents: d.openIncidents,
 		Live:          d.page,
 		Announcement:  d.config.Announcement,

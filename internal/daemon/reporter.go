@@ -22,6 +22,7 @@ type reporter struct {
 	page          *web.Live
 	incidentStore *incidentStore
 	logger        *slog.Logger
+	fleet         *fleetMember // nil: there is none
 
 	placements  placementRecorder
 	pageUpdated sync.Map // by cluster: the time of the last update of the page (time.Time)
@@ -136,6 +137,7 @@ func (r *reporter) show(j monitor.RoundResult) {
 	if j.Full || len(j.Changes) > 0 || time.Since(at) > calm {
 		r.pageUpdated.Store(cluster, time.Now())
 		r.page.Publish(cluster)
+		r.fleet.changed(cluster)
 	}
 }
 

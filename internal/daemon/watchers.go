@@ -24,7 +24,11 @@ func (d *Daemon) newWatcher(cfg *config.Config, c *probes.Cluster, activeFinding
 // cluster at the time it runs.
 func (d *Daemon) jobs(cfg *config.Config) []monitor.Job {
 	var jobs []monitor.Job
+	active := d.active.Load()
 	for _, cluster := range cfg.Clusters {
+		if !active.watches(cluster.Name) {
+			continue
+		}
 		every := cfg.ClusterIntervals[cluster.Name]
 		add := func(part monitor.JobKind, every time.Duration, run func(*monitor.Watcher, context.Context)) {
 			jobs = append(jobs, monitor.Job{Key: jobKey(cluster, part), Group: cluster.Name, Every: every, Run: func(ctx context.Context) {
@@ -58,6 +62,13 @@ func (d *Daemon) ready() error {
 	if d.wasReady.Load() {
 		return nil // a cluster that a reload adds does not make the daemon unready
 	}
+	if d.fleet != nil {
+		select {
+		case <-d.fleet.joined:
+		default:
+			return errors.New("the clusters of this instance of the fleet are not known yet")
+		}
+	}
 	for _, one := range d.active.Load().watchers {
 		if one.Snapshot().Report.Started.IsZero() {
 			return fmt.Errorf("the first round of %q is not complete", one.Cluster().Name)
@@ -70,8 +81,14 @@ func (d *Daemon) ready() error {
 // Snapshots returns the last snapshot of each cluster.
 func (d *Daemon) Snapshots() []web.Snapshot {
 	var list []web.Snapshot
-	for _, one := range d.active.Load().watchers {
-		list = append(list, web.Snapshot(one.Snapshot()))
+	active := d.active.Load()
+	for _, c := range active.config.Clusters {
+		switch one := active.watcherOf(c.Name); {
+		case one != nil:
+			list = append(list, web.Snapshot(one.Snapshot()))
+		case d.fleet != nil:
+			list = append(list, d.fleet.snapshotOf(active.config, c.Name))
+		}
 	}
 	return list
 }
@@ -85,7 +102,11 @@ func (d *Daemon) Probe(ctx context.Context, cluster string) error {
 // probe runs a whole round and returns the watcher that ran it. A reload may have
 // replaced that watcher in the meantime.
 func (d *Daemon) probe(ctx context.Context, cluster string) (*monitor.Watcher, error) {
-	one := d.active.Load().watcherOf(cluster)
+	active := d.active.Load()
+	one := active.watcherOf(cluster)
+	if one == nil && d.fleet != nil && active.config.Cluster(cluster) != nil {
+		return nil, fmt.Errorf("cluster %q: %w", cluster, d.fleet.Status().Describe(cluster))
+	}
 	if one == nil {
 		return nil, fmt.Errorf("cluster %q: %w", cluster, web.ErrNotFound)
 	}

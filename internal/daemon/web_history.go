@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,8 +18,9 @@ import (
 	"stickwatch/internal/web"
 )
 
-func historyConfig(h config.History, logger *slog.Logger, now func() time.Time) history.Config {
-	return history.Config{Path: h.Location(), Retention: h.Retention, MaxSize: h.MaxSize, Logger: logger, Now: now}
+func historyConfig(cfg *config.Config, logger *slog.Logger, now func() time.Time) history.Config {
+	h := cfg.History
+	return history.Config{Path: h.Location(), Instance: cfg.Fleet.Instance, Retention: h.Retention, MaxSize: h.MaxSize, Logger: logger, Now: now}
 }
 
 // writeAgain writes what is open to a history that was created anew. Deployments, and notifications
@@ -59,9 +61,19 @@ func restoreState(ctx context.Context, db *history.DB) (restoredState, error) {
 	return restoredState(state), nil
 }
 
+// ofMonitor returns the state without what instances of a fleet continue when they take clusters
+// over: all but the incidents of this monitor itself.
+func (s restoredState) ofMonitor(name string) restoredState {
+	nothing := func(string) bool { return false }
+	s.Incidents = slices.DeleteFunc(s.Incidents, func(i alerting.Incident) bool { return !i.HandledBy(name, nothing) })
+	s.ActiveFindings, s.Announced = nil, nil
+	return s
+}
+
 // webHistory is the history as used by the page and the API.
 type webHistory struct {
 	*history.DB
+	fleet     *fleetMember
 	silences  *refresher[alerting.Silence]
 	announced *refresher[alerting.Deployment]
 }
@@ -97,6 +109,7 @@ func (w webHistory) AddSilence(ctx context.Context, s alerting.Silence) error {
 	if err := w.DB.AddSilence(ctx, s); err != nil {
 		return err
 	}
+	w.fleet.announce(ctx, history.SilencesChanged)
 	return w.silences.refresh(ctx)
 }
 
@@ -105,6 +118,7 @@ func (w webHistory) ExpireSilence(ctx context.Context, id string, at time.Time) 
 	if err := w.DB.ExpireSilence(ctx, id, at); err != nil {
 		return webError(err)
 	}
+	w.fleet.announce(ctx, history.SilencesChanged)
 	return w.silences.refresh(ctx)
 }
 
@@ -115,6 +129,7 @@ func (w webHistory) BeginDeployment(ctx context.Context, d checks.Deployment) (s
 	if err != nil {
 		return "", err
 	}
+	w.fleet.announce(ctx, history.DeploymentsChanged)
 	return id, w.announced.refresh(ctx)
 }
 
@@ -123,6 +138,7 @@ func (w webHistory) EndDeployment(ctx context.Context, id string, at time.Time, 
 	if err := w.DB.EndDeployment(ctx, id, at, watched); err != nil {
 		return webError(err)
 	}
+	w.fleet.announce(ctx, history.DeploymentsChanged)
 	return w.announced.refresh(ctx)
 }
 

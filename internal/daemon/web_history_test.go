@@ -14,7 +14,7 @@ import (
 // TestHistoryIsBoundedAsConfigured, in time and in size.
 func TestHistoryIsBoundedAsConfigured(t *testing.T) {
 	t.Parallel()
-	got := historyConfig(config.History{Path: "a.db", Retention: 30 * 24 * time.Hour, MaxSize: 2e9}, nil, time.Now)
+	got := historyConfig(&config.Config{History: config.History{Path: "a.db", Retention: 30 * 24 * time.Hour, MaxSize: 2e9}}, nil, time.Now)
 	if got.Path != "a.db" || got.Retention != 30*24*time.Hour || got.MaxSize != 2e9 {
 		t.Errorf("got %+v, want what the file says", got)
 	}

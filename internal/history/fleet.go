@@ -291,7 +291,6 @@ const (
 	SnapshotsChanged   MessageKind = "snapshots"
 	SilencesChanged    MessageKind = "silences"
 	DeploymentsChanged MessageKind = "deployments"
-	OutboxChanged      MessageKind = "outbox"
 )
 
 // A Message wakes other instances. It may be lost.

@@ -64,12 +64,12 @@ func (db *DB) measure(write func() error) error {
 	defer hangs.Stop()
 	err := write()
 	db.meter.seconds.Observe(time.Since(began).Seconds())
-	if err != nil {
+	if _, fenced := isFenced(err); err != nil && !fenced { // the database works: another instance has the clusters
 		db.meter.failed(err)
 		return err
 	}
 	db.meter.succeeded(db.config.Now())
-	return nil
+	return err
 }
 
 func (m *meter) succeeded(at time.Time) {

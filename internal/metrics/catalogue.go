@@ -47,7 +47,7 @@ var Catalogue = []Metric{
 	probesTotal, probeDuration,
 	findingActive, findingExplained, findingAffected, incidentsTotal, incidentsOpen, deploymentActive,
 	notificationsTotal, notificationQueue,
-	scheduleLag, scheduleStretch, jobsSkipped, heartbeatSuccessful, proberImpaired, reloadSuccessful, reloadTimestamp, panicsTotal, logDropped, buildInfo,
+	scheduleLag, scheduleStretch, jobsSkipped, heartbeatSuccessful, fleetInstances, leaseOwner, fleetTakeovers, fleetSkewed, proberImpaired, reloadSuccessful, reloadTimestamp, panicsTotal, logDropped, buildInfo,
 }
 
 // Gauges of the newest round of a cluster.
@@ -130,6 +130,14 @@ var (
 		"Jobs that did not run when they were due because the previous run continued.", "cluster", "job")
 	heartbeatSuccessful = gauge("heartbeat_last_successful",
 		"Whether the last heartbeat was sent and accepted; 0 also while it is withheld because rounds stop or notifications are stuck. Absent without a heartbeat.")
+	fleetInstances = gauge("fleet_instances",
+		"Number of instances of the fleet that are alive. Absent without a fleet.")
+	leaseOwner = gauge("lease_owner",
+		"1 for each cluster that this instance of the fleet watches. Its other series are those of these clusters only.", "cluster")
+	fleetTakeovers = counter("fleet_takeovers_total",
+		"Clusters that this instance took over from one that had failed. Absent without a fleet.")
+	fleetSkewed = gauge("fleet_config_skewed",
+		"Whether another instance of the fleet has another configuration of clusters. Absent without a fleet.")
 	proberImpaired = gauge("prober_impaired",
 		"Whether stickwatch itself cannot probe, so that no cluster is judged.")
 	reloadSuccessful = gauge("config_last_reload_successful",

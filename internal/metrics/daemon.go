@@ -3,6 +3,7 @@ package metrics
 import (
 	"cmp"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -15,6 +16,9 @@ type daemon struct {
 	queue, reloaded, reloadedAt prometheus.Gauge
 	impaired, stretch           prometheus.Gauge
 	heartbeat                   *prometheus.GaugeVec // without a series: none is configured
+	fleetInstances, fleetSkewed *prometheus.GaugeVec // without a series: there is no fleet
+	leases                      *prometheus.GaugeVec
+	takeovers                   *total
 	build                       *prometheus.GaugeVec
 	panics                      panicCounts
 }
@@ -32,7 +36,13 @@ func newDaemon(b Build) daemon {
 		impaired:   proberImpaired.gauge().WithLabelValues(),
 		stretch:    scheduleStretch.gauge().WithLabelValues(),
 		heartbeat:  heartbeatSuccessful.gauge(),
-		build:      buildInfo.gauge(),
+
+		fleetInstances: fleetInstances.gauge(),
+		fleetSkewed:    fleetSkewed.gauge(),
+		leases:         leaseOwner.gauge(),
+		takeovers:      &total{of: fleetTakeovers},
+
+		build: buildInfo.gauge(),
 	}
 	d.stretch.Set(1)
 	const unknown = "unknown"
@@ -41,7 +51,7 @@ func newDaemon(b Build) daemon {
 }
 
 func (d daemon) collectors() []prometheus.Collector {
-	return []prometheus.Collector{d.lag, d.stretch, d.queue, d.impaired, d.heartbeat, d.reloaded, d.reloadedAt, d.build, d.panics}
+	return []prometheus.Collector{d.lag, d.stretch, d.queue, d.impaired, d.heartbeat, d.fleetInstances, d.fleetSkewed, d.leases, d.takeovers, d.reloaded, d.reloadedAt, d.build, d.panics}
 }
 
 // Describe implements prometheus.Collector.
@@ -55,6 +65,24 @@ func (d daemon) Describe(descs chan<- *prometheus.Desc) {
 func (d daemon) Collect(metrics chan<- prometheus.Metric) {
 	for _, c := range d.collectors() {
 		c.Collect(metrics)
+	}
+}
+
+// A total is a counter whose value another component counts. It is absent until the first value.
+type total struct {
+	of    Metric
+	value atomic.Pointer[int64]
+}
+
+func (t *total) observe(value int64) { t.value.Store(&value) }
+
+// Describe implements prometheus.Collector.
+func (t *total) Describe(descs chan<- *prometheus.Desc) { descs <- t.of.desc() }
+
+// Collect implements prometheus.Collector.
+func (t *total) Collect(metrics chan<- prometheus.Metric) {
+	if value := t.value.Load(); value != nil {
+		metrics <- prometheus.MustNewConstMetric(t.of.desc(), prometheus.CounterValue, float64(*value))
 	}
 }
 

@@ -178,6 +178,19 @@ func (l *Live) Heartbeat(ok bool) { l.daemon.heartbeat.WithLabelValues().Set(boo
 // NoHeartbeat says that none is configured.
 func (l *Live) NoHeartbeat() { l.daemon.heartbeat.Reset() }
 
+// Fleet sets what is known of the fleet: how many instances live, the clusters of this one, how many
+// it took over from instances that failed, and whether configurations differ.
+func (l *Live) Fleet(live int, own []string, takeovers int64, skewed bool) {
+	d := l.daemon
+	d.fleetInstances.WithLabelValues().Set(float64(live))
+	d.fleetSkewed.WithLabelValues().Set(boolValue(skewed))
+	d.leases.Reset()
+	for _, cluster := range own {
+		d.leases.WithLabelValues(cleanLabel(cluster)).Set(1)
+	}
+	d.takeovers.observe(takeovers)
+}
+
 // LogDropped exports the number of dropped log lines. Call it at most once.
 func (l *Live) LogDropped(lines func() int64) {
 	l.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: logDropped.Name, Help: logDropped.Help}, func() float64 { return float64(lines()) }))

@@ -53,6 +53,11 @@ var chinese = map[string]string{
 	"No silence is active or planned.": "没有生效或计划中的静默。", "until %s (%s left)": "至 %s（剩余 %s）", "%s: silenced %s": "%s：已静默，%s",
 	"%s: acknowledged after %s: %s": "%s：事件持续 %s后已认领：%s", "%s: note added: %s": "%s：已添加备注：%s",
 
+	// The instances of a fleet.
+	"No instance of a fleet has used this history: start stickwatch serve with the key fleet in its configuration.": "还没有 fleet 实例使用过这份历史：请在配置中加入 fleet，再启动 stickwatch serve。",
+	"instance": "实例", "site": "站点", "state": "状态", "clusters": "集群数", "heard of": "最近心跳", "version": "版本", "configuration": "配置", "%s ago": "%s前",
+	"alive": "正常", "draining": "正在移交", "cannot probe": "无法探测", "gone": "已失联", "cluster": "集群", "watched by": "监测实例", "since": "始于", "epoch": "任期", "nobody": "无",
+
 	// Waiting.
 	"waiting for %s on %s": "等待 %[2]s 运行 %[1]s", "waiting for %s": "等待 %s", "waiting for version %s": "等待版本 %s", "waiting until healthy": "等待集群恢复正常",
 	"not met after %s: %s": "等待 %s后仍未满足：%s", "the conditions of --wait are met; out of rotation: %s": "--wait 的条件已满足；未接收流量：%s",

@@ -1,0 +1,510 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/config"
+	"stickwatch/internal/fleet"
+	"stickwatch/internal/history"
+	"stickwatch/internal/monitor"
+	"stickwatch/internal/panics"
+	"stickwatch/internal/web"
+)
+
+// This file makes a daemon an instance of a fleet: it watches the clusters of its leases, and shows
+// those that others watch.
+
+// A fleetMember is the membership of this daemon in a fleet.
+type fleetMember struct {
+	*fleet.Keeper
+	store  *history.Fleet
+	name   string
+	stop   context.CancelFunc // of the keeper
+	left   bool
+	ended  panics.Group
+	joined chan struct{} // closed when leases were applied for the first time
+
+	mu        sync.Mutex
+	unsent    map[string]bool         // own clusters whose snapshot the others do not have
+	others    map[string]web.Snapshot // of clusters that others watch
+	newest    time.Time               // of the stored snapshots that were read
+	messages  chan history.MessageKind
+	skewed    string // the instances with another configuration, as logged last
+	firstTime sync.Once
+}
+
+// joinFleet makes the daemon an instance of the fleet of its history, if one is configured.
+func (d *Daemon) joinFleet(ctx context.Context, cfg *config.Config) error {
+	if cfg.Fleet.Instance == "" {
+		return nil
+	}
+	store, err := d.history.Join()
+	if err != nil {
+		return err
+	}
+	member := &fleetMember{
+		store: store, name: cfg.Fleet.Instance, joined: make(chan struct{}), messages: make(chan history.MessageKind, 1),
+		unsent: make(map[string]bool), others: make(map[string]web.Snapshot), stop: func() {},
+	}
+	member.Keeper = fleet.NewKeeper(fleet.Config{
+		Name: member.name, Store: clockedStore{store, d.clock}, Logger: d.logger, Apply: d.applyLeases, Receive: member.receive,
+		Self: func() history.Member {
+			now := d.activeConfig(cfg)
+			return history.Member{Site: now.Fleet.Site, Version: d.config.Build.Version, Digest: now.Digest(), Able: !d.isImpaired.Load()}
+		},
+		Units: func() []fleet.Unit { return unitsOf(d.activeConfig(cfg)) },
+	})
+	if err := member.Join(ctx); err != nil {
+		return errors.Join(fmt.Errorf("joining the fleet: %w", err), store.Close())
+	}
+	d.fleet = member
+	return nil
+}
+
+// activeConfig returns the active configuration, or at the start the first one.
+func (d *Daemon) activeConfig(first *config.Config) *config.Config {
+	if active := d.active.Load(); active != nil {
+		return active.config
+	}
+	return first
+}
+
+// A clockedStore sets the clock of this daemon by that of the database, so that all instances agree
+// on when a notification is due.
+type clockedStore struct {
+	*history.Fleet
+	clock *steadyClock
+}
+
+func (s clockedStore) Beat(ctx context.Context, self history.Member) (history.FleetState, error) {
+	sent := time.Now()
+	state, err := s.Fleet.Beat(ctx, self)
+	if err == nil {
+		s.clock.follow(state.Now, sent.Add(time.Since(sent)/2))
+	}
+	return state, err
+}
+
+// unitsOf returns the clusters that are watched together. With incidents by host, these are clusters
+// with a host in common. Those whose nodes come and go may get one.
+func unitsOf(cfg *config.Config) []fleet.Unit {
+	var units []fleet.Unit
+	at := make(map[string]int) // the unit of a host
+	for _, c := range cfg.Clusters {
+		var hosts []string
+		if cfg.Alerting.GroupByHost {
+			for _, n := range c.Nodes {
+				hosts = append(hosts, n.Host)
+			}
+			if _, dynamic := cfg.NodesFrom(c.Name); dynamic {
+				hosts = []string{"*"}
+			}
+		}
+		mine := len(units)
+		units = append(units, fleet.Unit{Key: c.Name, Clusters: []string{c.Name}})
+		for _, host := range hosts {
+			other, known := at[host]
+			if host == "" || !known || other == mine {
+				at[host] = mine
+				continue
+			}
+			units[other].Clusters = append(units[other].Clusters, units[mine].Clusters...)
+			units[mine].Clusters = nil
+			for host, n := range at {
+				if n == mine {
+					at[host] = other
+				}
+			}
+			mine = other
+		}
+	}
+	return slices.DeleteFunc(units, func(u fleet.Unit) bool { return len(u.Clusters) == 0 })
+}
+
+// runFleet keeps the leases until leaveFleet.
+func (d *Daemon) runFleet(ctx context.Context) {
+	if d.fleet == nil {
+		return
+	}
+	ctx, d.fleet.stop = context.WithCancel(context.WithoutCancel(ctx))
+	for _, work := range []func(context.Context){d.fleet.Run, d.exchangeSnapshots, d.refreshAnnouncements} {
+		d.fleet.ended.Go(func() { panics.Keep(ctx, panics.Daemon, func() { work(ctx) }) })
+	}
+}
+
+// leaveFleet writes what is decided and observed, and gives all clusters away. It does not wait for
+// deliveries in progress or for canaries that log out, so that others take over at once.
+func (d *Daemon) leaveFleet(ctx context.Context) error {
+	if d.fleet == nil || d.fleet.left {
+		return nil
+	}
+	d.fleet.left = true
+	d.fleet.stop()
+	err := panics.Catch(panics.Daemon, d.fleet.ended.Wait)
+	if active := d.active.Load(); active != nil {
+		for _, one := range active.watchers {
+			one.Retire()
+		}
+	}
+	const wait = 2 * time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
+	defer cancel()
+	if d.writeQueue != nil {
+		err = errors.Join(err, d.writeQueue.Flush(ctx), d.history.Flush(ctx))
+	}
+	return errors.Join(err, d.fleet.Leave(ctx), d.fleet.store.Close())
+}
+
+// watches reports whether this daemon watches a cluster.
+func (a *activeConfig) watches(cluster string) bool { return a.own == nil || a.own[cluster] > 0 }
+
+// watchedNames returns the clusters of a configuration that this daemon watches.
+func (a *activeConfig) watchedNames(cfg *config.Config) []string {
+	return slices.DeleteFunc(names(cfg), func(cluster string) bool { return !a.watches(cluster) })
+}
+
+// applyLeases makes the clusters with leases those that are watched.
+func (d *Daemon) applyLeases(ctx context.Context, own map[string]int64) error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	if d.closed {
+		return nil
+	}
+	old := d.active.Load()
+	changed := func(a, b map[string]int64) (list []string) {
+		for cluster, epoch := range a {
+			if b[cluster] != epoch {
+				list = append(list, cluster)
+			}
+		}
+		slices.Sort(list)
+		return list
+	}
+	lost, gained := changed(old.own, own), changed(own, old.own)
+	d.giveAway(ctx, old, lost)
+	past, err := d.restoreClusters(ctx, own, gained)
+	if err != nil {
+		d.active.Store(old.without(lost))
+		return err
+	}
+	d.history.SetLeases(own)
+	d.incidentStore.adopt(own, past)
+	next := old.without(lost)
+	next.own = maps.Clone(own)
+	var begun []*monitor.Watcher
+	for _, c := range next.config.Clusters {
+		if slices.Contains(gained, c.Name) {
+			one := d.newWatcher(next.config, c, past.ActiveFindings[c.Name])
+			next.watchers, begun = append(next.watchers, one), append(begun, one)
+			d.metrics.Retain(c.Name, nodeIDs(c))
+		}
+	}
+	d.active.Store(next)
+	for _, one := range old.watchers {
+		if next.watcherOf(one.Cluster().Name) != one {
+			d.closeWatcher(one)
+		}
+	}
+	err = d.schedule.Set(d.jobs(next.config))
+	d.fleet.firstTime.Do(func() { close(d.fleet.joined) })
+	if len(gained)+len(lost) > 0 {
+		d.logger.Info("clusters of this instance", "watched", len(next.watchers), "taken", gained, "given", lost)
+		d.startRounds(ctx, begun)
+	}
+	return err
+}
+
+// without returns the configuration without the watchers of clusters.
+func (a *activeConfig) without(clusters []string) *activeConfig {
+	next := &activeConfig{config: a.config, own: maps.Clone(a.own)}
+	for _, cluster := range clusters {
+		delete(next.own, cluster)
+	}
+	for _, one := range a.watchers {
+		if next.watches(one.Cluster().Name) {
+			next.watchers = append(next.watchers, one)
+		}
+	}
+	return next
+}
+
+// giveAway ends the watch of clusters and writes what was decided about them. If another instance
+// has taken them over, that is refused.
+func (d *Daemon) giveAway(ctx context.Context, active *activeConfig, clusters []string) {
+	if len(clusters) == 0 {
+		return
+	}
+	for _, one := range active.watchers {
+		if slices.Contains(clusters, one.Cluster().Name) {
+			one.Retire()
+		}
+	}
+	if err := d.flush(ctx); err != nil && ctx.Err() == nil {
+		d.logger.Warn("writing the incidents of clusters that are given away", "err", err)
+	}
+	d.incidentStore.release(clusters)
+	d.writeQueue.Forget(clusters)
+}
+
+// restoreClusters reads what earlier owners of clusters have written.
+func (d *Daemon) restoreClusters(ctx context.Context, own map[string]int64, gained []string) (restoredState, error) {
+	if len(gained) == 0 {
+		return restoredState{}, nil
+	}
+	state, err := restoreState(ctx, d.history)
+	if err != nil {
+		return state, err
+	}
+	isGained := func(cluster string) bool { return slices.Contains(gained, cluster) }
+	state.Incidents = slices.DeleteFunc(state.Incidents, func(i alerting.Incident) bool {
+		return !i.HandledBy(d.fleet.name, isGained) && (own[""] == 0 || !i.OfOther(d.fleet.Status().Live))
+	})
+	maps.DeleteFunc(state.ActiveFindings, func(cluster string, _ []checks.ActiveFinding) bool { return !isGained(cluster) })
+	return state, nil
+}
+
+// startRounds takes the first rounds of clusters that were taken over, some at a time, instead of
+// waiting for their turn in the schedule.
+func (d *Daemon) startRounds(ctx context.Context, watchers []*monitor.Watcher) {
+	const parallel = 16
+	next := make(chan *monitor.Watcher, len(watchers))
+	for _, one := range watchers {
+		next <- one
+	}
+	close(next)
+	for range min(parallel, len(watchers)) {
+		d.fleet.ended.Go(func() {
+			for one := range next {
+				_ = panics.Catch(panics.Job, func() { _ = one.TakeRound(ctx) }) // its observations are reported as those of the schedule
+			}
+		})
+	}
+}
+
+// receive takes a message of another instance.
+func (m *fleetMember) receive(kind history.MessageKind) {
+	select {
+	case m.messages <- kind:
+	default: // everything is refreshed soon, too
+	}
+}
+
+// changed records that the snapshot of an own cluster has changed.
+func (m *fleetMember) changed(cluster string) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.unsent[cluster] = true
+}
+
+// A storedSnapshot is a snapshot in the history.
+type storedSnapshot struct {
+	Report         checks.Report
+	ActiveFindings []checks.ActiveFinding
+	Since          time.Time
+}
+
+// exchangeSnapshots stores the changed snapshots of own clusters and reads those of others.
+func (d *Daemon) exchangeSnapshots(ctx context.Context) {
+	clock := time.NewTicker(time.Second)
+	defer clock.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-clock.C:
+		}
+		d.storeSnapshots(ctx)
+		if err := d.readSnapshots(ctx); err != nil && ctx.Err() == nil {
+			d.logger.Debug("reading the states of other instances' clusters", "err", err)
+		}
+	}
+}
+
+func (d *Daemon) storeSnapshots(ctx context.Context) {
+	d.fleet.mu.Lock()
+	list := d.fleet.unsent
+	d.fleet.unsent = make(map[string]bool)
+	d.fleet.mu.Unlock()
+	bodies := make(map[string][]byte)
+	active := d.active.Load()
+	for cluster := range list {
+		one := active.watcherOf(cluster)
+		if one == nil {
+			continue
+		}
+		s := one.Snapshot()
+		s.Report.History = nil // it is large, and only for the next round
+		body, err := json.Marshal(storedSnapshot{s.Report, s.ActiveFindings, s.Since})
+		if err != nil {
+			d.logger.Error("storing the state of a cluster", "cluster", cluster, "err", err)
+			continue
+		}
+		bodies[cluster] = body
+	}
+	if len(bodies) == 0 {
+		return
+	}
+	if err := d.history.PutSnapshots(ctx, bodies); err != nil {
+		for cluster := range bodies {
+			d.fleet.changed(cluster)
+		}
+		if ctx.Err() == nil {
+			d.logger.Debug("storing the states of clusters", "err", err)
+		}
+	}
+}
+
+// readSnapshots reads what others have stored since the last call.
+func (d *Daemon) readSnapshots(ctx context.Context) error {
+	const overlap = 5 * time.Second // of transactions that took longer than others
+	d.fleet.mu.Lock()
+	since := d.fleet.newest.Add(-overlap)
+	d.fleet.mu.Unlock()
+	stored, err := d.history.StoredSnapshots(ctx, since)
+	if err != nil {
+		return err
+	}
+	active := d.active.Load()
+	for _, s := range stored {
+		c := active.config.Cluster(s.Cluster)
+		var body storedSnapshot
+		if c == nil || active.watcherOf(s.Cluster) != nil || json.Unmarshal(s.Body, &body) != nil {
+			continue
+		}
+		d.fleet.mu.Lock()
+		isNew := body.Report.Started.After(d.fleet.others[s.Cluster].Report.Started)
+		d.fleet.others[s.Cluster] = web.Snapshot{Cluster: c, Report: body.Report, ActiveFindings: body.ActiveFindings, Since: body.Since}
+		if s.At.After(d.fleet.newest) {
+			d.fleet.newest = s.At
+		}
+		d.fleet.mu.Unlock()
+		if isNew {
+			d.page.Publish(s.Cluster)
+		}
+	}
+	return nil
+}
+
+// snapshotOf returns the last snapshot of a cluster that another instance watches. Its report is
+// empty until there is one.
+func (m *fleetMember) snapshotOf(cfg *config.Config, name string) web.Snapshot {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.others[name]
+	s.Cluster = cfg.Cluster(name)
+	return s
+}
+
+// refreshAnnouncements applies silences and deployments that were announced at other instances.
+func (d *Daemon) refreshAnnouncements(ctx context.Context) {
+	const every = 10 * time.Second // messages may be lost
+	clock := time.NewTicker(every)
+	defer clock.Stop()
+	for {
+		kind := history.LeasesChanged // all
+		select {
+		case <-ctx.Done():
+			return
+		case kind = <-d.fleet.messages:
+		case <-clock.C:
+		}
+		var errs []error
+		if kind != history.DeploymentsChanged {
+			errs = append(errs, d.stored.silences.refresh(ctx))
+		}
+		if kind != history.SilencesChanged {
+			errs = append(errs, d.stored.announced.refresh(ctx))
+		}
+		if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
+			d.logger.Debug("reading silences and deployments", "err", err)
+		}
+	}
+}
+
+// announce wakes the other instances after silences or deployments have changed.
+func (m *fleetMember) announce(ctx context.Context, kind history.MessageKind) {
+	if m != nil {
+		_ = m.store.Send(ctx, history.Message{Kind: kind}) // they read the database now and then, too
+	}
+}
+
+// mayNotifyAlone is notify.QueueConfig.Alone; nil: there is no fleet.
+func (m *fleetMember) mayNotifyAlone() func() (string, bool) {
+	if m == nil {
+		return nil
+	}
+	return m.Alone
+}
+
+// maySend is notify.ManagerConfig.MaySend; nil: there is no fleet.
+func (m *fleetMember) maySend() func(alerting.Notification) error {
+	if m == nil {
+		return nil
+	}
+	return m.MaySend
+}
+
+// counterPrefix begins the names of the counters of an instance. Each has its own, because each
+// counts what it has observed.
+func (m *fleetMember) counterPrefix() string { return "instance " + m.name + " " }
+
+// namedCounters returns counters under the names in the history.
+func (m *fleetMember) namedCounters(counters map[string]float64) map[string]float64 {
+	if m == nil {
+		return counters
+	}
+	named := make(map[string]float64, len(counters))
+	for name, value := range counters {
+		named[m.counterPrefix()+name] = value
+	}
+	return named
+}
+
+// ownCounters returns the counters of this instance in the history.
+func (m *fleetMember) ownCounters(saved map[string]float64) map[string]float64 {
+	if m == nil {
+		return saved
+	}
+	own := make(map[string]float64)
+	for name, value := range saved {
+		if counter, is := strings.CutPrefix(name, m.counterPrefix()); is {
+			own[counter] = value
+		}
+	}
+	return own
+}
+
+// observeFleet updates the metrics of the fleet, and logs when configurations differ.
+func (d *Daemon) observeFleet(context.Context) {
+	status := d.fleet.Status()
+	live := 0
+	for _, m := range status.Members {
+		if status.Live(m.Name) {
+			live++
+		}
+	}
+	own := slices.DeleteFunc(slices.Sorted(maps.Keys(d.active.Load().own)), func(cluster string) bool { return cluster == "" })
+	skewed := strings.Join(status.Skewed(), ", ")
+	d.metrics.Fleet(live, own, status.Takeovers, skewed != "")
+	switch {
+	case skewed == d.fleet.skewed:
+	case skewed != "":
+		d.logger.Warn("instances of the fleet have another configuration of clusters", "instances", skewed)
+	default:
+		d.logger.Info("all instances of the fleet have the same configuration of clusters")
+	}
+	d.fleet.skewed = skewed
+}

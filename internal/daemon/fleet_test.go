@@ -1,0 +1,212 @@
+package daemon
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"stickwatch/alerting/slack/slacktest"
+	"stickwatch/internal/config"
+	"stickwatch/internal/history"
+	"stickwatch/internal/lab"
+	"stickwatch/probes"
+)
+
+// A fleetRig is a demo whose clusters several processes watch, with one PostgreSQL and one Slack.
+type fleetRig struct {
+	*rig
+	database  *lab.Dependency
+	reader    *history.Reader
+	workspace *slacktest.Server
+	clusters  []string
+	running   map[string]*process
+}
+
+func newFleetRig(t *testing.T, clusters int) *fleetRig {
+	t.Helper()
+	f := &fleetRig{rig: newRig(t), database: lab.Postgres(t), workspace: slacktest.New("ops"), running: make(map[string]*process)}
+	t.Cleanup(f.workspace.Close)
+	for i := range clusters {
+		f.clusters = append(f.clusters, fmt.Sprintf("cluster%d", i))
+	}
+	return f
+}
+
+// start starts an instance.
+func (f *fleetRig) start(t *testing.T, name string) *process {
+	t.Helper()
+	return f.startWith(t, name, f.database.URL())
+}
+
+// startWith starts an instance that reaches the database at a URL.
+func (f *fleetRig) startWith(t *testing.T, name, database string) *process {
+	t.Helper()
+	text := f.file(f.clusters...)
+	text = strings.Replace(text, "sqlite:"+filepath.Join(f.dir, "history.db"), database, 1)
+	text = strings.Replace(text, "webhook: {url: http://127.0.0.1:9/}", fmt.Sprintf("slack: {token: %s, channel: \"#ops\", api_url: %q}", slacktest.Token, f.workspace.URL()), 1)
+	text += fmt.Sprintf("fleet: {instance: %s}\n", name)
+	file := filepath.Join(f.dir, name+".yml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.running[name] = begin(t, file)
+	return f.running[name]
+}
+
+// state returns the state of the fleet, as anybody can read it.
+func (f *fleetRig) state(t *testing.T) history.FleetState {
+	t.Helper()
+	if f.reader == nil {
+		var err error
+		if f.reader, err = history.OpenReader(t.Context(), f.database.URL()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.reader.Close() })
+	}
+	state, err := f.reader.Fleet(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// owners returns the live owner of each cluster.
+func (f *fleetRig) owners(t *testing.T) map[string]string {
+	t.Helper()
+	state, all := f.state(t), make(map[string]string)
+	for _, l := range state.Leases {
+		if l.Cluster != "" && state.Live(l.Owner) {
+			all[l.Cluster] = l.Owner
+		}
+	}
+	return all
+}
+
+// owned reports whether each cluster has one of the instances, and each instance a cluster.
+func (f *fleetRig) owned(t *testing.T, instances ...string) bool {
+	t.Helper()
+	owners, has := f.owners(t), make(map[string]int)
+	for _, owner := range owners {
+		has[owner]++
+	}
+	for owner := range has {
+		if !slices.Contains(instances, owner) {
+			return false
+		}
+	}
+	return len(owners) == len(f.clusters) && len(has) == len(instances)
+}
+
+// await waits until a condition holds and returns how long that took.
+func await(t *testing.T, limit time.Duration, what string, is func() bool) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for !is() {
+		if time.Since(began) > limit {
+			t.Fatalf("not within %s: %s", limit, what)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return time.Since(began)
+}
+
+// A shownCluster is a cluster in the API.
+type shownCluster struct {
+	Name, Verdict, Started string
+}
+
+// shown returns the clusters that an instance shows.
+func (p *process) shown(t *testing.T) (list []shownCluster) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/api/v1/clusters", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 10<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer struct{ Clusters []shownCluster }
+	if err := json.Unmarshal(body, &answer); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	return answer.Clusters
+}
+
+// showsAll reports whether an instance shows a round of every cluster that began after a time.
+func (f *fleetRig) showsAll(t *testing.T, p *process, after time.Time) bool {
+	t.Helper()
+	list := p.shown(t)
+	return len(list) == len(f.clusters) && !slices.ContainsFunc(list, func(c shownCluster) bool {
+		started, err := time.Parse(time.RFC3339, c.Started)
+		return c.Verdict != "healthy" || err != nil || !started.After(after)
+	})
+}
+
+// TestFleetTakeover: clusters are shared out among three processes, every one of which shows all of
+// them. Those of a process that is killed are probed by others within 10 s, those of one that is
+// stopped within 2 s; the limits here have room for a busy machine.
+func TestFleetTakeover(t *testing.T) {
+	f := newFleetRig(t, 6)
+	for _, name := range []string{"a", "b", "c"} {
+		f.start(t, name)
+	}
+	await(t, 2*time.Minute, "each instance has clusters", func() bool { return f.owned(t, "a", "b", "c") })
+	for name, p := range f.running {
+		await(t, time.Minute, name+" shows all clusters", func() bool { return f.showsAll(t, p, time.Time{}) })
+	}
+	killed := time.Now()
+	f.running["a"].kill()
+	took := await(t, 30*time.Second, "the others have the clusters of the killed process", func() bool { return f.owned(t, "b", "c") })
+	seen := await(t, 30*time.Second, "and probe them", func() bool { return f.showsAll(t, f.running["c"], killed) })
+	t.Logf("after kill -9: leases after %s, a round of every cluster shown after %s", took, took+seen)
+	stopped := time.Now()
+	if err := f.running["b"].Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	took = await(t, 15*time.Second, "the last one has the clusters of the stopped process", func() bool { return f.owned(t, "c") })
+	seen = await(t, 30*time.Second, "and probes them", func() bool { return f.showsAll(t, f.running["c"], stopped) })
+	t.Logf("after a stop: leases after %s, a round of every cluster shown after %s", took, took+seen)
+}
+
+// TestUnits: with incidents by host, clusters that share a host are watched together.
+func TestUnits(t *testing.T) {
+	cluster := func(name string, hosts ...string) *probes.Cluster {
+		c := &probes.Cluster{Name: name}
+		for _, host := range hosts {
+			c.Nodes = append(c.Nodes, probes.Node{Host: host})
+		}
+		return c
+	}
+	cfg := &config.Config{Clusters: []*probes.Cluster{
+		cluster("a", "h1", "h2"), cluster("b", "h3"), cluster("c", "h4"), cluster("d", "h2", "h3"), cluster("e", ""), cluster("f", ""),
+	}}
+	count := func() (list []string) {
+		for _, u := range unitsOf(cfg) {
+			slices.Sort(u.Clusters)
+			list = append(list, strings.Join(u.Clusters, ""))
+		}
+		slices.Sort(list)
+		return list
+	}
+	if got, want := count(), []string{"a", "b", "c", "d", "e", "f"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	cfg.Alerting.GroupByHost = true
+	if got, want := count(), []string{"abd", "c", "e", "f"}; !slices.Equal(got, want) {
+		t.Errorf("got %q by host, want %q", got, want)
+	}
+}

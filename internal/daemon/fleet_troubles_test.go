@@ -1,0 +1,304 @@
+package daemon
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/history"
+)
+
+// A cable is the connection of an instance to the database. It can be cut: then nothing passes it,
+// and nothing is told that it does not.
+type cable struct {
+	net.Listener
+	to string
+
+	mu    sync.Mutex
+	isCut chan struct{} // closed: it is not cut
+}
+
+func newCable(t *testing.T, to string) *cable {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cable{Listener: l, to: to, isCut: make(chan struct{})}
+	close(c.isCut)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go c.carry(conn)
+		}
+	}()
+	return c
+}
+
+// cut cuts or mends the cable.
+func (c *cable) cut(is bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if is {
+		c.isCut = make(chan struct{})
+	} else {
+		close(c.isCut)
+	}
+}
+
+func (c *cable) whole() chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.isCut
+}
+
+// carry carries a connection.
+func (c *cable) carry(from net.Conn) {
+	defer from.Close()
+	<-c.whole()
+	to, err := net.Dial("tcp", c.to)
+	if err != nil {
+		return
+	}
+	defer to.Close()
+	pass := func(to, from net.Conn) {
+		defer to.Close()
+		buffer := make([]byte, 32<<10)
+		for {
+			n, err := from.Read(buffer)
+			<-c.whole()
+			if _, failed := to.Write(buffer[:n]); err != nil || failed != nil {
+				return
+			}
+		}
+	}
+	go pass(from, to)
+	pass(to, from)
+	_, _ = io.Copy(io.Discard, from)
+}
+
+// through returns the URL of the database through the cable.
+func (c *cable) through(t *testing.T, database string) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = c.Addr().String()
+	return u.String()
+}
+
+// A troubleTest has three instances with troubles of their own, beside those of the cluster and of Slack.
+type troubleTest struct {
+	killTest
+	fleet  *fleetRig
+	cables map[string]*cable
+	spans  []checks.Span // of each trouble, with the time after it
+	kinds  map[string]int
+}
+
+var instances = []string{"a", "b", "c"}
+
+// troubles are what happens to an instance, for a time that depends on the trouble.
+var troubles = map[string]func(t *testing.T, k *troubleTest, name string){
+	"killed": func(t *testing.T, k *troubleTest, name string) {
+		k.fleet.running[name].kill()
+		k.live(t, k.other(name))
+		k.restart(t, name)
+	},
+	"stopped": func(t *testing.T, k *troubleTest, name string) {
+		if err := k.fleet.running[name].Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		_ = k.fleet.running[name].Wait()
+		k.live(t, k.other(name))
+		k.restart(t, name)
+	},
+	"paused for 30 s": func(t *testing.T, k *troubleTest, name string) {
+		pause(t, k.fleet.running[name], syscall.SIGSTOP)
+		k.during(t, name, 30*time.Second)
+		pause(t, k.fleet.running[name], syscall.SIGCONT)
+	},
+	"cut off for 20 s": func(t *testing.T, k *troubleTest, name string) {
+		k.cables[name].cut(true)
+		k.during(t, name, 20*time.Second)
+		k.cables[name].cut(false)
+	},
+	"database restarted": func(t *testing.T, k *troubleTest, name string) {
+		k.fleet.database.Stop()
+		k.toggleFault(t)
+		time.Sleep(time.Duration(k.random.IntN(8000)) * time.Millisecond)
+		k.fleet.database.Start()
+	},
+	"all killed": func(t *testing.T, k *troubleTest, _ string) {
+		for _, name := range instances {
+			k.fleet.running[name].kill()
+		}
+		for _, name := range instances {
+			k.restart(t, name)
+		}
+	},
+}
+
+func pause(t *testing.T, p *process, signal syscall.Signal) {
+	t.Helper()
+	if err := p.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// other returns an instance that has no trouble.
+func (k *troubleTest) other(name string) *process {
+	return k.fleet.running[instances[(slices.Index(instances, name)+1)%len(instances)]]
+}
+
+// during lets the cluster and Slack have faults for a time.
+func (k *troubleTest) during(t *testing.T, name string, length time.Duration) {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < length; {
+		k.live(t, k.other(name))
+	}
+}
+
+func (k *troubleTest) restart(t *testing.T, name string) {
+	t.Helper()
+	k.fleet.startWith(t, name, k.cables[name].through(t, k.fleet.database.URL()))
+}
+
+// TestFleetTroubles: random troubles of three instances, while a cluster fails and heals and Slack has
+// troubles of its own. No incident is forgotten, no message is sent twice, and all clusters are probed.
+// STICKWATCH_TROUBLES is the number of troubles; see `make fleet`.
+func TestFleetTroubles(t *testing.T) {
+	count := 2
+	if n, err := strconv.Atoi(os.Getenv("STICKWATCH_TROUBLES")); err == nil {
+		count = n
+	}
+	f := newFleetRig(t, 6)
+	seed := rand.Uint64()
+	if n, err := strconv.ParseUint(os.Getenv("STICKWATCH_SEED"), 10, 64); err == nil {
+		seed = n
+	}
+	t.Logf("seed %d", seed)
+	k := &troubleTest{
+		fleet: f, cables: make(map[string]*cable), kinds: make(map[string]int),
+		killTest: killTest{rig: f.rig, random: rand.New(rand.NewPCG(seed, 0)), workspace: f.workspace, acknowledged: make(map[string]apiIncident)},
+	}
+	for _, name := range instances {
+		k.cables[name] = newCable(t, f.database.Addr())
+		k.restart(t, name)
+	}
+	await(t, 2*time.Minute, "each instance has clusters", func() bool { return f.owned(t, instances...) })
+	kinds := []string{"killed", "stopped", "paused for 30 s", "cut off for 20 s", "database restarted", "all killed"}
+	for n := range count {
+		kind, name := kinds[k.random.IntN(len(kinds))], instances[k.random.IntN(len(instances))]
+		t.Logf("trouble %d: %s: %s", n+1, name, kind)
+		began := time.Now()
+		k.live(t, k.other(name))
+		troubles[kind](t, k, name)
+		const settle = 20 * time.Second
+		k.during(t, name, time.Duration(k.random.Int64N(int64(settle))))
+		k.spans = append(k.spans, checks.Span{From: began, To: time.Now()})
+		k.kinds[kind]++
+	}
+	k.finish(t)
+}
+
+// finish heals everything, waits for the end of all incidents, and reports what went wrong.
+func (k *troubleTest) finish(t *testing.T) {
+	t.Helper()
+	if err := k.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	k.workspace.Mend()
+	var missing string
+	defer func() {
+		if missing != "" {
+			t.Errorf("waiting for %s", missing)
+		}
+	}()
+	const longestPause = 5 * time.Minute // between two tries, after many that were cut off
+	within(t, longestPause+time.Minute, "the end of every incident, told", func() bool {
+		missing = k.over(t, k.fleet.running["a"])
+		return missing == ""
+	})
+	k.check(t, k.fleet.running["a"])
+	k.report(t)
+}
+
+// report prints the figures of the README.
+func (k *troubleTest) report(t *testing.T) {
+	t.Helper()
+	k.fleet.state(t)
+	list, err := k.fleet.reader.Incidents(t.Context(), history.IncidentQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	forgotten, doubled := 0, 0
+	roots := k.roots()
+	for _, i := range list {
+		if !i.Fired.IsZero() && roots[alerting.NotificationID(i.ID, "ops", 1)] == 0 {
+			forgotten++
+		}
+	}
+	for _, n := range roots {
+		doubled += n - 1
+	}
+	gaps := k.gaps(t)
+	t.Logf("%d troubles %v: %d incidents, forgotten %d, root messages %d, doubled %d, longest gap in the probing of a cluster: median %s, p95 %s, longest %s",
+		len(k.spans), k.kinds, len(list), forgotten, len(roots), doubled, quantile(gaps, 50), quantile(gaps, 95), quantile(gaps, 100))
+}
+
+// gaps returns the longest time without a probe of each cluster in each trouble, sorted.
+func (k *troubleTest) gaps(t *testing.T) (gaps []time.Duration) {
+	t.Helper()
+	for _, cluster := range k.fleet.clusters {
+		targets, err := k.fleet.reader.Targets(t.Context(), cluster)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, span := range k.spans {
+			const step = 100 * time.Millisecond
+			points, err := k.fleet.reader.Points(t.Context(), targets, span, step)
+			if err != nil {
+				t.Fatal(err)
+			}
+			times := []time.Time{span.From, span.To}
+			for _, list := range points {
+				for _, p := range list {
+					times = append(times, p.At)
+				}
+			}
+			slices.SortFunc(times, time.Time.Compare)
+			var longest time.Duration
+			for n := range times[1:] {
+				longest = max(longest, times[n+1].Sub(times[n]))
+			}
+			gaps = append(gaps, longest)
+		}
+	}
+	slices.Sort(gaps)
+	return gaps
+}
+
+// quantile returns a percentile of sorted durations.
+func quantile(sorted []time.Duration, percent int) string {
+	if len(sorted) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f s", sorted[(len(sorted)-1)*percent/100].Seconds())
+}

@@ -1,0 +1,95 @@
+package render
+
+import (
+	"cmp"
+	"io"
+	"strconv"
+	"time"
+
+	"stickwatch/internal/wire"
+)
+
+// wireFleet is the JSON of a fleet.
+type wireFleet struct {
+	Schema int `json:"schema"`
+	wire.Fleet
+}
+
+// Fleet writes the instances of a fleet and who watches which cluster, as table or json.
+func Fleet(w io.Writer, format string, fleet wire.Fleet, now time.Time, opts Options) error {
+	if format == "json" {
+		fleet.Instances, fleet.Leases = append([]wire.Instance{}, fleet.Instances...), append([]wire.Lease{}, fleet.Leases...) // never null
+		return writeJSON(w, wireFleet{wire.SchemaVersion, fleet})
+	}
+	s := NewText(opts)
+	s.instances(fleet.Instances)
+	if len(fleet.Leases) > 0 {
+		s.Line("")
+		s.leases(fleet.Leases, now)
+	}
+	_, err := io.WriteString(w, s.String())
+	return err
+}
+
+// instances writes a table of instances, and whether they differ in their configuration.
+func (s *Text) instances(all []wire.Instance) {
+	if len(all) == 0 {
+		s.Line(s.Say("No instance of a fleet has used this history: start stickwatch serve with the key fleet in its configuration."))
+		return
+	}
+	rows := [][]span{s.headings("instance", "site", "state", "clusters", "heard of", "version", "configuration")}
+	for _, i := range all {
+		tone := plain
+		if i.State != "alive" {
+			tone = dim
+		}
+		lag := (time.Duration(i.LagMS) * time.Millisecond).Round(100 * time.Millisecond)
+		rows = append(rows, []span{
+			{bold, CleanName(i.Name)}, {tone, CleanName(cmp.Or(i.Site, "-"))}, {tone, s.instanceState(i.State)}, {tone, strconv.Itoa(i.Clusters)},
+			{tone, s.Say("%s ago", lag)}, {tone, CleanName(i.Version)}, {tone, CleanName(i.Config)},
+		})
+	}
+	s.matrix(rows)
+}
+
+// instanceState returns the state of an instance in the reader's language.
+func (v voice) instanceState(state string) string {
+	switch state {
+	case "alive":
+		return v.Say("alive")
+	case "draining":
+		return v.Say("draining")
+	case "impaired":
+		return v.Say("cannot probe")
+	default:
+		return v.Say("gone")
+	}
+}
+
+// watcher names the instance that watches a cluster.
+func (v voice) watcher(l wire.Lease) string {
+	if l.Instance == "" {
+		return v.Say("nobody")
+	}
+	return CleanName(l.Instance)
+}
+
+// leases writes a table of clusters.
+func (s *Text) leases(all []wire.Lease, now time.Time) {
+	days := calendar{s.In(now)}
+	rows := [][]span{s.headings("cluster", "watched by", "since", "epoch")}
+	for _, l := range all {
+		tone := plain
+		if l.Instance == "" {
+			tone = dim
+		}
+		since := "-"
+		if l.Epoch > 0 {
+			since = days.zoned(l.Since.Time())
+		}
+		rows = append(rows, []span{
+			{bold, CleanName(l.Cluster)}, {tone, s.watcher(l)}, {tone, since}, {tone, strconv.FormatInt(l.Epoch, 10)},
+		})
+	}
+	s.matrix(rows)
+}
