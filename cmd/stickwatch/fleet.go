@@ -54,6 +54,7 @@ Exit status:
 	completeFlag(cmd, "output", render.ListFormats...)
 	language.register(cmd)
 	cmd.AddCommand(newFleetDrain(c))
+	explain(cmd, section{"Input and output", []string{"config", "output"}})
 	return cmd
 }
 
@@ -102,6 +103,7 @@ Exit status:
 	}
 	registerFile(cmd, &file)
 	cmd.Flags().BoolVar(&undo, "undo", false, "let it take clusters again")
+	explain(cmd, section{"Instance", []string{"config", "undo"}})
 	return cmd
 }
 

@@ -40,6 +40,29 @@ func ranked(unit string, names []string) []string {
 	return slices.SortedFunc(slices.Values(names), func(a, b string) int { return cmp.Or(cmp.Compare(score(b), score(a)), cmp.Compare(a, b)) })
 }
 
+// placements returns, for each unit, the instances in the order in which they should watch it. The
+// first one is the first of ranked that has room: none gets more than its share, rounded up.
+func placements(units []Unit, names []string) map[string][]string {
+	total := 0
+	for _, u := range units {
+		total += len(u.Clusters)
+	}
+	share := (total + len(names) - 1) / max(1, len(names))
+	load := make(map[string]int)
+	order := make(map[string][]string, len(units))
+	for _, u := range slices.SortedFunc(slices.Values(units), func(a, b Unit) int { return cmp.Compare(a.Key, b.Key) }) {
+		list := ranked(u.Key, names)
+		at := max(0, slices.IndexFunc(list, func(name string) bool { return load[name] < share }))
+		if len(list) > 0 {
+			chosen := list[at]
+			load[chosen] += len(u.Clusters)
+			list = slices.Insert(slices.Delete(list, at, at+1), 0, chosen)
+		}
+		order[u.Key] = list
+	}
+	return order
+}
+
 // mix spreads the bits of a hash. FNV alone differs little between similar names.
 func mix(x uint64) uint64 {
 	x ^= x >> 33
@@ -87,9 +110,10 @@ func decide(state history.FleetState, self string, units []Unit, freeFor func(cl
 	}
 	names := candidates(state)
 	next.release = unconfigured(owners, self, units)
+	orders := placements(units, names)
 	moved, most := 0, 1+len(units)/max(1, len(names))/movesPerBeat
 	for _, u := range units {
-		order := ranked(u.Key, names)
+		order := orders[u.Key]
 		rank := slices.Index(order, self)
 		var free, own []string
 		wait := time.Duration(0)

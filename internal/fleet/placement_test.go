@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -38,7 +37,7 @@ func units(n int) (all []Unit) {
 func firstOf(t *testing.T, name string, names ...string) Unit {
 	t.Helper()
 	for _, u := range units(100) {
-		if ranked(u.Key, names)[0] == name {
+		if placements([]Unit{u}, names)[u.Key][0] == name {
 			return u
 		}
 	}
@@ -46,24 +45,32 @@ func firstOf(t *testing.T, name string, names ...string) Unit {
 	return Unit{}
 }
 
-// TestRanked: clusters are shared out evenly, and only those of a lost instance move.
-func TestRanked(t *testing.T) {
-	const n = 3000
-	all := []string{"a", "b", "c"}
-	has := make(map[string]int)
-	for _, u := range units(n) {
-		order := ranked(u.Key, all)
-		has[order[0]]++
-		for _, lost := range all {
-			rest := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return name == lost })
-			if got := ranked(u.Key, rest)[0]; order[0] != lost && got != order[0] {
-				t.Fatalf("without %s, %s moves from %s to %s", lost, u.Key, order[0], got)
+// TestPlacements: clusters are shared out evenly, and few but those of a lost or a new instance move.
+func TestPlacements(t *testing.T) {
+	first := func(units []Unit, names ...string) map[string]string {
+		to := make(map[string]string)
+		for key, order := range placements(units, names) {
+			to[key] = order[0]
+		}
+		return to
+	}
+	for _, n := range []int{4, 30, 3000} {
+		all := units(n)
+		three, two := first(all, "a", "b", "c"), first(all, "a", "b")
+		has, moved := make(map[string]int), 0
+		for key, name := range three {
+			has[name]++
+			if name != "c" && two[key] != name {
+				moved++
 			}
 		}
-	}
-	for _, name := range all {
-		if has[name] < n/3*9/10 || has[name] > n/3*11/10 {
-			t.Errorf("%s has %d of %d", name, has[name], n)
+		for _, name := range []string{"a", "b", "c"} {
+			if has[name] > (n+2)/3 {
+				t.Errorf("%s has %d of %d", name, has[name], n)
+			}
+		}
+		if moved > n/6+1 {
+			t.Errorf("%d of %d clusters move between the instances that stay", moved, n)
 		}
 	}
 }

@@ -16,6 +16,7 @@ func fixture() *Live {
 	now := time.Now()
 	l.Reloaded(now.Add(-time.Hour), nil)
 	l.Heartbeat(true)
+	l.Fleet(3, []string{"shop"}, 1, false)
 	l.Receivers([]string{"ops", "hook"})
 	for _, r := range reports() {
 		l.Observe(r)

@@ -213,6 +213,7 @@ func (l *Live) Forget(cluster string) {
 	l.canaries.forget(cluster)
 	l.incidents.forget(cluster)
 	l.deployments.forget(cluster)
+	l.daemon.leases.DeleteLabelValues(cleanLabel(cluster))
 	l.counters.forget(cluster)
 	l.timings.forget(cluster)
 	l.limiter.forget(cluster)
