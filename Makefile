@@ -3,7 +3,7 @@ GO ?= go
 SERVERS = nginx apache2 haproxy caddy tomcat10 redis-server memcached mariadb-server postgresql chromium prometheus prometheus-alertmanager exim4-daemon-light zabbix-server-pgsql zabbix-frontend-php php-pgsql \
 	php-cli:php nodejs:node npm:npm python3-django:django-admin ruby-railties ruby-webrick
 
-.PHONY: build test unit race vet lint lint-all vulncheck bench scenarios operations simulate soak screenshots servers fuzz clean help
+.PHONY: build test unit race vet lint lint-all vulncheck bench scenarios operations simulate soak fleet screenshots servers fuzz clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,10 @@ operations: servers ## every operation behind every balancer RUNS times, with us
 
 soak: servers ## HOURS of random faults of targets, disk, receiver and stickwatch itself on real servers; prints what was injected, found, missed, invented and lost
 	STICKWATCH_SOAK=$(HOURS)h $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./internal/lab
+
+TROUBLES ?= 10
+fleet: servers ## TROUBLES of three instances with one PostgreSQL: killed, stopped, paused, cut off, without database; prints what was forgotten, doubled and not probed
+	STICKWATCH_TROUBLES=$(TROUBLES) $(GO) test -count=1 -timeout 0 -v -run '^TestFleetTroubles$$' ./internal/daemon
 
 screenshots: servers ## pictures of the status page for the README, of a demo that breaks (four minutes)
 	mkdir -p internal/docs/images

@@ -218,7 +218,7 @@ func (d *Daemon) applyLeases(ctx context.Context, own map[string]int64) error {
 	err = d.schedule.Set(d.jobs(next.config))
 	d.fleet.firstTime.Do(func() { close(d.fleet.joined) })
 	if len(gained)+len(lost) > 0 {
-		d.logger.Info("clusters of this instance", "watched", len(next.watchers), "taken", gained, "given", lost)
+		d.logger.Info("clusters of this instance", "watched", len(next.watchers), "taken", len(begun), "given", lost)
 		d.startRounds(ctx, begun)
 	}
 	return err

@@ -294,7 +294,9 @@ func (k *Keeper) release(ctx context.Context, watched map[string]int64) {
 		}
 		return
 	}
-	k.config.Logger.Info("clusters given to other instances", "clusters", list)
+	if named := slices.DeleteFunc(slices.Clone(list), func(cluster string) bool { return cluster == "" }); len(named) > 0 {
+		k.config.Logger.Info("clusters given to other instances", "clusters", named)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, cluster := range list {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -101,12 +102,7 @@ func (c connection) free(of func(history.Lease) bool) error {
 
 func (c connection) Release(_ context.Context, clusters []string) error {
 	return c.free(func(l history.Lease) bool {
-		for _, cluster := range clusters {
-			if cluster == l.Cluster {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(clusters, l.Cluster)
 	})
 }
 

@@ -131,6 +131,8 @@ func (q *WriteQueue) Run(ctx context.Context) {
 		case <-q.changed:
 		}
 		switch err := q.Flush(ctx); {
+		case isFenced(err):
+			q.config.Logger.Info("decisions about clusters that another instance watches are dropped", "reason", err)
 		case err != nil && ctx.Err() == nil:
 			q.logError(err)
 		case err == nil && !q.errorLogged.IsZero():
@@ -215,8 +217,12 @@ func (q *WriteQueue) finish(step history.Step, err error) {
 // isOthers reports whether a write failed because another process has the history or the clusters.
 func isOthers(err error) bool {
 	_, inUse := errors.AsType[*history.InUseError](err)
+	return inUse || isFenced(err)
+}
+
+func isFenced(err error) bool {
 	_, fenced := errors.AsType[*history.FencedError](err)
-	return inUse || fenced
+	return fenced
 }
 
 // forget removes what a step has about clusters that another instance watches.

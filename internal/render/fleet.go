@@ -45,8 +45,13 @@ func (s *Text) instances(all []wire.Instance) {
 		}
 		lag := (time.Duration(i.LagMS) * time.Millisecond).Round(100 * time.Millisecond)
 		rows = append(rows, []span{
-			{bold, CleanName(i.Name)}, {tone, CleanName(cmp.Or(i.Site, "-"))}, {tone, s.instanceState(i.State)}, {tone, strconv.Itoa(i.Clusters)},
-			{tone, s.Say("%s ago", lag)}, {tone, CleanName(i.Version)}, {tone, CleanName(i.Config)},
+			{bold, CleanName(i.Name)},
+			{tone, CleanName(cmp.Or(i.Site, "-"))},
+			{tone, s.instanceState(i.State)},
+			{tone, strconv.Itoa(i.Clusters)},
+			{tone, s.Say("%s ago", lag)},
+			{tone, CleanName(i.Version)},
+			{tone, CleanName(i.Config)},
 		})
 	}
 	s.matrix(rows)
