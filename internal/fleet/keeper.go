@@ -67,6 +67,7 @@ type Keeper struct {
 	lost      bool            // another process has this name
 	beat      time.Duration   // when the last heartbeat that arrived was sent
 	ticked    time.Duration   // when the loop was seen to run last
+	back      time.Time       // when the database was back last, by its clock
 	away      time.Duration   // since when the database is away; 0: it is not
 	takeovers int64
 }
@@ -134,6 +135,9 @@ func (k *Keeper) heartbeat(ctx context.Context) error {
 	_, taken := errors.AsType[*history.NameTakenError](err)
 	switch {
 	case err == nil:
+		if k.away != 0 {
+			k.back = state.Now
+		}
 		k.state, k.beat, k.away, k.lost = state, sent, 0, false
 	case taken:
 		k.away, k.lost = 0, true
@@ -181,9 +185,9 @@ func (k *Keeper) untilNext() time.Duration {
 // act takes and releases clusters.
 func (k *Keeper) act(ctx context.Context) {
 	k.mu.Lock()
-	state := k.state
+	state, back := k.state, k.back
 	k.mu.Unlock()
-	next := decide(state, k.config.Name, append(k.config.Units(), maintenance), k.freeFor(state))
+	next := decide(state, back, k.config.Name, append(k.config.Units(), maintenance), k.freeFor(state))
 	k.mu.Lock()
 	for _, cluster := range next.release {
 		k.leaving[cluster] = true

@@ -277,6 +277,9 @@ func TestDatabaseAway(t *testing.T) {
 		}
 		set(false)
 		time.Sleep(5 * time.Second)
+		if got := a.watched(); !maps.Equal(before, got) || a.Status().Takeovers+b.Status().Takeovers > 0 {
+			t.Errorf("got %v after the database was back, want that %v stay", got, before)
+		}
 		if a.MaySend(shared) != nil || a.MaySend(alone) == nil {
 			t.Error("want that only notifications of the database are sent again")
 		}

@@ -25,6 +25,8 @@ const (
 	// patience is how long each instance waits for those that should rather take a unit, which may
 	// not have it in their configuration.
 	patience = 3 * time.Second
+	// returnTime is how long instances need to be heard of again after the database was away.
+	returnTime = 5 * time.Second
 	// movesPerBeat is the share of its units that an instance gives away at a time: 1/movesPerBeat.
 	movesPerBeat = 8
 )
@@ -100,11 +102,13 @@ type plan struct {
 }
 
 // decide returns what an instance does about its units. freeFor is how long a cluster has been free.
-func decide(state history.FleetState, self string, units []Unit, freeFor func(cluster string) time.Duration) plan {
+// back is when the database was back: who is not heard of since may just need a moment.
+func decide(state history.FleetState, back time.Time, self string, units []Unit, freeFor func(cluster string) time.Duration) plan {
 	var next plan
+	returning := state.Now.Sub(back) < returnTime || state.Now.Sub(state.Started) < returnTime
 	owners := make(map[string]string)
 	for _, l := range state.Leases {
-		if l.Owner == self || state.Live(l.Owner) {
+		if l.Owner == self || state.Live(l.Owner) || returning && l.Owner != "" {
 			owners[l.Cluster] = l.Owner
 		}
 	}

@@ -103,11 +103,34 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			state := history.FleetState{Now: now, Members: tt.members, Leases: tt.leases}
-			got := decide(state, "a", []Unit{tt.unit}, func(string) time.Duration { return tt.free })
+			got := decide(state, time.Time{}, "a", []Unit{tt.unit}, func(string) time.Duration { return tt.free })
 			if (len(got.take) > 0) != tt.take || (len(got.release) > 0) != tt.release {
 				t.Errorf("got %+v, want taken %v, released %v", got, tt.take, tt.release)
 			}
 		})
+	}
+}
+
+// TestReturn: after the database was away, nobody takes the clusters of instances that are not heard
+// of yet; a free one is taken.
+func TestReturn(t *testing.T) {
+	all := units(2)
+	state := history.FleetState{
+		Now: now, Members: []history.Member{member("a"), member("b", dead)},
+		Leases: []history.Lease{{Cluster: all[0].Key, Owner: "b", Epoch: 1}, {Cluster: all[1].Key, Epoch: 1}},
+	}
+	took := func(state history.FleetState, back time.Time) int {
+		return len(decide(state, back, "a", all, func(string) time.Duration { return 0 }).take)
+	}
+	if n := took(state, now.Add(-returnTime/2)); n != 1 {
+		t.Errorf("%d units were taken after this instance could not reach the database, want 1", n)
+	}
+	if n := took(state, now.Add(-returnTime)); n != 2 {
+		t.Errorf("%d units were taken later, want 2", n)
+	}
+	state.Started = now.Add(-returnTime / 2)
+	if n := took(state, time.Time{}); n != 1 {
+		t.Errorf("%d units were taken after the database was restarted, want 1", n)
 	}
 }
 
@@ -118,7 +141,7 @@ func TestFewMove(t *testing.T) {
 	for _, u := range all {
 		state.Leases = append(state.Leases, history.Lease{Cluster: u.Key, Owner: "a", Epoch: 1})
 	}
-	if got := decide(state, "a", all, func(string) time.Duration { return 0 }); len(got.release) == 0 || len(got.release) > len(all)/10 {
+	if got := decide(state, time.Time{}, "a", all, func(string) time.Duration { return 0 }); len(got.release) == 0 || len(got.release) > len(all)/10 {
 		t.Errorf("%d of %d clusters move at once", len(got.release), len(all))
 	}
 }

@@ -47,7 +47,8 @@ type Lease struct {
 // A FleetState is all of a fleet at a moment.
 type FleetState struct {
 	Now     time.Time
-	Members []Member // by name
+	Started time.Time // of the database server
+	Members []Member  // by name
 	Leases  []Lease  // by cluster
 }
 
@@ -216,11 +217,11 @@ func (r *Reader) Fleet(ctx context.Context) (FleetState, error) {
 }
 
 func readFleet(ctx context.Context, tx *sql.Tx) (state FleetState, err error) {
-	var now int64
-	if err := tx.QueryRowContext(ctx, `SELECT `+databaseNow).Scan(&now); err != nil {
+	var now, started int64
+	if err := tx.QueryRowContext(ctx, selectClock).Scan(&now, &started); err != nil {
 		return state, err
 	}
-	state.Now = timeOf(now)
+	state.Now, state.Started = timeOf(now), timeOf(started)
 	if state.Members, err = readMembers(ctx, tx); err != nil {
 		return state, err
 	}

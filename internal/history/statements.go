@@ -214,6 +214,7 @@ const (
 	databaseNow = `(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint`
 	isLive      = `EXISTS (SELECT FROM instances i WHERE i.name = %s AND i.expires > ` + databaseNow + `)`
 
+	selectClock = `SELECT ` + databaseNow + `, (EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000)::bigint`
 	// upsertInstance returns no row if another living process has the name, and else whether this
 	// process had it already.
 	upsertInstance = `INSERT INTO instances AS old (name, run, site, version, digest, able, started, seen, expires)
