@@ -196,14 +196,16 @@ func (p pageRequest) storeCookies(c *Client, u *url.URL, resp *http.Response, ex
 	if p.secrets != nil {
 		p.secrets.set = append(p.secrets.set, set...)
 	}
-	for _, cookie := range set {
-		cookie.Path = c.publicPath(p.public, cookie.Path)
+	if len(set) > 0 {
+		for _, cookie := range set {
+			cookie.Path = c.publicPath(p.public, cookie.Path)
+		}
+		sent := p.jar.Cookies(public)
+		date := DateOf(resp)
+		p.jar.SetAt(public, date, set)
+		set = slices.DeleteFunc(set, func(c *http.Cookie) bool { return deletes(withExpiry(c, ex.At, cmp.Or(date, ex.At)), ex.At) })
+		p.checkSession(public, sent, set, ex)
 	}
-	sent := p.jar.Cookies(public)
-	date := DateOf(resp)
-	p.jar.SetAt(public, date, set)
-	set = slices.DeleteFunc(set, func(c *http.Cookie) bool { return deletes(withExpiry(c, ex.At, cmp.Or(date, ex.At)), ex.At) })
-	p.checkSession(public, sent, set, ex)
 	return jarCookies(p.jar.Cookies(public), set, resp.StatusCode)
 }
 
