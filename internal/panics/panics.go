@@ -51,14 +51,16 @@ func (e Error) Error() string {
 }
 
 // Catch runs f. It counts and logs a panic in f, and returns it as an Error.
-func Catch(c Component, f func()) (err error) {
+func Catch(c Component, f func()) error { return catch(c, f, site()) }
+
+func catch(c Component, f func(), at string) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			handle(c, capture(v))
 			err = Error{c}
 		}
 	}()
-	run(f, site())
+	run(f, at)
 	return nil
 }
 

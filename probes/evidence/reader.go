@@ -33,13 +33,15 @@ type Reader struct {
 // A source is one log or page of the balancer.
 type source struct {
 	kind     probes.EvidenceKind
+	reading  panics.Slot
 	readFunc func(context.Context) probes.EvidenceObservation
 }
 
-// read reads a source. A panic is a source that cannot be read.
-func (s source) read(ctx context.Context) (obs probes.EvidenceObservation) {
+// read reads a source. One that panics or hangs cannot be read.
+func (s source) read(ctx context.Context, timeout time.Duration) probes.EvidenceObservation {
 	began := time.Now()
-	if err := panics.Catch(panics.Evidence, func() { obs = s.readFunc(ctx) }); err != nil {
+	var obs probes.EvidenceObservation
+	if err := s.reading.Do(ctx, panics.Evidence, timeout, func(ctx context.Context) { obs = s.readFunc(ctx) }); err != nil {
 		return probes.EvidenceObservation{Kind: s.kind, Source: string(s.kind), At: began, Error: err.Error()}
 	}
 	return obs
@@ -71,26 +73,26 @@ func NewReader(c *probes.Cluster) *Reader {
 }
 
 func (r *Reader) add(kind probes.EvidenceKind, read func(context.Context) probes.EvidenceObservation) {
-	r.sources = append(r.sources, source{kind, read})
+	r.sources = append(r.sources, source{kind, panics.NewSlot(), read})
 }
 
 // Read reads all sources concurrently, and returns an observation of each.
 func (r *Reader) Read(ctx context.Context) []probes.EvidenceObservation {
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
 	observations := make([]probes.EvidenceObservation, len(r.sources))
 	var wg panics.Group
 	for i, s := range r.sources {
-		wg.Go(func() { observations[i] = s.read(ctx) })
+		wg.Go(func() { observations[i] = s.read(ctx, r.timeout) })
 	}
 	wg.Wait()
 	return observations
 }
 
-// Close closes the log.
-func (r *Reader) Close() error {
-	if r.log == nil {
-		return nil
+// Close closes the log, unless reading it hangs.
+func (r *Reader) Close() (err error) {
+	for _, s := range r.sources {
+		if s.kind == probes.EvidenceNginxErrorLog {
+			err = s.reading.Do(context.Background(), panics.Evidence, time.Second, func(context.Context) { err = r.log.Close() })
+		}
 	}
-	return r.log.Close()
+	return err
 }
