@@ -2,6 +2,7 @@ package extract
 
 import (
 	"cmp"
+	"iter"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -23,11 +24,8 @@ const (
 // ReadForm implements probes.FormReader.
 func (f Forms) ReadForm(doc probes.Document, want probes.FormFields) (probes.Form, error) {
 	root := parseHTML(decode(doc, f.Charset))
-	base := ""
-	for n := range root.Descendants() {
-		if n.DataAtom == atom.Base { // the first one with an address counts
-			base = cmp.Or(base, attribute(n, "href"))
-		}
+	base := baseOf(root)
+	for n := range outside(atom.Form, root) {
 		if n.DataAtom != atom.Form {
 			continue
 		}
@@ -42,6 +40,33 @@ func (f Forms) ReadForm(doc probes.Document, want probes.FormFields) (probes.For
 		}
 	}
 	return probes.Form{}, probes.FormMissing
+}
+
+// baseOf returns the address of the first base element that has one; "": none.
+func baseOf(root *html.Node) string {
+	for n := range root.Descendants() {
+		if address := attribute(n, "href"); n.DataAtom == atom.Base && address != "" {
+			return address
+		}
+	}
+	return ""
+}
+
+// outside returns the nodes below n that are in no element of a kind. Browsers have no form in a
+// form and no list in a list, and reading each of many would take time by their square.
+func outside(kind atom.Atom, n *html.Node) iter.Seq[*html.Node] {
+	return func(yield func(*html.Node) bool) {
+		var visit func(*html.Node) bool
+		visit = func(n *html.Node) bool {
+			for child := range n.ChildNodes() {
+				if !yield(child) || child.DataAtom != kind && !visit(child) {
+					return false
+				}
+			}
+			return true
+		}
+		visit(n)
+	}
 }
 
 // sendable returns why a form cannot be sent with a password in it; "": it can.
@@ -168,7 +193,7 @@ func inputKind(n *html.Node) string {
 
 // selected returns the value of the selected option, which is the first one by default.
 func selected(list *html.Node) (value string, ok bool) {
-	for n := range list.Descendants() {
+	for n := range outside(atom.Select, list) {
 		if n.DataAtom != atom.Option || ok && !hasAttribute(n, "selected") {
 			continue
 		}

@@ -43,6 +43,11 @@ func TestForms(t *testing.T) {
 				field("tenant", "a"), field("mail", ""), field("terms", "on"), field("r", "2"), field("lang", "zh"), field("zone", "UTC"), field("go", "1"),
 			}},
 		},
+		"lists in a list": {
+			page: `<form method=post><input name=u><input name=p type=password><select name=a><select name=b><option>x</select></select><select name=c><option>y<select name=d>`,
+			want: login,
+			form: probes.Form{UserField: "u", PasswordField: "p", Fields: []probes.FormField{field("u", ""), field("b", "x"), field("c", "y")}},
+		},
 		"the user alone": {
 			page: `<form method=post action=next><input name=login><input name=other></form>`,
 			want: probes.FormFields{User: true},

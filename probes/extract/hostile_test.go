@@ -35,6 +35,7 @@ func hostile() map[string]string {
 		"texts to join":           fill("", "x</q>"),
 		"texts to move":           fill("<table>", "x</q>"),
 		"deep elements":           fill("", "<div>"),
+		"forms with lists":        fill(strings.Repeat("<form><select name=a>", maxDepth), "<br>"),
 		"deep tables":             fill("", "<table><tr><td>"),
 		"siblings":                fill("<table><tr>", "<td>node"),
 		"rows":                    fill("<table>", "<tr><td>node<td>"),
@@ -79,6 +80,9 @@ func TestHostilePages(t *testing.T) {
 	extractors := everyKind(t)
 	for name, body := range hostile() {
 		doc := document(body, "")
+		if _, err := (Forms{}).ReadForm(doc, probes.FormFields{User: true, Password: true}); err == nil {
+			t.Errorf("%s: a form was found", name)
+		}
 		for kind, e := range extractors {
 			t.Run(name+"/"+kind, func(t *testing.T) { checkValue(t, e, doc) })
 		}
