@@ -28,6 +28,7 @@ func (w *Watcher) adopt(wanted *probes.Cluster) {
 		session.Login = old.Login // it knows the refusals, and how many logins there were
 		next.Session = &session
 	}
+	w.prober.Self.forgetHosts(w)
 	w.prober.anyID.Delete(w.cluster)
 	w.cluster = &next
 	w.canaryPool.adopt(&next)

@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -21,21 +22,21 @@ import (
 //
 // Results of probes during an impairment are not evidence about their targets.
 type SelfCheck struct {
-	wall func() time.Time // the wall clock, without its monotonic part
+	wall  func() time.Time                                     // the wall clock, without its monotonic part
+	route func(netip.Addr, map[netip.Addr]net.Interface) error // checkRoute
 
 	mu        sync.Mutex
 	reason    checks.Message        // newest evidence
 	began     time.Time             // start of the newest impairment; zero: none
 	last      time.Time             // time of the newest evidence
-	routes    map[netip.Addr]bool   // whether there has been a route to a host
 	reachable map[any]*reachability // by watcher, or by cluster outside of a daemon
 }
 
 // A reachability is whether the hosts of a cluster answer.
 type reachability struct {
-	answered bool      // a host has answered at least once
-	silent   time.Time // since when no host answers; zero: a host answers
-	hosts    []netip.Addr
+	answered bool                // a host has answered at least once
+	silent   time.Time           // since when no host answers; zero: a host answers
+	hosts    map[netip.Addr]bool // whether there has been a route to it
 }
 
 // An Impairment is a period in which stickwatch itself could not probe.
@@ -58,7 +59,7 @@ const (
 func NewSelfCheck() *SelfCheck {
 	return &SelfCheck{
 		wall:      func() time.Time { return time.Now().Round(0) },
-		routes:    map[netip.Addr]bool{netip.AddrFrom4([4]byte{127, 0, 0, 1}): false},
+		route:     checkRoute,
 		reachable: make(map[any]*reachability),
 	}
 }
@@ -151,6 +152,19 @@ func (s *SelfCheck) forget(w *Watcher) {
 	delete(s.reachable, w)
 }
 
+// forgetHosts removes the hosts of a watcher whose cluster has other nodes now. There may soon be
+// no route to one that is gone, which is no impairment.
+func (s *SelfCheck) forgetHosts(w *Watcher) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if one := s.reachable[w]; one != nil {
+		clear(one.hosts)
+	}
+}
+
 // observe evaluates the exchanges of probes of a watcher, or of a cluster, that began at a
 // moment.
 func (s *SelfCheck) observe(w any, began time.Time, exchanges []probes.Exchange) {
@@ -158,7 +172,7 @@ func (s *SelfCheck) observe(w any, began time.Time, exchanges []probes.Exchange)
 		return
 	}
 	own, answered, silent := "", false, false
-	var hosts []netip.Addr
+	hosts := make(map[netip.Addr]bool)
 	for _, ex := range exchanges {
 		reached := false
 		switch ex.Failure {
@@ -172,9 +186,8 @@ func (s *SelfCheck) observe(w any, began time.Time, exchanges []probes.Exchange)
 			reached = !ex.At.IsZero()
 			answered = answered || reached
 		}
-		if host := ex.Address.Addr().Unmap(); host.IsValid() && !slices.Contains(hosts, host) {
-			hosts = append(hosts, host)
-			s.addHost(host, reached)
+		if host := ex.Address.Addr().Unmap(); host.IsValid() {
+			hosts[host] = hosts[host] || reached
 		}
 	}
 	s.recordAnswers(w, began, answered, silent, hosts)
@@ -186,26 +199,17 @@ func (s *SelfCheck) observe(w any, began time.Time, exchanges []probes.Exchange)
 	}
 }
 
-// addHost records a host, and that there is a route to it if it was reached.
-func (s *SelfCheck) addHost(host netip.Addr, reached bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.routes[host] = s.routes[host] || reached
-}
-
 // recordAnswers records whether the hosts of a cluster answer, and adds evidence if all
 // clusters are silent.
-func (s *SelfCheck) recordAnswers(w any, began time.Time, answered, silent bool, hosts []netip.Addr) {
+func (s *SelfCheck) recordAnswers(w any, began time.Time, answered, silent bool, hosts map[netip.Addr]bool) {
 	s.mu.Lock()
 	one := s.reachable[w]
 	if one == nil {
-		one = new(reachability)
+		one = &reachability{hosts: make(map[netip.Addr]bool)}
 		s.reachable[w] = one
 	}
-	for _, host := range hosts {
-		if !slices.Contains(one.hosts, host) {
-			one.hosts = append(one.hosts, host)
-		}
+	for host, reached := range hosts {
+		one.hosts[host] = one.hosts[host] || reached
 	}
 	switch {
 	case answered:
@@ -230,7 +234,7 @@ func (s *SelfCheck) allSilent() (clusters int, all bool) {
 	var first, last time.Time
 	machines := make(map[netip.Addr]bool)
 	for _, one := range s.reachable {
-		remote := slices.DeleteFunc(slices.Clone(one.hosts), netip.Addr.IsLoopback)
+		remote := slices.DeleteFunc(slices.Collect(maps.Keys(one.hosts)), netip.Addr.IsLoopback)
 		if !one.answered || len(remote) == 0 {
 			continue
 		}
@@ -253,30 +257,49 @@ func (s *SelfCheck) allSilent() (clusters int, all bool) {
 // checkRoutes checks for free file descriptors, and for routes to hosts that had one.
 // Connecting a UDP socket sends no packet.
 func (s *SelfCheck) checkRoutes() {
-	s.mu.Lock()
-	hosts := make([]netip.Addr, 0, maxRoutes)
-	for host := range s.routes { // random order, so that all hosts get their turn
-		if len(hosts) < maxRoutes {
-			hosts = append(hosts, host)
-		}
-	}
-	s.mu.Unlock()
+	hosts := s.probedHosts()
 	links, err := linksByAddress()
 	if err != nil {
 		s.addEvidence(time.Now(), checks.CannotConnect(err.Error()))
 		return
 	}
-	for _, host := range hosts {
-		err := checkRoute(host, links)
-		s.mu.Lock()
-		had, known := s.routes[host]
-		if known && err == nil {
-			s.routes[host] = true
+	checked := 0
+	for host, had := range hosts { // random order, so that all hosts get their turn
+		if checked++; checked > maxRoutes {
+			return
 		}
-		s.mu.Unlock()
+		err := s.route(host, links)
 		if err != nil && (had || probes.IsLocalError(err)) {
 			s.addEvidence(time.Now(), checks.NoRoute(host.String(), err.Error()))
 			return
+		}
+		if err == nil && !had {
+			s.addRoute(host)
+		}
+	}
+}
+
+// probedHosts returns the hosts of all clusters and whether there has been a route to each. This
+// machine itself is among them, for its free descriptors.
+func (s *SelfCheck) probedHosts() map[netip.Addr]bool {
+	hosts := map[netip.Addr]bool{netip.AddrFrom4([4]byte{127, 0, 0, 1}): false}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.reachable {
+		for host, had := range one.hosts {
+			hosts[host] = hosts[host] || had
+		}
+	}
+	return hosts
+}
+
+// addRoute records that there is a route to a host.
+func (s *SelfCheck) addRoute(host netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.reachable {
+		if _, ok := one.hosts[host]; ok {
+			one.hosts[host] = true
 		}
 	}
 }

@@ -2,6 +2,8 @@ package monitor
 
 import (
 	"context"
+	"errors"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -43,7 +45,7 @@ func TestSilenceOfAllClusters(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, clusters := NewSelfCheck(), [3]*Watcher{{}, {}, {}}
 				for i, w := range clusters {
-					s.recordAnswers(w, time.Now(), true, false, []netip.Addr{netip.MustParseAddr(tt.hosts[i])})
+					s.recordAnswers(w, time.Now(), true, false, map[netip.Addr]bool{netip.MustParseAddr(tt.hosts[i]): true})
 				}
 				began := time.Now()
 				for i, w := range clusters {
@@ -64,13 +66,41 @@ func TestClusterThatNeverAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, dead, alive := NewSelfCheck(), new(Watcher), new(Watcher)
 		began := time.Now()
-		s.recordAnswers(dead, began, false, true, []netip.Addr{netip.MustParseAddr("192.0.2.1")})
-		s.recordAnswers(alive, began, true, false, []netip.Addr{netip.MustParseAddr("192.0.2.2")})
+		s.recordAnswers(dead, began, false, true, map[netip.Addr]bool{netip.MustParseAddr("192.0.2.1"): true})
+		s.recordAnswers(alive, began, true, false, map[netip.Addr]bool{netip.MustParseAddr("192.0.2.2"): true})
 		s.recordAnswers(alive, began, false, true, nil)
 		if why, _, ok := s.since(began); ok {
 			t.Errorf("got %q", why)
 		}
 	})
+}
+
+// TestNoRoute: that the route to a host has gone is evidence, until the host is no longer probed.
+func TestNoRoute(t *testing.T) {
+	for name, leave := range map[string]func(*Watcher){
+		"probed": nil, "its cluster has other nodes": func(w *Watcher) { w.adopt(&probes.Cluster{}) }, "its cluster has ended": func(w *Watcher) { _ = w.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, gone := NewSelfCheck(), netip.MustParseAddr("192.0.2.1")
+				w := NewWatcher(&probes.Cluster{Limiter: probes.NewLimiter(probes.Budget{}, nil)}, &Prober{Self: s}, nil, Intervals{})
+				s.observe(w, time.Now(), []probes.Exchange{metOf(gone.String(), "")})
+				s.route = func(host netip.Addr, _ map[netip.Addr]net.Interface) error {
+					if host == gone {
+						return errors.New("no route to host")
+					}
+					return nil
+				}
+				if leave != nil {
+					leave(w)
+				}
+				s.checkRoutes()
+				if why, _, got := s.since(time.Now()); got != (leave == nil) {
+					t.Errorf("got %t: %s", got, why)
+				}
+			})
+		})
+	}
 }
 
 // TestLocalErrors: local errors are evidence at once, confirmed when they last, and
