@@ -17,6 +17,9 @@ import (
 // are well, and clients with an older cookie stay. One such client is enough if the balancer
 // is configured to hash a cookie.
 func (movement *movement) movedAfterFirst(f *frontend) []move {
+	if movement.losesPackets() {
+		return nil // the balancer may leave nodes out at any time
+	}
 	var moves []move
 	left := make(map[string]bool)
 	for _, w := range f.traces {
