@@ -255,11 +255,11 @@ func TestBalancer(t *testing.T) {
 	want(t, New(config.NodesFrom{Balancer: true, Scheme: "http"}, cluster), "servers of app, api: choose one by pool")
 	d := New(config.NodesFrom{Balancer: true, Pool: "app", Scheme: "http"}, cluster)
 	want(t, d, "", "10.0.0.1:80 http://10.0.0.1:80 named s1")
-	long := "# pxname,svname,status,type,addr\n"
+	rows := []string{"# pxname,svname,status,type,addr"}
 	for i := range 1001 {
-		long += fmt.Sprintf("app,s%d,UP,2,10.0.%d.%d:80\n", i, i/250, i%250)
+		rows = append(rows, fmt.Sprintf("app,s%d,UP,2,10.0.%d.%d:80", i, i/250, i%250))
 	}
-	page = long
+	page = strings.Join(rows, "\n")
 	want(t, d, "it names 1001 servers, of which the first 1000 were read", "10.0.0.1:80 http://10.0.0.1:80 named s1")
 	page = "# pxname,svname,status,type\napp,s1,UP,2\n"
 	want(t, d, "gives no address of s1: HAProxy needs stats show-legends", "10.0.0.1:80 http://10.0.0.1:80 named s1")
