@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,9 +205,10 @@ func TestHungFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		readers, answer := 0, make(chan struct{})
+		var readers atomic.Int32
+		answer := make(chan struct{})
 		source := &fileSource{path: path, nodes: nodeTemplate{scheme: "http"}, stat: func(path string) (os.FileInfo, error) {
-			readers++
+			readers.Add(1)
 			<-answer
 			return os.Stat(path)
 		}}
@@ -217,8 +219,8 @@ func TestHungFile(t *testing.T) {
 		}
 		time.Sleep(askTimeout)
 		want(t, d, "its file system does not answer")
-		if readers != 1 {
-			t.Errorf("got %d readers, want 1", readers)
+		if n := readers.Load(); n != 1 {
+			t.Errorf("got %d readers, want 1", n)
 		}
 		close(answer)
 		want(t, d, "", "10.0.0.2:80 http://10.0.0.2:80")
