@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -111,7 +112,10 @@ func TestDNS(t *testing.T) {
 		many = append(many, fmt.Sprintf("many.internal. 5 IN A 127.0.1.%d", i))
 	}
 	zone["many.internal. A"] = records(t, many...)
+	var mu sync.Mutex // of zone
 	server := nameserver(t, func(q dns.Question, reply *dns.Msg) {
+		mu.Lock()
+		defer mu.Unlock()
 		list, ok := zone[q.Name+" "+dns.TypeToString[q.Qtype]]
 		switch reply.Answer = list; {
 		case q.Name == "broken.internal.":
@@ -156,7 +160,9 @@ func TestDNS(t *testing.T) {
 
 	d = discovery("app.internal", "A", 80)
 	want(t, d, "", "127.0.0.2:80 http://127.0.0.2:80", "127.0.0.3:80 http://127.0.0.3:80")
+	mu.Lock()
 	delete(zone, "app.internal. A") // an empty answer leaves the list in use
+	mu.Unlock()
 	want(t, d, "lists 0 nodes", "127.0.0.2:80 http://127.0.0.2:80", "127.0.0.3:80 http://127.0.0.3:80")
 }
 
