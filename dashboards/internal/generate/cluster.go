@@ -50,6 +50,8 @@ func clusterNodes() []panel {
 
 func clusterSessions() []panel {
 	return []panel{
+		timeline("Canaries", "What the canaries of each node met, the worst in each interval: errors, a lost session (also older values and another client's session), a move to another node without loss, or only answers of their node. Gaps are unknown.",
+			sessionStates, perInterval(sessionStateExpr(`cluster="$cluster", node=~"$node", node!=""`, "$__interval"), "{{node}}")).Span(gridWidth).Height(8),
 		bars("What clients met", "Requests of stickwatch's clients with an outcome other than served: error; wrong page; session lost, rolled back or of another client; moved to another node without loss; or unknown.",
 			perInterval(`sum by (outcome) (increase(stickwatch_client_requests_total{cluster="$cluster", outcome!="served"}[$__interval])) > 0`, "{{outcome}}")),
 		series("Uptime of sessions in the last hour", "The share of requests that were served with their session during the previous hour, by owner node. Unknown outcomes are excluded.",

@@ -97,6 +97,24 @@ func TestQueriesMean(t *testing.T) {
 		at:   "10m",
 		want: map[string]float64{`{cluster="shop"}`: 0.5, `{cluster="blog"}`: 1, `{cluster="dead"}`: 0},
 	}, {
+		name: "the state of a node's canaries is the worst that they met",
+		expr: sessionStateExpr(`cluster="shop"`, "2m"),
+		series: map[string]string{
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="node1", outcome="served"}`: "0+1x40",
+			`stickwatch_client_requests_total{cluster="shop", balancer="c", node="node1", outcome="moved"}`:  "0x40",
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="node2", outcome="served"}`: "0+1x40",
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="node2", outcome="moved"}`:  "0+1x40",
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="node3", outcome="moved"}`:  "0+1x40",
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="node3", outcome="stale"}`:  "0+1x40",
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="node4", outcome="lost"}`:   "0+1x40",
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="node4", outcome="error"}`:  "0+1x40",
+			`stickwatch_client_requests_total{cluster="shop", balancer="b", node="node5", outcome="served"}`: "7x40",
+		},
+		at: "10m",
+		want: map[string]float64{
+			`{cluster="shop", node="node1"}`: 0, `{cluster="shop", node="node2"}`: 1, `{cluster="shop", node="node3"}`: 2, `{cluster="shop", node="node4"}`: 3,
+		},
+	}, {
 		name: "half of the error budget is left",
 		expr: budgetLeft(`cluster="shop"`),
 		series: map[string]string{

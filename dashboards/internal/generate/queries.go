@@ -11,10 +11,11 @@ import (
 
 // Words for the values of queries.
 var (
-	verdicts   = numbered(word{"healthy", green}, word{"inconclusive", gray}, word{"degraded", yellow}, word{"failing", red})
-	yesNo      = numbered(word{"no", red}, word{"yes", green})
-	upDown     = numbered(word{"down", red}, word{"up", green})
-	nodeStates = numbered(word{"down", red}, word{"paused", orange}, word{"out of rotation", yellow},
+	verdicts      = numbered(word{"healthy", green}, word{"inconclusive", gray}, word{"degraded", yellow}, word{"failing", red})
+	yesNo         = numbered(word{"no", red}, word{"yes", green})
+	upDown        = numbered(word{"down", red}, word{"up", green})
+	sessionStates = numbered(word{"served", green}, word{"moved and kept", blue}, word{"session lost", red}, word{"errors", orange})
+	nodeStates    = numbered(word{"down", red}, word{"paused", orange}, word{"out of rotation", yellow},
 		word{"up, rotation unknown", blue}, word{"in rotation", green})
 )
 
@@ -47,6 +48,15 @@ or max by (cluster, node) (%[2]s == 1)
 or 2 + max by (cluster, node) (%[3]s == 0)
 or 3 + max by (cluster, node) (%[3]s == 1)
 or 3 * max by (cluster, node) (%[1]s == 1)`, up, paused, rotation)
+}
+
+// sessionStateExpr returns the worst outcome of requests of canaries in a window by the node that
+// owns their sessions, as an index of sessionStates.
+func sessionStateExpr(requests, window string) string {
+	met := func(outcomes string) string {
+		return fmt.Sprintf(`(sum by (cluster, node) (increase(stickwatch_client_requests_total{%s, outcome=~"%s"}[%s])) > 0)`, requests, outcomes, window)
+	}
+	return fmt.Sprintf("3 + 0 * %s\nor 2 + 0 * %s\nor 1 + 0 * %s\nor 0 * %s", met("error|wrong_page"), met("lost|stale|foreign"), met("moved"), met("served"))
 }
 
 // causes returns the active findings that no other finding explains.
