@@ -54,7 +54,7 @@ Exit status:
 	completeFlag(cmd, "output", render.ListFormats...)
 	language.register(cmd)
 	cmd.AddCommand(newFleetDrain(c))
-	explain(cmd, section{"Input and output", []string{"config", "output"}})
+	explain(cmd, section{"Input and output", []string{"config", "language", "output"}})
 	return cmd
 }
 
