@@ -17,7 +17,7 @@ import (
 // are well, and clients with an older cookie stay. One such client is enough if the balancer
 // is configured to hash a cookie.
 func (movement *movement) movedAfterFirst(f *frontend) []move {
-	if movement.losesPackets() {
+	if movement.Past != nil && movement.losesPackets() {
 		return nil // the balancer may leave nodes out at any time
 	}
 	var moves []move
