@@ -93,9 +93,9 @@ const (
 
 	// countMoves counts the moved and the lost sessions of a cluster. Sessions without an id
 	// count by row.
-	countMoves = `SELECT COUNT(*), COALESCE(SUM(lost), 0) FROM
-	(SELECT MAX(1 - kept) AS lost FROM moves WHERE cluster = ? AND at >= ? AND at < ?
-	GROUP BY CASE WHEN session = '' THEN CAST(id AS TEXT) ELSE session END) AS sessions`
+	countMoves = `SELECT COUNT(DISTINCT who), COUNT(DISTINCT CASE WHEN kept = 0 THEN who END) FROM
+	(SELECT kept, CASE WHEN session = '' THEN CAST(id AS TEXT) ELSE session END AS who FROM moves
+	WHERE cluster = ? AND at >= ? AND at < ?) AS sessions`
 
 	insertChange  = `INSERT INTO changes (cluster, at, body) VALUES (?, ?, ?)`
 	selectChanges = `SELECT cluster, body FROM changes
