@@ -74,7 +74,7 @@ func TestIncidentIsKeptInBothLanguages(t *testing.T) {
 	if diff := cmp.Diff(i, found[0], kept, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("incident (-kept +read):\n%s", diff)
 	}
-	if got, want := found[0].Cause.Evidence[0].In(checks.Chinese), "直接访问：/status：connection refused（12:00:00.000）"; got != want {
+	if got, want := found[0].Cause.Evidence[0].In(checks.Chinese), "直接访问：/status：连接被拒绝（12:00:00.000）"; got != want {
 		t.Errorf("in Chinese it is %q, want %q", got, want)
 	}
 	var body string
