@@ -163,7 +163,10 @@ func newOracle(c *probes.Cluster, keys, only bool) (o *oracle, ok bool) {
 	if cluster.Unordered || len(cluster.Nodes) == 0 {
 		return nil, false
 	}
-	o.picker, _ = checks.Oracle(&cluster) // the error is about an unknown hash key, which the caller supplies
+	if o.keys { // the caller supplies the value that the balancer would read, as from a cookie
+		cluster.Balancer.HashKey = "$supplied"
+	}
+	o.picker, _ = checks.Oracle(&cluster)
 	return o, true
 }
 
