@@ -51,8 +51,8 @@ func (e AcknowledgedError) Error() string {
 // that were notified of the incident. Its errors are ErrNotOpen and AcknowledgedError. A
 // person may repeat the own acknowledgement, and takeOver replaces that of another. All of
 // them stay in the timeline.
-func (manager *Manager) Acknowledge(at time.Time, id string, a Acknowledgement, takeOver bool) (Step, error) {
-	i := manager.openIncidents.withID(id)
+func (m *Manager) Acknowledge(at time.Time, id string, a Acknowledgement, takeOver bool) (Step, error) {
+	i := m.openIncidents.withID(id)
 	if i == nil {
 		return Step{}, ErrNotOpen
 	}
@@ -62,10 +62,10 @@ func (manager *Manager) Acknowledge(at time.Time, id string, a Acknowledgement, 
 		return Step{}, AcknowledgedError{before}
 	}
 	i.Acknowledged = a
-	manager.openIncidents.record(i, Event{
+	m.openIncidents.record(i, Event{
 		At: at, Kind: EventAcknowledged, Author: a.By, Detail: a.Note, Reason: ReasonAsked, Text: "acknowledged by " + a.text(),
 	}, true)
-	return manager.step(at), nil
+	return m.step(at), nil
 }
 
 // NewNote returns a note for the timeline of an incident. by may be "".
@@ -76,13 +76,13 @@ func NewNote(at time.Time, by, text string) Event {
 
 // AddNote adds a note to an open incident, of which nobody is notified. Its error is
 // ErrNotOpen.
-func (manager *Manager) AddNote(id string, note Event) (Step, error) {
-	i := manager.openIncidents.withID(id)
+func (m *Manager) AddNote(id string, note Event) (Step, error) {
+	i := m.openIncidents.withID(id)
 	if i == nil {
 		return Step{}, ErrNotOpen
 	}
-	manager.openIncidents.record(i, note, false)
-	return manager.step(note.At), nil
+	m.openIncidents.record(i, note, false)
+	return m.step(note.At), nil
 }
 
 // WithNote returns a copy of a resolved incident with a note in its timeline.
@@ -100,22 +100,22 @@ type Escalation struct {
 }
 
 // escalate notifies the receivers to which an incident escalates.
-func (manager *Manager) escalate(notifications []Notification, at time.Time, incident *Incident) []Notification {
+func (m *Manager) escalate(notifications []Notification, at time.Time, incident *Incident) []Notification {
 	if incident.Severity != checks.Critical || !incident.Acknowledged.IsZero() {
 		return notifications
 	}
-	for _, route := range manager.router.routesOf(incident) {
+	for _, route := range m.router.routesOf(incident) {
 		told, to := incident.notified(route.Receiver), route.Escalation.To
 		switch {
-		case to == "" || incident.notified(to) != nil || !manager.router.knows(to):
+		case to == "" || incident.notified(to) != nil || !m.router.knows(to):
 			continue
 		case told == nil || told.Critical.IsZero() || at.Sub(told.Critical) < route.Escalation.After:
 			continue
 		}
 		e := Event{At: at, Kind: EventEscalated, Detail: to, Reason: ReasonNobodyAcknowledged, Text: fmt.Sprintf("nobody has acknowledged it for %s: %s is notified", route.Escalation.After, to)}
-		manager.openIncidents.record(incident, e, false)
+		m.openIncidents.record(incident, e, false)
 		incident.Notified = append(incident.Notified, Notified{Receiver: to, News: []Event{e}})
-		notifications = manager.newNotification(notifications, at, incident, incident.notified(to), NotificationFired, ReasonNobodyAcknowledged)
+		notifications = m.newNotification(notifications, at, incident, incident.notified(to), NotificationFired, ReasonNobodyAcknowledged)
 	}
 	return notifications
 }

@@ -128,7 +128,7 @@ func (deployed deployed) end(at time.Time) {
 }
 
 // round runs a round and creates due summaries.
-func (deployed deployed) round(t *testing.T, at time.Time, active string) []string {
+func (d deployed) round(t *testing.T, at time.Time, active string) []string {
 	t.Helper()
 	found := findings(t, active)
 	for n := range found {
@@ -136,9 +136,9 @@ func (deployed deployed) round(t *testing.T, at time.Time, active string) []stri
 			found[n].When = noon.Add(15 * time.Second)
 		}
 	}
-	notifications := deployed.see(at, "shop", found)
-	for _, one := range deployed.manager.DueSummaries(at) {
-		notifications = append(notifications, deployed.commit(deployed.manager.SumUp(at, one.ID, Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}))...)
+	notifications := d.see(at, "shop", found)
+	for _, one := range d.manager.DueSummaries(at) {
+		notifications = append(notifications, d.commit(d.manager.SumUp(at, one.ID, Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}))...)
 	}
 	var lines []string
 	for _, n := range notifications {
@@ -146,7 +146,7 @@ func (deployed deployed) round(t *testing.T, at time.Time, active string) []stri
 			lines = append(lines, n.Receiver+" "+n.Incident.Cause.Summary.String())
 			continue
 		}
-		lines = append(lines, deployed.notify([]Notification{n})...)
+		lines = append(lines, d.notify([]Notification{n})...)
 	}
 	return lines
 }

@@ -208,34 +208,34 @@ func (d *deployments) explainingLoop(member Member) (newest *Deployment) {
 
 // SetDeployments replaces the announced deployments: all that are ongoing or have no
 // summary. They take effect with the next call that returns a Step.
-func (manager *Manager) SetDeployments(announced []Deployment) {
-	manager.deployments.replace(announced)
+func (m *Manager) SetDeployments(announced []Deployment) {
+	m.deployments.replace(announced)
 }
 
 // ObserveNodes records the nodes that deployments of a cluster touch, as shown by a
 // round. Call it before Observe with the findings of the round.
-func (manager *Manager) ObserveNodes(at time.Time, cluster string, touchedSince func(time.Time) []string) {
-	for _, one := range manager.deployments.at(at, cluster) {
-		manager.deployments.touch(one, touchedSince(one.From))
+func (m *Manager) ObserveNodes(at time.Time, cluster string, touchedSince func(time.Time) []string) {
+	for _, one := range m.deployments.at(at, cluster) {
+		m.deployments.touch(one, touchedSince(one.From))
 	}
 }
 
 // ObserveRequest records a session that was lost during deployments of its cluster.
-func (manager *Manager) ObserveRequest(r checks.Request) {
+func (m *Manager) ObserveRequest(r checks.Request) {
 	if r.Outcome != checks.OutcomeLost && r.Outcome != checks.OutcomeStale && r.Outcome != checks.OutcomeForeign {
 		return
 	}
-	for _, one := range manager.deployments.at(r.At, r.Cluster) {
-		manager.deployments.countLost(one, r)
+	for _, one := range m.deployments.at(r.At, r.Cluster) {
+		m.deployments.countLost(one, r)
 	}
 }
 
 // DueSummaries returns the deployments whose grace period has passed and that have no
 // summary.
-func (manager *Manager) DueSummaries(at time.Time) []Deployment {
+func (m *Manager) DueSummaries(at time.Time) []Deployment {
 	var due []Deployment
-	for _, one := range manager.deployments.list {
-		if !one.Summed.IsZero() || at.Before(one.From) || one.explainsAt(at, manager.deployments.graceOf(one.Cluster)) {
+	for _, one := range m.deployments.list {
+		if !one.Summed.IsZero() || at.Before(one.From) || one.explainsAt(at, m.deployments.graceOf(one.Cluster)) {
 			continue
 		}
 		due = append(due, one.clone())

@@ -15,39 +15,39 @@ const maxRepeat = 24 * time.Hour
 
 // notify returns the notifications that are due. Silences suppress all but the last:
 // receivers that were notified of an incident are notified of its end.
-func (manager *Manager) notify(at time.Time, incident *Incident) []Notification {
+func (m *Manager) notify(at time.Time, incident *Incident) []Notification {
 	var notifications []Notification
 	switch {
 	case incident.State == Resolved:
 		for n := range incident.Notified {
-			notifications = manager.newNotification(notifications, at, incident, &incident.Notified[n], NotificationResolved, ReasonNotifiedBefore)
+			notifications = m.newNotification(notifications, at, incident, &incident.Notified[n], NotificationResolved, ReasonNotifiedBefore)
 		}
 	case incident.State == Firing && incident.Active() && incident.Silenced == "":
 		for n := range incident.Notified {
 			t := &incident.Notified[n]
-			if kind, reason := manager.due(at, incident, *t); kind != "" {
-				notifications = manager.newNotification(notifications, at, incident, t, kind, reason)
+			if kind, reason := m.due(at, incident, *t); kind != "" {
+				notifications = m.newNotification(notifications, at, incident, t, kind, reason)
 			}
 		}
-		for _, receiver := range manager.router.receiversOf(incident) {
+		for _, receiver := range m.router.receiversOf(incident) {
 			if incident.notified(receiver) == nil {
 				incident.Notified = append(incident.Notified, Notified{Receiver: receiver})
-				notifications = manager.newNotification(notifications, at, incident, incident.notified(receiver), NotificationFired, ReasonFirst)
+				notifications = m.newNotification(notifications, at, incident, incident.notified(receiver), NotificationFired, ReasonFirst)
 			}
 		}
-		notifications = manager.escalate(notifications, at, incident)
+		notifications = m.escalate(notifications, at, incident)
 	}
 	return notifications
 }
 
 // due returns which notification of an incident is due for a receiver that was notified
 // before; "": none.
-func (manager *Manager) due(at time.Time, i *Incident, t Notified) (NotificationKind, Reason) {
+func (m *Manager) due(at time.Time, i *Incident, t Notified) (NotificationKind, Reason) {
 	quiet := at.Sub(t.Last)
 	switch {
 	case len(t.News) > 0 && (quiet >= Gather || urgent(t.News)):
 		return NotificationDeveloped, ReasonNews
-	case manager.config.Repeat > 0 && i.Acknowledged.IsZero() && quiet >= repeatAfter(manager.config.Repeat, t.Reminders):
+	case m.config.Repeat > 0 && i.Acknowledged.IsZero() && quiet >= repeatAfter(m.config.Repeat, t.Reminders):
 		return NotificationReminder, ReasonStillFiring
 	default:
 		return "", ""
@@ -67,8 +67,8 @@ func repeatAfter(repeat time.Duration, reminders int) time.Duration {
 }
 
 // newNotification adds a notification for a receiver, if the receiver still exists.
-func (manager *Manager) newNotification(notifications []Notification, at time.Time, incident *Incident, notified *Notified, kind NotificationKind, reason Reason) []Notification {
-	if !manager.router.knows(notified.Receiver) {
+func (m *Manager) newNotification(notifications []Notification, at time.Time, incident *Incident, notified *Notified, kind NotificationKind, reason Reason) []Notification {
+	if !m.router.knows(notified.Receiver) {
 		return notifications
 	}
 	n := Notification{Receiver: notified.Receiver, Kind: kind, At: at}
@@ -82,7 +82,7 @@ func (manager *Manager) newNotification(notifications []Notification, at time.Ti
 		notified.Reminders++
 	}
 	n.ID = NotificationID(incident.ID, notified.Receiver, notified.Notifications)
-	manager.openIncidents.record(incident, Event{At: at, Kind: EventNotified, Detail: notified.Receiver, Reason: reason, Text: notified.Receiver + ": " + string(kind)}, false)
+	m.openIncidents.record(incident, Event{At: at, Kind: EventNotified, Detail: notified.Receiver, Reason: reason, Text: notified.Receiver + ": " + string(kind)}, false)
 	n.Incident = incident.clone()
 	n.Incident.Notified = nil // internal
 	return append(notifications, n)

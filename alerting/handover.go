@@ -34,8 +34,8 @@ func (i *Incident) firstCluster() string {
 
 // Adopt continues incidents that another monitor has handled: those that are not resolved, and those
 // resolved within FlapWindow. It ignores incidents that it handles already.
-func (manager *Manager) Adopt(past []Incident) {
-	o := manager.openIncidents
+func (m *Manager) Adopt(past []Incident) {
+	o := m.openIncidents
 	for _, i := range past {
 		if slices.ContainsFunc(o.open, func(known *Incident) bool { return known.ID == i.ID }) {
 			continue
@@ -47,8 +47,8 @@ func (manager *Manager) Adopt(past []Incident) {
 
 // Release forgets clusters, whose incidents another monitor handles from now on. An incident of
 // stickwatch itself stays, without them.
-func (manager *Manager) Release(at time.Time, released func(cluster string) bool) Step {
-	o := manager.openIncidents
+func (m *Manager) Release(at time.Time, released func(cluster string) bool) Step {
+	o := m.openIncidents
 	goes := func(i *Incident) bool { return i.firstCluster() != "" && released(i.firstCluster()) }
 	o.open = slices.DeleteFunc(o.open, goes)
 	o.touched = slices.DeleteFunc(o.touched, goes)
@@ -57,8 +57,8 @@ func (manager *Manager) Release(at time.Time, released func(cluster string) bool
 			o.leave(at, i, released)
 		}
 	}
-	manager.deployments.changed = slices.DeleteFunc(manager.deployments.changed, func(d *Deployment) bool { return released(d.Cluster) })
-	return manager.step(at)
+	m.deployments.changed = slices.DeleteFunc(m.deployments.changed, func(d *Deployment) bool { return released(d.Cluster) })
+	return m.step(at)
 }
 
 // leave ends the findings of released clusters in an incident that stays.

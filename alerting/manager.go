@@ -41,78 +41,78 @@ func NewManager(c Config, past []Incident) *Manager {
 }
 
 // Configure replaces the configuration.
-func (manager *Manager) Configure(c Config) {
-	manager.config = c
-	manager.router = router{receivers: c.Receivers, routes: c.Routes}
-	manager.openIncidents.rules = c.Rules
-	manager.deployments.grace = c.Grace
+func (m *Manager) Configure(c Config) {
+	m.config = c
+	m.router = router{receivers: c.Receivers, routes: c.Routes}
+	m.openIncidents.rules = c.Rules
+	m.deployments.grace = c.Grace
 }
 
 // SetSilences replaces the silences. They take effect with the next call that returns a
 // Step.
-func (manager *Manager) SetSilences(silences []Silence) { manager.silences = slices.Clone(silences) }
+func (m *Manager) SetSilences(silences []Silence) { m.silences = slices.Clone(silences) }
 
 // Silences returns a copy of the silences.
-func (manager *Manager) Silences() []Silence { return slices.Clone(manager.silences) }
+func (m *Manager) Silences() []Silence { return slices.Clone(m.silences) }
 
 // Observe takes all active findings of a cluster after a round, and the changes since
 // the previous round. A finding may become active before its round ends, so deployments
 // touch its node even if ObserveNodes does not know the round yet.
-func (manager *Manager) Observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) Step {
-	manager.ObserveNodes(at, cluster, func(time.Time) []string { return outNow(active) })
-	manager.openIncidents.observe(at, cluster, changes, active)
-	return manager.step(at)
+func (m *Manager) Observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) Step {
+	m.ObserveNodes(at, cluster, func(time.Time) []string { return outNow(active) })
+	m.openIncidents.observe(at, cluster, changes, active)
+	return m.step(at)
 }
 
 // Tick advances the time. Call it about once a second.
-func (manager *Manager) Tick(at time.Time) Step {
-	manager.openIncidents.advance(at)
-	return manager.step(at)
+func (m *Manager) Tick(at time.Time) Step {
+	m.openIncidents.advance(at)
+	return m.step(at)
 }
 
 // Watch sets the watched clusters and resolves the incidents of all others.
-func (manager *Manager) Watch(at time.Time, clusters []string) Step {
-	manager.openIncidents.retainClusters(at, func(cluster string) bool { return slices.Contains(clusters, cluster) })
-	return manager.step(at)
+func (m *Manager) Watch(at time.Time, clusters []string) Step {
+	m.openIncidents.retainClusters(at, func(cluster string) bool { return slices.Contains(clusters, cluster) })
+	return m.step(at)
 }
 
 // Open returns copies of the incidents that are not resolved, oldest first.
-func (manager *Manager) Open() []Incident {
-	list := make([]Incident, len(manager.openIncidents.open))
-	for n, i := range manager.openIncidents.open {
+func (m *Manager) Open() []Incident {
+	list := make([]Incident, len(m.openIncidents.open))
+	for n, i := range m.openIncidents.open {
 		list[n] = i.clone()
 	}
 	return list
 }
 
 // step decides who is notified of the changed incidents.
-func (manager *Manager) step(at time.Time) Step {
+func (m *Manager) step(at time.Time) Step {
 	var s Step
-	silenced := silenceMatchAt(at, manager.silences, manager.config.Windows)
-	for _, i := range manager.openIncidents.open {
-		manager.updateSilenced(at, i, silenced)
-		s.Notifications = append(s.Notifications, manager.notify(at, i)...)
+	silenced := silenceMatchAt(at, m.silences, m.config.Windows)
+	for _, i := range m.openIncidents.open {
+		m.updateSilenced(at, i, silenced)
+		s.Notifications = append(s.Notifications, m.notify(at, i)...)
 	}
-	s.Incidents = manager.openIncidents.take()
-	s.Deployments = manager.deployments.take()
+	s.Incidents = m.openIncidents.take()
+	s.Deployments = m.deployments.take()
 	return s
 }
 
 // updateSilenced records whether an incident is silenced. An incident without active
 // findings stays as it is, because only its end is still to be reported.
-func (manager *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatch) {
+func (m *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatch) {
 	if i.State == Resolved || !i.Active() {
 		return
 	}
 	was := i.Silenced
-	why, reason := manager.heldBack(at, i, silenced)
+	why, reason := m.heldBack(at, i, silenced)
 	i.Silenced = why
 	switch why {
 	case was:
 	case "":
-		manager.openIncidents.record(i, Event{At: at, Kind: EventUnsilenced, Reason: ReasonSilenceOver, Text: "receivers are notified again"}, false)
+		m.openIncidents.record(i, Event{At: at, Kind: EventUnsilenced, Reason: ReasonSilenceOver, Text: "receivers are notified again"}, false)
 	default:
-		manager.openIncidents.record(i, Event{At: at, Kind: EventSilenced, Detail: i.Silenced, Reason: reason, Text: i.Silenced}, false)
+		m.openIncidents.record(i, Event{At: at, Kind: EventSilenced, Detail: i.Silenced, Reason: reason, Text: i.Silenced}, false)
 	}
 }
 
@@ -120,14 +120,14 @@ func (manager *Manager) updateSilenced(at time.Time, i *Incident, silenced silen
 // Every active finding that alerts must be silenced or explained by a deployment, or
 // have a cause that is. A silence of a cause covers its consequences, but a silence
 // of one consequence covers neither the cause nor other consequences.
-func (manager *Manager) heldBack(at time.Time, i *Incident, silenced silenceMatch) (why string, reason Reason) {
-	for _, m := range i.Findings {
-		if !m.alerts() || !m.Active() {
+func (m *Manager) heldBack(at time.Time, i *Incident, silenced silenceMatch) (why string, reason Reason) {
+	for _, member := range i.Findings {
+		if !member.alerts() || !member.Active() {
 			continue
 		}
-		text, because := silenced.reason(i, m), ReasonSilence
+		text, because := silenced.reason(i, member), ReasonSilence
 		if text == "" {
-			text, because = manager.deployments.reason(at, i, m), ReasonDeployment
+			text, because = m.deployments.reason(at, i, member), ReasonDeployment
 		}
 		if text == "" {
 			return "", ""

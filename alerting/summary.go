@@ -47,24 +47,24 @@ func (c Counts) merged(d Deployment) Counts {
 // SumUp creates the summary of a due deployment and notifies receivers of it. counts
 // are those of the history. If the deployment is not due, the step is empty, so that
 // a deployment has one summary.
-func (manager *Manager) SumUp(at time.Time, id string, counts Counts) Step {
-	n := slices.IndexFunc(manager.deployments.list, func(one *Deployment) bool { return one.ID == id })
-	if n < 0 || !slices.ContainsFunc(manager.DueSummaries(at), func(one Deployment) bool { return one.ID == id }) {
+func (m *Manager) SumUp(at time.Time, id string, counts Counts) Step {
+	n := slices.IndexFunc(m.deployments.list, func(one *Deployment) bool { return one.ID == id })
+	if n < 0 || !slices.ContainsFunc(m.DueSummaries(at), func(one Deployment) bool { return one.ID == id }) {
 		return Step{}
 	}
-	one := manager.deployments.list[n]
+	one := m.deployments.list[n]
 	one.Summed = at
-	manager.deployments.forget(at)
-	manager.deployments.markChanged(one)
-	step := manager.step(at)
-	step.Notifications = append(step.Notifications, manager.summaryNotifications(at, manager.summary(at, one, counts))...)
+	m.deployments.forget(at)
+	m.deployments.markChanged(one)
+	step := m.step(at)
+	step.Notifications = append(step.Notifications, m.summaryNotifications(at, m.summary(at, one, counts))...)
 	return step
 }
 
-func (manager *Manager) summary(at time.Time, one *Deployment, counts Counts) Summary {
+func (m *Manager) summary(at time.Time, one *Deployment, counts Counts) Summary {
 	summary := Summary{Deployment: one.clone(), Counts: counts.merged(*one)}
-	for _, i := range manager.openIncidents.concerning(one.Cluster) {
-		if _, reason := manager.heldBack(at, i, nil); reason != ReasonDeployment && i.worstOf(one.Cluster).AtLeast(checks.Warning) {
+	for _, i := range m.openIncidents.concerning(one.Cluster) {
+		if _, reason := m.heldBack(at, i, nil); reason != ReasonDeployment && i.worstOf(one.Cluster).AtLeast(checks.Warning) {
 			summary.Active = append(summary.Active, i.Cause)
 		}
 	}
@@ -93,16 +93,16 @@ func (s Summary) Severity() checks.Severity {
 
 // summaryNotifications returns notifications for the receivers of warnings of the
 // cluster; none if the whole cluster is silenced.
-func (manager *Manager) summaryNotifications(at time.Time, s Summary) []Notification {
+func (m *Manager) summaryNotifications(at time.Time, s Summary) []Notification {
 	i := Incident{
 		ID: summaryID(s.Deployment), Cluster: s.Cluster, Clusters: []string{s.Cluster}, State: Resolved, Severity: checks.Warning,
 		Cause: checks.Finding{Severity: s.Severity(), Summary: checks.Quote(English.Deployment(s))}, Started: s.From, Ended: s.End(),
 	}
-	if silenceMatchAt(at, manager.silences, manager.config.Windows).all(s.Cluster) {
+	if silenceMatchAt(at, m.silences, m.config.Windows).all(s.Cluster) {
 		return nil
 	}
 	i.Findings = []Member{{ActiveFinding: checks.ActiveFinding{Finding: i.Cause, Since: i.Started}, Cluster: s.Cluster, Ended: i.Ended}}
-	receivers := manager.router.receiversOf(&i)
+	receivers := m.router.receiversOf(&i)
 	i.Severity = s.Severity()
 	var notifications []Notification
 	for _, receiver := range receivers {

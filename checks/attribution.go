@@ -23,14 +23,14 @@ type attribution struct {
 
 // attribute returns the last stage of a round.
 func attribute(r *remaps) *attribution {
-	v := &attribution{remaps: r, history: History{Nodes: maps.Clone(r.nodeHistory), Pool: r.pool, SlowConnects: r.slowConnects}}
-	for id, m := range v.history.Nodes {
-		m.ScatteredSince, m.ScatteredLast = v.scattered[id].From, v.scattered[id].To
-		v.history.Nodes[id] = m
+	att := &attribution{remaps: r, history: History{Nodes: maps.Clone(r.nodeHistory), Pool: r.pool, SlowConnects: r.slowConnects}}
+	for id, m := range att.history.Nodes {
+		m.ScatteredSince, m.ScatteredLast = att.scattered[id].From, att.scattered[id].To
+		att.history.Nodes[id] = m
 	}
-	v.history.Pool.Unlisted = v.unlistedSince()
-	v.countLosses()
-	return v
+	att.history.Pool.Unlisted = att.unlistedSince()
+	att.countLosses()
+	return att
 }
 
 // A lossCause is the cause that a lost session is attributed to.
@@ -50,34 +50,34 @@ const (
 // causeOfLoss returns the cause of a lost session, the most certain one if several fit.
 // Only under the sticky policy may sessions be lost with a node, or by a balancer that
 // moves clients.
-func (attribution *attribution) causeOfLoss(a *answer) lossCause {
-	reported := a.pauseBefore() >= shortestPause && a.lostIn().contains(attribution.past().Pool.Lost)
-	if attribution.policy() == probes.PolicySticky {
-		switch pool := attribution.pool; {
+func (att *attribution) causeOfLoss(a *answer) lossCause {
+	reported := a.pauseBefore() >= shortestPause && a.lostIn().contains(att.past().Pool.Lost)
+	if att.policy() == probes.PolicySticky {
+		switch pool := att.pool; {
 		// What the balancer does at this moment shows these, and the nodes were well.
-		case attribution.drifted(a.trace):
+		case att.drifted(a.trace):
 			return lossByDrift
-		case attribution.separatedByBalancer(a.trace):
+		case att.separatedByBalancer(a.trace):
 			return lossBySplit
-		case attribution.remap.includes(a.trace):
+		case att.remap.includes(a.trace):
 			return lossByRemapping
 		// A node failed at that time, which would have cost the session in any case.
-		case attribution.lostWithNode(a):
+		case att.lostWithNode(a):
 			return lossByNode
 		// The policy allows no loss by an ejection alone, so that it is reported, also if
 		// the client has returned by now.
-		case attribution.leftOut(a) != "":
+		case att.leftOut(a) != "":
 			return lossUnexplained
 		// No finding reported the ejection, but only one moves clients like this.
-		case attribution.returnsToOwner(a):
+		case att.returnsToOwner(a):
 			return lossByReturn
-		case attribution.lostBefore(a):
+		case att.lostBefore(a):
 			return lossEarlier
 		// That the balancer moved other clients recently is the weakest reason: nothing
 		// shows that it moved this one.
-		case a.moved() && attribution.followed(a, pool.Drifted):
+		case a.moved() && att.followed(a, pool.Drifted):
 			return lossByDrift
-		case a.moved() && (attribution.followed(a, pool.Remapped.At) || attribution.followed(a, pool.Remapped.Last)):
+		case a.moved() && (att.followed(a, pool.Remapped.At) || att.followed(a, pool.Remapped.Last)):
 			return lossByRemapping
 		}
 	}
@@ -102,20 +102,20 @@ func (a *answer) lostIn() Span {
 // lostWithNode reports whether a session was lost with its node, which the sticky
 // policy allows. A node that was only left out still has its sessions, but its
 // clients lose them all the same.
-func (attribution *attribution) lostWithNode(a *answer) bool {
-	if attribution.policy() != probes.PolicySticky {
+func (att *attribution) lostWithNode(a *answer) bool {
+	if att.policy() != probes.PolicySticky {
 		return false
 	}
 	lost := a.lostIn()
 	for _, node := range []string{a.trace.holder, a.trace.owner} {
-		if attribution.restartedSince(node, a.trace.First().At) || !attribution.ready(node) && node != "" && a.moved() {
+		if att.restartedSince(node, a.trace.First().At) || !att.ready(node) && node != "" && a.moved() {
 			return true
 		}
-		if attribution.wasDisruptedIn(node, lost, func(d Disruption) bool { return d.mayTakeSession(a) }) {
+		if att.wasDisruptedIn(node, lost, func(d Disruption) bool { return d.mayTakeSession(a) }) {
 			return true
 		}
 	}
-	return a.moved() && attribution.byRestartElsewhere(a, lost)
+	return a.moved() && att.byRestartElsewhere(a, lost)
 }
 
 // byRestartElsewhere reports whether a client moved, and lost its session, because
@@ -125,35 +125,35 @@ func (attribution *attribution) lostWithNode(a *answer) bool {
 // that clients of other nodes move as well. Active canaries show that at once, and
 // their losses are reported; this function excuses the canaries that paused
 // meanwhile.
-func (movement *movement) byRestartElsewhere(a *answer, lost Span) bool {
-	out := movement.nodesDisruptedIn(lost)
-	failed := slices.ContainsFunc(out, func(id string) bool { return movement.wasDisruptedIn(id, lost, Disruption.failed) })
-	return failed && (movement.sentBy(a, out) || movement.rehashes() && a.pauseBefore() >= shortestPause)
+func (mov *movement) byRestartElsewhere(a *answer, lost Span) bool {
+	out := mov.nodesDisruptedIn(lost)
+	failed := slices.ContainsFunc(out, func(id string) bool { return mov.wasDisruptedIn(id, lost, Disruption.failed) })
+	return failed && (mov.sentBy(a, out) || mov.rehashes() && a.pauseBefore() >= shortestPause)
 }
 
 // rehashes reports whether the balancer may place the clients of all nodes anew when
 // a node joins or leaves.
-func (nodeStates *nodeStates) rehashes() bool {
-	return nodeStates.oracle == nil && nodeStates.Cluster.Balancer.Method == probes.MethodUnknown
+func (ns *nodeStates) rehashes() bool {
+	return ns.oracle == nil && ns.Cluster.Balancer.Method == probes.MethodUnknown
 }
 
 // returnsToOwner reports whether a hash returned a client to its owner from the
 // successor. The session that it had there is lost because of the ejection that moved
 // it.
-func (attribution *attribution) returnsToOwner(a *answer) bool {
-	owner, _, ok := attribution.ownerAndSuccessor(a.trace)
-	return ok && a.moved() && a.servingNode == owner && attribution.byEjection(a)
+func (att *attribution) returnsToOwner(a *answer) bool {
+	owner, _, ok := att.ownerAndSuccessor(a.trace)
+	return ok && a.moved() && a.servingNode == owner && att.byEjection(a)
 }
 
 // leftOut returns the key of the finding that the balancer left out a node which was
 // well, if that moved a client; "": it did not. Unlike a failure, the sticky policy
 // allows no loss by it.
-func (attribution *attribution) leftOut(a *answer) string {
+func (att *attribution) leftOut(a *answer) string {
 	if !a.moved() {
 		return ""
 	}
 	for _, node := range []string{a.servingNode, a.trace.holder, a.trace.owner} {
-		if d, ok := attribution.disruptionAt(node, a.At); ok && !d.failed() && d.Finding != "" {
+		if d, ok := att.disruptionAt(node, a.At); ok && !d.failed() && d.Finding != "" {
 			return d.Finding
 		}
 	}
@@ -162,20 +162,20 @@ func (attribution *attribution) leftOut(a *answer) string {
 
 // drifted reports whether the address of the balancer sends clients back and forth. Another
 // node's session may then replace that of any of its clients.
-func (attribution *attribution) drifted(w *trace) bool {
-	return slices.ContainsFunc(attribution.drifts, func(m move) bool {
+func (att *attribution) drifted(w *trace) bool {
+	return slices.ContainsFunc(att.drifts, func(m move) bool {
 		return m.trace.Balancer == w.Balancer && m.trace.URL == w.URL
 	})
 }
 
 // separatedByBalancer reports whether parts of the balancer disagree about a client.
-func (attribution *attribution) separatedByBalancer(w *trace) bool {
-	return slices.ContainsFunc(attribution.separations, func(s separation) bool { return s.trace == w })
+func (att *attribution) separatedByBalancer(w *trace) bool {
+	return slices.ContainsFunc(att.separations, func(s separation) bool { return s.trace == w })
 }
 
 // lostBefore reports whether an earlier answer to the same client had already lost
 // the session, on a move.
-func (attribution *attribution) lostBefore(a *answer) bool {
+func (att *attribution) lostBefore(a *answer) bool {
 	if a.moved() {
 		return false
 	}
@@ -187,22 +187,22 @@ func (attribution *attribution) lostBefore(a *answer) bool {
 // countLosses adds the sessions that were lost with their nodes, or by their return, to
 // the disruptions that caused it, once each. Only sessions of earlier rounds count: those of
 // this round were opened during it.
-func (attribution *attribution) countLosses() {
-	counted := attribution.past().LossesTo
-	attribution.history.LossesTo = counted
-	for _, w := range attribution.traces {
+func (att *attribution) countLosses() {
+	counted := att.past().LossesTo
+	att.history.LossesTo = counted
+	for _, w := range att.traces {
 		answers := slices.Concat(w.earlier, w.answers)
 		lost := slices.IndexFunc(answers, func(a *answer) bool {
-			return a.sessionOutcome == probes.SessionLost && len(attribution.nodesThatLost(a)) > 0
+			return a.sessionOutcome == probes.SessionLost && len(att.nodesThatLost(a)) > 0
 		})
 		if !w.Continued || lost < 0 || !answers[lost].At.After(counted) {
 			continue
 		}
-		if answers[lost].At.After(attribution.history.LossesTo) {
-			attribution.history.LossesTo = answers[lost].At
+		if answers[lost].At.After(att.history.LossesTo) {
+			att.history.LossesTo = answers[lost].At
 		}
-		for _, node := range attribution.nodesThatLost(answers[lost]) {
-			if attribution.addLoss(node, answers[lost].lostIn()) {
+		for _, node := range att.nodesThatLost(answers[lost]) {
+			if att.addLoss(node, answers[lost].lostIn()) {
 				break
 			}
 		}
@@ -211,8 +211,8 @@ func (attribution *attribution) countLosses() {
 
 // nodesThatLost returns the nodes of which one lost a session by its disruption; none if the
 // loss has another cause.
-func (attribution *attribution) nodesThatLost(a *answer) []string {
-	switch attribution.causeOfLoss(a) {
+func (att *attribution) nodesThatLost(a *answer) []string {
+	switch att.causeOfLoss(a) {
 	case lossByNode:
 		return []string{a.trace.owner, a.trace.holder}
 	case lossByReturn:
@@ -224,13 +224,13 @@ func (attribution *attribution) nodesThatLost(a *answer) []string {
 
 // addLoss counts a session that was lost within a span with the newest disruption of
 // a node in that time. It reports whether there was one.
-func (attribution *attribution) addLoss(node string, lost Span) bool {
-	m := attribution.history.Nodes[node]
+func (att *attribution) addLoss(node string, lost Span) bool {
+	m := att.history.Nodes[node]
 	for i, d := range slices.Backward(m.Disruptions) {
-		if d.overlaps(lost, attribution.aftermath) {
+		if d.overlaps(lost, att.aftermath) {
 			m.Disruptions = slices.Clone(m.Disruptions)
 			m.Disruptions[i].Lost++
-			attribution.history.Nodes[node] = m
+			att.history.Nodes[node] = m
 			return true
 		}
 	}
@@ -242,17 +242,17 @@ var disruptionFindings = []Code{NodeDown, NodePaused, NodeRestarted, Slow, NodeE
 
 // remember keeps which findings reported disruptions and remappings: their consequences
 // may be found after these findings have ended.
-func (attribution *attribution) remember(findings []Finding) {
+func (att *attribution) remember(findings []Finding) {
 	for _, f := range findings {
-		m := attribution.history.Nodes[f.Node]
+		m := att.history.Nodes[f.Node]
 		switch n := len(m.Disruptions); {
-		case f.Code == BalancerRemapped && attribution.history.Pool.Remapped.Cause == "":
-			attribution.history.Pool.Remapped.Cause = f.ExplainedBy
+		case f.Code == BalancerRemapped && att.history.Pool.Remapped.Cause == "":
+			att.history.Pool.Remapped.Cause = f.ExplainedBy
 		case n == 0 || f.ExplainedBy != "" || !slices.Contains(disruptionFindings, f.Code):
 		case m.Disruptions[n-1].Finding == "":
 			m.Disruptions = slices.Clone(m.Disruptions)
 			m.Disruptions[n-1].Finding = f.Key()
-			attribution.history.Nodes[f.Node] = m
+			att.history.Nodes[f.Node] = m
 		}
 	}
 }

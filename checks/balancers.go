@@ -9,17 +9,17 @@ import (
 
 // balancers finds addresses of the balancer that do not answer, or answer with an
 // error of their own.
-func balancers(v *timeline) []Finding {
+func balancers(tl *timeline) []Finding {
 	var list []Finding
-	for _, e := range v.frontends {
+	for _, e := range tl.frontends {
 		switch {
 		case !completed(e.Primary):
 		case !e.answered():
-			if !brokenByNode(v.nodeStates, e) {
+			if !brokenByNode(tl.nodeStates, e) {
 				list = append(list, balancerDown(e))
 			}
 		default:
-			list = append(list, balancerErrors(v, e)...)
+			list = append(list, balancerErrors(tl, e)...)
 		}
 	}
 	return list
@@ -29,13 +29,13 @@ func balancers(v *timeline) []Finding {
 // answer because of a node that hangs, or whose malformed answer it passes on. The
 // node must be known, or none be left that answers; otherwise nobody would be
 // notified that clients get nothing.
-func brokenByNode(v *nodeStates, e frontend) bool {
+func brokenByNode(ns *nodeStates, e frontend) bool {
 	for _, ex := range e.plain() {
-		if passedOn(ex) && ex.LocalAddress.IsValid() && (v.noneUp() && someBreak(v, ex.Failure) || breaks(v, v.attributePlainFailure(ex), ex.Failure)) {
+		if passedOn(ex) && ex.LocalAddress.IsValid() && (ns.noneUp() && someBreak(ns, ex.Failure) || breaks(ns, ns.attributePlainFailure(ex), ex.Failure)) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(e.answers, func(a *answer) bool { return passedOn(a.Exchange) && breaks(v, a.failedNode, a.Failure) })
+	return slices.ContainsFunc(e.answers, func(a *answer) bool { return passedOn(a.Exchange) && breaks(ns, a.failedNode, a.Failure) })
 }
 
 // passedOn reports whether an exchange failed in a way that the balancer may pass on
@@ -45,13 +45,13 @@ func passedOn(ex probes.Exchange) bool {
 }
 
 // breaks reports whether a node, asked directly, fails in the same way.
-func breaks(v *nodeStates, id string, how probes.Failure) bool {
-	o, listed := v.direct[id]
+func breaks(ns *nodeStates, id string, how probes.Failure) bool {
+	o, listed := ns.direct[id]
 	return listed && slices.ContainsFunc(directExchanges(*o), func(ex probes.Exchange) bool { return ex.Failure == how })
 }
 
-func someBreak(v *nodeStates, how probes.Failure) bool {
-	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return breaks(v, o.Node, how) })
+func someBreak(ns *nodeStates, how probes.Failure) bool {
+	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return breaks(ns, o.Node, how) })
 }
 
 func balancerDown(e frontend) Finding {
@@ -74,7 +74,7 @@ func balancerDown(e frontend) Finding {
 // balancerErrors finds answers that are the balancer's own errors. Errors that a
 // failing node explains are evidence about that node instead, as long as the balancer
 // serves some clients.
-func balancerErrors(v *timeline, e frontend) []Finding {
+func balancerErrors(tl *timeline, e frontend) []Finding {
 	var errs []*probes.Exchange
 	answered, unexplained, waited := 0, 0, 0
 	culprits := make(map[string]bool)
@@ -82,7 +82,7 @@ func balancerErrors(v *timeline, e frontend) []Finding {
 		if ex.Answered() {
 			answered++
 		}
-		if !v.ownError(*ex) {
+		if !tl.ownError(*ex) {
 			return
 		}
 		errs = append(errs, ex)
@@ -96,7 +96,7 @@ func balancerErrors(v *timeline, e frontend) []Finding {
 	}
 	plain := e.plain()
 	for i, ex := range plain {
-		count(&plain[i], v.attributePlainFailure(ex))
+		count(&plain[i], tl.attributePlainFailure(ex))
 	}
 	for _, a := range e.answers {
 		count(&a.Exchange, a.failedNode)
@@ -105,11 +105,11 @@ func balancerErrors(v *timeline, e frontend) []Finding {
 		return nil
 	}
 	f := aboutFrontend(BalancerError, Critical, e)
-	f.Nodes = v.nodesWhere(func(id string) bool {
-		return (unexplained == 0 && culprits[id]) || (v.noneReady() && !v.ready(id))
+	f.Nodes = tl.nodesWhere(func(id string) bool {
+		return (unexplained == 0 && culprits[id]) || (tl.noneReady() && !tl.ready(id))
 	})
-	f.waited, f.follows = waited == len(errs), allDisrupted(v)
-	met := slices.DeleteFunc(slices.Clone(v.allAnswers), func(a *answer) bool { return !v.ownError(a.Exchange) || a.trace.Balancer != e.Address })
+	f.waited, f.follows = waited == len(errs), allDisrupted(tl)
+	met := slices.DeleteFunc(slices.Clone(tl.allAnswers), func(a *answer) bool { return !tl.ownError(a.Exchange) || a.trace.Balancer != e.Address })
 	f.harm = harmSpan(met)
 	if clients := clientsOf(met); clients < manyClients && float64(len(errs)) < manyRequests*float64(answered) {
 		f.Severity = Warning
@@ -143,10 +143,10 @@ const shortestNodeTimeout = 500 * time.Millisecond
 // allDisrupted returns the nodes that recently failed or restarted, if every active
 // node did, or is left out; otherwise nil. The balancer then has no node that it
 // would try.
-func allDisrupted(v *timeline) []string {
+func allDisrupted(tl *timeline) []string {
 	var failed []string
-	for _, o := range v.active {
-		d, ok := v.disruptionAt(o.Node, v.Started)
+	for _, o := range tl.active {
+		d, ok := tl.disruptionAt(o.Node, tl.Started)
 		if !ok {
 			return nil
 		}
@@ -159,10 +159,10 @@ func allDisrupted(v *timeline) []string {
 
 // ownError reports whether an exchange is a gateway error that carries no node's
 // label and that no node gives when asked directly.
-func (nodeStates *nodeStates) ownError(ex probes.Exchange) bool {
-	if ex.Status != 502 && ex.Status != 503 && ex.Status != 504 || nodeStates.identity.NodeOf(ex.Label) != "" {
+func (ns *nodeStates) ownError(ex probes.Exchange) bool {
+	if ex.Status != 502 && ex.Status != 503 && ex.Status != 504 || ns.identity.NodeOf(ex.Label) != "" {
 		return false
 	}
-	_, known := nodeStates.replies[reply{path: ex.Path, status: ex.Status}]
+	_, known := ns.replies[reply{path: ex.Path, status: ex.Status}]
 	return !known
 }

@@ -8,31 +8,31 @@ import (
 )
 
 // blindSpots finds what this configuration cannot observe, and how to change that.
-func blindSpots(v *movement) []Finding {
-	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone || len(v.serving) < 2 {
+func blindSpots(mov *movement) []Finding {
+	if mov.Cluster.Session == nil || mov.policy() == probes.PolicyNone || len(mov.serving) < 2 {
 		return nil
 	}
-	if v.attributedAnswers() == 0 {
-		return noLabels(v.outcomes)
+	if mov.attributedAnswers() == 0 {
+		return noLabels(mov.outcomes)
 	}
-	unseen := v.nodesWhere(func(id string) bool {
-		serves := slices.ContainsFunc(v.serving, func(n probes.Node) bool { return n.ID == id })
-		return serves && v.rotationStates[id].In == Unknown
+	unseen := mov.nodesWhere(func(id string) bool {
+		serves := slices.ContainsFunc(mov.serving, func(n probes.Node) bool { return n.ID == id })
+		return serves && mov.rotationStates[id].In == Unknown
 	})
-	if contradiction := contradiction(v); !contradiction.IsZero() {
-		return []Finding{otherArithmetic(v.nodeStates, contradiction, unseen)}
+	if contradiction := contradiction(mov); !contradiction.IsZero() {
+		return []Finding{otherArithmetic(mov.nodeStates, contradiction, unseen)}
 	}
 	if len(unseen) == 0 {
 		return nil
 	}
-	why, remedy := blindSpotCause(v.rotation, unseen)
+	why, remedy := blindSpotCause(mov.rotation, unseen)
 	if why.IsZero() {
 		return nil
 	}
 	f := Finding{Code: BlindSpot, Severity: Info, Nodes: unseen, Target: "rotation"}
 	f.Summary = msg(MsgRotationUnseen, Args{Nodes: unseen, Why: &why})
 	for _, id := range unseen {
-		f.Evidence = append(f.Evidence, msg(MsgNodeBecause, Args{Node: id, Why: new(v.rotationStates[id].Reason)}))
+		f.Evidence = append(f.Evidence, msg(MsgNodeBecause, Args{Node: id, Why: new(mov.rotationStates[id].Reason)}))
 	}
 	f.Evidence = limited(f.Evidence)
 	f.Remedy = remedy
@@ -41,20 +41,20 @@ func blindSpots(v *movement) []Finding {
 
 // blindSpotCause returns why some nodes cannot be observed, and what to do about it.
 // It returns nothing if the next round may observe them.
-func blindSpotCause(v *rotation, unseen []string) (why, remedy Message) {
+func blindSpotCause(rot *rotation, unseen []string) (why, remedy Message) {
 	const header = "X-Stickwatch-Client"
-	switch b := v.Cluster.Balancer; {
-	case b.KeyHeader() != "" && v.keyIgnored(v.traffic):
-		return msg(MsgAllMetOneNode, Args{Name: b.KeyHeader()}), chooseClient(v.outcomes, b.KeyHeader())
-	case b.Method == probes.MethodUnknown && v.allMetOneNode():
-		return msg(MsgLikeIPHash, Args{}), msg(MsgSetMethod, Args{Why: new(chooseClient(v.outcomes, header))})
+	switch b := rot.Cluster.Balancer; {
+	case b.KeyHeader() != "" && rot.keyIgnored(rot.traffic):
+		return msg(MsgAllMetOneNode, Args{Name: b.KeyHeader()}), chooseClient(rot.outcomes, b.KeyHeader())
+	case b.Method == probes.MethodUnknown && rot.allMetOneNode():
+		return msg(MsgLikeIPHash, Args{}), msg(MsgSetMethod, Args{Why: new(chooseClient(rot.outcomes, header))})
 	case b.Method == probes.MethodHash && b.HashKey == "":
 		return msg(MsgNoHashKey, Args{}), msg(MsgSetHashKey, Args{})
 	case b.KeyHeader() == "" && hashesAddress(b):
-		return msg(MsgOwnAddressOnly, Args{Method: b.Method, Address: ownAddress(v.outcomes)}), chooseClient(v.outcomes, header)
+		return msg(MsgOwnAddressOnly, Args{Method: b.Method, Address: ownAddress(rot.outcomes)}), chooseClient(rot.outcomes, header)
 	case b.KeyHeader() == "" && b.Method == probes.MethodHash:
 		return msg(MsgHashedByOther, Args{Name: b.HashKey}), msg(MsgLookAtServers, Args{})
-	case tooMany(v.nodeStates, unseen):
+	case tooMany(rot.nodeStates, unseen):
 		return msg(MsgTooManyClients, Args{Count: MaxFreshClients}), msg(MsgAskForLess, Args{})
 	default:
 		return Message{}, Message{}
@@ -62,60 +62,60 @@ func blindSpotCause(v *rotation, unseen []string) (why, remedy Message) {
 }
 
 // tooMany reports whether one round cannot exclude chance for some node.
-func tooMany(v *nodeStates, unseen []string) bool {
+func tooMany(ns *nodeStates, unseen []string) bool {
 	return slices.ContainsFunc(unseen, func(id string) bool {
-		return ClientsToMiss(v.Cluster, v.Cluster.Nodes[v.index(id)], v.Confidence) > MaxFreshClients
+		return ClientsToMiss(ns.Cluster, ns.Cluster.Nodes[ns.index(id)], ns.Confidence) > MaxFreshClients
 	})
 }
 
 // contradiction returns an answer that the balancer's arithmetic excludes whichever
 // nodes are out, so that the balancer's configuration differs from ours. It returns
 // nothing while sessions move, since the nodes may have changed during the round.
-func contradiction(v *movement) Message {
-	if v.oracle == nil || v.keyIgnored(v.traffic) || len(v.drifts)+len(v.failovers)+len(v.separations) > 0 {
+func contradiction(mov *movement) Message {
+	if mov.oracle == nil || mov.keyIgnored(mov.traffic) || len(mov.drifts)+len(mov.failovers)+len(mov.separations) > 0 {
 		return Message{}
 	}
-	for _, e := range v.frontends {
-		missed := v.missed(e.traffic)
+	for _, e := range mov.frontends {
+		missed := mov.missed(e.traffic)
 		for _, a := range e.answers {
 			if a.trace.Expected == "" || a.node == "" || !a.OK() {
 				continue
 			}
-			index, ok := v.oracle.Pick(v.key(a.trace), missed...)
-			next, _ := v.oracle.Pick(v.key(a.trace), append(slices.Clone(missed), v.index(a.trace.Expected))...) // ejected during the round
-			if ok && v.Cluster.Nodes[index].ID != a.node && (next < 0 || v.Cluster.Nodes[next].ID != a.node) {
-				return msg(MsgComputedOther, Args{Client: v.key(a.trace), Node: a.node, Other: v.Cluster.Nodes[index].ID})
+			index, ok := mov.oracle.Pick(mov.key(a.trace), missed...)
+			next, _ := mov.oracle.Pick(mov.key(a.trace), append(slices.Clone(missed), mov.index(a.trace.Expected))...) // ejected during the round
+			if ok && mov.Cluster.Nodes[index].ID != a.node && (next < 0 || mov.Cluster.Nodes[next].ID != a.node) {
+				return msg(MsgComputedOther, Args{Client: mov.key(a.trace), Node: a.node, Other: mov.Cluster.Nodes[index].ID})
 			}
 		}
 	}
 	return Message{}
 }
 
-func otherArithmetic(v *nodeStates, contradiction Message, unseen []string) Finding {
+func otherArithmetic(ns *nodeStates, contradiction Message, unseen []string) Finding {
 	f := Finding{Code: BlindSpot, Severity: Info, Nodes: unseen, Target: "rotation"}
-	f.Summary = msg(MsgOtherArithmetic, Args{Method: v.Cluster.Balancer.Method})
+	f.Summary = msg(MsgOtherArithmetic, Args{Method: ns.Cluster.Balancer.Method})
 	f.Evidence = []Message{contradiction}
 	f.Remedy = msg(MsgListNodesInOrder, Args{})
 	return f
 }
 
 // noLabels finds that clients are served, and no answer says by which node.
-func noLabels(v *outcomes) []Finding {
-	if !slices.ContainsFunc(v.answers, func(a *answer) bool { return a.OK() && a.Status < 400 }) {
+func noLabels(oc *outcomes) []Finding {
+	if !slices.ContainsFunc(oc.answers, func(a *answer) bool { return a.OK() && a.Status < 400 }) {
 		return nil
 	}
 	f := Finding{Code: BlindSpot, Severity: Info, Target: "labels"}
 	f.Summary = msg(MsgNoLabels, Args{})
-	f.Evidence = []Message{msg(MsgNoLabelSeen, Args{Count: len(v.answers)})}
+	f.Evidence = []Message{msg(MsgNoLabelSeen, Args{Count: len(oc.answers)})}
 	f.Remedy = msg(MsgHaveNodesTell, Args{})
 	return []Finding{f}
 }
 
 // chooseClient returns the nginx lines that let a prober choose its node, and the
 // matching setting if it is missing.
-func chooseClient(v *outcomes, header string) Message {
-	args := Args{Address: ownAddress(v), Name: header}
-	if v.Cluster.Balancer.KeyHeader() == "" {
+func chooseClient(oc *outcomes, header string) Message {
+	args := Args{Address: ownAddress(oc), Name: header}
+	if oc.Cluster.Balancer.KeyHeader() == "" {
 		args.Setting = "client_ip_header"
 	}
 	return msg(MsgChooseClient, args)
@@ -123,8 +123,8 @@ func chooseClient(v *outcomes, header string) Message {
 
 // ownAddress returns the address of this prober as the balancer sees it, as far as it
 // is known.
-func ownAddress(v *outcomes) string {
-	for _, a := range v.answers {
+func ownAddress(oc *outcomes) string {
+	for _, a := range oc.answers {
 		if a.LocalAddress.IsValid() {
 			return a.LocalAddress.String()
 		}
@@ -134,24 +134,24 @@ func ownAddress(v *outcomes) string {
 
 // rarelyProbed finds that the interval between rounds is longer than a balancer like
 // nginx leaves a node out, so that an ejection may begin and end between two rounds.
-func rarelyProbed(v *nodeStates) []Finding {
-	b := v.Cluster.Balancer
-	if v.Every <= b.FailTimeout || b.FailTimeout <= 0 || b.MaxFails <= 0 ||
-		b.Method == probes.MethodCookie || v.Cluster.Session == nil || b.Evidence.NginxErrorLog != "" || b.Evidence.HAProxyStats != nil {
+func rarelyProbed(ns *nodeStates) []Finding {
+	b := ns.Cluster.Balancer
+	if ns.Every <= b.FailTimeout || b.FailTimeout <= 0 || b.MaxFails <= 0 ||
+		b.Method == probes.MethodCookie || ns.Cluster.Session == nil || b.Evidence.NginxErrorLog != "" || b.Evidence.HAProxyStats != nil {
 		return nil
 	}
 	return []Finding{{
 		Code: BlindSpot, Severity: Info, Target: "interval",
-		Summary:  msg(MsgSeldomLooked, Args{Limit: b.FailTimeout, Duration: v.Every}),
-		Evidence: []Message{msg(MsgIntervalsCompared, Args{Limit: b.FailTimeout, Duration: v.Every})},
+		Summary:  msg(MsgSeldomLooked, Args{Limit: b.FailTimeout, Duration: ns.Every}),
+		Evidence: []Message{msg(MsgIntervalsCompared, Args{Limit: b.FailTimeout, Duration: ns.Every})},
 		Remedy:   msg(MsgLookMoreOften, Args{Limit: b.FailTimeout}),
 	}}
 }
 
 // addressesInTurns finds balancers with more addresses than one round probes.
-func addressesInTurns(v *nodeStates) []Finding {
+func addressesInTurns(ns *nodeStates) []Finding {
 	probed, waiting := make(map[string]int), make(map[string]int) // by URL
-	for _, b := range v.Balancers {
+	for _, b := range ns.Balancers {
 		probed[b.URL]++
 		waiting[b.URL] = b.Waiting
 	}
@@ -173,15 +173,15 @@ func addressesInTurns(v *nodeStates) []Finding {
 
 // unreadStatus finds nodes whose status page answers and cannot be read, so that a
 // pause is not visible.
-func unreadStatus(v *nodeStates) []Finding {
-	nodes := v.nodesWhere(func(id string) bool { return v.up[id] && v.direct[id].StatusError != "" })
+func unreadStatus(ns *nodeStates) []Finding {
+	nodes := ns.nodesWhere(func(id string) bool { return ns.up[id] && ns.direct[id].StatusError != "" })
 	if len(nodes) == 0 {
 		return nil
 	}
 	f := Finding{Code: BlindSpot, Severity: Info, Nodes: nodes, Target: "status"}
-	f.Summary = msg(MsgStatusUnread, Args{Nodes: nodes, Reason: v.direct[nodes[0]].StatusError})
+	f.Summary = msg(MsgStatusUnread, Args{Nodes: nodes, Reason: ns.direct[nodes[0]].StatusError})
 	for _, id := range nodes {
-		f.Evidence = append(f.Evidence, msg(MsgNodeBecause, Args{Node: id, Why: new(describe(v.direct[id].Primary))}))
+		f.Evidence = append(f.Evidence, msg(MsgNodeBecause, Args{Node: id, Why: new(describe(ns.direct[id].Primary))}))
 	}
 	f.Evidence = limited(f.Evidence)
 	f.Remedy = msg(MsgCorrectStatusPath, Args{})
@@ -189,9 +189,9 @@ func unreadStatus(v *nodeStates) []Finding {
 }
 
 // unreadEvidence finds sources of balancer evidence that could not be read.
-func unreadEvidence(v *nodeStates) []Finding {
+func unreadEvidence(ns *nodeStates) []Finding {
 	var list []Finding
-	for _, o := range v.Evidence {
+	for _, o := range ns.Evidence {
 		if o.Error == "" {
 			continue
 		}

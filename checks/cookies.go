@@ -7,9 +7,9 @@ import (
 )
 
 // cookies finds session cookies that a browser would not send back.
-func cookies(v *outcomes) []Finding {
+func cookies(oc *outcomes) []Finding {
 	var list []Finding
-	for _, a := range v.answers {
+	for _, a := range oc.answers {
 		for _, r := range a.Rejected {
 			same := func(f Finding) bool { return f.Target == r.Name }
 			if slices.ContainsFunc(list, same) {
@@ -22,7 +22,7 @@ func cookies(v *outcomes) []Finding {
 			list = append(list, f)
 		}
 	}
-	return append(list, noCookie(v)...)
+	return append(list, noCookie(oc)...)
 }
 
 // brokenRules maps the rule that a cookie breaks to its sentence.
@@ -39,15 +39,15 @@ var brokenRules = map[probes.CookieRule]MessageID{
 
 // noCookie finds an application that sets no session cookie over the scheme of the
 // request, although it answers with the page.
-func noCookie(v *outcomes) []Finding {
-	if v.Cluster.Session == nil || v.Cluster.Session.ID == nil || v.policy() == probes.PolicyNone || v.needsLogin() {
+func noCookie(oc *outcomes) []Finding {
+	if oc.Cluster.Session == nil || oc.Cluster.Session.ID == nil || oc.policy() == probes.PolicyNone || oc.needsLogin() {
 		return nil // before a login, an application need not set one
 	}
 	clients := 0
-	for _, w := range v.traces {
+	for _, w := range oc.traces {
 		first := w.First()
 		switch {
-		case w.Continued || !first.OK() || first.Status >= 300 || v.page.isWrong(first):
+		case w.Continued || !first.OK() || first.Status >= 300 || oc.page.isWrong(first):
 		case first.NewID || len(first.Rejected) > 0:
 			return nil
 		default:
@@ -55,10 +55,10 @@ func noCookie(v *outcomes) []Finding {
 		}
 	}
 	identifies := func(a *answer) bool { return a.Label != "" || a.Session != "" }
-	if clients == 0 || !slices.ContainsFunc(v.answers, identifies) || !noSessionSurvives(v) {
+	if clients == 0 || !slices.ContainsFunc(oc.answers, identifies) || !noSessionSurvives(oc) {
 		return nil
 	}
-	scheme := v.Cluster.Balancer.URLs[0].Scheme
+	scheme := oc.Cluster.Balancer.URLs[0].Scheme
 	f := Finding{Code: CookieRejected, Severity: Warning, Target: "none"}
 	f.Summary = msg(MsgNoCookie, Args{Name: scheme})
 	f.Evidence = []Message{msg(MsgPageWithoutCookie, Args{Count: clients})}
@@ -68,9 +68,9 @@ func noCookie(v *outcomes) []Finding {
 
 // noSessionSurvives reports whether no session survives a single request: answers show no
 // session, or a new one each time, also from the same node.
-func noSessionSurvives(v *outcomes) bool {
+func noSessionSurvives(oc *outcomes) bool {
 	shown, lost, own := 0, 0, 0
-	for _, a := range v.answers {
+	for _, a := range oc.answers {
 		if a.Session != "" {
 			shown++
 		}

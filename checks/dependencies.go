@@ -23,16 +23,16 @@ type service struct {
 // services joins the probed dependencies with those that nodes report, up to
 // maxUnlistedNodes unknown names. If the round was cut short, a failed probe does not
 // count.
-func services(v *outcomes) []service {
+func services(oc *outcomes) []service {
 	var list []service
-	cutShort := !v.cutShort().IsZero()
-	for _, d := range v.Dependencies {
+	cutShort := !oc.cutShort().IsZero()
+	for _, d := range oc.Dependencies {
 		list = append(list, service{name: d.Name, probed: d.Up || !cutShort, up: d.Up, error: d.Error})
 	}
-	for _, o := range v.active {
-		for _, name := range dependencyNames(v.nodeStates, o.Status) {
+	for _, o := range oc.active {
+		for _, name := range dependencyNames(oc.nodeStates, o.Status) {
 			at := slices.IndexFunc(list, func(s service) bool { return strings.EqualFold(s.name, name) })
-			if at < 0 && len(list) == len(v.Dependencies)+maxUnlistedNodes {
+			if at < 0 && len(list) == len(oc.Dependencies)+maxUnlistedNodes {
 				continue // the node's own reason still shows it
 			}
 			if at < 0 {
@@ -44,10 +44,10 @@ func services(v *outcomes) []service {
 		}
 	}
 	for i := range list {
-		if v.Cluster.Status != nil {
-			list[i].statusPath = v.Cluster.Status.Path
+		if oc.Cluster.Status != nil {
+			list[i].statusPath = oc.Cluster.Status.Path
 		}
-		for _, o := range v.active {
+		for _, o := range oc.active {
 			if o.Status != nil && o.Status.State != "" && !slices.Contains(list[i].reported, o.Node) {
 				list[i].silent = append(list[i].silent, o.Node)
 			}
@@ -69,12 +69,12 @@ func (s service) disputed() bool {
 
 // dependencies finds dependencies that are down, one finding each, however many nodes
 // report it.
-func dependencies(v *outcomes) []Finding {
+func dependencies(oc *outcomes) []Finding {
 	var list []Finding
-	for _, s := range services(v) {
+	for _, s := range services(oc) {
 		if s.down() {
 			f := s.downFinding()
-			f.unanswered, f.store = s.probed && !s.up, keepsSessions(v.nodeStates, s.name)
+			f.unanswered, f.store = s.probed && !s.up, keepsSessions(oc.nodeStates, s.name)
 			list = append(list, f)
 		}
 		if s.disputed() {
@@ -85,8 +85,8 @@ func dependencies(v *outcomes) []Finding {
 }
 
 // keepsSessions reports whether a dependency is of a kind that stores sessions.
-func keepsSessions(v *nodeStates, name string) bool {
-	return slices.ContainsFunc(v.Cluster.Dependencies, func(d probes.Dependency) bool {
+func keepsSessions(ns *nodeStates, name string) bool {
+	return slices.ContainsFunc(ns.Cluster.Dependencies, func(d probes.Dependency) bool {
 		return strings.EqualFold(d.Name, name) &&
 			slices.Contains([]string{"redis", "rediss", "memcached", "mysql", "postgres"}, d.URL.Scheme)
 	})
@@ -136,9 +136,9 @@ func (s service) pathRemedy() Message {
 	return msg(MsgCheckWayToDependency, Args{Nodes: s.reported, Name: s.name})
 }
 
-func dependencyReports(v *outcomes) []DependencyReport {
+func dependencyReports(oc *outcomes) []DependencyReport {
 	var reports []DependencyReport
-	for _, s := range services(v) {
+	for _, s := range services(oc) {
 		r := DependencyReport{Name: s.name, Up: Unknown, ReportedBy: s.reported, Error: s.error}
 		switch {
 		case s.probed && s.up:
@@ -158,10 +158,10 @@ func dependencyReports(v *outcomes) []DependencyReport {
 
 // dependencyNames returns the dependencies that a node reports unavailable, without
 // details. A configured dependency has its configured name.
-func dependencyNames(v *nodeStates, o *probes.StatusReport) []string {
+func dependencyNames(ns *nodeStates, o *probes.StatusReport) []string {
 	var names []string
 	for _, text := range o.Unavailable() {
-		name := configuredName(v, text)
+		name := configuredName(ns, text)
 		if name == "" {
 			name = stableName(text)
 		}
@@ -174,9 +174,9 @@ func dependencyNames(v *nodeStates, o *probes.StatusReport) []string {
 
 // configuredName returns the longest configured name that a text begins with; "":
 // none.
-func configuredName(v *nodeStates, text string) string {
+func configuredName(ns *nodeStates, text string) string {
 	longest := ""
-	for _, d := range v.Dependencies {
+	for _, d := range ns.Dependencies {
 		if len(d.Name) > len(longest) && beginsWithName(text, d.Name) {
 			longest = d.Name
 		}

@@ -12,7 +12,7 @@ import (
 // dependency.
 func TestDependencyNames(t *testing.T) {
 	t.Parallel()
-	v := &nodeStates{Round: Round{Cluster: &probes.Cluster{}, Dependencies: []probes.DependencyObservation{{Name: "Redis"}, {Name: "Redis Server"}}}}
+	ns := &nodeStates{Round: Round{Cluster: &probes.Cluster{}, Dependencies: []probes.DependencyObservation{{Name: "Redis"}, {Name: "Redis Server"}}}}
 	for text, want := range map[string][]string{
 		"Mail (attempt 17)":                {"Mail"},
 		"Mail [5012 ms]":                   {"Mail"},
@@ -37,7 +37,7 @@ func TestDependencyNames(t *testing.T) {
 		"Attempts Service, Since-Service1": {"Attempts Service", "Since-Service1"},
 		"(attempt 17)":                     nil,
 	} {
-		if diff := cmp.Diff(want, dependencyNames(v, &probes.StatusReport{Reason: "unavailable: " + text})); diff != "" {
+		if diff := cmp.Diff(want, dependencyNames(ns, &probes.StatusReport{Reason: "unavailable: " + text})); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", text, diff)
 		}
 	}

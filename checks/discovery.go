@@ -12,25 +12,25 @@ import (
 // machine. Its clients may still arrive, and what its leaving cost them is reported.
 
 // recentlyLeft returns the nodes that their source has ceased to list recently.
-func (nodeStates *nodeStates) recentlyLeft() []probes.LeftNode {
-	return nodeStates.Cluster.LeftSince(nodeStates.Started.Add(-rememberedFor))
+func (ns *nodeStates) recentlyLeft() []probes.LeftNode {
+	return ns.Cluster.LeftSince(ns.Started.Add(-rememberedFor))
 }
 
 // left reports whether a node has left recently.
-func (nodeStates *nodeStates) left(node string) bool {
-	return slices.ContainsFunc(nodeStates.recentlyLeft(), func(n probes.LeftNode) bool { return n.ID == node })
+func (ns *nodeStates) left(node string) bool {
+	return slices.ContainsFunc(ns.recentlyLeft(), func(n probes.LeftNode) bool { return n.ID == node })
 }
 
 // everyNode returns the ids of the nodes, and of those that have left recently.
-func (nodeStates *nodeStates) everyNode() []string {
-	return nodeStates.withLeft(true, func(string) bool { return true })
+func (ns *nodeStates) everyNode() []string {
+	return ns.withLeft(true, func(string) bool { return true })
 }
 
 // withLeft returns the ids of the nodes for which fits is true, in configuration order;
 // with those that have left recently, if left is true.
-func (nodeStates *nodeStates) withLeft(left bool, fits func(id string) bool) []string {
-	ids := nodeStates.nodesWhere(fits)
-	for _, n := range nodeStates.recentlyLeft() {
+func (ns *nodeStates) withLeft(left bool, fits func(id string) bool) []string {
+	ids := ns.nodesWhere(fits)
+	for _, n := range ns.recentlyLeft() {
 		if left && fits(n.ID) {
 			ids = append(ids, n.ID)
 		}
@@ -73,36 +73,36 @@ func (t *timeline) listed(id string, m NodeHistory) NodeHistory {
 
 // leftLongAgo reports whether a new client was answered by a node that left so long ago that
 // the balancer should know.
-func (nodeStates *nodeStates) leftLongAgo(a *answer) bool {
-	return !a.trace.Continued && slices.ContainsFunc(nodeStates.Cluster.Left, func(n probes.LeftNode) bool {
+func (ns *nodeStates) leftLongAgo(a *answer) bool {
+	return !a.trace.Continued && slices.ContainsFunc(ns.Cluster.Left, func(n probes.LeftNode) bool {
 		return n.ID == a.node && a.At.Sub(n.At) > restartReportedFor
 	})
 }
 
 // sourceAnsweredSince reports whether the source has given its list again since an unlisted
 // node was first met: the balancer may know a new node earlier. It is true without a source.
-func (outcomes *outcomes) sourceAnsweredSince(label string) bool {
-	if outcomes.Source.Name == "" {
+func (oc *outcomes) sourceAnsweredSince(label string) bool {
+	if oc.Source.Name == "" {
 		return true
 	}
-	first, met := outcomes.past().Pool.Unlisted[label]
-	return met && outcomes.Source.Answered.Sub(first) >= outcomes.Source.Interval
+	first, met := oc.past().Pool.Unlisted[label]
+	return met && oc.Source.Answered.Sub(first) >= oc.Source.Interval
 }
 
 // unlistedSince returns when each name of an unlisted node was first met.
-func (outcomes *outcomes) unlistedSince() map[string]time.Time {
-	if outcomes.Source.Name == "" {
+func (oc *outcomes) unlistedSince() map[string]time.Time {
+	if oc.Source.Name == "" {
 		return nil
 	}
 	since := make(map[string]time.Time)
-	for _, a := range outcomes.answers {
-		if !a.OK() || !outcomes.unlistedNode(a.Label) && !outcomes.leftLongAgo(a) {
+	for _, a := range oc.answers {
+		if !a.OK() || !oc.unlistedNode(a.Label) && !oc.leftLongAgo(a) {
 			continue
 		}
-		if first, known := outcomes.past().Pool.Unlisted[a.Label]; known {
+		if first, known := oc.past().Pool.Unlisted[a.Label]; known {
 			since[a.Label] = first
 		} else {
-			since[a.Label] = outcomes.Started
+			since[a.Label] = oc.Started
 		}
 	}
 	return since
@@ -119,23 +119,23 @@ func (t *timeline) changedBefore(moment time.Time) []string {
 }
 
 // sourceFailing finds that the source of the nodes gives no usable list.
-func sourceFailing(v *nodeStates) []Finding {
-	if v.Source.Error == "" {
+func sourceFailing(ns *nodeStates) []Finding {
+	if ns.Source.Error == "" {
 		return nil
 	}
-	f := Finding{Code: DiscoveryFailing, Severity: Warning, Target: v.Source.Name}
-	f.Summary = msg(MsgSourceFails, Args{Name: v.Source.Name, Count: v.Source.Nodes})
-	f.Evidence = []Message{Quote(v.Source.Error), msg(MsgSourceAnswered, Args{At: v.Source.Answered})}
+	f := Finding{Code: DiscoveryFailing, Severity: Warning, Target: ns.Source.Name}
+	f.Summary = msg(MsgSourceFails, Args{Name: ns.Source.Name, Count: ns.Source.Nodes})
+	f.Evidence = []Message{Quote(ns.Source.Error), msg(MsgSourceAnswered, Args{At: ns.Source.Answered})}
 	f.Remedy = msg(MsgMendSource, Args{})
 	return []Finding{f}
 }
 
 // nodesChanged finds that nodes have joined or left recently.
-func nodesChanged(v *timeline) []Finding {
+func nodesChanged(tl *timeline) []Finding {
 	finding := Finding{Code: NodesChanged, Severity: Info}
 	var joined, left []string
 	note := func(id string, at time.Time, what MessageID) bool {
-		if at.IsZero() || v.Started.Sub(at) > restartReportedFor {
+		if at.IsZero() || tl.Started.Sub(at) > restartReportedFor {
 			return false
 		}
 		if at.After(finding.When) {
@@ -144,8 +144,8 @@ func nodesChanged(v *timeline) []Finding {
 		finding.Evidence = append(finding.Evidence, msg(MsgAtMoment, Args{At: at, Why: new(msg(what, Args{Node: id}))}))
 		return true
 	}
-	for _, id := range v.everyNode() {
-		m := v.nodeHistory[id]
+	for _, id := range tl.everyNode() {
+		m := tl.nodeHistory[id]
 		if note(id, m.Left, MsgLeftTheList) {
 			left = append(left, id)
 		} else if note(id, m.Joined, MsgNodeJoined) {

@@ -11,10 +11,10 @@ import (
 // from its error log if it can be read, otherwise at an assumed rate. nginx counts
 // connection errors and time-outs, and HTTP errors only if proxy_next_upstream lists
 // them.
-func ejectionBudget(v *outcomes, n probes.Node) Message {
-	l, logged := loggedFailuresOf(v.nodeStates, n)
-	switch b := v.Cluster.Balancer; {
-	case checksHealth(v.nodeStates) || b.Method == probes.MethodCookie && !logged:
+func ejectionBudget(oc *outcomes, n probes.Node) Message {
+	l, logged := loggedFailuresOf(oc.nodeStates, n)
+	switch b := oc.Cluster.Balancer; {
+	case checksHealth(oc.nodeStates) || b.Method == probes.MethodCookie && !logged:
 		return msg(MsgBudgetOfHealthChecks, Args{})
 	case b.MaxFails == 0:
 		return msg(MsgBudgetEndless, Args{})
@@ -23,21 +23,21 @@ func ejectionBudget(v *outcomes, n probes.Node) Message {
 	case logged:
 		return l.budget()
 	default:
-		return assumedBudget(v, n.ID)
+		return assumedBudget(oc, n.ID)
 	}
 }
 
 // checksHealth reports whether the balancer's evidence is of a kind with health
 // checks of its own.
-func checksHealth(v *nodeStates) bool {
-	return slices.ContainsFunc(v.Evidence, func(o probes.EvidenceObservation) bool { return o.Kind != probes.EvidenceNginxErrorLog })
+func checksHealth(ns *nodeStates) bool {
+	return slices.ContainsFunc(ns.Evidence, func(o probes.EvidenceObservation) bool { return o.Kind != probes.EvidenceNginxErrorLog })
 }
 
 // assumedBudget returns the time without knowledge of users' requests. The longest
 // time is that of a node of which one request fails just before nginx forgets the
 // previous failure.
-func assumedBudget(v *outcomes, node string) Message {
-	b, failing := v.Cluster.Balancer, failureRate(v, node)
+func assumedBudget(oc *outcomes, node string) Message {
+	b, failing := oc.Cluster.Balancer, failureRate(oc, node)
 	return msg(MsgBudgetAssumed, Args{
 		Duration: TimeToEjection(b.MaxFails, 1, failing, 0).Round(time.Second), Rate: 100 * failing, Of: b.MaxFails,
 		Longest: time.Duration(b.MaxFails-1) * b.FailTimeout, Limit: b.FailTimeout,
@@ -119,15 +119,15 @@ type loggedFailures struct {
 // loggedFailuresOf returns the failures of n in nginx's error log; none if the log
 // does not mention n. It is not ok if no log can be read, or if its times are not
 // plausible.
-func loggedFailuresOf(v *nodeStates, n probes.Node) (l loggedFailures, ok bool) {
-	for _, o := range v.Evidence {
+func loggedFailuresOf(ns *nodeStates, n probes.Node) (l loggedFailures, ok bool) {
+	for _, o := range ns.Evidence {
 		if o.Kind != probes.EvidenceNginxErrorLog || o.Error != "" {
 			continue
 		}
-		b := v.Cluster.Balancer
-		l = loggedFailures{source: o.Source, began: v.Started, read: o.At, maxFails: b.MaxFails, failTimeout: b.FailTimeout}
+		b := ns.Cluster.Balancer
+		l = loggedFailures{source: o.Source, began: ns.Started, read: o.At, maxFails: b.MaxFails, failTimeout: b.FailTimeout}
 		for _, s := range o.Servers {
-			if v.matcher.Matches(n, o, s) {
+			if ns.matcher.Matches(n, o, s) {
 				l.Failures, l.state, l.detail = s.Failures, s.State, s.Detail
 				return l, s.Fails == 0 || !s.Failures.Since.IsZero()
 			}

@@ -16,8 +16,8 @@ import (
 // their second request, if several nodes lost clients so and no event explains it: all nodes
 // are well, and clients with an older cookie stay. One such client is enough if the balancer
 // is configured to hash a cookie.
-func (movement *movement) movedAfterFirst(f *frontend) []move {
-	if movement.Past != nil && movement.losesPackets() {
+func (mov *movement) movedAfterFirst(f *frontend) []move {
+	if mov.Past != nil && mov.losesPackets() {
 		return nil // the balancer may leave nodes out at any time
 	}
 	var moves []move
@@ -29,14 +29,14 @@ func (movement *movement) movedAfterFirst(f *frontend) []move {
 		case w.Continued && movesWithOldCookie(w):
 			return nil // an event moves all clients
 		case w.Continued || slices.ContainsFunc(answers, func(a *answer) bool { return !a.moved() }):
-		case movement.wellAt(w.holder, answers[0]):
+		case mov.wellAt(w.holder, answers[0]):
 			left[w.holder] = true
 			for _, a := range answers {
 				moves = append(moves, move{w.holder, a.servingNode, a})
 			}
 		}
 	}
-	if len(left) < 2 && !movement.Cluster.Balancer.HashesCookie() {
+	if len(left) < 2 && !mov.Cluster.Balancer.HashesCookie() {
 		return nil
 	}
 	return moves
@@ -44,17 +44,17 @@ func (movement *movement) movedAfterFirst(f *frontend) []move {
 
 // leftAfterFirst reports whether an answer shows that each client leaves its node after its
 // first request.
-func (movement *movement) leftAfterFirst(a *answer) bool {
-	return slices.ContainsFunc(movement.stickiness, func(f frontendStickiness) bool {
+func (mov *movement) leftAfterFirst(a *answer) bool {
+	return slices.ContainsFunc(mov.stickiness, func(f frontendStickiness) bool {
 		return slices.ContainsFunc(f.first, func(m move) bool { return m.answer == a })
 	})
 }
 
 // wellAt reports whether a node was well when another one answered, and nothing shows that
 // the balancer left it, or any other node, out.
-func (movement *movement) wellAt(node string, a *answer) bool {
-	return movement.ready(node) && !movement.rotationStates[node].Sure && !slices.Contains(a.upstreamsTried, node) &&
-		len(movement.nodesDisruptedAt(a.At)) == 0
+func (mov *movement) wellAt(node string, a *answer) bool {
+	return mov.ready(node) && !mov.rotationStates[node].Sure && !slices.Contains(a.upstreamsTried, node) &&
+		len(mov.nodesDisruptedAt(a.At)) == 0
 }
 
 // followUpsInOrder returns the follow-ups of this round that a known node answered, by time.

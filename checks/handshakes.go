@@ -10,8 +10,8 @@ import (
 // handshakes finds handshakes that break on their way through the balancer,
 // and upgrades that the balancer refuses. It finds nothing in a round that was cut
 // short, which may be why they broke.
-func handshakes(v *outcomes) []Finding {
-	if !v.cutShort().IsZero() {
+func handshakes(oc *outcomes) []Finding {
+	if !oc.cutShort().IsZero() {
 		return nil
 	}
 	var broken, refused []Message
@@ -19,12 +19,12 @@ func handshakes(v *outcomes) []Finding {
 	var list []Finding
 	var frontends []string
 	through, sidLost := 0, false
-	for _, handshakeObservation := range v.Handshakes {
-		if ranOutOfTime(v.nodeStates, handshakeObservation) {
+	for _, handshakeObservation := range oc.Handshakes {
+		if ranOutOfTime(oc.nodeStates, handshakeObservation) {
 			continue
 		}
 		if handshakeObservation.Node != "" {
-			if f, ok := handshakeAt(v.nodeStates, handshakeObservation); ok {
+			if f, ok := handshakeAt(oc.nodeStates, handshakeObservation); ok {
 				list = append(list, f)
 			}
 			continue
@@ -35,7 +35,7 @@ func handshakes(v *outcomes) []Finding {
 		case !handshakeObservation.Opened || !handshakeObservation.Known:
 			broken = append(broken, describeHandshake(handshakeObservation))
 			targets[handshakeObservation.Expected] = true
-			if at := v.frontendName(handshakeObservation.URL, handshakeObservation.Balancer); !slices.Contains(frontends, at) {
+			if at := oc.frontendName(handshakeObservation.URL, handshakeObservation.Balancer); !slices.Contains(frontends, at) {
 				frontends = append(frontends, at)
 			}
 		case handshakeObservation.Offered && !handshakeObservation.Upgraded:
@@ -44,13 +44,13 @@ func handshakes(v *outcomes) []Finding {
 	}
 	if len(broken) > 0 {
 		f := Finding{Code: HandshakeBroken, Severity: Critical}
-		f.Nodes = v.nodesWhere(func(id string) bool { return targets[id] })
+		f.Nodes = oc.nodesWhere(func(id string) bool { return targets[id] })
 		f.frontends = frontends
-		f.Summary = msg(MsgHandshakesBreak, Args{Count: len(broken), Of: through, Name: protocol(v.Cluster)})
+		f.Summary = msg(MsgHandshakesBreak, Args{Count: len(broken), Of: through, Name: protocol(oc.Cluster)})
 		f.Evidence = limited(broken)
 		f.Remedy = msg(MsgMakePathSticky, Args{})
 		if !sidLost {
-			f.Remedy = msg(MsgCheckHandshakePath, Args{Name: protocol(v.Cluster)})
+			f.Remedy = msg(MsgCheckHandshakePath, Args{Name: protocol(oc.Cluster)})
 		}
 		list = append(list, f)
 	}
@@ -76,27 +76,27 @@ func protocol(c *probes.Cluster) string {
 // requests are sent one after the other within the time-out of one request, and each
 // takes as long as any other page of the node. If the node's other pages are quick
 // enough, its endpoint is broken.
-func ranOutOfTime(v *nodeStates, h probes.HandshakeObservation) bool {
+func ranOutOfTime(ns *nodeStates, h probes.HandshakeObservation) bool {
 	if !h.TimedOut {
 		return false
 	}
 	at := cmp.Or(h.Node, h.Expected)
-	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
-		_, slow := slowest(directExchanges(o), v.Cluster.Limits.Timeout/probes.HandshakeRequests)
+	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool {
+		_, slow := slowest(directExchanges(o), ns.Cluster.Limits.Timeout/probes.HandshakeRequests)
 		return slow && (at == "" || at == o.Node)
 	})
 }
 
 // handshakeAt returns the finding about a handshake with one node that was asked
 // directly.
-func handshakeAt(v *nodeStates, h probes.HandshakeObservation) (Finding, bool) {
-	if !v.ready(h.Node) || (h.Opened && h.Known) {
+func handshakeAt(ns *nodeStates, h probes.HandshakeObservation) (Finding, bool) {
+	if !ns.ready(h.Node) || (h.Opened && h.Known) {
 		return Finding{}, false
 	}
 	f := about(HandshakeBroken, Critical, h.Node)
-	f.Summary = msg(MsgHandshakeBreaksAt, Args{Node: h.Node, Name: protocol(v.Cluster)})
+	f.Summary = msg(MsgHandshakeBreaksAt, Args{Node: h.Node, Name: protocol(ns.Cluster)})
 	f.Evidence = []Message{describeHandshake(h)}
-	f.Remedy = msg(MsgCheckSocketIO, Args{Node: h.Node, Name: protocol(v.Cluster)})
+	f.Remedy = msg(MsgCheckSocketIO, Args{Node: h.Node, Name: protocol(ns.Cluster)})
 	return f, true
 }
 

@@ -123,16 +123,16 @@ func fold(label string) string { return strings.ToLower(strings.TrimSpace(label)
 
 // identities finds nodes with the same label, nodes that answer as another one, and
 // unlisted nodes.
-func identities(v *outcomes) []Finding {
-	list := append(duplicates(v.nodeStates), misidentified(v.nodeStates)...)
-	return append(list, unknownNodes(v)...)
+func identities(oc *outcomes) []Finding {
+	list := append(duplicates(oc.nodeStates), misidentified(oc.nodeStates)...)
+	return append(list, unknownNodes(oc)...)
 }
 
-func duplicates(v *nodeStates) []Finding {
+func duplicates(ns *nodeStates) []Finding {
 	var list []Finding
-	for _, n := range v.Cluster.Nodes {
-		label := v.identity.direct[n.ID]
-		owners := v.identity.owners[fold(label)]
+	for _, n := range ns.Cluster.Nodes {
+		label := ns.identity.direct[n.ID]
+		owners := ns.identity.owners[fold(label)]
 		if label == "" || len(owners) < 2 || owners[0] != n.ID {
 			continue
 		}
@@ -140,7 +140,7 @@ func duplicates(v *nodeStates) []Finding {
 		f.Target = label
 		f.Summary = msg(MsgDuplicateID, Args{Nodes: owners, Value: label})
 		for _, id := range owners {
-			host := v.Cluster.Nodes[v.index(id)].URL.Host
+			host := ns.Cluster.Nodes[ns.index(id)].URL.Host
 			f.Evidence = append(f.Evidence, msg(MsgSaysItIs, Args{Node: id, Address: host, Value: label}))
 		}
 		f.Evidence = limited(f.Evidence)
@@ -150,18 +150,18 @@ func duplicates(v *nodeStates) []Finding {
 	return list
 }
 
-func misidentified(v *nodeStates) []Finding {
+func misidentified(ns *nodeStates) []Finding {
 	var list []Finding
-	for _, n := range v.Cluster.Nodes {
-		label := v.identity.direct[n.ID]
-		if label == "" || calls(n, label) || v.identity.Ambiguous(label) {
+	for _, n := range ns.Cluster.Nodes {
+		label := ns.identity.direct[n.ID]
+		if label == "" || calls(n, label) || ns.identity.Ambiguous(label) {
 			continue
 		}
-		at := slices.IndexFunc(v.Cluster.Nodes, func(other probes.Node) bool { return calls(other, label) })
+		at := slices.IndexFunc(ns.Cluster.Nodes, func(other probes.Node) bool { return calls(other, label) })
 		if at < 0 {
 			continue
 		}
-		other := v.Cluster.Nodes[at].ID
+		other := ns.Cluster.Nodes[at].ID
 		f := about(NodeMisidentified, Warning, n.ID)
 		f.Summary = msg(MsgMisidentified, Args{Node: n.ID, Other: other})
 		f.Evidence = []Message{msg(MsgSaysItIs, Args{Address: n.URL.Host, Value: label})}
@@ -179,8 +179,8 @@ func calls(n probes.Node, label string) bool {
 // unknownNodes finds answers through the balancer from nodes that are not listed. Too
 // many labels, or labels that change with every answer, are one finding, so that each
 // round does not make new ones.
-func unknownNodes(v *outcomes) []Finding {
-	unlistedNodes := findUnlistedNodes(v)
+func unknownNodes(oc *outcomes) []Finding {
+	unlistedNodes := findUnlistedNodes(oc)
 	changing := len(unlistedNodes) > 2 && !slices.ContainsFunc(unlistedNodes, func(s unlistedNode) bool { return s.answers > 1 })
 	if changing || len(unlistedNodes) > maxUnlistedNodes {
 		return []Finding{manyUnlistedNodes(unlistedNodes)}
@@ -207,10 +207,10 @@ type unlistedNode struct {
 	evidence Message // of the first answer
 }
 
-func findUnlistedNodes(v *outcomes) []unlistedNode {
+func findUnlistedNodes(oc *outcomes) []unlistedNode {
 	var list []unlistedNode
-	for _, a := range v.answers {
-		if !a.OK() || !v.unlistedNode(a.Label) && !v.leftLongAgo(a) || !v.sourceAnsweredSince(a.Label) {
+	for _, a := range oc.answers {
+		if !a.OK() || !oc.unlistedNode(a.Label) && !oc.leftLongAgo(a) || !oc.sourceAnsweredSince(a.Label) {
 			continue
 		}
 		at := slices.IndexFunc(list, func(s unlistedNode) bool { return s.label == a.Label })

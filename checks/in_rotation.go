@@ -8,22 +8,22 @@ import (
 )
 
 // inRotation finds ready nodes that get no clients, and failing nodes that do.
-func inRotation(v *timeline) []Finding {
+func inRotation(tl *timeline) []Finding {
 	var list []Finding
-	for _, n := range v.Cluster.Nodes {
-		state := v.rotationStates[n.ID]
-		if state.Sure && v.ready(n.ID) {
-			list = append(list, ejected(v, n, "", state))
+	for _, n := range tl.Cluster.Nodes {
+		state := tl.rotationStates[n.ID]
+		if state.Sure && tl.ready(n.ID) {
+			list = append(list, ejected(tl, n, "", state))
 		}
-		if f, ok := wasEjected(v, n); ok {
+		if f, ok := wasEjected(tl, n); ok {
 			list = append(list, f)
 		}
-		if v.ready(n.ID) {
+		if tl.ready(n.ID) {
 			for _, e := range state.Elsewhere {
-				list = append(list, ejected(v, n, e.frontend, e.rotationState))
+				list = append(list, ejected(tl, n, e.frontend, e.rotationState))
 			}
 		}
-		if f, ok := failingInRotation(v.outcomes, n); ok {
+		if f, ok := failingInRotation(tl.outcomes, n); ok {
 			list = append(list, f)
 		}
 	}
@@ -32,18 +32,18 @@ func inRotation(v *timeline) []Finding {
 
 // ejected returns the finding that the whole balancer, or one of its addresses,
 // leaves out a node.
-func ejected(v *timeline, node probes.Node, frontend string, p rotationState) Finding {
+func ejected(tl *timeline, node probes.Node, frontend string, p rotationState) Finding {
 	finding := about(NodeEjected, Warning, node.ID)
 	finding.Target = frontend
 	finding.Summary = msg(MsgEjected, Args{Node: node.ID, Address: frontend})
-	if m := v.nodeHistory[node.ID]; passing(v, m) {
+	if m := tl.nodeHistory[node.ID]; passing(tl, m) {
 		finding.Severity, finding.passing = Info, true
-		if v.Started.Sub(m.Back) <= v.aftermath {
+		if tl.Started.Sub(m.Back) <= tl.aftermath {
 			finding.Summary = msg(MsgNotTakenBackYet, Args{Node: node.ID, Address: frontend, Since: m.Back})
 		}
 	}
-	finding.Evidence = append([]Message{withProof(p.Proof, p.Reason), askedDirectly(v.direct[node.ID].Primary)}, limited(evidenceRecords(v.nodeStates, node, p.Reason))...)
-	if t := v.Cluster.Balancer.FailTimeout; t > 0 && v.Cluster.Balancer.Method != probes.MethodCookie {
+	finding.Evidence = append([]Message{withProof(p.Proof, p.Reason), askedDirectly(tl.direct[node.ID].Primary)}, limited(evidenceRecords(tl.nodeStates, node, p.Reason))...)
+	if t := tl.Cluster.Balancer.FailTimeout; t > 0 && tl.Cluster.Balancer.Method != probes.MethodCookie {
 		finding.Remedy = msg(MsgWaitFailTimeout, Args{Duration: t, Server: node.ServerName()})
 		return finding
 	}
@@ -64,22 +64,22 @@ const (
 // clients with a route against their node (mod_proxy_balancer,
 // proxy_balancer_pre_request): a node that has lost its clients to others gets new
 // ones only when the counts are even, and looks left out until then.
-func passing(v *timeline, m NodeHistory) bool {
-	since, wait, longest := m.Out, v.aftermath, longestPassing+v.aftermath
+func passing(tl *timeline, m NodeHistory) bool {
+	since, wait, longest := m.Out, tl.aftermath, longestPassing+tl.aftermath
 	if m.Back.After(since) {
 		since = m.Back
 	}
-	if v.Cluster.Balancer.Method == probes.MethodCookie && slices.ContainsFunc(v.answers, func(a *answer) bool { return a.HasRoute }) {
+	if tl.Cluster.Balancer.Method == probes.MethodCookie && slices.ContainsFunc(tl.answers, func(a *answer) bool { return a.HasRoute }) {
 		wait, longest = longestDebt, longestDebt
 	}
-	return v.Started.Sub(since) <= wait && v.Started.Sub(m.Out) <= longest
+	return tl.Started.Sub(since) <= wait && tl.Started.Sub(m.Out) <= longest
 }
 
 // wasEjected finds that a node was ejected between two rounds, and is back. No client of
 // ours met the ejection; the balancer reports it afterwards.
-func wasEjected(v *timeline, node probes.Node) (Finding, bool) {
-	past := v.nodeHistory[node.ID].Ejections
-	if len(past) == 0 || !v.ready(node.ID) || v.rotationStates[node.ID].Sure {
+func wasEjected(tl *timeline, node probes.Node) (Finding, bool) {
+	past := tl.nodeHistory[node.ID].Ejections
+	if len(past) == 0 || !tl.ready(node.ID) || tl.rotationStates[node.ID].Sure {
 		return Finding{}, false
 	}
 	last := past[len(past)-1]
@@ -89,8 +89,8 @@ func wasEjected(v *timeline, node probes.Node) (Finding, bool) {
 	for _, e := range slices.Backward(past) {
 		f.Evidence = append(f.Evidence, withProof(byBalancer, e.Words))
 	}
-	f.Evidence = append(limited(f.Evidence), askedDirectly(v.direct[node.ID].Primary))
-	if d, ok := v.disruptionAt(node.ID, last.To); ok && !d.Gone.IsZero() {
+	f.Evidence = append(limited(f.Evidence), askedDirectly(tl.direct[node.ID].Primary))
+	if d, ok := tl.disruptionAt(node.ID, last.To); ok && !d.Gone.IsZero() {
 		f.Severity, f.passing = Info, true
 	}
 	f.Remedy = msg(MsgFindMoment, Args{Node: node.ID})
@@ -101,36 +101,36 @@ func wasEjected(v *timeline, node probes.Node) (Finding, bool) {
 // its log shows failed tries on n, which clients need not notice while another node
 // answers. It finds nothing while no node is up: the balancer has no choice, and its
 // own errors are a finding.
-func failingInRotation(v *outcomes, node probes.Node) (Finding, bool) {
-	if v.noneUp() {
+func failingInRotation(oc *outcomes, node probes.Node) (Finding, bool) {
+	if oc.noneUp() {
 		return Finding{}, false
 	}
-	seen := failuresOf(v, node.ID)
+	seen := failuresOf(oc, node.ID)
 	if len(seen) == 0 {
-		if !triedWithoutAnswer(v.nodeStates, node) {
+		if !triedWithoutAnswer(oc.nodeStates, node) {
 			return Finding{}, false
 		}
-		seen = []Message{askedDirectly(v.direct[node.ID].Primary)}
+		seen = []Message{askedDirectly(oc.direct[node.ID].Primary)}
 	}
 	f := about(NodeFailingInRotation, Critical, node.ID)
-	f.erring = v.failsDirectly(node.ID)
-	f.harm = harmSpan(failedOn(v, node.ID))
+	f.erring = oc.failsDirectly(node.ID)
+	f.harm = harmSpan(failedOn(oc, node.ID))
 	f.Summary = msg(MsgFailsInRotation, Args{Node: node.ID})
 	f.Evidence = seen
-	if word, ok := balancerRecord(v.nodeStates, node); ok {
+	if word, ok := balancerRecord(oc.nodeStates, node); ok {
 		f.Evidence = append(f.Evidence, word)
 	}
-	f.Evidence = append(f.Evidence, ejectionBudget(v, node))
+	f.Evidence = append(f.Evidence, ejectionBudget(oc, node))
 	f.Remedy = msg(MsgTakeOut, Args{Node: node.ID})
 	return f, true
 }
 
 // failuresOf returns the first requests of this round that failed because of a node,
 // as evidence.
-func failuresOf(v *outcomes, node string) []Message {
+func failuresOf(oc *outcomes, node string) []Message {
 	var seen []func() Message
 	triedFirst := 0
-	for _, a := range v.answers {
+	for _, a := range oc.answers {
 		if a.failedNode == node {
 			seen = append(seen, func() Message { return msg(MsgClientGot, Args{Client: a.trace.Client, Why: new(describe(a.Exchange))}) })
 		}
@@ -138,9 +138,9 @@ func failuresOf(v *outcomes, node string) []Message {
 			triedFirst++
 		}
 	}
-	for _, e := range v.frontends {
+	for _, e := range oc.frontends {
 		for _, ex := range e.plain() {
-			if v.attributePlainFailure(ex) == node {
+			if oc.attributePlainFailure(ex) == node {
 				seen = append(seen, func() Message { return msg(MsgPlainRequestGot, Args{Why: new(describe(ex))}) })
 			}
 		}
@@ -153,24 +153,24 @@ func failuresOf(v *outcomes, node string) []Message {
 
 // failedOn returns the failed requests that are attributed to a node, including those
 // of canaries since the previous round.
-func failedOn(v *outcomes, node string) []*answer {
-	return slices.DeleteFunc(slices.Clone(v.allAnswers), func(a *answer) bool { return a.failedNode != node })
+func failedOn(oc *outcomes, node string) []*answer {
+	return slices.DeleteFunc(slices.Clone(oc.allAnswers), func(a *answer) bool { return a.failedNode != node })
 }
 
 // triedWithoutAnswer reports whether nginx's error log shows ongoing tries on a node
 // that fails when asked directly. A single failure may be a trial of an ejected
 // server. The log alone proves nothing, since other balancers may write to it.
-func triedWithoutAnswer(v *nodeStates, n probes.Node) bool {
-	l, ok := loggedFailuresOf(v, n)
-	return ok && !n.Down && v.failsDirectly(n.ID) && l.RunOfWorker > 1 && l.goesOn() && !l.ejected()
+func triedWithoutAnswer(ns *nodeStates, n probes.Node) bool {
+	l, ok := loggedFailuresOf(ns, n)
+	return ok && !n.Down && ns.failsDirectly(n.ID) && l.RunOfWorker > 1 && l.goesOn() && !l.ejected()
 }
 
 // balancerRecord returns the balancer's own evidence about a failing node.
-func balancerRecord(v *nodeStates, n probes.Node) (word Message, ok bool) {
-	if l, ok := loggedFailuresOf(v, n); ok && !l.last().IsZero() {
+func balancerRecord(ns *nodeStates, n probes.Node) (word Message, ok bool) {
+	if l, ok := loggedFailuresOf(ns, n); ok && !l.last().IsZero() {
 		return msg(MsgFailedTries, Args{Name: l.source, Count: l.Run, Server: n.ServerName(), At: l.last(), Reason: l.detail}), true
 	}
-	for _, r := range v.records(n) {
+	for _, r := range ns.records(n) {
 		if r.State != probes.ServerUnknown {
 			return recorded(r), true
 		}
@@ -180,9 +180,9 @@ func balancerRecord(v *nodeStates, n probes.Node) (word Message, ok bool) {
 
 // failureRate returns the share of the requests first sent to a node that failed; 1
 // if none was observed.
-func failureRate(v *outcomes, node string) float64 {
-	failed, all := 0, v.answersFrom(node)
-	for _, a := range v.answers {
+func failureRate(oc *outcomes, node string) float64 {
+	failed, all := 0, oc.answersFrom(node)
+	for _, a := range oc.answers {
 		if a.failedNode == node || slices.Contains(a.upstreamsTried, node) {
 			failed, all = failed+1, all+1
 		}

@@ -11,36 +11,36 @@ import (
 // order in which they are read: each stage is computed from those before it.
 func Judge(round Round) Report {
 	nodes := readNodes(round)
-	outcomes := readTraces(nodes)
-	rotation := findRotation(outcomes)
-	timeline := newTimeline(rotation)
-	movement := findMoves(timeline)
-	remaps := findRemaps(movement)
-	attribution := attribute(remaps)
+	oc := readTraces(nodes)
+	rot := findRotation(oc)
+	tl := newTimeline(rot)
+	mov := findMoves(tl)
+	rem := findRemaps(mov)
+	att := attribute(rem)
 
-	session := sessionReport(remaps)
-	findings := explain(attribution.findings())
-	attribution.remember(findings)
+	session := sessionReport(rem)
+	findings := explain(att.findings())
+	att.remember(findings)
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Code == SessionLost }) {
-		attribution.history.Pool.Lost = round.Started
+		att.history.Pool.Lost = round.Started
 	}
-	history := attribution.history // a pointer into the stages would keep them, and those of all rounds before
+	history := att.history // a pointer into the stages would keep them, and those of all rounds before
 	report := Report{
 		Cluster:      round.Cluster.Name,
 		Started:      round.Started,
 		Duration:     round.Duration,
-		Doubts:       doubts(rotation, session),
+		Doubts:       doubts(rot, session),
 		Balancers:    round.Balancers,
 		Session:      session,
-		Dependencies: dependencyReports(outcomes),
+		Dependencies: dependencyReports(oc),
 		Source:       round.Source,
 		Findings:     findings,
-		Requests:     requests(outcomes),
+		Requests:     requests(oc),
 		page:         nodes.page,
 		History:      &history,
 	}
 	for _, o := range nodes.Nodes {
-		state := rotation.rotationStates[o.Node]
+		state := rot.rotationStates[o.Node]
 		report.Nodes = append(report.Nodes, NodeReport{
 			NodeObservation: o, Up: nodes.up[o.Node], InRotation: state.In, Rotation: state.Reason,
 		})
@@ -54,22 +54,22 @@ func Judge(round Round) Report {
 
 // findings returns the findings of all checks, without the codes that the round
 // ignores. No check depends on the findings of another one.
-func (attribution *attribution) findings() []Finding {
+func (att *attribution) findings() []Finding {
 	all := slices.Concat(
-		balancers(attribution.timeline), nodes(attribution), pages(attribution.outcomes), dependencies(attribution.outcomes),
-		drift(attribution.movement), losses(attribution), leaks(attribution.outcomes), sessionsFailing(attribution.timeline), logins(attribution.nodeStates),
-		sharing(attribution.outcomes), cookies(attribution.outcomes), handshakes(attribution.outcomes),
-		inRotation(attribution.timeline), splits(attribution.movement), restarts(attribution), remapped(attribution.remaps),
-		identities(attribution.outcomes), versions(attribution.nodeStates), settings(attribution.nodeStates), clocks(attribution.nodeStates), startOrder(attribution.timeline),
-		latency(attribution.outcomes), packetLoss(attribution.outcomes), certificates(attribution.outcomes),
-		blindSpots(attribution.movement), rarelyProbed(attribution.nodeStates), addressesInTurns(attribution.nodeStates),
-		unreadEvidence(attribution.nodeStates), unreadStatus(attribution.nodeStates), stores(attribution.outcomes),
-		sourceFailing(attribution.nodeStates), nodesChanged(attribution.timeline),
+		balancers(att.timeline), nodes(att), pages(att.outcomes), dependencies(att.outcomes),
+		drift(att.movement), losses(att), leaks(att.outcomes), sessionsFailing(att.timeline), logins(att.nodeStates),
+		sharing(att.outcomes), cookies(att.outcomes), handshakes(att.outcomes),
+		inRotation(att.timeline), splits(att.movement), restarts(att), remapped(att.remaps),
+		identities(att.outcomes), versions(att.nodeStates), settings(att.nodeStates), clocks(att.nodeStates), startOrder(att.timeline),
+		latency(att.outcomes), packetLoss(att.outcomes), certificates(att.outcomes),
+		blindSpots(att.movement), rarelyProbed(att.nodeStates), addressesInTurns(att.nodeStates),
+		unreadEvidence(att.nodeStates), unreadStatus(att.nodeStates), stores(att.outcomes),
+		sourceFailing(att.nodeStates), nodesChanged(att.timeline),
 	)
 	var list []Finding
 	for _, f := range all {
-		if !slices.Contains(attribution.Ignore, f.Code) {
-			f.seen = attribution.firstSign(f)
+		if !slices.Contains(att.Ignore, f.Code) {
+			f.seen = att.firstSign(f)
 			list = append(list, f.sanitized())
 		}
 	}

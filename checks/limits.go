@@ -7,13 +7,13 @@ import (
 )
 
 // latency finds nodes and balancer addresses that answer slowly.
-func latency(v *outcomes) []Finding {
-	limit := v.Cluster.Limits.Slow
+func latency(oc *outcomes) []Finding {
+	limit := oc.Cluster.Limits.Slow
 	if limit <= 0 {
 		return nil
 	}
 	var list []Finding
-	for _, o := range v.active {
+	for _, o := range oc.active {
 		if ex, ok := slowest(directExchanges(o), limit); ok {
 			f := about(Slow, Warning, o.Node)
 			f.Summary = msg(MsgSlowNode, Args{Node: o.Node, Duration: round(ex.Timing.Total), Limit: limit})
@@ -22,7 +22,7 @@ func latency(v *outcomes) []Finding {
 			list = append(list, f)
 		}
 	}
-	for _, e := range v.frontends {
+	for _, e := range oc.frontends {
 		if ex, ok := slowest(e.plain(), limit); ok {
 			f := aboutFrontend(Slow, Warning, e)
 			f.Summary = msg(MsgSlowBalancer, Args{Address: e.name, Duration: round(ex.Timing.Total), Limit: limit})
@@ -63,15 +63,15 @@ func round(d time.Duration) time.Duration {
 
 // certificates finds certificates that expire soon, once for each node and balancer
 // address.
-func certificates(v *outcomes) []Finding {
-	limit := v.Cluster.Limits.CertificateExpiry
+func certificates(oc *outcomes) []Finding {
+	limit := oc.Cluster.Limits.CertificateExpiry
 	var list []Finding
-	for _, o := range v.active {
+	for _, o := range oc.active {
 		if left, ok := expiring(o.Primary, limit); ok {
 			list = append(list, aboutCertificate(about(CertificateExpiring, Warning, o.Node), o.Node, o.Primary, left))
 		}
 	}
-	for _, e := range v.frontends {
+	for _, e := range oc.frontends {
 		if left, ok := expiring(e.Primary, limit); ok {
 			f := aboutFrontend(CertificateExpiring, Warning, e)
 			list = append(list, aboutCertificate(f, e.name, e.Primary, left))

@@ -9,11 +9,11 @@ import (
 
 // logins finds that clients of stickwatch cannot log in. The clients that still hold a session
 // are judged; without any, see loginDoubt.
-func logins(v *nodeStates) []Finding {
-	if !v.needsLogin() {
+func logins(ns *nodeStates) []Finding {
+	if !ns.needsLogin() {
 		return nil
 	}
-	l := v.Login
+	l := ns.Login
 	var list []Finding
 	if l.Problem != "" {
 		f := Finding{Code: LoginFailing, Severity: Warning, Summary: loginProblem(l), Evidence: []Message{describe(l.Exchange)}}
@@ -54,21 +54,21 @@ var formFaults = map[probes.FormFault]MessageID{
 }
 
 // needsLogin reports whether the application has sessions for users who log in only.
-func (nodeStates *nodeStates) needsLogin() bool {
-	return nodeStates.Cluster.Session != nil && nodeStates.Cluster.Session.Login != nil
+func (ns *nodeStates) needsLogin() bool {
+	return ns.Cluster.Session != nil && ns.Cluster.Session.Login != nil
 }
 
 // turnsAway reports whether an answer is what a visitor gets who has not logged in.
-func (nodeStates *nodeStates) turnsAway(ex probes.Exchange) bool {
-	return nodeStates.needsLogin() && (ex.Status == http.StatusUnauthorized || ex.Status == http.StatusForbidden)
+func (ns *nodeStates) turnsAway(ex probes.Exchange) bool {
+	return ns.needsLogin() && (ex.Status == http.StatusUnauthorized || ex.Status == http.StatusForbidden)
 }
 
 // loginDoubt returns why no session of a user was observed; zero if one was, or none is needed.
-func (outcomes *outcomes) loginDoubt() Message {
-	if !outcomes.needsLogin() || slices.ContainsFunc(outcomes.traces, func(w *trace) bool { return !w.Visitor && len(w.Steps) > 0 }) {
+func (oc *outcomes) loginDoubt() Message {
+	if !oc.needsLogin() || slices.ContainsFunc(oc.traces, func(w *trace) bool { return !w.Visitor && len(w.Steps) > 0 }) {
 		return Message{}
 	}
-	switch l := outcomes.Login; {
+	switch l := oc.Login; {
 	case l.Problem != "":
 		return msg(MsgNobodyLoggedIn, Args{Why: new(loginProblem(l))})
 	case l.Held:

@@ -15,56 +15,56 @@ const afterMove = "after a move"
 // losses finds sessions that were gone, or older, at a request which they should
 // survive by the policy. Losses that are attributed to a restart, a drift or a
 // changed pool are left out.
-func losses(v *attribution) []Finding {
-	if v.policy() == probes.PolicyNone {
+func losses(att *attribution) []Finding {
+	if att.policy() == probes.PolicyNone {
 		return nil
 	}
 	var own, moved, back []*answer
-	for _, a := range v.allAnswers {
+	for _, a := range att.allAnswers {
 		switch {
 		case a.foreign != nil:
 			// the value is another client's, which leaks reports
-		case a.sessionOutcome == probes.SessionStale && !v.lostWithNode(a):
+		case a.sessionOutcome == probes.SessionStale && !att.lostWithNode(a):
 			back = append(back, a)
-		case a.sessionOutcome != probes.SessionLost || v.causeOfLoss(a) != lossUnexplained:
-		case a.moved() || v.lostBefore(a):
+		case a.sessionOutcome != probes.SessionLost || att.causeOfLoss(a) != lossUnexplained:
+		case a.moved() || att.lostBefore(a):
 			moved = append(moved, a)
 		default:
 			own = append(own, a)
 		}
 	}
-	if v.policy() == probes.PolicyShared && (len(own) > 0 || v.lostByAll(moved)) {
+	if att.policy() == probes.PolicyShared && (len(own) > 0 || att.lostByAll(moved)) {
 		own, moved = append(own, moved...), nil // any node may answer: a session that is gone everywhere is lost once
 	}
 	var list []Finding
 	if len(own) > 0 {
-		f := lossOf(v.outcomes, SessionLost, own)
+		f := lossOf(att.outcomes, SessionLost, own)
 		f.Summary = msg(MsgLost, Args{Duration: sharedPause(own), Nodes: f.Nodes})
 		f.Remedy = msg(MsgFindLoss, Args{})
-		if v.lostByAll(own) {
+		if att.lostByAll(own) {
 			f.Summary, f.Remedy = msg(MsgLostByAll, Args{Nodes: f.Nodes}), msg(MsgFindEmptied, Args{})
 			f.Affected = Affected{Share: 1, Of: clientsOf(own)} // newer clients have not come back yet
 		}
 		list = append(list, f)
 	}
-	if len(list) > 0 && v.routeless() {
+	if len(list) > 0 && att.routeless() {
 		list[0].Remedy = msg(MsgSetJVMRoute, Args{})
 	}
 	if len(moved) > 0 {
-		f := lossOf(v.outcomes, SessionLost, moved)
+		f := lossOf(att.outcomes, SessionLost, moved)
 		f.Target = afterMove
 		for _, a := range moved { // the node may be back
-			f.ExplainedBy = cmp.Or(f.ExplainedBy, v.leftOut(a))
+			f.ExplainedBy = cmp.Or(f.ExplainedBy, att.leftOut(a))
 		}
 		f.Summary = msg(MsgLostAfterMove, Args{Nodes: f.Nodes})
 		f.Remedy = msg(MsgShareOrHold, Args{})
-		if v.routeless() {
+		if att.routeless() {
 			f.Remedy = msg(MsgSetJVMRoute, Args{})
 		}
 		list = append(list, f)
 	}
 	if len(back) > 0 {
-		f := lossOf(v.outcomes, SessionRollback, back)
+		f := lossOf(att.outcomes, SessionRollback, back)
 		f.roamed = !slices.ContainsFunc(back, func(a *answer) bool { return !a.roamed() })
 		f.Summary = msg(MsgRolledBack, Args{Nodes: f.Nodes})
 		f.Remedy = msg(MsgFindStaleCopy, Args{})
@@ -75,7 +75,7 @@ func losses(v *attribution) []Finding {
 
 // lostByAll reports whether every client that came back has lost its session at one moment,
 // on several nodes: after the first loss, no client still had its own.
-func (attribution *attribution) lostByAll(lost []*answer) bool {
+func (att *attribution) lostByAll(lost []*answer) bool {
 	first := make(map[*trace]time.Time)
 	var earliest time.Time // end of the first answer that shows a loss
 	for _, a := range lost {
@@ -87,7 +87,7 @@ func (attribution *attribution) lostByAll(lost []*answer) bool {
 		}
 	}
 	older := slices.ContainsFunc(lost, func(a *answer) bool { return a.trace.Continued })
-	return older && len(holders(attribution.nodeStates, lost)) > 1 && !slices.ContainsFunc(attribution.traces, func(w *trace) bool {
+	return older && len(holders(att.nodeStates, lost)) > 1 && !slices.ContainsFunc(att.traces, func(w *trace) bool {
 		returned := slices.ContainsFunc(w.answers, (*answer).isFollowUp)
 		at, lostIt := first[w]
 		return w.Continued && (returned && !lostIt || slices.ContainsFunc(slices.Concat(w.earlier, w.answers), func(a *answer) bool {
@@ -138,17 +138,17 @@ func (a *answer) idleSince(moment time.Time) bool {
 }
 
 // lossOf returns a finding about answers that show a loss.
-func lossOf(v *outcomes, code Code, answers []*answer) Finding {
-	f := aboutAll(code, Critical, holders(v.nodeStates, answers))
+func lossOf(oc *outcomes, code Code, answers []*answer) Finding {
+	f := aboutAll(code, Critical, holders(oc.nodeStates, answers))
 	f.Evidence = evidenceOf(answers)
-	f.Affected = shareOf(v, clientsOf(answers))
+	f.Affected = shareOf(oc, clientsOf(answers))
 	return f
 }
 
 // shareOf returns the share that n clients are of those that returned.
-func shareOf(v *outcomes, n int) Affected {
+func shareOf(oc *outcomes, n int) Affected {
 	of := 0
-	for _, w := range v.traces {
+	for _, w := range oc.traces {
 		if slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).isFollowUp) {
 			of++
 		}
@@ -161,12 +161,12 @@ func shareOf(v *outcomes, n int) Affected {
 
 // holders returns the nodes that gave the answers or, if that is not known, held the
 // sessions.
-func holders(v *nodeStates, answers []*answer) []string {
+func holders(ns *nodeStates, answers []*answer) []string {
 	held := make(map[string]bool)
 	for _, a := range answers {
 		held[servingOrHolder(a)] = true
 	}
-	return v.nodesWhere(func(id string) bool { return held[id] })
+	return ns.nodesWhere(func(id string) bool { return held[id] })
 }
 
 func servingOrHolder(a *answer) string { return cmp.Or(a.servingNode, a.trace.holder) }

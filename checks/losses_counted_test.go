@@ -21,12 +21,12 @@ func TestLossesCountOnce(t *testing.T) {
 	for round := range 2 {
 		nodes := &nodeStates{Round: Round{Cluster: &probes.Cluster{Session: &probes.Session{Policy: probes.PolicySticky}}, Started: at.Add(3 * time.Second), Past: past}}
 		nodes.direct = map[string]*probes.NodeObservation{}
-		v := &attribution{remaps: &remaps{movement: &movement{timeline: &timeline{
+		att := &attribution{remaps: &remaps{movement: &movement{timeline: &timeline{
 			rotation: &rotation{outcomes: &outcomes{nodeStates: nodes, traffic: traffic{traces: []*trace{client}}}}, nodeHistory: past.Nodes, aftermath: time.Minute,
 		}}}}
-		v.history = History{Nodes: map[string]NodeHistory{"node1": past.Nodes["node1"]}}
-		v.countLosses()
-		past = &v.history
+		att.history = History{Nodes: map[string]NodeHistory{"node1": past.Nodes["node1"]}}
+		att.countLosses()
+		past = &att.history
 		if got := past.Nodes["node1"].Disruptions[0].Lost; got != 1 {
 			t.Errorf("after round %d: got %d lost sessions, want 1", round+1, got)
 		}

@@ -34,23 +34,23 @@ type SlowConnect struct {
 }
 
 // losesPackets reports whether so many connects were slow recently that it is no chance.
-func (outcomes *outcomes) losesPackets() bool { return len(outcomes.slowConnects) >= severalLosses }
+func (oc *outcomes) losesPackets() bool { return len(oc.slowConnects) >= severalLosses }
 
 // recentSlowConnects returns the slow connects of this round and of recent ones, the
 // oldest first.
-func (outcomes *outcomes) recentSlowConnects() []SlowConnect {
-	list := slices.DeleteFunc(slices.Clone(outcomes.past().SlowConnects), func(c SlowConnect) bool { return outcomes.Started.Sub(c.At) > lossRemembered })
+func (oc *outcomes) recentSlowConnects() []SlowConnect {
+	list := slices.DeleteFunc(slices.Clone(oc.past().SlowConnects), func(c SlowConnect) bool { return oc.Started.Sub(c.At) > lossRemembered })
 	see := func(target string, c SlowConnect) {
-		if c.Target = target; c.Took >= retransmitted && outcomes.Started.Sub(c.At) <= lossRemembered && !slices.Contains(list, c) {
+		if c.Target = target; c.Took >= retransmitted && oc.Started.Sub(c.At) <= lossRemembered && !slices.Contains(list, c) {
 			list = append(list, c)
 		}
 	}
-	for _, o := range outcomes.Nodes {
+	for _, o := range oc.Nodes {
 		for _, ex := range directExchanges(o) {
 			see(o.Node, SlowConnect{At: ex.At, Took: ex.Timing.Connect})
 		}
 	}
-	for _, e := range outcomes.frontends {
+	for _, e := range oc.frontends {
 		for _, ex := range e.plain() {
 			see(e.name, SlowConnect{At: ex.At, Took: ex.Timing.Connect})
 		}
@@ -65,11 +65,11 @@ func (outcomes *outcomes) recentSlowConnects() []SlowConnect {
 }
 
 // packetLoss finds that several connections needed more than one packet.
-func packetLoss(v *outcomes) []Finding {
-	if !v.losesPackets() {
+func packetLoss(oc *outcomes) []Finding {
+	if !oc.losesPackets() {
 		return nil
 	}
-	list := v.slowConnects
+	list := oc.slowConnects
 	f := Finding{Code: Slow, Severity: Info, Target: lostPackets}
 	if len(list) >= frequentLosses {
 		f.Severity = Warning
@@ -78,7 +78,7 @@ func packetLoss(v *outcomes) []Finding {
 	for _, c := range list {
 		to[c.Target] = true
 	}
-	f.Nodes = v.nodesWhere(func(id string) bool { return to[id] })
+	f.Nodes = oc.nodesWhere(func(id string) bool { return to[id] })
 	f.Summary = msg(MsgPacketsLost, Args{Count: len(list), Duration: lossRemembered})
 	f.Evidence = fewOf(list, func(c SlowConnect) Message {
 		return msg(MsgConnectTook, Args{Name: c.Target, At: c.At, Duration: round(c.Took)})

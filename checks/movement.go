@@ -20,14 +20,14 @@ type movement struct {
 
 // findMoves returns the fifth stage of a round.
 func findMoves(past *timeline) *movement {
-	v := &movement{timeline: past, scattered: make(map[string]Span)}
-	v.stickiness = v.stickinessOfFrontends()
-	for _, n := range v.Cluster.Nodes {
-		v.scattered[n.ID] = v.scatteredSince(n)
+	mov := &movement{timeline: past, scattered: make(map[string]Span)}
+	mov.stickiness = mov.stickinessOfFrontends()
+	for _, n := range mov.Cluster.Nodes {
+		mov.scattered[n.ID] = mov.scatteredSince(n)
 	}
-	v.drifts, v.failovers = v.moves()
-	v.separations = v.separate()
-	return v
+	mov.drifts, mov.failovers = mov.moves()
+	mov.separations = mov.separate()
+	return mov
 }
 
 // A move is an answer of another node than the session's own.
@@ -39,19 +39,19 @@ type move struct {
 // moves classifies the moves away from each node. Drifts are those that the balancer
 // makes again and again. Failovers leave a node that fails, did not answer a try, or
 // was out. A move that is neither happened once.
-func (movement *movement) moves() (drifts, failovers []move) {
+func (mov *movement) moves() (drifts, failovers []move) {
 	drifting := make(map[*answer]bool)
-	for _, h := range movement.stickiness {
+	for _, h := range mov.stickiness {
 		for _, m := range h.first {
 			drifting[m.answer] = true
 		}
 		for _, m := range h.moves {
-			if h.scatters || movement.lasting(m.from) {
+			if h.scatters || mov.lasting(m.from) {
 				drifting[m.answer] = true
 			}
 		}
 	}
-	for _, w := range movement.traces {
+	for _, w := range mov.traces {
 		for _, a := range w.answers {
 			if a.Kind == probes.StepFirst || !a.OK() || !a.moved() {
 				continue
@@ -59,7 +59,7 @@ func (movement *movement) moves() (drifts, failovers []move) {
 			switch m := (move{w.holder, a.servingNode, a}); {
 			case drifting[a]:
 				drifts = append(drifts, m)
-			case movement.excused(a):
+			case mov.excused(a):
 				failovers = append(failovers, m)
 			}
 		}
@@ -70,21 +70,21 @@ func (movement *movement) moves() (drifts, failovers []move) {
 // lasting reports whether the clients of a node have been scattered for longer than
 // an unseen disruption would explain. In a single round, which has no earlier ones,
 // it is true.
-func (movement *movement) lasting(node string) bool {
-	since := movement.scattered[node].From
-	return movement.Past == nil || since.IsZero() || movement.Started.Sub(since) > movement.aftermath
+func (mov *movement) lasting(node string) bool {
+	since := mov.scattered[node].From
+	return mov.Past == nil || since.IsZero() || mov.Started.Sub(since) > mov.aftermath
 }
 
 // scatteredSince returns from when to when a node's clients have been answered by it
 // and by others in turns. It is zero when they are not.
-func (movement *movement) scatteredSince(n probes.Node) Span {
-	m := movement.nodeHistory[n.ID]
-	scattered := slices.ContainsFunc(movement.stickiness, func(h frontendStickiness) bool { return !h.scatters && slices.Contains(h.scattered, n.ID) })
-	switch recent := movement.Started.Sub(m.ScatteredLast) <= movement.aftermath; {
+func (mov *movement) scatteredSince(n probes.Node) Span {
+	m := mov.nodeHistory[n.ID]
+	scattered := slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool { return !h.scatters && slices.Contains(h.scattered, n.ID) })
+	switch recent := mov.Started.Sub(m.ScatteredLast) <= mov.aftermath; {
 	case scattered && !m.ScatteredSince.IsZero() && recent:
-		return Span{m.ScatteredSince, movement.Started}
+		return Span{m.ScatteredSince, mov.Started}
 	case scattered:
-		return Span{movement.Started, movement.Started}
+		return Span{mov.Started, mov.Started}
 	case recent:
 		return Span{m.ScatteredSince, m.ScatteredLast}
 	default:
@@ -95,9 +95,9 @@ func (movement *movement) scatteredSince(n probes.Node) Span {
 // byEjection reports whether a hash moved a session because an ejection began or
 // ended: once, between the node that it names for the client and the node that it
 // names without that one.
-func (movement *movement) byEjection(a *answer) bool {
-	owner, successor, ok := movement.ownerAndSuccessor(a.trace)
-	if !ok || movement.answeredBetween(owner, successor, a.trace) {
+func (mov *movement) byEjection(a *answer) bool {
+	owner, successor, ok := mov.ownerAndSuccessor(a.trace)
+	if !ok || mov.answeredBetween(owner, successor, a.trace) {
 		return false
 	}
 	holder := a.trace.holder
@@ -106,61 +106,61 @@ func (movement *movement) byEjection(a *answer) bool {
 
 // withoutSplit returns the moves without those of clients that a split of the
 // balancer sends back and forth. These have a finding of their own.
-func withoutSplit(v *movement, moves []move) []move {
+func withoutSplit(mov *movement, moves []move) []move {
 	return slices.DeleteFunc(slices.Clone(moves), func(m move) bool {
-		return slices.ContainsFunc(v.separations, func(s separation) bool { return s.trace == m.trace })
+		return slices.ContainsFunc(mov.separations, func(s separation) bool { return s.trace == m.trace })
 	})
 }
 
 // sessionMoves returns every move once for each session and node, including moves
 // before this round of sessions that are carried over rounds.
-func sessionMoves(v *remaps) []Move {
+func sessionMoves(rem *remaps) []Move {
 	type way struct {
 		trace *trace
 		to    string
 	}
 	seen := make(map[way]bool)
 	var list []Move
-	for _, a := range v.allAnswers {
+	for _, a := range rem.allAnswers {
 		w := way{a.trace, a.servingNode}
 		if a.Kind == probes.StepFirst || !a.OK() || !a.moved() || seen[w] {
 			continue
 		}
 		seen[w] = true
 		list = append(list, Move{
-			At: a.At, Cluster: v.Cluster.Name, From: a.trace.holder, To: a.servingNode,
-			Kept: a.sessionOutcome == probes.SessionKept, Session: a.trace.First().Session, Cause: causeOf(v, a),
+			At: a.At, Cluster: rem.Cluster.Name, From: a.trace.holder, To: a.servingNode,
+			Kept: a.sessionOutcome == probes.SessionKept, Session: a.trace.First().Session, Cause: causeOf(rem, a),
 		})
 	}
 	return list
 }
 
 // causeOf returns why a session moved.
-func causeOf(v *remaps, a *answer) Message {
+func causeOf(rem *remaps, a *answer) Message {
 	holder := a.trace.holder
-	d, disrupted := v.disruptionAt(holder, a.At)
+	d, disrupted := rem.disruptionAt(holder, a.At)
 	switch {
-	case v.left(holder):
+	case rem.left(holder):
 		return msg(MsgMovedLeft, Args{Node: holder})
 	case IsUnlisted(holder): // it was not asked
 		return msg(MsgMovedUnexplained, Args{})
-	case !v.up[holder]:
+	case !rem.up[holder]:
 		return msg(MsgMovedSilent, Args{Node: holder})
-	case v.restartedSince(holder, a.trace.First().At), disrupted && d.Kind == DisruptionRestart:
+	case rem.restartedSince(holder, a.trace.First().At), disrupted && d.Kind == DisruptionRestart:
 		return msg(MsgMovedRestarted, Args{Node: holder})
-	case v.direct[holder].Status.Paused():
+	case rem.direct[holder].Status.Paused():
 		return msg(MsgMovedPaused, Args{Node: holder})
 	case slices.Contains(a.upstreamsTried, holder):
 		return msg(MsgMovedTried, Args{Node: holder})
 	case disrupted && d.Kind == DisruptionDown:
 		return msg(MsgMovedDown, Args{Node: holder})
-	case v.rotationStates[holder].Sure || disrupted:
+	case rem.rotationStates[holder].Sure || disrupted:
 		return msg(MsgMovedOut, Args{Node: holder})
 	case a.servingNode == a.trace.owner && a.servingNode != holder:
 		return msg(MsgMovedBack, Args{Node: a.servingNode})
-	case v.remap != nil && slices.Contains(v.remap.traces, a.trace):
+	case rem.remap != nil && slices.Contains(rem.remap.traces, a.trace):
 		return msg(MsgMovedRemapped, Args{})
-	case v.policy() == probes.PolicyShared:
+	case rem.policy() == probes.PolicyShared:
 		return msg(MsgMovedShared, Args{})
 	default:
 		return msg(MsgMovedUnexplained, Args{})
@@ -171,14 +171,14 @@ func causeOf(v *remaps, a *answer) Message {
 // of the node that owns its session, or that held it last. If the balancer hashes,
 // the answering node must be the one that the hash names without some of the
 // disrupted nodes.
-func (movement *movement) byDisruption(a *answer) bool {
-	return movement.sentBy(a, movement.nodesDisruptedAt(a.At))
+func (mov *movement) byDisruption(a *answer) bool {
+	return mov.sentBy(a, mov.nodesDisruptedAt(a.At))
 }
 
 // sentBy reports whether another node answered a client because the nodes in out were
 // disrupted.
-func (movement *movement) sentBy(a *answer, out []string) bool {
-	if movement.left(a.trace.holder) || movement.left(a.trace.owner) {
+func (mov *movement) sentBy(a *answer, out []string) bool {
+	if mov.left(a.trace.holder) || mov.left(a.trace.owner) {
 		return true
 	}
 	if len(out) == 0 {
@@ -192,20 +192,20 @@ func (movement *movement) sentBy(a *answer, out []string) bool {
 	}
 	out = slices.Clone(out) // the client's own nodes first, as only so many are tried
 	slices.SortStableFunc(out, func(a, b string) int { return own(a) - own(b) })
-	if key := movement.key(a.trace); movement.oracle != nil && key != "" {
-		if named := movement.namedWithoutNodes(key, out, a.node); named || !movement.Past.remapped() {
+	if key := mov.key(a.trace); mov.oracle != nil && key != "" {
+		if named := mov.namedWithoutNodes(key, out, a.node); named || !mov.Past.remapped() {
 			return named
 		}
 	}
-	hashes := movement.oracle != nil || movement.rehashes()
-	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.owner) || hashes && movement.openedMeanwhile(a)
+	hashes := mov.oracle != nil || mov.rehashes()
+	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.owner) || hashes && mov.openedMeanwhile(a)
 }
 
 // openedMeanwhile reports whether a client came while the node that answers it now
 // was out, so that a hash over the remaining nodes had placed it.
-func (movement *movement) openedMeanwhile(a *answer) bool {
-	d, ok := movement.disruptionAt(a.servingNode, a.trace.Opened)
-	return ok && d.covers(a.At, movement.aftermath)
+func (mov *movement) openedMeanwhile(a *answer) bool {
+	d, ok := mov.disruptionAt(a.servingNode, a.trace.Opened)
+	return ok && d.covers(a.At, mov.aftermath)
 }
 
 // maxNodesOut is the maximum number of nodes of which every combination is tried.
@@ -213,16 +213,16 @@ const maxNodesOut = 6
 
 // namedWithoutNodes reports whether the hash names node for a key without some of the
 // nodes in out. Workers may disagree about which nodes are out.
-func (movement *movement) namedWithoutNodes(key string, out []string, node string) bool {
+func (mov *movement) namedWithoutNodes(key string, out []string, node string) bool {
 	out = out[:min(len(out), maxNodesOut)]
 	for mask := range 1 << len(out) {
 		var without []int
 		for i, id := range out {
 			if mask&(1<<i) != 0 {
-				without = append(without, movement.index(id))
+				without = append(without, mov.index(id))
 			}
 		}
-		if at, ok := movement.oracle.Pick(key, without...); ok && movement.Cluster.Nodes[at].ID == node {
+		if at, ok := mov.oracle.Pick(key, without...); ok && mov.Cluster.Nodes[at].ID == node {
 			return true
 		}
 	}
@@ -231,11 +231,11 @@ func (movement *movement) namedWithoutNodes(key string, out []string, node strin
 
 // drift finds a balancer, or an address of it, that does not keep clients on nodes
 // which are well.
-func drift(v *movement) []Finding {
-	if v.policy() == probes.PolicyNone || v.policy() == probes.PolicyShared {
+func drift(mov *movement) []Finding {
+	if mov.policy() == probes.PolicyNone || mov.policy() == probes.PolicyShared {
 		return nil
 	}
-	drifts := withoutSplit(v, v.drifts)
+	drifts := withoutSplit(mov, mov.drifts)
 	if len(drifts) == 0 {
 		return nil
 	}
@@ -251,25 +251,25 @@ func drift(v *movement) []Finding {
 		}
 		clients[m.trace] = true
 	}
-	if slices.ContainsFunc(v.stickiness, func(h frontendStickiness) bool { return h.scatters }) {
+	if slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool { return h.scatters }) {
 		severity = Critical // nothing keeps clients on their node, which the policy relies on
 	}
-	finding := aboutAll(SessionDrift, severity, v.nodesWhere(func(id string) bool {
+	finding := aboutAll(SessionDrift, severity, mov.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
 	}))
-	finding.frontends = scattering(v.outcomes, drifts)
+	finding.frontends = scattering(mov.outcomes, drifts)
 	finding.Evidence = fewOf(drifts, func(m move) Message {
 		return msg(MsgAnsweredElsewhere, Args{Session: m.trace.First().Session, Node: m.from, Other: m.to, At: m.At})
 	})
 	var where []string
-	if len(finding.frontends) > 0 && len(finding.frontends) < len(v.frontends) {
+	if len(finding.frontends) > 0 && len(finding.frontends) < len(mov.frontends) {
 		where = finding.frontends
-		finding.Evidence = append(finding.Evidence, msg(MsgOthersHold, Args{Count: len(v.frontends) - len(finding.frontends)}))
+		finding.Evidence = append(finding.Evidence, msg(MsgOthersHold, Args{Count: len(mov.frontends) - len(finding.frontends)}))
 	}
-	finding.Summary = msg(MsgDrift, Args{Addresses: where, Count: followUpsAmong(drifts), Of: v.followUps(), Lost: lost})
-	finding.Affected = shareOf(v.outcomes, len(clients))
-	finding.Remedy = driftRemedy(v.outcomes, where)
-	if !slices.ContainsFunc(drifts, func(m move) bool { return !v.leftAfterFirst(m.answer) }) {
+	finding.Summary = msg(MsgDrift, Args{Addresses: where, Count: followUpsAmong(drifts), Of: mov.followUps(), Lost: lost})
+	finding.Affected = shareOf(mov.outcomes, len(clients))
+	finding.Remedy = driftRemedy(mov.outcomes, where)
+	if !slices.ContainsFunc(drifts, func(m move) bool { return !mov.leftAfterFirst(m.answer) }) {
 		finding.Remedy = msg(MsgFirstPlacedOtherwise, Args{})
 	}
 	return []Finding{finding}
@@ -286,9 +286,9 @@ func followUpsAmong(moves []move) (count int) {
 }
 
 // scattering returns the names of the balancer addresses at which sessions drifted.
-func scattering(v *outcomes, drifts []move) []string {
+func scattering(oc *outcomes, drifts []move) []string {
 	var names []string
-	for _, e := range v.frontends {
+	for _, e := range oc.frontends {
 		if slices.ContainsFunc(drifts, func(m move) bool { return m.trace.Balancer == e.Address && m.trace.URL == e.URL }) {
 			names = append(names, e.name)
 		}
@@ -298,20 +298,20 @@ func scattering(v *outcomes, drifts []move) []string {
 
 // routeless reports whether Tomcats write no route into their session ids, although
 // the balancer needs it to tell them apart.
-func (outcomes *outcomes) routeless() bool {
+func (oc *outcomes) routeless() bool {
 	named := func(a *answer) bool { return a.OK() && a.Session != "" }
-	return outcomes.Cluster.Profile == "tomcat" && slices.ContainsFunc(outcomes.answers, named) &&
-		!slices.ContainsFunc(outcomes.answers, func(a *answer) bool { return a.HasRoute })
+	return oc.Cluster.Profile == "tomcat" && slices.ContainsFunc(oc.answers, named) &&
+		!slices.ContainsFunc(oc.answers, func(a *answer) bool { return a.HasRoute })
 }
 
-func driftRemedy(v *outcomes, where []string) Message {
-	method := v.Cluster.Balancer.Method
+func driftRemedy(oc *outcomes, where []string) Message {
+	method := oc.Cluster.Balancer.Method
 	switch {
 	case len(where) > 0:
 		return msg(MsgCompareAddresses, Args{Addresses: where})
 	case method.Hashes():
 		return msg(MsgCheckHashing, Args{Method: method})
-	case method == probes.MethodCookie && v.routeless():
+	case method == probes.MethodCookie && oc.routeless():
 		return msg(MsgSetJVMRoute, Args{})
 	case method == probes.MethodCookie:
 		return msg(MsgCheckStickyCookie, Args{})

@@ -42,29 +42,29 @@ func readNodes(round Round) *nodeStates {
 		round.Confidence = DefaultConfidence
 	}
 	round.Nodes = inOrder(round)
-	v := &nodeStates{
+	ns := &nodeStates{
 		Round: round, identity: Identify(round.Cluster, round.Nodes), serving: Serving(round.Cluster, round.Nodes),
 		matcher: evidence.NewMatcher(round.Cluster, round.Nodes),
 		direct:  make(map[string]*probes.NodeObservation), up: make(map[string]bool), replies: make(map[reply]bool),
 	}
 	if picker, ok := Oracle(round.Cluster); ok {
-		v.oracle = picker
+		ns.oracle = picker
 	}
 	for i, n := range round.Cluster.Nodes {
 		o := &round.Nodes[i]
-		v.direct[n.ID], v.up[n.ID] = o, Up(*o)
+		ns.direct[n.ID], ns.up[n.ID] = o, Up(*o)
 		if !n.Down {
-			v.active = append(v.active, *o)
+			ns.active = append(ns.active, *o)
 		}
 	}
 	for _, o := range round.Nodes {
 		for _, ex := range directExchanges(o) {
-			v.replies[replyOf(ex)] = v.replies[replyOf(ex)] || v.ready(o.Node)
+			ns.replies[replyOf(ex)] = ns.replies[replyOf(ex)] || ns.ready(o.Node)
 		}
 	}
-	v.page = v.expectedPage()
-	v.onlyFailing, v.refusesAll = v.findOnlyFailing(), v.servesNobody()
-	return v
+	ns.page = ns.expectedPage()
+	ns.onlyFailing, ns.refusesAll = ns.findOnlyFailing(), ns.servesNobody()
+	return ns
 }
 
 // inOrder returns one observation for each node of the cluster, in configuration
@@ -90,29 +90,29 @@ func directExchanges(o probes.NodeObservation) []probes.Exchange {
 }
 
 // ready reports whether a node is up and does not report that it is paused.
-func (nodeStates *nodeStates) ready(id string) bool {
-	return nodeStates.up[id] && !nodeStates.direct[id].Status.Paused()
+func (ns *nodeStates) ready(id string) bool {
+	return ns.up[id] && !ns.direct[id].Status.Paused()
 }
 
 // index returns the position of a node in the configuration; -1 if it is not listed.
-func (nodeStates *nodeStates) index(id string) int {
-	return slices.IndexFunc(nodeStates.Cluster.Nodes, func(n probes.Node) bool { return n.ID == id })
+func (ns *nodeStates) index(id string) int {
+	return slices.IndexFunc(ns.Cluster.Nodes, func(n probes.Node) bool { return n.ID == id })
 }
 
 // policy returns the session policy of the cluster; PolicyNone without a session
 // test.
-func (nodeStates *nodeStates) policy() probes.Policy {
-	if nodeStates.Cluster.Session == nil {
+func (ns *nodeStates) policy() probes.Policy {
+	if ns.Cluster.Session == nil {
 		return probes.PolicyNone
 	}
-	return nodeStates.Cluster.Session.Policy
+	return ns.Cluster.Session.Policy
 }
 
 // nodesWhere returns the ids of the nodes for which fits is true, in configuration
 // order.
-func (nodeStates *nodeStates) nodesWhere(fits func(id string) bool) []string {
+func (ns *nodeStates) nodesWhere(fits func(id string) bool) []string {
 	var ids []string
-	for _, n := range nodeStates.Cluster.Nodes {
+	for _, n := range ns.Cluster.Nodes {
 		if fits(n.ID) {
 			ids = append(ids, n.ID)
 		}
@@ -149,32 +149,32 @@ func completed(ex probes.Exchange) bool {
 // that labelled it, the node that its client was targeted at or has its session on if
 // that node fails directly too, or the only node that fails directly. It returns ""
 // if the answer did not fail or no node is known to be the cause.
-func (outcomes *outcomes) attributeFailure(a *answer, isFollowUp bool) string {
+func (oc *outcomes) attributeFailure(a *answer, isFollowUp bool) string {
 	switch target, holder := a.trace.Expected, a.trace.holder; {
-	case !failed(a.Exchange) && (a.Kind == probes.StepWrite || !outcomes.page.isWrong(a.Exchange)):
+	case !failed(a.Exchange) && (a.Kind == probes.StepWrite || !oc.page.isWrong(a.Exchange)):
 		return ""
 	case a.node != "":
 		return a.node
-	case outcomes.refusesAll:
+	case oc.refusesAll:
 		return "" // the balancer refuses all clients, also those of ready nodes: no node is the cause
-	case target != "" && outcomes.failsDirectly(target):
+	case target != "" && oc.failsDirectly(target):
 		return target
-	case isFollowUp && holder != "" && outcomes.failsDirectly(holder):
+	case isFollowUp && holder != "" && oc.failsDirectly(holder):
 		return holder
 	case target != "":
 		return "" // the targeted node is well: the cause is not known to be a node
-	case isFollowUp && holder != "" && outcomes.Cluster.Balancer.Method.KeepsClients():
+	case isFollowUp && holder != "" && oc.Cluster.Balancer.Method.KeepsClients():
 		return "" // likewise the node that the balancer keeps the client on
 	default:
-		return outcomes.onlyFailing
+		return oc.onlyFailing
 	}
 }
 
 // servesNobody reports whether the balancer refused all clients, although some were
 // targeted at ready nodes.
-func (nodeStates *nodeStates) servesNobody() bool {
+func (ns *nodeStates) servesNobody() bool {
 	readyTargeted := false
-	for _, w := range nodeStates.Traces {
+	for _, w := range ns.Traces {
 		for i, s := range w.Steps {
 			if w.Continued && i == 0 {
 				continue
@@ -183,7 +183,7 @@ func (nodeStates *nodeStates) servesNobody() bool {
 				return false
 			}
 		}
-		readyTargeted = readyTargeted || (w.Expected != "" && nodeStates.ready(w.Expected) && !w.Continued && w.First().Status >= 500)
+		readyTargeted = readyTargeted || (w.Expected != "" && ns.ready(w.Expected) && !w.Continued && w.First().Status >= 500)
 	}
 	return readyTargeted
 }
@@ -191,11 +191,11 @@ func (nodeStates *nodeStates) servesNobody() bool {
 // attributePlainFailure returns the node that a failed request without a client trace
 // is attributed to; "": none. An answer that a ready node gives directly as well is
 // attributed to no other node.
-func (nodeStates *nodeStates) attributePlainFailure(ex probes.Exchange) string {
-	if !failed(ex) || nodeStates.replies[replyOf(ex)] || nodeStates.refusesAll {
+func (ns *nodeStates) attributePlainFailure(ex probes.Exchange) string {
+	if !failed(ex) || ns.replies[replyOf(ex)] || ns.refusesAll {
 		return ""
 	}
-	return nodeStates.onlyFailing
+	return ns.onlyFailing
 }
 
 // failed reports whether an exchange ended with a server error, or without a valid
@@ -207,40 +207,40 @@ func failed(ex probes.Exchange) bool {
 
 // errsDirectly reports whether a node that was asked directly is down, or answers the
 // page that clients request with an error.
-func (nodeStates *nodeStates) errsDirectly(id string) bool {
-	o, listed := nodeStates.direct[id]
-	return listed && completed(o.Primary) && (!nodeStates.up[id] || o.Session != nil && completed(*o.Session) && !o.Session.OK())
+func (ns *nodeStates) errsDirectly(id string) bool {
+	o, listed := ns.direct[id]
+	return listed && completed(o.Primary) && (!ns.up[id] || o.Session != nil && completed(*o.Session) && !o.Session.OK())
 }
 
 // failsDirectly reports whether a node that was asked directly errs, or answers with
 // another page than other ready nodes.
-func (nodeStates *nodeStates) failsDirectly(id string) bool {
-	if nodeStates.errsDirectly(id) {
+func (ns *nodeStates) failsDirectly(id string) bool {
+	if ns.errsDirectly(id) {
 		return true
 	}
-	o, listed := nodeStates.direct[id]
-	return listed && completed(o.Primary) && o.Session != nil && completed(*o.Session) && nodeStates.page.isWrong(*o.Session) && nodeStates.othersHavePage(id)
+	o, listed := ns.direct[id]
+	return listed && completed(o.Primary) && o.Session != nil && completed(*o.Session) && ns.page.isWrong(*o.Session) && ns.othersHavePage(id)
 }
 
 // findOnlyFailing returns the node that errs when asked directly, if exactly one of
 // several nodes that the balancer may use does; otherwise "".
-func (nodeStates *nodeStates) findOnlyFailing() string {
+func (ns *nodeStates) findOnlyFailing() string {
 	var failing []string
-	for _, n := range nodeStates.Cluster.Nodes {
-		if !n.Down && !n.Backup && nodeStates.errsDirectly(n.ID) {
+	for _, n := range ns.Cluster.Nodes {
+		if !n.Down && !n.Backup && ns.errsDirectly(n.ID) {
 			failing = append(failing, n.ID)
 		}
 	}
-	if len(failing) == 1 && len(nodeStates.Cluster.Nodes) > 1 {
+	if len(failing) == 1 && len(ns.Cluster.Nodes) > 1 {
 		return failing[0]
 	}
 	return ""
 }
 
 // noneUp reports whether no active node is up.
-func (nodeStates *nodeStates) noneUp() bool { return !slices.ContainsFunc(nodeStates.active, Up) }
+func (ns *nodeStates) noneUp() bool { return !slices.ContainsFunc(ns.active, Up) }
 
 // noneReady reports whether no active node is ready.
-func (nodeStates *nodeStates) noneReady() bool {
-	return !slices.ContainsFunc(nodeStates.active, func(o probes.NodeObservation) bool { return nodeStates.ready(o.Node) })
+func (ns *nodeStates) noneReady() bool {
+	return !slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return ns.ready(o.Node) })
 }

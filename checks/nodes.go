@@ -9,14 +9,14 @@ import (
 
 // nodes finds active nodes that are down or report that they are paused. A node that
 // the operator has marked down may be in any state.
-func nodes(v *attribution) []Finding {
+func nodes(att *attribution) []Finding {
 	var list []Finding
-	for _, o := range v.active {
+	for _, o := range att.active {
 		switch {
 		case !completed(o.Primary):
-		case !v.up[o.Node]:
-			f := nodeDown(v.nodeStates, o)
-			f.Summary.Args.Lost = v.lostHere(o.Node)
+		case !att.up[o.Node]:
+			f := nodeDown(att.nodeStates, o)
+			f.Summary.Args.Lost = att.lostHere(o.Node)
 			list = append(list, f)
 		case o.Status.Paused():
 			list = append(list, nodePaused(o))
@@ -25,10 +25,10 @@ func nodes(v *attribution) []Finding {
 	return list
 }
 
-func nodeDown(v *nodeStates, observation probes.NodeObservation) Finding {
+func nodeDown(ns *nodeStates, observation probes.NodeObservation) Finding {
 	finding := about(NodeDown, Warning, observation.Node)
-	finding.Host = deadHost(v, observation.Node)
-	if v.noneUp() {
+	finding.Host = deadHost(ns, observation.Node)
+	if ns.noneUp() {
 		finding.Severity, finding.Group = Critical, AllNodesDown
 	}
 	finding.Evidence = []Message{askedDirectly(observation.Primary)}
@@ -41,7 +41,7 @@ func nodeDown(v *nodeStates, observation probes.NodeObservation) Finding {
 	finding.Summary = msg(MsgNodeSilent, Args{Node: observation.Node, Reason: why(observation.Primary)})
 	switch observation.Primary.Failure {
 	case probes.FailureRefused:
-		finding.Remedy = msg(MsgStartApplication, Args{Address: v.Cluster.Nodes[v.index(observation.Node)].URL.Host})
+		finding.Remedy = msg(MsgStartApplication, Args{Address: ns.Cluster.Nodes[ns.index(observation.Node)].URL.Host})
 	case probes.FailureTimeout:
 		finding.unanswered = true
 		finding.Remedy = msg(MsgFindHang, Args{Node: observation.Node})
@@ -53,10 +53,10 @@ func nodeDown(v *nodeStates, observation probes.NodeObservation) Finding {
 
 // deadHost returns the host of a node's address if every node on it is down; "": one
 // is up, so that the machine is running.
-func deadHost(v *nodeStates, id string) string {
-	host := v.Cluster.Nodes[v.index(id)].URL.Hostname()
-	for _, o := range v.Nodes {
-		if v.up[o.Node] && v.Cluster.Nodes[v.index(o.Node)].URL.Hostname() == host {
+func deadHost(ns *nodeStates, id string) string {
+	host := ns.Cluster.Nodes[ns.index(id)].URL.Hostname()
+	for _, o := range ns.Nodes {
+		if ns.up[o.Node] && ns.Cluster.Nodes[ns.index(o.Node)].URL.Hostname() == host {
 			return ""
 		}
 	}
@@ -91,10 +91,10 @@ const (
 
 // restarts finds nodes that were recently restarted, or are restarted again and again
 // and, after the last restart, the cost of all.
-func restarts(v *attribution) []Finding {
+func restarts(att *attribution) []Finding {
 	var list []Finding
-	for _, id := range v.everyNode() {
-		if m := v.nodeHistory[id]; !m.Restarted.IsZero() && v.Started.Sub(m.Restarted) <= restartReportedFor {
+	for _, id := range att.everyNode() {
+		if m := att.nodeHistory[id]; !m.Restarted.IsZero() && att.Started.Sub(m.Restarted) <= restartReportedFor {
 			f := about(NodeRestarted, Info, id)
 			f.When = m.Restarted
 			f.Summary = msg(MsgRestarted, Args{Node: id})
@@ -105,11 +105,11 @@ func restarts(v *attribution) []Finding {
 			f.Remedy = msg(MsgFindWhyEnded, Args{})
 			list = append(list, f)
 		}
-		if f, ok := inCrashLoop(v, id); ok {
+		if f, ok := inCrashLoop(att, id); ok {
 			list = append(list, f)
 		}
 	}
-	if f, ok := costOfRestarts(v); ok {
+	if f, ok := costOfRestarts(att); ok {
 		list = append(list, f)
 	}
 	return list
@@ -133,17 +133,17 @@ func (h NodeHistory) crashes() []time.Time {
 }
 
 // inCrashLoop finds that a node restarts or leaves again and again.
-func inCrashLoop(v *attribution, node string) (Finding, bool) {
-	recent := v.nodeHistory[node].crashes()
-	if len(recent) == 0 || v.Started.Sub(recent[len(recent)-1]) > restartReportedFor {
+func inCrashLoop(att *attribution, node string) (Finding, bool) {
+	recent := att.nodeHistory[node].crashes()
+	if len(recent) == 0 || att.Started.Sub(recent[len(recent)-1]) > restartReportedFor {
 		return Finding{}, false
 	}
 	finding := about(NodeRestarted, Warning, node)
 	finding.Target, finding.Times = crashLoop, recent
 	took := recent[len(recent)-1].Sub(recent[0]).Round(time.Second)
-	finding.Summary = msg(MsgCrashLoop, Args{Node: node, Count: len(recent), Duration: took, Lost: v.lostSince(node, recent[0])})
+	finding.Summary = msg(MsgCrashLoop, Args{Node: node, Count: len(recent), Duration: took, Lost: att.lostSince(node, recent[0])})
 	sign := msg(MsgRestarted, Args{Node: node})
-	if slices.Contains(v.nodeHistory[node].Departures, recent[0]) {
+	if slices.Contains(att.nodeHistory[node].Departures, recent[0]) {
 		sign = msg(MsgLeftTheList, Args{Node: node})
 		finding.Summary.ID = MsgComesAndGoes
 	}
@@ -151,15 +151,15 @@ func inCrashLoop(v *attribution, node string) (Finding, bool) {
 		finding.Evidence = append(finding.Evidence, msg(MsgAtMoment, Args{At: at, Why: new(sign)}))
 	}
 	finding.Evidence = limited(finding.Evidence)
-	finding.Affected = shareOfNodes(v.outcomes, finding.Nodes)
+	finding.Affected = shareOfNodes(att.outcomes, finding.Nodes)
 	finding.Remedy = msg(MsgEndCrashLoop, Args{Node: node})
 	return finding, true
 }
 
 // lostSince returns how many sessions were lost in the disruptions of a node since a
 // moment.
-func (attribution *attribution) lostSince(node string, moment time.Time) (lost int) {
-	for _, d := range attribution.history.Nodes[node].Disruptions {
+func (att *attribution) lostSince(node string, moment time.Time) (lost int) {
+	for _, d := range att.history.Nodes[node].Disruptions {
 		if !d.To.Before(moment) {
 			lost += d.Lost
 		}
@@ -168,9 +168,9 @@ func (attribution *attribution) lostSince(node string, moment time.Time) (lost i
 }
 
 // shareOfNodes returns the share of clients that some nodes have, by weight.
-func shareOfNodes(v *outcomes, nodes []string) Affected {
-	among := Serving(v.Cluster, nil)
-	a := Affected{Of: len(v.traces)}
+func shareOfNodes(oc *outcomes, nodes []string) Affected {
+	among := Serving(oc.Cluster, nil)
+	a := Affected{Of: len(oc.traces)}
 	for _, n := range among {
 		if slices.Contains(nodes, n.ID) {
 			a.Share += Share(n, among)
@@ -180,8 +180,8 @@ func shareOfNodes(v *outcomes, nodes []string) Affected {
 }
 
 // lostHere returns how many sessions were lost in the newest disruption of a node.
-func (attribution *attribution) lostHere(node string) int {
-	list := attribution.history.Nodes[node].Disruptions
+func (att *attribution) lostHere(node string) int {
+	list := att.history.Nodes[node].Disruptions
 	if len(list) == 0 {
 		return 0
 	}
@@ -198,13 +198,13 @@ type nodeDisruption struct {
 // follow each other within the aftermath, as in a rolling restart. The newest run is
 // the first. Long outages and crash loops tell their own cost, also after their end, and
 // do not delay that of other nodes.
-func (attribution *attribution) failureRuns() (runs [][]nodeDisruption) {
+func (att *attribution) failureRuns() (runs [][]nodeDisruption) {
 	var all []nodeDisruption
-	for _, id := range attribution.everyNode() {
-		m := attribution.history.Nodes[id]
+	for _, id := range att.everyNode() {
+		m := att.history.Nodes[id]
 		crashes := m.crashes()
 		for i, d := range m.Disruptions {
-			ongoing := i == len(m.Disruptions)-1 && !m.SilentSince.IsZero() && attribution.Started.Sub(m.SilentSince) >= longDown
+			ongoing := i == len(m.Disruptions)-1 && !m.SilentSince.IsZero() && att.Started.Sub(m.SilentSince) >= longDown
 			inLoop := len(crashes) > 0 && !d.To.Before(crashes[0])
 			if d.failed() && !d.NotifiedDown && !ongoing && !inLoop {
 				all = append(all, nodeDisruption{id, d})
@@ -214,7 +214,7 @@ func (attribution *attribution) failureRuns() (runs [][]nodeDisruption) {
 	slices.SortStableFunc(all, func(a, b nodeDisruption) int { return b.To.Compare(a.To) })
 	var begin time.Time // of the newest run so far
 	for _, d := range all {
-		if n := len(runs); n > 0 && begin.Sub(d.To) <= attribution.aftermath {
+		if n := len(runs); n > 0 && begin.Sub(d.To) <= att.aftermath {
 			runs[n-1] = append(runs[n-1], d)
 		} else {
 			runs, begin = append(runs, []nodeDisruption{d}), d.From
@@ -228,13 +228,13 @@ func (attribution *attribution) failureRuns() (runs [][]nodeDisruption) {
 
 // costOfRestarts sums up the sessions that were lost with their nodes in the newest run
 // of failures that cost any and whose aftermath has passed.
-func costOfRestarts(v *attribution) (Finding, bool) {
-	if v.policy() != probes.PolicySticky {
+func costOfRestarts(att *attribution) (Finding, bool) {
+	if att.policy() != probes.PolicySticky {
 		return Finding{}, false
 	}
-	for _, run := range v.failureRuns() {
-		settled := v.Started.Sub(run[0].To) > v.aftermath
-		if f, ok := costOf(v, run); ok && settled {
+	for _, run := range att.failureRuns() {
+		settled := att.Started.Sub(run[0].To) > att.aftermath
+		if f, ok := costOf(att, run); ok && settled {
 			return f, true
 		}
 	}
@@ -242,13 +242,13 @@ func costOfRestarts(v *attribution) (Finding, bool) {
 }
 
 // costOf sums up the sessions that were lost in a run of failures.
-func costOf(v *attribution, run []nodeDisruption) (Finding, bool) {
+func costOf(att *attribution, run []nodeDisruption) (Finding, bool) {
 	lost, unwatched, failed, left := 0, false, false, false
 	var evidence []Message
 	nodes := make(map[string]bool)
-	for _, id := range v.everyNode() {
+	for _, id := range att.everyNode() {
 		for _, d := range slices.Backward(run) {
-			recent := d.node == id && v.Started.Sub(d.To) <= restartReportedFor+v.aftermath
+			recent := d.node == id && att.Started.Sub(d.To) <= restartReportedFor+att.aftermath
 			if recent && d.Kind == DisruptionRestart && d.Unwatched && d.Lost == 0 {
 				nodes[id], unwatched = true, true
 				evidence = append(evidence, msg(MsgNoneWatched, Args{Node: id, At: d.To, Why: d.Why}))
@@ -265,7 +265,7 @@ func costOf(v *attribution, run []nodeDisruption) (Finding, bool) {
 	if lost == 0 && !unwatched {
 		return Finding{}, false
 	}
-	finding := aboutAll(NodeRestarted, Warning, v.withLeft(true, func(id string) bool { return nodes[id] }))
+	finding := aboutAll(NodeRestarted, Warning, att.withLeft(true, func(id string) bool { return nodes[id] }))
 	finding.Node, finding.Target, finding.When = "", sessionsLost, run[0].To
 	finding.began = slices.MinFunc(run, func(a, b nodeDisruption) int { return a.From.Compare(b.From) }).From
 	finding.Summary = msg(MsgLostWithRestart, Args{Count: lost, Nodes: finding.Nodes})
@@ -280,7 +280,7 @@ func costOf(v *attribution, run []nodeDisruption) (Finding, bool) {
 	if lost == 0 {
 		finding.Summary = msg(MsgRestartUnwatched, Args{Nodes: finding.Nodes})
 	}
-	finding.Affected = shareOfNodes(v.outcomes, finding.Nodes)
+	finding.Affected = shareOfNodes(att.outcomes, finding.Nodes)
 	finding.Remedy = msg(MsgDrainFirst, Args{})
 	return finding, true
 }

@@ -88,11 +88,11 @@ type pageShape struct {
 
 // expectedPage derives the page from the answers of nodes that were asked directly,
 // or else from those of new clients.
-func (nodeStates *nodeStates) expectedPage() pageShape {
+func (ns *nodeStates) expectedPage() pageShape {
 	p := pageShape{}
 	asked := 0
-	for _, o := range nodeStates.active {
-		if o.Session == nil || o.Session.Failure != "" || o.Session.Status >= http.StatusBadRequest || !nodeStates.ready(o.Node) {
+	for _, o := range ns.active {
+		if o.Session == nil || o.Session.Failure != "" || o.Session.Status >= http.StatusBadRequest || !ns.ready(o.Node) {
 			continue
 		}
 		asked++
@@ -103,7 +103,7 @@ func (nodeStates *nodeStates) expectedPage() pageShape {
 	if asked > 0 {
 		return p
 	}
-	for _, w := range nodeStates.Traces {
+	for _, w := range ns.Traces {
 		if first := w.First(); !w.Continued && first.Failure == "" && first.Answered() && first.Status < http.StatusBadRequest {
 			p.served = true
 			p.labelled = p.labelled || first.Label != ""
@@ -121,9 +121,9 @@ func (p pageShape) isWrong(ex probes.Exchange) bool {
 }
 
 // outcomeOf returns the outcome of a request.
-func (outcomes *outcomes) outcomeOf(a *answer) Outcome {
-	moved := a.moved() && (outcomes.policy() == probes.PolicySticky || outcomes.policy() == probes.PolicyReplicated)
-	if o := outcomes.page.outcome(*a.Step, a.sessionOutcome, moved); a.foreign == nil || o == OutcomeError {
+func (oc *outcomes) outcomeOf(a *answer) Outcome {
+	moved := a.moved() && (oc.policy() == probes.PolicySticky || oc.policy() == probes.PolicyReplicated)
+	if o := oc.page.outcome(*a.Step, a.sessionOutcome, moved); a.foreign == nil || o == OutcomeError {
 		return o
 	}
 	return OutcomeForeign
@@ -166,15 +166,15 @@ func (r Report) OutcomeOf(w probes.Trace, i int, who Identity) Outcome {
 
 // requests returns the requests of this round's clients. Requests between two rounds
 // have been reported before.
-func requests(v *outcomes) []Request {
+func requests(oc *outcomes) []Request {
 	var list []Request
-	for _, a := range v.answers {
+	for _, a := range oc.answers {
 		owner := a.trace.openedBy
-		if id := v.identity.NodeOf(a.trace.OpenedBy); id != "" {
+		if id := oc.identity.NodeOf(a.trace.OpenedBy); id != "" {
 			owner = id
 		}
 		list = append(list, Request{
-			Cluster: v.Cluster.Name, Balancer: BalancerName(a.trace.URL, a.trace.Balancer), Node: owner, Served: a.node, Canary: a.trace.Continued,
+			Cluster: oc.Cluster.Name, Balancer: BalancerName(a.trace.URL, a.trace.Balancer), Node: owner, Served: a.node, Canary: a.trace.Continued,
 			Session: a.trace.First().Session, At: a.At, Latency: a.Timing.Total, Outcome: a.outcome,
 		})
 	}

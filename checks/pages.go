@@ -8,23 +8,23 @@ import (
 
 // pages finds pages that do not answer as configured, including the session test
 // page.
-func pages(v *outcomes) []Finding {
+func pages(oc *outcomes) []Finding {
 	var list []Finding
-	for i, page := range v.Cluster.Pages {
+	for i, page := range oc.Cluster.Pages {
 		var failing []string
-		for _, o := range v.active {
-			if i < len(o.Pages) && v.ready(o.Node) && !asConfigured(page, o.Pages[i]) {
+		for _, o := range oc.active {
+			if i < len(o.Pages) && oc.ready(o.Node) && !asConfigured(page, o.Pages[i]) {
 				failing = append(failing, o.Node)
 				list = append(list, failsOn(o.Node, page, o.Pages[i]))
 			}
 		}
-		for _, e := range v.frontends {
-			if i < len(e.Pages) && e.answered() && !v.ownError(e.Pages[i]) && !asConfigured(page, e.Pages[i]) {
-				list = append(list, failsThrough(v.nodeStates, e, page, e.Pages[i], failing))
+		for _, e := range oc.frontends {
+			if i < len(e.Pages) && e.answered() && !oc.ownError(e.Pages[i]) && !asConfigured(page, e.Pages[i]) {
+				list = append(list, failsThrough(oc.nodeStates, e, page, e.Pages[i], failing))
 			}
 		}
 	}
-	return append(append(list, sessionPage(v.nodeStates)...), pageInBetween(v)...)
+	return append(append(list, sessionPage(oc.nodeStates)...), pageInBetween(oc)...)
 }
 
 // asConfigured reports whether an answer is as configured; a missing exchange is.
@@ -42,10 +42,10 @@ func failsOn(node string, page probes.Page, ex probes.Exchange) Finding {
 // failsThrough returns the finding about a page that fails through the balancer. The
 // nodes on which it fails directly, and the one that the balancer got no answer from,
 // may be the cause.
-func failsThrough(v *nodeStates, e frontend, page probes.Page, ex probes.Exchange, failing []string) Finding {
+func failsThrough(ns *nodeStates, e frontend, page probes.Page, ex probes.Exchange, failing []string) Finding {
 	f := Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}
-	culprit := v.attributePlainFailure(ex)
-	f.Nodes = v.nodesWhere(func(id string) bool { return id == culprit || slices.Contains(failing, id) })
+	culprit := ns.attributePlainFailure(ex)
+	f.Nodes = ns.nodesWhere(func(id string) bool { return id == culprit || slices.Contains(failing, id) })
 	return aboutPage(f, MsgPageFailsThrough, page, ex)
 }
 
@@ -58,21 +58,21 @@ func aboutPage(f Finding, fails MessageID, page probes.Page, ex probes.Exchange)
 
 // sessionPage finds nodes on which the session test page fails, unless it is one of
 // the configured pages. If no node has it, that is a doubt: see doubts.
-func sessionPage(v *nodeStates) []Finding {
-	if v.Cluster.Session == nil || noTestPage(v) {
+func sessionPage(ns *nodeStates) []Finding {
+	if ns.Cluster.Session == nil || noTestPage(ns) {
 		return nil
 	}
-	page := probes.Page{Path: v.Cluster.Session.Path, Want: probes.StatusRange{From: 200, To: 399}}
-	if slices.ContainsFunc(v.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
+	page := probes.Page{Path: ns.Cluster.Session.Path, Want: probes.StatusRange{From: 200, To: 399}}
+	if slices.ContainsFunc(ns.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
 		return nil
 	}
 	var list []Finding
-	for _, o := range v.active {
+	for _, o := range ns.active {
 		switch {
-		case !v.ready(o.Node) || o.Session == nil || v.turnsAway(*o.Session):
+		case !ns.ready(o.Node) || o.Session == nil || ns.turnsAway(*o.Session):
 		case !asConfigured(page, *o.Session):
 			list = append(list, failsOn(o.Node, page, *o.Session))
-		case v.page.isWrong(*o.Session) && v.othersHavePage(o.Node):
+		case ns.page.isWrong(*o.Session) && ns.othersHavePage(o.Node):
 			list = append(list, notThePage(o.Node, page, *o.Session))
 		}
 	}
@@ -80,9 +80,9 @@ func sessionPage(v *nodeStates) []Finding {
 }
 
 // othersHavePage reports whether another ready node answers with the page.
-func (nodeStates *nodeStates) othersHavePage(node string) bool {
-	return slices.ContainsFunc(nodeStates.active, func(o probes.NodeObservation) bool {
-		return o.Node != node && nodeStates.ready(o.Node) && o.Session != nil && o.Session.OK() && o.Session.Label != ""
+func (ns *nodeStates) othersHavePage(node string) bool {
+	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool {
+		return o.Node != node && ns.ready(o.Node) && o.Session != nil && o.Session.OK() && o.Session.Label != ""
 	})
 }
 
@@ -101,23 +101,23 @@ func notThePage(node string, page probes.Page, ex probes.Exchange) Finding {
 // pageInBetween finds answers to new clients that no node gives, while a ready node
 // has the page. They come from something in between, such as another virtual host or
 // a protected location.
-func pageInBetween(v *outcomes) []Finding {
-	page := probes.Page{Path: v.Cluster.ClientPath(), Want: probes.StatusRange{From: 200, To: 399}}
-	private := v.Cluster.Session == nil && v.Cluster.Status != nil // /status need not be public
-	if private || !hasPage(v.nodeStates, page) || slices.ContainsFunc(v.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
+func pageInBetween(oc *outcomes) []Finding {
+	page := probes.Page{Path: oc.Cluster.ClientPath(), Want: probes.StatusRange{From: 200, To: 399}}
+	private := oc.Cluster.Session == nil && oc.Cluster.Status != nil // /status need not be public
+	if private || !hasPage(oc.nodeStates, page) || slices.ContainsFunc(oc.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
 		return nil
 	}
 	var list []Finding
-	for _, e := range v.frontends {
+	for _, e := range oc.frontends {
 		var got []probes.Exchange
 		for _, w := range e.traces {
 			if w.Continued {
 				continue
 			}
 			ex := w.First()
-			_, known := v.replies[replyOf(ex)]
-			other := v.page.isWrong(ex) && !someNodeErrs(v.nodeStates)
-			if ex.Answered() && (other || !known && !asConfigured(page, ex)) && !v.ownError(ex) && w.answers[0].failedNode == "" {
+			_, known := oc.replies[replyOf(ex)]
+			other := oc.page.isWrong(ex) && !someNodeErrs(oc.nodeStates)
+			if ex.Answered() && (other || !known && !asConfigured(page, ex)) && !oc.ownError(ex) && w.answers[0].failedNode == "" {
 				got = append(got, ex)
 			}
 		}
@@ -129,9 +129,9 @@ func pageInBetween(v *outcomes) []Finding {
 }
 
 // hasPage reports whether some ready node has the page.
-func hasPage(v *nodeStates, page probes.Page) bool {
-	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool {
-		return v.ready(o.Node) && slices.ContainsFunc(directExchanges(o), func(ex probes.Exchange) bool {
+func hasPage(ns *nodeStates, page probes.Page) bool {
+	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool {
+		return ns.ready(o.Node) && slices.ContainsFunc(directExchanges(o), func(ex probes.Exchange) bool {
 			return ex.Path == page.Path && completed(ex) && asConfigured(page, ex)
 		})
 	})
@@ -139,8 +139,8 @@ func hasPage(v *nodeStates, page probes.Page) bool {
 
 // someNodeErrs reports whether some node, asked directly, answers with another page,
 // which may then be the one that clients got.
-func someNodeErrs(v *nodeStates) bool {
-	return slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return o.Session != nil && v.page.isWrong(*o.Session) })
+func someNodeErrs(ns *nodeStates) bool {
+	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return o.Session != nil && ns.page.isWrong(*o.Session) })
 }
 
 func failsInBetween(e frontend, page probes.Page, got []probes.Exchange) Finding {
@@ -159,13 +159,13 @@ func failsInBetween(e frontend, page probes.Page, got []probes.Exchange) Finding
 
 // noTestPage reports whether every node that is up answers the session test page with
 // a 4xx: the path is wrong, or the application has no such page.
-func noTestPage(v *nodeStates) bool {
+func noTestPage(ns *nodeStates) bool {
 	with := 0
-	for _, o := range v.active {
-		if !v.up[o.Node] || o.Session == nil {
+	for _, o := range ns.active {
+		if !ns.up[o.Node] || o.Session == nil {
 			continue
 		}
-		if with++; v.turnsAway(*o.Session) || o.Session.Status < 400 || o.Session.Status > 499 {
+		if with++; ns.turnsAway(*o.Session) || o.Session.Status < 400 || o.Session.Status > 499 {
 			return false
 		}
 	}

@@ -16,18 +16,18 @@ type pool struct {
 // changeOfPool finds the one change of the server list that explains the placement of
 // every client. If the configured list explains them, that is a change only if earlier
 // rounds found another one.
-func (remaps *remaps) changeOfPool() (change Message, node string) {
-	placed := remaps.placedByHash()
+func (rem *remaps) changeOfPool() (change Message, node string) {
+	placed := rem.placedByHash()
 	switch {
-	case remaps.oracle == nil || len(placed) < 2:
+	case rem.oracle == nil || len(placed) < 2:
 		return Message{}, ""
-	case remaps.fits(remaps.Cluster.Nodes, placed) && remaps.Past.remapped():
+	case rem.fits(rem.Cluster.Nodes, placed) && rem.Past.remapped():
 		return msg(MsgListRestored, Args{}), ""
-	case remaps.fits(remaps.Cluster.Nodes, placed):
+	case rem.fits(rem.Cluster.Nodes, placed):
 		return Message{}, ""
 	}
-	for _, p := range remaps.otherPools() {
-		if remaps.fits(p.servers, placed) {
+	for _, p := range rem.otherPools() {
+		if rem.fits(p.servers, placed) {
 			return p.change, p.node
 		}
 	}
@@ -36,24 +36,24 @@ func (remaps *remaps) changeOfPool() (change Message, node string) {
 
 // placedByHash returns the nodes that answered new clients, by hashed key. It returns
 // nil if a disruption may have changed the placement of some.
-func (remaps *remaps) placedByHash() map[string]string {
+func (rem *remaps) placedByHash() map[string]string {
 	placed := make(map[string]string)
-	for _, w := range remaps.traces {
-		key := remaps.key(w)
+	for _, w := range rem.traces {
+		key := rem.key(w)
 		if w.Continued || key == "" || w.openedBy == "" || !w.First().OK() {
 			continue
 		}
 		placed[key] = w.openedBy
 	}
-	if remaps.keyIgnored(remaps.traffic) || len(remaps.nodesDisruptedAt(remaps.Started)) > 0 {
+	if rem.keyIgnored(rem.traffic) || len(rem.nodesDisruptedAt(rem.Started)) > 0 {
 		return nil
 	}
 	return placed
 }
 
 // fits reports whether a list of servers explains every placement.
-func (remaps *remaps) fits(servers []probes.Node, placed map[string]string) bool {
-	c := *remaps.Cluster
+func (rem *remaps) fits(servers []probes.Node, placed map[string]string) bool {
+	c := *rem.Cluster
 	c.Nodes = servers
 	picker, ok := Oracle(&c)
 	if !ok {
@@ -73,8 +73,8 @@ func (remaps *remaps) fits(servers []probes.Node, placed map[string]string) bool
 
 // otherPools returns the lists that differ from the configured one by one edit: a
 // line fewer, another order, a line more.
-func (remaps *remaps) otherPools() []pool {
-	nodes := remaps.Cluster.Nodes
+func (rem *remaps) otherPools() []pool {
+	nodes := rem.Cluster.Nodes
 	var list []pool
 	for i, n := range nodes {
 		list = append(list, pool{slices.Delete(slices.Clone(nodes), i, i+1), msg(MsgLineRemoved, Args{Node: n.ID}), n.ID})
@@ -126,28 +126,28 @@ func permute(nodes []probes.Node, k int, yield func([]probes.Node)) {
 }
 
 // poolHistory returns the history of the pool with this round's observations.
-func (remaps *remaps) poolHistory() PoolHistory {
-	poolHistory := remaps.past().Pool
-	for _, m := range remaps.drifts {
+func (rem *remaps) poolHistory() PoolHistory {
+	poolHistory := rem.past().Pool
+	for _, m := range rem.drifts {
 		if m.At.After(poolHistory.Drifted) {
 			poolHistory.Drifted = m.At
 		}
 	}
-	placed := remaps.placedByHash()
-	if remaps.oracle != nil && len(placed) >= 2 {
-		poolHistory.Agreed = remaps.fits(remaps.Cluster.Nodes, placed)
+	placed := rem.placedByHash()
+	if rem.oracle != nil && len(placed) >= 2 {
+		poolHistory.Agreed = rem.fits(rem.Cluster.Nodes, placed)
 	}
-	if remaps.remap == nil {
+	if rem.remap == nil {
 		return poolHistory
 	}
-	r := remaps.remap.Remapping
+	r := rem.remap.Remapping
 	r.Last = r.At
-	if old := poolHistory.Remapped; remaps.Started.Sub(old.At) <= remappingReportedFor { // several rounds may see one event
+	if old := poolHistory.Remapped; rem.Started.Sub(old.At) <= remappingReportedFor { // several rounds may see one event
 		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
 		if !old.Change.IsZero() {
 			r.Change = old.Change
 		}
-		r.Nodes = remaps.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
+		r.Nodes = rem.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
 		r.Evidence, r.Cause = old.Evidence, old.Cause
 	}
 	poolHistory.Remapped = r

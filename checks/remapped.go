@@ -52,10 +52,10 @@ type remaps struct {
 
 // findRemaps returns the sixth stage of a round.
 func findRemaps(moved *movement) *remaps {
-	v := &remaps{movement: moved}
-	v.remap = v.remapping()
-	v.pool = v.poolHistory()
-	return v
+	rem := &remaps{movement: moved}
+	rem.remap = rem.remapping()
+	rem.pool = rem.poolHistory()
+	return rem
 }
 
 // A remap is a remapping that this round has seen, with the clients that show it.
@@ -71,23 +71,23 @@ func (r *remap) includes(w *trace) bool { return r != nil && slices.Contains(r.t
 // and that stay on their new node, while the balancer keeps clients of this round. If
 // the balancer hashes over the nodes that are left, and one has just left or returned,
 // the first answer from elsewhere is enough, also to a client of this round.
-func (remaps *remaps) remapping() *remap {
-	if remaps.Past == nil || remaps.policy() == probes.PolicyNone || remaps.policy() == probes.PolicyShared || len(remaps.drifts) > 0 {
+func (rem *remaps) remapping() *remap {
+	if rem.Past == nil || rem.policy() == probes.PolicyNone || rem.policy() == probes.PolicyShared || len(rem.drifts) > 0 {
 		return nil
 	}
 	r := &remap{}
 	nodes := make(map[string]bool)
-	for _, trace := range remaps.traces {
+	for _, trace := range rem.traces {
 		if trace.holder == "" || !slices.ContainsFunc(slices.Concat(trace.earlier, trace.answers), (*answer).answeredBy) {
 			continue
 		}
-		a, settled := remaps.movedForGood(trace)
-		rehashed := a != nil && remaps.rehashedAt(a.At)
+		a, settled := rem.movedForGood(trace)
+		rehashed := a != nil && rem.rehashedAt(a.At)
 		if !trace.Continued && !rehashed {
 			continue
 		}
 		r.Of++
-		if a == nil || !settled && !rehashed || remaps.followed(a, remaps.past().Pool.Drifted) || a.idleSince(remaps.past().Pool.Remapped.Last) {
+		if a == nil || !settled && !rehashed || rem.followed(a, rem.past().Pool.Drifted) || a.idleSince(rem.past().Pool.Remapped.Last) {
 			continue
 		}
 		r.traces = append(r.traces, trace)
@@ -103,19 +103,19 @@ func (remaps *remaps) remapping() *remap {
 		}))
 	}
 	r.Moved = len(r.traces)
-	change, node := remaps.changeOfPool()
-	if !remaps.manyMoved(r, change) {
+	change, node := rem.changeOfPool()
+	if !rem.manyMoved(r, change) {
 		return nil
 	}
 	r.Change = change
 	if node != "" {
 		nodes = map[string]bool{node: true}
 	}
-	r.Nodes = remaps.nodesWhere(func(id string) bool { return nodes[id] })
-	if remaps.oracle == nil {
-		r.Follows = remaps.nodesDisruptedAt(r.At)
+	r.Nodes = rem.nodesWhere(func(id string) bool { return nodes[id] })
+	if rem.oracle == nil {
+		r.Follows = rem.nodesDisruptedAt(r.At)
 	}
-	r.Changed = remaps.changedBefore(r.At)
+	r.Changed = rem.changedBefore(r.At)
 	r.Evidence = limited(r.Evidence)
 	return r
 }
@@ -125,7 +125,7 @@ func (a *answer) answeredBy() bool { return a.isFollowUp() && a.OK() && a.servin
 
 // manyMoved reports whether too many clients moved for chance, or the arithmetic
 // shows what changed.
-func (remaps *remaps) manyMoved(r *remap, change Message) bool {
+func (rem *remaps) manyMoved(r *remap, change Message) bool {
 	switch {
 	case r.Moved == 0:
 		return false
@@ -133,26 +133,26 @@ func (remaps *remaps) manyMoved(r *remap, change Message) bool {
 		return true
 	case r.Moved >= 2 && 3*r.Moved >= r.Of:
 		return true
-	case remaps.rehashedAt(r.At):
+	case rem.rehashedAt(r.At):
 		return true
-	case remaps.rehashes() && slices.ContainsFunc(r.traces, remaps.knownByHolder):
+	case rem.rehashes() && slices.ContainsFunc(r.traces, rem.knownByHolder):
 		return true // only the balancer has changed: the node still knows the session
 	default:
-		byAddress := remaps.oracle == nil && remaps.Cluster.Balancer.Method != probes.MethodCookie && !remaps.Cluster.Balancer.HashesCookie()
-		return r.Of == 1 && byAddress && remaps.Cluster.Balancer.KeyHeader() == "" // a single client is all that one address can show
+		byAddress := rem.oracle == nil && rem.Cluster.Balancer.Method != probes.MethodCookie && !rem.Cluster.Balancer.HashesCookie()
+		return r.Of == 1 && byAddress && rem.Cluster.Balancer.KeyHeader() == "" // a single client is all that one address can show
 	}
 }
 
 // rehashedAt reports whether the balancer may have placed the clients of all nodes anew
 // because one had just left or returned.
-func (movement *movement) rehashedAt(at time.Time) bool {
-	return movement.rehashes() && len(movement.nodesDisruptedAt(at)) > 0
+func (mov *movement) rehashedAt(at time.Time) bool {
+	return mov.rehashes() && len(mov.nodesDisruptedAt(at)) > 0
 }
 
 // knownByHolder reports whether the node that a client left still knew its session
 // when it was presented there directly.
-func (remaps *remaps) knownByHolder(w *trace) bool {
-	return slices.ContainsFunc(remaps.OwnerChecks, func(c probes.OwnerCheck) bool {
+func (rem *remaps) knownByHolder(w *trace) bool {
+	return slices.ContainsFunc(rem.OwnerChecks, func(c probes.OwnerCheck) bool {
 		return c.To == w.holder && c.Opened.Equal(w.Opened) && c.Session == w.First().Session && c.SessionOutcome() == probes.SessionKept
 	})
 }
@@ -165,7 +165,7 @@ func (remaps *remaps) knownByHolder(w *trace) bool {
 // Nodes that are not listed count as one: after the whole list was replaced, the
 // balancer's cookie of such a client names a server that the balancer does not know, and
 // each request is placed anew.
-func (remaps *remaps) movedForGood(w *trace) (first *answer, settled bool) {
+func (rem *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 	var last *answer
 	for _, a := range slices.Concat(w.earlier, w.answers) {
 		switch {
@@ -180,8 +180,8 @@ func (remaps *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 			last = a
 		}
 	}
-	if first == nil || remaps.movedByDisruption(first) || remaps.index(w.holder) >= 0 && !remaps.ready(w.holder) || first.servingNode == w.owner || slices.Contains(first.upstreamsTried, w.holder) ||
-		remaps.rotationStates[w.holder].Sure || remaps.nodeHistory[w.holder].Down {
+	if first == nil || rem.movedByDisruption(first) || rem.index(w.holder) >= 0 && !rem.ready(w.holder) || first.servingNode == w.owner || slices.Contains(first.upstreamsTried, w.holder) ||
+		rem.rotationStates[w.holder].Sure || rem.nodeHistory[w.holder].Down {
 		return nil, false
 	}
 	return first, last != first || len(w.answers) <= 1
@@ -191,21 +191,21 @@ func (remaps *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 // own node explains that another node answered. A client that paused may have been
 // moved by any disruption meanwhile, unless one has just begun or ended: then it shows
 // what happens to clients now.
-func (remaps *remaps) movedByDisruption(a *answer) bool {
+func (rem *remaps) movedByDisruption(a *answer) bool {
 	since := a.lostIn()
-	out := remaps.nodesDisruptedIn(since)
-	if remaps.sentBy(a, out) && !remaps.movedByReturn(a, out) {
+	out := rem.nodesDisruptedIn(since)
+	if rem.sentBy(a, out) && !rem.movedByReturn(a, out) {
 		return true
 	}
-	return a.pauseBefore() >= shortestPause && !remaps.justRehashed(a.At) && remaps.byRestartElsewhere(a, since)
+	return a.pauseBefore() >= shortestPause && !rem.justRehashed(a.At) && rem.byRestartElsewhere(a, since)
 }
 
 // justRehashed reports whether a node left within the last minute, or returned within
 // the aftermath, and the balancer may have placed the clients of all nodes anew.
-func (movement *movement) justRehashed(at time.Time) bool {
-	return movement.rehashes() && slices.ContainsFunc(movement.Cluster.Nodes, func(n probes.Node) bool {
-		m := movement.nodeHistory[n.ID]
-		d, ok := movement.disruptionAt(n.ID, at)
+func (mov *movement) justRehashed(at time.Time) bool {
+	return mov.rehashes() && slices.ContainsFunc(mov.Cluster.Nodes, func(n probes.Node) bool {
+		m := mov.nodeHistory[n.ID]
+		d, ok := mov.disruptionAt(n.ID, at)
 		return ok && (at.Sub(d.From) <= time.Minute || m.DownSince.IsZero() && m.Out.IsZero())
 	})
 }
@@ -213,39 +213,39 @@ func (movement *movement) justRehashed(at time.Time) bool {
 // movedByReturn reports whether a client of well nodes moved to a node because that one
 // returned. Its leaving moved clients of other nodes, so its return does, too; the
 // client is not one of its own that it gets back.
-func (remaps *remaps) movedByReturn(a *answer, out []string) bool {
-	left := remaps.past().Pool.Remapped
-	d, ok := remaps.disruptionAt(a.servingNode, a.At)
-	return ok && remaps.rehashes() && slices.Contains(left.Follows, a.servingNode) && d.covers(left.At, remaps.aftermath) &&
+func (rem *remaps) movedByReturn(a *answer, out []string) bool {
+	left := rem.past().Pool.Remapped
+	d, ok := rem.disruptionAt(a.servingNode, a.At)
+	return ok && rem.rehashes() && slices.Contains(left.Follows, a.servingNode) && d.covers(left.At, rem.aftermath) &&
 		!slices.Contains(out, a.trace.holder) && !slices.Contains(out, a.trace.owner)
 }
 
 // remapped finds that the balancer has recently sent many clients to another node.
-func remapped(v *remaps) []Finding {
-	remapping := v.pool.Remapped
-	if remapping.At.IsZero() || v.Started.Sub(remapping.At) > remappingReportedFor {
+func remapped(rem *remaps) []Finding {
+	remapping := rem.pool.Remapped
+	if remapping.At.IsZero() || rem.Started.Sub(remapping.At) > remappingReportedFor {
 		return nil
 	}
 	finding := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: remapping.Nodes, When: remapping.At}
 	finding.follows, finding.ExplainedBy = remapping.Follows, remapping.Cause
 	finding.grew = remapping.Change.ID == MsgLineAdded || remapping.Change.IsZero() && len(remapping.Follows) == 0
 	for _, node := range remapping.Follows { // the failure may have ended
-		if d, ok := v.disruptionAt(node, remapping.At); ok {
+		if d, ok := rem.disruptionAt(node, remapping.At); ok {
 			finding.ExplainedBy = cmp.Or(finding.ExplainedBy, d.Finding)
 		}
 	}
 	if remapping.Lost > 0 {
 		finding.Severity = Critical
 	}
-	finding.Summary = msg(MsgRemapped, Args{Count: remapping.Moved, Of: remapping.Of, At: remapping.At, Lost: remapping.Lost, Why: whyRemapped(v.nodeStates, remapping)})
+	finding.Summary = msg(MsgRemapped, Args{Count: remapping.Moved, Of: remapping.Of, At: remapping.At, Lost: remapping.Lost, Why: whyRemapped(rem.nodeStates, remapping)})
 	finding.Affected = Affected{Share: float64(remapping.Moved) / float64(max(1, remapping.Of)), Of: remapping.Of}
 	finding.Evidence = remapping.Evidence
-	finding.Remedy = remapRemedy(v.nodeStates, remapping)
+	finding.Remedy = remapRemedy(rem.nodeStates, remapping)
 	return []Finding{finding}
 }
 
 // whyRemapped returns what was changed; nil: not known.
-func whyRemapped(v *nodeStates, r Remapping) *Message {
+func whyRemapped(ns *nodeStates, r Remapping) *Message {
 	switch {
 	case !r.Change.IsZero():
 		return &r.Change
@@ -253,22 +253,22 @@ func whyRemapped(v *nodeStates, r Remapping) *Message {
 		return new(msg(MsgNodesCameOrWent, Args{Nodes: r.Follows}))
 	case len(r.Changed) > 0:
 		return new(msg(MsgNodesCameOrWent, Args{Nodes: r.Changed}))
-	case v.Cluster.Balancer.Method == probes.MethodCookie:
+	case ns.Cluster.Balancer.Method == probes.MethodCookie:
 		return new(msg(MsgRoutesChanged, Args{}))
-	case v.oracle == nil:
+	case ns.oracle == nil:
 		return new(msg(MsgTableForgotten, Args{}))
 	default:
 		return nil
 	}
 }
 
-func remapRemedy(v *nodeStates, r Remapping) Message {
+func remapRemedy(ns *nodeStates, r Remapping) Message {
 	switch {
 	case r.Change.ID == MsgLineRemoved:
 		return msg(MsgMarkDown, Args{})
-	case v.oracle != nil:
+	case ns.oracle != nil:
 		return msg(MsgKeepLines, Args{})
-	case v.Cluster.Balancer.Method == probes.MethodCookie:
+	case ns.Cluster.Balancer.Method == probes.MethodCookie:
 		return msg(MsgKeepRoutes, Args{})
 	default:
 		return msg(MsgCarryTable, Args{})

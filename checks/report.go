@@ -103,9 +103,9 @@ type DependencyReport struct {
 
 // canaries returns the traces with follow-ups or with a target node, in configuration
 // order of their nodes.
-func canaries(v *outcomes) []Canary {
+func canaries(oc *outcomes) []Canary {
 	var list []Canary
-	for _, w := range v.traces {
+	for _, w := range oc.traces {
 		if len(w.Steps) < 2 && w.Expected == "" {
 			continue
 		}
@@ -121,29 +121,29 @@ func canaries(v *outcomes) []Canary {
 		}
 		list = append(list, c)
 	}
-	slices.SortStableFunc(list, func(a, b Canary) int { return cmp.Compare(v.index(a.Pinned), v.index(b.Pinned)) })
+	slices.SortStableFunc(list, func(a, b Canary) int { return cmp.Compare(oc.index(a.Pinned), oc.index(b.Pinned)) })
 	return list
 }
 
 // doubts returns the reasons for which the observations do not suffice for a verdict.
-func doubts(v *rotation, session SessionReport) []Message {
-	if len(v.Cluster.Nodes) == 0 {
-		return []Message{msg(MsgNoNodesYet, Args{Name: v.Source.Name})}
+func doubts(rot *rotation, session SessionReport) []Message {
+	if len(rot.Cluster.Nodes) == 0 {
+		return []Message{msg(MsgNoNodesYet, Args{Name: rot.Source.Name})}
 	}
 	var list []Message
-	if doubt := v.cutShort(); !doubt.IsZero() {
+	if doubt := rot.cutShort(); !doubt.IsZero() {
 		list = append(list, doubt)
 	}
-	if doubt := sessionDoubt(v, session); !doubt.IsZero() {
+	if doubt := sessionDoubt(rot, session); !doubt.IsZero() {
 		list = append(list, doubt)
 	}
-	if doubt := v.loginDoubt(); !doubt.IsZero() {
+	if doubt := rot.loginDoubt(); !doubt.IsZero() {
 		list = append(list, doubt)
 	}
-	if v.ExpectVersion != "" && noVersion(v.nodeStates) {
+	if rot.ExpectVersion != "" && noVersion(rot.nodeStates) {
 		list = append(list, msg(MsgNoVersion, Args{}))
 	}
-	if isolated(v.outcomes) {
+	if isolated(rot.outcomes) {
 		list = append(list, msg(MsgIsolated, Args{}))
 	}
 	return list
@@ -151,16 +151,16 @@ func doubts(v *rotation, session SessionReport) []Message {
 
 // sessionDoubt returns why it is not known whether the session policy is kept; zero
 // if it is known, or no session can move.
-func sessionDoubt(v *rotation, session SessionReport) Message {
-	if v.policy() == probes.PolicyNone || len(v.destinations()) < 2 {
+func sessionDoubt(rot *rotation, session SessionReport) Message {
+	if rot.policy() == probes.PolicyNone || len(rot.destinations()) < 2 {
 		return Message{}
 	}
 	switch {
-	case noTestPage(v.nodeStates):
-		return msg(MsgNoTestPage, Args{Path: v.Cluster.Session.Path})
-	case v.policy() != probes.PolicyShared && session.Sticky == Unknown:
+	case noTestPage(rot.nodeStates):
+		return msg(MsgNoTestPage, Args{Path: rot.Cluster.Session.Path})
+	case rot.policy() != probes.PolicyShared && session.Sticky == Unknown:
 		return msg(MsgStickinessUnknown, Args{Why: &session.Reason})
-	case v.policy() == probes.PolicyShared && v.followUps() == 0:
+	case rot.policy() == probes.PolicyShared && rot.followUps() == 0:
 		return msg(MsgNoSession, Args{})
 	default:
 		return Message{}
@@ -169,12 +169,12 @@ func sessionDoubt(v *rotation, session SessionReport) Message {
 
 // cutShort returns what stickwatch did not get to ask in this round; zero if it asked
 // everything.
-func (outcomes *outcomes) cutShort() Message {
-	nodes, addresses := outcomes.notAsked()
+func (oc *outcomes) cutShort() Message {
+	nodes, addresses := oc.notAsked()
 	switch {
-	case len(nodes)+len(addresses) == 0 && len(outcomes.frontends) > 0:
+	case len(nodes)+len(addresses) == 0 && len(oc.frontends) > 0:
 		return Message{}
-	case len(addresses) == len(outcomes.frontends):
+	case len(addresses) == len(oc.frontends):
 		return msg(MsgCutShortBeforeBalancer, Args{Nodes: nodes})
 	default:
 		return msg(MsgCutShort, Args{Nodes: nodes, Addresses: addresses})
@@ -183,29 +183,29 @@ func (outcomes *outcomes) cutShort() Message {
 
 // notAsked returns the nodes and the balancer addresses that stickwatch did not get
 // to ask.
-func (outcomes *outcomes) notAsked() (nodes, addresses []string) {
-	for _, e := range outcomes.frontends {
+func (oc *outcomes) notAsked() (nodes, addresses []string) {
+	for _, e := range oc.frontends {
 		if !completed(e.Primary) {
 			addresses = append(addresses, e.name)
 		}
 	}
-	return outcomes.nodesWhere(func(id string) bool { return !completed(outcomes.direct[id].Primary) }), addresses
+	return oc.nodesWhere(func(id string) bool { return !completed(oc.direct[id].Primary) }), addresses
 }
 
 // isolated reports whether every request failed before it left this machine.
-func isolated(v *outcomes) bool {
+func isolated(oc *outcomes) bool {
 	local := func(ex probes.Exchange) bool {
 		return ex.Failure == probes.FailureDNS || ex.Failure == probes.FailureUnreachable
 	}
-	for _, o := range v.Nodes {
+	for _, o := range oc.Nodes {
 		if !local(o.Primary) {
 			return false
 		}
 	}
-	for _, e := range v.frontends {
+	for _, e := range oc.frontends {
 		if !local(e.Primary) {
 			return false
 		}
 	}
-	return len(v.Nodes)+len(v.frontends) > 0
+	return len(oc.Nodes)+len(oc.frontends) > 0
 }

@@ -30,11 +30,11 @@ type rotation struct {
 
 // findRotation returns the third stage of a round.
 func findRotation(clients *outcomes) *rotation {
-	v := &rotation{outcomes: clients, rotationStates: make(map[string]rotationState)}
-	for _, n := range v.Cluster.Nodes {
-		v.rotationStates[n.ID] = v.rotationState(n)
+	rot := &rotation{outcomes: clients, rotationStates: make(map[string]rotationState)}
+	for _, n := range rot.Cluster.Nodes {
+		rot.rotationStates[n.ID] = rot.rotationState(n)
 	}
-	return v
+	return rot
 }
 
 // An elsewhere is a frontend that sends a node no clients, while others do.
@@ -67,13 +67,13 @@ func unknown(reason MessageID, args Args) rotationState {
 
 // rotationState returns the state of one node and, if it is in rotation, the
 // frontends at which it is out.
-func (rotation *rotation) rotationState(n probes.Node) rotationState {
-	whole := rotation.weighEvidence(n, rotation.rotationByTraffic(n, rotation.traffic))
-	if whole.In != Yes || len(rotation.frontends) < 2 {
+func (rot *rotation) rotationState(n probes.Node) rotationState {
+	whole := rot.weighEvidence(n, rot.rotationByTraffic(n, rot.traffic))
+	if whole.In != Yes || len(rot.frontends) < 2 {
 		return whole
 	}
-	for _, e := range rotation.frontends {
-		if p := rotation.rotationByTraffic(n, e.traffic); p.Sure {
+	for _, e := range rot.frontends {
+		if p := rot.rotationByTraffic(n, e.traffic); p.Sure {
 			whole.Elsewhere = append(whole.Elsewhere, elsewhere{e.name, p})
 			whole.Reason.Args.Addresses = append(whole.Reason.Args.Addresses, e.name)
 		}
@@ -84,7 +84,7 @@ func (rotation *rotation) rotationState(n probes.Node) rotationState {
 // rotationByTraffic returns the state of a node by some traffic. An answer of the
 // node proves that it is in rotation. The lack of one proves that it is out only
 // against a computed target or against chance.
-func (rotation *rotation) rotationByTraffic(node probes.Node, t traffic) rotationState {
+func (rot *rotation) rotationByTraffic(node probes.Node, t traffic) rotationState {
 	signed := t.attributedAnswers()
 	if given := t.answersFrom(node.ID); given > 0 {
 		return rotationState{In: Yes, Reason: msg(MsgGave, Args{Count: given, Of: signed})}
@@ -96,20 +96,20 @@ func (rotation *rotation) rotationByTraffic(node probes.Node, t traffic) rotatio
 		return unknown(MsgIsBackup, Args{})
 	case signed == 0:
 		return unknown(MsgNoneSigned, Args{})
-	case rotation.identity.Ambiguous(rotation.direct[node.ID].Label):
+	case rot.identity.Ambiguous(rot.direct[node.ID].Label):
 		return unknown(MsgSameLabel, Args{})
-	case rotation.identity.direct[node.ID] == "" && t.newClients()[""] > 0:
+	case rot.identity.direct[node.ID] == "" && t.newClients()[""] > 0:
 		return unknown(MsgNameNotReported, Args{})
-	case !rotation.up[node.ID]:
+	case !rot.up[node.ID]:
 		return unknown(MsgRetryWouldHide, Args{})
 	case t.targeted(node.ID):
-		return rotation.rotationByHash(node, t)
-	case rotation.answeredOwnAddressBefore(node):
-		return rotation.rotationByOwnAddress(node, t)
+		return rot.rotationByHash(node, t)
+	case rot.answeredOwnAddressBefore(node):
+		return rot.rotationByOwnAddress(node, t)
 	case t.holdsPinned(node.ID):
 		return unknown(MsgHoldsItsClients, Args{})
 	default:
-		return rotation.rotationBySample(node, t)
+		return rot.rotationBySample(node, t)
 	}
 }
 
@@ -117,12 +117,12 @@ func (rotation *rotation) rotationByTraffic(node probes.Node, t traffic) rotatio
 // independent samples of the size that one test needs must miss it, because one
 // sample alone is wrong once in a thousand rounds. Clients that unlisted nodes
 // answered do not count: their share is not known.
-func (rotation *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
-	clients, scatters := rotation.independent(t)
-	share := Share(n, Serving(rotation.Cluster, nil))
-	need := ClientsToMiss(rotation.Cluster, n, rotation.Confidence)
-	switch method := rotation.Cluster.Balancer.Method; {
-	case rotation.Cluster.Balancer.HashesClients():
+func (rot *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
+	clients, scatters := rot.independent(t)
+	share := Share(n, Serving(rot.Cluster, nil))
+	need := ClientsToMiss(rot.Cluster, n, rot.Confidence)
+	switch method := rot.Cluster.Balancer.Method; {
+	case rot.Cluster.Balancer.HashesClients():
 		return unknown(MsgOneClientOneNode, Args{})
 	case method == probes.MethodUnknown && !scatters:
 		return unknown(MsgAllMetOne, Args{})
@@ -139,14 +139,14 @@ func (rotation *rotation) rotationBySample(n probes.Node, t traffic) rotationSta
 // skewed reports whether so many clients at one address met the same node that they
 // cannot have been drawn independently. A stick table then directs our address, and
 // some clients came before its entry was written.
-func (rotation *rotation) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
+func (rot *rotation) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
 	most, all := 0, 0
 	for s, count := range met {
 		if s.at == at {
 			most, all = max(most, count), all+count
 		}
 	}
-	share := max(largestShare(rotation.serving), 0.5)
+	share := max(largestShare(rot.serving), 0.5)
 	return all > 0 && float64(all)*math.Log(share)+float64(all-most)*math.Log(float64(all)) < math.Log(1-DefaultConfidence)
 }
 
@@ -154,7 +154,7 @@ func (rotation *rotation) skewed(met map[nodeAtAddress]int, at netip.AddrPort) b
 // independently. If the method is not known, a frontend whose clients all met one
 // node may hash our address, so that its clients do not count. scatters reports
 // whether some frontend sent clients to several nodes.
-func (rotation *rotation) independent(t traffic) (clients int, scatters bool) {
+func (rot *rotation) independent(t traffic) (clients int, scatters bool) {
 	byFrontend := make(map[nodeAtAddress]int)
 	nodes := make(map[netip.AddrPort]int)
 	for _, w := range t.traces {
@@ -167,9 +167,9 @@ func (rotation *rotation) independent(t traffic) (clients int, scatters bool) {
 		}
 	}
 	for s, count := range byFrontend {
-		several := nodes[s.at] > 1 && !rotation.skewed(byFrontend, s.at)
+		several := nodes[s.at] > 1 && !rot.skewed(byFrontend, s.at)
 		scatters = scatters || several
-		if several || rotation.Cluster.Balancer.Method != probes.MethodUnknown {
+		if several || rot.Cluster.Balancer.Method != probes.MethodUnknown {
 			clients += count
 		}
 	}
@@ -177,8 +177,8 @@ func (rotation *rotation) independent(t traffic) (clients int, scatters bool) {
 }
 
 // records returns the balancer's evidence records about n.
-func (nodeStates *nodeStates) records(n probes.Node) []evidence.Record {
-	return nodeStates.matcher.Records(n, nodeStates.Evidence)
+func (ns *nodeStates) records(n probes.Node) []evidence.Record {
+	return ns.matcher.Records(n, ns.Evidence)
 }
 
 // recorded returns a record as a message.
@@ -192,11 +192,11 @@ func recorded(r evidence.Record) Message {
 // weighEvidence compares the observed state of a node with the balancer's evidence.
 // An answer of the node outweighs any record. If the node was not met, the records
 // decide. If a record contradicts a proof, the state is unknown.
-func (rotation *rotation) weighEvidence(n probes.Node, seen rotationState) rotationState {
+func (rot *rotation) weighEvidence(n probes.Node, seen rotationState) rotationState {
 	if seen.In == Yes || n.Down {
 		return seen
 	}
-	for _, r := range rotation.records(n) {
+	for _, r := range rot.records(n) {
 		switch {
 		case r.Out() && !seen.Sure:
 			seen = rotationState{In: No, Sure: true, Proof: byBalancer, Reason: recorded(r)}
@@ -210,14 +210,14 @@ func (rotation *rotation) weighEvidence(n probes.Node, seen rotationState) rotat
 // evidenceRecords lists further evidence about a node that is out: the balancer's
 // records other than the given reason, and why a source that does not mention the
 // node proves nothing.
-func evidenceRecords(v *nodeStates, n probes.Node, given Message) []Message {
+func evidenceRecords(ns *nodeStates, n probes.Node, given Message) []Message {
 	var lines []Message
-	for _, r := range v.records(n) {
+	for _, r := range ns.records(n) {
 		if said := recorded(r); said.String() != given.String() {
 			lines = append(lines, withProof(byBalancer, said))
 		}
 	}
-	for _, o := range v.Evidence {
+	for _, o := range ns.Evidence {
 		if o.Error == "" && o.NoAbsence != "" {
 			lines = append(lines, msg(MsgSourceSilent, Args{Name: o.Source, Reason: o.NoAbsence}))
 		}

@@ -38,11 +38,11 @@ func hashesAddress(b probes.Balancer) bool {
 
 // key returns the value that the balancer hashed for a client: the key or address
 // that it presented, or our own address; "": not known.
-func (nodeStates *nodeStates) key(w *trace) string {
+func (ns *nodeStates) key(w *trace) string {
 	switch own := w.First().LocalAddress; {
 	case w.Client != "":
 		return w.Client
-	case hashesAddress(nodeStates.Cluster.Balancer) && own.IsValid():
+	case hashesAddress(ns.Cluster.Balancer) && own.IsValid():
 		return own.String()
 	default:
 		return ""
@@ -58,22 +58,22 @@ func (t traffic) targeted(node string) bool {
 // another node answered. That other node must be the one that the arithmetic names
 // without the nodes that answered no client; otherwise the arithmetic does not
 // describe this balancer and proves nothing.
-func (rotation *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
-	if rotation.oracle == nil {
+func (rot *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
+	if rot.oracle == nil {
 		return unknown(MsgNoArithmetic, Args{})
 	}
-	missed, agreed := rotation.missed(t), 0
+	missed, agreed := rot.missed(t), 0
 	for _, a := range t.answers {
 		if a.trace.Expected == "" || a.Label == "" || !a.OK() {
 			continue
 		}
-		index, ok := rotation.oracle.Pick(rotation.key(a.trace), missed...)
+		index, ok := rot.oracle.Pick(rot.key(a.trace), missed...)
 		if !ok {
 			continue
 		}
-		if computed := rotation.Cluster.Nodes[index].ID; a.node != computed {
+		if computed := rot.Cluster.Nodes[index].ID; a.node != computed {
 			return unknown(MsgAnswersDiffer, Args{
-				Method: rotation.Cluster.Balancer.Method, Client: rotation.key(a.trace), Node: cmp.Or(a.node, a.Label), Other: computed,
+				Method: rot.Cluster.Balancer.Method, Client: rot.key(a.trace), Node: cmp.Or(a.node, a.Label), Other: computed,
 			})
 		}
 		if a.trace.Expected == n.ID {
@@ -83,16 +83,16 @@ func (rotation *rotation) rotationByHash(n probes.Node, t traffic) rotationState
 	switch {
 	case agreed == 0:
 		return unknown(MsgClientNotAnswered, Args{})
-	case rotation.keyIgnored(t) && !rotation.skippedForUs(n, t):
-		return unknown(MsgAllLandedOnOne, Args{Name: rotation.Cluster.Balancer.KeyHeader()})
+	case rot.keyIgnored(t) && !rot.skippedForUs(n, t):
+		return unknown(MsgAllLandedOnOne, Args{Name: rot.Cluster.Balancer.KeyHeader()})
 	}
-	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgHashedToNext, Args{Method: rotation.Cluster.Balancer.Method, Count: agreed})}
+	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgHashedToNext, Args{Method: rot.Cluster.Balancer.Method, Count: agreed})}
 }
 
 // missed returns the indexes of the nodes that answered no client.
-func (rotation *rotation) missed(t traffic) []int {
+func (rot *rotation) missed(t traffic) []int {
 	var out []int
-	for i, n := range rotation.Cluster.Nodes {
+	for i, n := range rot.Cluster.Nodes {
 		if !n.Down && t.answersFrom(n.ID) == 0 {
 			out = append(out, i)
 		}
@@ -103,7 +103,7 @@ func (rotation *rotation) missed(t traffic) []int {
 // keyIgnored reports whether the balancer may ignore the key that clients present:
 // they were targeted at several nodes, and one node answered all of them. In earlier
 // rounds it did not.
-func (rotation *rotation) keyIgnored(t traffic) bool {
+func (rot *rotation) keyIgnored(t traffic) bool {
 	targets, met := make(map[string]bool), make(map[string]bool)
 	for _, a := range t.answers {
 		if a.trace.Client == "" || a.trace.Expected == "" {
@@ -114,20 +114,20 @@ func (rotation *rotation) keyIgnored(t traffic) bool {
 			met[a.node] = true
 		}
 	}
-	return len(targets) > 1 && len(met) == 1 && !rotation.past().Pool.Agreed
+	return len(targets) > 1 && len(met) == 1 && !rot.past().Pool.Agreed
 }
 
 // skippedForUs reports whether n is out even if the balancer ignores what clients
 // present and hashes our own address: then our address skipped n, too. Our address is
 // only known if no device translates addresses on the way.
-func (rotation *rotation) skippedForUs(n probes.Node, t traffic) bool {
+func (rot *rotation) skippedForUs(n probes.Node, t traffic) bool {
 	at := slices.IndexFunc(t.answers, func(a *answer) bool { return a.OK() && a.node != "" && a.LocalAddress.IsValid() })
-	if at < 0 || !hashesAddress(rotation.Cluster.Balancer) {
+	if at < 0 || !hashesAddress(rot.Cluster.Balancer) {
 		return false
 	}
 	a := t.answers[at]
 	return sameNetwork(a.LocalAddress, a.trace.Balancer.Addr()) &&
-		slices.Contains(skipped(rotation.oracle, a.LocalAddress.String(), rotation.index(a.node)), rotation.index(n.ID))
+		slices.Contains(skipped(rot.oracle, a.LocalAddress.String(), rot.index(a.node)), rot.index(n.ID))
 }
 
 // skipped returns the servers that p skips for key before it picks met.
@@ -169,12 +169,12 @@ func (t traffic) ownAnswers() []*answer {
 
 // hashesOwnAddressTo reports whether the hash names n for the address that an
 // answer's client sent from.
-func (nodeStates *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
-	if nodeStates.oracle == nil || !hashesAddress(nodeStates.Cluster.Balancer) {
+func (ns *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
+	if ns.oracle == nil || !hashesAddress(ns.Cluster.Balancer) {
 		return false
 	}
-	index, ok := nodeStates.oracle.Pick(a.LocalAddress.String())
-	return ok && nodeStates.Cluster.Nodes[index].ID == n.ID
+	index, ok := ns.oracle.Pick(a.LocalAddress.String())
+	return ok && ns.Cluster.Nodes[index].ID == n.ID
 }
 
 // answeredOwnAddress records that n answered our address as computed.
@@ -188,22 +188,22 @@ func (t *timeline) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory 
 }
 
 // answeredOwnAddressBefore reports whether n did so in an earlier round.
-func (rotation *rotation) answeredOwnAddressBefore(n probes.Node) bool {
-	return rotation.past().Nodes[n.ID].OwnAddress.IsValid()
+func (rot *rotation) answeredOwnAddressBefore(n probes.Node) bool {
+	return rot.past().Nodes[n.ID].OwnAddress.IsValid()
 }
 
 // rotationByOwnAddress returns the state of a node that answered our address before:
 // it is out if the next ready node of the arithmetic answers now.
-func (rotation *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationState {
-	m, agreed := rotation.past().Nodes[n.ID], 0
+func (rot *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationState {
+	m, agreed := rot.past().Nodes[n.ID], 0
 	for _, a := range t.ownAnswers() {
 		if a.LocalAddress != m.OwnAddress {
 			continue
 		}
-		between := skipped(rotation.oracle, a.LocalAddress.String(), rotation.index(a.node))
-		if !slices.Contains(between, rotation.index(n.ID)) || slices.ContainsFunc(between, func(i int) bool {
-			id := rotation.Cluster.Nodes[i].ID
-			return id != n.ID && rotation.ready(id)
+		between := skipped(rot.oracle, a.LocalAddress.String(), rot.index(a.node))
+		if !slices.Contains(between, rot.index(n.ID)) || slices.ContainsFunc(between, func(i int) bool {
+			id := rot.Cluster.Nodes[i].ID
+			return id != n.ID && rot.ready(id)
 		}) {
 			return unknown(MsgNotTheNext, Args{})
 		}
@@ -212,5 +212,5 @@ func (rotation *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotatio
 	if agreed == 0 {
 		return unknown(MsgOursNotAnswered, Args{})
 	}
-	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: rotation.Cluster.Balancer.Method, At: m.OwnAddressSeen, Count: agreed})}
+	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: rot.Cluster.Balancer.Method, At: m.OwnAddressSeen, Count: agreed})}
 }

@@ -57,11 +57,11 @@ func (t *tally) failsForNew(shared bool) bool {
 
 // sessionsFailing finds nodes where clients that hold a session get errors or another
 // page, while new clients are served.
-func sessionsFailing(v *timeline) []Finding {
-	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone {
+func sessionsFailing(tl *timeline) []Finding {
+	if tl.Cluster.Session == nil || tl.policy() == probes.PolicyNone {
 		return nil
 	}
-	tallies := tallyByNode(v)
+	tallies := tallyByNode(tl)
 	newClients, newFailed := 0, 0
 	for _, t := range tallies {
 		newClients, newFailed = newClients+t.newClients, newFailed+t.newFailed
@@ -77,11 +77,11 @@ func sessionsFailing(v *timeline) []Finding {
 		clients += len(t.clients)
 		// Only a failure of this round counts, at a node that is known and ready, and only if
 		// new clients fare better there.
-		if t.failedThisRound == 0 || id == "" || id != anyNode && !v.ready(id) || t.failsForNew(id == anyNode) {
+		if t.failedThisRound == 0 || id == "" || id != anyNode && !tl.ready(id) || t.failsForNew(id == anyNode) {
 			continue
 		}
 		if id == anyNode {
-			nodes = append(nodes, failingWithSession(v.nodeStates)...)
+			nodes = append(nodes, failingWithSession(tl.nodeStates)...)
 		} else {
 			nodes = append(nodes, id)
 		}
@@ -92,12 +92,12 @@ func sessionsFailing(v *timeline) []Finding {
 	if len(failures) == 0 {
 		return nil
 	}
-	finding := aboutAll(SessionFailing, Critical, v.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
+	finding := aboutAll(SessionFailing, Critical, tl.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
 	finding.harm = harmSpan(failures)
 	finding.Summary, finding.Remedy = msg(MsgSessionsFail, Args{Nodes: finding.Nodes}), msg(MsgFindSessionError, Args{})
 	if onlyWrites {
 		finding.Summary, finding.Remedy = msg(MsgWritesFail, Args{Nodes: finding.Nodes}), msg(MsgFindWriteError, Args{})
-		if 2*len(finding.Nodes) < len(v.serving) { // most users can still store values
+		if 2*len(finding.Nodes) < len(tl.serving) { // most users can still store values
 			finding.Severity = Warning
 		}
 	}
@@ -111,18 +111,18 @@ func sessionsFailing(v *timeline) []Finding {
 // tallyByNode counts requests by the node that owns the session; "": not known. Failures
 // that are not the session's are left out: those of the balancer, and those of a node that
 // fails when asked directly or was disrupted.
-func tallyByNode(v *timeline) map[string]*tally {
+func tallyByNode(tl *timeline) map[string]*tally {
 	tallies := make(map[string]*tally)
-	for _, a := range v.allAnswers {
+	for _, a := range tl.allAnswers {
 		harmed := a.outcome == OutcomeError || a.outcome == OutcomeWrongPage
-		if a.outcome == OutcomeUnknown || harmed && (v.refusesAll || v.ownError(a.Exchange) || disruptedFor(v, a)) {
+		if a.outcome == OutcomeUnknown || harmed && (tl.refusesAll || tl.ownError(a.Exchange) || disruptedFor(tl, a)) {
 			continue
 		}
-		key := tallyKey(v.nodeStates, a)
+		key := tallyKey(tl.nodeStates, a)
 		if tallies[key] == nil {
 			tallies[key] = &tally{clients: make(map[*trace]bool), failedClients: make(map[*trace]bool)}
 		}
-		tallies[key].add(a, harmed, v.Started)
+		tallies[key].add(a, harmed, tl.Started)
 	}
 	return tallies
 }
@@ -132,8 +132,8 @@ const anyNode = "any"
 
 // tallyKey returns the node by which a request is counted. A failed answer names no node;
 // then it is the one that opened the session.
-func tallyKey(v *nodeStates, a *answer) string {
-	if v.policy() == probes.PolicyShared {
+func tallyKey(ns *nodeStates, a *answer) string {
+	if ns.policy() == probes.PolicyShared {
 		return anyNode
 	}
 	return cmp.Or(a.node, a.trace.openedBy)
@@ -141,10 +141,10 @@ func tallyKey(v *nodeStates, a *answer) string {
 
 // failingWithSession returns the nodes that answer with errors when a session is
 // presented to them directly.
-func failingWithSession(v *nodeStates) []string {
-	return v.nodesWhere(func(id string) bool {
-		return v.ready(id) && slices.ContainsFunc(v.FailoverChecks, func(x probes.FailoverCheck) bool {
-			return x.To == id && (failed(x.There) || x.There.Status >= 400 || v.page.isWrong(x.There))
+func failingWithSession(ns *nodeStates) []string {
+	return ns.nodesWhere(func(id string) bool {
+		return ns.ready(id) && slices.ContainsFunc(ns.FailoverChecks, func(x probes.FailoverCheck) bool {
+			return x.To == id && (failed(x.There) || x.There.Status >= 400 || ns.page.isWrong(x.There))
 		})
 	})
 }
@@ -152,16 +152,16 @@ func failingWithSession(v *nodeStates) []string {
 // disruptedFor reports whether a failed answer is due to a node that was down or
 // restarting at that moment: the node that failed, the one that answered the client last, or
 // the one that opened its session.
-func disruptedFor(v *timeline, a *answer) bool {
+func disruptedFor(tl *timeline, a *answer) bool {
 	for _, id := range []string{a.failedNode, a.trace.holder, a.trace.owner} {
 		if id == "" {
 			continue
 		}
-		if v.failsDirectly(id) || !v.ready(id) {
+		if tl.failsDirectly(id) || !tl.ready(id) {
 			return true
 		}
-		d, ok := v.disruptionAt(id, a.At)
-		if ok && (d.Kind == DisruptionRestart || d.failed() && v.past().Nodes[id].knewOf(d)) {
+		d, ok := tl.disruptionAt(id, a.At)
+		if ok && (d.Kind == DisruptionRestart || d.failed() && tl.past().Nodes[id].knewOf(d)) {
 			return true
 		}
 	}

@@ -8,12 +8,12 @@ import (
 )
 
 // sessionsShared reports whether the nodes know each other's sessions.
-func sessionsShared(v *nodeStates) Answer {
+func sessionsShared(ns *nodeStates) Answer {
 	answer := Unknown
-	if v.AcceptsAnyID && !slices.ContainsFunc(v.FailoverChecks, func(x probes.FailoverCheck) bool { return x.Counter > 0 }) {
+	if ns.AcceptsAnyID && !slices.ContainsFunc(ns.FailoverChecks, func(x probes.FailoverCheck) bool { return x.Counter > 0 }) {
 		return Unknown // an accepted unknown id proves nothing, and no value was stored
 	}
-	for _, x := range v.FailoverChecks {
+	for _, x := range ns.FailoverChecks {
 		switch x.SessionOutcome() {
 		case probes.SessionKept, probes.SessionStale:
 			answer = Yes
@@ -25,14 +25,14 @@ func sessionsShared(v *nodeStates) Answer {
 }
 
 // sharing finds nodes that would lose the sessions of another node at a failover.
-func sharing(v *outcomes) []Finding {
-	if v.policy() != probes.PolicyShared && v.policy() != probes.PolicyReplicated {
+func sharing(oc *outcomes) []Finding {
+	if oc.policy() != probes.PolicyShared && oc.policy() != probes.PolicyReplicated {
 		return nil
 	}
 	ignorant := make(map[string]bool)
 	var evidence []Message
-	for _, x := range v.FailoverChecks {
-		if x.SessionOutcome() == probes.SessionLost && v.ready(x.To) && !v.page.isWrong(x.There) && v.foreignAt(x) == nil {
+	for _, x := range oc.FailoverChecks {
+		if x.SessionOutcome() == probes.SessionLost && oc.ready(x.To) && !oc.page.isWrong(x.There) && oc.foreignAt(x) == nil {
 			ignorant[x.To] = true
 			evidence = append(evidence, msg(MsgNotKnownThere, Args{Session: x.Session, Node: x.From, Other: x.To}))
 		}
@@ -40,9 +40,9 @@ func sharing(v *outcomes) []Finding {
 	if len(ignorant) == 0 {
 		return nil
 	}
-	f := aboutAll(SessionNotShared, Warning, v.nodesWhere(func(id string) bool { return ignorant[id] }))
+	f := aboutAll(SessionNotShared, Warning, oc.nodesWhere(func(id string) bool { return ignorant[id] }))
 	f.Summary = msg(MsgNotShared, Args{Nodes: f.Nodes})
-	if slices.ContainsFunc(v.allAnswers, func(a *answer) bool { return a.moved() && a.sessionOutcome == probes.SessionLost }) {
+	if slices.ContainsFunc(oc.allAnswers, func(a *answer) bool { return a.moved() && a.sessionOutcome == probes.SessionLost }) {
 		f.Summary = msg(MsgNotSharedNow, Args{Nodes: f.Nodes})
 	}
 	f.Evidence = limited(evidence)
@@ -56,21 +56,21 @@ const valuesOfAClient = 999
 
 // setOutcomes sets the outcome of each answer, and finds the answers that show a
 // value that another client of ours has stored.
-func (outcomes *outcomes) setOutcomes() {
-	for _, a := range outcomes.allAnswers {
+func (oc *outcomes) setOutcomes() {
+	for _, a := range oc.allAnswers {
 		if n, err := strconv.Atoi(a.Value); err == nil && n > 0 {
-			a.foreign = outcomes.writerOf(n, a.trace)
+			a.foreign = oc.writerOf(n, a.trace)
 		}
-		a.outcome = outcomes.outcomeOf(a)
+		a.outcome = oc.outcomeOf(a)
 	}
 }
 
 // writerOf returns the client other than reader that has stored a value; nil: none.
-func (outcomes *outcomes) writerOf(value int, reader *trace) *trace {
+func (oc *outcomes) writerOf(value int, reader *trace) *trace {
 	if reader != nil && value > reader.Base && value <= reader.Base+valuesOfAClient {
 		return nil
 	}
-	for _, w := range outcomes.traces {
+	for _, w := range oc.traces {
 		if w == reader || value <= w.Base || value > w.Base+valuesOfAClient {
 			continue
 		}
@@ -83,12 +83,12 @@ func (outcomes *outcomes) writerOf(value int, reader *trace) *trace {
 
 // foreignAt returns the client whose value a node showed for another client's
 // session; nil: none.
-func (outcomes *outcomes) foreignAt(x probes.FailoverCheck) *trace {
+func (oc *outcomes) foreignAt(x probes.FailoverCheck) *trace {
 	n, err := strconv.Atoi(x.There.Value)
 	if err != nil || n <= 0 || n > x.Base && n <= x.Base+valuesOfAClient {
 		return nil
 	}
-	return outcomes.writerOf(n, nil)
+	return oc.writerOf(n, nil)
 }
 
 // A sharedID is two clients that hold one session.
@@ -97,12 +97,12 @@ type sharedID struct{ a, b *trace }
 // sharedIDs finds new clients that were given the same session. An id that several
 // nodes give to everybody when asked directly does not identify a session and is left
 // out.
-func sharedIDs(v *outcomes) []sharedID {
+func sharedIDs(oc *outcomes) []sharedID {
 	first := make(map[probes.Fingerprint]*trace)
 	var list []sharedID
-	for _, w := range v.traces {
+	for _, w := range oc.traces {
 		id := w.First().Session
-		if id == "" || constantID(v.nodeStates, id) {
+		if id == "" || constantID(oc.nodeStates, id) {
 			continue
 		}
 		if other := first[id]; other != nil && sameClient(other, w) {
@@ -121,9 +121,9 @@ func sharedIDs(v *outcomes) []sharedID {
 func sameClient(a, b *trace) bool { return a.Opened.Equal(b.Opened) && !a.Opened.IsZero() }
 
 // constantID reports whether several nodes gave the same id when asked directly.
-func constantID(v *nodeStates, id probes.Fingerprint) bool {
+func constantID(ns *nodeStates, id probes.Fingerprint) bool {
 	nodes := 0
-	for _, o := range v.active {
+	for _, o := range ns.active {
 		if o.Session != nil && o.Session.Session == id {
 			nodes++
 		}
@@ -138,8 +138,8 @@ func LeaksSessions(round Round) bool {
 }
 
 // leaks finds sessions that several clients hold.
-func leaks(v *outcomes) []Finding {
-	if v.Cluster.Session == nil || v.policy() == probes.PolicyNone {
+func leaks(oc *outcomes) []Finding {
+	if oc.Cluster.Session == nil || oc.policy() == probes.PolicyNone {
 		return nil
 	}
 	var evidence []Message
@@ -150,18 +150,18 @@ func leaks(v *outcomes) []Finding {
 		clients[reader], clients[other] = true, true
 		nodes[node] = true
 	}
-	for _, s := range sharedIDs(v) {
+	for _, s := range sharedIDs(oc) {
 		note(s.b, s.a, s.b.openedBy, msg(MsgSameSession, Args{Session: s.b.First().Session, Since: s.a.Opened, At: s.b.Opened}))
 	}
-	for _, a := range v.allAnswers {
+	for _, a := range oc.allAnswers {
 		if a.foreign != nil {
 			note(a.trace, a.foreign, a.node, msg(MsgReadForeign, Args{
 				Session: a.trace.First().Session, Value: a.Value, At: a.At, NewSession: a.foreign.First().Session,
 			}))
 		}
 	}
-	for _, x := range v.FailoverChecks {
-		if w := v.foreignAt(x); w != nil {
+	for _, x := range oc.FailoverChecks {
+		if w := oc.foreignAt(x); w != nil {
 			evidence = append(evidence, msg(MsgShowedForeign, Args{
 				Session: x.Session, Node: x.To, Value: x.There.Value, NewSession: w.First().Session,
 			}))
@@ -171,19 +171,19 @@ func leaks(v *outcomes) []Finding {
 	if len(evidence) == 0 {
 		return nil
 	}
-	f := aboutAll(SessionLeaked, Critical, v.nodesWhere(func(id string) bool { return nodes[id] }))
+	f := aboutAll(SessionLeaked, Critical, oc.nodesWhere(func(id string) bool { return nodes[id] }))
 	f.Summary = msg(MsgLeaked, Args{})
 	f.Evidence = limited(evidence)
-	f.Affected = Affected{Share: min(1, float64(len(clients))/float64(max(1, len(v.traces)))), Of: len(v.traces)}
+	f.Affected = Affected{Share: min(1, float64(len(clients))/float64(max(1, len(oc.traces)))), Of: len(oc.traces)}
 	f.Remedy = msg(MsgFindCache, Args{})
 	return []Finding{f}
 }
 
 // stores finds sessions that moved from one store to another and were kept, such as
 // with memcached-session-manager, where ID-n1 becomes ID-n2.
-func stores(v *outcomes) []Finding {
+func stores(oc *outcomes) []Finding {
 	var evidence []Message
-	for _, w := range v.traces {
+	for _, w := range oc.traces {
 		from := w.First().Store
 		for _, a := range w.answers {
 			if from == "" || a.Store == "" || a.Store == from {

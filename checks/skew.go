@@ -10,31 +10,31 @@ import (
 
 // versions finds nodes that run different versions, or another than the expected
 // version.
-func versions(v *nodeStates) []Finding {
+func versions(ns *nodeStates) []Finding {
 	running := make(map[string]string)
-	for _, o := range v.active {
-		if v.up[o.Node] && o.Version != "" {
+	for _, o := range ns.active {
+		if ns.up[o.Node] && o.Version != "" {
 			running[o.Node] = o.Version
 		}
 	}
-	if v.ExpectVersion != "" {
-		return unexpectedVersions(v, running)
+	if ns.ExpectVersion != "" {
+		return unexpectedVersions(ns, running)
 	}
-	return skew(v, VersionSkew, "", running, MsgVersionsDiffer, MsgDeployOneVersion)
+	return skew(ns, VersionSkew, "", running, MsgVersionsDiffer, MsgDeployOneVersion)
 }
 
 // unexpectedVersions finds nodes that do not run the expected version. It is
 // critical, unlike a skew, because the version was requested in order to stop a
 // deployment without it. If no node reports its version, that is a doubt and no
 // finding.
-func unexpectedVersions(v *nodeStates, running map[string]string) []Finding {
+func unexpectedVersions(ns *nodeStates, running map[string]string) []Finding {
 	if len(running) == 0 {
 		return nil
 	}
 	var nodes []string
 	var evidence []Message
-	for _, o := range v.active {
-		if v.up[o.Node] && running[o.Node] != v.ExpectVersion {
+	for _, o := range ns.active {
+		if ns.up[o.Node] && running[o.Node] != ns.ExpectVersion {
 			nodes = append(nodes, o.Node)
 			evidence = append(evidence, msg(MsgRunsVersion, Args{Node: o.Node, Value: running[o.Node]}))
 		}
@@ -43,26 +43,26 @@ func unexpectedVersions(v *nodeStates, running map[string]string) []Finding {
 		return nil
 	}
 	f := aboutAll(VersionSkew, Critical, nodes)
-	f.Summary = msg(MsgVersionUnexpected, Args{Nodes: nodes, Value: v.ExpectVersion})
+	f.Summary = msg(MsgVersionUnexpected, Args{Nodes: nodes, Value: ns.ExpectVersion})
 	f.Evidence = limited(evidence)
 	f.Remedy = msg(MsgWaitForDeployment, Args{})
 	return []Finding{f}
 }
 
 // noVersion reports whether no node reports its version.
-func noVersion(v *nodeStates) bool {
-	return !slices.ContainsFunc(v.active, func(o probes.NodeObservation) bool { return o.Version != "" })
+func noVersion(ns *nodeStates) bool {
+	return !slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return o.Version != "" })
 }
 
 // settings finds settings that must be equal on all nodes and are not.
-func settings(v *nodeStates) []Finding {
-	if v.Cluster.Status == nil {
+func settings(ns *nodeStates) []Finding {
+	if ns.Cluster.Status == nil {
 		return nil
 	}
 	var list []Finding
-	for _, key := range v.Cluster.Status.Settings {
+	for _, key := range ns.Cluster.Status.Settings {
 		values := make(map[string]string)
-		for _, o := range v.active {
+		for _, o := range ns.active {
 			if o.Status == nil {
 				continue
 			}
@@ -70,16 +70,16 @@ func settings(v *nodeStates) []Finding {
 				values[o.Node] = value
 			}
 		}
-		list = append(list, skew(v, SettingsSkew, key, values, MsgSettingsDiffer, MsgEqualiseSettings)...)
+		list = append(list, skew(ns, SettingsSkew, key, values, MsgSettingsDiffer, MsgEqualiseSettings)...)
 	}
 	return list
 }
 
 // skew finds nodes whose value differs from that of most nodes; all nodes in case of
 // a tie.
-func skew(v *nodeStates, code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
+func skew(ns *nodeStates, code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
 	holders := make(map[string][]string) // by value, in configuration order
-	for _, n := range v.Cluster.Nodes {
+	for _, n := range ns.Cluster.Nodes {
 		if value, known := values[n.ID]; known {
 			holders[value] = append(holders[value], n.ID)
 		}
@@ -91,7 +91,7 @@ func skew(v *nodeStates, code Code, target string, values map[string]string, sum
 	slices.SortStableFunc(kinds, func(a, b string) int { return len(holders[b]) - len(holders[a]) })
 	most := kinds[0]
 	tie := len(holders[kinds[1]]) == len(holders[most])
-	f := aboutAll(code, Warning, v.nodesWhere(func(id string) bool {
+	f := aboutAll(code, Warning, ns.nodesWhere(func(id string) bool {
 		value, known := values[id]
 		return known && (tie || value != most)
 	}))
@@ -106,16 +106,16 @@ func skew(v *nodeStates, code Code, target string, values map[string]string, sum
 
 // clocks finds nodes whose clocks certainly differ by more than the limit: the
 // intervals of their offsets exclude less.
-func clocks(v *nodeStates) []Finding {
-	limit := v.Cluster.Limits.ClockSkew
+func clocks(ns *nodeStates) []Finding {
+	limit := ns.Cluster.Limits.ClockSkew
 	if limit <= 0 {
 		return nil
 	}
 	apart := make(map[string]int)
 	var evidence []Message
 	var widest time.Duration
-	for i, a := range v.active {
-		for _, b := range v.active[i+1:] {
+	for i, a := range ns.active {
+		for _, b := range ns.active[i+1:] {
 			if a.Clock.Samples == 0 || b.Clock.Samples == 0 {
 				continue
 			}
@@ -131,8 +131,8 @@ func clocks(v *nodeStates) []Finding {
 		return nil
 	}
 	worst := slices.Max(slices.Collect(maps.Values(apart)))
-	suspects := v.nodesWhere(func(id string) bool { return apart[id] == worst })
-	if off := v.nodesWhere(func(id string) bool { return apart[id] > 0 && clockOff(v, id) }); len(off) > 0 && len(off) < len(suspects) {
+	suspects := ns.nodesWhere(func(id string) bool { return apart[id] == worst })
+	if off := ns.nodesWhere(func(id string) bool { return apart[id] > 0 && clockOff(ns, id) }); len(off) > 0 && len(off) < len(suspects) {
 		suspects = off // our own clock breaks the tie
 	}
 	f := aboutAll(ClockSkew, Warning, suspects)
@@ -149,21 +149,21 @@ const expiringSkew = time.Minute
 
 // clockOff reports whether a node's clock certainly differs from our own by more than
 // the limit.
-func clockOff(v *nodeStates, id string) bool {
-	o := v.direct[id].Clock
-	return o.Samples > 0 && (o.Min > v.Cluster.Limits.ClockSkew || o.Max < -v.Cluster.Limits.ClockSkew)
+func clockOff(ns *nodeStates, id string) bool {
+	o := ns.direct[id].Clock
+	return o.Samples > 0 && (o.Min > ns.Cluster.Limits.ClockSkew || o.Max < -ns.Cluster.Limits.ClockSkew)
 }
 
 // startOrder finds a primary that was started after another node.
-func startOrder(v *timeline) []Finding {
-	started, reported := starts(v)
+func startOrder(tl *timeline) []Finding {
+	started, reported := starts(tl)
 	var list []Finding
-	for _, primary := range v.Cluster.Nodes {
+	for _, primary := range tl.Cluster.Nodes {
 		since, known := started[primary.ID]
 		if !primary.Primary || !known {
 			continue
 		}
-		earlier := v.nodesWhere(func(id string) bool {
+		earlier := tl.nodesWhere(func(id string) bool {
 			t, known := started[id]
 			return known && t.Before(since)
 		})
@@ -189,15 +189,15 @@ func startOrder(v *timeline) []Finding {
 // starts returns when nodes started, by id: as their status reports, in a zone that only they
 // know, or else as observed. A node that has answered ever since it is watched started before that,
 // which suffices to compare it with a primary that was seen to start.
-func starts(v *timeline) (times map[string]time.Time, reported bool) {
+func starts(tl *timeline) (times map[string]time.Time, reported bool) {
 	said, seen := make(map[string]time.Time), make(map[string]time.Time)
-	for _, o := range v.active {
+	for _, o := range tl.active {
 		if o.Status != nil && !o.Status.UpSince.IsZero() {
 			said[o.Node] = o.Status.UpSince
 		}
-		if m := v.nodeHistory[o.Node]; !m.Started.IsZero() {
+		if m := tl.nodeHistory[o.Node]; !m.Started.IsZero() {
 			seen[o.Node] = m.Started
-		} else if node := v.Cluster.Nodes[v.index(o.Node)]; !m.Since.IsZero() && !node.Primary {
+		} else if node := tl.Cluster.Nodes[tl.index(o.Node)]; !m.Since.IsZero() && !node.Primary {
 			seen[o.Node] = m.Since
 		}
 	}

@@ -17,25 +17,25 @@ type separation struct {
 // workers that count failures separately. Only a balancer that hashes is meant to
 // send one client to one node. An address that scatters its clients does not hash: with two
 // nodes, chance sends them to and fro between their node and the next as well.
-func (movement *movement) separate() []separation {
-	if movement.oracle == nil {
+func (mov *movement) separate() []separation {
+	if mov.oracle == nil {
 		return nil
 	}
-	list := append(movement.separateByAddress(), movement.separateByWorker()...)
+	list := append(mov.separateByAddress(), mov.separateByWorker()...)
 	return slices.DeleteFunc(list, func(s separation) bool {
 		return slices.ContainsFunc(s.nodes[:], func(node string) bool { // workers notice it one after the other
-			d, disrupted := movement.disruptionAt(node, movement.Started)
+			d, disrupted := mov.disruptionAt(node, mov.Started)
 			return disrupted && d.Kind != DisruptionEjected
 		})
 	})
 }
 
-func (movement *movement) separateByAddress() []separation {
+func (mov *movement) separateByAddress() []separation {
 	var list []separation
 	first := make(map[string]*trace) // by the hashed key
-	for _, w := range movement.traces {
-		key := movement.key(w)
-		if w.Continued || key == "" || w.holder == "" || !w.First().OK() || movement.scatteredWith(w) {
+	for _, w := range mov.traces {
+		key := mov.key(w)
+		if w.Continued || key == "" || w.holder == "" || !w.First().OK() || mov.scatteredWith(w) {
 			continue
 		}
 		other, seen := first[key]
@@ -43,7 +43,7 @@ func (movement *movement) separateByAddress() []separation {
 			first[key] = w
 			continue
 		}
-		if other.Balancer != w.Balancer && other.holder != w.holder && movement.atOnce(other, w) {
+		if other.Balancer != w.Balancer && other.holder != w.holder && mov.atOnce(other, w) {
 			list = append(list, separation{nil, [2]string{other.holder, w.holder}, msg(MsgSplitByAddress, Args{
 				Client: key, Node: other.holder, Other: w.holder, Addresses: []string{other.Balancer.String(), w.Balancer.String()},
 			})})
@@ -54,23 +54,23 @@ func (movement *movement) separateByAddress() []separation {
 
 // atOnce reports whether the node that answered the earlier trace was still in
 // rotation when the later one met another node.
-func (movement *movement) atOnce(a, b *trace) bool {
+func (mov *movement) atOnce(a, b *trace) bool {
 	if b.First().At.Before(a.First().At) {
 		a, b = b, a
 	}
-	return movement.ready(a.holder) && movement.answeredSince(a.holder, a.Balancer, b.First().At)
+	return mov.ready(a.holder) && mov.answeredSince(a.holder, a.Balancer, b.First().At)
 }
 
 // separateByWorker finds nothing unless some client stays where the hash sends it.
 // Otherwise the balancer scatters all clients and does not hash at all.
-func (movement *movement) separateByWorker() []separation {
+func (mov *movement) separateByWorker() []separation {
 	var list []separation
 	held := false
-	for _, w := range movement.traces {
-		if movement.scatteredWith(w) {
+	for _, w := range mov.traces {
+		if mov.scatteredWith(w) {
 			continue
 		}
-		if s, ok := movement.separated(w); ok {
+		if s, ok := mov.separated(w); ok {
 			list = append(list, s)
 		} else if w.Expected != "" && len(w.Steps) > 1 && len(w.answers) > 0 && w.onlyMet(w.Expected) {
 			held = true
@@ -83,8 +83,8 @@ func (movement *movement) separateByWorker() []separation {
 }
 
 // scatteredWith reports whether the address of a client scatters all clients.
-func (movement *movement) scatteredWith(w *trace) bool {
-	return slices.ContainsFunc(movement.stickiness, func(f frontendStickiness) bool {
+func (mov *movement) scatteredWith(w *trace) bool {
+	return slices.ContainsFunc(mov.stickiness, func(f frontendStickiness) bool {
 		return f.scatters && f.frontend.Address == w.Balancer && f.frontend.URL == w.URL
 	})
 }
@@ -92,8 +92,8 @@ func (movement *movement) scatteredWith(w *trace) bool {
 // separated reports whether every answer of a trace came from the node that the hash
 // names or from the one that it names without that node, both answered, and the first
 // one has not left rotation meanwhile.
-func (movement *movement) separated(w *trace) (separation, bool) {
-	owner, successor, ok := movement.ownerAndSuccessor(w)
+func (mov *movement) separated(w *trace) (separation, bool) {
+	owner, successor, ok := mov.ownerAndSuccessor(w)
 	if !ok {
 		return separation{}, false
 	}
@@ -103,32 +103,32 @@ func (movement *movement) separated(w *trace) (separation, bool) {
 			met[x.node]++
 		}
 	}
-	if len(met) != 2 || met[owner] == 0 || met[successor] == 0 || !movement.ready(owner) || !movement.answeredBetween(owner, successor, w) {
+	if len(met) != 2 || met[owner] == 0 || met[successor] == 0 || !mov.ready(owner) || !mov.answeredBetween(owner, successor, w) {
 		return separation{}, false
 	}
 	return separation{w, [2]string{owner, successor}, msg(MsgSplitByWorker, Args{
-		Client: movement.key(w), Node: owner, Of: met[owner], Other: successor, Count: met[successor],
+		Client: mov.key(w), Node: owner, Of: met[owner], Other: successor, Count: met[successor],
 	})}, true
 }
 
 // ownerAndSuccessor returns the node that the hash names for a client, and the ready
 // node that it names without the owner.
-func (rotation *rotation) ownerAndSuccessor(w *trace) (owner, successor string, ok bool) {
-	key := rotation.key(w)
-	if key == "" || rotation.oracle == nil {
+func (rot *rotation) ownerAndSuccessor(w *trace) (owner, successor string, ok bool) {
+	key := rot.key(w)
+	if key == "" || rot.oracle == nil {
 		return "", "", false
 	}
 	var out []int
 	for {
-		next, ok := rotation.oracle.Pick(key, out...)
+		next, ok := rot.oracle.Pick(key, out...)
 		if !ok || slices.Contains(out, next) {
 			return "", "", false
 		}
-		id := rotation.Cluster.Nodes[next].ID
+		id := rot.Cluster.Nodes[next].ID
 		switch {
 		case owner == "":
 			owner = id
-		case rotation.ready(id) && !rotation.rotationStates[id].Sure:
+		case rot.ready(id) && !rot.rotationStates[id].Sure:
 			return owner, id, true
 		}
 		out = append(out, next)
@@ -139,21 +139,21 @@ func (rotation *rotation) ownerAndSuccessor(w *trace) (owner, successor string, 
 // of the owner that are less than an ejection apart. An answer before the owner's
 // first one belongs to an ejection that ends, and one after its last to an ejection
 // that begins.
-func (movement *movement) answeredBetween(owner, successor string, w *trace) bool {
+func (mov *movement) answeredBetween(owner, successor string, w *trace) bool {
 	return slices.ContainsFunc(w.answers, func(a *answer) bool {
 		if a.node != successor || !a.OK() {
 			return false
 		}
-		before, after := movement.answersAround(owner, w, a.At)
-		limit := movement.Cluster.Balancer.FailTimeout
+		before, after := mov.answersAround(owner, w, a.At)
+		limit := mov.Cluster.Balancer.FailTimeout
 		return !before.IsZero() && !after.IsZero() && (limit <= 0 || after.Sub(before) <= limit)
 	})
 }
 
 // answersAround returns when a node last answered somebody at the frontend of a trace
 // before a moment, and when it was first asked after it; zero: not known.
-func (movement *movement) answersAround(node string, w *trace, moment time.Time) (before, after time.Time) {
-	for _, a := range movement.answers {
+func (mov *movement) answersAround(node string, w *trace, moment time.Time) (before, after time.Time) {
+	for _, a := range mov.answers {
 		if a.node != node || !a.OK() || a.trace.Balancer != w.Balancer {
 			continue
 		}
@@ -168,22 +168,22 @@ func (movement *movement) answersAround(node string, w *trace, moment time.Time)
 }
 
 // splits reports separations.
-func splits(v *movement) []Finding {
-	if len(v.separations) == 0 {
+func splits(mov *movement) []Finding {
+	if len(mov.separations) == 0 {
 		return nil
 	}
 	var evidence []Message
-	for _, s := range v.separations {
+	for _, s := range mov.separations {
 		evidence = append(evidence, s.evidence)
 	}
 	f := Finding{Code: BalancerSplit, Severity: Warning}
-	f.Nodes = v.nodesWhere(func(id string) bool {
-		return slices.ContainsFunc(v.separations, func(s separation) bool { return slices.Contains(s.nodes[:], id) })
+	f.Nodes = mov.nodesWhere(func(id string) bool {
+		return slices.ContainsFunc(mov.separations, func(s separation) bool { return slices.Contains(s.nodes[:], id) })
 	})
 	f.Summary = msg(MsgSplit, Args{})
 	f.Evidence = limited(evidence)
 	f.Remedy = msg(MsgAddZone, Args{})
-	if !slices.ContainsFunc(v.separations, func(s separation) bool { return s.trace != nil }) {
+	if !slices.ContainsFunc(mov.separations, func(s separation) bool { return s.trace != nil }) {
 		f.Remedy = msg(MsgSameLines, Args{})
 	}
 	return []Finding{f}

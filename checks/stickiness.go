@@ -97,19 +97,19 @@ func (f *frontendStickiness) fitsAbsences() bool {
 }
 
 // stickinessOfFrontends returns the stickiness of every address.
-func (movement *movement) stickinessOfFrontends() []frontendStickiness {
+func (mov *movement) stickinessOfFrontends() []frontendStickiness {
 	met := make(map[string]bool)
-	for id := range movement.newClients() {
+	for id := range mov.newClients() {
 		met[id] = true
 	}
 	var list []frontendStickiness
-	for i := range movement.frontends {
-		list = append(list, movement.stickinessAt(&movement.frontends[i], met))
+	for i := range mov.frontends {
+		list = append(list, mov.stickinessAt(&mov.frontends[i], met))
 	}
 	return list
 }
 
-func (movement *movement) stickinessAt(e *frontend, met map[string]bool) frontendStickiness {
+func (mov *movement) stickinessAt(e *frontend, met map[string]bool) frontendStickiness {
 	h := frontendStickiness{frontend: e, byOpener: make(map[string]*openerCount)}
 	moves := make(map[string][]move)
 	for _, trace := range e.traces {
@@ -118,10 +118,10 @@ func (movement *movement) stickinessAt(e *frontend, met map[string]bool) fronten
 		}
 		count := h.byOpener[trace.holder]
 		if count == nil {
-			count = &openerCount{chance: ChanceOfStaying(trace.holder, movement.serving, met)}
+			count = &openerCount{chance: ChanceOfStaying(trace.holder, mov.serving, met)}
 			h.byOpener[trace.holder] = count
 		}
-		stayed, moved, switches := movement.returns(trace)
+		stayed, moved, switches := mov.returns(trace)
 		if switches == 1 && len(moved) > 0 {
 			continue // it moved once and stayed: see remapping
 		}
@@ -134,9 +134,9 @@ func (movement *movement) stickinessAt(e *frontend, met map[string]bool) fronten
 		count.scattered = count.scattered || switches > 1
 		moves[trace.holder] = append(moves[trace.holder], moved...)
 	}
-	h.first = movement.movedAfterFirst(e)
-	h.decide(moves, movement.Confidence)
-	if h.scatters && movement.Past != nil && (movement.losesPackets() || h.fitsAbsences()) {
+	h.first = mov.movedAfterFirst(e)
+	h.decide(moves, mov.Confidence)
+	if h.scatters && mov.Past != nil && (mov.losesPackets() || h.fitsAbsences()) {
 		// The balancer leaves nodes out for a while: moves that depend on each other are
 		// no sample of placing by chance.
 		h.scatters = false
@@ -166,7 +166,7 @@ func (f *frontendStickiness) decide(moves map[string][]move, confidence float64)
 
 // returns separates the answers of a client's own node from those of other nodes, and
 // counts how often the node changed. Moves that a disruption explains are left out.
-func (movement *movement) returns(w *trace) (stayed []*answer, moved []move, switches int) {
+func (mov *movement) returns(w *trace) (stayed []*answer, moved []move, switches int) {
 	answers := slices.Clone(w.answers)
 	slices.SortStableFunc(answers, func(a, b *answer) int { return a.At.Compare(b.At) })
 	at := w.holder
@@ -174,7 +174,7 @@ func (movement *movement) returns(w *trace) (stayed []*answer, moved []move, swi
 		if a.Kind == probes.StepFirst || !a.OK() || a.servingNode == "" {
 			continue
 		}
-		if a.servingNode != w.holder && movement.excused(a) {
+		if a.servingNode != w.holder && mov.excused(a) {
 			continue
 		}
 		if a.servingNode != at {
@@ -193,45 +193,45 @@ func (movement *movement) returns(w *trace) (stayed []*answer, moved []move, swi
 // excused reports whether a known reason explains that another node answered a
 // client: its node is not ready, did not answer a try, has been out, or the client
 // returns to the node that opened its session.
-func (movement *movement) excused(a *answer) bool {
+func (mov *movement) excused(a *answer) bool {
 	holder := a.trace.holder
-	return !movement.ready(holder) || slices.Contains(a.upstreamsTried, holder) || a.servingNode == a.trace.owner ||
-		!movement.answeredSince(holder, a.trace.Balancer, a.At) || movement.byDisruption(a) || movement.byEjection(a)
+	return !mov.ready(holder) || slices.Contains(a.upstreamsTried, holder) || a.servingNode == a.trace.owner ||
+		!mov.answeredSince(holder, a.trace.Balancer, a.At) || mov.byDisruption(a) || mov.byEjection(a)
 }
 
 // sessionReport reports whether sessions stay on their node, and with what
 // confidence.
-func sessionReport(v *remaps) SessionReport {
-	session := SessionReport{Policy: v.policy(), Sticky: Unknown, Shared: sessionsShared(v.nodeStates)}
-	for _, count := range v.newClients() {
+func sessionReport(rem *remaps) SessionReport {
+	session := SessionReport{Policy: rem.policy(), Sticky: Unknown, Shared: sessionsShared(rem.nodeStates)}
+	for _, count := range rem.newClients() {
 		session.NewClients += count
 	}
-	if v.Cluster.Session == nil {
+	if rem.Cluster.Session == nil {
 		session.Reason = msg(MsgNoSessionTest, Args{})
 		return session
 	}
-	session.Canaries, session.Moves = canaries(v.outcomes), sessionMoves(v)
-	stayedCount, sure := leastStayed(v.outcomes)
+	session.Canaries, session.Moves = canaries(rem.outcomes), sessionMoves(rem)
+	stayedCount, sure := leastStayed(rem.outcomes)
 	switch {
 	case session.Policy == probes.PolicyNone:
 		session.Reason = msg(MsgNothingPromised, Args{})
-	case len(v.drifts) > 0:
+	case len(rem.drifts) > 0:
 		session.Sticky, session.Confidence = No, 1
-		session.Reason = msg(MsgFollowUpsMoved, Args{Count: followUpsAmong(v.drifts), Of: v.followUps()})
-	case len(v.destinations()) < 2:
+		session.Reason = msg(MsgFollowUpsMoved, Args{Count: followUpsAmong(rem.drifts), Of: rem.followUps()})
+	case len(rem.destinations()) < 2:
 		session.Reason = msg(MsgNowhereToDrift, Args{})
-	case slices.ContainsFunc(v.failovers, func(m move) bool { return !m.trace.Continued }):
+	case slices.ContainsFunc(rem.failovers, func(m move) bool { return !m.trace.Continued }):
 		session.Reason = msg(MsgMovedOnce, Args{})
-		if slices.ContainsFunc(v.failovers, v.leftItsNode) {
+		if slices.ContainsFunc(rem.failovers, rem.leftItsNode) {
 			session.Reason = msg(MsgMovedWhileLeaving, Args{})
 		}
-	case v.followUps() == 0:
+	case rem.followUps() == 0:
 		session.Reason = msg(MsgNoSession, Args{})
-	case unattributed(v.outcomes):
+	case unattributed(rem.outcomes):
 		session.Reason = msg(MsgAnswersUnsigned, Args{})
 	case stayedCount == 0:
 		session.Reason = msg(MsgNoOwnAnswer, Args{})
-	case sure < v.Confidence-1e-12:
+	case sure < rem.Confidence-1e-12:
 		session.Confidence = sure
 		session.Reason = msg(MsgStayedByLuck, Args{Count: stayedCount, Rate: 1 / (1 - sure)})
 	default:
@@ -242,28 +242,28 @@ func sessionReport(v *remaps) SessionReport {
 }
 
 // leftItsNode reports whether a client moved because its node failed or was left out.
-func (movement *movement) leftItsNode(m move) bool {
-	return !movement.wellAt(m.from, m.answer)
+func (mov *movement) leftItsNode(m move) bool {
+	return !mov.wellAt(m.from, m.answer)
 }
 
 // destinations returns the nodes between which a session could drift: the serving
 // nodes without those that surely get no clients.
-func (rotation *rotation) destinations() []probes.Node {
-	return slices.DeleteFunc(slices.Clone(rotation.serving), func(n probes.Node) bool { return rotation.rotationStates[n.ID].Sure })
+func (rot *rotation) destinations() []probes.Node {
+	return slices.DeleteFunc(slices.Clone(rot.serving), func(n probes.Node) bool { return rot.rotationStates[n.ID].Sure })
 }
 
 // leastStayed returns the smallest number of follow-ups that any canary got from its
 // own node, and the confidence that none of them stayed by chance. The weakest canary
 // decides. The canary of a node that gets nearly all clients cannot exclude chance by
 // itself; for it, all canaries count together.
-func leastStayed(v *outcomes) (least int, sure float64) {
+func leastStayed(oc *outcomes) (least int, sure float64) {
 	met := make(map[string]bool)
-	for id := range v.newClients() {
+	for id := range oc.newClients() {
 		met[id] = true
 	}
 	least, sure = -1, 1
 	together, heavy := 1.0, false
-	for _, w := range v.traces {
+	for _, w := range oc.traces {
 		count, ok := w.stayedCount()
 		if !ok || w.Continued { // its few requests may show a move, and are no sample
 			continue
@@ -271,7 +271,7 @@ func leastStayed(v *outcomes) (least int, sure float64) {
 		if least < 0 || count < least {
 			least = count
 		}
-		luck := ChanceOfStaying(w.holder, v.serving, met)
+		luck := ChanceOfStaying(w.holder, oc.serving, met)
 		together *= math.Pow(luck, float64(count))
 		if FollowUps(luck, DefaultConfidence) > MaxFollowUps {
 			heavy = true
@@ -286,8 +286,8 @@ func leastStayed(v *outcomes) (least int, sure float64) {
 }
 
 // unattributed reports whether some canary's node is not known.
-func unattributed(v *outcomes) bool {
-	return slices.ContainsFunc(v.traces, func(w *trace) bool {
+func unattributed(oc *outcomes) bool {
+	return slices.ContainsFunc(oc.traces, func(w *trace) bool {
 		_, followed := w.stayedCount()
 		return followed && w.holder == ""
 	})

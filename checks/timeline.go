@@ -17,20 +17,20 @@ type timeline struct {
 
 // newTimeline returns the fourth stage of a round.
 func newTimeline(r *rotation) *timeline {
-	v := &timeline{rotation: r, nodeHistory: updateNodes(r.past().Nodes, r.Round)}
-	v.aftermath = Aftermath(v.Cluster.Balancer) + 2*v.Every
-	for _, n := range v.Cluster.Nodes {
-		m := v.answeredOwnAddress(n, v.nodeHistory[n.ID])
-		v.nodeHistory[n.ID] = v.disruptionsOf(n, v.addBalancerEvents(n, v.listed(n.ID, m)))
+	tl := &timeline{rotation: r, nodeHistory: updateNodes(r.past().Nodes, r.Round)}
+	tl.aftermath = Aftermath(tl.Cluster.Balancer) + 2*tl.Every
+	for _, n := range tl.Cluster.Nodes {
+		m := tl.answeredOwnAddress(n, tl.nodeHistory[n.ID])
+		tl.nodeHistory[n.ID] = tl.disruptionsOf(n, tl.addBalancerEvents(n, tl.listed(n.ID, m)))
 	}
-	v.inferRestarts() // after all other signs of all nodes: a known disruption explains a loss
-	for _, n := range v.Cluster.Nodes {
-		v.nodeHistory[n.ID] = v.lastSeen(n.ID, v.nodeHistory[n.ID]) // last: signs reach back to when an earlier round saw the node well
+	tl.inferRestarts() // after all other signs of all nodes: a known disruption explains a loss
+	for _, n := range tl.Cluster.Nodes {
+		tl.nodeHistory[n.ID] = tl.lastSeen(n.ID, tl.nodeHistory[n.ID]) // last: signs reach back to when an earlier round saw the node well
 	}
-	for _, n := range v.recentlyLeft() {
-		v.nodeHistory[n.ID] = v.leave(n, v.past().Nodes[n.ID])
+	for _, n := range tl.recentlyLeft() {
+		tl.nodeHistory[n.ID] = tl.leave(n, tl.past().Nodes[n.ID])
 	}
-	return v
+	return tl
 }
 
 // nodesDisruptedAt returns the nodes whose disruptions cover a moment, in configuration

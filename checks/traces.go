@@ -41,33 +41,33 @@ type outcomes struct {
 
 // readTraces returns the second stage of a round.
 func readTraces(nodes *nodeStates) *outcomes {
-	v := &outcomes{nodeStates: nodes, lastAnswerAt: make(map[nodeAtAddress]time.Time)}
-	v.allNamed = v.everyNodeNamed()
-	for _, w := range v.Traces {
-		t := v.resolve(w)
-		v.add(t)
-		v.allAnswers = append(append(v.allAnswers, t.earlier...), t.answers...)
+	oc := &outcomes{nodeStates: nodes, lastAnswerAt: make(map[nodeAtAddress]time.Time)}
+	oc.allNamed = oc.everyNodeNamed()
+	for _, w := range oc.Traces {
+		t := oc.resolve(w)
+		oc.add(t)
+		oc.allAnswers = append(append(oc.allAnswers, t.earlier...), t.answers...)
 	}
-	for _, b := range v.Balancers {
-		v.frontends = append(v.frontends, v.frontendOf(b))
+	for _, b := range oc.Balancers {
+		oc.frontends = append(oc.frontends, oc.frontendOf(b))
 	}
-	v.setOutcomes()
-	v.slowConnects = v.recentSlowConnects()
-	return v
+	oc.setOutcomes()
+	oc.slowConnects = oc.recentSlowConnects()
+	return oc
 }
 
 // everyNodeNamed reports whether every node reported its label when asked directly,
 // or answered under a name that is known to be its own.
-func (outcomes *outcomes) everyNodeNamed() bool {
+func (oc *outcomes) everyNodeNamed() bool {
 	met := make(map[string]bool)
-	for _, w := range outcomes.Traces {
+	for _, w := range oc.Traces {
 		for _, s := range w.Steps {
 			if s.OK() {
-				met[outcomes.identity.NodeOf(s.Label)] = true
+				met[oc.identity.NodeOf(s.Label)] = true
 			}
 		}
 	}
-	unnamed := outcomes.nodesWhere(func(id string) bool { return outcomes.identity.direct[id] == "" && !met[id] })
+	unnamed := oc.nodesWhere(func(id string) bool { return oc.identity.direct[id] == "" && !met[id] })
 	return len(unnamed) == 0
 }
 
@@ -78,8 +78,8 @@ func (t *traffic) add(w *trace) {
 
 // answeredSince reports whether a node answered, through an address of the balancer,
 // a request that was sent at t or later.
-func (outcomes *outcomes) answeredSince(node string, at netip.AddrPort, t time.Time) bool {
-	last, ok := outcomes.lastAnswerAt[nodeAtAddress{node, at}]
+func (oc *outcomes) answeredSince(node string, at netip.AddrPort, t time.Time) bool {
+	last, ok := oc.lastAnswerAt[nodeAtAddress{node, at}]
 	return ok && !last.Before(t)
 }
 
@@ -196,29 +196,29 @@ func (t *trace) onlyMet(node string) bool {
 }
 
 // resolve returns w with the node that answered each request.
-func (outcomes *outcomes) resolve(w probes.Trace) *trace {
-	out := &trace{Trace: w, holder: outcomes.servingNode(w.First().Label), openedBy: outcomes.identity.NodeOf(w.First().Label)}
-	method := outcomes.Cluster.Balancer.Method
-	out.owner = cmp.Or(outcomes.servingNode(w.OpenedBy), out.holder)
+func (oc *outcomes) resolve(w probes.Trace) *trace {
+	out := &trace{Trace: w, holder: oc.servingNode(w.First().Label), openedBy: oc.identity.NodeOf(w.First().Label)}
+	method := oc.Cluster.Balancer.Method
+	out.owner = cmp.Or(oc.servingNode(w.OpenedBy), out.holder)
 	out.mayBePinned = method == probes.MethodCookie || method == probes.MethodUnknown
 	for i := range w.Steps {
 		if w.Continued && i == 0 {
 			continue // an earlier round has judged it
 		}
 		step := &w.Steps[i]
-		a := &answer{Step: step, trace: out, sessionOutcome: w.SessionOutcome(i), node: outcomes.identity.NodeOf(step.Label), upstreamsTried: outcomes.identity.FailedOver(step.Label)}
-		a.servingNode = cmp.Or(outcomes.servingNode(step.Label), outcomes.otherLabel(out, step.Label))
-		if step.Kind != probes.StepWrite && outcomes.page.isWrong(step.Exchange) {
+		a := &answer{Step: step, trace: out, sessionOutcome: w.SessionOutcome(i), node: oc.identity.NodeOf(step.Label), upstreamsTried: oc.identity.FailedOver(step.Label)}
+		a.servingNode = cmp.Or(oc.servingNode(step.Label), oc.otherLabel(out, step.Label))
+		if step.Kind != probes.StepWrite && oc.page.isWrong(step.Exchange) {
 			a.sessionOutcome = probes.SessionUnknown // an answer that is not the page does not show the session
 		}
-		a.failedNode = outcomes.attributeFailure(a, i > 0)
-		if step.At.Before(outcomes.Started) && w.Continued {
+		a.failedNode = oc.attributeFailure(a, i > 0)
+		if step.At.Before(oc.Started) && w.Continued {
 			out.earlier = append(out.earlier, a)
 		} else {
 			out.answers = append(out.answers, a)
 		}
-		if seen := (nodeAtAddress{a.node, w.Balancer}); a.node != "" && a.OK() && step.At.After(outcomes.lastAnswerAt[seen]) {
-			outcomes.lastAnswerAt[seen] = step.At
+		if seen := (nodeAtAddress{a.node, w.Balancer}); a.node != "" && a.OK() && step.At.After(oc.lastAnswerAt[seen]) {
+			oc.lastAnswerAt[seen] = step.At
 		}
 	}
 	return out
@@ -230,17 +230,17 @@ func IsUnlisted(node string) bool { return strings.HasPrefix(node, `"`) }
 
 // servingNode returns who gave an answer: the id of a listed node, or the label of an
 // unlisted one in quotes if every node is known by name; "": not known.
-func (outcomes *outcomes) servingNode(label string) string {
-	if outcomes.unlistedNode(label) {
+func (oc *outcomes) servingNode(label string) string {
+	if oc.unlistedNode(label) {
 		return strconv.Quote(label)
 	}
-	return outcomes.identity.NodeOf(label)
+	return oc.identity.NodeOf(label)
 }
 
 // otherLabel returns an unknown label in quotes if the node that opened the session
 // is known by name, so that the label is another node's; otherwise "".
-func (outcomes *outcomes) otherLabel(w *trace, label string) string {
-	if w.openedBy == "" || label == "" || outcomes.identity.Ambiguous(label) {
+func (oc *outcomes) otherLabel(w *trace, label string) string {
+	if w.openedBy == "" || label == "" || oc.identity.Ambiguous(label) {
 		return ""
 	}
 	return strconv.Quote(label)
@@ -248,8 +248,8 @@ func (outcomes *outcomes) otherLabel(w *trace, label string) string {
 
 // unlistedNode reports whether a label belongs to no listed node. It is false while
 // some listed node is not known by name: the label may be its own.
-func (outcomes *outcomes) unlistedNode(label string) bool {
-	return label != "" && outcomes.allNamed && outcomes.identity.NodeOf(label) == "" && !outcomes.identity.Ambiguous(label)
+func (oc *outcomes) unlistedNode(label string) bool {
+	return label != "" && oc.allNamed && oc.identity.NodeOf(label) == "" && !oc.identity.Ambiguous(label)
 }
 
 // A frontend is one address of the balancer. Each address is judged as a balancer of
@@ -277,9 +277,9 @@ func (f frontend) page(path string) string {
 }
 
 // frontendOf returns the frontend with the client traces that went through it.
-func (outcomes *outcomes) frontendOf(b probes.BalancerObservation) frontend {
-	e := frontend{BalancerObservation: b, name: outcomes.frontendName(b.URL, b.Address)}
-	for _, w := range outcomes.traces {
+func (oc *outcomes) frontendOf(b probes.BalancerObservation) frontend {
+	e := frontend{BalancerObservation: b, name: oc.frontendName(b.URL, b.Address)}
+	for _, w := range oc.traces {
 		if w.Balancer == b.Address && w.URL == b.URL {
 			e.add(w)
 		}
@@ -290,7 +290,7 @@ func (outcomes *outcomes) frontendOf(b probes.BalancerObservation) frontend {
 // frontendName returns the URL, with the address if the URL has a host name. The
 // address is part of the name even while the host resolves to a single one, so that
 // keys of findings stay the same.
-func (outcomes *outcomes) frontendName(rawURL string, at netip.AddrPort) string {
+func (oc *outcomes) frontendName(rawURL string, at netip.AddrPort) string {
 	u, err := url.Parse(rawURL)
 	if err != nil || !at.IsValid() {
 		return rawURL

@@ -343,27 +343,27 @@ func (tomcats *tomcats) node(t testing.TB, name, prefix string) *url.URL {
 	})
 }
 
-func (tomcats *tomcats) find(r *http.Request, node string) (string, *tomcatEntry) {
+func (t *tomcats) find(r *http.Request, node string) (string, *tomcatEntry) {
 	c, err := r.Cookie("JSESSIONID")
 	if err != nil {
 		return "", nil
 	}
 	id, route, _ := strings.Cut(c.Value, ".")
-	entry := tomcats.sessions[id]
-	if entry == nil || entry.route != route || tomcats.unreachable[node] && entry.route != node {
+	entry := t.sessions[id]
+	if entry == nil || entry.route != route || t.unreachable[node] && entry.route != node {
 		return "", nil
 	}
 	return id, entry
 }
 
-func (tomcats *tomcats) open(node string) (string, *tomcatEntry) {
-	if tomcats.sessions == nil {
-		tomcats.sessions = make(map[string]*tomcatEntry)
+func (t *tomcats) open(node string) (string, *tomcatEntry) {
+	if t.sessions == nil {
+		t.sessions = make(map[string]*tomcatEntry)
 	}
-	tomcats.opened++
-	id := fmt.Sprintf("%s%018d", secretID, tomcats.opened)
-	tomcats.sessions[id] = &tomcatEntry{route: node}
-	return id, tomcats.sessions[id]
+	t.opened++
+	id := fmt.Sprintf("%s%018d", secretID, t.opened)
+	t.sessions[id] = &tomcatEntry{route: node}
+	return id, t.sessions[id]
 }
 
 // site returns a cluster of nodes of s. Its balancer sends all clients to the first.

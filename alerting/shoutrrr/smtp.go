@@ -92,12 +92,12 @@ func ascii(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r > '~' })
 }
 
-func (mailer *mailer) encryption(p *parameters) error {
+func (m *mailer) encryption(p *parameters) error {
 	kind := strings.ToLower(p.take("encryption"))
-	mailer.mustTLS = p.takeBool("requirestarttls") || kind == "explicittls"
-	mailer.implicit = kind == "implicittls" || kind != "none" && mailer.port == "465"
+	m.mustTLS = p.takeBool("requirestarttls") || kind == "explicittls"
+	m.implicit = kind == "implicittls" || kind != "none" && m.port == "465"
 	if text := p.take("usestarttls", "starttls"); kind == "none" || slices.Contains([]string{"no", "false", "0"}, strings.ToLower(text)) {
-		mailer.startTLS = false
+		m.startTLS = false
 	}
 	if !slices.Contains([]string{"", "auto", "none", "explicittls", "implicittls"}, kind) {
 		return errors.New("has an unknown encryption: expected Auto, ExplicitTLS, ImplicitTLS or None")
@@ -114,9 +114,9 @@ func (mailer *mailer) send(ctx context.Context, n alerting.Notification, m messa
 }
 
 // messageID returns the same Message-ID for every attempt to send a notification.
-func (mailer *mailer) messageID(id string) string {
+func (m *mailer) messageID(id string) string {
 	sum := sha256.Sum256([]byte(id))
-	_, domain, _ := strings.Cut(mailer.from.Address, "@")
+	_, domain, _ := strings.Cut(m.from.Address, "@")
 	return "<" + hex.EncodeToString(sum[:16]) + "@" + domain + ">"
 }
 
@@ -155,16 +155,16 @@ func (mailer *mailer) compose(id, thread string, at time.Time, m message.Message
 }
 
 // deliver hands a mail to the server, for the recipients that do not have it yet.
-func (mailer *mailer) deliver(ctx context.Context, notification string, content []byte) error {
-	client, err := mailer.connect(ctx)
+func (m *mailer) deliver(ctx context.Context, notification string, content []byte) error {
+	client, err := m.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	if err := client.Mail(mailer.from.Address); err != nil {
+	if err := client.Mail(m.from.Address); err != nil {
 		return refused("the sender", err)
 	}
-	accepted, later, err := mailer.recipients(client, notification)
+	accepted, later, err := m.recipients(client, notification)
 	switch {
 	case len(accepted) == 0 && later != nil:
 		return later
@@ -183,17 +183,17 @@ func (mailer *mailer) deliver(ctx context.Context, notification string, content 
 		return e
 	}
 	_ = client.Quit() // the mail is accepted whatever it answers
-	return mailer.remember(notification, accepted, later)
+	return m.remember(notification, accepted, later)
 }
 
 // recipients names the recipients that do not have a notification yet. It returns those
 // that the server accepts, the error of one that it may accept later, and the error of
 // one that it refuses.
-func (mailer *mailer) recipients(c *smtp.Client, notification string) (accepted []string, later, err error) {
-	mailer.mu.Lock()
-	have := mailer.sent[notification]
-	mailer.mu.Unlock()
-	for _, to := range mailer.to {
+func (m *mailer) recipients(c *smtp.Client, notification string) (accepted []string, later, err error) {
+	m.mu.Lock()
+	have := m.sent[notification]
+	m.mu.Unlock()
+	for _, to := range m.to {
 		if slices.Contains(have, to) {
 			continue
 		}
@@ -203,7 +203,7 @@ func (mailer *mailer) recipients(c *smtp.Client, notification string) (accepted 
 			accepted = append(accepted, to)
 		case code(answer) >= 500:
 			err = e
-			mailer.logger.Warn("a recipient is refused", "err", e)
+			m.logger.Warn("a recipient is refused", "err", e)
 		default:
 			later = e
 		}
@@ -215,61 +215,61 @@ func (mailer *mailer) recipients(c *smtp.Client, notification string) (accepted 
 }
 
 // remember records who has a notification while others are to get it later.
-func (mailer *mailer) remember(notification string, accepted []string, later error) error {
-	mailer.mu.Lock()
-	defer mailer.mu.Unlock()
+func (m *mailer) remember(notification string, accepted []string, later error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if later == nil {
-		delete(mailer.sent, notification)
+		delete(m.sent, notification)
 		return nil
 	}
-	mailer.sent[notification] = append(mailer.sent[notification], accepted...)
+	m.sent[notification] = append(m.sent[notification], accepted...)
 	return later
 }
 
 // connect opens a connection, encrypted and authenticated as configured.
-func (mailer *mailer) connect(ctx context.Context) (*smtp.Client, error) {
+func (m *mailer) connect(ctx context.Context) (*smtp.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, post.Timeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(mailer.host, mailer.port))
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(m.host, m.port))
 	if err != nil {
 		return nil, alerting.Retriable{Err: fmt.Errorf("connecting to the mail server: %w", err)}
 	}
 	deadline, _ := ctx.Deadline()
 	_ = conn.SetDeadline(deadline) // a connection that was just opened
-	if mailer.implicit {
-		conn = tls.Client(conn, mailer.tls)
+	if m.implicit {
+		conn = tls.Client(conn, m.tls)
 	}
-	c, err := smtp.NewClient(conn, mailer.host)
+	c, err := smtp.NewClient(conn, m.host)
 	if err != nil {
 		conn.Close()
 		return nil, refused("the connection", err)
 	}
-	if err := mailer.introduce(c); err != nil {
+	if err := m.introduce(c); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (mailer *mailer) introduce(client *smtp.Client) error {
-	if err := client.Hello(mailer.client); err != nil {
+func (m *mailer) introduce(client *smtp.Client) error {
+	if err := client.Hello(m.client); err != nil {
 		return refused("the connection", err)
 	}
-	if offered, _ := client.Extension("STARTTLS"); offered && mailer.startTLS && !mailer.implicit {
-		if err := client.StartTLS(mailer.tls); err != nil {
+	if offered, _ := client.Extension("STARTTLS"); offered && m.startTLS && !m.implicit {
+		if err := client.StartTLS(m.tls); err != nil {
 			return refused("TLS", err)
 		}
-	} else if mailer.mustTLS && !mailer.implicit {
+	} else if m.mustTLS && !m.implicit {
 		return alerting.Retriable{After: post.RepairPause, Err: errors.New("the mail server does not offer STARTTLS")}
 	}
 	offered, mechanisms := client.Extension("AUTH")
-	if mailer.user == nil || mailer.auth == "none" || !offered && mailer.auth == "" {
+	if m.user == nil || m.auth == "none" || !offered && m.auth == "" {
 		return nil
 	}
-	password, _ := mailer.user.Password()
-	auth := smtp.PlainAuth("", mailer.user.Username(), password, mailer.host)
-	if mailer.auth == "login" || mailer.auth == "" && !slices.Contains(strings.Fields(mechanisms), "PLAIN") {
-		auth = loginAuth{auth, mailer.user.Username(), password}
+	password, _ := m.user.Password()
+	auth := smtp.PlainAuth("", m.user.Username(), password, m.host)
+	if m.auth == "login" || m.auth == "" && !slices.Contains(strings.Fields(mechanisms), "PLAIN") {
+		auth = loginAuth{auth, m.user.Username(), password}
 	}
 	if err := client.Auth(auth); err != nil {
 		return refused("the user name or password", err)

@@ -233,11 +233,11 @@ func (oracles oracles) answer(stringWriter io.StringWriter, client string) error
 }
 
 // answers returns the lines of all clients, or all errors in clients.
-func (oracles oracles) answers(clients []string) (string, error) {
+func (o oracles) answers(clients []string) (string, error) {
 	var lines strings.Builder
 	var errs []error
 	for _, client := range clients {
-		errs = append(errs, oracles.answer(&lines, client))
+		errs = append(errs, o.answer(&lines, client))
 	}
 	return lines.String(), errors.Join(errs...)
 }
@@ -249,7 +249,7 @@ const (
 
 // stream answers clients line by line. Errors of invalid lines go to warnings; the
 // other lines are still answered.
-func (oracles oracles) stream(in io.Reader, out, warnings io.Writer) error {
+func (o oracles) stream(in io.Reader, out, warnings io.Writer) error {
 	answers := bufio.NewWriterSize(out, 64<<10)
 	lines := bufio.NewScanner(flushingReader{in, answers})
 	lines.Buffer(make([]byte, 64<<10), maxLine)
@@ -260,7 +260,7 @@ func (oracles oracles) stream(in io.Reader, out, warnings io.Writer) error {
 		if client == "" {
 			continue
 		}
-		if err := oracles.answer(answers, client); err != nil {
+		if err := o.answer(answers, client); err != nil {
 			if wrong++; wrong <= maxReportedLines {
 				fmt.Fprintf(warnings, "stickwatch: line %d: %v\n", number, err)
 			}

@@ -160,8 +160,8 @@ func TestDeployment(t *testing.T) {
 }
 
 // isActive reports whether a finding about a node is active.
-func (running *running) isActive(code checks.Code, node string) bool {
-	return slices.ContainsFunc(running.Snapshots()[0].ActiveFindings, func(s checks.ActiveFinding) bool { return s.Code == code && s.Node == node })
+func (r *running) isActive(code checks.Code, node string) bool {
+	return slices.ContainsFunc(r.Snapshots()[0].ActiveFindings, func(s checks.ActiveFinding) bool { return s.Code == code && s.Node == node })
 }
 
 // TestProbe: /probe returns the metrics of a new round.

@@ -41,8 +41,8 @@ func (r *rig) discover(t *testing.T) (list func(...*demo.Node)) {
 }
 
 // watched returns the nodes of the newest report.
-func (running *running) watched() (nodes []string) {
-	for _, n := range running.Snapshots()[0].Report.Nodes {
+func (r *running) watched() (nodes []string) {
+	for _, n := range r.Snapshots()[0].Report.Nodes {
 		nodes = append(nodes, n.Node)
 	}
 	return nodes

@@ -51,7 +51,7 @@ func TestAllNodesDown(t *testing.T) {
 
 // summaries returns the summaries of the incidents that are not resolved, without
 // their nodes.
-func (running *running) summaries(t *testing.T) (list []string) {
+func (r *running) summaries(t *testing.T) (list []string) {
 	t.Helper()
 	var answer struct {
 		Incidents []struct {
@@ -59,7 +59,7 @@ func (running *running) summaries(t *testing.T) (list []string) {
 			Flapping       bool
 		}
 	}
-	status, body := running.ask(t, http.MethodGet, "/api/v1/incidents", "")
+	status, body := r.ask(t, http.MethodGet, "/api/v1/incidents", "")
 	if err := json.Unmarshal(body, &answer); err != nil || status != http.StatusOK {
 		t.Fatalf("got %d %s: %v", status, body, err)
 	}

@@ -81,9 +81,9 @@ type clusterStatus struct {
 }
 
 // probe makes the daemon run a round now.
-func (running *running) probe(t *testing.T) clusterStatus {
+func (r *running) probe(t *testing.T) clusterStatus {
 	t.Helper()
-	status, body := running.ask(t, http.MethodPost, "/api/v1/clusters/shop/probe", "")
+	status, body := r.ask(t, http.MethodPost, "/api/v1/clusters/shop/probe", "")
 	var answer struct {
 		Verdict  checks.Verdict
 		Findings []struct {

@@ -122,8 +122,8 @@ func (r *rig) startPanicking(t *testing.T) (d *running, stop func()) {
 }
 
 // get requests a page; a panic may interrupt the response.
-func (running *running) get(path string) (status int) {
-	res, err := http.Get(running.url + path)
+func (r *running) get(path string) (status int) {
+	res, err := http.Get(r.url + path)
 	if err != nil {
 		return 0
 	}
@@ -134,15 +134,15 @@ func (running *running) get(path string) (status int) {
 
 // worksAsBefore checks that a daemon runs rounds, records incidents, notifies, and
 // responds.
-func (running *running) worksAsBefore(t *testing.T, r *rig) {
+func (r *running) worksAsBefore(t *testing.T, testRig *rig) {
 	t.Helper()
 	now := time.Now()
-	until(t, "a new round", func() bool { return running.Snapshots()[0].Report.Started.After(now) })
-	until(t, "the notification", func() bool { return slices.Contains(r.receiver.got(), "fired dependency_down") })
-	until(t, "the page", func() bool { return running.get("/") == http.StatusOK })
-	until(t, "a scrape", func() bool { return running.get("/metrics") == http.StatusOK })
-	until(t, "a round by itself", func() bool { return running.get("/probe?cluster=other") == http.StatusOK })
-	until(t, "samples on the disk", func() bool { return running.history.Stats().LastWrite.After(now) })
+	until(t, "a new round", func() bool { return r.Snapshots()[0].Report.Started.After(now) })
+	until(t, "the notification", func() bool { return slices.Contains(testRig.receiver.got(), "fired dependency_down") })
+	until(t, "the page", func() bool { return r.get("/") == http.StatusOK })
+	until(t, "a scrape", func() bool { return r.get("/metrics") == http.StatusOK })
+	until(t, "a round by itself", func() bool { return r.get("/probe?cluster=other") == http.StatusOK })
+	until(t, "samples on the disk", func() bool { return r.history.Stats().LastWrite.After(now) })
 }
 
 // hanging returns the address of a server that never answers.

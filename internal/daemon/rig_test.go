@@ -199,9 +199,9 @@ type running struct {
 
 // ask sends a request through the admin socket and returns status and body, which must be as
 // the OpenAPI document says.
-func (running *running) ask(t *testing.T, method, path, body string) (int, []byte) {
+func (r *running) ask(t *testing.T, method, path, body string) (int, []byte) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, running.url+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), method, r.url+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func (running *running) ask(t *testing.T, method, path, body string) (int, []byt
 	client := http.Client{Transport: openapitest.Transport{T: t, Base: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", running.admin.path)
+			return new(net.Dialer).DialContext(ctx, "unix", r.admin.path)
 		},
 	}}}
 	res, err := client.Do(req)
@@ -227,14 +227,14 @@ func (running *running) ask(t *testing.T, method, path, body string) (int, []byt
 }
 
 // incidents returns the incidents of the API as "state code".
-func (running *running) incidents(t *testing.T) (list []string) {
+func (r *running) incidents(t *testing.T) (list []string) {
 	t.Helper()
 	var answer struct {
 		Incidents []struct {
 			State, Code string
 		}
 	}
-	status, body := running.ask(t, http.MethodGet, "/api/v1/incidents", "")
+	status, body := r.ask(t, http.MethodGet, "/api/v1/incidents", "")
 	if err := json.Unmarshal(body, &answer); err != nil || status != http.StatusOK {
 		t.Fatalf("got %d %s: %v", status, body, err)
 	}
@@ -245,9 +245,9 @@ func (running *running) incidents(t *testing.T) (list []string) {
 }
 
 // activeFindings returns when the active finding about the dependency started.
-func (running *running) activeFindings(t *testing.T) time.Time {
+func (r *running) activeFindings(t *testing.T) time.Time {
 	t.Helper()
-	for _, s := range running.Snapshots()[0].ActiveFindings {
+	for _, s := range r.Snapshots()[0].ActiveFindings {
 		if s.Code == checks.DependencyDown {
 			return s.Since
 		}
@@ -257,9 +257,9 @@ func (running *running) activeFindings(t *testing.T) time.Time {
 }
 
 // pending returns the number of undelivered notifications by receiver.
-func (running *running) pending(t *testing.T) map[string]int {
+func (r *running) pending(t *testing.T) map[string]int {
 	t.Helper()
-	pending, err := running.history.Pending(t.Context())
+	pending, err := r.history.Pending(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,10 +295,10 @@ func within(t *testing.T, patience time.Duration, what string, true func() bool)
 	}
 }
 
-func (running *running) untilReady(t *testing.T) {
+func (r *running) untilReady(t *testing.T) {
 	t.Helper()
 	until(t, "ready", func() bool {
-		status, _ := running.ask(t, http.MethodGet, "/-/ready", "")
+		status, _ := r.ask(t, http.MethodGet, "/-/ready", "")
 		return status == http.StatusOK
 	})
 }

@@ -49,7 +49,7 @@ type FleetState struct {
 	Now     time.Time
 	Started time.Time // of the database server
 	Members []Member  // by name
-	Leases  []Lease  // by cluster
+	Leases  []Lease   // by cluster
 }
 
 // Live reports whether a member is heard of.

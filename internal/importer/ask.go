@@ -26,37 +26,37 @@ const (
 // names of nodes and whether they share sessions, and checks whether the balancer's
 // evidence can be read from this machine. It sends some dozen requests to each node and
 // takes at most half a minute. Notes lists the nodes that do not answer.
-func (s *Import) Ask(ctx context.Context) {
+func (imp *Import) Ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
 	var wg panics.Group
-	noAnswer := make([][]string, len(s.candidates))
-	for i, candidate := range s.candidates {
+	noAnswer := make([][]string, len(imp.candidates))
+	for i, candidate := range imp.candidates {
 		wg.Go(func() { candidate.confirm(ctx) })
 		wg.Go(func() { noAnswer[i] = candidate.checkFrontends(ctx) })
 	}
-	s.identifyAll(ctx, false)
+	imp.identifyAll(ctx, false)
 	wg.Wait()
-	s.tryAll(ctx)
-	s.silent = nil
-	for i, candidate := range s.candidates {
+	imp.tryAll(ctx)
+	imp.silent = nil
+	for i, candidate := range imp.candidates {
 		candidate.moved = false
 		for _, why := range noAnswer[i] {
-			s.silent.note("%s: %s", candidate.name, why)
+			imp.silent.note("%s: %s", candidate.name, why)
 		}
 		for _, a := range candidate.answers {
 			if a.failure != "" {
-				s.silent.note("%s: %s does not answer: %s", candidate.name, a.node, a.failure)
+				imp.silent.note("%s: %s does not answer: %s", candidate.name, a.node, a.failure)
 			}
 		}
 	}
 }
 
 // identifyAll identifies the applications of all nodes; with all, it tries every profile.
-func (s *Import) identifyAll(ctx context.Context, all bool) {
+func (imp *Import) identifyAll(ctx context.Context, all bool) {
 	slots := make(chan struct{}, askAtOnce)
 	var wg panics.Group
-	for _, candidate := range s.candidates {
+	for _, candidate := range imp.candidates {
 		asked := candidate.nodes[:min(len(candidate.nodes), maxAsked)]
 		candidate.answers = make([]answer, len(asked))
 		for k, n := range asked {
@@ -71,10 +71,10 @@ func (s *Import) identifyAll(ctx context.Context, all bool) {
 }
 
 // tryAll tries the sessions of all candidates.
-func (s *Import) tryAll(ctx context.Context) {
+func (imp *Import) tryAll(ctx context.Context) {
 	slots := make(chan struct{}, askAtOnce)
 	var wg panics.Group
-	for _, candidate := range s.candidates {
+	for _, candidate := range imp.candidates {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
@@ -87,14 +87,14 @@ func (s *Import) tryAll(ctx context.Context) {
 
 // Moved reports whether answers to questions changed the address of a node after Ask, so
 // that another Ask may learn more.
-func (s *Import) Moved() bool {
-	return slices.ContainsFunc(s.candidates, func(c *candidate) bool { return c.moved })
+func (imp *Import) Moved() bool {
+	return slices.ContainsFunc(imp.candidates, func(c *candidate) bool { return c.moved })
 }
 
 // Answering returns the names of the complete clusters of which a node and an address of
 // the balancer answered.
-func (s *Import) Answering() (names []string) {
-	for _, candidate := range s.candidates {
+func (imp *Import) Answering() (names []string) {
+	for _, candidate := range imp.candidates {
 		if candidate.skeleton == "" && candidate.answered() && candidate.frontendUp {
 			names = append(names, candidate.name)
 		}
@@ -118,10 +118,10 @@ func singleNodeCluster(profile string, n node) (*probes.Cluster, error) {
 
 // checkFrontends checks whether the balancer's addresses answer, and returns the
 // errors.
-func (s *candidate) checkFrontends(ctx context.Context) (noAnswer []string) {
-	page, _ := s.samplePage()
-	for _, e := range s.site.frontends[:min(len(s.site.frontends), maxAsked)] {
-		at, err := url.Parse(e.url + s.base.path)
+func (c *candidate) checkFrontends(ctx context.Context) (noAnswer []string) {
+	page, _ := c.samplePage()
+	for _, e := range c.site.frontends[:min(len(c.site.frontends), maxAsked)] {
+		at, err := url.Parse(e.url + c.base.path)
 		if err != nil {
 			continue
 		}
@@ -129,7 +129,7 @@ func (s *candidate) checkFrontends(ctx context.Context) (noAnswer []string) {
 			noAnswer = append(noAnswer, fmt.Sprintf("the balancer's address %s does not answer from here: %v", e.url, probes.WithoutURL(err)))
 			continue
 		}
-		s.frontendUp = true
+		c.frontendUp = true
 	}
 	return noAnswer
 }
@@ -151,10 +151,10 @@ func get(ctx context.Context, at *url.URL, host, path string) (*http.Response, e
 }
 
 // confirm checks which evidence can be read from this machine.
-func (s *candidate) confirm(ctx context.Context) {
-	for key, where := range s.evidence {
+func (c *candidate) confirm(ctx context.Context) {
+	for key, where := range c.evidence {
 		if key == "nginx_error_log" {
-			s.confirmed[key] = isReadable(where)
+			c.confirmed[key] = isReadable(where)
 			continue
 		}
 		if key == "caddy_admin" { // an API without a page at its root
@@ -165,7 +165,7 @@ func (s *candidate) confirm(ctx context.Context) {
 			continue
 		}
 		resp, err := get(ctx, &url.URL{Scheme: at.Scheme, Host: at.Host}, "", at.RequestURI()) //nolint:bodyclose // get has closed it
-		s.confirmed[key] = err == nil && resp.StatusCode == http.StatusOK
+		c.confirmed[key] = err == nil && resp.StatusCode == http.StatusOK
 	}
 }
 

@@ -71,37 +71,37 @@ func newCandidate(u *upstream, all []*upstream, opts Options) *candidate {
 
 // chooseSite sets the place where users are served, with its addresses and routes: the
 // given addresses, else those of the best site of the file, else a guess.
-func (s *candidate) chooseSite(addresses []string) {
-	if len(s.sites) > 0 {
-		s.site = *slices.MinFunc(s.sites, func(a, b *site) int { return a.rank() - b.rank() })
+func (c *candidate) chooseSite(addresses []string) {
+	if len(c.sites) > 0 {
+		c.site = *slices.MinFunc(c.sites, func(a, b *site) int { return a.rank() - b.rank() })
 	} else {
-		s.site = site{position: s.position}
+		c.site = site{position: c.position}
 	}
 	if len(addresses) > 0 {
-		s.site.frontends = nil
+		c.site.frontends = nil
 		for _, address := range addresses {
-			s.site.addFrontend(frontend{url: strings.TrimRight(address, "/")})
+			c.site.addFrontend(frontend{url: strings.TrimRight(address, "/")})
 		}
 		return
 	}
-	if len(s.site.frontends) == 0 {
-		why := "nothing in the file routes users to " + s.name + ": write the address for users"
-		if len(s.sites) > 0 {
+	if len(c.site.frontends) == 0 {
+		why := "nothing in the file routes users to " + c.name + ": write the address for users"
+		if len(c.sites) > 0 {
 			why = guessedAddress
 		}
-		s.site.addFrontend(frontend{position: s.site.position, url: "http://" + localhost, guess: why})
+		c.site.addFrontend(frontend{position: c.site.position, url: "http://" + localhost, guess: why})
 	}
-	for _, other := range s.sites {
+	for _, other := range c.sites {
 		for _, e := range other.frontends {
 			known := func(f frontend) bool { return f.url == e.url }
-			if other.position != s.site.position && e.guess != guessedAddress && !slices.ContainsFunc(s.site.frontends, known) {
-				s.addComment("balancer.url", "another address for users is "+e.url+" ("+e.position.String()+")")
+			if other.position != c.site.position && e.guess != guessedAddress && !slices.ContainsFunc(c.site.frontends, known) {
+				c.addComment("balancer.url", "another address for users is "+e.url+" ("+e.position.String()+")")
 			}
 		}
 	}
-	for _, e := range s.site.frontends {
+	for _, e := range c.site.frontends {
 		if e.guess != "" {
-			s.guess("balancer.url", e.withPosition(e.guess))
+			c.guess("balancer.url", e.withPosition(e.guess))
 		}
 	}
 }
@@ -147,23 +147,23 @@ func (s *site) base() route {
 }
 
 // commentRoutes notes the routes that are not below the base.
-func (s *candidate) commentRoutes() {
-	if s.base == (route{}) {
+func (c *candidate) commentRoutes() {
+	if c.base == (route{}) {
 		return
 	}
-	for _, r := range s.site.routes {
-		if strings.TrimRight(r.path, "/") != s.base.path {
-			s.addComment("balancer.url", r.position.String()+": "+r.path+" leads there, too")
+	for _, r := range c.site.routes {
+		if strings.TrimRight(r.path, "/") != c.base.path {
+			c.addComment("balancer.url", r.position.String()+": "+r.path+" leads there, too")
 		}
 	}
 }
 
 // reaches reports whether the balancer passes a path to u, as far as is known.
-func (s *candidate) reaches(path string) bool {
-	if s.base != (route{}) || len(s.sites) == 0 && s.conditions == nil {
+func (c *candidate) reaches(path string) bool {
+	if c.base != (route{}) || len(c.sites) == 0 && c.conditions == nil {
 		return true
 	}
-	return slices.ContainsFunc(s.site.routes, func(r route) bool {
+	return slices.ContainsFunc(c.site.routes, func(r route) bool {
 		if r.path == path {
 			return r.taken == ""
 		}
@@ -173,16 +173,16 @@ func (s *candidate) reaches(path string) bool {
 
 // samplePage returns a page that a GET through the balancer reaches at the nodes, below
 // the base. It returns false if there is none that the file shows.
-func (s *candidate) samplePage() (page route, ok bool) {
+func (c *candidate) samplePage() (page route, ok bool) {
 	switch {
-	case s.base != (route{}):
-		page = s.base
+	case c.base != (route{}):
+		page = c.base
 		page.path = "/"
 		return page, page.taken == ""
-	case len(s.sites) == 0 && s.conditions == nil:
+	case len(c.sites) == 0 && c.conditions == nil:
 		return route{path: "/"}, true
 	}
-	usable := slices.DeleteFunc(slices.Clone(s.site.routes), func(r route) bool { return r.taken != "" || strings.HasPrefix(r.path, engineIO) })
+	usable := slices.DeleteFunc(slices.Clone(c.site.routes), func(r route) bool { return r.taken != "" || strings.HasPrefix(r.path, engineIO) })
 	if len(usable) == 0 {
 		return route{}, false
 	}
@@ -215,20 +215,20 @@ func pointers[T any](all []T) []*T {
 }
 
 // newNodes returns the servers as nodes, without duplicate addresses.
-func (s *candidate) newNodes() []node {
-	ids := serverIDs(s.servers)
-	ajp := newAJPPorts(s.servers)
+func (c *candidate) newNodes() []node {
+	ids := serverIDs(c.servers)
+	ajp := newAJPPorts(c.servers)
 	var nodes []node
-	for i, from := range s.servers {
-		scheme, address := from.scheme, s.portOf(from)
+	for i, from := range c.servers {
+		scheme, address := from.scheme, c.portOf(from)
 		if scheme == "ajp" {
 			scheme, address = "http", ajp.web(address)
-			s.guess("nodes", fmt.Sprintf("%s: %s speaks AJP, which only balancers do: write the port of its HTTP connector instead of %s", from.position, from.address, address))
+			c.guess("nodes", fmt.Sprintf("%s: %s speaks AJP, which only balancers do: write the port of its HTTP connector instead of %s", from.position, from.address, address))
 		}
 		n := node{
-			ID: ids[i], URL: scheme + "://" + address + strings.TrimRight(from.path, "/") + s.base.to, Server: from.address,
+			ID: ids[i], URL: scheme + "://" + address + strings.TrimRight(from.path, "/") + c.base.to, Server: from.address,
 			Weight: from.weight, Down: from.down && from.unlisted == "", Backup: from.backup, From: from.position.String(), Unlisted: from.unlisted,
-			Protocol: cmp.Or(from.protocol, s.protocol),
+			Protocol: cmp.Or(from.protocol, c.protocol),
 		}
 		if n.Protocol == probes.ProtocolH2C && scheme == "https" {
 			n.Protocol = "" // HTTP/2 with TLS
@@ -239,14 +239,14 @@ func (s *candidate) newNodes() []node {
 		if n.Server == address || n.Server == n.ID {
 			n.Server = ""
 		}
-		if s.site.hostHeader != address {
-			n.Host = s.site.hostHeader
+		if c.site.hostHeader != address {
+			n.Host = c.site.hostHeader
 		}
 		if from.label != "" && from.label != n.ID {
 			n.Label = from.label
 		}
 		if slices.ContainsFunc(nodes, func(known node) bool { return known.URL == n.URL && n.Unlisted == "" }) {
-			s.guess("nodes", from.position.String()+": "+address+" is a duplicate, and is written only once here")
+			c.guess("nodes", from.position.String()+": "+address+" is a duplicate, and is written only once here")
 			continue
 		}
 		nodes = append(nodes, n)
@@ -256,14 +256,14 @@ func (s *candidate) newNodes() []node {
 
 // portOf returns the address of a server, with the port to which the client connected
 // where it has none of its own.
-func (s *candidate) portOf(from server) string {
+func (c *candidate) portOf(from server) string {
 	if !from.sameport || from.unlisted != "" {
 		return from.address
 	}
 	host, _ := splitAddress(from.address)
-	port, err := strconv.Atoi(s.site.frontends[0].port)
+	port, err := strconv.Atoi(c.site.frontends[0].port)
 	if err != nil {
-		s.guess("nodes", fmt.Sprintf("%s: %s has no port of its own, and gets the port to which the client connected: write it", from.position, from.address))
+		c.guess("nodes", fmt.Sprintf("%s: %s has no port of its own, and gets the port to which the client connected: write it", from.position, from.address))
 		port = 80 - from.shift
 	}
 	return net.JoinHostPort(host, strconv.Itoa(port+from.shift))

@@ -43,35 +43,35 @@ type draft struct {
 type keyValue struct{ Key, Value string }
 
 // draft completes s with guesses for everything unknown.
-func (s *candidate) draft() draft {
-	app := s.application()
+func (c *candidate) draft() draft {
+	app := c.application()
 	d := draft{
-		Name: s.name, Origin: s.origin(),
+		Name: c.name, Origin: c.origin(),
 		Profile:      cmp.Or(app.profile, "generic"),
-		Method:       s.method,
-		HashKey:      s.hashKey,
-		Consistent:   s.consistent,
-		MaxFails:     s.ejection.maxFails,
-		ClientHeader: s.clientIPHeader,
-		Nodes:        s.nodes,
-		Skeleton:     s.skeleton,
-		keyComments:  slices.Clone(s.keyComments),
+		Method:       c.method,
+		HashKey:      c.hashKey,
+		Consistent:   c.consistent,
+		MaxFails:     c.ejection.maxFails,
+		ClientHeader: c.clientIPHeader,
+		Nodes:        c.nodes,
+		Skeleton:     c.skeleton,
+		keyComments:  slices.Clone(c.keyComments),
 	}
-	if from := s.discovery; from != nil && (from.port == "" || validAddress("host:"+from.port)) { // a port may be a variable
+	if from := c.discovery; from != nil && (from.port == "" || validAddress("host:"+from.port)) { // a port may be a variable
 		d.NodesFrom = mapping("name", from.name, "type", from.record, "server", from.server)
 		if from.port != "" {
 			d.NodesFrom = strings.TrimSuffix(d.NodesFrom, "}") + ", port: " + from.port + "}"
 		}
 	}
 	if d.NodesFrom != "" {
-		d.Protocol = s.protocol
+		d.Protocol = c.protocol
 	}
-	for _, e := range s.site.frontends {
-		d.URLs = append(d.URLs, e.url+s.base.path)
+	for _, e := range c.site.frontends {
+		d.URLs = append(d.URLs, e.url+c.base.path)
 	}
-	for _, key := range slices.Sorted(maps.Keys(s.evidence)) {
-		line := keyValue{key, yaml(s.evidence[key])}
-		if s.confirmed[key] {
+	for _, key := range slices.Sorted(maps.Keys(c.evidence)) {
+		line := keyValue{key, yaml(c.evidence[key])}
+		if c.confirmed[key] {
 			d.Evidence = append(d.Evidence, line)
 		} else {
 			d.Withheld = append(d.Withheld, line)
@@ -80,12 +80,12 @@ func (s *candidate) draft() draft {
 	if app.why != "" {
 		d.keyComments = append(d.keyComments, keyComment{"profile", app.why, app.guessed})
 	}
-	if s.kind != "" { // flags have no ejection settings
-		d.commentEjection(s.ejection)
+	if c.kind != "" { // flags have no ejection settings
+		d.commentEjection(c.ejection)
 	}
-	d.setProfile(s, app)
-	d.commentPages(s)
-	d.commentNodes(s)
+	d.setProfile(c, app)
+	d.commentPages(c)
+	d.commentNodes(c)
 	return d
 }
 
@@ -108,11 +108,11 @@ func (d *draft) commentPages(s *candidate) {
 	}
 }
 
-func (s *candidate) origin() string {
-	if s.kind == "" {
+func (c *candidate) origin() string {
+	if c.kind == "" {
 		return ""
 	}
-	return probes.Clean(s.kind+" "+s.name, 120) + ", " + s.position.String()
+	return probes.Clean(c.kind+" "+c.name, 120) + ", " + c.position.String()
 }
 
 // wholeSeconds rounds d to whole seconds, the unit of fail_timeout, at least one.
@@ -224,9 +224,9 @@ func (d *draft) noteUnreachable(s *candidate, profile config.Profile) {
 
 // keepsClients reports whether the balancer may be sticky. With Apache's and HAProxy's
 // methods this requires a cookie.
-func (s *candidate) keepsClients() bool {
-	return s.cookie != "" || s.routeCookie != "" ||
-		!slices.Contains([]probes.Method{probes.MethodRoundRobin, probes.MethodLeastConn, probes.MethodRandom}, s.method)
+func (c *candidate) keepsClients() bool {
+	return c.cookie != "" || c.routeCookie != "" ||
+		!slices.Contains([]probes.Method{probes.MethodRoundRobin, probes.MethodLeastConn, probes.MethodRandom}, c.method)
 }
 
 // setPolicy sets the policy where that of the profile does not fit what was tried or
@@ -312,20 +312,20 @@ func (d *draft) noStatus() {
 
 // nodeSources returns the extractor of the node that the balancer's file suggests; "":
 // none.
-func (s *candidate) nodeSources() string {
+func (c *candidate) nodeSources() string {
 	var sources []string
-	if s.routeHeader != "" {
-		sources = append(sources, mapping("header", s.routeHeader))
+	if c.routeHeader != "" {
+		sources = append(sources, mapping("header", c.routeHeader))
 	}
-	if s.routeCookie != "" {
-		sources = append(sources, mapping("cookie", s.routeCookie, "after", "."))
+	if c.routeCookie != "" {
+		sources = append(sources, mapping("cookie", c.routeCookie, "after", "."))
 	}
-	if s.routeCookie == "" && s.sessionCookie().routed {
-		sources = append(sources, mapping("cookie", s.sessionCookie().name, "after", "."))
+	if c.routeCookie == "" && c.sessionCookie().routed {
+		sources = append(sources, mapping("cookie", c.sessionCookie().name, "after", "."))
 	}
-	if s.cookie != "" {
-		source := mapping("balancer_cookie", s.cookie, "backend", s.cookieBackend)
-		if s.secret {
+	if c.cookie != "" {
+		source := mapping("balancer_cookie", c.cookie, "backend", c.cookieBackend)
+		if c.secret {
 			source = strings.TrimSuffix(source, "}") + `, secret: "${STICKWATCH_COOKIE_SECRET:-unknown}"}`
 		}
 		sources = append(sources, source)
@@ -341,16 +341,16 @@ func (s *candidate) nodeSources() string {
 }
 
 // idSource returns the extractor of the session id; "": none.
-func (s *candidate) idSource() string {
-	switch own := s.sessionCookie(); {
-	case s.prefixed: // HAProxy prefixes the application's id with the node
-		return mapping("cookie", s.cookie, "after", "~")
-	case s.routeCookie != "" && !s.nodeCookie:
-		return mapping("cookie", s.routeCookie, "before", ".")
+func (c *candidate) idSource() string {
+	switch own := c.sessionCookie(); {
+	case c.prefixed: // HAProxy prefixes the application's id with the node
+		return mapping("cookie", c.cookie, "after", "~")
+	case c.routeCookie != "" && !c.nodeCookie:
+		return mapping("cookie", c.routeCookie, "before", ".")
 	case own.name == "JSESSIONID":
 		return mapping("cookie", own.name, "before", ".")
-	case own.name != "" || s.sessionName != "":
-		return mapping("cookie", cmp.Or(own.name, s.sessionName))
+	case own.name != "" || c.sessionName != "":
+		return mapping("cookie", cmp.Or(own.name, c.sessionName))
 	}
 	return ""
 }

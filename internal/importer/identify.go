@@ -48,7 +48,7 @@ func (a answer) recognised() fit {
 
 // identify requests the pages of each profile from a node until one fits; with all, it
 // tries every profile.
-func (s *candidate) identify(ctx context.Context, n node, all bool) answer {
+func (c *candidate) identify(ctx context.Context, n node, all bool) answer {
 	a := answer{node: n.ID}
 	healthy := false             // a page answered without a server error
 	pages := map[string]opened{} // by path: several profiles have the same
@@ -87,7 +87,7 @@ func (s *candidate) identify(ctx context.Context, n node, all bool) answer {
 	if healthy {
 		a.failure = ""
 		if a.recognised() == (fit{}) {
-			a.cookie = s.findSession(ctx, n)
+			a.cookie = c.findSession(ctx, n)
 		}
 	}
 	return a
@@ -134,8 +134,8 @@ const (
 )
 
 // findSession requests pages of a node until one sets a session cookie.
-func (s *candidate) findSession(ctx context.Context, n node) sessionCookie {
-	for _, path := range s.sessionPages() {
+func (c *candidate) findSession(ctx context.Context, n node) sessionCookie {
+	for _, path := range c.sessionPages() {
 		for _, cookie := range openPage(ctx, n, path).cookies {
 			if len(cookie.Name) >= maxCookieName || cookie.MaxAge < 0 {
 				continue
@@ -157,20 +157,20 @@ func (s *candidate) findSession(ctx context.Context, n node) sessionCookie {
 
 // sessionPages returns pages that may open a session, and that the balancer passes to the
 // nodes: those of the file, then the usual ones.
-func (s *candidate) sessionPages() []string {
+func (c *candidate) sessionPages() []string {
 	var paths []string
-	if page, ok := s.samplePage(); ok {
+	if page, ok := c.samplePage(); ok {
 		paths = append(paths, page.path)
 	}
-	if s.base == (route{}) {
-		for _, r := range s.site.routes {
+	if c.base == (route{}) {
+		for _, r := range c.site.routes {
 			if r.taken == "" && r.guess == "" {
 				paths = append(paths, r.path)
 			}
 		}
 	}
-	for _, usual := range slices.Concat([]string{"/", "/login"}, s.checks) {
-		if strings.HasPrefix(usual, "/") && s.reaches(usual) {
+	for _, usual := range slices.Concat([]string{"/", "/login"}, c.checks) {
+		if strings.HasPrefix(usual, "/") && c.reaches(usual) {
 			paths = append(paths, usual)
 		}
 	}
@@ -251,12 +251,12 @@ type Fit struct {
 }
 
 // Try requests the pages of all profiles from the nodes, and returns which fit.
-func (s *Import) Try(ctx context.Context) []ClusterFit {
+func (imp *Import) Try(ctx context.Context) []ClusterFit {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	s.identifyAll(ctx, true)
+	imp.identifyAll(ctx, true)
 	var out []ClusterFit
-	for _, candidate := range s.candidates {
+	for _, candidate := range imp.candidates {
 		clusterFit := ClusterFit{Cluster: candidate.name}
 		if cookie := candidate.sessionCookie(); cookie.name != "" {
 			clusterFit.Session = cookie.path + " sets " + cookie.name
@@ -287,11 +287,11 @@ func (s *Import) Try(ctx context.Context) []ClusterFit {
 
 // fitOf combines the answers of the nodes to a profile: the reasons of those where it
 // fits, else of all, each once.
-func (s *candidate) fitOf(profile string) Fit {
+func (c *candidate) fitOf(profile string) Fit {
 	var fitting, others []string // reasons
 	var nodes []string           // where it fits
 	answered := 0
-	for _, a := range s.answers {
+	for _, a := range c.answers {
 		if a.failure == "" {
 			answered++
 		}

@@ -139,9 +139,9 @@ func (p *parsedConfig) instead() string {
 // choose returns the upstreams of those names; without names, all that are clusters of
 // web servers, and those whose servers the file does not list. It adds notes about the
 // others.
-func (s *Import) choose(found *parsedConfig, names []string) ([]*upstream, error) {
+func (imp *Import) choose(found *parsedConfig, names []string) ([]*upstream, error) {
 	if len(names) > 0 {
-		return s.named(found, names)
+		return imp.named(found, names)
 	}
 	takes := func(u *upstream) bool {
 		return u.unfitReason() == "" || u.incomplete() != "" && u.tcp == "" && !u.unrouted
@@ -154,12 +154,12 @@ func (s *Import) choose(found *parsedConfig, names []string) ([]*upstream, error
 		if takes(u) {
 			chosen = append(chosen, u)
 		} else {
-			s.note("%s %s (%s) %s: it is left out%s", u.kind, u.name, u.position, u.unfitReason(), u.wouldTake())
+			imp.note("%s %s (%s) %s: it is left out%s", u.kind, u.name, u.position, u.unfitReason(), u.wouldTake())
 		}
 	}
 	for _, other := range found.seen {
 		if other.users {
-			s.note("%s: it is left out", other.withPosition(other.what))
+			imp.note("%s: it is left out", other.withPosition(other.what))
 		}
 	}
 	return chosen, nil
@@ -173,13 +173,13 @@ func (u *upstream) wouldTake() string {
 	return "; --upstream " + u.name + " would take it"
 }
 
-func (s *Import) named(found *parsedConfig, names []string) ([]*upstream, error) {
+func (imp *Import) named(found *parsedConfig, names []string) ([]*upstream, error) {
 	var chosen []*upstream
 	for _, name := range names {
 		u := found.named(name)
 		switch {
 		case u == nil:
-			return nil, fmt.Errorf("%s has no upstream %s: it has %s", s.from, quoted(name), upstreamNames(found.upstreams))
+			return nil, fmt.Errorf("%s has no upstream %s: it has %s", imp.from, quoted(name), upstreamNames(found.upstreams))
 		case !u.serves() && u.incomplete() == "":
 			return nil, u.errorf("%s %s %s", u.kind, quoted(name), u.unfitReason())
 		case !slices.Contains(chosen, u):

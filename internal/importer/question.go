@@ -28,15 +28,15 @@ type Question struct {
 
 // Question returns the next question. It returns false if there are no more. Each
 // question is returned once.
-func (s *Import) Question() (Question, bool) {
-	for _, c := range s.candidates {
-		if c.skeleton != "" || c.kind == "" || s.asked >= maxQuestions {
+func (imp *Import) Question() (Question, bool) {
+	for _, c := range imp.candidates {
+		if c.skeleton != "" || c.kind == "" || imp.asked >= maxQuestions {
 			continue
 		}
 		for _, q := range c.questions() {
 			if !slices.Contains(c.asked, q.Key) {
 				c.asked = append(c.asked, q.Key)
-				s.asked++
+				imp.asked++
 				return q, true
 			}
 		}
@@ -62,33 +62,33 @@ func (q Question) Answer(text string) error {
 }
 
 // questions returns the questions about a candidate, as it is now.
-func (s *candidate) questions() []Question {
-	out := s.addressQuestion()
-	if app := s.application(); app.guessed && s.profile == "" && app.profile != "" {
+func (c *candidate) questions() []Question {
+	out := c.addressQuestion()
+	if app := c.application(); app.guessed && c.profile == "" && app.profile != "" {
 		options := slices.Compact([]string{app.profile, "generic"})
 		out = append(out, Question{
-			Cluster: s.name, Key: "profile", Why: app.why, Options: options,
-			validate: oneOf(config.ProfileNames()), apply: func(text string) { s.profile, s.profileAnswered = text, true },
+			Cluster: c.name, Key: "profile", Why: app.why, Options: options,
+			validate: oneOf(config.ProfileNames()), apply: func(text string) { c.profile, c.profileAnswered = text, true },
 		})
 	}
-	if s.application().profile == "tomcat" && s.keepsClients() && s.policy == "" && s.tried.shared == probes.SessionUnknown && (s.profile == "" || s.profileAnswered) {
+	if c.application().profile == "tomcat" && c.keepsClients() && c.policy == "" && c.tried.shared == probes.SessionUnknown && (c.profile == "" || c.profileAnswered) {
 		policies := []string{string(probes.PolicyReplicated), string(probes.PolicySticky), string(probes.PolicyShared)}
 		out = append(out, Question{
-			Cluster: s.name, Key: "session.policy", Why: "it is unknown whether its nodes share sessions", Options: policies,
-			validate: oneOf(policies), apply: func(text string) { s.policy = text },
+			Cluster: c.name, Key: "session.policy", Why: "it is unknown whether its nodes share sessions", Options: policies,
+			validate: oneOf(policies), apply: func(text string) { c.policy = text },
 		})
 	}
-	return append(out, s.portQuestions()...)
+	return append(out, c.portQuestions()...)
 }
 
 // addressQuestion asks for the address for users, if it is guessed.
-func (s *candidate) addressQuestion() []Question {
-	if len(s.site.frontends) == 0 || s.site.frontends[0].guess == "" {
+func (c *candidate) addressQuestion() []Question {
+	if len(c.site.frontends) == 0 || c.site.frontends[0].guess == "" {
 		return nil
 	}
-	own := s.site.frontends[0]
+	own := c.site.frontends[0]
 	options := []string{own.url}
-	for _, other := range s.sites {
+	for _, other := range c.sites {
 		for _, e := range other.frontends {
 			if !slices.Contains(options, e.url) && len(options) < maxSeen {
 				options = append(options, e.url)
@@ -96,42 +96,42 @@ func (s *candidate) addressQuestion() []Question {
 		}
 	}
 	return []Question{{
-		Cluster: s.name, Key: "balancer.url", Why: own.withPosition(own.guess), Options: options,
+		Cluster: c.name, Key: "balancer.url", Why: own.withPosition(own.guess), Options: options,
 		validate: isAddress,
 		apply: func(text string) {
-			s.site.frontends = []frontend{{url: strings.TrimRight(text, "/"), port: own.port}}
-			s.unguess("balancer.url", own.withPosition(own.guess))
+			c.site.frontends = []frontend{{url: strings.TrimRight(text, "/"), port: own.port}}
+			c.unguess("balancer.url", own.withPosition(own.guess))
 		},
 	}}
 }
 
 // portQuestions ask for the HTTP ports of nodes that speak AJP.
-func (s *candidate) portQuestions() (out []Question) {
-	for i, from := range s.servers {
-		k := slices.IndexFunc(s.nodes, func(n node) bool { return n.From == from.position.String() && n.Unlisted == "" })
+func (c *candidate) portQuestions() (out []Question) {
+	for i, from := range c.servers {
+		k := slices.IndexFunc(c.nodes, func(n node) bool { return n.From == from.position.String() && n.Unlisted == "" })
 		if from.scheme != "ajp" || k < 0 {
 			continue
 		}
-		n := &s.nodes[k]
+		n := &c.nodes[k]
 		own := n.URL
 		options := []string{own}
 		host, _ := splitAddress(from.address)
-		if usual := webAddress("http", host, "8080") + from.path + s.base.to; usual != own {
+		if usual := webAddress("http", host, "8080") + from.path + c.base.to; usual != own {
 			options = append(options, usual)
 		}
 		withPort := func(text string) string { // a port alone
 			if text != "" && strings.Trim(text, "0123456789") == "" {
-				return webAddress("http", host, text) + from.path + s.base.to
+				return webAddress("http", host, text) + from.path + c.base.to
 			}
 			return text
 		}
 		out = append(out, Question{
-			Cluster: s.name, Key: "nodes." + n.ID, Why: s.servers[i].address + " speaks AJP: where does " + n.ID + " answer HTTP?", Options: options,
+			Cluster: c.name, Key: "nodes." + n.ID, Why: c.servers[i].address + " speaks AJP: where does " + n.ID + " answer HTTP?", Options: options,
 			validate: func(text string) error { return isAddress(withPort(text)) },
 			apply: func(text string) {
 				n.URL = strings.TrimRight(withPort(text), "/")
-				s.moved = s.moved || n.URL != own
-				s.unguess("nodes", from.position.String()+": ")
+				c.moved = c.moved || n.URL != own
+				c.unguess("nodes", from.position.String()+": ")
 			},
 		})
 	}
@@ -139,9 +139,9 @@ func (s *candidate) portQuestions() (out []Question) {
 }
 
 // unguess removes guesses on a key whose text has a prefix.
-func (s *candidate) unguess(key, prefix string) {
-	s.keyComments = slices.DeleteFunc(s.keyComments, func(c keyComment) bool {
-		return c.key == key && c.guessed && strings.HasPrefix(c.text, prefix)
+func (c *candidate) unguess(key, prefix string) {
+	c.keyComments = slices.DeleteFunc(c.keyComments, func(comment keyComment) bool {
+		return comment.key == key && comment.guessed && strings.HasPrefix(comment.text, prefix)
 	})
 }
 

@@ -19,65 +19,65 @@ type application struct {
 
 // application determines the application: from the options, else from the answers, else
 // from the file.
-func (s *candidate) application() application {
-	app, ok := s.recognised()
+func (c *candidate) application() application {
+	app, ok := c.recognised()
 	switch {
-	case s.profile != "" && ok && app.profile != s.profile:
-		return application{profile: s.profile, why: "as requested, although the nodes look like " + app.profile + ": " + app.why, guessed: true}
-	case s.profile != "":
-		return application{profile: s.profile}
+	case c.profile != "" && ok && app.profile != c.profile:
+		return application{profile: c.profile, why: "as requested, although the nodes look like " + app.profile + ": " + app.why, guessed: true}
+	case c.profile != "":
+		return application{profile: c.profile}
 	case ok:
 		return app
 	}
 	asked := "no requests were sent to identify the application"
 	switch {
-	case s.answered():
+	case c.answered():
 		asked = "no answer of the nodes identifies the application"
-	case s.answers != nil:
+	case c.answers != nil:
 		asked = "no node answered to identify the application"
 	}
-	if cookie := s.sessionCookie(); cookie.profile != "" {
+	if cookie := c.sessionCookie(); cookie.profile != "" {
 		return application{profile: cookie.profile, why: cookie.path + " sets " + cookie.name, guessed: true, page: cookie.path}
 	}
-	if hinted, _ := config.ProfileNamed(s.hint.profile); s.hint.profile == "" || s.answered() && hinted.Proof != "" { // its answers would have shown it
+	if hinted, _ := config.ProfileNamed(c.hint.profile); c.hint.profile == "" || c.answered() && hinted.Proof != "" { // its answers would have shown it
 		return application{why: asked + ": write its profile, or how a session can be read", guessed: true}
 	}
-	return application{profile: s.hint.profile, why: asked + ", but " + s.hint.why, guessed: true}
+	return application{profile: c.hint.profile, why: asked + ", but " + c.hint.why, guessed: true}
 }
 
 // recognised returns the application of the first node that was recognised.
-func (s *candidate) recognised() (application, bool) {
-	i := slices.IndexFunc(s.answers, func(a answer) bool { return a.recognised().fits })
+func (c *candidate) recognised() (application, bool) {
+	i := slices.IndexFunc(c.answers, func(a answer) bool { return a.recognised().fits })
 	if i < 0 {
 		return application{}, false
 	}
-	first := s.answers[i].recognised()
+	first := c.answers[i].recognised()
 	var alike []string
-	for _, a := range s.answers {
+	for _, a := range c.answers {
 		if a.recognised().profile == first.profile {
 			alike = append(alike, a.node)
 		}
 	}
-	if len(alike) == len(s.nodes) {
+	if len(alike) == len(c.nodes) {
 		return application{profile: first.profile, why: "by direct requests to every node: " + first.why}, true
 	}
-	why := fmt.Sprintf("asked directly, %s of %d nodes answer so: %s", strings.Join(alike, ", "), len(s.nodes), first.why)
+	why := fmt.Sprintf("asked directly, %s of %d nodes answer so: %s", strings.Join(alike, ", "), len(c.nodes), first.why)
 	return application{profile: first.profile, why: why, guessed: true}, true
 }
 
 // answered reports whether any node could be identified.
-func (s *candidate) answered() bool {
-	return slices.ContainsFunc(s.answers, func(a answer) bool { return a.failure == "" })
+func (c *candidate) answered() bool {
+	return slices.ContainsFunc(c.answers, func(a answer) bool { return a.failure == "" })
 }
 
 // hasStatus reports whether a node has a /status in JSON.
-func (s *candidate) hasStatus() bool {
-	return slices.ContainsFunc(s.answers, func(a answer) bool { return a.status })
+func (c *candidate) hasStatus() bool {
+	return slices.ContainsFunc(c.answers, func(a answer) bool { return a.status })
 }
 
 // sessionCookie returns the first session cookie that a node set.
-func (s *candidate) sessionCookie() sessionCookie {
-	for _, a := range s.answers {
+func (c *candidate) sessionCookie() sessionCookie {
+	for _, a := range c.answers {
 		if a.cookie.name != "" {
 			return a.cookie
 		}

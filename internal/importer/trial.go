@@ -36,22 +36,22 @@ const (
 
 // try opens a session at each node that answered, with the configuration as it would be
 // written now, and presents the first one to the other nodes.
-func (s *candidate) try(ctx context.Context) trial {
-	if !s.answered() {
+func (c *candidate) try(ctx context.Context) trial {
+	if !c.answered() {
 		return trial{}
 	}
-	cluster := s.written()
+	cluster := c.written()
 	if cluster == nil || cluster.Session == nil {
 		return trial{}
 	}
-	if s.application().profile == "generic" && cluster.Session.Write == "" && cluster.Session.ID != nil {
+	if c.application().profile == "generic" && cluster.Session.Write == "" && cluster.Session.ID != nil {
 		withCounter(cluster)
 	}
 	nodes := cluster.Nodes[:min(len(cluster.Nodes), maxTried)]
 	tried := make([]nodeTrial, len(nodes))
 	var wg panics.Group
 	for i, n := range nodes {
-		if i >= len(s.answers) || s.answers[i].failure == "" {
+		if i >= len(c.answers) || c.answers[i].failure == "" {
 			wg.Go(func() { tried[i] = tryNode(ctx, cluster, n, 1000*(i+1)) })
 		}
 	}
@@ -67,9 +67,9 @@ func (s *candidate) try(ctx context.Context) trial {
 }
 
 // written returns the cluster as it would be written now; nil if it would be a comment.
-func (s *candidate) written() *probes.Cluster {
-	text, err := (&Import{candidates: []*candidate{s}}).YAML()
-	if err != nil || s.skeleton != "" {
+func (c *candidate) written() *probes.Cluster {
+	text, err := (&Import{candidates: []*candidate{c}}).YAML()
+	if err != nil || c.skeleton != "" {
 		return nil
 	}
 	cfg, err := config.Parse("stickwatch.yml", text, func(string) (string, bool) { return "", false })
@@ -180,16 +180,16 @@ func present(ctx context.Context, nodes []probes.Node, tried []nodeTrial) sharin
 }
 
 // sharingEvidence says which nodes know a session of another one; "": unknown.
-func (s *candidate) sharingEvidence() string {
+func (c *candidate) sharingEvidence() string {
 	var others []string
-	for _, i := range s.tried.others {
-		others = append(others, s.nodes[i].ID)
+	for _, i := range c.tried.others {
+		others = append(others, c.nodes[i].ID)
 	}
-	verb := map[probes.SessionOutcome]string{probes.SessionKept: "know" + singular(others, "s"), probes.SessionLost: "does not know"}[s.tried.shared]
+	verb := map[probes.SessionOutcome]string{probes.SessionKept: "know" + singular(others, "s"), probes.SessionLost: "does not know"}[c.tried.shared]
 	if verb == "" {
 		return ""
 	}
-	return fmt.Sprintf("tried: %s %s a session of %s", strings.Join(others, ", "), verb, s.nodes[s.tried.owner].ID)
+	return fmt.Sprintf("tried: %s %s a session of %s", strings.Join(others, ", "), verb, c.nodes[c.tried.owner].ID)
 }
 
 // singular returns the ending of a verb with one subject.
@@ -209,37 +209,37 @@ var (
 
 // rename gives the nodes of a file the ids by which they call themselves, unless two would
 // have the same. The balancer's names for them are kept.
-func (s *candidate) rename() {
-	ids := make([]string, len(s.nodes))
-	for i, n := range s.nodes {
+func (c *candidate) rename() {
+	ids := make([]string, len(c.nodes))
+	for i, n := range c.nodes {
 		ids[i] = n.ID
-		if i < len(s.tried.names) && nodeName.MatchString(s.tried.names[i]) && !hashLike.MatchString(s.tried.names[i]) {
-			ids[i] = s.tried.names[i]
+		if i < len(c.tried.names) && nodeName.MatchString(c.tried.names[i]) && !hashLike.MatchString(c.tried.names[i]) {
+			ids[i] = c.tried.names[i]
 		}
 	}
-	if s.kind == "" || len(slices.Compact(slices.Sorted(slices.Values(ids)))) < len(ids) {
+	if c.kind == "" || len(slices.Compact(slices.Sorted(slices.Values(ids)))) < len(ids) {
 		return
 	}
 	renamed := false
-	for i := range s.nodes {
-		node := &s.nodes[i]
+	for i := range c.nodes {
+		node := &c.nodes[i]
 		if node.ID == ids[i] {
 			continue
 		}
 		renamed = true
-		fromFile := slices.ContainsFunc(s.servers, func(from server) bool { return from.position.String() == node.From && from.name == node.ID })
+		fromFile := slices.ContainsFunc(c.servers, func(from server) bool { return from.position.String() == node.From && from.name == node.ID })
 		switch {
 		case fromFile && node.Server == "":
 			node.Server = node.ID
 		case fromFile && node.Label == "":
 			node.Label = node.ID
 		}
-		if i < len(s.answers) {
-			s.answers[i].node = ids[i]
+		if i < len(c.answers) {
+			c.answers[i].node = ids[i]
 		}
 		node.ID = ids[i]
 	}
 	if renamed {
-		s.addComment("nodes", "ids are the names that the nodes have for themselves")
+		c.addComment("nodes", "ids are the names that the nodes have for themselves")
 	}
 }

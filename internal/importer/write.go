@@ -23,9 +23,9 @@ var fileTemplate = template.Must(template.New("stickwatch.yml").Funcs(template.F
 
 // YAML returns the configuration: commented, in UTF-8, and valid. An error is a defect
 // of this package, or a name that no configuration can contain.
-func (s *Import) YAML() ([]byte, error) {
+func (imp *Import) YAML() ([]byte, error) {
 	var clusters []string
-	for _, d := range s.drafts() {
+	for _, d := range imp.drafts() {
 		var out strings.Builder
 		if err := fileTemplate.ExecuteTemplate(&out, "cluster", d); err != nil {
 			return nil, fmt.Errorf("writing the cluster %s: %w", d.Name, err)
@@ -37,13 +37,13 @@ func (s *Import) YAML() ([]byte, error) {
 		clusters = append(clusters, text)
 	}
 	var out strings.Builder
-	err := fileTemplate.Execute(&out, map[string]any{"From": probes.Clean(s.from, 200), "Notes": s.Notes(), "Clusters": clusters})
+	err := fileTemplate.Execute(&out, map[string]any{"From": probes.Clean(imp.from, 200), "Notes": imp.Notes(), "Clusters": clusters})
 	if err != nil {
 		return nil, fmt.Errorf("writing the configuration: %w", err)
 	}
 	text := []byte(out.String())
 	if _, err := config.Parse("stickwatch.yml", text, func(string) (string, bool) { return "", false }); err != nil {
-		return nil, fmt.Errorf("checking the configuration that %s comes to: %w", s.from, err)
+		return nil, fmt.Errorf("checking the configuration that %s comes to: %w", imp.from, err)
 	}
 	return text, nil
 }
@@ -58,18 +58,18 @@ func skeleton(text, why string) string {
 }
 
 // drafts returns the clusters with unique names.
-func (s *Import) drafts() []draft {
+func (imp *Import) drafts() []draft {
 	var out []draft
-	for _, candidate := range s.candidates {
+	for _, candidate := range imp.candidates {
 		out = append(out, candidate.draft())
 	}
 	return out
 }
 
 // Guesses returns the guessed values, one per line with the cluster and the key.
-func (s *Import) Guesses() []string {
+func (imp *Import) Guesses() []string {
 	var out []string
-	for _, d := range s.drafts() {
+	for _, d := range imp.drafts() {
 		if d.Skeleton != "" {
 			out = append(out, probes.Clean(d.Name+": "+d.Skeleton+": the cluster is written as a comment: complete it", maxNote))
 			continue
@@ -84,12 +84,12 @@ func (s *Import) Guesses() []string {
 }
 
 // Notes returns what could not be read, was left out or did not answer, one per line.
-func (s *Import) Notes() []string { return slices.Concat(s.noteList, s.silent) }
+func (imp *Import) Notes() []string { return slices.Concat(imp.noteList, imp.silent) }
 
 // Clusters returns the names of the complete clusters, in the order of the file.
-func (s *Import) Clusters() []string {
+func (imp *Import) Clusters() []string {
 	var names []string
-	for _, d := range s.drafts() {
+	for _, d := range imp.drafts() {
 		if d.Skeleton == "" {
 			names = append(names, d.Name)
 		}

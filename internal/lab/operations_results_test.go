@@ -188,15 +188,15 @@ Not met by other tests of the lab:
 ` + operationsEnd + "\n"))
 
 // section formats the table as Markdown.
-func (results *results) section() (string, error) {
-	results.mu.Lock()
-	defer results.mu.Unlock()
+func (r *results) section() (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	data := struct {
 		Rows        []*row
 		Runs, False int
 		NotMet      []string
 		Others      []string // gaps of tests without their own table
-	}{Rows: results.rows(), Others: otherGaps()}
+	}{Rows: r.rows(), Others: otherGaps()}
 	for _, w := range data.Rows {
 		data.Runs += w.Runs
 		data.False += w.False
@@ -211,13 +211,13 @@ func (results *results) section() (string, error) {
 }
 
 // write writes the section into the file that STICKWATCH_OPERATIONS_TABLE names.
-func (results *results) write(t *testing.T) {
+func (r *results) write(t *testing.T) {
 	t.Helper()
 	path := os.Getenv("STICKWATCH_OPERATIONS_TABLE")
 	if path == "" {
 		return
 	}
-	section, err := results.section()
+	section, err := r.section()
 	if err == nil {
 		err = replaceSection(path, section)
 	}

@@ -80,9 +80,9 @@ type line struct {
 }
 
 // by sums up the rows by a name, sorted.
-func (scorecard *scorecard) by(name func(*scoreRow) string) []line {
+func (s *scorecard) by(name func(*scoreRow) string) []line {
 	sums := make(map[string]runCounts)
-	for _, row := range scorecard.rows {
+	for _, row := range s.rows {
 		sums[name(row)] = sums[name(row)].plus(row.runCounts)
 	}
 	var lines []line
@@ -93,9 +93,9 @@ func (scorecard *scorecard) by(name func(*scoreRow) string) []line {
 }
 
 // of sums up the rows of healthy clusters, or all others.
-func (scorecard *scorecard) of(healthy bool) runCounts {
+func (s *scorecard) of(healthy bool) runCounts {
 	var all runCounts
-	for _, row := range scorecard.rows {
+	for _, row := range s.rows {
 		if row.Healthy == healthy {
 			all = all.plus(row.runCounts)
 		}
@@ -123,13 +123,13 @@ var scorePage = template.Must(template.New("SCENARIOS.md").Funcs(template.FuncMa
 }).Parse(scorePageText))
 
 // write writes the page to the file that STICKWATCH_SCENARIO_TABLE names.
-func (scorecard *scorecard) write(t *testing.T) {
+func (s *scorecard) write(t *testing.T) {
 	path := os.Getenv("STICKWATCH_SCENARIO_TABLE")
 	if path == "" {
 		return
 	}
 	old, _ := os.ReadFile(path) // none, the first time
-	if err := os.WriteFile(path, slices.Concat(scorecard.page(t), operationsOf(old), simulation(old)), 0o644); err != nil {
+	if err := os.WriteFile(path, slices.Concat(s.page(t), operationsOf(old), simulation(old)), 0o644); err != nil {
 		t.Errorf("writing the table of scenarios: %v", err)
 	}
 }

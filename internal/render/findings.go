@@ -122,65 +122,65 @@ func (v voice) evidence(f checks.Finding, limit int) (lines []string, more int) 
 }
 
 // findings writes each cause with the findings that it explains below it.
-func (s *Text) findings(findings []checks.Finding) {
+func (t *Text) findings(findings []checks.Finding) {
 	for _, b := range tree(findings) {
-		s.Blank()
-		s.findingNode(b, "  ", "  ", false)
+		t.Blank()
+		t.findingNode(b, "  ", "  ", false)
 	}
 }
 
 // findingNode writes a finding and the findings that it explains. head precedes its
 // first line, rest the others.
-func (s *Text) findingNode(b findingNode, head, rest string, explained bool) {
+func (t *Text) findingNode(b findingNode, head, rest string, explained bool) {
 	inner := rest + "  "
 	if len(b.explains) > 0 {
-		inner = rest + s.theme.vertical
+		inner = rest + t.theme.vertical
 	}
 	if isBrief(b.Finding, explained) {
-		s.writeShort(b.Finding, head, inner, explained)
+		t.writeShort(b.Finding, head, inner, explained)
 	} else {
-		s.writeFull(b.Finding, head, inner)
+		t.writeFull(b.Finding, head, inner)
 	}
 	for i, e := range b.explains {
 		if i < len(b.explains)-1 {
-			s.findingNode(e, rest+s.theme.branch, rest+s.theme.vertical, true)
+			t.findingNode(e, rest+t.theme.branch, rest+t.theme.vertical, true)
 		} else {
-			s.findingNode(e, rest+s.theme.lastBranch, rest+s.theme.gap, true)
+			t.findingNode(e, rest+t.theme.lastBranch, rest+t.theme.gap, true)
 		}
 	}
 }
 
-func (s *Text) writeFull(f checks.Finding, head, inner string) {
-	s.paragraph(head, inner, append(s.title(f), span{plain, "  " + subject(f)})...)
-	s.paragraph(inner, inner, span{plain, s.message(f.Summary)})
-	s.affected(f, inner)
-	lines, more := s.evidence(f, maxEvidence)
+func (t *Text) writeFull(f checks.Finding, head, inner string) {
+	t.paragraph(head, inner, append(t.title(f), span{plain, "  " + subject(f)})...)
+	t.paragraph(inner, inner, span{plain, t.message(f.Summary)})
+	t.affected(f, inner)
+	lines, more := t.evidence(f, maxEvidence)
 	for _, line := range lines {
-		s.paragraph(inner+"· ", inner+"  ", span{dim, line})
+		t.paragraph(inner+"· ", inner+"  ", span{dim, line})
 	}
 	if more > 0 {
-		s.paragraph(inner+"· ", inner+"  ", span{dim, s.Say("… %d more (-o json shows all)", more)})
+		t.paragraph(inner+"· ", inner+"  ", span{dim, t.Say("… %d more (-o json shows all)", more)})
 	}
-	s.remedy(f, inner)
+	t.remedy(f, inner)
 }
 
 // writeShort omits the remedy of an explained finding: its cause has one.
-func (s *Text) writeShort(f checks.Finding, head, inner string, explained bool) {
-	s.paragraph(head, inner, append(s.title(f), span{plain, "  " + s.summary(f)})...)
-	s.affected(f, inner)
-	lines, _ := s.evidence(f, 1)
+func (t *Text) writeShort(f checks.Finding, head, inner string, explained bool) {
+	t.paragraph(head, inner, append(t.title(f), span{plain, "  " + t.summary(f)})...)
+	t.affected(f, inner)
+	lines, _ := t.evidence(f, 1)
 	for _, line := range lines {
-		s.paragraph(inner+"· ", inner+"  ", span{dim, line})
+		t.paragraph(inner+"· ", inner+"  ", span{dim, line})
 	}
 	if !explained {
-		s.remedy(f, inner)
+		t.remedy(f, inner)
 	}
 }
 
 // affected writes how many clients are affected, if that is estimated.
-func (s *Text) affected(f checks.Finding, inner string) {
-	if words := s.affects(f.Affected); words != "" {
-		s.paragraph(inner, inner, span{plain, words})
+func (t *Text) affected(f checks.Finding, inner string) {
+	if words := t.affects(f.Affected); words != "" {
+		t.paragraph(inner, inner, span{plain, words})
 	}
 }
 
@@ -189,8 +189,8 @@ func (v voice) title(f checks.Finding) []span {
 	return []span{toned(t, strings.ToUpper(v.Say(string(f.Severity)))), {plain, "  "}, {bold, string(f.Code)}}
 }
 
-func (s *Text) remedy(f checks.Finding, inner string) {
-	if remedy := s.message(f.Remedy); remedy != "" {
-		s.paragraph(inner+"→ ", inner+"  ", span{plain, remedy})
+func (t *Text) remedy(f checks.Finding, inner string) {
+	if remedy := t.message(f.Remedy); remedy != "" {
+		t.paragraph(inner+"→ ", inner+"  ", span{plain, remedy})
 	}
 }

@@ -32,12 +32,12 @@ func Fleet(w io.Writer, format string, fleet wire.Fleet, now time.Time, opts Opt
 }
 
 // instances writes a table of instances, and whether they differ in their configuration.
-func (s *Text) instances(all []wire.Instance) {
+func (t *Text) instances(all []wire.Instance) {
 	if len(all) == 0 {
-		s.Line(s.Say("No instance of a fleet has used this history: start stickwatch serve with the key fleet in its configuration."))
+		t.Line(t.Say("No instance of a fleet has used this history: start stickwatch serve with the key fleet in its configuration."))
 		return
 	}
-	rows := [][]span{s.headings("instance", "site", "state", "clusters", "heard of", "version", "configuration")}
+	rows := [][]span{t.headings("instance", "site", "state", "clusters", "heard of", "version", "configuration")}
 	for _, i := range all {
 		tone := plain
 		if i.State != "alive" {
@@ -47,14 +47,14 @@ func (s *Text) instances(all []wire.Instance) {
 		rows = append(rows, []span{
 			{bold, CleanName(i.Name)},
 			{tone, CleanName(cmp.Or(i.Site, "-"))},
-			{tone, s.instanceState(i.State)},
+			{tone, t.instanceState(i.State)},
 			{tone, strconv.Itoa(i.Clusters)},
-			{tone, s.Say("%s ago", lag)},
+			{tone, t.Say("%s ago", lag)},
 			{tone, CleanName(i.Version)},
 			{tone, CleanName(i.Config)},
 		})
 	}
-	s.matrix(rows)
+	t.matrix(rows)
 }
 
 // instanceState returns the state of an instance in the reader's language.
@@ -80,9 +80,9 @@ func (v voice) watcher(l wire.Lease) string {
 }
 
 // leases writes a table of clusters.
-func (s *Text) leases(all []wire.Lease, now time.Time) {
-	days := calendar{s.In(now)}
-	rows := [][]span{s.headings("cluster", "watched by", "since", "epoch")}
+func (t *Text) leases(all []wire.Lease, now time.Time) {
+	days := calendar{t.In(now)}
+	rows := [][]span{t.headings("cluster", "watched by", "since", "epoch")}
 	for _, l := range all {
 		tone := plain
 		if l.Instance == "" {
@@ -93,8 +93,8 @@ func (s *Text) leases(all []wire.Lease, now time.Time) {
 			since = days.zoned(l.Since.Time())
 		}
 		rows = append(rows, []span{
-			{bold, CleanName(l.Cluster)}, {tone, s.watcher(l)}, {tone, since}, {tone, strconv.FormatInt(l.Epoch, 10)},
+			{bold, CleanName(l.Cluster)}, {tone, t.watcher(l)}, {tone, since}, {tone, strconv.FormatInt(l.Epoch, 10)},
 		})
 	}
-	s.matrix(rows)
+	t.matrix(rows)
 }

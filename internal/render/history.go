@@ -69,41 +69,41 @@ func Incident(w io.Writer, format string, d postmortem.Document, opts Options) e
 const maxListed = 20
 
 // clusterHistory writes the history of a cluster.
-func (s *Text) clusterHistory(h ClusterHistory, days calendar) {
-	s.paragraph("", "  ", span{bold, CleanName(h.Cluster)},
-		span{plain, "  " + s.Say("%s to %s", days.minute(h.Span.From), days.minute(h.Span.To))},
+func (t *Text) clusterHistory(h ClusterHistory, days calendar) {
+	t.paragraph("", "  ", span{bold, CleanName(h.Cluster)},
+		span{plain, "  " + t.Say("%s to %s", days.minute(h.Span.From), days.minute(h.Span.To))},
 		span{dim, days.now.Format(" MST")})
-	s.uptimes(h.Uptimes)
-	s.incidents(h.Incidents, days)
-	s.moves(h.Moves, days)
-	s.deployments(h.Deployments, days)
+	t.uptimes(h.Uptimes)
+	t.incidents(h.Incidents, days)
+	t.moves(h.Moves, days)
+	t.deployments(h.Deployments, days)
 }
 
 // heading begins a section. The title is translated.
-func (s *Text) heading(title string, spans ...span) {
-	s.Blank()
-	s.paragraph("", "  ", append([]span{{bold, s.Say(title)}}, spans...)...)
+func (t *Text) heading(title string, spans ...span) {
+	t.Blank()
+	t.paragraph("", "  ", append([]span{{bold, t.Say(title)}}, spans...)...)
 }
 
-func (s *Text) uptimes(uptimes []checks.Uptime) {
+func (t *Text) uptimes(uptimes []checks.Uptime) {
 	if len(uptimes) == 0 {
-		s.heading("Uptime", span{plain, "  " + s.Say("nothing was probed")})
+		t.heading("Uptime", span{plain, "  " + t.Say("nothing was probed")})
 		return
 	}
-	s.heading("Uptime")
+	t.heading("Uptime")
 	rows := make([][]span, len(uptimes))
 	for i, u := range uptimes {
-		t := good
+		tint := good
 		if u.Failed > 0 {
-			t = warn
+			tint = warn
 		}
 		// Kind and name are one cell, which a narrow terminal repeats before each block.
-		rows[i] = []span{{plain, pad(s.Say(string(u.Kind)), labelWidth) + s.targetName(u.Target)}, toned(t, percent(u)), {dim, s.failures(u)}}
+		rows[i] = []span{{plain, pad(t.Say(string(u.Kind)), labelWidth) + t.targetName(u.Target)}, toned(tint, percent(u)), {dim, t.failures(u)}}
 	}
-	s.matrix(rows)
+	t.matrix(rows)
 	if checks.SessionsUnrecorded(uptimes) {
-		s.paragraph("  ", "    ", span{plain, pad(s.Say(string(checks.TargetSession)), labelWidth) + s.Say("no data")},
-			span{dim, "  " + s.Say("recorded since this version of stickwatch, where sessions are followed")})
+		t.paragraph("  ", "    ", span{plain, pad(t.Say(string(checks.TargetSession)), labelWidth) + t.Say("no data")},
+			span{dim, "  " + t.Say("recorded since this version of stickwatch, where sessions are followed")})
 	}
 }
 
@@ -146,20 +146,20 @@ func percent(u checks.Uptime) string {
 	return strconv.FormatFloat(share, 'f', -1, 64) + " %"
 }
 
-func (s *Text) incidents(incidents []alerting.Incident, days calendar) {
+func (t *Text) incidents(incidents []alerting.Incident, days calendar) {
 	open := 0
 	for _, i := range incidents {
 		if i.State != alerting.Resolved {
 			open++
 		}
 	}
-	s.heading("Incidents", span{plain, "  " + s.counted(len(incidents), open, "%d open")})
+	t.heading("Incidents", span{plain, "  " + t.counted(len(incidents), open, "%d open")})
 	for _, i := range first(incidents) {
-		spans := append(s.title(i.Cause), span{plain, "  " + subject(i.Cause)})
-		s.paragraph("  ", "    ", spans...)
-		s.paragraph("    ", "    ", span{plain, strings.Join(s.incidentNotes(i, days), s.Say(", "))}, span{dim, "  " + i.ID})
+		spans := append(t.title(i.Cause), span{plain, "  " + subject(i.Cause)})
+		t.paragraph("  ", "    ", spans...)
+		t.paragraph("    ", "    ", span{plain, strings.Join(t.incidentNotes(i, days), t.Say(", "))}, span{dim, "  " + i.ID})
 	}
-	s.more(len(incidents))
+	t.more(len(incidents))
 }
 
 // incidentNotes returns the course of an incident in a few words.
@@ -189,46 +189,46 @@ func (v voice) incidentNotes(incident alerting.Incident, days calendar) []string
 	return words
 }
 
-func (s *Text) moves(moves []checks.Move, days calendar) {
+func (t *Text) moves(moves []checks.Move, days calendar) {
 	lost := 0
 	for _, m := range moves {
 		if !m.Kept {
 			lost++
 		}
 	}
-	s.heading("Sessions that moved", span{plain, "  " + s.counted(len(moves), lost, "%d lost")})
+	t.heading("Sessions that moved", span{plain, "  " + t.counted(len(moves), lost, "%d lost")})
 	for _, m := range first(moves) {
-		outcome := toned(good, s.Say("kept"))
+		outcome := toned(good, t.Say("kept"))
 		if !m.Kept {
-			outcome = toned(bad, s.Say("lost"))
+			outcome = toned(bad, t.Say("lost"))
 		}
-		s.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s → %s  ", days.at(m.At), CleanName(m.From), CleanName(m.To))},
-			outcome, span{dim, "  " + string(m.Session)}, span{plain, "  " + s.message(m.Cause)})
+		t.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s → %s  ", days.at(m.At), CleanName(m.From), CleanName(m.To))},
+			outcome, span{dim, "  " + string(m.Session)}, span{plain, "  " + t.message(m.Cause)})
 	}
-	s.more(len(moves))
+	t.more(len(moves))
 }
 
-func (s *Text) deployments(deployments []checks.Deployment, days calendar) {
-	s.heading("Deployments", span{plain, "  " + s.counted(len(deployments), 0, "")})
+func (t *Text) deployments(deployments []checks.Deployment, days calendar) {
+	t.heading("Deployments", span{plain, "  " + t.counted(len(deployments), 0, "")})
 	newest := slices.Clone(deployments)
 	slices.Reverse(newest)
 	for _, d := range first(newest) {
-		length := s.Say("ongoing")
+		length := t.Say("ongoing")
 		if !d.To.IsZero() {
 			length = formatDuration(d.To.Sub(d.From))
 		}
-		s.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s", days.at(d.From), CleanSentence(d.Name))}, span{dim, "  " + length})
+		t.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s", days.at(d.From), CleanSentence(d.Name))}, span{dim, "  " + length})
 	}
-	s.more(len(deployments))
+	t.more(len(deployments))
 }
 
 // first returns the elements of a list that a table shows.
 func first[T any](list []T) []T { return list[:min(len(list), maxListed)] }
 
 // more writes how many of n elements a table omits.
-func (s *Text) more(n int) {
+func (t *Text) more(n int) {
 	if n > maxListed {
-		s.paragraph("  ", "  ", span{dim, s.Say("… and %d more (-o json shows all)", n-maxListed)})
+		t.paragraph("  ", "  ", span{dim, t.Say("… and %d more (-o json shows all)", n-maxListed)})
 	}
 }
 
@@ -250,23 +250,23 @@ func (v voice) counted(length, special int, note string) string {
 }
 
 // incident writes an incident with its findings and its timeline.
-func (s *Text) incident(incident alerting.Incident, days calendar) {
-	s.paragraph("", "  ", append(s.title(incident.Cause), span{plain, "  " + subject(incident.Cause)}, span{dim, "  " + CleanName(clustersOf(incident))})...)
-	s.labelled("incident", span{plain, incident.ID})
-	s.labelled("course", span{plain, strings.Join(s.incidentNotes(incident, days), s.Say(", "))})
+func (t *Text) incident(incident alerting.Incident, days calendar) {
+	t.paragraph("", "  ", append(t.title(incident.Cause), span{plain, "  " + subject(incident.Cause)}, span{dim, "  " + CleanName(clustersOf(incident))})...)
+	t.labelled("incident", span{plain, incident.ID})
+	t.labelled("course", span{plain, strings.Join(t.incidentNotes(incident, days), t.Say(", "))})
 	for _, moment := range []struct {
 		label string
 		at    time.Time
 	}{{"started", incident.Started}, {"notified", incident.Fired}, {"ended", incident.Ended}} {
 		if !moment.at.IsZero() {
-			s.labelled(moment.label, span{plain, moment.at.In(days.now.Location()).Format(time.DateTime + " MST")})
+			t.labelled(moment.label, span{plain, moment.at.In(days.now.Location()).Format(time.DateTime + " MST")})
 		}
 	}
 	if incident.Silenced != "" {
-		s.labelled("silenced", span{plain, CleanSentence(incident.Silenced)})
+		t.labelled("silenced", span{plain, CleanSentence(incident.Silenced)})
 	}
-	s.members(incident)
-	s.timeline(incident.Timeline, days)
+	t.members(incident)
+	t.timeline(incident.Timeline, days)
 }
 
 // clustersOf names the clusters of an incident, the most affected one first.
@@ -279,7 +279,7 @@ func clustersOf(i alerting.Incident) string {
 }
 
 // members writes the findings of an incident by cluster.
-func (s *Text) members(i alerting.Incident) {
+func (t *Text) members(i alerting.Incident) {
 	clusters := i.Clusters
 	if len(clusters) < 2 {
 		clusters = []string{""}
@@ -292,27 +292,27 @@ func (s *Text) members(i alerting.Incident) {
 			}
 		}
 		if cluster != "" {
-			s.heading("Cluster", span{plain, "  " + CleanName(cluster)})
+			t.heading("Cluster", span{plain, "  " + CleanName(cluster)})
 		}
-		s.findings(findings)
+		t.findings(findings)
 	}
 }
 
 // eventWidth is the width of the longest kind of event, with a gap.
 const eventWidth = len(alerting.EventAcknowledged) + 2
 
-func (s *Text) timeline(events []alerting.Event, days calendar) {
-	s.heading("Timeline", span{dim, days.now.Format("  MST")})
+func (t *Text) timeline(events []alerting.Event, days calendar) {
+	t.heading("Timeline", span{dim, days.now.Format("  MST")})
 	for _, e := range events {
-		if s.Language == checks.Chinese { // whose texts begin with the kind and name the finding
-			s.paragraph("  ", "    ", span{plain, days.at(e.At) + "  " + CleanSentence(alerting.Chinese.Event(e))})
+		if t.Language == checks.Chinese { // whose texts begin with the kind and name the finding
+			t.paragraph("  ", "    ", span{plain, days.at(e.At) + "  " + CleanSentence(alerting.Chinese.Event(e))})
 			continue
 		}
 		about := CleanName(e.Finding)
 		if about != "" {
 			about += ": "
 		}
-		s.paragraph("  ", "    ", span{plain, days.at(e.At) + "  "}, span{bold, pad(string(e.Kind), eventWidth)},
+		t.paragraph("  ", "    ", span{plain, days.at(e.At) + "  "}, span{bold, pad(string(e.Kind), eventWidth)},
 			span{plain, about + CleanSentence(e.Text)}, span{dim, "  " + string(e.Reason)})
 	}
 }

@@ -33,22 +33,22 @@ func Silenced(s wire.Silence, now time.Time, r phrase.Reader) string {
 }
 
 // silences writes a table of silences.
-func (s *Text) silences(silences []wire.Silence, now time.Time) {
+func (t *Text) silences(silences []wire.Silence, now time.Time) {
 	if len(silences) == 0 {
-		s.Line(s.Say("No silence is active or planned."))
+		t.Line(t.Say("No silence is active or planned."))
 		return
 	}
-	rows := [][]span{s.headings("id", "what", "when", "reason", "author")}
+	rows := [][]span{t.headings("id", "what", "when", "reason", "author")}
 	for _, one := range silences {
-		t := dim
+		tint := dim
 		if one.Active {
-			t = plain
+			tint = plain
 		}
 		rows = append(rows, []span{
-			{bold, CleanName(one.ID)}, {t, s.silenceScope(one)}, {t, s.silenceTime(one, now)}, {t, CleanSentence(one.Reason)}, {t, CleanName(one.Author)},
+			{bold, CleanName(one.ID)}, {tint, t.silenceScope(one)}, {tint, t.silenceTime(one, now)}, {tint, CleanSentence(one.Reason)}, {tint, CleanName(one.Author)},
 		})
 	}
-	s.matrix(rows)
+	t.matrix(rows)
 }
 
 // silenceScope returns the cluster, node and code of a silence; "everything" for none.

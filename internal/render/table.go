@@ -38,22 +38,22 @@ func renderTable(w io.Writer, results Results, opts Options) error {
 	return err
 }
 
-func (s *Text) cluster(r checks.Report, c *probes.Cluster) {
-	s.paragraph("", "  ", s.headline(r, c)...)
+func (t *Text) cluster(r checks.Report, c *probes.Cluster) {
+	t.paragraph("", "  ", t.headline(r, c)...)
 	if len(r.Nodes) > 0 {
-		s.Blank()
-		s.matrix(s.nodeMatrix(r, c))
+		t.Blank()
+		t.matrix(t.nodeMatrix(r, c))
 	}
-	s.Blank()
+	t.Blank()
 	for _, b := range r.Balancers {
-		s.labelled("balancer", s.balancerLine(b, c)...)
+		t.labelled("balancer", t.balancerLine(b, c)...)
 	}
-	for _, line := range s.dependencyLines(r.Dependencies) {
-		s.labelled("dependency", line...)
+	for _, line := range t.dependencyLines(r.Dependencies) {
+		t.labelled("dependency", line...)
 	}
-	s.canaries(r.Session.Canaries)
-	for _, answer := range s.sessionAnswers(r.Session) {
-		s.labelled("session", answer)
+	t.canaries(r.Session.Canaries)
+	for _, answer := range t.sessionAnswers(r.Session) {
+		t.labelled("session", answer)
 	}
 }
 
@@ -91,11 +91,11 @@ func (v voice) nodeCount(nodes []checks.NodeReport) string {
 // maxSteadyCanaries bounds how many canaries that stayed on their node are shown.
 const maxSteadyCanaries = 8
 
-func (s *Text) canaries(canaries []checks.Canary) {
+func (t *Text) canaries(canaries []checks.Canary) {
 	width, steady := 0, 0
 	through := map[string]bool{}
 	for _, c := range canaries {
-		width = max(width, lipgloss.Width(s.canaryName(c)))
+		width = max(width, lipgloss.Width(t.canaryName(c)))
 		through[c.Balancer] = true
 	}
 	for _, c := range canaries {
@@ -104,47 +104,47 @@ func (s *Text) canaries(canaries []checks.Canary) {
 				continue
 			}
 		}
-		spans := append([]span{{plain, pad(s.canaryName(c), width) + "  "}}, s.traceSpans(c)...)
+		spans := append([]span{{plain, pad(t.canaryName(c), width) + "  "}}, t.traceSpans(c)...)
 		if len(through) > 1 {
-			spans = append(spans, span{dim, "  " + s.Say("through %s", CleanName(c.Balancer))})
+			spans = append(spans, span{dim, "  " + t.Say("through %s", CleanName(c.Balancer))})
 		}
-		s.labelled("canary", spans...)
+		t.labelled("canary", spans...)
 	}
 	if steady > maxSteadyCanaries {
-		s.labelled("canary", span{dim, s.Say("%d more stayed on their nodes", steady-maxSteadyCanaries)})
+		t.labelled("canary", span{dim, t.Say("%d more stayed on their nodes", steady-maxSteadyCanaries)})
 	}
 }
 
-func (s *Text) doubts(doubts []checks.Message) {
+func (t *Text) doubts(doubts []checks.Message) {
 	for _, d := range doubts {
-		s.labelled("doubt", toned(doubt, s.message(d)))
+		t.labelled("doubt", toned(doubt, t.message(d)))
 	}
 }
 
 // total writes the last line for several clusters, and the only one for none.
-func (s *Text) total(r Results) {
+func (t *Text) total(r Results) {
 	if len(r.Clusters) > 0 {
-		s.Blank()
+		t.Blank()
 	}
-	t := toneOfVerdict(r.Verdict())
-	s.paragraph("", "  ", toned(t, strings.ToUpper(s.Say(string(r.Verdict())))), span{plain, "  " + s.totals(r)})
+	tint := toneOfVerdict(r.Verdict())
+	t.paragraph("", "  ", toned(tint, strings.ToUpper(t.Say(string(r.Verdict())))), span{plain, "  " + t.totals(r)})
 }
 
 // totals counts clusters by verdict, the worst first.
-func (voice voice) totals(results Results) string {
+func (v voice) totals(results Results) string {
 	by := map[checks.Verdict]int{}
 	for _, c := range results.Clusters {
 		by[c.Verdict]++
 	}
 	var parts []string
-	for _, v := range slices.Backward(verdictsBySeverity) {
-		if by[v] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", by[v], voice.Say(string(v))))
+	for _, verdict := range slices.Backward(verdictsBySeverity) {
+		if by[verdict] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", by[verdict], v.Say(string(verdict))))
 		}
 	}
-	all := voice.Count(len(results.Clusters), "cluster", "clusters")
+	all := v.Count(len(results.Clusters), "cluster", "clusters")
 	if len(results.Clusters) > 1 {
-		all += " (" + strings.Join(parts, voice.Say(", ")) + ")"
+		all += " (" + strings.Join(parts, v.Say(", ")) + ")"
 	}
-	return all + voice.Say(", ") + roundDuration(results.Duration)
+	return all + v.Say(", ") + roundDuration(results.Duration)
 }

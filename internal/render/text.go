@@ -39,32 +39,32 @@ func NewText(opts Options) *Text {
 }
 
 // Line writes a line as it is.
-func (s *Text) Line(text string) { s.WriteString(text + "\n") }
+func (t *Text) Line(text string) { t.WriteString(text + "\n") }
 
 // Blank writes an empty line.
-func (s *Text) Blank() { s.Line("") }
+func (t *Text) Blank() { t.Line("") }
 
 // labelled writes spans after a label, which is translated, that a reader can grep for.
-func (s *Text) labelled(label string, spans ...span) {
-	head := "  " + s.theme.paint(span{dim, pad(s.Say(label), labelWidth)})
-	s.paragraph(head, strings.Repeat(" ", 2+labelWidth), spans...)
+func (t *Text) labelled(label string, spans ...span) {
+	head := "  " + t.theme.paint(span{dim, pad(t.Say(label), labelWidth)})
+	t.paragraph(head, strings.Repeat(" ", 2+labelWidth), spans...)
 }
 
 // Paragraph writes text, wrapped: head precedes the first line, rest the others.
-func (s *Text) Paragraph(head, rest, text string) { s.paragraph(head, rest, span{plain, text}) }
+func (t *Text) Paragraph(head, rest, text string) { t.paragraph(head, rest, span{plain, text}) }
 
 // paragraph writes spans, wrapped, with the prefixes of Paragraph.
-func (s *Text) paragraph(head, rest string, spans ...span) {
+func (t *Text) paragraph(head, rest string, spans ...span) {
 	var b strings.Builder
 	for _, sp := range spans {
-		b.WriteString(s.theme.paint(sp))
+		b.WriteString(t.theme.paint(sp))
 	}
-	room := max(s.width-lipgloss.Width(rest), narrowest/2)
+	room := max(t.width-lipgloss.Width(rest), narrowest/2)
 	for i, line := range strings.Split(wrap(b.String(), room), "\n") {
 		if i > 0 {
 			head = rest
 		}
-		s.Line(strings.TrimRight(head+line, " "))
+		t.Line(strings.TrimRight(head+line, " "))
 	}
 }
 
@@ -188,36 +188,36 @@ func toneOf(a checks.Answer) tone {
 
 // matrix writes rows in columns. Columns that do not fit the terminal follow below,
 // after the first column again. Nothing is cut.
-func (s *Text) matrix(rows [][]span) {
+func (t *Text) matrix(rows [][]span) {
 	widths := make([]int, len(rows[0]))
 	for col := range widths {
 		for _, row := range rows {
 			widths[col] = max(widths[col], lipgloss.Width(row[col].text))
 		}
 	}
-	for i, columns := range s.splitColumns(widths) {
+	for i, columns := range t.splitColumns(widths) {
 		if i > 0 {
-			s.Blank()
+			t.Blank()
 		}
 		for _, row := range rows {
 			var b strings.Builder
 			for _, col := range columns {
-				b.WriteString("  " + s.theme.paint(row[col]))
+				b.WriteString("  " + t.theme.paint(row[col]))
 				b.WriteString(strings.Repeat(" ", widths[col]-lipgloss.Width(row[col].text)))
 			}
-			s.Line(strings.TrimRight(b.String(), " "))
+			t.Line(strings.TrimRight(b.String(), " "))
 		}
 	}
 }
 
 // splitColumns splits columns, by index, into blocks that fit the terminal. Each
 // block begins with the first column. Off a terminal there is one block.
-func (s *Text) splitColumns(widths []int) [][]int {
+func (t *Text) splitColumns(widths []int) [][]int {
 	blocks := [][]int{{0}}
 	used := 2 + widths[0]
 	for col := 1; col < len(widths); col++ {
 		last := len(blocks) - 1
-		if s.terminal && used+2+widths[col] > s.width && len(blocks[last]) > 1 {
+		if t.terminal && used+2+widths[col] > t.width && len(blocks[last]) > 1 {
 			blocks = append(blocks, []int{0})
 			last, used = last+1, 2+widths[0]
 		}

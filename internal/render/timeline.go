@@ -137,22 +137,22 @@ func coloredSpans(symbols []rune) []span {
 }
 
 // clientTimelines writes the timeline of each client, a line each.
-func (s *Text) clientTimelines(report gate.Report) {
+func (t *Text) clientTimelines(report gate.Report) {
 	width := 0
 	for _, client := range report.Clients {
-		width = max(width, lipgloss.Width(s.clientName(client)))
+		width = max(width, lipgloss.Width(t.clientName(client)))
 	}
-	columns := max(s.width-2-labelWidth-width-2, narrowest/2)
+	columns := max(t.width-2-labelWidth-width-2, narrowest/2)
 	legend := newTimelineLegend(report)
 	for i, client := range report.Clients {
 		if i == maxClients {
-			s.labelled("client", span{dim, s.Say("… and %d more", len(report.Clients)-i)})
+			t.labelled("client", span{dim, t.Say("… and %d more", len(report.Clients)-i)})
 			break
 		}
-		s.labelled("client", append([]span{{plain, pad(s.clientName(client), width) + "  "}}, legend.draw(client, report.Span, columns)...)...)
+		t.labelled("client", append([]span{{plain, pad(t.clientName(client), width) + "  "}}, legend.draw(client, report.Span, columns)...)...)
 	}
 	if len(report.Clients) > 0 {
-		s.labelled("", span{dim, legend.text(report.To.Sub(report.From)/time.Duration(columns), s.voice)})
+		t.labelled("", span{dim, legend.text(report.To.Sub(report.From)/time.Duration(columns), t.voice)})
 	}
 }
 

@@ -16,11 +16,11 @@ type fact struct {
 }
 
 // watch writes the watch of a deployment.
-func (s *Text) watch(w gate.Report) {
-	s.labelled("watch", s.watchSpans(w)...)
-	s.clientTimelines(w)
-	for _, f := range s.watchFacts(w) {
-		s.labelled(f.label, f.spans...)
+func (t *Text) watch(w gate.Report) {
+	t.labelled("watch", t.watchSpans(w)...)
+	t.clientTimelines(w)
+	for _, f := range t.watchFacts(w) {
+		t.labelled(f.label, f.spans...)
 	}
 }
 

@@ -46,47 +46,47 @@ func newInstance(cfg *config.Config, seed uint64) *instance {
 }
 
 // Probed implements monitor.Observer.
-func (instance *instance) Probed(monitor.Probe) {}
+func (in *instance) Probed(monitor.Probe) {}
 
 // Requested implements monitor.Observer.
-func (instance *instance) Requested(q checks.Request) {
-	instance.mu.Lock()
-	defer instance.mu.Unlock()
-	instance.incidents.ObserveRequest(q)
+func (in *instance) Requested(q checks.Request) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.incidents.ObserveRequest(q)
 	if q.Outcome == checks.OutcomeMoved || q.Outcome == checks.OutcomeLost || q.Outcome == checks.OutcomeStale {
-		instance.requests = append(instance.requests, q)
+		in.requests = append(in.requests, q)
 	}
 }
 
 // Judged implements monitor.Observer.
-func (instance *instance) Judged(j monitor.RoundResult) {
-	instance.decide(func(at time.Time) alerting.Step {
-		instance.incidents.ObserveNodes(at, j.Cluster.Name, func(since time.Time) []string { return alerting.TouchedIn(j.Cluster, j.Report, since) })
-		return instance.incidents.Observe(at, j.Cluster.Name, j.Changes, j.ActiveFindings)
+func (in *instance) Judged(j monitor.RoundResult) {
+	in.decide(func(at time.Time) alerting.Step {
+		in.incidents.ObserveNodes(at, j.Cluster.Name, func(since time.Time) []string { return alerting.TouchedIn(j.Cluster, j.Report, since) })
+		return in.incidents.Observe(at, j.Cluster.Name, j.Changes, j.ActiveFindings)
 	})
 }
 
 // decide runs a decision of the incident manager and keeps its notifications.
-func (instance *instance) decide(by func(time.Time) alerting.Step) {
-	instance.mu.Lock()
-	defer instance.mu.Unlock()
-	instance.notifications = append(instance.notifications, by(time.Now()).Notifications...)
+func (in *instance) decide(by func(time.Time) alerting.Step) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.notifications = append(in.notifications, by(time.Now()).Notifications...)
 }
 
 // tick advances the incident manager and summarises the deployments that are due.
-func (instance *instance) tick() {
-	instance.decide(func(at time.Time) alerting.Step {
-		s := instance.incidents.Tick(at)
-		for _, due := range instance.incidents.DueSummaries(at) {
-			s = s.Then(instance.incidents.SumUp(at, due.ID, instance.counts(due.From)))
+func (in *instance) tick() {
+	in.decide(func(at time.Time) alerting.Step {
+		s := in.incidents.Tick(at)
+		for _, due := range in.incidents.DueSummaries(at) {
+			s = s.Then(in.incidents.SumUp(at, due.ID, in.counts(due.From)))
 		}
 		return s
 	})
 }
 
 // counts returns the outcomes of canaries since a time. The caller holds mu.
-func (instance *instance) counts(since time.Time) (c alerting.Counts) {
-	for _, q := range instance.requests {
+func (in *instance) counts(since time.Time) (c alerting.Counts) {
+	for _, q := range in.requests {
 		switch {
 		case q.At.Before(since):
 		case q.Outcome == checks.OutcomeMoved:
@@ -99,48 +99,48 @@ func (instance *instance) counts(since time.Time) (c alerting.Counts) {
 }
 
 // announce starts or ends the deployment of that name.
-func (instance *instance) announce(name string, over bool) {
-	instance.decide(func(at time.Time) alerting.Step {
+func (in *instance) announce(name string, over bool) {
+	in.decide(func(at time.Time) alerting.Step {
 		if !over {
-			instance.deployments = append(instance.deployments, alerting.Deployment{ID: name, Cluster: instance.watcher.Cluster().Name, Name: name, From: at})
+			in.deployments = append(in.deployments, alerting.Deployment{ID: name, Cluster: in.watcher.Cluster().Name, Name: name, From: at})
 		}
-		for i := range instance.deployments {
-			if over && instance.deployments[i].ID == name {
-				instance.deployments[i].To = at
+		for i := range in.deployments {
+			if over && in.deployments[i].ID == name {
+				in.deployments[i].To = at
 			}
 		}
-		instance.incidents.SetDeployments(slices.DeleteFunc(slices.Clone(instance.deployments), func(d alerting.Deployment) bool {
+		in.incidents.SetDeployments(slices.DeleteFunc(slices.Clone(in.deployments), func(d alerting.Deployment) bool {
 			const summed = 10 * time.Minute // summarised within this time after its end
 			return !d.To.IsZero() && at.Sub(d.To) > summed
 		}))
-		return instance.incidents.Tick(at)
+		return in.incidents.Tick(at)
 	})
 }
 
 // delay prevents jobs from starting before a time.
-func (instance *instance) delay(until time.Time) {
-	instance.mu.Lock()
-	defer instance.mu.Unlock()
-	instance.busyUntil = until
+func (in *instance) delay(until time.Time) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.busyUntil = until
 }
 
 // run watches until ctx ends.
-func (instance *instance) run(ctx context.Context) {
+func (in *instance) run(ctx context.Context) {
 	var wg sync.WaitGroup
-	instance.schedule(ctx, &wg, instance.every.Status, func() { instance.watcher.Refresh(ctx, monitor.Status) })
-	instance.schedule(ctx, &wg, instance.every.Canary, func() { instance.watcher.FollowUp(ctx) })
-	instance.schedule(ctx, &wg, time.Second, instance.tick)
+	in.schedule(ctx, &wg, in.every.Status, func() { in.watcher.Refresh(ctx, monitor.Status) })
+	in.schedule(ctx, &wg, in.every.Canary, func() { in.watcher.FollowUp(ctx) })
+	in.schedule(ctx, &wg, time.Second, in.tick)
 	wg.Wait()
 }
 
 // schedule runs a job in every interval, at a random offset and with the jitter of
 // monitor.Schedule. A run is skipped while the previous one is still active.
-func (instance *instance) schedule(ctx context.Context, wg *sync.WaitGroup, every time.Duration, do func()) {
-	random := rand.New(rand.NewPCG(instance.random.Uint64(), instance.random.Uint64()))
+func (in *instance) schedule(ctx context.Context, wg *sync.WaitGroup, every time.Duration, do func()) {
+	random := rand.New(rand.NewPCG(in.random.Uint64(), in.random.Uint64()))
 	due := time.Now().Add(randomDuration(random, every))
 	wg.Go(func() {
 		for {
-			late := instance.earliestStart(due)
+			late := in.earliestStart(due)
 			if !sleep.For(ctx, time.Until(late)+randomDuration(random, every/20)) {
 				return
 			}
@@ -153,11 +153,11 @@ func (instance *instance) schedule(ctx context.Context, wg *sync.WaitGroup, ever
 }
 
 // earliestStart returns when a job that is due may start.
-func (instance *instance) earliestStart(due time.Time) time.Time {
-	instance.mu.Lock()
-	defer instance.mu.Unlock()
-	if instance.busyUntil.After(due) {
-		return instance.busyUntil
+func (in *instance) earliestStart(due time.Time) time.Time {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.busyUntil.After(due) {
+		return in.busyUntil
 	}
 	return due
 }

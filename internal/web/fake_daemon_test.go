@@ -42,20 +42,20 @@ func newFakeDaemon(fakeClusters ...*fakeCluster) *fakeDaemon {
 }
 
 // server returns a server at testTime, whose answers must be as the OpenAPI document says.
-func (fakeDaemon *fakeDaemon) server(t testing.TB, change ...func(*Config)) *Server {
+func (d *fakeDaemon) server(t testing.TB, change ...func(*Config)) *Server {
 	t.Helper()
-	s := fakeDaemon.unchecked(t, change...)
+	s := d.unchecked(t, change...)
 	s.handler = openapitest.Handler(t, s.handler)
 	return s
 }
 
 // unchecked returns a server at testTime.
-func (fakeDaemon *fakeDaemon) unchecked(t testing.TB, change ...func(*Config)) *Server {
+func (d *fakeDaemon) unchecked(t testing.TB, change ...func(*Config)) *Server {
 	t.Helper()
 	c := Config{
-		Snapshots: fakeDaemon, History: fakeDaemon, Operator: fakeDaemon, Prober: fakeDaemon, Exporter: fakeDaemon, Reloader: fakeDaemon, Live: NewLive(),
+		Snapshots: d, History: d, Operator: d, Prober: d, Exporter: d, Reloader: d, Live: NewLive(),
 		Metrics:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "stickwatch_build_info 1") }),
-		Ready:    func() error { return fakeDaemon.ready },
+		Ready:    func() error { return d.ready },
 		Location: time.UTC, Version: "1.0.0", CacheFor: time.Nanosecond,
 		Now: func() time.Time { return testTime }, Logger: slog.New(slog.DiscardHandler),
 	}
@@ -69,29 +69,29 @@ func (fakeDaemon *fakeDaemon) unchecked(t testing.TB, change ...func(*Config)) *
 	return s
 }
 
-func (fakeDaemon *fakeDaemon) Snapshots() []Snapshot {
-	fakeDaemon.mu.Lock()
-	defer fakeDaemon.mu.Unlock()
+func (d *fakeDaemon) Snapshots() []Snapshot {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var all []Snapshot
-	for _, s := range fakeDaemon.fakeClusters {
+	for _, s := range d.fakeClusters {
 		all = append(all, s.Snapshot)
 	}
 	return all
 }
 
 // replaceCluster replaces the cluster of the same name.
-func (fakeDaemon *fakeDaemon) replaceCluster(s *fakeCluster) {
-	fakeDaemon.mu.Lock()
-	defer fakeDaemon.mu.Unlock()
-	for i := range fakeDaemon.fakeClusters {
-		if fakeDaemon.fakeClusters[i].Cluster.Name == s.Cluster.Name {
-			fakeDaemon.fakeClusters[i] = s
+func (d *fakeDaemon) replaceCluster(s *fakeCluster) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.fakeClusters {
+		if d.fakeClusters[i].Cluster.Name == s.Cluster.Name {
+			d.fakeClusters[i] = s
 		}
 	}
 }
 
-func (fakeDaemon *fakeDaemon) Acknowledge(_ context.Context, id string, a alerting.Acknowledgement, takeOver bool) (alerting.Incident, error) {
-	return fakeDaemon.change(id, func(i *alerting.Incident) error {
+func (d *fakeDaemon) Acknowledge(_ context.Context, id string, a alerting.Acknowledgement, takeOver bool) (alerting.Incident, error) {
+	return d.change(id, func(i *alerting.Incident) error {
 		if before := i.Acknowledged; !before.IsZero() && !takeOver {
 			return alerting.AcknowledgedError{By: before}
 		}
@@ -101,21 +101,21 @@ func (fakeDaemon *fakeDaemon) Acknowledge(_ context.Context, id string, a alerti
 	})
 }
 
-func (fakeDaemon *fakeDaemon) AddNote(_ context.Context, id, by, text string) (alerting.Incident, error) {
-	return fakeDaemon.change(id, func(i *alerting.Incident) error {
+func (d *fakeDaemon) AddNote(_ context.Context, id, by, text string) (alerting.Incident, error) {
+	return d.change(id, func(i *alerting.Incident) error {
 		*i = i.WithNote(alerting.NewNote(testTime, by, text))
 		return nil
 	})
 }
 
 // change changes an incident.
-func (fakeDaemon *fakeDaemon) change(id string, by func(*alerting.Incident) error) (alerting.Incident, error) {
-	fakeDaemon.mu.Lock()
-	defer fakeDaemon.mu.Unlock()
-	if fakeDaemon.broken != nil {
-		return alerting.Incident{}, fakeDaemon.broken
+func (d *fakeDaemon) change(id string, by func(*alerting.Incident) error) (alerting.Incident, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.broken != nil {
+		return alerting.Incident{}, d.broken
 	}
-	for _, s := range fakeDaemon.fakeClusters {
+	for _, s := range d.fakeClusters {
 		for n := range s.incidents {
 			if i := &s.incidents[n]; i.ID == id {
 				return *i, by(i)
@@ -125,18 +125,18 @@ func (fakeDaemon *fakeDaemon) change(id string, by func(*alerting.Incident) erro
 	return alerting.Incident{}, ErrNotFound
 }
 
-func (fakeDaemon *fakeDaemon) Probe(_ context.Context, cluster string) error {
-	fakeDaemon.mu.Lock()
-	defer fakeDaemon.mu.Unlock()
-	fakeDaemon.probed = append(fakeDaemon.probed, cluster)
-	return fakeDaemon.broken
+func (d *fakeDaemon) Probe(_ context.Context, cluster string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.probed = append(d.probed, cluster)
+	return d.broken
 }
 
-func (fakeDaemon *fakeDaemon) Export(ctx context.Context, cluster string) (http.Handler, error) {
-	if fakeDaemon.fakeCluster(cluster) == nil {
+func (d *fakeDaemon) Export(ctx context.Context, cluster string) (http.Handler, error) {
+	if d.fakeCluster(cluster) == nil {
 		return nil, fmt.Errorf("cluster %q: %w", cluster, ErrNotFound)
 	}
-	if err := fakeDaemon.Probe(ctx, cluster); err != nil {
+	if err := d.Probe(ctx, cluster); err != nil {
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -144,44 +144,44 @@ func (fakeDaemon *fakeDaemon) Export(ctx context.Context, cluster string) (http.
 	}), nil
 }
 
-func (fakeDaemon *fakeDaemon) Reload(context.Context) error {
-	fakeDaemon.reloads++
-	if fakeDaemon.reloads > 1 {
+func (d *fakeDaemon) Reload(context.Context) error {
+	d.reloads++
+	if d.reloads > 1 {
 		return errors.New("stickwatch.yml:3:5: clusters[0].nam: unknown key")
 	}
 	return nil
 }
 
-func (fakeDaemon *fakeDaemon) fakeCluster(cluster string) *fakeCluster {
-	fakeDaemon.mu.Lock()
-	defer fakeDaemon.mu.Unlock()
-	i := slices.IndexFunc(fakeDaemon.fakeClusters, func(s *fakeCluster) bool { return s.Cluster.Name == cluster })
+func (d *fakeDaemon) fakeCluster(cluster string) *fakeCluster {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := slices.IndexFunc(d.fakeClusters, func(s *fakeCluster) bool { return s.Cluster.Name == cluster })
 	if i < 0 {
 		return nil
 	}
-	return fakeDaemon.fakeClusters[i]
+	return d.fakeClusters[i]
 }
 
-func (fakeDaemon *fakeDaemon) Points(_ context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error) {
+func (d *fakeDaemon) Points(_ context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error) {
 	all := make(map[checks.Target][]checks.Point)
 	for _, t := range of {
-		all[t] = fakeDaemon.points(t, span, step)
+		all[t] = d.points(t, span, step)
 	}
-	return all, fakeDaemon.broken
+	return all, d.broken
 }
 
 // points generates varying latencies, and failures during outages.
-func (fakeDaemon *fakeDaemon) points(of checks.Target, span checks.Span, step time.Duration) (points []checks.Point) {
+func (d *fakeDaemon) points(of checks.Target, span checks.Span, step time.Duration) (points []checks.Point) {
 	for i, at := 0, span.From; at.Before(span.To) && at.Before(testTime); i, at = i+1, at.Add(step) {
 		mean := time.Duration(1000+37*(i*i%23)+300*int(of.Name[len(of.Name)-1]-'0')) * time.Microsecond
 		if of.Kind != checks.TargetNode {
 			mean += 2 * time.Millisecond
 		}
-		if !at.Add(step).After(fakeDaemon.born) {
+		if !at.Add(step).After(d.born) {
 			continue
 		}
-		p := checks.Point{At: at, Probes: cmp.Or(fakeDaemon.often, 20), Mean: mean, Max: mean * 2}
-		for _, out := range fakeDaemon.fakeCluster(of.Cluster).outages[of.Name] {
+		p := checks.Point{At: at, Probes: cmp.Or(d.often, 20), Mean: mean, Max: mean * 2}
+		for _, out := range d.fakeCluster(of.Cluster).outages[of.Name] {
 			if of.Kind == checks.TargetNode && at.Add(step).After(out.From) && at.Before(out.To) {
 				p.Failed = int(20 * min(step, min(out.To.Sub(out.From), out.To.Sub(at))) / step)
 				if p.Failed >= 20 {
@@ -194,11 +194,11 @@ func (fakeDaemon *fakeDaemon) points(of checks.Target, span checks.Span, step ti
 	return points
 }
 
-func (fakeDaemon *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span, _ ...checks.TargetKind) ([]checks.Uptime, error) {
-	if fakeDaemon.broken != nil {
-		return nil, fakeDaemon.broken
+func (d *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span, _ ...checks.TargetKind) ([]checks.Uptime, error) {
+	if d.broken != nil {
+		return nil, d.broken
 	}
-	s := fakeDaemon.fakeCluster(cluster)
+	s := d.fakeCluster(cluster)
 	up := func(kind checks.TargetKind, name string) checks.Uptime {
 		return checks.Uptime{Target: checks.Target{Cluster: cluster, Kind: kind, Name: name}, Span: span, Probes: 100000, Failed: 20, Ratio: 0.9998, Longest: 12 * time.Second}
 	}
@@ -210,7 +210,7 @@ func (fakeDaemon *fakeDaemon) Uptimes(_ context.Context, cluster string, span ch
 	for _, n := range s.Cluster.Nodes {
 		all = append(all, up(checks.TargetNode, n.ID))
 	}
-	if fakeDaemon.upgraded {
+	if d.upgraded {
 		return all, nil
 	}
 	for _, n := range s.Cluster.Nodes {
@@ -221,15 +221,15 @@ func (fakeDaemon *fakeDaemon) Uptimes(_ context.Context, cluster string, span ch
 	return all, nil
 }
 
-func (fakeDaemon *fakeDaemon) Days(_ context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error) {
+func (d *fakeDaemon) Days(_ context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error) {
 	all := make(map[checks.Target][]checks.Uptime)
 	for _, t := range of {
-		all[t] = fakeDaemon.days(t, to, n)
+		all[t] = d.days(t, to, n)
 	}
-	return all, fakeDaemon.broken
+	return all, d.broken
 }
 
-func (fakeDaemon *fakeDaemon) days(of checks.Target, to time.Time, n int) []checks.Uptime {
+func (d *fakeDaemon) days(of checks.Target, to time.Time, n int) []checks.Uptime {
 	days := make([]checks.Uptime, n)
 	for i := range days {
 		from := to.UTC().Truncate(24*time.Hour).AddDate(0, 0, i-n+1)
@@ -246,41 +246,41 @@ func (fakeDaemon *fakeDaemon) days(of checks.Target, to time.Time, n int) []chec
 	return days
 }
 
-func (fakeDaemon *fakeDaemon) Moves(_ context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
-	if fakeDaemon.broken != nil {
-		return nil, fakeDaemon.broken
+func (d *fakeDaemon) Moves(_ context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
+	if d.broken != nil {
+		return nil, d.broken
 	}
-	moves := slices.Clone(fakeDaemon.fakeCluster(cluster).moves)
+	moves := slices.Clone(d.fakeCluster(cluster).moves)
 	moves = slices.DeleteFunc(moves, func(m checks.Move) bool { return m.At.Before(span.From) || !m.At.Before(span.To) })
 	return moves[:min(limit, len(moves))], nil
 }
 
-func (fakeDaemon *fakeDaemon) CountMoves(_ context.Context, cluster string, _ checks.Span) (moved, lost int, err error) {
-	fakeDaemon.counted++
-	for _, m := range fakeDaemon.fakeCluster(cluster).moves {
+func (d *fakeDaemon) CountMoves(_ context.Context, cluster string, _ checks.Span) (moved, lost int, err error) {
+	d.counted++
+	for _, m := range d.fakeCluster(cluster).moves {
 		if moved++; !m.Kept {
 			lost++
 		}
 	}
-	return moved, lost, fakeDaemon.broken
+	return moved, lost, d.broken
 }
 
-func (fakeDaemon *fakeDaemon) Placements(_ context.Context, cluster string, _ checks.Span, _ int) ([]checks.Placement, error) {
-	return fakeDaemon.fakeCluster(cluster).placements, fakeDaemon.broken
+func (d *fakeDaemon) Placements(_ context.Context, cluster string, _ checks.Span, _ int) ([]checks.Placement, error) {
+	return d.fakeCluster(cluster).placements, d.broken
 }
 
-func (fakeDaemon *fakeDaemon) FindingChanges(_ context.Context, cluster string, _ checks.Span, _ int) ([]checks.Change, error) {
-	return fakeDaemon.fakeCluster(cluster).changes, fakeDaemon.broken
+func (d *fakeDaemon) FindingChanges(_ context.Context, cluster string, _ checks.Span, _ int) ([]checks.Change, error) {
+	return d.fakeCluster(cluster).changes, d.broken
 }
 
-func (fakeDaemon *fakeDaemon) Incidents(_ context.Context, q IncidentQuery) ([]alerting.Incident, error) {
-	if fakeDaemon.broken != nil {
-		return nil, fakeDaemon.broken
+func (d *fakeDaemon) Incidents(_ context.Context, q IncidentQuery) ([]alerting.Incident, error) {
+	if d.broken != nil {
+		return nil, d.broken
 	}
-	fakeDaemon.mu.Lock()
-	defer fakeDaemon.mu.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var found []alerting.Incident
-	for _, s := range fakeDaemon.fakeClusters {
+	for _, s := range d.fakeClusters {
 		for _, i := range s.incidents {
 			if q.Matches(&i) {
 				found = append(found, i)
@@ -291,12 +291,12 @@ func (fakeDaemon *fakeDaemon) Incidents(_ context.Context, q IncidentQuery) ([]a
 	return found[:min(q.Limit, len(found))], nil
 }
 
-func (fakeDaemon *fakeDaemon) Deployments(_ context.Context, cluster string, _ checks.Span) ([]checks.Deployment, error) {
-	if fakeDaemon.broken != nil {
-		return nil, fakeDaemon.broken
+func (d *fakeDaemon) Deployments(_ context.Context, cluster string, _ checks.Span) ([]checks.Deployment, error) {
+	if d.broken != nil {
+		return nil, d.broken
 	}
-	all := slices.Clone(fakeDaemon.began)
-	for _, s := range fakeDaemon.fakeClusters {
+	all := slices.Clone(d.began)
+	for _, s := range d.fakeClusters {
 		if cluster == "" || s.Cluster.Name == cluster {
 			all = append(all, s.deployments...)
 		}
@@ -304,72 +304,72 @@ func (fakeDaemon *fakeDaemon) Deployments(_ context.Context, cluster string, _ c
 	return all, nil
 }
 
-func (fakeDaemon *fakeDaemon) CountsOf(context.Context, string, checks.Span) (alerting.Counts, error) {
-	return alerting.Counts{Moved: 7, Lost: 2, Longest: 3 * time.Second}, fakeDaemon.broken
+func (d *fakeDaemon) CountsOf(context.Context, string, checks.Span) (alerting.Counts, error) {
+	return alerting.Counts{Moved: 7, Lost: 2, Longest: 3 * time.Second}, d.broken
 }
 
-func (fakeDaemon *fakeDaemon) BeginDeployment(_ context.Context, d checks.Deployment) (string, error) {
-	if fakeDaemon.broken != nil {
-		return "", fakeDaemon.broken
+func (d *fakeDaemon) BeginDeployment(_ context.Context, deployment checks.Deployment) (string, error) {
+	if d.broken != nil {
+		return "", d.broken
 	}
-	fakeDaemon.began = append(fakeDaemon.began, d)
-	return strconv.Itoa(len(fakeDaemon.began)), nil
+	d.began = append(d.began, deployment)
+	return strconv.Itoa(len(d.began)), nil
 }
 
-func (fakeDaemon *fakeDaemon) EndDeployment(_ context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
-	if fakeDaemon.broken != nil {
-		return fakeDaemon.broken
+func (d *fakeDaemon) EndDeployment(_ context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
+	if d.broken != nil {
+		return d.broken
 	}
 	n, err := strconv.Atoi(id)
-	if err != nil || n < 1 || n > len(fakeDaemon.began) || !fakeDaemon.began[n-1].To.IsZero() {
+	if err != nil || n < 1 || n > len(d.began) || !d.began[n-1].To.IsZero() {
 		return fmt.Errorf("ending deployment %q: %w", id, ErrNotFound)
 	}
-	fakeDaemon.began[n-1].To, fakeDaemon.watched = at, watched
+	d.began[n-1].To, d.watched = at, watched
 	return nil
 }
 
-func (fakeDaemon *fakeDaemon) Silences(_ context.Context, at time.Time) ([]alerting.Silence, error) {
-	return slices.DeleteFunc(fakeDaemon.allSilences(), func(s alerting.Silence) bool { return !at.Before(s.To) }), fakeDaemon.broken
+func (d *fakeDaemon) Silences(_ context.Context, at time.Time) ([]alerting.Silence, error) {
+	return slices.DeleteFunc(d.allSilences(), func(s alerting.Silence) bool { return !at.Before(s.To) }), d.broken
 }
 
 // allSilences returns every stored silence.
-func (fakeDaemon *fakeDaemon) allSilences() []alerting.Silence {
-	fakeDaemon.mu.Lock()
-	defer fakeDaemon.mu.Unlock()
-	return slices.Clone(fakeDaemon.silences)
+func (d *fakeDaemon) allSilences() []alerting.Silence {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.silences)
 }
 
 // asked returns the clusters that were probed on request.
-func (fakeDaemon *fakeDaemon) asked() []string {
-	fakeDaemon.mu.Lock()
-	defer fakeDaemon.mu.Unlock()
-	return slices.Clone(fakeDaemon.probed)
+func (d *fakeDaemon) asked() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.probed)
 }
 
-func (fakeDaemon *fakeDaemon) AddSilence(_ context.Context, s alerting.Silence) error {
-	fakeDaemon.mu.Lock()
-	defer fakeDaemon.mu.Unlock()
-	fakeDaemon.silences = append(fakeDaemon.silences, s)
-	return fakeDaemon.broken
+func (d *fakeDaemon) AddSilence(_ context.Context, s alerting.Silence) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.silences = append(d.silences, s)
+	return d.broken
 }
 
-func (fakeDaemon *fakeDaemon) ExpireSilence(_ context.Context, id string, at time.Time) error {
-	fakeDaemon.mu.Lock()
-	defer fakeDaemon.mu.Unlock()
-	if fakeDaemon.broken != nil {
-		return fakeDaemon.broken
+func (d *fakeDaemon) ExpireSilence(_ context.Context, id string, at time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.broken != nil {
+		return d.broken
 	}
-	for i := range fakeDaemon.silences {
-		if fakeDaemon.silences[i].ID == id {
-			fakeDaemon.silences[i].To = at
+	for i := range d.silences {
+		if d.silences[i].ID == id {
+			d.silences[i].To = at
 			return nil
 		}
 	}
 	return fmt.Errorf("expiring silence %q: %w", id, ErrNotFound)
 }
 
-func (fakeDaemon *fakeDaemon) DeadLetters(context.Context, int) ([]DeadLetter, error) {
-	return fakeDaemon.deadLetters, fakeDaemon.broken
+func (d *fakeDaemon) DeadLetters(context.Context, int) ([]DeadLetter, error) {
+	return d.deadLetters, d.broken
 }
 
-func (fakeDaemon *fakeDaemon) HistoryStatus() HistoryStatus { return fakeDaemon.keeping }
+func (d *fakeDaemon) HistoryStatus() HistoryStatus { return d.keeping }

@@ -21,8 +21,8 @@ type formatter struct {
 }
 
 // translate translates a text and formats its arguments.
-func (formatter formatter) translate(text string, args ...any) string {
-	if formatter.language == chinese {
+func (f formatter) translate(text string, args ...any) string {
+	if f.language == chinese {
 		if translated, ok := chineseTexts[text]; ok {
 			text = translated
 		}
@@ -34,17 +34,17 @@ func (formatter formatter) translate(text string, args ...any) string {
 }
 
 // clock formats a time of day, with the date unless it is today.
-func (formatter formatter) clock(t, now time.Time) string {
+func (f formatter) clock(t, now time.Time) string {
 	if t.IsZero() {
 		return "–"
 	}
-	t, now = t.In(formatter.zone), now.In(formatter.zone)
+	t, now = t.In(f.zone), now.In(f.zone)
 	switch {
 	case t.Year() != now.Year():
 		return t.Format("2006-01-02 15:04")
 	case t.YearDay() == now.YearDay():
 		return t.Format("15:04:05")
-	case formatter.language == chinese:
+	case f.language == chinese:
 		return t.Format("1月2日 15:04")
 	default:
 		return t.Format("2 Jan 15:04")
@@ -52,24 +52,24 @@ func (formatter formatter) clock(t, now time.Time) string {
 }
 
 // day formats a day in UTC, as days are counted in the history.
-func (formatter formatter) day(t time.Time) string { return t.UTC().Format("2006-01-02") }
+func (f formatter) day(t time.Time) string { return t.UTC().Format("2006-01-02") }
 
 // length formats a duration with at most two units.
-func (formatter formatter) length(d time.Duration) string {
+func (f formatter) length(d time.Duration) string {
 	switch {
 	case d < time.Minute:
-		return formatter.translate("%d s", int(d.Seconds()))
+		return f.translate("%d s", int(d.Seconds()))
 	case d < time.Hour:
-		return formatter.translate("%d min", int(d.Minutes()))
+		return f.translate("%d min", int(d.Minutes()))
 	case d < 24*time.Hour:
-		return formatter.translate("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+		return f.translate("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 	default:
-		return formatter.translate("%d d %d h", int(d.Hours())/24, int(d.Hours())%24)
+		return f.translate("%d d %d h", int(d.Hours())/24, int(d.Hours())%24)
 	}
 }
 
 // latency formats the latency of a response.
-func (formatter formatter) latency(d time.Duration) string {
+func (f formatter) latency(d time.Duration) string {
 	switch {
 	case d <= 0:
 		return "–"
@@ -83,7 +83,7 @@ func (formatter formatter) latency(d time.Duration) string {
 }
 
 // percent formats a ratio. Only a ratio of 1 is 100 %.
-func (formatter formatter) percent(ratio float64) string {
+func (f formatter) percent(ratio float64) string {
 	const all = 100
 	p := ratio * all
 	if p < all && p > 99.995 {
@@ -99,44 +99,44 @@ func (formatter formatter) percent(ratio float64) string {
 // notifications.
 
 // title returns the title of a code.
-func (formatter formatter) title(c checks.Code) string {
-	return alerting.Language(formatter.language).Title(c)
+func (f formatter) title(c checks.Code) string {
+	return alerting.Language(f.language).Title(c)
 }
 
 // summary returns the summary of an incident.
-func (formatter formatter) summary(i alerting.Incident) string {
-	return line(alerting.Language(formatter.language).Summary(i.InZone(formatter.zone)))
+func (f formatter) summary(i alerting.Incident) string {
+	return line(alerting.Language(f.language).Summary(i.InZone(f.zone)))
 }
 
 // affected returns the number of affected clients; "": no estimate.
-func (formatter formatter) affected(a checks.Affected) string {
-	return alerting.Language(formatter.language).Affected(a)
+func (f formatter) affected(a checks.Affected) string {
+	return alerting.Language(f.language).Affected(a)
 }
 
 // sentence formats a message of package checks, with times in the zone of the page.
-func (formatter formatter) sentence(m checks.Message) string {
-	return line(alerting.Language(formatter.language).Translate(m.InZone(formatter.zone)))
+func (f formatter) sentence(m checks.Message) string {
+	return line(alerting.Language(f.language).Translate(m.InZone(f.zone)))
 }
 
 // reason returns the reason for which a request failed.
-func (formatter formatter) reason(text string) string {
-	return line(checks.Language(formatter.language).Reason(text))
+func (f formatter) reason(text string) string {
+	return line(checks.Language(f.language).Reason(text))
 }
 
 // remedy returns the remedy of a finding.
-func (formatter formatter) remedy(f checks.Finding) string {
-	return long(alerting.Language(formatter.language).Translate(f.Remedy))
+func (f formatter) remedy(finding checks.Finding) string {
+	return long(alerting.Language(f.language).Translate(finding.Remedy))
 }
 
 // event returns the text of an event.
-func (formatter formatter) event(e alerting.Event) string {
-	return line(alerting.Language(formatter.language).Event(e))
+func (f formatter) event(e alerting.Event) string {
+	return line(alerting.Language(f.language).Event(e))
 }
 
 // englishLang returns the lang attribute of English texts on pages in another language, for
 // screen readers.
-func (formatter formatter) englishLang() template.HTMLAttr {
-	if formatter.language == english {
+func (f formatter) englishLang() template.HTMLAttr {
+	if f.language == english {
 		return ""
 	}
 	return ` lang="en"`

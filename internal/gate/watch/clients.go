@@ -137,64 +137,64 @@ func frontendName(e probes.Frontend) string {
 // openClients opens a session on every node through every address of the balancer, and
 // finds new clients for each node. The number of attempts is limited; the report lists
 // the sessions that are missing.
-func (watch *Watch) openClients(ctx context.Context) (users []*user, newClients []*newClient) {
-	keys := watch.keys()
-	for _, e := range probes.Resolve(ctx, watch.cluster) {
+func (w *Watch) openClients(ctx context.Context) (users []*user, newClients []*newClient) {
+	keys := w.keys()
+	for _, e := range probes.Resolve(ctx, w.cluster) {
 		if !e.Address.IsValid() {
 			continue
 		}
 		if len(keys) > 0 {
 			for _, node := range slices.Sorted(maps.Keys(keys)) {
-				newClients = append(newClients, newNewClient(watch.cluster, e, keys[node], node))
+				newClients = append(newClients, newNewClient(w.cluster, e, keys[node], node))
 			}
 		} else {
-			newClients = append(newClients, newNewClient(watch.cluster, e, "", ""))
+			newClients = append(newClients, newNewClient(w.cluster, e, "", ""))
 		}
-		if watch.hasSessions() {
-			users = append(users, watch.openSessions(ctx, e, keys)...)
+		if w.hasSessions() {
+			users = append(users, w.openSessions(ctx, e, keys)...)
 		}
 	}
 	return users, newClients
 }
 
 // hasSessions reports whether the application has sessions.
-func (watch *Watch) hasSessions() bool {
-	return watch.cluster.Session != nil && watch.cluster.Session.Policy != probes.PolicyNone
+func (w *Watch) hasSessions() bool {
+	return w.cluster.Session != nil && w.cluster.Session.Policy != probes.PolicyNone
 }
 
 // keys returns the client addresses or hash keys by which the first round reached each
 // node; none where the balancer accepts no client address.
-func (watch *Watch) keys() map[string]string {
+func (w *Watch) keys() map[string]string {
 	keys := make(map[string]string)
-	for _, w := range watch.record.Before.Traces {
-		if w.Expected != "" && keys[w.Expected] == "" {
-			keys[w.Expected] = w.Client
+	for _, trace := range w.record.Before.Traces {
+		if trace.Expected != "" && keys[trace.Expected] == "" {
+			keys[trace.Expected] = trace.Client
 		}
 	}
 	return keys
 }
 
 // openSessions opens the sessions through one address.
-func (watch *Watch) openSessions(ctx context.Context, e probes.Frontend, keys map[string]string) []*user {
+func (w *Watch) openSessions(ctx context.Context, e probes.Frontend, keys map[string]string) []*user {
 	var users []*user
 	if len(keys) > 0 {
 		for _, node := range slices.Sorted(maps.Keys(keys)) {
-			for range watch.config.Sessions {
-				if watch.onlyOne(users) {
+			for range w.config.Sessions {
+				if w.onlyOne(users) {
 					break
 				}
-				users = append(users, watch.open(ctx, newUser(watch.cluster, e, keys[node], node, &watch.counterBases), anywhere))
+				users = append(users, w.open(ctx, newUser(w.cluster, e, keys[node], node, &w.counterBases), anywhere))
 			}
 		}
 		return users
 	}
-	wanted := watch.missingSessions()
-	identity := checks.Identify(watch.cluster, watch.record.Before.Nodes)
-	for range watch.maxClients(wanted) {
-		if len(wanted) == 0 || ctx.Err() != nil || watch.onlyOne(users) {
+	wanted := w.missingSessions()
+	identity := checks.Identify(w.cluster, w.record.Before.Nodes)
+	for range w.maxClients(wanted) {
+		if len(wanted) == 0 || ctx.Err() != nil || w.onlyOne(users) {
 			break
 		}
-		u := watch.open(ctx, newUser(watch.cluster, e, "", "", &watch.counterBases), func(ex probes.Exchange) bool { return wanted[identity.NodeOf(ex.Label)] > 0 })
+		u := w.open(ctx, newUser(w.cluster, e, "", "", &w.counterBases), func(ex probes.Exchange) bool { return wanted[identity.NodeOf(ex.Label)] > 0 })
 		if node := ownerOf(u, identity); u.canary != nil && wanted[node] > 0 {
 			users = append(users, u)
 			if wanted[node]--; wanted[node] == 0 {
@@ -209,12 +209,12 @@ func (watch *Watch) openSessions(ctx context.Context, e probes.Frontend, keys ma
 }
 
 // onlyOne reports whether the application allows the account the one session that is held.
-func (watch *Watch) onlyOne(users []*user) bool {
-	return len(users) > 0 && watch.cluster.LoginStatus().Single
+func (w *Watch) onlyOne(users []*user) bool {
+	return len(users) > 0 && w.cluster.LoginStatus().Single
 }
 
 // open opens a user's session before the watch.
-func (watch *Watch) open(ctx context.Context, u *user, accept func(probes.Exchange) bool) *user {
+func (w *Watch) open(ctx context.Context, u *user, accept func(probes.Exchange) bool) *user {
 	for _, b := range u.openSession(ctx, accept) {
 		u.watchedClient.Timeline.Add(b)
 	}
@@ -226,14 +226,14 @@ const maxUnlabelled = 3
 
 // missingSessions returns the number of sessions still to be opened, by node id.
 // Sessions whose answers do not identify their node have the key "".
-func (watch *Watch) missingSessions() map[string]int {
+func (w *Watch) missingSessions() map[string]int {
 	wanted := make(map[string]int)
 	observations := false
-	for _, o := range watch.record.Before.Nodes {
+	for _, o := range w.record.Before.Nodes {
 		observations = observations || o.Label != ""
 	}
-	for _, n := range checks.Serving(watch.cluster, watch.record.Before.Nodes) {
-		wanted[n.ID] = watch.config.Sessions
+	for _, n := range checks.Serving(w.cluster, w.record.Before.Nodes) {
+		wanted[n.ID] = w.config.Sessions
 	}
 	if !observations {
 		wanted[""] = maxUnlabelled
@@ -242,11 +242,11 @@ func (watch *Watch) missingSessions() map[string]int {
 }
 
 // maxClients limits the clients that are sent until every node was met.
-func (watch *Watch) maxClients(wanted map[string]int) int {
-	most := len(wanted) * watch.config.Sessions
-	for _, n := range watch.cluster.Nodes {
+func (w *Watch) maxClients(wanted map[string]int) int {
+	most := len(wanted) * w.config.Sessions
+	for _, n := range w.cluster.Nodes {
 		if wanted[n.ID] > 0 {
-			most = max(most, watch.config.Sessions*checks.ClientsToMiss(watch.cluster, n, checks.DefaultConfidence))
+			most = max(most, w.config.Sessions*checks.ClientsToMiss(w.cluster, n, checks.DefaultConfidence))
 		}
 	}
 	return min(most, checks.MaxFreshClients)

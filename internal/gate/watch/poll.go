@@ -69,28 +69,28 @@ func (h *healthChecker) check(ctx context.Context) (status int, problem string, 
 const evidenceInterval = time.Second
 
 // pollEvidence records the balancer's evidence.
-func (watch *Watch) pollEvidence(ctx context.Context) {
-	matcher := evidence.NewMatcher(watch.cluster, watch.record.Before.Nodes)
+func (w *Watch) pollEvidence(ctx context.Context) {
+	matcher := evidence.NewMatcher(w.cluster, w.record.Before.Nodes)
 	for moment := time.Now(); sleep.Until(ctx, moment); moment = moment.Add(evidenceInterval) {
-		observations := watch.evidenceReader.Read(ctx)
+		observations := w.evidenceReader.Read(ctx)
 		if ctx.Err() != nil || len(observations) == 0 {
 			return // cancelled, or no evidence is configured
 		}
-		watch.addEvidence(matcher, observations)
+		w.addEvidence(matcher, observations)
 	}
 }
 
 // addEvidence records what all sources report about each node. A node that no source
 // mentions keeps its state.
-func (watch *Watch) addEvidence(m evidence.Matcher, observations []probes.EvidenceObservation) {
-	watch.mu.Lock()
-	defer watch.mu.Unlock()
-	for _, n := range watch.cluster.Nodes {
+func (w *Watch) addEvidence(m evidence.Matcher, observations []probes.EvidenceObservation) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, n := range w.cluster.Nodes {
 		records := m.Records(n, observations)
 		if len(records) == 0 {
 			continue
 		}
 		r := evidence.RotationOf(records)
-		watch.record.BalancerStates[n.ID] = gate.AddBalancerState(watch.record.BalancerStates[n.ID], records[0].At, r.State, probes.Clean(r.Words, probes.MaxError))
+		w.record.BalancerStates[n.ID] = gate.AddBalancerState(w.record.BalancerStates[n.ID], records[0].At, r.State, probes.Clean(r.Words, probes.MaxError))
 	}
 }

@@ -72,16 +72,16 @@ func Start(ctx context.Context, c *probes.Cluster, config Config) *Watch {
 }
 
 // runClients starts all clients, each at its own offset in the interval.
-func (watch *Watch) runClients(ctx context.Context, users []*user, newClients []*newClient) {
+func (w *Watch) runClients(ctx context.Context, users []*user, newClients []*newClient) {
 	type sampler interface {
 		sample(context.Context) []gate.Sample
 	}
-	all := len(users) + len(newClients) + len(watch.cluster.Nodes)
+	all := len(users) + len(newClients) + len(w.cluster.Nodes)
 	begin := func(i int, identity sampler, add func(gate.Sample)) {
-		phase := watch.config.Interval * time.Duration(i) / time.Duration(all)
-		requests := schedule{interval: watch.config.Interval}
-		watch.running.Go(func() {
-			loop(ctx, watch.config.Interval, phase, func() (good bool) {
+		phase := w.config.Interval * time.Duration(i) / time.Duration(all)
+		requests := schedule{interval: w.config.Interval}
+		w.running.Go(func() {
+			loop(ctx, w.config.Interval, phase, func() (good bool) {
 				began := time.Now()
 				retry := requests.retry(began)
 				var samples []gate.Sample
@@ -89,11 +89,11 @@ func (watch *Watch) runClients(ctx context.Context, users []*user, newClients []
 				if ctx.Err() != nil || err != nil {
 					return true // the request was cancelled by the end of the watch
 				}
-				if watch.impaired(began, samples) {
+				if w.impaired(began, samples) {
 					return false
 				}
-				watch.mu.Lock()
-				defer watch.mu.Unlock()
+				w.mu.Lock()
+				defer w.mu.Unlock()
 				good = true
 				for _, b := range samples {
 					b.Retry = retry
@@ -106,32 +106,32 @@ func (watch *Watch) runClients(ctx context.Context, users []*user, newClients []
 		})
 	}
 	i := 0
-	watch.mu.Lock() // a copy of the record is in progress
-	defer watch.mu.Unlock()
+	w.mu.Lock() // a copy of the record is in progress
+	defer w.mu.Unlock()
 	for n, u := range users {
-		watch.record.Sessions = append(watch.record.Sessions, u.watchedClient)
-		begin(i, u, func(b gate.Sample) { watch.record.Sessions[n].Timeline.Add(b) })
+		w.record.Sessions = append(w.record.Sessions, u.watchedClient)
+		begin(i, u, func(b gate.Sample) { w.record.Sessions[n].Timeline.Add(b) })
 		i++
 	}
 	for n, c := range newClients {
-		watch.record.NewClients = append(watch.record.NewClients, c.watchedClient)
-		begin(i, c, func(b gate.Sample) { watch.record.NewClients[n].Timeline.Add(b) })
+		w.record.NewClients = append(w.record.NewClients, c.watchedClient)
+		begin(i, c, func(b gate.Sample) { w.record.NewClients[n].Timeline.Add(b) })
 		i++
 	}
-	for _, n := range watch.cluster.Nodes {
-		begin(i, newHealthChecker(watch.cluster, n), func(b gate.Sample) {
-			timeline := watch.record.Nodes[n.ID]
+	for _, n := range w.cluster.Nodes {
+		begin(i, newHealthChecker(w.cluster, n), func(b gate.Sample) {
+			timeline := w.record.Nodes[n.ID]
 			timeline.Add(b)
-			watch.record.Nodes[n.ID] = timeline
+			w.record.Nodes[n.ID] = timeline
 		})
 		i++
 	}
-	watch.running.Go(func() { panics.Keep(ctx, panics.Evidence, func() { watch.pollEvidence(ctx) }) })
+	w.running.Go(func() { panics.Keep(ctx, panics.Evidence, func() { w.pollEvidence(ctx) }) })
 }
 
 // impaired reports whether samples failed because stickwatch itself cannot probe, and records
 // why. They are left out: they are no evidence about the cluster.
-func (watch *Watch) impaired(began time.Time, samples []gate.Sample) bool {
+func (w *Watch) impaired(began time.Time, samples []gate.Sample) bool {
 	at := slices.IndexFunc(samples, func(b gate.Sample) bool { return !b.Good })
 	if at < 0 {
 		return false
@@ -140,15 +140,15 @@ func (watch *Watch) impaired(began time.Time, samples []gate.Sample) bool {
 	if samples[at].Own {
 		own = samples[at].Error
 	}
-	why, ok := watch.config.Prober.Self.Doubt(began, own)
+	why, ok := w.config.Prober.Self.Doubt(began, own)
 	if !ok {
 		return false
 	}
-	watch.mu.Lock()
-	defer watch.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	same := func(m checks.Message) bool { return m.String() == why.String() }
-	if !slices.ContainsFunc(watch.record.Impaired, same) && len(watch.record.Impaired) < maxReasons {
-		watch.record.Impaired = append(watch.record.Impaired, why)
+	if !slices.ContainsFunc(w.record.Impaired, same) && len(w.record.Impaired) < maxReasons {
+		w.record.Impaired = append(w.record.Impaired, why)
 	}
 	return true
 }
@@ -157,10 +157,10 @@ func (watch *Watch) impaired(began time.Time, samples []gate.Sample) bool {
 const maxReasons = 10
 
 // Record returns a copy of the observations so far.
-func (watch *Watch) Record() gate.WatchRecord {
-	watch.mu.Lock()
-	defer watch.mu.Unlock()
-	r := watch.record
+func (w *Watch) Record() gate.WatchRecord {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.record
 	r.Sessions, r.NewClients = copyClients(r.Sessions), copyClients(r.NewClients)
 	r.Nodes, r.BalancerStates = copyMap(r.Nodes), copyMap(r.BalancerStates)
 	r.Impaired = slices.Clone(r.Impaired)
@@ -168,34 +168,34 @@ func (watch *Watch) Record() gate.WatchRecord {
 }
 
 // TakeReport takes and judges a round during the watch.
-func (watch *Watch) TakeReport(ctx context.Context) checks.Report {
-	r := watch.config.Prober.Round(ctx, watch.cluster)
-	watch.mu.Lock()
-	defer watch.mu.Unlock()
+func (w *Watch) TakeReport(ctx context.Context) checks.Report {
+	r := w.config.Prober.Round(ctx, w.cluster)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if ctx.Err() == nil {
-		watch.record.After = r
+		w.record.After = r
 	}
-	r.Past = checks.Judge(watch.record.Before).History
+	r.Past = checks.Judge(w.record.Before).History
 	return checks.Judge(r)
 }
 
 // Stop ends the watch and returns the record. Unless a round was taken during the
 // watch, it takes a last one if ctx allows.
-func (watch *Watch) Stop(ctx context.Context) gate.WatchRecord {
-	watch.stop()
-	watch.running.Wait()
-	for _, u := range watch.users {
+func (w *Watch) Stop(ctx context.Context) gate.WatchRecord {
+	w.stop()
+	w.running.Wait()
+	for _, u := range w.users {
 		u.logOut(ctx)
 	}
-	watch.evidenceReader.Close()
-	watch.mu.Lock()
-	watch.record.To = time.Now()
-	reported := !watch.record.After.Started.IsZero()
-	watch.mu.Unlock()
+	w.evidenceReader.Close()
+	w.mu.Lock()
+	w.record.To = time.Now()
+	reported := !w.record.After.Started.IsZero()
+	w.mu.Unlock()
 	if !reported {
-		watch.TakeReport(ctx)
+		w.TakeReport(ctx)
 	}
-	return watch.Record()
+	return w.Record()
 }
 
 // copyClients returns copies whose timelines do not change.

@@ -103,13 +103,13 @@ func (connections *connections) connect(network, address string) (net.Conn, erro
 
 // failed stores err as the cause. It ignores the error of a closed connection, which
 // the library closes after the error that matters.
-func (connections *connections) failed(err error) error {
+func (c *connections) failed(err error) error {
 	if err == nil || errors.Is(err, net.ErrClosed) {
 		return err
 	}
-	connections.mu.Lock()
-	defer connections.mu.Unlock()
-	connections.cause = err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cause = err
 	return err
 }
 
@@ -193,20 +193,20 @@ func (f failure) Unwrap() error { return f.cause }
 
 // explain returns the best available error: the service's own, then that of the
 // connection, then that of the library.
-func (connections *connections) explain(err error, secrets []string) error {
+func (c *connections) explain(err error, secrets []string) error {
 	if err == nil {
 		return nil
 	}
-	connections.mu.Lock()
-	cause := connections.cause
-	connections.mu.Unlock()
+	c.mu.Lock()
+	cause := c.cause
+	c.mu.Unlock()
 	answer, answered := errors.AsType[AnswerError](err)
 	switch {
 	case answered:
 		answer.Message = redact(answer.Message, secrets)
 		return failure{text: probes.Clean(answer.Error(), probes.MaxError)} // the remedy is not from the server
-	case connections.ctx.Err() != nil:
-		return failure{"no answer in time: " + connections.ctx.Err().Error(), context.Cause(connections.ctx)}
+	case c.ctx.Err() != nil:
+		return failure{"no answer in time: " + c.ctx.Err().Error(), context.Cause(c.ctx)}
 	case isReset(cause):
 		// Without the cause, whose class would replace this text.
 		return failure{text: "the server closed the connection during the probe"}
