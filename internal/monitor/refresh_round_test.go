@@ -19,8 +19,8 @@ func TestNextRoundKeepsObservations(t *testing.T) {
 	}
 	last := checks.Round{Cluster: &probes.Cluster{}}
 	fields := reflect.ValueOf(&last).Elem()
-	for i := range fields.NumField() {
-		switch field := fields.Field(i); field.Kind() {
+	for _, field := range fields.Fields() {
+		switch field.Kind() {
 		case reflect.Slice:
 			field.Set(reflect.MakeSlice(field.Type(), 1, 1))
 		case reflect.Bool:
