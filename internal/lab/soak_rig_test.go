@@ -179,9 +179,19 @@ func (s *soak) incidents(t *testing.T) (list []alerting.Incident) {
 	return list
 }
 
-func (s *soak) hasIncident(t *testing.T, code checks.Code, since time.Time) bool {
+// impaired reports whether a finding of stickwatch about itself appeared within a span. It is a new
+// incident, or it returned to one that flaps.
+func (s *soak) impaired(t *testing.T, code checks.Code, within checks.Span) bool {
 	t.Helper()
-	return slices.ContainsFunc(s.incidents(t), func(i alerting.Incident) bool { return i.Cause.Code == code && !i.Started.Before(since) })
+	appeared := []alerting.EventKind{alerting.EventOpened, alerting.EventJoined, alerting.EventReturned}
+	for _, i := range s.incidents(t) {
+		if slices.ContainsFunc(i.Timeline, func(e alerting.Event) bool {
+			return e.Finding == string(code) && slices.Contains(appeared, e.Kind) && !e.At.Before(within.From) && e.At.Before(within.To)
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *soak) hasFinding(t *testing.T, code checks.Code, since time.Time) bool {

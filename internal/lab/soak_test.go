@@ -173,7 +173,9 @@ func (s *soak) inject(t *testing.T, one injectedFault, random *rand.Rand) {
 	time.Sleep(2*s.status + time.Duration(random.Int64N(int64(2*s.status))))
 	if one.own != nil {
 		if one.own.cause != "" {
-			s.awaitWithin(time.Minute, func() bool { return s.hasIncident(t, one.own.cause, one.since) })
+			s.awaitWithin(time.Minute, func() bool {
+				return s.impaired(t, one.own.cause, checks.Span{From: one.since, To: time.Now()})
+			})
 		}
 		one.own.end(s)
 	}
@@ -253,7 +255,7 @@ func (s *soak) balance(t *testing.T) soakBalance {
 		if one.own != nil {
 			b.own++
 			if one.own.cause != "" {
-				b.count(t, one, s.hasIncident(t, one.own.cause, one.since))
+				b.count(t, one, s.impaired(t, one.own.cause, checks.Span{From: one.since, To: until}))
 			}
 		}
 		if one.target != nil {
