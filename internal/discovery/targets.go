@@ -36,36 +36,19 @@ type fileSource struct {
 	nodes nodeTemplate
 	stat  func(string) (os.FileInfo, error)
 
-	reading chan fileAnswer // of the reader that is under way; nil: none is
-	read    os.FileInfo     // of the file that gave last; nil: it must be read. The reader's own
-	last    answer          // likewise
+	reading panics.Slot
+	read    os.FileInfo // of the file that gave last; nil: it must be read
+	last    answer
 }
 
-// A fileAnswer is the result of reading a file.
-type fileAnswer struct {
-	answer
-	err error
-}
-
-// ask reads the file without waiting longer than ctx: a file of a network or of a user's
-// process may be there and never answer. There is one reader at a time, however long it takes.
+// ask reads the file. A file of a network or of a user's process may be there and never answer.
 func (s *fileSource) ask(ctx context.Context) (answer, error) {
-	if s.reading == nil {
-		done := make(chan fileAnswer, 1)
-		s.reading = done
-		panics.Go(panics.Daemon, func() {
-			got := fileAnswer{err: errors.New("reading it has failed")}
-			defer func() { done <- got }() // also after a panic
-			got.answer, got.err = s.list()
-		})
+	var listErr error
+	var listed answer
+	if err := s.reading.Do(ctx, panics.Daemon, askTimeout, func(context.Context) { listed, listErr = s.list() }); err != nil {
+		return answer{}, fmt.Errorf("its file system: %w", err)
 	}
-	select {
-	case got := <-s.reading:
-		s.reading = nil
-		return got.answer, got.err
-	case <-ctx.Done():
-		return answer{}, fmt.Errorf("its file system does not answer: %w", ctx.Err())
-	}
+	return listed, listErr
 }
 
 func (s *fileSource) list() (answer, error) {
