@@ -299,16 +299,15 @@ func (m Member) flaps() bool { return len(m.CameBack) >= FlapTimes }
 func (m Member) isNews() bool { return m.alerts() && !m.flaps() }
 
 // refresh updates an active finding from the newest round and reports whether more
-// than its evidence changed. The earlier start is kept unless the finding was only
-// information before or its event happened again, because a restarted monitor counts
-// anew. The explanation is kept unless the round changed the finding, because a round may
+// than its evidence changed. The earlier start is kept unless its event happened again,
+// because a restarted monitor counts anew. The explanation is kept unless the round changed the finding, because a round may
 // name a cause that is not confirmed yet.
 func (m *Member) refresh(s checks.ActiveFinding, changed bool) (altered bool) {
 	if !changed {
 		s.ExplainedBy = m.ExplainedBy
 	}
 	altered = m.Severity != s.Severity || m.ExplainedBy != s.ExplainedBy || !slices.Equal(m.Nodes, s.Nodes)
-	if m.alerts() && m.Since.Before(s.Since) && !m.again(s) {
+	if m.Since.Before(s.Since) && !m.again(s) {
 		s.Since = m.Since
 	}
 	m.ActiveFinding = s

@@ -132,9 +132,12 @@ func (rot *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
 		return unknown(MsgTooFewMissed, Args{Count: clients, Of: need})
 	}
 	return rotationState{In: No, Sure: true, Proof: byClients, Reason: msg(MsgNoneMet, Args{
-		Count: clients, Rate: 1 / math.Pow(1-share, float64(clients)),
+		Count: clients, Rate: min(1/math.Pow(1-share, float64(clients)), mostRounds),
 	})}
 }
+
+// mostRounds bounds how rare a chance is called, which may be impossible.
+const mostRounds = 1e9
 
 // skewed reports whether so many clients at one address met the same node that they
 // cannot have been drawn independently. A stick table then directs our address, and
