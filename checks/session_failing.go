@@ -151,8 +151,12 @@ func failingWithSession(ns *nodeStates) []string {
 
 // disruptedFor reports whether a failed answer is due to a node that was down or
 // restarting at that moment: the node that failed, the one that answered the client last, or
-// the one that opened its session.
+// the one that opened its session. A request that timed out while a node hangs may have
+// waited for that one, because the balancer tries the next node after one that fails.
 func disruptedFor(tl *timeline, a *answer) bool {
+	if a.Failure == probes.FailureTimeout && someBreak(tl.nodeStates, probes.FailureTimeout) {
+		return true
+	}
 	for _, id := range []string{a.failedNode, a.trace.holder, a.trace.owner} {
 		if id == "" {
 			continue
