@@ -145,7 +145,7 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if d.fleet != nil {
 		left = left.ofMonitor(d.fleet.name)
 	}
-	d.writeQueue = notify.NewWriteQueue(notify.QueueConfig{Store: d.history, Written: d.onWritten, Observe: d.countDelivery, Alone: d.fleet.mayNotifyAlone(), Logger: d.logger})
+	d.writeQueue = notify.NewWriteQueue(notify.QueueConfig{Store: d.history, Written: d.onWritten, Observe: d.countDelivery, Alone: d.fleet.mayNotifyAlone(), Now: d.clock.now, Logger: d.logger})
 	d.incidentStore = newIncidentStore(d.writeQueue, d.metrics, d.logger, rulesOf(cfg), left)
 	d.deliveryManager = notify.NewManager(notify.ManagerConfig{
 		Outbox: notify.NewMemoryOutbox(d.history, d.writeQueue), Observe: d.countDelivery, Logger: d.logger, Now: d.clock.now,

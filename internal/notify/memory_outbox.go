@@ -115,15 +115,24 @@ func (m memoryOutbox) SkipToEnd(ctx context.Context, id string) (bool, error) {
 	return unlessHung(ctx, func(ctx context.Context) (bool, error) { return m.PendingOutbox.SkipToEnd(ctx, id) })
 }
 
-// record writes an outcome to the disk. If the disk hangs, it adds the outcome to
-// the queue, so that the worker can go on.
+// record writes an outcome to the disk. If the disk hangs, or the database is away, it adds
+// the outcome to the queue, so that the worker can go on.
 func (m memoryOutbox) record(ctx context.Context, write func(context.Context) error, outcome history.Step) error {
 	_, err := unlessHung(ctx, func(ctx context.Context) (none struct{}, err error) { return none, write(ctx) })
-	if errors.Is(err, history.ErrHangs) {
+	if errors.Is(err, history.ErrHangs) || isAway(err) && ctx.Err() == nil {
 		m.queue.Add(outcome)
 		return nil
 	}
 	return err
+}
+
+// isAway reports whether an error says that the database does not answer.
+func isAway(err error) bool {
+	away, ok := errors.AsType[interface {
+		error
+		Unavailable() bool
+	}](err)
+	return ok && away.Unavailable()
 }
 
 // unlessHung runs a disk operation and returns history.ErrHangs if it takes longer than

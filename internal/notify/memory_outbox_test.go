@@ -367,6 +367,32 @@ func TestHangingOutbox(t *testing.T) {
 	})
 }
 
+// An awayOutbox is that of a database that does not answer.
+type awayOutbox struct{ PendingOutbox }
+
+type awayError struct{}
+
+func (awayError) Error() string     { return "connection refused" }
+func (awayError) Unavailable() bool { return true }
+
+func (awayOutbox) Delivered(context.Context, string, alerting.DeliveryRef) error {
+	return fmt.Errorf("recording: %w", awayError{})
+}
+
+// TestDeliveryWhileDatabaseIsAway: an outcome that the database cannot take does not block the
+// worker of the receiver; it is written with the next step.
+func TestDeliveryWhileDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	q := newQueue(nil)
+	m := NewMemoryOutbox(awayOutbox{}, q)
+	if err := m.Delivered(t.Context(), "1/ops/1", alerting.DeliveryRef{Thread: "C1/1"}); err != nil {
+		t.Errorf("got error %v, want that the outcome is kept", err)
+	}
+	if diff := cmp.Diff(map[string]alerting.DeliveryRef{"1/ops/1": {Thread: "C1/1"}}, q.unwritten.Delivered); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+}
+
 // TestQueueWaitsForDisk: a Resolved notification waits for
 // the Fired one on the disk, but other incidents do not.
 func TestQueueWaitsForDisk(t *testing.T) {

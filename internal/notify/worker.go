@@ -20,7 +20,8 @@ type worker struct {
 	backoff    *backoff
 	logger     *slog.Logger
 	wake       chan struct{}
-	failureLog logLimiter
+	failureLog logLimiter // of attempts
+	readingLog logLimiter // of the outbox
 }
 
 // run claims and delivers due notifications until claiming ends. A delivery in progress
@@ -34,18 +35,24 @@ func (w *worker) run(ctx, claiming context.Context) {
 			return
 		case err != nil:
 			failures++
-			pause := backoffBound(failures, maxBackoff)
-			w.logger.Error("reading the outbox", "err", err, "retry_in", pause)
-			sleep.For(claiming, pause)
+			// A signal may mean that the outbox serves notifications from memory now.
+			pause := min(backoffBound(failures, maxBackoff), maxReadingPause)
+			if suppressed, ok := w.readingLog.allow(time.Now()); ok {
+				w.logger.Error("reading the outbox", "err", err, "retry_in", pause, "suppressed", suppressed)
+			}
+			w.waitForSignal(claiming, pause)
 		case ok:
 			failures = 0
 			w.backoff.extend(w.deliver(ctx, n))
 		default:
 			failures = 0
-			w.idle(claiming)
+			w.waitForSignal(claiming, w.config.Poll)
 		}
 	}
 }
+
+// maxReadingPause bounds the pause after the outbox could not be read.
+const maxReadingPause = 15 * time.Second
 
 // lease returns how long a claimed notification is reserved, so that no other worker, not
 // even the successor of a retired dispatcher, sends it: one search, one attempt and one
@@ -189,16 +196,16 @@ func (w *worker) writeOnce(ctx context.Context, write func(context.Context) erro
 	return err
 }
 
-// idle waits for a signal or the next poll.
-func (w *worker) idle(ctx context.Context) {
+// waitForSignal waits for a signal, but no longer than a pause.
+func (w *worker) waitForSignal(ctx context.Context, pause time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-w.wake:
-	case <-time.After(w.config.Poll):
+	case <-time.After(pause):
 	}
 }
 
-// signal ends the current call of idle, or the next one.
+// signal ends the current call of waitForSignal, or the next one.
 func (w *worker) signal() {
 	select {
 	case w.wake <- struct{}{}:

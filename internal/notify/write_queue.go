@@ -43,6 +43,7 @@ type QueueConfig struct {
 	// Alone reports whether an instance of a fleet has to notify by itself, and its name. Nil: there
 	// is no fleet, and notifications of a disk that accepts nothing are always delivered from memory.
 	Alone  func() (monitor string, ok bool)
+	Now    func() time.Time // the clock of the dispatchers, in a fleet that of the database; nil: time.Now
 	Logger *slog.Logger
 }
 
@@ -60,6 +61,9 @@ const maxUnwritten = 2000
 
 // NewWriteQueue returns an empty queue.
 func NewWriteQueue(c QueueConfig) *WriteQueue {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	return &WriteQueue{config: c, changed: make(chan struct{}, 1), pending: make(map[string]*pendingNotification)}
 }
 
@@ -169,7 +173,7 @@ func (q *WriteQueue) begin() history.Step {
 	if q.unwritten.Empty() {
 		return history.Step{}
 	}
-	q.writing, q.writingSince = q.withOutcomes(q.unwritten), time.Now()
+	q.writing, q.writingSince = q.withOutcomes(q.unwritten), q.config.Now()
 	q.unwritten = history.Step{}
 	return q.writing
 }
