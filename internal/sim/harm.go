@@ -26,7 +26,7 @@ const (
 // A harm is something that happened to users and requires a notification.
 type harm struct {
 	row       row
-	from, to  time.Time // beginning of the period in which it happened; last request harmed
+	from, to  time.Time // beginning of the period in which it happened; end of the last request harmed
 	first     time.Time // first request harmed
 	users     []int     // numbers of the users, sorted
 	certain   bool      // a notification is required; false: it is optional
@@ -65,8 +65,8 @@ func (h *harm) add(r users.Request, since time.Time) {
 	if since.Before(h.from) {
 		h.from = since
 	}
-	if r.At.After(h.to) {
-		h.to = r.At
+	if end := r.At.Add(r.Took); end.After(h.to) { // who waits for an error is harmed until it comes
+		h.to = end
 	}
 	if at, found := slices.BinarySearch(h.users, r.User); !found {
 		h.users = slices.Insert(h.users, at, r.User)
