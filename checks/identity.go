@@ -26,6 +26,11 @@ func Identify(cluster *probes.Cluster, direct []probes.NodeObservation) Identity
 			who.owners[label] = append(who.owners[label], o.Node)
 		}
 	}
+	for _, o := range direct { // a node that does not answer keeps its name
+		if label := fold(o.LastLabel); label != "" && len(who.owners[label]) == 0 {
+			who.owners[label] = []string{o.Node}
+		}
+	}
 	for _, n := range cluster.Left {
 		for _, name := range []string{n.Label, n.ID, hostPort(n.Node)} {
 			if label := fold(name); label != "" && len(who.owners[label]) == 0 {

@@ -91,8 +91,12 @@ func (h NodeHistory) livedThrough(from, to time.Time) bool {
 // node still knows an older one, and nothing shows that a node was restarted then. Nodes
 // that restart one after the other lose their sessions at different moments.
 func (t *timeline) lostTogether(lost map[string]vanishing) bool {
-	moment := Span{To: t.Started.Add(rememberedFor)}
+	moment := Span{To: t.Started.Add(rememberedFor)} // of all: since the last that was known, until the first was seen to be gone
+	noticed := moment.To                             // when a client met the first loss
 	for _, v := range lost {
+		if v.noticed.Before(noticed) {
+			noticed = v.noticed
+		}
 		if v.From.After(moment.From) {
 			moment.From = v.From
 		}
@@ -101,7 +105,7 @@ func (t *timeline) lostTogether(lost map[string]vanishing) bool {
 		}
 	}
 	const samples = 3 // a longer time has room for several restarts
-	if len(lost) < 2 || !moment.From.Before(moment.To) || t.Every > 0 && moment.To.Sub(moment.From) > samples*t.Every {
+	if len(lost) < 2 || !moment.From.Before(noticed) || t.Every > 0 && moment.To.Sub(moment.From) > samples*t.Every {
 		return false
 	}
 	for _, n := range t.Cluster.Nodes {

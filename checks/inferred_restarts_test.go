@@ -171,3 +171,19 @@ func TestStoreEmptied(t *testing.T) {
 		})
 	}
 }
+
+// TestRestartsWithinARound: two losses of which the second session was still known when a
+// client met the first are two restarts, also if both nodes were asked later.
+func TestRestartsWithinARound(t *testing.T) {
+	t.Parallel()
+	v := newVanished()
+	v.Duration = 2 * time.Second
+	v.lose("node1", 5*time.Second)
+	v.Traces[len(v.Traces)-1].Steps[1].At = began.Add(-2 * time.Second)
+	v.lose("node2", time.Second)
+	for _, f := range checks.Judge(v.Round).Findings {
+		if f.Code == checks.SessionLost {
+			t.Errorf("got %s %s: %s", f.Severity, f.Key(), f.Summary)
+		}
+	}
+}

@@ -346,8 +346,12 @@ func (l *Ledger) rounds(f Finding) int {
 // finding ends. An unconfirmed one ends at once.
 func (e *entry) missRound(at time.Time, need int) (Change, bool) {
 	e.seen = 0
-	if e.missed++; e.missed == 1 {
+	e.missed++
+	if e.missed == 1 {
 		e.gone = at
+		if at.Before(e.Since) { // its first evidence came during the round that does not find it
+			e.gone = e.Since
+		}
 	}
 	if e.active && e.missed < need {
 		return Change{}, false

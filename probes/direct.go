@@ -44,6 +44,11 @@ func (c *Cluster) ClientPath() string {
 func Direct(ctx context.Context, c *Cluster, n Node) (obs NodeObservation) {
 	began := time.Now()
 	client := NewClient(c.NodeTarget(n))
+	defer func() {
+		if obs.Label == "" {
+			obs.LastLabel = c.Limiter.lastLabel(n.ID)
+		}
+	}()
 	err := panics.Catch(panics.Probe, func() { obs = direct(ctx, c, n, client) })
 	if err == nil {
 		return obs

@@ -133,6 +133,19 @@ func (l *Limiter) node(id string) *limitedNode {
 	return l.nodes[at]
 }
 
+// lastLabel returns the name that a node reported last; "": none.
+func (l *Limiter) lastLabel(node string) string {
+	if l == nil {
+		return ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := l.node(node); n != nil {
+		return n.label
+	}
+	return ""
+}
+
 func (l *Limiter) labelled(label string) *limitedNode {
 	var found *limitedNode
 	for _, n := range l.nodes {

@@ -14,6 +14,8 @@ type NodeObservation struct {
 	Session *Exchange     // of the session page; nil: not requested
 	Pages   []Exchange    // in the order of Cluster.Pages
 	Label   string        // the name that the node reports; "": unknown
+	// LastLabel is the name that a node without a Label reported last; "": none.
+	LastLabel string
 	Version string
 	Clock   ClockOffset
 

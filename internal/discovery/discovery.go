@@ -258,7 +258,11 @@ func (t nodeTemplate) node(id, address, scheme string) (probes.Node, error) {
 	if id == "" {
 		id = u.Host
 	}
-	return probes.Node{ID: id, URL: u, Weight: 1, Protocol: t.protocol}, nil
+	protocol := t.protocol
+	if scheme == "https" && protocol == probes.ProtocolH2C {
+		protocol = "" // h2c is HTTP/2 without TLS
+	}
+	return probes.Node{ID: id, URL: u, Weight: 1, Protocol: protocol}, nil
 }
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})

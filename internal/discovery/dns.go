@@ -105,10 +105,14 @@ func (s dnsSource) addressOf(ctx context.Context, target string, extra []dns.RR)
 	for _, kind := range []uint16{dns.TypeNone, dns.TypeA, dns.TypeAAAA} {
 		if kind != dns.TypeNone {
 			reply, err := s.resolve(ctx, target, kind)
-			if err != nil {
+			switch {
+			case err == nil:
+				own = reply.Answer
+			case kind == dns.TypeA && errors.Is(err, errNoName): // some servers answer so where only AAAA exists
+				own = nil
+			default:
 				return "", fmt.Errorf("the target of an SRV record: %w", err)
 			}
-			own = reply.Answer
 		}
 		if list := addressesOf(own); len(list) > 0 {
 			slices.Sort(list)

@@ -116,7 +116,9 @@ func (r *haproxyReader) backend(d directive) (*upstream, error) {
 			if err != nil {
 				return nil, err
 			}
-			u.protocol = s.protocol
+			if u.protocol = s.protocol; s.scheme == "https" && s.protocol == probes.ProtocolH2C {
+				u.protocol = ""
+			}
 			u.haproxyTemplate(line)
 			settings := slices.Concat(usual, line.args)
 			if i := slices.Index(settings, "resolvers"); i >= 0 && i+1 < len(settings) && u.discovery != nil {
@@ -384,8 +386,11 @@ func (s *server) haproxyParam(health *haproxyHealth, param, value string) (err e
 		s.protocol = ""
 	case "proto":
 		health.fcgi = value == "fcgi"
-		if s.protocol = ""; value == "h2" {
+		switch { // it is independent of send-proxy
+		case value == "h2" && s.protocol == "":
 			s.protocol = probes.ProtocolH2C
+		case value != "h2" && s.protocol == probes.ProtocolH2C:
+			s.protocol = ""
 		}
 	default:
 		err = health.param(param, value)

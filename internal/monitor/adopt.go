@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -47,7 +48,7 @@ func (w *Watcher) leftNodes(listed []probes.Node, now time.Time) []probes.LeftNo
 		gone := probes.LeftNode{Node: n, At: now}
 		for _, o := range w.last.Nodes {
 			if o.Node == n.ID {
-				gone.Label = o.Label
+				gone.Label = cmp.Or(o.Label, o.LastLabel)
 			}
 		}
 		left = append(left, gone)

@@ -67,7 +67,11 @@ func each(canaries []*pooledCanary, task func(*pooledCanary)) {
 func (p *canaryPool) runRound(ctx context.Context, before *followUp, trouble bool) {
 	reserve := begin(func() {
 		if trouble {
-			each(p.reserve, func(b *pooledCanary) { b.Return(ctx) })
+			each(p.reserve, func(b *pooledCanary) {
+				if !before.waitsFor(b) {
+					b.Return(ctx)
+				}
+			})
 		}
 	})
 	defer reserve.wait()
@@ -182,7 +186,11 @@ func (p *canaryPool) renew(identity checks.Identity, fresh []*probes.Canary, age
 	clear(p.missedFollowUps) // the new clients of the full round have looked for these nodes
 	p.renewIdle(identity, age)
 	p.reserve = slices.DeleteFunc(p.reserve, func(b *pooledCanary) bool {
-		return !b.StartNextRound() || b.pause() > reservedFor || time.Since(b.Opened()) > age
+		if !b.StartNextRound() || b.pause() > reservedFor || time.Since(b.Opened()) > age {
+			return true
+		}
+		b.owner, b.identity = identity.NodeOf(b.Trace().First().Label), identity
+		return false
 	})
 	renewed := false
 	p.canaries = slices.DeleteFunc(p.canaries, func(b *pooledCanary) bool {

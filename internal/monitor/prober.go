@@ -236,9 +236,12 @@ func (p *Prober) handshakesWithNodes(ctx context.Context, c *probes.Cluster) []p
 	if c.Handshake == nil || p.Handshake == nil {
 		return nil
 	}
-	seen := make([]probes.HandshakeObservation, len(c.Nodes))
+	nodes := slices.DeleteFunc(slices.Clone(c.Nodes), func(n probes.Node) bool {
+		return n.Protocol == probes.ProtocolH2C // Go's client of HTTP/2 has no upgrade to a WebSocket
+	})
+	seen := make([]probes.HandshakeObservation, len(nodes))
 	var wg panics.Group
-	for i, n := range c.Nodes {
+	for i, n := range nodes {
 		wg.Go(func() {
 			seen[i] = p.handshake(ctx, probes.NewClient(c.NodeTarget(n)), probes.HandshakeRequest{Kind: c.Handshake.Kind, Path: c.Handshake.Path})
 			seen[i].Node = n.ID

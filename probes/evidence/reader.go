@@ -88,11 +88,15 @@ func (r *Reader) Read(ctx context.Context) []probes.EvidenceObservation {
 }
 
 // Close closes the log, unless reading it hangs.
-func (r *Reader) Close() (err error) {
+func (r *Reader) Close() error {
 	for _, s := range r.sources {
 		if s.kind == probes.EvidenceNginxErrorLog {
-			err = s.reading.Do(context.Background(), panics.Evidence, time.Second, func(context.Context) { err = r.log.Close() })
+			var closing error
+			if err := s.reading.Do(context.Background(), panics.Evidence, time.Second, func(context.Context) { closing = r.log.Close() }); err != nil {
+				return err
+			}
+			return closing
 		}
 	}
-	return err
+	return nil
 }
