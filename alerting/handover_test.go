@@ -56,3 +56,19 @@ func TestHandover(t *testing.T) {
 		t.Errorf("got %+v, want that the incident is resolved", s.Notifications)
 	}
 }
+
+// TestImpairmentHasMonitor: an impairment that absorbs the incident of a cluster belongs to the
+// monitor that is impaired, and no other handles it.
+func TestImpairmentHasMonitor(t *testing.T) {
+	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	one := NewManager(Config{Rules: Rules{Monitor: "one"}, Receivers: []string{"ops"}}, nil)
+	down := checks.ActiveFinding{Finding: checks.Finding{Code: checks.NodeDown, Severity: checks.Critical, Node: "a"}, Since: begin}
+	impaired := checks.ActiveFinding{Finding: checks.Finding{Code: checks.ProberImpaired, Severity: checks.Critical}, Since: begin}
+	one.Observe(begin, "shop", nil, []checks.ActiveFinding{down})
+	one.Observe(begin.Add(time.Second), "", nil, []checks.ActiveFinding{impaired})
+	one.Release(begin.Add(2*time.Second), func(cluster string) bool { return cluster == "shop" })
+	open := one.Open()
+	if len(open) != 1 || open[0].Monitor != "one" || open[0].OfOther(func(monitor string) bool { return monitor == "one" }) {
+		t.Errorf("got %+v, want one incident of the monitor", open)
+	}
+}

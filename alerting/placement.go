@@ -28,6 +28,9 @@ func (o *openIncidents) place(at time.Time, cluster string, group causeGroup, ch
 	if incident.Cause.Key() != group.root && group.hasRoot() && (explained || group.members[0].Code == checks.ProberImpaired) {
 		incident.setCause(cluster, group.root)
 		incident.updateCluster() // an impairment makes it one of stickwatch itself, which must see its end
+		if incident.Cluster == "" && incident.Monitor == "" {
+			incident.Monitor = o.rules.Monitor
+		}
 		o.record(incident, incident.Findings[0].event(at, EventExplained, ReasonCauseFound), true)
 	}
 	if incident.Host == "" {

@@ -306,6 +306,7 @@ func (k *Keeper) release(ctx context.Context, watched map[string]int64) {
 	for _, cluster := range list {
 		delete(k.leaving, cluster)
 	}
+	k.state.Leases = slices.Clone(k.state.Leases) // act reads the old ones
 	for n := range k.state.Leases {
 		if slices.Contains(list, k.state.Leases[n].Cluster) {
 			k.state.Leases[n].Owner = ""

@@ -313,3 +313,16 @@ func TestPaused(t *testing.T) {
 		t.Error("the time of the pause counts as that of the database")
 	}
 }
+
+// TestReleaseKeepsSnapshot: a release does not write into leases that others read without the lock.
+func TestReleaseKeepsSnapshot(t *testing.T) {
+	store := newDatabase()
+	k := NewKeeper(Config{Name: "a", Store: connection{store, "a"}, Logger: slog.New(slog.DiscardHandler)})
+	k.state.Leases = []history.Lease{{Cluster: "shop", Owner: "a", Epoch: 1}}
+	k.leaving["shop"] = true
+	read := k.state.Leases
+	k.release(t.Context(), nil)
+	if read[0].Owner != "a" || k.state.Leases[0].Owner != "" {
+		t.Errorf("got owner %q in what was read, and %q now, want a and none", read[0].Owner, k.state.Leases[0].Owner)
+	}
+}

@@ -88,13 +88,16 @@ func (l *ownLeases) maintains() bool {
 	return l.epochs[maintenance] > 0
 }
 
-// lose records that clusters belong to another instance.
-func (l *ownLeases) lose(clusters []string) {
+// lose records that clusters belonged to another instance when a write with a fence was refused.
+// This one may have taken them over again meanwhile.
+func (l *ownLeases) lose(clusters []string, fence map[string]int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, cluster := range clusters {
-		delete(l.epochs, cluster)
-		l.stale[cluster] = true
+		if l.epochs[cluster] == fence[cluster] {
+			delete(l.epochs, cluster)
+			l.stale[cluster] = true
+		}
 	}
 }
 

@@ -64,9 +64,10 @@ func (db *DB) maintain(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for _, t := range db.targets {
-		err := db.maintainTarget(ctx, t, db.config.cutoffs(t.id, now), db.leases.fenceOf(t.Cluster))
+		fence := db.leases.fenceOf(t.Cluster)
+		err := db.maintainTarget(ctx, t, db.config.cutoffs(t.id, now), fence)
 		if lost, fenced := isFenced(err); fenced {
-			db.leases.lose(lost)
+			db.leases.lose(lost, fence)
 			continue
 		}
 		if err != nil {

@@ -63,15 +63,16 @@ func (db *DB) flush(ctx context.Context) error {
 	batch.sort()
 	for batch = db.ownRows(batch); !batch.empty(); {
 		part, rest := batch.split(chunk)
+		fence := db.leases.fence(part.clusters())
 		var err error
-		if panics.Catch(panics.History, func() { err = db.writePart(ctx, part) }) != nil {
+		if panics.Catch(panics.History, func() { err = db.writePart(ctx, part, fence) }) != nil {
 			db.queue.drop(part.size())
 		}
 		lost, fenced := isFenced(err)
 		switch {
 		case err == nil:
 		case fenced:
-			db.leases.lose(lost)
+			db.leases.lose(lost, fence)
 			rest = db.ownRows(batch)
 		case db.engine.rejected(err): // again would be rejected again
 			db.queue.drop(part.size())
@@ -94,11 +95,11 @@ func (b Batch) split(n int) (part, rest Batch) {
 }
 
 // writePart writes a part of a batch in one transaction.
-func (db *DB) writePart(ctx context.Context, b Batch) error {
+func (db *DB) writePart(ctx context.Context, b Batch, fence map[string]int64) error {
 	var late int
 	created := make(map[checks.Target]*target)
 	err := db.measure(func() error {
-		return db.commitFenced(ctx, false, db.leases.fence(b.clusters()), func(tx *transaction) (err error) {
+		return db.commitFenced(ctx, false, fence, func(tx *transaction) (err error) {
 			if late, err = db.insertSamples(ctx, tx, b.Samples, created); err != nil {
 				return err
 			}
