@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -48,7 +49,20 @@ func (m *Manager) Adopt(past []Incident) {
 // Release forgets clusters, whose incidents another monitor handles from now on. An incident of
 // stickwatch itself stays, without them.
 func (m *Manager) Release(at time.Time, released func(cluster string) bool) Step {
-	o := m.openIncidents
+	m.openIncidents.release(at, released)
+	m.deployments.changed = slices.DeleteFunc(m.deployments.changed, func(d *Deployment) bool { return released(d.Cluster) })
+	return m.step(at)
+}
+
+// Keep forgets all clusters but those that this monitor watches, as Release does. Call it after
+// Adopt: an incident of a monitor that is gone, or of this one before a restart, may name clusters
+// whose monitor would refuse that this one writes it. The next call that returns a Step has the
+// changes.
+func (m *Manager) Keep(at time.Time, watches func(cluster string) bool) {
+	m.openIncidents.release(at, func(cluster string) bool { return cluster != "" && !watches(cluster) })
+}
+
+func (o *openIncidents) release(at time.Time, released func(cluster string) bool) {
 	goes := func(i *Incident) bool { return i.firstCluster() != "" && released(i.firstCluster()) }
 	o.open = slices.DeleteFunc(o.open, goes)
 	o.touched = slices.DeleteFunc(o.touched, goes)
@@ -57,8 +71,6 @@ func (m *Manager) Release(at time.Time, released func(cluster string) bool) Step
 			o.leave(at, i, released)
 		}
 	}
-	m.deployments.changed = slices.DeleteFunc(m.deployments.changed, func(d *Deployment) bool { return released(d.Cluster) })
-	return m.step(at)
 }
 
 // leave ends the findings of released clusters in an incident that stays.
@@ -72,7 +84,18 @@ func (o *openIncidents) leave(at time.Time, i *Incident, released func(cluster s
 			o.record(i, m.event(at, EventLeft, ReasonHandedOver), false)
 		}
 	}
+	for _, cluster := range i.Clusters {
+		if released(cluster) {
+			o.record(i, Event{
+				At: at, Kind: EventUnwatched, Detail: cluster, Reason: ReasonHandedOver,
+				Text: fmt.Sprintf("another instance of the fleet watches cluster %s", cluster),
+			}, false)
+		}
+	}
 	i.Clusters = slices.DeleteFunc(i.Clusters, released)
+	if released(i.Cluster) && len(i.Clusters) > 0 {
+		i.Cluster = i.Clusters[0]
+	}
 	i.updateCluster()
 	i.updateEnded(at)
 }

@@ -72,3 +72,40 @@ func TestImpairmentHasMonitor(t *testing.T) {
 		t.Errorf("got %+v, want one incident of the monitor", open)
 	}
 }
+
+// TestDeadImpairment: a monitor that continues the impairment of a dead one writes nothing of
+// clusters that others watch, and the incident ends.
+func TestDeadImpairment(t *testing.T) {
+	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	one := NewManager(Config{Rules: Rules{Monitor: "one"}, Receivers: []string{"ops"}}, nil)
+	two := NewManager(Config{Rules: Rules{Monitor: "two"}, Receivers: []string{"ops"}}, nil)
+	down := checks.ActiveFinding{Finding: checks.Finding{Code: checks.NodeDown, Severity: checks.Critical, Node: "a"}, Since: begin}
+	impaired := checks.ActiveFinding{Finding: checks.Finding{Code: checks.ProberImpaired, Severity: checks.Critical}, Since: begin}
+	one.Observe(begin, "shop", nil, []checks.ActiveFinding{down})
+	two.Adopt(one.Observe(begin.Add(time.Second), "", nil, []checks.ActiveFinding{impaired}).Incidents)
+	at := begin.Add(10 * time.Second)
+	two.Keep(at, func(cluster string) bool { return cluster == "wiki" })
+	s := two.Observe(at, "", nil, nil)
+	later := two.Tick(at.Add(time.Hour))
+	s.Incidents = append(s.Incidents, later.Incidents...)
+	for _, i := range s.Incidents {
+		if len(i.Clusters) > 0 {
+			t.Errorf("got an incident of %v, want none of clusters that another monitor watches", i.Clusters)
+		}
+	}
+	if open := two.Open(); len(s.Incidents) == 0 || len(open) > 0 {
+		t.Errorf("got %d changes and the open incidents %+v, want that it ended", len(s.Incidents), open)
+	}
+}
+
+// TestRelabelled: an incident whose most severe cluster is given away is one of its first cluster.
+func TestRelabelled(t *testing.T) {
+	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	m := NewManager(Config{Rules: Rules{Monitor: "one"}, Receivers: []string{"ops"}}, []Incident{{
+		ID: "1", Cluster: "wiki", Clusters: []string{"shop", "wiki"}, State: Firing, Severity: checks.Critical,
+	}})
+	s := m.Release(begin, func(cluster string) bool { return cluster == "wiki" })
+	if len(s.Incidents) != 1 || s.Incidents[0].Cluster != "shop" || !slices.Equal(s.Incidents[0].Clusters, []string{"shop"}) {
+		t.Errorf("got %+v, want the incident as one of shop", s.Incidents)
+	}
+}

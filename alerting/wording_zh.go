@@ -74,6 +74,9 @@ func eventInChinese(event Event) string {
 	case EventEscalated:
 		return "无人认领，升级通知 " + event.Detail
 	case EventUnwatched:
+		if event.Reason == ReasonHandedOver {
+			return fmt.Sprintf("集群 %s 改由 fleet 的其他实例监测", event.Detail)
+		}
 		return fmt.Sprintf("集群 %s 已移出配置，不再监测", event.Detail)
 	case EventCut:
 		return fmt.Sprintf("省略 %d 条记录", event.Omitted)

@@ -93,6 +93,7 @@ func (is *incidentStore) adopt(own map[string]int64, past restoredState) {
 		if past.Announced != nil {
 			is.incidentManager.SetDeployments(is.deployments.ofDeployments(is.ownDeployments(past.Announced)))
 		}
+		is.incidentManager.Keep(at, func(cluster string) bool { return is.watched[cluster] })
 		return history.Step{Step: is.incidentManager.Observe(at, "", nil, is.own)} // ends what monitors reported that are gone
 	})
 }

@@ -65,15 +65,25 @@ func (s Step) olderThan(fence map[string]int64) (clusters []string) {
 	return clusters
 }
 
-// Without returns the step without all that concerns some clusters.
+// Without returns the step without all that concerns some clusters. An incident of stickwatch itself
+// stays, without them.
 func (s Step) Without(clusters []string) Step {
 	if len(clusters) == 0 {
 		return s
 	}
 	gone := func(cluster string) bool { return slices.Contains(clusters, cluster) }
-	concerns := func(i alerting.Incident) bool { return gone(i.Cluster) || slices.ContainsFunc(i.Clusters, gone) }
+	concerns := func(i alerting.Incident) bool {
+		return gone(i.Cluster) || i.Cluster != "" && slices.ContainsFunc(i.Clusters, gone)
+	}
 	s.Incidents = slices.DeleteFunc(slices.Clone(s.Incidents), concerns)
+	for n := range s.Incidents {
+		s.Incidents[n].Clusters = slices.DeleteFunc(slices.Clone(s.Incidents[n].Clusters), gone)
+	}
 	s.Notifications = slices.DeleteFunc(slices.Clone(s.Notifications), func(n alerting.Notification) bool { return concerns(n.Incident) })
+	for n := range s.Notifications {
+		one := &s.Notifications[n].Incident
+		one.Clusters = slices.DeleteFunc(slices.Clone(one.Clusters), gone)
+	}
 	s.Deployments = slices.DeleteFunc(slices.Clone(s.Deployments), func(d alerting.Deployment) bool { return gone(d.Cluster) })
 	s.ActiveFindings, s.Fence = maps.Clone(s.ActiveFindings), maps.Clone(s.Fence)
 	for _, cluster := range clusters {
