@@ -185,7 +185,9 @@ func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
 	for _, c := range cfg.Clusters {
 		d.metrics.Retain(c.Name, nodeIDs(c))
 	}
-	d.incidentStore.setClusters(w.watchedNames(cfg))
+	if d.fleet == nil { // in a fleet, what was restored may be of clusters that others watch
+		d.incidentStore.setClusters(w.watchedNames(cfg))
+	}
 	d.metrics.Receivers(receiverNames(cfg))
 	d.metrics.Reloaded(time.Now(), nil)
 }

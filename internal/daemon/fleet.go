@@ -193,13 +193,12 @@ func (d *Daemon) applyLeases(ctx context.Context, own map[string]int64) error {
 	lost, gained := changed(old.own, own), changed(own, old.own)
 	d.giveAway(ctx, old, lost)
 	past, err := d.restoreClusters(ctx, own, gained)
+	next := old.without(lost)
 	if err != nil {
-		d.active.Store(old.without(lost))
-		return err
+		return errors.Join(err, d.watch(old, next))
 	}
 	d.history.SetLeases(own)
 	d.incidentStore.adopt(own, past)
-	next := old.without(lost)
 	next.own = maps.Clone(own)
 	var begun []*monitor.Watcher
 	for _, c := range next.config.Clusters {
@@ -209,19 +208,24 @@ func (d *Daemon) applyLeases(ctx context.Context, own map[string]int64) error {
 			d.metrics.Retain(c.Name, nodeIDs(c))
 		}
 	}
-	d.active.Store(next)
-	for _, one := range old.watchers {
-		if next.watcherOf(one.Cluster().Name) != one {
-			d.closeWatcher(one)
-		}
-	}
-	err = d.schedule.Set(d.jobs(next.config))
+	err = d.watch(old, next)
 	d.fleet.firstTime.Do(func() { close(d.fleet.joined) })
 	if len(gained)+len(lost) > 0 {
 		d.logger.Info("clusters of this instance", "watched", len(next.watchers), "taken", len(begun), "given", lost)
 		d.startRounds(ctx, begun)
 	}
 	return err
+}
+
+// watch replaces the watchers by those of the next configuration, and closes the others.
+func (d *Daemon) watch(old, next *activeConfig) error {
+	d.active.Store(next)
+	for _, one := range old.watchers {
+		if next.watcherOf(one.Cluster().Name) != one {
+			d.closeWatcher(one)
+		}
+	}
+	return d.schedule.Set(d.jobs(next.config))
 }
 
 // without returns the configuration without the watchers of clusters.
@@ -291,8 +295,12 @@ func (d *Daemon) startRounds(ctx context.Context, watchers []*monitor.Watcher) {
 	}
 }
 
-// receive takes a message of another instance.
+// receive takes a message of another instance. Snapshots are read each second, and the keeper takes
+// changed leases itself.
 func (m *fleetMember) receive(kind history.MessageKind) {
+	if kind == history.SnapshotsChanged || kind == history.LeasesChanged {
+		return
+	}
 	select {
 	case m.messages <- kind:
 	default: // everything is refreshed soon, too
@@ -379,6 +387,7 @@ func (d *Daemon) readSnapshots(ctx context.Context) error {
 	}
 	active := d.active.Load()
 	for _, s := range stored {
+		d.fleet.read(s.At)
 		c := active.config.Cluster(s.Cluster)
 		var body storedSnapshot
 		if c == nil || active.watcherOf(s.Cluster) != nil || json.Unmarshal(s.Body, &body) != nil {
@@ -387,15 +396,21 @@ func (d *Daemon) readSnapshots(ctx context.Context) error {
 		d.fleet.mu.Lock()
 		isNew := body.Report.Started.After(d.fleet.others[s.Cluster].Report.Started)
 		d.fleet.others[s.Cluster] = web.Snapshot{Cluster: c, Report: body.Report, ActiveFindings: body.ActiveFindings, Since: body.Since}
-		if s.At.After(d.fleet.newest) {
-			d.fleet.newest = s.At
-		}
 		d.fleet.mu.Unlock()
 		if isNew {
 			d.page.Publish(s.Cluster)
 		}
 	}
 	return nil
+}
+
+// read records when a stored snapshot that was read was stored, also if it is an own one.
+func (m *fleetMember) read(at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if at.After(m.newest) {
+		m.newest = at
+	}
 }
 
 // snapshotOf returns the last snapshot of a cluster that another instance watches. Its report is
@@ -406,6 +421,15 @@ func (m *fleetMember) snapshotOf(cfg *config.Config, name string) web.Snapshot {
 	s := m.others[name]
 	s.Cluster = cfg.Cluster(name)
 	return s
+}
+
+// elsewhere returns the error of a request that only the instance that watches a cluster can answer.
+func (m *fleetMember) elsewhere(cluster string) error {
+	owner := m.Status().OwnerOf(cluster)
+	if owner == m.name { // it is taking the cluster over, or giving it away
+		owner = ""
+	}
+	return &web.ElsewhereError{Instance: owner}
 }
 
 // refreshAnnouncements applies silences and deployments that were announced at other instances.

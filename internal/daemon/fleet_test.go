@@ -146,6 +146,25 @@ func (p *process) shown(t *testing.T) (list []shownCluster) {
 	return answer.Clusters
 }
 
+// probe asks an instance for a round of a cluster.
+func (p *process) probe(t *testing.T, cluster string) (status int, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/probe?cluster="+cluster, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(text)
+}
+
 // showsAll reports whether an instance shows a round of every cluster that began after a time.
 func (f *fleetRig) showsAll(t *testing.T, p *process, after time.Time) bool {
 	t.Helper()
@@ -167,6 +186,14 @@ func TestFleetTakeover(t *testing.T) {
 	await(t, 2*time.Minute, "each instance has clusters", func() bool { return f.owned(t, "a", "b", "c") })
 	for name, p := range f.running {
 		await(t, time.Minute, name+" shows all clusters", func() bool { return f.showsAll(t, p, time.Time{}) })
+	}
+	for cluster, owner := range f.owners(t) {
+		for name, p := range f.running {
+			if status, body := p.probe(t, cluster); name != owner && (status != http.StatusConflict || !strings.Contains(body, `the instance \"`+owner+`\" of the fleet`)) {
+				t.Errorf("%s answers %d %q about a cluster of %s", name, status, body, owner)
+			}
+		}
+		break
 	}
 	killed := time.Now()
 	f.running["a"].kill()

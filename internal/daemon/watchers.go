@@ -105,12 +105,15 @@ func (d *Daemon) probe(ctx context.Context, cluster string) (*monitor.Watcher, e
 	active := d.active.Load()
 	one := active.watcherOf(cluster)
 	if one == nil && d.fleet != nil && active.config.Cluster(cluster) != nil {
-		return nil, fmt.Errorf("cluster %q: %w", cluster, d.fleet.Status().Describe(cluster))
+		return nil, fmt.Errorf("cluster %q: %w", cluster, d.fleet.elsewhere(cluster))
 	}
 	if one == nil {
 		return nil, fmt.Errorf("cluster %q: %w", cluster, web.ErrNotFound)
 	}
 	err := one.TakeRound(ctx)
+	if errors.Is(err, monitor.ErrRetired) && d.fleet != nil && d.active.Load().config.Cluster(cluster) != nil {
+		return nil, fmt.Errorf("cluster %q: %w: %w", cluster, d.fleet.elsewhere(cluster), err)
+	}
 	if errors.Is(err, monitor.ErrRetired) {
 		return nil, fmt.Errorf("cluster %q: %w: %w", cluster, web.ErrNotFound, err)
 	}

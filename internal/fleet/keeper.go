@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -60,6 +59,7 @@ type Keeper struct {
 	wake    chan struct{}            // beat now
 	changed chan struct{}            // the own clusters have changed
 	free    map[string]time.Duration // since when a cluster is free; used by keep only
+	failing failure                  // used by keep only
 
 	mu        sync.Mutex // guards what follows
 	state     history.FleetState
@@ -111,9 +111,10 @@ func (k *Keeper) keep(ctx context.Context) {
 		wait := retry
 		if err := k.heartbeat(ctx); err != nil {
 			if ctx.Err() == nil {
-				k.config.Logger.Warn("the fleet's database does not answer: this instance keeps its clusters", "err", err)
+				k.logFailed(err)
 			}
 		} else {
+			k.failing = failure{}
 			k.act(ctx)
 			wait = k.untilNext()
 		}
@@ -123,6 +124,27 @@ func (k *Keeper) keep(ctx context.Context) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// A failure is a heartbeat that failed, as it was logged last.
+type failure struct {
+	message string        // "": heartbeats arrive
+	logged  time.Duration // when
+}
+
+// logFailed logs a failed heartbeat, at most once a minute while its kind is the same.
+func (k *Keeper) logFailed(err error) {
+	const interval = time.Minute
+	now := k.config.Elapsed()
+	message := "the fleet's database does not answer: this instance keeps its clusters"
+	if _, taken := errors.AsType[*history.NameTakenError](err); taken {
+		message = "another process has the name of this instance: it gives its clusters away"
+	}
+	if k.failing.message == message && now-k.failing.logged < interval {
+		return
+	}
+	k.failing = failure{message, now}
+	k.config.Logger.Warn(message, "err", err)
 }
 
 // heartbeat sends one heartbeat and records its result.
@@ -407,12 +429,4 @@ func (s Status) Skewed() (names []string) {
 		}
 	}
 	return names
-}
-
-// Describe names the instance that watches a cluster, for an error.
-func (s Status) Describe(cluster string) error {
-	if owner := s.OwnerOf(cluster); owner != "" {
-		return fmt.Errorf("the instance %q watches it: ask that one", owner)
-	}
-	return errors.New("no instance watches it now")
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -311,6 +312,22 @@ func TestPaused(t *testing.T) {
 	_ = k.heartbeat(t.Context())
 	if _, ok := k.Alone(); ok {
 		t.Error("the time of the pause counts as that of the database")
+	}
+}
+
+// TestFailedHeartbeats: an outage and a name that is taken are logged as what they are, and not at
+// each heartbeat.
+func TestFailedHeartbeats(t *testing.T) {
+	var log strings.Builder
+	now := time.Hour
+	k := NewKeeper(Config{Logger: slog.New(slog.NewTextHandler(&log, nil)), Elapsed: func() time.Duration { return now }})
+	for range 70 {
+		k.logFailed(&history.NameTakenError{Name: "a"})
+		now += time.Second
+	}
+	k.logFailed(errAway)
+	if got := log.String(); strings.Count(got, "has the name of this instance") != 2 || strings.Count(got, "does not answer") != 1 {
+		t.Errorf("got\n%s\nwant the taken name twice and the outage once", got)
 	}
 }
 

@@ -331,8 +331,13 @@ func (e *databaseError) Unwrap() error { return e.err }
 
 // Unavailable reports whether the database is away, instead of refusing what it was asked: it has
 // not answered, or has a SQLSTATE of class 08 (connection), 28 (login), 3D (no such database), 53
-// (resources) or 57 (shutdown).
+// (resources) or 57 (shutdown). It answers that it has canceled a query, and says nothing of a
+// request that its client has canceled.
 func (e *databaseError) Unavailable() bool {
+	const queryCanceled = "57014"
+	if errors.Is(e.err, context.Canceled) || isState(e.err, queryCanceled) {
+		return false
+	}
 	answer, ok := errors.AsType[*pgconn.PgError](e.err)
 	return !ok || slices.ContainsFunc([]string{"08", "28", "3D", "53", "57"}, func(class string) bool { return strings.HasPrefix(answer.Code, class) })
 }
@@ -346,6 +351,9 @@ func explain(name string, err error) error {
 		return err
 	}
 	if _, inUse := errors.AsType[*InUseError](err); inUse {
+		return err
+	}
+	if _, fenced := isFenced(err); fenced {
 		return err
 	}
 	return &databaseError{name, err}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5"
 
 	"stickwatch/alerting"
@@ -200,6 +201,22 @@ func TestDatabaseErrorOfTime(t *testing.T) {
 	err := explain("postgres://db/stickwatch", fmt.Errorf("reading: %w", context.DeadlineExceeded))
 	if want := `using "postgres://db/stickwatch": it has not answered in time`; err.Error() != want || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// TestUnavailable: only a database that is away is.
+func TestUnavailable(t *testing.T) {
+	for err, want := range map[error]bool{
+		errors.New("connection refused"): true, &pgconn.PgError{Code: "57P01"}: true, &pgconn.PgError{Code: "57014"}: false,
+		&pgconn.PgError{Code: "42501"}: false, context.DeadlineExceeded: true, context.Canceled: false,
+	} {
+		away, ok := errors.AsType[*databaseError](explain("postgres://db/stickwatch", err))
+		if !ok || away.Unavailable() != want {
+			t.Errorf("%v: got %v, want unavailable %v", err, away, want)
+		}
+	}
+	if fenced := (&FencedError{Clusters: []string{"shop"}}); explain("postgres://db/stickwatch", fenced) != error(fenced) {
+		t.Error("a fenced write is no error of the database")
 	}
 }
 

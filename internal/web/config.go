@@ -86,6 +86,21 @@ func (c Config) withDefaults() Config {
 // incident, silence or deployment.
 var ErrNotFound = errors.New("not found")
 
+// An ElsewhereError is the error of a Prober or an Exporter that may not probe a cluster, because it
+// is one of a fleet.
+type ElsewhereError struct {
+	Instance string // the one that watches the cluster; "": none does now
+}
+
+func (e *ElsewhereError) Error() string { return e.problem().Detail }
+
+func (e *ElsewhereError) problem() *problem {
+	if e.Instance == "" {
+		return newProblem(http.StatusServiceUnavailable, "no instance of the fleet watches this cluster now")
+	}
+	return newProblem(http.StatusConflict, "the instance %q of the fleet watches this cluster: ask that one", e.Instance)
+}
+
 // A Snapshot is the current state of a cluster.
 type Snapshot struct {
 	Cluster        *probes.Cluster        // the configuration

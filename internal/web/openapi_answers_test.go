@@ -59,6 +59,9 @@ func (o operation) provoke(t *testing.T, status string) *http.Response {
 	}
 	switch status {
 	case "409":
+		if strings.HasSuffix(o.route, "/probe") {
+			w.broken = &ElsewhereError{"b"}
+		}
 		s.access.file = users
 		w.fakeClusters[0].incidents[0].Acknowledged = alerting.Acknowledgement{At: testTime, By: "li"}
 	case "422":

@@ -51,7 +51,7 @@ var operations = []operation{
 	{route: "GET /api/v1/clusters/{name}", summary: "a cluster", status: 200, answer: wireCluster{}, errors: []int{400}},
 	{
 		route: "POST /api/v1/clusters/{name}/probe", summary: "takes a round now and returns the cluster; requests share a round that is under way",
-		status: 200, answer: wireCluster{}, errors: []int{400, 500, 503, 504},
+		status: 200, answer: wireCluster{}, errors: []int{400, 409, 500, 503, 504},
 	},
 	{
 		route: "GET /api/v1/incidents", summary: "incidents, newest first", parameters: []string{"cluster", "severity", "state", "code", "since", "until", "limit"},
@@ -105,7 +105,7 @@ var operations = []operation{
 	{route: "GET /metrics", summary: "metrics of the daemon, for Prometheus", status: 200, answer: text},
 	{
 		route: "GET /probe", summary: "one round of a cluster now, and its metrics, for Prometheus", parameters: []string{"cluster!", "timeout"},
-		status: 200, answer: text, errors: []int{404, 500, 503, 504}, query: "?cluster=shop",
+		status: 200, answer: text, errors: []int{404, 409, 500, 503, 504}, query: "?cluster=shop",
 	},
 }
 

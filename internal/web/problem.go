@@ -91,6 +91,9 @@ func problemOf(err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return p
 	}
+	if elsewhere, ok := errors.AsType[*ElsewhereError](err); ok {
+		return elsewhere.problem()
+	}
 	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return newProblem(http.StatusRequestEntityTooLarge, "the body must not be larger than %d bytes", tooBig.Limit)
 	}
