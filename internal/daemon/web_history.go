@@ -167,16 +167,37 @@ func (d *Daemon) openIncidents() (open []alerting.Incident, unwritten bool) {
 }
 
 // Acknowledge implements web.Operator. The history has the acknowledgement when it
-// returns, unless the disk accepts nothing; then it is in memory, as the incident is.
+// returns, unless the disk accepts nothing; then it is in memory, as the incident is. In a fleet it
+// fails if another instance has taken the cluster over.
 func (d *Daemon) Acknowledge(ctx context.Context, id string, a alerting.Acknowledgement, takeOver bool) (alerting.Incident, error) {
 	i, err := d.incidentStore.acknowledge(id, a, takeOver)
 	if errors.Is(err, alerting.ErrNotOpen) {
 		return i, web.ErrNotFound
 	}
-	if err == nil {
-		_ = d.flush(ctx) // the queue retries it and logs the error
+	if err != nil {
+		return i, err
 	}
-	return i, err
+	return i, d.writeChange(ctx, i)
+}
+
+// writeChange writes the last change of an open incident. The queue retries it and logs an error. Only
+// if another instance has taken the cluster over, the change is lost. Another flush may have found
+// that, so that the history decides.
+func (d *Daemon) writeChange(ctx context.Context, i alerting.Incident) error {
+	err := d.flush(ctx)
+	if _, fenced := errors.AsType[*history.FencedError](err); d.fleet == nil || err != nil && !fenced {
+		return nil
+	}
+	found, err := d.history.Incidents(ctx, history.IncidentQuery{ID: i.ID})
+	if err != nil || len(i.Timeline) == 0 || len(found) > 0 && hasEvent(found[0], i.Timeline[len(i.Timeline)-1]) {
+		return nil
+	}
+	return d.fleet.elsewhere(i.Cluster)
+}
+
+// hasEvent reports whether the timeline of an incident has an event.
+func hasEvent(i alerting.Incident, event alerting.Event) bool {
+	return slices.ContainsFunc(i.Timeline, func(e alerting.Event) bool { return e.Kind == event.Kind && e.At.Equal(event.At) })
 }
 
 // AddNote implements web.Operator. A note on a resolved incident needs the disk.
@@ -184,8 +205,7 @@ func (d *Daemon) AddNote(ctx context.Context, id, by, text string) (alerting.Inc
 	note := alerting.NewNote(time.Now(), by, text)
 	incident, err := d.incidentStore.addNote(id, note)
 	if err == nil {
-		_ = d.flush(ctx) // as in Acknowledge
-		return incident, nil
+		return incident, d.writeChange(ctx, incident)
 	}
 	d.notesMu.Lock()
 	defer d.notesMu.Unlock()

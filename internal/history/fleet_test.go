@@ -324,6 +324,28 @@ func awaitListener(t *testing.T, db *DB) {
 	t.Fatal("nobody listens")
 }
 
+// TestOrphans: the lease of an instance that never returns becomes free, so that its cluster is
+// maintained.
+func TestOrphans(t *testing.T) {
+	path := startPostgres(t).schema(t)
+	gone, left := joined(t, path, "a"), joined(t, path, "b")
+	gone.takes(t, "shop")
+	left.takes(t, "wiki")
+	silent(t, gone)
+	if err := left.maintainUnwatched(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"shop": "", "wiki": "b"}
+	for _, l := range left.beat(t).Leases {
+		if owner, known := want[l.Cluster]; known && l.Owner != owner {
+			t.Errorf("%s is of %q, want %q", l.Cluster, l.Owner, owner)
+		}
+	}
+	if err := gone.Commit(t.Context(), gone.stepOf("shop", "1")); err == nil {
+		t.Error("the instance that was gone writes with its old lease")
+	}
+}
+
 // TestTargetsAfterTakeover: the sums of a cluster are continued by its next owner, and nobody loses
 // partitions that another one needs.
 func TestTargetsAfterTakeover(t *testing.T) {

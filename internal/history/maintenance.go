@@ -120,6 +120,9 @@ func (db *DB) maintainUnwatched(ctx context.Context, now time.Time) error {
 	if err := db.deleteBefore(ctx, deleteDead, now.Add(-deadShown)); err != nil {
 		return err
 	}
+	if _, err := db.exec(ctx, freeOrphans); err != nil {
+		return fmt.Errorf("freeing the leases of instances that are gone: %w", err)
+	}
 	if _, err := db.exec(ctx, insertUnwatched); err != nil {
 		return fmt.Errorf("searching for clusters that nobody watches: %w", err)
 	}

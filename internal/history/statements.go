@@ -228,6 +228,9 @@ const (
 	deleteInstance  = `DELETE FROM instances WHERE name = ? AND run = ?`
 	drainInstance   = `UPDATE instances SET draining = ? WHERE name = ?`
 	deleteDead      = `DELETE FROM instances WHERE expires < ?`
+	// freeOrphans frees the leases of instances that are not listed any more.
+	freeOrphans = `UPDATE leases SET owner = '', epoch = epoch + 1, since = ` + databaseNow + `
+	WHERE owner <> '' AND NOT EXISTS (SELECT FROM instances WHERE name = owner)`
 
 	selectLeases = `SELECT cluster, owner, epoch, since FROM leases ORDER BY cluster`
 	lockLeases   = `SELECT cluster, epoch FROM leases WHERE cluster = ANY(?) ORDER BY cluster FOR SHARE`

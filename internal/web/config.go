@@ -86,8 +86,8 @@ func (c Config) withDefaults() Config {
 // incident, silence or deployment.
 var ErrNotFound = errors.New("not found")
 
-// An ElsewhereError is the error of a Prober or an Exporter that may not probe a cluster, because it
-// is one of a fleet.
+// An ElsewhereError is the error of a Prober, an Exporter or an Operator that may do nothing about a
+// cluster, because another instance of the fleet watches it.
 type ElsewhereError struct {
 	Instance string // the one that watches the cluster; "": none does now
 }

@@ -59,7 +59,7 @@ func (o operation) provoke(t *testing.T, status string) *http.Response {
 	}
 	switch status {
 	case "409":
-		if strings.HasSuffix(o.route, "/probe") {
+		if strings.HasSuffix(o.route, "/probe") || strings.HasSuffix(o.route, "/notes") {
 			w.broken = &ElsewhereError{"b"}
 		}
 		s.access.file = users

@@ -64,7 +64,7 @@ var operations = []operation{
 	},
 	{
 		route: "POST /api/v1/incidents/{id}/notes", summary: "adds a note to the timeline of an incident, open or resolved",
-		body: wire.NoteRequest{}, status: 200, answer: wire.Incident{}, errors: []int{500, 503}, sent: `{"author": "ann", "text": "the disk was full"}`,
+		body: wire.NoteRequest{}, status: 200, answer: wire.Incident{}, errors: []int{409, 500, 503}, sent: `{"author": "ann", "text": "the disk was full"}`,
 	},
 	{
 		route: "GET /api/v1/history", summary: "uptimes, session moves and deployments of a cluster, and the points of a target",
