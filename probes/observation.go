@@ -16,8 +16,8 @@ type NodeObservation struct {
 	Label   string        // the name that the node reports; "": unknown
 	// LastLabel is the name that a node without a Label reported last; "": none.
 	LastLabel string
-	Version string
-	Clock   ClockOffset
+	Version   string
+	Clock     ClockOffset
 
 	// StatusError is the reason why a status answered with 200 could not be read. "":
 	// it could, or it was not requested or not answered with 200.
