@@ -213,6 +213,7 @@ func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 		Snapshots: d, Operator: d, Prober: d, Exporter: d, Reloader: d,
 		History:       d.stored,
 		OpenIncidents: d.openIncidents,
+		Handles:       d.handles(),
 		Live:          d.page,
 		Announcement:  d.config.Announcement,
 		Metrics:       d.metrics.Handler(),

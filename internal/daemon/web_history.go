@@ -166,6 +166,14 @@ func (d *Daemon) openIncidents() (open []alerting.Incident, unwritten bool) {
 	return d.incidentStore.open(), d.history.Stats().LastError != ""
 }
 
+// handles returns web.Config.Handles; nil: there is no fleet.
+func (d *Daemon) handles() func(alerting.Incident) bool {
+	if d.fleet == nil {
+		return nil
+	}
+	return func(i alerting.Incident) bool { return i.HandledBy(d.fleet.name, d.active.Load().watches) }
+}
+
 // Acknowledge implements web.Operator. The history has the acknowledgement when it
 // returns, unless the disk accepts nothing; then it is in memory, as the incident is. In a fleet it
 // fails if another instance has taken the cluster over.

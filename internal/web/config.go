@@ -24,6 +24,9 @@ type Config struct {
 	// OpenIncidents returns copies of the open incidents, and whether History lacks changes of
 	// them because it cannot be written. Nil: only History knows them, and has all changes.
 	OpenIncidents func() (open []alerting.Incident, unwritten bool)
+	// Handles reports whether OpenIncidents would return an incident while it is open. Nil: it would
+	// return every one; there are no other instances whose incidents only History has.
+	Handles func(alerting.Incident) bool
 
 	Operator Operator
 

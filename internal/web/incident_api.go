@@ -80,8 +80,8 @@ func (s *Server) incident(ctx context.Context, id string) (alerting.Incident, er
 }
 
 // incidents returns incidents, newest first. While the history cannot be written, its open
-// incidents are outdated, and those of the daemon replace them. Otherwise only stored
-// incidents are returned, so that a restart cannot remove one that was shown. While the history
+// incidents that this daemon handles are outdated, and those of the daemon replace them. Otherwise
+// only stored incidents are returned, so that a restart cannot remove one that was shown. While the history
 // cannot be read, queries that need only open incidents are answered without it.
 func (s *Server) incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error) {
 	if s.config.OpenIncidents == nil {
@@ -89,7 +89,7 @@ func (s *Server) incidents(ctx context.Context, q IncidentQuery) ([]alerting.Inc
 	}
 	open, unwritten := s.config.OpenIncidents()
 	isOpen := q.State == alerting.Pending || q.State == alerting.Firing || q.Phase == alerting.Ongoing || q.Phase == alerting.Recovering
-	if unwritten && isOpen {
+	if unwritten && isOpen && s.config.Handles == nil {
 		return newest(among(open, q), q.Limit), nil
 	}
 	found, err := s.config.History.Incidents(ctx, q)
@@ -104,6 +104,9 @@ func (s *Server) incidents(ctx context.Context, q IncidentQuery) ([]alerting.Inc
 		return found, nil
 	}
 	found = slices.DeleteFunc(found, func(old alerting.Incident) bool {
+		if isOpen && s.config.Handles(old) {
+			return true // it may have ended meanwhile
+		}
 		return slices.ContainsFunc(open, func(i alerting.Incident) bool { return i.ID == old.ID })
 	})
 	return newest(append(found, among(open, q)...), q.Limit), nil

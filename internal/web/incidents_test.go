@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,33 @@ func TestUnwrittenIncidents(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", query, diff)
 		}
+	}
+}
+
+// TestUnwrittenInFleet: while an instance cannot write, the stored incidents of the others are shown
+// beside its own, which it knows better.
+func TestUnwrittenInFleet(t *testing.T) {
+	w := newFakeDaemon(redisDown("shop"), nodeDown("portal", 3))
+	others, own := w.fakeClusters[0].incidents[0], w.fakeClusters[1].incidents[0]
+	fresh := own
+	fresh.ID = "20260314T120301000-fresh"
+	s := w.server(t, func(c *Config) {
+		c.OpenIncidents = func() ([]alerting.Incident, bool) { return []alerting.Incident{fresh}, true }
+		c.Handles = func(i alerting.Incident) bool { return i.Cluster == "portal" }
+	})
+	shown := func() (ids []string) {
+		for _, i := range decoded[wireIncidents](t, send(s, "GET", "/api/v1/incidents?state=firing", "")).Incidents {
+			ids = append(ids, i.ID)
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	if got, want := shown(), []string{others.ID, fresh.ID}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w.broken = databaseAway{}
+	if got, want := shown(), []string{fresh.ID}; !slices.Equal(got, want) {
+		t.Errorf("got %q without the database, want %q", got, want)
 	}
 }
 
