@@ -29,7 +29,7 @@ func (d *Daemon) periodicTasks() []periodicTask {
 		{time.Second, (&heartbeat{daemon: d, send: sendHeartbeat}).sendWhenDue},
 	}
 	if d.fleet != nil {
-		tasks = append(tasks, periodicTask{time.Second, d.observeFleet})
+		tasks = append(tasks, periodicTask{time.Second, d.observeFleet}, periodicTask{time.Minute, d.endOrphans})
 	}
 	if every := d.config.Service.Watchdog; every > 0 {
 		tasks = append(tasks, periodicTask{every, func(context.Context) { d.feedWatchdog() }})

@@ -98,6 +98,15 @@ func (is *incidentStore) adopt(own map[string]int64, past restoredState) {
 	})
 }
 
+// adoptOwn continues incidents of stickwatch itself whose instance is gone, which ends them.
+func (is *incidentStore) adoptOwn(left []alerting.Incident) {
+	is.apply(func(at time.Time) history.Step {
+		is.incidentManager.Adopt(left)
+		is.incidentManager.Keep(at, func(cluster string) bool { return is.watched[cluster] })
+		return history.Step{Step: is.incidentManager.Observe(at, "", nil, is.own)}
+	})
+}
+
 // release forgets clusters that another instance watches from now on.
 func (is *incidentStore) release(clusters []string) {
 	is.apply(func(at time.Time) history.Step {
