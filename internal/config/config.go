@@ -73,13 +73,18 @@ type Fleet struct {
 	Site     string // where it is; "": not told
 }
 
-// Digest identifies the configuration of all clusters, to compare it with that of other instances.
+// Digest identifies the configuration of all clusters and of what receivers are notified of, without
+// secrets, to compare it with that of other instances.
 func (c *Config) Digest() string {
 	sum := sha256.New()
 	for _, cluster := range c.Clusters {
 		fmt.Fprintf(sum, "%q %q %+v\n", cluster.Name, c.digests[cluster.Name], c.ClusterIntervals[cluster.Name])
 	}
-	fmt.Fprintf(sum, "%+v", c.Damping)
+	a := c.Alerting
+	fmt.Fprintf(sum, "%+v %+v %v %s %s %t %s", c.Damping, a.Routes, a.For, a.ResolveAfter, a.Repeat, a.GroupByHost, a.DeploymentGrace)
+	for _, receiver := range a.Receivers {
+		fmt.Fprintf(sum, "\n%q", receiver.Name)
+	}
 	return hex.EncodeToString(sum.Sum(nil)[:6])
 }
 

@@ -149,7 +149,7 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	d.incidentStore = newIncidentStore(d.writeQueue, d.metrics, d.logger, rulesOf(cfg), left)
 	d.deliveryManager = notify.NewManager(notify.ManagerConfig{
 		Outbox: notify.NewMemoryOutbox(d.history, d.writeQueue), Observe: d.countDelivery, Logger: d.logger, Now: d.clock.now,
-		MaySend: d.fleet.maySend(),
+		MaySend: d.fleet.maySend(), RemovedAfter: d.fleet.removedAfter(),
 	})
 	if notifiers, err = d.deliveryManager.WithRemovedReceivers(ctx, notifiers); err != nil {
 		return err

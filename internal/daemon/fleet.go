@@ -481,6 +481,15 @@ func (m *fleetMember) maySend() func(alerting.Notification) error {
 	return m.MaySend
 }
 
+// removedAfter is notify.ManagerConfig.RemovedAfter: a change of the configuration takes an hour to
+// reach all instances.
+func (m *fleetMember) removedAfter() time.Duration {
+	if m == nil {
+		return 0
+	}
+	return time.Hour
+}
+
 // counterPrefix begins the names of the counters of an instance. Each has its own, because each
 // counts what it has observed.
 func (m *fleetMember) counterPrefix() string { return "instance " + m.name + " " }
@@ -526,9 +535,9 @@ func (d *Daemon) observeFleet(context.Context) {
 	switch {
 	case skewed == d.fleet.skewed:
 	case skewed != "":
-		d.logger.Warn("instances of the fleet have another configuration of clusters", "instances", skewed)
+		d.logger.Warn("instances of the fleet have another configuration of clusters or alerting", "instances", skewed)
 	default:
-		d.logger.Info("all instances of the fleet have the same configuration of clusters")
+		d.logger.Info("all instances of the fleet have the same configuration of clusters and alerting")
 	}
 	d.fleet.skewed = skewed
 }

@@ -31,6 +31,9 @@ type ManagerConfig struct {
 	Logger  *slog.Logger
 	Now     func() time.Time                  // nil: time.Now
 	MaySend func(alerting.Notification) error // see DispatcherConfig
+	// RemovedAfter is how old a notification becomes before it is a dead letter because the
+	// configuration lacks its receiver: another instance of a fleet may know it. 0: nobody else does.
+	RemovedAfter time.Duration
 }
 
 // NewManager returns a Manager without receivers.
@@ -50,11 +53,15 @@ func (m *Manager) WithRemovedReceivers(ctx context.Context, receivers map[string
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := make(map[string]alerting.Notifier)
+	removed := RemovedReceiver{after: m.config.RemovedAfter, now: m.config.Now}
+	if removed.now == nil {
+		removed.now = time.Now
+	}
 	for name := range pending {
-		all[name] = RemovedReceiver{}
+		all[name] = removed
 	}
 	for name := range m.receivers {
-		all[name] = RemovedReceiver{}
+		all[name] = removed
 	}
 	maps.Copy(all, receivers)
 	return all, nil
@@ -136,12 +143,22 @@ func (m *Manager) Resend(ctx context.Context, open []alerting.Incident) {
 }
 
 // RemovedReceiver is the Notifier of a receiver that was removed from the
-// configuration. It makes every notification a dead letter.
-type RemovedReceiver struct{}
+// configuration. It makes every notification a dead letter, in a fleet once it is old. The zero value
+// is for a process that is alone.
+type RemovedReceiver struct {
+	after time.Duration // see ManagerConfig.RemovedAfter
+	now   func() time.Time
+}
 
-var errRemoved = errors.New("the receiver was removed from the configuration")
+var (
+	errRemoved = errors.New("the receiver was removed from the configuration")
+	errUnknown = errors.New("the receiver is not in the configuration of this instance: another one may have it")
+)
 
-// Notify returns a Permanent error.
-func (RemovedReceiver) Notify(context.Context, alerting.Notification) (alerting.DeliveryRef, error) {
+// Notify returns a Retriable or a Permanent error.
+func (r RemovedReceiver) Notify(_ context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
+	if r.after > 0 && r.now().Sub(n.At) < r.after {
+		return alerting.DeliveryRef{}, alerting.Retriable{After: time.Minute, Err: errUnknown}
+	}
 	return alerting.DeliveryRef{}, alerting.Permanent{Err: errRemoved}
 }
