@@ -196,9 +196,9 @@ func (*sqliteEngine) insertRows(ctx context.Context, tx *transaction, l level, t
 	return nil
 }
 
-// SQLite accepts any id, and continues after the largest one.
 func (*sqliteEngine) rowLock() string { return "" }
 
+// SQLite accepts any id, and continues after the largest one.
 func (*sqliteEngine) explicitIDs() string { return "" }
 
 func (*sqliteEngine) continueSerial(context.Context, *transaction, string, string) error {
