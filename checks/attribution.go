@@ -87,10 +87,10 @@ func (att *attribution) causeOfLoss(a *answer) lossCause {
 	return lossUnexplained
 }
 
-// lostIn returns the time in which a session was lost: since the last earlier answer
-// that had it.
+// lostIn returns the time in which a session was lost: from the last earlier answer that had
+// it to the end of the one that had not. The balancer may have tried the node until then.
 func (a *answer) lostIn() Span {
-	s := Span{a.trace.First().At, a.At}
+	s := Span{a.trace.First().At, a.At.Add(a.Timing.Total)}
 	for i, step := range a.trace.Steps {
 		if step.At.Before(a.At) && step.At.After(s.From) && a.trace.SessionOutcome(i) == probes.SessionKept {
 			s.From = step.At

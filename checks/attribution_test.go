@@ -32,3 +32,17 @@ func TestLossesCountOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestLostIn tests that a session may be lost until its client had the answer: HAProxy tries a
+// node again that stopped after the request came.
+func TestLostIn(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 3, 14, 0, 0, 0, time.UTC)
+	ex := probes.Exchange{At: at, Timing: probes.Timing{Total: time.Second}}
+	client := &trace{Trace: probes.Trace{Steps: []probes.Step{{Exchange: probes.Exchange{At: at.Add(-3 * time.Second)}}, {Exchange: ex}}}}
+	lost := (&answer{Step: &probes.Step{Exchange: ex}, trace: client}).lostIn()
+	stopped := Disruption{Kind: DisruptionDown, Span: Span{From: at.Add(20 * time.Millisecond), To: at.Add(900 * time.Millisecond)}}
+	if !stopped.overlaps(lost, 0) {
+		t.Errorf("got %v to %v, want a time that overlaps the outage", lost.From, lost.To)
+	}
+}
