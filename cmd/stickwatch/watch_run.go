@@ -300,6 +300,9 @@ func runCommand(ctx context.Context, c console, command []string) *commandResult
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.in, c.err, c.err
 	if r.Error = cmd.Start(); r.Error != nil {
+		if cause, ok := errors.AsType[interruption](context.Cause(ctx)); ok { // before the command began
+			r.Error, r.Status = nil, cause.status()
+		}
 		return r
 	}
 	err := cmd.Wait()
