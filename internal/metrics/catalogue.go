@@ -133,11 +133,11 @@ var (
 	fleetInstances = gauge("fleet_instances",
 		"Number of instances of the fleet that are alive. Absent without a fleet.")
 	leaseOwner = gauge("lease_owner",
-		"1 for each cluster that this instance of the fleet watches. Its other series are those of these clusters only.", "cluster")
+		"1 for each cluster that this instance of the fleet watches. Its other series are those of these clusters only, but `stickwatch_deployment_active` has all clusters.", "cluster")
 	fleetTakeovers = counter("fleet_takeovers_total",
 		"Clusters that this instance took over from one that had failed. Absent without a fleet.")
 	fleetSkewed = gauge("fleet_config_skewed",
-		"Whether another instance of the fleet has another configuration of clusters. Absent without a fleet.")
+		"Whether another instance of the fleet has another configuration of clusters or alerting. Absent without a fleet.")
 	proberImpaired = gauge("prober_impaired",
 		"Whether stickwatch itself cannot probe, so that no cluster is judged.")
 	reloadSuccessful = gauge("config_last_reload_successful",
