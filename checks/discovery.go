@@ -40,9 +40,9 @@ func (ns *nodeStates) withLeft(left bool, fits func(id string) bool) []string {
 
 // leave returns the history of a node that is no longer listed. It is disrupted from when
 // it was last well to its last answer through the balancer.
-func (t *timeline) leave(leftNode probes.LeftNode, history NodeHistory) NodeHistory {
+func (tl *timeline) leave(leftNode probes.LeftNode, history NodeHistory) NodeHistory {
 	last := leftNode.At
-	for _, a := range t.allAnswers {
+	for _, a := range tl.allAnswers {
 		if a.node == leftNode.ID && a.OK() && a.At.After(last) {
 			last = a.At
 		}
@@ -55,17 +55,17 @@ func (t *timeline) leave(leftNode probes.LeftNode, history NodeHistory) NodeHist
 		history.DownSince, history.SilentSince, history.Out = time.Time{}, time.Time{}, time.Time{}
 	}
 	if !known || last.After(leftNode.At) {
-		history = t.addSign(leftNode.ID, history, DisruptionLeft, history.Seen, last, msg(MsgLeftTheList, Args{Node: leftNode.ID}))
+		history = tl.addSign(leftNode.ID, history, DisruptionLeft, history.Seen, last, msg(MsgLeftTheList, Args{Node: leftNode.ID}))
 	}
 	return history
 }
 
 // listed returns the history of a node that its source lists. A node without a history joined
 // in this round, unless this is the first one.
-func (t *timeline) listed(id string, m NodeHistory) NodeHistory {
-	_, known := t.past().Nodes[id]
-	if t.Source.Name != "" && len(t.past().Nodes) > 0 && (!known || !m.Left.IsZero()) {
-		m.Joined = t.Started
+func (tl *timeline) listed(id string, m NodeHistory) NodeHistory {
+	_, known := tl.past().Nodes[id]
+	if tl.Source.Name != "" && len(tl.past().Nodes) > 0 && (!known || !m.Left.IsZero()) {
+		m.Joined = tl.Started
 	}
 	m.Left = time.Time{}
 	return m
@@ -109,12 +109,12 @@ func (oc *outcomes) unlistedSince() map[string]time.Time {
 }
 
 // changedBefore returns the nodes that joined or left shortly before a moment.
-func (t *timeline) changedBefore(moment time.Time) []string {
+func (tl *timeline) changedBefore(moment time.Time) []string {
 	recent := func(at time.Time) bool {
 		return !at.IsZero() && moment.Sub(at).Abs() <= time.Minute
 	}
-	return t.withLeft(true, func(id string) bool {
-		return recent(t.nodeHistory[id].Joined) || recent(t.nodeHistory[id].Left)
+	return tl.withLeft(true, func(id string) bool {
+		return recent(tl.nodeHistory[id].Joined) || recent(tl.nodeHistory[id].Left)
 	})
 }
 

@@ -26,36 +26,36 @@ type vanishing struct {
 }
 
 // inferRestarts adds the restarts that only lost sessions show.
-func (t *timeline) inferRestarts() {
+func (tl *timeline) inferRestarts() {
 	lost := make(map[string]vanishing)
-	for _, n := range t.Cluster.Nodes {
-		if v := t.vanishingAt(n.ID, t.nodeHistory[n.ID]); v.sessions > 0 {
+	for _, n := range tl.Cluster.Nodes {
+		if v := tl.vanishingAt(n.ID, tl.nodeHistory[n.ID]); v.sessions > 0 {
 			lost[n.ID] = v
 		}
 	}
-	if t.lostTogether(lost) {
+	if tl.lostTogether(lost) {
 		return
 	}
 	for id, v := range lost {
-		history := t.nodeHistory[id]
-		if history.livedThrough(v.From, v.noticed) || history.inferredRestarts(t.Started) >= maxInferredRestarts {
+		history := tl.nodeHistory[id]
+		if history.livedThrough(v.From, v.noticed) || history.inferredRestarts(tl.Started) >= maxInferredRestarts {
 			continue
 		}
 		history.Restarted, history.LastSign = v.To, msg(MsgSessionsForgotten, Args{Count: v.sessions})
 		history.InferredRestarts = append(slices.Clone(history.InferredRestarts), v.To)
 		history.InferredRestarts = history.InferredRestarts[max(0, len(history.InferredRestarts)-maxInferredRestarts):]
-		history = t.addSign(id, history, DisruptionRestart, v.From, v.To, history.LastSign)
-		t.nodeHistory[id] = history.withRestart(v.To)
+		history = tl.addSign(id, history, DisruptionRestart, v.From, v.To, history.LastSign)
+		tl.nodeHistory[id] = history.withRestart(v.To)
 	}
 }
 
 // vanishingAt returns the loss of all sessions that a node had opened before, as they
 // were presented to it directly, while it keeps sessions that it opens now. A loss that an
 // earlier round reported, or that a known restart or outage explains, is none.
-func (t *timeline) vanishingAt(node string, history NodeHistory) (v vanishing) {
-	for _, c := range t.OwnerChecks {
+func (tl *timeline) vanishingAt(node string, history NodeHistory) (v vanishing) {
+	for _, c := range tl.OwnerChecks {
 		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(history.Restarted) ||
-			c.Known.Before(t.past().Pool.Lost) || history.failedSince(c.Known, c.There.At.Add(-t.aftermath)) {
+			c.Known.Before(tl.past().Pool.Lost) || history.failedSince(c.Known, c.There.At.Add(-tl.aftermath)) {
 			continue
 		}
 		if !c.Renewed() {
@@ -69,11 +69,11 @@ func (t *timeline) vanishingAt(node string, history NodeHistory) (v vanishing) {
 			v.To = c.There.At
 		}
 	}
-	if t.keepsOlderSession(node, v.From) {
+	if tl.keepsOlderSession(node, v.From) {
 		return vanishing{}
 	}
 	v.noticed = v.To
-	for _, a := range t.allAnswers {
+	for _, a := range tl.allAnswers {
 		if a.sessionOutcome == probes.SessionLost && a.servingNode == node && a.trace.owner == node && a.At.After(v.From) && a.At.Before(v.noticed) {
 			v.noticed = a.At
 		}
@@ -90,9 +90,9 @@ func (h NodeHistory) livedThrough(from, to time.Time) bool {
 // lostTogether reports whether the sessions of several nodes vanished at one moment, no
 // node still knows an older one, and nothing shows that a node was restarted then. Nodes
 // that restart one after the other lose their sessions at different moments.
-func (t *timeline) lostTogether(lost map[string]vanishing) bool {
-	moment := Span{To: t.Started.Add(rememberedFor)} // of all: since the last that was known, until the first was seen to be gone
-	noticed := moment.To                             // when a client met the first loss
+func (tl *timeline) lostTogether(lost map[string]vanishing) bool {
+	moment := Span{To: tl.Started.Add(rememberedFor)} // of all: since the last that was known, until the first was seen to be gone
+	noticed := moment.To                              // when a client met the first loss
 	for _, v := range lost {
 		if v.noticed.Before(noticed) {
 			noticed = v.noticed
@@ -105,29 +105,29 @@ func (t *timeline) lostTogether(lost map[string]vanishing) bool {
 		}
 	}
 	const samples = 3 // a longer time has room for several restarts
-	if len(lost) < 2 || !moment.From.Before(noticed) || t.Every > 0 && moment.To.Sub(moment.From) > samples*t.Every {
+	if len(lost) < 2 || !moment.From.Before(noticed) || tl.Every > 0 && moment.To.Sub(moment.From) > samples*tl.Every {
 		return false
 	}
-	for _, n := range t.Cluster.Nodes {
+	for _, n := range tl.Cluster.Nodes {
 		failed := func(d Disruption) bool { return d.failed() && !d.From.After(moment.To) && !d.To.Before(moment.From) }
-		if t.keepsOlderSession(n.ID, moment.From) || slices.ContainsFunc(t.nodeHistory[n.ID].Disruptions, failed) {
+		if tl.keepsOlderSession(n.ID, moment.From) || slices.ContainsFunc(tl.nodeHistory[n.ID].Disruptions, failed) {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(t.allAnswers, func(a *answer) bool {
+	return !slices.ContainsFunc(tl.allAnswers, func(a *answer) bool {
 		return moment.contains(a.At) && (a.Failure != "" || a.Status >= http.StatusInternalServerError)
 	})
 }
 
 // keepsOlderSession reports whether a node still knows, after a moment, a session
 // that it opened before.
-func (t *timeline) keepsOlderSession(node string, moment time.Time) bool {
-	for _, c := range t.OwnerChecks {
+func (tl *timeline) keepsOlderSession(node string, moment time.Time) bool {
+	for _, c := range tl.OwnerChecks {
 		if sessionOutcome := c.SessionOutcome(); c.To == node && c.Opened.Before(moment) && (sessionOutcome == probes.SessionKept || sessionOutcome == probes.SessionStale) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(t.traces, func(w *trace) bool {
+	return slices.ContainsFunc(tl.traces, func(w *trace) bool {
 		return w.Continued && w.owner == node && w.Opened.Before(moment) && slices.ContainsFunc(w.answers, func(a *answer) bool {
 			return a.servingNode == node && a.sessionOutcome == probes.SessionKept && a.At.After(moment)
 		})

@@ -184,15 +184,15 @@ func (mov *movement) sentBy(a *answer, out []string) bool {
 	if len(out) == 0 {
 		return false
 	}
-	own := func(id string) int {
-		if id == a.trace.holder || id == a.trace.owner {
-			return 0
-		}
-		return 1
-	}
-	out = slices.Clone(out) // the client's own nodes first, as only so many are tried
-	slices.SortStableFunc(out, func(a, b string) int { return own(a) - own(b) })
 	if key := mov.key(a.trace); mov.oracle != nil && key != "" {
+		own := func(id string) int {
+			if id == a.trace.holder || id == a.trace.owner {
+				return 0
+			}
+			return 1
+		}
+		out = slices.Clone(out) // the client's own nodes first, as only so many are tried
+		slices.SortStableFunc(out, func(a, b string) int { return own(a) - own(b) })
 		if named := mov.namedWithoutNodes(key, out, a.node); named || !mov.Past.remapped() {
 			return named
 		}

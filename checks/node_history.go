@@ -171,10 +171,10 @@ type Ejection struct {
 
 // addBalancerEvents adds the past ejections of n that the balancer reports. An
 // ejection or a failure that a round has found itself is not added.
-func (t *timeline) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
-	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool { return t.Started.Sub(e.To) > ejectionReportedFor })
-	reported := !t.ready(n.ID) || n.Down || t.rotationStates[n.ID].Sure
-	return t.readStatistics(n, t.readLog(n, m, reported), reported)
+func (tl *timeline) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
+	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool { return tl.Started.Sub(e.To) > ejectionReportedFor })
+	reported := !tl.ready(n.ID) || n.Down || tl.rotationStates[n.ID].Sure
+	return tl.readStatistics(n, tl.readLog(n, m, reported), reported)
 }
 
 // ejectionReportedFor is how long after its end such an ejection is reported.
@@ -190,14 +190,14 @@ type ejectionLog struct {
 
 // ejectionsOf returns the ejections of n in the error log. It is not ok if no log
 // could be read, or if the times in it are not plausible.
-func (t *timeline) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
-	for _, o := range t.Evidence {
+func (tl *timeline) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
+	for _, o := range tl.Evidence {
 		if o.Kind != probes.EvidenceNginxErrorLog || o.Error != "" {
 			continue
 		}
 		ok = true
 		for _, s := range o.Servers {
-			if t.matcher.Matches(n, o, s) && len(s.Episodes) > 0 {
+			if tl.matcher.Matches(n, o, s) && len(s.Episodes) > 0 {
 				return ejectionLog{o.Source, s.Detail, s.Episodes, s.State == probes.ServerDown}, s.State != probes.ServerUnknown
 			}
 		}
@@ -208,8 +208,8 @@ func (t *timeline) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
 // readLog adds the ejections that nginx's error log has gained since the previous
 // round. Ejections that are in it at the first reading are ignored. reported is true
 // if the round reports the node itself.
-func (t *timeline) readLog(n probes.Node, history NodeHistory, reported bool) NodeHistory {
-	ejectionLog, ok := t.ejectionsOf(n)
+func (tl *timeline) readLog(n probes.Node, history NodeHistory, reported bool) NodeHistory {
+	ejectionLog, ok := tl.ejectionsOf(n)
 	if !ok {
 		return history
 	}
@@ -219,7 +219,7 @@ func (t *timeline) readLog(n probes.Node, history NodeHistory, reported bool) No
 	}
 	for _, e := range over {
 		if history.LogRead && !reported && e.First.After(history.LogUntil) {
-			history.Ejections = append(history.Ejections, t.ejection(n, ejectionLog, e))
+			history.Ejections = append(history.Ejections, tl.ejection(n, ejectionLog, e))
 		}
 	}
 	known := over
@@ -235,8 +235,8 @@ func (t *timeline) readLog(n probes.Node, history NodeHistory, reported bool) No
 
 // ejection returns an episode of the log as an ejection: nginx leaves a server out
 // for fail_timeout after its last failed try.
-func (t *timeline) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejection {
-	hold := t.Cluster.Balancer.FailTimeout
+func (tl *timeline) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejection {
+	hold := tl.Cluster.Balancer.FailTimeout
 	out := Span{e.First, e.Last.Add(hold)}
 	return Ejection{out, msg(MsgEjectionLogged, Args{
 		Name: l.source, Server: n.ServerName(), Since: out.From, At: out.To, Duration: hold, Reason: l.detail,
@@ -245,13 +245,13 @@ func (t *timeline) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejec
 
 // readStatistics adds an ejection if HAProxy reports n up since a later time than
 // before. If that is true of every node, HAProxy itself was restarted.
-func (t *timeline) readStatistics(n probes.Node, history NodeHistory, reported bool) NodeHistory {
-	s, source, ok := t.statistics(n)
+func (tl *timeline) readStatistics(n probes.Node, history NodeHistory, reported bool) NodeHistory {
+	s, source, ok := tl.statistics(n)
 	switch {
 	case !ok:
 		return history
 	case s.State == probes.ServerUp:
-		if !history.Up.IsZero() && !reported && s.Since.Sub(history.Up) > clockSlack && t.someStayedUp() {
+		if !history.Up.IsZero() && !reported && s.Since.Sub(history.Up) > clockSlack && tl.someStayedUp() {
 			history.Ejections = append(history.Ejections, Ejection{Span{To: s.Since}, msg(MsgCameUpAgain, Args{
 				Name: source, Server: s.Server, At: s.Since, Since: history.Up,
 			})})
@@ -264,12 +264,12 @@ func (t *timeline) readStatistics(n probes.Node, history NodeHistory, reported b
 }
 
 // statistics returns HAProxy's statistics of n, with their source.
-func (t *timeline) statistics(n probes.Node) (s probes.ServerEvidence, source string, ok bool) {
-	for _, o := range t.Evidence {
+func (tl *timeline) statistics(n probes.Node) (s probes.ServerEvidence, source string, ok bool) {
+	for _, o := range tl.Evidence {
 		if o.Kind != probes.EvidenceHAProxyStats || o.Error != "" {
 			continue
 		}
-		at := slices.IndexFunc(o.Servers, func(s probes.ServerEvidence) bool { return t.matcher.Matches(n, o, s) && !s.Since.IsZero() })
+		at := slices.IndexFunc(o.Servers, func(s probes.ServerEvidence) bool { return tl.matcher.Matches(n, o, s) && !s.Since.IsZero() })
 		if at >= 0 {
 			return o.Servers[at], o.Source, true
 		}
@@ -279,10 +279,10 @@ func (t *timeline) statistics(n probes.Node) (s probes.ServerEvidence, source st
 
 // someStayedUp reports whether some node was up in HAProxy since before the previous
 // round.
-func (t *timeline) someStayedUp() bool {
-	return slices.ContainsFunc(t.Cluster.Nodes, func(n probes.Node) bool {
-		s, _, ok := t.statistics(n)
-		before := t.past().Nodes[n.ID].Up
+func (tl *timeline) someStayedUp() bool {
+	return slices.ContainsFunc(tl.Cluster.Nodes, func(n probes.Node) bool {
+		s, _, ok := tl.statistics(n)
+		before := tl.past().Nodes[n.ID].Up
 		return ok && s.State == probes.ServerUp && !before.IsZero() && s.Since.Sub(before).Abs() <= clockSlack
 	})
 }

@@ -178,9 +178,9 @@ func (ns *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
 }
 
 // answeredOwnAddress records that n answered our address as computed.
-func (t *timeline) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory {
-	for _, a := range t.ownAnswers() {
-		if a.node == n.ID && t.hashesOwnAddressTo(a, n) && a.At.After(m.OwnAddressSeen) {
+func (tl *timeline) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory {
+	for _, a := range tl.ownAnswers() {
+		if a.node == n.ID && tl.hashesOwnAddressTo(a, n) && a.At.After(m.OwnAddressSeen) {
 			m.OwnAddress, m.OwnAddressSeen = a.LocalAddress, a.At
 		}
 	}

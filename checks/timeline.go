@@ -35,16 +35,16 @@ func newTimeline(r *rotation) *timeline {
 
 // nodesDisruptedAt returns the nodes whose disruptions cover a moment, in configuration
 // order. Where the choice is computed, the oracle knows of nodes that have left.
-func (t *timeline) nodesDisruptedAt(at time.Time) []string {
-	return t.withLeft(t.oracle == nil, func(id string) bool {
-		return slices.ContainsFunc(t.nodeHistory[id].Disruptions, func(d Disruption) bool { return d.covers(at, t.aftermath) })
+func (tl *timeline) nodesDisruptedAt(at time.Time) []string {
+	return tl.withLeft(tl.oracle == nil, func(id string) bool {
+		return slices.ContainsFunc(tl.nodeHistory[id].Disruptions, func(d Disruption) bool { return d.covers(at, tl.aftermath) })
 	})
 }
 
 // disruptionAt returns the newest disruption of a node that covers a moment.
-func (t *timeline) disruptionAt(node string, at time.Time) (Disruption, bool) {
-	for _, d := range slices.Backward(t.nodeHistory[node].Disruptions) {
-		if d.covers(at, t.aftermath) {
+func (tl *timeline) disruptionAt(node string, at time.Time) (Disruption, bool) {
+	for _, d := range slices.Backward(tl.nodeHistory[node].Disruptions) {
+		if d.covers(at, tl.aftermath) {
 			return d, true
 		}
 	}
@@ -52,44 +52,44 @@ func (t *timeline) disruptionAt(node string, at time.Time) (Disruption, bool) {
 }
 
 // wasDisruptedIn reports whether a node had such a disruption within a span.
-func (t *timeline) wasDisruptedIn(node string, s Span, such func(Disruption) bool) bool {
-	return slices.ContainsFunc(t.nodeHistory[node].Disruptions, func(d Disruption) bool {
-		return d.overlaps(s, t.aftermath) && such(d)
+func (tl *timeline) wasDisruptedIn(node string, s Span, such func(Disruption) bool) bool {
+	return slices.ContainsFunc(tl.nodeHistory[node].Disruptions, func(d Disruption) bool {
+		return d.overlaps(s, tl.aftermath) && such(d)
 	})
 }
 
 // nodesDisruptedIn returns the nodes with a disruption within a span, in configuration
 // order.
-func (t *timeline) nodesDisruptedIn(s Span) []string {
-	return t.withLeft(t.oracle == nil, func(id string) bool { return t.wasDisruptedIn(id, s, func(Disruption) bool { return true }) })
+func (tl *timeline) nodesDisruptedIn(s Span) []string {
+	return tl.withLeft(tl.oracle == nil, func(id string) bool { return tl.wasDisruptedIn(id, s, func(Disruption) bool { return true }) })
 }
 
 // followed reports whether a session may have been lost at an event, or within the
 // aftermath of it.
-func (t *timeline) followed(a *answer, event time.Time) bool {
+func (tl *timeline) followed(a *answer, event time.Time) bool {
 	lost := a.lostIn()
-	return !event.IsZero() && !event.After(lost.To) && !event.Add(t.aftermath).Before(lost.From)
+	return !event.IsZero() && !event.After(lost.To) && !event.Add(tl.aftermath).Before(lost.From)
 }
 
 // restartedSince reports whether a node was restarted after a moment, or is down, so
 // that sessions from before are gone.
-func (t *timeline) restartedSince(node string, since time.Time) bool {
-	m, known := t.nodeHistory[node]
+func (tl *timeline) restartedSince(node string, since time.Time) bool {
+	m, known := tl.nodeHistory[node]
 	return known && (m.Down || m.Restarted.After(since))
 }
 
 // disruptionsOf adds this round's signs of disruption to the history of a node.
-func (t *timeline) disruptionsOf(node probes.Node, history NodeHistory) NodeHistory {
-	before := t.past().Nodes[node.ID].Restarted
+func (tl *timeline) disruptionsOf(node probes.Node, history NodeHistory) NodeHistory {
+	before := tl.past().Nodes[node.ID].Restarted
 	history.Disruptions = slices.DeleteFunc(slices.Clone(history.Disruptions), func(d Disruption) bool {
-		return t.Started.Sub(d.To) > rememberedFor
+		return tl.Started.Sub(d.To) > rememberedFor
 	})
-	history = t.signsOfNode(node, history) // first: a good answer ends the newest disruption, which must be an earlier round's
+	history = tl.signsOfNode(node, history) // first: a good answer ends the newest disruption, which must be an earlier round's
 	if history.Restarted.After(before) {
-		history = t.addSign(node.ID, history, DisruptionRestart, history.Seen, history.Restarted, history.LastSign)
+		history = tl.addSign(node.ID, history, DisruptionRestart, history.Seen, history.Restarted, history.LastSign)
 	}
-	history = t.signsOfClients(node.ID, history)
-	history = t.signsOfBalancer(node.ID, history)
+	history = tl.signsOfClients(node.ID, history)
+	history = tl.signsOfBalancer(node.ID, history)
 	if history.Restarted.After(before) {
 		history = history.withRestart(history.Restarted)
 	}
@@ -98,20 +98,20 @@ func (t *timeline) disruptionsOf(node probes.Node, history NodeHistory) NodeHist
 
 // signsOfNode adds the direct request to a node: a failure begins or continues a
 // disruption, and a good answer ends it.
-func (t *timeline) signsOfNode(n probes.Node, history NodeHistory) NodeHistory {
-	primary, limit := t.direct[n.ID].Primary, t.Cluster.Limits.Slow
+func (tl *timeline) signsOfNode(n probes.Node, history NodeHistory) NodeHistory {
+	primary, limit := tl.direct[n.ID].Primary, tl.Cluster.Limits.Slow
 	slow := limit > 0 && primary.Timing.Total-primary.Timing.Connect > limit // a connect is slow by lost packets
 	switch {
 	case !completed(primary) || n.Down:
 		return history
-	case t.ready(n.ID) && !slow:
+	case tl.ready(n.ID) && !slow:
 		return history.recovered(primary.At)
 	}
-	history = t.addSign(n.ID, history, DisruptionDown, history.Seen, primary.At, askedDirectly(primary))
+	history = tl.addSign(n.ID, history, DisruptionDown, history.Seen, primary.At, askedDirectly(primary))
 	if history.DownSince.IsZero() {
 		history.DownSince = primary.At
 	}
-	if t.up[n.ID] {
+	if tl.up[n.ID] {
 		return history.answersAgain(primary.At)
 	}
 	if history.SilentSince.IsZero() {
@@ -121,21 +121,21 @@ func (t *timeline) signsOfNode(n probes.Node, history NodeHistory) NodeHistory {
 }
 
 // lastSeen records when a node was well, back and left out.
-func (t *timeline) lastSeen(node string, history NodeHistory) NodeHistory {
-	if primary := t.direct[node].Primary; completed(primary) && t.ready(node) {
+func (tl *timeline) lastSeen(node string, history NodeHistory) NodeHistory {
+	if primary := tl.direct[node].Primary; completed(primary) && tl.ready(node) {
 		history.Seen = primary.At
 	}
 	if history.Restarted.After(history.Back) {
 		history.Back = history.Restarted
 	}
-	switch state := t.rotationStates[node]; {
+	switch state := tl.rotationStates[node]; {
 	case state.In == Yes:
 		history.Out = time.Time{}
-	case !state.Sure || !t.ready(node) || !history.Out.IsZero():
-	case t.Past == nil: // the beginning is not known
-		history.Out = t.Started.Add(-rememberedFor)
+	case !state.Sure || !tl.ready(node) || !history.Out.IsZero():
+	case tl.Past == nil: // the beginning is not known
+		history.Out = tl.Started.Add(-rememberedFor)
 	default:
-		history.Out = t.Started
+		history.Out = tl.Started
 	}
 	return history
 }
@@ -153,31 +153,31 @@ func (h NodeHistory) withRestart(at time.Time) NodeHistory {
 
 // addSign adds a sign of a disruption to the history of a node. The disruption
 // reaches from when the node was last known to be well to the moment of the sign.
-func (t *timeline) addSign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
+func (tl *timeline) addSign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
 	if from.IsZero() || from.After(to) {
 		from = to
 	}
-	d := Disruption{Span: Span{from, to}, Unwatched: !t.holdsSession(node), Kind: kind, Why: &why}
+	d := Disruption{Span: Span{from, to}, Unwatched: !tl.holdsSession(node), Kind: kind, Why: &why}
 	if kind != DisruptionEjected {
 		d.Gone = to
 	}
-	return m.with(d, t.aftermath)
+	return m.with(d, tl.aftermath)
 }
 
 // signsOfClients adds the client requests that failed because of a node, and the
 // sessions that it did not answer when they were presented to it directly.
-func (t *timeline) signsOfClients(node string, m NodeHistory) NodeHistory {
-	for _, a := range t.allAnswers {
+func (tl *timeline) signsOfClients(node string, m NodeHistory) NodeHistory {
+	for _, a := range tl.allAnswers {
 		switch {
 		case slices.Contains(a.upstreamsTried, node):
-			m = t.addSign(node, m, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
+			m = tl.addSign(node, m, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
 		case a.failedNode == node:
-			m = t.addSign(node, m, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
+			m = tl.addSign(node, m, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
 		}
 	}
-	for _, c := range t.OwnerChecks {
+	for _, c := range tl.OwnerChecks {
 		if c.To == node && (failed(c.There) || c.There.Failure == probes.FailureRefused) {
-			m = t.addSign(node, m, DisruptionDown, c.Known, c.There.At, askedDirectly(c.There))
+			m = tl.addSign(node, m, DisruptionDown, c.Known, c.There.At, askedDirectly(c.There))
 		}
 	}
 	return m
@@ -185,12 +185,12 @@ func (t *timeline) signsOfClients(node string, m NodeHistory) NodeHistory {
 
 // signsOfBalancer adds the ejections that the balancer reports, and those that
 // clients show.
-func (t *timeline) signsOfBalancer(node string, m NodeHistory) NodeHistory {
+func (tl *timeline) signsOfBalancer(node string, m NodeHistory) NodeHistory {
 	for _, e := range m.Ejections {
-		m = t.addSign(node, m, DisruptionEjected, e.From, e.To, e.Words)
+		m = tl.addSign(node, m, DisruptionEjected, e.From, e.To, e.Words)
 	}
-	if state := t.rotationStates[node]; state.Sure && t.ready(node) {
-		m = t.addSign(node, m, DisruptionEjected, m.Seen, t.Started, state.Reason)
+	if state := tl.rotationStates[node]; state.Sure && tl.ready(node) {
+		m = tl.addSign(node, m, DisruptionEjected, m.Seen, tl.Started, state.Reason)
 	}
 	return m
 }
@@ -222,6 +222,6 @@ func (h NodeHistory) recovered(at time.Time) NodeHistory {
 }
 
 // holdsSession reports whether a client of earlier rounds has its session on a node.
-func (t *timeline) holdsSession(node string) bool {
-	return slices.ContainsFunc(t.traces, func(w *trace) bool { return w.Continued && (w.owner == node || w.holder == node) })
+func (tl *timeline) holdsSession(node string) bool {
+	return slices.ContainsFunc(tl.traces, func(w *trace) bool { return w.Continued && (w.owner == node || w.holder == node) })
 }
