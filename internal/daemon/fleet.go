@@ -137,7 +137,7 @@ func (d *Daemon) runFleet(ctx context.Context) {
 		return
 	}
 	ctx, d.fleet.stop = context.WithCancel(context.WithoutCancel(ctx))
-	for _, work := range []func(context.Context){d.fleet.Run, d.exchangeSnapshots, d.refreshAnnouncements} {
+	for _, work := range []func(context.Context){d.fleet.Run, periodicTask{time.Second, d.exchangeSnapshots}.repeat, d.refreshAnnouncements} {
 		d.fleet.ended.Go(func() { panics.Keep(ctx, panics.Daemon, func() { work(ctx) }) })
 	}
 }
@@ -326,18 +326,9 @@ type storedSnapshot struct {
 
 // exchangeSnapshots stores the changed snapshots of own clusters and reads those of others.
 func (d *Daemon) exchangeSnapshots(ctx context.Context) {
-	clock := time.NewTicker(time.Second)
-	defer clock.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-clock.C:
-		}
-		d.storeSnapshots(ctx)
-		if err := d.readSnapshots(ctx); err != nil && ctx.Err() == nil {
-			d.logger.Debug("reading the states of other instances' clusters", "err", err)
-		}
+	d.storeSnapshots(ctx)
+	if err := d.readSnapshots(ctx); err != nil && ctx.Err() == nil {
+		d.logger.Debug("reading the states of other instances' clusters", "err", err)
 	}
 }
 

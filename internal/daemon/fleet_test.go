@@ -126,21 +126,9 @@ type shownCluster struct {
 // shown returns the clusters that an instance shows.
 func (p *process) shown(t *testing.T) (list []shownCluster) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/api/v1/clusters", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 10<<20))
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, body := p.request(t, "/api/v1/clusters")
 	var answer struct{ Clusters []shownCluster }
-	if err := json.Unmarshal(body, &answer); err != nil {
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}
 	return answer.Clusters
@@ -149,7 +137,13 @@ func (p *process) shown(t *testing.T) (list []shownCluster) {
 // probe asks an instance for a round of a cluster.
 func (p *process) probe(t *testing.T, cluster string) (status int, body string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/probe?cluster="+cluster, http.NoBody)
+	return p.request(t, "/probe?cluster="+cluster)
+}
+
+// request sends a GET request to an instance.
+func (p *process) request(t *testing.T, path string) (status int, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+path, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +152,7 @@ func (p *process) probe(t *testing.T, cluster string) (status int, body string) 
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	text, err := io.ReadAll(io.LimitReader(res.Body, 10<<20))
 	if err != nil {
 		t.Fatal(err)
 	}
