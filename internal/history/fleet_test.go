@@ -277,6 +277,40 @@ func TestFleetExcludesOthers(t *testing.T) {
 	}
 }
 
+// TestReplaced: a process whose session the server does not have any more is replaced at once by one
+// of the same name, and what it had is free; the replaced one cannot take the name back.
+func TestReplaced(t *testing.T) {
+	path := startPostgres(t).schema(t)
+	killed := joined(t, path, "a")
+	killed.takes(t, "shop")
+	next, err := killed.Join()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	if err := killed.Fleet.Close(); err != nil { // as the kernel does it for a process that was killed
+		t.Fatal(err)
+	}
+	state, err := next.Beat(t.Context(), Member{})
+	for n := 0; err != nil && n < 100; n++ { // the server sees the end of a connection soon
+		time.Sleep(50 * time.Millisecond)
+		state, err = next.Beat(t.Context(), Member{})
+	}
+	if err != nil || state.Leases[0].Owner != "" {
+		t.Errorf("got leases %+v, error %v, want that what the killed process had is free", state.Leases, err)
+	}
+	woken, err := killed.Join()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer woken.Close()
+	woken.run = killed.run
+	_, err = woken.Beat(t.Context(), Member{})
+	if _, taken := errors.AsType[*NameTakenError](err); !taken {
+		t.Errorf("got error %v of a process that was replaced", err)
+	}
+}
+
 // TestLeave: an instance that ends gives its clusters away at once, and wakes the others.
 func TestLeave(t *testing.T) {
 	path := startPostgres(t).schema(t)
