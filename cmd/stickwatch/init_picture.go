@@ -25,6 +25,7 @@ const (
 // no error.
 func printPicture(ctx context.Context, c console, out *os.File, cfg *config.Config, found *importer.Import) error {
 	answering := found.Answering()
+	cfg = askForNodes(ctx, cfg)
 	clusters := slices.DeleteFunc(slices.Clone(cfg.Clusters), func(cluster *probes.Cluster) bool { return !slices.Contains(answering, cluster.Name) })
 	var left []string
 	for _, cluster := range cfg.Clusters {

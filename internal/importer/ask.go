@@ -7,9 +7,11 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/discovery"
 	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
@@ -35,7 +37,7 @@ func (imp *Import) Ask(ctx context.Context) {
 		wg.Go(func() { candidate.confirm(ctx) })
 		wg.Go(func() { noAnswer[i] = candidate.checkFrontends(ctx) })
 	}
-	imp.identifyAll(ctx, false)
+	failures := imp.identifyAll(ctx, false)
 	wg.Wait()
 	imp.tryAll(ctx)
 	imp.silent = nil
@@ -43,6 +45,9 @@ func (imp *Import) Ask(ctx context.Context) {
 		candidate.moved = false
 		for _, why := range noAnswer[i] {
 			imp.silent.note("%s: %s", candidate.name, why)
+		}
+		if failures[i] != nil {
+			imp.silent.note("%s: its nodes are not known: %v", candidate.name, failures[i])
 		}
 		for _, a := range candidate.answers {
 			if a.failure != "" {
@@ -53,36 +58,93 @@ func (imp *Import) Ask(ctx context.Context) {
 }
 
 // identifyAll identifies the applications of all nodes; with all, it tries every profile.
-func (imp *Import) identifyAll(ctx context.Context, all bool) {
+// It returns the errors of the candidates' sources of nodes.
+func (imp *Import) identifyAll(ctx context.Context, all bool) []error {
+	failures := make([]error, len(imp.candidates))
+	eachAtOnce(len(imp.candidates), func(i int) { failures[i] = imp.candidates[i].discover(ctx) })
+	type question struct {
+		*candidate
+		node
+		answer *answer
+	}
+	var questions []question
+	for _, c := range imp.candidates {
+		asked := c.known()[:min(len(c.known()), maxAsked)]
+		c.answers = make([]answer, len(asked))
+		for k, n := range asked {
+			questions = append(questions, question{c, n, &c.answers[k]})
+		}
+	}
+	eachAtOnce(len(questions), func(i int) {
+		q := questions[i]
+		*q.answer = q.identify(ctx, q.node, all)
+	})
+	return failures
+}
+
+// eachAtOnce calls do with 0 to n-1, askAtOnce at a time, and waits for all.
+func eachAtOnce(n int, do func(int)) {
 	slots := make(chan struct{}, askAtOnce)
 	var wg panics.Group
-	for _, candidate := range imp.candidates {
-		asked := candidate.nodes[:min(len(candidate.nodes), maxAsked)]
-		candidate.answers = make([]answer, len(asked))
-		for k, n := range asked {
-			wg.Go(func() {
-				slots <- struct{}{}
-				defer func() { <-slots }()
-				candidate.answers[k] = candidate.identify(ctx, n, all)
-			})
-		}
+	for i := range n {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			do(i)
+		})
 	}
 	wg.Wait()
 }
 
+// discover asks the source of the nodes once, if the cluster has one.
+func (c *candidate) discover(ctx context.Context) error {
+	c.found = nil
+	if !c.discovered() {
+		return nil
+	}
+	cfg := c.configuration()
+	if cfg == nil {
+		return nil
+	}
+	from, ok := cfg.NodesFrom(cfg.Clusters[0].Name)
+	if !ok {
+		return nil
+	}
+	listed, err := discovery.New(from, cfg.Clusters[0]).Ask(ctx)
+	if err != nil {
+		return err
+	}
+	c.found = cfg.Nodes(cfg.Clusters[0].Name, listed)[len(c.nodes):]
+	var names []string
+	for _, n := range c.found[:min(len(c.found), maxSeen)] {
+		names = append(names, n.ID)
+	}
+	for i := range c.keyComments {
+		if known := &c.keyComments[i]; known.key == "nodes" && known.guessed && known.text == c.dynamic {
+			known.guessed = false
+			known.text += fmt.Sprintf("; asked: %d nodes (%s)", len(c.found), strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
+// known returns the nodes that can be asked: those of the file, and those that their
+// source lists.
+func (c *candidate) known() []node {
+	nodes := slices.Clone(c.nodes)
+	for _, n := range c.found {
+		nodes = append(nodes, node{ID: n.ID, URL: n.URL.String(), Host: n.Host, Protocol: n.Protocol})
+	}
+	return nodes
+}
+
 // tryAll tries the sessions of all candidates.
 func (imp *Import) tryAll(ctx context.Context) {
-	slots := make(chan struct{}, askAtOnce)
-	var wg panics.Group
-	for _, candidate := range imp.candidates {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			candidate.tried = candidate.try(ctx)
-			candidate.rename()
-		})
-	}
-	wg.Wait()
+	eachAtOnce(len(imp.candidates), func(i int) {
+		c := imp.candidates[i]
+		c.tried = c.try(ctx)
+		c.rename()
+	})
 }
 
 // Moved reports whether answers to questions changed the address of a node after Ask, so

@@ -2,8 +2,11 @@ package importer
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -223,6 +226,34 @@ func TestSessionsStaySecret(t *testing.T) {
 				t.Errorf("%s: %q is in\n%s", a.name, secret, all)
 			}
 		}
+	}
+}
+
+// TestAskSilentSource: a DNS server that gives no list is named, and the cluster is written
+// with its guesses.
+func TestAskSilentSource(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := conn.LocalAddr().String()
+	conn.Close()
+	file := filepath.Join(t.TempDir(), "haproxy.cfg")
+	text := "defaults\n mode http\nresolvers lab\n nameserver lab " + silent +
+		"\nlisten shop\n bind 127.0.0.1:1\n server-template web 3 app.lab:8080 resolvers lab\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found, err := Read(HAProxy, file, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found.Ask(t.Context())
+	if notes := strings.Join(found.Notes(), "\n"); !strings.Contains(notes, "shop: its nodes are not known: asking "+silent) {
+		t.Errorf("got notes\n%s", notes)
+	}
+	if guesses := strings.Join(found.Guesses(), "\n"); !strings.Contains(guesses, "takes servers from the name app.lab:8080 in DNS") {
+		t.Errorf("got guesses\n%s", guesses)
 	}
 }
 

@@ -237,11 +237,11 @@ func (u *upstream) caddyDynamic(d directive) {
 	switch kind := d.arg(0); {
 	case name == "" || isVariable(name):
 	case kind == "a" && slices.Equal(versions.args, []string{"ipv6"}):
-		u.discovery = &discovery{name: name, record: "AAAA", port: cmp.Or(port, "80")}
+		u.discovery = &dnsName{name: name, record: "AAAA", port: cmp.Or(port, "80")}
 	case kind == "a":
-		u.discovery = &discovery{name: name, record: "A", port: cmp.Or(port, "80")}
+		u.discovery = &dnsName{name: name, record: "A", port: cmp.Or(port, "80")}
 	case kind == "srv":
-		u.discovery = &discovery{name: name, record: "SRV"}
+		u.discovery = &dnsName{name: name, record: "SRV"}
 	}
 	if resolvers, ok := last(d.block, "resolvers"); ok && u.discovery != nil {
 		u.discovery.askAt(resolvers.arg(0))

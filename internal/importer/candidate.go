@@ -16,10 +16,11 @@ import (
 // its nodes.
 type candidate struct {
 	*upstream
-	site            site   // the place where users are served
-	base            route  // prefix of all paths, at the balancer and at the nodes
-	nodes           []node // in the order of the file
-	profile         string // profile from the options; "": to be detected
+	site            site          // the place where users are served
+	base            route         // prefix of all paths, at the balancer and at the nodes
+	nodes           []node        // in the order of the file
+	found           []probes.Node // that the source of nodes lists now; not written
+	profile         string        // profile from the options; "": to be detected
 	hint            hint
 	profileAnswered bool     // profile is an answer to a question
 	policy          string   // of sessions, as answered; "": guessed, or the profile's

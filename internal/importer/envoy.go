@@ -125,7 +125,7 @@ func (u *upstream) envoyDiscovery(c value) {
 	case kind == "STRICT_DNS" && len(u.servers) == 1:
 		host, port := splitAddress(u.servers[0].address)
 		u.dynamic = c.withPosition("STRICT_DNS takes all addresses of the name " + host + " in DNS")
-		u.discovery = &discovery{name: host, record: "A", port: port}
+		u.discovery = &dnsName{name: host, record: "A", port: port}
 		u.servers = nil
 	}
 }

@@ -157,9 +157,9 @@ func (u *upstream) haproxyTemplate(d directive) {
 	u.partial = true
 	u.dynamic = d.position.String() + ": server-template " + d.arg(0) + " takes servers from the name " + d.arg(2) + " in DNS"
 	if host, port := splitAddress(name); strings.HasPrefix(host, "_") {
-		u.discovery = &discovery{name: host, record: "SRV"}
+		u.discovery = &dnsName{name: host, record: "SRV"}
 	} else if host != "" {
-		u.discovery = &discovery{name: host, record: "A", port: port}
+		u.discovery = &dnsName{name: host, record: "A", port: port}
 	}
 }
 

@@ -291,7 +291,7 @@ func (r *kubeReader) pods(u *upstream, service value, space, name, port string) 
 		u.dynamic += "; its name has one address: for the addresses of the pods add a headless Service (clusterIP: None) with the same selector"
 		host = name + "-headless." + space + ".svc.cluster.local"
 	}
-	u.discovery = &discovery{name: host, record: "A", port: port}
+	u.discovery = &dnsName{name: host, record: "A", port: port}
 }
 
 // containerPort returns the number of a named port of the pods that a Service selects; "":

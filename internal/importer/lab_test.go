@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +17,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/discovery"
 	"stickwatch/internal/importer"
 	"stickwatch/internal/lab"
 	"stickwatch/internal/monitor"
@@ -245,6 +247,21 @@ func TestSetUps(t *testing.T) {
 			}
 			return imported(t, importer.HAProxy, lab.HAProxy(t, lab.HAProxyConfig{Servers: members, Cookie: "SRV insert indirect nocache"}).ConfigFile())
 		}},
+		{"HAProxy and Express, found by DNS", "generic", probes.PolicySticky, func(t *testing.T) *importer.Import {
+			zone := lab.NewZone(t, "app.lab")
+			_, port, _ := net.SplitHostPort(lab.FreeAddr(t))
+			var hosts []string
+			for _, host := range []string{"127.0.4.1", "127.0.4.2"} {
+				lab.Express(t, lab.ExpressConfig{ID: "app-" + host, Addr: net.JoinHostPort(host, port)})
+				hosts = append(hosts, host)
+			}
+			zone.Set(hosts...)
+			return imported(t, importer.HAProxy, lab.HAProxy(t, lab.HAProxyConfig{
+				Cookie: "SRV insert indirect nocache dynamic",
+				ExtraBackend: "\n    dynamic-cookie-key lab\n    option httpchk GET /status\n    server-template web 4 app.lab:" + port +
+					" resolvers lab init-addr none check inter 200ms\nresolvers lab\n    nameserver lab " + zone.Addr(),
+			}).ConfigFile())
+		}},
 		{"httpd and AJP", "tomcat", probes.PolicySticky, func(t *testing.T) *importer.Import {
 			members, pages := tomcats(t, (*lab.Tomcat).AJP)
 			found := imported(t, importer.Apache, lab.Apache(t, lab.ApacheConfig{Servers: members, Scheme: "ajp", StickySession: "JSESSIONID|jsessionid"}).ConfigFile())
@@ -302,6 +319,14 @@ func TestSetUps(t *testing.T) {
 				t.Fatal(err)
 			}
 			cluster := cfg.Clusters[0]
+			if from, ok := cfg.NodesFrom(cluster.Name); ok {
+				source := discovery.New(from, cluster)
+				listed, err := source.Ask(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				cluster = cfg.WithNodes(cluster.Name, source, listed).Clusters[0]
+			}
 			if cluster.Profile != setUp.profile || cluster.Session == nil || cluster.Session.Policy != setUp.policy || cluster.Session.Write == "" {
 				t.Errorf("got profile %q and session %+v, want %s, %s with a counter", cluster.Profile, cluster.Session, setUp.profile, setUp.policy)
 			}

@@ -76,12 +76,12 @@ func (u *upstream) nginxDiscovery(line directive, s server) bool {
 		return false
 	}
 	host, port := splitAddress(s.address)
-	found := &discovery{name: host, record: "A", port: cmp.Or(port, "80")}
+	found := &dnsName{name: host, record: "A", port: cmp.Or(port, "80")}
 	if service != "" {
 		if !strings.Contains(service, ".") {
 			service = "_" + service + "._tcp"
 		}
-		found = &discovery{name: service + "." + host, record: "SRV"}
+		found = &dnsName{name: service + "." + host, record: "SRV"}
 	}
 	if service == "" && u.several {
 		u.guess("nodes", line.position.String()+": nginx resolves "+host+" while it runs: it is one node only if the name has one address")

@@ -58,10 +58,11 @@ func (c *candidate) recognised() (application, bool) {
 			alike = append(alike, a.node)
 		}
 	}
-	if len(alike) == len(c.nodes) {
+	all := len(c.nodes) + len(c.found)
+	if len(alike) == all {
 		return application{profile: first.profile, why: "by direct requests to every node: " + first.why}, true
 	}
-	why := fmt.Sprintf("asked directly, %s of %d nodes answer so: %s", strings.Join(alike, ", "), len(c.nodes), first.why)
+	why := fmt.Sprintf("asked directly, %s of %d nodes answer so: %s", strings.Join(alike, ", "), all, first.why)
 	return application{profile: first.profile, why: why, guessed: true}, true
 }
 

@@ -164,7 +164,7 @@ func (r *traefikReader) services(services value) error {
 		}
 		if from := balancer.get("discovery"); from.exists() { // of a compose file
 			u.dynamic = from.withPosition("the service " + from.get("name").text + " has several containers, whose addresses are in DNS of the network")
-			u.discovery = &discovery{name: from.get("name").text, record: "A", port: from.get("port").text}
+			u.discovery = &dnsName{name: from.get("name").text, record: "A", port: from.get("port").text}
 		}
 		if network := balancer.get("network"); network.exists() {
 			u.guess("nodes", network.withPosition("these are names in the network of the compose file: run stickwatch in that network, or write published addresses"))

@@ -66,8 +66,21 @@ func (c *candidate) try(ctx context.Context) trial {
 	return t
 }
 
-// written returns the cluster as it would be written now; nil if it would be a comment.
+// written returns the cluster as it would be written now, with the nodes that its source
+// lists; nil if it would be a comment.
 func (c *candidate) written() *probes.Cluster {
+	cfg := c.configuration()
+	if cfg == nil {
+		return nil
+	}
+	cluster := cfg.WithNodes(cfg.Clusters[0].Name, nil, c.found).Clusters[0]
+	cluster.Limits.Timeout = askTimeout
+	return cluster
+}
+
+// configuration returns the configuration of c alone, as it would be written now; nil if
+// it would be a comment.
+func (c *candidate) configuration() *config.Config {
 	text, err := (&Import{candidates: []*candidate{c}}).YAML()
 	if err != nil || c.skeleton != "" {
 		return nil
@@ -76,9 +89,7 @@ func (c *candidate) written() *probes.Cluster {
 	if err != nil || len(cfg.Clusters) != 1 {
 		return nil
 	}
-	cluster := cfg.Clusters[0]
-	cluster.Limits.Timeout = askTimeout
-	return cluster
+	return cfg
 }
 
 // withCounter adds the counter that pages made for stickwatch have.
@@ -182,14 +193,15 @@ func present(ctx context.Context, nodes []probes.Node, tried []nodeTrial) sharin
 // sharingEvidence says which nodes know a session of another one; "": unknown.
 func (c *candidate) sharingEvidence() string {
 	var others []string
+	nodes := c.known()
 	for _, i := range c.tried.others {
-		others = append(others, c.nodes[i].ID)
+		others = append(others, nodes[i].ID)
 	}
 	verb := map[probes.SessionOutcome]string{probes.SessionKept: "know" + singular(others, "s"), probes.SessionLost: "does not know"}[c.tried.shared]
 	if verb == "" {
 		return ""
 	}
-	return fmt.Sprintf("tried: %s %s a session of %s", strings.Join(others, ", "), verb, c.nodes[c.tried.owner].ID)
+	return fmt.Sprintf("tried: %s %s a session of %s", strings.Join(others, ", "), verb, nodes[c.tried.owner].ID)
 }
 
 // singular returns the ending of a verb with one subject.

@@ -19,13 +19,13 @@ type upstream struct {
 	position
 	kind, name string // "upstream", "backend", ..., "" from flags; its name in the file
 	servers    []server
-	tcp        string     // why connections are balanced, not requests; "": requests are
-	unrouted   bool       // no route leads users there, as to other upstreams of the file
-	partial    bool       // not all of its servers are in the file
-	several    bool       // the file has more than one server line
-	missing    bool       // it has servers that are no nodes, such as sockets
-	dynamic    string     // why not; "": the file has them all
-	discovery  *discovery // where the servers come from instead; nil: unknown, or from the file
+	tcp        string   // why connections are balanced, not requests; "": requests are
+	unrouted   bool     // no route leads users there, as to other upstreams of the file
+	partial    bool     // not all of its servers are in the file
+	several    bool     // the file has more than one server line
+	missing    bool     // it has servers that are no nodes, such as sockets
+	dynamic    string   // why not; "": the file has them all
+	discovery  *dnsName // where the servers come from instead; nil: unknown, or from the file
 
 	method     probes.Method
 	hashKey    string
@@ -52,8 +52,8 @@ type upstream struct {
 	keyComments []keyComment
 }
 
-// A discovery is a name in DNS with the addresses of an upstream's servers.
-type discovery struct {
+// A dnsName is a name in DNS with the addresses of an upstream's servers.
+type dnsName struct {
 	name   string
 	record string // A, AAAA or SRV
 	port   string // "": in the record
@@ -61,7 +61,7 @@ type discovery struct {
 }
 
 // askAt sets the DNS server that the balancer asks, if the address is one.
-func (d *discovery) askAt(address string) {
+func (d *dnsName) askAt(address string) {
 	host, port := splitAddress(address)
 	if at := webAddress("", host, cmp.Or(port, "53")); validAddress(strings.TrimPrefix(at, "://")) && !isVariable(address) {
 		d.server = strings.TrimPrefix(at, "://")

@@ -17,6 +17,8 @@ type ExpressConfig struct {
 	// Script is the application, a file of the folder express; "": server.js. It must read
 	// the variables ID and ADDR, and answer /status.
 	Script string
+	// Addr is host:port to listen on; "": a free address.
+	Addr string
 }
 
 // Express starts an Express with express-session. Its modules come from the npm
@@ -29,7 +31,7 @@ func Express(tb testing.TB, config ExpressConfig) *Process {
 	if err := copyEmbedded("express/"+name, script); err != nil {
 		tb.Fatal(err)
 	}
-	addr := FreeAddr(tb)
+	addr := cmp.Or(config.Addr, FreeAddr(tb))
 	return Run(tb, Command{
 		Name: "express-" + config.ID,
 		Path: node,

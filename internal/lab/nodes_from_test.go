@@ -10,77 +10,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/miekg/dns"
-
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/users"
 	"stickwatch/probes"
 )
 
-// A zone is a real DNS server on loopback with the addresses of one name, as the DNS of a
-// container orchestrator has those of a headless Service.
-type zone struct {
-	addr string
-
-	mu        sync.Mutex
-	addresses []string
-	silent    bool
-}
-
-const podsName = "app.lab."
-
-func newZone(t *testing.T) *zone {
-	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	z := &zone{addr: conn.LocalAddr().String()}
-	server := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(z.answer)}
-	started := make(chan struct{})
-	server.NotifyStartedFunc = func() { close(started) }
-	go server.ActivateAndServe()
-	<-started
-	t.Cleanup(func() { server.Shutdown() })
-	return z
-}
-
-func (z *zone) answer(w dns.ResponseWriter, r *dns.Msg) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	reply := new(dns.Msg).SetReply(r)
-	switch q := r.Question[0]; {
-	case z.silent:
-		reply.Rcode = dns.RcodeServerFailure
-	case q.Name != podsName:
-		reply.Rcode = dns.RcodeNameError
-	case q.Qtype == dns.TypeA:
-		for _, address := range z.addresses {
-			reply.Answer = append(reply.Answer, &dns.A{
-				Hdr: dns.RR_Header{Name: podsName, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 1}, A: net.ParseIP(address),
-			})
-		}
-	}
-	_ = w.WriteMsg(reply)
-}
-
-func (z *zone) set(addresses ...string) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	z.addresses = addresses
-}
-
-func (z *zone) fail(silent bool) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	z.silent = silent
-}
+const podsName = "app.lab"
 
 // pods are nodes that an orchestrator replaces, behind an HAProxy that finds them by DNS.
 type pods struct {
 	*operatedCluster
-	zone    *zone
+	zone    *Zone
 	port    string
 	started int
 	listed  []*demo.Node
@@ -90,7 +31,7 @@ type pods struct {
 // startPods starts three pods, their users, and a daemon that finds the pods by DNS.
 func startPods(t *testing.T, policy probes.Policy) *pods {
 	t.Helper()
-	p := &pods{operatedCluster: &operatedCluster{t: t, recordingReceiver: &recordingReceiver{}}, zone: newZone(t)}
+	p := &pods{operatedCluster: &operatedCluster{t: t, recordingReceiver: &recordingReceiver{}}, zone: NewZone(t, podsName)}
 	_, p.port, _ = net.SplitHostPort(FreeAddr(t))
 	p.front.shared = policy == probes.PolicyShared
 	if p.front.shared {
@@ -112,7 +53,7 @@ resolvers lab
     timeout resolve 500ms
     timeout retry 500ms
     hold valid 500ms
-    hold obsolete 500ms`, strings.TrimSuffix(podsName, "."), p.port, p.zone.addr),
+    hold obsolete 500ms`, podsName, p.port, p.zone.Addr()),
 	})}
 	p.use()
 	p.serve(fmt.Sprintf(`
@@ -124,7 +65,7 @@ clusters:
     balancer: {url: %q, method: cookie}
     session: {policy: %s}
     nodes_from: {dns: {name: app.lab, type: A, port: %s, server: %q}, min_nodes: 2}
-`, filepath.Join(t.TempDir(), "history.db"), p.balancer.URL(), policy, p.port, p.zone.addr))
+`, filepath.Join(t.TempDir(), "history.db"), p.balancer.URL(), policy, p.port, p.zone.Addr()))
 	await(t, "a first round", func() bool { return !p.daemon.Snapshots()[0].Report.Started.IsZero() })
 	p.seen.watch(t, p.operatedCluster)
 	time.Sleep(warmUp) // users run meanwhile
@@ -154,7 +95,7 @@ func (p *pods) list() {
 		host, _, _ := net.SplitHostPort(n.Addr())
 		addresses = append(addresses, host)
 	}
-	p.zone.set(addresses...)
+	p.zone.Set(addresses...)
 }
 
 // settle is how long a pod is ready before another one goes, and listed no more before its
@@ -270,12 +211,12 @@ func TestSourceFails(t *testing.T) {
 		return slices.Contains(p.seen.list(), "warning discovery_failing/dns A app.lab") &&
 			len(p.daemon.Snapshots()[0].Report.Nodes) == 3
 	}
-	p.zone.fail(true)
+	p.zone.Fail(true)
 	await(t, "the failure to be found", failing)
-	p.zone.fail(false)
+	p.zone.Fail(false)
 	await(t, "its end", func() bool { return len(p.daemon.Snapshots()[0].ActiveFindings) == 0 })
 	p.seen.keys = nil
-	p.zone.set("127.0.2.1")
+	p.zone.Set("127.0.2.1")
 	await(t, "too few nodes to be found", failing)
 	if got := p.daemon.Snapshots()[0].Report.Source.Error; !strings.Contains(got, "lists 1 nodes, want at least 2") {
 		t.Errorf("got %q", got)
