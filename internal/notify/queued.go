@@ -1,0 +1,216 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"time"
+
+	"stickwatch/alerting"
+	"stickwatch/internal/history"
+)
+
+// A pendingNotification is the delivery state of a notification that was claimed
+// from the queue.
+type pendingNotification struct {
+	due         time.Time             // when it may be claimed again
+	attempts    int                   // that the disk does not know of
+	written     bool                  // the notification is on the disk, but not when it is due, nor these attempts
+	deliveryRef *alerting.DeliveryRef // nil: not delivered
+	dead        bool                  // it is a dead letter
+	reason      string                // why it is one
+}
+
+// done reports whether the notification needs no more attempts.
+func (p *pendingNotification) done() bool { return p != nil && (p.deliveryRef != nil || p.dead) }
+
+// addOutcome adds the outcome of the notification to a step, if it is done.
+func (p *pendingNotification) addOutcome(s history.Step, id string) {
+	switch {
+	case p.deliveryRef != nil:
+		s.Delivered[id] = *p.deliveryRef
+	case p.dead:
+		s.DeadLetters[id] = p.reason
+	}
+}
+
+// diskStuck reports whether the disk has accepted nothing for longer than
+// stuckAfter: writes fail, or one does not return.
+func (q *WriteQueue) diskStuck(now time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	since := q.failingSince
+	if since.IsZero() {
+		since = q.writingSince
+	}
+	return !since.IsZero() && now.Sub(since) > stuckAfter
+}
+
+// claim leases a notification in the queue, unless an earlier one of the same
+// incident is still undelivered on the disk.
+func (q *WriteQueue) claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notification, bool) {
+	alone := ""
+	if q.config.Alone != nil {
+		var ok bool
+		if alone, ok = q.config.Alone(); !ok {
+			return alerting.Notification{}, false // the process was paused, or the history answers others
+		}
+	}
+	list := q.claimable(receiver, now)
+	if len(list) == 0 {
+		return alerting.Notification{}, false
+	}
+	incidents := make([]string, len(list))
+	for i, n := range list {
+		incidents[i] = n.Incident.ID
+	}
+	// If the disk cannot even be read, assume that nothing earlier is undelivered there.
+	known, _ := unlessHung(ctx, func(ctx context.Context) (map[string]history.ThreadState, error) {
+		return q.config.Store.ThreadState(ctx, receiver, incidents)
+	})
+	for _, n := range list {
+		before := known[n.Incident.ID]
+		if before.Waits {
+			continue
+		}
+		n.Thread, n.Alone = cmp.Or(n.Thread, before.Thread), alone
+		if q.lease(&n, now, lease) {
+			return n, true
+		}
+	}
+	return alerting.Notification{}, false
+}
+
+// claimable returns the due notifications in the queue for a receiver, the first of
+// each incident. Thread is set if an earlier one was delivered from the queue.
+func (q *WriteQueue) claimable(receiver string, now time.Time) []alerting.Notification {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var list []alerting.Notification
+	begun := make(map[string]bool)     // incidents with an undelivered notification
+	threads := make(map[string]string) // by incident
+	for n := range q.notifications() {
+		incident, p := n.Incident.ID, q.pending[n.ID]
+		switch {
+		case n.Receiver != receiver || begun[incident]:
+		case p.done():
+			if p.deliveryRef != nil {
+				threads[incident] = p.deliveryRef.Thread
+			}
+		default:
+			begun[incident] = true
+			if p == nil || !now.Before(p.due) {
+				n.Thread = threads[incident]
+				list = append(list, n)
+			}
+		}
+	}
+	return list
+}
+
+// notifications returns the notifications that are being written, then the unwritten
+// ones, in their order.
+func (q *WriteQueue) notifications() iter.Seq[alerting.Notification] {
+	return func(yield func(alerting.Notification) bool) {
+		for _, list := range [][]alerting.Notification{q.writing.Notifications, q.unwritten.Notifications} {
+			for _, n := range list {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// lease leases a notification if it is still in the queue and nobody else has
+// claimed it. It counts an attempt.
+func (q *WriteQueue) lease(n *alerting.Notification, now time.Time, lease time.Duration) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p := q.pending[n.ID]
+	if p == nil {
+		p = new(pendingNotification)
+	}
+	if now.Before(p.due) || !q.contains(n.ID) {
+		return false
+	}
+	p.due = now.Add(lease)
+	p.attempts++
+	n.Attempts = p.attempts
+	q.pending[n.ID] = p
+	return true
+}
+
+// contains reports whether a notification is in the queue.
+func (q *WriteQueue) contains(id string) bool {
+	for n := range q.notifications() {
+		if n.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// updatePending changes the state of a notification that was claimed from the queue.
+// It returns false if the notification was not, or has been written since.
+func (q *WriteQueue) updatePending(id string, update func(*pendingNotification)) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p := q.pending[id]
+	if p == nil {
+		return false
+	}
+	update(p)
+	if p.written {
+		p.due = time.Time{} // from now on the disk knows
+		if p.done() {
+			delete(q.pending, id)
+		}
+	}
+	return !p.written
+}
+
+// resume adds the attempts that were made from memory, while the disk hung, to a notification
+// that was claimed from the disk. due is when it may be claimed at the earliest.
+func (q *WriteQueue) resume(n *alerting.Notification, now time.Time) (due time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p := q.pending[n.ID]
+	if p == nil {
+		return due
+	}
+	n.Attempts += p.attempts
+	if p.due.After(now) {
+		return p.due
+	}
+	delete(q.pending, n.ID) // the disk counts the further attempts
+	return due
+}
+
+// withOutcomes returns a copy of a step with the attempts and outcomes of its
+// notifications.
+func (q *WriteQueue) withOutcomes(s history.Step) history.Step {
+	s = s.Then(history.Step{}) // a copy
+	for at := range s.Notifications {
+		n := &s.Notifications[at]
+		if p := q.pending[n.ID]; p != nil {
+			n.Attempts = p.attempts
+			p.addOutcome(s, n.ID)
+		}
+	}
+	return s
+}
+
+// Undelivered returns the number of notifications in the queue that need more
+// attempts.
+func (q *WriteQueue) Undelivered() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	count := 0
+	for n := range q.notifications() {
+		if !q.pending[n.ID].done() {
+			count++
+		}
+	}
+	return count
+}
