@@ -65,6 +65,10 @@ type entry struct {
 	cause   string    // key of the active cause when it was last reported; "": none
 	proven  bool      // requests show that it, or a finding that it explains, has lasted long enough
 	altered bool      // the newest round changed its severity or nodes
+	newest  Severity  // as the newest round found it; a higher one than the reported is confirmed as the finding itself is
+	worse   int       // rounds in a row that found it more severe than it is reported, since rose
+	rose    time.Time // first evidence of the first of them
+	judged  time.Time // end of the newest round that found it
 	seen    int       // rounds in a row that found it
 	missed  int       // rounds in a row that missed it
 	gone    time.Time // start of the first of the rounds that missed it
@@ -75,7 +79,7 @@ type entry struct {
 func NewLedger(d Damping, active ...ActiveFinding) *Ledger {
 	l := &Ledger{damping: Damping{Appear: max(1, d.Appear), Vanish: max(1, d.Vanish), Last: d.Last}}
 	for _, s := range active {
-		l.entries = append(l.entries, &entry{ActiveFinding: s, active: true})
+		l.entries = append(l.entries, &entry{ActiveFinding: s, active: true, judged: s.Last})
 	}
 	for _, e := range l.entries {
 		e.cause = l.activeCause(e)
@@ -103,10 +107,10 @@ func (l *Ledger) reported(e *entry) ActiveFinding {
 	return f
 }
 
-// Settled reports whether no finding waits for another round, to become active or to
-// end.
+// Settled reports whether no finding waits for another round, to become active, more
+// severe or to end.
 func (l *Ledger) Settled() bool {
-	return !slices.ContainsFunc(l.entries, func(e *entry) bool { return !e.active || e.missed > 0 })
+	return !slices.ContainsFunc(l.entries, func(e *entry) bool { return !e.active || e.missed > 0 || e.worse > 0 })
 }
 
 // Update adds a complete round and returns what it changed.
@@ -166,7 +170,8 @@ func (l *Ledger) UpdatePartial(report Report) []Change {
 	l.markProven()
 	changes := l.settle(recorded, report.Started)
 	for key := range recorded {
-		l.entry(key).seen-- // the round is not complete
+		e := l.entry(key) // the round is not complete
+		e.seen, e.worse = e.seen-1, max(0, e.worse-1)
 	}
 	return changes
 }
@@ -225,19 +230,38 @@ func (l *Ledger) record(finding Finding, at time.Time) {
 	}
 	e := l.entry(finding.Key())
 	if e == nil {
-		e = &entry{ActiveFinding: ActiveFinding{Finding: finding, Since: since}, found: at}
+		e = &entry{ActiveFinding: ActiveFinding{Finding: finding, Since: since}, found: at, judged: l.ended}
 		l.entries = append(l.entries, e)
 	}
-	switch {
-	case !e.When.IsZero() && (finding.When.After(e.Last) || finding.began.After(e.When)):
+	if !e.When.IsZero() && (finding.When.After(e.judged) || finding.began.After(e.When)) {
 		e.Since, e.found = since, at // it happened again, as a new event
-	case e.Severity == Info && finding.Severity.AtLeast(Warning):
-		e.Since, e.found = since, at // it was only informative until now
 	}
-	e.altered = e.Severity != finding.Severity ||
+	e.altered = !finding.Severity.AtLeast(e.Severity) ||
 		!slices.Equal(e.Nodes, finding.Nodes) && !finding.Code.has(throughSessions) // there, the nodes depend on chance
-	e.Finding, e.Last, e.missed = finding, at, 0
+	switch e.newest = finding.Severity; {
+	case e.Severity.AtLeast(finding.Severity):
+		e.worse = 0
+	case e.worse == 0:
+		e.rose = since
+		fallthrough
+	default:
+		e.worse++
+		finding.Severity = e.Severity
+	}
+	e.Finding, e.Last, e.judged, e.missed = finding, at, l.ended, 0
 	e.seen++
+}
+
+// worsen makes a finding as severe as enough rounds in a row have found it. One lost packet to
+// the only node that is left makes all others critical, too.
+func (l *Ledger) worsen(e *entry, at time.Time) {
+	if e.worse == 0 || !e.proven && e.worse < l.rounds(e.Finding) {
+		return
+	}
+	if e.Severity == Info { // it was only informative until now
+		e.Since, e.found = e.rose, at
+	}
+	e.Severity, e.worse, e.altered = e.newest, 0, true
 }
 
 // entry returns the entry of a finding; nil: none.
@@ -254,6 +278,9 @@ func (l *Ledger) entry(key string) *entry {
 func (l *Ledger) settle(seen map[string]bool, at time.Time) []Change {
 	appeared := make(map[*entry]bool)
 	for _, e := range l.entries {
+		if seen[e.Key()] {
+			l.worsen(e, at)
+		}
 		if seen[e.Key()] && !e.active && l.confirmed(e, len(l.entries)) {
 			appeared[e] = true
 		}
@@ -345,7 +372,7 @@ func (l *Ledger) rounds(f Finding) int {
 // missRound adds a round that has not found the entry, and reports whether the
 // finding ends. An unconfirmed one ends at once.
 func (e *entry) missRound(at time.Time, need int) (Change, bool) {
-	e.seen = 0
+	e.seen, e.worse = 0, 0
 	e.missed++
 	if e.missed == 1 {
 		e.gone = at

@@ -18,9 +18,9 @@ func TestLedgerRestartsAtNewEvent(t *testing.T) {
 	l := NewLedger(Damping{})
 	round := func(second, restarted int) {
 		f := Finding{Code: NodeRestarted, Severity: Info, Node: "node1", When: start.Add(time.Duration(restarted) * time.Second)}
-		l.Update(Report{Started: start.Add(time.Duration(second) * time.Second), Findings: []Finding{f}})
+		l.Update(Report{Started: start.Add(time.Duration(second) * time.Second), Duration: 5 * time.Second, Findings: []Finding{f}})
 	}
-	for _, step := range []struct{ second, restarted, since int }{{2, 1, 2}, {12, 1, 2}, {60, 55, 60}, {70, 55, 60}} {
+	for _, step := range []struct{ second, restarted, since int }{{2, 1, 2}, {12, 1, 2}, {60, 55, 60}, {70, 55, 60}, {80, 84, 80}, {90, 84, 80}} {
 		round(step.second, step.restarted)
 		if got := l.Active()[0].Since.Sub(start).Seconds(); got != float64(step.since) {
 			t.Errorf("at %d, restarted at %d: since %v, want %d", step.second, step.restarted, got, step.since)
@@ -61,8 +61,10 @@ func TestLedger(t *testing.T) {
 		{"a session that is gone is seen once", "- l", []string{"appeared session_lost 1"}},
 		{"over, since the first round that misses it", "d d - - -", []string{"appeared node_down 0", "gone node_down 2"}},
 		{"one round without is no end", "d d - d -", []string{"appeared node_down 0"}},
-		{"worse", "d d D D", []string{"appeared node_down 0", "altered node_down 2"}},
-		{"worse before it is believed", "d D", []string{"appeared node_down 0"}},
+		{"worse", "d d D D", []string{"appeared node_down 0", "altered node_down 3"}},
+		{"worse by one lost packet is not", "d d D d D d", []string{"appeared node_down 0"}},
+		{"worse, missed and worse again is not", "d d D - D d", []string{"appeared node_down 0"}},
+		{"worse before it is believed", "d D D", []string{"appeared node_down 0", "altered node_down 2"}},
 		{"doubt ends no finding about sessions", "l ? ? ? - -", []string{"appeared session_lost 0", "gone session_lost 4"}},
 		{"doubt forgets what was not believed yet", "h ? ? h -", nil},
 		{"after doubt, an end is looked for anew", "l - ? - -", []string{"appeared session_lost 0", "gone session_lost 3"}},
@@ -169,6 +171,19 @@ func TestUpdatePartial(t *testing.T) {
 	}
 	if got := codes(l.Update(seen(7 * time.Second))); got != nil {
 		t.Errorf("at the end of the round: got %v, want nothing: the balancer waits for another round", got)
+	}
+}
+
+// TestProvenSeverity tests that a finding is more severe at once if clients' failed requests
+// prove it.
+func TestProvenSeverity(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second}, ActiveFinding{Finding: about(NodeDown, Warning, "node1")})
+	failing := Finding{Code: BalancerError, Severity: Critical, ExplainedBy: "node_down/node1", harm: Span{at, at.Add(6 * time.Second)}}
+	changes := l.Update(Report{Started: at, Duration: 7 * time.Second, Findings: []Finding{about(NodeDown, Critical, "node1"), failing}})
+	if len(changes) != 2 || changes[0].Kind != Altered || changes[0].Severity != Critical {
+		t.Errorf("got %+v, want that the node down is critical, and its effect", changes)
 	}
 }
 
