@@ -233,6 +233,40 @@ func TestStartOfEventThatRecurs(t *testing.T) {
 	}
 }
 
+// TestCostHidesNothing: the cost of a failure that was notified opens no incident, but what it
+// explains does.
+func TestCostHidesNothing(t *testing.T) {
+	for name, tt := range map[string]struct {
+		with string
+		want int
+	}{
+		"alone":                   {"", 0},
+		"with its restart":        {"; info node_restarted/node1 < node_restarted/sessions lost", 0},
+		"with what is worse":      {"; info node_restarted/node1 < node_restarted/sessions lost; critical balancer_remapped < node_restarted/node1", 1},
+		"with the order of nodes": {"; warning start_order/node1 < node_restarted/sessions lost", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(usual())
+			r.see(noon, "shop", findings(t, "critical node_down/node1"))
+			r.see(noon.Add(time.Minute), "shop", nil)
+			for at := time.Minute; at < 2*time.Minute; at += 5 * time.Second {
+				r.commit(r.manager.Tick(noon.Add(at)))
+			}
+			fired := 0
+			for at := 2 * time.Minute; at < 3*time.Minute; at += 5 * time.Second {
+				for _, n := range r.see(noon.Add(at), "shop", sum(t, "warning node_restarted/sessions lost"+tt.with, noon.Add(time.Minute), "node1")) {
+					if n.Kind == NotificationFired {
+						fired++
+					}
+				}
+			}
+			if fired != tt.want {
+				t.Errorf("got %d incidents fired, want %d", fired, tt.want)
+			}
+		})
+	}
+}
+
 // activeFindings returns a finding that has been active since noon.
 func activeFindings(f checks.Finding) checks.ActiveFinding {
 	return checks.ActiveFinding{Finding: f, Since: noon, Last: noon}

@@ -260,11 +260,12 @@ func (f failureEnds) forget(at time.Time) {
 	}
 }
 
-// explain reports whether a cause group sums up the cost of failures that were
+// explain reports whether a cause group only sums up the cost of failures that were
 // notified.
 func (f failureEnds) explain(cluster string, of causeGroup) bool {
 	s := of.members[0]
-	return of.hasRoot() && isCost(s.Finding) && slices.ContainsFunc(s.Nodes, func(node string) bool {
+	others := slices.ContainsFunc(of.members, func(s checks.ActiveFinding) bool { return s.Severity.AtLeast(checks.Warning) && !isCost(s.Finding) })
+	return of.hasRoot() && !others && isCost(s.Finding) && slices.ContainsFunc(s.Nodes, func(node string) bool {
 		end, known := f[subject{cluster, node}]
 		return known && s.When.Sub(end).Abs() <= sameFailure
 	})

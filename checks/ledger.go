@@ -124,6 +124,7 @@ func (l *Ledger) Update(report Report) []Change {
 			l.record(f, report.Started)
 		}
 	}
+	l.explainByMissed(seen)
 	l.markProven()
 	changes := l.settle(seen, report.Started)
 	l.entries = slices.DeleteFunc(l.entries, func(e *entry) bool {
@@ -149,8 +150,9 @@ func (l *Ledger) Update(report Report) []Change {
 func (l *Ledger) UpdatePartial(report Report) []Change {
 	l.ended = report.Started.Add(report.Duration)
 	l.extendHarm(report.Findings)
-	proven := make(map[string]bool)
+	found, proven := make(map[string]bool), make(map[string]bool)
 	for _, f := range report.Findings {
+		found[f.Key()] = true
 		lasted := l.lasted(l.harmOf(f))
 		for key := f.Key(); lasted && key != "" && !proven[key]; {
 			proven[key] = true
@@ -167,6 +169,7 @@ func (l *Ledger) UpdatePartial(report Report) []Change {
 			l.record(f, report.Started)
 		}
 	}
+	l.explainByMissed(found)
 	l.markProven()
 	changes := l.settle(recorded, report.Started)
 	for key := range recorded {
@@ -250,6 +253,41 @@ func (l *Ledger) record(finding Finding, at time.Time) {
 	}
 	e.Finding, e.Last, e.judged, e.missed = finding, at, l.ended, 0
 	e.seen++
+}
+
+// explainByMissed names causes among the active findings that a round has missed, for those
+// that it has found without a cause, if they are new or had that cause before. One round
+// without it is no end of a cause, and its effects would seem to be causes themselves.
+func (l *Ledger) explainByMissed(found map[string]bool) {
+	for _, e := range l.entries {
+		if !found[e.Key()] || e.ExplainedBy != "" {
+			continue
+		}
+		mayExplain := func(cause *entry) bool {
+			stays := cause.active && !found[cause.Key()] && cause.missed+1 < l.damping.Vanish
+			return stays && (!e.active || e.cause == cause.Key()) && !l.explains(e, cause)
+		}
+		for _, possible := range causes[e.Code] {
+			at := slices.IndexFunc(l.entries, func(cause *entry) bool {
+				return cause.Code == possible.code && mayExplain(cause) && possible.fits(e.Finding, cause.Finding)
+			})
+			if at >= 0 {
+				e.ExplainedBy = l.entries[at].Key()
+				break
+			}
+		}
+	}
+}
+
+// explains reports whether one entry is the other, or explains it over any number of causes.
+func (l *Ledger) explains(cause, effect *entry) bool {
+	for range l.entries {
+		if effect == nil || effect == cause {
+			return effect != nil
+		}
+		effect = l.entry(effect.ExplainedBy)
+	}
+	return false
 }
 
 // worsen makes a finding as severe as enough rounds in a row have found it. One lost packet to

@@ -174,6 +174,60 @@ func TestUpdatePartial(t *testing.T) {
 	}
 }
 
+// TestCauseMissedOnce tests that a cause explains what a round finds that misses the cause for
+// the first time, and no longer when it has ended.
+func TestCauseMissedOnce(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	second := func(s int) time.Time { return at.Add(time.Duration(s) * time.Second) }
+	lost := Finding{Code: Slow, Severity: Warning, Target: lostPackets}
+	moved := aboutAll(BalancerRemapped, Critical, []string{"node2"})
+	for _, tc := range []struct {
+		name  string
+		found []Finding // by a second round; the first one finds lost
+		want  string
+	}{
+		{"missed", []Finding{moved}, lost.Key()},
+		{"it does not fit", []Finding{about(NodeDown, Warning, "node1"), aboutAll(SessionLost, Critical, nil)}, ""},
+		{"found, and the judgement knows better", []Finding{lost, moved}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			l := NewLedger(Damping{Vanish: 2})
+			l.Update(Report{Started: at, Findings: []Finding{lost}})
+			l.Update(Report{Started: second(3), Findings: tc.found})
+			last := l.Active()[len(l.Active())-1]
+			if last.ExplainedBy != tc.want {
+				t.Errorf("got cause %q of %q, want %q", last.ExplainedBy, last.Key(), tc.want)
+			}
+			changes := l.Update(Report{Started: second(6), Findings: tc.found[len(tc.found)-1:]})
+			l.Update(Report{Started: second(9), Findings: tc.found[len(tc.found)-1:]})
+			if last := l.Active()[0]; last.ExplainedBy != "" || last.Since.After(second(3)) {
+				t.Errorf("got %q since %v, explained by %q after the end of its cause (%v)", last.Key(), last.Since, last.ExplainedBy, changes)
+			}
+		})
+	}
+}
+
+// TestMissedCausesInACircle tests that two findings that may cause each other do not explain
+// each other, when rounds find them in turns.
+func TestMissedCausesInACircle(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	page, failing := about(PageFailing, Warning, "node1"), aboutAll(SessionFailing, Critical, []string{"node1", "node2"})
+	l := NewLedger(Damping{Vanish: 3})
+	for i := range 6 {
+		l.Update(Report{Started: at.Add(time.Duration(i) * time.Second), Findings: [][]Finding{{page}, {failing}}[i%2]})
+		for _, a := range l.Active() {
+			for _, b := range l.Active() {
+				if a.ExplainedBy == b.Key() && b.ExplainedBy == a.Key() {
+					t.Fatalf("round %d: %q and %q explain each other", i, a.Key(), b.Key())
+				}
+			}
+		}
+	}
+}
+
 // TestProvenSeverity tests that a finding is more severe at once if clients' failed requests
 // prove it.
 func TestProvenSeverity(t *testing.T) {

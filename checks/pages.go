@@ -140,7 +140,7 @@ func hasPage(ns *nodeStates, page probes.Page) bool {
 // someNodeErrs reports whether some node, asked directly, answers with another page,
 // which may then be the one that clients got.
 func someNodeErrs(ns *nodeStates) bool {
-	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return o.Session != nil && ns.page.isWrong(*o.Session) })
+	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return ns.showsAnotherPage(o.Node) })
 }
 
 func failsInBetween(e frontend, page probes.Page, got []probes.Exchange) Finding {

@@ -32,7 +32,7 @@ func sharing(oc *outcomes) []Finding {
 	ignorant := make(map[string]bool)
 	var evidence []Message
 	for _, x := range oc.FailoverChecks {
-		if x.SessionOutcome() == probes.SessionLost && oc.ready(x.To) && !oc.page.isWrong(x.There) && oc.foreignAt(x) == nil {
+		if x.SessionOutcome() == probes.SessionLost && oc.ready(x.To) && !oc.page.isWrong(x.There) && !oc.showsAnotherPage(x.To) && oc.foreignAt(x) == nil {
 			ignorant[x.To] = true
 			evidence = append(evidence, msg(MsgNotKnownThere, Args{Session: x.Session, Node: x.From, Other: x.To}))
 		}
@@ -48,6 +48,13 @@ func sharing(oc *outcomes) []Finding {
 	f.Evidence = limited(evidence)
 	f.Remedy = msg(MsgRepairReplication, Args{})
 	return []Finding{f}
+}
+
+// showsAnotherPage reports whether a node answers with another page when asked directly, which
+// says nothing of the sessions that it knows.
+func (ns *nodeStates) showsAnotherPage(node string) bool {
+	o := ns.direct[node]
+	return o != nil && o.Session != nil && ns.page.isWrong(*o.Session)
 }
 
 // valuesOfAClient is the number of values after its base that a client may store. No
