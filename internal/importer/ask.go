@@ -31,13 +31,14 @@ const (
 func (imp *Import) Ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
+	failures := imp.discoverAll(ctx)
 	var wg panics.Group
 	noAnswer := make([][]string, len(imp.candidates))
 	for i, candidate := range imp.candidates {
 		wg.Go(func() { candidate.confirm(ctx) })
 		wg.Go(func() { noAnswer[i] = candidate.checkFrontends(ctx) })
 	}
-	failures := imp.identifyAll(ctx, false)
+	imp.identifyAll(ctx, false)
 	wg.Wait()
 	imp.tryAll(ctx)
 	imp.silent = nil
@@ -57,11 +58,15 @@ func (imp *Import) Ask(ctx context.Context) {
 	}
 }
 
-// identifyAll identifies the applications of all nodes; with all, it tries every profile.
-// It returns the errors of the candidates' sources of nodes.
-func (imp *Import) identifyAll(ctx context.Context, all bool) []error {
+// discoverAll asks the sources of nodes, and returns the error of each candidate's.
+func (imp *Import) discoverAll(ctx context.Context) []error {
 	failures := make([]error, len(imp.candidates))
 	eachAtOnce(len(imp.candidates), func(i int) { failures[i] = imp.candidates[i].discover(ctx) })
+	return failures
+}
+
+// identifyAll identifies the applications of all nodes; with all, it tries every profile.
+func (imp *Import) identifyAll(ctx context.Context, all bool) {
 	type question struct {
 		*candidate
 		node
@@ -79,7 +84,6 @@ func (imp *Import) identifyAll(ctx context.Context, all bool) []error {
 		q := questions[i]
 		*q.answer = q.identify(ctx, q.node, all)
 	})
-	return failures
 }
 
 // eachAtOnce calls do with 0 to n-1, askAtOnce at a time, and waits for all.

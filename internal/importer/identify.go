@@ -254,6 +254,7 @@ type Fit struct {
 func (imp *Import) Try(ctx context.Context) []ClusterFit {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
+	imp.discoverAll(ctx) // those that fail have no answers
 	imp.identifyAll(ctx, true)
 	var out []ClusterFit
 	for _, candidate := range imp.candidates {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"stickwatch/checks"
@@ -18,9 +19,10 @@ type canaryPool struct {
 	canaries        []*pooledCanary
 	idle            []*idleCanary
 	reserve         []*pooledCanary
-	reserved        int            // size of the reserve
-	turns           int            // number of follow-ups so far: in every second one it is the reserve's turn
-	missedFollowUps map[string]int // consecutive follow-ups without an answer of a node, by node id
+	reserved        int                                     // size of the reserve
+	turns           int                                     // number of follow-ups so far: in every second one it is the reserve's turn
+	missedFollowUps map[string]int                          // consecutive follow-ups without an answer of a node, by node id
+	listed          atomic.Pointer[map[netip.AddrPort]bool] // addresses of the balancer, as DNS has answered last; nil: not known
 }
 
 // A pooledCanary is a canary and its slot in the pool.
@@ -37,17 +39,23 @@ type slot struct {
 	node     string // target node of the canary, or the node that opened its session
 }
 
-// traces returns the requests of every canary since the last full round.
+// traces returns the requests of every canary since the last full round, without those whose
+// address has left.
 func (p *canaryPool) traces() []probes.Trace {
 	var list []probes.Trace
+	add := func(b *pooledCanary) {
+		if !p.left(b) {
+			list = append(list, b.Trace())
+		}
+	}
 	for _, b := range p.canaries {
-		list = append(list, b.Trace())
+		add(b)
 	}
 	for _, c := range p.idle {
-		list = append(list, c.Trace())
+		add(c.pooledCanary)
 	}
 	for _, b := range p.reserve {
-		list = append(list, b.Trace())
+		add(b)
 	}
 	return list
 }

@@ -45,6 +45,10 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 		if w.stopped(ctx) {
 			return
 		}
+		if w.lostAddress(ctx, answers) {
+			w.takeFullRound(ctx, nil, true)
+			return
+		}
 		suspicious, harmed := w.canaryPool.evaluate(answers, w.lastReport, w.observer)
 		if harmed {
 			r := w.prober.nextRound(w.last)
@@ -88,6 +92,10 @@ func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
 			if !w.hasProblems() {
 				w.backoff = 0 // no sign of trouble has started a round for long
 			}
+			w.takeFullRound(ctx, nil, w.hasProblems())
+			return
+		}
+		if jobKind == Status && w.lookUp(ctx) {
 			w.takeFullRound(ctx, nil, w.hasProblems())
 			return
 		}
@@ -161,6 +169,7 @@ func (w *Watcher) ended(ctx context.Context) bool { return ctx.Err() != nil || w
 // is set if something is or seems wrong. fresh are the new clients that the round has opened.
 func (w *Watcher) probeAll(ctx context.Context, before *followUp, trouble bool) (r checks.Round, fresh []*probes.Canary) {
 	emptyRound := w.prober.emptyRound(w.cluster) // starts before the first canary request
+	w.canaryPool.leave()
 	var seen partialRound
 	round := begin(func() {
 		asked := make(chan struct{})
@@ -233,6 +242,8 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, a
 		return false
 	}
 	w.fullRoundEnded, w.lastPairs = time.Now(), time.Now()
+	w.lookUp(ctx) // an address may have left during the round
+	w.canaryPool.leave()
 	round.Past, round.Every = w.history, w.intervals.Canary
 	round.Traces = append(round.Traces, w.canaryPool.traces()...)
 	round.Duration = time.Since(round.Started)

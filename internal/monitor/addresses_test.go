@@ -1,0 +1,74 @@
+package monitor_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"testing"
+
+	"stickwatch/checks"
+	"stickwatch/internal/demo"
+	"stickwatch/internal/lab"
+	"stickwatch/internal/monitor"
+)
+
+// TestBalancerChangesAddresses checks that the addresses of a balancer's name are followed: one
+// that DNS adds is probed from the next status probes on, and one that stops after DNS has
+// dropped it is no trouble. One that stops while DNS lists it is down.
+func TestBalancerChangesAddresses(t *testing.T) {
+	zone := lab.NewZone(t, "web.lab")
+	system := net.DefaultResolver
+	t.Cleanup(func() { net.DefaultResolver = system })
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", zone.Addr())
+	}}
+
+	d := start(t, demo.Config{}, "generic", nil)
+	_, port, _ := net.SplitHostPort(d.Balancer.Addr())
+	var balancers []*demo.Balancer
+	for i := range 3 {
+		b, err := demo.StartBalancer(demo.BalancerConfig{
+			Addr: fmt.Sprintf("127.0.7.%d:%s", i+1, port), Servers: d.Balancer.Servers(), ClientIPHeader: d.Config.ClientIPHeader,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(b.Close)
+		balancers = append(balancers, b)
+	}
+	d.config.Balancer.URLs = []*url.URL{{Scheme: "http", Host: "web.lab:" + port}}
+	zone.Set("127.0.7.1", "127.0.7.2")
+	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{})
+	want := func(when string, addresses int, changes ...string) {
+		t.Helper()
+		got := log.last()
+		if len(got.Round.Balancers) != addresses || fmt.Sprint(log.newChanges()) != fmt.Sprint(changes) {
+			t.Errorf("%s: got %d addresses and %+v, want %d and %q", when, len(got.Round.Balancers), got.Report.Findings, addresses, changes)
+		}
+		if (got.Report.Verdict == checks.Healthy) != (len(changes) == 0) {
+			t.Errorf("%s: got %s %v", when, got.Report.Verdict, got.Report.Doubts)
+		}
+	}
+	want("first", 2)
+
+	zone.Set("127.0.7.1", "127.0.7.2", "127.0.7.3")
+	w.Refresh(t.Context(), monitor.Status)
+	want("one came", 3)
+
+	zone.Set("127.0.7.2", "127.0.7.3")
+	w.FollowUp(t.Context())
+	want("one is listed no more", 3)
+	balancers[0].Stop()
+	w.FollowUp(t.Context())
+	want("it stopped", 2)
+	w.FollowUp(t.Context())
+	w.Refresh(t.Context(), monitor.Status)
+	want("later", 2)
+
+	zone.Set("127.0.7.1", "127.0.7.2", "127.0.7.3")
+	w.TakeRound(t.Context())
+	if got := log.last().Report.Findings; len(got) != 1 || got[0].Code != checks.BalancerDown {
+		t.Errorf("it is listed, and down: got %+v", got)
+	}
+}
