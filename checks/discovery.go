@@ -125,7 +125,11 @@ func sourceFailing(ns *nodeStates) []Finding {
 	}
 	f := Finding{Code: DiscoveryFailing, Severity: Warning, Target: ns.Source.Name}
 	f.Summary = msg(MsgSourceFails, Args{Name: ns.Source.Name, Count: ns.Source.Nodes})
-	f.Evidence = []Message{Quote(ns.Source.Error), msg(MsgSourceAnswered, Args{At: ns.Source.Answered})}
+	answered := MsgSourceAnswered
+	if ns.Source.Restored {
+		answered = MsgSourceRestored
+	}
+	f.Evidence = []Message{Quote(ns.Source.Error), msg(answered, Args{At: ns.Source.Answered})}
 	f.Remedy = msg(MsgMendSource, Args{})
 	return []Finding{f}
 }

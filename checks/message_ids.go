@@ -268,6 +268,7 @@ const (
 	MsgNodeJoined        MessageID = "node_joined"
 	MsgSourceFails       MessageID = "source_fails"
 	MsgSourceAnswered    MessageID = "source_answered"
+	MsgSourceRestored    MessageID = "source_restored"
 	MsgMendSource        MessageID = "mend_source"
 	MsgNothingIfMeant    MessageID = "nothing_if_meant"
 	MsgNoNodesYet        MessageID = "no_nodes_yet"

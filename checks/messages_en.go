@@ -296,6 +296,7 @@ var english = translation{
 		MsgNodeJoined:        "{{.Node}} is listed",
 		MsgSourceFails:       `{{.Name}} gives no usable list of nodes{{if .Count}}; the last one with {{count .Count "node" "nodes"}} stays in use{{end}}`,
 		MsgSourceAnswered:    `{{if .At.IsZero}}it has not answered since stickwatch was started{{else}}its last usable answer was at {{clock .At}}{{end}}`,
+		MsgSourceRestored:    "it has not answered since stickwatch was started: the nodes are those of its stored answer of {{clock .At}}",
 		MsgMendSource:        "Look at the source: the records of the name, the file, the service, or the statistics of the balancer. If few nodes are normal, lower min_nodes.",
 		MsgNothingIfMeant:    "Nothing, if it was meant.",
 		MsgNoNodesYet:        "no node is known yet, because {{.Name}} has given no list",

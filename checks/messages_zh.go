@@ -302,6 +302,7 @@ var chinese = translation{
 		MsgNodeJoined:        "{{.Node}} 已列入",
 		MsgSourceFails:       "{{.Name}} 未给出可用的节点列表{{if .Count}}，继续使用上一份列表（{{.Count}} 个节点）{{end}}",
 		MsgSourceAnswered:    "{{if .At.IsZero}}stickwatch 启动以来它尚未应答{{else}}最近一次可用应答：{{clock .At}}{{end}}",
+		MsgSourceRestored:    "stickwatch 启动以来它尚未应答：节点取自已存储的 {{clock .At}} 的应答",
 		MsgMendSource:        "请检查节点来源：该域名的记录、文件、服务，或负载均衡器的统计页面。若节点较少属于正常，请调低 min_nodes。",
 		MsgNothingIfMeant:    "若是有意为之，无须处理。",
 		MsgNoNodesYet:        "{{.Name}} 尚未给出节点列表，因此还没有已知节点",

@@ -16,6 +16,7 @@ type NodeSource interface {
 type SourceState struct {
 	Name     string        // such as "dns A app.internal"
 	Answered time.Time     // when it last gave a usable list; zero: never
+	Restored bool          // that was before this process; the list was stored
 	Interval time.Duration // between two questions while it answers
 	Nodes    int           // nodes in the list that is used
 	Failing  time.Time     // since when it gives no usable list; zero: it does

@@ -127,6 +127,7 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	cfg = d.restoreNodes(ctx, cfg)
 	if err := d.joinFleet(ctx, cfg); err != nil {
 		return err
 	}
@@ -299,6 +300,7 @@ func (d *Daemon) close(ctx context.Context) error {
 	if d.history != nil {
 		if d.active.Load() != nil {
 			d.history.Record(history.Batch{Placements: d.reporter.placements.unsaved()})
+			d.saveNodeLists(ctx)
 			errs = append(errs, d.history.SaveCounters(ctx, d.fleet.namedCounters(d.metrics.Counters())))
 		}
 		errs = append(errs, d.history.Close(ctx))

@@ -2,12 +2,17 @@ package daemon
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/discovery"
+	"stickwatch/internal/history"
 	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
@@ -22,7 +27,8 @@ const startWait = time.Second
 // nodeSources are the sources of the clusters with nodes_from. The zero value has none.
 type nodeSources struct {
 	mu      sync.Mutex
-	all     map[string]*nodeSource // by cluster name
+	all     map[string]*nodeSource      // by cluster name
+	stored  map[string]history.NodeList // last written ones, by cluster name; used by saveNodeLists only
 	asked   func(cluster string, source probes.NodeSource, nodes []probes.Node)
 	running panics.Group
 }
@@ -67,7 +73,10 @@ func (d *Daemon) discover(ctx context.Context, cfg *config.Config) *config.Confi
 			cfg = cfg.WithNodes(c.Name, sources[i], found[i])
 		}
 	}
-	return cfg
+	if d.history == nil { // a start: it restores them when the history is open
+		return cfg
+	}
+	return d.restoreNodes(ctx, cfg)
 }
 
 // of returns the source of a cluster; nil: it has none.
@@ -162,6 +171,99 @@ func (d *Daemon) onNodes(cluster string, source probes.NodeSource, found []probe
 	}
 	d.logger.Info("nodes changed", "cluster", cluster, "source", source.State().Name,
 		"came", missingFrom(nodeIDs(before), nodeIDs(after)), "went", missingFrom(nodeIDs(after), nodeIDs(before)), "nodes", len(after.Nodes))
+}
+
+// restoreNodes returns cfg with the stored lists of sources that do not answer now.
+func (d *Daemon) restoreNodes(ctx context.Context, cfg *config.Config) *config.Config {
+	var lists []history.NodeList
+	for _, c := range cfg.Clusters {
+		source, ok := c.Source.(*discovery.Discovery)
+		if !ok || !source.State().Answered.IsZero() {
+			continue
+		}
+		if lists == nil {
+			var err error
+			if lists, err = d.history.NodeLists(ctx); err != nil || len(lists) == 0 {
+				d.logFailure(ctx, "reading lists of nodes", err)
+				return cfg
+			}
+		}
+		at := slices.IndexFunc(lists, func(l history.NodeList) bool { return l.Cluster == c.Name && l.Source == sourceKey(cfg, c.Name) })
+		if at < 0 {
+			continue
+		}
+		if nodes := nodesOf(lists[at]); source.Restore(nodes, lists[at].At) {
+			cfg = cfg.WithNodes(c.Name, source, nodes)
+			d.logger.Warn("the nodes are those of a stored list", "cluster", c.Name, "source", source.State().Name, "nodes", len(nodes), "answered", lists[at].At)
+		}
+	}
+	return cfg
+}
+
+// keepAnswered is how old the time of a stored list may be while its source gives the same one.
+const keepAnswered = 10 * time.Minute
+
+// saveNodeLists stores the lists of sources that have changed.
+func (d *Daemon) saveNodeLists(ctx context.Context) {
+	cfg := d.active.Load().config
+	var changed []history.NodeList
+	for _, c := range cfg.Clusters {
+		source, ok := c.Source.(*discovery.Discovery)
+		if !ok {
+			continue
+		}
+		state := source.State()
+		if state.Answered.IsZero() || state.Restored {
+			continue
+		}
+		list := history.NodeList{Cluster: c.Name, Source: sourceKey(cfg, c.Name), At: state.Answered}
+		for _, n := range source.Nodes() {
+			list.Nodes = append(list.Nodes, history.ListedNode{ID: n.ID, URL: n.URL.String(), Host: n.Host, Server: n.Server, Protocol: string(n.Protocol)})
+		}
+		if old, ok := d.sources.stored[c.Name]; !ok || old.Source != list.Source || !slices.Equal(old.Nodes, list.Nodes) || list.At.Sub(old.At) >= keepAnswered {
+			changed = append(changed, list)
+		}
+	}
+	if len(changed) == 0 {
+		return
+	}
+	if err := d.history.PutNodeLists(ctx, changed); err != nil {
+		d.logFailure(ctx, "storing lists of nodes", err)
+		return
+	}
+	if d.sources.stored == nil {
+		d.sources.stored = make(map[string]history.NodeList)
+	}
+	for _, list := range changed {
+		d.sources.stored[list.Cluster] = list
+	}
+}
+
+func (d *Daemon) logFailure(ctx context.Context, what string, err error) {
+	if err != nil && ctx.Err() == nil {
+		d.logger.Error(what, "err", err)
+	}
+}
+
+// nodesOf returns the nodes of a stored list.
+func nodesOf(list history.NodeList) (nodes []probes.Node) {
+	for _, n := range list.Nodes {
+		if u, err := url.Parse(n.URL); err == nil && u.Host != "" {
+			nodes = append(nodes, probes.Node{ID: n.ID, URL: u, Host: n.Host, Server: n.Server, Weight: 1, Protocol: probes.NodeProtocol(n.Protocol)})
+		}
+	}
+	return nodes
+}
+
+// sourceKey identifies the source of a cluster with all its settings, of which a URL may be secret.
+func sourceKey(cfg *config.Config, cluster string) string {
+	from, _ := cfg.NodesFrom(cluster)
+	from.MinNodes = 0 // does not change the nodes
+	settings, err := json.Marshal(from)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(settings))
 }
 
 func sameNode(a, b probes.Node) bool {

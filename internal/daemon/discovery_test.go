@@ -92,6 +92,39 @@ func TestNodesComeAndGo(t *testing.T) {
 	}
 }
 
+// TestListOverRestart checks that the last list of a source is in use after a restart while the
+// source gives none, that this is found and named, and that its next answer replaces the list.
+func TestListOverRestart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	list := r.discover(t)
+	d, stop := r.start(t)
+	until(t, "three nodes", func() bool { return len(d.watched()) == 3 })
+	stop()
+
+	if err := os.Remove(filepath.Join(r.dir, "targets.json")); err != nil {
+		t.Fatal(err)
+	}
+	d, stop = r.start(t)
+	defer stop()
+	until(t, "the stored list to be named", func() bool {
+		return slices.ContainsFunc(d.Snapshots()[0].ActiveFindings, func(f checks.ActiveFinding) bool {
+			return f.Code == checks.DiscoveryFailing && slices.ContainsFunc(f.Evidence, func(m checks.Message) bool { return m.ID == checks.MsgSourceRestored })
+		})
+	})
+	if got := d.watched(); len(got) != 3 {
+		t.Errorf("watched are %q, want the nodes of the stored list", got)
+	}
+	list(r.Nodes[0], r.Nodes[1])
+	until(t, "the new list", func() bool { return len(d.watched()) == 2 && d.Snapshots()[0].Report.Source.Error == "" })
+
+	list()
+	r.reload(t, d, strings.Replace(r.text, "min_nodes: 2", "min_nodes: 1, scheme: https", 1))
+	if got := d.Snapshots()[0].Cluster.Nodes; len(got) > 0 {
+		t.Errorf("got %d nodes of another source", len(got))
+	}
+}
+
 // TestLeftNodesAreForgotten checks that the series of a node that left stay for an hour.
 func TestLeftNodesAreForgotten(t *testing.T) {
 	t.Parallel()

@@ -23,6 +23,7 @@ func (d *Daemon) periodicTasks() []periodicTask {
 		{5 * time.Second, d.countDeployments},
 		{time.Second, d.sumUpDeployments},
 		{time.Minute, d.saveCounters},
+		{10 * time.Second, d.saveNodeLists},
 		{time.Minute, d.retractRecovery},
 		{time.Minute, func(context.Context) { d.forgetLeftNodes(time.Now()) }},
 		{time.Minute, func(ctx context.Context) { d.deliveryManager.Resend(ctx, d.incidentStore.open()) }},

@@ -188,7 +188,20 @@ func (d *Discovery) record(got answer, err error) {
 	}
 	d.nodes = got.nodes
 	d.state.Answered, d.state.Interval, d.state.Nodes = now, got.again, len(got.nodes)
-	d.state.Failing, d.state.Error = time.Time{}, ""
+	d.state.Failing, d.state.Error, d.state.Restored = time.Time{}, "", false
+}
+
+// Restore makes the list of an earlier process the last one, if the source has not answered yet
+// and the list is long enough. It reports whether it did.
+func (d *Discovery) Restore(nodes []probes.Node, at time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.state.Answered.IsZero() || len(nodes) < d.least {
+		return false
+	}
+	d.nodes = nodes
+	d.state.Answered, d.state.Nodes, d.state.Restored = at, len(nodes), true
+	return true
 }
 
 // Run asks the source again and again until ctx ends. It calls answered with the nodes of every

@@ -143,6 +143,7 @@ var eventTables = []eventTable{
 	{"silences", []string{"id"}, []string{"starts", "ends", "body"}, false, false},
 	{"deployments", []string{"id"}, []string{"cluster", "name", "started", "ended", "nodes", "touched", "lost", "watched", "summed"}, false, true},
 	{"standing", []string{"cluster"}, []string{"body"}, false, false},
+	{"node_lists", []string{"cluster"}, []string{"at", "body"}, false, false},
 	{"counters", []string{"name"}, []string{"value"}, false, false},
 	{"moves", []string{"id"}, []string{"cluster", "at", "origin", "dest", "kept", "session", "cause", "message"}, true, true},
 	{"changes", []string{"id"}, []string{"cluster", "at", "body"}, true, true},

@@ -97,6 +97,7 @@ func TestConformance(t *testing.T) {
 		"Deployments":                    TestDeployments,
 		"UnendedDeployment":              TestUnendedDeployment,
 		"PlacementsReplace":              TestPlacementsReplace,
+		"NodeLists":                      TestNodeLists,
 		"ForgetOld":                      TestForgetOld,
 		"UnnotifiedIncidentsExpireFirst": TestUnnotifiedIncidentsExpireFirst,
 		"Announced":                      TestAnnounced,

@@ -38,6 +38,7 @@ var salvageTables = []salvageTable{
 	{"silences", "rowid", decodes[alerting.Silence]},
 	{"deployments", "rowid", nil},
 	{"standing", "rowid", decodes[[]checks.ActiveFinding]},
+	{"node_lists", "rowid", decodes[NodeList]},
 	{"counters", "rowid", nil},
 	{"targets", "rowid", nil},
 	{"moves", "rowid", nil},

@@ -287,6 +287,32 @@ func TestPlacementsReplace(t *testing.T) {
 	}
 }
 
+// TestNodeLists checks that the newest list of a cluster is kept, and one of long ago is not.
+func TestNodeLists(t *testing.T) {
+	db := opened(t)
+	list := func(cluster string, at time.Time, ids ...string) NodeList {
+		l := NodeList{Cluster: cluster, Source: "key", At: at}
+		for _, id := range ids {
+			l.Nodes = append(l.Nodes, ListedNode{ID: id, URL: "http://" + id, Host: "app", Server: "web1", Protocol: "h2c"})
+		}
+		return l
+	}
+	want := []NodeList{list("mail", testTime, "10.0.0.9:80"), list("shop", testTime, "10.0.0.3:80", "10.0.0.1:80")}
+	for _, lists := range [][]NodeList{
+		{list("gone", testTime.Add(-keptNodeLists-time.Hour), "10.0.0.8:80")},
+		{list("shop", testTime.Add(-time.Hour), "10.0.0.1:80")},
+		want,
+	} {
+		if err := db.PutNodeLists(t.Context(), lists); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := db.NodeLists(t.Context())
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("got error %v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestForgetOld(t *testing.T) {
 	db := opened(t)
 	over := incident("over")

@@ -185,7 +185,12 @@ const (
 	upsertActiveFindings = `INSERT INTO standing (cluster, body) VALUES (?, ?)
 	ON CONFLICT (cluster) DO UPDATE SET body = excluded.body`
 	selectActiveFindings = `SELECT cluster, body FROM standing`
-	upsertCounter        = `INSERT INTO counters (name, value) VALUES (?, ?)
+
+	upsertNodeList = `INSERT INTO node_lists (cluster, at, body) VALUES (?, ?, ?)
+	ON CONFLICT (cluster) DO UPDATE SET at = excluded.at, body = excluded.body`
+	selectNodeLists = `SELECT body FROM node_lists ORDER BY cluster`
+	deleteNodeLists = `DELETE FROM node_lists WHERE at < ?`
+	upsertCounter   = `INSERT INTO counters (name, value) VALUES (?, ?)
 	ON CONFLICT (name) DO UPDATE SET value = excluded.value`
 	selectCounters = `SELECT name, value FROM counters`
 	deleteCounter  = `DELETE FROM counters WHERE name = ?`
