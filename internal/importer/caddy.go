@@ -184,7 +184,7 @@ func (r *caddyReader) rewritten(d directive, s caddyScope) caddyScope {
 	switch {
 	case d.name == "uri" && len(args) == 2 && args[0] == "strip_prefix" && strings.TrimSuffix(args[1], "/") == prefix:
 		s.to = "/"
-	case d.name == "rewrite" && len(args) > 0 && strings.HasSuffix(args[len(args)-1], "{uri}"):
+	case d.name == "rewrite" && len(args) > 0 && strings.HasSuffix(args[len(args)-1], "{uri}") && isValidPath(strings.TrimSuffix(args[len(args)-1], "{uri}")):
 		s.to = strings.TrimSuffix(args[len(args)-1], "{uri}") + s.to
 	default:
 		s.only = d.name + " changes the path at " + d.position.String()

@@ -18,6 +18,9 @@ func (r *caddyReader) proxy(line directive, scope caddyScope, matchers map[strin
 		scope = scope.match(matchers, line.arg(0))
 		args = args[1:]
 	}
+	if rewrite, ok := last(line.block, "rewrite"); ok {
+		scope = r.rewritten(rewrite, scope)
+	}
 	upstream, err := caddyUpstream(line, args)
 	if err != nil {
 		return err

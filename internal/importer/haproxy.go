@@ -287,13 +287,16 @@ func (u *upstream) haproxyBalance(line directive) {
 	}
 }
 
-// haproxyCookie parses cookie NAME insert|prefix|rewrite [dynamic] ...
+// haproxyCookie parses cookie NAME insert|prefix|rewrite [dynamic] ..., of which the last line
+// counts.
 func (u *upstream) haproxyCookie(d directive) {
+	const rewritten = ", and the balancer writes the node into it"
+	u.keyComments = slices.DeleteFunc(u.keyComments, func(c keyComment) bool { return strings.HasSuffix(c.text, rewritten) })
 	u.cookie = d.arg(0)
 	u.prefixed = slices.Contains(d.args, "prefix")
 	u.secret = slices.Contains(d.args, "dynamic")
 	if slices.Contains(d.args, "rewrite") {
-		u.addComment("session", d.position.String()+": the application sets the cookie "+u.cookie+", and the balancer writes the node into it")
+		u.addComment("session", d.position.String()+": the application sets the cookie "+u.cookie+rewritten)
 	}
 }
 

@@ -41,6 +41,7 @@ func readNginx(src source, file string) (*parsedConfig, error) {
 		}
 	}
 	for _, u := range reader.upstreams {
+		reader.stickyRoute(u)
 		if resolver, ok := last(http, "resolver"); ok && u.discovery != nil && u.discovery.server == "" {
 			u.discovery.askAt(resolver.arg(0))
 		}

@@ -203,6 +203,7 @@ func (u *upstream) nginxSticky(line directive) {
 		}
 		return
 	case "route":
+		u.routeVariables = line.args[1:]
 		return
 	}
 	u.cookie = "route" // the default of both modules
@@ -210,5 +211,25 @@ func (u *upstream) nginxSticky(line directive) {
 		if key, value, _ := strings.Cut(arg, "="); (key == "name" || key == "cookie") && value != "" {
 			u.cookie = value
 		}
+	}
+}
+
+// stickyRoute sets the cookie that ends with a dot and the node, where a map takes the route
+// of `sticky route` out of one.
+func (r *nginxReader) stickyRoute(u *upstream) {
+	afterDot := func(entry directive) bool {
+		return strings.HasPrefix(entry.name, "~") && strings.Contains(entry.name, `\.(`) && strings.HasSuffix(entry.name, ")$")
+	}
+	for _, variable := range u.routeVariables {
+		chosen := r.maps[variable]
+		name, isCookie := strings.CutPrefix(chosen.arg(0), "$cookie_")
+		if !isCookie || !slices.ContainsFunc(chosen.block, afterDot) {
+			continue
+		}
+		if strings.EqualFold(name, "JSESSIONID") { // nginx compares the names of cookies without case
+			name = "JSESSIONID"
+		}
+		u.routeCookie = name
+		return
 	}
 }

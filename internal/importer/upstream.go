@@ -35,14 +35,15 @@ type upstream struct {
 
 	clientIPHeader string
 
-	cookie        string // cookie in which the balancer stores the node
-	cookieBackend string // ingress-nginx's name of the upstream, on which that cookie depends
-	secret        bool   // that cookie can be read only with a secret
-	prefixed      bool   // that cookie is the application's, prefixed by the node and "~"
-	routeCookie   string // cookie of the application that ends with a dot and the node
-	sessionName   string // the application's session cookie, by which the balancer keeps clients
-	routeHeader   string // header in which the balancer sends the node
-	nodeCookie    bool   // routeCookie is the balancer's own: what precedes the dot is no session id
+	cookie         string   // cookie in which the balancer stores the node
+	cookieBackend  string   // ingress-nginx's name of the upstream, on which that cookie depends
+	secret         bool     // that cookie can be read only with a secret
+	prefixed       bool     // that cookie is the application's, prefixed by the node and "~"
+	routeCookie    string   // cookie of the application that ends with a dot and the node
+	routeVariables []string // of nginx, that name the node
+	sessionName    string   // the application's session cookie, by which the balancer keeps clients
+	routeHeader    string   // header in which the balancer sends the node
+	nodeCookie     bool     // routeCookie is the balancer's own: what precedes the dot is no session id
 
 	rewrites    []directive // rules of HAProxy that change the path
 	sites       []*site
