@@ -71,6 +71,15 @@ type Uptime struct {
 	Longest    time.Duration // longest time without a successful probe
 }
 
+// A Latency is how long the answers of a target took in a span, as percentiles of its answered probes with
+// an error of at most 5 %. They are those of failed probes, too, if these had an answer.
+type Latency struct {
+	Target
+	P50, P95, P99 time.Duration // 0 without Probes
+	Probes        int           // of which the percentiles are
+	Unknown       int           // answered probes of which only the mean is known: from before an upgrade, or long ago
+}
+
 // SessionUptime sums the uptimes of kind session: the share of the requests of a
 // cluster's clients with a good outcome. Longest is that of the worst owner.
 func SessionUptime(all []Uptime) Uptime {

@@ -56,10 +56,11 @@ func newHistory(c console) *cobra.Command {
 		Short: "Show past incidents, uptime and moved sessions",
 		Long: `history reads the history of serve, which may be running. For each cluster
 it prints the uptime of nodes, balancers, dependencies, canaries and sessions
-(the share of requests that were served with their session), the incidents, the
-sessions that moved to another node, and the deployments. With the id of an
-incident it prints that incident with its findings and timeline; -o markdown
-makes that the begin of a post-mortem.
+(the share of requests that were served with their session), percentiles of the
+latency of nodes and balancers, the incidents, the sessions that moved to
+another node, and the deployments. With the id of an incident it prints that
+incident with its findings and timeline; -o markdown makes that the begin of a
+post-mortem.
 
 It sends no requests. Exit status:
   0  the history was printed
@@ -265,6 +266,9 @@ func readClusterHistory(ctx context.Context, r *history.Reader, cluster string, 
 	p := render.ClusterHistory{Cluster: cluster, Span: span}
 	var err error
 	if p.Uptimes, err = r.Uptimes(ctx, cluster, span); err != nil {
+		return p, err
+	}
+	if p.Latencies, err = r.Latencies(ctx, cluster, span); err != nil {
 		return p, err
 	}
 	if p.Incidents, err = r.Incidents(ctx, history.IncidentQuery{Cluster: cluster, Span: span}); err != nil {

@@ -192,6 +192,18 @@ func measureQueries(b *testing.B, path string) {
 			_, err := db.Uptimes(b.Context(), replayCluster(i), ago(90*day))
 			return err
 		}},
+		{"latencies 1h of 20 targets", func(i int) error {
+			_, err := db.Latencies(b.Context(), replayCluster(i), ago(time.Hour))
+			return err
+		}},
+		{"latencies 1d of 20 targets", func(i int) error {
+			_, err := db.Latencies(b.Context(), replayCluster(i), ago(day))
+			return err
+		}},
+		{"latencies 90d of 20 targets", func(i int) error {
+			_, err := db.Latencies(b.Context(), replayCluster(i), ago(90*day))
+			return err
+		}},
 		{"incidents 90d", func(i int) error {
 			_, err := db.Incidents(b.Context(), IncidentQuery{Cluster: replayCluster(i), Span: ago(90 * day), Limit: 100})
 			return err
@@ -219,6 +231,7 @@ func readPage(ctx context.Context, db *DB, of []checks.Target, now time.Time) er
 	cluster, ago := of[0].Cluster, func(d time.Duration) checks.Span { return checks.Span{From: now.Add(-d), To: now} }
 	const day = 24 * time.Hour
 	_, uptimes := db.Uptimes(ctx, cluster, ago(90*day))
+	_, latencies := db.Latencies(ctx, cluster, ago(6*time.Hour), checks.TargetNode, checks.TargetBalancer)
 	_, points := db.Points(ctx, of, ago(6*time.Hour), 5*time.Minute)
 	_, days := db.Days(ctx, of, now, 90)
 	_, moves := db.Moves(ctx, cluster, ago(6*time.Hour), 200)
@@ -226,7 +239,7 @@ func readPage(ctx context.Context, db *DB, of []checks.Target, now time.Time) er
 	_, changes := db.Changes(ctx, cluster, ago(6*time.Hour), 0)
 	_, placements := db.Placements(ctx, cluster, ago(6*time.Hour), 0)
 	_, incidents := db.Incidents(ctx, IncidentQuery{Cluster: cluster, State: alerting.Resolved, Limit: 50})
-	err := errors.Join(uptimes, points, days, moves, deployments, changes, placements, incidents)
+	err := errors.Join(uptimes, latencies, points, days, moves, deployments, changes, placements, incidents)
 	for _, span := range []time.Duration{time.Hour, day, 7 * day, 30 * day, 90 * day} {
 		_, sessions := db.Uptimes(ctx, cluster, ago(span), checks.TargetSession)
 		_, _, counted := db.CountMoves(ctx, cluster, ago(span))
@@ -335,7 +348,11 @@ func replay(ctx context.Context, tx *transaction, t *target) error {
 			t.until[l] = l.floor(end)
 			n := units[l] / units[minutes] * perMinute
 			for ts := from[l]; ts < t.until[l]; ts += units[l] {
-				rows = append(rows, []any{ts / units[l], n, int64(0), int64(0), 1500 * n, int64(4000), int64(137), int64(0), nil, nil})
+				row := []any{ts / units[l], n, int64(0), int64(0), 1500 * n, int64(4000), int64(137), int64(0), nil, nil}
+				if l > minutes {
+					row = append(row, replayLatencies(n).encode())
+				}
+				rows = append(rows, row)
 			}
 		}
 		if err := tx.engine.partition(ctx, tx, l, from[l], end); err != nil {
@@ -346,6 +363,15 @@ func replay(ctx context.Context, tx *transaction, t *target) error {
 		}
 	}
 	return t.update(ctx, tx)
+}
+
+// replayLatencies returns n latencies of a few milliseconds, of which one in twenty is slow.
+func replayLatencies(n int64) *sketch {
+	s := new(sketch)
+	for i := range n {
+		s.observe(1000 + i*997%2000 + i%20/19*(i*7919%30000))
+	}
+	return s
 }
 
 // BenchmarkCluster measures the queries of the overview for a cluster of 100 nodes with six

@@ -152,11 +152,7 @@ func (l level) each(ctx context.Context, q queryer, targets []int64, from, to in
 }
 
 func (l level) eachOf(ctx context.Context, q queryer, targets []int64, from, to int64, yield func(target int64, b timedBucket)) error {
-	args := []any{l.ceil(from) / units[l], l.ceil(to) / units[l]}
-	for _, id := range targets {
-		args = append(args, id)
-	}
-	rows, err := q.QueryContext(ctx, fmt.Sprintf(selectBuckets[l], placeholders(len(targets))), args...)
+	rows, err := l.query(ctx, q, selectBuckets[l], targets, from, to)
 	if err != nil {
 		return err
 	}
@@ -169,6 +165,15 @@ func (l level) eachOf(ctx context.Context, q queryer, targets []int64, from, to 
 		yield(target, b)
 	}
 	return rows.Err()
+}
+
+// query runs a query of the rows of targets that begin in [from, to).
+func (l level) query(ctx context.Context, q queryer, query string, targets []int64, from, to int64) (*sql.Rows, error) {
+	args := []any{l.ceil(from) / units[l], l.ceil(to) / units[l]}
+	for _, id := range targets {
+		args = append(args, id)
+	}
+	return q.QueryContext(ctx, fmt.Sprintf(query, placeholders(len(targets))), args...)
 }
 
 // scan reads a row of selectBuckets.
@@ -192,17 +197,26 @@ func (l level) scan(rows *sql.Rows) (target int64, s timedBucket, err error) {
 	return target, s, err
 }
 
-// put inserts or replaces a bucket with upsertBucket.
-func (l level) put(ctx context.Context, upsert *sql.Stmt, target int64, s timedBucket) error {
+// put inserts or replaces a bucket with upsertBucket. Minutes have no sketch.
+func (l level) put(ctx context.Context, upsert *sql.Stmt, target int64, s timedBucket, sketch *latencies) error {
 	offset := func(ts int64, valid bool) any {
 		if !valid {
 			return nil
 		}
 		return ts - s.ts
 	}
-	_, err := upsert.ExecContext(ctx, target, s.ts/units[l],
-		s.probes, s.failed, s.unanswered, s.latency, s.slowest,
-		offset(s.recovered, s.good), s.longest, offset(s.broken, s.down), offset(s.last, s.down))
+	row := []any{
+		target, s.ts / units[l], s.probes, s.failed, s.unanswered, s.latency, s.slowest,
+		offset(s.recovered, s.good), s.longest, offset(s.broken, s.down), offset(s.last, s.down),
+	}
+	switch {
+	case l == minutes:
+	case sketch == nil:
+		row = append(row, nil)
+	default:
+		row = append(row, sketch.encode())
+	}
+	_, err := upsert.ExecContext(ctx, row...)
 	return err
 }
 
@@ -224,13 +238,19 @@ func (l level) rollUp(ctx context.Context, tx *transaction, target, from, to int
 	if err := tx.engine.partition(ctx, tx, l, from, to); err != nil {
 		return err
 	}
+	var sketches map[int64]*latencies
+	if l > minutes {
+		if sketches, err = l.sketches(ctx, tx, target, from, to); err != nil {
+			return err
+		}
+	}
 	upsert, err := tx.PrepareContext(ctx, upsertBucket[l])
 	if err != nil {
 		return err
 	}
 	defer upsert.Close()
 	for _, s := range made {
-		if err := l.put(ctx, upsert, target, s); err != nil {
+		if err := l.put(ctx, upsert, target, s, sketches[s.ts]); err != nil {
 			return err
 		}
 	}

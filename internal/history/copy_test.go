@@ -150,6 +150,8 @@ func contentOf(t *testing.T, db *DB) map[string]any {
 	add("uptimes", uptimes, err)
 	points, err := db.Points(ctx, []checks.Target{node}, checks.Span{From: testTime.AddDate(0, 0, -4), To: testTime}, time.Minute)
 	add("points", points[node], err)
+	latencies, err := db.Latencies(ctx, "shop", checks.Span{From: testTime.AddDate(0, 0, -4), To: testTime})
+	add("latencies", latencies, err)
 	content["rows"] = rowsOf(t, db)
 	return content
 }

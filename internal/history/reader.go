@@ -250,12 +250,9 @@ func (r *Reader) uptimes(ctx context.Context, cluster string, span checks.Span, 
 		return nil, err
 	}
 	defer end()
-	found, err := targets(ctx, tx, selectTargetsOfCluster, cluster)
+	found, err := targetsOf(ctx, tx, cluster, kinds)
 	if err != nil {
 		return nil, err
-	}
-	if len(kinds) > 0 {
-		found = slices.DeleteFunc(found, func(t *target) bool { return !slices.Contains(kinds, t.Kind) })
 	}
 	const whole = 1 << 62 // one slot for the span
 	from, to := bounds(span)
@@ -270,6 +267,15 @@ func (r *Reader) uptimes(ctx context.Context, cluster string, span checks.Span, 
 		}
 	}
 	return all, nil
+}
+
+// targetsOf returns the targets of a cluster, or those of some kinds.
+func targetsOf(ctx context.Context, q queryer, cluster string, kinds []checks.TargetKind) ([]*target, error) {
+	found, err := targets(ctx, q, selectTargetsOfCluster, cluster)
+	if err != nil || len(kinds) == 0 {
+		return found, err
+	}
+	return slices.DeleteFunc(found, func(t *target) bool { return !slices.Contains(kinds, t.Kind) }), nil
 }
 
 func (b bucket) uptime(of checks.Target, span checks.Span) checks.Uptime {

@@ -98,6 +98,7 @@ func TestRollUpsEqualTheRaw(t *testing.T) {
 		span := checks.Span{From: from, To: from.Add(time.Duration(rapid.IntRange(1, 72*60).Draw(rt, "length")) * time.Minute)}
 		raw := spread(all)
 		compareUptime(rt, db, raw, span)
+		compareLatency(rt, db, raw, span)
 		comparePoints(rt, db, raw, span, time.Duration(rapid.SampledFrom([]int{1, 7, 60, 90, 1440}).Draw(rt, "step"))*time.Minute)
 	})
 }
@@ -113,6 +114,27 @@ func compareUptime(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span) {
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Fatalf("uptime (-want +got):\n%s", diff)
+	}
+}
+
+// compareLatency compares percentiles with those of the sketch of the samples.
+func compareLatency(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span) {
+	got, err := db.Latencies(t.Context(), "shop", span)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := new(latencies)
+	for _, s := range raw {
+		if s.Failure == "" && !s.At.Before(span.From) && s.At.Before(span.To) {
+			sum.observe(s.Latency.Microseconds())
+		}
+	}
+	want := []checks.Latency{sum.percentiles(node)}
+	if want[0].Probes == 0 {
+		want = nil
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Fatalf("latency (-want +got):\n%s", diff)
 	}
 }
 
@@ -185,6 +207,46 @@ func forgetSamples(t *testing.T, db *DB) {
 	clear(db.targets)
 }
 
+// TestUnknownLatencies: where samples are deleted, edges of a span that are no whole hours, and rows of an
+// earlier version or that are damaged, count as unknown.
+func TestUnknownLatencies(t *testing.T) {
+	db := opened(t)
+	begin := testTime.AddDate(0, 0, -7)
+	write(t, db, Batch{Samples: append(every(node, begin, time.Minute, 180), every(node, testTime.Add(-time.Hour), time.Minute, 60)...)})
+	if err := db.maintain(t.Context(), testTime); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.exec(t.Context(), "UPDATE hours SET latencies = NULL WHERE ts = ?", begin.Unix()/3600+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.exec(t.Context(), "UPDATE hours SET latencies = ? WHERE ts = ?", []byte{0xff}, begin.Unix()/3600+2); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		from, to       time.Time
+		known, unknown int
+	}{
+		{begin, begin.Add(time.Hour), 60, 0},
+		{begin.Add(-time.Hour), begin.Add(90 * time.Minute), 60, 30},
+		{begin.Add(30 * time.Minute), begin.Add(time.Hour), 0, 30},
+		{begin, begin.Add(3 * time.Hour), 60, 120},
+		{begin.Add(time.Hour), testTime.Add(-30 * time.Minute), 30, 120},
+		{begin.AddDate(0, 0, -7), begin, 0, 0},
+	} {
+		got, err := db.Latencies(t.Context(), "shop", checks.Span{From: test.from, To: test.to}, checks.TargetNode)
+		var sum checks.Latency
+		if len(got) > 0 {
+			sum = got[0]
+		}
+		if err != nil || sum.Probes != test.known || sum.Unknown != test.unknown || (sum.Probes > 0) != (sum.P99 > 0) {
+			t.Errorf("%s to %s: got %+v, error %v, want %d known and %d unknown", test.from, test.to, got, err, test.known, test.unknown)
+		}
+	}
+	if got, err := db.Latencies(t.Context(), "shop", checks.Span{To: testTime}, checks.TargetSession); err != nil || len(got) > 0 {
+		t.Errorf("got %v, error %v, want nothing of another kind", got, err)
+	}
+}
+
 // TestExpiredDetailsKeepSums: deleting samples and minutes does not change results.
 func TestExpiredDetailsKeepSums(t *testing.T) {
 	db := opened(t)
@@ -210,6 +272,14 @@ func TestExpiredDetailsKeepSums(t *testing.T) {
 	}
 	if diff := gocmp.Diff(before, after); diff != "" {
 		t.Errorf("uptime, before and after (-/+):\n%s", diff)
+	}
+	latency, err := db.Latencies(t.Context(), "shop", span)
+	sum := new(latencies)
+	for _, s := range all {
+		sum.observe(s.Latency.Microseconds())
+	}
+	if diff := gocmp.Diff([]checks.Latency{sum.percentiles(node)}, latency); err != nil || diff != "" {
+		t.Errorf("error %v, latency (-want +got):\n%s", err, diff)
 	}
 	if got, want := rowsOf(t, db), ([levels]int{0, 0, 24, 2}); got != want {
 		t.Errorf("got %v rows, want %v", got, want)

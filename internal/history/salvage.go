@@ -371,7 +371,9 @@ func (t salvageTable) sound(columns []tableColumn, values []any) bool {
 		case nil:
 			ok = c.null
 		case int64:
-			ok = c.kind != "TEXT"
+			ok = c.kind != "TEXT" && c.kind != "BLOB"
+		case []byte:
+			ok = c.kind == "BLOB"
 		case float64:
 			ok = c.kind == "REAL"
 		case string:

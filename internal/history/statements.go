@@ -44,12 +44,21 @@ const (
 	ON CONFLICT (target, ts) DO NOTHING`
 )
 
+const selectOfTargets = `SELECT target, %s FROM %s WHERE ts >= ? AND ts < ? AND target IN (%%s) ORDER BY target, ts`
+
 // Statements for each level.
 var (
 	// selectBuckets has a placeholder for the list of targets. Parameters: from, to, targets.
 	selectBuckets = forLevels(func(table, columns string) string {
-		return fmt.Sprintf(`SELECT target, %s FROM %s WHERE ts >= ? AND ts < ? AND target IN (%%s) ORDER BY target, ts`, columns, table)
+		return fmt.Sprintf(selectOfTargets, strings.TrimSuffix(columns, ", latencies"), table)
 	})
+	// selectLatencies has the same placeholder and parameters.
+	selectLatencies = [levels]string{
+		fmt.Sprintf(selectOfTargets, `ts, latency, outcome`, `samples`),
+		fmt.Sprintf(selectOfTargets, `ts, probes - unanswered, NULL`, `minutes`),
+		fmt.Sprintf(selectOfTargets, `ts, probes - unanswered, latencies`, `hours`),
+		fmt.Sprintf(selectOfTargets, `ts, probes - unanswered, latencies`, `days`),
+	}
 	// selectPage selects the rows of a target from a bucket on. Parameters: target, from, limit.
 	selectPage = forLevels(func(table, columns string) string {
 		return fmt.Sprintf(`SELECT %s FROM %s WHERE target = ? AND ts >= ? ORDER BY ts LIMIT ?`, columns, table)
@@ -61,10 +70,7 @@ var (
 		return fmt.Sprintf(`DELETE FROM %s WHERE target = ? AND ts < ?`, table)
 	})
 	upsertBucket = forLevels(func(table, columns string) string { // unused for samples
-		return fmt.Sprintf(`INSERT INTO %s (target, %s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-	ON CONFLICT (target, ts) DO UPDATE SET probes = excluded.probes, failed = excluded.failed,
-	unanswered = excluded.unanswered, latency = excluded.latency, slowest = excluded.slowest,
-	recovered = excluded.recovered, longest = excluded.longest, broken = excluded.broken, last = excluded.last`, table, columns)
+		return eventTable{name: table, keys: []string{"target", "ts"}, columns: strings.Split(columns, ", ")[1:]}.upsert("")
 	})
 )
 
@@ -81,7 +87,11 @@ func (l level) columns() []string {
 	if l == samples {
 		return []string{"ts", "latency", "outcome"}
 	}
-	return []string{"ts", "probes", "failed", "unanswered", "latency", "slowest", "recovered", "longest", "broken", "last"}
+	sums := []string{"ts", "probes", "failed", "unanswered", "latency", "slowest", "recovered", "longest", "broken", "last"}
+	if l == minutes {
+		return sums
+	}
+	return append(sums, "latencies")
 }
 
 // Events.

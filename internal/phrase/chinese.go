@@ -41,8 +41,16 @@ var chinese = map[string]string{
 	"shared: %s": "共享：%s", "sticky: %s": "保持：%s", "replicated: %s": "复制：%s", "(the policy does not demand it)": "（策略不要求）",
 	"over %s sure": "置信度高于 %s", "%s sure": "置信度 %s", "affects %s": "影响 %s", "there is no cluster": "没有集群",
 
+	// What check and where print.
+	"%s is valid: %s (%s), %s": "%s 有效：%s（%s），%s", "%s and those of %s": "%s，另有 %s 列出的节点", "%d sources": "%d 个来源",
+	"%s accepted the test message and its resolution":   "%s 已接收测试消息及其恢复消息",
+	"skipped, because the method is not computable: %s": "已跳过，因为算法无法计算：%s",
+	"line %d: %s": "第 %d 行：%s", "%q is not an IP address": "%q 不是 IP 地址", "and %s": "另有 %s", "%d more invalid lines": "%d 行无效",
+
 	// The history.
-	"The history is empty.": "历史为空。", "nothing was probed": "没有探测记录", "no data": "暂无数据", "(owner unknown)": "（所属节点未知）",
+	"The history is empty.": "历史为空。", "nothing was probed": "没有探测记录",
+	"Latency": "延迟", "asked directly, within 5 %": "直接请求，误差不超过 5 %", "%d answers": "%d 个响应",
+	"without %s of which only the mean is stored": "不含只保存了平均值的 %s", "no data": "暂无数据", "(owner unknown)": "（所属节点未知）",
 	"recorded since this version of stickwatch, where sessions are followed": "自本版本的 stickwatch 起，在跟踪会话的集群记录",
 	"%d of %s failed": "%[2]s中 %[1]d 次失败", "%d of %s failed or lost their session": "%[2]s中 %[1]d 个失败或丢失会话",
 	"%s, for %s at the longest": "%s，最长持续 %s", "%d open": "%d 个未恢复", "%d lost": "%d 个丢失", "%d moved": "%d 个转移", "%d failed": "%d 个失败",

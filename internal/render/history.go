@@ -20,6 +20,7 @@ type ClusterHistory struct {
 	Cluster     string
 	Span        checks.Span
 	Uptimes     []checks.Uptime
+	Latencies   []checks.Latency
 	Incidents   []alerting.Incident // newest first
 	Moves       []checks.Move       // newest first
 	Deployments []checks.Deployment // oldest first
@@ -74,6 +75,7 @@ func (t *Text) clusterHistory(h ClusterHistory, days calendar) {
 		span{plain, "  " + t.Say("%s to %s", days.minute(h.Span.From), days.minute(h.Span.To))},
 		span{dim, days.now.Format(" MST")})
 	t.uptimes(h.Uptimes)
+	t.latencies(h.Latencies)
 	t.incidents(h.Incidents, days)
 	t.moves(h.Moves, days)
 	t.deployments(h.Deployments, days)
@@ -104,6 +106,38 @@ func (t *Text) uptimes(uptimes []checks.Uptime) {
 	if checks.SessionsUnrecorded(uptimes) {
 		t.paragraph("  ", "    ", span{plain, pad(t.Say(string(checks.TargetSession)), labelWidth) + t.Say("no data")},
 			span{dim, "  " + t.Say("recorded since this version of stickwatch, where sessions are followed")})
+	}
+}
+
+// latencies writes the percentiles of nodes and of the addresses of the balancer.
+func (t *Text) latencies(all []checks.Latency) {
+	var rows [][]span
+	unknown := 0
+	for _, l := range all {
+		if l.Kind != checks.TargetNode && l.Kind != checks.TargetBalancer {
+			continue
+		}
+		unknown += l.Unknown
+		row := []span{{plain, pad(t.Say(string(l.Kind)), labelWidth) + t.targetName(l.Target)}}
+		for _, p := range []struct {
+			name  string
+			value time.Duration
+		}{{"p50", l.P50}, {"p95", l.P95}, {"p99", l.P99}} {
+			value := "–"
+			if p.value > 0 {
+				value = formatDuration(p.value)
+			}
+			row = append(row, span{plain, p.name + " " + value})
+		}
+		rows = append(rows, append(row, span{dim, t.Count(l.Probes, "answer", "answers")}))
+	}
+	if len(rows) == 0 {
+		return
+	}
+	t.heading("Latency", span{dim, "  " + t.Say("asked directly, within 5 %")})
+	t.matrix(rows)
+	if unknown > 0 {
+		t.paragraph("  ", "    ", span{dim, t.Say("without %s of which only the mean is stored", t.Count(unknown, "answer", "answers"))})
 	}
 }
 
@@ -332,7 +366,8 @@ type wireClusterHistory struct {
 	Since       wire.Timestamp    `json:"since"`
 	Until       wire.Timestamp    `json:"until"`
 	Uptimes     []wire.Uptime     `json:"uptimes"`
-	Incidents   []wire.Incident   `json:"incidents"`   // newest first
+	Incidents   []wire.Incident   `json:"incidents"` // newest first
+	Latencies   []wire.Latency    `json:"latencies"`
 	Moves       []wire.Move       `json:"moves"`       // newest first
 	Deployments []wire.Deployment `json:"deployments"` // oldest first
 }
@@ -354,6 +389,7 @@ func wireClusterHistoriesOf(clusterHistories []ClusterHistory, span checks.Span,
 				Since:       wire.TimestampOf(p.Span.From),
 				Until:       wire.TimestampOf(p.Span.To),
 				Uptimes:     wire.List(p.Uptimes, wire.UptimeOf),
+				Latencies:   wire.List(p.Latencies, wire.LatencyOf),
 				Incidents:   wire.List(p.Incidents, func(i alerting.Incident) wire.Incident { return wire.IncidentOf(i, now) }),
 				Moves:       wire.List(p.Moves, wire.MoveOf),
 				Deployments: wire.List(p.Deployments, wire.DeploymentOf),

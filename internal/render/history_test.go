@@ -20,6 +20,12 @@ func exampleHistory() ClusterHistory {
 			Ratio: float64(probes-failed) / float64(probes), Longest: longest,
 		}
 	}
+	latency := func(kind checks.TargetKind, name string, unknown int) checks.Latency {
+		return checks.Latency{
+			Target: checks.Target{Cluster: "shop", Kind: kind, Name: name},
+			P50:    1400 * time.Microsecond, P95: 25 * time.Millisecond, P99: 1240 * time.Millisecond, Probes: 5760, Unknown: unknown,
+		}
+	}
 	return ClusterHistory{
 		Cluster: "shop",
 		Span:    checks.Span{From: testTime.Add(-24 * time.Hour), To: testTime},
@@ -31,6 +37,12 @@ func exampleHistory() ClusterHistory {
 			target(checks.TargetSession, "", 7, 7, 9*time.Second),
 			target(checks.TargetSession, "node1", 28_800, 9_600, 40*time.Second),
 			target(checks.TargetSession, "node2", 28_800, 0, 0),
+		},
+		Latencies: []checks.Latency{
+			latency(checks.TargetBalancer, "http://10.0.0.9:8088 10.0.0.9:8088", 0),
+			latency(checks.TargetCanary, "node1", 3),
+			latency(checks.TargetNode, "node1", 12),
+			{Target: checks.Target{Cluster: "shop", Kind: checks.TargetNode, Name: "node2"}, Unknown: 7},
 		},
 		Incidents: []alerting.Incident{
 			{

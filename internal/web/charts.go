@@ -80,6 +80,8 @@ type charts struct {
 	Ticks  []string
 	Events string // SVG path of vertical lines
 	Charts []chart
+	// Unknown: the percentiles are not of all answers.
+	Unknown bool
 }
 
 // A chart is the latency of a target over the last hours.
@@ -88,6 +90,9 @@ type chart struct {
 	Kind    string
 	Newest  string // mean of the newest bucket with a response
 	Slowest string
+	P50     string // "–": not known
+	P95     string
+	P99     string
 	Area    string // SVG path of the maximum, in a box of barBuckets by chartHeight
 	Line    string // SVG path of the mean
 	Through string // SVG path of the node's mean through the balancer; "": not probed
@@ -112,7 +117,10 @@ func (v viewContext) charts(p Snapshot, history *clusterHistory) charts {
 			drawn = append(drawn, v.chart(u.Target, history, top))
 		}
 	}
-	return charts{Top: v.latency(top), Ticks: v.ticks(history.span), Events: eventLines(history, barBuckets, chartHeight), Charts: drawn}
+	return charts{
+		Top: v.latency(top), Ticks: v.ticks(history.span), Events: eventLines(history, barBuckets, chartHeight), Charts: drawn,
+		Unknown: slices.ContainsFunc(history.latencies, func(l checks.Latency) bool { return l.Unknown > 0 }),
+	}
 }
 
 func (v viewContext) chart(of checks.Target, r *clusterHistory, top time.Duration) chart {
@@ -130,7 +138,19 @@ func (v viewContext) chart(of checks.Target, r *clusterHistory, top time.Duratio
 		}
 	}
 	c.Slowest = v.latency(slowest)
+	l := r.latency(of)
+	c.P50, c.P95, c.P99 = v.latency(l.P50), v.latency(l.P95), v.latency(l.P99)
 	return c
+}
+
+// latency returns the percentiles of a target, 0 without data.
+func (c *clusterHistory) latency(of checks.Target) checks.Latency {
+	for _, l := range c.latencies {
+		if l.Target == of {
+			return l
+		}
+	}
+	return checks.Latency{Target: of}
 }
 
 // scaleMax returns the upper end of the scale: a round number above the highest mean. Single

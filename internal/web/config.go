@@ -147,6 +147,7 @@ type Reloader interface {
 type History interface {
 	Points
 	Uptimes
+	Latencies
 	Moves
 	Placements
 	Incidents
@@ -166,6 +167,11 @@ type Points interface {
 type Uptimes interface {
 	Uptimes(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Uptime, error)
 	Days(ctx context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error)
+}
+
+// Latencies returns percentiles of the latencies of the targets of a cluster in a span, of all kinds or of some.
+type Latencies interface {
+	Latencies(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Latency, error)
 }
 
 // Moves returns the session moves of a cluster, newest first. CountMoves returns how many

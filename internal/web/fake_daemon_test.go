@@ -221,6 +221,28 @@ func (d *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span
 	return all, nil
 }
 
+// Latencies returns percentiles of nodes and the balancer; those of node2 are not of all answers.
+func (d *fakeDaemon) Latencies(_ context.Context, cluster string, _ checks.Span, _ ...checks.TargetKind) ([]checks.Latency, error) {
+	if d.broken != nil {
+		return nil, d.broken
+	}
+	latency := func(kind checks.TargetKind, name string) checks.Latency {
+		return checks.Latency{
+			Target: checks.Target{Cluster: cluster, Kind: kind, Name: name},
+			P50:    1400 * time.Microsecond, P95: 5200 * time.Microsecond, P99: 1240 * time.Millisecond, Probes: 5000,
+		}
+	}
+	all := []checks.Latency{latency(checks.TargetBalancer, "http://10.0.0.9:8088 10.0.0.9:8088")}
+	for _, n := range d.fakeCluster(cluster).Cluster.Nodes {
+		l := latency(checks.TargetNode, n.ID)
+		if n.ID == "node2" {
+			l.Unknown = 700
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
 func (d *fakeDaemon) Days(_ context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error) {
 	all := make(map[checks.Target][]checks.Uptime)
 	for _, t := range of {

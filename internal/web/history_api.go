@@ -60,7 +60,7 @@ const (
 	maxMoves      = 1000
 )
 
-// getHistory returns the uptimes, moves and deployments of a cluster in a span, and the points
+// getHistory returns the uptimes, latencies, moves and deployments of a cluster in a span, and the points
 // of one target if the request names one.
 func (s *Server) getHistory(r *http.Request) (answer, error) {
 	q := s.queryOf(r)
@@ -109,6 +109,10 @@ func (s *Server) historyOf(r *http.Request, cluster string, span checks.Span) (w
 	if err != nil {
 		return wireHistory{}, err
 	}
+	latencies, err := s.config.History.Latencies(r.Context(), cluster, span)
+	if err != nil {
+		return wireHistory{}, err
+	}
 	moves, err := s.config.History.Moves(r.Context(), cluster, span, maxMoves)
 	if err != nil {
 		return wireHistory{}, err
@@ -122,6 +126,7 @@ func (s *Server) historyOf(r *http.Request, cluster string, span checks.Span) (w
 		Since:       wire.TimestampOf(span.From),
 		Until:       wire.TimestampOf(span.To),
 		Uptimes:     wire.List(uptimes, wire.UptimeOf),
+		Latencies:   wire.List(latencies, wire.LatencyOf),
 		Moves:       wire.List(moves, wire.MoveOf),
 		Deployments: wire.List(deployments, wire.DeploymentOf),
 	}, nil

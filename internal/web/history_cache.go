@@ -22,7 +22,8 @@ const (
 type clusterHistory struct {
 	span        checks.Span // ends with the current bucket
 	points      map[checks.Target][]checks.Point
-	uptimes     []checks.Uptime // of all targets over uptimeDays
+	uptimes     []checks.Uptime  // of all targets over uptimeDays
+	latencies   []checks.Latency // of nodes and addresses of the balancer over the span
 	days        map[checks.Target][]checks.Uptime
 	moves       []checks.Move
 	deployments []checks.Deployment
@@ -85,6 +86,7 @@ func (h *historyCache) forClusterPage(ctx context.Context, p Snapshot, length ti
 		}
 		r.calendar(checks.TargetBalancer, checks.TargetNode, checks.TargetDependency, checks.TargetSession)
 		r.hours(r.ofKinds(checks.TargetCanary, checks.TargetBalancer, checks.TargetSession))
+		r.percentiles()
 		r.events()
 		if hasSessions(p) {
 			r.sessions()
@@ -204,6 +206,12 @@ func (r *historyReader) calendar(kinds ...checks.TargetKind) {
 	}
 }
 
+func (r *historyReader) percentiles() {
+	if r.err == nil {
+		r.latencies, r.err = r.history.Latencies(r.ctx, r.cluster, r.span, checks.TargetNode, checks.TargetBalancer)
+	}
+}
+
 // sessions reads where canaries were served, and what clients met.
 func (r *historyReader) sessions() {
 	if r.err == nil {
@@ -213,13 +221,11 @@ func (r *historyReader) sessions() {
 		if r.err != nil {
 			return
 		}
-		met := metSpan{length: length, uptime: checks.SessionUptime(r.uptimes)}
-		span := checks.Span{From: r.now.Add(-length), To: r.now}
-		if length < uptimeDays*24*time.Hour {
-			var uptimes []checks.Uptime
-			uptimes, r.err = r.history.Uptimes(r.ctx, r.cluster, span, checks.TargetSession)
-			met.uptime = checks.SessionUptime(uptimes)
-		}
+		met, span := metSpan{length: length}, checks.Span{From: r.now.Add(-length), To: r.now}
+		// Also of the longest span: r.uptimes may be older, and have fewer requests than a shorter one.
+		var uptimes []checks.Uptime
+		uptimes, r.err = r.history.Uptimes(r.ctx, r.cluster, span, checks.TargetSession)
+		met.uptime = checks.SessionUptime(uptimes)
 		if r.err == nil {
 			met.moved, _, r.err = r.history.CountMoves(r.ctx, r.cluster, span)
 		}

@@ -41,7 +41,7 @@ type verdictCell struct {
 func (v viewContext) rows(p Snapshot, r *clusterHistory) []row {
 	var rows []row
 	for _, node := range p.Cluster.Nodes {
-		one := row{Node: word(node.ID)}
+		one := row{Node: word(node.ID), Latency: "–"}
 		if node.URL != nil {
 			one.URL = line(node.URL.Redacted())
 		}
@@ -53,11 +53,13 @@ func (v viewContext) rows(p Snapshot, r *clusterHistory) []row {
 			one.Direct, one.State = v.direct(seen), v.state(seen)
 			one.Rotation, one.Canary = v.rotation(node, seen), v.canary(seen, p.Report.Session)
 			one.Reasons = v.reasons(one)
-			one.Latency, one.Version = v.latency(seen.Primary.Timing.Total), cell(seen.Version)
+			one.Version = cell(seen.Version)
+			if seen.Primary.Answered() { // else it is the time until it failed
+				one.Latency = v.latency(seen.Primary.Timing.Total)
+			}
 		} else {
 			unseen := verdictCell{Tone: toneUnknown, Label: v.translate("unknown")}
 			one.Direct, one.State, one.Rotation, one.Canary = unseen, unseen, unseen, unseen
-			one.Latency = "–"
 		}
 		rows = append(rows, one)
 	}

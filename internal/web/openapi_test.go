@@ -67,7 +67,7 @@ var operations = []operation{
 		body: wire.NoteRequest{}, status: 200, answer: wire.Incident{}, errors: []int{409, 500, 503}, sent: `{"author": "ann", "text": "the disk was full"}`,
 	},
 	{
-		route: "GET /api/v1/history", summary: "uptimes, session moves and deployments of a cluster, and the points of a target",
+		route: "GET /api/v1/history", summary: "uptimes, latencies, session moves and deployments of a cluster, and the points of a target",
 		parameters: []string{"cluster!", "since", "until", "target", "kind", "step"},
 		status:     200, answer: wireHistory{}, errors: []int{404, 500, 503}, query: "?cluster=shop&target=node1",
 	},

@@ -57,6 +57,7 @@ type wireHistory struct {
 	Since       wire.Timestamp    `json:"since"`
 	Until       wire.Timestamp    `json:"until"`
 	Uptimes     []wire.Uptime     `json:"uptimes"`
+	Latencies   []wire.Latency    `json:"latencies"`
 	Moves       []wire.Move       `json:"moves"` // newest first
 	Deployments []wire.Deployment `json:"deployments"`
 	StepMS      int64             `json:"step_ms,omitempty"` // of the points

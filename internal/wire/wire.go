@@ -75,6 +75,17 @@ type Uptime struct {
 	LongestOutageMS int64             `json:"longest_outage_ms"` // 0: none
 }
 
+// A Latency is how long the answers of a target took over a span, as percentiles with an error of at most 5 %.
+type Latency struct {
+	Kind    checks.TargetKind `json:"kind"`
+	Target  string            `json:"target"` // as in an Uptime
+	P50MS   float64           `json:"p50_ms"` // 0: nothing is known
+	P95MS   float64           `json:"p95_ms"`
+	P99MS   float64           `json:"p99_ms"`
+	Probes  int               `json:"probes"`  // with an answer, of which the percentiles are
+	Unknown int               `json:"unknown"` // probes with an answer of which only the mean is stored
+}
+
 // A Move is a session that was answered by another node than before.
 type Move struct {
 	At      Timestamp          `json:"at"`
@@ -109,6 +120,13 @@ func UptimeOf(u checks.Uptime) Uptime {
 	return Uptime{
 		Kind: u.Kind, Target: Text(u.Name), Probes: u.Probes, Failed: u.Failed, Ratio: u.Ratio,
 		LongestOutageMS: u.Longest.Milliseconds(),
+	}
+}
+
+// LatencyOf converts a latency.
+func LatencyOf(l checks.Latency) Latency {
+	return Latency{
+		Kind: l.Kind, Target: Text(l.Name), P50MS: MS(l.P50), P95MS: MS(l.P95), P99MS: MS(l.P99), Probes: l.Probes, Unknown: l.Unknown,
 	}
 }
 

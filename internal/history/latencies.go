@@ -1,0 +1,137 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// latencies are the latencies of answered probes, and the number of those whose latency is not known: a
+// row has only the sum if it is of minutes, or if an earlier version wrote it.
+type latencies struct {
+	sketch
+	unknown int64
+}
+
+// eachLatencies adds the rows of targets that begin in [from, to) to what of returns for them. Rows of
+// a target are in the order of time.
+func (l level) eachLatencies(ctx context.Context, q queryer, targets []int64, from, to int64, of func(target, ts int64) *latencies) error {
+	for part := range slices.Chunk(targets, maxParameters) {
+		rows, err := l.query(ctx, q, selectLatencies[l], part, from, to)
+		if err != nil {
+			return err
+		}
+		if err := l.addLatencies(rows, of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addLatencies reads rows of selectLatencies.
+func (l level) addLatencies(rows *sql.Rows, of func(target, ts int64) *latencies) error {
+	defer rows.Close()
+	var target, ts int64
+	for rows.Next() {
+		if l == samples {
+			var s sample
+			if err := rows.Scan(&target, &s.ts, &s.latency, &s.outcome); err != nil {
+				return err
+			}
+			if s.answered() {
+				of(target, s.ts).observe(s.latency)
+			}
+			continue
+		}
+		var answered int64
+		var data sql.RawBytes
+		if err := rows.Scan(&target, &ts, &answered, &data); err != nil {
+			return err
+		}
+		of(target, ts*units[l]).addRow(answered, data)
+	}
+	return rows.Err()
+}
+
+// addRow adds a row with a number of answered probes and the sketch of those whose latency is known. A
+// damaged sketch is none.
+func (l *latencies) addRow(answered int64, data []byte) {
+	var s sketch
+	if s.decode(data) == nil && s.count() <= uint64(answered) {
+		l.add(&s)
+		answered -= int64(s.count())
+	}
+	l.unknown += answered
+}
+
+// sketches returns the sketches of the buckets of l that begin in [from, to), by their start. Those of
+// hours are of samples, because minutes have none.
+func (l level) sketches(ctx context.Context, tx *transaction, target, from, to int64) (map[int64]*latencies, error) {
+	made := make(map[int64]*latencies)
+	below := map[level]level{hours: samples, days: hours}[l]
+	err := below.eachLatencies(ctx, tx, []int64{target}, from, to, func(_, ts int64) *latencies {
+		at := l.floor(ts)
+		if made[at] == nil {
+			made[at] = new(latencies)
+		}
+		return made[at]
+	})
+	return made, err
+}
+
+// Latencies returns percentiles of the latencies of each target of a cluster in a span, or of those of some
+// kinds, by kind and name. It omits targets without answered probes. A span of at least a week starts at the
+// next whole hour, and a span of at least eight weeks at the next whole day.
+func (r *Reader) Latencies(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Latency, error) {
+	all, err := r.latencies(ctx, cluster, span, kinds)
+	if err != nil {
+		return nil, fmt.Errorf("reading the latencies of %q: %w", cluster, err)
+	}
+	return all, nil
+}
+
+func (r *Reader) latencies(ctx context.Context, cluster string, span checks.Span, kinds []checks.TargetKind) (all []checks.Latency, err error) {
+	tx, end, err := r.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	found, err := targetsOf(ctx, tx, cluster, kinds)
+	if err != nil {
+		return nil, err
+	}
+	from, to := bounds(span)
+	parts, sums := make(map[segment][]int64), make(map[int64]*latencies)
+	for _, t := range found {
+		sums[t.id] = new(latencies)
+		for _, s := range t.split(days, alignStart(from, to), to, units[days]) {
+			if s.level == minutes && s.from >= t.since[samples] {
+				s.level = samples
+			}
+			parts[s] = append(parts[s], t.id)
+		}
+	}
+	for s, ids := range parts {
+		err := s.eachLatencies(ctx, tx, ids, s.from, s.to, func(target, _ int64) *latencies { return sums[target] })
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range found {
+		if l := sums[t.id].percentiles(t.Target); l.Probes+l.Unknown > 0 {
+			all = append(all, l)
+		}
+	}
+	return all, nil
+}
+
+func (l *latencies) percentiles(target checks.Target) checks.Latency {
+	at := func(q float64) time.Duration { return time.Duration(l.quantile(q)) * time.Microsecond }
+	return checks.Latency{
+		Target: target, P50: at(0.50), P95: at(0.95), P99: at(0.99), Probes: int(l.count()), Unknown: int(l.unknown),
+	}
+}
