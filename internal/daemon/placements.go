@@ -31,8 +31,9 @@ type openPlacement struct {
 }
 
 const (
-	// placementSaveEvery bounds what a crash loses, and what storing costs.
-	placementSaveEvery = 5 * time.Minute
+	// placementSaveEvery bounds what a crash loses, and what storing costs. A page takes a longer time
+	// without requests for a gap.
+	placementSaveEvery = checks.PlacementGap / 2
 	// maxChanges is what a rolling restart of a large cluster needs; changeEvery bounds a
 	// permanent drift to 480 rows a day.
 	maxChanges  = 20

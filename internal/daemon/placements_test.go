@@ -162,3 +162,17 @@ func TestNoPlacementsOfOthers(t *testing.T) {
 		t.Error("a cluster that is no longer watched is kept")
 	}
 }
+
+// TestStoredEndIsRecent: what a page reads of a canary that is served steadily always reaches to the present.
+func TestStoredEndIsRecent(t *testing.T) {
+	s := newCanaryScript()
+	for range 12 * 20 {
+		s.request("node1", checks.OutcomeServed, 1)
+		if stored := s.stored.Placements[len(s.stored.Placements)-1]; s.at.Sub(stored.To) > checks.PlacementGap {
+			t.Fatalf("after %s the stored placement ends at %s: the page would draw a gap", s.at.Sub(s.start), stored.To)
+		}
+	}
+	if s.writes > 20 {
+		t.Errorf("got %d writes in 20 minutes of calm", s.writes)
+	}
+}
