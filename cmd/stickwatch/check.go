@@ -15,7 +15,6 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/config"
-	"stickwatch/internal/phrase"
 	"stickwatch/internal/render"
 	"stickwatch/probes"
 )
@@ -23,6 +22,7 @@ import (
 func newCheck(c console) *cobra.Command {
 	var file, receiver string
 	var schema bool
+	language := newLanguageFlag()
 	cmd := &cobra.Command{
 		Use:   "check [flags]",
 		Short: "Validate a configuration file",
@@ -45,30 +45,34 @@ Exit status:
 		Args: noArguments(func(arg string) string { return "stickwatch check -c " + arg }),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			notify := cmd.Flags().Changed("notify")
+			if err := language.usageError("language"); err != nil {
+				return err
+			}
 			switch {
 			case notify && isEmptyValue(receiver):
 				return emptyFlag("notify")
 			case notify && schema:
 				return errors.New("--notify and --schema exclude each other")
 			case notify:
-				return testReceiver(cmd.Context(), c, file, receiver)
+				return testReceiver(cmd.Context(), c, file, receiver, language)
 			case schema:
 				return printSchema(c)
 			default:
-				return checkFile(c, file)
+				return checkFile(c, file, language)
 			}
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", defaultFile, "configuration `FILE`")
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of the file")
+	language.register(cmd)
 	cmd.Flags().StringVar(&receiver, "notify", "", "send a test message to the `RECEIVER` of the file")
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 	completeFlagNames(cmd, "notify", namesOfReceivers)
-	explain(cmd, section{"Flags", []string{"config", "schema", "notify"}})
+	explain(cmd, section{"Flags", []string{"config", "schema", "notify", "language"}})
 	return cmd
 }
 
-func checkFile(c console, file string) error {
+func checkFile(c console, file string, language languageFlag) error {
 	cfg, err := loadFile(file, "name one with -c FILE")
 	if err != nil {
 		return err
@@ -77,12 +81,13 @@ func checkFile(c console, file string) error {
 	for _, cluster := range cfg.Clusters {
 		nodes += len(cluster.Nodes)
 	}
-	found := ""
+	reader := language.reader(cfg)
+	found := reader.Count(nodes, "node", "nodes")
 	if n := cfg.Sources(); n > 0 {
-		found = " and those of " + phrase.Reader{}.Count(n, "source", "sources")
+		found = reader.Say("%s and those of %s", found, reader.Count(n, "source", "sources"))
 	}
-	_, err = fmt.Fprintf(c.out, "%s is valid: %s (%s), %s%s\n", file,
-		phrase.Reader{}.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), phrase.Reader{}.Count(nodes, "node", "nodes"), found)
+	_, err = fmt.Fprintln(c.out, reader.Say("%s is valid: %s (%s), %s", file,
+		reader.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), found))
 	return err
 }
 
@@ -100,7 +105,7 @@ const testTimeout = 30 * time.Second
 
 // testReceiver sends a test notification to the receiver of that name, then the resolved
 // one.
-func testReceiver(ctx context.Context, c console, file, name string) error {
+func testReceiver(ctx context.Context, c console, file, name string, language languageFlag) error {
 	cfg, err := loadFile(file, "name one with -c FILE")
 	if err != nil {
 		return err
@@ -119,7 +124,7 @@ func testReceiver(ctx context.Context, c console, file, name string) error {
 	if _, err := notifier.Notify(ctx, testResolvedNotification(test, reference, time.Now())); err != nil {
 		return exitError{exitFinding, fmt.Errorf("%s has the test message; resolving it: %w", name, err)}
 	}
-	_, err = fmt.Fprintf(c.out, "%s accepted the test message and its resolution\n", name)
+	_, err = fmt.Fprintln(c.out, language.reader(cfg).Say("%s accepted the test message and its resolution", name))
 	return err
 }
 

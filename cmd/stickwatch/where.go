@@ -24,10 +24,11 @@ type whereOptions struct {
 	clusters clusterFlags
 	excluded []string
 	keys     []string
+	language languageFlag
 }
 
 func newWhere(c console) *cobra.Command {
-	var options whereOptions
+	options := whereOptions{language: newLanguageFlag()}
 	cmd := &cobra.Command{
 		Use:   "where [flags] CLIENT...",
 		Short: "Compute the node of a client under ip_hash or hash",
@@ -62,8 +63,9 @@ Exit status:
 	options.clusters.register(cmd)
 	cmd.Flags().StringArrayVar(&options.excluded, "without", nil, "exclude this `NODE`, as if the balancer had ejected it; repeatable")
 	cmd.Flags().StringArrayVar(&options.keys, "key", nil, "`KEY` of hash instead of a client address; repeatable")
+	options.language.register(cmd)
 	completeFlagNames(cmd, "without", namesOfNodes)
-	explain(cmd, section{"Computation", []string{"without", "key"}}, fileSection, clusterSection)
+	explain(cmd, section{"Computation", []string{"without", "key"}}, fileSection, clusterSection, languageSection)
 	return cmd
 }
 
@@ -79,16 +81,20 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 			return fmt.Errorf("--key: %q has control characters", render.CleanName(key))
 		}
 	}
+	if err := o.language.usageError("language"); err != nil {
+		return err
+	}
 	clusters, err := o.clusters.load(cmd)
 	if err != nil {
 		return err
 	}
+	reader := o.language.reader(o.clusters.configured)
 	oracles, err := newOracles(clusters, o.excluded, len(o.keys) > 0)
 	if err != nil {
 		return err
 	}
 	if len(oracles.left) > 0 {
-		fmt.Fprintf(c.err, "stickwatch: skipped, because the method is not computable: %s\n", render.CleanSentence(strings.Join(oracles.left, ", ")))
+		fmt.Fprintln(c.err, "stickwatch: "+reader.Say("skipped, because the method is not computable: %s", render.CleanSentence(strings.Join(oracles.left, ", "))))
 	}
 	const stdin = "-"
 	named := slices.DeleteFunc(slices.Clone(args), func(client string) bool { return client == stdin })
@@ -100,7 +106,7 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 		return err
 	}
 	if len(named) < len(args) {
-		return oracles.stream(c.in, c.out, c.err)
+		return oracles.stream(c.in, c.out, c.err, reader)
 	}
 	return nil
 }
@@ -199,11 +205,20 @@ func (o *oracle) node(client string) (string, error) {
 	}
 	if !o.keys {
 		if _, err := netip.ParseAddr(client); err != nil {
-			return "", fmt.Errorf("%q is not an IP address", render.CleanName(client))
+			return "", noAddress(client)
 		}
 	}
 	return string(checks.Unknown), nil
 }
+
+// noAddress is the error of a client that is not an address where one is needed.
+type noAddress string
+
+func (e noAddress) phrase() phrase.Phrase {
+	return phrase.New("%q is not an IP address", render.CleanName(string(e)))
+}
+
+func (e noAddress) Error() string { return e.phrase().String() }
 
 // answer writes a line for each cluster that accepts the client. The error states that
 // none does.
@@ -249,7 +264,7 @@ const (
 
 // stream answers clients line by line. Errors of invalid lines go to warnings; the
 // other lines are still answered.
-func (o oracles) stream(in io.Reader, out, warnings io.Writer) error {
+func (o oracles) stream(in io.Reader, out, warnings io.Writer, reader phrase.Reader) error {
 	answers := bufio.NewWriterSize(out, 64<<10)
 	lines := bufio.NewScanner(flushingReader{in, answers})
 	lines.Buffer(make([]byte, 64<<10), maxLine)
@@ -262,7 +277,7 @@ func (o oracles) stream(in io.Reader, out, warnings io.Writer) error {
 		}
 		if err := o.answer(answers, client); err != nil {
 			if wrong++; wrong <= maxReportedLines {
-				fmt.Fprintf(warnings, "stickwatch: line %d: %v\n", number, err)
+				fmt.Fprintln(warnings, "stickwatch: "+reader.Say("line %d: %s", number, noAddress(client).phrase()))
 			}
 		}
 	}
@@ -270,7 +285,7 @@ func (o oracles) stream(in io.Reader, out, warnings io.Writer) error {
 		return err
 	}
 	if more := wrong - maxReportedLines; more > 0 {
-		fmt.Fprintf(warnings, "stickwatch: and %s\n", phrase.Reader{}.Count(more, "more invalid line", "more invalid lines"))
+		fmt.Fprintln(warnings, "stickwatch: "+reader.Say("and %s", reader.Count(more, "more invalid line", "more invalid lines")))
 	}
 	if wrong > 0 {
 		return exitError{status: exitUsage}

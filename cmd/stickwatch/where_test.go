@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -28,7 +29,7 @@ func threeNodes(t testing.TB, method probes.Method) oracles {
 func TestStreamAnswersBeforeItWaits(t *testing.T) {
 	in, typed := io.Pipe()
 	shown, out := io.Pipe()
-	go threeNodes(t, probes.MethodIPHash).stream(in, out, io.Discard)
+	go threeNodes(t, probes.MethodIPHash).stream(in, out, io.Discard, phrase.Reader{})
 	defer typed.Close()
 	answer := make([]byte, 100)
 	for _, want := range []string{"10.0.0.1 a\n", "10.0.1.1 b\n"} {
@@ -42,7 +43,7 @@ func TestStreamAnswersBeforeItWaits(t *testing.T) {
 }
 
 func TestStreamOfSomethingElse(t *testing.T) {
-	err := threeNodes(t, probes.MethodIPHash).stream(strings.NewReader("10.0.0.1\n"+strings.Repeat("x", 2<<20)), io.Discard, io.Discard)
+	err := threeNodes(t, probes.MethodIPHash).stream(strings.NewReader("10.0.0.1\n"+strings.Repeat("x", 2<<20)), io.Discard, io.Discard, phrase.Reader{})
 	want := "line 2 is longer than 1024 KiB: the input is not a list of clients"
 	if err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %s", err, want)
@@ -52,7 +53,7 @@ func TestStreamOfSomethingElse(t *testing.T) {
 // TestStreamWithByteOrderMark: some Windows tools begin a file with a byte order mark.
 func TestStreamWithByteOrderMark(t *testing.T) {
 	var out bytes.Buffer
-	err := threeNodes(t, probes.MethodIPHash).stream(strings.NewReader("\ufeff10.0.0.1\r\n"), &out, io.Discard)
+	err := threeNodes(t, probes.MethodIPHash).stream(strings.NewReader("\ufeff10.0.0.1\r\n"), &out, io.Discard, phrase.Reader{})
 	if err != nil || out.String() != "10.0.0.1 a\n" {
 		t.Errorf("got %q and error %v", out.String(), err)
 	}
@@ -69,7 +70,7 @@ func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
 func TestStreamToFullDisk(t *testing.T) {
 	var clients bytes.Buffer
 	writeClients(&clients, 1<<17)
-	err := threeNodes(t, probes.MethodIPHash).stream(&clients, fullDisk{}, io.Discard)
+	err := threeNodes(t, probes.MethodIPHash).stream(&clients, fullDisk{}, io.Discard, phrase.Reader{})
 	if !errors.Is(err, errFull) {
 		t.Errorf("got error %v, want %v", err, errFull)
 	}
@@ -87,7 +88,7 @@ func BenchmarkWhere(b *testing.B) {
 			o := threeNodes(b, method)
 			b.SetBytes(int64(clients.Len()))
 			for b.Loop() {
-				if err := o.stream(bytes.NewReader(clients.Bytes()), io.Discard, io.Discard); err != nil {
+				if err := o.stream(bytes.NewReader(clients.Bytes()), io.Discard, io.Discard, phrase.Reader{}); err != nil {
 					b.Fatal(err)
 				}
 			}
