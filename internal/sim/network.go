@@ -27,8 +27,8 @@ type Network struct {
 	partitioned map[string]bool // addresses of machines that do not respond at all
 	loss        float64         // share of connects whose first packet is lost
 
-	certificates map[string]*tls.Certificate // by address: of listeners that also accept TLS
-	limits       map[string]limit            // by address
+	secured map[string]*tls.Config // by address: of listeners that also accept TLS
+	limits  map[string]limit       // by address
 }
 
 // A limit makes a listener serve one connection at a time.
@@ -43,7 +43,7 @@ func NewNetwork(seed uint64, latency time.Duration) *Network {
 	return &Network{
 		latency: latency, random: rand.New(rand.NewPCG(seed, 1)),
 		listeners: make(map[string]*listener), partitioned: make(map[string]bool), port: 8000, client: 20000,
-		certificates: make(map[string]*tls.Certificate), limits: make(map[string]limit),
+		secured: make(map[string]*tls.Config), limits: make(map[string]limit),
 	}
 }
 
@@ -52,7 +52,7 @@ func NewNetwork(seed uint64, latency time.Duration) *Network {
 func (n *Network) SetCertificate(addr string, c *tls.Certificate) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.certificates[addr] = c
+	n.secured[addr] = &tls.Config{Certificates: []tls.Certificate{*c}, SessionTicketsDisabled: true}
 }
 
 // Limit makes a listener serve one connection at a time, each for at least busy, while
@@ -197,10 +197,10 @@ func (l *listener) closed() error {
 func (l *listener) accepted(c net.Conn) (net.Conn, error) {
 	l.network.mu.Lock()
 	limit, limited := l.network.limits[l.addr.String()]
-	certificate := l.network.certificates[l.addr.String()]
+	secured := l.network.secured[l.addr.String()]
 	l.network.mu.Unlock()
-	if certificate != nil {
-		c = &eitherConn{Conn: c, certificate: certificate}
+	if secured != nil {
+		c = &eitherConn{Conn: c, config: secured}
 	}
 	if !limited {
 		return c, nil
@@ -263,9 +263,9 @@ func (c *onlyConn) Close() error {
 // the first byte from the client shows.
 type eitherConn struct {
 	net.Conn
-	certificate *tls.Certificate
-	once        sync.Once
-	content     net.Conn // Conn, or TLS on top of it
+	config  *tls.Config
+	once    sync.Once
+	content net.Conn // Conn, or TLS on top of it
 }
 
 func (c *eitherConn) start() {
@@ -276,7 +276,7 @@ func (c *eitherConn) start() {
 		begun := &begunConn{c.Conn, first[:n]}
 		c.content = begun
 		if err == nil && first[0] == handshake {
-			c.content = tls.Server(begun, &tls.Config{Certificates: []tls.Certificate{*c.certificate}})
+			c.content = tls.Server(begun, c.config)
 		}
 	})
 }
