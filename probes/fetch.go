@@ -161,7 +161,7 @@ func (c *Client) hop(ctx context.Context, request pageRequest, address *url.URL,
 		ex.Clock = t.clock(date)
 	}
 	ex.Truncated = len(body) >= MaxBody
-	doc := Document{Header: resp.Header, Body: body, Cookies: request.storeCookies(c, address, resp, ex)}
+	doc := Document{Header: resp.Header, Body: body, Cookies: request.storeCookies(c, address, resp, ex), derived: make(map[any]any)}
 	next, shown := c.redirect(address, resp)
 	ex.Redirect = shown
 	if request.form != nil && resp.StatusCode >= http.StatusTemporaryRedirect {
@@ -223,7 +223,9 @@ func (p pageRequest) read(doc Document, ex *Exchange) {
 	p.secrets.allow(session.Node, doc.Cookies)
 	if ex.Failure == "" {
 		ex.Session = FingerprintOf(id)
-		ex.ShowsSession = extract(session.ID, Document{Header: doc.Header, Body: doc.Body, Cookies: jarCookies(nil, p.secrets.set, ex.Status)}) != ""
+		shown := doc
+		shown.Cookies = jarCookies(nil, p.secrets.set, ex.Status)
+		ex.ShowsSession = extract(session.ID, shown) != ""
 		ex.HasRoute = routed(doc.Cookies, session.Cookie)
 		ex.Label, ex.Store = extract(session.Node, doc), extract(session.Store, doc)
 		ex.Value, ex.Version = extract(session.Read, doc), extract(p.version, doc)
