@@ -150,6 +150,12 @@ type Session struct {
 	Login   *Login        // how users log in; nil: a visitor has a session
 }
 
+// writesToPage reports whether values are stored by a request for the session's own page.
+func (s *Session) writesToPage() bool {
+	path, _, _ := strings.Cut(s.Write, "?")
+	return path == s.Path
+}
+
 // A Status is a node's status endpoint: JSON with state, reason and version.
 type Status struct {
 	Path     string
