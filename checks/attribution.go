@@ -29,6 +29,7 @@ func attribute(r *remaps) *attribution {
 		att.history.Nodes[id] = m
 	}
 	att.history.Pool.Unlisted = att.unlistedSince()
+	att.history.Pool.Served = att.page.served
 	att.countLosses()
 	return att
 }

@@ -15,6 +15,7 @@ import (
 // A PoolHistory is what earlier rounds knew of the balancer as a whole.
 type PoolHistory struct {
 	Agreed   bool                 // the newest answers that could show it followed the configured arithmetic
+	Served   bool                 // clients have been served the page that they request
 	Lost     time.Time            // when session_lost was last found; zero: never
 	Unlisted map[string]time.Time // when each name of an unlisted node was first met, if the nodes have a source
 	Drifted  time.Time            // when a session last drifted; zero: never
