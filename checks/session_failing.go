@@ -15,7 +15,7 @@ type tally struct {
 	newClients, newFailed      int // first requests, which bring no session
 	returning, returningFailed int // later requests, which bring one
 	failedThisRound            int // of returningFailed: earlier failures may have ended
-	failedWrites               int // of returningFailed: requests that store a value
+	writes, failedWrites       int // of returning and of returningFailed: requests that store a value
 	failures                   []*answer
 	clients, failedClients     map[*trace]bool
 }
@@ -30,6 +30,9 @@ func (t *tally) add(a *answer, harmed bool, began time.Time) {
 	}
 	t.returning++
 	t.clients[a.trace] = true
+	if a.Kind == probes.StepWrite {
+		t.writes++
+	}
 	if !harmed {
 		return
 	}
@@ -71,7 +74,7 @@ func sessionsFailing(tl *timeline) []Finding {
 	}
 	var nodes []string
 	var failures []*answer
-	onlyWrites, failedClients, clients := true, 0, 0
+	onlyWrites, mostStored, failedClients, clients := true, false, 0, 0
 	for _, id := range slices.Sorted(maps.Keys(tallies)) {
 		t := tallies[id]
 		clients += len(t.clients)
@@ -82,6 +85,7 @@ func sessionsFailing(tl *timeline) []Finding {
 		}
 		if id == anyNode {
 			nodes = append(nodes, failingWithSession(tl.nodeStates)...)
+			mostStored = 2*t.failedWrites < t.writes
 		} else {
 			nodes = append(nodes, id)
 		}
@@ -97,7 +101,10 @@ func sessionsFailing(tl *timeline) []Finding {
 	finding.Summary, finding.Remedy = msg(MsgSessionsFail, Args{Nodes: finding.Nodes}), msg(MsgFindSessionError, Args{})
 	if onlyWrites {
 		finding.Summary, finding.Remedy = msg(MsgWritesFail, Args{Nodes: finding.Nodes}), msg(MsgFindWriteError, Args{})
-		if 2*len(finding.Nodes) < len(tl.serving) { // most users can still store values
+		if tl.policy() != probes.PolicyShared {
+			mostStored = 2*len(finding.Nodes) < len(tl.serving)
+		}
+		if mostStored {
 			finding.Severity = Warning
 		}
 	}

@@ -20,6 +20,7 @@ type canaryPool struct {
 	idle            []*idleCanary
 	reserve         []*pooledCanary
 	reserved        int                                     // size of the reserve
+	followUps       int                                     // number of follow-ups so far
 	turns           int                                     // number of follow-ups so far: in every second one it is the reserve's turn
 	missedFollowUps map[string]int                          // consecutive follow-ups without an answer of a node, by node id
 	listed          atomic.Pointer[map[netip.AddrPort]bool] // addresses of the balancer, as DNS has answered last; nil: not known
