@@ -33,7 +33,7 @@ func losses(att *attribution) []Finding {
 			own = append(own, a)
 		}
 	}
-	if att.policy() == probes.PolicyShared && (len(own) > 0 || att.lostByAll(moved)) {
+	if att.policy() == probes.PolicyShared && (len(own) > 0 || att.lostByAll(moved) || sessionsShared(att.nodeStates) == Yes) {
 		own, moved = append(own, moved...), nil // any node may answer: a session that is gone everywhere is lost once
 	}
 	var list []Finding
@@ -87,7 +87,8 @@ func (att *attribution) lostByAll(lost []*answer) bool {
 		}
 	}
 	older := slices.ContainsFunc(lost, func(a *answer) bool { return a.trace.Continued })
-	return older && len(holders(att.nodeStates, lost)) > 1 && !slices.ContainsFunc(att.traces, func(w *trace) bool {
+	later := slices.ContainsFunc(lost, func(a *answer) bool { return a.trace.Opened.After(earliest) }) // that moment was not the last
+	return older && !later && len(holders(att.nodeStates, lost)) > 1 && !slices.ContainsFunc(att.traces, func(w *trace) bool {
 		returned := slices.ContainsFunc(w.answers, (*answer).isFollowUp)
 		at, lostIt := first[w]
 		return w.Continued && (returned && !lostIt || slices.ContainsFunc(slices.Concat(w.earlier, w.answers), func(a *answer) bool {
