@@ -49,6 +49,7 @@ const (
 	Slow                  Code = "slow"
 	CertificateExpiring   Code = "certificate_expiring"
 	BlindSpot             Code = "blind_spot"
+	SiteDisagreement      Code = "site_disagreement" // found by no round, but by a SiteLedger
 
 	HistoryDamaged Code = "history_damaged" // about the monitor itself
 	ProberImpaired Code = "prober_impaired" // about the monitor itself

@@ -361,4 +361,14 @@ const (
 	MsgProberOverloaded MessageID = "prober_overloaded"
 	MsgStretched        MessageID = "intervals_stretched"
 	MsgRelieveProber    MessageID = "relieve_prober"
+
+	MsgFleetWithoutDatabase MessageID = "fleet_without_database"
+	MsgFleetAlone           MessageID = "fleet_alone"
+	MsgRepairDatabase       MessageID = "repair_database"
+
+	// Several sites.
+	MsgSiteDisagrees MessageID = "site_disagrees"
+	MsgCompareSites  MessageID = "compare_sites"
+	MsgSeenFrom      MessageID = "seen_from"
+	MsgSitesSilent   MessageID = "sites_silent"
 )

@@ -385,8 +385,17 @@ var english = translation{
 		MsgClockJumped:    "the clock of this machine was set by {{.Duration}}",
 		MsgRepairProber:   "Look at the machine that stickwatch runs on: its network interfaces, routes and firewall, the limit of open files (LimitNOFILE), and ip_local_port_range.",
 
-		MsgProberOverloaded: "the machine that runs stickwatch is too small: all clusters are probed less often than configured",
-		MsgStretched:        `intervals are {{printf "%.1f" .Rate}} times as long as configured; events between two rounds are not seen`,
-		MsgRelieveProber:    "Use a larger machine, longer intervals, or several stickwatch for parts of the clusters. Other processes may use the machine, too.",
+		MsgProberOverloaded:     "the machine that runs stickwatch is too small: all clusters are probed less often than configured",
+		MsgStretched:            `intervals are {{printf "%.1f" .Rate}} times as long as configured; events between two rounds are not seen`,
+		MsgFleetWithoutDatabase: "the fleet's database is away: this instance keeps its clusters and notifies by itself",
+		MsgFleetAlone:           "if an instance ends meanwhile, nobody watches its clusters; a message may come from two instances",
+		MsgRepairDatabase:       "Look at PostgreSQL, its disk, and the network between it and this instance. All that was decided is written when it is back.",
+
+		MsgSiteDisagrees: "{{.Name}} sees trouble that other sites do not see",
+		MsgCompareSites:  "Compare the way from {{.Name}} to the cluster with that of the other sites: network, DNS, firewall, proxies. Users near {{.Name}} may meet the same.",
+		MsgSeenFrom:      "seen from {{list .Values}}; not from {{list .Addresses}}",
+		MsgSitesSilent:   "nothing is heard from {{list .Values}}, and it is not known what is seen from there",
+
+		MsgRelieveProber: "Use a larger machine, longer intervals, or several stickwatch for parts of the clusters. Other processes may use the machine, too.",
 	},
 }

@@ -391,9 +391,18 @@ var chinese = translation{
 		MsgClockJumped:    "本机时钟被拨动了 {{.Duration}}",
 		MsgRepairProber:   "检查 stickwatch 所在的机器：网络接口、路由与防火墙、打开文件数上限（LimitNOFILE）以及 ip_local_port_range。",
 
-		MsgProberOverloaded: "运行 stickwatch 的机器性能不足：所有集群的探测都比配置的稀疏",
-		MsgStretched:        `探测间隔为配置值的 {{printf "%.1f" .Rate}} 倍；两轮之间发生的事件无法看到`,
-		MsgRelieveProber:    "请换用性能更好的机器、加长间隔，或由多个 stickwatch 分担集群。也可能是其他进程占用了该机器。",
+		MsgProberOverloaded:     "运行 stickwatch 的机器性能不足：所有集群的探测都比配置的稀疏",
+		MsgStretched:            `探测间隔为配置值的 {{printf "%.1f" .Rate}} 倍；两轮之间发生的事件无法看到`,
+		MsgFleetWithoutDatabase: "多实例共用的数据库不可用：本实例保留自己的集群，并自行发送通知",
+		MsgFleetAlone:           "期间若有实例结束，它的集群将无人监测；同一消息可能由两个实例发出",
+		MsgRepairDatabase:       "请检查 PostgreSQL、其磁盘以及它与本实例之间的网络。数据库恢复后，期间的判定会全部写入。",
+
+		MsgSiteDisagrees: "{{.Name}} 看到了其他站点没有看到的故障",
+		MsgCompareSites:  "请比较 {{.Name}} 与其他站点到集群的路径：网络、DNS、防火墙、代理。{{.Name}} 附近的用户可能遇到同样的问题。",
+		MsgSeenFrom:      "从 {{list .Values}} 可见；从 {{list .Addresses}} 不可见",
+		MsgSitesSilent:   "没有来自 {{list .Values}} 的消息，不知道从那里看到的情况",
+
+		MsgRelieveProber: "请换用性能更好的机器、加长间隔，或由多个 stickwatch 分担集群。也可能是其他进程占用了该机器。",
 	},
 }
 

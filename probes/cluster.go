@@ -21,6 +21,9 @@ type Cluster struct {
 	Unordered bool       // Source knows no order, so that hashes cannot be computed
 	Left      []LeftNode // nodes that Source has ceased to list
 
+	Sites []string // from which a fleet watches it; nil: from where one of its instances is
+	Base  string   // of a site's view of a cluster, see From: the name of that cluster; "": it is none
+
 	Session      *Session // nil: sessions are not tested
 	Status       *Status  // nil: nodes have no status endpoint
 	Pages        []Page
@@ -37,6 +40,16 @@ type Cluster struct {
 	Budget  Budget
 	Limiter *Limiter // keeps requests to the nodes within Budget, see Limit; nil: no limit
 }
+
+// From returns a cluster as a site sees it, which is watched like a cluster of its own.
+func (c *Cluster) From(site string) *Cluster {
+	view := *c
+	view.Name, view.Base, view.Sites = ViewName(c.Name, site), c.Name, nil
+	return &view
+}
+
+// ViewName returns the name of a site's view of a cluster.
+func ViewName(cluster, site string) string { return cluster + "@" + site }
 
 // Limit keeps all later requests to the nodes of c within b.
 func (c *Cluster) Limit(b Budget) {
