@@ -232,16 +232,27 @@ var inferenceSpecs = []spec{
 	},
 }
 
-// TestHeavyNode tests that a node with nearly all clients keeps most of them by
-// chance, while the session of the light node does not stay by chance.
+// TestHeavyNode tests that a node with most clients keeps most of them by chance, while the
+// session of the light node does not stay by chance: together they exclude it.
 func TestHeavyNode(t *testing.T) {
-	r := empty(2)
-	r.Cluster.Nodes[0].Weight = 100
-	r.visit(slices.Repeat([]string{"node1"}, 1+checks.MaxFollowUps)...)
-	r.visit(slices.Repeat([]string{"node2"}, 4)...)
-	report := checks.Judge(r.Round)
-	if report.Session.Sticky != checks.Yes || report.Verdict != checks.Healthy {
-		t.Errorf("got sticky %s (%s), %s, want yes and healthy", report.Session.Sticky, report.Session.Reason, report.Verdict)
+	for _, tc := range []struct {
+		weight     int
+		confidence float64
+		light      int // follow-ups of the light node's canary
+	}{
+		{100, checks.DefaultConfidence, 3},
+		{9, 0.99999, 5},
+		{9, 0.999999, 6},
+		{4, 0.9999999999, 15},
+	} {
+		r := empty(2)
+		r.Confidence, r.Cluster.Nodes[0].Weight = tc.confidence, tc.weight
+		r.visit(slices.Repeat([]string{"node1"}, 1+checks.MaxFollowUps)...)
+		r.visit(slices.Repeat([]string{"node2"}, 1+tc.light)...)
+		report := checks.Judge(r.Round)
+		if report.Session.Sticky != checks.Yes || report.Verdict != checks.Healthy {
+			t.Errorf("%+v: got sticky %s (%s), %s, want yes and healthy", tc, report.Session.Sticky, report.Session.Reason, report.Verdict)
+		}
 	}
 }
 

@@ -254,8 +254,8 @@ func (rot *rotation) destinations() []probes.Node {
 
 // leastStayed returns the smallest number of follow-ups that any canary got from its
 // own node, and the confidence that none of them stayed by chance. The weakest canary
-// decides. The canary of a node that gets nearly all clients cannot exclude chance by
-// itself; for it, all canaries count together.
+// decides. The canary of a node that gets so many clients that it cannot exclude chance by
+// itself to the round's confidence counts together with all others.
 func leastStayed(oc *outcomes) (least int, sure float64) {
 	met := make(map[string]bool)
 	for id := range oc.newClients() {
@@ -273,7 +273,7 @@ func leastStayed(oc *outcomes) (least int, sure float64) {
 		}
 		luck := ChanceOfStaying(w.holder, oc.serving, met)
 		together *= math.Pow(luck, float64(count))
-		if FollowUps(luck, DefaultConfidence) > MaxFollowUps {
+		if FollowUps(luck, oc.Confidence) > MaxFollowUps {
 			heavy = true
 			continue
 		}
