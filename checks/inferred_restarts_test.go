@@ -196,6 +196,25 @@ func TestStoreEmptied(t *testing.T) {
 	}
 }
 
+// TestRestartOrDeletion: a restart that nobody has seen may have been none, which its remedy
+// says, and that of the sessions that it cost.
+func TestRestartOrDeletion(t *testing.T) {
+	t.Parallel()
+	v := newVanished()
+	v.lose("node1", 3*time.Second)
+	first := checks.Judge(v.Round)
+	later := healthy()
+	later.Past, later.Every, later.Started = first.History, v.Every, began.Add(time.Minute)
+	for _, f := range append(first.Findings, checks.Judge(later.Round).Findings...) {
+		if f.Code == checks.NodeRestarted && f.Remedy.ID != checks.MsgRestartOrDeletion {
+			t.Errorf("%s: got the remedy %s, want that sessions may have been deleted", f.Key(), f.Remedy.ID)
+		}
+	}
+	if got := lines(checks.Judge(later.Round)); len(got) != 2 {
+		t.Errorf("a minute later: got %q, want the restart and its cost", got)
+	}
+}
+
 // TestRestartsWithinARound: two losses of which the second session was still known when a
 // client met the first are two restarts, also if both nodes were asked later.
 func TestRestartsWithinARound(t *testing.T) {

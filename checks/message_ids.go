@@ -260,6 +260,7 @@ const (
 	MsgSeemsRestarted    MessageID = "seems_restarted"
 	MsgAtMoment          MessageID = "at_moment"
 	MsgFindWhyEnded      MessageID = "find_why_ended"
+	MsgRestartOrDeletion MessageID = "restart_or_deletion"
 	MsgLostWithLeaving   MessageID = "lost_with_leaving"
 	MsgLeftTheList       MessageID = "left_the_list"
 	MsgComesAndGoes      MessageID = "comes_and_goes"

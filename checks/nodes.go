@@ -97,12 +97,11 @@ func restarts(att *attribution) []Finding {
 		if m := att.nodeHistory[id]; !m.Restarted.IsZero() && att.Started.Sub(m.Restarted) <= restartReportedFor {
 			f := about(NodeRestarted, Info, id)
 			f.When = m.Restarted
-			f.Summary = msg(MsgRestarted, Args{Node: id})
+			f.Summary, f.Remedy = msg(MsgRestarted, Args{Node: id}), msg(MsgFindWhyEnded, Args{})
 			if m.LastSign.ID == MsgSessionsForgotten { // nobody has seen it
-				f.Summary = msg(MsgSeemsRestarted, Args{Node: id})
+				f.Summary, f.Remedy = msg(MsgSeemsRestarted, Args{Node: id}), msg(MsgRestartOrDeletion, Args{})
 			}
 			f.Evidence = []Message{msg(MsgAtMoment, Args{At: m.Restarted, Why: &m.LastSign})}
-			f.Remedy = msg(MsgFindWhyEnded, Args{})
 			list = append(list, f)
 		}
 		if f, ok := inCrashLoop(att, id); ok {
@@ -243,7 +242,7 @@ func costOfRestarts(att *attribution) (Finding, bool) {
 
 // costOf sums up the sessions that were lost in a run of failures.
 func costOf(att *attribution, run []nodeDisruption) (Finding, bool) {
-	lost, unwatched, failed, left := 0, false, false, false
+	lost, unwatched, failed, left, inferred := 0, false, false, false, false
 	var evidence []Message
 	nodes := make(map[string]bool)
 	for _, id := range att.everyNode() {
@@ -258,6 +257,7 @@ func costOf(att *attribution, run []nodeDisruption) (Finding, bool) {
 				lost += d.Lost
 				failed = failed || d.Kind == DisruptionDown
 				left = left || d.Kind == DisruptionLeft
+				inferred = inferred || d.Why != nil && d.Why.ID == MsgSessionsForgotten
 				evidence = append(evidence, msg(MsgLostThere, Args{Node: id, At: d.To, Count: d.Lost, Why: d.Why}))
 			}
 		}
@@ -282,5 +282,8 @@ func costOf(att *attribution, run []nodeDisruption) (Finding, bool) {
 	}
 	finding.Affected = shareOfNodes(att.outcomes, finding.Nodes)
 	finding.Remedy = msg(MsgDrainFirst, Args{})
+	if inferred { // nobody has seen a restart
+		finding.Remedy = msg(MsgRestartOrDeletion, Args{})
+	}
 	return finding, true
 }

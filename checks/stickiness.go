@@ -273,7 +273,7 @@ func leastStayed(oc *outcomes) (least int, sure float64) {
 		}
 		luck := ChanceOfStaying(w.holder, oc.serving, met)
 		together *= math.Pow(luck, float64(count))
-		if FollowUps(luck, oc.Confidence) > MaxFollowUps {
+		if needed := FollowUps(luck, oc.Confidence); needed > MaxFollowUps && needed < never {
 			heavy = true
 			continue
 		}
