@@ -199,11 +199,7 @@ func (f *Fleet) do(ctx context.Context, work func(*sql.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	err = finish(tx, func() error { return work(tx) })
-	if cause := ctx.Err(); err != nil && cause != nil {
-		return fmt.Errorf("waiting for the database: %w", cause) // err is of the transaction that it has ended
-	}
-	return err
+	return finish(tx, func() error { return work(tx) })
 }
 
 // Fleet returns the state of the fleet.
@@ -296,7 +292,6 @@ const (
 	SnapshotsChanged   MessageKind = "snapshots"
 	SilencesChanged    MessageKind = "silences"
 	DeploymentsChanged MessageKind = "deployments"
-	Reloaded           MessageKind = "reloaded" // the configuration
 )
 
 // A Message wakes other instances. It may be lost.

@@ -92,8 +92,7 @@ func (u *user) connect(ctx context.Context) string {
 		return ""
 	}
 	path += "?EIO=4&transport=polling"
-	unique := fmt.Sprintf("&t=%d.%d", u.number, time.Now().UnixNano()) // as in socket.io's client, against caches
-	opened := u.send(ctx, http.MethodGet, path+unique, "")
+	opened := u.send(ctx, http.MethodGet, path, "")
 	sid := firstGroup(socketID, opened.body)
 	if sid == "" {
 		return fmt.Sprintf("opening the connection: status %d", opened.status)
