@@ -182,6 +182,11 @@ var operations = []operation{
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.PageFailing}, node: "node2", harmed: true},
 	},
 	{
+		name: "the application is gone from every node", on: operatedNamed("nginx ip_hash", "nginx round robin, shared"),
+		play: breakAll(func(f *demo.NodeFaults) { f.Failing, f.FailStatus = "/", 404 }),
+		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.PageFailing}, harmed: true},
+	},
+	{
 		name: "a third of what returning clients ask is never answered", on: operatedNamed("nginx ip_hash", "haproxy cookie"),
 		play: breakAll(func(f *demo.NodeFaults) { f.ReturningHangs = 3 }),
 		want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionFailing}, harmed: true},
