@@ -68,7 +68,7 @@ const impairmentWindow = 30 * time.Second
 func byProber(_ Rules, m Member, _ string, f causeGroup) bool {
 	s := f.members[0]
 	blames := func(prober, other checks.Finding) bool {
-		return prober.Code == checks.ProberImpaired && (other.Code == checks.NodeDown && other.Node != "" || other.Code == checks.BalancerDown)
+		return prober.CannotProbe() && (other.Code == checks.NodeDown && other.Node != "" || other.Code == checks.BalancerDown)
 	}
 	return m.Active() && (blames(m.Finding, s.Finding) || blames(s.Finding, m.Finding)) && m.Since.Sub(s.Since).Abs() <= impairmentWindow
 }
@@ -79,7 +79,7 @@ func byProber(_ Rules, m Member, _ string, f causeGroup) bool {
 func (c causeGroup) survives(at time.Time, i *Incident) bool {
 	const rounds = time.Minute // that confirm the end of a finding
 	cause := i.Findings[0]
-	return cause.Code == checks.ProberImpaired && c.root != cause.Key() && !cause.Active() && at.Sub(cause.Ended) > rounds
+	return cause.CannotProbe() && c.root != cause.Key() && !cause.Active() && at.Sub(cause.Ended) > rounds
 }
 
 // byMachine: nodes of several clusters are down because of one host.

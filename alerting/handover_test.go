@@ -73,6 +73,19 @@ func TestImpairmentHasMonitor(t *testing.T) {
 	}
 }
 
+// TestWithoutDatabase: a fleet without its database explains no failure of a node.
+func TestWithoutDatabase(t *testing.T) {
+	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	one := NewManager(Config{Rules: Rules{Monitor: "one"}, Receivers: []string{"ops"}}, nil)
+	down := checks.ActiveFinding{Finding: checks.Finding{Code: checks.NodeDown, Severity: checks.Critical, Node: "a"}, Since: begin}
+	away := checks.ActiveFinding{Finding: checks.FleetWithoutDatabase(), Since: begin}
+	one.Observe(begin, "", nil, []checks.ActiveFinding{away})
+	s := one.Observe(begin.Add(time.Second), "shop", nil, []checks.ActiveFinding{down})
+	if open := one.Open(); len(open) != 2 || len(s.Notifications) != 1 || s.Notifications[0].Incident.Cause.Code != checks.NodeDown {
+		t.Errorf("got %d incidents and notifications %+v, want an incident of the node of its own", len(open), s.Notifications)
+	}
+}
+
 // TestDeadImpairment: a monitor that continues the impairment of a dead one writes nothing of
 // clusters that others watch, and the incident ends.
 func TestDeadImpairment(t *testing.T) {

@@ -25,7 +25,7 @@ func (o *openIncidents) place(at time.Time, cluster string, group causeGroup, ch
 		o.update(at, incident, cluster, s, changed[s.Key()])
 	}
 	explained := group.contains(incident.Cause.Key()) && incident.isCause(cluster, incident.Cause.Key())
-	if incident.Cause.Key() != group.root && group.hasRoot() && (explained || group.members[0].Code == checks.ProberImpaired) {
+	if incident.Cause.Key() != group.root && group.hasRoot() && (explained || group.members[0].CannotProbe()) {
 		incident.setCause(cluster, group.root)
 		incident.updateCluster() // an impairment makes it one of stickwatch itself, which must see its end
 		if incident.Cluster == "" && incident.Monitor == "" {

@@ -47,6 +47,7 @@ var titlesInChinese = map[checks.Code]string{
 	checks.ProberImpaired:        "探测器自身故障",
 	checks.ProberOverloaded:      "探测器过载",
 	checks.BlindSpot:             "监测盲区",
+	checks.SiteDisagreement:      "站点看法不一",
 	checks.HistoryDamaged:        "历史文件已损坏",
 }
 

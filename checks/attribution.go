@@ -29,6 +29,7 @@ func attribute(r *remaps) *attribution {
 		att.history.Nodes[id] = m
 	}
 	att.history.Pool.Unlisted = att.unlistedSince()
+	att.history.Pool.Served = att.page.served
 	att.countLosses()
 	return att
 }
@@ -134,8 +135,7 @@ func (mov *movement) byRestartElsewhere(a *answer, lost Span) bool {
 // rehashes reports whether the balancer may place the clients of all nodes anew when
 // a node joins or leaves.
 func (ns *nodeStates) rehashes() bool {
-	method := ns.Cluster.Balancer.Method
-	return method == probes.MethodSource || ns.oracle == nil && method == probes.MethodUnknown
+	return ns.oracle == nil && ns.Cluster.Balancer.Method == probes.MethodUnknown
 }
 
 // returnsToOwner reports whether a hash returned a client to its owner from the

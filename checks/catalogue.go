@@ -28,6 +28,9 @@ const (
 	atBalancer
 	// clusterWide: it is one finding, whichever nodes show it in a round.
 	clusterWide
+	// provenAnywhere: an answer of the cluster proves it, wherever it was received. Of several sites,
+	// one that sees it is enough.
+	provenAnywhere
 )
 
 // Catalogue lists every code of a cluster's findings, the most urgent subjects first.
@@ -35,45 +38,46 @@ var Catalogue = []Entry{
 	{BalancerDown, needsSecondRound | clientErrors | atBalancer, "critical", "no HTTP answer comes from the balancer", "start it, or look at DNS, firewall and certificate"},
 	{BalancerError, needsSecondRound | clientErrors | atBalancer, "critical; warning below 3 clients and 5 % of requests", "the balancer answers, but with an error of its own (502, 503, 504)", "look for \"no live upstreams\" in its error log"},
 	{NodeDown, needsSecondRound, "warning; critical when none is left", "the node, asked directly, does not answer or answers 5xx; or sessions were lost with nodes that failed", "start the application there"},
-	{NodePaused, 0, "critical", "its /status says paused, or gives a reason", "bring back what the reason names"},
+	{NodePaused, provenAnywhere, "critical", "its /status says paused, or gives a reason", "bring back what the reason names"},
 	{DependencyDown, needsSecondRound, "critical", "a dependency fails when probed, or nodes report it unavailable", "bring the service back; nodes resume by themselves"},
 	{DependencyDisputed, needsSecondRound, "warning", "nodes say down and the probe says up, or the other way round", "compare addresses and credentials, and the way in between"},
-	{PageFailing, needsSecondRound | clientErrors | atBalancer, "warning on a node, critical if clients get it through the balancer", "a page does not answer as configured", "look in the application's log"},
+	{PageFailing, needsSecondRound | clientErrors | atBalancer, "warning on a node, critical through the balancer", "a page does not answer as configured", "look in the application's log"},
 	{SessionDrift, throughSessions | clusterWide, "critical; warning while most follow-ups stay and no client is harmed", "the same client with the same cookie is answered by another node while its own is well", "give the balancer a sticky method, or share the sessions"},
-	{SessionLost, throughSessions | clusterWide, "critical", "a session's id or stored value is gone where the policy says it survives", "look for restarts, evictions, a store that is not shared"},
+	{SessionLost, throughSessions | clusterWide | provenAnywhere, "critical", "a session's id or stored value is gone where the policy says it survives", "look for restarts, evictions, a store that is not shared"},
 	{SessionFailing, needsSecondRound | clientErrors | clusterWide, "critical; warning if only storing fails on a minority of nodes", "clients that hold a session get errors, time-outs or a page that is not theirs, while new clients are served", "look in the application's log for requests that bring a session cookie"},
-	{SessionLeaked, clusterWide, "critical", "two clients hold the same session, or one reads what another stored", "look for a cache that stores Set-Cookie (Cache-Control, proxy_ignore_headers)"},
+	{SessionLeaked, clusterWide | provenAnywhere, "critical", "two clients hold the same session, or one reads what another stored", "look for a cache that stores Set-Cookie (Cache-Control, proxy_ignore_headers)"},
 	{LoginFailing, needsSecondRound | clusterWide, "warning", "the account of stickwatch cannot log in: the application refuses it, or the login page is not as configured. Sessions without a login are no lost ones", "compare the account and its password; look at the login page"},
-	{SessionRollback, throughSessions | clusterWide, "critical", "a session came back with older contents", "look at asynchronous or failing replication"},
-	{SessionNotShared, throughSessions | clusterWide, "warning", "under shared or replicated, another node does not know the session", "repair replication before a failover needs it"},
+	{SessionRollback, throughSessions | clusterWide | provenAnywhere, "critical", "a session came back with older contents", "look at asynchronous or failing replication"},
+	{SessionNotShared, throughSessions | clusterWide | provenAnywhere, "warning", "under shared or replicated, another node does not know the session", "repair replication before a failover needs it"},
 	{CookieRejected, 0, "warning", "a browser would not send the session cookie back (Path, Domain, Secure)", "correct the cookie's attributes"},
 	{HandshakeBroken, needsSecondRound | clientErrors | throughSessions | atBalancer, "critical", "the Engine.IO or SignalR handshake breaks: a fresh connection id is unknown", "make the balancer sticky on this path"},
 	{UpgradeRefused, needsSecondRound | throughSessions | atBalancer, "warning", "the WebSocket upgrade does not pass the balancer", "pass the Upgrade and Connection headers"},
 	{NodeFailingInRotation, needsSecondRound | clientErrors, "critical", "a node fails, and the balancer still sends it requests", "take it out of the balancer"},
 	{NodeEjected, throughSessions, "warning", "a node is well when asked directly, and the balancer sends it nothing, or did so between two probes", "wait fail_timeout, then look at the way from balancer to node"},
 	{BalancerSplit, throughSessions | atBalancer | clusterWide, "warning", "at one moment the same client gets different nodes, by worker or by balancer address", "add a zone to nginx's upstream"},
-	{BalancerRemapped, clusterWide, "critical if sessions were lost, else warning", "many clients were sent elsewhere at one moment, and stay there: a server line was added, removed or moved, or the balancer forgot its table", "keep the order and number of server lines; carry stick tables over reloads"},
-	{DuplicateNodeID, clusterWide, "warning", "two nodes claim one id", "give each an id of its own"},
-	{NodeMisidentified, 0, "warning", "a node's address answers as another node", "correct addresses or ids"},
+	{BalancerRemapped, clusterWide | provenAnywhere, "critical if sessions were lost, else warning", "many clients were sent elsewhere at one moment, and stay there: a server line was added, removed or moved, or the balancer forgot its table", "keep the order and number of server lines; carry stick tables over reloads"},
+	{DuplicateNodeID, clusterWide | provenAnywhere, "warning", "two nodes claim one id", "give each an id of its own"},
+	{NodeMisidentified, provenAnywhere, "warning", "a node's address answers as another node", "correct addresses or ids"},
 	{UnknownNode, 0, "warning", "an unlisted node answers", "list it, or take it out of the balancer"},
-	{VersionSkew, clusterWide, "warning; critical with --expect-version", "nodes run different versions", "finish the deployment"},
-	{SettingsSkew, clusterWide, "warning", "nodes differ in a setting that must be equal", "give all the same configuration"},
-	{ClockSkew, clusterWide, "warning", "the clocks of two nodes certainly differ by more than the limit", "start time synchronisation"},
-	{StartOrder, 0, "warning", "the primary was started after another node", "restart the others"},
-	{NodeRestarted, 0, "info; warning for the sessions that restarts have cost, and for a crash loop", "process id, start time, counters or lost sessions show a restart; or sessions were lost with nodes that restarted; or a node restarts again and again", "nothing, if it was meant"},
+	{VersionSkew, clusterWide | provenAnywhere, "warning; critical with --expect-version", "nodes run different versions", "finish the deployment"},
+	{SettingsSkew, clusterWide | provenAnywhere, "warning", "nodes differ in a setting that must be equal", "give all the same configuration"},
+	{ClockSkew, clusterWide | provenAnywhere, "warning", "the clocks of two nodes certainly differ by more than the limit", "start time synchronisation"},
+	{StartOrder, provenAnywhere, "warning", "the primary was started after another node", "restart the others"},
+	{NodeRestarted, provenAnywhere, "info; warning for the sessions that restarts have cost, and for a crash loop", "process id, start time, counters or lost sessions show a restart; or sessions were lost with nodes that restarted; or a node restarts again and again", "nothing, if it was meant"},
 	{DiscoveryFailing, needsSecondRound, "warning", "the source of `nodes_from` does not answer, or lists fewer nodes than min_nodes: the last list stays in use", "look at the source: the name's records, the file, the service, the balancer's statistics"},
-	{NodesChanged, 0, "info", "the source of `nodes_from` lists other nodes than before", "nothing, if it was meant"},
-	{StoreFailover, clusterWide, "info", "a session's store changed (memcached-session-manager: -n1 to -n2), and the session is still there", "bring the store that it left back"},
+	{NodesChanged, provenAnywhere, "info", "the source of `nodes_from` lists other nodes than before", "nothing, if it was meant"},
+	{StoreFailover, clusterWide | provenAnywhere, "info", "a session's store changed (memcached-session-manager: -n1 to -n2), and the session is still there", "bring the store that it left back"},
 	{Slow, needsSecondRound, "warning; info for two lost packets in a minute", "an answer took longer than the limit; or connections needed a second packet, because packets are lost", "look at load and at what the node waits for; look for links and ports that drop packets"},
-	{CertificateExpiring, 0, "warning", "a certificate expires soon", "renew it"},
+	{CertificateExpiring, provenAnywhere, "warning", "a certificate expires soon", "renew it"},
 	{BlindSpot, 0, "info", "something that this set-up cannot see", "follow its remedy to open it"},
 }
 
-// OfMonitor lists the codes of findings about the monitor itself, which no round
-// finds.
+// OfMonitor lists the codes of findings that no round finds: about the monitor itself, and about
+// what monitors at several sites see.
 var OfMonitor = []Entry{
+	{SiteDisagreement, 0, "warning", "monitors at several sites see a cluster differently: for a minute, one has seen what the others do not see", "compare the way from that site to the cluster with that of the others"},
 	{HistoryDamaged, 0, "warning", "the history file was damaged at the start: it is kept, and a new one was begun with what could be read", "check the disk and the file system"},
-	{ProberImpaired, 0, "critical", "stickwatch itself cannot probe: it has no network, descriptors or ports, or no cluster answers any more; clusters are inconclusive meanwhile", "look at the machine it runs on: interfaces, routes, limits of open files, ports"},
+	{ProberImpaired, 0, "critical; warning for a fleet without its database", "stickwatch itself cannot probe: it has no network, descriptors or ports, or no cluster answers any more; clusters are inconclusive meanwhile. Or the database of a fleet is away for half a minute, and each instance notifies by itself", "look at the machine it runs on: interfaces, routes, limits of open files, ports"},
 	{ProberOverloaded, 0, "warning", "the machine that runs stickwatch is too small for its clusters: all are probed less often than configured", "use a larger machine or longer intervals"},
 }
 

@@ -53,6 +53,7 @@ func (tl *timeline) inferRestarts() {
 // were presented to it directly, while it keeps sessions that it opens now. A loss that an
 // earlier round reported, or that a known restart or outage explains, is none.
 func (tl *timeline) vanishingAt(node string, history NodeHistory) (v vanishing) {
+	var first time.Time // when the node was first asked for a session that is gone
 	for _, c := range tl.OwnerChecks {
 		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(history.Restarted) ||
 			c.Known.Before(tl.past().Pool.Lost) || history.failedSince(c.Known, c.There.At.Add(-tl.aftermath)) {
@@ -68,15 +69,21 @@ func (tl *timeline) vanishingAt(node string, history NodeHistory) (v vanishing) 
 		if c.There.At.After(v.To) {
 			v.To = c.There.At
 		}
+		if first.IsZero() || c.There.At.Before(first) {
+			first = c.There.At
+		}
 	}
-	if tl.keepsOlderSession(node, v.From) {
-		return vanishing{}
-	}
-	v.noticed = v.To
+	v.noticed = first
 	for _, a := range tl.allAnswers {
 		if a.sessionOutcome == probes.SessionLost && a.servingNode == node && a.trace.owner == node && a.At.After(v.From) && a.At.Before(v.noticed) {
 			v.noticed = a.At
 		}
+	}
+	switch kept := tl.olderSessionKept(node, v.From); {
+	case kept.After(v.noticed): // it has lost some, and not all
+		return vanishing{}
+	case kept.After(v.From): // it had them all a moment ago
+		v.From = kept
 	}
 	return v
 }
@@ -110,7 +117,7 @@ func (tl *timeline) lostTogether(lost map[string]vanishing) bool {
 	}
 	for _, n := range tl.Cluster.Nodes {
 		failed := func(d Disruption) bool { return d.failed() && !d.From.After(moment.To) && !d.To.Before(moment.From) }
-		if tl.keepsOlderSession(n.ID, moment.From) || slices.ContainsFunc(tl.nodeHistory[n.ID].Disruptions, failed) {
+		if tl.olderSessionKept(n.ID, moment.From).After(moment.From) || slices.ContainsFunc(tl.nodeHistory[n.ID].Disruptions, failed) {
 			return false
 		}
 	}
@@ -119,19 +126,26 @@ func (tl *timeline) lostTogether(lost map[string]vanishing) bool {
 	})
 }
 
-// keepsOlderSession reports whether a node still knows, after a moment, a session
-// that it opened before.
-func (tl *timeline) keepsOlderSession(node string, moment time.Time) bool {
+// olderSessionKept returns when a node was last seen to know a session that it opened before
+// a moment; zero: never.
+func (tl *timeline) olderSessionKept(node string, opened time.Time) (last time.Time) {
 	for _, c := range tl.OwnerChecks {
-		if sessionOutcome := c.SessionOutcome(); c.To == node && c.Opened.Before(moment) && (sessionOutcome == probes.SessionKept || sessionOutcome == probes.SessionStale) {
-			return true
+		outcome := c.SessionOutcome()
+		if end := c.There.At.Add(c.There.Timing.Total); c.To == node && c.Opened.Before(opened) && (outcome == probes.SessionKept || outcome == probes.SessionStale) && end.After(last) {
+			last = end // other checks are sent at the same time
 		}
 	}
-	return slices.ContainsFunc(tl.traces, func(w *trace) bool {
-		return w.Continued && w.owner == node && w.Opened.Before(moment) && slices.ContainsFunc(w.answers, func(a *answer) bool {
-			return a.servingNode == node && a.sessionOutcome == probes.SessionKept && a.At.After(moment)
-		})
-	})
+	for _, w := range tl.traces {
+		if !w.Continued || w.owner != node || !w.Opened.Before(opened) {
+			continue
+		}
+		for _, a := range w.answers {
+			if a.servingNode == node && a.sessionOutcome == probes.SessionKept && a.At.After(last) {
+				last = a.At
+			}
+		}
+	}
+	return last
 }
 
 // inferredRestarts counts the restarts of a node that were inferred within

@@ -104,6 +104,18 @@ func TestVanishedSessions(t *testing.T) {
 			v.keep("node3")
 		}, restarted(1, 2)},
 		{"of one node", func(v vanished) { v.lose("node1", 3*time.Second); v.keep("node2") }, restarted(1)},
+		{"of one node that had another one a moment ago", func(v vanished) {
+			v.keep("node1")
+			v.Traces[len(v.Traces)-1].Steps[1].At = began.Add(100 * time.Millisecond)
+			v.lose("node1", 3*time.Second)
+			lost := &v.Traces[len(v.Traces)-1].Steps[1]
+			lost.Label, lost.At = "node2", began.Add(500*time.Millisecond) // which answers for it
+		}, restarted(1)},
+		{"of one node that still has another one", func(v vanished) {
+			v.lose("node1", 3*time.Second)
+			v.keep("node1")
+			v.Traces[len(v.Traces)-1].Steps[1].At = began.Add(2 * time.Second)
+		}, []string{"critical session_lost/node1"}},
 		{
 			"of one node whose process is the same", func(v vanished) {
 				v.lose("node1", 3*time.Second)
@@ -159,6 +171,18 @@ func TestStoreEmptied(t *testing.T) {
 	}{
 		{"emptied", allGone, "session_lost", checks.MsgLostByAll},
 		{"a client keeps its own", func(v vanished) { allGone(v); v.keep("node3") }, "session_lost/after a move", checks.MsgLostAfterMove},
+		{"a newer client loses its own, too", func(v vanished) {
+			allGone(v)
+			w := v.visit("node1", "node2")
+			w.Opened, w.Steps[1].Session = began.Add(time.Second), otherSession
+			w.Steps[0].At, w.Steps[1].At = w.Opened, began.Add(2*time.Second)
+		}, "session_lost/after a move", checks.MsgLostAfterMove},
+		{"one of them, and nodes know each other's", func(v vanished) {
+			allGone(v)
+			v.keep("node3")
+			v.FailoverChecks = []probes.FailoverCheck{{From: "node1", To: "node2", Session: "s:shared", There: page(testPage, 200)}}
+			v.FailoverChecks[0].There.Session = "s:shared"
+		}, "session_lost", checks.MsgLost},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

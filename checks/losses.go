@@ -33,7 +33,7 @@ func losses(att *attribution) []Finding {
 			own = append(own, a)
 		}
 	}
-	if att.policy() == probes.PolicyShared && (len(own) > 0 || att.lostByAll(moved) || att.lostByPause(moved)) {
+	if att.policy() == probes.PolicyShared && (len(own) > 0 || att.lostByAll(moved) || sessionsShared(att.nodeStates) == Yes) {
 		own, moved = append(own, moved...), nil // any node may answer: a session that is gone everywhere is lost once
 	}
 	var list []Finding
@@ -73,14 +73,6 @@ func losses(att *attribution) []Finding {
 	return list
 }
 
-// lostByPause reports whether only clients that had paused lost their sessions, while
-// another node knew that of a client that had not: then it is not the move that lost them.
-func (att *attribution) lostByPause(lost []*answer) bool {
-	return len(lost) > 0 && sharedPause(lost) > 0 && slices.ContainsFunc(att.allAnswers, func(a *answer) bool {
-		return a.isFollowUp() && a.moved() && a.sessionOutcome == probes.SessionKept && a.pauseBefore() < shortestPause
-	})
-}
-
 // lostByAll reports whether every client that came back has lost its session at one moment,
 // on several nodes: after the first loss, no client still had its own.
 func (att *attribution) lostByAll(lost []*answer) bool {
@@ -95,7 +87,8 @@ func (att *attribution) lostByAll(lost []*answer) bool {
 		}
 	}
 	older := slices.ContainsFunc(lost, func(a *answer) bool { return a.trace.Continued })
-	return older && len(holders(att.nodeStates, lost)) > 1 && !slices.ContainsFunc(att.traces, func(w *trace) bool {
+	later := slices.ContainsFunc(lost, func(a *answer) bool { return a.trace.Opened.After(earliest) }) // that moment was not the last
+	return older && !later && len(holders(att.nodeStates, lost)) > 1 && !slices.ContainsFunc(att.traces, func(w *trace) bool {
 		returned := slices.ContainsFunc(w.answers, (*answer).isFollowUp)
 		at, lostIt := first[w]
 		return w.Continued && (returned && !lostIt || slices.ContainsFunc(slices.Concat(w.earlier, w.answers), func(a *answer) bool {

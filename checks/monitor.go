@@ -50,6 +50,20 @@ func ProberOverloadedBy(factor float64) Finding {
 	}
 }
 
+// withoutDatabase is the target of the impairment of a fleet whose database is away.
+const withoutDatabase = "database"
+
+// FleetWithoutDatabase returns the finding that an instance of a fleet cannot reach the database.
+func FleetWithoutDatabase() Finding {
+	return Finding{
+		Code: ProberImpaired, Severity: Warning, Target: withoutDatabase, Summary: msg(MsgFleetWithoutDatabase, Args{}),
+		Evidence: []Message{msg(MsgFleetAlone, Args{})}, Remedy: msg(MsgRepairDatabase, Args{}),
+	}
+}
+
+// CannotProbe reports whether a finding says that stickwatch itself cannot probe.
+func (f Finding) CannotProbe() bool { return f.Code == ProberImpaired && f.Target == "" }
+
 // ProberImpairedBy returns the finding that stickwatch itself cannot probe, for a
 // reason.
 func ProberImpairedBy(reason Message) Finding {

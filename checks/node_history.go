@@ -71,6 +71,7 @@ type NodeHistory struct {
 	LogRead   bool       // nginx's error log was read
 	LogUntil  time.Time  // when the newest known ejection in the log began; zero: there was none
 	Up        time.Time  // since when HAProxy reported it up, when it last did; zero: not reported, or a round has found it out since
+	Downs     int        // how often HAProxy had found it down by then
 	Ejections []Ejection // recent ones that no round has seen, oldest first
 }
 
@@ -172,8 +173,11 @@ type Ejection struct {
 // addBalancerEvents adds the past ejections of n that the balancer reports. An
 // ejection or a failure that a round has found itself is not added.
 func (tl *timeline) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
-	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool { return tl.Started.Sub(e.To) > ejectionReportedFor })
-	reported := !tl.ready(n.ID) || n.Down || tl.rotationStates[n.ID].Sure
+	ongoing := tl.rotationStates[n.ID].Sure // is reported instead of those before
+	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool {
+		return ongoing || tl.Started.Sub(e.To) > ejectionReportedFor
+	})
+	reported := !tl.ready(n.ID) || n.Down || ongoing
 	return tl.readStatistics(n, tl.readLog(n, m, reported), reported)
 }
 
@@ -251,12 +255,13 @@ func (tl *timeline) readStatistics(n probes.Node, history NodeHistory, reported 
 	case !ok:
 		return history
 	case s.State == probes.ServerUp:
-		if !history.Up.IsZero() && !reported && s.Since.Sub(history.Up) > clockSlack && tl.someStayedUp() {
+		// The time alone is no evidence: it changes at the end of slowstart, too, and after a drain.
+		if !history.Up.IsZero() && !reported && s.Since.Sub(history.Up) > clockSlack && s.Downs > history.Downs && tl.someStayedUp() {
 			history.Ejections = append(history.Ejections, Ejection{Span{To: s.Since}, msg(MsgCameUpAgain, Args{
 				Name: source, Server: s.Server, At: s.Since, Since: history.Up,
 			})})
 		}
-		history.Up = s.Since
+		history.Up, history.Downs = s.Since, s.Downs
 	case reported:
 		history.Up = time.Time{} // the round has found the ejection already
 	}

@@ -227,6 +227,7 @@ func TestHAProxyEjectionsBetweenRounds(t *testing.T) {
 	}{
 		{"all stay up", [][3]int{{-90, 1, -90}, {-90, 1, -90}}, nil, nil},
 		{"one came up again", [][3]int{{-90, 1, -90}, {-90, 9, -90}}, nil, []string{ejected}},
+		{"one began to count anew after slowstart", [][3]int{{-90, 1, -90}, {-90, neverDown + 9, -90}}, nil, nil},
 		{"its clock wanders by a second", [][3]int{{-90, 1, -90}, {-89, 2, -91}}, nil, nil},
 		{"HAProxy was restarted", [][3]int{{-90, 1, -90}, {9, 9, 9}}, nil, nil},
 		{"the state before is not known", [][3]int{{-90, 9, -90}}, nil, nil},
@@ -263,11 +264,18 @@ func TestHAProxyEjectionsBetweenRounds(t *testing.T) {
 	}
 }
 
+// neverDown is added to a reading of a server that was not down before.
+const neverDown = 1000
+
 // statistics returns HAProxy's statistics, with when each server came up.
 func statistics(r *round, since [3]int) probes.EvidenceObservation {
 	o := probes.EvidenceObservation{Kind: probes.EvidenceHAProxyStats, Source: "haproxy stats", At: r.Started}
 	for i, n := range r.Cluster.Nodes {
-		s := probes.ServerEvidence{Server: n.ID, State: probes.ServerUp}
+		s := probes.ServerEvidence{Server: n.ID, State: probes.ServerUp, Downs: 1}
+		if since[i] > 0 && since[i] < neverDown {
+			s.Downs = since[i] // it counts more each time
+		}
+		since[i] %= neverDown
 		if i == 1 && since[i] < 0 {
 			s.State, since[i] = probes.ServerDown, -since[i]
 		}

@@ -83,13 +83,13 @@ func harmSpan(answers []*answer) Span {
 type pageShape struct {
 	labelled     bool // it carries the label of the node that answers
 	showsSession bool // it shows the session id
-	served       bool // new clients, or nodes asked directly, get it with 2xx or 3xx
+	served       bool // new clients, or nodes asked directly, get it with 2xx or 3xx, or did so in an earlier round
 }
 
 // expectedPage derives the page from the answers of nodes that were asked directly,
 // or else from those of new clients.
 func (ns *nodeStates) expectedPage() pageShape {
-	p := pageShape{}
+	p := pageShape{served: ns.past().Pool.Served}
 	asked := 0
 	for _, o := range ns.active {
 		if o.Session == nil || o.Session.Failure != "" || o.Session.Status >= http.StatusBadRequest || !ns.ready(o.Node) {
@@ -117,7 +117,7 @@ func (ns *nodeStates) expectedPage() pageShape {
 // the page does, and neither session nor value.
 func (p pageShape) isWrong(ex probes.Exchange) bool {
 	return p.labelled && !ex.Truncated && ex.Failure == "" && ex.Answered() && ex.Status < http.StatusBadRequest &&
-		ex.Label == "" && ex.Value == "" && !ex.ShowsSession
+		ex.ShowsNothing()
 }
 
 // outcomeOf returns the outcome of a request.

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"net/http"
 	"slices"
 
 	"stickwatch/probes"
@@ -24,7 +25,7 @@ func pages(oc *outcomes) []Finding {
 			}
 		}
 	}
-	return append(append(list, sessionPage(oc)...), pageInBetween(oc)...)
+	return slices.Concat(list, sessionPage(oc.nodeStates), pageInBetween(oc), pageGone(oc))
 }
 
 // asConfigured reports whether an answer is as configured; a missing exchange is.
@@ -57,10 +58,9 @@ func aboutPage(f Finding, fails MessageID, page probes.Page, ex probes.Exchange)
 }
 
 // sessionPage finds nodes on which the session test page fails, unless it is one of
-// the configured pages. If no node has it, that is a doubt: see doubts.
-func sessionPage(oc *outcomes) []Finding {
-	ns := oc.nodeStates
-	if ns.Cluster.Session == nil || noTestPage(ns) {
+// the configured pages. If no node has it, see pageGone and doubts.
+func sessionPage(ns *nodeStates) []Finding {
+	if ns.Cluster.Session == nil || everyNodeRefuses(ns) {
 		return nil
 	}
 	page := probes.Page{Path: ns.Cluster.Session.Path, Want: probes.StatusRange{From: 200, To: 399}}
@@ -74,7 +74,7 @@ func sessionPage(oc *outcomes) []Finding {
 		case !asConfigured(page, *o.Session):
 			list = append(list, failsOn(o.Node, page, *o.Session))
 		case ns.page.isWrong(*o.Session) && ns.othersHavePage(o.Node):
-			list = append(list, notThePage(oc, o.Node, page, *o.Session))
+			list = append(list, notThePage(o.Node, page, *o.Session))
 		}
 	}
 	return list
@@ -88,28 +88,15 @@ func (ns *nodeStates) othersHavePage(node string) bool {
 }
 
 // notThePage returns the finding about a node that answers with another page, with
-// 2xx or 3xx. It is critical if clients got such a page through the balancer.
-func notThePage(oc *outcomes, node string, page probes.Page, ex probes.Exchange) Finding {
+// 2xx or 3xx.
+func notThePage(node string, page probes.Page, ex probes.Exchange) Finding {
 	f := failsOn(node, page, ex)
-	if got := gotWrongPage(oc, node); len(got) > 0 {
-		f.Severity, f.harm, f.Affected = Critical, harmSpan(got), shareOf(oc, clientsOf(got))
-	}
 	f.Summary = msg(MsgAnotherPage, Args{Path: page.Path, Node: node})
 	f.Evidence = []Message{describe(ex)}
 	if ex.FinalPath != "" {
 		f.Evidence = append(f.Evidence, msg(MsgLeadsTo, Args{Path: ex.FinalPath}))
 	}
 	return f
-}
-
-// gotWrongPage returns the requests of clients that were answered with another page,
-// except those of clients that are known to be at other nodes: such a page names no node.
-func gotWrongPage(oc *outcomes, node string) []*answer {
-	return slices.DeleteFunc(slices.Clone(oc.allAnswers), func(a *answer) bool {
-		holder := a.trace.holder
-		elsewhere := holder != "" && holder != node && oc.policy() != probes.PolicyShared
-		return a.outcome != OutcomeWrongPage || elsewhere
-	})
 }
 
 // pageInBetween finds answers to new clients that no node gives, while a ready node
@@ -157,6 +144,38 @@ func someNodeErrs(ns *nodeStates) bool {
 	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return ns.showsAnotherPage(o.Node) })
 }
 
+// pageGone finds that nobody gets the page of the session any more: neither new clients, nor
+// stickwatch from a node.
+func pageGone(oc *outcomes) (list []Finding) {
+	if oc.Cluster.Session == nil || !oc.past().Pool.Served || !everyNodeRefuses(oc.nodeStates) {
+		return nil
+	}
+	page := probes.Page{Path: oc.Cluster.ClientPath(), Want: probes.StatusRange{From: 200, To: 399}}
+	if slices.ContainsFunc(oc.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
+		return nil
+	}
+	for _, e := range oc.frontends {
+		var got []probes.Exchange
+		for _, w := range e.traces {
+			if first := w.First(); !w.Continued && first.Answered() && first.Status >= 400 && first.Status <= 499 && !oc.turnsAway(first) {
+				got = append(got, first)
+			} else if !w.Continued {
+				got = nil
+				break
+			}
+		}
+		if len(got) == 0 {
+			continue
+		}
+		f := failsThrough(oc.nodeStates, e, page, got[0], oc.nodesWhere(oc.ready))
+		if refused := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}; slices.Contains(refused, got[0].Status) {
+			f.Severity = Warning // perhaps only stickwatch is refused
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
 func failsInBetween(e frontend, page probes.Page, got []probes.Exchange) Finding {
 	f := aboutPage(Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}, MsgPageFailsThrough, page, got[0])
 	f.Evidence = nil
@@ -171,9 +190,13 @@ func failsInBetween(e frontend, page probes.Page, got []probes.Exchange) Finding
 	return f
 }
 
-// noTestPage reports whether every node that is up answers the session test page with
-// a 4xx: the path is wrong, or the application has no such page.
-func noTestPage(ns *nodeStates) bool {
+// noTestPage reports whether no node has ever answered with the session test page: the path
+// is wrong, or the application has no such page.
+func noTestPage(ns *nodeStates) bool { return !ns.past().Pool.Served && everyNodeRefuses(ns) }
+
+// everyNodeRefuses reports whether every node that is up answers the session test page with
+// a 4xx.
+func everyNodeRefuses(ns *nodeStates) bool {
 	with := 0
 	for _, o := range ns.active {
 		if !ns.up[o.Node] || o.Session == nil {

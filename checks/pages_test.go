@@ -1,6 +1,9 @@
 package checks_test
 
-import "stickwatch/probes"
+import (
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
 
 const app = "/app_a/"
 
@@ -139,6 +142,32 @@ var pageSpecs = []spec{
 			r.leave("node2")
 		}),
 		want: []string{"warning page_failing/node2 /cluster/test"},
+	},
+	{
+		name: "the session test page of no node any more",
+		round: from(threeNodes, func(r *round) {
+			r.Past = &checks.History{Pool: checks.PoolHistory{Served: true}}
+			for _, n := range r.Cluster.Nodes {
+				r.direct(n.ID, page(testPage, 404))
+				r.visit("").Steps[0].Status = 404
+			}
+		}),
+		want: []string{
+			"critical page_failing/http://shop.example/cluster/test (192.0.2.10:80) [node1 node2 node3]",
+		},
+	},
+	{
+		name: "stickwatch is refused on every node",
+		round: from(threeNodes, func(r *round) {
+			r.Past = &checks.History{Pool: checks.PoolHistory{Served: true}}
+			for _, n := range r.Cluster.Nodes {
+				r.direct(n.ID, page(testPage, 403))
+				r.visit("").Steps[0].Status = 403
+			}
+		}),
+		want: []string{
+			"warning page_failing/http://shop.example/cluster/test (192.0.2.10:80) [node1 node2 node3]",
+		},
 	},
 	{
 		name: "the session test page of no node: a doubt, no finding",

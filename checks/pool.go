@@ -27,15 +27,11 @@ func (rem *remaps) changeOfPool() (change Message, node string) {
 		return Message{}, ""
 	}
 	for _, p := range rem.otherPools() {
-		switch {
-		case !rem.fits(p.servers, placed):
-		case change.IsZero():
-			change, node = p.change, p.node
-		case p.change.ID == change.ID && p.node != node:
-			return Message{}, "" // a few clients do not tell which line it was
+		if rem.fits(p.servers, placed) {
+			return p.change, p.node
 		}
 	}
-	return change, node
+	return Message{}, ""
 }
 
 // placedByHash returns the nodes that answered new clients, by hashed key. It returns

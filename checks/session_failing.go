@@ -15,7 +15,7 @@ type tally struct {
 	newClients, newFailed      int // first requests, which bring no session
 	returning, returningFailed int // later requests, which bring one
 	failedThisRound            int // of returningFailed: earlier failures may have ended
-	failedWrites               int // of returningFailed: requests that store a value
+	writes, failedWrites       int // of returning and of returningFailed: requests that store a value
 	failures                   []*answer
 	clients, failedClients     map[*trace]bool
 }
@@ -30,6 +30,9 @@ func (t *tally) add(a *answer, harmed bool, began time.Time) {
 	}
 	t.returning++
 	t.clients[a.trace] = true
+	if a.Kind == probes.StepWrite {
+		t.writes++
+	}
 	if !harmed {
 		return
 	}
@@ -71,7 +74,7 @@ func sessionsFailing(tl *timeline) []Finding {
 	}
 	var nodes []string
 	var failures []*answer
-	onlyWrites, failedClients, clients := true, 0, 0
+	onlyWrites, mostStored, failedClients, clients := true, false, 0, 0
 	for _, id := range slices.Sorted(maps.Keys(tallies)) {
 		t := tallies[id]
 		clients += len(t.clients)
@@ -82,6 +85,7 @@ func sessionsFailing(tl *timeline) []Finding {
 		}
 		if id == anyNode {
 			nodes = append(nodes, failingWithSession(tl.nodeStates)...)
+			mostStored = 2*t.failedWrites < t.writes
 		} else {
 			nodes = append(nodes, id)
 		}
@@ -97,7 +101,10 @@ func sessionsFailing(tl *timeline) []Finding {
 	finding.Summary, finding.Remedy = msg(MsgSessionsFail, Args{Nodes: finding.Nodes}), msg(MsgFindSessionError, Args{})
 	if onlyWrites {
 		finding.Summary, finding.Remedy = msg(MsgWritesFail, Args{Nodes: finding.Nodes}), msg(MsgFindWriteError, Args{})
-		if 2*len(finding.Nodes) < len(tl.serving) { // most users can still store values
+		if tl.policy() != probes.PolicyShared {
+			mostStored = 2*len(finding.Nodes) < len(tl.serving)
+		}
+		if mostStored {
 			finding.Severity = Warning
 		}
 	}
@@ -109,14 +116,13 @@ func sessionsFailing(tl *timeline) []Finding {
 }
 
 // tallyByNode counts requests by the node that owns the session; "": not known. Failures
-// that are not the session's are left out: those of the balancer, unless it waited for a
-// node in vain, and those of a node that
+// that are not the session's are left out: those of the balancer, and those of a node that
 // fails when asked directly or was disrupted.
 func tallyByNode(tl *timeline) map[string]*tally {
 	tallies := make(map[string]*tally)
 	for _, a := range tl.allAnswers {
 		harmed := a.outcome == OutcomeError || a.outcome == OutcomeWrongPage
-		if a.outcome == OutcomeUnknown || harmed && (tl.refusesAll || tl.ownError(a.Exchange) && !tl.ownTimeout(a.Exchange) || disruptedFor(tl, a)) {
+		if a.outcome == OutcomeUnknown || harmed && (tl.refusesAll || tl.ownError(a.Exchange) || disruptedFor(tl, a)) {
 			continue
 		}
 		key := tallyKey(tl.nodeStates, a)
@@ -155,7 +161,7 @@ func failingWithSession(ns *nodeStates) []string {
 // the one that opened its session. A request that timed out while a node hangs may have
 // waited for that one, because the balancer tries the next node after one that fails.
 func disruptedFor(tl *timeline, a *answer) bool {
-	if (a.Failure == probes.FailureTimeout || tl.ownTimeout(a.Exchange)) && someBreak(tl.nodeStates, probes.FailureTimeout) {
+	if a.Failure == probes.FailureTimeout && someBreak(tl.nodeStates, probes.FailureTimeout) {
 		return true
 	}
 	for _, id := range []string{a.failedNode, a.trace.holder, a.trace.owner} {

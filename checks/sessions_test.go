@@ -303,6 +303,25 @@ var sessionSpecs = []spec{
 		want: []string{"warning session_failing/node2"},
 	},
 	{
+		name: "failing: only storing, on every node that shares the sessions",
+		round: withPolicy(probes.PolicyShared, from(counting, func(r *round) {
+			for w := range r.Traces {
+				r.Traces[w].Steps[1].Kind, r.Traces[w].Steps[1].Status, r.Traces[w].Steps[1].Label = probes.StepWrite, 419, ""
+			}
+		})),
+		want: []string{"critical session_failing"},
+	},
+	{
+		name: "failing: only storing, on one of the nodes that share the sessions",
+		round: withPolicy(probes.PolicyShared, from(counting, func(r *round) {
+			for w := range r.Traces {
+				r.Traces[w].Steps[1].Kind = probes.StepWrite
+			}
+			r.Traces[1].Steps[1].Status, r.Traces[1].Steps[1].Label = 419, ""
+		})),
+		want: []string{"warning session_failing"},
+	},
+	{
 		name: "not failing: the application takes no values",
 		round: changed(func(r *round) {
 			for w := range r.Traces {

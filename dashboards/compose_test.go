@@ -51,10 +51,19 @@ func readYAML[T any](t *testing.T, path string) T {
 
 // TestCompose: mounted files exist, and ports are published on loopback only.
 func TestCompose(t *testing.T) {
-	c := readYAML[composition](t, "compose/compose.yml")
-	for _, name := range []string{"stickwatch", "prometheus", "grafana"} {
+	checkComposition(t, "compose/compose.yml", "stickwatch", "prometheus", "grafana")
+	checkComposition(t, "compose/fleet.yml", "postgres", "mon1", "mon2", "mon3", "prometheus", "grafana")
+}
+
+// examples are the files that a user copies, by the names of the copies.
+var examples = strings.NewReplacer("./stickwatch.yml", "./stickwatch.example.yml", "./fleet.stickwatch.yml", "./fleet.example.yml")
+
+func checkComposition(t *testing.T, path string, services ...string) {
+	t.Helper()
+	c := readYAML[composition](t, path)
+	for _, name := range services {
 		if c.Services[name].Image == "" {
-			t.Errorf("there is no %s", name)
+			t.Errorf("there is no %s in %s", name, path)
 		}
 	}
 	for name, s := range c.Services {
@@ -67,23 +76,29 @@ func TestCompose(t *testing.T) {
 			if _, named := c.Volumes[m.Source]; named {
 				continue
 			}
-			source := strings.Replace(m.Source, "./stickwatch.yml", "./stickwatch.example.yml", 1) // the copy that the user makes
-			if _, err := os.Stat(filepath.Join("compose", source)); err != nil {
+			if _, err := os.Stat(filepath.Join("compose", examples.Replace(m.Source))); err != nil {
 				t.Errorf("%s mounts %s: %v", name, m.Source, err)
 			}
 		}
 	}
 }
 
-// TestComposePrometheus: Prometheus accepts the files at the paths where compose.yml mounts
-// them.
+// TestComposePrometheus: Prometheus accepts the files at the paths where compose.yml and fleet.yml
+// mount them.
 func TestComposePrometheus(t *testing.T) {
+	for _, composed := range []string{"compose/compose.yml", "compose/fleet.yml"} {
+		t.Run(composed, func(t *testing.T) { checkPrometheus(t, composed) })
+	}
+}
+
+func checkPrometheus(t *testing.T, composed string) {
+	t.Helper()
 	const home = "/etc/prometheus/"
 	dir := filepath.Join(t.TempDir(), "prometheus")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s := readYAML[composition](t, "compose/compose.yml").Services["prometheus"]
+	s := readYAML[composition](t, composed).Services["prometheus"]
 	for _, m := range s.Volumes {
 		name, ok := strings.CutPrefix(m.Target, home)
 		if !ok {
@@ -142,14 +157,19 @@ func TestComposeGrafana(t *testing.T) {
 	}
 }
 
-// TestComposeStickwatch: the example is a valid configuration, and serve listens on the
-// address that Prometheus scrapes.
+// TestComposeStickwatch: the examples are valid configurations, and serve listens on the address that
+// Prometheus scrapes.
 func TestComposeStickwatch(t *testing.T) {
-	c, err := config.Load("compose/stickwatch.example.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := "0.0.0.0:9748"; c.Listen != want {
-		t.Errorf("it listens on %s, want %s", c.Listen, want)
+	t.Setenv("POSTGRES_PASSWORD", "secret")
+	t.Setenv("INSTANCE", "mon1")
+	t.Setenv("SITE", "beijing")
+	for _, path := range []string{"compose/stickwatch.example.yml", "compose/fleet.example.yml"} {
+		c, err := config.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "0.0.0.0:9748"; c.Listen != want {
+			t.Errorf("%s: it listens on %s, want %s", path, c.Listen, want)
+		}
 	}
 }

@@ -13,6 +13,9 @@ import (
 var want = []string{
 	"compose/compose.yml",
 	"compose/datasource.yml",
+	"compose/fleet.example.yml",
+	"compose/fleet.prometheus.yml",
+	"compose/fleet.yml",
 	"compose/prometheus.yml",
 	"compose/stickwatch.example.yml",
 	"grafana/provisioning/dashboards/stickwatch.yml",

@@ -23,8 +23,9 @@ type Canary struct {
 	session Fingerprint // fingerprint of the session id
 	holder  string      // label of the last answer that had the session
 	trace   Trace
-	counter int // the last value sent
-	written int // the last value known to be stored; 0: none
+	counter int    // the last value sent
+	written int    // the last value known to be stored; 0: none
+	keeper  string // label of the answer to that write
 	scope   sessionScope
 	opened  time.Time
 }
@@ -89,7 +90,7 @@ func (c *Canary) StartNextRound() bool {
 	trace := c.Trace()
 	at := -1
 	for i := range trace.Steps {
-		if s := trace.Steps[i]; s.OK() && (s.Status < 300 || s.LoggedIn == LoggedOut) && s.Kind != StepFollow {
+		if s := trace.Steps[i]; s.OK() && (s.Status < 300 || s.LoggedIn == LoggedOut) && s.Kind != StepFollow && !c.isOtherPage(s.Exchange) {
 			at = i
 		}
 	}
@@ -116,8 +117,8 @@ func (c *Canary) Disregard(since time.Time) (some bool) {
 }
 
 // Write stores the next counter in the session. It sends nothing if the application
-// cannot store values. If the answer starts another session, or leads to the login page,
-// nothing is stored, and the canary keeps the cookies that it had.
+// cannot store values. If the answer starts another session, or leads to the login page or
+// to another page, nothing is known to be stored, and the canary keeps the cookies that it had.
 func (c *Canary) Write(ctx context.Context) Exchange {
 	if c.cluster.Session == nil || c.cluster.Session.Write == "" || c.visitor() {
 		return Exchange{}
@@ -129,6 +130,7 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 	path := strings.ReplaceAll(c.cluster.Session.Write, "{value}", url.QueryEscape(strconv.Itoa(counter)))
 	jar := c.cookies().Clone()
 	ex := c.get(ctx, path, jar)
+	otherPage := c.cluster.Session.writesToPage() && c.isOtherPage(ex)
 	sentToLogin := ex.LoggedIn == LoggedOut && ex.FinalPath != ""
 	if ex.LoggedIn == LoggedOut {
 		ex.LoggedIn = "" // this page need not show whether the client is logged in
@@ -136,14 +138,21 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 	c.record(StepWrite, counter, ex)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !ex.OK() || sentToLogin || (contents{id: c.trace.First().Session}).outcome(ex) == SessionLost {
+	if !ex.OK() || sentToLogin || otherPage || (contents{id: c.trace.First().Session}).outcome(ex) == SessionLost {
 		return ex
 	}
 	c.jar, c.session, c.holder = jar, ex.Session, ex.Label
 	if ex.Failure == "" && ex.Status >= 200 && ex.Status < 300 {
-		c.written = counter
+		c.written, c.keeper = counter, ex.Label
 	}
 	return ex
+}
+
+// isOtherPage reports whether an answer is not the page of the session, such as an error
+// page with 200: it shows nothing, although the page shows its node.
+func (c *Canary) isOtherPage(ex Exchange) bool {
+	shown := func(s Step) bool { return s.Label != "" }
+	return ex.Failure == "" && !ex.Truncated && ex.ShowsNothing() && (c.cluster.Limiter.knowsLabels() || slices.ContainsFunc(c.Trace().Steps, shown))
 }
 
 // Follow sends a request with a copy of the session's cookies, so that one follow-up
@@ -171,7 +180,7 @@ func (c *Canary) AwaitFollow(ctx context.Context) (follow func() Exchange) {
 func (c *Canary) Return(ctx context.Context) Exchange {
 	jar := c.cookies().Clone()
 	ex, outcome := c.startRequest(ctx, StepReturn, jar)()
-	if outcome != SessionLost && ex.OK() && ex.Status < 300 {
+	if outcome != SessionLost && ex.OK() && ex.Status < 300 && !c.isOtherPage(ex) {
 		c.adopt(jar, ex)
 	}
 	return ex
@@ -278,4 +287,16 @@ func (c *Canary) stored() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.written
+}
+
+// storedAtOwner is stored for the node that opened the session: 0 if another node answered
+// the write, because the value may be there.
+func (c *Canary) storedAtOwner() int {
+	c.mu.Lock()
+	elsewhere := c.keeper != c.trace.OpenedBy
+	c.mu.Unlock()
+	if elsewhere {
+		return 0
+	}
+	return c.stored()
 }

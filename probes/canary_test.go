@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -296,6 +297,67 @@ func TestStartNextRound(t *testing.T) {
 	canary.Return(t.Context())
 	if canary.StartNextRound() {
 		t.Error("a lost session continues")
+	}
+}
+
+// TestErrorPageWith200: an error page with 200 neither stores a value nor has the session.
+func TestErrorPageWith200(t *testing.T) {
+	var broken atomic.Bool
+	value := ""
+	u := web(t, func(w http.ResponseWriter, r *http.Request) {
+		if broken.Load() {
+			fmt.Fprint(w, "something went wrong")
+			return
+		}
+		if set := r.FormValue("set"); set != "" {
+			value = set
+		}
+		fmt.Fprint(w, "node1,"+secretID+","+value)
+	})
+	part := func(i int) Extractor {
+		return extractorFunc(func(doc Document) string {
+			parts := strings.Split(string(doc.Body), ",")
+			if len(parts) < 3 {
+				return ""
+			}
+			return parts[i]
+		})
+	}
+	canary := openCanary(t, &Cluster{
+		Balancer: Balancer{URLs: []*url.URL{u}}, Limits: Limits{Timeout: ample},
+		Session: &Session{Path: "/page", Policy: PolicySticky, Node: part(0), ID: part(1), Read: part(2), Write: "/page?set={value}"},
+	}, 1000)
+	canary.Write(t.Context())
+	broken.Store(true)
+	for range 2 {
+		canary.Write(t.Context())
+		canary.Return(t.Context())
+		if !canary.StartNextRound() {
+			t.Fatal("the session is given up")
+		}
+	}
+	if first := canary.Trace().First(); first.Label != "node1" || first.Session == "" {
+		t.Errorf("the next round begins with the answer of %q with the session %q", first.Label, first.Session)
+	}
+	broken.Store(false)
+	canary.Return(t.Context())
+	if got := lastOutcome(canary); got != SessionKept {
+		t.Errorf("afterwards: got %q, want %q", got, SessionKept)
+	}
+}
+
+// TestOwnerOfAValue: a value that another node stored is not missed at the owner.
+func TestOwnerOfAValue(t *testing.T) {
+	s := &tomcats{}
+	site := s.site(t, "tomcat1")
+	canary := openCanary(t, site, 1000)
+	canary.Write(t.Context())
+	if check := canary.CheckOwner(t.Context(), site.Nodes[0]); check.Counter != 1001 {
+		t.Errorf("stored at the owner: the check expects %d, want 1001", check.Counter)
+	}
+	canary.trace.OpenedBy = "tomcat2"
+	if check := canary.CheckOwner(t.Context(), site.Nodes[0]); check.Counter != 0 {
+		t.Errorf("stored elsewhere: the check expects %d, want nothing", check.Counter)
 	}
 }
 

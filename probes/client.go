@@ -96,15 +96,15 @@ func (c *Client) Admit(ctx context.Context, e RequestSequence, send func() (time
 	})
 }
 
-// run calls send under permit p. If the request timed out because of other requests of
-// stickwatch, run sends it again alone, because such a timeout is no fault of the
+// run calls send under permit p. If the request timed out or was refused with 429 because
+// of other requests of stickwatch, run sends it again alone, because that is no fault of the
 // cluster.
 func (c *Client) run(ctx context.Context, p *permit, send func() response) error {
 	if !p.run(send) {
 		return nil
 	}
 	d := p.admissionRequest
-	d.alone = true
+	d.alone, d.apart = true, p.refused
 	again, err := c.target.Limiter.admit(ctx, d)
 	if err == nil {
 		again.run(send)

@@ -21,6 +21,9 @@ type Cluster struct {
 	Unordered bool       // Source knows no order, so that hashes cannot be computed
 	Left      []LeftNode // nodes that Source has ceased to list
 
+	Sites []string // from which a fleet watches it; nil: from where one of its instances is
+	Base  string   // of a site's view of a cluster, see From: the name of that cluster; "": it is none
+
 	Session      *Session // nil: sessions are not tested
 	Status       *Status  // nil: nodes have no status endpoint
 	Pages        []Page
@@ -37,6 +40,16 @@ type Cluster struct {
 	Budget  Budget
 	Limiter *Limiter // keeps requests to the nodes within Budget, see Limit; nil: no limit
 }
+
+// From returns a cluster as a site sees it, which is watched like a cluster of its own.
+func (c *Cluster) From(site string) *Cluster {
+	view := *c
+	view.Name, view.Base, view.Sites = ViewName(c.Name, site), c.Name, nil
+	return &view
+}
+
+// ViewName returns the name of a site's view of a cluster.
+func ViewName(cluster, site string) string { return cluster + "@" + site }
 
 // Limit keeps all later requests to the nodes of c within b.
 func (c *Cluster) Limit(b Budget) {
@@ -80,7 +93,6 @@ const (
 	MethodUnknown    Method = "unknown"
 	MethodIPHash     Method = "ip_hash"
 	MethodHash       Method = "hash"
-	MethodSource     Method = "source" // HAProxy's hash of the client's address, map-based
 	MethodRoundRobin Method = "round_robin"
 	MethodLeastConn  Method = "least_conn"
 	MethodRandom     Method = "random"
@@ -89,11 +101,11 @@ const (
 
 // Methods lists every Method, the default first.
 var Methods = []Method{
-	MethodUnknown, MethodIPHash, MethodHash, MethodSource, MethodRoundRobin, MethodLeastConn, MethodRandom, MethodCookie,
+	MethodUnknown, MethodIPHash, MethodHash, MethodRoundRobin, MethodLeastConn, MethodRandom, MethodCookie,
 }
 
 // Hashes reports whether the method computes the node from the client.
-func (m Method) Hashes() bool { return m == MethodIPHash || m == MethodHash || m == MethodSource }
+func (m Method) Hashes() bool { return m == MethodIPHash || m == MethodHash }
 
 // KeepsClients reports whether the method sends a client to the same node again.
 func (m Method) KeepsClients() bool { return m.Hashes() || m == MethodCookie }
@@ -149,6 +161,12 @@ type Session struct {
 	Timeout time.Duration // for which the application keeps an unused session; 0: unknown
 	Read    Extractor     // reads the stored value from Path; nil: values cannot be read
 	Login   *Login        // how users log in; nil: a visitor has a session
+}
+
+// writesToPage reports whether values are stored by a request for the session's own page.
+func (s *Session) writesToPage() bool {
+	path, _, _ := strings.Cut(s.Write, "?")
+	return path == s.Path
 }
 
 // A Status is a node's status endpoint: JSON with state, reason and version.

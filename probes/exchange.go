@@ -51,6 +51,9 @@ func (e Exchange) Answered() bool { return e.Status != 0 }
 // OK reports whether the answer is complete and its status is below 500.
 func (e Exchange) OK() bool { return e.Failure == "" && e.Status != 0 && e.Status < 500 }
 
+// ShowsNothing reports whether the answer shows neither node nor session nor value.
+func (e Exchange) ShowsNothing() bool { return e.Label == "" && e.Value == "" && !e.ShowsSession }
+
 // Timing divides an exchange into phases, each of which starts at the end of the one
 // before. After redirects, it is that of the last request. A phase that did not take
 // place is 0.

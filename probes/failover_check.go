@@ -135,7 +135,7 @@ func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
 	}
 	jar := c.jar.Clone()
 	c.mu.Unlock()
-	check.Counter = c.stored()
+	check.Counter = c.storedAtOwner()
 	check.There = c.present(ctx, owner, jar)
 	if check.SessionOutcome() == SessionLost {
 		check.Again = c.present(ctx, owner, jar)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,6 +61,7 @@ func (c *Client) reserve(ctx context.Context, request pageRequest) func() (Excha
 				ex, doc, hops = c.attempt(ctx, request)
 				return response{
 					label: ex.Label, answered: ex.Failure == "", timedOut: ex.Failure == FailureTimeout, extra: max(0, hops-1),
+					limited: limitedFor(ex.Status, doc.Header),
 				}
 			})
 		}
@@ -68,6 +70,16 @@ func (c *Client) reserve(ctx context.Context, request pageRequest) func() (Excha
 		}
 		return ex, doc
 	}
+}
+
+// limitedFor returns how long an answer with 429 wants no other request, within bounds; 0: it
+// is another answer.
+func limitedFor(status int, header http.Header) time.Duration {
+	if status != http.StatusTooManyRequests {
+		return 0
+	}
+	seconds, _ := strconv.Atoi(header.Get("Retry-After"))
+	return time.Duration(min(max(1, seconds), 10)) * time.Second
 }
 
 // attempt is send, but returns a panic as a failed exchange.
@@ -161,7 +173,7 @@ func (c *Client) hop(ctx context.Context, request pageRequest, address *url.URL,
 		ex.Clock = t.clock(date)
 	}
 	ex.Truncated = len(body) >= MaxBody
-	doc := Document{Header: resp.Header, Body: body, Cookies: request.storeCookies(c, address, resp, ex)}
+	doc := Document{Header: resp.Header, Body: body, Cookies: request.storeCookies(c, address, resp, ex), derived: make(map[any]any)}
 	next, shown := c.redirect(address, resp)
 	ex.Redirect = shown
 	if request.form != nil && resp.StatusCode >= http.StatusTemporaryRedirect {
@@ -223,7 +235,9 @@ func (p pageRequest) read(doc Document, ex *Exchange) {
 	p.secrets.allow(session.Node, doc.Cookies)
 	if ex.Failure == "" {
 		ex.Session = FingerprintOf(id)
-		ex.ShowsSession = extract(session.ID, Document{Header: doc.Header, Body: doc.Body, Cookies: jarCookies(nil, p.secrets.set, ex.Status)}) != ""
+		shown := doc
+		shown.Cookies = jarCookies(nil, p.secrets.set, ex.Status)
+		ex.ShowsSession = extract(session.ID, shown) != ""
 		ex.HasRoute = routed(doc.Cookies, session.Cookie)
 		ex.Label, ex.Store = extract(session.Node, doc), extract(session.Store, doc)
 		ex.Value, ex.Version = extract(session.Read, doc), extract(p.version, doc)

@@ -18,6 +18,8 @@ import (
 //     a pause as long as its answer took.
 //   - The number of requests in flight with one session adapts in the same way,
 //     because many applications lock a session while a request uses it.
+//   - After an answer with 429 no request starts until Retry-After has passed, or for a
+//     second.
 //
 // A request through the balancer counts at every node until its answer shows which node
 // gave it, unless the oracle computes the node. After another node answers such a
@@ -32,6 +34,7 @@ type Limiter struct {
 	sessions *concurrencyLimit // of each session: locking sessions is a property of the application
 	waiting  []*permit         // in order of arrival
 	admitted uint64            // number of admitted permits so far
+	started  time.Time         // when the last permit was admitted
 	timer    *time.Timer       // runs advance when a waiting request may start because of time alone
 }
 
@@ -53,6 +56,7 @@ type admissionRequest struct {
 	kind     string        // requests of one kind take about the same time
 	requests int           // number of requests that are sent one after the other; 0: 1
 	alone    bool          // no other request of stickwatch may be in flight
+	apart    bool          // none may have started within the second before
 }
 
 // A permit is an admissionRequest that waits or was admitted.
@@ -66,6 +70,8 @@ type permit struct {
 	startedAt  time.Time
 	contention map[*scope]*contention // nil: no other request is in flight
 	delayed    time.Time              // when a request with a lower number was last answered
+	crowded    bool                   // another one started within the second before it
+	refused    bool                   // it was answered with 429
 }
 
 // NewLimiter returns a limiter for the nodes of one cluster.
@@ -123,6 +129,16 @@ func (l *Limiter) nodeOf(label string) string {
 		return n.id
 	}
 	return ""
+}
+
+// knowsLabels reports whether some node has reported its name.
+func (l *Limiter) knowsLabels() bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.nodes, func(n *limitedNode) bool { return n.label != "" })
 }
 
 func (l *Limiter) node(id string) *limitedNode {

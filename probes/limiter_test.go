@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -359,6 +360,62 @@ func TestLimiterOwnTimeOut(t *testing.T) {
 		}
 		if got := len(a.arrived["node1"]); got != 3 {
 			t.Errorf("got %d requests, want 3: one was tried again", got)
+		}
+	})
+}
+
+// TestLimiterTooManyRequests: behind a limit of five requests a second, every request is
+// served in the end. Without other requests of stickwatch, a 429 is the cluster's own.
+func TestLimiterTooManyRequests(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 3, time.Millisecond)
+		var mu sync.Mutex
+		tokens, filled, refused := 5, time.Now(), 0
+		ask := func(node string, limit func() bool) (status int) {
+			p, err := a.limiter.admit(t.Context(), admissionRequest{node: node, kind: "page"})
+			if err != nil {
+				t.Error(err)
+				return 0
+			}
+			err = a.client.run(t.Context(), p, func() response {
+				a.serve(admissionRequest{}, node)
+				if status = 200; limit() {
+					status = http.StatusTooManyRequests
+				}
+				return response{label: node, answered: true, limited: limitedFor(status, nil)}
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			return status
+		}
+		bucket := func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			n := int(time.Since(filled) / (200 * time.Millisecond))
+			tokens, filled = min(5, tokens+n), filled.Add(time.Duration(n)*200*time.Millisecond)
+			if tokens == 0 {
+				refused++
+				return true
+			}
+			tokens--
+			return false
+		}
+		var wg sync.WaitGroup
+		for i := range 45 {
+			wg.Go(func() {
+				if status := ask(fmt.Sprintf("node%d", i%3+1), bucket); status != 200 {
+					t.Errorf("request %d: got %d, want 200", i, status)
+				}
+			})
+		}
+		wg.Wait()
+		if refused == 0 {
+			t.Error("the limit was never met")
+		}
+		time.Sleep(time.Minute)
+		if status := ask("node1", func() bool { return true }); status != http.StatusTooManyRequests {
+			t.Errorf("alone: got %d, want 429", status)
 		}
 	})
 }

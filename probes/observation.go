@@ -113,6 +113,7 @@ type ServerEvidence struct {
 	State   ServerState
 	Since   time.Time // start of the state; zero: unknown
 	Fails   int       // failures that the source counts; 0: none, or it does not count
+	Downs   int       // how often the source found it down; 0: never, or it does not count
 	Detail  string    // the source's own text, in one clean line
 
 	Episodes []Episode // the newest ejections, oldest first; nginx only

@@ -47,6 +47,9 @@ func (s *scope) hasCapacity(p *permit, now time.Time) (ok bool, when time.Time) 
 // rateAllowsAt returns the time from which the rates of all nodes of p allow it.
 func (p *permit) rateAllowsAt(now time.Time) time.Time {
 	var latest time.Time
+	if p.apart {
+		latest = p.limiter.started.Add(time.Second)
+	}
 	for _, n := range p.nodes {
 		for _, at := range []time.Time{n.notBefore, n.tokens.available(p.limiter.budget, now)} {
 			if at.After(latest) {
@@ -71,7 +74,9 @@ func (p *permit) scopes() []*scope {
 
 // start admits p.
 func (p *permit) start(now time.Time) {
+	p.crowded = !p.limiter.started.IsZero() && now.Sub(p.limiter.started) < time.Second
 	p.limiter.admitted++
+	p.limiter.started = now
 	p.sequence, p.startedAt, p.contention = p.limiter.admitted, now, make(map[*scope]*contention)
 	for _, s := range p.scopes() {
 		for _, q := range s.inFlight {
@@ -115,12 +120,14 @@ type response struct {
 	label    string // the name that the answering node reports; "": unknown
 	answered bool   // completely
 	timedOut bool
-	extra    int // requests that were sent in addition, for redirects
+	limited  time.Duration // after a 429: how long no other request should be sent; 0: it was none
+	extra    int           // requests that were sent in addition, for redirects
 }
 
 // finishWith finishes a permit, and adapts the limits to the response. It reports
-// whether the request timed out because of stickwatch: for half of its time or more, an
-// earlier request was in flight that was then answered.
+// whether the request failed because of stickwatch. It timed out, and for half of its time
+// or more an earlier request was in flight that was then answered; or it was one of too many
+// requests.
 func (p *permit) finishWith(r response) (ownFault bool) {
 	limiter := p.limiter
 	if limiter == nil {
@@ -142,7 +149,16 @@ func (p *permit) finishWith(r response) (ownFault bool) {
 		p.session.answered = now
 	}
 	p.learnSession(r, took, now)
+	if p.refused = r.limited > 0; p.refused {
+		for _, n := range limiter.nodes { // who limits may be in front of all of them
+			n.limit.lower(now)
+			n.wait(now.Add(r.limited))
+		}
+	}
 	limiter.advance()
+	if p.refused {
+		return !p.alone && p.crowded
+	}
 	return r.timedOut && !p.alone && p.delayed.Sub(p.startedAt) >= took/2
 }
 
@@ -201,7 +217,14 @@ func (n *limitedNode) learnFrom(p *permit, r response, took time.Duration, now t
 		n.answered = now
 	}
 	if n.limit.queues {
-		n.notBefore = now.Add(took)
+		n.wait(now.Add(took))
+	}
+}
+
+// wait lets no request start before a time.
+func (n *limitedNode) wait(until time.Time) {
+	if until.After(n.notBefore) {
+		n.notBefore = until
 	}
 }
 

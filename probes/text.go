@@ -55,6 +55,21 @@ type Document struct {
 	url  *url.URL  // of the page, after redirects; nil: not known
 	next *url.URL  // to which the answer redirects on the target; nil: nowhere
 	from *Document // the first answer, if redirects were followed
+
+	derived map[any]any // of Derived, shared by copies; nil: nothing is kept
+}
+
+// Derived returns what compute makes of the header and the body of a document, and computes it
+// once for each key: several extractors read the same page. One goroutine uses a document.
+func Derived[T any](doc Document, key any, compute func() T) T {
+	if known, ok := doc.derived[key]; ok {
+		return known.(T)
+	}
+	value := compute()
+	if doc.derived != nil {
+		doc.derived[key] = value
+	}
+	return value
 }
 
 // MaxBody bounds how much of an answer is read, in bytes.

@@ -77,3 +77,22 @@ func TestFingerprintOf(t *testing.T) {
 		t.Errorf("got %q for no id", got)
 	}
 }
+
+// TestDerived checks that the extractors of a page share what they computed, and those of
+// different pages do not.
+func TestDerived(t *testing.T) {
+	computed := 0
+	count := func() int { computed++; return computed }
+	page := Document{derived: make(map[any]any)}
+	shown := page
+	shown.Cookies = map[string]string{"id": "1"}
+	if a, b := Derived(page, "key", count), Derived(shown, "key", count); a != 1 || b != 1 {
+		t.Errorf("one page: got %d and %d, want the first value twice", a, b)
+	}
+	if other := Derived(page, "other", count); other != 2 {
+		t.Errorf("another key: got %d, want 2", other)
+	}
+	if a, b := Derived(Document{}, "key", count), Derived(Document{}, "key", count); a != 3 || b != 4 {
+		t.Errorf("other pages: got %d and %d, want 3 and 4", a, b)
+	}
+}

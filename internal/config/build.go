@@ -53,8 +53,14 @@ func (b *builder) config(w wireFile) *Config {
 		config.Clusters = append(config.Clusters, cluster)
 		intervals := b.intervals(at.key("intervals"), wire.Intervals, config.Intervals)
 		b.checkTimeout(at, wire, cluster.Limits.Timeout, intervals)
-		config.ClusterIntervals[wire.Name] = intervals
-		config.digests[wire.Name] = digest(wire, b.read)
+		sum := digest(wire, b.read)
+		for _, site := range b.sites(wire.Sites, config.Fleet, at.key("sites")) {
+			view := probes.ViewName(wire.Name, site)
+			names(at.key("sites"), view)
+			cluster.Sites = append(cluster.Sites, site)
+			config.ClusterIntervals[view], config.digests[view] = intervals, sum
+		}
+		config.ClusterIntervals[wire.Name], config.digests[wire.Name] = intervals, sum
 	}
 	config.Alerting = b.alerting(w.Alerting, config)
 	config.Maintenance = b.maintenance(w.Maintenance, config)
@@ -159,6 +165,20 @@ func (b *builder) fleet(at keyPath, w *wireFleet, history History) Fleet {
 		b.problem(at.key("instance"), "expected at most %d printable characters, got %s", longest, b.valueText(at.key("instance"), name))
 	}
 	return Fleet{Instance: name, Site: probes.Clean(strings.TrimSpace(w.Site), longest)}
+}
+
+// sites returns the sites from which a cluster is watched.
+func (b *builder) sites(list []string, fleet Fleet, at keyPath) []string {
+	const longest = 50 // bytes
+	if len(list) > 0 && fleet.Instance == "" {
+		b.problem(at, "only the instances of a fleet have sites: expected fleet: {site: ...} too")
+	}
+	for i, site := range list {
+		if site == "" || len(site) > longest || site != probes.Clean(strings.TrimSpace(site), longest) || strings.Contains(site, "@") {
+			b.problem(at.item(i), "expected at most %d printable characters without @, got %s", longest, b.valueText(at.item(i), site))
+		}
+	}
+	return list
 }
 
 func (b *builder) heartbeat(at keyPath, w *wireHeartbeat) Heartbeat {

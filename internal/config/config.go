@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"stickwatch/checks"
@@ -46,11 +47,41 @@ type Config struct {
 	discovered map[string]discovered // by the name of each cluster with nodes_from
 }
 
-// Cluster returns the cluster of that name; nil if there is none.
+// Watched returns what this instance may watch: clusters, and its site's view of those that several
+// sites watch.
+func (c *Config) Watched() (list []*probes.Cluster) {
+	for _, cluster := range c.Clusters {
+		switch {
+		case len(cluster.Sites) == 0:
+			list = append(list, cluster)
+		case slices.Contains(cluster.Sites, c.Fleet.Site):
+			list = append(list, cluster.From(c.Fleet.Site))
+		}
+	}
+	return list
+}
+
+// WithViews returns each cluster, followed by the views that its sites have of it.
+func (c *Config) WithViews() (list []*probes.Cluster) {
+	for _, cluster := range c.Clusters {
+		list = append(list, cluster)
+		for _, site := range cluster.Sites {
+			list = append(list, cluster.From(site))
+		}
+	}
+	return list
+}
+
+// Cluster returns the cluster, or the view of a cluster, of that name; nil if there is none.
 func (c *Config) Cluster(name string) *probes.Cluster {
 	for _, cluster := range c.Clusters {
 		if cluster.Name == name {
 			return cluster
+		}
+		for _, site := range cluster.Sites {
+			if probes.ViewName(cluster.Name, site) == name {
+				return cluster.From(site)
+			}
 		}
 	}
 	return nil

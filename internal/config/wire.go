@@ -62,7 +62,7 @@ type wireHistory struct {
 type wireFleet struct {
 	// Name of this instance, different for each; usually an environment variable such as ${HOSTNAME}. Default the host name.
 	Instance string `yaml:"instance"`
-	// Where this instance is, shown beside its name.
+	// Where this instance is, shown beside its name. Instances of a site watch the clusters that name it under sites.
 	Site string `yaml:"site"`
 }
 
@@ -126,6 +126,8 @@ type wireCluster struct {
 	Budget wireBudget `yaml:"budget"`
 	// How often this cluster is probed; defaults are the intervals of all clusters.
 	Intervals wireIntervals `yaml:"intervals"`
+	// In a fleet: the sites (fleet.site) from which this cluster is watched, by one instance each. What more than half of them see is a finding. Default: it is watched by one instance, wherever that is.
+	Sites []string `yaml:"sites"`
 }
 
 // Maximum number of requests that stickwatch sends to one node, directly and through the balancer together. A node that answers slowly or queues requests gets fewer. A request through the balancer that may reach any node counts for every node until its answer identifies one. Retries count as well: with a small budget a round takes longer, and the times of an outage are less exact.

@@ -174,7 +174,7 @@ func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
 	if d.fleet != nil {
 		w.own = make(map[string]int64)
 	}
-	for _, c := range cfg.Clusters {
+	for _, c := range cfg.Watched() {
 		if !w.watches(c.Name) {
 			continue
 		}
@@ -183,7 +183,7 @@ func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
 	d.active.Store(w)
 	d.sources.use(cfg)
 	d.metrics.Restore(d.fleet.ownCounters(left.Counters), names(cfg))
-	for _, c := range cfg.Clusters {
+	for _, c := range cfg.WithViews() {
 		d.metrics.Retain(c.Name, nodeIDs(c))
 	}
 	if d.fleet == nil { // in a fleet, what was restored may be of clusters that others watch

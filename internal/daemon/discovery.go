@@ -166,8 +166,10 @@ func (d *Daemon) onNodes(cluster string, source probes.NodeSource, found []probe
 	cfg := old.config.WithNodes(cluster, source, found)
 	after := cfg.Cluster(cluster)
 	d.active.Store(&activeConfig{config: cfg, watchers: old.watchers, own: old.own})
-	if one := old.watcherOf(cluster); one != nil {
-		one.SetCluster(after)
+	for _, c := range cfg.Watched() {
+		if one := old.watcherOf(c.Name); one != nil && (c.Name == cluster || c.Base == cluster) {
+			one.SetCluster(c)
+		}
 	}
 	d.logger.Info("nodes changed", "cluster", cluster, "source", source.State().Name,
 		"came", missingFrom(nodeIDs(before), nodeIDs(after)), "went", missingFrom(nodeIDs(after), nodeIDs(before)), "nodes", len(after.Nodes))

@@ -19,6 +19,7 @@ import (
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/panics"
 	"stickwatch/internal/web"
+	"stickwatch/probes"
 )
 
 // This file makes a daemon an instance of a fleet: it watches the clusters of its leases, and shows
@@ -27,19 +28,24 @@ import (
 // A fleetMember is the membership of this daemon in a fleet.
 type fleetMember struct {
 	*fleet.Keeper
-	store  *history.Fleet
-	name   string
-	stop   context.CancelFunc // of the keeper
-	left   bool
-	ended  panics.Group
-	joined chan struct{} // closed when leases were applied for the first time
+	store   *history.Fleet
+	name    string
+	stop    context.CancelFunc // of the keeper
+	left    bool
+	ended   panics.Group
+	current func() *config.Config
+	joined  chan struct{} // closed when leases were applied for the first time
 
 	mu        sync.Mutex
-	unsent    map[string]bool         // own clusters whose snapshot the others do not have
-	others    map[string]web.Snapshot // of clusters that others watch
-	newest    time.Time               // of the stored snapshots that were read
+	unsent    map[string]bool           // own clusters whose snapshot the others do not have
+	reported  map[string]time.Time      // when own clusters reported last
+	others    map[string]storedSnapshot // of clusters that others watch, and of all views of sites
+	judges    map[string]*siteJudge     // of own clusters that several sites watch
+	newest    time.Time                 // of the stored snapshots that were read
 	messages  chan history.MessageKind
-	skewed    string // the instances with another configuration, as logged last
+	reloads   chan struct{} // another instance has read its configuration again
+	skewed    string        // the instances with another configuration, as logged last
+	away      bool          // the database has been away for long; used by onDatabase only
 	firstTime sync.Once
 }
 
@@ -54,7 +60,9 @@ func (d *Daemon) joinFleet(ctx context.Context, cfg *config.Config) error {
 	}
 	member := &fleetMember{
 		store: store, name: cfg.Fleet.Instance, joined: make(chan struct{}), messages: make(chan history.MessageKind, 1),
-		unsent: make(map[string]bool), others: make(map[string]web.Snapshot), stop: func() {},
+		reloads: make(chan struct{}, 1),
+		unsent:  make(map[string]bool), reported: make(map[string]time.Time), others: make(map[string]storedSnapshot), judges: make(map[string]*siteJudge),
+		stop: func() {}, current: func() *config.Config { return d.activeConfig(cfg) },
 	}
 	member.Keeper = fleet.NewKeeper(fleet.Config{
 		Name: member.name, Store: clockedStore{store, d.clock}, Logger: d.logger, Apply: d.applyLeases, Receive: member.receive,
@@ -96,7 +104,8 @@ func (s clockedStore) Beat(ctx context.Context, self history.Member) (history.Fl
 }
 
 // unitsOf returns the clusters that are watched together. With incidents by host, these are clusters
-// with a host in common. Those whose nodes come and go may get one.
+// with a host in common; those whose nodes come and go may get one. The views of sites are units of
+// their own.
 func unitsOf(cfg *config.Config) []fleet.Unit {
 	var units []fleet.Unit
 	at := make(map[string]int) // the unit of a host
@@ -128,7 +137,14 @@ func unitsOf(cfg *config.Config) []fleet.Unit {
 			mine = other
 		}
 	}
-	return slices.DeleteFunc(units, func(u fleet.Unit) bool { return len(u.Clusters) == 0 })
+	units = slices.DeleteFunc(units, func(u fleet.Unit) bool { return len(u.Clusters) == 0 })
+	for _, c := range cfg.Clusters {
+		for _, site := range c.Sites {
+			view := probes.ViewName(c.Name, site)
+			units = append(units, fleet.Unit{Key: view, Clusters: []string{view}, Site: site})
+		}
+	}
+	return units
 }
 
 // runFleet keeps the leases until leaveFleet.
@@ -137,7 +153,7 @@ func (d *Daemon) runFleet(ctx context.Context) {
 		return
 	}
 	ctx, d.fleet.stop = context.WithCancel(context.WithoutCancel(ctx))
-	for _, work := range []func(context.Context){d.fleet.Run, periodicTask{time.Second, d.exchangeSnapshots}.repeat, d.refreshAnnouncements} {
+	for _, work := range []func(context.Context){d.fleet.Run, periodicTask{time.Second, d.exchangeSnapshots}.repeat, d.refreshAnnouncements, d.reloadWithOthers} {
 		d.fleet.ended.Go(func() { panics.Keep(ctx, panics.Daemon, func() { work(ctx) }) })
 	}
 }
@@ -193,6 +209,9 @@ func (d *Daemon) applyLeases(ctx context.Context, own map[string]int64) error {
 	lost, gained := changed(old.own, own), changed(own, old.own)
 	d.giveAway(ctx, old, lost)
 	past, err := d.restoreClusters(ctx, own, gained)
+	if err == nil {
+		err = d.restoreViews(ctx, old.config, gained, past.ActiveFindings)
+	}
 	next := old.without(lost)
 	if err != nil {
 		return errors.Join(err, d.watch(old, next))
@@ -201,7 +220,7 @@ func (d *Daemon) applyLeases(ctx context.Context, own map[string]int64) error {
 	d.incidentStore.adopt(own, past)
 	next.own = maps.Clone(own)
 	var begun []*monitor.Watcher
-	for _, c := range next.config.Clusters {
+	for _, c := range next.config.Watched() {
 		if slices.Contains(gained, c.Name) {
 			one := d.newWatcher(next.config, c, past.ActiveFindings[c.Name])
 			next.watchers, begun = append(next.watchers, one), append(begun, one)
@@ -298,7 +317,14 @@ func (d *Daemon) startRounds(ctx context.Context, watchers []*monitor.Watcher) {
 // receive takes a message of another instance. Snapshots are read each second, and the keeper takes
 // changed leases itself.
 func (m *fleetMember) receive(kind history.MessageKind) {
-	if kind == history.SnapshotsChanged || kind == history.LeasesChanged {
+	switch kind {
+	case history.SnapshotsChanged, history.LeasesChanged:
+		return
+	case history.Reloaded:
+		select {
+		case m.reloads <- struct{}{}:
+		default: // one is due
+		}
 		return
 	}
 	select {
@@ -314,7 +340,7 @@ func (m *fleetMember) changed(cluster string) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.unsent[cluster] = true
+	m.unsent[cluster], m.reported[cluster] = true, time.Now()
 }
 
 // A storedSnapshot is a snapshot in the history.
@@ -322,6 +348,8 @@ type storedSnapshot struct {
 	Report         checks.Report
 	ActiveFindings []checks.ActiveFinding
 	Since          time.Time
+
+	at time.Time // when it was stored
 }
 
 // exchangeSnapshots stores the changed snapshots of own clusters and reads those of others.
@@ -330,6 +358,7 @@ func (d *Daemon) exchangeSnapshots(ctx context.Context) {
 	if err := d.readSnapshots(ctx); err != nil && ctx.Err() == nil {
 		d.logger.Debug("reading the states of other instances' clusters", "err", err)
 	}
+	d.judgeSites()
 }
 
 func (d *Daemon) storeSnapshots(ctx context.Context) {
@@ -340,13 +369,12 @@ func (d *Daemon) storeSnapshots(ctx context.Context) {
 	bodies := make(map[string][]byte)
 	active := d.active.Load()
 	for cluster := range list {
-		one := active.watcherOf(cluster)
-		if one == nil {
+		s, own := d.ownSnapshot(active, cluster)
+		if !own {
 			continue
 		}
-		s := one.Snapshot()
 		s.Report.History = nil // it is large, and only for the next round
-		body, err := json.Marshal(storedSnapshot{s.Report, s.ActiveFindings, s.Since})
+		body, err := json.Marshal(storedSnapshot{Report: s.Report, ActiveFindings: s.ActiveFindings, Since: s.Since})
 		if err != nil {
 			d.logger.Error("storing the state of a cluster", "cluster", cluster, "err", err)
 			continue
@@ -357,9 +385,11 @@ func (d *Daemon) storeSnapshots(ctx context.Context) {
 		return
 	}
 	if err := d.history.PutSnapshots(ctx, bodies); err != nil {
+		d.fleet.mu.Lock()
 		for cluster := range bodies {
-			d.fleet.changed(cluster)
+			d.fleet.unsent[cluster] = true
 		}
+		d.fleet.mu.Unlock()
 		if ctx.Err() == nil {
 			d.logger.Debug("storing the states of clusters", "err", err)
 		}
@@ -381,12 +411,13 @@ func (d *Daemon) readSnapshots(ctx context.Context) error {
 		d.fleet.read(s.At)
 		c := active.config.Cluster(s.Cluster)
 		var body storedSnapshot
-		if c == nil || active.watcherOf(s.Cluster) != nil || json.Unmarshal(s.Body, &body) != nil {
+		if c == nil || c.Base == "" && active.watcherOf(s.Cluster) != nil || json.Unmarshal(s.Body, &body) != nil {
 			continue
 		}
+		body.at = s.At
 		d.fleet.mu.Lock()
 		isNew := body.Report.Started.After(d.fleet.others[s.Cluster].Report.Started)
-		d.fleet.others[s.Cluster] = web.Snapshot{Cluster: c, Report: body.Report, ActiveFindings: body.ActiveFindings, Since: body.Since}
+		d.fleet.others[s.Cluster] = body
 		d.fleet.mu.Unlock()
 		if isNew {
 			d.page.Publish(s.Cluster)
@@ -404,14 +435,19 @@ func (m *fleetMember) read(at time.Time) {
 	}
 }
 
-// snapshotOf returns the last snapshot of a cluster that another instance watches. Its report is
+// otherSnapshot returns the last snapshot of a cluster that another instance watches. Its report is
 // empty until there is one.
-func (m *fleetMember) snapshotOf(cfg *config.Config, name string) web.Snapshot {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s := m.others[name]
-	s.Cluster = cfg.Cluster(name)
-	return s
+func (d *Daemon) otherSnapshot(active *activeConfig, c *probes.Cluster) web.Snapshot {
+	d.fleet.mu.Lock()
+	s := d.fleet.others[c.Name]
+	d.fleet.mu.Unlock()
+	if c.Base != "" && !s.Report.Started.IsZero() {
+		view := checks.SiteView{Site: strings.TrimPrefix(c.Name, probes.ViewName(c.Base, "")), Report: s.Report}
+		if d.clock.now().Sub(s.at) > heardFor(active.config, c.Name) {
+			s.Report = view.Silent()
+		}
+	}
+	return web.Snapshot{Cluster: c, Report: s.Report, ActiveFindings: s.ActiveFindings, Since: s.Since}
 }
 
 // elsewhere returns the error of a request that only the instance that watches a cluster can answer.
@@ -449,7 +485,21 @@ func (d *Daemon) refreshAnnouncements(ctx context.Context) {
 	}
 }
 
-// announce wakes the other instances after silences or deployments have changed.
+// reloadWithOthers reads the configuration again when another instance has done so.
+func (d *Daemon) reloadWithOthers(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.fleet.reloads:
+		}
+		if err := d.reloadOwn(ctx); err != nil && ctx.Err() == nil {
+			d.logger.Error("reading the configuration again, as another instance did: the old one stays active", "err", err)
+		}
+	}
+}
+
+// announce tells the other instances what has changed.
 func (m *fleetMember) announce(ctx context.Context, kind history.MessageKind) {
 	if m != nil {
 		_ = m.store.Send(ctx, history.Message{Kind: kind}) // they read the database now and then, too
@@ -514,6 +564,9 @@ func (m *fleetMember) ownCounters(saved map[string]float64) map[string]float64 {
 // observeFleet updates the metrics of the fleet, and logs when configurations differ.
 func (d *Daemon) observeFleet(context.Context) {
 	status := d.fleet.Status()
+	if _, alone := d.fleet.Alone(); alone || status.Away == 0 {
+		d.onDatabase(alone)
+	}
 	live := 0
 	for _, m := range status.Members {
 		if status.Live(m.Name) {

@@ -28,6 +28,7 @@ type fleetRig struct {
 	workspace *slacktest.Server
 	clusters  []string
 	running   map[string]*process
+	edit      func(name, text string) string // of the configuration of an instance; nil: none
 }
 
 func newFleetRig(t *testing.T, clusters int) *fleetRig {
@@ -53,6 +54,9 @@ func (f *fleetRig) startWith(t *testing.T, name, database string) *process {
 	text = strings.Replace(text, "sqlite:"+filepath.Join(f.dir, "history.db"), database, 1)
 	text = strings.Replace(text, "webhook: {url: http://127.0.0.1:9/}", fmt.Sprintf("slack: {token: %s, channel: \"#ops\", api_url: %q}", slacktest.Token, f.workspace.URL()), 1)
 	text += fmt.Sprintf("fleet: {instance: %s}\n", name)
+	if f.edit != nil {
+		text = f.edit(name, text)
+	}
 	file := filepath.Join(f.dir, name+".yml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -230,4 +234,37 @@ func TestUnits(t *testing.T) {
 	if got, want := count(), []string{"abd", "c", "e", "f"}; !slices.Equal(got, want) {
 		t.Errorf("got %q by host, want %q", got, want)
 	}
+}
+
+// TestFleetReload: a reload at one instance makes the other one read its configuration again.
+func TestFleetReload(t *testing.T) {
+	f := newFleetRig(t, 2)
+	for _, name := range []string{"a", "b"} {
+		f.start(t, name)
+	}
+	digests := func() (all []string) {
+		for _, m := range f.state(t).Members {
+			all = append(all, m.Digest)
+		}
+		return all
+	}
+	await(t, 2*time.Minute, "both instances run", func() bool { return f.owned(t, "a", "b") })
+	before := digests()
+	for _, name := range []string{"a", "b"} {
+		file := filepath.Join(f.dir, name+".yml")
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "slow: 900ms", "slow: 800ms")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.running["a"].Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	await(t, time.Minute, "both have the new configuration", func() bool {
+		after := digests()
+		return len(after) == 2 && after[0] == after[1] && after[0] != before[0]
+	})
 }

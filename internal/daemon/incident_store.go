@@ -75,11 +75,11 @@ func (is *incidentStore) report(f checks.Finding, since time.Time) {
 	})
 }
 
-// retract ends all findings about stickwatch itself with a code, and all restored ones: what
-// lasts is found again.
-func (is *incidentStore) retract(code checks.Code) {
+// retract ends some findings about stickwatch itself, and all restored ones: what lasts is found
+// again.
+func (is *incidentStore) retract(some func(checks.Finding) bool) {
 	is.apply(func(at time.Time) history.Step {
-		is.own = slices.DeleteFunc(is.own, func(s checks.ActiveFinding) bool { return s.Code == code })
+		is.own = slices.DeleteFunc(is.own, func(s checks.ActiveFinding) bool { return some(s.Finding) })
 		return history.Step{Step: is.incidentManager.Observe(at, "", nil, is.own)}
 	})
 }

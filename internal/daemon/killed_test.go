@@ -54,6 +54,13 @@ func runDaemon(file string) error {
 	fmt.Println(d.Address())
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	go func() {
+		for range reload {
+			_ = d.Reload(ctx)
+		}
+	}()
 	return d.Run(ctx)
 }
 

@@ -10,15 +10,25 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/history"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/web"
 	"stickwatch/probes"
 )
 
-// Reload reads the configuration and activates it. It validates all of it first: an
-// error changes nothing. Clusters whose configuration is unchanged keep their
-// canaries and schedule.
+// Reload reads the configuration and activates it, and makes the other instances of a fleet do so
+// with theirs. It validates all of it first: an error changes nothing. Clusters whose configuration
+// is unchanged keep their canaries and schedule.
 func (d *Daemon) Reload(ctx context.Context) error {
+	err := d.reloadOwn(ctx)
+	if err == nil {
+		d.fleet.announce(ctx, history.Reloaded)
+	}
+	return err
+}
+
+// reloadOwn is Reload without the other instances.
+func (d *Daemon) reloadOwn(ctx context.Context) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	if d.closed {
@@ -103,7 +113,7 @@ func checkReloadable(old, cfg *config.Config) error {
 // findings and the last snapshot.
 func (d *Daemon) nextConfig(old *activeConfig, cfg *config.Config) *activeConfig {
 	next := &activeConfig{config: cfg, own: old.own}
-	for _, c := range cfg.Clusters {
+	for _, c := range cfg.Watched() {
 		if !next.watches(c.Name) {
 			continue
 		}
@@ -204,6 +214,7 @@ func (d *Daemon) webHistory() webHistory {
 		d.history, d.fleet,
 		&refresher[alerting.Silence]{read: d.history.Silences, apply: d.incidentStore.setSilences, now: d.clock.now},
 		&refresher[alerting.Deployment]{read: d.history.Announced, apply: d.incidentStore.setDeployments, now: d.clock.now},
+		d.measured,
 	}
 }
 

@@ -52,7 +52,7 @@ func (r *reporter) Probed(p monitor.Probe) {
 // Requested implements monitor.Observer.
 func (r *reporter) Requested(q checks.Request) {
 	r.metrics.Request(q)
-	r.incidentStore.observeRequest(q)
+	r.incidentStore.observeRequest(r.fleet.ofCluster(q))
 	kept := history.Batch{Placements: r.placements.observe(q)}
 	if s, known := sessionSample(q); known {
 		kept.Samples = []checks.Sample{s}
@@ -87,8 +87,10 @@ func (r *reporter) Judged(j monitor.RoundResult) {
 	for _, c := range j.Changes {
 		r.log(cluster, c)
 	}
-	r.incidentStore.observeNodes(j)
-	r.incidentStore.observe(cluster, j.Changes, j.ActiveFindings)
+	if j.Cluster.Base == "" { // otherwise a siteJudge decides
+		r.incidentStore.observeNodes(j)
+		r.incidentStore.observe(cluster, j.Changes, j.ActiveFindings)
+	}
 	r.show(j)
 }
 

@@ -10,7 +10,7 @@ import (
 
 // impaired reports that stickwatch itself cannot probe, or that it can again.
 func (d *Daemon) impaired(is monitor.Impairment) {
-	d.incidentStore.retract(checks.ProberImpaired)
+	d.incidentStore.retract(checks.Finding.CannotProbe)
 	d.isImpaired.Store(!is.Since.IsZero())
 	d.metrics.Impaired(!is.Since.IsZero())
 	if is.Since.IsZero() {
@@ -19,6 +19,26 @@ func (d *Daemon) impaired(is monitor.Impairment) {
 	}
 	d.logger.Error("stickwatch itself cannot probe: no cluster can be judged", "since", is.Since, "reason", is.Reason.String())
 	d.incidentStore.report(checks.ProberImpairedBy(is.Reason), is.Since)
+}
+
+func withCode(code checks.Code) func(checks.Finding) bool {
+	return func(f checks.Finding) bool { return f.Code == code }
+}
+
+// onDatabase reports that the fleet's database has been away for long, or that it is back.
+func (d *Daemon) onDatabase(away bool) {
+	if away == d.fleet.away {
+		return
+	}
+	d.fleet.away = away
+	if away {
+		d.logger.Error("the fleet's database is away: this instance notifies by itself")
+		d.incidentStore.report(checks.FleetWithoutDatabase(), time.Time{})
+		return
+	}
+	d.logger.Info("the fleet's database is back")
+	key := checks.FleetWithoutDatabase().Key()
+	d.incidentStore.retract(func(f checks.Finding) bool { return f.Key() == key })
 }
 
 // onStretch reports by which factor intervals are too long because the machine is too small
@@ -34,7 +54,7 @@ func (d *Daemon) onStretch(factor float64) {
 	case d.overloaded && factor < ends:
 		d.overloaded = false
 		d.logger.Info("clusters are probed as often as configured again")
-		d.incidentStore.retract(checks.ProberOverloaded)
+		d.incidentStore.retract(withCode(checks.ProberOverloaded))
 	}
 }
 
@@ -45,7 +65,7 @@ const damageShown = time.Hour
 func (d *Daemon) reportRecovery() {
 	r := d.history.Recovery()
 	if r == nil {
-		d.incidentStore.retract(checks.HistoryDamaged)
+		d.incidentStore.retract(withCode(checks.HistoryDamaged))
 		return
 	}
 	d.incidentStore.report(checks.DamagedHistory(r.Kept, r.Detail, r.Rows()), time.Time{})
@@ -54,6 +74,6 @@ func (d *Daemon) reportRecovery() {
 // retractRecovery ends that report after damageShown.
 func (d *Daemon) retractRecovery(context.Context) {
 	if time.Since(d.began) > damageShown {
-		d.incidentStore.retract(checks.HistoryDamaged)
+		d.incidentStore.retract(withCode(checks.HistoryDamaged))
 	}
 }

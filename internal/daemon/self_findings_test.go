@@ -4,9 +4,39 @@ import (
 	"log/slog"
 	"slices"
 	"testing"
+	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/monitor"
 )
+
+// TestDatabaseAwayIsReported: a fleet without its database is an incident of its own, beside that of
+// a monitor that cannot probe, until the database is back.
+func TestDatabaseAwayIsReported(t *testing.T) {
+	t.Parallel()
+	w := newDiskFixture(t)
+	d := &Daemon{metrics: w.metrics, incidentStore: w.incidentStore, logger: slog.New(slog.DiscardHandler), fleet: &fleetMember{}}
+	keys := func() (list []string) {
+		for _, f := range w.own {
+			list = append(list, f.Key())
+		}
+		return list
+	}
+	d.onDatabase(true)
+	d.onDatabase(true)
+	d.impaired(monitor.Impairment{Since: time.Now(), Reason: checks.CannotConnect("too many open files")})
+	if got := keys(); !slices.Equal(got, []string{"prober_impaired/database", "prober_impaired"}) {
+		t.Errorf("got %q", got)
+	}
+	d.impaired(monitor.Impairment{})
+	if got := keys(); !slices.Equal(got, []string{"prober_impaired/database"}) {
+		t.Errorf("got %q after it can probe again", got)
+	}
+	d.onDatabase(false)
+	if got := keys(); len(got) > 0 {
+		t.Errorf("got %q after the database is back", got)
+	}
+}
 
 // TestOverloadIsReported: one incident for as long as the machine is too small, and none for
 // a hiccup.

@@ -25,7 +25,7 @@ func (d *Daemon) newWatcher(cfg *config.Config, c *probes.Cluster, activeFinding
 func (d *Daemon) jobs(cfg *config.Config) []monitor.Job {
 	var jobs []monitor.Job
 	active := d.active.Load()
-	for _, cluster := range cfg.Clusters {
+	for _, cluster := range cfg.Watched() {
 		if !active.watches(cluster.Name) {
 			continue
 		}
@@ -78,16 +78,18 @@ func (d *Daemon) ready() error {
 	return nil
 }
 
-// Snapshots returns the last snapshot of each cluster.
+// Snapshots returns the last snapshot of each cluster, followed by those of the views that sites have
+// of it.
 func (d *Daemon) Snapshots() []web.Snapshot {
 	var list []web.Snapshot
 	active := d.active.Load()
-	for _, c := range active.config.Clusters {
-		switch one := active.watcherOf(c.Name); {
-		case one != nil:
-			list = append(list, web.Snapshot(one.Snapshot()))
-		case d.fleet != nil:
-			list = append(list, d.fleet.snapshotOf(active.config, c.Name))
+	for _, c := range active.config.WithViews() {
+		s, own := d.ownSnapshot(active, c.Name)
+		if !own && d.fleet != nil {
+			s, own = d.otherSnapshot(active, c), true
+		}
+		if own {
+			list = append(list, s)
 		}
 	}
 	return list
@@ -103,6 +105,9 @@ func (d *Daemon) Probe(ctx context.Context, cluster string) error {
 // replaced that watcher in the meantime.
 func (d *Daemon) probe(ctx context.Context, cluster string) (*monitor.Watcher, error) {
 	active := d.active.Load()
+	if c := active.config.Cluster(cluster); c != nil && len(c.Sites) > 0 {
+		cluster = viewFrom(active.config, c)
+	}
 	one := active.watcherOf(cluster)
 	if one == nil && d.fleet != nil && active.config.Cluster(cluster) != nil {
 		return nil, fmt.Errorf("cluster %q: %w", cluster, d.fleet.elsewhere(cluster))
@@ -122,7 +127,7 @@ func (d *Daemon) probe(ctx context.Context, cluster string) (*monitor.Watcher, e
 
 func names(cfg *config.Config) []string {
 	var list []string
-	for _, c := range cfg.Clusters {
+	for _, c := range cfg.WithViews() {
 		list = append(list, c.Name)
 	}
 	return list

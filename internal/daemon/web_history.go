@@ -76,6 +76,32 @@ type webHistory struct {
 	fleet     *fleetMember
 	silences  *refresher[alerting.Silence]
 	announced *refresher[alerting.Deployment]
+	measured  func(cluster string) string // where the measurements of a cluster are
+}
+
+// Uptimes implements web.Uptimes.
+func (w webHistory) Uptimes(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Uptime, error) {
+	return w.DB.Uptimes(ctx, w.measured(cluster), span, kinds...)
+}
+
+// Moves implements web.Moves.
+func (w webHistory) Moves(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
+	return w.DB.Moves(ctx, w.measured(cluster), span, limit)
+}
+
+// CountMoves implements web.Moves.
+func (w webHistory) CountMoves(ctx context.Context, cluster string, span checks.Span) (moved, lost int, err error) {
+	return w.DB.CountMoves(ctx, w.measured(cluster), span)
+}
+
+// Placements implements web.Placements.
+func (w webHistory) Placements(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Placement, error) {
+	return w.DB.Placements(ctx, w.measured(cluster), span, limit)
+}
+
+// CountsOf implements web.Deployments.
+func (w webHistory) CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error) {
+	return w.DB.CountsOf(ctx, w.measured(cluster), span)
 }
 
 // FindingChanges implements web.Placements.

@@ -84,13 +84,17 @@ func NewKeeper(config Config) *Keeper {
 }
 
 // Join sends the first heartbeat. It waits for the lease of an earlier process of the same name, and
-// fails with history.NameTakenError if that is alive.
+// fails with history.NameTakenError if that is alive. It also waits for a database that is busy.
 func (k *Keeper) Join(ctx context.Context) error {
-	const margin = 2 * time.Second
-	deadline := time.Now().Add(history.LeaseTime + margin)
+	const margin, busy = 2 * time.Second, 30 * time.Second
+	began := time.Now()
 	for {
 		err := k.heartbeat(ctx)
-		if _, taken := errors.AsType[*history.NameTakenError](err); !taken || time.Now().After(deadline) || !sleep.For(ctx, retry) {
+		limit := busy
+		if _, taken := errors.AsType[*history.NameTakenError](err); taken {
+			limit = history.LeaseTime + margin
+		}
+		if err == nil || time.Since(began) > limit || !sleep.For(ctx, retry) {
 			return err
 		}
 	}

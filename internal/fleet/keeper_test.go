@@ -288,6 +288,26 @@ func TestDatabaseAway(t *testing.T) {
 	})
 }
 
+// TestJoin: an instance waits for a database that does not answer in time, and not for ever.
+func TestJoin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for length, want := range map[time.Duration]error{5 * time.Second: nil, time.Hour: errAway} {
+			db := newDatabase()
+			db.away = true
+			k := NewKeeper(Config{Name: "a", Store: connection{db, "a"}, Self: func() history.Member { return history.Member{} }})
+			back := time.AfterFunc(length, func() {
+				db.mu.Lock()
+				defer db.mu.Unlock()
+				db.away = false
+			})
+			if err := k.Join(t.Context()); !errors.Is(err, want) {
+				t.Errorf("got error %v after the database was away for %s, want %v", err, length, want)
+			}
+			back.Stop()
+		}
+	})
+}
+
 // TestPaused: a process that was paused may not send until it has reached the database again, and
 // never by itself.
 func TestPaused(t *testing.T) {

@@ -3,6 +3,7 @@ package fleet
 import (
 	"cmp"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 type Unit struct {
 	Key      string // decides, with the names of the instances, who watches it
 	Clusters []string
+	Site     string // whose instances may watch it; "": all
 }
 
 // maintenance is the unit of the instance that deletes what is expired.
@@ -74,9 +76,9 @@ func mix(x uint64) uint64 {
 	return x ^ x>>33
 }
 
-// candidates returns the instances that may watch clusters: those that live, can probe and are not
-// being drained. If there is none, the others that live may.
-func candidates(state history.FleetState) (names []string) {
+// candidates returns the instances that may watch units of a site: those that live, can probe and are
+// not being drained. If there is none, the others that live may.
+func candidates(state history.FleetState, site string) (names []string) {
 	wanted := []func(history.Member) bool{
 		func(m history.Member) bool { return m.Able && !m.Draining },
 		func(m history.Member) bool { return m.Able },
@@ -84,7 +86,7 @@ func candidates(state history.FleetState) (names []string) {
 	}
 	for _, is := range wanted {
 		for _, m := range state.Members {
-			if m.Expires.After(state.Now) && is(m) {
+			if m.Expires.After(state.Now) && (site == "" || m.Site == site) && is(m) {
 				names = append(names, m.Name)
 			}
 		}
@@ -112,8 +114,19 @@ func decide(state history.FleetState, back time.Time, self string, units []Unit,
 			owners[l.Cluster] = l.Owner
 		}
 	}
-	names := candidates(state)
 	next.release = unconfigured(owners, self, units)
+	bySite := make(map[string][]Unit)
+	for _, u := range units {
+		bySite[u.Site] = append(bySite[u.Site], u)
+	}
+	for _, site := range slices.Sorted(maps.Keys(bySite)) {
+		next.decideSite(state, owners, self, bySite[site], candidates(state, site), freeFor)
+	}
+	return next
+}
+
+// decideSite decides about the units of a site, which the named instances may watch.
+func (next *plan) decideSite(state history.FleetState, owners map[string]string, self string, units []Unit, names []string, freeFor func(cluster string) time.Duration) {
 	orders := placements(units, names)
 	moved, most := 0, 1+len(units)/max(1, len(names))/movesPerBeat
 	for _, u := range units {
@@ -130,8 +143,8 @@ func decide(state history.FleetState, back time.Time, self string, units []Unit,
 			}
 		}
 		switch {
-		case rank < 0: // it cannot probe, or is being drained, and others can take over
-			if len(order) > 0 {
+		case rank < 0: // it is elsewhere, cannot probe, or is being drained
+			if len(order) > 0 || u.Site != "" && !isAt(state, self, u.Site) {
 				next.release = append(next.release, own...)
 			}
 		case len(free) > 0 && wait >= time.Duration(rank)*patience:
@@ -141,7 +154,6 @@ func decide(state history.FleetState, back time.Time, self string, units []Unit,
 			next.release = append(next.release, own...)
 		}
 	}
-	return next
 }
 
 // unconfigured returns the own clusters that the configuration of this instance does not have.
@@ -158,6 +170,11 @@ func unconfigured(owners map[string]string, self string, units []Unit) (clusters
 		}
 	}
 	return clusters
+}
+
+// isAt reports whether an instance is at a site.
+func isAt(state history.FleetState, name, site string) bool {
+	return slices.ContainsFunc(state.Members, func(m history.Member) bool { return m.Name == name && m.Site == site })
 }
 
 // isSettled reports whether an instance has run for a while, with the same configuration as self.

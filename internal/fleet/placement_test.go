@@ -28,7 +28,7 @@ func skewed(m *history.Member)   { m.Digest = "other" }
 func units(n int) (all []Unit) {
 	for i := range n {
 		name := fmt.Sprintf("cluster%d", i)
-		all = append(all, Unit{name, []string{name}})
+		all = append(all, Unit{Key: name, Clusters: []string{name}})
 	}
 	return all
 }
@@ -108,6 +108,39 @@ func TestDecide(t *testing.T) {
 				t.Errorf("got %+v, want taken %v, released %v", got, tt.take, tt.release)
 			}
 		})
+	}
+}
+
+// TestDecideSites: the view of a site is watched by an instance there, and one elsewhere gives it away.
+func TestDecideSites(t *testing.T) {
+	at := func(name, site string) history.Member {
+		m := member(name)
+		m.Site = site
+		return m
+	}
+	view := Unit{Key: "shop@x", Clusters: []string{"shop@x"}, Site: "x"}
+	does := func(leases []history.Lease, members ...history.Member) string {
+		state := history.FleetState{Now: now, Members: members, Leases: leases}
+		got := decide(state, time.Time{}, "a", []Unit{view}, func(string) time.Duration { return time.Hour })
+		switch {
+		case len(got.take) > 0:
+			return "takes"
+		case len(got.release) > 0:
+			return "releases"
+		}
+		return ""
+	}
+	own := []history.Lease{{Cluster: "shop@x", Owner: "a", Epoch: 1}}
+	for _, tt := range []struct{ got, want string }{
+		{does(nil, at("a", "x"), at("b", "y")), "takes"},
+		{does(nil, at("a", "y"), at("b", "x")), ""},
+		{does(nil, at("a", "y")), ""},
+		{does(own, at("a", "x"), at("b", "y")), ""},
+		{does(own, at("a", "y")), "releases"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("got %q, want %q", tt.got, tt.want)
+		}
 	}
 }
 

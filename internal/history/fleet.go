@@ -199,7 +199,11 @@ func (f *Fleet) do(ctx context.Context, work func(*sql.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	return finish(tx, func() error { return work(tx) })
+	err = finish(tx, func() error { return work(tx) })
+	if cause := ctx.Err(); err != nil && cause != nil {
+		return fmt.Errorf("waiting for the database: %w", cause) // err is of the transaction that it has ended
+	}
+	return err
 }
 
 // Fleet returns the state of the fleet.
@@ -292,6 +296,7 @@ const (
 	SnapshotsChanged   MessageKind = "snapshots"
 	SilencesChanged    MessageKind = "silences"
 	DeploymentsChanged MessageKind = "deployments"
+	Reloaded           MessageKind = "reloaded" // the configuration
 )
 
 // A Message wakes other instances. It may be lost.

@@ -20,6 +20,7 @@ type canaryPool struct {
 	idle            []*idleCanary
 	reserve         []*pooledCanary
 	reserved        int                                     // size of the reserve
+	followUps       int                                     // number of follow-ups so far
 	turns           int                                     // number of follow-ups so far: in every second one it is the reserve's turn
 	missedFollowUps map[string]int                          // consecutive follow-ups without an answer of a node, by node id
 	listed          atomic.Pointer[map[netip.AddrPort]bool] // addresses of the balancer, as DNS has answered last; nil: not known
@@ -227,8 +228,7 @@ func (p *canaryPool) renew(identity checks.Identity, fresh []*probes.Canary, age
 	}
 }
 
-// The reserve are clients of the latest full rounds, for balancers that may place the clients of
-// all nodes anew when one joins or leaves.
+// The reserve are clients of the latest full rounds, for balancers whose choice is not computed.
 // If one of those places clients anew, a canary for each node may happen to keep its node, while
 // most users do not. So the reserve takes turns with the canaries.
 const (
@@ -238,7 +238,7 @@ const (
 
 // reserveOf returns the size of the reserve for a cluster.
 func reserveOf(c *probes.Cluster) int {
-	if loginOf(c) != nil || c.Balancer.Method != probes.MethodUnknown && c.Balancer.Method != probes.MethodSource || c.Session == nil || c.Session.Policy == probes.PolicyShared || c.Session.Policy == probes.PolicyNone || sessionTimeout(c) < 2*reservedFor {
+	if loginOf(c) != nil || c.Balancer.Method != probes.MethodUnknown || c.Session == nil || c.Session.Policy == probes.PolicyShared || c.Session.Policy == probes.PolicyNone || sessionTimeout(c) < 2*reservedFor {
 		return 0
 	}
 	return reserveSize

@@ -37,6 +37,7 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
 			relieved[b.slot] = true
 		}
 	}
+	p.followUps++
 	var canaries []*pooledCanary
 	for _, b := range p.reserveTurn() {
 		if !relieved[b.slot] {
@@ -51,8 +52,12 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
 	}
 	v.task = begin(func() {
 		var wg panics.Group
-		for _, b := range canaries {
-			wg.Go(func() { v.answered(b, b.Return(ctx)) })
+		for i, b := range canaries {
+			request := b.Return
+			if (p.followUps+i)%writeEvery == 0 {
+				request = b.writeOrReturn
+			}
+			wg.Go(func() { v.answered(b, request(ctx)) })
 		}
 		for _, two := range pairs {
 			wg.Go(func() { two.open(ctx, v.answered) })
@@ -61,6 +66,18 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
 		wg.Wait()
 	})
 	return v
+}
+
+// writeEvery is the number of a canary's follow-ups of which one stores a value. Otherwise
+// only a full round would notice that sessions cannot be written.
+const writeEvery = 5
+
+// writeOrReturn stores a value, if the application can.
+func (b *pooledCanary) writeOrReturn(ctx context.Context) probes.Exchange {
+	if ex := b.Write(ctx); ex.Path != "" {
+		return ex
+	}
+	return b.Return(ctx)
 }
 
 func (f *followUp) answered(b *pooledCanary, ex probes.Exchange) {

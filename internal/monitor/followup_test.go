@@ -38,6 +38,23 @@ func behindRoundRobin(t *testing.T) (watched, *monitor.Watcher, *recordingObserv
 	return d, w, log
 }
 
+// TestStoringFails: follow-ups notice that a node no longer stores values.
+func TestStoringFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := startInMemory(t, demo.Config{Shared: true}, "tomcat")
+		w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
+		log.newChanges()
+		w.SetBackoff(0)
+		d.Nodes[1].Set(demo.NodeFaults{SessionFaults: demo.SessionFaults{StoringStatus: 500}})
+		for range 10 {
+			w.FollowUp(t.Context())
+		}
+		if diff := cmp.Diff([]string{"appeared session_failing node2"}, log.newChanges()); diff != "" {
+			t.Errorf("changes (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // sixFollowUps is the number of follow-ups of three canaries that one of three nodes must
 // miss: 18 clients exclude chance.
 const sixFollowUps = 6

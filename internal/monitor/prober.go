@@ -317,6 +317,23 @@ func checkOwners(ctx context.Context, cluster *probes.Cluster, identity checks.I
 	return list
 }
 
+// checkKept presents to each node that has lost a session the session of another canary. A
+// node that restarted has lost that, too.
+func checkKept(ctx context.Context, cluster *probes.Cluster, identity checks.Identity, lost []probes.OwnerCheck, canaries []*pooledCanary) (list []probes.OwnerCheck) {
+	for _, n := range cluster.Nodes {
+		if !slices.ContainsFunc(lost, func(c probes.OwnerCheck) bool { return c.To == n.ID && c.SessionOutcome() == probes.SessionLost }) {
+			continue
+		}
+		for _, canary := range canaries {
+			if trace := canary.Trace(); identity.NodeOf(trace.OpenedBy) == n.ID && !movedOrLost(trace, identity) {
+				list = append(list, canary.CheckOwner(ctx, n))
+				break
+			}
+		}
+	}
+	return list
+}
+
 // movedOrLost reports whether a client lost its session or was answered by another node than
 // the one that opened it.
 func movedOrLost(trace probes.Trace, identity checks.Identity) bool {

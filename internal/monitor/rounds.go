@@ -237,6 +237,7 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, a
 	}
 	identity := checks.Identify(w.cluster, round.Nodes)
 	round.OwnerChecks = append(round.OwnerChecks, checkOwners(ctx, w.cluster, identity, w.canaryPool.clients())...)
+	round.OwnerChecks = append(round.OwnerChecks, checkKept(ctx, w.cluster, identity, round.OwnerChecks, w.canaryPool.canaries)...)
 	if w.stopped(ctx) {
 		logOut(ctx, fresh, nil)
 		return false

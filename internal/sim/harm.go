@@ -231,6 +231,9 @@ func (r Result) matchesFinding(f checks.Finding, o Operation) bool {
 	if k.unhealthy && balancers[r.Schedule.Setup.Balancer].remaps && slices.Contains(remapped, f.Code) {
 		return true
 	}
+	if o.Kind == "cache" && !r.Schedule.Setup.sessions() && f.Code == checks.NodeEjected {
+		return true // pages without sessions come from the cache, and a node that it has none of gets no client
+	}
 	return slices.Contains(k.causes, f.Code) && (f.Node == "" || len(o.Nodes) == 0 || slices.Contains(o.Nodes, f.Node))
 }
 

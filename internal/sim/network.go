@@ -27,8 +27,8 @@ type Network struct {
 	partitioned map[string]bool // addresses of machines that do not respond at all
 	loss        float64         // share of connects whose first packet is lost
 
-	certificates map[string]*tls.Certificate // by address: of listeners that also accept TLS
-	limits       map[string]limit            // by address
+	secured map[string]*tls.Config // by address: of listeners that also accept TLS
+	limits  map[string]limit       // by address
 }
 
 // A limit makes a listener serve one connection at a time.
@@ -43,7 +43,7 @@ func NewNetwork(seed uint64, latency time.Duration) *Network {
 	return &Network{
 		latency: latency, random: rand.New(rand.NewPCG(seed, 1)),
 		listeners: make(map[string]*listener), partitioned: make(map[string]bool), port: 8000, client: 20000,
-		certificates: make(map[string]*tls.Certificate), limits: make(map[string]limit),
+		secured: make(map[string]*tls.Config), limits: make(map[string]limit),
 	}
 }
 
@@ -52,7 +52,7 @@ func NewNetwork(seed uint64, latency time.Duration) *Network {
 func (n *Network) SetCertificate(addr string, c *tls.Certificate) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.certificates[addr] = c
+	n.secured[addr] = &tls.Config{Certificates: []tls.Certificate{*c}, SessionTicketsDisabled: true}
 }
 
 // Limit makes a listener serve one connection at a time, each for at least busy, while
@@ -98,7 +98,7 @@ func (n *Network) Listen(addr string) (net.Listener, error) {
 	if n.listeners[addr] != nil {
 		return nil, &net.OpError{Op: "listen", Net: "tcp", Addr: resolved, Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}
 	}
-	l := &listener{network: n, addr: resolved, queue: make(chan net.Conn, maxBacklog), free: make(chan struct{}, 1), done: make(chan struct{})}
+	l := &listener{network: n, addr: resolved, queue: make(chan *conn, maxBacklog), free: make(chan struct{}, 1), done: make(chan struct{})}
 	n.listeners[addr] = l
 	return l, nil
 }
@@ -115,12 +115,12 @@ func (n *Network) DialContext(ctx context.Context, network, addr string) (net.Co
 		return fail(expired(ctx))
 	}
 	for again := time.Second; ; again *= 2 { // TCP sends a lost packet again
-		near, full, err := n.connect(addr)
+		c, full, err := n.connect(addr)
 		if err != nil {
 			return fail(err)
 		}
 		if !full {
-			return near, nil
+			return c, nil
 		}
 		if !sleep.For(ctx, again) {
 			return fail(expired(ctx))
@@ -129,7 +129,7 @@ func (n *Network) DialContext(ctx context.Context, network, addr string) (net.Co
 }
 
 // connect opens a connection to addr at once, unless the queue of the listener is full.
-func (n *Network) connect(addr string) (near net.Conn, full bool, err error) {
+func (n *Network) connect(addr string) (client net.Conn, full bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	l := n.listeners[addr]
@@ -141,9 +141,9 @@ func (n *Network) connect(addr string) (near net.Conn, full bool, err error) {
 	}
 	n.client++
 	local := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 20000 + n.client%40000}
-	here, there := net.Pipe()
-	l.queue <- conn{there, l.addr, local}
-	return conn{here, local, l.addr}, false, nil
+	client, server := newConns(local, l.addr)
+	l.queue <- server
+	return client, false, nil
 }
 
 // route returns the duration of a connect to addr, and whether it gets no answer.
@@ -173,7 +173,7 @@ const maxBacklog = 1024
 type listener struct {
 	network *Network
 	addr    *net.TCPAddr
-	queue   chan net.Conn
+	queue   chan *conn
 	free    chan struct{} // has a token while a connection of a limited listener is open
 	done    chan struct{}
 	once    sync.Once
@@ -194,13 +194,14 @@ func (l *listener) closed() error {
 }
 
 // accepted returns a connection as the address serves it: one at a time, or with TLS.
-func (l *listener) accepted(c net.Conn) (net.Conn, error) {
+func (l *listener) accepted(raw *conn) (net.Conn, error) {
 	l.network.mu.Lock()
 	limit, limited := l.network.limits[l.addr.String()]
-	certificate := l.network.certificates[l.addr.String()]
+	secured := l.network.secured[l.addr.String()]
 	l.network.mu.Unlock()
-	if certificate != nil {
-		c = &eitherConn{Conn: c, certificate: certificate}
+	var c net.Conn = raw
+	if secured != nil {
+		c = &eitherConn{conn: raw, config: secured}
 	}
 	if !limited {
 		return c, nil
@@ -232,76 +233,3 @@ func (l *listener) Close() error {
 
 // Addr implements net.Listener.
 func (l *listener) Addr() net.Addr { return l.addr }
-
-// A conn is one end of a pipe with TCP addresses.
-type conn struct {
-	net.Conn
-	local, remote *net.TCPAddr
-}
-
-func (c conn) LocalAddr() net.Addr  { return c.local }
-func (c conn) RemoteAddr() net.Addr { return c.remote }
-
-// An onlyConn is the open connection of a limited listener.
-type onlyConn struct {
-	net.Conn
-	until time.Time // before then, nothing is read
-	leave func()
-}
-
-func (c *onlyConn) Read(p []byte) (int, error) {
-	time.Sleep(time.Until(c.until))
-	return c.Conn.Read(p)
-}
-
-func (c *onlyConn) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
-}
-
-// An eitherConn is the server's end of a connection that may or may not use TLS, which
-// the first byte from the client shows.
-type eitherConn struct {
-	net.Conn
-	certificate *tls.Certificate
-	once        sync.Once
-	content     net.Conn // Conn, or TLS on top of it
-}
-
-func (c *eitherConn) start() {
-	c.once.Do(func() {
-		const handshake = 0x16 // record type
-		first := make([]byte, 1)
-		n, err := c.Conn.Read(first)
-		begun := &begunConn{c.Conn, first[:n]}
-		c.content = begun
-		if err == nil && first[0] == handshake {
-			c.content = tls.Server(begun, &tls.Config{Certificates: []tls.Certificate{*c.certificate}})
-		}
-	})
-}
-
-func (c *eitherConn) Read(p []byte) (int, error) {
-	c.start()
-	return c.content.Read(p)
-}
-
-func (c *eitherConn) Write(p []byte) (int, error) {
-	c.start()
-	return c.content.Write(p)
-}
-
-// A begunConn is a connection of which the first bytes were read.
-type begunConn struct {
-	net.Conn
-	begun []byte
-}
-
-func (c *begunConn) Read(p []byte) (int, error) {
-	if len(c.begun) == 0 {
-		return c.Conn.Read(p)
-	}
-	n := copy(p, c.begun)
-	c.begun = c.begun[n:]
-	return n, nil
-}

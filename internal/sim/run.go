@@ -163,7 +163,7 @@ func (e *environment) certify() (clients *tls.Config, err error) {
 	trusted := x509.NewCertPool()
 	trusted.AddCert(e.valid.Leaf)
 	trusted.AddCert(e.expired.Leaf)
-	return &tls.Config{RootCAs: trusted}, nil
+	return &tls.Config{RootCAs: trusted, CurvePreferences: []tls.CurveID{tls.CurveP256}}, nil // the default takes four times as long
 }
 
 // newCertificate returns a self-signed certificate of 127.0.0.1.

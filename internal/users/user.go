@@ -92,7 +92,8 @@ func (u *user) connect(ctx context.Context) string {
 		return ""
 	}
 	path += "?EIO=4&transport=polling"
-	opened := u.send(ctx, http.MethodGet, path, "")
+	unique := fmt.Sprintf("&t=%d.%d", u.number, time.Now().UnixNano()) // as in socket.io's client, against caches
+	opened := u.send(ctx, http.MethodGet, path+unique, "")
 	sid := firstGroup(socketID, opened.body)
 	if sid == "" {
 		return fmt.Sprintf("opening the connection: status %d", opened.status)

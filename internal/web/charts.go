@@ -45,6 +45,8 @@ func (v viewContext) timeOfDay(t time.Time, span checks.Span) string {
 		return t.In(v.zone).Format("15:04:05")
 	case length <= 24*time.Hour:
 		return t.In(v.zone).Format("15:04")
+	case bucketWidth(span) >= 24*time.Hour:
+		return t.In(v.zone).Format("01-02")
 	default:
 		return t.In(v.zone).Format("01-02 15:04")
 	}

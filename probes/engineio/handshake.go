@@ -10,6 +10,7 @@ package engineio
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"net/http"
@@ -187,13 +188,18 @@ func (s *session) do(ctx context.Context, method, body string) (answer, error) {
 	return answer{resp.StatusCode, string(text)}, err
 }
 
-// url returns the path and query of the endpoint. b64 requests text from EIO 3 servers.
+// url returns the path and query of the endpoint. b64 requests text from EIO 3 servers. Each poll
+// has another t, as those of engine.io-client do (timestampRequests), so that a cache on the way
+// does not answer one client with the session of another.
 func (s *session) url(transport string) string {
 	path, query, _ := strings.Cut(s.path, "?")
 	values, _ := url.ParseQuery(query)
 	values.Set("EIO", string(s.eio))
 	values.Set("transport", transport)
 	values.Set("b64", "1")
+	if transport == "polling" {
+		values.Set("t", rand.Text())
+	}
 	if s.sid != "" {
 		values.Set("sid", s.sid)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -111,6 +112,25 @@ func TestHandshakeStickyCookie(t *testing.T) {
 	want := probes.HandshakeObservation{Opened: true, Known: true, Offered: true, Upgraded: true, Series: "AA00"}
 	if diff := cmp.Diff(want, got, cmp.Comparer(sameAddress)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestHandshakeThroughCache has a cache that answers a URL with what it answered before, as
+// some do that ignore Cache-Control. Clients do not meet it, because no two of their polls
+// have the same URL.
+func TestHandshakeThroughCache(t *testing.T) {
+	n := newNode(eio4, "n")
+	var seen sync.Map
+	through := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, again := seen.LoadOrStore(r.Method+r.URL.RequestURI(), true); again && r.Method == http.MethodGet {
+			t.Errorf("%s was asked twice, and the second answer comes from a cache", r.URL.RequestURI())
+		}
+		n.ServeHTTP(w, r)
+	})
+	for range 2 {
+		if got := handshake(t, through); !got.Upgraded {
+			t.Errorf("got %+v, want a whole handshake", got)
+		}
 	}
 }
 

@@ -130,6 +130,7 @@ func (h haproxyRow) server(at time.Time) probes.ServerEvidence {
 		Detail:  h.detail(status),
 	}
 	server.Fails, _ = h.number("chkfail")
+	server.Downs, _ = h.number("chkdown")
 	if weight, ok := h.number("weight"); ok && weight == 0 && server.State == probes.ServerUp {
 		server.State = probes.ServerDraining // HAProxy 2.6 reports UP, but sends no new sessions
 	}

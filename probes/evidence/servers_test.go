@@ -31,11 +31,11 @@ func TestRecordedPages(t *testing.T) {
 	tests := map[string][]probes.ServerEvidence{
 		"haproxy": {
 			{Server: "node1", State: probes.ServerUp, Detail: "UP, L7OK 200"},
-			{Server: "node2", State: probes.ServerDown, Fails: 1, Detail: "DOWN, L4CON, Connection refused"},
+			{Server: "node2", State: probes.ServerDown, Fails: 1, Downs: 1, Detail: "DOWN, L4CON, Connection refused"},
 			{Server: "node3", State: probes.ServerMaintenance, Detail: "MAINT"},
 			{Server: "node4", State: probes.ServerUp, Detail: "UP, L7OK 200"},
 			{Server: "node5", State: probes.ServerUp, Detail: "no check"},
-			{Server: "node6", State: probes.ServerDown, Fails: 1, Detail: "DOWN, weight 0, L4CON, Connection refused"},
+			{Server: "node6", State: probes.ServerDown, Fails: 1, Downs: 1, Detail: "DOWN, weight 0, L4CON, Connection refused"},
 		},
 		"status":  apache(false),
 		"manager": apache(true),

@@ -32,10 +32,18 @@ func checkCharset(name string) error {
 	return nil
 }
 
-// decode returns the body as valid UTF-8: from the given charset, else from a byte order
+// decode returns the text of a page. name is its charset, whatever it declares; "": as declared.
+func decode(doc probes.Document, name string) string {
+	return probes.Derived(doc, textIn(name), func() string { return decodeBody(doc, name) })
+}
+
+// A textIn is the key of the text of a page in a charset.
+type textIn string
+
+// decodeBody returns the body as valid UTF-8: from the given charset, else from a byte order
 // mark, else from the declared charset, else from one that fits the bytes. Package charset would treat a body
 // without a declaration as windows-1252, although it may be GBK.
-func decode(doc probes.Document, name string) string {
+func decodeBody(doc probes.Document, name string) string {
 	body := doc.Body
 	if name == "" && bytes.HasPrefix(body, byteOrderMark) {
 		name = "utf-8"

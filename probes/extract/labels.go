@@ -39,7 +39,7 @@ func (l labels) Extract(doc probes.Document) (string, bool) {
 			return l.names.inJSON(root)
 		}
 	}
-	rows := readRows(text, isPlain(doc, text))
+	rows := probes.Derived(doc, rowsIn(l.charset), func() []row { return readRows(text, isPlain(doc, text)) })
 	v, ok := l.names.inRows(rows)
 	if !ok {
 		v, ok = l.names.stacked(rows)
@@ -49,6 +49,9 @@ func (l labels) Extract(doc probes.Document) (string, bool) {
 	}
 	return clean(v)
 }
+
+// A rowsIn is the key of the rows of a page in a charset.
+type rowsIn string
 
 // inRows finds a label and the value next to it.
 func (n names) inRows(rows []row) (string, bool) {

@@ -38,7 +38,7 @@ for name in mon1 mon2 mon3; do
         cat "$clusters"
         echo "listen: 127.0.0.1:$port"
         echo "history: {url: \"postgres://stickwatch@127.0.0.1:${PORT:-9750}/postgres\"}"
-        echo "fleet: {instance: $name}"
+        echo "fleet: {instance: $name, site: site${name#mon}}" # for clusters with sites: [site1, site2, site3]
     } >"$dir/$name.yml"
     stickwatch serve -c "$dir/$name.yml" --admin-socket "$dir/$name.sock" 2>"$dir/$name.log" &
     running="$running $!"

@@ -1,0 +1,261 @@
+package checks
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// A SiteView is how a cluster is seen from one site.
+type SiteView struct {
+	Site   string
+	Heard  bool // it is recent; the others count for nothing
+	Report Report
+	Active []ActiveFinding
+}
+
+// A SiteLedger decides what is wrong with a cluster that is watched from several sites. What more
+// than half of the sites see that are heard is a finding. What fewer see may be the network between
+// them and the cluster, and is a SiteDisagreement if it lasts, unless an answer of the cluster proves
+// it. If no site is heard, what is active stays active. A SiteLedger is not safe for concurrent use.
+type SiteLedger struct {
+	settle time.Duration
+	active []ActiveFinding
+	alone  map[string]minority // by the key of a finding
+}
+
+// A minority is a finding that too few sites see.
+type minority struct {
+	since time.Time
+	sites int
+}
+
+// NewSiteLedger returns a ledger in which the given findings are active. settle is how long sites may
+// differ before they disagree. If it is longer than a silent site is heard, a disagreement does not
+// become a finding when the sites that contradict it fall silent.
+func NewSiteLedger(settle time.Duration, active ...ActiveFinding) *SiteLedger {
+	return &SiteLedger{settle: settle, active: active, alone: make(map[string]minority)}
+}
+
+// Active returns the findings that are active.
+func (l *SiteLedger) Active() []ActiveFinding { return slices.Clone(l.active) }
+
+// A sighting is a finding with the sites that see it.
+type sighting struct {
+	all []ActiveFinding // one for each site that sees it, in their order
+	by  []string
+}
+
+// Update decides on what the sites see at a moment, and returns what has changed.
+func (l *SiteLedger) Update(at time.Time, views []SiteView) []Change {
+	heard := heardOf(views)
+	if len(heard) == 0 {
+		return nil
+	}
+	seen, keys := sightings(heard)
+	votes := votesOf(heard)
+	agreed := make(map[string]bool)
+	alone := make(map[string]minority)
+	for _, key := range keys {
+		s := seen[key]
+		before, wasAlone := l.alone[key]
+		sites := votes[vote(s.all[0].Finding)]
+		contradicted := wasAlone && at.Sub(before.since) >= l.settle && sites <= before.sites
+		if sites >= needed(s.all[0].Code, len(heard)) && !contradicted {
+			agreed[key] = true
+			continue
+		}
+		if !wasAlone {
+			before.since = at
+		}
+		alone[key] = minority{before.since, max(before.sites, sites)}
+	}
+	l.alone = alone
+	var next []ActiveFinding
+	for _, key := range keys {
+		if agreed[key] {
+			next = append(next, l.agree(seen[key], seen, agreed, heard))
+		}
+	}
+	next = append(next, l.disagreements(at, heard, agreed)...)
+	return l.replace(at, next)
+}
+
+// heardOf returns the views that are heard.
+func heardOf(views []SiteView) []SiteView {
+	return slices.DeleteFunc(slices.Clone(views), func(v SiteView) bool { return !v.Heard })
+}
+
+// sightings returns what the sites see, and the keys of it in their order.
+func sightings(heard []SiteView) (seen map[string]sighting, keys []string) {
+	seen = make(map[string]sighting)
+	for _, v := range heard {
+		for _, f := range v.Active {
+			s, known := seen[f.Key()]
+			if !known {
+				keys = append(keys, f.Key())
+			}
+			seen[f.Key()] = sighting{append(s.all, f), append(s.by, v.Site)}
+		}
+	}
+	return seen, keys
+}
+
+// vote identifies what sites agree on. The balancer may have another address at each site, and another
+// node may show what concerns the whole cluster.
+func vote(f Finding) string {
+	if f.Code.has(clusterWide) || f.Code.has(atBalancer) && f.Node == "" {
+		return string(f.Code)
+	}
+	return f.Key()
+}
+
+// votesOf returns how many sites see something.
+func votesOf(heard []SiteView) map[string]int {
+	votes := make(map[string]int)
+	for _, v := range heard {
+		seen := make(map[string]bool)
+		for _, f := range v.Active {
+			seen[vote(f.Finding)] = true
+		}
+		for key := range seen {
+			votes[key]++
+		}
+	}
+	return votes
+}
+
+// needed returns how many of the sites must see a finding.
+func needed(code Code, heard int) int {
+	if code.has(provenAnywhere) {
+		return 1
+	}
+	return heard/2 + 1
+}
+
+// agree returns a finding with the severity that enough sites give it, since enough of them see it.
+func (l *SiteLedger) agree(s sighting, seen map[string]sighting, agreed map[string]bool, heard []SiteView) ActiveFinding {
+	enough := min(needed(s.all[0].Code, len(heard)), len(s.all))
+	bySeverity := slices.SortedStableFunc(slices.Values(s.all), func(a, b ActiveFinding) int { return b.Severity.rank() - a.Severity.rank() })
+	byTime := slices.SortedFunc(slices.Values(s.all), func(a, b ActiveFinding) int { return a.Since.Compare(b.Since) })
+	f := bySeverity[enough-1]
+	f.Since = byTime[enough-1].Since
+	for _, other := range s.all {
+		if other.Last.After(f.Last) {
+			f.Last = other.Last
+		}
+	}
+	if at := slices.IndexFunc(l.active, func(a ActiveFinding) bool { return a.Key() == f.Key() && a.When.Equal(f.When) }); at >= 0 {
+		f.Since = l.active[at].Since
+	}
+	for steps := len(seen); f.ExplainedBy != "" && !agreed[f.ExplainedBy]; steps-- {
+		cause, known := seen[f.ExplainedBy]
+		if f.ExplainedBy = ""; known && steps > 0 {
+			f.ExplainedBy = cause.all[0].ExplainedBy
+		}
+	}
+	if len(s.by) < len(heard) {
+		f.Evidence = append(slices.Clone(f.Evidence), msg(MsgSeenFrom, Args{Values: s.by, Addresses: without(heard, s.by)}))
+	}
+	return f
+}
+
+// without returns the sites that are not in a list.
+func without(heard []SiteView, list []string) (others []string) {
+	for _, v := range heard {
+		if !slices.Contains(list, v.Site) {
+			others = append(others, v.Site)
+		}
+	}
+	return others
+}
+
+// disagreements returns a finding for each site that has seen for a while what others do not see.
+func (l *SiteLedger) disagreements(at time.Time, heard []SiteView, agreed map[string]bool) (list []ActiveFinding) {
+	const most = 5 // sentences
+	for _, v := range heard {
+		d := ActiveFinding{Last: at, Finding: Finding{
+			Code: SiteDisagreement, Severity: Warning, Target: v.Site,
+			Summary: msg(MsgSiteDisagrees, Args{Name: v.Site}), Remedy: msg(MsgCompareSites, Args{Name: v.Site}),
+		}}
+		old := slices.IndexFunc(l.active, func(a ActiveFinding) bool { return a.Key() == d.Key() })
+		settled := old >= 0
+		for _, f := range v.Active {
+			since := l.alone[f.Key()].since
+			if agreed[f.Key()] || f.ExplainedBy != "" || !f.Severity.AtLeast(Warning) {
+				continue
+			}
+			settled = settled || at.Sub(since) >= l.settle
+			if d.Since.IsZero() || since.Before(d.Since) {
+				d.Since = since
+			}
+			if len(d.Evidence) < most {
+				d.Evidence = append(d.Evidence, f.Summary)
+			}
+		}
+		if len(d.Evidence) == 0 || !settled {
+			continue
+		}
+		if old >= 0 {
+			d.Since = l.active[old].Since
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+// replace makes findings those that are active, and returns what has changed.
+func (l *SiteLedger) replace(at time.Time, next []ActiveFinding) (changes []Change) {
+	before := make(map[string]ActiveFinding)
+	for _, f := range l.active {
+		before[f.Key()] = f
+	}
+	for _, f := range next {
+		old, known := before[f.Key()]
+		delete(before, f.Key())
+		switch {
+		case !known || !old.When.Equal(f.When):
+			changes = append(changes, Change{Appeared, f, f.Since, "seen from enough sites"})
+		case old.Severity != f.Severity || old.ExplainedBy != f.ExplainedBy || !slices.Equal(old.Nodes, f.Nodes) && !f.Code.has(throughSessions):
+			changes = append(changes, Change{Altered, f, at, "sites see another severity, cause or other nodes than before"})
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(before)) {
+		changes = append(changes, Change{Gone, before[key], at, "not seen from enough sites any more"})
+	}
+	l.active = next
+	return changes
+}
+
+// ReportOf returns the report of a cluster that several sites see: that of the first one that is
+// heard, with what is decided. It is inconclusive unless more than half of the sites are heard.
+func (l *SiteLedger) ReportOf(cluster string, views []SiteView) Report {
+	heard := heardOf(views)
+	if len(heard) == 0 {
+		heard = views
+	}
+	report := heard[0].Report
+	report.Cluster, report.Findings, report.History = cluster, nil, nil
+	for _, f := range l.active {
+		report.Findings = append(report.Findings, f.Finding)
+	}
+	report.Doubts = slices.Clone(report.Doubts)
+	var silent []string
+	for _, v := range views {
+		if !v.Heard {
+			silent = append(silent, v.Site)
+		}
+	}
+	if 2*len(silent) >= len(views) {
+		report.Doubts = append(report.Doubts, msg(MsgSitesSilent, Args{Values: silent}))
+	}
+	report.Verdict = verdict(report.Findings, report.Doubts)
+	return report
+}
+
+// Silent returns the report of a site that is not heard any more.
+func (v SiteView) Silent() Report {
+	v.Report.Doubts = []Message{msg(MsgSitesSilent, Args{Values: []string{v.Site}})}
+	v.Report.Verdict = Inconclusive
+	return v.Report
+}

@@ -1,0 +1,163 @@
+package checks
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+var siteTime = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+
+// from returns the view of a site that is heard, with active findings.
+func from(site string, codes ...Code) SiteView {
+	v := SiteView{Site: site, Heard: true}
+	for _, code := range codes {
+		f := ActiveFinding{Finding: Finding{Code: code, Severity: Critical, Summary: Quote(string(code))}, Since: siteTime}
+		v.Active = append(v.Active, f)
+	}
+	return v
+}
+
+func silentSite(site string) SiteView { return SiteView{Site: site} }
+
+// keysOf returns the keys of active findings, sorted.
+func keysOf(active []ActiveFinding) (keys []string) {
+	for _, f := range active {
+		keys = append(keys, f.Key())
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// TestSiteLedger: what the majority sees is the finding, what one site alone sees for a while is a
+// disagreement, and what an answer proves needs one site.
+func TestSiteLedger(t *testing.T) {
+	tests := []struct {
+		name    string
+		views   []SiteView
+		at      time.Duration // after the same views were seen first
+		want    []string
+		verdict Verdict
+	}{
+		{"well", []SiteView{from("a"), from("b"), from("c")}, 0, nil, Healthy},
+		{"all", []SiteView{from("a", BalancerDown), from("b", BalancerDown), from("c", BalancerDown)}, 0, []string{"balancer_down"}, Failing},
+		{"two of three", []SiteView{from("a", BalancerDown), from("b", BalancerDown), from("c")}, 0, []string{"balancer_down"}, Failing},
+		{"one of three, at first", []SiteView{from("a", BalancerDown), from("b"), from("c")}, 59 * time.Second, nil, Healthy},
+		{"one of three", []SiteView{from("a", BalancerDown), from("b"), from("c")}, time.Minute, []string{"site_disagreement/a"}, Degraded},
+		{"one of two", []SiteView{from("a", BalancerDown), from("b")}, time.Minute, []string{"site_disagreement/a"}, Degraded},
+		{"two of four", []SiteView{from("a", BalancerDown), from("b", BalancerDown), from("c"), from("d")}, time.Minute, []string{"site_disagreement/a", "site_disagreement/b"}, Degraded},
+		{"two of three, one silent", []SiteView{from("a", BalancerDown), from("b", BalancerDown), silentSite("c")}, 0, []string{"balancer_down"}, Failing},
+		{"one of three, one silent", []SiteView{from("a", BalancerDown), from("b"), silentSite("c")}, time.Minute, []string{"site_disagreement/a"}, Degraded},
+		{"the only one that is heard of two", []SiteView{from("a", BalancerDown), silentSite("b")}, 0, []string{"balancer_down"}, Failing},
+		{"the only one of two sees nothing", []SiteView{from("a"), silentSite("b")}, 0, nil, Inconclusive},
+		{"none is heard", []SiteView{silentSite("a"), silentSite("b")}, 0, nil, Inconclusive},
+		{"an answer proves it", []SiteView{from("a", SessionLost), from("b"), from("c")}, 0, []string{"session_lost"}, Failing},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			l := NewSiteLedger(time.Minute)
+			l.Update(siteTime, test.views)
+			l.Update(siteTime.Add(test.at), test.views)
+			if got := keysOf(l.Active()); !slices.Equal(got, test.want) {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+			if got := l.ReportOf("shop", test.views); got.Verdict != test.verdict || got.Cluster != "shop" {
+				t.Errorf("got verdict %s of %s, want %s", got.Verdict, got.Cluster, test.verdict)
+			}
+		})
+	}
+}
+
+// TestSiteLedgerChanges: a finding appears and ends once, however many sites see it, and starts when
+// enough sites saw it.
+func TestSiteLedgerChanges(t *testing.T) {
+	l := NewSiteLedger(time.Minute)
+	at := siteTime
+	update := func(views ...SiteView) (kinds []ChangeKind) {
+		at = at.Add(5 * time.Second)
+		for _, c := range l.Update(at, views) {
+			kinds = append(kinds, c.Kind)
+		}
+		return kinds
+	}
+	later := from("b", NodeDown)
+	later.Active[0].Since = siteTime.Add(time.Minute)
+	steps := []struct {
+		views []SiteView
+		want  []ChangeKind
+	}{
+		{[]SiteView{from("a", NodeDown), from("b"), from("c")}, nil},
+		{[]SiteView{from("a", NodeDown), later, from("c")}, []ChangeKind{Appeared}},
+		{[]SiteView{from("a", NodeDown), later, from("c", NodeDown)}, nil},
+		{[]SiteView{silentSite("a"), silentSite("b"), silentSite("c")}, nil},
+		{[]SiteView{from("a"), later, silentSite("c")}, []ChangeKind{Gone}},
+		{[]SiteView{from("a"), from("b"), from("c")}, nil},
+	}
+	for n, step := range steps {
+		if got := update(step.views...); !slices.Equal(got, step.want) {
+			t.Errorf("step %d: got %v, want %v", n, got, step.want)
+		}
+		if a := l.Active(); n == 2 && !a[0].Since.Equal(later.Active[0].Since) {
+			t.Errorf("got a start at %s, want when the second site saw it", a[0].Since)
+		}
+	}
+}
+
+// TestSiteSilent: what others have contradicted for long does not become a finding when they fall
+// silent; but what they have not contradicted for long does, and what another site sees, too.
+func TestSiteSilent(t *testing.T) {
+	both, alone := []SiteView{from("a", BalancerDown), from("b")}, []SiteView{from("a", BalancerDown), silentSite("b")}
+	for length, want := range map[time.Duration]string{30 * time.Second: "balancer_down", time.Hour: "site_disagreement/a"} {
+		l := NewSiteLedger(time.Minute)
+		l.Update(siteTime, both)
+		l.Update(siteTime.Add(length), both)
+		l.Update(siteTime.Add(length), alone)
+		if got := keysOf(l.Active()); !slices.Equal(got, []string{want}) {
+			t.Errorf("got %v after %s, want %s", got, length, want)
+		}
+		l.Update(siteTime.Add(length), []SiteView{from("a", BalancerDown), from("b", BalancerDown)})
+		if got := keysOf(l.Active()); !slices.Equal(got, []string{"balancer_down"}) {
+			t.Errorf("got %v when both see it", got)
+		}
+	}
+}
+
+// TestSiteLedgerRestored: a disagreement that was active goes on after a takeover.
+func TestSiteLedgerRestored(t *testing.T) {
+	before := NewSiteLedger(time.Minute)
+	views := []SiteView{from("a", BalancerDown), from("b")}
+	before.Update(siteTime, views)
+	before.Update(siteTime.Add(time.Minute), views)
+	l := NewSiteLedger(time.Minute, before.Active()...)
+	if changes := l.Update(siteTime.Add(2*time.Minute), views); len(changes) > 0 {
+		t.Errorf("got changes %+v", changes)
+	}
+	if changes := l.Update(siteTime.Add(2*time.Minute), []SiteView{from("a"), from("b")}); len(changes) != 1 || changes[0].Kind != Gone {
+		t.Errorf("got changes %+v, want its end", changes)
+	}
+}
+
+// TestSiteAddresses: sites agree about a balancer that has another address at each of them.
+func TestSiteAddresses(t *testing.T) {
+	a, b := from("a", BalancerDown), from("b", BalancerDown)
+	a.Active[0].Target, b.Active[0].Target = "http://192.0.2.1/", "http://192.0.2.2/"
+	l := NewSiteLedger(time.Minute)
+	l.Update(siteTime, []SiteView{a, b, from("c")})
+	if got := keysOf(l.Active()); len(got) != 2 {
+		t.Errorf("got %v, want that the balancer is down at both addresses", got)
+	}
+}
+
+// TestSiteCause: a finding whose cause too few sites see has the next cause, or none.
+func TestSiteCause(t *testing.T) {
+	a := from("a", BalancerDown, NodeDown, SessionLost)
+	a.Active[1].ExplainedBy, a.Active[2].ExplainedBy = "balancer_down", "node_down"
+	for want, b := range map[string]SiteView{"": from("b"), "balancer_down": from("b", BalancerDown), "node_down": from("b", NodeDown)} {
+		l := NewSiteLedger(time.Minute)
+		l.Update(siteTime, []SiteView{a, b})
+		active := l.Active()
+		if lost := active[len(active)-1]; lost.Code != SessionLost || lost.ExplainedBy != want {
+			t.Errorf("got %s explained by %q, want %q", lost.Code, lost.ExplainedBy, want)
+		}
+	}
+}

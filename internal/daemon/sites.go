@@ -1,0 +1,158 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/config"
+	"stickwatch/internal/monitor"
+	"stickwatch/internal/web"
+	"stickwatch/probes"
+)
+
+// This file decides about clusters that several sites watch. Each site has a view of the cluster,
+// CLUSTER@SITE, which an instance there watches like a cluster of its own, with a lease, a history
+// and a snapshot for the others, but without incidents. The instance that has the lease of the
+// cluster itself decides, once a second, on the snapshots of the views.
+
+// A siteJudge decides about a cluster while this instance has its lease.
+type siteJudge struct {
+	ledger *checks.SiteLedger
+	last   web.Snapshot
+}
+
+// settleTime is how much longer sites must differ than one of them is heard.
+const settleTime = 15 * time.Second
+
+// heardFor returns how long a view counts after its newest round.
+func heardFor(cfg *config.Config, cluster string) time.Duration {
+	return 3 * max(cfg.ClusterIntervals[cluster].Status, 10*time.Second)
+}
+
+func newSiteJudge(cfg *config.Config, cluster string, active []checks.ActiveFinding) *siteJudge {
+	return &siteJudge{ledger: checks.NewSiteLedger(heardFor(cfg, cluster)+settleTime, active...)}
+}
+
+// viewFrom returns the name of the view that this instance has of a cluster with sites, or the first
+// one's if it is at none of them.
+func viewFrom(cfg *config.Config, c *probes.Cluster) string {
+	if slices.Contains(c.Sites, cfg.Fleet.Site) {
+		return probes.ViewName(c.Name, cfg.Fleet.Site)
+	}
+	return probes.ViewName(c.Name, c.Sites[0])
+}
+
+// measured returns the name under which the history has the measurements of a cluster: of one with
+// sites, those of its first site.
+func (d *Daemon) measured(cluster string) string {
+	if c := d.active.Load().config.Cluster(cluster); c != nil && len(c.Sites) > 0 {
+		return probes.ViewName(cluster, c.Sites[0])
+	}
+	return cluster
+}
+
+// ofCluster returns a request as one of the cluster itself if it belongs to the view of this site.
+func (m *fleetMember) ofCluster(q checks.Request) checks.Request {
+	if m == nil || m.current().Fleet.Site == "" {
+		return q
+	}
+	if base, is := strings.CutSuffix(q.Cluster, probes.ViewName("", m.current().Fleet.Site)); is && m.current().Cluster(base) != nil {
+		q.Cluster = base
+	}
+	return q
+}
+
+// ownSnapshot returns the snapshot of a cluster that this instance watches, or decides about.
+func (d *Daemon) ownSnapshot(active *activeConfig, cluster string) (s web.Snapshot, own bool) {
+	if one := active.watcherOf(cluster); one != nil {
+		return web.Snapshot(one.Snapshot()), true
+	}
+	if d.fleet == nil || active.own[cluster] == 0 {
+		return s, false
+	}
+	d.fleet.mu.Lock()
+	defer d.fleet.mu.Unlock()
+	if judge := d.fleet.judges[cluster]; judge != nil && !judge.last.Report.Started.IsZero() {
+		return judge.last, true
+	}
+	return s, false
+}
+
+// restoreViews continues what earlier owners have decided about clusters with sites, and adds what
+// they have seen in the views of this site to active.
+func (d *Daemon) restoreViews(ctx context.Context, cfg *config.Config, gained []string, active map[string][]checks.ActiveFinding) error {
+	isView := func(name string) bool { c := cfg.Cluster(name); return c != nil && c.Base != "" }
+	if slices.ContainsFunc(gained, isView) {
+		if err := d.readSnapshots(ctx); err != nil {
+			return err
+		}
+	}
+	d.fleet.mu.Lock()
+	defer d.fleet.mu.Unlock()
+	for _, name := range gained {
+		switch c := cfg.Cluster(name); {
+		case c == nil:
+		case c.Base != "":
+			active[name] = d.fleet.others[name].ActiveFindings
+		case len(c.Sites) > 0:
+			d.fleet.judges[name] = newSiteJudge(cfg, name, active[name])
+		}
+	}
+	return nil
+}
+
+// judgeSites decides about the own clusters that several sites watch.
+func (d *Daemon) judgeSites() {
+	active := d.active.Load()
+	for _, c := range active.config.Clusters {
+		if len(c.Sites) > 0 && active.watches(c.Name) {
+			d.judgeCluster(active, c)
+		}
+	}
+}
+
+func (d *Daemon) judgeCluster(active *activeConfig, c *probes.Cluster) {
+	var views []checks.SiteView
+	for _, site := range c.Sites {
+		views = append(views, d.viewOf(active, c.From(site), site))
+	}
+	d.fleet.mu.Lock()
+	judge := d.fleet.judges[c.Name]
+	if judge == nil { // a reload has added the sites
+		judge = newSiteJudge(active.config, c.Name, nil)
+		d.fleet.judges[c.Name] = judge
+	}
+	now := time.Now()
+	changes := judge.ledger.Update(now, views)
+	report := judge.ledger.ReportOf(c.Name, views)
+	last := judge.last
+	if report.Started.IsZero() || len(changes) == 0 && report.Verdict == last.Report.Verdict && report.Started.Equal(last.Report.Started) {
+		d.fleet.mu.Unlock()
+		return
+	}
+	next := web.Snapshot{Cluster: c, Report: report, ActiveFindings: judge.ledger.Active(), Since: last.Since}
+	if report.Verdict != last.Report.Verdict {
+		next.Since = now
+	}
+	judge.last = next
+	d.fleet.mu.Unlock()
+	d.reporter.Judged(monitor.RoundResult{Snapshot: monitor.Snapshot(next), Changes: changes})
+}
+
+// viewOf returns the view that a site has of a cluster. An own one is newer than that in the history.
+func (d *Daemon) viewOf(active *activeConfig, view *probes.Cluster, site string) checks.SiteView {
+	d.fleet.mu.Lock()
+	other, reported := d.fleet.others[view.Name], d.fleet.reported[view.Name]
+	d.fleet.mu.Unlock()
+	s := checks.SiteView{Site: site, Report: other.Report, Active: other.ActiveFindings}
+	age := d.clock.now().Sub(other.at)
+	if one := active.watcherOf(view.Name); one != nil && !one.Snapshot().Report.Started.IsZero() {
+		own := one.Snapshot()
+		s.Report, s.Active, age = own.Report, own.ActiveFindings, time.Since(reported)
+	}
+	s.Heard = !s.Report.Started.IsZero() && age < heardFor(active.config, view.Name)
+	return s
+}
