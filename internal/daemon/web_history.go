@@ -84,6 +84,11 @@ func (w webHistory) Uptimes(ctx context.Context, cluster string, span checks.Spa
 	return w.DB.Uptimes(ctx, w.measured(cluster), span, kinds...)
 }
 
+// Latencies implements web.Latencies.
+func (w webHistory) Latencies(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Latency, error) {
+	return w.DB.Latencies(ctx, w.measured(cluster), span, kinds...)
+}
+
 // Moves implements web.Moves.
 func (w webHistory) Moves(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
 	return w.DB.Moves(ctx, w.measured(cluster), span, limit)
