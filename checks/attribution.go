@@ -135,7 +135,8 @@ func (mov *movement) byRestartElsewhere(a *answer, lost Span) bool {
 // rehashes reports whether the balancer may place the clients of all nodes anew when
 // a node joins or leaves.
 func (ns *nodeStates) rehashes() bool {
-	return ns.oracle == nil && ns.Cluster.Balancer.Method == probes.MethodUnknown
+	method := ns.Cluster.Balancer.Method
+	return method == probes.MethodSource || ns.oracle == nil && method == probes.MethodUnknown
 }
 
 // returnsToOwner reports whether a hash returned a client to its owner from the

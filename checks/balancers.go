@@ -76,7 +76,7 @@ func balancerDown(e frontend) Finding {
 // serves some clients.
 func balancerErrors(tl *timeline, e frontend) []Finding {
 	var errs []*probes.Exchange
-	answered, unexplained, waited := 0, 0, 0
+	answered, unexplained, waited, returning, served := 0, 0, 0, 0, 0
 	culprits := make(map[string]bool)
 	count := func(ex *probes.Exchange, culprit string) {
 		if ex.Answered() {
@@ -100,6 +100,12 @@ func balancerErrors(tl *timeline, e frontend) []Finding {
 	}
 	for _, a := range e.answers {
 		count(&a.Exchange, a.failedNode)
+		switch {
+		case tl.ownTimeout(a.Exchange) && a.Kind != probes.StepFirst:
+			returning++
+		case a.Kind == probes.StepFirst && a.OK():
+			served++
+		}
 	}
 	if len(errs) == 0 || (len(errs) < answered && unexplained == 0) {
 		return nil
@@ -109,6 +115,7 @@ func balancerErrors(tl *timeline, e frontend) []Finding {
 		return (unexplained == 0 && culprits[id]) || (tl.noneReady() && !tl.ready(id))
 	})
 	f.waited, f.follows = waited == len(errs), allDisrupted(tl)
+	f.returning = returning == len(errs) && served > 0
 	met := slices.DeleteFunc(slices.Clone(tl.allAnswers), func(a *answer) bool { return !tl.ownError(a.Exchange) || a.trace.Balancer != e.Address })
 	f.harm = harmSpan(met)
 	if clients := clientsOf(met); clients < manyClients && float64(len(errs)) < manyRequests*float64(answered) {
@@ -166,3 +173,6 @@ func (ns *nodeStates) ownError(ex probes.Exchange) bool {
 	_, known := ns.replies[reply{path: ex.Path, status: ex.Status}]
 	return !known
 }
+
+// ownTimeout reports whether the balancer has waited for a node in vain.
+func (ns *nodeStates) ownTimeout(ex probes.Exchange) bool { return ex.Status == 504 && ns.ownError(ex) }

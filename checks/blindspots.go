@@ -77,6 +77,9 @@ func contradiction(mov *movement) Message {
 	}
 	for _, e := range mov.frontends {
 		missed := mov.missed(e.traffic)
+		if mov.rehashes() && mov.fitsWithout(e.traffic, nil) {
+			continue
+		}
 		for _, a := range e.answers {
 			if a.trace.Expected == "" || a.node == "" || !a.OK() {
 				continue
@@ -111,12 +114,15 @@ func noLabels(oc *outcomes) []Finding {
 	return []Finding{f}
 }
 
-// chooseClient returns the nginx lines that let a prober choose its node, and the
+// chooseClient returns the lines of the balancer's file that let a prober choose its node, and the
 // matching setting if it is missing.
 func chooseClient(oc *outcomes, header string) Message {
 	args := Args{Address: ownAddress(oc), Name: header}
 	if oc.Cluster.Balancer.KeyHeader() == "" {
 		args.Setting = "client_ip_header"
+	}
+	if oc.Cluster.Balancer.Method == probes.MethodSource {
+		return msg(MsgChooseClientHAProxy, args)
 	}
 	return msg(MsgChooseClient, args)
 }

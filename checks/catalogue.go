@@ -41,7 +41,7 @@ var Catalogue = []Entry{
 	{NodePaused, provenAnywhere, "critical", "its /status says paused, or gives a reason", "bring back what the reason names"},
 	{DependencyDown, needsSecondRound, "critical", "a dependency fails when probed, or nodes report it unavailable", "bring the service back; nodes resume by themselves"},
 	{DependencyDisputed, needsSecondRound, "warning", "nodes say down and the probe says up, or the other way round", "compare addresses and credentials, and the way in between"},
-	{PageFailing, needsSecondRound | clientErrors | atBalancer, "warning on a node, critical through the balancer", "a page does not answer as configured", "look in the application's log"},
+	{PageFailing, needsSecondRound | clientErrors | atBalancer, "warning on a node, critical if clients get it through the balancer", "a page does not answer as configured", "look in the application's log"},
 	{SessionDrift, throughSessions | clusterWide, "critical; warning while most follow-ups stay and no client is harmed", "the same client with the same cookie is answered by another node while its own is well", "give the balancer a sticky method, or share the sessions"},
 	{SessionLost, throughSessions | clusterWide | provenAnywhere, "critical", "a session's id or stored value is gone where the policy says it survives", "look for restarts, evictions, a store that is not shared"},
 	{SessionFailing, needsSecondRound | clientErrors | clusterWide, "critical; warning if only storing fails on a minority of nodes", "clients that hold a session get errors, time-outs or a page that is not theirs, while new clients are served", "look in the application's log for requests that bring a session cookie"},

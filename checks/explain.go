@@ -27,6 +27,7 @@ var causes = map[Code][]possibleCause{
 		{NodeRestarted, followsNode},
 		{Slow, byLostPackets},
 		{NodeDown, noNodeUp},
+		{SessionFailing, forReturning},
 	},
 	BalancerSplit: {
 		{NodeEjected, mayCause},
@@ -41,7 +42,7 @@ var causes = map[Code][]possibleCause{
 		{NodeRestarted, followsNode},
 		{NodePaused, followsNode},
 		{Slow, followsNode},
-		{NodeEjected, followsNode},
+		{NodeEjected, followsFailure},
 		{Slow, byLostPackets},
 		{SessionLeaked, always},
 	},
@@ -60,6 +61,7 @@ var causes = map[Code][]possibleCause{
 	NodeEjected: {
 		{SessionLeaked, always},
 		{NodeRestarted, whileItRestarted},
+		{BalancerRemapped, takenOut},
 		{Slow, sameNode},
 		{Slow, byLostPackets},
 	},
@@ -113,7 +115,7 @@ var causes = map[Code][]possibleCause{
 		{PageFailing, throughBalancer},
 		{NodeDown, atOneOf},
 		{DependencyDown, storedThere},
-		{BalancerError, always},
+		{BalancerError, forEverybody},
 		{Slow, byLostPackets},
 	},
 	SessionDrift: {
@@ -184,6 +186,12 @@ func sumsUp(effect, cause Finding) bool {
 // tookTooLong is true if the balancer gave up waiting for a node that answers.
 func tookTooLong(effect, cause Finding) bool { return effect.waited && cause.Node != "" }
 
+// forReturning is true of errors of the balancer that only clients with a session get,
+// because a node does not answer these.
+func forReturning(effect, _ Finding) bool { return effect.returning }
+
+func forEverybody(_, cause Finding) bool { return !cause.returning }
+
 // byLostPackets is true if packets are lost, so that the balancer may have lost
 // connections to its nodes, too.
 func byLostPackets(_, cause Finding) bool { return cause.Target == lostPackets }
@@ -196,6 +204,15 @@ func movedByLostPackets(effect, cause Finding) bool {
 // remaining servers moves clients of other nodes, too, and a balancer that has given
 // up every node has none left.
 func followsNode(effect, cause Finding) bool { return slices.Contains(effect.follows, cause.Node) }
+
+// followsFailure is true of an ejection that a failure of the node has caused.
+func followsFailure(effect, cause Finding) bool {
+	return !cause.unprovoked && followsNode(effect, cause)
+}
+
+// takenOut is true of a node that is well and that the balancer ceased to use, so that it
+// placed the clients of other nodes anew: these are harmed without any need.
+func takenOut(effect, cause Finding) bool { return effect.unprovoked && followsNode(cause, effect) }
 
 // joined is true of a remap by a server that was added.
 func joined(_, cause Finding) bool { return cause.grew }

@@ -113,6 +113,8 @@ type Finding struct {
 	unanswered bool     // a node that did not answer in time, or a dependency that did not answer
 	store      bool     // the dependency is of a kind that stores sessions
 	follows    []string // nodes whose failure or return affects clients of other nodes
+	unprovoked bool     // of an ejection: the node had not failed
+	returning  bool     // of errors: the balancer waited for a node in vain, for clients that hold a session only
 	grew       bool     // a server was added to the balancer's list, as far as is known
 	roamed     bool     // of older contents: several nodes had answered each of the clients
 	waited     bool     // the balancer waited for an answer before each of its errors

@@ -35,6 +35,8 @@ func inRotation(tl *timeline) []Finding {
 func ejected(tl *timeline, node probes.Node, frontend string, p rotationState) Finding {
 	finding := about(NodeEjected, Warning, node.ID)
 	finding.Target = frontend
+	d, disrupted := tl.disruptionAt(node.ID, tl.Started)
+	finding.unprovoked = !disrupted || !d.failed()
 	finding.Summary = msg(MsgEjected, Args{Node: node.ID, Address: frontend})
 	if m := tl.nodeHistory[node.ID]; passing(tl, m) {
 		finding.Severity, finding.passing = Info, true

@@ -184,7 +184,7 @@ func (mov *movement) sentBy(a *answer, out []string) bool {
 	if len(out) == 0 {
 		return false
 	}
-	if key := mov.key(a.trace); mov.oracle != nil && key != "" {
+	if key := mov.key(a.trace); mov.oracle != nil && key != "" && !mov.rehashes() {
 		own := func(id string) int {
 			if id == a.trace.holder || id == a.trace.owner {
 				return 0
@@ -215,14 +215,12 @@ const maxNodesOut = 6
 // nodes in out. Workers may disagree about which nodes are out.
 func (mov *movement) namedWithoutNodes(key string, out []string, node string) bool {
 	out = out[:min(len(out), maxNodesOut)]
+	indexes := make([]int, len(out))
+	for i, id := range out {
+		indexes[i] = mov.index(id)
+	}
 	for mask := range 1 << len(out) {
-		var without []int
-		for i, id := range out {
-			if mask&(1<<i) != 0 {
-				without = append(without, mov.index(id))
-			}
-		}
-		if at, ok := mov.oracle.Pick(key, without...); ok && mov.Cluster.Nodes[at].ID == node {
+		if at, ok := mov.oracle.Pick(key, subset(indexes, mask)...); ok && mov.Cluster.Nodes[at].ID == node {
 			return true
 		}
 	}
@@ -309,6 +307,8 @@ func driftRemedy(oc *outcomes, where []string) Message {
 	switch {
 	case len(where) > 0:
 		return msg(MsgCompareAddresses, Args{Addresses: where})
+	case method == probes.MethodSource:
+		return msg(MsgCheckSource, Args{})
 	case method.Hashes():
 		return msg(MsgCheckHashing, Args{Method: method})
 	case method == probes.MethodCookie && oc.routeless():

@@ -25,7 +25,7 @@ func pages(oc *outcomes) []Finding {
 			}
 		}
 	}
-	return slices.Concat(list, sessionPage(oc.nodeStates), pageInBetween(oc), pageGone(oc))
+	return slices.Concat(list, sessionPage(oc), pageInBetween(oc), pageGone(oc))
 }
 
 // asConfigured reports whether an answer is as configured; a missing exchange is.
@@ -59,7 +59,8 @@ func aboutPage(f Finding, fails MessageID, page probes.Page, ex probes.Exchange)
 
 // sessionPage finds nodes on which the session test page fails, unless it is one of
 // the configured pages. If no node has it, see pageGone and doubts.
-func sessionPage(ns *nodeStates) []Finding {
+func sessionPage(oc *outcomes) []Finding {
+	ns := oc.nodeStates
 	if ns.Cluster.Session == nil || everyNodeRefuses(ns) {
 		return nil
 	}
@@ -74,7 +75,7 @@ func sessionPage(ns *nodeStates) []Finding {
 		case !asConfigured(page, *o.Session):
 			list = append(list, failsOn(o.Node, page, *o.Session))
 		case ns.page.isWrong(*o.Session) && ns.othersHavePage(o.Node):
-			list = append(list, notThePage(o.Node, page, *o.Session))
+			list = append(list, notThePage(oc, o.Node, page, *o.Session))
 		}
 	}
 	return list
@@ -88,15 +89,28 @@ func (ns *nodeStates) othersHavePage(node string) bool {
 }
 
 // notThePage returns the finding about a node that answers with another page, with
-// 2xx or 3xx.
-func notThePage(node string, page probes.Page, ex probes.Exchange) Finding {
+// 2xx or 3xx. It is critical if clients got such a page through the balancer.
+func notThePage(oc *outcomes, node string, page probes.Page, ex probes.Exchange) Finding {
 	f := failsOn(node, page, ex)
+	if got := gotWrongPage(oc, node); len(got) > 0 {
+		f.Severity, f.harm, f.Affected = Critical, harmSpan(got), shareOf(oc, clientsOf(got))
+	}
 	f.Summary = msg(MsgAnotherPage, Args{Path: page.Path, Node: node})
 	f.Evidence = []Message{describe(ex)}
 	if ex.FinalPath != "" {
 		f.Evidence = append(f.Evidence, msg(MsgLeadsTo, Args{Path: ex.FinalPath}))
 	}
 	return f
+}
+
+// gotWrongPage returns the requests of clients that were answered with another page,
+// except those of clients that are known to be at other nodes: such a page names no node.
+func gotWrongPage(oc *outcomes, node string) []*answer {
+	return slices.DeleteFunc(slices.Clone(oc.allAnswers), func(a *answer) bool {
+		holder := a.trace.holder
+		elsewhere := holder != "" && holder != node && oc.policy() != probes.PolicyShared
+		return a.outcome != OutcomeWrongPage || elsewhere
+	})
 }
 
 // pageInBetween finds answers to new clients that no node gives, while a ready node

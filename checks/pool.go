@@ -27,11 +27,15 @@ func (rem *remaps) changeOfPool() (change Message, node string) {
 		return Message{}, ""
 	}
 	for _, p := range rem.otherPools() {
-		if rem.fits(p.servers, placed) {
-			return p.change, p.node
+		switch {
+		case !rem.fits(p.servers, placed):
+		case change.IsZero():
+			change, node = p.change, p.node
+		case p.change.ID == change.ID && p.node != node:
+			return Message{}, "" // a few clients do not tell which line it was
 		}
 	}
-	return Message{}, ""
+	return change, node
 }
 
 // placedByHash returns the nodes that answered new clients, by hashed key. It returns

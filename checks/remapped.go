@@ -113,7 +113,7 @@ func (rem *remaps) remapping() *remap {
 		nodes = map[string]bool{node: true}
 	}
 	r.Nodes = rem.nodesWhere(func(id string) bool { return nodes[id] })
-	if rem.oracle == nil {
+	if rem.oracle == nil || rem.rehashes() {
 		r.Follows = rem.nodesDisruptedAt(r.At)
 	}
 	r.Changed = rem.changedBefore(r.At)
@@ -182,7 +182,7 @@ func (rem *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 		}
 	}
 	if first == nil || rem.movedByDisruption(first) || rem.index(w.holder) >= 0 && !rem.ready(w.holder) || first.servingNode == w.owner || slices.Contains(first.upstreamsTried, w.holder) ||
-		rem.rotationStates[w.holder].Sure || rem.nodeHistory[w.holder].Down {
+		rem.rotationStates[w.holder].Sure && !rem.takenOut(w.holder, first.At) || rem.nodeHistory[w.holder].Down {
 		return nil, false
 	}
 	return first, last != first || len(w.answers) <= 1
@@ -194,11 +194,19 @@ func (rem *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 // what happens to clients now.
 func (rem *remaps) movedByDisruption(a *answer) bool {
 	since := a.lostIn()
-	out := rem.nodesDisruptedIn(since)
+	out := slices.DeleteFunc(rem.nodesDisruptedIn(since), func(id string) bool { return rem.takenOut(id, a.At) })
 	if rem.sentBy(a, out) && !rem.movedByReturn(a, out) {
 		return true
 	}
 	return a.pauseBefore() >= shortestPause && !rem.justRehashed(a.At) && rem.byRestartElsewhere(a, since)
+}
+
+// takenOut reports whether the balancer ceased to use a node that was well, and by its
+// arithmetic places the clients of all nodes anew then. This is a remap also for the
+// clients of that node.
+func (rem *remaps) takenOut(node string, at time.Time) bool {
+	d, ok := rem.disruptionAt(node, at)
+	return ok && !d.failed() && rem.oracle != nil && rem.rehashes()
 }
 
 // justRehashed reports whether a node left within the last minute, or returned within
@@ -231,7 +239,7 @@ func remapped(rem *remaps) []Finding {
 	finding.follows, finding.ExplainedBy = remapping.Follows, remapping.Cause
 	finding.grew = remapping.Change.ID == MsgLineAdded || remapping.Change.IsZero() && len(remapping.Follows) == 0
 	for _, node := range remapping.Follows { // the failure may have ended
-		if d, ok := rem.disruptionAt(node, remapping.At); ok {
+		if d, ok := rem.disruptionAt(node, remapping.At); ok && d.failed() {
 			finding.ExplainedBy = cmp.Or(finding.ExplainedBy, d.Finding)
 		}
 	}
@@ -265,6 +273,8 @@ func whyRemapped(ns *nodeStates, r Remapping) *Message {
 
 func remapRemedy(ns *nodeStates, r Remapping) Message {
 	switch {
+	case ns.Cluster.Balancer.Method == probes.MethodSource:
+		return msg(MsgHashConsistently, Args{})
 	case r.Change.ID == MsgLineRemoved:
 		return msg(MsgMarkDown, Args{})
 	case ns.oracle != nil:

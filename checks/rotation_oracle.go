@@ -22,6 +22,8 @@ func Oracle(c *probes.Cluster) (balance.Picker, bool) {
 	switch {
 	case c.Balancer.Method == probes.MethodIPHash:
 		return balance.IPHash(servers), true
+	case c.Balancer.Method == probes.MethodSource:
+		return balance.Source(servers), true
 	case c.Balancer.Method == probes.MethodHash && c.Balancer.Consistent:
 		return balance.Consistent(servers), c.Balancer.HashKey != ""
 	case c.Balancer.Method == probes.MethodHash:
@@ -33,7 +35,7 @@ func Oracle(c *probes.Cluster) (balance.Picker, bool) {
 
 // hashesAddress reports whether the balancer hashes the client's address.
 func hashesAddress(b probes.Balancer) bool {
-	return b.Method == probes.MethodIPHash || (b.Method == probes.MethodHash && b.HashKey == "$remote_addr")
+	return b.Method == probes.MethodIPHash || b.Method == probes.MethodSource || (b.Method == probes.MethodHash && b.HashKey == "$remote_addr")
 }
 
 // key returns the value that the balancer hashed for a client: the key or address
@@ -83,10 +85,49 @@ func (rot *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 	switch {
 	case agreed == 0:
 		return unknown(MsgClientNotAnswered, Args{})
+	case rot.rehashes() && rot.fitsFewerOut(t, missed, n):
+		return unknown(MsgOthersMayBeOut, Args{})
 	case rot.keyIgnored(t) && !rot.skippedForUs(n, t):
 		return unknown(MsgAllLandedOnOne, Args{Name: rot.Cluster.Balancer.KeyHeader()})
 	}
 	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgHashedToNext, Args{Method: rot.Cluster.Balancer.Method, Count: agreed})}
+}
+
+// fitsFewerOut reports whether the answers show that n is in rotation as well as that it
+// is out: the hash over the remaining nodes names the node of each answer also if n and
+// perhaps others of missed are in.
+func (rot *rotation) fitsFewerOut(t traffic, missed []int, n probes.Node) bool {
+	missed = slices.DeleteFunc(slices.Clone(missed), func(i int) bool { return rot.Cluster.Nodes[i].ID == n.ID })
+	if len(missed) > maxNodesOut {
+		return true
+	}
+	for mask := range 1 << len(missed) {
+		if rot.fitsWithout(t, subset(missed, mask)) {
+			return true
+		}
+	}
+	return false
+}
+
+// fitsWithout reports whether the hash without some nodes names the node of each answer.
+func (rot *rotation) fitsWithout(t traffic, out []int) bool {
+	return !slices.ContainsFunc(t.answers, func(a *answer) bool {
+		if a.trace.Expected == "" || a.node == "" || !a.OK() {
+			return false
+		}
+		index, ok := rot.oracle.Pick(rot.key(a.trace), out...)
+		return ok && rot.Cluster.Nodes[index].ID != a.node
+	})
+}
+
+// subset returns the elements of a list whose bits are set.
+func subset(list []int, mask int) (some []int) {
+	for i, element := range list {
+		if mask&(1<<i) != 0 {
+			some = append(some, element)
+		}
+	}
+	return some
 }
 
 // missed returns the indexes of the nodes that answered no client.
@@ -122,7 +163,7 @@ func (rot *rotation) keyIgnored(t traffic) bool {
 // only known if no device translates addresses on the way.
 func (rot *rotation) skippedForUs(n probes.Node, t traffic) bool {
 	at := slices.IndexFunc(t.answers, func(a *answer) bool { return a.OK() && a.node != "" && a.LocalAddress.IsValid() })
-	if at < 0 || !hashesAddress(rot.Cluster.Balancer) {
+	if at < 0 || !hashesAddress(rot.Cluster.Balancer) || rot.rehashes() {
 		return false
 	}
 	a := t.answers[at]
@@ -195,6 +236,9 @@ func (rot *rotation) answeredOwnAddressBefore(n probes.Node) bool {
 // rotationByOwnAddress returns the state of a node that answered our address before:
 // it is out if the next ready node of the arithmetic answers now.
 func (rot *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationState {
+	if rot.rehashes() { // another node that is out moves us as well
+		return unknown(MsgOthersMayBeOut, Args{})
+	}
 	m, agreed := rot.past().Nodes[n.ID], 0
 	for _, a := range t.ownAnswers() {
 		if a.LocalAddress != m.OwnAddress {

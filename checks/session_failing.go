@@ -116,13 +116,14 @@ func sessionsFailing(tl *timeline) []Finding {
 }
 
 // tallyByNode counts requests by the node that owns the session; "": not known. Failures
-// that are not the session's are left out: those of the balancer, and those of a node that
+// that are not the session's are left out: those of the balancer, unless it waited for a
+// node in vain, and those of a node that
 // fails when asked directly or was disrupted.
 func tallyByNode(tl *timeline) map[string]*tally {
 	tallies := make(map[string]*tally)
 	for _, a := range tl.allAnswers {
 		harmed := a.outcome == OutcomeError || a.outcome == OutcomeWrongPage
-		if a.outcome == OutcomeUnknown || harmed && (tl.refusesAll || tl.ownError(a.Exchange) || disruptedFor(tl, a)) {
+		if a.outcome == OutcomeUnknown || harmed && (tl.refusesAll || tl.ownError(a.Exchange) && !tl.ownTimeout(a.Exchange) || disruptedFor(tl, a)) {
 			continue
 		}
 		key := tallyKey(tl.nodeStates, a)
@@ -161,7 +162,7 @@ func failingWithSession(ns *nodeStates) []string {
 // the one that opened its session. A request that timed out while a node hangs may have
 // waited for that one, because the balancer tries the next node after one that fails.
 func disruptedFor(tl *timeline, a *answer) bool {
-	if a.Failure == probes.FailureTimeout && someBreak(tl.nodeStates, probes.FailureTimeout) {
+	if (a.Failure == probes.FailureTimeout || tl.ownTimeout(a.Exchange)) && someBreak(tl.nodeStates, probes.FailureTimeout) {
 		return true
 	}
 	for _, id := range []string{a.failedNode, a.trace.holder, a.trace.owner} {

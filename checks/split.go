@@ -3,6 +3,8 @@ package checks
 import (
 	"slices"
 	"time"
+
+	"stickwatch/probes"
 )
 
 // A separation is a client that different nodes answered at one moment, because parts
@@ -62,8 +64,12 @@ func (mov *movement) atOnce(a, b *trace) bool {
 }
 
 // separateByWorker finds nothing unless some client stays where the hash sends it.
-// Otherwise the balancer scatters all clients and does not hash at all.
+// Otherwise the balancer scatters all clients and does not hash at all. HAProxy's threads
+// share the state of servers.
 func (mov *movement) separateByWorker() []separation {
+	if mov.Cluster.Balancer.Method == probes.MethodSource {
+		return nil
+	}
 	var list []separation
 	held := false
 	for _, w := range mov.traces {

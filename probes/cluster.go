@@ -93,6 +93,7 @@ const (
 	MethodUnknown    Method = "unknown"
 	MethodIPHash     Method = "ip_hash"
 	MethodHash       Method = "hash"
+	MethodSource     Method = "source" // HAProxy's hash of the client's address, map-based
 	MethodRoundRobin Method = "round_robin"
 	MethodLeastConn  Method = "least_conn"
 	MethodRandom     Method = "random"
@@ -101,11 +102,11 @@ const (
 
 // Methods lists every Method, the default first.
 var Methods = []Method{
-	MethodUnknown, MethodIPHash, MethodHash, MethodRoundRobin, MethodLeastConn, MethodRandom, MethodCookie,
+	MethodUnknown, MethodIPHash, MethodHash, MethodSource, MethodRoundRobin, MethodLeastConn, MethodRandom, MethodCookie,
 }
 
 // Hashes reports whether the method computes the node from the client.
-func (m Method) Hashes() bool { return m == MethodIPHash || m == MethodHash }
+func (m Method) Hashes() bool { return m == MethodIPHash || m == MethodHash || m == MethodSource }
 
 // KeepsClients reports whether the method sends a client to the same node again.
 func (m Method) KeepsClients() bool { return m.Hashes() || m == MethodCookie }

@@ -143,11 +143,11 @@ func newOracles(clusters []*probes.Cluster, without []string, keys bool) (oracle
 	case len(all.list) > 0:
 		return all, all.exclude(without)
 	case !all.named:
-		return all, fmt.Errorf("the node of a client can be computed for ip_hash and hash only, and the method is %s: give --method, or balancer.method in the file", clusters[0].Balancer.Method)
+		return all, fmt.Errorf("the node of a client can be computed for ip_hash, hash and source only, and the method is %s: give --method, or balancer.method in the file", clusters[0].Balancer.Method)
 	case keys:
 		return all, fmt.Errorf("the node of a key can be computed for hash only, which no cluster of the file has: %s", strings.Join(all.left, ", "))
 	default:
-		return all, fmt.Errorf("the node of a client can be computed for ip_hash and hash only, which no cluster of the file has: %s", strings.Join(all.left, ", "))
+		return all, fmt.Errorf("the node of a client can be computed for ip_hash, hash and source only, which no cluster of the file has: %s", strings.Join(all.left, ", "))
 	}
 }
 
@@ -159,7 +159,7 @@ func newOracle(c *probes.Cluster, keys, only bool) (o *oracle, ok bool) {
 	if keys && only && *method == probes.MethodUnknown {
 		*method = probes.MethodHash
 	}
-	if *method != probes.MethodHash && (*method != probes.MethodIPHash || keys && !only) {
+	if *method != probes.MethodHash && (*method != probes.MethodIPHash && *method != probes.MethodSource || keys && !only) {
 		return nil, false
 	}
 	o = &oracle{

@@ -84,7 +84,7 @@ func TestFromFlagsProblems(t *testing.T) {
 			"method",
 			Flags{Balancer: balancer, Nodes: nodes, Method: "iphash"},
 			`--method: unknown method "iphash" (did you mean "ip_hash"?): ` +
-				`expected one of unknown, ip_hash, hash, round_robin, least_conn, random, cookie`,
+				`expected one of unknown, ip_hash, hash, source, round_robin, least_conn, random, cookie`,
 		},
 		{
 			"header",

@@ -1,9 +1,7 @@
 package demo
 
 import (
-	"encoding/binary"
 	"net/http"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -62,7 +60,7 @@ type haproxy struct {
 	timeout time.Duration // for connecting
 	servers []balance.Server
 	routes  []string // by server
-	weights []int
+	source  balance.Picker
 	table   *stickTable
 
 	mu         sync.Mutex
@@ -78,7 +76,7 @@ func newHAProxy(c BalancerConfig, servers []balance.Server, table *stickTable) *
 		timeout:    c.Timeout,
 		servers:    servers,
 		routes:     routes(c, servers),
-		weights:    weights(servers),
+		source:     balance.Source(enabled(servers)),
 		table:      table,
 		states:     initialStates(servers),
 		conns:      make([]int, len(servers)),
@@ -166,7 +164,7 @@ func (h *haproxy) candidates(c *selection) []int {
 func (h *haproxy) balanced(c *selection, avoid int) (int, bool) {
 	usable := h.candidates(c)
 	if h.config.Balance == HAProxySource && c.faults.Method == "" {
-		return sourceHash(c.client, usable, h.weights)
+		return h.source.Pick(c.client, without(len(h.servers), usable)...)
 	}
 	if others := slices.DeleteFunc(slices.Clone(usable), func(i int) bool { return i == avoid }); len(others) > 0 {
 		usable = others
@@ -274,56 +272,21 @@ func initialStates(servers []balance.Server) []ServerState {
 	return states
 }
 
-// sourceHash returns the server that HAProxy's `balance source` assigns to a client,
-// with hash-type map-based: the address, as a number, modulo the size of a map of the
-// usable servers. The map changes with their set. It returns false without a usable
-// server or an address.
-func sourceHash(client string, usable, weights []int) (server int, ok bool) {
-	addr, err := netip.ParseAddr(client)
-	if err != nil || len(usable) == 0 {
-		return 0, false
+// enabled returns the servers as if none was disabled: that changes while HAProxy runs.
+func enabled(servers []balance.Server) []balance.Server {
+	list := slices.Clone(servers)
+	for i := range list {
+		list[i].Down = false
 	}
-	places := serverMap(usable, weights)
-	return places[foldAddr(addr)%uint32(len(places))], true
+	return list
 }
 
-// foldAddr returns the exclusive or of an address's 32-bit words, as get_server_sh of
-// HAProxy does.
-func foldAddr(addr netip.Addr) (h uint32) {
-	for word := addr.AsSlice(); len(word) >= 4; word = word[4:] {
-		h ^= binary.BigEndian.Uint32(word)
-	}
-	return h
-}
-
-// serverMap distributes the usable servers by weight, as recalc_server_map of HAProxy
-// does. Weights are divided by their greatest common divisor over all servers.
-func serverMap(usable, weights []int) []int {
-	divisor, total := 0, 0
-	for _, w := range weights {
-		divisor = gcd(divisor, w)
-	}
-	for _, i := range usable {
-		total += weights[i] / divisor
-	}
-	scores, places := make([]int, len(weights)), make([]int, total)
-	for place := range places {
-		best, most := -1, 0
-		for _, i := range usable {
-			scores[i] += weights[i] / divisor
-			if value := (scores[i] + total) / total; best < 0 || value > most {
-				best, most = i, value
-			}
+// without returns the indexes below n that are not in the list.
+func without(n int, list []int) (others []int) {
+	for i := range n {
+		if !slices.Contains(list, i) {
+			others = append(others, i)
 		}
-		scores[best] -= total
-		places[place] = best
 	}
-	return places
-}
-
-func gcd(a, b int) int {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
+	return others
 }

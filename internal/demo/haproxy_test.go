@@ -169,34 +169,6 @@ func TestHAProxySticksOnSource(t *testing.T) {
 	}
 }
 
-func TestSourceHash(t *testing.T) {
-	weights := []int{2, 4, 2}
-	for _, tt := range []struct {
-		client string
-		usable []int
-		want   int
-	}{
-		// The map of all servers is 0 1 1 2: 127.0.0.0 is 2130706432, a multiple of 4.
-		{"127.0.0.0", []int{0, 1, 2}, 0},
-		{"127.0.0.1", []int{0, 1, 2}, 1},
-		{"127.0.0.2", []int{0, 1, 2}, 1},
-		{"127.0.0.3", []int{0, 1, 2}, 2},
-		{"127.0.0.1", []int{0, 2}, 2},
-		{"::1", []int{0, 2}, 2},
-		{"::1:0:0:0:1", []int{0, 2}, 0},
-	} {
-		if got, ok := sourceHash(tt.client, tt.usable, weights); got != tt.want || !ok {
-			t.Errorf("%s over %v: got %d, %t, want %d", tt.client, tt.usable, got, ok, tt.want)
-		}
-	}
-	if _, ok := sourceHash("127.0.0.1", nil, weights); ok {
-		t.Error("a server was found among none")
-	}
-	if _, ok := sourceHash("nowhere", []int{0}, weights); ok {
-		t.Error("a server was found for no address")
-	}
-}
-
 // until waits until a condition holds.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()

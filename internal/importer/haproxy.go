@@ -100,9 +100,12 @@ func (r *haproxyReader) backend(d directive) (*upstream, error) {
 		method: probes.MethodRoundRobin, evidence: map[string]string{},
 	}
 	var usual []string // default parameters of servers
+	var hashType directive
 	health := haproxyHealth{inter: 2 * time.Second, rise: 2, fall: 3}
 	for _, line := range d.block {
 		switch line.name {
+		case "hash-type":
+			hashType = line
 		case "default-server":
 			usual = append(usual, line.args...)
 		case "server":
@@ -127,6 +130,10 @@ func (r *haproxyReader) backend(d directive) (*upstream, error) {
 		default:
 			u.haproxySetting(line)
 		}
+	}
+	if u.method == probes.MethodSource && (hashType.arg(0) == "consistent" || slices.Contains(hashType.args, "avalanche")) {
+		u.method = probes.MethodUnknown
+		u.addComment("balancer.method", hashType.position.String()+": stickwatch does not compute hash-type "+strings.Join(hashType.args, " "))
 	}
 	if u.cookie != "" && u.tcp == "" {
 		u.method = probes.MethodCookie
@@ -278,7 +285,9 @@ func (u *upstream) haproxyBalance(line directive) {
 	case "first":
 		u.method = probes.MethodUnknown
 		u.addComment("balancer.method", line.position.String()+": balance first fills the first server up to its maxconn, then the next one")
-	case "source", "uri", "url_param", "hdr", "hash", "rdp-cookie":
+	case "source":
+		u.method = probes.MethodSource
+	case "uri", "url_param", "hdr", "hash", "rdp-cookie":
 		u.method = probes.MethodUnknown
 		u.addComment("balancer.method", line.position.String()+": balance "+line.arg(0)+" uses HAProxy's own hash, which stickwatch does not compute")
 	default:

@@ -41,6 +41,9 @@ type Command struct {
 	StopSignal syscall.Signal
 	// KillSignal ends the server at once. Zero: SIGKILL to its process group.
 	KillSignal syscall.Signal
+	// LeavesWorkers is true of a server that does not stop its workers when it stops, so
+	// that its process group must be killed.
+	LeavesWorkers bool
 	// Ready is called repeatedly after Addr accepts connections, until it returns nil.
 	// Nil: accepting is enough.
 	Ready func(context.Context) error

@@ -81,6 +81,8 @@ func PHP(tb testing.TB, config PHPConfig) *Process {
 		Env:  []string{"PHP_CLI_SERVER_WORKERS=6", "NODE_ID=" + config.ID, "WORK_MS=" + config.Work},
 		Dir:  dir,
 		Addr: addr,
+
+		LeavesWorkers: true,
 	})
 }
 

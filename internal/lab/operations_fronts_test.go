@@ -53,7 +53,7 @@ var operatedFronts = []operatedFront{
 		start: operateHAProxy(HAProxyConfig{Cookie: "SRV insert indirect nocache"}),
 	},
 	{
-		name: "haproxy source", method: probes.MethodUnknown, header: true,
+		name: "haproxy source", method: probes.MethodSource, header: true,
 		start: operateHAProxy(HAProxyConfig{Balance: "source", RealIP: true}),
 	},
 	{

@@ -94,7 +94,13 @@ func (p *Process) Start() {
 // called twice.
 func (p *Process) Stop() {
 	p.tb.Helper()
-	p.end(func(r *run) { p.terminate(r, p.command.stopSignal()) })
+	p.end(func(r *run) {
+		if p.command.LeavesWorkers {
+			_ = killGroup(r.process)
+			return
+		}
+		p.terminate(r, p.command.stopSignal())
+	})
 }
 
 // Kill kills the server's process group and waits until nothing accepts connections on

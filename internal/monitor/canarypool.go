@@ -228,7 +228,8 @@ func (p *canaryPool) renew(identity checks.Identity, fresh []*probes.Canary, age
 	}
 }
 
-// The reserve are clients of the latest full rounds, for balancers whose choice is not computed.
+// The reserve are clients of the latest full rounds, for balancers that may place the clients of
+// all nodes anew when one joins or leaves.
 // If one of those places clients anew, a canary for each node may happen to keep its node, while
 // most users do not. So the reserve takes turns with the canaries.
 const (
@@ -238,7 +239,7 @@ const (
 
 // reserveOf returns the size of the reserve for a cluster.
 func reserveOf(c *probes.Cluster) int {
-	if loginOf(c) != nil || c.Balancer.Method != probes.MethodUnknown || c.Session == nil || c.Session.Policy == probes.PolicyShared || c.Session.Policy == probes.PolicyNone || sessionTimeout(c) < 2*reservedFor {
+	if loginOf(c) != nil || c.Balancer.Method != probes.MethodUnknown && c.Balancer.Method != probes.MethodSource || c.Session == nil || c.Session.Policy == probes.PolicyShared || c.Session.Policy == probes.PolicyNone || sessionTimeout(c) < 2*reservedFor {
 		return 0
 	}
 	return reserveSize

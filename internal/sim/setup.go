@@ -69,6 +69,10 @@ var setups = []Setup{
 	{Balancer: "httpd-byrequests", Policy: probes.PolicyShared, Profile: "generic"},
 }
 
+// scheduled are setups of schedules that are kept. They are not chosen at random, so that
+// a seed keeps its setup.
+var scheduled = []Setup{{Balancer: "haproxy-source-computed", Policy: probes.PolicySticky, Profile: "generic"}}
+
 // Name identifies the setup in the table of measures.
 func (s Setup) Name() string { return fmt.Sprintf("%s/%s/%s", s.Balancer, s.Policy, s.Profile) }
 
@@ -99,7 +103,7 @@ func ParseSetup(text string) (Setup, error) {
 	if len(fields) == 0 {
 		return Setup{}, fmt.Errorf("reading cluster %q: want METHOD/POLICY/PROFILE and key=value", text)
 	}
-	among := slices.DeleteFunc(slices.Clone(setups), func(s Setup) bool { return s.Name() != fields[0] })
+	among := slices.DeleteFunc(slices.Concat(setups, scheduled), func(s Setup) bool { return s.Name() != fields[0] })
 	if len(among) == 0 {
 		return Setup{}, fmt.Errorf("reading cluster %q: want one of %q", fields[0], names(setups))
 	}
@@ -296,12 +300,14 @@ var balancers = map[string]balancer{
 	"least_conn":  nginx(probes.MethodLeastConn, false),
 	"random":      nginx(probes.MethodRandom, false),
 
-	"haproxy-cookie":     haproxy(probes.MethodCookie, true, demo.HAProxyConfig{Cookie: "SRV"}),
-	"haproxy-source":     haproxy(probes.MethodUnknown, true, demo.HAProxyConfig{Balance: demo.HAProxySource}),
-	"haproxy-stick":      haproxy(probes.MethodUnknown, true, demo.HAProxyConfig{StickOnSrc: true, StickExpire: 30 * time.Minute}),
-	"haproxy-peers":      haproxy(probes.MethodUnknown, true, demo.HAProxyConfig{StickOnSrc: true, StickExpire: 30 * time.Minute, Peers: true}),
-	"haproxy-roundrobin": haproxy(probes.MethodRoundRobin, false, demo.HAProxyConfig{}),
-	"haproxy-leastconn":  haproxy(probes.MethodLeastConn, false, demo.HAProxyConfig{Balance: demo.HAProxyLeastConn}),
+	"haproxy-cookie": haproxy(probes.MethodCookie, true, demo.HAProxyConfig{Cookie: "SRV"}),
+	"haproxy-source": haproxy(probes.MethodUnknown, true, demo.HAProxyConfig{Balance: demo.HAProxySource}),
+	// As the one before, in a configuration that names the method.
+	"haproxy-source-computed": haproxy(probes.MethodSource, true, demo.HAProxyConfig{Balance: demo.HAProxySource}),
+	"haproxy-stick":           haproxy(probes.MethodUnknown, true, demo.HAProxyConfig{StickOnSrc: true, StickExpire: 30 * time.Minute}),
+	"haproxy-peers":           haproxy(probes.MethodUnknown, true, demo.HAProxyConfig{StickOnSrc: true, StickExpire: 30 * time.Minute, Peers: true}),
+	"haproxy-roundrobin":      haproxy(probes.MethodRoundRobin, false, demo.HAProxyConfig{}),
+	"haproxy-leastconn":       haproxy(probes.MethodLeastConn, false, demo.HAProxyConfig{Balance: demo.HAProxyLeastConn}),
 
 	"httpd-sticky":     httpd(probes.MethodCookie, true, demo.HTTPDConfig{StickySession: "JSESSIONID"}),
 	"httpd-byrequests": httpd(probes.MethodRoundRobin, false, demo.HTTPDConfig{}),

@@ -1,13 +1,13 @@
-// Package balance computes to which server line of an nginx upstream block a client or
-// a key is sent.
+// Package balance computes to which server line of an nginx upstream block, or of an
+// HAProxy backend, a client or a key is sent.
 //
 // A request to the balancer shows the node of one client. The computation takes
 // nanoseconds and gives the node of every client: where the clients of an access log
 // went, where they go when a server is ejected, and which address a prober must present
 // to reach a given server. The result is useful only if it is exact. The algorithms
 // therefore follow nginx 1.22
-// (src/http/modules/ngx_http_upstream_{ip_hash,hash}_module.c) line by line, and the
-// tests compare them with picks recorded from a running nginx.
+// (src/http/modules/ngx_http_upstream_{ip_hash,hash}_module.c) and HAProxy 2.6 line by
+// line, and the tests compare them with picks recorded from running ones.
 //
 // In some cases the result depends on more than the hash. After 21 refused servers, or
 // with an empty key, nginx takes the next server of its round robin, whose position
@@ -25,10 +25,10 @@ import "slices"
 // and safe for concurrent use.
 type Picker interface {
 	// Pick returns the index of the server line that gets key. The servers in without
-	// are ejected: they are skipped but still count in the hash, as in nginx after
-	// max_fails. If the server is unknown, ok is false and index is -1. For IPHash, key is
-	// the address of the client ($remote_addr); for Hash and ConsistentHash it is the value
-	// of the expression that is hashed.
+	// are ejected: in nginx, after max_fails, they are skipped but still count in the
+	// hash. If the server is unknown, ok is false and index is -1. For IPHash and Source,
+	// key is the address of the client ($remote_addr); for Hash and ConsistentHash it is the
+	// value of the expression that is hashed.
 	Pick(key string, without ...int) (index int, ok bool)
 }
 

@@ -51,6 +51,11 @@ func TestPick(t *testing.T) {
 		{"ejected by an index that is no server", Hash(three), "key", []int{-1, 3}, pick(t, Hash(three), "key")},
 		{"hashing ends, one server left", IPHash(heavy), "192.0.2.1", []int{0}, 1},
 
+		{"no servers", Source(nil), "192.0.2.1", nil, noServer},
+		{"not an address", Source(three), "app.example", nil, noServer},
+		{"all are out", Source(three), "192.0.2.1", []int{0, 1, 2}, noServer},
+		{"one of one is out", Source(named(1)), "192.0.2.1", []int{0}, noServer},
+
 		{"twins take turns", Consistent(twins), "key-1", []int{2}, noServer},
 		{"one twin left", Consistent(twins), "key-1", []int{2, 0}, 1},
 		{"the other twin left", Consistent(twins), "key-1", []int{2, 1}, 0},
@@ -167,7 +172,7 @@ func benchmark(b *testing.B, p Picker, key string) {
 	}
 }
 
-// A recording is the behaviour of a running nginx.
+// A recording is the behaviour of a running nginx or HAProxy.
 type recording struct {
 	Source string
 	Pools  []recordedPool
@@ -209,14 +214,15 @@ func (p recordedPool) servers() []Server {
 	return servers
 }
 
-// methods are the constructors by the names in recordings.
-var methods = map[string]func([]Server) Picker{
+// pickers are the constructors by the names in recordings.
+var pickers = map[string]func([]Server) Picker{
 	"ip_hash":         IPHash,
 	"hash":            Hash,
 	"hash_consistent": Consistent,
+	"source":          Source,
 }
 
-func TestNginxPicks(t *testing.T) {
+func TestRecordedPicks(t *testing.T) {
 	for _, test := range []struct {
 		file  string
 		cases map[string][]int // number of picks of each pool, in order, so that a truncated file fails
@@ -231,6 +237,7 @@ func TestNginxPicks(t *testing.T) {
 			"hash":            slices.Repeat([]int{16}, 16),
 			"hash_consistent": slices.Repeat([]int{16}, 16),
 		}},
+		{"haproxy_source.json", map[string][]int{"source": slices.Repeat([]int{24}, 17)}},
 	} {
 		t.Run(test.file, func(t *testing.T) {
 			r := readRecording(t, test.file)
@@ -249,11 +256,11 @@ func TestNginxPicks(t *testing.T) {
 }
 
 func checkPool(t *testing.T, pool recordedPool) {
-	p := methods[pool.Method](pool.servers())
+	p := pickers[pool.Method](pool.servers())
 	for _, want := range pool.Cases {
 		node, ok := p.Pick(want.Key, pool.Ejected...)
 		if node != want.Node || ok != (want.Node >= 0) {
-			t.Errorf("Pick(%q) = %d, %t, nginx sent it to %d", want.Key, node, ok, want.Node)
+			t.Errorf("Pick(%q) = %d, %t, the balancer sent it to %d", want.Key, node, ok, want.Node)
 		}
 	}
 }

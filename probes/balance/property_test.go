@@ -17,9 +17,9 @@ type block struct {
 	without []int
 }
 
-func drawBlock(t *rapid.T) block {
+func drawBlock(t *rapid.T, methods ...string) block {
 	b := block{
-		method:  rapid.SampledFrom([]string{"ip_hash", "hash", "hash_consistent"}).Draw(t, "method"),
+		method:  rapid.SampledFrom(methods).Draw(t, "method"),
 		servers: named(rapid.IntRange(2, 9).Draw(t, "servers")),
 	}
 	for i := range b.servers {
@@ -28,14 +28,14 @@ func drawBlock(t *rapid.T) block {
 		s.Down = rapid.IntRange(0, 4).Draw(t, "down") == 0
 		s.Backup = rapid.IntRange(0, 6).Draw(t, "backup") == 0
 	}
-	b.picker = methods[b.method](b.servers)
+	b.picker = pickers[b.method](b.servers)
 	b.key = drawKey(t, b.method)
 	b.without = rapid.SliceOfDistinct(rapid.IntRange(0, len(b.servers)-1), rapid.ID[int]).Draw(t, "without")
 	return b
 }
 
 func drawKey(t *rapid.T, method string) string {
-	if method != "ip_hash" {
+	if method != "ip_hash" && method != "source" {
 		return rapid.String().Draw(t, "key")
 	}
 	length := rapid.SampledFrom([]int{4, 16}).Draw(t, "length")
@@ -45,7 +45,7 @@ func drawKey(t *rapid.T, method string) string {
 
 func TestPickIsAlive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b := drawBlock(t)
+		b := drawBlock(t, "ip_hash", "hash", "hash_consistent", "source")
 		line, ok := b.picker.Pick(b.key, b.without...)
 		if !ok {
 			if line != noServer {
@@ -68,7 +68,7 @@ func TestPickIsAlive(t *testing.T) {
 // TestEjectionMovesOwnClients: ejecting a server moves its own clients and no others.
 func TestEjectionMovesOwnClients(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b := drawBlock(t)
+		b := drawBlock(t, "ip_hash", "hash", "hash_consistent")
 		own, ok := b.picker.Pick(b.key)
 		if !ok || slices.Contains(b.without, own) {
 			t.Skip("its own server is ejected")
@@ -82,13 +82,13 @@ func TestEjectionMovesOwnClients(t *testing.T) {
 // TestDownIsEjected: a server that is down and one that is ejected are skipped alike.
 func TestDownIsEjected(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b := drawBlock(t)
+		b := drawBlock(t, "ip_hash", "hash", "hash_consistent")
 		line, ok := b.picker.Pick(b.key, b.without...)
 		down := slices.Clone(b.servers)
 		for _, l := range b.without {
 			down[l].Down = true
 		}
-		if l, o := methods[b.method](down).Pick(b.key); l != line || o != ok {
+		if l, o := pickers[b.method](down).Pick(b.key); l != line || o != ok {
 			t.Errorf("with %v down: %d, %t, ejected: %d, %t", b.without, l, o, line, ok)
 		}
 	})
@@ -96,7 +96,7 @@ func TestDownIsEjected(t *testing.T) {
 
 func TestSyntheticRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b := drawBlock(t)
+		b := drawBlock(t, "ip_hash", "hash", "hash_consistent")
 		server := rapid.SampledFrom(b.alive()).Draw(t, "server")
 		n := rapid.IntRange(0, 5).Draw(t, "n")
 		client, ok := ClientFor(b.picker, server, n)

@@ -7,14 +7,21 @@ import (
 )
 
 // ClientFor returns the nth client address, from 0, that p sends to a server line. Each
-// address is in another /24, because ip_hash uses no more of it. The result is always
-// the same, so that a canary keeps its address after a restart.
+// address is in another /24, because ip_hash uses no more of it, and has another last
+// octet than the one before, because HAProxy uses the address modulo the number of
+// servers. The result is always the same, so that a canary keeps its address after a
+// restart. Under Source, where a server that is out moves clients of others, clients are
+// preferred that move with as many of the other servers as possible.
 //
 // The addresses are in 198.18.0.0/15, which RFC 2544 reserves for benchmarks and which
 // no user has, and after those in 10.0.0.0/8. ok is false if there is no such client:
 // the server is down, a backup, or its share is too small.
 func ClientFor(p Picker, server, n int) (client netip.Addr, ok bool) {
-	text, ok := nth(p, server, n, syntheticClients())
+	candidates := syntheticClients()
+	if s, ok := p.(*source); ok {
+		candidates = s.mobileClients(server)
+	}
+	text, ok := nth(p, server, n, candidates)
 	if !ok {
 		return netip.Addr{}, false
 	}
@@ -50,7 +57,7 @@ func syntheticClients() iter.Seq[string] {
 		} {
 			octets := block.Addr().As4()
 			for i := range 1 << (24 - block.Bits()) {
-				client := netip.AddrFrom4([4]byte{octets[0], octets[1] + byte(i>>8), byte(i), 1})
+				client := netip.AddrFrom4([4]byte{octets[0], octets[1] + byte(i>>8), byte(i), byte(1 + (i+i/256)%254)})
 				if !yield(client.String()) {
 					return
 				}

@@ -17,7 +17,7 @@ func TestClientFor(t *testing.T) {
 		}
 		got = append(got, client.String())
 	}
-	want := []string{"198.18.1.1", "198.18.4.1", "198.18.7.1", "10.0.91.1"} // as in nginx
+	want := []string{"198.18.1.2", "198.18.4.5", "198.18.7.8", "10.0.91.92"} // as in nginx
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("clients (-want +got):\n%s", diff)
 	}
@@ -88,5 +88,28 @@ func TestClientForUnreachable(t *testing.T) {
 	}
 	if key, ok := KeyFor(Hash(servers), 1, 0); ok {
 		t.Errorf("KeyFor(1, 0) = %q for a server that is down", key)
+	}
+}
+
+// TestClientForSource: a client of HAProxy's source moves with another server if it can.
+func TestClientForSource(t *testing.T) {
+	p := Source(named(3))
+	for server, want := range []int{2, 1, 2} { // of two other servers, those with which its clients move
+		client, ok := ClientFor(p, server, 3)
+		if !ok || pick(t, p, client.String()) != server {
+			t.Fatalf("ClientFor(%d) = %v, %t", server, client, ok)
+		}
+		moves := 0
+		for other := range 3 {
+			if other != server && pick(t, p, client.String(), other) != server {
+				moves++
+			}
+		}
+		if moves != want {
+			t.Errorf("the client of server %d moves with %d others, want %d", server, moves, want)
+		}
+	}
+	if client, ok := ClientFor(Source(named(2)), 1, 5); !ok {
+		t.Errorf("ClientFor of two servers = %v, which cannot move", client)
 	}
 }

@@ -40,7 +40,7 @@ var allowed = strings.Fields(`
 // directives are words of configurations, some of which are English words, too.
 var directives = strings.Fields(`
 	always balancer chrony consistent Connection distributable error hash insert jvmRoute location lt nocache nodeId policy profile properties
-	open path poll shared ss status stickysession upgrade Upgrade version warn weight zone
+	open path poll shared source ss status stickysession upgrade Upgrade version warn weight zone
 `)
 
 // whole matches a name that is no part of a word.

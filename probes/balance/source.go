@@ -1,0 +1,145 @@
+package balance
+
+import (
+	"encoding/binary"
+	"iter"
+	"net/netip"
+)
+
+// maxHAProxyWeight is the largest weight that HAProxy accepts.
+const maxHAProxyWeight = 256
+
+// source is HAProxy's `balance source` with hash-type map-based.
+type source struct {
+	pool
+	whole []int // the map of all servers that accept clients
+}
+
+// Source is HAProxy's `balance source` with `hash-type map-based`, the default: the
+// client's address, as a number, modulo the size of a map of the usable servers
+// (src/backend.c, get_server_sh; src/lb_map.c). The map has only usable servers: unlike
+// nginx, HAProxy places the clients of all servers anew when one fails, is disabled or
+// is removed. A key is the text of an address. Backup servers get clients only when no
+// other server is left, and then only the first one.
+func Source(servers []Server) Picker {
+	s := &source{pool: newPool(servers)}
+	for line, one := range servers { // newPool gives backups no share
+		s.shares[line] = min(max(one.Weight, 1), maxHAProxyWeight)
+	}
+	s.divide()
+	s.whole = s.places(nil)
+	return s
+}
+
+// divide divides the weights by their greatest common divisor.
+func (s *source) divide() {
+	divisor := 0
+	for _, share := range s.shares {
+		for a, b := divisor, share; ; a, b = b, a%b {
+			if divisor = a; b == 0 {
+				break
+			}
+		}
+	}
+	for line := range s.shares {
+		s.shares[line] /= divisor
+	}
+}
+
+func (s *source) Pick(key string, without ...int) (int, bool) {
+	addr, err := netip.ParseAddr(key)
+	if err != nil {
+		return noServer, false
+	}
+	places := s.whole
+	if len(without) > 0 {
+		places = s.places(without)
+	}
+	if len(places) == 0 {
+		return noServer, false
+	}
+	return places[foldAddr(addr)%uint32(len(places))], true
+}
+
+// foldAddr returns the exclusive or of the 32-bit words of an address.
+func foldAddr(addr netip.Addr) (hash uint32) {
+	for word := addr.AsSlice(); len(word) > 0; word = word[4:] {
+		hash ^= binary.BigEndian.Uint32(word)
+	}
+	return hash
+}
+
+// places returns HAProxy's map of the usable servers, which has each as often as its
+// weight says (recalc_server_map).
+func (s *source) places(without []int) []int {
+	usable := s.usable(without)
+	total := 0
+	for _, line := range usable {
+		total += s.shares[line]
+	}
+	scores, places := make([]int, len(s.shares)), make([]int, total)
+	for at := range places {
+		best, most := noServer, 0
+		for _, line := range usable {
+			scores[line] += s.shares[line]
+			if value := (scores[line] + total) / total; best == noServer || value > most {
+				best, most = line, value
+			}
+		}
+		scores[best] -= total
+		places[at] = best
+	}
+	return places
+}
+
+// usable returns the servers that accept clients: the primaries, else the first backup.
+func (s *source) usable(without []int) (usable []int) {
+	for _, line := range s.primaries {
+		if s.accepts(line, without) {
+			usable = append(usable, line)
+		}
+	}
+	for _, line := range s.backups {
+		if len(usable) == 0 && s.accepts(line, without) {
+			usable = append(usable, line)
+		}
+	}
+	return usable
+}
+
+// mobileClients yields the synthetic clients of a server that move when other servers are
+// out, with the largest number of such servers that there is.
+func (s *source) mobileClients(server int) iter.Seq[string] {
+	var reduced [][]int // maps without one other server
+	for line := range s.shares {
+		if places := s.places([]int{line}); line != server && len(places) > 0 {
+			reduced = append(reduced, places)
+		}
+	}
+	moves := func(key string) (count int) {
+		if line, ok := s.Pick(key); !ok || line != server {
+			return -1
+		}
+		hash := foldAddr(netip.MustParseAddr(key))
+		for _, places := range reduced {
+			if places[hash%uint32(len(places))] != server {
+				count++
+			}
+		}
+		return count
+	}
+	most, seen := 0, 0
+	for key := range syntheticClients() {
+		if most = max(most, moves(key)); seen == 1000 {
+			break
+		}
+		seen++
+	}
+	return func(yield func(string) bool) {
+		for key := range syntheticClients() {
+			if moves(key) == most && !yield(key) {
+				return
+			}
+		}
+	}
+}
