@@ -128,3 +128,29 @@ func TestCopiedFromTheWeb(t *testing.T) {
 		t.Errorf("lb_tomcat.conf: got %v, %v, want tomcat-lb", s, err)
 	}
 }
+
+// TestRefusedCluster checks that a cluster with a value that no configuration may have is
+// written as a comment, and that it takes no other cluster with it.
+func TestRefusedCluster(t *testing.T) {
+	const broken, good = "a.example.org {\n\treverse_proxy {\n\t\tdynamic a web.in}tern 80\n\t}\n}\n",
+		"b.example.org {\n\treverse_proxy 10.50.0.11:80 10.50.0.12:80\n}\n"
+	imp, err := read(Caddy, memoryFiles{"conf": broken + good}, "conf", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := imp.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := imp.Clusters(); len(got) != 1 || !strings.Contains(strings.Join(imp.Guesses(), "\n"), "nodes_from.dns.name: expected a DNS name") {
+		t.Errorf("complete: %q, guesses: %q\n%s", got, imp.Guesses(), text)
+	}
+
+	imp, err = read(Caddy, memoryFiles{"conf": broken}, "conf", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := imp.YAML(); err == nil || !strings.Contains(err.Error(), "no upstream can be watched") {
+		t.Errorf("YAML() = %s, %v", text, err)
+	}
+}

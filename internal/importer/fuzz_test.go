@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"stickwatch/internal/config"
 )
 
 // fuzz checks that reading any file terminates, and that the written file is valid and
@@ -41,20 +43,29 @@ func fuzz(f *testing.F, p Product) {
 		}
 		s, err := read(p, memoryFiles{"conf": text}, "conf", Options{})
 		if err != nil {
-			clean(t, err.Error())
+			cleanLines(t, err.Error())
 			return
 		}
 		got, err := s.YAML()
 		if err != nil {
+			cleanLines(t, err.Error())
+			return
+		}
+		if _, err := config.Parse("stickwatch.yml", got, func(string) (string, bool) { return "", false }); err != nil {
 			t.Fatalf("%v\n%q", err, text)
 		}
-		for line := range strings.SplitSeq(string(got), "\n") {
-			clean(t, line)
-		}
+		cleanLines(t, string(got))
 		for _, line := range append(s.Notes(), s.Guesses()...) {
 			clean(t, line)
 		}
 	})
+}
+
+func cleanLines(t *testing.T, text string) {
+	t.Helper()
+	for line := range strings.SplitSeq(text, "\n") {
+		clean(t, line)
+	}
 }
 
 // clean fails the test if text contains control characters.

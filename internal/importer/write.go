@@ -1,8 +1,10 @@
 package importer
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -21,9 +23,39 @@ var fileTemplate = template.Must(template.New("stickwatch.yml").Funcs(template.F
 	"comment": comment,
 }).Parse(layout))
 
-// YAML returns the configuration: commented, in UTF-8, and valid. An error is a defect
-// of this package, or a name that no configuration can contain.
+// YAML returns the configuration: commented, in UTF-8, and valid. A cluster that no
+// configuration may contain becomes a comment with the reason. It returns an error if no
+// cluster is left.
 func (imp *Import) YAML() ([]byte, error) {
+	text, err := imp.write()
+	if err == nil {
+		return text, nil
+	}
+	var refused []string
+	for _, c := range imp.candidates {
+		if _, err := (&Import{candidates: []*candidate{c}}).write(); c.skeleton == "" && err != nil {
+			c.skeleton = refusal(err)
+			refused = append(refused, c.withPosition(c.name+": "+c.skeleton))
+		}
+	}
+	if len(refused) == 0 || !slices.ContainsFunc(imp.candidates, func(c *candidate) bool { return c.skeleton == "" }) {
+		return nil, fmt.Errorf("%s: no upstream can be watched: %s", imp.from, cmp.Or(strings.Join(refused, "; "), err.Error()))
+	}
+	return imp.write()
+}
+
+// refusal returns why a configuration is not accepted.
+func refusal(err error) string {
+	if problems, ok := errors.AsType[config.Problems](err); ok {
+		first := problems[0]
+		_, key, _ := strings.Cut(first.Key, ".") // of the only cluster
+		return key + ": " + first.Message
+	}
+	return err.Error()
+}
+
+// write returns the configuration, if it is valid.
+func (imp *Import) write() ([]byte, error) {
 	var clusters []string
 	for _, d := range imp.drafts() {
 		var out strings.Builder
