@@ -30,6 +30,11 @@ func attribute(r *remaps) *attribution {
 	}
 	att.history.Pool.Unlisted = att.unlistedSince()
 	att.history.Pool.Served = att.page.served
+	for _, a := range att.answers {
+		if a.sessionOutcome == probes.SessionKept && a.At.After(att.history.Pool.Kept) {
+			att.history.Pool.Kept = a.At
+		}
+	}
 	att.countLosses()
 	return att
 }

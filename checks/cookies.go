@@ -2,6 +2,7 @@ package checks
 
 import (
 	"slices"
+	"time"
 
 	"stickwatch/probes"
 )
@@ -37,11 +38,18 @@ var brokenRules = map[probes.CookieRule]MessageID{
 	probes.CookieNoPath:       MsgCookieNoPath,
 }
 
+// keptFor is how long a session that survived a request shows that the application sets a
+// cookie: in a store that is being emptied, every client of one round may lose its session.
+const keptFor = time.Minute
+
 // noCookie finds an application that sets no session cookie over the scheme of the
 // request, although it answers with the page.
 func noCookie(oc *outcomes) []Finding {
 	if oc.Cluster.Session == nil || oc.Cluster.Session.ID == nil || oc.policy() == probes.PolicyNone || oc.needsLogin() {
 		return nil // before a login, an application need not set one
+	}
+	if kept := oc.past().Pool.Kept; !kept.IsZero() && oc.Started.Sub(kept) < keptFor {
+		return nil
 	}
 	clients := 0
 	for _, w := range oc.traces {

@@ -247,7 +247,7 @@ var chinese = translation{
 		MsgCorrectCookie:        "请在设置该 Cookie 的应用或负载均衡器处修正其属性（Path、Domain、Secure；nginx 用 proxy_cookie_path、proxy_cookie_domain）。",
 		MsgNoCookie:             "应用在 {{.Name}} 下没有设置任何会话 Cookie",
 		MsgPageWithoutCookie:    "{{.Count}} 个新客户端得到了页面，但没有会话 Cookie",
-		MsgForwardScheme:        "若应用要求 https，请让负载均衡器告知用户使用的协议：proxy_set_header X-Forwarded-Proto $scheme，并让应用信任代理；或让 stickwatch 以 https 访问（balancer.url）。否则请修正 session.id。",
+		MsgForwardScheme:        "若应用要求 HTTPS，请让负载均衡器告知用户使用的协议：proxy_set_header X-Forwarded-Proto $scheme，并让应用信任代理；或让 stickwatch 以 HTTPS 访问（balancer.url）。否则请修正 session.id。",
 		MsgHandshakesBreak:      `{{or .Name "Engine.IO"}} 握手失败：{{.Of}} 个客户端中有 {{.Count}} 个无法建立连接`,
 		MsgMakePathSticky:       "同一次握手的所有请求必须到达同一节点：请为该路径启用 ip_hash 或粘性 Cookie。",
 		MsgCheckHandshakePath:   `应答的不是 {{or .Name "Engine.IO"}} 端点：请核对 handshake.path，并确认负载均衡器把该路径转发到节点。`,

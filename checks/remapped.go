@@ -16,6 +16,7 @@ import (
 type PoolHistory struct {
 	Agreed   bool                 // the newest answers that could show it followed the configured arithmetic
 	Served   bool                 // clients have been served the page that they request
+	Kept     time.Time            // when an answer last had the session of its client; zero: never
 	Lost     time.Time            // when session_lost was last found; zero: never
 	Unlisted map[string]time.Time // when each name of an unlisted node was first met, if the nodes have a source
 	Drifted  time.Time            // when a session last drifted; zero: never

@@ -1,6 +1,7 @@
 package checks_test
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -532,4 +533,31 @@ var sessionSpecs = []spec{
 		}),
 		want: []string{"warning cookie_rejected/JSESSIONID"},
 	},
+	{
+		name:  "cookie rejected: no session has ever survived a request, and no answer sets its cookie",
+		round: neverKept, want: []string{"warning cookie_rejected/none", "critical session_lost [node1 node2 node3] <- cookie_rejected/none"},
+	},
+	{
+		name: "no cookie rejected: sessions survived until a moment ago",
+		round: from(neverKept, func(r *round) {
+			r.Past = &checks.History{Pool: checks.PoolHistory{Agreed: true, Kept: began.Add(-20 * time.Second)}}
+		}),
+		want: []string{"critical session_lost [node1 node2 node3]"},
+	},
+}
+
+// anyCookie is how the session id of neverKept is read.
+type anyCookie struct{ probes.Extractor }
+
+// neverKept is a round in which every request of every client shows a new session.
+func neverKept() *round {
+	r := withPolicy(probes.PolicyShared, healthy)()
+	r.Cluster.Session.ID = anyCookie{}
+	for w := range r.Traces {
+		for i := range r.Traces[w].Steps {
+			s := &r.Traces[w].Steps[i]
+			s.NewID, s.Session = false, probes.Fingerprint(fmt.Sprintf("%064x", 100*w+i))
+		}
+	}
+	return r
 }

@@ -21,6 +21,7 @@ var same = regexp.MustCompile(strings.Join([]string{
 	`(?:^|[\s（(：=])/[\w./-]*`,                          // paths
 	`stickwatch [a-z]+`, `--?[a-z][a-z-]*(?: [a-z]+)?`, // flags
 	`\b\w*[_$]\w*(?:[=:] ?[\w./]+)?`,  // identifiers
+	`\$\w+`,                           // variables
 	`\b[A-Za-z]+(?:[.-][A-Za-z]+)+\b`, // keys, headers, host names
 	`\b[A-Za-z-]*\d[\w.:-]*`,          // names with digits: node1, app-2, ids of incidents
 	`\b\w+=[\w./]*`,                   // settings
