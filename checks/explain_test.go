@@ -29,6 +29,17 @@ func noneUp(node string) Finding {
 	return f
 }
 
+// takenOutNode returns the finding that the balancer leaves out a node.
+func takenOutNode(node string, unprovoked bool) Finding {
+	f := of(NodeEjected, Warning, node)
+	f.unprovoked = unprovoked
+	return f
+}
+
+func remappedAfter(node string) Finding {
+	return Finding{Code: BalancerRemapped, Severity: Critical, follows: []string{node}}
+}
+
 // TestExplain tests which finding explains which, and their order.
 func TestExplain(t *testing.T) {
 	const lb = "http://shop.example"
@@ -51,6 +62,21 @@ func TestExplain(t *testing.T) {
 				"dependency_down/Redis", "node_paused/node1 <- dependency_down/Redis",
 				"slow/node3",
 			},
+		},
+		{
+			"a node that is well was taken out, and clients of others were rehashed",
+			[]Finding{takenOutNode("node2", true), remappedAfter("node2")},
+			[]string{"balancer_remapped", "node_ejected/node2 <- balancer_remapped"},
+		},
+		{
+			"a node that failed was left out, and clients of others were rehashed",
+			[]Finding{takenOutNode("node2", false), remappedAfter("node2")},
+			[]string{"node_ejected/node2", "balancer_remapped <- node_ejected/node2"},
+		},
+		{
+			"only clients with a session wait for the balancer in vain",
+			[]Finding{{Code: BalancerError, Severity: Critical, Target: lb, returning: true}, on(SessionFailing, Critical, "", "node1")},
+			[]string{"session_failing", "balancer_error/http://shop.example <- session_failing"},
 		},
 		{
 			"no node is up: nothing at the balancer is a cause",
