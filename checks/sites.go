@@ -32,7 +32,7 @@ type minority struct {
 
 // NewSiteLedger returns a ledger in which the given findings are active. settle is how long sites may
 // differ before they disagree. If it is longer than a silent site is heard, a disagreement does not
-// become a finding when the sites that contradict it fall silent.
+// become a finding when the sites that contradict it fall silent, unless most are still heard.
 func NewSiteLedger(settle time.Duration, active ...ActiveFinding) *SiteLedger {
 	return &SiteLedger{settle: settle, active: active, alone: make(map[string]minority)}
 }
@@ -60,7 +60,7 @@ func (l *SiteLedger) Update(at time.Time, views []SiteView) []Change {
 		s := seen[key]
 		before, wasAlone := l.alone[key]
 		sites := votes[vote(s.all[0].Finding)]
-		contradicted := wasAlone && at.Sub(before.since) >= l.settle && sites <= before.sites
+		contradicted := wasAlone && at.Sub(before.since) >= l.settle && sites <= before.sites && 2*len(heard) <= len(views)
 		if sites >= needed(s.all[0].Code, len(heard)) && !contradicted {
 			agreed[key] = true
 			continue

@@ -122,6 +122,19 @@ func TestSiteSilent(t *testing.T) {
 	}
 }
 
+// TestSiteSilentOfFour: where most sites are still heard, those decide, whatever a silent one said.
+func TestSiteSilentOfFour(t *testing.T) {
+	l := NewSiteLedger(time.Minute)
+	views := []SiteView{from("a", BalancerDown), from("b", BalancerDown), from("c"), from("d")}
+	l.Update(siteTime, views)
+	l.Update(siteTime.Add(time.Hour), views)
+	views[3] = silentSite("d")
+	l.Update(siteTime.Add(time.Hour), views)
+	if got := keysOf(l.Active()); !slices.Equal(got, []string{"balancer_down"}) {
+		t.Errorf("got %v, want what two of the three that are heard see", got)
+	}
+}
+
 // TestSiteLedgerRestored: a disagreement that was active goes on after a takeover.
 func TestSiteLedgerRestored(t *testing.T) {
 	before := NewSiteLedger(time.Minute)
