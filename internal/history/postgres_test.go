@@ -101,6 +101,7 @@ func TestConformance(t *testing.T) {
 		"ForgetOld":                      TestForgetOld,
 		"UnnotifiedIncidentsExpireFirst": TestUnnotifiedIncidentsExpireFirst,
 		"Announced":                      TestAnnounced,
+		"Clusters":                       TestClusters,
 		"CountsOf":                       TestCountsOf,
 		"QueueDoesNotModifyInput":        TestQueueDoesNotModifyInput,
 		"TooLate":                        TestTooLate,

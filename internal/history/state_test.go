@@ -430,6 +430,24 @@ func TestAnnounced(t *testing.T) {
 	}
 }
 
+// TestClusters: a cluster that several sites watch has no targets, but decisions.
+func TestClusters(t *testing.T) {
+	db := opened(t)
+	write(t, db, Batch{Samples: []checks.Sample{{Target: checks.Target{Cluster: "shop@x", Kind: checks.TargetNode, Name: "node1"}, At: testTime, OK: true}}})
+	if err := db.Commit(t.Context(), Step{ActiveFindings: map[string][]checks.ActiveFinding{"shop": nil}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, cluster := range []string{"crm", "shop"} {
+		if _, err := db.BeginDeployment(t.Context(), checks.Deployment{Cluster: cluster, Name: "4.2", Span: checks.Span{From: testTime}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := db.Clusters(t.Context())
+	if diff := cmp.Diff([]string{"crm", "shop", "shop@x"}, got); err != nil || diff != "" {
+		t.Errorf("error %v, clusters (-want +got):\n%s", err, diff)
+	}
+}
+
 // TestCountsOf: each session counts once, and an outage of a node is no outage of its clients.
 func TestCountsOf(t *testing.T) {
 	db := opened(t)

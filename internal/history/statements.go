@@ -29,7 +29,7 @@ const (
 
 	selectTargets          = `SELECT ` + targetColumns + ` FROM targets ORDER BY id`
 	selectTargetsOfCluster = `SELECT ` + targetColumns + ` FROM targets WHERE cluster = ? ORDER BY kind, name`
-	selectClusters         = `SELECT DISTINCT cluster FROM targets ORDER BY cluster`
+	selectClusters         = `SELECT cluster FROM targets UNION SELECT cluster FROM standing UNION SELECT cluster FROM deployments ORDER BY cluster`
 
 	// insertTarget inserts a target, or finds the one that a commit wrote whose answer was lost.
 	insertTarget = `INSERT INTO targets (cluster, kind, name,
