@@ -12,7 +12,7 @@ import (
 // If the history cannot be read, the summary is retried later.
 func (d *Daemon) sumUpDeployments(ctx context.Context) {
 	for _, one := range d.incidentStore.due() {
-		counts, err := d.history.CountsOf(ctx, one.Cluster, checks.Span{From: one.From, To: time.Now()})
+		counts, err := d.history.CountsOf(ctx, d.measured(one.Cluster), checks.Span{From: one.From, To: time.Now()})
 		if err != nil {
 			if ctx.Err() == nil {
 				d.logger.Error("creating the summary of a deployment", "cluster", one.Cluster, "deployment", one.Name, "err", err)

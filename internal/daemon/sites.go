@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"stickwatch/checks"
@@ -54,13 +53,14 @@ func (d *Daemon) measured(cluster string) string {
 	return cluster
 }
 
-// ofCluster returns a request as one of the cluster itself if it belongs to the view of this site.
+// ofCluster returns a request as one of the cluster itself if it belongs to the view of this site. The
+// name of a cluster may look like that of a view.
 func (m *fleetMember) ofCluster(q checks.Request) checks.Request {
 	if m == nil || m.current().Fleet.Site == "" {
 		return q
 	}
-	if base, is := strings.CutSuffix(q.Cluster, probes.ViewName("", m.current().Fleet.Site)); is && m.current().Cluster(base) != nil {
-		q.Cluster = base
+	if c := m.current().Cluster(q.Cluster); c != nil && c.Base != "" {
+		q.Cluster = c.Base
 	}
 	return q
 }

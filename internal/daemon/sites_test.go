@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"errors"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -8,7 +10,10 @@ import (
 	"time"
 
 	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/config"
 	"stickwatch/internal/history"
+	"stickwatch/probes"
 )
 
 // A siteRig is a fleet with three sites, of one instance each, whose ways to the balancer can be cut.
@@ -111,5 +116,85 @@ func TestFleetSites(t *testing.T) {
 	await(t, patience, "one of three does not know", func() bool { return f.verdicts(t, "b")["cluster0"] == "inconclusive" })
 	if got := f.open(t); len(got) > 0 {
 		t.Errorf("got incidents %q after monitors were lost", got)
+	}
+}
+
+// TestOfCluster: a request of a site's view is one of its cluster; a cluster may have a name like one.
+func TestOfCluster(t *testing.T) {
+	t.Parallel()
+	cfg := &config.Config{
+		Fleet:    config.Fleet{Instance: "a", Site: "x"},
+		Clusters: []*probes.Cluster{{Name: "shop"}, {Name: "shop@x"}, {Name: "crm", Sites: []string{"x", "y"}}},
+	}
+	m := &fleetMember{current: func() *config.Config { return cfg }}
+	for name, want := range map[string]string{"shop": "shop", "shop@x": "shop@x", "crm@x": "crm", "wiki@x": "wiki@x"} {
+		if got := m.ofCluster(checks.Request{Cluster: name}).Cluster; got != want {
+			t.Errorf("got a request of %q for one of %q, want %q", got, name, want)
+		}
+	}
+}
+
+// sitesDaemon returns a daemon without watchers that has a cluster "shop" with the sites x and y.
+func sitesDaemon(t *testing.T) (*Daemon, *diskFixture) {
+	t.Helper()
+	w := newDiskFixture(t)
+	w.setClusters([]string{"shop"})
+	d := &Daemon{history: w.db, metrics: w.metrics, incidentStore: w.incidentStore, writeQueue: w.queue, logger: slog.New(slog.DiscardHandler)}
+	d.active.Store(&activeConfig{config: &config.Config{Clusters: []*probes.Cluster{{Name: "shop", Sites: []string{"x", "y"}}}}})
+	return d, w
+}
+
+// TestSitesSummary: the summary of a deployment counts what was measured at the first site.
+func TestSitesSummary(t *testing.T) {
+	t.Parallel()
+	d, w := sitesDaemon(t)
+	now := time.Now()
+	from := now.Add(-time.Hour)
+	w.db.Record(history.Batch{Moves: []checks.Move{{At: from.Add(time.Minute), Cluster: "shop@x", From: "n1", To: "n2", Session: "s"}}})
+	if err := w.db.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.setDeployments([]alerting.Deployment{{ID: "1", Cluster: "shop", Name: "4.2", From: from, To: from.Add(2 * time.Minute)}})
+	d.sumUpDeployments(t.Context())
+	if err := w.queue.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n, ok, err := w.db.Claim(t.Context(), "ops", time.Now(), time.Minute)
+	if err != nil || !ok || n.Deployment == nil || n.Deployment.Moved != 1 || n.Deployment.Lost != 1 {
+		t.Errorf("got %+v, %t and error %v, want a summary with the lost session", n.Deployment, ok, err)
+	}
+}
+
+// TestSitesHistory: what is measured at the first site is shown as that of the cluster.
+func TestSitesHistory(t *testing.T) {
+	t.Parallel()
+	d, w := sitesDaemon(t)
+	at := time.Now().Add(-time.Minute)
+	node := checks.Target{Cluster: "shop", Kind: checks.TargetNode, Name: "n1"}
+	measured := node
+	measured.Cluster = "shop@x"
+	w.db.Record(history.Batch{Samples: []checks.Sample{{Target: measured, At: at, OK: true, Latency: time.Millisecond, Status: 200}}})
+	if err := w.db.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	shown, ctx, span := d.webHistory(), t.Context(), checks.Span{From: at.Add(-time.Minute), To: at.Add(time.Minute)}
+	uptimes, err1 := shown.Uptimes(ctx, "shop", span)
+	latencies, err2 := shown.Latencies(ctx, "shop", span)
+	points, err3 := shown.Points(ctx, []checks.Target{node}, span, time.Minute)
+	days, err4 := shown.Days(ctx, []checks.Target{node}, span.To, 2)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	if len(uptimes) != 1 || uptimes[0].Target != node {
+		t.Errorf("got uptimes %+v", uptimes)
+	}
+	if len(latencies) != 1 || latencies[0].Target != node {
+		t.Errorf("got latencies %+v", latencies)
+	}
+	if len(points[node]) != 1 {
+		t.Errorf("got points %+v", points)
+	}
+	if of := days[node]; len(of) != 2 || of[0].Probes+of[1].Probes != 1 || of[0].Target != node {
+		t.Errorf("got days %+v", days)
 	}
 }

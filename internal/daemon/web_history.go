@@ -81,12 +81,56 @@ type webHistory struct {
 
 // Uptimes implements web.Uptimes.
 func (w webHistory) Uptimes(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Uptime, error) {
-	return w.DB.Uptimes(ctx, w.measured(cluster), span, kinds...)
+	all, err := w.DB.Uptimes(ctx, w.measured(cluster), span, kinds...)
+	for i := range all {
+		all[i].Cluster = cluster
+	}
+	return all, err
 }
 
 // Latencies implements web.Latencies.
 func (w webHistory) Latencies(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Latency, error) {
-	return w.DB.Latencies(ctx, w.measured(cluster), span, kinds...)
+	all, err := w.DB.Latencies(ctx, w.measured(cluster), span, kinds...)
+	for i := range all {
+		all[i].Cluster = cluster
+	}
+	return all, err
+}
+
+// Points implements web.Uptimes.
+func (w webHistory) Points(ctx context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error) {
+	return whereMeasured(w, of, func(there []checks.Target) (map[checks.Target][]checks.Point, error) {
+		return w.DB.Points(ctx, there, span, step)
+	})
+}
+
+// Days implements web.Uptimes.
+func (w webHistory) Days(ctx context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error) {
+	all, err := whereMeasured(w, of, func(there []checks.Target) (map[checks.Target][]checks.Uptime, error) {
+		return w.DB.Days(ctx, there, to, n)
+	})
+	for t, days := range all {
+		for i := range days {
+			days[i].Target = t
+		}
+	}
+	return all, err
+}
+
+// whereMeasured reads what is known about targets where it is measured, and returns it by these targets.
+func whereMeasured[V any](w webHistory, of []checks.Target, read func(there []checks.Target) (map[checks.Target]V, error)) (map[checks.Target]V, error) {
+	there := slices.Clone(of)
+	for i, t := range of {
+		there[i].Cluster = w.measured(t.Cluster)
+	}
+	found, err := read(there)
+	all := make(map[checks.Target]V, len(found))
+	for i, t := range there {
+		if known, is := found[t]; is {
+			all[of[i]] = known
+		}
+	}
+	return all, err
 }
 
 // Moves implements web.Moves.
