@@ -123,9 +123,9 @@ func create(ctx context.Context, path string, version int64) (err error) {
 }
 
 // openDamaged opens a damaged history for reading, and returns its schema version; 0: unknown.
-// If the first page is unusable, it opens a copy with the header, or the whole first page, of
-// an empty history: tables that are created together have the same root pages. The pool is nil
-// if nothing can be read.
+// If the schema is unusable, it opens a copy with the header, the whole first page, or all pages
+// of the schema of an empty history: tables that are created together have the same root pages.
+// The pool is nil if nothing can be read.
 func openDamaged(ctx context.Context, path, empty string) (from *sql.DB, version int64, end func(), err error) {
 	scratch := path + ".salvage"
 	end = func() {
@@ -134,10 +134,14 @@ func openDamaged(ctx context.Context, path, empty string) (from *sql.DB, version
 		}
 		_ = removeFiles(scratch) // the user can remove a remaining file
 	}
-	for _, borrowed := range []int{0, headerSize, pageSize} {
+	whole, err := os.ReadFile(empty)
+	if err != nil {
+		return nil, 0, end, fmt.Errorf("reading an empty history: %w", err)
+	}
+	for _, borrowed := range [][]span{nil, {{0, headerSize}}, {{0, pageSize}}, schemaPages(whole)} {
 		file := path
-		if borrowed > 0 {
-			if err := patched(path, empty, scratch, borrowed); err != nil {
+		if borrowed != nil {
+			if err := patched(path, whole, scratch, borrowed); err != nil {
 				return nil, 0, end, err
 			}
 			file = scratch
@@ -166,8 +170,29 @@ const (
 	pageSize   = 4096
 )
 
-// patched copies a damaged file and replaces its first bytes with those of an empty one.
-func patched(path, empty, scratch string, first int) error {
+// A span is a part of a file, in bytes.
+type span struct{ from, to int }
+
+// schemaPages returns the pages of the schema of an SQLite file: the first one and, if that is an
+// interior page, those it refers to (https://www.sqlite.org/fileformat.html#b_tree_pages).
+func schemaPages(file []byte) []span {
+	const interior, cells = 0x05, headerSize + 12
+	list := []span{{0, pageSize}}
+	if len(file) < pageSize || file[headerSize] != interior {
+		return list
+	}
+	children := []uint32{binary.BigEndian.Uint32(file[headerSize+8:])}
+	for i := range int(binary.BigEndian.Uint16(file[headerSize+3:])) {
+		children = append(children, binary.BigEndian.Uint32(file[binary.BigEndian.Uint16(file[cells+2*i:]):]))
+	}
+	for _, page := range children {
+		list = append(list, span{int(page-1) * pageSize, int(page) * pageSize})
+	}
+	return list
+}
+
+// patched copies a damaged file and replaces parts with those of an empty one, the header among them.
+func patched(path string, empty []byte, scratch string, parts []span) error {
 	if err := removeFiles(scratch); err != nil {
 		return err
 	}
@@ -175,10 +200,6 @@ func patched(path, empty, scratch string, first int) error {
 		if err := copyFile(path+suffix, scratch+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-	}
-	whole, err := os.ReadFile(empty)
-	if err != nil {
-		return fmt.Errorf("reading an empty history: %w", err)
 	}
 	file, err := os.OpenFile(scratch, os.O_RDWR, 0)
 	if err != nil {
@@ -189,11 +210,12 @@ func patched(path, empty, scratch string, first int) error {
 	if err != nil {
 		return fmt.Errorf("patching the copy: %w", err)
 	}
-	page := whole[:first]
-	binary.BigEndian.PutUint32(page[28:], uint32(info.Size()/pageSize))
-	clear(page[32:40]) // no free pages
-	if _, err := file.WriteAt(page, 0); err != nil {
-		return fmt.Errorf("patching the copy: %w", err)
+	binary.BigEndian.PutUint32(empty[28:], uint32(info.Size()/pageSize))
+	clear(empty[32:40]) // no free pages
+	for _, part := range parts {
+		if _, err := file.WriteAt(empty[part.from:part.to], int64(part.from)); err != nil {
+			return fmt.Errorf("patching the copy: %w", err)
+		}
 	}
 	return nil
 }
