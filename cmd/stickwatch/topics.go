@@ -143,14 +143,14 @@ Without stickiness it would still reach its own node by chance: with n equal
 nodes, m times in a row with a probability of 1/n^m. The number of requests
 follows from --confidence: at 0.999 ten with two nodes, seven with three.
 
-Rotation. Under ip_hash, hash and source, stickwatch computes the node of a client. If
-a client of the node is answered by the next node instead, the node is out of
-rotation. This needs client_ip_header, a request header from which the balancer
-takes the client address of this prober. Under other methods, new clients must
-miss the node in two independent samples that are large enough for the
-confidence: 18 clients each with three nodes at 0.999. The balancer's own error
-log or statistics (balancer.evidence) are evidence, too. If the evidence is
-contradictory, the answer is unknown.
+Rotation. Under ip_hash, hash and source, stickwatch computes the node of a
+client. If a client of the node is answered by the next node instead, the node
+is out of rotation. This needs client_ip_header, a request header from which
+the balancer takes the client address of this prober. Under other methods, new
+clients must miss the node in two independent samples that are large enough for
+the confidence: 18 clients each with three nodes at 0.999. The balancer's own
+error log or statistics (balancer.evidence) are evidence, too. If the evidence
+is contradictory, the answer is unknown.
 
 History. serve remembers the session of each canary, the process of each node,
 and the rotation. A finding that one lost packet can cause needs two rounds in
