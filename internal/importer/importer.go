@@ -103,7 +103,7 @@ func read(p Product, src source, file string, opts Options) (*Import, error) {
 		return nil, err
 	}
 	if !slices.ContainsFunc(chosen, (*upstream).complete) {
-		return nil, fmt.Errorf("%s: no upstream can be watched: %s", s.from, strings.Join(unfitReasons(found.upstreams), "; "))
+		return nil, fmt.Errorf("%s: %w: %s", s.from, errNoUpstream, strings.Join(unfitReasons(found.upstreams), "; "))
 	}
 	for _, u := range chosen {
 		s.candidates = append(s.candidates, newCandidate(u, found.upstreams, opts))

@@ -81,7 +81,7 @@ func (c *candidate) written() *probes.Cluster {
 // configuration returns the configuration of c alone, as it would be written now; nil if
 // it would be a comment.
 func (c *candidate) configuration() *config.Config {
-	text, err := (&Import{candidates: []*candidate{c}}).YAML()
+	text, err := c.alone().write()
 	if err != nil || c.skeleton != "" {
 		return nil
 	}

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"cmp"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -33,26 +32,27 @@ func (imp *Import) YAML() ([]byte, error) {
 	}
 	var refused []string
 	for _, c := range imp.candidates {
-		if _, err := (&Import{candidates: []*candidate{c}}).write(); c.skeleton == "" && err != nil {
-			c.skeleton = refusal(err)
+		_, alone := c.alone().write()
+		if problems, ok := errors.AsType[config.Problems](alone); ok && c.skeleton == "" && problems[0].Key != "" {
+			_, key, _ := strings.Cut(problems[0].Key, ".") // of the only cluster
+			c.skeleton = key + ": " + problems[0].Message
 			refused = append(refused, c.withPosition(c.name+": "+c.skeleton))
 		}
 	}
-	if len(refused) == 0 || !slices.ContainsFunc(imp.candidates, func(c *candidate) bool { return c.skeleton == "" }) {
-		return nil, fmt.Errorf("%s: no upstream can be watched: %s", imp.from, cmp.Or(strings.Join(refused, "; "), err.Error()))
+	switch {
+	case len(refused) == 0: // a defect
+		return nil, err
+	case !slices.ContainsFunc(imp.candidates, func(c *candidate) bool { return c.skeleton == "" }):
+		return nil, fmt.Errorf("%s: %w: %s", imp.from, errNoUpstream, strings.Join(refused, "; "))
 	}
 	return imp.write()
 }
 
-// refusal returns why a configuration is not accepted.
-func refusal(err error) string {
-	if problems, ok := errors.AsType[config.Problems](err); ok {
-		first := problems[0]
-		_, key, _ := strings.Cut(first.Key, ".") // of the only cluster
-		return key + ": " + first.Message
-	}
-	return err.Error()
-}
+// errNoUpstream says that every cluster would be a comment.
+var errNoUpstream = errors.New("no upstream can be watched")
+
+// alone returns an import of the candidate only.
+func (c *candidate) alone() *Import { return &Import{candidates: []*candidate{c}} }
 
 // write returns the configuration, if it is valid.
 func (imp *Import) write() ([]byte, error) {
