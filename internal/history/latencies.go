@@ -60,6 +60,7 @@ func (l level) addLatencies(rows *sql.Rows, of func(target, ts int64) *latencies
 // addRow adds a row with a number of answered probes and the sketch of those whose latency is known. A
 // damaged sketch is none.
 func (l *latencies) addRow(answered int64, data []byte) {
+	answered = max(answered, 0)
 	var s sketch
 	if s.decode(data) == nil && s.count() <= uint64(answered) {
 		l.add(&s)

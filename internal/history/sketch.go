@@ -73,9 +73,10 @@ var errSketch = errors.New("a sketch of latencies is damaged")
 // decode replaces s by the sketch that encode returned as data.
 func (s *sketch) decode(data []byte) error {
 	*s = sketch{}
+	total := int64(0)
 	for bucket := 0; len(data) > 0; {
 		n, length := binary.Varint(data)
-		if length <= 0 || n < -int64(len(s)) || bucket >= len(s) {
+		if length <= 0 || n < -int64(len(s)) || bucket >= len(s) || n > math.MaxInt64-total {
 			return errSketch
 		}
 		data = data[length:]
@@ -84,6 +85,7 @@ func (s *sketch) decode(data []byte) error {
 			continue
 		}
 		s[bucket] = uint64(n)
+		total += n
 		bucket++
 	}
 	return nil

@@ -2,6 +2,8 @@ package history
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -65,6 +67,23 @@ func TestDamagedSketchesAreRefused(t *testing.T) {
 			t.Errorf("%v: got %v, want %v", err, again, s)
 		}
 	})
+}
+
+// TestSketchesDoNotOverflow: no count exceeds the number of answered probes, which a damaged row may have, too.
+func TestSketchesDoNotOverflow(t *testing.T) {
+	var data []byte
+	for _, n := range []int64{math.MaxInt64, math.MaxInt64, 12} {
+		data = binary.AppendVarint(data, n)
+	}
+	if err := new(sketch).decode(data); !errors.Is(err, errSketch) {
+		t.Errorf("got %v, want %v", err, errSketch)
+	}
+	var l latencies
+	l.addRow(10, data)
+	l.addRow(-5, nil)
+	if l.unknown != 10 {
+		t.Errorf("got %d of unknown latency, want 10", l.unknown)
+	}
 }
 
 // TestSketchesAreSmall: an hour of usual latencies takes a few dozen bytes.
