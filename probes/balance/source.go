@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"net/netip"
+	"sync"
 )
 
 // maxHAProxyWeight is the largest weight that HAProxy accepts.
@@ -12,8 +13,14 @@ const maxHAProxyWeight = 256
 // source is HAProxy's `balance source` with hash-type map-based.
 type source struct {
 	pool
-	whole []int // the map of all servers that accept clients
+	whole []uint16 // the map of all servers that accept clients
+
+	mu   sync.Mutex
+	maps map[string][]uint16 // the latest maps without some servers, by the usable ones: many clients need each
 }
+
+// maxMaps bounds the maps that are kept: each has as many places as the sum of the weights.
+const maxMaps = 128
 
 // Source is HAProxy's `balance source` with `hash-type map-based`, the default: the
 // client's address, as a number, modulo the size of a map of the usable servers
@@ -22,12 +29,12 @@ type source struct {
 // is removed. A key is the text of an address. Backup servers get clients only when no
 // other server is left, and then only the first one.
 func Source(servers []Server) Picker {
-	s := &source{pool: newPool(servers)}
+	s := &source{pool: newPool(servers), maps: make(map[string][]uint16)}
 	for line, one := range servers { // newPool gives backups no share
 		s.shares[line] = min(max(one.Weight, 1), maxHAProxyWeight)
 	}
 	s.divide()
-	s.whole = s.places(nil)
+	s.whole = s.places(s.usable(nil))
 	return s
 }
 
@@ -53,12 +60,12 @@ func (s *source) Pick(key string, without ...int) (int, bool) {
 	}
 	places := s.whole
 	if len(without) > 0 {
-		places = s.places(without)
+		places = s.placesWithout(without)
 	}
 	if len(places) == 0 {
 		return noServer, false
 	}
-	return places[foldAddr(addr)%uint32(len(places))], true
+	return int(places[foldAddr(addr)%uint32(len(places))]), true
 }
 
 // foldAddr returns the exclusive or of the 32-bit words of an address.
@@ -69,15 +76,34 @@ func foldAddr(addr netip.Addr) (hash uint32) {
 	return hash
 }
 
+// placesWithout returns the map without some servers.
+func (s *source) placesWithout(without []int) []uint16 {
+	usable := s.usable(without)
+	var key []byte
+	for _, line := range usable {
+		key = binary.AppendUvarint(key, uint64(line))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	places, ok := s.maps[string(key)]
+	if !ok {
+		if len(s.maps) >= maxMaps {
+			clear(s.maps)
+		}
+		places = s.places(usable)
+		s.maps[string(key)] = places
+	}
+	return places
+}
+
 // places returns HAProxy's map of the usable servers, which has each as often as its
 // weight says (recalc_server_map).
-func (s *source) places(without []int) []int {
-	usable := s.usable(without)
+func (s *source) places(usable []int) []uint16 {
 	total := 0
 	for _, line := range usable {
 		total += s.shares[line]
 	}
-	scores, places := make([]int, len(s.shares)), make([]int, total)
+	scores, places := make([]int, len(s.shares)), make([]uint16, total)
 	for at := range places {
 		best, most := noServer, 0
 		for _, line := range usable {
@@ -87,7 +113,7 @@ func (s *source) places(without []int) []int {
 			}
 		}
 		scores[best] -= total
-		places[at] = best
+		places[at] = uint16(best)
 	}
 	return places
 }
@@ -107,12 +133,16 @@ func (s *source) usable(without []int) (usable []int) {
 	return usable
 }
 
+// maxOthers bounds the other servers that mobileClients considers: a map takes as many steps as the
+// product of its places and servers.
+const maxOthers = 32
+
 // mobileClients yields the synthetic clients of a server that move when other servers are
 // out, with the largest number of such servers that there is.
 func (s *source) mobileClients(server int) iter.Seq[string] {
-	var reduced [][]int // maps without one other server
-	for line := range s.shares {
-		if places := s.places([]int{line}); line != server && len(places) > 0 {
+	var reduced [][]uint16 // maps without one other server
+	for line := range min(len(s.shares), maxOthers) {
+		if places := s.placesWithout([]int{line}); line != server && len(places) > 0 {
 			reduced = append(reduced, places)
 		}
 	}
@@ -122,7 +152,7 @@ func (s *source) mobileClients(server int) iter.Seq[string] {
 		}
 		hash := foldAddr(netip.MustParseAddr(key))
 		for _, places := range reduced {
-			if places[hash%uint32(len(places))] != server {
+			if int(places[hash%uint32(len(places))]) != server {
 				count++
 			}
 		}
