@@ -135,9 +135,10 @@ func needed(code Code, heard int) int {
 
 // agree returns a finding with the severity that enough sites give it, since enough of them see it.
 func (l *SiteLedger) agree(s sighting, seen map[string]sighting, agreed map[string]bool, heard []SiteView) ActiveFinding {
-	enough := min(needed(s.all[0].Code, len(heard)), len(s.all))
-	bySeverity := slices.SortedStableFunc(slices.Values(s.all), func(a, b ActiveFinding) int { return b.Severity.rank() - a.Severity.rank() })
-	byTime := slices.SortedFunc(slices.Values(s.all), func(a, b ActiveFinding) int { return a.Since.Compare(b.Since) })
+	all := l.newest(s.all)
+	enough := min(needed(s.all[0].Code, len(heard)), len(all))
+	bySeverity := slices.SortedStableFunc(slices.Values(all), func(a, b ActiveFinding) int { return b.Severity.rank() - a.Severity.rank() })
+	byTime := slices.SortedFunc(slices.Values(all), func(a, b ActiveFinding) int { return a.Since.Compare(b.Since) })
 	f := bySeverity[enough-1]
 	f.Since = byTime[enough-1].Since
 	for _, other := range s.all {
@@ -145,8 +146,8 @@ func (l *SiteLedger) agree(s sighting, seen map[string]sighting, agreed map[stri
 			f.Last = other.Last
 		}
 	}
-	if at := slices.IndexFunc(l.active, func(a ActiveFinding) bool { return a.Key() == f.Key() && a.When.Equal(f.When) }); at >= 0 {
-		f.Since = l.active[at].Since
+	if at := slices.IndexFunc(l.active, func(a ActiveFinding) bool { return a.Key() == f.Key() && f.When.Sub(a.When) <= l.settle }); at >= 0 {
+		f.When, f.Since = l.active[at].When, l.active[at].Since
 	}
 	for steps := len(seen); f.ExplainedBy != "" && !agreed[f.ExplainedBy]; steps-- {
 		cause, known := seen[f.ExplainedBy]
@@ -158,6 +159,13 @@ func (l *SiteLedger) agree(s sighting, seen map[string]sighting, agreed map[stri
 		f.Evidence = append(slices.Clone(f.Evidence), msg(MsgSeenFrom, Args{Values: s.by, Addresses: without(heard, s.by)}))
 	}
 	return f
+}
+
+// newest returns what sites see of the newest event. Each estimates its moment, so what is less than
+// settle apart is one event.
+func (l *SiteLedger) newest(all []ActiveFinding) []ActiveFinding {
+	last := slices.MaxFunc(all, func(a, b ActiveFinding) int { return a.When.Compare(b.When) })
+	return slices.DeleteFunc(slices.Clone(all), func(f ActiveFinding) bool { return last.When.Sub(f.When) > l.settle })
 }
 
 // without returns the sites that are not in a list.

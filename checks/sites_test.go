@@ -103,6 +103,41 @@ func TestSiteLedgerChanges(t *testing.T) {
 	}
 }
 
+// TestSiteEvent: an event whose moment each site estimates appears once, whichever of them is heard,
+// and again when it has happened again at one of them.
+func TestSiteEvent(t *testing.T) {
+	restarted := func(site string, at time.Duration) SiteView {
+		v := from(site, NodeRestarted)
+		v.Active[0].When = siteTime.Add(at)
+		v.Active[0].Since = siteTime.Add(at + time.Second)
+		return v
+	}
+	a, b := restarted("a", 0), restarted("b", 2*time.Second)
+	steps := []struct {
+		views []SiteView
+		since time.Duration
+		want  int // changes
+	}{
+		{[]SiteView{a, b}, time.Second, 1},
+		{[]SiteView{silentSite("a"), b}, time.Second, 0},
+		{[]SiteView{a, b}, time.Second, 0},
+		{[]SiteView{a, silentSite("b")}, time.Second, 0},
+		{[]SiteView{a, restarted("b", 90*time.Second)}, 91 * time.Second, 1},
+		{[]SiteView{a, silentSite("b")}, 91 * time.Second, 0},
+		{[]SiteView{restarted("a", 88*time.Second), silentSite("b")}, 91 * time.Second, 0},
+	}
+	l := NewSiteLedger(time.Minute)
+	for n, step := range steps {
+		changes := l.Update(siteTime.Add(2*time.Minute), step.views)
+		if len(changes) != step.want || step.want == 1 && changes[0].Kind != Appeared {
+			t.Errorf("step %d: got changes %+v, want %d", n, changes, step.want)
+		}
+		if got := l.Active()[0].Since; !got.Equal(siteTime.Add(step.since)) {
+			t.Errorf("step %d: got a start at %s", n, got)
+		}
+	}
+}
+
 // TestSiteSilent: what others have contradicted for long does not become a finding when they fall
 // silent; but what they have not contradicted for long does, and what another site sees, too.
 func TestSiteSilent(t *testing.T) {
