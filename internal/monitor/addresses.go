@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	lookUpFor = time.Second // longest look-up; a round makes its own
-	maxKnown  = 1000        // addresses of a balancer that are remembered
+	lookUpFor  = time.Second      // longest look-up; a round makes its own
+	maxKnown   = 1000             // addresses of a balancer that are remembered: no further one is new
+	rotatesFor = 10 * time.Minute // for which an address that came back shows that answers list some only
 )
 
 // lookUp asks DNS for the balancer's addresses. It reports whether there is one that no round
@@ -28,16 +29,20 @@ func (w *Watcher) lookUp(ctx context.Context) (isNew bool) {
 		}
 		listed[f.Address] = true
 	}
-	w.canaryPool.listed.Store(&listed)
-	if w.known == nil || len(w.known) > maxKnown {
+	before := w.canaryPool.listed.Swap(&listed)
+	if w.known == nil {
 		w.known = make(map[netip.AddrPort]bool)
 	}
 	for _, b := range w.last.Balancers {
 		w.known[b.Address] = true
 	}
 	for address := range listed {
-		isNew = isNew || !w.known[address]
-		w.known[address] = true
+		switch {
+		case w.known[address] && before != nil && !(*before)[address]:
+			w.canaryPool.cameBack.Store(new(time.Now()))
+		case !w.known[address] && len(w.known) < maxKnown:
+			isNew, w.known[address] = true, true
+		}
 	}
 	return isNew
 }
@@ -54,19 +59,15 @@ func (w *Watcher) lostAddress(ctx context.Context, answers map[*pooledCanary]pro
 }
 
 // left reports whether a canary uses an address that DNS no longer lists, and got no good
-// response there at last. While it gets good ones, users with an older answer of DNS do, too.
+// response there at last. While it gets good ones, users with an older answer of DNS do, too, also
+// if they lose their sessions. Where answers list some addresses only, a missing one has not left.
 func (p *canaryPool) left(b *pooledCanary) bool {
-	listed := p.listed.Load()
-	if listed == nil || (*listed)[b.slot.balancer] {
+	listed, back := p.listed.Load(), p.cameBack.Load()
+	if listed == nil || (*listed)[b.slot.balancer] || back != nil && time.Since(*back) < rotatesFor {
 		return false
 	}
-	trace := b.Trace()
-	if len(trace.Steps) == 0 {
-		return false
-	}
-	at := len(trace.Steps) - 1
-	outcome := trace.SessionOutcome(at)
-	return !good(trace.Steps[at].Exchange) || outcome == probes.SessionLost || outcome == probes.SessionStale
+	steps := b.Trace().Steps
+	return len(steps) > 0 && !good(steps[len(steps)-1].Exchange)
 }
 
 // good reports whether a response is a page, or leads to one.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
 
 	"stickwatch/checks"
@@ -70,5 +72,16 @@ func TestBalancerChangesAddresses(t *testing.T) {
 	w.TakeRound(t.Context())
 	if got := log.last().Report.Findings; len(got) != 1 || got[0].Code != checks.BalancerDown {
 		t.Errorf("it is listed, and down: got %+v", got)
+	}
+
+	zone.Set("127.0.7.2") // the answers list some of the addresses only
+	w.TakeRound(t.Context())
+	balancers[2].Stop()
+	w.FollowUp(t.Context())
+	failing := func(r checks.Request) bool {
+		return r.Outcome == checks.OutcomeError && strings.Contains(r.Balancer, "127.0.7.3")
+	}
+	if got := log.last().Report; !slices.ContainsFunc(got.Requests, failing) {
+		t.Errorf("one that stops, although addresses come back: got %+v", got.Findings)
 	}
 }

@@ -24,6 +24,7 @@ type canaryPool struct {
 	turns           int                                     // number of follow-ups so far: in every second one it is the reserve's turn
 	missedFollowUps map[string]int                          // consecutive follow-ups without an answer of a node, by node id
 	listed          atomic.Pointer[map[netip.AddrPort]bool] // addresses of the balancer, as DNS has answered last; nil: not known
+	cameBack        atomic.Pointer[time.Time]               // when an answer last listed an address that the one before did not; nil: never
 }
 
 // A pooledCanary is a canary and its slot in the pool.
