@@ -65,12 +65,13 @@ type entry struct {
 	cause   string    // key of the active cause when it was last reported; "": none
 	proven  bool      // requests show that it, or a finding that it explains, has lasted long enough
 	altered bool      // the newest round changed its severity or nodes
-	newest  Severity  // as the newest round found it; a higher one than the reported is confirmed as the finding itself is
-	worse   int       // rounds in a row that found it more severe than it is reported, since rose
-	rose    time.Time // first evidence of the first of them
+	newest  Severity  // as the newest round found it
+	differs int       // rounds in a row that found it more severe than it is reported, or less severe, since changed
+	changed time.Time // first evidence of the first of them
 	judged  time.Time // end of the newest round that found it
 	seen    int       // rounds in a row that found it
-	missed  int       // rounds in a row that missed it
+	unseen  int       // rounds in a row that have not found it
+	missed  int       // those of them that count: not the ones with doubts, if these may hide it
 	gone    time.Time // start of the first of the rounds that missed it
 }
 
@@ -107,10 +108,10 @@ func (l *Ledger) reported(e *entry) ActiveFinding {
 	return f
 }
 
-// Settled reports whether no finding waits for another round, to become active, more
-// severe or to end.
+// Settled reports whether no finding waits for another round, to become active, more or
+// less severe, or to end.
 func (l *Ledger) Settled() bool {
-	return !slices.ContainsFunc(l.entries, func(e *entry) bool { return !e.active || e.missed > 0 || e.worse > 0 })
+	return !slices.ContainsFunc(l.entries, func(e *entry) bool { return !e.active || e.missed > 0 || e.differs > 0 })
 }
 
 // Update adds a complete round and returns what it changed.
@@ -131,6 +132,7 @@ func (l *Ledger) Update(report Report) []Change {
 		if seen[e.Key()] {
 			return false
 		}
+		e.unseen++
 		if len(report.Doubts) > 0 && e.Code.has(throughSessions) {
 			e.missed = 0     // a round without doubts must miss it first
 			return !e.active // an unconfirmed finding is dropped
@@ -145,8 +147,8 @@ func (l *Ledger) Update(report Report) []Change {
 }
 
 // UpdatePartial adds an incomplete round and returns what it changed. It accepts only
-// new findings that clients' failed requests prove to have lasted, with their causes;
-// all others wait for the end of the round.
+// what clients' failed requests prove to have lasted: new findings with their causes, and
+// that an active one is more severe. All others wait for the end of the round.
 func (l *Ledger) UpdatePartial(report Report) []Change {
 	l.ended = report.Started.Add(report.Duration)
 	l.extendHarm(report.Findings)
@@ -164,7 +166,9 @@ func (l *Ledger) UpdatePartial(report Report) []Change {
 	}
 	recorded := make(map[string]bool)
 	for _, f := range report.Findings {
-		if e := l.entry(f.Key()); proven[f.Key()] && !recorded[f.Key()] && (e == nil || !e.active) {
+		e := l.entry(f.Key())
+		isNew := e == nil || !e.active
+		if proven[f.Key()] && !recorded[f.Key()] && (isNew || !e.Severity.AtLeast(f.Severity) && l.lasted(l.harmOf(f))) {
 			recorded[f.Key()] = true
 			l.record(f, report.Started)
 		}
@@ -174,7 +178,7 @@ func (l *Ledger) UpdatePartial(report Report) []Change {
 	changes := l.settle(recorded, report.Started)
 	for key := range recorded {
 		e := l.entry(key) // the round is not complete
-		e.seen, e.worse = e.seen-1, max(0, e.worse-1)
+		e.seen, e.differs = e.seen-1, max(0, e.differs-1)
 	}
 	return changes
 }
@@ -239,19 +243,18 @@ func (l *Ledger) record(finding Finding, at time.Time) {
 	if !e.When.IsZero() && (finding.When.After(e.judged) || finding.began.After(e.When)) {
 		e.Since, e.found = since, at // it happened again, as a new event
 	}
-	e.altered = !finding.Severity.AtLeast(e.Severity) ||
-		!slices.Equal(e.Nodes, finding.Nodes) && !finding.Code.has(throughSessions) // there, the nodes depend on chance
+	e.altered = !slices.Equal(e.Nodes, finding.Nodes) && !finding.Code.has(throughSessions) // there, the nodes depend on chance
+	differed := e.differs > 0 && e.worse() == !e.Severity.AtLeast(finding.Severity)
 	switch e.newest = finding.Severity; {
-	case e.Severity.AtLeast(finding.Severity):
-		e.worse = 0
-	case e.worse == 0:
-		e.rose = since
-		fallthrough
+	case e.newest == e.Severity:
+		e.differs = 0
+	case differed:
+		e.differs++
 	default:
-		e.worse++
-		finding.Severity = e.Severity
+		e.differs, e.changed = 1, since
 	}
-	e.Finding, e.Last, e.judged, e.missed = finding, at, l.ended, 0
+	finding.Severity = e.Severity
+	e.Finding, e.Last, e.judged, e.unseen, e.missed = finding, at, l.ended, 0, 0
 	e.seen++
 }
 
@@ -264,7 +267,7 @@ func (l *Ledger) explainByMissed(found map[string]bool) {
 			continue
 		}
 		mayExplain := func(cause *entry) bool {
-			stays := cause.active && !found[cause.Key()] && cause.missed+1 < l.damping.Vanish
+			stays := cause.active && !found[cause.Key()] && cause.unseen+1 < l.damping.Vanish
 			return stays && (!e.active || e.cause == cause.Key()) && !l.explains(e, cause)
 		}
 		for _, possible := range causes[e.Code] {
@@ -290,16 +293,27 @@ func (l *Ledger) explains(cause, effect *entry) bool {
 	return false
 }
 
-// worsen makes a finding as severe as enough rounds in a row have found it. One lost packet to
-// the only node that is left makes all others critical, too.
-func (l *Ledger) worsen(e *entry, at time.Time) {
-	if e.worse == 0 || !e.proven && e.worse < l.rounds(e.Finding) {
+// worse reports whether the newest round found it more severe than it is reported.
+func (e *entry) worse() bool { return !e.Severity.AtLeast(e.newest) }
+
+// adjust makes a finding as severe as enough rounds in a row have found it: more severe as it
+// becomes active, and less severe as it ends. One lost packet to the only node that is left
+// makes all others critical, too, and one answer from a node that fails does not mend it.
+func (l *Ledger) adjust(e *entry, at time.Time) {
+	needs := l.damping.Vanish
+	switch {
+	case e.worse() && !e.proven:
+		needs = l.rounds(e.Finding)
+	case e.worse() || !e.active:
+		needs = 1
+	}
+	if e.differs < needs {
 		return
 	}
 	if e.Severity == Info { // it was only informative until now
-		e.Since, e.found = e.rose, at
+		e.Since, e.found = e.changed, at
 	}
-	e.Severity, e.worse, e.altered = e.newest, 0, true
+	e.Severity, e.differs, e.altered = e.newest, 0, true
 }
 
 // entry returns the entry of a finding; nil: none.
@@ -317,7 +331,7 @@ func (l *Ledger) settle(seen map[string]bool, at time.Time) []Change {
 	appeared := make(map[*entry]bool)
 	for _, e := range l.entries {
 		if seen[e.Key()] {
-			l.worsen(e, at)
+			l.adjust(e, at)
 		}
 		if seen[e.Key()] && !e.active && l.confirmed(e, len(l.entries)) {
 			appeared[e] = true
@@ -410,7 +424,7 @@ func (l *Ledger) rounds(f Finding) int {
 // missRound adds a round that has not found the entry, and reports whether the
 // finding ends. An unconfirmed one ends at once.
 func (e *entry) missRound(at time.Time, need int) (Change, bool) {
-	e.seen, e.worse = 0, 0
+	e.seen, e.differs = 0, 0
 	e.missed++
 	if e.missed == 1 {
 		e.gone = at

@@ -64,6 +64,10 @@ func TestLedger(t *testing.T) {
 		{"worse", "d d D D", []string{"appeared node_down 0", "altered node_down 3"}},
 		{"worse by one lost packet is not", "d d D d D d", []string{"appeared node_down 0"}},
 		{"worse, missed and worse again is not", "d d D - D d", []string{"appeared node_down 0"}},
+		{"worse and less in turns stays as bad as it has been", "D D d D d D d D", []string{"appeared node_down 0"}},
+		{"less, missed and less again is not", "D D d - d", []string{"appeared node_down 0"}},
+		{"less severe", "D D d d d", []string{"appeared node_down 0", "altered node_down 3"}},
+		{"less before it is believed", "D d d", []string{"appeared node_down 0"}},
 		{"worse before it is believed", "d D D", []string{"appeared node_down 0", "altered node_down 2"}},
 		{"doubt ends no finding about sessions", "l ? ? ? - -", []string{"appeared session_lost 0", "gone session_lost 4"}},
 		{"doubt forgets what was not believed yet", "h ? ? h -", nil},
@@ -171,6 +175,57 @@ func TestUpdatePartial(t *testing.T) {
 	}
 	if got := codes(l.Update(seen(7 * time.Second))); got != nil {
 		t.Errorf("at the end of the round: got %v, want nothing: the balancer waits for another round", got)
+	}
+}
+
+// TestPartialSeverity tests that an incomplete round makes an active finding more severe if
+// clients' failed requests prove it, and never less severe.
+func TestPartialSeverity(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	for _, tc := range []struct {
+		name      string
+		was, is   Severity
+		lasted    time.Duration
+		want      Severity
+		wantCount int
+	}{
+		{"proven", Warning, Critical, 6 * time.Second, Critical, 1},
+		{"too short", Warning, Critical, 4 * time.Second, Warning, 0},
+		{"less severe", Critical, Warning, 6 * time.Second, Critical, 0},
+		{"no other", Warning, Warning, 6 * time.Second, Warning, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			active := Finding{Code: BalancerError, Severity: tc.was, Target: "lb"}
+			l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second}, ActiveFinding{Finding: active})
+			found := active
+			found.Severity, found.harm = tc.is, Span{at, at.Add(tc.lasted)}
+			var changes []Change
+			for range 3 {
+				changes = append(changes, l.UpdatePartial(Report{Started: at, Findings: []Finding{found}})...)
+			}
+			if got := l.Active()[0].Severity; got != tc.want || len(changes) != tc.wantCount {
+				t.Errorf("got %s by changes %v, want %s by %d", got, changes, tc.want, tc.wantCount)
+			}
+		})
+	}
+}
+
+// TestCauseHiddenByDoubts tests that a cause which rounds with doubts do not end explains others
+// no longer than one that has ended.
+func TestCauseHiddenByDoubts(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	drift, split := aboutAll(SessionDrift, Critical, []string{"node1"}), aboutAll(BalancerSplit, Warning, []string{"node1"})
+	l := NewLedger(Damping{Appear: 2, Vanish: 2})
+	l.Update(Report{Started: at, Findings: []Finding{drift}})
+	for i, want := range []string{drift.Key(), "", ""} {
+		l.Update(Report{Started: at.Add(time.Duration(i+1) * time.Second), Findings: []Finding{split}, Doubts: []Message{Quote("?")}})
+		active := l.Active()
+		if got := active[len(active)-1]; len(active) != 2 || got.ExplainedBy != want {
+			t.Errorf("round %d: got %q explained by %q of %d findings, want %q of both", i+2, got.Key(), got.ExplainedBy, len(active), want)
+		}
 	}
 }
 
