@@ -35,7 +35,7 @@ func handshakes(oc *outcomes) []Finding {
 		case !handshakeObservation.Opened || !handshakeObservation.Known:
 			broken = append(broken, describeHandshake(handshakeObservation))
 			targets[handshakeObservation.Expected] = true
-			if at := oc.frontendName(handshakeObservation.URL, handshakeObservation.Balancer); !slices.Contains(frontends, at) {
+			if at := frontendName(handshakeObservation.URL, handshakeObservation.Balancer); !slices.Contains(frontends, at) {
 				frontends = append(frontends, at)
 			}
 		case handshakeObservation.Offered && !handshakeObservation.Upgraded:

@@ -2,7 +2,10 @@ package checks
 
 import (
 	"maps"
+	"net/netip"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -43,7 +46,7 @@ func (l *SiteLedger) Active() []ActiveFinding { return slices.Clone(l.active) }
 // A sighting is a finding with the sites that see it.
 type sighting struct {
 	all []ActiveFinding // one for each site that sees it, in their order
-	by  []string
+	by  []string        // these sites, and those that see the same at addresses of their own
 }
 
 // Update decides on what the sites see at a moment, and returns what has changed.
@@ -53,13 +56,12 @@ func (l *SiteLedger) Update(at time.Time, views []SiteView) []Change {
 		return nil
 	}
 	seen, keys := sightings(heard)
-	votes := votesOf(heard)
 	agreed := make(map[string]bool)
 	alone := make(map[string]minority)
 	for _, key := range keys {
 		s := seen[key]
 		before, wasAlone := l.alone[key]
-		sites := votes[vote(s.all[0].Finding)]
+		sites := len(s.by)
 		contradicted := wasAlone && at.Sub(before.since) >= l.settle && sites <= before.sites && 2*len(heard) <= len(views)
 		if sites >= needed(s.all[0].Code, len(heard)) && !contradicted {
 			agreed[key] = true
@@ -88,41 +90,58 @@ func heardOf(views []SiteView) []SiteView {
 
 // sightings returns what the sites see, and the keys of it in their order.
 func sightings(heard []SiteView) (seen map[string]sighting, keys []string) {
+	type place struct{ site, address string }
 	seen = make(map[string]sighting)
+	probed := make(map[place]bool)
+	same := make(map[string][]place) // by vote
 	for _, v := range heard {
+		for _, b := range v.Report.Balancers {
+			_, address := cutAddress(frontendName(b.URL, b.Address))
+			probed[place{v.Site, address}] = true
+		}
 		for _, f := range v.Active {
 			s, known := seen[f.Key()]
 			if !known {
 				keys = append(keys, f.Key())
 			}
 			seen[f.Key()] = sighting{append(s.all, f), append(s.by, v.Site)}
+			vote, address := voteOf(f.Finding)
+			same[vote] = append(same[vote], place{v.Site, address})
 		}
+	}
+	for key, s := range seen {
+		vote, address := voteOf(s.all[0].Finding)
+		by := slices.Clone(s.by)
+		for _, other := range same[vote] {
+			shared := probed[place{other.site, address}] ||
+				slices.ContainsFunc(s.by, func(site string) bool { return probed[place{site, other.address}] })
+			if !shared && !slices.Contains(by, other.site) {
+				by = append(by, other.site)
+			}
+		}
+		seen[key] = sighting{s.all, by}
 	}
 	return seen, keys
 }
 
-// vote identifies what sites agree on. The balancer may have another address at each site, and another
-// node may show what concerns the whole cluster.
-func vote(f Finding) string {
-	if f.Code.has(clusterWide) || f.Code.has(atBalancer) && f.Node == "" {
-		return string(f.Code)
-	}
-	return f.Key()
+// voteOf identifies what sites agree on, and returns the address of the balancer at which it was seen.
+// A balancer may have other addresses at each site, and then these are no different trouble.
+func voteOf(f Finding) (vote, address string) {
+	f.Target, address = cutAddress(f.Target)
+	return f.Key(), address
 }
 
-// votesOf returns how many sites see something.
-func votesOf(heard []SiteView) map[string]int {
-	votes := make(map[string]int)
-	for _, v := range heard {
-		seen := make(map[string]bool)
-		for _, f := range v.Active {
-			seen[vote(f.Finding)] = true
-		}
-		for key := range seen {
-			votes[key]++
-		}
+// cutAddress returns a target without the address of the balancer that it may have; see frontendName.
+func cutAddress(target string) (rest, address string) {
+	text, dialled, _ := strings.Cut(target, " (")
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return target, ""
 	}
-	return votes
+	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return u.RequestURI(), u.Scheme + "://" + u.Host
+	}
+	return text, dialled
 }
 
 // needed returns how many of the sites must see a finding.

@@ -1,9 +1,12 @@
 package checks
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
+
+	"stickwatch/probes"
 )
 
 var siteTime = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
@@ -185,14 +188,73 @@ func TestSiteLedgerRestored(t *testing.T) {
 	}
 }
 
-// TestSiteAddresses: sites agree about a balancer that has another address at each of them.
+// at returns the view of a site that probes some addresses of the balancer and sees something at one.
+func (v SiteView) at(target, node string, addresses ...string) SiteView {
+	for _, address := range addresses {
+		v.Report.Balancers = append(v.Report.Balancers, probes.BalancerObservation{URL: "http://shop/", Address: netip.MustParseAddrPort(address)})
+	}
+	for n := range v.Active {
+		v.Active[n].Target, v.Active[n].Node = target, node
+	}
+	return v
+}
+
+// TestSiteAddresses: what sites see at addresses of their own is one trouble; what they see at
+// addresses, pages or nodes that others find well is not.
 func TestSiteAddresses(t *testing.T) {
-	a, b := from("a", BalancerDown), from("b", BalancerDown)
-	a.Active[0].Target, b.Active[0].Target = "http://192.0.2.1/", "http://192.0.2.2/"
-	l := NewSiteLedger(time.Minute)
-	l.Update(siteTime, []SiteView{a, b, from("c")})
-	if got := keysOf(l.Active()); len(got) != 2 {
-		t.Errorf("got %v, want that the balancer is down at both addresses", got)
+	const one, two, three = "192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"
+	tests := []struct {
+		name  string
+		views []SiteView
+		want  int // findings besides disagreements
+	}{
+		{"down at each site's address", []SiteView{
+			from("a", BalancerDown).at("http://shop/ ("+one+")", "", one),
+			from("b", BalancerDown).at("http://shop/ ("+two+")", "", two), from("c").at("", "", three),
+		}, 2},
+		{"slow at each site's address", []SiteView{from("a", Slow).at("http://shop/ ("+one+")", "", one), from("b", Slow).at("http://shop/ ("+two+")", "", two)}, 2},
+		{"a node is out at one address of each site", []SiteView{
+			from("a", NodeEjected).at("http://shop/ ("+one+")", "node2", one),
+			from("b", NodeEjected).at("http://shop/ ("+two+")", "node2", two, three),
+		}, 2},
+		{"another node is out", []SiteView{
+			from("a", NodeEjected).at("http://shop/ ("+one+")", "node2", one),
+			from("b", NodeEjected).at("http://shop/ ("+two+")", "node1", two),
+		}, 0},
+		{"a page at each site's address", []SiteView{
+			from("a", PageFailing).at("http://shop/cart ("+one+")", "", one), from("b", PageFailing).at("http://shop/cart ("+two+")", "", two),
+		}, 2},
+		{"another page at each site's address", []SiteView{
+			from("a", PageFailing).at("http://shop/cart ("+one+")", "", one), from("b", PageFailing).at("http://shop/login ("+two+")", "", two),
+		}, 0},
+		{"another page at a common address", []SiteView{
+			from("a", PageFailing).at("http://shop/cart ("+one+")", "", one),
+			from("b", PageFailing).at("http://shop/login ("+one+")", "", one), from("c").at("", "", one),
+		}, 0},
+		{"another common address", []SiteView{
+			from("a", BalancerDown).at("http://shop/ ("+one+")", "", one, two),
+			from("b", BalancerDown).at("http://shop/ ("+two+")", "", one, two), from("c").at("", "", one, two),
+		}, 0},
+		{"an address that one site finds well", []SiteView{
+			from("a", BalancerDown).at("http://shop/ ("+one+")", "", one),
+			from("b", BalancerDown).at("http://shop/ ("+two+")", "", one, two),
+		}, 0},
+		{"no address is known at one site", []SiteView{from("a", BalancerDown).at("http://shop/", ""), from("b", BalancerDown).at("http://shop/ ("+two+")", "", two)}, 2},
+		{"addresses instead of a name", []SiteView{from("a", BalancerDown).at("http://192.0.2.1/", ""), from("b", BalancerDown).at("http://192.0.2.2/", "")}, 2},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			l := NewSiteLedger(time.Minute)
+			l.Update(siteTime, test.views)
+			if got := keysOf(l.Active()); len(got) != test.want {
+				t.Errorf("got %q, want %d findings", got, test.want)
+			}
+			for _, f := range l.Active() {
+				if seenFrom := len(f.Evidence) > 0; seenFrom != (len(test.views) == 3) {
+					t.Errorf("%s is said to be seen from some sites only: %t", f.Key(), seenFrom)
+				}
+			}
+		})
 	}
 }
 

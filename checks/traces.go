@@ -278,7 +278,7 @@ func (f frontend) page(path string) string {
 
 // frontendOf returns the frontend with the client traces that went through it.
 func (oc *outcomes) frontendOf(b probes.BalancerObservation) frontend {
-	e := frontend{BalancerObservation: b, name: oc.frontendName(b.URL, b.Address)}
+	e := frontend{BalancerObservation: b, name: frontendName(b.URL, b.Address)}
 	for _, w := range oc.traces {
 		if w.Balancer == b.Address && w.URL == b.URL {
 			e.add(w)
@@ -290,7 +290,7 @@ func (oc *outcomes) frontendOf(b probes.BalancerObservation) frontend {
 // frontendName returns the URL, with the address if the URL has a host name. The
 // address is part of the name even while the host resolves to a single one, so that
 // keys of findings stay the same.
-func (oc *outcomes) frontendName(rawURL string, at netip.AddrPort) string {
+func frontendName(rawURL string, at netip.AddrPort) string {
 	u, err := url.Parse(rawURL)
 	if err != nil || !at.IsValid() {
 		return rawURL
