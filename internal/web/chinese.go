@@ -87,6 +87,7 @@ var chineseTexts = map[string]string{
 	`"all" excludes "cluster", "node" and "code"`:                                                                                                        `"all" 不能与 "cluster"、"node"、"code" 同用`,
 	`"code" is not a code of a finding`:                                                                                                                  `"code" 不是问题代码`,
 	`"cluster" is not a known cluster`:                                                                                                                   `"cluster" 不是已知的集群`,
+	`"cluster" is what one site sees of %q: name that cluster`:                                                                                           `"cluster" 是一个站点所见的 %q：请填该集群的名称`,
 	`"node" is not a node of the cluster`:                                                                                                                `"node" 不是该集群的节点`,
 	`"from" is %q, want a time such as %s`:                                                                                                               `"from" 为 %q，应为时间，例如 %s`,
 	`"to" is %q, want a time such as %s`:                                                                                                                 `"to" 为 %q，应为时间，例如 %s`,

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 	"time"
@@ -51,7 +52,7 @@ func (s *Server) clusterPage(r *http.Request, p *page) error {
 		Unrecorded: hasSessions(snapshot) && checks.SessionsUnrecorded(history.uptimes),
 	}
 	if v.canWrite {
-		view.Silence = &silenceForm{Cluster: snapshot.Cluster.Name}
+		view.Silence = &silenceForm{Cluster: cmp.Or(snapshot.Cluster.Base, snapshot.Cluster.Name)}
 	}
 	if err := s.addClusterIncidents(r, &view, v); err != nil {
 		s.config.Logger.Error("reading incidents for a page", "err", err)

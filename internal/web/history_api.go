@@ -164,8 +164,11 @@ func (s *Server) postDeployment(r *http.Request) (answer, error) {
 	if name == "" || asked.Cluster == "" {
 		return answer{}, newProblem(http.StatusBadRequest, `want "cluster" and "name"`)
 	}
-	if _, err := s.snapshot(asked.Cluster); err != nil {
+	switch p, err := s.snapshot(asked.Cluster); {
+	case err != nil:
 		return answer{}, err
+	case p.Cluster.Base != "":
+		return answer{}, newProblems(http.StatusBadRequest, ofView(p.Cluster))
 	}
 	if len(asked.Nodes) > maxNodes {
 		return answer{}, newProblem(http.StatusBadRequest, `"nodes" has %d names, want at most %d`, len(asked.Nodes), maxNodes)

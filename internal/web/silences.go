@@ -174,12 +174,21 @@ func (s *Server) checkNames(cluster, node string) error {
 		if cluster != "" && p.Cluster.Name != cluster {
 			continue
 		}
+		if cluster != "" && p.Cluster.Base != "" {
+			return ofView(p.Cluster)
+		}
 		if node == "" || slices.ContainsFunc(p.Cluster.Nodes, func(n probes.Node) bool { return n.ID == node }) {
 			return nil
 		}
 		err = newDetail(`"node" is not a node of the cluster`)
 	}
 	return err
+}
+
+// ofView is the error of a request that would have no effect, because incidents are those of a cluster, not
+// of the view that a site has of it.
+func ofView(view *probes.Cluster) detail {
+	return newDetail(`"cluster" is what one site sees of %q: name that cluster`, view.Base)
 }
 
 // A silenceForm is the scope of a silence button.
