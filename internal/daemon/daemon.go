@@ -60,6 +60,7 @@ type Daemon struct {
 
 	reloading       sync.Mutex // excludes concurrent reloads; guards closed
 	closed          bool
+	judging         sync.Mutex // held while clusters with sites are judged, and while active changes
 	active          atomic.Pointer[activeConfig]
 	wasReady        atomic.Bool
 	isImpaired      atomic.Bool // stickwatch itself cannot probe

@@ -236,7 +236,9 @@ func (d *Daemon) applyLeases(ctx context.Context, own map[string]int64) error {
 
 // watch replaces the watchers by those of the next configuration, and closes the others.
 func (d *Daemon) watch(old, next *activeConfig) error {
-	d.active.Store(next)
+	d.judging.Lock()
+	d.activate(next)
+	d.judging.Unlock()
 	for _, one := range old.watchers {
 		if next.watcherOf(one.Cluster().Name) != one {
 			d.closeWatcher(one)

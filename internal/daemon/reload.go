@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"stickwatch/alerting"
-	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/history"
 	"stickwatch/internal/monitor"
@@ -70,8 +69,10 @@ func (d *Daemon) reload(ctx context.Context) error {
 
 // replace activates a configuration in place of another. Watchers of removed clusters
 // are retired first, so that they report nothing after their cluster has been
-// removed.
+// removed, and no judge decides meanwhile.
 func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[string]alerting.Notifier) {
+	d.judging.Lock()
+	defer d.judging.Unlock()
 	for _, one := range old.watchers {
 		if !cfg.SameCluster(one.Cluster().Name, old.config) {
 			one.Retire()
@@ -85,7 +86,7 @@ func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[st
 	d.server.SetExternalURL(cfg.Alerting.ExternalURL)
 	d.server.SetLinks(linksOf(cfg))
 	next := d.nextConfig(old, cfg)
-	d.active.Store(next)
+	d.activate(next)
 	d.sources.use(cfg)
 	for _, one := range old.watchers {
 		if next.watcherOf(one.Cluster().Name) != one {
@@ -109,7 +110,7 @@ func checkReloadable(old, cfg *config.Config) error {
 }
 
 // nextConfig returns the new configuration with its watchers, reusing those of
-// unchanged clusters. The new watcher of a changed cluster inherits the active
+// unchanged clusters. The new watcher or judge of a changed cluster inherits the active
 // findings and the last snapshot.
 func (d *Daemon) nextConfig(old *activeConfig, cfg *config.Config) *activeConfig {
 	next := &activeConfig{config: cfg, own: old.own}
@@ -119,14 +120,10 @@ func (d *Daemon) nextConfig(old *activeConfig, cfg *config.Config) *activeConfig
 		}
 		one := old.watcherOf(c.Name)
 		if one == nil || !cfg.SameCluster(c.Name, old.config) {
-			before := one
-			var activeFindings []checks.ActiveFinding
-			if before != nil {
-				activeFindings = before.Snapshot().ActiveFindings
-			}
-			one = d.newWatcher(cfg, c, activeFindings)
-			if before != nil {
-				one.Inherit(before.Snapshot())
+			before, own := d.decided(old, c.Name)
+			one = d.newWatcher(cfg, c, before.ActiveFindings)
+			if own {
+				one.Inherit(before)
 			}
 		}
 		if c.Source != nil && !slices.EqualFunc(one.Cluster().Nodes, c.Nodes, sameNode) {
@@ -134,6 +131,7 @@ func (d *Daemon) nextConfig(old *activeConfig, cfg *config.Config) *activeConfig
 		}
 		next.watchers = append(next.watchers, one)
 	}
+	d.addJudges(old, cfg)
 	return next
 }
 

@@ -18,13 +18,20 @@ import (
 // wantMetrics fails the test unless the metrics have the lines.
 func wantMetrics(t *testing.T, live *metrics.Live, lines ...string) {
 	t.Helper()
-	answer := httptest.NewRecorder()
-	live.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
+	text := metricsOf(t, live)
 	for _, line := range lines {
-		if !strings.Contains(answer.Body.String(), line+"\n") {
+		if !strings.Contains(text, line+"\n") {
 			t.Errorf("no metric %s", line)
 		}
 	}
+}
+
+// metricsOf returns the metrics in the text format.
+func metricsOf(t *testing.T, live *metrics.Live) string {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	live.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
+	return answer.Body.String()
 }
 
 // TestRestart: after a restart findings keep their start, counters continue, and the

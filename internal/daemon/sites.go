@@ -65,6 +65,63 @@ func (m *fleetMember) ofCluster(q checks.Request) checks.Request {
 	return q
 }
 
+// activate makes a configuration the active one. A judge whose cluster another instance decides about
+// from now on, or nobody, leaves nothing behind. d.judging is held.
+func (d *Daemon) activate(next *activeConfig) {
+	d.active.Store(next)
+	if d.fleet == nil {
+		return
+	}
+	var gone []string
+	d.fleet.mu.Lock()
+	for name := range d.fleet.judges {
+		if c := next.config.Cluster(name); c == nil || len(c.Sites) == 0 || !next.watches(name) {
+			delete(d.fleet.judges, name)
+			gone = append(gone, name)
+		}
+	}
+	d.fleet.mu.Unlock()
+	for _, name := range gone {
+		if next.watcherOf(name) == nil {
+			d.metrics.Forget(name)
+		}
+	}
+}
+
+// decided returns what a watcher or a judge of this instance has decided about a cluster, which goes on
+// when a reload replaces one by the other.
+func (d *Daemon) decided(active *activeConfig, cluster string) (s monitor.Snapshot, own bool) {
+	if one := active.watcherOf(cluster); one != nil {
+		return one.Snapshot(), true
+	}
+	if d.fleet == nil {
+		return s, false
+	}
+	d.fleet.mu.Lock()
+	defer d.fleet.mu.Unlock()
+	judge := d.fleet.judges[cluster]
+	if judge == nil {
+		return s, false
+	}
+	s = monitor.Snapshot(judge.last)
+	s.ActiveFindings = judge.ledger.Active()
+	return s, true
+}
+
+// addJudges adds judges of clusters that were watched until a reload added their sites.
+func (d *Daemon) addJudges(old *activeConfig, cfg *config.Config) {
+	for _, c := range cfg.Clusters {
+		if one := old.watcherOf(c.Name); one != nil && len(c.Sites) > 0 {
+			judge := newSiteJudge(cfg, c.Name, one.Snapshot().ActiveFindings)
+			judge.last = web.Snapshot(one.Snapshot())
+			judge.last.Cluster = c
+			d.fleet.mu.Lock()
+			d.fleet.judges[c.Name] = judge
+			d.fleet.mu.Unlock()
+		}
+	}
+}
+
 // ownSnapshot returns the snapshot of a cluster that this instance watches, or decides about.
 func (d *Daemon) ownSnapshot(active *activeConfig, cluster string) (s web.Snapshot, own bool) {
 	if one := active.watcherOf(cluster); one != nil {
@@ -106,6 +163,8 @@ func (d *Daemon) restoreViews(ctx context.Context, cfg *config.Config, gained []
 
 // judgeSites decides about the own clusters that several sites watch.
 func (d *Daemon) judgeSites() {
+	d.judging.Lock()
+	defer d.judging.Unlock()
 	active := d.active.Load()
 	for _, c := range active.config.Clusters {
 		if len(c.Sites) > 0 && active.watches(c.Name) {
@@ -121,7 +180,7 @@ func (d *Daemon) judgeCluster(active *activeConfig, c *probes.Cluster) {
 	}
 	d.fleet.mu.Lock()
 	judge := d.fleet.judges[c.Name]
-	if judge == nil { // a reload has added the sites
+	if judge == nil { // one reload has removed the cluster, and the next one brought it back
 		judge = newSiteJudge(active.config, c.Name, nil)
 		d.fleet.judges[c.Name] = judge
 	}

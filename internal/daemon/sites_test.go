@@ -13,6 +13,8 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/history"
+	"stickwatch/internal/monitor"
+	"stickwatch/internal/web"
 	"stickwatch/probes"
 )
 
@@ -134,14 +136,82 @@ func TestOfCluster(t *testing.T) {
 	}
 }
 
-// sitesDaemon returns a daemon without watchers that has a cluster "shop" with the sites x and y.
+// withSites returns a configuration of a cluster "shop" with sites.
+func withSites(sites ...string) *config.Config {
+	return &config.Config{Fleet: config.Fleet{Instance: "a", Site: "x"}, Clusters: []*probes.Cluster{{Name: "shop", Sites: sites}}}
+}
+
+// sitesDaemon returns an instance of a fleet that decides about a cluster "shop" with the sites x and y.
 func sitesDaemon(t *testing.T) (*Daemon, *diskFixture) {
 	t.Helper()
 	w := newDiskFixture(t)
 	w.setClusters([]string{"shop"})
-	d := &Daemon{history: w.db, metrics: w.metrics, incidentStore: w.incidentStore, writeQueue: w.queue, logger: slog.New(slog.DiscardHandler)}
-	d.active.Store(&activeConfig{config: &config.Config{Clusters: []*probes.Cluster{{Name: "shop", Sites: []string{"x", "y"}}}}})
+	schedule, err := monitor.NewSchedule(slog.New(slog.DiscardHandler), monitor.ScheduleObserver{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Daemon{
+		history: w.db, metrics: w.metrics, incidentStore: w.incidentStore, writeQueue: w.queue, logger: slog.New(slog.DiscardHandler),
+		clock: newSteadyClock(), page: web.NewLive(), schedule: schedule,
+		fleet: &fleetMember{
+			judges: make(map[string]*siteJudge), others: make(map[string]storedSnapshot),
+			reported: make(map[string]time.Time), unsent: make(map[string]bool), joined: make(chan struct{}),
+		},
+	}
+	d.reporter = &reporter{history: w.db, metrics: w.metrics, page: d.page, incidentStore: w.incidentStore, logger: d.logger, fleet: d.fleet}
+	d.active.Store(&activeConfig{config: withSites("x", "y"), own: map[string]int64{"shop": 1}})
 	return d, w
+}
+
+// TestSitesForgotten: an instance that does not decide about a cluster any more has no metrics of it.
+func TestSitesForgotten(t *testing.T) {
+	t.Parallel()
+	for name, forget := range map[string]func(*Daemon) error{
+		"another instance decides": func(d *Daemon) error { return d.applyLeases(t.Context(), map[string]int64{}) },
+		"the cluster is removed": func(d *Daemon) error {
+			d.activate(d.nextConfig(d.active.Load(), new(config.Config)))
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, w := sitesDaemon(t)
+			const metric = `stickwatch_cluster_verdict{cluster="shop"`
+			d.fleet.others["shop@x"] = storedSnapshot{Report: checks.Report{Cluster: "shop@x", Started: time.Now(), Verdict: checks.Healthy}, at: d.clock.now()}
+			d.judgeSites()
+			if got := metricsOf(t, w.metrics); !strings.Contains(got, metric) {
+				t.Fatalf("got no verdict in %s", got)
+			}
+			if err := forget(d); err != nil {
+				t.Fatal(err)
+			}
+			d.judgeSites()
+			if got := metricsOf(t, w.metrics); strings.Contains(got, metric) || len(d.fleet.judges) > 0 {
+				t.Errorf("got judges %v and metrics %s", d.fleet.judges, got)
+			}
+		})
+	}
+}
+
+// TestSitesReloaded: what is active stays so when a reload adds the sites of a cluster, and when it removes
+// them, so that nobody gets the end of an incident that goes on.
+func TestSitesReloaded(t *testing.T) {
+	t.Parallel()
+	d, _ := sitesDaemon(t)
+	plain := withSites()
+	old := &activeConfig{config: plain, own: map[string]int64{"shop": 1}}
+	old.watchers = []*monitor.Watcher{d.newWatcher(plain, plain.Clusters[0], []checks.ActiveFinding{redisDown()})}
+	sited := d.nextConfig(old, withSites("x", "y"))
+	d.activate(sited)
+	d.judgeSites()
+	judge := d.fleet.judges["shop"]
+	if judge == nil || len(judge.ledger.Active()) != 1 {
+		t.Fatalf("got judge %+v of added sites, want that Redis is still down", judge)
+	}
+	d.activate(d.nextConfig(sited, plain))
+	one := d.active.Load().watcherOf("shop")
+	if one == nil || len(one.Snapshot().ActiveFindings) != 1 || len(d.fleet.judges) > 0 {
+		t.Errorf("got watcher %v and judges %v of removed sites, want that Redis is still down", one, d.fleet.judges)
+	}
 }
 
 // TestSitesSummary: the summary of a deployment counts what was measured at the first site.
