@@ -21,9 +21,19 @@ import (
 func (d *Daemon) Reload(ctx context.Context) error {
 	err := d.reloadOwn(ctx)
 	if err == nil {
-		d.fleet.announce(ctx, history.Reloaded)
+		d.announceReload(ctx)
 	}
 	return err
+}
+
+// announceReload makes the other instances of a fleet reload. That is not repeated: who reloads must know.
+func (d *Daemon) announceReload(ctx context.Context) {
+	if d.fleet == nil {
+		return
+	}
+	if err := d.fleet.store.Send(ctx, history.Message{Kind: history.Reloaded}); err != nil {
+		d.logger.Error("telling the other instances of the fleet to reload, too: reload each of them", "err", err)
+	}
 }
 
 // reloadOwn is Reload without the other instances.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -14,6 +15,8 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/history"
+	"stickwatch/internal/lab"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/web"
 )
@@ -302,5 +305,32 @@ func TestSnapshotIsKeptOnReload(t *testing.T) {
 	}
 	if status, body := d.ask(t, http.MethodGet, "/-/ready", ""); status != http.StatusOK {
 		t.Errorf("got %d %s", status, body)
+	}
+}
+
+// TestUnannouncedReload: it is logged that the other instances of a fleet do not know of a reload.
+func TestUnannouncedReload(t *testing.T) {
+	t.Parallel()
+	db, err := history.Open(t.Context(), history.Config{Path: lab.Postgres(t).URL(), Instance: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close(context.Background()) })
+	store, err := db.Join()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	d := &Daemon{logger: slog.New(slog.NewTextHandler(&log, nil)), fleet: &fleetMember{store: store}}
+	d.announceReload(t.Context())
+	if log.Len() > 0 {
+		t.Errorf("got %s", log.String())
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d.announceReload(t.Context())
+	if !strings.Contains(log.String(), "reload each of them") {
+		t.Errorf("got %q of a message that was not sent", log.String())
 	}
 }
