@@ -29,7 +29,7 @@ func attribute(r *remaps) *attribution {
 		att.history.Nodes[id] = m
 	}
 	att.history.Pool.Unlisted = att.unlistedSince()
-	att.history.Pool.Served = att.page.served
+	att.history.Pool.Served, att.history.Pool.Waited = att.page.served, att.waits
 	for _, a := range att.answers {
 		if a.sessionOutcome == probes.SessionKept && a.At.After(att.history.Pool.Kept) {
 			att.history.Pool.Kept = a.At

@@ -76,7 +76,7 @@ func balancerDown(e frontend) Finding {
 // serves some clients.
 func balancerErrors(tl *timeline, e frontend) []Finding {
 	var errs []*probes.Exchange
-	answered, unexplained, waited, returning, served := 0, 0, 0, 0, 0
+	answered, unexplained, waited, returning := 0, 0, 0, 0
 	culprits := make(map[string]bool)
 	count := func(ex *probes.Exchange, culprit string) {
 		if ex.Answered() {
@@ -100,11 +100,8 @@ func balancerErrors(tl *timeline, e frontend) []Finding {
 	}
 	for _, a := range e.answers {
 		count(&a.Exchange, a.failedNode)
-		switch {
-		case tl.ownTimeout(a.Exchange) && a.Kind != probes.StepFirst:
+		if tl.ownTimeout(a.Exchange) && a.Kind != probes.StepFirst {
 			returning++
-		case a.Kind == probes.StepFirst && a.OK():
-			served++
 		}
 	}
 	if len(errs) == 0 || (len(errs) < answered && unexplained == 0) {
@@ -115,7 +112,7 @@ func balancerErrors(tl *timeline, e frontend) []Finding {
 		return (unexplained == 0 && culprits[id]) || (tl.noneReady() && !tl.ready(id))
 	})
 	f.waited, f.follows = waited == len(errs), allDisrupted(tl)
-	f.returning = returning == len(errs) && served > 0
+	f.returning = returning == len(errs) && tl.waits.spareNew(tl.Confidence)
 	met := slices.DeleteFunc(slices.Clone(tl.allAnswers), func(a *answer) bool { return !tl.ownError(a.Exchange) || a.trace.Balancer != e.Address })
 	f.harm = harmSpan(met)
 	if clients := clientsOf(met); clients < manyClients && float64(len(errs)) < manyRequests*float64(answered) {
@@ -176,3 +173,51 @@ func (ns *nodeStates) ownError(ex probes.Exchange) bool {
 
 // ownTimeout reports whether the balancer has waited for a node in vain.
 func (ns *nodeStates) ownTimeout(ex probes.Exchange) bool { return ex.Status == 504 && ns.ownError(ex) }
+
+// waits counts requests since the balancer first waited in vain for a node that a client with a
+// session asked, over the rounds in a row in which it did, and only as long as no new client
+// waited so. One round has too few new clients to exclude chance.
+type waits struct {
+	until      time.Time // when the newest of them began; zero: there are none
+	newClients int       // that were served
+	returning  int       // requests of clients with a session
+	timedOut   int       // of these
+}
+
+func (oc *outcomes) countWaits() waits {
+	w := oc.past().Pool.Waited
+	counted, now := w.until, false
+	for _, a := range oc.allAnswers {
+		timedOut, isNew := oc.ownTimeout(a.Exchange), a.Kind == probes.StepFirst
+		if timedOut && isNew {
+			return waits{}
+		}
+		if a.At.Before(oc.Started) && counted.IsZero() || !completed(a.Exchange) {
+			continue
+		}
+		now = now || timedOut && !a.At.Before(oc.Started)
+		switch {
+		case !a.At.After(counted):
+			continue
+		case !isNew:
+			w.returning++
+		case a.OK():
+			w.newClients++
+		}
+		if timedOut {
+			w.timedOut++
+		}
+		if a.At.After(w.until) {
+			w.until = a.At
+		}
+	}
+	if !now {
+		return waits{}
+	}
+	return w
+}
+
+// spareNew reports whether chance is excluded that all new clients were served.
+func (w waits) spareNew(confidence float64) bool {
+	return w.timedOut > 0 && w.newClients >= FreshClients(float64(w.timedOut)/float64(w.returning), confidence)
+}

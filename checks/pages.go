@@ -3,6 +3,7 @@ package checks
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"stickwatch/probes"
 )
@@ -202,6 +203,17 @@ func failsInBetween(e frontend, page probes.Page, got []probes.Exchange) Finding
 	f.Evidence = append(limited(f.Evidence), msg(MsgNoNodeAnswersSo, Args{}))
 	f.Remedy = msg(MsgCheckBetween, Args{})
 	return f
+}
+
+// Restored returns what active findings of an earlier process say of earlier rounds: clients were
+// served a page that is reported gone.
+func Restored(c *probes.Cluster, active []ActiveFinding) *History {
+	h := new(History) // not nil: later rounds build on it
+	h.Pool.Served = slices.ContainsFunc(active, func(f ActiveFinding) bool {
+		page, _, _ := strings.Cut(f.Target, " (") // without the balancer's address
+		return f.Code == PageFailing && f.Node == "" && strings.HasSuffix(page, c.ClientPath())
+	})
+	return h
 }
 
 // noTestPage reports whether no node has ever answered with the session test page: the path

@@ -157,6 +157,31 @@ var pageSpecs = []spec{
 		},
 	},
 	{
+		name: "the session test page of no node, as before a restart of stickwatch",
+		round: from(threeNodes, func(r *round) {
+			gone := checks.Finding{Code: checks.PageFailing, Severity: checks.Critical, Target: lbURL + testPage + " (192.0.2.10:80)"}
+			r.Past = checks.Restored(r.Cluster, []checks.ActiveFinding{{Finding: gone}})
+			for _, n := range r.Cluster.Nodes {
+				r.direct(n.ID, page(testPage, 404))
+				r.visit("").Steps[0].Status = 404
+			}
+		}),
+		want: []string{
+			"critical page_failing/http://shop.example/cluster/test (192.0.2.10:80) [node1 node2 node3]",
+		},
+	},
+	{
+		name: "the session test page of no node: another page failed before a restart of stickwatch",
+		round: from(threeNodes, func(r *round) {
+			other := checks.Finding{Code: checks.PageFailing, Severity: checks.Critical, Target: lbURL + app + " (192.0.2.10:80)"}
+			r.Past = checks.Restored(r.Cluster, []checks.ActiveFinding{{Finding: other}})
+			for _, n := range r.Cluster.Nodes {
+				r.direct(n.ID, page(testPage, 404))
+				r.visit("").Steps[0].Status = 404
+			}
+		}),
+	},
+	{
 		name: "stickwatch is refused on every node",
 		round: from(threeNodes, func(r *round) {
 			r.Past = &checks.History{Pool: checks.PoolHistory{Served: true}}

@@ -21,6 +21,7 @@ type PoolHistory struct {
 	Unlisted map[string]time.Time // when each name of an unlisted node was first met, if the nodes have a source
 	Drifted  time.Time            // when a session last drifted; zero: never
 	Remapped Remapping
+	Waited   waits
 }
 
 // A Remapping is a moment at which the balancer changed where it sends clients.

@@ -116,14 +116,14 @@ func sessionsFailing(tl *timeline) []Finding {
 }
 
 // tallyByNode counts requests by the node that owns the session; "": not known. Failures
-// that are not the session's are left out: those of the balancer, unless it waited for a
-// node in vain, and those of a node that
-// fails when asked directly or was disrupted.
+// that are not the session's are left out: those of the balancer, unless it waits in vain for
+// clients with a session only, and those of a node that fails when asked directly or was
+// disrupted.
 func tallyByNode(tl *timeline) map[string]*tally {
-	tallies := make(map[string]*tally)
+	tallies, spared := make(map[string]*tally), tl.waits.spareNew(tl.Confidence)
 	for _, a := range tl.allAnswers {
 		harmed := a.outcome == OutcomeError || a.outcome == OutcomeWrongPage
-		if a.outcome == OutcomeUnknown || harmed && (tl.refusesAll || tl.ownError(a.Exchange) && !tl.ownTimeout(a.Exchange) || disruptedFor(tl, a)) {
+		if a.outcome == OutcomeUnknown || harmed && (tl.refusesAll || tl.ownError(a.Exchange) && !(spared && tl.ownTimeout(a.Exchange)) || disruptedFor(tl, a)) {
 			continue
 		}
 		key := tallyKey(tl.nodeStates, a)

@@ -3,6 +3,7 @@ package checks_test
 import (
 	"fmt"
 	"slices"
+	"testing"
 	"time"
 
 	"stickwatch/checks"
@@ -297,6 +298,29 @@ var sessionSpecs = []spec{
 		want: []string{"critical session_failing [node1 node2 node3]"},
 	},
 	{
+		name: "not failing: the balancer waited once in vain for a client with a session",
+		round: changed(func(r *round) {
+			r.Traces[1].Steps[3].Status, r.Traces[1].Steps[3].Label = 504, ""
+		}),
+		want: []string{"warning balancer_error/http://shop.example (192.0.2.10:80)"},
+	},
+	{
+		name:  "not failing: the balancer waits in vain for a third, and few new clients were spared",
+		round: changed(waitForThird),
+		want:  []string{"critical balancer_error/http://shop.example (192.0.2.10:80)"},
+	},
+	{
+		name: "failing: the balancer waits in vain for a third of what clients with a session ask",
+		round: changed(func(r *round) {
+			waitForThird(r)
+			r.newClients(15, "node1")
+		}),
+		want: []string{
+			"critical session_failing [node1 node2 node3]",
+			"critical balancer_error/http://shop.example (192.0.2.10:80) <- session_failing",
+		},
+	},
+	{
 		name: "failing: only storing, on one node",
 		round: from(counting, func(r *round) {
 			r.Traces[1].Steps[1].Kind, r.Traces[1].Steps[1].Status, r.Traces[1].Steps[1].Label = probes.StepWrite, 419, ""
@@ -560,4 +584,46 @@ func neverKept() *round {
 		}
 	}
 	return r
+}
+
+// waitForThird makes the balancer wait in vain for a third of the follow-ups.
+func waitForThird(r *round) {
+	for w := range r.Traces {
+		for i := range r.Traces[w].Steps {
+			if i%3 == 1 {
+				r.Traces[w].Steps[i].Status, r.Traces[w].Steps[i].Label = 504, ""
+			}
+		}
+	}
+}
+
+// TestWaitsOfSeveralRounds tests that new clients of several rounds together exclude chance, and
+// that a round in which a new client waits in vain, or nobody does, begins anew.
+func TestWaitsOfSeveralRounds(t *testing.T) {
+	t.Parallel()
+	var past *checks.History
+	for i, tc := range []struct {
+		change func(*round)
+		want   bool
+	}{
+		{waitForThird, false}, {waitForThird, false}, {waitForThird, false}, {waitForThird, false}, {waitForThird, true},
+		{func(*round) {}, false}, {waitForThird, false},
+		{waitForThird, false}, {waitForThird, false}, {waitForThird, false}, {waitForThird, true},
+		{func(r *round) { waitForThird(r); r.visit("").Steps[0].Status = 504 }, false},
+	} {
+		r := healthy()
+		tc.change(r)
+		shift := time.Duration(i) * time.Minute
+		r.Started, r.Past = r.Started.Add(shift), past
+		for w := range r.Traces {
+			for s := range r.Traces[w].Steps {
+				r.Traces[w].Steps[s].At = r.Traces[w].Steps[s].At.Add(shift)
+			}
+		}
+		report := checks.Judge(r.Round)
+		if got := slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionFailing }); got != tc.want {
+			t.Errorf("round %d: session_failing found is %t, want %t: %v", i, got, tc.want, lines(report))
+		}
+		past = report.History
+	}
 }

@@ -37,6 +37,7 @@ type outcomes struct {
 	frontends    []frontend
 	lastAnswerAt map[nodeAtAddress]time.Time // when the latest request that it answered began
 	slowConnects []SlowConnect               // recent ones, oldest first
+	waits        waits
 }
 
 // readTraces returns the second stage of a round.
@@ -53,6 +54,7 @@ func readTraces(nodes *nodeStates) *outcomes {
 	}
 	oc.setOutcomes()
 	oc.slowConnects = oc.recentSlowConnects()
+	oc.waits = oc.countWaits()
 	return oc
 }
 

@@ -104,7 +104,7 @@ func NewWatcher(cluster *probes.Cluster, p *Prober, o Observer, intervals Interv
 	intervals.CanaryAge = canaryAge(cluster, intervals.CanaryAge)
 	w := &Watcher{
 		cluster: cluster, prober: p, observer: o, intervals: intervals,
-		history:        new(checks.History), // not nil: later rounds build on it
+		history:        checks.Restored(cluster, activeFindings),
 		canaryPool:     canaryPool{reserved: reserveOf(cluster)},
 		evidenceReader: evidence.NewReader(cluster), ledger: checks.NewLedger(intervals.Damping, activeFindings...), sem: make(chan struct{}, 1),
 	}
