@@ -20,9 +20,11 @@ type SiteView struct {
 // A SiteLedger decides what is wrong with a cluster that is watched from several sites. What more
 // than half of the sites see that are heard is a finding. What fewer see may be the network between
 // them and the cluster, and is a SiteDisagreement if it lasts, unless an answer of the cluster proves
-// it. If no site is heard, what is active stays active. A SiteLedger is not safe for concurrent use.
+// it. If no site is heard, what is active stays active. So it does for a while after the start
+// if half of the sites or fewer are heard. A SiteLedger is not safe for concurrent use.
 type SiteLedger struct {
 	settle time.Duration
+	start  time.Time // when a site was heard first
 	active []ActiveFinding
 	alone  map[string]minority // by the key of a finding
 }
@@ -55,22 +57,31 @@ func (l *SiteLedger) Update(at time.Time, views []SiteView) []Change {
 	if len(heard) == 0 {
 		return nil
 	}
+	if l.start.IsZero() {
+		l.start = at
+	}
+	few := 2*len(heard) <= len(views)
+	wait := few && at.Sub(l.start) < l.settle // others may be heard soon, too
 	seen, keys := sightings(heard)
 	agreed := make(map[string]bool)
 	alone := make(map[string]minority)
 	for _, key := range keys {
 		s := seen[key]
+		proven := s.all[0].Code.has(provenAnywhere)
 		before, wasAlone := l.alone[key]
-		sites := len(s.by)
-		contradicted := wasAlone && at.Sub(before.since) >= l.settle && sites <= before.sites && 2*len(heard) <= len(views)
-		if sites >= needed(s.all[0].Code, len(heard)) && !contradicted {
+		if !wasAlone && !l.isActive(key) {
+			before, wasAlone = l.contradictedBefore(s)
+		}
+		contradicted := !proven && few && wasAlone && at.Sub(before.since) >= l.settle && len(s.by) <= before.sites
+		switch {
+		case contradicted || len(s.by) < needed(s.all[0].Code, len(heard)):
+			if !wasAlone {
+				before.since = at
+			}
+			alone[key] = minority{before.since, max(before.sites, len(s.by))}
+		case !wait || l.isActive(key) || proven:
 			agreed[key] = true
-			continue
 		}
-		if !wasAlone {
-			before.since = at
-		}
-		alone[key] = minority{before.since, max(before.sites, sites)}
 	}
 	l.alone = alone
 	var next []ActiveFinding
@@ -79,8 +90,32 @@ func (l *SiteLedger) Update(at time.Time, views []SiteView) []Change {
 			next = append(next, l.agree(seen[key], seen, agreed, heard))
 		}
 	}
-	next = append(next, l.disagreements(at, heard, agreed)...)
+	if wait {
+		next = append(next, slices.DeleteFunc(l.Active(), func(f ActiveFinding) bool { return agreed[f.Key()] })...)
+	} else {
+		next = append(next, l.disagreements(at, heard, agreed)...)
+	}
 	return l.replace(at, next)
+}
+
+func (l *SiteLedger) isActive(key string) bool {
+	return slices.ContainsFunc(l.active, func(f ActiveFinding) bool { return f.Key() == key })
+}
+
+// contradictedBefore returns since when a finding has been contradicted, if it had long been when the
+// ledger started: it was old, and the disagreement of each site that sees it is active.
+func (l *SiteLedger) contradictedBefore(s sighting) (before minority, is bool) {
+	for _, site := range s.by {
+		if !l.isActive(Finding{Code: SiteDisagreement, Target: site}.Key()) {
+			return minority{}, false
+		}
+	}
+	for _, f := range s.all {
+		if l.start.Sub(f.Since) < l.settle {
+			return minority{}, false
+		}
+	}
+	return minority{s.all[0].Since, len(s.by)}, true
 }
 
 // heardOf returns the views that are heard.

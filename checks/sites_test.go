@@ -51,7 +51,9 @@ func TestSiteLedger(t *testing.T) {
 		{"two of four", []SiteView{from("a", BalancerDown), from("b", BalancerDown), from("c"), from("d")}, time.Minute, []string{"site_disagreement/a", "site_disagreement/b"}, Degraded},
 		{"two of three, one silent", []SiteView{from("a", BalancerDown), from("b", BalancerDown), silentSite("c")}, 0, []string{"balancer_down"}, Failing},
 		{"one of three, one silent", []SiteView{from("a", BalancerDown), from("b"), silentSite("c")}, time.Minute, []string{"site_disagreement/a"}, Degraded},
-		{"the only one that is heard of two", []SiteView{from("a", BalancerDown), silentSite("b")}, 0, []string{"balancer_down"}, Failing},
+		{"the only one that is heard of two, at first", []SiteView{from("a", BalancerDown), silentSite("b")}, 59 * time.Second, nil, Inconclusive},
+		{"the only one that is heard of two", []SiteView{from("a", BalancerDown), silentSite("b")}, time.Minute, []string{"balancer_down"}, Failing},
+		{"the only one of two, an answer proves it", []SiteView{from("a", SessionLost), silentSite("b")}, 0, []string{"session_lost"}, Failing},
 		{"the only one of two sees nothing", []SiteView{from("a"), silentSite("b")}, 0, nil, Inconclusive},
 		{"none is heard", []SiteView{silentSite("a"), silentSite("b")}, 0, nil, Inconclusive},
 		{"an answer proves it", []SiteView{from("a", SessionLost), from("b"), from("c")}, 0, []string{"session_lost"}, Failing},
@@ -147,6 +149,7 @@ func TestSiteSilent(t *testing.T) {
 	both, alone := []SiteView{from("a", BalancerDown), from("b")}, []SiteView{from("a", BalancerDown), silentSite("b")}
 	for length, want := range map[time.Duration]string{30 * time.Second: "balancer_down", time.Hour: "site_disagreement/a"} {
 		l := NewSiteLedger(time.Minute)
+		l.Update(siteTime.Add(-time.Hour), []SiteView{from("a"), from("b")})
 		l.Update(siteTime, both)
 		l.Update(siteTime.Add(length), both)
 		l.Update(siteTime.Add(length), alone)
@@ -197,6 +200,68 @@ func (v SiteView) at(target, node string, addresses ...string) SiteView {
 		v.Active[n].Target, v.Active[n].Node = target, node
 	}
 	return v
+}
+
+// TestSiteStart: after a start or a takeover, the sites that are heard first do not decide before the
+// others had time to be heard.
+func TestSiteStart(t *testing.T) {
+	down, well := from("a", BalancerDown), from("a")
+	t.Run("a minority is heard first", func(t *testing.T) {
+		l := NewSiteLedger(time.Minute)
+		l.Update(siteTime, []SiteView{down, silentSite("b"), silentSite("c")})
+		l.Update(siteTime.Add(59*time.Second), []SiteView{down, silentSite("b"), silentSite("c")})
+		if got := l.Active(); len(got) > 0 {
+			t.Errorf("got %v", keysOf(got))
+		}
+		l.Update(siteTime.Add(time.Minute), []SiteView{down, from("b"), from("c")})
+		if got := l.Active(); len(got) > 0 {
+			t.Errorf("got %v when the others are heard", keysOf(got))
+		}
+	})
+	t.Run("others fall silent soon", func(t *testing.T) { // they had no time to contradict
+		l := NewSiteLedger(time.Minute)
+		l.Update(siteTime, []SiteView{down, from("b")})
+		for _, at := range []time.Duration{10 * time.Second, time.Minute} {
+			l.Update(siteTime.Add(at), []SiteView{down, silentSite("b")})
+		}
+		if got := keysOf(l.Active()); !slices.Equal(got, []string{"balancer_down"}) {
+			t.Errorf("got %v", got)
+		}
+	})
+	t.Run("what was active stays", func(t *testing.T) {
+		l := NewSiteLedger(time.Minute, from("", BalancerDown, SessionLost).Active...)
+		for _, views := range [][]SiteView{{well, silentSite("b"), silentSite("c")}, {down, silentSite("b"), silentSite("c")}} {
+			if changes := l.Update(siteTime, views); len(changes) > 0 {
+				t.Errorf("got changes %+v", changes)
+			}
+		}
+		if changes := l.Update(siteTime.Add(time.Minute), []SiteView{well, silentSite("b"), silentSite("c")}); len(changes) != 2 || changes[0].Kind != Gone {
+			t.Errorf("got changes %+v, want that it ends", changes)
+		}
+	})
+}
+
+// TestSiteContradictedRestored: what others had contradicted for long before a takeover does not become
+// a finding because they are silent; what began later does, and what an answer proves.
+func TestSiteContradictedRestored(t *testing.T) {
+	before := NewSiteLedger(time.Minute)
+	for _, at := range []time.Duration{0, time.Hour} {
+		before.Update(siteTime.Add(at), []SiteView{from("a", BalancerDown), from("b")})
+	}
+	views := []SiteView{from("a", BalancerDown, BalancerError, SessionLost), silentSite("b")}
+	takeover := siteTime.Add(time.Hour)
+	views[0].Active[1].Since = takeover.Add(-time.Second)
+	l := NewSiteLedger(time.Minute, before.Active()...)
+	for _, at := range []time.Duration{0, 2 * time.Minute, time.Hour} {
+		l.Update(takeover.Add(at), views)
+		want := []string{"balancer_error", "session_lost", "site_disagreement/a"}
+		if at == 0 {
+			want = want[1:]
+		}
+		if got := keysOf(l.Active()); !slices.Equal(got, want) {
+			t.Errorf("got %v %s after the takeover, want %v", got, at, want)
+		}
+	}
 }
 
 // TestSiteAddresses: what sites see at addresses of their own is one trouble; what they see at
