@@ -25,7 +25,7 @@ type Canary struct {
 	trace   Trace
 	counter int    // the last value sent
 	written int    // the last value known to be stored; 0: none
-	keeper  string // label of the answer to that write
+	keeper  string // label of the answer to that write, or of the first one that showed the value
 	scope   sessionScope
 	opened  time.Time
 }
@@ -197,7 +197,11 @@ func (c *Canary) startRequest(ctx context.Context, kind StepKind, jar *Jar) func
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		h := contents{id: c.trace.First().Session, counter: counter, base: c.trace.Base, lastSent: c.counter}
-		return ex, h.outcome(ex)
+		outcome := h.outcome(ex)
+		if c.keeper == "" && outcome == SessionKept && counter == c.written {
+			c.keeper = ex.Label // the answer to the write had no label
+		}
+		return ex, outcome
 	}
 }
 
@@ -289,8 +293,8 @@ func (c *Canary) stored() int {
 	return c.written
 }
 
-// storedAtOwner is stored for the node that opened the session: 0 if another node answered
-// the write, because the value may be there.
+// storedAtOwner is stored for the node that opened the session: 0 unless that node is known to
+// have the value.
 func (c *Canary) storedAtOwner() int {
 	c.mu.Lock()
 	elsewhere := c.keeper != c.trace.OpenedBy

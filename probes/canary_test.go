@@ -361,6 +361,47 @@ func TestOwnerOfAValue(t *testing.T) {
 	}
 }
 
+// TestOwnerOfAValueWithoutLabel: if the answer to the write does not name its node, the first
+// answer that shows the value does.
+func TestOwnerOfAValueWithoutLabel(t *testing.T) {
+	var value atomic.Value
+	value.Store("")
+	u := web(t, func(w http.ResponseWriter, r *http.Request) {
+		if set := r.FormValue("set"); set != "" {
+			value.Store(set)
+			fmt.Fprint(w, "ok")
+			return
+		}
+		fmt.Fprint(w, "node1,"+secretID+","+value.Load().(string))
+	})
+	part := func(i int) Extractor {
+		return extractorFunc(func(doc Document) string {
+			parts := strings.Split(string(doc.Body), ",")
+			if len(parts) < 3 {
+				return ""
+			}
+			return parts[i]
+		})
+	}
+	node := Node{ID: "node1", URL: u}
+	canary := openCanary(t, &Cluster{
+		Balancer: Balancer{URLs: []*url.URL{u}}, Limits: Limits{Timeout: ample}, Nodes: []Node{node},
+		Session: &Session{Path: "/page", Policy: PolicySticky, Node: part(0), ID: part(1), Read: part(2), Write: "/save?set={value}"},
+	}, 1000)
+	canary.Write(t.Context())
+	if check := canary.CheckOwner(t.Context(), node); check.Counter != 0 {
+		t.Errorf("before an answer shows the value, the check expects %d, want nothing", check.Counter)
+	}
+	canary.Return(t.Context())
+	if got := lastOutcome(canary); got != SessionKept {
+		t.Fatalf("got %q, want %q", got, SessionKept)
+	}
+	value.Store("")
+	if check := canary.CheckOwner(t.Context(), node); check.Counter != 1001 || check.SessionOutcome() != SessionLost {
+		t.Errorf("the node forgot the value: the check expects %d and finds %q, want 1001 and %q", check.Counter, check.SessionOutcome(), SessionLost)
+	}
+}
+
 // tomcats are nodes that share their sessions, as Tomcat with DeltaManager and
 // JvmRouteBinderValve does: the requested node takes over the session and changes its
 // route. The earlier id is then unknown.
