@@ -18,8 +18,8 @@ import (
 //     a pause as long as its answer took.
 //   - The number of requests in flight with one session adapts in the same way,
 //     because many applications lock a session while a request uses it.
-//   - After an answer with 429 no request starts until Retry-After has passed, or for a
-//     second.
+//   - After a 429 that the pace of stickwatch may have caused, no request starts until
+//     Retry-After has passed, or for a second; at most for longestPause in each minute.
 //
 // A request through the balancer counts at every node until its answer shows which node
 // gave it, unless the oracle computes the node. After another node answers such a
@@ -35,6 +35,7 @@ type Limiter struct {
 	waiting  []*permit         // in order of arrival
 	admitted uint64            // number of admitted permits so far
 	started  time.Time         // when the last permit was admitted
+	paused   time.Time         // start of the last longestPause in which requests may wait because of a 429
 	timer    *time.Timer       // runs advance when a waiting request may start because of time alone
 }
 
@@ -45,6 +46,7 @@ type limitedNode struct {
 	label     string // the name that the node reported in the last direct request
 	tokens    tokenBucket
 	notBefore time.Time // no request starts earlier
+	refused   time.Time // when a request that was repeated because of a 429 was last refused again
 	missed    bool      // another node answered the last request that was expected here
 }
 
@@ -56,7 +58,7 @@ type admissionRequest struct {
 	kind     string        // requests of one kind take about the same time
 	requests int           // number of requests that are sent one after the other; 0: 1
 	alone    bool          // no other request of stickwatch may be in flight
-	apart    bool          // none may have started within the second before
+	apart    bool          // none may have started within the second before: it repeats one that was refused
 }
 
 // A permit is an admissionRequest that waits or was admitted.
@@ -256,7 +258,8 @@ func (l *Limiter) cancel(p *permit) {
 
 // advance admits as many permits as it can, in order of arrival. If a request waits for
 // a token only, later requests to its nodes wait behind it. Otherwise requests for one
-// node could starve those that need a token of every node.
+// node could starve those that need a token of every node. All others wait for a request
+// that keeps apart and could start otherwise, as nodes may share a limit.
 func (l *Limiter) advance() {
 	now := time.Now()
 	var next time.Time
@@ -271,19 +274,27 @@ func (l *Limiter) advance() {
 		if room {
 			when = p.rateAllowsAt(now)
 		}
-		if room && !behind && !when.After(now) {
+		nodes := p.nodes
+		if room && !when.After(now) && p.apart && !p.refusedAgain(now) {
+			nodes, when = l.nodes, l.started.Add(time.Second)
+		}
+		starts := room && !behind && !when.After(now)
+		if starts {
 			p.start(now)
-			return true
+			if !p.apart {
+				return true
+			}
+			when = now.Add(unansweredAfter) // no other one starts with it
 		}
 		if when.After(now) && (next.IsZero() || when.Before(next)) {
 			next = when
 		}
 		if room || p.alone {
-			for _, n := range p.nodes {
+			for _, n := range nodes {
 				claimed[n] = true
 			}
 		}
-		return false
+		return starts
 	})
 	l.wake(next)
 }

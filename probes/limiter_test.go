@@ -364,60 +364,204 @@ func TestLimiterOwnTimeOut(t *testing.T) {
 	})
 }
 
+// askLimited sends one request, and returns how often it was sent and the last status. limit
+// returns for how long a 429 asks; 0: it is none.
+func (t *testServer) askLimited(ctx context.Context, d admissionRequest, node string, limit func() time.Duration) (sent, status int) {
+	d.node, d.kind = node, "page"
+	p, err := t.limiter.admit(ctx, d)
+	if err != nil {
+		return 0, 0
+	}
+	_ = t.client.run(ctx, p, func() response {
+		t.serve(d, node)
+		sent++
+		r := response{label: node, answered: true, limited: limit()}
+		if status = http.StatusOK; r.limited > 0 {
+			status = http.StatusTooManyRequests
+		}
+		return r
+	})
+	return sent, status
+}
+
+// round sends 45 requests to three nodes, a third of them directly.
+func (t *testServer) round(ctx context.Context, limit func() time.Duration, done func(sent, status int)) {
+	var wg sync.WaitGroup
+	for i := range 45 {
+		wg.Go(func() {
+			done(t.askLimited(ctx, admissionRequest{direct: i%9 < 3}, fmt.Sprintf("node%d", i%3+1), limit))
+		})
+	}
+	wg.Wait()
+}
+
 // TestLimiterTooManyRequests: behind a limit of five requests a second, every request is
-// served in the end. Without other requests of stickwatch, a 429 is the cluster's own.
+// served in the end.
 func TestLimiterTooManyRequests(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	took := bubble(t, func(t *testing.T) {
 		a := newAnswerer(DefaultBudget, 3, time.Millisecond)
 		var mu sync.Mutex
 		tokens, filled, refused := 5, time.Now(), 0
-		ask := func(node string, limit func() bool) (status int) {
-			p, err := a.limiter.admit(t.Context(), admissionRequest{node: node, kind: "page"})
-			if err != nil {
-				t.Error(err)
-				return 0
-			}
-			err = a.client.run(t.Context(), p, func() response {
-				a.serve(admissionRequest{}, node)
-				if status = 200; limit() {
-					status = http.StatusTooManyRequests
-				}
-				return response{label: node, answered: true, limited: limitedFor(status, nil)}
-			})
-			if err != nil {
-				t.Error(err)
-			}
-			return status
-		}
-		bucket := func() bool {
+		bucket := func() time.Duration {
 			mu.Lock()
 			defer mu.Unlock()
 			n := int(time.Since(filled) / (200 * time.Millisecond))
 			tokens, filled = min(5, tokens+n), filled.Add(time.Duration(n)*200*time.Millisecond)
 			if tokens == 0 {
 				refused++
-				return true
+				return time.Second
 			}
 			tokens--
-			return false
+			return 0
 		}
-		var wg sync.WaitGroup
-		for i := range 45 {
-			wg.Go(func() {
-				if status := ask(fmt.Sprintf("node%d", i%3+1), bucket); status != 200 {
-					t.Errorf("request %d: got %d, want 200", i, status)
-				}
-			})
-		}
-		wg.Wait()
+		a.round(t.Context(), bucket, func(_, status int) {
+			if status != http.StatusOK {
+				t.Errorf("got %d, want 200", status)
+			}
+		})
 		if refused == 0 {
 			t.Error("the limit was never met")
 		}
-		time.Sleep(time.Minute)
-		if status := ask("node1", func() bool { return true }); status != http.StatusTooManyRequests {
-			t.Errorf("alone: got %d, want 429", status)
+	})
+	if most := 45 * time.Second; took > most {
+		t.Errorf("took %s, want at most %s", took, most)
+	}
+}
+
+// TestLimiterRefusesAll: a cluster that answers every request with 429 delays a round by one
+// pause, and by the second for which a request keeps apart from others to prove it.
+func TestLimiterRefusesAll(t *testing.T) {
+	for _, wait := range []time.Duration{time.Second, 10 * time.Second} {
+		bubble(t, func(t *testing.T) {
+			a := newAnswerer(DefaultBudget, 3, time.Millisecond)
+			refuse := func() time.Duration { return wait }
+			for i := range 20 {
+				began := time.Now()
+				a.round(t.Context(), refuse, func(sent, status int) {
+					if i == 1 && sent != 1 {
+						t.Errorf("after a round in which all were refused, one is sent %d times", sent)
+					}
+					if status != http.StatusTooManyRequests {
+						t.Errorf("got %d, want 429", status)
+					}
+				})
+				if got, most := time.Since(began), 15*time.Second; got > most {
+					t.Errorf("Retry-After of %s: round %d took %s, want at most %s", wait, i, got, most)
+				}
+				time.Sleep(15 * time.Second)
+			}
+		})
+	}
+}
+
+// TestLimiterPauses: a cluster that refuses all but single requests, and asks for long pauses
+// each time, gets one pause in a minute.
+func TestLimiterPauses(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 3, time.Millisecond)
+		var mu sync.Mutex
+		var last time.Time
+		single := func() time.Duration {
+			mu.Lock()
+			defer mu.Unlock()
+			since := time.Since(last)
+			if last = time.Now(); since < time.Second {
+				return 10 * time.Second
+			}
+			return 0
+		}
+		a.askLimited(t.Context(), admissionRequest{}, "node1", single)
+		a.round(t.Context(), single, func(_, status int) {
+			if status != http.StatusOK {
+				t.Errorf("got %d, want 200", status)
+			}
+		})
+		if got, most := time.Since(a.began), 10*time.Second+45*1100*time.Millisecond; got > most {
+			t.Errorf("took %s, want at most %s", got, most)
 		}
 	})
+}
+
+// TestLimiterRefusedAlone: a 429 to a request that no other one preceded within a second is
+// the cluster's own, and delays nothing.
+func TestLimiterRefusedAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 3, time.Millisecond)
+		sent, status := a.askLimited(t.Context(), admissionRequest{}, "node1", func() time.Duration { return 10 * time.Second })
+		if sent != 1 || status != http.StatusTooManyRequests {
+			t.Errorf("got %d after %d requests, want 429 after one", status, sent)
+		}
+		a.ask(t.Context(), admissionRequest{node: "node1"}, "node1")
+		if got := time.Since(a.began); got > 10*time.Millisecond {
+			t.Errorf("the next request took until %s", got)
+		}
+	})
+}
+
+// TestLimiterRefusedDirectly: a 429 to a direct request makes requests to its node wait. The
+// others go on, but for the second for which its repeat keeps apart.
+func TestLimiterRefusedDirectly(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 3, time.Millisecond)
+		a.ask(t.Context(), admissionRequest{node: "node3"}, "node3")
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			refused := false
+			sent, status := a.askLimited(t.Context(), admissionRequest{direct: true}, "node1", func() time.Duration {
+				if refused = !refused; refused {
+					return 10 * time.Second
+				}
+				return 0
+			})
+			if got := time.Since(a.began); sent != 2 || status != http.StatusOK || got < 10*time.Second || got > 12*time.Second {
+				t.Errorf("node1: got %d after %d requests and %s, want 200 after two and ten seconds", status, sent, got)
+			}
+		})
+		for range 60 { // beside busy others
+			for _, node := range []string{"node2", "node3"} {
+				began := time.Now()
+				if a.ask(t.Context(), admissionRequest{node: node}, node); time.Since(began) > 1010*time.Millisecond {
+					t.Errorf("%s: a request took %s", node, time.Since(began))
+				}
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+		wg.Wait()
+	})
+}
+
+// TestLimiterRepeatIsServed: a request that was refused is repeated within seconds, although
+// clients of another node never stop.
+func TestLimiterRepeatIsServed(t *testing.T) {
+	for _, direct := range []bool{true, false} {
+		bubble(t, func(t *testing.T) {
+			a := newAnswerer(DefaultBudget, 2, 300*time.Millisecond)
+			ctx, cancel := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					for ctx.Err() == nil {
+						a.ask(ctx, admissionRequest{node: "node1", direct: true}, "node1")
+					}
+				})
+			}
+			time.Sleep(5 * time.Second)
+			began, refused := time.Now(), false
+			limited, stop := context.WithTimeout(t.Context(), 10*time.Minute)
+			defer stop()
+			_, status := a.askLimited(limited, admissionRequest{direct: direct}, "node2", func() time.Duration {
+				if refused = !refused; refused {
+					return time.Second
+				}
+				return 0
+			})
+			if got := time.Since(began); status != http.StatusOK || got > 5*time.Second {
+				t.Errorf("direct %t: got %d after %s, want 200 within five seconds", direct, status, got)
+			}
+			cancel()
+			wg.Wait()
+		})
+	}
 }
 
 // TestLimiterForeignTimeOut: timeouts between fast answers are the node's own.

@@ -47,9 +47,6 @@ func (s *scope) hasCapacity(p *permit, now time.Time) (ok bool, when time.Time) 
 // rateAllowsAt returns the time from which the rates of all nodes of p allow it.
 func (p *permit) rateAllowsAt(now time.Time) time.Time {
 	var latest time.Time
-	if p.apart {
-		latest = p.limiter.started.Add(time.Second)
-	}
 	for _, n := range p.nodes {
 		for _, at := range []time.Time{n.notBefore, n.tokens.available(p.limiter.budget, now)} {
 			if at.After(latest) {
@@ -74,7 +71,7 @@ func (p *permit) scopes() []*scope {
 
 // start admits p.
 func (p *permit) start(now time.Time) {
-	p.crowded = !p.limiter.started.IsZero() && now.Sub(p.limiter.started) < time.Second
+	p.crowded = now.Sub(p.limiter.started) < time.Second
 	p.limiter.admitted++
 	p.limiter.started = now
 	p.sequence, p.startedAt, p.contention = p.limiter.admitted, now, make(map[*scope]*contention)
@@ -149,17 +146,54 @@ func (p *permit) finishWith(r response) (ownFault bool) {
 		p.session.answered = now
 	}
 	p.learnSession(r, took, now)
+	ownFault = r.timedOut && !p.alone && p.delayed.Sub(p.startedAt) >= took/2
 	if p.refused = r.limited > 0; p.refused {
-		for _, n := range limiter.nodes { // who limits may be in front of all of them
-			n.limit.lower(now)
-			n.wait(now.Add(r.limited))
-		}
+		ownFault = p.learnRefusal(r.limited, now)
 	}
 	limiter.advance()
-	if p.refused {
-		return !p.alone && p.crowded
+	return ownFault
+}
+
+// longestPause bounds the time in each minute for which requests to a cluster wait because of
+// answers with 429. A target must not stop its own monitoring.
+const longestPause = 10 * time.Second
+
+// learnRefusal adapts to an answer with 429, and reports whether the pace of stickwatch may
+// have caused it: another request started within the second before it or while it was in flight,
+// and none that kept apart was refused within the last minute.
+func (p *permit) learnRefusal(wait time.Duration, now time.Time) (ownFault bool) {
+	limiter := p.limiter
+	crowded := p.crowded || limiter.admitted > p.sequence // a later one may overtake it
+	ownFault = crowded && !p.alone && !p.refusedAgain(now)
+	if ownFault && now.Sub(limiter.paused) >= time.Minute {
+		limiter.paused = now
 	}
-	return r.timedOut && !p.alone && p.delayed.Sub(p.startedAt) >= took/2
+	until := now.Add(min(wait, longestPause-now.Sub(limiter.paused)))
+	for _, n := range p.limitedWith() {
+		if p.apart {
+			n.refused = now
+		}
+		if ownFault {
+			n.limit.lower(now)
+			n.wait(until)
+		}
+	}
+	return ownFault
+}
+
+// limitedWith returns the nodes for which p's 429 is evidence. The balancer may have
+// answered it for all of them.
+func (p *permit) limitedWith() []*limitedNode {
+	if p.direct {
+		return p.nodes
+	}
+	return p.limiter.nodes
+}
+
+// refusedAgain reports whether a request that kept apart was refused within the last minute:
+// then it is not the pace of stickwatch for which p is refused.
+func (p *permit) refusedAgain(now time.Time) bool {
+	return !slices.ContainsFunc(p.limitedWith(), func(n *limitedNode) bool { return now.Sub(n.refused) >= time.Minute })
 }
 
 // attribute takes tokens of the node that answered, or of every node at which the
