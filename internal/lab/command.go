@@ -85,7 +85,7 @@ func isRoot() bool { return os.Geteuid() == 0 }
 const (
 	// readyWithin is how long a server may take to start; MariaDB on a busy machine
 	// with two cores needs a few seconds.
-	readyWithin = 20 * time.Second
+	readyWithin = time.Minute
 	pollEvery   = 10 * time.Millisecond
 )
 

@@ -158,21 +158,19 @@ func (e *environment) listed(n *demo.Node) bool {
 
 // scaleOut adds a node that is not in stickwatch's configuration, and removes it again.
 func scaleOut(o Operation, _ Setup) []step {
-	added := ""
+	var added *demo.Node
 	return []step{
-		{0, "add a node", func(w *environment) error {
-			n, err := w.cluster.ScaleOut()
-			if err != nil {
-				return err
-			}
-			added = n.ID()
-			return nil
+		{0, "add a node", func(w *environment) (err error) {
+			added, err = w.cluster.ScaleOut()
+			return err
 		}},
 		{o.For, "take the added node away", func(w *environment) error {
-			if err := w.cluster.RemoveServer(added); err != nil {
-				return err
+			if w.listed(added) { // another operation may have replaced the whole list
+				if err := w.cluster.RemoveServer(added.ID()); err != nil {
+					return err
+				}
 			}
-			return w.cluster.StopNode(added)
+			return w.cluster.StopNode(added.ID())
 		}},
 	}
 }
