@@ -606,9 +606,17 @@ func TestWaitsOfSeveralRounds(t *testing.T) {
 		change func(*round)
 		want   bool
 	}{
-		{waitForThird, false}, {waitForThird, false}, {waitForThird, false}, {waitForThird, false}, {waitForThird, true},
-		{func(*round) {}, false}, {waitForThird, false},
-		{waitForThird, false}, {waitForThird, false}, {waitForThird, false}, {waitForThird, true},
+		{waitForThird, false},
+		{waitForThird, false},
+		{waitForThird, false},
+		{waitForThird, false},
+		{waitForThird, true},
+		{func(*round) {}, false},
+		{waitForThird, false},
+		{waitForThird, false},
+		{waitForThird, false},
+		{waitForThird, false},
+		{waitForThird, true},
 		{func(r *round) { waitForThird(r); r.visit("").Steps[0].Status = 504 }, false},
 	} {
 		r := healthy()
