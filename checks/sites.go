@@ -98,8 +98,17 @@ func (l *SiteLedger) Update(at time.Time, views []SiteView) []Change {
 	return l.replace(at, next)
 }
 
+// activeFinding returns the active finding with a key.
+func (l *SiteLedger) activeFinding(key string) (f ActiveFinding, is bool) {
+	if at := slices.IndexFunc(l.active, func(f ActiveFinding) bool { return f.Key() == key }); at >= 0 {
+		return l.active[at], true
+	}
+	return f, false
+}
+
 func (l *SiteLedger) isActive(key string) bool {
-	return slices.ContainsFunc(l.active, func(f ActiveFinding) bool { return f.Key() == key })
+	_, is := l.activeFinding(key)
+	return is
 }
 
 // contradictedBefore returns since when a finding has been contradicted, if it had long been when the
@@ -200,8 +209,8 @@ func (l *SiteLedger) agree(s sighting, seen map[string]sighting, agreed map[stri
 			f.Last = other.Last
 		}
 	}
-	if at := slices.IndexFunc(l.active, func(a ActiveFinding) bool { return a.Key() == f.Key() && f.When.Sub(a.When) <= l.settle }); at >= 0 {
-		f.When, f.Since = l.active[at].When, l.active[at].Since
+	if old, is := l.activeFinding(f.Key()); is && f.When.Sub(old.When) <= l.settle {
+		f.When, f.Since = old.When, old.Since
 	}
 	for steps := len(seen); f.ExplainedBy != "" && !agreed[f.ExplainedBy]; steps-- {
 		cause, known := seen[f.ExplainedBy]
@@ -240,8 +249,8 @@ func (l *SiteLedger) disagreements(at time.Time, heard []SiteView, agreed map[st
 			Code: SiteDisagreement, Severity: Warning, Target: v.Site,
 			Summary: msg(MsgSiteDisagrees, Args{Name: v.Site}), Remedy: msg(MsgCompareSites, Args{Name: v.Site}),
 		}}
-		old := slices.IndexFunc(l.active, func(a ActiveFinding) bool { return a.Key() == d.Key() })
-		settled := old >= 0
+		old, is := l.activeFinding(d.Key())
+		settled := is
 		for _, f := range v.Active {
 			since := l.alone[f.Key()].since
 			if agreed[f.Key()] || f.ExplainedBy != "" || !f.Severity.AtLeast(Warning) {
@@ -258,8 +267,8 @@ func (l *SiteLedger) disagreements(at time.Time, heard []SiteView, agreed map[st
 		if len(d.Evidence) == 0 || !settled {
 			continue
 		}
-		if old >= 0 {
-			d.Since = l.active[old].Since
+		if is {
+			d.Since = old.Since
 		}
 		list = append(list, d)
 	}
