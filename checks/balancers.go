@@ -112,7 +112,7 @@ func balancerErrors(tl *timeline, e frontend) []Finding {
 		return (unexplained == 0 && culprits[id]) || (tl.noneReady() && !tl.ready(id))
 	})
 	f.waited, f.follows = waited == len(errs), allDisrupted(tl)
-	f.returning = returning == len(errs) && tl.waits.spareNew(tl.Confidence)
+	f.returning = returning == len(errs)
 	met := slices.DeleteFunc(slices.Clone(tl.allAnswers), func(a *answer) bool { return !tl.ownError(a.Exchange) || a.trace.Balancer != e.Address })
 	f.harm = harmSpan(met)
 	if clients := clientsOf(met); clients < manyClients && float64(len(errs)) < manyRequests*float64(answered) {

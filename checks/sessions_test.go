@@ -310,6 +310,23 @@ var sessionSpecs = []spec{
 		want:  []string{"critical balancer_error/http://shop.example (192.0.2.10:80)"},
 	},
 	{
+		name: "failing: the probe waits in vain for a third of what clients with a session ask, and once the balancer gave up first",
+		round: changed(func(r *round) {
+			waitForThird(r)
+			for w := range r.Traces {
+				for i := range r.Traces[w].Steps {
+					if s := &r.Traces[w].Steps[i]; s.Status == 504 && w > 0 {
+						s.Status, s.Failure = 0, probes.FailureTimeout
+					}
+				}
+			}
+		}),
+		want: []string{
+			"critical session_failing [node2 node3]",
+			"critical balancer_error/http://shop.example (192.0.2.10:80) <- session_failing",
+		},
+	},
+	{
 		name: "failing: the balancer waits in vain for a third of what clients with a session ask",
 		round: changed(func(r *round) {
 			waitForThird(r)

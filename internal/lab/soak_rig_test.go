@@ -63,7 +63,7 @@ func startSoak(t *testing.T) *soak {
 	s.daemon = Run(t, Command{
 		Name: "stickwatch", Path: binary, Args: []string{"serve", "-c", filepath.Join(dir, "stickwatch.yml")}, Dir: dir, Addr: address,
 	})
-	if !s.awaitWithin(2*time.Minute, func() bool { return s.quiet(t) }) {
+	if !s.awaitWithin(2*time.Minute, func() bool { return s.quietSince(t, s.began) }) {
 		t.Fatal("the cluster is not healthy")
 	}
 	return s
@@ -128,10 +128,10 @@ func (s *soak) get(t *testing.T, path string, read func(*bufio.Scanner)) (ok boo
 	return res.StatusCode == http.StatusOK && lines.Err() == nil
 }
 
-// quiet reports whether the cluster is healthy, the end of every finding is confirmed and
-// written, and no incident is open except those that flap, which takes a quarter of an hour to
-// end.
-func (s *soak) quiet(t *testing.T) bool {
+// quietSince reports whether a round that began after a moment found the cluster healthy, the end
+// of every finding is confirmed and written, and no incident is open except those that flap, which
+// takes a quarter of an hour to end. A round under way at the end of a fault could find the next one.
+func (s *soak) quietSince(t *testing.T, moment time.Time) bool {
 	t.Helper()
 	var text strings.Builder
 	if !s.get(t, "/api/v1/clusters/lab", func(lines *bufio.Scanner) {
@@ -141,8 +141,14 @@ func (s *soak) quiet(t *testing.T) bool {
 	}) {
 		return false
 	}
-	var cluster struct{ Verdict string }
-	if err := json.Unmarshal([]byte(text.String()), &cluster); err != nil || cluster.Verdict != string(checks.Healthy) {
+	var cluster struct {
+		Verdict string
+		Started time.Time
+	}
+	if err := json.Unmarshal([]byte(text.String()), &cluster); err != nil {
+		return false
+	}
+	if cluster.Verdict != string(checks.Healthy) || !cluster.Started.After(moment) {
 		return false
 	}
 	if slices.ContainsFunc(findingSpans(t, s.path), func(f findingSpan) bool { return f.To.IsZero() && f.From.After(s.began) }) {
@@ -209,7 +215,7 @@ func (s *soak) settle(t *testing.T) {
 			empty = pending["ops"] == 0
 			return err
 		})
-		return empty && s.quiet(t)
+		return empty && s.quietSince(t, s.began)
 	}) {
 		t.Error("not all notifications are delivered")
 	}

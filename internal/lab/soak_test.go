@@ -186,7 +186,7 @@ func (s *soak) inject(t *testing.T, one injectedFault, random *rand.Rand) {
 	one.To = time.Now() // servers take a while to start
 	// Three restarts within five minutes are a crash loop, which is active for two minutes.
 	const healthy = 4 * time.Minute
-	if !s.awaitWithin(healthy, func() bool { return s.quiet(t) }) {
+	if !s.awaitWithin(healthy, func() bool { return s.quietSince(t, one.To) }) {
 		t.Errorf("%s: the cluster is not healthy within %s", one, healthy)
 	}
 	s.faults = append(s.faults, one)
