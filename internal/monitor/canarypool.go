@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -10,6 +9,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/panics"
+	"stickwatch/internal/sleep"
 	"stickwatch/probes"
 )
 
@@ -62,11 +62,17 @@ func (p *canaryPool) traces() []probes.Trace {
 	return list
 }
 
+// startGap separates the requests of canaries, so that they arrive in the order of the pool.
+const startGap = 2 * time.Millisecond
+
 // each runs a task for every canary in parallel.
-func each(canaries []*pooledCanary, task func(*pooledCanary)) {
+func each(ctx context.Context, canaries []*pooledCanary, task func(i int, b *pooledCanary)) {
 	var wg panics.Group
-	for _, b := range canaries {
-		wg.Go(func() { task(b) })
+	for i, b := range canaries {
+		if i > 0 {
+			sleep.For(ctx, startGap)
+		}
+		wg.Go(func() { task(i, b) })
 	}
 	wg.Wait()
 }
@@ -77,7 +83,7 @@ func each(canaries []*pooledCanary, task func(*pooledCanary)) {
 func (p *canaryPool) runRound(ctx context.Context, before *followUp, trouble bool) {
 	reserve := begin(func() {
 		if trouble {
-			each(p.reserve, func(b *pooledCanary) {
+			each(ctx, p.reserve, func(_ int, b *pooledCanary) {
 				if !before.waitsFor(b) {
 					b.Return(ctx)
 				}
@@ -85,7 +91,7 @@ func (p *canaryPool) runRound(ctx context.Context, before *followUp, trouble boo
 		}
 	})
 	defer reserve.wait()
-	each(p.canaries, func(b *pooledCanary) {
+	each(ctx, p.canaries, func(_ int, b *pooledCanary) {
 		if before.waitsFor(b) || !b.Return(ctx).OK() {
 			return // do not wait twice for a node that hangs
 		}
@@ -93,12 +99,17 @@ func (p *canaryPool) runRound(ctx context.Context, before *followUp, trouble boo
 			b.Return(ctx)
 		}
 	})
-	p.followUpIdle(ctx, p.dueIdle(), func(*pooledCanary, probes.Exchange) {})
+	var wg panics.Group
+	for _, c := range p.dueIdle() {
+		c.last = time.Now()
+		wg.Go(func() { c.Return(ctx) })
+	}
+	wg.Wait()
 }
 
 // returnAgain sends one more request of every canary without a timeout in this round.
 func (p *canaryPool) returnAgain(ctx context.Context) {
-	each(p.canaries, func(b *pooledCanary) {
+	each(ctx, p.canaries, func(_ int, b *pooledCanary) {
 		if !hung(b.Canary) {
 			b.Return(ctx)
 		}
@@ -191,8 +202,10 @@ func (p *canaryPool) clients() []*probes.Canary {
 
 // renew ends a full round. It removes canaries that lost their session or reached the maximum
 // age, and adds fresh ones to free slots. At most one canary is removed by age in each round,
-// so that a pool that was opened at once is renewed gradually.
-func (p *canaryPool) renew(identity checks.Identity, fresh []*probes.Canary, age time.Duration) {
+// so that a pool that was opened at once is renewed gradually. Canaries of later nodes come first:
+// a round robin that has forgotten its clients would give each its own node again if they came in
+// the order of the nodes.
+func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []*probes.Canary, age time.Duration) {
 	clear(p.missedFollowUps) // the new clients of the full round have looked for these nodes
 	p.renewIdle(identity, age)
 	p.reserve = slices.DeleteFunc(p.reserve, func(b *pooledCanary) bool {
@@ -202,31 +215,38 @@ func (p *canaryPool) renew(identity checks.Identity, fresh []*probes.Canary, age
 		b.owner, b.identity = identity.NodeOf(b.Trace().First().Label), identity
 		return false
 	})
-	renewed := false
+	var oldest *pooledCanary // of those with a successor
 	p.canaries = slices.DeleteFunc(p.canaries, func(b *pooledCanary) bool {
 		if !b.StartNextRound() {
 			return true
 		}
 		b.owner, b.identity = identity.NodeOf(b.Trace().First().Label), identity
-		old := !renewed && time.Since(b.Opened()) > age && slices.ContainsFunc(fresh, func(c *probes.Canary) bool {
-			return slotOf(c, identity) == b.slot
-		})
-		renewed = renewed || old
-		return old
+		succeeded := slices.ContainsFunc(fresh, func(f *probes.Canary) bool { return slotOf(f, identity) == b.slot })
+		if succeeded && (oldest == nil || b.Opened().Before(oldest.Opened())) {
+			oldest = b
+		}
+		return false
 	})
-	for _, c := range fresh {
-		at := slotOf(c, identity)
+	if oldest != nil && time.Since(oldest.Opened()) > age {
+		p.canaries = slices.DeleteFunc(p.canaries, func(b *pooledCanary) bool { return b == oldest })
+	}
+	for _, f := range fresh {
+		at := slotOf(f, identity)
 		taken := slices.ContainsFunc(p.canaries, func(b *pooledCanary) bool { return b.slot == at })
-		if taken && len(p.reserve) >= p.reserved || at.node == "" || !c.StartNextRound() {
+		if taken && len(p.reserve) >= p.reserved || at.node == "" || !f.StartNextRound() {
 			continue
 		}
-		b := &pooledCanary{Canary: c, slot: at, owner: identity.NodeOf(c.Trace().First().Label), identity: identity}
+		b := &pooledCanary{Canary: f, slot: at, owner: identity.NodeOf(f.Trace().First().Label), identity: identity}
 		if taken {
 			p.reserve = append(p.reserve, b)
 		} else {
 			p.canaries = append(p.canaries, b)
 		}
 	}
+	position := func(b *pooledCanary) int {
+		return slices.IndexFunc(c.Nodes, func(n probes.Node) bool { return n.ID == b.slot.node })
+	}
+	slices.SortStableFunc(p.canaries, func(a, b *pooledCanary) int { return position(b) - position(a) })
 }
 
 // The reserve are clients of the latest full rounds, for balancers that may place the clients of
@@ -248,19 +268,17 @@ func reserveOf(c *probes.Cluster) int {
 
 // reserveTurn returns the clients of the reserve that replace canaries in a follow-up: in every
 // second one, for each slot the client that has paused longest.
-func (p *canaryPool) reserveTurn() (list []*pooledCanary) {
+func (p *canaryPool) reserveTurn() map[slot]*pooledCanary {
 	if p.turns++; p.turns%2 != 0 {
 		return nil
 	}
-	waiting := slices.Clone(p.reserve)
-	slices.SortStableFunc(waiting, func(a, b *pooledCanary) int { return cmp.Compare(b.pause(), a.pause()) })
-	for _, b := range waiting {
-		holds := func(c *pooledCanary) bool { return c.slot == b.slot }
-		if slices.ContainsFunc(p.canaries, holds) && !slices.ContainsFunc(list, holds) {
-			list = append(list, b)
+	replacing := make(map[slot]*pooledCanary)
+	for _, b := range p.reserve {
+		if other := replacing[b.slot]; other == nil || b.pause() > other.pause() {
+			replacing[b.slot] = b
 		}
 	}
-	return list
+	return replacing
 }
 
 // pause returns the time since the newest request of a canary.
@@ -333,16 +351,6 @@ func (p *canaryPool) dueIdle() []*idleCanary {
 	return slices.DeleteFunc(slices.Clone(p.idle), func(c *idleCanary) bool { return time.Since(c.last) < c.idleTime })
 }
 
-// followUpIdle sends one request of each due canary and reports each response.
-func (p *canaryPool) followUpIdle(ctx context.Context, due []*idleCanary, answered func(*pooledCanary, probes.Exchange)) {
-	var wg panics.Group
-	for _, c := range due {
-		c.last = time.Now()
-		wg.Go(func() { answered(c.pooledCanary, c.Return(ctx)) })
-	}
-	wg.Wait()
-}
-
 // renewIdle ends a full round for the idle canaries. It removes those that lost their session
 // or reached the maximum age.
 func (p *canaryPool) renewIdle(identity checks.Identity, age time.Duration) {
@@ -377,8 +385,9 @@ func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity)
 		if len(frontends) == 0 {
 			return
 		}
-		client := targetedClient(w.cluster, w.cluster.Nodes[i%len(w.cluster.Nodes)].ID, i)
-		canary := probes.NewCanary(w.cluster, frontends[i%len(frontends)], client.key, client.targetNode, w.prober.nextCounterBase())
+		t := w.prober.newTraceDriver(w.cluster, frontends[i%len(frontends)])
+		target := targetedClient(w.cluster, w.cluster.Nodes[i%len(w.cluster.Nodes)].ID, i)
+		canary := t.newClient(t.withSyntheticAddresses([]client{target})[0])
 		canary.Open(ctx)
 		if canary.Trace().Visitor {
 			return // the account may not be used now

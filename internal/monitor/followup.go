@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -27,42 +28,49 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
 	v := &followUp{
 		pairs: pairs, waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange),
 	}
-	relieved := make(map[slot]bool)
-	due := p.dueIdle()
-	for _, c := range due {
-		relieved[c.slot], v.waiting[c.pooledCanary] = true, true
+	idle, paired, reserve := make(map[slot][]*pooledCanary), make(map[slot]bool), p.reserveTurn()
+	onlyReturns := make(map[*pooledCanary]bool)
+	for _, c := range p.dueIdle() {
+		c.last, onlyReturns[c.pooledCanary] = time.Now(), true
+		idle[c.slot] = append(idle[c.slot], c.pooledCanary)
 	}
 	for _, two := range pairs {
 		for _, b := range two {
-			relieved[b.slot] = true
+			paired[b.slot] = true
 		}
 	}
 	p.followUps++
 	var canaries []*pooledCanary
-	for _, b := range p.reserveTurn() {
-		if !relieved[b.slot] {
-			relieved[b.slot] = true
-			canaries, v.waiting[b] = append(canaries, b), true
+	for _, b := range p.canaries {
+		switch {
+		case idle[b.slot] != nil:
+			canaries = append(canaries, idle[b.slot]...)
+			delete(idle, b.slot)
+		case paired[b.slot]:
+		case reserve[b.slot] != nil:
+			canaries = append(canaries, reserve[b.slot])
+		default:
+			canaries = append(canaries, b)
 		}
 	}
-	for _, b := range p.canaries {
-		if !relieved[b.slot] {
-			canaries, v.waiting[b] = append(canaries, b), true
-		}
+	canaries = append(canaries, slices.Concat(slices.Collect(maps.Values(idle))...)...)
+	for _, b := range canaries {
+		v.waiting[b] = true
 	}
 	v.task = begin(func() {
 		var wg panics.Group
-		for i, b := range canaries {
-			request := b.Return
-			if (p.followUps+i)%writeEvery == 0 {
-				request = b.writeOrReturn
-			}
-			wg.Go(func() { v.answered(b, request(ctx)) })
-		}
+		wg.Go(func() {
+			each(ctx, canaries, func(i int, b *pooledCanary) {
+				request := b.Return
+				if (p.followUps+i)%writeEvery == 0 && !onlyReturns[b] {
+					request = b.writeOrReturn
+				}
+				v.answered(b, request(ctx))
+			})
+		})
 		for _, two := range pairs {
 			wg.Go(func() { two.open(ctx, v.answered) })
 		}
-		wg.Go(func() { p.followUpIdle(ctx, due, v.answered) })
 		wg.Wait()
 	})
 	return v

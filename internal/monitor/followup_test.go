@@ -2,6 +2,7 @@ package monitor_test
 
 import (
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -249,4 +250,45 @@ func TestPairs(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestForgottenTable: a round robin whose table of clients was forgotten gives canaries other
+// nodes, wherever it is in its turn, because they do not come in the order of the nodes.
+func TestForgottenTable(t *testing.T) {
+	for turn := range 3 {
+		synctest.Test(t, func(t *testing.T) {
+			d := startInMemory(t, demo.Config{HAProxy: &demo.HAProxyConfig{StickOnSrc: true}}, "generic")
+			d.config.Balancer.Method = probes.MethodUnknown
+			w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
+			log.newChanges()
+			w.SetBackoff(0)
+			time.Sleep(time.Minute) // the first round has used the budget
+			if err := d.Balancer.Reload(d.Balancer.Servers()); err != nil {
+				t.Fatal(err)
+			}
+			for i := range turn {
+				visitFrom(t, d, netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}))
+			}
+			w.FollowUp(t.Context())
+			if got := log.newChanges(); !slices.Contains(got, "appeared balancer_remapped ") {
+				t.Errorf("%d clients came before the canaries: got %q", turn, got)
+			}
+		})
+	}
+}
+
+// visitFrom sends a request of another client.
+func visitFrom(t *testing.T, d watched, client netip.Addr) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.Balancer.URL(), http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set(d.config.Balancer.ClientIPHeader, client.String())
+	transport := http.Transport{DialContext: d.config.Dial, DisableKeepAlives: true}
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
 }

@@ -259,7 +259,7 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, a
 		w.observer.Requested(request)
 	}
 	held := append(w.canaryPool.clients(), fresh...)
-	w.canaryPool.renew(identity, fresh, w.intervals.CanaryAge)
+	w.canaryPool.renew(w.cluster, identity, fresh, w.intervals.CanaryAge)
 	w.canaryPool.reassign(w.cluster, identity)
 	if slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked }) {
 		w.canaryPool.dropIdle(w.lastUnshared) // they may share the sessions of other clients
