@@ -132,6 +132,9 @@ type Finding struct {
 	// began is when an event began that is found only some time after its When; zero: not
 	// known. The ledger reads it.
 	began time.Time
+	// pause is how long the clients that show it had sent no request; zero: one of them was
+	// active. The ledger reads it.
+	pause time.Duration
 }
 
 // AllNodesDown is the group of every node_down while no node of the cluster is up.

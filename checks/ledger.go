@@ -133,6 +133,9 @@ func (l *Ledger) Update(report Report) []Change {
 			return false
 		}
 		e.unseen++
+		if e.active && !e.canBeMissed(report.Started) {
+			return false
+		}
 		if len(report.Doubts) > 0 && e.Code.has(throughSessions) {
 			e.missed = 0     // a round without doubts must miss it first
 			return !e.active // an unconfirmed finding is dropped
@@ -145,6 +148,10 @@ func (l *Ledger) Update(report Report) []Change {
 	})
 	return changes
 }
+
+// canBeMissed reports whether a round at a moment could have found the finding again: what only
+// clients meet that have paused is met again after another pause at the earliest.
+func (e *entry) canBeMissed(at time.Time) bool { return at.Sub(e.Last) > e.pause*3/2 }
 
 // UpdatePartial adds an incomplete round and returns what it changed. It accepts only
 // what clients' failed requests prove to have lasted: new findings with their causes, and

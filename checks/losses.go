@@ -39,7 +39,8 @@ func losses(att *attribution) []Finding {
 	var list []Finding
 	if len(own) > 0 {
 		f := lossOf(att.outcomes, SessionLost, own)
-		f.Summary = msg(MsgLost, Args{Duration: sharedPause(own), Nodes: f.Nodes})
+		f.pause = sharedPause(own)
+		f.Summary = msg(MsgLost, Args{Duration: f.pause, Nodes: f.Nodes})
 		f.Remedy = msg(MsgFindLoss, Args{})
 		if att.lostByAll(own) {
 			f.Summary, f.Remedy = msg(MsgLostByAll, Args{Nodes: f.Nodes}), msg(MsgFindEmptied, Args{})
