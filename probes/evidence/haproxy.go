@@ -104,9 +104,13 @@ func (h haproxyRow) get(column string) string {
 	return probes.Clean(h.fields[i], maxName)
 }
 
+// number returns a field as a number, 0 and false if it is none or negative.
 func (h haproxyRow) number(column string) (int, bool) {
-	n, err := strconv.Atoi(h.get(column))
-	return n, err == nil && n >= 0
+	n, err := strconv.ParseUint(h.get(column), 10, 31)
+	if err != nil {
+		return 0, false
+	}
+	return int(n), true
 }
 
 // isServer reports whether the row is that of a server of the backend. Totals have
