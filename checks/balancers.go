@@ -11,15 +11,15 @@ import (
 // error of their own.
 func balancers(tl *timeline) []Finding {
 	var list []Finding
-	for _, e := range tl.frontends {
+	for _, front := range tl.frontends {
 		switch {
-		case !completed(e.Primary):
-		case !e.answered():
-			if !brokenByNode(tl.nodeStates, e) {
-				list = append(list, balancerDown(e))
+		case !completed(front.Primary):
+		case !front.answered():
+			if !brokenByNode(tl.nodeStates, front) {
+				list = append(list, balancerDown(front))
 			}
 		default:
-			list = append(list, balancerErrors(tl, e)...)
+			list = append(list, balancerErrors(tl, front)...)
 		}
 	}
 	return list
@@ -29,13 +29,13 @@ func balancers(tl *timeline) []Finding {
 // answer because of a node that hangs, or whose malformed answer it passes on. The
 // node must be known, or none be left that answers; otherwise nobody would be
 // notified that clients get nothing.
-func brokenByNode(ns *nodeStates, e frontend) bool {
-	for _, ex := range e.plain() {
+func brokenByNode(ns *nodeStates, front frontend) bool {
+	for _, ex := range front.plain() {
 		if passedOn(ex) && ex.LocalAddress.IsValid() && (ns.noneUp() && someBreak(ns, ex.Failure) || breaks(ns, ns.attributePlainFailure(ex), ex.Failure)) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(e.answers, func(a *answer) bool { return passedOn(a.Exchange) && breaks(ns, a.failedNode, a.Failure) })
+	return slices.ContainsFunc(front.answers, func(a *answer) bool { return passedOn(a.Exchange) && breaks(ns, a.failedNode, a.Failure) })
 }
 
 // passedOn reports whether an exchange failed in a way that the balancer may pass on
@@ -54,11 +54,11 @@ func someBreak(ns *nodeStates, how probes.Failure) bool {
 	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return breaks(ns, o.Node, how) })
 }
 
-func balancerDown(e frontend) Finding {
-	f := aboutFrontend(BalancerDown, Critical, e)
-	f.Summary = msg(MsgBalancerSilent, Args{Address: e.name})
-	f.Evidence = []Message{describe(e.Primary)}
-	switch e.Primary.Failure {
+func balancerDown(front frontend) Finding {
+	f := aboutFrontend(BalancerDown, Critical, front)
+	f.Summary = msg(MsgBalancerSilent, Args{Address: front.name})
+	f.Evidence = []Message{describe(front.Primary)}
+	switch front.Primary.Failure {
 	case probes.FailureDNS:
 		f.Remedy = msg(MsgFixName, Args{})
 	case probes.FailureRefused:
@@ -74,7 +74,7 @@ func balancerDown(e frontend) Finding {
 // balancerErrors finds answers that are the balancer's own errors. Errors that a
 // failing node explains are evidence about that node instead, as long as the balancer
 // serves some clients.
-func balancerErrors(tl *timeline, e frontend) []Finding {
+func balancerErrors(tl *timeline, front frontend) []Finding {
 	var errs []*probes.Exchange
 	answered, unexplained, waited, returning := 0, 0, 0, 0
 	culprits := make(map[string]bool)
@@ -94,11 +94,11 @@ func balancerErrors(tl *timeline, e frontend) []Finding {
 		}
 		culprits[culprit] = true
 	}
-	plain := e.plain()
+	plain := front.plain()
 	for i, ex := range plain {
 		count(&plain[i], tl.attributePlainFailure(ex))
 	}
-	for _, a := range e.answers {
+	for _, a := range front.answers {
 		count(&a.Exchange, a.failedNode)
 		if tl.ownTimeout(a.Exchange) && a.Kind != probes.StepFirst {
 			returning++
@@ -107,18 +107,18 @@ func balancerErrors(tl *timeline, e frontend) []Finding {
 	if len(errs) == 0 || (len(errs) < answered && unexplained == 0) {
 		return nil
 	}
-	f := aboutFrontend(BalancerError, Critical, e)
+	f := aboutFrontend(BalancerError, Critical, front)
 	f.Nodes = tl.nodesWhere(func(id string) bool {
 		return (unexplained == 0 && culprits[id]) || (tl.noneReady() && !tl.ready(id))
 	})
 	f.waited, f.follows = waited == len(errs), allDisrupted(tl)
 	f.returning = returning == len(errs)
-	met := slices.DeleteFunc(slices.Clone(tl.allAnswers), func(a *answer) bool { return !tl.ownError(a.Exchange) || a.trace.Balancer != e.Address })
+	met := slices.DeleteFunc(slices.Clone(tl.allAnswers), func(a *answer) bool { return !tl.ownError(a.Exchange) || a.trace.Balancer != front.Address })
 	f.harm = harmSpan(met)
 	if clients := clientsOf(met); clients < manyClients && float64(len(errs)) < manyRequests*float64(answered) {
 		f.Severity = Warning
 	}
-	f.Summary = msg(MsgBalancerErrs, Args{Address: e.name, Count: len(errs), Of: answered})
+	f.Summary = msg(MsgBalancerErrs, Args{Address: front.name, Count: len(errs), Of: answered})
 	f.Evidence = fewOf(errs, func(ex *probes.Exchange) Message { return describe(*ex) })
 	f.Remedy = msg(MsgReadBalancerLog, Args{})
 	return []Finding{f}

@@ -75,12 +75,12 @@ func contradiction(mov *movement) Message {
 	if mov.oracle == nil || mov.keyIgnored(mov.traffic) || len(mov.drifts)+len(mov.failovers)+len(mov.separations) > 0 {
 		return Message{}
 	}
-	for _, e := range mov.frontends {
-		missed := mov.missed(e.traffic)
-		if mov.rehashes() && mov.fitsWithout(e.traffic, nil) {
+	for _, front := range mov.frontends {
+		missed := mov.missed(front.traffic)
+		if mov.rehashes() && mov.fitsWithout(front.traffic, nil) {
 			continue
 		}
-		for _, a := range e.answers {
+		for _, a := range front.answers {
 			if a.trace.Expected == "" || a.node == "" || !a.OK() {
 				continue
 			}

@@ -166,8 +166,8 @@ func about(code Code, severity Severity, node string) Finding {
 }
 
 // aboutFrontend returns a finding about an address of the balancer.
-func aboutFrontend(code Code, severity Severity, e frontend) Finding {
-	return Finding{Code: code, Severity: severity, Target: e.name}
+func aboutFrontend(code Code, severity Severity, front frontend) Finding {
+	return Finding{Code: code, Severity: severity, Target: front.name}
 }
 
 // aboutAll returns a finding about several nodes.

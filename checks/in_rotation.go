@@ -140,8 +140,8 @@ func failuresOf(oc *outcomes, node string) []Message {
 			triedFirst++
 		}
 	}
-	for _, e := range oc.frontends {
-		for _, ex := range e.plain() {
+	for _, front := range oc.frontends {
+		for _, ex := range front.plain() {
 			if oc.attributePlainFailure(ex) == node {
 				seen = append(seen, func() Message { return msg(MsgPlainRequestGot, Args{Why: new(describe(ex))}) })
 			}

@@ -22,10 +22,10 @@ func latency(oc *outcomes) []Finding {
 			list = append(list, f)
 		}
 	}
-	for _, e := range oc.frontends {
-		if ex, ok := slowest(e.plain(), limit); ok {
-			f := aboutFrontend(Slow, Warning, e)
-			f.Summary = msg(MsgSlowBalancer, Args{Address: e.name, Duration: round(ex.Timing.Total), Limit: limit})
+	for _, front := range oc.frontends {
+		if ex, ok := slowest(front.plain(), limit); ok {
+			f := aboutFrontend(Slow, Warning, front)
+			f.Summary = msg(MsgSlowBalancer, Args{Address: front.name, Duration: round(ex.Timing.Total), Limit: limit})
 			f.Evidence = []Message{phases(ex)}
 			f.Remedy = msg(MsgCompareDirect, Args{})
 			list = append(list, f)
@@ -71,10 +71,10 @@ func certificates(oc *outcomes) []Finding {
 			list = append(list, aboutCertificate(about(CertificateExpiring, Warning, o.Node), o.Node, o.Primary, left))
 		}
 	}
-	for _, e := range oc.frontends {
-		if left, ok := expiring(e.Primary, limit); ok {
-			f := aboutFrontend(CertificateExpiring, Warning, e)
-			list = append(list, aboutCertificate(f, e.name, e.Primary, left))
+	for _, front := range oc.frontends {
+		if left, ok := expiring(front.Primary, limit); ok {
+			f := aboutFrontend(CertificateExpiring, Warning, front)
+			list = append(list, aboutCertificate(f, front.name, front.Primary, left))
 		}
 	}
 	return list

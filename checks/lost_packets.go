@@ -50,13 +50,13 @@ func (oc *outcomes) recentSlowConnects() []SlowConnect {
 			see(o.Node, SlowConnect{At: ex.At, Took: ex.Timing.Connect})
 		}
 	}
-	for _, e := range oc.frontends {
-		for _, ex := range e.plain() {
-			see(e.name, SlowConnect{At: ex.At, Took: ex.Timing.Connect})
+	for _, front := range oc.frontends {
+		for _, ex := range front.plain() {
+			see(front.name, SlowConnect{At: ex.At, Took: ex.Timing.Connect})
 		}
-		for _, w := range e.traces {
+		for _, w := range front.traces {
 			for _, s := range w.Steps {
-				see(e.name, SlowConnect{At: s.At, Took: s.Timing.Connect})
+				see(front.name, SlowConnect{At: s.At, Took: s.Timing.Connect})
 			}
 		}
 	}

@@ -286,9 +286,9 @@ func followUpsAmong(moves []move) (count int) {
 // scattering returns the names of the balancer addresses at which sessions drifted.
 func scattering(oc *outcomes, drifts []move) []string {
 	var names []string
-	for _, e := range oc.frontends {
-		if slices.ContainsFunc(drifts, func(m move) bool { return m.trace.Balancer == e.Address && m.trace.URL == e.URL }) {
-			names = append(names, e.name)
+	for _, front := range oc.frontends {
+		if slices.ContainsFunc(drifts, func(m move) bool { return m.trace.Balancer == front.Address && m.trace.URL == front.URL }) {
+			names = append(names, front.name)
 		}
 	}
 	return names

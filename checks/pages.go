@@ -20,9 +20,9 @@ func pages(oc *outcomes) []Finding {
 				list = append(list, failsOn(o.Node, page, o.Pages[i]))
 			}
 		}
-		for _, e := range oc.frontends {
-			if i < len(e.Pages) && e.answered() && !oc.ownError(e.Pages[i]) && !asConfigured(page, e.Pages[i]) {
-				list = append(list, failsThrough(oc.nodeStates, e, page, e.Pages[i], failing))
+		for _, front := range oc.frontends {
+			if i < len(front.Pages) && front.answered() && !oc.ownError(front.Pages[i]) && !asConfigured(page, front.Pages[i]) {
+				list = append(list, failsThrough(oc.nodeStates, front, page, front.Pages[i], failing))
 			}
 		}
 	}
@@ -44,8 +44,8 @@ func failsOn(node string, page probes.Page, ex probes.Exchange) Finding {
 // failsThrough returns the finding about a page that fails through the balancer. The
 // nodes on which it fails directly, and the one that the balancer got no answer from,
 // may be the cause.
-func failsThrough(ns *nodeStates, e frontend, page probes.Page, ex probes.Exchange, failing []string) Finding {
-	f := Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}
+func failsThrough(ns *nodeStates, front frontend, page probes.Page, ex probes.Exchange, failing []string) Finding {
+	f := Finding{Code: PageFailing, Severity: Critical, Target: front.page(page.Path)}
 	culprit := ns.attributePlainFailure(ex)
 	f.Nodes = ns.nodesWhere(func(id string) bool { return id == culprit || slices.Contains(failing, id) })
 	return aboutPage(f, MsgPageFailsThrough, page, ex)
@@ -124,9 +124,9 @@ func pageInBetween(oc *outcomes) []Finding {
 		return nil
 	}
 	var list []Finding
-	for _, e := range oc.frontends {
+	for _, front := range oc.frontends {
 		var got []probes.Exchange
-		for _, w := range e.traces {
+		for _, w := range front.traces {
 			if w.Continued {
 				continue
 			}
@@ -138,7 +138,7 @@ func pageInBetween(oc *outcomes) []Finding {
 			}
 		}
 		if len(got) > 0 {
-			list = append(list, failsInBetween(e, page, got))
+			list = append(list, failsInBetween(front, page, got))
 		}
 	}
 	return list
@@ -169,9 +169,9 @@ func pageGone(oc *outcomes) (list []Finding) {
 	if slices.ContainsFunc(oc.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
 		return nil
 	}
-	for _, e := range oc.frontends {
+	for _, front := range oc.frontends {
 		var got []probes.Exchange
-		for _, w := range e.traces {
+		for _, w := range front.traces {
 			if first := w.First(); !w.Continued && first.Answered() && first.Status >= 400 && first.Status <= 499 && !oc.turnsAway(first) {
 				got = append(got, first)
 			} else if !w.Continued {
@@ -182,7 +182,7 @@ func pageGone(oc *outcomes) (list []Finding) {
 		if len(got) == 0 {
 			continue
 		}
-		f := failsThrough(oc.nodeStates, e, page, got[0], oc.nodesWhere(oc.ready))
+		f := failsThrough(oc.nodeStates, front, page, got[0], oc.nodesWhere(oc.ready))
 		if refused := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}; slices.Contains(refused, got[0].Status) {
 			f.Severity = Warning // perhaps only stickwatch is refused
 		}
@@ -191,8 +191,8 @@ func pageGone(oc *outcomes) (list []Finding) {
 	return list
 }
 
-func failsInBetween(e frontend, page probes.Page, got []probes.Exchange) Finding {
-	f := aboutPage(Finding{Code: PageFailing, Severity: Critical, Target: e.page(page.Path)}, MsgPageFailsThrough, page, got[0])
+func failsInBetween(front frontend, page probes.Page, got []probes.Exchange) Finding {
+	f := aboutPage(Finding{Code: PageFailing, Severity: Critical, Target: front.page(page.Path)}, MsgPageFailsThrough, page, got[0])
 	f.Evidence = nil
 	for _, ex := range got {
 		f.Evidence = append(f.Evidence, describe(ex))

@@ -184,9 +184,9 @@ func (oc *outcomes) cutShort() Message {
 // notAsked returns the nodes and the balancer addresses that stickwatch did not get
 // to ask.
 func (oc *outcomes) notAsked() (nodes, addresses []string) {
-	for _, e := range oc.frontends {
-		if !completed(e.Primary) {
-			addresses = append(addresses, e.name)
+	for _, front := range oc.frontends {
+		if !completed(front.Primary) {
+			addresses = append(addresses, front.name)
 		}
 	}
 	return oc.nodesWhere(func(id string) bool { return !completed(oc.direct[id].Primary) }), addresses
@@ -202,8 +202,8 @@ func isolated(oc *outcomes) bool {
 			return false
 		}
 	}
-	for _, e := range oc.frontends {
-		if !local(e.Primary) {
+	for _, front := range oc.frontends {
+		if !local(front.Primary) {
 			return false
 		}
 	}

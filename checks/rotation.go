@@ -72,10 +72,10 @@ func (rot *rotation) rotationState(n probes.Node) rotationState {
 	if whole.In != Yes || len(rot.frontends) < 2 {
 		return whole
 	}
-	for _, e := range rot.frontends {
-		if p := rot.rotationByTraffic(n, e.traffic); p.Sure {
-			whole.Elsewhere = append(whole.Elsewhere, elsewhere{e.name, p})
-			whole.Reason.Args.Addresses = append(whole.Reason.Args.Addresses, e.name)
+	for _, front := range rot.frontends {
+		if p := rot.rotationByTraffic(n, front.traffic); p.Sure {
+			whole.Elsewhere = append(whole.Elsewhere, elsewhere{front.name, p})
+			whole.Reason.Args.Addresses = append(whole.Reason.Args.Addresses, front.name)
 		}
 	}
 	return whole

@@ -280,13 +280,13 @@ func (f frontend) page(path string) string {
 
 // frontendOf returns the frontend with the client traces that went through it.
 func (oc *outcomes) frontendOf(b probes.BalancerObservation) frontend {
-	e := frontend{BalancerObservation: b, name: frontendName(b.URL, b.Address)}
+	front := frontend{BalancerObservation: b, name: frontendName(b.URL, b.Address)}
 	for _, w := range oc.traces {
 		if w.Balancer == b.Address && w.URL == b.URL {
-			e.add(w)
+			front.add(w)
 		}
 	}
-	return e
+	return front
 }
 
 // frontendName returns the URL, with the address if the URL has a host name. The

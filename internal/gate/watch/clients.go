@@ -29,10 +29,10 @@ type user struct {
 // session, so that a stale session is noticed.
 const writeEvery = 4
 
-func newUser(c *probes.Cluster, e probes.Frontend, key, targetNode string, b *counterBases) *user {
+func newUser(c *probes.Cluster, front probes.Frontend, key, targetNode string, b *counterBases) *user {
 	return &user{
-		cluster: c, frontend: e, counterBases: b,
-		watchedClient: gate.WatchedClient{Frontend: frontendName(e), Client: key, TargetNode: targetNode},
+		cluster: c, frontend: front, counterBases: b,
+		watchedClient: gate.WatchedClient{Frontend: frontendName(front), Client: key, TargetNode: targetNode},
 	}
 }
 
@@ -104,8 +104,8 @@ type newClient struct {
 	watchedClient gate.WatchedClient
 }
 
-func newNewClient(c *probes.Cluster, e probes.Frontend, key, targetNode string) *newClient {
-	return &newClient{c, e, gate.WatchedClient{Frontend: frontendName(e), Client: key, TargetNode: targetNode}}
+func newNewClient(c *probes.Cluster, front probes.Frontend, key, targetNode string) *newClient {
+	return &newClient{c, front, gate.WatchedClient{Frontend: frontendName(front), Client: key, TargetNode: targetNode}}
 }
 
 func (n *newClient) sample(ctx context.Context) []gate.Sample {
@@ -127,11 +127,11 @@ type counterBases struct{ opened atomic.Int64 }
 func (b *counterBases) next() int { return 1_000_000 * int(b.opened.Add(1)) }
 
 // frontendName returns the display name of an address of the balancer.
-func frontendName(e probes.Frontend) string {
-	if shown := e.URL.Redacted(); e.URL.Host == e.Address.String() || !e.Address.IsValid() {
+func frontendName(front probes.Frontend) string {
+	if shown := front.URL.Redacted(); front.URL.Host == front.Address.String() || !front.Address.IsValid() {
 		return shown
 	}
-	return e.URL.Redacted() + " at " + e.Address.String()
+	return front.URL.Redacted() + " at " + front.Address.String()
 }
 
 // openClients opens a session on every node through every address of the balancer, and
@@ -139,19 +139,19 @@ func frontendName(e probes.Frontend) string {
 // the sessions that are missing.
 func (w *Watch) openClients(ctx context.Context) (users []*user, newClients []*newClient) {
 	keys := w.keys()
-	for _, e := range probes.Resolve(ctx, w.cluster) {
-		if !e.Address.IsValid() {
+	for _, front := range probes.Resolve(ctx, w.cluster) {
+		if !front.Address.IsValid() {
 			continue
 		}
 		if len(keys) > 0 {
 			for _, node := range slices.Sorted(maps.Keys(keys)) {
-				newClients = append(newClients, newNewClient(w.cluster, e, keys[node], node))
+				newClients = append(newClients, newNewClient(w.cluster, front, keys[node], node))
 			}
 		} else {
-			newClients = append(newClients, newNewClient(w.cluster, e, "", ""))
+			newClients = append(newClients, newNewClient(w.cluster, front, "", ""))
 		}
 		if w.hasSessions() {
-			users = append(users, w.openSessions(ctx, e, keys)...)
+			users = append(users, w.openSessions(ctx, front, keys)...)
 		}
 	}
 	return users, newClients
@@ -175,7 +175,7 @@ func (w *Watch) keys() map[string]string {
 }
 
 // openSessions opens the sessions through one address.
-func (w *Watch) openSessions(ctx context.Context, e probes.Frontend, keys map[string]string) []*user {
+func (w *Watch) openSessions(ctx context.Context, front probes.Frontend, keys map[string]string) []*user {
 	var users []*user
 	if len(keys) > 0 {
 		for _, node := range slices.Sorted(maps.Keys(keys)) {
@@ -183,7 +183,7 @@ func (w *Watch) openSessions(ctx context.Context, e probes.Frontend, keys map[st
 				if w.onlyOne(users) {
 					break
 				}
-				users = append(users, w.open(ctx, newUser(w.cluster, e, keys[node], node, &w.counterBases), anywhere))
+				users = append(users, w.open(ctx, newUser(w.cluster, front, keys[node], node, &w.counterBases), anywhere))
 			}
 		}
 		return users
@@ -194,7 +194,7 @@ func (w *Watch) openSessions(ctx context.Context, e probes.Frontend, keys map[st
 		if len(wanted) == 0 || ctx.Err() != nil || w.onlyOne(users) {
 			break
 		}
-		u := w.open(ctx, newUser(w.cluster, e, "", "", &w.counterBases), func(ex probes.Exchange) bool { return wanted[identity.NodeOf(ex.Label)] > 0 })
+		u := w.open(ctx, newUser(w.cluster, front, "", "", &w.counterBases), func(ex probes.Exchange) bool { return wanted[identity.NodeOf(ex.Label)] > 0 })
 		if node := ownerOf(u, identity); u.canary != nil && wanted[node] > 0 {
 			users = append(users, u)
 			if wanted[node]--; wanted[node] == 0 {
