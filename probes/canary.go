@@ -28,6 +28,8 @@ type Canary struct {
 	keeper  string // label of the answer to that write, or of the first one that showed the value
 	scope   sessionScope
 	opened  time.Time
+
+	revision int64 // see Revision
 }
 
 // NewCanary returns a canary that sends its requests to e and presents key to the
@@ -68,7 +70,7 @@ func (c *Canary) Trace() Trace {
 func (c *Canary) Visit(ctx context.Context) Exchange {
 	ex := c.get(ctx, c.cluster.ClientPath(), c.cookies())
 	c.mu.Lock()
-	c.session, c.holder, c.opened = ex.Session, ex.Label, ex.At
+	c.session, c.holder, c.opened, c.revision = ex.Session, ex.Label, ex.At, sessionIDs.Add(1)
 	c.trace.OpenedBy, c.trace.Opened = ex.Label, ex.At
 	c.mu.Unlock()
 	c.record(StepFirst, 0, ex)
@@ -90,7 +92,7 @@ func (c *Canary) StartNextRound() bool {
 	trace := c.Trace()
 	at := -1
 	for i := range trace.Steps {
-		if s := trace.Steps[i]; s.OK() && (s.Status < 300 || s.LoggedIn == LoggedOut) && s.Kind != StepFollow && !c.isOtherPage(s.Exchange) {
+		if c.hasSession(trace.Steps[i]) {
 			at = i
 		}
 	}
@@ -103,6 +105,11 @@ func (c *Canary) StartNextRound() bool {
 	last.Kind, last.Counter = StepFirst, c.counter
 	c.trace.Steps, c.trace.Continued = []Step{last}, true
 	return true
+}
+
+// hasSession reports whether the answer to a step shows the state of the session.
+func (c *Canary) hasSession(s Step) bool {
+	return s.OK() && (s.Status < 300 || s.LoggedIn == LoggedOut) && s.Kind != StepFollow && !c.isOtherPage(s.Exchange)
 }
 
 // Disregard removes the failed requests that started at or after since, and reports
@@ -141,7 +148,8 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 	if !ex.OK() || sentToLogin || otherPage || (contents{id: c.trace.First().Session}).outcome(ex) == SessionLost {
 		return ex
 	}
-	c.jar, c.session, c.holder = jar, ex.Session, ex.Label
+	c.keep(jar, ex)
+	c.session = ex.Session
 	if ex.Failure == "" && ex.Status >= 200 && ex.Status < 300 {
 		c.written, c.keeper = counter, ex.Label
 	}
@@ -208,7 +216,15 @@ func (c *Canary) startRequest(ctx context.Context, kind StepKind, jar *Jar) func
 func (c *Canary) adopt(jar *Jar, ex Exchange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.keep(jar, ex)
+}
+
+// keep makes the cookies after an answer those of the session. c.mu is held.
+func (c *Canary) keep(jar *Jar, ex Exchange) {
 	c.jar, c.holder = jar, ex.Label
+	if ex.NewID {
+		c.revision = sessionIDs.Add(1)
+	}
 }
 
 // Holder returns the label of the last answer that had the session; "" if answers have

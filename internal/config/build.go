@@ -2,6 +2,8 @@ package config
 
 import (
 	"cmp"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/url"
@@ -164,7 +166,35 @@ func (b *builder) fleet(at keyPath, w *wireFleet, history History) Fleet {
 	case len(name) > longest || name != probes.Clean(name, longest):
 		b.problem(at.key("instance"), "expected at most %d printable characters, got %s", longest, b.valueText(at.key("instance"), name))
 	}
-	return Fleet{Instance: name, Site: probes.Clean(strings.TrimSpace(w.Site), longest)}
+	return Fleet{Instance: name, Site: probes.Clean(strings.TrimSpace(w.Site), longest), Keys: b.keys(at.key("key_file"), w.KeyFile)}
+}
+
+// keys returns the keys in a file, one in a line.
+func (b *builder) keys(at keyPath, path string) (keys []Secret) {
+	const size = 32 // bytes
+	if path == "" {
+		return nil
+	}
+	text, ok := b.file(at, path)
+	if !ok {
+		return nil
+	}
+	if info, err := os.Stat(b.inDir(path)); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		b.problem(at, "expected a file that only its owner may read, such as with mode 0600, got mode %04o", info.Mode().Perm())
+	}
+	for n, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		key, err := hex.DecodeString(line)
+		if err != nil {
+			key, err = base64.StdEncoding.DecodeString(line)
+		}
+		if err != nil || len(key) != size {
+			b.problem(at, "line %d: expected %d bytes in hexadecimal or base64, as openssl rand -hex %d writes them", n+1, size, size)
+			return nil
+		}
+		keys = append(keys, NewSecret(string(key)))
+	}
+	return keys
 }
 
 // sites returns the sites from which a cluster is watched.

@@ -125,9 +125,7 @@ func (b *builder) valueOrFile(at keyPath, key, value, path string) (string, keyP
 
 // file returns the contents of a file, without leading and trailing white space.
 func (b *builder) file(at keyPath, path string) (string, bool) {
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(b.dir, path)
-	}
+	path = b.inDir(path)
 	text, err := readFile(path, maxReferencedFile)
 	if err != nil {
 		if e, ok := errors.AsType[*fs.PathError](err); ok {
@@ -138,6 +136,14 @@ func (b *builder) file(at keyPath, path string) (string, bool) {
 	}
 	b.read = append(b.read, string(text))
 	return strings.TrimSpace(string(text)), true
+}
+
+// inDir returns the path of a file that is relative to the configuration file.
+func (b *builder) inDir(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(b.dir, path)
 }
 
 var errTooLarge = errors.New("the file is too large")

@@ -100,8 +100,9 @@ func (h History) Location() string { return cmp.Or(h.Path, h.URL.Reveal()) }
 
 // A Fleet configures this process as one of several with the same history.
 type Fleet struct {
-	Instance string // the name; "": this process is alone
-	Site     string // where it is; "": not told
+	Instance string   // the name; "": this process is alone
+	Site     string   // where it is; "": not told
+	Keys     []Secret // encrypt the sessions for other instances: the first one, and the ones before; none: they are not stored
 }
 
 // Digest identifies the configuration of all clusters and of what receivers are notified of, without

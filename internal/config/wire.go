@@ -64,6 +64,8 @@ type wireFleet struct {
 	Instance string `yaml:"instance"`
 	// Where this instance is, shown beside its name. Instances of a site watch the clusters that name it under sites.
 	Site string `yaml:"site"`
+	// File with a key, which only its owner may read: 32 random bytes in hexadecimal or base64, such as openssl rand -hex 32 writes. With the same key at all instances, the one that takes a cluster over continues its sessions: they are in the database, encrypted. The first line encrypts; further ones, the keys before, only decrypt. Relative to the configuration file. Default: no session is stored, and the instance opens new ones.
+	KeyFile string `yaml:"key_file"`
 }
 
 // How often `serve` probes. An interval longer than the balancer's fail_timeout misses short ejections.

@@ -39,6 +39,7 @@ type fleetMember struct {
 	reported  map[string]time.Time      // when own clusters reported last
 	others    map[string]storedSnapshot // of clusters that others watch, and of all views of sites
 	judges    map[string]*siteJudge     // of own clusters that several sites watch
+	stored    map[string]storedVersion  // the canaries of own clusters in the history
 	newest    time.Time                 // of the stored snapshots that were read
 	messages  chan history.MessageKind
 	reloads   chan struct{} // another instance has read its configuration again
@@ -60,7 +61,8 @@ func (d *Daemon) joinFleet(ctx context.Context, cfg *config.Config) error {
 		store: store, name: cfg.Fleet.Instance, joined: make(chan struct{}), messages: make(chan history.MessageKind, 1),
 		reloads: make(chan struct{}, 1),
 		unsent:  make(map[string]bool), reported: make(map[string]time.Time), others: make(map[string]storedSnapshot), judges: make(map[string]*siteJudge),
-		stop: func() {}, current: func() *config.Config { return d.activeConfig(cfg) },
+		stored: make(map[string]storedVersion),
+		stop:   func() {}, current: func() *config.Config { return d.activeConfig(cfg) },
 	}
 	member.Keeper = fleet.NewKeeper(fleet.Config{
 		Name: member.name, Store: clockedStore{store, d.clock}, Logger: d.logger, Apply: d.applyLeases, Receive: member.receive,
@@ -165,14 +167,12 @@ func (d *Daemon) leaveFleet(ctx context.Context) error {
 	d.fleet.left = true
 	d.fleet.stop()
 	err := panics.Catch(panics.Daemon, d.fleet.ended.Wait)
-	if active := d.active.Load(); active != nil {
-		for _, one := range active.watchers {
-			one.Retire()
-		}
-	}
 	const wait = 2 * time.Second
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
 	defer cancel()
+	if active := d.active.Load(); active != nil {
+		d.handOver(ctx, active, active.watchers)
+	}
 	if d.writeQueue != nil {
 		err = errors.Join(err, d.writeQueue.Flush(ctx), d.history.Flush(ctx))
 	}
@@ -225,6 +225,7 @@ func (d *Daemon) applyLeases(ctx context.Context, own map[string]int64) error {
 			d.metrics.Retain(c.Name, nodeIDs(c))
 		}
 	}
+	d.continueCanaries(ctx, next.config, own, begun)
 	err = d.watch(old, next)
 	d.fleet.firstTime.Do(func() { close(d.fleet.joined) })
 	if len(gained)+len(lost) > 0 {
@@ -267,11 +268,13 @@ func (d *Daemon) giveAway(ctx context.Context, active *activeConfig, clusters []
 	if len(clusters) == 0 {
 		return
 	}
+	var ending []*monitor.Watcher
 	for _, one := range active.watchers {
 		if slices.Contains(clusters, one.Cluster().Name) {
-			one.Retire()
+			ending = append(ending, one)
 		}
 	}
+	d.handOver(ctx, active, ending)
 	if err := d.flush(ctx); err != nil && ctx.Err() == nil {
 		d.logger.Warn("writing the incidents of clusters that are given away", "err", err)
 	}

@@ -26,6 +26,7 @@ type storedSnapshot struct {
 // exchangeSnapshots stores the changed snapshots of own clusters and reads those of others.
 func (d *Daemon) exchangeSnapshots(ctx context.Context) {
 	d.storeSnapshots(ctx)
+	d.storeCanaries(ctx)
 	if err := d.readSnapshots(ctx); err != nil && ctx.Err() == nil {
 		d.logger.Debug("reading the states of other instances' clusters", "err", err)
 	}

@@ -39,14 +39,18 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// runDaemon runs a daemon that prints its address, until it is killed.
+// runDaemon runs a daemon that prints its address and logs beside its configuration, until it is killed.
 func runDaemon(file string) error {
+	log, err := os.OpenFile(logOf(file), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
 	d, err := Start(context.Background(), Config{
 		Load: func() (*config.Config, error) { return config.Load(file) }, Prober: &monitor.Prober{},
 		Notifier: func(r config.Receiver, _ config.Alerting) (alerting.Notifier, error) {
 			return slack.NewBot(slack.BotConfig{Token: r.Slack.Token, Channel: r.Slack.Channel, APIURL: r.Slack.APIURL}), nil
 		},
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	if err != nil {
 		return err
@@ -63,6 +67,9 @@ func runDaemon(file string) error {
 	}()
 	return d.Run(ctx)
 }
+
+// logOf returns the log of the daemon of a configuration.
+func logOf(file string) string { return strings.TrimSuffix(file, ".yml") + ".log" }
 
 // A process is a daemon in a process of its own.
 type process struct {

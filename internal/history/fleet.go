@@ -399,3 +399,63 @@ func (r *Reader) StoredSnapshots(ctx context.Context, since time.Time) ([]Stored
 	}
 	return all, rows.Err()
 }
+
+// StoredCanaries are the canaries of a cluster as an instance stored them, encrypted.
+type StoredCanaries struct {
+	Cluster string
+	Epoch   int64         // of the lease of that instance
+	Age     time.Duration // since they were stored
+	Body    []byte        // nil: there are none, or they are larger than MaxCanaries
+}
+
+const (
+	// MaxCanaries bounds the canaries of a cluster in bytes. Those of a usual one have some KB.
+	MaxCanaries = 1 << 20
+	// canariesKept is how long those of a cluster that nobody watches are kept.
+	canariesKept = time.Hour
+)
+
+// PutCanaries stores the canaries of clusters for the instances that take them over; a nil Body deletes
+// them. It fails with FencedError unless this instance has the leases, with these epochs.
+func (db *DB) PutCanaries(ctx context.Context, all []StoredCanaries) error {
+	fence := make(map[string]int64, len(all))
+	for _, c := range all {
+		fence[c.Cluster] = c.Epoch
+	}
+	err := db.commitFenced(ctx, false, fence, func(tx *transaction) error {
+		for _, c := range all {
+			statement, args := upsertCanaries, []any{c.Cluster, c.Epoch, c.Body}
+			if c.Body == nil {
+				statement, args = deleteCanaries, args[:1]
+			}
+			if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("storing the canaries of %d clusters: %w", len(all), err)
+	}
+	return nil
+}
+
+// Canaries returns the stored canaries of clusters, by cluster.
+func (r *Reader) Canaries(ctx context.Context, clusters []string) ([]StoredCanaries, error) {
+	rows, err := r.pool.QueryContext(ctx, selectCanaries, MaxCanaries, clusters)
+	if err != nil {
+		return nil, fmt.Errorf("reading canaries: %w", err)
+	}
+	defer rows.Close()
+	var all []StoredCanaries
+	for rows.Next() {
+		var c StoredCanaries
+		var age int64
+		if err := rows.Scan(&c.Cluster, &c.Epoch, &age, &c.Body); err != nil {
+			return nil, fmt.Errorf("reading canaries: %w", err)
+		}
+		c.Age = time.Duration(age) * time.Millisecond
+		all = append(all, c)
+	}
+	return all, rows.Err()
+}

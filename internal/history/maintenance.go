@@ -123,6 +123,9 @@ func (db *DB) maintainUnwatched(ctx context.Context, now time.Time) error {
 	if _, err := db.exec(ctx, freeOrphans); err != nil {
 		return fmt.Errorf("freeing the leases of instances that are gone: %w", err)
 	}
+	if _, err := db.exec(ctx, expireCanaries, canariesKept.Milliseconds()); err != nil {
+		return fmt.Errorf("deleting canaries that no instance continues: %w", err)
+	}
 	if _, err := db.exec(ctx, insertUnwatched); err != nil {
 		return fmt.Errorf("searching for clusters that nobody watches: %w", err)
 	}

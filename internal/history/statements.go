@@ -265,6 +265,14 @@ const (
 	selectNeeded    = `SELECT COALESCE(MIN(samples_since), ?::bigint), COALESCE(MIN(minutes_since), ?::bigint) FROM targets`
 	selectSnapshots = `SELECT cluster, at, body FROM snapshots WHERE at >= ? ORDER BY cluster`
 
+	upsertCanaries = `INSERT INTO canaries (cluster, epoch, at, body) VALUES (?, ?, ` + databaseNow + `, ?)
+	ON CONFLICT (cluster) DO UPDATE SET epoch = excluded.epoch, at = excluded.at, body = excluded.body`
+	deleteCanaries = `DELETE FROM canaries WHERE cluster = ?`
+	expireCanaries = `DELETE FROM canaries WHERE at < ` + databaseNow + ` - ?::bigint`
+	// selectCanaries leaves the body of a row out that is too large.
+	selectCanaries = `SELECT cluster, epoch, ` + databaseNow + ` - at, CASE WHEN octet_length(body) <= ? THEN body END
+	FROM canaries WHERE cluster = ANY(?) ORDER BY cluster`
+
 	lockClaim     = `SELECT seq FROM notices WHERE id = ? AND claimer = ? FOR UPDATE`
 	setClaimer    = `UPDATE notices SET claimer = ? WHERE id = ?`
 	freeOwnClaims = `UPDATE notices SET leased = ` + databaseNow + ` + ?::bigint

@@ -157,6 +157,16 @@ func (p *Prober) emptyRound(c *probes.Cluster) checks.Round {
 // million clients, whose sessions have expired by then.
 func (p *Prober) nextCounterBase() int { return 1000 * (1 + int(p.opened.Add(1)-1)%1_000_000) }
 
+// skipCounterBase keeps new clients from the values of one that another process opened.
+func (p *Prober) skipCounterBase(base int) {
+	for {
+		opened := p.opened.Load()
+		if int64(base/1000) <= int64(opened) || p.opened.CompareAndSwap(opened, int64(base/1000)) {
+			return
+		}
+	}
+}
+
 func (p *Prober) confidence() float64 {
 	if p.Confidence <= 0 {
 		return checks.DefaultConfidence

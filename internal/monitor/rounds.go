@@ -153,6 +153,7 @@ func (w *Watcher) runExclusive(ctx context.Context, run func()) bool {
 		return false
 	}
 	w.adopt(w.wanted.Load())
+	defer w.hold()
 	run()
 	return true
 }

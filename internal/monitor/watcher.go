@@ -28,7 +28,9 @@ type Watcher struct {
 	observer       Observer
 	intervals      Intervals
 
-	retired        atomic.Bool   // reports nothing anymore
+	retired        atomic.Bool // reports nothing anymore
+	handedOver     atomic.Bool // another process continues the canaries
+	held           atomic.Pointer[[]heldCanary]
 	sem            chan struct{} // semaphore of one round or follow-up at a time; guards the fields below
 	began          time.Time     // start of the current round or follow-up
 	canaryPool     canaryPool
@@ -141,7 +143,9 @@ func (w *Watcher) Close() error {
 	w.sem <- struct{}{}
 	defer func() { <-w.sem }()
 	w.prober.Self.forget(w)
-	logOut(context.Background(), w.canaryPool.clients(), nil)
+	if !w.handedOver.Load() {
+		logOut(context.Background(), w.canaryPool.clients(), nil)
+	}
 	return w.evidenceReader.Close()
 }
 

@@ -1,0 +1,289 @@
+package daemon
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/internal/fleet"
+	"stickwatch/internal/history"
+	"stickwatch/internal/lab"
+	"stickwatch/probes"
+)
+
+// A sessionRig is a fleet whose instances have a key.
+type sessionRig struct {
+	*fleetRig
+	keyFile string
+	keys    *fleet.Keys
+}
+
+var testKey = [fleet.KeySize]byte([]byte("0123456789abcdef0123456789abcdef"))
+
+func newSessionRig(t *testing.T, clusters int) *sessionRig {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it kills processes and waits for takeovers")
+	}
+	lab.Require(t, "psql", "pg_dump")
+	f := &sessionRig{fleetRig: newFleetRig(t, clusters), keys: fleet.NewKeys(testKey)}
+	f.keyFile = filepath.Join(f.dir, "fleet.key")
+	f.writeKeys(t, testKey)
+	f.edit = func(_, text string) string {
+		return strings.Replace(text, "fleet: {", "fleet: {key_file: "+f.keyFile+", ", 1)
+	}
+	return f
+}
+
+// writeKeys makes these the keys that instances read.
+func (f *sessionRig) writeKeys(t *testing.T, keys ...[fleet.KeySize]byte) {
+	t.Helper()
+	var text strings.Builder
+	for _, key := range keys {
+		fmt.Fprintln(&text, hex.EncodeToString(key[:]))
+	}
+	if err := os.WriteFile(f.keyFile, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A storedSession is a session of a canary in the database.
+type storedSession struct {
+	Use   string
+	State struct {
+		Now, Opened time.Time
+		Last        struct{ Session probes.Fingerprint }
+		Cookies     []struct{ Cookie http.Cookie }
+	}
+}
+
+// age returns how long the session was open when it was stored.
+func (s storedSession) age() time.Duration { return s.State.Now.Sub(s.State.Opened) }
+
+// sessions returns the stored sessions of a cluster, by fingerprint, and the epoch of their owner.
+func (f *sessionRig) sessions(t *testing.T, cluster string) (all map[probes.Fingerprint]storedSession, epoch int64) {
+	t.Helper()
+	f.state(t)
+	stored, err := f.reader.Canaries(t.Context(), []string{cluster})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all = make(map[probes.Fingerprint]storedSession)
+	for _, c := range stored {
+		text, err := f.keys.Decrypt(c.Cluster, c.Epoch, c.Body)
+		if err != nil {
+			return nil, c.Epoch // by a process with another key
+		}
+		var list []storedSession
+		if err := json.Unmarshal(text, &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range list {
+			all[s.State.Last.Session] = s
+		}
+		epoch = c.Epoch
+	}
+	return all, epoch
+}
+
+// complete reports whether there are sessions of each node and of the idle canaries of every cluster.
+func (f *sessionRig) complete(t *testing.T) bool {
+	t.Helper()
+	for _, cluster := range f.clusters {
+		uses := make(map[string]int)
+		all, _ := f.sessions(t, cluster)
+		for _, s := range all {
+			uses[s.Use]++
+		}
+		if uses["node"] < len(f.Nodes) || uses["idle"] < 3 {
+			return false
+		}
+	}
+	return true
+}
+
+// psql runs a statement.
+func (f *sessionRig) psql(t *testing.T, statement string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "psql", "-XAqt", "-v", "ON_ERROR_STOP=1", "-d", f.database.URL(), "-c", statement).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", statement, err, out)
+	}
+}
+
+// refusals returns the lines in the log of an instance about sessions that are not continued.
+func (f *sessionRig) refusals(t *testing.T, name string) (lines []string) {
+	t.Helper()
+	text, err := os.ReadFile(logOf(filepath.Join(f.dir, name+".yml")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, "sessions of other instances") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// noHarm checks that nobody has seen anything wrong with a cluster.
+func (f *sessionRig) noHarm(t *testing.T) {
+	t.Helper()
+	f.state(t)
+	list, err := f.reader.Incidents(t.Context(), history.IncidentQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range list {
+		t.Errorf("%s: %s %s", i.Cluster, i.State, i.Cause.Key())
+	}
+	for _, cluster := range f.clusters {
+		changes, err := f.reader.Changes(t.Context(), cluster, checks.Span{From: time.Now().Add(-time.Hour), To: time.Now()}, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range changes {
+			t.Errorf("%s: %s %s: %s", cluster, c.Kind, c.Key(), c.Summary)
+		}
+	}
+}
+
+// continued checks that the sessions of a cluster are those from before, as old as they must be.
+func (f *sessionRig) continued(t *testing.T, cluster string, before map[probes.Fingerprint]storedSession) {
+	t.Helper()
+	after, _ := f.sessions(t, cluster)
+	for id, old := range before {
+		now, there := after[id]
+		if !there {
+			t.Errorf("%s: the session %s (%s) is not continued", cluster, id, old.Use)
+			continue
+		}
+		passed := now.State.Now.Sub(old.State.Now)
+		if drift := now.age() - old.age() - passed; drift.Abs() > 2*time.Second || now.Use != old.Use {
+			t.Errorf("%s: the session %s (%s) has an age that is wrong by %s, as %s", cluster, id, old.Use, drift, now.Use)
+		}
+	}
+}
+
+// TestFleetContinuesSessions: the instance that takes clusters over, after kill -9 and after a stop,
+// continues their sessions. In the database they are encrypted.
+func TestFleetContinuesSessions(t *testing.T) {
+	f := newSessionRig(t, 3)
+	f.start(t, "a")
+	f.start(t, "b")
+	await(t, 2*time.Minute, "both have clusters", func() bool { return f.owned(t, "a", "b") })
+	for _, end := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
+		await(t, 2*time.Minute, "all sessions are stored", func() bool { return f.complete(t) })
+		f.findNoSession(t)
+		before, epochs := make(map[string]map[probes.Fingerprint]storedSession), make(map[string]int64)
+		for cluster, owner := range f.owners(t) {
+			if owner == "a" {
+				before[cluster], epochs[cluster] = f.sessions(t, cluster)
+			}
+		}
+		if len(before) == 0 {
+			t.Fatal("a has no cluster")
+		}
+		ended := time.Now()
+		_ = f.running["a"].Process.Signal(end)
+		_ = f.running["a"].Wait()
+		await(t, 30*time.Second, "b has stored their sessions", func() bool {
+			for cluster, epoch := range epochs {
+				if _, now := f.sessions(t, cluster); now <= epoch {
+					return false
+				}
+			}
+			return true
+		})
+		await(t, time.Minute, "b has judged them", func() bool { return f.showsAll(t, f.running["b"], ended.Add(12*time.Second)) })
+		for cluster, list := range before {
+			f.continued(t, cluster, list)
+		}
+		f.noHarm(t)
+		if lines := f.refusals(t, "b"); len(lines) > 0 {
+			t.Errorf("%q", lines)
+		}
+		f.start(t, "a")
+		await(t, 2*time.Minute, "both have clusters", func() bool { return f.owned(t, "a", "b") })
+	}
+}
+
+// findNoSession searches a dump of the database for the cookies of canaries.
+func (f *sessionRig) findNoSession(t *testing.T) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "pg_dump", "-d", f.database.URL()).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dump := strings.ToLower(string(out))
+	found := 0
+	for _, cluster := range f.clusters {
+		all, _ := f.sessions(t, cluster)
+		for _, s := range all {
+			for _, c := range s.State.Cookies {
+				value := strings.ToLower(c.Cookie.Value)
+				for _, text := range []string{value, hex.EncodeToString([]byte(c.Cookie.Value))} {
+					if found++; strings.Contains(dump, text) {
+						t.Errorf("the database has a cookie of the session %s in clear", s.State.Last.Session)
+					}
+				}
+			}
+		}
+	}
+	if found == 0 || !strings.Contains(dump, "canaries") {
+		t.Errorf("searched for %d texts", found)
+	}
+}
+
+// TestFleetRefusesSessions: canaries that cannot be decrypted or read mean new ones and one line in the
+// log. A rotation keeps the sessions.
+func TestFleetRefusesSessions(t *testing.T) {
+	f := newSessionRig(t, 2)
+	old, young := testKey, [fleet.KeySize]byte{1, 2, 3}
+	f.start(t, "a")
+	for n, tt := range []struct {
+		name    string
+		spoil   string // a statement; "": none
+		keys    [][fleet.KeySize]byte
+		refused string // in the log
+	}{
+		{"truncated", "UPDATE canaries SET body = substring(body FROM 1 FOR 40)", nil, "another key"},
+		{"too large", "UPDATE canaries SET body = body || convert_to(repeat('x', 2000000), 'UTF8')", nil, "too large"},
+		{"of another cluster", "UPDATE canaries a SET body = b.body, epoch = b.epoch FROM canaries b WHERE a.cluster <> b.cluster", nil, "another key"},
+		{"of a later epoch", "UPDATE canaries SET epoch = epoch + 1000", nil, "not of an earlier owner"},
+		{"key changed", "", [][fleet.KeySize]byte{young}, "another key"},
+		{"rotated", "", [][fleet.KeySize]byte{old, young}, ""},
+	} {
+		await(t, 2*time.Minute, "all sessions are stored", func() bool { return f.complete(t) })
+		before, _ := f.sessions(t, f.clusters[0])
+		f.running["a"].kill()
+		if tt.spoil != "" {
+			f.psql(t, tt.spoil)
+		}
+		if tt.keys != nil {
+			f.writeKeys(t, tt.keys...)
+			f.keys = fleet.NewKeys(tt.keys[0], tt.keys[1:]...)
+		}
+		lines := len(f.refusals(t, "a"))
+		began := time.Now()
+		f.start(t, "a")
+		await(t, time.Minute, "a watches again", func() bool { return f.showsAll(t, f.running["a"], began) })
+		got := f.refusals(t, "a")[lines:]
+		if tt.refused == "" && len(got) > 0 || tt.refused != "" && (len(got) != 1 || !strings.Contains(got[0], tt.refused)) {
+			t.Errorf("%d %s: the log has %q, want %q once", n, tt.name, got, tt.refused)
+		}
+		if tt.refused == "" {
+			await(t, time.Minute, "the sessions are stored with the new key", func() bool { return f.complete(t) })
+			f.continued(t, f.clusters[0], before)
+		}
+	}
+	f.noHarm(t)
+}

@@ -1,0 +1,151 @@
+package monitor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// This file hands the canaries of a cluster over to the watcher of another process, so that sessions
+// that are lost meanwhile are noticed.
+
+// A canaryUse is what the pool uses a canary for.
+type canaryUse string
+
+// The uses.
+const (
+	usedForNode canaryUse = "node"
+	usedIdle    canaryUse = "idle"
+	usedReserve canaryUse = "reserve"
+)
+
+// A handedOver is a canary and its place in the pool, in the form in which another process continues it.
+type handedOver struct {
+	Use      canaryUse
+	Balancer netip.AddrPort // the slot
+	Node     string
+	Idle     time.Duration // pause between two requests of an idle canary
+	State    json.RawMessage
+}
+
+// A heldCanary is a canary of the pool that another process can continue.
+type heldCanary struct {
+	canary *probes.Canary
+	place  handedOver // without its state
+}
+
+// held returns the canaries that another process can continue.
+func (p *canaryPool) held(c *probes.Cluster) (list []heldCanary) {
+	add := func(b *pooledCanary, use canaryUse, idle time.Duration) {
+		if !dependsOnAddress(c, b.Trace().Client) {
+			list = append(list, heldCanary{b.Canary, handedOver{Use: use, Balancer: b.slot.balancer, Node: b.slot.node, Idle: idle}})
+		}
+	}
+	for _, b := range p.canaries {
+		add(b, usedForNode, 0)
+	}
+	for _, c := range p.idle {
+		add(c.pooledCanary, usedIdle, c.idleTime)
+	}
+	for _, b := range p.reserve {
+		add(b, usedReserve, 0)
+	}
+	return list
+}
+
+// dependsOnAddress reports whether the balancer may send a client with a session to another node when
+// its requests come from another machine. A client that presents a key is recognised by that.
+func dependsOnAddress(c *probes.Cluster, key string) bool {
+	if key != "" || c.Session == nil || c.Session.Policy == probes.PolicyShared {
+		return false
+	}
+	return c.Balancer.Method != probes.MethodCookie && !c.Balancer.HashesCookie()
+}
+
+// Canaries returns the canaries with their sessions, for Continue; nil: there are none that another
+// process can continue. They contain cookies, which are credentials: they must be encrypted before they
+// leave the process.
+func (w *Watcher) Canaries() []byte {
+	var list []handedOver
+	for _, h := range w.heldCanaries() {
+		if h.place.State = h.canary.State(); h.place.State != nil {
+			list = append(list, h.place)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return nil
+	}
+	return text
+}
+
+// CanaryRevision grows when Canaries has new sessions.
+func (w *Watcher) CanaryRevision() (revision int64) {
+	for _, h := range w.heldCanaries() {
+		revision = max(revision, h.canary.Revision())
+	}
+	return revision
+}
+
+func (w *Watcher) heldCanaries() []heldCanary {
+	if list := w.held.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
+
+// hold makes the canaries of the pool those that Canaries returns.
+func (w *Watcher) hold() {
+	list := w.canaryPool.held(w.cluster)
+	w.held.Store(&list)
+}
+
+// HandOver is Retire for a watcher whose canaries another one continues: they do not log out.
+func (w *Watcher) HandOver() {
+	w.handedOver.Store(true)
+	w.Retire()
+}
+
+// Continue continues the canaries that a watcher of another process returned at a moment, by the clock
+// of this one. Those that paused for so long that their session may have timed out are dropped. Call it
+// before any other method.
+func (w *Watcher) Continue(canaries []byte, taken time.Time) error {
+	var list []handedOver
+	if err := json.Unmarshal(canaries, &list); err != nil {
+		return fmt.Errorf("decoding canaries: %w", err)
+	}
+	var errs []error
+	pool := &w.canaryPool
+	for _, h := range list {
+		canary, err := probes.ContinueCanary(w.cluster, h.State, taken)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		listed := slices.ContainsFunc(w.cluster.Nodes, func(n probes.Node) bool { return n.ID == h.Node })
+		b := &pooledCanary{Canary: canary, slot: slot{h.Balancer, h.Node}}
+		if !listed || b.pause() > sessionTimeout(w.cluster)/2+h.Idle/2 || dependsOnAddress(w.cluster, canary.Trace().Client) {
+			continue
+		}
+		w.prober.skipCounterBase(canary.Trace().Base)
+		switch h.Use {
+		case usedForNode:
+			pool.canaries = append(pool.canaries, b)
+		case usedIdle:
+			pool.idle = append(pool.idle, &idleCanary{pooledCanary: b, idleTime: h.Idle, last: canary.Trace().First().At})
+		case usedReserve:
+			pool.reserve = append(pool.reserve, b)
+		}
+	}
+	pool.adopt(w.cluster)
+	w.hold()
+	return errors.Join(errs...)
+}
