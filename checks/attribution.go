@@ -23,16 +23,16 @@ type attribution struct {
 
 // attribute returns the last stage of a round.
 func attribute(r *remaps) *attribution {
-	att := &attribution{remaps: r, history: History{Nodes: maps.Clone(r.nodeHistory), Pool: r.pool, SlowConnects: r.slowConnects}}
+	att := &attribution{remaps: r, history: History{Nodes: maps.Clone(r.nodeHistory), Balancer: r.balancer, SlowConnects: r.slowConnects}}
 	for id, m := range att.history.Nodes {
 		m.ScatteredSince, m.ScatteredLast = att.scattered[id].From, att.scattered[id].To
 		att.history.Nodes[id] = m
 	}
-	att.history.Pool.Unlisted = att.unlistedSince()
-	att.history.Pool.Served, att.history.Pool.Waited = att.page.served, att.waits
+	att.history.Balancer.Unlisted = att.unlistedSince()
+	att.history.Balancer.Served, att.history.Balancer.Waited = att.page.served, att.waits
 	for _, a := range att.answers {
-		if a.sessionOutcome == probes.SessionKept && a.At.After(att.history.Pool.Kept) {
-			att.history.Pool.Kept = a.At
+		if a.sessionOutcome == probes.SessionKept && a.At.After(att.history.Balancer.Kept) {
+			att.history.Balancer.Kept = a.At
 		}
 	}
 	att.countLosses()
@@ -57,9 +57,9 @@ const (
 // Only under the sticky policy may sessions be lost with a node, or by a balancer that
 // moves clients.
 func (att *attribution) causeOfLoss(a *answer) lossCause {
-	reported := a.pauseBefore() >= shortestPause && a.lostIn().contains(att.past().Pool.Lost)
+	reported := a.pauseBefore() >= shortestPause && a.lostIn().contains(att.past().Balancer.Lost)
 	if att.policy() == probes.PolicySticky {
-		switch pool := att.pool; {
+		switch known := att.balancer; {
 		// What the balancer does at this moment shows these, and the nodes were well.
 		case att.drifted(a.trace):
 			return lossByDrift
@@ -81,9 +81,9 @@ func (att *attribution) causeOfLoss(a *answer) lossCause {
 			return lossEarlier
 		// That the balancer moved other clients recently is the weakest reason: nothing
 		// shows that it moved this one.
-		case a.moved() && att.followed(a, pool.Drifted):
+		case a.moved() && att.followed(a, known.Drifted):
 			return lossByDrift
-		case a.moved() && (att.followed(a, pool.Remapped.At) || att.followed(a, pool.Remapped.Last)):
+		case a.moved() && (att.followed(a, known.Remapped.At) || att.followed(a, known.Remapped.Last)):
 			return lossByRemapping
 		}
 	}
@@ -253,8 +253,8 @@ func (att *attribution) remember(findings []Finding) {
 	for _, f := range findings {
 		m := att.history.Nodes[f.Node]
 		switch n := len(m.Disruptions); {
-		case f.Code == BalancerRemapped && att.history.Pool.Remapped.Cause == "":
-			att.history.Pool.Remapped.Cause = f.ExplainedBy
+		case f.Code == BalancerRemapped && att.history.Balancer.Remapped.Cause == "":
+			att.history.Balancer.Remapped.Cause = f.ExplainedBy
 		case n == 0 || f.ExplainedBy != "" || !slices.Contains(disruptionFindings, f.Code):
 		case m.Disruptions[n-1].Finding == "":
 			m.Disruptions = slices.Clone(m.Disruptions)

@@ -185,7 +185,7 @@ type waits struct {
 }
 
 func (oc *outcomes) countWaits() waits {
-	w := oc.past().Pool.Waited
+	w := oc.past().Balancer.Waited
 	counted, now := w.until, false
 	for _, a := range oc.allAnswers {
 		timedOut, isNew := oc.ownTimeout(a.Exchange), a.Kind == probes.StepFirst

@@ -48,7 +48,7 @@ func noCookie(oc *outcomes) []Finding {
 	if oc.Cluster.Session == nil || oc.Cluster.Session.ID == nil || oc.policy() == probes.PolicyNone || oc.needsLogin() {
 		return nil // before a login, an application need not set one
 	}
-	if kept := oc.past().Pool.Kept; !kept.IsZero() && oc.Started.Sub(kept) < keptFor {
+	if kept := oc.past().Balancer.Kept; !kept.IsZero() && oc.Started.Sub(kept) < keptFor {
 		return nil
 	}
 	clients := 0

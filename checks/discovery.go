@@ -85,7 +85,7 @@ func (oc *outcomes) sourceAnsweredSince(label string) bool {
 	if oc.Source.Name == "" {
 		return true
 	}
-	first, met := oc.past().Pool.Unlisted[label]
+	first, met := oc.past().Balancer.Unlisted[label]
 	return met && oc.Source.Answered.Sub(first) >= oc.Source.Interval
 }
 
@@ -99,7 +99,7 @@ func (oc *outcomes) unlistedSince() map[string]time.Time {
 		if !a.OK() || !oc.unlistedNode(a.Label) && !oc.leftLongAgo(a) {
 			continue
 		}
-		if first, known := oc.past().Pool.Unlisted[a.Label]; known {
+		if first, known := oc.past().Balancer.Unlisted[a.Label]; known {
 			since[a.Label] = first
 		} else {
 			since[a.Label] = oc.Started

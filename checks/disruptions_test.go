@@ -101,10 +101,10 @@ func TestInferredRestart(t *testing.T) {
 	}
 }
 
-// remappedAgo returns a history in which the pool changed first and last some time
+// remappedAgo returns a history in which the list changed first and last some time
 // before the round.
 func remappedAgo(first, last time.Duration) *checks.History {
-	return &checks.History{Pool: checks.PoolHistory{Remapped: checks.Remapping{
+	return &checks.History{Balancer: checks.BalancerHistory{Remapped: checks.Remapping{
 		At: began.Add(-first), Last: began.Add(-last), Moved: 2, Of: 2, Evidence: []checks.Message{checks.Quote("it moved")},
 	}}}
 }
@@ -128,12 +128,12 @@ func TestLossesDuringPauses(t *testing.T) {
 			[]string{"critical session_lost/node3 after a move"},
 		},
 		{"its node restarted before it came last", "node1", probes.MethodCookie, restartedAgo(330), []string{"critical session_lost/node1"}},
-		{"a change of the pool was undone meanwhile", "node2", probes.MethodCookie, remappedAgo(7*time.Minute, 4*time.Minute), nil},
+		{"a change of the list was undone meanwhile", "node2", probes.MethodCookie, remappedAgo(7*time.Minute, 4*time.Minute), nil},
 		{
-			"the pool was changed before it came last", "node2", probes.MethodCookie, remappedAgo(7*time.Minute, 7*time.Minute),
+			"the list was changed before it came last", "node2", probes.MethodCookie, remappedAgo(7*time.Minute, 7*time.Minute),
 			[]string{"critical session_lost/node2 after a move"},
 		},
-		{"sessions drifted meanwhile", "node2", probes.MethodUnknown, &checks.History{Pool: checks.PoolHistory{Drifted: began.Add(-4 * time.Minute)}}, nil},
+		{"sessions drifted meanwhile", "node2", probes.MethodUnknown, &checks.History{Balancer: checks.BalancerHistory{Drifted: began.Add(-4 * time.Minute)}}, nil},
 		{"nothing happened", "node2", probes.MethodCookie, new(checks.History), []string{"critical session_lost/node2 after a move"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -35,8 +35,8 @@ func TestBalancerEvidence(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		change func(*round)
-		want   checks.Answer // whether node2 is in rotation
-		out    bool          // whether node_ejected is found
+		want   checks.Tristate // whether node2 is in rotation
+		out    bool            // whether node_ejected is found
 	}{
 		{"it says down, and nothing else shows it", func(r *round) {
 			unlabelled(r)

@@ -31,7 +31,7 @@ func TestFirstRequests(t *testing.T) {
 		key    string // of nginx's hash; "": the method is unknown
 		past   *checks.History
 		change func(*round)
-		sticky checks.Answer
+		sticky checks.Tristate
 		want   []string
 	}{
 		{

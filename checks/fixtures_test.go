@@ -314,7 +314,7 @@ func remembered(past *checks.History, key string) bool {
 			return true
 		}
 	}
-	return past.Pool.Remapped.Cause == key
+	return past.Balancer.Remapped.Cause == key
 }
 
 // entry returns the catalogue entry of a code.

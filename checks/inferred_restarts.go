@@ -56,7 +56,7 @@ func (tl *timeline) vanishingAt(node string, history NodeHistory) (v vanishing) 
 	var first time.Time // when the node was first asked for a session that is gone
 	for _, c := range tl.OwnerChecks {
 		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(history.Restarted) ||
-			c.Known.Before(tl.past().Pool.Lost) || history.failedSince(c.Known, c.There.At.Add(-tl.aftermath)) {
+			c.Known.Before(tl.past().Balancer.Lost) || history.failedSince(c.Known, c.There.At.Add(-tl.aftermath)) {
 			continue
 		}
 		if !c.Renewed() {

@@ -129,7 +129,7 @@ func TestVanishedSessions(t *testing.T) {
 			}, restarted(1),
 		},
 		{"as an earlier round has reported", func(v vanished) {
-			v.Past.Pool.Lost = began.Add(-2 * time.Minute)
+			v.Past.Balancer.Lost = began.Add(-2 * time.Minute)
 			v.lose("node1", 5*time.Minute)
 		}, nil},
 	} {

@@ -14,7 +14,7 @@ const afterMove = "after a move"
 
 // losses finds sessions that were gone, or older, at a request which they should
 // survive by the policy. Losses that are attributed to a restart, a drift or a
-// changed pool are left out.
+// changed list of servers are left out.
 func losses(att *attribution) []Finding {
 	if att.policy() == probes.PolicyNone {
 		return nil

@@ -12,8 +12,8 @@ import (
 // A History is what earlier rounds knew of a cluster, as far as the next round is
 // judged by it. It is never changed: each report has a new one.
 type History struct {
-	Nodes map[string]NodeHistory // by id
-	Pool  PoolHistory
+	Nodes    map[string]NodeHistory // by id
+	Balancer BalancerHistory
 
 	SlowConnects []SlowConnect // recent ones, oldest first
 

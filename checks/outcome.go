@@ -89,7 +89,7 @@ type pageShape struct {
 // expectedPage derives the page from the answers of nodes that were asked directly,
 // or else from those of new clients.
 func (ns *nodeStates) expectedPage() pageShape {
-	p := pageShape{served: ns.past().Pool.Served}
+	p := pageShape{served: ns.past().Balancer.Served}
 	asked := 0
 	for _, o := range ns.active {
 		if o.Session == nil || o.Session.Failure != "" || o.Session.Status >= http.StatusBadRequest || !ns.ready(o.Node) {

@@ -162,7 +162,7 @@ func someNodeErrs(ns *nodeStates) bool {
 // pageGone finds that nobody gets the page of the session any more: neither new clients, nor
 // stickwatch from a node.
 func pageGone(oc *outcomes) (list []Finding) {
-	if oc.Cluster.Session == nil || !oc.past().Pool.Served || !everyNodeRefuses(oc.nodeStates) {
+	if oc.Cluster.Session == nil || !oc.past().Balancer.Served || !everyNodeRefuses(oc.nodeStates) {
 		return nil
 	}
 	page := probes.Page{Path: oc.Cluster.ClientPath(), Want: probes.StatusRange{From: 200, To: 399}}
@@ -209,7 +209,7 @@ func failsInBetween(front frontend, page probes.Page, got []probes.Exchange) Fin
 // served a page that is reported gone.
 func Restored(c *probes.Cluster, active []ActiveFinding) *History {
 	h := new(History) // not nil: later rounds build on it
-	h.Pool.Served = slices.ContainsFunc(active, func(f ActiveFinding) bool {
+	h.Balancer.Served = slices.ContainsFunc(active, func(f ActiveFinding) bool {
 		page, _, _ := strings.Cut(f.Target, " (") // without the balancer's address
 		return f.Code == PageFailing && f.Node == "" && strings.HasSuffix(page, c.ClientPath())
 	})
@@ -218,7 +218,7 @@ func Restored(c *probes.Cluster, active []ActiveFinding) *History {
 
 // noTestPage reports whether no node has ever answered with the session test page: the path
 // is wrong, or the application has no such page.
-func noTestPage(ns *nodeStates) bool { return !ns.past().Pool.Served && everyNodeRefuses(ns) }
+func noTestPage(ns *nodeStates) bool { return !ns.past().Balancer.Served && everyNodeRefuses(ns) }
 
 // everyNodeRefuses reports whether every node that is up answers the session test page with
 // a 4xx.

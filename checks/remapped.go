@@ -12,8 +12,8 @@ import (
 // where they stay: a server was added, removed or moved in the list, or the balancer
 // lost its stick table. That is an event and is reported once.
 
-// A PoolHistory is what earlier rounds knew of the balancer as a whole.
-type PoolHistory struct {
+// A BalancerHistory is what earlier rounds knew of the balancer as a whole.
+type BalancerHistory struct {
 	Agreed   bool                 // the newest answers that could show it followed the configured arithmetic
 	Served   bool                 // clients have been served the page that they request
 	Kept     time.Time            // when an answer last had the session of its client; zero: never
@@ -42,22 +42,24 @@ type Remapping struct {
 // remappingReportedFor is how long a remapping is reported.
 const remappingReportedFor = restartReportedFor
 
-// remapped reports whether the balancer's pool is no longer the configured one.
-func (h *History) remapped() bool { return h != nil && !h.Pool.Agreed && !h.Pool.Remapped.At.IsZero() }
+// remapped reports whether the balancer no longer has the configured list.
+func (h *History) remapped() bool {
+	return h != nil && !h.Balancer.Agreed && !h.Balancer.Remapped.At.IsZero()
+}
 
 // remaps is the sixth stage: whether the balancer changed where it sends clients.
 type remaps struct {
 	*movement
 
-	remap *remap      // that this round has seen; nil: none
-	pool  PoolHistory // this round included
+	remap    *remap          // that this round has seen; nil: none
+	balancer BalancerHistory // this round included
 }
 
 // findRemaps returns the sixth stage of a round.
 func findRemaps(moved *movement) *remaps {
 	rem := &remaps{movement: moved}
 	rem.remap = rem.remapping()
-	rem.pool = rem.poolHistory()
+	rem.balancer = rem.balancerHistory()
 	return rem
 }
 
@@ -90,7 +92,7 @@ func (rem *remaps) remapping() *remap {
 			continue
 		}
 		r.Of++
-		if a == nil || !settled && !rehashed || rem.followed(a, rem.past().Pool.Drifted) || a.idleSince(rem.past().Pool.Remapped.Last) {
+		if a == nil || !settled && !rehashed || rem.followed(a, rem.past().Balancer.Drifted) || a.idleSince(rem.past().Balancer.Remapped.Last) {
 			continue
 		}
 		r.traces = append(r.traces, trace)
@@ -106,7 +108,7 @@ func (rem *remaps) remapping() *remap {
 		}))
 	}
 	r.Moved = len(r.traces)
-	change, node := rem.changeOfPool()
+	change, node := rem.changeOfList()
 	if !rem.manyMoved(r, change) {
 		return nil
 	}
@@ -225,7 +227,7 @@ func (mov *movement) justRehashed(at time.Time) bool {
 // returned. Its leaving moved clients of other nodes, so its return does, too; the
 // client is not one of its own that it gets back.
 func (rem *remaps) movedByReturn(a *answer, out []string) bool {
-	left := rem.past().Pool.Remapped
+	left := rem.past().Balancer.Remapped
 	d, ok := rem.disruptionAt(a.servingNode, a.At)
 	return ok && rem.rehashes() && slices.Contains(left.Follows, a.servingNode) && d.covers(left.At, rem.aftermath) &&
 		!slices.Contains(out, a.trace.holder) && !slices.Contains(out, a.trace.owner)
@@ -233,7 +235,7 @@ func (rem *remaps) movedByReturn(a *answer, out []string) bool {
 
 // remapped finds that the balancer has recently sent many clients to another node.
 func remapped(rem *remaps) []Finding {
-	remapping := rem.pool.Remapped
+	remapping := rem.balancer.Remapped
 	if remapping.At.IsZero() || rem.Started.Sub(remapping.At) > remappingReportedFor {
 		return nil
 	}

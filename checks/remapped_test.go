@@ -147,7 +147,7 @@ func TestReturnRemaps(t *testing.T) {
 			r.Cluster.Balancer.Method, r.Past = probes.MethodUnknown, restartedAgoAt("node3", 4)
 			m := r.Past.Nodes["node3"]
 			m.Disruptions[0].From = began.Add(-5 * time.Minute)
-			r.Past.Pool.Remapped = checks.Remapping{At: began.Add(-4 * time.Minute), Follows: tc.follow}
+			r.Past.Balancer.Remapped = checks.Remapping{At: began.Add(-4 * time.Minute), Follows: tc.follow}
 			w := ofEarlierRound(r)
 			w.Steps[2].Label, w.Steps[2].Session = "node3", otherSession
 			if diff := cmp.Diff(tc.want, lines(checks.Judge(r.Round))); diff != "" {

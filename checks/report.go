@@ -21,14 +21,14 @@ const (
 	Inconclusive Verdict = "inconclusive"
 )
 
-// An Answer answers a question, or says that the answer is not known.
-type Answer string
+// A Tristate is yes, no or not known.
+type Tristate string
 
-// The answers.
+// The values of a Tristate.
 const (
-	Yes     Answer = "yes"
-	No      Answer = "no"
-	Unknown Answer = "unknown"
+	Yes     Tristate = "yes"
+	No      Tristate = "no"
+	Unknown Tristate = "unknown"
 )
 
 // A Report is a judged round: the observations of a cluster, and the findings.
@@ -58,15 +58,15 @@ type Report struct {
 type NodeReport struct {
 	probes.NodeObservation
 	Up         bool
-	InRotation Answer
+	InRotation Tristate
 	Rotation   Message // why InRotation has its value
 }
 
 // A SessionReport says whether sessions stay on their node, and with what confidence.
 type SessionReport struct {
 	Policy     probes.Policy
-	Sticky     Answer
-	Shared     Answer
+	Sticky     Tristate
+	Shared     Tristate
 	Confidence float64 // that Sticky is not chance; 0 if Sticky is unknown
 	Reason     Message // why Sticky has its value
 	Canaries   []Canary
@@ -96,7 +96,7 @@ type CanaryStep struct {
 // it.
 type DependencyReport struct {
 	Name       string
-	Up         Answer
+	Up         Tristate
 	ReportedBy []string // ids of the nodes that report it unavailable
 	Error      string
 }

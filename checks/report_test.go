@@ -18,9 +18,9 @@ func TestSessionReport(t *testing.T) {
 	for _, tc := range []struct {
 		name       string
 		round      func() *round
-		sticky     checks.Answer
+		sticky     checks.Tristate
 		confidence float64
-		shared     checks.Answer
+		shared     checks.Tristate
 		fresh      int
 	}{
 		{"seven follow-ups on three nodes", healthy, checks.Yes, 1 - math.Pow(1./3, 7), checks.Unknown, 3},
@@ -56,7 +56,7 @@ func TestSessionReport(t *testing.T) {
 
 // TestInRotation tests the rotation of each node, and the reason.
 func TestInRotation(t *testing.T) {
-	type says map[string]checks.Answer
+	type says map[string]checks.Tristate
 	for _, tc := range []struct {
 		name  string
 		round func() *round

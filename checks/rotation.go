@@ -11,7 +11,7 @@ import (
 // A rotationState says whether the balancer sends a node new clients, and why that is
 // believed.
 type rotationState struct {
-	In     Answer
+	In     Tristate
 	Reason Message
 	Proof  proofKind // the kind of proof that Reason is, if the node is out
 	// Sure is true if the node is out, should be in, and the reason is proof.

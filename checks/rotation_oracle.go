@@ -155,7 +155,7 @@ func (rot *rotation) keyIgnored(t traffic) bool {
 			met[a.node] = true
 		}
 	}
-	return len(targets) > 1 && len(met) == 1 && !rot.past().Pool.Agreed
+	return len(targets) > 1 && len(met) == 1 && !rot.past().Balancer.Agreed
 }
 
 // skippedForUs reports whether n is out even if the balancer ignores what clients

@@ -49,7 +49,7 @@ func TestRotationByOwnAddress(t *testing.T) {
 		name   string
 		before int // position of the node that answered in the round before; -1: there was none
 		now    *round
-		want   checks.Answer // whether the computed node is in rotation
+		want   checks.Tristate // whether the computed node is in rotation
 	}{
 		{"it answers us", 0, alone(0), checks.Yes},
 		{"the next one does", 0, alone(1), checks.No},

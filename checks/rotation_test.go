@@ -168,8 +168,8 @@ var rotationSpecs = []spec{
 		round: from(func() *round { return hashedFrom(2, 0) }, func(r *round) {
 			r.meetOnly("node1")
 			r.Past = &checks.History{
-				Pool:  checks.PoolHistory{Agreed: true},
-				Nodes: map[string]checks.NodeHistory{"node2": {Out: began.Add(-time.Minute)}},
+				Balancer: checks.BalancerHistory{Agreed: true},
+				Nodes:    map[string]checks.NodeHistory{"node2": {Out: began.Add(-time.Minute)}},
 			}
 		}),
 		want: []string{"warning node_ejected/node2"},

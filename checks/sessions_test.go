@@ -76,7 +76,7 @@ func remapped(losing bool) *round {
 	two := *r.Cluster
 	two.Nodes = two.Nodes[:2]
 	picker, _ := checks.Oracle(&two)
-	r.Past = &checks.History{Pool: checks.PoolHistory{Agreed: true}}
+	r.Past = &checks.History{Balancer: checks.BalancerHistory{Agreed: true}}
 	for i := range 3 {
 		w := &r.Traces[i]
 		at, _ := picker.Pick(w.Client)
@@ -427,7 +427,7 @@ var sessionSpecs = []spec{
 	{
 		name: "remapped: the configured list is back",
 		round: from(hashed3, func(r *round) {
-			r.Past = &checks.History{Pool: checks.PoolHistory{Remapped: checks.Remapping{At: began.Add(-4 * time.Minute)}}}
+			r.Past = &checks.History{Balancer: checks.BalancerHistory{Remapped: checks.Remapping{At: began.Add(-4 * time.Minute)}}}
 			old := r.visit("node2", "node1", "node1")
 			old.Client, old.Continued = r.Traces[0].Client, true
 			old.Steps[1].Session, old.Steps[2].Session = otherSession, otherSession
@@ -437,7 +437,7 @@ var sessionSpecs = []spec{
 	{
 		name: "lost: clients return to a node that the balancer had left out although it was well",
 		round: from(hashed3, func(r *round) {
-			r.Past = &checks.History{Pool: checks.PoolHistory{Agreed: true}, Nodes: map[string]checks.NodeHistory{"node1": {
+			r.Past = &checks.History{Balancer: checks.BalancerHistory{Agreed: true}, Nodes: map[string]checks.NodeHistory{"node1": {
 				Disruptions: []checks.Disruption{{
 					Span: checks.Span{From: began.Add(-2 * time.Minute), To: began.Add(-2 * time.Second)},
 					Kind: checks.DisruptionEjected, Finding: "node_ejected/node1", Why: new(checks.Quote("out")),
@@ -450,7 +450,7 @@ var sessionSpecs = []spec{
 	{
 		name: "not lost: clients return to a node that had failed",
 		round: from(hashed3, func(r *round) {
-			r.Past = &checks.History{Pool: checks.PoolHistory{Agreed: true}, Nodes: map[string]checks.NodeHistory{"node1": {
+			r.Past = &checks.History{Balancer: checks.BalancerHistory{Agreed: true}, Nodes: map[string]checks.NodeHistory{"node1": {
 				Disruptions: []checks.Disruption{{
 					Span: checks.Span{From: began.Add(-2 * time.Minute), To: began.Add(-2 * time.Second)},
 					Kind: checks.DisruptionDown, Gone: began.Add(-2 * time.Second), Finding: "node_down/node1", Why: new(checks.Quote("down")),
@@ -581,7 +581,7 @@ var sessionSpecs = []spec{
 	{
 		name: "no cookie rejected: sessions survived until a moment ago",
 		round: from(neverKept, func(r *round) {
-			r.Past = &checks.History{Pool: checks.PoolHistory{Agreed: true, Kept: began.Add(-20 * time.Second)}}
+			r.Past = &checks.History{Balancer: checks.BalancerHistory{Agreed: true, Kept: began.Add(-20 * time.Second)}}
 		}),
 		want: []string{"critical session_lost [node1 node2 node3]"},
 	},

@@ -8,7 +8,7 @@ import (
 )
 
 // sessionsShared reports whether the nodes know each other's sessions.
-func sessionsShared(ns *nodeStates) Answer {
+func sessionsShared(ns *nodeStates) Tristate {
 	answer := Unknown
 	if ns.AcceptsAnyID && !slices.ContainsFunc(ns.FailoverChecks, func(x probes.FailoverCheck) bool { return x.Counter > 0 }) {
 		return Unknown // an accepted unknown id proves nothing, and no value was stored

@@ -14,11 +14,11 @@ func TestSourceProvesWhoIsOut(t *testing.T) {
 		name    string
 		clients int // for each node
 		out     []int
-		want    map[string]checks.Answer
+		want    map[string]checks.Tristate
 	}{
-		{"many clients", 40, []int{1}, map[string]checks.Answer{"node1": checks.Yes, "node2": checks.No, "node3": checks.Yes}},
-		{"all are in", 1, nil, map[string]checks.Answer{"node1": checks.Yes, "node2": checks.Yes, "node3": checks.Yes}},
-		{"one client, which others that are out would explain, too", 0, []int{1}, map[string]checks.Answer{"node1": checks.Yes, "node2": checks.Unknown, "node3": checks.Unknown}},
+		{"many clients", 40, []int{1}, map[string]checks.Tristate{"node1": checks.Yes, "node2": checks.No, "node3": checks.Yes}},
+		{"all are in", 1, nil, map[string]checks.Tristate{"node1": checks.Yes, "node2": checks.Yes, "node3": checks.Yes}},
+		{"one client, which others that are out would explain, too", 0, []int{1}, map[string]checks.Tristate{"node1": checks.Yes, "node2": checks.Unknown, "node3": checks.Unknown}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := empty(3)

@@ -16,72 +16,72 @@ func TestDrain(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		fixture
-		want [3]checks.Answer // sessions, new clients, traffic
+		want [3]checks.Tristate // sessions, new clients, traffic
 	}{
 		{
 			"sessions stay, and no new client comes",
 			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"1212" + many}},
-			[3]checks.Answer{checks.Yes, checks.Yes, checks.Yes},
+			[3]checks.Tristate{checks.Yes, checks.Yes, checks.Yes},
 		},
 		{
 			"sessions move along",
 			fixture{sessions: []string{"+1122", "+2222"}, newClients: []string{"1212" + many}},
-			[3]checks.Answer{checks.Yes, checks.Yes, checks.Yes},
+			[3]checks.Tristate{checks.Yes, checks.Yes, checks.Yes},
 		},
 		{
 			"a session is lost",
 			fixture{sessions: []string{"+11!2+22", "+2222"}, newClients: []string{"1212" + many}},
-			[3]checks.Answer{checks.No, checks.Yes, checks.Yes},
+			[3]checks.Tristate{checks.No, checks.Yes, checks.Yes},
 		},
 		{
 			"too few new clients for a conclusion",
 			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"1212222"}},
-			[3]checks.Answer{checks.Yes, checks.No, checks.No},
+			[3]checks.Tristate{checks.Yes, checks.No, checks.No},
 		},
 		{
 			"no client was ever there",
 			fixture{sessions: []string{"+2222"}, newClients: []string{"222"}},
-			[3]checks.Answer{checks.Unknown, checks.Unknown, checks.Unknown},
+			[3]checks.Tristate{checks.Unknown, checks.Unknown, checks.Unknown},
 		},
 		{
 			"new clients whose target it is",
 			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"node1: 11222", "node2: 22222"}},
-			[3]checks.Answer{checks.Yes, checks.Yes, checks.Yes},
+			[3]checks.Tristate{checks.Yes, checks.Yes, checks.Yes},
 		},
 		{
 			"it is back at the end",
 			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"12" + many + "1212"}, balancerStates: map[string]string{"node1": "uddddu"}},
-			[3]checks.Answer{checks.Yes, checks.Yes, checks.Yes},
+			[3]checks.Tristate{checks.Yes, checks.Yes, checks.Yes},
 		},
 		{
 			"the balancer says it drains, and does not",
 			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"12121212" + many}, balancerStates: map[string]string{"node1": "uddddddddd"}},
-			[3]checks.Answer{checks.Yes, checks.No, checks.Yes},
+			[3]checks.Tristate{checks.Yes, checks.No, checks.Yes},
 		},
 		{
 			"the balancer says that nothing has changed",
 			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"1212121212"}, balancerStates: map[string]string{"node1": "uuuuuuu"}},
-			[3]checks.Answer{checks.Yes, checks.No, checks.No},
+			[3]checks.Tristate{checks.Yes, checks.No, checks.No},
 		},
 		{
 			"an ejection that the balancer reports is no drain",
 			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"1212121212"}, balancerStates: map[string]string{"node1": "xxxxx"}},
-			[3]checks.Answer{checks.Yes, checks.No, checks.No},
+			[3]checks.Tristate{checks.Yes, checks.No, checks.No},
 		},
 		{
 			"one address of the balancer goes on sending new clients there",
 			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"1212" + many, "1212121212"}},
-			[3]checks.Answer{checks.Yes, checks.No, checks.No},
+			[3]checks.Tristate{checks.Yes, checks.No, checks.No},
 		},
 		{
 			"another address never sent our clients there",
 			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"node1: 1122222", "222222"}, hashes: true},
-			[3]checks.Answer{checks.Yes, checks.Yes, checks.Yes},
+			[3]checks.Tristate{checks.Yes, checks.Yes, checks.Yes},
 		},
 		{
 			"from our own address the hash may always choose another",
 			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{many}, hashes: true},
-			[3]checks.Answer{checks.Yes, checks.Unknown, checks.Unknown},
+			[3]checks.Tristate{checks.Yes, checks.Unknown, checks.Unknown},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestDrain(t *testing.T) {
 				tt.method = probes.MethodIPHash
 			}
 			r := tt.judged(t)
-			var got [3]checks.Answer
+			var got [3]checks.Tristate
 			for i, p := range r.Guarantees[len(r.Guarantees)-3:] {
 				got[i] = p.Kept
 			}

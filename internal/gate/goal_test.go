@@ -96,7 +96,7 @@ func TestGoal(t *testing.T) {
 // except those that the operator has marked down.
 func TestOutOfRotation(t *testing.T) {
 	c := &probes.Cluster{Nodes: []probes.Node{{ID: "a"}, {ID: "b"}, {ID: "c", Down: true}, {ID: "d"}, {ID: "e"}}}
-	node := func(id string, up bool, in checks.Answer) checks.NodeReport {
+	node := func(id string, up bool, in checks.Tristate) checks.NodeReport {
 		return checks.NodeReport{NodeObservation: probes.NodeObservation{Node: id}, Up: up, InRotation: in}
 	}
 	var got []string

@@ -13,7 +13,7 @@ type Guarantee struct {
 	Name     phrase.Phrase
 	Code     checks.Code     // finding that a breach is in a single round; "": none
 	Severity checks.Severity // severity of a breach
-	Kept     checks.Answer
+	Kept     checks.Tristate
 	Reasons  []phrase.Phrase // why it is not kept, or not known to be kept; for a number, its value
 }
 

@@ -187,7 +187,7 @@ func guarantee(t *testing.T, r gate.Report, name string) gate.Guarantee {
 }
 
 // holds checks the answer of a guarantee.
-func holds(t *testing.T, r gate.Report, name string, want checks.Answer) {
+func holds(t *testing.T, r gate.Report, name string, want checks.Tristate) {
 	t.Helper()
 	if p := guarantee(t, r, name); p.Kept != want {
 		t.Errorf("%s: got %s, want %s: %q", name, p.Kept, want, p.Reasons)

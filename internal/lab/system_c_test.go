@@ -305,7 +305,7 @@ func (s *systemC) checkAnswer(when string, canary *probes.Canary, want canaryAns
 // A reportSummary is a report in three words.
 type reportSummary struct {
 	Verdict        checks.Verdict
-	Sticky, Shared checks.Answer
+	Sticky, Shared checks.Tristate
 }
 
 // An expectedReport is the expected report of a systemC.

@@ -111,8 +111,8 @@ func (rg *roundGauges) add(report checks.Report) {
 	}
 	rg.duration.WithLabelValues(cluster).Set(report.Duration.Seconds())
 	rg.timestamp.WithLabelValues(cluster).Set(unix(report.Started))
-	setAnswer(rg.sticky, report.Session.Sticky, cluster)
-	setAnswer(rg.shared, report.Session.Shared, cluster)
+	setTristate(rg.sticky, report.Session.Sticky, cluster)
+	setTristate(rg.shared, report.Session.Shared, cluster)
 
 	rg.addBalancers(cluster, report.Balancers)
 	rg.addSource(cluster, report.Source)
@@ -120,7 +120,7 @@ func (rg *roundGauges) add(report checks.Report) {
 		rg.addNode(cluster, n)
 	}
 	for _, d := range report.Dependencies {
-		setAnswer(rg.dependencyUp, d.Up, cluster, rg.limiter.limit(cluster, "dependency", d.Name))
+		setTristate(rg.dependencyUp, d.Up, cluster, rg.limiter.limit(cluster, "dependency", d.Name))
 	}
 	rg.addFindings(cluster, report.Findings)
 }
@@ -154,7 +154,7 @@ func (rg *roundGauges) addSource(cluster string, s probes.SourceState) {
 func (rg *roundGauges) addNode(cluster string, n checks.NodeReport) {
 	node := rg.limiter.node(cluster, n.Node)
 	rg.nodeUp.WithLabelValues(cluster, node).Set(boolValue(n.Up))
-	setAnswer(rg.nodeInRotation, n.InRotation, cluster, node)
+	setTristate(rg.nodeInRotation, n.InRotation, cluster, node)
 	rg.addCertificate(cluster, node, n.Primary.Certificate)
 	if n.Clock.Samples > 0 {
 		rg.clockOffset.WithLabelValues(cluster, node, "min").Set(n.Clock.Min.Seconds())
@@ -210,7 +210,7 @@ func state(s *probes.StatusReport) string {
 	return strings.ToLower(cleanLabel(s.State))
 }
 
-func setAnswer(g *prometheus.GaugeVec, a checks.Answer, labels ...string) {
+func setTristate(g *prometheus.GaugeVec, a checks.Tristate, labels ...string) {
 	if a == checks.Yes || a == checks.No {
 		g.WithLabelValues(labels...).Set(boolValue(a == checks.Yes))
 	}

@@ -115,7 +115,7 @@ func textsOfTypes() []string {
 	for _, s := range []alerting.State{alerting.Pending, alerting.Firing, alerting.Resolved} {
 		add(string(s))
 	}
-	for _, a := range []checks.Answer{checks.Yes, checks.No, checks.Unknown} {
+	for _, a := range []checks.Tristate{checks.Yes, checks.No, checks.Unknown} {
 		add(string(a))
 	}
 	for _, k := range []checks.TargetKind{checks.TargetNode, checks.TargetBalancer, checks.TargetDependency, checks.TargetCanary, checks.TargetSession} {

@@ -101,7 +101,7 @@ func nodeGuarantees(node checks.NodeReport, c *probes.Cluster) []guarantee {
 }
 
 // answerWithReason returns an answer with its reason, if there is one.
-func answerWithReason(a checks.Answer, reason checks.Message) string {
+func answerWithReason(a checks.Tristate, reason checks.Message) string {
 	if reason.IsZero() {
 		return answer(a)
 	}

@@ -128,7 +128,7 @@ type wireNodeReport struct {
 type wireGuarantee struct {
 	Name     string          `json:"name"`
 	Code     checks.Code     `json:"code"`
-	Kept     checks.Answer   `json:"kept"`
+	Kept     checks.Tristate   `json:"kept"`
 	Severity checks.Severity `json:"severity"` // if it is broken
 	Reasons  []string        `json:"reasons"`
 }
@@ -213,7 +213,7 @@ func wireNodeReportOf(n gate.NodeReport) wireNodeReport {
 
 func wireGuaranteeOf(g gate.Guarantee) wireGuarantee {
 	return wireGuarantee{
-		Name: wirePhrase(g.Name), Code: g.Code, Kept: checks.Answer(answer(g.Kept)), Severity: g.Severity,
+		Name: wirePhrase(g.Name), Code: g.Code, Kept: checks.Tristate(answer(g.Kept)), Severity: g.Severity,
 		Reasons: wire.List(g.Reasons, wirePhrase),
 	}
 }

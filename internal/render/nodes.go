@@ -213,7 +213,7 @@ func (v voice) dependencyLines(dependencies []checks.DependencyReport) [][]span 
 
 // dependencyState returns the state of a dependency and the nodes that report it.
 func (v voice) dependencyState(d checks.DependencyReport) string {
-	state := map[checks.Answer]string{checks.Yes: v.Say("up"), checks.No: v.Say("down")}[d.Up]
+	state := map[checks.Tristate]string{checks.Yes: v.Say("up"), checks.No: v.Say("down")}[d.Up]
 	state = cmp.Or(state, v.Say("not probed"))
 	if len(d.ReportedBy) > 0 {
 		state = v.Say("%s, reported down by %s", state, CleanNames(d.ReportedBy))

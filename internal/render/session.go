@@ -21,7 +21,7 @@ type traceSegment struct {
 
 // traceSegments groups equal answers. kept is whether all steps had the same session;
 // Unknown if no answer showed one.
-func (v voice) traceSegments(steps []checks.CanaryStep) (all []traceSegment, kept checks.Answer) {
+func (v voice) traceSegments(steps []checks.CanaryStep) (all []traceSegment, kept checks.Tristate) {
 	var session probes.Fingerprint
 	kept = checks.Unknown
 	for _, s := range steps {
@@ -138,11 +138,11 @@ func (v voice) sessionAnswers(s checks.SessionReport) []span {
 	return all
 }
 
-func known(a checks.Answer) bool { return a == checks.Yes || a == checks.No }
+func known(a checks.Tristate) bool { return a == checks.Yes || a == checks.No }
 
-func answer(a checks.Answer) string { return string(cmp.Or(a, checks.Unknown)) }
+func answer(a checks.Tristate) string { return string(cmp.Or(a, checks.Unknown)) }
 
-func (v voice) answer(a checks.Answer) string { return v.Say(answer(a)) }
+func (v voice) answer(a checks.Tristate) string { return v.Say(answer(a)) }
 
 // confidenceText returns the confidence, rounded down: it never reaches 100 %.
 func (v voice) confidenceText(s checks.SessionReport) string {

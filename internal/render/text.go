@@ -175,7 +175,7 @@ func toneOfSeverity(s checks.Severity) tone {
 }
 
 // toneOf returns the tone of an answer to a question where yes is good.
-func toneOf(a checks.Answer) tone {
+func toneOf(a checks.Tristate) tone {
 	switch a {
 	case checks.Yes:
 		return good

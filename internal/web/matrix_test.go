@@ -85,7 +85,7 @@ func TestMatrix(t *testing.T) {
 }
 
 func TestFacts(t *testing.T) {
-	session := func(policy probes.Policy, sticky, shared checks.Answer) checks.Report {
+	session := func(policy probes.Policy, sticky, shared checks.Tristate) checks.Report {
 		return checks.Report{Session: checks.SessionReport{Policy: policy, Sticky: sticky, Shared: shared}}
 	}
 	for _, test := range []struct {

@@ -48,7 +48,7 @@ type Node struct {
 	State         string        `json:"state"`                                 // what its status page says: running, paused; "": it says nothing
 	Reason        string        `json:"reason"`                                // why it is paused, by its status page
 	Version       string        `json:"version"`                               // version of the application; "": unknown
-	InRotation    checks.Answer `json:"in_rotation"`                           // whether the balancer sends it requests
+	InRotation    checks.Tristate `json:"in_rotation"`                           // whether the balancer sends it requests
 	LatencyMS     float64       `json:"latency_ms"`                            // of the whole exchange, body included
 	ClockOffsetMS []float64     `json:"clock_offset_ms" jsonschema:"nullable"` // its clock minus that of stickwatch, lower and upper bound; null: unknown
 	Error         string        `json:"error"`                                 // "": none
@@ -57,8 +57,8 @@ type Node struct {
 // A Session is the result of the session checks of one round.
 type Session struct {
 	Policy     probes.Policy `json:"policy"`     // "": no round yet
-	Sticky     checks.Answer `json:"sticky"`     // whether sessions stay on their node
-	Shared     checks.Answer `json:"shared"`     // whether other nodes know a session
+	Sticky     checks.Tristate `json:"sticky"`     // whether sessions stay on their node
+	Shared     checks.Tristate `json:"shared"`     // whether other nodes know a session
 	Confidence float64       `json:"confidence"` // that sticky is no coincidence, 0 to 1; 0: unknown
 	Canaries   []Canary      `json:"canaries"`
 }

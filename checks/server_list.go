@@ -6,17 +6,17 @@ import (
 	"stickwatch/probes"
 )
 
-// A pool is a list of server lines that differs from the configured one by one edit.
-type pool struct {
+// A serverList is a list of server lines that differs from the configured one by one edit.
+type serverList struct {
 	servers []probes.Node
 	change  Message
 	node    string // the node whose line was added or removed; "": none
 }
 
-// changeOfPool finds the one change of the server list that explains the placement of
+// changeOfList finds the one change of the server list that explains the placement of
 // every client. If the configured list explains them, that is a change only if earlier
 // rounds found another one.
-func (rem *remaps) changeOfPool() (change Message, node string) {
+func (rem *remaps) changeOfList() (change Message, node string) {
 	placed := rem.placedByHash()
 	switch {
 	case rem.oracle == nil || len(placed) < 2:
@@ -26,7 +26,7 @@ func (rem *remaps) changeOfPool() (change Message, node string) {
 	case rem.fits(rem.Cluster.Nodes, placed):
 		return Message{}, ""
 	}
-	for _, p := range rem.otherPools() {
+	for _, p := range rem.otherLists() {
 		switch {
 		case !rem.fits(p.servers, placed):
 		case change.IsZero():
@@ -75,20 +75,20 @@ func (rem *remaps) fits(servers []probes.Node, placed map[string]string) bool {
 	return true
 }
 
-// otherPools returns the lists that differ from the configured one by one edit: a
+// otherLists returns the lists that differ from the configured one by one edit: a
 // line fewer, another order, a line more.
-func (rem *remaps) otherPools() []pool {
+func (rem *remaps) otherLists() []serverList {
 	nodes := rem.Cluster.Nodes
-	var list []pool
+	var list []serverList
 	for i, n := range nodes {
-		list = append(list, pool{slices.Delete(slices.Clone(nodes), i, i+1), msg(MsgLineRemoved, Args{Node: n.ID}), n.ID})
+		list = append(list, serverList{slices.Delete(slices.Clone(nodes), i, i+1), msg(MsgLineRemoved, Args{Node: n.ID}), n.ID})
 	}
 	for _, order := range orders(nodes) {
-		list = append(list, pool{order, msg(MsgLinesReordered, Args{}), ""})
+		list = append(list, serverList{order, msg(MsgLinesReordered, Args{}), ""})
 	}
 	for i := range len(nodes) + 1 {
 		unlistedNode := probes.Node{URL: nodes[0].URL, Weight: 1}
-		list = append(list, pool{slices.Insert(slices.Clone(nodes), i, unlistedNode), msg(MsgLineAdded, Args{}), ""})
+		list = append(list, serverList{slices.Insert(slices.Clone(nodes), i, unlistedNode), msg(MsgLineAdded, Args{}), ""})
 	}
 	return list
 }
@@ -129,24 +129,24 @@ func permute(nodes []probes.Node, k int, yield func([]probes.Node)) {
 	}
 }
 
-// poolHistory returns the history of the pool with this round's observations.
-func (rem *remaps) poolHistory() PoolHistory {
-	poolHistory := rem.past().Pool
+// balancerHistory returns the history of the balancer with this round's observations.
+func (rem *remaps) balancerHistory() BalancerHistory {
+	balancerHistory := rem.past().Balancer
 	for _, m := range rem.drifts {
-		if m.At.After(poolHistory.Drifted) {
-			poolHistory.Drifted = m.At
+		if m.At.After(balancerHistory.Drifted) {
+			balancerHistory.Drifted = m.At
 		}
 	}
 	placed := rem.placedByHash()
 	if rem.oracle != nil && len(placed) >= 2 {
-		poolHistory.Agreed = rem.fits(rem.Cluster.Nodes, placed)
+		balancerHistory.Agreed = rem.fits(rem.Cluster.Nodes, placed)
 	}
 	if rem.remap == nil {
-		return poolHistory
+		return balancerHistory
 	}
 	r := rem.remap.Remapping
 	r.Last = r.At
-	if old := poolHistory.Remapped; rem.Started.Sub(old.At) <= remappingReportedFor { // several rounds may see one event
+	if old := balancerHistory.Remapped; rem.Started.Sub(old.At) <= remappingReportedFor { // several rounds may see one event
 		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
 		if !old.Change.IsZero() {
 			r.Change = old.Change
@@ -154,6 +154,6 @@ func (rem *remaps) poolHistory() PoolHistory {
 		r.Nodes = rem.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
 		r.Evidence, r.Cause = old.Evidence, old.Cause
 	}
-	poolHistory.Remapped = r
-	return poolHistory
+	balancerHistory.Remapped = r
+	return balancerHistory
 }
