@@ -29,6 +29,7 @@ type initOptions struct {
 	try       bool
 	output    string
 	force     bool
+	language  languageFlag
 }
 
 // The flags by source. The files are in the order of importer.Products.
@@ -36,11 +37,11 @@ var (
 	balancerFileSection = section{"From the balancer's file", []string{"nginx", "apache", "haproxy", "caddy", "traefik", "envoy", "kubernetes", "mod-jk", "upstream"}}
 	noFileSection       = section{"Without a file", clusterSection.names}
 	askingSection       = section{"Asking the nodes", []string{"offline", "try"}}
-	initOutputSection   = section{"Output", []string{"output", "force"}}
+	initOutputSection   = section{"Output", []string{"output", "force", "language"}}
 )
 
 func newInit(c console) *cobra.Command {
-	options := initOptions{files: map[importer.Product]*string{}}
+	options := initOptions{files: map[importer.Product]*string{}, language: newLanguageFlag()}
 	cmd := &cobra.Command{
 		Use:   "init [flags] [--try URL...]",
 		Short: "Generate a configuration from the balancer's file",
@@ -101,6 +102,7 @@ Exit status:
 	flags.BoolVar(&options.try, "try", false, "only say which profiles fit the nodes of the URLs or of the file, and why")
 	flags.StringVarP(&options.output, "output", "o", defaultFile, "`FILE` to write, or - for standard output")
 	flags.BoolVar(&options.force, "force", false, "replace an existing file")
+	options.language.register(cmd)
 	explain(cmd, balancerFileSection, noFileSection, askingSection, initOutputSection)
 	return cmd
 }
@@ -139,6 +141,7 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 	if err != nil {
 		return err
 	}
+	reader := o.language.reader(nil)
 	target := newTarget(o.output, o.force)
 	if err := target.free(); err != nil { // before any request is sent
 		return err
@@ -153,7 +156,7 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 	}
 	if o.interactive(c) {
 		stop() // an interrupt ends the program while it waits for an answer
-		if err := answerQuestions(cmd.Context(), c.in, c.err, found); err != nil {
+		if err := answerQuestions(cmd.Context(), c.in, c.err, found, reader); err != nil {
 			return err
 		}
 		ctx = cmd.Context()
@@ -161,21 +164,21 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 			o.ask(ctx, c, found)
 		}
 	}
-	text, err := found.YAML()
+	text, err := found.YAML(reader)
 	if err != nil {
 		return err
 	}
-	printNotes(c, found)
-	cfg, err := target.write(c, text, found)
+	printNotes(c, found, reader)
+	cfg, err := target.write(c, text, found, reader)
 	if err != nil || o.offline {
 		return err
 	}
-	return printPicture(ctx, c, target.besides(c), cfg, found)
+	return printPicture(ctx, c, target.besides(c), cfg, found, reader)
 }
 
 func (o *initOptions) ask(ctx context.Context, c console, found *importer.Import) {
 	line := newStatusLine(c)
-	line.log("examining the nodes")
+	line.log(o.language.reader(nil).Say("examining the nodes"))
 	found.Ask(ctx)
 	line.clear()
 }
@@ -193,15 +196,15 @@ func (o *initOptions) interactive(c console) bool {
 
 // answerQuestions offers the candidates of guesses and takes the answers, until there is
 // no more input.
-func answerQuestions(ctx context.Context, in io.Reader, out io.Writer, found *importer.Import) error {
+func answerQuestions(ctx context.Context, in io.Reader, out io.Writer, found *importer.Import, reader phrase.Reader) error {
 	lines := bufio.NewScanner(in)
 	for q, ok := found.Question(); ok; q, ok = found.Question() {
-		fmt.Fprintf(out, "\n%s: %s: %s\n", render.CleanSentence(q.Cluster), q.Key, render.CleanSentence(q.Why))
+		fmt.Fprintf(out, "\n%s\n", render.CleanSentence(reader.Say("%s: %s: %s", q.Cluster, q.Key, q.Why)))
 		for i, option := range q.Options {
 			fmt.Fprintf(out, "  %d  %s\n", i+1, render.CleanSentence(option))
 		}
 		for {
-			fmt.Fprint(out, "number or value (Enter: 1, marked as a guess): ")
+			fmt.Fprint(out, reader.Say("number or value (Enter: 1, marked as a guess): "))
 			if !lines.Scan() {
 				fmt.Fprintln(out)
 				return errors.Join(lines.Err(), context.Cause(ctx))
@@ -217,18 +220,18 @@ func answerQuestions(ctx context.Context, in io.Reader, out io.Writer, found *im
 }
 
 // printNotes writes the notes and guesses of the import to standard error.
-func printNotes(c console, found *importer.Import) {
-	for _, note := range found.Notes() {
+func printNotes(c console, found *importer.Import, reader phrase.Reader) {
+	for _, note := range found.Notes(reader) {
 		fmt.Fprintln(c.err, "stickwatch: "+render.CleanSentence(note))
 	}
-	for _, guess := range found.Guesses() {
-		fmt.Fprintln(c.err, "stickwatch: guessed: "+render.CleanSentence(guess))
+	for _, guess := range found.Guesses(reader) {
+		fmt.Fprintln(c.err, "stickwatch: "+render.CleanSentence(reader.Say("guessed: %s", guess)))
 	}
 }
 
 // validate returns all errors in the flags.
 func (o *initOptions) validate(cmd *cobra.Command) error {
-	errs := []error{o.clusters.validate(cmd)}
+	errs := []error{o.clusters.validate(cmd), o.language.usageError("language")}
 	named := o.named(cmd)
 	for _, product := range named {
 		if *o.files[product] == "" {
@@ -320,7 +323,7 @@ func (t target) free() error {
 
 // write writes the configuration and returns it. If it goes to a file, write prints a
 // summary.
-func (t target) write(c console, text []byte, found *importer.Import) (*config.Config, error) {
+func (t target) write(c console, text []byte, found *importer.Import, reader phrase.Reader) (*config.Config, error) {
 	if t.file == standardOutput {
 		cfg, err := config.Parse(defaultFile, text, os.LookupEnv)
 		if err != nil {
@@ -347,9 +350,8 @@ func (t target) write(c console, text []byte, found *importer.Import) (*config.C
 	if err != nil {
 		return nil, err
 	}
-	guesses := len(found.Guesses())
-	_, err = fmt.Fprintf(c.out, "%s was written: %s (%s), %s; next: stickwatch probe%s\n", t.file,
-		phrase.Reader{}.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), phrase.Reader{}.Count(guesses, "guess to review", "guesses to review"), t.flag())
+	_, err = fmt.Fprintln(c.out, reader.Say("%s was written: %s (%s), %s; next: stickwatch probe%s", t.file, reader.Count(len(cfg.Clusters), "cluster", "clusters"),
+		clusterNames(cfg), reader.Count(len(found.Guesses(reader)), "guess to review", "guesses to review"), t.flag()))
 	return cfg, err
 }
 

@@ -23,7 +23,7 @@ const (
 // printPicture takes a round of the clusters whose balancer and nodes answered, and prints
 // the report to out. The file is written already, so a round that does not end in time is
 // no error.
-func printPicture(ctx context.Context, c console, out *os.File, cfg *config.Config, found *importer.Import) error {
+func printPicture(ctx context.Context, c console, out *os.File, cfg *config.Config, found *importer.Import, reader phrase.Reader) error {
 	answering := found.Answering()
 	cfg = askForNodes(ctx, cfg)
 	clusters := slices.DeleteFunc(slices.Clone(cfg.Clusters), func(cluster *probes.Cluster) bool { return !slices.Contains(answering, cluster.Name) })
@@ -35,12 +35,15 @@ func printPicture(ctx context.Context, c console, out *os.File, cfg *config.Conf
 	}
 	clusters = clusters[:min(len(clusters), maxPictured)]
 	if len(left) > 0 {
-		why := "no answer of a node and of the balancer"
+		why := phrase.New("no answer of a node and of the balancer")
 		if len(answering) > maxPictured {
-			why = fmt.Sprintf("more than %d clusters", maxPictured)
+			why = phrase.New("more than %d clusters", maxPictured)
 		}
-		fmt.Fprintln(c.err, "stickwatch: not probed, "+why+": "+render.CleanSentence(strings.Join(left[:min(len(left), maxPictured)], ", "))+
-			more(len(left)-maxPictured))
+		names := phrase.Quote(strings.Join(left[:min(len(left), maxPictured)], ", "))
+		if more := len(left) - maxPictured; more > 0 {
+			names = phrase.New("%s (and %d more)", names, more)
+		}
+		fmt.Fprintln(c.err, "stickwatch: "+render.CleanSentence(reader.Say("not probed, %s: %s", why, names)))
 	}
 	if len(clusters) == 0 {
 		return nil
@@ -48,7 +51,7 @@ func printPicture(ctx context.Context, c console, out *os.File, cfg *config.Conf
 	inTime, cancel := context.WithTimeout(ctx, pictureTime)
 	defer cancel()
 	line := newStatusLine(c)
-	line.log("probing " + phrase.Reader{}.Count(len(clusters), "cluster", "clusters"))
+	line.log(reader.Say("probing %s", reader.Count(len(clusters), "cluster", "clusters")))
 	prober := newProber()
 	prober.Progress = line.show
 	r := takeRounds(inTime, prober, clusters)
@@ -57,18 +60,10 @@ func printPicture(ctx context.Context, c console, out *os.File, cfg *config.Conf
 		return ctx.Err()
 	}
 	if inTime.Err() != nil {
-		fmt.Fprintf(c.err, "stickwatch: the probe did not end within %s\n", pictureTime)
+		fmt.Fprintln(c.err, "stickwatch: "+reader.Say("the probe did not end within %s", pictureTime))
 		return nil
 	}
 	opts := terminalOptions(out, c.environ)
-	opts.Clusters = clusters
+	opts.Clusters, opts.Reader = clusters, reader
 	return writeResults(out, formats[0], r, opts)
-}
-
-// more says how many names are not listed; "" for none.
-func more(n int) string {
-	if n <= 0 {
-		return ""
-	}
-	return fmt.Sprintf(" and %d more", n)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/internal/importer"
+	"stickwatch/internal/phrase"
 	"stickwatch/internal/render"
 )
 
@@ -30,7 +31,7 @@ func (o *initOptions) tryArguments(cmd *cobra.Command, args []string) error {
 
 // validateTry returns the errors in the flags of --try.
 func (o *initOptions) validateTry(cmd *cobra.Command) error {
-	var errs []error
+	errs := []error{o.language.usageError("language")}
 	for _, flag := range []string{"offline", "output", "force", "profile"} {
 		if cmd.Flags().Changed(flag) {
 			errs = append(errs, fmt.Errorf("--%s cannot be combined with --try, which asks the nodes and writes no file", flag))
@@ -61,25 +62,26 @@ func (o *initOptions) runTry(cmd *cobra.Command, c console) error {
 	ctx, stop := untilInterrupted(cmd.Context())
 	defer stop()
 	line := newStatusLine(c)
-	line.log("trying every profile")
+	reader := o.language.reader(nil)
+	line.log(reader.Say("trying every profile"))
 	tried := found.Try(ctx)
 	line.clear()
 	if cause, ok := errors.AsType[interruption](context.Cause(ctx)); ok {
 		return exitError{cause.status(), cause}
 	}
-	return printFits(c, tried)
+	return printFits(c, tried, reader)
 }
 
 // printFits prints a line for each profile, those that fit first. The status is 0 if one
 // fits, 1 if none does, and 3 if no node answered.
-func printFits(c console, tried []importer.ClusterFit) error {
+func printFits(c console, tried []importer.ClusterFit, reader phrase.Reader) error {
 	status := exitInconclusive
 	for _, cluster := range tried {
 		if len(tried) > 1 {
 			fmt.Fprintln(c.out, render.CleanSentence(cluster.Cluster)+":")
 		}
-		if cluster.Failure != "" {
-			fmt.Fprintln(c.out, render.CleanSentence("no node answers: "+cluster.Failure))
+		if !cluster.Failure.IsZero() {
+			fmt.Fprintln(c.out, render.CleanSentence(reader.Say("no node answers: %s", cluster.Failure)))
 			continue
 		}
 		status = min(status, exitFinding)
@@ -88,10 +90,10 @@ func printFits(c console, tried []importer.ClusterFit) error {
 			if f.Fits {
 				status = exitOK
 			}
-			fmt.Fprintf(c.out, "%c %-22s  %s\n", []rune("✓–")[mark(f)], f.Profile, render.CleanSentence(f.Why))
+			fmt.Fprintf(c.out, "%c %-22s  %s\n", []rune("✓–")[mark(f)], f.Profile, render.CleanSentence(f.Why.In(reader)))
 		}
-		if cluster.Session != "" {
-			fmt.Fprintln(c.out, render.CleanSentence(cluster.Session+": init uses that page; a page of internal/docs/test-pages.md shows more"))
+		if !cluster.Session.IsZero() {
+			fmt.Fprintln(c.out, render.CleanSentence(reader.Say("%s: init uses that page; a page of internal/docs/test-pages.md shows more", cluster.Session)))
 		}
 	}
 	if status == exitOK {

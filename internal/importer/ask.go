@@ -13,6 +13,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/discovery"
 	"stickwatch/internal/panics"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -33,7 +34,7 @@ func (imp *Import) Ask(ctx context.Context) {
 	defer cancel()
 	failures := imp.discoverAll(ctx)
 	var wg panics.Group
-	noAnswer := make([][]string, len(imp.candidates))
+	noAnswer := make([][]phrase.Phrase, len(imp.candidates))
 	for i, candidate := range imp.candidates {
 		wg.Go(func() { candidate.confirm(ctx) })
 		wg.Go(func() { noAnswer[i] = candidate.checkFrontends(ctx) })
@@ -48,10 +49,10 @@ func (imp *Import) Ask(ctx context.Context) {
 			imp.silent.note("%s: %s", candidate.name, why)
 		}
 		if failures[i] != nil {
-			imp.silent.note("%s: its nodes are not known: %v", candidate.name, failures[i])
+			imp.silent.note("%s: its nodes are not known: %s", candidate.name, phrase.Reason(failures[i].Error()))
 		}
 		for _, a := range candidate.answers {
-			if a.failure != "" {
+			if !a.failure.IsZero() {
 				imp.silent.note("%s: %s does not answer: %s", candidate.name, a.node, a.failure)
 			}
 		}
@@ -126,7 +127,7 @@ func (c *candidate) discover(ctx context.Context) error {
 	for i := range c.keyComments {
 		if known := &c.keyComments[i]; known.key == "nodes" && known.guessed && known.text == c.dynamic {
 			known.guessed = false
-			known.text += fmt.Sprintf("; asked: %d nodes (%s)", len(c.found), strings.Join(names, ", "))
+			known.text = phrase.New("%s; asked: %d nodes (%s)", known.text, len(c.found), strings.Join(names, ", "))
 		}
 	}
 	return nil
@@ -161,7 +162,7 @@ func (imp *Import) Moved() bool {
 // the balancer answered.
 func (imp *Import) Answering() (names []string) {
 	for _, candidate := range imp.candidates {
-		if candidate.skeleton == "" && candidate.answered() && candidate.frontendUp {
+		if candidate.skeleton.IsZero() && candidate.answered() && candidate.frontendUp {
 			names = append(names, candidate.name)
 		}
 	}
@@ -184,7 +185,7 @@ func singleNodeCluster(profile string, n node) (*probes.Cluster, error) {
 
 // checkFrontends checks whether the balancer's addresses answer, and returns the
 // errors.
-func (c *candidate) checkFrontends(ctx context.Context) (noAnswer []string) {
+func (c *candidate) checkFrontends(ctx context.Context) (noAnswer []phrase.Phrase) {
 	page, _ := c.samplePage()
 	for _, e := range c.site.frontends[:min(len(c.site.frontends), maxAsked)] {
 		at, err := url.Parse(e.url + c.base.path)
@@ -192,7 +193,7 @@ func (c *candidate) checkFrontends(ctx context.Context) (noAnswer []string) {
 			continue
 		}
 		if _, err := get(ctx, at, "", page.path); err != nil { //nolint:bodyclose // get has closed it
-			noAnswer = append(noAnswer, fmt.Sprintf("the balancer's address %s does not answer from here: %v", e.url, probes.WithoutURL(err)))
+			noAnswer = append(noAnswer, phrase.New("the balancer's address %s does not answer from here: %s", e.url, phrase.Reason(probes.WithoutURL(err).Error())))
 			continue
 		}
 		c.frontendUp = true

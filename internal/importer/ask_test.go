@@ -15,6 +15,8 @@ import (
 
 	"stickwatch/internal/config"
 	"stickwatch/probes"
+
+	"stickwatch/internal/phrase"
 )
 
 // pages are the answers of a node by path. A page may begin with a line "Set-Cookie:
@@ -125,15 +127,15 @@ func TestAsk(t *testing.T) {
 			if path != a.session || (got.Status != nil) != a.status {
 				t.Errorf("got session %q, status %v; want %q, %v", path, got.Status != nil, a.session, a.status)
 			}
-			if text, err := s.YAML(); err != nil || !strings.Contains(string(text), a.says) {
+			if text, err := s.YAML(phrase.Reader{}); err != nil || !strings.Contains(string(text), a.says) {
 				t.Errorf("got %v and\n%s\nwant it to say %s", err, text, a.says)
 			}
-			guessed := slices.ContainsFunc(s.Guesses(), func(g string) bool { return strings.Contains(g, ": profile: ") })
+			guessed := slices.ContainsFunc(s.Guesses(phrase.Reader{}), func(g string) bool { return strings.Contains(g, ": profile: ") })
 			if guessed != a.guessed {
-				t.Errorf("got guesses %q, want one of the profile: %v", s.Guesses(), a.guessed)
+				t.Errorf("got guesses %q, want one of the profile: %v", s.Guesses(phrase.Reader{}), a.guessed)
 			}
-			if len(s.Notes()) > 0 {
-				t.Errorf("got notes %q, want none", s.Notes())
+			if len(s.Notes(phrase.Reader{})) > 0 {
+				t.Errorf("got notes %q, want none", s.Notes(phrase.Reader{}))
 			}
 		})
 	}
@@ -162,11 +164,11 @@ func TestAskWithNodesDown(t *testing.T) {
 		name + ": node1 does not answer: " + noAnswer + ": connection refused",
 		name + ": node2 does not answer: HTTP 502",
 	}
-	if diff := cmp.Diff(want, s.Notes()); diff != "" {
+	if diff := cmp.Diff(want, s.Notes(phrase.Reader{})); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
 	want = []string{name + ": profile: asked directly, node3 of 3 nodes answer so: /main/base/cluster/test names its node"}
-	if diff := cmp.Diff(want, s.Guesses()); diff != "" {
+	if diff := cmp.Diff(want, s.Guesses(phrase.Reader{})); diff != "" {
 		t.Errorf("guesses (-want +got):\n%s", diff)
 	}
 }
@@ -181,7 +183,7 @@ func TestAskWithAProfile(t *testing.T) {
 	if got := clusterOf(t, s).Profile; got != "tomcat" {
 		t.Errorf("got profile %q, want tomcat", got)
 	}
-	if got := s.Guesses(); len(got) != 1 || !strings.Contains(got[0], "although the nodes look like ebridge") {
+	if got := s.Guesses(phrase.Reader{}); len(got) != 1 || !strings.Contains(got[0], "although the nodes look like ebridge") {
 		t.Errorf("got guesses %q, want a doubt", got)
 	}
 }
@@ -190,7 +192,7 @@ func TestAskWithAProfile(t *testing.T) {
 // answers that would have confirmed it.
 func TestHintsAgainstAnswers(t *testing.T) {
 	answered := []answer{{node: "node1"}}
-	mute := []answer{{node: "node1", failure: "connection refused"}}
+	mute := []answer{{node: "node1", failure: phrase.New("connection refused")}}
 	for _, test := range []struct {
 		hint    string
 		answers []answer
@@ -202,7 +204,7 @@ func TestHintsAgainstAnswers(t *testing.T) {
 		{"huozige", answered, "huozige"}, // the profile cannot be recognised by answers
 		{"", nil, ""},
 	} {
-		s := &candidate{upstream: new(upstream), hint: hint{test.hint, "so"}, answers: test.answers}
+		s := &candidate{upstream: new(upstream), hint: hint{test.hint, phrase.New("so")}, answers: test.answers}
 		if got := s.application().profile; got != test.want {
 			t.Errorf("hint %q, answers %v: got %q, want %q", test.hint, test.answers, got, test.want)
 		}
@@ -216,11 +218,11 @@ func TestSessionsStaySecret(t *testing.T) {
 		s := flagged(t, config.Flags{Balancer: []string{node.URL}, Nodes: []string{"a=" + node.URL}})
 		s.Ask(t.Context())
 		node.Close()
-		text, err := s.YAML()
+		text, err := s.YAML(phrase.Reader{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		all := string(text) + strings.Join(s.Notes(), "\n") + strings.Join(s.Guesses(), "\n")
+		all := string(text) + strings.Join(s.Notes(phrase.Reader{}), "\n") + strings.Join(s.Guesses(phrase.Reader{}), "\n")
 		for _, secret := range []string{"0123456789ABCDEF", "=secret"} {
 			if strings.Contains(all, secret) {
 				t.Errorf("%s: %q is in\n%s", a.name, secret, all)
@@ -249,10 +251,10 @@ func TestAskSilentSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	found.Ask(t.Context())
-	if notes := strings.Join(found.Notes(), "\n"); !strings.Contains(notes, "shop: its nodes are not known: asking "+silent) {
+	if notes := strings.Join(found.Notes(phrase.Reader{}), "\n"); !strings.Contains(notes, "shop: its nodes are not known: asking "+silent) {
 		t.Errorf("got notes\n%s", notes)
 	}
-	if guesses := strings.Join(found.Guesses(), "\n"); !strings.Contains(guesses, "takes servers from the name app.lab:8080 in DNS") {
+	if guesses := strings.Join(found.Guesses(phrase.Reader{}), "\n"); !strings.Contains(guesses, "takes servers from the name app.lab:8080 in DNS") {
 		t.Errorf("got guesses\n%s", guesses)
 	}
 }
@@ -269,7 +271,7 @@ func flagged(t *testing.T, f config.Flags) *Import {
 // clusterOf returns the only cluster of the file.
 func clusterOf(t *testing.T, s *Import) *probes.Cluster {
 	t.Helper()
-	text, err := s.YAML()
+	text, err := s.YAML(phrase.Reader{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"stickwatch/internal/phrase"
 )
 
 // large returns a configuration of about 4,000 lines with 300 upstreams.
@@ -49,10 +51,10 @@ func BenchmarkLarge(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := s.YAML(); err != nil {
+				if _, err := s.YAML(phrase.Reader{}); err != nil {
 					b.Fatal(err)
 				}
-				s.Guesses()
+				s.Guesses(phrase.Reader{})
 			}
 			b.ReportMetric(float64(strings.Count(text, "\n")), "lines")
 			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N)/time.Millisecond.Seconds(), "ms/file")

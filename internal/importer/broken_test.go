@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"stickwatch/internal/phrase"
 )
 
 // broken are invalid files with the exact error messages. Further files begin with a
@@ -138,19 +140,19 @@ func TestRefusedCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := imp.YAML()
+	text, err := imp.YAML(phrase.Reader{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := imp.Clusters(); len(got) != 1 || !strings.Contains(strings.Join(imp.Guesses(), "\n"), "nodes_from.dns.name: expected a DNS name") {
-		t.Errorf("complete: %q, guesses: %q\n%s", got, imp.Guesses(), text)
+	if got := imp.Clusters(); len(got) != 1 || !strings.Contains(strings.Join(imp.Guesses(phrase.Reader{}), "\n"), "nodes_from.dns.name: expected a DNS name") {
+		t.Errorf("complete: %q, guesses: %q\n%s", got, imp.Guesses(phrase.Reader{}), text)
 	}
 
 	imp, err = read(Caddy, memoryFiles{"conf": broken}, "conf", Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err := imp.YAML(); err == nil || !strings.Contains(err.Error(), "no upstream can be watched") {
+	if text, err := imp.YAML(phrase.Reader{}); err == nil || !strings.Contains(err.Error(), "no upstream can be watched") {
 		t.Errorf("YAML() = %s, %v", text, err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"stickwatch/internal/phrase"
 )
 
 // A caddyReader extracts the reverse proxies of a Caddyfile and the sites that use
@@ -117,9 +119,9 @@ func (r *caddyReader) scheme(host, port string, secure bool) string {
 }
 
 // caddyName returns the name that a site's requests must have; "": any.
-func caddyName(host string) (name, guess string) {
+func caddyName(host string) (name string, guess phrase.Phrase) {
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return host, ""
+		return host, phrase.Phrase{}
 	}
 	return someName([]string{host})
 }
@@ -130,10 +132,10 @@ type caddyScope struct {
 	frontends []frontend
 	path, to  string // path of requests that reach it, and the path passed to the servers
 	exact     bool
-	only      string   // condition that no plain GET fulfils, or why the path is not known; "": none
-	guess     string   // why the path may not exist
-	password  position // of basic_auth; zero: none
-	login     position // of forward_auth; zero: none
+	only      phrase.Phrase // condition that no plain GET fulfils, or why the path is not known; zero: none
+	guess     phrase.Phrase // why the path may not exist
+	password  position      // of basic_auth; zero: none
+	login     position      // of forward_auth; zero: none
 }
 
 // follow searches a block for reverse proxies.
@@ -166,9 +168,9 @@ func (r *caddyReader) follow(block []directive, scope caddyScope) error {
 		case "uri", "rewrite":
 			scope = r.rewritten(line, scope)
 		case "php_fastcgi":
-			r.sawServers(line.position, line.text()+", which speaks FastCGI", httpOnlyNodes)
+			r.sawServers(line.position, phrase.New("%s, which speaks FastCGI", line.text()), httpOnlyNodes)
 		case "proxy":
-			r.saw(line.position, line.text()+", which is Caddy 1", "Caddy 2 writes reverse_proxy: convert the file")
+			r.saw(line.position, phrase.New("%s, which is Caddy 1", line.text()), phrase.New("Caddy 2 writes reverse_proxy: convert the file"))
 		}
 	}
 	return nil
@@ -187,7 +189,7 @@ func (r *caddyReader) rewritten(d directive, s caddyScope) caddyScope {
 	case d.name == "rewrite" && len(args) > 0 && strings.HasSuffix(args[len(args)-1], "{uri}") && isValidPath(strings.TrimSuffix(args[len(args)-1], "{uri}")):
 		s.to = strings.TrimSuffix(args[len(args)-1], "{uri}") + s.to
 	default:
-		s.only = d.name + " changes the path at " + d.position.String()
+		s.only = phrase.New("%s changes the path at %s", d.name, d.position)
 	}
 	return s
 }
@@ -228,18 +230,18 @@ func (s caddyScope) match(matchers map[string][]directive, matcher string) caddy
 			p := newPattern(line.arg(len(line.args)-1), false)
 			if path := p.sample(); path != "" {
 				s.path, s.to, s.exact = path, path, true
-				s.guess = "one of the paths that match " + p.text + ": write a page that exists"
+				s.guess = phrase.New("one of the paths that match %s: write a page that exists", p.text)
 			} else {
-				s.only = "only paths that match " + p.text
+				s.only = phrase.New("only paths that match %s", p.text)
 			}
 		case "method":
 			if !slices.Contains(line.args, "GET") {
-				s.only = "only requests of the matcher " + matcher + " (" + line.text() + ")"
+				s.only = phrase.New("only requests of the matcher %s (%s)", matcher, line.text())
 			}
 		case "host", "protocol", "not", "remote_ip", "client_ip":
 			// the site's own addresses, and a GET from anywhere, may fulfil them
 		default:
-			s.only = "only requests of the matcher " + matcher + " (" + line.text() + ")"
+			s.only = phrase.New("only requests of the matcher %s (%s)", matcher, line.text())
 		}
 	}
 	return s
@@ -258,7 +260,7 @@ func (s caddyScope) below(paths []string) caddyScope {
 		}
 		return s
 	}
-	s.only = "only paths that match " + strings.Join(paths, " ")
+	s.only = phrase.New("only paths that match %s", strings.Join(paths, " "))
 	return s
 }
 

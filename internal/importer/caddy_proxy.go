@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -25,8 +26,8 @@ func (r *caddyReader) proxy(line directive, scope caddyScope, matchers map[strin
 	if err != nil {
 		return err
 	}
-	if len(upstream.servers) == 0 && upstream.dynamic == "" {
-		r.sawServers(line.position, line.text()+", without a server that can be probed", "")
+	if len(upstream.servers) == 0 && upstream.dynamic.IsZero() {
+		r.sawServers(line.position, phrase.New("%s, without a server that can be probed", line.text()), phrase.Phrase{})
 		return nil
 	}
 	if known := r.same(upstream); known != nil {
@@ -38,10 +39,10 @@ func (r *caddyReader) proxy(line directive, scope caddyScope, matchers map[strin
 	}
 	all := scope.frontends[:min(len(scope.frontends), 1)]
 	for _, e := range scope.frontends[len(all):] {
-		upstream.addComment("balancer.url", "another address for users is "+e.url+" ("+e.position.String()+")")
+		upstream.addComment("balancer.url", phrase.New("another address for users is %s (%s)", e.url, e.position))
 	}
 	if len(all) > 0 && isOwnAuthority(all[0].url) {
-		upstream.guess("balancer.url", all[0].withPosition("Caddy signs its certificate with an authority of its own: add tls: {ca_file: ...} with .../caddy/pki/authorities/local/root.crt"))
+		upstream.guess("balancer.url", all[0].remark("Caddy signs its certificate with an authority of its own: add tls: {ca_file: ...} with .../caddy/pki/authorities/local/root.crt"))
 	}
 	site := upstream.site(scope.site.position, all)
 	for up := range among(line.block, "header_up") {
@@ -55,7 +56,7 @@ func (r *caddyReader) proxy(line directive, scope caddyScope, matchers map[strin
 	if scope.login != (position{}) {
 		upstream.asksLogin(scope.login, "forward_auth")
 	}
-	if scope.only != "" {
+	if !scope.only.IsZero() {
 		upstream.onlyIf(line.position, scope.only)
 	} else {
 		site.addRoute(route{position: line.position, path: scope.path, to: scope.to, exact: scope.exact, guess: scope.guess})
@@ -76,7 +77,7 @@ func caddyUpstream(d directive, args []string) (*upstream, error) {
 	u := &upstream{
 		position: d.position, kind: "reverse_proxy",
 		method:   probes.MethodRandom,
-		ejection: ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: "there is no fail_duration: Caddy takes no server out because of failed requests"},
+		ejection: ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: phrase.New("there is no fail_duration: Caddy takes no server out because of failed requests")},
 		evidence: map[string]string{},
 	}
 	d.args = args
@@ -136,7 +137,7 @@ func (u *upstream) caddyServers(at position, text string) {
 		return
 	}
 	if s.scheme != "http" && s.scheme != "https" || !validAddress(s.address) {
-		u.guess("nodes", at.String()+": "+text+" cannot be probed: its node is not in this file")
+		u.guess("nodes", at.remark("%s cannot be probed: its node is not in this file", text))
 		return
 	}
 	if _, port := splitAddress(s.address); port == "" { // Caddy's default
@@ -167,7 +168,7 @@ func (u *upstream) caddySettings(block []directive) error {
 	}
 	if transport := slices.Collect(among(block, "transport")); len(transport) > 0 {
 		if transport[0].arg(0) == "fastcgi" {
-			u.dynamic = transport[0].position.String() + ": transport fastcgi: its servers speak FastCGI, and no HTTP"
+			u.dynamic = transport[0].remark("transport fastcgi: its servers speak FastCGI, and no HTTP")
 		}
 		if d, ok := last(transport[0].block, "proxy_protocol"); ok {
 			u.protocol = proxyVersion(d.arg(0))
@@ -214,7 +215,7 @@ func (h *caddyHealth) read(d directive) (err error) {
 func (h *caddyHealth) ejection() (ejection, bool) {
 	switch {
 	case h.fails > 0:
-		return ejection{maxFails: h.maxFails, failTimeout: h.fails, explicit: true, derivedFrom: "fail_duration: each failure counts for that long"}, true
+		return ejection{maxFails: h.maxFails, failTimeout: h.fails, explicit: true, derivedFrom: phrase.New("fail_duration: each failure counts for that long")}, true
 	case h.active.check:
 		return h.active.ejection(), true
 	}
@@ -224,7 +225,7 @@ func (h *caddyHealth) ejection() (ejection, bool) {
 // caddyDynamic parses dynamic a|srv NAME [PORT], with the same in a block.
 func (u *upstream) caddyDynamic(d directive) {
 	u.partial = true
-	u.dynamic = d.position.String() + ": dynamic " + strings.Join(d.args, " ") + ": the servers are not in the file"
+	u.dynamic = d.remark("dynamic %s: the servers are not in the file", strings.Join(d.args, " "))
 	name, port := d.arg(1), d.arg(2)
 	if line, ok := last(d.block, "name"); ok {
 		name = line.arg(0)
@@ -277,13 +278,13 @@ func (u *upstream) caddyPolicy(line directive) error {
 		u.secret = line.arg(2) != ""
 	case "first":
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", line.position.String()+": lb_policy first uses the first server that is available")
+		u.addComment("balancer.method", line.remark("lb_policy first uses the first server that is available"))
 	case "ip_hash", "client_ip_hash", "uri_hash", "query", "header":
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", line.position.String()+": lb_policy "+line.arg(0)+" uses Caddy's own hash, which stickwatch does not compute")
+		u.addComment("balancer.method", line.remark("lb_policy %s uses Caddy's own hash, which stickwatch does not compute", line.arg(0)))
 	default:
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", line.position.String()+": lb_policy "+line.arg(0)+" is not known to stickwatch")
+		u.addComment("balancer.method", line.remark("lb_policy %s is not known to stickwatch", line.arg(0)))
 	}
 	return nil
 }

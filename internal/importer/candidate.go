@@ -2,13 +2,13 @@ package importer
 
 import (
 	"cmp"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -22,10 +22,10 @@ type candidate struct {
 	found           []probes.Node // that the source of nodes lists now; not written
 	profile         string        // profile from the options; "": to be detected
 	hint            hint
-	profileAnswered bool     // profile is an answer to a question
-	policy          string   // of sessions, as answered; "": guessed, or the profile's
-	asked           []string // keys of questions
-	skeleton        string   // why the cluster is written as a comment only; "": it is complete
+	profileAnswered bool          // profile is an answer to a question
+	policy          string        // of sessions, as answered; "": guessed, or the profile's
+	asked           []string      // keys of questions
+	skeleton        phrase.Phrase // why the cluster is written as a comment only; zero: it is complete
 
 	tried      trial
 	answers    []answer        // answers of the nodes in order; nil: no requests were sent
@@ -39,8 +39,8 @@ type node struct {
 	ID, URL, Host, Label, Server string
 	Weight                       int
 	Down, Backup                 bool
-	From                         string // line of the file; "": from flags
-	Unlisted                     string // why its address is not known; "": it is
+	From                         string        // line of the file; "": from flags
+	Unlisted                     phrase.Phrase // why its address is not known; zero: it is
 	Protocol                     probes.NodeProtocol
 }
 
@@ -51,16 +51,16 @@ func newCandidate(u *upstream, all []*upstream, opts Options) *candidate {
 	if u.discovered() {
 		u.guess("nodes", u.dynamic)
 	}
-	if u.tcp != "" {
-		u.addComment("balancer.method", u.tcp+": it balances connections, and sees no requests or cookies")
+	if !u.tcp.IsZero() {
+		u.addComment("balancer.method", phrase.New("%s: it balances connections, and sees no requests or cookies", u.tcp))
 	}
 	backup := func(s server) bool { return s.backup }
 	if slices.ContainsFunc(u.servers, backup) && slices.Contains(noBackup, u.method) {
-		u.guess("balancer.method", fmt.Sprintf("the file says %s; with backup servers stickwatch cannot predict nodes", u.method))
+		u.guess("balancer.method", phrase.New("the file says %s; with backup servers stickwatch cannot predict nodes", u.method))
 		u.method, u.hashKey, u.consistent = probes.MethodUnknown, "", false
 	}
 	if u.missing && u.method.Hashes() {
-		u.guess("balancer.method", fmt.Sprintf("the file says %s, but not all its servers are nodes: stickwatch cannot predict nodes", u.method))
+		u.guess("balancer.method", phrase.New("the file says %s, but not all its servers are nodes: stickwatch cannot predict nodes", u.method))
 		u.method, u.hashKey, u.consistent = probes.MethodUnknown, "", false
 	}
 	s.chooseSite(opts.Balancer)
@@ -86,7 +86,7 @@ func (c *candidate) chooseSite(addresses []string) {
 		return
 	}
 	if len(c.site.frontends) == 0 {
-		why := "nothing in the file routes users to " + c.name + ": write the address for users"
+		why := phrase.New("nothing in the file routes users to %s: write the address for users", c.name)
 		if len(c.sites) > 0 {
 			why = guessedAddress
 		}
@@ -96,12 +96,12 @@ func (c *candidate) chooseSite(addresses []string) {
 		for _, e := range other.frontends {
 			known := func(f frontend) bool { return f.url == e.url }
 			if other.position != c.site.position && e.guess != guessedAddress && !slices.ContainsFunc(c.site.frontends, known) {
-				c.addComment("balancer.url", "another address for users is "+e.url+" ("+e.position.String()+")")
+				c.addComment("balancer.url", phrase.New("another address for users is %s (%s)", e.url, e.position))
 			}
 		}
 	}
 	for _, e := range c.site.frontends {
-		if e.guess != "" {
+		if !e.guess.IsZero() {
 			c.guess("balancer.url", e.withPosition(e.guess))
 		}
 	}
@@ -112,10 +112,10 @@ func (c *candidate) chooseSite(addresses []string) {
 func (s *site) rank() int {
 	rank := 0
 	for _, worse := range []bool{
-		!slices.ContainsFunc(s.routes, func(r route) bool { return r.taken == "" }),
+		!slices.ContainsFunc(s.routes, func(r route) bool { return r.taken.IsZero() }),
 		s.base() != route{},
 		!slices.ContainsFunc(s.frontends, func(e frontend) bool { return e.port == "80" || e.port == "443" }),
-		len(s.frontends) == 0 || s.frontends[0].guess != "",
+		len(s.frontends) == 0 || !s.frontends[0].guess.IsZero(),
 	} {
 		rank *= 2
 		if worse {
@@ -154,7 +154,7 @@ func (c *candidate) commentRoutes() {
 	}
 	for _, r := range c.site.routes {
 		if strings.TrimRight(r.path, "/") != c.base.path {
-			c.addComment("balancer.url", r.position.String()+": "+r.path+" leads there, too")
+			c.addComment("balancer.url", r.remark("%s leads there, too", r.path))
 		}
 	}
 }
@@ -166,7 +166,7 @@ func (c *candidate) reaches(path string) bool {
 	}
 	return slices.ContainsFunc(c.site.routes, func(r route) bool {
 		if r.path == path {
-			return r.taken == ""
+			return r.taken.IsZero()
 		}
 		return !r.exact && strings.HasPrefix(path, r.path)
 	})
@@ -179,11 +179,11 @@ func (c *candidate) samplePage() (page route, ok bool) {
 	case c.base != (route{}):
 		page = c.base
 		page.path = "/"
-		return page, page.taken == ""
+		return page, page.taken.IsZero()
 	case len(c.sites) == 0 && c.conditions == nil:
 		return route{path: "/"}, true
 	}
-	usable := slices.DeleteFunc(slices.Clone(c.site.routes), func(r route) bool { return r.taken != "" || strings.HasPrefix(r.path, engineIO) })
+	usable := slices.DeleteFunc(slices.Clone(c.site.routes), func(r route) bool { return !r.taken.IsZero() || strings.HasPrefix(r.path, engineIO) })
 	if len(usable) == 0 {
 		return route{}, false
 	}
@@ -197,7 +197,7 @@ const engineIO = "/socket.io"
 // path, a single one, a guess.
 func (r *route) rank() int {
 	switch {
-	case r.guess != "":
+	case !r.guess.IsZero():
 		return 3
 	case r.exact && r.path != "/":
 		return 2
@@ -224,11 +224,11 @@ func (c *candidate) newNodes() []node {
 		scheme, address := from.scheme, c.portOf(from)
 		if scheme == "ajp" {
 			scheme, address = "http", ajp.web(address)
-			c.guess("nodes", fmt.Sprintf("%s: %s speaks AJP, which only balancers do: write the port of its HTTP connector instead of %s", from.position, from.address, address))
+			c.guess("nodes", from.remark("%s speaks AJP, which only balancers do: write the port of its HTTP connector instead of %s", from.address, address))
 		}
 		n := node{
 			ID: ids[i], URL: scheme + "://" + address + strings.TrimRight(from.path, "/") + c.base.to, Server: from.address,
-			Weight: from.weight, Down: from.down && from.unlisted == "", Backup: from.backup, From: from.position.String(), Unlisted: from.unlisted,
+			Weight: from.weight, Down: from.down && from.unlisted.IsZero(), Backup: from.backup, From: from.position.String(), Unlisted: from.unlisted,
 			Protocol: cmp.Or(from.protocol, c.protocol),
 		}
 		if n.Protocol == probes.ProtocolH2C && scheme == "https" {
@@ -246,8 +246,8 @@ func (c *candidate) newNodes() []node {
 		if from.label != "" && from.label != n.ID {
 			n.Label = from.label
 		}
-		if slices.ContainsFunc(nodes, func(known node) bool { return known.URL == n.URL && n.Unlisted == "" }) {
-			c.guess("nodes", from.position.String()+": "+address+" is a duplicate, and is written only once here")
+		if slices.ContainsFunc(nodes, func(known node) bool { return known.URL == n.URL && n.Unlisted.IsZero() }) {
+			c.guess("nodes", from.remark("%s is a duplicate, and is written only once here", address))
 			continue
 		}
 		nodes = append(nodes, n)
@@ -258,13 +258,13 @@ func (c *candidate) newNodes() []node {
 // portOf returns the address of a server, with the port to which the client connected
 // where it has none of its own.
 func (c *candidate) portOf(from server) string {
-	if !from.sameport || from.unlisted != "" {
+	if !from.sameport || !from.unlisted.IsZero() {
 		return from.address
 	}
 	host, _ := splitAddress(from.address)
 	port, err := strconv.Atoi(c.site.frontends[0].port)
 	if err != nil {
-		c.guess("nodes", fmt.Sprintf("%s: %s has no port of its own, and gets the port to which the client connected: write it", from.position, from.address))
+		c.guess("nodes", from.remark("%s has no port of its own, and gets the port to which the client connected: write it", from.address))
 		port = 80 - from.shift
 	}
 	return net.JoinHostPort(host, strconv.Itoa(port+from.shift))
@@ -331,7 +331,7 @@ func serverIDs(servers []server) []string {
 // machine returns the first label of the host's name; "" for an address.
 func (s server) machine() string {
 	host, _ := splitAddress(s.address)
-	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" || s.unlisted != "" {
+	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" || !s.unlisted.IsZero() {
 		return ""
 	}
 	name, _, _ := strings.Cut(host, ".")

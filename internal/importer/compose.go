@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"stickwatch/internal/phrase"
 )
 
 // compose returns the dynamic configuration that the labels of a compose file's services
@@ -25,7 +27,7 @@ func (r *traefikReader) compose(services value) value {
 		}
 	}
 	if len(root.keys) == 0 {
-		r.saw(services.position, "services without labels of Traefik", "")
+		r.saw(services.position, phrase.New("services without labels of Traefik"), phrase.Phrase{})
 	}
 	return root
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -23,10 +24,13 @@ type position struct {
 	line int // from 1; 0: the whole file
 }
 
-func (p position) String() string {
+func (p position) String() string { return p.In(phrase.Reader{}) }
+
+// In returns the position for a reader.
+func (p position) In(r phrase.Reader) string {
 	file := probes.Clean(p.file, maxFileName) // file names in a dump are untrusted
 	if file == standardInput {
-		file = "standard input"
+		file = r.Say("standard input")
 	}
 	if p.line == 0 {
 		return file
@@ -35,11 +39,16 @@ func (p position) String() string {
 }
 
 // withPosition prefixes text with the position, if there is one.
-func (p position) withPosition(text string) string {
+func (p position) withPosition(text phrase.Phrase) phrase.Phrase {
 	if p.file == "" {
 		return text
 	}
-	return p.String() + ": " + text
+	return phrase.New("%s: %s", p, text)
+}
+
+// remark returns a phrase with the position.
+func (p position) remark(text string, args ...any) phrase.Phrase {
+	return p.withPosition(phrase.New(text, args...))
 }
 
 // errorf returns an error that begins with the position, in the format of compilers.
@@ -167,21 +176,21 @@ func isIP(host string) bool {
 
 // someName returns the first of the names that users may use: a public one, else the
 // domain of .DOMAIN, else a guess for *.DOMAIN. guess says why it may be wrong.
-func someName(names []string) (name, guess string) {
+func someName(names []string) (name string, guess phrase.Phrase) {
 	for _, name := range names {
 		if public(name) {
-			return name, ""
+			return name, phrase.Phrase{}
 		}
 	}
 	for _, name := range names {
 		if domain, ok := strings.CutPrefix(name, "."); ok && public(domain) {
-			return domain, ""
+			return domain, phrase.Phrase{}
 		}
 		if domain, ok := strings.CutPrefix(name, "*."); ok && public(domain) {
-			return "www." + domain, "one of the names " + name + ": write the address for users"
+			return "www." + domain, phrase.New("one of the names %s: write the address for users", name)
 		}
 	}
-	return "", ""
+	return "", phrase.Phrase{}
 }
 
 // isVariable reports whether an address contains a variable or a placeholder of a
@@ -192,11 +201,11 @@ func isVariable(text string) bool {
 }
 
 // notKnown says why an address with a variable or placeholder is not known.
-func notKnown(text string) string {
+func notKnown(text string) phrase.Phrase {
 	if strings.Contains(text, "$") {
-		return text + " is a variable"
+		return phrase.New("%s is a variable", text)
 	}
-	return text + " is a placeholder"
+	return phrase.New("%s is a placeholder", text)
 }
 
 // placeholder matches words that scripts replace: @NAME@, %NAME%, __NAME__, <NAME>, {NAME}.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -29,7 +30,7 @@ type draft struct {
 	Nodes        []node
 	Protocol     probes.NodeProtocol // of the nodes of NodesFrom
 	NodesFrom    string              // where the nodes are to be found instead, in YAML; "": Nodes has them
-	Skeleton     string              // why the cluster is written as a comment; "": it is not
+	Skeleton     phrase.Phrase       // why the cluster is written as a comment; zero: it is not
 	Session      []keyValue
 	Policy       string
 	Handshake    string // path of Engine.IO; "": none, or the profile's
@@ -37,6 +38,7 @@ type draft struct {
 	Pages        []string
 
 	keyComments []keyComment
+	reader      phrase.Reader // of the comments
 }
 
 // A keyValue is a line "key: value" with the value in YAML.
@@ -77,7 +79,7 @@ func (c *candidate) draft() draft {
 			d.Withheld = append(d.Withheld, line)
 		}
 	}
-	if app.why != "" {
+	if !app.why.IsZero() {
 		d.keyComments = append(d.keyComments, keyComment{"profile", app.why, app.guessed})
 	}
 	if c.kind != "" { // flags have no ejection settings
@@ -96,14 +98,14 @@ func (d *draft) commentPages(s *candidate) {
 	case !ok && s.kind != "":
 		ways := slices.Clone(s.conditions)
 		for _, r := range s.site.routes {
-			if r.taken == "" { // of socket.io
-				r.taken = "it is a handshake"
+			if r.taken.IsZero() { // of socket.io
+				r.taken = phrase.New("it is a handshake")
 			}
-			ways = append(ways, r.withPosition(r.path+" itself is no page: "+r.taken))
+			ways = append(ways, r.remark("%s itself is no page: %s", r.path, r.taken))
 		}
-		why := strings.Join(ways[:min(len(ways), maxSeen)], "; ")
-		d.guess("pages", cmp.Or(why, "the paths that lead there are not known")+": write a page that a GET through the balancer reaches")
-	case page.guess != "" && len(d.Pages) > 0:
+		why := cmp.Or(phrase.Join(ways[:min(len(ways), maxSeen)], "; "), phrase.New("the paths that lead there are not known"))
+		d.guess("pages", phrase.New("%s: write a page that a GET through the balancer reaches", why))
+	case !page.guess.IsZero() && len(d.Pages) > 0:
 		d.guess("pages", page.withPosition(page.guess))
 	}
 }
@@ -123,10 +125,10 @@ func wholeSeconds(d time.Duration) time.Duration {
 func (d *draft) commentEjection(e ejection) {
 	d.MaxFails, d.FailTimeout = e.maxFails, config.FormatDuration(wholeSeconds(e.failTimeout))
 	switch {
-	case e.derivedFrom != "":
+	case !e.derivedFrom.IsZero():
 		d.keyComments = append(d.keyComments, keyComment{key: "balancer.max_fails", text: e.derivedFrom})
 	case !e.explicit:
-		d.keyComments = append(d.keyComments, keyComment{key: "balancer.max_fails", text: "not in the file: the balancer's defaults"})
+		d.keyComments = append(d.keyComments, keyComment{key: "balancer.max_fails", text: phrase.New("not in the file: the balancer's defaults")})
 	}
 }
 
@@ -143,14 +145,14 @@ func (d *draft) commentNodes(s *candidate) {
 		d.Nodes = []node{{ID: "node1", URL: "http://NODE1:80"}, {ID: "node2", URL: "http://NODE2:80"}}
 	}
 	if labelled && s.secret {
-		d.guess("session", "the balancer's file has a secret for the cookie "+s.cookie+": set STICKWATCH_COOKIE_SECRET to it where stickwatch runs")
+		d.guess("session", phrase.New("the balancer's file has a secret for the cookie %s: set STICKWATCH_COOKIE_SECRET to it where stickwatch runs", s.cookie))
 	}
 	if slices.ContainsFunc(d.Nodes, func(n node) bool { return strings.HasPrefix(n.URL, "https:") }) {
-		d.keyComments = append(d.keyComments, keyComment{key: "nodes", text: "certificates are verified: for your own certificate authority, add tls: {ca_file: FILE}"})
+		d.keyComments = append(d.keyComments, keyComment{key: "nodes", text: phrase.New("certificates are verified: for your own certificate authority, add tls: {ca_file: FILE}")})
 	}
 }
 
-func (d *draft) guess(key, text string) {
+func (d *draft) guess(key string, text phrase.Phrase) {
 	d.keyComments = append(d.keyComments, keyComment{key, text, true})
 }
 
@@ -158,7 +160,7 @@ func (d *draft) guess(key, text string) {
 func (n node) Line() string {
 	words := []string{"id", n.ID, "url", n.URL, "host", n.Host, "label", n.Label, "server", n.Server, "protocol", string(n.Protocol)}
 	line := strings.TrimSuffix(mapping(words...), "}")
-	if n.Unlisted != "" {
+	if !n.Unlisted.IsZero() {
 		line = strings.ReplaceAll(line, "$${", "${") // once completed, it takes the variable of the environment
 	}
 	if n.Weight > 1 {
@@ -209,14 +211,14 @@ func (d *draft) otherPage(s *candidate, page string) {
 	}
 	d.Session = append(d.Session, keyValue{"write", yaml("")})
 	d.Pages = []string{page}
-	d.guess("session", page+" opens a session, but stores no values; a page of internal/docs/test-pages.md shows more")
+	d.guess("session", phrase.New("%s opens a session, but stores no values; a page of internal/docs/test-pages.md shows more", page))
 }
 
 // noteUnreachable adds a comment if the balancer does not pass a profile's test page to
 // the nodes.
 func (d *draft) noteUnreachable(s *candidate, profile config.Profile) {
 	if page := withoutQuery(profile.Path()); !s.reaches(page) {
-		d.guess("session", "no path of the file routes "+page+" to these nodes: write the path of a page that opens a session")
+		d.guess("session", phrase.New("no path of the file routes %s to these nodes: write the path of a page that opens a session", page))
 		page, _ := s.samplePage()
 		d.Session = []keyValue{{"path", yaml(page.path)}}
 	}
@@ -235,7 +237,7 @@ func (d *draft) setPolicy(s *candidate, profile config.Profile) {
 	policy, tried := profile.Policy(), s.sharingEvidence()
 	switch {
 	case s.policy != "":
-		policy, tried = probes.Policy(s.policy), ""
+		policy, tried = probes.Policy(s.policy), phrase.Phrase{}
 	case s.tried.shared == probes.SessionKept && s.keepsClients():
 		policy = probes.PolicyReplicated
 	case s.tried.shared == probes.SessionKept:
@@ -244,14 +246,14 @@ func (d *draft) setPolicy(s *candidate, profile config.Profile) {
 		policy = probes.PolicySticky
 	case !s.keepsClients() && profile.Method() == "" && policy != probes.PolicyShared:
 		policy = probes.PolicyShared
-		d.guess("session", "the balancer keeps no client on a node, so each node must know every session")
-	case tried == "" && profile.Name == "tomcat" && (s.profile == "" || s.profileAnswered):
-		d.guess("session", "it is unknown whether its nodes share sessions: write policy: sticky if they do not")
+		d.guess("session", phrase.New("the balancer keeps no client on a node, so each node must know every session"))
+	case tried.IsZero() && profile.Name == "tomcat" && (s.profile == "" || s.profileAnswered):
+		d.guess("session", phrase.New("it is unknown whether its nodes share sessions: write policy: sticky if they do not"))
 	}
-	if tried != "" {
+	if !tried.IsZero() {
 		d.keyComments = append(d.keyComments, keyComment{key: "session", text: tried})
 	}
-	if policy != profile.Policy() || tried != "" { // the line that the comment is about
+	if policy != profile.Policy() || !tried.IsZero() { // the line that the comment is about
 		d.Session = append(d.Session, keyValue{"policy", string(policy)})
 	}
 }
@@ -266,7 +268,7 @@ func (d *draft) setCounter(s *candidate) {
 		d.Session = append(d.Session, keyValue{"write", yaml("?set={value}")}, keyValue{"read", "{labels: [value]}"})
 	case s.tried.counter == probes.SessionLost && profile.Writes():
 		d.Session = append(d.Session, keyValue{"write", yaml("")})
-		d.keyComments = append(d.keyComments, keyComment{key: "session", text: "tried: the page does not show a value that it was to store"})
+		d.keyComments = append(d.keyComments, keyComment{key: "session", text: phrase.New("tried: the page does not show a value that it was to store")})
 	}
 }
 
@@ -292,7 +294,7 @@ func (d *draft) unknown(s *candidate) {
 	node, id := s.nodeSources(), s.idSource()
 	if node == "" && id == "" || !reached {
 		d.Session = []keyValue{noSession}
-		d.guess("session", "disabled: write the path of a page that opens a session, and where it shows node and id (node: {header: X-Node}, id: {cookie: NAME})")
+		d.guess("session", phrase.New("disabled: write the path of a page that opens a session, and where it shows node and id (node: {header: X-Node}, id: {cookie: NAME})"))
 		return
 	}
 	d.Session = append(d.Session, keyValue{"path", yaml(page.path)})
@@ -302,12 +304,12 @@ func (d *draft) unknown(s *candidate) {
 	if id != "" {
 		d.Session = append(d.Session, keyValue{"id", id})
 	}
-	d.guess("session", "any page that opens a session is suitable: check whether this one does")
+	d.guess("session", phrase.New("any page that opens a session is suitable: check whether this one does"))
 }
 
 func (d *draft) noStatus() {
 	d.NoStatus = true
-	d.keyComments = append(d.keyComments, keyComment{key: "status", text: "no node is known to have a status endpoint"})
+	d.keyComments = append(d.keyComments, keyComment{key: "status", text: phrase.New("no node is known to have a status endpoint")})
 }
 
 // nodeSources returns the extractor of the node that the balancer's file suggests; "":

@@ -2,11 +2,11 @@ package importer
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -40,7 +40,7 @@ func readEnvoy(src source, file string) (*parsedConfig, error) {
 			r.listener(l)
 		}
 		if dynamic := root.get("dynamic_resources"); dynamic.exists() {
-			r.saw(dynamic.position, "dynamic_resources, whose clusters come from a control plane", "write the clusters as static_resources, as in the answer of /config_dump")
+			r.saw(dynamic.position, phrase.New("dynamic_resources, whose clusters come from a control plane"), phrase.New("write the clusters as static_resources, as in the answer of /config_dump"))
 		}
 		for _, key := range root.keys {
 			r.sawAll([]directive{{name: key}})
@@ -56,7 +56,7 @@ func readEnvoy(src source, file string) (*parsedConfig, error) {
 func (r *envoyReader) cluster(c value) error {
 	u := &upstream{
 		position: c.position, kind: "cluster", name: c.get("name").text, method: probes.MethodRoundRobin, evidence: map[string]string{},
-		ejection: ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: "there are no health checks and no outlier detection: Envoy takes no endpoint out"},
+		ejection: ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: phrase.New("there are no health checks and no outlier detection: Envoy takes no endpoint out")},
 	}
 	if socket := c.get("transport_socket", "name"); strings.Contains(socket.text, "proxy_protocol") {
 		u.protocol = proxyVersion(c.get("transport_socket", "typed_config", "config", "version").text)
@@ -90,7 +90,7 @@ func (r *envoyReader) cluster(c value) error {
 func (u *upstream) envoyEndpoint(endpoint value, tls bool, priority string) error {
 	at := endpoint.get("endpoint", "address", "socket_address")
 	if !at.exists() {
-		u.guess("nodes", endpoint.withPosition("an endpoint without a socket_address cannot be probed: its node is not in this file"))
+		u.guess("nodes", endpoint.remark("an endpoint without a socket_address cannot be probed: its node is not in this file"))
 		return nil
 	}
 	host, port := at.get("address").text, at.get("port_value").text
@@ -121,10 +121,10 @@ func (u *upstream) envoyDiscovery(c value) {
 	kind := cmp.Or(c.get("type").text, "STATIC")
 	switch {
 	case kind == "EDS" || kind == "ORIGINAL_DST" || c.get("cluster_type").exists():
-		u.dynamic = c.withPosition("the type " + cmp.Or(c.get("cluster_type", "name").text, kind) + " takes the endpoints from a control plane or from requests")
+		u.dynamic = c.remark("the type %s takes the endpoints from a control plane or from requests", cmp.Or(c.get("cluster_type", "name").text, kind))
 	case kind == "STRICT_DNS" && len(u.servers) == 1:
 		host, port := splitAddress(u.servers[0].address)
-		u.dynamic = c.withPosition("STRICT_DNS takes all addresses of the name " + host + " in DNS")
+		u.dynamic = c.remark("STRICT_DNS takes all addresses of the name %s in DNS", host)
 		u.discovery = &dnsName{name: host, record: "A", port: port}
 		u.servers = nil
 	}
@@ -139,10 +139,10 @@ func (u *upstream) envoyMethod(policy value) {
 		u.method = probes.MethodRandom
 	case "RING_HASH", "MAGLEV":
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", policy.withPosition(policy.text+" is Envoy's own hash, which stickwatch does not compute"))
+		u.addComment("balancer.method", policy.remark("%s is Envoy's own hash, which stickwatch does not compute", policy.text))
 	default:
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", policy.withPosition(policy.text+" cannot be predicted by clients"))
+		u.addComment("balancer.method", policy.remark("%s cannot be predicted by clients", policy.text))
 	}
 }
 
@@ -176,7 +176,7 @@ func (u *upstream) envoyHealth(c value) error {
 		interval := duration(check.get("interval"), time.Minute)
 		u.check(check.get("http_health_check", "path").text)
 		u.ejection = haproxyHealth{check: true, inter: interval, rise: back, fall: out}.ejection()
-		u.ejection.derivedFrom = fmt.Sprintf("checks every %s: out after %d that fail, back after %d that pass", interval, out, back)
+		u.ejection.derivedFrom = phrase.New("checks every %s: out after %d that fail, back after %d that pass", interval, out, back)
 	}
 	if outlier := c.get("outlier_detection"); outlier.exists() {
 		fails, err := number(outlier.get("consecutive_5xx"), 5)
@@ -185,7 +185,7 @@ func (u *upstream) envoyHealth(c value) error {
 		}
 		u.ejection = ejection{
 			maxFails: fails, failTimeout: duration(outlier.get("base_ejection_time"), 30*time.Second), explicit: true,
-			derivedFrom: "outlier_detection: consecutive_5xx, and base_ejection_time, which grows with each ejection",
+			derivedFrom: phrase.New("outlier_detection: consecutive_5xx, and base_ejection_time, which grows with each ejection"),
 		}
 	}
 	return nil
@@ -210,7 +210,7 @@ func (r *envoyReader) listener(l value) {
 		for _, filter := range chain.get("filters").list() {
 			config := filter.get("typed_config")
 			if !strings.Contains(filter.get("name").text+config.get("@type").text, "http_connection_manager") && !config.get("route_config").exists() {
-				r.saw(filter.position, "the filter "+filter.get("name").text+", which balances connections", "")
+				r.saw(filter.position, phrase.New("the filter %s, which balances connections", filter.get("name").text), phrase.Phrase{})
 				r.tcp(config)
 				continue
 			}
@@ -232,7 +232,7 @@ func (r *envoyReader) tcp(config value) {
 	}
 	for _, name := range names {
 		if u := r.named(name); u != nil && len(u.sites) == 0 {
-			u.tcp = "a tcp filter at " + config.position.String()
+			u.tcp = phrase.New("a tcp filter at %s", config.position)
 		}
 	}
 }
@@ -256,7 +256,7 @@ func (r *envoyReader) virtualHost(host, config value, secure bool, frontends fun
 		m := envoyMatch(v.get("match"))
 		m.host = name
 		if slices.ContainsFunc(earlier, func(e match) bool { return e.covers(m) }) {
-			m.only = cmp.Or(m.only, "an earlier route takes its requests")
+			m.only = cmp.Or(m.only, phrase.New("an earlier route takes its requests"))
 		}
 		earlier = append(earlier, m)
 		for _, target := range r.targets(v.get("route")) {
@@ -264,7 +264,7 @@ func (r *envoyReader) virtualHost(host, config value, secure bool, frontends fun
 			way.only = cmp.Or(way.only, target.only)
 			target.lead(v.position, []match{way}, frontends, envoyChange(v.get("route")))
 			target.envoySession(config)
-			target.tcp = ""
+			target.tcp = phrase.Phrase{}
 			if literal := v.get("route", "host_rewrite_literal").text; validAddress(literal) {
 				target.site(v.position, nil).hostHeader = literal
 			}
@@ -274,7 +274,7 @@ func (r *envoyReader) virtualHost(host, config value, secure bool, frontends fun
 
 // covers reports whether m takes every request of another match behind it.
 func (m match) covers(other match) bool {
-	return m.only == "" && m.guess == "" && (m.exact && other.exact && m.path == other.path || !m.exact && strings.HasPrefix(other.path, m.path))
+	return m.only.IsZero() && m.guess.IsZero() && (m.exact && other.exact && m.path == other.path || !m.exact && strings.HasPrefix(other.path, m.path))
 }
 
 // envoyMatch converts the match of a route.
@@ -294,7 +294,7 @@ func envoyMatch(v value) match {
 		for _, condition := range v.get(key).list() {
 			name := condition.get("name").text
 			if name != ":method" || !strings.Contains(condition.get("string_match", "exact").text+condition.get("exact_match").text, "GET") {
-				m.only = "only requests whose " + key + " have " + cmp.Or(name, key)
+				m.only = phrase.New("only requests whose %s have %s", key, cmp.Or(name, key))
 			}
 		}
 	}
@@ -304,11 +304,11 @@ func envoyMatch(v value) match {
 // targets returns the clusters of a route.
 func (r *envoyReader) targets(v value) (out []share) {
 	if u := r.named(v.get("cluster").text); u != nil {
-		out = append(out, share{u, ""})
+		out = append(out, share{u, phrase.Phrase{}})
 	}
 	for _, part := range v.get("weighted_clusters", "clusters").list() {
 		if u := r.named(part.get("name").text); u != nil {
-			out = append(out, share{u, "a share of the clients, by weight"})
+			out = append(out, share{u, phrase.New("a share of the clients, by weight")})
 		}
 	}
 	if header := v.get("cluster_header"); header.exists() {

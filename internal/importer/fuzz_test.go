@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"stickwatch/internal/phrase"
 )
 
 // fuzz checks that reading any file terminates, and that the written file is valid and
@@ -45,7 +47,7 @@ func fuzz(f *testing.F, p Product) {
 			cleanLines(t, err.Error())
 			return
 		}
-		got, err := s.YAML()
+		got, err := s.YAML(phrase.Reader{})
 		if errors.Is(err, errNoUpstream) {
 			clean(t, err.Error())
 			return
@@ -54,7 +56,7 @@ func fuzz(f *testing.F, p Product) {
 			t.Fatalf("%v\n%q", err, text)
 		}
 		cleanLines(t, string(got))
-		for _, line := range append(s.Notes(), s.Guesses()...) {
+		for _, line := range append(s.Notes(phrase.Reader{}), s.Guesses(phrase.Reader{})...) {
 			clean(t, line)
 		}
 	})

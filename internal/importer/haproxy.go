@@ -2,7 +2,6 @@ package importer
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -51,10 +51,10 @@ func readHAProxy(src source, file string) (*parsedConfig, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(u.servers) > 0 || u.dynamic != "" {
+		if len(u.servers) > 0 || !u.dynamic.IsZero() {
 			r.upstreams = append(r.upstreams, u)
 		} else {
-			r.saw(d.position, d.name+" "+d.arg(0)+" without a server that can be probed", "")
+			r.saw(d.position, phrase.New("%s %s without a server that can be probed", d.name, d.arg(0)), phrase.Phrase{})
 			_, sockets := last(d.block, "server")
 			r.seen[len(r.seen)-1].users = sockets
 		}
@@ -133,9 +133,9 @@ func (r *haproxyReader) backend(d directive) (*upstream, error) {
 	}
 	if u.method == probes.MethodSource && (hashType.arg(0) == "consistent" || slices.Contains(hashType.args, "avalanche")) {
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", hashType.position.String()+": stickwatch does not compute hash-type "+strings.Join(hashType.args, " "))
+		u.addComment("balancer.method", hashType.remark("stickwatch does not compute hash-type %s", strings.Join(hashType.args, " ")))
 	}
-	if u.cookie != "" && u.tcp == "" {
+	if u.cookie != "" && u.tcp.IsZero() {
 		u.method = probes.MethodCookie
 	}
 	return u, nil
@@ -144,25 +144,25 @@ func (r *haproxyReader) backend(d directive) (*upstream, error) {
 // httpOnly are the statements that only proxies in mode http have.
 var httpOnly = []string{"cookie", "http-request", "http-response", "http-after-response", "redirect", "errorfile", "compression", "http-reuse"}
 
-// tcp returns why a proxy balances connections; "": it balances requests.
-func (r *haproxyReader) tcp(d directive) string {
+// tcp returns why a proxy balances connections; zero: it balances requests.
+func (r *haproxyReader) tcp(d directive) phrase.Phrase {
 	if mode, ok := last(d.block, "mode"); ok {
 		if mode.arg(0) == "http" {
-			return ""
+			return phrase.Phrase{}
 		}
-		return "mode " + mode.arg(0)
+		return phrase.Quote("mode " + mode.arg(0))
 	}
 	if r.part && slices.ContainsFunc(d.block, func(line directive) bool { return slices.Contains(httpOnly, line.name) }) {
-		return "" // its defaults are in another file
+		return phrase.Phrase{} // its defaults are in another file
 	}
-	return "mode tcp, HAProxy's default (no \"mode http\" applies to it)"
+	return phrase.New(`mode tcp, HAProxy's default (no "mode http" applies to it)`)
 }
 
 // haproxyTemplate parses server-template PREFIX COUNT NAME:PORT.
 func (u *upstream) haproxyTemplate(d directive) {
 	name := haproxyAddress(d.arg(2))
 	u.partial = true
-	u.dynamic = d.position.String() + ": server-template " + d.arg(0) + " takes servers from the name " + d.arg(2) + " in DNS"
+	u.dynamic = d.remark("server-template %s takes servers from the name %s in DNS", d.arg(0), d.arg(2))
 	if host, port := splitAddress(name); strings.HasPrefix(host, "_") {
 		u.discovery = &dnsName{name: host, record: "SRV"}
 	} else if host != "" {
@@ -172,15 +172,15 @@ func (u *upstream) haproxyTemplate(d directive) {
 
 // haproxyKeep adds a server, unless it has no address on the network.
 func (u *upstream) haproxyKeep(s server, h haproxyHealth) {
-	if s.address == "" && s.unlisted == "" {
-		u.guess("nodes", s.position.String()+": the server "+s.name+" has no address that can be probed: it is not in this file")
+	if s.address == "" && s.unlisted.IsZero() {
+		u.guess("nodes", s.remark("the server %s has no address that can be probed: it is not in this file", s.name))
 		return
 	}
 	if len(u.servers) == 0 {
 		u.ejection = h.ejection()
 	}
 	if h.fcgi {
-		u.dynamic = s.position.String() + ": proto fcgi: the servers speak FastCGI, and no HTTP"
+		u.dynamic = s.remark("proto fcgi: the servers speak FastCGI, and no HTTP")
 	}
 	u.servers = append(u.servers, s)
 }
@@ -196,15 +196,15 @@ func (u *upstream) haproxySetting(line directive) {
 	case "cookie":
 		u.haproxyCookie(line)
 	case "use-fcgi-app":
-		u.dynamic = line.position.String() + ": its servers speak FastCGI, and no HTTP"
+		u.dynamic = line.remark("its servers speak FastCGI, and no HTTP")
 	case "appsession": // of HAProxy 1.5: a table of the application's cookie
-		u.addComment("balancer.method", line.position.String()+": appsession keeps clients by the cookie "+line.arg(0))
+		u.addComment("balancer.method", line.remark("appsession keeps clients by the cookie %s", line.arg(0)))
 		u.method, u.sessionName = probes.MethodUnknown, line.arg(0)
 	case "stick":
 		if name := stickCookie.FindStringSubmatch(line.text()); name != nil {
 			u.sessionName = name[1]
 		}
-		u.addComment("balancer.method", line.position.String()+": a stick table keeps clients: stick "+strings.Join(line.args, " "))
+		u.addComment("balancer.method", line.remark("a stick table keeps clients: stick %s", strings.Join(line.args, " ")))
 		if line.arg(0) != "store-response" && u.method != probes.MethodCookie {
 			u.method = probes.MethodUnknown
 		}
@@ -284,28 +284,28 @@ func (u *upstream) haproxyBalance(line directive) {
 		u.method = probes.MethodRandom
 	case "first":
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", line.position.String()+": balance first fills the first server up to its maxconn, then the next one")
+		u.addComment("balancer.method", line.remark("balance first fills the first server up to its maxconn, then the next one"))
 	case "source":
 		u.method = probes.MethodSource
 	case "uri", "url_param", "hdr", "hash", "rdp-cookie":
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", line.position.String()+": balance "+line.arg(0)+" uses HAProxy's own hash, which stickwatch does not compute")
+		u.addComment("balancer.method", line.remark("balance %s uses HAProxy's own hash, which stickwatch does not compute", line.arg(0)))
 	default:
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", line.position.String()+": balance "+line.arg(0)+" is not known to stickwatch")
+		u.addComment("balancer.method", line.remark("balance %s is not known to stickwatch", line.arg(0)))
 	}
 }
 
 // haproxyCookie parses cookie NAME insert|prefix|rewrite [dynamic] ..., of which the last line
 // counts.
 func (u *upstream) haproxyCookie(d directive) {
-	const rewritten = ", and the balancer writes the node into it"
-	u.keyComments = slices.DeleteFunc(u.keyComments, func(c keyComment) bool { return strings.HasSuffix(c.text, rewritten) })
+	u.keyComments = slices.DeleteFunc(u.keyComments, func(c keyComment) bool { return c.text == u.cookieComment })
 	u.cookie = d.arg(0)
 	u.prefixed = slices.Contains(d.args, "prefix")
 	u.secret = slices.Contains(d.args, "dynamic")
 	if slices.Contains(d.args, "rewrite") {
-		u.addComment("session", d.position.String()+": the application sets the cookie "+u.cookie+rewritten)
+		u.cookieComment = d.remark("the application sets the cookie %s, and the balancer writes the node into it", u.cookie)
+		u.addComment("session", u.cookieComment)
 	}
 }
 
@@ -324,16 +324,16 @@ func (h haproxyHealth) ejection() ejection {
 	back = (back + time.Second - 1).Truncate(time.Second)
 	switch {
 	case !h.check:
-		return ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: "no server has check: HAProxy takes none out"}
+		return ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: phrase.New("no server has check: HAProxy takes none out")}
 	case h.observe:
 		return ejection{
 			maxFails: h.errorLimit, failTimeout: back, explicit: true,
-			derivedFrom: fmt.Sprintf("observe: %d failed requests in a row, and back after %d good checks", h.errorLimit, h.rise),
+			derivedFrom: phrase.New("observe: %d failed requests in a row, and back after %d good checks", h.errorLimit, h.rise),
 		}
 	default:
 		return ejection{
 			maxFails: h.fall, failTimeout: back, explicit: true,
-			derivedFrom: fmt.Sprintf("checks every %s: out after %d that fail, back after %d that pass; requests that fail count for nothing", h.inter, h.fall, h.rise),
+			derivedFrom: phrase.New("checks every %s: out after %d that fail, back after %d that pass; requests that fail count for nothing", h.inter, h.fall, h.rise),
 		}
 	}
 }

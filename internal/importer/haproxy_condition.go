@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"stickwatch/internal/phrase"
 )
 
 // An haproxyRequest is a GET of a client without a session, as far as conditions see it.
@@ -332,15 +334,15 @@ func (rule haproxyRule) requests() (out []haproxyCandidate) {
 // An haproxyCandidate is a request that may fulfil a condition.
 type haproxyCandidate struct {
 	host, path string
-	exact      bool   // only the path itself, not paths below it
-	guess      string // why the path may not exist
-	hostGuess  string // why the host may not exist
+	exact      bool          // only the path itself, not paths below it
+	guess      phrase.Phrase // why the path may not exist
+	hostGuess  phrase.Phrase // why the host may not exist
 }
 
 // An haproxyHost is a host for which a condition asks.
 type haproxyHost struct {
 	name  string
-	guess string // why it may not exist
+	guess phrase.Phrase // why it may not exist
 }
 
 // allowedHosts returns the hosts for which a rule does not hold: those of its negated
@@ -391,7 +393,7 @@ func (t haproxyTest) candidates() (hosts []haproxyHost, paths []haproxyCandidate
 func (t haproxyTest) host(i int) haproxyHost {
 	value := strings.ToLower(t.values[i])
 	host, _ := splitAddress(value)
-	some := "one of the hosts that match hdr_" + t.method + "(host) " + value + ": write one that users use"
+	some := phrase.New("one of the hosts that match %s: write one that users use", "hdr_"+t.method+"(host) "+value)
 	switch t.method {
 	case "", "str":
 		return haproxyHost{name: host}
@@ -409,7 +411,7 @@ func (t haproxyTest) host(i int) haproxyHost {
 
 // path returns a path that the value of a test on the path matches.
 func (t haproxyTest) path(value string) haproxyCandidate {
-	some := "one of the paths that match " + t.fetch + "_" + t.method + " " + value + ": write a page that exists"
+	some := phrase.New("one of the paths that match %s: write a page that exists", t.fetch+"_"+t.method+" "+value)
 	switch t.method {
 	case "", "str":
 		return haproxyCandidate{path: value, exact: true}

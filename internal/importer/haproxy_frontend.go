@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"stickwatch/internal/phrase"
 )
 
 // An haproxyFrontend is a frontend, or the frontend part of a listen section, which
@@ -24,8 +26,8 @@ type haproxyBind struct {
 	position
 	host, port string // host "": every address of the machine
 	secure     bool
-	name       string // host name in the name of the certificate; "": none
-	guess      string // why the address may be wrong
+	name       string        // host name in the name of the certificate; "": none
+	guess      phrase.Phrase // why the address may be wrong
 }
 
 // frontend follows the rules of a frontend to the backends.
@@ -78,9 +80,9 @@ func (f *haproxyFrontend) follow(line haproxyRule) {
 		case dynamic:
 			s := upstream.site(line.position, f.frontends(f.binds, ""))
 			for i := range s.frontends {
-				s.frontends[i].guess = "use_backend " + line.arg(0) + " may lead to " + upstream.name + ", by what is not in this file: write the address for users"
+				s.frontends[i].guess = phrase.New("use_backend %s may lead to %s, by what is not in this file: write the address for users", line.arg(0), upstream.name)
 			}
-			upstream.onlyIf(line.position, "use_backend "+line.arg(0)+" decides")
+			upstream.onlyIf(line.position, phrase.New("use_backend %s decides", line.arg(0)))
 		default:
 			host := ""
 			for i := range candidates {
@@ -98,29 +100,29 @@ func (f *haproxyFrontend) follow(line haproxyRule) {
 }
 
 // unreached returns why no plain GET takes a use_backend rule.
-func (f *haproxyFrontend) unreached(line haproxyRule, candidates []haproxyCandidate) string {
+func (f *haproxyFrontend) unreached(line haproxyRule, candidates []haproxyCandidate) phrase.Phrase {
 	text := strings.Join(line.args[1:], " ")
 	for _, c := range candidates {
 		if line.holds(haproxyRequest{host: c.host, path: c.path}) == yes {
-			return "an earlier rule takes the requests of \"" + text + "\""
+			return phrase.New("an earlier rule takes the requests of %s", `"`+text+`"`)
 		}
 	}
-	return "only requests for which \"" + text + "\" holds" + f.definitions(line.args[1:])
+	only := phrase.New("only requests for which %s holds", `"`+text+`"`)
+	if definitions := f.definitions(line.args[1:]); len(definitions) > 0 {
+		return phrase.New("%s (%s)", only, phrase.Join(definitions, ", "))
+	}
+	return only
 }
 
 // definitions returns the first lines of the ACLs in a condition, for messages.
-func (f *haproxyFrontend) definitions(words []string) string {
-	var out []string
+func (f *haproxyFrontend) definitions(words []string) (out []phrase.Phrase) {
 	for _, word := range words {
 		name := strings.TrimLeft(word, "!")
 		if tests := f.acls[name]; tests != nil && strings.ToUpper(name) != name {
-			out = append(out, name+" is "+tests[0].text)
+			out = append(out, phrase.New("%s is %s", name, tests[0].text))
 		}
 	}
-	if len(out) == 0 {
-		return ""
-	}
-	return " (" + strings.Join(out, ", ") + ")"
+	return out
 }
 
 // followDefault adds the way to the default backend: every path that no rule takes.
@@ -141,7 +143,7 @@ func (f *haproxyFrontend) followDefault() {
 	}
 	if !f.behindTLS(upstream) && f.backend(haproxyRequest{path: "/"}) != "" {
 		upstream.site(f.position, f.frontends(f.binds, ""))
-		upstream.onlyIf(f.position, "only requests that no use_backend of "+f.arg(0)+" takes")
+		upstream.onlyIf(f.position, phrase.New("only requests that no use_backend of %s takes", f.arg(0)))
 	}
 }
 
@@ -172,7 +174,7 @@ func (f *haproxyFrontend) behindTLS(u *upstream) bool {
 		secure := slices.Clone(f.binds)
 		for i := range secure {
 			secure[i].secure, secure[i].port = true, "443"
-			secure[i].guess = line.position.String() + " redirects to https unless a proxy in front of HAProxy has set a header: write the address of that proxy"
+			secure[i].guess = phrase.New("%s redirects to https unless a proxy in front of HAProxy has set a header: write the address of that proxy", line.position)
 		}
 		s := u.site(f.position, f.frontends(secure, ""))
 		s.addRoute(route{position: f.position, path: "/", to: "/"})
@@ -198,13 +200,13 @@ func (f *haproxyFrontend) try(u *upstream, rule directive, c haproxyCandidate) b
 		at = rule.position
 	}
 	for i, bind := range served {
-		if c.hostGuess != "" && bind.guess == "" {
+		if !c.hostGuess.IsZero() && bind.guess.IsZero() {
 			served[i].guess = c.hostGuess
 			continue
 		}
 		named := haproxyRequest{host: c.host + ":" + bind.port, path: c.path, port: bind.port, secure: bind.secure}
-		if c.host != "" && bind.guess == "" && bind.port != "80" && bind.port != "443" && f.backend(named) != u.name {
-			served[i].guess = "the rule asks for the host without a port, but clients of port " + bind.port + " send it with the port: write the address for users"
+		if c.host != "" && bind.guess.IsZero() && bind.port != "80" && bind.port != "443" && f.backend(named) != u.name {
+			served[i].guess = phrase.New("the rule asks for the host without a port, but clients of port %s send it with the port: write the address for users", bind.port)
 		}
 	}
 	for line := range among(f.block, "http-request") {
@@ -217,7 +219,7 @@ func (f *haproxyFrontend) try(u *upstream, rule directive, c haproxyCandidate) b
 	if ok {
 		s.addRoute(way)
 	} else {
-		u.onlyIf(u.rewrites[0].position, u.rewrites[0].text()+" changes the path")
+		u.onlyIf(u.rewrites[0].position, phrase.New("%s changes the path", u.rewrites[0].text()))
 	}
 	return true
 }
@@ -372,10 +374,10 @@ func (f *haproxyFrontend) frontends(binds []haproxyBind, name string) []frontend
 		}
 		e, ok := newFrontend(b.position, scheme, b.host, b.port, host)
 		switch {
-		case b.guess != "":
+		case !b.guess.IsZero():
 			e.guess = b.guess
 		case host != "" && host != name:
-			e.guess = "the name is that of the certificate: write the address for users"
+			e.guess = phrase.New("the name is that of the certificate: write the address for users")
 		}
 		if ok {
 			all = append(all, e)
@@ -414,7 +416,7 @@ func haproxyBindOf(line directive, text string) (haproxyBind, bool) {
 	}
 	b := haproxyBind{position: line.position, secure: slices.Contains(line.args, "ssl")}
 	if i := strings.LastIndexByte(text, ':'); i >= 0 && strings.Contains(text[i:], "$") {
-		b.guess = "the port " + text[i+1:] + " is a variable of HAProxy's environment: write the address for users"
+		b.guess = phrase.New("the port %s is a variable of HAProxy's environment: write the address for users", text[i+1:])
 		text = text[:i] + ":" + defaultPort[map[bool]string{true: "https", false: "http"}[b.secure]]
 	}
 	b.host, b.port = splitAddress(text)
@@ -423,10 +425,10 @@ func haproxyBindOf(line directive, text string) (haproxyBind, bool) {
 	case b.port == "" || strings.ContainsAny(text, "/@"):
 		return b, false // a socket
 	case strings.Contains(b.host, "$"):
-		b.guess = "the address " + b.host + " is a variable of HAProxy's environment: write the address for users"
+		b.guess = phrase.New("the address %s is a variable of HAProxy's environment: write the address for users", b.host)
 		b.host = ""
 	case slices.Contains(line.args, "accept-proxy"):
-		b.guess = "it expects the PROXY protocol, which stickwatch does not support: write the address of the proxy in front of it"
+		b.guess = phrase.New("it expects the PROXY protocol, which stickwatch does not support: write the address of the proxy in front of it")
 	}
 	if i := slices.Index(line.args, "crt"); i >= 0 {
 		file := path.Base(line.arg(i + 1))
@@ -458,7 +460,7 @@ func (r *haproxyReader) statistics(f *haproxyFrontend) {
 	for _, u := range r.upstreams {
 		if u.evidence["haproxy_stats"] == "" {
 			u.evidence["haproxy_stats"] = frontends[0].url + path
-			if frontends[0].guess != "" {
+			if !frontends[0].guess.IsZero() {
 				u.guess("balancer.evidence", frontends[0].withPosition(guessedAddress))
 			}
 		}

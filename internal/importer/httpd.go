@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -129,28 +130,28 @@ func (r *httpdReader) look(block []directive) {
 		case d.name == "redirect" || d.name == "redirectmatch" || d.name == "redirectpermanent" || d.name == "rewriterule":
 			r.redirectTo(d.position, d.args)
 		case d.name == "jkmount" || d.name == "jkworkersfile" || d.name == "jkmountfile":
-			r.saw(d.position, d.text(), "mod_jk has its balancers in workers.properties: stickwatch init --mod-jk FILE")
+			r.saw(d.position, phrase.Quote(d.text()), phrase.New("mod_jk has its balancers in workers.properties: stickwatch init --mod-jk FILE"))
 		case d.name == "proxypass" && len(d.args) > 0 && strings.Contains(target, "://") && !isBalancer(target):
-			r.saw(d.position, d.text(), oneServer)
+			r.saw(d.position, phrase.Quote(d.text()), oneServer)
 		case d.name == "weblogiccluster" || d.name == "weblogichost":
-			r.sawServers(d.position, d.text()+", of WebLogic's plug-in", "describe the cluster with --balancer URL --node ID=URL --profile weblogic")
+			r.sawServers(d.position, phrase.New("%s, of WebLogic's plug-in", d.text()), phrase.New("describe the cluster with --balancer URL --node ID=URL --profile weblogic"))
 		case d.name == "sethandler" && strings.HasPrefix(d.arg(0), "proxy:"):
-			r.sawServers(d.position, d.text(), httpOnlyNodes)
+			r.sawServers(d.position, phrase.Quote(d.text()), httpOnlyNodes)
 		}
 	}
 }
 
 // httpOnlyNodes is the advice where servers speak another protocol.
-const httpOnlyNodes = "stickwatch asks nodes by HTTP"
+var httpOnlyNodes = phrase.New("stickwatch asks nodes by HTTP")
 
 // host follows the routes of a host to the balancers. Directives of the main server
 // apply to every host.
 func (r *httpdReader) host(host httpdHost, main []directive) {
 	frontends := r.frontends(host, main)
-	for _, way := range r.routes(host.block, "", "") {
+	for _, way := range r.routes(host.block, "", phrase.Phrase{}) {
 		u := way.to
 		s := u.site(host.position, frontends)
-		if way.only != "" {
+		if !way.only.IsZero() {
 			u.onlyIf(way.position, way.only)
 		} else {
 			s.addRoute(way.route)
@@ -253,7 +254,7 @@ func (u *upstream) httpdEvidence(block []directive) {
 		key := handlers[handler.arg(0)]
 		if ok && key != "" && len(u.sites) > 0 && len(u.sites[0].frontends) > 0 && u.evidence[key] == "" && strings.HasPrefix(d.arg(0), "/") {
 			u.evidence[key] = u.sites[0].frontends[0].url + d.arg(0)
-			u.addComment("balancer.evidence", d.position.String()+": "+d.arg(0)+" must allow stickwatch (Require ip)")
+			u.addComment("balancer.evidence", d.remark("%s must allow stickwatch (Require ip)", d.arg(0)))
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -20,7 +21,7 @@ var memberSchemes = map[string]string{"http": "http", "https": "https", "h2c": "
 func (u *upstream) member(line directive) error {
 	text, _, socket := strings.Cut(line.arg(0), "|")
 	if socket || strings.HasPrefix(text, "unix:") {
-		u.guess("nodes", line.position.String()+": a socket cannot be probed: its node is not in this file")
+		u.guess("nodes", line.remark("a socket cannot be probed: its node is not in this file"))
 		return nil
 	}
 	scheme, rest, ok := strings.Cut(text, "://")
@@ -35,7 +36,7 @@ func (u *upstream) member(line directive) error {
 	case scheme == "ws" || scheme == "wss":
 		return nil // a duplicate
 	case s.scheme == "":
-		u.dynamic = line.position.String() + ": " + text + " does not speak HTTP"
+		u.dynamic = line.remark("%s does not speak HTTP", text)
 		s.scheme = "http"
 	case scheme == "h2c":
 		s.protocol = probes.ProtocolH2C
@@ -52,14 +53,14 @@ func (u *upstream) member(line directive) error {
 	if len(u.servers) == 0 {
 		u.ejection = e
 	} else if e != u.ejection {
-		u.guessOnce("balancer.max_fails", line.position, "this member has another retry than the first one, whose value is used")
+		u.guessOnce("balancer.max_fails", line.position, phrase.New("this member has another retry than the first one, whose value is used"))
 	}
 	u.servers = append(u.servers, s)
 	return nil
 }
 
 // httpdEjects says when httpd ejects a member.
-const httpdEjects = "the first failed connection ejects a member, for the time of retry"
+var httpdEjects = phrase.New("the first failed connection ejects a member, for the time of retry")
 
 // memberSetting parses a parameter of a member.
 func (s *server) memberSetting(e *ejection, at position, u *upstream, arg string) error {
@@ -78,7 +79,7 @@ func (s *server) memberSetting(e *ejection, at position, u *upstream, arg string
 	case "lbset":
 		if n, err := atLeast(value, 0); err == nil && n > 0 {
 			s.backup = true
-			u.guessOnce("nodes", at, "members with a higher lbset get clients only when those of a lower one are gone, as a backup does")
+			u.guessOnce("nodes", at, phrase.New("members with a higher lbset get clients only when those of a lower one are gone, as a backup does"))
 		}
 	case "retry":
 		t, err := parseDuration(value, time.Second)
@@ -87,7 +88,7 @@ func (s *server) memberSetting(e *ejection, at position, u *upstream, arg string
 		}
 		*e = ejection{maxFails: 1, failTimeout: t, explicit: true, derivedFrom: httpdEjects}
 		if t == 0 {
-			*e = ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: "retry=0: a member in error is tried again at once"}
+			*e = ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: phrase.New("retry=0: a member in error is tried again at once")}
 		}
 	}
 	return nil
@@ -124,10 +125,10 @@ func (u *upstream) proxySet(at position, args []string) {
 			u.method, u.routeCookie = probes.MethodCookie, name
 		case "nofailover":
 			if strings.EqualFold(value, "on") {
-				u.addComment("balancer.method", at.String()+": nofailover=On: a session whose member is in error gets 503 instead of another member")
+				u.addComment("balancer.method", at.remark("nofailover=On: a session whose member is in error gets 503 instead of another member"))
 			}
 		case "failonstatus":
-			u.addComment("balancer.max_fails", at.String()+": answers with the status "+value+" eject a member, too")
+			u.addComment("balancer.max_fails", at.remark("answers with the status %s eject a member, too", value))
 		}
 	}
 }
@@ -143,7 +144,7 @@ func (u *upstream) lbMethod(at position, name string) {
 		u.method = probes.MethodLeastConn
 	default:
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", at.String()+": lbmethod="+name+" cannot be predicted by clients")
+		u.addComment("balancer.method", at.remark("lbmethod=%s cannot be predicted by clients", name))
 	}
 }
 

@@ -5,18 +5,20 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"stickwatch/internal/phrase"
 )
 
 // An httpdRoute is a route with its balancer.
 type httpdRoute struct {
 	route
 	to   *upstream
-	only string // condition that no plain GET fulfils; "": none
+	only phrase.Phrase // condition that no plain GET fulfils; zero: none
 }
 
 // routes returns the routes of a block: ProxyPass with a path, in a <Location> without
 // one, and RewriteRule with [P].
-func (r *httpdReader) routes(block []directive, location, only string) []httpdRoute {
+func (r *httpdReader) routes(block []directive, location string, only phrase.Phrase) []httpdRoute {
 	var out []httpdRoute
 	var conditions []directive // of the next RewriteRule
 	for _, line := range block {
@@ -25,10 +27,10 @@ func (r *httpdReader) routes(block []directive, location, only string) []httpdRo
 			if path := line.arg(0); path != "~" {
 				out = append(out, r.routes(line.block, path, only)...)
 			} else {
-				out = append(out, r.routes(line.block, "", cmp.Or(only, "only paths that match "+line.arg(1)))...)
+				out = append(out, r.routes(line.block, "", cmp.Or(only, phrase.New("only paths that match %s", line.arg(1))))...)
 			}
 		case "locationmatch", "if", "elseif", "else":
-			out = append(out, r.routes(line.block, "", cmp.Or(only, line.text()))...)
+			out = append(out, r.routes(line.block, "", cmp.Or(only, phrase.Quote(line.text())))...)
 		case "proxypass", "proxypassmatch":
 			out = append(out, r.proxyPass(line, location, only)...)
 		case "rewritecond":
@@ -42,13 +44,13 @@ func (r *httpdReader) routes(block []directive, location, only string) []httpdRo
 }
 
 // rewrite returns the route of a RewriteRule with [P].
-func (r *httpdReader) rewrite(line directive, conditions []directive, only string) []httpdRoute {
+func (r *httpdReader) rewrite(line directive, conditions []directive, only phrase.Phrase) []httpdRoute {
 	flags := strings.Split(strings.ToUpper(strings.Trim(line.arg(2), "[]")), ",")
 	if !slices.Contains(flags, "P") && !slices.Contains(flags, "PROXY") {
 		return nil
 	}
 	if !isBalancer(line.arg(1)) {
-		r.saw(line.position, line.text(), oneServer)
+		r.saw(line.position, phrase.Quote(line.text()), oneServer)
 		return nil
 	}
 	u, to := r.target(line, line.arg(1))
@@ -57,7 +59,7 @@ func (r *httpdReader) rewrite(line directive, conditions []directive, only strin
 	}
 	for _, c := range conditions {
 		if !plainGET(c) {
-			only = cmp.Or(only, c.text())
+			only = cmp.Or(only, phrase.Quote(c.text()))
 		}
 	}
 	return []httpdRoute{patternRoute(line.position, newPattern(line.arg(0), slices.Contains(flags, "NC")), u, cmp.Or(to, "/"), only)}
@@ -79,10 +81,10 @@ func plainGET(c directive) bool {
 }
 
 // patternRoute returns the route of the paths that a pattern matches.
-func patternRoute(at position, p pattern, u *upstream, to, only string) httpdRoute {
+func patternRoute(at position, p pattern, u *upstream, to string, only phrase.Phrase) httpdRoute {
 	way, ok := p.mapped(at, to)
 	if !ok {
-		only = cmp.Or(only, "only paths that match "+p.text)
+		only = cmp.Or(only, phrase.New("only paths that match %s", p.text))
 	}
 	way.position = at
 	return httpdRoute{way, u, only}
@@ -90,7 +92,7 @@ func patternRoute(at position, p pattern, u *upstream, to, only string) httpdRou
 
 // proxyPass returns the routes of a ProxyPass: its path, which it has outside of a
 // location only, its target and parameters of the balancer.
-func (r *httpdReader) proxyPass(line directive, location, only string) []httpdRoute {
+func (r *httpdReader) proxyPass(line directive, location string, only phrase.Phrase) []httpdRoute {
 	args, path := line.args, location
 	if len(args) > 0 && !isBalancer(args[0]) {
 		path, args = args[0], args[1:]

@@ -2,7 +2,6 @@ package importer
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -10,13 +9,14 @@ import (
 	"strings"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
 // An answer is the result of the requests that identify the application of one node.
 type answer struct {
 	node    string
-	failure string        // reason why the node cannot be identified; "": it can
+	failure phrase.Phrase // reason why the node cannot be identified; zero: it can
 	fits    []fit         // of the profiles tried, in order
 	status  bool          // it has a /status in JSON
 	cookie  sessionCookie // session cookie that a page set
@@ -26,7 +26,7 @@ type answer struct {
 type fit struct {
 	profile string
 	fits    bool
-	why     string // evidence for the profile, or what is missing
+	why     phrase.Phrase // evidence for the profile, or what is missing
 }
 
 // A sessionCookie is an application's session cookie, with the page that set it.
@@ -58,7 +58,7 @@ func (c *candidate) identify(ctx context.Context, n node, all bool) answer {
 		}
 		trial, err := singleNodeCluster(profile.Name, n)
 		if err != nil {
-			return answer{node: n.ID, failure: err.Error()}
+			return answer{node: n.ID, failure: phrase.New("%s", phrase.Reason(err.Error()))}
 		}
 		found, known := pages[profile.Path()]
 		if !known && trial.Status == nil { // what a status endpoint answers is of interest in any case
@@ -66,16 +66,16 @@ func (c *candidate) identify(ctx context.Context, n node, all bool) answer {
 			pages[profile.Path()] = found
 		}
 		if found.status >= http.StatusBadRequest {
-			a.fits = append(a.fits, fit{profile: profile.Name, why: fmt.Sprintf("%s answers HTTP %d", withoutQuery(profile.Path()), found.status)})
+			a.fits = append(a.fits, fit{profile: profile.Name, why: phrase.New("%s answers HTTP %d", withoutQuery(profile.Path()), found.status)})
 			healthy = healthy || found.status < http.StatusInternalServerError
 			continue
 		}
 		obs := probes.Direct(ctx, trial, trial.Nodes[0])
 		if !obs.Primary.Answered() {
-			return answer{node: n.ID, failure: obs.Primary.Error}
+			return answer{node: n.ID, failure: phrase.New("%s", phrase.Reason(obs.Primary.Error))}
 		}
 		if !healthy && !obs.Primary.OK() {
-			a.failure = fmt.Sprintf("HTTP %d", obs.Primary.Status)
+			a.failure = phrase.New("HTTP %d", obs.Primary.Status)
 		}
 		healthy = healthy || obs.Primary.OK()
 		a.status = a.status || profile.Name == "generic" && obs.Status != nil && obs.Primary.Status == http.StatusOK
@@ -85,7 +85,7 @@ func (c *candidate) identify(ctx context.Context, n node, all bool) answer {
 		}
 	}
 	if healthy {
-		a.failure = ""
+		a.failure = phrase.Phrase{}
 		if a.recognised() == (fit{}) {
 			a.cookie = c.findSession(ctx, n)
 		}
@@ -97,25 +97,27 @@ func (c *candidate) identify(ctx context.Context, n node, all bool) answer {
 // application. cookie is the name of the session cookie that the profile reads.
 func judgeFit(profile config.Profile, cookie string, session probes.Exchange, found opened) fit {
 	path := withoutQuery(profile.Path())
-	no := func(why string) fit { return fit{profile: profile.Name, why: path + " " + why} }
+	no := func(why phrase.Phrase) fit { return fit{profile: profile.Name, why: why} }
 	switch {
 	case session.Failure != "":
-		return no("does not answer: " + session.Error)
+		return no(phrase.New("%s does not answer: %s", path, phrase.Reason(session.Error)))
 	case session.Status != http.StatusOK:
-		return no(fmt.Sprintf("answers HTTP %d", session.Status))
+		return no(phrase.New("%s answers HTTP %d", path, session.Status))
 	case profile.Proof == config.ProofNode && session.Label == "":
-		return no("does not name its node")
+		return no(phrase.New("%s does not name its node", path))
 	case profile.Proof == config.ProofID && session.Session == "":
-		return no("shows no session")
+		return no(phrase.New("%s shows no session", path))
 	case profile.Proof == config.ProofStore && session.Store == "":
-		return no("does not name the store of the session")
+		return no(phrase.New("%s does not name the store of the session", path))
 	case profile.Cookie != (config.Cookie{}) && !slices.ContainsFunc(found.cookies, func(c *http.Cookie) bool { return profile.Cookie.Matches(c.Name, c.Value) }):
-		return no("does not set its session cookie")
+		return no(phrase.New("%s does not set its session cookie", path))
 	}
-	why := map[config.Proof]string{
-		config.ProofNode: " names its node", config.ProofID: " sets " + cookie, config.ProofStore: " sets a " + cookie + " that names its store",
+	why := map[config.Proof]phrase.Phrase{
+		config.ProofNode:  phrase.New("%s names its node", path),
+		config.ProofID:    phrase.New("%s sets %s", path, cookie),
+		config.ProofStore: phrase.New("%s sets a %s that names its store", path, cookie),
 	}[profile.Proof]
-	return fit{profile.Name, true, path + why}
+	return fit{profile.Name, true, why}
 }
 
 func withoutQuery(path string) string {
@@ -164,7 +166,7 @@ func (c *candidate) sessionPages() []string {
 	}
 	if c.base == (route{}) {
 		for _, r := range c.site.routes {
-			if r.taken == "" && r.guess == "" {
+			if r.taken.IsZero() && r.guess.IsZero() {
 				paths = append(paths, r.path)
 			}
 		}
@@ -238,16 +240,16 @@ func (j *recordingJar) Cookies(u *url.URL) []*http.Cookie { return j.jar.Cookies
 // A ClusterFit is which profiles fit the nodes of a cluster.
 type ClusterFit struct {
 	Cluster string
-	Fits    []Fit  // in the order of config.Profiles; nil: no node answered
-	Failure string // why there are none
-	Session string // page that sets a session cookie, and its name, if no profile fits
+	Fits    []Fit         // in the order of config.Profiles; nil: no node answered
+	Failure phrase.Phrase // why there are none
+	Session phrase.Phrase // page that sets a session cookie, and its name, if no profile fits
 }
 
 // A Fit is whether a profile fits the nodes.
 type Fit struct {
 	Profile string
 	Fits    bool // at one node or more
-	Why     string
+	Why     phrase.Phrase
 }
 
 // Try requests the pages of all profiles from the nodes, and returns which fit.
@@ -260,9 +262,9 @@ func (imp *Import) Try(ctx context.Context) []ClusterFit {
 	for _, candidate := range imp.candidates {
 		clusterFit := ClusterFit{Cluster: candidate.name}
 		if cookie := candidate.sessionCookie(); cookie.name != "" {
-			clusterFit.Session = cookie.path + " sets " + cookie.name
+			clusterFit.Session = phrase.New("%s sets %s", cookie.path, cookie.name)
 			if cookie.profile != "" {
-				clusterFit.Session += ", as " + cookie.profile + " does"
+				clusterFit.Session = phrase.New("%s, as %s does", clusterFit.Session, cookie.profile)
 			}
 		}
 		for _, profile := range config.Profiles() {
@@ -270,16 +272,16 @@ func (imp *Import) Try(ctx context.Context) []ClusterFit {
 				clusterFit.Fits = append(clusterFit.Fits, candidate.fitOf(profile.Name))
 			}
 		}
-		var failures []string
+		var failures []phrase.Phrase
 		for _, a := range candidate.answers {
 			why := a.failure
-			if !strings.HasPrefix(why, a.node) { // an address, which names the node
-				why = a.node + ": " + why
+			if !strings.HasPrefix(why.String(), a.node) { // an address, which names the node
+				why = phrase.New("%s: %s", a.node, why)
 			}
 			failures = append(failures, why)
 		}
 		if !candidate.answered() {
-			clusterFit.Failure = strings.Join(failures, "; ")
+			clusterFit.Failure = phrase.Join(failures, "; ")
 		}
 		out = append(out, clusterFit)
 	}
@@ -289,11 +291,11 @@ func (imp *Import) Try(ctx context.Context) []ClusterFit {
 // fitOf combines the answers of the nodes to a profile: the reasons of those where it
 // fits, else of all, each once.
 func (c *candidate) fitOf(profile string) Fit {
-	var fitting, others []string // reasons
-	var nodes []string           // where it fits
+	var fitting, others []phrase.Phrase // reasons
+	var nodes []string                  // where it fits
 	answered := 0
 	for _, a := range c.answers {
-		if a.failure == "" {
+		if a.failure.IsZero() {
 			answered++
 		}
 		for _, f := range a.fits {
@@ -309,16 +311,16 @@ func (c *candidate) fitOf(profile string) Fit {
 	}
 	switch {
 	case len(nodes) == 0:
-		return Fit{profile, false, strings.Join(others, "; ")}
+		return Fit{profile, false, phrase.Join(others, "; ")}
 	case len(nodes) < answered:
-		return Fit{profile, true, fmt.Sprintf("%s (only %s; %s)", strings.Join(fitting, "; "), strings.Join(nodes, ", "), strings.Join(others, "; "))}
+		return Fit{profile, true, phrase.New("%s (only %s; %s)", phrase.Join(fitting, "; "), strings.Join(nodes, ", "), phrase.Join(others, "; "))}
 	default:
-		return Fit{profile, true, strings.Join(fitting, "; ")}
+		return Fit{profile, true, phrase.Join(fitting, "; ")}
 	}
 }
 
-func appendNew(list []string, text string) []string {
-	if slices.Contains(list, text) {
+func appendNew(list []phrase.Phrase, text phrase.Phrase) []phrase.Phrase {
+	if containsText(list, text) {
 		return list
 	}
 	return append(list, text)

@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -118,15 +119,17 @@ const maxSeen = 3
 func (p *parsedConfig) instead() string {
 	var facts, advice []string
 	for _, s := range p.seen[:min(len(p.seen), maxSeen)] {
-		facts = append(facts, s.withPosition(s.what))
-		if s.advice != "" && !slices.Contains(advice, s.advice) {
-			advice = append(advice, s.advice)
+		facts = append(facts, english(s.withPosition(s.what)))
+		if text := english(s.advice); text != "" && !slices.Contains(advice, text) {
+			advice = append(advice, text)
 		}
 	}
 	if more := len(p.seen) - maxSeen; more > 0 {
 		facts = append(facts, fmt.Sprintf("and %d more", more))
 	}
-	facts = append(facts, p.noteList[:min(len(p.noteList), maxSeen)]...)
+	for _, note := range p.noteList[:min(len(p.noteList), maxSeen)] {
+		facts = append(facts, english(note))
+	}
 	if len(facts) == 0 && len(p.has) > 0 {
 		facts = append(facts, "it has "+strings.Join(p.has[:min(len(p.has), maxNames)], ", "))
 	}
@@ -136,6 +139,9 @@ func (p *parsedConfig) instead() string {
 	return " (" + strings.Join(append([]string{strings.Join(facts, "; ")}, advice...), ": ") + ")"
 }
 
+// english returns a phrase as a part of an error. It may quote the file.
+func english(p phrase.Phrase) string { return probes.Clean(p.String(), maxNote) }
+
 // choose returns the upstreams of those names; without names, all that are clusters of
 // web servers, and those whose servers the file does not list. It adds notes about the
 // others.
@@ -144,17 +150,17 @@ func (imp *Import) choose(found *parsedConfig, names []string) ([]*upstream, err
 		return imp.named(found, names)
 	}
 	takes := func(u *upstream) bool {
-		return u.unfitReason() == "" || u.incomplete() != "" && u.tcp == "" && !u.unrouted
+		return u.unfitReason().IsZero() || !u.complete() && u.tcp.IsZero() && !u.unrouted
 	}
 	if !slices.ContainsFunc(found.upstreams, func(u *upstream) bool { return takes(u) && u.complete() }) { // a small upstream is better than none
-		takes = func(u *upstream) bool { return u.tcp == "" && !u.unrouted && (!u.complete() || u.serves()) }
+		takes = func(u *upstream) bool { return u.tcp.IsZero() && !u.unrouted && (!u.complete() || u.serves()) }
 	}
 	var chosen []*upstream
 	for _, u := range found.upstreams {
 		if takes(u) {
 			chosen = append(chosen, u)
 		} else {
-			imp.note("%s %s (%s) %s: it is left out%s", u.kind, u.name, u.position, u.unfitReason(), u.wouldTake())
+			imp.note("%s %s: it is left out%s", u.subject(), u.unfitReason(), u.wouldTake())
 		}
 	}
 	for _, other := range found.seen {
@@ -166,11 +172,16 @@ func (imp *Import) choose(found *parsedConfig, names []string) ([]*upstream, err
 }
 
 // wouldTake returns the advice to name u, if that helps.
-func (u *upstream) wouldTake() string {
+func (u *upstream) wouldTake() phrase.Phrase {
 	if !u.serves() || !u.complete() {
-		return ""
+		return phrase.Phrase{}
 	}
-	return "; --upstream " + u.name + " would take it"
+	return phrase.New("; --upstream %s would take it", u.name)
+}
+
+// subject returns the kind, the name and the position of u.
+func (u *upstream) subject() phrase.Phrase {
+	return phrase.New("%s (%s)", u.kind+" "+u.name, u.position)
 }
 
 func (imp *Import) named(found *parsedConfig, names []string) ([]*upstream, error) {
@@ -180,8 +191,8 @@ func (imp *Import) named(found *parsedConfig, names []string) ([]*upstream, erro
 		switch {
 		case u == nil:
 			return nil, fmt.Errorf("%s has no upstream %s: it has %s", imp.from, quoted(name), upstreamNames(found.upstreams))
-		case !u.serves() && u.incomplete() == "":
-			return nil, u.errorf("%s %s %s", u.kind, quoted(name), u.unfitReason())
+		case !u.serves() && u.complete():
+			return nil, u.errorf("%s %s %s", u.kind, quoted(name), english(u.unfitReason()))
 		case !slices.Contains(chosen, u):
 			chosen = append(chosen, u)
 		}
@@ -206,7 +217,7 @@ func upstreamNames(upstreams []*upstream) string {
 
 func unfitReasons(upstreams []*upstream) (out []string) {
 	for _, u := range upstreams[:min(len(upstreams), maxSeen)] {
-		out = append(out, fmt.Sprintf("%s %s (%s) %s%s", u.kind, u.name, u.position, u.unfitReason(), u.wouldTake()))
+		out = append(out, english(phrase.New("%s %s%s", u.subject(), u.unfitReason(), u.wouldTake())))
 	}
 	if more := len(upstreams) - maxSeen; more > 0 {
 		out = append(out, fmt.Sprintf("and %d more", more))
@@ -216,7 +227,7 @@ func unfitReasons(upstreams []*upstream) (out []string) {
 
 // serves reports whether any server of u gets clients.
 func (u *upstream) serves() bool {
-	return u.discovered() || slices.ContainsFunc(u.servers, func(s server) bool { return !s.down && !s.backup && s.unlisted == "" })
+	return u.discovered() || slices.ContainsFunc(u.servers, func(s server) bool { return !s.down && !s.backup && s.unlisted.IsZero() })
 }
 
 // nodesFrom reports whether stickwatch.yml has nodes_from. With it, an upstream whose
@@ -226,49 +237,49 @@ const nodesFrom = true
 // discovered reports whether the configuration can have the source of u's servers.
 func (u *upstream) discovered() bool { return nodesFrom && u.discovery != nil }
 
-// incomplete returns why the file does not list all servers of u as web servers; "": it
+// incomplete returns why the file does not list all servers of u as web servers; zero: it
 // does.
-func (u *upstream) incomplete() string {
-	var why []string
-	if u.dynamic != "" && !u.discovered() {
+func (u *upstream) incomplete() phrase.Phrase {
+	var why []phrase.Phrase
+	if !u.dynamic.IsZero() && !u.discovered() {
 		why = append(why, u.dynamic)
 	}
 	for _, s := range u.servers {
-		if s.unlisted != "" {
+		if !s.unlisted.IsZero() {
 			why = append(why, s.withPosition(s.unlisted))
 		}
 	}
-	return probes.Clean(strings.Join(why[:min(len(why), maxSeen)], "; "), maxNote)
+	return phrase.Join(why[:min(len(why), maxSeen)], "; ")
 }
 
 // complete reports whether the file lists all servers of u.
-func (u *upstream) complete() bool { return u.incomplete() == "" }
+func (u *upstream) complete() bool { return u.incomplete().IsZero() }
 
-// unfitReason returns why u is not a cluster of web servers; "": it is one.
-func (u *upstream) unfitReason() string {
+// unfitReason returns why u is not a cluster of web servers; zero: it is one.
+func (u *upstream) unfitReason() phrase.Phrase {
 	switch {
-	case u.tcp != "":
-		return "is in " + u.tcp + ", which may be no web server"
-	case u.incomplete() != "":
-		return "has no complete list of web servers (" + u.incomplete() + "): " + u.howToComplete()
+	case !u.tcp.IsZero():
+		return phrase.New("is in %s, which may be no web server", u.tcp)
+	case !u.complete():
+		return phrase.New("has no complete list of web servers (%s): %s", u.incomplete(), u.howToComplete())
 	case len(u.servers) == 0 && !u.discovered():
-		return "has no server that can be probed"
+		return phrase.New("has no server that can be probed")
 	case !u.serves():
-		return "has no server that gets clients: all are down or backup"
+		return phrase.New("has no server that gets clients: all are down or backup")
 	case u.unrouted:
-		return "has no route that leads users there"
+		return phrase.New("has no route that leads users there")
 	case len(u.servers) == 1 && !u.partial && !u.discovered():
-		return "has one server, which is no cluster"
+		return phrase.New("has one server, which is no cluster")
 	}
-	return ""
+	return phrase.Phrase{}
 }
 
 // howToComplete returns the advice about an upstream whose servers the file does not
 // list.
-func (u *upstream) howToComplete() string {
-	const flags = "describe the cluster with --balancer URL --node ID=URL"
-	if slices.ContainsFunc(u.servers, func(s server) bool { return s.unlisted != "" }) {
-		return "write their addresses in a copy of the file, or " + flags
+func (u *upstream) howToComplete() phrase.Phrase {
+	flags := phrase.New("describe the cluster with --balancer URL --node ID=URL")
+	if slices.ContainsFunc(u.servers, func(s server) bool { return !s.unlisted.IsZero() }) {
+		return phrase.New("write their addresses in a copy of the file, or %s", flags)
 	}
 	return flags
 }

@@ -10,6 +10,8 @@ import (
 	"stickwatch/internal/config"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/internal/phrase"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -47,7 +49,7 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := s.YAML()
+			got, err := s.YAML(phrase.Reader{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +67,7 @@ func TestGolden(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", golden, diff)
 			}
 			for _, secret := range []string{"a-very-secret-key", "admin:secret", "MYKEY"} {
-				if strings.Contains(string(got)+strings.Join(append(s.Notes(), s.Guesses()...), "\n"), secret) {
+				if strings.Contains(string(got)+strings.Join(append(s.Notes(phrase.Reader{}), s.Guesses(phrase.Reader{})...), "\n"), secret) {
 					t.Errorf("the secret %q of the file is written or noted", secret)
 				}
 			}
@@ -115,7 +117,7 @@ func described(t *testing.T, p Product, text string) string {
 	if err != nil {
 		return strings.ReplaceAll(err.Error(), file, "conf")
 	}
-	out, err := s.YAML()
+	out, err := s.YAML(phrase.Reader{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"stickwatch/internal/config"
+
+	"stickwatch/internal/phrase"
 )
 
 // The results in an archive of testdata/kinds.
@@ -90,7 +92,7 @@ func imported(t *testing.T, p Product, archive *txtar.Archive) txtar.File {
 		clean(t, err.Error())
 		return txtar.File{Name: wantError, Data: []byte(err.Error() + "\n")}
 	}
-	text, err := s.YAML()
+	text, err := s.YAML(phrase.Reader{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,13 +2,13 @@ package importer
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -47,7 +47,7 @@ func readKubernetes(src source, file string) (*parsedConfig, error) {
 		case "Ingress":
 			ingresses = append(ingresses, d)
 		case "IngressRoute", "HTTPRoute", "VirtualService", "Gateway":
-			r.saw(d.position, "kind "+kind, "init reads Ingress and Service manifests")
+			r.saw(d.position, phrase.New("kind %s", kind), phrase.New("init reads Ingress and Service manifests"))
 		case "":
 		default:
 			r.sawAll([]directive{{name: kind}})
@@ -70,7 +70,7 @@ func (r *kubeReader) published() {
 		kind := service.get("spec", "type").text
 		port := kubeWebPort(service)
 		if kind != "NodePort" && kind != "LoadBalancer" || !port.exists() {
-			r.saw(service.position, "the Service "+kubeName(service)+" without an Ingress", "add the Ingress manifest")
+			r.saw(service.position, phrase.New("the Service %s without an Ingress", kubeName(service)), phrase.New("add the Ingress manifest"))
 			continue
 		}
 		backend := value{position: service.position}
@@ -80,11 +80,11 @@ func (r *kubeReader) published() {
 		u.method = probes.MethodRandom
 		if v := service.get("spec", "sessionAffinity"); v.text == "ClientIP" {
 			u.method, u.keyComments = probes.MethodUnknown, slices.DeleteFunc(u.keyComments, func(c keyComment) bool { return c.key == "balancer.method" })
-			u.addComment("balancer.method", v.withPosition("ClientIP: kube-proxy keeps the pod of a client's address, which cannot be predicted"))
+			u.addComment("balancer.method", v.remark("ClientIP: kube-proxy keeps the pod of a client's address, which cannot be predicted"))
 		}
 		number, guess := port.get("port").text, guessedAddress
 		if kind == "NodePort" {
-			number, guess = cmp.Or(port.get("nodePort").text, number), "each machine of the Kubernetes cluster has this port: write the address for users"
+			number, guess = cmp.Or(port.get("nodePort").text, number), phrase.New("each machine of the Kubernetes cluster has this port: write the address for users")
 		}
 		host := ""
 		for _, in := range service.get("status", "loadBalancer", "ingress").list() {
@@ -187,7 +187,7 @@ func kubeMatch(p value, notes kubeNotes) match {
 	path := cmp.Or(p.get("path").text, "/")
 	switch {
 	case notes.get("canary").is():
-		m.path, m.only = path, "only the canary's share of requests"
+		m.path, m.only = path, phrase.New("only the canary's share of requests")
 	case notes.get("use-regex").is() || strings.ContainsAny(path, "(*["):
 		m = m.withPattern(newPattern("^"+path, true))
 	default:
@@ -238,7 +238,7 @@ func (r *kubeReader) service(d value, notes kubeNotes, backend value) *upstream 
 	service, known := r.services[space+"/"+name]
 	u := &upstream{
 		position: backend.position, kind: "Service", name: full, method: probes.MethodRoundRobin, evidence: map[string]string{},
-		ejection: ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: "Kubernetes takes a pod out when its readiness probe fails; the controller does not"},
+		ejection: ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: phrase.New("Kubernetes takes a pod out when its readiness probe fails; the controller does not")},
 	}
 	if known {
 		u.position = service.position
@@ -266,7 +266,7 @@ func (r *kubeReader) pods(u *upstream, service value, space, name, port string) 
 		port = cmp.Or(r.containerPort(service, space, port), port)
 	}
 	if _, err := strconv.Atoi(port); err != nil {
-		u.guess("nodes", u.withPosition("the port "+port+" is a name of the pods' manifest: write its number"))
+		u.guess("nodes", u.remark("the port %s is a name of the pods' manifest: write its number", port))
 		port = "80"
 	}
 	for _, set := range r.sets {
@@ -279,16 +279,16 @@ func (r *kubeReader) pods(u *upstream, service value, space, name, port string) 
 			pod := set.get("metadata", "name").text + "-" + strconv.Itoa(i)
 			u.servers = append(u.servers, server{position: set.position, scheme: "http", name: pod, address: pod + "." + domain, weight: 1})
 		}
-		u.guess("nodes", set.withPosition("names of the cluster's DNS: run stickwatch in the cluster"))
+		u.guess("nodes", set.remark("names of the cluster's DNS: run stickwatch in the cluster"))
 		return
 	}
-	if u.dynamic != "" { // its pods speak another protocol
+	if !u.dynamic.IsZero() { // its pods speak another protocol
 		return
 	}
 	host := name + "." + space + ".svc.cluster.local"
-	u.dynamic = u.withPosition("the pods of the Service " + name + " are in DNS of the cluster, where stickwatch must run")
+	u.dynamic = u.remark("the pods of the Service %s are in DNS of the cluster, where stickwatch must run", name)
 	if service.get("spec", "clusterIP").text != "None" {
-		u.dynamic += "; its name has one address: for the addresses of the pods add a headless Service (clusterIP: None) with the same selector"
+		u.dynamic = phrase.New("%s; its name has one address: for the addresses of the pods add a headless Service (clusterIP: None) with the same selector", u.dynamic)
 		host = name + "-headless." + space + ".svc.cluster.local"
 	}
 	u.discovery = &dnsName{name: host, record: "A", port: port}
@@ -343,7 +343,7 @@ func (u *upstream) kubeAffinity(notes kubeNotes, service value, backend string) 
 	case notes.get("upstream-hash-by").exists():
 		u.method = probes.MethodUnknown
 		v := notes.get("upstream-hash-by")
-		u.addComment("balancer.method", v.withPosition("upstream-hash-by "+v.text+": the order of the pods is not known, so stickwatch does not compute the hash"))
+		u.addComment("balancer.method", v.remark("upstream-hash-by %s: the order of the pods is not known, so stickwatch does not compute the hash", v.text))
 	case notes.get("load-balance").exists() || notes.get("balance-algorithm").exists():
 		v := notes.get("load-balance")
 		if !v.exists() {
@@ -353,7 +353,7 @@ func (u *upstream) kubeAffinity(notes kubeNotes, service value, backend string) 
 	}
 	if service.get("spec", "sessionAffinity").text == "ClientIP" {
 		v := service.get("spec", "sessionAffinity")
-		u.addComment("balancer.method", v.withPosition("sessionAffinity: ClientIP of a Service does not apply to controllers that ask pods themselves"))
+		u.addComment("balancer.method", v.remark("sessionAffinity: ClientIP of a Service does not apply to controllers that ask pods themselves"))
 	}
 	if v := notes.get("auth-type"); v.text == "basic" || v.text == "digest" {
 		u.asksPassword(v.position, "auth-type: "+v.text)
@@ -362,7 +362,7 @@ func (u *upstream) kubeAffinity(notes kubeNotes, service value, backend string) 
 		u.asksLogin(v.position, "auth-url")
 	}
 	if notes.get("backend-protocol").text == "GRPC" || notes.get("backend-protocol").text == "FCGI" {
-		u.dynamic = notes.get("backend-protocol").withPosition("its pods speak " + notes.get("backend-protocol").text + ", and no plain HTTP")
+		u.dynamic = notes.get("backend-protocol").remark("its pods speak %s, and no plain HTTP", notes.get("backend-protocol").text)
 	}
 }
 
@@ -376,6 +376,6 @@ func (u *upstream) kubeMethod(v value) {
 		u.method = probes.MethodRandom
 	default:
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", fmt.Sprintf("%s: %s cannot be predicted by clients", v.position, v.text))
+		u.addComment("balancer.method", v.remark("%s cannot be predicted by clients", v.text))
 	}
 }

@@ -24,6 +24,8 @@ import (
 	"stickwatch/probes"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/internal/phrase"
 )
 
 // A front is a real balancer with its configuration file.
@@ -146,7 +148,7 @@ func TestDumpOfNginx(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := s.YAML()
+	text, err := s.YAML(phrase.Reader{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +167,7 @@ func written(t *testing.T, p importer.Product, file string) (*probes.Cluster, []
 		t.Fatal(err)
 	}
 	s.Ask(t.Context())
-	text, err := s.YAML()
+	text, err := s.YAML(phrase.Reader{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +178,7 @@ func written(t *testing.T, p importer.Product, file string) (*probes.Cluster, []
 	if len(cfg.Clusters) != 1 {
 		t.Fatalf("got %d clusters, want 1:\n%s", len(cfg.Clusters), text)
 	}
-	return cfg.Clusters[0], s.Guesses()
+	return cfg.Clusters[0], s.Guesses(phrase.Reader{})
 }
 
 // newNode starts an application of the generic profile.
@@ -310,7 +312,7 @@ func TestSetUps(t *testing.T) {
 			t.Parallel()
 			found := setUp.read(t)
 			found.Ask(t.Context())
-			text, err := found.YAML()
+			text, err := found.YAML(phrase.Reader{})
 			if err != nil {
 				t.Fatal(err)
 			}

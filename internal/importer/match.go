@@ -4,16 +4,18 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"stickwatch/internal/phrase"
 )
 
 // A match is one way to fulfil the rule of a router, as far as a plain GET can: a host, a
 // path, or a condition that no such request fulfils.
 type match struct {
-	host  string // "": any
-	path  string // "/": any
-	exact bool   // only the path itself
-	only  string // condition that no plain GET fulfils; "": none
-	guess string // why the path may not exist
+	host  string        // "": any
+	path  string        // "/": any
+	exact bool          // only the path itself
+	only  phrase.Phrase // condition that no plain GET fulfils; zero: none
+	guess phrase.Phrase // why the path may not exist
 }
 
 // newMatch matches every request.
@@ -27,7 +29,7 @@ func (m match) and(other match) match {
 	if len(other.path) > len(m.path) || other.exact {
 		m.path, m.exact, m.guess = other.path, other.exact, other.guess
 	}
-	if m.only == "" {
+	if m.only.IsZero() {
 		m.only = other.only
 	}
 	return m
@@ -37,7 +39,7 @@ func (m match) and(other match) match {
 func (m match) withPattern(p pattern) match {
 	way, ok := p.route(position{})
 	if !ok {
-		m.only = "only paths that match " + p.text
+		m.only = phrase.New("only paths that match %s", p.text)
 	}
 	m.path, m.exact, m.guess = way.path, way.exact, way.guess
 	return m
@@ -53,15 +55,15 @@ func (u *upstream) lead(at position, matches []match, frontends func(host string
 	for i, m := range matches {
 		site := u.site(at, frontends(m.host))
 		if i > 0 && m.host != matches[0].host && m.host != "" {
-			u.addComment("balancer.url", "another host for users is "+m.host+" ("+at.String()+")")
+			u.addComment("balancer.url", phrase.New("another host for users is %s (%s)", m.host, at))
 			continue
 		}
 		way, ok := change(m.route(at))
 		switch {
-		case m.only != "":
+		case !m.only.IsZero():
 			u.onlyIf(at, m.only)
 		case !ok:
-			u.onlyIf(at, "the path is changed on the way")
+			u.onlyIf(at, phrase.New("the path is changed on the way"))
 		default:
 			site.addRoute(way)
 		}
@@ -71,7 +73,7 @@ func (u *upstream) lead(at position, matches []match, frontends func(host string
 // A share is an upstream to which a route leads, always or for a share of the requests.
 type share struct {
 	*upstream
-	only string // "": always
+	only phrase.Phrase // zero: always
 }
 
 // A ruleParser parses the rules of Traefik: NAME(`ARGUMENT`, ...) with &&, ||, ! and
@@ -192,12 +194,12 @@ func ruleMatch(name, arg string, args []string) match {
 		return m.withPattern(newPattern(arg, false))
 	case "Method":
 		if !slices.Contains(args, "GET") {
-			m.only = "only requests with the method " + strings.Join(args, ", ")
+			m.only = phrase.New("only requests with the method %s", strings.Join(args, ", "))
 		}
 	case "HostRegexp", "ClientIP":
 		// some host or client fulfils it
 	default:
-		m.only = "only requests that fulfil " + name + "(" + strings.Join(args, ", ") + ")"
+		m.only = phrase.New("only requests that fulfil %s(%s)", name, strings.Join(args, ", "))
 	}
 	if strings.Contains(m.path, "{") { // a pattern of version 2
 		return newMatch().withPattern(newPattern("^"+bracePattern.ReplaceAllString(m.path, "(?:$1)"), false))

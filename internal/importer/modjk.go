@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -35,7 +36,7 @@ func readModJK(src source, file string) (*parsedConfig, error) {
 				return nil, err
 			}
 		case "ajp13", "ajp14", "":
-			reader.saw(w.position, "the worker "+name, oneServer)
+			reader.saw(w.position, phrase.New("the worker %s", name), oneServer)
 		}
 	}
 	return &reader.parsedConfig, nil
@@ -101,7 +102,7 @@ func (r *jkReader) balancer(name string, w value) error {
 		position: w.position, kind: "worker", name: name, method: probes.MethodCookie,
 		routeCookie: cmp.Or(r.property(name, "session_cookie").text, "JSESSIONID"),
 		evidence:    map[string]string{},
-		ejection:    ejection{maxFails: 1, failTimeout: 60 * time.Second, derivedFrom: "the first failed connection ejects a worker, for recover_time"},
+		ejection:    ejection{maxFails: 1, failTimeout: 60 * time.Second, derivedFrom: phrase.New("the first failed connection ejects a worker, for recover_time")},
 	}
 	if t := r.property(name, "recover_time"); t.exists() {
 		d, err := parseDuration(t.text, time.Second)

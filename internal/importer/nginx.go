@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"stickwatch/internal/phrase"
 )
 
 // An nginxReader extracts the upstreams of an nginx.conf and the locations that use
@@ -62,8 +64,8 @@ func readNginx(src source, file string) (*parsedConfig, error) {
 func (r *nginxReader) sawStreams(tree []directive) {
 	for stream := range among(tree, "stream") {
 		for d := range among(stream.block, "upstream") {
-			r.sawServers(d.position, "stream upstream "+d.arg(0)+", which balances connections, and whose servers may be no web servers",
-				"to watch web servers behind it, use --balancer URL --node ID=URL")
+			r.sawServers(d.position, phrase.New("stream upstream %s, which balances connections, and whose servers may be no web servers", d.arg(0)),
+				phrase.New("to watch web servers behind it, use --balancer URL --node ID=URL"))
 		}
 	}
 }
@@ -84,13 +86,13 @@ func nginxHTTP(tree []directive) []directive {
 
 // An nginxScope is the context that a block inherits.
 type nginxScope struct {
-	server      directive // the nearest one; zero: none
-	location    position  // of the nearest location
-	path        route     // of that location
-	pattern     pattern   // of that location; zero: it is no regular expression
-	fallen      bool      // a named location is followed
-	only        string    // condition of the nearest "if"; "": none
-	ended       directive // the return that answers every request; zero: none
+	server      directive     // the nearest one; zero: none
+	location    position      // of the nearest location
+	path        route         // of that location
+	pattern     pattern       // of that location; zero: it is no regular expression
+	fallen      bool          // a named location is followed
+	only        phrase.Phrase // condition of the nearest "if"; zero: none
+	ended       directive     // the return that answers every request; zero: none
 	rewrites    []directive
 	hostHeader  string
 	realIP      string   // real_ip_header
@@ -175,8 +177,7 @@ func (r *nginxReader) lead(u *upstream, scope nginxScope, names ...string) *site
 	}
 	if scope.realIP != "" && scope.realIP != "proxy_protocol" && len(scope.trusted) > 0 && u.clientIPHeader == "" {
 		u.clientIPHeader = scope.realIP
-		u.guess("balancer.client_ip_header", "nginx accepts this header only from "+strings.Join(scope.trusted, ", ")+
-			": run stickwatch there, or add its address to set_real_ip_from")
+		u.guess("balancer.client_ip_header", phrase.New("nginx accepts this header only from %s: run stickwatch there, or add its address to set_real_ip_from", strings.Join(scope.trusted, ", ")))
 	}
 	if scope.password.name != "" && scope.password.arg(0) != "off" {
 		u.asksPassword(scope.password.position, "auth_basic")
@@ -187,7 +188,7 @@ func (r *nginxReader) lead(u *upstream, scope nginxScope, names ...string) *site
 	if filepath.IsAbs(scope.errorLog) && u.evidence["nginx_error_log"] == "" {
 		u.evidence["nginx_error_log"] = scope.errorLog
 		if scope.warningsOff {
-			u.addComment("balancer.evidence", "the level of error_log hides ejections: write \"error_log "+scope.errorLog+" warn;\"")
+			u.addComment("balancer.evidence", phrase.New(`the level of error_log hides ejections: write "error_log %s warn;"`, scope.errorLog))
 		}
 	}
 	return site
@@ -206,10 +207,10 @@ func (r *nginxReader) locations(block []directive, s nginxScope) {
 		case "try_files":
 			r.fallback(line, own)
 		case "internal":
-			own.only, s.only = cmp.Or(own.only, "internal"), cmp.Or(s.only, "internal")
+			own.only, s.only = cmp.Or(own.only, phrase.Quote("internal")), cmp.Or(s.only, phrase.Quote("internal"))
 		case "if", "limit_except":
 			inner := s.within(line.block)
-			inner.only = line.name + " " + strings.Join(line.args, " ")
+			inner.only = phrase.Quote(line.name + " " + strings.Join(line.args, " "))
 			r.locations(line.block, inner)
 		case "proxy_pass":
 			r.pass(line, own)
@@ -247,10 +248,10 @@ func (r *nginxReader) otherPass(d directive, s nginxScope) {
 	protocol := otherProtocols[d.name]
 	u := r.named(name)
 	if u == nil {
-		r.sawServers(d.position, d.name+" "+d.arg(0)+", which speaks "+protocol, httpOnlyNodes)
+		r.sawServers(d.position, phrase.New("%s %s, which speaks %s", d.name, d.arg(0), protocol), httpOnlyNodes)
 		return
 	}
-	u.dynamic = d.position.String() + ": " + d.name + ": its servers speak " + protocol + ", and no plain HTTP"
+	u.dynamic = d.remark("%s: its servers speak %s, and no plain HTTP", d.name, protocol)
 	s.locate(r.lead(u, s), "")
 }
 
@@ -284,9 +285,9 @@ func (r *nginxReader) pass(line directive, scope nginxScope) {
 	case u == nil && (name == "" || isVariable(name) || strings.HasPrefix(uri, "$") && uri != "$uri"):
 		r.note("%s: proxy_pass %s: a variable, whose upstream is unknown", line.position, line.arg(0))
 	case u == nil && scope.resolvedName(line.arg(0), name): // nginx asks DNS again and again
-		r.saw(line.position, "proxy_pass "+line.arg(0)+" to "+name, "if that name has several addresses, write nodes_from: {dns: {name: NAME, type: A, port: PORT}}; "+oneServer)
+		r.saw(line.position, phrase.New("proxy_pass %s to %s", line.arg(0), name), phrase.New("if that name has several addresses, write nodes_from: {dns: {name: NAME, type: A, port: PORT}}; %s", oneServer))
 	case u == nil:
-		r.saw(line.position, "proxy_pass "+line.arg(0)+", a single server", oneServer)
+		r.saw(line.position, phrase.New("proxy_pass %s, a single server", line.arg(0)), oneServer)
 	case scope.ended.name != "":
 		r.note("%s: proxy_pass %s is never reached: return is at %s", line.position, line.arg(0), scope.ended.position)
 	default:
@@ -298,7 +299,7 @@ func (r *nginxReader) pass(line directive, scope nginxScope) {
 }
 
 // oneServer is the advice where a file has a single server.
-const oneServer = "one server is no cluster: stickwatch watches two or more that share their clients"
+var oneServer = phrase.New("one server is no cluster: stickwatch watches two or more that share their clients")
 
 // passMapped follows a proxy_pass to a variable that a map or split_clients sets.
 func (r *nginxReader) passMapped(d directive, scope nginxScope, scheme string, chosen directive) {
@@ -320,7 +321,7 @@ func (r *nginxReader) passMapped(d directive, scope nginxScope, scheme string, c
 			inner.path.position = entry.position
 			inner.locate(r.lead(upstream, inner, entry.name), "")
 		default:
-			upstream.onlyIf(entry.position, "only requests for which "+chosen.name+" "+chosen.arg(0)+" gives "+entry.name)
+			upstream.onlyIf(entry.position, phrase.New("only requests for which %s %s gives %s", chosen.name, chosen.arg(0), entry.name))
 			r.lead(upstream, scope)
 		}
 	}

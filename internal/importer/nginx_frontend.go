@@ -5,13 +5,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"stickwatch/internal/phrase"
 )
 
 // frontends returns the addresses of a server; names replace its own.
 func (r *nginxReader) frontends(line directive, names ...string) []frontend {
 	name, guess := realName(line)
 	if len(names) > 0 {
-		name, guess = names[0], ""
+		name, guess = names[0], phrase.Phrase{}
 	}
 	var all []frontend
 	for _, listen := range nginxListens(line) {
@@ -83,14 +85,14 @@ func nginxFrontend(d directive, name string) (frontend, bool) {
 	host, port := splitAddress(text)
 	e, ok := newFrontend(d.position, scheme, host, cmp.Or(port, "80"), name) // the default port is 80 with ssl, too
 	if slices.Contains(d.args, "proxy_protocol") {
-		e.guess = "it expects the PROXY protocol, which stickwatch does not support: write the address of the proxy in front of it"
+		e.guess = phrase.New("it expects the PROXY protocol, which stickwatch does not support: write the address of the proxy in front of it")
 	}
 	return e, ok
 }
 
 // realName returns a server_name that users may use; "" if there is none. guess says why
 // it may be wrong.
-func realName(d directive) (name, guess string) {
+func realName(d directive) (name string, guess phrase.Phrase) {
 	var names []string
 	for line := range among(d.block, "server_name") {
 		names = append(names, line.args...)

@@ -4,24 +4,26 @@ import (
 	"cmp"
 	"regexp"
 	"strings"
+
+	"stickwatch/internal/phrase"
 )
 
 // locate adds the route of a scope whose proxy_pass has a URI; "$": an unknown one.
 func (s nginxScope) locate(site *site, uri string) {
 	upstream := site.upstream
 	switch way := s.path; {
-	case s.only != "":
-		upstream.onlyIf(way.position, "only requests for which \""+s.only+"\" holds")
+	case !s.only.IsZero():
+		upstream.onlyIf(way.position, phrase.New("only requests for which %s holds", phrase.New(`"%s"`, s.only)))
 	case strings.Contains(uri, "$"):
-		upstream.onlyIf(way.position, "proxy_pass replaces every path")
+		upstream.onlyIf(way.position, phrase.New("proxy_pass replaces every path"))
 	case s.pattern.text != "":
 		if way, ok := s.pattern.route(way.position); ok && uri == "" && s.rewrites == nil {
 			site.addRoute(s.checked(way))
 		} else {
-			upstream.onlyIf(way.position, "only paths that match "+s.pattern.text)
+			upstream.onlyIf(way.position, phrase.New("only paths that match %s", s.pattern.text))
 		}
 	case !strings.HasPrefix(way.path, "/"): // @name
-		upstream.onlyIf(way.position, "only requests that another location passes to "+cmp.Or(way.path, "it"))
+		upstream.onlyIf(way.position, phrase.New("only requests that another location passes to %s", cmp.Or(way.path, "@")))
 	default:
 		way.to = way.path
 		if uri != "" {
@@ -30,11 +32,11 @@ func (s nginxScope) locate(site *site, uri string) {
 		if way, ok := s.rewritten(way); ok {
 			way = s.checked(way)
 			site.addRoute(way)
-			if way.taken != "" && way.to == way.path {
+			if !way.taken.IsZero() && way.to == way.path {
 				s.redirected(site, way)
 			}
 		} else {
-			upstream.onlyIf(way.position, "a rewrite changes the path below "+way.path)
+			upstream.onlyIf(way.position, phrase.New("a rewrite changes the path below %s", way.path))
 		}
 	}
 }
@@ -66,7 +68,7 @@ func (s nginxScope) rewritten(way route) (route, bool) {
 // checked marks a route whose own path another location takes.
 func (s nginxScope) checked(way route) route {
 	if taken := nginxLocation(s.server.block, way.path); taken.position != (position{}) && taken.position != s.location {
-		way.taken = "the location at " + taken.position.String() + " takes it"
+		way.taken = phrase.New("the location at %s takes it", taken.position)
 	}
 	return way
 }
@@ -80,7 +82,7 @@ func (s nginxScope) redirected(site *site, way route) {
 		return
 	}
 	page := s.checked(route{position: way.position, path: ends.arg(1), to: ends.arg(1), exact: true})
-	if page.taken == "" {
+	if page.taken.IsZero() {
 		site.addRoute(page)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -39,7 +40,7 @@ func (r *nginxReader) upstream(d directive) (*upstream, error) {
 // nginxServer adds the server of a line.
 func (u *upstream) nginxServer(line directive) error {
 	if strings.HasPrefix(line.arg(0), "unix:") {
-		u.guess("nodes", line.position.String()+": "+line.arg(0)+" is a socket, which cannot be probed: its node is not in this file")
+		u.guess("nodes", line.remark("%s is a socket, which cannot be probed: its node is not in this file", line.arg(0)))
 		u.missing = true
 		return nil
 	}
@@ -57,7 +58,7 @@ func (u *upstream) nginxServer(line directive) error {
 	if len(u.servers) == 0 {
 		u.ejection = e
 	} else if e != u.ejection && !server.down && !server.backup {
-		u.guessOnce("balancer.max_fails", line.position, "this server has another max_fails or fail_timeout than the first one, whose values are used")
+		u.guessOnce("balancer.max_fails", line.position, phrase.New("this server has another max_fails or fail_timeout than the first one, whose values are used"))
 	}
 	u.servers = append(u.servers, server)
 	return nil
@@ -72,7 +73,7 @@ func (u *upstream) nginxDiscovery(line directive, s server) bool {
 			service = name
 		}
 	}
-	if !slices.Contains(line.args, "resolve") || s.unlisted != "" {
+	if !slices.Contains(line.args, "resolve") || !s.unlisted.IsZero() {
 		return false
 	}
 	host, port := splitAddress(s.address)
@@ -84,10 +85,10 @@ func (u *upstream) nginxDiscovery(line directive, s server) bool {
 		found = &dnsName{name: service + "." + host, record: "SRV"}
 	}
 	if service == "" && u.several {
-		u.guess("nodes", line.position.String()+": nginx resolves "+host+" while it runs: it is one node only if the name has one address")
+		u.guess("nodes", line.remark("nginx resolves %s while it runs: it is one node only if the name has one address", host))
 		return false
 	}
-	u.dynamic = line.position.String() + ": nginx takes the servers from the name " + found.name + " in DNS while it runs"
+	u.dynamic = line.remark("nginx takes the servers from the name %s in DNS while it runs", found.name)
 	u.discovery = found
 	return true
 }
@@ -104,7 +105,7 @@ func nginxServer(line directive) (server, ejection, error) {
 	if isVariable(s.address) {
 		s.unlisted = notKnown(s.address)
 	}
-	if !validAddress(s.address) && s.unlisted == "" {
+	if !validAddress(s.address) && s.unlisted.IsZero() {
 		return s, e, line.errorf("server: expected HOST or HOST:PORT, got %s", quoted(s.address))
 	}
 	for _, arg := range line.args[1:] {
@@ -159,17 +160,17 @@ func (u *upstream) nginxMethod(line directive) {
 		u.routeCookie = strings.TrimPrefix(name, "$cookie_")
 	case "balancer_by_lua_block", "balancer_by_lua_file", "balancer_by_lua":
 		u.method = probes.MethodUnknown
-		u.dynamic = line.position.String() + ": " + line.name + " chooses the servers: they are in no configuration file of nginx"
+		u.dynamic = line.remark("%s chooses the servers: they are in no configuration file of nginx", line.name)
 	case "state":
 		if len(u.servers) == 0 {
-			u.dynamic = line.position.String() + ": state: the servers are in " + line.arg(0) + ", which nginx writes"
+			u.dynamic = line.remark("state: the servers are in %s, which nginx writes", line.arg(0))
 		}
 	case "upsync", "consul", "etcd", "dynamic_resolve", "jdomain", "upstream_conf":
-		u.dynamic = line.position.String() + ": " + line.name + " changes the servers while nginx runs"
+		u.dynamic = line.remark("%s changes the servers while nginx runs", line.name)
 	default:
 		if !nginxNeutral.MatchString(line.name) {
 			u.method, u.hashKey, u.consistent = probes.MethodUnknown, "", false
-			u.addComment("balancer.method", line.position.String()+": "+line.name+" cannot be predicted by clients")
+			u.addComment("balancer.method", line.remark("%s cannot be predicted by clients", line.name))
 		}
 	}
 }
@@ -183,7 +184,7 @@ func (u *upstream) nginxHash(d directive) {
 		u.hashKey = d.arg(0)
 		return
 	}
-	u.addComment("balancer.method", d.position.String()+": its key "+d.arg(0)+" cannot be chosen by a prober")
+	u.addComment("balancer.method", d.remark("its key %s cannot be chosen by a prober", d.arg(0)))
 }
 
 // nginxSticky parses `sticky` of nginx 1.29.6 and of nginx-sticky-module, and Tengine's
@@ -197,7 +198,7 @@ func (u *upstream) nginxSticky(line directive) {
 	case "learn":
 		for _, arg := range line.args {
 			if name, ok := strings.CutPrefix(arg, "lookup=$cookie_"); ok {
-				u.addComment("session", line.position.String()+": the balancer learns nodes from the cookie "+name)
+				u.addComment("session", line.remark("the balancer learns nodes from the cookie %s", name))
 				u.sessionName = name
 			}
 		}

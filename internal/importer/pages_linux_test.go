@@ -17,6 +17,8 @@ import (
 	"stickwatch/internal/importer"
 	"stickwatch/internal/lab"
 	"stickwatch/probes"
+
+	"stickwatch/internal/phrase"
 )
 
 // A realServer starts a balancer with a configuration from testdata/kinds.
@@ -99,7 +101,7 @@ func (s realServer) check(t *testing.T, product importer.Product, name, host str
 	if err != nil {
 		t.Fatal(err)
 	}
-	written, err := found.YAML()
+	written, err := found.YAML(phrase.Reader{})
 	if err != nil {
 		t.Fatal(err)
 	}

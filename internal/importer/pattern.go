@@ -5,6 +5,8 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+
+	"stickwatch/internal/phrase"
 )
 
 // A pattern is a regular expression of a balancer. The balancers use PCRE; a pattern
@@ -101,7 +103,7 @@ func (p pattern) route(at position) (route, bool) {
 	r := route{position: at, path: path, to: path}
 	r.exact = !strings.HasSuffix(path, "/") || !p.matches(path+pathBelow)
 	if r.exact || path != "/" {
-		r.guess = "one of the paths that match " + p.text + ": write a page that exists"
+		r.guess = phrase.New("one of the paths that match %s: write a page that exists", p.text)
 	}
 	return r, path != ""
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -19,8 +20,8 @@ const maxQuestions = 12
 // A Question is about a guess with few candidates, which a person may know better.
 type Question struct {
 	Cluster, Key string
-	Why          string   // what is guessed, and why
-	Options      []string // candidates; the first one is written without an answer
+	Why          phrase.Phrase // what is guessed, and why
+	Options      []string      // candidates; the first one is written without an answer
 
 	validate func(string) error
 	apply    func(string)
@@ -30,7 +31,7 @@ type Question struct {
 // question is returned once.
 func (imp *Import) Question() (Question, bool) {
 	for _, c := range imp.candidates {
-		if c.skeleton != "" || c.kind == "" || imp.asked >= maxQuestions {
+		if !c.skeleton.IsZero() || c.kind == "" || imp.asked >= maxQuestions {
 			continue
 		}
 		for _, q := range c.questions() {
@@ -74,7 +75,7 @@ func (c *candidate) questions() []Question {
 	if c.application().profile == "tomcat" && c.keepsClients() && c.policy == "" && c.tried.shared == probes.SessionUnknown && (c.profile == "" || c.profileAnswered) {
 		policies := []string{string(probes.PolicyReplicated), string(probes.PolicySticky), string(probes.PolicyShared)}
 		out = append(out, Question{
-			Cluster: c.name, Key: "session.policy", Why: "it is unknown whether its nodes share sessions", Options: policies,
+			Cluster: c.name, Key: "session.policy", Why: phrase.New("it is unknown whether its nodes share sessions"), Options: policies,
 			validate: oneOf(policies), apply: func(text string) { c.policy = text },
 		})
 	}
@@ -83,7 +84,7 @@ func (c *candidate) questions() []Question {
 
 // addressQuestion asks for the address for users, if it is guessed.
 func (c *candidate) addressQuestion() []Question {
-	if len(c.site.frontends) == 0 || c.site.frontends[0].guess == "" {
+	if len(c.site.frontends) == 0 || c.site.frontends[0].guess.IsZero() {
 		return nil
 	}
 	own := c.site.frontends[0]
@@ -100,7 +101,7 @@ func (c *candidate) addressQuestion() []Question {
 		validate: isAddress,
 		apply: func(text string) {
 			c.site.frontends = []frontend{{url: strings.TrimRight(text, "/"), port: own.port}}
-			c.unguess("balancer.url", own.withPosition(own.guess))
+			c.unguess("balancer.url", own.withPosition(own.guess).String())
 		},
 	}}
 }
@@ -108,7 +109,7 @@ func (c *candidate) addressQuestion() []Question {
 // portQuestions ask for the HTTP ports of nodes that speak AJP.
 func (c *candidate) portQuestions() (out []Question) {
 	for i, from := range c.servers {
-		k := slices.IndexFunc(c.nodes, func(n node) bool { return n.From == from.position.String() && n.Unlisted == "" })
+		k := slices.IndexFunc(c.nodes, func(n node) bool { return n.From == from.position.String() && n.Unlisted.IsZero() })
 		if from.scheme != "ajp" || k < 0 {
 			continue
 		}
@@ -126,7 +127,7 @@ func (c *candidate) portQuestions() (out []Question) {
 			return text
 		}
 		out = append(out, Question{
-			Cluster: c.name, Key: "nodes." + n.ID, Why: c.servers[i].address + " speaks AJP: where does " + n.ID + " answer HTTP?", Options: options,
+			Cluster: c.name, Key: "nodes." + n.ID, Why: phrase.New("%s speaks AJP: where does %s answer HTTP?", c.servers[i].address, n.ID), Options: options,
 			validate: func(text string) error { return isAddress(withPort(text)) },
 			apply: func(text string) {
 				n.URL = strings.TrimRight(withPort(text), "/")
@@ -141,7 +142,7 @@ func (c *candidate) portQuestions() (out []Question) {
 // unguess removes guesses on a key whose text has a prefix.
 func (c *candidate) unguess(key, prefix string) {
 	c.keyComments = slices.DeleteFunc(c.keyComments, func(comment keyComment) bool {
-		return comment.key == key && comment.guessed && strings.HasPrefix(comment.text, prefix)
+		return comment.key == key && comment.guessed && strings.HasPrefix(comment.text.String(), prefix)
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/internal/phrase"
 )
 
 // TestQuestions answers the questions about guesses, and checks that answers are written
@@ -66,7 +68,7 @@ ProxyPass / balancer://shop/
 			if diff := cmp.Diff(test.asked, asked); diff != "" {
 				t.Errorf("questions (-want +got):\n%s", diff)
 			}
-			out, err := s.YAML()
+			out, err := s.YAML(phrase.Reader{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,7 +77,7 @@ ProxyPass / balancer://shop/
 					t.Errorf("got\n%s\nwant it to have %q", out, want)
 				}
 			}
-			if got := s.Guesses(); len(got) != test.guesses {
+			if got := s.Guesses(phrase.Reader{}); len(got) != test.guesses {
 				t.Errorf("got guesses %q, want %d", got, test.guesses)
 			}
 		})

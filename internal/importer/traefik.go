@@ -3,13 +3,13 @@ package importer
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -59,13 +59,13 @@ func readTraefik(src source, file string) (*parsedConfig, error) {
 // look records what a file has instead of services of http.
 func (r *traefikReader) look(root value) {
 	for name, v := range root.get("tcp", "services").entries() {
-		r.sawServers(v.position, "tcp service "+name+", which balances connections", "")
+		r.sawServers(v.position, phrase.New("tcp service %s, which balances connections", name), phrase.Phrase{})
 	}
 	if kind := root.get("kind"); kind.exists() && root.get("apiVersion").exists() {
-		r.saw(kind.position, "a manifest of Kubernetes", "stickwatch init --kubernetes FILE")
+		r.saw(kind.position, phrase.New("a manifest of Kubernetes"), phrase.New("stickwatch init --kubernetes FILE"))
 	}
 	for name, v := range root.get("backends").entries() {
-		r.saw(v.position, "backend "+name+", which is Traefik 1", "convert the file to Traefik 3: http.routers and http.services")
+		r.saw(v.position, phrase.New("backend %s, which is Traefik 1", name), phrase.New("convert the file to Traefik 3: http.routers and http.services"))
 	}
 	for _, key := range root.keys {
 		r.sawAll([]directive{{name: key}})
@@ -126,7 +126,7 @@ func (r *traefikReader) provided(file string, provider value) (roots []value, er
 			}
 		}
 		if len(names) == 0 {
-			r.saw(provider.position, "the static configuration, whose services are in "+name, "give that file")
+			r.saw(provider.position, phrase.New("the static configuration, whose services are in %s", name), phrase.New("give that file"))
 		}
 	}
 	slices.Sort(names)
@@ -163,11 +163,11 @@ func (r *traefikReader) services(services value) error {
 			errs = append(errs, u.traefikServer(s))
 		}
 		if from := balancer.get("discovery"); from.exists() { // of a compose file
-			u.dynamic = from.withPosition("the service " + from.get("name").text + " has several containers, whose addresses are in DNS of the network")
+			u.dynamic = from.remark("the service %s has several containers, whose addresses are in DNS of the network", from.get("name").text)
 			u.discovery = &dnsName{name: from.get("name").text, record: "A", port: from.get("port").text}
 		}
 		if network := balancer.get("network"); network.exists() {
-			u.guess("nodes", network.withPosition("these are names in the network of the compose file: run stickwatch in that network, or write published addresses"))
+			u.guess("nodes", network.remark("these are names in the network of the compose file: run stickwatch in that network, or write published addresses"))
 		}
 		u.traefikSettings(balancer)
 		r.upstreams = append(r.upstreams, u)
@@ -213,15 +213,15 @@ func (u *upstream) traefikSettings(balancer value) {
 		u.cookie = cmp.Or(cookie.get("name").text, "auto") // its name is a hash of the service's
 	} else if strategy := balancer.get("strategy"); strategy.exists() && strategy.text != "wrr" {
 		u.method = probes.MethodUnknown
-		u.addComment("balancer.method", strategy.withPosition("the strategy "+strategy.text+" cannot be predicted by clients"))
+		u.addComment("balancer.method", strategy.remark("the strategy %s cannot be predicted by clients", strategy.text))
 	}
-	u.ejection = ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: "there is no healthCheck: Traefik takes no server out"}
+	u.ejection = ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: phrase.New("there is no healthCheck: Traefik takes no server out")}
 	if check := balancer.get("healthCheck"); check.exists() {
 		interval, err := parseDuration(cmp.Or(check.get("interval").text, "30s"), time.Second)
 		if err != nil {
 			interval = 30 * time.Second
 		}
-		u.ejection = ejection{maxFails: 1, failTimeout: interval, explicit: true, derivedFrom: fmt.Sprintf("checks every %s: out after one that fails, back after one that passes", interval)}
+		u.ejection = ejection{maxFails: 1, failTimeout: interval, explicit: true, derivedFrom: phrase.New("checks every %s: out after one that fails, back after one that passes", interval)}
 		u.check(check.get("path").text)
 	}
 }
@@ -233,7 +233,7 @@ func (r *traefikReader) routers(root value) {
 		matches, ok := parseRule(rule.text)
 		if !ok {
 			r.note("%s: the rule of the router %s is not understood: %s", v.position, name, rule.text)
-			matches = []match{{path: "/", only: "a rule that is not understood: " + probes.Clean(rule.text, 80)}}
+			matches = []match{{path: "/", only: phrase.New("a rule that is not understood: %s", probes.Clean(rule.text, 80))}}
 		}
 		path := r.middlewares(root, v.get("middlewares"), 0)
 		secure := v.get("tls").exists() && v.get("tls").text != "false"
@@ -242,7 +242,7 @@ func (r *traefikReader) routers(root value) {
 		}
 		for _, target := range r.targets(root, bareName(v.get("service").text), 0) {
 			ways := matches
-			if target.only != "" {
+			if !target.only.IsZero() {
 				ways = slices.Clone(matches)
 				for i := range ways {
 					ways[i].only = cmp.Or(ways[i].only, target.only)
@@ -269,7 +269,7 @@ func bareName(name string) string {
 // one.
 func (r *traefikReader) targets(root value, name string, depth int) (out []share) {
 	if u := r.named(name); u != nil {
-		return []share{{u, ""}}
+		return []share{{u, phrase.Phrase{}}}
 	}
 	service := root.get("http", "services", name)
 	parts := append(service.get("weighted", "services").list(), service.get("mirroring", "service"), service.get("failover", "service"))
@@ -280,7 +280,7 @@ func (r *traefikReader) targets(root value, name string, depth int) (out []share
 		}
 		for _, target := range r.targets(root, child, depth+1) {
 			if part.get("name").exists() {
-				target.only = "a share of the clients of " + name
+				target.only = phrase.New("a share of the clients of %s", name)
 			}
 			out = append(out, target)
 		}
@@ -309,7 +309,7 @@ func (r *traefikReader) frontends(router value, secure bool, host string) []fron
 		}
 		if e, ok := newFrontend(router.position, scheme, point.host, point.port, host); ok {
 			if !known && !slices.Contains([]string{"web", "websecure", "http", "https"}, name) {
-				e.guess = "the port of the entry point " + name + " is in the static configuration: write the address for users"
+				e.guess = phrase.New("the port of the entry point %s is in the static configuration: write the address for users", name)
 			}
 			all = append(all, e)
 		}

@@ -2,7 +2,6 @@ package importer
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -10,6 +9,7 @@ import (
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/panics"
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 	"stickwatch/probes/extract"
 )
@@ -51,7 +51,7 @@ func (c *candidate) try(ctx context.Context) trial {
 	tried := make([]nodeTrial, len(nodes))
 	var wg panics.Group
 	for i, n := range nodes {
-		if i >= len(c.answers) || c.answers[i].failure == "" {
+		if i >= len(c.answers) || c.answers[i].failure.IsZero() {
 			wg.Go(func() { tried[i] = tryNode(ctx, cluster, n, 1000*(i+1)) })
 		}
 	}
@@ -81,8 +81,8 @@ func (c *candidate) written() *probes.Cluster {
 // configuration returns the configuration of c alone, as it would be written now; nil if
 // it would be a comment.
 func (c *candidate) configuration() *config.Config {
-	text, err := c.alone().write()
-	if err != nil || c.skeleton != "" {
+	text, err := c.alone().write(phrase.Reader{})
+	if err != nil || !c.skeleton.IsZero() {
 		return nil
 	}
 	cfg, err := config.Parse("stickwatch.yml", text, func(string) (string, bool) { return "", false })
@@ -190,26 +190,23 @@ func present(ctx context.Context, nodes []probes.Node, tried []nodeTrial) sharin
 	return all
 }
 
-// sharingEvidence says which nodes know a session of another one; "": unknown.
-func (c *candidate) sharingEvidence() string {
+// sharingEvidence says which nodes know a session of another one; zero: unknown.
+func (c *candidate) sharingEvidence() phrase.Phrase {
 	var others []string
 	nodes := c.known()
 	for _, i := range c.tried.others {
 		others = append(others, nodes[i].ID)
 	}
-	verb := map[probes.SessionOutcome]string{probes.SessionKept: "know" + singular(others, "s"), probes.SessionLost: "does not know"}[c.tried.shared]
-	if verb == "" {
-		return ""
+	who, owner := strings.Join(others, ", "), c.tried.owner
+	switch {
+	case c.tried.shared == probes.SessionLost:
+		return phrase.New("tried: %s does not know a session of %s", who, nodes[owner].ID)
+	case c.tried.shared == probes.SessionKept && len(others) == 1:
+		return phrase.New("tried: %s knows a session of %s", who, nodes[owner].ID)
+	case c.tried.shared == probes.SessionKept:
+		return phrase.New("tried: %s know a session of %s", who, nodes[owner].ID)
 	}
-	return fmt.Sprintf("tried: %s %s a session of %s", strings.Join(others, ", "), verb, nodes[c.tried.owner].ID)
-}
-
-// singular returns the ending of a verb with one subject.
-func singular(subjects []string, ending string) string {
-	if len(subjects) == 1 {
-		return ending
-	}
-	return ""
+	return phrase.Phrase{}
 }
 
 // nodeName matches names that can be ids. Names that look like a number or a hash may be
@@ -252,6 +249,6 @@ func (c *candidate) rename() {
 		node.ID = ids[i]
 	}
 	if renamed {
-		c.addComment("nodes", "ids are the names that the nodes have for themselves")
+		c.addComment("nodes", phrase.New("ids are the names that the nodes have for themselves"))
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"stickwatch/probes"
+
+	"stickwatch/internal/phrase"
 )
 
 // A store has the values of sessions by their ids.
@@ -141,7 +143,7 @@ func TestTrials(t *testing.T) {
 			if session != test.session {
 				t.Errorf("got session %+v, want %+v", session, test.session)
 			}
-			if text, err := found.YAML(); err != nil || !strings.Contains(string(text), test.says) {
+			if text, err := found.YAML(phrase.Reader{}); err != nil || !strings.Contains(string(text), test.says) {
 				t.Errorf("got %v and\n%s\nwant it to say %s", err, text, test.says)
 			}
 		})

@@ -2,7 +2,6 @@ package importer
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"net/url"
 	"regexp"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
 
@@ -19,13 +19,13 @@ type upstream struct {
 	position
 	kind, name string // "upstream", "backend", ..., "" from flags; its name in the file
 	servers    []server
-	tcp        string   // why connections are balanced, not requests; "": requests are
-	unrouted   bool     // no route leads users there, as to other upstreams of the file
-	partial    bool     // not all of its servers are in the file
-	several    bool     // the file has more than one server line
-	missing    bool     // it has servers that are no nodes, such as sockets
-	dynamic    string   // why not; "": the file has them all
-	discovery  *dnsName // where the servers come from instead; nil: unknown, or from the file
+	tcp        phrase.Phrase // why connections are balanced, not requests; "": requests are
+	unrouted   bool          // no route leads users there, as to other upstreams of the file
+	partial    bool          // not all of its servers are in the file
+	several    bool          // the file has more than one server line
+	missing    bool          // it has servers that are no nodes, such as sockets
+	dynamic    phrase.Phrase // why not; "": the file has them all
+	discovery  *dnsName      // where the servers come from instead; nil: unknown, or from the file
 
 	method     probes.Method
 	hashKey    string
@@ -35,19 +35,20 @@ type upstream struct {
 
 	clientIPHeader string
 
-	cookie         string   // cookie in which the balancer stores the node
-	cookieBackend  string   // ingress-nginx's name of the upstream, on which that cookie depends
-	secret         bool     // that cookie can be read only with a secret
-	prefixed       bool     // that cookie is the application's, prefixed by the node and "~"
-	routeCookie    string   // cookie of the application that ends with a dot and the node
-	routeVariables []string // of nginx, that name the node
-	sessionName    string   // the application's session cookie, by which the balancer keeps clients
-	routeHeader    string   // header in which the balancer sends the node
-	nodeCookie     bool     // routeCookie is the balancer's own: what precedes the dot is no session id
+	cookie         string        // cookie in which the balancer stores the node
+	cookieBackend  string        // ingress-nginx's name of the upstream, on which that cookie depends
+	secret         bool          // that cookie can be read only with a secret
+	cookieComment  phrase.Phrase // comment on a cookie of the application into which the balancer writes the node
+	prefixed       bool          // that cookie is the application's, prefixed by the node and "~"
+	routeCookie    string        // cookie of the application that ends with a dot and the node
+	routeVariables []string      // of nginx, that name the node
+	sessionName    string        // the application's session cookie, by which the balancer keeps clients
+	routeHeader    string        // header in which the balancer sends the node
+	nodeCookie     bool          // routeCookie is the balancer's own: what precedes the dot is no session id
 
 	rewrites    []directive // rules of HAProxy that change the path
 	sites       []*site
-	conditions  []string          // ways to it that no plain GET takes, with their positions
+	conditions  []phrase.Phrase   // ways to it that no plain GET takes, with their positions
 	evidence    map[string]string // by key in stickwatch.yml
 	checks      []string          // paths of the balancer's health checks
 	keyComments []keyComment
@@ -84,9 +85,9 @@ type server struct {
 	down    bool
 	backup  bool
 
-	sameport bool   // it has the port to which the client connected, plus shift
-	shift    int    // see sameport
-	unlisted string // why its address is not in the file; "": it is
+	sameport bool          // it has the port to which the client connected, plus shift
+	shift    int           // see sameport
+	unlisted phrase.Phrase // why its address is not in the file; "": it is
 }
 
 // A site is a place in the file that leads users to an upstream, such as a server block
@@ -118,18 +119,18 @@ func (u *upstream) site(at position, frontends []frontend) *site {
 type ejection struct {
 	maxFails    int
 	failTimeout time.Duration
-	explicit    bool   // set in the file; else the product's default
-	derivedFrom string // the product's own parameters, if they differ
+	explicit    bool          // set in the file; else the product's default
+	derivedFrom phrase.Phrase // the product's own parameters, if they differ
 }
 
 // A route maps paths of the balancer to paths of an upstream.
 type route struct {
 	position
-	path  string // prefix of the balancer's paths
-	to    string // replacement of the prefix in requests to nodes
-	exact bool   // only the path itself, not paths below it
-	taken string // why the path itself leads elsewhere; "": a GET for it reaches the upstream
-	guess string // why the path may be wrong; "": it is certain
+	path  string        // prefix of the balancer's paths
+	to    string        // replacement of the prefix in requests to nodes
+	exact bool          // only the path itself, not paths below it
+	taken phrase.Phrase // why the path itself leads elsewhere; zero: a GET for it reaches the upstream
+	guess phrase.Phrase // why the path may be wrong; zero: it is certain
 }
 
 // proxyVersion returns the PROXY protocol of a version, such as "v1" or "V2".
@@ -143,39 +144,39 @@ func proxyVersion(text string) probes.NodeProtocol {
 // A keyComment is a comment on a key of stickwatch.yml.
 type keyComment struct {
 	key     string // such as "balancer.url"
-	text    string
+	text    phrase.Phrase
 	guessed bool
 }
 
-func (u *upstream) addComment(key, text string) {
+func (u *upstream) addComment(key string, text phrase.Phrase) {
 	u.keyComments = append(u.keyComments, keyComment{key: key, text: text})
 }
 
-func (u *upstream) guess(key, text string) {
+func (u *upstream) guess(key string, text phrase.Phrase) {
 	u.keyComments = append(u.keyComments, keyComment{key, text, true})
 }
 
 // guessOnce adds a guess unless the key has it already, at another position.
-func (u *upstream) guessOnce(key string, at position, text string) {
-	if !slices.ContainsFunc(u.keyComments, func(c keyComment) bool { return c.key == key && strings.HasSuffix(c.text, text) }) {
-		u.guess(key, at.String()+": "+text)
+func (u *upstream) guessOnce(key string, at position, text phrase.Phrase) {
+	if !slices.ContainsFunc(u.keyComments, func(c keyComment) bool { return c.key == key && strings.HasSuffix(c.text.String(), text.String()) }) {
+		u.guess(key, at.withPosition(text))
 	}
 }
 
 // asksPassword records that the balancer answers only clients with a password.
 func (u *upstream) asksPassword(at position, what string) {
-	u.guessOnce("pages", at, what+" asks for a password: add request: {basic_auth: {username: NAME, password_file: FILE}}")
+	u.guessOnce("pages", at, phrase.New("%s asks for a password: add request: {basic_auth: {username: NAME, password_file: FILE}}", what))
 }
 
 // asksLogin records that another server decides which requests the balancer passes on.
 func (u *upstream) asksLogin(at position, what string) {
-	u.guessOnce("pages", at, what+" lets another server decide about each request: add request: {bearer_token_file: FILE} or session: {login: ...}, or a rule that lets stickwatch pass")
+	u.guessOnce("pages", at, phrase.New("%s lets another server decide about each request: add request: {bearer_token_file: FILE} or session: {login: ...}, or a rule that lets stickwatch pass", what))
 }
 
 // onlyIf records a way to u that no plain GET takes.
-func (u *upstream) onlyIf(at position, condition string) {
-	text := at.String() + ": " + condition
-	if !slices.Contains(u.conditions, text) {
+func (u *upstream) onlyIf(at position, condition phrase.Phrase) {
+	text := at.withPosition(condition)
+	if !containsText(u.conditions, text) {
 		u.conditions = append(u.conditions, text)
 	}
 }
@@ -193,7 +194,7 @@ func (s *site) addRoute(r route) {
 		return
 	}
 	if r.exact && r.to != r.path {
-		r.taken = "nodes get it as " + r.to
+		r.taken = phrase.New("nodes get it as %s", r.to)
 	}
 	if !slices.ContainsFunc(s.routes, func(known route) bool { return known.path == r.path && known.to == r.to }) {
 		s.routes = append(s.routes, r)
@@ -236,7 +237,7 @@ func (p *parsedConfig) nameFrontends(u *upstream) {
 			e := &s.frontends[i]
 			if (e.guess == guessedAddress || e.guess == guessedName) && strings.HasPrefix(e.url, "https://") {
 				e.url = webAddress("https", name.url, e.port)
-				e.guess = "the name is that of the redirect at " + name.position.String() + ": write the address for users"
+				e.guess = phrase.New("the name is that of the redirect at %s: write the address for users", name.position)
 			}
 		}
 	}
@@ -254,9 +255,9 @@ func (p *parsedConfig) sawAll(tree []directive) {
 // A seen is something in a file that is no cluster of web servers.
 type seen struct {
 	position
-	what   string // such as "stream upstream web, which balances connections"
-	advice string // what to do about it; "": nothing
-	users  bool   // it serves users by servers that stickwatch cannot ask
+	what   phrase.Phrase // such as "stream upstream web, which balances connections"
+	advice phrase.Phrase // what to do about it; zero: nothing
+	users  bool          // it serves users by servers that stickwatch cannot ask
 }
 
 func (p *parsedConfig) named(name string) *upstream {
@@ -269,12 +270,12 @@ func (p *parsedConfig) named(name string) *upstream {
 }
 
 // saw records what the file has instead of an upstream.
-func (p *parsedConfig) saw(at position, what, advice string) {
-	p.seen = append(p.seen, seen{at, probes.Clean(what, maxNote), advice, false}) // it may quote the file
+func (p *parsedConfig) saw(at position, what, advice phrase.Phrase) {
+	p.seen = append(p.seen, seen{at, what, advice, false})
 }
 
 // sawServers records servers that stickwatch cannot ask.
-func (p *parsedConfig) sawServers(at position, what, advice string) {
+func (p *parsedConfig) sawServers(at position, what, advice phrase.Phrase) {
 	p.saw(at, what, advice)
 	p.seen[len(p.seen)-1].users = true
 }
@@ -292,31 +293,36 @@ func (p *parsedConfig) distinct() error {
 }
 
 // A noteList contains notes for the user about what was not read or understood.
-type noteList []string
+type noteList []phrase.Phrase
+
+// containsText reports whether a list has a phrase of the same text.
+func containsText(list []phrase.Phrase, text phrase.Phrase) bool {
+	return slices.ContainsFunc(list, func(p phrase.Phrase) bool { return p.String() == text.String() })
+}
 
 // maxNote limits the length of a note, in bytes.
 const maxNote = 400
 
 func (n *noteList) note(format string, args ...any) {
-	*n = append(*n, probes.Clean(fmt.Sprintf(format, args...), maxNote))
+	*n = append(*n, phrase.New(format, args...))
 }
 
 // A frontend is an address of the balancer through which users reach an upstream.
 type frontend struct {
 	position
-	url   string // scheme and authority
-	port  string // on which the balancer listens
-	guess string // reason why the address may be wrong; "": it is certain
+	url   string        // scheme and authority
+	port  string        // on which the balancer listens
+	guess phrase.Phrase // reason why the address may be wrong; zero: it is certain
 }
 
 // localhost stands for an unknown address.
 const localhost = "127.0.0.1"
 
 // guessedAddress is the comment on an unknown address.
-const guessedAddress = "the file does not contain the address for users: write it here"
+var guessedAddress = phrase.New("the file does not contain the address for users: write it here")
 
 // guessedName is the comment on an address with TLS whose name is unknown.
-const guessedName = "certificates are seldom for an address: write the name that users use"
+var guessedName = phrase.New("certificates are seldom for an address: write the name that users use")
 
 // newFrontend returns the address of a port on which a balancer listens: with its
 // public name, else with the address of the port, else a guess. host is "" for all
@@ -367,11 +373,11 @@ func (u *upstream) checkAddresses() {
 		s := &u.servers[i]
 		host, _ := splitAddress(s.address)
 		switch {
-		case s.unlisted != "":
+		case !s.unlisted.IsZero():
 		case host == "" && s.address != "", strings.HasPrefix(host, "0.") && strings.Trim(host, "0123456789.") == "":
-			s.unlisted = s.address + " is a placeholder"
+			s.unlisted = phrase.New("%s is a placeholder", s.address)
 		case !validAddress(s.address):
-			s.unlisted = quoted(s.address) + " is no address"
+			s.unlisted = phrase.New("%s is no address", quoted(s.address))
 		}
 	}
 }
@@ -390,7 +396,7 @@ func (u *upstream) dropInvalid() {
 		{&u.cookie, "session"},
 	} {
 		if *name.text != "" && !token.MatchString(*name.text) {
-			u.guess(name.key, quoted(*name.text)+" is not a valid name of a header or cookie, and is left out")
+			u.guess(name.key, phrase.New("%s is not a valid name of a header or cookie, and is left out", quoted(*name.text)))
 			*name.text = ""
 		}
 	}
@@ -414,7 +420,7 @@ func (u *upstream) secure(port string) {
 	for i := range u.servers {
 		s := &u.servers[i]
 		s.scheme = "https"
-		if _, own := splitAddress(s.address); own == "" && port != "" && s.unlisted == "" {
+		if _, own := splitAddress(s.address); own == "" && port != "" && s.unlisted.IsZero() {
 			s.address += ":" + port
 		}
 	}

@@ -11,18 +11,24 @@ import (
 	"stickwatch/checks"
 )
 
-// A Phrase is a text with its arguments. An argument may be a Phrase, a
-// checks.Message or a Reason, which is translated too, or a time, which is shown as a time of day in the reader's zone.
+// A Phrase is a text with its arguments. An argument may have a method In, as a Phrase has, or be
+// a checks.Message or a Reason: these are translated, too. A time is shown as a time of day in the
+// reader's zone. Phrases without arguments are equal if their texts are.
 type Phrase struct {
 	text string
-	args []any
+	args *[]any // a pointer, so that a Phrase can be compared
 }
 
 // A Reason is an argument: why a request failed.
 type Reason string
 
 // New returns a phrase. The text must be a literal, so that a test finds its translation.
-func New(text string, args ...any) Phrase { return Phrase{text, args} }
+func New(text string, args ...any) Phrase {
+	if len(args) == 0 {
+		return Phrase{text: text}
+	}
+	return Phrase{text, &args}
+}
 
 // Quote returns a phrase that shows a text unchanged in every language.
 func Quote(text string) Phrase { return New("%s", text) }
@@ -31,7 +37,28 @@ func Quote(text string) Phrase { return New("%s", text) }
 func (p Phrase) String() string { return p.In(Reader{}) }
 
 // In returns the phrase for a reader.
-func (p Phrase) In(r Reader) string { return r.Say(p.text, p.args...) }
+func (p Phrase) In(r Reader) string {
+	if p.args == nil {
+		return r.Say(p.text)
+	}
+	return r.Say(p.text, *p.args...)
+}
+
+// IsZero reports whether the phrase says nothing.
+func (p Phrase) IsZero() bool { return p == Phrase{} }
+
+// Join returns phrases as one, with a separator such as "; " between them.
+func Join(phrases []Phrase, separator string) Phrase {
+	var all Phrase
+	for _, p := range phrases {
+		if all.IsZero() {
+			all = p
+		} else {
+			all = New("%s%s%s", all, New(separator), p)
+		}
+	}
+	return all
+}
 
 // A Reader is for whom texts are written. The zero Reader reads English and UTC.
 type Reader struct {
@@ -51,7 +78,7 @@ func (r Reader) Say(text string, args ...any) string {
 	args = slices.Clone(args)
 	for i, arg := range args {
 		switch arg := arg.(type) {
-		case Phrase:
+		case interface{ In(r Reader) string }:
 			args[i] = arg.In(r)
 		case Reason:
 			args[i] = r.Language.Reason(string(arg))
