@@ -57,7 +57,7 @@ var reasonsInChinese = [][2]string{
 	{`no answer within (\S+) \(reading the answer\)`, "$1 内未收完应答"},
 	{`no answer within (\S+) \(.*\)`, "$1 内无应答"},
 	{`connection closed before the answer was complete \(.*\)`, "连接在应答完成前关闭"},
-	{`lookup (\S+)(?: on \S+)?: no such host`, "域名 $1 不存在"},
+	{`(?:dial tcp: )?lookup (\S+)(?: on \S+)?: no such host`, "域名 $1 不存在"},
 	{"stickwatch was interrupted", "stickwatch 已中断"},
 
 	// HTTP.

@@ -240,7 +240,7 @@ func (r *nginxReader) fallback(d directive, s nginxScope) {
 // otherProtocols are the protocols of servers that stickwatch cannot ask, by the
 // directives that pass requests to them.
 var otherProtocols = map[string]string{
-	"fastcgi_pass": "FastCGI", "uwsgi_pass": "uwsgi", "scgi_pass": "SCGI", "memcached_pass": "memcached's protocol", "grpc_pass": "gRPC",
+	"fastcgi_pass": "FastCGI", "uwsgi_pass": "uwsgi", "scgi_pass": "SCGI", "memcached_pass": "memcached", "grpc_pass": "gRPC",
 }
 
 func (r *nginxReader) otherPass(d directive, s nginxScope) {

@@ -71,7 +71,7 @@ func (imp *Import) write(r phrase.Reader) ([]byte, error) {
 		clusters = append(clusters, text)
 	}
 	var out strings.Builder
-	err := fileTemplate.Execute(&out, map[string]any{"Head": imp.head(r), "Note": mark(r, "NOTE"), "Notes": imp.Notes(r), "Clusters": clusters})
+	err := fileTemplate.Execute(&out, map[string]any{"Head": imp.head(r), "Note": r.Say("NOTE: "), "Notes": imp.Notes(r), "Clusters": clusters})
 	if err != nil {
 		return nil, fmt.Errorf("writing the configuration: %w", err)
 	}
@@ -87,7 +87,7 @@ const skeletonMark = "  #|"
 
 // skeleton returns the text of a cluster as a comment, with the reason.
 func skeleton(text string, why phrase.Phrase, r phrase.Reader) string {
-	head := comment(2, mark(r, "GUESS"), r.Say(`%s: complete the lines below, and remove their "#|"`, why))
+	head := comment(2, r.Say("GUESS: "), r.Say(`%s: complete the lines below, and remove their "#|"`, why))
 	return head + strings.ReplaceAll(text, "\n  ", "\n"+skeletonMark)
 }
 
@@ -103,9 +103,6 @@ func (imp *Import) head(r phrase.Reader) []string {
 		r.Say("The profile provides defaults for missing keys; stickwatch check --schema lists every key."),
 	}
 }
-
-// mark returns the word that begins a comment of a kind.
-func mark(r phrase.Reader, word string) string { return r.Say("%s: ", r.Say(word)) }
 
 // drafts returns the clusters with unique names.
 func (imp *Import) drafts() []draft {
@@ -166,7 +163,7 @@ func (d draft) Comments(key string) string {
 		}
 		begin := ""
 		if c.guessed {
-			begin = mark(d.reader, "GUESS")
+			begin = d.reader.Say("GUESS: ")
 		}
 		out.WriteString(comment(indent, begin, c.text.In(d.reader)))
 	}

@@ -70,7 +70,7 @@ func textsOfCall(n ast.Node) map[string]token.Pos {
 	texts := make(map[string]token.Pos)
 	switch from := function.X.(type) {
 	case *ast.Ident:
-		if from.Name == "errors" {
+		if from.Name == "errors" || from.Name == "template" {
 			return nil
 		}
 	case *ast.CompositeLit: // of a reader of English
