@@ -190,7 +190,7 @@ func TestMessageInZone(t *testing.T) {
 // TestChineseSpans tests that durations have Chinese units.
 func TestChineseSpans(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0 秒", 10 * time.Second: "10 秒", 90 * time.Second: "1 分 30 秒", time.Minute: "1 分", 2 * time.Hour: "2 小时",
+		0: "0 秒", 10 * time.Second: "10 秒", 90 * time.Second: "1 分 30 秒", time.Minute: "1 分钟", 2*time.Hour + time.Minute: "2 小时 1 分钟", 2 * time.Hour: "2 小时",
 		1500 * time.Millisecond: "1.5 秒", 12300 * time.Microsecond: "12.3 毫秒", 3*time.Hour + time.Second: "3 小时 0 分 1 秒",
 	} {
 		if got := spanInChinese(d); got != want {

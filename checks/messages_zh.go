@@ -301,7 +301,7 @@ var chinese = translation{
 		MsgFindWhyEnded:      "若是有意重启，无须处理；否则请查明其进程为何退出。",
 		MsgLostWithLeaving:   "{{list .Nodes}} 从节点列表中移除时丢失了 {{.Count}} 个会话",
 		MsgLeftTheList:       "{{.Node}} 已不在节点列表中",
-		MsgComesAndGoes:      "{{.Node}} 在 {{.Duration}} 内 {{.Count}} 次从节点列表中消失又重新出现{{if .Lost}}，其上 {{.Lost}} 个会话丢失{{end}}",
+		MsgComesAndGoes:      "{{.Node}} 在 {{span .Duration}}内 {{.Count}} 次从节点列表中消失又重新出现{{if .Lost}}，其上 {{.Lost}} 个会话丢失{{end}}",
 		MsgMovedLeft:         "{{.Node}} 已不在节点列表中",
 		MsgNodesChanged:      "节点列表已变化{{if .Values}}；新增：{{list .Values}}{{end}}{{if .Nodes}}；移除：{{list .Nodes}}{{end}}",
 		MsgNodeJoined:        "{{.Node}} 已列入",
@@ -311,7 +311,7 @@ var chinese = translation{
 		MsgMendSource:        "请检查节点来源：该域名的记录、文件、服务，或负载均衡器的统计页面。若节点较少属于正常，请调低 min_nodes。",
 		MsgNothingIfMeant:    "若是有意为之，无须处理。",
 		MsgNoNodesYet:        "{{.Name}} 尚未给出节点列表，因此还没有已知节点",
-		MsgCrashLoop:         "{{.Node}} 在 {{.Duration}} 内重启了 {{.Count}} 次{{if .Lost}}，其上 {{.Lost}} 个会话丢失{{end}}",
+		MsgCrashLoop:         "{{.Node}} 在 {{span .Duration}}内重启了 {{.Count}} 次{{if .Lost}}，其上 {{.Lost}} 个会话丢失{{end}}",
 		MsgEndCrashLoop:      "请先将 {{.Node}} 从负载均衡器摘除，再查看其日志，查明进程为何退出：程序错误、内存上限，或守护程序的健康检查失败。",
 		MsgLostWithRestart:   "{{list .Nodes}} 重启时丢失了 {{.Count}} 个会话",
 		MsgLostWithFailure:   "{{list .Nodes}} 故障期间丢失了 {{.Count}} 个会话",
@@ -393,7 +393,7 @@ var chinese = translation{
 		MsgCannotConnect:  "本机无法建立连接：{{.Reason}}",
 		MsgNoRoute:        "本机已没有通往 {{.Address}} 的路径：{{.Reason}}",
 		MsgNobodyAnswers:  "全部 {{.Count}} 个集群在同一时刻起不再应答：本机没有网络，或者它们全都被隔离",
-		MsgClockJumped:    "本机时钟被拨动了 {{.Duration}}",
+		MsgClockJumped:    "本机时钟被拨动了 {{span .Duration}}",
 		MsgRepairProber:   "检查 stickwatch 所在的机器：网络接口、路由与防火墙、打开文件数上限（LimitNOFILE）以及 ip_local_port_range。",
 
 		MsgProberOverloaded:     "运行 stickwatch 的机器性能不足：所有集群的探测都比配置的稀疏",
@@ -419,6 +419,14 @@ var statesInChinese = map[probes.ServerState]string{
 	probes.ServerUnknown:     "状态未知",
 }
 
+// Span returns a duration in the units of the language, such as "1m30s".
+func (l Language) Span(d time.Duration) string {
+	if l == Chinese {
+		return spanInChinese(d)
+	}
+	return d.String()
+}
+
 // spanInChinese formats a duration with Chinese units: 1 分 30 秒.
 func spanInChinese(d time.Duration) string {
 	text := d.String()
@@ -427,7 +435,11 @@ func spanInChinese(d time.Duration) string {
 			text = text[:len(text)-2]
 		}
 	}
-	return strings.TrimSpace(units.Replace(text))
+	text = strings.TrimSpace(units.Replace(text))
+	if strings.HasSuffix(text, " 分") {
+		text += "钟"
+	}
+	return text
 }
 
 var units = strings.NewReplacer("ms", " 毫秒 ", "µs", " 微秒 ", "ns", " 纳秒 ", "h", " 小时 ", "m", " 分 ", "s", " 秒 ")

@@ -122,7 +122,7 @@ func (w *writer) cluster(cluster Cluster) {
 	}
 	add := func(what, name string, u checks.Uptime) {
 		availability.Rows = append(availability.Rows, []string{
-			what, name, ratio(u), strconv.Itoa(u.Probes), strconv.Itoa(u.Failed), u.Longest.Round(time.Second).String(),
+			what, name, ratio(u), strconv.Itoa(u.Probes), strconv.Itoa(u.Failed), w.span(u.Longest),
 		})
 	}
 	if cluster.Sessions.Probes > 0 {
@@ -149,6 +149,11 @@ func (w *writer) kind(k checks.TargetKind) string {
 	}[k])
 }
 
+// span returns a duration to the second.
+func (w *writer) span(d time.Duration) string {
+	return checks.Language(w.language).Span(d.Round(time.Second))
+}
+
 func (w *writer) incidents(c Cluster) {
 	if len(c.Incidents) == 0 {
 		return
@@ -157,7 +162,7 @@ func (w *writer) incidents(c Cluster) {
 	for _, i := range slices.Backward(c.Incidents) {
 		i.Cause.Summary = i.Cause.Summary.InZone(w.zone)
 		s.Rows = append(s.Rows, []string{
-			w.time(i.Started), i.Duration(w.month.Until).Round(time.Second).String(), w.text(string(i.Severity)),
+			w.time(i.Started), w.span(i.Duration(w.month.Until)), w.text(string(i.Severity)),
 			clean(w.language.Affected(i.Affected())), clean(w.language.Summary(i)), i.ID,
 		})
 	}
@@ -173,10 +178,10 @@ func (w *writer) deployments(c Cluster) {
 	for _, d := range c.Deployments {
 		length := w.text("not ended")
 		if !d.To.IsZero() {
-			length = d.To.Sub(d.From).Round(time.Second).String()
+			length = w.span(d.To.Sub(d.From))
 		}
 		s.Rows = append(s.Rows, []string{
-			w.time(d.From), length, clean(d.Name), strconv.Itoa(d.Moved), strconv.Itoa(d.Lost), d.Longest.Round(time.Second).String(),
+			w.time(d.From), length, clean(d.Name), strconv.Itoa(d.Moved), strconv.Itoa(d.Lost), w.span(d.Longest),
 		})
 	}
 	w.doc.Sections = append(w.doc.Sections, s)

@@ -10,6 +10,9 @@ var chinese = map[string]string{
 	"refused": "拒绝连接", "unreachable": "不可达", "reset": "连接被重置", "timeout": "超时", "malformed": "响应无法解析",
 	"redirect": "重定向过多", "cancelled": "已取消", "prober": "本机故障", "other": "其他错误",
 
+	// Durations.
+	"%.1f ms": "%.1f 毫秒", "%.0f ms": "%.0f 毫秒", "%.1f s": "%.1f 秒", "%.0f min": "%.0f 分钟", "%.1f h": "%.1f 小时",
+
 	// Lists and parts of sentences.
 	", ": "，", "; ": "；", "%s: HTTP %d": "%s：HTTP %d", "%s: %s": "%s：%s", "%s (%s)": "%s（%s）", "(%s)": "（%s）", "(%s, %s)": "（%s，%s）",
 	"%s to %s": "%s 至 %s", "from %s to %s": "%s 至 %s", "since %s": "始于 %s", "on %s": "在 %s 上", "%s at %s": "%s（%s）", "%s of %s": "%[2]s 的 %[1]s",

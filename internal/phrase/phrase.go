@@ -12,8 +12,8 @@ import (
 )
 
 // A Phrase is a text with its arguments. An argument may have a method In, as a Phrase has, or be
-// a checks.Message or a Reason: these are translated, too. A time is shown as a time of day in the
-// reader's zone. Phrases without arguments are equal if their texts are.
+// a checks.Message or a Reason: these are translated, too. A duration has the units of the
+// language, and a time is shown as a time of day in the reader's zone. Phrases without arguments are equal if their texts are.
 type Phrase struct {
 	text string
 	args *[]any // a pointer, so that a Phrase can be compared
@@ -84,6 +84,8 @@ func (r Reader) Say(text string, args ...any) string {
 			args[i] = r.Language.Reason(string(arg))
 		case checks.Message:
 			args[i] = r.Message(arg)
+		case time.Duration:
+			args[i] = r.Language.Span(arg)
 		case time.Time:
 			args[i] = r.In(arg).Format("15:04:05.000")
 		}

@@ -89,7 +89,7 @@ func (w *writer) facts() {
 		{w.began, w.moment(incident.Started)},
 		{w.notified, w.moment(incident.Fired)},
 		{w.ended, w.moment(incident.Ended)},
-		{w.lasted, incident.Duration(w.Now).Round(time.Second).String()},
+		{w.lasted, checks.Language(w.Language).Span(incident.Duration(w.Now).Round(time.Second))},
 		{w.acknowledged, acknowledged},
 		{w.deployment, w.deployments()},
 		{"ID", wire.MarkdownCode(incident.ID)},

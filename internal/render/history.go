@@ -165,7 +165,7 @@ func (v voice) failures(u checks.Uptime) string {
 	case u.Failed == 0:
 		return probes
 	case u.Longest > 0:
-		return v.Say("%s, for %s at the longest", detail, formatDuration(u.Longest))
+		return v.Say("%s, for %s at the longest", detail, length(u.Longest))
 	default:
 		return detail
 	}
@@ -198,9 +198,9 @@ func (t *Text) incidents(incidents []alerting.Incident, days calendar) {
 
 // incidentNotes returns the course of an incident in a few words.
 func (v voice) incidentNotes(incident alerting.Incident, days calendar) []string {
-	words := []string{days.at(incident.Started), v.Say("lasted %s", formatDuration(incident.Duration(days.now)))}
+	words := []string{days.at(incident.Started), v.Say("lasted %s", length(incident.Duration(days.now)))}
 	if incident.State != alerting.Resolved {
-		words = []string{v.Say("since %s", words[0]), v.Say("%s for %s", v.Say(string(incident.State)), formatDuration(incident.Duration(days.now)))}
+		words = []string{v.Say("since %s", words[0]), v.Say("%s for %s", v.Say(string(incident.State)), length(incident.Duration(days.now)))}
 	}
 	if affected := v.language().Affected(incident.Affected()); affected != "" {
 		words = append(words, v.Say("affected %s", affected))

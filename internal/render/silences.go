@@ -71,5 +71,5 @@ func (v voice) silenceTime(s wire.Silence, now time.Time) string {
 	if now.Before(from) {
 		return v.Say("from %s to %s", days.at(from), days.zoned(to))
 	}
-	return v.Say("until %s (%s left)", days.zoned(to), formatDuration(max(0, to.Sub(now))))
+	return v.Say("until %s (%s left)", days.zoned(to), length(max(0, to.Sub(now))))
 }

@@ -47,7 +47,7 @@ func (l timelineLegend) text(column time.Duration, v voice) string {
 		parts = append(parts, string(l.symbols[n])+" "+cleanWord(n))
 	}
 	parts = append(parts, "* "+v.Say("several"), "× "+v.Say("failed"), "! "+v.Say("lost"))
-	return v.Say("%s; a column is %s", strings.Join(parts, "  "), formatDuration(column))
+	return v.Say("%s; a column is %s", strings.Join(parts, "  "), length(column))
 }
 
 // draw returns the timeline of a client in columns of equal duration.

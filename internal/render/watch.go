@@ -35,7 +35,7 @@ func (v voice) watchSpans(w gate.Report) []span {
 		{toneOfCount(w.Lost, bad), v.Say("%d lost", w.Lost)},
 	}
 	if w.Slowest > 0 {
-		spans = append(spans, span{dim, "  " + v.Say("slowest answer %s", formatDuration(w.Slowest))})
+		spans = append(spans, span{dim, "  " + v.Say("slowest answer %s", length(w.Slowest))})
 	}
 	return spans
 }
@@ -139,9 +139,9 @@ func (v voice) outageSpans(clients string, outage gate.Outage) []span {
 	if outage.IsZero() {
 		return []span{toned(good, v.Say("%s: no outage", clients))}
 	}
-	text := v.Say("%s: outage of %s to %s", clients, formatDuration(outage.AtLeast()), formatDuration(outage.AtMost()))
+	text := v.Say("%s: outage of %s to %s", clients, length(outage.AtLeast()), length(outage.AtMost()))
 	if outage.Ongoing {
-		text = v.Say("%s: outage ongoing, %s until the end of the watch", clients, formatDuration(outage.AtMost()))
+		text = v.Say("%s: outage ongoing, %s until the end of the watch", clients, length(outage.AtMost()))
 	}
 	details := v.Say("%s", outage.FirstBad) + v.Say(", ") + v.Count(outage.Failed, "request", "requests")
 	if outage.Node != "" {
@@ -181,7 +181,7 @@ func (v voice) answerText(a gate.Summary) string {
 		text = v.Say("no session was watched")
 	}
 	if a.LongestOutage > 0 {
-		text = v.Say("%s; longest outage %s", text, formatDuration(a.LongestOutage))
+		text = v.Say("%s; longest outage %s", text, length(a.LongestOutage))
 	} else {
 		text = v.Say("%s; no outage", text)
 	}

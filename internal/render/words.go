@@ -94,21 +94,24 @@ func pad(s string, width int) string {
 	return s
 }
 
-// formatDuration returns a duration with two or three digits and a unit: "41 ms".
-func formatDuration(d time.Duration) string {
+// length returns a duration with two or three digits and a unit: "41 ms".
+func length(d time.Duration) phrase.Phrase {
 	switch a := d.Abs(); {
 	case a < 9950*time.Microsecond:
-		return fmt.Sprintf("%.1f ms", wire.MS(d))
+		return phrase.New("%.1f ms", wire.MS(d))
 	case a < 999500*time.Microsecond:
-		return fmt.Sprintf("%.0f ms", wire.MS(d))
+		return phrase.New("%.0f ms", wire.MS(d))
 	case a < 2*time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
+		return phrase.New("%.1f s", d.Seconds())
 	case a < 2*time.Hour:
-		return fmt.Sprintf("%.0f min", d.Minutes())
+		return phrase.New("%.0f min", d.Minutes())
 	default:
-		return fmt.Sprintf("%.1f h", d.Hours())
+		return phrase.New("%.1f h", d.Hours())
 	}
 }
+
+// formatDuration returns a duration for a column, with the symbols of its units.
+func formatDuration(d time.Duration) string { return length(d).String() }
 
 // roundDuration returns the duration of a whole round, from 100 ms on in seconds.
 func roundDuration(d time.Duration) string {

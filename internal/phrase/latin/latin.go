@@ -4,7 +4,7 @@
 // is the same in every language (URLs, addresses, paths, flags, identifiers with an underscore,
 // a dot or a digit, quoted texts, times), and in the words of the allow list: products,
 // protocols, units, and terms that Chinese operators write in Latin letters. A directive of a
-// configuration may stand alone, not beside another one.
+// configuration may stand alone, not beside another one. A duration has Chinese units: 4 分 11 秒.
 package latin
 
 import (
@@ -27,6 +27,9 @@ var same = regexp.MustCompile(strings.Join([]string{
 	`\b\w+=[\w./]*`,                   // settings
 	`(?:UTC|CST|CET|CEST)[+-]?\d*`,    // zones
 }, "|"))
+
+// duration matches a duration in the format of Go, which is no value of a setting.
+var duration = regexp.MustCompile(`(?:^|[^\w=.-])(?:\d+h)?\d+m\d+s`)
 
 var run = regexp.MustCompile(`[A-Za-z]{2,}(?: [A-Za-z]{2,})*`)
 
@@ -67,8 +70,8 @@ func Words(text string, names ...string) []string {
 			text = whole(name).ReplaceAllString(text, " ")
 		}
 	}
+	words := duration.FindAllString(text, -1)
 	text = same.ReplaceAllString(text, " ")
-	var words []string
 	for _, found := range run.FindAllString(text, -1) {
 		foreign := slices.DeleteFunc(strings.Fields(found), func(word string) bool { return slices.Contains(allowed, word) })
 		if len(foreign) == 1 && slices.Contains(directives, foreign[0]) {
