@@ -222,7 +222,7 @@ func (m *Manager) ObserveNodes(at time.Time, cluster string, touchedSince func(t
 
 // ObserveRequest records a session that was lost during deployments of its cluster.
 func (m *Manager) ObserveRequest(r checks.Request) {
-	if r.Outcome != checks.OutcomeLost && r.Outcome != checks.OutcomeStale && r.Outcome != checks.OutcomeForeign {
+	if !r.Outcome.LostSession() {
 		return
 	}
 	for _, one := range m.deployments.at(r.At, r.Cluster) {

@@ -43,6 +43,11 @@ func (o Outcome) Harmful() bool {
 	}
 }
 
+// LostSession reports whether the client did not get its session, or not as it was.
+func (o Outcome) LostSession() bool {
+	return o == OutcomeLost || o == OutcomeStale || o == OutcomeForeign
+}
+
 // WorseThan reports whether o is more harmful than another outcome.
 func (o Outcome) WorseThan(other Outcome) bool {
 	return slices.Index(Outcomes, o) < slices.Index(Outcomes, other)

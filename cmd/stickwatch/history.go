@@ -18,6 +18,7 @@ import (
 	"stickwatch/internal/history"
 	"stickwatch/internal/postmortem"
 	"stickwatch/internal/render"
+	"stickwatch/probes"
 )
 
 // A historySource is the history that flags select, and clusters in it.
@@ -58,7 +59,8 @@ func newHistory(c console) *cobra.Command {
 it prints the uptime of nodes, balancers, dependencies, canaries and sessions
 (the share of requests that were served with their session), percentiles of the
 latency of nodes and balancers, the incidents, the sessions that moved to
-another node, and the deployments. With the id of an incident it prints that
+another node, and the deployments. What each site of a fleet has measured of a
+cluster follows it, as CLUSTER@SITE. With the id of an incident it prints that
 incident with its findings and timeline; -o markdown makes that the begin of a
 post-mortem.
 
@@ -252,14 +254,28 @@ func (h *historySource) choose(ctx context.Context, r *history.Reader) ([]string
 	var chosen []string
 	var errs []error
 	for _, wanted := range h.clusters {
-		switch {
-		case !slices.Contains(all, wanted):
+		found := false
+		for _, name := range all {
+			if name != wanted && !h.isView(name, wanted) {
+				continue
+			}
+			found = true
+			if !slices.Contains(chosen, name) {
+				chosen = append(chosen, name)
+			}
+		}
+		if !found {
 			errs = append(errs, fmt.Errorf("--cluster: %q is not in the history: it has %s", render.CleanName(wanted), render.CleanNames(all)))
-		case !slices.Contains(chosen, wanted):
-			chosen = append(chosen, wanted)
 		}
 	}
 	return chosen, errors.Join(errs...)
+}
+
+// isView reports whether a name is that of a site's view of a cluster, whose measurements the history has
+// there. Another cluster may be named like a view.
+func (h *historySource) isView(name, cluster string) bool {
+	isOwn := h.configured != nil && slices.ContainsFunc(h.configured.Clusters, func(c *probes.Cluster) bool { return c.Name == name })
+	return strings.HasPrefix(name, probes.ViewName(cluster, "")) && !isOwn
 }
 
 func readClusterHistory(ctx context.Context, r *history.Reader, cluster string, span checks.Span) (render.ClusterHistory, error) {

@@ -39,6 +39,7 @@ type fleetMember struct {
 	reported  map[string]time.Time      // when own clusters reported last
 	others    map[string]storedSnapshot // of clusters that others watch, and of all views of sites
 	judges    map[string]*siteJudge     // of own clusters that several sites watch
+	lost      []checks.Request          // of own views, the newest ones
 	stored    map[string]storedVersion  // the canaries of own clusters in the history
 	newest    time.Time                 // of the stored snapshots that were read
 	messages  chan history.MessageKind

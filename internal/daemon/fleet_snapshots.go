@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/history"
 	"stickwatch/internal/web"
 	"stickwatch/probes"
 )
@@ -19,6 +20,7 @@ type storedSnapshot struct {
 	Report         checks.Report
 	ActiveFindings []checks.ActiveFinding
 	Since          time.Time
+	Lost           []checks.Request // requests of a view whose session was lost, the newest ones
 
 	at time.Time // when it was stored
 }
@@ -46,7 +48,7 @@ func (d *Daemon) storeSnapshots(ctx context.Context) {
 			continue
 		}
 		s.Report.History = nil // it is large, and only for the next round
-		body, err := json.Marshal(storedSnapshot{Report: s.Report, ActiveFindings: s.ActiveFindings, Since: s.Since})
+		body, err := json.Marshal(storedSnapshot{Report: s.Report, ActiveFindings: s.ActiveFindings, Since: s.Since, Lost: d.fleet.lostAt(cluster)})
 		if err != nil {
 			d.logger.Error("storing the state of a cluster", "cluster", cluster, "err", err)
 			continue
@@ -81,21 +83,33 @@ func (d *Daemon) readSnapshots(ctx context.Context) error {
 	active := d.active.Load()
 	for _, s := range stored {
 		d.fleet.read(s.At)
-		c := active.config.Cluster(s.Cluster)
-		var body storedSnapshot
-		if c == nil || c.Base == "" && active.watcherOf(s.Cluster) != nil || json.Unmarshal(s.Body, &body) != nil {
-			continue
-		}
-		body.at = s.At
-		d.fleet.mu.Lock()
-		isNew := body.Report.Started.After(d.fleet.others[s.Cluster].Report.Started)
-		d.fleet.others[s.Cluster] = body
-		d.fleet.mu.Unlock()
-		if isNew {
-			d.page.Publish(s.Cluster)
-		}
+		d.useSnapshot(active, s)
 	}
 	return nil
+}
+
+// useSnapshot shows a stored snapshot of a cluster that another instance watches, or of a view. Sessions
+// that a view has lost count for its cluster.
+func (d *Daemon) useSnapshot(active *activeConfig, s history.StoredSnapshot) {
+	c := active.config.Cluster(s.Cluster)
+	var body storedSnapshot
+	if c == nil || c.Base == "" && active.watcherOf(s.Cluster) != nil || json.Unmarshal(s.Body, &body) != nil {
+		return
+	}
+	if c.Base != "" {
+		for _, q := range body.Lost {
+			q.Cluster = c.Base
+			d.incidentStore.observeRequest(q)
+		}
+	}
+	body.at, body.Lost = s.At, nil
+	d.fleet.mu.Lock()
+	isNew := body.Report.Started.After(d.fleet.others[s.Cluster].Report.Started)
+	d.fleet.others[s.Cluster] = body
+	d.fleet.mu.Unlock()
+	if isNew {
+		d.page.Publish(s.Cluster)
+	}
 }
 
 // read records when a stored snapshot that was read was stored, also if it is an own one.

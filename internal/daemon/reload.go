@@ -222,7 +222,7 @@ func (d *Daemon) webHistory() webHistory {
 		d.history, d.fleet,
 		&refresher[alerting.Silence]{read: d.history.Silences, apply: d.incidentStore.setSilences, now: d.clock.now},
 		&refresher[alerting.Deployment]{read: d.history.Announced, apply: d.incidentStore.setDeployments, now: d.clock.now},
-		d.measured,
+		d.measured, d.countsOf,
 	}
 }
 

@@ -52,6 +52,7 @@ func (r *reporter) Probed(p monitor.Probe) {
 // Requested implements monitor.Observer.
 func (r *reporter) Requested(q checks.Request) {
 	r.metrics.Request(q)
+	r.fleet.recordLost(q)
 	r.incidentStore.observeRequest(r.fleet.ofCluster(q))
 	kept := history.Batch{Placements: r.placements.observe(q)}
 	if s, known := sessionSample(q); known {

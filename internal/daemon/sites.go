@@ -53,6 +53,19 @@ func (d *Daemon) measured(cluster string) string {
 	return cluster
 }
 
+// views returns the names under which the history has the measurements of a cluster: those of all its
+// sites, or its own.
+func (d *Daemon) views(cluster string) (names []string) {
+	c := d.active.Load().config.Cluster(cluster)
+	if c == nil || len(c.Sites) == 0 {
+		return []string{cluster}
+	}
+	for _, site := range c.Sites {
+		names = append(names, probes.ViewName(cluster, site))
+	}
+	return names
+}
+
 // ofCluster returns a request as one of the cluster itself if it belongs to the view of this site. The
 // name of a cluster may look like that of a view.
 func (m *fleetMember) ofCluster(q checks.Request) checks.Request {
@@ -63,6 +76,37 @@ func (m *fleetMember) ofCluster(q checks.Request) checks.Request {
 		q.Cluster = c.Base
 	}
 	return q
+}
+
+// lostFor is how long a lost session is in the snapshots of its view: until each instance has read one.
+const lostFor = 30 * time.Second
+
+// recordLost keeps a request whose session was lost for the instance that decides about the cluster,
+// which counts the sessions that a deployment has cost.
+func (m *fleetMember) recordLost(q checks.Request) {
+	if m == nil || !q.Outcome.LostSession() {
+		return
+	}
+	if c := m.current().Cluster(q.Cluster); c == nil || c.Base == "" {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lost = append(m.lost, q)
+	m.unsent[q.Cluster] = true
+}
+
+// lostAt returns the sessions that a view has lost in the last time.
+func (m *fleetMember) lostAt(view string) (list []checks.Request) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lost = slices.DeleteFunc(m.lost, func(q checks.Request) bool { return time.Since(q.At) > lostFor })
+	for _, q := range m.lost {
+		if q.Cluster == view {
+			list = append(list, q)
+		}
+	}
+	return list
 }
 
 // activate makes a configuration the active one. A judge whose cluster another instance decides about

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/url"
@@ -214,24 +215,39 @@ func TestSitesReloaded(t *testing.T) {
 	}
 }
 
-// TestSitesSummary: the summary of a deployment counts what was measured at the first site.
+// TestSitesSummary: the summary of a deployment counts the clients of all sites, also sessions that were
+// lost without a move, once each.
 func TestSitesSummary(t *testing.T) {
 	t.Parallel()
 	d, w := sitesDaemon(t)
 	now := time.Now()
 	from := now.Add(-time.Hour)
-	w.db.Record(history.Batch{Moves: []checks.Move{{At: from.Add(time.Minute), Cluster: "shop@x", From: "n1", To: "n2", Session: "s"}}})
+	move := func(cluster string, session probes.Fingerprint) checks.Move {
+		return checks.Move{At: from.Add(time.Minute), Cluster: cluster, From: "n1", To: "n2", Session: session}
+	}
+	w.db.Record(history.Batch{Moves: []checks.Move{move("shop@x", "s1"), move("shop@y", "s2"), move("other", "s3")}})
 	if err := w.db.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.setDeployments([]alerting.Deployment{{ID: "1", Cluster: "shop", Name: "4.2", From: from, To: from.Add(2 * time.Minute)}})
+	var lost []checks.Request
+	for _, session := range []probes.Fingerprint{"s2", "s4", "s5", "s5"} {
+		lost = append(lost, checks.Request{Cluster: "shop@y", Session: session, At: from.Add(time.Minute), Outcome: checks.OutcomeLost})
+	}
+	for range 2 { // it is read again
+		body, err := json.Marshal(storedSnapshot{Lost: lost})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.useSnapshot(d.active.Load(), history.StoredSnapshot{Cluster: "shop@y", At: now, Body: body})
+	}
 	d.sumUpDeployments(t.Context())
 	if err := w.queue.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	n, ok, err := w.db.Claim(t.Context(), "ops", time.Now(), time.Minute)
-	if err != nil || !ok || n.Deployment == nil || n.Deployment.Moved != 1 || n.Deployment.Lost != 1 {
-		t.Errorf("got %+v, %t and error %v, want a summary with the lost session", n.Deployment, ok, err)
+	if err != nil || !ok || n.Deployment == nil || n.Deployment.Moved != 2 || n.Deployment.Lost != 3 {
+		t.Errorf("got %+v, %t and error %v, want a summary with 2 moved and 3 lost sessions", n.Deployment, ok, err)
 	}
 }
 
@@ -266,5 +282,26 @@ func TestSitesHistory(t *testing.T) {
 	}
 	if of := days[node]; len(of) != 2 || of[0].Probes+of[1].Probes != 1 || of[0].Target != node {
 		t.Errorf("got days %+v", days)
+	}
+}
+
+// TestSitesLost: sessions that a view has lost are in its snapshots for half a minute.
+func TestSitesLost(t *testing.T) {
+	t.Parallel()
+	cfg := withSites("x", "y")
+	m := &fleetMember{unsent: make(map[string]bool), current: func() *config.Config { return cfg }}
+	at := func(age time.Duration, cluster string, outcome checks.Outcome) checks.Request {
+		return checks.Request{Cluster: cluster, At: time.Now().Add(-age), Outcome: outcome}
+	}
+	m.recordLost(at(time.Minute, "shop@y", checks.OutcomeLost))
+	m.recordLost(at(0, "shop@y", checks.OutcomeStale))
+	m.recordLost(at(0, "shop@y", checks.OutcomeMoved))
+	m.recordLost(at(0, "shop@x", checks.OutcomeLost))
+	m.recordLost(at(0, "shop", checks.OutcomeLost))
+	if got := m.lostAt("shop@y"); len(got) != 1 || got[0].Outcome != checks.OutcomeStale {
+		t.Errorf("got %+v", got)
+	}
+	if !m.unsent["shop@y"] || !m.unsent["shop@x"] || len(m.unsent) != 2 {
+		t.Errorf("got snapshots to store %v", m.unsent)
 	}
 }

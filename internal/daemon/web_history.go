@@ -77,6 +77,7 @@ type webHistory struct {
 	silences  *refresher[alerting.Silence]
 	announced *refresher[alerting.Deployment]
 	measured  func(cluster string) string // where the measurements of a cluster are
+	counts    func(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error)
 }
 
 // Uptimes implements web.Uptimes.
@@ -150,7 +151,7 @@ func (w webHistory) Placements(ctx context.Context, cluster string, span checks.
 
 // CountsOf implements web.Deployments.
 func (w webHistory) CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error) {
-	return w.DB.CountsOf(ctx, w.measured(cluster), span)
+	return w.counts(ctx, cluster, span)
 }
 
 // FindingChanges implements web.Placements.
