@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"stickwatch/probes"
 )
 
 // This file finds that packets are lost. When the first packet of a connection is lost,
@@ -24,6 +26,9 @@ const (
 	// and frequentLosses the number that deserves a warning: some 3 percent of the
 	// connections that stickwatch opens in that time.
 	severalLosses, frequentLosses = 2, 3
+	// oneMoment is the longest time between the ends of connects that a machine delayed
+	// which stood still.
+	oneMoment = 200 * time.Millisecond
 )
 
 // A SlowConnect is a connection that took TCP more than one packet to open.
@@ -31,34 +36,62 @@ type SlowConnect struct {
 	At     time.Time
 	Target string // id of the node that was asked directly, or name of the balancer's address
 	Took   time.Duration
+	Alone  bool // other requests were answered meanwhile
 }
 
+func (c SlowConnect) end() time.Time { return c.At.Add(c.Took) }
+
 // losesPackets reports whether so many connects were slow recently that it is no chance.
-func (oc *outcomes) losesPackets() bool { return len(oc.slowConnects) >= severalLosses }
+func (oc *outcomes) losesPackets() bool { return lostPacketCount(oc.slowConnects) >= severalLosses }
+
+// lostPacketCount counts slow connects. Those that end together count once if nothing shows that
+// the machine of stickwatch did not stand still while they were under way.
+func lostPacketCount(list []SlowConnect) (n int) {
+	var last time.Time
+	for _, c := range slices.SortedFunc(slices.Values(list), func(a, b SlowConnect) int { return a.end().Compare(b.end()) }) {
+		if c.Alone || last.IsZero() || c.end().Sub(last) > oneMoment {
+			n++
+		}
+		last = c.end()
+	}
+	return n
+}
 
 // recentSlowConnects returns the slow connects of this round and of recent ones, the
 // oldest first.
 func (oc *outcomes) recentSlowConnects() []SlowConnect {
 	list := slices.DeleteFunc(slices.Clone(oc.past().SlowConnects), func(c SlowConnect) bool { return oc.Started.Sub(c.At) > lossRemembered })
-	see := func(target string, c SlowConnect) {
-		if c.Target = target; c.Took >= retransmitted && oc.Started.Sub(c.At) <= lossRemembered && !slices.Contains(list, c) {
+	var ends []time.Time // of exchanges that were quick
+	see := func(target string, ex probes.Exchange) {
+		c := SlowConnect{At: ex.At, Target: target, Took: ex.Timing.Connect}
+		if c.Took < retransmitted {
+			ends = append(ends, ex.At.Add(ex.Timing.Total))
+			return
+		}
+		known := slices.ContainsFunc(list, func(d SlowConnect) bool { return c.At.Equal(d.At) && c.Target == d.Target })
+		if !known && oc.Started.Sub(c.At) <= lossRemembered {
 			list = append(list, c)
 		}
 	}
 	for _, o := range oc.Nodes {
 		for _, ex := range directExchanges(o) {
-			see(o.Node, SlowConnect{At: ex.At, Took: ex.Timing.Connect})
+			see(o.Node, ex)
 		}
 	}
 	for _, front := range oc.frontends {
 		for _, ex := range front.plain() {
-			see(front.name, SlowConnect{At: ex.At, Took: ex.Timing.Connect})
+			see(front.name, ex)
 		}
 		for _, w := range front.traces {
 			for _, s := range w.Steps {
-				see(front.name, SlowConnect{At: s.At, Took: s.Timing.Connect})
+				see(front.name, s.Exchange)
 			}
 		}
+	}
+	for i, c := range list {
+		list[i].Alone = c.Alone || slices.ContainsFunc(ends, func(at time.Time) bool {
+			return at.Sub(c.At) > oneMoment && c.end().Sub(at) > oneMoment
+		})
 	}
 	slices.SortStableFunc(list, func(a, b SlowConnect) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Target, b.Target)) })
 	return list
@@ -71,7 +104,7 @@ func packetLoss(oc *outcomes) []Finding {
 	}
 	list := oc.slowConnects
 	f := Finding{Code: Slow, Severity: Info, Target: lostPackets}
-	if len(list) >= frequentLosses {
+	if lostPacketCount(list) >= frequentLosses {
 		f.Severity = Warning
 	}
 	to := make(map[string]bool)

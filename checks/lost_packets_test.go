@@ -11,9 +11,10 @@ import (
 	"stickwatch/probes"
 )
 
-// losingPackets makes as many connects of the round take a second.
+// losingPackets makes as many connects of the round take a second, while node2 answers.
 func losingPackets(count int, base func() *round) func() *round {
 	return from(base, func(r *round) {
+		r.Nodes[1].Primary.At = began.Add(500 * time.Millisecond)
 		slow := []*probes.Exchange{&r.Nodes[0].Primary, &r.Traces[0].Steps[1].Exchange, &r.Traces[1].Steps[3].Exchange}
 		for _, ex := range slow[:count] {
 			ex.Timing.Connect = 1003 * time.Millisecond
@@ -25,6 +26,13 @@ var packetSpecs = []spec{
 	{name: "one lost packet is nothing", round: losingPackets(1, healthy)},
 	{name: "two in a minute are known", round: losingPackets(2, healthy), want: []string{"info slow/lost packets [node1]"}},
 	{name: "three in a minute are many", round: losingPackets(3, healthy), want: []string{"warning slow/lost packets [node1]"}},
+	{name: "the machine of stickwatch stood still, and all connects under way took longer", round: from(losingPackets(3, healthy), func(r *round) {
+		r.Nodes[1].Primary.At = began
+		ends := began.Add(5 * time.Second)
+		for _, ex := range []*probes.Exchange{&r.Nodes[0].Primary, &r.Traces[0].Steps[1].Exchange, &r.Traces[1].Steps[3].Exchange} {
+			ex.Timing.Connect = ends.Sub(ex.At)
+		}
+	})},
 	{name: "a slow answer is no lost packet", round: changed(func(r *round) {
 		for i := range r.Nodes {
 			r.Nodes[i].Primary.Timing = probes.Timing{Connect: 900 * time.Millisecond, FirstByte: 1500 * time.Millisecond}
