@@ -86,10 +86,14 @@ func (d Disruption) mayTakeSession(a *answer) bool {
 }
 
 // with returns the history with one more sign of a disruption. A sign within the
-// aftermath of an earlier disruption extends that one.
+// aftermath of an earlier disruption extends that one, unless it was an outage that was
+// notified: a failure after the node was back has a cost of its own.
 func (h NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory {
 	h.Disruptions = slices.Clone(h.Disruptions)
-	if n := len(h.Disruptions); n > 0 && !sign.From.After(h.Disruptions[n-1].To.Add(aftermath)) {
+	again := func(last Disruption) bool {
+		return last.NotifiedDown && sign.failed() && h.Back.After(last.From) && sign.From.After(h.Back)
+	}
+	if n := len(h.Disruptions); n > 0 && !sign.From.After(h.Disruptions[n-1].To.Add(aftermath)) && !again(h.Disruptions[n-1]) {
 		last := &h.Disruptions[n-1]
 		if sign.From.Before(last.From) {
 			last.From = sign.From

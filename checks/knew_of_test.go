@@ -29,3 +29,32 @@ func TestKnewOf(t *testing.T) {
 		})
 	}
 }
+
+// TestFailsAgain tests that a failure soon after an outage that was notified is another one.
+func TestFailsAgain(t *testing.T) {
+	t.Parallel()
+	at := func(second int) time.Time {
+		return time.Date(2026, 11, 20, 12, 0, second, 0, time.UTC)
+	}
+	fails := func(from, to int) Disruption {
+		return Disruption{Span: Span{at(from), at(to)}, Kind: DisruptionDown, Gone: at(to)}
+	}
+	for _, tc := range []struct {
+		name     string
+		notified bool
+		sign     Disruption
+		want     int
+	}{
+		{"a short one goes on", false, fails(50, 55), 1},
+		{"a notified one has ended", true, fails(50, 55), 2},
+		{"a late sign of the same restart", true, fails(0, 55), 1},
+		{"it is only left out", true, Disruption{Span: Span{at(50), at(55)}, Kind: DisruptionEjected}, 1},
+	} {
+		first := fails(0, 40)
+		first.NotifiedDown = tc.notified
+		h := NodeHistory{Disruptions: []Disruption{first}, Back: at(40)}.with(tc.sign, 20*time.Second)
+		if got := len(h.Disruptions); got != tc.want {
+			t.Errorf("%s: got %d disruptions, want %d", tc.name, got, tc.want)
+		}
+	}
+}
