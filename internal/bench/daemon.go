@@ -30,7 +30,7 @@ type daemon struct {
 
 // startDaemon starts the daemon and reads its address from its log.
 func startDaemon(ctx context.Context, binary, file string) (*daemon, error) {
-	cmd := exec.CommandContext(ctx, binary, "serve", "-c", file, "--log-format", "json")
+	cmd := exec.CommandContext(ctx, binary, "serve", "-c", file, "--admin-socket", file+".sock", "--log-format", "json")
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@
 //
 //	go run ./internal/bench
 //	go run ./internal/bench -clusters 100 -nodes 4 -every 10s -for 3m
+//	go run ./internal/bench -fleet postgres://stickwatch@127.0.0.1/stickwatch
 //
 // It prints the measures of the README: the duration of the first sweep, the delay of
 // the schedule, and the processor time and memory of the daemon.
@@ -34,6 +35,7 @@ type options struct {
 	trouble         bool
 	binary          string // path of the binary; "": build it
 	targets         bool   // run as the process that serves the targets
+	fleet           string // URL of the database of a fleet of three instances; "": one daemon
 }
 
 func main() {
@@ -45,6 +47,7 @@ func main() {
 	flag.DurationVar(&o.reload, "reload", 0, "how often the configuration is reloaded meanwhile; 0: never")
 	flag.BoolVar(&o.trouble, "trouble", false, "break a cluster every second, and notify a Slack that takes 8 s to answer")
 	flag.StringVar(&o.binary, "binary", "", "measure this stickwatch instead of building one")
+	flag.StringVar(&o.fleet, "fleet", "", "measure three instances with the history in this PostgreSQL, a `URL`; the database must be empty")
 	flag.BoolVar(&o.targets, "targets", false, "serve clusters, and print how they are configured, until standard input ends")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -78,8 +81,11 @@ func (o options) measure(ctx context.Context) error {
 		return err
 	}
 	defer end()
+	if o.fleet != "" {
+		return o.measureFleet(ctx, folder, clusters)
+	}
 	file := filepath.Join(folder, "stickwatch.yml")
-	if err := os.WriteFile(file, []byte(o.file(folder)+clusters), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(o.file("sqlite:"+folder+"/history.db")+clusters), 0o600); err != nil {
 		return err
 	}
 	d, err := startDaemon(ctx, o.binary, file)
@@ -91,9 +97,9 @@ func (o options) measure(ctx context.Context) error {
 }
 
 // file returns the configuration without its clusters.
-func (o options) file(folder string) string {
-	return fmt.Sprintf("listen: 127.0.0.1:0\nhistory: {url: \"sqlite:%s/history.db\"}\n"+
-		"intervals: {canary: %[2]s, status: %[2]s, pages: %[2]s, dependencies: %[2]s}\n", folder, o.every)
+func (o options) file(history string) string {
+	return fmt.Sprintf("listen: 127.0.0.1:0\nhistory: {url: %q}\n"+
+		"intervals: {canary: %[2]s, status: %[2]s, pages: %[2]s, dependencies: %[2]s}\n", history, o.every)
 }
 
 // startTargets starts this program as the process that serves the targets, and returns

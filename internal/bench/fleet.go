@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+// instances is the number of instances of the measured fleet.
+const instances = 3
+
+// measureFleet runs three instances for a while, kills one, and prints the measures.
+func (o options) measureFleet(ctx context.Context, folder, clusters string) error {
+	key := filepath.Join(folder, "fleet.key")
+	if err := os.WriteFile(key, []byte(hex.EncodeToString(bytes.Repeat([]byte{1}, 32))), 0o600); err != nil {
+		return err
+	}
+	var all []*daemon
+	defer func() {
+		for _, d := range all {
+			d.stop()
+		}
+	}()
+	for n := range instances {
+		file := filepath.Join(folder, fmt.Sprintf("mon%d.yml", n))
+		text := o.file(o.fleet) + fmt.Sprintf("fleet: {instance: mon%d, key_file: %q}\n", n, key) + clusters
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			return err
+		}
+		d, err := startDaemon(ctx, o.binary, file)
+		if err != nil {
+			return err
+		}
+		all = append(all, d)
+	}
+	shared, err := o.waitOwned(ctx, all)
+	if err != nil {
+		return fmt.Errorf("waiting for all clusters to be watched: %w", err)
+	}
+	for _, d := range all {
+		if _, err := d.waitFirstSweep(ctx); err != nil {
+			return fmt.Errorf("waiting for the first sweep: %w", err)
+		}
+	}
+	fmt.Fprintf(os.Stderr, "the clusters are shared out after %s; measuring for %s\n", shared.Round(10*time.Millisecond), o.length)
+	return o.reportFleet(ctx, all)
+}
+
+// waitOwned waits until the instances watch all clusters, each some, and returns the duration.
+func (o options) waitOwned(ctx context.Context, all []*daemon) (time.Duration, error) {
+	began := time.Now()
+	for {
+		owned, some := 0, true
+		for _, d := range all {
+			last, err := d.scrape(ctx)
+			if err != nil {
+				return 0, err
+			}
+			n := int(last.sum("stickwatch_lease_owner"))
+			owned, some = owned+n, some && n > 0
+		}
+		if some && owned == o.clusters {
+			return time.Since(began), nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// A databaseState are the counters of the database.
+type databaseState struct{ rows, size float64 }
+
+func (o options) database(ctx context.Context) (s databaseState, err error) {
+	const query = "SELECT sum(n_tup_ins + n_tup_upd), pg_database_size(current_database()) FROM pg_stat_user_tables"
+	out, err := exec.CommandContext(ctx, "psql", "-XAqt", "-F", " ", "-d", o.fleet, "-c", query).Output()
+	if err != nil {
+		return s, fmt.Errorf("asking the database: %w", err)
+	}
+	_, err = fmt.Sscan(string(out), &s.rows, &s.size)
+	return s, err
+}
+
+// request requests pages of an instance once a second until ctx ends, and returns the sorted durations.
+func request(ctx context.Context, d *daemon, path string) (took []time.Duration) {
+	clock := time.NewTicker(time.Second)
+	defer clock.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			slices.Sort(took)
+			return took
+		case <-clock.C:
+		}
+		began := time.Now()
+		if _, err := d.get(ctx, path); err == nil {
+			took = append(took, time.Since(began))
+		}
+	}
+}
+
+// requested are the pages whose duration is measured.
+var requested = []string{"", "clusters/cluster000", "api/v1/clusters", "api/v1/history?cluster=cluster000&since=24h"}
+
+// reportFleet waits, kills an instance, and prints the measures.
+func (o options) reportFleet(ctx context.Context, all []*daemon) error {
+	var first, last []scrape
+	scrapeAll := func(into *[]scrape) error {
+		for _, d := range all {
+			s, err := d.scrape(ctx)
+			if err != nil {
+				return err
+			}
+			*into = append(*into, s)
+		}
+		return nil
+	}
+	before, err := o.database(ctx)
+	if err := errors.Join(err, scrapeAll(&first)); err != nil {
+		return err
+	}
+	began := time.Now()
+	measuring, stop := context.WithTimeout(ctx, o.length)
+	defer stop()
+	durations := make([]chan []time.Duration, len(requested))
+	for n, path := range requested {
+		durations[n] = make(chan []time.Duration, 1)
+		go func() { durations[n] <- request(measuring, all[0], path) }()
+	}
+	<-measuring.Done()
+	after, err := o.database(ctx)
+	if err := errors.Join(err, ctx.Err(), scrapeAll(&last)); err != nil {
+		return err
+	}
+	took := time.Since(began).Seconds()
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	row("targets", "%d every %s, in %d clusters", o.clusters*(o.nodes+1), o.every, o.clusters)
+	probes := 0.0
+	for n := range all {
+		grew := func(name string) float64 { return last[n].sum(name) - first[n].sum(name) }
+		probes += grew("stickwatch_probes_total")
+		row(fmt.Sprint("instance ", n+1), "%.0f clusters, %.1f %% of a core, %.0f MB, schedule lag p99 at most %.0f ms, %.0f rows dropped",
+			last[n].sum("stickwatch_lease_owner"), 100*grew("process_cpu_seconds_total")/took, last[n].sum("process_resident_memory_bytes")/1e6,
+			1000*quantile(.99, "stickwatch_schedule_lag_seconds", first[n], last[n]), grew("stickwatch_history_dropped_total"))
+	}
+	row("probes", "%.0f a second", probes/took)
+	row("rows written or changed", "%.0f a second", (after.rows-before.rows)/took)
+	row("database", "%.1f MB, grew by %.0f bytes a probe", after.size/1e6, (after.size-before.size)/probes)
+	for n, path := range requested {
+		if list := <-durations[n]; len(list) > 0 {
+			row("/"+path, "p50 %d ms, p95 %d ms", list[len(list)/2].Milliseconds(), list[(len(list)-1)*95/100].Milliseconds())
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	killed := int(last[0].sum("stickwatch_lease_owner"))
+	if err := all[0].cmd.Process.Kill(); err != nil {
+		return err
+	}
+	_ = all[0].cmd.Wait()
+	taken, err := o.waitOwned(ctx, all[1:])
+	if err != nil {
+		return err
+	}
+	row("kill -9 of an instance", "its %d clusters are taken over after %.1f s", killed, taken.Seconds())
+	return w.Flush()
+}
