@@ -263,8 +263,8 @@ func (a *activeConfig) without(clusters []string) *activeConfig {
 	return next
 }
 
-// giveAway ends the watch of clusters and writes what was decided about them. If another instance
-// has taken them over, that is refused.
+// giveAway ends the watch of clusters and writes what was observed and decided about them. If another
+// instance has taken them over, that is refused.
 func (d *Daemon) giveAway(ctx context.Context, active *activeConfig, clusters []string) {
 	if len(clusters) == 0 {
 		return
@@ -276,8 +276,8 @@ func (d *Daemon) giveAway(ctx context.Context, active *activeConfig, clusters []
 		}
 	}
 	d.handOver(ctx, active, ending)
-	if err := d.flush(ctx); err != nil && ctx.Err() == nil {
-		d.logger.Warn("writing the incidents of clusters that are given away", "err", err)
+	if err := errors.Join(d.flush(ctx), flushWithin(ctx, d.history.Flush)); err != nil && ctx.Err() == nil {
+		d.logger.Warn("writing the history of clusters that are given away", "err", err)
 	}
 	d.incidentStore.release(clusters)
 	d.writeQueue.Forget(clusters)

@@ -207,6 +207,21 @@ func TestFleetTakeover(t *testing.T) {
 	t.Logf("after a stop: leases after %s, a round of every cluster shown after %s", took, took+seen)
 }
 
+// TestFleetGivesAway: an instance that gives clusters away writes what it has measured of them.
+func TestFleetGivesAway(t *testing.T) {
+	f := newFleetRig(t, 6)
+	a := f.start(t, "a")
+	await(t, time.Minute, "a watches all clusters", func() bool { return f.owned(t, "a") && f.showsAll(t, a, time.Time{}) })
+	f.start(t, "b")
+	await(t, 2*time.Minute, "b has its share", func() bool { return f.owned(t, "a", "b") })
+	shared := time.Now()
+	await(t, time.Minute, "both go on", func() bool { return f.showsAll(t, a, shared) })
+	_, metrics := a.request(t, "/metrics")
+	if !strings.Contains(metrics, "\nstickwatch_history_dropped_total 0\n") {
+		t.Errorf("rows were dropped: %s", metrics[strings.Index(metrics, "\nstickwatch_history_dropped_total "):][:60])
+	}
+}
+
 // TestUnits: with incidents by host, clusters that share a host are watched together.
 func TestUnits(t *testing.T) {
 	cluster := func(name string, hosts ...string) *probes.Cluster {

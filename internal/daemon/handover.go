@@ -114,6 +114,9 @@ func (d *Daemon) putCanaries(ctx context.Context, active *activeConfig, watchers
 	}
 }
 
+// handOverTime bounds how long other instances wait for the newest canaries: those of a moment ago are stored.
+const handOverTime = time.Second
+
 // handOver ends the watch of clusters and stores their canaries for the instances that take them over. If
 // one has done so already, the canaries are left to it.
 func (d *Daemon) handOver(ctx context.Context, active *activeConfig, watchers []*monitor.Watcher) {
@@ -126,6 +129,8 @@ func (d *Daemon) handOver(ctx context.Context, active *activeConfig, watchers []
 	for _, one := range watchers {
 		one.HandOver()
 	}
+	ctx, cancel := context.WithTimeout(ctx, handOverTime)
+	defer cancel()
 	d.putCanaries(ctx, active, watchers, nil)
 	d.fleet.mu.Lock()
 	defer d.fleet.mu.Unlock()

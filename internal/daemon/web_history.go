@@ -309,11 +309,13 @@ func (d *Daemon) AddNote(ctx context.Context, id, by, text string) (alerting.Inc
 }
 
 // flush waits a while until the history has all decisions.
-func (d *Daemon) flush(ctx context.Context) error {
+func (d *Daemon) flush(ctx context.Context) error { return flushWithin(ctx, d.writeQueue.Flush) }
+
+func flushWithin(ctx context.Context, flush func(context.Context) error) error {
 	const wait = 5 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return d.writeQueue.Flush(ctx)
+	return flush(ctx)
 }
 
 // A refresher applies silences or announced deployments from the history.

@@ -419,20 +419,23 @@ const (
 // them. It fails with FencedError unless this instance has the leases, with these epochs.
 func (db *DB) PutCanaries(ctx context.Context, all []StoredCanaries) error {
 	fence := make(map[string]int64, len(all))
+	var clusters, none []string
+	var epochs []int64
+	var bodies [][]byte
 	for _, c := range all {
 		fence[c.Cluster] = c.Epoch
+		if c.Body == nil {
+			none = append(none, c.Cluster)
+			continue
+		}
+		clusters, epochs, bodies = append(clusters, c.Cluster), append(epochs, c.Epoch), append(bodies, c.Body)
 	}
 	err := db.commitFenced(ctx, false, fence, func(tx *transaction) error {
-		for _, c := range all {
-			statement, args := upsertCanaries, []any{c.Cluster, c.Epoch, c.Body}
-			if c.Body == nil {
-				statement, args = deleteCanaries, args[:1]
-			}
-			if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
-				return err
-			}
+		if _, err := tx.ExecContext(ctx, deleteCanaries, none); err != nil {
+			return err
 		}
-		return nil
+		_, err := tx.ExecContext(ctx, upsertCanaries, clusters, epochs, bodies)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("storing the canaries of %d clusters: %w", len(all), err)

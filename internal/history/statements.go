@@ -265,9 +265,10 @@ const (
 	selectNeeded    = `SELECT COALESCE(MIN(samples_since), ?::bigint), COALESCE(MIN(minutes_since), ?::bigint) FROM targets`
 	selectSnapshots = `SELECT cluster, at, body FROM snapshots WHERE at >= ? ORDER BY cluster`
 
-	upsertCanaries = `INSERT INTO canaries (cluster, epoch, at, body) VALUES (?, ?, ` + databaseNow + `, ?)
+	upsertCanaries = `INSERT INTO canaries (cluster, epoch, at, body)
+	SELECT cluster, epoch, ` + databaseNow + `, body FROM unnest(?::text[], ?::bigint[], ?::bytea[]) AS rows (cluster, epoch, body)
 	ON CONFLICT (cluster) DO UPDATE SET epoch = excluded.epoch, at = excluded.at, body = excluded.body`
-	deleteCanaries = `DELETE FROM canaries WHERE cluster = ?`
+	deleteCanaries = `DELETE FROM canaries WHERE cluster = ANY(?)`
 	expireCanaries = `DELETE FROM canaries WHERE at < ` + databaseNow + ` - ?::bigint`
 	// selectCanaries leaves the body of a row out that is too large.
 	selectCanaries = `SELECT cluster, epoch, ` + databaseNow + ` - at, CASE WHEN octet_length(body) <= ? THEN body END
