@@ -70,10 +70,19 @@ func pairings() (list []pairing) {
 
 // playOnce plays a pairing. The worker or table entry of a request is random, and rates
 // are measured by `make operations`: in a single run of each, a failure is repeated,
-// and only a second failure is an error.
+// and only a second failure is an error. A run in which the operation did not have its effect,
+// for instance because a busy machine harmed users before, says nothing about stickwatch.
 func (p pairing) playOnce(t *testing.T, results *results) {
 	c, r := p.run(t, results)
-	if !r.OK && gapOf(t.Name()).why == "" && os.Getenv("STICKWATCH_OPERATIONS_RUNS") == "" {
+	campaign := os.Getenv("STICKWATCH_OPERATIONS_RUNS") != ""
+	for range 2 {
+		if len(r.Broken) == 0 || campaign {
+			break
+		}
+		t.Logf("void: %s", r)
+		c, r = p.run(t, results)
+	}
+	if !r.OK && gapOf(t.Name()).why == "" && !campaign {
 		t.Logf("wrong once: %s", r)
 		c, r = p.run(t, results)
 	}
