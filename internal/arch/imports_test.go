@@ -173,9 +173,9 @@ var homes = map[string][]string{
 	"github.com/getkin/kin-openapi":          {"internal/docs/openapitest"},
 	"github.com/prometheus":                  {"internal/metrics", "internal/history", "internal/bench"}, // each component owns its collectors
 	"github.com/prometheus/exporter-toolkit": {"internal/web"},
-	"go.yaml.in/yaml/v2":                     {"internal/web", "internal/discovery"}, // exporter-toolkit reads the web configuration, and Prometheus its files of targets
-	"github.com/miekg/dns":                   {"internal/discovery", "internal/lab"}, // and a server for tests
-	"github.com/prometheus/prometheus":       {"internal/discovery"},                 // the format of file_sd and http_sd
+	"go.yaml.in/yaml/v2":                     {"internal/web", "internal/discovery"},                   // exporter-toolkit reads the web configuration, and Prometheus its files of targets
+	"github.com/miekg/dns":                   {"internal/discovery", "internal/lab", "internal/bench"}, // and servers for tests and measures
+	"github.com/prometheus/prometheus":       {"internal/discovery"},                                   // the format of file_sd and http_sd
 	"modernc.org/sqlite":                     {"internal/history"},
 	"github.com/go-co-op/gocron":             {"internal/monitor"},
 	"github.com/slack-go/slack":              {"alerting/slack"},

@@ -4,9 +4,12 @@
 //	go run ./internal/bench
 //	go run ./internal/bench -clusters 100 -nodes 4 -every 10s -for 3m
 //	go run ./internal/bench -fleet postgres://stickwatch@127.0.0.1/stickwatch
+//	go run ./internal/bench -clusters 200 -nodes-from dns -pairs 6 -for 1m
 //
 // It prints the measures of the README: the duration of the first sweep, the delay of
-// the schedule, and the processor time and memory of the daemon.
+// the schedule, and the processor time and memory of the daemon. With -nodes-from it
+// compares two daemons that watch the same clusters at the same time: one has a list of
+// the nodes, and the other finds them.
 package main
 
 import (
@@ -36,6 +39,8 @@ type options struct {
 	binary          string // path of the binary; "": build it
 	targets         bool   // run as the process that serves the targets
 	fleet           string // URL of the database of a fleet of three instances; "": one daemon
+	nodesFrom       string // source of the nodes that a second daemon finds: file or dns; "": there is none
+	pairs           int    // of daemons that are compared
 }
 
 func main() {
@@ -49,6 +54,8 @@ func main() {
 	flag.StringVar(&o.binary, "binary", "", "measure this stickwatch instead of building one")
 	flag.StringVar(&o.fleet, "fleet", "", "measure three instances with the history in this PostgreSQL, a `URL`; the database must be empty")
 	flag.BoolVar(&o.targets, "targets", false, "serve clusters, and print how they are configured, until standard input ends")
+	flag.StringVar(&o.nodesFrom, "nodes-from", "", "compare a daemon that finds its nodes by file or dns with one that has a list of them")
+	flag.IntVar(&o.pairs, "pairs", 1, "how many pairs of daemons are compared, one after the other")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	run := o.measure
@@ -76,24 +83,35 @@ func (o options) measure(ctx context.Context) error {
 			return fmt.Errorf("building the daemon: %w\n%s", err, out)
 		}
 	}
-	clusters, end, err := o.startTargets(ctx)
+	listed, found, end, err := o.startTargets(ctx, folder)
 	if err != nil {
 		return err
 	}
 	defer end()
 	if o.fleet != "" {
-		return o.measureFleet(ctx, folder, clusters)
+		return o.measureFleet(ctx, folder, listed)
 	}
-	file := filepath.Join(folder, "stickwatch.yml")
-	if err := os.WriteFile(file, []byte(o.file("sqlite:"+folder+"/history.db")+clusters), 0o600); err != nil {
-		return err
+	if o.nodesFrom != "" {
+		return o.compare(ctx, folder, listed, found)
 	}
-	d, err := startDaemon(ctx, o.binary, file)
+	d, err := o.start(ctx, folder, "listed", listed)
 	if err != nil {
 		return err
 	}
 	defer d.stop()
-	return o.report(ctx, d, filepath.Join(folder, "history.db"))
+	return o.report(ctx, d, filepath.Join(folder, "listed.db"))
+}
+
+// start starts a daemon whose files have a name of their own.
+func (o options) start(ctx context.Context, folder, name, clusters string) (*daemon, error) {
+	at := filepath.Join(folder, name)
+	if err := os.RemoveAll(at + ".db"); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(at+".yml", []byte(o.file("sqlite:"+at+".db")+clusters), 0o600); err != nil {
+		return nil, err
+	}
+	return startDaemon(ctx, o.binary, at+".yml")
 }
 
 // file returns the configuration without its clusters.
@@ -103,24 +121,24 @@ func (o options) file(history string) string {
 }
 
 // startTargets starts this program as the process that serves the targets, and returns
-// the configuration of their clusters.
-func (o options) startTargets(ctx context.Context) (clusters string, end func(), err error) {
+// two configurations of their clusters: with listed nodes, and with those that are found.
+func (o options) startTargets(ctx context.Context, folder string) (listed, found string, end func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", nil, err
+		return "", "", nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-targets", fmt.Sprint("-clusters=", o.clusters), fmt.Sprint("-nodes=", o.nodes), fmt.Sprint("-trouble=", o.trouble))
-	cmd.Stderr = os.Stderr
+	cmd := exec.CommandContext(ctx, self, "-targets", fmt.Sprint("-clusters=", o.clusters), fmt.Sprint("-nodes=", o.nodes), fmt.Sprint("-trouble=", o.trouble), "-nodes-from="+o.nodesFrom)
+	cmd.Stderr, cmd.Dir = os.Stderr, folder
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		return "", nil, err
+		return "", "", nil, err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return "", nil, err
+		return "", "", nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return "", nil, err
+		return "", "", nil, err
 	}
 	end = func() {
 		_ = in.Close() // the process exits when its input is closed
@@ -129,16 +147,19 @@ func (o options) startTargets(ctx context.Context) (clusters string, end func(),
 	var b strings.Builder
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if lines.Text() == readyLine {
-			return b.String(), end, nil
+			listed, found, _ = strings.Cut(b.String(), foundLine+"\n")
+			return listed, found, end, nil
 		}
 		b.WriteString(lines.Text() + "\n")
 	}
 	end()
-	return "", nil, fmt.Errorf("starting the targets: %w", io.ErrUnexpectedEOF)
+	return "", "", nil, fmt.Errorf("starting the targets: %w", io.ErrUnexpectedEOF)
 }
 
-// readyLine follows the configuration when every target answers.
-const readyLine = "---"
+const (
+	foundLine = "===" // precedes the configuration in which nodes are found
+	readyLine = "---" // follows the configurations when every target answers
+)
 
 // serveTargets serves clusters until standard input ends.
 func (o options) serveTargets(ctx context.Context) error {
@@ -159,7 +180,18 @@ func (o options) serveTargets(ctx context.Context) error {
 		}
 		defer c.Close()
 		all = append(all, c)
-		describe(fmt.Sprintf("cluster%03d", i), c)
+		describe(clusterName(i), c)
+		fmt.Println("    nodes:")
+		for _, n := range c.Nodes {
+			fmt.Printf("      - {id: %s, url: %q}\n", n.ID(), n.URL())
+		}
+	}
+	if o.nodesFrom != "" {
+		end, err := o.describeFound(all)
+		if err != nil {
+			return err
+		}
+		defer end()
 	}
 	fmt.Println(readyLine)
 	if o.trouble {
@@ -169,13 +201,12 @@ func (o options) serveTargets(ctx context.Context) error {
 	return err
 }
 
-// describe prints the configuration of a cluster.
+func clusterName(i int) string { return fmt.Sprintf("cluster%03d", i) }
+
+// describe prints the configuration of a cluster without its nodes.
 func describe(name string, c *demo.Cluster) {
-	fmt.Printf("  - name: %s\n    balancer: {url: %q, method: %s, client_ip_header: %s}\n    nodes:\n",
+	fmt.Printf("  - name: %s\n    balancer: {url: %q, method: %s, client_ip_header: %s}\n",
 		name, c.Balancer.URL(), c.Config.Method, c.Config.ClientIPHeader)
-	for _, n := range c.Nodes {
-		fmt.Printf("      - {id: %s, url: %q}\n", n.ID(), n.URL())
-	}
 }
 
 // injectFaults breaks a cluster every second, and repairs another one.

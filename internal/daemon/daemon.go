@@ -184,9 +184,11 @@ func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
 	d.active.Store(w)
 	d.sources.use(cfg)
 	d.metrics.Restore(d.fleet.ownCounters(left.Counters), names(cfg))
+	nodes := make(map[string][]string)
 	for _, c := range cfg.WithViews() {
-		d.metrics.Retain(c.Name, nodeIDs(c))
+		nodes[c.Name] = nodeIDs(c)
 	}
+	d.metrics.Retain(nodes)
 	if d.fleet == nil { // in a fleet, what was restored may be of clusters that others watch
 		d.incidentStore.setClusters(w.watchedNames(cfg))
 	}

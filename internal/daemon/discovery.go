@@ -284,6 +284,7 @@ func missingFrom(known, list []string) (missing []string) {
 
 // forgetLeftNodes drops the series of nodes that left more than an hour ago.
 func (d *Daemon) forgetLeftNodes(now time.Time) {
+	nodes := make(map[string][]string)
 	for _, one := range d.active.Load().watchers {
 		snapshot := one.Snapshot()
 		if snapshot.Cluster.Source == nil {
@@ -293,6 +294,9 @@ func (d *Daemon) forgetLeftNodes(now time.Time) {
 		for _, n := range snapshot.Cluster.LeftSince(now.Add(-time.Hour)) {
 			kept = append(kept, n.ID)
 		}
-		d.metrics.Retain(snapshot.Cluster.Name, kept)
+		nodes[snapshot.Cluster.Name] = kept
+	}
+	if len(nodes) > 0 {
+		d.metrics.Retain(nodes)
 	}
 }

@@ -219,14 +219,16 @@ func (d *Daemon) applyLeases(ctx context.Context, own map[string]int64) error {
 	d.incidentStore.adopt(own, past)
 	next.own = maps.Clone(own)
 	var begun []*monitor.Watcher
+	nodes := make(map[string][]string)
 	for _, c := range next.config.Watched() {
 		if slices.Contains(gained, c.Name) {
 			one := d.newWatcher(next.config, c, past.ActiveFindings[c.Name])
 			next.watchers, begun = append(next.watchers, one), append(begun, one)
-			d.metrics.Retain(c.Name, nodeIDs(c))
+			nodes[c.Name] = nodeIDs(c)
 		}
 	}
 	d.continueCanaries(ctx, next.config, own, begun)
+	d.metrics.Retain(nodes)
 	err = d.watch(old, next)
 	d.fleet.firstTime.Do(func() { close(d.fleet.joined) })
 	if len(gained)+len(lost) > 0 {

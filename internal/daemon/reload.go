@@ -154,7 +154,7 @@ func (d *Daemon) closeWatcher(one *monitor.Watcher) {
 		}
 		name := one.Cluster().Name
 		if next := d.active.Load().watcherOf(name); next != nil {
-			d.metrics.Retain(name, nodeIDs(next.Cluster()))
+			d.metrics.Retain(map[string][]string{name: nodeIDs(next.Cluster())})
 		} else {
 			d.metrics.Forget(name)
 			d.reporter.placements.forget(name)

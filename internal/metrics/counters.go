@@ -91,22 +91,22 @@ func (c counters) request(r checks.Request) {
 	c.requests.with(cluster, balancer, node, outcome).inc()
 }
 
-// retain drops the counters of nodes that left a cluster.
-func (c counters) retain(cluster string, nodes []string) {
-	kept := []string{"", other}
-	for _, n := range nodes {
-		kept = append(kept, c.limiter.node(cluster, n))
-	}
-	var gone []string
-	for m := range seriesOf(c.requests) {
-		values := clientRequests.values(m)
-		if node := values[slices.Index(clientRequests.Labels, "node")]; values[0] == cleanLabel(cluster) && !slices.Contains(kept, node) {
-			gone = append(gone, node)
+// retain drops the counters of nodes that left their clusters. It walks all series once,
+// however many clusters there are.
+func (c counters) retain(nodes map[string][]string) {
+	kept := make(map[string][]string)
+	for name, listed := range nodes {
+		cluster := cleanLabel(name)
+		kept[cluster] = append(kept[cluster], "", other)
+		for _, n := range listed {
+			kept[cluster] = append(kept[cluster], c.limiter.node(cluster, n))
 		}
 	}
-	for _, node := range gone {
-		c.requests.delete(prometheus.Labels{"cluster": cleanLabel(cluster), "node": node})
-	}
+	at := slices.Index(clientRequests.Labels, "node")
+	c.requests.deleteFunc(func(values []string) bool {
+		of, ok := kept[values[0]]
+		return ok && !slices.Contains(of, values[at])
+	})
 }
 
 func (c counters) forget(cluster string) {

@@ -119,7 +119,7 @@ func TestRequestsOfNodesThatLeft(t *testing.T) {
 			l.Request(checks.Request{Cluster: cluster, Balancer: "b", Node: node, Outcome: checks.OutcomeMoved})
 		}
 	}
-	l.Retain("shop", []string{"node2", "node3"})
+	l.Retain(map[string][]string{"shop": {"node2", "node3"}})
 	for name, want := range map[string]float64{"b node2 moved": 1, "b  moved": 1, "b other moved": 1, "b node1 moved": 0} {
 		if got := requestsOf(l, "shop")[name]; got != want {
 			t.Errorf("shop, %q: got %v, want %v", name, got, want)

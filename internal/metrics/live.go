@@ -204,8 +204,8 @@ func (l *Live) Reloaded(at time.Time, err error) {
 	}
 }
 
-// Retain drops the request counters of nodes that are not in the list.
-func (l *Live) Retain(cluster string, nodes []string) { l.counters.retain(cluster, nodes) }
+// Retain drops the request counters of the given clusters' nodes that are not in their lists.
+func (l *Live) Retain(nodes map[string][]string) { l.counters.retain(nodes) }
 
 // Forget drops every series of a cluster.
 func (l *Live) Forget(cluster string) {

@@ -42,6 +42,9 @@ type (
 	durationsVec = seriesVec[durations, *durations]
 )
 
+// separator is between the label values of a series, none of which has this byte: see cleanLabel.
+const separator = "\xff"
+
 func newSeriesVec[V any, P value[V]](m Metric) *seriesVec[V, P] {
 	return &seriesVec[V, P]{Metric: m, description: m.desc(), series: make(map[string]*series[V, P]), pairs: make(map[[2]string]*dto.LabelPair)}
 }
@@ -49,7 +52,7 @@ func newSeriesVec[V any, P value[V]](m Metric) *seriesVec[V, P] {
 // with returns the value of the series with label values in the order of Metric.Labels, and creates
 // it at 0.
 func (v *seriesVec[V, P]) with(values ...string) P {
-	key := strings.Join(values, "\xff") // no label value has this byte: see cleanLabel
+	key := strings.Join(values, separator)
 	v.mu.RLock()
 	s, ok := v.series[key]
 	v.mu.RUnlock()
@@ -81,20 +84,28 @@ func (v *seriesVec[V, P]) pair(name, value string) *dto.LabelPair {
 
 // delete drops the series whose labels have all values of a match.
 func (v *seriesVec[V, P]) delete(match prometheus.Labels) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	clear(v.pairs)
-	for key, s := range v.series {
-		matching := 0
-		for _, p := range s.labels {
-			if value, ok := match[p.GetName()]; ok && value == p.GetValue() {
-				matching++
+	v.deleteFunc(func(values []string) bool {
+		for name, value := range match {
+			if at := slices.Index(v.Labels, name); at < 0 || values[at] != value {
+				return false
 			}
 		}
-		if matching == len(match) {
-			delete(v.series, key)
-			continue
-		}
+		return true
+	})
+}
+
+// deleteFunc drops the series for whose label values, in the order of Metric.Labels, drop
+// returns true.
+func (v *seriesVec[V, P]) deleteFunc(drop func(values []string) bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	before := len(v.series)
+	maps.DeleteFunc(v.series, func(key string, _ *series[V, P]) bool { return drop(strings.Split(key, separator)) })
+	if len(v.series) == before {
+		return
+	}
+	clear(v.pairs)
+	for _, s := range v.series {
 		for _, p := range s.labels {
 			v.pairs[[2]string{p.GetName(), p.GetValue()}] = p
 		}
