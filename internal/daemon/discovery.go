@@ -29,7 +29,7 @@ type nodeSources struct {
 	mu      sync.Mutex
 	all     map[string]*nodeSource      // by cluster name
 	stored  map[string]history.NodeList // last written ones, by cluster name; used by saveNodeLists only
-	asked   func(cluster string, source probes.NodeSource, nodes []probes.Node)
+	adopt   func(cluster string, source probes.NodeSource, nodes []probes.Node) bool
 	running panics.Group
 }
 
@@ -108,16 +108,16 @@ func (s *nodeSources) use(cfg *config.Config) {
 		}
 	}
 	s.all = next
-	if s.asked != nil {
+	if s.adopt != nil {
 		s.follow()
 	}
 }
 
 // start begins to ask the sources again and again, also those of later configurations.
-func (s *nodeSources) start(asked func(cluster string, source probes.NodeSource, nodes []probes.Node)) {
+func (s *nodeSources) start(adopt func(cluster string, source probes.NodeSource, nodes []probes.Node) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked = asked
+	s.adopt = adopt
 	s.follow()
 }
 
@@ -131,7 +131,7 @@ func (s *nodeSources) follow() {
 		source.stop = stop
 		s.running.Go(func() {
 			panics.Keep(ctx, panics.Daemon, func() {
-				source.Run(ctx, func(nodes []probes.Node) { s.asked(name, source.Discovery, nodes) })
+				source.Run(ctx, func(nodes []probes.Node) bool { return s.adopt(name, source.Discovery, nodes) })
 			})
 		})
 	}
@@ -148,20 +148,21 @@ func (s *nodeSources) stopAll() {
 	}
 }
 
-// onNodes replaces the nodes of a cluster by those that its source lists now.
-func (d *Daemon) onNodes(cluster string, source probes.NodeSource, found []probes.Node) {
+// onNodes replaces the nodes of a cluster by those that its source lists now. It returns false
+// if it could not.
+func (d *Daemon) onNodes(cluster string, source probes.NodeSource, found []probes.Node) bool {
 	if !d.reloading.TryLock() {
 		source.Refresh() // another change is under way, and may wait for the round that asks: ask again soon
-		return
+		return false
 	}
 	defer d.reloading.Unlock()
 	old := d.active.Load()
 	before := old.config.Cluster(cluster)
 	if d.closed || before == nil || before.Source != source {
-		return // a reload has replaced the source
+		return true // a reload has replaced the source
 	}
-	if slices.EqualFunc(before.Nodes, old.config.Nodes(cluster, found), sameNode) {
-		return
+	if slices.EqualFunc(before.Nodes, old.config.Nodes(cluster, found), discovery.SameNode) {
+		return true
 	}
 	cfg := old.config.WithNodes(cluster, source, found)
 	after := cfg.Cluster(cluster)
@@ -173,6 +174,7 @@ func (d *Daemon) onNodes(cluster string, source probes.NodeSource, found []probe
 	}
 	d.logger.Info("nodes changed", "cluster", cluster, "source", source.State().Name,
 		"came", missingFrom(nodeIDs(before), nodeIDs(after)), "went", missingFrom(nodeIDs(after), nodeIDs(before)), "nodes", len(after.Nodes))
+	return true
 }
 
 // restoreNodes returns cfg with the stored lists of sources that do not answer now.
@@ -266,10 +268,6 @@ func sourceKey(cfg *config.Config, cluster string) string {
 		return ""
 	}
 	return fmt.Sprintf("%x", sha256.Sum256(settings))
-}
-
-func sameNode(a, b probes.Node) bool {
-	return a.ID == b.ID && a.URL.String() == b.URL.String() && a.Server == b.Server && a.Host == b.Host
 }
 
 // missingFrom returns the ids that are in list and not in known.

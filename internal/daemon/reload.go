@@ -9,6 +9,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/internal/config"
+	"stickwatch/internal/discovery"
 	"stickwatch/internal/history"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/web"
@@ -136,7 +137,7 @@ func (d *Daemon) nextConfig(old *activeConfig, cfg *config.Config) *activeConfig
 				one.Inherit(before)
 			}
 		}
-		if c.Source != nil && !slices.EqualFunc(one.Cluster().Nodes, c.Nodes, sameNode) {
+		if c.Source != nil && !slices.EqualFunc(one.Cluster().Nodes, c.Nodes, discovery.SameNode) {
 			one.SetCluster(c) // its source has answered meanwhile
 		}
 		next.watchers = append(next.watchers, one)

@@ -23,6 +23,7 @@ import (
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/panics"
+	"stickwatch/internal/sleep"
 	"stickwatch/probes"
 )
 
@@ -41,12 +42,13 @@ type Discovery struct {
 	least int
 	wake  chan struct{}
 
-	asking chan struct{} // holds one element during a question
+	asking  chan struct{} // holds one element during a question
+	changed bool          // nodes are others than those that were adopted last; used during a question
 
-	mu       sync.Mutex
-	state    probes.SourceState
-	nodes    []probes.Node
-	answered func([]probes.Node) // nil: nobody is told
+	mu    sync.Mutex
+	state probes.SourceState
+	nodes []probes.Node
+	adopt func([]probes.Node) bool // nil: nobody is told
 }
 
 // An answer is a list of nodes, in the order of the source if it has one.
@@ -106,6 +108,7 @@ func (d *Discovery) Ask(ctx context.Context) ([]probes.Node, error) {
 	case <-ctx.Done():
 		return d.Nodes(), ctx.Err()
 	}
+	defer func() { <-d.asking }()
 	var got answer
 	err := panics.Catch(panics.Daemon, func() {
 		var askErr error
@@ -117,15 +120,14 @@ func (d *Discovery) Ask(ctx context.Context) ([]probes.Node, error) {
 	if err != nil {
 		d.record(answer{}, err)
 	}
-	<-d.asking // before answered, which may wait for a round that asks
 	d.mu.Lock()
-	state, nodes, answered := d.state, d.nodes, d.answered
+	state, nodes, adopt := d.state, d.nodes, d.adopt
 	d.mu.Unlock()
 	if state.Error != "" {
 		return nodes, errors.New(state.Error)
 	}
-	if answered != nil {
-		answered(nodes)
+	if d.changed && adopt != nil {
+		d.changed = !adopt(nodes)
 	}
 	return nodes, nil
 }
@@ -186,7 +188,9 @@ func (d *Discovery) record(got answer, err error) {
 		d.state.Error = probes.Conceal(probes.Clean(probes.WithoutURL(err).Error(), probes.MaxError), d.hide...)
 		return
 	}
-	d.nodes = got.nodes
+	if !slices.EqualFunc(d.nodes, got.nodes, SameNode) {
+		d.nodes, d.changed = got.nodes, true
+	}
 	d.state.Answered, d.state.Interval, d.state.Nodes = now, got.again, len(got.nodes)
 	d.state.Failing, d.state.Error, d.state.Restored = time.Time{}, "", false
 }
@@ -204,11 +208,12 @@ func (d *Discovery) Restore(nodes []probes.Node, at time.Time) bool {
 	return true
 }
 
-// Run asks the source again and again until ctx ends. It calls answered with the nodes of every
-// usable answer, whoever asks.
-func (d *Discovery) Run(ctx context.Context, answered func([]probes.Node)) {
+// Run asks the source again and again until ctx ends. It calls adopt when an answer has other
+// nodes, whoever asked, and with every further answer until adopt returns true. adopt must not
+// wait for a round, because that may wait for an answer.
+func (d *Discovery) Run(ctx context.Context, adopt func([]probes.Node) bool) {
 	d.mu.Lock()
-	d.answered = answered
+	d.adopt = adopt
 	d.mu.Unlock()
 	for d.pause(ctx) {
 		d.Update(ctx)
@@ -217,14 +222,15 @@ func (d *Discovery) Run(ctx context.Context, answered func([]probes.Node)) {
 
 // pause waits until the source is to be asked, and reports whether ctx goes on.
 func (d *Discovery) pause(ctx context.Context) bool {
-	least := time.NewTimer(refreshPause)
-	defer least.Stop()
 	state := d.State()
 	pause := max(state.Interval, refreshPause)
 	if state.Error != "" || state.Answered.IsZero() {
 		pause = min(pause, retryEvery)
 	}
-	due := time.NewTimer(pause)
+	// All sources are asked at whole seconds: to wake the process up for each of hundreds
+	// costs more than their questions.
+	now := time.Now()
+	due := time.NewTimer(now.Add(pause).Round(time.Second).Sub(now))
 	defer due.Stop()
 	select {
 	case <-ctx.Done():
@@ -232,13 +238,13 @@ func (d *Discovery) pause(ctx context.Context) bool {
 	case <-due.C:
 		return true
 	case <-d.wake:
+		return sleep.Until(ctx, now.Add(refreshPause))
 	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-least.C:
-		return true
-	}
+}
+
+// SameNode reports whether two nodes of lists of one source are the same.
+func SameNode(a, b probes.Node) bool {
+	return a.ID == b.ID && a.URL.String() == b.URL.String() && a.Server == b.Server && a.Host == b.Host && a.Protocol == b.Protocol
 }
 
 // A nodeTemplate makes nodes of addresses.

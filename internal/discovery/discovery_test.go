@@ -55,7 +55,7 @@ func want(t *testing.T, d *Discovery, failure string, nodes ...string) {
 }
 
 // listenBoth returns listeners on one port that is free for UDP and TCP.
-func listenBoth(t *testing.T) (net.PacketConn, net.Listener) {
+func listenBoth(t testing.TB) (net.PacketConn, net.Listener) {
 	t.Helper()
 	for range 20 {
 		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -73,7 +73,7 @@ func listenBoth(t *testing.T) (net.PacketConn, net.Listener) {
 }
 
 // nameserver serves records on loopback by UDP and TCP, and returns its address.
-func nameserver(t *testing.T, answer func(dns.Question, *dns.Msg)) string {
+func nameserver(t testing.TB, answer func(dns.Question, *dns.Msg)) string {
 	t.Helper()
 	udp, tcp := listenBoth(t)
 	handler := dns.HandlerFunc(func(w dns.ResponseWriter, r *dns.Msg) {
@@ -94,7 +94,7 @@ func nameserver(t *testing.T, answer func(dns.Question, *dns.Msg)) string {
 	return udp.LocalAddr().String()
 }
 
-func records(t *testing.T, lines ...string) (list []dns.RR) {
+func records(t testing.TB, lines ...string) (list []dns.RR) {
 	t.Helper()
 	for _, line := range lines {
 		r, err := dns.NewRR(line)
@@ -285,27 +285,81 @@ func TestBalancer(t *testing.T) {
 	want(t, d, "gives no address of s1: HAProxy needs stats show-legends", "10.0.0.1:80 http://10.0.0.1:80 named s1")
 }
 
-// TestRun checks that a source is asked again by itself, at once when a refresh is due, and
-// that many refreshes are one question a second.
+// TestRun checks that a source is asked again by itself, soon when a refresh is due, and that
+// many refreshes are one question a second.
 func TestRun(t *testing.T) {
-	var asked []time.Time
-	ctx, stop := context.WithCancel(t.Context())
-	d := &Discovery{least: 1, wake: make(chan struct{}, 1), asking: make(chan struct{}, 1), ask: func(context.Context) (answer, error) {
-		return answer{[]probes.Node{{ID: "a"}}, time.Hour}, nil
-	}}
-	if _, err := d.Ask(ctx); err != nil {
-		t.Fatal(err)
-	}
-	d.Refresh()
-	d.Refresh()
-	began := time.Now()
-	d.Run(ctx, func([]probes.Node) {
-		asked = append(asked, time.Now())
-		if d.Refresh(); len(asked) == 2 {
-			stop()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		var asked []time.Duration
+		began := time.Now()
+		d := &Discovery{least: 1, wake: make(chan struct{}, 1), asking: make(chan struct{}, 1)}
+		d.ask = func(context.Context) (answer, error) {
+			switch asked = append(asked, time.Since(began)); len(asked) {
+			case 1, 2:
+				d.Refresh()
+				d.Refresh()
+			case 5:
+				stop()
+			}
+			return answer{[]probes.Node{{ID: "a", URL: new(url.URL)}}, 7 * time.Second}, nil
+		}
+		d.Update(ctx)
+		d.Run(ctx, func([]probes.Node) bool { return true })
+		if diff := cmp.Diff([]time.Duration{0, time.Second, 2 * time.Second, 9 * time.Second, 16 * time.Second}, asked); diff != "" {
+			t.Errorf("it was asked at (-want +got):\n%s", diff)
 		}
 	})
-	if took := time.Since(began); took < 2*refreshPause || len(asked) != 2 {
-		t.Errorf("got %d questions in %v, want 2 in at least %v", len(asked), took, 2*refreshPause)
+}
+
+// TestRunTogether checks that sources with one interval are asked at the same moments, because
+// each wakes the process up.
+func TestRunTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		var mu sync.Mutex
+		moments := make(map[time.Time]int)
+		var running sync.WaitGroup
+		for i := range 10 {
+			d := &Discovery{least: 1, wake: make(chan struct{}, 1), asking: make(chan struct{}, 1), ask: func(context.Context) (answer, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				moments[time.Now()]++
+				return answer{[]probes.Node{{ID: "a", URL: new(url.URL)}}, 5 * time.Second}, nil
+			}}
+			running.Go(func() {
+				time.Sleep(time.Duration(i) * 50 * time.Millisecond)
+				d.Run(ctx, func([]probes.Node) bool { return true })
+			})
+		}
+		running.Wait()
+		for at, n := range moments {
+			if n != 10 {
+				t.Errorf("%d of 10 sources were asked at %v", n, at)
+			}
+		}
+	})
+}
+
+// TestAdopt checks that an unchanged list is passed on once, and one that was not adopted again.
+func TestAdopt(t *testing.T) {
+	var told [][]string
+	listed, takes := "a", false
+	d := &Discovery{least: 1, asking: make(chan struct{}, 1), ask: func(context.Context) (answer, error) {
+		return answer{[]probes.Node{{ID: listed, URL: new(url.URL)}}, time.Hour}, nil
+	}}
+	d.adopt = func(nodes []probes.Node) bool {
+		told = append(told, shown(nodes))
+		return takes
+	}
+	d.Update(t.Context())
+	takes = true
+	d.Update(t.Context())
+	d.Update(t.Context())
+	listed = "b"
+	d.Update(t.Context())
+	d.Update(t.Context())
+	if diff := cmp.Diff([][]string{{"a "}, {"a "}, {"b "}}, told); diff != "" {
+		t.Errorf("lists (-want +got):\n%s", diff)
 	}
 }
