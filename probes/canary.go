@@ -56,6 +56,15 @@ func (c *Canary) Adopt(cluster *Cluster, expected string) {
 	c.cluster, c.trace.Expected = cluster, expected
 }
 
+// MoveTo makes the canary a client of another address of the balancer, as a browser is that asks
+// DNS again after a failure. It keeps its cookies. No request may be in flight.
+func (c *Canary) MoveTo(e Frontend) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.client = NewClient(e.Target(c.cluster, c.trace.Client))
+	c.trace.URL, c.trace.Balancer = e.URL.Redacted(), e.Address
+}
+
 // Trace returns a copy of the canary's requests so far.
 func (c *Canary) Trace() Trace {
 	c.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"stickwatch/checks"
@@ -19,12 +18,11 @@ type canaryPool struct {
 	canaries        []*pooledCanary
 	idle            []*idleCanary
 	reserve         []*pooledCanary
-	reserved        int                                     // size of the reserve
-	followUps       int                                     // number of follow-ups so far
-	turns           int                                     // number of follow-ups so far: in every second one it is the reserve's turn
-	missedFollowUps map[string]int                          // consecutive follow-ups without an answer of a node, by node id
-	listed          atomic.Pointer[map[netip.AddrPort]bool] // addresses of the balancer, as DNS has answered last; nil: not known
-	cameBack        atomic.Pointer[time.Time]               // when an answer last listed an address that the one before did not; nil: never
+	reserved        int            // size of the reserve
+	followUps       int            // number of follow-ups so far
+	turns           int            // number of follow-ups so far: in every second one it is the reserve's turn
+	missedFollowUps map[string]int // consecutive follow-ups without an answer of a node, by node id
+	addresses       Addresses      // of the balancer
 }
 
 // A pooledCanary is a canary and its slot in the pool.

@@ -3,7 +3,6 @@ package monitor
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -34,7 +33,6 @@ type Watcher struct {
 	sem            chan struct{} // semaphore of one round or follow-up at a time; guards the fields below
 	began          time.Time     // start of the current round or follow-up
 	canaryPool     canaryPool
-	known          map[netip.AddrPort]bool // addresses of the balancer that rounds have probed
 	ledger         *checks.Ledger
 	history        *checks.History
 	last           checks.Round  // the newest round

@@ -17,7 +17,7 @@ import (
 // opens another one.
 type user struct {
 	cluster       *probes.Cluster
-	frontend      probes.Frontend
+	front         probes.Frontend
 	counterBases  *counterBases
 	watchedClient gate.WatchedClient // the client, with its timeline since before the watch
 
@@ -31,9 +31,23 @@ const writeEvery = 4
 
 func newUser(c *probes.Cluster, front probes.Frontend, key, targetNode string, b *counterBases) *user {
 	return &user{
-		cluster: c, frontend: front, counterBases: b,
+		cluster: c, front: front, counterBases: b,
 		watchedClient: gate.WatchedClient{Frontend: frontendName(front), Client: key, TargetNode: targetNode},
 	}
+}
+
+func (u *user) at() probes.Frontend { return u.front }
+
+// stays is true: a browser asks DNS again when its connection fails.
+func (u *user) stays() bool { return true }
+
+// moveTo makes another address of the balancer the user's, who keeps the session's cookies.
+func (u *user) moveTo(front probes.Frontend) bool {
+	u.front, u.watchedClient.Frontend = front, frontendName(front)
+	if u.canary != nil {
+		u.canary.MoveTo(front)
+	}
+	return true
 }
 
 // sample sends a request of the session, or opens one, and sometimes stores a value.
@@ -55,7 +69,7 @@ func anywhere(probes.Exchange) bool { return true }
 // openSession opens a session and stores a value in it. Where that takes a login, it logs in
 // only after a first answer that is accepted.
 func (u *user) openSession(ctx context.Context, accept func(probes.Exchange) bool) []gate.Sample {
-	canary := probes.NewCanary(u.cluster, u.frontend, u.watchedClient.Client, u.watchedClient.TargetNode, u.counterBases.next())
+	canary := probes.NewCanary(u.cluster, u.front, u.watchedClient.Client, u.watchedClient.TargetNode, u.counterBases.next())
 	if visit := canary.Visit(ctx); visit.OK() && accept(visit) {
 		canary.LogIn(ctx)
 	}
@@ -100,7 +114,7 @@ func (u *user) mayWrite() bool {
 // A newClient is another client with every request.
 type newClient struct {
 	cluster       *probes.Cluster
-	frontend      probes.Frontend
+	front         probes.Frontend
 	watchedClient gate.WatchedClient
 }
 
@@ -109,11 +123,19 @@ func newNewClient(c *probes.Cluster, front probes.Frontend, key, targetNode stri
 }
 
 func (n *newClient) sample(ctx context.Context) []gate.Sample {
-	ex := probes.NewCanary(n.cluster, n.frontend, n.watchedClient.Client, n.watchedClient.TargetNode, 0).Visit(ctx)
+	ex := probes.NewCanary(n.cluster, n.front, n.watchedClient.Client, n.watchedClient.TargetNode, 0).Visit(ctx)
 	s := gate.SampleOf(ex, probes.SessionUnknown)
 	s.Good = s.Good || n.cluster.Session != nil && n.cluster.Session.Login != nil && turnedAway(s)
 	return []gate.Sample{s}
 }
+
+func (n *newClient) at() probes.Frontend { return n.front }
+
+// stays is false: a new client goes where DNS sends it.
+func (n *newClient) stays() bool { return false }
+
+// moveTo returns false: the other address has new clients of its own.
+func (n *newClient) moveTo(probes.Frontend) bool { return false }
 
 // turnedAway reports whether an answer is one to a visitor of an application with a login.
 func turnedAway(s gate.Sample) bool {
@@ -134,12 +156,12 @@ func frontendName(front probes.Frontend) string {
 	return front.URL.Redacted() + " at " + front.Address.String()
 }
 
-// openClients opens a session on every node through every address of the balancer, and
+// openClients opens a session on every node through each address of the balancer, and
 // finds new clients for each node. The number of attempts is limited; the report lists
 // the sessions that are missing.
-func (w *Watch) openClients(ctx context.Context) (users []*user, newClients []*newClient) {
+func (w *Watch) openClients(ctx context.Context, fronts []probes.Frontend) (users []*user, newClients []*newClient) {
 	keys := w.keys()
-	for _, front := range probes.Resolve(ctx, w.cluster) {
+	for _, front := range fronts {
 		if !front.Address.IsValid() {
 			continue
 		}
@@ -210,7 +232,7 @@ func (w *Watch) openSessions(ctx context.Context, front probes.Frontend, keys ma
 
 // onlyOne reports whether the application allows the account the one session that is held.
 func (w *Watch) onlyOne(users []*user) bool {
-	return len(users) > 0 && w.cluster.LoginStatus().Single
+	return len(w.users)+len(users) > 0 && w.cluster.LoginStatus().Single
 }
 
 // open opens a user's session before the watch.

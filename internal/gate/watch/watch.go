@@ -43,7 +43,8 @@ type Watch struct {
 	config         Config
 	evidenceReader *sources.Reader
 	counterBases   counterBases
-	users          []*user
+	addresses      addresses
+	users          []*user // all; appended to by runClients
 
 	stop    context.CancelFunc
 	running panics.Group
@@ -64,69 +65,96 @@ func Start(ctx context.Context, c *probes.Cluster, config Config) *Watch {
 		Cluster: c, Before: config.Prober.Round(ctx, c),
 		Nodes: make(map[string]gate.Timeline), BalancerStates: make(map[string][]gate.BalancerState),
 	}
-	users, newClients := v.openClients(ctx)
-	v.users = users
+	fronts := probes.Resolve(ctx, c)
+	for _, front := range fronts {
+		v.addresses.Known(front.Address)
+	}
+	users, newClients := v.openClients(ctx, fronts)
 	v.record.From = time.Now()
 	v.runClients(watching, users, newClients)
+	v.runNodes(watching)
+	v.running.Go(func() { panics.Keep(watching, panics.Probe, func() { v.followAddresses(watching) }) })
+	v.running.Go(func() { panics.Keep(watching, panics.Evidence, func() { v.pollEvidence(watching) }) })
 	return v
 }
 
-// runClients starts all clients, each at its own offset in the interval.
+// runClients starts clients, each at its own offset in the interval.
 func (w *Watch) runClients(ctx context.Context, users []*user, newClients []*newClient) {
-	type sampler interface {
-		sample(context.Context) []gate.Sample
+	w.users = append(w.users, users...)
+	all, i := len(users)+len(newClients), 0
+	phase := func() time.Duration {
+		i++
+		return w.config.Interval * time.Duration(i-1) / time.Duration(all)
 	}
-	all := len(users) + len(newClients) + len(w.cluster.Nodes)
-	begin := func(i int, identity sampler, add func(gate.Sample)) {
-		phase := w.config.Interval * time.Duration(i) / time.Duration(all)
-		requests := schedule{interval: w.config.Interval}
-		w.running.Go(func() {
-			loop(ctx, w.config.Interval, phase, func() (good bool) {
-				began := time.Now()
-				retry := requests.retry(began)
-				var samples []gate.Sample
-				err := panics.Catch(panics.Probe, func() { samples = identity.sample(ctx) })
-				if ctx.Err() != nil || err != nil {
-					return true // the request was cancelled by the end of the watch
-				}
-				if w.impaired(began, samples) {
-					return false
-				}
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				good = true
-				for _, b := range samples {
-					b.Retry = retry
-					add(b)
-					good = good && b.Good
-				}
-				requests.failing = !good
-				return good
-			})
+	w.mu.Lock() // a copy of the record may be in progress
+	defer w.mu.Unlock()
+	for _, u := range users {
+		n := len(w.record.Sessions)
+		w.record.Sessions = append(w.record.Sessions, u.watchedClient)
+		w.run(ctx, phase(), u, func(b gate.Sample) {
+			w.record.Sessions[n].Frontend = u.watchedClient.Frontend
+			w.record.Sessions[n].Timeline.Add(b)
 		})
 	}
-	i := 0
-	w.mu.Lock() // a copy of the record is in progress
-	defer w.mu.Unlock()
-	for n, u := range users {
-		w.record.Sessions = append(w.record.Sessions, u.watchedClient)
-		begin(i, u, func(b gate.Sample) { w.record.Sessions[n].Timeline.Add(b) })
-		i++
-	}
-	for n, c := range newClients {
+	for _, c := range newClients {
+		n := len(w.record.NewClients)
 		w.record.NewClients = append(w.record.NewClients, c.watchedClient)
-		begin(i, c, func(b gate.Sample) { w.record.NewClients[n].Timeline.Add(b) })
-		i++
+		w.run(ctx, phase(), c, func(b gate.Sample) { w.record.NewClients[n].Timeline.Add(b) })
 	}
-	for _, n := range w.cluster.Nodes {
-		begin(i, newHealthChecker(w.cluster, n), func(b gate.Sample) {
+}
+
+// runNodes starts the direct requests to nodes, each at its own offset in the interval.
+func (w *Watch) runNodes(ctx context.Context) {
+	for i, n := range w.cluster.Nodes {
+		phase := w.config.Interval * time.Duration(2*i+1) / time.Duration(2*len(w.cluster.Nodes)) // between clients
+		w.run(ctx, phase, newHealthChecker(w.cluster, n), func(b gate.Sample) {
 			timeline := w.record.Nodes[n.ID]
 			timeline.Add(b)
 			w.record.Nodes[n.ID] = timeline
 		})
-		i++
 	}
-	w.running.Go(func() { panics.Keep(ctx, panics.Evidence, func() { w.pollEvidence(ctx) }) })
+}
+
+// A sampler sends requests.
+type sampler interface {
+	sample(context.Context) []gate.Sample
+}
+
+// run starts a sampler and passes its samples to add, which may use the record.
+func (w *Watch) run(ctx context.Context, phase time.Duration, s sampler, add func(gate.Sample)) {
+	requests := schedule{interval: w.config.Interval}
+	w.running.Go(func() {
+		ctx, leave := context.WithCancel(ctx)
+		defer leave()
+		loop(ctx, w.config.Interval, phase, func() (good bool) {
+			began := time.Now()
+			retry := requests.retry(began)
+			var samples []gate.Sample
+			err := panics.Catch(panics.Probe, func() { samples = s.sample(ctx) })
+			if ctx.Err() != nil || err != nil {
+				return true // the request was cancelled by the end of the watch
+			}
+			if w.impaired(began, samples) {
+				return false
+			}
+			if c, ok := s.(client); ok && w.departs(ctx, c, samples) {
+				if !w.move(c) {
+					leave()
+				}
+				return false
+			}
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			good = true
+			for _, b := range samples {
+				b.Retry = retry
+				add(b)
+				good = good && b.Good
+			}
+			requests.failing = !good
+			return good
+		})
+	})
 }
 
 // impaired reports whether samples failed because stickwatch itself cannot probe, and records

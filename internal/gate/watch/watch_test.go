@@ -27,6 +27,14 @@ type fixture struct {
 
 func watchDemo(t *testing.T, d demo.Config, policy probes.Policy) *fixture {
 	t.Helper()
+	f := prepareDemo(t, d, policy)
+	f.start()
+	return f
+}
+
+// prepareDemo returns the fixture of a cluster that is not watched yet.
+func prepareDemo(t *testing.T, d demo.Config, policy probes.Policy) *fixture {
+	t.Helper()
 	running, err := demo.Start(d)
 	if err != nil {
 		t.Fatal(err)
@@ -45,10 +53,11 @@ func watchDemo(t *testing.T, d demo.Config, policy probes.Policy) *fixture {
 	}
 	// Its clients send more requests than the default budget allows.
 	cfg.Clusters[0].Limit(probes.Budget{RequestsPerSecond: 1000, Concurrent: 100})
-	return &fixture{
-		t: t, Cluster: running, cluster: cfg.Clusters[0],
-		watch: Start(t.Context(), cfg.Clusters[0], Config{Interval: 20 * time.Millisecond}),
-	}
+	return &fixture{t: t, Cluster: running, cluster: cfg.Clusters[0]}
+}
+
+func (f *fixture) start() {
+	f.watch = Start(f.t.Context(), f.cluster, Config{Interval: 20 * time.Millisecond})
 }
 
 func (f *fixture) report() gate.Report { return gate.Judge(f.watch.Record(), f.limits, time.Now()) }
