@@ -53,9 +53,9 @@ and monitors them as serve does, with a status page at http://127.0.0.1:9748/.
 It prints a link that gives a browser write access to the page. After eight
 seconds the balancer begins to mix up sessions; other faults follow, with
 healthy periods between them, until it is interrupted (Ctrl-C). With --fault,
-that fault is active from the start. With --scenario it plays an operation, such
-as a rolling restart, again and again. demo uses loopback only and removes its
-files when it ends.
+that fault begins after eight seconds, and stays. With --scenario it plays an
+operation, such as a rolling restart, again and again. demo uses loopback only
+and removes its files when it ends.
 
 With --rounds it prints a number of reports, as probe does, instead of serving.
 
@@ -156,18 +156,18 @@ func listFaults(w io.Writer, reader phrase.Reader) error {
 }
 
 func (o *demoOptions) run(parent context.Context, c console) error {
-	cluster, err := demo.Start(demo.Config{})
+	cluster, err := demo.Start(demo.Config{Shared: slices.ContainsFunc(o.injected(), func(f demo.Fault) bool { return f.Shared })})
 	if err != nil {
 		return exitError{exitInconclusive, err}
 	}
 	defer cluster.Close()
+	if o.rounds.value == 0 {
+		return o.serve(parent, c, cluster)
+	}
 	for _, name := range o.faults {
 		if err := cluster.Break(name); err != nil {
 			return exitError{exitInconclusive, err}
 		}
-	}
-	if o.rounds.value == 0 {
-		return o.serve(parent, c, cluster)
 	}
 	introduce(c.err, cluster, o.language.reader(nil))
 	cfg, err := o.config(cluster, "")
@@ -224,9 +224,6 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 	defer stop()
 	show := &announcement{logger: log.Logger}
 	server.announcement = show.in
-	for _, name := range o.faults {
-		show.fault(faultNamed(name))
-	}
 	return server.serve(ctx, c, log, func() (*config.Config, error) { return o.config(cluster, folder) }, func(d *daemon.Daemon) error {
 		show.mu.Lock()
 		show.changed = d.Announce
@@ -234,7 +231,9 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 		switch {
 		case o.scenario != "":
 			faults.Go(func() { o.playScenario(ctx, cluster, show) })
-		case len(o.faults) == 0:
+		case len(o.faults) > 0:
+			faults.Go(func() { o.injectFaults(ctx, cluster, show) })
+		default:
 			faults.Go(func() { o.cycleFaults(ctx, cluster, show) })
 		}
 		link, err := d.Link(demoLink)
@@ -252,18 +251,28 @@ const demoLink = 24 * time.Hour
 // firstFault is the time until the first fault: long enough to see the cluster healthy.
 const firstFault = 8 * time.Second
 
+// injectFaults injects the faults of --fault, which stay. They begin after a healthy time, because
+// a restart, or an older state of a session, is visible only to who saw the time before.
+func (o *demoOptions) injectFaults(ctx context.Context, cluster *demo.Cluster, show *announcement) {
+	show.set(phrase.New("Demo: all is well for %s; then fault %s begins.", firstFault, strings.Join(o.faults, ", ")))
+	if !sleep.For(ctx, firstFault) {
+		return
+	}
+	for _, f := range o.injected() {
+		show.inject(cluster, f)
+	}
+}
+
 // cycleFaults injects one fault after the other, each for --every. It begins with the one
 // that other monitors do not see.
 func (o *demoOptions) cycleFaults(ctx context.Context, cluster *demo.Cluster, show *announcement) {
 	faults := demo.Faults()
+	faults = slices.DeleteFunc(faults, func(f demo.Fault) bool { return f.Shared })
 	i := slices.IndexFunc(faults, func(f demo.Fault) bool { return f.Name == "drift" })
 	faults = slices.Concat(faults[i:i+1], faults[:i], faults[i+1:])
 	for sleep.For(ctx, firstFault) {
 		for _, f := range faults {
-			show.fault(f)
-			if err := cluster.Break(f.Name); err != nil {
-				show.logger.Error("the demo", "err", err)
-			}
+			show.inject(cluster, f)
 			if !sleep.For(ctx, o.every.value) {
 				return
 			}
@@ -322,9 +331,13 @@ func (a *announcement) set(text phrase.Phrase) {
 	}
 }
 
-func (a *announcement) fault(f demo.Fault) {
+// inject injects a fault and announces it.
+func (a *announcement) inject(cluster *demo.Cluster, f demo.Fault) {
 	a.logger.Info("fault injected", "fault", f.Name, "description", f.Description)
 	a.set(phrase.New("Demo, fault %s: %s. %s", f.Name, phrase.New(f.Description), phrase.New(f.Look)))
+	if err := cluster.Break(f.Name); err != nil {
+		a.logger.Error("the demo", "err", err)
+	}
 }
 
 func (a *announcement) removed(f demo.Fault) {
@@ -332,10 +345,9 @@ func (a *announcement) removed(f demo.Fault) {
 	a.set(phrase.New("Demo: fault %s is removed. Its incident recovers, and resolves after a while without a relapse.", f.Name))
 }
 
-// faultNamed returns the fault of a name that was validated.
-func faultNamed(name string) demo.Fault {
-	faults := demo.Faults()
-	return faults[slices.IndexFunc(faults, func(f demo.Fault) bool { return f.Name == name })]
+// injected returns the faults of --fault.
+func (o *demoOptions) injected() []demo.Fault {
+	return slices.DeleteFunc(demo.Faults(), func(f demo.Fault) bool { return !slices.Contains(o.faults, f.Name) })
 }
 
 // config returns a configuration of the demo with its history in folder.
@@ -362,6 +374,11 @@ func demoFile(cluster *demo.Cluster, listen, folder, language string) string {
 	for i, n := range cluster.Nodes {
 		write("      - {id: %s, url: %q, primary: %t}", n.ID(), n.URL(), i == 0)
 	}
+	policy := probes.PolicySticky
+	if cluster.Config.Shared {
+		policy = probes.PolicyReplicated
+	}
+	write(`    session: {policy: %s, write: "?key1={value}", read: {regex: 'key1=([0-9]+)'}}`, policy)
 	write("    pages: [{path: /app_a/}]")
 	write("    handshake: {path: /socket.io/}")
 	write("    dependencies: [{name: %s, url: %q}]", demo.RedisServer, cluster.Redis.URL())

@@ -12,6 +12,7 @@ type Fault struct {
 	Name        string
 	Description string // one line, for a list of choices
 	Look        string // where its effects are seen; Faults sets it
+	Shared      bool   // it has effects only where nodes share their sessions
 }
 
 // Faults lists the faults of Break, in the order of a request's path: balancer, nodes,
@@ -106,9 +107,12 @@ var faults = []fault{
 		f.Forgetful = true
 	}),
 	onNode("rollback", "node2 shows an older state of its sessions", func(f *NodeFaults) { f.Rollback = true }),
-	onNodes("not-shared", "every node keeps its sessions to itself, though they are meant to be shared", func(f *NodeFaults) {
-		f.Private = true
-	}),
+	{Fault{Name: "not-shared", Description: "every node keeps its sessions to itself, though they are meant to be shared", Shared: true}, func(c *Cluster) error {
+		for _, n := range c.Nodes {
+			n.Change(func(f *NodeFaults) { f.Private = true })
+		}
+		return nil
+	}},
 	onNodes("cookie-rejected", "session cookies are set for a path that does not cover the page", func(f *NodeFaults) {
 		f.CookiePath = "/elsewhere"
 	}),

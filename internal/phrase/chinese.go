@@ -10,6 +10,8 @@ var chinese = map[string]string{
 	"refused": "拒绝连接", "unreachable": "不可达", "reset": "连接被重置", "timeout": "超时", "malformed": "响应无法解析",
 	"redirect": "重定向过多", "cancelled": "已取消", "prober": "本机故障", "other": "其他错误",
 
+	"Demo: all is well for %s; then fault %s begins.": "演示：先正常运行 %s，然后开始故障 %s。",
+
 	// Durations.
 	"%.1f ms": "%.1f 毫秒", "%.0f ms": "%.0f 毫秒", "%.1f s": "%.1f 秒", "%.0f min": "%.0f 分钟", "%.1f h": "%.1f 小时",
 

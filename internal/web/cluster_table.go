@@ -118,14 +118,24 @@ func needsAttention(f checks.Finding) bool {
 }
 
 // rootProblem returns the most important finding of a cluster that needs attention. Findings
-// are sorted by severity, causes first.
+// are sorted by severity, causes first. If only consequences need attention, it is the cause,
+// such as an ejection that is not long enough for a warning yet.
 func rootProblem(p Snapshot) (f checks.Finding, found bool) {
-	for _, f := range p.Report.Findings {
-		if needsAttention(f) {
-			return f, true
+	findings := p.Report.Findings
+	i := slices.IndexFunc(findings, needsAttention)
+	if verdict := p.Report.Verdict; i < 0 && (verdict == checks.Failing || verdict == checks.Degraded) {
+		root := func(f checks.Finding) bool { return f.ExplainedBy == "" }
+		i = slices.IndexFunc(findings, func(f checks.Finding) bool {
+			return root(f) && slices.ContainsFunc(findings, func(other checks.Finding) bool { return other.ExplainedBy == f.Key() })
+		})
+		if i < 0 {
+			i = slices.IndexFunc(findings, root)
 		}
 	}
-	return checks.Finding{}, false
+	if i < 0 {
+		return checks.Finding{}, false
+	}
+	return findings[i], true
 }
 
 // worstFirst orders clusters by how much they need attention: one that cannot be judged comes

@@ -14,6 +14,8 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/checks"
 )
 
 // everyKindOfCluster returns a daemon with clusters of every kind.
@@ -214,6 +216,20 @@ func TestCauseCountsNodes(t *testing.T) {
 	other.Node, other.Nodes = "node1", []string{"node1"}
 	all.Report.Findings = append(all.Report.Findings, other)
 	if body := getPage(newFakeDaemon(all).server(t), "/").Body.String(); !strings.Contains(body, "Node down (2 nodes)") {
+		t.Error(body)
+	}
+}
+
+// TestHeadlineNamesCauseBelowWarning: a cause that needs no attention itself is named if what
+// follows from it does.
+func TestHeadlineNamesCauseBelowWarning(t *testing.T) {
+	all := nodeDown("shop", 2)
+	cause := all.Report.Findings[0]
+	cause.Severity = checks.Info
+	lost := checks.Finding{Code: checks.SessionLost, Severity: checks.Critical, ExplainedBy: cause.Key()}
+	other := checks.Finding{Code: checks.VersionSkew, Severity: checks.Info}
+	all.Report.Findings = []checks.Finding{lost, other, cause}
+	if body := getPage(newFakeDaemon(all).server(t), "/").Body.String(); !strings.Contains(body, "shop is failing: Node down, node2") {
 		t.Error(body)
 	}
 }
