@@ -3,6 +3,7 @@ package dashboards
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,12 +16,43 @@ import (
 // A composition has the fields of compose.yml that the tests need.
 type composition struct {
 	Services map[string]struct {
-		Image   string
-		Command []string
-		Ports   []string
-		Volumes []mount
+		Image       string
+		Command     []string
+		Environment map[string]string
+		Ports       []string
+		Volumes     []mount
+		DependsOn   dependencies `yaml:"depends_on"`
+		Healthcheck struct{ Test []string }
 	}
 	Volumes map[string]any
+}
+
+// dependencies are the services that a service waits for, by name, in either of compose's forms: a list, or
+// a map with conditions.
+type dependencies map[string]string
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (d *dependencies) UnmarshalYAML(n *yaml.Node) error {
+	*d = make(dependencies)
+	var names []string
+	if n.Decode(&names) == nil {
+		for _, name := range names {
+			(*d)[name] = "service_started"
+		}
+		return nil
+	}
+	var long map[string]struct{ Condition string }
+	err := n.Decode(&long)
+	for name, on := range long {
+		(*d)[name] = on.Condition
+	}
+	return err
+}
+
+// serviceKeys are the keys of a service, of those that the Compose Specification has, that the files use.
+var serviceKeys = []string{
+	"image", "command", "restart", "depends_on", "read_only", "tmpfs", "cap_drop", "security_opt", "extra_hosts", "volumes", "environment",
+	"ports", "healthcheck",
 }
 
 // A mount is a mount in either of compose's forms: "source:target:ro", or a map.
@@ -61,13 +93,31 @@ var examples = strings.NewReplacer("./stickwatch.yml", "./stickwatch.example.yml
 func checkComposition(t *testing.T, path string, services ...string) {
 	t.Helper()
 	c := readYAML[composition](t, path)
+	for name, service := range readYAML[struct{ Services map[string]map[string]any }](t, path).Services {
+		for key := range service {
+			if !slices.Contains(serviceKeys, key) {
+				t.Errorf("%s of %s has the key %q", name, path, key)
+			}
+		}
+	}
 	for _, name := range services {
 		if c.Services[name].Image == "" {
 			t.Errorf("there is no %s in %s", name, path)
 		}
 	}
+	published := make(map[string]string)
 	for name, s := range c.Services {
+		for on, condition := range s.DependsOn {
+			if c.Services[on].Image == "" || condition == "service_healthy" && len(c.Services[on].Healthcheck.Test) < 2 {
+				t.Errorf("%s waits for %s (%s), which is missing or has no health check", name, on, condition)
+			}
+		}
 		for _, port := range s.Ports {
+			host := port[:strings.LastIndexByte(port, ':')]
+			if other := published[host]; other != "" {
+				t.Errorf("%s and %s publish %s", name, other, host)
+			}
+			published[host] = name
 			if !strings.HasPrefix(port, "127.0.0.1:") {
 				t.Errorf("%s opens %s to other machines", name, port)
 			}

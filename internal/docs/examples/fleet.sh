@@ -32,13 +32,15 @@ trap 'exit 0' INT TERM
 $as initdb -D "$dir/data" -U stickwatch -A trust >/dev/null
 $as pg_ctl -D "$dir/data" -l "$dir/postgres.log" -w -o "-h 127.0.0.1 -p $port -k ''" start >/dev/null
 
+(umask 077 && od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n' >"$dir/fleet.key") # a takeover continues sessions
+
 for name in mon1 mon2 mon3; do
     port=$((port + 1))
     {
         cat "$clusters"
         echo "listen: 127.0.0.1:$port"
         echo "history: {url: \"postgres://stickwatch@127.0.0.1:${PORT:-9750}/postgres\"}"
-        echo "fleet: {instance: $name, site: site${name#mon}}" # for clusters with sites: [site1, site2, site3]
+        echo "fleet: {instance: $name, site: site${name#mon}, key_file: fleet.key}" # for clusters with sites: [site1, site2, site3]
     } >"$dir/$name.yml"
     stickwatch serve -c "$dir/$name.yml" --admin-socket "$dir/$name.sock" 2>"$dir/$name.log" &
     running="$running $!"
