@@ -74,9 +74,12 @@ func (d *Daemon) storeSnapshots(ctx context.Context) {
 func (d *Daemon) readSnapshots(ctx context.Context) error {
 	const overlap = 5 * time.Second // of transactions that took longer than others
 	d.fleet.mu.Lock()
-	since := d.fleet.newest.Add(-overlap)
+	since, known := d.fleet.newest.Add(-overlap), make(map[string]time.Time, len(d.fleet.others))
+	for cluster, s := range d.fleet.others {
+		known[cluster] = s.at
+	}
 	d.fleet.mu.Unlock()
-	stored, err := d.history.StoredSnapshots(ctx, since)
+	stored, err := d.history.StoredSnapshots(ctx, since, known)
 	if err != nil {
 		return err
 	}

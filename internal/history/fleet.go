@@ -380,9 +380,17 @@ type StoredSnapshot struct {
 	Body    []byte
 }
 
-// StoredSnapshots returns the states of clusters that were stored at or after a time, by cluster.
-func (r *Reader) StoredSnapshots(ctx context.Context, since time.Time) ([]StoredSnapshot, error) {
-	rows, err := r.pool.QueryContext(ctx, selectSnapshots, since.UnixMilli())
+// StoredSnapshots returns the states of clusters that were stored at or after a time, by cluster, without
+// those of known, which were stored at these times.
+func (r *Reader) StoredSnapshots(ctx context.Context, since time.Time, known map[string]time.Time) ([]StoredSnapshot, error) {
+	var clusters []string
+	var times []int64
+	for cluster, at := range known {
+		if !at.Before(since) {
+			clusters, times = append(clusters, cluster), append(times, at.UnixMilli())
+		}
+	}
+	rows, err := r.pool.QueryContext(ctx, selectSnapshots, since.UnixMilli(), clusters, times)
 	if err != nil {
 		return nil, fmt.Errorf("reading the states of clusters: %w", err)
 	}

@@ -139,6 +139,75 @@ func TestFenced(t *testing.T) {
 	}
 }
 
+// TestStoredForOthers: other instances read each state once, and of the canaries those that are not too
+// large. Only the owner of a cluster stores and deletes them.
+func TestStoredForOthers(t *testing.T) {
+	path := startPostgres(t).schema(t)
+	a, b := joined(t, path, "a"), joined(t, path, "b")
+	a.takes(t, "shop", "blog", "wiki")
+	if err := a.PutSnapshots(t.Context(), map[string][]byte{"shop": []byte("{}"), "blog": []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	read := func(known map[string]time.Time) map[string]time.Time {
+		t.Helper()
+		list, err := b.StoredSnapshots(t.Context(), time.UnixMilli(1), known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := make(map[string]time.Time)
+		for _, s := range list {
+			at[s.Cluster] = s.At
+		}
+		return at
+	}
+	all := read(nil)
+	if rest := read(map[string]time.Time{"shop": all["shop"], "blog": all["blog"].Add(-time.Second)}); len(all) != 2 || len(rest) != 1 || rest["blog"].IsZero() {
+		t.Errorf("got states %v, and then %v", all, rest)
+	}
+
+	epoch := func(cluster string) int64 { return a.leases.fenceOf(cluster)[cluster] }
+	put := func(db *testInstance, bodies map[string][]byte) error {
+		var list []StoredCanaries
+		for cluster, body := range bodies {
+			list = append(list, StoredCanaries{Cluster: cluster, Epoch: epoch(cluster), Body: body})
+		}
+		return db.PutCanaries(t.Context(), list)
+	}
+	stored := func() string {
+		t.Helper()
+		list, err := b.Canaries(t.Context(), []string{"shop", "blog", "wiki", "other"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text []string
+		for _, c := range list {
+			if c.Epoch != epoch(c.Cluster) || c.Age < 0 || c.Age > time.Minute {
+				t.Errorf("got %+v", c)
+			}
+			text = append(text, fmt.Sprintf("%s:%d", c.Cluster, len(c.Body)))
+		}
+		return strings.Join(text, " ")
+	}
+	if err := put(a, map[string][]byte{"shop": []byte("abc"), "blog": make([]byte, MaxCanaries+1)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := stored(); got != "blog:0 shop:3" {
+		t.Errorf("got canaries %q", got)
+	}
+	if err := put(a, map[string][]byte{"shop": nil, "wiki": []byte("ab")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := stored(); got != "blog:0 wiki:2" {
+		t.Errorf("got canaries %q", got)
+	}
+	a.leases.mu.Lock()
+	a.leases.epochs["wiki"]-- // an older owner
+	a.leases.mu.Unlock()
+	if _, fenced := errors.AsType[*FencedError](put(a, map[string][]byte{"wiki": nil})); !fenced {
+		t.Error("a former owner deletes canaries")
+	}
+}
+
 // TestTakeoverWaitsForWrite: while an owner writes, nobody takes its cluster over, and a process
 // that was paused within a transaction does not block it for long.
 func TestTakeoverWaitsForWrite(t *testing.T) {
