@@ -262,7 +262,7 @@ const (
 
 	upsertSnapshot = `INSERT INTO snapshots (cluster, at, body) VALUES (?, ` + databaseNow + `, ?)
 	ON CONFLICT (cluster) DO UPDATE SET at = excluded.at, body = excluded.body`
-	selectNeeded    = `SELECT COALESCE(MIN(samples_since), ?::bigint), COALESCE(MIN(minutes_since), ?::bigint) FROM targets`
+	selectNeeded = `SELECT COALESCE(MIN(samples_since), ?::bigint), COALESCE(MIN(minutes_since), ?::bigint) FROM targets`
 	// selectSnapshots leaves those out that were read.
 	selectSnapshots = `SELECT cluster, at, body FROM snapshots WHERE at >= ?
 	AND NOT EXISTS (SELECT FROM unnest(?::text[], ?::bigint[]) AS known (cluster, at) WHERE known.cluster = snapshots.cluster AND known.at = snapshots.at)
