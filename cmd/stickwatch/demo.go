@@ -223,7 +223,7 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 	defer faults.Wait()
 	defer stop()
 	show := &announcement{logger: log.Logger}
-	server.announcement = show.in
+	server.announcement, server.newClients = show.in, demoNewClients
 	return server.serve(ctx, c, log, func() (*config.Config, error) { return o.config(cluster, folder) }, func(d *daemon.Daemon) error {
 		show.mu.Lock()
 		show.changed = d.Announce
@@ -244,6 +244,10 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 		return err
 	})
 }
+
+// demoNewClients is how often the demo opens sessions while all is well, because many faults are
+// visible only to clients without a session.
+const demoNewClients = 5 * time.Second
 
 // demoLink is the lifetime of the link that gives a browser write access.
 const demoLink = 24 * time.Hour
@@ -273,7 +277,11 @@ func (o *demoOptions) cycleFaults(ctx context.Context, cluster *demo.Cluster, sh
 	for sleep.For(ctx, firstFault) {
 		for _, f := range faults {
 			show.inject(cluster, f)
-			if !sleep.For(ctx, o.every.value) {
+			long := o.every.value
+			if f.Waits {
+				long = max(long, time.Minute)
+			}
+			if !sleep.For(ctx, long) {
 				return
 			}
 			show.removed(f)
@@ -379,6 +387,7 @@ func demoFile(cluster *demo.Cluster, listen, folder, language string) string {
 		policy = probes.PolicyReplicated
 	}
 	write(`    session: {policy: %s, write: "?key1={value}", read: {regex: 'key1=([0-9]+)'}}`, policy)
+	write("    status: {settings: [scaling]}")
 	write("    pages: [{path: /app_a/}]")
 	write("    handshake: {path: /socket.io/}")
 	write("    dependencies: [{name: %s, url: %q}]", demo.RedisServer, cluster.Redis.URL())

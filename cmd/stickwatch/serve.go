@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -28,6 +29,7 @@ import (
 // serveOptions are the flags of serve.
 type serveOptions struct {
 	announcement func(language string) string // of the demo; nil: none
+	newClients   time.Duration                // of the demo; 0: the usual interval
 
 	file      string
 	listen    string // "": from the file
@@ -181,7 +183,7 @@ func (o *serveOptions) serve(parent context.Context, c console, log daemonLog, l
 		Load: load, Prober: newProber(), Notifier: notifierOf(logger),
 		WebConfigFile: o.webConfig, AdminSocket: o.admin, AdminGroup: o.group,
 		Build: metrics.Build{Version: versionText(), Revision: revision()}, Logger: logger,
-		LogDropped: log.out.Dropped, Service: systemd(), Announcement: o.announcement,
+		LogDropped: log.out.Dropped, Service: systemd(), Announcement: o.announcement, NewClients: o.newClients,
 	})
 	if err == nil {
 		err = started(d)

@@ -37,6 +37,7 @@ type Config struct {
 	Service Service // zero: none
 
 	Announcement func(language string) string // of web.Config; Announce shows a change
+	NewClients   time.Duration                // of monitor.Intervals
 }
 
 // A Daemon watches the clusters of a configuration.

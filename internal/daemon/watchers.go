@@ -16,7 +16,7 @@ import (
 func (d *Daemon) newWatcher(cfg *config.Config, c *probes.Cluster, activeFindings []checks.ActiveFinding) *monitor.Watcher {
 	every := cfg.ClusterIntervals[c.Name]
 	return monitor.NewWatcher(c, d.config.Prober, d.reporter, monitor.Intervals{
-		Canary: every.Canary, Status: every.Status, Damping: cfg.Damping,
+		Canary: every.Canary, Status: every.Status, NewClients: d.config.NewClients, Damping: cfg.Damping,
 	}, activeFindings...)
 }
 

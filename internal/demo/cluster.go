@@ -60,7 +60,8 @@ type Cluster struct {
 	Balancer *Balancer
 	Redis    *Redis
 
-	store Store // store of all nodes; nil: each has its own
+	store    Store // store of all nodes; nil: each has its own
+	unlisted *Node // that a fault added; nil: none
 }
 
 // Start starts a healthy cluster. It returns an error when no loopback address is
@@ -189,6 +190,11 @@ func (c *Cluster) Heal() error {
 	for _, n := range c.Nodes {
 		n.Set(NodeFaults{})
 		errs = append(errs, n.Start())
+	}
+	if n := c.unlisted; n != nil {
+		errs = append(errs, c.RemoveServer(n.ID()))
+		n.Close()
+		c.unlisted, c.Nodes = nil, slices.DeleteFunc(slices.Clone(c.Nodes), func(other *Node) bool { return other == n })
 	}
 	c.Balancer.Set(BalancerFaults{})
 	errs = append(errs, c.Balancer.Start(), c.Redis.Start())

@@ -99,7 +99,6 @@ func TestFaultsThatMoveClients(t *testing.T) {
 		"node-failing":   {"node1", "500", "node3"},
 		"redirect-loop":  {"node1", "302", "node3"},
 		"duplicate-id":   {"node1", "node1", "node3"},
-		"unknown-node":   {"node1", "stranger", "node3"},
 	}
 	for name, want := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"stickwatch/probes"
@@ -13,6 +14,7 @@ type Fault struct {
 	Description string // one line, for a list of choices
 	Look        string // where its effects are seen; Faults sets it
 	Shared      bool   // it has effects only where nodes share their sessions
+	Waits       bool   // requests wait for their time-outs, so a round takes up to a minute; Faults sets it
 }
 
 // Faults lists the faults of Break, in the order of a request's path: balancer, nodes,
@@ -22,6 +24,7 @@ func Faults() []Fault {
 	for i, f := range faults {
 		list[i] = f.Fault
 		list[i].Look = lookOf(f.Name)
+		list[i].Waits = slices.Contains([]string{"node-hanging", "node-endless", "slow"}, f.Name)
 	}
 	return list
 }
@@ -29,13 +32,15 @@ func Faults() []Fault {
 // lookOf returns where the effects of a fault are seen.
 func lookOf(name string) string {
 	switch name {
-	case "drift", "ejected", "split", "node-restarted", "session-lost", "rollback", "not-shared", "cookie-rejected":
+	case "drift", "ejected", "split", "node-restarted", "session-lost", "rollback", "not-shared", "cookie-rejected", "unknown-node":
 		return "Open the cluster: the session map shows which node served whom, and \"What clients met\" how many lost their session."
 	case "balancer-down", "balancer-error", "all-down", "upgrade-refused", "handshake-broken":
 		return "Nodes answer when asked directly, or do not: the incident says which, and how many clients it affects."
+	case "node-hanging", "node-endless", "slow":
+		return "Each request to node2 waits for its time-out, so wait up to a minute for the round that proves it; then see node2 in the table of nodes."
 	case "redis-down", "node-paused":
 		return "One incident: the dependency is the cause, and the paused nodes are below it."
-	case "start-order", "duplicate-id", "unknown-node", "version-skew", "settings-skew", "clock-skew":
+	case "start-order", "duplicate-id", "version-skew", "settings-skew", "clock-skew":
 		return "Clients notice nothing yet: the evidence of the finding has the nodes that differ."
 	default:
 		return "See node2 in the table of nodes, and whether the balancer still sends it clients."
@@ -132,7 +137,10 @@ var faults = []fault{
 		c.Nodes[1].Change(func(f *NodeFaults) { f.ID = c.Nodes[0].ID() })
 		return nil
 	}},
-	onNode("unknown-node", "node2 shows an unknown name", func(f *NodeFaults) { f.ID = "stranger" }),
+	{Fault{Name: "unknown-node", Description: "the balancer also sends clients to node4, which the configuration does not list"}, func(c *Cluster) (err error) {
+		c.unlisted, err = c.ScaleOut()
+		return err
+	}},
 	onNode("version-skew", "node2 runs another version", func(f *NodeFaults) { f.Version = "0.9.9" }),
 	onNode("settings-skew", "node2 runs with other settings", func(f *NodeFaults) { f.Scaling = "none" }),
 	onNode("clock-skew", "node2's clock is 30 s ahead", func(f *NodeFaults) { f.ClockOffset = 30 * time.Second }),
