@@ -67,8 +67,8 @@ soak: servers ## HOURS of random faults of targets, disk, receiver and stickwatc
 	STICKWATCH_SOAK=$(HOURS)h $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./internal/lab
 
 TROUBLES ?= 10
-fleet: servers ## TROUBLES of three instances with one PostgreSQL: killed, stopped, paused, cut off, without database; prints what was forgotten, doubled and not probed
-	STICKWATCH_TROUBLES=$(TROUBLES) $(GO) test -count=1 -timeout 0 -v -run '^TestFleetTroubles$$' ./internal/daemon
+fleet: servers ## TROUBLES of three instances with one PostgreSQL: killed, stopped, paused, cut off, without database; prints what was forgotten, doubled and not probed, also of all runs in fleet.jsonl
+	STICKWATCH_TROUBLES=$(TROUBLES) STICKWATCH_TROUBLES_FILE=$(CURDIR)/fleet.jsonl $(GO) test -count=1 -timeout 0 -v -run '^TestFleetTroubles$$' ./internal/daemon
 
 screenshots: servers ## pictures of the status page for the README, of a demo that breaks (four minutes)
 	mkdir -p internal/docs/images

@@ -41,7 +41,7 @@ func (o options) measureFleet(ctx context.Context, folder, clusters string) erro
 		}
 		all = append(all, d)
 	}
-	shared, err := o.waitOwned(ctx, all)
+	shared, err := o.waitAll(ctx, evenQuery)
 	if err != nil {
 		return fmt.Errorf("waiting for all clusters to be watched: %w", err)
 	}
@@ -54,21 +54,21 @@ func (o options) measureFleet(ctx context.Context, folder, clusters string) erro
 	return o.reportFleet(ctx, all)
 }
 
-// waitOwned waits until the instances watch all clusters, each some, and returns the duration.
-func (o options) waitOwned(ctx context.Context, all []*daemon) (time.Duration, error) {
+// Conditions of the database, as queries for a number of clusters: those that are shared out evenly, those
+// that another instance than the named one watches, and those with a state of their owner.
+const (
+	evenQuery  = "SELECT CASE WHEN max(n) <= sum(n) / 3 + 2 THEN sum(n) ELSE 0 END FROM (SELECT count(*) AS n FROM leases WHERE cluster <> '' AND owner <> '' GROUP BY owner) AS shares"
+	ownedQuery = "SELECT count(*) FROM leases WHERE cluster <> '' AND owner <> '' AND owner <> '%s'"
+	stateQuery = "SELECT count(*) FROM snapshots s JOIN leases l USING (cluster) WHERE s.at > l.since"
+)
+
+// waitAll waits until a query counts all clusters, and returns the duration.
+func (o options) waitAll(ctx context.Context, query string) (time.Duration, error) {
 	began := time.Now()
 	for {
-		owned, some := 0, true
-		for _, d := range all {
-			last, err := d.scrape(ctx)
-			if err != nil {
-				return 0, err
-			}
-			n := int(last.sum("stickwatch_lease_owner"))
-			owned, some = owned+n, some && n > 0
-		}
-		if some && owned == o.clusters {
-			return time.Since(began), nil
+		var n int
+		if err := o.ask(ctx, query, &n); err != nil || n == o.clusters {
+			return time.Since(began), err
 		}
 		select {
 		case <-ctx.Done():
@@ -78,16 +78,22 @@ func (o options) waitOwned(ctx context.Context, all []*daemon) (time.Duration, e
 	}
 }
 
+// ask runs a query with one row.
+func (o options) ask(ctx context.Context, query string, into ...any) error {
+	out, err := exec.CommandContext(ctx, "psql", "-XAqt", "-F", " ", "-d", o.fleet, "-c", query).Output()
+	if err != nil {
+		return fmt.Errorf("asking the database: %w", err)
+	}
+	_, err = fmt.Sscan(string(out), into...)
+	return err
+}
+
 // A databaseState are the counters of the database.
 type databaseState struct{ rows, size float64 }
 
 func (o options) database(ctx context.Context) (s databaseState, err error) {
 	const query = "SELECT sum(n_tup_ins + n_tup_upd), pg_database_size(current_database()) FROM pg_stat_user_tables"
-	out, err := exec.CommandContext(ctx, "psql", "-XAqt", "-F", " ", "-d", o.fleet, "-c", query).Output()
-	if err != nil {
-		return s, fmt.Errorf("asking the database: %w", err)
-	}
-	_, err = fmt.Sscan(string(out), &s.rows, &s.size)
+	err = o.ask(ctx, query, &s.rows, &s.size)
 	return s, err
 }
 
@@ -165,15 +171,19 @@ func (o options) reportFleet(ctx context.Context, all []*daemon) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	killed := int(last[0].sum("stickwatch_lease_owner"))
+	killed := last[0].sum("stickwatch_lease_owner")
 	if err := all[0].cmd.Process.Kill(); err != nil {
 		return err
 	}
 	_ = all[0].cmd.Wait()
-	taken, err := o.waitOwned(ctx, all[1:])
+	taken, err := o.waitAll(ctx, fmt.Sprintf(ownedQuery, "mon0"))
 	if err != nil {
 		return err
 	}
-	row("kill -9 of an instance", "its %d clusters are taken over after %.1f s", killed, taken.Seconds())
+	probed, err := o.waitAll(ctx, stateQuery)
+	if err != nil {
+		return err
+	}
+	row("kill -9 of an instance", "its %.0f clusters are taken over after %.1f s, and have new states after %.1f s", killed, taken.Seconds(), (taken + probed).Seconds())
 	return w.Flush()
 }

@@ -1,8 +1,12 @@
 package daemon
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/url"
@@ -188,7 +192,7 @@ func TestFleetTroubles(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("STICKWATCH_TROUBLES")); err == nil {
 		count = n
 	}
-	f := newFleetRig(t, 6)
+	f := newSessionRig(t, 6).fleetRig
 	seed := rand.Uint64()
 	if n, err := strconv.ParseUint(os.Getenv("STICKWATCH_SEED"), 10, 64); err == nil {
 		seed = n
@@ -258,9 +262,58 @@ func (k *troubleTest) report(t *testing.T) {
 	for _, n := range roots {
 		doubled += n - 1
 	}
-	gaps := k.gaps(t)
-	t.Logf("%d troubles %v: %d incidents, forgotten %d, root messages %d, doubled %d, longest gap in the probing of a cluster: median %s, p95 %s, longest %s",
-		len(k.spans), k.kinds, len(list), forgotten, len(roots), doubled, quantile(gaps, 50), quantile(gaps, 95), quantile(gaps, 100))
+	one := campaign{Troubles: k.kinds, Incidents: len(list), Forgotten: forgotten, Roots: len(roots), Doubled: doubled, Gaps: k.gaps(t)}
+	t.Log(one)
+	if path := os.Getenv("STICKWATCH_TROUBLES_FILE"); path != "" {
+		t.Logf("all runs in %s: %s", path, one.addTo(t, path))
+	}
+}
+
+// A campaign is what one or more runs have found.
+type campaign struct {
+	Troubles                             map[string]int // by kind
+	Incidents, Forgotten, Roots, Doubled int
+	Gaps                                 []time.Duration // the longest time without a probe of each cluster in each trouble
+}
+
+func (c campaign) String() string {
+	slices.Sort(c.Gaps)
+	count := 0
+	for _, n := range c.Troubles {
+		count += n
+	}
+	return fmt.Sprintf("%d troubles %v: %d incidents, forgotten %d, root messages %d, doubled %d, longest gap in the probing of a cluster: median %s, p95 %s, longest %s",
+		count, c.Troubles, c.Incidents, c.Forgotten, c.Roots, c.Doubled, quantile(c.Gaps, 50), quantile(c.Gaps, 95), quantile(c.Gaps, 100))
+}
+
+// addTo appends a run to a file of runs, and returns the sum of all.
+func (c campaign) addTo(t *testing.T, path string) (all campaign) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	line, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(append(text, line...), '\n')
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all.Troubles = make(map[string]int)
+	for decoder := json.NewDecoder(bytes.NewReader(text)); decoder.More(); {
+		var run campaign
+		if err := decoder.Decode(&run); err != nil {
+			t.Fatalf("reading %s: %v", path, err)
+		}
+		for kind, n := range run.Troubles {
+			all.Troubles[kind] += n
+		}
+		all.Incidents, all.Forgotten, all.Roots, all.Doubled = all.Incidents+run.Incidents, all.Forgotten+run.Forgotten, all.Roots+run.Roots, all.Doubled+run.Doubled
+		all.Gaps = append(all.Gaps, run.Gaps...)
+	}
+	return all
 }
 
 // gaps returns the longest time without a probe of each cluster in each trouble, sorted.
