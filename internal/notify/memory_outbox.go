@@ -83,7 +83,7 @@ func (m memoryOutbox) DeadLetter(ctx context.Context, id, reason string) error {
 
 // SkipToEnd implements Outbox. Notifications in the queue are not skipped.
 func (m memoryOutbox) SkipToEnd(ctx context.Context, id string) (bool, error) {
-	if m.queue.updatePending(id, func(*pendingNotification) {}) {
+	if m.queue.holds(id) {
 		return false, nil
 	}
 	return unlessHung(ctx, func(ctx context.Context) (bool, error) { return m.PendingOutbox.SkipToEnd(ctx, id) })

@@ -443,3 +443,16 @@ func (a acceptingReceiver) Notify(_ context.Context, n alerting.Notification) (a
 	a <- n.ID
 	return alerting.DeliveryRef{}, nil
 }
+
+// TestSkippingWrittenNotification: a question about a claimed notification that has been written
+// meanwhile does not give it to another worker.
+func TestSkippingWrittenNotification(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	n := o.wantClaim(t, stuck, o.fired.ID)
+	o.unblockDisk(t)
+	if _, err := o.outbox.SkipToEnd(t.Context(), n.ID); err != nil {
+		t.Fatal(err)
+	}
+	o.wantClaim(t, stuck, "")
+}

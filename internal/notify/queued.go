@@ -151,6 +151,14 @@ func (q *WriteQueue) contains(id string) bool {
 	return false
 }
 
+// holds reports whether a notification was claimed from the queue and has not been written since.
+func (q *WriteQueue) holds(id string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p := q.pending[id]
+	return p != nil && !p.written
+}
+
 // updatePending changes the state of a notification that was claimed from the queue.
 // It returns false if the notification was not, or has been written since.
 func (q *WriteQueue) updatePending(id string, update func(*pendingNotification)) bool {
