@@ -20,7 +20,6 @@ type canaryPool struct {
 	reserve         []*pooledCanary
 	reserved        int            // size of the reserve
 	followUps       int            // number of follow-ups so far
-	turns           int            // number of follow-ups so far: in every second one it is the reserve's turn
 	missedFollowUps map[string]int // consecutive follow-ups without an answer of a node, by node id
 	addresses       Addresses      // of the balancer
 }
@@ -264,10 +263,10 @@ func reserveOf(c *probes.Cluster) int {
 	return reserveSize
 }
 
-// reserveTurn returns the clients of the reserve that replace canaries in a follow-up: in every
+// reserveTurn returns the clients of the reserve that replace canaries in this follow-up: in every
 // second one, for each slot the client that has paused longest.
 func (p *canaryPool) reserveTurn() map[slot]*pooledCanary {
-	if p.turns++; p.turns%2 != 0 {
+	if p.followUps%2 != 0 {
 		return nil
 	}
 	replacing := make(map[slot]*pooledCanary)

@@ -28,6 +28,7 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
 	v := &followUp{
 		pairs: pairs, waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange),
 	}
+	p.followUps++
 	idle, paired, reserve := make(map[slot][]*pooledCanary), make(map[slot]bool), p.reserveTurn()
 	onlyReturns := make(map[*pooledCanary]bool)
 	for _, c := range p.dueIdle() {
@@ -39,7 +40,6 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
 			paired[b.slot] = true
 		}
 	}
-	p.followUps++
 	var canaries []*pooledCanary
 	for _, b := range p.canaries {
 		switch {
