@@ -22,6 +22,9 @@ func logins(ns *nodeStates) []Finding {
 			f.Evidence = append(f.Evidence, msg(MsgLoginPauses, Args{Count: l.Refusals, At: l.Until}))
 			f.Remedy = msg(MsgCheckAccount, Args{})
 		}
+		if l.Problem == probes.LoginScattered {
+			f.Remedy = msg(MsgMakeSticky, Args{})
+		}
 		list = append(list, f)
 	}
 	if l.Single {
@@ -35,7 +38,7 @@ func logins(ns *nodeStates) []Finding {
 
 // loginProblem returns the sentence about a failed login.
 func loginProblem(l probes.LoginStatus) Message {
-	args := Args{Path: l.Exchange.Path, Status: l.Exchange.Status, Address: l.Host}
+	args := Args{Path: l.Exchange.Path, Status: l.Exchange.Status, Address: l.Host, Node: l.To, Other: l.From}
 	if id, ok := formFaults[l.Fault]; ok {
 		args.Why = new(msg(id, args))
 		return msg(MsgLoginPageUnfit, args)
@@ -45,7 +48,7 @@ func loginProblem(l probes.LoginStatus) Message {
 
 var loginProblems = map[probes.LoginProblem]MessageID{
 	probes.LoginRefused: MsgLoginRefused, probes.LoginRejected: MsgLoginRejected, probes.LoginNotIn: MsgLoginNotIn,
-	probes.LoginUnanswered: MsgLoginUnanswered, probes.LoginElsewhere: MsgLoginElsewhere,
+	probes.LoginScattered: MsgLoginScattered, probes.LoginUnanswered: MsgLoginUnanswered, probes.LoginElsewhere: MsgLoginElsewhere,
 }
 
 var formFaults = map[probes.FormFault]MessageID{

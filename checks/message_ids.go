@@ -137,6 +137,7 @@ const (
 	// Logins: logins.go.
 	MsgLoginRefused    MessageID = "login_refused"
 	MsgLoginRejected   MessageID = "login_rejected"
+	MsgLoginScattered  MessageID = "login_scattered"
 	MsgLoginNotIn      MessageID = "login_not_in"
 	MsgLoginUnanswered MessageID = "login_unanswered"
 	MsgLoginElsewhere  MessageID = "login_elsewhere"

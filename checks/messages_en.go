@@ -163,6 +163,7 @@ var english = translation{
 		// Logins: logins.go.
 		MsgLoginRefused:    "the application refuses the login of stickwatch's account ({{.Path}})",
 		MsgLoginRejected:   "the application answers the login of stickwatch's account with {{.Status}} ({{.Path}})",
+		MsgLoginScattered:  "stickwatch's account cannot log in: {{.Other}} shows the login form, and {{.Node}}, which gets it, answers {{.Status}} ({{.Path}}): a form is bound to its session",
 		MsgLoginNotIn:      "the application takes the login of stickwatch's account, and {{.Path}} does not show that it is logged in",
 		MsgLoginUnanswered: "the login of stickwatch's account gets no answer, or an error ({{.Path}})",
 		MsgLoginElsewhere:  "stickwatch's account cannot log in: {{.Path}} leads to {{.Address}}, and nothing is sent to another host",

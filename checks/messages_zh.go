@@ -169,6 +169,7 @@ var chinese = translation{
 		// Logins: logins.go.
 		MsgLoginRefused:    "应用拒绝 stickwatch 的账号登录（{{.Path}}）",
 		MsgLoginRejected:   "应用对 stickwatch 账号的登录返回 {{.Status}}（{{.Path}}）",
+		MsgLoginScattered:  "stickwatch 的账号无法登录：登录表单由 {{.Other}} 给出，却提交到了 {{.Node}}，返回 {{.Status}}（{{.Path}}）：表单与其会话绑定",
 		MsgLoginNotIn:      "应用接受了 stickwatch 账号的登录，但 {{.Path}} 没有显示已登录",
 		MsgLoginUnanswered: "stickwatch 账号的登录没有得到应答，或返回错误（{{.Path}}）",
 		MsgLoginElsewhere:  "stickwatch 的账号无法登录：{{.Path}} 指向 {{.Address}}，不会向其他主机发送任何内容",

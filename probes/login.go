@@ -19,9 +19,10 @@ import (
 // time. See loginGate.
 type Login struct {
 	Steps    []LoginStep
-	LoggedIn Extractor // finds something on the session's page if, and only if, the client is logged in
-	Logout   string    // path requested when a session is given up; "": none
-	PerHour  int       // largest number of logins in an hour
+	LoggedIn Extractor  // finds something on the session's page if, and only if, the client is logged in
+	Logout   string     // path that logs out; "": none
+	Forms    FormReader // finds the form that is sent to Logout; nil: there is none
+	PerHour  int        // largest number of logins in an hour
 
 	gate loginGate
 }
@@ -54,6 +55,8 @@ type FormReader interface {
 type FormFields struct {
 	User, Password           bool
 	UserField, PasswordField string // "": any that may be it
+
+	Accept func(Form) bool // whether it may be this form; nil: any
 }
 
 // A Form is a form of a page.
@@ -92,6 +95,7 @@ const (
 	LoginRefused    LoginProblem = "refused"    // it shows the login page again, or answers 401 or 429
 	LoginRejected   LoginProblem = "rejected"   // it answers the form with another 4xx, or asks for it once more (307, 308)
 	LoginNotIn      LoginProblem = "not_in"     // it accepts the form, and the session's page does not show a login then
+	LoginScattered  LoginProblem = "scattered"  // rejected by another node than the one with the form, which need not know the session
 	LoginUnanswered LoginProblem = "unanswered" // no answer, or 5xx
 	LoginNoForm     LoginProblem = "no_form"    // the page is not as configured; nothing was sent
 	LoginElsewhere  LoginProblem = "elsewhere"  // the page, its form, or the answer to it leads to another host, to which nothing was sent
@@ -105,6 +109,7 @@ type LoginAttempt struct {
 	Host     string       // other host to which the page or its form leads, cleaned; "": none
 	Exchange Exchange     // the request that decided
 	Sent     bool         // a password was sent
+	From, To string       // with LoginScattered: ids of the nodes that gave the form, and took it
 }
 
 // Open opens the session. A client that must log in does so, unless the account may not be
@@ -143,7 +148,9 @@ func (c *Canary) LogIn(ctx context.Context) bool {
 	return true
 }
 
-// LogOut gives up the session of a logged-in client. ctx may have ended: a logout has a time
+// LogOut gives up the session of a logged-in client by a GET of Logout, and by the form that is
+// sent there if the application has one: on the page that confirms (Spring Security), or on the
+// session's page where the path takes no GET (Django). ctx may have ended: a logout has a time
 // limit of its own.
 func (c *Canary) LogOut(ctx context.Context) {
 	login := c.login()
@@ -152,12 +159,31 @@ func (c *Canary) LogOut(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(logoutLimit, c.client.target.Timeout))
 	defer cancel()
-	q := c.pageRequest(login.Logout, c.cookies())
-	q.loggedIn = nil
-	_, _ = c.client.ask(ctx, q)
+	s := &loginSequence{canary: c, login: login, jar: c.cookies(), step: LoginStep{Forms: login.Forms}}
+	s.ex, s.page = s.ask(ctx, pageRequest{path: login.Logout})
+	if s.ex.Status >= http.StatusBadRequest && s.ex.Status < http.StatusInternalServerError {
+		s.ex, s.page = s.ask(ctx, pageRequest{path: c.cluster.ClientPath(), follow: true})
+	}
+	if form, ok := s.logoutForm(); ok {
+		s.ask(ctx, pageRequest{path: form.url.Path, form: form, url: form.url})
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.trace.Visitor = true
+}
+
+// logoutForm returns the form of the page that is sent to the path that logs out.
+func (s *loginSequence) logoutForm() (*formRequest, bool) {
+	to, err := s.canary.client.URL(s.login.Logout)
+	if err != nil || s.step.Forms == nil || s.page.url == nil {
+		return nil, false
+	}
+	s.accept = func(f Form) bool {
+		target := s.target(f)
+		return target != nil && target.Path == to.Path
+	}
+	form, problem := s.fill()
+	return form, problem == ""
 }
 
 // logoutLimit bounds a logout, so that the end of the program does not wait for it.
@@ -180,6 +206,7 @@ func (c *Canary) attemptLogin(ctx context.Context, login *Login) (LoginAttempt, 
 		s.step, s.last = step, i == len(login.Steps)-1
 		if problem := s.run(ctx); problem != "" {
 			attempt.Problem, attempt.Fault, attempt.Host, attempt.Exchange, attempt.Sent = problem, s.fault, s.host, s.ex, s.sent
+			attempt.From, attempt.To = s.from, s.to
 			return attempt, nil, nil
 		}
 	}
@@ -207,8 +234,10 @@ type loginSequence struct {
 
 	accepted *Jar // the cookies after the newest answer to a form: those of later answers may be another session's
 	step     LoginStep
-	last     bool // step is the last one
+	last     bool            // step is the last one
+	accept   func(Form) bool // which form it is; nil: any that has the fields
 	page     Document
+	from, to string   // ids of the nodes that gave the page, and took its form; "": not known
 	ex       Exchange // the newest request
 	post     Exchange // the newest answer to a form, before any redirect
 	sent     bool     // a password was sent
@@ -235,7 +264,7 @@ func (s *loginSequence) run(ctx context.Context) LoginProblem {
 	if problem := s.judge(answer); problem != "" {
 		return problem
 	}
-	s.page = answer
+	s.page, s.from = answer, s.nodeOf(s.ex)
 	if answer.next != nil {
 		s.ex, s.page = s.ask(ctx, pageRequest{path: answer.next.Path, url: answer.next, follow: true})
 		if s.ex.Failure != "" || s.ex.Status >= http.StatusInternalServerError {
@@ -255,8 +284,13 @@ func (s *loginSequence) requestPage(ctx context.Context) LoginProblem {
 		s.host = s.ex.Redirect
 		return LoginElsewhere
 	default:
+		s.from = s.nodeOf(s.ex)
 		return ""
 	}
+}
+
+func (s *loginSequence) nodeOf(ex Exchange) string {
+	return s.canary.cluster.Limiter.nodeOf(ex.Label)
 }
 
 // ask sends a request of the login, in the session that it opens.
@@ -281,6 +315,9 @@ func (s *loginSequence) judge(answer Document) LoginProblem {
 		return LoginUnanswered
 	case s.ex.Status == http.StatusUnauthorized || s.ex.Status == http.StatusTooManyRequests:
 		return LoginRefused
+	case s.ex.Status >= http.StatusBadRequest && s.from != "" && s.nodeOf(s.ex) != "" && s.nodeOf(s.ex) != s.from:
+		s.to = s.nodeOf(s.ex)
+		return LoginScattered
 	case s.ex.Status >= http.StatusTemporaryRedirect:
 		return LoginRejected
 	case s.ex.Redirect != "" && answer.next == nil:
@@ -345,7 +382,7 @@ func (s *loginSequence) fill() (*formRequest, LoginProblem) {
 	if s.step.Forms != nil {
 		var err error
 		form, err = s.step.Forms.ReadForm(s.page, FormFields{
-			User: s.step.User != "", Password: s.step.Password != "", UserField: s.step.UserField, PasswordField: s.step.PasswordField,
+			User: s.step.User != "", Password: s.step.Password != "", UserField: s.step.UserField, PasswordField: s.step.PasswordField, Accept: s.accept,
 		})
 		if err != nil {
 			s.fault, _ = errors.AsType[FormFault](err)

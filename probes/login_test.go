@@ -26,6 +26,7 @@ type application struct {
 	shared  bool
 	lazy    bool   // a visitor with the cookie of another node keeps it, as in Express
 	form    string // the login page; TOKEN is the token of its session
+	logout  string // how users log out: "" by GET, "confirmed" by the form of the page at /logout, "form" by that of the account
 	refusal string // what a wrong password gets: "redirect", "again", "401", "403", "page"
 
 	mu       sync.Mutex
@@ -88,8 +89,15 @@ func (a *application) answer(w http.ResponseWriter, r *http.Request, node string
 	switch {
 	case r.URL.Path == "/account" && s.user != "":
 		fmt.Fprintf(w, `<p>Hello %s</p><a id="logout" href="/logout"></a>`, s.user)
+		if a.logout == "form" {
+			fmt.Fprint(w, logoutForm(s))
+		}
 	case r.URL.Path == "/account":
 		http.Redirect(w, r, "/login", http.StatusFound)
+	case r.URL.Path == "/logout" && r.Method == http.MethodGet && a.logout == "confirmed":
+		fmt.Fprint(w, logoutForm(s))
+	case r.URL.Path == "/logout" && a.logout != "" && (r.Method == http.MethodGet || r.PostFormValue("_csrf") != s.token):
+		http.Error(w, "by POST only", http.StatusMethodNotAllowed)
 	case r.URL.Path == "/logout":
 		a.logouts++
 		s.user = ""
@@ -98,6 +106,12 @@ func (a *application) answer(w http.ResponseWriter, r *http.Request, node string
 	default:
 		fmt.Fprint(w, strings.ReplaceAll(a.form, "TOKEN", s.token))
 	}
+}
+
+// logoutForm returns a search form, and the form by which a user logs out.
+func logoutForm(s *appSession) string {
+	return `<form method="post" action="/search"><input name="q"></form>
+<form method="post" action="logout?from=page"><input type="hidden" name="_csrf" value="` + s.token + `"><button>Log out</button></form>`
 }
 
 // session returns the client's session, which it opens if need be.
@@ -155,7 +169,7 @@ func formLogin(t *testing.T, password string) *probes.Login {
 	t.Helper()
 	return &probes.Login{
 		Steps:    []probes.LoginStep{{Page: "/login", Forms: extract.Forms{}, User: "canary", Password: password}},
-		LoggedIn: extractor(t, extract.Spec{CSS: "#logout", Use: extract.Presence}), Logout: "/logout", PerHour: 60,
+		LoggedIn: extractor(t, extract.Spec{CSS: "#logout", Use: extract.Presence}), Logout: "/logout", Forms: extract.Forms{}, PerHour: 60,
 	}
 }
 
@@ -215,6 +229,21 @@ func TestLogin(t *testing.T) {
 				t.Errorf("got %d logins and %d logouts, want one each", len(app.logins), app.logouts)
 			}
 		})
+	}
+}
+
+// TestLogout: users log out by a link, by the form of a page that confirms, or by a form of the
+// session's page.
+func TestLogout(t *testing.T) {
+	for _, how := range []string{"", "confirmed", "form"} {
+		app := &application{form: plainForm, logout: how}
+		c := app.serve(t, 1, stickToFirst)
+		canary := newCanary(t, c)
+		canary.Open(t.Context())
+		canary.LogOut(t.Context())
+		if app.logouts != 1 || !canary.Trace().Visitor {
+			t.Errorf("%q: got %d logouts, want one", how, app.logouts)
+		}
 	}
 }
 

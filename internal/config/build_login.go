@@ -21,7 +21,7 @@ func (b *builder) login(w *wireLogin, charset string, at keyPath) *probes.Login 
 	}
 	out := &probes.Login{
 		LoggedIn: b.extractor(w.LoggedIn, extractorContext{charset: charset, use: extract.Presence}, at.key("logged_in")),
-		Logout:   b.path(at.key("logout"), w.Logout), PerHour: defaultLoginsPerHour,
+		Logout:   b.path(at.key("logout"), w.Logout), Forms: extract.Forms{Charset: charset}, PerHour: defaultLoginsPerHour,
 	}
 	if w.PerHour != nil {
 		if out.PerHour = *w.PerHour; out.PerHour < 2 || out.PerHour > 1000 {

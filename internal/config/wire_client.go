@@ -38,7 +38,7 @@ type wireLogin struct {
 	Steps []wireLoginStep `yaml:"steps"`
 	// What only a logged-in user finds on the session's page, such as the link for logging out: {css: "#logout"}. An element counts even without text.
 	LoggedIn *wireExtractor `yaml:"logged_in" check:"required"`
-	// Path that logs out by a GET. It is requested when a canary is given up: at the end of probe, when serve stops or replaces a canary.
+	// Path that logs out. It is requested when a canary is given up: at the end of probe, when serve stops or replaces a canary. Where it takes a POST, the form for it is sent that the answer or the session's page has.
 	Logout string `yaml:"logout"`
 	// Most logins in an hour, from 2 to 1000. Default 60. After a refused one, stickwatch waits 30 minutes, then twice as long each time, so that the account is not locked.
 	PerHour *int `yaml:"per_hour"`

@@ -35,21 +35,29 @@ var tomcatLogin = map[string]string{
 
 func tomcatUsers(tb testing.TB) userApp {
 	tb.Helper()
-	dir := tb.TempDir()
-	a := userApp{
-		attempts: filepath.Join(dir, "requests"), password: filepath.Join(dir, "password"),
-		login: "POST /cluster/j_security_check-\n", logout: "GET /cluster/logout.jsp-\n",
-	}
-	for _, t := range Tomcats(tb, TomcatConfig{Nodes: names[:2], Pages: tomcatLogin, Requests: dir}) {
-		a.nodes = append(a.nodes, t.Process)
+	a := usersOfTomcats(tb, tomcatLogin, `path: /cluster/account.jsp, node: {cookie: JSESSIONID, after: "."}, id: {cookie: JSESSIONID, before: "."}, write: "?set={value}", read: {regex: "value=([0-9]+)"},
+      login: {path: /cluster/account.jsp, form: {user: canary, password_file: %q}, logged_in: {css: "#logout"}, logout: /cluster/logout.jsp}`)
+	a.login, a.logout = "POST /cluster/j_security_check-\n", "GET /cluster/logout.jsp-\n"
+	for _, n := range a.nodes {
 		for _, page := range []string{"refused.jsp", "logout.jsp"} { // the first request of a page compiles it
-			if _, _, err := askTestPage(tb.Context(), t.URL()+"/cluster/"+page+"?compile", ""); err != nil {
+			if _, _, err := askTestPage(tb.Context(), "http://"+n.Addr()+"/cluster/"+page+"?compile", ""); err != nil {
 				tb.Fatal(err)
 			}
 		}
 	}
-	a.session = `path: /cluster/account.jsp, node: {cookie: JSESSIONID, after: "."}, id: {cookie: JSESSIONID, before: "."}, write: "?set={value}", read: {regex: "value=([0-9]+)"},
-      login: {` + fmt.Sprintf("path: /cluster/account.jsp, form: {user: canary, password_file: %q}", a.password) + `, logged_in: {css: "#logout"}, logout: /cluster/logout.jsp}`
+	return a
+}
+
+// usersOfTomcats starts two Tomcats with an application. In session, %q stands for the file
+// of the password.
+func usersOfTomcats(tb testing.TB, pages map[string]string, session string) userApp {
+	tb.Helper()
+	dir := tb.TempDir()
+	a := userApp{attempts: filepath.Join(dir, "requests"), password: filepath.Join(dir, "password")}
+	for _, t := range Tomcats(tb, TomcatConfig{Nodes: names[:2], Pages: pages, Requests: dir}) {
+		a.nodes = append(a.nodes, t.Process)
+	}
+	a.session = fmt.Sprintf(session, a.password)
 	return a
 }
 

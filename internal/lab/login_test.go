@@ -98,6 +98,7 @@ func TestUsers(t *testing.T) {
 		"express, token in a cookie":    {func(tb testing.TB) userApp { return expressUsers(tb, "cookie") }, appCookie},
 		"tomcat's form login":           {tomcatUsers, appCookie},
 		"django's admin":                {djangoUsers, appIPHash},
+		"like spring security":          {springUsers, appCookie},
 	} {
 		t.Run(name, func(t *testing.T) {
 			users, f := of.start(t), of.front
@@ -110,6 +111,10 @@ func TestUsers(t *testing.T) {
 			}
 			a := users.behind(t, f, "", rightPassword) // as a reload of the changed file
 			judgeScenario(t, scenario{is: checks.Healthy}, a.probe())
+			await(t, "the logouts", func() bool { // a server may log a request after its answer
+				_, logouts := users.counts(t)
+				return logouts >= len(users.nodes)
+			})
 			if logins, logouts := users.counts(t); logins != 1+len(users.nodes) || logouts != len(users.nodes) {
 				t.Errorf("got %d logins and %d logouts, want %d and %d", logins, logouts, 1+len(users.nodes), len(users.nodes))
 			}
@@ -125,14 +130,27 @@ func TestUsersAreThrownOut(t *testing.T) {
 		for _, policy := range []probes.Policy{probes.PolicySticky, probes.PolicyShared} {
 			t.Run(f.name+"/"+string(policy), func(t *testing.T) {
 				report := users.behind(t, f, policy, rightPassword).probe()
-				found := func(code checks.Code) bool {
-					return slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == code })
-				}
-				if report.Verdict != checks.Failing || !found(checks.SessionLost) && !found(checks.SessionDrift) || found(checks.LoginFailing) {
+				if report.Verdict != checks.Failing || !found(report, checks.SessionLost) && !found(report, checks.SessionDrift) || found(report, checks.LoginFailing) {
 					t.Errorf("got %s, findings %v, want users who are thrown out", report.Verdict, report.Findings)
 				}
 			})
 		}
+	}
+}
+
+// TestUsersCannotLogIn: where the form has a token of its session, users behind such a balancer
+// cannot even log in. The password is not blamed.
+func TestUsersCannotLogIn(t *testing.T) {
+	users := springUsers(t)
+	for _, f := range []appFront{appRoundRobin, appHAProxyRoundRobin} {
+		t.Run(f.name, func(t *testing.T) {
+			report := users.behind(t, f, probes.PolicySticky, rightPassword).probe()
+			if !slices.ContainsFunc(report.Findings, func(f checks.Finding) bool {
+				return f.Code == checks.LoginFailing && f.Summary.ID == checks.MsgLoginScattered && f.Remedy.ID == checks.MsgMakeSticky
+			}) {
+				t.Errorf("got %s, findings %v, want a login that is scattered", report.Verdict, report.Findings)
+			}
+		})
 	}
 }
 

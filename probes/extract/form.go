@@ -31,6 +31,9 @@ func (f Forms) ReadForm(doc probes.Document, want probes.FormFields) (probes.For
 		}
 		form, fault := readForm(n)
 		form.Base = base
+		if want.Accept != nil && !want.Accept(form.Form) {
+			continue
+		}
 		if userField, passwordField, ok := form.match(want); ok {
 			form.UserField, form.PasswordField = userField, passwordField
 			if fault = cmp.Or(fault, sendable(n)); fault != "" {
