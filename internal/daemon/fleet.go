@@ -168,12 +168,13 @@ func (d *Daemon) leaveFleet(ctx context.Context) error {
 	d.fleet.left = true
 	d.fleet.stop()
 	err := panics.Catch(panics.Daemon, d.fleet.ended.Wait)
-	const wait = 2 * time.Second
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	if active := d.active.Load(); active != nil {
 		d.handOver(ctx, active, active.watchers)
 	}
+	const wait = 2 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
 	if d.writeQueue != nil {
 		err = errors.Join(err, d.writeQueue.Flush(ctx), d.history.Flush(ctx))
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -286,4 +287,23 @@ func TestFleetRefusesSessions(t *testing.T) {
 		}
 	}
 	f.noHarm(t)
+}
+
+// TestFleetNoticesLoss: sessions that are lost while nobody watches are noticed after the takeover.
+func TestFleetNoticesLoss(t *testing.T) {
+	f := newSessionRig(t, 1)
+	f.start(t, "a")
+	await(t, 2*time.Minute, "all sessions are stored", func() bool { return f.complete(t) })
+	f.running["a"].kill()
+	if err := f.Break("node-restarted"); err != nil {
+		t.Fatal(err)
+	}
+	f.start(t, "a")
+	await(t, time.Minute, "the restart of node2 is noticed", func() bool {
+		changes, err := f.reader.Changes(t.Context(), f.clusters[0], checks.Span{From: time.Now().Add(-time.Hour), To: time.Now()}, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(changes, func(c history.Change) bool { return c.Code == checks.NodeRestarted && c.Node == "node2" })
+	})
 }
