@@ -36,8 +36,8 @@ type cookieState struct {
 	Cookie *http.Cookie
 }
 
-// unseenWrites is how many values a canary may have sent after its state was taken.
-const unseenWrites = 10
+// unseenWrites is how many values a canary may have sent after its state was taken, within a minute or two.
+const unseenWrites = 100
 
 // State returns the canary with its session, for ContinueCanary in another process; nil: it has none.
 // It contains cookies, which are credentials: it must be encrypted before it leaves the process.

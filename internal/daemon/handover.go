@@ -25,7 +25,7 @@ type storedVersion struct {
 }
 
 // storeEvery is how often canaries without new sessions are stored, with their last answers.
-const storeEvery = 10 * time.Second
+const storeEvery = time.Minute
 
 // isCurrent reports whether canaries of a version need not be stored again.
 func (v storedVersion) isCurrent(next storedVersion) bool {
