@@ -126,9 +126,9 @@ type Finding struct {
 	passing bool // of an ejection: it follows a failure and is expected to end by itself. explain and verdict read it
 	harm    Span // from the first failed request of a client to the last; zero: none failed. The ledger reads it
 
-	// seen is when the first evidence was observed in the round; zero: not known. The ledger
+	// firstEvidence is when the first evidence was observed in the round; zero: not known. The ledger
 	// reads it.
-	seen time.Time
+	firstEvidence time.Time
 	// began is when an event began that is found only some time after its When; zero: not
 	// known. The ledger reads it.
 	began time.Time

@@ -69,7 +69,7 @@ func (att *attribution) findings() []Finding {
 	var list []Finding
 	for _, f := range all {
 		if !slices.Contains(att.Ignore, f.Code) {
-			f.seen = att.firstSign(f)
+			f.firstEvidence = att.firstSign(f)
 			list = append(list, f.sanitized())
 		}
 	}

@@ -239,8 +239,8 @@ func (l *Ledger) lasted(s Span) bool {
 func (l *Ledger) record(finding Finding, at time.Time) {
 	finding.harm = l.harmOf(finding)
 	since := at
-	if !finding.seen.IsZero() {
-		since = finding.seen
+	if !finding.firstEvidence.IsZero() {
+		since = finding.firstEvidence
 	}
 	e := l.entry(finding.Key())
 	if e == nil {

@@ -19,8 +19,8 @@ type movement struct {
 }
 
 // findMoves returns the fifth stage of a round.
-func findMoves(past *timeline) *movement {
-	mov := &movement{timeline: past, scattered: make(map[string]Span)}
+func findMoves(tl *timeline) *movement {
+	mov := &movement{timeline: tl, scattered: make(map[string]Span)}
 	mov.stickiness = mov.stickinessOfFrontends()
 	for _, n := range mov.Cluster.Nodes {
 		mov.scattered[n.ID] = mov.scatteredSince(n)
