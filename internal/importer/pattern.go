@@ -102,10 +102,41 @@ func (p pattern) route(at position) (route, bool) {
 	path := p.sample()
 	r := route{position: at, path: path, to: path}
 	r.exact = !strings.HasSuffix(path, "/") || !p.matches(path+pathBelow)
-	if r.exact || path != "/" {
+	if !p.determines(path) {
 		r.guess = phrase.New("one of the paths that match %s: write a page that exists", p.text)
 	}
 	return r, path != ""
+}
+
+// determines reports whether the pattern leaves no choice of the path: it is the only one, or the
+// beginning of all, as in a location without a pattern.
+func (p pattern) determines(path string) bool {
+	tree, err := syntax.Parse(p.text, syntax.Perl)
+	return err == nil && leavesNoChoice(tree) && strings.TrimPrefix(path, "/") == strings.TrimPrefix(leastMatch(tree), "/")
+}
+
+// leavesNoChoice reports whether every text that a regular expression matches begins with its
+// leastMatch.
+func leavesNoChoice(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpLiteral, syntax.OpEmptyMatch, syntax.OpStar, syntax.OpQuest, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText:
+		return true
+	case syntax.OpCapture:
+		return leavesNoChoice(re.Sub[0])
+	case syntax.OpConcat:
+		for i, part := range re.Sub {
+			if !leavesNoChoice(part) || leastMatch(part) != "" && slices.ContainsFunc(re.Sub[:i], hasOptional) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// hasOptional reports whether a part of a regular expression may be absent.
+func hasOptional(re *syntax.Regexp) bool {
+	return re.Op == syntax.OpStar || re.Op == syntax.OpQuest || slices.ContainsFunc(re.Sub, hasOptional)
 }
 
 // pathBelow stands for any path below a prefix.
