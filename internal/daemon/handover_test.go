@@ -307,3 +307,42 @@ func TestFleetNoticesLoss(t *testing.T) {
 		return slices.ContainsFunc(changes, func(c history.Change) bool { return c.Code == checks.NodeRestarted && c.Node == "node2" })
 	})
 }
+
+// TestFleetDeletesSessions: the sessions of a cluster that is removed are deleted, and all of them when the
+// key is.
+func TestFleetDeletesSessions(t *testing.T) {
+	f := newSessionRig(t, 2)
+	a := f.start(t, "a")
+	await(t, 2*time.Minute, "all sessions are stored", func() bool { return f.complete(t) })
+	reload := func(edit func(string) string) {
+		t.Helper()
+		file := filepath.Join(f.dir, "a.yml")
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(edit(string(text))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored := func() (clusters []string) {
+		list, err := f.reader.Canaries(t.Context(), f.clusters)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range list {
+			clusters = append(clusters, c.Cluster)
+		}
+		return clusters
+	}
+	reload(func(text string) string {
+		before, after, _ := strings.Cut(text, "  - name: "+f.clusters[1])
+		return before + after[strings.Index(after, "fleet: {"):]
+	})
+	await(t, time.Minute, "those of the removed cluster are deleted", func() bool { return slices.Equal(stored(), f.clusters[:1]) })
+	reload(func(text string) string { return strings.Replace(text, "key_file: "+f.keyFile+", ", "", 1) })
+	await(t, time.Minute, "all are deleted", func() bool { return len(stored()) == 0 })
+}
