@@ -152,6 +152,15 @@ func TestGroupings(t *testing.T) {
 			[]at{line(0, down1), line(31, down1), line(50, ""), line(80, ""), {120, sum(t, cost, noon.Add(100*time.Second), "node1")}, {155, sum(t, cost, noon.Add(100*time.Second), "node1")}},
 			[]string{"summary of node_down/node1; 1", "summary of node_restarted/sessions lost; 1"},
 		},
+		"what a restart cost that the incident before only listed": {
+			[]at{
+				{0, append(sum(t, cost, noon, "node1"), findings(t, "info node_restarted/node1 < node_restarted/sessions lost")...)},
+				{31, append(sum(t, cost, noon, "node1"), findings(t, "info node_restarted/node1 < node_restarted/sessions lost")...)},
+				line(40, ""), line(50, "info node_restarted/node1; info node_ejected/node1 < node_restarted/node1"), line(55, "info node_restarted/node1"), line(75, ""),
+				{100, sum(t, cost, noon.Add(60*time.Second), "node1")}, {135, sum(t, cost, noon.Add(60*time.Second), "node1")},
+			},
+			[]string{"summary of node_restarted/sessions lost; 1", "summary of node_restarted/sessions lost; 3"},
+		},
 		"a session store that is back without sessions": {
 			[]at{{0, sum(t, "critical dependency_down/Redis", time.Time{}, "node1", "node2")}, line(10, ""), {15, sum(t, "critical session_lost", time.Time{}, "node2")}},
 			[]string{"summary of dependency_down/Redis; 2"},

@@ -232,7 +232,7 @@ const sameFailure = 30 * time.Second
 // node. The cost of a failure is known later and opens no incident of its own.
 type failureEnds map[subject]time.Time
 
-// learn adds the failures of an incident.
+// learn adds the failures of an incident, without those that it only listed after it had fired.
 func (f failureEnds) learn(i *Incident) {
 	if len(i.Notified) == 0 {
 		return
@@ -240,7 +240,7 @@ func (f failureEnds) learn(i *Incident) {
 	for _, m := range i.Findings {
 		s, end := subject{m.Cluster, m.Node}, m.Ended
 		switch {
-		case !slices.Contains(costlyCodes, m.Code), m.Code == checks.NodeRestarted && m.When.After(i.Fired):
+		case !slices.Contains(costlyCodes, m.Code), m.Code == checks.NodeRestarted && m.When.After(i.Fired), !m.alerts() && m.Since.After(i.Fired):
 			continue
 		case m.Code == checks.NodeRestarted && !m.When.IsZero(): // an event
 			end = m.When
