@@ -28,6 +28,7 @@ import (
 
 	"stickwatch/alerting/slack/slacktest"
 	"stickwatch/internal/demo"
+	"stickwatch/probes"
 )
 
 // options configure the measurement. A target is a node or a balancer.
@@ -172,9 +173,13 @@ func (o options) serveTargets(ctx context.Context) error {
 		fmt.Printf("alerting: {receivers: [{name: ops, slack: {token: %s, channel: \"#ops\", api_url: %q}}]}\n", slacktest.Token, workspace.URL())
 	}
 	fmt.Println("clusters:")
+	config := demo.Config{Nodes: o.nodes}
+	if o.nodesFrom != "" {
+		config.Method = probes.MethodCookie // behind a hash, nodes without an order get fewer canaries
+	}
 	var all []*demo.Cluster
 	for i := range o.clusters {
-		c, err := demo.Start(demo.Config{Nodes: o.nodes})
+		c, err := demo.Start(config)
 		if err != nil {
 			return err
 		}
