@@ -115,7 +115,8 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 	f.returning = returning == len(errs)
 	met := slices.DeleteFunc(slices.Clone(tl.allAnswers), func(a *answer) bool { return !tl.ownError(a.Exchange) || a.trace.Balancer != front.Address })
 	f.harm = harmSpan(met)
-	if clients := clientsOf(met); clients < manyClients && float64(len(errs)) < manyRequests*float64(answered) {
+	few := len(errs) == 1 || float64(len(errs)) < manyRequests*float64(answered)
+	if few && len(errs) < answered && clientsOf(met) < manyClients {
 		f.Severity = Warning
 	}
 	f.Summary = msg(MsgBalancerErrs, Args{Address: front.name, Count: len(errs), Of: answered})
@@ -124,8 +125,8 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 	return []Finding{f}
 }
 
-// Errors are critical if at least so many clients, or such a share of the requests,
-// get them.
+// Errors are critical if at least so many clients, or such a share of the requests, get them.
+// A single one of several requests is no share.
 const (
 	manyClients  = 3
 	manyRequests = 0.05

@@ -36,7 +36,7 @@ const (
 // Catalogue lists every code of a cluster's findings, the most urgent subjects first.
 var Catalogue = []Entry{
 	{BalancerDown, needsSecondRound | clientErrors | atBalancer, "critical", "no HTTP answer comes from the balancer", "start it, or look at DNS, firewall and certificate"},
-	{BalancerError, needsSecondRound | clientErrors | atBalancer, "critical; warning below 3 clients and 5 % of requests", "the balancer answers, but with an error of its own (502, 503, 504)", "look for \"no live upstreams\" in its error log"},
+	{BalancerError, needsSecondRound | clientErrors | atBalancer, "critical; warning below 3 clients and 5 % of requests, or at one error", "the balancer answers, but with an error of its own (502, 503, 504)", "look for \"no live upstreams\" in its error log"},
 	{NodeDown, needsSecondRound, "warning; critical when none is left", "the node, asked directly, does not answer or answers 5xx; or sessions were lost with nodes that failed", "start the application there"},
 	{NodePaused, provenAnywhere, "critical", "its /status says paused, or gives a reason", "bring back what the reason names"},
 	{DependencyDown, needsSecondRound, "critical", "a dependency fails when probed, or nodes report it unavailable", "bring the service back; nodes resume by themselves"},

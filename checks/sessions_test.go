@@ -305,6 +305,15 @@ var sessionSpecs = []spec{
 		want: []string{"warning balancer_error/http://shop.example (192.0.2.10:80)"},
 	},
 	{
+		name: "one error of a dozen requests is no share",
+		round: changed(func(r *round) {
+			r.Traces = r.Traces[:2]
+			r.Traces[0].Steps, r.Traces[1].Steps = r.Traces[0].Steps[:4], r.Traces[1].Steps[:4]
+			r.Traces[1].Steps[3].Status, r.Traces[1].Steps[3].Label = 503, ""
+		}),
+		want: []string{"warning balancer_error/http://shop.example (192.0.2.10:80)"},
+	},
+	{
 		name:  "not failing: the balancer waits in vain for a third, and few new clients were spared",
 		round: changed(waitForThird),
 		want:  []string{"critical balancer_error/http://shop.example (192.0.2.10:80)"},
