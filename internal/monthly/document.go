@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
@@ -251,7 +252,10 @@ var inChinese = map[string]string{
 	"critical": "严重", "warning": "警告", "info": "信息",
 }
 
-var fragment = template.Must(template.New("monthly").Parse(`<h1>{{.Title}}</h1>
+// long reports whether a cell is a sentence, which may take several lines.
+func long(cell string) bool { return utf8.RuneCountInString(cell) > 24 }
+
+var fragment = template.Must(template.New("monthly").Funcs(template.FuncMap{"long": long}).Parse(`<h1>{{.Title}}</h1>
 {{range .Lead}}<p>{{.}}</p>
 {{end}}
 {{- range .Sections}}
@@ -261,7 +265,7 @@ var fragment = template.Must(template.New("monthly").Parse(`<h1>{{.Title}}</h1>
 {{- if .Columns}}<div class="scroll" tabindex="0"><table class="list"><caption class="sr">{{.Heading}}</caption>
 <thead><tr>{{range .Columns}}<th scope="col">{{.}}</th>{{end}}</tr></thead>
 <tbody>
-{{range .Rows}}<tr>{{range .}}<td>{{.}}</td>{{end}}</tr>
+{{range .Rows}}<tr>{{range .}}<td{{if long .}} class="long"{{end}}>{{.}}</td>{{end}}</tr>
 {{end}}</tbody></table></div>
 {{end}}
 {{- end}}`))
