@@ -226,6 +226,11 @@ func (c *candidate) newNodes() []node {
 			scheme, address = "http", ajp.web(address)
 			c.guess("nodes", from.remark("%s speaks AJP, which only balancers do: write the port of its HTTP connector instead of %s", from.address, address))
 		}
+		if isPlaceholder(from.address) { // whoever completes the file must not overlook it
+			_, port := splitAddress(address)
+			address = "NODE" + strconv.Itoa(i+1) + ":" + cmp.Or(port, "80")
+			from.address = address
+		}
 		n := node{
 			ID: ids[i], URL: scheme + "://" + address + strings.TrimRight(from.path, "/") + c.base.to, Server: from.address,
 			Weight: from.weight, Down: from.down && from.unlisted.IsZero(), Backup: from.backup, From: from.position.String(), Unlisted: from.unlisted,

@@ -371,15 +371,20 @@ var token = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")
 func (u *upstream) checkAddresses() {
 	for i := range u.servers {
 		s := &u.servers[i]
-		host, _ := splitAddress(s.address)
 		switch {
 		case !s.unlisted.IsZero():
-		case host == "" && s.address != "", strings.HasPrefix(host, "0.") && strings.Trim(host, "0123456789.") == "":
+		case isPlaceholder(s.address):
 			s.unlisted = phrase.New("%s is a placeholder", s.address)
 		case !validAddress(s.address):
 			s.unlisted = phrase.New("%s is no address", quoted(s.address))
 		}
 	}
+}
+
+// isPlaceholder reports whether an address is one of 0.0.0.0/8 or ::, which no server has.
+func isPlaceholder(address string) bool {
+	host, _ := splitAddress(address) // "" for all addresses of a machine
+	return host == "" && address != "" || strings.HasPrefix(host, "0.") && strings.Trim(host, "0123456789.") == ""
 }
 
 // dropInvalid removes values from u that are not valid in stickwatch.yml, and adds
