@@ -13,13 +13,17 @@ func cookies(oc *outcomes) []Finding {
 	for _, a := range oc.answers {
 		for _, r := range a.Rejected {
 			same := func(f Finding) bool { return f.Target == r.Name }
-			if slices.ContainsFunc(list, same) {
-				continue
+			if slices.ContainsFunc(list, same) || r.Rule == probes.CookieEnded && (r.Life >= oc.Cluster.SessionTimeout() || a.sessionOutcome == probes.SessionKept) {
+				continue // it ended no earlier than an unused session may, or was not the session's
 			}
 			f := Finding{Code: CookieRejected, Severity: Warning, Target: r.Name}
-			f.Summary = msg(MsgCookieRejected, Args{Name: r.Name, Why: new(msg(brokenRules[r.Rule], Args{Name: r.Has, Value: r.Asks}))})
+			f.Summary = msg(MsgCookieRejected, Args{Name: r.Name, Why: new(msg(brokenRules[r.Rule], Args{Name: r.Has, Value: r.Asks, Duration: r.Life.Round(time.Second)}))})
 			f.Evidence = []Message{msg(MsgCookieSet, Args{Node: a.node, At: a.At})}
 			f.Remedy = msg(MsgCorrectCookie, Args{})
+			if r.Rule == probes.CookieEnded {
+				f.Evidence = []Message{msg(MsgCameWithoutCookie, Args{Session: a.trace.First().Session, At: a.At})}
+				f.Remedy = msg(MsgExtendCookie, Args{})
+			}
 			list = append(list, f)
 		}
 	}
@@ -36,6 +40,7 @@ var brokenRules = map[probes.CookieRule]MessageID{
 	probes.CookieDomain:       MsgCookieDomain,
 	probes.CookiePath:         MsgCookiePath,
 	probes.CookieNoPath:       MsgCookieNoPath,
+	probes.CookieEnded:        MsgCookieEnded,
 }
 
 // keptFor is how long a session that survived a request shows that the application sets a
@@ -71,6 +76,10 @@ func noCookie(oc *outcomes) []Finding {
 	f.Summary = msg(MsgNoCookie, Args{Name: scheme})
 	f.Evidence = []Message{msg(MsgPageWithoutCookie, Args{Count: clients})}
 	f.Remedy = msg(MsgForwardScheme, Args{})
+	if setting := oc.nodesWhere(func(id string) bool { o := oc.direct[id]; return o != nil && o.Session != nil && o.Session.NewID }); len(setting) > 0 {
+		f.Summary = msg(MsgCookieRemoved, Args{Nodes: setting})
+		f.Remedy = msg(MsgLetCookiePass, Args{})
+	}
 	return []Finding{f}
 }
 

@@ -166,7 +166,7 @@ func (p pageShape) outcome(s probes.Step, sessionOutcome probes.SessionOutcome, 
 func (r Report) OutcomeOf(w probes.Trace, i int, who Identity) Outcome {
 	owner, node := who.NodeOf(w.OpenedBy), who.NodeOf(w.Steps[i].Label)
 	stays := r.Session.Policy == probes.PolicySticky || r.Session.Policy == probes.PolicyReplicated
-	return r.page.outcome(w.Steps[i], w.SessionOutcome(i), stays && owner != "" && node != "" && node != owner)
+	return r.page.outcome(w.Steps[i], w.SessionOutcome(i), stays && owner != "" && node != "" && node != owner && !w.Steps[i].CookieEnded())
 }
 
 // requests returns the requests of this round's clients. Requests between two rounds

@@ -584,8 +584,18 @@ var sessionSpecs = []spec{
 		want: []string{"warning cookie_rejected/JSESSIONID"},
 	},
 	{
+		name:  "cookie rejected: it ended early although its client was at work, which is no lost session and no drift",
+		round: cookieEnded(40 * time.Second), want: []string{"warning cookie_rejected/connect.sid"},
+	},
+	{name: "no cookie rejected: it lived as long as an unused session", round: cookieEnded(30 * time.Minute)},
+	{
 		name:  "cookie rejected: no session has ever survived a request, and no answer sets its cookie",
 		round: neverKept, want: []string{"warning cookie_rejected/none", "critical session_lost [node1 node2 node3] <- cookie_rejected/none"},
+	},
+	{
+		name:  "cookie rejected: nodes set it, and the balancer does not pass it on",
+		round: from(neverKept, setByNodes),
+		want:  []string{"warning cookie_rejected/none", "critical session_lost [node1 node2 node3] <- cookie_rejected/none"},
 	},
 	{
 		name: "no cookie rejected: sessions survived until a moment ago",
@@ -594,6 +604,43 @@ var sessionSpecs = []spec{
 		}),
 		want: []string{"critical session_lost [node1 node2 node3]"},
 	},
+}
+
+// cookieEnded is a round in which the cookies of all clients of earlier rounds end after a
+// time, so that each of them gets a new session, from another node.
+func cookieEnded(life time.Duration) func() *round {
+	return changed(func(r *round) {
+		r.Past = new(checks.History)
+		for i, other := range []string{"node2", "node3", "node1"} {
+			w := r.visit(r.Cluster.Nodes[i].ID, other)
+			w.Continued, w.Opened = true, began.Add(-time.Minute)
+			s := &w.Steps[1]
+			s.Kind, s.Session, s.NewID = probes.StepReturn, otherSession, true
+			s.Rejected = []probes.RejectedCookie{{Name: "connect.sid", Rule: probes.CookieEnded, Life: life}}
+		}
+	})
+}
+
+// setByNodes makes the nodes set a session cookie when asked directly.
+func setByNodes(r *round) {
+	for i := range r.Nodes {
+		r.Nodes[i].Session.NewID = true
+	}
+}
+
+// TestCookieRemoved tests that the remedy differs if only the balancer's clients get no cookie.
+func TestCookieRemoved(t *testing.T) {
+	t.Parallel()
+	for want, round := range map[checks.MessageID]func() *round{
+		checks.MsgLetCookiePass: from(neverKept, setByNodes),
+		checks.MsgForwardScheme: neverKept,
+	} {
+		for _, f := range checks.Judge(round().Round).Findings {
+			if f.Code == checks.CookieRejected && f.Remedy.ID != want {
+				t.Errorf("got remedy %s, want %s", f.Remedy.ID, want)
+			}
+		}
+	}
 }
 
 // anyCookie is how the session id of neverKept is read.

@@ -171,11 +171,13 @@ type answer struct {
 }
 
 // isFollowUp reports whether the request is a follow-up that presents the session.
-func (a *answer) isFollowUp() bool { return a.Kind == probes.StepFollow || a.Kind == probes.StepReturn }
+func (a *answer) isFollowUp() bool {
+	return (a.Kind == probes.StepFollow || a.Kind == probes.StepReturn) && !a.CookieEnded()
+}
 
 // moved reports whether another node than the holder of the session answered.
 func (a *answer) moved() bool {
-	return a.servingNode != "" && a.trace.holder != "" && a.servingNode != a.trace.holder
+	return a.servingNode != "" && a.trace.holder != "" && a.servingNode != a.trace.holder && !a.CookieEnded()
 }
 
 // stayedCount counts the follow-ups that the holder of the session answered. It is

@@ -105,7 +105,7 @@ func (c *Canary) StartNextRound() bool {
 			at = i
 		}
 	}
-	if at < 0 || trace.SessionOutcome(at) == SessionLost || trace.SessionOutcome(at) == SessionStale {
+	if at < 0 || trace.Steps[at].CookieEnded() || trace.SessionOutcome(at) == SessionLost || trace.SessionOutcome(at) == SessionStale {
 		return false
 	}
 	last := trace.Steps[at]
@@ -154,7 +154,7 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 	c.record(StepWrite, counter, ex)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !ex.OK() || sentToLogin || otherPage || (contents{id: c.trace.First().Session}).outcome(ex) == SessionLost {
+	if !ex.OK() || ex.CookieEnded() || sentToLogin || otherPage || (contents{id: c.trace.First().Session}).outcome(ex) == SessionLost {
 		return ex
 	}
 	c.keep(jar, ex)
@@ -197,7 +197,7 @@ func (c *Canary) AwaitFollow(ctx context.Context) (follow func() Exchange) {
 func (c *Canary) Return(ctx context.Context) Exchange {
 	jar := c.cookies().Clone()
 	ex, outcome := c.startRequest(ctx, StepReturn, jar)()
-	if outcome != SessionLost && ex.OK() && ex.Status < 300 && !c.isOtherPage(ex) {
+	if outcome != SessionLost && ex.OK() && !ex.CookieEnded() && ex.Status < 300 && !c.isOtherPage(ex) {
 		c.adopt(jar, ex)
 	}
 	return ex

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -480,6 +481,35 @@ func (tomcats *tomcats) site(t testing.TB, names ...string) *Cluster {
 }
 
 // openCanary opens a canary at the balancer of c.
+// TestCookieEnds tests that a request without the session cookie, which has ended as the
+// application wanted, is no evidence about the session, and ends the canary.
+func TestCookieEnds(t *testing.T) {
+	cluster := (&tomcats{}).site(t, "tomcat1")
+	for name, request := range map[string]func(*Canary) Exchange{
+		"return": func(c *Canary) Exchange { return c.Return(t.Context()) },
+		"write":  func(c *Canary) Exchange { return c.Write(t.Context()) },
+	} {
+		canary := openCanary(t, cluster, 0)
+		canary.Write(t.Context())
+		end := time.Now().Add(-time.Second)
+		for i := range canary.jar.contents {
+			canary.jar.contents[i].set, canary.jar.contents[i].cookie.Expires = end.Add(-time.Minute), end
+		}
+		canary.jar = canary.jar.Clone()
+		ex := request(canary)
+		want := []RejectedCookie{{Name: "JSESSIONID", Rule: CookieEnded, Life: time.Minute}}
+		if diff := cmp.Diff(want, ex.Rejected); diff != "" || !ex.NewID {
+			t.Errorf("%s: new id %v; rejected cookies (-want +got):\n%s", name, ex.NewID, diff)
+		}
+		if got := lastOutcome(canary); got != SessionUnknown {
+			t.Errorf("%s: got outcome %q, want unknown", name, got)
+		}
+		if name == "return" && canary.StartNextRound() {
+			t.Errorf("%s: the canary continues without its session", name)
+		}
+	}
+}
+
 func openCanary(t testing.TB, c *Cluster, base int) *Canary {
 	t.Helper()
 	frontends := Resolve(t.Context(), c)

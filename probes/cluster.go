@@ -164,6 +164,17 @@ type Session struct {
 	Login   *Login        // how users log in; nil: a visitor has a session
 }
 
+// assumedTimeout is the session timeout of an application if none is configured.
+const assumedTimeout = 30 * time.Minute
+
+// SessionTimeout returns for how long the application keeps an unused session, or what is assumed.
+func (c *Cluster) SessionTimeout() time.Duration {
+	if c.Session == nil || c.Session.Timeout <= 0 {
+		return assumedTimeout
+	}
+	return c.Session.Timeout
+}
+
 // writesToPage reports whether values are stored by a request for the session's own page.
 func (s *Session) writesToPage() bool {
 	path, _, _ := strings.Cut(s.Write, "?")

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -54,6 +55,12 @@ func (e Exchange) OK() bool { return e.Failure == "" && e.Status != 0 && e.Statu
 // ShowsNothing reports whether the answer shows neither node nor session nor value.
 func (e Exchange) ShowsNothing() bool { return e.Label == "" && e.Value == "" && !e.ShowsSession }
 
+// CookieEnded reports whether the request was sent without the session, because its cookie had
+// ended as the application wanted. The answer shows nothing about that session.
+func (e Exchange) CookieEnded() bool {
+	return slices.ContainsFunc(e.Rejected, func(r RejectedCookie) bool { return r.Rule == CookieEnded })
+}
+
 // Timing divides an exchange into phases, each of which starts at the end of the one
 // before. After redirects, it is that of the last request. A phase that did not take
 // place is 0.
@@ -87,9 +94,10 @@ const (
 // back.
 type RejectedCookie struct {
 	Name string
-	Rule CookieRule // the rule that the cookie breaks
-	Has  string     // the attribute of the cookie: its Domain for CookieDomain, its Path for CookiePath, its default path for CookieNoPath
-	Asks string     // the host or path that does not match the attribute; for CookieSecure the scheme
+	Rule CookieRule    // the rule that the cookie breaks
+	Has  string        // the attribute of the cookie: its Domain for CookieDomain, its Path for CookiePath, its default path for CookieNoPath
+	Asks string        // the host or path that does not match the attribute; for CookieSecure the scheme
+	Life time.Duration // for CookieEnded: the time between its being set and its end
 }
 
 // A CookieRule is a rule by which a browser does not send a cookie back.
@@ -105,6 +113,7 @@ const (
 	CookieDomain       CookieRule = "domain"
 	CookiePath         CookieRule = "path"
 	CookieNoPath       CookieRule = "no_path"
+	CookieEnded        CookieRule = "ended" // Max-Age or Expires, which no later answer extended
 )
 
 // A ClockOffset is the difference between a node's clock and the clock of this machine,

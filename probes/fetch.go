@@ -112,6 +112,9 @@ func (c *Client) send(parent context.Context, request pageRequest) (Exchange, Do
 	if request.public == nil {
 		request.public = c.target.URL
 	}
+	if request.session != nil {
+		ex.Rejected = request.jar.ended(ex.At, request.session)
+	}
 	doc, hops, err := c.fetchFollowing(ctx, request, &ex)
 	ex.Timing.Total = time.Since(ex.At)
 	if err != nil {

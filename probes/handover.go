@@ -34,6 +34,7 @@ type canaryState struct {
 type cookieState struct {
 	From   string // the URL whose answer set it
 	Cookie *http.Cookie
+	Set    time.Time
 }
 
 // unseenWrites is how many values a canary may have sent after its state was taken, within a minute or two.
@@ -112,7 +113,7 @@ func ContinueCanary(c *Cluster, state json.RawMessage, taken time.Time) (*Canary
 			return nil, fmt.Errorf("continuing a canary: a cookie is not from a URL")
 		}
 		cookie.Cookie.Expires = local(cookie.Cookie.Expires)
-		canary.jar.set(jarCookie{from, cookie.Cookie}, time.Now())
+		canary.jar.set(jarCookie{from, cookie.Cookie, local(cookie.Set)}, time.Now())
 	}
 	return canary, nil
 }
@@ -122,7 +123,7 @@ func (j *Jar) state() (list []cookieState) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, h := range j.contents {
-		list = append(list, cookieState{h.url.String(), h.cookie})
+		list = append(list, cookieState{h.url.String(), h.cookie, h.set})
 	}
 	return list
 }

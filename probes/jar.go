@@ -22,6 +22,7 @@ type Jar struct {
 type jarCookie struct {
 	url    *url.URL // the URL whose answer set it
 	cookie *http.Cookie
+	set    time.Time
 }
 
 // The limits of browsers. They also bound the memory that a target can use.
@@ -63,7 +64,7 @@ func (j *Jar) SetAt(u *url.URL, date time.Time, cookies []*http.Cookie) {
 	}
 	for _, c := range cookies {
 		if refusal(c) == "" {
-			j.set(jarCookie{u, withExpiry(c, now, date)}, now)
+			j.set(jarCookie{u, withExpiry(c, now, date), now}, now)
 		}
 	}
 }
@@ -113,6 +114,18 @@ func (j *Jar) all() []*http.Cookie {
 	var list []*http.Cookie
 	for _, h := range j.contents {
 		list = append(list, h.cookie)
+	}
+	return list
+}
+
+// ended returns the session cookies that have ended at now, which a browser sends no more.
+func (j *Jar) ended(now time.Time, session *Session) (list []RejectedCookie) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, h := range j.contents {
+		if end := h.cookie.Expires; !end.IsZero() && !end.After(now) && isSessionCookie(h.cookie.Name, session.Cookie) && len(list) < maxRejected {
+			list = append(list, RejectedCookie{Name: Clean(h.cookie.Name, 64), Rule: CookieEnded, Life: end.Sub(h.set)})
+		}
 	}
 	return list
 }
@@ -224,7 +237,7 @@ func (p pageRequest) checkSession(from *url.URL, sent, set []*http.Cookie, ex *E
 			ex.NewID = true
 		}
 		if looksLikeSessionCookie(c.Name, p.session.Cookie) && !containsCookie(kept, c) && len(ex.Rejected) < maxRejected {
-			ex.Rejected = append(ex.Rejected, rejected(jarCookie{from, c}, &page))
+			ex.Rejected = append(ex.Rejected, rejected(jarCookie{from, c, ex.At}, &page))
 		}
 	}
 }

@@ -85,7 +85,7 @@ func (s *secrets) redact(e *Exchange) {
 		*text = redact(*text)
 	}
 	for i, r := range e.Rejected {
-		e.Rejected[i] = RejectedCookie{redact(r.Name), r.Rule, redact(r.Has), redact(r.Asks)}
+		e.Rejected[i] = RejectedCookie{redact(r.Name), r.Rule, redact(r.Has), redact(r.Asks), r.Life}
 	}
 }
 

@@ -80,6 +80,15 @@ type contents struct {
 // evidence than the id: some frameworks renew the id and keep the values, others keep
 // the id and drop the values.
 func (c contents) outcome(ex Exchange) SessionOutcome {
+	outcome := c.shownBy(ex)
+	if outcome == SessionLost && ex.CookieEnded() {
+		return SessionUnknown // the request did not present it
+	}
+	return outcome
+}
+
+// shownBy is outcome for a request that presented the session.
+func (c contents) shownBy(ex Exchange) SessionOutcome {
 	switch {
 	case ex.LoggedIn == LoggedOut:
 		return SessionLost

@@ -137,8 +137,8 @@ func (p *pooledCanary) request(ex probes.Exchange, last checks.Report) checks.Re
 
 // unexpected reports whether a canary's response differs from the last report.
 func (p *canaryPool) unexpected(b *pooledCanary, ex probes.Exchange, last checks.Report) bool {
-	if !ex.OK() {
-		return true
+	if !ex.OK() || ex.CookieEnded() {
+		return true // a full round opens another session
 	}
 	trace := b.Trace()
 	switch trace.SessionOutcome(len(trace.Steps) - 1) {
@@ -257,7 +257,7 @@ const (
 
 // reserveOf returns the size of the reserve for a cluster.
 func reserveOf(c *probes.Cluster) int {
-	if loginOf(c) != nil || c.Balancer.Method != probes.MethodUnknown && c.Balancer.Method != probes.MethodSource || c.Session == nil || c.Session.Policy == probes.PolicyShared || c.Session.Policy == probes.PolicyNone || sessionTimeout(c) < 2*reservedFor {
+	if loginOf(c) != nil || c.Balancer.Method != probes.MethodUnknown && c.Balancer.Method != probes.MethodSource || c.Session == nil || c.Session.Policy == probes.PolicyShared || c.Session.Policy == probes.PolicyNone || c.SessionTimeout() < 2*reservedFor {
 		return 0
 	}
 	return reserveSize
@@ -327,16 +327,13 @@ type idleCanary struct {
 	last     time.Time // start of its newest request
 }
 
-// assumedTimeout is the session timeout of an application if none is configured.
-const assumedTimeout = 30 * time.Minute
-
 // idleTimes returns the pauses of the idle canaries. Each is at most half of the session
 // timeout.
 func idleTimes(c *probes.Cluster) []time.Duration {
 	if c.Session == nil || c.Session.Policy == probes.PolicyNone {
 		return nil
 	}
-	timeout := sessionTimeout(c)
+	timeout := c.SessionTimeout()
 	list := []time.Duration{30 * time.Second, 5 * time.Minute, timeout / 2}
 	list = slices.DeleteFunc(list, func(d time.Duration) bool { return d >= timeout || d > timeout/2 })
 	slices.Sort(list)

@@ -132,7 +132,7 @@ func (w *Watcher) Continue(canaries []byte, taken time.Time) error {
 		}
 		listed := slices.ContainsFunc(w.cluster.Nodes, func(n probes.Node) bool { return n.ID == h.Node })
 		b := &pooledCanary{Canary: canary, slot: slot{h.Balancer, h.Node}}
-		if !listed || b.pause() > sessionTimeout(w.cluster)/2+h.Idle/2 || dependsOnAddress(w.cluster, canary.Trace().Client) {
+		if !listed || b.pause() > w.cluster.SessionTimeout()/2+h.Idle/2 || dependsOnAddress(w.cluster, canary.Trace().Client) {
 			continue
 		}
 		w.prober.skipCounterBase(canary.Trace().Base)

@@ -410,7 +410,7 @@ func (w *Watcher) impaired() bool {
 	if !ok {
 		return false
 	}
-	w.canaryPool.disregard(w.began, lasted, sessionTimeout(w.cluster))
+	w.canaryPool.disregard(w.began, lasted, w.cluster.SessionTimeout())
 	if w.suspended {
 		return true
 	}
@@ -420,14 +420,6 @@ func (w *Watcher) impaired() bool {
 	w.snapshot.Store(&p)
 	w.observer.Judged(RoundResult{Snapshot: p, Round: w.last, Canaries: w.canaryPool.exportedCanaries()})
 	return true
-}
-
-// sessionTimeout is the time after which the application drops an unused session.
-func sessionTimeout(c *probes.Cluster) time.Duration {
-	if c.Session == nil || c.Session.Timeout <= 0 {
-		return assumedTimeout
-	}
-	return c.Session.Timeout
 }
 
 // disregard discards the failed requests of canaries since a moment. If the impairment lasted

@@ -36,7 +36,7 @@ var run = regexp.MustCompile(`[A-Za-z]{2,}(?: [A-Za-z]{2,})*`)
 // allowed are the words that Chinese operators write in Latin letters.
 var allowed = strings.Fields(`
 	Web AJP gRPC SCGI uwsgi FastCGI PROXY CA Pod Compose Kubernetes HTTP HTTPS TLS TCP DNS URL ID IDs IP JSON Markdown HTML CSV API WebSocket Socket Engine IO SignalR Cookie cookie cookies Secure SameSite None
-	Host Path Domain Max Age Set nginx Nginx HAProxy Apache httpd Caddy Traefik Envoy Tengine Tomcat tomcat Redis MySQL PostgreSQL memcached Server
+	Host Path Domain Max Age Set nginx Nginx HAProxy Apache httpd Caddy Traefik Envoy Tengine Tomcat tomcat PHP Redis MySQL PostgreSQL memcached Server
 	DB Service stickwatch Slack Grafana Prometheus ms min h s d
 	OK GET POST CSRF token Token worker upstream server down backup realip real header
 `)
