@@ -51,15 +51,15 @@ func (e AcknowledgedError) Error() string {
 // that were notified of the incident. Its errors are ErrNotOpen and AcknowledgedError. A
 // person may repeat the own acknowledgement, and takeOver replaces that of another. All of
 // them stay in the timeline.
-func (m *Manager) Acknowledge(at time.Time, id string, a Acknowledgement, takeOver bool) (Step, error) {
+func (m *Manager) Acknowledge(at time.Time, id string, a Acknowledgement, takeOver bool) (Decision, error) {
 	i := m.openIncidents.withID(id)
 	if i == nil {
-		return Step{}, ErrNotOpen
+		return Decision{}, ErrNotOpen
 	}
 	a = Acknowledgement{At: at, By: probes.Clean(a.By, MaxAuthor), Note: probes.Clean(a.Note, MaxNote)}
 	before := i.Acknowledged
 	if mine := a.By != "" && a.By == before.By; !before.IsZero() && !mine && !takeOver {
-		return Step{}, AcknowledgedError{before}
+		return Decision{}, AcknowledgedError{before}
 	}
 	i.Acknowledged = a
 	m.openIncidents.record(i, Event{
@@ -76,10 +76,10 @@ func NewNote(at time.Time, by, text string) Event {
 
 // AddNote adds a note to an open incident, of which nobody is notified. Its error is
 // ErrNotOpen.
-func (m *Manager) AddNote(id string, note Event) (Step, error) {
+func (m *Manager) AddNote(id string, note Event) (Decision, error) {
 	i := m.openIncidents.withID(id)
 	if i == nil {
-		return Step{}, ErrNotOpen
+		return Decision{}, ErrNotOpen
 	}
 	m.openIncidents.record(i, note, false)
 	return m.step(note.At), nil

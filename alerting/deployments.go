@@ -207,7 +207,7 @@ func (d *deployments) explainingLoop(member Member) (newest *Deployment) {
 }
 
 // SetDeployments replaces the announced deployments: all that are ongoing or have no
-// summary. They take effect with the next call that returns a Step.
+// summary. They take effect with the next call that returns a Decision.
 func (m *Manager) SetDeployments(announced []Deployment) {
 	m.deployments.replace(announced)
 }

@@ -3,7 +3,7 @@
 // Findings with the same cause form one [Incident], from the first finding to the
 // recovery. The incident [Manager] is pure: it takes the time as an argument, does
 // no I/O, and records its reasons in the timeline of the incident. Its decision is a
-// [Step]: changed incidents and new notifications, which are written in one
+// [Decision]: changed incidents and new notifications, which are written in one
 // transaction before anything is sent. Therefore a crash neither loses a notification
 // nor makes stickwatch forget one that was sent.
 //

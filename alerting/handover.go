@@ -48,7 +48,7 @@ func (m *Manager) Adopt(past []Incident) {
 
 // Release forgets clusters, whose incidents another monitor handles from now on. An incident of
 // stickwatch itself stays, without them.
-func (m *Manager) Release(at time.Time, released func(cluster string) bool) Step {
+func (m *Manager) Release(at time.Time, released func(cluster string) bool) Decision {
 	m.openIncidents.release(at, released)
 	m.deployments.changed = slices.DeleteFunc(m.deployments.changed, func(d *Deployment) bool { return released(d.Cluster) })
 	return m.step(at)
@@ -56,7 +56,7 @@ func (m *Manager) Release(at time.Time, released func(cluster string) bool) Step
 
 // Keep forgets all clusters but those that this monitor watches, as Release does. Call it after
 // Adopt: an incident of a monitor that is gone, or of this one before a restart, may name clusters
-// whose monitor would refuse that this one writes it. The next call that returns a Step has the
+// whose monitor would refuse that this one writes it. The next call that returns a Decision has the
 // changes.
 func (m *Manager) Keep(at time.Time, watches func(cluster string) bool) {
 	m.openIncidents.release(at, func(cluster string) bool { return cluster != "" && !watches(cluster) })

@@ -18,7 +18,7 @@ func TestHandover(t *testing.T) {
 	down := checks.ActiveFinding{Finding: checks.Finding{Code: checks.NodeDown, Severity: checks.Critical, Node: "a"}, Since: begin}
 	former, next := monitor("one"), monitor("two")
 	stored := make(map[string]Incident)
-	store := func(s Step) Step {
+	store := func(s Decision) Decision {
 		for _, i := range s.Incidents {
 			stored[i.ID] = i
 		}

@@ -11,7 +11,7 @@ import (
 // decides which receivers are notified. It is not safe for concurrent use.
 //
 // A Manager continues from restored incidents, so that a restart repeats no
-// notification. For that, each Step that it returns must be written completely, in
+// notification. For that, each Decision that it returns must be written completely, in
 // order, before its notifications are sent.
 type Manager struct {
 	config        Config
@@ -49,7 +49,7 @@ func (m *Manager) Configure(c Config) {
 }
 
 // SetSilences replaces the silences. They take effect with the next call that returns a
-// Step.
+// Decision.
 func (m *Manager) SetSilences(silences []Silence) { m.silences = slices.Clone(silences) }
 
 // Silences returns a copy of the silences.
@@ -58,20 +58,20 @@ func (m *Manager) Silences() []Silence { return slices.Clone(m.silences) }
 // Observe takes all active findings of a cluster after a round, and the changes since
 // the previous round. A finding may become active before its round ends, so deployments
 // touch its node even if ObserveNodes does not know the round yet.
-func (m *Manager) Observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) Step {
+func (m *Manager) Observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) Decision {
 	m.ObserveNodes(at, cluster, func(time.Time) []string { return outNow(active) })
 	m.openIncidents.observe(at, cluster, changes, active)
 	return m.step(at)
 }
 
 // Tick advances the time. Call it about once a second.
-func (m *Manager) Tick(at time.Time) Step {
+func (m *Manager) Tick(at time.Time) Decision {
 	m.openIncidents.advance(at)
 	return m.step(at)
 }
 
 // Watch sets the watched clusters and resolves the incidents of all others.
-func (m *Manager) Watch(at time.Time, clusters []string) Step {
+func (m *Manager) Watch(at time.Time, clusters []string) Decision {
 	m.openIncidents.retainClusters(at, func(cluster string) bool { return slices.Contains(clusters, cluster) })
 	return m.step(at)
 }
@@ -86,8 +86,8 @@ func (m *Manager) Open() []Incident {
 }
 
 // step decides who is notified of the changed incidents.
-func (m *Manager) step(at time.Time) Step {
-	var s Step
+func (m *Manager) step(at time.Time) Decision {
+	var s Decision
 	silenced := silenceMatchAt(at, m.silences, m.config.Windows)
 	for _, i := range m.openIncidents.open {
 		m.updateSilenced(at, i, silenced)
@@ -139,28 +139,28 @@ func (m *Manager) heldBack(at time.Time, i *Incident, silenced silenceMatch) (wh
 	return why, reason
 }
 
-// A Step is a decision of the Manager. All of it must be written in one transaction.
-type Step struct {
+// A Decision is a decision of the Manager. All of it must be written in one transaction.
+type Decision struct {
 	Incidents     []Incident     // the changed ones
 	Notifications []Notification // for the outbox
 	Deployments   []Deployment   // those with new observations or a new summary
 }
 
 // Empty reports whether there is nothing to write.
-func (s Step) Empty() bool {
+func (s Decision) Empty() bool {
 	return len(s.Incidents) == 0 && len(s.Notifications) == 0 && len(s.Deployments) == 0
 }
 
 // Then merges a step with a later one. After a failed write, the caller writes the
 // failed step together with the next one.
-func (s Step) Then(later Step) Step {
+func (s Decision) Then(later Decision) Decision {
 	incidents := slices.DeleteFunc(slices.Clone(s.Incidents), func(old Incident) bool {
 		return slices.ContainsFunc(later.Incidents, func(i Incident) bool { return i.ID == old.ID })
 	})
 	deployments := slices.DeleteFunc(slices.Clone(s.Deployments), func(old Deployment) bool {
 		return slices.ContainsFunc(later.Deployments, func(d Deployment) bool { return d.ID == old.ID })
 	})
-	return Step{
+	return Decision{
 		Incidents:     append(incidents, later.Incidents...),
 		Notifications: append(slices.Clone(s.Notifications), later.Notifications...),
 		Deployments:   append(deployments, later.Deployments...),

@@ -13,7 +13,7 @@ import (
 // incident if it is only information, or if it sums up the cost of a failure that was
 // notified before.
 func (o *openIncidents) place(at time.Time, cluster string, group causeGroup, changed map[string]bool) {
-	incident := o.incidentOf(at, cluster, group)
+	incident := o.findOrMerge(at, cluster, group)
 	if incident == nil {
 		if !group.worst().AtLeast(checks.Warning) || o.failureEnds.explain(cluster, group) {
 			return
@@ -46,10 +46,10 @@ func (o *openIncidents) place(at time.Time, cluster string, group causeGroup, ch
 	}
 }
 
-// incidentOf returns the open incident of a cause group, or nil: the one that
+// findOrMerge returns the open incident of a cause group, or nil: the one that
 // contains the root, active or not; one whose cause the group explains; or one that a
 // grouping rule selects. If several match, they are merged into the oldest.
-func (o *openIncidents) incidentOf(at time.Time, cluster string, f causeGroup) *Incident {
+func (o *openIncidents) findOrMerge(at time.Time, cluster string, f causeGroup) *Incident {
 	root := o.find(cluster, f.root)
 	var oldest *Incident
 	for _, i := range o.open {

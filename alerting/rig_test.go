@@ -94,7 +94,7 @@ func (r *rig) see(at time.Time, cluster string, seen []checks.Finding) []Notific
 }
 
 // commit stores a step.
-func (r *rig) commit(s Step) []Notification {
+func (r *rig) commit(s Decision) []Notification {
 	for _, i := range s.Incidents {
 		if _, known := r.kept[i.ID]; !known {
 			r.ids = append(r.ids, i.ID)

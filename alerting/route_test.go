@@ -87,13 +87,13 @@ func TestNotificationIDs(t *testing.T) {
 }
 
 func TestStepThen(t *testing.T) {
-	a := Step{Incidents: []Incident{{ID: "1", State: Pending}, {ID: "2"}}, Notifications: []Notification{{ID: "1/ops/1"}}}
-	b := Step{Incidents: []Incident{{ID: "1", State: Firing}}, Notifications: []Notification{{ID: "1/ops/2"}}}
-	want := Step{Incidents: []Incident{{ID: "2"}, {ID: "1", State: Firing}}, Notifications: []Notification{{ID: "1/ops/1"}, {ID: "1/ops/2"}}}
+	a := Decision{Incidents: []Incident{{ID: "1", State: Pending}, {ID: "2"}}, Notifications: []Notification{{ID: "1/ops/1"}}}
+	b := Decision{Incidents: []Incident{{ID: "1", State: Firing}}, Notifications: []Notification{{ID: "1/ops/2"}}}
+	want := Decision{Incidents: []Incident{{ID: "2"}, {ID: "1", State: Firing}}, Notifications: []Notification{{ID: "1/ops/1"}, {ID: "1/ops/2"}}}
 	if diff := cmp.Diff(want, a.Then(b), unexported); diff != "" {
 		t.Errorf("joined (-want +got):\n%s", diff)
 	}
-	if !(Step{}).Then(Step{}).Empty() || a.Empty() {
+	if !(Decision{}).Then(Decision{}).Empty() || a.Empty() {
 		t.Error("a step is empty if it has neither incidents nor notifications")
 	}
 }

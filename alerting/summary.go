@@ -47,10 +47,10 @@ func (c Counts) merged(d Deployment) Counts {
 // SumUp creates the summary of a due deployment and notifies receivers of it. counts
 // are those of the history. If the deployment is not due, the step is empty, so that
 // a deployment has one summary.
-func (m *Manager) SumUp(at time.Time, id string, counts Counts) Step {
+func (m *Manager) SumUp(at time.Time, id string, counts Counts) Decision {
 	n := slices.IndexFunc(m.deployments.list, func(one *Deployment) bool { return one.ID == id })
 	if n < 0 || !slices.ContainsFunc(m.DueSummaries(at), func(one Deployment) bool { return one.ID == id }) {
-		return Step{}
+		return Decision{}
 	}
 	one := m.deployments.list[n]
 	one.Summed = at

@@ -111,7 +111,7 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 	f.Nodes = tl.nodesWhere(func(id string) bool {
 		return (unexplained == 0 && culprits[id]) || (tl.noneReady() && !tl.ready(id))
 	})
-	f.waited, f.follows = waited == len(errs), allDisrupted(tl)
+	f.waited, f.follows = waited == len(errs), failedIfAllDisrupted(tl)
 	f.returning = returning == len(errs)
 	met := slices.DeleteFunc(slices.Clone(tl.allAnswers), func(a *answer) bool { return !tl.ownError(a.Exchange) || a.trace.Balancer != front.Address })
 	f.harm = harmSpan(met)
@@ -145,10 +145,10 @@ func clientsOf(answers []*answer) int {
 // of a node. A balancer that has no node left answers at once.
 const shortestNodeTimeout = 500 * time.Millisecond
 
-// allDisrupted returns the nodes that recently failed or restarted, if every active
+// failedIfAllDisrupted returns the nodes that recently failed or restarted, if every active
 // node did, or is left out; otherwise nil. The balancer then has no node that it
 // would try.
-func allDisrupted(tl *timeline) []string {
+func failedIfAllDisrupted(tl *timeline) []string {
 	var failed []string
 	for _, o := range tl.active {
 		d, ok := tl.disruptionAt(o.Node, tl.Started)

@@ -40,12 +40,12 @@ type Change struct {
 type Damping struct {
 	Appear int // rounds that must find what one lost packet may cause; 0: 1
 	Vanish int // rounds that must miss a finding; 0: 1
-	// Last is how long errors must harm clients, other than through lost sessions,
+	// MinHarm is how long errors must harm clients, other than through lost sessions,
 	// before the finding is active: usually two canary intervals. Shorter errors are
 	// recorded and not notified. Errors that are at most half as long again apart, three
 	// canary intervals, count as one span: nodes that restart one after the other, or
 	// again and again, harm clients by another finding each time. 0: no minimum.
-	Last time.Duration
+	MinHarm time.Duration
 }
 
 // A Ledger records which findings of a cluster are active from one round to the next.
@@ -60,25 +60,25 @@ type Ledger struct {
 // An entry is a finding that is active, or waits for confirmation.
 type entry struct {
 	ActiveFinding
-	active  bool      // it has been confirmed
-	found   time.Time // start of the first round that found it
-	cause   string    // key of the active cause when it was last reported; "": none
-	proven  bool      // requests show that it, or a finding that it explains, has lasted long enough
-	altered bool      // the newest round changed its severity or nodes
-	newest  Severity  // as the newest round found it
-	differs int       // rounds in a row that found it more severe than it is reported, or less severe, since changed
-	changed time.Time // first evidence of the first of them
-	judged  time.Time // end of the newest round that found it
-	seen    int       // rounds in a row that found it
-	unseen  int       // rounds in a row that have not found it
-	missed  int       // those of them that count: not the ones with doubts, if these may hide it
-	gone    time.Time // start of the first of the rounds that missed it
+	active       bool      // it has been confirmed
+	found        time.Time // start of the first round that found it
+	cause        string    // key of the active cause when it was last reported; "": none
+	proven       bool      // requests show that it, or a finding that it explains, has lasted long enough
+	altered      bool      // the newest round changed its severity or nodes
+	newest       Severity  // as the newest round found it
+	differs      int       // rounds in a row that found it more severe than it is reported, or less severe, since changed
+	changed      time.Time // first evidence of the first of them
+	judged       time.Time // end of the newest round that found it
+	foundRounds  int       // rounds in a row that found it
+	absentRounds int       // rounds in a row that have not found it
+	missed       int       // those of them that count: not the ones with doubts, if these may hide it
+	gone         time.Time // start of the first of the rounds that missed it
 }
 
 // NewLedger returns a ledger in which the given findings are active, as they were
 // stored.
 func NewLedger(d Damping, active ...ActiveFinding) *Ledger {
-	l := &Ledger{damping: Damping{Appear: max(1, d.Appear), Vanish: max(1, d.Vanish), Last: d.Last}}
+	l := &Ledger{damping: Damping{Appear: max(1, d.Appear), Vanish: max(1, d.Vanish), MinHarm: d.MinHarm}}
 	for _, s := range active {
 		l.entries = append(l.entries, &entry{ActiveFinding: s, active: true, judged: s.Last})
 	}
@@ -132,7 +132,7 @@ func (l *Ledger) Update(report Report) []Change {
 		if seen[e.Key()] {
 			return false
 		}
-		e.unseen++
+		e.absentRounds++
 		if e.active && !e.canBeMissed(report.Started) {
 			return false
 		}
@@ -162,7 +162,7 @@ func (l *Ledger) UpdatePartial(report Report) []Change {
 	found, proven := make(map[string]bool), make(map[string]bool)
 	for _, f := range report.Findings {
 		found[f.Key()] = true
-		lasted := l.lasted(l.harmOf(f))
+		lasted := l.harmedLongEnough(l.harmOf(f))
 		for key := f.Key(); lasted && key != "" && !proven[key]; {
 			proven[key] = true
 			at := slices.IndexFunc(report.Findings, func(f Finding) bool { return f.Key() == key })
@@ -175,7 +175,7 @@ func (l *Ledger) UpdatePartial(report Report) []Change {
 	for _, f := range report.Findings {
 		e := l.entry(f.Key())
 		isNew := e == nil || !e.active
-		if proven[f.Key()] && !recorded[f.Key()] && (isNew || !e.Severity.AtLeast(f.Severity) && l.lasted(l.harmOf(f))) {
+		if proven[f.Key()] && !recorded[f.Key()] && (isNew || !e.Severity.AtLeast(f.Severity) && l.harmedLongEnough(l.harmOf(f))) {
 			recorded[f.Key()] = true
 			l.record(f, report.Started)
 		}
@@ -185,7 +185,7 @@ func (l *Ledger) UpdatePartial(report Report) []Change {
 	changes := l.settle(recorded, report.Started)
 	for key := range recorded {
 		e := l.entry(key) // the round is not complete
-		e.seen, e.differs = e.seen-1, max(0, e.differs-1)
+		e.foundRounds, e.differs = e.foundRounds-1, max(0, e.differs-1)
 	}
 	return changes
 }
@@ -212,7 +212,7 @@ func (l *Ledger) extendHarm(findings []Finding) {
 
 // joins reports whether failed requests belong to the newest harm.
 func (l *Ledger) joins(s Span) bool {
-	return l.harm.From.Before(s.From) && s.From.Sub(l.harm.To) <= 3*l.damping.Last/2
+	return l.harm.From.Before(s.From) && s.From.Sub(l.harm.To) <= 3*l.damping.MinHarm/2
 }
 
 // harmOf returns from when to when clients' requests have failed by a finding,
@@ -230,9 +230,9 @@ func (l *Ledger) harmOf(f Finding) Span {
 	return f.harm
 }
 
-// lasted reports whether requests have failed for long enough.
-func (l *Ledger) lasted(s Span) bool {
-	return l.damping.Last > 0 && s.To.Sub(s.From) >= l.damping.Last
+// harmedLongEnough reports whether requests have failed for long enough.
+func (l *Ledger) harmedLongEnough(s Span) bool {
+	return l.damping.MinHarm > 0 && s.To.Sub(s.From) >= l.damping.MinHarm
 }
 
 // record adds a finding of a round.
@@ -261,8 +261,8 @@ func (l *Ledger) record(finding Finding, at time.Time) {
 		e.differs, e.changed = 1, since
 	}
 	finding.Severity = e.Severity
-	e.Finding, e.Last, e.judged, e.unseen, e.missed = finding, at, l.ended, 0, 0
-	e.seen++
+	e.Finding, e.Last, e.judged, e.absentRounds, e.missed = finding, at, l.ended, 0, 0
+	e.foundRounds++
 }
 
 // explainByMissed names causes among the active findings that a round has missed, for those
@@ -274,7 +274,7 @@ func (l *Ledger) explainByMissed(found map[string]bool) {
 			continue
 		}
 		mayExplain := func(cause *entry) bool {
-			stays := cause.active && !found[cause.Key()] && cause.unseen+1 < l.damping.Vanish
+			stays := cause.active && !found[cause.Key()] && cause.absentRounds+1 < l.damping.Vanish
 			return stays && (!e.active || e.cause == cause.Key()) && !l.explains(e, cause)
 		}
 		for _, possible := range causes[e.Code] {
@@ -356,7 +356,7 @@ func (l *Ledger) settle(seen map[string]bool, at time.Time) []Change {
 		e.cause = l.activeCause(e)
 		switch {
 		case appeared[e]:
-			changes = append(changes, Change{Appeared, l.reported(e), e.Since, "seen by " + plural(e.seen, "round", "rounds in a row")})
+			changes = append(changes, Change{Appeared, l.reported(e), e.Since, "seen by " + plural(e.foundRounds, "round", "rounds in a row")})
 		case e.altered || e.cause != before:
 			changes = append(changes, Change{Altered, l.reported(e), at, "its severity, cause or nodes are others than before"})
 		}
@@ -392,15 +392,15 @@ func (l *Ledger) confirmed(e *entry, steps int) bool {
 	needs := l.rounds(e.Finding)
 	if e.proven {
 		needs = 1
-	} else if e.Code.has(clientErrors) && l.damping.Last > 0 && (!e.harm.From.IsZero() || e.Last.Sub(e.found) < l.damping.Last) {
+	} else if e.Code.has(clientErrors) && l.damping.MinHarm > 0 && (!e.harm.From.IsZero() || e.Last.Sub(e.found) < l.damping.MinHarm) {
 		return false // failed requests say exactly how long it lasts; without any, the starts of the rounds do
 	}
-	if e.seen < needs {
+	if e.foundRounds < needs {
 		return false
 	}
 	cause := l.entry(e.ExplainedBy)
-	overdue := !e.When.IsZero() && l.ended.Sub(e.When) > l.damping.Last
-	return cause == nil || e.seen >= needs+l.damping.Appear-1 || overdue || l.confirmed(cause, steps-1)
+	overdue := !e.When.IsZero() && l.ended.Sub(e.When) > l.damping.MinHarm
+	return cause == nil || e.foundRounds >= needs+l.damping.Appear-1 || overdue || l.confirmed(cause, steps-1)
 }
 
 // markProven marks the entries that need no further round because clients' requests
@@ -410,7 +410,7 @@ func (l *Ledger) markProven() {
 		e.proven = false
 	}
 	for _, e := range l.entries {
-		if !l.lasted(e.harm) {
+		if !l.harmedLongEnough(e.harm) {
 			continue
 		}
 		for at := e; at != nil && !at.proven; at = l.entry(at.ExplainedBy) {
@@ -431,7 +431,7 @@ func (l *Ledger) rounds(f Finding) int {
 // missRound adds a round that has not found the entry, and reports whether the
 // finding ends. An unconfirmed one ends at once.
 func (e *entry) missRound(at time.Time, need int) (Change, bool) {
-	e.seen, e.differs = 0, 0
+	e.foundRounds, e.differs = 0, 0
 	e.missed++
 	if e.missed == 1 {
 		e.gone = at

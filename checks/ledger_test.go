@@ -163,7 +163,7 @@ func TestUpdatePartial(t *testing.T) {
 		}
 		return list
 	}
-	l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second})
+	l := NewLedger(Damping{Appear: 2, Vanish: 2, MinHarm: 5 * time.Second})
 	if got := codes(l.UpdatePartial(seen(4 * time.Second))); got != nil || len(l.Active()) > 0 {
 		t.Errorf("after 4 s: got %v, want nothing", got)
 	}
@@ -198,7 +198,7 @@ func TestPartialSeverity(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			active := Finding{Code: BalancerError, Severity: tc.was, Target: "lb"}
-			l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second}, ActiveFinding{Finding: active})
+			l := NewLedger(Damping{Appear: 2, Vanish: 2, MinHarm: 5 * time.Second}, ActiveFinding{Finding: active})
 			found := active
 			found.Severity, found.harm = tc.is, Span{at, at.Add(tc.lasted)}
 			var changes []Change
@@ -288,7 +288,7 @@ func TestMissedCausesInACircle(t *testing.T) {
 func TestProvenSeverity(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second}, ActiveFinding{Finding: about(NodeDown, Warning, "node1")})
+	l := NewLedger(Damping{Appear: 2, Vanish: 2, MinHarm: 5 * time.Second}, ActiveFinding{Finding: about(NodeDown, Warning, "node1")})
 	failing := Finding{Code: BalancerError, Severity: Critical, ExplainedBy: "node_down/node1", harm: Span{at, at.Add(6 * time.Second)}}
 	changes := l.Update(Report{Started: at, Duration: 7 * time.Second, Findings: []Finding{about(NodeDown, Critical, "node1"), failing}})
 	if len(changes) != 2 || changes[0].Kind != Altered || changes[0].Severity != Critical {
@@ -313,7 +313,7 @@ func TestOverdueEvent(t *testing.T) {
 			t.Parallel()
 			slow, moved := about(Slow, Warning, "node1"), aboutAll(BalancerRemapped, Critical, []string{"node2"})
 			moved.ExplainedBy, moved.When = slow.Key(), at.Add(time.Second)
-			l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 6 * time.Second})
+			l := NewLedger(Damping{Appear: 2, Vanish: 2, MinHarm: 6 * time.Second})
 			changes := l.Update(Report{Started: at, Duration: time.Second + tc.after, Findings: []Finding{slow, moved}})
 			if len(changes) != tc.want {
 				t.Errorf("got %v, want %d changes", changes, tc.want)
@@ -332,7 +332,7 @@ func TestErrorsLast(t *testing.T) {
 		f.harm = Span{at.Add(time.Duration(from) * time.Second), at.Add(time.Duration(to) * time.Second)}
 		return []Finding{f}
 	}
-	l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second})
+	l := NewLedger(Damping{Appear: 2, Vanish: 2, MinHarm: 5 * time.Second})
 	l.Update(Report{Started: at, Findings: failing(4, 6)})
 	if got := l.Update(Report{Started: at.Add(7 * time.Second), Findings: failing(7, 8)}); len(got) > 0 {
 		t.Errorf("after 4 s of errors: got %v, want nothing", got)
@@ -358,7 +358,7 @@ func TestErrorsMove(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second})
+			l := NewLedger(Damping{Appear: 2, Vanish: 2, MinHarm: 5 * time.Second})
 			first, next := about(NodeFailingInRotation, Critical, "node1"), about(NodeFailingInRotation, Critical, "node2")
 			first.harm, next.harm = Span{at, second(3)}, tc.next
 			l.Update(Report{Started: at, Findings: []Finding{first}})
@@ -377,7 +377,7 @@ func TestNearestActiveCause(t *testing.T) {
 	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	slow, failing, broken := about(Slow, Warning, "node1"), about(BalancerError, Warning, ""), about(HandshakeBroken, Critical, "")
 	broken.ExplainedBy = slow.Key()
-	l := NewLedger(Damping{Appear: 2, Vanish: 2, Last: 5 * time.Second})
+	l := NewLedger(Damping{Appear: 2, Vanish: 2, MinHarm: 5 * time.Second})
 	for i := range 8 {
 		l.Update(Report{Started: at.Add(time.Duration(i) * time.Second), Findings: []Finding{slow, broken}})
 	}

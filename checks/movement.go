@@ -23,7 +23,7 @@ func findMoves(tl *timeline) *movement {
 	mov := &movement{timeline: tl, scattered: make(map[string]Span)}
 	mov.stickiness = mov.stickinessOfFrontends()
 	for _, n := range mov.Cluster.Nodes {
-		mov.scattered[n.ID] = mov.scatteredSince(n)
+		mov.scattered[n.ID] = mov.scatteredSpan(n)
 	}
 	mov.drifts, mov.failovers = mov.moves()
 	mov.separations = mov.separate()
@@ -75,9 +75,9 @@ func (mov *movement) lasting(node string) bool {
 	return mov.Past == nil || since.IsZero() || mov.Started.Sub(since) > mov.aftermath
 }
 
-// scatteredSince returns from when to when a node's clients have been answered by it
+// scatteredSpan returns from when to when a node's clients have been answered by it
 // and by others in turns. It is zero when they are not.
-func (mov *movement) scatteredSince(n probes.Node) Span {
+func (mov *movement) scatteredSpan(n probes.Node) Span {
 	m := mov.nodeHistory[n.ID]
 	scattered := slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool { return !h.scatters && slices.Contains(h.scattered, n.ID) })
 	switch recent := mov.Started.Sub(m.ScatteredLast) <= mov.aftermath; {
@@ -255,7 +255,7 @@ func drift(mov *movement) []Finding {
 	finding := aboutAll(SessionDrift, severity, mov.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
 	}))
-	finding.frontends = scattering(mov.outcomes, drifts)
+	finding.frontends = driftingAddresses(mov.outcomes, drifts)
 	finding.Evidence = fewOf(drifts, func(m move) Message {
 		return msg(MsgAnsweredElsewhere, Args{Session: m.trace.First().Session, Node: m.from, Other: m.to, At: m.At})
 	})
@@ -283,8 +283,8 @@ func followUpsAmong(moves []move) (count int) {
 	return count
 }
 
-// scattering returns the names of the balancer addresses at which sessions drifted.
-func scattering(oc *outcomes, drifts []move) []string {
+// driftingAddresses returns the names of the balancer addresses at which sessions drifted.
+func driftingAddresses(oc *outcomes, drifts []move) []string {
 	var names []string
 	for _, front := range oc.frontends {
 		if slices.ContainsFunc(drifts, func(m move) bool { return m.trace.Balancer == front.Address && m.trace.URL == front.URL }) {

@@ -26,7 +26,7 @@ const (
 // Find reports whether an earlier attempt sent a notification. It returns false if
 // the token may not read the channel; see the package comment.
 func (b *Bot) Find(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, bool, error) {
-	receipt, found, err := b.find(ctx, n)
+	ref, found, err := b.find(ctx, n)
 	switch {
 	case says(err, "missing_scope", "not_allowed_token_type", "no_permission"):
 		b.blind.Do(func() {
@@ -37,7 +37,7 @@ func (b *Bot) Find(ctx context.Context, n alerting.Notification) (alerting.Deliv
 	case err != nil:
 		return alerting.DeliveryRef{}, false, b.failure("reading", err)
 	}
-	return receipt, found, nil
+	return ref, found, nil
 }
 
 func (b *Bot) find(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, bool, error) {

@@ -49,15 +49,15 @@ type Daemon struct {
 	listener net.Listener
 	admin    *adminSocket // nil: it could not be opened
 
-	history         *history.DB
-	metrics         *metrics.Live
-	page            *web.Live
-	server          *web.Server
-	schedule        *monitor.Schedule
-	incidentStore   *incidentStore
-	writeQueue      *notify.WriteQueue
-	deliveryManager *notify.Manager
-	reporter        *reporter
+	history       *history.DB
+	metrics       *metrics.Live
+	page          *web.Live
+	server        *web.Server
+	schedule      *monitor.Schedule
+	incidentStore *incidentStore
+	writeQueue    *notify.WriteQueue
+	deliverer     *notify.Deliverer
+	reporter      *reporter
 
 	reloading       sync.Mutex // excludes concurrent reloads; guards closed
 	closed          bool
@@ -150,14 +150,14 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	}
 	d.writeQueue = notify.NewWriteQueue(notify.QueueConfig{Store: d.history, Written: d.onWritten, Observe: d.countDelivery, Alone: d.fleet.mayNotifyAlone(), Now: d.clock.now, Logger: d.logger})
 	d.incidentStore = newIncidentStore(d.writeQueue, d.metrics, d.logger, rulesOf(cfg), left)
-	d.deliveryManager = notify.NewManager(notify.ManagerConfig{
+	d.deliverer = notify.NewDeliverer(notify.DelivererConfig{
 		Outbox: notify.NewMemoryOutbox(d.history, d.writeQueue), Observe: d.countDelivery, Logger: d.logger, Now: d.clock.now,
 		MaySend: d.fleet.maySend(), RemovedAfter: d.fleet.removedAfter(),
 	})
-	if notifiers, err = d.deliveryManager.WithRemovedReceivers(ctx, notifiers); err != nil {
+	if notifiers, err = d.deliverer.WithRemovedReceivers(ctx, notifiers); err != nil {
 		return err
 	}
-	d.deliveryManager.SetReceivers(notifiers)
+	d.deliverer.SetReceivers(notifiers)
 	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, incidentStore: d.incidentStore, logger: d.logger, fleet: d.fleet}
 	d.schedule, err = monitor.NewSchedule(d.logger, monitor.ScheduleObserver{Lag: d.metrics.Lag, Skipped: d.onSkipped, Stretch: d.onStretch})
 	if err != nil {
@@ -198,9 +198,9 @@ func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
 }
 
 // onWritten starts the delivery of written notifications and updates the page.
-func (d *Daemon) onWritten(step alerting.Step) {
+func (d *Daemon) onWritten(step alerting.Decision) {
 	if len(step.Notifications) > 0 {
-		d.deliveryManager.Wake()
+		d.deliverer.Wake()
 	}
 	for _, i := range step.Incidents {
 		for _, cluster := range i.Clusters {
@@ -241,7 +241,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	var workers panics.Group
 	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.incidentStore.run(ctx) }) })
 	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.writeQueue.Run(ctx) }) })
-	workers.Go(func() { panics.Keep(ctx, panics.Delivery, func() { d.deliveryManager.Run(ctx) }) })
+	workers.Go(func() { panics.Keep(ctx, panics.Delivery, func() { d.deliverer.Run(ctx) }) })
 	workers.Go(func() { runPeriodically(ctx, d.periodicTasks()) })
 	workers.Go(func() { panics.Keep(ctx, panics.Daemon, func() { d.config.Prober.Self.Run(ctx, d.impaired) }) })
 	served := make(chan error, 1)

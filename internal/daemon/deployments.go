@@ -33,7 +33,7 @@ func (d *Daemon) sumUpDeployments(ctx context.Context) {
 			continue
 		}
 		d.incidentStore.apply(func(at time.Time) history.Step {
-			return history.Step{Step: d.incidentStore.incidentManager.SumUp(at, one.ID, counts)}
+			return history.Step{Decision: d.incidentStore.incidentManager.SumUp(at, one.ID, counts)}
 		})
 	}
 }

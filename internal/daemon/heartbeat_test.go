@@ -48,8 +48,8 @@ func withHeartbeat(t *testing.T, test func(t *testing.T, r *heartbeatRig)) {
 		}
 		r.active.Store(&activeConfig{config: &config.Config{Heartbeat: config.Heartbeat{URL: config.NewSecret("http://hc.example/x"), Interval: time.Minute}}})
 		r.wasReady.Store(true)
-		r.deliveryManager = notify.NewManager(notify.ManagerConfig{Outbox: notify.NewMemoryOutbox(r.history, r.writeQueue), Observe: r.countDelivery, Logger: logger})
-		r.deliveryManager.SetReceivers(map[string]alerting.Notifier{"ops": &r.receiver})
+		r.deliverer = notify.NewDeliverer(notify.DelivererConfig{Outbox: notify.NewMemoryOutbox(r.history, r.writeQueue), Observe: r.countDelivery, Logger: logger})
+		r.deliverer.SetReceivers(map[string]alerting.Notifier{"ops": &r.receiver})
 		r.disk.setClusters([]string{"shop"})
 		if err := schedule.Set([]monitor.Job{{Key: "status/shop", Every: 15 * time.Second, Run: func(ctx context.Context) { r.round(ctx) }}}); err != nil {
 			t.Fatal(err)
@@ -58,7 +58,7 @@ func withHeartbeat(t *testing.T, test func(t *testing.T, r *heartbeatRig)) {
 		h := &heartbeat{daemon: r.Daemon, send: func(context.Context, config.Heartbeat) error { r.got++; return nil }}
 		var running panics.Group
 		running.Go(func() { r.writeQueue.Run(ctx) })
-		running.Go(func() { r.deliveryManager.Run(ctx) })
+		running.Go(func() { r.deliverer.Run(ctx) })
 		running.Go(func() {
 			runPeriodically(ctx, []periodicTask{
 				{time.Second, h.sendWhenDue}, {5 * time.Second, r.countNotifications}, {20 * time.Second, func(context.Context) { r.feedWatchdog() }},

@@ -26,7 +26,7 @@ func (d *Daemon) periodicTasks() []periodicTask {
 		{10 * time.Second, d.saveNodeLists},
 		{time.Minute, d.retractRecovery},
 		{time.Minute, func(context.Context) { d.forgetLeftNodes(time.Now()) }},
-		{time.Minute, func(ctx context.Context) { d.deliveryManager.Resend(ctx, d.incidentStore.open()) }},
+		{time.Minute, func(ctx context.Context) { d.deliverer.Resend(ctx, d.incidentStore.open()) }},
 		{time.Second, (&heartbeat{daemon: d, send: sendHeartbeat}).sendWhenDue},
 	}
 	if d.fleet != nil {

@@ -46,8 +46,8 @@ func TestPeriodicTasks(t *testing.T) {
 	ops := new(keepingReceiver)
 	d := &Daemon{history: w.db, metrics: w.metrics, incidentStore: w.incidentStore, writeQueue: w.queue, logger: slog.New(slog.DiscardHandler)}
 	d.active.Store(&activeConfig{config: new(config.Config)})
-	d.deliveryManager = notify.NewManager(notify.ManagerConfig{Outbox: w.db, Observe: d.countDelivery, Logger: d.logger})
-	d.deliveryManager.SetReceivers(map[string]alerting.Notifier{"ops": ops})
+	d.deliverer = notify.NewDeliverer(notify.DelivererConfig{Outbox: w.db, Observe: d.countDelivery, Logger: d.logger})
+	d.deliverer.SetReceivers(map[string]alerting.Notifier{"ops": ops})
 	for _, c := range d.periodicTasks() {
 		c.do(t.Context())
 	}

@@ -56,7 +56,7 @@ func (is *incidentStore) observe(cluster string, changes []checks.Change, active
 		if len(changes) > 0 {
 			s.ActiveFindings = map[string][]checks.ActiveFinding{cluster: activeFindings}
 		}
-		s.Step = is.incidentManager.Observe(at, cluster, changes, activeFindings)
+		s.Decision = is.incidentManager.Observe(at, cluster, changes, activeFindings)
 		return s
 	})
 }
@@ -71,7 +71,7 @@ func (is *incidentStore) report(f checks.Finding, since time.Time) {
 		s := checks.ActiveFinding{Finding: f, Since: since, Last: at}
 		is.own = append(is.own, s)
 		change := checks.Change{Kind: checks.Appeared, ActiveFinding: s, At: at, Reason: f.Summary.String()}
-		return history.Step{Step: is.incidentManager.Observe(at, "", []checks.Change{change}, is.own)}
+		return history.Step{Decision: is.incidentManager.Observe(at, "", []checks.Change{change}, is.own)}
 	})
 }
 
@@ -80,7 +80,7 @@ func (is *incidentStore) report(f checks.Finding, since time.Time) {
 func (is *incidentStore) retract(some func(checks.Finding) bool) {
 	is.apply(func(at time.Time) history.Step {
 		is.own = slices.DeleteFunc(is.own, func(s checks.ActiveFinding) bool { return some(s.Finding) })
-		return history.Step{Step: is.incidentManager.Observe(at, "", nil, is.own)}
+		return history.Step{Decision: is.incidentManager.Observe(at, "", nil, is.own)}
 	})
 }
 
@@ -94,7 +94,7 @@ func (is *incidentStore) adopt(own map[string]int64, past restoredState) {
 			is.incidentManager.SetDeployments(is.deployments.ofDeployments(is.ownDeployments(past.Announced)))
 		}
 		is.incidentManager.Keep(at, func(cluster string) bool { return is.watched[cluster] })
-		return history.Step{Step: is.incidentManager.Observe(at, "", nil, is.own)} // ends what monitors reported that are gone
+		return history.Step{Decision: is.incidentManager.Observe(at, "", nil, is.own)} // ends what monitors reported that are gone
 	})
 }
 
@@ -103,7 +103,7 @@ func (is *incidentStore) adoptOwn(left []alerting.Incident) {
 	is.apply(func(at time.Time) history.Step {
 		is.incidentManager.Adopt(left)
 		is.incidentManager.Keep(at, func(cluster string) bool { return is.watched[cluster] })
-		return history.Step{Step: is.incidentManager.Observe(at, "", nil, is.own)}
+		return history.Step{Decision: is.incidentManager.Observe(at, "", nil, is.own)}
 	})
 }
 
@@ -114,7 +114,7 @@ func (is *incidentStore) release(clusters []string) {
 			delete(is.watched, cluster)
 			delete(is.epochs, cluster)
 		}
-		return history.Step{Step: is.incidentManager.Release(at, func(cluster string) bool { return slices.Contains(clusters, cluster) })}
+		return history.Step{Decision: is.incidentManager.Release(at, func(cluster string) bool { return slices.Contains(clusters, cluster) })}
 	})
 }
 
@@ -140,7 +140,7 @@ func (is *incidentStore) fence(step history.Step) map[string]int64 {
 
 // tick advances the time of the incident manager.
 func (is *incidentStore) tick() {
-	is.apply(func(at time.Time) history.Step { return history.Step{Step: is.incidentManager.Tick(at)} })
+	is.apply(func(at time.Time) history.Step { return history.Step{Decision: is.incidentManager.Tick(at)} })
 }
 
 // setClusters sets the watched clusters. It ends the incidents and deletes the active
@@ -154,7 +154,7 @@ func (is *incidentStore) setClusters(clusters []string) {
 			}
 		}
 		is.watched = toSet(slices.Values(clusters))
-		return history.Step{Step: is.incidentManager.Watch(at, clusters), ActiveFindings: gone}
+		return history.Step{Decision: is.incidentManager.Watch(at, clusters), ActiveFindings: gone}
 	})
 }
 
@@ -170,7 +170,7 @@ func toSet(names iter.Seq[string]) map[string]bool {
 func (is *incidentStore) configure(rules alerting.Config) {
 	is.apply(func(at time.Time) history.Step {
 		is.incidentManager.Configure(rules)
-		return history.Step{Step: is.incidentManager.Tick(at)}
+		return history.Step{Decision: is.incidentManager.Tick(at)}
 	})
 }
 
@@ -178,7 +178,7 @@ func (is *incidentStore) configure(rules alerting.Config) {
 func (is *incidentStore) setSilences(silences []alerting.Silence) {
 	is.apply(func(at time.Time) history.Step {
 		is.incidentManager.SetSilences(is.silences.ofSilences(silences))
-		return history.Step{Step: is.incidentManager.Tick(at)}
+		return history.Step{Decision: is.incidentManager.Tick(at)}
 	})
 }
 
@@ -187,7 +187,7 @@ func (is *incidentStore) setSilences(silences []alerting.Silence) {
 func (is *incidentStore) writeAgain(active map[string][]checks.ActiveFinding) []alerting.Silence {
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	step := history.Step{Step: alerting.Step{Incidents: is.incidentManager.Open()}, ActiveFindings: active}
+	step := history.Step{Decision: alerting.Decision{Incidents: is.incidentManager.Open()}, ActiveFindings: active}
 	step.Fence = is.fence(step)
 	is.queue.Add(step)
 	return is.incidentManager.Silences()
@@ -197,25 +197,27 @@ func (is *incidentStore) writeAgain(active map[string][]checks.ActiveFinding) []
 func (is *incidentStore) setDeployments(announced []alerting.Deployment) {
 	is.apply(func(at time.Time) history.Step {
 		is.incidentManager.SetDeployments(is.deployments.ofDeployments(is.ownDeployments(announced)))
-		return history.Step{Step: is.incidentManager.Tick(at)}
+		return history.Step{Decision: is.incidentManager.Tick(at)}
 	})
 }
 
 // acknowledge records who takes care of an open incident, and returns the incident; see
 // alerting.Manager.
 func (is *incidentStore) acknowledge(id string, a alerting.Acknowledgement, takeOver bool) (alerting.Incident, error) {
-	return is.change(id, func(at time.Time) (alerting.Step, error) { return is.incidentManager.Acknowledge(at, id, a, takeOver) })
+	return is.change(id, func(at time.Time) (alerting.Decision, error) {
+		return is.incidentManager.Acknowledge(at, id, a, takeOver)
+	})
 }
 
 // addNote adds a note to an open incident, and returns the incident; see alerting.Manager.
 func (is *incidentStore) addNote(id string, note alerting.Event) (alerting.Incident, error) {
-	return is.change(id, func(time.Time) (alerting.Step, error) { return is.incidentManager.AddNote(id, note) })
+	return is.change(id, func(time.Time) (alerting.Decision, error) { return is.incidentManager.AddNote(id, note) })
 }
 
 // change changes an incident and returns it.
-func (is *incidentStore) change(id string, by func(at time.Time) (alerting.Step, error)) (i alerting.Incident, err error) {
+func (is *incidentStore) change(id string, by func(at time.Time) (alerting.Decision, error)) (i alerting.Incident, err error) {
 	is.apply(func(at time.Time) (s history.Step) {
-		s.Step, err = by(at)
+		s.Decision, err = by(at)
 		if n := slices.IndexFunc(s.Incidents, func(i alerting.Incident) bool { return i.ID == id }); n >= 0 {
 			i = s.Incidents[n]
 		}

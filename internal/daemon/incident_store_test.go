@@ -53,7 +53,7 @@ func newDiskFixture(t *testing.T, stands ...string) *diskFixture {
 // newQueue returns a write queue without observers.
 func newQueue(db notify.Store) *notify.WriteQueue {
 	return notify.NewWriteQueue(notify.QueueConfig{
-		Store: db, Written: func(alerting.Step) {}, Observe: func(string, notify.Result) {}, Logger: slog.New(slog.DiscardHandler),
+		Store: db, Written: func(alerting.Decision) {}, Observe: func(string, notify.Result) {}, Logger: slog.New(slog.DiscardHandler),
 	})
 }
 

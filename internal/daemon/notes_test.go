@@ -16,7 +16,7 @@ import (
 func TestNoteOnResolvedIncident(t *testing.T) {
 	disk := newDiskFixture(t)
 	i := alerting.Incident{ID: "20260314T120000000-00000000", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Resolved, Started: time.Now(), Ended: time.Now()}
-	if err := disk.db.Commit(t.Context(), history.Step{Step: alerting.Step{Incidents: []alerting.Incident{i}}}); err != nil {
+	if err := disk.db.Commit(t.Context(), history.Step{Decision: alerting.Decision{Incidents: []alerting.Incident{i}}}); err != nil {
 		t.Fatal(err)
 	}
 	d := &Daemon{history: disk.db, writeQueue: disk.queue, incidentStore: disk.incidentStore}

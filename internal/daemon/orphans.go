@@ -73,7 +73,7 @@ func stepsOfRemoved(at time.Time, cfg *config.Config, past history.State, state 
 			continue
 		}
 		steps = append(steps, history.Step{
-			Step:           alerting.NewManager(rulesOf(cfg), open).Watch(at, nil),
+			Decision:       alerting.NewManager(rulesOf(cfg), open).Watch(at, nil),
 			ActiveFindings: map[string][]checks.ActiveFinding{l.Cluster: nil},
 			Fence:          map[string]int64{l.Cluster: l.Epoch},
 		})

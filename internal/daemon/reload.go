@@ -68,7 +68,7 @@ func (d *Daemon) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if notifiers, err = d.deliveryManager.WithRemovedReceivers(ctx, notifiers); err != nil {
+	if notifiers, err = d.deliverer.WithRemovedReceivers(ctx, notifiers); err != nil {
 		return err
 	}
 	if err := d.schedule.Set(d.jobs(cfg)); err != nil {
@@ -91,7 +91,7 @@ func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[st
 	}
 	d.incidentStore.configure(rulesOf(cfg))
 	d.incidentStore.setClusters(old.watchedNames(cfg))
-	d.deliveryManager.SetReceivers(notifiers)
+	d.deliverer.SetReceivers(notifiers)
 	d.metrics.Receivers(receiverNames(cfg))
 	d.server.SetLocale(cfg.Alerting.Language, cfg.Alerting.Location)
 	d.server.SetExternalURL(cfg.Alerting.ExternalURL)

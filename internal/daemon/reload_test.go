@@ -102,7 +102,7 @@ func TestReloaded(t *testing.T) {
 			if err := d.history.Commit(t.Context(), stepWith(late)); err != nil {
 				t.Fatal(err)
 			}
-			d.deliveryManager.Wake()
+			d.deliverer.Wake()
 			until(t, "a dead letter", func() bool {
 				dead, err := d.history.DeadLetters(t.Context(), 1)
 				return err == nil && len(dead) == 1

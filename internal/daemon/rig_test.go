@@ -267,7 +267,7 @@ func (r *running) pending(t *testing.T) map[string]int {
 }
 
 func stepWith(notifications ...alerting.Notification) history.Step {
-	return history.Step{Step: alerting.Step{Notifications: notifications}}
+	return history.Step{Decision: alerting.Decision{Notifications: notifications}}
 }
 
 // idOf returns the ID in a response.

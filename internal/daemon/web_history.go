@@ -304,7 +304,7 @@ func (d *Daemon) AddNote(ctx context.Context, id, by, text string) (alerting.Inc
 		return incident, web.ErrNotFound
 	}
 	incident = found[0].WithNote(note)
-	d.writeQueue.Add(history.Step{Step: alerting.Step{Incidents: []alerting.Incident{incident}}})
+	d.writeQueue.Add(history.Step{Decision: alerting.Decision{Incidents: []alerting.Incident{incident}}})
 	return incident, d.flush(ctx)
 }
 

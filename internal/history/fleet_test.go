@@ -78,8 +78,8 @@ func (i *testInstance) stepOf(cluster, id string) Step {
 	n := notification(id+"1", "ops", id)
 	n.Incident = one
 	return Step{
-		Step:  alerting.Step{Incidents: []alerting.Incident{one}, Notifications: []alerting.Notification{n}},
-		Fence: i.leases.fenceOf(cluster),
+		Decision: alerting.Decision{Incidents: []alerting.Incident{one}, Notifications: []alerting.Notification{n}},
+		Fence:    i.leases.fenceOf(cluster),
 	}
 }
 

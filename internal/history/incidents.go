@@ -16,7 +16,7 @@ import (
 // A Step is a set of changes that is committed in one transaction. Notifications that are
 // already in the outbox are ignored.
 type Step struct {
-	alerting.Step
+	alerting.Decision
 	// ActiveFindings replaces the active findings of each cluster in the map. An empty list
 	// removes them.
 	ActiveFindings map[string][]checks.ActiveFinding
@@ -32,7 +32,7 @@ type Step struct {
 
 // Empty reports whether there is nothing to write.
 func (s Step) Empty() bool {
-	return s.Step.Empty() && len(s.ActiveFindings)+len(s.Delivered)+len(s.DeadLetters) == 0
+	return s.Decision.Empty() && len(s.ActiveFindings)+len(s.Delivered)+len(s.DeadLetters) == 0
 }
 
 // Then merges a step with a later one, so that a caller can retry a failed step together with
@@ -40,7 +40,7 @@ func (s Step) Empty() bool {
 func (s Step) Then(later Step) Step {
 	s = s.Without(s.olderThan(later.Fence))
 	both := Step{
-		Step: s.Step.Then(later.Step), ActiveFindings: make(map[string][]checks.ActiveFinding),
+		Decision: s.Decision.Then(later.Decision), ActiveFindings: make(map[string][]checks.ActiveFinding),
 		Delivered: make(map[string]alerting.DeliveryRef), DeadLetters: make(map[string]string),
 	}
 	if len(s.Fence)+len(later.Fence) > 0 {

@@ -37,7 +37,7 @@ type ownLeases struct {
 	stale  map[string]bool // clusters whose targets another instance may have changed
 }
 
-func (l *ownLeases) alone() bool { return l.instance == "" }
+func (l *ownLeases) unfenced() bool { return l.instance == "" }
 
 // SetLeases sets the epochs of the clusters that this instance watches. It waits for nothing. Rows
 // of a cluster that is missing are still written until another instance has taken it over.
@@ -58,7 +58,7 @@ func (db *DB) SetLeases(epochs map[string]int64) {
 
 // fence returns the epochs of clusters, and 0 for one without a lease; nil: writes are not fenced.
 func (l *ownLeases) fence(clusters map[string]bool) map[string]int64 {
-	if l.alone() {
+	if l.unfenced() {
 		return nil
 	}
 	l.mu.Lock()
@@ -72,7 +72,7 @@ func (l *ownLeases) fence(clusters map[string]bool) map[string]int64 {
 
 // fenceOf returns the epoch of a cluster; see fence.
 func (l *ownLeases) fenceOf(cluster string) map[string]int64 {
-	if l.alone() {
+	if l.unfenced() {
 		return nil
 	}
 	return l.fence(map[string]bool{cluster: true})
@@ -80,7 +80,7 @@ func (l *ownLeases) fenceOf(cluster string) map[string]int64 {
 
 // maintains reports whether this process deletes what is expired.
 func (l *ownLeases) maintains() bool {
-	if l.alone() {
+	if l.unfenced() {
 		return true
 	}
 	l.mu.Lock()
@@ -103,7 +103,7 @@ func (l *ownLeases) lose(clusters []string, fence map[string]int64) {
 
 // ownRows returns the rows of a batch that this process may write. Others are dropped.
 func (db *DB) ownRows(b Batch) Batch {
-	if db.leases.alone() {
+	if db.leases.unfenced() {
 		return b
 	}
 	db.leases.mu.Lock()
@@ -142,14 +142,14 @@ func (db *DB) reloadTargets(ctx context.Context) error {
 	if db.recreated.Swap(false) {
 		clear(db.targets)
 		db.partitionsFrom = [levels]int64{}
-		if db.leases.alone() {
+		if db.leases.unfenced() {
 			if err := db.loadTargets(ctx); err != nil {
 				db.recreated.Store(true)
 				return err
 			}
 		}
 	}
-	if db.leases.alone() {
+	if db.leases.unfenced() {
 		return nil
 	}
 	db.leases.mu.Lock()

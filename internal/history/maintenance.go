@@ -105,7 +105,7 @@ func (db *DB) maintainAll(ctx context.Context, now time.Time) (deleted bool, err
 	if err := db.expireRows(ctx, now); err != nil {
 		return false, err
 	}
-	if !db.leases.alone() {
+	if !db.leases.unfenced() {
 		if err := db.maintainUnwatched(ctx, now); err != nil {
 			return false, err
 		}
@@ -153,7 +153,7 @@ func (db *DB) maintainUnwatched(ctx context.Context, now time.Time) error {
 
 // neededFrom returns the time of each level before which no target has rows.
 func (db *DB) neededFrom(ctx context.Context) (from [levels]int64, err error) {
-	if !db.leases.alone() { // others have targets, too
+	if !db.leases.unfenced() { // others have targets, too
 		err := db.pool.QueryRowContext(ctx, selectNeeded, int64(math.MaxInt64), int64(math.MaxInt64)).Scan(&from[samples], &from[minutes])
 		return from, err
 	}

@@ -61,7 +61,7 @@ func (db *DB) Claim(ctx context.Context, receiver string, now time.Time, lease t
 	}
 	err = db.commitDurable(ctx, func(tx *transaction) error {
 		n, ok, err = claim(ctx, tx, receiver, now.UnixMilli(), now.Add(lease).UnixMilli())
-		if err == nil && ok && !db.leases.alone() {
+		if err == nil && ok && !db.leases.unfenced() {
 			_, err = tx.ExecContext(ctx, setClaimer, db.leases.instance, n.ID)
 		}
 		return err
@@ -184,7 +184,7 @@ func (db *DB) SkipToEnd(ctx context.Context, id string) (skipped bool, err error
 // changes nothing.
 func (db *DB) release(ctx context.Context, id string, work func(*transaction) error) error {
 	err := db.commitDurable(ctx, func(tx *transaction) error {
-		if !db.leases.alone() {
+		if !db.leases.unfenced() {
 			var seq int64
 			switch err := tx.QueryRowContext(ctx, lockClaim, id, db.leases.instance).Scan(&seq); {
 			case noRows(err):

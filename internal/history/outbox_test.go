@@ -30,7 +30,7 @@ func notification(id, receiver, incidentID string) alerting.Notification {
 
 func commit(t *testing.T, db *DB, notifications ...alerting.Notification) {
 	t.Helper()
-	s := Step{Step: alerting.Step{Notifications: notifications}}
+	s := Step{Decision: alerting.Decision{Notifications: notifications}}
 	for _, n := range notifications {
 		s.Incidents = append(s.Incidents, n.Incident)
 	}
@@ -204,7 +204,7 @@ func TestDeliveredBeforeItWasWritten(t *testing.T) {
 	tried := notification("b1", "ops", "b")
 	tried.Attempts = 1
 	if err := db.Commit(t.Context(), Step{
-		Step:      alerting.Step{Notifications: []alerting.Notification{notification("a1", "ops", "a"), tried}},
+		Decision:  alerting.Decision{Notifications: []alerting.Notification{notification("a1", "ops", "a"), tried}},
 		Delivered: map[string]alerting.DeliveryRef{"a1": {Thread: "C1/1"}},
 	}); err != nil {
 		t.Fatal(err)

@@ -257,7 +257,7 @@ func TestDatabaseAway(t *testing.T) {
 	if err := db.flush(t.Context()); err == nil {
 		t.Error("a database that is away accepted samples")
 	}
-	lost := Step{Step: alerting.Step{Incidents: []alerting.Incident{incident("b")}}}
+	lost := Step{Decision: alerting.Decision{Incidents: []alerting.Incident{incident("b")}}}
 	if err := db.Commit(t.Context(), lost); err == nil {
 		t.Error("a database that is away accepted an incident")
 	}
@@ -303,7 +303,7 @@ func TestDatabaseCreatedAnew(t *testing.T) {
 			db := opened(t, func(c *Config) { c.Path, c.Recreated = tt.path, func() { recreated++ } })
 			other := checks.Target{Cluster: "shop", Kind: checks.TargetBalancer, Name: "lb"}
 			write(t, db, Batch{Samples: append(every(other, testTime, time.Second, 5), every(node, testTime, time.Second, 5)...)})
-			step := Step{Step: alerting.Step{Incidents: []alerting.Incident{incident("a")}}}
+			step := Step{Decision: alerting.Decision{Incidents: []alerting.Incident{incident("a")}}}
 			server.run(t, tt.remove)
 			ended := db.Commit(t.Context(), step) // of the session, or of a statement
 			if err := db.Commit(t.Context(), step); ended == nil || err == nil || !strings.Contains(err.Error(), tt.remedy) {
@@ -358,7 +358,7 @@ func TestOneWriterOfDatabase(t *testing.T) {
 	}
 	first.engine.(*postgresEngine).writer.Close() // its connection would wait for lockTimeout
 	first.engine = &postgresEngine{database: second, writer: second.openWriter(false)}
-	err = first.Commit(t.Context(), Step{Step: alerting.Step{Incidents: []alerting.Incident{incident("b")}}})
+	err = first.Commit(t.Context(), Step{Decision: alerting.Decision{Incidents: []alerting.Incident{incident("b")}}})
 	if _, inUse := errors.AsType[*InUseError](err); !inUse {
 		t.Errorf("got error %v, want that another process has taken over", err)
 	}
@@ -376,7 +376,7 @@ func parsedDatabase(t *testing.T, of *DB) database {
 // commitSoon commits, at the second attempt if the first one finds the connection cut.
 func commitSoon(t *testing.T, db *DB) {
 	t.Helper()
-	step := Step{Step: alerting.Step{Incidents: []alerting.Incident{incident("a")}}}
+	step := Step{Decision: alerting.Decision{Incidents: []alerting.Incident{incident("a")}}}
 	err := db.Commit(t.Context(), step)
 	if err != nil {
 		err = db.Commit(t.Context(), step)

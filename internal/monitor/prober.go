@@ -62,7 +62,7 @@ func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 	return r
 }
 
-// round completes the empty round r. It also returns the clients that can continue as
+// round completes an empty round. It also returns the clients that can continue as
 // canaries. seen receives observations as they arrive. Of the new clients those that wants
 // selects log in, where the application has a login.
 func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *evidence.Reader, seen *partialRound, wants wantsLogin) (checks.Round, []*probes.Canary) {

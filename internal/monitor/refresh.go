@@ -70,12 +70,12 @@ func (p *Prober) refresh(ctx context.Context, last checks.Round, jobKind JobKind
 func (p *Prober) askUpNodes(ctx context.Context, c *probes.Cluster, known []probes.NodeObservation) []probes.NodeObservation {
 	newest := slices.Clone(known)
 	again := *withoutSession(withoutPages(c))
-	isUp := func(id string) int {
+	indexOfUp := func(id string) int {
 		return slices.IndexFunc(known, func(o probes.NodeObservation) bool { return o.Node == id && checks.Up(o) })
 	}
-	again.Nodes = slices.DeleteFunc(slices.Clone(c.Nodes), func(n probes.Node) bool { return isUp(n.ID) < 0 })
+	again.Nodes = slices.DeleteFunc(slices.Clone(c.Nodes), func(n probes.Node) bool { return indexOfUp(n.ID) < 0 })
 	for _, o := range p.askNodes(ctx, &again) {
-		at := isUp(o.Node)
+		at := indexOfUp(o.Node)
 		if c.Status != nil {
 			keepSession(&o, known[at])
 		}

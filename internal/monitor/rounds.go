@@ -263,10 +263,10 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, a
 	w.canaryPool.renew(w.cluster, identity, fresh, w.intervals.CanaryAge)
 	w.canaryPool.reassign(w.cluster, identity)
 	if slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked }) {
-		w.canaryPool.dropIdle(w.lastUnshared) // they may share the sessions of other clients
+		w.canaryPool.dropIdle(w.lastLeakFree) // they may share the sessions of other clients
 		w.canaryPool.reserve = nil
 	} else {
-		w.lastUnshared = round.Started
+		w.lastLeakFree = round.Started
 		w.addIdleCanaries(ctx, identity)
 	}
 	logOut(ctx, held, w.canaryPool.clients())

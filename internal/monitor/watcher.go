@@ -41,7 +41,7 @@ type Watcher struct {
 	fullRoundEnded time.Time     // end of the last full round; zero: none
 	lastPairs      time.Time     // time of the last pairs of new clients
 	pairedClients  int           // number of clients in pairs so far
-	lastUnshared   time.Time     // start of the last full round without a session shared by two clients
+	lastLeakFree   time.Time     // start of the last full round without a session shared by two clients
 	backoff        time.Duration // minimum time after a full round before a sign of trouble starts another; doubles with each in vain
 
 	suspended       bool // the snapshot shows that stickwatch itself cannot probe
@@ -97,7 +97,7 @@ func NewWatcher(cluster *probes.Cluster, p *Prober, o Observer, intervals Interv
 	if intervals.NewClients <= 0 {
 		intervals.NewClients = 2 * time.Minute
 	}
-	intervals.Damping.Last = 2 * intervals.Canary * 9 / 10 // with a tolerance for the jitter of the schedule
+	intervals.Damping.MinHarm = 2 * intervals.Canary * 9 / 10 // with a tolerance for the jitter of the schedule
 	if intervals.CanaryAge <= 0 {
 		intervals.CanaryAge = 10 * time.Minute
 	}

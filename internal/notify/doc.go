@@ -15,7 +15,7 @@
 //  3. A [Dispatcher] runs one worker for each receiver. The worker claims a
 //     notification, sends it, and records the outcome. Retry policy and circuit
 //     breaker are in retry.go.
-//  4. The [Manager] replaces the dispatcher when a reload changes the receivers.
+//  4. The [Deliverer] replaces the dispatcher when a reload changes the receivers.
 //
 // Delivery is at least once. The process may end after a message was sent and
 // before the outcome was recorded. In that case an [alerting.Finder] is asked

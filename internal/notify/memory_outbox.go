@@ -57,7 +57,7 @@ func (m memoryOutbox) Claim(ctx context.Context, receiver string, now time.Time,
 
 // Delivered implements Outbox.
 func (m memoryOutbox) Delivered(ctx context.Context, id string, r alerting.DeliveryRef) error {
-	if m.queue.updatePending(id, func(p *pendingNotification) { p.deliveryRef = &r }) {
+	if m.queue.updateClaim(id, func(p *memoryClaim) { p.deliveryRef = &r }) {
 		return nil
 	}
 	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.Delivered(ctx, id, r) },
@@ -66,7 +66,7 @@ func (m memoryOutbox) Delivered(ctx context.Context, id string, r alerting.Deliv
 
 // Retry implements Outbox.
 func (m memoryOutbox) Retry(ctx context.Context, id string, at time.Time, reason string) error {
-	if m.queue.updatePending(id, func(p *pendingNotification) { p.due = at }) {
+	if m.queue.updateClaim(id, func(p *memoryClaim) { p.due = at }) {
 		return nil
 	}
 	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.Retry(ctx, id, at, reason) }, history.Step{})
@@ -74,7 +74,7 @@ func (m memoryOutbox) Retry(ctx context.Context, id string, at time.Time, reason
 
 // DeadLetter implements Outbox.
 func (m memoryOutbox) DeadLetter(ctx context.Context, id, reason string) error {
-	if m.queue.updatePending(id, func(p *pendingNotification) { p.dead, p.reason = true, reason }) {
+	if m.queue.updateClaim(id, func(p *memoryClaim) { p.dead, p.reason = true, reason }) {
 		return nil
 	}
 	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.DeadLetter(ctx, id, reason) },

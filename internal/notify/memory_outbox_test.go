@@ -48,7 +48,7 @@ func newOutage(t *testing.T) *outage {
 
 func newQueue(store Store) *WriteQueue {
 	return NewWriteQueue(QueueConfig{
-		Store: store, Written: func(alerting.Step) {}, Observe: func(string, Result) {}, Logger: slog.New(slog.DiscardHandler),
+		Store: store, Written: func(alerting.Decision) {}, Observe: func(string, Result) {}, Logger: slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -81,7 +81,7 @@ func (o *outage) heals(cluster string) { o.observe(cluster, checks.Gone, redisDo
 
 func (o *outage) observe(cluster string, kind checks.ChangeKind, changed checks.ActiveFinding, active ...checks.ActiveFinding) {
 	at := time.Now()
-	o.Add(history.Step{Step: o.manager.Observe(at, cluster, []checks.Change{{Kind: kind, ActiveFinding: changed, At: at}}, active)})
+	o.Add(history.Step{Decision: o.manager.Observe(at, cluster, []checks.Change{{Kind: kind, ActiveFinding: changed, At: at}}, active)})
 }
 
 func redisDown() checks.ActiveFinding {
@@ -157,8 +157,8 @@ func TestMemoryOutbox(t *testing.T) {
 	if again := o.wantClaim(t, time.Hour, end.ID); again.Attempts < 2 || again.Thread != "C1/1" {
 		t.Errorf("got attempt %d in thread %q, want a later one in that of the beginning", again.Attempts, again.Thread)
 	}
-	if len(o.pending) > 0 {
-		t.Errorf("%d notifications stay pending for ever", len(o.pending))
+	if len(o.claims) > 0 {
+		t.Errorf("%d notifications stay pending for ever", len(o.claims))
 	}
 }
 
@@ -325,8 +325,8 @@ func TestAttemptDuringHangingWrite(t *testing.T) {
 	if again := o.wantClaim(t, 0, o.fired.ID); again.Attempts < 2 {
 		t.Errorf("got attempt %d, want a later one than the first, so that the receiver is searched", again.Attempts)
 	}
-	if len(o.pending) > 0 {
-		t.Errorf("%d notifications stay pending for ever", len(o.pending))
+	if len(o.claims) > 0 {
+		t.Errorf("%d notifications stay pending for ever", len(o.claims))
 	}
 }
 

@@ -28,17 +28,17 @@ type WriteQueue struct {
 
 	mu           sync.Mutex // guards what follows
 	unwritten    history.Step
-	writing      history.Step                    // the step that is being written
-	writingSince time.Time                       // zero: nothing is being written
-	failingSince time.Time                       // zero: the last write succeeded
-	pending      map[string]*pendingNotification // by ID: notifications that were claimed before they were written, until their outcome is
-	dropped      int                             // notifications removed from a full queue before they were delivered
+	writing      history.Step            // the step that is being written
+	writingSince time.Time               // zero: nothing is being written
+	failingSince time.Time               // zero: the last write succeeded
+	claims       map[string]*memoryClaim // by ID: notifications that were claimed before they were written, until their outcome is
+	dropped      int                     // notifications removed from a full queue before they were delivered
 }
 
 // QueueConfig configures a WriteQueue.
 type QueueConfig struct {
 	Store   Store
-	Written func(alerting.Step)                  // called after each write
+	Written func(alerting.Decision)              // called after each write
 	Observe func(receiver string, result Result) // called with Dead for each dropped notification; must not block
 	// Alone reports whether an instance of a fleet has to notify by itself, and its name. Nil: there
 	// is no fleet, and notifications of a disk that accepts nothing are always delivered from memory.
@@ -64,7 +64,7 @@ func NewWriteQueue(c QueueConfig) *WriteQueue {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &WriteQueue{config: c, changed: make(chan struct{}, 1), pending: make(map[string]*pendingNotification)}
+	return &WriteQueue{config: c, changed: make(chan struct{}, 1), claims: make(map[string]*memoryClaim)}
 }
 
 // Add appends a step. It does not wait for the disk.
@@ -101,7 +101,7 @@ func (q *WriteQueue) add(step history.Step) {
 func (q *WriteQueue) supersede(by alerting.Notification) (news []alerting.Event) {
 	q.unwritten.Notifications = slices.DeleteFunc(q.unwritten.Notifications, func(n alerting.Notification) bool {
 		progress := n.Kind == alerting.NotificationDeveloped || n.Kind == alerting.NotificationReminder
-		if !progress || n.Receiver != by.Receiver || n.Incident.ID != by.Incident.ID || q.pending[n.ID] != nil {
+		if !progress || n.Receiver != by.Receiver || n.Incident.ID != by.Incident.ID || q.claims[n.ID] != nil {
 			return false
 		}
 		news = append(news, n.News...)
@@ -113,13 +113,13 @@ func (q *WriteQueue) supersede(by alerting.Notification) (news []alerting.Event)
 // drop removes the oldest delivered notification, or the oldest of all if none is
 // delivered.
 func (q *WriteQueue) drop() {
-	at := max(0, slices.IndexFunc(q.unwritten.Notifications, func(n alerting.Notification) bool { return q.pending[n.ID].done() }))
+	at := max(0, slices.IndexFunc(q.unwritten.Notifications, func(n alerting.Notification) bool { return q.claims[n.ID].done() }))
 	n := q.unwritten.Notifications[at]
-	if !q.pending[n.ID].done() {
+	if !q.claims[n.ID].done() {
 		q.dropped++
 		q.config.Observe(n.Receiver, Dead)
 	}
-	delete(q.pending, n.ID)
+	delete(q.claims, n.ID)
 	q.unwritten.Notifications = slices.Delete(q.unwritten.Notifications, at, at+1)
 }
 
@@ -162,7 +162,7 @@ func (q *WriteQueue) Flush(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("writing incidents: %w", err)
 	}
-	q.config.Written(step.Step)
+	q.config.Written(step.Decision)
 	return nil
 }
 
@@ -203,13 +203,13 @@ func (q *WriteQueue) finish(step history.Step, err error) {
 	for _, n := range step.Notifications {
 		_, delivered := step.Delivered[n.ID]
 		_, dead := step.DeadLetters[n.ID]
-		switch p := q.pending[n.ID]; {
+		switch p := q.claims[n.ID]; {
 		case p == nil:
 		case p.done() || delivered || dead:
 			if !delivered && !dead {
 				p.addOutcome(late, n.ID)
 			}
-			delete(q.pending, n.ID)
+			delete(q.claims, n.ID)
 		default: // an attempt goes on, or it failed and has to wait: the disk does not know
 			p.written = true
 			p.attempts -= n.Attempts
@@ -234,7 +234,7 @@ func (q *WriteQueue) forget(step *history.Step, clusters []string) {
 	kept := step.Without(clusters)
 	for _, n := range step.Notifications {
 		if !slices.ContainsFunc(kept.Notifications, func(k alerting.Notification) bool { return k.ID == n.ID }) {
-			delete(q.pending, n.ID)
+			delete(q.claims, n.ID)
 		}
 	}
 	*step = kept

@@ -66,7 +66,7 @@ func TestFullQueue(t *testing.T) {
 }
 
 func stepWith(notifications ...alerting.Notification) history.Step {
-	return history.Step{Step: alerting.Step{Notifications: notifications}}
+	return history.Step{Decision: alerting.Decision{Notifications: notifications}}
 }
 
 // A fullDisk refuses every step until it is repaired. It counts the attempts.

@@ -128,7 +128,7 @@ type wireNodeReport struct {
 type wireGuarantee struct {
 	Name     string          `json:"name"`
 	Code     checks.Code     `json:"code"`
-	Kept     checks.Tristate   `json:"kept"`
+	Kept     checks.Tristate `json:"kept"`
 	Severity checks.Severity `json:"severity"` // if it is broken
 	Reasons  []string        `json:"reasons"`
 }

@@ -60,14 +60,14 @@ func (in *instance) Requested(q checks.Request) {
 
 // Judged implements monitor.Observer.
 func (in *instance) Judged(j monitor.RoundResult) {
-	in.decide(func(at time.Time) alerting.Step {
+	in.decide(func(at time.Time) alerting.Decision {
 		in.incidents.ObserveNodes(at, j.Cluster.Name, func(since time.Time) []string { return alerting.TouchedIn(j.Cluster, j.Report, since) })
 		return in.incidents.Observe(at, j.Cluster.Name, j.Changes, j.ActiveFindings)
 	})
 }
 
 // decide runs a decision of the incident manager and keeps its notifications.
-func (in *instance) decide(by func(time.Time) alerting.Step) {
+func (in *instance) decide(by func(time.Time) alerting.Decision) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.notifications = append(in.notifications, by(time.Now()).Notifications...)
@@ -75,7 +75,7 @@ func (in *instance) decide(by func(time.Time) alerting.Step) {
 
 // tick advances the incident manager and summarises the deployments that are due.
 func (in *instance) tick() {
-	in.decide(func(at time.Time) alerting.Step {
+	in.decide(func(at time.Time) alerting.Decision {
 		s := in.incidents.Tick(at)
 		for _, due := range in.incidents.DueSummaries(at) {
 			s = s.Then(in.incidents.SumUp(at, due.ID, in.counts(due.From)))
@@ -100,7 +100,7 @@ func (in *instance) counts(since time.Time) (c alerting.Counts) {
 
 // announce starts or ends the deployment of that name.
 func (in *instance) announce(name string, over bool) {
-	in.decide(func(at time.Time) alerting.Step {
+	in.decide(func(at time.Time) alerting.Decision {
 		if !over {
 			in.deployments = append(in.deployments, alerting.Deployment{ID: name, Cluster: in.watcher.Cluster().Name, Name: name, From: at})
 		}

@@ -41,26 +41,26 @@ type Balancer struct {
 
 // A Node is the last direct probe of a node, and whether the balancer routes clients to it.
 type Node struct {
-	ID            string        `json:"id"`
-	URL           string        `json:"url"`                                   // "": the node is not configured
-	Up            bool          `json:"up"`                                    // it serves when asked directly, or answers that it is paused
-	Status        int           `json:"status"`                                // HTTP status; 0: no response
-	State         string        `json:"state"`                                 // what its status page says: running, paused; "": it says nothing
-	Reason        string        `json:"reason"`                                // why it is paused, by its status page
-	Version       string        `json:"version"`                               // version of the application; "": unknown
+	ID            string          `json:"id"`
+	URL           string          `json:"url"`                                   // "": the node is not configured
+	Up            bool            `json:"up"`                                    // it serves when asked directly, or answers that it is paused
+	Status        int             `json:"status"`                                // HTTP status; 0: no response
+	State         string          `json:"state"`                                 // what its status page says: running, paused; "": it says nothing
+	Reason        string          `json:"reason"`                                // why it is paused, by its status page
+	Version       string          `json:"version"`                               // version of the application; "": unknown
 	InRotation    checks.Tristate `json:"in_rotation"`                           // whether the balancer sends it requests
-	LatencyMS     float64       `json:"latency_ms"`                            // of the whole exchange, body included
-	ClockOffsetMS []float64     `json:"clock_offset_ms" jsonschema:"nullable"` // its clock minus that of stickwatch, lower and upper bound; null: unknown
-	Error         string        `json:"error"`                                 // "": none
+	LatencyMS     float64         `json:"latency_ms"`                            // of the whole exchange, body included
+	ClockOffsetMS []float64       `json:"clock_offset_ms" jsonschema:"nullable"` // its clock minus that of stickwatch, lower and upper bound; null: unknown
+	Error         string          `json:"error"`                                 // "": none
 }
 
 // A Session is the result of the session checks of one round.
 type Session struct {
-	Policy     probes.Policy `json:"policy"`     // "": no round yet
+	Policy     probes.Policy   `json:"policy"`     // "": no round yet
 	Sticky     checks.Tristate `json:"sticky"`     // whether sessions stay on their node
 	Shared     checks.Tristate `json:"shared"`     // whether other nodes know a session
-	Confidence float64       `json:"confidence"` // that sticky is no coincidence, 0 to 1; 0: unknown
-	Canaries   []Canary      `json:"canaries"`
+	Confidence float64         `json:"confidence"` // that sticky is no coincidence, 0 to 1; 0: unknown
+	Canaries   []Canary        `json:"canaries"`
 }
 
 // A Canary is one client session and its requests.

@@ -13,10 +13,10 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A Manager runs the dispatcher of the current receivers and replaces it when a
+// A Deliverer runs the dispatcher of the current receivers and replaces it when a
 // reload changes them.
-type Manager struct {
-	config ManagerConfig
+type Deliverer struct {
+	config DelivererConfig
 	next   chan *Dispatcher // the dispatcher that Run starts next
 
 	mu         sync.Mutex // guards what follows
@@ -24,8 +24,8 @@ type Manager struct {
 	dispatcher *Dispatcher
 }
 
-// ManagerConfig configures a Manager.
-type ManagerConfig struct {
+// DelivererConfig configures a Deliverer.
+type DelivererConfig struct {
 	Outbox  PendingOutbox
 	Observe func(receiver string, result Result) // called after each attempt, concurrently
 	Logger  *slog.Logger
@@ -36,16 +36,16 @@ type ManagerConfig struct {
 	RemovedAfter time.Duration
 }
 
-// NewManager returns a Manager without receivers.
-func NewManager(c ManagerConfig) *Manager {
-	return &Manager{config: c, next: make(chan *Dispatcher, 1)}
+// NewDeliverer returns a Deliverer without receivers.
+func NewDeliverer(c DelivererConfig) *Deliverer {
+	return &Deliverer{config: c, next: make(chan *Dispatcher, 1)}
 }
 
 // WithRemovedReceivers adds RemovedReceiver for each receiver that was removed from
 // the configuration. Its pending notifications become dead letters, as do those that
 // are written before the incident manager knows the new configuration. Otherwise
 // they would stay pending forever.
-func (m *Manager) WithRemovedReceivers(ctx context.Context, receivers map[string]alerting.Notifier) (map[string]alerting.Notifier, error) {
+func (m *Deliverer) WithRemovedReceivers(ctx context.Context, receivers map[string]alerting.Notifier) (map[string]alerting.Notifier, error) {
 	pending, err := m.config.Outbox.Pending(ctx)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func (m *Manager) WithRemovedReceivers(ctx context.Context, receivers map[string
 
 // SetReceivers replaces the receivers. Deliveries in progress to the previous ones
 // are completed.
-func (m *Manager) SetReceivers(receivers map[string]alerting.Notifier) {
+func (m *Deliverer) SetReceivers(receivers map[string]alerting.Notifier) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := m.dispatcher
@@ -89,7 +89,7 @@ func (m *Manager) SetReceivers(receivers map[string]alerting.Notifier) {
 }
 
 // Wake makes the current dispatcher read the outbox now.
-func (m *Manager) Wake() {
+func (m *Deliverer) Wake() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.dispatcher.Wake()
@@ -97,7 +97,7 @@ func (m *Manager) Wake() {
 
 // Run delivers notifications until ctx ends. Retired dispatchers finish their
 // deliveries beside the current one.
-func (m *Manager) Run(ctx context.Context) {
+func (m *Deliverer) Run(ctx context.Context) {
 	var running panics.Group
 	defer running.Wait()
 	for {
@@ -113,7 +113,7 @@ func (m *Manager) Run(ctx context.Context) {
 // Resend sends the firing incidents of open to each receiver that is an
 // alerting.Keeper and was notified of them. It waits for all receivers, for 30 s at
 // most.
-func (m *Manager) Resend(ctx context.Context, open []alerting.Incident) {
+func (m *Deliverer) Resend(ctx context.Context, open []alerting.Incident) {
 	m.mu.Lock()
 	receivers := m.receivers
 	m.mu.Unlock()
@@ -146,7 +146,7 @@ func (m *Manager) Resend(ctx context.Context, open []alerting.Incident) {
 // configuration. It makes every notification a dead letter, in a fleet once it is old. The zero value
 // is for a process that is alone.
 type RemovedReceiver struct {
-	after time.Duration // see ManagerConfig.RemovedAfter
+	after time.Duration // see DelivererConfig.RemovedAfter
 	now   func() time.Time
 }
 

@@ -10,9 +10,9 @@ import (
 	"stickwatch/internal/history"
 )
 
-// A pendingNotification is the delivery state of a notification that was claimed
+// A memoryClaim is the delivery state of a notification that was claimed
 // from the queue.
-type pendingNotification struct {
+type memoryClaim struct {
 	due         time.Time             // when it may be claimed again
 	attempts    int                   // that the disk does not know of
 	written     bool                  // the notification is on the disk, but not when it is due, nor these attempts
@@ -22,10 +22,10 @@ type pendingNotification struct {
 }
 
 // done reports whether the notification needs no more attempts.
-func (p *pendingNotification) done() bool { return p != nil && (p.deliveryRef != nil || p.dead) }
+func (p *memoryClaim) done() bool { return p != nil && (p.deliveryRef != nil || p.dead) }
 
 // addOutcome adds the outcome of the notification to a step, if it is done.
-func (p *pendingNotification) addOutcome(s history.Step, id string) {
+func (p *memoryClaim) addOutcome(s history.Step, id string) {
 	switch {
 	case p.deliveryRef != nil:
 		s.Delivered[id] = *p.deliveryRef
@@ -74,7 +74,7 @@ func (q *WriteQueue) claim(ctx context.Context, receiver string, now time.Time, 
 			continue
 		}
 		n.Thread, n.Alone = cmp.Or(n.Thread, before.Thread), alone
-		if q.lease(&n, now, lease) {
+		if q.claimFor(&n, now, lease) {
 			return n, true
 		}
 	}
@@ -90,7 +90,7 @@ func (q *WriteQueue) claimable(receiver string, now time.Time) []alerting.Notifi
 	begun := make(map[string]bool)     // incidents with an undelivered notification
 	threads := make(map[string]string) // by incident
 	for n := range q.notifications() {
-		incident, p := n.Incident.ID, q.pending[n.ID]
+		incident, p := n.Incident.ID, q.claims[n.ID]
 		switch {
 		case n.Receiver != receiver || begun[incident]:
 		case p.done():
@@ -122,14 +122,14 @@ func (q *WriteQueue) notifications() iter.Seq[alerting.Notification] {
 	}
 }
 
-// lease leases a notification if it is still in the queue and nobody else has
+// claimFor leases a notification if it is still in the queue and nobody else has
 // claimed it. It counts an attempt.
-func (q *WriteQueue) lease(n *alerting.Notification, now time.Time, lease time.Duration) bool {
+func (q *WriteQueue) claimFor(n *alerting.Notification, now time.Time, lease time.Duration) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p := q.pending[n.ID]
+	p := q.claims[n.ID]
 	if p == nil {
-		p = new(pendingNotification)
+		p = new(memoryClaim)
 	}
 	if now.Before(p.due) || !q.contains(n.ID) {
 		return false
@@ -137,7 +137,7 @@ func (q *WriteQueue) lease(n *alerting.Notification, now time.Time, lease time.D
 	p.due = now.Add(lease)
 	p.attempts++
 	n.Attempts = p.attempts
-	q.pending[n.ID] = p
+	q.claims[n.ID] = p
 	return true
 }
 
@@ -155,16 +155,16 @@ func (q *WriteQueue) contains(id string) bool {
 func (q *WriteQueue) holds(id string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p := q.pending[id]
+	p := q.claims[id]
 	return p != nil && !p.written
 }
 
-// updatePending changes the state of a notification that was claimed from the queue.
+// updateClaim changes the state of a notification that was claimed from the queue.
 // It returns false if the notification was not, or has been written since.
-func (q *WriteQueue) updatePending(id string, update func(*pendingNotification)) bool {
+func (q *WriteQueue) updateClaim(id string, update func(*memoryClaim)) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p := q.pending[id]
+	p := q.claims[id]
 	if p == nil {
 		return false
 	}
@@ -172,7 +172,7 @@ func (q *WriteQueue) updatePending(id string, update func(*pendingNotification))
 	if p.written {
 		p.due = time.Time{} // from now on the disk knows
 		if p.done() {
-			delete(q.pending, id)
+			delete(q.claims, id)
 		}
 	}
 	return !p.written
@@ -183,7 +183,7 @@ func (q *WriteQueue) updatePending(id string, update func(*pendingNotification))
 func (q *WriteQueue) resume(n *alerting.Notification, now time.Time) (due time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p := q.pending[n.ID]
+	p := q.claims[n.ID]
 	if p == nil {
 		return due
 	}
@@ -191,7 +191,7 @@ func (q *WriteQueue) resume(n *alerting.Notification, now time.Time) (due time.T
 	if p.due.After(now) {
 		return p.due
 	}
-	delete(q.pending, n.ID) // the disk counts the further attempts
+	delete(q.claims, n.ID) // the disk counts the further attempts
 	return due
 }
 
@@ -201,7 +201,7 @@ func (q *WriteQueue) withOutcomes(s history.Step) history.Step {
 	s = s.Then(history.Step{}) // a copy
 	for at := range s.Notifications {
 		n := &s.Notifications[at]
-		if p := q.pending[n.ID]; p != nil {
+		if p := q.claims[n.ID]; p != nil {
 			n.Attempts = p.attempts
 			p.addOutcome(s, n.ID)
 		}
@@ -216,7 +216,7 @@ func (q *WriteQueue) Undelivered() int {
 	defer q.mu.Unlock()
 	count := 0
 	for n := range q.notifications() {
-		if !q.pending[n.ID].done() {
+		if !q.claims[n.ID].done() {
 			count++
 		}
 	}

@@ -62,8 +62,8 @@ func (o *oneSlotOutbox) DeadLetter(context.Context, string, string) error { retu
 
 func (o *oneSlotOutbox) Pending(context.Context) (map[string]int, error) { return nil, nil }
 
-func newManager(o PendingOutbox) *Manager {
-	return NewManager(ManagerConfig{Outbox: o, Logger: slog.New(slog.DiscardHandler)})
+func newManager(o PendingOutbox) *Deliverer {
+	return NewDeliverer(DelivererConfig{Outbox: o, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // A slowReceiver takes a while for each notification and counts attempts.
