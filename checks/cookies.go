@@ -56,12 +56,12 @@ func noCookie(oc *outcomes) []Finding {
 	if kept := oc.past().Balancer.Kept; !kept.IsZero() && oc.Started.Sub(kept) < keptFor {
 		return nil
 	}
-	clients := 0
+	clients, noSessions := 0, len(sharedIDs(oc)) > 0 // ids that several clients hold while no session survives
 	for _, w := range oc.traces {
 		first := w.First()
 		switch {
 		case w.Continued || !first.OK() || first.Status >= 300 || oc.page.isWrong(first):
-		case first.NewID || len(first.Rejected) > 0:
+		case first.NewID && !noSessions || len(first.Rejected) > 0:
 			return nil
 		default:
 			clients++

@@ -598,6 +598,20 @@ var sessionSpecs = []spec{
 		want:  []string{"warning cookie_rejected/none", "critical session_lost [node1 node2 node3] <- cookie_rejected/none"},
 	},
 	{
+		name: "cookie rejected: the balancer replaces it by a cookie of its own with that name, which leaks no session",
+		round: from(neverKept, func(r *round) {
+			setByNodes(r)
+			for w := range r.Traces {
+				first := &r.Traces[w].Steps[0]
+				first.NewID, first.Session = true, probes.Fingerprint("s:route-of-"+first.Label)
+			}
+			again := r.visit("node1", "node1")
+			again.Steps[0].NewID, again.Steps[0].Session = true, "s:route-of-node1"
+			again.Steps[1].Session = otherSession
+		}),
+		want: []string{"warning cookie_rejected/none", "critical session_lost [node1 node2 node3] <- cookie_rejected/none"},
+	},
+	{
 		name: "no cookie rejected: sessions survived until a moment ago",
 		round: from(neverKept, func(r *round) {
 			r.Past = &checks.History{Balancer: checks.BalancerHistory{Agreed: true, Kept: began.Add(-20 * time.Second)}}

@@ -158,6 +158,9 @@ func leaks(oc *outcomes) []Finding {
 		nodes[node] = true
 	}
 	for _, s := range sharedIDs(oc) {
+		if noSessionSurvives(oc) {
+			break // the id is no session's, such as that of a balancer's cookie with the same name
+		}
 		note(s.b, s.a, s.b.openedBy, msg(MsgSameSession, Args{Session: s.b.First().Session, Since: s.a.Opened, At: s.b.Opened}))
 	}
 	for _, a := range oc.allAnswers {
