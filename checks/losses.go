@@ -42,6 +42,9 @@ func losses(att *attribution) []Finding {
 		f.pause = sharedPause(own)
 		f.Summary = msg(MsgLost, Args{Duration: f.pause, Nodes: f.Nodes})
 		f.Remedy = msg(MsgFindLoss, Args{})
+		if slices.ContainsFunc(own, (*answer).knownAgain) {
+			f.Remedy = msg(MsgShareWithinNode, Args{})
+		}
 		if att.lostByAll(own) {
 			f.Summary, f.Remedy = msg(MsgLostByAll, Args{Nodes: f.Nodes}), msg(MsgFindEmptied, Args{})
 			f.Affected = Affected{Share: 1, Of: clientsOf(own)} // newer clients have not come back yet
@@ -72,6 +75,13 @@ func losses(att *attribution) []Finding {
 		list = append(list, f)
 	}
 	return list
+}
+
+// knownAgain reports whether the node that did not know the session knew it at a later request.
+func (a *answer) knownAgain() bool {
+	return slices.ContainsFunc(slices.Concat(a.trace.earlier, a.trace.answers), func(b *answer) bool {
+		return b.sessionOutcome == probes.SessionKept && b.servingNode != "" && b.servingNode == a.servingNode && b.At.After(a.At)
+	})
 }
 
 // lostByAll reports whether every client that came back has lost its session at one moment,

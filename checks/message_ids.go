@@ -180,6 +180,7 @@ const (
 	MsgMakeSticky           MessageID = "make_sticky"
 	MsgLost                 MessageID = "lost"
 	MsgFindLoss             MessageID = "find_loss"
+	MsgShareWithinNode      MessageID = "share_within_node"
 	MsgLostByAll            MessageID = "lost_by_all"
 	MsgFindEmptied          MessageID = "find_emptied"
 	MsgLostAfterMove        MessageID = "lost_after_move"

@@ -206,6 +206,7 @@ var english = translation{
 		MsgMovedOnce:            "sessions moved to another node once: another round must show whether they stick",
 		MsgMakeSticky:           "Give the balancer a sticky method (ip_hash, a cookie), or let the nodes share their sessions and set policy: shared.",
 		MsgLost:                 `sessions were gone when their client came back{{if .Duration}} after {{.Duration}} without a request{{end}}{{template "of nodes" .}}`,
+		MsgShareWithinNode:      "The same node knew the session again later, so it is not gone: let all processes of a node use one session store and one key for cookies (workers of gunicorn, PM2 or Puma), and read sessions from the store's primary, not from a replica that lags.",
 		MsgFindLoss:             "Look for a restart of the node, for sessions that are evicted or expire at once, and whether the session store is the one all nodes use.",
 		MsgLostByAll:            `every client lost its session at one moment{{template "of nodes" .}}`,
 		MsgFindEmptied:          "Look for a session store that was emptied or replaced by an empty one, for a signing or encryption key that was changed, and for an action that ended all sessions.",

@@ -212,6 +212,7 @@ var chinese = translation{
 		MsgMovedOnce:            "会话切换过一次节点：是否保持须再次观察",
 		MsgMakeSticky:           "请为负载均衡器启用会话保持（ip_hash 或粘性 Cookie），或让节点共享会话并设 policy: shared。",
 		MsgLost:                 `客户端{{if .Duration}}在 {{span .Duration}}没有请求之后{{end}}再次访问时，会话已丢失{{template "of nodes" .}}`,
+		MsgShareWithinNode:      "同一节点稍后又认得该会话，说明会话并未丢失：请让节点的所有进程（多个 worker）使用同一个会话存储和同一个 Cookie 密钥，并从存储的主库读取会话，不要读取有延迟的从库。",
 		MsgFindLoss:             "请检查节点是否重启、会话是否被提前淘汰或立即过期，以及所有节点是否使用同一个会话存储。",
 		MsgLostByAll:            `所有客户端的会话同时丢失{{template "of nodes" .}}`,
 		MsgFindEmptied:          "请检查会话存储是否被清空或换成了空实例、签名或加密密钥是否更换、是否有操作结束了全部会话。",

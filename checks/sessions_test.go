@@ -635,6 +635,24 @@ func cookieEnded(life time.Duration) func() *round {
 	})
 }
 
+// TestLostWithinNode tests that the remedy differs if the node knows the session again.
+func TestLostWithinNode(t *testing.T) {
+	t.Parallel()
+	for last, want := range map[string]checks.MessageID{"1002": checks.MsgShareWithinNode, "": checks.MsgFindLoss} {
+		r := counting()
+		steps := r.Traces[0].Steps
+		for i := 2; i < len(steps); i++ {
+			steps[i].Value = ""
+		}
+		steps[len(steps)-1].Value = last
+		for _, f := range checks.Judge(r.Round).Findings {
+			if f.Code != checks.SessionLost || f.Remedy.ID != want {
+				t.Errorf("last value %q: got %s with remedy %s, want %s", last, f.Code, f.Remedy.ID, want)
+			}
+		}
+	}
+}
+
 // setByNodes makes the nodes set a session cookie when asked directly.
 func setByNodes(r *round) {
 	for i := range r.Nodes {

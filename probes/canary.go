@@ -28,6 +28,7 @@ type Canary struct {
 	keeper  string // label of the answer to that write, or of the first one that showed the value
 	scope   sessionScope
 	opened  time.Time
+	spoiled bool // a check of ours may have ended the session
 
 	revision int64 // see Revision
 }
@@ -99,6 +100,12 @@ func (c *Canary) Opened() time.Time {
 // there never was one.
 func (c *Canary) StartNextRound() bool {
 	trace := c.Trace()
+	c.mu.Lock()
+	spoiled := c.spoiled
+	c.mu.Unlock()
+	if spoiled {
+		return false
+	}
 	at := -1
 	for i := range trace.Steps {
 		if c.hasSession(trace.Steps[i]) {

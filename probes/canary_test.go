@@ -126,6 +126,26 @@ func TestCheckFailoverKeepsSession(t *testing.T) {
 	}
 }
 
+// TestCheckFailoverOfBoundSessions: nodes that delete a session which is presented directly say
+// nothing about other nodes, and the canary does not continue with it.
+func TestCheckFailoverOfBoundSessions(t *testing.T) {
+	s := &tomcats{}
+	cluster := s.site(t, "tomcat1", "tomcat2")
+	canary := openCanary(t, cluster, 0)
+	canary.Write(t.Context())
+	s.mu.Lock()
+	s.sessions = nil
+	s.mu.Unlock()
+	for _, x := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
+		if x.SessionOutcome() != SessionUnknown || !x.Void {
+			t.Errorf("got outcome %q, void %v, want unknown and void", x.SessionOutcome(), x.Void)
+		}
+	}
+	if canary.StartNextRound() {
+		t.Error("the canary continues with a session that the check may have ended")
+	}
+}
+
 // TestCheckFailoverBehindPrefix: the balancer serves the application under /app, whose
 // cookies a browser would not send to the paths of the nodes.
 func TestCheckFailoverBehindPrefix(t *testing.T) {

@@ -20,6 +20,7 @@ type FailoverCheck struct {
 	Tried   int         // the last value sent, which the session may contain, too
 	Session Fingerprint // of the session's id
 	There   Exchange    // the answer of To
+	Void    bool        // afterwards, its own node did not know the session either
 }
 
 // An OwnerCheck presents a session directly to the node that opened it, after the
@@ -40,12 +41,19 @@ func (c OwnerCheck) Renewed() bool {
 
 // SessionOutcome reports whether the requested node knew the session.
 func (f FailoverCheck) SessionOutcome() SessionOutcome {
+	if f.Void {
+		return SessionUnknown
+	}
 	return contents{id: f.Session, counter: f.Counter, base: f.Base, lastSent: f.Tried}.outcome(f.There)
 }
 
 // CheckFailover presents the session directly to other nodes, one after the other, and
 // then to its owner, to move it back: Tomcat changes a session's route to the node that
 // was requested. All of them get the same jar, because each may rename the session.
+//
+// The owner is also the control: if it does not know the session, the nodes may refuse every
+// session that is presented directly, such as those that bind it to the client's address.
+// They may even have deleted it, so that the canary is not continued.
 func (c *Canary) CheckFailover(ctx context.Context, owner Node, others []Node) []FailoverCheck {
 	var list []FailoverCheck
 	jar := c.cookies()
@@ -54,9 +62,13 @@ func (c *Canary) CheckFailover(ctx context.Context, owner Node, others []Node) [
 		x, jar = c.checkFailover(ctx, owner, other, jar)
 		list = append(list, x)
 	}
-	_, jar = c.checkFailover(ctx, owner, owner, jar)
+	control, jar := c.checkFailover(ctx, owner, owner, jar)
+	void := control.SessionOutcome() == SessionLost
+	for i := range list {
+		list[i].Void = void
+	}
 	c.mu.Lock()
-	c.jar = jar
+	c.jar, c.spoiled = jar, void
 	c.mu.Unlock()
 	return list
 }

@@ -309,6 +309,9 @@ func (t *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Cana
 	if policy != probes.PolicyShared && policy != probes.PolicyReplicated {
 		return nil
 	}
+	if _, aloof := t.aloof.Load(t.cluster); aloof {
+		return nil // a check shows nothing, and costs a session
+	}
 	failoverChecks := make([][]probes.FailoverCheck, len(canaries))
 	done := t.counter(t.cluster, "failover readiness", len(canaries))
 	t.runParallel(len(canaries), func(i int) {
@@ -324,7 +327,11 @@ func (t *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Cana
 		others := slices.Concat(serving[at+1:], serving[:at])
 		failoverChecks[i] = canaries[i].CheckFailover(ctx, serving[at], others[:min(len(others), maxFailoverChecks)])
 	})
-	return slices.Concat(failoverChecks...)
+	all := slices.Concat(failoverChecks...)
+	if len(all) > 0 && !slices.ContainsFunc(all, func(x probes.FailoverCheck) bool { return !x.Void }) {
+		t.aloof.Store(t.cluster, true)
+	}
+	return all
 }
 
 // tracesSoFar returns the traces of clients that have sent a request. It may be called at any
