@@ -31,7 +31,7 @@ func (w *Watcher) adopt(wanted *probes.Cluster) {
 	}
 	w.prober.Self.forgetHosts(w)
 	w.prober.anyID.Delete(w.cluster)
-	w.prober.aloof.Delete(w.cluster)
+	w.prober.voided.Delete(w.cluster)
 	w.cluster = &next
 	w.canaryPool.adopt(&next)
 }

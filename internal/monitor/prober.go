@@ -34,7 +34,7 @@ type Prober struct {
 
 	opened atomic.Int64 // number of clients so far, so that no two write the same values
 	anyID  sync.Map     // by *probes.Cluster: whether its nodes accept a forged session id
-	aloof  sync.Map     // by *probes.Cluster: its nodes know no session that is presented directly
+	voided sync.Map     // by *probes.Cluster: when its failover checks were void, see checkFailover
 
 	// Progress is called as a round proceeds; nil: disabled. It may be called from several
 	// goroutines at once and must return quickly.

@@ -302,6 +302,10 @@ func (t *traceDriver) splitOverNodes(c *probes.Canary, identity checks.Identity)
 	return t.cluster.Balancer.HashesClients() && len(answered) > 1
 }
 
+// voidedFor is how long a cluster is not checked after checks that were all void: where nodes end
+// a session that is presented directly, each check costs one and shows nothing.
+const voidedFor = 10 * time.Minute
+
 // checkFailover presents the session of each canary to the nodes after its owner, if the
 // policy requires that they know it.
 func (t *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, serving []probes.Node) []probes.FailoverCheck {
@@ -309,8 +313,8 @@ func (t *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Cana
 	if policy != probes.PolicyShared && policy != probes.PolicyReplicated {
 		return nil
 	}
-	if _, aloof := t.aloof.Load(t.cluster); aloof {
-		return nil // a check shows nothing, and costs a session
+	if at, voided := t.voided.Load(t.cluster); voided && time.Since(at.(time.Time)) < voidedFor {
+		return nil
 	}
 	failoverChecks := make([][]probes.FailoverCheck, len(canaries))
 	done := t.counter(t.cluster, "failover readiness", len(canaries))
@@ -329,7 +333,7 @@ func (t *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Cana
 	})
 	all := slices.Concat(failoverChecks...)
 	if len(all) > 0 && !slices.ContainsFunc(all, func(x probes.FailoverCheck) bool { return !x.Void }) {
-		t.aloof.Store(t.cluster, true)
+		t.voided.Store(t.cluster, time.Now())
 	}
 	return all
 }
