@@ -10,7 +10,7 @@ import (
 // cookies finds session cookies that a browser would not send back.
 func cookies(oc *outcomes) []Finding {
 	var list []Finding
-	for _, a := range oc.answers {
+	for _, a := range oc.allAnswers {
 		for _, r := range a.Rejected {
 			same := func(f Finding) bool { return f.Target == r.Name }
 			if slices.ContainsFunc(list, same) || r.Rule == probes.CookieEnded && (r.Life >= oc.Cluster.SessionTimeout() || a.sessionOutcome == probes.SessionKept) {
@@ -23,6 +23,7 @@ func cookies(oc *outcomes) []Finding {
 			if r.Rule == probes.CookieEnded {
 				f.Evidence = []Message{msg(MsgCameWithoutCookie, Args{Session: a.trace.First().Session, At: a.At})}
 				f.Remedy = msg(MsgExtendCookie, Args{})
+				f.pause = r.Life
 			}
 			list = append(list, f)
 		}

@@ -91,7 +91,7 @@ func (d Disruption) mayTakeSession(a *answer) bool {
 func (h NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory {
 	h.Disruptions = slices.Clone(h.Disruptions)
 	again := func(last Disruption) bool {
-		return last.NotifiedDown && sign.failed() && h.Back.After(last.From) && sign.From.After(h.Back)
+		return last.NotifiedDown && sign.failed() && h.Back.After(last.From) && !sign.From.Before(h.Back)
 	}
 	if n := len(h.Disruptions); n > 0 && !sign.From.After(h.Disruptions[n-1].To.Add(aftermath)) && !again(h.Disruptions[n-1]) {
 		last := &h.Disruptions[n-1]

@@ -36,6 +36,7 @@ func Judge(round Round) Report {
 		Source:       round.Source,
 		Findings:     findings,
 		Requests:     requests(oc),
+		keptAfter:    longestPauseKept(oc.answers),
 		page:         nodes.page,
 		History:      &history,
 	}

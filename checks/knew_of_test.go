@@ -47,6 +47,7 @@ func TestFailsAgain(t *testing.T) {
 	}{
 		{"a short one goes on", false, fails(50, 55), 1},
 		{"a notified one has ended", true, fails(50, 55), 2},
+		{"right after the first good answer", true, fails(40, 43), 2},
 		{"a late sign of the same restart", true, fails(0, 55), 1},
 		{"it is only left out", true, Disruption{Span: Span{at(50), at(55)}, Kind: DisruptionEjected}, 1},
 	} {

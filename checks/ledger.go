@@ -133,7 +133,7 @@ func (l *Ledger) Update(report Report) []Change {
 			return false
 		}
 		e.absentRounds++
-		if e.active && !e.canBeMissed(report.Started) {
+		if e.active && !e.canBeMissed(report) {
 			return false
 		}
 		if len(report.Doubts) > 0 && e.Code.has(throughSessions) {
@@ -149,9 +149,15 @@ func (l *Ledger) Update(report Report) []Change {
 	return changes
 }
 
-// canBeMissed reports whether a round at a moment could have found the finding again: what only
-// clients meet that have paused is met again after another pause at the earliest.
-func (e *entry) canBeMissed(at time.Time) bool { return at.Sub(e.Last) > e.pause*3/2 }
+// canBeMissed reports whether a round could have found the finding again: what only clients meet
+// that have paused is met again after another pause at the earliest.
+func (e *entry) canBeMissed(report Report) bool {
+	return report.keptAfter >= e.pause || report.Started.Sub(e.Last) > min(e.pause*3/2, longestWait)
+}
+
+// longestWait is how long a finding stays active that no client could have met again. The idle
+// canaries that matter most pause for up to five minutes.
+const longestWait = 10 * time.Minute
 
 // UpdatePartial adds an incomplete round and returns what it changed. It accepts only
 // what clients' failed requests prove to have lasted: new findings with their causes, and

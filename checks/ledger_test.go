@@ -419,22 +419,27 @@ func TestEndNamesReportedCause(t *testing.T) {
 }
 
 // TestLossAfterPause tests that sessions which only clients that pause lose have not stopped
-// being lost before such a client has come back.
+// being lost before such a client could come back, or has come back and had its own.
 func TestLossAfterPause(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	l := NewLedger(Damping{Vanish: 2})
-	var got []string
-	for second := 0; second <= 180; second += 10 {
-		r := Report{Started: start.Add(time.Duration(second) * time.Second)}
-		if second == 30 || second == 70 {
-			r.Findings = []Finding{{Code: SessionLost, Severity: Critical, pause: 30 * time.Second}}
+	for keptFrom, want := range map[int]string{1000: "gone 130", 80: "gone 90"} {
+		l := NewLedger(Damping{Vanish: 2})
+		var got []string
+		for second := 0; second <= 180; second += 10 {
+			r := Report{Started: start.Add(time.Duration(second) * time.Second)}
+			if second == 30 || second == 70 {
+				r.Findings = []Finding{{Code: SessionLost, Severity: Critical, pause: 30 * time.Second}}
+			}
+			if second >= keptFrom {
+				r.keptAfter = 35 * time.Second
+			}
+			for _, c := range l.Update(r) {
+				got = append(got, fmt.Sprintf("%s %d", c.Kind, second))
+			}
 		}
-		for _, c := range l.Update(r) {
-			got = append(got, fmt.Sprintf("%s %d", c.Kind, second))
+		if diff := cmp.Diff([]string{"appeared 30", want}, got); diff != "" {
+			t.Errorf("kept from %d: changes (-want +got):\n%s", keptFrom, diff)
 		}
-	}
-	if diff := cmp.Diff([]string{"appeared 30", "gone 130"}, got); diff != "" {
-		t.Errorf("changes (-want +got):\n%s", diff)
 	}
 }

@@ -143,6 +143,16 @@ func sharedPause(answers []*answer) time.Duration {
 	return shortest.Round(time.Second)
 }
 
+// longestPauseKept returns the longest pause after which a client still had its session.
+func longestPauseKept(answers []*answer) (longest time.Duration) {
+	for _, a := range answers {
+		if a.sessionOutcome == probes.SessionKept {
+			longest = max(longest, a.pauseBefore())
+		}
+	}
+	return longest
+}
+
 // idleSince reports whether the client had paused since before a moment, so that it
 // meets the consequences only now.
 func (a *answer) idleSince(moment time.Time) bool {

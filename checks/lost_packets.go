@@ -26,8 +26,7 @@ const (
 	// and frequentLosses the number that deserves a warning: some 3 percent of the
 	// connections that stickwatch opens in that time.
 	severalLosses, frequentLosses = 2, 3
-	// oneMoment is the longest time between the ends of connects that a machine delayed
-	// which stood still.
+	// oneMoment is the longest time between the ends of connects that one stall has delayed.
 	oneMoment = 200 * time.Millisecond
 )
 
@@ -44,15 +43,18 @@ func (c SlowConnect) end() time.Time { return c.At.Add(c.Took) }
 // losesPackets reports whether so many connects were slow recently that it is no chance.
 func (oc *outcomes) losesPackets() bool { return lostPacketCount(oc.slowConnects) >= severalLosses }
 
-// lostPacketCount counts slow connects. Those that end together count once if nothing shows that
-// the machine of stickwatch did not stand still while they were under way.
+// lostPacketCount counts slow connects. Of those that end together two count at most, which is
+// no warning, unless something was answered meanwhile: the machine of stickwatch may have stalled.
 func lostPacketCount(list []SlowConnect) (n int) {
-	var last time.Time
+	var first time.Time // end of the first one of a group
+	together := 0
 	for _, c := range slices.SortedFunc(slices.Values(list), func(a, b SlowConnect) int { return a.end().Compare(b.end()) }) {
-		if c.Alone || last.IsZero() || c.end().Sub(last) > oneMoment {
+		if first.IsZero() || c.end().Sub(first) > oneMoment {
+			first, together = c.end(), 0
+		}
+		if together++; c.Alone || together <= severalLosses {
 			n++
 		}
-		last = c.end()
 	}
 	return n
 }

@@ -49,7 +49,9 @@ type Report struct {
 	Findings     []Finding          // each cause before the findings that it explains, the most severe first
 
 	Requests []Request // of our clients in this round, with their outcomes
-	page     pageShape
+	// keptAfter is the longest pause after which a client still had its session. The ledger reads it.
+	keptAfter time.Duration
+	page      pageShape
 	// History is the Past of the next round.
 	History *History
 }

@@ -587,6 +587,17 @@ var sessionSpecs = []spec{
 		name:  "cookie rejected: it ended early although its client was at work, which is no lost session and no drift",
 		round: cookieEnded(40 * time.Second), want: []string{"warning cookie_rejected/connect.sid"},
 	},
+	{
+		name: "cookie rejected: it ended before a request between two rounds",
+		round: from(cookieEnded(40*time.Second), func(r *round) {
+			for i := range r.Traces {
+				if w := &r.Traces[i]; w.Continued {
+					w.Steps[1].At = began.Add(-time.Second)
+				}
+			}
+		}),
+		want: []string{"warning cookie_rejected/connect.sid"},
+	},
 	{name: "no cookie rejected: it lived as long as an unused session", round: cookieEnded(30 * time.Minute)},
 	{
 		name:  "cookie rejected: no session has ever survived a request, and no answer sets its cookie",

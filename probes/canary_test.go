@@ -500,7 +500,6 @@ func (tomcats *tomcats) site(t testing.TB, names ...string) *Cluster {
 	return c
 }
 
-// openCanary opens a canary at the balancer of c.
 // TestCookieEnds tests that a request without the session cookie, which has ended as the
 // application wanted, is no evidence about the session, and ends the canary.
 func TestCookieEnds(t *testing.T) {
@@ -530,6 +529,22 @@ func TestCookieEnds(t *testing.T) {
 	}
 }
 
+// TestOtherCookieEnds tests that a cookie that ends says nothing while another one may hold the session.
+func TestOtherCookieEnds(t *testing.T) {
+	now, page := time.Now(), &url.URL{Scheme: "http", Host: "shop.example", Path: "/"}
+	cookie := func(name string, expires time.Time) jarCookie {
+		return jarCookie{page, &http.Cookie{Name: name, Value: "1", Expires: expires}, now.Add(-time.Minute)}
+	}
+	ended := cookie("sid", now.Add(-time.Second))
+	for want, others := range [][]jarCookie{{cookie("PHPSESSID", time.Time{})}, {cookie("theme", time.Time{})}} {
+		jar := &Jar{contents: append(others, ended)}
+		if got := len(jar.ended(now, &Session{})); got != want {
+			t.Errorf("beside %s: got %d ended cookies, want %d", others[0].cookie.Name, got, want)
+		}
+	}
+}
+
+// openCanary opens a canary at the balancer of c.
 func openCanary(t testing.TB, c *Cluster, base int) *Canary {
 	t.Helper()
 	frontends := Resolve(t.Context(), c)

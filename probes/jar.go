@@ -122,6 +122,10 @@ func (j *Jar) all() []*http.Cookie {
 func (j *Jar) ended(now time.Time, session *Session) (list []RejectedCookie) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	live := func(h jarCookie) bool { return h.cookie.Expires.IsZero() || h.cookie.Expires.After(now) }
+	if slices.ContainsFunc(j.contents, func(h jarCookie) bool { return live(h) && isSessionCookie(h.cookie.Name, session.Cookie) }) {
+		return nil // the session may be in that one
+	}
 	for _, h := range j.contents {
 		if end := h.cookie.Expires; !end.IsZero() && !end.After(now) && isSessionCookie(h.cookie.Name, session.Cookie) && len(list) < maxRejected {
 			list = append(list, RejectedCookie{Name: Clean(h.cookie.Name, 64), Rule: CookieEnded, Life: end.Sub(h.set)})
