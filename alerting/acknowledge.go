@@ -65,7 +65,7 @@ func (m *Manager) Acknowledge(at time.Time, id string, a Acknowledgement, takeOv
 	m.openIncidents.record(i, Event{
 		At: at, Kind: EventAcknowledged, Author: a.By, Detail: a.Note, Reason: ReasonAsked, Text: "acknowledged by " + a.text(),
 	}, true)
-	return m.step(at), nil
+	return m.decide(at), nil
 }
 
 // NewNote returns a note for the timeline of an incident. by may be "".
@@ -82,7 +82,7 @@ func (m *Manager) AddNote(id string, note Event) (Decision, error) {
 		return Decision{}, ErrNotOpen
 	}
 	m.openIncidents.record(i, note, false)
-	return m.step(note.At), nil
+	return m.decide(note.At), nil
 }
 
 // WithNote returns a copy of a resolved incident with a note in its timeline.

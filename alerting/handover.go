@@ -51,7 +51,7 @@ func (m *Manager) Adopt(past []Incident) {
 func (m *Manager) Release(at time.Time, released func(cluster string) bool) Decision {
 	m.openIncidents.release(at, released)
 	m.deployments.changed = slices.DeleteFunc(m.deployments.changed, func(d *Deployment) bool { return released(d.Cluster) })
-	return m.step(at)
+	return m.decide(at)
 }
 
 // Keep forgets all clusters but those that this monitor watches, as Release does. Call it after

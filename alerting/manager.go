@@ -61,19 +61,19 @@ func (m *Manager) Silences() []Silence { return slices.Clone(m.silences) }
 func (m *Manager) Observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) Decision {
 	m.ObserveNodes(at, cluster, func(time.Time) []string { return outNow(active) })
 	m.openIncidents.observe(at, cluster, changes, active)
-	return m.step(at)
+	return m.decide(at)
 }
 
 // Tick advances the time. Call it about once a second.
 func (m *Manager) Tick(at time.Time) Decision {
 	m.openIncidents.advance(at)
-	return m.step(at)
+	return m.decide(at)
 }
 
 // Watch sets the watched clusters and resolves the incidents of all others.
 func (m *Manager) Watch(at time.Time, clusters []string) Decision {
 	m.openIncidents.retainClusters(at, func(cluster string) bool { return slices.Contains(clusters, cluster) })
-	return m.step(at)
+	return m.decide(at)
 }
 
 // Open returns copies of the incidents that are not resolved, oldest first.
@@ -85,8 +85,8 @@ func (m *Manager) Open() []Incident {
 	return list
 }
 
-// step decides who is notified of the changed incidents.
-func (m *Manager) step(at time.Time) Decision {
+// decide returns the changed incidents, and who is notified of them.
+func (m *Manager) decide(at time.Time) Decision {
 	var s Decision
 	silenced := silenceMatchAt(at, m.silences, m.config.Windows)
 	for _, i := range m.openIncidents.open {
@@ -147,22 +147,22 @@ type Decision struct {
 }
 
 // Empty reports whether there is nothing to write.
-func (s Decision) Empty() bool {
-	return len(s.Incidents) == 0 && len(s.Notifications) == 0 && len(s.Deployments) == 0
+func (d Decision) Empty() bool {
+	return len(d.Incidents) == 0 && len(d.Notifications) == 0 && len(d.Deployments) == 0
 }
 
-// Then merges a step with a later one. After a failed write, the caller writes the
-// failed step together with the next one.
-func (s Decision) Then(later Decision) Decision {
-	incidents := slices.DeleteFunc(slices.Clone(s.Incidents), func(old Incident) bool {
+// Then merges a decision with a later one. After a failed write, the caller writes the
+// failed one together with the next one.
+func (d Decision) Then(later Decision) Decision {
+	incidents := slices.DeleteFunc(slices.Clone(d.Incidents), func(old Incident) bool {
 		return slices.ContainsFunc(later.Incidents, func(i Incident) bool { return i.ID == old.ID })
 	})
-	deployments := slices.DeleteFunc(slices.Clone(s.Deployments), func(old Deployment) bool {
-		return slices.ContainsFunc(later.Deployments, func(d Deployment) bool { return d.ID == old.ID })
+	deployments := slices.DeleteFunc(slices.Clone(d.Deployments), func(old Deployment) bool {
+		return slices.ContainsFunc(later.Deployments, func(other Deployment) bool { return other.ID == old.ID })
 	})
 	return Decision{
 		Incidents:     append(incidents, later.Incidents...),
-		Notifications: append(slices.Clone(s.Notifications), later.Notifications...),
+		Notifications: append(slices.Clone(d.Notifications), later.Notifications...),
 		Deployments:   append(deployments, later.Deployments...),
 	}
 }

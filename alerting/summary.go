@@ -45,7 +45,7 @@ func (c Counts) merged(d Deployment) Counts {
 }
 
 // SumUp creates the summary of a due deployment and notifies receivers of it. counts
-// are those of the history. If the deployment is not due, the step is empty, so that
+// are those of the history. If the deployment is not due, the decision is empty, so that
 // a deployment has one summary.
 func (m *Manager) SumUp(at time.Time, id string, counts Counts) Decision {
 	n := slices.IndexFunc(m.deployments.list, func(one *Deployment) bool { return one.ID == id })
@@ -56,9 +56,9 @@ func (m *Manager) SumUp(at time.Time, id string, counts Counts) Decision {
 	one.Summed = at
 	m.deployments.forget(at)
 	m.deployments.markChanged(one)
-	step := m.step(at)
-	step.Notifications = append(step.Notifications, m.summaryNotifications(at, m.summary(at, one, counts))...)
-	return step
+	decision := m.decide(at)
+	decision.Notifications = append(decision.Notifications, m.summaryNotifications(at, m.summary(at, one, counts))...)
+	return decision
 }
 
 func (m *Manager) summary(at time.Time, one *Deployment, counts Counts) Summary {

@@ -27,9 +27,9 @@ type canaryPool struct {
 // A pooledCanary is a canary and its slot in the pool.
 type pooledCanary struct {
 	*probes.Canary
-	slot     slot
-	holder   string // node that holds the session, as of the last full round
-	identity checks.Identity
+	slot      slot
+	ownerNode string // node that holds the session, as of the last full round
+	identity  checks.Identity
 }
 
 // A slot is a position in the pool. It holds one canary.
@@ -146,7 +146,7 @@ func (p *canaryPool) unexpected(b *pooledCanary, ex probes.Exchange, last checks
 		return true
 	}
 	node := b.identity.NodeOf(ex.Label)
-	if last.Session.Policy != probes.PolicyShared && node != b.holder {
+	if last.Session.Policy != probes.PolicyShared && node != b.ownerNode {
 		return true
 	}
 	return slices.ContainsFunc(last.Nodes, func(n checks.NodeReport) bool { return n.Node == node && n.InRotation == checks.No })
@@ -209,7 +209,7 @@ func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []
 		if !b.StartNextRound() || b.pause() > reservedFor || time.Since(b.Opened()) > age {
 			return true
 		}
-		b.holder, b.identity = identity.NodeOf(b.Trace().First().Label), identity
+		b.ownerNode, b.identity = identity.NodeOf(b.Trace().First().Label), identity
 		return false
 	})
 	var oldest *pooledCanary // of those with a successor
@@ -217,7 +217,7 @@ func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []
 		if !b.StartNextRound() {
 			return true
 		}
-		b.holder, b.identity = identity.NodeOf(b.Trace().First().Label), identity
+		b.ownerNode, b.identity = identity.NodeOf(b.Trace().First().Label), identity
 		succeeded := slices.ContainsFunc(fresh, func(f *probes.Canary) bool { return slotOf(f, identity) == b.slot })
 		if succeeded && (oldest == nil || b.Opened().Before(oldest.Opened())) {
 			oldest = b
@@ -233,7 +233,7 @@ func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []
 		if taken && len(p.reserve) >= p.reserved || at.node == "" || !f.StartNextRound() {
 			continue
 		}
-		b := &pooledCanary{Canary: f, slot: at, holder: identity.NodeOf(f.Trace().First().Label), identity: identity}
+		b := &pooledCanary{Canary: f, slot: at, ownerNode: identity.NodeOf(f.Trace().First().Label), identity: identity}
 		if taken {
 			p.reserve = append(p.reserve, b)
 		} else {
@@ -313,7 +313,7 @@ func (p *canaryPool) exportedCanaries() []Canary {
 	for _, b := range p.canaries {
 		trace := b.Trace()
 		list = append(list, Canary{
-			Node: b.holder, Balancer: trace.URL, Client: trace.Client, Session: trace.First().Session, Opened: b.Opened(),
+			Node: b.ownerNode, Balancer: trace.URL, Client: trace.Client, Session: trace.First().Session, Opened: b.Opened(),
 		})
 	}
 	return list
@@ -352,7 +352,7 @@ func (p *canaryPool) renewIdle(identity checks.Identity, age time.Duration) {
 		if !c.StartNextRound() {
 			return true
 		}
-		c.holder, c.identity = identity.NodeOf(c.Trace().First().Label), identity
+		c.ownerNode, c.identity = identity.NodeOf(c.Trace().First().Label), identity
 		return time.Since(c.Opened()) > age+2*c.idleTime
 	})
 }
@@ -391,7 +391,7 @@ func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity)
 		if ctx.Err() != nil || !canary.StartNextRound() {
 			continue
 		}
-		b := &pooledCanary{Canary: canary, slot: slotOf(canary, identity), holder: identity.NodeOf(canary.Trace().First().Label), identity: identity}
+		b := &pooledCanary{Canary: canary, slot: slotOf(canary, identity), ownerNode: identity.NodeOf(canary.Trace().First().Label), identity: identity}
 		w.canaryPool.idle = append(w.canaryPool.idle, &idleCanary{pooledCanary: b, idleTime: pause, last: time.Now()})
 	}
 }

@@ -159,7 +159,7 @@ func (w *Watcher) pairs() (list []pair) {
 			}
 			b := &pooledCanary{Canary: traceDriver.newClient(traceDriver.withSyntheticAddresses([]client{c})[0]), slot: relieved.slot, identity: identity}
 			if slices.ContainsFunc(w.lastReport.Nodes, func(n checks.NodeReport) bool { return n.Node == c.targetNode && n.InRotation == checks.Yes }) {
-				b.holder = c.targetNode // an answer of another node is unexpected
+				b.ownerNode = c.targetNode // an answer of another node is unexpected
 			}
 			two = append(two, b)
 		}
@@ -173,8 +173,8 @@ func (w *Watcher) pairs() (list []pair) {
 func (p pair) open(ctx context.Context, answered func(*pooledCanary, probes.Exchange)) {
 	for _, b := range p {
 		ex := b.Visit(ctx)
-		if node := b.identity.NodeOf(ex.Label); node == "" || b.holder == "" {
-			b.holder = node
+		if node := b.identity.NodeOf(ex.Label); node == "" || b.ownerNode == "" {
+			b.ownerNode = node
 		}
 		answered(b, ex)
 		if !ex.OK() {
