@@ -175,8 +175,11 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 // isOtherPage reports whether an answer is not the page of the session, such as an error
 // page with 200: it shows nothing, although the page shows its node.
 func (c *Canary) isOtherPage(ex Exchange) bool {
+	c.mu.Lock()
+	cluster := c.cluster // State is called while Adopt may be
+	c.mu.Unlock()
 	shown := func(s Step) bool { return s.Label != "" }
-	return ex.Failure == "" && !ex.Truncated && ex.ShowsNothing() && (c.cluster.Limiter.knowsLabels() || slices.ContainsFunc(c.Trace().Steps, shown))
+	return ex.Failure == "" && !ex.Truncated && ex.ShowsNothing() && (cluster.Limiter.knowsLabels() || slices.ContainsFunc(c.Trace().Steps, shown))
 }
 
 // Follow sends a request with a copy of the session's cookies, so that one follow-up

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -37,24 +38,35 @@ type cookieState struct {
 	Set    time.Time
 }
 
-// unseenWrites is how many values a canary may have sent after its state was taken, within a minute or two.
-const unseenWrites = 100
+const (
+	// unseenWrites is how many values a canary may have sent after its state was taken, within a minute or two.
+	unseenWrites = 100
+	// ownValues is how many values a canary may send: those of the next client follow.
+	ownValues = 999
+)
+
+// ErrSpent is the error of ContinueCanary if the session's cookie has ended, or if the canary has no
+// further values to send. It comes with the canary, which is of use only to log out.
+var ErrSpent = errors.New("continuing a canary: its cookie has ended, or its values are used up")
 
 // State returns the canary with its session, for ContinueCanary in another process; nil: it has none.
 // It contains cookies, which are credentials: it must be encrypted before it leaves the process.
 func (c *Canary) State() json.RawMessage {
+	now := time.Now()
 	c.mu.Lock()
 	trace := c.trace
 	trace.Steps = slices.Clone(trace.Steps)
 	s := canaryState{
-		Now: time.Now(), URL: trace.URL, Address: trace.Balancer, Client: trace.Client, Base: trace.Base,
+		Now: now, URL: trace.URL, Address: trace.Balancer, Client: trace.Client, Base: trace.Base,
 		Counter: c.counter, Written: c.written, Keeper: c.keeper, Holder: c.holder,
-		Opened: c.opened, OpenedBy: trace.OpenedBy, Visitor: trace.Visitor, Cookies: c.jar.state(),
+		Opened: elapsed(c.opened, now), OpenedBy: trace.OpenedBy, Visitor: trace.Visitor, Cookies: c.jar.state(now),
 	}
 	c.mu.Unlock()
 	last := -1
 	for i := range trace.Steps {
 		switch outcome := trace.SessionOutcome(i); {
+		case trace.Steps[i].CookieEnded():
+			return nil
 		case outcome == SessionLost, outcome == SessionStale: // the next process finds that, too
 		case c.hasSession(trace.Steps[i]):
 			last = i
@@ -64,11 +76,21 @@ func (c *Canary) State() json.RawMessage {
 		return nil
 	}
 	s.Last = trace.Steps[last].Exchange
+	s.Last.At = elapsed(s.Last.At, now)
 	text, err := json.Marshal(s)
 	if err != nil {
 		return nil
 	}
 	return text
+}
+
+// elapsed returns a time as the wall clock that shows now tells it. Without that, the age of what began
+// before the clock was set would be wrong in another process.
+func elapsed(t, now time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return now.Add(t.Sub(now)).Round(0)
 }
 
 // sessionIDs counts the session ids that canaries have received.
@@ -82,8 +104,8 @@ func (c *Canary) Revision() int64 {
 }
 
 // ContinueCanary returns a canary of c with the session of a State that was taken at a moment, by the
-// clock of this process. It fails if the balancer of c has another URL. The caller sets the expected
-// node with Adopt.
+// clock of this process. It fails if the balancer of c has another URL, and with ErrSpent. The caller
+// sets the expected node with Adopt.
 func ContinueCanary(c *Cluster, state json.RawMessage, taken time.Time) (*Canary, error) {
 	var s canaryState
 	if err := json.Unmarshal(state, &s); err != nil {
@@ -107,23 +129,30 @@ func ContinueCanary(c *Cluster, state json.RawMessage, taken time.Time) (*Canary
 	trace := &canary.trace
 	trace.Opened, trace.OpenedBy, trace.Visitor, trace.Continued = canary.opened, s.OpenedBy, s.Visitor, true
 	trace.Steps = []Step{{Kind: StepFirst, Counter: canary.counter, Exchange: s.Last}}
+	now, spent := time.Now(), canary.counter > s.Base+ownValues
 	for _, cookie := range s.Cookies {
 		from, err := url.Parse(cookie.From)
 		if err != nil || cookie.Cookie == nil {
 			return nil, fmt.Errorf("continuing a canary: a cookie is not from a URL")
 		}
 		cookie.Cookie.Expires = local(cookie.Cookie.Expires)
-		canary.jar.set(jarCookie{from, cookie.Cookie, local(cookie.Set)}, time.Now())
+		spent = spent || deletes(cookie.Cookie, now) && c.Session != nil && isSessionCookie(cookie.Cookie.Name, c.Session.Cookie)
+		canary.jar.set(jarCookie{from, cookie.Cookie, local(cookie.Set)}, now)
+	}
+	if spent {
+		return canary, ErrSpent
 	}
 	return canary, nil
 }
 
-// state returns the cookies with their origins.
-func (j *Jar) state() (list []cookieState) {
+// state returns the cookies with their origins, and their times by the clock that shows now.
+func (j *Jar) state(now time.Time) (list []cookieState) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, h := range j.contents {
-		list = append(list, cookieState{h.url.String(), h.cookie, h.set})
+		cookie := *h.cookie
+		cookie.Expires = elapsed(cookie.Expires, now)
+		list = append(list, cookieState{h.url.String(), &cookie, elapsed(h.set, now)})
 	}
 	return list
 }

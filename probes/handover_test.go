@@ -1,12 +1,14 @@
 package probes
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // continued returns a canary that another process continues after a time.
@@ -63,8 +65,83 @@ func TestContinueCanary(t *testing.T) {
 	}
 }
 
-// TestContinueCookies: cookies end when they would have ended.
+// TestContinueCookies: cookies end when they would have ended. A canary whose session cookie has ended is
+// not continued: its next request would seem to have lost the session.
 func TestContinueCookies(t *testing.T) {
+	cluster, canary := withCookieOfAMinute(t)
+	if got := len(continued(t, cluster, canary, 30*time.Second).jar.all()); got != 1 {
+		t.Errorf("after 30 s: got %d cookies, want 1", got)
+	}
+	if _, err := ContinueCanary(cluster, canary.State(), time.Now().Add(-90*time.Second)); !errors.Is(err, ErrSpent) {
+		t.Errorf("after 90 s: got %v", err)
+	}
+	end := time.Now()
+	canary.jar.contents[0].cookie.Expires = end
+	canary.jar = canary.jar.Clone()
+	if ex := canary.Return(t.Context()); !ex.CookieEnded() || canary.State() != nil {
+		t.Errorf("a canary that has noticed it: got %v, %s", ex.Rejected, canary.State())
+	}
+}
+
+// TestContinueAfterClockIsSet: neither sessions nor cookies get older when the clock is set forward.
+func TestContinueAfterClockIsSet(t *testing.T) {
+	cluster, canary := withCookieOfAMinute(t)
+	// setForward makes a time one from before the clock was set forward: its wall clock is an hour behind,
+	// and its monotonic one is not. See time.Time for the bits.
+	setForward := func(at *time.Time) { *(*uint64)(unsafe.Pointer(at)) -= 3600 << 30 }
+	setForward(&canary.opened)
+	setForward(&canary.trace.Steps[0].At)
+	setForward(&canary.jar.contents[0].cookie.Expires)
+	next, err := ContinueCanary(cluster, canary.State(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, at := range map[string]time.Time{"session": next.Opened(), "answer": next.Trace().First().At} {
+		if age := time.Since(at); age > time.Minute {
+			t.Errorf("the %s is %s old", what, age)
+		}
+	}
+}
+
+// TestContinueBoundsValues: a canary that is handed over again and again never writes the values of the
+// next client.
+func TestContinueBoundsValues(t *testing.T) {
+	cluster := (&tomcats{}).site(t, "tomcat1")
+	canary := openCanary(t, cluster, 1000)
+	for range 20 {
+		next, err := ContinueCanary(cluster, canary.State(), time.Now())
+		if errors.Is(err, ErrSpent) {
+			return
+		}
+		if next.Write(t.Context()); err != nil || next.counter >= 2000 {
+			t.Fatalf("got the value %d, %v", next.counter, err)
+		}
+		next.Return(t.Context())
+		canary = next
+	}
+	t.Error("it has no end")
+}
+
+// TestStateWhileAdopted needs the race detector: the state is taken while the nodes of the cluster change.
+func TestStateWhileAdopted(t *testing.T) {
+	cluster := (&tomcats{}).site(t, "tomcat1")
+	canary, other := openCanary(t, cluster, 0), *cluster
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 100 {
+			canary.Adopt(&other, "")
+		}
+	}()
+	for range 100 {
+		canary.State()
+	}
+	<-done
+}
+
+// withCookieOfAMinute returns a canary whose session cookie ends after a minute.
+func withCookieOfAMinute(t *testing.T) (*Cluster, *Canary) {
+	t.Helper()
 	u := web(t, func(w http.ResponseWriter, r *http.Request) {
 		if _, err := r.Cookie("JSESSIONID"); err != nil {
 			http.SetCookie(w, &http.Cookie{Name: "JSESSIONID", Value: "one.tomcat1", MaxAge: 60})
@@ -73,12 +150,7 @@ func TestContinueCookies(t *testing.T) {
 	})
 	cluster := &Cluster{Session: tomcatSession, Limits: Limits{Timeout: ample}}
 	cluster.Balancer.URLs = []*url.URL{u}
-	canary := openCanary(t, cluster, 0)
-	for age, want := range map[time.Duration]int{30 * time.Second: 1, 90 * time.Second: 0} {
-		if got := len(continued(t, cluster, canary, age).jar.all()); got != want {
-			t.Errorf("after %s: got %d cookies, want %d", age, got, want)
-		}
-	}
+	return cluster, openCanary(t, cluster, 0)
 }
 
 // TestContinueNoCanary: what is no canary of the cluster is refused.

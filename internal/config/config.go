@@ -223,6 +223,10 @@ func digest(w wireCluster, read []string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// ClusterDigest identifies the configuration of a cluster, or of a view of it, without intervals and
+// damping. It depends on secrets: it must not be shown.
+func (c *Config) ClusterDigest(name string) string { return c.digests[name] }
+
 // SameCluster reports whether a cluster is configured as in an older configuration,
 // including intervals and damping.
 func (c *Config) SameCluster(name string, old *Config) bool {

@@ -76,7 +76,7 @@ func (d *Daemon) putCanaries(ctx context.Context, active *activeConfig, watchers
 		now := versionOf(active, one)
 		c := history.StoredCanaries{Cluster: one.Cluster().Name, Epoch: now.epoch}
 		if canaries := one.Canaries(); keys != nil && canaries != nil {
-			c.Body = keys.Encrypt(c.Cluster, c.Epoch, canaries)
+			c.Body = keys.Encrypt(originOf(active.config, c), canaries)
 			now.size = len(c.Body)
 		}
 		if now.size > history.MaxCanaries {
@@ -158,7 +158,7 @@ func (d *Daemon) continueCanaries(ctx context.Context, cfg *config.Config, own m
 		return
 	}
 	for _, c := range stored {
-		if failed := continueOne(keys, own[c.Cluster], byName[c.Cluster], c); failed != nil {
+		if failed := continueOne(cfg, keys, own[c.Cluster], byName[c.Cluster], c); failed != nil {
 			refused, err = append(refused, c.Cluster), failed
 		}
 	}
@@ -167,7 +167,13 @@ func (d *Daemon) continueCanaries(ctx context.Context, cfg *config.Config, own m
 	}
 }
 
-func continueOne(keys *fleet.Keys, epoch int64, one *monitor.Watcher, c history.StoredCanaries) error {
+// originOf binds canaries to the settings of their cluster: with others, such as another cookie, every
+// session would seem to be lost.
+func originOf(cfg *config.Config, c history.StoredCanaries) fleet.Origin {
+	return fleet.Origin{Cluster: c.Cluster, Epoch: c.Epoch, Settings: cfg.ClusterDigest(c.Cluster)}
+}
+
+func continueOne(cfg *config.Config, keys *fleet.Keys, epoch int64, one *monitor.Watcher, c history.StoredCanaries) error {
 	taken := time.Now().Add(-c.Age)
 	switch {
 	case c.Body == nil:
@@ -175,7 +181,7 @@ func continueOne(keys *fleet.Keys, epoch int64, one *monitor.Watcher, c history.
 	case c.Epoch >= epoch:
 		return errors.New("they are not of an earlier owner")
 	}
-	canaries, err := keys.Decrypt(c.Cluster, c.Epoch, c.Body)
+	canaries, err := keys.Decrypt(originOf(cfg, c), c.Body)
 	if err != nil {
 		return err
 	}

@@ -15,9 +15,11 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/config"
 	"stickwatch/internal/fleet"
 	"stickwatch/internal/history"
 	"stickwatch/internal/lab"
+	"stickwatch/internal/monitor"
 	"stickwatch/probes"
 )
 
@@ -78,9 +80,10 @@ func (f *sessionRig) sessions(t *testing.T, cluster string) (all map[probes.Fing
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg := f.configOf(t, "a")
 	all = make(map[probes.Fingerprint]storedSession)
 	for _, c := range stored {
-		text, err := f.keys.Decrypt(c.Cluster, c.Epoch, c.Body)
+		text, err := f.keys.Decrypt(originOf(cfg, c), c.Body)
 		if err != nil {
 			return nil, c.Epoch // by a process with another key
 		}
@@ -94,6 +97,21 @@ func (f *sessionRig) sessions(t *testing.T, cluster string) (all map[probes.Fing
 		epoch = c.Epoch
 	}
 	return all, epoch
+}
+
+// configOf returns the configuration of an instance.
+func (f *sessionRig) configOf(t *testing.T, name string) *config.Config {
+	t.Helper()
+	file := filepath.Join(f.dir, name+".yml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Parse(file, text, func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
 }
 
 // complete reports whether there are sessions of each node and of the idle canaries of every cluster.
@@ -244,24 +262,55 @@ func (f *sessionRig) findNoSession(t *testing.T) {
 	}
 }
 
+// TestCanariesOfOtherSettings: canaries are not continued once the settings of their cluster have changed.
+// With another cookie or another value to read, each of them would seem to have lost its session.
+func TestCanariesOfOtherSettings(t *testing.T) {
+	r, keys := newRig(t), fleet.NewKeys(testKey)
+	configured := func(more string) *config.Config {
+		r.write(r.file("shop") + more)
+		cfg, err := r.load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg
+	}
+	before := configured("")
+	c := history.StoredCanaries{Cluster: "shop", Epoch: 1}
+	c.Body = keys.Encrypt(originOf(before, c), []byte("[]"))
+	for more, refused := range map[string]bool{
+		"":                                   false,
+		"damping: {appear: 3}\n":             false,
+		"    session: {id: {cookie: sid}}\n": true,
+		"    session: {write: '?a={value}', read: {regex: 'a=([0-9]+)'}}\n": true,
+	} {
+		cfg := configured(more)
+		one := monitor.NewWatcher(cfg.Clusters[0], &monitor.Prober{}, nil, monitor.Intervals{})
+		if err := continueOne(cfg, keys, 2, one, c); (err != nil) != refused {
+			t.Errorf("with %q: got %v", more, err)
+		}
+	}
+}
+
 // TestFleetRefusesSessions: canaries that cannot be decrypted or read mean new ones and one line in the
 // log. A rotation keeps the sessions.
 func TestFleetRefusesSessions(t *testing.T) {
 	f := newSessionRig(t, 2)
-	old, young := testKey, [fleet.KeySize]byte{1, 2, 3}
+	old, young, none := testKey, [fleet.KeySize]byte{1, 2, 3}, [2]string{}
 	f.start(t, "a")
 	for n, tt := range []struct {
 		name    string
 		spoil   string // a statement; "": none
 		keys    [][fleet.KeySize]byte
-		refused string // in the log
+		edit    [2]string // a setting of the clusters, and another one
+		refused string    // in the log
 	}{
-		{"truncated", "UPDATE canaries SET body = substring(body FROM 1 FOR 40)", nil, "another key"},
-		{"too large", "UPDATE canaries SET body = body || convert_to(repeat('x', 2000000), 'UTF8')", nil, "too large"},
-		{"of another cluster", "UPDATE canaries a SET body = b.body, epoch = b.epoch FROM canaries b WHERE a.cluster <> b.cluster", nil, "another key"},
-		{"of a later epoch", "UPDATE canaries SET epoch = epoch + 1000", nil, "not of an earlier owner"},
-		{"key changed", "", [][fleet.KeySize]byte{young}, "another key"},
-		{"rotated", "", [][fleet.KeySize]byte{old, young}, ""},
+		{"truncated", "UPDATE canaries SET body = substring(body FROM 1 FOR 40)", nil, none, "another key"},
+		{"too large", "UPDATE canaries SET body = body || convert_to(repeat('x', 2000000), 'UTF8')", nil, none, "too large"},
+		{"of another cluster", "UPDATE canaries a SET body = b.body, epoch = b.epoch FROM canaries b WHERE a.cluster <> b.cluster", nil, none, "another key"},
+		{"of a later epoch", "UPDATE canaries SET epoch = epoch + 1000", nil, none, "not of an earlier owner"},
+		{"key changed", "", [][fleet.KeySize]byte{young}, none, "another key"},
+		{"settings changed", "", nil, [2]string{"slow: 900ms", "slow: 950ms"}, "other settings"},
+		{"rotated", "", [][fleet.KeySize]byte{old, young}, none, ""},
 	} {
 		await(t, 2*time.Minute, "all sessions are stored", func() bool { return f.complete(t) })
 		before, _ := f.sessions(t, f.clusters[0])
@@ -273,6 +322,8 @@ func TestFleetRefusesSessions(t *testing.T) {
 			f.writeKeys(t, tt.keys...)
 			f.keys = fleet.NewKeys(tt.keys[0], tt.keys[1:]...)
 		}
+		edit := f.edit
+		f.edit = func(name, text string) string { return strings.ReplaceAll(edit(name, text), tt.edit[0], tt.edit[1]) }
 		lines := len(f.refusals(t, "a"))
 		began := time.Now()
 		f.start(t, "a")

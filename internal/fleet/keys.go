@@ -30,24 +30,32 @@ func NewKeys(first [KeySize]byte, older ...[KeySize]byte) *Keys {
 	return k
 }
 
-// Encrypt encrypts what an instance stores of a cluster in an epoch.
-func (k *Keys) Encrypt(cluster string, epoch int64, text []byte) []byte {
-	return k.all[0].Seal(nil, nil, text, boundTo(cluster, epoch))
+// An Origin is what encrypted canaries are bound to: they cannot be used for another cluster, after a
+// takeover that they have not seen, or with other settings, which read their sessions differently.
+type Origin struct {
+	Cluster  string
+	Epoch    int64  // of the lease of the instance that encrypts
+	Settings string // digest of the cluster's configuration
 }
 
-var errDecrypting = errors.New("decrypting: another key, or not what an instance has written for this cluster in this epoch")
+// Encrypt encrypts what an instance stores of a cluster.
+func (k *Keys) Encrypt(from Origin, text []byte) []byte {
+	return k.all[0].Seal(nil, nil, text, from.data())
+}
 
-// Decrypt returns the text that Encrypt got for the same cluster and epoch.
-func (k *Keys) Decrypt(cluster string, epoch int64, encrypted []byte) ([]byte, error) {
+var errDecrypting = errors.New("decrypting: another key, other settings of the cluster, or not what an instance has written for it in this epoch")
+
+// Decrypt returns the text that Encrypt got for the same origin.
+func (k *Keys) Decrypt(from Origin, encrypted []byte) ([]byte, error) {
 	for _, key := range k.all {
-		if text, err := key.Open(nil, nil, encrypted, boundTo(cluster, epoch)); err == nil {
+		if text, err := key.Open(nil, nil, encrypted, from.data()); err == nil {
 			return text, nil
 		}
 	}
 	return nil, errDecrypting
 }
 
-// boundTo is the additional data. The number is in front of the name, which may contain spaces.
-func boundTo(cluster string, epoch int64) []byte {
-	return fmt.Appendf(nil, "stickwatch canaries 1 %d %s", epoch, cluster)
+// data is the additional data. The name is quoted, because it may contain spaces.
+func (o Origin) data() []byte {
+	return fmt.Appendf(nil, "stickwatch canaries 1 %d %q %s", o.Epoch, o.Cluster, o.Settings)
 }

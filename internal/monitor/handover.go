@@ -126,6 +126,9 @@ func (w *Watcher) Continue(canaries []byte, taken time.Time) error {
 	pool := &w.canaryPool
 	for _, h := range list {
 		canary, err := probes.ContinueCanary(w.cluster, h.State, taken)
+		if errors.Is(err, probes.ErrSpent) {
+			continue
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
