@@ -40,7 +40,7 @@ type fleetMember struct {
 	others    map[string]storedSnapshot // of clusters that others watch, and of all views of sites
 	judges    map[string]*siteJudge     // of own clusters that several sites watch
 	lost      []checks.Request          // of own views, the newest ones
-	stored    map[string]storedVersion  // the canaries of own clusters in the history
+	canaries  *canaryWriter             // of own clusters
 	newest    time.Time                 // of the stored snapshots that were read
 	messages  chan history.MessageKind
 	reloads   chan struct{} // another instance has read its configuration again
@@ -62,8 +62,8 @@ func (d *Daemon) joinFleet(ctx context.Context, cfg *config.Config) error {
 		store: store, name: cfg.Fleet.Instance, joined: make(chan struct{}), messages: make(chan history.MessageKind, 1),
 		reloads: make(chan struct{}, 1),
 		unsent:  make(map[string]bool), reported: make(map[string]time.Time), others: make(map[string]storedSnapshot), judges: make(map[string]*siteJudge),
-		stored: make(map[string]storedVersion),
-		stop:   func() {}, current: func() *config.Config { return d.activeConfig(cfg) },
+		canaries: newCanaryWriter(d.logger, d.history.PutCanaries),
+		stop:     func() {}, current: func() *config.Config { return d.activeConfig(cfg) },
 	}
 	member.Keeper = fleet.NewKeeper(fleet.Config{
 		Name: member.name, Store: clockedStore{store, d.clock}, Logger: d.logger, Apply: d.applyLeases, Receive: member.receive,
@@ -395,7 +395,7 @@ func (m *fleetMember) mayNotifyAlone() func() (string, bool) {
 	return m.Alone
 }
 
-// maySend is notify.ManagerConfig.MaySend; nil: there is no fleet.
+// maySend is notify.DelivererConfig.MaySend; nil: there is no fleet.
 func (m *fleetMember) maySend() func(alerting.Notification) error {
 	if m == nil {
 		return nil
@@ -403,7 +403,7 @@ func (m *fleetMember) maySend() func(alerting.Notification) error {
 	return m.MaySend
 }
 
-// removedAfter is notify.ManagerConfig.RemovedAfter: a change of the configuration takes an hour to
+// removedAfter is notify.DelivererConfig.RemovedAfter: a change of the configuration takes an hour to
 // reach all instances.
 func (m *fleetMember) removedAfter() time.Duration {
 	if m == nil {

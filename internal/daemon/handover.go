@@ -3,7 +3,9 @@ package daemon
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"stickwatch/internal/config"
@@ -15,13 +17,28 @@ import (
 // This file stores the canaries of clusters for the instances that take them over, encrypted with
 // fleet.key_file, and continues those of others.
 
+// A canaryWriter stores the canaries of own clusters.
+type canaryWriter struct {
+	put    func(context.Context, []history.StoredCanaries) error // of the history
+	logger *slog.Logger
+	turn   chan struct{} // has an element while canaries are read and stored: none overwrite newer ones
+
+	mu      sync.Mutex
+	stored  map[string]storedVersion // by cluster
+	failing time.Time                // when storing began to fail, or the last warning about that; zero: it works
+}
+
+func newCanaryWriter(logger *slog.Logger, put func(context.Context, []history.StoredCanaries) error) *canaryWriter {
+	return &canaryWriter{put: put, logger: logger, turn: make(chan struct{}, 1), stored: make(map[string]storedVersion)}
+}
+
 // A storedVersion says which canaries of a cluster this instance has stored.
 type storedVersion struct {
-	at       time.Time
-	epoch    int64
-	revision int64
-	keys     []config.Secret
-	size     int // in bytes, encrypted
+	at    time.Time
+	epoch int64
+	monitor.CanaryVersion
+	keys []config.Secret
+	size int // in bytes, encrypted
 }
 
 // storeEvery is how often canaries without new sessions are stored, with their last answers.
@@ -29,7 +46,7 @@ const storeEvery = time.Minute
 
 // isCurrent reports whether canaries of a version need not be stored again.
 func (v storedVersion) isCurrent(next storedVersion) bool {
-	return v.epoch == next.epoch && v.revision == next.revision && slices.Equal(v.keys, next.keys) && next.at.Sub(v.at) < storeEvery
+	return v.epoch == next.epoch && v.CanaryVersion == next.CanaryVersion && slices.Equal(v.keys, next.keys) && next.at.Sub(v.at) < storeEvery
 }
 
 // keysOf returns the keys of a configuration; nil: sessions are not stored.
@@ -47,29 +64,46 @@ func keysOf(cfg *config.Config) *fleet.Keys {
 // storeCanaries stores the canaries of own clusters if they are not stored, and deletes those of clusters
 // that are not configured any more.
 func (d *Daemon) storeCanaries(ctx context.Context) {
-	active, due, removed := d.active.Load(), []*monitor.Watcher(nil), map[string]int64{}
-	d.fleet.mu.Lock()
+	active := d.active.Load()
+	due, removed := d.fleet.canaries.due(active)
+	d.fleet.canaries.write(ctx, active, due, removed)
+}
+
+// due returns the watchers whose canaries are to be stored, and the removed clusters with their epochs.
+func (w *canaryWriter) due(active *activeConfig) (due []*monitor.Watcher, removed map[string]int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	removed = make(map[string]int64)
 	for _, one := range active.watchers {
-		before, stored := d.fleet.stored[one.Cluster().Name]
-		if now := versionOf(active, one); now.epoch != 0 && (stored || len(now.keys) > 0) && !before.isCurrent(now) {
+		before, known := w.stored[one.Cluster().Name]
+		if now := versionOf(active, one); now.epoch != 0 && (known || len(now.keys) > 0) && !before.isCurrent(now) {
 			due = append(due, one)
 		}
 	}
-	for name, version := range d.fleet.stored {
+	for name, version := range w.stored {
 		if active.config.Cluster(name) == nil {
 			removed[name] = version.epoch
 		}
 	}
-	d.fleet.mu.Unlock()
-	d.putCanaries(ctx, active, due, removed)
+	return due, removed
 }
 
 func versionOf(active *activeConfig, one *monitor.Watcher) storedVersion {
-	return storedVersion{at: time.Now(), epoch: active.own[one.Cluster().Name], revision: one.CanaryRevision(), keys: active.config.Fleet.Keys}
+	return storedVersion{at: time.Now(), epoch: active.own[one.Cluster().Name], CanaryVersion: one.CanaryVersion(), keys: active.config.Fleet.Keys}
 }
 
-// putCanaries stores the canaries of watchers, and deletes those of removed clusters with these epochs.
-func (d *Daemon) putCanaries(ctx context.Context, active *activeConfig, watchers []*monitor.Watcher, removed map[string]int64) {
+// write stores the canaries of watchers, and deletes those of removed clusters with these epochs. It returns
+// the clusters of which nothing is stored now.
+func (w *canaryWriter) write(ctx context.Context, active *activeConfig, watchers []*monitor.Watcher, removed map[string]int64) (without []string) {
+	if len(watchers)+len(removed) == 0 {
+		return nil
+	}
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-ctx.Done():
+		return nil
+	}
 	var list []history.StoredCanaries
 	versions, keys := make(map[string]storedVersion), keysOf(active.config)
 	for _, one := range watchers {
@@ -87,30 +121,65 @@ func (d *Daemon) putCanaries(ctx context.Context, active *activeConfig, watchers
 	for name, epoch := range removed {
 		list = append(list, history.StoredCanaries{Cluster: name, Epoch: epoch})
 	}
-	if len(list) == 0 {
-		return
+	list, err := w.putOwn(ctx, list)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.warn(ctx, err); err != nil {
+		return nil
 	}
-	err := d.history.PutCanaries(ctx, list)
-	d.fleet.mu.Lock()
-	defer d.fleet.mu.Unlock()
-	if err != nil {
-		if fenced, ok := errors.AsType[*history.FencedError](err); ok {
-			for _, name := range fenced.Clusters { // their new owner stores them
-				delete(d.fleet.stored, name)
-			}
-		} else if ctx.Err() == nil {
-			d.logger.Debug("storing canaries for other instances", "err", err)
+	for _, c := range list {
+		now, configured := versions[c.Cluster]
+		if now.size > history.MaxCanaries && w.stored[c.Cluster].size <= history.MaxCanaries {
+			w.logger.Warn("the sessions of a cluster are too large to be stored for other instances", "cluster", c.Cluster, "bytes", now.size, "limit", history.MaxCanaries)
 		}
-		return
-	}
-	for name, now := range versions {
-		if now.size > history.MaxCanaries && d.fleet.stored[name].size <= history.MaxCanaries {
-			d.logger.Warn("the sessions of a cluster are too large to be stored for other instances", "cluster", name, "bytes", now.size, "limit", history.MaxCanaries)
+		if c.Body == nil {
+			without = append(without, c.Cluster)
 		}
-		d.fleet.stored[name] = now
+		if configured {
+			w.stored[c.Cluster] = now
+		} else {
+			delete(w.stored, c.Cluster)
+		}
 	}
-	for name := range removed {
-		delete(d.fleet.stored, name)
+	return without
+}
+
+// putOwn stores canaries and returns what it has stored: all but those of clusters that have a new owner,
+// who stores them.
+func (w *canaryWriter) putOwn(ctx context.Context, list []history.StoredCanaries) ([]history.StoredCanaries, error) {
+	err := w.put(ctx, list)
+	fenced, ok := errors.AsType[*history.FencedError](err)
+	if !ok {
+		return list, err
+	}
+	w.forget(fenced.Clusters)
+	own := slices.DeleteFunc(list, func(c history.StoredCanaries) bool { return slices.Contains(fenced.Clusters, c.Cluster) })
+	if len(own) == 0 {
+		return nil, nil
+	}
+	return own, w.put(ctx, own)
+}
+
+// forget forgets clusters of another owner.
+func (w *canaryWriter) forget(clusters []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, name := range clusters {
+		delete(w.stored, name)
+	}
+}
+
+// warn logs once a minute that canaries are not stored. The mutex is held.
+func (w *canaryWriter) warn(ctx context.Context, err error) {
+	switch {
+	case err == nil:
+		w.failing = time.Time{}
+	case ctx.Err() != nil:
+	case w.failing.IsZero():
+		w.failing = time.Now()
+	case time.Since(w.failing) >= time.Minute:
+		w.failing = time.Now()
+		w.logger.Warn("the sessions of clusters are not stored: an instance that takes one over opens new ones", "err", err)
 	}
 }
 
@@ -131,11 +200,13 @@ func (d *Daemon) handOver(ctx context.Context, active *activeConfig, watchers []
 	}
 	ctx, cancel := context.WithTimeout(ctx, handOverTime)
 	defer cancel()
-	d.putCanaries(ctx, active, watchers, nil)
-	d.fleet.mu.Lock()
-	defer d.fleet.mu.Unlock()
+	without := d.fleet.canaries.write(ctx, active, watchers, nil)
 	for _, one := range watchers {
-		delete(d.fleet.stored, one.Cluster().Name)
+		name := one.Cluster().Name
+		if slices.Contains(without, name) {
+			one.TakeBack()
+		}
+		d.fleet.canaries.forget([]string{name})
 	}
 }
 

@@ -42,7 +42,7 @@ type heldCanary struct {
 // held returns the canaries that another process can continue.
 func (p *canaryPool) held(c *probes.Cluster) (list []heldCanary) {
 	add := func(b *pooledCanary, use canaryUse, idle time.Duration) {
-		if !dependsOnAddress(c, b.Trace().Client) {
+		if mayContinue(c, b.Canary) {
 			list = append(list, heldCanary{b.Canary, handedOver{Use: use, Balancer: b.slot.balancer, Node: b.slot.node, Idle: idle}})
 		}
 	}
@@ -56,6 +56,12 @@ func (p *canaryPool) held(c *probes.Cluster) (list []heldCanary) {
 		add(b, usedReserve, 0)
 	}
 	return list
+}
+
+// mayContinue reports whether another process may continue a canary. Where the account has one session
+// at a time, it does not know that, and its first login would end the session that it continues.
+func mayContinue(c *probes.Cluster, canary *probes.Canary) bool {
+	return !c.LoginStatus().Single && !dependsOnAddress(c, canary.Trace().Client)
 }
 
 // dependsOnAddress reports whether the balancer may send a client with a session to another node when
@@ -87,12 +93,20 @@ func (w *Watcher) Canaries() []byte {
 	return text
 }
 
-// CanaryRevision grows when Canaries has new sessions.
-func (w *Watcher) CanaryRevision() (revision int64) {
-	for _, h := range w.heldCanaries() {
-		revision = max(revision, h.canary.Revision())
+// A CanaryVersion is another one when Canaries has other sessions.
+type CanaryVersion struct {
+	newest int64 // revision
+	number int
+}
+
+// CanaryVersion returns that of the canaries.
+func (w *Watcher) CanaryVersion() (v CanaryVersion) {
+	list := w.heldCanaries()
+	for _, h := range list {
+		v.newest = max(v.newest, h.canary.Revision())
 	}
-	return revision
+	v.number = len(list)
+	return v
 }
 
 func (w *Watcher) heldCanaries() []heldCanary {
@@ -108,15 +122,23 @@ func (w *Watcher) hold() {
 	w.held.Store(&list)
 }
 
-// HandOver is Retire for a watcher whose canaries another one continues: they do not log out.
+// HandOver is Retire for a watcher whose canaries another one continues: Close logs out the others only.
 func (w *Watcher) HandOver() {
 	w.handedOver.Store(true)
 	w.Retire()
 }
 
+// TakeBack ends HandOver, because no other process has received the canaries.
+func (w *Watcher) TakeBack() { w.handedOver.Store(false) }
+
+// isHandedOver reports whether another process may have continued a canary.
+func (w *Watcher) isHandedOver(c *probes.Canary) bool {
+	return w.handedOver.Load() && mayContinue(w.cluster, c)
+}
+
 // Continue continues the canaries that a watcher of another process returned at a moment, by the clock
-// of this one. Those that paused for so long that their session may have timed out are dropped. Call it
-// before any other method.
+// of this one. Those that paused for so long that their session may have timed out are dropped, and log
+// out in the first round. Call it before any other method.
 func (w *Watcher) Continue(canaries []byte, taken time.Time) error {
 	var list []handedOver
 	if err := json.Unmarshal(canaries, &list); err != nil {
@@ -126,16 +148,14 @@ func (w *Watcher) Continue(canaries []byte, taken time.Time) error {
 	pool := &w.canaryPool
 	for _, h := range list {
 		canary, err := probes.ContinueCanary(w.cluster, h.State, taken)
-		if errors.Is(err, probes.ErrSpent) {
-			continue
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, probes.ErrSpent) {
 			errs = append(errs, err)
 			continue
 		}
 		listed := slices.ContainsFunc(w.cluster.Nodes, func(n probes.Node) bool { return n.ID == h.Node })
 		b := &pooledCanary{Canary: canary, slot: slot{h.Balancer, h.Node}}
-		if !listed || b.pause() > w.cluster.SessionTimeout()/2+h.Idle/2 || dependsOnAddress(w.cluster, canary.Trace().Client) {
+		if err != nil || !listed || b.pause() > w.cluster.SessionTimeout()/2+h.Idle/2 || !mayContinue(w.cluster, canary) {
+			w.leaving = append(w.leaving, canary)
 			continue
 		}
 		w.prober.skipCounterBase(canary.Trace().Base)

@@ -107,13 +107,26 @@ func lost(c *probes.Canary) bool {
 	return len(trace.Steps) > 0 && trace.SessionOutcome(len(trace.Steps)-1) == probes.SessionLost
 }
 
-// logOut gives up the sessions of clients, without those that are kept.
-func logOut(ctx context.Context, canaries, kept []*probes.Canary) {
+// logOut gives up the sessions of clients.
+func logOut(ctx context.Context, canaries []*probes.Canary) {
 	var wg panics.Group
 	for _, c := range canaries {
-		if !slices.Contains(kept, c) {
-			wg.Go(func() { c.LogOut(ctx) })
-		}
+		wg.Go(func() { c.LogOut(ctx) })
 	}
 	wg.Wait()
+}
+
+// without returns the clients that are not among others.
+func without(canaries, others []*probes.Canary) []*probes.Canary {
+	return slices.DeleteFunc(slices.Clone(canaries), func(c *probes.Canary) bool { return slices.Contains(others, c) })
+}
+
+// logOutLeaving gives up the sessions that the pool does not need. After HandOver, Close does it.
+func (w *Watcher) logOutLeaving(ctx context.Context) {
+	w.hold() // first: another process must not continue them
+	if w.handedOver.Load() {
+		return
+	}
+	logOut(ctx, w.leaving)
+	w.leaving = nil
 }

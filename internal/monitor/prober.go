@@ -55,7 +55,7 @@ func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 	evidenceReader := evidence.NewReader(c)
 	defer evidenceReader.Close()
 	r, canaries := p.round(ctx, p.emptyRound(c), evidenceReader, new(partialRound), nil)
-	logOut(ctx, canaries, nil)
+	logOut(ctx, canaries)
 	p.Self.observe(c, r.Started, exchangesOf(r, r.Started))
 	if why, ok := p.Self.Doubt(r.Started, ""); ok {
 		r.Void = why

@@ -229,7 +229,7 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, a
 	round, fresh := w.probeAll(ctx, before, trouble)
 	w.prober.Self.observe(w, w.began, w.exchanges(round))
 	if w.stopped(ctx) {
-		logOut(ctx, fresh, nil)
+		logOut(ctx, fresh)
 		return false
 	}
 	if before != nil {
@@ -240,7 +240,7 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, a
 	round.OwnerChecks = append(round.OwnerChecks, checkOwners(ctx, w.cluster, identity, w.canaryPool.clients())...)
 	round.OwnerChecks = append(round.OwnerChecks, checkKept(ctx, w.cluster, identity, round.OwnerChecks, w.canaryPool.canaries)...)
 	if w.stopped(ctx) {
-		logOut(ctx, fresh, nil)
+		logOut(ctx, fresh)
 		return false
 	}
 	w.fullRoundEnded, w.lastPairs = time.Now(), time.Now()
@@ -251,7 +251,7 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, a
 	round.Duration = time.Since(round.Started)
 	report := checks.Judge(round)
 	if askForNodes && w.nodesChanged(ctx, report) {
-		logOut(ctx, fresh, nil)
+		logOut(ctx, fresh)
 		return true
 	}
 	w.reportProbes(round, Status, Pages, Dependencies)
@@ -269,7 +269,8 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, a
 		w.lastLeakFree = round.Started
 		w.addIdleCanaries(ctx, identity)
 	}
-	logOut(ctx, held, w.canaryPool.clients())
+	w.leaving = append(w.leaving, without(held, w.canaryPool.clients())...)
+	w.logOutLeaving(ctx)
 	changes := w.publish(round, report, true)
 	if len(changes) > 0 {
 		w.backoff = 0

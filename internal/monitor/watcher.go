@@ -28,11 +28,12 @@ type Watcher struct {
 	intervals      Intervals
 
 	retired        atomic.Bool // reports nothing anymore
-	handedOver     atomic.Bool // another process continues the canaries
+	handedOver     atomic.Bool // another process continues those that it can
 	held           atomic.Pointer[[]heldCanary]
 	sem            chan struct{} // semaphore of one round or follow-up at a time; guards the fields below
 	began          time.Time     // start of the current round or follow-up
 	canaryPool     canaryPool
+	leaving        []*probes.Canary // not in the pool, and still logged in
 	ledger         *checks.Ledger
 	history        *checks.History
 	last           checks.Round  // the newest round
@@ -141,9 +142,7 @@ func (w *Watcher) Close() error {
 	w.sem <- struct{}{}
 	defer func() { <-w.sem }()
 	w.prober.Self.forget(w)
-	if !w.handedOver.Load() {
-		logOut(context.Background(), w.canaryPool.clients(), nil)
-	}
+	logOut(context.Background(), slices.DeleteFunc(append(w.canaryPool.clients(), w.leaving...), w.isHandedOver))
 	return w.evidenceReader.Close()
 }
 
