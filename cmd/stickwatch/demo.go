@@ -52,12 +52,14 @@ func newDemo(c console) *cobra.Command {
 and monitors them as serve does, with a status page at http://127.0.0.1:9748/.
 It prints a link that gives a browser write access to the page. After eight
 seconds the balancer begins to mix up sessions; other faults follow, with
-healthy periods between them, until it is interrupted (Ctrl-C). With --fault,
-that fault begins after eight seconds, and stays. With --scenario it plays an
-operation, such as a rolling restart, again and again. demo uses loopback only
-and removes its files when it ends.
+healthy periods between them, until it is interrupted (Ctrl-C). Each lasts for
+--every; node-hanging, node-endless and slow last for a minute at least, which
+it takes to prove them. With --fault, that fault begins after eight seconds,
+and stays. With --scenario it plays an operation, such as a rolling restart,
+again and again. demo uses loopback only and removes its files when it ends.
 
 With --rounds it prints a number of reports, as probe does, instead of serving.
+The faults of --fault begin at once then.
 
 It exits 0 whatever it finds.`,
 		Example: `  stickwatch demo
@@ -86,7 +88,7 @@ func (o *demoOptions) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&o.faults, "fault", nil, "inject the fault of this `NAME`; repeatable")
 	flags.StringVar(&o.scenario, "scenario", "", "play the operation of this `NAME` instead of faults")
 	flags.BoolVar(&o.list, "list", false, "list the names of faults and scenarios")
-	flags.Var(&o.every, "every", "`DURATION` of each fault and of the healthy period after it, without --fault")
+	flags.Var(&o.every, "every", "`DURATION` of each fault, and of the healthy period after it, without --fault")
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:9748", "listen on this `HOST:PORT`; port 0 is a free one")
 	flags.Var(&o.rounds, "rounds", "print this `NUMBER` of reports instead of serving")
 	flags.Var(&o.interval, "interval", "`DURATION` between two reports of --rounds")
@@ -164,15 +166,15 @@ func (o *demoOptions) run(parent context.Context, c console) error {
 	if o.rounds.value == 0 {
 		return o.serve(parent, c, cluster)
 	}
+	introduce(c.err, cluster, o.language.reader(nil))
+	cfg, err := o.configOf(cluster, "")()
+	if err != nil {
+		return err
+	}
 	for _, name := range o.faults {
 		if err := cluster.Break(name); err != nil {
 			return exitError{exitInconclusive, err}
 		}
-	}
-	introduce(c.err, cluster, o.language.reader(nil))
-	cfg, err := o.config(cluster, "")
-	if err != nil {
-		return err
 	}
 	return o.watch(parent, c, cfg.Clusters)
 }
@@ -224,7 +226,7 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 	defer stop()
 	show := &announcement{logger: log.Logger}
 	server.announcement, server.newClients = show.in, demoNewClients
-	return server.serve(ctx, c, log, func() (*config.Config, error) { return o.config(cluster, folder) }, func(d *daemon.Daemon) error {
+	return server.serve(ctx, c, log, o.configOf(cluster, folder), func(d *daemon.Daemon) error {
 		show.mu.Lock()
 		show.changed = d.Announce
 		show.mu.Unlock()
@@ -358,10 +360,12 @@ func (o *demoOptions) injected() []demo.Fault {
 	return slices.DeleteFunc(demo.Faults(), func(f demo.Fault) bool { return !slices.Contains(o.faults, f.Name) })
 }
 
-// config returns a configuration of the demo with its history in folder.
-func (o *demoOptions) config(d *demo.Cluster, folder string) (*config.Config, error) {
+// configOf returns what reads the configuration of the demo, with its history in folder. It lists the nodes
+// of this moment, and none that a fault or a scenario starts later.
+func (o *demoOptions) configOf(d *demo.Cluster, folder string) func() (*config.Config, error) {
+	text := []byte(demoFile(d, o.listen, folder, cmp.Or(o.language.value, "en")))
 	none := func(string) (string, bool) { return "", false }
-	return config.Parse("demo.yml", []byte(demoFile(d, o.listen, folder, cmp.Or(o.language.value, "en"))), none)
+	return func() (*config.Config, error) { return config.Parse("demo.yml", text, none) }
 }
 
 // demoFile returns the text of the configuration. Its intervals are short, so that a

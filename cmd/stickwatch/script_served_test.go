@@ -21,7 +21,6 @@ import (
 
 	"stickwatch/alerting/chattest"
 	"stickwatch/alerting/slack/slacktest"
-	"stickwatch/internal/config"
 	"stickwatch/internal/daemon"
 	"stickwatch/internal/metrics"
 )
@@ -35,7 +34,7 @@ func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 		webConfig = ts.MkAbs(args[0])
 	}
 	d, err := daemon.Start(context.Background(), daemon.Config{
-		Load:   func() (*config.Config, error) { return (&demoOptions{listen: "127.0.0.1:0"}).config(s.demo, folder) },
+		Load:   (&demoOptions{listen: "127.0.0.1:0"}).configOf(s.demo, folder),
 		Prober: newProber(), Notifier: notifierOf(slog.New(slog.DiscardHandler)),
 		WebConfigFile: webConfig, Build: metrics.Build{Version: "test"}, Logger: slog.New(slog.DiscardHandler),
 	})

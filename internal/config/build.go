@@ -179,8 +179,9 @@ func (b *builder) keys(at keyPath, path string) (keys []Secret) {
 	if !ok {
 		return nil
 	}
-	if info, err := os.Stat(b.inDir(path)); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-		b.problem(at, "expected a file that only its owner may read, such as with mode 0600, got mode %04o", info.Mode().Perm())
+	if info, err := os.Stat(b.inDir(path)); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o037 != 0 {
+		// Docker and Kubernetes give secrets to a group.
+		b.problem(at, "expected a file that only its owner may write, and that others cannot read, such as with mode 0600 or 0440, got mode %04o", info.Mode().Perm())
 	}
 	for n, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestKeyFile: the key of a fleet is a file of its owner, with one or more keys.
+// TestKeyFile: the key of a fleet is a file that only its owner and group can read, with one or more keys.
 func TestKeyFile(t *testing.T) {
 	text := "0123456789abcdefghijklmnopqrstuv"
 	inHex, inBase64 := "30313233343536373839616263646566"+"6768696a6b6c6d6e6f70717273747576", base64.StdEncoding.EncodeToString([]byte(text))
@@ -21,7 +21,10 @@ func TestKeyFile(t *testing.T) {
 		"hexadecimal": {inHex + "\n", 0o600, text},
 		"base64":      {inBase64, 0o400, text},
 		"rotation":    {inBase64 + "\n" + inHex + "\n", 0o600, text + " " + text},
-		"readable":    {inHex, 0o640, "mode 0640"},
+		"secret":      {inHex, 0o440, text},
+		"group":       {inHex, 0o640, text},
+		"writable":    {inHex, 0o660, "mode 0660"},
+		"readable":    {inHex, 0o644, "mode 0644"},
 		"short":       {inHex[2:], 0o600, "line 1: expected 32 bytes"},
 		"long":        {inHex + "00", 0o600, "line 1: expected 32 bytes"},
 		"second line": {inHex + "\npassword\n", 0o600, "line 2: expected 32 bytes"},
@@ -31,6 +34,9 @@ func TestKeyFile(t *testing.T) {
 		path := filepath.Join(dir, strings.ReplaceAll(name, " ", "_"))
 		if tt.mode != 0 {
 			if err := os.WriteFile(path, []byte(tt.file), tt.mode); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(path, tt.mode); err != nil { // whatever the umask is
 				t.Fatal(err)
 			}
 		}

@@ -64,7 +64,7 @@ type wireFleet struct {
 	Instance string `yaml:"instance"`
 	// Where this instance is, shown beside its name. Instances of a site watch the clusters that name it under sites.
 	Site string `yaml:"site"`
-	// File with a key, which only its owner may read: 32 random bytes in hexadecimal or base64, such as openssl rand -hex 32 writes. With the same key at all instances, the one that takes a cluster over continues its sessions: they are in the database, encrypted. The first line encrypts; further ones, the keys before, only decrypt. Relative to the configuration file. Default: no session is stored, and the instance opens new ones.
+	// File with a key, which its owner may read, and its group as with secrets of Docker and Kubernetes (mode 0600 or 0440), and nobody else: 32 random bytes in hexadecimal or base64, such as openssl rand -hex 32 writes. With the same key at all instances, the one that takes a cluster over continues its sessions: they are in the database, encrypted. The first line encrypts; further ones, the keys before, only decrypt. Relative to the configuration file. Default: no session is stored, and the instance opens new ones.
 	KeyFile string `yaml:"key_file"`
 }
 
