@@ -54,7 +54,7 @@ var ErrSpent = errors.New("continuing a canary: its cookie has ended, or its val
 func (c *Canary) State() json.RawMessage {
 	now := time.Now()
 	c.mu.Lock()
-	trace := c.trace
+	spoiled, trace := c.spoiled, c.trace
 	trace.Steps = slices.Clone(trace.Steps)
 	s := canaryState{
 		Now: now, URL: trace.URL, Address: trace.Balancer, Client: trace.Client, Base: trace.Base,
@@ -72,7 +72,7 @@ func (c *Canary) State() json.RawMessage {
 			last = i
 		}
 	}
-	if last < 0 {
+	if last < 0 || spoiled {
 		return nil
 	}
 	s.Last = trace.Steps[last].Exchange

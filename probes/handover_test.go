@@ -75,6 +75,11 @@ func TestContinueCookies(t *testing.T) {
 	if _, err := ContinueCanary(cluster, canary.State(), time.Now().Add(-90*time.Second)); !errors.Is(err, ErrSpent) {
 		t.Errorf("after 90 s: got %v", err)
 	}
+	canary.spoiled = true
+	if canary.State() != nil {
+		t.Error("a canary whose session a check of ours may have ended has a state")
+	}
+	canary.spoiled = false
 	end := time.Now()
 	canary.jar.contents[0].cookie.Expires = end
 	canary.jar = canary.jar.Clone()
