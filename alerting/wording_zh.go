@@ -141,5 +141,5 @@ func findingInChinese(key string) string {
 	if subject == "" {
 		return title
 	}
-	return title + "（" + subject + "）"
+	return title + "（" + checks.TargetIn(checks.Chinese, subject) + "）"
 }

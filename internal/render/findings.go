@@ -59,6 +59,12 @@ func tree(findings []checks.Finding) []findingNode {
 	return all
 }
 
+// subject is the subject of a finding in the language of the reader.
+func (v voice) subject(f checks.Finding) string {
+	f.Target = checks.TargetIn(checks.Language(v.language()), f.Target)
+	return subject(f)
+}
+
 // subject names the dependency, node, nodes or target of a finding; "" for the
 // cluster.
 func subject(f checks.Finding) string {
@@ -79,7 +85,7 @@ func subject(f checks.Finding) string {
 // summary is the summary of a finding, after its subject if the summary does not
 // name it.
 func (v voice) summary(f checks.Finding) string {
-	about, subjects := subject(f), append([]string{f.Target}, f.Nodes...)
+	about, subjects := v.subject(f), append([]string{f.Target}, f.Nodes...)
 	if one := cmp.Or(f.Dependency, f.Node); one != "" {
 		subjects = []string{one}
 	}
@@ -151,7 +157,7 @@ func (t *Text) findingNode(b findingNode, head, rest string, explained bool) {
 }
 
 func (t *Text) writeFull(f checks.Finding, head, inner string) {
-	t.paragraph(head, inner, append(t.title(f), span{plain, "  " + subject(f)})...)
+	t.paragraph(head, inner, append(t.title(f), span{plain, "  " + t.subject(f)})...)
 	t.paragraph(inner, inner, span{plain, t.message(f.Summary)})
 	t.affected(f, inner)
 	lines, more := t.evidence(f, maxEvidence)

@@ -189,7 +189,7 @@ func (t *Text) incidents(incidents []alerting.Incident, days calendar) {
 	}
 	t.heading("Incidents", span{plain, "  " + t.counted(len(incidents), open, "%d open")})
 	for _, i := range first(incidents) {
-		spans := append(t.title(i.Cause), span{plain, "  " + subject(i.Cause)})
+		spans := append(t.title(i.Cause), span{plain, "  " + t.subject(i.Cause)})
 		t.paragraph("  ", "    ", spans...)
 		t.paragraph("    ", "    ", span{plain, strings.Join(t.incidentNotes(i, days), t.Say(", "))}, span{dim, "  " + i.ID})
 	}
@@ -285,7 +285,7 @@ func (v voice) counted(length, special int, note string) string {
 
 // incident writes an incident with its findings and its timeline.
 func (t *Text) incident(incident alerting.Incident, days calendar) {
-	t.paragraph("", "  ", append(t.title(incident.Cause), span{plain, "  " + subject(incident.Cause)}, span{dim, "  " + CleanName(clustersOf(incident))})...)
+	t.paragraph("", "  ", append(t.title(incident.Cause), span{plain, "  " + t.subject(incident.Cause)}, span{dim, "  " + CleanName(clustersOf(incident))})...)
 	t.labelled("incident", span{plain, incident.ID})
 	t.labelled("course", span{plain, strings.Join(t.incidentNotes(incident, days), t.Say(", "))})
 	for _, moment := range []struct {
