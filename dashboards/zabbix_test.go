@@ -3,11 +3,13 @@ package dashboards
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,17 +57,11 @@ func TestZabbix(t *testing.T) {
 	runDemo(t, binary, demo, "redis-down")
 	host := z.monitor("http://" + demo)
 
-	items := z.await(host, func(items map[string]string) bool {
-		return items[`stickwatch.cluster.critical["demo"]`] == "4" && items[`stickwatch.session.sticky["demo"]`] != "" &&
-			items[`stickwatch.node.up["demo","node3"]`] != "" && items[`stickwatch.cluster.sessions["demo"]`] != ""
-	})
-	for key, want := range map[string]string{
-		`stickwatch.cluster.verdict["demo"]`: "failing", `stickwatch.node.up["demo","node1"]`: "1", `stickwatch.node.findings["demo","node1"]`: "0",
-	} {
-		if items[key] != want {
-			t.Errorf("%s: got %q, want %q", key, items[key], want)
-		}
-	}
+	z.await(host, map[string]string{ // a number that has not been polled is "0"
+		`stickwatch.cluster.critical["demo"]`: "4", `stickwatch.cluster.verdict["demo"]`: "failing",
+		`stickwatch.node.up["demo","node1"]`: "1", `stickwatch.node.up["demo","node3"]`: "1",
+		`stickwatch.node.findings["demo","node1"]`: "0",
+	}, `stickwatch.session.sticky["demo"]`, `stickwatch.cluster.sessions["demo"]`)
 	problems := z.awaitProblems(host)
 	want := []string{"demo: Redis Server is unavailable to node1, node2, node3"}
 	if diff := cmp.Diff(want, problems); diff != "" {
@@ -140,9 +136,9 @@ func (z *zabbix) monitor(address string) (host string) {
 // patience is how long Zabbix may take to discover and poll.
 const patience = 4 * time.Minute
 
-// await polls the items of a host until they have the values that done demands. No item
-// may have an error.
-func (z *zabbix) await(host string, done func(map[string]string) bool) map[string]string {
+// await polls the items of a host until some have the wanted values, and others any. No item may
+// have an error.
+func (z *zabbix) await(host string, want map[string]string, others ...string) {
 	z.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Second) {
 		var items []struct {
@@ -151,18 +147,21 @@ func (z *zabbix) await(host string, done func(map[string]string) bool) map[strin
 			Error string
 		}
 		z.call("item.get", map[string]any{"hostids": host, "output": []string{"key_", "lastvalue", "error"}}, &items)
-		values := map[string]string{}
+		got, missing := map[string]string{}, slices.Clone(others)
 		for _, i := range items {
-			values[i.Key] = i.Value
 			if i.Error != "" {
 				z.t.Fatalf("%s: %s", i.Key, i.Error)
 			}
+			if _, wanted := want[i.Key]; wanted {
+				got[i.Key] = i.Value
+			}
+			missing = slices.DeleteFunc(missing, func(key string) bool { return key == i.Key && i.Value != "" })
 		}
-		if done(values) {
-			return values
+		if maps.Equal(got, want) && len(missing) == 0 {
+			return
 		}
 		if time.Now().After(deadline) {
-			z.t.Fatalf("after %s got %v", patience, values)
+			z.t.Fatalf("after %s got %v, want %v; without a value: %q", patience, got, want, missing)
 		}
 	}
 }
