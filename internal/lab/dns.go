@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"net"
 	"sync"
 	"testing"
@@ -33,6 +34,16 @@ func NewZone(tb testing.TB, name string) *Zone {
 	<-started
 	tb.Cleanup(func() { server.Shutdown() })
 	return z
+}
+
+// AnswersAll makes the process ask the server for every name until the test ends. Such a test cannot
+// run beside others that resolve names.
+func (z *Zone) AnswersAll(tb testing.TB) {
+	system := net.DefaultResolver
+	tb.Cleanup(func() { net.DefaultResolver = system })
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", z.Addr())
+	}}
 }
 
 // Addr returns the host:port of the server.

@@ -1,7 +1,6 @@
 package monitor_test
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/url"
@@ -20,11 +19,7 @@ import (
 // dropped it is no trouble. One that stops while DNS lists it is down.
 func TestBalancerChangesAddresses(t *testing.T) {
 	zone := lab.NewZone(t, "web.lab")
-	system := net.DefaultResolver
-	t.Cleanup(func() { net.DefaultResolver = system })
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "udp", zone.Addr())
-	}}
+	zone.AnswersAll(t)
 
 	d := start(t, demo.Config{}, "generic", nil)
 	_, port, _ := net.SplitHostPort(d.Balancer.Addr())

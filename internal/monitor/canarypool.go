@@ -32,6 +32,11 @@ type pooledCanary struct {
 	identity  checks.Identity
 }
 
+// identify sets the node that holds the session, by the names that nodes have now.
+func (p *pooledCanary) identify(identity checks.Identity) {
+	p.ownerNode, p.identity = identity.NodeOf(p.Trace().First().Label), identity
+}
+
 // A slot is a position in the pool. It holds one canary.
 type slot struct {
 	balancer netip.AddrPort
@@ -209,7 +214,7 @@ func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []
 		if !b.StartNextRound() || b.pause() > reservedFor || time.Since(b.Opened()) > age {
 			return true
 		}
-		b.ownerNode, b.identity = identity.NodeOf(b.Trace().First().Label), identity
+		b.identify(identity)
 		return false
 	})
 	var oldest *pooledCanary // of those with a successor
@@ -217,7 +222,7 @@ func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []
 		if !b.StartNextRound() {
 			return true
 		}
-		b.ownerNode, b.identity = identity.NodeOf(b.Trace().First().Label), identity
+		b.identify(identity)
 		succeeded := slices.ContainsFunc(fresh, func(f *probes.Canary) bool { return slotOf(f, identity) == b.slot })
 		if succeeded && (oldest == nil || b.Opened().Before(oldest.Opened())) {
 			oldest = b
@@ -233,7 +238,8 @@ func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []
 		if taken && len(p.reserve) >= p.reserved || at.node == "" || !f.StartNextRound() {
 			continue
 		}
-		b := &pooledCanary{Canary: f, slot: at, ownerNode: identity.NodeOf(f.Trace().First().Label), identity: identity}
+		b := &pooledCanary{Canary: f, slot: at}
+		b.identify(identity)
 		if taken {
 			p.reserve = append(p.reserve, b)
 		} else {
@@ -352,7 +358,7 @@ func (p *canaryPool) renewIdle(identity checks.Identity, age time.Duration) {
 		if !c.StartNextRound() {
 			return true
 		}
-		c.ownerNode, c.identity = identity.NodeOf(c.Trace().First().Label), identity
+		c.identify(identity)
 		return time.Since(c.Opened()) > age+2*c.idleTime
 	})
 }
@@ -391,7 +397,8 @@ func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity)
 		if ctx.Err() != nil || !canary.StartNextRound() {
 			continue
 		}
-		b := &pooledCanary{Canary: canary, slot: slotOf(canary, identity), ownerNode: identity.NodeOf(canary.Trace().First().Label), identity: identity}
+		b := &pooledCanary{Canary: canary, slot: slotOf(canary, identity)}
+		b.identify(identity)
 		w.canaryPool.idle = append(w.canaryPool.idle, &idleCanary{pooledCanary: b, idleTime: pause, last: time.Now()})
 	}
 }

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/url"
@@ -20,11 +19,7 @@ import (
 // is an outage.
 func TestBalancerChangesAddresses(t *testing.T) {
 	zone := lab.NewZone(t, "web.lab")
-	system := net.DefaultResolver
-	t.Cleanup(func() { net.DefaultResolver = system })
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "udp", zone.Addr())
-	}}
+	zone.AnswersAll(t)
 	balancers := make(map[string]*demo.Balancer)
 	f := prepareDemo(t, demo.Config{Method: probes.MethodCookie}, probes.PolicySticky)
 	_, port, _ := net.SplitHostPort(f.Balancer.Addr())
