@@ -67,17 +67,17 @@ func PingHTTP(ctx context.Context, u *url.URL) error {
 type Pinger func(ctx context.Context, u *url.URL) error
 
 // A Handshaker performs the handshake of a kind, such as Engine.IO's: polling open, a
-// second poll with the sid, the WebSocket upgrade, and a close.
+// second poll with the sid, the WebSocket upgrade, and a close. The observation says what
+// happened; its caller adds where the request was sent.
 type Handshaker func(ctx context.Context, c *Client, o HandshakeRequest) HandshakeObservation
 
 // HandshakeRequests is the number of requests of a handshake, which are sent one after
 // the other: one to open, two to poll, one to upgrade.
 const HandshakeRequests = 4
 
-// A HandshakeRequest is the path of a handshake and the client that it presents.
+// A HandshakeRequest selects a handshake.
 type HandshakeRequest struct {
 	Kind     HandshakeKind
 	Path     string
-	Client   string // value of the client address header; "": none
-	Expected string
+	Expected string // ID of the node that should answer it; "": unknown
 }

@@ -230,11 +230,9 @@ func (p *Prober) handshakesThrough(ctx context.Context, c *probes.Cluster, front
 	var wg panics.Group
 	for i, client := range clients[:handshakeClients] {
 		wg.Go(func() {
-			obs := p.handshake(ctx, probes.NewClient(frontend.Target(c, client.key)), probes.HandshakeRequest{
-				Kind: c.Handshake.Kind, Path: c.Handshake.Path, Client: client.key, Expected: client.targetNode,
+			seen[i] = p.handshake(ctx, probes.NewClient(frontend.Target(c, client.key)), probes.HandshakeRequest{
+				Kind: c.Handshake.Kind, Path: c.Handshake.Path, Expected: client.targetNode,
 			})
-			obs.URL, obs.Balancer, obs.Client, obs.Expected = frontend.URL.Redacted(), frontend.Address, client.key, client.targetNode
-			seen[i] = obs
 		})
 	}
 	wg.Wait()
@@ -275,6 +273,8 @@ func (p *Prober) handshake(ctx context.Context, client *probes.Client, r probes.
 	if err != nil {
 		obs.Stage, obs.Error = "open", "stickwatch was interrupted"
 	}
+	target := client.Target()
+	obs.URL, obs.Balancer, obs.Client, obs.Expected = target.URL.Redacted(), target.Address, target.Key, r.Expected
 	return obs
 }
 

@@ -31,12 +31,9 @@ const (
 // WebSocket if the server offers that, and closes it, all within the timeout of c. It
 // is a probes.Handshaker.
 func Handshake(ctx context.Context, c *probes.Client, r probes.HandshakeRequest) probes.HandshakeObservation {
-	target := c.Target()
-	ctx, cancel := context.WithTimeout(ctx, target.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Target().Timeout)
 	defer cancel()
-	obs := probes.HandshakeObservation{
-		URL: target.URL.Redacted(), Balancer: target.Address, Client: r.Client, Expected: r.Expected,
-	}
+	var obs probes.HandshakeObservation
 	s := &session{client: c, path: r.Path, jar: probes.NewJar(), eio: eio4}
 	stage, err := s.runSteps(ctx, &obs)
 	if err != nil {

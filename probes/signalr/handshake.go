@@ -51,12 +51,9 @@ const (
 // the server offers these transports. All is within the timeout of c. It is a
 // probes.Handshaker.
 func Handshake(ctx context.Context, c *probes.Client, r probes.HandshakeRequest) probes.HandshakeObservation {
-	target := c.Target()
-	ctx, cancel := context.WithTimeout(ctx, target.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Target().Timeout)
 	defer cancel()
-	obs := probes.HandshakeObservation{
-		URL: target.URL.Redacted(), Balancer: target.Address, Client: r.Client, Expected: r.Expected,
-	}
+	var obs probes.HandshakeObservation
 	s := &connection{client: c, path: strings.TrimRight(r.Path, "/"), jar: probes.NewJar()}
 	stage, err := s.runSteps(ctx, &obs)
 	if err != nil {
