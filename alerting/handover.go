@@ -1,7 +1,6 @@
 package alerting
 
 import (
-	"fmt"
 	"slices"
 	"time"
 )
@@ -68,34 +67,7 @@ func (o *openIncidents) release(at time.Time, released func(cluster string) bool
 	o.touched = slices.DeleteFunc(o.touched, goes)
 	for _, i := range o.open {
 		if i.State != Resolved {
-			o.leave(at, i, released)
+			o.dropClusters(at, i, released, ReasonHandedOver)
 		}
 	}
-}
-
-// leave ends the findings of released clusters in an incident that stays.
-func (o *openIncidents) leave(at time.Time, i *Incident, released func(cluster string) bool) {
-	if !slices.ContainsFunc(i.Clusters, released) {
-		return
-	}
-	for n := range i.Findings {
-		if m := &i.Findings[n]; released(m.Cluster) && m.Active() {
-			m.Ended = at
-			o.record(i, m.event(at, EventLeft, ReasonHandedOver), false)
-		}
-	}
-	for _, cluster := range i.Clusters {
-		if released(cluster) {
-			o.record(i, Event{
-				At: at, Kind: EventUnwatched, Detail: cluster, Reason: ReasonHandedOver,
-				Text: fmt.Sprintf("another instance of the fleet watches cluster %s", cluster),
-			}, false)
-		}
-	}
-	i.Clusters = slices.DeleteFunc(i.Clusters, released)
-	if released(i.Cluster) && len(i.Clusters) > 0 {
-		i.Cluster = i.Clusters[0]
-	}
-	i.updateCluster()
-	i.updateEnded(at)
 }

@@ -228,6 +228,7 @@ func (o *openIncidents) close(at time.Time, i *Incident, last Event) {
 
 // retainClusters resolves the incidents of clusters that are not watched any more.
 func (o *openIncidents) retainClusters(at time.Time, watched func(cluster string) bool) {
+	gone := func(cluster string) bool { return cluster != "" && !watched(cluster) }
 	for _, i := range o.open {
 		if i.State == Resolved {
 			continue
@@ -236,35 +237,36 @@ func (o *openIncidents) retainClusters(at time.Time, watched func(cluster string
 			o.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonUnwatched, Text: "its cluster was removed from the configuration"})
 			continue
 		}
-		o.dropClusters(at, i, watched)
+		o.dropClusters(at, i, gone, ReasonUnwatched)
 	}
 }
 
-// dropClusters ends the findings of clusters that are not watched any more, in an
-// incident that also concerns watched ones.
-func (o *openIncidents) dropClusters(at time.Time, incident *Incident, watched func(cluster string) bool) {
-	gone := func(cluster string) bool { return cluster != "" && !watched(cluster) }
-	if !slices.ContainsFunc(incident.Clusters, gone) {
+// dropClusters ends the findings of clusters that are gone, and takes these out of an incident
+// that stays: one of other clusters, too, or of stickwatch itself. What another monitor handles
+// from now on is no news.
+func (o *openIncidents) dropClusters(at time.Time, i *Incident, gone func(cluster string) bool, reason Reason) {
+	if !slices.ContainsFunc(i.Clusters, gone) {
 		return
 	}
-	for n := range incident.Findings {
-		if m := &incident.Findings[n]; gone(m.Cluster) && m.Active() {
+	for n := range i.Findings {
+		if m := &i.Findings[n]; gone(m.Cluster) && m.Active() {
 			m.Ended = at
-			o.record(incident, m.event(at, EventLeft, ReasonUnwatched), m.isNews())
+			o.record(i, m.event(at, EventLeft, reason), reason != ReasonHandedOver && m.isNews())
 		}
 	}
-	for _, cluster := range incident.Clusters {
+	text := "cluster %s was removed from the configuration"
+	if reason == ReasonHandedOver {
+		text = "another instance of the fleet watches cluster %s"
+	}
+	for _, cluster := range i.Clusters {
 		if gone(cluster) {
-			o.record(incident, Event{
-				At: at, Kind: EventUnwatched, Detail: cluster, Reason: ReasonUnwatched,
-				Text: fmt.Sprintf("cluster %s was removed from the configuration", cluster),
-			}, false)
+			o.record(i, Event{At: at, Kind: EventUnwatched, Detail: cluster, Reason: reason, Text: fmt.Sprintf(text, cluster)}, false)
 		}
 	}
-	incident.Clusters = slices.DeleteFunc(incident.Clusters, gone)
-	if gone(incident.Cluster) {
-		incident.Cluster = incident.Clusters[0]
+	i.Clusters = slices.DeleteFunc(i.Clusters, gone)
+	if gone(i.Cluster) && len(i.Clusters) > 0 {
+		i.Cluster = i.Clusters[0]
 	}
-	incident.updateCluster()
-	incident.updateEnded(at)
+	i.updateCluster()
+	i.updateEnded(at)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -170,7 +171,7 @@ func (f *formRequest) request(ctx context.Context, c *Client) (*http.Request, er
 	}
 	req.Body, req.ContentLength = http.NoBody, int64(len(f.body))
 	if len(f.body) > 0 {
-		req.Body = readCloser{bytes.NewReader(f.body)}
+		req.Body = io.NopCloser(bytes.NewReader(f.body))
 	}
 	host := f.url.Host
 	if c.target.Host != "" {
@@ -184,9 +185,3 @@ func (f *formRequest) request(ctx context.Context, c *Client) (*http.Request, er
 	}
 	return req, nil
 }
-
-// A readCloser is a body in memory.
-type readCloser struct{ *bytes.Reader }
-
-// Close implements io.Closer.
-func (readCloser) Close() error { return nil }

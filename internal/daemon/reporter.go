@@ -38,9 +38,9 @@ func (r *reporter) Probed(p monitor.Probe) {
 	}
 	name := ""
 	switch p.Purpose {
-	case "ping":
+	case monitor.ForPing:
 		s.OK = p.Failure == ""
-	case "page":
+	case monitor.ForPage:
 		name = metrics.ProbePage
 	}
 	r.metrics.Sample(s, p.Timing, name)

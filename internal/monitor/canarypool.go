@@ -310,7 +310,7 @@ func (p *canaryPool) reportTraces(r checks.Round, o Observer) {
 }
 
 func (p *canaryPool) reportProbe(b *pooledCanary, cluster string, ex probes.Exchange, o Observer) {
-	o.Probed(Probe{checks.Target{Cluster: cluster, Kind: checks.TargetCanary, Name: b.slot.node}, "canary", ex})
+	o.Probed(Probe{checks.Target{Cluster: cluster, Kind: checks.TargetCanary, Name: b.slot.node}, ForCanary, ex})
 }
 
 // exportedCanaries returns the public data of the canaries.

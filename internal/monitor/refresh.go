@@ -182,22 +182,22 @@ func pagesOnly(c *probes.Cluster) *probes.Cluster {
 // reportProbes reports the results of the parts of a round that were probed again.
 func (w *Watcher) reportProbes(round checks.Round, jobKinds ...JobKind) {
 	name := round.Cluster.Name
-	probed := func(kind checks.TargetKind, target, what string, ex probes.Exchange) {
-		w.observer.Probed(Probe{checks.Target{Cluster: name, Kind: kind, Name: target}, what, ex})
+	probed := func(kind checks.TargetKind, target string, purpose Purpose, ex probes.Exchange) {
+		w.observer.Probed(Probe{checks.Target{Cluster: name, Kind: kind, Name: target}, purpose, ex})
 	}
 	for _, jobKind := range jobKinds {
 		switch jobKind {
 		case Status:
 			for _, o := range round.Nodes {
-				probed(checks.TargetNode, o.Node, "status", o.Primary)
+				probed(checks.TargetNode, o.Node, ForStatus, o.Primary)
 			}
 			for _, b := range round.Balancers {
-				probed(checks.TargetBalancer, checks.BalancerName(b.URL, b.Address), "status", b.Primary)
+				probed(checks.TargetBalancer, checks.BalancerName(b.URL, b.Address), ForStatus, b.Primary)
 			}
 		case Pages:
 			for _, o := range round.Nodes {
 				for _, ex := range o.Pages {
-					probed(checks.TargetNode, o.Node, "page", ex)
+					probed(checks.TargetNode, o.Node, ForPage, ex)
 				}
 			}
 		case Dependencies:
@@ -206,7 +206,7 @@ func (w *Watcher) reportProbes(round checks.Round, jobKinds ...JobKind) {
 				if !d.Up {
 					ex.Failure = probes.FailureOther
 				}
-				probed(checks.TargetDependency, d.Name, "ping", ex)
+				probed(checks.TargetDependency, d.Name, ForPing, ex)
 			}
 		}
 	}

@@ -70,9 +70,20 @@ type Observer interface {
 // A Probe is one request to a target and its result.
 type Probe struct {
 	checks.Target
-	Purpose string // status, page, canary or ping
+	Purpose Purpose
 	probes.Exchange
 }
+
+// A Purpose is what a probe asks a target for.
+type Purpose int
+
+// The purposes.
+const (
+	ForStatus Purpose = iota // the path that shows whether a node serves
+	ForPage                  // another page
+	ForCanary                // the session of a canary
+	ForPing                  // whether a dependency serves
+)
 
 // A RoundResult is a judged round and its changes.
 type RoundResult struct {
