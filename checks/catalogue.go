@@ -54,7 +54,7 @@ var Catalogue = []Entry{
 	{UpgradeRefused, needsSecondRound | throughSessions | atBalancer, "warning", "the WebSocket upgrade does not pass the balancer", "pass the Upgrade and Connection headers"},
 	{NodeFailingInRotation, needsSecondRound | clientErrors, "critical", "a node fails, and the balancer still sends it requests", "take it out of the balancer"},
 	{NodeEjected, throughSessions, "warning", "a node is well when asked directly, and the balancer sends it nothing, or did so between two probes", "wait fail_timeout, then look at the way from balancer to node"},
-	{BalancerSplit, throughSessions | atBalancer | clusterWide, "warning", "at one moment the same client gets different nodes, by worker or by balancer address", "add a zone to nginx's upstream"},
+	{BalancerSplit, throughSessions | atBalancer | clusterWide, "warning; critical if sessions are lost between the addresses of one name", "at one moment the same client gets different nodes, by worker or by balancer address; or a session that moves to another address is lost there", "add a zone to nginx's upstream; give all addresses the same sticky cookie"},
 	{BalancerRemapped, clusterWide | provenAnywhere, "critical if sessions were lost, else warning", "many clients were sent elsewhere at one moment, and stay there: a server line was added, removed or moved, or the balancer forgot its table", "keep the order and number of server lines; carry stick tables over reloads"},
 	{DuplicateNodeID, clusterWide | provenAnywhere, "warning", "two nodes claim one id", "give each an id of its own"},
 	{NodeMisidentified, provenAnywhere, "warning", "a node's address answers as another node", "correct addresses or ids"},

@@ -132,6 +132,7 @@ type Round struct {
 	Nodes          []probes.NodeObservation // in the order of Cluster.Nodes
 	Traces         []probes.Trace           // of canaries and of new clients, whose traces have one request
 	FailoverChecks []probes.FailoverCheck
+	AddressChecks  []probes.AddressCheck
 	AcceptsAnyID   bool                // a node accepted a session id that no server had issued
 	OwnerChecks    []probes.OwnerCheck // of sessions that were lost, or answered by another node
 	Handshakes     []probes.HandshakeObservation

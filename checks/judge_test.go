@@ -25,6 +25,7 @@ var families = map[string][]spec{
 	"rotation":     rotationSpecs,
 	"failing":      failingSpecs,
 	"split":        splitSpecs,
+	"addresses":    addressSpecs,
 	"identities":   identitySpecs,
 	"consistency":  consistencySpecs,
 	"latency":      latencySpecs,

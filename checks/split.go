@@ -176,7 +176,7 @@ func (mov *movement) answersAround(node string, w *trace, moment time.Time) (bef
 // splits reports separations.
 func splits(mov *movement) []Finding {
 	if len(mov.separations) == 0 {
-		return nil
+		return addressesDisagree(mov)
 	}
 	var evidence []Message
 	for _, s := range mov.separations {

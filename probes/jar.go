@@ -104,6 +104,20 @@ func (j jarCookie) path() string {
 	return j.url.Path[:last]
 }
 
+// withSession returns a copy of j that has the session cookies of another jar instead of its own.
+func (j *Jar) withSession(other *Jar, session *Session) *Jar {
+	other.mu.Lock()
+	theirs := slices.Clone(other.contents)
+	other.mu.Unlock()
+	out := j.Clone()
+	for _, h := range theirs {
+		if isSessionCookie(h.cookie.Name, session.Cookie) {
+			out.set(h, h.set)
+		}
+	}
+	return out
+}
+
 // Cookies returns the cookies that a browser would send to u.
 func (j *Jar) Cookies(u *url.URL) []*http.Cookie { return j.jar.Cookies(u) }
 

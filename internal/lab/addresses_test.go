@@ -1,15 +1,19 @@
 package lab
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/users"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
 )
@@ -75,6 +79,94 @@ func TestAddressesInOneOrder(t *testing.T) {
 	r := newRig(t, f, plan{})
 	r.secondAddress(NginxConfig{RealIP: true, Method: "ip_hash"})
 	judgeScenario(t, scenario{is: checks.Healthy}, r.probe())
+}
+
+// TestAddressesDisagree runs two balancers that are each correct, but do not send the client of
+// the other one to its node. A client that DNS or a failover of the balancer leads from one to
+// the other loses its session, unless the nodes share sessions.
+func TestAddressesDisagree(t *testing.T) {
+	apart := cause{code: checks.BalancerSplit, severity: checks.Warning, mentions: []string{"cookie", "not know"}, omits: []string{"zone"}}
+	for _, c := range []struct {
+		name, cookie, balance string
+		shift                 int // of the servers' cookie values, at the second address
+		plan                  plan
+		want                  scenario
+	}{
+		{name: "other values", cookie: "SRV insert indirect nocache", shift: 1, want: scenario{cause: apart}},
+		{name: "another name", cookie: "NODE insert indirect nocache", want: scenario{cause: apart}},
+		{name: "other values, replicated", cookie: "SRV insert indirect nocache", shift: 1, plan: plan{profile: "tomcat", shared: true}, want: scenario{cause: cause{
+			code: checks.BalancerSplit, severity: checks.Warning, mentions: []string{"cookie"}, omits: []string{"lost", "zone"},
+		}}},
+		{name: "other values, shared", cookie: "SRV insert indirect nocache", shift: 1, plan: plan{policy: probes.PolicyShared, shared: true}, want: scenario{is: checks.Healthy}},
+		{name: "they agree", cookie: "SRV insert indirect nocache", want: scenario{is: checks.Healthy}},
+		{name: "they agree, another algorithm", cookie: "SRV insert indirect nocache", balance: "leastconn", want: scenario{is: checks.Healthy}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, fronts[slices.IndexFunc(fronts, named("haproxy cookie"))], c.plan)
+			list := servers(t, r.nodes, plan{})
+			for i := range list {
+				list[i].Name = names[(i+c.shift)%len(list)]
+			}
+			second := HAProxy(t, HAProxyConfig{Servers: list, Cookie: c.cookie, Balance: c.balance})
+			r.cluster.Balancer.URLs = append(r.cluster.Balancer.URLs, parse(t, second.URL()))
+			if c.plan.profile == "" {
+				harmed := c.want.cause.code != ""
+				if lost := lostByMoving(t, r.front.URL(), second.Addr()); (lost > 0) != harmed {
+					t.Errorf("%d users lost their sessions at the other address, want some %v", lost, harmed)
+				}
+			}
+			judgeScenario(t, c.want, r.probe())
+		})
+	}
+}
+
+// lostByMoving returns how many of twelve users lose their session when all of them are led from
+// one address of a balancer to another.
+func lostByMoving(t *testing.T, url, second string) int {
+	t.Helper()
+	var led atomic.Bool
+	population := users.New(users.Config{
+		URL: url, Users: 12, Pacings: []users.Pacing{{Every: 50 * time.Millisecond}},
+		Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if led.Load() {
+				addr = second
+			}
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		population.Run(ctx)
+	}()
+	each := func(requests int) {
+		for done := 0; done < 12; time.Sleep(10 * time.Millisecond) {
+			count := make(map[int]int)
+			for _, q := range population.Log().Requests() {
+				count[q.User]++
+			}
+			done = 0
+			for _, n := range count {
+				if n >= requests {
+					done++
+				}
+			}
+		}
+	}
+	each(3)
+	led.Store(true)
+	each(3 + 3 + len(population.Log().Requests())/12)
+	cancel()
+	<-ended
+	lost := make(map[int]bool)
+	for _, q := range population.Log().Requests() {
+		if q.Outcome == users.Lost {
+			lost[q.User] = true
+		}
+	}
+	return len(lost)
 }
 
 // methodOf returns the nginx directive for the method of a front.

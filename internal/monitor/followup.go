@@ -41,12 +41,13 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
 		}
 	}
 	var canaries []*pooledCanary
+	skipped := p.skipped()
 	for _, b := range p.canaries {
 		switch {
 		case idle[b.slot] != nil:
 			canaries = append(canaries, idle[b.slot]...)
 			delete(idle, b.slot)
-		case paired[b.slot]:
+		case paired[b.slot], b == skipped:
 		case reserve[b.slot] != nil:
 			canaries = append(canaries, reserve[b.slot])
 		default:
@@ -74,6 +75,16 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
 		wg.Wait()
 	})
 	return v
+}
+
+// skipped returns a canary that sends no request in this follow-up, because an address check has
+// replaced one: checks cost no additional requests. nil: all do.
+func (p *canaryPool) skipped() *pooledCanary {
+	if p.toSkip <= 0 || len(p.canaries) == 0 {
+		return nil
+	}
+	p.toSkip--
+	return p.canaries[p.followUps%len(p.canaries)]
 }
 
 // writeEvery is the number of a canary's follow-ups of which one stores a value. Otherwise

@@ -99,7 +99,7 @@ func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *
 			inner.Go(func() { handshakes[i] = p.handshakesThrough(ctx, cluster, frontend) })
 			inner.Go(func() {
 				driver := p.newTraceDriver(cluster, frontend)
-				driver.wants = wants
+				driver.wants, driver.next = wants, nextAddress(frontends, i)
 				seen.addDriver(driver)
 				traces[i] = driver.run(ctx, func() []probes.NodeObservation {
 					<-direct
@@ -112,6 +112,7 @@ func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *
 			canaries = append(canaries, traces[i].canaries...)
 			round.Traces = append(round.Traces, traces[i].traces...)
 			round.FailoverChecks = append(round.FailoverChecks, traces[i].failoverChecks...)
+			round.AddressChecks = append(round.AddressChecks, traces[i].addressChecks...)
 			round.Handshakes = append(round.Handshakes, handshakes[i]...)
 		}
 	})

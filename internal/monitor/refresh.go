@@ -91,7 +91,8 @@ func (p *Prober) askUpNodes(ctx context.Context, c *probes.Cluster, known []prob
 // owner checks have shown is in the history already.
 func (p *Prober) nextRound(last checks.Round) checks.Round {
 	r := p.emptyRound(last.Cluster)
-	r.Traces, r.FailoverChecks, r.AcceptsAnyID, r.Handshakes = last.Traces, last.FailoverChecks, last.AcceptsAnyID, last.Handshakes
+	r.Traces, r.FailoverChecks, r.AddressChecks = last.Traces, last.FailoverChecks, last.AddressChecks
+	r.AcceptsAnyID, r.Handshakes = last.AcceptsAnyID, last.Handshakes
 	r.Nodes, r.Balancers, r.Dependencies, r.Evidence = last.Nodes, last.Balancers, last.Dependencies, last.Evidence
 	return r
 }

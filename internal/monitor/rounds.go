@@ -244,6 +244,7 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, a
 		return false
 	}
 	w.fullRoundEnded, w.lastPairs = time.Now(), time.Now()
+	w.canaryPool.toSkip = len(round.AddressChecks)
 	w.lookUp(ctx) // an address may have left during the round
 	w.canaryPool.leave()
 	round.Past, round.Every = w.history, w.intervals.Canary
@@ -374,6 +375,9 @@ func exchangesOf(round checks.Round, since time.Time) (list []probes.Exchange) {
 		}
 	}
 	for _, c := range round.FailoverChecks {
+		add(c.There)
+	}
+	for _, c := range round.AddressChecks {
 		add(c.There)
 	}
 	for _, c := range round.OwnerChecks {

@@ -19,7 +19,8 @@ type traceDriver struct {
 	*Prober
 	cluster     *probes.Cluster
 	frontend    probes.Frontend
-	connections chan struct{} // bounds the open connections
+	next        probes.Frontend // another address to which its clients may be led; zero: none
+	connections chan struct{}   // bounds the open connections
 	wants       wantsLogin
 
 	mu       sync.Mutex
@@ -30,6 +31,7 @@ type traceDriver struct {
 type traceResult struct {
 	traces         []probes.Trace
 	failoverChecks []probes.FailoverCheck
+	addressChecks  []probes.AddressCheck
 	canaries       []*probes.Canary // have a session and sent follow-ups
 }
 
@@ -62,8 +64,9 @@ func (t *traceDriver) run(ctx context.Context, direct func() []probes.NodeObserv
 	in := t.logIn(ctx, canaries, identity)
 	t.storeCounters(ctx, canaries)
 	t.sendFollowUps(ctx, canaries, identity, serving)
+	addressChecks := t.checkAddress(ctx, in, identity)
 	failoverChecks := t.checkFailover(ctx, in, identity, serving)
-	return traceResult{traces: t.traces(), failoverChecks: failoverChecks, canaries: in}
+	return traceResult{traces: t.traces(), failoverChecks: failoverChecks, addressChecks: addressChecks, canaries: in}
 }
 
 // initialClients returns the clients that start before the state of the nodes is known.
@@ -300,6 +303,39 @@ func (t *traceDriver) splitOverNodes(c *probes.Canary, identity checks.Identity)
 		}
 	}
 	return t.cluster.Balancer.HashesClients() && len(answered) > 1
+}
+
+// checkAddress presents the session of each canary at the next address of the balancer. Under
+// the shared policy, any node may answer there.
+func (t *traceDriver) checkAddress(ctx context.Context, canaries []*probes.Canary, identity checks.Identity) []probes.AddressCheck {
+	if !t.next.Address.IsValid() {
+		return nil
+	}
+	list := make([]probes.AddressCheck, len(canaries))
+	t.runParallel(len(canaries), func(i int) {
+		list[i].Void = true
+		if hung(canaries[i]) || len(canaries[i].Trace().First().Rejected) > 0 {
+			return
+		}
+		owner := identity.NodeOf(canaries[i].Holder())
+		at := slices.IndexFunc(t.cluster.Nodes, func(n probes.Node) bool { return n.ID == owner })
+		if at < 0 || t.cluster.Session.Policy == probes.PolicyShared {
+			list[i] = canaries[i].CheckAddress(ctx, probes.Node{}, t.next, identity.NodeOf)
+			return
+		}
+		list[i] = canaries[i].CheckAddress(ctx, t.cluster.Nodes[at], t.next, identity.NodeOf)
+	})
+	return list
+}
+
+// nextAddress returns the next address to which clients of the ith one may be led; zero: none.
+func nextAddress(all []probes.Frontend, i int) probes.Frontend {
+	for _, other := range slices.Concat(all[i+1:], all[:i]) {
+		if all[i].LeadsTo(other) {
+			return other
+		}
+	}
+	return probes.Frontend{}
 }
 
 // voidedFor is how long a cluster is not checked after checks that were all void: where nodes end

@@ -1,0 +1,86 @@
+package checks
+
+import (
+	"slices"
+
+	"stickwatch/probes"
+)
+
+// addressesDisagree finds that an address of the balancer does not send the clients of another
+// one to their node. It is critical if clients lose their sessions and DNS may lead them from one
+// address to the other at any time; where only a failover of the balancer does, it is a warning.
+func addressesDisagree(mov *movement) []Finding {
+	if mov.policy() == probes.PolicyNone {
+		return nil
+	}
+	var apart []probes.AddressCheck
+	asked, lost := 0, 0
+	f := Finding{Code: BalancerSplit, Severity: Warning}
+	for _, x := range mov.AddressChecks {
+		if x.Void {
+			continue
+		}
+		asked++
+		if !mov.separates(x) {
+			continue
+		}
+		apart = append(apart, x)
+		if x.SessionOutcome() == probes.SessionLost {
+			lost++
+			if x.URL == x.OtherURL {
+				f.Severity = Critical
+			}
+		}
+	}
+	if len(apart) == 0 {
+		return nil
+	}
+	f.Nodes = mov.nodesWhere(func(id string) bool {
+		return slices.ContainsFunc(apart, func(x probes.AddressCheck) bool { return x.From == id })
+	})
+	f.Summary = msg(MsgAddressesDisagree, Args{Count: len(apart), Of: asked, Lost: lost})
+	f.Evidence = fewOf(apart, mov.carriedTo)
+	f.Affected = Affected{Share: float64(len(apart)) / float64(asked), Of: asked}
+	f.Remedy = msg(MsgSameCookies, Args{})
+	return []Finding{f}
+}
+
+// separates reports whether an address check shows that the other address sends the client
+// elsewhere although its node is well and in rotation there.
+func (mov *movement) separates(x probes.AddressCheck) bool {
+	lost := x.SessionOutcome() == probes.SessionLost
+	switch {
+	case mov.page.isWrong(x.There):
+		return false
+	case mov.policy() == probes.PolicyShared:
+		return lost
+	case !lost && !x.Moved(mov.identity.NodeOf):
+		return false
+	case x.From == "":
+		return true
+	case !mov.ready(x.From) || mov.rotationStates[x.From].Sure || mov.scattersAt(x):
+		return false
+	}
+	_, disrupted := mov.disruptionAt(x.From, x.There.At)
+	other := frontendName(x.OtherURL, x.Second)
+	return !disrupted && !slices.ContainsFunc(mov.rotationStates[x.From].Elsewhere, func(e elsewhere) bool { return e.frontend == other })
+}
+
+// scattersAt reports whether one of the two addresses does not keep its own clients either.
+func (mov *movement) scattersAt(x probes.AddressCheck) bool {
+	return slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool {
+		one := h.frontend.Address == x.Address && h.frontend.URL == x.URL || h.frontend.Address == x.Second && h.frontend.URL == x.OtherURL
+		return one && (h.scatters || slices.Contains(h.scattered, x.From))
+	})
+}
+
+func (mov *movement) carriedTo(x probes.AddressCheck) Message {
+	args := Args{Session: x.Session, Node: x.From, At: x.There.At, Addresses: []string{frontendName(x.URL, x.Address), frontendName(x.OtherURL, x.Second)}}
+	if x.Moved(mov.identity.NodeOf) {
+		args.Other = mov.identity.NodeOf(x.There.Label)
+	}
+	if x.SessionOutcome() == probes.SessionLost {
+		args.Lost = 1
+	}
+	return msg(MsgCarriedTo, args)
+}

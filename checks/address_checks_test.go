@@ -1,0 +1,39 @@
+package checks_test
+
+import "stickwatch/probes"
+
+// carried returns a round in which the session of node1, presented at the other address of
+// otherURL, is answered by a node that knows it or not.
+func carried(otherURL, by string, known bool) func() *round {
+	return func() *round {
+		r := healthy()
+		r.through(otherLB)
+		there := page(testPage, 200)
+		there.Label, there.ShowsSession = by, true
+		if there.Session = "s:99999999"; known {
+			there.Session = "s:00000000"
+		}
+		r.AddressChecks = []probes.AddressCheck{{
+			FailoverCheck: probes.FailoverCheck{From: "node1", Session: "s:00000000", There: there},
+			URL:           lbURL, OtherURL: otherURL, Address: lb, Second: otherLB,
+		}}
+		return r
+	}
+}
+
+var addressSpecs = []spec{
+	{name: "it is answered by its node", round: carried(lbURL, "node1", true)},
+	{name: "lost, and DNS leads clients from one to the other", round: carried(lbURL, "node2", false), want: []string{"critical balancer_split [node1]"}},
+	{name: "lost, where only a failover does", round: carried("http://192.0.2.11", "node2", false), want: []string{"warning balancer_split [node1]"}},
+	{name: "moved, and nothing is lost", round: carried(lbURL, "node2", true), want: []string{"warning balancer_split [node1]"}},
+	{
+		name:  "any node may answer under the shared policy",
+		round: from(carried(lbURL, "node2", true), func(r *round) { r.Cluster.Session.Policy = probes.PolicyShared }),
+	},
+	{name: "a void check", round: from(carried(lbURL, "node2", false), func(r *round) { r.AddressChecks[0].Void = true })},
+	{
+		name:  "its node is down",
+		round: from(carried(lbURL, "node2", false), func(r *round) { r.direct("node1", refused(testPage)) }),
+		want:  []string{"warning node_down/node1"},
+	},
+}

@@ -1,0 +1,90 @@
+package probes
+
+import (
+	"context"
+	"net/netip"
+)
+
+// An AddressCheck presents the session of a trace at another address of the balancer, as a
+// browser does that DNS or a failover of the balancer leads there. From is the node that holds the
+// session, "" if answers do not show it; any node may answer, so To is empty.
+type AddressCheck struct {
+	FailoverCheck
+	URL, OtherURL   string         // the balancer's URLs
+	Address, Second netip.AddrPort // of URL and of OtherURL
+}
+
+// Moved reports whether another node answered at the other address; nodeOf returns the id of the
+// node with a label, "" if it is not known.
+func (c AddressCheck) Moved(nodeOf func(label string) string) bool {
+	node := nodeOf(c.There.Label)
+	return node != "" && c.From != "" && node != c.From
+}
+
+// LeadsTo reports whether clients of one address may come to another with their cookies: both
+// belong to one host, or stand for the machines behind one.
+func (f Frontend) LeadsTo(other Frontend) bool {
+	if !f.Address.IsValid() || !other.Address.IsValid() || f.URL.Scheme != other.URL.Scheme || f.URL.Path != other.URL.Path {
+		return false
+	}
+	isAddress := func(f Frontend) bool {
+		_, err := netip.ParseAddr(f.URL.Hostname())
+		return err == nil
+	}
+	return f.URL.Hostname() == other.URL.Hostname() || isAddress(f) || isAddress(other)
+}
+
+// CheckAddress presents the session at another address of the balancer. If its node does not
+// answer there, or the session is not known, one more request shows whether that was chance, and
+// one at the canary's own address whether the session is still where it was; otherwise the check
+// is void. The answers change no cookie of the canary, so that the other address does not send
+// it elsewhere. If a node renamed the session, as Tomcat does when it moves, it is moved back.
+func (c *Canary) CheckAddress(ctx context.Context, owner Node, other Frontend, nodeOf func(label string) string) AddressCheck {
+	c.mu.Lock()
+	x := AddressCheck{
+		FailoverCheck: FailoverCheck{From: owner.ID, Base: c.trace.Base, Tried: c.counter, Session: c.session},
+		URL:           c.trace.URL, OtherURL: other.URL.Redacted(), Address: c.trace.Balancer, Second: other.Address,
+	}
+	own, key := c.client, c.trace.Client
+	c.mu.Unlock()
+	x.Counter = c.stored()
+	client := NewClient(other.Target(c.cluster, key))
+	agrees := func() bool { return x.There.OK() && x.SessionOutcome() != SessionLost && !x.Moved(nodeOf) }
+	var jar *Jar
+	for range 2 {
+		jar = c.cookies().Clone()
+		x.There = c.carry(ctx, client, jar)
+		if x.Void = !x.There.OK(); x.Void || agrees() {
+			return x
+		}
+		c.moveBack(ctx, owner, jar, x)
+	}
+	control := x
+	control.There = c.carry(ctx, own, c.cookies().Clone())
+	x.Void = !control.There.OK() || control.Moved(nodeOf) || control.SessionOutcome() == SessionLost
+	return x
+}
+
+// carry sends a request for the session's page with the cookies of the canary's own address.
+func (c *Canary) carry(ctx context.Context, client *Client, jar *Jar) Exchange {
+	request := c.pageRequest(c.cluster.ClientPath(), jar)
+	request.public, request.expected = c.client.target.URL, ""
+	ex, _ := client.ask(ctx, request)
+	return ex
+}
+
+// moveBack presents a session that the answer of a check has renamed to its own node, and
+// continues with its new name.
+func (c *Canary) moveBack(ctx context.Context, owner Node, jar *Jar, x AddressCheck) {
+	if !x.There.NewID || x.SessionOutcome() != SessionKept {
+		return
+	}
+	jar = c.cookies().withSession(jar, c.cluster.Session)
+	back := x.FailoverCheck
+	if owner.URL != nil {
+		back, jar = c.checkFailover(ctx, owner, owner, jar)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.jar, c.spoiled = jar, c.spoiled || back.SessionOutcome() != SessionKept
+}

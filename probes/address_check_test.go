@@ -1,0 +1,85 @@
+package probes
+
+import (
+	"net/netip"
+	"net/url"
+	"testing"
+)
+
+// TestCheckAddress: the other address of the balancer leads the client to tomcat2. Whatever
+// that answers, the canary keeps its session, and its own node.
+func TestCheckAddress(t *testing.T) {
+	for name, c := range map[string]struct {
+		tomcats tomcats
+		other   string
+		outcome SessionOutcome
+		moved   bool
+		void    bool
+	}{
+		"the same node":                   {other: "tomcat1", outcome: SessionKept},
+		"another node, which renames it":  {other: "tomcat2", outcome: SessionKept, moved: true},
+		"another node does not know it":   {tomcats: tomcats{unreachable: map[string]bool{"tomcat2": true}}, other: "tomcat2", outcome: SessionLost, moved: true},
+		"another node answers with a 500": {tomcats: tomcats{broken: map[string]bool{"tomcat2": true}}, other: "tomcat2", moved: true, void: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := c.tomcats.site(t, "tomcat1", "tomcat2")
+			canary := openCanary(t, cluster, 0)
+			canary.Write(t.Context())
+			u := cluster.Nodes[map[string]int{"tomcat1": 0, "tomcat2": 1}[c.other]].URL
+			nodeOf := func(label string) string { return label }
+			x := canary.CheckAddress(t.Context(), cluster.Nodes[0], Frontend{URL: u, Address: netip.MustParseAddrPort(u.Host)}, nodeOf)
+			if got := x.Void || x.Moved(nodeOf) == c.moved && x.SessionOutcome() == c.outcome; !got || x.Void != c.void {
+				t.Errorf("got outcome %q, moved %v, void %v", x.SessionOutcome(), x.Moved(nodeOf), x.Void)
+			}
+			checkPresentable(t, x.There)
+			if ex := canary.Return(t.Context()); ex.Label != "tomcat1" || ex.NewID || lastOutcome(canary) != SessionKept {
+				t.Errorf("afterwards: got %q at %q, new id %v", lastOutcome(canary), ex.Label, ex.NewID)
+			}
+			if !canary.StartNextRound() {
+				t.Error("the canary does not continue")
+			}
+		})
+	}
+}
+
+// TestCheckAddressControl: a session that is gone at the canary's own address, too, says nothing
+// about the other one.
+func TestCheckAddressControl(t *testing.T) {
+	s := &tomcats{}
+	cluster := s.site(t, "tomcat1", "tomcat2")
+	canary := openCanary(t, cluster, 0)
+	canary.Write(t.Context())
+	s.mu.Lock()
+	s.sessions = nil
+	s.mu.Unlock()
+	u := cluster.Nodes[1].URL
+	x := canary.CheckAddress(t.Context(), cluster.Nodes[0], Frontend{URL: u, Address: netip.MustParseAddrPort(u.Host)}, func(label string) string { return label })
+	if !x.Void {
+		t.Errorf("got outcome %q, want a void check", x.SessionOutcome())
+	}
+}
+
+func TestLeadsTo(t *testing.T) {
+	front := func(text string) Frontend {
+		u, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Frontend{URL: u, Address: netip.MustParseAddrPort("192.0.2.1:80")}
+	}
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"http://shop.example", "http://shop.example", true},
+		{"http://192.0.2.1", "http://192.0.2.2:8080", true},
+		{"http://shop.example", "http://192.0.2.2", true},
+		{"http://shop.example", "http://intranet.example", false}, // no browser sends the cookies of one to the other
+		{"http://shop.example", "https://shop.example", false},
+		{"http://shop.example/a", "http://shop.example/b", false},
+	} {
+		if got := front(c.a).LeadsTo(front(c.b)); got != c.want {
+			t.Errorf("%s to %s: got %v, want %v", c.a, c.b, got, c.want)
+		}
+	}
+}
