@@ -10,19 +10,20 @@ import (
 // that answers, the canary keeps its session, and its own node.
 func TestCheckAddress(t *testing.T) {
 	for name, c := range map[string]struct {
-		tomcats tomcats
-		other   string
-		outcome SessionOutcome
-		moved   bool
-		void    bool
+		unreachable, broken map[string]bool
+		other               string
+		outcome             SessionOutcome
+		moved               bool
+		void                bool
 	}{
 		"the same node":                   {other: "tomcat1", outcome: SessionKept},
 		"another node, which renames it":  {other: "tomcat2", outcome: SessionKept, moved: true},
-		"another node does not know it":   {tomcats: tomcats{unreachable: map[string]bool{"tomcat2": true}}, other: "tomcat2", outcome: SessionLost, moved: true},
-		"another node answers with a 500": {tomcats: tomcats{broken: map[string]bool{"tomcat2": true}}, other: "tomcat2", moved: true, void: true},
+		"another node does not know it":   {unreachable: map[string]bool{"tomcat2": true}, other: "tomcat2", outcome: SessionLost, moved: true},
+		"another node answers with a 500": {broken: map[string]bool{"tomcat2": true}, other: "tomcat2", moved: true, void: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cluster := c.tomcats.site(t, "tomcat1", "tomcat2")
+			s := &tomcats{unreachable: c.unreachable, broken: c.broken}
+			cluster := s.site(t, "tomcat1", "tomcat2")
 			canary := openCanary(t, cluster, 0)
 			canary.Write(t.Context())
 			u := cluster.Nodes[map[string]int{"tomcat1": 0, "tomcat2": 1}[c.other]].URL
