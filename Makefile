@@ -53,7 +53,7 @@ scenarios: servers ## every scenario behind every balancer RUNS times, as a tabl
 HOURS ?= 10
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 simulate: ## HOURS of operations and faults in virtual time, compared with reference users; SEED, CLUSTERS, SCHEDULE, SHRINK=1, PAGE: see CONTRIBUTING.md
-	@cd internal/sim && STICKWATCH_SIM_HOURS=$(HOURS) STICKWATCH_SIM_SEED=$(SEED) STICKWATCH_SIM_CLUSTERS=$(CLUSTERS) \
+	@cd internal/sim && GODEBUG=adaptivestackstart=1 STICKWATCH_SIM_HOURS=$(HOURS) STICKWATCH_SIM_SEED=$(SEED) STICKWATCH_SIM_CLUSTERS=$(CLUSTERS) \
 		STICKWATCH_SIM_SCHEDULE=$(abspath $(SCHEDULE)) STICKWATCH_SIM_SHRINK=$(SHRINK) STICKWATCH_SIM_TABLE=$(abspath $(PAGE)) \
 		STICKWATCH_SIM_JOBS=$(JOBS) $(GO) test -count=1 -timeout 48h -run '^TestSimulate$$'
 

@@ -47,12 +47,12 @@ func NewNetwork(seed uint64, latency time.Duration) *Network {
 	}
 }
 
-// SetCertificate sets the certificate that a listener presents to clients that begin
-// with TLS. Others are served as before.
-func (n *Network) SetCertificate(addr string, c *tls.Certificate) {
+// SetTLS sets how a listener serves clients that begin with TLS. Others are served as
+// before.
+func (n *Network) SetTLS(addr string, c *tls.Config) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.secured[addr] = &tls.Config{Certificates: []tls.Certificate{*c}, SessionTicketsDisabled: true}
+	n.secured[addr] = c
 }
 
 // Limit makes a listener serve one connection at a time, each for at least busy, while

@@ -150,14 +150,14 @@ func TestNetworkSpeaksBoth(t *testing.T) {
 		}
 		client := &http.Client{Transport: &http.Transport{DialContext: n.DialContext, DisableKeepAlives: true, TLSClientConfig: trusted}}
 		for _, step := range []struct {
-			scheme      string
-			certificate *tls.Certificate
-			served      bool
-		}{{"http", &w.valid, true}, {"https", &w.valid, true}, {"http", &w.expired, true}, {"https", &w.expired, false}} {
-			n.SetCertificate(ln.Addr().String(), step.certificate)
+			scheme string
+			config *tls.Config
+			served bool
+		}{{"http", w.valid, true}, {"https", w.valid, true}, {"http", w.expired, true}, {"https", w.expired, false}} {
+			n.SetTLS(ln.Addr().String(), step.config)
 			resp, err := client.Get(step.scheme + "://" + ln.Addr().String())
 			if (err == nil) != step.served {
-				t.Errorf("%s with a certificate until %v: got error %v, want an answer: %t", step.scheme, step.certificate.Leaf.NotAfter, err, step.served)
+				t.Errorf("%s with a certificate until %v: got error %v, want an answer: %t", step.scheme, step.config.Certificates[0].Leaf.NotAfter, err, step.served)
 			}
 			if err != nil {
 				if _, refused := errors.AsType[*tls.CertificateVerificationError](err); !refused {

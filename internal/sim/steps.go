@@ -210,7 +210,7 @@ func blueGreen(o Operation, s Setup) []step {
 // expiry makes nodes, or the balancer if there is none, present a certificate that has
 // expired.
 func expiry(o Operation, _ Setup) []step {
-	set := func(certificate func(*environment) *tls.Certificate) func(*environment) error {
+	set := func(config func(*environment) *tls.Config) func(*environment) error {
 		return func(w *environment) error {
 			addresses := []string{w.cluster.Balancer.Addr()}
 			for i, node := range o.Nodes {
@@ -221,14 +221,14 @@ func expiry(o Operation, _ Setup) []step {
 				addresses = append(addresses[:i], n.Addr())
 			}
 			for _, addr := range addresses {
-				w.network.SetCertificate(addr, certificate(w))
+				w.network.SetTLS(addr, config(w))
 			}
 			return nil
 		}
 	}
 	return []step{
-		{0, "present an expired certificate", set(func(w *environment) *tls.Certificate { return &w.expired })},
-		{o.For, "present a valid certificate", set(func(w *environment) *tls.Certificate { return &w.valid })},
+		{0, "present an expired certificate", set(func(w *environment) *tls.Config { return w.expired })},
+		{o.For, "present a valid certificate", set(func(w *environment) *tls.Config { return w.valid })},
 	}
 }
 
