@@ -148,6 +148,10 @@ func TestGroupings(t *testing.T) {
 			[]at{line(0, down1), line(20, ""), line(51, ""), {60, sum(t, cost, noon.Add(20*time.Second), "node1")}, {95, sum(t, cost, noon.Add(20*time.Second), "node1")}},
 			[]string{"summary of node_restarted/sessions lost; 1"},
 		},
+		"what the restarts of several nodes cost, of which one was known to be paused": {
+			[]at{line(0, paused1), line(50, ""), line(80, ""), {90, sum(t, cost, back, "node1", "node2")}, {140, sum(t, cost, back, "node1", "node2")}},
+			[]string{"summary of node_paused/node1; 1", "summary of node_restarted/sessions lost; 1"},
+		},
 		"what a later restart cost": {
 			[]at{line(0, down1), line(31, down1), line(50, ""), line(80, ""), {120, sum(t, cost, noon.Add(100*time.Second), "node1")}, {155, sum(t, cost, noon.Add(100*time.Second), "node1")}},
 			[]string{"summary of node_down/node1; 1", "summary of node_restarted/sessions lost; 1"},

@@ -261,13 +261,17 @@ func (f failureEnds) forget(at time.Time) {
 }
 
 // explain reports whether a cause group only sums up the cost of failures that were
-// notified.
+// notified, of every node that it names.
 func (f failureEnds) explain(cluster string, of causeGroup) bool {
 	s := of.members[0]
+	began := s.Began
+	if began.IsZero() {
+		began = s.When
+	}
 	others := slices.ContainsFunc(of.members, func(s checks.ActiveFinding) bool { return s.Severity.AtLeast(checks.Warning) && !isCost(s.Finding) })
-	return of.hasRoot() && !others && isCost(s.Finding) && slices.ContainsFunc(s.Nodes, func(node string) bool {
-		end, known := f[subject{cluster, node}]
-		return known && s.When.Sub(end).Abs() <= sameFailure
+	return of.hasRoot() && !others && isCost(s.Finding) && !slices.ContainsFunc(s.Nodes, func(node string) bool {
+		end := f[subject{cluster, node}]
+		return end.Before(began.Add(-sameFailure)) || end.After(s.When.Add(sameFailure))
 	})
 }
 

@@ -96,6 +96,9 @@ type Finding struct {
 	// When is the moment of an event, such as a restart; zero: the finding is a
 	// state. An event may be found after its cause has ended.
 	When time.Time
+	// Began is when an event began that lasted until When; zero: it was a moment, or the
+	// beginning is not known.
+	Began time.Time
 	// Times are the restarts that make a crash loop; nil: it is another finding.
 	Times []time.Time
 	// ExplainedBy is the Key of the finding that causes this one; "": it is a cause
@@ -129,9 +132,6 @@ type Finding struct {
 	// firstEvidence is when the first evidence was observed in the round; zero: not known. The ledger
 	// reads it.
 	firstEvidence time.Time
-	// began is when an event began that is found only some time after its When; zero: not
-	// known. The ledger reads it.
-	began time.Time
 	// pause is how long the clients that show it had sent no request; zero: one of them was
 	// active. The ledger reads it.
 	pause time.Duration

@@ -253,7 +253,7 @@ func (l *Ledger) record(finding Finding, at time.Time) {
 		e = &entry{ActiveFinding: ActiveFinding{Finding: finding, Since: since}, found: at, judged: l.ended}
 		l.entries = append(l.entries, e)
 	}
-	if !e.When.IsZero() && (finding.When.After(e.judged) || finding.began.After(e.When)) {
+	if !e.When.IsZero() && (finding.When.After(e.judged) || finding.Began.After(e.When)) {
 		e.Since, e.found = since, at // it happened again, as a new event
 	}
 	e.altered = !slices.Equal(e.Nodes, finding.Nodes) && !finding.Code.has(throughSessions) // there, the nodes depend on chance

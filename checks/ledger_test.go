@@ -36,7 +36,7 @@ func TestLedgerRestartsAtLateEvent(t *testing.T) {
 	at := func(second int) time.Time { return start.Add(time.Duration(second) * time.Second) }
 	l := NewLedger(Damping{})
 	for _, step := range []struct{ second, began, ended, since int }{{30, 3, 5, 30}, {40, 3, 8, 30}, {45, 20, 25, 45}, {60, 20, 25, 45}} {
-		f := Finding{Code: NodeRestarted, Severity: Warning, Target: sessionsLost, When: at(step.ended), began: at(step.began)}
+		f := Finding{Code: NodeRestarted, Severity: Warning, Target: sessionsLost, When: at(step.ended), Began: at(step.began)}
 		l.Update(Report{Started: at(step.second), Findings: []Finding{f}})
 		if got := l.Active()[0].Since; !got.Equal(at(step.since)) {
 			t.Errorf("at %d, from %d to %d: since %v, want %d", step.second, step.began, step.ended, got.Sub(start), step.since)

@@ -267,7 +267,7 @@ func costOf(att *attribution, run []nodeDisruption) (Finding, bool) {
 	}
 	finding := aboutAll(NodeRestarted, Warning, att.withLeft(true, func(id string) bool { return nodes[id] }))
 	finding.Node, finding.Target, finding.When = "", sessionsLost, run[0].To
-	finding.began = slices.MinFunc(run, func(a, b nodeDisruption) int { return a.From.Compare(b.From) }).From
+	finding.Began = slices.MinFunc(run, func(a, b nodeDisruption) int { return a.From.Compare(b.From) }).From
 	finding.Summary = msg(MsgLostWithRestart, Args{Count: lost, Nodes: finding.Nodes})
 	finding.Evidence = limited(evidence)
 	if failed {

@@ -102,6 +102,31 @@ func (p *pool) line(hash uint) int {
 	panic("unreachable: rest is below the sum of the shares")
 }
 
+// moves counts the lists by which a hash value of a server line gets another one: without
+// each of the other lines, and with a line more.
+func (p *pool) moves(server int) func(hash uint) int {
+	longer := pool{shares: append(slices.Clone(p.shares), 1), total: p.total + 1}
+	others := []pool{longer}
+	for _, line := range p.primaries {
+		if line != server {
+			shorter := pool{shares: slices.Clone(p.shares), total: p.total - p.shares[line]}
+			shorter.shares[line] = 0
+			others = append(others, shorter)
+		}
+	}
+	return func(hash uint) (count int) {
+		if p.line(hash) != server {
+			return 0 // it has the client of a line that is down
+		}
+		for _, list := range others {
+			if list.line(hash) != server {
+				count++
+			}
+		}
+		return count
+	}
+}
+
 // accepts reports whether a server accepts clients.
 func (p *pool) accepts(line int, without []int) bool {
 	return !p.down[line] && !slices.Contains(without, line)

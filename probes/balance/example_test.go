@@ -31,5 +31,5 @@ func ExampleClientFor() {
 	index, _ := picker.Pick(client.String())
 	fmt.Println(client, "lands on server", index)
 	// Output:
-	// 198.18.1.2 lands on server 1
+	// 198.18.3.4 lands on server 1
 }

@@ -37,6 +37,12 @@ func memcachedHash(try uint64, key string) uint32 {
 	return checksum(crc, key) >> 16 & 0x7fff
 }
 
+// moves implements mobile.
+func (h *hash) moves(server int) func(key string) int {
+	moves := h.pool.moves(server)
+	return func(key string) int { return moves(uint(memcachedHash(0, key))) }
+}
+
 type ipHash struct{ pool }
 
 // IPHash is nginx's `ip_hash`. A key is the text of a client address, as in
@@ -60,14 +66,29 @@ func (i *ipHash) Pick(key string, without ...int) (int, bool) {
 	}
 	hash := uint(89)
 	for range tries {
-		for _, octet := range octets { // a retry continues from the last value
-			hash = (hash*113 + uint(octet)) % 6271
-		}
+		hash = addOctets(hash, octets) // a retry continues from the last value
 		if line := i.line(hash); i.accepts(line, without) {
 			return line, true
 		}
 	}
 	return i.roundRobin(without)
+}
+
+// moves implements mobile.
+func (i *ipHash) moves(server int) func(key string) int {
+	moves := i.pool.moves(server)
+	return func(key string) int {
+		var buf [16]byte
+		octets, _ := clientOctets(key, &buf)
+		return moves(addOctets(89, octets))
+	}
+}
+
+func addOctets(hash uint, octets []byte) uint {
+	for _, octet := range octets {
+		hash = (hash*113 + uint(octet)) % 6271
+	}
+	return hash
 }
 
 // clientOctets writes the octets of a client address that ip_hash hashes into buf.

@@ -2,7 +2,6 @@ package balance
 
 import (
 	"encoding/binary"
-	"iter"
 	"net/netip"
 	"sync"
 )
@@ -133,23 +132,19 @@ func (s *source) usable(without []int) (usable []int) {
 	return usable
 }
 
-// maxOthers bounds the other servers that mobileClients considers: a map takes as many steps as the
+// maxOthers bounds the other servers that moves considers: a map takes as many steps as the
 // product of its places and servers.
 const maxOthers = 32
 
-// mobileClients yields the synthetic clients of a server that move when other servers are
-// out, with the largest number of such servers that there is.
-func (s *source) mobileClients(server int) iter.Seq[string] {
+// moves implements mobile.
+func (s *source) moves(server int) func(key string) int {
 	var reduced [][]uint16 // maps without one other server
 	for line := range min(len(s.shares), maxOthers) {
 		if places := s.placesWithout([]int{line}); line != server && len(places) > 0 {
 			reduced = append(reduced, places)
 		}
 	}
-	moves := func(key string) (count int) {
-		if line, ok := s.Pick(key); !ok || line != server {
-			return -1
-		}
+	return func(key string) (count int) {
 		hash := foldAddr(netip.MustParseAddr(key))
 		for _, places := range reduced {
 			if int(places[hash%uint32(len(places))]) != server {
@@ -157,19 +152,5 @@ func (s *source) mobileClients(server int) iter.Seq[string] {
 			}
 		}
 		return count
-	}
-	most, seen := 0, 0
-	for key := range syntheticClients() {
-		if most = max(most, moves(key)); seen == 1000 {
-			break
-		}
-		seen++
-	}
-	return func(yield func(string) bool) {
-		for key := range syntheticClients() {
-			if moves(key) == most && !yield(key) {
-				return
-			}
-		}
 	}
 }

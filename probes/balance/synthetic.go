@@ -7,21 +7,17 @@ import (
 )
 
 // ClientFor returns the nth client address, from 0, that p sends to a server line. Each
-// address is in another /24, because ip_hash uses no more of it, and has another last
+// address is in another /24, because ip_hash uses no more of it, and most have another last
 // octet than the one before, because HAProxy uses the address modulo the number of
 // servers. The result is always the same, so that a canary keeps its address after a
-// restart. Under Source, where a server that is out moves clients of others, clients are
-// preferred that move with as many of the other servers as possible.
+// restart. Clients are preferred that other lists of servers move, see mobile: otherwise all
+// canaries could happen to stay where a changed list moves most users.
 //
 // The addresses are in 198.18.0.0/15, which RFC 2544 reserves for benchmarks and which
 // no user has, and after those in 10.0.0.0/8. ok is false if there is no such client:
 // the server is down, a backup, or its share is too small.
 func ClientFor(p Picker, server, n int) (client netip.Addr, ok bool) {
-	candidates := syntheticClients()
-	if s, ok := p.(*source); ok {
-		candidates = s.mobileClients(server)
-	}
-	text, ok := nth(p, server, n, candidates)
+	text, ok := nth(p, server, n, syntheticClients())
 	if !ok {
 		return netip.Addr{}, false
 	}
@@ -34,10 +30,40 @@ func KeyFor(p Picker, server, n int) (key string, ok bool) {
 	return nth(p, server, n, syntheticKeys())
 }
 
-// nth returns the nth candidate that p sends to a server line.
+// A mobile is a Picker that knows how often a key leaves a server line that has it, by other
+// lists of servers: one without each other line and, unless ejections change the list, one
+// with a line more.
+type mobile interface {
+	moves(server int) func(key string) int
+}
+
+// The keys of a server line, and the candidates, that show by how many other lists one can be
+// moved.
+const (
+	sampledKeys       = 16
+	sampledCandidates = 1000
+)
+
+// nth returns the nth candidate that p sends to a server line, of those that most other
+// lists move.
 func nth(p Picker, server, n int, candidates iter.Seq[string]) (string, bool) {
+	has := func(key string) bool { line, ok := p.Pick(key); return ok && line == server }
+	moves, most := func(string) int { return 0 }, 0
+	if m, ok := p.(mobile); ok {
+		moves = m.moves(server)
+		keys, seen := 0, 0
+		for key := range candidates {
+			if has(key) {
+				most = max(most, moves(key))
+				keys++
+			}
+			if seen++; keys == sampledKeys || seen == sampledCandidates {
+				break
+			}
+		}
+	}
 	for key := range candidates {
-		if line, ok := p.Pick(key); !ok || line != server {
+		if !has(key) || moves(key) < most {
 			continue
 		}
 		if n == 0 {

@@ -17,7 +17,7 @@ func TestClientFor(t *testing.T) {
 		}
 		got = append(got, client.String())
 	}
-	want := []string{"198.18.1.2", "198.18.4.5", "198.18.7.8", "10.0.91.92"} // as in nginx
+	want := []string{"198.18.1.2", "198.18.4.5", "198.18.10.11", "10.1.38.42"} // as in nginx
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("clients (-want +got):\n%s", diff)
 	}
@@ -62,8 +62,8 @@ func TestKeyFor(t *testing.T) {
 	}
 	want := [][]string{
 		{"stickwatch-4", "stickwatch-21", "stickwatch-23"},
-		{"stickwatch-7", "stickwatch-8", "stickwatch-9"},
-		{"stickwatch-0", "stickwatch-1", "stickwatch-2"},
+		{"stickwatch-7", "stickwatch-9", "stickwatch-10"},
+		{"stickwatch-2", "stickwatch-5", "stickwatch-11"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
@@ -111,5 +111,20 @@ func TestClientForSource(t *testing.T) {
 	}
 	if client, ok := ClientFor(Source(named(2)), 1, 5); !ok {
 		t.Errorf("ClientFor of two servers = %v, which cannot move", client)
+	}
+}
+
+// TestCanariesMoveWithTheList: a server line that is added moves the client of every line.
+func TestCanariesMoveWithTheList(t *testing.T) {
+	for name, method := range map[string]func([]Server) Picker{"ip_hash": IPHash, "hash": Hash} {
+		for servers := 2; servers <= 4; servers++ {
+			p, longer := method(named(servers)), method(named(servers+1))
+			for line := range servers {
+				client, _ := ClientFor(p, line, 0)
+				if pick(t, longer, client.String()) == line {
+					t.Errorf("%s: the client of line %d of %d stays with a line more", name, line, servers)
+				}
+			}
+		}
 	}
 }
