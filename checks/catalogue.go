@@ -31,6 +31,8 @@ const (
 	// provenAnywhere: an answer of the cluster proves it, wherever it was received. Of several sites,
 	// one that sees it is enough.
 	provenAnywhere
+	// ofBalancer: the balancer does it, so that chance decides which nodes show it in a round.
+	ofBalancer
 )
 
 // Catalogue lists every code of a cluster's findings, the most urgent subjects first.
@@ -42,7 +44,7 @@ var Catalogue = []Entry{
 	{DependencyDown, needsSecondRound, "critical", "a dependency fails when probed, or nodes report it unavailable", "bring the service back; nodes resume by themselves"},
 	{DependencyDisputed, needsSecondRound, "warning", "nodes say down and the probe says up, or the other way round", "compare addresses and credentials, and the way in between"},
 	{PageFailing, needsSecondRound | clientErrors | atBalancer, "warning on a node, critical if clients get it through the balancer", "a page does not answer as configured", "look in the application's log"},
-	{SessionDrift, throughSessions | clusterWide, "critical; warning while most follow-ups stay and no client is harmed", "the same client with the same cookie is answered by another node while its own is well", "give the balancer a sticky method, or share the sessions"},
+	{SessionDrift, throughSessions | clusterWide | ofBalancer, "critical; warning while most follow-ups stay and no client is harmed", "the same client with the same cookie is answered by another node while its own is well", "give the balancer a sticky method, or share the sessions"},
 	{SessionLost, throughSessions | clusterWide | provenAnywhere, "critical", "a session's id or stored value is gone where the policy says it survives", "look for restarts, evictions, a store that is not shared"},
 	{SessionFailing, needsSecondRound | clientErrors | clusterWide, "critical; warning if only storing fails on a minority of nodes", "clients that hold a session get errors, time-outs or a page that is not theirs, while new clients are served", "look in the application's log for requests that bring a session cookie"},
 	{SessionLeaked, clusterWide | provenAnywhere, "critical", "two clients hold the same session, or one reads what another stored", "look for a cache that stores Set-Cookie (Cache-Control, proxy_ignore_headers)"},
@@ -54,7 +56,7 @@ var Catalogue = []Entry{
 	{UpgradeRefused, needsSecondRound | throughSessions | atBalancer, "warning", "the WebSocket upgrade does not pass the balancer", "pass the Upgrade and Connection headers"},
 	{NodeFailingInRotation, needsSecondRound | clientErrors, "critical", "a node fails, and the balancer still sends it requests", "take it out of the balancer"},
 	{NodeEjected, throughSessions, "warning", "a node is well when asked directly, and the balancer sends it nothing, or did so between two probes", "wait fail_timeout, then look at the way from balancer to node"},
-	{BalancerSplit, throughSessions | atBalancer | clusterWide, "warning; critical if sessions are lost between the addresses of one name", "at one moment the same client gets different nodes, by worker or by balancer address; or a session that moves to another address is lost there", "add a zone to nginx's upstream; give all addresses the same sticky cookie"},
+	{BalancerSplit, throughSessions | atBalancer | clusterWide | ofBalancer, "warning; critical if sessions are lost between the addresses of one name", "at one moment the same client gets different nodes, by worker or by balancer address; or a session that moves to another address is lost there", "add a zone to nginx's upstream; give all addresses the same sticky cookie"},
 	{BalancerRemapped, clusterWide | provenAnywhere, "critical if sessions were lost, else warning", "many clients were sent elsewhere at one moment, and stay there: a server line was added, removed or moved, or the balancer forgot its table", "keep the order and number of server lines; carry stick tables over reloads"},
 	{DuplicateNodeID, clusterWide | provenAnywhere, "warning", "two nodes claim one id", "give each an id of its own"},
 	{NodeMisidentified, provenAnywhere, "warning", "a node's address answers as another node", "correct addresses or ids"},
@@ -95,6 +97,9 @@ func (c Code) has(t trait) bool { return traits[c]&t != 0 }
 // AtBalancer reports whether clients meet findings of this code at the balancer while no node
 // of the cluster is up, and until the balancer notices that nodes are back.
 func (c Code) AtBalancer() bool { return c.has(atBalancer) }
+
+// OfBalancer reports whether the balancer causes it, and chance decides which nodes show it.
+func (c Code) OfBalancer() bool { return c.has(ofBalancer) }
 
 // Known reports whether a code exists.
 func Known(code Code) bool {

@@ -238,10 +238,10 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 		default:
 			faults.Go(func() { o.cycleFaults(ctx, cluster, show) })
 		}
-		link, err := d.Link(demoLink)
-		page, _, _ := strings.Cut(link, "login?")
 		reader := o.language.reader(nil)
-		fmt.Fprintf(log.out, "%s\n%s\n  %s\n\n", reader.Say("Status page: %s", page), reader.Say("This link gives a browser write access to it:"), link)
+		fmt.Fprintln(log.out, reader.Say("Status page: %s", pageURL(d.Address(), "")))
+		link, err := d.Link(demoLink)
+		fmt.Fprintf(log.out, "%s\n  %s\n\n", reader.Say("This link gives a browser write access to it:"), link)
 		introduce(log.out, cluster, reader)
 		return err
 	})

@@ -14,6 +14,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/wire"
 	"stickwatch/probes"
 )
 
@@ -269,6 +270,17 @@ var fragment = template.Must(template.New("monthly").Funcs(template.FuncMap{"lon
 {{end}}</tbody></table></div>
 {{end}}
 {{- end}}`))
+
+// WriteCSV writes the title and each table with its heading in a line of its own, and an empty
+// line before each table. A program should read the JSON instead.
+func (d Document) WriteCSV(w io.Writer) error {
+	rows := [][]string{{d.Title}}
+	for _, s := range d.Sections {
+		rows = append(rows, nil, []string{s.Heading}, s.Columns)
+		rows = append(rows, s.Rows...)
+	}
+	return wire.WriteCSV(w, rows)
+}
 
 // WriteHTML writes the document as an HTML fragment: headings, paragraphs and tables.
 func (d Document) WriteHTML(w io.Writer) error { return fragment.Execute(w, d) }

@@ -7,7 +7,6 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/internal/monthly"
-	"stickwatch/internal/wire"
 )
 
 // MonthFormats are the formats of Month. The first one is the default.
@@ -21,7 +20,7 @@ func Month(w io.Writer, format string, m monthly.Report, language alerting.Langu
 	case "html":
 		return monthHTML(w, m.Document(language))
 	case "csv":
-		return monthCSV(w, m.Document(language))
+		return m.Document(language).WriteCSV(w)
 	default:
 		return monthMarkdown(w, m.Document(language))
 	}
@@ -89,15 +88,4 @@ table { border-collapse: collapse; width: 100%; } th, td { text-align: left; pad
 	}
 	_, err := io.WriteString(writer, "</body>\n</html>\n")
 	return err
-}
-
-// monthCSV writes the title and each table with its heading in a line of its own, and an empty
-// line before each table. A program should read the JSON instead.
-func monthCSV(w io.Writer, d monthly.Document) error {
-	rows := [][]string{{d.Title}}
-	for _, s := range d.Sections {
-		rows = append(rows, nil, []string{s.Heading}, s.Columns)
-		rows = append(rows, s.Rows...)
-	}
-	return wire.WriteCSV(w, rows)
 }

@@ -46,7 +46,7 @@ func TestAxe(t *testing.T) {
 	w := newFakeDaemon(redisDown("shop"), nodeDown("portal", 4), ejected("docs"), unprobed("intranet"))
 	w.deadLetters = []DeadLetter{{}}
 	pages := append(slices.DeleteFunc(everyPage(w), func(path string) bool { return path == "/nowhere" }),
-		"/report", "/incidents?cluster=portal&severity=warning&state=resolved", "/clusters/portal?span=24h")
+		"/report", "/incidents?cluster=portal&severity=warning&state=resolved", "/clusters/portal?range=24h")
 	w.silences = []alerting.Silence{{ID: "1", Cluster: "shop", From: testTime, To: testTime.Add(time.Hour)}}
 	for scheme, width := range map[string]int64{"light": 390, "dark": 1280} {
 		b := browse(t, w.server(t), &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -222,8 +223,10 @@ type nodeTimeline struct {
 	Bands  []deploymentBand
 	Events string // SVG path of vertical lines
 	Moves  []moveView
-	Count  int // number of moves
-	More   int // number of moves that are not listed
+	Count  string // number of moves
+	// Undrawn is the time of the oldest drawn move if there are earlier ones; "": all are drawn.
+	Undrawn string
+	More    int // number of moves that are not listed
 }
 
 type timelineRow struct {
@@ -256,10 +259,14 @@ const (
 )
 
 func (v viewContext) nodeTimeline(snapshot Snapshot, history *clusterHistory) nodeTimeline {
-	timeline := nodeTimeline{Height: rowHeight * len(snapshot.Cluster.Nodes), Ticks: v.ticks(history.span), Count: len(history.moves), More: max(0, len(history.moves)-listedMoves)}
+	timeline := nodeTimeline{Height: rowHeight * len(snapshot.Cluster.Nodes), Ticks: v.ticks(history.span), Count: strconv.Itoa(len(history.moves)), More: max(0, len(history.moves)-listedMoves)}
+	if history.moreMoves {
+		last := len(history.moves) - 1
+		timeline.Count, timeline.Undrawn = v.translate("more than %d", last+1), v.timeOfDay(history.moves[last].At, history.span)
+	}
 	for i, n := range snapshot.Cluster.Nodes {
 		points := history.points[checks.Target{Cluster: snapshot.Cluster.Name, Kind: checks.TargetNode, Name: n.ID}]
-		timeline.Rows = append(timeline.Rows, timelineRow{Name: word(n.ID), UptimeBar: v.hours(points, history.span), LineY: lineY(i)})
+		timeline.Rows = append(timeline.Rows, timelineRow{Name: word(n.ID), UptimeBar: v.hours(history.span, points), LineY: lineY(i)})
 	}
 	for _, d := range history.deployments {
 		from := xOf(history.span, d.From)

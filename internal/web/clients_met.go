@@ -11,6 +11,7 @@ import (
 // clientsMet is what the requests of clients met, as a band and as ratios of several spans.
 type clientsMet struct {
 	Served, Lost, Errors string // SVG paths in a box of barBuckets by chartHeight
+	Events               string // SVG path of vertical lines
 	Label                string
 	Ratios               []metRatio
 }
@@ -66,7 +67,7 @@ func (v viewContext) clientsMet(history *clusterHistory) clientsMet {
 			top += height
 		}
 	}
-	met := clientsMet{Served: served.String(), Lost: lost.String(), Errors: errs.String()}
+	met := clientsMet{Served: served.String(), Lost: lost.String(), Errors: errs.String(), Events: eventLines(history, barBuckets, chartHeight)}
 	for _, s := range history.met {
 		met.Ratios = append(met.Ratios, v.metRatio(s))
 	}

@@ -59,7 +59,7 @@ func (s *Server) clusterPage(r *http.Request, p *page) error {
 		view.HistoryFailed = true
 	}
 	p.Template, p.Content, p.Icon = "cluster", view, view.Cluster.Tone
-	p.Title = heading(word(view.Cluster.Name), view.Cluster.Verdict)
+	p.Title = view.Cluster.Headline
 	return nil
 }
 
@@ -103,9 +103,10 @@ type clusterView struct {
 	Doubts    []string
 	Facts     []fact
 	Rows      []row
+	Zone      string       // time zone of the page
 	Window    string       // label of the time span of the uptime bars
-	Calendar  *calendar    // of the balancer; nil: no data
-	Sessions  string       // uptime of the sessions of all owners together; "": no data
+	Sessions  *calendar    // of all owners together; nil: no data
+	Balancer  *calendar    // nil: no data
 	Problem   *findingNode // the most important finding; nil: none
 	More      int          // number of further findings
 	NoHistory bool         // the history could not be read
@@ -137,7 +138,7 @@ func (v viewContext) cluster(snapshot Snapshot, history *clusterHistory) cluster
 		Since:   v.timestamp(snapshot.Since),
 		Seen:    v.timestamp(snapshot.Report.Started),
 		Stale:   v.stale(snapshot),
-		Facts:   v.facts(snapshot.Report), Rows: v.rows(snapshot, history), Window: v.window(history.span),
+		Facts:   v.facts(snapshot.Report), Rows: v.rows(snapshot, history), Window: v.window(history.span), Zone: v.now.In(v.zone).Format("MST"),
 		NoHistory: history.err != nil, CanProbe: v.canProbe && v.canWrite, CanWrite: v.canWrite,
 	}
 	for _, d := range snapshot.Report.Doubts {
@@ -148,13 +149,11 @@ func (v viewContext) cluster(snapshot Snapshot, history *clusterHistory) cluster
 	}
 	for _, u := range history.uptimes {
 		if days, ok := history.days[u.Target]; ok && u.Kind == checks.TargetBalancer {
-			cluster.Calendar = new(v.calendar(days, u))
+			cluster.Balancer = new(v.calendar(days, u))
 			break
 		}
 	}
-	if u := checks.SessionUptime(history.uptimes); u.Probes > 0 {
-		cluster.Sessions = v.translate("Session uptime, %d days", uptimeDays) + v.translate(": ") + v.percent(u.Ratio)
-	}
+	cluster.Sessions = v.sessionCalendar(history)
 	_, cluster.Headline = v.headline([]Snapshot{snapshot})
 	cluster.addProblem(v, snapshot)
 	return cluster

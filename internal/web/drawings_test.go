@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func TestUptimeBar(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, seenInEnglish.hours(test.points, sixHours)); diff != "" {
+			if diff := cmp.Diff(test.want, seenInEnglish.hours(sixHours, test.points)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -52,8 +53,11 @@ func TestUptimeBar(t *testing.T) {
 	for i := range barBuckets {
 		all = append(all, at(i, 0, 1))
 	}
-	if !seenInEnglish.hours(all, sixHours).AllGood {
+	if !seenInEnglish.hours(sixHours, all).AllGood {
 		t.Error("six good hours are not calm")
+	}
+	if got := seenInEnglish.hours(sixHours, all, []checks.Point{at(9, 8, 1)}); got.AllGood || got.Label != "failing 06:50 to 06:55" {
+		t.Errorf("a node that answers while its sessions get lost: got %+v", got)
 	}
 }
 
@@ -114,6 +118,20 @@ func TestMovesOfUnknownNodes(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"06:05", "07:35", "09:05", "10:35", "12:05"}, got.Ticks); diff != "" {
 		t.Errorf("ticks (-want +got):\n%s", diff)
+	}
+}
+
+// TestUndrawnMoves: a timeline that shows only the newest moves says so.
+func TestUndrawnMoves(t *testing.T) {
+	for moves, more := range map[int]bool{maxPageMoves: false, maxPageMoves + 1: true} {
+		w := newFakeDaemon(healthyCluster("shop", 3))
+		for i := range moves {
+			w.fakeClusters[0].moves = append(w.fakeClusters[0].moves, checks.Move{At: testTime.Add(-time.Duration(i+1) * time.Second), From: "node1", To: "node2"})
+		}
+		body := getPage(w.server(t), "/clusters/shop").Body.String()
+		if strings.Contains(body, "more than 200") != more || strings.Contains(body, "Earlier than 11:59 there are more") != more {
+			t.Errorf("%d moves: the page says there are more: want %t", moves, more)
+		}
 	}
 }
 

@@ -25,7 +25,8 @@ type clusterHistory struct {
 	uptimes     []checks.Uptime  // of all targets over uptimeDays
 	latencies   []checks.Latency // of nodes and addresses of the balancer over the span
 	days        map[checks.Target][]checks.Uptime
-	moves       []checks.Move
+	moves       []checks.Move // newest first
+	moreMoves   bool          // there are earlier ones in the span
 	deployments []checks.Deployment
 	placements  []checks.Placement // newest first
 	changes     []checks.Change    // newest first
@@ -65,12 +66,13 @@ func newHistoryCache(c Config) *historyCache {
 	return &historyCache{history: c.History, ttl: c.CacheFor, now: c.Now, logger: c.Logger, entries: map[cacheKey]*cacheEntry{}}
 }
 
-// forOverview returns the history for the overview: the last hours of the nodes, and the days
-// of the balancer.
+// forOverview returns the history for the overview: the last hours of the nodes and of their
+// sessions, and the days of the balancer and of the sessions.
 func (h *historyCache) forOverview(ctx context.Context, p Snapshot) *clusterHistory {
 	return h.load(ctx, cacheKey{cluster: p.Cluster.Name}, func(r *historyReader) {
 		r.nodes(p)
-		r.calendar(checks.TargetBalancer)
+		r.calendar(checks.TargetBalancer, checks.TargetSession)
+		r.hours(r.ofKinds(checks.TargetSession))
 	})
 }
 
@@ -236,7 +238,9 @@ func (r *historyReader) sessions() {
 // events reads moves, deployments and changes of findings.
 func (r *historyReader) events() {
 	if r.err == nil {
-		r.moves, r.err = r.history.Moves(r.ctx, r.cluster, r.span, maxPageMoves)
+		r.moves, r.err = r.history.Moves(r.ctx, r.cluster, r.span, maxPageMoves+1)
+		r.moreMoves = len(r.moves) > maxPageMoves
+		r.moves = r.moves[:min(len(r.moves), maxPageMoves)]
 	}
 	if r.err == nil {
 		r.deployments, r.err = r.history.Deployments(r.ctx, r.cluster, r.span)

@@ -20,6 +20,7 @@ import (
 // An incidentsView is a page of incidents, newest first.
 type incidentsView struct {
 	Cluster string // "": all
+	Zone    string // time zone of the page
 	Filters []filter
 	Entries []incidentEntry
 	CSV     string // links to the selected incidents
@@ -74,7 +75,7 @@ func (s *Server) incidentsPage(r *http.Request, p *page) error {
 		return err
 	}
 	view := incidentsView{
-		Cluster: probes.Clean(asked.Cluster, maxWord), Filters: s.incidentFilters(p.viewContext, r.URL.Query()),
+		Cluster: probes.Clean(asked.Cluster, maxWord), Zone: p.now.In(p.zone).Format("MST"), Filters: s.incidentFilters(p.viewContext, r.URL.Query()),
 		CSV: exportLink("/incidents.csv", r.URL.Query(), nil), JSON: exportLink("/api/v1/incidents", r.URL.Query(), url.Values{"limit": {strconv.Itoa(maxIncidents)}}),
 	}
 	listed, err := s.incidentEntries(r.Context(), asked, found)
@@ -233,9 +234,7 @@ func (s *Server) incidentsCSV(w http.ResponseWriter, r *http.Request) {
 		s.render(w, r, s.pageOf(w, r, page, err), page)
 		return
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Disposition", `attachment; filename="incidents.csv"`)
-	write(w, r, "text/csv; charset=utf-8", http.StatusOK, body.Bytes())
+	sendCSV(w, r, "incidents", body.Bytes())
 }
 
 // incidentRows returns the header and a row for each incident.

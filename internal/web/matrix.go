@@ -21,8 +21,8 @@ type row struct {
 	Sessions  string // uptime of the node's sessions, over uptimeDays
 	Latency   string
 	Version   string
-	UptimeBar uptimeBar
-	Reasons   []reason // explanations of cells that are not good
+	UptimeBar uptimeBar // of the node and its sessions
+	Reasons   []reason  // explanations of cells that are not good
 }
 
 // A reason is the explanation of a cell.
@@ -47,7 +47,8 @@ func (v viewContext) rows(p Snapshot, r *clusterHistory) []row {
 		}
 		one.Uptime = v.uptimeShare(r.uptime(checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}))
 		one.Sessions = v.uptimeShare(r.uptime(checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetSession, Name: node.ID}))
-		one.UptimeBar = v.hours(r.points[checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}], r.span)
+		one.UptimeBar = v.hours(r.span, r.points[checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}],
+			r.points[checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetSession, Name: node.ID}])
 		if i := slices.IndexFunc(p.Report.Nodes, func(n checks.NodeReport) bool { return n.Node == node.ID }); i >= 0 {
 			seen := p.Report.Nodes[i]
 			one.Direct, one.State = v.direct(seen), v.state(seen)

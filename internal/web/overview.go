@@ -169,8 +169,8 @@ func verdictOf(p Snapshot) checks.Verdict { return cmp.Or(p.Report.Verdict, chec
 // maxNamed is the maximum number of clusters that a headline names.
 const maxNamed = 4
 
-// verdictHeadline returns the headline of the clusters with a verdict, with the cause of each
-// if they are few.
+// verdictHeadline returns the headline of the clusters with a verdict, with the causes of the
+// first ones.
 func (v viewContext) verdictHeadline(snapshots []Snapshot, verdict checks.Verdict, one, several string) string {
 	var names, causes []string
 	for _, p := range snapshots {
@@ -188,11 +188,11 @@ func (v viewContext) verdictHeadline(snapshots []Snapshot, verdict checks.Verdic
 		return v.translate(one, names[0]) + causes[0]
 	}
 	headline := v.translate(several, len(names), len(snapshots))
-	if len(names) > maxNamed {
-		return headline
-	}
 	for i := range names {
 		names[i] += causes[i]
+	}
+	if more := len(names) - maxNamed; more > 0 {
+		names = append(names[:maxNamed], v.translate("%d more", more))
 	}
 	return headline + v.translate(": ") + strings.Join(names, v.translate("; "))
 }
@@ -205,6 +205,9 @@ func (v viewContext) cause(p Snapshot) string {
 		return ""
 	}
 	cause := v.title(root.Code)
+	if root.Code.OfBalancer() {
+		return cause
+	}
 	nodes := slices.Clone(root.Nodes)
 	for _, f := range p.Report.Findings { // nodes that fail alike
 		if f.Code == root.Code && f.ExplainedBy == "" && f.Node != "" && !slices.Contains(nodes, f.Node) {

@@ -29,7 +29,6 @@ type page struct {
 	Revision  string // of Live, taken before the content was read
 	Version   string
 	Now       timestamp
-	Zone      string
 	Assets    map[string]string
 	ReadOnly  bool // the client may not make changes
 
@@ -67,7 +66,7 @@ func (s *Server) newPage(r *http.Request) *page {
 	return &page{
 		viewContext: v, templates: locale.pages[language], Language: language, Other: other, OtherLink: linkIn(r, other),
 		Icon: toneUnknown, Revision: s.config.Live.Revision(), Version: s.config.Version,
-		Now: v.timestamp(now), Zone: now.In(locale.zone).Format("MST"), Assets: assetLinks, ReadOnly: !v.canWrite,
+		Now: v.timestamp(now), Assets: assetLinks, ReadOnly: !v.canWrite,
 		Announcement: s.config.Announcement(language),
 	}
 }
@@ -170,13 +169,14 @@ type viewContext struct {
 type timestamp struct {
 	Text string
 	ISO  wire.Timestamp
+	Zone string // its time zone, such as CET; "": unknown
 	Ago  string // relative time; "": unknown
 }
 
 func (v viewContext) timestamp(t time.Time) timestamp {
 	m := timestamp{Text: v.clock(t, v.now), ISO: wire.TimestampOf(t)}
 	if !t.IsZero() {
-		m.Ago = v.length(max(0, v.now.Sub(t)))
+		m.Zone, m.Ago = t.In(v.zone).Format("MST"), v.length(max(0, v.now.Sub(t)))
 	}
 	return m
 }

@@ -40,7 +40,7 @@ func rangeOf(value string) time.Duration {
 }
 
 func (v viewContext) rangeLinks(cluster string, selected time.Duration) []rangeLink {
-	var links []rangeLink
+	links := []rangeLink{{v.translate("automatic"), clusterLink(cluster), selected == 0}}
 	for _, one := range pageRanges {
 		links = append(links, rangeLink{v.spanName(one.span), clusterLink(cluster) + "?range=" + one.value, one.span == selected})
 	}

@@ -220,6 +220,28 @@ func TestCauseCountsNodes(t *testing.T) {
 	}
 }
 
+// TestCauseOfBalancerNamesNoNode: chance decides which nodes show in a round that a balancer moves clients.
+func TestCauseOfBalancerNamesNoNode(t *testing.T) {
+	drifting := nodeDown("shop", 2)
+	drifting.Report.Findings = []checks.Finding{{Code: checks.SessionDrift, Severity: checks.Critical, Node: "node2", Nodes: []string{"node2"}}}
+	body := getPage(newFakeDaemon(drifting).server(t), "/clusters/shop").Body.String()
+	if !strings.Contains(body, "shop is failing: Session drift</h1>") || !strings.Contains(body, "<title>shop is failing: Session drift ·") {
+		t.Error(body)
+	}
+}
+
+// TestHeadlineOfManyNamesTheWorst: the headline of many failing clusters has the causes of the worst, and how many more there are.
+func TestHeadlineOfManyNamesTheWorst(t *testing.T) {
+	var all []*fakeCluster
+	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+		all = append(all, redisDown(name))
+	}
+	body := getPage(newFakeDaemon(all...).server(t), "/").Body.String()
+	if want := "6 of 6 clusters are failing: a: Dependency down, Redis Server (3 nodes); b: "; strings.Count(body, want) != 2 || !strings.Contains(body, "; 2 more · stickwatch</title>") {
+		t.Error(body)
+	}
+}
+
 // TestHeadlineNamesCauseBelowWarning: a cause that needs no attention itself is named if what
 // follows from it does.
 func TestHeadlineNamesCauseBelowWarning(t *testing.T) {
@@ -237,10 +259,24 @@ func TestHeadlineNamesCauseBelowWarning(t *testing.T) {
 // TestReportKeepsTarget: the links of a report lead to reports with the same target.
 func TestReportKeepsTarget(t *testing.T) {
 	s := newFakeDaemon(healthyCluster("a", 1)).server(t)
-	for path, links := range map[string]int{"/report": 0, "/report?target_percent=99.5": listedMonths + 2} { // the JSON, the other language
+	for path, links := range map[string]int{"/report": 0, "/report?target_percent=99.5": listedMonths + 3} { // the CSV, the JSON, the other language
 		if n := strings.Count(getPage(s, path).Body.String(), `&amp;target_percent=99.5"`); n != links {
 			t.Errorf("%s: %d links have the target, want %d", path, n, links)
 		}
+	}
+}
+
+// TestReportAsCSV: the sheet of a month can be opened in a spreadsheet, in the language of the page.
+func TestReportAsCSV(t *testing.T) {
+	got := getPage(newFakeDaemon(healthyCluster("shop", 1)).server(t), "/report.csv?month=2026-03&lang=zh")
+	if kind, name := got.Header().Get("Content-Type"), got.Header().Get("Content-Disposition"); kind != "text/csv; charset=utf-8" || name != `attachment; filename="report-2026-03.csv"` {
+		t.Errorf("got %s, %s", kind, name)
+	}
+	if body := got.Body.String(); !strings.Contains(body, "2026-03 可用性报告") || !strings.Contains(body, "\nshop,") {
+		t.Error(body)
+	}
+	if got := getPage(newFakeDaemon(healthyCluster("shop", 1)).server(t), "/report.csv?month=2027-01"); got.Code != http.StatusBadRequest {
+		t.Errorf("a month to come: got %d", got.Code)
 	}
 }
 

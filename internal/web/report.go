@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"html/template"
@@ -52,6 +53,28 @@ func (s *Server) reportPage(r *http.Request, p *page) error {
 	p.Template, p.Content, p.Tab = "report", view, "report"
 	p.Title = heading(p.translate("Report"), month)
 	return nil
+}
+
+// reportCSV exports the report of a month for a spreadsheet, in the language of the page.
+func (s *Server) reportCSV(w http.ResponseWriter, r *http.Request) {
+	page := s.newPage(r)
+	m, err := s.month(r, page.zone)
+	var body bytes.Buffer
+	if err == nil {
+		err = m.Document(alerting.Language(page.Language)).WriteCSV(&body)
+	}
+	if err != nil {
+		s.render(w, r, s.pageOf(w, r, page, err), page)
+		return
+	}
+	sendCSV(w, r, "report-"+m.From.Format("2006-01"), body.Bytes())
+}
+
+// sendCSV sends a file that a browser saves with a name.
+func sendCSV(w http.ResponseWriter, r *http.Request, name string, body []byte) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`.csv"`)
+	write(w, r, "text/csv; charset=utf-8", http.StatusOK, body)
 }
 
 // getReport returns the report of a month.

@@ -105,6 +105,7 @@ func (s *Server) pageRoutes() []route {
 		{"GET /incidents.csv", http.HandlerFunc(s.incidentsCSV)},
 		{"GET /incidents/{id}", s.incidentHandler()},
 		{"GET /report", s.page(s.reportPage)},
+		{"GET /report.csv", http.HandlerFunc(s.reportCSV)},
 		{"GET /static/{file}", s.static()},
 		{"GET /events", s.config.Live},
 		{"GET /login", http.HandlerFunc(s.login)},

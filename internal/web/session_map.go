@@ -255,14 +255,16 @@ func (v viewContext) outcome(o checks.Outcome) string {
 
 // eventLetters are the findings that the map shows as vertical lines, with their letters.
 var eventLetters = map[checks.Code]string{
-	checks.NodeRestarted: "R", checks.NodeDown: "X", checks.NodeEjected: "E",
+	checks.NodeRestarted: "R", checks.NodeDown: "D", checks.NodeEjected: "E",
 	checks.BalancerRemapped: "M", checks.StoreFailover: "F",
 }
 
-// shownEvents returns the changes that the map shows.
+// shownEvents returns the changes that the map shows. Those of nodes are about one node: what
+// restarts cost together is found later than they happened.
 func shownEvents(r *clusterHistory) (shown []checks.Change) {
+	ofNodes := []checks.Code{checks.NodeRestarted, checks.NodeDown}
 	for _, c := range r.changes {
-		if eventLetters[c.Code] != "" && c.Kind == checks.Appeared {
+		if eventLetters[c.Code] != "" && c.Kind == checks.Appeared && (c.Node != "" || !slices.Contains(ofNodes, c.Code)) {
 			shown = append(shown, c)
 		}
 	}

@@ -107,14 +107,15 @@ func TestLanesOfSeveralAddresses(t *testing.T) {
 	}
 }
 
-// TestEventLines: restarts and deployments are lines, other findings and ends are not.
+// TestEventLines: restarts and deployments are lines. Other findings, ends, and what restarts cost together are not.
 func TestEventLines(t *testing.T) {
-	change := func(code checks.Code, kind checks.ChangeKind) checks.Change {
-		return checks.Change{Kind: kind, At: sixHours.From.Add(3 * time.Hour), ActiveFinding: checks.ActiveFinding{Finding: checks.Finding{Code: code, Summary: checks.Quote("why")}}}
+	change := func(code checks.Code, node string, kind checks.ChangeKind) checks.Change {
+		return checks.Change{Kind: kind, At: sixHours.From.Add(3 * time.Hour), ActiveFinding: checks.ActiveFinding{Finding: checks.Finding{Code: code, Node: node, Summary: checks.Quote("why")}}}
 	}
 	r := &clusterHistory{
-		span:        sixHours,
-		changes:     []checks.Change{change(checks.NodeRestarted, checks.Appeared), change(checks.NodeDown, checks.Gone), change(checks.ClockSkew, checks.Appeared)},
+		span: sixHours,
+		changes: []checks.Change{change(checks.NodeRestarted, "node2", checks.Appeared), change(checks.NodeRestarted, "", checks.Appeared),
+			change(checks.NodeDown, "node2", checks.Gone), change(checks.ClockSkew, "node2", checks.Appeared)},
 		deployments: []checks.Deployment{{Name: "1.2", Span: checks.Span{From: sixHours.From.Add(time.Hour + 30*time.Minute)}}},
 	}
 	if got, want := eventLines(r, 1000, 100), "M500.0 0V100M250.0 0V100"; got != want {

@@ -50,14 +50,14 @@ func barPaths(buckets []tone) []barPath {
 	return paths
 }
 
-// hours returns the bar of a target's last hours.
-func (v viewContext) hours(points []checks.Point, span checks.Span) uptimeBar {
+// hours returns the bar of the last hours of targets: the worst of them in each bucket.
+func (v viewContext) hours(span checks.Span, targets ...[]checks.Point) uptimeBar {
 	tones := make([]tone, barBuckets)
 	for i := range tones {
 		tones[i] = toneUnknown
 	}
-	for _, p := range points {
-		if i := bucketOf(span, p.At); i >= 0 && p.Probes > 0 {
+	for _, p := range slices.Concat(targets...) {
+		if i := bucketOf(span, p.At); i >= 0 && p.Probes > 0 && rank(toneOfPoint(p)) > rank(tones[i]) {
 			tones[i] = toneOfPoint(p)
 		}
 	}
@@ -166,10 +166,39 @@ func toneOfDay(u checks.Uptime) tone {
 	}
 }
 
-// calendars returns the calendars of a history in the order of its uptimes. The calendar of a
-// node's sessions follows the node.
+// sessionCalendar returns the calendar of the sessions of all owners together; nil: no data.
+func (v viewContext) sessionCalendar(r *clusterHistory) *calendar {
+	whole := checks.SessionUptime(r.uptimes)
+	if whole.Probes == 0 {
+		return nil
+	}
+	var owners [uptimeDays][]checks.Uptime // by day
+	known := 0
+	for target, days := range r.days {
+		if target.Kind != checks.TargetSession {
+			continue
+		}
+		for i, day := range days[:min(len(days), uptimeDays)] {
+			owners[i] = append(owners[i], day)
+			known = max(known, i+1)
+		}
+	}
+	days := make([]checks.Uptime, known)
+	for i := range days {
+		days[i] = checks.SessionUptime(owners[i])
+	}
+	c := v.calendar(days, whole)
+	c.Name, c.Kind = v.translate("all sessions"), ""
+	return &c
+}
+
+// calendars returns the calendars of a history: all sessions together, and then those of its
+// uptimes in their order. The calendar of a node's sessions follows the node.
 func (v viewContext) calendars(r *clusterHistory) []calendar {
 	var all []calendar
+	if sessions := v.sessionCalendar(r); sessions != nil {
+		all = append(all, *sessions)
+	}
 	shown := make(map[checks.Target]bool)
 	show := func(u checks.Uptime) {
 		if days, ok := r.days[u.Target]; ok && !shown[u.Target] {
