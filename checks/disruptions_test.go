@@ -19,7 +19,7 @@ func restartedAgo(seconds int) *checks.History { return restartedAgoAt("node1", 
 func restartedAgoAt(node string, seconds int) *checks.History {
 	at := began.Add(-time.Duration(seconds) * time.Second)
 	return &checks.History{Nodes: map[string]checks.NodeHistory{node: {
-		Seen: began.Add(-time.Second), Restarted: at, LastSign: checks.Quote("its process id changed"),
+		Seen: began.Add(-time.Second), Restarted: at, LastSign: new(checks.Quote("its process id changed")),
 		Disruptions: []checks.Disruption{{
 			Span: checks.Span{From: at.Add(-time.Second), To: at}, Kind: checks.DisruptionRestart, Gone: at, Why: new(checks.Quote("its process id changed")),
 		}},

@@ -41,10 +41,11 @@ func (tl *timeline) inferRestarts() {
 		if history.livedThrough(v.From, v.noticed) || history.inferredRestarts(tl.Started) >= maxInferredRestarts {
 			continue
 		}
-		history.Restarted, history.LastSign = v.To, msg(MsgSessionsForgotten, Args{Count: v.sessions})
+		sign := msg(MsgSessionsForgotten, Args{Count: v.sessions})
+		history.Restarted, history.LastSign = v.To, &sign
 		history.InferredRestarts = append(slices.Clone(history.InferredRestarts), v.To)
 		history.InferredRestarts = history.InferredRestarts[max(0, len(history.InferredRestarts)-maxInferredRestarts):]
-		history = tl.addSign(id, history, DisruptionRestart, v.From, v.To, history.LastSign)
+		history = tl.addSign(id, history, DisruptionRestart, v.From, v.To, sign)
 		tl.nodeHistory[id] = history.withRestart(v.To)
 	}
 }

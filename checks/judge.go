@@ -40,6 +40,7 @@ func Judge(round Round) Report {
 		page:         nodes.page,
 		History:      &history,
 	}
+	report.Nodes = make([]NodeReport, 0, len(nodes.Nodes))
 	for _, o := range nodes.Nodes {
 		state := rot.rotationStates[o.Node]
 		report.Nodes = append(report.Nodes, NodeReport{

@@ -45,7 +45,7 @@ type NodeHistory struct {
 	// the recent ones, oldest first.
 	Restarted time.Time
 	Restarts  []time.Time
-	LastSign  Message // the newest sign of a restart
+	LastSign  *Message // the newest sign of a restart; nil: there was none
 
 	// Joined is when its source first listed it after the first round; zero: it was there
 	// before. Left is since when it does not; zero: it does. Departures are the recent
@@ -133,11 +133,19 @@ func (h NodeHistory) after(observation probes.NodeObservation) NodeHistory {
 	return h
 }
 
+// Sign returns the newest sign of a restart; its zero value: there was none.
+func (h NodeHistory) Sign() Message {
+	if h.LastSign == nil {
+		return Message{}
+	}
+	return *h.LastSign
+}
+
 // withSign returns the history with a sign, seen at a moment, that the node was
 // restarted since an earlier one. A restart that other signs have shown since then is the
 // same one.
 func (h NodeHistory) withSign(since, at time.Time, sign Message) NodeHistory {
-	h.LastSign = sign
+	h.LastSign = &sign
 	if !h.Restarted.After(since) {
 		h.Restarted = at
 	}

@@ -294,7 +294,7 @@ func TestRestartCountsOnce(t *testing.T) {
 		for known, want := range map[time.Duration]int{10 * time.Second: 1, -10 * time.Second: 2} {
 			r := healthy()
 			r.say(probes.StatusReport{State: "running", PID: "901"}, "node2")
-			sign.Restarted, sign.LastSign = since.Add(known), checks.Quote("restarted")
+			sign.Restarted, sign.LastSign = since.Add(known), new(checks.Quote("restarted"))
 			sign.Restarts = []time.Time{sign.Restarted}
 			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node2": sign}}
 			if got := checks.Judge(r.Round).History.Nodes["node2"].Restarts; len(got) != want {

@@ -98,10 +98,10 @@ func restarts(att *attribution) []Finding {
 			f := about(NodeRestarted, Info, id)
 			f.When = m.Restarted
 			f.Summary, f.Remedy = msg(MsgRestarted, Args{Node: id}), msg(MsgFindWhyEnded, Args{})
-			if m.LastSign.ID == MsgSessionsForgotten { // nobody has seen it
+			if m.Sign().ID == MsgSessionsForgotten { // nobody has seen it
 				f.Summary, f.Remedy = msg(MsgSeemsRestarted, Args{Node: id}), msg(MsgRestartOrDeletion, Args{})
 			}
-			f.Evidence = []Message{msg(MsgAtMoment, Args{At: m.Restarted, Why: &m.LastSign})}
+			f.Evidence = []Message{msg(MsgAtMoment, Args{At: m.Restarted, Why: m.LastSign})}
 			list = append(list, f)
 		}
 		if f, ok := inCrashLoop(att, id); ok {

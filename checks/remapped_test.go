@@ -213,7 +213,7 @@ func TestCrashLoopTellsItsCost(t *testing.T) {
 			r := healthy()
 			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{
 				"node1": {Disruptions: restart(41, 40, 2)},
-				"node2": {Disruptions: restart(63, 3, 3), Restarts: tc.crashes, Restarted: ago(3), LastSign: checks.Quote("restarted")},
+				"node2": {Disruptions: restart(63, 3, 3), Restarts: tc.crashes, Restarted: ago(3), LastSign: new(checks.Quote("restarted"))},
 			}}
 			report := checks.Judge(r.Round)
 			if diff := cmp.Diff(tc.want, lines(report)); diff != "" {
@@ -237,7 +237,7 @@ func TestCrashLoopHasEnded(t *testing.T) {
 		Disruptions: []checks.Disruption{{
 			Span: checks.Span{From: ago(4 * time.Minute), To: last}, Kind: checks.DisruptionRestart, Gone: last, Lost: 3, Why: new(checks.Quote("restarted")),
 		}},
-		Restarts: []time.Time{ago(4 * time.Minute), ago(3 * time.Minute), last}, Restarted: last, LastSign: checks.Quote("restarted"),
+		Restarts: []time.Time{ago(4 * time.Minute), ago(3 * time.Minute), last}, Restarted: last, LastSign: new(checks.Quote("restarted")),
 	}}}
 	if got := lines(checks.Judge(r.Round)); len(got) > 0 {
 		t.Errorf("got findings %q, want none", got)

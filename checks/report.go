@@ -112,7 +112,9 @@ func canaries(oc *outcomes) []Canary {
 			continue
 		}
 		c := Canary{Pinned: cmp.Or(w.holder, w.Expected), Client: w.Client, Balancer: w.Balancer.String()}
-		for _, a := range slices.Concat(w.earlier, w.answers) {
+		answers := slices.Concat(w.earlier, w.answers)
+		c.Steps = make([]CanaryStep, 0, len(answers))
+		for _, a := range answers {
 			node := a.node
 			if node == "" && a.Label != "" {
 				node = strconv.Quote(a.Label)

@@ -86,7 +86,7 @@ func (tl *timeline) disruptionsOf(node probes.Node, history NodeHistory) NodeHis
 	})
 	history = tl.signsOfNode(node, history) // first: a good answer ends the newest disruption, which must be an earlier round's
 	if history.Restarted.After(before) {
-		history = tl.addSign(node.ID, history, DisruptionRestart, history.Seen, history.Restarted, history.LastSign)
+		history = tl.addSign(node.ID, history, DisruptionRestart, history.Seen, history.Restarted, history.Sign())
 	}
 	history = tl.signsOfClients(node.ID, history)
 	history = tl.signsOfBalancer(node.ID, history)

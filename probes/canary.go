@@ -75,6 +75,13 @@ func (c *Canary) Trace() Trace {
 	return trace
 }
 
+// First returns the first exchange of the canary's trace; see Trace.First.
+func (c *Canary) First() Exchange {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.trace.First()
+}
+
 // Visit sends the first request, as a visitor who has not logged in. Without a login it opens
 // the session.
 func (c *Canary) Visit(ctx context.Context) Exchange {
@@ -175,11 +182,12 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 // isOtherPage reports whether an answer is not the page of the session, such as an error
 // page with 200: it shows nothing, although the page shows its node.
 func (c *Canary) isOtherPage(ex Exchange) bool {
-	c.mu.Lock()
-	cluster := c.cluster // State is called while Adopt may be
-	c.mu.Unlock()
-	shown := func(s Step) bool { return s.Label != "" }
-	return ex.Failure == "" && !ex.Truncated && ex.ShowsNothing() && (cluster.Limiter.knowsLabels() || slices.ContainsFunc(c.Trace().Steps, shown))
+	if ex.Failure != "" || ex.Truncated || !ex.ShowsNothing() {
+		return false
+	}
+	c.mu.Lock() // State is called while Adopt may be
+	defer c.mu.Unlock()
+	return c.cluster.Limiter.knowsLabels() || slices.ContainsFunc(c.trace.Steps, func(s Step) bool { return s.Label != "" })
 }
 
 // Follow sends a request with a copy of the session's cookies, so that one follow-up

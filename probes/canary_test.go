@@ -87,7 +87,7 @@ func TestCheckFailover(t *testing.T) {
 	cluster := s.site(t, "tomcat1", "tomcat2", "tomcat3")
 	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
-	id := canary.Trace().First().Session
+	id := canary.First().Session
 
 	list := canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:])
 	for i, x := range list {
@@ -357,7 +357,7 @@ func TestErrorPageWith200(t *testing.T) {
 			t.Fatal("the session is given up")
 		}
 	}
-	if first := canary.Trace().First(); first.Label != "node1" || first.Session == "" {
+	if first := canary.First(); first.Label != "node1" || first.Session == "" {
 		t.Errorf("the next round begins with the answer of %q with the session %q", first.Label, first.Session)
 	}
 	broken.Store(false)

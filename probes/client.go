@@ -47,21 +47,8 @@ func NewClient(t Target) *Client {
 		t.Timeout = DefaultLimits.Timeout
 	}
 	d := dialer{address: t.Address, tls: t.TLS, name: hostname(t.Host), open: t.Dial, wire: t.Wire}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(t.Wire != ProtocolH2C)
-	protocols.SetUnencryptedHTTP2(t.Wire == ProtocolH2C)
 	return &Client{target: t, secrets: headerSecrets(t.Header), http: &http.Client{
-		Transport: boundTransport{&http.Transport{
-			Protocols:              protocols,
-			Proxy:                  nil, // a proxy would be another balancer on the way
-			DialContext:            d.dial,
-			DialTLSContext:         d.dialTLS,
-			DisableKeepAlives:      true,
-			DisableCompression:     true, // boundTransport decompresses
-			MaxResponseHeaderBytes: 64 << 10,
-			WriteBufferSize:        1 << 10, // every exchange has its own connection, and most are short
-			ReadBufferSize:         2 << 10,
-		}},
+		Transport:     boundTransport{d},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

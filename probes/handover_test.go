@@ -47,7 +47,7 @@ func TestContinueCanary(t *testing.T) {
 	next.Follow(t.Context())
 	trace := next.Trace()
 	for i, step := range trace.Steps[1:] {
-		if step.Session != canary.Trace().First().Session || step.NewID || trace.SessionOutcome(i+1) != SessionKept {
+		if step.Session != canary.First().Session || step.NewID || trace.SessionOutcome(i+1) != SessionKept {
 			t.Errorf("step %d: got session %q, %q", i+1, step.Session, trace.SessionOutcome(i+1))
 		}
 	}
@@ -101,7 +101,7 @@ func TestContinueAfterClockIsSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, at := range map[string]time.Time{"session": next.Opened(), "answer": next.Trace().First().At} {
+	for what, at := range map[string]time.Time{"session": next.Opened(), "answer": next.First().At} {
 		if age := time.Since(at); age > time.Minute {
 			t.Errorf("the %s is %s old", what, age)
 		}

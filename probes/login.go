@@ -71,7 +71,7 @@ func (c *Canary) Open(ctx context.Context) Exchange {
 	if c.login() == nil || !ex.OK() || !c.LogIn(ctx) {
 		return ex
 	}
-	return c.Trace().First()
+	return c.First()
 }
 
 // LogIn logs a client in that has visited the application. The trace then starts anew, with

@@ -125,13 +125,33 @@ func (d dialer) config(addr string) *tls.Config {
 // dial continue, because a later request may use the connection. Here there is no later
 // request, and a silent peer could keep a socket and a goroutine open. It also
 // decompresses answers, within bounds.
-type boundTransport struct{ *http.Transport }
+//
+// Every request has an http.Transport of its own, because every request has a connection of its
+// own: thousands of clients, which wait most of the time, would keep theirs in memory.
+type boundTransport struct{ dialer }
+
+func (d dialer) transport() *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(d.wire != ProtocolH2C)
+	protocols.SetUnencryptedHTTP2(d.wire == ProtocolH2C)
+	return &http.Transport{
+		Protocols:              protocols,
+		Proxy:                  nil, // a proxy would be another balancer on the way
+		DialContext:            d.dial,
+		DialTLSContext:         d.dialTLS,
+		DisableKeepAlives:      true,
+		DisableCompression:     true, // boundTransport decompresses
+		MaxResponseHeaderBytes: 64 << 10,
+		WriteBufferSize:        1 << 10, // most exchanges are short
+		ReadBufferSize:         2 << 10,
+	}
+}
 
 func (t boundTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	req = req.Clone(context.WithValue(ctx, requestKey{}, ctx))
 	compressed := askGzip(req)
-	resp, err := t.Transport.RoundTrip(req)
+	resp, err := t.transport().RoundTrip(req)
 	if err == nil && compressed {
 		gunzip(resp)
 	}

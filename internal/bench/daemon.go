@@ -134,9 +134,15 @@ func quantile(q float64, name string, from, to scrape) float64 {
 	return math.NaN()
 }
 
-// wait waits for the duration of the measurement, and returns the number of reloads.
+// scrapeEvery is the interval of Prometheus's own example.
+const scrapeEvery = 15 * time.Second
+
+// wait waits for the duration of the measurement, and returns the number of reloads. Meanwhile it
+// scrapes the daemon as Prometheus does.
 func (o options) wait(ctx context.Context, d *daemon) (reloads int, err error) {
 	over := time.After(o.length)
+	scrapes := time.NewTicker(scrapeEvery)
+	defer scrapes.Stop()
 	var again <-chan time.Time
 	if o.reload > 0 {
 		ticker := time.NewTicker(o.reload)
@@ -149,6 +155,10 @@ func (o options) wait(ctx context.Context, d *daemon) (reloads int, err error) {
 			return reloads, ctx.Err()
 		case <-over:
 			return reloads, nil
+		case <-scrapes.C:
+			if _, err := d.get(ctx, "metrics"); err != nil {
+				return reloads, err
+			}
 		case <-again:
 			if err := d.reload(); err != nil {
 				return reloads, err

@@ -5,10 +5,8 @@ import (
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 
 	"stickwatch/checks"
-	"stickwatch/internal/panics"
 )
 
 // counters are the metrics that survive a restart.
@@ -35,20 +33,6 @@ func newCounters(limiter *labelLimiter) counters {
 
 func (c counters) vecs() []*counterVec {
 	return []*counterVec{c.probes, c.moves, c.requests, c.incidents, c.notifications, c.skipped}
-}
-
-// Describe implements prometheus.Collector.
-func (c counters) Describe(descs chan<- *prometheus.Desc) {
-	for _, v := range c.vecs() {
-		v.Describe(descs)
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (c counters) Collect(metrics chan<- prometheus.Metric) {
-	for _, v := range c.vecs() {
-		v.Collect(metrics)
-	}
 }
 
 // maxPairs is the maximum number of nodes for which moves between all pairs start at 0.
@@ -120,41 +104,17 @@ func (c counters) forget(cluster string) {
 func (c counters) save() map[string]float64 {
 	saved := make(map[string]float64)
 	for _, v := range c.vecs() {
-		for m := range seriesOf(v) {
-			key, err := json.Marshal(append([]string{v.Name}, v.values(m)...))
-			if n := m.GetCounter().GetValue(); err == nil && n > 0 {
+		v.each(func(values []string, counter *count) {
+			n := counter.total()
+			if n <= 0 {
+				return
+			}
+			if key, err := json.Marshal(append([]string{v.Name}, values...)); err == nil {
 				saved[string(key)] = n
 			}
-		}
+		})
 	}
 	return saved
-}
-
-// seriesOf iterates over the series of a collector.
-func seriesOf(c prometheus.Collector) func(yield func(*dto.Metric) bool) {
-	return func(yield func(*dto.Metric) bool) {
-		metrics := make(chan prometheus.Metric)
-		panics.Go(panics.Metrics, func() {
-			defer close(metrics)
-			c.Collect(metrics)
-		})
-		going := true
-		for m := range metrics { // drain the channel: Collect holds a lock until then
-			var d dto.Metric
-			if going && m.Write(&d) == nil {
-				going = yield(&d)
-			}
-		}
-	}
-}
-
-// values returns the label values of a series in the order of the metric's labels.
-func (m Metric) values(d *dto.Metric) []string {
-	values := make([]string, len(m.Labels))
-	for _, pair := range d.GetLabel() {
-		values[slices.Index(m.Labels, pair.GetName())] = pair.GetValue()
-	}
-	return values
 }
 
 func (c counters) restore(saved map[string]float64, clusters []string) {

@@ -2,10 +2,15 @@ package metrics
 
 import (
 	"errors"
+	"slices"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
 
@@ -89,3 +94,30 @@ func fixtureRequests(l *Live, now time.Time) {
 }
 
 var errBadFile = errors.New("line 3: unknown key")
+
+// seriesOf iterates over the series of a collector.
+func seriesOf(c prometheus.Collector) func(yield func(*dto.Metric) bool) {
+	return func(yield func(*dto.Metric) bool) {
+		metrics := make(chan prometheus.Metric)
+		panics.Go(panics.Metrics, func() {
+			defer close(metrics)
+			c.Collect(metrics)
+		})
+		going := true
+		for m := range metrics { // drain the channel: Collect holds a lock until then
+			var d dto.Metric
+			if going && m.Write(&d) == nil {
+				going = yield(&d)
+			}
+		}
+	}
+}
+
+// values returns the label values of a series in the order of the metric's labels.
+func (m Metric) values(d *dto.Metric) []string {
+	values := make([]string, len(m.Labels))
+	for _, pair := range d.GetLabel() {
+		values[slices.Index(m.Labels, pair.GetName())] = pair.GetValue()
+	}
+	return values
+}

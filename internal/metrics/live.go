@@ -1,12 +1,10 @@
 package metrics
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
@@ -16,8 +14,9 @@ import (
 // Live contains the metrics of a daemon. Its methods are safe for concurrent use, do not fail,
 // and do not wait for scrapes.
 type Live struct {
-	registry *prometheus.Registry
-	limiter  *labelLimiter
+	registry   *prometheus.Registry
+	collectors []prometheus.Collector // of the registry
+	limiter    *labelLimiter
 
 	latestRounds *latestRounds
 	canaries     *canaries
@@ -48,7 +47,10 @@ func New(b Build) *Live {
 		timings:      newTimings(),
 		daemon:       newDaemon(b),
 	}
-	l.Register(l.latestRounds, l.canaries, l.incidents, l.deployments, l.counters, l.timings, l.daemon)
+	l.Register(l.latestRounds, l.canaries, l.incidents, l.deployments, l.timings, l.daemon)
+	for _, v := range l.counters.vecs() {
+		l.Register(v)
+	}
 	l.Register(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return l
 }
@@ -58,21 +60,9 @@ func New(b Build) *Live {
 func (l *Live) Register(others ...prometheus.Collector) {
 	for _, c := range others {
 		l.registry.MustRegister(guarded{c})
+		l.collectors = append(l.collectors, c)
 	}
 }
-
-// Handler serves the metrics in the text formats and, for native histograms, as protocol
-// buffers.
-func (l *Live) Handler() http.Handler {
-	return promhttp.HandlerFor(l.registry, promhttp.HandlerOpts{
-		Registry:            l.registry,
-		MaxRequestsInFlight: maxScrapes,
-		EnableOpenMetrics:   true,
-	})
-}
-
-// maxScrapes bounds concurrent scrapes, because each needs memory.
-const maxScrapes = 8
 
 // Observe replaces the gauges of a cluster with those of a judged round.
 func (l *Live) Observe(r checks.Report) {

@@ -1,6 +1,10 @@
 package metrics
 
 import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -13,6 +17,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/probes"
 )
 
 func TestLiveIsClean(t *testing.T) {
@@ -124,6 +129,62 @@ func TestHandler(t *testing.T) {
 				t.Errorf("got %v, want classic and native buckets", h)
 			}
 			return
+		}
+	}
+}
+
+// TestHandlerCompresses: a scrape may be compressed, and that of OpenMetrics has its end.
+func TestHandlerCompresses(t *testing.T) {
+	l := fixture()
+	for accepted, want := range map[string]bool{"gzip": true, "deflate, gzip;q=0.5": true, "": false, "br": false, "gzip;q=0": false} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil)
+		r.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+		r.Header.Set("Accept-Encoding", accepted)
+		w := httptest.NewRecorder()
+		l.Handler().ServeHTTP(w, r)
+		body := io.Reader(w.Body)
+		if got := w.Header().Get("Content-Encoding") == "gzip"; got != want {
+			t.Errorf("%q: compressed is %t, want %t", accepted, got, want)
+		} else if want {
+			unpacked, err := gzip.NewReader(w.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body = unpacked
+		}
+		text, err := io.ReadAll(body)
+		if err != nil || strings.Count(string(text), "# EOF\n") != 1 || !strings.HasSuffix(string(text), "# EOF\n") {
+			t.Errorf("%q: got %.100q, %v, want one end", accepted, text, err)
+		}
+	}
+}
+
+// TestHandlerWritesParts: metrics with many series are written in parts, each with all of its series and one type.
+func TestHandlerWritesParts(t *testing.T) {
+	const targets = 2*maxSamples + 1
+	l := New(Build{})
+	for i := range targets {
+		of := checks.Target{Cluster: fmt.Sprint("shop", i), Kind: checks.TargetNode, Name: "node1"}
+		l.Sample(checks.Sample{Target: of, OK: true, Status: 200, Latency: time.Millisecond}, probes.Timing{}, "")
+	}
+	for _, accept := range []string{"text/plain", string(expfmt.NewFormat(expfmt.TypeProtoDelim))} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		l.Handler().ServeHTTP(w, r)
+		decoder := expfmt.NewDecoder(w.Body, expfmt.ResponseFormat(w.Header()))
+		count := make(map[string]int)
+		for {
+			var f dto.MetricFamily
+			if err := decoder.Decode(&f); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", accept, err)
+			}
+			count[f.GetName()] += len(f.GetMetric())
+		}
+		if count[probesTotal.Name] != targets || count[probeDuration.Name] != targets || count[buildInfo.Name] != 1 {
+			t.Errorf("%s: got %v, want %d of each target", accept, count, targets)
 		}
 	}
 }

@@ -18,9 +18,10 @@ import (
 type seriesVec[V any, P value[V]] struct {
 	Metric
 	description *prometheus.Desc
+	order       []int // of the labels, by name
 
 	mu     sync.RWMutex
-	series map[string]*series[V, P] // by label values
+	series map[string]P // by label values
 	pairs  map[[2]string]*dto.LabelPair
 }
 
@@ -30,11 +31,11 @@ type value[V any] interface {
 	write(out *dto.Metric)
 }
 
-// A series is a value with its labels.
-type series[V any, P value[V]] struct {
-	vec    *seriesVec[V, P]
-	labels []*dto.LabelPair // sorted by name
-	value  V
+// A sample is a series during a scrape.
+type sample[V any, P value[V]] struct {
+	vec   *seriesVec[V, P]
+	key   string
+	value P
 }
 
 type (
@@ -46,7 +47,12 @@ type (
 const separator = "\xff"
 
 func newSeriesVec[V any, P value[V]](m Metric) *seriesVec[V, P] {
-	return &seriesVec[V, P]{Metric: m, description: m.desc(), series: make(map[string]*series[V, P]), pairs: make(map[[2]string]*dto.LabelPair)}
+	v := &seriesVec[V, P]{Metric: m, description: m.desc(), series: make(map[string]P), pairs: make(map[[2]string]*dto.LabelPair)}
+	for i := range m.Labels {
+		v.order = append(v.order, i)
+	}
+	slices.SortFunc(v.order, func(a, b int) int { return strings.Compare(m.Labels[a], m.Labels[b]) })
+	return v
 }
 
 // with returns the value of the series with label values in the order of Metric.Labels, and creates
@@ -57,29 +63,36 @@ func (v *seriesVec[V, P]) with(values ...string) P {
 	s, ok := v.series[key]
 	v.mu.RUnlock()
 	if ok {
-		return &s.value
+		return s
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if s, ok := v.series[key]; ok {
-		return &s.value
+		return s
 	}
-	s = &series[V, P]{vec: v, labels: make([]*dto.LabelPair, len(values))}
-	for i, name := range v.Labels {
-		s.labels[i] = v.pair(name, values[i])
-	}
-	slices.SortFunc(s.labels, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) })
+	v.share(values)
+	s = new(V)
 	v.series[key] = s
-	return &s.value
+	return s
 }
 
-// pair returns a label pair. The caller holds the lock.
-func (v *seriesVec[V, P]) pair(name, value string) *dto.LabelPair {
-	key := [2]string{name, value}
-	if v.pairs[key] == nil {
-		v.pairs[key] = &dto.LabelPair{Name: &name, Value: &value}
+// share keeps the label pairs of a series for scrapes. The caller holds the lock.
+func (v *seriesVec[V, P]) share(values []string) {
+	for i, name := range v.Labels {
+		if v.pairs[[2]string{name, values[i]}] == nil {
+			text := strings.Clone(values[i])
+			v.pairs[[2]string{name, text}] = &dto.LabelPair{Name: &v.Labels[i], Value: &text}
+		}
 	}
-	return v.pairs[key]
+}
+
+// each calls a function with the label values of every series and its value.
+func (v *seriesVec[V, P]) each(do func(values []string, value P)) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for key, s := range v.series {
+		do(strings.Split(key, separator), s)
+	}
 }
 
 // delete drops the series whose labels have all values of a match.
@@ -100,15 +113,13 @@ func (v *seriesVec[V, P]) deleteFunc(drop func(values []string) bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	before := len(v.series)
-	maps.DeleteFunc(v.series, func(key string, _ *series[V, P]) bool { return drop(strings.Split(key, separator)) })
+	maps.DeleteFunc(v.series, func(key string, _ P) bool { return drop(strings.Split(key, separator)) })
 	if len(v.series) == before {
 		return
 	}
 	clear(v.pairs)
-	for _, s := range v.series {
-		for _, p := range s.labels {
-			v.pairs[[2]string{p.GetName(), p.GetValue()}] = p
-		}
+	for key := range v.series {
+		v.share(strings.Split(key, separator))
 	}
 }
 
@@ -117,22 +128,67 @@ func (v *seriesVec[V, P]) Describe(descs chan<- *prometheus.Desc) { descs <- v.d
 
 // Collect implements prometheus.Collector. It does not hold the lock while it sends.
 func (v *seriesVec[V, P]) Collect(metrics chan<- prometheus.Metric) {
+	samples[V, P]{v, v.samples()}.Collect(metrics)
+}
+
+func (v *seriesVec[V, P]) samples() []sample[V, P] {
 	v.mu.RLock()
-	all := slices.Collect(maps.Values(v.series))
-	v.mu.RUnlock()
-	for _, s := range all {
-		metrics <- s
+	defer v.mu.RUnlock()
+	all := make([]sample[V, P], 0, len(v.series))
+	for key, s := range v.series {
+		all = append(all, sample[V, P]{v, key, s})
+	}
+	return all
+}
+
+// maxSamples bounds the samples in a part of a scrape. That of a histogram takes about 2 KB.
+const maxSamples = 1000
+
+// parts returns collectors that together collect all series.
+func (v *seriesVec[V, P]) parts() (list []prometheus.Collector) {
+	all := v.samples()
+	slices.SortFunc(all, func(a, b sample[V, P]) int { return strings.Compare(a.key, b.key) })
+	for part := range slices.Chunk(all, maxSamples) {
+		list = append(list, samples[V, P]{v, part})
+	}
+	return list
+}
+
+// samples are the collector of some series of a vec.
+type samples[V any, P value[V]] struct {
+	*seriesVec[V, P]
+	list []sample[V, P]
+}
+
+// Collect implements prometheus.Collector.
+func (s samples[V, P]) Collect(metrics chan<- prometheus.Metric) {
+	for i := range s.list {
+		metrics <- &s.list[i]
 	}
 }
 
 // Desc implements prometheus.Metric.
-func (s *series[V, P]) Desc() *prometheus.Desc { return s.vec.description }
+func (s *sample[V, P]) Desc() *prometheus.Desc { return s.vec.description }
 
 // Write implements prometheus.Metric.
-func (s *series[V, P]) Write(out *dto.Metric) error {
-	out.Label = s.labels
-	P(&s.value).write(out)
+func (s *sample[V, P]) Write(out *dto.Metric) error {
+	out.Label = s.vec.labels(s.key)
+	s.value.write(out)
 	return nil
+}
+
+// labels returns the label pairs of a series, by name.
+func (v *seriesVec[V, P]) labels(key string) []*dto.LabelPair {
+	values, pairs := strings.Split(key, separator), make([]*dto.LabelPair, len(v.Labels))
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for to, i := range v.order {
+		pairs[to] = v.pairs[[2]string{v.Labels[i], values[i]}]
+		if pairs[to] == nil { // dropped since the scrape began
+			pairs[to] = &dto.LabelPair{Name: &v.Labels[i], Value: &values[i]}
+		}
+	}
+	return pairs
 }
 
 // A count is the value of a counter.
@@ -149,7 +205,9 @@ func (c *count) add(n float64) {
 	}
 }
 
+func (c *count) total() float64 { return math.Float64frombits(c.bits.Load()) }
+
 func (c *count) write(out *dto.Metric) {
-	total := math.Float64frombits(c.bits.Load())
+	total := c.total()
 	out.Counter = &dto.Counter{Value: &total}
 }

@@ -35,7 +35,7 @@ type pooledCanary struct {
 
 // identify sets the node that holds the session, by the names that nodes have now.
 func (p *pooledCanary) identify(identity checks.Identity) {
-	p.ownerNode, p.identity = identity.NodeOf(p.Trace().First().Label), identity
+	p.ownerNode, p.identity = identity.NodeOf(p.First().Label), identity
 }
 
 // A slot is a position in the pool. It holds one canary.

@@ -163,7 +163,7 @@ func (w *Watcher) Continue(canaries []byte, taken time.Time) error {
 		case usedForNode:
 			pool.canaries = append(pool.canaries, b)
 		case usedIdle:
-			pool.idle = append(pool.idle, &idleCanary{pooledCanary: b, idleTime: h.Idle, last: canary.Trace().First().At})
+			pool.idle = append(pool.idle, &idleCanary{pooledCanary: b, idleTime: h.Idle, last: canary.First().At})
 		case usedReserve:
 			pool.reserve = append(pool.reserve, b)
 		}

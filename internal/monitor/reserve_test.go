@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
@@ -12,9 +13,9 @@ import (
 )
 
 // returned counts the clients of earlier rounds that sent a request in a round.
-func returned(w *monitor.Watcher) (count int) {
-	for _, trace := range w.Newest().Traces {
-		if trace.Continued && slices.ContainsFunc(trace.Steps[1:], func(s probes.Step) bool { return !s.At.Before(w.Newest().Started) }) {
+func returned(r checks.Round) (count int) {
+	for _, trace := range r.Traces {
+		if trace.Continued && slices.ContainsFunc(trace.Steps[1:], func(s probes.Step) bool { return !s.At.Before(r.Started) }) {
 			count++
 		}
 	}
@@ -28,20 +29,20 @@ func TestReserve(t *testing.T) {
 	d := start(t, demo.Config{HAProxy: &demo.HAProxyConfig{Balance: demo.HAProxySource}}, "generic", func(f *config.Flags) {
 		f.Method = string(probes.MethodUnknown)
 	})
-	w, _ := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
+	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
 	for range 4 { // each adds some of its new clients to the reserve
 		if err := w.TakeRound(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := returned(w); got != canaries {
+	if got := returned(log.last().Round); got != canaries {
 		t.Errorf("while all is well: %d clients returned, want %d", got, canaries)
 	}
 	if err := d.Break("node-down"); err != nil {
 		t.Fatal(err)
 	}
 	w.FollowUp(t.Context())
-	if got := returned(w); got != canaries+reserve {
+	if got := returned(log.last().Round); got != canaries+reserve {
 		t.Errorf("while a node is down: %d clients returned, want %d", got, canaries+reserve)
 	}
 }

@@ -120,7 +120,7 @@ func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
 			// An unconfirmed finding was not checked again, so this round neither confirms nor
 			// clears it.
 			w.reportProbes(round, jobKind)
-			w.last = round
+			w.keep(round)
 		}
 	})
 }
@@ -317,7 +317,9 @@ func (w *Watcher) publish(r checks.Round, report checks.Report, full bool) []che
 		w.since = r.Started
 	}
 	changes := w.ledger.Update(report)
-	w.last, w.lastReport, w.history, w.suspended = r, report, report.History, false
+	report.Requests = nil // they are reported already
+	w.keep(r)
+	w.lastReport, w.history, w.suspended = report, report.History, false
 	p := Snapshot{Cluster: w.cluster, Report: report, ActiveFindings: sortByFinding(w.ledger.Active(), report.Findings), Since: w.since}
 	w.snapshot.Store(&p)
 	if w.cluster.Source != nil && outdated(report) {
@@ -325,6 +327,13 @@ func (w *Watcher) publish(r checks.Round, report checks.Report, full bool) []che
 	}
 	w.observer.Judged(RoundResult{Snapshot: p, Round: r, Full: full, Changes: changes, Canaries: w.canaryPool.exportedCanaries()})
 	return changes
+}
+
+// keep makes a round the newest one, without what others have: the pool has the traces of canaries,
+// and the history continues the one before.
+func (w *Watcher) keep(r checks.Round) {
+	w.last = r
+	w.last.Traces, w.last.Past = w.newClientTraces(), nil
 }
 
 // newClientTraces returns the traces of the last full round, without those of canaries.

@@ -107,7 +107,7 @@ const maxFailedWait = 3 * time.Second
 // failedWait returns how long new clients have waited for failed requests in total.
 func (t *traceDriver) failedWait() (waited time.Duration) {
 	for _, c := range t.canaries {
-		if first := c.Trace().First(); !first.OK() {
+		if first := c.First(); !first.OK() {
 			waited += first.Timing.Total
 		}
 	}
@@ -117,7 +117,7 @@ func (t *traceDriver) failedWait() (waited time.Duration) {
 // nodesToFind returns the nodes that new clients look for: all serving nodes, and the others
 // as well until a client fails, to find out whether the balancer still routes clients to them.
 func (t *traceDriver) nodesToFind(serving []probes.Node) []probes.Node {
-	if slices.ContainsFunc(t.canaries, func(c *probes.Canary) bool { return !c.Trace().First().OK() }) {
+	if slices.ContainsFunc(t.canaries, func(c *probes.Canary) bool { return !c.First().OK() }) {
 		return slices.Clone(serving)
 	}
 	return checks.Serving(t.cluster, nil)
@@ -198,7 +198,7 @@ func syntheticAddress(n int) netip.Addr {
 func (t *traceDriver) answeredBy(identity checks.Identity) map[string]bool {
 	answered := make(map[string]bool)
 	for _, c := range t.canaries {
-		if first := c.Trace().First(); first.OK() {
+		if first := c.First(); first.OK() {
 			if id := identity.NodeOf(first.Label); id != "" {
 				answered[id] = true
 			}
@@ -254,7 +254,7 @@ func (t *traceDriver) storeCounters(ctx context.Context, canaries []*probes.Cana
 func (t *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, serving []probes.Node) {
 	answered := t.answeredBy(identity)
 	needed := func(c *probes.Canary) int {
-		chance := checks.ChanceOfStaying(identity.NodeOf(c.Trace().First().Label), serving, answered)
+		chance := checks.ChanceOfStaying(identity.NodeOf(c.First().Label), serving, answered)
 		return min(checks.FollowUps(chance, t.confidence()), checks.MaxFollowUps)
 	}
 	var followUps []*probes.Canary
@@ -356,7 +356,7 @@ func (t *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Cana
 	done := t.counter(t.cluster, "failover readiness", len(canaries))
 	t.runParallel(len(canaries), func(i int) {
 		defer done()
-		if len(canaries[i].Trace().First().Rejected) > 0 {
+		if len(canaries[i].First().Rejected) > 0 {
 			return // no node can know the session without its cookie
 		}
 		owner := identity.NodeOf(canaries[i].Holder())

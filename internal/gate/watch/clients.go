@@ -73,7 +73,7 @@ func (u *user) openSession(ctx context.Context, accept func(probes.Exchange) boo
 	if visit := canary.Visit(ctx); visit.OK() && accept(visit) {
 		canary.LogIn(ctx)
 	}
-	first := gate.SampleOf(canary.Trace().First(), probes.SessionUnknown)
+	first := gate.SampleOf(canary.First(), probes.SessionUnknown)
 	visitor := canary.Trace().Visitor
 	first.New, first.Good = !visitor, first.Good || visitor && turnedAway(first)
 	if !first.Good || visitor {
