@@ -4,6 +4,7 @@
 //	go run ./internal/bench
 //	go run ./internal/bench -clusters 100 -nodes 4 -every 10s -for 3m
 //	go run ./internal/bench -fleet postgres://stickwatch@127.0.0.1/stickwatch
+//	go run ./internal/bench -pages sqlite -clusters 24
 //	go run ./internal/bench -clusters 200 -nodes-from dns -pairs 6 -for 1m
 //
 // It prints the measures of the README: the duration of the first sweep, the delay of
@@ -42,6 +43,7 @@ type options struct {
 	fleet           string // URL of the database of a fleet of three instances; "": one daemon
 	nodesFrom       string // source of the nodes that a second daemon finds: file or dns; "": there is none
 	pairs           int    // of daemons that are compared
+	pages           string // "sqlite", or URL of an empty database: measure pages over 90 days there; "": do not
 }
 
 func main() {
@@ -54,6 +56,7 @@ func main() {
 	flag.BoolVar(&o.trouble, "trouble", false, "break a cluster every second, and notify a Slack that takes 8 s to answer")
 	flag.StringVar(&o.binary, "binary", "", "measure this stickwatch instead of building one")
 	flag.StringVar(&o.fleet, "fleet", "", "measure three instances with the history in this PostgreSQL, a `URL`; the database must be empty")
+	flag.StringVar(&o.pages, "pages", "", "fill a history with 90 days of the clusters and measure pages and API: sqlite, or the `URL` of an empty PostgreSQL")
 	flag.BoolVar(&o.targets, "targets", false, "serve clusters, and print how they are configured, until standard input ends")
 	flag.StringVar(&o.nodesFrom, "nodes-from", "", "compare a daemon that finds its nodes by file or dns with one that has a list of them")
 	flag.IntVar(&o.pairs, "pairs", 1, "how many pairs of daemons are compared, one after the other")
@@ -91,6 +94,9 @@ func (o options) measure(ctx context.Context) error {
 	defer end()
 	if o.fleet != "" {
 		return o.measureFleet(ctx, folder, listed)
+	}
+	if o.pages != "" {
+		return o.measurePages(ctx, folder, listed)
 	}
 	if o.nodesFrom != "" {
 		return o.compare(ctx, folder, listed, found)

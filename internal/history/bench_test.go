@@ -12,7 +12,6 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
-	"stickwatch/probes"
 )
 
 // A replay is the load of the benchmarks: targets in clusters of 20, each probed every 10 seconds.
@@ -276,33 +275,18 @@ func benchmarkQuery(b *testing.B, db *DB, ask func(i int) error) {
 	}
 }
 
-// fill writes a replay to a new history: aggregates and events for the whole span, and two days of
-// samples.
+// fill writes a replay to a new history.
 func fill(b *testing.B, path string) {
 	b.Helper()
-	db := openedAt(b, path)
+	past := MadeUpPast{End: replayEnd, Days: replayDays, Interval: replayStep, Moves: 200, Incidents: 4}
 	for i := range replayTargets {
-		t := newTarget(replayTarget(i), testTime.AddDate(0, 0, -replayDays).UnixMilli())
-		if err := db.engine.commit(b.Context(), false, func(tx *transaction) error { return replay(b.Context(), tx, t) }); err != nil {
-			b.Fatal(err)
-		}
+		past.Targets = append(past.Targets, replayTarget(i))
 	}
-	for i := range replayClusters {
-		for day := range replayDays {
-			write(b, db, eventsOfDay(replayCluster(i), replayEnd.AddDate(0, 0, -day)))
-			step := Step{}
-			for n := range 4 {
-				one := incident(fmt.Sprintf("%d-%d-%d", i, day, n))
-				one.Cluster, one.State = replayCluster(i), alerting.Resolved
-				one.Started = replayEnd.Add(-time.Duration(24*day+n+1) * time.Hour)
-				one.Ended = one.Started.Add(10 * time.Minute)
-				step.Incidents = append(step.Incidents, one)
-			}
-			if err := db.Commit(b.Context(), step); err != nil {
-				b.Fatal(err)
-			}
-		}
+	c := Config{Path: path, Queue: 1 << 20, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return replayEnd }}
+	if err := Fill(b.Context(), c, past); err != nil {
+		b.Fatal(err)
 	}
+	db := openedAt(b, path)
 	used, err := db.engine.usedBytes(b.Context())
 	if err != nil {
 		b.Fatal(err)
@@ -312,66 +296,6 @@ func fill(b *testing.B, path string) {
 	if err := db.Close(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-}
-
-// eventsOfDay returns the moves and placements of 200 canaries in the day before a time.
-func eventsOfDay(cluster string, end time.Time) (day Batch) {
-	for n := range 200 {
-		at, session := end.Add(-time.Duration(n)*7*time.Minute), fmt.Sprint(end.Unix(), n)
-		day.Moves = append(day.Moves, checks.Move{
-			Cluster: cluster, At: at, From: "node1", To: "node2", Kept: n%10 > 0, Session: probes.Fingerprint(session), Cause: checks.Quote("node1 restarted"),
-		})
-		day.Placements = append(day.Placements, checks.Placement{
-			Cluster: cluster, Balancer: "balancer", Owner: session, Span: checks.Span{From: at.Add(-time.Hour), To: at}, Node: "node1", Outcome: checks.OutcomeServed,
-		})
-	}
-	return day
-}
-
-// replay writes the history of a target.
-func replay(ctx context.Context, tx *transaction, t *target) error {
-	if err := t.insert(ctx, tx); err != nil {
-		return err
-	}
-	end := replayEnd.UnixMilli()
-	t.since[samples] = hours.floor(end) - 2*units[days]
-	t.since[minutes] = days.floor(end) - 35*units[days]
-	from := [levels]int64{t.since[samples], t.since[minutes], t.since[hours], t.since[days]}
-	perMinute := int64(time.Minute / replayStep)
-	for l := range levels {
-		var rows [][]any
-		if l == samples {
-			for ts := from[l]; ts < end; ts += replayStep.Milliseconds() {
-				rows = append(rows, []any{ts, int64(1500), int64(200 << outcomeStatus)})
-			}
-		} else {
-			t.until[l] = l.floor(end)
-			n := units[l] / units[minutes] * perMinute
-			for ts := from[l]; ts < t.until[l]; ts += units[l] {
-				row := []any{ts / units[l], n, int64(0), int64(0), 1500 * n, int64(4000), int64(137), int64(0), nil, nil}
-				if l > minutes {
-					row = append(row, replayLatencies(n).encode())
-				}
-				rows = append(rows, row)
-			}
-		}
-		if err := tx.engine.partition(ctx, tx, l, from[l], end); err != nil {
-			return err
-		}
-		if err := tx.engine.insertRows(ctx, tx, l, t.id, rows); err != nil {
-			return err
-		}
-	}
-	return t.update(ctx, tx)
-}
-
-// replayLatencies returns n latencies of a few milliseconds, of which one in twenty is slow.
-func replayLatencies(n int64) *sketch {
-	s := new(sketch)
-	for i := range n {
-		s.observe(1000 + i*997%2000 + i%20/19*(i*7919%30000))
-	}
-	return s
 }
 
 // BenchmarkCluster measures the queries of the overview for a cluster of 100 nodes with six
