@@ -14,6 +14,12 @@ type ActiveFinding struct {
 	Last  time.Time // start of the newest round that found it
 }
 
+// WithTimes returns f with all its times changed, as for another clock.
+func (f ActiveFinding) WithTimes(change func(time.Time) time.Time) ActiveFinding {
+	f.Finding, f.Since, f.Last = f.Finding.WithTimes(change), change(f.Since), change(f.Last)
+	return f
+}
+
 // A ChangeKind says how an active finding changed.
 type ChangeKind string
 

@@ -100,11 +100,16 @@ func (m Message) String() string { return m.In(English) }
 
 // InZone returns m with its times in a zone. They are in UTC otherwise.
 func (m Message) InZone(zone *time.Location) Message {
+	return m.withTimes(func(t time.Time) time.Time { return t.In(zone) })
+}
+
+// withTimes returns m with its times changed.
+func (m Message) withTimes(change func(time.Time) time.Time) Message {
 	a := &m.Args
-	a.Since, a.At = a.Since.In(zone), a.At.In(zone)
+	a.Since, a.At = change(a.Since), change(a.At)
 	for _, part := range []**Message{&a.Why, &a.But} {
 		if *part != nil {
-			*part = new((*part).InZone(zone))
+			*part = new((*part).withTimes(change))
 		}
 	}
 	return m
@@ -112,10 +117,25 @@ func (m Message) InZone(zone *time.Location) Message {
 
 // InZone returns f with the times of its messages in a zone.
 func (f Finding) InZone(zone *time.Location) Finding {
-	f.Summary, f.Remedy = f.Summary.InZone(zone), f.Remedy.InZone(zone)
+	return f.withTexts(func(m Message) Message { return m.InZone(zone) })
+}
+
+// withTexts returns f with its messages changed.
+func (f Finding) withTexts(change func(Message) Message) Finding {
+	f.Summary, f.Remedy = change(f.Summary), change(f.Remedy)
 	f.Evidence = slices.Clone(f.Evidence)
 	for i, m := range f.Evidence {
-		f.Evidence[i] = m.InZone(zone)
+		f.Evidence[i] = change(m)
+	}
+	return f
+}
+
+// WithTimes returns f with all its times changed, as for another clock.
+func (f Finding) WithTimes(change func(time.Time) time.Time) Finding {
+	f = f.withTexts(func(m Message) Message { return m.withTimes(change) })
+	f.When, f.Times = change(f.When), slices.Clone(f.Times)
+	for i, t := range f.Times {
+		f.Times[i] = change(t)
 	}
 	return f
 }

@@ -6,17 +6,21 @@ import (
 	"time"
 
 	"stickwatch/alerting"
+	"stickwatch/checks"
+	"stickwatch/internal/monitor"
 )
 
 // A steadyClock is the wall clock without its jumps: times at which rows expire and
 // notifications are due must not come early, or hours late, because somebody set the clock of
-// this machine. It follows the monotonic clock, and adopts a wall clock that differs for a day.
+// this machine. It follows the monotonic clock, and adopts a wall clock that differs for a day. In a
+// fleet it follows the clock of the database, so that all instances agree.
 type steadyClock struct {
 	mu      sync.Mutex
 	base    time.Time // when the wall clock was right, with its monotonic part
 	differs time.Time // since when the wall clock differs; zero: it does not
 
-	offset time.Duration // to the clock that this one follows
+	follows bool          // another clock
+	offset  time.Duration // to that clock
 }
 
 const (
@@ -34,8 +38,8 @@ func (c *steadyClock) at(moment, wall time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	steady := c.base.Add(moment.Sub(c.base))
-	if c.offset != 0 {
-		return steady.Add(c.offset)
+	if c.follows {
+		return steady.Round(0).Add(c.offset) // nobody sets it, so that it needs no monotonic part
 	}
 	switch {
 	case wall.Sub(steady.Round(0)).Abs() < clockTolerance:
@@ -55,14 +59,84 @@ func (c *steadyClock) follow(shown, moment time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	steady := c.base.Add(moment.Sub(c.base))
-	if offset := shown.Sub(steady.Round(0)); (offset - c.offset).Abs() > tolerance {
-		c.offset = offset
+	if offset := shown.Sub(steady.Round(0)); !c.follows || (offset-c.offset).Abs() > tolerance {
+		c.follows, c.offset = true, offset
 	}
 }
 
+// shared returns the time of the fleet for a time that this process has observed. Times with a
+// monotonic part are such times; those of the history have none, and are returned as they are. Without
+// a fleet, all are.
+func (c *steadyClock) shared(t time.Time) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t == t.Round(0) || !c.follows { //nolint:staticcheck // Equal ignores the monotonic part
+		return t
+	}
+	return c.base.Round(0).Add(t.Sub(c.base) + c.offset)
+}
+
+// own is the reverse of shared: a time of the history as this process would have observed it.
+func (c *steadyClock) own(t time.Time) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t != t.Round(0) || t.IsZero() || !c.follows { //nolint:staticcheck // Equal ignores the monotonic part
+		return t
+	}
+	return c.base.Add(t.Sub(c.base.Round(0).Add(c.offset)))
+}
+
+// moment returns the time that goes with those of shared.
+func (c *steadyClock) moment() time.Time { return c.shared(time.Now()) }
+
+// ahead returns by how much the wall clock is ahead of the clock of the fleet.
+func (c *steadyClock) ahead() time.Duration { return time.Now().Round(0).Sub(c.moment().Round(0)) }
+
+// sharedFindings returns findings with the times of the fleet.
+func (c *steadyClock) sharedFindings(all []checks.ActiveFinding) []checks.ActiveFinding {
+	return c.convert(all, c.shared)
+}
+
+// ownFindings returns findings of the history as this process would have found them.
+func (c *steadyClock) ownFindings(all []checks.ActiveFinding) []checks.ActiveFinding {
+	return c.convert(all, c.own)
+}
+
+func (c *steadyClock) convert(all []checks.ActiveFinding, to func(time.Time) time.Time) []checks.ActiveFinding {
+	if !c.following() {
+		return all
+	}
+	all = slices.Clone(all)
+	for i := range all {
+		all[i] = all[i].WithTimes(to)
+	}
+	return all
+}
+
+func (c *steadyClock) following() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.follows
+}
+
+// sharedSnapshot returns a snapshot with the times of the fleet. Those of single requests stay as they are.
+func (c *steadyClock) sharedSnapshot(s monitor.Snapshot) monitor.Snapshot {
+	if !c.following() {
+		return s
+	}
+	s.Report.Started, s.Since, s.ActiveFindings = c.shared(s.Report.Started), c.shared(s.Since), c.sharedFindings(s.ActiveFindings)
+	s.Report.Findings = slices.Clone(s.Report.Findings)
+	for i, f := range s.Report.Findings {
+		s.Report.Findings[i] = f.WithTimes(c.shared)
+	}
+	return s
+}
+
 // An anchor gives times that were read from the history a monotonic part, so that a clock
-// that is set later does not end a silence or a deployment early, or extend it.
+// that is set later does not end a silence or a deployment early, or extend it. In a fleet they are
+// compared with a clock that nobody sets, and need none.
 type anchor struct {
+	clock *steadyClock
 	known map[int64]time.Time // times of the last list, by Unix time in nanoseconds
 	next  map[int64]time.Time // times of the current list
 }
@@ -77,7 +151,7 @@ func (a *anchor) of(t time.Time) time.Time {
 	}
 	anchored, ok := a.known[t.UnixNano()]
 	if !ok {
-		now := time.Now()
+		now := a.clock.moment()
 		anchored = now.Add(t.Round(0).Sub(now.Round(0)))
 	}
 	a.next[t.UnixNano()] = anchored

@@ -39,7 +39,7 @@ func TestSteadyClock(t *testing.T) {
 // the list is read again after the clock was set.
 func TestAnchor(t *testing.T) {
 	t.Parallel()
-	var a anchor
+	a := anchor{clock: newSteadyClock()}
 	read := alerting.Silence{ID: "1", From: time.Now().Round(0), To: time.Now().Round(0).Add(2 * time.Hour)}
 	first := a.ofSilences([]alerting.Silence{read})[0]
 	if first.To == first.To.Round(0) || !first.To.Equal(read.To) || first.From == first.From.Round(0) { //nolint:staticcheck // Equal ignores the monotonic part
@@ -57,5 +57,48 @@ func TestAnchor(t *testing.T) {
 	d := a.ofDeployments([]alerting.Deployment{{From: read.From}})[0]
 	if d.From == d.From.Round(0) || !d.To.IsZero() || !d.Summed.IsZero() { //nolint:staticcheck // Equal ignores the monotonic part
 		t.Errorf("got %+v", d)
+	}
+}
+
+// TestClockOfFleet: an instance whose wall clock is a minute off, and jumps, agrees with the database on
+// when something was observed, and takes over what another instance has observed.
+func TestClockOfFleet(t *testing.T) {
+	t.Parallel()
+	c := newSteadyClock()
+	moment := time.Now()
+	if got := c.shared(moment); got != moment {
+		t.Errorf("without a fleet: got %s, want %s", got, moment)
+	}
+	database := moment.Round(0).Add(-time.Minute)
+	c.follow(database, moment)
+	for _, elapsed := range []time.Duration{0, time.Hour} {
+		observed := c.shared(moment.Add(elapsed))
+		if want := database.Add(elapsed); observed != want {
+			t.Errorf("got %s, want the time of the database, %s", observed, want)
+		}
+		if again := c.shared(observed); again != observed {
+			t.Errorf("got %s, want a time of the fleet unchanged", again)
+		}
+		if own := c.own(observed); own.Sub(moment) != elapsed || c.own(own) != own {
+			t.Errorf("got %s as an own time, want %s later than %s", own, elapsed, moment)
+		}
+	}
+	if got := c.ahead().Round(10 * time.Second); got != time.Minute {
+		t.Errorf("got %s ahead, want 1m", got)
+	}
+	if !c.shared(time.Time{}).IsZero() || !c.own(time.Time{}).IsZero() {
+		t.Error("no time became one")
+	}
+}
+
+// TestAnchorInFleet: times of a fleet are compared with its clock, which is not that of this machine.
+func TestAnchorInFleet(t *testing.T) {
+	t.Parallel()
+	clock := newSteadyClock()
+	clock.follow(time.Now().Round(0).Add(time.Hour), time.Now())
+	a := anchor{clock: clock}
+	read := alerting.Silence{ID: "1", From: clock.moment(), To: clock.moment().Add(time.Minute)}
+	if got := a.ofSilences([]alerting.Silence{read})[0]; got != read {
+		t.Errorf("got %+v, want %+v", got, read)
 	}
 }

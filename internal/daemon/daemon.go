@@ -141,7 +141,7 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	left, err := restoreState(ctx, d.history)
+	left, err := restoreState(ctx, d.history, d.clock.moment())
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 		left = left.ofMonitor(d.fleet.name)
 	}
 	d.writeQueue = notify.NewWriteQueue(notify.QueueConfig{Store: d.history, Written: d.onWritten, Observe: d.countDelivery, Alone: d.fleet.mayNotifyAlone(), Now: d.clock.now, Logger: d.logger})
-	d.incidentStore = newIncidentStore(d.writeQueue, d.metrics, d.logger, rulesOf(cfg), left)
+	d.incidentStore = newIncidentStore(d.writeQueue, d.metrics, d.logger, d.clock, rulesOf(cfg), left)
 	d.deliverer = notify.NewDeliverer(notify.DelivererConfig{
 		Outbox: notify.NewMemoryOutbox(d.history, d.writeQueue), Observe: d.countDelivery, Logger: d.logger, Now: d.clock.now,
 		MaySend: d.fleet.maySend(), RemovedAfter: d.fleet.removedAfter(),
@@ -158,7 +158,7 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	d.deliverer.SetReceivers(notifiers)
-	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, incidentStore: d.incidentStore, logger: d.logger, fleet: d.fleet}
+	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, incidentStore: d.incidentStore, logger: d.logger, clock: d.clock, fleet: d.fleet}
 	d.schedule, err = monitor.NewSchedule(d.logger, monitor.ScheduleObserver{Lag: d.metrics.Lag, Skipped: d.onSkipped, Stretch: d.onStretch})
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ func (d *Daemon) countsOf(ctx context.Context, cluster string, span checks.Span)
 // If the history cannot be read, the summary is retried later.
 func (d *Daemon) sumUpDeployments(ctx context.Context) {
 	for _, one := range d.incidentStore.due() {
-		counts, err := d.countsOf(ctx, one.Cluster, checks.Span{From: one.From, To: time.Now()})
+		counts, err := d.countsOf(ctx, one.Cluster, checks.Span{From: one.From, To: d.clock.moment()})
 		if err != nil {
 			if ctx.Err() == nil {
 				d.logger.Error("creating the summary of a deployment", "cluster", one.Cluster, "deployment", one.Name, "err", err)

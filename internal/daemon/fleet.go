@@ -45,6 +45,7 @@ type fleetMember struct {
 	messages  chan history.MessageKind
 	reloads   chan struct{} // another instance has read its configuration again
 	skewed    string        // the instances with another configuration, as logged last
+	clockOff  bool          // as logged last
 	away      bool          // the database has been away for long; used by onDatabase only
 	firstTime sync.Once
 }
@@ -69,7 +70,7 @@ func (d *Daemon) joinFleet(ctx context.Context, cfg *config.Config) error {
 		Name: member.name, Store: clockedStore{store, d.clock}, Logger: d.logger, Apply: d.applyLeases, Receive: member.receive,
 		Self: func() history.Member {
 			now := d.activeConfig(cfg)
-			return history.Member{Site: now.Fleet.Site, Version: d.config.Build.Version, Digest: now.Digest(), Able: !d.isImpaired.Load()}
+			return history.Member{Site: now.Fleet.Site, Version: d.config.Build.Version, Digest: now.Digest(), Able: !d.isImpaired.Load(), Ahead: d.clock.ahead()}
 		},
 		Units: func() []fleet.Unit { return unitsOf(d.activeConfig(cfg)) },
 	})
@@ -291,7 +292,7 @@ func (d *Daemon) restoreClusters(ctx context.Context, own map[string]int64, gain
 	if len(gained) == 0 {
 		return restoredState{}, nil
 	}
-	state, err := restoreState(ctx, d.history)
+	state, err := restoreState(ctx, d.history, d.clock.moment())
 	if err != nil {
 		return state, err
 	}
@@ -457,6 +458,7 @@ func (d *Daemon) observeFleet(context.Context) {
 	own := slices.DeleteFunc(slices.Sorted(maps.Keys(d.active.Load().own)), func(cluster string) bool { return cluster == "" })
 	skewed := strings.Join(status.Skewed(), ", ")
 	d.metrics.Fleet(live, own, status.Takeovers, skewed != "")
+	d.observeClock()
 	switch {
 	case skewed == d.fleet.skewed:
 	case skewed != "":
@@ -465,4 +467,34 @@ func (d *Daemon) observeFleet(context.Context) {
 		d.logger.Info("all instances of the fleet have the same configuration of clusters and alerting")
 	}
 	d.fleet.skewed = skewed
+}
+
+// observeClock tells when the clock of this machine is off, which all its logs suffer from.
+func (d *Daemon) observeClock() {
+	ahead := d.clock.ahead()
+	d.metrics.ClockAhead(ahead)
+	off := ahead.Abs() >= clockTolerance
+	switch {
+	case off == d.fleet.clockOff:
+	case off:
+		d.logger.Warn("the clock of this machine differs from that of the database, which times are corrected by: set it", "ahead", ahead.Round(100*time.Millisecond))
+	default:
+		d.logger.Info("the clock of this machine agrees with that of the database")
+	}
+	d.fleet.clockOff = off
+}
+
+// clocksOff returns by how much the clocks of instances that are alive are ahead of that of the database,
+// if that is long.
+func (m *fleetMember) clocksOff() map[string]time.Duration {
+	if m == nil {
+		return nil
+	}
+	off, status := make(map[string]time.Duration), m.Status()
+	for _, one := range status.Members {
+		if status.Live(one.Name) && one.Ahead.Abs() >= clockTolerance {
+			off[one.Name] = one.Ahead
+		}
+	}
+	return off
 }

@@ -48,7 +48,7 @@ func (d *Daemon) storeSnapshots(ctx context.Context) {
 			continue
 		}
 		s.Report.History = nil // it is large, and only for the next round
-		body, err := json.Marshal(storedSnapshot{Report: s.Report, ActiveFindings: s.ActiveFindings, Since: s.Since, Lost: d.fleet.lostAt(cluster)})
+		body, err := json.Marshal(storedSnapshot{Report: s.Report, ActiveFindings: s.ActiveFindings, Since: s.Since, Lost: d.fleet.lostAt(cluster, d.clock.moment())})
 		if err != nil {
 			d.logger.Error("storing the state of a cluster", "cluster", cluster, "err", err)
 			continue

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type fleetRig struct {
 	clusters  []string
 	running   map[string]*process
 	edit      func(name, text string) string // of the configuration of an instance; nil: none
+	command   func(name string) *exec.Cmd    // that runs this test binary as an instance; nil: the usual one
 }
 
 func newFleetRig(t *testing.T, clusters int) *fleetRig {
@@ -61,7 +63,11 @@ func (f *fleetRig) startWith(t *testing.T, name, database string) *process {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f.running[name] = begin(t, file)
+	if f.command != nil {
+		f.running[name] = beginAs(t, f.command(name), file)
+	} else {
+		f.running[name] = begin(t, file)
+	}
 	return f.running[name]
 }
 

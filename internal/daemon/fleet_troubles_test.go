@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -112,6 +115,7 @@ type troubleTest struct {
 	killTest
 	fleet  *fleetRig
 	cables map[string]*cable
+	clocks map[string]wallClock
 	spans  []checks.Span // of each trouble, with the time after it
 	kinds  map[string]int
 }
@@ -148,6 +152,19 @@ var troubles = map[string]func(t *testing.T, k *troubleTest, name string){
 		k.toggleFault(t)
 		time.Sleep(time.Duration(k.random.IntN(8000)) * time.Millisecond)
 		k.fleet.database.Start()
+	},
+	"clock off by a minute": func(t *testing.T, k *troubleTest, name string) {
+		off := []time.Duration{-time.Minute, time.Minute}[k.random.IntN(2)]
+		fromStart := k.random.IntN(2) == 0
+		if fromStart {
+			k.fleet.running[name].kill()
+		}
+		k.clocks[name].set(t, off)
+		if fromStart {
+			k.restart(t, name)
+		}
+		k.during(t, name, 20*time.Second)
+		k.clocks[name].set(t, 0)
 	},
 	"all killed": func(t *testing.T, k *troubleTest, _ string) {
 		for _, name := range instances {
@@ -198,16 +215,30 @@ func TestFleetTroubles(t *testing.T) {
 		seed = n
 	}
 	t.Logf("seed %d", seed)
+	binary, err := skewable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.command = func(name string) *exec.Cmd {
+		cmd := exec.Command(binary)
+		cmd.Env = []string{clockFile + "=" + filepath.Join(f.dir, name+".clock")}
+		return cmd
+	}
 	k := &troubleTest{
-		fleet: f, cables: make(map[string]*cable), kinds: make(map[string]int),
+		fleet: f, cables: make(map[string]*cable), clocks: make(map[string]wallClock), kinds: make(map[string]int),
 		killTest: killTest{rig: f.rig, random: rand.New(rand.NewPCG(seed, 0)), workspace: f.workspace, acknowledged: make(map[string]apiIncident)},
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			f.logs(t)
+		}
+	})
 	for _, name := range instances {
-		k.cables[name] = newCable(t, f.database.Addr())
+		k.cables[name], k.clocks[name] = newCable(t, f.database.Addr()), newWallClock(t, f.dir, name)
 		k.restart(t, name)
 	}
 	await(t, 2*time.Minute, "each instance has clusters", func() bool { return f.owned(t, instances...) })
-	kinds := []string{"killed", "stopped", "paused for 30 s", "cut off for 20 s", "database restarted", "all killed"}
+	kinds := slices.Sorted(maps.Keys(troubles))
 	for n := range count {
 		kind, name := kinds[k.random.IntN(len(kinds))], instances[k.random.IntN(len(instances))]
 		t.Logf("trouble %d: %s: %s", n+1, name, kind)
@@ -220,6 +251,16 @@ func TestFleetTroubles(t *testing.T) {
 		k.kinds[kind]++
 	}
 	k.finish(t)
+}
+
+// logs shows the end of the log of each instance.
+func (f *fleetRig) logs(t *testing.T) {
+	t.Helper()
+	const shown = 20 << 10
+	for _, name := range instances {
+		text, _ := os.ReadFile(logOf(filepath.Join(f.dir, name+".yml")))
+		t.Logf("%s logged %s", name, text[max(0, len(text)-shown):])
+	}
 }
 
 // finish heals everything, waits for the end of all incidents, and reports what went wrong.

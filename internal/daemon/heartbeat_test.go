@@ -43,6 +43,7 @@ func withHeartbeat(t *testing.T, test func(t *testing.T, r *heartbeatRig)) {
 			t.Fatal(err)
 		}
 		r.Daemon = &Daemon{
+			clock:  newSteadyClock(),
 			logger: logger, history: r.disk.db, metrics: r.disk.metrics, incidentStore: r.disk.incidentStore, writeQueue: r.disk.queue, schedule: schedule,
 			config: Config{Service: Service{Watchdog: 20 * time.Second, Notify: func(string) { r.fed++ }}},
 		}

@@ -86,7 +86,7 @@ func (d *Daemon) countNotifications(ctx context.Context) {
 
 // countDeployments updates the metric of ongoing deployments.
 func (d *Daemon) countDeployments(ctx context.Context) {
-	now := time.Now()
+	now := d.clock.moment()
 	all, err := d.history.Deployments(ctx, "", checks.Span{From: now.Add(-alerting.LongestDeployment), To: now})
 	if err != nil {
 		if ctx.Err() == nil {

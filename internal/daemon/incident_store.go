@@ -25,6 +25,7 @@ type incidentStore struct {
 	queue   *notify.WriteQueue
 	metrics *metrics.Live
 	logger  *slog.Logger
+	clock   *steadyClock
 
 	mu              sync.Mutex // guards what follows; held while a step is added to queue, so that steps are queued in their order
 	incidentManager *alerting.Manager
@@ -35,9 +36,9 @@ type incidentStore struct {
 	deployments     anchor                 // times of the announced deployments
 }
 
-func newIncidentStore(queue *notify.WriteQueue, live *metrics.Live, logger *slog.Logger, rules alerting.Config, restored restoredState) *incidentStore {
+func newIncidentStore(queue *notify.WriteQueue, live *metrics.Live, logger *slog.Logger, clock *steadyClock, rules alerting.Config, restored restoredState) *incidentStore {
 	r := &incidentStore{
-		queue: queue, metrics: live, logger: logger,
+		queue: queue, metrics: live, logger: logger, clock: clock, silences: anchor{clock: clock}, deployments: anchor{clock: clock},
 		incidentManager: alerting.NewManager(rules, restored.Incidents), watched: toSet(maps.Keys(restored.ActiveFindings)),
 	}
 	r.incidentManager.SetSilences(r.silences.ofSilences(restored.Silences))
@@ -68,7 +69,7 @@ func (is *incidentStore) report(f checks.Finding, since time.Time) {
 		if since.IsZero() {
 			since = at
 		}
-		s := checks.ActiveFinding{Finding: f, Since: since, Last: at}
+		s := checks.ActiveFinding{Finding: f, Since: since, Last: at}.WithTimes(is.clock.shared)
 		is.own = append(is.own, s)
 		change := checks.Change{Kind: checks.Appeared, ActiveFinding: s, At: at, Reason: f.Summary.String()}
 		return history.Step{Decision: is.incidentManager.Observe(at, "", []checks.Change{change}, is.own)}
@@ -231,7 +232,7 @@ func (is *incidentStore) change(id string, by func(at time.Time) (alerting.Decis
 func (is *incidentStore) observeNodes(j monitor.RoundResult) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	is.incidentManager.ObserveNodes(time.Now(), j.Cluster.Name, func(since time.Time) []string {
+	is.incidentManager.ObserveNodes(is.clock.moment(), j.Cluster.Name, func(since time.Time) []string {
 		return alerting.TouchedIn(j.Cluster, j.Report, since)
 	})
 }
@@ -247,7 +248,7 @@ func (is *incidentStore) observeRequest(request checks.Request) {
 func (is *incidentStore) due() []alerting.Deployment {
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	return is.incidentManager.DueSummaries(time.Now())
+	return is.incidentManager.DueSummaries(is.clock.moment())
 }
 
 // open returns the incidents that are not resolved.
@@ -269,7 +270,7 @@ func (is *incidentStore) apply(decide func(at time.Time) history.Step) {
 func (is *incidentStore) decide(decide func(at time.Time) history.Step) (time.Time, history.Step) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	at := time.Now()
+	at := is.clock.moment()
 	step := decide(at)
 	if !step.Empty() {
 		step.Fence = is.fence(step)

@@ -45,7 +45,7 @@ func newDiskFixture(t *testing.T, stands ...string) *diskFixture {
 		}
 	}
 	queue := newQueue(db)
-	w.incidentStore = newIncidentStore(queue, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler),
+	w.incidentStore = newIncidentStore(queue, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler), newSteadyClock(),
 		alerting.Config{Receivers: []string{"ops"}}, w.restored(t))
 	return w
 }
@@ -59,7 +59,7 @@ func newQueue(db notify.Store) *notify.WriteQueue {
 
 func (d *diskFixture) restored(t *testing.T) restoredState {
 	t.Helper()
-	left, err := restoreState(t.Context(), d.db)
+	left, err := restoreState(t.Context(), d.db, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestUnwritten(t *testing.T) {
 	t.Parallel()
 	w := newDiskFixture(t)
 	w.setClusters([]string{"shop"})
-	d := &Daemon{history: w.db, incidentStore: w.incidentStore}
+	d := &Daemon{clock: newSteadyClock(), history: w.db, incidentStore: w.incidentStore}
 	ended, end := context.WithCancel(t.Context())
 	end()
 	w.breaks("shop")

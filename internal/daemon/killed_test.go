@@ -79,8 +79,13 @@ type process struct {
 
 func begin(t *testing.T, file string) *process {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), daemonFile+"="+file)
+	return beginAs(t, exec.Command(os.Args[0]), file)
+}
+
+// beginAs begins a daemon with a command that runs this test binary.
+func beginAs(t *testing.T, cmd *exec.Cmd, file string) *process {
+	t.Helper()
+	cmd.Env = append(append(os.Environ(), cmd.Env...), daemonFile+"="+file)
 	var complaint strings.Builder
 	cmd.Stderr = &complaint
 	out, err := cmd.StdoutPipe()
@@ -91,7 +96,12 @@ func begin(t *testing.T, file string) *process {
 		t.Fatal(err)
 	}
 	l := &process{Cmd: cmd}
-	t.Cleanup(l.kill)
+	t.Cleanup(func() {
+		l.kill()
+		if t.Failed() && complaint.Len() > 0 {
+			t.Logf("the daemon of %s said %s", file, complaint.String())
+		}
+	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		l.kill()

@@ -19,7 +19,7 @@ func TestNoteOnResolvedIncident(t *testing.T) {
 	if err := disk.db.Commit(t.Context(), history.Step{Decision: alerting.Decision{Incidents: []alerting.Incident{i}}}); err != nil {
 		t.Fatal(err)
 	}
-	d := &Daemon{history: disk.db, writeQueue: disk.queue, incidentStore: disk.incidentStore}
+	d := &Daemon{clock: newSteadyClock(), history: disk.db, writeQueue: disk.queue, incidentStore: disk.incidentStore}
 	for _, text := range []string{"first", "second"} {
 		if _, err := d.AddNote(t.Context(), i.ID, "li", text); err != nil {
 			t.Fatal(err)

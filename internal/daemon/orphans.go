@@ -51,7 +51,7 @@ func (d *Daemon) tryEndOrphans(ctx context.Context) error {
 	if len(fleet.Status{FleetState: state, Name: d.fleet.name}.Skewed()) > 0 {
 		return nil // a cluster may be in the configuration of another instance only
 	}
-	for _, step := range stepsOfRemoved(time.Now(), d.active.Load().config, past, state) {
+	for _, step := range stepsOfRemoved(d.clock.moment(), d.active.Load().config, past, state) {
 		d.logger.Info("ending the incidents of a cluster that is in no configuration any more", "incidents", len(step.Incidents))
 		d.writeQueue.Add(step)
 	}

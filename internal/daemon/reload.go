@@ -235,6 +235,7 @@ func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 		OpenIncidents: d.openIncidents,
 		Handles:       d.handles(),
 		Live:          d.page,
+		Now:           d.clock.moment,
 		Announcement:  d.config.Announcement,
 		Metrics:       d.metrics.Handler(),
 		Ready:         d.ready,

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type reporter struct {
 	page          *web.Live
 	incidentStore *incidentStore
 	logger        *slog.Logger
+	clock         *steadyClock
 	fleet         *fleetMember // nil: there is none
 
 	placements  placementRecorder
@@ -34,7 +36,7 @@ func (r *reporter) Probed(p monitor.Probe) {
 		return // cancelled by stickwatch
 	}
 	s := checks.Sample{
-		Target: p.Target, At: p.At, OK: p.OK(), Latency: p.Timing.Total, Status: p.Status, Failure: p.Failure,
+		Target: p.Target, At: r.clock.shared(p.At), OK: p.OK(), Latency: p.Timing.Total, Status: p.Status, Failure: p.Failure,
 	}
 	name := ""
 	switch p.Purpose {
@@ -51,6 +53,7 @@ func (r *reporter) Probed(p monitor.Probe) {
 
 // Requested implements monitor.Observer.
 func (r *reporter) Requested(q checks.Request) {
+	q.At = r.clock.shared(q.At)
 	r.metrics.Request(q)
 	r.fleet.recordLost(q)
 	r.incidentStore.observeRequest(r.fleet.ofCluster(q))
@@ -78,9 +81,16 @@ func sessionSample(q checks.Request) (s checks.Sample, known bool) {
 // Judged implements monitor.Observer.
 func (r *reporter) Judged(j monitor.RoundResult) {
 	cluster := j.Cluster.Name
+	j.Snapshot, j.Changes = r.clock.sharedSnapshot(j.Snapshot), slices.Clone(j.Changes)
+	for i, c := range j.Changes {
+		j.Changes[i].ActiveFinding, j.Changes[i].At = c.ActiveFinding.WithTimes(r.clock.shared), r.clock.shared(c.At)
+	}
 	r.metrics.Observe(j.Report)
 	r.metrics.Canaries(cluster, oldestOpened(j.Canaries))
 	kept := batchOf(j)
+	for i, m := range kept.Moves {
+		kept.Moves[i].At = r.clock.shared(m.At)
+	}
 	for _, m := range kept.Moves {
 		r.metrics.Move(m)
 	}

@@ -39,7 +39,7 @@ func TestShow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := &reporter{page: web.NewLive()}
+			r := &reporter{clock: newSteadyClock(), page: web.NewLive()}
 			r.pageUpdated.Store("shop", time.Now().Add(-tt.last))
 			tt.judgement.Cluster = &probes.Cluster{Name: "shop"}
 			before := r.page.Revision()
@@ -62,8 +62,8 @@ func TestRequested(t *testing.T) {
 		t.Fatal(err)
 	}
 	live := metrics.New(metrics.Build{})
-	incidentStore := newIncidentStore(newQueue(db), live, slog.New(slog.DiscardHandler), alerting.Config{}, restoredState{})
-	r := &reporter{history: db, metrics: live, incidentStore: incidentStore}
+	incidentStore := newIncidentStore(newQueue(db), live, slog.New(slog.DiscardHandler), newSteadyClock(), alerting.Config{}, restoredState{})
+	r := &reporter{clock: newSteadyClock(), history: db, metrics: live, incidentStore: incidentStore}
 	start := time.Now().Truncate(time.Second)
 	at := start
 	request := func(node string, outcomes ...checks.Outcome) {

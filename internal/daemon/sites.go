@@ -97,10 +97,10 @@ func (m *fleetMember) recordLost(q checks.Request) {
 }
 
 // lostAt returns the sessions that a view has lost in the last time.
-func (m *fleetMember) lostAt(view string) (list []checks.Request) {
+func (m *fleetMember) lostAt(view string, now time.Time) (list []checks.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.lost = slices.DeleteFunc(m.lost, func(q checks.Request) bool { return time.Since(q.At) > lostFor })
+	m.lost = slices.DeleteFunc(m.lost, func(q checks.Request) bool { return now.Sub(q.At) > lostFor })
 	for _, q := range m.lost {
 		if q.Cluster == view {
 			list = append(list, q)
@@ -136,7 +136,7 @@ func (d *Daemon) activate(next *activeConfig) {
 // when a reload replaces one by the other.
 func (d *Daemon) decided(active *activeConfig, cluster string) (s monitor.Snapshot, own bool) {
 	if one := active.watcherOf(cluster); one != nil {
-		return one.Snapshot(), true
+		return d.clock.sharedSnapshot(one.Snapshot()), true
 	}
 	if d.fleet == nil {
 		return s, false
@@ -156,8 +156,8 @@ func (d *Daemon) decided(active *activeConfig, cluster string) (s monitor.Snapsh
 func (d *Daemon) addJudges(old *activeConfig, cfg *config.Config) {
 	for _, c := range cfg.Clusters {
 		if one := old.watcherOf(c.Name); one != nil && len(c.Sites) > 0 {
-			judge := newSiteJudge(cfg, c.Name, one.Snapshot().ActiveFindings)
-			judge.last = web.Snapshot(one.Snapshot())
+			judge := newSiteJudge(cfg, c.Name, d.clock.sharedFindings(one.Snapshot().ActiveFindings))
+			judge.last = web.Snapshot(d.clock.sharedSnapshot(one.Snapshot()))
 			judge.last.Cluster = c
 			d.fleet.mu.Lock()
 			d.fleet.judges[c.Name] = judge
@@ -169,7 +169,7 @@ func (d *Daemon) addJudges(old *activeConfig, cfg *config.Config) {
 // ownSnapshot returns the snapshot of a cluster that this instance watches, or decides about.
 func (d *Daemon) ownSnapshot(active *activeConfig, cluster string) (s web.Snapshot, own bool) {
 	if one := active.watcherOf(cluster); one != nil {
-		return web.Snapshot(one.Snapshot()), true
+		return web.Snapshot(d.clock.sharedSnapshot(one.Snapshot())), true
 	}
 	if d.fleet == nil || active.own[cluster] == 0 {
 		return s, false
@@ -228,7 +228,7 @@ func (d *Daemon) judgeCluster(active *activeConfig, c *probes.Cluster) {
 		judge = newSiteJudge(active.config, c.Name, nil)
 		d.fleet.judges[c.Name] = judge
 	}
-	now := time.Now()
+	now := d.clock.moment()
 	changes := judge.ledger.Update(now, views)
 	report := judge.ledger.ReportOf(c.Name, views)
 	last := judge.last
@@ -253,7 +253,7 @@ func (d *Daemon) viewOf(active *activeConfig, view *probes.Cluster, site string)
 	s := checks.SiteView{Site: site, Report: other.Report, Active: other.ActiveFindings}
 	age := d.clock.now().Sub(other.at)
 	if one := active.watcherOf(view.Name); one != nil && !one.Snapshot().Report.Started.IsZero() {
-		own := one.Snapshot()
+		own := d.clock.sharedSnapshot(one.Snapshot())
 		s.Report, s.Active, age = own.Report, own.ActiveFindings, time.Since(reported)
 	}
 	s.Heard = !s.Report.Started.IsZero() && age < heardFor(active.config, view.Name)

@@ -159,7 +159,7 @@ func sitesDaemon(t *testing.T) (*Daemon, *diskFixture) {
 			reported: make(map[string]time.Time), unsent: make(map[string]bool), joined: make(chan struct{}),
 		},
 	}
-	d.reporter = &reporter{history: w.db, metrics: w.metrics, page: d.page, incidentStore: w.incidentStore, logger: d.logger, fleet: d.fleet}
+	d.reporter = &reporter{clock: d.clock, history: w.db, metrics: w.metrics, page: d.page, incidentStore: w.incidentStore, logger: d.logger, fleet: d.fleet}
 	d.active.Store(&activeConfig{config: withSites("x", "y"), own: map[string]int64{"shop": 1}})
 	return d, w
 }
@@ -298,7 +298,7 @@ func TestSitesLost(t *testing.T) {
 	m.recordLost(at(0, "shop@y", checks.OutcomeMoved))
 	m.recordLost(at(0, "shop@x", checks.OutcomeLost))
 	m.recordLost(at(0, "shop", checks.OutcomeLost))
-	if got := m.lostAt("shop@y"); len(got) != 1 || got[0].Outcome != checks.OutcomeStale {
+	if got := m.lostAt("shop@y", time.Now()); len(got) != 1 || got[0].Outcome != checks.OutcomeStale {
 		t.Errorf("got %+v", got)
 	}
 	if !m.unsent["shop@y"] || !m.unsent["shop@x"] || len(m.unsent) != 2 {

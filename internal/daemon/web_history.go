@@ -32,7 +32,7 @@ func (d *Daemon) writeAgain(ctx context.Context) {
 	}
 	active := make(map[string][]checks.ActiveFinding)
 	for _, one := range watching.watchers {
-		active[one.Cluster().Name] = one.Snapshot().ActiveFindings
+		active[one.Cluster().Name] = d.clock.sharedFindings(one.Snapshot().ActiveFindings)
 	}
 	for _, s := range d.incidentStore.writeAgain(active) {
 		if err := d.history.AddSilence(ctx, s); err != nil {
@@ -45,12 +45,11 @@ func (d *Daemon) writeAgain(ctx context.Context) {
 // that were resolved recently, which are needed to detect flapping.
 type restoredState history.State
 
-func restoreState(ctx context.Context, db *history.DB) (restoredState, error) {
+func restoreState(ctx context.Context, db *history.DB, now time.Time) (restoredState, error) {
 	state, err := db.Restore(ctx)
 	if err != nil {
 		return restoredState{}, err
 	}
-	now := time.Now()
 	ended, err := db.Incidents(ctx, history.IncidentQuery{
 		State: alerting.Resolved, Span: checks.Span{From: now.Add(-alerting.FlapWindow), To: now},
 	})
@@ -177,7 +176,7 @@ func (w webHistory) DeadLetters(ctx context.Context, limit int) ([]web.DeadLette
 // HistoryStatus implements web.Keeper.
 func (w webHistory) HistoryStatus() web.HistoryStatus {
 	s := w.Stats()
-	return web.HistoryStatus{Dropped: s.Dropped, LastError: s.LastError, LastWrite: s.LastWrite, Damage: s.Damage}
+	return web.HistoryStatus{Dropped: s.Dropped, LastError: s.LastError, LastWrite: s.LastWrite, Damage: s.Damage, ClocksOff: w.fleet.clocksOff()}
 }
 
 // AddSilence implements web.Silences.
@@ -286,7 +285,7 @@ func hasEvent(i alerting.Incident, event alerting.Event) bool {
 
 // AddNote implements web.Operator. A note on a resolved incident needs the disk.
 func (d *Daemon) AddNote(ctx context.Context, id, by, text string) (alerting.Incident, error) {
-	note := alerting.NewNote(time.Now(), by, text)
+	note := alerting.NewNote(d.clock.moment(), by, text)
 	incident, err := d.incidentStore.addNote(id, note)
 	if err == nil {
 		return incident, d.writeChange(ctx, incident)

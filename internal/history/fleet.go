@@ -27,10 +27,11 @@ const (
 type Member struct {
 	Name     string
 	Site     string
-	Version  string // of stickwatch
-	Digest   string // of its configuration
-	Able     bool   // it can probe
-	Draining bool   // it gives its clusters away
+	Version  string        // of stickwatch
+	Digest   string        // of its configuration
+	Able     bool          // it can probe
+	Ahead    time.Duration // of the clock of the database, by its wall clock
+	Draining bool          // it gives its clusters away
 	Started  time.Time
 	Seen     time.Time // when it was last heard of
 	Expires  time.Time // when others take over its clusters
@@ -96,7 +97,7 @@ func (f *Fleet) Close() error { return f.pool.Close() }
 func (f *Fleet) Beat(ctx context.Context, self Member) (state FleetState, err error) {
 	err = f.do(ctx, func(tx *sql.Tx) error {
 		var first bool
-		err := tx.QueryRowContext(ctx, upsertInstance, f.name, f.run, self.Site, self.Version, self.Digest, self.Able, LeaseTime.Milliseconds()).Scan(&first)
+		err := tx.QueryRowContext(ctx, upsertInstance, f.name, f.run, self.Site, self.Version, self.Digest, self.Able, self.Ahead.Milliseconds(), LeaseTime.Milliseconds()).Scan(&first)
 		if noRows(err) {
 			return &NameTakenError{f.name}
 		}
@@ -254,11 +255,11 @@ func readMembers(ctx context.Context, tx *sql.Tx) (all []Member, err error) {
 	defer rows.Close()
 	for rows.Next() {
 		var m Member
-		var started, seen, expires int64
-		if err := rows.Scan(&m.Name, &m.Site, &m.Version, &m.Digest, &m.Able, &m.Draining, &started, &seen, &expires); err != nil {
+		var ahead, started, seen, expires int64
+		if err := rows.Scan(&m.Name, &m.Site, &m.Version, &m.Digest, &m.Able, &m.Draining, &ahead, &started, &seen, &expires); err != nil {
 			return nil, err
 		}
-		m.Started, m.Seen, m.Expires = timeOf(started), timeOf(seen), timeOf(expires)
+		m.Ahead, m.Started, m.Seen, m.Expires = time.Duration(ahead)*time.Millisecond, timeOf(started), timeOf(seen), timeOf(expires)
 		all = append(all, m)
 	}
 	return all, rows.Err()

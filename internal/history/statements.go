@@ -235,16 +235,16 @@ const (
 	// killed, or has lost its connection and can be replaced as well: its writes are fenced. When a
 	// session of another role began may be hidden: then its pid decides.
 	upsertInstance = `WITH sessions AS (SELECT pid || ' ' || extract(epoch FROM backend_start) AS session, pid FROM pg_stat_activity)
-	INSERT INTO instances AS old (name, run, site, version, digest, able, started, seen, expires, session)
-	SELECT ?, ?, ?, ?, ?, ?, now, now, now + ?::bigint, COALESCE((SELECT session FROM sessions WHERE pid = pg_backend_pid()), '')
+	INSERT INTO instances AS old (name, run, site, version, digest, able, ahead, started, seen, expires, session)
+	SELECT ?, ?, ?, ?, ?, ?, ?, now, now, now + ?::bigint, COALESCE((SELECT session FROM sessions WHERE pid = pg_backend_pid()), '')
 	FROM (SELECT ` + databaseNow + ` AS now) AS clock
 	ON CONFLICT (name) DO UPDATE SET run = excluded.run, site = excluded.site, version = excluded.version, digest = excluded.digest,
-	able = excluded.able, started = CASE WHEN old.run = excluded.run THEN old.started ELSE excluded.started END,
+	able = excluded.able, ahead = excluded.ahead, started = CASE WHEN old.run = excluded.run THEN old.started ELSE excluded.started END,
 	draining = old.draining AND old.run = excluded.run, seen = excluded.seen, expires = excluded.expires, session = excluded.session
 	WHERE old.run = excluded.run OR old.expires <= excluded.seen OR old.session <> '' AND NOT EXISTS (
 		SELECT FROM sessions WHERE sessions.session = old.session OR sessions.session IS NULL AND sessions.pid::text = split_part(old.session, ' ', 1))
 	RETURNING started = seen`
-	selectInstances = `SELECT name, site, version, digest, able, draining, started, seen, expires FROM instances ORDER BY name`
+	selectInstances = `SELECT name, site, version, digest, able, draining, ahead, started, seen, expires FROM instances ORDER BY name`
 	deleteInstance  = `DELETE FROM instances WHERE name = ? AND run = ?`
 	drainInstance   = `UPDATE instances SET draining = ? WHERE name = ?`
 	deleteDead      = `DELETE FROM instances WHERE expires < ?`

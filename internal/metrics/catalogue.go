@@ -47,7 +47,7 @@ var Catalogue = []Metric{
 	probesTotal, probeDuration,
 	findingActive, findingExplained, findingAffected, incidentsTotal, incidentsOpen, deploymentActive,
 	notificationsTotal, notificationQueue,
-	scheduleLag, scheduleStretch, jobsSkipped, heartbeatSuccessful, fleetInstances, leaseOwner, fleetTakeovers, fleetSkewed, proberImpaired, reloadSuccessful, reloadTimestamp, panicsTotal, logDropped, buildInfo,
+	scheduleLag, scheduleStretch, jobsSkipped, heartbeatSuccessful, fleetInstances, leaseOwner, fleetTakeovers, fleetSkewed, fleetClock, proberImpaired, reloadSuccessful, reloadTimestamp, panicsTotal, logDropped, buildInfo,
 }
 
 // Gauges of the newest round of a cluster.
@@ -138,6 +138,8 @@ var (
 		"Clusters that this instance took over from one that had failed. Absent without a fleet.")
 	fleetSkewed = gauge("fleet_config_skewed",
 		"Whether another instance of the fleet has another configuration of clusters or alerting. Absent without a fleet.")
+	fleetClock = gauge("fleet_clock_ahead_seconds",
+		"By how much the clock of this machine is ahead of that of the fleet's database; negative: it is behind. Times in the history and on the page are those of the database. Absent without a fleet.")
 	proberImpaired = gauge("prober_impaired",
 		"Whether stickwatch itself cannot probe, so that no cluster is judged.")
 	reloadSuccessful = gauge("config_last_reload_successful",

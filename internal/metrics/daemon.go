@@ -12,15 +12,15 @@ import (
 
 // daemon contains the metrics of the daemon itself.
 type daemon struct {
-	lag                         prometheus.Histogram
-	queue, reloaded, reloadedAt prometheus.Gauge
-	impaired, stretch           prometheus.Gauge
-	heartbeat                   *prometheus.GaugeVec // without a series: none is configured
-	fleetInstances, fleetSkewed *prometheus.GaugeVec // without a series: there is no fleet
-	leases                      *prometheus.GaugeVec
-	takeovers                   *total
-	build                       *prometheus.GaugeVec
-	panics                      panicCounts
+	lag                                     prometheus.Histogram
+	queue, reloaded, reloadedAt             prometheus.Gauge
+	impaired, stretch                       prometheus.Gauge
+	heartbeat                               *prometheus.GaugeVec // without a series: none is configured
+	fleetInstances, fleetSkewed, fleetClock *prometheus.GaugeVec // without a series: there is no fleet
+	leases                                  *prometheus.GaugeVec
+	takeovers                               *total
+	build                                   *prometheus.GaugeVec
+	panics                                  panicCounts
 }
 
 // lagBuckets are the classic buckets of the schedule's lag. A healthy machine uses only the
@@ -39,6 +39,7 @@ func newDaemon(b Build) daemon {
 
 		fleetInstances: fleetInstances.gauge(),
 		fleetSkewed:    fleetSkewed.gauge(),
+		fleetClock:     fleetClock.gauge(),
 		leases:         leaseOwner.gauge(),
 		takeovers:      &total{of: fleetTakeovers},
 
@@ -51,7 +52,7 @@ func newDaemon(b Build) daemon {
 }
 
 func (d daemon) collectors() []prometheus.Collector {
-	return []prometheus.Collector{d.lag, d.stretch, d.queue, d.impaired, d.heartbeat, d.fleetInstances, d.fleetSkewed, d.leases, d.takeovers, d.reloaded, d.reloadedAt, d.build, d.panics}
+	return []prometheus.Collector{d.lag, d.stretch, d.queue, d.impaired, d.heartbeat, d.fleetInstances, d.fleetSkewed, d.fleetClock, d.leases, d.takeovers, d.reloaded, d.reloadedAt, d.build, d.panics}
 }
 
 // Describe implements prometheus.Collector.

@@ -22,6 +22,7 @@ func fixture() *Live {
 	l.Reloaded(now.Add(-time.Hour), nil)
 	l.Heartbeat(true)
 	l.Fleet(3, []string{"shop"}, 1, false)
+	l.ClockAhead(1500 * time.Millisecond)
 	l.Receivers([]string{"ops", "hook"})
 	for _, r := range reports() {
 		l.Observe(r)

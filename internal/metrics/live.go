@@ -181,6 +181,11 @@ func (l *Live) Fleet(live int, own []string, takeovers int64, skewed bool) {
 	d.takeovers.observe(takeovers)
 }
 
+// ClockAhead sets by how much the clock of this machine is ahead of that of the fleet's database.
+func (l *Live) ClockAhead(d time.Duration) {
+	l.daemon.fleetClock.WithLabelValues().Set(d.Round(time.Millisecond).Seconds())
+}
+
 // LogDropped exports the number of dropped log lines. Call it at most once.
 func (l *Live) LogDropped(lines func() int64) {
 	l.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: logDropped.Name, Help: logDropped.Help}, func() float64 { return float64(lines()) }))

@@ -68,7 +68,7 @@ var chinese = map[string]string{
 
 	// The instances of a fleet.
 	"No instance of a fleet has used this history: start stickwatch serve with the key fleet in its configuration.": "还没有 fleet 实例使用过这份历史：请在配置中加入 fleet，再启动 stickwatch serve。",
-	"instance": "实例", "site": "站点", "state": "状态", "clusters": "集群数", "heard of": "最近心跳", "version": "版本", "configuration": "配置", "%s ago": "%s前",
+	"instance": "实例", "site": "站点", "state": "状态", "clusters": "集群数", "heard of": "最近心跳", "clock": "时钟偏差", "version": "版本", "configuration": "配置", "%s ago": "%s前",
 	"alive": "正常", "draining": "正在移交", "cannot probe": "无法探测", "gone": "已失联", "cluster": "集群", "watched by": "监测实例", "since": "始于", "epoch": "任期", "nobody": "无",
 
 	// Waiting.

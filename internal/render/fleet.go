@@ -37,7 +37,7 @@ func (t *Text) instances(all []wire.Instance) {
 		t.Line(t.Say("No instance of a fleet has used this history: start stickwatch serve with the key fleet in its configuration."))
 		return
 	}
-	rows := [][]span{t.headings("instance", "site", "state", "clusters", "heard of", "version", "configuration")}
+	rows := [][]span{t.headings("instance", "site", "state", "clusters", "heard of", "clock", "version", "configuration")}
 	for _, i := range all {
 		tone := plain
 		if i.State != "alive" {
@@ -50,11 +50,25 @@ func (t *Text) instances(all []wire.Instance) {
 			{tone, t.instanceState(i.State)},
 			{tone, strconv.Itoa(i.Clusters)},
 			{tone, t.Say("%s ago", lag)},
+			{tone, clock(i.AheadMS)},
 			{tone, CleanName(i.Version)},
 			{tone, CleanName(i.Config)},
 		})
 	}
 	t.matrix(rows)
+}
+
+// clock returns by how much the clock of an instance is ahead, or "-" where nobody sees a difference.
+func clock(aheadMS int64) string {
+	ahead := (time.Duration(aheadMS) * time.Millisecond).Round(100 * time.Millisecond)
+	switch {
+	case ahead.Abs() < time.Second:
+		return "-"
+	case ahead > 0:
+		return "+" + ahead.String()
+	default:
+		return ahead.String()
+	}
 }
 
 // instanceState returns the state of an instance in the reader's language.

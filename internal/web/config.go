@@ -238,4 +238,7 @@ type HistoryStatus struct {
 	LastError string    // error of the newest write; "": it succeeded
 	LastWrite time.Time // time of the last successful write; zero: none
 	Damage    string    // damage of the file and how to recover; "": none known
+	// ClocksOff has the instances of the fleet whose clock is ahead of that of the database, and by how much;
+	// negative: it is behind.
+	ClocksOff map[string]time.Duration
 }

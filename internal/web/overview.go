@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -309,6 +310,13 @@ func (v viewContext) historyProblems(k HistoryStatus) (notes []healthNote) {
 	}
 	if k.Dropped > 0 {
 		notes = append(notes, healthNote{Tone: toneWarning, Text: v.translate("The history lacks %d probes: the disk was too slow or full", k.Dropped)})
+	}
+	for _, instance := range slices.Sorted(maps.Keys(k.ClocksOff)) {
+		text, ahead := "The clock of the instance %q is %s ahead of that of the database: set it", k.ClocksOff[instance]
+		if ahead < 0 {
+			text = "The clock of the instance %q is %s behind that of the database: set it"
+		}
+		notes = append(notes, healthNote{Tone: toneWarning, Text: v.translate(text, instance, ahead.Abs().Round(time.Second))})
 	}
 	return notes
 }

@@ -51,6 +51,10 @@ func TestHistoryProblems(t *testing.T) {
 			{toneCritical, "The history has not been written since 11:03:11", full},
 			{toneWarning, "The history lacks 7 probes: the disk was too slow or full", ""},
 		}},
+		{"clocks", HistoryStatus{ClocksOff: map[string]time.Duration{"mon2": -time.Minute, "mon1": 61 * time.Second}}, []healthNote{
+			{toneWarning, `The clock of the instance "mon1" is 1m1s ahead of that of the database: set it`, ""},
+			{toneWarning, `The clock of the instance "mon2" is 1m0s behind that of the database: set it`, ""},
+		}},
 		{"damaged", HistoryStatus{Damage: "row 5 is missing"}, []healthNote{{toneCritical, "The file of the history is damaged", "row 5 is missing"}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

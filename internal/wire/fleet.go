@@ -14,9 +14,10 @@ type Instance struct {
 	State    string    `json:"state"`    // alive, draining, impaired (it cannot probe) or gone
 	Clusters int       `json:"clusters"` // that it watches
 	Started  Timestamp `json:"started"`
-	Seen     Timestamp `json:"seen"`   // when it was last heard of
-	LagMS    int64     `json:"lag_ms"` // how long ago that was
-	Config   string    `json:"config"` // identifies its configuration of clusters
+	Seen     Timestamp `json:"seen"`     // when it was last heard of
+	LagMS    int64     `json:"lag_ms"`   // how long ago that was
+	AheadMS  int64     `json:"ahead_ms"` // of the clock of the database, by its clock; negative: behind
+	Config   string    `json:"config"`   // identifies its configuration of clusters
 }
 
 // A Lease says who watches a cluster.
