@@ -82,6 +82,11 @@ Exit status:
 		Args: options.tryArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return options.run(cmd, c) },
 	}
+	options.register(cmd)
+	return cmd
+}
+
+func (o *initOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	for product, what := range map[importer.Product]string{
 		importer.Nginx:   "`FILE`: nginx.conf or the output of nginx -T; - for standard input",
@@ -94,17 +99,16 @@ Exit status:
 		importer.Kubernetes: "`FILE`: manifests of Ingresses, Services and StatefulSets",
 		importer.ModJK:      "`FILE`: workers.properties",
 	} {
-		options.files[product] = flags.String(string(product), "", what)
+		o.files[product] = flags.String(string(product), "", what)
 	}
-	flags.StringArrayVar(&options.upstreams, "upstream", nil, "only the upstream, balancer or backend of this `NAME`; repeatable")
-	options.clusters.registerQuick(cmd)
-	flags.BoolVar(&options.offline, "offline", false, "send no requests")
-	flags.BoolVar(&options.try, "try", false, "only say which profiles fit the nodes of the URLs or of the file, and why")
-	flags.StringVarP(&options.output, "output", "o", defaultFile, "`FILE` to write, or - for standard output")
-	flags.BoolVar(&options.force, "force", false, "replace an existing file")
-	options.language.register(cmd)
+	flags.StringArrayVar(&o.upstreams, "upstream", nil, "only the upstream, balancer or backend of this `NAME`; repeatable")
+	o.clusters.registerQuick(cmd)
+	flags.BoolVar(&o.offline, "offline", false, "send no requests")
+	flags.BoolVar(&o.try, "try", false, "only say which profiles fit the nodes of the URLs or of the file, and why")
+	flags.StringVarP(&o.output, "output", "o", defaultFile, "`FILE` to write, or - for standard output")
+	flags.BoolVar(&o.force, "force", false, "replace an existing file")
+	o.language.register(cmd)
 	explain(cmd, balancerFileSection, noFileSection, askingSection, initOutputSection)
-	return cmd
 }
 
 // productOf returns the product that the name of a file suggests.

@@ -35,8 +35,8 @@ type probeOptions struct {
 	output        setting[string]
 }
 
-func newProbe(c console) *cobra.Command {
-	o := probeOptions{
+func newProbeOptions() *probeOptions {
+	return &probeOptions{
 		failOn:     newSetting("critical", oneOf([]checks.Severity{checks.Critical, checks.Warning})),
 		confidence: newSetting(fmt.Sprint(checks.DefaultConfidence), confidence),
 		timeout:    newSetting("", atLeast(100*time.Millisecond)),
@@ -46,6 +46,10 @@ func newProbe(c console) *cobra.Command {
 		language:   newLanguageFlag(),
 		output:     newSetting(formats[0], oneOf(formats)),
 	}
+}
+
+func newProbe(c console) *cobra.Command {
+	o := newProbeOptions()
 	cmd := &cobra.Command{
 		Use:   "probe [flags] [-- COMMAND...]",
 		Short: "Check a cluster once and report what is wrong",
