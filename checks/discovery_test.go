@@ -19,7 +19,7 @@ func found(r *round) *round {
 // without makes a node one that the source has ceased to list at a moment.
 func (r *round) without(id string, at time.Time) {
 	i := slices.IndexFunc(r.Cluster.Nodes, func(n probes.Node) bool { return n.ID == id })
-	r.Cluster.Left = append(r.Cluster.Left, probes.LeftNode{Node: r.Cluster.Nodes[i], Label: id, At: at})
+	r.Cluster.Left = append(r.Cluster.Left, probes.LeftNode{Node: r.Cluster.Nodes[i], LastLabel: id, At: at})
 	r.Cluster.Nodes = slices.Delete(r.Cluster.Nodes, i, i+1)
 	r.Nodes = slices.Delete(r.Nodes, i, i+1)
 }

@@ -32,7 +32,7 @@ func Identify(cluster *probes.Cluster, direct []probes.NodeObservation) Identity
 		}
 	}
 	for _, n := range cluster.Left {
-		for _, name := range []string{n.Label, n.ID, hostPort(n.Node)} {
+		for _, name := range []string{n.LastLabel, n.ID, hostPort(n.Node)} {
 			if label := fold(name); label != "" && len(who.owners[label]) == 0 {
 				who.owners[label] = []string{n.ID}
 			}

@@ -20,11 +20,11 @@ type canaryState struct {
 	URL      string
 	Address  netip.AddrPort
 	Client   string
-	Base     int
-	Counter  int
-	Written  int
-	Keeper   string
-	Holder   string
+	Base     int    // see NewCanary
+	Counter  int    // the value that it sent last
+	Written  int    // the value that the session had last; see Canary.written
+	Keeper   string // see Canary.keeper
+	Holder   string // see Canary.holder
 	Opened   time.Time
 	OpenedBy string
 	Visitor  bool
@@ -59,7 +59,7 @@ func (c *Canary) State() json.RawMessage {
 	s := canaryState{
 		Now: now, URL: trace.URL, Address: trace.Balancer, Client: trace.Client, Base: trace.Base,
 		Counter: c.counter, Written: c.written, Keeper: c.keeper, Holder: c.holder,
-		Opened: elapsed(c.opened, now), OpenedBy: trace.OpenedBy, Visitor: trace.Visitor, Cookies: c.jar.state(now),
+		Opened: byWallClock(c.opened, now), OpenedBy: trace.OpenedBy, Visitor: trace.Visitor, Cookies: c.jar.state(now),
 	}
 	c.mu.Unlock()
 	last := -1
@@ -76,7 +76,7 @@ func (c *Canary) State() json.RawMessage {
 		return nil
 	}
 	s.Last = trace.Steps[last].Exchange
-	s.Last.At = elapsed(s.Last.At, now)
+	s.Last.At = byWallClock(s.Last.At, now)
 	text, err := json.Marshal(s)
 	if err != nil {
 		return nil
@@ -84,9 +84,9 @@ func (c *Canary) State() json.RawMessage {
 	return text
 }
 
-// elapsed returns a time as the wall clock that shows now tells it. Without that, the age of what began
-// before the clock was set would be wrong in another process.
-func elapsed(t, now time.Time) time.Time {
+// byWallClock returns t, measured back from now by elapsed time, so that a clock that was set since
+// then does not change its age in another process.
+func byWallClock(t, now time.Time) time.Time {
 	if t.IsZero() {
 		return t
 	}
@@ -151,8 +151,8 @@ func (j *Jar) state(now time.Time) (list []cookieState) {
 	defer j.mu.Unlock()
 	for _, h := range j.contents {
 		cookie := *h.cookie
-		cookie.Expires = elapsed(cookie.Expires, now)
-		list = append(list, cookieState{h.url.String(), &cookie, elapsed(h.set, now)})
+		cookie.Expires = byWallClock(cookie.Expires, now)
+		list = append(list, cookieState{h.url.String(), &cookie, byWallClock(h.set, now)})
 	}
 	return list
 }

@@ -26,8 +26,8 @@ type SourceState struct {
 // A LeftNode is a node that its source no longer lists. Its clients may still arrive.
 type LeftNode struct {
 	Node
-	Label string // the name that it reported last; "": unknown
-	At    time.Time
+	LastLabel string    // the name that it reported last; "": unknown
+	At        time.Time // when it left
 }
 
 // LeftSince returns the nodes that have left since a moment and have not come back.

@@ -307,7 +307,7 @@ func (o *demoOptions) playScenario(ctx context.Context, cluster *demo.Cluster, s
 			if err := step.Do(cluster); err != nil {
 				show.logger.Error("the demo", "err", err)
 			}
-			if !sleep.For(ctx, step.Watch) {
+			if !sleep.For(ctx, step.Pause) {
 				return
 			}
 		}

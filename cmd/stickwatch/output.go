@@ -37,13 +37,13 @@ func writeResults(w io.Writer, format string, r render.Results, opts render.Opti
 }
 
 // watchMetrics returns the metrics of the watches of r.
-func watchMetrics(r render.Results) []metrics.Watch {
-	var list []metrics.Watch
+func watchMetrics(r render.Results) []metrics.WatchResult {
+	var list []metrics.WatchResult
 	for _, c := range r.Clusters {
 		if w, ok := r.Watches[c.Cluster]; ok {
 			s := w.Summary()
-			list = append(list, metrics.Watch{
-				Cluster: w.Cluster, Sessions: s.Sessions, Lost: s.Lost, Moved: s.Moved, LongestOutage: s.LongestOutage,
+			list = append(list, metrics.WatchResult{
+				Cluster: w.Cluster, Sessions: s.Sessions, Lost: s.Lost, Moves: s.Moved, LongestOutage: s.LongestOutage,
 				Requests: w.Requests, Failed: w.Failed,
 			})
 		}

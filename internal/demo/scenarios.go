@@ -7,8 +7,8 @@ import (
 	"stickwatch/internal/phrase"
 )
 
-// A Scenario is what an operator does, step by step, without any fault of a product. Its
-// steps must not run concurrently with other operations.
+// A Scenario is what an operator does, step by step; a deployment may bring a fault. Its steps
+// must not run concurrently with other operations.
 type Scenario struct {
 	Name        string
 	Description string // one line, for a list of choices
@@ -19,7 +19,7 @@ type Scenario struct {
 type ScenarioStep struct {
 	Text  phrase.Phrase // what happens, and what to look at
 	Do    func(*Cluster) error
-	Watch time.Duration
+	Pause time.Duration
 }
 
 // Scenarios lists the scenarios. Each can be repeated on the cluster that it leaves.
@@ -60,21 +60,18 @@ var scenarios = []Scenario{
 }
 
 // privateSessions makes nodes keep sessions in their memory, which is what operations lose.
-var privateSessions = ScenarioStep{phrase.New("all is well: see the session map"), func(c *Cluster) error {
+var privateSessions = ScenarioStep{phrase.New("all is well: see the session map"), keepSessionsPrivate, afterChange}
+
+func keepSessionsPrivate(c *Cluster) error {
 	for _, n := range c.Nodes {
 		n.Change(func(f *NodeFaults) { f.Private = true })
 	}
 	return nil
-}, afterChange}
+}
 
 func restart(id string) []ScenarioStep {
 	return []ScenarioStep{
 		{phrase.New("%s is stopped: its sessions are lost, and its clients move", id), func(c *Cluster) error { return c.StopNode(id) }, whileDown},
-		{phrase.New("%s is started", id), func(c *Cluster) error {
-			if err := c.StartNode(id); err != nil {
-				return err
-			}
-			return privateSessions.Do(c)
-		}, afterChange},
+		{phrase.New("%s is started", id), func(c *Cluster) error { return c.StartNode(id) }, afterChange},
 	}
 }

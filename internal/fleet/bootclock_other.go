@@ -4,5 +4,6 @@ package fleet
 
 import "time"
 
-// sinceBoot returns the time since the start of the process. It may stop while the machine sleeps.
-func sinceBoot() time.Duration { return time.Since(began) }
+// elapsedInSleep returns the time since the start of the process. On these systems it stands still
+// while the machine sleeps; a process that was stopped alone is recognised.
+func elapsedInSleep() time.Duration { return time.Since(processStarted) }

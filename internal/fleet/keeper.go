@@ -15,7 +15,7 @@ import (
 	"stickwatch/internal/sleep"
 )
 
-var began = time.Now()
+var processStarted = time.Now()
 
 // The times of a keeper.
 const (
@@ -50,7 +50,7 @@ type Config struct {
 	// Receive is called for each message of another instance, and after messages may have been lost.
 	Receive func(history.MessageKind)
 	Logger  *slog.Logger
-	Elapsed func() time.Duration // since a fixed moment, also while the process sleeps; nil: since the start of the machine
+	Elapsed func() time.Duration // since a fixed moment, also while the process is stopped and, on Linux, the machine sleeps; nil: elapsedInSleep
 }
 
 // A Keeper keeps the leases of an instance.
@@ -75,7 +75,7 @@ type Keeper struct {
 // NewKeeper returns a keeper without leases.
 func NewKeeper(config Config) *Keeper {
 	if config.Elapsed == nil {
-		config.Elapsed = sinceBoot
+		config.Elapsed = elapsedInSleep
 	}
 	return &Keeper{
 		config: config, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1),

@@ -16,7 +16,7 @@ type Zone struct {
 
 	mu        sync.Mutex
 	addresses []string
-	silent    bool
+	failing   bool
 }
 
 // NewZone starts the server of a name that has no addresses yet. Their TTL is a second.
@@ -36,9 +36,10 @@ func NewZone(tb testing.TB, name string) *Zone {
 	return z
 }
 
-// AnswersAll makes the process ask the server for every name until the test ends. Such a test cannot
+// UseForAllNames makes the process ask the server for every name until the test ends. Such a test cannot
 // run beside others that resolve names.
-func (z *Zone) AnswersAll(tb testing.TB) {
+func (z *Zone) UseForAllNames(tb testing.TB) {
+	tb.Helper()
 	system := net.DefaultResolver
 	tb.Cleanup(func() { net.DefaultResolver = system })
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -56,11 +57,11 @@ func (z *Zone) Set(addresses ...string) {
 	z.addresses = addresses
 }
 
-// Fail makes the server answer with an error, or no longer.
-func (z *Zone) Fail(silent bool) {
+// Fail makes the server answer with SERVFAIL while failing is true.
+func (z *Zone) Fail(failing bool) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	z.silent = silent
+	z.failing = failing
 }
 
 func (z *Zone) answer(w dns.ResponseWriter, r *dns.Msg) {
@@ -68,7 +69,7 @@ func (z *Zone) answer(w dns.ResponseWriter, r *dns.Msg) {
 	defer z.mu.Unlock()
 	reply := new(dns.Msg).SetReply(r)
 	switch q := r.Question[0]; {
-	case z.silent:
+	case z.failing:
 		reply.Rcode = dns.RcodeServerFailure
 	case q.Name != z.name:
 		reply.Rcode = dns.RcodeNameError

@@ -86,7 +86,7 @@ func Handler(reports []checks.Report) http.Handler {
 
 // Write writes reports and watches in the text format of Prometheus, for example for the
 // textfile collector of the node exporter.
-func Write(w io.Writer, reports []checks.Report, watches []Watch) error {
+func Write(w io.Writer, reports []checks.Report, watches []WatchResult) error {
 	registry := Registry(reports)
 	addWatches(registry, watches)
 	metricFamilies, err := registry.Gather()

@@ -58,8 +58,8 @@ func TestWrite(t *testing.T) {
 // TestWriteWatches: a watched deployment has its results beside the gauges of the round.
 func TestWriteWatches(t *testing.T) {
 	var got bytes.Buffer
-	err := Write(&got, nil, []Watch{
-		{Cluster: "shop", Sessions: 9, Lost: 6, Moved: 12, LongestOutage: 3400 * time.Millisecond, Requests: 1200, Failed: 14},
+	err := Write(&got, nil, []WatchResult{
+		{Cluster: "shop", Sessions: 9, Lost: 6, Moves: 12, LongestOutage: 3400 * time.Millisecond, Requests: 1200, Failed: 14},
 		{Cluster: "blog"},
 	})
 	if err != nil {

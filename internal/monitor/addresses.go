@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	lookUpFor  = time.Second      // longest look-up; a round makes its own
+	lookUpFor  = time.Second      // the longest look-up outside a round
 	maxKnown   = 1000             // addresses of a balancer that are remembered: no further one is new
-	rotatesFor = 10 * time.Minute // for which an address that came back shows that answers list some only
+	rotatesFor = 10 * time.Minute // after a known address came back, answers are taken to be partial for so long
 )
 
 // Addresses follows the addresses of a balancer's name, as DNS lists them. The zero value knows
@@ -22,25 +22,36 @@ const (
 type Addresses struct {
 	mu       sync.Mutex
 	known    map[netip.AddrPort]bool
-	listed   []probes.Frontend // by the last answer
-	asked    time.Time         // when DNS was asked for it; zero: never
-	cameBack time.Time         // when an answer last listed a known address that the one before did not; zero: never
+	unprobed map[netip.AddrPort]bool // listed, and not yet passed to MarkKnown
+	listed   []probes.Frontend       // by the last answer
+	asked    time.Time               // when DNS was asked for it; zero: never
+	cameBack time.Time               // when an answer last listed a known address that the one before did not; zero: never
 }
 
-// Known makes addresses known: they are not new when DNS lists them.
-func (a *Addresses) Known(addresses ...netip.AddrPort) {
+// MarkKnown makes addresses known, because they are probed: they are not new when DNS lists them.
+func (a *Addresses) MarkKnown(addresses ...netip.AddrPort) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, address := range addresses {
-		a.know(address)
+		a.markKnown(address)
+		delete(a.unprobed, address)
 	}
 }
 
-func (a *Addresses) know(address netip.AddrPort) {
+// markKnown makes an address known. The caller has locked a.mu.
+func (a *Addresses) markKnown(address netip.AddrPort) {
 	if a.known == nil {
-		a.known = make(map[netip.AddrPort]bool)
+		a.known, a.unprobed = make(map[netip.AddrPort]bool), make(map[netip.AddrPort]bool)
 	}
 	a.known[address] = true
+}
+
+// HasUnprobed reports whether DNS lists an address that was new, and that nobody has marked as known
+// since.
+func (a *Addresses) HasUnprobed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.unprobed) > 0
 }
 
 // LookUp asks DNS and returns the frontends at addresses that were not known; they are now. Some
@@ -66,15 +77,17 @@ func (a *Addresses) LookUp(ctx context.Context, c *probes.Cluster) (came []probe
 		case a.known[f.Address] && !a.asked.IsZero() && !a.lists(f.Address):
 			a.cameBack = asked
 		case !a.known[f.Address] && len(a.known) < maxKnown:
-			a.know(f.Address)
+			a.markKnown(f.Address)
+			a.unprobed[f.Address] = true
 			came = append(came, f)
 		}
 	}
 	a.listed, a.asked = listed, asked
+	maps.DeleteFunc(a.unprobed, func(address netip.AddrPort, _ bool) bool { return !a.lists(address) })
 	return came
 }
 
-// lists reports whether the last answer has an address.
+// lists reports whether the last answer has an address. The caller has locked a.mu.
 func (a *Addresses) lists(address netip.AddrPort) bool {
 	return slices.ContainsFunc(a.listed, func(f probes.Frontend) bool { return f.Address == address })
 }
@@ -87,9 +100,9 @@ func (a *Addresses) Gone(address netip.AddrPort) bool {
 	return !a.asked.IsZero() && !a.lists(address) && (a.cameBack.IsZero() || time.Since(a.cameBack) >= rotatesFor)
 }
 
-// Instead returns the frontend to which the users of one whose address has gone go, if DNS lists
-// any.
-func (a *Addresses) Instead(of probes.Frontend) (probes.Frontend, bool) {
+// Instead returns a frontend that DNS lists with the URL of one whose address has gone. Its users go
+// there; ok is false if there is none.
+func (a *Addresses) Instead(of probes.Frontend) (f probes.Frontend, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	at := slices.IndexFunc(a.listed, func(f probes.Frontend) bool { return f.URL == of.URL })
@@ -99,43 +112,21 @@ func (a *Addresses) Instead(of probes.Frontend) (probes.Frontend, bool) {
 	return a.listed[at], true
 }
 
-// lookUp asks DNS for the balancer's addresses. It reports whether there is one that no round
-// has probed yet.
-func (w *Watcher) lookUp(ctx context.Context) (isNew bool) {
+// lookUp asks DNS for the balancer's addresses.
+func (w *Watcher) lookUp(ctx context.Context) {
 	for _, b := range w.last.Balancers {
-		w.canaryPool.addresses.Known(b.Address)
+		w.canaryPool.addresses.MarkKnown(b.Address)
 	}
-	return len(w.canaryPool.addresses.LookUp(ctx, w.cluster)) > 0
+	w.canaryPool.addresses.LookUp(ctx, w.cluster)
 }
 
-// lostAddress reports whether a canary of a follow-up got no good response at an address that
-// DNS no longer lists. A browser asks DNS again then, and goes to another address.
-func (w *Watcher) lostAddress(ctx context.Context, answers map[*pooledCanary]probes.Exchange) bool {
+// hasLostAddress reports whether a canary of a follow-up got no good response at an address that
+// DNS, which it asks then, no longer lists. A browser asks DNS again, too, and goes to another address.
+func (w *Watcher) hasLostAddress(ctx context.Context, answers map[*pooledCanary]probes.Exchange) bool {
 	all := slices.Collect(maps.Keys(answers))
 	if !slices.ContainsFunc(all, func(b *pooledCanary) bool { return !good(answers[b]) }) {
 		return false
 	}
 	w.lookUp(ctx)
-	return slices.ContainsFunc(all, w.canaryPool.left)
-}
-
-// left reports whether a canary uses an address that DNS no longer lists, and got no good
-// response there at last. While it gets good ones, users with an older answer of DNS do, too, also
-// if they lose their sessions.
-func (p *canaryPool) left(b *pooledCanary) bool {
-	if !p.addresses.Gone(b.slot.balancer) {
-		return false
-	}
-	steps := b.Trace().Steps
-	return len(steps) > 0 && !good(steps[len(steps)-1].Exchange)
-}
-
-// good reports whether a response is a page, or leads to one.
-func good(ex probes.Exchange) bool { return ex.Failure == "" && ex.Status >= 200 && ex.Status < 400 }
-
-// leave removes the canaries whose address has left.
-func (p *canaryPool) leave() {
-	p.canaries = slices.DeleteFunc(p.canaries, p.left)
-	p.reserve = slices.DeleteFunc(p.reserve, p.left)
-	p.idle = slices.DeleteFunc(p.idle, func(c *idleCanary) bool { return p.left(c.pooledCanary) })
+	return slices.ContainsFunc(all, w.canaryPool.hasLeft)
 }

@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"stickwatch/internal/demo"
 	"stickwatch/internal/lab"
 	"stickwatch/internal/monitor"
+	"stickwatch/probes"
 )
 
 // TestBalancerChangesAddresses checks that the addresses of a balancer's name are followed: one
@@ -19,7 +21,7 @@ import (
 // dropped it is no trouble. One that stops while DNS lists it is down.
 func TestBalancerChangesAddresses(t *testing.T) {
 	zone := lab.NewZone(t, "web.lab")
-	zone.AnswersAll(t)
+	zone.UseForAllNames(t)
 
 	d := start(t, demo.Config{}, "generic", nil)
 	_, port, _ := net.SplitHostPort(d.Balancer.Addr())
@@ -79,5 +81,38 @@ func TestBalancerChangesAddresses(t *testing.T) {
 	}
 	if !slices.ContainsFunc(log.requests[before:], failing) {
 		t.Errorf("one that stops, although addresses come back: got %+v", log.requests[before:])
+	}
+}
+
+// TestUnprobedAddresses checks that an address stays new until it is probed or DNS drops it, however
+// often DNS is asked in between.
+func TestUnprobedAddresses(t *testing.T) {
+	zone := lab.NewZone(t, "web.lab")
+	zone.UseForAllNames(t)
+	cluster := &probes.Cluster{Balancer: probes.Balancer{URLs: []*url.URL{{Scheme: "http", Host: "web.lab:80"}}}}
+	at := func(ip string) netip.AddrPort { return netip.MustParseAddrPort(ip + ":80") }
+	var addresses monitor.Addresses
+	addresses.MarkKnown(at("127.0.7.1"))
+	for _, step := range []struct {
+		name     string
+		listed   []string
+		probed   string
+		unprobed bool
+	}{
+		{"known", []string{"127.0.7.1"}, "", false},
+		{"new", []string{"127.0.7.1", "127.0.7.2"}, "", true},
+		{"asked again", []string{"127.0.7.1", "127.0.7.2"}, "", true},
+		{"probed", []string{"127.0.7.1", "127.0.7.2"}, "127.0.7.2", false},
+		{"another one", []string{"127.0.7.3"}, "", true},
+		{"which is dropped", []string{"127.0.7.1"}, "", false},
+	} {
+		zone.Set(step.listed...)
+		if step.probed != "" {
+			addresses.MarkKnown(at(step.probed))
+		}
+		addresses.LookUp(t.Context(), cluster)
+		if got := addresses.HasUnprobed(); got != step.unprobed {
+			t.Errorf("%s: got %t", step.name, got)
+		}
 	}
 }

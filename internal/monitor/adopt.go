@@ -49,7 +49,7 @@ func (w *Watcher) leftNodes(listed []probes.Node, now time.Time) []probes.LeftNo
 		gone := probes.LeftNode{Node: n, At: now}
 		for _, o := range w.last.Nodes {
 			if o.Node == n.ID {
-				gone.Label = cmp.Or(o.Label, o.LastLabel)
+				gone.LastLabel = cmp.Or(o.Label, o.LastLabel)
 			}
 		}
 		left = append(left, gone)

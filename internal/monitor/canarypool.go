@@ -49,7 +49,7 @@ type slot struct {
 func (p *canaryPool) traces() []probes.Trace {
 	var list []probes.Trace
 	add := func(b *pooledCanary) {
-		if !p.left(b) {
+		if !p.hasLeft(b) {
 			list = append(list, b.Trace())
 		}
 	}
@@ -402,4 +402,25 @@ func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity)
 		b.identify(identity)
 		w.canaryPool.idle = append(w.canaryPool.idle, &idleCanary{pooledCanary: b, idleTime: pause, last: time.Now()})
 	}
+}
+
+// hasLeft reports whether a canary uses an address that DNS no longer lists, and got no good
+// response there at last. While it gets good ones, users with an older answer of DNS do, too, also
+// if they lose their sessions.
+func (p *canaryPool) hasLeft(b *pooledCanary) bool {
+	if !p.addresses.Gone(b.slot.balancer) {
+		return false
+	}
+	steps := b.Trace().Steps
+	return len(steps) > 0 && !good(steps[len(steps)-1].Exchange)
+}
+
+// good reports whether a response is a page, or leads to one.
+func good(ex probes.Exchange) bool { return ex.Failure == "" && ex.Status >= 200 && ex.Status < 400 }
+
+// removeLeft removes the canaries whose address has left.
+func (p *canaryPool) removeLeft() {
+	p.canaries = slices.DeleteFunc(p.canaries, p.hasLeft)
+	p.reserve = slices.DeleteFunc(p.reserve, p.hasLeft)
+	p.idle = slices.DeleteFunc(p.idle, func(c *idleCanary) bool { return p.hasLeft(c.pooledCanary) })
 }

@@ -45,7 +45,7 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 		if w.stopped(ctx) {
 			return
 		}
-		if w.lostAddress(ctx, answers) {
+		if w.hasLostAddress(ctx, answers) {
 			w.takeFullRound(ctx, nil, true)
 			return
 		}
@@ -95,9 +95,12 @@ func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
 			w.takeFullRound(ctx, nil, w.hasProblems())
 			return
 		}
-		if jobKind == Status && w.lookUp(ctx) {
-			w.takeFullRound(ctx, nil, w.hasProblems())
-			return
+		if jobKind == Status {
+			w.lookUp(ctx)
+			if w.canaryPool.addresses.HasUnprobed() {
+				w.takeFullRound(ctx, nil, w.hasProblems())
+				return
+			}
 		}
 		round, ended := w.refresh(ctx, jobKind)
 		if !ended {
@@ -170,7 +173,7 @@ func (w *Watcher) ended(ctx context.Context) bool { return ctx.Err() != nil || w
 // is set if something is or seems wrong. fresh are the new clients that the round has opened.
 func (w *Watcher) probeAll(ctx context.Context, before *followUp, trouble bool) (r checks.Round, fresh []*probes.Canary) {
 	emptyRound := w.prober.emptyRound(w.cluster) // starts before the first canary request
-	w.canaryPool.leave()
+	w.canaryPool.removeLeft()
 	var seen partialRound
 	round := begin(func() {
 		asked := make(chan struct{})
@@ -246,7 +249,7 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, a
 	w.fullRoundEnded, w.lastPairs = time.Now(), time.Now()
 	w.canaryPool.toSkip = len(round.AddressChecks)
 	w.lookUp(ctx) // an address may have left during the round
-	w.canaryPool.leave()
+	w.canaryPool.removeLeft()
 	round.Past, round.Every = w.history, w.intervals.Canary
 	round.Traces = append(round.Traces, w.canaryPool.traces()...)
 	round.Duration = time.Since(round.Started)

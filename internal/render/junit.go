@@ -47,16 +47,16 @@ func suite(id int, report checks.Report, opts Options) junit.Testsuite {
 	s.AddTestcase(reportTest(report))
 
 	left := slices.Clone(report.Findings)
-	for _, g := range guarantees(report, opts.cluster(report.Cluster)) {
+	for _, g := range clusterTests(report, opts.cluster(report.Cluster)) {
 		var broken []checks.Finding
 		broken, left = g.splitFindings(left)
-		if g.applies || len(broken) > 0 {
+		if g.always || len(broken) > 0 {
 			s.AddTestcase(test(report.Cluster, g, broken, opts.failOn()))
 		}
 	}
 	// A finding that breaks none of the guarantees is a test of its own.
 	for _, f := range left {
-		g := guarantee{group: "other", name: strings.TrimSpace(string(f.Code) + " " + subject(f))}
+		g := clusterTest{group: "other", name: strings.TrimSpace(string(f.Code) + " " + subject(f))}
 		s.AddTestcase(test(report.Cluster, g, []checks.Finding{f}, opts.failOn()))
 	}
 	return s
@@ -83,7 +83,7 @@ func reportTest(r checks.Report) junit.Testcase {
 	return test
 }
 
-func test(cluster string, g guarantee, broken []checks.Finding, failOn checks.Severity) junit.Testcase {
+func test(cluster string, g clusterTest, broken []checks.Finding, failOn checks.Severity) junit.Testcase {
 	t := junit.Testcase{Classname: classname(cluster, g.group), Name: g.name, Time: seconds(g.took)}
 	var failures, others []checks.Finding
 	for _, f := range broken {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -192,19 +193,23 @@ func TestTokens(t *testing.T) {
 // TestEveryWriteIsGuarded: every route that makes changes requires authorization.
 func TestEveryWriteIsGuarded(t *testing.T) {
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t)
-	for _, path := range []string{
-		"/-/reload", "/silences", "/silences/x/expire", "/incidents/x/acknowledge", "/api/v1/incidents/x/acknowledge", "/clusters/shop/probe", "/api/v1/clusters/shop/probe",
-		"/-/token", "/api/v1/silences", "/api/v1/silences/x", "/api/v1/deployments", "/api/v1/deployments/1/end",
-	} {
-		for _, method := range []string{http.MethodPost, http.MethodDelete, http.MethodPut, http.MethodPatch} {
-			r := httptest.NewRequest(method, path, strings.NewReader("{}"))
-			r.RemoteAddr = "10.0.0.7:50000"
-			w := httptest.NewRecorder()
-			s.ServeHTTP(w, r)
-			if w.Code != http.StatusForbidden {
-				t.Errorf("%s %s: got %d", method, path, w.Code)
-			}
+	guarded := 0
+	for _, route := range slices.Concat(s.pageRoutes(), s.operationRoutes(), s.apiRoutes()) {
+		method, path, _ := strings.Cut(route.pattern, " ")
+		if method == http.MethodGet {
+			continue
 		}
+		guarded++
+		r := httptest.NewRequest(method, strings.NewReplacer("{", "", "}", "").Replace(path), strings.NewReader("{}"))
+		r.RemoteAddr = "10.0.0.7:50000"
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != http.StatusForbidden {
+			t.Errorf("%s: got %d", route.pattern, w.Code)
+		}
+	}
+	if guarded < 12 {
+		t.Errorf("got %d routes that make changes, want those of silences, incidents, deployments, probes, reloads and tokens", guarded)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // is an outage.
 func TestBalancerChangesAddresses(t *testing.T) {
 	zone := lab.NewZone(t, "web.lab")
-	zone.AnswersAll(t)
+	zone.UseForAllNames(t)
 	balancers := make(map[string]*demo.Balancer)
 	f := prepareDemo(t, demo.Config{Method: probes.MethodCookie}, probes.PolicySticky)
 	_, port, _ := net.SplitHostPort(f.Balancer.Addr())

@@ -67,7 +67,7 @@ func Start(ctx context.Context, c *probes.Cluster, config Config) *Watch {
 	}
 	fronts := probes.Resolve(ctx, c)
 	for _, front := range fronts {
-		v.addresses.Known(front.Address)
+		v.addresses.MarkKnown(front.Address)
 	}
 	users, newClients := v.openClients(ctx, fronts)
 	v.record.From = time.Now()
