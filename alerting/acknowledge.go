@@ -3,11 +3,8 @@ package alerting
 import (
 	"cmp"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
-	"stickwatch/checks"
 	"stickwatch/probes"
 )
 
@@ -28,11 +25,11 @@ const (
 // IsZero reports whether nobody has acknowledged the incident.
 func (a Acknowledgement) IsZero() bool { return a.At.IsZero() }
 
-// text returns the name and the note.
-func (a Acknowledgement) text() string {
-	by := cmp.Or(a.By, "somebody")
-	if a.Note != "" {
-		return by + ": " + a.Note
+// signed returns the name of somebody, and what they say.
+func signed(by, note string) string {
+	by = cmp.Or(by, "somebody")
+	if note != "" {
+		return by + ": " + note
 	}
 	return by
 }
@@ -41,15 +38,15 @@ func (a Acknowledgement) text() string {
 var ErrNotOpen = errors.New("no such open incident")
 
 // An AcknowledgedError says that somebody else has acknowledged the incident.
-type AcknowledgedError struct{ By Acknowledgement }
+type AcknowledgedError struct{ Existing Acknowledgement }
 
 func (e AcknowledgedError) Error() string {
-	return cmp.Or(e.By.By, "somebody") + " has acknowledged it"
+	return signed(e.Existing.By, "") + " has acknowledged it"
 }
 
 // Acknowledge records an acknowledgement of an open incident and notifies the receivers
-// that were notified of the incident. Its errors are ErrNotOpen and AcknowledgedError. A
-// person may repeat the own acknowledgement, and takeOver replaces that of another. All of
+// that were notified of the incident. Its errors are ErrNotOpen and AcknowledgedError. People
+// may repeat their own acknowledgement, and takeOver replaces that of somebody else. All of
 // them stay in the timeline.
 func (m *Manager) Acknowledge(at time.Time, id string, a Acknowledgement, takeOver bool) (Decision, error) {
 	i := m.openIncidents.withID(id)
@@ -63,15 +60,15 @@ func (m *Manager) Acknowledge(at time.Time, id string, a Acknowledgement, takeOv
 	}
 	i.Acknowledged = a
 	m.openIncidents.record(i, Event{
-		At: at, Kind: EventAcknowledged, Author: a.By, Detail: a.Note, Reason: ReasonAsked, Text: "acknowledged by " + a.text(),
+		At: at, Kind: EventAcknowledged, Author: a.By, Detail: a.Note, Reason: ReasonAsked, Text: "acknowledged by " + signed(a.By, a.Note),
 	}, true)
 	return m.decide(at), nil
 }
 
 // NewNote returns a note for the timeline of an incident. by may be "".
 func NewNote(at time.Time, by, text string) Event {
-	a := Acknowledgement{By: probes.Clean(by, MaxAuthor), Note: probes.Clean(text, MaxNote)}
-	return Event{At: at, Kind: EventNoted, Author: a.By, Detail: a.Note, Reason: ReasonAsked, Text: "note by " + a.text()}
+	by, text = probes.Clean(by, MaxAuthor), probes.Clean(text, MaxNote)
+	return Event{At: at, Kind: EventNoted, Author: by, Detail: text, Reason: ReasonAsked, Text: "note by " + signed(by, text)}
 }
 
 // AddNote adds a note to an open incident, of which nobody is notified. Its error is
@@ -90,37 +87,4 @@ func (i *Incident) WithNote(note Event) Incident {
 	c := i.clone()
 	c.Timeline = appendEvent(c.Timeline, note)
 	return c
-}
-
-// An Escalation notifies a further receiver of a critical incident that nobody has
-// acknowledged.
-type Escalation struct {
-	After time.Duration // from the first notification of a critical incident to the receiver of its route
-	To    string        // the receiver; "": the route has no escalation
-}
-
-// escalate notifies the receivers to which an incident escalates.
-func (m *Manager) escalate(notifications []Notification, at time.Time, incident *Incident) []Notification {
-	if incident.Severity != checks.Critical || !incident.Acknowledged.IsZero() {
-		return notifications
-	}
-	for _, route := range m.router.routesOf(incident) {
-		told, to := incident.notified(route.Receiver), route.Escalation.To
-		switch {
-		case to == "" || incident.notified(to) != nil || !m.router.knows(to):
-			continue
-		case told == nil || told.Critical.IsZero() || at.Sub(told.Critical) < route.Escalation.After:
-			continue
-		}
-		e := Event{At: at, Kind: EventEscalated, Detail: to, Reason: ReasonNobodyAcknowledged, Text: fmt.Sprintf("nobody has acknowledged it for %s: %s is notified", route.Escalation.After, to)}
-		m.openIncidents.record(incident, e, false)
-		incident.Notified = append(incident.Notified, Notified{Receiver: to, News: []Event{e}})
-		notifications = m.newNotification(notifications, at, incident, incident.notified(to), NotificationFired, ReasonNobodyAcknowledged)
-	}
-	return notifications
-}
-
-// urgent reports whether events are notified without waiting for more.
-func urgent(news []Event) bool {
-	return slices.ContainsFunc(news, func(e Event) bool { return e.worsens() || e.Kind == EventAcknowledged })
 }

@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"slices"
 	"time"
 
 	"stickwatch/checks"
@@ -106,4 +107,9 @@ const MaxNews = 20
 func (n *Notified) addNews(e Event) {
 	n.News = append(n.News, e)
 	n.News = n.News[max(0, len(n.News)-MaxNews):]
+}
+
+// urgent reports whether events are notified without waiting for more.
+func urgent(news []Event) bool {
+	return slices.ContainsFunc(news, func(e Event) bool { return e.worsens() || e.Kind == EventAcknowledged })
 }

@@ -96,7 +96,7 @@ quotes. Durations: 500ms, 10s, 1h30m, 400d.`
 func metricsTopic() string {
 	s := render.NewText(render.Options{})
 	s.Line("The metrics of serve on /metrics. Unknown values are absent instead of 0.")
-	for _, m := range slices.Concat(metrics.Catalogue, metrics.WatchCatalogue) {
+	for _, m := range slices.Concat(metrics.Catalogue, metrics.WatchCatalogue()) {
 		s.Blank()
 		head := m.Name
 		if len(m.Labels) > 0 {

@@ -32,7 +32,7 @@ func readModJK(src source, file string) (*parsedConfig, error) {
 		w := reader.workers[name]
 		switch kind := reader.property(name, "type"); kind.text {
 		case "lb":
-			if err := reader.balancer(name, w); err != nil {
+			if err := reader.addBalancer(name, w); err != nil {
 				return nil, err
 			}
 		case "ajp13", "ajp14", "":
@@ -47,25 +47,25 @@ var jkVariable = regexp.MustCompile(`\$\([^()]+\)`)
 
 // properties parses lines of worker.NAME.PROPERTY=VALUE, with $(VARIABLE).
 func (r *jkReader) properties(file, text string) error {
-	set := map[string]string{}
+	variables := map[string]string{}
 	for _, l := range logicalLines(text) {
 		at := position{file, l.number}
 		line := strings.TrimSpace(l.text)
 		if line == "" || line[0] == '#' || line[0] == '!' {
 			continue
 		}
-		key, text, ok := strings.Cut(line, "=")
+		key, setting, ok := strings.Cut(line, "=")
 		if !ok {
 			return at.errorf("%s: expected KEY=VALUE, such as worker.NAME.type=lb", quoted(line))
 		}
 		key = strings.TrimSpace(key)
-		text = jkVariable.ReplaceAllStringFunc(strings.TrimSpace(text), func(reference string) string {
-			return cmp.Or(set[reference[2:len(reference)-1]], reference)
+		setting = jkVariable.ReplaceAllStringFunc(strings.TrimSpace(setting), func(reference string) string {
+			return cmp.Or(variables[reference[2:len(reference)-1]], reference)
 		})
-		if len(text) > maxPattern {
+		if len(setting) > maxPattern {
 			return at.errorf("the value has more than %d bytes", maxPattern)
 		}
-		set[key] = text
+		variables[key] = setting
 		path := strings.Split(key, ".")
 		if path[0] != "worker" || len(path) != 3 {
 			continue // worker.list and variables
@@ -74,7 +74,7 @@ func (r *jkReader) properties(file, text string) error {
 		if !known {
 			r.names = append(r.names, path[1])
 		}
-		w.set(path[2:], value{position: at, text: text})
+		w.set(path[2:], value{position: at, text: setting})
 		r.workers[path[1]] = w
 	}
 	return nil
@@ -96,8 +96,8 @@ func (r *jkReader) property(name string, keys ...string) value {
 	return value{}
 }
 
-// balancer adds a worker of the type lb.
-func (r *jkReader) balancer(name string, w value) error {
+// addBalancer adds a worker of the type lb.
+func (r *jkReader) addBalancer(name string, w value) error {
 	u := &upstream{
 		position: w.position, kind: "worker", name: name, method: probes.MethodCookie,
 		routeCookie: cmp.Or(r.property(name, "session_cookie").text, "JSESSIONID"),
@@ -119,7 +119,7 @@ func (r *jkReader) balancer(name string, w value) error {
 	}
 	members := r.property(name, "balance_workers", "balanced_workers")
 	for member := range strings.FieldsFuncSeq(members.text, func(c rune) bool { return strings.ContainsRune(", \t", c) }) {
-		if err := u.jkMember(r, member, members.position); err != nil {
+		if err := r.addMember(u, member, members.position); err != nil {
 			return err
 		}
 	}
@@ -127,21 +127,21 @@ func (r *jkReader) balancer(name string, w value) error {
 	return nil
 }
 
-// jkTrue reports whether a property is on: mod_jk looks at the first letter.
+// jkTrue reports whether a property is on. mod_jk looks at the first letter; "o" is on, except in off.
 func jkTrue(text string) bool {
 	return text != "" && slices.Contains([]string{"t", "y", "1", "o"}, strings.ToLower(text[:1])) && !strings.EqualFold(text, "off")
 }
 
-// jkMember adds a worker of a balancer.
-func (u *upstream) jkMember(reader *jkReader, name string, at position) error {
-	w, known := reader.workers[name]
+// addMember adds a worker to a balancer.
+func (r *jkReader) addMember(u *upstream, name string, at position) error {
+	w, known := r.workers[name]
 	if !known {
 		return at.errorf("balance_workers names %s, which has no properties in this file", quoted(name))
 	}
-	host, port := cmp.Or(reader.property(name, "host").text, "localhost"), cmp.Or(reader.property(name, "port").text, "8009")
+	host, port := cmp.Or(r.property(name, "host").text, "localhost"), cmp.Or(r.property(name, "port").text, "8009")
 	s := server{
 		position: w.position, scheme: "ajp", weight: 1, address: host + ":" + port,
-		name: cmp.Or(reader.property(name, "route", "jvm_route", "domain").text, name),
+		name: cmp.Or(r.property(name, "route", "jvm_route", "domain").text, name),
 	}
 	switch {
 	case isVariable(s.address):
@@ -149,18 +149,17 @@ func (u *upstream) jkMember(reader *jkReader, name string, at position) error {
 	case !validAddress(s.address):
 		return w.errorf("worker %s: expected a host and a port, got %s", quoted(name), quoted(s.address))
 	}
-	if factor := reader.property(name, "lbfactor"); factor.exists() {
+	if factor := r.property(name, "lbfactor"); factor.exists() {
 		n, err := atLeast(factor.text, 0)
 		if err != nil {
 			return factor.errorf("lbfactor %s: %w", quoted(factor.text), err)
 		}
 		s.weight, s.down = max(n, 1), n == 0
 	}
-	switch strings.ToUpper(reader.property(name, "activation").text + " ")[:1] {
-	case "D", "S":
-		s.down = true
+	if activation := strings.ToUpper(r.property(name, "activation").text); strings.HasPrefix(activation, "D") || strings.HasPrefix(activation, "S") {
+		s.down = true // disabled or stopped
 	}
-	if distance := reader.property(name, "distance").text; distance != "" && distance != "0" {
+	if distance := r.property(name, "distance").text; distance != "" && distance != "0" {
 		s.backup = true
 	}
 	u.servers = append(u.servers, s)

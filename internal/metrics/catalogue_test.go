@@ -151,7 +151,7 @@ func TestCatalogue(t *testing.T) {
 			t.Errorf("%s is in the catalogue, and the world has none of it", name)
 		}
 	}
-	all = append(all, WatchCatalogue...)
+	all = append(all, WatchCatalogue()...)
 	var table strings.Builder
 	if err := Markdown(&table, all); err != nil {
 		t.Fatal(err)

@@ -45,11 +45,11 @@ func (s *Server) acknowledge(r *http.Request, asked wire.AcknowledgeRequest) (al
 	a := alerting.Acknowledgement{By: author, Note: asked.Note}
 	i, err := s.config.Operator.Acknowledge(r.Context(), r.PathValue("id"), a, asked.TakeOver)
 	if other, ok := errors.AsType[alerting.AcknowledgedError](err); ok {
-		by := any(other.By.By)
+		by := any(other.Existing.By)
 		if by == "" {
 			by = term("somebody")
 		}
-		return i, newProblem(http.StatusConflict, "%s acknowledged it at %s", by, other.By.At.In(s.locale.Load().zone).Format("2006-01-02 15:04:05 MST"))
+		return i, newProblem(http.StatusConflict, "%s acknowledged it at %s", by, other.Existing.At.In(s.locale.Load().zone).Format("2006-01-02 15:04:05 MST"))
 	}
 	return i, s.changed(r, "open incident", i, err)
 }

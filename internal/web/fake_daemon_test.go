@@ -93,7 +93,7 @@ func (d *fakeDaemon) replaceCluster(s *fakeCluster) {
 func (d *fakeDaemon) Acknowledge(_ context.Context, id string, a alerting.Acknowledgement, takeOver bool) (alerting.Incident, error) {
 	return d.change(id, func(i *alerting.Incident) error {
 		if before := i.Acknowledged; !before.IsZero() && !takeOver {
-			return alerting.AcknowledgedError{By: before}
+			return alerting.AcknowledgedError{Existing: before}
 		}
 		a.At = testTime
 		i.Acknowledged = a
