@@ -80,7 +80,9 @@ func (o *openPlacement) observe(request checks.Request) []checks.Placement {
 	if interrupted || o.newest.Node != request.Served || o.newest.Outcome != request.Outcome {
 		o.newest = placementOf(request)
 	}
-	o.newest.To = request.At
+	if request.At.After(o.newest.To) {
+		o.newest.To = request.At
+	}
 	if !interrupted && o.Node == request.Served && o.Outcome == request.Outcome {
 		return o.extend(request.At)
 	}
@@ -108,16 +110,19 @@ func (o *openPlacement) extend(to time.Time) []checks.Placement {
 	return []checks.Placement{o.Placement}
 }
 
-// replace begins another placement.
+// replace begins another placement. Its first request may have been sent before those of the
+// one that ends.
 func (o *openPlacement) replace(next checks.Placement) []checks.Placement {
 	ended := o.Placement
-	if ended.To.After(next.From) {
-		ended.To = next.From
-	}
 	o.Placement = next
 	if !next.From.After(ended.From) { // no two placements of a session may begin together: From is part of the key of its row
 		o.From = ended.From.Add(time.Millisecond)
+	}
+	if o.To.Before(o.From) {
 		o.To = o.From
+	}
+	if ended.To.After(o.From) {
+		ended.To = o.From
 	}
 	o.saved = o.To
 	return []checks.Placement{ended, o.Placement}

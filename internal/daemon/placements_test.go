@@ -176,3 +176,19 @@ func TestStoredEndIsRecent(t *testing.T) {
 		t.Errorf("got %d writes in 20 minutes of calm", s.writes)
 	}
 }
+
+// TestPlacementsOutOfOrder: requests of two canaries end in any order, and no placement ends before it begins.
+func TestPlacementsOutOfOrder(t *testing.T) {
+	t.Parallel()
+	var recorder placementRecorder
+	start := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+	for i, sent := range []time.Duration{0, 5, 3, 4, 9, 2, 8, 8, 7} {
+		for _, p := range recorder.observe(checks.Request{
+			Cluster: "shop", Balancer: "lb", Node: "node1", Served: fmt.Sprint("node", i%3), Canary: true, At: start.Add(sent * time.Second), Outcome: checks.OutcomeMoved,
+		}) {
+			if p.To.Before(p.From) {
+				t.Errorf("request %d: a placement from %s to %s", i, p.From, p.To)
+			}
+		}
+	}
+}

@@ -220,7 +220,7 @@ func (r *Reader) CountMoves(ctx context.Context, cluster string, span checks.Spa
 }
 
 // CountsOf returns the effects on the clients of a cluster in a span. Each session counts
-// once. An outage is the longest period in which the balancer, or the canaries of one node,
+// once. Those that were lost did not move, or moved. An outage is the longest period in which the balancer, or the canaries of one node,
 // got no good response.
 func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error) {
 	var c alerting.Counts
@@ -228,6 +228,12 @@ func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span)
 	if c.Moved, c.Lost, err = r.CountMoves(ctx, cluster, span); err != nil {
 		return c, err
 	}
+	inPlace := 0
+	from, to := bounds(span)
+	if err := r.pool.QueryRowContext(ctx, countLostInPlace, cluster, from, from, to).Scan(&inPlace); err != nil {
+		return c, fmt.Errorf("counting lost sessions of %q: %w", cluster, err)
+	}
+	c.Lost += inPlace
 	uptimes, err := r.Uptimes(ctx, cluster, span, checks.TargetBalancer, checks.TargetCanary)
 	if err != nil {
 		return c, err

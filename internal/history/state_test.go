@@ -448,7 +448,7 @@ func TestClusters(t *testing.T) {
 	}
 }
 
-// TestCountsOf: each session counts once, and an outage of a node is no outage of its clients.
+// TestCountsOf: each session counts once, also if it was lost without a move, and an outage of a node is no outage of its clients.
 func TestCountsOf(t *testing.T) {
 	db := opened(t)
 	move := func(after time.Duration, session probes.Fingerprint, kept bool) checks.Move {
@@ -457,8 +457,15 @@ func TestCountsOf(t *testing.T) {
 	sample := func(kind checks.TargetKind, after time.Duration, ok bool) checks.Sample {
 		return checks.Sample{Target: checks.Target{Cluster: "shop", Kind: kind, Name: "node1"}, At: testTime.Add(after), OK: ok, Status: 200}
 	}
+	placed := func(after time.Duration, node string, outcome checks.Outcome) checks.Placement {
+		at := testTime.Add(after)
+		return checks.Placement{Cluster: "shop", Balancer: "lb", Owner: "node1", Node: node, Outcome: outcome, Span: checks.Span{From: at, To: at.Add(time.Second)}}
+	}
 	const s = time.Second
 	write(t, db, Batch{
+		Placements: []checks.Placement{
+			placed(-10*s, "node1", checks.OutcomeLost), placed(4*s, "node2", checks.OutcomeLost), placed(7*s, "node1", checks.OutcomeLost), placed(9*s, "node1", checks.OutcomeServed),
+		},
 		Moves: []checks.Move{
 			move(s, "a", true), move(2*s, "a", true), move(3*s, "b", true), move(4*s, "b", false), move(5*s, "", false), move(6*s, "", false),
 			move(-s, "c", false), move(time.Minute, "d", true),
@@ -472,7 +479,7 @@ func TestCountsOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(alerting.Counts{Moved: 4, Lost: 3, Longest: 3 * s}, got); diff != "" {
+	if diff := cmp.Diff(alerting.Counts{Moved: 4, Lost: 4, Longest: 3 * s}, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }

@@ -113,6 +113,8 @@ const (
 
 	upsertPlacement = `INSERT INTO placements (cluster, balancer, owner, since, until, node, outcome) VALUES (?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (cluster, balancer, owner, since) DO UPDATE SET until = excluded.until, node = excluded.node, outcome = excluded.outcome`
+	// countLostInPlace counts how often canaries lost their session on its own node, such as by its restart.
+	countLostInPlace = `SELECT COUNT(*) FROM placements WHERE cluster = ? AND until >= ? AND since >= ? AND since < ? AND node = owner AND outcome = 'lost'`
 	// selectPlacements selects the newest placements of a cluster that overlap a span.
 	selectPlacements = `SELECT cluster, balancer, owner, since, until, node, outcome FROM placements
 	WHERE cluster = ? AND until >= ? AND since < ? ORDER BY until DESC LIMIT ?`

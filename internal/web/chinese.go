@@ -154,6 +154,7 @@ var chineseTexts = map[string]string{
 	"%s (%d nodes)": "%s（%d 个节点）",
 	"; ":            "；",
 	"%d more":       "另有 %d 个",
+	"now":           "现在",
 	"automatic":     "自动",
 
 	"Post-mortem as Markdown": "复盘文档（Markdown）",

@@ -259,7 +259,7 @@ func TestAcknowledge(t *testing.T) {
 	}
 	for lang, words := range map[string]string{"en": "Acknowledged", "zh": "已认领"} {
 		shown := send(s, "GET", page+"?lang="+lang, "").Body.String()
-		if !strings.Contains(shown, "<dt>"+words+"</dt><dd>张三, ") || !strings.Contains(shown, "&lt;b&gt;on it&lt;/b&gt;") {
+		if !strings.Contains(shown, "<dt>"+words+"</dt><dd>张三 · ") || !strings.Contains(shown, "&lt;b&gt;on it&lt;/b&gt;") {
 			t.Errorf("%s: the page does not show who takes care of the incident", lang)
 		}
 	}

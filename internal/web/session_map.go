@@ -98,10 +98,16 @@ func (v viewContext) sessionMap(p Snapshot, r *clusterHistory) *sessionMap {
 	sessions.addEvents(v, r)
 	newest := r.placements[:min(len(r.placements), listedRows)]
 	sessions.More = len(r.placements) - len(newest)
-	several := severalAddresses(r.placements)
+	several, seen := severalAddresses(r.placements), map[string]bool{}
 	for _, one := range newest {
+		to := v.timestamp(one.To)
+		lane := v.laneName(one, true)
+		if !seen[lane] && v.now.Sub(one.To) <= checks.PlacementGap {
+			to = timestamp{Text: v.translate("now")} // as the map draws it
+		}
+		seen[lane] = true
 		sessions.Rows = append(sessions.Rows, placementView{
-			From: v.timestamp(one.From), To: v.timestamp(one.To), Lane: v.laneName(one, several),
+			From: v.timestamp(one.From), To: to, Lane: v.laneName(one, several),
 			Node: v.servedBy(one.Node), Outcome: v.outcome(one.Outcome), Harmful: one.Outcome.Harmful(),
 		})
 	}
@@ -183,7 +189,7 @@ func joinShort(placed []checks.Placement, span checks.Span) []checks.Placement {
 func (v viewContext) block(p Snapshot, one checks.Placement, end time.Time, span checks.Span, top int) mapBlock {
 	from, to := shareOf(span, one.From), shareOf(span, end)
 	block := mapBlock{
-		X: percentOf(from), Width: percentOf(to - from), Y: top + (laneHeight-fullBar)/2, Height: fullBar,
+		X: percentOf(from), Width: percentOf(max(0, to-from)), Y: top + (laneHeight-fullBar)/2, Height: fullBar,
 		MarkY: top + laneHeight/2 + 5, Class: "s-none", Focus: one.Outcome != checks.OutcomeServed || one.Node != one.Owner,
 	}
 	switch node := rowOf(p, one.Node); {
