@@ -116,8 +116,14 @@ type troubleTest struct {
 	fleet  *fleetRig
 	cables map[string]*cable
 	clocks map[string]wallClock
-	spans  []checks.Span // of each trouble, with the time after it
+	spans  []trouble
 	kinds  map[string]int
+}
+
+// A trouble happened in a span, which includes the time after it.
+type trouble struct {
+	checks.Span
+	kind, instance string
 }
 
 var instances = []string{"a", "b", "c"}
@@ -247,7 +253,7 @@ func TestFleetTroubles(t *testing.T) {
 		troubles[kind](t, k, name)
 		const settle = 20 * time.Second
 		k.during(t, name, time.Duration(k.random.Int64N(int64(settle))))
-		k.spans = append(k.spans, checks.Span{From: began, To: time.Now()})
+		k.spans = append(k.spans, trouble{checks.Span{From: began, To: time.Now()}, kind, name})
 		k.kinds[kind]++
 	}
 	k.finish(t)
@@ -366,8 +372,8 @@ func (k *troubleTest) gaps(t *testing.T) (gaps []time.Duration) {
 			t.Fatal(err)
 		}
 		for _, span := range k.spans {
-			const step = 100 * time.Millisecond
-			points, err := k.fleet.reader.Points(t.Context(), targets, span, step)
+			const step, long = 100 * time.Millisecond, 10 * time.Second
+			points, err := k.fleet.reader.Points(t.Context(), targets, span.Span, step)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -379,8 +385,14 @@ func (k *troubleTest) gaps(t *testing.T) (gaps []time.Duration) {
 			}
 			slices.SortFunc(times, time.Time.Compare)
 			var longest time.Duration
+			var from time.Time
 			for n := range times[1:] {
-				longest = max(longest, times[n+1].Sub(times[n]))
+				if gap := times[n+1].Sub(times[n]); gap > longest {
+					longest, from = gap, times[n]
+				}
+			}
+			if longest > long {
+				t.Logf("%s was not probed for %s from %s, when %s was %s", cluster, longest, from.Format(time.TimeOnly), span.instance, span.kind)
 			}
 			gaps = append(gaps, longest)
 		}
