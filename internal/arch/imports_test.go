@@ -178,6 +178,7 @@ var homes = map[string][]string{
 	"github.com/prometheus/prometheus":       {"internal/discovery"},                                   // the format of file_sd and http_sd
 	"modernc.org/sqlite":                     {"internal/history"},
 	"github.com/go-co-op/gocron":             {"internal/monitor"},
+	"github.com/jonboulle/clockwork":         {"internal/monitor"},
 	"github.com/slack-go/slack":              {"alerting/slack"},
 	"github.com/pressly/goose":               {"internal/history"},
 	"github.com/andybalholm/cascadia":        {"probes/extract"},

@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -221,17 +220,9 @@ func TestFleetTroubles(t *testing.T) {
 		seed = n
 	}
 	t.Logf("seed %d", seed)
-	binary, err := skewable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.command = func(name string) *exec.Cmd {
-		cmd := exec.Command(binary)
-		cmd.Env = []string{clockFile + "=" + filepath.Join(f.dir, name+".clock")}
-		return cmd
-	}
+	clocks := f.setClocks(t, instances...)
 	k := &troubleTest{
-		fleet: f, cables: make(map[string]*cable), clocks: make(map[string]wallClock), kinds: make(map[string]int),
+		fleet: f, cables: make(map[string]*cable), clocks: clocks, kinds: make(map[string]int),
 		killTest: killTest{rig: f.rig, random: rand.New(rand.NewPCG(seed, 0)), workspace: f.workspace, acknowledged: make(map[string]apiIncident)},
 	}
 	t.Cleanup(func() {
@@ -240,7 +231,7 @@ func TestFleetTroubles(t *testing.T) {
 		}
 	})
 	for _, name := range instances {
-		k.cables[name], k.clocks[name] = newCable(t, f.database.Addr()), newWallClock(t, f.dir, name)
+		k.cables[name] = newCable(t, f.database.Addr())
 		k.restart(t, name)
 	}
 	await(t, 2*time.Minute, "each instance has clusters", func() bool { return f.owned(t, instances...) })

@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"stickwatch/checks"
 )
 
 // clockFile is the environment variable with the file that says by how many seconds the wall clock of
@@ -61,11 +64,24 @@ var skewable = sync.OnceValues(func() (path string, err error) {
 // A wallClock is the wall clock of the daemons of an instance.
 type wallClock struct{ file string }
 
-func newWallClock(t *testing.T, dir, name string) wallClock {
+// setClocks gives instances that are started from now on wall clocks that can be set.
+func (f *fleetRig) setClocks(t *testing.T, instances ...string) map[string]wallClock {
 	t.Helper()
-	c := wallClock{filepath.Join(dir, name+".clock")}
-	c.set(t, 0)
-	return c
+	binary, err := skewable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	clocks := make(map[string]wallClock)
+	for _, name := range instances {
+		clocks[name] = wallClock{filepath.Join(f.dir, name+".clock")}
+		clocks[name].set(t, 0)
+	}
+	f.command = func(name string) *exec.Cmd {
+		cmd := exec.Command(binary)
+		cmd.Env = []string{clockFile + "=" + clocks[name].file}
+		return cmd
+	}
+	return clocks
 }
 
 // set makes it differ from that of the machine.
@@ -77,5 +93,66 @@ func (c wallClock) set(t *testing.T, off time.Duration) {
 	}
 	if err := os.Rename(next, c.file); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestFleetClocks: with clocks that are a minute apart, and set while instances run, every cluster is
+// probed, and its history and incidents have the times of the database.
+func TestFleetClocks(t *testing.T) {
+	f := newSessionRig(t, 4).fleetRig
+	clocks := f.setClocks(t, "a", "b")
+	clocks["b"].set(t, time.Minute)
+	for _, name := range []string{"a", "b"} {
+		f.start(t, name)
+	}
+	await(t, 2*time.Minute, "each instance has clusters", func() bool { return f.owned(t, "a", "b") })
+	f.probedNow(t, "one is ahead from its start")
+	clocks["a"].set(t, -time.Minute)
+	f.probedNow(t, "one is set back")
+	clocks["b"].set(t, 0)
+	f.probedNow(t, "one is put right")
+	began := time.Now()
+	if err := f.Break("redis-down"); err != nil {
+		t.Fatal(err)
+	}
+	var list []apiIncident
+	await(t, time.Minute, "an incident of each cluster", func() bool {
+		list, _ = f.running["a"].incidents(t.Context())
+		return fired(list) == len(f.clusters)
+	})
+	for _, i := range list {
+		if at, err := time.Parse(time.RFC3339, i.Fired); err != nil || at.Before(began.Add(-time.Second)) || at.After(time.Now().Add(time.Second)) {
+			t.Errorf("incident %s fired at %s, want a time since %s (%v)", i.ID, i.Fired, began, err)
+		}
+	}
+	await(t, time.Minute, "the page names the clock that is off", func() bool {
+		_, page := f.running["b"].request(t, "/")
+		return strings.Contains(page, "The clock of the instance &#34;a&#34; is 1m0s behind") && !strings.Contains(page, "instance &#34;b&#34;")
+	})
+}
+
+// probedNow waits until every cluster has been probed for five seconds from now on, as its history says.
+func (f *fleetRig) probedNow(t *testing.T, when string) {
+	t.Helper()
+	f.state(t)
+	span := checks.Span{From: time.Now(), To: time.Now().Add(5 * time.Second)}
+	for _, cluster := range f.clusters {
+		await(t, time.Minute, cluster+" is probed when "+when, func() bool {
+			targets, err := f.reader.Targets(t.Context(), cluster)
+			if err != nil {
+				t.Fatal(err)
+			}
+			points, err := f.reader.Points(t.Context(), targets, span, time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seconds := make(map[time.Time]bool)
+			for _, list := range points {
+				for _, p := range list {
+					seconds[p.At] = true
+				}
+			}
+			return len(seconds) >= 4
+		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-co-op/gocron/v2"
+	"github.com/jonboulle/clockwork"
 
 	"stickwatch/internal/panics"
 	"stickwatch/internal/sleep"
@@ -34,6 +35,7 @@ type Schedule struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
 	scheduler gocron.Scheduler
+	clock     steadyClock
 	logger    *slog.Logger
 	observer  ScheduleObserver
 	turns     *turns
@@ -71,12 +73,13 @@ func NewSchedule(logger *slog.Logger, observer ScheduleObserver) (*Schedule, err
 }
 
 func newSchedule(logger *slog.Logger, observer ScheduleObserver, lateness func(context.Context) (time.Duration, bool)) (*Schedule, error) {
-	scheduler, err := gocron.NewScheduler(gocron.WithLogger(warningsOnly{logger}))
+	clock := newSteadyClock()
+	scheduler, err := gocron.NewScheduler(gocron.WithLogger(warningsOnly{logger}), gocron.WithClock(clock))
 	if err != nil {
 		return nil, fmt.Errorf("starting the schedule: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Schedule{ctx: ctx, cancel: cancel, scheduler: scheduler, logger: logger, observer: observer, jobs: make(map[string]*job), turns: newTurns(), lateness: lateness}
+	s := &Schedule{ctx: ctx, cancel: cancel, scheduler: scheduler, clock: clock, logger: logger, observer: observer, jobs: make(map[string]*job), turns: newTurns(), lateness: lateness}
 	scheduler.Start()
 	s.running.Add(1)
 	panics.Go(panics.Job, func() {
@@ -85,6 +88,18 @@ func newSchedule(logger *slog.Logger, observer ScheduleObserver, lateness func(c
 	})
 	return s, nil
 }
+
+// A steadyClock is the wall clock of the start of the schedule, which nobody sets. The scheduler compares
+// times without their monotonic part: with the wall clock no job would run until that has caught up.
+type steadyClock struct {
+	clockwork.Clock
+	began time.Time
+}
+
+func newSteadyClock() steadyClock { return steadyClock{clockwork.NewRealClock(), time.Now()} }
+
+// Now implements clockwork.Clock.
+func (c steadyClock) Now() time.Time { return c.began.Add(time.Since(c.began)) }
 
 // Set replaces the jobs. A job that exists with the same key and interval keeps its phase and
 // uses the new function from its next run.
@@ -112,7 +127,7 @@ func (s *Schedule) Set(jobs []Job) error {
 }
 
 func (s *Schedule) add(j Job) error {
-	entry := &job{key: j.Key, group: cmp.Or(j.Group, j.Key), every: j.Every, firstRun: time.Now().Add(phase(j.Key, j.Every))}
+	entry := &job{key: j.Key, group: cmp.Or(j.Group, j.Key), every: j.Every, firstRun: s.clock.Now().Add(phase(j.Key, j.Every))}
 	entry.ended = entry.firstRun.Add(-j.Every)
 	entry.run.Store(&j.Run)
 	var err error

@@ -48,3 +48,6 @@ for name in mon1 mon2 mon3; do
 done
 echo "who watches what: stickwatch fleet -c $dir/mon1.yml"
 wait
+echo "all instances have ended:" >&2
+tail -n 20 "$dir"/mon1.log >&2
+exit 1
