@@ -203,7 +203,7 @@ func (o *serveOptions) serve(parent context.Context, c console, log daemonLog, l
 // lowerGCPercent makes garbage collection more frequent than Go's default, unless GOGC is
 // set. Monitoring machines are small, so that memory matters more than processor time.
 func lowerGCPercent(environ []string) {
-	const percent = 50
+	const percent = 30
 	if !slices.ContainsFunc(environ, func(pair string) bool { return strings.HasPrefix(pair, "GOGC=") }) {
 		debug.SetGCPercent(percent)
 	}

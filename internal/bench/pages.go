@@ -21,9 +21,9 @@ import (
 const (
 	pastDays  = 90
 	dailyRows = 20 // moves of sessions in each cluster
-	// detailed is the number of clusters that have all their single probes and sums by minute. Hundreds
-	// would take an hour to write, and no page reads those of several clusters.
-	detailed = 24
+	// detailed is the number of clusters that have all their single probes and sums by minute, of which no
+	// page reads more than those of one cluster. Others have those of the last hour: all would take hours to write.
+	detailed = 3
 )
 
 // pageRequests are the measured requests. %s is a cluster.
@@ -84,19 +84,20 @@ func (o options) measurePages(ctx context.Context, folder, clusters string) erro
 // history each time, and prints the durations.
 func (o options) readPages(ctx context.Context, d *daemon, names []string, past history.MadeUpPast) error {
 	const cached, least = 11 * time.Second, 100 * time.Millisecond
-	took, size := make([][]time.Duration, len(pageRequests)), make([]int, len(pageRequests))
+	took, size, worked := make([][]time.Duration, len(pageRequests)), make([]int, len(pageRequests)), make([]time.Duration, len(pageRequests))
 	ends := time.Now().Add(o.length)
 	for n := 0; time.Now().Before(ends); n++ {
 		name := names[n%len(names)]
 		incident := history.MadeUpIncident(name, n%past.Days)
 		for i, path := range pageRequests {
 			path = strings.NewReplacer("%s", name, "{id}", incident, "{month}", past.End.AddDate(0, -1, 0).Format("2006-01")).Replace(path)
-			began := time.Now()
+			began, before := time.Now(), d.processor()
 			bytes, err := d.getCompressed(ctx, path)
 			if err != nil {
 				return err
 			}
 			took[i], size[i] = append(took[i], time.Since(began)), max(size[i], bytes)
+			worked[i] += d.processor() - before
 		}
 		select {
 		case <-ctx.Done():
@@ -105,13 +106,28 @@ func (o options) readPages(ctx context.Context, d *daemon, names []string, past 
 		}
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "request\tp50\tp95\tleast\tcompressed\n")
+	fmt.Fprintf(w, "request\tp50\tp95\tleast\tprocessor\tcompressed\n")
 	for i, path := range pageRequests {
 		slices.Sort(took[i])
 		at := func(q int) float64 { return float64(took[i][(len(took[i])-1)*q/100].Microseconds()) / 1000 }
-		fmt.Fprintf(w, "/%s\t%.1f ms\t%.1f ms\t%.1f ms\t%.1f KB\n", strings.ReplaceAll(path, "%s", "CLUSTER"), at(50), at(95), at(0), float64(size[i])/1000)
+		work := float64(worked[i].Microseconds()) / 1000 / float64(len(took[i]))
+		fmt.Fprintf(w, "/%s\t%.1f ms\t%.1f ms\t%.1f ms\t%.1f ms\t%.1f KB\n", strings.ReplaceAll(path, "%s", "CLUSTER"), at(50), at(95), at(0), work, float64(size[i])/1000)
 	}
 	return w.Flush()
+}
+
+// processor returns the processor time of the daemon so far, of which a busy machine takes nothing; 0 where
+// the system does not tell.
+func (d *daemon) processor() (total time.Duration) {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", d.cmd.Process.Pid))
+	for _, thread := range threads {
+		var ns int64
+		if text, err := os.ReadFile(thread); err == nil {
+			_, _ = fmt.Sscan(string(text), &ns)
+		}
+		total += time.Duration(ns)
+	}
+	return total
 }
 
 // getCompressed returns the size of an answer as it is transferred.

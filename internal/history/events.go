@@ -16,7 +16,8 @@ import (
 // selects all. A limit of 0 selects the maximum of 10000.
 func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
 	from, to := bounds(span)
-	rows, err := r.pool.QueryContext(ctx, selectMoves, cluster, cluster, from, to, clampLimit(limit))
+	statement, args := ofCluster(selectMoves, cluster, from, to, clampLimit(limit))
+	rows, err := r.pool.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading moves: %w", err)
 	}
@@ -46,7 +47,8 @@ func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, li
 // cluster selects all. A limit of 0 selects the maximum of 10000.
 func (r *Reader) Changes(ctx context.Context, cluster string, span checks.Span, limit int) ([]Change, error) {
 	from, to := bounds(span)
-	rows, err := r.pool.QueryContext(ctx, selectChanges, cluster, cluster, from, to, clampLimit(limit))
+	statement, args := ofCluster(selectChanges, cluster, from, to, clampLimit(limit))
+	rows, err := r.pool.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading changes: %w", err)
 	}
@@ -248,7 +250,8 @@ func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span)
 // cluster selects all.
 func (r *Reader) Deployments(ctx context.Context, cluster string, span checks.Span) ([]checks.Deployment, error) {
 	from, to := bounds(span)
-	rows, err := r.pool.QueryContext(ctx, selectDeployments, cluster, cluster, to, from)
+	statement, args := ofCluster(selectDeployments, cluster, to, from)
+	rows, err := r.pool.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading deployments: %w", err)
 	}

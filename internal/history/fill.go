@@ -18,7 +18,7 @@ type MadeUpPast struct {
 	Days     int
 	Interval time.Duration // of the probes; it divides a minute
 	// Detailed reports whether a target has what Config keeps for a while only: samples and minutes. Others
-	// have those of the last day. Nil: all have.
+	// have those of the last hour. Nil: all have.
 	Detailed func(checks.Target) bool
 	// Each cluster has so many a day.
 	Moves, Incidents int
@@ -55,14 +55,13 @@ func (p MadeUpPast) fill(ctx context.Context, tx *transaction, c Config, t *targ
 	if err := t.insert(ctx, tx); err != nil {
 		return err
 	}
-	const day = 24 * time.Hour
 	raw, sums := c.Raw, c.Minutes
 	if p.Detailed != nil && !p.Detailed(t.Target) {
-		raw, sums = day, day
+		raw, sums = time.Hour, time.Hour
 	}
 	end := p.End.UnixMilli()
 	t.since[samples] = hours.floor(p.End.Add(-raw).UnixMilli())
-	t.since[minutes] = days.floor(p.End.Add(-sums).UnixMilli())
+	t.since[minutes] = hours.floor(p.End.Add(-sums).UnixMilli())
 	for l, from := range [levels]int64{t.since[samples], t.since[minutes], t.since[hours], t.since[days]} {
 		l := level(l)
 		if l > samples {

@@ -218,15 +218,31 @@ func (r *Reader) Incidents(ctx context.Context, q IncidentQuery) ([]alerting.Inc
 		slices.Reverse(found)
 		found = found[:min(len(found), clampLimit(q.Limit))]
 	} else {
-		from, to := bounds(q.Span)
-		state, cluster := cmp.Or(string(q.State), resolvedIf(q.Phase == alerting.Over)), q.Cluster
+		statement, args := incidentStatement(q)
 		q = alerting.IncidentQuery{Severity: q.Severity, Code: q.Code} // the statement has the rest
-		err = eachJSON(ctx, r.pool, keep, selectIncidents, to, from, state, state, cluster, cluster, maxRows)
+		err = eachJSON(ctx, r.pool, keep, statement, args...)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading incidents: %w", err)
 	}
 	return found, nil
+}
+
+// incidentStatement returns the statement of a query and its arguments.
+func incidentStatement(q IncidentQuery) (statement string, args []any) {
+	from, to := bounds(q.Span)
+	args = []any{to, from}
+	state, further := cmp.Or(string(q.State), resolvedIf(q.Phase == alerting.Over)), ""
+	if state != "" {
+		further, args = further+incidentsOfState, append(args, state)
+	}
+	if state != "" && state != string(alerting.Resolved) {
+		further += openIncidentsOnly
+	}
+	if q.Cluster != "" {
+		further, args = further+incidentsOfCluster, append(args, q.Cluster)
+	}
+	return fmt.Sprintf(selectIncidents, further), append(args, maxRows)
 }
 
 func resolvedIf(over bool) string {

@@ -133,7 +133,8 @@ func (r *Reader) Points(ctx context.Context, of []checks.Target, span checks.Spa
 		return nil, fmt.Errorf("reading points: a step of %s cuts %s into none or more than %d points", step, span.To.Sub(span.From), maxPoints)
 	}
 	all := make(map[checks.Target][]checks.Point, len(of))
-	err := r.eachSeries(ctx, of, from, to, width, func(t checks.Target, s series) { all[t] = s.points() })
+	read := func(tx queryer, list []*target) ([]series, error) { return readSums(ctx, tx, list, from, to, width) }
+	err := r.eachSeries(ctx, of, read, func(t checks.Target, s series) { all[t] = s.points() })
 	if err != nil {
 		return nil, fmt.Errorf("reading points: %w", err)
 	}
@@ -142,7 +143,7 @@ func (r *Reader) Points(ctx context.Context, of []checks.Target, span checks.Spa
 
 // eachSeries calls yield with the series of each target. It omits unknown targets. It reads in one
 // transaction.
-func (r *Reader) eachSeries(ctx context.Context, of []checks.Target, from, to, width int64, yield func(checks.Target, series)) error {
+func (r *Reader) eachSeries(ctx context.Context, of []checks.Target, read func(queryer, []*target) ([]series, error), yield func(checks.Target, series)) error {
 	tx, end, err := r.snapshot(ctx)
 	if err != nil {
 		return err
@@ -163,7 +164,7 @@ func (r *Reader) eachSeries(ctx context.Context, of []checks.Target, from, to, w
 		}
 		list = append(list, slices.DeleteFunc(found, func(t *target) bool { return !wanted[t.Target] })...)
 	}
-	sums, err := readSeries(ctx, tx, list, from, to, width, width)
+	sums, err := read(tx, list)
 	if err != nil {
 		return err
 	}
@@ -298,7 +299,10 @@ func (r *Reader) Days(ctx context.Context, of []checks.Target, to time.Time, n i
 		}
 	}
 	from, end := bounds(checks.Span{From: first, To: first.Add(time.Duration(n) * day)})
-	err := r.eachSeries(ctx, of, from, end, units[days], func(t checks.Target, s series) {
+	read := func(tx queryer, list []*target) ([]series, error) {
+		return readSeries(ctx, tx, list, from, end, units[days], units[days])
+	}
+	err := r.eachSeries(ctx, of, read, func(t checks.Target, s series) {
 		for _, slot := range s.slots {
 			u := &all[t][(slot.ts-from)/units[days]]
 			*u = slot.uptime(t, u.Span)

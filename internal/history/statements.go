@@ -52,7 +52,13 @@ var (
 	selectBuckets = forLevels(func(table, columns string) string {
 		return fmt.Sprintf(selectOfTargets, strings.TrimSuffix(columns, ", latencies"), table)
 	})
-	// selectLatencies has the same placeholder and parameters.
+	// selectSums adds up the buckets of each width, which is the second placeholder, in buckets. It is unused for
+	// samples.
+	selectSums = forLevels(func(table, _ string) string {
+		return `SELECT target, MIN(ts), CAST(SUM(probes) AS BIGINT), CAST(SUM(failed) AS BIGINT), CAST(SUM(unanswered) AS BIGINT),
+	CAST(SUM(latency) AS BIGINT), MAX(slowest) FROM ` + table + ` WHERE ts >= ? AND ts < ? AND target IN (%s) GROUP BY target, ts / %d ORDER BY target, 2`
+	})
+	// selectLatencies has the same placeholder and parameters as selectBuckets.
 	selectLatencies = [levels]string{
 		fmt.Sprintf(selectOfTargets, `ts, latency, outcome`, `samples`),
 		fmt.Sprintf(selectOfTargets, `ts, probes - unanswered, NULL`, `minutes`),
@@ -97,9 +103,9 @@ func (l level) columns() []string {
 // Events.
 const (
 	insertMove = `INSERT INTO moves (cluster, at, origin, dest, kept, session, cause, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
-	// selectMoves selects the moves of a cluster, or of all clusters for '', newest first.
+	// selectMoves selects moves, newest first. See ofCluster.
 	selectMoves = `SELECT cluster, at, origin, dest, kept, session, cause, message FROM moves
-	WHERE (? = '' OR cluster = ?) AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
+	WHERE %s AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
 
 	// countMoves counts the moved and the lost sessions of a cluster. Sessions without an id
 	// count by row.
@@ -109,7 +115,7 @@ const (
 
 	insertChange  = `INSERT INTO changes (cluster, at, body) VALUES (?, ?, ?)`
 	selectChanges = `SELECT cluster, body FROM changes
-	WHERE (? = '' OR cluster = ?) AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
+	WHERE %s AND at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?`
 
 	upsertPlacement = `INSERT INTO placements (cluster, balancer, owner, since, until, node, outcome) VALUES (?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (cluster, balancer, owner, since) DO UPDATE SET until = excluded.until, node = excluded.node, outcome = excluded.outcome`
@@ -125,9 +131,9 @@ const (
 	selectAnnounced   = `SELECT id, cluster, name, started, ended, nodes, touched, lost, watched, summed FROM deployments
 	WHERE summed IS NULL OR summed > ? ORDER BY id`
 	expireDeployments = `UPDATE deployments SET ended = started + ? WHERE ended IS NULL AND started <= ?`
-	// selectDeployments selects deployments that overlap a span.
+	// selectDeployments selects deployments that overlap a span. See ofCluster.
 	selectDeployments = `SELECT cluster, name, started, ended, nodes FROM deployments
-	WHERE (? = '' OR cluster = ?) AND started < ? AND (ended IS NULL OR ended >= ?) ORDER BY started, id`
+	WHERE %s AND started < ? AND (ended IS NULL OR ended >= ?) ORDER BY started, id`
 )
 
 // Incidents and the outbox.
@@ -138,11 +144,13 @@ const (
 	insertCluster       = `INSERT INTO incident_clusters (incident, cluster) VALUES (?, ?) ON CONFLICT (incident, cluster) DO NOTHING`
 	selectIncident      = `SELECT body FROM incidents WHERE id = ?`
 	selectOpenIncidents = `SELECT body FROM incidents WHERE state <> 'resolved' ORDER BY started, id`
-	// selectIncidents selects incidents that were open in a span, newest first.
-	selectIncidents = `SELECT body FROM incidents
-	WHERE started < ? AND (ended IS NULL OR ended >= ?) AND (? = '' OR state = ?)
-	AND (? = '' OR id IN (SELECT incident FROM incident_clusters WHERE cluster = ?))
+	// selectIncidents selects incidents that were open in a span, newest first. Its placeholder is for
+	// further conditions.
+	selectIncidents = `SELECT body FROM incidents WHERE started < ? AND (ended IS NULL OR ended >= ?) %s
 	ORDER BY started DESC, id DESC LIMIT ?`
+	incidentsOfState   = ` AND state = ?`
+	openIncidentsOnly  = ` AND state <> 'resolved'` // a condition of their index, in these words
+	incidentsOfCluster = ` AND id IN (SELECT incident FROM incident_clusters WHERE cluster = ?)`
 
 	// insertNotification inserts a notification with the due time of the previous one of its
 	// incident, or now. While a receiver is down, most notifications wait for a previous one;
@@ -186,6 +194,15 @@ const (
 	countPending = `SELECT receiver, COUNT(*) FROM notices WHERE state = 'pending' GROUP BY receiver`
 	selectDead   = `SELECT attempts, reason, body FROM notices WHERE state = 'dead' ORDER BY seq DESC LIMIT ?`
 )
+
+// ofCluster returns a statement and its arguments for the rows of a cluster, or for those of all clusters
+// for "". A condition that covers both would use no index.
+func ofCluster(statement, cluster string, args ...any) (string, []any) {
+	if cluster == "" {
+		return fmt.Sprintf(statement, "TRUE"), args
+	}
+	return fmt.Sprintf(statement, "cluster = ?"), append([]any{cluster}, args...)
+}
 
 // Saved state.
 const (

@@ -201,6 +201,20 @@ func (t *target) split(l level, from, to, step int64) []segment {
 // of them. No bucket spans two multiples of step unless only coarser ones are left. It reads the
 // targets that have the same segment, usually all, with one query.
 func readSeries(ctx context.Context, q queryer, of []*target, from, to, step, width int64) ([]series, error) {
+	return readSegments(of, from, to, step, width, func(s segment, ids []int64, add func(target int64, b timedBucket)) error {
+		return s.each(ctx, q, ids, s.from, s.to, add)
+	})
+}
+
+// readSums is readSeries for buckets whose outages do not matter.
+func readSums(ctx context.Context, q queryer, of []*target, from, to, width int64) ([]series, error) {
+	return readSegments(of, from, to, width, width, func(s segment, ids []int64, add func(target int64, b timedBucket)) error {
+		return s.eachSum(ctx, q, ids, s.from, s.to, width, add)
+	})
+}
+
+// readSegments calls read for each segment of the targets.
+func readSegments(of []*target, from, to, step, width int64, read func(s segment, ids []int64, add func(target int64, b timedBucket)) error) ([]series, error) {
 	sums := make([]series, len(of))
 	index := make(map[int64]int, len(of)) // by id of the target
 	targetsOf := make(map[segment][]int64)
@@ -213,7 +227,7 @@ func readSeries(ctx context.Context, q queryer, of []*target, from, to, step, wi
 	// The segments of a target do not overlap, and its buckets are added in the order of time.
 	ordered := slices.SortedFunc(maps.Keys(targetsOf), func(a, b segment) int { return cmp.Compare(a.from, b.from) })
 	for _, s := range ordered {
-		err := s.each(ctx, q, targetsOf[s], s.from, s.to, func(id int64, b timedBucket) { sums[index[id]].add(b) })
+		err := read(s, targetsOf[s], func(id int64, b timedBucket) { sums[index[id]].add(b) })
 		if err != nil {
 			return nil, err
 		}

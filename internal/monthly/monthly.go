@@ -11,10 +11,12 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 )
 
 // A Report is the report of a calendar month.
@@ -88,15 +90,29 @@ func Build(ctx context.Context, source Source, incidents Incidents, clusters []s
 	if now.Before(m.Until) {
 		m.Until = now
 	}
-	for _, name := range clusters {
-		c, err := build(ctx, source, incidents, name, checks.Span{From: m.From, To: m.Until})
-		if err != nil {
-			return Report{}, fmt.Errorf("reading the month of %q: %w", name, err)
-		}
-		m.Clusters = append(m.Clusters, c)
+	m.Clusters = make([]Cluster, len(clusters))
+	errs, next := make([]error, len(clusters)), atomic.Int64{}
+	var readers panics.Group
+	for range min(sideBySide, len(clusters)) {
+		readers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(clusters); i = int(next.Add(1)) - 1 {
+				var err error
+				if m.Clusters[i], err = build(ctx, source, incidents, clusters[i], checks.Span{From: m.From, To: m.Until}); err != nil {
+					errs[i] = fmt.Errorf("reading the month of %q: %w", clusters[i], err)
+					return
+				}
+			}
+		})
+	}
+	readers.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return Report{}, err
 	}
 	return m, nil
 }
+
+// sideBySide is the number of clusters that are read at one time, which the history allows, too.
+const sideBySide = 4
 
 func build(ctx context.Context, source Source, incidents Incidents, name string, span checks.Span) (Cluster, error) {
 	cluster := Cluster{Name: name}

@@ -17,12 +17,31 @@ var windows = []time.Duration{6 * time.Hour, 2 * time.Hour, 30 * time.Minute, 6 
 
 // spanUntil returns the window of whole buckets whose last bucket contains now.
 func spanUntil(now time.Time, window time.Duration) checks.Span {
-	to := now.Truncate(window / barBuckets).Add(window / barBuckets)
+	width := window / time.Duration(buckets(window))
+	to := now.Truncate(width).Add(width)
 	return checks.Span{From: to.Add(-window), To: to}
 }
 
+// buckets returns the number of buckets of a window. Those of days have whole hours or days, of which the
+// history has sums.
+func buckets(window time.Duration) int {
+	const day = 24 * time.Hour
+	switch {
+	case window == 7*day:
+		return int(window / (2 * time.Hour))
+	case window > 30*day && window%day == 0:
+		return int(window / day)
+	default:
+		return barBuckets
+	}
+}
+
+func bucketsIn(span checks.Span) int { return buckets(span.To.Sub(span.From)) }
+
 // bucketWidth returns the length of a bucket.
-func bucketWidth(span checks.Span) time.Duration { return span.To.Sub(span.From) / barBuckets }
+func bucketWidth(span checks.Span) time.Duration {
+	return span.To.Sub(span.From) / time.Duration(bucketsIn(span))
+}
 
 // window returns the label of a span.
 func (v viewContext) window(span checks.Span) string {
@@ -81,6 +100,7 @@ func (v viewContext) ticks(span checks.Span) []string {
 type charts struct {
 	Top    string // latency at the upper edge
 	Ticks  []string
+	Width  int    // of the drawings: a bucket is 1 wide
 	Events string // SVG path of vertical lines
 	Charts []chart
 	// Unknown: the percentiles are not of all answers.
@@ -96,7 +116,7 @@ type chart struct {
 	P50     string // "–": not known
 	P95     string
 	P99     string
-	Area    string // SVG path of the maximum, in a box of barBuckets by chartHeight
+	Area    string // SVG path of the maximum, in a box of charts.Width by chartHeight
 	Line    string // SVG path of the mean
 	Through string // SVG path of the node's mean through the balancer; "": not probed
 }
@@ -121,7 +141,8 @@ func (v viewContext) charts(p Snapshot, history *clusterHistory) charts {
 		}
 	}
 	return charts{
-		Top: v.latency(top), Ticks: v.ticks(history.span), Events: eventLines(history, barBuckets, chartHeight), Charts: drawn,
+		Top: v.latency(top), Ticks: v.ticks(history.span), Charts: drawn,
+		Width: bucketsIn(history.span), Events: eventLines(history, bucketsIn(history.span), chartHeight),
 		Unknown: slices.ContainsFunc(history.latencies, func(l checks.Latency) bool { return l.Unknown > 0 }),
 	}
 }

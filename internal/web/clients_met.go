@@ -10,7 +10,8 @@ import (
 
 // clientsMet is what the requests of clients met, as a band and as ratios of several spans.
 type clientsMet struct {
-	Served, Lost, Errors string // SVG paths in a box of barBuckets by chartHeight
+	Served, Lost, Errors string // SVG paths in a box of Width by chartHeight
+	Width                int    // a bucket is 1 wide
 	Events               string // SVG path of vertical lines
 	Label                string
 	Ratios               []metRatio
@@ -36,7 +37,7 @@ type metSpan struct {
 var metSpans = []time.Duration{time.Hour, 24 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour, uptimeDays * 24 * time.Hour}
 
 func (v viewContext) clientsMet(history *clusterHistory) clientsMet {
-	var total [barBuckets]checks.Point
+	total := make([]checks.Point, bucketsIn(history.span))
 	for target, points := range history.points {
 		if target.Kind != checks.TargetSession {
 			continue
@@ -67,7 +68,8 @@ func (v viewContext) clientsMet(history *clusterHistory) clientsMet {
 			top += height
 		}
 	}
-	met := clientsMet{Served: served.String(), Lost: lost.String(), Errors: errs.String(), Events: eventLines(history, barBuckets, chartHeight)}
+	met := clientsMet{Served: served.String(), Lost: lost.String(), Errors: errs.String(),
+		Width: len(total), Events: eventLines(history, len(total), chartHeight)}
 	for _, s := range history.met {
 		met.Ratios = append(met.Ratios, v.metRatio(s))
 	}

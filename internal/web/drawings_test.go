@@ -353,7 +353,7 @@ func TestWindowInWords(t *testing.T) {
 func TestTicks(t *testing.T) {
 	v := viewContext{formatter: formatter{zone: time.UTC}}
 	for length, want := range map[time.Duration]string{
-		6 * time.Minute: "12:03:15", time.Hour: "12:03", 24 * time.Hour: "12:20", 7 * 24 * time.Hour: "03-14 13:00", 90 * 24 * time.Hour: "03-14",
+		6 * time.Minute: "12:03:15", time.Hour: "12:03", 24 * time.Hour: "12:20", 7 * 24 * time.Hour: "03-14 14:00", 90 * 24 * time.Hour: "03-15",
 	} {
 		if ticks := v.ticks(spanUntil(testTime, length)); ticks[len(ticks)-1] != want {
 			t.Errorf("%s ends with %q, want %q", length, ticks[len(ticks)-1], want)

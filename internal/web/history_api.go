@@ -97,11 +97,23 @@ func (q *query) step(span checks.Span) time.Duration {
 	case length <= 0:
 		q.reject("%q must lie before %q", "since", "until")
 	case step == 0:
-		step = max(time.Second, (length / defaultPoints).Round(time.Second))
+		step = stepFor(length)
 	case step < time.Second || length/step > maxPoints:
 		q.reject("%q must be a second at least, and cut the span into %d points at most", "step", maxPoints)
 	}
 	return step
+}
+
+// stepFor returns a step that cuts a length into about defaultPoints. It has whole seconds, minutes or
+// hours, of which the history has sums.
+func stepFor(length time.Duration) time.Duration {
+	step, unit := length/defaultPoints, time.Second
+	for _, longer := range []time.Duration{time.Minute, time.Hour} {
+		if step > longer {
+			unit = longer
+		}
+	}
+	return max(unit, (step + unit - 1).Truncate(unit))
 }
 
 func (s *Server) historyOf(r *http.Request, cluster string, span checks.Span) (wireHistory, error) {

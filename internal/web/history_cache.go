@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 )
 
 // Limits of the history on pages.
@@ -71,8 +73,7 @@ func newHistoryCache(c Config) *historyCache {
 func (h *historyCache) forOverview(ctx context.Context, p Snapshot) *clusterHistory {
 	return h.load(ctx, cacheKey{cluster: p.Cluster.Name}, func(r *historyReader) {
 		r.nodes(p)
-		r.calendar(checks.TargetBalancer, checks.TargetSession)
-		r.hours(r.ofKinds(checks.TargetSession))
+		r.together(r.calendar(checks.TargetBalancer, checks.TargetSession), r.hours(r.ofKinds(checks.TargetSession)))
 	})
 }
 
@@ -80,19 +81,22 @@ func (h *historyCache) forOverview(ctx context.Context, p Snapshot) *clusterHist
 // shortest span that shows everything.
 func (h *historyCache) forClusterPage(ctx context.Context, p Snapshot, length time.Duration) *clusterHistory {
 	return h.load(ctx, cacheKey{p.Cluster.Name, true, length}, func(r *historyReader) {
+		reads := []func() error{
+			r.calendar(checks.TargetBalancer, checks.TargetNode, checks.TargetDependency, checks.TargetSession),
+		}
+		kinds := []checks.TargetKind{checks.TargetCanary, checks.TargetBalancer, checks.TargetSession}
 		if length > 0 {
 			r.span = spanUntil(r.now, length)
-			r.hours(nodeTargets(p))
+			reads = append(reads, r.hours(append(nodeTargets(p), r.ofKinds(kinds...)...)))
 		} else {
 			r.nodes(p)
+			reads = append(reads, r.hours(r.ofKinds(kinds...)))
 		}
-		r.calendar(checks.TargetBalancer, checks.TargetNode, checks.TargetDependency, checks.TargetSession)
-		r.hours(r.ofKinds(checks.TargetCanary, checks.TargetBalancer, checks.TargetSession))
-		r.percentiles()
-		r.events()
+		reads = append(reads, r.percentiles, r.events)
 		if hasSessions(p) {
-			r.sessions()
+			reads = append(reads, r.sessions()...)
 		}
+		r.together(reads...)
 	})
 }
 
@@ -156,8 +160,22 @@ func (r *historyReader) nodes(p Snapshot) {
 			return
 		}
 		r.span = span
-		r.hours(nodeTargets(p))
+		r.together(r.hours(nodeTargets(p)))
 	}
+}
+
+// together reads parts of the history, which do not depend on each other, side by side.
+func (r *historyReader) together(reads ...func() error) {
+	if r.err != nil {
+		return
+	}
+	errs := make([]error, len(reads))
+	var all panics.Group
+	for i, read := range reads {
+		all.Go(func() { errs[i] = read() })
+	}
+	all.Wait()
+	r.err = errors.Join(errs...)
 }
 
 func nodeTargets(p Snapshot) (nodes []checks.Target) {
@@ -192,60 +210,60 @@ func (r *historyReader) ofKinds(kinds ...checks.TargetKind) (all []checks.Target
 	return all
 }
 
-func (r *historyReader) hours(of []checks.Target) {
-	if r.err != nil {
-		return
+func (r *historyReader) hours(of []checks.Target) func() error {
+	return func() error {
+		points, err := r.history.Points(r.ctx, of, r.span, bucketWidth(r.span))
+		maps.Copy(r.points, points)
+		return err
 	}
-	var points map[checks.Target][]checks.Point
-	points, r.err = r.history.Points(r.ctx, of, r.span, bucketWidth(r.span))
-	maps.Copy(r.points, points)
 }
 
 // calendar reads the days of every target of some kinds.
-func (r *historyReader) calendar(kinds ...checks.TargetKind) {
-	if r.err == nil {
-		r.days, r.err = r.history.Days(r.ctx, r.ofKinds(kinds...), r.now, uptimeDays)
+func (r *historyReader) calendar(kinds ...checks.TargetKind) func() error {
+	return func() (err error) {
+		r.days, err = r.history.Days(r.ctx, r.ofKinds(kinds...), r.now, uptimeDays)
+		return err
 	}
 }
 
-func (r *historyReader) percentiles() {
-	if r.err == nil {
-		r.latencies, r.err = r.history.Latencies(r.ctx, r.cluster, r.span, checks.TargetNode, checks.TargetBalancer)
-	}
+func (r *historyReader) percentiles() (err error) {
+	r.latencies, err = r.history.Latencies(r.ctx, r.cluster, r.span, checks.TargetNode, checks.TargetBalancer)
+	return err
 }
 
-// sessions reads where canaries were served, and what clients met.
-func (r *historyReader) sessions() {
-	if r.err == nil {
-		r.placements, r.err = r.history.Placements(r.ctx, r.cluster, r.span, maxMapRows)
+// sessions reads where canaries were served, and what clients met in each span.
+func (r *historyReader) sessions() []func() error {
+	r.met = make([]metSpan, len(metSpans))
+	reads := []func() error{func() (err error) {
+		r.placements, err = r.history.Placements(r.ctx, r.cluster, r.span, maxMapRows)
+		return err
+	}}
+	for i, length := range metSpans {
+		reads = append(reads, func() error {
+			span := checks.Span{From: r.now.Add(-length), To: r.now}
+			// Also of the longest span: r.uptimes may be older, and have fewer requests than a shorter one.
+			uptimes, err := r.history.Uptimes(r.ctx, r.cluster, span, checks.TargetSession)
+			if err != nil {
+				return err
+			}
+			r.met[i] = metSpan{length: length, uptime: checks.SessionUptime(uptimes)}
+			r.met[i].moved, _, err = r.history.CountMoves(r.ctx, r.cluster, span)
+			return err
+		})
 	}
-	for _, length := range metSpans {
-		if r.err != nil {
-			return
-		}
-		met, span := metSpan{length: length}, checks.Span{From: r.now.Add(-length), To: r.now}
-		// Also of the longest span: r.uptimes may be older, and have fewer requests than a shorter one.
-		var uptimes []checks.Uptime
-		uptimes, r.err = r.history.Uptimes(r.ctx, r.cluster, span, checks.TargetSession)
-		met.uptime = checks.SessionUptime(uptimes)
-		if r.err == nil {
-			met.moved, _, r.err = r.history.CountMoves(r.ctx, r.cluster, span)
-		}
-		r.met = append(r.met, met)
-	}
+	return reads
 }
 
 // events reads moves, deployments and changes of findings.
-func (r *historyReader) events() {
-	if r.err == nil {
-		r.moves, r.err = r.history.Moves(r.ctx, r.cluster, r.span, maxPageMoves+1)
-		r.moreMoves = len(r.moves) > maxPageMoves
-		r.moves = r.moves[:min(len(r.moves), maxPageMoves)]
+func (r *historyReader) events() (err error) {
+	moves, err := r.history.Moves(r.ctx, r.cluster, r.span, maxPageMoves+1)
+	r.moreMoves = len(moves) > maxPageMoves
+	r.moves = moves[:min(len(moves), maxPageMoves)]
+	if err == nil {
+		r.deployments, err = r.history.Deployments(r.ctx, r.cluster, r.span)
 	}
-	if r.err == nil {
-		r.deployments, r.err = r.history.Deployments(r.ctx, r.cluster, r.span)
+	if err == nil {
+		r.changes, err = r.history.FindingChanges(r.ctx, r.cluster, r.span, maxMapRows)
 	}
-	if r.err == nil {
-		r.changes, r.err = r.history.FindingChanges(r.ctx, r.cluster, r.span, maxMapRows)
-	}
+	return err
 }

@@ -142,7 +142,7 @@ func TestClientsMet(t *testing.T) {
 	}
 	got := seenInEnglish.clientsMet(r)
 	want := clientsMet{
-		Served: "M0 1h1v99h-1zM2 75h1v25h-1z", Lost: "M2 25h1v50h-1z", Errors: "M0 0h1v1h-1zM2 0h1v25h-1z",
+		Served: "M0 1h1v99h-1zM2 75h1v25h-1z", Lost: "M2 25h1v50h-1z", Errors: "M0 0h1v1h-1zM2 0h1v25h-1z", Width: barBuckets,
 		Label: "What clients met: 98.50\u00a0% served in 1 h",
 		Ratios: []metRatio{
 			{Window: "1 h", Requests: 200, Served: "98.50\u00a0%", Lost: "1.00\u00a0%", Errors: "0.50\u00a0%", AnyLost: true, AnyErrors: true, Moved: 2},

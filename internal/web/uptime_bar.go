@@ -52,7 +52,7 @@ func barPaths(buckets []tone) []barPath {
 
 // hours returns the bar of the last hours of targets: the worst of them in each bucket.
 func (v viewContext) hours(span checks.Span, targets ...[]checks.Point) uptimeBar {
-	tones := make([]tone, barBuckets)
+	tones := make([]tone, bucketsIn(span))
 	for i := range tones {
 		tones[i] = toneUnknown
 	}
@@ -62,7 +62,7 @@ func (v viewContext) hours(span checks.Span, targets ...[]checks.Point) uptimeBa
 		}
 	}
 	calm := !slices.ContainsFunc(tones, func(m tone) bool { return m != toneOK })
-	return uptimeBar{Buckets: barBuckets, Paths: barPaths(tones), Label: v.describeHours(tones, span), AllGood: calm}
+	return uptimeBar{Buckets: len(tones), Paths: barPaths(tones), Label: v.describeHours(tones, span), AllGood: calm}
 }
 
 // toneOfPoint returns the tone of a bucket. A bucket with hardly any response is an outage; a
