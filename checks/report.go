@@ -90,6 +90,7 @@ type CanaryStep struct {
 	Kind    probes.StepKind
 	Node    string // node id; an unlisted label in quotes; "": the answer carries no label
 	Session probes.Fingerprint
+	Kept    bool // it has the session of the canary, perhaps under another id
 	Status  int
 	Error   string
 }
@@ -120,7 +121,7 @@ func canaries(oc *outcomes) []Canary {
 				node = strconv.Quote(a.Label)
 			}
 			c.Steps = append(c.Steps, CanaryStep{
-				At: a.At, Kind: a.Kind, Node: node, Session: a.Session, Status: a.Status, Error: a.Error,
+				At: a.At, Kind: a.Kind, Node: node, Session: a.Session, Kept: a.sessionOutcome == probes.SessionKept || w.Renews && a.sessionOutcome == probes.SessionUnknown, Status: a.Status, Error: a.Error,
 			})
 		}
 		list = append(list, c)

@@ -50,40 +50,37 @@ func (c *Canary) CheckAddress(ctx context.Context, owner Node, other Frontend, n
 	x.Counter = c.stored()
 	client := NewClient(other.Target(c.cluster, key))
 	agrees := func() bool { return x.There.OK() && x.SessionOutcome() != SessionLost && !x.Moved(nodeOf) }
-	var jar *Jar
 	for range 2 {
-		jar = c.cookies().Clone()
-		x.There = c.carry(ctx, client, jar)
+		c.carry(ctx, client, &x)
+		if x.Moved(nodeOf) {
+			c.moveBack(ctx, owner, x)
+		}
 		if x.Void = !x.There.OK(); x.Void || agrees() {
 			return x
 		}
-		c.moveBack(ctx, owner, jar, x)
 	}
 	control := x
-	control.There = c.carry(ctx, own, c.cookies().Clone())
+	c.carry(ctx, own, &control)
 	x.Void = !control.There.OK() || control.Moved(nodeOf) || control.SessionOutcome() == SessionLost
 	return x
 }
 
 // carry sends a request for the session's page with the cookies of the canary's own address.
-func (c *Canary) carry(ctx context.Context, client *Client, jar *Jar) Exchange {
+func (c *Canary) carry(ctx context.Context, client *Client, x *AddressCheck) {
+	jar := c.cookies().Clone()
 	request := c.pageRequest(c.cluster.ClientPath(), jar)
 	request.public, request.expected = c.client.target.URL, ""
-	ex, _ := client.ask(ctx, request)
-	return ex
+	x.There, _ = client.ask(ctx, request)
+	c.takeRenewed(jar, x.FailoverCheck)
 }
 
-// moveBack presents a session that the answer of a check has renamed to its own node, and
-// continues with its new name.
-func (c *Canary) moveBack(ctx context.Context, owner Node, jar *Jar, x AddressCheck) {
-	if !x.There.NewID || x.SessionOutcome() != SessionKept {
+// moveBack presents a session that another node has renamed to its own node, and continues with
+// its new name.
+func (c *Canary) moveBack(ctx context.Context, owner Node, x AddressCheck) {
+	if !x.There.NewID || x.SessionOutcome() != SessionKept || owner.URL == nil {
 		return
 	}
-	jar = c.cookies().withSession(jar, c.cluster.Session)
-	back := x.FailoverCheck
-	if owner.URL != nil {
-		back, jar = c.checkFailover(ctx, owner, owner, jar)
-	}
+	back, jar := c.checkFailover(ctx, owner, owner, c.cookies())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.jar, c.spoiled = jar, c.spoiled || back.SessionOutcome() != SessionKept

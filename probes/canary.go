@@ -166,17 +166,49 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 		ex.LoggedIn = "" // this page need not show whether the client is logged in
 	}
 	c.record(StepWrite, counter, ex)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !ex.OK() || ex.CookieEnded() || sentToLogin || otherPage || (contents{id: c.trace.First().Session}).outcome(ex) == SessionLost {
+	if !ex.OK() || ex.CookieEnded() || sentToLogin || otherPage || c.newSession(ctx, ex, jar) {
 		return ex
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.keep(jar, ex)
 	c.session = ex.Session
 	if ex.Failure == "" && ex.Status >= 200 && ex.Status < 300 {
 		c.written, c.keeper = counter, ex.Label
 	}
 	return ex
+}
+
+// newSession reports whether the answer to a write, with the cookies in jar, has started another
+// session. Where it has another id, one more request shows whether the application renews the id
+// with each answer, and keeps the value nevertheless.
+func (c *Canary) newSession(ctx context.Context, ex Exchange, jar *Jar) bool {
+	trace := c.Trace()
+	at := len(trace.Steps) - 1
+	if trace.SessionOutcome(at) != SessionLost {
+		return false
+	}
+	if !ex.NewID || c.cluster.Session.Read == nil {
+		return true
+	}
+	again := c.get(ctx, c.cluster.ClientPath(), jar)
+	renewed := again.OK() && again.NewID && again.Session != ex.Session && again.Value == strconv.Itoa(trace.Steps[at].Counter)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trace.Renews = c.trace.Renews || renewed
+	return !renewed
+}
+
+// takeRenewed takes over the id that the answer to a check has given the session, whose old one
+// may have ended with that.
+func (c *Canary) takeRenewed(jar *Jar, x FailoverCheck) (renewed bool) {
+	if !x.There.NewID || x.SessionOutcome() != SessionKept {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.jar = c.jar.withSession(jar, c.cluster.Session)
+	return true
 }
 
 // isOtherPage reports whether an answer is not the page of the session, such as an error

@@ -137,7 +137,8 @@ func sameFormat(value string) string {
 }
 
 // CheckOwner presents the session to the node that opened it, with the cookies of the
-// last answer that had the session. It does not change the canary.
+// last answer that had the session. It changes nothing of the canary but a session id that the
+// answer renews.
 func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
 	known := c.Trace().lastKept()
 	c.mu.Lock()
@@ -149,6 +150,7 @@ func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
 	c.mu.Unlock()
 	check.Counter = c.storedAtOwner()
 	check.There = c.present(ctx, owner, jar)
+	c.takeRenewed(jar, check.FailoverCheck)
 	if check.SessionOutcome() == SessionLost {
 		check.Again = c.present(ctx, owner, jar)
 	}

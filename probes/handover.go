@@ -28,6 +28,7 @@ type canaryState struct {
 	Opened   time.Time
 	OpenedBy string
 	Visitor  bool
+	Renews   bool
 	Last     Exchange // the last answer that had the session
 	Cookies  []cookieState
 }
@@ -59,7 +60,7 @@ func (c *Canary) State() json.RawMessage {
 	s := canaryState{
 		Now: now, URL: trace.URL, Address: trace.Balancer, Client: trace.Client, Base: trace.Base,
 		Counter: c.counter, Written: c.written, Keeper: c.keeper, Holder: c.holder,
-		Opened: byWallClock(c.opened, now), OpenedBy: trace.OpenedBy, Visitor: trace.Visitor, Cookies: c.jar.state(now),
+		Opened: byWallClock(c.opened, now), OpenedBy: trace.OpenedBy, Visitor: trace.Visitor, Renews: trace.Renews, Cookies: c.jar.state(now),
 	}
 	c.mu.Unlock()
 	last := -1
@@ -128,6 +129,7 @@ func ContinueCanary(c *Cluster, state json.RawMessage, taken time.Time) (*Canary
 	s.Last.At = local(s.Last.At)
 	trace := &canary.trace
 	trace.Opened, trace.OpenedBy, trace.Visitor, trace.Continued = canary.opened, s.OpenedBy, s.Visitor, true
+	trace.Renews = s.Renews
 	trace.Steps = []Step{{Kind: StepFirst, Counter: canary.counter, Exchange: s.Last}}
 	now, spent := time.Now(), canary.counter > s.Base+ownValues
 	for _, cookie := range s.Cookies {

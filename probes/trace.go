@@ -24,7 +24,11 @@ type Trace struct {
 	// Visitor is true if the client has not logged in, although the application wants it. Its
 	// answers show which node they are from, and nothing about sessions of users.
 	Visitor bool
-	Steps   []Step
+	// Renews is true if an answer has shown that the application gives a session another id with
+	// each answer and keeps its values. Of two requests at once, the later one then presents an
+	// id that the earlier one has ended.
+	Renews bool
+	Steps  []Step
 }
 
 // First returns the trace's first exchange; the zero Exchange if there is none.
@@ -128,8 +132,10 @@ func (t Trace) SessionOutcome(i int) SessionOutcome {
 	switch {
 	case step.Kind == StepFirst || t.Visitor:
 		return SessionUnknown
+	case step.Kind == StepWrite && t.Renews:
+		return SessionUnknown
 	case step.Kind == StepWrite:
-		return contents{id: t.First().Session}.outcome(step.Exchange)
+		return contents{id: t.idBefore(i)}.outcome(step.Exchange)
 	}
 	outcome := t.contents(step).outcome(step.Exchange)
 	if outcome == SessionLost && step.Kind == StepFollow && t.Renamed() {
@@ -149,9 +155,20 @@ func (t Trace) lastKept() time.Time {
 	return at
 }
 
+// idBefore returns the id that the session had before step i, as far as answers show it.
+func (t Trace) idBefore(i int) Fingerprint {
+	id := t.First().Session
+	for at, s := range t.Steps[:i] {
+		if s.Kind != StepWrite && t.SessionOutcome(at) == SessionKept && s.Session != "" {
+			id = s.Session
+		}
+	}
+	return id
+}
+
 // Renamed reports whether an answer gave the session a new id and kept its values.
 func (t Trace) Renamed() bool {
-	return slices.ContainsFunc(t.Steps, func(s Step) bool {
+	return t.Renews || slices.ContainsFunc(t.Steps, func(s Step) bool {
 		return s.Kind == StepFollow && s.NewID && t.contents(s).outcome(s.Exchange) == SessionKept
 	})
 }

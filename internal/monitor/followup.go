@@ -63,7 +63,7 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
 		wg.Go(func() {
 			each(ctx, canaries, func(i int, b *pooledCanary) {
 				request := b.Return
-				if (p.followUps+i)%writeEvery == 0 && !onlyReturns[b] {
+				if (p.followUps+i)%writeEvery == 0 && !onlyReturns[b] && !b.Trace().Renews { // whose write shows no loss
 					request = b.writeOrReturn
 				}
 				v.answered(b, request(ctx))

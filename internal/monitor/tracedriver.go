@@ -259,7 +259,9 @@ func (t *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Cana
 	}
 	var followUps []*probes.Canary
 	for _, c := range canaries {
-		followUps = append(followUps, slices.Repeat([]*probes.Canary{c}, needed(c))...)
+		if !c.Trace().Renews {
+			followUps = append(followUps, slices.Repeat([]*probes.Canary{c}, needed(c))...)
+		}
 	}
 	rand.Shuffle(len(followUps), func(i, j int) { followUps[i], followUps[j] = followUps[j], followUps[i] })
 	done := t.counter(t.cluster, "follow-ups", len(followUps))

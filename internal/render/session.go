@@ -25,7 +25,7 @@ func (v voice) traceSegments(steps []checks.CanaryStep) (all []traceSegment, kep
 	var session probes.Fingerprint
 	kept = checks.Unknown
 	for _, s := range steps {
-		fresh := s.Session != "" && session != "" && s.Session != session
+		fresh := s.Session != "" && session != "" && s.Session != session && !s.Kept
 		switch {
 		case fresh:
 			kept = checks.No
@@ -173,7 +173,7 @@ func (v voice) followUps(canaries []checks.Canary) string {
 	for _, c := range canaries {
 		n := 0
 		for _, s := range c.Steps {
-			if s.Kind == probes.StepFollow {
+			if s.Kind == probes.StepFollow || s.Kind == probes.StepReturn {
 				n++
 			}
 		}
