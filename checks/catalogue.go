@@ -65,7 +65,7 @@ var Catalogue = []Entry{
 	{SettingsSkew, clusterWide | provenAnywhere, "warning", "nodes differ in a setting that must be equal", "give all the same configuration"},
 	{ClockSkew, clusterWide | provenAnywhere, "warning", "the clocks of two nodes certainly differ by more than the limit", "start time synchronisation"},
 	{StartOrder, provenAnywhere, "warning", "the primary was started after another node", "restart the others"},
-	{NodeRestarted, provenAnywhere, "info; warning for the sessions that restarts have cost, and for a crash loop", "process id, start time, counters or lost sessions show a restart; or sessions were lost with nodes that restarted; or a node restarts again and again", "nothing, if it was meant"},
+	{NodeRestarted, provenAnywhere, "info; warning for the sessions that restarts have cost, and for a crash loop; critical while clients fail in its outages", "process id, start time, counters or lost sessions show a restart; or sessions were lost with nodes that restarted; or a node restarts again and again", "nothing, if it was meant"},
 	{DiscoveryFailing, needsSecondRound, "warning", "the source of `nodes_from` does not answer, or lists fewer nodes than min_nodes: the last list stays in use", "look at the source: the name's records, the file, the service, the balancer's statistics"},
 	{NodesChanged, provenAnywhere, "info", "the source of `nodes_from` lists other nodes than before", "nothing, if it was meant"},
 	{StoreFailover, clusterWide | provenAnywhere, "info", "a session's store changed (memcached-session-manager: -n1 to -n2), and the session is still there", "bring the store that it left back"},

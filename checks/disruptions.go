@@ -20,6 +20,7 @@ type Disruption struct {
 	Gone      time.Time // newest sign that the node itself failed or restarted, so that sessions may be gone; zero: it was only left out
 	Why       *Message  // the newest sign
 	Lost      int       // sessions of ours that were lost because of it
+	Failures  Span      // from the first to the last request of a client that failed by it; zero: none did
 	Finding   string    // key of the finding that reported it first; "": none has
 }
 
@@ -101,7 +102,7 @@ func (h NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory 
 		if sign.To.After(last.To) {
 			last.To, last.Why = sign.To, sign.Why
 		}
-		last.Kind = stronger(last.Kind, sign.Kind)
+		last.Kind, last.Failures = stronger(last.Kind, sign.Kind), last.Failures.and(sign.Failures)
 		if sign.Gone.After(last.Gone) {
 			last.Gone = sign.Gone
 		}

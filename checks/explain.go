@@ -25,6 +25,7 @@ var causes = map[Code][]possibleCause{
 		{NodePaused, mayCause},
 		{Slow, tookTooLong},
 		{NodeRestarted, followsNode},
+		{NodeRestarted, inHarmfulLoop},
 		{Slow, byLostPackets},
 		{NodeDown, noNodeUp},
 		{SessionFailing, forReturning},
@@ -175,6 +176,11 @@ func whileItRestarted(effect, cause Finding) bool {
 // what they cost.
 func inLoop(effect, cause Finding) bool {
 	return cause.Target == crashLoop && effect.Target != crashLoop && slices.Equal(effect.Nodes, cause.Nodes)
+}
+
+// inHarmfulLoop is true of errors that clients get while a crash loop costs them answers.
+func inHarmfulLoop(_, cause Finding) bool {
+	return cause.Target == crashLoop && cause.Severity == Critical
 }
 
 // sumsUp is true of the finding of one node's restart and the one that sums up the

@@ -131,7 +131,9 @@ func (h NodeHistory) crashes() []time.Time {
 	return nil
 }
 
-// inCrashLoop finds that a node restarts or leaves again and again.
+// inCrashLoop finds that a node restarts or leaves again and again. It is critical while its
+// outages harm clients: a request failed in one of them, and another one recently in a later
+// one.
 func inCrashLoop(att *attribution, node string) (Finding, bool) {
 	recent := att.nodeHistory[node].crashes()
 	if len(recent) == 0 || att.Started.Sub(recent[len(recent)-1]) > restartReportedFor {
@@ -139,6 +141,9 @@ func inCrashLoop(att *attribution, node string) (Finding, bool) {
 	}
 	finding := about(NodeRestarted, Warning, node)
 	finding.Target, finding.Times = crashLoop, recent
+	if failures := att.failuresSince(node, recent[0]); slices.ContainsFunc(recent, failures.contains) && att.Started.Sub(failures.To) <= att.aftermath {
+		finding.Severity, finding.harm = Critical, failures
+	}
 	took := recent[len(recent)-1].Sub(recent[0]).Round(time.Second)
 	finding.Summary = msg(MsgCrashLoop, Args{Node: node, Count: len(recent), Duration: took, Lost: att.lostSince(node, recent[0])})
 	sign := msg(MsgRestarted, Args{Node: node})
@@ -164,6 +169,17 @@ func (att *attribution) lostSince(node string, moment time.Time) (lost int) {
 		}
 	}
 	return lost
+}
+
+// failuresSince returns the time in which requests of clients failed by the disruptions of a
+// node since a moment.
+func (att *attribution) failuresSince(node string, moment time.Time) (failures Span) {
+	for _, d := range att.history.Nodes[node].Disruptions {
+		if !d.To.Before(moment) {
+			failures = failures.and(d.Failures)
+		}
+	}
+	return failures
 }
 
 // shareOfNodes returns the share of clients that some nodes have, by weight.

@@ -226,6 +226,36 @@ func TestCrashLoopTellsItsCost(t *testing.T) {
 	}
 }
 
+// TestCrashLoopThatHarms tests that a crash loop is critical while clients fail in its outages,
+// and not for those of one outage, or long after them.
+func TestCrashLoopThatHarms(t *testing.T) {
+	t.Parallel()
+	ago := func(seconds int) time.Time { return began.Add(-time.Duration(seconds) * time.Second) }
+	for name, tc := range map[string]struct {
+		failures checks.Span
+		want     checks.Severity
+	}{
+		"no client failed":           {checks.Span{}, checks.Warning},
+		"clients failed in one":      {checks.Span{From: ago(12), To: ago(6)}, checks.Warning},
+		"clients failed in two":      {checks.Span{From: ago(42), To: ago(6)}, checks.Critical},
+		"clients failed, and do not": {checks.Span{From: ago(72), To: ago(31)}, checks.Warning},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := healthy()
+			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node2": {
+				Disruptions: []checks.Disruption{{
+					Span: checks.Span{From: ago(73), To: ago(3)}, Kind: checks.DisruptionRestart, Gone: ago(3), Why: new(checks.Quote("restarted")), Failures: tc.failures,
+				}},
+				Restarts: []time.Time{ago(63), ago(33), ago(3)}, Restarted: ago(3), LastSign: checks.Quote("restarted"),
+			}}}
+			if f := checks.Judge(r.Round).Findings[0]; f.Target != "crash loop" || f.Severity != tc.want {
+				t.Errorf("got %s, want a crash loop that is %s", line(f), tc.want)
+			}
+		})
+	}
+}
+
 // TestCrashLoopHasEnded tests that the cost of a crash loop, which the loop has told, is not
 // told again when the loop is no longer reported.
 func TestCrashLoopHasEnded(t *testing.T) {

@@ -18,6 +18,18 @@ func (s Span) contains(moment time.Time) bool {
 	return !moment.IsZero() && !moment.Before(s.From) && moment.Before(s.To)
 }
 
+// and returns the span from the beginning of the earlier one to the end of the later one. A
+// zero span adds nothing.
+func (s Span) and(other Span) Span {
+	if s.From.IsZero() || !other.From.IsZero() && other.From.Before(s.From) {
+		s.From = other.From
+	}
+	if other.To.After(s.To) {
+		s.To = other.To
+	}
+	return s
+}
+
 // A Sample is the stored result of probing a target once.
 type Sample struct {
 	Target

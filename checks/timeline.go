@@ -154,6 +154,10 @@ func (h NodeHistory) withRestart(at time.Time) NodeHistory {
 // addSign adds a sign of a disruption to the history of a node. The disruption
 // reaches from when the node was last known to be well to the moment of the sign.
 func (tl *timeline) addSign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
+	return m.with(tl.sign(node, kind, from, to, why), tl.aftermath)
+}
+
+func (tl *timeline) sign(node string, kind DisruptionKind, from, to time.Time, why Message) Disruption {
 	if from.IsZero() || from.After(to) {
 		from = to
 	}
@@ -161,7 +165,7 @@ func (tl *timeline) addSign(node string, m NodeHistory, kind DisruptionKind, fro
 	if kind != DisruptionEjected {
 		d.Gone = to
 	}
-	return m.with(d, tl.aftermath)
+	return d
 }
 
 // signsOfClients adds the client requests that failed because of a node, and the
@@ -172,7 +176,9 @@ func (tl *timeline) signsOfClients(node string, m NodeHistory) NodeHistory {
 		case slices.Contains(a.upstreamsTried, node):
 			m = tl.addSign(node, m, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
 		case a.failedNode == node:
-			m = tl.addSign(node, m, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
+			d := tl.sign(node, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
+			d.Failures = Span{a.At, a.At.Add(a.Timing.Total)}
+			m = m.with(d, tl.aftermath)
 		}
 	}
 	for _, c := range tl.OwnerChecks {
