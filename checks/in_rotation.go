@@ -23,7 +23,7 @@ func inRotation(tl *timeline) []Finding {
 				list = append(list, ejected(tl, n, e.frontend, e.rotationState))
 			}
 		}
-		if f, ok := failingInRotation(tl.outcomes, n); ok {
+		if f, ok := failingInRotation(tl, n); ok {
 			list = append(list, f)
 		}
 	}
@@ -103,26 +103,26 @@ func wasEjected(tl *timeline, node probes.Node) (Finding, bool) {
 // its log shows failed tries on n, which clients need not notice while another node
 // answers. It finds nothing while no node is up: the balancer has no choice, and its
 // own errors are a finding.
-func failingInRotation(oc *outcomes, node probes.Node) (Finding, bool) {
-	if oc.noneUp() {
+func failingInRotation(tl *timeline, node probes.Node) (Finding, bool) {
+	if tl.noneUp() {
 		return Finding{}, false
 	}
-	seen := failuresOf(oc, node.ID)
+	seen := failuresOf(tl.outcomes, node.ID)
 	if len(seen) == 0 {
-		if !triedWithoutAnswer(oc.nodeStates, node) {
+		if !triedWithoutAnswer(tl.nodeStates, node) {
 			return Finding{}, false
 		}
-		seen = []Message{askedDirectly(oc.direct[node.ID].Primary)}
+		seen = []Message{askedDirectly(tl.direct[node.ID].Primary)}
 	}
 	f := about(NodeFailingInRotation, Critical, node.ID)
-	f.erring = oc.failsDirectly(node.ID)
-	f.harm = harmSpan(failedOn(oc, node.ID))
+	f.erring = tl.failsDirectly(node.ID)
+	f.harm = tl.failuresOnNode(node.ID)
 	f.Summary = msg(MsgFailsInRotation, Args{Node: node.ID})
 	f.Evidence = seen
-	if word, ok := balancerRecord(oc.nodeStates, node); ok {
+	if word, ok := balancerRecord(tl.nodeStates, node); ok {
 		f.Evidence = append(f.Evidence, word)
 	}
-	f.Evidence = append(f.Evidence, ejectionBudget(oc, node))
+	f.Evidence = append(f.Evidence, ejectionBudget(tl.outcomes, node))
 	f.Remedy = msg(MsgTakeOut, Args{Node: node.ID})
 	return f, true
 }
@@ -153,10 +153,16 @@ func failuresOf(oc *outcomes, node string) []Message {
 	return fewOf(seen, func(word func() Message) Message { return word() })
 }
 
-// failedOn returns the failed requests that are attributed to a node, including those
-// of canaries since the previous round.
-func failedOn(oc *outcomes, node string) []*answer {
-	return slices.DeleteFunc(slices.Clone(oc.allAnswers), func(a *answer) bool { return a.failedNode != node })
+// failuresOnNode returns the time in which requests of clients failed because of a node, this
+// round or since it was last well: a balancer that ejects the node tries it with one request in
+// each fail_timeout.
+func (tl *timeline) failuresOnNode(node string) Span {
+	failures := harmSpan(slices.DeleteFunc(slices.Clone(tl.allAnswers), func(a *answer) bool { return a.failedNode != node }))
+	m := tl.nodeHistory[node]
+	if n := len(m.Disruptions); n > 0 && !failures.From.IsZero() && m.Disruptions[n-1].Failures.From.After(m.Seen) {
+		return failures.and(m.Disruptions[n-1].Failures)
+	}
+	return failures
 }
 
 // triedWithoutAnswer reports whether nginx's error log shows ongoing tries on a node

@@ -1,6 +1,13 @@
 package checks_test
 
-import "stickwatch/probes"
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
 
 // failing returns a healthy round with a node that fails when asked directly.
 func failing(change func(*round)) func() *round {
@@ -123,4 +130,38 @@ var failingSpecs = []spec{
 		}),
 		want: []string{"warning node_down/node2"},
 	},
+}
+
+// TestTriedAgainAndAgain tests that requests which fail because of one node are one harm as
+// long as the node has not been well: a balancer that ejects it tries it once in each
+// fail_timeout.
+func TestTriedAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	ago := func(seconds int) time.Time { return began.Add(-time.Duration(seconds) * time.Second) }
+	for name, tc := range map[string]struct {
+		well time.Time
+		want bool // that clients fail is active at once
+	}{
+		"it was never well meanwhile": {ago(40), true},
+		"it was well in between":      {ago(10), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := failing(func(r *round) {
+				w := r.visit("")
+				w.Expected, w.Steps[0].Status = "node2", 502
+			})()
+			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node2": {Seen: tc.well, Disruptions: []checks.Disruption{{
+				Span: checks.Span{From: ago(40), To: ago(25)}, Kind: checks.DisruptionDown, Gone: ago(25), Why: new(checks.Quote("hangs")),
+				Failures: checks.Span{From: ago(30), To: ago(25)},
+			}}}}}
+			r.Every = 3 * time.Second
+			l := checks.NewLedger(checks.Damping{Appear: 2, Vanish: 2, MinHarm: 5 * time.Second})
+			l.UpdatePartial(checks.Judge(r.Round))
+			active := slices.ContainsFunc(l.Active(), func(f checks.ActiveFinding) bool { return f.Code == checks.NodeFailingInRotation })
+			if active != tc.want {
+				t.Errorf("active: %t, want %t", active, tc.want)
+			}
+		})
+	}
 }

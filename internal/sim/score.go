@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/users"
 )
 
 // A Class is a class of counterexamples.
@@ -227,8 +228,8 @@ func (r Result) scoreAlert(score *Score, a alert, harms []harm) {
 }
 
 // justified reports whether a critical alert is correct: users were harmed around it,
-// nodes reported that they are paused, or a node lost every session, of which canaries
-// may hold the only ones: a stick table keeps users on few nodes.
+// nodes reported that they are paused, or a node lost every session or failed for long, where
+// canaries may hold the only sessions: a stick table keeps users on few nodes.
 func (r Result) justified(a alert, harms []harm) bool {
 	const before, after = 35 * time.Second, 15 * time.Second
 	from, to := a.started.Add(-before), a.critical.Add(after)
@@ -237,7 +238,15 @@ func (r Result) justified(a alert, harms []harm) bool {
 	}) || slices.ContainsFunc(r.Schedule.Operations, func(o Operation) bool {
 		k, _ := operationKindOf(o.Kind)
 		own := a.cause.Code == checks.NodePaused || a.cause.Code == checks.DependencyDown
-		return (k.selfReported && own || k.losesForSure) && r.concerns(a, o) && r.during(a, o)
+		alone := k.unhealthy && o.For >= minErrorSpan && !r.used(o.Nodes, r.at(o.At), a.critical)
+		return (k.selfReported && own || k.losesForSure || alone) && r.concerns(a, o) && r.during(a, o)
+	})
+}
+
+// used reports whether some user asked for a session of one of the nodes within a time.
+func (r Result) used(nodes []string, from, to time.Time) bool {
+	return slices.ContainsFunc(r.Requests, func(q users.Request) bool {
+		return slices.Contains(nodes, q.Owner) && !q.At.Before(from) && !q.At.After(to)
 	})
 }
 

@@ -89,6 +89,18 @@ func TestScore(t *testing.T) {
 			[]string{"wrong node or cause: session_lost"},
 		},
 		{
+			"a node that fails, and whose sessions no user asks for", "5m kill node1 for 1m",
+			met(users.Served, "node2", "node2", 5*time.Minute, many...),
+			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeDown, "node1")},
+			nil,
+		},
+		{
+			"a node that fails, and whose users are served", "5m kill node1 for 1m",
+			met(users.Moved, "node1", "node2", 5*time.Minute, many...),
+			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeDown, "node1")},
+			[]string{"critical without harm: node_down"},
+		},
+		{
 			"an error of one user is not worth anything", "",
 			met(users.Error, "node1", "", 5*time.Minute, 1, 1, 1, 1, 1), nil, nil,
 		},
