@@ -248,14 +248,15 @@ func (r Result) notifiedOf(a alert, o Operation, until time.Time) bool {
 }
 
 // during reports whether an alert started at a time at which the operation may have
-// caused it. A client that idles for minutes finds only afterwards that its session is
-// gone.
+// caused it. The request that shows it may have been under way when the operation began. A
+// client that idles for minutes finds only afterwards that its session is gone.
 func (r Result) during(a alert, o Operation) bool {
+	const underWay = 5 * time.Second // longest request
 	aftermath := time.Minute
 	if a.cause.Code == checks.SessionLost || a.cause.Code == checks.NodeRestarted {
 		aftermath = 6 * time.Minute
 	}
-	return !a.started.Before(r.at(o.At).Add(-time.Second)) && !a.started.After(r.readmittedAt(o).Add(aftermath))
+	return !a.started.Before(r.at(o.At).Add(-underWay)) && !a.started.After(r.readmittedAt(o).Add(aftermath))
 }
 
 // operation returns the operation that an alert is about: the newest one with the
