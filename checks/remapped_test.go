@@ -247,7 +247,7 @@ func TestCrashLoopThatHarms(t *testing.T) {
 				Disruptions: []checks.Disruption{{
 					Span: checks.Span{From: ago(73), To: ago(3)}, Kind: checks.DisruptionRestart, Gone: ago(3), Why: new(checks.Quote("restarted")), Failures: tc.failures,
 				}},
-				Restarts: []time.Time{ago(63), ago(33), ago(3)}, Restarted: ago(3), LastSign: checks.Quote("restarted"),
+				Restarts: []time.Time{ago(63), ago(33), ago(3)}, Restarted: ago(3), LastSign: new(checks.Quote("restarted")),
 			}}}
 			if f := checks.Judge(r.Round).Findings[0]; f.Target != "crash loop" || f.Severity != tc.want {
 				t.Errorf("got %s, want a crash loop that is %s", line(f), tc.want)
