@@ -7,7 +7,9 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"stickwatch/alerting"
@@ -107,7 +109,13 @@ func (s *Server) month(r *http.Request, zone *time.Location) (monthly.Report, er
 	if err := query.err(); err != nil {
 		return monthly.Report{}, err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), historyTimeout)
+	report, err := s.months.load(span, now, func() (monthly.Report, error) { return s.buildMonth(r.Context(), span, now) })
+	report.Target = target
+	return report, err
+}
+
+func (s *Server) buildMonth(ctx context.Context, span checks.Span, now time.Time) (monthly.Report, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), historyTimeout) // other requests share the result
 	defer cancel()
 	incidents := func(ctx context.Context, cluster string, span checks.Span) ([]alerting.Incident, error) {
 		return s.incidents(ctx, IncidentQuery{Cluster: cluster, Span: span, Limit: maxReported})
@@ -116,7 +124,45 @@ func (s *Server) month(r *http.Request, zone *time.Location) (monthly.Report, er
 	for _, p := range s.config.Snapshots.Snapshots() {
 		clusters = append(clusters, p.Cluster.Name)
 	}
-	return monthly.Build(ctx, s.config.History, incidents, clusters, span, now, target)
+	return monthly.Build(ctx, s.config.History, incidents, clusters, span, now, 0)
+}
+
+// A monthCache shares the newest reports between requests: the current month for as long as pages share a
+// history, and a month that is over for a minute. Their slices must not be changed.
+type monthCache struct {
+	ttl time.Duration
+
+	mu   sync.Mutex // makes concurrent requests wait for the one that reads
+	kept []keptMonth
+}
+
+type keptMonth struct {
+	monthly.Report
+	at time.Time
+}
+
+// maxKeptMonths bounds the reports in memory.
+const maxKeptMonths = 3
+
+func (c *monthCache) load(span checks.Span, now time.Time, build func() (monthly.Report, error)) (monthly.Report, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ttl := c.ttl
+	if span.To.Before(now) {
+		ttl = max(ttl, time.Minute)
+	}
+	for _, k := range c.kept {
+		if k.Span == span && now.Sub(k.at) < ttl && !now.Before(k.at) {
+			return k.Report, nil
+		}
+	}
+	report, err := build()
+	if err == nil {
+		c.kept = slices.DeleteFunc(c.kept, func(k keptMonth) bool { return k.Span == span })
+		c.kept = append(c.kept, keptMonth{report, now})
+		c.kept = c.kept[max(0, len(c.kept)-maxKeptMonths):]
+	}
+	return report, err
 }
 
 // maxReported bounds the incidents of a cluster in a report, as in the report of the command.

@@ -47,6 +47,7 @@ type Server struct {
 	config       Config
 	access       access
 	historyCache *historyCache
+	months       *monthCache
 	rounds       *rounds
 	machine      string // host name, normalized by hostOf
 	locale       atomic.Pointer[locale]
@@ -66,7 +67,7 @@ func New(c Config) (*Server, error) {
 	s.SetExternalURL(c.ExternalURL)
 	s.SetLocale(c.Language, c.Location)
 	s.SetLinks(c.Links)
-	s.historyCache = newHistoryCache(c)
+	s.historyCache, s.months = newHistoryCache(c), &monthCache{ttl: c.CacheFor}
 	s.rounds = newRounds(c.takeRound)
 	s.handler = abortOnPanic(s.guard(s.routes()))
 	return s, nil
