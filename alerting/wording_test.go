@@ -66,6 +66,7 @@ func TestEventWording(t *testing.T) {
 		{Event{Kind: EventSilenced, Detail: "deploy 4.2", Text: "deploy 4.2"}, "deploy 4.2", "已静默：deploy 4.2"},
 		{Event{Kind: EventUnsilenced, Text: "receivers are told again"}, "receivers are told again", "静默结束"},
 		{Event{Kind: EventNotified, Detail: "ops", Text: "ops: fired"}, "ops: fired", "已通知 ops"},
+		{Event{Kind: EventNotified, Detail: "ops", Text: "ops: reminder"}, "ops: reminder", "已通知 ops（提醒）"},
 		{Event{Kind: EventAcknowledged, Detail: "zhang: on it", Text: "acknowledged by zhang: on it"}, "acknowledged by zhang: on it", "已认领：zhang: on it"},
 		{Event{Kind: EventEscalated, Detail: "boss", Text: "nobody has acknowledged it for 15m0s: boss is notified"}, "nobody has acknowledged it for 15m0s: boss is notified", "无人认领，升级通知 boss"},
 		{Event{Kind: EventCut, Omitted: 7, Text: "7 events are not kept"}, "7 events are not kept", "省略 7 条记录"},

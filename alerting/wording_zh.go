@@ -51,6 +51,11 @@ var titlesInChinese = map[checks.Code]string{
 	checks.HistoryDamaged:        "历史文件已损坏",
 }
 
+// notificationsInChinese says what a receiver was notified of, beside the begin of an incident.
+var notificationsInChinese = map[NotificationKind]string{
+	NotificationDeveloped: "（有变化）", NotificationReminder: "（提醒）", NotificationResolved: "（已恢复）", NotificationDeployment: "（发布小结）",
+}
+
 // eventInChinese describes an event; "": the kind is unknown.
 func eventInChinese(event Event) string {
 	if format := findingEventsInChinese[event.Kind]; format != "" {
@@ -67,7 +72,8 @@ func eventInChinese(event Event) string {
 		}
 		return "已静默：" + event.Detail
 	case EventNotified:
-		return "已通知 " + event.Detail
+		kind := strings.TrimPrefix(event.Text, event.Detail+": ")
+		return "已通知 " + event.Detail + notificationsInChinese[NotificationKind(kind)]
 	case EventAcknowledged:
 		return "已认领：" + event.writtenInChinese()
 	case EventNoted:
