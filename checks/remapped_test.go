@@ -328,3 +328,20 @@ func TestRoutesChanged(t *testing.T) {
 	}
 	t.Errorf("findings %q, want balancer_remapped by the routes", lines(checks.Judge(v.Round)))
 }
+
+// TestLossAtReturnFromUnlistedNode tests that a client whose session a node opened that is not
+// listed, and that comes back after the balancer has its list again, has lost it by that, also
+// while a node is down, whose name is then not known.
+func TestLossAtReturnFromUnlistedNode(t *testing.T) {
+	t.Parallel()
+	r := healthy()
+	r.Past = &checks.History{Balancer: checks.BalancerHistory{Remapped: checks.Remapping{At: began.Add(-4 * time.Minute)}}}
+	r.down("node2")
+	w := r.visit("green1", "node1")
+	w.Continued, w.OpenedBy, w.Opened = true, "green1", began.Add(-5*time.Minute)
+	w.Steps[0].At = w.Opened
+	w.Steps[1].Session = otherSession
+	if diff := cmp.Diff([]string{"warning node_down/node2"}, lines(checks.Judge(r.Round))); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}

@@ -201,7 +201,7 @@ func (t *trace) onlyMet(node string) bool {
 
 // resolve returns w with the node that answered each request.
 func (oc *outcomes) resolve(w probes.Trace) *trace {
-	out := &trace{Trace: w, holder: oc.servingNode(w.First().Label), openedBy: oc.identity.NodeOf(w.First().Label)}
+	out := &trace{Trace: w, holder: cmp.Or(oc.servingNode(w.First().Label), oc.formerLabel(w)), openedBy: oc.identity.NodeOf(w.First().Label)}
 	method := oc.Cluster.Balancer.Method
 	out.owner = cmp.Or(oc.servingNode(w.OpenedBy), out.holder)
 	out.mayBePinned = method == probes.MethodCookie || method == probes.MethodUnknown
@@ -239,6 +239,16 @@ func (oc *outcomes) servingNode(label string) string {
 		return strconv.Quote(label)
 	}
 	return oc.identity.NodeOf(label)
+}
+
+// formerLabel returns the unknown label of a client's first answer in quotes if a node that is
+// known by name answered the client later, so that the label is another node's; otherwise "".
+func (oc *outcomes) formerLabel(w probes.Trace) string {
+	label := w.First().Label
+	if label == "" || oc.identity.Ambiguous(label) || !slices.ContainsFunc(w.Steps, func(s probes.Step) bool { return oc.identity.NodeOf(s.Label) != "" }) {
+		return ""
+	}
+	return strconv.Quote(label)
 }
 
 // otherLabel returns an unknown label in quotes if the node that opened the session
