@@ -63,6 +63,9 @@ func (e *databaseError) Unavailable() bool {
 	return !ok || slices.ContainsFunc([]string{"08", "28", "3D", "53", "57"}, func(class string) bool { return strings.HasPrefix(answer.Code, class) })
 }
 
+// Full reports whether the database has no space for what it was asked to write.
+func (e *databaseError) Full() bool { return isState(e.err, "53100") }
+
 // explain adds the name of the database and a remedy to an error.
 func explain(name string, err error) error {
 	if err == nil || errors.Is(err, sql.ErrNoRows) || errors.Is(err, ErrNotFound) || errors.Is(err, errRecreated) {

@@ -100,6 +100,15 @@ func (m memoryOutbox) record(ctx context.Context, write func(context.Context) er
 	return err
 }
 
+// isFull reports whether an error says that the database has no space.
+func isFull(err error) bool {
+	full, ok := errors.AsType[interface {
+		error
+		Full() bool
+	}](err)
+	return ok && full.Full()
+}
+
 // isAway reports whether an error says that the database does not answer.
 func isAway(err error) bool {
 	away, ok := errors.AsType[interface {

@@ -257,6 +257,36 @@ func (takenHistory) Commit(context.Context, history.Step) error {
 	return fmt.Errorf("committing: %w", &history.InUseError{Path: "postgres://db/stickwatch"})
 }
 
+// TestFullDatabase: an instance of a fleet whose database answers, but has no space, notifies from memory
+// while the database says so: this instance has the leases. After a pause nobody knows.
+func TestFullDatabase(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	o.config.Alone = func() (string, bool) { return "mon1", false }
+	o.failingSince = o.failingSince.Add(-stuck)
+	o.wantClaim(t, 0, "")
+	o.config.Store = fullStore{o.config.Store}
+	if err := o.Flush(t.Context()); err == nil {
+		t.Fatal("got no error of a full database")
+	}
+	o.wantClaim(t, history.LeaseTime, "")
+	if n := o.wantClaim(t, 0, o.fired.ID); n.Alone != "" {
+		t.Errorf("got a notification of %q alone, want one as usual", n.Alone)
+	}
+}
+
+// A fullStore is a database without space.
+type fullStore struct{ Store }
+
+type fullError struct{}
+
+func (fullError) Error() string { return "No space left on device" }
+func (fullError) Full() bool    { return true }
+
+func (fullStore) Commit(context.Context, history.Step) error {
+	return fmt.Errorf("committing: %w", fullError{})
+}
+
 // TestHangingDisk: a write that does not return counts as a stuck disk. Outcomes of
 // notifications in that write are written after it.
 func TestHangingDisk(t *testing.T) {

@@ -31,6 +31,7 @@ type WriteQueue struct {
 	writing      history.Step            // the step that is being written
 	writingSince time.Time               // zero: nothing is being written
 	failingSince time.Time               // zero: the last write succeeded
+	fullAt       time.Time               // when the database last had no space for a write; zero: the last write met something else
 	claims       map[string]*memoryClaim // by ID: notifications that were claimed before they were written, until their outcome is
 	dropped      int                     // notifications removed from a full queue before they were delivered
 }
@@ -185,7 +186,10 @@ func (q *WriteQueue) finish(step history.Step, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	began := q.writingSince
-	q.writing, q.writingSince = history.Step{}, time.Time{}
+	q.writing, q.writingSince, q.fullAt = history.Step{}, time.Time{}, time.Time{}
+	if isFull(err) {
+		q.fullAt = began
+	}
 	if err != nil {
 		if fenced, ok := errors.AsType[*history.FencedError](err); ok { // their new owner decides and notifies
 			q.forget(&step, fenced.Clusters)

@@ -46,14 +46,24 @@ func (q *WriteQueue) diskStuck(now time.Time) bool {
 	return !since.IsZero() && now.Sub(since) > stuckAfter
 }
 
+// isFull reports whether the database has refused a write just now for lack of space. Before it did, it has
+// found that this instance has the leases: others neither know nor notify.
+func (q *WriteQueue) isFull(now time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return !q.fullAt.IsZero() && now.Sub(q.fullAt) < history.LeaseTime
+}
+
 // claim leases a notification in the queue, unless an earlier one of the same
 // incident is still undelivered on the disk.
 func (q *WriteQueue) claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notification, bool) {
 	alone := ""
 	if q.config.Alone != nil {
 		var ok bool
-		if alone, ok = q.config.Alone(); !ok {
+		if alone, ok = q.config.Alone(); !ok && !q.isFull(now) {
 			return alerting.Notification{}, false // the process was paused, or the history answers others
+		} else if !ok {
+			alone = ""
 		}
 	}
 	list := q.claimable(receiver, now)
