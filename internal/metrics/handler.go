@@ -62,8 +62,9 @@ func (l *Live) write(w io.Writer, format expfmt.Format) {
 		if long, ok := c.(interface{ parts() []prometheus.Collector }); ok && format.FormatType() != expfmt.TypeProtoDelim {
 			parts = long.parts()
 		}
-		for i, part := range parts {
-			out.drop, out.inLine, out.inComment = i > 0, false, false
+		for _, part := range parts {
+			continues, ok := part.(interface{ continues() bool })
+			out.drop, out.inLine, out.inComment = ok && continues.continues(), false, false
 			if gather(part, encoder) != nil {
 				return
 			}

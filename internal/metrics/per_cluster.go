@@ -60,12 +60,22 @@ func (l *latestRounds) observe(r checks.Report) { l.set(r.Cluster, r) }
 func (l *latestRounds) Describe(descs chan<- *prometheus.Desc) { newRoundGauges(nil).Describe(descs) }
 
 // Collect implements prometheus.Collector.
-func (l *latestRounds) Collect(metrics chan<- prometheus.Metric) {
+func (l *latestRounds) Collect(metrics chan<- prometheus.Metric) { l.gauges().Collect(metrics) }
+
+// parts returns collectors that together collect all gauges.
+func (l *latestRounds) parts() (list []prometheus.Collector) {
+	for _, g := range l.gauges().gauges() {
+		list = append(list, g.parts()...)
+	}
+	return list
+}
+
+func (l *latestRounds) gauges() *roundGauges {
 	gauges := newRoundGauges(l.limiter)
 	for _, r := range l.copy() {
 		_ = panics.Catch(panics.Metrics, func() { gauges.add(r) }) // the other clusters are exported
 	}
-	gauges.Collect(metrics)
+	return gauges
 }
 
 // canaries exports the age of canaries by the node that holds the session. The age refers to

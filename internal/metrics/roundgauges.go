@@ -19,34 +19,34 @@ import (
 // because it has no state.
 type roundGauges struct {
 	limiter                           *labelLimiter // nil: no limit, for a single round
-	success, verdict                  *prometheus.GaugeVec
-	duration, timestamp               *prometheus.GaugeVec
-	nodeUp, nodeState, nodeInRotation *prometheus.GaugeVec
-	nodeInfo, clockOffset             *prometheus.GaugeVec
-	balancerUp, dependencyUp          *prometheus.GaugeVec
-	certificate                       *prometheus.GaugeVec
-	sourceUp, sourceNodes, sourceAt   *prometheus.GaugeVec
-	sticky, shared                    *prometheus.GaugeVec
-	active, explained, affected       *prometheus.GaugeVec
+	success, verdict                  *gaugeVec
+	duration, timestamp               *gaugeVec
+	nodeUp, nodeState, nodeInRotation *gaugeVec
+	nodeInfo, clockOffset             *gaugeVec
+	balancerUp, dependencyUp          *gaugeVec
+	certificate                       *gaugeVec
+	sourceUp, sourceNodes, sourceAt   *gaugeVec
+	sticky, shared                    *gaugeVec
+	active, explained, affected       *gaugeVec
 }
 
 func newRoundGauges(limiter *labelLimiter) *roundGauges {
 	return &roundGauges{
 		limiter: limiter,
-		success: probeSuccess.gauge(), verdict: verdict.gauge(),
-		duration: roundDuration.gauge(), timestamp: roundTimestamp.gauge(),
-		nodeUp: nodeUp.gauge(), nodeState: nodeState.gauge(), nodeInRotation: nodeInRotation.gauge(),
-		nodeInfo: nodeInfo.gauge(), clockOffset: clockOffset.gauge(),
-		balancerUp: balancerUp.gauge(), dependencyUp: dependencyUp.gauge(),
-		certificate: certificateExpiry.gauge(),
-		sourceUp:    discoveryUp.gauge(), sourceNodes: discoveryNodes.gauge(), sourceAt: discoveryAnswered.gauge(),
-		sticky: sessionSticky.gauge(), shared: sessionShared.gauge(),
-		active: findingActive.gauge(), explained: findingExplained.gauge(), affected: findingAffected.gauge(),
+		success: newSeriesVec[gaugeValue](probeSuccess), verdict: newSeriesVec[gaugeValue](verdict),
+		duration: newSeriesVec[gaugeValue](roundDuration), timestamp: newSeriesVec[gaugeValue](roundTimestamp),
+		nodeUp: newSeriesVec[gaugeValue](nodeUp), nodeState: newSeriesVec[gaugeValue](nodeState), nodeInRotation: newSeriesVec[gaugeValue](nodeInRotation),
+		nodeInfo: newSeriesVec[gaugeValue](nodeInfo), clockOffset: newSeriesVec[gaugeValue](clockOffset),
+		balancerUp: newSeriesVec[gaugeValue](balancerUp), dependencyUp: newSeriesVec[gaugeValue](dependencyUp),
+		certificate: newSeriesVec[gaugeValue](certificateExpiry),
+		sourceUp:    newSeriesVec[gaugeValue](discoveryUp), sourceNodes: newSeriesVec[gaugeValue](discoveryNodes), sourceAt: newSeriesVec[gaugeValue](discoveryAnswered),
+		sticky: newSeriesVec[gaugeValue](sessionSticky), shared: newSeriesVec[gaugeValue](sessionShared),
+		active: newSeriesVec[gaugeValue](findingActive), explained: newSeriesVec[gaugeValue](findingExplained), affected: newSeriesVec[gaugeValue](findingAffected),
 	}
 }
 
-func (rg *roundGauges) gauges() []*prometheus.GaugeVec {
-	return []*prometheus.GaugeVec{
+func (rg *roundGauges) gauges() []*gaugeVec {
+	return []*gaugeVec{
 		rg.success, rg.verdict, rg.duration, rg.timestamp, rg.nodeUp, rg.nodeState, rg.nodeInRotation, rg.nodeInfo,
 		rg.clockOffset, rg.balancerUp, rg.dependencyUp, rg.certificate, rg.sticky, rg.shared, rg.active, rg.explained, rg.affected,
 		rg.sourceUp, rg.sourceNodes, rg.sourceAt,
@@ -105,12 +105,12 @@ func Write(w io.Writer, reports []checks.Report, watches []WatchResult) error {
 func (rg *roundGauges) add(report checks.Report) {
 	cluster := cleanLabel(report.Cluster)
 	ok := report.Verdict == checks.Healthy || report.Verdict == checks.Degraded
-	rg.success.WithLabelValues(cluster).Set(boolValue(ok))
+	rg.success.with(cluster).set(boolValue(ok))
 	for _, v := range []checks.Verdict{checks.Healthy, checks.Degraded, checks.Failing, checks.Inconclusive} {
-		rg.verdict.WithLabelValues(cluster, string(v)).Set(boolValue(v == report.Verdict))
+		rg.verdict.with(cluster, string(v)).set(boolValue(v == report.Verdict))
 	}
-	rg.duration.WithLabelValues(cluster).Set(report.Duration.Seconds())
-	rg.timestamp.WithLabelValues(cluster).Set(unix(report.Started))
+	rg.duration.with(cluster).set(report.Duration.Seconds())
+	rg.timestamp.with(cluster).set(unix(report.Started))
 	setTristate(rg.sticky, report.Session.Sticky, cluster)
 	setTristate(rg.shared, report.Session.Shared, cluster)
 
@@ -131,7 +131,7 @@ func (rg *roundGauges) addBalancers(cluster string, balancers []probes.BalancerO
 	for _, b := range balancers {
 		u := rg.limiter.limit(cluster, "balancer", b.URL)
 		silent[u] = silent[u] || !b.Primary.Answered()
-		rg.balancerUp.WithLabelValues(cluster, u).Set(boolValue(!silent[u]))
+		rg.balancerUp.with(cluster, u).set(boolValue(!silent[u]))
 		if at := b.Primary.Certificate; expiry[u].IsZero() || !at.IsZero() && at.Before(expiry[u]) {
 			expiry[u] = at
 		}
@@ -144,36 +144,36 @@ func (rg *roundGauges) addSource(cluster string, s probes.SourceState) {
 		return
 	}
 	source := rg.limiter.limit(cluster, "source", s.Name)
-	rg.sourceUp.WithLabelValues(cluster, source).Set(boolValue(s.Error == ""))
-	rg.sourceNodes.WithLabelValues(cluster, source).Set(float64(s.Nodes))
+	rg.sourceUp.with(cluster, source).set(boolValue(s.Error == ""))
+	rg.sourceNodes.with(cluster, source).set(float64(s.Nodes))
 	if !s.Answered.IsZero() {
-		rg.sourceAt.WithLabelValues(cluster, source).Set(unix(s.Answered))
+		rg.sourceAt.with(cluster, source).set(unix(s.Answered))
 	}
 }
 
 func (rg *roundGauges) addNode(cluster string, n checks.NodeReport) {
 	node := rg.limiter.node(cluster, n.Node)
-	rg.nodeUp.WithLabelValues(cluster, node).Set(boolValue(n.Up))
+	rg.nodeUp.with(cluster, node).set(boolValue(n.Up))
 	setTristate(rg.nodeInRotation, n.InRotation, cluster, node)
 	rg.addCertificate(cluster, node, n.Primary.Certificate)
 	if n.Clock.Samples > 0 {
-		rg.clockOffset.WithLabelValues(cluster, node, "min").Set(n.Clock.Min.Seconds())
-		rg.clockOffset.WithLabelValues(cluster, node, "max").Set(n.Clock.Max.Seconds())
+		rg.clockOffset.with(cluster, node, "min").set(n.Clock.Min.Seconds())
+		rg.clockOffset.with(cluster, node, "max").set(n.Clock.Max.Seconds())
 	}
 	if version := rg.limiter.limit(cluster, "version", n.Version); version != "" {
-		rg.nodeInfo.WithLabelValues(cluster, node, version).Set(1)
+		rg.nodeInfo.with(cluster, node, version).set(1)
 	}
 	if n.Status != nil {
-		rg.nodeState.WithLabelValues(cluster, node, "paused").Set(boolValue(n.Status.Paused()))
+		rg.nodeState.with(cluster, node, "paused").set(boolValue(n.Status.Paused()))
 		if state := rg.limiter.limit(cluster, "state", state(n.Status)); state != "" {
-			rg.nodeState.WithLabelValues(cluster, node, state).Set(1)
+			rg.nodeState.with(cluster, node, state).set(1)
 		}
 	}
 }
 
 func (rg *roundGauges) addCertificate(cluster, target string, expires time.Time) {
 	if !expires.IsZero() {
-		rg.certificate.WithLabelValues(cluster, target).Set(unix(expires))
+		rg.certificate.with(cluster, target).set(unix(expires))
 	}
 }
 
@@ -185,18 +185,18 @@ func (rg *roundGauges) addFindings(cluster string, findings []checks.Finding) {
 	affected := make(map[series]checks.Affected)
 	for _, f := range findings {
 		at := series{string(f.Code), string(f.Severity), rg.limiter.node(cluster, f.Node)}
-		rg.active.WithLabelValues(cluster, at[0], at[1], at[2]).Set(1)
+		rg.active.with(cluster, at[0], at[1], at[2]).set(1)
 		causes[at] = causes[at] || f.ExplainedBy == ""
 		affected[at] = affected[at].Worse(f.Affected)
 	}
 	for at, cause := range causes {
 		if !cause {
-			rg.explained.WithLabelValues(cluster, at[0], at[1], at[2]).Set(1)
+			rg.explained.with(cluster, at[0], at[1], at[2]).set(1)
 		}
 	}
 	for at, a := range affected {
 		if a.Estimated() {
-			rg.affected.WithLabelValues(cluster, at[0], at[1], at[2]).Set(a.Share)
+			rg.affected.with(cluster, at[0], at[1], at[2]).set(a.Share)
 		}
 	}
 }
@@ -210,9 +210,9 @@ func state(s *probes.StatusReport) string {
 	return strings.ToLower(cleanLabel(s.State))
 }
 
-func setTristate(g *prometheus.GaugeVec, a checks.Tristate, labels ...string) {
+func setTristate(g *gaugeVec, a checks.Tristate, labels ...string) {
 	if a == checks.Yes || a == checks.No {
-		g.WithLabelValues(labels...).Set(boolValue(a == checks.Yes))
+		g.with(labels...).set(boolValue(a == checks.Yes))
 	}
 }
 

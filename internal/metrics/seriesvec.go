@@ -41,6 +41,7 @@ type sample[V any, P value[V]] struct {
 type (
 	counterVec   = seriesVec[count, *count]
 	durationsVec = seriesVec[durations, *durations]
+	gaugeVec     = seriesVec[gaugeValue, *gaugeValue]
 )
 
 // separator is between the label values of a series, none of which has this byte: see cleanLabel.
@@ -128,7 +129,7 @@ func (v *seriesVec[V, P]) Describe(descs chan<- *prometheus.Desc) { descs <- v.d
 
 // Collect implements prometheus.Collector. It does not hold the lock while it sends.
 func (v *seriesVec[V, P]) Collect(metrics chan<- prometheus.Metric) {
-	samples[V, P]{v, v.samples()}.Collect(metrics)
+	samples[V, P]{v, v.samples(), false}.Collect(metrics)
 }
 
 func (v *seriesVec[V, P]) samples() []sample[V, P] {
@@ -149,7 +150,7 @@ func (v *seriesVec[V, P]) parts() (list []prometheus.Collector) {
 	all := v.samples()
 	slices.SortFunc(all, func(a, b sample[V, P]) int { return strings.Compare(a.key, b.key) })
 	for part := range slices.Chunk(all, maxSamples) {
-		list = append(list, samples[V, P]{v, part})
+		list = append(list, samples[V, P]{v, part, len(list) > 0})
 	}
 	return list
 }
@@ -157,8 +158,12 @@ func (v *seriesVec[V, P]) parts() (list []prometheus.Collector) {
 // samples are the collector of some series of a vec.
 type samples[V any, P value[V]] struct {
 	*seriesVec[V, P]
-	list []sample[V, P]
+	list  []sample[V, P]
+	after bool // others of the same vec precede them
 }
+
+// continues reports whether the samples continue a metric.
+func (s samples[V, P]) continues() bool { return s.after }
 
 // Collect implements prometheus.Collector.
 func (s samples[V, P]) Collect(metrics chan<- prometheus.Metric) {
@@ -210,4 +215,14 @@ func (c *count) total() float64 { return math.Float64frombits(c.bits.Load()) }
 func (c *count) write(out *dto.Metric) {
 	total := c.total()
 	out.Counter = &dto.Counter{Value: &total}
+}
+
+// A gaugeValue is the value of a gauge.
+type gaugeValue struct{ bits atomic.Uint64 }
+
+func (g *gaugeValue) set(n float64) { g.bits.Store(math.Float64bits(n)) }
+
+func (g *gaugeValue) write(out *dto.Metric) {
+	now := math.Float64frombits(g.bits.Load())
+	out.Gauge = &dto.Gauge{Value: &now}
 }
