@@ -16,7 +16,7 @@ func balancers(tl *timeline) []Finding {
 		case !completed(front.Primary):
 		case !front.answered():
 			if !brokenByNode(tl.nodeStates, front) {
-				list = append(list, balancerDown(front))
+				list = append(list, balancerDown(tl.outcomes, front))
 			}
 		default:
 			list = append(list, balancerErrors(tl, front)...)
@@ -54,8 +54,15 @@ func someBreak(ns *nodeStates, how probes.Failure) bool {
 	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return breaks(ns, o.Node, how) })
 }
 
-func balancerDown(front frontend) Finding {
+func balancerDown(oc *outcomes, front frontend) Finding {
 	f := aboutFrontend(BalancerDown, Critical, front)
+	var answered time.Time
+	for _, a := range oc.metAt(front, probes.Exchange.Answered) {
+		if a.At.After(answered) {
+			answered = a.At
+		}
+	}
+	f.harm = harmSpan(oc.metAt(front, func(ex probes.Exchange) bool { return completed(ex) && ex.At.After(answered) && !ex.Answered() }))
 	f.Summary = msg(MsgBalancerSilent, Args{Address: front.name})
 	f.Evidence = []Message{describe(front.Primary)}
 	switch front.Primary.Failure {
@@ -113,7 +120,7 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 	})
 	f.waited, f.follows = waited == len(errs), failedIfAllDisrupted(tl)
 	f.returning = returning == len(errs)
-	met := slices.DeleteFunc(slices.Clone(tl.allAnswers), func(a *answer) bool { return !tl.ownError(a.Exchange) || a.trace.Balancer != front.Address })
+	met := tl.metAt(front, tl.ownError)
 	f.harm = harmSpan(met)
 	few := len(errs) == 1 || float64(len(errs)) < manyRequests*float64(answered)
 	if few && len(errs) < answered && clientsOf(met) < manyClients {
@@ -123,6 +130,11 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 	f.Evidence = fewOf(errs, func(ex *probes.Exchange) Message { return describe(*ex) })
 	f.Remedy = msg(MsgReadBalancerLog, Args{})
 	return []Finding{f}
+}
+
+// metAt returns such requests of clients at a frontend, since the last full round too.
+func (oc *outcomes) metAt(front frontend, such func(probes.Exchange) bool) []*answer {
+	return slices.DeleteFunc(slices.Clone(oc.allAnswers), func(a *answer) bool { return a.trace.Balancer != front.Address || !such(a.Exchange) })
 }
 
 // Errors are critical if at least so many clients, or such a share of the requests, get them.

@@ -2,7 +2,10 @@ package checks_test
 
 import (
 	"net/netip"
+	"testing"
+	"time"
 
+	"stickwatch/checks"
 	"stickwatch/probes"
 )
 
@@ -173,4 +176,33 @@ var balancerSpecs = []spec{
 		name:  "no error of its own: 500 is an application's",
 		round: changed(func(r *round) { r.Balancers[0].Primary = page(testPage, 500) }),
 	},
+}
+
+// TestBalancerDownAtOnce tests that a balancer that is down needs no second round, which may
+// be long, if clients have got no answer for long enough, and have got none since.
+func TestBalancerDownAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		failed, answered int // seconds before the round
+		want             int // active findings
+	}{
+		"clients got no answer for a while": {10, 15, 1},
+		"one got an answer meanwhile":       {10, 5, 0},
+		"since a moment ago":                {1, 15, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := silent(refused(testPage))
+			w := r.visit("node1", "node1", "node1")
+			w.Continued, w.OpenedBy = true, "node1"
+			w.Steps[1].At = began.Add(-time.Duration(tc.answered) * time.Second)
+			w.Steps[2].Exchange = refused(testPage)
+			w.Steps[2].At = began.Add(-time.Duration(tc.failed) * time.Second)
+			l := checks.NewLedger(checks.Damping{Appear: 2, Vanish: 2, MinHarm: 5 * time.Second})
+			l.Update(checks.Judge(r.Round))
+			if got := l.Active(); len(got) != tc.want {
+				t.Errorf("got %v, want %d active", got, tc.want)
+			}
+		})
+	}
 }
