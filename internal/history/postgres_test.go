@@ -98,6 +98,7 @@ func TestConformance(t *testing.T) {
 		"UnendedDeployment":              TestUnendedDeployment,
 		"PlacementsReplace":              TestPlacementsReplace,
 		"NodeLists":                      TestNodeLists,
+		"PointsOfSums":                   TestPointsOfSums,
 		"ForgetOld":                      TestForgetOld,
 		"UnnotifiedIncidentsExpireFirst": TestUnnotifiedIncidentsExpireFirst,
 		"Announced":                      TestAnnounced,

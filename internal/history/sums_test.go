@@ -1,0 +1,45 @@
+package history
+
+import (
+	"testing"
+	"time"
+
+	"stickwatch/checks"
+)
+
+// TestPointsOfSums: points of several hours, which the database adds up, equal the sums of points of a minute.
+func TestPointsOfSums(t *testing.T) {
+	db := opened(t)
+	from := testTime.Add(-12 * time.Hour).Truncate(2 * time.Hour)
+	all := every(node, from, 10*time.Second, 12*360)
+	for i := range all {
+		all[i].OK, all[i].Latency = i%97 > 0, time.Duration(1000+i%500)*time.Microsecond
+	}
+	write(t, db, Batch{Samples: all})
+	if err := db.maintain(t.Context(), testTime); err != nil {
+		t.Fatal(err)
+	}
+	points := func(step time.Duration) []checks.Point {
+		found, err := db.Points(t.Context(), []checks.Target{node}, checks.Span{From: from, To: from.Add(12 * time.Hour)}, step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found[node]
+	}
+	sums := make(map[time.Time]checks.Point)
+	for _, p := range points(time.Minute) {
+		at := p.At.Truncate(2 * time.Hour)
+		s := sums[at]
+		s.Probes, s.Failed, s.Max = s.Probes+p.Probes, s.Failed+p.Failed, max(s.Max, p.Max)
+		sums[at] = s
+	}
+	wide := points(2 * time.Hour)
+	if len(wide) != len(sums) {
+		t.Fatalf("got %d points, want %d", len(wide), len(sums))
+	}
+	for _, p := range wide {
+		if want := sums[p.At]; p.Probes != want.Probes || p.Failed != want.Failed || p.Max != want.Max || p.Mean <= 0 {
+			t.Errorf("at %s: got %+v, want %+v", p.At, p, want)
+		}
+	}
+}
