@@ -177,6 +177,46 @@ func addressesInTurns(ns *nodeStates) []Finding {
 	return list
 }
 
+// unlikeClients returns all nodes, if none of them gives the session's page when it is
+// asked directly, although clients of the balancer get it: they refuse the request, or another site
+// of theirs answers.
+func unlikeClients(oc *outcomes) []string {
+	page := func(a *answer) bool {
+		return a.Kind != probes.StepWrite && a.Failure == "" && a.Status >= 200 && a.Status < 300 && !a.ShowsNothing()
+	}
+	if oc.Cluster.Session == nil || oc.Cluster.Session.Login != nil || !slices.ContainsFunc(oc.answers, page) {
+		return nil
+	}
+	asked := oc.nodesWhere(func(id string) bool {
+		o := oc.direct[id]
+		return oc.up[id] && o.Session != nil && o.Session.Failure == ""
+	})
+	unlike := slices.DeleteFunc(slices.Clone(asked), func(id string) bool {
+		own := oc.direct[id].Session
+		return !(own.Status >= 400 && own.Status < 500 && own.Status != 429 || own.Status >= 200 && own.Status < 300 && !own.Truncated && own.ShowsNothing())
+	})
+	if len(unlike) < len(asked) {
+		return nil // a fault of some nodes
+	}
+	return unlike
+}
+
+// refusedDirectly finds nodes of which no direct request shows the page that clients get.
+func refusedDirectly(oc *outcomes) []Finding {
+	nodes := unlikeClients(oc)
+	if len(nodes) == 0 {
+		return nil
+	}
+	f := Finding{Code: BlindSpot, Severity: Info, Nodes: nodes, Target: "direct"}
+	f.Summary = msg(MsgOtherPageDirectly, Args{Nodes: nodes})
+	for _, id := range nodes {
+		f.Evidence = append(f.Evidence, msg(MsgNodeBecause, Args{Node: id, Why: new(describe(*oc.direct[id].Session))}))
+	}
+	f.Evidence = limited(f.Evidence)
+	f.Remedy = msg(MsgSetHost, Args{Server: oc.Cluster.Balancer.URLs[0].Hostname()})
+	return []Finding{f}
+}
+
 // unreadStatus finds nodes whose status page answers and cannot be read, so that a
 // pause is not visible.
 func unreadStatus(ns *nodeStates) []Finding {

@@ -65,7 +65,7 @@ func (att *attribution) findings() []Finding {
 		identities(att.outcomes), versions(att.nodeStates), settings(att.nodeStates), clocks(att.nodeStates), startOrder(att.timeline),
 		latency(att.outcomes), packetLoss(att.outcomes), certificates(att.outcomes),
 		blindSpots(att.movement), rarelyProbed(att.nodeStates), addressesInTurns(att.nodeStates),
-		unreadEvidence(att.nodeStates), unreadStatus(att.nodeStates), stores(att.outcomes),
+		unreadEvidence(att.nodeStates), unreadStatus(att.nodeStates), refusedDirectly(att.outcomes), stores(att.outcomes),
 		sourceFailing(att.nodeStates), nodesChanged(att.timeline),
 	)
 	var list []Finding

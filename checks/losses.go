@@ -60,8 +60,12 @@ func losses(att *attribution) []Finding {
 		for _, a := range moved { // the node may be back
 			f.ExplainedBy = cmp.Or(f.ExplainedBy, att.leftOut(a))
 		}
-		f.Summary = msg(MsgLostAfterMove, Args{Nodes: f.Nodes})
+		f.pause = sharedPause(moved)
+		f.Summary = msg(MsgLostAfterMove, Args{Duration: f.pause, Nodes: f.Nodes})
 		f.Remedy = msg(MsgShareOrHold, Args{})
+		if f.pause > 0 { // the balancer keeps active clients on their node
+			f.Remedy = msg(MsgOutlastSession, Args{Duration: f.pause, Limit: att.Cluster.SessionTimeout()})
+		}
 		if att.routeless() {
 			f.Remedy = msg(MsgSetJVMRoute, Args{})
 		}

@@ -128,17 +128,32 @@ func (rem *remaps) remapping() *remap {
 // answeredBy reports whether the request is a follow-up that a known node answered.
 func (a *answer) answeredBy() bool { return a.isFollowUp() && a.OK() && a.servingNode != "" }
 
+// forgotIdle reports whether only clients moved that had sent no request for a while, and active
+// ones stayed: a table or a cookie of the balancer ended.
+func (rem *remaps) forgotIdle(r *remap) bool {
+	for _, trace := range r.traces {
+		if a, _ := rem.movedForGood(trace); a.pauseBefore() < shortestPause {
+			return false
+		}
+	}
+	return slices.ContainsFunc(rem.traces, func(w *trace) bool {
+		return w.Continued && !r.includes(w) && slices.ContainsFunc(w.answers, func(a *answer) bool {
+			return a.answeredBy() && !a.moved() && a.pauseBefore() < shortestPause
+		})
+	})
+}
+
 // manyMoved reports whether too many clients moved for chance, or the arithmetic
 // shows what changed.
 func (rem *remaps) manyMoved(r *remap, change Message) bool {
 	switch {
 	case r.Moved == 0:
 		return false
-	case !change.IsZero():
+	case !change.IsZero(), rem.rehashedAt(r.At):
 		return true
+	case rem.forgotIdle(r):
+		return false
 	case r.Moved >= 2 && 3*r.Moved >= r.Of:
-		return true
-	case rem.rehashedAt(r.At):
 		return true
 	case rem.rehashes() && slices.ContainsFunc(r.traces, rem.knownByHolder):
 		return true // only the balancer has changed: the node still knows the session

@@ -161,6 +161,8 @@ func sessionDoubt(rot *rotation, session SessionReport) Message {
 		return Message{}
 	}
 	switch {
+	case noTestPage(rot.nodeStates) && len(unlikeClients(rot.outcomes)) > 0:
+		return msg(MsgRefusedDirectly, Args{Path: rot.Cluster.Session.Path, Status: rot.direct[unlikeClients(rot.outcomes)[0]].Session.Status})
 	case noTestPage(rot.nodeStates):
 		return msg(MsgNoTestPage, Args{Path: rot.Cluster.Session.Path})
 	case rot.policy() != probes.PolicyShared && session.Sticky == Unknown:

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/checks"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/users"
 	"stickwatch/probes"
@@ -114,4 +115,26 @@ func (f operatedFront) operatedServers(nodes []*demo.Node) (list []Server) {
 		list = append(list, Server{Name: n.ID(), Addr: n.Addr(), MaxFails: f.maxFails, FailTimeout: f.failTimeout})
 	}
 	return list
+}
+
+// TestIdleClientsForgotten: a balancer whose cookie or table forgets idle clients before their
+// sessions end throws these out. Its expiry is named, and no node.
+func TestIdleClientsForgotten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("clients idle for half a minute")
+	}
+	for _, f := range []operatedFront{
+		{name: "haproxy cookie, maxidle", method: probes.MethodCookie, start: operateHAProxy(HAProxyConfig{Cookie: "SRV insert indirect nocache maxidle 10s"})},
+		{name: "haproxy table, expire", method: probes.MethodUnknown, header: true, start: operateHAProxy(HAProxyConfig{
+			RealIP: true, ExtraBackend: "stick-table type ip size 10k expire 10s\nstick on src",
+		})},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			pairing{operation{
+				name: "idle clients are forgotten", first: true, play: func(*operatedCluster) {}, after: 80 * time.Second,
+				want: expectation{critical: 1, least: 1, codes: []checks.Code{checks.SessionLost}, mentions: []string{"without a request", "maxidle"}},
+			}, f}.playOnce(t, &results{new: make(map[string]int)})
+		})
+	}
 }
