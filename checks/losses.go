@@ -61,10 +61,11 @@ func losses(att *attribution) []Finding {
 			f.ExplainedBy = cmp.Or(f.ExplainedBy, att.leftOut(a))
 		}
 		f.pause = sharedPause(moved)
-		f.Summary = msg(MsgLostAfterMove, Args{Duration: f.pause, Nodes: f.Nodes})
+		f.Summary = msg(MsgLostAfterMove, Args{Nodes: f.Nodes})
 		f.Remedy = msg(MsgShareOrHold, Args{})
-		if f.pause > 0 { // the balancer keeps active clients on their node
-			f.Remedy = msg(MsgOutlastSession, Args{Duration: f.pause, Limit: att.Cluster.SessionTimeout()})
+		if pause := att.forgottenAfter(moved).Round(time.Second); pause > 0 {
+			f.Summary = msg(MsgLostAfterMove, Args{Duration: pause, Nodes: f.Nodes})
+			f.Remedy = msg(MsgOutlastSession, Args{Duration: pause, Limit: att.Cluster.SessionTimeout()})
 		}
 		if att.routeless() {
 			f.Remedy = msg(MsgSetJVMRoute, Args{})

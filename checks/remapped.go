@@ -128,19 +128,44 @@ func (rem *remaps) remapping() *remap {
 // answeredBy reports whether the request is a follow-up that a known node answered.
 func (a *answer) answeredBy() bool { return a.isFollowUp() && a.OK() && a.servingNode != "" }
 
-// forgotIdle reports whether only clients moved that had sent no request for a while, and active
-// ones stayed: a table or a cookie of the balancer ended.
+// forgotIdle reports whether the balancer forgot clients that had paused, and no active ones.
 func (rem *remaps) forgotIdle(r *remap) bool {
+	var moved []*answer
 	for _, trace := range r.traces {
-		if a, _ := rem.movedForGood(trace); a.pauseBefore() < shortestPause {
-			return false
+		a, _ := rem.movedForGood(trace)
+		moved = append(moved, a)
+	}
+	return rem.forgottenAfter(moved) > 0
+}
+
+// forgottenAfter returns the shortest pause of the clients that moved with these answers, if all
+// that paused less stayed on their node, and no more of the others did than moved: a table or a
+// cookie of the balancer ended, and chance gave some their node again. Otherwise 0.
+func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
+	shortest := moved[0].pauseBefore()
+	for _, a := range moved {
+		shortest = min(shortest, a.pauseBefore())
+	}
+	active, idle := 0, 0 // clients that stayed
+	for _, w := range mov.traces {
+		var longest time.Duration
+		for _, a := range slices.Concat(w.earlier, w.answers) {
+			if a.answeredBy() && !a.moved() {
+				longest = max(longest, a.pauseBefore())
+			}
+		}
+		switch {
+		case !w.Continued || longest == 0 || slices.ContainsFunc(moved, func(a *answer) bool { return a.trace == w }):
+		case longest < shortest:
+			active++
+		default:
+			idle++
 		}
 	}
-	return slices.ContainsFunc(rem.traces, func(w *trace) bool {
-		return w.Continued && !r.includes(w) && slices.ContainsFunc(w.answers, func(a *answer) bool {
-			return a.answeredBy() && !a.moved() && a.pauseBefore() < shortestPause
-		})
-	})
+	if active == 0 || idle > len(moved) {
+		return 0
+	}
+	return shortest
 }
 
 // manyMoved reports whether too many clients moved for chance, or the arithmetic
