@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -185,9 +186,9 @@ func TestComposeGrafana(t *testing.T) {
 			Options struct{ Path string }
 		}
 	}
-	var targets []string
-	for _, m := range readYAML[composition](t, "compose/compose.yml").Services["grafana"].Volumes {
-		targets = append(targets, m.Target)
+	targets := targetsOf(readYAML[composition](t, "compose/compose.yml").Services["grafana"].Volumes)
+	if fleet := readYAML[composition](t, "compose/fleet.yml").Services["grafana"]; !slices.Equal(targetsOf(fleet.Volumes), targets) {
+		t.Errorf("fleet.yml mounts %q, and compose.yml %q", targetsOf(fleet.Volumes), targets)
 	}
 	for _, path := range []string{"compose/datasource.yml", "grafana/provisioning/datasources/stickwatch.yml"} {
 		p := readYAML[provisioning](t, path)
@@ -221,5 +222,60 @@ func TestComposeStickwatch(t *testing.T) {
 		if want := "0.0.0.0:9748"; c.Listen != want {
 			t.Errorf("%s: it listens on %s, want %s", path, c.Listen, want)
 		}
+	}
+}
+
+func targetsOf(mounts []mount) (paths []string) {
+	for _, m := range mounts {
+		paths = append(paths, m.Target)
+	}
+	return paths
+}
+
+// TestComposeFleet: each monitor has what its configuration needs of its environment, a name of its own and
+// one of the sites of the cluster; its port is the one that is published and scraped; and the database is
+// the service of its history, with that user.
+func TestComposeFleet(t *testing.T) {
+	composed := readYAML[composition](t, "compose/fleet.yml")
+	scraped := readYAML[struct {
+		ScrapeConfigs []struct {
+			JobName       string                       `yaml:"job_name"`
+			StaticConfigs []struct{ Targets []string } `yaml:"static_configs"`
+		} `yaml:"scrape_configs"`
+	}](t, "compose/fleet.prometheus.yml").ScrapeConfigs[0].StaticConfigs[0].Targets
+	text, err := os.ReadFile("compose/fleet.example.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[string]bool)
+	for name, s := range composed.Services {
+		if _, is := s.Environment["INSTANCE"]; !is {
+			continue
+		}
+		cfg, err := config.Parse("fleet.example.yml", text, func(variable string) (string, bool) {
+			value, is := s.Environment[variable]
+			if strings.HasPrefix(value, "${") {
+				value = "secret"
+			}
+			return value, is
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := cfg.Listen[strings.LastIndexByte(cfg.Listen, ':'):]
+		if len(s.Ports) != 1 || !strings.HasSuffix(s.Ports[0], port) || !slices.Contains(scraped, name+port) {
+			t.Errorf("%s listens on %s, but %q are published and %q scraped", name, cfg.Listen, s.Ports, scraped)
+		}
+		if seen[cfg.Fleet.Instance] || !slices.Contains(cfg.Clusters[0].Sites, cfg.Fleet.Site) {
+			t.Errorf("%s is the instance %q at %q", name, cfg.Fleet.Instance, cfg.Fleet.Site)
+		}
+		seen[cfg.Fleet.Instance] = true
+		database, err := url.Parse(cfg.History.Location())
+		if err != nil || composed.Services[database.Hostname()].Environment["POSTGRES_USER"] != database.User.Username() {
+			t.Errorf("%s: the history %q has no database in fleet.yml", name, cfg.History.Location())
+		}
+	}
+	if len(seen) != len(scraped) || len(seen) != 3 {
+		t.Errorf("got the instances %v, of which %q are scraped", seen, scraped)
 	}
 }

@@ -41,6 +41,24 @@ func TestUnit(t *testing.T) {
 	}
 }
 
+// TestComposeCalls: stickwatch accepts the calls in the compose files.
+func TestComposeCalls(t *testing.T) {
+	for _, file := range []string{"compose.yml", "fleet.yml"} {
+		text, err := os.ReadFile("../../dashboards/compose/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lists := regexp.MustCompile(`(?m)^\s+command: \[(serve.*)\]$`).FindAllSubmatch(text, -1)
+		typed := regexp.MustCompile(`(?m)^#.* /stickwatch (.*)$`).FindAllSubmatch(text, -1)
+		if len(lists) == 0 {
+			t.Errorf("%s has no service of stickwatch", file)
+		}
+		for _, call := range append(lists, typed...) {
+			checkCall(t, "stickwatch "+strings.ReplaceAll(string(call[1]), ",", ""))
+		}
+	}
+}
+
 // TestImage: the calls in the Dockerfile are valid, the user is not root, and the health
 // check uses the address of the daemon.
 func TestImage(t *testing.T) {
