@@ -125,6 +125,9 @@ func TestIdleClientsForgotten(t *testing.T) {
 	}
 	for _, f := range []operatedFront{
 		{name: "haproxy cookie, maxidle", method: probes.MethodCookie, start: operateHAProxy(HAProxyConfig{Cookie: "SRV insert indirect nocache maxidle 10s"})},
+		{name: "haproxy table, expire", method: probes.MethodUnknown, header: true, start: operateHAProxy(HAProxyConfig{
+			RealIP: true, ExtraBackend: "stick-table type ip size 10k expire 10s\nstick on src",
+		})},
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
