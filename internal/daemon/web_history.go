@@ -97,6 +97,23 @@ func (w webHistory) Latencies(ctx context.Context, cluster string, span checks.S
 	return all, err
 }
 
+// ClusterLatencies implements web.Latencies.
+func (w webHistory) ClusterLatencies(ctx context.Context, clusters []string, span checks.Span, kind checks.TargetKind) (map[string]checks.Latency, error) {
+	there := make([]string, len(clusters))
+	for i, cluster := range clusters {
+		there[i] = w.measured(cluster)
+	}
+	found, err := w.DB.ClusterLatencies(ctx, there, span, kind)
+	all := make(map[string]checks.Latency, len(found))
+	for i, cluster := range clusters {
+		if l, ok := found[there[i]]; ok {
+			l.Cluster = cluster
+			all[cluster] = l
+		}
+	}
+	return all, err
+}
+
 // Points implements web.Uptimes.
 func (w webHistory) Points(ctx context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error) {
 	return whereMeasured(w, of, func(there []checks.Target) (map[checks.Target][]checks.Point, error) {

@@ -105,10 +105,67 @@ func (r *Reader) latencies(ctx context.Context, cluster string, span checks.Span
 	if err != nil {
 		return nil, err
 	}
-	from, to := bounds(span)
-	parts, sums := make(map[segment][]int64), make(map[int64]*latencies)
+	sums := make(map[int64]*latencies)
 	for _, t := range found {
 		sums[t.id] = new(latencies)
+	}
+	if err := addSpan(ctx, tx, found, span, sums); err != nil {
+		return nil, err
+	}
+	for _, t := range found {
+		if l := sums[t.id].percentiles(t.Target); l.Probes+l.Unknown > 0 {
+			all = append(all, l)
+		}
+	}
+	return all, nil
+}
+
+// ClusterLatencies returns percentiles of the latencies of all targets of a kind together, for each of some
+// clusters. It omits clusters without answered probes. Spans begin as those of Latencies do. It reads all clusters
+// with the queries of one.
+func (r *Reader) ClusterLatencies(ctx context.Context, clusters []string, span checks.Span, kind checks.TargetKind) (map[string]checks.Latency, error) {
+	all, err := r.clusterLatencies(ctx, clusters, span, kind)
+	if err != nil {
+		return nil, fmt.Errorf("reading the latencies of %d clusters: %w", len(clusters), err)
+	}
+	return all, nil
+}
+
+func (r *Reader) clusterLatencies(ctx context.Context, clusters []string, span checks.Span, kind checks.TargetKind) (map[string]checks.Latency, error) {
+	tx, end, err := r.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	found, err := targets(ctx, tx, selectTargetsOfKind, kind)
+	if err != nil {
+		return nil, err
+	}
+	byCluster, sums := make(map[string]*latencies, len(clusters)), make(map[int64]*latencies)
+	for _, cluster := range clusters {
+		byCluster[cluster] = new(latencies)
+	}
+	found = slices.DeleteFunc(found, func(t *target) bool { return byCluster[t.Cluster] == nil })
+	for _, t := range found {
+		sums[t.id] = byCluster[t.Cluster]
+	}
+	if err := addSpan(ctx, tx, found, span, sums); err != nil {
+		return nil, err
+	}
+	all := make(map[string]checks.Latency, len(byCluster))
+	for cluster, sum := range byCluster {
+		if l := sum.percentiles(checks.Target{Cluster: cluster, Kind: kind}); l.Probes+l.Unknown > 0 {
+			all[cluster] = l
+		}
+	}
+	return all, nil
+}
+
+// addSpan adds the latencies of targets in a span to their sums.
+func addSpan(ctx context.Context, q queryer, of []*target, span checks.Span, sums map[int64]*latencies) error {
+	from, to := bounds(span)
+	parts := make(map[segment][]int64)
+	for _, t := range of {
 		for _, s := range t.split(days, alignStart(from, to), to, units[days]) {
 			if s.level == minutes && s.from >= t.since[samples] {
 				s.level = samples
@@ -117,17 +174,12 @@ func (r *Reader) latencies(ctx context.Context, cluster string, span checks.Span
 		}
 	}
 	for s, ids := range parts {
-		err := s.eachLatencies(ctx, tx, ids, s.from, s.to, func(target, _ int64) *latencies { return sums[target] })
+		err := s.eachLatencies(ctx, q, ids, s.from, s.to, func(target, _ int64) *latencies { return sums[target] })
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	for _, t := range found {
-		if l := sums[t.id].percentiles(t.Target); l.Probes+l.Unknown > 0 {
-			all = append(all, l)
-		}
-	}
-	return all, nil
+	return nil
 }
 
 func (l *latencies) percentiles(target checks.Target) checks.Latency {

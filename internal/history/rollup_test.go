@@ -247,6 +247,36 @@ func TestUnknownLatencies(t *testing.T) {
 	}
 }
 
+// TestClusterLatencies: the latencies of a cluster are those of all its targets of a kind together.
+func TestClusterLatencies(t *testing.T) {
+	db := opened(t)
+	const kind = checks.TargetBalancer
+	want := map[string]*latencies{"a": new(latencies), "b": new(latencies)}
+	var all []checks.Sample
+	for i := range 3 * 60 {
+		for _, of := range []checks.Target{{Cluster: "a", Kind: kind, Name: "1"}, {Cluster: "a", Kind: kind, Name: "2"}, {Cluster: "b", Kind: kind, Name: "1"}, {Cluster: "other", Kind: kind, Name: "1"}, {Cluster: "b", Kind: checks.TargetNode, Name: "1"}} {
+			s := checks.Sample{Target: of, At: testTime.Add(time.Duration(i-180) * time.Minute), OK: true, Status: 200, Latency: time.Duration(i*len(of.Cluster+of.Name)*int(of.Name[0])) * time.Microsecond}
+			if all = append(all, s); of.Kind == kind && want[of.Cluster] != nil {
+				want[of.Cluster].observe(s.Latency.Microseconds())
+			}
+		}
+	}
+	write(t, db, Batch{Samples: all})
+	if err := db.maintain(t.Context(), testTime); err != nil {
+		t.Fatal(err)
+	}
+	for _, length := range []time.Duration{6 * time.Hour, 7 * 24 * time.Hour, 90 * 24 * time.Hour} {
+		got, err := db.ClusterLatencies(t.Context(), []string{"a", "b", "unknown"}, checks.Span{From: testTime.Add(-length), To: testTime}, kind)
+		expected := map[string]checks.Latency{}
+		for cluster, l := range want {
+			expected[cluster] = l.percentiles(checks.Target{Cluster: cluster, Kind: kind})
+		}
+		if diff := gocmp.Diff(expected, got); err != nil || diff != "" {
+			t.Errorf("%s: error %v (-want +got):\n%s", length, err, diff)
+		}
+	}
+}
+
 // TestExpiredDetailsKeepSums: deleting samples and minutes does not change results.
 func TestExpiredDetailsKeepSums(t *testing.T) {
 	db := opened(t)

@@ -28,6 +28,7 @@ const (
 	samples_since, minutes_since, hours_since, days_since, minutes_until, hours_until, days_until`
 
 	selectTargets          = `SELECT ` + targetColumns + ` FROM targets ORDER BY id`
+	selectTargetsOfKind    = `SELECT ` + targetColumns + ` FROM targets WHERE kind = ? ORDER BY id`
 	selectTargetsOfCluster = `SELECT ` + targetColumns + ` FROM targets WHERE cluster = ? ORDER BY kind, name`
 	selectClusters         = `SELECT cluster FROM targets UNION SELECT cluster FROM standing UNION SELECT cluster FROM deployments ORDER BY cluster`
 

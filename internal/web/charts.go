@@ -113,9 +113,7 @@ type chart struct {
 	Kind    string
 	Newest  string // mean of the newest bucket with a response
 	Slowest string
-	P50     string // "–": not known
-	P95     string
-	P99     string
+	percentiles
 	Area    string // SVG path of the maximum, in a box of charts.Width by chartHeight
 	Line    string // SVG path of the mean
 	Through string // SVG path of the node's mean through the balancer; "": not probed
@@ -162,9 +160,18 @@ func (v viewContext) chart(of checks.Target, r *clusterHistory, top time.Duratio
 		}
 	}
 	c.Slowest = v.latency(slowest)
-	l := r.latency(of)
-	c.P50, c.P95, c.P99 = v.latency(l.P50), v.latency(l.P95), v.latency(l.P99)
+	c.percentiles = v.percentiles(r.latency(of))
 	return c
+}
+
+// percentiles are those of a latency in words.
+type percentiles struct {
+	P50, P95, P99 string // "–": not known
+	Unknown       bool   // they are not of all answers
+}
+
+func (v viewContext) percentiles(l checks.Latency) percentiles {
+	return percentiles{v.latency(l.P50), v.latency(l.P95), v.latency(l.P99), l.Unknown > 0}
 }
 
 // latency returns the percentiles of a target, 0 without data.

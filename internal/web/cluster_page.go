@@ -45,7 +45,7 @@ func (s *Server) clusterPage(r *http.Request, p *page) error {
 	history := s.historyCache.forClusterPage(r.Context(), snapshot, selected)
 	view := clusterPageView{
 		Cluster: v.cluster(snapshot, history), Findings: v.tree(activeFindings(snapshot)),
-		Ranges: v.rangeLinks(snapshot.Cluster.Name, selected), Map: v.sessionMap(snapshot, history),
+		Ranges: v.rangeLinks(clusterLink(snapshot.Cluster.Name), nil, v.translate("automatic"), selected), Map: v.sessionMap(snapshot, history),
 		Timeline: v.nodeTimeline(snapshot, history), Charts: v.charts(snapshot, history),
 		Calendars: v.calendars(history), Days: uptimeDays,
 		Links:      s.externalLinks(map[string]string{"cluster": snapshot.Cluster.Name}, history.span),

@@ -11,12 +11,15 @@ import (
 	"stickwatch/probes"
 )
 
-// A clusterTable lists many clusters with a row each. It is made from the current state alone,
-// so that it costs the same however long the history is.
+// A clusterTable lists many clusters with a row each. Unless a span is selected, it is made from the
+// current state alone, so that it costs the same however long the history is.
 type clusterTable struct {
 	Query  string // part of a name that the rows must contain
 	State  string // verdict of the rows; "": any
+	Range  string // value of the selected span; "": none
 	States []stateLink
+	Ranges []rangeLink
+	Span   string // label of the selected span; "": none
 	Rows   []clusterRow
 }
 
@@ -40,6 +43,7 @@ type clusterRow struct {
 	Affected string // "": no estimate
 	Nodes    string
 	Sessions verdictCell
+	Latency  *percentiles // of the balancer; nil: no span is selected
 }
 
 // tableStates are the verdicts that can be selected, the worst first.
@@ -48,9 +52,14 @@ var tableStates = []checks.Verdict{checks.Failing, checks.Degraded, checks.Incon
 // maxQuery bounds the searched part of a name, in bytes.
 const maxQuery = 100
 
-// clusterTable returns the table of the clusters that the query of a request selects.
-func (v viewContext) clusterTable(snapshots []Snapshot, query url.Values) *clusterTable {
+// clusterTable returns the table of the clusters that the query of a request selects. The history is that of a
+// selected span, or nil.
+func (v viewContext) clusterTable(snapshots []Snapshot, query url.Values, history *clusterHistory) *clusterTable {
 	table := &clusterTable{Query: probes.Clean(strings.TrimSpace(query.Get("q")), maxQuery)}
+	selected := rangeOf(query.Get("range"))
+	if history != nil {
+		table.Range, table.Span = query.Get("range"), v.window(history.span)
+	}
 	count := make(map[checks.Verdict]int)
 	var named []Snapshot
 	for _, p := range snapshots {
@@ -69,25 +78,29 @@ func (v viewContext) clusterTable(snapshots []Snapshot, query url.Values) *clust
 	}
 	for _, p := range named {
 		if table.State == "" || table.State == string(verdictOf(p)) {
-			table.Rows = append(table.Rows, v.clusterRow(p))
+			row := v.clusterRow(p)
+			if history != nil {
+				row.Latency = new(v.percentiles(history.balancers[p.Cluster.Name]))
+			}
+			table.Rows = append(table.Rows, row)
 		}
 	}
+	table.Ranges = v.rangeLinks("/", table.query(table.State), v.translate("not shown"), selected)
 	return table
 }
 
 // link returns a link to the clusters with a verdict.
-func (t *clusterTable) link(state string) string {
+func (t *clusterTable) link(state string) string { return with("/", t.query(state), "state", state) }
+
+// query returns the query of the page with the clusters with a verdict.
+func (t *clusterTable) query(state string) url.Values {
 	values := url.Values{}
-	if t.Query != "" {
-		values.Set("q", t.Query)
+	for key, value := range map[string]string{"q": t.Query, "state": state, "range": t.Range} {
+		if value != "" {
+			values.Set(key, value)
+		}
 	}
-	if state != "" {
-		values.Set("state", state)
-	}
-	if len(values) == 0 {
-		return "/"
-	}
-	return "/?" + values.Encode()
+	return values
 }
 
 func (v viewContext) clusterRow(snapshot Snapshot) clusterRow {

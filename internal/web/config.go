@@ -170,8 +170,10 @@ type Uptimes interface {
 }
 
 // Latencies returns percentiles of the latencies of the targets of a cluster in a span, of all kinds or of some.
+// ClusterLatencies returns those of all targets of a kind together, by cluster.
 type Latencies interface {
 	Latencies(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Latency, error)
+	ClusterLatencies(ctx context.Context, clusters []string, span checks.Span, kind checks.TargetKind) (map[string]checks.Latency, error)
 }
 
 // Moves returns the session moves of a cluster, newest first. CountMoves returns how many

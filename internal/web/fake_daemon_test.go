@@ -35,6 +35,7 @@ type fakeDaemon struct {
 	often        int       // probes in each point; 0: 20
 	upgraded     bool      // there is no history of sessions yet
 	counted      int       // calls of CountMoves
+	latencyReads int       // calls of ClusterLatencies
 }
 
 func newFakeDaemon(fakeClusters ...*fakeCluster) *fakeDaemon {
@@ -241,6 +242,19 @@ func (d *fakeDaemon) Latencies(_ context.Context, cluster string, _ checks.Span,
 		all = append(all, l)
 	}
 	return all, nil
+}
+
+// ClusterLatencies returns percentiles of each cluster, and counts the calls.
+func (d *fakeDaemon) ClusterLatencies(_ context.Context, clusters []string, _ checks.Span, kind checks.TargetKind) (map[string]checks.Latency, error) {
+	d.latencyReads++
+	all := make(map[string]checks.Latency)
+	for _, cluster := range clusters {
+		all[cluster] = checks.Latency{
+			Target: checks.Target{Cluster: cluster, Kind: kind},
+			P50:    1700 * time.Microsecond, P95: 6300 * time.Microsecond, P99: 1310 * time.Millisecond, Probes: 5000,
+		}
+	}
+	return all, d.broken
 }
 
 func (d *fakeDaemon) Days(_ context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error) {

@@ -30,10 +30,11 @@ type clusterHistory struct {
 	moves       []checks.Move // newest first
 	moreMoves   bool          // there are earlier ones in the span
 	deployments []checks.Deployment
-	placements  []checks.Placement // newest first
-	changes     []checks.Change    // newest first
-	met         []metSpan          // nil: not read
-	err         error              // why data is missing; nil: complete
+	placements  []checks.Placement        // newest first
+	changes     []checks.Change           // newest first
+	met         []metSpan                 // nil: not read
+	balancers   map[string]checks.Latency // of the balancers of all clusters over the span, by cluster
+	err         error                     // why data is missing; nil: complete
 }
 
 // A historyCache shares histories between requests for a limited time.
@@ -49,7 +50,7 @@ type historyCache struct {
 
 // A cacheKey identifies a history.
 type cacheKey struct {
-	cluster string
+	cluster string // "": of all together
 	full    bool
 	span    time.Duration // 0: the shortest of windows that shows everything
 }
@@ -69,11 +70,31 @@ func newHistoryCache(c Config) *historyCache {
 }
 
 // forOverview returns the history for the overview: the last hours of the nodes and of their
-// sessions, and the days of the balancer and of the sessions.
-func (h *historyCache) forOverview(ctx context.Context, p Snapshot) *clusterHistory {
-	return h.load(ctx, cacheKey{cluster: p.Cluster.Name}, func(r *historyReader) {
-		r.nodes(p)
-		r.together(r.calendar(checks.TargetBalancer, checks.TargetSession), r.hours(r.ofKinds(checks.TargetSession)))
+// sessions, and the days of the balancer and of the sessions. A length of 0 selects the shortest
+// span that shows everything.
+func (h *historyCache) forOverview(ctx context.Context, p Snapshot, length time.Duration) *clusterHistory {
+	return h.load(ctx, cacheKey{cluster: p.Cluster.Name, span: length}, func(r *historyReader) {
+		r.targets()
+		of := r.ofKinds(checks.TargetSession)
+		if length > 0 {
+			r.span = spanUntil(r.now, length)
+			of = append(of, nodeTargets(p)...)
+		} else {
+			r.nodes(p)
+		}
+		r.together(r.calendar(checks.TargetBalancer, checks.TargetSession), r.hours(of))
+	})
+}
+
+// balancers returns the latencies of the balancers of all clusters, read together.
+func (h *historyCache) balancers(ctx context.Context, snapshots []Snapshot, length time.Duration) *clusterHistory {
+	return h.load(ctx, cacheKey{span: length}, func(r *historyReader) {
+		var clusters []string
+		for _, p := range snapshots {
+			clusters = append(clusters, p.Cluster.Name)
+		}
+		r.span = spanUntil(r.now, length)
+		r.clusterHistory.balancers, r.err = r.history.ClusterLatencies(r.ctx, clusters, r.span, checks.TargetBalancer)
 	})
 }
 
@@ -81,6 +102,7 @@ func (h *historyCache) forOverview(ctx context.Context, p Snapshot) *clusterHist
 // shortest span that shows everything.
 func (h *historyCache) forClusterPage(ctx context.Context, p Snapshot, length time.Duration) *clusterHistory {
 	return h.load(ctx, cacheKey{p.Cluster.Name, true, length}, func(r *historyReader) {
+		r.targets()
 		reads := []func() error{
 			r.calendar(checks.TargetBalancer, checks.TargetNode, checks.TargetDependency, checks.TargetSession),
 		}
@@ -143,12 +165,15 @@ type historyReader struct {
 }
 
 func newHistoryReader(ctx context.Context, history History, cluster string, now time.Time) *historyReader {
-	r := &historyReader{ctx: ctx, history: history, cluster: cluster, now: now, clusterHistory: &clusterHistory{
+	return &historyReader{ctx: ctx, history: history, cluster: cluster, now: now, clusterHistory: &clusterHistory{
 		points: map[checks.Target][]checks.Point{},
 	}}
-	calendar := checks.Span{From: now.Add(-uptimeDays * 24 * time.Hour), To: now}
-	r.uptimes, r.err = history.Uptimes(ctx, cluster, calendar)
-	return r
+}
+
+// targets reads the uptimes, which tell what targets there are.
+func (r *historyReader) targets() {
+	calendar := checks.Span{From: r.now.Add(-uptimeDays * 24 * time.Hour), To: r.now}
+	r.uptimes, r.err = r.history.Uptimes(r.ctx, r.cluster, calendar)
 }
 
 // nodes reads the last hours of every node. It uses a shorter window for a short history,

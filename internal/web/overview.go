@@ -25,6 +25,7 @@ type overviewView struct {
 	Recent        []incidentView // resolved, newest first
 	Silences      []silenceView
 	Clusters      []clusterView // the worst first, then in the order of the configuration; nil if there is a Table
+	Ranges        []rangeLink   // of Clusters
 	Table         *clusterTable // instead of Clusters if they are many
 	HistoryFailed bool          // incidents or silences could not be read
 }
@@ -51,19 +52,52 @@ func (s *Server) overview(r *http.Request, p *page) error {
 		view.HistoryFailed = true
 	}
 	if len(snapshots) > maxExpanded {
-		view.Table = v.clusterTable(snapshots, r.URL.Query())
-		snapshots = nil
+		var history *clusterHistory
+		if length := rangeOf(r.URL.Query().Get("range")); length > 0 {
+			history = s.historyCache.balancers(r.Context(), snapshots, length)
+		}
+		view.Table = v.clusterTable(snapshots, r.URL.Query(), history)
+	} else {
+		s.addClusters(r, &view, v, snapshots)
 	}
+	p.Template, p.Content, p.Tab, p.Icon = "overview", view, "overview", view.Tone
+	p.Title = view.Headline
+	return nil
+}
+
+// addClusters adds clusters in full, and the latencies of their balancers over the longest span that one shows.
+func (s *Server) addClusters(r *http.Request, view *overviewView, v viewContext, snapshots []Snapshot) {
+	selected := rangeOf(r.URL.Query().Get("range"))
+	view.Ranges = v.rangeLinks("/", nil, v.translate("automatic"), selected)
+	longest := selected
 	for _, snapshot := range snapshots {
-		c := v.cluster(snapshot, s.historyCache.forOverview(r.Context(), snapshot))
+		history := s.historyCache.forOverview(r.Context(), snapshot, selected)
+		longest = max(longest, history.span.To.Sub(history.span.From))
+		c := v.cluster(snapshot, history)
 		if view.explains(c.Link) {
 			c.Problem, c.More = nil, 0
 		}
 		view.Clusters = append(view.Clusters, c)
 	}
-	p.Template, p.Content, p.Tab, p.Icon = "overview", view, "overview", view.Tone
-	p.Title = view.Headline
-	return nil
+	if longest == 0 {
+		return // there are no clusters, or the history cannot be read
+	}
+	history := s.historyCache.balancers(r.Context(), snapshots, longest)
+	for i, c := range view.Clusters {
+		if latency, ok := history.balancers[c.Name]; ok {
+			view.Clusters[i].Facts = append(c.Facts, v.latencyFact(latency, history.span))
+		}
+	}
+}
+
+// latencyFact returns the latency of a balancer over a span.
+func (v viewContext) latencyFact(l checks.Latency, span checks.Span) fact {
+	p := v.percentiles(l)
+	cell := verdictCell{Label: "p50 " + p.P50 + " · p95 " + p.P95 + " · p99 " + p.P99}
+	if p.Unknown {
+		cell.Reason = v.translate("They are not of all answers: of some only the mean is stored, because they are old or from before an upgrade.")
+	}
+	return fact{v.translate("Latency, %s", v.spanName(span.To.Sub(span.From))), cell}
 }
 
 // explains reports whether a listed incident affects a cluster.

@@ -1,16 +1,23 @@
 package web
 
-import "time"
+import (
+	"maps"
+	"net/url"
+	"time"
+)
 
 // spanName returns the name of a span that can be selected.
 func (v viewContext) spanName(d time.Duration) string {
+	if d < time.Hour {
+		return v.translate("%d min", int(d.Minutes()))
+	}
 	if d < 48*time.Hour {
 		return v.translate("%d h", int(d.Hours()))
 	}
 	return v.translate("%d d", int(d.Hours())/24)
 }
 
-// A rangeLink selects the span of a cluster's page.
+// A rangeLink selects the span of a page.
 type rangeLink struct {
 	Name, Link string
 	Current    bool
@@ -39,10 +46,26 @@ func rangeOf(value string) time.Duration {
 	return 0
 }
 
-func (v viewContext) rangeLinks(cluster string, selected time.Duration) []rangeLink {
-	links := []rangeLink{{v.translate("automatic"), clusterLink(cluster), selected == 0}}
+// rangeLinks returns links to a page with each span; none is the name of that without one.
+func (v viewContext) rangeLinks(page string, query url.Values, none string, selected time.Duration) []rangeLink {
+	links := []rangeLink{{none, with(page, query, "range", ""), selected == 0}}
 	for _, one := range pageRanges {
-		links = append(links, rangeLink{v.spanName(one.span), clusterLink(cluster) + "?range=" + one.value, one.span == selected})
+		links = append(links, rangeLink{v.spanName(one.span), with(page, query, "range", one.value), one.span == selected})
 	}
 	return links
+}
+
+// with returns a link to a page with a value in its query; "" removes the value.
+func with(page string, query url.Values, key, value string) string {
+	changed := url.Values{}
+	maps.Copy(changed, query)
+	if value == "" {
+		changed.Del(key)
+	} else {
+		changed.Set(key, value)
+	}
+	if len(changed) == 0 {
+		return page
+	}
+	return page + "?" + changed.Encode()
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -371,5 +372,42 @@ func TestStatic(t *testing.T) {
 	}
 	if w := getPage(s, "/static/..%2fstatic.go"); w.Code != http.StatusNotFound {
 		t.Errorf("got %d", w.Code)
+	}
+}
+
+// TestOverviewLatencies: the overview has percentiles of the balancers of all clusters for the selected span, read at
+// once; a table has them only if a span is selected.
+func TestOverviewLatencies(t *testing.T) {
+	few := newFakeDaemon(healthyCluster("a", 1), healthyCluster("b", 1))
+	var many []*fakeCluster
+	for i := range 20 {
+		many = append(many, healthyCluster(fmt.Sprintf("c%02d", i), 1))
+	}
+	const cells = "<td class=past>1.7\u00a0ms<td class=na>6.3\u00a0ms<td class=past>1.3\u00a0s"
+	table := newFakeDaemon(many...)
+	for _, test := range []struct {
+		daemon *fakeDaemon
+		path   string
+		want   string
+		times  int
+		reads  int
+	}{
+		{few, "/", "<dt>Latency, 6 h</dt><dd>p50 1.7\u00a0ms · p95 6.3\u00a0ms · p99 1.3\u00a0s</dd>", 2, 1},
+		{few, "/?range=90d", "<dt>Latency, 90 d</dt>", 2, 1},
+		{few, "/?range=1h", `<a href="/?range=1h" aria-current="true">1 h</a>`, 1, 1},
+		{few, "/?range=1h&lang=zh", "<dt>延迟（1 小时）</dt>", 2, 1},
+		{table, "/", "p95", 0, 0},
+		{table, "/", `<a href="/" aria-current="true">not shown</a>`, 1, 0},
+		{table, "/?range=24h", cells, 20, 1},
+		{table, "/?range=24h&q=c1&state=healthy", `<a href="/?q=c1&amp;range=7d&amp;state=healthy">7 d</a>`, 1, 1},
+		{table, "/?range=24h&q=c1&state=healthy", `<a href="/?q=c1&amp;range=24h">all 10</a>`, 1, 1},
+		{table, "/?range=24h&q=c1", `<input type="hidden" name="range" value="24h">`, 1, 1},
+		{table, "/?range=nonsense", "p95", 0, 0},
+	} {
+		test.daemon.latencyReads = 0
+		body := getPage(test.daemon.server(t), test.path).Body.String()
+		if got := strings.Count(body, test.want); got != test.times || test.daemon.latencyReads != test.reads {
+			t.Errorf("%s: got %d times %q after %d reads, want %d after %d\n%s", test.path, got, test.want, test.daemon.latencyReads, test.times, test.reads, body)
+		}
 	}
 }
