@@ -57,7 +57,7 @@ const (
 // Only under the sticky policy may sessions be lost with a node, or by a balancer that
 // moves clients.
 func (att *attribution) causeOfLoss(a *answer) lossCause {
-	reported := a.pauseBefore() >= shortestPause && a.lostIn().contains(att.past().Balancer.Lost)
+	reported := a.pauseBefore() >= shortestPause && a.sinceLastKept().contains(att.past().Balancer.Lost)
 	if att.policy() == probes.PolicySticky {
 		switch known := att.balancer; {
 		// What the balancer does at this moment shows these, and the nodes were well.
@@ -81,9 +81,9 @@ func (att *attribution) causeOfLoss(a *answer) lossCause {
 			return lossEarlier
 		// That the balancer moved other clients recently is the weakest reason: nothing
 		// shows that it moved this one.
-		case a.moved() && att.followed(a, known.Drifted):
+		case a.moved() && att.mayFollow(a, known.Drifted):
 			return lossByDrift
-		case a.moved() && (att.followed(a, known.Remapped.At) || att.followed(a, known.Remapped.Last)):
+		case a.moved() && (att.mayFollow(a, known.Remapped.At) || att.mayFollow(a, known.Remapped.Last)):
 			return lossByRemapping
 		}
 	}
@@ -93,18 +93,6 @@ func (att *attribution) causeOfLoss(a *answer) lossCause {
 	return lossUnexplained
 }
 
-// lostIn returns the time in which a session was lost: from the last earlier answer that had
-// it to the end of the one that had not. The balancer may have tried the node until then.
-func (a *answer) lostIn() Span {
-	s := Span{a.trace.First().At, a.At.Add(a.Timing.Total)}
-	for i, step := range a.trace.Steps {
-		if step.At.Before(a.At) && step.At.After(s.From) && a.trace.SessionOutcome(i) == probes.SessionKept {
-			s.From = step.At
-		}
-	}
-	return s
-}
-
 // lostWithNode reports whether a session was lost with its node, which the sticky
 // policy allows. A node that was only left out still has its sessions, but its
 // clients lose them all the same.
@@ -112,9 +100,9 @@ func (att *attribution) lostWithNode(a *answer) bool {
 	if att.policy() != probes.PolicySticky {
 		return false
 	}
-	lost := a.lostIn()
-	for _, node := range []string{a.trace.holder, a.trace.owner} {
-		if att.restartedSince(node, a.trace.First().At) || !att.ready(node) && node != "" && a.moved() {
+	lost := a.sinceLastKept()
+	for _, node := range []string{a.trace.holder, a.trace.opener} {
+		if att.sessionsGoneSince(node, a.trace.First().At) || !att.ready(node) && node != "" && a.moved() {
 			return true
 		}
 		if att.wasDisruptedIn(node, lost, func(d Disruption) bool { return d.mayTakeSession(a) }) {
@@ -122,26 +110,6 @@ func (att *attribution) lostWithNode(a *answer) bool {
 		}
 	}
 	return a.moved() && att.byRestartElsewhere(a, lost)
-}
-
-// byRestartElsewhere reports whether a client moved, and lost its session, because
-// other nodes failed. While nodes restart one after the other, the successor of a
-// client may be any node, and the session that it opens there is lost when it moves
-// on. A balancer whose arithmetic is not known may hash over the remaining nodes, so
-// that clients of other nodes move as well. Active canaries show that at once, and
-// their losses are reported; this function excuses the canaries that paused
-// meanwhile.
-func (mov *movement) byRestartElsewhere(a *answer, lost Span) bool {
-	out := mov.nodesDisruptedIn(lost)
-	failed := slices.ContainsFunc(out, func(id string) bool { return mov.wasDisruptedIn(id, lost, Disruption.failed) })
-	return failed && (mov.sentBy(a, out) || mov.rehashes() && a.pauseBefore() >= shortestPause)
-}
-
-// rehashes reports whether the balancer may place the clients of all nodes anew when
-// a node joins or leaves.
-func (ns *nodeStates) rehashes() bool {
-	method := ns.Cluster.Balancer.Method
-	return method == probes.MethodSource || ns.oracle == nil && method == probes.MethodUnknown
 }
 
 // returnsToOwner reports whether a hash returned a client to its owner from the
@@ -159,7 +127,7 @@ func (att *attribution) leftOut(a *answer) string {
 	if !a.moved() {
 		return ""
 	}
-	for _, node := range []string{a.servingNode, a.trace.holder, a.trace.owner} {
+	for _, node := range []string{a.servingNode, a.trace.holder, a.trace.opener} {
 		if d, ok := att.disruptionAt(node, a.At); ok && !d.failed() && d.Finding != "" {
 			return d.Finding
 		}
@@ -209,7 +177,7 @@ func (att *attribution) countLosses() {
 			att.history.LossesTo = answers[lost].At
 		}
 		for _, node := range att.nodesThatLost(answers[lost]) {
-			if att.addLoss(node, answers[lost].lostIn()) {
+			if att.addLoss(node, answers[lost].sinceLastKept()) {
 				break
 			}
 		}
@@ -221,7 +189,7 @@ func (att *attribution) countLosses() {
 func (att *attribution) nodesThatLost(a *answer) []string {
 	switch att.causeOfLoss(a) {
 	case lossByNode:
-		return []string{a.trace.owner, a.trace.holder}
+		return []string{a.trace.opener, a.trace.holder}
 	case lossByReturn:
 		return []string{a.servingNode}
 	default:
@@ -234,7 +202,7 @@ func (att *attribution) nodesThatLost(a *answer) []string {
 func (att *attribution) addLoss(node string, lost Span) bool {
 	m := att.history.Nodes[node]
 	for i, d := range slices.Backward(m.Disruptions) {
-		if d.overlaps(lost, att.aftermath) {
+		if d.overlaps(lost, att.consequencesFor) {
 			m.Disruptions = slices.Clone(m.Disruptions)
 			m.Disruptions[i].Lost++
 			att.history.Nodes[node] = m

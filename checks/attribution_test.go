@@ -14,7 +14,7 @@ func TestLossesCountOnce(t *testing.T) {
 	at := time.Date(2026, 11, 3, 14, 0, 0, 0, time.UTC)
 	restart := Disruption{Kind: DisruptionRestart, Span: Span{From: at, To: at.Add(time.Second)}, Gone: at}
 	lost := &answer{Step: &probes.Step{Exchange: probes.Exchange{At: at.Add(2 * time.Second)}}, sessionOutcome: probes.SessionLost}
-	client := &trace{Trace: probes.Trace{Continued: true, Opened: at.Add(-time.Hour)}, owner: "node1", holder: "node1", answers: []*answer{lost}}
+	client := &trace{Trace: probes.Trace{Continued: true, Opened: at.Add(-time.Hour)}, opener: "node1", holder: "node1", answers: []*answer{lost}}
 	lost.trace = client
 	client.Steps = []probes.Step{{Exchange: probes.Exchange{At: at.Add(-time.Minute)}}, *lost.Step}
 	past := &History{Nodes: map[string]NodeHistory{"node1": {Disruptions: []Disruption{restart}}}}
@@ -22,7 +22,7 @@ func TestLossesCountOnce(t *testing.T) {
 		nodes := &nodeStates{Round: Round{Cluster: &probes.Cluster{Session: &probes.Session{Policy: probes.PolicySticky}}, Started: at.Add(3 * time.Second), Past: past}}
 		nodes.direct = map[string]*probes.NodeObservation{}
 		att := &attribution{remaps: &remaps{movement: &movement{timeline: &timeline{
-			rotation: &rotation{outcomes: &outcomes{nodeStates: nodes, traffic: traffic{traces: []*trace{client}}}}, nodeHistory: past.Nodes, aftermath: time.Minute,
+			rotation: &rotation{outcomes: &outcomes{nodeStates: nodes, traffic: traffic{traces: []*trace{client}}}}, nodeHistory: past.Nodes, consequencesFor: time.Minute,
 		}}}}
 		att.history = History{Nodes: map[string]NodeHistory{"node1": past.Nodes["node1"]}}
 		att.countLosses()
@@ -40,7 +40,7 @@ func TestLostIn(t *testing.T) {
 	at := time.Date(2026, 11, 3, 14, 0, 0, 0, time.UTC)
 	ex := probes.Exchange{At: at, Timing: probes.Timing{Total: time.Second}}
 	client := &trace{Trace: probes.Trace{Steps: []probes.Step{{Exchange: probes.Exchange{At: at.Add(-3 * time.Second)}}, {Exchange: ex}}}}
-	lost := (&answer{Step: &probes.Step{Exchange: ex}, trace: client}).lostIn()
+	lost := (&answer{Step: &probes.Step{Exchange: ex}, trace: client}).sinceLastKept()
 	stopped := Disruption{Kind: DisruptionDown, Span: Span{From: at.Add(20 * time.Millisecond), To: at.Add(900 * time.Millisecond)}}
 	if !stopped.overlaps(lost, 0) {
 		t.Errorf("got %v to %v, want a time that overlaps the outage", lost.From, lost.To)

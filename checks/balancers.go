@@ -122,8 +122,8 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 	f.returning = returning == len(errs)
 	met := tl.metAt(front, tl.ownError)
 	f.harm = harmSpan(met)
-	few := len(errs) == 1 || float64(len(errs)) < manyRequests*float64(answered)
-	if few && len(errs) < answered && clientsOf(met) < manyClients {
+	few := len(errs) == 1 || float64(len(errs)) < criticalShare*float64(answered)
+	if few && len(errs) < answered && clientsOf(met) < criticalClients {
 		f.Severity = Warning
 	}
 	f.Summary = msg(MsgBalancerErrs, Args{Address: front.name, Count: len(errs), Of: answered})
@@ -137,11 +137,11 @@ func (oc *outcomes) metAt(front frontend, such func(probes.Exchange) bool) []*an
 	return slices.DeleteFunc(slices.Clone(oc.allAnswers), func(a *answer) bool { return a.trace.Balancer != front.Address || !such(a.Exchange) })
 }
 
-// Errors are critical if at least so many clients, or such a share of the requests, get them.
-// A single one of several requests is no share.
+// Errors are critical if at least so many clients get them, or such a share of the requests. A
+// single error counts as less than any share.
 const (
-	manyClients  = 3
-	manyRequests = 0.05
+	criticalClients = 3
+	criticalShare   = 0.05
 )
 
 // clientsOf counts the clients that got the answers.
@@ -172,65 +172,4 @@ func failedIfAllDisrupted(tl *timeline) []string {
 		}
 	}
 	return failed
-}
-
-// ownError reports whether an exchange is a gateway error that carries no node's
-// label and that no node gives when asked directly.
-func (ns *nodeStates) ownError(ex probes.Exchange) bool {
-	if ex.Status != 502 && ex.Status != 503 && ex.Status != 504 || ns.identity.NodeOf(ex.Label) != "" {
-		return false
-	}
-	_, known := ns.replies[reply{path: ex.Path, status: ex.Status}]
-	return !known
-}
-
-// ownTimeout reports whether the balancer has waited for a node in vain.
-func (ns *nodeStates) ownTimeout(ex probes.Exchange) bool { return ex.Status == 504 && ns.ownError(ex) }
-
-// waits counts requests since the balancer first waited in vain for a node that a client with a
-// session asked, over the rounds in a row in which it did, and only as long as no new client
-// waited so. One round has too few new clients to exclude chance.
-type waits struct {
-	until      time.Time // when the newest of them began; zero: there are none
-	newClients int       // that were served
-	returning  int       // requests of clients with a session
-	timedOut   int       // of these
-}
-
-func (oc *outcomes) countWaits() waits {
-	w := oc.past().Balancer.Waited
-	counted, now := w.until, false
-	for _, a := range oc.allAnswers {
-		timedOut, isNew := oc.ownTimeout(a.Exchange), a.Kind == probes.StepFirst
-		if timedOut && isNew {
-			return waits{}
-		}
-		if a.At.Before(oc.Started) && counted.IsZero() || !completed(a.Exchange) {
-			continue
-		}
-		now = now || timedOut && !a.At.Before(oc.Started)
-		switch {
-		case !a.At.After(counted):
-			continue
-		case !isNew:
-			w.returning++
-		case a.OK():
-			w.newClients++
-		}
-		if timedOut {
-			w.timedOut++
-		}
-		if a.At.After(w.until) {
-			w.until = a.At
-		}
-	}
-	if !now {
-		return waits{}
-	}
-	return w
-}
-
-// spareNew reports whether chance is excluded that all new clients were served.
-func (w waits) spareNew(confidence float64) bool {
-	return w.timedOut > 0 && w.newClients >= FreshClients(float64(w.timedOut)/float64(w.returning), confidence)
 }

@@ -194,7 +194,7 @@ func TestBalancerDownAtOnce(t *testing.T) {
 			t.Parallel()
 			r := silent(refused(testPage))
 			w := r.visit("node1", "node1", "node1")
-			w.Continued, w.OpenedBy = true, "node1"
+			w.Continued, w.OpenerLabel = true, "node1"
 			w.Steps[1].At = began.Add(-time.Duration(tc.answered) * time.Second)
 			w.Steps[2].Exchange = refused(testPage)
 			w.Steps[2].At = began.Add(-time.Duration(tc.failed) * time.Second)

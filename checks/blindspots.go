@@ -55,7 +55,7 @@ func blindSpotCause(rot *rotation, unseen []string) (why, remedy Message) {
 	case b.KeyHeader() == "" && b.Method == probes.MethodHash:
 		return msg(MsgHashedByOther, Args{Name: b.HashKey}), msg(MsgLookAtServers, Args{})
 	case tooMany(rot.nodeStates, unseen):
-		return msg(MsgTooManyClients, Args{Count: MaxFreshClients}), msg(MsgAskForLess, Args{})
+		return msg(MsgTooManyClients, Args{Count: MaxNewClients}), msg(MsgAskForLess, Args{})
 	default:
 		return Message{}, Message{}
 	}
@@ -64,7 +64,7 @@ func blindSpotCause(rot *rotation, unseen []string) (why, remedy Message) {
 // tooMany reports whether one round cannot exclude chance for some node.
 func tooMany(ns *nodeStates, unseen []string) bool {
 	return slices.ContainsFunc(unseen, func(id string) bool {
-		return ClientsToMiss(ns.Cluster, ns.Cluster.Nodes[ns.index(id)], ns.Confidence) > MaxFreshClients
+		return ClientsToMiss(ns.Cluster, ns.Cluster.Nodes[ns.index(id)], ns.Confidence) > MaxNewClients
 	})
 }
 

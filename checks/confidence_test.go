@@ -25,7 +25,7 @@ func TestArithmetic(t *testing.T) {
 		if got := checks.FollowUps(share, 0.999); got != tc.followUps {
 			t.Errorf("%d nodes: got %d follow-ups, want %d", tc.nodes, got, tc.followUps)
 		}
-		if got := checks.FreshClients(share, 0.999); got != tc.freshClients {
+		if got := checks.NewClients(share, 0.999); got != tc.freshClients {
 			t.Errorf("%d nodes: got %d new clients, want %d", tc.nodes, got, tc.freshClients)
 		}
 	}
@@ -50,7 +50,7 @@ func TestArithmeticAtItsEdges(t *testing.T) {
 		}
 	}
 	for _, confidence := range []float64{1, 2, math.Inf(1), math.NaN()} {
-		if got := checks.FollowUps(0.5, confidence); got <= checks.MaxFreshClients {
+		if got := checks.FollowUps(0.5, confidence); got <= checks.MaxNewClients {
 			t.Errorf("confidence %v: got %d, want more than anybody takes", confidence, got)
 		}
 	}

@@ -14,7 +14,7 @@ func cookies(oc *outcomes) []Finding {
 		for _, r := range a.Rejected {
 			same := func(f Finding) bool { return f.Target == r.Name }
 			if slices.ContainsFunc(list, same) || r.Rule == probes.CookieEnded && (r.Life >= oc.Cluster.SessionTimeout() || a.sessionOutcome == probes.SessionKept) {
-				continue // it ended no earlier than an unused session may, or was not the session's
+				continue // sessions may time out as early; or the session survived, so the cookie was another one
 			}
 			f := Finding{Code: CookieRejected, Severity: Warning, Target: r.Name}
 			f.Summary = msg(MsgCookieRejected, Args{Name: r.Name, Why: new(msg(brokenRules[r.Rule], Args{Name: r.Has, Value: r.Asks, Duration: r.Life.Round(time.Second)}))})
@@ -44,9 +44,9 @@ var brokenRules = map[probes.CookieRule]MessageID{
 	probes.CookieEnded:        MsgCookieEnded,
 }
 
-// keptFor is how long a session that survived a request shows that the application sets a
-// cookie: in a store that is being emptied, every client of one round may lose its session.
-const keptFor = time.Minute
+// keptProvesCookie is how long a session that survived a request proves that the application sets
+// a cookie: in a store that is being emptied, every client of one round may lose its session.
+const keptProvesCookie = time.Minute
 
 // noCookie finds an application that sets no session cookie over the scheme of the
 // request, although it answers with the page.
@@ -54,15 +54,15 @@ func noCookie(oc *outcomes) []Finding {
 	if oc.Cluster.Session == nil || oc.Cluster.Session.ID == nil || oc.policy() == probes.PolicyNone || oc.needsLogin() {
 		return nil // before a login, an application need not set one
 	}
-	if kept := oc.past().Balancer.Kept; !kept.IsZero() && oc.Started.Sub(kept) < keptFor {
+	if kept := oc.past().Balancer.Kept; !kept.IsZero() && oc.Started.Sub(kept) < keptProvesCookie {
 		return nil
 	}
-	clients, noSessions := 0, len(sharedIDs(oc)) > 0 // ids that several clients hold while no session survives
+	clients, idsShared := 0, len(sharedIDs(oc)) > 0 // ids that several clients hold while no session survives
 	for _, w := range oc.traces {
 		first := w.First()
 		switch {
 		case w.Continued || !first.OK() || first.Status >= 300 || oc.page.isWrong(first):
-		case first.NewID && !noSessions || len(first.Rejected) > 0:
+		case first.NewID && !idsShared || len(first.Rejected) > 0:
 			return nil
 		default:
 			clients++
@@ -87,7 +87,7 @@ func noCookie(oc *outcomes) []Finding {
 // noSessionSurvives reports whether no session survives a single request: answers show no
 // session, or a new one each time, also from the same node.
 func noSessionSurvives(oc *outcomes) bool {
-	shown, lost, own := 0, 0, 0
+	shown, lostAtOwnNode := 0, 0
 	for _, a := range oc.answers {
 		if a.Session != "" {
 			shown++
@@ -97,13 +97,12 @@ func noSessionSurvives(oc *outcomes) bool {
 		}
 		switch a.sessionOutcome {
 		case probes.SessionLost:
-			lost++
 			if !a.moved() {
-				own++
+				lostAtOwnNode++
 			}
 		case probes.SessionKept, probes.SessionStale:
 			return false
 		}
 	}
-	return shown == 0 || lost > 0 && own > 0
+	return shown == 0 || lostAtOwnNode > 0
 }

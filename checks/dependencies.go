@@ -32,7 +32,7 @@ func services(oc *outcomes) []service {
 	for _, o := range oc.active {
 		for _, name := range dependencyNames(oc.nodeStates, o.Status) {
 			at := slices.IndexFunc(list, func(s service) bool { return strings.EqualFold(s.name, name) })
-			if at < 0 && len(list) == len(oc.Dependencies)+maxUnlistedNodes {
+			if at < 0 && len(list) == len(oc.Dependencies)+maxUnlistedLabels {
 				continue // the node's own reason still shows it
 			}
 			if at < 0 {

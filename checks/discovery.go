@@ -23,24 +23,24 @@ func (ns *nodeStates) left(node string) bool {
 
 // everyNode returns the ids of the nodes, and of those that have left recently.
 func (ns *nodeStates) everyNode() []string {
-	return ns.withLeft(true, func(string) bool { return true })
+	return ns.withLeft(func(string) bool { return true })
 }
 
-// withLeft returns the ids of the nodes for which fits is true, in configuration order;
-// with those that have left recently, if left is true.
-func (ns *nodeStates) withLeft(left bool, fits func(id string) bool) []string {
+// withLeft returns the ids of the nodes for which fits is true, in configuration order, followed by
+// those that have left recently.
+func (ns *nodeStates) withLeft(fits func(id string) bool) []string {
 	ids := ns.nodesWhere(fits)
 	for _, n := range ns.recentlyLeft() {
-		if left && fits(n.ID) {
+		if fits(n.ID) {
 			ids = append(ids, n.ID)
 		}
 	}
 	return ids
 }
 
-// leave returns the history of a node that is no longer listed. It is disrupted from when
+// markLeft returns the history of a node that is no longer listed. It is disrupted from when
 // it was last well to its last answer through the balancer.
-func (tl *timeline) leave(leftNode probes.LeftNode, history NodeHistory) NodeHistory {
+func (tl *timeline) markLeft(leftNode probes.LeftNode, history NodeHistory) NodeHistory {
 	last := leftNode.At
 	for _, a := range tl.allAnswers {
 		if a.node == leftNode.ID && a.OK() && a.At.After(last) {
@@ -55,14 +55,14 @@ func (tl *timeline) leave(leftNode probes.LeftNode, history NodeHistory) NodeHis
 		history.DownSince, history.SilentSince, history.Out = time.Time{}, time.Time{}, time.Time{}
 	}
 	if !known || last.After(leftNode.At) {
-		history = tl.addSign(leftNode.ID, history, DisruptionLeft, history.Seen, last, msg(MsgLeftTheList, Args{Node: leftNode.ID}))
+		history = tl.addSign(leftNode.ID, history, DisruptionLeft, history.LastWell, last, msg(MsgLeftTheList, Args{Node: leftNode.ID}))
 	}
 	return history
 }
 
-// listed returns the history of a node that its source lists. A node without a history joined
+// markListed returns the history of a node that its source lists. A node without a history joined
 // in this round, unless this is the first one.
-func (tl *timeline) listed(id string, m NodeHistory) NodeHistory {
+func (tl *timeline) markListed(id string, m NodeHistory) NodeHistory {
 	_, known := tl.past().Nodes[id]
 	if tl.Source.Name != "" && len(tl.past().Nodes) > 0 && (!known || !m.Left.IsZero()) {
 		m.Joined = tl.Started
@@ -75,7 +75,7 @@ func (tl *timeline) listed(id string, m NodeHistory) NodeHistory {
 // the balancer should know.
 func (ns *nodeStates) leftLongAgo(a *answer) bool {
 	return !a.trace.Continued && slices.ContainsFunc(ns.Cluster.Left, func(n probes.LeftNode) bool {
-		return n.ID == a.node && a.At.Sub(n.At) > restartReportedFor
+		return n.ID == a.node && a.At.Sub(n.At) > eventReportedFor
 	})
 }
 
@@ -89,6 +89,11 @@ func (oc *outcomes) sourceAnsweredSince(label string) bool {
 	return met && oc.Source.Answered.Sub(first) >= oc.Source.Interval
 }
 
+// fromUnlisted reports whether a node that is not listed answered.
+func (oc *outcomes) fromUnlisted(a *answer) bool {
+	return oc.isUnlistedLabel(a.Label) || oc.leftLongAgo(a)
+}
+
 // unlistedSince returns when each name of an unlisted node was first met.
 func (oc *outcomes) unlistedSince() map[string]time.Time {
 	if oc.Source.Name == "" {
@@ -96,7 +101,7 @@ func (oc *outcomes) unlistedSince() map[string]time.Time {
 	}
 	since := make(map[string]time.Time)
 	for _, a := range oc.answers {
-		if !a.OK() || !oc.unlistedNode(a.Label) && !oc.leftLongAgo(a) {
+		if !a.OK() || !oc.fromUnlisted(a) {
 			continue
 		}
 		if first, known := oc.past().Balancer.Unlisted[a.Label]; known {
@@ -108,12 +113,13 @@ func (oc *outcomes) unlistedSince() map[string]time.Time {
 	return since
 }
 
-// changedBefore returns the nodes that joined or left shortly before a moment.
-func (tl *timeline) changedBefore(moment time.Time) []string {
+// changedAround returns the nodes that joined or left at most a minute before or after a moment: the
+// balancer may change earlier than the source of the nodes says.
+func (tl *timeline) changedAround(moment time.Time) []string {
 	recent := func(at time.Time) bool {
 		return !at.IsZero() && moment.Sub(at).Abs() <= time.Minute
 	}
-	return tl.withLeft(true, func(id string) bool {
+	return tl.withLeft(func(id string) bool {
 		return recent(tl.nodeHistory[id].Joined) || recent(tl.nodeHistory[id].Left)
 	})
 }
@@ -139,7 +145,7 @@ func nodesChanged(tl *timeline) []Finding {
 	finding := Finding{Code: NodesChanged, Severity: Info}
 	var joined, left []string
 	note := func(id string, at time.Time, what MessageID) bool {
-		if at.IsZero() || tl.Started.Sub(at) > restartReportedFor {
+		if at.IsZero() || tl.Started.Sub(at) > eventReportedFor {
 			return false
 		}
 		if at.After(finding.When) {

@@ -64,10 +64,10 @@ func leaving(past *checks.History, at time.Time) *round {
 	r.Past, r.Every = past, 3*time.Second
 	for i := range r.Traces {
 		w := &r.Traces[i]
-		w.Continued, w.OpenedBy, w.Opened = true, w.First().Label, began.Add(-time.Minute)
+		w.Continued, w.OpenerLabel, w.Opened = true, w.First().Label, began.Add(-time.Minute)
 		w.Steps[0].At = began.Add(-3 * time.Second)
 		for n := range w.Steps[1:] {
-			if s := &w.Steps[n+1]; w.OpenedBy == "node3" {
+			if s := &w.Steps[n+1]; w.OpenerLabel == "node3" {
 				s.Label, s.Session = "node1", "s:another0"
 			}
 		}

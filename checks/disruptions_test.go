@@ -19,7 +19,7 @@ func restartedAgo(seconds int) *checks.History { return restartedAgoAt("node1", 
 func restartedAgoAt(node string, seconds int) *checks.History {
 	at := began.Add(-time.Duration(seconds) * time.Second)
 	return &checks.History{Nodes: map[string]checks.NodeHistory{node: {
-		Seen: began.Add(-time.Second), Restarted: at, LastSign: new(checks.Quote("its process id changed")),
+		LastWell: began.Add(-time.Second), Restarted: at, LastSign: new(checks.Quote("its process id changed")),
 		Disruptions: []checks.Disruption{{
 			Span: checks.Span{From: at.Add(-time.Second), To: at}, Kind: checks.DisruptionRestart, Gone: at, Why: new(checks.Quote("its process id changed")),
 		}},
@@ -32,7 +32,7 @@ func losingOwn(openedAgo int, past *checks.History) *round {
 	r := healthy()
 	r.Past = past
 	w := r.visit("node1", "node1", "node1")
-	w.Continued, w.Opened, w.OpenedBy = true, began.Add(-time.Duration(openedAgo)*time.Second), "node1"
+	w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Duration(openedAgo)*time.Second), "node1"
 	w.Steps[0].At = began.Add(-3 * time.Second)
 	for i := range w.Steps[1:] {
 		w.Steps[1+i].Session, w.Steps[1+i].Kind = otherSession, probes.StepReturn
@@ -146,7 +146,7 @@ func TestLossesDuringPauses(t *testing.T) {
 			r.Past = tc.past
 			r.Cluster.Balancer.Method = tc.method
 			w := r.visit(owner, tc.answered)
-			w.Continued, w.Opened, w.OpenedBy = true, began.Add(-10*time.Minute), owner
+			w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-10*time.Minute), owner
 			w.Steps[0].At = began.Add(-5 * time.Minute)
 			w.Steps[1].Session, w.Steps[1].Kind = otherSession, probes.StepReturn
 			if diff := cmp.Diff(tc.want, lines(checks.Judge(r.Round))); diff != "" {

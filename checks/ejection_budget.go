@@ -254,3 +254,18 @@ func (l loggedFailures) pause() time.Duration {
 	}
 	return mean
 }
+
+// failureRate returns the share of the requests first sent to a node that failed; 1 if no client
+// met a failure: it is known from direct requests then.
+func failureRate(oc *outcomes, node string) float64 {
+	failed, all := 0, oc.answersFrom(node)
+	for _, a := range oc.answers {
+		if a.failedNode == node || slices.Contains(a.upstreamsTried, node) {
+			failed, all = failed+1, all+1
+		}
+	}
+	if failed == 0 {
+		return 1
+	}
+	return float64(failed) / float64(all)
+}

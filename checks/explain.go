@@ -200,7 +200,7 @@ func forEverybody(_, cause Finding) bool { return !cause.returning }
 
 // byLostPackets is true if packets are lost, so that the balancer may have lost
 // connections to its nodes, too.
-func byLostPackets(_, cause Finding) bool { return cause.Target == lostPackets }
+func byLostPackets(_, cause Finding) bool { return cause.Target == lostPacketsTarget }
 
 func movedByLostPackets(effect, cause Finding) bool {
 	return lostByMove(effect, cause) && byLostPackets(effect, cause)

@@ -22,7 +22,7 @@ func TestFirstRequests(t *testing.T) {
 	elsewhere := func(r *round, from, to string) { lost(r.visit(from, to, to, to, to, to, to, to)) }
 	older := func(r *round, labels ...string) *probes.Trace {
 		w := r.visit(labels...)
-		w.Continued, w.Opened, w.OpenedBy = true, began.Add(-time.Minute), labels[0]
+		w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), labels[0]
 		w.Steps[0].At, w.Steps[1].Kind = began.Add(-3*time.Second), probes.StepReturn
 		return w
 	}

@@ -12,29 +12,28 @@ import (
 // An Identity maps labels to nodes. Applications choose their own labels (tomcat1, a
 // process id, 10.0.0.1:8080), so labels are learnt by asking every node directly.
 type Identity struct {
-	owners map[string][]string // lower-case label: ids of the nodes that report it
-	direct map[string]string   // node id: the label it reported
-	total  int
+	nodesByLabel map[string][]string // lower-case label: ids of the nodes that report it or, if none does, that had it or are configured with it
+	reported     map[string]string   // node id: the label it reported
 }
 
 // Identify learns the labels that nodes reported directly, one observation a node.
-func Identify(cluster *probes.Cluster, direct []probes.NodeObservation) Identity {
-	who := Identity{owners: make(map[string][]string), direct: make(map[string]string), total: len(cluster.Nodes)}
-	for _, o := range direct {
+func Identify(cluster *probes.Cluster, observed []probes.NodeObservation) Identity {
+	who := Identity{nodesByLabel: make(map[string][]string), reported: make(map[string]string)}
+	for _, o := range observed {
 		if label := fold(o.Label); label != "" {
-			who.direct[o.Node] = o.Label
-			who.owners[label] = append(who.owners[label], o.Node)
+			who.reported[o.Node] = o.Label
+			who.nodesByLabel[label] = append(who.nodesByLabel[label], o.Node)
 		}
 	}
-	for _, o := range direct { // a node that does not answer keeps its name
-		if label := fold(o.LastLabel); label != "" && len(who.owners[label]) == 0 {
-			who.owners[label] = []string{o.Node}
+	for _, o := range observed { // a node that does not answer keeps its name; of two, the first
+		if label := fold(o.LastLabel); label != "" && len(who.nodesByLabel[label]) == 0 {
+			who.nodesByLabel[label] = []string{o.Node}
 		}
 	}
 	for _, n := range cluster.Left {
 		for _, name := range []string{n.LastLabel, n.ID, hostPort(n.Node)} {
-			if label := fold(name); label != "" && len(who.owners[label]) == 0 {
-				who.owners[label] = []string{n.ID}
+			if label := fold(name); label != "" && len(who.nodesByLabel[label]) == 0 {
+				who.nodesByLabel[label] = []string{n.ID}
 			}
 		}
 	}
@@ -49,11 +48,11 @@ func Identify(cluster *probes.Cluster, direct []probes.NodeObservation) Identity
 	} {
 		given := make(map[string][]string)
 		for _, n := range cluster.Nodes {
-			if label := fold(name(n)); label != "" && len(who.owners[label]) == 0 {
+			if label := fold(name(n)); label != "" && len(who.nodesByLabel[label]) == 0 {
 				given[label] = append(given[label], n.ID)
 			}
 		}
-		maps.Copy(who.owners, given)
+		maps.Copy(who.nodesByLabel, given)
 	}
 	return who
 }
@@ -76,11 +75,11 @@ func hostPort(n probes.Node) string {
 // list of tries ("10.0.0.1:80, 10.0.0.2:80" in nginx's $upstream_addr) the last one
 // answered.
 func (i Identity) NodeOf(label string) string {
-	owners := i.owners[fold(label)]
+	owners := i.nodesByLabel[fold(label)]
 	if len(owners) == 0 {
 		upstreams := attempts(label)
 		last := upstreams[len(upstreams)-1]
-		owners = i.owners[fold(last[len(last)-1])]
+		owners = i.nodesByLabel[fold(last[len(last)-1])]
 	}
 	if len(owners) == 1 {
 		return owners[0]
@@ -92,7 +91,7 @@ func (i Identity) NodeOf(label string) string {
 // answer: all but the last of each upstream. The last one answered, if only with a
 // redirect to the next upstream.
 func (i Identity) FailedOver(label string) []string {
-	if len(i.owners[fold(label)]) > 0 {
+	if len(i.nodesByLabel[fold(label)]) > 0 {
 		return nil
 	}
 	var ids []string
@@ -106,12 +105,8 @@ func (i Identity) FailedOver(label string) []string {
 	return ids
 }
 
-// Ambiguous reports whether several nodes report label.
-func (i Identity) Ambiguous(label string) bool { return len(i.owners[fold(label)]) > 1 }
-
-// Complete reports whether every node reported its label, so that any other label
-// belongs to an unlisted node.
-func (i Identity) Complete() bool { return len(i.direct) == i.total }
+// Ambiguous reports whether a label names several nodes.
+func (i Identity) Ambiguous(label string) bool { return len(i.nodesByLabel[fold(label)]) > 1 }
 
 // attempts splits nginx's $upstream_addr: " : " separates the upstreams of an
 // internal redirect, ", " the servers tried in one. The result has at least one part,
@@ -130,14 +125,14 @@ func fold(label string) string { return strings.ToLower(strings.TrimSpace(label)
 // unlisted nodes.
 func identities(oc *outcomes) []Finding {
 	list := append(duplicates(oc.nodeStates), misidentified(oc.nodeStates)...)
-	return append(list, unknownNodes(oc)...)
+	return append(list, unlistedNodes(oc)...)
 }
 
 func duplicates(ns *nodeStates) []Finding {
 	var list []Finding
 	for _, n := range ns.Cluster.Nodes {
-		label := ns.identity.direct[n.ID]
-		owners := ns.identity.owners[fold(label)]
+		label := ns.identity.reported[n.ID]
+		owners := ns.identity.nodesByLabel[fold(label)]
 		if label == "" || len(owners) < 2 || owners[0] != n.ID {
 			continue
 		}
@@ -158,7 +153,7 @@ func duplicates(ns *nodeStates) []Finding {
 func misidentified(ns *nodeStates) []Finding {
 	var list []Finding
 	for _, n := range ns.Cluster.Nodes {
-		label := ns.identity.direct[n.ID]
+		label := ns.identity.reported[n.ID]
 		if label == "" || calls(n, label) || ns.identity.Ambiguous(label) {
 			continue
 		}
@@ -181,14 +176,14 @@ func calls(n probes.Node, label string) bool {
 	return fold(label) == fold(n.ID) || (n.Label != "" && fold(label) == fold(n.Label))
 }
 
-// unknownNodes finds answers through the balancer from nodes that are not listed. Too
+// unlistedNodes finds answers through the balancer from nodes that are not listed. Too
 // many labels, or labels that change with every answer, are one finding, so that each
 // round does not make new ones.
-func unknownNodes(oc *outcomes) []Finding {
-	unlistedNodes := findUnlistedNodes(oc)
-	changing := len(unlistedNodes) > 2 && !slices.ContainsFunc(unlistedNodes, func(s unlistedNode) bool { return s.answers > 1 })
-	if changing || len(unlistedNodes) > maxUnlistedNodes {
-		return []Finding{manyUnlistedNodes(unlistedNodes)}
+func unlistedNodes(oc *outcomes) []Finding {
+	unlistedNodes := unlistedLabels(oc)
+	changing := len(unlistedNodes) > 2 && !slices.ContainsFunc(unlistedNodes, func(s unlistedLabel) bool { return s.answers > 1 })
+	if changing || len(unlistedNodes) > maxUnlistedLabels {
+		return []Finding{manyUnlistedLabels(unlistedNodes)}
 	}
 	var list []Finding
 	for _, s := range unlistedNodes {
@@ -201,27 +196,27 @@ func unknownNodes(oc *outcomes) []Finding {
 	return list
 }
 
-// maxUnlistedNodes is the maximum number of findings about unlisted names, since
+// maxUnlistedLabels is the maximum number of findings about unlisted names, since
 // pages may show a new name each time.
-const maxUnlistedNodes = 5
+const maxUnlistedLabels = 5
 
-// An unlistedNode is a label of an answer that no listed node has.
-type unlistedNode struct {
+// An unlistedLabel is a label of an answer that no listed node has.
+type unlistedLabel struct {
 	label    string
 	answers  int
 	evidence Message // of the first answer
 }
 
-func findUnlistedNodes(oc *outcomes) []unlistedNode {
-	var list []unlistedNode
+func unlistedLabels(oc *outcomes) []unlistedLabel {
+	var list []unlistedLabel
 	for _, a := range oc.answers {
-		if !a.OK() || !oc.unlistedNode(a.Label) && !oc.leftLongAgo(a) || !oc.sourceAnsweredSince(a.Label) {
+		if !a.OK() || !oc.fromUnlisted(a) || !oc.sourceAnsweredSince(a.Label) {
 			continue
 		}
-		at := slices.IndexFunc(list, func(s unlistedNode) bool { return s.label == a.Label })
+		at := slices.IndexFunc(list, func(s unlistedLabel) bool { return s.label == a.Label })
 		if at < 0 {
 			at = len(list)
-			list = append(list, unlistedNode{
+			list = append(list, unlistedLabel{
 				label: a.Label, evidence: msg(MsgAnsweredByUnlisted, Args{Client: a.trace.Client, Value: a.Label, At: a.At}),
 			})
 		}
@@ -230,7 +225,7 @@ func findUnlistedNodes(oc *outcomes) []unlistedNode {
 	return list
 }
 
-func manyUnlistedNodes(unlistedNodes []unlistedNode) Finding {
+func manyUnlistedLabels(unlistedNodes []unlistedLabel) Finding {
 	f := Finding{Code: UnknownNode, Severity: Warning}
 	f.Summary = msg(MsgManyUnlistedNodes, Args{Count: len(unlistedNodes)})
 	for _, s := range unlistedNodes {

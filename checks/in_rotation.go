@@ -32,7 +32,7 @@ func inRotation(tl *timeline) []Finding {
 
 // ejected returns the finding that the whole balancer, or one of its addresses,
 // leaves out a node.
-func ejected(tl *timeline, node probes.Node, frontend string, p rotationState) Finding {
+func ejected(tl *timeline, node probes.Node, frontend string, state rotationState) Finding {
 	finding := about(NodeEjected, Warning, node.ID)
 	finding.Target = frontend
 	d, disrupted := tl.disruptionAt(node.ID, tl.Started)
@@ -40,11 +40,11 @@ func ejected(tl *timeline, node probes.Node, frontend string, p rotationState) F
 	finding.Summary = msg(MsgEjected, Args{Node: node.ID, Address: frontend})
 	if m := tl.nodeHistory[node.ID]; passing(tl, m) {
 		finding.Severity, finding.passing = Info, true
-		if tl.Started.Sub(m.Back) <= tl.aftermath {
+		if tl.Started.Sub(m.Back) <= tl.consequencesFor {
 			finding.Summary = msg(MsgNotTakenBackYet, Args{Node: node.ID, Address: frontend, Since: m.Back})
 		}
 	}
-	finding.Evidence = append([]Message{withProof(p.Proof, p.Reason), askedDirectly(tl.direct[node.ID].Primary)}, limited(evidenceRecords(tl.nodeStates, node, p.Reason))...)
+	finding.Evidence = append([]Message{withProof(state.Proof, state.Reason), askedDirectly(tl.direct[node.ID].Primary)}, limited(evidenceRecords(tl.nodeStates, node, state.Reason))...)
 	if t := tl.Cluster.Balancer.FailTimeout; t > 0 && tl.Cluster.Balancer.Method != probes.MethodCookie {
 		finding.Remedy = msg(MsgWaitFailTimeout, Args{Duration: t, Server: node.ServerName()})
 		return finding
@@ -67,7 +67,7 @@ const (
 // proxy_balancer_pre_request): a node that has lost its clients to others gets new
 // ones only when the counts are even, and looks left out until then.
 func passing(tl *timeline, m NodeHistory) bool {
-	since, wait, longest := m.Out, tl.aftermath, longestPassing+tl.aftermath
+	since, wait, longest := m.Out, tl.consequencesFor, longestPassing+tl.consequencesFor
 	if m.Back.After(since) {
 		since = m.Back
 	}
@@ -99,8 +99,8 @@ func wasEjected(tl *timeline, node probes.Node) (Finding, bool) {
 	return f, true
 }
 
-// failingInRotation finds that clients which the balancer sent to n failed, or that
-// its log shows failed tries on n, which clients need not notice while another node
+// failingInRotation finds that clients which the balancer sent to a node failed, or that
+// its log shows failed tries on it, which clients need not notice while another node
 // answers. It finds nothing while no node is up: the balancer has no choice, and its
 // own errors are a finding.
 func failingInRotation(tl *timeline, node probes.Node) (Finding, bool) {
@@ -127,8 +127,8 @@ func failingInRotation(tl *timeline, node probes.Node) (Finding, bool) {
 	return f, true
 }
 
-// failuresOf returns the first requests of this round that failed because of a node,
-// as evidence.
+// failuresOf returns, as evidence, the first requests of this round that failed because of a node, and
+// how many were tried on it first.
 func failuresOf(oc *outcomes, node string) []Message {
 	var seen []func() Message
 	triedFirst := 0
@@ -159,7 +159,7 @@ func failuresOf(oc *outcomes, node string) []Message {
 func (tl *timeline) failuresOnNode(node string) Span {
 	failures := harmSpan(slices.DeleteFunc(slices.Clone(tl.allAnswers), func(a *answer) bool { return a.failedNode != node }))
 	m := tl.nodeHistory[node]
-	if n := len(m.Disruptions); n > 0 && !failures.From.IsZero() && m.Disruptions[n-1].Failures.From.After(m.Seen) {
+	if n := len(m.Disruptions); n > 0 && !failures.From.IsZero() && m.Disruptions[n-1].Failures.From.After(m.LastWell) {
 		return failures.and(m.Disruptions[n-1].Failures)
 	}
 	return failures
@@ -184,19 +184,4 @@ func balancerRecord(ns *nodeStates, n probes.Node) (word Message, ok bool) {
 		}
 	}
 	return Message{}, false
-}
-
-// failureRate returns the share of the requests first sent to a node that failed; 1
-// if none was observed.
-func failureRate(oc *outcomes, node string) float64 {
-	failed, all := 0, oc.answersFrom(node)
-	for _, a := range oc.answers {
-		if a.failedNode == node || slices.Contains(a.upstreamsTried, node) {
-			failed, all = failed+1, all+1
-		}
-	}
-	if failed == 0 {
-		return 1
-	}
-	return float64(failed) / float64(all)
 }

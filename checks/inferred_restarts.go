@@ -57,7 +57,7 @@ func (tl *timeline) vanishingAt(node string, history NodeHistory) (v vanishing) 
 	var first time.Time // when the node was first asked for a session that is gone
 	for _, c := range tl.OwnerChecks {
 		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(history.Restarted) ||
-			c.Known.Before(tl.past().Balancer.Lost) || history.failedSince(c.Known, c.There.At.Add(-tl.aftermath)) {
+			c.Known.Before(tl.past().Balancer.Lost) || history.failedSince(c.Known, c.There.At.Add(-tl.consequencesFor)) {
 			continue
 		}
 		if !c.Renewed() {
@@ -76,7 +76,7 @@ func (tl *timeline) vanishingAt(node string, history NodeHistory) (v vanishing) 
 	}
 	v.noticed = first
 	for _, a := range tl.allAnswers {
-		if a.sessionOutcome == probes.SessionLost && a.servingNode == node && a.trace.owner == node && a.At.After(v.From) && a.At.Before(v.noticed) {
+		if a.sessionOutcome == probes.SessionLost && a.servingNode == node && a.trace.opener == node && a.At.After(v.From) && a.At.Before(v.noticed) {
 			v.noticed = a.At
 		}
 	}
@@ -137,7 +137,7 @@ func (tl *timeline) olderSessionKept(node string, opened time.Time) (last time.T
 		}
 	}
 	for _, w := range tl.traces {
-		if !w.Continued || w.owner != node || !w.Opened.Before(opened) {
+		if !w.Continued || w.opener != node || !w.Opened.Before(opened) {
 			continue
 		}
 		for _, a := range w.answers {

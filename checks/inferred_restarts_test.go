@@ -25,7 +25,7 @@ func newVanished() vanished {
 // lose adds a canary of a node whose session was last known some time before the round.
 func (v vanished) lose(node string, knownAgo time.Duration) {
 	w := v.visit(node, node)
-	w.Continued, w.Opened, w.OpenedBy = true, began.Add(-time.Minute).Add(-knownAgo), node
+	w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute).Add(-knownAgo), node
 	w.Steps[0].At, w.Steps[1].At = began.Add(-knownAgo), began.Add(-10*time.Millisecond)
 	w.Steps[1].Kind, w.Steps[1].Session = probes.StepReturn, probes.Fingerprint(fmt.Sprintf("s:9%07d", v.clients))
 	c := probes.OwnerCheck{
@@ -40,14 +40,14 @@ func (v vanished) lose(node string, knownAgo time.Duration) {
 // keep adds a canary of a node that still has its session.
 func (v vanished) keep(node string) {
 	w := v.visit(node, node)
-	w.Continued, w.Opened, w.OpenedBy = true, began.Add(-time.Minute), node
+	w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), node
 	w.Steps[0].At, w.Steps[1].Kind = began.Add(-3*time.Second), probes.StepReturn
 }
 
 // reportedSince sets the start that a node has reported, in the round and 15 s before it.
 func (v vanished) reportedSince(node string, before, now time.Time) {
 	v.Past.Nodes[node] = checks.NodeHistory{
-		Seen: began.Add(-15 * time.Second), UpSince: before, Reported: began.Add(-15 * time.Second),
+		LastWell: began.Add(-15 * time.Second), UpSince: before, Reported: began.Add(-15 * time.Second),
 		Lived: checks.Span{From: began.Add(-time.Hour), To: began.Add(-15 * time.Second)},
 	}
 	v.node(node).Status = &probes.StatusReport{UpSince: now}
@@ -81,7 +81,7 @@ func TestVanishedSessions(t *testing.T) {
 			"of all nodes, one of which refused connections then", func(v vanished) {
 				allGone(v)
 				v.Past.Nodes["node2"] = checks.NodeHistory{
-					Seen: began.Add(-4 * time.Second), Down: true, DownSince: began.Add(-2 * time.Second), Refused: began.Add(-2 * time.Second),
+					LastWell: began.Add(-4 * time.Second), Down: true, DownSince: began.Add(-2 * time.Second), Refused: began.Add(-2 * time.Second),
 					Disruptions: []checks.Disruption{{
 						Span: checks.Span{From: began.Add(-4 * time.Second), To: began.Add(-2 * time.Second)}, Kind: checks.DisruptionDown,
 						Gone: began.Add(-2 * time.Second), Why: new(checks.Quote("it refused")),

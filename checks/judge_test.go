@@ -211,7 +211,7 @@ func TestSessionsOfEarlierRounds(t *testing.T) {
 func BenchmarkJudge(b *testing.B) {
 	crowd := func(scatter bool) *round {
 		r := empty(20)
-		for w := range checks.MaxFreshClients {
+		for w := range checks.MaxNewClients {
 			owner := w % 20
 			labels := []string{r.Cluster.Nodes[owner].ID}
 			for s := range 60 {
@@ -245,7 +245,7 @@ func BenchmarkJudge(b *testing.B) {
 // nodes.
 func allFailing() *round {
 	r := empty(20)
-	for i := range checks.MaxFreshClients {
+	for i := range checks.MaxNewClients {
 		w := r.visit(slices.Repeat([]string{fmt.Sprintf("10.0.0.%d:8080, 10.0.0.99:8080", i%20+1)}, 5)...)
 		for s := range w.Steps {
 			w.Steps[s].Status = 502

@@ -434,7 +434,7 @@ func (l *Ledger) markProven() {
 // rounds returns how many rounds in a row must find a finding. Lost packets need no second
 // round, because several rounds prove them.
 func (l *Ledger) rounds(f Finding) int {
-	if f.Code.has(needsSecondRound) && f.Target != lostPackets {
+	if f.Code.has(needsSecondRound) && f.Target != lostPacketsTarget {
 		return l.damping.Appear
 	}
 	return 1

@@ -235,7 +235,7 @@ func TestCauseMissedOnce(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	second := func(s int) time.Time { return at.Add(time.Duration(s) * time.Second) }
-	lost := Finding{Code: Slow, Severity: Warning, Target: lostPackets}
+	lost := Finding{Code: Slow, Severity: Warning, Target: lostPacketsTarget}
 	moved := aboutAll(BalancerRemapped, Critical, []string{"node2"})
 	for _, tc := range []struct {
 		name  string

@@ -38,48 +38,63 @@ func losses(att *attribution) []Finding {
 	}
 	var list []Finding
 	if len(own) > 0 {
-		f := lossOf(att.outcomes, SessionLost, own)
-		f.pause = sharedPause(own)
-		f.Summary = msg(MsgLost, Args{Duration: f.pause, Nodes: f.Nodes})
-		f.Remedy = msg(MsgFindLoss, Args{})
-		if slices.ContainsFunc(own, (*answer).knownAgain) {
-			f.Remedy = msg(MsgShareWithinNode, Args{})
-		}
-		if att.lostByAll(own) {
-			f.Summary, f.Remedy = msg(MsgLostByAll, Args{Nodes: f.Nodes}), msg(MsgFindEmptied, Args{})
-			f.Affected = Affected{Share: 1, Of: clientsOf(own)} // newer clients have not come back yet
-		}
-		list = append(list, f)
-	}
-	if len(list) > 0 && att.routeless() {
-		list[0].Remedy = msg(MsgSetJVMRoute, Args{})
+		list = append(list, lostAtNode(att, own))
 	}
 	if len(moved) > 0 {
-		f := lossOf(att.outcomes, SessionLost, moved)
-		f.Target = afterMove
-		for _, a := range moved { // the node may be back
-			f.ExplainedBy = cmp.Or(f.ExplainedBy, att.leftOut(a))
-		}
-		f.pause = sharedPause(moved)
-		f.Summary = msg(MsgLostAfterMove, Args{Nodes: f.Nodes})
-		f.Remedy = msg(MsgShareOrHold, Args{})
-		if pause := att.forgottenAfter(moved).Round(time.Second); pause > 0 {
-			f.Summary = msg(MsgLostAfterMove, Args{Duration: pause, Nodes: f.Nodes})
-			f.Remedy = msg(MsgOutlastSession, Args{Duration: pause, Limit: att.Cluster.SessionTimeout()})
-		}
-		if att.routeless() {
-			f.Remedy = msg(MsgSetJVMRoute, Args{})
-		}
-		list = append(list, f)
+		list = append(list, lostAfterMove(att, moved))
 	}
 	if len(back) > 0 {
-		f := lossOf(att.outcomes, SessionRollback, back)
-		f.roamed = !slices.ContainsFunc(back, func(a *answer) bool { return !a.roamed() })
-		f.Summary = msg(MsgRolledBack, Args{Nodes: f.Nodes})
-		f.Remedy = msg(MsgFindStaleCopy, Args{})
-		list = append(list, f)
+		list = append(list, rolledBack(att, back))
 	}
 	return list
+}
+
+// lostAtNode returns the finding of sessions that their own node did not know.
+func lostAtNode(att *attribution, own []*answer) Finding {
+	f := lossOf(att.outcomes, SessionLost, own)
+	f.pause = sharedPause(own)
+	f.Summary = msg(MsgLost, Args{Duration: f.pause, Nodes: f.Nodes})
+	f.Remedy = msg(MsgFindLoss, Args{})
+	if slices.ContainsFunc(own, (*answer).knownAgain) {
+		f.Remedy = msg(MsgShareWithinNode, Args{})
+	}
+	if att.lostByAll(own) {
+		f.Summary, f.Remedy = msg(MsgLostByAll, Args{Nodes: f.Nodes}), msg(MsgFindEmptied, Args{})
+		f.Affected = Affected{Share: 1, Of: clientsOf(own)} // newer clients have not come back yet
+	}
+	if att.routeless() {
+		f.Remedy = msg(MsgSetJVMRoute, Args{})
+	}
+	return f
+}
+
+// lostAfterMove returns the finding of sessions that another node did not know.
+func lostAfterMove(att *attribution, moved []*answer) Finding {
+	f := lossOf(att.outcomes, SessionLost, moved)
+	f.Target = afterMove
+	for _, a := range moved { // the node may be back
+		f.ExplainedBy = cmp.Or(f.ExplainedBy, att.leftOut(a))
+	}
+	f.pause = sharedPause(moved)
+	f.Summary = msg(MsgLostAfterMove, Args{Nodes: f.Nodes})
+	f.Remedy = msg(MsgShareOrHold, Args{})
+	if pause := att.forgottenAfter(moved).Round(time.Second); pause > 0 {
+		f.Summary = msg(MsgLostAfterMove, Args{Duration: pause, Nodes: f.Nodes})
+		f.Remedy = msg(MsgOutlastSession, Args{Duration: pause, Limit: att.Cluster.SessionTimeout()})
+	}
+	if att.routeless() {
+		f.Remedy = msg(MsgSetJVMRoute, Args{})
+	}
+	return f
+}
+
+// rolledBack returns the finding of sessions that came back older.
+func rolledBack(att *attribution, back []*answer) Finding {
+	f := lossOf(att.outcomes, SessionRollback, back)
+	f.roamed = !slices.ContainsFunc(back, func(a *answer) bool { return !a.roamed() })
+	f.Summary = msg(MsgRolledBack, Args{Nodes: f.Nodes})
+	f.Remedy = msg(MsgFindStaleCopy, Args{})
+	return f
 }
 
 // knownAgain reports whether the node that did not know the session knew it at a later request.
@@ -122,20 +137,6 @@ func (a *answer) roamed() bool {
 	})
 }
 
-// shortestPause is the shortest time without a request that counts as a pause.
-const shortestPause = 20 * time.Second
-
-// pauseBefore returns how long the client had sent no request before this one.
-func (a *answer) pauseBefore() time.Duration {
-	last := a.trace.First().At
-	for _, s := range a.trace.Steps {
-		if s.At.Before(a.At) && s.At.After(last) {
-			last = s.At
-		}
-	}
-	return a.At.Sub(last)
-}
-
 // sharedPause returns the shortest pause if all clients had paused; otherwise 0.
 func sharedPause(answers []*answer) time.Duration {
 	shortest := answers[0].pauseBefore()
@@ -156,12 +157,6 @@ func longestPauseKept(answers []*answer) (longest time.Duration) {
 		}
 	}
 	return longest
-}
-
-// idleSince reports whether the client had paused since before a moment, so that it
-// meets the consequences only now.
-func (a *answer) idleSince(moment time.Time) bool {
-	return !moment.IsZero() && a.pauseBefore() >= shortestPause && a.At.Add(-a.pauseBefore()).Before(moment)
 }
 
 // lossOf returns a finding about answers that show a loss.

@@ -14,8 +14,8 @@ import (
 // suffer likewise tries other nodes and leaves nodes out that are well: clients move, and
 // their sessions are lost.
 
-// lostPackets is the target of the finding.
-const lostPackets = "lost packets"
+// lostPacketsTarget is the target of the finding.
+const lostPacketsTarget = "lost packets"
 
 const (
 	// retransmitted is the shortest duration of a connect whose first packet was lost.
@@ -26,33 +26,37 @@ const (
 	// and frequentLosses the number that deserves a warning: some 3 percent of the
 	// connections that stickwatch opens in that time.
 	severalLosses, frequentLosses = 2, 3
-	// oneMoment is the longest time between the ends of connects that one stall has delayed.
-	oneMoment = 200 * time.Millisecond
+	// oneMoment is the longest time between the ends of connects that one stall has delayed;
+	// maxOfOneMoment of them are too few for a warning.
+	oneMoment      = 200 * time.Millisecond
+	maxOfOneMoment = 2
 )
 
-// A SlowConnect is a connection that took TCP more than one packet to open.
+// A SlowConnect is an attempt to connect that took as long as if its first packet was lost, or
+// failed after that time.
 type SlowConnect struct {
-	At     time.Time
-	Target string // id of the node that was asked directly, or name of the balancer's address
-	Took   time.Duration
-	Alone  bool // other requests were answered meanwhile
+	At             time.Time
+	Target         string // id of the node that was asked directly, or name of the balancer's address
+	Took           time.Duration
+	OthersAnswered bool // other requests were answered meanwhile
 }
 
 func (c SlowConnect) end() time.Time { return c.At.Add(c.Took) }
 
 // losesPackets reports whether so many connects were slow recently that it is no chance.
-func (oc *outcomes) losesPackets() bool { return lostPacketCount(oc.slowConnects) >= severalLosses }
+func (oc *outcomes) losesPackets() bool { return countLosses(oc.slowConnects) >= severalLosses }
 
-// lostPacketCount counts slow connects. Of those that end together two count at most, which is
-// no warning, unless something was answered meanwhile: the machine of stickwatch may have stalled.
-func lostPacketCount(list []SlowConnect) (n int) {
+// countLosses counts slow connects. Of those that end together, at most maxOfOneMoment count, because
+// the machine of stickwatch may have stalled; one during which another request was answered always
+// counts.
+func countLosses(list []SlowConnect) (n int) {
 	var first time.Time // end of the first one of a group
 	together := 0
 	for _, c := range slices.SortedFunc(slices.Values(list), func(a, b SlowConnect) int { return a.end().Compare(b.end()) }) {
 		if first.IsZero() || c.end().Sub(first) > oneMoment {
 			first, together = c.end(), 0
 		}
-		if together++; c.Alone || together <= severalLosses {
+		if together++; c.OthersAnswered || together <= maxOfOneMoment {
 			n++
 		}
 	}
@@ -63,7 +67,7 @@ func lostPacketCount(list []SlowConnect) (n int) {
 // oldest first.
 func (oc *outcomes) recentSlowConnects() []SlowConnect {
 	list := slices.DeleteFunc(slices.Clone(oc.past().SlowConnects), func(c SlowConnect) bool { return oc.Started.Sub(c.At) > lossRemembered })
-	var ends []time.Time // of exchanges that were quick
+	var ends []time.Time // of exchanges with a quick connect, answered or not
 	see := func(target string, ex probes.Exchange) {
 		c := SlowConnect{At: ex.At, Target: target, Took: ex.Timing.Connect}
 		if c.Took < retransmitted {
@@ -91,7 +95,7 @@ func (oc *outcomes) recentSlowConnects() []SlowConnect {
 		}
 	}
 	for i, c := range list {
-		list[i].Alone = c.Alone || slices.ContainsFunc(ends, func(at time.Time) bool {
+		list[i].OthersAnswered = c.OthersAnswered || slices.ContainsFunc(ends, func(at time.Time) bool {
 			return at.Sub(c.At) > oneMoment && c.end().Sub(at) > oneMoment
 		})
 	}
@@ -99,14 +103,14 @@ func (oc *outcomes) recentSlowConnects() []SlowConnect {
 	return list
 }
 
-// packetLoss finds that several connections needed more than one packet.
-func packetLoss(oc *outcomes) []Finding {
+// lostPackets finds that several connections needed more than one packet.
+func lostPackets(oc *outcomes) []Finding {
 	if !oc.losesPackets() {
 		return nil
 	}
 	list := oc.slowConnects
-	f := Finding{Code: Slow, Severity: Info, Target: lostPackets}
-	if lostPacketCount(list) >= frequentLosses {
+	f := Finding{Code: Slow, Severity: Info, Target: lostPacketsTarget}
+	if countLosses(list) >= frequentLosses {
 		f.Severity = Warning
 	}
 	to := make(map[string]bool)

@@ -72,7 +72,7 @@ func (mov *movement) moves() (drifts, failovers []move) {
 // it is true.
 func (mov *movement) lasting(node string) bool {
 	since := mov.scattered[node].From
-	return mov.Past == nil || since.IsZero() || mov.Started.Sub(since) > mov.aftermath
+	return mov.Past == nil || since.IsZero() || mov.Started.Sub(since) > mov.consequencesFor
 }
 
 // scatteredSpan returns from when to when a node's clients have been answered by it
@@ -80,7 +80,7 @@ func (mov *movement) lasting(node string) bool {
 func (mov *movement) scatteredSpan(n probes.Node) Span {
 	m := mov.nodeHistory[n.ID]
 	scattered := slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool { return !h.scatters && slices.Contains(h.scattered, n.ID) })
-	switch recent := mov.Started.Sub(m.ScatteredLast) <= mov.aftermath; {
+	switch recent := mov.Started.Sub(m.ScatteredLast) <= mov.consequencesFor; {
 	case scattered && !m.ScatteredSince.IsZero() && recent:
 		return Span{m.ScatteredSince, mov.Started}
 	case scattered:
@@ -146,7 +146,7 @@ func causeOf(rem *remaps, a *answer) Message {
 		return msg(MsgMovedUnexplained, Args{})
 	case !rem.up[holder]:
 		return msg(MsgMovedSilent, Args{Node: holder})
-	case rem.restartedSince(holder, a.trace.First().At), disrupted && d.Kind == DisruptionRestart:
+	case rem.sessionsGoneSince(holder, a.trace.First().At), disrupted && d.Kind == DisruptionRestart:
 		return msg(MsgMovedRestarted, Args{Node: holder})
 	case rem.direct[holder].Status.Paused():
 		return msg(MsgMovedPaused, Args{Node: holder})
@@ -156,7 +156,7 @@ func causeOf(rem *remaps, a *answer) Message {
 		return msg(MsgMovedDown, Args{Node: holder})
 	case rem.rotationStates[holder].Sure || disrupted:
 		return msg(MsgMovedOut, Args{Node: holder})
-	case a.servingNode == a.trace.owner && a.servingNode != holder:
+	case a.servingNode == a.trace.opener && a.servingNode != holder:
 		return msg(MsgMovedBack, Args{Node: a.servingNode})
 	case rem.remap != nil && slices.Contains(rem.remap.traces, a.trace):
 		return msg(MsgMovedRemapped, Args{})
@@ -178,7 +178,7 @@ func (mov *movement) byDisruption(a *answer) bool {
 // sentBy reports whether another node answered a client because the nodes in out were
 // disrupted.
 func (mov *movement) sentBy(a *answer, out []string) bool {
-	if mov.left(a.trace.holder) || mov.left(a.trace.owner) {
+	if mov.left(a.trace.holder) || mov.left(a.trace.opener) {
 		return true
 	}
 	if len(out) == 0 {
@@ -186,26 +186,26 @@ func (mov *movement) sentBy(a *answer, out []string) bool {
 	}
 	if key := mov.key(a.trace); mov.oracle != nil && key != "" && !mov.rehashes() {
 		own := func(id string) int {
-			if id == a.trace.holder || id == a.trace.owner {
+			if id == a.trace.holder || id == a.trace.opener {
 				return 0
 			}
 			return 1
 		}
 		out = slices.Clone(out) // the client's own nodes first, as only so many are tried
 		slices.SortStableFunc(out, func(a, b string) int { return own(a) - own(b) })
-		if named := mov.namedWithoutNodes(key, out, a.node); named || !mov.Past.remapped() {
+		if named := mov.namedWithoutNodes(key, out, a.node); named || !mov.Past.listDiffers() {
 			return named
 		}
 	}
 	hashes := mov.oracle != nil || mov.rehashes()
-	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.owner) || hashes && mov.openedMeanwhile(a)
+	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.opener) || hashes && mov.openedMeanwhile(a)
 }
 
 // openedMeanwhile reports whether a client came while the node that answers it now
 // was out, so that a hash over the remaining nodes had placed it.
 func (mov *movement) openedMeanwhile(a *answer) bool {
 	d, ok := mov.disruptionAt(a.servingNode, a.trace.Opened)
-	return ok && d.covers(a.At, mov.aftermath)
+	return ok && d.covers(a.At, mov.consequencesFor)
 }
 
 // maxNodesOut is the maximum number of nodes of which every combination is tried.
@@ -318,4 +318,17 @@ func driftRemedy(oc *outcomes, where []string) Message {
 	default:
 		return msg(MsgMakeSticky, Args{})
 	}
+}
+
+// byRestartElsewhere reports whether a client moved, and lost its session, because
+// other nodes failed. While nodes restart one after the other, the successor of a
+// client may be any node, and the session that it opens there is lost when it moves
+// on. A balancer whose arithmetic is not known may hash over the remaining nodes, so
+// that clients of other nodes move as well. Active canaries show that at once, and
+// their losses are reported; this function excuses the canaries that paused
+// meanwhile.
+func (mov *movement) byRestartElsewhere(a *answer, lost Span) bool {
+	out := mov.nodesDisruptedIn(lost)
+	failed := slices.ContainsFunc(out, func(id string) bool { return mov.wasDisruptedIn(id, lost, Disruption.failed) })
+	return failed && (mov.sentBy(a, out) || mov.rehashes() && a.pauseBefore() >= shortestPause)
 }

@@ -30,8 +30,8 @@ type NodeHistory struct {
 	Reported time.Time
 	Lived    Span // a time through which one process is known to have run, up to now; zero: none
 
-	Since time.Time // when it was first seen to answer; zero: never
-	Seen  time.Time // when it was last well; zero: never
+	FirstAnswered time.Time // when it was first seen to answer; zero: never
+	LastWell      time.Time // when it was last well; zero: never
 	// DownSince is when it was first seen not to be well, without being well since;
 	// zero: it is well.
 	DownSince time.Time
@@ -102,8 +102,8 @@ func updateNodes(past map[string]NodeHistory, r Round) map[string]NodeHistory {
 // connection shows that the process is gone; lost packets are no sign of a restart.
 func (h NodeHistory) after(observation probes.NodeObservation) NodeHistory {
 	at := observation.Primary.At
-	if observation.Primary.Answered() && h.Since.IsZero() {
-		h.Since = at
+	if observation.Primary.Answered() && h.FirstAnswered.IsZero() {
+		h.FirstAnswered = at
 	}
 	switch listening := observation.Primary.Answered(); {
 	case observation.Primary.Failure == probes.FailureRefused:
@@ -183,14 +183,11 @@ type Ejection struct {
 func (tl *timeline) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
 	ongoing := tl.rotationStates[n.ID].Sure // is reported instead of those before
 	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool {
-		return ongoing || tl.Started.Sub(e.To) > ejectionReportedFor
+		return ongoing || tl.Started.Sub(e.To) > eventReportedFor
 	})
 	reported := !tl.ready(n.ID) || n.Down || ongoing
 	return tl.readStatistics(n, tl.readLog(n, m, reported), reported)
 }
-
-// ejectionReportedFor is how long after its end such an ejection is reported.
-const ejectionReportedFor = restartReportedFor
 
 // An ejectionLog is the ejections of one node in nginx's error log.
 type ejectionLog struct {

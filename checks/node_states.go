@@ -244,3 +244,16 @@ func (ns *nodeStates) noneUp() bool { return !slices.ContainsFunc(ns.active, Up)
 func (ns *nodeStates) noneReady() bool {
 	return !slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return ns.ready(o.Node) })
 }
+
+// ownError reports whether an exchange is a gateway error that carries no node's
+// label and that no node gives when asked directly.
+func (ns *nodeStates) ownError(ex probes.Exchange) bool {
+	if ex.Status != 502 && ex.Status != 503 && ex.Status != 504 || ns.identity.NodeOf(ex.Label) != "" {
+		return false
+	}
+	_, known := ns.replies[reply{path: ex.Path, status: ex.Status}]
+	return !known
+}
+
+// ownTimeout reports whether the balancer has waited for a node in vain.
+func (ns *nodeStates) ownTimeout(ex probes.Exchange) bool { return ex.Status == 504 && ns.ownError(ex) }

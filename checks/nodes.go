@@ -74,15 +74,15 @@ func nodePaused(o probes.NodeObservation) Finding {
 	return f
 }
 
-// restartReportedFor is how long a restart is reported: long enough to explain its
+// eventReportedFor is how long a restart, a remapping or an ejection is reported: long enough to explain its
 // consequences.
-const restartReportedFor = 2 * time.Minute
+const eventReportedFor = 2 * time.Minute
 
 // sessionsLost is the target of the warning that sums up the cost of restarts.
 const sessionsLost = "sessions lost"
 
 // A node that restarts CrashLoopRestarts times within crashLoopWindow is in a crash
-// loop, until it has not restarted for restartReportedFor.
+// loop, until it has not restarted for eventReportedFor.
 const (
 	crashLoop         = "crash loop" // target of the finding
 	CrashLoopRestarts = 3
@@ -94,7 +94,7 @@ const (
 func restarts(att *attribution) []Finding {
 	var list []Finding
 	for _, id := range att.everyNode() {
-		if m := att.nodeHistory[id]; !m.Restarted.IsZero() && att.Started.Sub(m.Restarted) <= restartReportedFor {
+		if m := att.nodeHistory[id]; !m.Restarted.IsZero() && att.Started.Sub(m.Restarted) <= eventReportedFor {
 			f := about(NodeRestarted, Info, id)
 			f.When = m.Restarted
 			f.Summary, f.Remedy = msg(MsgRestarted, Args{Node: id}), msg(MsgFindWhyEnded, Args{})
@@ -136,12 +136,12 @@ func (h NodeHistory) crashes() []time.Time {
 // one.
 func inCrashLoop(att *attribution, node string) (Finding, bool) {
 	recent := att.nodeHistory[node].crashes()
-	if len(recent) == 0 || att.Started.Sub(recent[len(recent)-1]) > restartReportedFor {
+	if len(recent) == 0 || att.Started.Sub(recent[len(recent)-1]) > eventReportedFor {
 		return Finding{}, false
 	}
 	finding := about(NodeRestarted, Warning, node)
 	finding.Target, finding.Times = crashLoop, recent
-	if failures := att.failuresSince(node, recent[0]); slices.ContainsFunc(recent, failures.contains) && att.Started.Sub(failures.To) <= att.aftermath {
+	if failures := att.failuresSince(node, recent[0]); slices.ContainsFunc(recent, failures.contains) && att.Started.Sub(failures.To) <= att.consequencesFor {
 		finding.Severity, finding.harm = Critical, failures
 	}
 	took := recent[len(recent)-1].Sub(recent[0]).Round(time.Second)
@@ -229,7 +229,7 @@ func (att *attribution) failureRuns() (runs [][]nodeDisruption) {
 	slices.SortStableFunc(all, func(a, b nodeDisruption) int { return b.To.Compare(a.To) })
 	var begin time.Time // of the newest run so far
 	for _, d := range all {
-		if n := len(runs); n > 0 && begin.Sub(d.To) <= att.aftermath {
+		if n := len(runs); n > 0 && begin.Sub(d.To) <= att.consequencesFor {
 			runs[n-1] = append(runs[n-1], d)
 		} else {
 			runs, begin = append(runs, []nodeDisruption{d}), d.From
@@ -248,7 +248,7 @@ func costOfRestarts(att *attribution) (Finding, bool) {
 		return Finding{}, false
 	}
 	for _, run := range att.failureRuns() {
-		settled := att.Started.Sub(run[0].To) > att.aftermath
+		settled := att.Started.Sub(run[0].To) > att.consequencesFor
 		if f, ok := costOf(att, run); ok && settled {
 			return f, true
 		}
@@ -263,7 +263,7 @@ func costOf(att *attribution, run []nodeDisruption) (Finding, bool) {
 	nodes := make(map[string]bool)
 	for _, id := range att.everyNode() {
 		for _, d := range slices.Backward(run) {
-			recent := d.node == id && att.Started.Sub(d.To) <= restartReportedFor+att.aftermath
+			recent := d.node == id && att.Started.Sub(d.To) <= eventReportedFor+att.consequencesFor
 			if recent && d.Kind == DisruptionRestart && d.Unwatched && d.Lost == 0 {
 				nodes[id], unwatched = true, true
 				evidence = append(evidence, msg(MsgNoneWatched, Args{Node: id, At: d.To, Why: d.Why}))
@@ -281,7 +281,7 @@ func costOf(att *attribution, run []nodeDisruption) (Finding, bool) {
 	if lost == 0 && !unwatched {
 		return Finding{}, false
 	}
-	finding := aboutAll(NodeRestarted, Warning, att.withLeft(true, func(id string) bool { return nodes[id] }))
+	finding := aboutAll(NodeRestarted, Warning, att.withLeft(func(id string) bool { return nodes[id] }))
 	finding.Node, finding.Target, finding.When = "", sessionsLost, run[0].To
 	finding.Began = slices.MinFunc(run, func(a, b nodeDisruption) int { return a.From.Compare(b.From) }).From
 	finding.Summary = msg(MsgLostWithRestart, Args{Count: lost, Nodes: finding.Nodes})

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -164,7 +165,7 @@ func (p pageShape) outcome(s probes.Step, sessionOutcome probes.SessionOutcome, 
 // OutcomeOf returns the outcome of the ith request of a client between two rounds, by
 // the newest report and the client's own answers.
 func (r Report) OutcomeOf(w probes.Trace, i int, who Identity) Outcome {
-	owner, node := who.NodeOf(w.OpenedBy), who.NodeOf(w.Steps[i].Label)
+	owner, node := who.NodeOf(w.OpenerLabel), who.NodeOf(w.Steps[i].Label)
 	stays := r.Session.Policy == probes.PolicySticky || r.Session.Policy == probes.PolicyReplicated
 	return r.page.outcome(w.Steps[i], w.SessionOutcome(i), stays && owner != "" && node != "" && node != owner && !w.Steps[i].CookieEnded())
 }
@@ -174,8 +175,8 @@ func (r Report) OutcomeOf(w probes.Trace, i int, who Identity) Outcome {
 func requests(oc *outcomes) []Request {
 	var list []Request
 	for _, a := range oc.answers {
-		owner := a.trace.openedBy
-		if id := oc.identity.NodeOf(a.trace.OpenedBy); id != "" {
+		owner := a.trace.firstListed
+		if id := oc.identity.NodeOf(a.trace.OpenerLabel); id != "" {
 			owner = id
 		}
 		list = append(list, Request{
@@ -208,4 +209,15 @@ func BalancerName(base string, at netip.AddrPort) string {
 		return base
 	}
 	return base + " " + at.String()
+}
+
+// setOutcomes sets the outcome of each answer, and finds the answers that show a
+// value that another client of ours has stored.
+func (oc *outcomes) setOutcomes() {
+	for _, a := range oc.allAnswers {
+		if n, err := strconv.Atoi(a.Value); err == nil && n > 0 {
+			a.foreign = oc.writerOf(n, a.trace)
+		}
+		a.outcome = oc.outcomeOf(a)
+	}
 }

@@ -12,38 +12,23 @@ import (
 // where they stay: a server was added, removed or moved in the list, or the balancer
 // lost its stick table. That is an event and is reported once.
 
-// A BalancerHistory is what earlier rounds knew of the balancer as a whole.
-type BalancerHistory struct {
-	Agreed   bool                 // the newest answers that could show it followed the configured arithmetic
-	Served   bool                 // clients have been served the page that they request
-	Kept     time.Time            // when an answer last had the session of its client; zero: never
-	Lost     time.Time            // when session_lost was last found; zero: never
-	Unlisted map[string]time.Time // when each name of an unlisted node was first met, if the nodes have a source
-	Drifted  time.Time            // when a session last drifted; zero: never
-	Remapped Remapping
-	Waited   waits
-}
-
 // A Remapping is a moment at which the balancer changed where it sends clients.
 type Remapping struct {
 	At       time.Time // when the first client was found elsewhere; zero: never
-	Last     time.Time // when a client was last found elsewhere: a change may be undone
+	Last     time.Time // At, as the newest round that saw the remapping has it: a change may be undone
 	Moved    int       // clients that changed their node and stayed
 	Of       int       // clients that were observed meanwhile
 	Lost     int       // sessions that were lost because of it
 	Change   Message   // the change that the arithmetic shows; zero: not known
 	Nodes    []string  // nodes whose clients moved, or the node whose line was added or removed
 	Follows  []string  // nodes that were out at that moment, so that clients were rehashed
-	Changed  []string  // nodes that their source had just begun or ceased to list
+	Changed  []string  // nodes that their source began or ceased to list at about that time
 	Cause    string    // key of the finding that explained it first; "": none has
 	Evidence []Message
 }
 
-// remappingReportedFor is how long a remapping is reported.
-const remappingReportedFor = restartReportedFor
-
-// remapped reports whether the balancer no longer has the configured list.
-func (h *History) remapped() bool {
+// listDiffers reports whether the balancer no longer has the configured list.
+func (h *History) listDiffers() bool {
 	return h != nil && !h.Balancer.Agreed && !h.Balancer.Remapped.At.IsZero()
 }
 
@@ -51,36 +36,36 @@ func (h *History) remapped() bool {
 type remaps struct {
 	*movement
 
-	remap    *remap          // that this round has seen; nil: none
+	remap    *observedRemap  // that this round has seen; nil: none
 	balancer BalancerHistory // this round included
 }
 
 // findRemaps returns the sixth stage of a round.
 func findRemaps(moved *movement) *remaps {
 	rem := &remaps{movement: moved}
-	rem.remap = rem.remapping()
+	rem.remap = rem.findRemap()
 	rem.balancer = rem.balancerHistory()
 	return rem
 }
 
-// A remap is a remapping that this round has seen, with the clients that show it.
-type remap struct {
+// An observedRemap is a remapping that this round has seen, with the clients that show it.
+type observedRemap struct {
 	Remapping
 	traces []*trace
 }
 
 // includes reports whether the remapping moved a client.
-func (r *remap) includes(w *trace) bool { return r != nil && slices.Contains(r.traces, w) }
+func (r *observedRemap) includes(w *trace) bool { return r != nil && slices.Contains(r.traces, w) }
 
-// remapping finds clients that left nodes which are well and still get other clients,
+// findRemap finds clients that left nodes which are well and still get other clients,
 // and that stay on their new node, while the balancer keeps clients of this round. If
 // the balancer hashes over the nodes that are left, and one has just left or returned,
 // the first answer from elsewhere is enough, also to a client of this round.
-func (rem *remaps) remapping() *remap {
+func (rem *remaps) findRemap() *observedRemap {
 	if rem.Past == nil || rem.policy() == probes.PolicyNone || rem.policy() == probes.PolicyShared || len(rem.drifts) > 0 {
 		return nil
 	}
-	r := &remap{}
+	r := &observedRemap{}
 	nodes := make(map[string]bool)
 	for _, trace := range rem.traces {
 		if trace.holder == "" || !slices.ContainsFunc(slices.Concat(trace.earlier, trace.answers), (*answer).answeredBy) {
@@ -92,7 +77,10 @@ func (rem *remaps) remapping() *remap {
 			continue
 		}
 		r.Of++
-		if a == nil || !settled && !rehashed || rem.followed(a, rem.past().Balancer.Drifted) || a.idleSince(rem.past().Balancer.Remapped.Last) {
+		switch past := rem.past().Balancer; {
+		case a == nil, !settled && !rehashed:
+			continue
+		case rem.mayFollow(a, past.Drifted), a.idleSince(past.Remapped.Last): // known already
 			continue
 		}
 		r.traces = append(r.traces, trace)
@@ -120,7 +108,7 @@ func (rem *remaps) remapping() *remap {
 	if rem.oracle == nil || rem.rehashes() {
 		r.Follows = rem.nodesDisruptedAt(r.At)
 	}
-	r.Changed = rem.changedBefore(r.At)
+	r.Changed = rem.changedAround(r.At)
 	r.Evidence = limited(r.Evidence)
 	return r
 }
@@ -129,7 +117,7 @@ func (rem *remaps) remapping() *remap {
 func (a *answer) answeredBy() bool { return a.isFollowUp() && a.OK() && a.servingNode != "" }
 
 // forgotIdle reports whether the balancer forgot clients that had paused, and no active ones.
-func (rem *remaps) forgotIdle(r *remap) bool {
+func (rem *remaps) forgotIdle(r *observedRemap) bool {
 	var moved []*answer
 	for _, trace := range r.traces {
 		a, _ := rem.movedForGood(trace)
@@ -170,7 +158,7 @@ func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
 
 // manyMoved reports whether too many clients moved for chance, or the arithmetic
 // shows what changed.
-func (rem *remaps) manyMoved(r *remap, change Message) bool {
+func (rem *remaps) manyMoved(r *observedRemap, change Message) bool {
 	switch {
 	case r.Moved == 0:
 		return false
@@ -190,8 +178,8 @@ func (rem *remaps) manyMoved(r *remap, change Message) bool {
 
 // rehashedAt reports whether the balancer may have placed the clients of all nodes anew
 // because one had just left or returned.
-func (mov *movement) rehashedAt(at time.Time) bool {
-	return mov.rehashes() && len(mov.nodesDisruptedAt(at)) > 0
+func (rem *remaps) rehashedAt(at time.Time) bool {
+	return rem.rehashes() && len(rem.nodesDisruptedAt(at)) > 0
 }
 
 // knownByHolder reports whether the node that a client left still knew its session
@@ -225,11 +213,16 @@ func (rem *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 			last = a
 		}
 	}
-	if first == nil || rem.movedByDisruption(first) || rem.index(w.holder) >= 0 && !rem.ready(w.holder) || first.servingNode == w.owner || slices.Contains(first.upstreamsTried, w.holder) ||
-		rem.rotationStates[w.holder].Sure && !rem.takenOut(w.holder, first.At) || rem.nodeHistory[w.holder].Down {
-		return nil, false
+	switch {
+	case first == nil, rem.movedByDisruption(first):
+	case rem.index(w.holder) >= 0 && !rem.ready(w.holder), rem.nodeHistory[w.holder].Down: // its node does not serve
+	case rem.rotationStates[w.holder].Sure && !rem.takenOut(w.holder, first.At): // or is left out
+	case slices.Contains(first.upstreamsTried, w.holder): // or was tried
+	case first.servingNode == w.opener: // it went back
+	default:
+		return first, last != first || len(w.answers) <= 1
 	}
-	return first, last != first || len(w.answers) <= 1
+	return nil, false
 }
 
 // movedByDisruption reports whether a disruption since the last answer of a client's
@@ -237,7 +230,7 @@ func (rem *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 // moved by any disruption meanwhile, unless one has just begun or ended: then it shows
 // what happens to clients now.
 func (rem *remaps) movedByDisruption(a *answer) bool {
-	since := a.lostIn()
+	since := a.sinceLastKept()
 	out := slices.DeleteFunc(rem.nodesDisruptedIn(since), func(id string) bool { return rem.takenOut(id, a.At) })
 	if rem.sentBy(a, out) && !rem.movedByReturn(a, out) {
 		return true
@@ -255,11 +248,11 @@ func (rem *remaps) takenOut(node string, at time.Time) bool {
 
 // justRehashed reports whether a node left within the last minute, or returned within
 // the aftermath, and the balancer may have placed the clients of all nodes anew.
-func (mov *movement) justRehashed(at time.Time) bool {
-	return mov.rehashes() && slices.ContainsFunc(mov.Cluster.Nodes, func(n probes.Node) bool {
-		m := mov.nodeHistory[n.ID]
-		d, ok := mov.disruptionAt(n.ID, at)
-		return ok && (at.Sub(d.From) <= time.Minute || m.DownSince.IsZero() && m.Out.IsZero())
+func (rem *remaps) justRehashed(at time.Time) bool {
+	return rem.rehashes() && slices.ContainsFunc(rem.Cluster.Nodes, func(n probes.Node) bool {
+		history := rem.nodeHistory[n.ID]
+		d, ok := rem.disruptionAt(n.ID, at)
+		return ok && (at.Sub(d.From) <= time.Minute || history.DownSince.IsZero() && history.Out.IsZero())
 	})
 }
 
@@ -269,14 +262,14 @@ func (mov *movement) justRehashed(at time.Time) bool {
 func (rem *remaps) movedByReturn(a *answer, out []string) bool {
 	left := rem.past().Balancer.Remapped
 	d, ok := rem.disruptionAt(a.servingNode, a.At)
-	return ok && rem.rehashes() && slices.Contains(left.Follows, a.servingNode) && d.covers(left.At, rem.aftermath) &&
-		!slices.Contains(out, a.trace.holder) && !slices.Contains(out, a.trace.owner)
+	return ok && rem.rehashes() && slices.Contains(left.Follows, a.servingNode) && d.covers(left.At, rem.consequencesFor) &&
+		!slices.Contains(out, a.trace.holder) && !slices.Contains(out, a.trace.opener)
 }
 
-// remapped finds that the balancer has recently sent many clients to another node.
-func remapped(rem *remaps) []Finding {
+// remapFindings finds that the balancer has recently sent many clients to another node.
+func remapFindings(rem *remaps) []Finding {
 	remapping := rem.balancer.Remapped
-	if remapping.At.IsZero() || rem.Started.Sub(remapping.At) > remappingReportedFor {
+	if remapping.At.IsZero() || rem.Started.Sub(remapping.At) > eventReportedFor {
 		return nil
 	}
 	finding := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: remapping.Nodes, When: remapping.At}

@@ -67,7 +67,7 @@ func ofThisRound(r *round) *probes.Trace { return r.visit("node1", "node1", "nod
 // ofEarlierRound adds a client of node1 that an earlier round opened.
 func ofEarlierRound(r *round) *probes.Trace {
 	w := ofThisRound(r)
-	w.Continued, w.Opened, w.OpenedBy = true, began.Add(-time.Minute), "node1"
+	w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), "node1"
 	w.Steps[0].At = began.Add(-3 * time.Second)
 	return w
 }
@@ -173,7 +173,7 @@ func TestCostOfUnwellNode(t *testing.T) {
 			t.Parallel()
 			r := healthy()
 			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node1": {
-				DownSince: began.Add(-40 * time.Second), SilentSince: tc.silent, Seen: began.Add(-40 * time.Second),
+				DownSince: began.Add(-40 * time.Second), SilentSince: tc.silent, LastWell: began.Add(-40 * time.Second),
 				Disruptions: []checks.Disruption{{
 					Span: checks.Span{From: began.Add(-40 * time.Second), To: began}, Kind: checks.DisruptionRestart,
 					Gone: began, Lost: 1, Why: new(checks.Quote("its process id changed")),
@@ -338,7 +338,7 @@ func TestLossAtReturnFromUnlistedNode(t *testing.T) {
 	r.Past = &checks.History{Balancer: checks.BalancerHistory{Remapped: checks.Remapping{At: began.Add(-4 * time.Minute)}}}
 	r.down("node2")
 	w := r.visit("green1", "node1")
-	w.Continued, w.OpenedBy, w.Opened = true, "green1", began.Add(-5*time.Minute)
+	w.Continued, w.OpenerLabel, w.Opened = true, "green1", began.Add(-5*time.Minute)
 	w.Steps[0].At = w.Opened
 	w.Steps[1].Session = otherSession
 	if diff := cmp.Diff([]string{"warning node_down/node2"}, lines(checks.Judge(r.Round))); diff != "" {

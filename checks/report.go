@@ -216,3 +216,8 @@ func isolated(oc *outcomes) bool {
 	}
 	return len(oc.Nodes)+len(oc.frontends) > 0
 }
+
+// noVersion reports whether no node reports its version.
+func noVersion(ns *nodeStates) bool {
+	return !slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return o.Version != "" })
+}

@@ -199,7 +199,7 @@ var inferenceSpecs = []spec{
 		name: "one of many nodes is missed by all clients that a round opens",
 		round: func() *round {
 			r := empty(30)
-			for i := range checks.MaxFreshClients {
+			for i := range checks.MaxNewClients {
 				r.visit(r.Cluster.Nodes[i%29].ID)
 			}
 			return r

@@ -98,7 +98,7 @@ func (rot *rotation) rotationByTraffic(node probes.Node, t traffic) rotationStat
 		return unknown(MsgNoneSigned, Args{})
 	case rot.identity.Ambiguous(rot.direct[node.ID].Label):
 		return unknown(MsgSameLabel, Args{})
-	case rot.identity.direct[node.ID] == "" && t.newClients()[""] > 0:
+	case rot.identity.reported[node.ID] == "" && t.newClients()[""] > 0:
 		return unknown(MsgNameNotReported, Args{})
 	case !rot.up[node.ID]:
 		return unknown(MsgRetryWouldHide, Args{})
@@ -161,10 +161,10 @@ func (rot *rotation) independent(t traffic) (clients int, scatters bool) {
 	byFrontend := make(map[nodeAtAddress]int)
 	nodes := make(map[netip.AddrPort]int)
 	for _, w := range t.traces {
-		if first := w.First(); w.Continued || !first.OK() || w.openedBy == "" {
+		if first := w.First(); w.Continued || !first.OK() || w.firstListed == "" {
 			continue
 		}
-		s := nodeAtAddress{w.openedBy, w.Balancer}
+		s := nodeAtAddress{w.firstListed, w.Balancer}
 		if byFrontend[s]++; byFrontend[s] == 1 {
 			nodes[w.Balancer]++
 		}

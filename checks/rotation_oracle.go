@@ -218,8 +218,8 @@ func (ns *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
 	return ok && ns.Cluster.Nodes[index].ID == n.ID
 }
 
-// answeredOwnAddress records that n answered our address as computed.
-func (tl *timeline) answeredOwnAddress(n probes.Node, m NodeHistory) NodeHistory {
+// markOwnAddress records that n answered our address as computed.
+func (tl *timeline) markOwnAddress(n probes.Node, m NodeHistory) NodeHistory {
 	for _, a := range tl.ownAnswers() {
 		if a.node == n.ID && tl.hashesOwnAddressTo(a, n) && a.At.After(m.OwnAddressSeen) {
 			m.OwnAddress, m.OwnAddressSeen = a.LocalAddress, a.At
@@ -257,4 +257,11 @@ func (rot *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationStat
 		return unknown(MsgOursNotAnswered, Args{})
 	}
 	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: rot.Cluster.Balancer.Method, At: m.OwnAddressSeen, Count: agreed})}
+}
+
+// rehashes reports whether the balancer may place the clients of all nodes anew when
+// a node joins or leaves.
+func (ns *nodeStates) rehashes() bool {
+	method := ns.Cluster.Balancer.Method
+	return method == probes.MethodSource || ns.oracle == nil && method == probes.MethodUnknown
 }

@@ -21,7 +21,7 @@ func (rem *remaps) changeOfList() (change Message, node string) {
 	switch {
 	case rem.oracle == nil || len(placed) < 2:
 		return Message{}, ""
-	case rem.fits(rem.Cluster.Nodes, placed) && rem.Past.remapped():
+	case rem.fits(rem.Cluster.Nodes, placed) && rem.Past.listDiffers():
 		return msg(MsgListRestored, Args{}), ""
 	case rem.fits(rem.Cluster.Nodes, placed):
 		return Message{}, ""
@@ -44,10 +44,10 @@ func (rem *remaps) placedByHash() map[string]string {
 	placed := make(map[string]string)
 	for _, w := range rem.traces {
 		key := rem.key(w)
-		if w.Continued || key == "" || w.openedBy == "" || !w.First().OK() {
+		if w.Continued || key == "" || w.firstListed == "" || !w.First().OK() {
 			continue
 		}
-		placed[key] = w.openedBy
+		placed[key] = w.firstListed
 	}
 	if rem.keyIgnored(rem.traffic) || len(rem.nodesDisruptedAt(rem.Started)) > 0 {
 		return nil
@@ -127,33 +127,4 @@ func permute(nodes []probes.Node, k int, yield func([]probes.Node)) {
 		permute(nodes, k+1, yield)
 		nodes[k], nodes[i] = nodes[i], nodes[k]
 	}
-}
-
-// balancerHistory returns the history of the balancer with this round's observations.
-func (rem *remaps) balancerHistory() BalancerHistory {
-	balancerHistory := rem.past().Balancer
-	for _, m := range rem.drifts {
-		if m.At.After(balancerHistory.Drifted) {
-			balancerHistory.Drifted = m.At
-		}
-	}
-	placed := rem.placedByHash()
-	if rem.oracle != nil && len(placed) >= 2 {
-		balancerHistory.Agreed = rem.fits(rem.Cluster.Nodes, placed)
-	}
-	if rem.remap == nil {
-		return balancerHistory
-	}
-	r := rem.remap.Remapping
-	r.Last = r.At
-	if old := balancerHistory.Remapped; rem.Started.Sub(old.At) <= remappingReportedFor { // several rounds may see one event
-		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
-		if !old.Change.IsZero() {
-			r.Change = old.Change
-		}
-		r.Nodes = rem.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
-		r.Evidence, r.Cause = old.Evidence, old.Cause
-	}
-	balancerHistory.Remapped = r
-	return balancerHistory
 }

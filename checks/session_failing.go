@@ -120,7 +120,7 @@ func sessionsFailing(tl *timeline) []Finding {
 // clients with a session only, and those of a node that fails when asked directly or was
 // disrupted.
 func tallyByNode(tl *timeline) map[string]*tally {
-	tallies, spared := make(map[string]*tally), tl.waits.spareNew(tl.Confidence)
+	tallies, spared := make(map[string]*tally), tl.waits.spareNewClients(tl.Confidence)
 	for _, a := range tl.allAnswers {
 		harmed := a.outcome == OutcomeError || a.outcome == OutcomeWrongPage
 		if a.outcome == OutcomeUnknown || harmed && (tl.refusesAll || tl.ownError(a.Exchange) && !(spared && tl.ownTimeout(a.Exchange)) || disruptedFor(tl, a)) {
@@ -144,7 +144,7 @@ func tallyKey(ns *nodeStates, a *answer) string {
 	if ns.policy() == probes.PolicyShared {
 		return anyNode
 	}
-	return cmp.Or(a.node, a.trace.openedBy)
+	return cmp.Or(a.node, a.trace.firstListed)
 }
 
 // failingWithSession returns the nodes that answer with errors when a session is
@@ -165,7 +165,7 @@ func disruptedFor(tl *timeline, a *answer) bool {
 	if (a.Failure == probes.FailureTimeout || tl.ownTimeout(a.Exchange)) && someBreak(tl.nodeStates, probes.FailureTimeout) {
 		return true
 	}
-	for _, id := range []string{a.failedNode, a.trace.holder, a.trace.owner} {
+	for _, id := range []string{a.failedNode, a.trace.holder, a.trace.opener} {
 		if id == "" {
 			continue
 		}

@@ -169,7 +169,7 @@ var sessionSpecs = []spec{
 			for _, s := range []int{1, 2, 4, 6} {
 				r.Traces[0].Steps[s].Label = "node3"
 			}
-			down := checks.NodeHistory{Seen: began.Add(-15 * time.Second), Disruptions: []checks.Disruption{{
+			down := checks.NodeHistory{LastWell: began.Add(-15 * time.Second), Disruptions: []checks.Disruption{{
 				Span: checks.Span{From: began.Add(-15 * time.Second), To: began.Add(-6 * time.Second)}, Kind: checks.DisruptionDown,
 			}}}
 			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node1": down}}

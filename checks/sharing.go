@@ -57,28 +57,13 @@ func (ns *nodeStates) showsAnotherPage(node string) bool {
 	return o != nil && o.Session != nil && ns.page.isWrong(*o.Session)
 }
 
-// valuesOfAClient is the number of values after its base that a client may store. No
-// two clients of ours share a value.
-const valuesOfAClient = 999
-
-// setOutcomes sets the outcome of each answer, and finds the answers that show a
-// value that another client of ours has stored.
-func (oc *outcomes) setOutcomes() {
-	for _, a := range oc.allAnswers {
-		if n, err := strconv.Atoi(a.Value); err == nil && n > 0 {
-			a.foreign = oc.writerOf(n, a.trace)
-		}
-		a.outcome = oc.outcomeOf(a)
-	}
-}
-
 // writerOf returns the client other than reader that has stored a value; nil: none.
 func (oc *outcomes) writerOf(value int, reader *trace) *trace {
-	if reader != nil && value > reader.Base && value <= reader.Base+valuesOfAClient {
+	if reader != nil && value > reader.Base && value <= reader.Base+probes.ValuesPerClient-1 {
 		return nil
 	}
 	for _, w := range oc.traces {
-		if w == reader || value <= w.Base || value > w.Base+valuesOfAClient {
+		if w == reader || value <= w.Base || value > w.Base+probes.ValuesPerClient-1 {
 			continue
 		}
 		if slices.ContainsFunc(w.Steps, func(s probes.Step) bool { return s.Counter >= value }) {
@@ -92,7 +77,7 @@ func (oc *outcomes) writerOf(value int, reader *trace) *trace {
 // session; nil: none.
 func (oc *outcomes) foreignAt(x probes.FailoverCheck) *trace {
 	n, err := strconv.Atoi(x.There.Value)
-	if err != nil || n <= 0 || n > x.Base && n <= x.Base+valuesOfAClient {
+	if err != nil || n <= 0 || n > x.Base && n <= x.Base+probes.ValuesPerClient-1 {
 		return nil
 	}
 	return oc.writerOf(n, nil)
@@ -161,7 +146,7 @@ func leaks(oc *outcomes) []Finding {
 		if noSessionSurvives(oc) {
 			break // the id is no session's, such as that of a balancer's cookie with the same name
 		}
-		note(s.b, s.a, s.b.openedBy, msg(MsgSameSession, Args{Session: s.b.First().Session, Since: s.a.Opened, At: s.b.Opened}))
+		note(s.b, s.a, s.b.firstListed, msg(MsgSameSession, Args{Session: s.b.First().Session, Since: s.a.Opened, At: s.b.Opened}))
 	}
 	for _, a := range oc.allAnswers {
 		if a.foreign != nil {

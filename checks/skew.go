@@ -4,8 +4,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-
-	"stickwatch/probes"
 )
 
 // versions finds nodes that run different versions, or another than the expected
@@ -49,11 +47,6 @@ func unexpectedVersions(ns *nodeStates, running map[string]string) []Finding {
 	return []Finding{f}
 }
 
-// noVersion reports whether no node reports its version.
-func noVersion(ns *nodeStates) bool {
-	return !slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return o.Version != "" })
-}
-
 // settings finds settings that must be equal on all nodes and are not.
 func settings(ns *nodeStates) []Finding {
 	if ns.Cluster.Status == nil {
@@ -78,25 +71,25 @@ func settings(ns *nodeStates) []Finding {
 // skew finds nodes whose value differs from that of most nodes; all nodes in case of
 // a tie.
 func skew(ns *nodeStates, code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
-	holders := make(map[string][]string) // by value, in configuration order
+	nodesByValue := make(map[string][]string) // by value, in configuration order
 	for _, n := range ns.Cluster.Nodes {
 		if value, known := values[n.ID]; known {
-			holders[value] = append(holders[value], n.ID)
+			nodesByValue[value] = append(nodesByValue[value], n.ID)
 		}
 	}
-	if len(holders) < 2 {
+	if len(nodesByValue) < 2 {
 		return nil
 	}
-	kinds := slices.Sorted(maps.Keys(holders))
-	slices.SortStableFunc(kinds, func(a, b string) int { return len(holders[b]) - len(holders[a]) })
+	kinds := slices.Sorted(maps.Keys(nodesByValue))
+	slices.SortStableFunc(kinds, func(a, b string) int { return len(nodesByValue[b]) - len(nodesByValue[a]) })
 	most := kinds[0]
-	tie := len(holders[kinds[1]]) == len(holders[most])
+	tie := len(nodesByValue[kinds[1]]) == len(nodesByValue[most])
 	f := aboutAll(code, Warning, ns.nodesWhere(func(id string) bool {
 		value, known := values[id]
 		return known && (tie || value != most)
 	}))
 	for _, kind := range kinds {
-		f.Evidence = append(f.Evidence, msg(MsgNodesHave, Args{Nodes: holders[kind], Value: kind}))
+		f.Evidence = append(f.Evidence, msg(MsgNodesHave, Args{Nodes: nodesByValue[kind], Value: kind}))
 	}
 	f.Target, f.Evidence = target, limited(f.Evidence)
 	f.Summary = msg(summary, Args{Setting: target, Values: kinds})
@@ -152,57 +145,4 @@ const expiringSkew = time.Minute
 func clockOff(ns *nodeStates, id string) bool {
 	o := ns.direct[id].Clock
 	return o.Samples > 0 && (o.Min > ns.Cluster.Limits.ClockSkew || o.Max < -ns.Cluster.Limits.ClockSkew)
-}
-
-// startOrder finds a primary that was started after another node.
-func startOrder(tl *timeline) []Finding {
-	started, reported := starts(tl)
-	var list []Finding
-	for _, primary := range tl.Cluster.Nodes {
-		since, known := started[primary.ID]
-		if !primary.Primary || !known {
-			continue
-		}
-		earlier := tl.nodesWhere(func(id string) bool {
-			t, known := started[id]
-			return known && t.Before(since)
-		})
-		if len(earlier) == 0 {
-			continue
-		}
-		f := about(StartOrder, Warning, primary.ID)
-		f.Summary = msg(MsgPrimaryLate, Args{Node: primary.ID, Nodes: earlier})
-		for _, id := range append([]string{primary.ID}, earlier...) {
-			since := Args{Node: id, At: started[id]}
-			if reported {
-				since = Args{Node: id, Value: wallTime(started[id])}
-			}
-			f.Evidence = append(f.Evidence, msg(MsgRunsSince, since))
-		}
-		f.Evidence = limited(f.Evidence)
-		f.Remedy = msg(MsgRestartOthers, Args{})
-		list = append(list, f)
-	}
-	return list
-}
-
-// starts returns when nodes started, by id: as their status reports, in a zone that only they
-// know, or else as observed. A node that has answered ever since it is watched started before that,
-// which suffices to compare it with a primary that was seen to start.
-func starts(tl *timeline) (times map[string]time.Time, reported bool) {
-	said, seen := make(map[string]time.Time), make(map[string]time.Time)
-	for _, o := range tl.active {
-		if o.Status != nil && !o.Status.UpSince.IsZero() {
-			said[o.Node] = o.Status.UpSince
-		}
-		if m := tl.nodeHistory[o.Node]; !m.Started.IsZero() {
-			seen[o.Node] = m.Started
-		} else if node := tl.Cluster.Nodes[tl.index(o.Node)]; !m.Since.IsZero() && !node.Primary {
-			seen[o.Node] = m.Since
-		}
-	}
-	if len(said) > 0 {
-		return said, true
-	}
-	return seen, false
 }

@@ -195,7 +195,7 @@ func (mov *movement) returns(w *trace) (stayed []*answer, moved []move, switches
 // returns to the node that opened its session.
 func (mov *movement) excused(a *answer) bool {
 	holder := a.trace.holder
-	return !mov.ready(holder) || slices.Contains(a.upstreamsTried, holder) || a.servingNode == a.trace.owner ||
+	return !mov.ready(holder) || slices.Contains(a.upstreamsTried, holder) || a.servingNode == a.trace.opener ||
 		!mov.answeredSince(holder, a.trace.Balancer, a.At) || mov.byDisruption(a) || mov.byEjection(a)
 }
 

@@ -11,40 +11,49 @@ import (
 type timeline struct {
 	*rotation
 
-	aftermath   time.Duration          // how long consequences of a disruption may be seen: Aftermath, and the time until clients send their next request
-	nodeHistory map[string]NodeHistory // by node id
+	consequencesFor time.Duration          // how long consequences of a disruption may be seen: Aftermath, and the time until clients send their next request
+	nodeHistory     map[string]NodeHistory // by node id
 }
 
 // newTimeline returns the fourth stage of a round.
 func newTimeline(r *rotation) *timeline {
 	tl := &timeline{rotation: r, nodeHistory: updateNodes(r.past().Nodes, r.Round)}
-	tl.aftermath = Aftermath(tl.Cluster.Balancer) + 2*tl.Every
+	tl.consequencesFor = Aftermath(tl.Cluster.Balancer) + 2*tl.Every
 	for _, n := range tl.Cluster.Nodes {
-		m := tl.answeredOwnAddress(n, tl.nodeHistory[n.ID])
-		tl.nodeHistory[n.ID] = tl.disruptionsOf(n, tl.addBalancerEvents(n, tl.listed(n.ID, m)))
+		history := tl.markListed(n.ID, tl.markOwnAddress(n, tl.nodeHistory[n.ID]))
+		tl.nodeHistory[n.ID] = tl.addSigns(n, tl.addBalancerEvents(n, history))
 	}
 	tl.inferRestarts() // after all other signs of all nodes: a known disruption explains a loss
 	for _, n := range tl.Cluster.Nodes {
-		tl.nodeHistory[n.ID] = tl.lastSeen(n.ID, tl.nodeHistory[n.ID]) // last: signs reach back to when an earlier round saw the node well
+		tl.nodeHistory[n.ID] = tl.markSeen(n.ID, tl.nodeHistory[n.ID]) // last: signs reach back to when an earlier round saw the node well
 	}
 	for _, n := range tl.recentlyLeft() {
-		tl.nodeHistory[n.ID] = tl.leave(n, tl.past().Nodes[n.ID])
+		tl.nodeHistory[n.ID] = tl.markLeft(n, tl.past().Nodes[n.ID])
 	}
 	return tl
 }
 
-// nodesDisruptedAt returns the nodes whose disruptions cover a moment, in configuration
-// order. Where the choice is computed, the oracle knows of nodes that have left.
+// disruptable returns the ids of the nodes for which fits is true, in configuration order. Those
+// that have left recently are among them unless the choice is computed: the arithmetic is that of
+// the listed nodes.
+func (tl *timeline) disruptable(fits func(id string) bool) []string {
+	if tl.oracle != nil {
+		return tl.nodesWhere(fits)
+	}
+	return tl.withLeft(fits)
+}
+
+// nodesDisruptedAt returns the nodes whose disruptions cover a moment.
 func (tl *timeline) nodesDisruptedAt(at time.Time) []string {
-	return tl.withLeft(tl.oracle == nil, func(id string) bool {
-		return slices.ContainsFunc(tl.nodeHistory[id].Disruptions, func(d Disruption) bool { return d.covers(at, tl.aftermath) })
+	return tl.disruptable(func(id string) bool {
+		return slices.ContainsFunc(tl.nodeHistory[id].Disruptions, func(d Disruption) bool { return d.covers(at, tl.consequencesFor) })
 	})
 }
 
 // disruptionAt returns the newest disruption of a node that covers a moment.
 func (tl *timeline) disruptionAt(node string, at time.Time) (Disruption, bool) {
 	for _, d := range slices.Backward(tl.nodeHistory[node].Disruptions) {
-		if d.covers(at, tl.aftermath) {
+		if d.covers(at, tl.consequencesFor) {
 			return d, true
 		}
 	}
@@ -54,39 +63,38 @@ func (tl *timeline) disruptionAt(node string, at time.Time) (Disruption, bool) {
 // wasDisruptedIn reports whether a node had such a disruption within a span.
 func (tl *timeline) wasDisruptedIn(node string, s Span, such func(Disruption) bool) bool {
 	return slices.ContainsFunc(tl.nodeHistory[node].Disruptions, func(d Disruption) bool {
-		return d.overlaps(s, tl.aftermath) && such(d)
+		return d.overlaps(s, tl.consequencesFor) && such(d)
 	})
 }
 
-// nodesDisruptedIn returns the nodes with a disruption within a span, in configuration
-// order.
+// nodesDisruptedIn returns the nodes with a disruption within a span.
 func (tl *timeline) nodesDisruptedIn(s Span) []string {
-	return tl.withLeft(tl.oracle == nil, func(id string) bool { return tl.wasDisruptedIn(id, s, func(Disruption) bool { return true }) })
+	return tl.disruptable(func(id string) bool { return tl.wasDisruptedIn(id, s, func(Disruption) bool { return true }) })
 }
 
-// followed reports whether a session may have been lost at an event, or within the
-// aftermath of it.
-func (tl *timeline) followed(a *answer, event time.Time) bool {
-	lost := a.lostIn()
-	return !event.IsZero() && !event.After(lost.To) && !event.Add(tl.aftermath).Before(lost.From)
+// mayFollow reports whether an answer may be a consequence of an event: between the last answer
+// before it that had the session, and its end, there is a moment at which the event was felt.
+func (tl *timeline) mayFollow(a *answer, event time.Time) bool {
+	span := a.sinceLastKept()
+	return !event.IsZero() && !event.After(span.To) && !event.Add(tl.consequencesFor).Before(span.From)
 }
 
-// restartedSince reports whether a node was restarted after a moment, or is down, so
+// sessionsGoneSince reports whether a node was restarted after a moment, or is down, so
 // that sessions from before are gone.
-func (tl *timeline) restartedSince(node string, since time.Time) bool {
-	m, known := tl.nodeHistory[node]
-	return known && (m.Down || m.Restarted.After(since))
+func (tl *timeline) sessionsGoneSince(node string, since time.Time) bool {
+	history, known := tl.nodeHistory[node]
+	return known && (history.Down || history.Restarted.After(since))
 }
 
-// disruptionsOf adds this round's signs of disruption to the history of a node.
-func (tl *timeline) disruptionsOf(node probes.Node, history NodeHistory) NodeHistory {
+// addSigns adds this round's signs of disruption to the history of a node.
+func (tl *timeline) addSigns(node probes.Node, history NodeHistory) NodeHistory {
 	before := tl.past().Nodes[node.ID].Restarted
 	history.Disruptions = slices.DeleteFunc(slices.Clone(history.Disruptions), func(d Disruption) bool {
 		return tl.Started.Sub(d.To) > rememberedFor
 	})
 	history = tl.signsOfNode(node, history) // first: a good answer ends the newest disruption, which must be an earlier round's
 	if history.Restarted.After(before) {
-		history = tl.addSign(node.ID, history, DisruptionRestart, history.Seen, history.Restarted, history.Sign())
+		history = tl.addSign(node.ID, history, DisruptionRestart, history.LastWell, history.Restarted, history.Sign())
 	}
 	history = tl.signsOfClients(node.ID, history)
 	history = tl.signsOfBalancer(node.ID, history)
@@ -107,7 +115,7 @@ func (tl *timeline) signsOfNode(n probes.Node, history NodeHistory) NodeHistory 
 	case tl.ready(n.ID) && !slow:
 		return history.recovered(primary.At)
 	}
-	history = tl.addSign(n.ID, history, DisruptionDown, history.Seen, primary.At, askedDirectly(primary))
+	history = tl.addSign(n.ID, history, DisruptionDown, history.LastWell, primary.At, askedDirectly(primary))
 	if history.DownSince.IsZero() {
 		history.DownSince = primary.At
 	}
@@ -120,10 +128,10 @@ func (tl *timeline) signsOfNode(n probes.Node, history NodeHistory) NodeHistory 
 	return history
 }
 
-// lastSeen records when a node was well, back and left out.
-func (tl *timeline) lastSeen(node string, history NodeHistory) NodeHistory {
+// markSeen records when a node was well, back and left out.
+func (tl *timeline) markSeen(node string, history NodeHistory) NodeHistory {
 	if primary := tl.direct[node].Primary; completed(primary) && tl.ready(node) {
-		history.Seen = primary.At
+		history.LastWell = primary.At
 	}
 	if history.Restarted.After(history.Back) {
 		history.Back = history.Restarted
@@ -140,10 +148,12 @@ func (tl *timeline) lastSeen(node string, history NodeHistory) NodeHistory {
 	return history
 }
 
-// withRestart returns the history with a restart. Several signs of one restart may be
-// seen one after the other.
+// oneRestart is the longest time between the signs of one restart.
+const oneRestart = 3 * time.Second
+
+// withRestart returns the history with a restart.
 func (h NodeHistory) withRestart(at time.Time) NodeHistory {
-	if n := len(h.Restarts); n > 0 && at.Sub(h.Restarts[n-1]) <= clockSlack {
+	if n := len(h.Restarts); n > 0 && at.Sub(h.Restarts[n-1]) <= oneRestart {
 		return h
 	}
 	h.Restarts = append(slices.Clone(h.Restarts), at)
@@ -153,10 +163,11 @@ func (h NodeHistory) withRestart(at time.Time) NodeHistory {
 
 // addSign adds a sign of a disruption to the history of a node. The disruption
 // reaches from when the node was last known to be well to the moment of the sign.
-func (tl *timeline) addSign(node string, m NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
-	return m.with(tl.sign(node, kind, from, to, why), tl.aftermath)
+func (tl *timeline) addSign(node string, history NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
+	return history.with(tl.sign(node, kind, from, to, why), tl.consequencesFor)
 }
 
+// sign returns a sign of a disruption; see addSign.
 func (tl *timeline) sign(node string, kind DisruptionKind, from, to time.Time, why Message) Disruption {
 	if from.IsZero() || from.After(to) {
 		from = to
@@ -170,35 +181,35 @@ func (tl *timeline) sign(node string, kind DisruptionKind, from, to time.Time, w
 
 // signsOfClients adds the client requests that failed because of a node, and the
 // sessions that it did not answer when they were presented to it directly.
-func (tl *timeline) signsOfClients(node string, m NodeHistory) NodeHistory {
+func (tl *timeline) signsOfClients(node string, history NodeHistory) NodeHistory {
 	for _, a := range tl.allAnswers {
 		switch {
 		case slices.Contains(a.upstreamsTried, node):
-			m = tl.addSign(node, m, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
+			history = tl.addSign(node, history, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
 		case a.failedNode == node:
 			d := tl.sign(node, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
 			d.Failures = Span{a.At, a.At.Add(a.Timing.Total)}
-			m = m.with(d, tl.aftermath)
+			history = history.with(d, tl.consequencesFor)
 		}
 	}
 	for _, c := range tl.OwnerChecks {
 		if c.To == node && (failed(c.There) || c.There.Failure == probes.FailureRefused) {
-			m = tl.addSign(node, m, DisruptionDown, c.Known, c.There.At, askedDirectly(c.There))
+			history = tl.addSign(node, history, DisruptionDown, c.Known, c.There.At, askedDirectly(c.There))
 		}
 	}
-	return m
+	return history
 }
 
 // signsOfBalancer adds the ejections that the balancer reports, and those that
 // clients show.
-func (tl *timeline) signsOfBalancer(node string, m NodeHistory) NodeHistory {
-	for _, e := range m.Ejections {
-		m = tl.addSign(node, m, DisruptionEjected, e.From, e.To, e.Words)
+func (tl *timeline) signsOfBalancer(node string, history NodeHistory) NodeHistory {
+	for _, e := range history.Ejections {
+		history = tl.addSign(node, history, DisruptionEjected, e.From, e.To, e.Words)
 	}
 	if state := tl.rotationStates[node]; state.Sure && tl.ready(node) {
-		m = tl.addSign(node, m, DisruptionEjected, m.Seen, tl.Started, state.Reason)
+		history = tl.addSign(node, history, DisruptionEjected, history.LastWell, tl.Started, state.Reason)
 	}
-	return m
+	return history
 }
 
 // answersAgain returns the history of a node that is up again, though it may not be
@@ -229,5 +240,5 @@ func (h NodeHistory) recovered(at time.Time) NodeHistory {
 
 // holdsSession reports whether a client of earlier rounds has its session on a node.
 func (tl *timeline) holdsSession(node string) bool {
-	return slices.ContainsFunc(tl.traces, func(w *trace) bool { return w.Continued && (w.owner == node || w.holder == node) })
+	return slices.ContainsFunc(tl.traces, func(w *trace) bool { return w.Continued && (w.opener == node || w.holder == node) })
 }

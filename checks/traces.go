@@ -69,7 +69,7 @@ func (oc *outcomes) everyNodeNamed() bool {
 			}
 		}
 	}
-	unnamed := oc.nodesWhere(func(id string) bool { return oc.identity.direct[id] == "" && !met[id] })
+	unnamed := oc.nodesWhere(func(id string) bool { return oc.identity.reported[id] == "" && !met[id] })
 	return len(unnamed) == 0
 }
 
@@ -123,7 +123,7 @@ func (t traffic) newClients() map[string]int {
 	met := make(map[string]int)
 	for _, w := range t.traces {
 		if first := w.First(); !w.Continued && first.OK() && first.Label != "" {
-			met[w.openedBy]++
+			met[w.firstListed]++
 		}
 	}
 	return met
@@ -149,9 +149,9 @@ func (t traffic) followUps() int {
 // A trace is a client trace with the nodes that answered it.
 type trace struct {
 	probes.Trace
-	owner       string    // node that opened the session, in whichever round; holder if that is not known
+	opener      string    // node that opened the session, in whichever round; holder if that is not known
 	holder      string    // servingNode of the first answer of the trace; "": not known
-	openedBy    string    // id of the listed node that gave the first answer; "": an unlisted node, or not known
+	firstListed string    // id of the listed node that gave the first answer; "": an unlisted node, or not known
 	mayBePinned bool      // the client presents something that may keep it on a node that gets no new clients
 	earlier     []*answer // answers between the previous round and this one, of a session that is carried over rounds
 	answers     []*answer // answers of this round
@@ -201,9 +201,9 @@ func (t *trace) onlyMet(node string) bool {
 
 // resolve returns w with the node that answered each request.
 func (oc *outcomes) resolve(w probes.Trace) *trace {
-	out := &trace{Trace: w, holder: cmp.Or(oc.servingNode(w.First().Label), oc.formerLabel(w)), openedBy: oc.identity.NodeOf(w.First().Label)}
+	out := &trace{Trace: w, holder: cmp.Or(oc.servingNode(w.First().Label), oc.formerLabel(w)), firstListed: oc.identity.NodeOf(w.First().Label)}
 	method := oc.Cluster.Balancer.Method
-	out.owner = cmp.Or(oc.servingNode(w.OpenedBy), out.holder)
+	out.opener = cmp.Or(oc.servingNode(w.OpenerLabel), out.holder)
 	out.mayBePinned = method == probes.MethodCookie || method == probes.MethodUnknown
 	for i := range w.Steps {
 		if w.Continued && i == 0 {
@@ -235,7 +235,7 @@ func IsUnlisted(node string) bool { return strings.HasPrefix(node, `"`) }
 // servingNode returns who gave an answer: the id of a listed node, or the label of an
 // unlisted one in quotes if every node is known by name; "": not known.
 func (oc *outcomes) servingNode(label string) string {
-	if oc.unlistedNode(label) {
+	if oc.isUnlistedLabel(label) {
 		return strconv.Quote(label)
 	}
 	return oc.identity.NodeOf(label)
@@ -254,15 +254,15 @@ func (oc *outcomes) formerLabel(w probes.Trace) string {
 // otherLabel returns an unknown label in quotes if the node that opened the session
 // is known by name, so that the label is another node's; otherwise "".
 func (oc *outcomes) otherLabel(w *trace, label string) string {
-	if w.openedBy == "" || label == "" || oc.identity.Ambiguous(label) {
+	if w.firstListed == "" || label == "" || oc.identity.Ambiguous(label) {
 		return ""
 	}
 	return strconv.Quote(label)
 }
 
-// unlistedNode reports whether a label belongs to no listed node. It is false while
+// isUnlistedLabel reports whether a label belongs to no listed node. It is false while
 // some listed node is not known by name: the label may be its own.
-func (oc *outcomes) unlistedNode(label string) bool {
+func (oc *outcomes) isUnlistedLabel(label string) bool {
 	return label != "" && oc.allNamed && oc.identity.NodeOf(label) == "" && !oc.identity.Ambiguous(label)
 }
 
@@ -313,4 +313,36 @@ func frontendName(rawURL string, at netip.AddrPort) string {
 		return rawURL
 	}
 	return fmt.Sprintf("%s (%s)", rawURL, at)
+}
+
+// sinceLastKept returns the time from the last earlier answer that had the session to the end of this
+// one. The balancer may have tried the client's node until then.
+func (a *answer) sinceLastKept() Span {
+	s := Span{a.trace.First().At, a.At.Add(a.Timing.Total)}
+	for i, step := range a.trace.Steps {
+		if step.At.Before(a.At) && step.At.After(s.From) && a.trace.SessionOutcome(i) == probes.SessionKept {
+			s.From = step.At
+		}
+	}
+	return s
+}
+
+// shortestPause is the shortest time without a request that counts as a pause.
+const shortestPause = 20 * time.Second
+
+// pauseBefore returns how long the client had sent no request before this one.
+func (a *answer) pauseBefore() time.Duration {
+	last := a.trace.First().At
+	for _, s := range a.trace.Steps {
+		if s.At.Before(a.At) && s.At.After(last) {
+			last = s.At
+		}
+	}
+	return a.At.Sub(last)
+}
+
+// idleSince reports whether the client had paused since before a moment, so that it
+// meets the consequences only now.
+func (a *answer) idleSince(moment time.Time) bool {
+	return !moment.IsZero() && a.pauseBefore() >= shortestPause && a.At.Add(-a.pauseBefore()).Before(moment)
 }

@@ -88,7 +88,7 @@ func (c *Canary) Visit(ctx context.Context) Exchange {
 	ex := c.get(ctx, c.cluster.ClientPath(), c.cookies())
 	c.mu.Lock()
 	c.session, c.holder, c.opened, c.revision = ex.Session, ex.Label, ex.At, sessionIDs.Add(1)
-	c.trace.OpenedBy, c.trace.Opened = ex.Label, ex.At
+	c.trace.OpenerLabel, c.trace.Opened = ex.Label, ex.At
 	c.mu.Unlock()
 	c.record(StepFirst, 0, ex)
 	return ex
@@ -372,7 +372,7 @@ func (c *Canary) stored() int {
 // have the value.
 func (c *Canary) storedAtOwner() int {
 	c.mu.Lock()
-	elsewhere := c.keeper != c.trace.OpenedBy
+	elsewhere := c.keeper != c.trace.OpenerLabel
 	c.mu.Unlock()
 	if elsewhere {
 		return 0

@@ -376,7 +376,7 @@ func TestOwnerOfAValue(t *testing.T) {
 	if check := canary.CheckOwner(t.Context(), site.Nodes[0]); check.Counter != 1001 {
 		t.Errorf("stored at the owner: the check expects %d, want 1001", check.Counter)
 	}
-	canary.trace.OpenedBy = "tomcat2"
+	canary.trace.OpenerLabel = "tomcat2"
 	if check := canary.CheckOwner(t.Context(), site.Nodes[0]); check.Counter != 0 {
 		t.Errorf("stored elsewhere: the check expects %d, want nothing", check.Counter)
 	}

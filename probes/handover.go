@@ -42,8 +42,8 @@ type cookieState struct {
 const (
 	// unseenWrites is how many values a canary may have sent after its state was taken, within a minute or two.
 	unseenWrites = 100
-	// ownValues is how many values a canary may send: those of the next client follow.
-	ownValues = 999
+	// ValuesPerClient is how many values lie between the base of one client and that of the next.
+	ValuesPerClient = 1000
 )
 
 // ErrSpent is the error of ContinueCanary if the session's cookie has ended, or if the canary has no
@@ -60,7 +60,7 @@ func (c *Canary) State() json.RawMessage {
 	s := canaryState{
 		Now: now, URL: trace.URL, Address: trace.Balancer, Client: trace.Client, Base: trace.Base,
 		Counter: c.counter, Written: c.written, Keeper: c.keeper, Holder: c.holder,
-		Opened: byWallClock(c.opened, now), OpenedBy: trace.OpenedBy, Visitor: trace.Visitor, Renews: trace.Renews, Cookies: c.jar.state(now),
+		Opened: byWallClock(c.opened, now), OpenedBy: trace.OpenerLabel, Visitor: trace.Visitor, Renews: trace.Renews, Cookies: c.jar.state(now),
 	}
 	c.mu.Unlock()
 	last := -1
@@ -128,10 +128,10 @@ func ContinueCanary(c *Cluster, state json.RawMessage, taken time.Time) (*Canary
 	canary.session, canary.opened = s.Last.Session, local(s.Opened)
 	s.Last.At = local(s.Last.At)
 	trace := &canary.trace
-	trace.Opened, trace.OpenedBy, trace.Visitor, trace.Continued = canary.opened, s.OpenedBy, s.Visitor, true
+	trace.Opened, trace.OpenerLabel, trace.Visitor, trace.Continued = canary.opened, s.OpenedBy, s.Visitor, true
 	trace.Renews = s.Renews
 	trace.Steps = []Step{{Kind: StepFirst, Counter: canary.counter, Exchange: s.Last}}
-	now, spent := time.Now(), canary.counter > s.Base+ownValues
+	now, spent := time.Now(), canary.counter > s.Base+ValuesPerClient-1
 	for _, cookie := range s.Cookies {
 		from, err := url.Parse(cookie.From)
 		if err != nil || cookie.Cookie == nil {

@@ -95,7 +95,7 @@ func (c *Canary) LogIn(ctx context.Context) bool {
 	defer c.mu.Unlock()
 	first := steps[0].Exchange
 	c.jar, c.session, c.holder, c.opened = jar, first.Session, first.Label, first.At
-	c.trace.OpenedBy, c.trace.Opened, c.trace.Visitor = first.Label, first.At, false
+	c.trace.OpenerLabel, c.trace.Opened, c.trace.Visitor = first.Label, first.At, false
 	c.trace.Steps, c.written, c.revision = steps, 0, sessionIDs.Add(1)
 	return true
 }

@@ -10,13 +10,13 @@ import (
 // A Trace is the requests of one client through the balancer. They share a cookie jar
 // and a source address, and each one opens a new connection.
 type Trace struct {
-	URL      string         // the balancer URL as configured
-	Balancer netip.AddrPort // the address dialled
-	Client   string         // the client address or key that the requests present; "": none
-	Expected string         // the node that the oracle computes with every server in rotation; "": unknown
-	Base     int            // the counter starts after it, so that no two traces store the same value
-	Opened   time.Time      // when the session was requested, in whichever round
-	OpenedBy string         // the label of the answer that opened the session, in whichever round; "": unknown
+	URL         string         // the balancer URL as configured
+	Balancer    netip.AddrPort // the address dialled
+	Client      string         // the client address or key that the requests present; "": none
+	Expected    string         // the node that the oracle computes with every server in rotation; "": unknown
+	Base        int            // the counter starts after it, so that no two traces store the same value
+	Opened      time.Time      // when the session was requested, in whichever round
+	OpenerLabel string         // the label of the answer that opened the session, in whichever round; "": unknown
 
 	// Continued is true if the session was opened in an earlier round. The first step is
 	// then the last answer of the earlier rounds, and is no evidence about new clients.

@@ -136,7 +136,7 @@ func (p *canaryPool) evaluate(answers map[*pooledCanary]probes.Exchange, last ch
 func (p *pooledCanary) request(ex probes.Exchange, last checks.Report) checks.Request {
 	trace := p.Trace()
 	return checks.Request{
-		Cluster: last.Cluster, Balancer: checks.BalancerName(trace.URL, trace.Balancer), Node: p.identity.NodeOf(trace.OpenedBy), Served: p.identity.NodeOf(ex.Label), Canary: true,
+		Cluster: last.Cluster, Balancer: checks.BalancerName(trace.URL, trace.Balancer), Node: p.identity.NodeOf(trace.OpenerLabel), Served: p.identity.NodeOf(ex.Label), Canary: true,
 		Session: trace.First().Session, At: ex.At, Latency: ex.Timing.Total, Outcome: last.OutcomeOf(trace, len(trace.Steps)-1, p.identity),
 	}
 }

@@ -312,7 +312,7 @@ func checkOwners(ctx context.Context, cluster *probes.Cluster, identity checks.I
 	asked := make(map[string]int)
 	for _, canary := range canaries {
 		trace := canary.Trace()
-		owner := identity.NodeOf(trace.OpenedBy)
+		owner := identity.NodeOf(trace.OpenerLabel)
 		at := slices.IndexFunc(cluster.Nodes, func(n probes.Node) bool { return n.ID == owner })
 		if at < 0 || asked[owner] >= maxChecksPerOwner || !movedOrLost(trace, identity) {
 			continue
@@ -337,7 +337,7 @@ func checkKept(ctx context.Context, cluster *probes.Cluster, identity checks.Ide
 			continue
 		}
 		for _, canary := range canaries {
-			if trace := canary.Trace(); identity.NodeOf(trace.OpenedBy) == n.ID && !movedOrLost(trace, identity) {
+			if trace := canary.Trace(); identity.NodeOf(trace.OpenerLabel) == n.ID && !movedOrLost(trace, identity) {
 				list = append(list, canary.CheckOwner(ctx, n))
 				break
 			}
@@ -349,7 +349,7 @@ func checkKept(ctx context.Context, cluster *probes.Cluster, identity checks.Ide
 // movedOrLost reports whether a client lost its session or was answered by another node than
 // the one that opened it.
 func movedOrLost(trace probes.Trace, identity checks.Identity) bool {
-	owner := identity.NodeOf(trace.OpenedBy)
+	owner := identity.NodeOf(trace.OpenerLabel)
 	for i, step := range trace.Steps {
 		if node := identity.NodeOf(step.Label); i > 0 && step.OK() && (trace.SessionOutcome(i) == probes.SessionLost || node != "" && node != owner) {
 			return true

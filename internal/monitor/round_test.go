@@ -119,13 +119,13 @@ func TestFreshClients(t *testing.T) {
 		}
 		return fresh
 	}
-	if got := count(); got < 3 || got > 2*checks.FreshClients(1./3, checks.DefaultConfidence) {
+	if got := count(); got < 3 || got > 2*checks.NewClients(1./3, checks.DefaultConfidence) {
 		t.Errorf("healthy: got %d clients, want from 3 to 36", got)
 	}
 	if err := w.Break("ejected"); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := count(), 2*checks.FreshClients(1./3, checks.DefaultConfidence); got != want {
+	if got, want := count(), 2*checks.NewClients(1./3, checks.DefaultConfidence); got != want {
 		t.Errorf("one node ejected: got %d clients, want %d", got, want)
 	}
 }
@@ -139,7 +139,7 @@ func TestNodesOutOfReach(t *testing.T) {
 	}
 	w.Nodes[2].Stop() // this node stays missing
 	r := new(monitor.Prober).Round(t.Context(), w.config)
-	if got, most := len(r.Traces), 2*checks.FreshClients(1./3, checks.DefaultConfidence); got > most {
+	if got, most := len(r.Traces), 2*checks.NewClients(1./3, checks.DefaultConfidence); got > most {
 		t.Errorf("got %d clients, want at most %d", got, most)
 	}
 }

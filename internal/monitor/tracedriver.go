@@ -133,12 +133,12 @@ func (t *traceDriver) maxNewClients(missing, serving []probes.Node, answered int
 	need := 0
 	for _, n := range missing {
 		if inconclusive || !slices.ContainsFunc(serving, func(s probes.Node) bool { return s.ID == n.ID }) {
-			need = max(need, checks.FreshClients(checks.Share(n, checks.Serving(t.cluster, nil)), t.confidence()))
+			need = max(need, checks.NewClients(checks.Share(n, checks.Serving(t.cluster, nil)), t.confidence()))
 		} else {
 			need = max(need, checks.ClientsToMiss(t.cluster, n, t.confidence()))
 		}
 	}
-	return min(need, checks.MaxFreshClients)
+	return min(need, checks.MaxNewClients)
 }
 
 // openClients opens clients in parallel. The very first client from this machine's own address

@@ -200,7 +200,7 @@ var statusOnlyCodes = []checks.Code{checks.CertificateExpiring, checks.ClockSkew
 func (w *Watcher) maxMisses(node string, canaries int) int {
 	at := slices.IndexFunc(w.cluster.Nodes, func(n probes.Node) bool { return n.ID == node })
 	share := checks.Share(w.cluster.Nodes[at], checks.Serving(w.cluster, nil))
-	followUps := (checks.FreshClients(share, w.prober.confidence()) + canaries - 1) / max(1, canaries)
+	followUps := (checks.NewClients(share, w.prober.confidence()) + canaries - 1) / max(1, canaries)
 	if b := w.cluster.Balancer; b.FailTimeout > 0 && w.intervals.Canary > 0 && b.Method != probes.MethodCookie {
 		followUps = min(followUps, int(b.FailTimeout/w.intervals.Canary)-1)
 	}

@@ -271,7 +271,7 @@ func (w *Watch) maxClients(wanted map[string]int) int {
 			most = max(most, w.config.Sessions*checks.ClientsToMiss(w.cluster, n, checks.DefaultConfidence))
 		}
 	}
-	return min(most, checks.MaxFreshClients)
+	return min(most, checks.MaxNewClients)
 }
 
 // ownerOf returns the node that opened a user's session.

@@ -1,0 +1,47 @@
+package checks
+
+import (
+	"slices"
+	"time"
+)
+
+// A BalancerHistory is what earlier rounds knew of the balancer as a whole.
+type BalancerHistory struct {
+	Agreed   bool                 // the newest answers that could show it followed the configured arithmetic
+	Served   bool                 // clients have been served the page that they request
+	Kept     time.Time            // when an answer last had the session of its client; zero: never
+	Lost     time.Time            // when session_lost was last found; zero: never
+	Unlisted map[string]time.Time // when each name of an unlisted node was first met, if the nodes have a source
+	Drifted  time.Time            // when a session last drifted; zero: never
+	Remapped Remapping
+	Waited   waits
+}
+
+// balancerHistory returns the history of the balancer with this round's observations.
+func (rem *remaps) balancerHistory() BalancerHistory {
+	balancerHistory := rem.past().Balancer
+	for _, m := range rem.drifts {
+		if m.At.After(balancerHistory.Drifted) {
+			balancerHistory.Drifted = m.At
+		}
+	}
+	placed := rem.placedByHash()
+	if rem.oracle != nil && len(placed) >= 2 {
+		balancerHistory.Agreed = rem.fits(rem.Cluster.Nodes, placed)
+	}
+	if rem.remap == nil {
+		return balancerHistory
+	}
+	r := rem.remap.Remapping
+	r.Last = r.At
+	if old := balancerHistory.Remapped; rem.Started.Sub(old.At) <= eventReportedFor { // several rounds may see one event
+		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
+		if !old.Change.IsZero() {
+			r.Change = old.Change
+		}
+		r.Nodes = rem.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
+		r.Evidence, r.Cause = old.Evidence, old.Cause
+	}
+	balancerHistory.Remapped = r
+	return balancerHistory
+}
