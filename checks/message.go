@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -219,6 +220,9 @@ var words = template.FuncMap{
 	"date":   func(t time.Time) string { return t.Format(time.DateTime) },
 	"stamp":  func(t time.Time) string { return t.Format(time.RFC3339) },
 	"days":   days,
+	"mentions": func(text string, status int) bool {
+		return regexp.MustCompile(fmt.Sprintf(`HTTP (status )?%d\b`, status)).MatchString(text)
+	},
 }
 
 // Each language is parsed when it is first used.

@@ -260,7 +260,7 @@ var english = translation{
 		MsgPassUpgrade:          `In nginx's location: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";`,
 		MsgHandshakeBreaksAt:    `the {{or .Name "Engine.IO"}} handshake breaks at {{.Node}} itself, without a balancer in between`,
 		MsgCheckSocketIO:        `Look at the {{or .Name "socket.io"}} server on {{.Node}}: its other pages answer.`,
-		MsgHandshakeGot:         `{{client .Client}} at {{or .Node .Address}}, stage {{.Name}}: {{with .Status}}HTTP {{.}}, {{end}}{{or .Reason "no upgrade"}}`,
+		MsgHandshakeGot:         `{{client .Client}} at {{or .Node .Address}}, stage {{.Name}}: {{with .Status}}{{if not (mentions $.Reason .)}}HTTP {{.}}, {{end}}{{end}}{{or .Reason "no upgrade"}}`,
 		MsgStoreMoved:           `sessions moved to another store and were kept ({{count .Count "move" "moves"}})`,
 		MsgSessionStoreMoved:    "session {{.Session}} moved from {{.Name}} to {{.Server}} at {{clock .At}}",
 		MsgBringStoreBack:       "Nothing is lost. Look at the store that they left, and bring it back before the other one is needed.",

@@ -266,7 +266,7 @@ var chinese = translation{
 		MsgPassUpgrade:          `请在 nginx 的 location 中设置：proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";`,
 		MsgHandshakeBreaksAt:    `不经负载均衡器，直接与 {{.Node}} 的 {{or .Name "Engine.IO"}} 握手也失败`,
 		MsgCheckSocketIO:        `请检查 {{.Node}} 上的 {{or .Name "socket.io"}} 服务：它的其他页面有应答。`,
-		MsgHandshakeGot:         `{{client .Client}}在 {{or .Node .Address}}，阶段 {{.Name}}：{{with .Status}}HTTP {{.}}，{{end}}{{or .Reason "没有升级"}}`,
+		MsgHandshakeGot:         `{{client .Client}}在 {{or .Node .Address}}，阶段 {{.Name}}：{{with .Status}}{{if not (mentions $.Reason .)}}HTTP {{.}}，{{end}}{{end}}{{or .Reason "没有升级"}}`,
 		MsgStoreMoved:           "会话切换到了另一个存储，没有丢失（{{.Count}} 次）",
 		MsgSessionStoreMoved:    "会话 {{.Session}} 从 {{.Name}} 切换到 {{.Server}}（{{clock .At}}）",
 		MsgBringStoreBack:       "会话没有丢失。请检查会话原来所在的存储，并在另一个存储出现问题之前恢复它。",

@@ -36,11 +36,28 @@ type chineseReason struct {
 // chineseReasons are the translations of reasons. A pattern matches the whole text.
 var chineseReasons = sync.OnceValue(func() []chineseReason {
 	var all []chineseReason
+	add := func(pattern, text string) {
+		all = append(all, chineseReason{regexp.MustCompile("^(?:" + pattern + ")$"), text})
+	}
 	for _, r := range reasonsInChinese {
-		all = append(all, chineseReason{regexp.MustCompile("^(?:" + r[0] + ")$"), r[1]})
+		add(r[0], r[1])
+	}
+	for _, r := range refusalsInChinese {
+		for _, known := range [][2]string{{`, (".*")`, "，$2"}, {`, (\d+) bytes of other content`, "，$2 字节的其他内容"}, {}} {
+			add(r[0]+`: (?:got )?HTTP status (\d+)`+known[0]+`(?:, want .*)?`, r[1]+"：HTTP $1"+known[1]+r[2])
+		}
 	}
 	return all
 })
+
+// refusalsInChinese are refused handshakes of Engine.IO and SignalR: what follows in a reason is the HTTP status, and
+// Engine.IO's own message or the size of the answer. The third text is the end of the translation.
+var refusalsInChinese = [][3]string{
+	{"the node that received this request does not know the new session", "收到该请求的节点不认识新会话"},
+	{"no session", "没有会话"},
+	{"the upgrade to WebSocket was refused", "WebSocket 升级被拒绝", "，应为 101"},
+	{"the poll was refused", "轮询被拒绝"},
+}
 
 // The scenarios of internal/web show all of these that the demo can cause.
 var reasonsInChinese = [][2]string{
@@ -72,15 +89,11 @@ var reasonsInChinese = [][2]string{
 	{"the status is not a JSON object", "状态不是 JSON 对象"},
 	{`got HTTP status (\d+), want one below 500`, "返回 HTTP $1，应小于 500"},
 
-	// Engine.IO and SignalR. A description of an answer is Engine.IO's own message, or a size.
-	{`the node that received this request does not know the new session: got HTTP status (\d+), .*`, "收到该请求的节点不认识新会话：HTTP $1"},
-	{`the node that received this request does not know the new session: HTTP status (\d+), .*`, "收到该请求的节点不认识新会话：HTTP $1"},
+	// Engine.IO and SignalR, beside refusalsInChinese.
 	{`the node that received this request does not know the new connection`, "收到该请求的节点不认识新连接"},
-	{`no Engine\.IO: got (?:(\d+) bytes of other content|.*), want an open packet`, "不是 Engine.IO：得到 $1 字节的其他内容，应为 open 包"},
-	{`no session: got HTTP status (\d+), .*`, "没有会话：HTTP $1"},
+	{`no Engine\.IO: got (\d+) bytes of other content, want an open packet`, "不是 Engine.IO：得到 $1 字节的其他内容，应为 open 包"},
+	{`no Engine\.IO: got (".*"), want an open packet`, "不是 Engine.IO：得到 $1，应为 open 包"},
 	{"the answer to the upgrade is not a WebSocket handshake", "对升级的应答不是 WebSocket 握手"},
-	{`the upgrade to WebSocket was refused: got HTTP status (\d+).*`, "WebSocket 升级被拒绝：HTTP $1，应为 101"},
-	{`the poll was refused: got HTTP status (\d+).*`, "轮询被拒绝：HTTP $1"},
 	{"the WebSocket opened, but does not use (Engine\\.IO|SignalR)", "WebSocket 已打开，但不是 $1"},
 	{"no SignalR: the answer to the negotiation is no connection", "不是 SignalR：协商的应答不是连接"},
 	{`no connection: the negotiation got HTTP status (\d+)`, "没有连接：协商返回 HTTP $1"},
