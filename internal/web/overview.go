@@ -93,7 +93,7 @@ func (s *Server) addClusters(r *http.Request, view *overviewView, v viewContext,
 // latencyFact returns the latency of a balancer over a span.
 func (v viewContext) latencyFact(l checks.Latency, span checks.Span) fact {
 	p := v.percentiles(l)
-	cell := verdictCell{Label: "p50 " + p.P50 + " · p95 " + p.P95 + " · p99 " + p.P99}
+	cell := verdictCell{Label: "p50\u00a0" + p.P50 + " · p95\u00a0" + p.P95 + " · p99\u00a0" + p.P99}
 	if p.Unknown {
 		cell.Reason = v.translate("They are not of all answers: of some only the mean is stored, because they are old or from before an upgrade.")
 	}

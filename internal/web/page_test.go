@@ -383,7 +383,7 @@ func TestOverviewLatencies(t *testing.T) {
 	for i := range 20 {
 		many = append(many, healthyCluster(fmt.Sprintf("c%02d", i), 1))
 	}
-	const cells = "<td class=past>1.7\u00a0ms<td class=na>6.3\u00a0ms<td class=past>1.3\u00a0s"
+	const cells = "<td class=past>1.7\u00a0ms<td class=num>6.3\u00a0ms<td class=past>1.3\u00a0s"
 	table := newFakeDaemon(many...)
 	for _, test := range []struct {
 		daemon *fakeDaemon
@@ -392,7 +392,7 @@ func TestOverviewLatencies(t *testing.T) {
 		times  int
 		reads  int
 	}{
-		{few, "/", "<dt>Latency, 6 h</dt><dd>p50 1.7\u00a0ms · p95 6.3\u00a0ms · p99 1.3\u00a0s</dd>", 2, 1},
+		{few, "/", "<dt>Latency, 6 h</dt><dd>p50\u00a01.7\u00a0ms · p95\u00a06.3\u00a0ms · p99\u00a01.3\u00a0s</dd>", 2, 1},
 		{few, "/?range=90d", "<dt>Latency, 90 d</dt>", 2, 1},
 		{few, "/?range=1h", `<a href="/?range=1h" aria-current="true">1 h</a>`, 1, 1},
 		{few, "/?range=1h&lang=zh", "<dt>延迟（1 小时）</dt>", 2, 1},
