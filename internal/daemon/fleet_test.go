@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -225,6 +226,38 @@ func TestFleetGivesAway(t *testing.T) {
 	_, metrics := a.request(t, "/metrics")
 	if !strings.Contains(metrics, "\nstickwatch_history_dropped_total 0\n") {
 		t.Errorf("rows were dropped: %s", metrics[strings.Index(metrics, "\nstickwatch_history_dropped_total "):][:60])
+	}
+}
+
+// TestFleetStopsWhileDatabaseHangs: an instance whose database hangs, without ending its connections,
+// stops all the same.
+func TestFleetStopsWhileDatabaseHangs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits until the instance waits for the database")
+	}
+	f := newFleetRig(t, 3)
+	at, err := url.Parse(f.database.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCable(t, at.Host)
+	p := f.startWith(t, "a", c.through(t, f.database.URL()))
+	await(t, time.Minute, "it watches the clusters", func() bool { return f.owned(t, "a") })
+	c.cut(true)
+	t.Cleanup(func() { c.cut(false) })
+	time.Sleep(15 * time.Second) // it reads silences every ten seconds
+	stopped := time.Now()
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = p.Wait(); close(ended) }()
+	select {
+	case <-ended:
+		t.Logf("it stopped after %s", time.Since(stopped).Round(time.Millisecond))
+	case <-time.After(25 * time.Second): // 12 s of time limits
+		p.kill()
+		t.Error("it has not stopped after 25 s")
 	}
 }
 

@@ -202,7 +202,7 @@ func (w webHistory) AddSilence(ctx context.Context, s alerting.Silence) error {
 		return err
 	}
 	w.fleet.announce(ctx, history.SilencesChanged)
-	return w.silences.refresh(ctx)
+	return w.silences.afterChange(ctx)
 }
 
 // ExpireSilence implements web.Silences.
@@ -211,7 +211,7 @@ func (w webHistory) ExpireSilence(ctx context.Context, id string, at time.Time) 
 		return webError(err)
 	}
 	w.fleet.announce(ctx, history.SilencesChanged)
-	return w.silences.refresh(ctx)
+	return w.silences.afterChange(ctx)
 }
 
 // BeginDeployment implements web.Deployments. Findings that the deployment explains
@@ -222,7 +222,7 @@ func (w webHistory) BeginDeployment(ctx context.Context, d checks.Deployment) (s
 		return "", err
 	}
 	w.fleet.announce(ctx, history.DeploymentsChanged)
-	return id, w.announced.refresh(ctx)
+	return id, w.announced.afterChange(ctx)
 }
 
 // EndDeployment implements web.Deployments.
@@ -231,7 +231,7 @@ func (w webHistory) EndDeployment(ctx context.Context, id string, at time.Time, 
 		return webError(err)
 	}
 	w.fleet.announce(ctx, history.DeploymentsChanged)
-	return w.announced.refresh(ctx)
+	return w.announced.afterChange(ctx)
 }
 
 // webError converts an error of the history to one of package web.
@@ -343,12 +343,15 @@ type refresher[T any] struct {
 	mu sync.Mutex // held from reading to applying, so that no older list is applied last
 }
 
-// refresh applies the current list of the history. It ignores the end of ctx, because
-// the change that caused it is already written.
+// afterChange applies a list to which a change has just been written. It ignores the end of ctx: whoever
+// asked for the change need not wait for this.
+func (r *refresher[T]) afterChange(ctx context.Context) error { return r.refresh(context.WithoutCancel(ctx)) }
+
+// refresh applies the current list of the history.
 func (r *refresher[T]) refresh(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list, err := r.read(context.WithoutCancel(ctx), r.now())
+	list, err := r.read(ctx, r.now())
 	if err != nil {
 		return err
 	}

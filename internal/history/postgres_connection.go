@@ -45,6 +45,14 @@ func (s session) QueryContext(ctx context.Context, query string, args []driver.N
 	return limitedRows{rows.(*stdlib.Rows), cancel}, nil
 }
 
+// ResetSession implements driver.SessionResetter. It asks a connection that was idle whether it is
+// alive; if its server hangs, a query without a time limit would wait here for ever.
+func (s session) ResetSession(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	return s.Conn.ResetSession(ctx)
+}
+
 // CheckNamedValue implements driver.NamedValueChecker. PostgreSQL would refuse the whole batch for
 // a text with a zero byte or with invalid UTF-8.
 func (s session) CheckNamedValue(value *driver.NamedValue) error {
