@@ -345,7 +345,9 @@ type refresher[T any] struct {
 
 // afterChange applies a list to which a change has just been written. It ignores the end of ctx: whoever
 // asked for the change need not wait for this.
-func (r *refresher[T]) afterChange(ctx context.Context) error { return r.refresh(context.WithoutCancel(ctx)) }
+func (r *refresher[T]) afterChange(ctx context.Context) error {
+	return r.refresh(context.WithoutCancel(ctx))
+}
 
 // refresh applies the current list of the history.
 func (r *refresher[T]) refresh(ctx context.Context) error {
