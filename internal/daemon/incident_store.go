@@ -233,7 +233,7 @@ func (is *incidentStore) observeNodes(j monitor.RoundResult) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
 	is.incidentManager.ObserveNodes(is.clock.moment(), j.Cluster.Name, func(since time.Time) []string {
-		return alerting.TouchedIn(j.Cluster, j.Report, since)
+		return alerting.TouchedIn(j.Cluster, j.Report, is.clock.own(since)) // the report has the times of this machine
 	})
 }
 

@@ -16,7 +16,9 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
+	"stickwatch/internal/monitor"
 	"stickwatch/internal/notify"
+	"stickwatch/probes"
 )
 
 // A diskFixture is an incident store with a history but without a daemon.
@@ -215,4 +217,40 @@ func TestBlockedLog(t *testing.T) {
 	}
 	close(h.released)
 	broken.Wait()
+}
+
+// TestDeploymentAndClockOfFleet: a restart before a deployment does not belong to it, and one during it
+// does, also if the clock of this machine is not that of the fleet.
+func TestDeploymentAndClockOfFleet(t *testing.T) {
+	for _, ahead := range []time.Duration{-time.Minute, time.Minute} {
+		d := newDiskFixture(t)
+		d.clock.follow(time.Now().Round(0).Add(-ahead), time.Now())
+		began := d.clock.moment()
+		if _, err := d.db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Span: checks.Span{From: began}}); err != nil {
+			t.Fatal(err)
+		}
+		announced, err := d.db.Announced(t.Context(), began)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.setDeployments(announced)
+		cluster := &probes.Cluster{Name: "shop"}
+		report := checks.Report{History: &checks.History{Nodes: make(map[string]checks.NodeHistory)}}
+		for id, since := range map[string]time.Duration{"before": -30 * time.Second, "during": 30 * time.Second} {
+			cluster.Nodes = append(cluster.Nodes, probes.Node{ID: id})
+			report.Nodes = append(report.Nodes, checks.NodeReport{NodeObservation: probes.NodeObservation{Node: id}, Up: true})
+			report.History.Nodes[id] = checks.NodeHistory{Restarted: time.Now().Add(since)}
+		}
+		d.observeNodes(monitor.RoundResult{Snapshot: monitor.Snapshot{Cluster: cluster, Report: report}})
+		d.tick()
+		if err := d.queue.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if announced, err = d.db.Announced(t.Context(), began); err != nil {
+			t.Fatal(err)
+		}
+		if got := announced[0].Touched; !slices.Equal(got, []string{"during"}) {
+			t.Errorf("clock %s ahead: got %q as the nodes of the deployment", ahead, got)
+		}
+	}
 }

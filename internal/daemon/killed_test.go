@@ -36,7 +36,11 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, runDaemon(file))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	if skewableDir != "" {
+		_ = os.RemoveAll(skewableDir)
+	}
+	os.Exit(status)
 }
 
 // runDaemon runs a daemon that prints its address and logs beside its configuration, until it is killed.

@@ -19,12 +19,15 @@ import (
 // a daemon is off.
 const clockFile = "STICKWATCH_TEST_CLOCK"
 
+var skewableDir string // of the binary of skewable; "": it was not built
+
 // skewable builds this test binary with a wall clock that can be set; see testdata/clock.
 var skewable = sync.OnceValues(func() (path string, err error) {
 	dir, err := os.MkdirTemp("", "stickwatch-clock-")
 	if err != nil {
 		return "", err
 	}
+	skewableDir = dir
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return "", err

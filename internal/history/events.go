@@ -221,9 +221,10 @@ func (r *Reader) CountMoves(ctx context.Context, cluster string, span checks.Spa
 	return moved, lost, nil
 }
 
-// CountsOf returns the effects on the clients of a cluster in a span. Each session counts
-// once. Those that were lost did not move, or moved. An outage is the longest period in which the balancer, or the canaries of one node,
-// got no good response.
+// CountsOf returns the effects on the clients of a cluster in a span. A session that moved counts once.
+// Of those that were lost on their own node, canaries of one node that lost theirs together count once,
+// so the number of lost sessions is a lower bound. An outage is the longest period in which the balancer,
+// or the canaries of one node, got no good response.
 func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error) {
 	var c alerting.Counts
 	var err error

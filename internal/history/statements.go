@@ -120,8 +120,9 @@ const (
 
 	upsertPlacement = `INSERT INTO placements (cluster, balancer, owner, since, until, node, outcome) VALUES (?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (cluster, balancer, owner, since) DO UPDATE SET until = excluded.until, node = excluded.node, outcome = excluded.outcome`
-	// countLostInPlace counts how often canaries lost their session on its own node, such as by its restart.
-	countLostInPlace = `SELECT COUNT(*) FROM placements WHERE cluster = ? AND until >= ? AND since >= ? AND since < ? AND node = owner AND outcome = 'lost'`
+	// countLostInPlace counts the times at which the canaries of a node lost their sessions there, such as by its
+	// restart. It is less than the number of sessions: canaries that lose theirs one after the other are one placement.
+	countLostInPlace = `SELECT COUNT(*) FROM placements WHERE cluster = ? AND until >= ? AND since >= ? AND since < ? AND node = owner AND outcome IN ('lost', 'stale', 'foreign')`
 	// selectPlacements selects the newest placements of a cluster that overlap a span.
 	selectPlacements = `SELECT cluster, balancer, owner, since, until, node, outcome FROM placements
 	WHERE cluster = ? AND until >= ? AND since < ? ORDER BY until DESC LIMIT ?`

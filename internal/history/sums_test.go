@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/probes"
 )
 
 // TestPointsOfSums: points of several hours, which the database adds up, equal the sums of points of a minute.
@@ -14,6 +15,9 @@ func TestPointsOfSums(t *testing.T) {
 	all := every(node, from, 10*time.Second, 12*360)
 	for i := range all {
 		all[i].OK, all[i].Latency = i%97 > 0, time.Duration(1000+i%500)*time.Microsecond
+		if i%194 == 0 { // every second failure is without an answer
+			all[i].Failure = probes.FailureTimeout
+		}
 	}
 	write(t, db, Batch{Samples: all})
 	if err := db.maintain(t.Context(), testTime); err != nil {
@@ -30,7 +34,8 @@ func TestPointsOfSums(t *testing.T) {
 	for _, p := range points(time.Minute) {
 		at := p.At.Truncate(2 * time.Hour)
 		s := sums[at]
-		s.Probes, s.Failed, s.Max = s.Probes+p.Probes, s.Failed+p.Failed, max(s.Max, p.Max)
+		s.Probes, s.Failed, s.Unanswered, s.Max = s.Probes+p.Probes, s.Failed+p.Failed, s.Unanswered+p.Unanswered, max(s.Max, p.Max)
+		s.Mean += p.Mean * time.Duration(p.Probes-p.Unanswered) // the sum, for now
 		sums[at] = s
 	}
 	wide := points(2 * time.Hour)
@@ -38,7 +43,10 @@ func TestPointsOfSums(t *testing.T) {
 		t.Fatalf("got %d points, want %d", len(wide), len(sums))
 	}
 	for _, p := range wide {
-		if want := sums[p.At]; p.Probes != want.Probes || p.Failed != want.Failed || p.Max != want.Max || p.Mean <= 0 {
+		want := sums[p.At]
+		want.Mean /= time.Duration(want.Probes - want.Unanswered)
+		if p.Probes != want.Probes || p.Failed != want.Failed || p.Unanswered != want.Unanswered || p.Max != want.Max ||
+			want.Unanswered == 0 || (p.Mean-want.Mean).Abs() > time.Microsecond {
 			t.Errorf("at %s: got %+v, want %+v", p.At, p, want)
 		}
 	}
