@@ -18,7 +18,7 @@ import (
 // english is the voice of JUnit: names of tests and what servers compare stay the same.
 var english voice
 
-// renderJUnit writes results as a suite a cluster, a test a guarantee. The names of
+// renderJUnit writes results as a suite for each cluster, with a test for each clusterTest. The names of
 // tests stay the same from run to run, so that a CI server can show since when a test
 // fails.
 func renderJUnit(w io.Writer, r Results, opts Options) error {
@@ -54,7 +54,7 @@ func suite(id int, report checks.Report, opts Options) junit.Testsuite {
 			s.AddTestcase(test(report.Cluster, g, broken, opts.failOn()))
 		}
 	}
-	// A finding that breaks none of the guarantees is a test of its own.
+	// A finding that fails none of these tests is a test of its own.
 	for _, f := range left {
 		g := clusterTest{group: "other", name: strings.TrimSpace(string(f.Code) + " " + subject(f))}
 		s.AddTestcase(test(report.Cluster, g, []checks.Finding{f}, opts.failOn()))

@@ -18,7 +18,7 @@ var windows = []time.Duration{6 * time.Hour, 2 * time.Hour, 30 * time.Minute, 6 
 // spanUntil returns the window of whole buckets whose last bucket contains now.
 func spanUntil(now time.Time, window time.Duration) checks.Span {
 	width := window / time.Duration(buckets(window))
-	to := now.Truncate(width).Add(width)
+	to := now.Add(width - time.Duration(now.UnixNano())%width)
 	return checks.Span{From: to.Add(-window), To: to}
 }
 
@@ -251,7 +251,7 @@ type nodeTimeline struct {
 	Bands  []deploymentBand
 	Events string // SVG path of vertical lines
 	Moves  []moveView
-	Count  string // number of moves
+	Count  string // number of moves, or "more than 200"
 	// Undrawn is the time of the oldest drawn move if there are earlier ones; "": all are drawn.
 	Undrawn string
 	More    int // number of moves that are not listed

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -301,6 +302,20 @@ func benchmarkPage(b *testing.B, path string, cacheFor time.Duration) {
 	for b.Loop() {
 		if w := getPage(s, path); w.Code != http.StatusOK {
 			b.Fatalf("got status %d", w.Code)
+		}
+	}
+}
+
+// TestSpansBeginAtABucketOfTheHistory: drawings and points have the same buckets.
+func TestSpansBeginAtABucketOfTheHistory(t *testing.T) {
+	lengths := slices.Clone(windows)
+	for _, one := range pageRanges {
+		lengths = append(lengths, one.span)
+	}
+	for _, length := range lengths {
+		span := spanUntil(testTime, length)
+		if width := bucketWidth(span); span.From.UnixMilli()%width.Milliseconds() != 0 || testTime.Before(span.To.Add(-width)) || !testTime.Before(span.To) {
+			t.Errorf("%s: %s to %s are not whole buckets of %s up to %s", length, span.From, span.To, width, testTime)
 		}
 	}
 }

@@ -350,7 +350,7 @@ func (v viewContext) historyProblems(k HistoryStatus) (notes []healthNote) {
 		if ahead < 0 {
 			text = "The clock of the instance %q is %s behind that of the database: set it"
 		}
-		notes = append(notes, healthNote{Tone: toneWarning, Text: v.translate(text, instance, ahead.Abs().Round(time.Second))})
+		notes = append(notes, healthNote{Tone: toneWarning, Text: v.translate(text, instance, v.length(ahead.Abs().Round(time.Second)))})
 	}
 	return notes
 }

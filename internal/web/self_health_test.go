@@ -51,9 +51,9 @@ func TestHistoryProblems(t *testing.T) {
 			{toneCritical, "The history has not been written since 11:03:11", full},
 			{toneWarning, "The history lacks 7 probes: the disk was too slow or full", ""},
 		}},
-		{"clocks", HistoryStatus{ClocksOff: map[string]time.Duration{"mon2": -time.Minute, "mon1": 61 * time.Second}}, []healthNote{
-			{toneWarning, `The clock of the instance "mon1" is 1m1s ahead of that of the database: set it`, ""},
-			{toneWarning, `The clock of the instance "mon2" is 1m0s behind that of the database: set it`, ""},
+		{"clocks", HistoryStatus{ClocksOff: map[string]time.Duration{"mon2": -5 * time.Second, "mon1": 61 * time.Second}}, []healthNote{
+			{toneWarning, `The clock of the instance "mon1" is 1 min ahead of that of the database: set it`, ""},
+			{toneWarning, `The clock of the instance "mon2" is 5 s behind that of the database: set it`, ""},
 		}},
 		{"damaged", HistoryStatus{Damage: "row 5 is missing"}, []healthNote{{toneCritical, "The file of the history is damaged", "row 5 is missing"}}},
 	} {
@@ -62,6 +62,11 @@ func TestHistoryProblems(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+	v := viewContext{formatter: formatter{chinese, time.UTC}, now: testTime}
+	got := v.historyProblems(HistoryStatus{ClocksOff: map[string]time.Duration{"mon1": 61 * time.Second}})
+	if len(got) != 1 || !strings.Contains(got[0].Text, "1 分") || strings.Contains(got[0].Text, "1m") {
+		t.Errorf("got %v, want a Chinese length", got)
 	}
 }
 
