@@ -126,9 +126,9 @@ func (rem *remaps) forgotIdle(r *observedRemap) bool {
 	return rem.forgottenAfter(moved) > 0
 }
 
-// forgottenAfter returns the shortest pause of the clients that moved with these answers, if all
-// that paused less stayed on their node, and no more of the others did than moved: a table or a
-// cookie of the balancer ended, and chance gave some their node again. Otherwise 0.
+// forgottenAfter returns the shortest pause of the clients that moved with these answers, if none
+// of them was active, all that paused less stayed on their node, and no more of the others did than
+// moved: a table or a cookie of the balancer ended, and chance gave some their node again. Otherwise 0.
 func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
 	shortest := moved[0].pauseBefore()
 	for _, a := range moved {
@@ -150,7 +150,7 @@ func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
 			idle++
 		}
 	}
-	if active == 0 || idle > len(moved) {
+	if shortest < shortestPause || active == 0 || idle > len(moved) {
 		return 0
 	}
 	return shortest

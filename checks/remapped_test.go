@@ -345,3 +345,36 @@ func TestLossAtReturnFromUnlistedNode(t *testing.T) {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 }
+
+// TestActiveClientsMove tests that active clients that moved are not said to be forgotten because
+// they sent their requests a millisecond later than one that stayed.
+func TestActiveClientsMove(t *testing.T) {
+	t.Parallel()
+	for moved, want := range map[int]struct {
+		key    string
+		remedy checks.MessageID
+	}{
+		1: {"session_lost/after a move", checks.MsgShareOrHold},
+		2: {"balancer_remapped", checks.MsgCarryTable},
+	} {
+		t.Run(want.key, func(t *testing.T) {
+			t.Parallel()
+			r := healthy()
+			r.Cluster.Balancer.Method, r.Past = probes.MethodUnknown, new(checks.History)
+			follow := func(pause time.Duration, node string) *probes.Trace {
+				w := r.visit("node1", node)
+				w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), "node1"
+				w.Steps[0].At, w.Steps[1].At, w.Steps[1].Kind = began.Add(-pause), began, probes.StepReturn
+				return w
+			}
+			follow(3001*time.Millisecond, "node1")
+			for range moved {
+				follow(3002*time.Millisecond, "node2").Steps[1].Session = otherSession
+			}
+			f := checks.Judge(r.Round).Findings[0]
+			if f.Key() != want.key || f.Remedy.ID != want.remedy || f.Summary.Args.Duration != 0 {
+				t.Errorf("got %s: %s %s", line(f), f.Summary, f.Remedy)
+			}
+		})
+	}
+}
