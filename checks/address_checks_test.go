@@ -21,10 +21,27 @@ func carried(otherURL, by string, known bool) func() *round {
 	}
 }
 
+// inAnotherOrder returns a hash with two addresses, of which the second one lists the servers in
+// another order, so that the session of node1 is lost there.
+func inAnotherOrder() *round {
+	r := hashed(3)
+	r.through(otherLB)
+	for i := range r.Cluster.Nodes {
+		w := r.hashTo(i, 0)
+		w.Balancer = otherLB
+		for s := range w.Steps {
+			w.Steps[s].Label = r.Cluster.Nodes[(i+1)%3].ID
+		}
+	}
+	r.AddressChecks = carried(lbURL, "node2", false)().AddressChecks
+	return r
+}
+
 var addressSpecs = []spec{
 	{name: "it is answered by its node", round: carried(lbURL, "node1", true)},
 	{name: "lost, and DNS leads clients from one to the other", round: carried(lbURL, "node2", false), want: []string{"critical balancer_split [node1]"}},
 	{name: "lost, where only a failover does", round: carried("http://192.0.2.11", "node2", false), want: []string{"warning balancer_split [node1]"}},
+	{name: "lost, and a hash shows that they differ", round: inAnotherOrder, want: []string{"critical balancer_split [node1 node2 node3]"}},
 	{name: "moved, and nothing is lost", round: carried(lbURL, "node2", true), want: []string{"warning balancer_split [node1]"}},
 	{
 		name:  "any node may answer under the shared policy",

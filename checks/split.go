@@ -173,10 +173,12 @@ func (mov *movement) answersAround(node string, w *trace, moment time.Time) (bef
 	return before, after
 }
 
-// splits reports separations.
+// splits reports separations, together with sessions that were lost at another address: both come
+// from a balancer whose addresses differ.
 func splits(mov *movement) []Finding {
+	atAddresses := addressesDisagree(mov)
 	if len(mov.separations) == 0 {
-		return addressesDisagree(mov)
+		return atAddresses
 	}
 	var evidence []Message
 	for _, s := range mov.separations {
@@ -191,6 +193,12 @@ func splits(mov *movement) []Finding {
 	f.Remedy = msg(MsgAddZone, Args{})
 	if !slices.ContainsFunc(mov.separations, func(s separation) bool { return s.trace != nil }) {
 		f.Remedy = msg(MsgSameLines, Args{})
+	}
+	for _, other := range atAddresses {
+		if other.Severity.AtLeast(f.Severity) {
+			f.Severity = other.Severity
+		}
+		f.Affected, f.Evidence = other.Affected, append(f.Evidence, other.Evidence...)
 	}
 	return []Finding{f}
 }

@@ -77,11 +77,9 @@ func (c *Canary) carry(ctx context.Context, client *Client, x *AddressCheck) {
 // moveBack presents a session that another node has renamed to its own node, and continues with
 // its new name.
 func (c *Canary) moveBack(ctx context.Context, owner Node, x AddressCheck) {
-	if !x.There.NewID || x.SessionOutcome() != SessionKept || owner.URL == nil {
+	if !x.renamed() || owner.URL == nil {
 		return
 	}
 	back, jar := c.checkFailover(ctx, owner, owner, c.cookies())
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.jar, c.spoiled = jar, c.spoiled || back.SessionOutcome() != SessionKept
+	c.continueAfter(jar, !back.known(), back)
 }

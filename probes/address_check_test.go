@@ -10,22 +10,25 @@ import (
 // that answers, the canary keeps its session, and its own node.
 func TestCheckAddress(t *testing.T) {
 	for name, c := range map[string]struct {
-		unreachable, broken map[string]bool
-		other               string
-		outcome             SessionOutcome
-		moved               bool
-		void                bool
+		unreachable, broken, behind map[string]bool
+		other                       string
+		outcome                     SessionOutcome
+		moved                       bool
+		void                        bool
 	}{
 		"the same node":                   {other: "tomcat1", outcome: SessionKept},
 		"another node, which renames it":  {other: "tomcat2", outcome: SessionKept, moved: true},
+		"another node, one write behind":  {behind: map[string]bool{"tomcat2": true}, other: "tomcat2", outcome: SessionStale, moved: true},
 		"another node does not know it":   {unreachable: map[string]bool{"tomcat2": true}, other: "tomcat2", outcome: SessionLost, moved: true},
 		"another node answers with a 500": {broken: map[string]bool{"tomcat2": true}, other: "tomcat2", moved: true, void: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &tomcats{unreachable: c.unreachable, broken: c.broken}
+			s := &tomcats{unreachable: c.unreachable, broken: c.broken, behind: c.behind}
 			cluster := s.site(t, "tomcat1", "tomcat2")
 			canary := openCanary(t, cluster, 0)
 			canary.Write(t.Context())
+			canary.Write(t.Context()) // without the last one, the session is stale and not lost
+			revision := canary.Revision()
 			u := cluster.Nodes[map[string]int{"tomcat1": 0, "tomcat2": 1}[c.other]].URL
 			nodeOf := func(label string) string { return label }
 			x := canary.CheckAddress(t.Context(), cluster.Nodes[0], Frontend{URL: u, Address: netip.MustParseAddrPort(u.Host)}, nodeOf)
@@ -35,6 +38,9 @@ func TestCheckAddress(t *testing.T) {
 			checkPresentable(t, x.There)
 			if ex := canary.Return(t.Context()); ex.Label != "tomcat1" || ex.NewID || lastOutcome(canary) != SessionKept {
 				t.Errorf("afterwards: got %q at %q, new id %v", lastOutcome(canary), ex.Label, ex.NewID)
+			}
+			if renamed := c.outcome != SessionLost && c.moved && !c.void; (canary.Revision() > revision) != renamed {
+				t.Errorf("revision %d after %d, want a later one: %v", canary.Revision(), revision, renamed)
 			}
 			if !canary.StartNextRound() {
 				t.Error("the canary does not continue")
@@ -57,6 +63,23 @@ func TestCheckAddressControl(t *testing.T) {
 	x := canary.CheckAddress(t.Context(), cluster.Nodes[0], Frontend{URL: u, Address: netip.MustParseAddrPort(u.Host)}, func(label string) string { return label })
 	if !x.Void {
 		t.Errorf("got outcome %q, want a void check", x.SessionOutcome())
+	}
+}
+
+// TestSpoiledStays: checks at other nodes, after a check has ended the session, do not make the
+// canary one that continues.
+func TestSpoiledStays(t *testing.T) {
+	cluster := (&tomcats{}).site(t, "tomcat1", "tomcat2")
+	canary := openCanary(t, cluster, 0)
+	canary.Write(t.Context())
+	canary.spoiled = true
+	revision := canary.Revision()
+	canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:])
+	if canary.StartNextRound() {
+		t.Error("the canary continues")
+	}
+	if canary.Revision() <= revision {
+		t.Error("the nodes renamed the session, and the canary has no later revision")
 	}
 }
 

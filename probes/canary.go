@@ -201,14 +201,24 @@ func (c *Canary) newSession(ctx context.Context, ex Exchange, jar *Jar) bool {
 
 // takeRenewed takes over the id that the answer to a check has given the session, whose old one
 // may have ended with that.
-func (c *Canary) takeRenewed(jar *Jar, x FailoverCheck) (renewed bool) {
-	if !x.There.NewID || x.SessionOutcome() != SessionKept {
-		return false
+func (c *Canary) takeRenewed(jar *Jar, x FailoverCheck) {
+	if !x.renamed() {
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.jar = c.jar.withSession(jar, c.cluster.Session)
-	return true
+	c.jar, c.revision = c.jar.withSession(jar, c.cluster.Session), sessionIDs.Add(1)
+}
+
+// continueAfter makes the cookies after checks at nodes those of the session. spoiled is set if a
+// check may have ended it.
+func (c *Canary) continueAfter(jar *Jar, spoiled bool, checks ...FailoverCheck) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.jar, c.spoiled = jar, c.spoiled || spoiled
+	if slices.ContainsFunc(checks, FailoverCheck.renamed) {
+		c.revision = sessionIDs.Add(1)
+	}
 }
 
 // isOtherPage reports whether an answer is not the page of the session, such as an error

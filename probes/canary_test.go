@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -432,6 +433,7 @@ type tomcats struct {
 	opened      int
 	unreachable map[string]bool // nodes that know only their own sessions
 	broken      map[string]bool // nodes that answer 500 with a new session cookie
+	behind      map[string]bool // nodes that do not have the last write yet
 }
 
 type tomcatEntry struct{ route, value string }
@@ -461,8 +463,12 @@ func (tomcats *tomcats) node(t testing.TB, name, prefix string) *url.URL {
 		if v := r.FormValue("key1"); v != "" {
 			entry.value = v
 		}
-		if entry.value != "" {
-			fmt.Fprintf(w, "key1=%s", entry.value)
+		value := entry.value
+		if n, err := strconv.Atoi(value); err == nil && tomcats.behind[name] {
+			value = strconv.Itoa(n - 1)
+		}
+		if value != "" {
+			fmt.Fprintf(w, "key1=%s", value)
 		}
 	})
 }

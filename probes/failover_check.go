@@ -47,6 +47,15 @@ func (f FailoverCheck) SessionOutcome() SessionOutcome {
 	return contents{id: f.Session, counter: f.Counter, base: f.Base, lastSent: f.Tried}.outcome(f.There)
 }
 
+// known reports whether the requested node knew the session, though perhaps without the last write.
+func (f FailoverCheck) known() bool {
+	outcome := f.SessionOutcome()
+	return outcome == SessionKept || outcome == SessionStale
+}
+
+// renamed reports whether the requested node gave the session another id.
+func (f FailoverCheck) renamed() bool { return f.There.NewID && f.known() }
+
 // CheckFailover presents the session directly to other nodes, one after the other, and
 // then to its owner, to move it back: Tomcat changes a session's route to the node that
 // was requested. All of them get the same jar, because each may rename the session.
@@ -64,12 +73,10 @@ func (c *Canary) CheckFailover(ctx context.Context, owner Node, others []Node) [
 	}
 	control, jar := c.checkFailover(ctx, owner, owner, jar)
 	void := control.SessionOutcome() == SessionLost
+	c.continueAfter(jar, void, append(list, control)...)
 	for i := range list {
 		list[i].Void = void
 	}
-	c.mu.Lock()
-	c.jar, c.spoiled = jar, void
-	c.mu.Unlock()
 	return list
 }
 
@@ -86,7 +93,7 @@ func (c *Canary) checkFailover(ctx context.Context, owner, node Node, jar *Jar) 
 		there = jar.Clone()
 		x.There = c.present(ctx, node, there)
 	}
-	if outcome := x.SessionOutcome(); outcome == SessionKept || outcome == SessionStale {
+	if x.known() {
 		jar = there
 	}
 	return x, jar
