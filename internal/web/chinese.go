@@ -346,7 +346,7 @@ var chineseTexts = map[string]string{
 	"The history cannot be written":                              "历史无法写入",
 	"The history has not been written since %s":                  "自 %s 起历史未能写入",
 	"The history lacks %d probes: the disk was too slow or full": "历史缺少 %d 次探测：磁盘过慢或已满",
-	"The clock of the instance %q is %s ahead of that of the database: set it":                                 "实例 %q 的时钟比数据库快 %s：请校准",
-	"The clock of the instance %q is %s behind that of the database: set it":                                   "实例 %q 的时钟比数据库慢 %s：请校准",
-	"The history cannot be read: resolved incidents and silences are not shown. What is shown is the present.": "无法读取历史：已恢复的事件与静默未显示，所示为当前状态。",
+	"The clock of the instance %q is %s ahead of that of the database: set it":                                                   "实例 %q 的时钟比数据库快 %s：请校准",
+	"The clock of the instance %q is %s behind that of the database: set it":                                                     "实例 %q 的时钟比数据库慢 %s：请校准",
+	"The history cannot be read: resolved incidents, silences, uptimes or latencies are missing. The current state is complete.": "无法读取历史：已恢复的事件、静默、可用率或延迟有缺失；当前状态完整。",
 }

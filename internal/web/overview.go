@@ -18,7 +18,6 @@ type overviewView struct {
 	Tone          tone
 	Headline      string
 	Since         timestamp      // start of the headline's state; ISO "": unknown
-	SelfHealth    selfHealthView // problems of stickwatch itself
 	Incidents     []incidentView // active, by severity and then oldest first
 	MoreIncidents []incidentView // further active ones
 	Recovering    []incidentView // open without active findings
@@ -27,7 +26,7 @@ type overviewView struct {
 	Clusters      []clusterView // the worst first, then in the order of the configuration; nil if there is a Table
 	Ranges        []rangeLink   // of Clusters
 	Table         *clusterTable // instead of Clusters if they are many
-	HistoryFailed bool          // incidents or silences could not be read
+	HistoryFailed bool          // something of the history could not be read
 }
 
 // Limits of the lists.
@@ -46,7 +45,6 @@ func (s *Server) overview(r *http.Request, p *page) error {
 	view := overviewView{}
 	view.Tone, view.Headline = v.headline(snapshots)
 	view.Since = v.timestamp(since(snapshots, view.Tone))
-	view.SelfHealth = s.selfHealth(r.Context(), v)
 	if err := s.addIncidents(r.Context(), &view, v); err != nil {
 		s.config.Logger.Error("reading incidents for a page", "err", err)
 		view.HistoryFailed = true
@@ -55,6 +53,7 @@ func (s *Server) overview(r *http.Request, p *page) error {
 		var history *clusterHistory
 		if length := rangeOf(r.URL.Query().Get("range")); length > 0 {
 			history = s.historyCache.balancers(r.Context(), snapshots, length)
+			view.HistoryFailed = view.HistoryFailed || history.err != nil
 		}
 		view.Table = v.clusterTable(snapshots, r.URL.Query(), history)
 	} else {
@@ -72,6 +71,7 @@ func (s *Server) addClusters(r *http.Request, view *overviewView, v viewContext,
 	longest := selected
 	for _, snapshot := range snapshots {
 		history := s.historyCache.forOverview(r.Context(), snapshot, selected)
+		view.HistoryFailed = view.HistoryFailed || history.err != nil
 		longest = max(longest, history.span.To.Sub(history.span.From))
 		c := v.cluster(snapshot, history)
 		if view.explains(c.Link) {
@@ -83,6 +83,7 @@ func (s *Server) addClusters(r *http.Request, view *overviewView, v viewContext,
 		return // there are no clusters, or the history cannot be read
 	}
 	history := s.historyCache.balancers(r.Context(), snapshots, longest)
+	view.HistoryFailed = view.HistoryFailed || history.err != nil
 	for i, c := range view.Clusters {
 		if latency, ok := history.balancers[c.Name]; ok {
 			view.Clusters[i].Facts = append(c.Facts, v.latencyFact(latency, history.span))
@@ -263,7 +264,7 @@ func (v viewContext) cause(p Snapshot) string {
 }
 
 // A selfHealthView shows problems of stickwatch itself: undelivered notifications and a
-// failing history. The page is the only place to show them if no receiver works.
+// failing history. Every page has them: pages are the only place to show them if no receiver works.
 type selfHealthView struct {
 	Undelivered []undelivered // one for each receiver, newest first
 	Notes       []healthNote

@@ -33,6 +33,7 @@ type page struct {
 	ReadOnly  bool // the client may not make changes
 
 	Announcement string
+	SelfHealth   selfHealthView
 }
 
 // A pageFunc fills in the content of a page.
@@ -46,6 +47,7 @@ func (s *Server) page(fill pageFunc) http.Handler {
 		if err := fill(r, p); err != nil {
 			status = s.pageOf(w, r, p, err)
 		}
+		p.SelfHealth = s.selfHealth(r.Context(), p.viewContext)
 		setLanguageCookie(w, r)
 		s.render(w, r, status, p)
 	})

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -70,21 +71,23 @@ func TestHistoryProblems(t *testing.T) {
 	}
 }
 
-// TestOverviewShowsSelfHealth: the overview shows problems of stickwatch in both languages. The
+// TestPagesShowSelfHealth: every page shows problems of stickwatch, in both languages. The
 // daemon stays ready, because a full disk is no reason to restart it.
-func TestOverviewShowsSelfHealth(t *testing.T) {
+func TestPagesShowSelfHealth(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	w.deadLetters = []DeadLetter{deadLetter("ops", time.Hour, `<b>"channel_not_found"`)}
 	w.keeping = HistoryStatus{LastError: "database or disk is full", LastWrite: testTime.Add(-time.Hour)}
 	s := w.server(t)
-	for path, want := range map[string][]string{
-		"/":         {"A message was given up", "receiver ops", "&lt;b&gt;&#34;channel_not_found", `href="/incidents/ops-1"`, "not been written since 11:03:11"},
-		"/?lang=zh": {"有 1 条消息未能送达", "接收方 ops", "历史未能写入", `<span lang="en">database or disk is full`},
+	for query, want := range map[string][]string{
+		"?lang=en": {"A message was given up", "receiver ops", "&lt;b&gt;&#34;channel_not_found", `href="/incidents/ops-1"`, "not been written since 11:03:11"},
+		"?lang=zh": {"有 1 条消息未能送达", "接收方 ops", "历史未能写入", `<span lang="en">database or disk is full`},
 	} {
-		got := getPage(s, path).Body.String()
-		for _, text := range want {
-			if !strings.Contains(got, text) {
-				t.Errorf("%s lacks %q", path, text)
+		for _, path := range append(everyPage(w), "/report") {
+			got := getPage(s, path+query).Body.String()
+			for _, text := range want {
+				if !strings.Contains(got, text) {
+					t.Errorf("%s lacks %q", path+query, text)
+				}
 			}
 		}
 	}
@@ -94,5 +97,25 @@ func TestOverviewShowsSelfHealth(t *testing.T) {
 	w.broken = errors.New("no disk at all")
 	if got := getPage(s, "/"); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "not been written since") {
 		t.Errorf("got %d without the note when the history cannot be read", got.Code)
+	}
+}
+
+// A withoutLatencies cannot read latencies.
+type withoutLatencies struct{ *fakeDaemon }
+
+func (d withoutLatencies) ClusterLatencies(context.Context, []string, checks.Span, checks.TargetKind) (map[string]checks.Latency, error) {
+	return nil, errors.New("the disk is slow")
+}
+
+// TestOverviewSaysThatLatenciesCannotBeRead: they do not look like those of a cluster without data.
+func TestOverviewSaysThatLatenciesCannotBeRead(t *testing.T) {
+	for name, w := range map[string]*fakeDaemon{"in full": newFakeDaemon(healthyCluster("shop", 2)), "table": manyClusters()} {
+		readable, broken := w.server(t), w.server(t, func(c *Config) { c.History = withoutLatencies{w} })
+		for server, want := range map[*Server]bool{readable: false, broken: true} {
+			got := getPage(server, "/?range=6h").Body.String()
+			if strings.Contains(got, `id="broken"`) != want {
+				t.Errorf("%s: the page says that the history cannot be read: %t, want %t", name, !want, want)
+			}
+		}
 	}
 }
