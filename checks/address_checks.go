@@ -2,6 +2,7 @@ package checks
 
 import (
 	"slices"
+	"time"
 
 	"stickwatch/probes"
 )
@@ -10,7 +11,7 @@ import (
 // one to their node. It is critical if clients lose their sessions and DNS may lead them from one
 // address to the other at any time; where only a failover of the balancer does, it is a warning.
 func addressesDisagree(mov *movement) []Finding {
-	if mov.policy() == probes.PolicyNone {
+	if mov.policy() == probes.PolicyNone || mov.policy() == probes.PolicyShared && mov.storeFails() {
 		return nil
 	}
 	var apart []probes.AddressCheck
@@ -27,7 +28,7 @@ func addressesDisagree(mov *movement) []Finding {
 		apart = append(apart, x)
 		if x.SessionOutcome() == probes.SessionLost {
 			lost++
-			if x.URL == x.OtherURL {
+			if x.URL == x.OtherURL && (x.From != "" || mov.allWellAt(x.There.At)) {
 				f.Severity = Critical
 			}
 		}
@@ -56,14 +57,29 @@ func (mov *movement) separates(x probes.AddressCheck) bool {
 		return lost
 	case !lost && !x.Moved(mov.identity.NodeOf):
 		return false
+	case mov.scattersAt(x):
+		return false
 	case x.From == "":
 		return true
-	case !mov.ready(x.From) || mov.rotationStates[x.From].Sure || mov.scattersAt(x):
+	case !mov.ready(x.From) || mov.rotationStates[x.From].Sure:
 		return false
 	}
 	_, disrupted := mov.disruptionAt(x.From, x.There.At)
 	other := frontendName(x.OtherURL, x.Second)
 	return !disrupted && !slices.ContainsFunc(mov.rotationStates[x.From].Elsewhere, func(e elsewhere) bool { return e.frontend == other })
+}
+
+// storeFails reports whether nodes that share sessions lose them at one address, too, or a
+// dependency is down, which may be the store: then a session that is lost elsewhere shows nothing.
+func (mov *movement) storeFails() bool {
+	return sessionsShared(mov.nodeStates) == No || slices.ContainsFunc(services(mov.outcomes), service.down) ||
+		slices.ContainsFunc(mov.allAnswers, func(a *answer) bool { return a.sessionOutcome == probes.SessionLost })
+}
+
+// allWellAt reports whether no node is down, or was disrupted at a moment.
+func (mov *movement) allWellAt(at time.Time) bool {
+	unready := slices.ContainsFunc(mov.Cluster.Nodes, func(n probes.Node) bool { return !mov.ready(n.ID) })
+	return !unready && len(mov.nodesDisruptedIn(Span{at, at})) == 0
 }
 
 // scattersAt reports whether one of the two addresses does not keep its own clients either.

@@ -47,6 +47,33 @@ var addressSpecs = []spec{
 		name:  "any node may answer under the shared policy",
 		round: from(carried(lbURL, "node2", true), func(r *round) { r.Cluster.Session.Policy = probes.PolicyShared }),
 	},
+	{
+		name:  "lost, where answers do not show the node that holds it",
+		round: from(carried(lbURL, "node2", false), func(r *round) { r.AddressChecks[0].From = "" }),
+		want:  []string{"critical balancer_split"},
+	},
+	{
+		name: "lost, and it is not known whether with the node that is down",
+		round: from(carried(lbURL, "node2", false), func(r *round) {
+			r.AddressChecks[0].From = ""
+			r.direct("node1", refused(testPage))
+		}),
+		want: []string{"warning node_down/node1", "warning balancer_split"},
+	},
+	{
+		name:  "shared, and lost at the other address only",
+		round: from(carried(lbURL, "node2", false), func(r *round) { r.Cluster.Session.Policy = probes.PolicyShared }),
+		want:  []string{"critical balancer_split [node1]"},
+	},
+	{
+		name: "shared, and a node does not know it either",
+		round: from(carried(lbURL, "node2", false), func(r *round) {
+			r.Cluster.Session.Policy = probes.PolicyShared
+			there := r.AddressChecks[0].There
+			r.FailoverChecks = []probes.FailoverCheck{{From: "node1", To: "node2", Session: "s:00000000", There: there}}
+		}),
+		want: []string{"warning session_not_shared/node2"},
+	},
 	{name: "a void check", round: from(carried(lbURL, "node2", false), func(r *round) { r.AddressChecks[0].Void = true })},
 	{
 		name:  "its node is down",

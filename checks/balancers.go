@@ -134,7 +134,7 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 
 // metAt returns such requests of clients at a frontend, since the last full round too.
 func (oc *outcomes) metAt(front frontend, such func(probes.Exchange) bool) []*answer {
-	return slices.DeleteFunc(slices.Clone(oc.allAnswers), func(a *answer) bool { return a.trace.Balancer != front.Address || !such(a.Exchange) })
+	return slices.DeleteFunc(slices.Clone(oc.allAnswers), func(a *answer) bool { return !front.isOf(a.trace) || !such(a.Exchange) })
 }
 
 // Errors are critical if at least so many clients get them, or such a share of the requests. A

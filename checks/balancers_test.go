@@ -45,6 +45,18 @@ var balancerSpecs = []spec{
 		want: []string{"critical balancer_down/http://shop.example (192.0.2.11:80)"},
 	},
 	{
+		name: "two names at one address, of which one gives one error and the other nothing else",
+		round: changed(func(r *round) {
+			r.visit("").Steps[0].Status = 502
+			r.Balancers = append(r.Balancers, probes.BalancerObservation{URL: "http://intranet.example", Address: lb, Primary: page(testPage, 502)})
+			for range 3 {
+				w := r.visit("")
+				w.URL, w.Steps[0].Status = "http://intranet.example", 502
+			}
+		}),
+		want: []string{"critical balancer_error/http://intranet.example (192.0.2.10:80)", "warning balancer_error/http://shop.example (192.0.2.10:80)"},
+	},
+	{
 		name:  "down: it takes connections and says nothing, while all nodes are well",
 		round: func() *round { return silent(hung(testPage)) },
 		want:  []string{"critical balancer_down/http://shop.example (192.0.2.10:80)"},

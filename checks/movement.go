@@ -287,7 +287,7 @@ func followUpsAmong(moves []move) (count int) {
 func driftingAddresses(oc *outcomes, drifts []move) []string {
 	var names []string
 	for _, front := range oc.frontends {
-		if slices.ContainsFunc(drifts, func(m move) bool { return m.trace.Balancer == front.Address && m.trace.URL == front.URL }) {
+		if slices.ContainsFunc(drifts, func(m move) bool { return front.isOf(m.trace) }) {
 			names = append(names, front.name)
 		}
 	}

@@ -91,7 +91,7 @@ func (mov *movement) separateByWorker() []separation {
 // scatteredWith reports whether the address of a client scatters all clients.
 func (mov *movement) scatteredWith(w *trace) bool {
 	return slices.ContainsFunc(mov.stickiness, func(f frontendStickiness) bool {
-		return f.scatters && f.frontend.Address == w.Balancer && f.frontend.URL == w.URL
+		return f.scatters && f.frontend.isOf(w)
 	})
 }
 

@@ -290,11 +290,14 @@ func (f frontend) page(path string) string {
 	return strings.TrimSuffix(f.URL, "/") + path + strings.TrimPrefix(f.name, f.URL)
 }
 
+// isOf reports whether a client uses the frontend. Several URLs may have one address.
+func (f frontend) isOf(w *trace) bool { return w.Balancer == f.Address && w.URL == f.URL }
+
 // frontendOf returns the frontend with the client traces that went through it.
 func (oc *outcomes) frontendOf(b probes.BalancerObservation) frontend {
 	front := frontend{BalancerObservation: b, name: frontendName(b.URL, b.Address)}
 	for _, w := range oc.traces {
-		if w.Balancer == b.Address && w.URL == b.URL {
+		if front.isOf(w) {
 			front.add(w)
 		}
 	}

@@ -66,7 +66,7 @@ func TestAddressesInAnotherOrder(t *testing.T) {
 				r := newRig(t, f, plan{profile: profile, policy: probes.PolicySticky})
 				r.secondAddress(NginxConfig{RealIP: true, Method: methodOf(f)}, 2, 0, 1)
 				judgeScenario(t, scenario{cause: cause{
-					code: checks.BalancerSplit, severity: anySeverity, mentions: []string{"order"}, omits: []string{"zone"},
+					code: checks.BalancerSplit, severity: checks.Warning, mentions: []string{"order"}, omits: []string{"zone"},
 				}}, r.probe())
 			})
 		}
@@ -116,7 +116,14 @@ func TestAddressesDisagree(t *testing.T) {
 					t.Errorf("%d users lost their sessions at the other address, want some %v", lost, harmed)
 				}
 			}
-			judgeScenario(t, c.want, r.probe())
+			report := r.probe()
+			for range 20 { // chance may send a client without a cookie to its own node
+				if c.want.cause.code == "" || found(report, c.want.cause.code) {
+					break
+				}
+				report = r.probe()
+			}
+			judgeScenario(t, c.want, report)
 		})
 	}
 }
@@ -142,7 +149,11 @@ func lostByMoving(t *testing.T, url, second string) int {
 		population.Run(ctx)
 	}()
 	each := func(requests int) {
+		deadline := time.Now().Add(time.Minute)
 		for done := 0; done < 12; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d of 12 users have sent %d requests", done, requests)
+			}
 			count := make(map[int]int)
 			for _, q := range population.Log().Requests() {
 				count[q.User]++
