@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -171,7 +172,8 @@ func TestDriftLowersSessionUptime(t *testing.T) {
 	}
 	until(t, "the uptime of sessions on the page", func() bool {
 		_, page := d.ask(t, http.MethodGet, "/?lang=en", "")
-		return strings.Contains(string(page), "Session uptime, 90 days: ") && !strings.Contains(string(page), "Session uptime, 90 days: 100")
+		found := regexp.MustCompile(`(?s)Sessions, 90 days</span>.*?<b>(\d+)`).FindSubmatch(page)
+		return found != nil && string(found[1]) != "100"
 	})
 }
 
