@@ -11,30 +11,20 @@ import (
 // one to their node. It is critical if clients lose their sessions and DNS may lead them from one
 // address to the other at any time; where only a failover of the balancer does, it is a warning.
 func addressesDisagree(mov *movement) []Finding {
-	if mov.policy() == probes.PolicyNone || mov.policy() == probes.PolicyShared && mov.storeFails() {
+	apart, asked := mov.apart()
+	if len(apart) == 0 || undecided(apart) {
 		return nil
 	}
-	var apart []probes.AddressCheck
-	asked, lost := 0, 0
-	f := Finding{Code: BalancerSplit, Severity: Warning}
-	for _, x := range mov.AddressChecks {
-		if x.Void {
-			continue
-		}
-		asked++
-		if !mov.separates(x) {
-			continue
-		}
-		apart = append(apart, x)
+	f := Finding{Code: BalancerSplit, Severity: Warning, checkedAt: newestOf(mov.AddressChecks), byLoss: true}
+	lost := 0
+	for _, x := range apart {
+		f.byLoss = f.byLoss && !x.Moved(mov.identity.NodeOf)
 		if x.SessionOutcome() == probes.SessionLost {
 			lost++
 			if x.URL == x.OtherURL && (x.From != "" || mov.allWellAt(x.There.At)) {
 				f.Severity = Critical
 			}
 		}
-	}
-	if len(apart) == 0 {
-		return nil
 	}
 	f.Nodes = mov.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(apart, func(x probes.AddressCheck) bool { return x.From == id })
@@ -44,6 +34,37 @@ func addressesDisagree(mov *movement) []Finding {
 	f.Affected = Affected{Share: float64(len(apart)) / float64(asked), Of: asked}
 	f.Remedy = msg(MsgSameCookies, Args{})
 	return []Finding{f}
+}
+
+// apart returns the address checks by which addresses disagree, and how many checks show anything.
+func (mov *movement) apart() (list []probes.AddressCheck, asked int) {
+	if mov.policy() == probes.PolicyNone || mov.policy() == probes.PolicyShared && mov.storeFails() {
+		return nil, 0
+	}
+	for _, x := range mov.AddressChecks {
+		if x.Void {
+			continue
+		}
+		asked++
+		if mov.separates(x) {
+			list = append(list, x)
+		}
+	}
+	return list, asked
+}
+
+// undecided reports whether the only session that met another node there met its own, too, which
+// chance may do where addresses disagree, and one lost packet where they agree.
+func undecided(apart []probes.AddressCheck) bool { return len(apart) == 1 && apart[0].Mixed }
+
+// newestOf returns when the newest of the checks was made; zero: there is none.
+func newestOf(checks []probes.AddressCheck) (newest time.Time) {
+	for _, x := range checks {
+		if x.There.At.After(newest) {
+			newest = x.There.At
+		}
+	}
+	return newest
 }
 
 // separates reports whether an address check shows that the other address sends the client

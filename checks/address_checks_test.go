@@ -74,6 +74,18 @@ var addressSpecs = []spec{
 		}),
 		want: []string{"warning session_not_shared/node2"},
 	},
+	{
+		name:  "lost, and the next request was answered by its node: one session may meet that by chance",
+		round: from(carried(lbURL, "node2", false), func(r *round) { r.AddressChecks[0].Mixed = true }),
+	},
+	{
+		name: "two sessions, though each was answered by its node then",
+		round: from(carried(lbURL, "node2", false), func(r *round) {
+			r.AddressChecks[0].Mixed = true
+			r.AddressChecks = append(r.AddressChecks, r.AddressChecks[0])
+		}),
+		want: []string{"critical balancer_split [node1]"},
+	},
 	{name: "a void check", round: from(carried(lbURL, "node2", false), func(r *round) { r.AddressChecks[0].Void = true })},
 	{
 		name:  "its node is down",

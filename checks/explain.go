@@ -36,6 +36,9 @@ var causes = map[Code][]possibleCause{
 		{SessionDrift, atOneOf},
 		{SessionLeaked, always}, // an answer to one client that a cache gives to others names its node, too
 		{NodeRestarted, mayCause},
+		{SessionLost, lostAnywhere},
+		{SessionNotShared, lostAnywhere},
+		{DependencyDown, lostAnywhere},
 		{NodeDown, noNodeUp},
 	},
 	BalancerRemapped: {
@@ -156,6 +159,10 @@ var causes = map[Code][]possibleCause{
 }
 
 func always(_, _ Finding) bool { return true }
+
+// lostAnywhere is true of sessions that are lost at another address of the balancer, if nodes lose them
+// anyway.
+func lostAnywhere(effect, cause Finding) bool { return effect.byLoss && cause.Target != afterMove }
 
 func sameNode(effect, cause Finding) bool { return effect.Node != "" && effect.Node == cause.Node }
 

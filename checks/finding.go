@@ -123,6 +123,7 @@ type Finding struct {
 	waited     bool     // the balancer waited for an answer before each of its errors
 	expires    bool     // clocks are so far apart that sessions may be refused
 	refused    bool     // the certificate has expired, so that clients refuse it
+	byLoss     bool     // of addresses that disagree: only sessions that are lost show it
 	over       bool     // of an ejection: it was true between two rounds, and no longer is
 	frontends  []string // names of the balancer addresses at which it was seen
 
@@ -132,6 +133,9 @@ type Finding struct {
 	// firstEvidence is when the first evidence was observed in the round; zero: not known. The ledger
 	// reads it.
 	firstEvidence time.Time
+	// checkedAt is when the checks that show it were made, where rounds may judge those of an earlier
+	// round again; zero: each round has its own. The ledger reads it.
+	checkedAt time.Time
 	// pause is how long the clients that show it had sent no request; zero: one of them was
 	// active. The ledger reads it.
 	pause time.Duration

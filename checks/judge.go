@@ -37,9 +37,12 @@ func Judge(round Round) Report {
 		Findings:     findings,
 		Requests:     requests(oc),
 		keptAfter:    longestPauseKept(oc.answers),
+		checkedAt:    newestOf(round.AddressChecks),
 		page:         nodes.page,
 		History:      &history,
 	}
+	apart, _ := att.apart()
+	report.undecided = undecided(apart)
 	report.Nodes = make([]NodeReport, 0, len(nodes.Nodes))
 	for _, o := range nodes.Nodes {
 		state := rot.rotationStates[o.Node]

@@ -75,6 +75,7 @@ type entry struct {
 	differs      int       // rounds in a row that found it more severe than it is reported, or less severe, since changed
 	changed      time.Time // first evidence of the first of them
 	judged       time.Time // end of the newest round that found it
+	checked      time.Time // checkedAt of the newest round that found it or missed it
 	foundRounds  int       // rounds in a row that found it
 	absentRounds int       // rounds in a row that have not found it
 	missed       int       // those of them that count: not the ones with doubts, if these may hide it
@@ -138,6 +139,10 @@ func (l *Ledger) Update(report Report) []Change {
 		if seen[e.Key()] {
 			return false
 		}
+		if e.judgedAlready(report) || report.undecided && e.Code == BalancerSplit {
+			return false
+		}
+		e.checked = report.checkedAt
 		e.absentRounds++
 		if e.active && !e.canBeMissed(report) {
 			return false
@@ -153,6 +158,12 @@ func (l *Ledger) Update(report Report) []Change {
 		return over
 	})
 	return changes
+}
+
+// judgedAlready reports whether a round that has not found the finding has the checks of an earlier
+// one, and no others that could show it.
+func (e *entry) judgedAlready(report Report) bool {
+	return !e.checkedAt.IsZero() && !report.checkedAt.IsZero() && !report.checkedAt.After(e.checked)
 }
 
 // canBeMissed reports whether a round could have found the finding again: what only clients meet
@@ -263,8 +274,10 @@ func (l *Ledger) record(finding Finding, at time.Time) {
 		e.Since, e.found = since, at // it happened again, as a new event
 	}
 	e.altered = !slices.Equal(e.Nodes, finding.Nodes) && !finding.Code.has(throughSessions) // there, the nodes depend on chance
+	again := !finding.checkedAt.IsZero() && !finding.checkedAt.After(e.checked)             // confirms nothing
 	differed := e.differs > 0 && e.worse() == !e.Severity.AtLeast(finding.Severity)
 	switch e.newest = finding.Severity; {
+	case again:
 	case e.newest == e.Severity:
 		e.differs = 0
 	case differed:
@@ -274,7 +287,10 @@ func (l *Ledger) record(finding Finding, at time.Time) {
 	}
 	finding.Severity = e.Severity
 	e.Finding, e.Last, e.judged, e.absentRounds, e.missed = finding, at, l.ended, 0, 0
-	e.foundRounds++
+	if !again {
+		e.foundRounds++
+	}
+	e.checked = finding.checkedAt
 }
 
 // explainByMissed names causes among the active findings that a round has missed, for those
@@ -431,10 +447,11 @@ func (l *Ledger) markProven() {
 	}
 }
 
-// rounds returns how many rounds in a row must find a finding. Lost packets need no second
+// rounds returns how many rounds in a row must find a finding. Sessions that address checks lead
+// elsewhere need a second round, because one may catch a balancer that has just ejected a node. Lost packets need no second
 // round, because several rounds prove them.
 func (l *Ledger) rounds(f Finding) int {
-	if f.Code.has(needsSecondRound) && f.Target != lostPacketsTarget {
+	if (f.Code.has(needsSecondRound) || !f.checkedAt.IsZero()) && f.Target != lostPacketsTarget {
 		return l.damping.Appear
 	}
 	return 1

@@ -443,3 +443,44 @@ func TestLossAfterPause(t *testing.T) {
 		}
 	}
 }
+
+// TestAddressChecks plays rounds, one a second: s for addresses that disagree, - for none, and m for
+// one session that met both nodes. A full round, with +, has new address checks; others judge those of
+// the last one again.
+func TestAddressChecks(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		name, rounds string
+		want         []string
+	}{
+		{"one round is nothing, however often it is judged", "+s s s s +-", nil},
+		{"twice is something", "+s s +s", []string{"appeared balancer_split 2"}},
+		{"over, once two rounds miss it", "+s +s +- - - +-", []string{"appeared balancer_split 1", "gone balancer_split 5"}},
+		{"one session that met both nodes neither confirms", "+s +m +m +-", nil},
+		{"nor ends it", "+s +m +s +m m +m", []string{"appeared balancer_split 2"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			l := NewLedger(Damping{Appear: 2, Vanish: 2})
+			var got []string
+			var checked time.Time
+			for i, round := range strings.Fields(test.rounds) {
+				report := Report{Started: start.Add(time.Duration(i) * time.Second)}
+				if strings.HasPrefix(round, "+") {
+					checked = report.Started
+				}
+				report.checkedAt, report.undecided = checked, strings.HasSuffix(round, "m")
+				if strings.HasSuffix(round, "s") {
+					report.Findings = []Finding{{Code: BalancerSplit, Severity: Critical, checkedAt: checked}}
+				}
+				for _, c := range l.Update(report) {
+					got = append(got, fmt.Sprintf("%s %s %d", c.Kind, c.Code, i))
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("changes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -51,6 +51,11 @@ type Report struct {
 	Requests []Request // of our clients in this round, with their outcomes
 	// keptAfter is the longest pause after which a client still had its session. The ledger reads it.
 	keptAfter time.Duration
+	// checkedAt is when the newest address check was made; zero: there is none. The ledger reads it.
+	checkedAt time.Time
+	// undecided is set if the address checks show neither that addresses agree nor that they do not.
+	// The ledger reads it.
+	undecided bool
 	page      pageShape
 	// History is the Past of the next round.
 	History *History

@@ -12,6 +12,7 @@ type AddressCheck struct {
 	FailoverCheck
 	URL, OtherURL   string         // the balancer's URLs
 	Address, Second netip.AddrPort // of URL and of OtherURL
+	Mixed           bool           // a second request there was answered as at URL, unlike the first
 }
 
 // Moved reports whether another node answered at the other address; nodeOf returns the id of the
@@ -35,7 +36,7 @@ func (f Frontend) LeadsTo(other Frontend) bool {
 }
 
 // CheckAddress presents the session at another address of the balancer. If its node does not
-// answer there, or the session is not known, one more request shows whether that was chance, and
+// answer there, or the session is not known, one more request shows whether that is so each time, and
 // one at the canary's own address whether the session is still where it was; otherwise the check
 // is void. The answers change no cookie of the canary, so that the other address does not send
 // it elsewhere. If a node renamed the session, as Tomcat does when it moves, it is moved back.
@@ -49,19 +50,25 @@ func (c *Canary) CheckAddress(ctx context.Context, owner Node, other Frontend, n
 	c.mu.Unlock()
 	x.Counter = c.stored()
 	client := NewClient(other.Target(c.cluster, key))
-	agrees := func() bool { return x.There.OK() && x.SessionOutcome() != SessionLost && !x.Moved(nodeOf) }
-	for range 2 {
-		c.carry(ctx, client, &x)
+	ask := func(client *Client, x *AddressCheck) (agrees bool) {
+		c.carry(ctx, client, x)
 		if x.Moved(nodeOf) {
-			c.moveBack(ctx, owner, x)
+			x.Sent += c.moveBack(ctx, owner, *x)
 		}
-		if x.Void = !x.There.OK(); x.Void || agrees() {
-			return x
-		}
+		return x.There.OK() && x.SessionOutcome() != SessionLost && !x.Moved(nodeOf)
 	}
-	control := x
-	c.carry(ctx, own, &control)
-	x.Void = !control.There.OK() || control.Moved(nodeOf) || control.SessionOutcome() == SessionLost
+	if ask(client, &x) || !x.There.OK() {
+		x.Void = !x.There.OK()
+		return x
+	}
+	again := x
+	x.Mixed = ask(client, &again)
+	if !x.Mixed {
+		x = again
+	}
+	control := again
+	x.Void = !again.There.OK() || !ask(own, &control)
+	x.Sent = control.Sent
 	return x
 }
 
@@ -71,15 +78,17 @@ func (c *Canary) carry(ctx context.Context, client *Client, x *AddressCheck) {
 	request := c.pageRequest(c.cluster.ClientPath(), jar)
 	request.public, request.expected = c.client.target.URL, ""
 	x.There, _ = client.ask(ctx, request)
+	x.Sent++
 	c.takeRenewed(jar, x.FailoverCheck)
 }
 
 // moveBack presents a session that another node has renamed to its own node, and continues with
-// its new name.
-func (c *Canary) moveBack(ctx context.Context, owner Node, x AddressCheck) {
+// its new name. It returns how many requests it sent.
+func (c *Canary) moveBack(ctx context.Context, owner Node, x AddressCheck) (sent int) {
 	if !x.renamed() || owner.URL == nil {
-		return
+		return 0
 	}
 	back, jar := c.checkFailover(ctx, owner, owner, c.cookies())
 	c.continueAfter(jar, !back.known(), back)
+	return back.Sent
 }

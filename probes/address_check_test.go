@@ -1,6 +1,8 @@
 package probes
 
 import (
+	"net/http"
+	"net/http/httputil"
 	"net/netip"
 	"net/url"
 	"testing"
@@ -80,6 +82,29 @@ func TestSpoiledStays(t *testing.T) {
 	}
 	if canary.Revision() <= revision {
 		t.Error("the nodes renamed the session, and the canary has no later revision")
+	}
+}
+
+// TestCheckAddressInTurns: the other address sends each request without a cookie of its own to the
+// next node. That the second one meets the session's node is chance.
+func TestCheckAddressInTurns(t *testing.T) {
+	s := &tomcats{unreachable: map[string]bool{"tomcat2": true}}
+	cluster := s.site(t, "tomcat1", "tomcat2")
+	canary := openCanary(t, cluster, 0)
+	canary.Write(t.Context())
+	turns := []*url.URL{cluster.Nodes[1].URL, cluster.Nodes[0].URL}
+	requests := 0
+	other := web(t, func(w http.ResponseWriter, r *http.Request) {
+		httputil.NewSingleHostReverseProxy(turns[requests%2]).ServeHTTP(w, r)
+		requests++
+	})
+	nodeOf := func(label string) string { return label }
+	x := canary.CheckAddress(t.Context(), cluster.Nodes[0], Frontend{URL: other, Address: netip.MustParseAddrPort(other.Host)}, nodeOf)
+	if x.Void || !x.Mixed || x.SessionOutcome() != SessionLost || !x.Moved(nodeOf) {
+		t.Errorf("got outcome %q, moved %v, mixed %v, void %v", x.SessionOutcome(), x.Moved(nodeOf), x.Mixed, x.Void)
+	}
+	if requests != 2 || x.Sent != 3 {
+		t.Errorf("got %d requests there, %d in total, want 2 and 3", requests, x.Sent)
 	}
 }
 

@@ -21,6 +21,7 @@ type FailoverCheck struct {
 	Session Fingerprint // of the session's id
 	There   Exchange    // the answer of To
 	Void    bool        // afterwards, its own node did not know the session either
+	Sent    int         // requests
 }
 
 // An OwnerCheck presents a session directly to the node that opened it, after the
@@ -88,10 +89,10 @@ func (c *Canary) checkFailover(ctx context.Context, owner, node Node, jar *Jar) 
 	c.mu.Unlock()
 	x.Counter = c.stored()
 	there := jar.Clone()
-	x.There = c.present(ctx, node, there)
+	x.There, x.Sent = c.present(ctx, node, there), 1
 	if x.SessionOutcome() == SessionLost && sleep.For(ctx, replicationDelay) {
 		there = jar.Clone()
-		x.There = c.present(ctx, node, there)
+		x.There, x.Sent = c.present(ctx, node, there), 2
 	}
 	if x.known() {
 		jar = there
