@@ -21,7 +21,10 @@ type Disruption struct {
 	Why       *Message  // the newest sign
 	Lost      int       // sessions of ours that were lost because of it
 	Failures  Span      // from the first to the last request of a client that failed by it; zero: none did
-	Finding   string    // key of the finding that reported it first; "": none has
+	// LastFailed is when the last of these requests was sent. Failures ends with the answer to it,
+	// for which it may have waited through a restart.
+	LastFailed time.Time
+	Finding    string // key of the finding that reported it first; "": none has
 }
 
 // A DisruptionKind is what interrupted a node.
@@ -103,6 +106,9 @@ func (h NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory 
 			last.To, last.Why = sign.To, sign.Why
 		}
 		last.Kind, last.Failures = stronger(last.Kind, sign.Kind), last.Failures.and(sign.Failures)
+		if sign.LastFailed.After(last.LastFailed) {
+			last.LastFailed = sign.LastFailed
+		}
 		if sign.Gone.After(last.Gone) {
 			last.Gone = sign.Gone
 		}

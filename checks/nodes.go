@@ -141,8 +141,8 @@ func inCrashLoop(att *attribution, node string) (Finding, bool) {
 	}
 	finding := about(NodeRestarted, Warning, node)
 	finding.Target, finding.Times = crashLoop, recent
-	if failures := att.failuresSince(node, recent[0]); slices.ContainsFunc(recent, failures.contains) && att.Started.Sub(failures.To) <= att.consequencesFor {
-		finding.Severity, finding.harm = Critical, failures
+	if harm := att.harmOfLoop(node, recent); !harm.From.IsZero() {
+		finding.Severity, finding.harm = Critical, harm
 	}
 	took := recent[len(recent)-1].Sub(recent[0]).Round(time.Second)
 	finding.Summary = msg(MsgCrashLoop, Args{Node: node, Count: len(recent), Duration: took, Lost: att.lostSince(node, recent[0])})
@@ -171,15 +171,22 @@ func (att *attribution) lostSince(node string, moment time.Time) (lost int) {
 	return lost
 }
 
-// failuresSince returns the time in which requests of clients failed by the disruptions of a
-// node since a moment.
-func (att *attribution) failuresSince(node string, moment time.Time) (failures Span) {
-	for _, d := range att.history.Nodes[node].Disruptions {
-		if !d.To.Before(moment) {
-			failures = failures.and(d.Failures)
-		}
+// harmOfLoop returns the time in which requests of clients failed by the newest outage of a crash
+// loop that failed any, if that is recent and one was sent before some restart and another one
+// after it; otherwise zero. Between the outages, the node was well.
+func (att *attribution) harmOfLoop(node string, crashes []time.Time) Span {
+	failing := slices.DeleteFunc(slices.Clone(att.history.Nodes[node].Disruptions), func(d Disruption) bool {
+		return d.To.Before(crashes[0]) || d.Failures.From.IsZero()
+	})
+	if len(failing) == 0 {
+		return Span{}
 	}
-	return failures
+	newest := failing[len(failing)-1]
+	sent := Span{failing[0].Failures.From, newest.LastFailed}
+	if !slices.ContainsFunc(crashes, sent.contains) || att.Started.Sub(newest.Failures.To) > att.consequencesFor {
+		return Span{}
+	}
+	return newest.Failures
 }
 
 // shareOfNodes returns the share of clients that some nodes have, by weight.

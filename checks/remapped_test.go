@@ -1,6 +1,7 @@
 package checks_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -227,30 +228,57 @@ func TestCrashLoopTellsItsCost(t *testing.T) {
 }
 
 // TestCrashLoopThatHarms tests that a crash loop is critical while clients fail in its outages,
-// and not for those of one outage, or long after them.
+// and not for those of one outage, or long after them. Only what fails in its newest outage counts
+// as one harm: the node was well before.
 func TestCrashLoopThatHarms(t *testing.T) {
 	t.Parallel()
 	ago := func(seconds int) time.Time { return began.Add(-time.Duration(seconds) * time.Second) }
+	restart := func(at int) checks.Disruption {
+		return checks.Disruption{Span: checks.Span{From: ago(at + 1), To: ago(at)}, Kind: checks.DisruptionRestart, Gone: ago(at), Why: new(checks.Quote("restarted"))}
+	}
+	type failure struct{ at, seconds int } // of a request: how long ago, and how long it took
 	for name, tc := range map[string]struct {
-		failures checks.Span
-		want     checks.Severity
+		before *failure // in the outage before the newest
+		newest *failure
+		want   checks.Severity
+		proven bool // by its failures alone
 	}{
-		"no client failed":           {checks.Span{}, checks.Warning},
-		"clients failed in one":      {checks.Span{From: ago(12), To: ago(6)}, checks.Warning},
-		"clients failed in two":      {checks.Span{From: ago(42), To: ago(6)}, checks.Critical},
-		"clients failed, and do not": {checks.Span{From: ago(72), To: ago(31)}, checks.Warning},
+		"no client failed":                        {nil, nil, checks.Warning, false},
+		"a client failed in the newest":           {nil, &failure{2, 1}, checks.Warning, false},
+		"a client waited while the node returned": {nil, &failure{5, 4}, checks.Warning, false},
+		"clients failed in two":                   {&failure{34, 1}, &failure{2, 1}, checks.Critical, false},
+		"clients waited for long in the newest":   {&failure{34, 1}, &failure{6, 5}, checks.Critical, true},
+		"clients failed, and do not":              {&failure{34, 1}, nil, checks.Warning, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := healthy()
-			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node2": {
-				Disruptions: []checks.Disruption{{
-					Span: checks.Span{From: ago(73), To: ago(3)}, Kind: checks.DisruptionRestart, Gone: ago(3), Why: new(checks.Quote("restarted")), Failures: tc.failures,
-				}},
-				Restarts: []time.Time{ago(63), ago(33), ago(3)}, Restarted: ago(3), LastSign: new(checks.Quote("restarted")),
-			}}}
-			if f := checks.Judge(r.Round).Findings[0]; f.Target != "crash loop" || f.Severity != tc.want {
-				t.Errorf("got %s, want a crash loop that is %s", line(f), tc.want)
+			node := checks.NodeHistory{
+				Disruptions: []checks.Disruption{restart(63), restart(33), restart(3)},
+				Restarts:    []time.Time{ago(63), ago(33), ago(3)}, Restarted: ago(3), LastSign: new(checks.Quote("restarted")),
+			}
+			if tc.before != nil {
+				d := &node.Disruptions[1]
+				d.Failures = checks.Span{From: ago(tc.before.at), To: ago(tc.before.at - tc.before.seconds)}
+				d.LastFailed = d.Failures.From
+			}
+			if tc.newest != nil {
+				w := r.visit("node2", "node2")
+				w.Continued, w.Opened, w.OpenerLabel = true, ago(60), "node2"
+				w.Steps[0].At = ago(9)
+				w.Steps[1].At, w.Steps[1].Status, w.Steps[1].Kind = ago(tc.newest.at), 502, probes.StepReturn
+				w.Steps[1].Timing.Total = time.Duration(tc.newest.seconds) * time.Second
+			}
+			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node2": node}}
+			report := checks.Judge(r.Round)
+			loop := slices.IndexFunc(report.Findings, func(f checks.Finding) bool { return f.Target == "crash loop" })
+			if loop < 0 || report.Findings[loop].Severity != tc.want {
+				t.Fatalf("got %s, want a crash loop that is %s", lines(report), tc.want)
+			}
+			report.Findings = report.Findings[loop : loop+1]
+			l := checks.NewLedger(checks.Damping{Appear: 2, Vanish: 2, MinHarm: 5 * time.Second})
+			if got := len(l.UpdatePartial(report)) > 0; got != tc.proven {
+				t.Errorf("proven by its failures: %t, want %t", got, tc.proven)
 			}
 		})
 	}

@@ -188,7 +188,7 @@ func (tl *timeline) signsOfClients(node string, history NodeHistory) NodeHistory
 			history = tl.addSign(node, history, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
 		case a.failedNode == node:
 			d := tl.sign(node, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
-			d.Failures = Span{a.At, a.At.Add(a.Timing.Total)}
+			d.Failures, d.LastFailed = Span{a.At, a.At.Add(a.Timing.Total)}, a.At
 			history = history.with(d, tl.consequencesFor)
 		}
 	}
