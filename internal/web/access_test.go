@@ -93,7 +93,7 @@ func TestRefusalsNameTheRemedy(t *testing.T) {
 func TestLink(t *testing.T) {
 	now := testTime
 	s := newFakeDaemon(healthyCluster("shop", 2)).server(t, func(c *Config) {
-		c.Listen, c.Now = "0.0.0.0:9748", func() time.Time { return now }
+		c.Listen, c.clock = "0.0.0.0:9748", func() time.Time { return now }
 	})
 	asked := send(s, http.MethodPost, "/-/token", `{"duration": "2h"}`)
 	given := decoded[wire.Token](t, asked)

@@ -52,7 +52,7 @@ func (s *Server) postToken(r *http.Request) (answer, error) {
 		return answer{}, newProblems(http.StatusConflict, err)
 	}
 	s.config.Logger.Info("created a token", "until", end)
-	return answer{body: wire.Token{Token: token, Expires: wire.TimestampOf(end)}}, nil
+	return answer{body: wire.Token{Token: token, Expires: wire.TimestampOf(s.config.Now().Add(length))}}, nil
 }
 
 // Link returns a link that allows a browser to make changes. The link and the token of the

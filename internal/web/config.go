@@ -63,8 +63,10 @@ type Config struct {
 	Version  string         // of stickwatch, for the page footer
 	CacheFor time.Duration  // how long pages share the same history; 0: 10 s
 
-	Now    func() time.Time // nil: time.Now
+	Now    func() time.Time // of the history; nil: time.Now
 	Logger *slog.Logger     // nil: slog.Default()
+
+	clock func() time.Time // of caches and tokens, which must not follow a clock that is set; nil: time.Now
 }
 
 // withDefaults replaces zero values by their defaults.
@@ -73,6 +75,9 @@ func (c Config) withDefaults() Config {
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.clock == nil {
+		c.clock = time.Now
 	}
 	if c.Announcement == nil {
 		c.Announcement = func(string) string { return "" }

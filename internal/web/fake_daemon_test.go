@@ -59,6 +59,7 @@ func (d *fakeDaemon) unchecked(t testing.TB, change ...func(*Config)) *Server {
 		Ready:    func() error { return d.ready },
 		Location: time.UTC, Version: "1.0.0", CacheFor: time.Nanosecond,
 		Now: func() time.Time { return testTime }, Logger: slog.New(slog.DiscardHandler),
+		clock: func() time.Time { return testTime },
 	}
 	for _, f := range change {
 		f(&c)

@@ -1,12 +1,12 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"stickwatch/checks"
@@ -39,13 +39,10 @@ type clusterHistory struct {
 
 // A historyCache shares histories between requests for a limited time.
 type historyCache struct {
-	history History
-	ttl     time.Duration
-	now     func() time.Time
-	logger  *slog.Logger
-
-	mu      sync.Mutex
-	entries map[cacheKey]*cacheEntry
+	history   History
+	now       func() time.Time // that of the history
+	logger    *slog.Logger
+	histories *cache[cacheKey, *clusterHistory]
 }
 
 // A cacheKey identifies a history.
@@ -55,18 +52,11 @@ type cacheKey struct {
 	span    time.Duration // 0: the shortest of windows that shows everything
 }
 
-// A cacheEntry contains a history. Its mutex makes concurrent requests wait for the one that reads.
-type cacheEntry struct {
-	mu             sync.Mutex
-	at             time.Time
-	clusterHistory *clusterHistory
-}
-
 // historyTimeout bounds reading a history, because the current state is shown with it.
 const historyTimeout = 5 * time.Second
 
 func newHistoryCache(c Config) *historyCache {
-	return &historyCache{history: c.History, ttl: c.CacheFor, now: c.Now, logger: c.Logger, entries: map[cacheKey]*cacheEntry{}}
+	return &historyCache{history: c.History, now: c.Now, logger: c.Logger, histories: newCache[cacheKey, *clusterHistory](c, 0)}
 }
 
 // forOverview returns the history for the overview: the last hours of the nodes and of their
@@ -123,36 +113,21 @@ func (h *historyCache) forClusterPage(ctx context.Context, p Snapshot, length ti
 }
 
 func (h *historyCache) load(ctx context.Context, of cacheKey, read func(*historyReader)) *clusterHistory {
-	entry := h.entry(of)
-	entry.mu.Lock()
-	defer entry.mu.Unlock()
-	now := h.now()
-	if entry.clusterHistory != nil && now.Sub(entry.at) < h.ttl {
-		return entry.clusterHistory
+	loaded, err := h.histories.load(ctx, of, h.histories.ttl, func() (*clusterHistory, error) {
+		// Other requests share the result, so it must not be canceled with this request.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), historyTimeout)
+		defer cancel()
+		r := newHistoryReader(ctx, h.history, of.cluster, h.now())
+		read(r)
+		if r.err != nil {
+			h.logger.Error("reading the past for a page", "cluster", of.cluster, "err", r.err)
+		}
+		return r.clusterHistory, nil
+	})
+	if err != nil { // the client has left
+		return &clusterHistory{span: spanUntil(h.now(), cmp.Or(of.span, windows[0])), err: err}
 	}
-	// Other requests share the result, so it must not be canceled with this request.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), historyTimeout)
-	defer cancel()
-	r := newHistoryReader(ctx, h.history, of.cluster, now)
-	read(r)
-	if r.err != nil {
-		h.logger.Error("reading the past for a page", "cluster", of.cluster, "err", r.err)
-	}
-	entry.at, entry.clusterHistory = now, r.clusterHistory
-	return entry.clusterHistory
-}
-
-// entry returns the entry of a key. The number of entries is bounded by the configured
-// clusters.
-func (h *historyCache) entry(of cacheKey) *cacheEntry {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	k, ok := h.entries[of]
-	if !ok {
-		k = &cacheEntry{}
-		h.entries[of] = k
-	}
-	return k
+	return loaded
 }
 
 // A historyReader reads a history until the first error.

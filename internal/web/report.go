@@ -7,9 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"stickwatch/alerting"
@@ -109,7 +107,7 @@ func (s *Server) month(r *http.Request, zone *time.Location) (monthly.Report, er
 	if err := query.err(); err != nil {
 		return monthly.Report{}, err
 	}
-	report, err := s.months.load(span, now, func() (monthly.Report, error) { return s.buildMonth(r.Context(), span, now) })
+	report, err := s.months.load(r.Context(), span, s.monthTTL(span, now), func() (monthly.Report, error) { return s.buildMonth(r.Context(), span, now) })
 	report.Target = target
 	return report, err
 }
@@ -127,42 +125,16 @@ func (s *Server) buildMonth(ctx context.Context, span checks.Span, now time.Time
 	return monthly.Build(ctx, s.config.History, incidents, clusters, span, now, 0)
 }
 
-// A monthCache shares the newest reports between requests: the current month for as long as pages share a
-// history, and a month that is over for a minute. Their slices must not be changed.
-type monthCache struct {
-	ttl time.Duration
-
-	mu   sync.Mutex // makes concurrent requests wait for the one that reads
-	kept []keptMonth
-}
-
-type keptMonth struct {
-	monthly.Report
-	at time.Time
-}
-
 // maxKeptMonths bounds the reports in memory.
 const maxKeptMonths = 3
 
-func (c *monthCache) load(span checks.Span, now time.Time, build func() (monthly.Report, error)) (monthly.Report, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ttl := c.ttl
+// monthTTL returns how long requests share the report of a month: as long as pages share a history, and a minute if
+// the month is over.
+func (s *Server) monthTTL(span checks.Span, now time.Time) time.Duration {
 	if span.To.Before(now) {
-		ttl = max(ttl, time.Minute)
+		return max(s.config.CacheFor, time.Minute)
 	}
-	for _, k := range c.kept {
-		if k.Span == span && now.Sub(k.at) < ttl && !now.Before(k.at) {
-			return k.Report, nil
-		}
-	}
-	report, err := build()
-	if err == nil {
-		c.kept = slices.DeleteFunc(c.kept, func(k keptMonth) bool { return k.Span == span })
-		c.kept = append(c.kept, keptMonth{report, now})
-		c.kept = c.kept[max(0, len(c.kept)-maxKeptMonths):]
-	}
-	return report, err
+	return s.config.CacheFor
 }
 
 // maxReported bounds the incidents of a cluster in a report, as in the report of the command.

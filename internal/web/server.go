@@ -38,7 +38,9 @@ import (
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/net/netutil"
 
+	"stickwatch/checks"
 	"stickwatch/internal/docs"
+	"stickwatch/internal/monthly"
 	"stickwatch/internal/panics"
 )
 
@@ -47,7 +49,7 @@ type Server struct {
 	config       Config
 	access       access
 	historyCache *historyCache
-	months       *monthCache
+	months       *cache[checks.Span, monthly.Report] // their slices must not be changed
 	rounds       *rounds
 	machine      string // host name, normalized by hostOf
 	locale       atomic.Pointer[locale]
@@ -63,11 +65,11 @@ func New(c Config) (*Server, error) {
 	if err := toolkit.Validate(c.WebConfigFile); err != nil {
 		return nil, fmt.Errorf("reading the web configuration %q: %w", c.WebConfigFile, err)
 	}
-	s := &Server{config: c, access: access{c.WebConfigFile, newTokens(c.Now)}, machine: machineName()}
+	s := &Server{config: c, access: access{c.WebConfigFile, newTokens(c.clock)}, machine: machineName()}
 	s.SetExternalURL(c.ExternalURL)
 	s.SetLocale(c.Language, c.Location)
 	s.SetLinks(c.Links)
-	s.historyCache, s.months = newHistoryCache(c), &monthCache{ttl: c.CacheFor}
+	s.historyCache, s.months = newHistoryCache(c), newCache[checks.Span, monthly.Report](c, maxKeptMonths)
 	s.rounds = newRounds(c.takeRound)
 	s.handler = abortOnPanic(s.guard(s.routes()))
 	return s, nil
