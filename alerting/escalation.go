@@ -2,8 +2,9 @@ package alerting
 
 import (
 	"fmt"
-	"stickwatch/checks"
 	"time"
+
+	"stickwatch/checks"
 )
 
 // An Escalation notifies a further receiver of a critical incident that nobody has

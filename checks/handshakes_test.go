@@ -155,25 +155,39 @@ func TestHandshakeEvidence(t *testing.T) {
 		reason      string
 		en, chinese string
 	}{
-		{400, `the node that received this request does not know the new session: HTTP status 400, "Session ID unknown"`,
+		{
+			400, `the node that received this request does not know the new session: HTTP status 400, "Session ID unknown"`,
 			`stage poll: the node that received this request does not know the new session: HTTP status 400, "Session ID unknown"`,
-			`阶段 poll：收到该请求的节点不认识新会话：HTTP 400，"Session ID unknown"`},
-		{400, `the upgrade to WebSocket was refused: got HTTP status 400, "Bad request", want status 101`,
+			`阶段 poll：收到该请求的节点不认识新会话：HTTP 400，"Session ID unknown"`,
+		},
+		{
+			400, `the upgrade to WebSocket was refused: got HTTP status 400, "Bad request", want status 101`,
 			`stage poll: the upgrade to WebSocket was refused: got HTTP status 400, "Bad request", want status 101`,
-			`阶段 poll：WebSocket 升级被拒绝：HTTP 400，"Bad request"，应为 101`},
-		{502, "the poll was refused: got HTTP status 502, 17 bytes of other content",
+			`阶段 poll：WebSocket 升级被拒绝：HTTP 400，"Bad request"，应为 101`,
+		},
+		{
+			502, "the poll was refused: got HTTP status 502, 17 bytes of other content",
 			"stage poll: the poll was refused: got HTTP status 502, 17 bytes of other content",
-			"阶段 poll：轮询被拒绝：HTTP 502，17 字节的其他内容"},
-		{302, "no session: got HTTP status 302, 0 bytes of other content",
+			"阶段 poll：轮询被拒绝：HTTP 502，17 字节的其他内容",
+		},
+		{
+			302, "no session: got HTTP status 302, 0 bytes of other content",
 			"stage poll: no session: got HTTP status 302, 0 bytes of other content",
-			"阶段 poll：没有会话：HTTP 302，0 字节的其他内容"},
-		{426, "the upgrade to WebSocket was refused: got HTTP status 426, want 101",
-			"stage poll: the upgrade to WebSocket was refused: got HTTP status 426, want 101", "阶段 poll：WebSocket 升级被拒绝：HTTP 426，应为 101"},
-		{404, "the node that received this request does not know the new connection",
+			"阶段 poll：没有会话：HTTP 302，0 字节的其他内容",
+		},
+		{
+			426, "the upgrade to WebSocket was refused: got HTTP status 426, want 101",
+			"stage poll: the upgrade to WebSocket was refused: got HTTP status 426, want 101", "阶段 poll：WebSocket 升级被拒绝：HTTP 426，应为 101",
+		},
+		{
+			404, "the node that received this request does not know the new connection",
 			"stage poll: HTTP 404, the node that received this request does not know the new connection",
-			"阶段 poll：HTTP 404，收到该请求的节点不认识新连接"},
-		{200, `no Engine.IO: got "Forbidden", want an open packet`,
-			`stage poll: HTTP 200, no Engine.IO: got "Forbidden", want an open packet`, `阶段 poll：HTTP 200，不是 Engine.IO：得到 "Forbidden"，应为 open 包`},
+			"阶段 poll：HTTP 404，收到该请求的节点不认识新连接",
+		},
+		{
+			200, `no Engine.IO: got "Forbidden", want an open packet`,
+			`stage poll: HTTP 200, no Engine.IO: got "Forbidden", want an open packet`, `阶段 poll：HTTP 200，不是 Engine.IO：得到 "Forbidden"，应为 open 包`,
+		},
 	} {
 		m := checks.Message{ID: checks.MsgHandshakeGot, Args: checks.Args{Node: "node1", Name: "poll", Status: test.status, Reason: test.reason}}
 		for language, want := range map[checks.Language]string{checks.English: test.en, checks.Chinese: test.chinese} {

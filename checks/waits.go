@@ -1,8 +1,9 @@
 package checks
 
 import (
-	"stickwatch/probes"
 	"time"
+
+	"stickwatch/probes"
 )
 
 // waits counts requests over the consecutive rounds in which the balancer timed out while it waited

@@ -19,18 +19,30 @@ var watchGauges = []struct {
 	metric Metric
 	value  func(WatchResult) float64
 }{
-	{gauge("watch_sessions", "Sessions that `probe --watch` held. At 0 nobody can tell whether any was lost.", "cluster"),
-		func(w WatchResult) float64 { return float64(w.Sessions) }},
-	{gauge("watch_sessions_lost", "Sessions that were lost during `probe --watch`, or came back older.", "cluster"),
-		func(w WatchResult) float64 { return float64(w.Lost) }},
-	{gauge("watch_sessions_moved", "Answers to a session by another node than the one before during `probe --watch`, whether the session was lost or not.", "cluster"),
-		func(w WatchResult) float64 { return float64(w.Moves) }},
-	{gauge("watch_longest_outage_seconds", "The longest time from one good answer to the next that a session or a new client saw during `probe --watch`; 0: there was no outage.", "cluster"),
-		func(w WatchResult) float64 { return w.LongestOutage.Seconds() }},
-	{gauge("watch_requests", "What users at the interval of `probe --watch` would have sent; quick retries do not count.", "cluster"),
-		func(w WatchResult) float64 { return float64(w.Requests) }},
-	{gauge("watch_requests_failed", "Those of watch_requests that got no good answer.", "cluster"),
-		func(w WatchResult) float64 { return float64(w.Failed) }},
+	{
+		gauge("watch_sessions", "Sessions that `probe --watch` held. At 0 nobody can tell whether any was lost.", "cluster"),
+		func(w WatchResult) float64 { return float64(w.Sessions) },
+	},
+	{
+		gauge("watch_sessions_lost", "Sessions that were lost during `probe --watch`, or came back older.", "cluster"),
+		func(w WatchResult) float64 { return float64(w.Lost) },
+	},
+	{
+		gauge("watch_sessions_moved", "Answers to a session by another node than the one before during `probe --watch`, whether the session was lost or not.", "cluster"),
+		func(w WatchResult) float64 { return float64(w.Moves) },
+	},
+	{
+		gauge("watch_longest_outage_seconds", "The longest time from one good answer to the next that a session or a new client saw during `probe --watch`; 0: there was no outage.", "cluster"),
+		func(w WatchResult) float64 { return w.LongestOutage.Seconds() },
+	},
+	{
+		gauge("watch_requests", "What users at the interval of `probe --watch` would have sent; quick retries do not count.", "cluster"),
+		func(w WatchResult) float64 { return float64(w.Requests) },
+	},
+	{
+		gauge("watch_requests_failed", "Those of watch_requests that got no good answer.", "cluster"),
+		func(w WatchResult) float64 { return float64(w.Failed) },
+	},
 }
 
 // WatchCatalogue lists the metrics of `probe --watch -o prometheus`. The daemon does not export

@@ -68,8 +68,10 @@ func (v viewContext) clientsMet(history *clusterHistory) clientsMet {
 			top += height
 		}
 	}
-	met := clientsMet{Served: served.String(), Lost: lost.String(), Errors: errs.String(),
-		Width: len(total), Events: eventLines(history, len(total), chartHeight)}
+	met := clientsMet{
+		Served: served.String(), Lost: lost.String(), Errors: errs.String(),
+		Width: len(total), Events: eventLines(history, len(total), chartHeight),
+	}
 	for _, s := range history.met {
 		met.Ratios = append(met.Ratios, v.metRatio(s))
 	}

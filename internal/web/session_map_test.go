@@ -114,8 +114,10 @@ func TestEventLines(t *testing.T) {
 	}
 	r := &clusterHistory{
 		span: sixHours,
-		changes: []checks.Change{change(checks.NodeRestarted, "node2", checks.Appeared), change(checks.NodeRestarted, "", checks.Appeared),
-			change(checks.NodeDown, "node2", checks.Gone), change(checks.ClockSkew, "node2", checks.Appeared)},
+		changes: []checks.Change{
+			change(checks.NodeRestarted, "node2", checks.Appeared), change(checks.NodeRestarted, "", checks.Appeared),
+			change(checks.NodeDown, "node2", checks.Gone), change(checks.ClockSkew, "node2", checks.Appeared),
+		},
 		deployments: []checks.Deployment{{Name: "1.2", Span: checks.Span{From: sixHours.From.Add(time.Hour + 30*time.Minute)}}},
 	}
 	if got, want := eventLines(r, 1000, 100), "M500.0 0V100M250.0 0V100"; got != want {
