@@ -20,7 +20,7 @@ type canaryPool struct {
 	reserve         []*pooledCanary
 	reserved        int            // size of the reserve
 	followUps       int            // number of follow-ups so far
-	toSkip          int            // requests of canaries that address checks have replaced
+	toLeaveOut      int            // requests of canaries that address checks have replaced
 	missedFollowUps map[string]int // consecutive follow-ups without an answer of a node, by node id
 	addresses       Addresses      // of the balancer
 }

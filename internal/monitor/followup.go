@@ -23,8 +23,8 @@ type followUp struct {
 }
 
 // followUp sends one request of every canary. A due idle canary, a new client or a client of the
-// reserve replaces the canary of the same slot.
-func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
+// reserve replaces the canary of the same slot. mayLeaveOut allows that a canary sends none.
+func (p *canaryPool) followUp(ctx context.Context, pairs []pair, mayLeaveOut bool) *followUp {
 	v := &followUp{
 		pairs: pairs, waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange),
 	}
@@ -41,13 +41,14 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
 		}
 	}
 	var canaries []*pooledCanary
-	skipped := p.skipped()
-	for _, b := range p.canaries {
+	for i, b := range p.canaries {
 		switch {
 		case idle[b.slot] != nil:
 			canaries = append(canaries, idle[b.slot]...)
 			delete(idle, b.slot)
-		case paired[b.slot], b == skipped:
+		case paired[b.slot]:
+		case mayLeaveOut && p.leavesOut(i):
+			p.toLeaveOut--
 		case reserve[b.slot] != nil:
 			canaries = append(canaries, reserve[b.slot])
 		default:
@@ -77,14 +78,10 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair) *followUp {
 	return v
 }
 
-// skipped returns a canary that sends no request in this follow-up, because an address check has
-// replaced one: checks cost no additional requests. nil: all do.
-func (p *canaryPool) skipped() *pooledCanary {
-	if p.toSkip <= 0 || len(p.canaries) == 0 {
-		return nil
-	}
-	p.toSkip--
-	return p.canaries[p.followUps%len(p.canaries)]
+// leavesOut reports whether the ith canary sends no request in this follow-up, because a request of
+// an address check has replaced it: checks cost no additional requests.
+func (p *canaryPool) leavesOut(i int) bool {
+	return p.toLeaveOut > 0 && i == p.followUps%len(p.canaries)
 }
 
 // writeEvery is the number of a canary's follow-ups of which one stores a value. Otherwise

@@ -33,7 +33,7 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 			w.takeFullRound(ctx, nil, false)
 			return
 		}
-		followUp := w.canaryPool.followUp(ctx, w.pairs())
+		followUp := w.canaryPool.followUp(ctx, w.pairs(), !w.hasProblems())
 		if w.hangs(followUp.task) && w.mayInvestigateHang() && !w.doubtful() {
 			w.canaryPool.evaluate(followUp.take(), w.lastReport, w.observer)
 			w.investigate(ctx, followUp)
@@ -247,7 +247,10 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, a
 		return false
 	}
 	w.fullRoundEnded, w.lastPairs = time.Now(), time.Now()
-	w.canaryPool.toSkip = len(round.AddressChecks)
+	w.canaryPool.toLeaveOut = 0
+	for _, x := range round.AddressChecks {
+		w.canaryPool.toLeaveOut += x.Sent
+	}
 	w.lookUp(ctx) // an address may have left during the round
 	w.canaryPool.removeLeft()
 	round.Past, round.Every = w.history, w.intervals.Canary
