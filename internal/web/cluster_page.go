@@ -103,7 +103,7 @@ type clusterView struct {
 	Doubts    []string
 	Facts     []fact
 	Rows      []row
-	Zone      string       // time zone of the page
+	Zone      string       // of the times of the span
 	Window    string       // label of the time span of the uptime bars
 	Sessions  *calendar    // of all owners together; nil: no data
 	Balancer  *calendar    // nil: no data
@@ -138,7 +138,7 @@ func (v viewContext) cluster(snapshot Snapshot, history *clusterHistory) cluster
 		Since:   v.timestamp(snapshot.Since),
 		Seen:    v.timestamp(snapshot.Report.Started),
 		Stale:   v.stale(snapshot),
-		Facts:   v.facts(snapshot.Report), Rows: v.rows(snapshot, history), Window: v.window(history.span), Zone: v.now.In(v.zone).Format("MST"),
+		Facts:   v.facts(snapshot.Report), Rows: v.rows(snapshot, history), Window: v.window(history.span), Zone: v.zones(cmp.Or(history.span.From, v.now), v.now),
 		NoHistory: history.err != nil, CanProbe: v.canProbe && v.canWrite, CanWrite: v.canWrite,
 	}
 	for _, d := range snapshot.Report.Doubts {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +49,21 @@ func (f formatter) clock(t, now time.Time) string {
 		return t.Format("1月2日 15:04")
 	default:
 		return t.Format("2 Jan 15:04")
+	}
+}
+
+// zones returns the abbreviations of the time zone in a span, the newest first, such as CET/CEST: summer has its own.
+func (f formatter) zones(from, to time.Time) string {
+	var names []string
+	for at := to.In(f.zone); ; {
+		if name := at.Format("MST"); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		start, _ := at.ZoneBounds()
+		if start.IsZero() || !start.After(from) {
+			return strings.Join(names, "/")
+		}
+		at = start.Add(-1)
 	}
 }
 

@@ -138,3 +138,31 @@ func TestSetLocale(t *testing.T) {
 		}
 	}
 }
+
+// TestZones: times of summer and winter below one heading have both abbreviations in it.
+func TestZones(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 14, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		zone *time.Location
+		days int
+		want string
+	}{{berlin, 1, "CET"}, {berlin, 30, "CET/CEST"}, {berlin, 400, "CET/CEST"}, {time.FixedZone("CST", 8*60*60), 400, "CST"}, {time.UTC, 400, "UTC"}} {
+		if got := (formatter{english, test.zone}).zones(now.AddDate(0, 0, -test.days), now); got != test.want {
+			t.Errorf("%s, %d days: got %s, want %s", test.zone, test.days, got, test.want)
+		}
+	}
+	w := newFakeDaemon(nodeDown("shop", 3))
+	s := w.server(t, func(c *Config) { c.Location, c.Now = berlin, func() time.Time { return testTime.AddDate(0, 0, 60) } })
+	for path, want := range map[string]string{
+		"/incidents": "Began (CEST/CET)", "/incidents.csv": "Began (CEST/CET)",
+		"/clusters/shop?range=90d": `<span class="meta">CEST/CET</span>`, "/clusters/shop?range=6h": `<span class="meta">CEST</span>`,
+	} {
+		if got := getPage(s, path).Body.String(); !strings.Contains(got, want) {
+			t.Errorf("%s lacks %q", path, want)
+		}
+	}
+}

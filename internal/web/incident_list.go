@@ -20,7 +20,7 @@ import (
 // An incidentsView is a page of incidents, newest first.
 type incidentsView struct {
 	Cluster string // "": all
-	Zone    string // time zone of the page
+	Zone    string // of the times in the list
 	Filters []filter
 	Entries []incidentEntry
 	CSV     string // links to the selected incidents
@@ -53,6 +53,16 @@ type listedEntry struct {
 	incidents  []alerting.Incident
 }
 
+// oldestStart returns the first start of incidents, or a time that is before all of them.
+func oldestStart(list []alerting.Incident, than time.Time) time.Time {
+	for _, i := range list {
+		if i.Started.Before(than) {
+			than = i.Started
+		}
+	}
+	return than
+}
+
 // A deploymentView is the view of a deployment.
 type deploymentView struct {
 	Name, Cluster, Link string
@@ -75,7 +85,7 @@ func (s *Server) incidentsPage(r *http.Request, p *page) error {
 		return err
 	}
 	view := incidentsView{
-		Cluster: probes.Clean(asked.Cluster, maxWord), Zone: p.now.In(p.zone).Format("MST"), Filters: s.incidentFilters(p.viewContext, r.URL.Query()),
+		Cluster: probes.Clean(asked.Cluster, maxWord), Filters: s.incidentFilters(p.viewContext, r.URL.Query()),
 		CSV: exportLink("/incidents.csv", r.URL.Query(), nil), JSON: exportLink("/api/v1/incidents", r.URL.Query(), url.Values{"limit": {strconv.Itoa(maxIncidents)}}),
 	}
 	listed, err := s.incidentEntries(r.Context(), asked, found)
@@ -90,7 +100,12 @@ func (s *Server) incidentsPage(r *http.Request, p *page) error {
 		}
 		view.Older = exportLink("/incidents", r.URL.Query(), url.Values{"until": {oldest.UTC().Format(time.RFC3339Nano)}})
 	}
+	oldest := p.now
 	for _, one := range listed {
+		oldest = oldestStart(one.incidents, oldest)
+		if one.at.Before(oldest) {
+			oldest = one.at
+		}
 		entry := incidentEntry{Incidents: p.incidents(one.incidents)}
 		if one.deployment != nil {
 			if entry.Deployment, err = s.deployment(r.Context(), p.viewContext, *one.deployment); err != nil {
@@ -99,6 +114,7 @@ func (s *Server) incidentsPage(r *http.Request, p *page) error {
 		}
 		view.Entries = append(view.Entries, entry)
 	}
+	view.Zone = p.zones(oldest, p.now)
 	p.Template, p.Content, p.Tab = "incidents", view, "incidents"
 	p.Title = p.translate("Incidents")
 	return nil
@@ -239,7 +255,7 @@ func (s *Server) incidentsCSV(w http.ResponseWriter, r *http.Request) {
 
 // incidentRows returns the header and a row for each incident.
 func (v viewContext) incidentRows(list []alerting.Incident) [][]string {
-	zone := v.now.In(v.zone).Format(" (MST)")
+	zone := " (" + v.zones(oldestStart(list, v.now), v.now) + ")"
 	moment := func(t time.Time) string {
 		if t.IsZero() {
 			return ""

@@ -92,6 +92,7 @@ type incidentView struct {
 	CanNote      bool
 	Started      timestamp
 	Ended        timestamp
+	Zone         string // of the times of the timeline
 	Lasted       string
 	Extent       string // number of details: evidence and explained findings
 	Tree         []findingNode
@@ -120,7 +121,7 @@ func (v viewContext) incident(incident alerting.Incident) incidentView {
 		Open: incident.State != alerting.Resolved, Flapping: incident.Flapping,
 		Title: v.title(incident.Cause.Code), Summary: v.summary(incident), Affected: v.affected(incident.Affected()), Remedy: v.advice(incident),
 		Silenced: line(incident.Silenced), Merged: incident.MergedInto,
-		Started: v.timestamp(incident.Started), Ended: v.timestamp(incident.Ended), Lasted: v.length(incident.Duration(v.now)),
+		Started: v.timestamp(incident.Started), Ended: v.timestamp(incident.Ended), Zone: v.zones(incident.Started, v.now), Lasted: v.length(incident.Duration(v.now)),
 		Extent: v.extent(len(incident.Findings) - len(alike)),
 		Tree:   v.tree(incident.Findings),
 	}
