@@ -33,9 +33,9 @@ func TestLossesCountOnce(t *testing.T) {
 	}
 }
 
-// TestLostIn tests that a session may be lost until its client had the answer: HAProxy tries a
+// TestSinceLastKept tests that a session may be lost until its client had the answer: HAProxy tries a
 // node again that stopped after the request came.
-func TestLostIn(t *testing.T) {
+func TestSinceLastKept(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 3, 14, 0, 0, 0, time.UTC)
 	ex := probes.Exchange{At: at, Timing: probes.Timing{Total: time.Second}}

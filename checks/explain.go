@@ -25,10 +25,10 @@ var causes = map[Code][]possibleCause{
 		{NodePaused, mayCause},
 		{Slow, tookTooLong},
 		{NodeRestarted, followsNode},
-		{NodeRestarted, inHarmfulLoop},
 		{Slow, byLostPackets},
 		{NodeDown, noNodeUp},
 		{SessionFailing, forReturning},
+		{NodeRestarted, inHarmfulLoop},
 	},
 	BalancerSplit: {
 		{NodeEjected, mayCause},
@@ -185,9 +185,10 @@ func inLoop(effect, cause Finding) bool {
 	return cause.Target == crashLoop && effect.Target != crashLoop && slices.Equal(effect.Nodes, cause.Nodes)
 }
 
-// inHarmfulLoop is true of errors that clients get while a crash loop costs them answers.
-func inHarmfulLoop(_, cause Finding) bool {
-	return cause.Target == crashLoop && cause.Severity == Critical
+// inHarmfulLoop is true of errors that name no node, and that clients get while a crash loop costs
+// them answers.
+func inHarmfulLoop(effect, cause Finding) bool {
+	return cause.Target == crashLoop && cause.Severity == Critical && len(effect.Nodes) == 0 && effect.harm.meets(cause.harm)
 }
 
 // sumsUp is true of the finding of one node's restart and the one that sums up the

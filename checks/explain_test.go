@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -256,6 +257,39 @@ func TestExplain(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestErrorsInCrashLoop tests which errors of the balancer a crash loop explains.
+func TestErrorsInCrashLoop(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 3, 14, 0, 0, 0, time.UTC)
+	second := func(n int) time.Time { return at.Add(time.Duration(n) * time.Second) }
+	loop := of(NodeRestarted, Critical, "node1")
+	loop.Target, loop.harm = crashLoop, Span{second(0), second(9)}
+	failing := of(SessionFailing, Critical, "")
+	failing.Nodes = nil
+	for name, tc := range map[string]struct {
+		effect Finding
+		others []Finding
+		want   string
+	}{
+		"at the same time":      {Finding{harm: Span{second(3), second(12)}}, nil, loop.Key()},
+		"later":                 {Finding{harm: Span{second(30), second(40)}}, nil, ""},
+		"of another node":       {Finding{harm: Span{second(3), second(12)}, Nodes: []string{"node2"}}, nil, ""},
+		"of returning clients":  {Finding{harm: Span{second(3), second(12)}, returning: true}, []Finding{failing}, failing.Key()},
+		"while no node answers": {Finding{harm: Span{second(3), second(12)}}, []Finding{noneUp("node2")}, "node_down/node2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			effect := tc.effect
+			effect.Code, effect.Severity = BalancerError, Critical
+			for _, f := range explain(append([]Finding{effect, loop}, tc.others...)) {
+				if f.Code == BalancerError && f.ExplainedBy != tc.want {
+					t.Errorf("explained by %q, want %q", f.ExplainedBy, tc.want)
+				}
 			}
 		})
 	}

@@ -134,7 +134,9 @@ func (f Finding) withTexts(change func(Message) Message) Finding {
 // WithTimes returns f with all its times changed, as for another clock.
 func (f Finding) WithTimes(change func(time.Time) time.Time) Finding {
 	f = f.withTexts(func(m Message) Message { return m.withTimes(change) })
-	f.When, f.Times = change(f.When), slices.Clone(f.Times)
+	f.When, f.Began = change(f.When), change(f.Began)
+	f.firstEvidence, f.checkedAt = change(f.firstEvidence), change(f.checkedAt)
+	f.harm.From, f.harm.To, f.Times = change(f.harm.From), change(f.harm.To), slices.Clone(f.Times)
 	for i, t := range f.Times {
 		f.Times[i] = change(t)
 	}

@@ -198,3 +198,25 @@ func TestChineseSpans(t *testing.T) {
 		}
 	}
 }
+
+// TestWithTimes tests that a finding for another clock keeps no time of the old one.
+func TestWithTimes(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 3, 14, 0, 0, 0, time.UTC)
+	var zero Finding
+	changed := zero.WithTimes(func(time.Time) time.Time { return at })
+	var visit func(path string, v reflect.Value)
+	visit = func(path string, v reflect.Value) {
+		switch {
+		case v.Type() == reflect.TypeFor[time.Time]():
+			if v.IsZero() {
+				t.Errorf("%s keeps its time", path)
+			}
+		case v.Kind() == reflect.Struct:
+			for i := range v.NumField() {
+				visit(path+"."+v.Type().Field(i).Name, v.Field(i))
+			}
+		}
+	}
+	visit("Finding", reflect.ValueOf(changed))
+}

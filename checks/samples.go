@@ -18,6 +18,11 @@ func (s Span) contains(moment time.Time) bool {
 	return !moment.IsZero() && !moment.Before(s.From) && moment.Before(s.To)
 }
 
+// meets reports whether two spans have a moment in common. A zero span meets none.
+func (s Span) meets(other Span) bool {
+	return !s.From.IsZero() && !other.From.IsZero() && !s.From.After(other.To) && !other.From.After(s.To)
+}
+
 // and returns the span from the beginning of the earlier one to the end of the later one. A
 // zero span adds nothing.
 func (s Span) and(other Span) Span {

@@ -107,9 +107,9 @@ func TestOneAddress(t *testing.T) {
 	}
 }
 
-// TestFreshClients: the search for a missing node takes two samples of the size that excludes
+// TestNewClients: the search for a missing node takes two samples of the size that excludes
 // chance; without a missing node there is no search.
-func TestFreshClients(t *testing.T) {
+func TestNewClients(t *testing.T) {
 	w := start(t, demo.Config{Nodes: 3, Method: probes.MethodCookie}, "generic", nil)
 	count := func() (fresh int) {
 		for _, trace := range new(monitor.Prober).Round(t.Context(), w.config).Traces {
@@ -372,11 +372,15 @@ func TestImpaired(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Self.Recover()
+	recorded := len(log.requests)
 	w.FollowUp(t.Context())
 	if err := w.TakeRound(t.Context()); err != nil {
 		t.Error(err)
 	}
-	for _, request := range w.Snapshot().Report.Requests {
+	if len(log.requests) == recorded {
+		t.Error("no request of a client was recorded afterwards")
+	}
+	for _, request := range log.requests[recorded:] {
 		if request.Outcome.Harmful() {
 			t.Errorf("a client is said to have met %+v", request)
 		}

@@ -316,7 +316,7 @@ func (t *traceDriver) checkAddress(ctx context.Context, canaries []*probes.Canar
 	list := make([]probes.AddressCheck, len(canaries))
 	t.runParallel(len(canaries), func(i int) {
 		list[i].Void = true
-		if hung(canaries[i]) || len(canaries[i].Trace().First().Rejected) > 0 {
+		if hung(canaries[i]) || len(canaries[i].First().Rejected) > 0 {
 			return
 		}
 		owner := identity.NodeOf(canaries[i].Holder())

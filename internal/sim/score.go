@@ -238,7 +238,7 @@ func (r Result) justified(a alert, harms []harm) bool {
 	}) || slices.ContainsFunc(r.Schedule.Operations, func(o Operation) bool {
 		k, _ := operationKindOf(o.Kind)
 		own := a.cause.Code == checks.NodePaused || a.cause.Code == checks.DependencyDown
-		alone := k.unhealthy && o.For >= minErrorSpan && !r.used(o.Nodes, r.at(o.At), a.critical)
+		alone := k.unhealthy && len(o.Nodes) > 0 && o.For >= minErrorSpan && !r.used(o.Nodes, r.at(o.At), a.critical)
 		return (k.selfReported && own || k.losesForSure || alone) && r.concerns(a, o) && r.during(a, o)
 	})
 }

@@ -205,6 +205,22 @@ func TestScore(t *testing.T) {
 	}
 }
 
+// TestStoreOutageWithoutHarm tests that an operation that concerns no node is no reason for a critical
+// alert while no user is harmed.
+func TestStoreOutageWithoutHarm(t *testing.T) {
+	s, err := ParseSchedule(strings.Replace(threeNodes, "/sticky/", "/shared/", 1) + "5m store-failover for 20s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Result{Schedule: s, Began: began, Requests: byTime(met(users.Served, "node1", "node1", 5*time.Minute, 1, 2, 3, 4)), Notifications: []alerting.Notification{
+		firedNotification(5*time.Minute+10*time.Second, checks.Critical, checks.SessionLost, ""),
+	}}
+	found := r.Score().Counterexamples
+	if len(found) != 1 || found[0].Kind() != "critical without harm: session_lost" {
+		t.Errorf("got %v, want a critical without harm", found)
+	}
+}
+
 func byTime(list []users.Request) []users.Request {
 	log := users.NewLog(list...)
 	return log.Requests()
