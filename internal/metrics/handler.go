@@ -3,13 +3,16 @@ package metrics
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 )
 
@@ -32,14 +35,20 @@ func (l *Live) Handler() http.Handler {
 		format := expfmt.NegotiateIncludingOpenMetrics(r.Header)
 		w.Header().Set("Content-Type", string(format))
 		w.Header().Set("Vary", "Accept, Accept-Encoding")
-		if !acceptsGzip(r) {
-			l.write(w, format)
+		packed, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is valid
+		out := io.Writer(w)
+		if acceptsGzip(r) {
+			w.Header().Set("Content-Encoding", "gzip")
+			out = packed
+		}
+		if err := l.write(out, format); err != nil {
+			w.Header().Del("Content-Encoding")
+			http.Error(w, "gathering metrics: "+err.Error(), http.StatusInternalServerError)
 			return
 		}
-		w.Header().Set("Content-Encoding", "gzip")
-		packed, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is valid
-		l.write(packed, format)
-		_ = packed.Close() // it fails only if the client is gone
+		if out == packed {
+			_ = packed.Close() // it fails only if the client is gone
+		}
 	})
 }
 
@@ -53,8 +62,11 @@ func acceptsGzip(r *http.Request) bool {
 	return false
 }
 
-// write writes all metrics until the client is gone.
-func (l *Live) write(w io.Writer, format expfmt.Format) {
+// write writes all metrics until the client is gone, as promhttp does with ContinueOnError: it leaves out what cannot
+// be gathered, and returns an error if that is everything.
+func (l *Live) write(w io.Writer, format expfmt.Format) error {
+	var failures []error
+	written := false
 	out := &withoutComments{Writer: w}
 	encoder := expfmt.NewEncoder(out, format)
 	for _, c := range l.collectors {
@@ -65,32 +77,46 @@ func (l *Live) write(w io.Writer, format expfmt.Format) {
 		for _, part := range parts {
 			continues, ok := part.(interface{ continues() bool })
 			out.drop, out.inLine, out.inComment = ok && continues.continues(), false, false
-			if gather(part, encoder) != nil {
-				return
+			families, err := gather(part)
+			if err != nil {
+				failures = append(failures, err)
+				l.gatheringErrors.WithLabelValues("gathering").Inc()
 			}
+			for _, f := range families {
+				if encoder.Encode(f) != nil {
+					return nil
+				}
+				written = true
+			}
+		}
+	}
+	if len(failures) > 0 {
+		err := fmt.Errorf("%d collectors failed: %.1000s", len(failures), errors.Join(failures...).Error())
+		l.logGathering(err)
+		if !written {
+			return err
 		}
 	}
 	out.drop = false
 	if end, ok := encoder.(expfmt.Closer); ok {
 		_ = end.Close() // as above
 	}
+	return nil
 }
 
-// gather writes the metrics of a collector. It leaves out those that contradict each other, which
-// are defects of stickwatch.
-func gather(part prometheus.Collector, to expfmt.Encoder) error {
+// gather returns the metrics of a collector without those that contradict each other, which are defects of stickwatch.
+func gather(part prometheus.Collector) ([]*dto.MetricFamily, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(guarded{part})
-	families, err := registry.Gather()
-	if err != nil {
+	return registry.Gather()
+}
+
+// logGathering logs an error at most once a minute, because every scrape has it.
+func (l *Live) logGathering(err error) {
+	now, last := time.Now(), l.gatheringLogged.Load()
+	if (last == nil || now.Sub(*last) >= time.Minute) && l.gatheringLogged.CompareAndSwap(last, &now) {
 		slog.Error("gathering metrics", "err", err)
 	}
-	for _, f := range families {
-		if err := to.Encode(f); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // withoutComments can drop the comments at the beginning of a text: a metric that is written in parts

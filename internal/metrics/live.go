@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,9 @@ type Live struct {
 	counters     counters
 	timings      timings
 	daemon       daemon
+
+	gatheringErrors *prometheus.CounterVec // named as that of promhttp, which alerts know
+	gatheringLogged atomic.Pointer[time.Time]
 }
 
 // A Build identifies a binary. Empty fields become "unknown".
@@ -46,8 +50,12 @@ func New(b Build) *Live {
 		counters:     newCounters(limiter),
 		timings:      newTimings(),
 		daemon:       newDaemon(b),
+		gatheringErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "promhttp_metric_handler_errors_total", Help: "Errors while the metrics of a scrape were gathered.",
+		}, []string{"cause"}),
 	}
-	l.Register(l.latestRounds, l.canaries, l.incidents, l.deployments, l.timings, l.daemon)
+	l.gatheringErrors.WithLabelValues("gathering")
+	l.Register(l.latestRounds, l.canaries, l.incidents, l.deployments, l.timings, l.daemon, l.gatheringErrors)
 	for _, v := range l.counters.vecs() {
 		l.Register(v)
 	}

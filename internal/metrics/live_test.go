@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -129,6 +130,37 @@ func TestHandler(t *testing.T) {
 				t.Errorf("got %v, want classic and native buckets", h)
 			}
 			return
+		}
+	}
+}
+
+// An only is a collector of one metric.
+type only struct{ prometheus.Metric }
+
+func (o only) Describe(all chan<- *prometheus.Desc) { all <- o.Desc() }
+
+func (o only) Collect(all chan<- prometheus.Metric) { all <- o.Metric }
+
+// TestHandlerLeavesOutDefects: the other metrics of a scrape remain. A scrape without any fails.
+func TestHandlerLeavesOutDefects(t *testing.T) {
+	defect := prometheus.NewInvalidMetric(prometheus.NewDesc("bad", "bad", nil, nil), errors.New("a defect"))
+	l := New(Build{})
+	l.Register(only{defect})
+	broken := New(Build{})
+	broken.collectors = []prometheus.Collector{only{defect}}
+	for _, test := range []struct {
+		live *Live
+		want int
+	}{{l, 200}, {broken, 500}} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil)
+		r.Header.Set("Accept-Encoding", "gzip")
+		w := httptest.NewRecorder()
+		test.live.Handler().ServeHTTP(w, r)
+		if w.Code != test.want || (w.Header().Get("Content-Encoding") == "gzip") != (test.want == 200) {
+			t.Errorf("got %d %v, want %d", w.Code, w.Header(), test.want)
+		}
+		if got := testutil.ToFloat64(test.live.gatheringErrors); got != 1 {
+			t.Errorf("got %v counted errors, want 1", got)
 		}
 	}
 }
