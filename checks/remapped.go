@@ -127,8 +127,9 @@ func (rem *remaps) forgotIdle(r *observedRemap) bool {
 }
 
 // forgottenAfter returns the shortest pause of the clients that moved with these answers, if none
-// of them was active, all that paused less stayed on their node, and no more of the others did than
-// moved: a table or a cookie of the balancer ended, and chance gave some their node again. Otherwise 0.
+// of them was active, some that paused less than half as long stayed on their node, and no more of the
+// others did than moved: a table or a cookie of the balancer ended, and chance gave some their node again.
+// Otherwise 0.
 func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
 	shortest := moved[0].pauseBefore()
 	for _, a := range moved {
@@ -144,7 +145,7 @@ func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
 		}
 		switch {
 		case !w.Continued || longest == 0 || slices.ContainsFunc(moved, func(a *answer) bool { return a.trace == w }):
-		case longest < shortest:
+		case 2*longest < shortest:
 			active++
 		default:
 			idle++

@@ -32,7 +32,7 @@ func (l *Live) Handler() http.Handler {
 			http.Error(w, fmt.Sprintf("more than %d scrapes at a time", maxScrapes), http.StatusServiceUnavailable)
 			return
 		}
-		format := expfmt.NegotiateIncludingOpenMetrics(r.Header)
+		format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
 		w.Header().Set("Content-Type", string(format))
 		w.Header().Set("Vary", "Accept, Accept-Encoding")
 		packed, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is valid
