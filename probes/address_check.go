@@ -22,17 +22,22 @@ func (c AddressCheck) Moved(nodeOf func(label string) string) bool {
 	return node != "" && c.From != "" && node != c.From
 }
 
-// LeadsTo reports whether clients of one address may come to another with their cookies: both
-// belong to one host, or stand for the machines behind one.
-func (f Frontend) LeadsTo(other Frontend) bool {
-	if !f.Address.IsValid() || !other.Address.IsValid() || f.URL.Scheme != other.URL.Scheme || f.URL.Path != other.URL.Path {
+// Leads reports whether clients of one address may come to another with their cookies, and are the same
+// clients there: both addresses belong to one host, or stand for the machines behind one. A balancer that
+// goes by the address of a client does not recognise one that comes by IPv4 and by IPv6.
+func (b Balancer) Leads(from, to Frontend) bool {
+	if !from.Address.IsValid() || !to.Address.IsValid() || from.URL.Scheme != to.URL.Scheme || from.URL.Path != to.URL.Path {
+		return false
+	}
+	byAddress := b.Method != MethodCookie && b.KeyHeader() == ""
+	if byAddress && from.Address.Addr().Unmap().Is4() != to.Address.Addr().Unmap().Is4() {
 		return false
 	}
 	isAddress := func(f Frontend) bool {
 		_, err := netip.ParseAddr(f.URL.Hostname())
 		return err == nil
 	}
-	return f.URL.Hostname() == other.URL.Hostname() || isAddress(f) || isAddress(other)
+	return from.URL.Hostname() == to.URL.Hostname() || isAddress(from) || isAddress(to)
 }
 
 // CheckAddress presents the session at another address of the balancer. If its node does not

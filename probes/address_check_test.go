@@ -108,7 +108,7 @@ func TestCheckAddressInTurns(t *testing.T) {
 	}
 }
 
-func TestLeadsTo(t *testing.T) {
+func TestLeads(t *testing.T) {
 	front := func(text string) Frontend {
 		u, err := url.Parse(text)
 		if err != nil {
@@ -127,8 +127,32 @@ func TestLeadsTo(t *testing.T) {
 		{"http://shop.example", "https://shop.example", false},
 		{"http://shop.example/a", "http://shop.example/b", false},
 	} {
-		if got := front(c.a).LeadsTo(front(c.b)); got != c.want {
+		if got := (Balancer{}).Leads(front(c.a), front(c.b)); got != c.want {
 			t.Errorf("%s to %s: got %v, want %v", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+// TestLeadsToOtherFamily: a client has another address by IPv6, which matters to a balancer that goes by it.
+func TestLeadsToOtherFamily(t *testing.T) {
+	u := &url.URL{Scheme: "http", Host: "shop.example"}
+	v4 := Frontend{URL: u, Address: netip.MustParseAddrPort("192.0.2.1:80")}
+	v6 := Frontend{URL: u, Address: netip.MustParseAddrPort("[2001:db8::1]:80")}
+	for _, c := range []struct {
+		name     string
+		balancer Balancer
+		want     bool
+	}{
+		{"by the address", Balancer{Method: MethodIPHash}, false},
+		{"not known", Balancer{Method: MethodUnknown}, false},
+		{"by the address in a header", Balancer{Method: MethodIPHash, ClientIPHeader: "X-Client"}, true},
+		{"by a cookie", Balancer{Method: MethodCookie}, true},
+	} {
+		if got := c.balancer.Leads(v4, v6); got != c.want {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
+		if !c.balancer.Leads(v6, v6) {
+			t.Errorf("%s: a client of IPv6 is not led to IPv6", c.name)
 		}
 	}
 }

@@ -99,7 +99,7 @@ func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *
 			inner.Go(func() { handshakes[i] = p.handshakesThrough(ctx, cluster, frontend) })
 			inner.Go(func() {
 				driver := p.newTraceDriver(cluster, frontend)
-				driver.wants, driver.next = wants, nextAddress(frontends, i)
+				driver.wants, driver.next = wants, nextAddress(cluster.Balancer, frontends, i)
 				seen.addDriver(driver)
 				traces[i] = driver.run(ctx, func() []probes.NodeObservation {
 					<-direct

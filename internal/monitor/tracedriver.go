@@ -330,10 +330,10 @@ func (t *traceDriver) checkAddress(ctx context.Context, canaries []*probes.Canar
 	return list
 }
 
-// nextAddress returns the next address to which clients of the ith one may be led; zero: none.
-func nextAddress(all []probes.Frontend, i int) probes.Frontend {
+// nextAddress returns the next address of b to which clients of the ith one may be led; zero: none.
+func nextAddress(b probes.Balancer, all []probes.Frontend, i int) probes.Frontend {
 	for _, other := range slices.Concat(all[i+1:], all[:i]) {
-		if all[i].LeadsTo(other) {
+		if b.Leads(all[i], other) {
 			return other
 		}
 	}
