@@ -102,7 +102,7 @@ func (att *attribution) lostWithNode(a *answer) bool {
 	}
 	lost := a.sinceLastKept()
 	for _, node := range []string{a.trace.holder, a.trace.opener} {
-		if att.sessionsGoneSince(node, a.trace.First().At) || !att.ready(node) && node != "" && a.moved() {
+		if att.sessionsGoneSince(node, a.trace.First().At) || a.moved() && att.isGone(node) {
 			return true
 		}
 		if att.wasDisruptedIn(node, lost, func(d Disruption) bool { return d.mayTakeSession(a) }) {
@@ -110,6 +110,15 @@ func (att *attribution) lostWithNode(a *answer) bool {
 		}
 	}
 	return a.moved() && att.byRestartElsewhere(a, lost)
+}
+
+// isGone reports whether a node does not serve. An unlisted name may be that of a listed node, unless
+// all are known by name, or one of them is down.
+func (att *attribution) isGone(node string) bool {
+	if IsUnlisted(node) {
+		return att.allNamed || slices.ContainsFunc(att.active, func(o probes.NodeObservation) bool { return !att.up[o.Node] })
+	}
+	return node != "" && !att.ready(node)
 }
 
 // returnsToOwner reports whether a hash returned a client to its owner from the

@@ -2,6 +2,7 @@ package checks_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -371,6 +372,25 @@ func TestLossAtReturnFromUnlistedNode(t *testing.T) {
 	w.Steps[1].Session = otherSession
 	if diff := cmp.Diff([]string{"warning node_down/node2"}, lines(checks.Judge(r.Round))); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
+
+// TestLossOfNodeWithUnknownName: a session that was opened by a node whose name nobody has learnt was not
+// lost with a node, while all nodes are well.
+func TestLossOfNodeWithUnknownName(t *testing.T) {
+	t.Parallel()
+	r := empty(3)
+	for _, label := range []string{"node1", "node2", "app-3"} {
+		r.visit(slices.Repeat([]string{label}, 8)...)
+	}
+	r.node("node3").Label = ""
+	r.Past = new(checks.History)
+	w := r.visit("app-3", "node1")
+	w.Continued, w.OpenerLabel, w.Opened = true, "app-3", began.Add(-5*time.Minute)
+	w.Steps[0].At = w.Opened
+	w.Steps[1].Session = otherSession
+	if got := lines(checks.Judge(r.Round)); !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "critical session_lost") }) {
+		t.Errorf("got %q, want session_lost", got)
 	}
 }
 
