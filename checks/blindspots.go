@@ -191,14 +191,24 @@ func unlikeClients(oc *outcomes) []string {
 		o := oc.direct[id]
 		return oc.up[id] && o.Session != nil && o.Session.Failure == ""
 	})
-	unlike := slices.DeleteFunc(slices.Clone(asked), func(id string) bool {
-		own := oc.direct[id].Session
-		return !(own.Status >= 400 && own.Status < 500 && own.Status != 429 || own.Status >= 200 && own.Status < 300 && !own.Truncated && own.ShowsNothing())
-	})
+	unlike := slices.DeleteFunc(slices.Clone(asked), func(id string) bool { return !refusesOrLeadsAway(oc.direct[id].Session) })
 	if len(unlike) < len(asked) {
 		return nil // a fault of some nodes
 	}
 	return unlike
+}
+
+// refusesOrLeadsAway reports whether an answer refuses the request, leads to another address, such as the
+// site's name or https, or is a page that shows nothing of a session.
+func refusesOrLeadsAway(ex *probes.Exchange) bool {
+	switch {
+	case ex.Status >= 400 && ex.Status < 500:
+		return ex.Status != 429
+	case ex.Status >= 300 && ex.Status < 400:
+		return ex.Redirect != ""
+	default:
+		return ex.Status >= 200 && ex.Status < 300 && !ex.Truncated && ex.ShowsNothing()
+	}
 }
 
 // refusedDirectly finds nodes of which no direct request shows the page that clients get.

@@ -2,8 +2,10 @@ package checks_test
 
 import (
 	"slices"
+	"testing"
 	"time"
 
+	"stickwatch/checks"
 	"stickwatch/probes"
 )
 
@@ -85,4 +87,36 @@ var blindSpotSpecs = []spec{
 		round: from(healthy, func(r *round) { r.Balancers[0].Waiting = 8 }),
 		want:  []string{"info blind_spot/addresses of " + lbURL},
 	},
+}
+
+// TestAnotherPageDirectly: nodes that show clients the session's page, and stickwatch none, lack the name of
+// the site or a header.
+func TestAnotherPageDirectly(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status   int
+		redirect string
+		nodes    int
+		want     bool
+	}{
+		"misdirected":            {421, "", 3, true},
+		"forbidden":              {403, "", 3, true},
+		"led to https":           {301, "https://shop.example/", 3, true},
+		"not modified":           {304, "", 3, false},
+		"too many requests":      {429, "", 3, false},
+		"an error":               {500, "", 3, false},
+		"a fault of some nodes":  {403, "", 2, false},
+		"as clients get it (ok)": {200, "", 0, false},
+	} {
+		r := healthy()
+		for i := range c.nodes {
+			ex := page(testPage, c.status)
+			ex.Redirect = c.redirect
+			r.Nodes[i].Session = &ex
+		}
+		got := slices.ContainsFunc(checks.Judge(r.Round).Findings, func(f checks.Finding) bool { return f.Key() == "blind_spot/direct" })
+		if got != c.want {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
 }
