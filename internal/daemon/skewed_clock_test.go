@@ -130,7 +130,7 @@ func TestFleetClocks(t *testing.T) {
 	}
 	await(t, time.Minute, "the page names the clock that is off", func() bool {
 		_, page := f.running["b"].request(t, "/")
-		return strings.Contains(page, "The clock of the instance &#34;a&#34; is 1m0s behind") && !strings.Contains(page, "instance &#34;b&#34;")
+		return strings.Contains(page, "The clock of the instance &#34;a&#34; is 1 min behind") && !strings.Contains(page, "instance &#34;b&#34;")
 	})
 }
 

@@ -43,7 +43,7 @@ func TestRefresher(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.refresh(ctx); err != nil {
+	if err := s.afterChange(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
