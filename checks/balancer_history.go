@@ -13,6 +13,7 @@ type BalancerHistory struct {
 	Lost     time.Time            // when session_lost was last found; zero: never
 	Unlisted map[string]time.Time // when each name of an unlisted node was first met, if the nodes have a source
 	Drifted  time.Time            // when a session last drifted; zero: never
+	Forgot   time.Time            // when the balancer had last forgotten clients that paused; zero: never
 	Remapped Remapping
 	Waited   waits
 }
@@ -24,6 +25,9 @@ func (rem *remaps) balancerHistory() BalancerHistory {
 		if m.At.After(balancerHistory.Drifted) {
 			balancerHistory.Drifted = m.At
 		}
+	}
+	if rem.forgot {
+		balancerHistory.Forgot = rem.Started
 	}
 	placed := rem.placedByHash()
 	if rem.oracle != nil && len(placed) >= 2 {

@@ -37,6 +37,7 @@ type remaps struct {
 	*movement
 
 	remap    *observedRemap  // that this round has seen; nil: none
+	forgot   bool            // this round has seen that the balancer forgets idle clients
 	balancer BalancerHistory // this round included
 }
 
@@ -97,7 +98,8 @@ func (rem *remaps) findRemap() *observedRemap {
 	}
 	r.Moved = len(r.traces)
 	change, node := rem.changeOfList()
-	if !rem.manyMoved(r, change) {
+	rem.forgot = change.IsZero() && !rem.rehashedAt(r.At) && rem.forgotIdle(r)
+	if rem.forgot || !rem.manyMoved(r, change) {
 		return nil
 	}
 	r.Change = change
@@ -123,35 +125,53 @@ func (rem *remaps) forgotIdle(r *observedRemap) bool {
 		a, _ := rem.movedForGood(trace)
 		moved = append(moved, a)
 	}
-	return rem.forgottenAfter(moved) > 0
+	return len(moved) > 0 && rem.forgottenAfter(moved) > 0
 }
 
-// forgottenAfter returns the shortest pause of the clients that moved with these answers, if none
-// of them was active, some that paused less than half as long stayed on their node, and no more of the
-// others did than moved: a table or a cookie of the balancer ended, and chance gave some their node again.
-// Otherwise 0.
+// forgottenFor is how long a balancer that forgot idle clients is expected to forget the next.
+const forgottenFor = 10 * time.Minute
+
+// forgottenAfter returns the shortest pause of the clients that moved with these answers, if a table or a
+// cookie of the balancer ended meanwhile; otherwise 0. Clients that paused less were then answered by their
+// own node, also after the first move, and chance gave only some of those that paused as long their node
+// again. Where that is already known of the balancer, the pauses may be short.
 func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
-	shortest := moved[0].pauseBefore()
+	balancer := mov.Cluster.Balancer
+	if balancer.Method.Hashes() && !balancer.HashesCookie() {
+		return 0 // it computes the node of each request
+	}
+	shortest, first := moved[0].pauseBefore(), moved[0].At
 	for _, a := range moved {
 		shortest = min(shortest, a.pauseBefore())
+		if a.At.Before(first) {
+			first = a.At
+		}
+	}
+	known := mov.Started.Sub(mov.past().Balancer.Forgot) <= forgottenFor
+	if shortest < shortestPause && !known {
+		return 0
 	}
 	active, idle := 0, 0 // clients that stayed
 	for _, w := range mov.traces {
+		if !w.Continued || slices.ContainsFunc(moved, func(a *answer) bool { return a.trace == w }) {
+			continue
+		}
 		var longest time.Duration
+		var last time.Time
 		for _, a := range slices.Concat(w.earlier, w.answers) {
 			if a.answeredBy() && !a.moved() {
-				longest = max(longest, a.pauseBefore())
+				longest, last = max(longest, a.pauseBefore()), a.At
 			}
 		}
 		switch {
-		case !w.Continued || longest == 0 || slices.ContainsFunc(moved, func(a *answer) bool { return a.trace == w }):
-		case 2*longest < shortest:
-			active++
-		default:
+		case longest == 0:
+		case 10*longest >= 9*shortest: // one that paused a moment less shows nothing
 			idle++
+		case known, last.After(first.Add(-time.Second)): // a table that was lost would have moved it, too
+			active++
 		}
 	}
-	if shortest < shortestPause || active == 0 || idle > len(moved) {
+	if active == 0 || idle > 3*len(moved) {
 		return 0
 	}
 	return shortest
@@ -165,8 +185,6 @@ func (rem *remaps) manyMoved(r *observedRemap, change Message) bool {
 		return false
 	case !change.IsZero(), rem.rehashedAt(r.At):
 		return true
-	case rem.forgotIdle(r):
-		return false
 	case r.Moved >= 2 && 3*r.Moved >= r.Of:
 		return true
 	case rem.rehashes() && slices.ContainsFunc(r.traces, rem.knownByHolder):

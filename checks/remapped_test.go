@@ -426,3 +426,48 @@ func TestActiveClientsMove(t *testing.T) {
 		})
 	}
 }
+
+// TestShortPausesForgotten tests that clients that moved after a pause of one missed round are told as
+// forgotten, where longer pauses have shown that the balancer forgets idle clients. They are a remap
+// otherwise, and where active clients moved with them.
+func TestShortPausesForgotten(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		forgot time.Time
+		method probes.Method
+		active string // node that answers active clients of node1
+		want   string
+	}{
+		{"known", began.Add(-time.Minute), probes.MethodUnknown, "node1", "session_lost/after a move"},
+		{"known by cookie", began.Add(-time.Minute), probes.MethodCookie, "node1", "session_lost/after a move"},
+		{"not known", time.Time{}, probes.MethodUnknown, "node1", "balancer_remapped"},
+		{"long ago", began.Add(-time.Hour), probes.MethodUnknown, "node1", "balancer_remapped"},
+		{"active ones, too", began.Add(-time.Minute), probes.MethodUnknown, "node3", "balancer_remapped"},
+		{"a hash forgets nobody", began.Add(-time.Minute), probes.MethodSource, "node1", "balancer_remapped"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := healthy()
+			r.Cluster.Balancer.Method, r.Past = tc.method, &checks.History{Balancer: checks.BalancerHistory{Forgot: tc.forgot}}
+			follow := func(pause time.Duration, node string) {
+				w := r.visit("node1", node)
+				w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), "node1"
+				w.Steps[0].At, w.Steps[1].At, w.Steps[1].Kind = began.Add(-pause), began, probes.StepReturn
+				if node != "node1" {
+					w.Steps[1].Session = otherSession
+				}
+			}
+			for range 3 {
+				follow(6*time.Second, tc.active)
+				follow(12*time.Second, "node1") // its turn was node1 again
+			}
+			follow(12*time.Second, "node2")
+			follow(12*time.Second, "node3")
+			follow(12*time.Second, "node3")
+			if got := checks.Judge(r.Round).Findings; len(got) == 0 || got[0].Key() != tc.want {
+				t.Errorf("got %q, want %s", lines(checks.Judge(r.Round)), tc.want)
+			}
+		})
+	}
+}
