@@ -78,7 +78,7 @@ func lostAfterMove(att *attribution, moved []*answer) Finding {
 	f.pause = sharedPause(moved)
 	f.Summary = msg(MsgLostAfterMove, Args{Nodes: f.Nodes})
 	f.Remedy = msg(MsgShareOrHold, Args{})
-	if pause := att.forgottenAfter(moved).Round(time.Second); pause > 0 {
+	if pause := att.forgottenAfter(firstOfClients(moved)).Round(time.Second); pause > 0 {
 		f.Summary = msg(MsgLostAfterMove, Args{Duration: pause, Nodes: f.Nodes})
 		f.Remedy = msg(MsgOutlastSession, Args{Duration: pause, Limit: att.Cluster.SessionTimeout()})
 	}
@@ -137,8 +137,22 @@ func (a *answer) roamed() bool {
 	})
 }
 
+// firstOfClients returns the first answer of each client: one that asks again at once has not paused.
+func firstOfClients(answers []*answer) (first []*answer) {
+	for _, a := range answers {
+		switch i := slices.IndexFunc(first, func(b *answer) bool { return b.trace == a.trace }); {
+		case i < 0:
+			first = append(first, a)
+		case a.At.Before(first[i].At):
+			first[i] = a
+		}
+	}
+	return first
+}
+
 // sharedPause returns the shortest pause if all clients had paused; otherwise 0.
 func sharedPause(answers []*answer) time.Duration {
+	answers = firstOfClients(answers)
 	shortest := answers[0].pauseBefore()
 	for _, a := range answers {
 		shortest = min(shortest, a.pauseBefore())

@@ -471,3 +471,23 @@ func TestShortPausesForgotten(t *testing.T) {
 		})
 	}
 }
+
+// TestForgottenClientAsksAgain tests that a client that was forgotten while it paused is told as such also
+// after it has repeated its request.
+func TestForgottenClientAsksAgain(t *testing.T) {
+	t.Parallel()
+	r := healthy()
+	r.Cluster.Balancer.Method, r.Past = probes.MethodUnknown, new(checks.History)
+	w := r.visit("node1", "node2", "node2")
+	w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), "node1"
+	w.Steps[0].At, w.Steps[1].At, w.Steps[2].At = began.Add(-31*time.Second), began, began.Add(100*time.Millisecond)
+	w.Steps[1].Kind, w.Steps[2].Kind = probes.StepReturn, probes.StepReturn
+	w.Steps[1].Session, w.Steps[2].Session = otherSession, otherSession
+	active := r.visit("node1", "node1")
+	active.Continued, active.Opened, active.OpenerLabel = true, began.Add(-time.Minute), "node1"
+	active.Steps[0].At, active.Steps[1].At = began.Add(-3*time.Second), began
+	f := checks.Judge(r.Round).Findings[0]
+	if f.Key() != "session_lost/after a move" || f.Summary.Args.Duration != 31*time.Second {
+		t.Errorf("got %s: %s", line(f), f.Summary)
+	}
+}

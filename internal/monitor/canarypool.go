@@ -369,8 +369,9 @@ func (p *canaryPool) dropIdle(moment time.Time) {
 	p.idle = slices.DeleteFunc(p.idle, func(c *idleCanary) bool { return c.Opened().After(moment) })
 }
 
-// addIdleCanaries opens one idle canary for each pause that has none. It uses the addresses of
-// the balancer in turn.
+// addIdleCanaries opens an idle canary for each pause that lacks one: the shortest wants some
+// at different nodes, so that one whose node the balancer forgot and that gets it again by chance is not
+// the only witness, the longer ones want one each. It uses the addresses of the balancer in turn.
 func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity) {
 	if len(w.cluster.Nodes) == 0 {
 		return
@@ -379,9 +380,19 @@ func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity)
 		return // a login would end the session of another canary, or be refused
 	}
 	for i, pause := range idleTimes(w.cluster) {
-		if slices.ContainsFunc(w.canaryPool.idle, func(c *idleCanary) bool { return c.idleTime == pause }) {
+		wanted, have := 1, 0
+		if i == 0 {
+			wanted = min(3, len(w.cluster.Nodes))
+		}
+		for _, c := range w.canaryPool.idle {
+			if c.idleTime == pause {
+				have++
+			}
+		}
+		if have >= wanted {
 			continue
 		}
+		i += have
 		frontends := slices.DeleteFunc(probes.Resolve(ctx, w.cluster), func(f probes.Frontend) bool { return !f.Address.IsValid() })
 		if len(frontends) == 0 {
 			return
