@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -68,8 +69,8 @@ func (p *canaryPool) traces() []probes.Trace {
 // startGap separates the requests of canaries, so that they arrive in the order of the pool.
 const startGap = 2 * time.Millisecond
 
-// each runs a task for every canary in parallel.
-func each(ctx context.Context, canaries []*pooledCanary, task func(i int, b *pooledCanary)) {
+// each runs a task for every canary of a list in parallel.
+func each[C any](ctx context.Context, canaries []C, task func(i int, b C)) {
 	var wg panics.Group
 	for i, b := range canaries {
 		if i > 0 {
@@ -331,25 +332,31 @@ func (p *canaryPool) exportedCanaries() []Canary {
 type idleCanary struct {
 	*pooledCanary
 	idleTime time.Duration
+	place    int       // in the list of idleTimes
 	last     time.Time // start of its newest request
 }
 
-// idleTimes returns the pauses of the idle canaries. Each is at most half of the session
-// timeout.
+// idleTimes returns the pauses of the idle canaries. Each is at most half of the session timeout. The
+// shortest is that of several, on different nodes: one whose node the balancer forgot may get it again by
+// chance.
 func idleTimes(c *probes.Cluster) []time.Duration {
-	if c.Session == nil || c.Session.Policy == probes.PolicyNone {
+	if c.Session == nil || c.Session.Policy == probes.PolicyNone || len(c.Nodes) == 0 {
 		return nil
 	}
 	timeout := c.SessionTimeout()
 	list := []time.Duration{30 * time.Second, 5 * time.Minute, timeout / 2}
 	list = slices.DeleteFunc(list, func(d time.Duration) bool { return d >= timeout || d > timeout/2 })
 	slices.Sort(list)
-	return slices.Compact(list)
+	list = slices.Compact(list)
+	return slices.Concat(slices.Repeat(list[:1], min(3, len(c.Nodes))-1), list)
 }
 
-// dueIdle returns the idle canaries whose pause has passed.
+// dueIdle returns the idle canaries whose pause has passed, at most one of each pause: the follow-ups of
+// active clients beside it show whether the pause matters.
 func (p *canaryPool) dueIdle() []*idleCanary {
-	return slices.DeleteFunc(slices.Clone(p.idle), func(c *idleCanary) bool { return time.Since(c.last) < c.idleTime })
+	due := slices.DeleteFunc(slices.Clone(p.idle), func(c *idleCanary) bool { return time.Since(c.last) < c.idleTime })
+	slices.SortFunc(due, func(a, b *idleCanary) int { return cmp.Or(cmp.Compare(a.idleTime, b.idleTime), a.last.Compare(b.last)) })
+	return slices.CompactFunc(due, func(a, b *idleCanary) bool { return a.idleTime == b.idleTime })
 }
 
 // renewIdle ends a full round for the idle canaries. It removes those that lost their session
@@ -369,36 +376,27 @@ func (p *canaryPool) dropIdle(moment time.Time) {
 	p.idle = slices.DeleteFunc(p.idle, func(c *idleCanary) bool { return c.Opened().After(moment) })
 }
 
-// addIdleCanaries opens an idle canary for each pause that lacks one: the shortest wants some
-// at different nodes, so that one whose node the balancer forgot and that gets it again by chance is not
-// the only witness, the longer ones want one each. It uses the addresses of the balancer in turn.
+// addIdleCanaries opens the idle canaries that are missing. It uses the addresses of the balancer in turn.
 func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity) {
-	if len(w.cluster.Nodes) == 0 {
-		return
-	}
 	if w.cluster.LoginStatus().Single || w.cluster.LoginStatus().Problem != "" {
 		return // a login would end the session of another canary, or be refused
 	}
-	for i, pause := range idleTimes(w.cluster) {
-		wanted, have := 1, 0
-		if i == 0 {
-			wanted = min(3, len(w.cluster.Nodes))
+	var missing []*idleCanary
+	for place, pause := range idleTimes(w.cluster) {
+		if !slices.ContainsFunc(w.canaryPool.idle, func(c *idleCanary) bool { return c.place == place && c.idleTime == pause }) {
+			missing = append(missing, &idleCanary{idleTime: pause, place: place})
 		}
-		for _, c := range w.canaryPool.idle {
-			if c.idleTime == pause {
-				have++
-			}
-		}
-		if have >= wanted {
-			continue
-		}
-		i += have
-		frontends := slices.DeleteFunc(probes.Resolve(ctx, w.cluster), func(f probes.Frontend) bool { return !f.Address.IsValid() })
-		if len(frontends) == 0 {
-			return
-		}
-		t := w.prober.newTraceDriver(w.cluster, frontends[i%len(frontends)])
-		target := targetedClient(w.cluster, w.cluster.Nodes[i%len(w.cluster.Nodes)].ID, i)
+	}
+	if len(missing) == 0 {
+		return
+	}
+	frontends := slices.DeleteFunc(probes.Resolve(ctx, w.cluster), func(f probes.Frontend) bool { return !f.Address.IsValid() })
+	if len(frontends) == 0 {
+		return
+	}
+	each(ctx, missing, func(_ int, c *idleCanary) {
+		t := w.prober.newTraceDriver(w.cluster, frontends[c.place%len(frontends)])
+		target := targetedClient(w.cluster, w.cluster.Nodes[c.place%len(w.cluster.Nodes)].ID, c.place)
 		canary := t.newClient(t.withSyntheticAddresses([]client{target})[0])
 		canary.Open(ctx)
 		if canary.Trace().Visitor {
@@ -406,12 +404,15 @@ func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity)
 		}
 		canary.Write(ctx)
 		canary.Write(ctx) // a stale copy of a session with one value looks like a new session
-		if ctx.Err() != nil || !canary.StartNextRound() {
-			continue
+		if ctx.Err() == nil && canary.StartNextRound() {
+			c.pooledCanary, c.last = &pooledCanary{Canary: canary, slot: slotOf(canary, identity)}, time.Now()
+			c.identify(identity)
 		}
-		b := &pooledCanary{Canary: canary, slot: slotOf(canary, identity)}
-		b.identify(identity)
-		w.canaryPool.idle = append(w.canaryPool.idle, &idleCanary{pooledCanary: b, idleTime: pause, last: time.Now()})
+	})
+	for _, c := range missing {
+		if c.pooledCanary != nil {
+			w.canaryPool.idle = append(w.canaryPool.idle, c)
+		}
 	}
 }
 

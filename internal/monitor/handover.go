@@ -30,6 +30,7 @@ type handedOver struct {
 	Balancer netip.AddrPort // the slot
 	Node     string
 	Idle     time.Duration // pause between two requests of an idle canary
+	Place    int           // its place in the list of pauses
 	State    json.RawMessage
 }
 
@@ -41,19 +42,20 @@ type heldCanary struct {
 
 // held returns the canaries that another process can continue.
 func (p *canaryPool) held(c *probes.Cluster) (list []heldCanary) {
-	add := func(b *pooledCanary, use canaryUse, idle time.Duration) {
+	add := func(b *pooledCanary, place handedOver) {
 		if mayContinue(c, b.Canary) {
-			list = append(list, heldCanary{b.Canary, handedOver{Use: use, Balancer: b.slot.balancer, Node: b.slot.node, Idle: idle}})
+			place.Balancer, place.Node = b.slot.balancer, b.slot.node
+			list = append(list, heldCanary{b.Canary, place})
 		}
 	}
 	for _, b := range p.canaries {
-		add(b, usedForNode, 0)
+		add(b, handedOver{Use: usedForNode})
 	}
 	for _, c := range p.idle {
-		add(c.pooledCanary, usedIdle, c.idleTime)
+		add(c.pooledCanary, handedOver{Use: usedIdle, Idle: c.idleTime, Place: c.place})
 	}
 	for _, b := range p.reserve {
-		add(b, usedReserve, 0)
+		add(b, handedOver{Use: usedReserve})
 	}
 	return list
 }
@@ -163,7 +165,7 @@ func (w *Watcher) Continue(canaries []byte, taken time.Time) error {
 		case usedForNode:
 			pool.canaries = append(pool.canaries, b)
 		case usedIdle:
-			pool.idle = append(pool.idle, &idleCanary{pooledCanary: b, idleTime: h.Idle, last: canary.First().At})
+			pool.idle = append(pool.idle, &idleCanary{pooledCanary: b, idleTime: h.Idle, place: h.Place, last: canary.First().At})
 		case usedReserve:
 			pool.reserve = append(pool.reserve, b)
 		}
