@@ -38,7 +38,9 @@ func ejected(tl *timeline, node probes.Node, frontend string, state rotationStat
 	d, disrupted := tl.disruptionAt(node.ID, tl.Started)
 	finding.unprovoked = !disrupted || !d.failed()
 	finding.Summary = msg(MsgEjected, Args{Node: node.ID, Address: frontend})
-	if m := tl.nodeHistory[node.ID]; passing(tl, m) {
+	m := tl.nodeHistory[node.ID]
+	cost := finding.unprovoked && !m.Out.IsZero() && !tl.past().Balancer.Lost.Before(m.Out) // an outage until the node is back
+	if passing(tl, m) && !cost {
 		finding.Severity, finding.passing = Info, true
 		if tl.Started.Sub(m.Back) <= tl.consequencesFor {
 			finding.Summary = msg(MsgNotTakenBackYet, Args{Node: node.ID, Address: frontend, Since: m.Back})

@@ -183,6 +183,21 @@ func TestEjectionThatPasses(t *testing.T) {
 	}
 }
 
+// TestEjectionThatCostSessions tests that an ejection of a well node at which sessions were lost is a warning
+// until the balancer takes the node back, also after no further session is lost: it is one outage.
+func TestEjectionThatCostSessions(t *testing.T) {
+	t.Parallel()
+	past := (&observed{at: 0}).judge(nil).History
+	for second := 15; second < 25; second += 3 {
+		past.Balancer.Lost = began.Add(15 * time.Second)
+		report := observed{at: second, episodes: []int{14}, out: true, change: unlabelled}.judge(past)
+		if got := lines(report); !slices.Contains(got, "warning node_ejected/node2") {
+			t.Errorf("after %d s: %q", second, got)
+		}
+		past = report.History
+	}
+}
+
 // TestEjectionIsReportedOnce tests that such an ejection is reported once, however many
 // rounds confirm other findings, with its times and its source.
 func TestEjectionIsReportedOnce(t *testing.T) {
