@@ -43,9 +43,10 @@ const (
 )
 
 // observe returns the placements that a request completes or begins, to be stored. A
-// placement that was stored before replaces the stored one.
+// placement that was stored before replaces the stored one. Where a node loses every session at
+// once, only new clients show it.
 func (p *placementRecorder) observe(request checks.Request) []checks.Placement {
-	if !request.Canary || request.Node == "" || request.Outcome == checks.OutcomeUnknown {
+	if !request.Canary && !request.Outcome.Harmful() || request.Node == "" || request.Outcome == checks.OutcomeUnknown {
 		return nil
 	}
 	p.mu.Lock()

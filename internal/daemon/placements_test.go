@@ -19,6 +19,7 @@ type canaryScript struct {
 	start    time.Time
 	at       time.Time
 	writes   int
+	fresh    bool // requests are those of new clients
 }
 
 func newCanaryScript() *canaryScript {
@@ -30,7 +31,7 @@ func (s *canaryScript) request(node string, outcome checks.Outcome, times int) {
 	for range times {
 		s.at = s.at.Add(5 * time.Second)
 		rows := s.recorder.observe(checks.Request{
-			Cluster: "shop", Balancer: "lb", Node: "node1", Served: node, Canary: true, At: s.at, Outcome: outcome,
+			Cluster: "shop", Balancer: "lb", Node: "node1", Served: node, Canary: !s.fresh, At: s.at, Outcome: outcome,
 		})
 		s.writes += len(rows)
 		s.stored.Placements = append(s.stored.Placements, rows...)
@@ -75,6 +76,14 @@ func TestPlacements(t *testing.T) {
 		want []string
 	}{
 		{"calm", func(s *canaryScript) { s.request("node1", checks.OutcomeServed, 720) }, []string{"5s to 1h0m0s: node1 served"}},
+		{"every session is lost at once", func(s *canaryScript) {
+			s.request("node1", checks.OutcomeServed, 4)
+			s.request("node1", checks.OutcomeLost, 1)
+			for s.fresh = true; s.at.Sub(s.start) < time.Hour; { // new clients are served, and lose their session with the next request
+				s.request("node1", checks.OutcomeServed, 1)
+				s.request("node1", checks.OutcomeLost, 1)
+			}
+		}, []string{"5s to 20s: node1 served", "25s to 1h0m5s: node1 lost"}},
 		{"an outage that costs the session", func(s *canaryScript) {
 			s.request("node1", checks.OutcomeServed, 4)
 			s.request("", checks.OutcomeError, 2)
