@@ -94,7 +94,7 @@ type Notified struct {
 	Receiver      string
 	Notifications int       `json:"Notices"` // created so far; histories have it under this name
 	Last          time.Time // when the latest was created
-	Critical      time.Time `json:",omitzero"` // when the first of the critical incident was created
+	Critical      time.Time `json:",omitzero"` // when the first notification while critical was created
 	Reminders     int       // the number of reminders among them
 	News          []Event   // events for the next notification, oldest first, the latest MaxNews
 }

@@ -61,7 +61,6 @@ type Reason string
 const (
 	ReasonNewCause           Reason = "new_cause"            // no open incident has the cause
 	ReasonSameCause          Reason = "same_cause"           // the cause is part of the incident
-	ReasonStillPart          Reason = "still_part"           // the finding was part of the incident, and nothing else explains it
 	ReasonOtherCause         Reason = "other_cause"          // the cause is part of another incident
 	ReasonCauseFound         Reason = "cause_found"          // the cause appeared later than its effects
 	ReasonOneCause           Reason = "one_cause"            // the causes of two incidents have the same cause

@@ -83,10 +83,10 @@ var OfMonitor = []Entry{
 	{ProberOverloaded, 0, "warning", "the machine that runs stickwatch is too small for its clusters: all are probed less often than configured", "use a larger machine or longer intervals"},
 }
 
-// traits are the traits of the codes in the catalogue.
+// traits are the traits of all codes.
 var traits = func() map[Code]trait {
 	byCode := make(map[Code]trait)
-	for _, e := range Catalogue {
+	for _, e := range slices.Concat(Catalogue, OfMonitor) {
 		byCode[e.Code] = e.traits
 	}
 	return byCode

@@ -365,6 +365,11 @@ func TestExplainKeepsAll(t *testing.T) {
 // TestAtBalancer tests that none of these findings is a cause while no node is up.
 func TestAtBalancer(t *testing.T) {
 	t.Parallel()
+	for _, entry := range slices.Concat(Catalogue, OfMonitor) {
+		if traits[entry.Code] != entry.traits {
+			t.Errorf("%s has the traits %b, want those of its entry, %b", entry.Code, traits[entry.Code], entry.traits)
+		}
+	}
 	for code := range traits {
 		if !code.AtBalancer() {
 			continue

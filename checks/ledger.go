@@ -411,7 +411,7 @@ func (l *Ledger) activeCause(e *entry) string {
 // confirmed reports whether enough rounds have found a finding and its cause. An effect
 // waits for its cause, because without it the effect looks like a cause itself. It waits for
 // at most Appear-1 further rounds, because the cause may never be confirmed; an event waits
-// no longer than Last after its moment, because a round at slow nodes is long. steps bounds
+// no longer than MinHarm after its moment, because a round at slow nodes is long. steps bounds
 // the chain of causes.
 func (l *Ledger) confirmed(e *entry, steps int) bool {
 	if e.active || steps == 0 {

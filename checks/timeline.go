@@ -216,7 +216,7 @@ func (tl *timeline) signsOfBalancer(node string, history NodeHistory) NodeHistor
 // well.
 func (h NodeHistory) answersAgain(at time.Time) NodeHistory {
 	if n := len(h.Disruptions); n > 0 && !h.SilentSince.IsZero() {
-		last := &h.Disruptions[n-1] // a copy, see disruptionsOf
+		last := &h.Disruptions[n-1] // a copy, see addSigns
 		last.NotifiedDown = last.NotifiedDown || at.Sub(h.SilentSince) >= longDown
 	}
 	h.SilentSince = time.Time{}
@@ -228,7 +228,7 @@ func (h NodeHistory) answersAgain(at time.Time) NodeHistory {
 func (h NodeHistory) recovered(at time.Time) NodeHistory {
 	h = h.answersAgain(at)
 	if n := len(h.Disruptions); n > 0 && !h.DownSince.IsZero() {
-		last := &h.Disruptions[n-1] // a copy, see disruptionsOf
+		last := &h.Disruptions[n-1] // a copy, see addSigns
 		last.To, last.Gone = at, at
 	}
 	if !h.DownSince.IsZero() {

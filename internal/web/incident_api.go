@@ -20,12 +20,12 @@ const (
 
 func (s *Server) getIncidents(r *http.Request) (answer, error) {
 	q := s.queryOf(r)
-	asked := q.incidents()
+	asked := q.parseIncidentQuery()
 	asked.Limit = q.number("limit", defaultIncidents, 1, maxIncidents)
 	if err := q.err(); err != nil {
 		return answer{}, err
 	}
-	found, err := s.incidents(r.Context(), asked)
+	found, err := s.findIncidents(r.Context(), asked)
 	if err != nil {
 		return answer{}, err
 	}
@@ -35,9 +35,9 @@ func (s *Server) getIncidents(r *http.Request) (answer, error) {
 	})}}, nil
 }
 
-// incidents returns the query for incidents of a request. Its parameter state is a state or a
+// parseIncidentQuery returns which incidents a request asks for. Its parameter state is a state or a
 // phase.
-func (q *query) incidents() IncidentQuery {
+func (q *query) parseIncidentQuery() IncidentQuery {
 	asked := IncidentQuery{
 		Cluster:  q.text("cluster"),
 		Severity: oneOf(q, "severity", checks.Critical, checks.Warning),
@@ -69,7 +69,7 @@ func (s *Server) getIncident(r *http.Request) (answer, error) {
 
 // incident returns the incident with an id.
 func (s *Server) incident(ctx context.Context, id string) (alerting.Incident, error) {
-	found, err := s.incidents(ctx, IncidentQuery{ID: id, Limit: 1})
+	found, err := s.findIncidents(ctx, IncidentQuery{ID: id, Limit: 1})
 	if err != nil {
 		return alerting.Incident{}, err
 	}
@@ -79,11 +79,11 @@ func (s *Server) incident(ctx context.Context, id string) (alerting.Incident, er
 	return found[0], nil
 }
 
-// incidents returns incidents, newest first. While the history cannot be written, its open
-// incidents that this daemon handles are outdated, and those of the daemon replace them. Otherwise
-// only stored incidents are returned, so that a restart cannot remove one that was shown. While the history
-// cannot be read, queries that need only open incidents are answered without it.
-func (s *Server) incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error) {
+// findIncidents returns incidents, newest first. While the history can be written, they are those that
+// it has, so that a restart cannot remove one that was shown. While it cannot, the open incidents in
+// memory replace those in it that this daemon handles. While it cannot be read, queries that need only
+// open incidents are answered from memory.
+func (s *Server) findIncidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error) {
 	if s.config.OpenIncidents == nil {
 		return s.config.History.Incidents(ctx, q)
 	}

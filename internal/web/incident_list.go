@@ -75,12 +75,12 @@ type deploymentView struct {
 func (s *Server) incidentsPage(r *http.Request, p *page) error {
 	q := s.queryOf(r)
 	q.text("lang")
-	asked := q.incidents()
+	asked := q.parseIncidentQuery()
 	if err := q.err(); err != nil {
 		return err
 	}
 	asked.Limit = maxListed
-	found, err := s.incidents(r.Context(), asked)
+	found, err := s.findIncidents(r.Context(), asked)
 	if err != nil {
 		return err
 	}
@@ -235,12 +235,12 @@ func (s *Server) incidentsCSV(w http.ResponseWriter, r *http.Request) {
 	page := s.newPage(r)
 	q := s.queryOf(r)
 	q.text("lang")
-	asked := q.incidents()
+	asked := q.parseIncidentQuery()
 	asked.Limit = maxIncidents
 	err := q.err()
 	var found []alerting.Incident
 	if err == nil {
-		found, err = s.incidents(r.Context(), asked)
+		found, err = s.findIncidents(r.Context(), asked)
 	}
 	var body bytes.Buffer
 	if err == nil {
