@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/panics"
 )
 
 // A Reader queries the history. It cannot write, and does not block the writer.
@@ -69,24 +71,47 @@ func queryJSON[T any](ctx context.Context, q queryer, query string, args ...any)
 	return all, err
 }
 
-// eachJSON is queryJSON for a yield that returns false to stop.
+// decodedAtOnce is the number of rows that eachJSON decodes at a time.
+const decodedAtOnce = 64
+
+// eachJSON is queryJSON for a yield that returns false to stop. It decodes rows in parallel, because
+// decoding takes longer than reading them.
 func eachJSON[T any](ctx context.Context, q queryer, yield func(T) bool, query string, args ...any) error {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	for rows.Next() {
-		var body []byte
-		if err := rows.Scan(&body); err != nil {
-			return err
+	for more := true; more; {
+		var bodies [][]byte
+		for len(bodies) < decodedAtOnce {
+			if more = rows.Next(); !more {
+				break
+			}
+			var body []byte
+			if err := rows.Scan(&body); err != nil {
+				return err
+			}
+			bodies = append(bodies, body)
 		}
-		var one T
-		if err := decode(body, &one); err != nil {
-			return err
+		decoded, errs := make([]T, len(bodies)), make([]error, len(bodies))
+		var wg panics.Group
+		workers := min(runtime.GOMAXPROCS(0), len(bodies))
+		for first := range workers {
+			wg.Go(func() {
+				for i := first; i < len(bodies); i += workers {
+					errs[i] = decode(bodies[i], &decoded[i])
+				}
+			})
 		}
-		if !yield(one) {
-			return nil
+		wg.Wait()
+		for i, one := range decoded {
+			if errs[i] != nil {
+				return errs[i]
+			}
+			if !yield(one) {
+				return nil
+			}
 		}
 	}
 	return rows.Err()
