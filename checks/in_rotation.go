@@ -47,6 +47,10 @@ func ejected(tl *timeline, node probes.Node, frontend string, state rotationStat
 		}
 	}
 	finding.Evidence = append([]Message{withProof(state.Proof, state.Reason), askedDirectly(tl.direct[node.ID].Primary)}, limited(evidenceRecords(tl.nodeStates, node, state.Reason))...)
+	if tl.recordedAs(node, probes.ServerMaintenance, probes.ServerDraining) {
+		finding.Remedy = msg(MsgPutBack, Args{Server: node.ServerName()})
+		return finding
+	}
 	if t := tl.Cluster.Balancer.FailTimeout; t > 0 && tl.Cluster.Balancer.Method != probes.MethodCookie {
 		finding.Remedy = msg(MsgWaitFailTimeout, Args{Duration: t, Server: node.ServerName()})
 		return finding

@@ -78,6 +78,9 @@ func lostAfterMove(att *attribution, moved []*answer) Finding {
 	f.pause = sharedPause(moved)
 	f.Summary = msg(MsgLostAfterMove, Args{Nodes: f.Nodes})
 	f.Remedy = msg(MsgShareOrHold, Args{})
+	if out := att.takenOutOf(moved); len(out) > 0 {
+		f.Remedy = msg(MsgDrainBeforeOut, Args{Nodes: out})
+	}
 	if pause := att.forgottenAfter(firstOfClients(moved)).Round(time.Second); pause > 0 {
 		f.Summary = msg(MsgLostAfterMove, Args{Duration: pause, Nodes: f.Nodes})
 		f.Remedy = msg(MsgOutlastSession, Args{Duration: pause, Limit: att.Cluster.SessionTimeout()})
@@ -86,6 +89,14 @@ func lostAfterMove(att *attribution, moved []*answer) Finding {
 		f.Remedy = msg(MsgSetJVMRoute, Args{})
 	}
 	return f
+}
+
+// takenOutOf returns the nodes that the balancer was told not to use, of those that clients moved away from.
+func (att *attribution) takenOutOf(moved []*answer) []string {
+	return att.nodesWhere(func(id string) bool {
+		return att.recordedAs(att.Cluster.Nodes[att.index(id)], probes.ServerMaintenance) &&
+			slices.ContainsFunc(moved, func(a *answer) bool { return a.trace.holder == id || a.trace.opener == id })
+	})
 }
 
 // rolledBack returns the finding of sessions that came back older.

@@ -140,6 +140,10 @@ func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
 	if balancer.Method.Hashes() && !balancer.HashesCookie() {
 		return 0 // it computes the node of each request
 	}
+	moved = slices.DeleteFunc(slices.Clone(moved), mov.byDisruption) // the balancer knew them, and their node was out
+	if len(moved) == 0 {
+		return 0
+	}
 	shortest, first := moved[0].pauseBefore(), moved[0].At
 	for _, a := range moved {
 		shortest = min(shortest, a.pauseBefore())

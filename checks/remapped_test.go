@@ -491,3 +491,39 @@ func TestForgottenClientAsksAgain(t *testing.T) {
 		t.Errorf("got %s: %s", line(f), f.Summary)
 	}
 }
+
+// TestTakenOutWhileIdle tests that clients that paused while their node was taken out are not told as
+// forgotten, and that the remedy is for whoever took the node out.
+func TestTakenOutWhileIdle(t *testing.T) {
+	t.Parallel()
+	out := checks.Disruption{Kind: checks.DisruptionEjected, Span: checks.Span{From: began.Add(-29 * time.Second), To: began.Add(-5 * time.Second)}, Finding: "node_ejected/node2"}
+	for name, past := range map[string]*checks.History{
+		"reported":  {Nodes: map[string]checks.NodeHistory{"node2": {LastWell: began.Add(-5 * time.Second), Disruptions: []checks.Disruption{out}}}},
+		"just seen": {Nodes: map[string]checks.NodeHistory{"node2": {LastWell: began.Add(-5 * time.Second)}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := missing(36)()
+			r.Past = past
+			recorded(r, probes.EvidenceApacheBalancerManager, probes.ServerMaintenance, "")
+			follow := func(opener, node string, pause time.Duration) *probes.Trace {
+				w := r.visit(opener, node)
+				w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), opener
+				w.Steps[0].At, w.Steps[1].At, w.Steps[1].Kind = began.Add(-pause), began, probes.StepReturn
+				return w
+			}
+			follow("node1", "node1", 3*time.Second)
+			follow("node2", "node3", 31*time.Second).Steps[1].Session = otherSession
+			report := checks.Judge(r.Round)
+			if diff := cmp.Diff([]string{"info node_ejected/node2", "critical session_lost/node3 after a move <- node_ejected/node2"}, lines(report)); diff != "" {
+				t.Fatalf("findings (-want +got):\n%s", diff)
+			}
+			if f := report.Findings[0]; f.Remedy.ID != checks.MsgPutBack {
+				t.Errorf("got the remedy %q for the node", f.Remedy)
+			}
+			if f := report.Findings[1]; f.Summary.Args.Duration != 0 || f.Remedy.ID != checks.MsgDrainBeforeOut {
+				t.Errorf("got %q, %q for the sessions", f.Summary, f.Remedy)
+			}
+		})
+	}
+}

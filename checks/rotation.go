@@ -3,6 +3,7 @@ package checks
 import (
 	"math"
 	"net/netip"
+	"slices"
 
 	"stickwatch/checks/evidence"
 	"stickwatch/probes"
@@ -182,6 +183,12 @@ func (rot *rotation) independent(t traffic) (clients int, scatters bool) {
 // records returns the balancer's evidence records about n.
 func (ns *nodeStates) records(n probes.Node) []evidence.Record {
 	return ns.matcher.Records(n, ns.Evidence)
+}
+
+// recordedAs reports whether the balancer reports n in one of some states. In maintenance or while it is drained,
+// an operator or the configuration keeps clients away, and the balancer does not take n back by itself.
+func (ns *nodeStates) recordedAs(n probes.Node, states ...probes.ServerState) bool {
+	return slices.ContainsFunc(ns.records(n), func(r evidence.Record) bool { return slices.Contains(states, r.State) })
 }
 
 // recorded returns a record as a message.
