@@ -82,12 +82,12 @@ func (mov *movement) separates(x probes.AddressCheck) bool {
 		return false
 	case x.From == "":
 		return true
-	case !mov.ready(x.From) || mov.rotationStates[x.From].Sure:
+	case !mov.ready(x.From) || mov.rotationStates[x.From].ProvenOut:
 		return false
 	}
 	_, disrupted := mov.disruptionAt(x.From, x.There.At)
 	other := frontendName(x.OtherURL, x.Second)
-	return !disrupted && !slices.ContainsFunc(mov.rotationStates[x.From].Elsewhere, func(e elsewhere) bool { return e.frontend == other })
+	return !disrupted && !slices.ContainsFunc(mov.rotationStates[x.From].OutAt, func(e frontendRotation) bool { return e.frontend == other })
 }
 
 // storeFails reports whether nodes that share sessions lose them at one address, too, or a

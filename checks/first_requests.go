@@ -53,7 +53,7 @@ func (mov *movement) leftAfterFirst(a *answer) bool {
 // wellAt reports whether a node was well when another one answered, and nothing shows that
 // the balancer left it, or any other node, out.
 func (mov *movement) wellAt(node string, a *answer) bool {
-	return mov.ready(node) && !mov.rotationStates[node].Sure && !slices.Contains(a.upstreamsTried, node) &&
+	return mov.ready(node) && !mov.rotationStates[node].ProvenOut && !slices.Contains(a.upstreamsTried, node) &&
 		len(mov.nodesDisruptedAt(a.At)) == 0
 }
 

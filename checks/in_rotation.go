@@ -12,14 +12,14 @@ func inRotation(tl *timeline) []Finding {
 	var list []Finding
 	for _, n := range tl.Cluster.Nodes {
 		state := tl.rotationStates[n.ID]
-		if state.Sure && tl.ready(n.ID) {
+		if state.ProvenOut && tl.ready(n.ID) {
 			list = append(list, ejected(tl, n, "", state))
 		}
 		if f, ok := wasEjected(tl, n); ok {
 			list = append(list, f)
 		}
 		if tl.ready(n.ID) {
-			for _, e := range state.Elsewhere {
+			for _, e := range state.OutAt {
 				list = append(list, ejected(tl, n, e.frontend, e.rotationState))
 			}
 		}
@@ -87,7 +87,7 @@ func passing(tl *timeline, m NodeHistory) bool {
 // ours met the ejection; the balancer reports it afterwards.
 func wasEjected(tl *timeline, node probes.Node) (Finding, bool) {
 	past := tl.nodeHistory[node.ID].Ejections
-	if len(past) == 0 || !tl.ready(node.ID) || tl.rotationStates[node.ID].Sure {
+	if len(past) == 0 || !tl.ready(node.ID) || tl.rotationStates[node.ID].ProvenOut {
 		return Finding{}, false
 	}
 	last := past[len(past)-1]

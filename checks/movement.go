@@ -154,7 +154,7 @@ func causeOf(rem *remaps, a *answer) Message {
 		return msg(MsgMovedTried, Args{Node: holder})
 	case disrupted && d.Kind == DisruptionDown:
 		return msg(MsgMovedDown, Args{Node: holder})
-	case rem.rotationStates[holder].Sure || disrupted:
+	case rem.rotationStates[holder].ProvenOut || disrupted:
 		return msg(MsgMovedOut, Args{Node: holder})
 	case a.servingNode == a.trace.opener && a.servingNode != holder:
 		return msg(MsgMovedBack, Args{Node: a.servingNode})

@@ -181,7 +181,7 @@ type Ejection struct {
 // addBalancerEvents adds the past ejections of n that the balancer reports. An
 // ejection or a failure that a round has found itself is not added.
 func (tl *timeline) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
-	ongoing := tl.rotationStates[n.ID].Sure // is reported instead of those before
+	ongoing := tl.rotationStates[n.ID].ProvenOut // is reported instead of those before
 	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool {
 		return ongoing || tl.Started.Sub(e.To) > eventReportedFor
 	})

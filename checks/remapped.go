@@ -239,7 +239,7 @@ func (rem *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 	switch {
 	case first == nil, rem.movedByDisruption(first):
 	case rem.index(w.holder) >= 0 && !rem.ready(w.holder), rem.nodeHistory[w.holder].Down: // its node does not serve
-	case rem.rotationStates[w.holder].Sure && !rem.takenOut(w.holder, first.At): // or is left out
+	case rem.rotationStates[w.holder].ProvenOut && !rem.takenOut(w.holder, first.At): // or is left out
 	case slices.Contains(first.upstreamsTried, w.holder): // or was tried
 	case first.servingNode == w.opener: // it went back
 	default:

@@ -15,11 +15,11 @@ type rotationState struct {
 	In     Tristate
 	Reason Message
 	Proof  proofKind // the kind of proof that Reason is, if the node is out
-	// Sure is true if the node is out, should be in, and the reason is proof.
-	Sure bool
-	// Elsewhere lists the frontends that surely leave out a node which is in rotation
+	// ProvenOut is true if the node is out, should be in, and the reason is proof.
+	ProvenOut bool
+	// OutAt lists the frontends that surely leave out a node which is in rotation
 	// at others.
-	Elsewhere []elsewhere
+	OutAt []frontendRotation
 }
 
 // rotation is the third stage: which nodes the balancer sends new clients.
@@ -38,8 +38,8 @@ func findRotation(clients *outcomes) *rotation {
 	return rot
 }
 
-// An elsewhere is a frontend that sends a node no clients, while others do.
-type elsewhere struct {
+// A frontendRotation is a frontend that sends a node no clients, while others do.
+type frontendRotation struct {
 	frontend string
 	rotationState
 }
@@ -74,8 +74,8 @@ func (rot *rotation) rotationState(n probes.Node) rotationState {
 		return whole
 	}
 	for _, front := range rot.frontends {
-		if p := rot.rotationByTraffic(n, front.traffic); p.Sure {
-			whole.Elsewhere = append(whole.Elsewhere, elsewhere{front.name, p})
+		if p := rot.rotationByTraffic(n, front.traffic); p.ProvenOut {
+			whole.OutAt = append(whole.OutAt, frontendRotation{front.name, p})
 			whole.Reason.Args.Addresses = append(whole.Reason.Args.Addresses, front.name)
 		}
 	}
@@ -132,7 +132,7 @@ func (rot *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
 	case clients < need:
 		return unknown(MsgTooFewMissed, Args{Count: clients, Of: need})
 	}
-	return rotationState{In: No, Sure: true, Proof: byClients, Reason: msg(MsgNoneMet, Args{
+	return rotationState{In: No, ProvenOut: true, Proof: byClients, Reason: msg(MsgNoneMet, Args{
 		Count: clients, Rate: min(1/math.Pow(1-share, float64(clients)), mostRounds),
 	})}
 }
@@ -208,9 +208,9 @@ func (rot *rotation) weighEvidence(n probes.Node, seen rotationState) rotationSt
 	}
 	for _, r := range rot.records(n) {
 		switch {
-		case r.Out() && !seen.Sure:
-			seen = rotationState{In: No, Sure: true, Proof: byBalancer, Reason: recorded(r)}
-		case r.In() && seen.Sure:
+		case r.Out() && !seen.ProvenOut:
+			seen = rotationState{In: No, ProvenOut: true, Proof: byBalancer, Reason: recorded(r)}
+		case r.In() && seen.ProvenOut:
 			return unknown(MsgContradiction, Args{Why: &seen.Reason, But: new(recorded(r))})
 		}
 	}

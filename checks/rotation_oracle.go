@@ -90,7 +90,7 @@ func (rot *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 	case rot.keyIgnored(t) && !rot.skippedForUs(n, t):
 		return unknown(MsgAllLandedOnOne, Args{Name: rot.Cluster.Balancer.KeyHeader()})
 	}
-	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgHashedToNext, Args{Method: rot.Cluster.Balancer.Method, Count: agreed})}
+	return rotationState{In: No, ProvenOut: true, Proof: byHash, Reason: msg(MsgHashedToNext, Args{Method: rot.Cluster.Balancer.Method, Count: agreed})}
 }
 
 // fitsFewerOut reports whether the answers show that n is in rotation as well as that it
@@ -256,7 +256,7 @@ func (rot *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationStat
 	if agreed == 0 {
 		return unknown(MsgOursNotAnswered, Args{})
 	}
-	return rotationState{In: No, Sure: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: rot.Cluster.Balancer.Method, At: m.OwnAddressSeen, Count: agreed})}
+	return rotationState{In: No, ProvenOut: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: rot.Cluster.Balancer.Method, At: m.OwnAddressSeen, Count: agreed})}
 }
 
 // rehashes reports whether the balancer may place the clients of all nodes anew when

@@ -134,7 +134,7 @@ func (rot *rotation) ownerAndSuccessor(w *trace) (owner, successor string, ok bo
 		switch {
 		case owner == "":
 			owner = id
-		case rot.ready(id) && !rot.rotationStates[id].Sure:
+		case rot.ready(id) && !rot.rotationStates[id].ProvenOut:
 			return owner, id, true
 		}
 		out = append(out, next)

@@ -249,7 +249,7 @@ func (mov *movement) leftItsNode(m move) bool {
 // destinations returns the nodes between which a session could drift: the serving
 // nodes without those that surely get no clients.
 func (rot *rotation) destinations() []probes.Node {
-	return slices.DeleteFunc(slices.Clone(rot.serving), func(n probes.Node) bool { return rot.rotationStates[n.ID].Sure })
+	return slices.DeleteFunc(slices.Clone(rot.serving), func(n probes.Node) bool { return rot.rotationStates[n.ID].ProvenOut })
 }
 
 // leastStayed returns the smallest number of follow-ups that any canary got from its

@@ -139,7 +139,7 @@ func (tl *timeline) markSeen(node string, history NodeHistory) NodeHistory {
 	switch state := tl.rotationStates[node]; {
 	case state.In == Yes:
 		history.Out = time.Time{}
-	case !state.Sure || !tl.ready(node) || !history.Out.IsZero():
+	case !state.ProvenOut || !tl.ready(node) || !history.Out.IsZero():
 	case tl.Past == nil: // the beginning is not known
 		history.Out = tl.Started.Add(-rememberedFor)
 	default:
@@ -206,7 +206,7 @@ func (tl *timeline) signsOfBalancer(node string, history NodeHistory) NodeHistor
 	for _, e := range history.Ejections {
 		history = tl.addSign(node, history, DisruptionEjected, e.From, e.To, e.Words)
 	}
-	if state := tl.rotationStates[node]; state.Sure && tl.ready(node) {
+	if state := tl.rotationStates[node]; state.ProvenOut && tl.ready(node) {
 		history = tl.addSign(node, history, DisruptionEjected, history.LastWell, tl.Started, state.Reason)
 	}
 	return history

@@ -30,7 +30,8 @@ const (
 
 func newSteadyClock() *steadyClock { return &steadyClock{base: time.Now()} }
 
-// now returns the current time.
+// now returns the current time for what expires or falls due: that of the fleet or, without one, of the
+// wall clock without its jumps.
 func (c *steadyClock) now() time.Time { return c.at(time.Now(), time.Now().Round(0)) }
 
 // at returns the time at a moment of the monotonic clock, when the wall clock shows wall.
@@ -86,11 +87,11 @@ func (c *steadyClock) own(t time.Time) time.Time {
 	return c.base.Add(t.Sub(c.base.Round(0).Add(c.offset)))
 }
 
-// moment returns the time that goes with those of shared.
-func (c *steadyClock) moment() time.Time { return c.shared(time.Now()) }
+// sharedNow returns the current time, to compare it with times that shared has returned.
+func (c *steadyClock) sharedNow() time.Time { return c.shared(time.Now()) }
 
 // ahead returns by how much the wall clock is ahead of the clock of the fleet.
-func (c *steadyClock) ahead() time.Duration { return time.Now().Round(0).Sub(c.moment().Round(0)) }
+func (c *steadyClock) ahead() time.Duration { return time.Now().Round(0).Sub(c.sharedNow().Round(0)) }
 
 // sharedFindings returns findings with the times of the fleet.
 func (c *steadyClock) sharedFindings(all []checks.ActiveFinding) []checks.ActiveFinding {
@@ -151,7 +152,7 @@ func (a *anchor) of(t time.Time) time.Time {
 	}
 	anchored, ok := a.known[t.UnixNano()]
 	if !ok {
-		now := a.clock.moment()
+		now := a.clock.sharedNow()
 		anchored = now.Add(t.Round(0).Sub(now.Round(0)))
 	}
 	a.next[t.UnixNano()] = anchored

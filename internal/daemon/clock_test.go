@@ -97,7 +97,7 @@ func TestAnchorInFleet(t *testing.T) {
 	clock := newSteadyClock()
 	clock.follow(time.Now().Round(0).Add(time.Hour), time.Now())
 	a := anchor{clock: clock}
-	read := alerting.Silence{ID: "1", From: clock.moment(), To: clock.moment().Add(time.Minute)}
+	read := alerting.Silence{ID: "1", From: clock.sharedNow(), To: clock.sharedNow().Add(time.Minute)}
 	if got := a.ofSilences([]alerting.Silence{read})[0]; got != read {
 		t.Errorf("got %+v, want %+v", got, read)
 	}

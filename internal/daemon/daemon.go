@@ -49,15 +49,15 @@ type Daemon struct {
 	listener net.Listener
 	admin    *adminSocket // nil: it could not be opened
 
-	history       *history.DB
-	metrics       *metrics.Live
-	page          *web.Live
-	server        *web.Server
-	schedule      *monitor.Schedule
-	incidentStore *incidentStore
-	writeQueue    *notify.WriteQueue
-	deliverer     *notify.Deliverer
-	reporter      *reporter
+	history         *history.DB
+	metrics         *metrics.Live
+	page            *web.Live
+	server          *web.Server
+	schedule        *monitor.Schedule
+	incidentService *incidentService
+	writeQueue      *notify.WriteQueue
+	deliverer       *notify.Deliverer
+	reporter        *reporter
 
 	reloading       sync.Mutex // excludes concurrent reloads; guards closed
 	closed          bool
@@ -141,7 +141,7 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	left, err := restoreState(ctx, d.history, d.clock.moment())
+	left, err := restoreState(ctx, d.history, d.clock.sharedNow())
 	if err != nil {
 		return err
 	}
@@ -149,16 +149,16 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 		left = left.ofMonitor(d.fleet.name)
 	}
 	d.writeQueue = notify.NewWriteQueue(notify.QueueConfig{Store: d.history, Written: d.onWritten, Observe: d.countDelivery, Alone: d.fleet.mayNotifyAlone(), Now: d.clock.now, Logger: d.logger})
-	d.incidentStore = newIncidentStore(d.writeQueue, d.metrics, d.logger, d.clock, rulesOf(cfg), left)
+	d.incidentService = newIncidentService(d.writeQueue, d.metrics, d.logger, d.clock, rulesOf(cfg), left)
 	d.deliverer = notify.NewDeliverer(notify.DelivererConfig{
-		Outbox: notify.NewMemoryOutbox(d.history, d.writeQueue), Observe: d.countDelivery, Logger: d.logger, Now: d.clock.now,
+		Outbox: notify.NewFallbackOutbox(d.history, d.writeQueue), Observe: d.countDelivery, Logger: d.logger, Now: d.clock.now,
 		MaySend: d.fleet.maySend(), RemovedAfter: d.fleet.removedAfter(),
 	})
 	if notifiers, err = d.deliverer.WithRemovedReceivers(ctx, notifiers); err != nil {
 		return err
 	}
 	d.deliverer.SetReceivers(notifiers)
-	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, incidentStore: d.incidentStore, logger: d.logger, clock: d.clock, fleet: d.fleet}
+	d.reporter = &reporter{history: d.history, metrics: d.metrics, page: d.page, incidentService: d.incidentService, logger: d.logger, clock: d.clock, fleet: d.fleet}
 	d.schedule, err = monitor.NewSchedule(d.logger, monitor.ScheduleObserver{Lag: d.metrics.Lag, Skipped: d.onSkipped, Stretch: d.onStretch})
 	if err != nil {
 		return err
@@ -191,7 +191,7 @@ func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
 	}
 	d.metrics.Retain(nodes)
 	if d.fleet == nil { // in a fleet, what was restored may be of clusters that others watch
-		d.incidentStore.setClusters(w.watchedNames(cfg))
+		d.incidentService.setClusters(w.watchedNames(cfg))
 	}
 	d.metrics.Receivers(receiverNames(cfg))
 	d.metrics.Reloaded(time.Now(), nil)
@@ -239,7 +239,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.runFleet(ctx)
 	d.config.Service.notify("READY=1")
 	var workers panics.Group
-	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.incidentStore.run(ctx) }) })
+	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.incidentService.run(ctx) }) })
 	workers.Go(func() { panics.Keep(ctx, panics.Incidents, func() { d.writeQueue.Run(ctx) }) })
 	workers.Go(func() { panics.Keep(ctx, panics.Delivery, func() { d.deliverer.Run(ctx) }) })
 	workers.Go(func() { runPeriodically(ctx, d.periodicTasks()) })

@@ -3,7 +3,7 @@
 //
 //	schedule ─► watcher ─► reporter ─┬─► history (samples, moves, changes)
 //	                                 ├─► metrics, page, log
-//	                                 └─► incident store ─► write queue ─► history (incidents and notifications)
+//	                                 └─► incident service ─► write queue ─► history (incidents and notifications)
 //	                                                                         └─► delivery manager ─► receivers
 //
 // No stage can block an earlier one: history and the write queue keep their input in

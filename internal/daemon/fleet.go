@@ -218,7 +218,7 @@ func (d *Daemon) applyLeases(ctx context.Context, own map[string]int64) error {
 		return errors.Join(err, d.watch(old, next))
 	}
 	d.history.SetLeases(own)
-	d.incidentStore.adopt(own, past)
+	d.incidentService.adopt(own, past)
 	next.own = maps.Clone(own)
 	var begun []*monitor.Watcher
 	nodes := make(map[string][]string)
@@ -283,7 +283,7 @@ func (d *Daemon) giveAway(ctx context.Context, active *activeConfig, clusters []
 	if err := errors.Join(d.flush(ctx), flushWithin(ctx, d.history.Flush)); err != nil && ctx.Err() == nil {
 		d.logger.Warn("writing the history of clusters that are given away", "err", err)
 	}
-	d.incidentStore.release(clusters)
+	d.incidentService.release(clusters)
 	d.writeQueue.Forget(clusters)
 }
 
@@ -292,7 +292,7 @@ func (d *Daemon) restoreClusters(ctx context.Context, own map[string]int64, gain
 	if len(gained) == 0 {
 		return restoredState{}, nil
 	}
-	state, err := restoreState(ctx, d.history, d.clock.moment())
+	state, err := restoreState(ctx, d.history, d.clock.sharedNow())
 	if err != nil {
 		return state, err
 	}

@@ -48,7 +48,7 @@ func (d *Daemon) storeSnapshots(ctx context.Context) {
 			continue
 		}
 		s.Report.History = nil // it is large, and only for the next round
-		body, err := json.Marshal(storedSnapshot{Report: s.Report, ActiveFindings: s.ActiveFindings, Since: s.Since, Lost: d.fleet.lostAt(cluster, d.clock.moment())})
+		body, err := json.Marshal(storedSnapshot{Report: s.Report, ActiveFindings: s.ActiveFindings, Since: s.Since, Lost: d.fleet.lostAt(cluster, d.clock.sharedNow())})
 		if err != nil {
 			d.logger.Error("storing the state of a cluster", "cluster", cluster, "err", err)
 			continue
@@ -102,7 +102,7 @@ func (d *Daemon) useSnapshot(active *activeConfig, s history.StoredSnapshot) {
 	if c.Base != "" {
 		for _, q := range body.Lost {
 			q.Cluster = c.Base
-			d.incidentStore.observeRequest(q)
+			d.incidentService.observeRequest(q)
 		}
 	}
 	body.at, body.Lost = s.At, nil

@@ -20,7 +20,7 @@ import (
 )
 
 // A heartbeatRig is the part of a daemon that decides about heartbeats: the real
-// schedule, outbox and incident store, with one cluster whose jobs run a function.
+// schedule, outbox and incident service, with one cluster whose jobs run a function.
 type heartbeatRig struct {
 	*Daemon
 	disk     *diskFixture
@@ -44,12 +44,12 @@ func withHeartbeat(t *testing.T, test func(t *testing.T, r *heartbeatRig)) {
 		}
 		r.Daemon = &Daemon{
 			clock:  newSteadyClock(),
-			logger: logger, history: r.disk.db, metrics: r.disk.metrics, incidentStore: r.disk.incidentStore, writeQueue: r.disk.queue, schedule: schedule,
+			logger: logger, history: r.disk.db, metrics: r.disk.metrics, incidentService: r.disk.incidentService, writeQueue: r.disk.queue, schedule: schedule,
 			config: Config{Service: Service{Watchdog: 20 * time.Second, Notify: func(string) { r.fed++ }}},
 		}
 		r.active.Store(&activeConfig{config: &config.Config{Heartbeat: config.Heartbeat{URL: config.NewSecret("http://hc.example/x"), Interval: time.Minute}}})
 		r.wasReady.Store(true)
-		r.deliverer = notify.NewDeliverer(notify.DelivererConfig{Outbox: notify.NewMemoryOutbox(r.history, r.writeQueue), Observe: r.countDelivery, Logger: logger})
+		r.deliverer = notify.NewDeliverer(notify.DelivererConfig{Outbox: notify.NewFallbackOutbox(r.history, r.writeQueue), Observe: r.countDelivery, Logger: logger})
 		r.deliverer.SetReceivers(map[string]alerting.Notifier{"ops": &r.receiver})
 		r.disk.setClusters([]string{"shop"})
 		if err := schedule.Set([]monitor.Job{{Key: "status/shop", Every: 15 * time.Second, Run: func(ctx context.Context) { r.round(ctx) }}}); err != nil {

@@ -26,7 +26,7 @@ func (d *Daemon) periodicTasks() []periodicTask {
 		{10 * time.Second, d.saveNodeLists},
 		{time.Minute, d.retractRecovery},
 		{time.Minute, func(context.Context) { d.forgetLeftNodes(time.Now()) }},
-		{time.Minute, func(ctx context.Context) { d.deliverer.Resend(ctx, d.incidentStore.open()) }},
+		{time.Minute, func(ctx context.Context) { d.deliverer.Resend(ctx, d.incidentService.open()) }},
 		{time.Second, (&heartbeat{daemon: d, send: sendHeartbeat}).sendWhenDue},
 	}
 	if d.fleet != nil {
@@ -86,7 +86,7 @@ func (d *Daemon) countNotifications(ctx context.Context) {
 
 // countDeployments updates the metric of ongoing deployments.
 func (d *Daemon) countDeployments(ctx context.Context) {
-	now := d.clock.moment()
+	now := d.clock.sharedNow()
 	all, err := d.history.Deployments(ctx, "", checks.Span{From: now.Add(-alerting.LongestDeployment), To: now})
 	if err != nil {
 		if ctx.Err() == nil {

@@ -44,7 +44,7 @@ func TestPeriodicTasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	ops := new(keepingReceiver)
-	d := &Daemon{clock: newSteadyClock(), history: w.db, metrics: w.metrics, incidentStore: w.incidentStore, writeQueue: w.queue, logger: slog.New(slog.DiscardHandler)}
+	d := &Daemon{clock: newSteadyClock(), history: w.db, metrics: w.metrics, incidentService: w.incidentService, writeQueue: w.queue, logger: slog.New(slog.DiscardHandler)}
 	d.active.Store(&activeConfig{config: new(config.Config)})
 	d.deliverer = notify.NewDeliverer(notify.DelivererConfig{Outbox: w.db, Observe: d.countDelivery, Logger: d.logger})
 	d.deliverer.SetReceivers(map[string]alerting.Notifier{"ops": ops})
@@ -86,7 +86,7 @@ func TestQueueLength(t *testing.T) {
 	t.Parallel()
 	w := newDiskFixture(t)
 	w.setClusters([]string{"shop", "mail"})
-	d := &Daemon{clock: newSteadyClock(), history: w.db, incidentStore: w.incidentStore, writeQueue: w.queue, metrics: w.metrics, logger: slog.New(slog.DiscardHandler)}
+	d := &Daemon{clock: newSteadyClock(), history: w.db, incidentService: w.incidentService, writeQueue: w.queue, metrics: w.metrics, logger: slog.New(slog.DiscardHandler)}
 	wantLength := func(want string) {
 		t.Helper()
 		d.countNotifications(t.Context())

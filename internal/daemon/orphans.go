@@ -33,7 +33,7 @@ func (d *Daemon) tryEndOrphans(ctx context.Context) error {
 	if err := d.flush(ctx); err != nil { // what is read must have what was decided
 		return err
 	}
-	known := d.incidentStore.open()
+	known := d.incidentService.open()
 	past, err := d.history.Restore(ctx)
 	if err != nil {
 		return err
@@ -46,12 +46,12 @@ func (d *Daemon) tryEndOrphans(ctx context.Context) error {
 		return !i.OfOther(state.Live) || slices.ContainsFunc(known, func(k alerting.Incident) bool { return k.ID == i.ID })
 	})
 	if len(left) > 0 {
-		d.incidentStore.adoptOwn(left)
+		d.incidentService.adoptOwn(left)
 	}
 	if len(fleet.Status{FleetState: state, Name: d.fleet.name}.Skewed()) > 0 {
 		return nil // a cluster may be in the configuration of another instance only
 	}
-	for _, step := range stepsOfRemoved(d.clock.moment(), d.active.Load().config, past, state) {
+	for _, step := range stepsOfRemoved(d.clock.sharedNow(), d.active.Load().config, past, state) {
 		d.logger.Info("ending the incidents of a cluster that is in no configuration any more", "incidents", len(step.Incidents))
 		d.writeQueue.Add(step)
 	}
@@ -60,7 +60,7 @@ func (d *Daemon) tryEndOrphans(ctx context.Context) error {
 
 // stepsOfRemoved returns the end of the open incidents and active findings of each cluster that is in
 // no configuration any more.
-func stepsOfRemoved(at time.Time, cfg *config.Config, past history.State, state history.FleetState) (steps []history.Step) {
+func stepsOfRemoved(at time.Time, cfg *config.Config, past history.State, state history.FleetState) (steps []history.WriteSet) {
 	for _, l := range state.Leases {
 		if l.Cluster == "" || l.Owner != "" || cfg.Cluster(l.Cluster) != nil || state.Now.Sub(l.Since) < removedAfter {
 			continue
@@ -72,7 +72,7 @@ func stepsOfRemoved(at time.Time, cfg *config.Config, past history.State, state 
 		if len(open)+len(past.ActiveFindings[l.Cluster]) == 0 {
 			continue
 		}
-		steps = append(steps, history.Step{
+		steps = append(steps, history.WriteSet{
 			Decision:       alerting.NewManager(rulesOf(cfg), open).Watch(at, nil),
 			ActiveFindings: map[string][]checks.ActiveFinding{l.Cluster: nil},
 			Fence:          map[string]int64{l.Cluster: l.Epoch},

@@ -89,8 +89,8 @@ func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[st
 			one.Retire()
 		}
 	}
-	d.incidentStore.configure(rulesOf(cfg))
-	d.incidentStore.setClusters(old.watchedNames(cfg))
+	d.incidentService.configure(rulesOf(cfg))
+	d.incidentService.setClusters(old.watchedNames(cfg))
 	d.deliverer.SetReceivers(notifiers)
 	d.metrics.Receivers(receiverNames(cfg))
 	d.server.SetLocale(cfg.Alerting.Language, cfg.Alerting.Location)
@@ -221,8 +221,8 @@ func rulesOf(cfg *config.Config) alerting.Config {
 func (d *Daemon) webHistory() webHistory {
 	return webHistory{
 		d.history, d.fleet,
-		&refresher[alerting.Silence]{read: d.history.Silences, apply: d.incidentStore.setSilences, now: d.clock.now},
-		&refresher[alerting.Deployment]{read: d.history.Announced, apply: d.incidentStore.setDeployments, now: d.clock.now},
+		&refresher[alerting.Silence]{read: d.history.Silences, apply: d.incidentService.setSilences, now: d.clock.now},
+		&refresher[alerting.Deployment]{read: d.history.Announced, apply: d.incidentService.setDeployments, now: d.clock.now},
 		d.measured, d.countsOf,
 	}
 }
@@ -235,7 +235,7 @@ func (d *Daemon) webConfig(cfg *config.Config) web.Config {
 		OpenIncidents: d.openIncidents,
 		Handles:       d.handles(),
 		Live:          d.page,
-		Now:           d.clock.moment,
+		Now:           d.clock.sharedNow,
 		Announcement:  d.config.Announcement,
 		Metrics:       d.metrics.Handler(),
 		Ready:         d.ready,

@@ -176,7 +176,7 @@ func TestReloadThatFails(t *testing.T) {
 	if err := d.Reload(t.Context()); err == nil {
 		t.Fatal("got no error of an interval that cannot be kept")
 	}
-	if d.active.Load() != before || !d.incidentStore.watched["shop"] {
+	if d.active.Load() != before || !d.incidentService.watched["shop"] {
 		t.Error("something is not as it was")
 	}
 	if err := r.Break("redis-down"); err != nil {
@@ -227,13 +227,13 @@ func TestReloadRetires(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = d.close(context.Background()) }()
-	d.reporter.incidentStore = newDiskFixture(t).incidentStore // so that a round can end while nobody can be told that the cluster is gone
+	d.reporter.incidentService = newDiskFixture(t).incidentService // so that a round can end while nobody can be told that the cluster is gone
 	one := d.active.Load().watcherOf("shop")
 	r.write(r.file("second"))
 	reloaded := make(chan error, 1)
 	func() {
-		d.incidentStore.mu.Lock()
-		defer d.incidentStore.mu.Unlock()
+		d.incidentService.mu.Lock()
+		defer d.incidentService.mu.Unlock()
 		go func() { reloaded <- d.Reload(t.Context()) }()
 		until(t, "the watcher to be retired", func() bool { return errors.Is(one.TakeRound(t.Context()), monitor.ErrRetired) })
 	}()

@@ -15,16 +15,16 @@ import (
 )
 
 // A reporter passes observations and results of the watchers to the history, the
-// metrics, the page, and the incident store. Probing waits for it, so it never
+// metrics, the page, and the incident service. Probing waits for it, so it never
 // blocks.
 type reporter struct {
-	history       *history.DB
-	metrics       *metrics.Live
-	page          *web.Live
-	incidentStore *incidentStore
-	logger        *slog.Logger
-	clock         *steadyClock
-	fleet         *fleetMember // nil: there is none
+	history         *history.DB
+	metrics         *metrics.Live
+	page            *web.Live
+	incidentService *incidentService
+	logger          *slog.Logger
+	clock           *steadyClock
+	fleet           *fleetMember // nil: there is none
 
 	placements  placementRecorder
 	pageUpdated sync.Map // by cluster: the time of the last update of the page (time.Time)
@@ -56,7 +56,7 @@ func (r *reporter) Requested(q checks.Request) {
 	q.At = r.clock.shared(q.At)
 	r.metrics.Request(q)
 	r.fleet.recordLost(q)
-	r.incidentStore.observeRequest(r.fleet.ofCluster(q))
+	r.incidentService.observeRequest(r.fleet.ofCluster(q))
 	kept := history.Batch{Placements: r.placements.observe(q)}
 	if s, known := sessionSample(q); known {
 		kept.Samples = []checks.Sample{s}
@@ -99,8 +99,8 @@ func (r *reporter) Judged(j monitor.RoundResult) {
 		r.log(cluster, c)
 	}
 	if j.Cluster.Base == "" { // otherwise a siteJudge decides
-		r.incidentStore.observeNodes(j)
-		r.incidentStore.observe(cluster, j.Changes, j.ActiveFindings)
+		r.incidentService.observeNodes(j)
+		r.incidentService.observe(cluster, j.Changes, j.ActiveFindings)
 	}
 	r.show(j)
 }

@@ -63,8 +63,8 @@ func TestRequested(t *testing.T) {
 		t.Fatal(err)
 	}
 	live := metrics.New(metrics.Build{})
-	incidentStore := newIncidentStore(newQueue(db), live, slog.New(slog.DiscardHandler), newSteadyClock(), alerting.Config{}, restoredState{})
-	r := &reporter{clock: newSteadyClock(), history: db, metrics: live, incidentStore: incidentStore}
+	incidentService := newIncidentService(newQueue(db), live, slog.New(slog.DiscardHandler), newSteadyClock(), alerting.Config{}, restoredState{})
+	r := &reporter{clock: newSteadyClock(), history: db, metrics: live, incidentService: incidentService}
 	start := time.Now().Truncate(time.Second)
 	at := start
 	request := func(node string, outcomes ...checks.Outcome) {

@@ -57,7 +57,7 @@ func TestRestart(t *testing.T) {
 		t.Errorf("got a finding that stands since %s, want %s", got, since)
 	}
 	wantMetrics(t, next.metrics, `stickwatch_incidents_total{cluster="shop",code="dependency_down"} 1`)
-	next.incidentStore.setClusters(nil)
+	next.incidentService.setClusters(nil)
 	if err := next.close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = last.close(context.Background()) }()
-	if open := last.incidentStore.open(); len(open) > 0 {
+	if open := last.incidentService.open(); len(open) > 0 {
 		t.Errorf("got %d open incidents, want what was decided before the end", len(open))
 	}
 }

@@ -266,8 +266,8 @@ func (r *running) pending(t *testing.T) map[string]int {
 	return pending
 }
 
-func stepWith(notifications ...alerting.Notification) history.Step {
-	return history.Step{Decision: alerting.Decision{Notifications: notifications}}
+func stepWith(notifications ...alerting.Notification) history.WriteSet {
+	return history.WriteSet{Decision: alerting.Decision{Notifications: notifications}}
 }
 
 // idOf returns the ID in a response.

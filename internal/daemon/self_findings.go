@@ -10,7 +10,7 @@ import (
 
 // impaired reports that stickwatch itself cannot probe, or that it can again.
 func (d *Daemon) impaired(is monitor.Impairment) {
-	d.incidentStore.retract(checks.Finding.CannotProbe)
+	d.incidentService.retract(checks.Finding.CannotProbe)
 	d.isImpaired.Store(!is.Since.IsZero())
 	d.metrics.Impaired(!is.Since.IsZero())
 	if is.Since.IsZero() {
@@ -18,7 +18,7 @@ func (d *Daemon) impaired(is monitor.Impairment) {
 		return
 	}
 	d.logger.Error("stickwatch itself cannot probe: no cluster can be judged", "since", is.Since, "reason", is.Reason.String())
-	d.incidentStore.report(checks.ProberImpairedBy(is.Reason), is.Since)
+	d.incidentService.report(checks.ProberImpairedBy(is.Reason), is.Since)
 }
 
 func withCode(code checks.Code) func(checks.Finding) bool {
@@ -33,12 +33,12 @@ func (d *Daemon) onDatabase(away bool) {
 	d.fleet.away = away
 	if away {
 		d.logger.Error("the fleet's database is away: this instance notifies by itself")
-		d.incidentStore.report(checks.FleetWithoutDatabase(), time.Time{})
+		d.incidentService.report(checks.FleetWithoutDatabase(), time.Time{})
 		return
 	}
 	d.logger.Info("the fleet's database is back")
 	key := checks.FleetWithoutDatabase().Key()
-	d.incidentStore.retract(func(f checks.Finding) bool { return f.Key() == key })
+	d.incidentService.retract(func(f checks.Finding) bool { return f.Key() == key })
 }
 
 // onStretch reports by which factor intervals are too long because the machine is too small
@@ -50,11 +50,11 @@ func (d *Daemon) onStretch(factor float64) {
 	case !d.overloaded && factor > begins:
 		d.overloaded = true
 		d.logger.Warn("this machine is too small for its clusters: all are probed less often than configured", "intervals_stretched", factor)
-		d.incidentStore.report(checks.ProberOverloadedBy(factor), time.Time{})
+		d.incidentService.report(checks.ProberOverloadedBy(factor), time.Time{})
 	case d.overloaded && factor < ends:
 		d.overloaded = false
 		d.logger.Info("clusters are probed as often as configured again")
-		d.incidentStore.retract(withCode(checks.ProberOverloaded))
+		d.incidentService.retract(withCode(checks.ProberOverloaded))
 	}
 }
 
@@ -65,15 +65,15 @@ const damageShown = time.Hour
 func (d *Daemon) reportRecovery() {
 	r := d.history.Recovery()
 	if r == nil {
-		d.incidentStore.retract(withCode(checks.HistoryDamaged))
+		d.incidentService.retract(withCode(checks.HistoryDamaged))
 		return
 	}
-	d.incidentStore.report(checks.DamagedHistory(r.Kept, r.Detail, r.Rows()), time.Time{})
+	d.incidentService.report(checks.DamagedHistory(r.Kept, r.Detail, r.Rows()), time.Time{})
 }
 
 // retractRecovery ends that report after damageShown.
 func (d *Daemon) retractRecovery(context.Context) {
 	if time.Since(d.began) > damageShown {
-		d.incidentStore.retract(withCode(checks.HistoryDamaged))
+		d.incidentService.retract(withCode(checks.HistoryDamaged))
 	}
 }

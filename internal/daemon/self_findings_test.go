@@ -15,7 +15,7 @@ import (
 func TestDatabaseAwayIsReported(t *testing.T) {
 	t.Parallel()
 	w := newDiskFixture(t)
-	d := &Daemon{clock: newSteadyClock(), metrics: w.metrics, incidentStore: w.incidentStore, logger: slog.New(slog.DiscardHandler), fleet: &fleetMember{}}
+	d := &Daemon{clock: newSteadyClock(), metrics: w.metrics, incidentService: w.incidentService, logger: slog.New(slog.DiscardHandler), fleet: &fleetMember{}}
 	keys := func() (list []string) {
 		for _, f := range w.own {
 			list = append(list, f.Key())
@@ -43,7 +43,7 @@ func TestDatabaseAwayIsReported(t *testing.T) {
 func TestOverloadIsReported(t *testing.T) {
 	t.Parallel()
 	w := newDiskFixture(t)
-	d := &Daemon{clock: newSteadyClock(), metrics: w.metrics, incidentStore: w.incidentStore, logger: slog.New(slog.DiscardHandler)}
+	d := &Daemon{clock: newSteadyClock(), metrics: w.metrics, incidentService: w.incidentService, logger: slog.New(slog.DiscardHandler)}
 	for i, step := range []struct {
 		stretch float64
 		want    bool // there is an incident

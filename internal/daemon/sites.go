@@ -228,7 +228,7 @@ func (d *Daemon) judgeCluster(active *activeConfig, c *probes.Cluster) {
 		judge = newSiteJudge(active.config, c.Name, nil)
 		d.fleet.judges[c.Name] = judge
 	}
-	now := d.clock.moment()
+	now := d.clock.sharedNow()
 	changes := judge.ledger.Update(now, views)
 	report := judge.ledger.ReportOf(c.Name, views)
 	last := judge.last

@@ -152,14 +152,14 @@ func sitesDaemon(t *testing.T) (*Daemon, *diskFixture) {
 		t.Fatal(err)
 	}
 	d := &Daemon{
-		history: w.db, metrics: w.metrics, incidentStore: w.incidentStore, writeQueue: w.queue, logger: slog.New(slog.DiscardHandler),
+		history: w.db, metrics: w.metrics, incidentService: w.incidentService, writeQueue: w.queue, logger: slog.New(slog.DiscardHandler),
 		clock: newSteadyClock(), page: web.NewLive(), schedule: schedule,
 		fleet: &fleetMember{
 			judges: make(map[string]*siteJudge), others: make(map[string]storedSnapshot),
 			reported: make(map[string]time.Time), unsent: make(map[string]bool), joined: make(chan struct{}),
 		},
 	}
-	d.reporter = &reporter{clock: d.clock, history: w.db, metrics: w.metrics, page: d.page, incidentStore: w.incidentStore, logger: d.logger, fleet: d.fleet}
+	d.reporter = &reporter{clock: d.clock, history: w.db, metrics: w.metrics, page: d.page, incidentService: w.incidentService, logger: d.logger, fleet: d.fleet}
 	d.active.Store(&activeConfig{config: withSites("x", "y"), own: map[string]int64{"shop": 1}})
 	return d, w
 }

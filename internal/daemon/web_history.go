@@ -34,7 +34,7 @@ func (d *Daemon) writeAgain(ctx context.Context) {
 	for _, one := range watching.watchers {
 		active[one.Cluster().Name] = d.clock.sharedFindings(one.Snapshot().ActiveFindings)
 	}
-	for _, s := range d.incidentStore.writeAgain(active) {
+	for _, s := range d.incidentService.writeAgain(active) {
 		if err := d.history.AddSilence(ctx, s); err != nil {
 			d.logger.Error("writing a silence again", "silence", s.ID, "err", err)
 		}
@@ -255,7 +255,7 @@ func (d *Daemon) Export(ctx context.Context, cluster string) (http.Handler, erro
 // openIncidents returns the open incidents, and whether the history lacks changes of them; see
 // web.Config.
 func (d *Daemon) openIncidents() (open []alerting.Incident, unwritten bool) {
-	return d.incidentStore.open(), d.history.Stats().LastError != ""
+	return d.incidentService.open(), d.history.Stats().LastError != ""
 }
 
 // handles returns web.Config.Handles; nil: there is no fleet.
@@ -270,7 +270,7 @@ func (d *Daemon) handles() func(alerting.Incident) bool {
 // returns, unless the disk accepts nothing; then it is in memory, as the incident is. In a fleet it
 // fails if another instance has taken the cluster over.
 func (d *Daemon) Acknowledge(ctx context.Context, id string, a alerting.Acknowledgement, takeOver bool) (alerting.Incident, error) {
-	i, err := d.incidentStore.acknowledge(id, a, takeOver)
+	i, err := d.incidentService.acknowledge(id, a, takeOver)
 	if errors.Is(err, alerting.ErrNotOpen) {
 		return i, web.ErrNotFound
 	}
@@ -302,8 +302,8 @@ func hasEvent(i alerting.Incident, event alerting.Event) bool {
 
 // AddNote implements web.Operator. A note on a resolved incident needs the disk.
 func (d *Daemon) AddNote(ctx context.Context, id, by, text string) (alerting.Incident, error) {
-	note := alerting.NewNote(d.clock.moment(), by, text)
-	incident, err := d.incidentStore.addNote(id, note)
+	note := alerting.NewNote(d.clock.sharedNow(), by, text)
+	incident, err := d.incidentService.addNote(id, note)
 	if err == nil {
 		return incident, d.writeChange(ctx, incident)
 	}
@@ -320,7 +320,7 @@ func (d *Daemon) AddNote(ctx context.Context, id, by, text string) (alerting.Inc
 		return incident, web.ErrNotFound
 	}
 	incident = found[0].WithNote(note)
-	d.writeQueue.Add(history.Step{Decision: alerting.Decision{Incidents: []alerting.Incident{incident}}})
+	d.writeQueue.Add(history.WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{incident}}})
 	return incident, d.flush(ctx)
 }
 

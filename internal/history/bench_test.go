@@ -76,7 +76,7 @@ func BenchmarkCommit(b *testing.B) {
 	for b.Loop() {
 		id := fmt.Sprintf("%09d", n)
 		n++
-		s := Step{}
+		s := WriteSet{}
 		s.Incidents = append(s.Incidents, incident(id))
 		s.Notifications = append(s.Notifications, notification(id, "ops", id))
 		if err := db.Commit(b.Context(), s); err != nil {

@@ -41,7 +41,7 @@ func commitForever(path string) error {
 	for {
 		id := strconv.FormatInt(time.Now().UnixNano(), 10)
 		db.Record(Batch{Samples: every(node, time.Now(), time.Millisecond, 50)})
-		s := Step{Decision: alerting.Decision{Incidents: []alerting.Incident{incident(id)}, Notifications: []alerting.Notification{notification(id+"/ops/1", "ops", id)}}}
+		s := WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{incident(id)}, Notifications: []alerting.Notification{notification(id+"/ops/1", "ops", id)}}}
 		if err := db.Commit(ctx, s); err != nil {
 			return err
 		}

@@ -113,7 +113,7 @@ func madeUpLatencies(n int64) *sketch {
 // events writes the moves, placements, incidents and deployments of a cluster.
 func (p MadeUpPast) events(ctx context.Context, db *DB, cluster string) error {
 	const day, deploymentEvery = 24 * time.Hour, 10
-	step := Step{}
+	set := WriteSet{}
 	for n := range p.Days {
 		end := p.End.Add(-time.Duration(n) * day)
 		db.Record(p.moves(cluster, end))
@@ -121,7 +121,7 @@ func (p MadeUpPast) events(ctx context.Context, db *DB, cluster string) error {
 			return err
 		}
 		for i := range p.Incidents {
-			step.Incidents = append(step.Incidents, madeUpIncident(cluster, n, end.Add(-time.Duration(i+1)*day/time.Duration(p.Incidents+1)), i))
+			set.Incidents = append(set.Incidents, madeUpIncident(cluster, n, end.Add(-time.Duration(i+1)*day/time.Duration(p.Incidents+1)), i))
 		}
 		if n%deploymentEvery > 0 {
 			continue
@@ -134,7 +134,7 @@ func (p MadeUpPast) events(ctx context.Context, db *DB, cluster string) error {
 			return err
 		}
 	}
-	return db.Commit(ctx, step)
+	return db.Commit(ctx, set)
 }
 
 // moves returns the moves and placements of the day before a time.

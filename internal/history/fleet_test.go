@@ -71,13 +71,13 @@ func silent(t *testing.T, i *testInstance) {
 	}
 }
 
-// stepOf returns a step about an incident of a cluster, as decided with the leases of an instance.
-func (i *testInstance) stepOf(cluster, id string) Step {
+// writeSetOf returns a write set about an incident of a cluster, as decided with the leases of an instance.
+func (i *testInstance) writeSetOf(cluster, id string) WriteSet {
 	one := incident(id)
 	one.Cluster, one.Clusters = cluster, []string{cluster}
 	n := notification(id+"1", "ops", id)
 	n.Incident = one
-	return Step{
+	return WriteSet{
 		Decision: alerting.Decision{Incidents: []alerting.Incident{one}, Notifications: []alerting.Notification{n}},
 		Fence:    i.leases.fenceOf(cluster),
 	}
@@ -98,19 +98,19 @@ func TestFenced(t *testing.T) {
 	if next.takes(t, "shop") {
 		t.Fatal("the cluster of a live instance was taken")
 	}
-	if err := former.Commit(t.Context(), former.stepOf("shop", "one")); err != nil {
+	if err := former.Commit(t.Context(), former.writeSetOf("shop", "one")); err != nil {
 		t.Fatal(err)
 	}
 	silent(t, former)
 	if !next.takes(t, "shop") {
 		t.Fatal("the cluster of a dead instance was not taken")
 	}
-	err := former.Commit(t.Context(), former.stepOf("shop", "two"))
+	err := former.Commit(t.Context(), former.writeSetOf("shop", "two"))
 	if lost, fenced := isFenced(err); !fenced || !slices.Equal(lost, []string{"shop"}) {
-		t.Errorf("got error %v of a step of the former owner", err)
+		t.Errorf("got error %v of a write set of the former owner", err)
 	}
-	if err := former.Commit(t.Context(), former.stepOf("wiki", "three")); err != nil {
-		t.Errorf("a step about another cluster: %v", err)
+	if err := former.Commit(t.Context(), former.writeSetOf("wiki", "three")); err != nil {
+		t.Errorf("a write set about another cluster: %v", err)
 	}
 	former.Record(Batch{Samples: append(samplesOf("shop", 10), samplesOf("wiki", 10)...)})
 	if err := former.flush(t.Context()); err != nil {
@@ -122,8 +122,8 @@ func TestFenced(t *testing.T) {
 	if err := former.PutSnapshots(t.Context(), map[string][]byte{"shop": []byte("{}")}); err == nil {
 		t.Error("the former owner stored a state")
 	}
-	if err := next.Commit(t.Context(), next.stepOf("shop", "four")); err != nil {
-		t.Errorf("a step of the next owner: %v", err)
+	if err := next.Commit(t.Context(), next.writeSetOf("shop", "four")); err != nil {
+		t.Errorf("a write set of the next owner: %v", err)
 	}
 	state, err := next.Restore(t.Context())
 	if err != nil {
@@ -444,7 +444,7 @@ func TestOrphans(t *testing.T) {
 			t.Errorf("%s is of %q, want %q", l.Cluster, l.Owner, owner)
 		}
 	}
-	if err := gone.Commit(t.Context(), gone.stepOf("shop", "1")); err == nil {
+	if err := gone.Commit(t.Context(), gone.writeSetOf("shop", "1")); err == nil {
 		t.Error("the instance that was gone writes with its old lease")
 	}
 }

@@ -13,9 +13,9 @@ import (
 	"stickwatch/checks"
 )
 
-// A Step is a set of changes that is committed in one transaction. Notifications that are
+// A WriteSet is a set of changes that is committed in one transaction. Notifications that are
 // already in the outbox are ignored.
-type Step struct {
+type WriteSet struct {
 	alerting.Decision
 	// ActiveFindings replaces the active findings of each cluster in the map. An empty list
 	// removes them.
@@ -26,27 +26,27 @@ type Step struct {
 	// DeadLetters are the reasons of notifications, by ID, that became dead letters before they
 	// were written.
 	DeadLetters map[string]string
-	// Fence has the epoch of each cluster that the step is about, in a fleet; see FencedError.
+	// Fence has the epoch of each cluster that the write set is about, in a fleet; see FencedError.
 	Fence map[string]int64
 }
 
 // Empty reports whether there is nothing to write.
-func (s Step) Empty() bool {
+func (s WriteSet) Empty() bool {
 	return s.Decision.Empty() && len(s.ActiveFindings)+len(s.Delivered)+len(s.DeadLetters) == 0
 }
 
-// Then merges a step with a later one, so that a caller can retry a failed step together with
+// Then merges a write set with a later one, so that a caller can retry a failed write set together with
 // the next. What was decided about a cluster with an older lease is dropped.
-func (s Step) Then(later Step) Step {
+func (s WriteSet) Then(later WriteSet) WriteSet {
 	s = s.Without(s.olderThan(later.Fence))
-	both := Step{
+	both := WriteSet{
 		Decision: s.Decision.Then(later.Decision), ActiveFindings: make(map[string][]checks.ActiveFinding),
 		Delivered: make(map[string]alerting.DeliveryRef), DeadLetters: make(map[string]string),
 	}
 	if len(s.Fence)+len(later.Fence) > 0 {
 		both.Fence = make(map[string]int64)
 	}
-	for _, one := range []Step{s, later} {
+	for _, one := range []WriteSet{s, later} {
 		maps.Copy(both.Fence, one.Fence)
 		maps.Copy(both.ActiveFindings, one.ActiveFindings)
 		maps.Copy(both.Delivered, one.Delivered)
@@ -55,8 +55,11 @@ func (s Step) Then(later Step) Step {
 	return both
 }
 
-// olderThan returns the clusters whose epoch in the step is another one.
-func (s Step) olderThan(fence map[string]int64) (clusters []string) {
+// Clone returns a copy whose slices and maps are its own.
+func (s WriteSet) Clone() WriteSet { return s.Then(WriteSet{}) }
+
+// olderThan returns the clusters whose epoch in the write set is another one.
+func (s WriteSet) olderThan(fence map[string]int64) (clusters []string) {
 	for cluster, epoch := range s.Fence {
 		if now, known := fence[cluster]; known && now != epoch {
 			clusters = append(clusters, cluster)
@@ -65,9 +68,9 @@ func (s Step) olderThan(fence map[string]int64) (clusters []string) {
 	return clusters
 }
 
-// Without returns the step without all that concerns some clusters. An incident of stickwatch itself
+// Without returns the write set without all that concerns some clusters. An incident of stickwatch itself
 // stays, without them.
-func (s Step) Without(clusters []string) Step {
+func (s WriteSet) Without(clusters []string) WriteSet {
 	if len(clusters) == 0 {
 		return s
 	}
@@ -93,8 +96,8 @@ func (s Step) Without(clusters []string) Step {
 	return s
 }
 
-// Clusters returns the clusters that the step is about.
-func (s Step) Clusters() map[string]bool {
+// Clusters returns the clusters that the write set is about.
+func (s WriteSet) Clusters() map[string]bool {
 	all := make(map[string]bool)
 	for _, i := range s.Incidents {
 		for _, cluster := range append([]string{i.Cluster}, i.Clusters...) {
@@ -111,42 +114,42 @@ func (s Step) Clusters() map[string]bool {
 	return all
 }
 
-// Commit writes a step in one transaction. If it returns nil, the step is on disk and survives
-// a power failure. Otherwise nothing is written, and the caller retries the step.
-func (db *DB) Commit(ctx context.Context, step Step) error {
+// Commit writes a write set in one transaction. If it returns nil, the write set is on disk and survives
+// a power failure. Otherwise nothing is written, and the caller retries the write set.
+func (db *DB) Commit(ctx context.Context, set WriteSet) error {
 	err := db.commitDurable(ctx, func(tx *transaction) error {
-		if err := tx.checkLeases(ctx, db.path, step.Fence); err != nil {
+		if err := tx.checkLeases(ctx, db.path, set.Fence); err != nil {
 			return err
 		}
-		for _, i := range step.Incidents {
+		for _, i := range set.Incidents {
 			if err := putIncident(ctx, tx, i); err != nil {
 				return err
 			}
 		}
-		for _, n := range step.Notifications {
+		for _, n := range set.Notifications {
 			if err := putNotification(ctx, tx, n, db.config.Now()); err != nil {
 				return err
 			}
 		}
-		for _, d := range step.Deployments {
+		for _, d := range set.Deployments {
 			if err := putDeployment(ctx, tx, d); err != nil {
 				return err
 			}
 		}
-		for id, deliveryRef := range step.Delivered {
+		for id, deliveryRef := range set.Delivered {
 			if err := db.deliver(ctx, tx, id, deliveryRef); err != nil {
 				return err
 			}
 		}
-		for id, reason := range step.DeadLetters {
+		for id, reason := range set.DeadLetters {
 			if err := markDead(ctx, tx, id, reason); err != nil {
 				return err
 			}
 		}
-		return upsertByCluster(ctx, tx, upsertActiveFindings, step.ActiveFindings)
+		return upsertByCluster(ctx, tx, upsertActiveFindings, set.ActiveFindings)
 	})
 	if err != nil {
-		return fmt.Errorf("committing %d incidents and %d notifications: %w", len(step.Incidents), len(step.Notifications), err)
+		return fmt.Errorf("committing %d incidents and %d notifications: %w", len(set.Incidents), len(set.Notifications), err)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func TestStepOfStickwatchItself(t *testing.T) {
 	own, other := incident("1"), incident("2")
 	own.Cluster, own.Clusters = "", []string{"shop", "wiki"}
 	other.Cluster, other.Clusters = "wiki", []string{"wiki"}
-	s := Step{Decision: alerting.Decision{Incidents: []alerting.Incident{own, other}}}.Without([]string{"wiki"})
+	s := WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{own, other}}}.Without([]string{"wiki"})
 	if len(s.Incidents) != 1 || !slices.Equal(s.Incidents[0].Clusters, []string{"shop"}) || len(own.Clusters) != 2 {
 		t.Errorf("got %+v, want the incident of stickwatch itself, without wiki", s.Incidents)
 	}

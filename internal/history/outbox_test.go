@@ -30,7 +30,7 @@ func notification(id, receiver, incidentID string) alerting.Notification {
 
 func commit(t *testing.T, db *DB, notifications ...alerting.Notification) {
 	t.Helper()
-	s := Step{Decision: alerting.Decision{Notifications: notifications}}
+	s := WriteSet{Decision: alerting.Decision{Notifications: notifications}}
 	for _, n := range notifications {
 		s.Incidents = append(s.Incidents, n.Incident)
 	}
@@ -180,7 +180,7 @@ func TestClaimAttemptsAndThread(t *testing.T) {
 	}
 }
 
-// TestNotificationIsQueuedOnce: committing a step again does not duplicate its notifications.
+// TestNotificationIsQueuedOnce: committing a write set again does not duplicate its notifications.
 func TestNotificationIsQueuedOnce(t *testing.T) {
 	db := opened(t)
 	commit(t, db, notification("a1", "ops", "a"))
@@ -203,7 +203,7 @@ func TestDeliveredBeforeItWasWritten(t *testing.T) {
 	db := opened(t)
 	tried := notification("b1", "ops", "b")
 	tried.Attempts = 1
-	if err := db.Commit(t.Context(), Step{
+	if err := db.Commit(t.Context(), WriteSet{
 		Decision:  alerting.Decision{Notifications: []alerting.Notification{notification("a1", "ops", "a"), tried}},
 		Delivered: map[string]alerting.DeliveryRef{"a1": {Thread: "C1/1"}},
 	}); err != nil {

@@ -258,7 +258,7 @@ func TestDatabaseAway(t *testing.T) {
 	if err := db.flush(t.Context()); err == nil {
 		t.Error("a database that is away accepted samples")
 	}
-	lost := Step{Decision: alerting.Decision{Incidents: []alerting.Incident{incident("b")}}}
+	lost := WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{incident("b")}}}
 	if err := db.Commit(t.Context(), lost); err == nil {
 		t.Error("a database that is away accepted an incident")
 	}
@@ -304,16 +304,16 @@ func TestDatabaseCreatedAnew(t *testing.T) {
 			db := opened(t, func(c *Config) { c.Path, c.Recreated = tt.path, func() { recreated++ } })
 			other := checks.Target{Cluster: "shop", Kind: checks.TargetBalancer, Name: "lb"}
 			write(t, db, Batch{Samples: append(every(other, testTime, time.Second, 5), every(node, testTime, time.Second, 5)...)})
-			step := Step{Decision: alerting.Decision{Incidents: []alerting.Incident{incident("a")}}}
+			set := WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{incident("a")}}}
 			server.run(t, tt.remove)
-			ended := db.Commit(t.Context(), step) // of the session, or of a statement
-			if err := db.Commit(t.Context(), step); ended == nil || err == nil || !strings.Contains(err.Error(), tt.remedy) {
+			ended := db.Commit(t.Context(), set) // of the session, or of a statement
+			if err := db.Commit(t.Context(), set); ended == nil || err == nil || !strings.Contains(err.Error(), tt.remedy) {
 				t.Errorf("got errors %v and %v of a %s that was deleted", ended, err, tt.name)
 			}
 			server.run(t, tt.put)
 			db.Record(Batch{Samples: every(node, testTime.Add(time.Minute), time.Second, 7)})
 			var failures []error
-			for db.Commit(t.Context(), step) != nil || db.flush(t.Context()) != nil {
+			for db.Commit(t.Context(), set) != nil || db.flush(t.Context()) != nil {
 				if failures = append(failures, db.flush(t.Context())); len(failures) > 3 {
 					t.Fatalf("it is not written again: %v", errors.Join(failures...))
 				}
@@ -359,7 +359,7 @@ func TestOneWriterOfDatabase(t *testing.T) {
 	}
 	first.engine.(*postgresEngine).writer.Close() // its connection would wait for lockTimeout
 	first.engine = &postgresEngine{database: second, writer: second.openWriter(false)}
-	err = first.Commit(t.Context(), Step{Decision: alerting.Decision{Incidents: []alerting.Incident{incident("b")}}})
+	err = first.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{incident("b")}}})
 	if _, inUse := errors.AsType[*InUseError](err); !inUse {
 		t.Errorf("got error %v, want that another process has taken over", err)
 	}
@@ -377,10 +377,10 @@ func parsedDatabase(t *testing.T, of *DB) database {
 // commitSoon commits, at the second attempt if the first one finds the connection cut.
 func commitSoon(t *testing.T, db *DB) {
 	t.Helper()
-	step := Step{Decision: alerting.Decision{Incidents: []alerting.Incident{incident("a")}}}
-	err := db.Commit(t.Context(), step)
+	set := WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{incident("a")}}}
+	err := db.Commit(t.Context(), set)
 	if err != nil {
-		err = db.Commit(t.Context(), step)
+		err = db.Commit(t.Context(), set)
 	}
 	if err != nil {
 		t.Errorf("after a cut: %v", err)

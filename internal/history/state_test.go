@@ -23,7 +23,7 @@ func TestRestore(t *testing.T) {
 	activeFindings := map[string][]checks.ActiveFinding{
 		"shop": {{Finding: checks.Finding{Code: checks.NodeDown, Node: "node1", Evidence: []checks.Message{checks.Quote("refused")}}, Since: testTime, Last: testTime}},
 	}
-	for _, s := range []Step{
+	for _, s := range []WriteSet{
 		{Decision: alerting.Decision{Incidents: []alerting.Incident{over, quiet}}, ActiveFindings: map[string][]checks.ActiveFinding{"shop": activeFindings["shop"], "mail": activeFindings["shop"]}},
 		{ActiveFindings: map[string][]checks.ActiveFinding{"mail": {}}},
 	} {
@@ -64,7 +64,7 @@ func TestIncidentIsKeptInBothLanguages(t *testing.T) {
 	silent := checks.Message{ID: checks.MsgExchange, Args: checks.Args{Path: "/status", Reason: "connection refused", At: testTime}}
 	i.Cause.Summary = checks.Message{ID: checks.MsgNodeSilent, Args: checks.Args{Node: "node1", Reason: "connection refused"}}
 	i.Cause.Evidence = []checks.Message{{ID: checks.MsgAskedDirectly, Args: checks.Args{Why: &silent}}}
-	if err := db.Commit(t.Context(), Step{Decision: alerting.Decision{Incidents: []alerting.Incident{i}}}); err != nil {
+	if err := db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{i}}}); err != nil {
 		t.Fatal(err)
 	}
 	found, err := db.Incidents(t.Context(), IncidentQuery{})
@@ -118,7 +118,7 @@ func TestIncidents(t *testing.T) {
 	a.Severity = checks.Warning
 	b.Findings = []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: b.Cause, Since: b.Started}, Cluster: "shop"}}
 	b.Findings[0].Severity = checks.Critical
-	if err := db.Commit(t.Context(), Step{Decision: alerting.Decision{Incidents: []alerting.Incident{a, b, c}}}); err != nil {
+	if err := db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{a, b, c}}}); err != nil {
 		t.Fatal(err)
 	}
 	between := func(from, to time.Duration) checks.Span {
@@ -247,16 +247,16 @@ func TestUnendedDeployment(t *testing.T) {
 	}
 }
 
-// TestStepThen: the later step overrides the earlier one.
-func TestStepThen(t *testing.T) {
-	a := Step{ActiveFindings: map[string][]checks.ActiveFinding{"shop": {{Since: testTime}}, "mail": {{Since: testTime}}}}
-	b := Step{Decision: alerting.Decision{Notifications: []alerting.Notification{{ID: "1"}}}, ActiveFindings: map[string][]checks.ActiveFinding{"shop": nil}}
-	want := Step{Decision: b.Decision, ActiveFindings: map[string][]checks.ActiveFinding{"shop": nil, "mail": {{Since: testTime}}}}
+// TestWriteSetThen: the later one overrides the earlier one.
+func TestWriteSetThen(t *testing.T) {
+	a := WriteSet{ActiveFindings: map[string][]checks.ActiveFinding{"shop": {{Since: testTime}}, "mail": {{Since: testTime}}}}
+	b := WriteSet{Decision: alerting.Decision{Notifications: []alerting.Notification{{ID: "1"}}}, ActiveFindings: map[string][]checks.ActiveFinding{"shop": nil}}
+	want := WriteSet{Decision: b.Decision, ActiveFindings: map[string][]checks.ActiveFinding{"shop": nil, "mail": {{Since: testTime}}}}
 	if diff := cmp.Diff(want, a.Then(b), kept, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("then (-want +got):\n%s", diff)
 	}
-	if !(Step{}).Then(Step{}).Empty() || a.Empty() || b.Empty() {
-		t.Error("a step is empty when there is nothing in it")
+	if !(WriteSet{}).Then(WriteSet{}).Empty() || a.Empty() || b.Empty() {
+		t.Error("a write set is empty when there is nothing in it")
 	}
 }
 
@@ -317,7 +317,7 @@ func TestForgetOld(t *testing.T) {
 	db := opened(t)
 	over := incident("over")
 	over.State, over.Fired, over.Ended = alerting.Resolved, testTime, testTime
-	if err := db.Commit(t.Context(), Step{Decision: alerting.Decision{
+	if err := db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{
 		Incidents: []alerting.Incident{over, incident("open")}, Notifications: []alerting.Notification{notification("waits", "ops", "open")},
 	}}); err != nil {
 		t.Fatal(err)
@@ -357,7 +357,7 @@ func TestUnnotifiedIncidentsExpireFirst(t *testing.T) {
 	quiet.State, quiet.Ended = alerting.Pending, testTime
 	fired := incident("fired")
 	fired.State, fired.Fired, fired.Ended = alerting.Resolved, testTime, testTime
-	if err := db.Commit(t.Context(), Step{Decision: alerting.Decision{Incidents: []alerting.Incident{unnotified, quiet, fired}}}); err != nil {
+	if err := db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{unnotified, quiet, fired}}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -412,7 +412,7 @@ func TestAnnounced(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The observed data is written later and does not contain the end.
-	if err := db.Commit(t.Context(), Step{Decision: alerting.Decision{Deployments: []alerting.Deployment{observed}}}); err != nil {
+	if err := db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Deployments: []alerting.Deployment{observed}}}); err != nil {
 		t.Fatal(err)
 	}
 	announced(want)
@@ -420,7 +420,7 @@ func TestAnnounced(t *testing.T) {
 		t.Errorf("got %v and error %v after a restart", state.Announced, err)
 	}
 	observed.Summed = testTime.Add(2 * time.Minute)
-	if err := db.Commit(t.Context(), Step{Decision: alerting.Decision{Deployments: []alerting.Deployment{observed}}}); err != nil {
+	if err := db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Deployments: []alerting.Deployment{observed}}}); err != nil {
 		t.Fatal(err)
 	}
 	want.Summed = observed.Summed
@@ -434,7 +434,7 @@ func TestAnnounced(t *testing.T) {
 func TestClusters(t *testing.T) {
 	db := opened(t)
 	write(t, db, Batch{Samples: []checks.Sample{{Target: checks.Target{Cluster: "shop@x", Kind: checks.TargetNode, Name: "node1"}, At: testTime, OK: true}}})
-	if err := db.Commit(t.Context(), Step{ActiveFindings: map[string][]checks.ActiveFinding{"shop": nil}}); err != nil {
+	if err := db.Commit(t.Context(), WriteSet{ActiveFindings: map[string][]checks.ActiveFinding{"shop": nil}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, cluster := range []string{"crm", "shop"} {

@@ -34,7 +34,7 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 			return
 		}
 		followUp := w.canaryPool.followUp(ctx, w.pairs(), !w.hasProblems())
-		if w.hangs(followUp.task) && w.mayInvestigateHang() && !w.doubtful() {
+		if w.hangs(followUp.task) && w.mayInvestigateHang() && !w.selfCheckFailed() {
 			w.canaryPool.evaluate(followUp.take(), w.lastReport, w.observer)
 			w.investigate(ctx, followUp)
 			return
@@ -42,7 +42,7 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 		followUp.wait()
 		answers := followUp.take()
 		w.prober.Self.observe(w, w.began, slices.Collect(maps.Values(answers)))
-		if w.stopped(ctx) {
+		if w.discardIfStopped(ctx) {
 			return
 		}
 		if w.hasLostAddress(ctx, answers) {
@@ -113,7 +113,7 @@ func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
 		report := checks.Judge(round)
 		changed := !sameFindings(report, w.lastReport)
 		switch {
-		case w.stopped(ctx):
+		case w.discardIfStopped(ctx):
 		case changed && w.mayInvestigate():
 			w.investigate(ctx, nil)
 		case !changed && w.ledger.Settled() && len(report.Doubts) == 0:
@@ -161,10 +161,12 @@ func (w *Watcher) runExclusive(ctx context.Context, run func()) bool {
 	return true
 }
 
-// stopped reports whether the latest observations must be dropped: ctx or the watch ended, or
+// discardIfStopped reports whether the latest observations must be dropped: ctx or the watch ended, or
 // stickwatch itself could not probe. Then it discards the failed requests of canaries, so call
 // it while no request is in flight.
-func (w *Watcher) stopped(ctx context.Context) bool { return w.ended(ctx) || w.impaired() }
+func (w *Watcher) discardIfStopped(ctx context.Context) bool {
+	return w.ended(ctx) || w.discardIfImpaired()
+}
 
 func (w *Watcher) ended(ctx context.Context) bool { return ctx.Err() != nil || w.retired.Load() }
 
@@ -231,7 +233,7 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, trouble b
 func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, askForNodes bool) (nodesChanged bool) {
 	round, fresh := w.probeAll(ctx, before, trouble)
 	w.prober.Self.observe(w, w.began, w.exchanges(round))
-	if w.stopped(ctx) {
+	if w.discardIfStopped(ctx) {
 		logOut(ctx, fresh)
 		return false
 	}
@@ -242,7 +244,7 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, a
 	identity := checks.Identify(w.cluster, round.Nodes)
 	round.OwnerChecks = append(round.OwnerChecks, checkOwners(ctx, w.cluster, identity, w.canaryPool.clients())...)
 	round.OwnerChecks = append(round.OwnerChecks, checkKept(ctx, w.cluster, identity, round.OwnerChecks, w.canaryPool.canaries)...)
-	if w.stopped(ctx) {
+	if w.discardIfStopped(ctx) {
 		logOut(ctx, fresh)
 		return false
 	}
@@ -297,7 +299,7 @@ func (w *Watcher) judgePartial(r checks.Round) {
 		return
 	}
 	w.prober.Self.observe(w, w.began, w.exchanges(r))
-	if w.doubtful() {
+	if w.selfCheckFailed() {
 		return
 	}
 	r.Past, r.Every = w.history, w.intervals.Canary
@@ -415,17 +417,17 @@ func exchangesOf(round checks.Round, since time.Time) (list []probes.Exchange) {
 	return list
 }
 
-// doubtful reports whether there is evidence that stickwatch itself could not probe since the
+// selfCheckFailed reports whether there is evidence that stickwatch itself could not probe since the
 // current round or follow-up began.
-func (w *Watcher) doubtful() bool {
+func (w *Watcher) selfCheckFailed() bool {
 	_, _, ok := w.prober.Self.since(w.began)
 	return ok
 }
 
-// impaired reports whether stickwatch itself could not probe at any time since the current
-// round or follow-up began. In that case the cluster is not judged: active findings stay
-// active, no finding is added, and nothing is recorded.
-func (w *Watcher) impaired() bool {
+// discardIfImpaired reports whether stickwatch itself could not probe at any time since the current
+// round or follow-up began. In that case it discards the failed requests of canaries, and the cluster is
+// not judged: active findings stay active, no finding is added, and nothing is recorded.
+func (w *Watcher) discardIfImpaired() bool {
 	why, lasted, ok := w.prober.Self.since(w.began)
 	if !ok {
 		return false

@@ -35,7 +35,7 @@ type Schedule struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
 	scheduler gocron.Scheduler
-	clock     steadyClock
+	clock     schedulerClock
 	logger    *slog.Logger
 	observer  ScheduleObserver
 	turns     *turns
@@ -73,7 +73,7 @@ func NewSchedule(logger *slog.Logger, observer ScheduleObserver) (*Schedule, err
 }
 
 func newSchedule(logger *slog.Logger, observer ScheduleObserver, lateness func(context.Context) (time.Duration, bool)) (*Schedule, error) {
-	clock := newSteadyClock()
+	clock := newSchedulerClock()
 	scheduler, err := gocron.NewScheduler(gocron.WithLogger(warningsOnly{logger}), gocron.WithClock(clock))
 	if err != nil {
 		return nil, fmt.Errorf("starting the schedule: %w", err)
@@ -89,17 +89,17 @@ func newSchedule(logger *slog.Logger, observer ScheduleObserver, lateness func(c
 	return s, nil
 }
 
-// A steadyClock is the wall clock of the start of the schedule, which nobody sets. The scheduler compares
+// A schedulerClock is the wall clock of the start of the schedule, which nobody sets. The scheduler compares
 // times without their monotonic part: with the wall clock no job would run until that has caught up.
-type steadyClock struct {
+type schedulerClock struct {
 	clockwork.Clock
 	began time.Time
 }
 
-func newSteadyClock() steadyClock { return steadyClock{clockwork.NewRealClock(), time.Now()} }
+func newSchedulerClock() schedulerClock { return schedulerClock{clockwork.NewRealClock(), time.Now()} }
 
 // Now implements clockwork.Clock.
-func (c steadyClock) Now() time.Time { return c.began.Add(time.Since(c.began)) }
+func (c schedulerClock) Now() time.Time { return c.began.Add(time.Since(c.began)) }
 
 // Set replaces the jobs. A job that exists with the same key and interval keeps its phase and
 // uses the new function from its next run.

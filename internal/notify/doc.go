@@ -3,14 +3,14 @@
 //
 //	alerting.Manager ─► WriteQueue ─► history (incidents and outbox, one transaction)
 //	                        │            │
-//	                        └─► memory outbox ─► Dispatcher ─► a worker for each receiver
+//	                        └─► fallback outbox ─► Dispatcher ─► a worker for each receiver
 //
 // To find out why somebody was not paged, follow a notification through these
 // stages:
 //
 //  1. The [WriteQueue] writes incidents and their notifications to the history, in
 //     the order of the decisions. It retries what the disk refuses.
-//  2. The memory outbox ([NewMemoryOutbox]) serves notifications from the history.
+//  2. The fallback outbox ([NewFallbackOutbox]) serves notifications from the history.
 //     If the disk accepts nothing for half a minute, it serves them from the queue.
 //  3. A [Dispatcher] runs one worker for each receiver. The worker claims a
 //     notification, sends it, and records the outcome. Retry policy and circuit

@@ -14,21 +14,21 @@ import (
 	"stickwatch/internal/panics"
 )
 
-// A WriteQueue keeps the steps of the incident manager in memory until the history
+// A WriteQueue keeps the write sets of the incident manager in memory until the history
 // has them. It writes them in the order in which they were added, and retries what
-// the disk refuses together with later steps. Only the end of the process loses a
-// step. While the disk accepts nothing, the memory outbox serves the notifications
+// the disk refuses together with later write sets. Only the end of the process loses a
+// write set. While the disk accepts nothing, the fallback outbox serves the notifications
 // in the queue.
 type WriteQueue struct {
 	config  QueueConfig
 	changed chan struct{} // a signal for Run
 
-	flushing    sync.Mutex // keeps the steps in their order; taken before mu
+	flushing    sync.Mutex // keeps the write sets in their order; taken before mu
 	errorLogged time.Time  // used by Run only; zero: the last write succeeded
 
 	mu           sync.Mutex // guards what follows
-	unwritten    history.Step
-	writing      history.Step            // the step that is being written
+	unwritten    history.WriteSet
+	writing      history.WriteSet        // the write set that is being written
 	writingSince time.Time               // zero: nothing is being written
 	failingSince time.Time               // zero: the last write succeeded
 	fullAt       time.Time               // when the database last had no space for a write; zero: the last write met something else
@@ -50,8 +50,8 @@ type QueueConfig struct {
 
 // A Store is the part of the history that a WriteQueue uses.
 type Store interface {
-	// Commit writes a step completely or not at all.
-	Commit(context.Context, history.Step) error
+	// Commit writes a write set completely or not at all.
+	Commit(context.Context, history.WriteSet) error
 	// ThreadState returns the state of incidents at a receiver, by incident.
 	ThreadState(ctx context.Context, receiver string, incidents []string) (map[string]history.ThreadState, error)
 }
@@ -68,30 +68,30 @@ func NewWriteQueue(c QueueConfig) *WriteQueue {
 	return &WriteQueue{config: c, changed: make(chan struct{}, 1), claims: make(map[string]*memoryClaim)}
 }
 
-// Add appends a step. It does not wait for the disk.
-func (q *WriteQueue) Add(step history.Step) {
-	if step.Empty() {
+// Add appends a write set. It does not wait for the disk.
+func (q *WriteQueue) Add(set history.WriteSet) {
+	if set.Empty() {
 		return
 	}
-	q.add(step)
+	q.add(set)
 	select {
 	case q.changed <- struct{}{}:
 	default:
 	}
 }
 
-// add merges a step into the unwritten ones. A notification supersedes those of the
+// add merges a write set into the unwritten ones. A notification supersedes those of the
 // same incident that are not needed any more. In a full queue the oldest
 // notifications are dropped, delivered ones first.
-func (q *WriteQueue) add(step history.Step) {
+func (q *WriteQueue) add(set history.WriteSet) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i := range step.Notifications {
-		n := &step.Notifications[i]
+	for i := range set.Notifications {
+		n := &set.Notifications[i]
 		news := append(q.supersede(*n), n.News...)
 		n.News = news[max(0, len(news)-alerting.MaxNews):]
 	}
-	q.unwritten = q.unwritten.Then(step)
+	q.unwritten = q.unwritten.Then(set)
 	for len(q.unwritten.Notifications) > maxUnwritten {
 		q.drop()
 	}
@@ -124,7 +124,7 @@ func (q *WriteQueue) drop() {
 	q.unwritten.Notifications = slices.Delete(q.unwritten.Notifications, at, at+1)
 }
 
-// Run writes new steps at once, and retries failed ones every second, until ctx ends.
+// Run writes new write sets at once, and retries failed ones every second, until ctx ends.
 func (q *WriteQueue) Run(ctx context.Context) {
 	clock := time.NewTicker(time.Second)
 	defer clock.Stop()
@@ -147,54 +147,54 @@ func (q *WriteQueue) Run(ctx context.Context) {
 	}
 }
 
-// Flush writes all unwritten steps. After an error they stay in the queue.
+// Flush writes all write sets in the queue. After an error they stay in the queue.
 func (q *WriteQueue) Flush(ctx context.Context) error {
 	q.flushing.Lock()
 	defer q.flushing.Unlock()
-	step := q.begin()
-	if step.Empty() {
+	set := q.begin()
+	if set.Empty() {
 		return nil
 	}
 	var err error
-	if caught := panics.Catch(panics.Incidents, func() { err = q.config.Store.Commit(ctx, step) }); caught != nil {
+	if caught := panics.Catch(panics.Incidents, func() { err = q.config.Store.Commit(ctx, set) }); caught != nil {
 		err = caught
 	}
-	q.finish(step, err)
+	q.finish(set, err)
 	if err != nil {
 		return fmt.Errorf("writing incidents: %w", err)
 	}
-	q.config.Written(step.Decision)
+	q.config.Written(set.Decision)
 	return nil
 }
 
-// begin takes the unwritten steps out of the queue to write them.
-func (q *WriteQueue) begin() history.Step {
+// begin takes the write sets out of the queue to write them.
+func (q *WriteQueue) begin() history.WriteSet {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.unwritten.Empty() {
-		return history.Step{}
+		return history.WriteSet{}
 	}
 	q.writing, q.writingSince = q.withOutcomes(q.unwritten), q.config.Now()
-	q.unwritten = history.Step{}
+	q.unwritten = history.WriteSet{}
 	return q.writing
 }
 
-// finish records whether a step was written. After an error it returns the step to
+// finish records whether a write set was written. After an error it returns the write set to
 // the queue. Outcomes of deliveries that ended during the write are added to the
 // queue.
-func (q *WriteQueue) finish(step history.Step, err error) {
+func (q *WriteQueue) finish(set history.WriteSet, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	began := q.writingSince
-	q.writing, q.writingSince, q.fullAt = history.Step{}, time.Time{}, time.Time{}
+	q.writing, q.writingSince, q.fullAt = history.WriteSet{}, time.Time{}, time.Time{}
 	if isFull(err) {
 		q.fullAt = began
 	}
 	if err != nil {
 		if fenced, ok := errors.AsType[*history.FencedError](err); ok { // their new owner decides and notifies
-			q.forget(&step, fenced.Clusters)
+			q.forget(&set, fenced.Clusters)
 		}
-		q.unwritten = step.Then(q.unwritten)
+		q.unwritten = set.Then(q.unwritten)
 		if isOthers(err) {
 			q.failingSince = time.Time{} // the process that has the history notifies, not this one
 		} else if q.failingSince.IsZero() {
@@ -203,10 +203,10 @@ func (q *WriteQueue) finish(step history.Step, err error) {
 		return
 	}
 	q.failingSince = time.Time{}
-	late := history.Step{}.Then(history.Step{})
-	for _, n := range step.Notifications {
-		_, delivered := step.Delivered[n.ID]
-		_, dead := step.DeadLetters[n.ID]
+	late := history.WriteSet{}.Clone()
+	for _, n := range set.Notifications {
+		_, delivered := set.Delivered[n.ID]
+		_, dead := set.DeadLetters[n.ID]
 		switch p := q.claims[n.ID]; {
 		case p == nil:
 		case p.done() || delivered || dead:
@@ -233,15 +233,15 @@ func isFenced(err error) bool {
 	return fenced
 }
 
-// forget removes what a step has about clusters that another instance watches.
-func (q *WriteQueue) forget(step *history.Step, clusters []string) {
-	kept := step.Without(clusters)
-	for _, n := range step.Notifications {
+// forget removes what a write set has about clusters that another instance watches.
+func (q *WriteQueue) forget(set *history.WriteSet, clusters []string) {
+	kept := set.Without(clusters)
+	for _, n := range set.Notifications {
 		if !slices.ContainsFunc(kept.Notifications, func(k alerting.Notification) bool { return k.ID == n.ID }) {
 			delete(q.claims, n.ID)
 		}
 	}
-	*step = kept
+	*set = kept
 }
 
 // Forget removes what the queue has about clusters that another instance watches from now on. A

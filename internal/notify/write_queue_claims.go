@@ -24,8 +24,8 @@ type memoryClaim struct {
 // done reports whether the notification needs no more attempts.
 func (p *memoryClaim) done() bool { return p != nil && (p.deliveryRef != nil || p.dead) }
 
-// addOutcome adds the outcome of the notification to a step, if it is done.
-func (p *memoryClaim) addOutcome(s history.Step, id string) {
+// addOutcome adds the outcome of the notification to a write set, if it is done.
+func (p *memoryClaim) addOutcome(s history.WriteSet, id string) {
 	switch {
 	case p.deliveryRef != nil:
 		s.Delivered[id] = *p.deliveryRef
@@ -57,14 +57,9 @@ func (q *WriteQueue) isFull(now time.Time) bool {
 // claim leases a notification in the queue, unless an earlier one of the same
 // incident is still undelivered on the disk.
 func (q *WriteQueue) claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notification, bool) {
-	alone := ""
-	if q.config.Alone != nil {
-		var ok bool
-		if alone, ok = q.config.Alone(); !ok && !q.isFull(now) {
-			return alerting.Notification{}, false // the process was paused, or the history answers others
-		} else if !ok {
-			alone = ""
-		}
+	sender, allowed := q.sender(now)
+	if !allowed {
+		return alerting.Notification{}, false
 	}
 	list := q.claimable(receiver, now)
 	if len(list) == 0 {
@@ -83,12 +78,24 @@ func (q *WriteQueue) claim(ctx context.Context, receiver string, now time.Time, 
 		if before.Waits {
 			continue
 		}
-		n.Thread, n.Alone = cmp.Or(n.Thread, before.Thread), alone
+		n.Thread, n.Alone = cmp.Or(n.Thread, before.Thread), sender
 		if q.claimFor(&n, now, lease) {
 			return n, true
 		}
 	}
 	return alerting.Notification{}, false
+}
+
+// sender returns which instance of a fleet notifies by itself; "": none has to. It reports whether
+// notifications may be sent from memory.
+func (q *WriteQueue) sender(now time.Time) (name string, allowed bool) {
+	if q.config.Alone == nil {
+		return "", true // there is no fleet
+	}
+	if name, allowed = q.config.Alone(); allowed {
+		return name, true
+	}
+	return "", q.isFull(now) // otherwise the process was paused, or the history answers others
 }
 
 // claimable returns the due notifications in the queue for a receiver, the first of
@@ -205,10 +212,10 @@ func (q *WriteQueue) resume(n *alerting.Notification, now time.Time) (due time.T
 	return due
 }
 
-// withOutcomes returns a copy of a step with the attempts and outcomes of its
+// withOutcomes returns a copy of a write set with the attempts and outcomes of its
 // notifications.
-func (q *WriteQueue) withOutcomes(s history.Step) history.Step {
-	s = s.Then(history.Step{}) // a copy
+func (q *WriteQueue) withOutcomes(s history.WriteSet) history.WriteSet {
+	s = s.Clone()
 	for at := range s.Notifications {
 		n := &s.Notifications[at]
 		if p := q.claims[n.ID]; p != nil {

@@ -35,7 +35,7 @@ func TestFullQueue(t *testing.T) {
 			Incident: alerting.Incident{ID: incident}, News: []alerting.Event{{Text: fmt.Sprint(number)}},
 		}
 	}
-	put := func(n alerting.Notification) { q.Add(stepWith(n)) }
+	put := func(n alerting.Notification) { q.Add(writeSetWith(n)) }
 	put(of("a", 1, alerting.NotificationFired))
 	for n := range 3 {
 		put(of("a", n+2, alerting.NotificationDeveloped))
@@ -56,7 +56,7 @@ func TestFullQueue(t *testing.T) {
 	for n := range maxUnwritten {
 		more = append(more, of(fmt.Sprint("more", n), 1, alerting.NotificationFired))
 	}
-	q.Add(stepWith(more...))
+	q.Add(writeSetWith(more...))
 	if got := len(q.unwritten.Notifications); got != maxUnwritten || q.unwritten.Notifications[0].ID != "more0/ops/1" {
 		t.Errorf("got %d notifications from %q on", got, q.unwritten.Notifications[0].ID)
 	}
@@ -65,18 +65,18 @@ func TestFullQueue(t *testing.T) {
 	}
 }
 
-func stepWith(notifications ...alerting.Notification) history.Step {
-	return history.Step{Decision: alerting.Decision{Notifications: notifications}}
+func writeSetWith(notifications ...alerting.Notification) history.WriteSet {
+	return history.WriteSet{Decision: alerting.Decision{Notifications: notifications}}
 }
 
-// A fullDisk refuses every step until it is repaired. It counts the attempts.
+// A fullDisk refuses every write set until it is repaired. It counts the attempts.
 type fullDisk struct {
 	Store
 	repaired atomic.Bool
 	attempts atomic.Int64
 }
 
-func (f *fullDisk) Commit(context.Context, history.Step) error {
+func (f *fullDisk) Commit(context.Context, history.WriteSet) error {
 	f.attempts.Add(1)
 	if f.repaired.Load() {
 		return nil
@@ -84,8 +84,8 @@ func (f *fullDisk) Commit(context.Context, history.Step) error {
 	return errors.New("no space left on device")
 }
 
-// TestRun: a new step is written at once, and a failed one again every second; the
-// log has a line a minute while the disk refuses steps, and one after its recovery.
+// TestRun: a new write set is written at once, and a failed one again every second; the
+// log has a line a minute while the disk refuses write sets, and one after its recovery.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -104,10 +104,10 @@ func TestRun(t *testing.T) {
 				t.Errorf("%s: got %d attempts, want %d", when, got, want)
 			}
 		}
-		q.Add(history.Step{})
-		wantAttempts("after an empty step", 0)
-		q.Add(stepWith(alerting.Notification{ID: "1/ops/1"}))
-		wantAttempts("after a step", 1)
+		q.Add(history.WriteSet{})
+		wantAttempts("after an empty write set", 0)
+		q.Add(writeSetWith(alerting.Notification{ID: "1/ops/1"}))
+		wantAttempts("after a set", 1)
 		time.Sleep(10 * time.Second)
 		wantAttempts("ten seconds later", 11)
 		time.Sleep(80 * time.Second)

@@ -37,7 +37,7 @@ func newOutage(t *testing.T) *outage {
 	t.Cleanup(func() { _ = db.Close(t.Context()) })
 	queue := newQueue(db)
 	o := &outage{
-		WriteQueue: queue, db: db, outbox: NewMemoryOutbox(db, queue),
+		WriteQueue: queue, db: db, outbox: NewFallbackOutbox(db, queue),
 		manager: alerting.NewManager(alerting.Config{Receivers: []string{"ops"}}, nil),
 	}
 	o.breaks("shop")
@@ -52,7 +52,7 @@ func newQueue(store Store) *WriteQueue {
 	})
 }
 
-// blockDisk makes the disk refuse the unwritten steps.
+// blockDisk makes the disk refuse the unwritten write sets.
 func (o *outage) blockDisk(t *testing.T) {
 	t.Helper()
 	ended, end := context.WithCancel(t.Context())
@@ -62,7 +62,7 @@ func (o *outage) blockDisk(t *testing.T) {
 	}
 }
 
-// unblockDisk writes the unwritten steps.
+// unblockDisk writes the unwritten write sets.
 func (o *outage) unblockDisk(t *testing.T) {
 	t.Helper()
 	if err := o.Flush(t.Context()); err != nil {
@@ -81,7 +81,7 @@ func (o *outage) heals(cluster string) { o.observe(cluster, checks.Gone, redisDo
 
 func (o *outage) observe(cluster string, kind checks.ChangeKind, changed checks.ActiveFinding, active ...checks.ActiveFinding) {
 	at := time.Now()
-	o.Add(history.Step{Decision: o.manager.Observe(at, cluster, []checks.Change{{Kind: kind, ActiveFinding: changed, At: at}}, active)})
+	o.Add(history.WriteSet{Decision: o.manager.Observe(at, cluster, []checks.Change{{Kind: kind, ActiveFinding: changed, At: at}}, active)})
 }
 
 func redisDown() checks.ActiveFinding {
@@ -125,9 +125,9 @@ func (o *outage) wantWaiting(t *testing.T, onDisk, forDisk int) {
 
 const stuck = stuckAfter + time.Second
 
-// TestMemoryOutbox: notifications that the disk refuses are delivered from memory
+// TestFallbackOutbox: notifications that the disk refuses are delivered from memory
 // after stuckAfter, and not again after its recovery.
-func TestMemoryOutbox(t *testing.T) {
+func TestFallbackOutbox(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
 	o.wantWaiting(t, 0, 1)
@@ -232,10 +232,10 @@ type hangingStore struct {
 	taken, released chan struct{}
 }
 
-func (s hangingStore) Commit(ctx context.Context, step history.Step) error {
+func (s hangingStore) Commit(ctx context.Context, set history.WriteSet) error {
 	close(s.taken)
 	<-s.released
-	return s.Store.Commit(ctx, step)
+	return s.Store.Commit(ctx, set)
 }
 
 // TestTakenHistory: while another process has the history, that process notifies, and nothing is
@@ -253,7 +253,7 @@ func TestTakenHistory(t *testing.T) {
 // A takenHistory is one that another process writes.
 type takenHistory struct{ Store }
 
-func (takenHistory) Commit(context.Context, history.Step) error {
+func (takenHistory) Commit(context.Context, history.WriteSet) error {
 	return fmt.Errorf("committing: %w", &history.InUseError{Path: "postgres://db/stickwatch"})
 }
 
@@ -283,7 +283,7 @@ type fullError struct{}
 func (fullError) Error() string { return "No space left on device" }
 func (fullError) Full() bool    { return true }
 
-func (fullStore) Commit(context.Context, history.Step) error {
+func (fullStore) Commit(context.Context, history.WriteSet) error {
 	return fmt.Errorf("committing: %w", fullError{})
 }
 
@@ -384,7 +384,7 @@ func TestHangingOutbox(t *testing.T) {
 		q := newQueue(nil)
 		o := &hangingOutbox{released: make(chan struct{})}
 		defer close(o.released)
-		m := NewMemoryOutbox(o, q)
+		m := NewFallbackOutbox(o, q)
 		if _, ok, err := m.Claim(t.Context(), "ops", time.Now(), time.Minute); ok || !errors.Is(err, history.ErrHangs) {
 			t.Errorf("claiming: got %v, %v, want that the disk hangs", ok, err)
 		}
@@ -410,11 +410,11 @@ func (awayOutbox) Delivered(context.Context, string, alerting.DeliveryRef) error
 }
 
 // TestDeliveryWhileDatabaseIsAway: an outcome that the database cannot take does not block the
-// worker of the receiver; it is written with the next step.
+// worker of the receiver; it is written with the next write set.
 func TestDeliveryWhileDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	q := newQueue(nil)
-	m := NewMemoryOutbox(awayOutbox{}, q)
+	m := NewFallbackOutbox(awayOutbox{}, q)
 	if err := m.Delivered(t.Context(), "1/ops/1", alerting.DeliveryRef{Thread: "C1/1"}); err != nil {
 		t.Errorf("got error %v, want that the outcome is kept", err)
 	}

@@ -16,23 +16,23 @@ import (
 // stickwatch forget.
 const stuckAfter = history.HangsAfter
 
-// A memoryOutbox is the outbox of the history. While the disk is stuck, it also
+// A fallbackOutbox is the outbox of the history. While the disk is stuck, it also
 // serves the notifications in the write queue, so that a full disk delays no alert.
 // The outcome is written together with the notification. If the process ends before
 // that, the notification may be sent twice.
-type memoryOutbox struct {
+type fallbackOutbox struct {
 	PendingOutbox // on the disk
 	queue         *WriteQueue
 }
 
-// NewMemoryOutbox returns an outbox that serves notifications from disk and, while
+// NewFallbackOutbox returns an outbox that serves notifications from disk and, while
 // the disk is stuck, from queue.
-func NewMemoryOutbox(disk PendingOutbox, queue *WriteQueue) PendingOutbox {
-	return memoryOutbox{disk, queue}
+func NewFallbackOutbox(disk PendingOutbox, queue *WriteQueue) PendingOutbox {
+	return fallbackOutbox{disk, queue}
 }
 
 // Claim implements Outbox.
-func (m memoryOutbox) Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notification, bool, error) {
+func (m fallbackOutbox) Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notification, bool, error) {
 	if m.queue.diskStuck(now) {
 		n, ok := m.queue.claim(ctx, receiver, now, lease)
 		return n, ok, nil
@@ -56,33 +56,33 @@ func (m memoryOutbox) Claim(ctx context.Context, receiver string, now time.Time,
 }
 
 // Delivered implements Outbox.
-func (m memoryOutbox) Delivered(ctx context.Context, id string, r alerting.DeliveryRef) error {
+func (m fallbackOutbox) Delivered(ctx context.Context, id string, r alerting.DeliveryRef) error {
 	if m.queue.updateClaim(id, func(p *memoryClaim) { p.deliveryRef = &r }) {
 		return nil
 	}
 	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.Delivered(ctx, id, r) },
-		history.Step{Delivered: map[string]alerting.DeliveryRef{id: r}})
+		history.WriteSet{Delivered: map[string]alerting.DeliveryRef{id: r}})
 }
 
 // Retry implements Outbox.
-func (m memoryOutbox) Retry(ctx context.Context, id string, at time.Time, reason string) error {
+func (m fallbackOutbox) Retry(ctx context.Context, id string, at time.Time, reason string) error {
 	if m.queue.updateClaim(id, func(p *memoryClaim) { p.due = at }) {
 		return nil
 	}
-	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.Retry(ctx, id, at, reason) }, history.Step{})
+	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.Retry(ctx, id, at, reason) }, history.WriteSet{})
 }
 
 // DeadLetter implements Outbox.
-func (m memoryOutbox) DeadLetter(ctx context.Context, id, reason string) error {
+func (m fallbackOutbox) DeadLetter(ctx context.Context, id, reason string) error {
 	if m.queue.updateClaim(id, func(p *memoryClaim) { p.dead, p.reason = true, reason }) {
 		return nil
 	}
 	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.DeadLetter(ctx, id, reason) },
-		history.Step{DeadLetters: map[string]string{id: reason}})
+		history.WriteSet{DeadLetters: map[string]string{id: reason}})
 }
 
 // SkipToEnd implements Outbox. Notifications in the queue are not skipped.
-func (m memoryOutbox) SkipToEnd(ctx context.Context, id string) (bool, error) {
+func (m fallbackOutbox) SkipToEnd(ctx context.Context, id string) (bool, error) {
 	if m.queue.holds(id) {
 		return false, nil
 	}
@@ -91,7 +91,7 @@ func (m memoryOutbox) SkipToEnd(ctx context.Context, id string) (bool, error) {
 
 // record writes an outcome to the disk. If the disk hangs, or the database is away, it adds
 // the outcome to the queue, so that the worker can go on.
-func (m memoryOutbox) record(ctx context.Context, write func(context.Context) error, outcome history.Step) error {
+func (m fallbackOutbox) record(ctx context.Context, write func(context.Context) error, outcome history.WriteSet) error {
 	_, err := unlessHung(ctx, func(ctx context.Context) (none struct{}, err error) { return none, write(ctx) })
 	if errors.Is(err, history.ErrHangs) || isAway(err) && ctx.Err() == nil {
 		m.queue.Add(outcome)

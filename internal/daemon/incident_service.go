@@ -18,16 +18,16 @@ import (
 	"stickwatch/internal/notify"
 )
 
-// An incidentStore connects the watchers of all clusters to the incident manager.
+// An incidentService connects the watchers of all clusters to the incident manager.
 // Their findings change incidents in memory at once; the write queue writes the
 // changes, together with the notifications, to the history.
-type incidentStore struct {
+type incidentService struct {
 	queue   *notify.WriteQueue
 	metrics *metrics.Live
 	logger  *slog.Logger
 	clock   *steadyClock
 
-	mu              sync.Mutex // guards what follows; held while a step is added to queue, so that steps are queued in their order
+	mu              sync.Mutex // guards what follows; held while a write set is added to queue, so that write sets are queued in their order
 	incidentManager *alerting.Manager
 	watched         map[string]bool        // clusters; at first those with restored findings
 	epochs          map[string]int64       // of the leases of clusters; nil: there is no fleet
@@ -36,8 +36,8 @@ type incidentStore struct {
 	deployments     anchor                 // times of the announced deployments
 }
 
-func newIncidentStore(queue *notify.WriteQueue, live *metrics.Live, logger *slog.Logger, clock *steadyClock, rules alerting.Config, restored restoredState) *incidentStore {
-	r := &incidentStore{
+func newIncidentService(queue *notify.WriteQueue, live *metrics.Live, logger *slog.Logger, clock *steadyClock, rules alerting.Config, restored restoredState) *incidentService {
+	r := &incidentService{
 		queue: queue, metrics: live, logger: logger, clock: clock, silences: anchor{clock: clock}, deployments: anchor{clock: clock},
 		incidentManager: alerting.NewManager(rules, restored.Incidents), watched: toSet(maps.Keys(restored.ActiveFindings)),
 	}
@@ -49,8 +49,8 @@ func newIncidentStore(queue *notify.WriteQueue, live *metrics.Live, logger *slog
 
 // observe passes the changes and the active findings of a cluster to the incident
 // manager.
-func (is *incidentStore) observe(cluster string, changes []checks.Change, activeFindings []checks.ActiveFinding) {
-	is.apply(func(at time.Time) (s history.Step) {
+func (is *incidentService) observe(cluster string, changes []checks.Change, activeFindings []checks.ActiveFinding) {
+	is.apply(func(at time.Time) (s history.WriteSet) {
 		if !is.watched[cluster] {
 			return s // the cluster was removed while a round was in progress
 		}
@@ -64,30 +64,30 @@ func (is *incidentStore) observe(cluster string, changes []checks.Change, active
 
 // report adds a finding about stickwatch itself that began at a moment; zero: now. It stays
 // active until retract.
-func (is *incidentStore) report(f checks.Finding, since time.Time) {
-	is.apply(func(at time.Time) history.Step {
+func (is *incidentService) report(f checks.Finding, since time.Time) {
+	is.apply(func(at time.Time) history.WriteSet {
 		if since.IsZero() {
 			since = at
 		}
 		s := checks.ActiveFinding{Finding: f, Since: since, Last: at}.WithTimes(is.clock.shared)
 		is.own = append(is.own, s)
 		change := checks.Change{Kind: checks.Appeared, ActiveFinding: s, At: at, Reason: f.Summary.String()}
-		return history.Step{Decision: is.incidentManager.Observe(at, "", []checks.Change{change}, is.own)}
+		return history.WriteSet{Decision: is.incidentManager.Observe(at, "", []checks.Change{change}, is.own)}
 	})
 }
 
 // retract ends some findings about stickwatch itself, and all restored ones: what lasts is found
 // again.
-func (is *incidentStore) retract(some func(checks.Finding) bool) {
-	is.apply(func(at time.Time) history.Step {
+func (is *incidentService) retract(some func(checks.Finding) bool) {
+	is.apply(func(at time.Time) history.WriteSet {
 		is.own = slices.DeleteFunc(is.own, func(s checks.ActiveFinding) bool { return some(s.Finding) })
-		return history.Step{Decision: is.incidentManager.Observe(at, "", nil, is.own)}
+		return history.WriteSet{Decision: is.incidentManager.Observe(at, "", nil, is.own)}
 	})
 }
 
 // adopt continues the incidents of clusters that were taken over. own has the epochs of all leases.
-func (is *incidentStore) adopt(own map[string]int64, past restoredState) {
-	is.apply(func(at time.Time) history.Step {
+func (is *incidentService) adopt(own map[string]int64, past restoredState) {
+	is.apply(func(at time.Time) history.WriteSet {
 		is.epochs = maps.Clone(own)
 		is.watched = toSet(maps.Keys(own))
 		is.incidentManager.Adopt(past.Incidents)
@@ -95,59 +95,59 @@ func (is *incidentStore) adopt(own map[string]int64, past restoredState) {
 			is.incidentManager.SetDeployments(is.deployments.ofDeployments(is.ownDeployments(past.Announced)))
 		}
 		is.incidentManager.Keep(at, func(cluster string) bool { return is.watched[cluster] })
-		return history.Step{Decision: is.incidentManager.Observe(at, "", nil, is.own)} // ends what monitors reported that are gone
+		return history.WriteSet{Decision: is.incidentManager.Observe(at, "", nil, is.own)} // ends what monitors reported that are gone
 	})
 }
 
 // adoptOwn continues incidents of stickwatch itself whose instance is gone, which ends them.
-func (is *incidentStore) adoptOwn(left []alerting.Incident) {
-	is.apply(func(at time.Time) history.Step {
+func (is *incidentService) adoptOwn(left []alerting.Incident) {
+	is.apply(func(at time.Time) history.WriteSet {
 		is.incidentManager.Adopt(left)
 		is.incidentManager.Keep(at, func(cluster string) bool { return is.watched[cluster] })
-		return history.Step{Decision: is.incidentManager.Observe(at, "", nil, is.own)}
+		return history.WriteSet{Decision: is.incidentManager.Observe(at, "", nil, is.own)}
 	})
 }
 
 // release forgets clusters that another instance watches from now on.
-func (is *incidentStore) release(clusters []string) {
-	is.apply(func(at time.Time) history.Step {
+func (is *incidentService) release(clusters []string) {
+	is.apply(func(at time.Time) history.WriteSet {
 		for _, cluster := range clusters {
 			delete(is.watched, cluster)
 			delete(is.epochs, cluster)
 		}
-		return history.Step{Decision: is.incidentManager.Release(at, func(cluster string) bool { return slices.Contains(clusters, cluster) })}
+		return history.WriteSet{Decision: is.incidentManager.Release(at, func(cluster string) bool { return slices.Contains(clusters, cluster) })}
 	})
 }
 
 // ownDeployments returns the deployments of clusters that this instance watches.
-func (is *incidentStore) ownDeployments(announced []alerting.Deployment) []alerting.Deployment {
+func (is *incidentService) ownDeployments(announced []alerting.Deployment) []alerting.Deployment {
 	if is.epochs == nil {
 		return announced
 	}
 	return slices.DeleteFunc(slices.Clone(announced), func(d alerting.Deployment) bool { return !is.watched[d.Cluster] })
 }
 
-// fence returns the epochs of the clusters of a step; 0: of one that another instance watches.
-func (is *incidentStore) fence(step history.Step) map[string]int64 {
+// fence returns the epochs of the clusters of a write set; 0: of one that another instance watches.
+func (is *incidentService) fence(set history.WriteSet) map[string]int64 {
 	if is.epochs == nil {
 		return nil
 	}
 	fence := make(map[string]int64)
-	for cluster := range step.Clusters() {
+	for cluster := range set.Clusters() {
 		fence[cluster] = is.epochs[cluster]
 	}
 	return fence
 }
 
 // tick advances the time of the incident manager.
-func (is *incidentStore) tick() {
-	is.apply(func(at time.Time) history.Step { return history.Step{Decision: is.incidentManager.Tick(at)} })
+func (is *incidentService) tick() {
+	is.apply(func(at time.Time) history.WriteSet { return history.WriteSet{Decision: is.incidentManager.Tick(at)} })
 }
 
 // setClusters sets the watched clusters. It ends the incidents and deletes the active
 // findings of all other clusters; observe ignores them from now on.
-func (is *incidentStore) setClusters(clusters []string) {
-	is.apply(func(at time.Time) history.Step {
+func (is *incidentService) setClusters(clusters []string) {
+	is.apply(func(at time.Time) history.WriteSet {
 		gone := make(map[string][]checks.ActiveFinding)
 		for cluster := range is.watched {
 			if !slices.Contains(clusters, cluster) {
@@ -155,7 +155,7 @@ func (is *incidentStore) setClusters(clusters []string) {
 			}
 		}
 		is.watched = toSet(slices.Values(clusters))
-		return history.Step{Decision: is.incidentManager.Watch(at, clusters), ActiveFindings: gone}
+		return history.WriteSet{Decision: is.incidentManager.Watch(at, clusters), ActiveFindings: gone}
 	})
 }
 
@@ -168,56 +168,56 @@ func toSet(names iter.Seq[string]) map[string]bool {
 }
 
 // configure replaces the alerting rules.
-func (is *incidentStore) configure(rules alerting.Config) {
-	is.apply(func(at time.Time) history.Step {
+func (is *incidentService) configure(rules alerting.Config) {
+	is.apply(func(at time.Time) history.WriteSet {
 		is.incidentManager.Configure(rules)
-		return history.Step{Decision: is.incidentManager.Tick(at)}
+		return history.WriteSet{Decision: is.incidentManager.Tick(at)}
 	})
 }
 
 // setSilences replaces the silences.
-func (is *incidentStore) setSilences(silences []alerting.Silence) {
-	is.apply(func(at time.Time) history.Step {
+func (is *incidentService) setSilences(silences []alerting.Silence) {
+	is.apply(func(at time.Time) history.WriteSet {
 		is.incidentManager.SetSilences(is.silences.ofSilences(silences))
-		return history.Step{Decision: is.incidentManager.Tick(at)}
+		return history.WriteSet{Decision: is.incidentManager.Tick(at)}
 	})
 }
 
 // writeAgain writes the open incidents and the active findings of clusters to a history that was
 // created anew, and returns the silences, which it lacks, too.
-func (is *incidentStore) writeAgain(active map[string][]checks.ActiveFinding) []alerting.Silence {
+func (is *incidentService) writeAgain(active map[string][]checks.ActiveFinding) []alerting.Silence {
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	step := history.Step{Decision: alerting.Decision{Incidents: is.incidentManager.Open()}, ActiveFindings: active}
-	step.Fence = is.fence(step)
-	is.queue.Add(step)
+	set := history.WriteSet{Decision: alerting.Decision{Incidents: is.incidentManager.Open()}, ActiveFindings: active}
+	set.Fence = is.fence(set)
+	is.queue.Add(set)
 	return is.incidentManager.Silences()
 }
 
 // setDeployments replaces the announced deployments.
-func (is *incidentStore) setDeployments(announced []alerting.Deployment) {
-	is.apply(func(at time.Time) history.Step {
+func (is *incidentService) setDeployments(announced []alerting.Deployment) {
+	is.apply(func(at time.Time) history.WriteSet {
 		is.incidentManager.SetDeployments(is.deployments.ofDeployments(is.ownDeployments(announced)))
-		return history.Step{Decision: is.incidentManager.Tick(at)}
+		return history.WriteSet{Decision: is.incidentManager.Tick(at)}
 	})
 }
 
 // acknowledge records who takes care of an open incident, and returns the incident; see
 // alerting.Manager.
-func (is *incidentStore) acknowledge(id string, a alerting.Acknowledgement, takeOver bool) (alerting.Incident, error) {
+func (is *incidentService) acknowledge(id string, a alerting.Acknowledgement, takeOver bool) (alerting.Incident, error) {
 	return is.change(id, func(at time.Time) (alerting.Decision, error) {
 		return is.incidentManager.Acknowledge(at, id, a, takeOver)
 	})
 }
 
 // addNote adds a note to an open incident, and returns the incident; see alerting.Manager.
-func (is *incidentStore) addNote(id string, note alerting.Event) (alerting.Incident, error) {
+func (is *incidentService) addNote(id string, note alerting.Event) (alerting.Incident, error) {
 	return is.change(id, func(time.Time) (alerting.Decision, error) { return is.incidentManager.AddNote(id, note) })
 }
 
 // change changes an incident and returns it.
-func (is *incidentStore) change(id string, by func(at time.Time) (alerting.Decision, error)) (i alerting.Incident, err error) {
-	is.apply(func(at time.Time) (s history.Step) {
+func (is *incidentService) change(id string, by func(at time.Time) (alerting.Decision, error)) (i alerting.Incident, err error) {
+	is.apply(func(at time.Time) (s history.WriteSet) {
 		s.Decision, err = by(at)
 		if n := slices.IndexFunc(s.Incidents, func(i alerting.Incident) bool { return i.ID == id }); n >= 0 {
 			i = s.Incidents[n]
@@ -229,30 +229,30 @@ func (is *incidentStore) change(id string, by func(at time.Time) (alerting.Decis
 
 // observeNodes passes the nodes that deployments touched in a round to the incident
 // manager.
-func (is *incidentStore) observeNodes(j monitor.RoundResult) {
+func (is *incidentService) observeNodes(j monitor.RoundResult) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	is.incidentManager.ObserveNodes(is.clock.moment(), j.Cluster.Name, func(since time.Time) []string {
+	is.incidentManager.ObserveNodes(is.clock.sharedNow(), j.Cluster.Name, func(since time.Time) []string {
 		return alerting.TouchedIn(j.Cluster, j.Report, is.clock.own(since)) // the report has the times of this machine
 	})
 }
 
 // observeRequest passes the outcome of a request to the incident manager.
-func (is *incidentStore) observeRequest(request checks.Request) {
+func (is *incidentService) observeRequest(request checks.Request) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
 	is.incidentManager.ObserveRequest(request)
 }
 
 // due returns the deployments whose summary is due.
-func (is *incidentStore) due() []alerting.Deployment {
+func (is *incidentService) due() []alerting.Deployment {
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	return is.incidentManager.DueSummaries(is.clock.moment())
+	return is.incidentManager.DueSummaries(is.clock.sharedNow())
 }
 
 // open returns the incidents that are not resolved.
-func (is *incidentStore) open() []alerting.Incident {
+func (is *incidentService) open() []alerting.Incident {
 	is.mu.Lock()
 	defer is.mu.Unlock()
 	return is.incidentManager.Open()
@@ -260,28 +260,28 @@ func (is *incidentStore) open() []alerting.Incident {
 
 // apply makes a decision and adds it to the write queue. The lock is not held while
 // transitions are logged, because the log may block.
-func (is *incidentStore) apply(decide func(at time.Time) history.Step) {
-	at, step := is.decide(decide)
-	for _, i := range step.Incidents {
+func (is *incidentService) apply(decide func(at time.Time) history.WriteSet) {
+	at, set := is.decide(decide)
+	for _, i := range set.Incidents {
 		is.recordTransitions(at, i)
 	}
 }
 
-func (is *incidentStore) decide(decide func(at time.Time) history.Step) (time.Time, history.Step) {
+func (is *incidentService) decide(decide func(at time.Time) history.WriteSet) (time.Time, history.WriteSet) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	at := is.clock.moment()
-	step := decide(at)
-	if !step.Empty() {
-		step.Fence = is.fence(step)
+	at := is.clock.sharedNow()
+	set := decide(at)
+	if !set.Empty() {
+		set.Fence = is.fence(set)
 		is.metrics.Incidents(is.incidentManager.Open())
-		is.queue.Add(step)
+		is.queue.Add(set)
 	}
-	return at, step
+	return at, set
 }
 
 // recordTransitions counts and logs the state changes of an incident at a time.
-func (is *incidentStore) recordTransitions(at time.Time, i alerting.Incident) {
+func (is *incidentService) recordTransitions(at time.Time, i alerting.Incident) {
 	args := []any{"incident", i.ID, "cluster", strings.Join(i.Clusters, ","), "severity", string(i.Severity), "cause", i.Cause.Key(), "summary", alerting.English.Summary(i)}
 	for _, e := range i.Timeline {
 		switch {
@@ -300,7 +300,7 @@ func (is *incidentStore) recordTransitions(at time.Time, i alerting.Incident) {
 }
 
 // run advances the time of the incident manager every second until ctx ends.
-func (is *incidentStore) run(ctx context.Context) {
+func (is *incidentService) run(ctx context.Context) {
 	clock := time.NewTicker(time.Second)
 	defer clock.Stop()
 	for {

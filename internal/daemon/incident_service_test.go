@@ -21,9 +21,9 @@ import (
 	"stickwatch/probes"
 )
 
-// A diskFixture is an incident store with a history but without a daemon.
+// A diskFixture is an incident service with a history but without a daemon.
 type diskFixture struct {
-	*incidentStore
+	*incidentService
 	db *history.DB
 }
 
@@ -42,12 +42,12 @@ func newDiskFixture(t *testing.T, stands ...string) *diskFixture {
 		for _, cluster := range stands {
 			activeFindings[cluster] = []checks.ActiveFinding{redisDown()}
 		}
-		if err := db.Commit(t.Context(), history.Step{ActiveFindings: activeFindings}); err != nil {
+		if err := db.Commit(t.Context(), history.WriteSet{ActiveFindings: activeFindings}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	queue := newQueue(db)
-	w.incidentStore = newIncidentStore(queue, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler), newSteadyClock(),
+	w.incidentService = newIncidentService(queue, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler), newSteadyClock(),
 		alerting.Config{Receivers: []string{"ops"}}, w.restored(t))
 	return w
 }
@@ -135,7 +135,7 @@ func TestUnwritten(t *testing.T) {
 	t.Parallel()
 	w := newDiskFixture(t)
 	w.setClusters([]string{"shop"})
-	d := &Daemon{clock: newSteadyClock(), history: w.db, incidentStore: w.incidentStore}
+	d := &Daemon{clock: newSteadyClock(), history: w.db, incidentService: w.incidentService}
 	ended, end := context.WithCancel(t.Context())
 	end()
 	w.breaks("shop")
@@ -164,9 +164,9 @@ func TestUnwrittenInAPI(t *testing.T) {
 	d, _ := r.start(t)
 	d.untilReady(t)
 	setQueue := func(q *notify.WriteQueue) {
-		d.incidentStore.mu.Lock()
-		defer d.incidentStore.mu.Unlock()
-		d.incidentStore.queue = q
+		d.incidentService.mu.Lock()
+		defer d.incidentService.mu.Unlock()
+		d.incidentService.queue = q
 	}
 	setQueue(newQueue(d.history)) // nobody writes what is in it
 	defer setQueue(d.writeQueue)
@@ -176,7 +176,7 @@ func TestUnwrittenInAPI(t *testing.T) {
 	ended, end := context.WithCancel(t.Context())
 	end()
 	until(t, "an incident", func() bool {
-		_ = d.history.Commit(ended, history.Step{}) // until the next sample, the disk takes nothing
+		_ = d.history.Commit(ended, history.WriteSet{}) // until the next sample, the disk takes nothing
 		return slices.Contains(d.incidents(t), "firing dependency_down")
 	})
 }
@@ -225,7 +225,7 @@ func TestDeploymentAndClockOfFleet(t *testing.T) {
 	for _, ahead := range []time.Duration{-time.Minute, time.Minute} {
 		d := newDiskFixture(t)
 		d.clock.follow(time.Now().Round(0).Add(-ahead), time.Now())
-		began := d.clock.moment()
+		began := d.clock.sharedNow()
 		if _, err := d.db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Span: checks.Span{From: began}}); err != nil {
 			t.Fatal(err)
 		}
