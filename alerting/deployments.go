@@ -191,16 +191,16 @@ func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Depl
 // explainingLoop returns the newest deployment that explains restarts of a crash loop, if
 // those that no deployment explains make none; nil: there is none.
 func (d *deployments) explainingLoop(member Member) (newest *Deployment) {
-	left := len(member.Times)
+	remaining := len(member.Times)
 	for _, restart := range member.Times {
 		for _, one := range d.list {
 			if one.Cluster == member.Cluster && one.explainsAt(restart, d.graceOf(member.Cluster)) && one.explainsNode(restart, member.ActiveFinding).isHeld() {
-				newest, left = one, left-1
+				newest, remaining = one, remaining-1
 				break
 			}
 		}
 	}
-	if left >= checks.CrashLoopRestarts {
+	if remaining >= checks.CrashLoopRestarts {
 		return nil
 	}
 	return newest

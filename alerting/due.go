@@ -7,9 +7,9 @@ import (
 	"stickwatch/checks"
 )
 
-// Gather is how long the news of an incident are collected: the minimum time between
+// GroupInterval is how long the news of an incident are collected: the minimum time between
 // two notifications for a receiver, unless the severity rises.
-const Gather = 30 * time.Second
+const GroupInterval = 30 * time.Second
 
 // maxRepeat bounds the time between two reminders.
 const maxRepeat = 24 * time.Hour
@@ -46,7 +46,7 @@ func (m *Manager) notify(at time.Time, incident *Incident) []Notification {
 func (m *Manager) due(at time.Time, i *Incident, t Notified) (NotificationKind, Reason) {
 	quiet := at.Sub(t.Last)
 	switch {
-	case len(t.News) > 0 && (quiet >= Gather || urgent(t.News)):
+	case len(t.News) > 0 && (quiet >= GroupInterval || urgent(t.News)):
 		return NotificationDeveloped, ReasonNews
 	case m.config.Repeat > 0 && i.Acknowledged.IsZero() && quiet >= repeatAfter(m.config.Repeat, t.Reminders):
 		return NotificationReminder, ReasonStillFiring

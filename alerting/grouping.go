@@ -67,16 +67,16 @@ const impairmentWindow = 30 * time.Second
 // byProber: nodes or balancers seem to be down because stickwatch itself cannot probe.
 func byProber(_ Rules, m Member, _ string, f causeGroup) bool {
 	s := f.members[0]
-	blames := func(prober, other checks.Finding) bool {
+	mayExplain := func(prober, other checks.Finding) bool {
 		return prober.CannotProbe() && (other.Code == checks.NodeDown && other.Node != "" || other.Code == checks.BalancerDown)
 	}
-	return m.Active() && (blames(m.Finding, s.Finding) || blames(s.Finding, m.Finding)) && m.Since.Sub(s.Since).Abs() <= impairmentWindow
+	return m.Active() && (mayExplain(m.Finding, s.Finding) || mayExplain(s.Finding, m.Finding)) && m.Since.Sub(s.Since).Abs() <= impairmentWindow
 }
 
-// survives reports whether the impairment of stickwatch that is the cause of an incident ended
+// outlivesImpairment reports whether the impairment of stickwatch that is the cause of an incident ended
 // so long ago that rounds would have ended what it explained: the group is a failure of its
 // own.
-func (c causeGroup) survives(at time.Time, i *Incident) bool {
+func (c causeGroup) outlivesImpairment(at time.Time, i *Incident) bool {
 	const rounds = time.Minute // that confirm the end of a finding
 	cause := i.Findings[0]
 	return cause.CannotProbe() && c.root != cause.Key() && !cause.Active() && at.Sub(cause.Ended) > rounds
@@ -211,7 +211,7 @@ func (g grouping) groups(r Rules, i *Incident, cluster string, f causeGroup) boo
 func (o *openIncidents) grouped(at time.Time, cluster string, f causeGroup) *Incident {
 	for _, g := range groupings {
 		for _, i := range o.open {
-			if i.State != Resolved && !f.survives(at, i) && g.groups(o.rules, i, cluster, f) {
+			if i.State != Resolved && !f.outlivesImpairment(at, i) && g.groups(o.rules, i, cluster, f) {
 				return i
 			}
 		}
@@ -224,9 +224,9 @@ func (o *openIncidents) mergedBy(i *Incident, cluster string, f causeGroup) bool
 	return slices.ContainsFunc(groupings, func(g grouping) bool { return g.merges && g.groups(o.rules, i, cluster, f) })
 }
 
-// sameFailure is the largest difference between two observations of the end of a
+// failureEndTolerance is the largest difference between two observations of the end of a
 // failure.
-const sameFailure = 30 * time.Second
+const failureEndTolerance = 30 * time.Second
 
 // failureEnds has the end of recent node failures and restarts that were notified, by
 // node. The cost of a failure is known later and opens no incident of its own.
@@ -271,7 +271,7 @@ func (f failureEnds) explain(cluster string, of causeGroup) bool {
 	others := slices.ContainsFunc(of.members, func(s checks.ActiveFinding) bool { return s.Severity.AtLeast(checks.Warning) && !isCost(s.Finding) })
 	return of.hasRoot() && !others && isCost(s.Finding) && !slices.ContainsFunc(s.Nodes, func(node string) bool {
 		end := f[subject{cluster, node}]
-		return end.Before(began.Add(-sameFailure)) || end.After(s.When.Add(sameFailure))
+		return end.Before(began.Add(-failureEndTolerance)) || end.After(s.When.Add(failureEndTolerance))
 	})
 }
 

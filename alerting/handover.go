@@ -53,11 +53,11 @@ func (m *Manager) Release(at time.Time, released func(cluster string) bool) Deci
 	return m.decide(at)
 }
 
-// Keep forgets all clusters but those that this monitor watches, as Release does. Call it after
+// RetainClusters forgets all clusters but those that this monitor watches, as Release does. Call it after
 // Adopt: an incident of a monitor that is gone, or of this one before a restart, may name clusters
 // whose monitor would refuse that this one writes it. The next call that returns a Decision has the
 // changes.
-func (m *Manager) Keep(at time.Time, watches func(cluster string) bool) {
+func (m *Manager) RetainClusters(at time.Time, watches func(cluster string) bool) {
 	m.openIncidents.release(at, func(cluster string) bool { return cluster != "" && !watches(cluster) })
 }
 

@@ -97,7 +97,7 @@ func TestDeadImpairment(t *testing.T) {
 	one.Observe(begin, "shop", nil, []checks.ActiveFinding{down})
 	two.Adopt(one.Observe(begin.Add(time.Second), "", nil, []checks.ActiveFinding{impaired}).Incidents)
 	at := begin.Add(10 * time.Second)
-	two.Keep(at, func(cluster string) bool { return cluster == "wiki" })
+	two.RetainClusters(at, func(cluster string) bool { return cluster == "wiki" })
 	s := two.Observe(at, "", nil, nil)
 	later := two.Tick(at.Add(time.Hour))
 	s.Incidents = append(s.Incidents, later.Incidents...)

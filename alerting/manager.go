@@ -105,7 +105,7 @@ func (m *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatc
 		return
 	}
 	was := i.Silenced
-	why, reason := m.heldBack(at, i, silenced)
+	why, reason := m.suppressedBy(at, i, silenced)
 	i.Silenced = why
 	switch why {
 	case was:
@@ -116,11 +116,11 @@ func (m *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatc
 	}
 }
 
-// heldBack returns why receivers are not notified of an incident now; "": they are.
+// suppressedBy returns why receivers are not notified of an incident now; "": they are.
 // Every active finding that alerts must be silenced or explained by a deployment, or
 // have a cause that is. A silence of a cause covers its consequences, but a silence
 // of one consequence covers neither the cause nor other consequences.
-func (m *Manager) heldBack(at time.Time, i *Incident, silenced silenceMatch) (why string, reason Reason) {
+func (m *Manager) suppressedBy(at time.Time, i *Incident, silenced silenceMatch) (why string, reason Reason) {
 	for _, member := range i.Findings {
 		if !member.alerts() || !member.Active() {
 			continue

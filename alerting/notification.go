@@ -70,11 +70,15 @@ type Finder interface {
 	Find(context.Context, Notification) (deliveryRef DeliveryRef, found bool, err error)
 }
 
-// A Keeper is a Notifier whose receiver forgets incidents that are not repeated, such
-// as Alertmanager. Keep repeats the open incidents.
-type Keeper interface {
-	Keep(context.Context, []Incident) error
+// A Refresher is a Notifier whose receiver forgets incidents that are not repeated, such
+// as Alertmanager. Refresh repeats the open incidents.
+type Refresher interface {
+	Refresh(context.Context, []Incident) error
 }
+
+// MaxReceiverPause bounds the pause that a receiver may ask for, so that a wrong value does not
+// silence it for long.
+const MaxReceiverPause = time.Hour
 
 // A Retriable error may be temporary: the notification is sent again. An error that
 // is neither Retriable nor Permanent counts as Retriable, because a duplicate is

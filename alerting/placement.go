@@ -54,7 +54,7 @@ func (o *openIncidents) findOrMerge(at time.Time, cluster string, f causeGroup) 
 	var oldest *Incident
 	for _, i := range o.open {
 		switch {
-		case i.State == Resolved, f.survives(at, i):
+		case i.State == Resolved, f.outlivesImpairment(at, i):
 		case i != root && !o.mergedBy(i, cluster, f) && (!f.contains(i.Cause.Key()) || !i.isCause(cluster, i.Cause.Key())):
 		case oldest == nil:
 			oldest = i

@@ -162,7 +162,7 @@ func (mm *modelManager) notification(rt *rapid.T, n Notification) {
 		rt.Fatalf("%s is %s, after the end", n.ID, n.Kind)
 	case (n.Kind == NotificationResolved) != (n.Incident.State == Resolved):
 		rt.Fatalf("%s is %s of an incident that is %s", n.ID, n.Kind, n.Incident.State)
-	case n.Kind == NotificationDeveloped && n.At.Sub(before.At) < Gather && !slices.ContainsFunc(n.News, Event.worsens):
+	case n.Kind == NotificationDeveloped && n.At.Sub(before.At) < GroupInterval && !slices.ContainsFunc(n.News, Event.worsens):
 		rt.Fatalf("%s has news %s after the previous notification", n.ID, n.At.Sub(before.At))
 	case n.Kind != NotificationResolved && (n.Incident.Silenced != "" || n.Incident.State != Firing):
 		rt.Fatalf("%s is %s of an incident that is %s, silenced for %q", n.ID, n.Kind, n.Incident.State, n.Incident.Silenced)

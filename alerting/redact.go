@@ -8,29 +8,29 @@ import (
 
 // RedactErrors returns a Notifier whose errors contain none of the secrets. A
 // receiver may repeat a request in its error message, and errors are shown in the
-// log, the outbox, and on the page. The result implements Finder and Keeper if n
+// log, the outbox, and on the page. The result implements Finder and Refresher if n
 // does.
 func RedactErrors(n Notifier, secrets ...string) Notifier {
 	d := redactor{n, secrets}
 	finder, finds := n.(Finder)
-	keeper, keeps := n.(Keeper)
+	refresher, refreshes := n.(Refresher)
 	switch {
-	case finds && keeps:
+	case finds && refreshes:
 		return struct {
 			redactor
 			redactingFinder
-			redactingKeeper
-		}{d, redactingFinder{finder, secrets}, redactingKeeper{keeper, secrets}}
+			redactingRefresher
+		}{d, redactingFinder{finder, secrets}, redactingRefresher{refresher, secrets}}
 	case finds:
 		return struct {
 			redactor
 			redactingFinder
 		}{d, redactingFinder{finder, secrets}}
-	case keeps:
+	case refreshes:
 		return struct {
 			redactor
-			redactingKeeper
-		}{d, redactingKeeper{keeper, secrets}}
+			redactingRefresher
+		}{d, redactingRefresher{refresher, secrets}}
 	default:
 		return d
 	}
@@ -56,13 +56,13 @@ func (r redactingFinder) Find(ctx context.Context, n Notification) (DeliveryRef,
 	return deliveryRef, found, redact(err, r.secrets)
 }
 
-type redactingKeeper struct {
-	keeper  Keeper
-	secrets []string
+type redactingRefresher struct {
+	refresher Refresher
+	secrets   []string
 }
 
-func (r redactingKeeper) Keep(ctx context.Context, open []Incident) error {
-	return redact(r.keeper.Keep(ctx, open), r.secrets)
+func (r redactingRefresher) Refresh(ctx context.Context, open []Incident) error {
+	return redact(r.refresher.Refresh(ctx, open), r.secrets)
 }
 
 // A redactedError wraps an error and has its text without secrets.

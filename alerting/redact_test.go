@@ -19,9 +19,9 @@ func (e findingEcho) Find(context.Context, Notification) (DeliveryRef, bool, err
 	return DeliveryRef{}, false, e.err
 }
 
-type keepingEcho struct{ echo }
+type refreshingEcho struct{ echo }
 
-func (e keepingEcho) Keep(context.Context, []Incident) error { return e.err }
+func (e refreshingEcho) Refresh(context.Context, []Incident) error { return e.err }
 
 // TestRedactErrors: errors contain no secret and keep their type, and a Notifier
 // keeps its other methods.
@@ -29,13 +29,13 @@ func TestRedactErrors(t *testing.T) {
 	const secret = "hunter2-hunter2"
 	cause := fmt.Errorf("got status 400: %q", "Authorization: Bearer "+secret)
 	for _, err := range []error{Permanent{Err: cause}, Retriable{After: 7, Err: cause}, cause} {
-		for _, n := range []Notifier{echo{err}, findingEcho{echo{err}}, keepingEcho{echo{err}}} {
+		for _, n := range []Notifier{echo{err}, findingEcho{echo{err}}, refreshingEcho{echo{err}}} {
 			d := RedactErrors(n, secret)
 			_, wasFinder := n.(Finder)
 			finder, isFinder := d.(Finder)
-			_, wasKeeper := n.(Keeper)
-			keeper, isKeeper := d.(Keeper)
-			if wasFinder != isFinder || wasKeeper != isKeeper {
+			_, wasRefresher := n.(Refresher)
+			refresher, isRefresher := d.(Refresher)
+			if wasFinder != isFinder || wasRefresher != isRefresher {
 				t.Errorf("%T: it can do something else", n)
 			}
 			_, got := d.Notify(t.Context(), Notification{})
@@ -44,8 +44,8 @@ func TestRedactErrors(t *testing.T) {
 				_, _, err := finder.Find(t.Context(), Notification{})
 				all = append(all, err)
 			}
-			if isKeeper {
-				all = append(all, keeper.Keep(t.Context(), nil))
+			if isRefresher {
+				all = append(all, refresher.Refresh(t.Context(), nil))
 			}
 			for _, got := range all {
 				if text := fmt.Sprintf("%v %+v %q", got, got, got); strings.Contains(text, secret) || !strings.Contains(text, "Bearer ***") {

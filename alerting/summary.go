@@ -64,7 +64,7 @@ func (m *Manager) SumUp(at time.Time, id string, counts Counts) Decision {
 func (m *Manager) summary(at time.Time, one *Deployment, counts Counts) Summary {
 	summary := Summary{Deployment: one.clone(), Counts: counts.merged(*one)}
 	for _, i := range m.openIncidents.concerning(one.Cluster) {
-		if _, reason := m.heldBack(at, i, nil); reason != ReasonDeployment && i.worstOf(one.Cluster).AtLeast(checks.Warning) {
+		if _, reason := m.suppressedBy(at, i, nil); reason != ReasonDeployment && i.worstOf(one.Cluster).AtLeast(checks.Warning) {
 			summary.Active = append(summary.Active, i.Cause)
 		}
 	}

@@ -163,7 +163,7 @@ func (att *attribution) lostBefore(a *answer) bool {
 	if a.moved() {
 		return false
 	}
-	return slices.ContainsFunc(slices.Concat(a.trace.earlier, a.trace.answers), func(b *answer) bool {
+	return slices.ContainsFunc(a.trace.allAnswers(), func(b *answer) bool {
 		return b.At.Before(a.At) && b.moved() && b.sessionOutcome == probes.SessionLost
 	})
 }
@@ -175,7 +175,7 @@ func (att *attribution) countLosses() {
 	counted := att.past().LossesTo
 	att.history.LossesTo = counted
 	for _, w := range att.traces {
-		answers := slices.Concat(w.earlier, w.answers)
+		answers := w.allAnswers()
 		lost := slices.IndexFunc(answers, func(a *answer) bool {
 			return a.sessionOutcome == probes.SessionLost && len(att.nodesThatLost(a)) > 0
 		})

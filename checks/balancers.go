@@ -31,7 +31,7 @@ func balancers(tl *timeline) []Finding {
 // notified that clients get nothing.
 func brokenByNode(ns *nodeStates, front frontend) bool {
 	for _, ex := range front.plain() {
-		if passedOn(ex) && ex.LocalAddress.IsValid() && (ns.noneUp() && someBreak(ns, ex.Failure) || breaks(ns, ns.attributePlainFailure(ex), ex.Failure)) {
+		if passedOn(ex) && ex.LocalAddress.IsValid() && (ns.noneUp() && someBreak(ns, ex.Failure) || breaks(ns, ns.plainFailingNodeOf(ex), ex.Failure)) {
 			return true
 		}
 	}
@@ -103,7 +103,7 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 	}
 	plain := front.plain()
 	for i, ex := range plain {
-		count(&plain[i], tl.attributePlainFailure(ex))
+		count(&plain[i], tl.plainFailingNodeOf(ex))
 	}
 	for _, a := range front.answers {
 		count(&a.Exchange, a.failedNode)

@@ -12,7 +12,7 @@ func blindSpots(mov *movement) []Finding {
 	if mov.Cluster.Session == nil || mov.policy() == probes.PolicyNone || len(mov.serving) < 2 {
 		return nil
 	}
-	if mov.attributedAnswers() == 0 {
+	if mov.labelledAnswers() == 0 {
 		return noLabels(mov.outcomes)
 	}
 	unseen := mov.nodesWhere(func(id string) bool {

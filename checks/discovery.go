@@ -16,8 +16,8 @@ func (ns *nodeStates) recentlyLeft() []probes.LeftNode {
 	return ns.Cluster.LeftSince(ns.Started.Add(-rememberedFor))
 }
 
-// left reports whether a node has left recently.
-func (ns *nodeStates) left(node string) bool {
+// delisted reports whether a node has left the list recently.
+func (ns *nodeStates) delisted(node string) bool {
 	return slices.ContainsFunc(ns.recentlyLeft(), func(n probes.LeftNode) bool { return n.ID == node })
 }
 
@@ -143,7 +143,7 @@ func sourceFailing(ns *nodeStates) []Finding {
 // nodesChanged finds that nodes have joined or left recently.
 func nodesChanged(tl *timeline) []Finding {
 	finding := Finding{Code: NodesChanged, Severity: Info}
-	var joined, left []string
+	var joined, delisted []string
 	note := func(id string, at time.Time, what MessageID) bool {
 		if at.IsZero() || tl.Started.Sub(at) > eventReportedFor {
 			return false
@@ -157,15 +157,15 @@ func nodesChanged(tl *timeline) []Finding {
 	for _, id := range tl.everyNode() {
 		m := tl.nodeHistory[id]
 		if note(id, m.Left, MsgLeftTheList) {
-			left = append(left, id)
+			delisted = append(delisted, id)
 		} else if note(id, m.Joined, MsgNodeJoined) {
 			joined = append(joined, id)
 		}
 	}
-	if len(joined)+len(left) == 0 {
+	if len(joined)+len(delisted) == 0 {
 		return nil
 	}
-	finding.Summary = msg(MsgNodesChanged, Args{Nodes: left, Values: joined})
+	finding.Summary = msg(MsgNodesChanged, Args{Nodes: delisted, Values: joined})
 	finding.Evidence = limited(finding.Evidence)
 	finding.Remedy = msg(MsgNothingIfMeant, Args{})
 	return []Finding{finding}

@@ -52,7 +52,7 @@ func (l loggedFailures) budget() Message {
 		return msg(MsgBudgetSpent, Args{Of: l.maxFails, Duration: l.failTimeout + time.Second})
 	case pause > 0:
 		return msg(MsgBudgetNever, Args{
-			Duration: seconds(pause), Limit: l.failTimeout, Longest: seconds(l.left(len(l.Seconds), 1, 1/pause.Seconds())),
+			Duration: seconds(pause), Limit: l.failTimeout, Longest: seconds(l.untilEjection(len(l.Seconds), 1, 1/pause.Seconds())),
 		})
 	case !l.goesOn():
 		return l.uncounted()
@@ -72,8 +72,8 @@ func (l loggedFailures) uncounted() Message {
 // failures, the log does not show whether they share a zone, unless their failures
 // together exceed max_fails already.
 func (l loggedFailures) timeLeft(rate float64) Message {
-	together := seconds(l.left(l.Run, 1, rate))
-	alone := seconds(l.left(l.RunOfWorker, l.Workers, rate))
+	together := seconds(l.untilEjection(l.Run, 1, rate))
+	alone := seconds(l.untilEjection(l.RunOfWorker, l.Workers, rate))
 	switch {
 	case l.Workers <= 1:
 		return msg(MsgTimeLeft, Args{Duration: together})
@@ -84,9 +84,9 @@ func (l loggedFailures) timeLeft(rate float64) Message {
 	}
 }
 
-// left returns the time until the missing failures have happened. As in
+// untilEjection returns the time until the missing failures have happened. As in
 // TimeToEjection, the first of them has happened already.
-func (l loggedFailures) left(counted, workers int, rate float64) time.Duration {
+func (l loggedFailures) untilEjection(counted, workers int, rate float64) time.Duration {
 	return TimeToEjection(l.maxFails-counted+1, workers, rate, 0)
 }
 

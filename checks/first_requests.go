@@ -21,7 +21,7 @@ func (mov *movement) movedAfterFirst(f *frontend) []move {
 		return nil // the balancer may leave nodes out at any time
 	}
 	var moves []move
-	left := make(map[string]bool)
+	leavers := make(map[string]bool)
 	for _, w := range f.traces {
 		answers := followUpsInOrder(w)
 		switch {
@@ -30,13 +30,13 @@ func (mov *movement) movedAfterFirst(f *frontend) []move {
 			return nil // an event moves all clients
 		case w.Continued || slices.ContainsFunc(answers, func(a *answer) bool { return !a.moved() }):
 		case mov.wellAt(w.holder, answers[0]):
-			left[w.holder] = true
+			leavers[w.holder] = true
 			for _, a := range answers {
 				moves = append(moves, move{w.holder, a.servingNode, a})
 			}
 		}
 	}
-	if len(left) < 2 && !mov.Cluster.Balancer.HashesCookie() {
+	if len(leavers) < 2 && !mov.Cluster.Balancer.HashesCookie() {
 		return nil
 	}
 	return moves

@@ -148,7 +148,7 @@ func failuresOf(oc *outcomes, node string) []Message {
 	}
 	for _, front := range oc.frontends {
 		for _, ex := range front.plain() {
-			if oc.attributePlainFailure(ex) == node {
+			if oc.plainFailingNodeOf(ex) == node {
 				seen = append(seen, func() Message { return msg(MsgPlainRequestGot, Args{Why: new(describe(ex))}) })
 			}
 		}

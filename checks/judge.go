@@ -10,8 +10,8 @@ import (
 // Judge returns the report of a round. It passes the round through the stages in the
 // order in which they are read: each stage is computed from those before it.
 func Judge(round Round) Report {
-	nodes := readNodes(round)
-	oc := readTraces(nodes)
+	states := readNodes(round)
+	oc := readTraces(states)
 	rot := findRotation(oc)
 	tl := newTimeline(rot)
 	mov := findMoves(tl)
@@ -38,16 +38,16 @@ func Judge(round Round) Report {
 		Requests:     requests(oc),
 		keptAfter:    longestPauseKept(oc.answers),
 		checkedAt:    newestOf(round.AddressChecks),
-		page:         nodes.page,
+		page:         states.page,
 		History:      &history,
 	}
 	apart, _ := att.apart()
 	report.undecided = undecided(apart)
-	report.Nodes = make([]NodeReport, 0, len(nodes.Nodes))
-	for _, o := range nodes.Nodes {
+	report.Nodes = make([]NodeReport, 0, len(states.Nodes))
+	for _, o := range states.Nodes {
 		state := rot.rotationStates[o.Node]
 		report.Nodes = append(report.Nodes, NodeReport{
-			NodeObservation: o, Up: nodes.up[o.Node], InRotation: state.In, Rotation: state.Reason,
+			NodeObservation: o, Up: states.up[o.Node], InRotation: state.In, Rotation: state.Reason,
 		})
 	}
 	report.Verdict = verdict(findings, report.Doubts)
@@ -74,16 +74,16 @@ func (att *attribution) findings() []Finding {
 	var list []Finding
 	for _, f := range all {
 		if !slices.Contains(att.Ignore, f.Code) {
-			f.firstEvidence = att.firstSign(f)
+			f.firstEvidence = att.firstEvidence(f)
 			list = append(list, f.sanitized())
 		}
 	}
 	return list
 }
 
-// firstSign returns the time of the earliest evidence for a finding that was observed in
+// firstEvidence returns the time of the earliest evidence for a finding that was observed in
 // the round, which may be much later than its start; zero: none has a time.
-func (r Round) firstSign(f Finding) (first time.Time) {
+func (r Round) firstEvidence(f Finding) (first time.Time) {
 	for _, evidence := range f.Evidence {
 		for e := &evidence; e != nil; e = e.Args.Why {
 			at := e.Args.At

@@ -115,10 +115,10 @@ func (l *Ledger) reported(e *entry) ActiveFinding {
 	return f
 }
 
-// Settled reports whether no finding waits for another round, to become active, more or
+// HasPending reports whether a finding waits for another round, to become active, more or
 // less severe, or to end.
-func (l *Ledger) Settled() bool {
-	return !slices.ContainsFunc(l.entries, func(e *entry) bool { return !e.active || e.missed > 0 || e.differs > 0 })
+func (l *Ledger) HasPending() bool {
+	return slices.ContainsFunc(l.entries, func(e *entry) bool { return !e.active || e.missed > 0 || e.differs > 0 })
 }
 
 // Update adds a complete round and returns what it changed.
@@ -134,7 +134,7 @@ func (l *Ledger) Update(report Report) []Change {
 	}
 	l.explainByMissed(seen)
 	l.markProven()
-	changes := l.settle(seen, report.Started)
+	changes := l.confirmFound(seen, report.Started)
 	l.entries = slices.DeleteFunc(l.entries, func(e *entry) bool {
 		if seen[e.Key()] {
 			return false
@@ -205,7 +205,7 @@ func (l *Ledger) UpdatePartial(report Report) []Change {
 	}
 	l.explainByMissed(found)
 	l.markProven()
-	changes := l.settle(recorded, report.Started)
+	changes := l.confirmFound(recorded, report.Started)
 	for key := range recorded {
 		e := l.entry(key) // the round is not complete
 		e.foundRounds, e.differs = e.foundRounds-1, max(0, e.differs-1)
@@ -360,9 +360,9 @@ func (l *Ledger) entry(key string) *entry {
 	return l.entries[i]
 }
 
-// settle returns the changes of the findings that a round has found. A cause that is
+// confirmFound returns the changes of the findings that a round has found. A cause that is
 // not active changes nothing, since each round may name another one.
-func (l *Ledger) settle(seen map[string]bool, at time.Time) []Change {
+func (l *Ledger) confirmFound(seen map[string]bool, at time.Time) []Change {
 	appeared := make(map[*entry]bool)
 	for _, e := range l.entries {
 		if seen[e.Key()] {

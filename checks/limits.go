@@ -67,28 +67,28 @@ func certificates(oc *outcomes) []Finding {
 	limit := oc.Cluster.Limits.CertificateExpiry
 	var list []Finding
 	for _, o := range oc.active {
-		if left, ok := expiring(o.Primary, limit); ok {
-			list = append(list, aboutCertificate(about(CertificateExpiring, Warning, o.Node), o.Node, o.Primary, left))
+		if remaining, ok := expiring(o.Primary, limit); ok {
+			list = append(list, aboutCertificate(about(CertificateExpiring, Warning, o.Node), o.Node, o.Primary, remaining))
 		}
 	}
 	for _, front := range oc.frontends {
-		if left, ok := expiring(front.Primary, limit); ok {
+		if remaining, ok := expiring(front.Primary, limit); ok {
 			f := aboutFrontend(CertificateExpiring, Warning, front)
-			list = append(list, aboutCertificate(f, front.name, front.Primary, left))
+			list = append(list, aboutCertificate(f, front.name, front.Primary, remaining))
 		}
 	}
 	return list
 }
 
 // expiring returns the remaining time of a certificate that has less than limit.
-func expiring(ex probes.Exchange, limit time.Duration) (left time.Duration, ok bool) {
-	left = ex.Certificate.Sub(ex.At)
-	return left, !ex.Certificate.IsZero() && left < limit
+func expiring(ex probes.Exchange, limit time.Duration) (remaining time.Duration, ok bool) {
+	remaining = ex.Certificate.Sub(ex.At)
+	return remaining, !ex.Certificate.IsZero() && remaining < limit
 }
 
-func aboutCertificate(f Finding, where string, ex probes.Exchange, left time.Duration) Finding {
-	f.Summary = msg(MsgCertificateExpires, Args{Address: where, Duration: left})
-	if left < 0 {
+func aboutCertificate(f Finding, where string, ex probes.Exchange, remaining time.Duration) Finding {
+	f.Summary = msg(MsgCertificateExpires, Args{Address: where, Duration: remaining})
+	if remaining < 0 {
 		f.refused = ex.Failure == probes.FailureTLS
 		f.Summary = msg(MsgCertificateExpired, Args{Address: where})
 	}

@@ -110,7 +110,7 @@ func rolledBack(att *attribution, back []*answer) Finding {
 
 // knownAgain reports whether the node that did not know the session knew it at a later request.
 func (a *answer) knownAgain() bool {
-	return slices.ContainsFunc(slices.Concat(a.trace.earlier, a.trace.answers), func(b *answer) bool {
+	return slices.ContainsFunc(a.trace.allAnswers(), func(b *answer) bool {
 		return b.sessionOutcome == probes.SessionKept && b.servingNode != "" && b.servingNode == a.servingNode && b.At.After(a.At)
 	})
 }
@@ -133,7 +133,7 @@ func (att *attribution) lostByAll(lost []*answer) bool {
 	return older && !later && len(holders(att.nodeStates, lost)) > 1 && !slices.ContainsFunc(att.traces, func(w *trace) bool {
 		returned := slices.ContainsFunc(w.answers, (*answer).isFollowUp)
 		at, lostIt := first[w]
-		return w.Continued && (returned && !lostIt || slices.ContainsFunc(slices.Concat(w.earlier, w.answers), func(a *answer) bool {
+		return w.Continued && (returned && !lostIt || slices.ContainsFunc(w.allAnswers(), func(a *answer) bool {
 			return a.sessionOutcome == probes.SessionKept && a.At.After(earliest) && a.At.Before(at)
 		}))
 	})
@@ -143,7 +143,7 @@ func (att *attribution) lostByAll(lost []*answer) bool {
 // own contents under one id, as PHP does by default, a client that comes back to a node sees
 // what it had stored there.
 func (a *answer) roamed() bool {
-	return slices.ContainsFunc(slices.Concat(a.trace.earlier, a.trace.answers), func(b *answer) bool {
+	return slices.ContainsFunc(a.trace.allAnswers(), func(b *answer) bool {
 		return !b.At.After(a.At) && b.servingNode != "" && b.servingNode != a.servingNode
 	})
 }
@@ -196,7 +196,7 @@ func lossOf(oc *outcomes, code Code, answers []*answer) Finding {
 func shareOf(oc *outcomes, n int) Affected {
 	of := 0
 	for _, w := range oc.traces {
-		if slices.ContainsFunc(slices.Concat(w.earlier, w.answers), (*answer).isFollowUp) {
+		if slices.ContainsFunc(w.allAnswers(), (*answer).isFollowUp) {
 			of++
 		}
 	}

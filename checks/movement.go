@@ -129,18 +129,18 @@ func sessionMoves(rem *remaps) []Move {
 		seen[w] = true
 		list = append(list, Move{
 			At: a.At, Cluster: rem.Cluster.Name, From: a.trace.holder, To: a.servingNode,
-			Kept: a.sessionOutcome == probes.SessionKept, Session: a.trace.First().Session, Cause: causeOf(rem, a),
+			Kept: a.sessionOutcome == probes.SessionKept, Session: a.trace.First().Session, Cause: causeOfMove(rem, a),
 		})
 	}
 	return list
 }
 
-// causeOf returns why a session moved.
-func causeOf(rem *remaps, a *answer) Message {
+// causeOfMove returns why a session moved.
+func causeOfMove(rem *remaps, a *answer) Message {
 	holder := a.trace.holder
 	d, disrupted := rem.disruptionAt(holder, a.At)
 	switch {
-	case rem.left(holder):
+	case rem.delisted(holder):
 		return msg(MsgMovedLeft, Args{Node: holder})
 	case IsUnlisted(holder): // it was not asked
 		return msg(MsgMovedUnexplained, Args{})
@@ -178,7 +178,7 @@ func (mov *movement) byDisruption(a *answer) bool {
 // sentBy reports whether another node answered a client because the nodes in out were
 // disrupted.
 func (mov *movement) sentBy(a *answer, out []string) bool {
-	if mov.left(a.trace.holder) || mov.left(a.trace.opener) {
+	if mov.delisted(a.trace.holder) || mov.delisted(a.trace.opener) {
 		return true
 	}
 	if len(out) == 0 {

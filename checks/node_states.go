@@ -63,7 +63,7 @@ func readNodes(round Round) *nodeStates {
 		}
 	}
 	ns.page = ns.expectedPage()
-	ns.onlyFailing, ns.refusesAll = ns.findOnlyFailing(), ns.servesNobody()
+	ns.onlyFailing, ns.refusesAll = ns.findOnlyFailing(), ns.findRefusesAll()
 	return ns
 }
 
@@ -145,11 +145,11 @@ func completed(ex probes.Exchange) bool {
 	return ex.Failure != probes.FailureCancelled && (ex.Answered() || ex.Failure != "")
 }
 
-// attributeFailure returns the node that a failed answer is attributed to: the node
+// failingNodeOf returns the node that a failed answer is attributed to: the node
 // that labelled it, the node that its client was targeted at or has its session on if
 // that node fails directly too, or the only node that fails directly. It returns ""
 // if the answer did not fail or no node is known to be the cause.
-func (oc *outcomes) attributeFailure(a *answer, isFollowUp bool) string {
+func (oc *outcomes) failingNodeOf(a *answer, isFollowUp bool) string {
 	switch target, holder := a.trace.Expected, a.trace.holder; {
 	case !failed(a.Exchange) && (a.Kind == probes.StepWrite || !oc.page.isWrong(a.Exchange)):
 		return ""
@@ -170,9 +170,9 @@ func (oc *outcomes) attributeFailure(a *answer, isFollowUp bool) string {
 	}
 }
 
-// servesNobody reports whether the balancer refused all clients, although some were
+// findRefusesAll reports whether the balancer refused all clients, although some were
 // targeted at ready nodes.
-func (ns *nodeStates) servesNobody() bool {
+func (ns *nodeStates) findRefusesAll() bool {
 	readyTargeted := false
 	for _, w := range ns.Traces {
 		for i, s := range w.Steps {
@@ -188,10 +188,10 @@ func (ns *nodeStates) servesNobody() bool {
 	return readyTargeted
 }
 
-// attributePlainFailure returns the node that a failed request without a client trace
+// plainFailingNodeOf returns the node that a failed request without a client trace
 // is attributed to; "": none. An answer that a ready node gives directly as well is
 // attributed to no other node.
-func (ns *nodeStates) attributePlainFailure(ex probes.Exchange) string {
+func (ns *nodeStates) plainFailingNodeOf(ex probes.Exchange) string {
 	if !failed(ex) || ns.replies[replyOf(ex)] || ns.refusesAll {
 		return ""
 	}

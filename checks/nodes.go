@@ -265,7 +265,7 @@ func costOfRestarts(att *attribution) (Finding, bool) {
 
 // costOf sums up the sessions that were lost in a run of failures.
 func costOf(att *attribution, run []nodeDisruption) (Finding, bool) {
-	lost, unwatched, failed, left, inferred := 0, false, false, false, false
+	lost, unwatched, failed, delisted, inferred := 0, false, false, false, false
 	var evidence []Message
 	nodes := make(map[string]bool)
 	for _, id := range att.everyNode() {
@@ -279,7 +279,7 @@ func costOf(att *attribution, run []nodeDisruption) (Finding, bool) {
 				nodes[id] = true
 				lost += d.Lost
 				failed = failed || d.Kind == DisruptionDown
-				left = left || d.Kind == DisruptionLeft
+				delisted = delisted || d.Kind == DisruptionLeft
 				inferred = inferred || d.Why != nil && d.Why.ID == MsgSessionsForgotten
 				evidence = append(evidence, msg(MsgLostThere, Args{Node: id, At: d.To, Count: d.Lost, Why: d.Why}))
 			}
@@ -297,7 +297,7 @@ func costOf(att *attribution, run []nodeDisruption) (Finding, bool) {
 		finding.Code = NodeDown
 		finding.Summary = msg(MsgLostWithFailure, Args{Count: lost, Nodes: finding.Nodes})
 	}
-	if left && !failed {
+	if delisted && !failed {
 		finding.Summary.ID = MsgLostWithLeaving
 	}
 	if lost == 0 {

@@ -69,7 +69,7 @@ func (rem *remaps) findRemap() *observedRemap {
 	r := &observedRemap{}
 	nodes := make(map[string]bool)
 	for _, trace := range rem.traces {
-		if trace.holder == "" || !slices.ContainsFunc(slices.Concat(trace.earlier, trace.answers), (*answer).answeredBy) {
+		if trace.holder == "" || !slices.ContainsFunc(trace.allAnswers(), (*answer).answeredBy) {
 			continue
 		}
 		a, settled := rem.movedForGood(trace)
@@ -162,7 +162,7 @@ func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
 		}
 		var longest time.Duration
 		var last time.Time
-		for _, a := range slices.Concat(w.earlier, w.answers) {
+		for _, a := range w.allAnswers() {
 			if a.answeredBy() && !a.moved() {
 				longest, last = max(longest, a.pauseBefore()), a.At
 			}
@@ -223,7 +223,7 @@ func (rem *remaps) knownByHolder(w *trace) bool {
 // each request is placed anew.
 func (rem *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 	var last *answer
-	for _, a := range slices.Concat(w.earlier, w.answers) {
+	for _, a := range w.allAnswers() {
 		switch {
 		case !a.answeredBy():
 		case a.servingNode == w.holder:

@@ -118,7 +118,7 @@ func canaries(oc *outcomes) []Canary {
 			continue
 		}
 		c := Canary{Pinned: cmp.Or(w.holder, w.Expected), Client: w.Client, Balancer: w.Balancer.String()}
-		answers := slices.Concat(w.earlier, w.answers)
+		answers := w.allAnswers()
 		c.Steps = make([]CanaryStep, 0, len(answers))
 		for _, a := range answers {
 			node := a.node

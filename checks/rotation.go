@@ -86,16 +86,16 @@ func (rot *rotation) rotationState(n probes.Node) rotationState {
 // node proves that it is in rotation. The lack of one proves that it is out only
 // against a computed target or against chance.
 func (rot *rotation) rotationByTraffic(node probes.Node, t traffic) rotationState {
-	signed := t.attributedAnswers()
+	labelled := t.labelledAnswers()
 	if given := t.answersFrom(node.ID); given > 0 {
-		return rotationState{In: Yes, Reason: msg(MsgGave, Args{Count: given, Of: signed})}
+		return rotationState{In: Yes, Reason: msg(MsgGave, Args{Count: given, Of: labelled})}
 	}
 	switch {
 	case node.Down:
 		return rotationState{In: No, Reason: msg(MsgMarkedDown, Args{})}
 	case node.Backup:
 		return unknown(MsgIsBackup, Args{})
-	case signed == 0:
+	case labelled == 0:
 		return unknown(MsgNoneSigned, Args{})
 	case rot.identity.Ambiguous(rot.direct[node.ID].Label):
 		return unknown(MsgSameLabel, Args{})

@@ -55,7 +55,7 @@ func TestRotationByOwnAddress(t *testing.T) {
 		{"the next one does", 0, alone(1), checks.No},
 		{"another one does, and the next is well", 0, alone(2), checks.Unknown},
 		{"the next is down, and the one after it does", 0, from(func() *round { return alone(2) }, func(r *round) {
-			r.direct(r.Cluster.Nodes[nth(must(checks.Oracle(r.Cluster)), 1)].ID, refused(testPage))
+			r.direct(r.Cluster.Nodes[nth(pickerOf(checks.Oracle(r.Cluster)), 1)].ID, refused(testPage))
 		})(), checks.No},
 		{"it has never answered us", -1, alone(1), checks.Unknown},
 		{"it never did as the hash has it", 1, alone(1), checks.Unknown},
@@ -82,4 +82,4 @@ func TestRotationByOwnAddress(t *testing.T) {
 	}
 }
 
-func must(p balance.Picker, _ bool) balance.Picker { return p }
+func pickerOf(p balance.Picker, _ bool) balance.Picker { return p }

@@ -12,7 +12,7 @@ import (
 // A SiteView is how a cluster is seen from one site.
 type SiteView struct {
 	Site   string
-	Heard  bool // it is recent; the others count for nothing
+	Recent bool // its report is; the others count for nothing
 	Report Report
 	Active []ActiveFinding
 }
@@ -129,7 +129,7 @@ func (l *SiteLedger) contradictedBefore(s sighting) (before minority, is bool) {
 
 // heardOf returns the views that are heard.
 func heardOf(views []SiteView) []SiteView {
-	return slices.DeleteFunc(slices.Clone(views), func(v SiteView) bool { return !v.Heard })
+	return slices.DeleteFunc(slices.Clone(views), func(v SiteView) bool { return !v.Recent })
 }
 
 // sightings returns what the sites see, and the keys of it in their order.
@@ -313,7 +313,7 @@ func (l *SiteLedger) ReportOf(cluster string, views []SiteView) Report {
 	report.Doubts = slices.Clone(report.Doubts)
 	var silent []string
 	for _, v := range views {
-		if !v.Heard {
+		if !v.Recent {
 			silent = append(silent, v.Site)
 		}
 	}

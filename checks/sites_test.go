@@ -13,7 +13,7 @@ var siteTime = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 
 // from returns the view of a site that is heard, with active findings.
 func from(site string, codes ...Code) SiteView {
-	v := SiteView{Site: site, Heard: true}
+	v := SiteView{Site: site, Recent: true}
 	for _, code := range codes {
 		f := ActiveFinding{Finding: Finding{Code: code, Severity: Critical, Summary: Quote(string(code))}, Since: siteTime}
 		v.Active = append(v.Active, f)

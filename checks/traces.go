@@ -106,8 +106,8 @@ func (t traffic) holdsPinned(node string) bool {
 	})
 }
 
-// attributedAnswers counts the answers through the balancer that carry a node label.
-func (t traffic) attributedAnswers() int {
+// labelledAnswers counts the answers through the balancer that carry a node label.
+func (t traffic) labelledAnswers() int {
 	count := 0
 	for _, a := range t.answers {
 		if a.Label != "" && a.Status < 500 {
@@ -156,6 +156,9 @@ type trace struct {
 	earlier     []*answer // answers between the previous round and this one, of a session that is carried over rounds
 	answers     []*answer // answers of this round
 }
+
+// allAnswers returns the answers since the previous round.
+func (t *trace) allAnswers() []*answer { return slices.Concat(t.earlier, t.answers) }
 
 // An answer is a request of a trace with the node that answered it.
 type answer struct {
@@ -215,7 +218,7 @@ func (oc *outcomes) resolve(w probes.Trace) *trace {
 		if step.Kind != probes.StepWrite && oc.page.isWrong(step.Exchange) {
 			a.sessionOutcome = probes.SessionUnknown // an answer that is not the page does not show the session
 		}
-		a.failedNode = oc.attributeFailure(a, i > 0)
+		a.failedNode = oc.failingNodeOf(a, i > 0)
 		if step.At.Before(oc.Started) && w.Continued {
 			out.earlier = append(out.earlier, a)
 		} else {

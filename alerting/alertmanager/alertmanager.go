@@ -67,10 +67,10 @@ func (a *Alertmanager) Notify(ctx context.Context, n alerting.Notification) (ale
 	})
 }
 
-// Keep repeats firing incidents with their current state. Call it every Config.Resend
+// Refresh repeats firing incidents with their current state. Call it every Config.Resend
 // with all incidents that this Alertmanager was notified of. Keep does not repeat an
 // incident that was resolved in the meantime.
-func (a *Alertmanager) Keep(ctx context.Context, firing []alerting.Incident) error {
+func (a *Alertmanager) Refresh(ctx context.Context, firing []alerting.Incident) error {
 	return a.inTurn(ctx, func() error {
 		now := time.Now()
 		var notifications []alerting.Notification

@@ -52,8 +52,8 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestKeep: firing alerts are repeated before they expire.
-func TestKeep(t *testing.T) {
+// TestRefresh: firing alerts are repeated before they expire.
+func TestRefresh(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		a, n := f.client(t, english()), example.Fired()
 		time.Sleep(time.Until(n.At))
@@ -130,7 +130,7 @@ func TestOneAtATime(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		f.fail(func(http.ResponseWriter, *http.Request) { time.Sleep(10 * time.Second) })
 		a := f.client(t, english())
-		go a.Keep(t.Context(), []alerting.Incident{example.Fired().Incident})
+		go a.Refresh(t.Context(), []alerting.Incident{example.Fired().Incident})
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

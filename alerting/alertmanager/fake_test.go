@@ -120,7 +120,7 @@ func deliver(t *testing.T, a *alertmanager.Alertmanager, n alerting.Notification
 
 func keep(t *testing.T, a *alertmanager.Alertmanager, firing ...alerting.Incident) {
 	t.Helper()
-	if err := a.Keep(t.Context(), firing); err != nil {
+	if err := a.Refresh(t.Context(), firing); err != nil {
 		t.Fatal(err)
 	}
 }

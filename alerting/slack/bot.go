@@ -40,7 +40,7 @@ type Bot struct {
 	writer  message.Writer
 	logger  *slog.Logger
 
-	blind sync.Once // logs that the token may not read
+	warnUnreadable sync.Once // logs that the token may not read
 
 	mu sync.Mutex
 	id string // the ID of the channel; "": not known yet

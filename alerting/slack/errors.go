@@ -17,12 +17,12 @@ import (
 // success.
 var errNoAnswer = errors.New("the response has neither a message nor an error")
 
-// passing are temporary errors.
-var passing = []string{"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "rollup_error"}
+// temporaryErrors are temporary errors.
+var temporaryErrors = []string{"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "rollup_error"}
 
-// formal are errors about the format of a message. Sending the same message again is
+// formatErrors are errors about the format of a message. Sending the same message again is
 // useless; a shorter one may succeed.
-var formal = []string{
+var formatErrors = []string{
 	"msg_too_long", "msg_blocks_too_long", "no_text", "invalid_blocks", "invalid_blocks_format", "invalid_attachments", "too_many_attachments",
 	"metadata_too_large", "invalid_metadata_format", "invalid_metadata_schema", "invalid_payload",
 	"invalid_arguments", "invalid_arg_name", "invalid_array_arg", "invalid_charset", "invalid_form_data", "invalid_post_type",
@@ -63,9 +63,9 @@ func classify(doing string, err error) error {
 		return alerting.Retriable{Err: described}
 	}
 	switch code := code(err); {
-	case slices.Contains(formal, code):
+	case slices.Contains(formatErrors, code):
 		return alerting.Permanent{Err: described}
-	case slices.Contains(passing, code), code == "" && !refusedByStatus(err):
+	case slices.Contains(temporaryErrors, code), code == "" && !refusedByStatus(err):
 		return alerting.Retriable{Err: described}
 	default:
 		return alerting.Retriable{After: post.RepairPause, Err: described}

@@ -29,7 +29,7 @@ func (b *Bot) Find(ctx context.Context, n alerting.Notification) (alerting.Deliv
 	ref, found, err := b.find(ctx, n)
 	switch {
 	case says(err, "missing_scope", "not_allowed_token_type", "no_permission"):
-		b.blind.Do(func() {
+		b.warnUnreadable.Do(func() {
 			b.logger.Warn("the Slack token may not read the channel: after a lost response a message may be posted twice",
 				"channel", b.channel, "missing", code(err), "give", "channels:history, channels:read (private channels: groups:history, groups:read)")
 		})

@@ -233,7 +233,7 @@ func (c content) attachments() []api.Attachment {
 // short text.
 func (c content) shortened(send func(content) error) error {
 	err := send(c)
-	if slices.Contains(formal, code(err)) {
+	if slices.Contains(formatErrors, code(err)) {
 		return send(content{text: c.short})
 	}
 	return err

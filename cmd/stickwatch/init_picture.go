@@ -27,20 +27,20 @@ func printPicture(ctx context.Context, c console, out *os.File, cfg *config.Conf
 	answering := found.Answering()
 	cfg = askForNodes(ctx, cfg)
 	clusters := slices.DeleteFunc(slices.Clone(cfg.Clusters), func(cluster *probes.Cluster) bool { return !slices.Contains(answering, cluster.Name) })
-	var left []string
+	var skipped []string
 	for _, cluster := range cfg.Clusters {
 		if !slices.Contains(clusters[:min(len(clusters), maxPictured)], cluster) {
-			left = append(left, cluster.Name)
+			skipped = append(skipped, cluster.Name)
 		}
 	}
 	clusters = clusters[:min(len(clusters), maxPictured)]
-	if len(left) > 0 {
+	if len(skipped) > 0 {
 		why := phrase.New("no answer of a node and of the balancer")
 		if len(answering) > maxPictured {
 			why = phrase.New("more than %d clusters", maxPictured)
 		}
-		names := phrase.Quote(strings.Join(left[:min(len(left), maxPictured)], ", "))
-		if more := len(left) - maxPictured; more > 0 {
+		names := phrase.Quote(strings.Join(skipped[:min(len(skipped), maxPictured)], ", "))
+		if more := len(skipped) - maxPictured; more > 0 {
 			names = phrase.New("%s (and %d more)", names, more)
 		}
 		fmt.Fprintln(c.err, "stickwatch: "+render.CleanSentence(reader.Say("not probed, %s: %s", why, names)))

@@ -111,11 +111,11 @@ func (s *statusLine) unlessWaiting(p monitor.Progress) {
 }
 
 // wait shows the goals of --wait, on a terminal with the remaining time.
-func (s *statusLine) wait(text string, left time.Duration) {
+func (s *statusLine) wait(text string, remaining time.Duration) {
 	s.mu.Lock()
 	s.waits = true
 	if s.live {
-		text = s.reader.Say("(%s left) %s", left.Round(time.Second), text)
+		text = s.reader.Say("(%s left) %s", remaining.Round(time.Second), text)
 	}
 	s.mu.Unlock()
 	s.log(text)

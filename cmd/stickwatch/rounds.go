@@ -81,12 +81,12 @@ func (o *probeOptions) roundsUntil(ctx context.Context, clusters []*probes.Clust
 func retry(ctx context.Context, wait, interval time.Duration, try func() (done bool), waiting func()) {
 	deadline := time.Now().Add(wait)
 	for !try() {
-		left := time.Until(deadline)
-		if left <= 0 {
+		remaining := time.Until(deadline)
+		if remaining <= 0 {
 			return
 		}
 		waiting()
-		if !sleep.For(ctx, min(interval, left)) {
+		if !sleep.For(ctx, min(interval, remaining)) {
 			return
 		}
 	}

@@ -93,8 +93,8 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 	if err != nil {
 		return err
 	}
-	if len(oracles.left) > 0 {
-		fmt.Fprintln(c.err, "stickwatch: "+reader.Say("skipped, because the method is not computable: %s", render.CleanSentence(strings.Join(oracles.left, ", "))))
+	if len(oracles.skipped) > 0 {
+		fmt.Fprintln(c.err, "stickwatch: "+reader.Say("skipped, because the method is not computable: %s", render.CleanSentence(strings.Join(oracles.skipped, ", "))))
 	}
 	const stdin = "-"
 	named := slices.DeleteFunc(slices.Clone(args), func(client string) bool { return client == stdin })
@@ -122,9 +122,9 @@ type oracle struct {
 
 // oracles has an oracle for each cluster whose method is computable.
 type oracles struct {
-	list  []*oracle
-	named bool     // there are several clusters, so that answers name them
-	left  []string // clusters without an oracle, each with its method
+	list    []*oracle
+	named   bool     // there are several clusters, so that answers name them
+	skipped []string // clusters without an oracle, each with its method
 }
 
 // newOracles returns the oracles of clusters, with some nodes excluded. Keys need method
@@ -134,7 +134,7 @@ func newOracles(clusters []*probes.Cluster, without []string, keys bool) (oracle
 	for _, c := range clusters {
 		o, ok := newOracle(c, keys, !all.named)
 		if !ok {
-			all.left = append(all.left, fmt.Sprintf("%s (%s)", c.Name, c.Balancer.Method))
+			all.skipped = append(all.skipped, fmt.Sprintf("%s (%s)", c.Name, c.Balancer.Method))
 			continue
 		}
 		all.list = append(all.list, o)
@@ -145,9 +145,9 @@ func newOracles(clusters []*probes.Cluster, without []string, keys bool) (oracle
 	case !all.named:
 		return all, fmt.Errorf("the node of a client can be computed for ip_hash, hash and source only, and the method is %s: give --method, or balancer.method in the file", clusters[0].Balancer.Method)
 	case keys:
-		return all, fmt.Errorf("the node of a key can be computed for hash only, which no cluster of the file has: %s", strings.Join(all.left, ", "))
+		return all, fmt.Errorf("the node of a key can be computed for hash only, which no cluster of the file has: %s", strings.Join(all.skipped, ", "))
 	default:
-		return all, fmt.Errorf("the node of a client can be computed for ip_hash, hash and source only, which no cluster of the file has: %s", strings.Join(all.left, ", "))
+		return all, fmt.Errorf("the node of a client can be computed for ip_hash, hash and source only, which no cluster of the file has: %s", strings.Join(all.skipped, ", "))
 	}
 }
 

@@ -19,13 +19,13 @@ import (
 
 // watching returns a configuration whose clusters are all watched, with canaries to store.
 func watching(clusters ...string) *activeConfig {
-	active := &activeConfig{config: &config.Config{}, own: make(map[string]int64)}
+	active := &activeConfig{config: &config.Config{}, leaseEpochs: make(map[string]int64)}
 	active.config.Fleet.Keys = []config.Secret{config.NewSecret(string(testKey[:]))}
 	for _, name := range clusters {
 		c := &probes.Cluster{Name: name}
 		active.config.Clusters = append(active.config.Clusters, c)
 		active.watchers = append(active.watchers, monitor.NewWatcher(c, new(monitor.Prober), nil, monitor.Intervals{}))
-		active.own[name] = 1
+		active.leaseEpochs[name] = 1
 	}
 	return active
 }

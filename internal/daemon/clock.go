@@ -77,8 +77,8 @@ func (c *steadyClock) shared(t time.Time) time.Time {
 	return c.base.Round(0).Add(t.Sub(c.base) + c.offset)
 }
 
-// own is the reverse of shared: a time of the history as this process would have observed it.
-func (c *steadyClock) own(t time.Time) time.Time {
+// toLocal is the reverse of shared: a time of the history as this process would have observed it.
+func (c *steadyClock) toLocal(t time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if t != t.Round(0) || t.IsZero() || !c.follows { //nolint:staticcheck // Equal ignores the monotonic part
@@ -98,9 +98,9 @@ func (c *steadyClock) sharedFindings(all []checks.ActiveFinding) []checks.Active
 	return c.convert(all, c.shared)
 }
 
-// ownFindings returns findings of the history as this process would have found them.
-func (c *steadyClock) ownFindings(all []checks.ActiveFinding) []checks.ActiveFinding {
-	return c.convert(all, c.own)
+// localFindings returns findings of the history as this process would have found them.
+func (c *steadyClock) localFindings(all []checks.ActiveFinding) []checks.ActiveFinding {
+	return c.convert(all, c.toLocal)
 }
 
 func (c *steadyClock) convert(all []checks.ActiveFinding, to func(time.Time) time.Time) []checks.ActiveFinding {

@@ -79,14 +79,14 @@ func TestClockOfFleet(t *testing.T) {
 		if again := c.shared(observed); again != observed {
 			t.Errorf("got %s, want a time of the fleet unchanged", again)
 		}
-		if own := c.own(observed); own.Sub(moment) != elapsed || c.own(own) != own {
+		if own := c.toLocal(observed); own.Sub(moment) != elapsed || c.toLocal(own) != own {
 			t.Errorf("got %s as an own time, want %s later than %s", own, elapsed, moment)
 		}
 	}
 	if got := c.ahead().Round(10 * time.Second); got != time.Minute {
 		t.Errorf("got %s ahead, want 1m", got)
 	}
-	if !c.shared(time.Time{}).IsZero() || !c.own(time.Time{}).IsZero() {
+	if !c.shared(time.Time{}).IsZero() || !c.toLocal(time.Time{}).IsZero() {
 		t.Error("no time became one")
 	}
 }

@@ -77,9 +77,9 @@ type Daemon struct {
 // An activeConfig is a configuration and the watchers of its clusters, in their
 // order.
 type activeConfig struct {
-	config   *config.Config
-	watchers []*monitor.Watcher
-	own      map[string]int64 // in a fleet: the epochs of the watched clusters; nil: all are watched
+	config      *config.Config
+	watchers    []*monitor.Watcher
+	leaseEpochs map[string]int64 // in a fleet: the epochs of the watched clusters; nil: all are watched
 }
 
 // watcherOf returns the watcher of a cluster; nil: it is not watched.
@@ -141,15 +141,15 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	left, err := restoreState(ctx, d.history, d.clock.sharedNow())
+	restored, err := restoreState(ctx, d.history, d.clock.sharedNow())
 	if err != nil {
 		return err
 	}
 	if d.fleet != nil {
-		left = left.ofMonitor(d.fleet.name)
+		restored = restored.ofMonitor(d.fleet.name)
 	}
 	d.writeQueue = notify.NewWriteQueue(notify.QueueConfig{Store: d.history, Written: d.onWritten, Observe: d.countDelivery, Alone: d.fleet.mayNotifyAlone(), Now: d.clock.now, Logger: d.logger})
-	d.incidentService = newIncidentService(d.writeQueue, d.metrics, d.logger, d.clock, rulesOf(cfg), left)
+	d.incidentService = newIncidentService(d.writeQueue, d.metrics, d.logger, d.clock, rulesOf(cfg), restored)
 	d.deliverer = notify.NewDeliverer(notify.DelivererConfig{
 		Outbox: notify.NewFallbackOutbox(d.history, d.writeQueue), Observe: d.countDelivery, Logger: d.logger, Now: d.clock.now,
 		MaySend: d.fleet.maySend(), RemovedAfter: d.fleet.removedAfter(),
@@ -164,27 +164,27 @@ func (d *Daemon) open(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	d.stored = d.webHistory()
-	d.startWatching(cfg, left)
+	d.startWatching(cfg, restored)
 	d.reportRecovery()
 	d.server, err = web.New(d.webConfig(cfg))
 	return err
 }
 
 // startWatching activates the first configuration.
-func (d *Daemon) startWatching(cfg *config.Config, left restoredState) {
+func (d *Daemon) startWatching(cfg *config.Config, restored restoredState) {
 	w := &activeConfig{config: cfg}
 	if d.fleet != nil {
-		w.own = make(map[string]int64)
+		w.leaseEpochs = make(map[string]int64)
 	}
 	for _, c := range cfg.Watched() {
 		if !w.watches(c.Name) {
 			continue
 		}
-		w.watchers = append(w.watchers, d.newWatcher(cfg, c, left.ActiveFindings[c.Name]))
+		w.watchers = append(w.watchers, d.newWatcher(cfg, c, restored.ActiveFindings[c.Name]))
 	}
 	d.active.Store(w)
 	d.sources.use(cfg)
-	d.metrics.Restore(d.fleet.ownCounters(left.Counters), names(cfg))
+	d.metrics.Restore(d.fleet.ownCounters(restored.Counters), names(cfg))
 	nodes := make(map[string][]string)
 	for _, c := range cfg.WithViews() {
 		nodes[c.Name] = nodeIDs(c)
@@ -283,12 +283,12 @@ const shutdownTimeout = 10 * time.Second
 
 // close releases everything that open has acquired so far.
 func (d *Daemon) close(ctx context.Context) error {
-	left := d.leaveFleet(ctx)
+	leaveErr := d.leaveFleet(ctx)
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	d.closed = true
 	d.sources.stopAll()
-	errs := []error{left}
+	errs := []error{leaveErr}
 	if d.schedule != nil {
 		errs = append(errs, d.schedule.Close())
 	}

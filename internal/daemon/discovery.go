@@ -166,7 +166,7 @@ func (d *Daemon) onNodes(cluster string, source probes.NodeSource, found []probe
 	}
 	cfg := old.config.WithNodes(cluster, source, found)
 	after := cfg.Cluster(cluster)
-	d.active.Store(&activeConfig{config: cfg, watchers: old.watchers, own: old.own})
+	d.active.Store(&activeConfig{config: cfg, watchers: old.watchers, leaseEpochs: old.leaseEpochs})
 	for _, c := range cfg.Watched() {
 		if one := old.watcherOf(c.Name); one != nil && (c.Name == cluster || c.Base == cluster) {
 			one.SetCluster(c)

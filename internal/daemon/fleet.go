@@ -29,7 +29,7 @@ type fleetMember struct {
 	store   *history.Fleet
 	name    string
 	stop    context.CancelFunc // of the keeper
-	left    bool
+	hasLeft bool
 	ended   panics.Group
 	current func() *config.Config
 	joined  chan struct{} // closed when leases were applied for the first time
@@ -163,10 +163,10 @@ func (d *Daemon) runFleet(ctx context.Context) {
 // leaveFleet writes what is decided and observed, and gives all clusters away. It does not wait for
 // deliveries in progress or for canaries that log out, so that others take over at once.
 func (d *Daemon) leaveFleet(ctx context.Context) error {
-	if d.fleet == nil || d.fleet.left {
+	if d.fleet == nil || d.fleet.hasLeft {
 		return nil
 	}
-	d.fleet.left = true
+	d.fleet.hasLeft = true
 	d.fleet.stop()
 	err := panics.Catch(panics.Daemon, d.fleet.ended.Wait)
 	ctx = context.WithoutCancel(ctx)
@@ -183,7 +183,9 @@ func (d *Daemon) leaveFleet(ctx context.Context) error {
 }
 
 // watches reports whether this daemon watches a cluster.
-func (a *activeConfig) watches(cluster string) bool { return a.own == nil || a.own[cluster] > 0 }
+func (a *activeConfig) watches(cluster string) bool {
+	return a.leaseEpochs == nil || a.leaseEpochs[cluster] > 0
+}
 
 // watchedNames returns the clusters of a configuration that this daemon watches.
 func (a *activeConfig) watchedNames(cfg *config.Config) []string {
@@ -191,7 +193,7 @@ func (a *activeConfig) watchedNames(cfg *config.Config) []string {
 }
 
 // applyLeases makes the clusters with leases those that are watched.
-func (d *Daemon) applyLeases(ctx context.Context, own map[string]int64) error {
+func (d *Daemon) applyLeases(ctx context.Context, leaseEpochs map[string]int64) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	if d.closed {
@@ -207,9 +209,9 @@ func (d *Daemon) applyLeases(ctx context.Context, own map[string]int64) error {
 		slices.Sort(list)
 		return list
 	}
-	lost, gained := changed(old.own, own), changed(own, old.own)
+	lost, gained := changed(old.leaseEpochs, leaseEpochs), changed(leaseEpochs, old.leaseEpochs)
 	d.giveAway(ctx, old, lost)
-	past, err := d.restoreClusters(ctx, own, gained)
+	past, err := d.restoreClusters(ctx, leaseEpochs, gained)
 	if err == nil {
 		err = d.restoreViews(ctx, old.config, gained, past.ActiveFindings)
 	}
@@ -217,9 +219,9 @@ func (d *Daemon) applyLeases(ctx context.Context, own map[string]int64) error {
 	if err != nil {
 		return errors.Join(err, d.watch(old, next))
 	}
-	d.history.SetLeases(own)
-	d.incidentService.adopt(own, past)
-	next.own = maps.Clone(own)
+	d.history.SetLeases(leaseEpochs)
+	d.incidentService.adopt(leaseEpochs, past)
+	next.leaseEpochs = maps.Clone(leaseEpochs)
 	var begun []*monitor.Watcher
 	nodes := make(map[string][]string)
 	for _, c := range next.config.Watched() {
@@ -229,7 +231,7 @@ func (d *Daemon) applyLeases(ctx context.Context, own map[string]int64) error {
 			nodes[c.Name] = nodeIDs(c)
 		}
 	}
-	d.continueCanaries(ctx, next.config, own, begun)
+	d.continueCanaries(ctx, next.config, leaseEpochs, begun)
 	d.metrics.Retain(nodes)
 	err = d.watch(old, next)
 	d.fleet.firstTime.Do(func() { close(d.fleet.joined) })
@@ -255,9 +257,9 @@ func (d *Daemon) watch(old, next *activeConfig) error {
 
 // without returns the configuration without the watchers of clusters.
 func (a *activeConfig) without(clusters []string) *activeConfig {
-	next := &activeConfig{config: a.config, own: maps.Clone(a.own)}
+	next := &activeConfig{config: a.config, leaseEpochs: maps.Clone(a.leaseEpochs)}
 	for _, cluster := range clusters {
-		delete(next.own, cluster)
+		delete(next.leaseEpochs, cluster)
 	}
 	for _, one := range a.watchers {
 		if next.watches(one.Cluster().Name) {
@@ -288,7 +290,7 @@ func (d *Daemon) giveAway(ctx context.Context, active *activeConfig, clusters []
 }
 
 // restoreClusters reads what earlier owners of clusters have written.
-func (d *Daemon) restoreClusters(ctx context.Context, own map[string]int64, gained []string) (restoredState, error) {
+func (d *Daemon) restoreClusters(ctx context.Context, leaseEpochs map[string]int64, gained []string) (restoredState, error) {
 	if len(gained) == 0 {
 		return restoredState{}, nil
 	}
@@ -298,7 +300,7 @@ func (d *Daemon) restoreClusters(ctx context.Context, own map[string]int64, gain
 	}
 	isGained := func(cluster string) bool { return slices.Contains(gained, cluster) }
 	state.Incidents = slices.DeleteFunc(state.Incidents, func(i alerting.Incident) bool {
-		return !i.HandledBy(d.fleet.name, isGained) && (own[""] == 0 || !i.OfOther(d.fleet.Status().Live))
+		return !i.HandledBy(d.fleet.name, isGained) && (leaseEpochs[""] == 0 || !i.OfOther(d.fleet.Status().Live))
 	})
 	maps.DeleteFunc(state.ActiveFindings, func(cluster string, _ []checks.ActiveFinding) bool { return !isGained(cluster) })
 	return state, nil
@@ -455,7 +457,7 @@ func (d *Daemon) observeFleet(context.Context) {
 			live++
 		}
 	}
-	own := slices.DeleteFunc(slices.Sorted(maps.Keys(d.active.Load().own)), func(cluster string) bool { return cluster == "" })
+	own := slices.DeleteFunc(slices.Sorted(maps.Keys(d.active.Load().leaseEpochs)), func(cluster string) bool { return cluster == "" })
 	skewed := strings.Join(status.Skewed(), ", ")
 	d.metrics.Fleet(live, own, status.Takeovers, skewed != "")
 	d.observeClock()

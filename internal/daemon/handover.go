@@ -89,7 +89,7 @@ func (w *canaryWriter) due(active *activeConfig) (due []*monitor.Watcher, remove
 }
 
 func versionOf(active *activeConfig, one *monitor.Watcher) storedVersion {
-	return storedVersion{at: time.Now(), epoch: active.own[one.Cluster().Name], CanaryVersion: one.CanaryVersion(), keys: active.config.Fleet.Keys}
+	return storedVersion{at: time.Now(), epoch: active.leaseEpochs[one.Cluster().Name], CanaryVersion: one.CanaryVersion(), keys: active.config.Fleet.Keys}
 }
 
 // write stores the canaries of watchers, and deletes those of removed clusters with these epochs. It returns
@@ -212,7 +212,7 @@ func (d *Daemon) handOver(ctx context.Context, active *activeConfig, watchers []
 
 // continueCanaries gives new watchers the canaries that earlier owners of their clusters have stored.
 // Where that fails, they open new ones.
-func (d *Daemon) continueCanaries(ctx context.Context, cfg *config.Config, own map[string]int64, watchers []*monitor.Watcher) {
+func (d *Daemon) continueCanaries(ctx context.Context, cfg *config.Config, leaseEpochs map[string]int64, watchers []*monitor.Watcher) {
 	keys := keysOf(cfg)
 	if keys == nil || len(watchers) == 0 {
 		return
@@ -229,7 +229,7 @@ func (d *Daemon) continueCanaries(ctx context.Context, cfg *config.Config, own m
 		return
 	}
 	for _, c := range stored {
-		if failed := continueOne(cfg, keys, own[c.Cluster], byName[c.Cluster], c); failed != nil {
+		if failed := continueOne(cfg, keys, leaseEpochs[c.Cluster], byName[c.Cluster], c); failed != nil {
 			refused, err = append(refused, c.Cluster), failed
 		}
 	}

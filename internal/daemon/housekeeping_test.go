@@ -21,7 +21,7 @@ type keepingReceiver struct {
 	kept [][]string
 }
 
-func (r *keepingReceiver) Keep(_ context.Context, open []alerting.Incident) error {
+func (r *keepingReceiver) Refresh(_ context.Context, open []alerting.Incident) error {
 	var causes []string
 	for _, i := range open {
 		causes = append(causes, i.Cause.Key())

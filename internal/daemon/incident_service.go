@@ -31,7 +31,7 @@ type incidentService struct {
 	incidentManager *alerting.Manager
 	watched         map[string]bool        // clusters; at first those with restored findings
 	epochs          map[string]int64       // of the leases of clusters; nil: there is no fleet
-	own             []checks.ActiveFinding // findings about stickwatch itself
+	selfFindings    []checks.ActiveFinding // findings about stickwatch itself
 	silences        anchor                 // times of the current silences
 	deployments     anchor                 // times of the announced deployments
 }
@@ -70,9 +70,9 @@ func (is *incidentService) report(f checks.Finding, since time.Time) {
 			since = at
 		}
 		s := checks.ActiveFinding{Finding: f, Since: since, Last: at}.WithTimes(is.clock.shared)
-		is.own = append(is.own, s)
+		is.selfFindings = append(is.selfFindings, s)
 		change := checks.Change{Kind: checks.Appeared, ActiveFinding: s, At: at, Reason: f.Summary.String()}
-		return history.WriteSet{Decision: is.incidentManager.Observe(at, "", []checks.Change{change}, is.own)}
+		return history.WriteSet{Decision: is.incidentManager.Observe(at, "", []checks.Change{change}, is.selfFindings)}
 	})
 }
 
@@ -80,31 +80,31 @@ func (is *incidentService) report(f checks.Finding, since time.Time) {
 // again.
 func (is *incidentService) retract(some func(checks.Finding) bool) {
 	is.apply(func(at time.Time) history.WriteSet {
-		is.own = slices.DeleteFunc(is.own, func(s checks.ActiveFinding) bool { return some(s.Finding) })
-		return history.WriteSet{Decision: is.incidentManager.Observe(at, "", nil, is.own)}
+		is.selfFindings = slices.DeleteFunc(is.selfFindings, func(s checks.ActiveFinding) bool { return some(s.Finding) })
+		return history.WriteSet{Decision: is.incidentManager.Observe(at, "", nil, is.selfFindings)}
 	})
 }
 
 // adopt continues the incidents of clusters that were taken over. own has the epochs of all leases.
-func (is *incidentService) adopt(own map[string]int64, past restoredState) {
+func (is *incidentService) adopt(leaseEpochs map[string]int64, past restoredState) {
 	is.apply(func(at time.Time) history.WriteSet {
-		is.epochs = maps.Clone(own)
-		is.watched = toSet(maps.Keys(own))
+		is.epochs = maps.Clone(leaseEpochs)
+		is.watched = toSet(maps.Keys(leaseEpochs))
 		is.incidentManager.Adopt(past.Incidents)
 		if past.Announced != nil {
 			is.incidentManager.SetDeployments(is.deployments.ofDeployments(is.ownDeployments(past.Announced)))
 		}
-		is.incidentManager.Keep(at, func(cluster string) bool { return is.watched[cluster] })
-		return history.WriteSet{Decision: is.incidentManager.Observe(at, "", nil, is.own)} // ends what monitors reported that are gone
+		is.incidentManager.RetainClusters(at, func(cluster string) bool { return is.watched[cluster] })
+		return history.WriteSet{Decision: is.incidentManager.Observe(at, "", nil, is.selfFindings)} // ends what monitors reported that are gone
 	})
 }
 
 // adoptOwn continues incidents of stickwatch itself whose instance is gone, which ends them.
-func (is *incidentService) adoptOwn(left []alerting.Incident) {
+func (is *incidentService) adoptOwn(orphans []alerting.Incident) {
 	is.apply(func(at time.Time) history.WriteSet {
-		is.incidentManager.Adopt(left)
-		is.incidentManager.Keep(at, func(cluster string) bool { return is.watched[cluster] })
-		return history.WriteSet{Decision: is.incidentManager.Observe(at, "", nil, is.own)}
+		is.incidentManager.Adopt(orphans)
+		is.incidentManager.RetainClusters(at, func(cluster string) bool { return is.watched[cluster] })
+		return history.WriteSet{Decision: is.incidentManager.Observe(at, "", nil, is.selfFindings)}
 	})
 }
 
@@ -233,7 +233,7 @@ func (is *incidentService) observeNodes(j monitor.RoundResult) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
 	is.incidentManager.ObserveNodes(is.clock.sharedNow(), j.Cluster.Name, func(since time.Time) []string {
-		return alerting.TouchedIn(j.Cluster, j.Report, is.clock.own(since)) // the report has the times of this machine
+		return alerting.TouchedIn(j.Cluster, j.Report, is.clock.toLocal(since)) // the report has the times of this machine
 	})
 }
 

@@ -21,7 +21,7 @@ const removedAfter = 10 * time.Minute
 
 // endOrphans is what the instance does that maintains the history.
 func (d *Daemon) endOrphans(ctx context.Context) {
-	if d.active.Load().own[""] == 0 {
+	if d.active.Load().leaseEpochs[""] == 0 {
 		return
 	}
 	if err := d.tryEndOrphans(ctx); err != nil && ctx.Err() == nil {
@@ -42,11 +42,11 @@ func (d *Daemon) tryEndOrphans(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	left := slices.DeleteFunc(slices.Clone(past.Incidents), func(i alerting.Incident) bool {
+	orphans := slices.DeleteFunc(slices.Clone(past.Incidents), func(i alerting.Incident) bool {
 		return !i.OfOther(state.Live) || slices.ContainsFunc(known, func(k alerting.Incident) bool { return k.ID == i.ID })
 	})
-	if len(left) > 0 {
-		d.incidentService.adoptOwn(left)
+	if len(orphans) > 0 {
+		d.incidentService.adoptOwn(orphans)
 	}
 	if len(fleet.Status{FleetState: state, Name: d.fleet.name}.Skewed()) > 0 {
 		return nil // a cluster may be in the configuration of another instance only

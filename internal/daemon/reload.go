@@ -124,7 +124,7 @@ func checkReloadable(old, cfg *config.Config) error {
 // unchanged clusters. The new watcher or judge of a changed cluster inherits the active
 // findings and the last snapshot.
 func (d *Daemon) nextConfig(old *activeConfig, cfg *config.Config) *activeConfig {
-	next := &activeConfig{config: cfg, own: old.own}
+	next := &activeConfig{config: cfg, leaseEpochs: old.leaseEpochs}
 	for _, c := range cfg.Watched() {
 		if !next.watches(c.Name) {
 			continue

@@ -17,7 +17,7 @@ func TestDatabaseAwayIsReported(t *testing.T) {
 	w := newDiskFixture(t)
 	d := &Daemon{clock: newSteadyClock(), metrics: w.metrics, incidentService: w.incidentService, logger: slog.New(slog.DiscardHandler), fleet: &fleetMember{}}
 	keys := func() (list []string) {
-		for _, f := range w.own {
+		for _, f := range w.selfFindings {
 			list = append(list, f.Key())
 		}
 		return list
@@ -50,7 +50,7 @@ func TestOverloadIsReported(t *testing.T) {
 	}{{1, false}, {1.08, false}, {2.5, true}, {1.08, true}, {3, true}, {1, false}} {
 		d.onStretch(step.stretch)
 		var codes []checks.Code
-		for _, f := range w.own {
+		for _, f := range w.selfFindings {
 			codes = append(codes, f.Code)
 		}
 		if got := slices.Equal(codes, []checks.Code{checks.ProberOverloaded}); got != step.want || len(codes) > 1 {

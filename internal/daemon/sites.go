@@ -171,7 +171,7 @@ func (d *Daemon) ownSnapshot(active *activeConfig, cluster string) (s web.Snapsh
 	if one := active.watcherOf(cluster); one != nil {
 		return web.Snapshot(d.clock.sharedSnapshot(one.Snapshot())), true
 	}
-	if d.fleet == nil || active.own[cluster] == 0 {
+	if d.fleet == nil || active.leaseEpochs[cluster] == 0 {
 		return s, false
 	}
 	d.fleet.mu.Lock()
@@ -256,6 +256,6 @@ func (d *Daemon) viewOf(active *activeConfig, view *probes.Cluster, site string)
 		own := d.clock.sharedSnapshot(one.Snapshot())
 		s.Report, s.Active, age = own.Report, own.ActiveFindings, time.Since(reported)
 	}
-	s.Heard = !s.Report.Started.IsZero() && age < heardFor(active.config, view.Name)
+	s.Recent = !s.Report.Started.IsZero() && age < heardFor(active.config, view.Name)
 	return s
 }

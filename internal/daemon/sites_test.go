@@ -160,7 +160,7 @@ func sitesDaemon(t *testing.T) (*Daemon, *diskFixture) {
 		},
 	}
 	d.reporter = &reporter{clock: d.clock, history: w.db, metrics: w.metrics, page: d.page, incidentService: w.incidentService, logger: d.logger, fleet: d.fleet}
-	d.active.Store(&activeConfig{config: withSites("x", "y"), own: map[string]int64{"shop": 1}})
+	d.active.Store(&activeConfig{config: withSites("x", "y"), leaseEpochs: map[string]int64{"shop": 1}})
 	return d, w
 }
 
@@ -199,7 +199,7 @@ func TestSitesReloaded(t *testing.T) {
 	t.Parallel()
 	d, _ := sitesDaemon(t)
 	plain := withSites()
-	old := &activeConfig{config: plain, own: map[string]int64{"shop": 1}}
+	old := &activeConfig{config: plain, leaseEpochs: map[string]int64{"shop": 1}}
 	old.watchers = []*monitor.Watcher{d.newWatcher(plain, plain.Clusters[0], []checks.ActiveFinding{redisDown()})}
 	sited := d.nextConfig(old, withSites("x", "y"))
 	d.activate(sited)

@@ -17,7 +17,7 @@ func (d *Daemon) newWatcher(cfg *config.Config, c *probes.Cluster, activeFinding
 	every := cfg.ClusterIntervals[c.Name]
 	return monitor.NewWatcher(c, d.config.Prober, d.reporter, monitor.Intervals{
 		Canary: every.Canary, Status: every.Status, NewClients: d.config.NewClients, Damping: cfg.Damping,
-	}, d.clock.ownFindings(activeFindings)...)
+	}, d.clock.localFindings(activeFindings)...)
 }
 
 // jobs returns the scheduled jobs of each cluster. A job uses the watcher of the

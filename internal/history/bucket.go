@@ -16,8 +16,8 @@ import (
 // is its zero.
 //
 // An outage lasts from its first failed probe to the next good one, or to the last failed one
-// if there is no good one. An outage at the edge of a bucket is kept in the fields recovered,
-// broken and last, so that add can join it with the neighbour. A single failed probe at the
+// if there is no good one. An outage at the edge of a bucket is kept in the fields firstGood,
+// failingSince and lastFailed, so that add can join it with the neighbour. A single failed probe at the
 // end is an outage of length 0.
 type bucket struct {
 	probes, failed, unanswered int64
@@ -25,9 +25,9 @@ type bucket struct {
 	slowest                    int64 // maximum over answered probes, microseconds
 
 	// Times in milliseconds since 1970.
-	recovered int64 // first good probe; valid if good
-	broken    int64 // first of the failed probes at the end; valid if down
-	last      int64 // last of them
+	firstGood    int64 // first good probe; valid if good
+	failingSince int64 // first of the failed probes at the end; valid if down
+	lastFailed   int64 // last of them
 
 	longest int64 // longest outage that began and ended within the bucket, milliseconds
 	good    bool  // there is a good probe
@@ -38,9 +38,9 @@ type bucket struct {
 func bucketOf(s sample) bucket {
 	b := bucket{probes: 1}
 	if s.failed() {
-		b.failed, b.down, b.broken, b.last = 1, true, s.ts, s.ts
+		b.failed, b.down, b.failingSince, b.lastFailed = 1, true, s.ts, s.ts
 	} else {
-		b.good, b.recovered = true, s.ts
+		b.good, b.firstGood = true, s.ts
 	}
 	if s.answered() {
 		b.latency, b.slowest = s.latency, s.latency
@@ -61,18 +61,18 @@ func (b bucket) add(next bucket) bucket {
 	sum := bucket{
 		probes: b.probes + next.probes, failed: b.failed + next.failed, unanswered: b.unanswered + next.unanswered,
 		latency: b.latency + next.latency, slowest: max(b.slowest, next.slowest),
-		recovered: b.recovered, good: b.good,
-		broken: next.broken, last: next.last, down: next.down,
+		firstGood: b.firstGood, good: b.good,
+		failingSince: next.failingSince, lastFailed: next.lastFailed, down: next.down,
 		longest: max(b.longest, next.longest),
 	}
 	if !b.good {
-		sum.recovered, sum.good = next.recovered, next.good
+		sum.firstGood, sum.good = next.firstGood, next.good
 	}
 	if b.down && next.good {
-		sum.longest = max(sum.longest, next.recovered-b.broken)
+		sum.longest = max(sum.longest, next.firstGood-b.failingSince)
 	}
 	if b.down && !next.good {
-		sum.broken = b.broken // one outage that spans next
+		sum.failingSince = b.failingSince // one outage that spans next
 	}
 	return sum
 }
@@ -81,7 +81,7 @@ func (b bucket) add(next bucket) bucket {
 func (b bucket) outage() time.Duration {
 	longest := b.longest
 	if b.down {
-		longest = max(longest, b.last-b.broken)
+		longest = max(longest, b.lastFailed-b.failingSince)
 	}
 	return time.Duration(longest) * time.Millisecond
 }
@@ -217,16 +217,16 @@ func (l level) scan(rows *sql.Rows) (target int64, s timedBucket, err error) {
 		err := rows.Scan(&target, &one.ts, &one.latency, &one.outcome)
 		return target, timedBucket{one.ts, bucketOf(one)}, err
 	}
-	var recovered, broken, last sql.NullInt64 // relative to the start of the bucket
+	var firstGood, failingSince, lastFailed sql.NullInt64 // relative to the start of the bucket
 	err = rows.Scan(&target, &s.ts, &s.probes, &s.failed, &s.unanswered, &s.latency, &s.slowest,
-		&recovered, &s.longest, &broken, &last)
+		&firstGood, &s.longest, &failingSince, &lastFailed)
 	s.ts *= units[l]
-	s.good, s.down = recovered.Valid, broken.Valid
+	s.good, s.down = firstGood.Valid, failingSince.Valid
 	if s.good {
-		s.recovered = s.ts + recovered.Int64
+		s.firstGood = s.ts + firstGood.Int64
 	}
 	if s.down {
-		s.broken, s.last = s.ts+broken.Int64, s.ts+last.Int64
+		s.failingSince, s.lastFailed = s.ts+failingSince.Int64, s.ts+lastFailed.Int64
 	}
 	return target, s, err
 }
@@ -241,7 +241,7 @@ func (l level) put(ctx context.Context, upsert *sql.Stmt, target int64, s timedB
 	}
 	row := []any{
 		target, s.ts / units[l], s.probes, s.failed, s.unanswered, s.latency, s.slowest,
-		offset(s.recovered, s.good), s.longest, offset(s.broken, s.down), offset(s.last, s.down),
+		offset(s.firstGood, s.good), s.longest, offset(s.failingSince, s.down), offset(s.lastFailed, s.down),
 	}
 	switch {
 	case l == minutes:

@@ -270,8 +270,8 @@ func (db *DB) Flush(ctx context.Context) error {
 func (db *DB) Close(ctx context.Context) error {
 	db.stop()
 	err := errors.Join(panics.Catch(panics.History, db.done.Wait), db.flush(ctx))
-	if left, _ := db.queue.state(); left > 0 {
-		err = errors.Join(err, fmt.Errorf("closing %q: %d rows could not be written", db.path, left))
+	if unwritten, _ := db.queue.state(); unwritten > 0 {
+		err = errors.Join(err, fmt.Errorf("closing %q: %d rows could not be written", db.path, unwritten))
 	}
 	return errors.Join(err, db.Reader.Close(), db.engine.close(), db.lock.release())
 }

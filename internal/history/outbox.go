@@ -36,12 +36,12 @@ func putNotification(ctx context.Context, tx *transaction, n alerting.Notificati
 const inFlightGrace = 15 * time.Second
 
 // releaseClaims shortens the claims of the previous process, so that its notifications do not
-// wait for the full lease. No pause is longer than an hour: notifications that are due later
+// wait for the full lease. Notifications that are due later than after the longest pause
 // were postponed when the clock was ahead.
 func (db *DB) releaseClaims(ctx context.Context) error {
 	return db.commitDurable(ctx, func(tx *transaction) error {
 		now := db.config.Now()
-		at, late := now.Add(inFlightGrace).UnixMilli(), now.Add(time.Hour).UnixMilli()
+		at, late := now.Add(inFlightGrace).UnixMilli(), now.Add(alerting.MaxReceiverPause).UnixMilli()
 		if _, err := tx.ExecContext(ctx, releaseNotifications, at, at); err != nil {
 			return err
 		}
@@ -153,9 +153,9 @@ func markDead(ctx context.Context, tx *transaction, id, reason string) error {
 	return err
 }
 
-// SkipToEnd skips a notification, and those that wait for it, if the last one reports the end
+// SkipToResolved skips a notification, and those that wait for it, if the last one reports the end
 // of the incident. Only the last one stays pending. Otherwise it changes nothing.
-func (db *DB) SkipToEnd(ctx context.Context, id string) (skipped bool, err error) {
+func (db *DB) SkipToResolved(ctx context.Context, id string) (skipped bool, err error) {
 	err = db.release(ctx, id, func(tx *transaction) error {
 		var last int64
 		var body []byte

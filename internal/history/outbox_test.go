@@ -239,8 +239,8 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
-// TestSkipToEnd: only the last notification of a resolved incident stays.
-func TestSkipToEnd(t *testing.T) {
+// TestSkipToResolved: only the last notification of a resolved incident stays.
+func TestSkipToResolved(t *testing.T) {
 	kind := func(n alerting.Notification, kind alerting.NotificationKind) alerting.Notification {
 		n.Kind = kind
 		return n
@@ -263,7 +263,7 @@ func TestSkipToEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			db := opened(t)
 			commit(t, db, append(tt.outbox, others...)...)
-			skipped, err := db.SkipToEnd(t.Context(), tt.skip)
+			skipped, err := db.SkipToResolved(t.Context(), tt.skip)
 			if err != nil || skipped != tt.skipped {
 				t.Errorf("got skipped %v and error %v, want %v", skipped, err, tt.skipped)
 			}
@@ -278,7 +278,7 @@ func TestSkipToEnd(t *testing.T) {
 	db := opened(t)
 	commit(t, db, first, news, end)
 	claimed(t, db, "ops", testTime)
-	if _, err := db.SkipToEnd(t.Context(), "a1"); err != nil {
+	if _, err := db.SkipToResolved(t.Context(), "a1"); err != nil {
 		t.Fatal(err)
 	}
 	commit(t, db, first, news)

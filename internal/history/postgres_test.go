@@ -120,7 +120,7 @@ func TestConformance(t *testing.T) {
 		"NotificationIsQueuedOnce":       TestNotificationIsQueuedOnce,
 		"DeliveredBeforeItWasWritten":    TestDeliveredBeforeItWasWritten,
 		"DeadLetters":                    TestDeadLetters,
-		"SkipToEnd":                      TestSkipToEnd,
+		"SkipToResolved":                 TestSkipToResolved,
 		"ClaimAfterClockWasSet":          TestClaimAfterClockWasSet,
 		"ReaderCannotWrite":              TestReaderCannotWrite,
 		"SameMillisecond":                TestSameMillisecond,

@@ -170,7 +170,7 @@ func TestAlertmanager(t *testing.T) {
 	i = send(t, receiver, alerting.NotificationDeveloped, news.observe(began.Add(time.Minute), down))
 	people.await(t, "firing", checks.Critical)
 	people.await(t, "resolved", checks.Warning)
-	if err := receiver.Keep(t.Context(), []alerting.Incident{i}); err != nil {
+	if err := receiver.Refresh(t.Context(), []alerting.Incident{i}); err != nil {
 		t.Fatal(err)
 	}
 	want.Labels["severity"] = "critical"
@@ -198,7 +198,7 @@ func TestAlertmanagerForgets(t *testing.T) {
 	finding := checks.Finding{Code: checks.BalancerDown, Severity: checks.Critical, Summary: checks.Quote("The balancer is down.")}
 	i := send(t, receiver, alerting.NotificationFired, newNotificationSource().observe(time.Now(), finding))
 	await(t, "firing", func() bool {
-		if err := receiver.Keep(t.Context(), []alerting.Incident{i}); err != nil {
+		if err := receiver.Refresh(t.Context(), []alerting.Incident{i}); err != nil {
 			t.Fatal(err)
 		}
 		return people.find("firing", checks.Critical) != nil

@@ -41,7 +41,7 @@ func (w *Watcher) leftNodes(listed []probes.Node, now time.Time) []probes.LeftNo
 	isListed := func(id string) bool {
 		return slices.ContainsFunc(listed, func(n probes.Node) bool { return n.ID == id })
 	}
-	left := slices.DeleteFunc(w.cluster.LeftSince(now.Add(-keptLeft)), func(n probes.LeftNode) bool { return isListed(n.ID) })
+	delisted := slices.DeleteFunc(w.cluster.LeftSince(now.Add(-keptLeft)), func(n probes.LeftNode) bool { return isListed(n.ID) })
 	for _, n := range w.cluster.Nodes {
 		if isListed(n.ID) {
 			continue
@@ -52,9 +52,9 @@ func (w *Watcher) leftNodes(listed []probes.Node, now time.Time) []probes.LeftNo
 				gone.LastLabel = cmp.Or(o.Label, o.LastLabel)
 			}
 		}
-		left = append(left, gone)
+		delisted = append(delisted, gone)
 	}
-	return left
+	return delisted
 }
 
 // adopt makes the canaries clients of a cluster whose nodes have changed. They keep their

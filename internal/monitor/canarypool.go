@@ -83,10 +83,10 @@ func each[C any](ctx context.Context, canaries []C, task func(i int, b C)) {
 
 // runRound sends the requests of a full round: each canary returns, writes, and returns to
 // check the written value. It skips canaries that still wait for a response in the follow-up
-// before. The reserve returns once if there is trouble.
-func (p *canaryPool) runRound(ctx context.Context, before *followUp, trouble bool) {
+// before. The reserve returns once if returnReserve is set.
+func (p *canaryPool) runRound(ctx context.Context, before *followUp, returnReserve bool) {
 	reserve := begin(func() {
-		if trouble {
+		if returnReserve {
 			each(ctx, p.reserve, func(_ int, b *pooledCanary) {
 				if !before.waitsFor(b) {
 					b.Return(ctx)
@@ -332,7 +332,7 @@ func (p *canaryPool) exportedCanaries() []Canary {
 type idleCanary struct {
 	*pooledCanary
 	idleTime time.Duration
-	place    int       // in the list of idleTimes
+	index    int       // in the list of idleTimes
 	last     time.Time // start of its newest request
 }
 
@@ -382,9 +382,9 @@ func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity)
 		return // a login would end the session of another canary, or be refused
 	}
 	var missing []*idleCanary
-	for place, pause := range idleTimes(w.cluster) {
-		if !slices.ContainsFunc(w.canaryPool.idle, func(c *idleCanary) bool { return c.place == place && c.idleTime == pause }) {
-			missing = append(missing, &idleCanary{idleTime: pause, place: place})
+	for index, pause := range idleTimes(w.cluster) {
+		if !slices.ContainsFunc(w.canaryPool.idle, func(c *idleCanary) bool { return c.index == index && c.idleTime == pause }) {
+			missing = append(missing, &idleCanary{idleTime: pause, index: index})
 		}
 	}
 	if len(missing) == 0 {
@@ -395,8 +395,8 @@ func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity)
 		return
 	}
 	each(ctx, missing, func(_ int, c *idleCanary) {
-		t := w.prober.newTraceDriver(w.cluster, frontends[c.place%len(frontends)])
-		target := targetedClient(w.cluster, w.cluster.Nodes[c.place%len(w.cluster.Nodes)].ID, c.place)
+		t := w.prober.newTraceDriver(w.cluster, frontends[c.index%len(frontends)])
+		target := targetedClient(w.cluster, w.cluster.Nodes[c.index%len(w.cluster.Nodes)].ID, c.index)
 		canary := t.newClient(t.withSyntheticAddresses([]client{target})[0])
 		canary.Open(ctx)
 		if canary.Trace().Visitor {
@@ -430,8 +430,8 @@ func (p *canaryPool) hasLeft(b *pooledCanary) bool {
 // good reports whether a response is a page, or leads to one.
 func good(ex probes.Exchange) bool { return ex.Failure == "" && ex.Status >= 200 && ex.Status < 400 }
 
-// removeLeft removes the canaries whose address has left.
-func (p *canaryPool) removeLeft() {
+// removeWithoutAddress removes the canaries whose address is gone.
+func (p *canaryPool) removeWithoutAddress() {
 	p.canaries = slices.DeleteFunc(p.canaries, p.hasLeft)
 	p.reserve = slices.DeleteFunc(p.reserve, p.hasLeft)
 	p.idle = slices.DeleteFunc(p.idle, func(c *idleCanary) bool { return p.hasLeft(c.pooledCanary) })

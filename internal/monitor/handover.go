@@ -52,7 +52,7 @@ func (p *canaryPool) held(c *probes.Cluster) (list []heldCanary) {
 		add(b, handedOver{Use: usedForNode})
 	}
 	for _, c := range p.idle {
-		add(c.pooledCanary, handedOver{Use: usedIdle, Idle: c.idleTime, Place: c.place})
+		add(c.pooledCanary, handedOver{Use: usedIdle, Idle: c.idleTime, Place: c.index})
 	}
 	for _, b := range p.reserve {
 		add(b, handedOver{Use: usedReserve})
@@ -165,7 +165,7 @@ func (w *Watcher) Continue(canaries []byte, taken time.Time) error {
 		case usedForNode:
 			pool.canaries = append(pool.canaries, b)
 		case usedIdle:
-			pool.idle = append(pool.idle, &idleCanary{pooledCanary: b, idleTime: h.Idle, place: h.Place, last: canary.First().At})
+			pool.idle = append(pool.idle, &idleCanary{pooledCanary: b, idleTime: h.Idle, index: h.Place, last: canary.First().At})
 		case usedReserve:
 			pool.reserve = append(pool.reserve, b)
 		}

@@ -58,11 +58,11 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 		missing := w.canaryPool.countMisses(answers, w.lastReport, w.maxMisses) // at every follow-up: it counts
 		suspicious = suspicious || missing || w.leaked(followUp)
 		newTrouble := harmed && !w.hasProblems()
-		confirming := !w.ledger.Settled() && w.unsettledRounds <= max(w.intervals.Damping.Appear, w.intervals.Damping.Vanish)
+		confirming := w.ledger.HasPending() && w.unsettledRounds <= max(w.intervals.Damping.Appear, w.intervals.Damping.Vanish)
 		switch {
 		case newTrouble, confirming:
 			w.takeFullRound(ctx, followUp, true)
-		case (suspicious || !w.ledger.Settled()) && w.mayInvestigate():
+		case (suspicious || w.ledger.HasPending()) && w.mayInvestigate():
 			w.investigate(ctx, followUp)
 		}
 	})
@@ -116,14 +116,14 @@ func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
 		case w.discardIfStopped(ctx):
 		case changed && w.mayInvestigate():
 			w.investigate(ctx, nil)
-		case !changed && w.ledger.Settled() && len(report.Doubts) == 0:
+		case !changed && !w.ledger.HasPending() && len(report.Doubts) == 0:
 			w.reportProbes(round, jobKind)
 			w.publish(round, report, false)
 		default:
 			// An unconfirmed finding was not checked again, so this round neither confirms nor
 			// clears it.
 			w.reportProbes(round, jobKind)
-			w.keep(round)
+			w.setLast(round)
 		}
 	})
 }
@@ -171,17 +171,17 @@ func (w *Watcher) discardIfStopped(ctx context.Context) bool {
 func (w *Watcher) ended(ctx context.Context) bool { return ctx.Err() != nil || w.retired.Load() }
 
 // probeAll makes all requests of a full round, and judges the partial round once a second.
-// before is the preceding follow-up, whose requests may still be in flight; nil: none. trouble
+// before is the preceding follow-up, whose requests may still be in flight; nil: none. returnReserve
 // is set if something is or seems wrong. fresh are the new clients that the round has opened.
-func (w *Watcher) probeAll(ctx context.Context, before *followUp, trouble bool) (r checks.Round, fresh []*probes.Canary) {
+func (w *Watcher) probeAll(ctx context.Context, before *followUp, returnReserve bool) (r checks.Round, fresh []*probes.Canary) {
 	emptyRound := w.prober.emptyRound(w.cluster) // starts before the first canary request
-	w.canaryPool.removeLeft()
+	w.canaryPool.removeWithoutAddress()
 	var seen partialRound
 	round := begin(func() {
 		asked := make(chan struct{})
 		var both panics.Group
 		both.Go(func() {
-			w.canaryPool.runRound(ctx, before, trouble)
+			w.canaryPool.runRound(ctx, before, returnReserve)
 			// At a slow node the requests of canaries delay those of the round.
 			for pause := w.intervals.Canary; pause > 0 && !endsWithin(asked, pause); {
 				began := time.Now()
@@ -220,18 +220,18 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUp, trouble bool) 
 }
 
 // takeFullRound takes and judges a full round. before is the preceding follow-up, which
-// contributes its new clients; nil: none. trouble is set if something is or seems wrong. If the
+// contributes its new clients; nil: none. returnReserve is set if something is or seems wrong. If the
 // list of nodes changed during the round, it takes another one.
-func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, trouble bool) {
-	if nodesChanged := w.tryFullRound(ctx, before, trouble, true); nodesChanged {
-		w.tryFullRound(ctx, nil, trouble, false)
+func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, returnReserve bool) {
+	if nodesChanged := w.tryFullRound(ctx, before, returnReserve, true); nodesChanged {
+		w.tryFullRound(ctx, nil, returnReserve, false)
 	}
 }
 
 // tryFullRound is takeFullRound for one round. It judges nothing and returns true if
 // askForNodes is set and the source of the nodes lists others.
-func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, askForNodes bool) (nodesChanged bool) {
-	round, fresh := w.probeAll(ctx, before, trouble)
+func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, returnReserve, askForNodes bool) (nodesChanged bool) {
+	round, fresh := w.probeAll(ctx, before, returnReserve)
 	w.prober.Self.observe(w, w.began, w.exchanges(round))
 	if w.discardIfStopped(ctx) {
 		logOut(ctx, fresh)
@@ -254,7 +254,7 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, a
 		w.canaryPool.toLeaveOut += x.Sent
 	}
 	w.lookUp(ctx) // an address may have left during the round
-	w.canaryPool.removeLeft()
+	w.canaryPool.removeWithoutAddress()
 	round.Past, round.Every = w.history, w.intervals.Canary
 	round.Traces = append(round.Traces, w.canaryPool.traces()...)
 	round.Duration = time.Since(round.Started)
@@ -285,7 +285,7 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, trouble, a
 		w.backoff = 0
 	}
 	w.unsettledRounds++
-	if len(changes) > 0 || w.ledger.Settled() {
+	if len(changes) > 0 || !w.ledger.HasPending() {
 		w.unsettledRounds = 0
 	}
 	return false
@@ -326,7 +326,7 @@ func (w *Watcher) publish(r checks.Round, report checks.Report, full bool) []che
 	}
 	changes := w.ledger.Update(report)
 	report.Requests = nil // they are reported already
-	w.keep(r)
+	w.setLast(r)
 	w.lastReport, w.history, w.suspended = report, report.History, false
 	p := Snapshot{Cluster: w.cluster, Report: report, ActiveFindings: sortByFinding(w.ledger.Active(), report.Findings), Since: w.since}
 	w.snapshot.Store(&p)
@@ -337,9 +337,9 @@ func (w *Watcher) publish(r checks.Round, report checks.Report, full bool) []che
 	return changes
 }
 
-// keep makes a round the newest one, without what others have: the pool has the traces of canaries,
+// setLast makes a round the newest one, without what others have: the pool has the traces of canaries,
 // and the history continues the one before.
-func (w *Watcher) keep(r checks.Round) {
+func (w *Watcher) setLast(r checks.Round) {
 	w.last = r
 	w.last.Traces, w.last.Past = w.newClientTraces(), nil
 }

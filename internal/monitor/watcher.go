@@ -181,7 +181,7 @@ func (w *Watcher) maxRoundAge() time.Duration {
 // hasProblems reports whether there is a problem whose end only a full round can detect. An
 // ejected node counts even if its severity is info, because it may last.
 func (w *Watcher) hasProblems() bool {
-	return !w.ledger.Settled() || len(w.lastReport.Doubts) > 0 ||
+	return w.ledger.HasPending() || len(w.lastReport.Doubts) > 0 ||
 		slices.ContainsFunc(w.lastReport.Findings, func(f checks.Finding) bool {
 			return (f.Severity.AtLeast(checks.Warning) || f.Code == checks.NodeEjected) && !slices.Contains(statusOnlyCodes, f.Code)
 		})

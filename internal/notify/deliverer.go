@@ -111,7 +111,7 @@ func (m *Deliverer) Run(ctx context.Context) {
 }
 
 // Resend sends the firing incidents of open to each receiver that is an
-// alerting.Keeper and was notified of them. It waits for all receivers, for 30 s at
+// alerting.Refresher and was notified of them. It waits for all receivers, for 30 s at
 // most.
 func (m *Deliverer) Resend(ctx context.Context, open []alerting.Incident) {
 	m.mu.Lock()
@@ -119,7 +119,7 @@ func (m *Deliverer) Resend(ctx context.Context, open []alerting.Incident) {
 	m.mu.Unlock()
 	var workers panics.Group
 	for name, notifier := range receivers {
-		k, ok := notifier.(alerting.Keeper)
+		k, ok := notifier.(alerting.Refresher)
 		if !ok {
 			continue
 		}
@@ -131,7 +131,7 @@ func (m *Deliverer) Resend(ctx context.Context, open []alerting.Incident) {
 			ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 			defer cancel()
 			var err error
-			if caught := panics.Catch(panics.Delivery, func() { err = k.Keep(ctx, known) }); caught != nil {
+			if caught := panics.Catch(panics.Delivery, func() { err = k.Refresh(ctx, known) }); caught != nil {
 				err = caught
 			}
 			if err != nil && ctx.Err() == nil {

@@ -56,7 +56,7 @@ func (o *oneSlotOutbox) Retry(_ context.Context, _ string, at time.Time, _ strin
 	return nil
 }
 
-func (o *oneSlotOutbox) SkipToEnd(context.Context, string) (bool, error) { return false, nil }
+func (o *oneSlotOutbox) SkipToResolved(context.Context, string) (bool, error) { return false, nil }
 
 func (o *oneSlotOutbox) DeadLetter(context.Context, string, string) error { return nil }
 
@@ -183,7 +183,7 @@ type resendingReceiver struct {
 	kept [][]string // causes
 }
 
-func (r *resendingReceiver) Keep(_ context.Context, open []alerting.Incident) error {
+func (r *resendingReceiver) Refresh(_ context.Context, open []alerting.Incident) error {
 	var causes []string
 	for _, i := range open {
 		causes = append(causes, i.Cause.Key())
@@ -219,7 +219,7 @@ func TestResend(t *testing.T) {
 // A breaking receiver panics in Keep.
 type breaking struct{ slowReceiver }
 
-func (*breaking) Keep(context.Context, []alerting.Incident) error { panic("broken") }
+func (*breaking) Refresh(context.Context, []alerting.Incident) error { panic("broken") }
 
 // quietly discards the log of package panics until the test ends.
 func quietly(t *testing.T) {

@@ -81,12 +81,12 @@ func (m fallbackOutbox) DeadLetter(ctx context.Context, id, reason string) error
 		history.WriteSet{DeadLetters: map[string]string{id: reason}})
 }
 
-// SkipToEnd implements Outbox. Notifications in the queue are not skipped.
-func (m fallbackOutbox) SkipToEnd(ctx context.Context, id string) (bool, error) {
+// SkipToResolved implements Outbox. Notifications in the queue are not skipped.
+func (m fallbackOutbox) SkipToResolved(ctx context.Context, id string) (bool, error) {
 	if m.queue.holds(id) {
 		return false, nil
 	}
-	return unlessHung(ctx, func(ctx context.Context) (bool, error) { return m.PendingOutbox.SkipToEnd(ctx, id) })
+	return unlessHung(ctx, func(ctx context.Context) (bool, error) { return m.PendingOutbox.SkipToResolved(ctx, id) })
 }
 
 // record writes an outcome to the disk. If the disk hangs, or the database is away, it adds

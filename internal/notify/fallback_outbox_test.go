@@ -481,7 +481,7 @@ func TestSkippingWrittenNotification(t *testing.T) {
 	o := newOutage(t)
 	n := o.wantClaim(t, stuck, o.fired.ID)
 	o.unblockDisk(t)
-	if _, err := o.outbox.SkipToEnd(t.Context(), n.ID); err != nil {
+	if _, err := o.outbox.SkipToResolved(t.Context(), n.ID); err != nil {
 		t.Fatal(err)
 	}
 	o.wantClaim(t, stuck, "")

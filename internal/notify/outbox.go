@@ -19,10 +19,10 @@ type Outbox interface {
 	Delivered(ctx context.Context, id string, r alerting.DeliveryRef) error
 	// Retry ends the lease of a notification and makes it due at a later time.
 	Retry(ctx context.Context, id string, at time.Time, reason string) error
-	// SkipToEnd marks a notification, and all that follow it except the last, as
+	// SkipToResolved marks a notification, and all that follow it except the last, as
 	// skipped if the last is the Resolved notification of their incident. Otherwise it
 	// changes nothing.
-	SkipToEnd(ctx context.Context, id string) (skipped bool, err error)
+	SkipToResolved(ctx context.Context, id string) (skipped bool, err error)
 	// DeadLetter marks a notification as undeliverable. It stays visible as a dead
 	// letter.
 	DeadLetter(ctx context.Context, id string, reason string) error

@@ -31,7 +31,6 @@ const (
 	firstBackoff       = time.Second
 	maxBackoff         = 5 * time.Minute // for one notification
 	maxReceiverBackoff = time.Minute     // for a receiver, so that delivery resumes soon after its recovery
-	maxRetryAfter      = time.Hour       // for the pause that a receiver asks for
 )
 
 // A retryDecision says what to do after a failed attempt.
@@ -57,7 +56,7 @@ func decideRetry(notification alerting.Notification, now time.Time, err error) r
 		return retryDecision{deadLetter: true, unavailable: !asked}
 	}
 	if asked {
-		after := min(r.After, maxRetryAfter)
+		after := min(r.After, alerting.MaxReceiverPause)
 		return retryDecision{wait: after, receiverPause: after}
 	}
 	return retryDecision{wait: upTo(backoffBound(notification.Attempts, maxBackoff)), unavailable: true}
@@ -114,7 +113,7 @@ func (b *backoff) extend(d time.Duration) {
 	}
 }
 
-func (b *backoff) left() time.Duration {
+func (b *backoff) remaining() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return time.Until(b.until)
@@ -122,7 +121,7 @@ func (b *backoff) left() time.Duration {
 
 // wait waits for the end of the backoff. It returns false if ctx ends first.
 func (b *backoff) wait(ctx context.Context) bool {
-	for d := b.left(); d > 0 && ctx.Err() == nil; d = b.left() {
+	for d := b.remaining(); d > 0 && ctx.Err() == nil; d = b.remaining() {
 		sleep.For(ctx, d)
 	}
 	return ctx.Err() == nil

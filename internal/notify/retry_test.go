@@ -92,9 +92,9 @@ func TestBackoffReset(t *testing.T) {
 	}
 }
 
-// TestSkipToEnd: if a receiver was down for more than an hour, a resolved incident
+// TestSkipToResolved: if a receiver was down for more than an hour, a resolved incident
 // causes only the Resolved notification.
-func TestSkipToEnd(t *testing.T) {
+func TestSkipToResolved(t *testing.T) {
 	for name, tt := range map[string]struct {
 		down time.Duration
 		over bool

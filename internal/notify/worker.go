@@ -139,7 +139,7 @@ func (w *worker) attempt(ctx context.Context, notification alerting.Notification
 // skip reports whether the outbox skipped a notification, and those that follow it,
 // in favor of the Resolved notification of the incident.
 func (w *worker) skip(ctx context.Context, n alerting.Notification) bool {
-	done, err := w.config.Outbox.SkipToEnd(ctx, n.ID)
+	done, err := w.config.Outbox.SkipToResolved(ctx, n.ID)
 	if err != nil {
 		w.logger.Error("skipping a notification", "notification", n.ID, "err", err)
 	}

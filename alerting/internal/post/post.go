@@ -157,12 +157,8 @@ func Classify(r Refusal, header http.Header, now time.Time) error {
 	}
 }
 
-// maxPause bounds the pause that a receiver may ask for, so that a wrong value does
-// not stop its notifications for days.
-const maxPause = time.Hour
-
 // RetryAfter returns the pause that a response asks for, in seconds or as a date; 0:
-// none. A number of seconds that overflows counts as maxPause.
+// none. A number of seconds that overflows counts as alerting.MaxReceiverPause.
 func RetryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
 	seconds, err := strconv.ParseUint(value, 10, 31)
@@ -170,7 +166,7 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 	case err == nil:
 		return Pause(time.Duration(seconds) * time.Second)
 	case errors.Is(err, strconv.ErrRange):
-		return maxPause
+		return alerting.MaxReceiverPause
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		return Pause(at.Sub(now))
@@ -179,7 +175,7 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 }
 
 // Pause bounds the pause that a receiver asked for.
-func Pause(asked time.Duration) time.Duration { return min(max(asked, 0), maxPause) }
+func Pause(asked time.Duration) time.Duration { return min(max(asked, 0), alerting.MaxReceiverPause) }
 
 // BoundRetryAfter wraps next, or the default transport for nil, for a client library
 // that parses Retry-After itself and fails for large numbers.
@@ -197,7 +193,7 @@ func (b bounding) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := b.next.RoundTrip(req)
 	if err == nil {
 		if _, bad := strconv.ParseUint(res.Header.Get("Retry-After"), 10, 31); errors.Is(bad, strconv.ErrRange) {
-			res.Header.Set("Retry-After", strconv.Itoa(int(maxPause/time.Second)))
+			res.Header.Set("Retry-After", strconv.Itoa(int(alerting.MaxReceiverPause/time.Second)))
 		}
 	}
 	return res, err

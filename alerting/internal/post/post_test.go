@@ -200,7 +200,7 @@ func FuzzRetryAfter(f *testing.F) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, value string) {
 		got := RetryAfter(http.Header{"Retry-After": {value}}, now)
-		if got < 0 || got > maxPause {
+		if got < 0 || got > alerting.MaxReceiverPause {
 			t.Errorf("%q: got %s", value, got)
 		}
 		digits := strings.Trim(value, "0123456789") == "" && strings.Trim(value, "0") != ""

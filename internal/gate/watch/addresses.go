@@ -48,12 +48,12 @@ func (a *addresses) take() []probes.Frontend {
 
 // followAddresses gives clients to addresses of the balancer that come.
 func (w *Watch) followAddresses(ctx context.Context) {
-	left := maxCame
+	remaining := maxCame
 	for moment := time.Now(); sleep.Until(ctx, moment); moment = moment.Add(lookUpEvery) {
 		w.addresses.lookUp(ctx, w.cluster)
 		came := w.addresses.take()
-		came = came[:min(left, len(came))]
-		left -= len(came)
+		came = came[:min(remaining, len(came))]
+		remaining -= len(came)
 		if len(came) > 0 {
 			users, newClients := w.openClients(ctx, came)
 			w.runClients(ctx, users, newClients)

@@ -150,8 +150,8 @@ func (o *Outbox) DeadLetter(_ context.Context, id, reason string) error {
 	return o.change(id, func(e *Entry) { e.State, e.Reason = Dead, reason })
 }
 
-// SkipToEnd implements notify.Outbox.
-func (o *Outbox) SkipToEnd(_ context.Context, id string) (bool, error) {
+// SkipToResolved implements notify.Outbox.
+func (o *Outbox) SkipToResolved(_ context.Context, id string) (bool, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err := o.fail(); err != nil {

@@ -141,11 +141,11 @@ func newConn(l *connections, raw net.Conn) *conn {
 }
 
 func (c *conn) Read(p []byte) (int, error) {
-	left := c.remaining.Load()
-	if left <= 0 {
+	remaining := c.remaining.Load()
+	if remaining <= 0 {
 		return 0, c.connections.failed(fmt.Errorf("the server sends more than %d bytes: this is another service", Budget))
 	}
-	n, err := c.Conn.Read(p[:min(int64(len(p)), left)])
+	n, err := c.Conn.Read(p[:min(int64(len(p)), remaining)])
 	c.remaining.Add(int64(-n))
 	return n, c.connections.failed(err)
 }
