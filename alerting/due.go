@@ -25,9 +25,9 @@ func (m *Manager) notify(at time.Time, incident *Incident) []Notification {
 		}
 	case incident.State == Firing && incident.Active() && incident.Silenced == "":
 		for n := range incident.Notified {
-			t := &incident.Notified[n]
-			if kind, reason := m.due(at, incident, *t); kind != "" {
-				notifications = m.newNotification(notifications, at, incident, t, kind, reason)
+			notified := &incident.Notified[n]
+			if kind, reason := m.due(at, incident, *notified); kind != "" {
+				notifications = m.newNotification(notifications, at, incident, notified, kind, reason)
 			}
 		}
 		for _, receiver := range m.router.receiversOf(incident) {
@@ -43,12 +43,12 @@ func (m *Manager) notify(at time.Time, incident *Incident) []Notification {
 
 // due returns which notification of an incident is due for a receiver that was notified
 // before; "": none.
-func (m *Manager) due(at time.Time, i *Incident, t Notified) (NotificationKind, Reason) {
-	quiet := at.Sub(t.Last)
+func (m *Manager) due(at time.Time, i *Incident, notified Notified) (NotificationKind, Reason) {
+	quiet := at.Sub(notified.Last)
 	switch {
-	case len(t.News) > 0 && (quiet >= GroupInterval || urgent(t.News)):
+	case len(notified.News) > 0 && (quiet >= GroupInterval || urgent(notified.News)):
 		return NotificationDeveloped, ReasonNews
-	case m.config.Repeat > 0 && i.Acknowledged.IsZero() && quiet >= repeatAfter(m.config.Repeat, t.Reminders):
+	case m.config.Repeat > 0 && i.Acknowledged.IsZero() && quiet >= repeatAfter(m.config.Repeat, notified.Reminders):
 		return NotificationReminder, ReasonStillFiring
 	default:
 		return "", ""

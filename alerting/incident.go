@@ -247,7 +247,7 @@ func (i *Incident) add(m Member) {
 
 // notified returns the notification state of a receiver; nil: it was not notified.
 func (i *Incident) notified(receiver string) *Notified {
-	at := slices.IndexFunc(i.Notified, func(t Notified) bool { return t.Receiver == receiver })
+	at := slices.IndexFunc(i.Notified, func(notified Notified) bool { return notified.Receiver == receiver })
 	if at < 0 {
 		return nil
 	}

@@ -35,9 +35,9 @@ type Config struct {
 // NewManager continues from past: the incidents that are not resolved, and those
 // resolved within FlapWindow, which are needed to detect flapping.
 func NewManager(c Config, past []Incident) *Manager {
-	d := &Manager{openIncidents: newOpenIncidents(c.Rules, past)}
-	d.Configure(c)
-	return d
+	m := &Manager{openIncidents: newOpenIncidents(c.Rules, past)}
+	m.Configure(c)
+	return m
 }
 
 // Configure replaces the configuration.

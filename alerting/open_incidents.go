@@ -31,12 +31,12 @@ type Rules struct {
 // newOpenIncidents continues from past incidents. Resolved ones are used to detect
 // flapping.
 func newOpenIncidents(rules Rules, past []Incident) *openIncidents {
-	d := &openIncidents{rules: rules, flapCounter: make(flapCounter), failureEnds: make(failureEnds)}
+	o := &openIncidents{rules: rules, flapCounter: make(flapCounter), failureEnds: make(failureEnds)}
 	for _, i := range past {
-		d.continueFrom(&i)
+		o.continueFrom(&i)
 	}
-	slices.SortFunc(d.open, byID)
-	return d
+	slices.SortFunc(o.open, byID)
+	return o
 }
 
 // continueFrom adds an incident that was handled before.

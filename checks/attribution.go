@@ -24,9 +24,9 @@ type attribution struct {
 // attribute returns the last stage of a round.
 func attribute(r *remaps) *attribution {
 	att := &attribution{remaps: r, history: History{Nodes: maps.Clone(r.nodeHistory), Balancer: r.balancer, SlowConnects: r.slowConnects}}
-	for id, m := range att.history.Nodes {
-		m.ScatteredSince, m.ScatteredLast = att.scattered[id].From, att.scattered[id].To
-		att.history.Nodes[id] = m
+	for id, known := range att.history.Nodes {
+		known.ScatteredSince, known.ScatteredLast = att.scattered[id].From, att.scattered[id].To
+		att.history.Nodes[id] = known
 	}
 	att.history.Balancer.Unlisted = att.unlistedSince()
 	att.history.Balancer.Served, att.history.Balancer.Waited = att.page.served, att.waits
@@ -146,15 +146,15 @@ func (att *attribution) leftOut(a *answer) string {
 
 // drifted reports whether the address of the balancer sends clients back and forth. Another
 // node's session may then replace that of any of its clients.
-func (att *attribution) drifted(w *trace) bool {
+func (att *attribution) drifted(tr *trace) bool {
 	return slices.ContainsFunc(att.drifts, func(m move) bool {
-		return m.trace.Balancer == w.Balancer && m.trace.URL == w.URL
+		return m.trace.Balancer == tr.Balancer && m.trace.URL == tr.URL
 	})
 }
 
 // separatedByBalancer reports whether parts of the balancer disagree about a client.
-func (att *attribution) separatedByBalancer(w *trace) bool {
-	return slices.ContainsFunc(att.separations, func(s separation) bool { return s.trace == w })
+func (att *attribution) separatedByBalancer(tr *trace) bool {
+	return slices.ContainsFunc(att.separations, func(s separation) bool { return s.trace == tr })
 }
 
 // lostBefore reports whether an earlier answer to the same client had already lost
@@ -174,12 +174,12 @@ func (att *attribution) lostBefore(a *answer) bool {
 func (att *attribution) countLosses() {
 	counted := att.past().LossesTo
 	att.history.LossesTo = counted
-	for _, w := range att.traces {
-		answers := w.allAnswers()
+	for _, tr := range att.traces {
+		answers := tr.allAnswers()
 		lost := slices.IndexFunc(answers, func(a *answer) bool {
 			return a.sessionOutcome == probes.SessionLost && len(att.nodesThatLost(a)) > 0
 		})
-		if !w.Continued || lost < 0 || !answers[lost].At.After(counted) {
+		if !tr.Continued || lost < 0 || !answers[lost].At.After(counted) {
 			continue
 		}
 		if answers[lost].At.After(att.history.LossesTo) {
@@ -209,12 +209,12 @@ func (att *attribution) nodesThatLost(a *answer) []string {
 // addLoss counts a session that was lost within a span with the newest disruption of
 // a node in that time. It reports whether there was one.
 func (att *attribution) addLoss(node string, lost Span) bool {
-	m := att.history.Nodes[node]
-	for i, d := range slices.Backward(m.Disruptions) {
+	known := att.history.Nodes[node]
+	for i, d := range slices.Backward(known.Disruptions) {
 		if d.overlaps(lost, att.consequencesFor) {
-			m.Disruptions = slices.Clone(m.Disruptions)
-			m.Disruptions[i].Lost++
-			att.history.Nodes[node] = m
+			known.Disruptions = slices.Clone(known.Disruptions)
+			known.Disruptions[i].Lost++
+			att.history.Nodes[node] = known
 			return true
 		}
 	}
@@ -228,15 +228,15 @@ var disruptionFindings = []Code{NodeDown, NodePaused, NodeRestarted, Slow, NodeE
 // may be found after these findings have ended.
 func (att *attribution) remember(findings []Finding) {
 	for _, f := range findings {
-		m := att.history.Nodes[f.Node]
-		switch n := len(m.Disruptions); {
+		known := att.history.Nodes[f.Node]
+		switch n := len(known.Disruptions); {
 		case f.Code == BalancerRemapped && att.history.Balancer.Remapped.Cause == "":
 			att.history.Balancer.Remapped.Cause = f.ExplainedBy
 		case n == 0 || f.ExplainedBy != "" || !slices.Contains(disruptionFindings, f.Code):
-		case m.Disruptions[n-1].Finding == "":
-			m.Disruptions = slices.Clone(m.Disruptions)
-			m.Disruptions[n-1].Finding = f.Key()
-			att.history.Nodes[f.Node] = m
+		case known.Disruptions[n-1].Finding == "":
+			known.Disruptions = slices.Clone(known.Disruptions)
+			known.Disruptions[n-1].Finding = f.Key()
+			att.history.Nodes[f.Node] = known
 		}
 	}
 }

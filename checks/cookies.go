@@ -58,10 +58,10 @@ func noCookie(oc *outcomes) []Finding {
 		return nil
 	}
 	clients, idsShared := 0, len(sharedIDs(oc)) > 0 // ids that several clients hold while no session survives
-	for _, w := range oc.traces {
-		first := w.First()
+	for _, tr := range oc.traces {
+		first := tr.First()
 		switch {
-		case w.Continued || !first.OK() || first.Status >= 300 || oc.page.isWrong(first):
+		case tr.Continued || !first.OK() || first.Status >= 300 || oc.page.isWrong(first):
 		case first.NewID && !idsShared || len(first.Rejected) > 0:
 			return nil
 		default:

@@ -62,13 +62,13 @@ func (tl *timeline) markLeft(leftNode probes.LeftNode, history NodeHistory) Node
 
 // markListed returns the history of a node that its source lists. A node without a history joined
 // in this round, unless this is the first one.
-func (tl *timeline) markListed(id string, m NodeHistory) NodeHistory {
+func (tl *timeline) markListed(id string, history NodeHistory) NodeHistory {
 	_, known := tl.past().Nodes[id]
-	if tl.Source.Name != "" && len(tl.past().Nodes) > 0 && (!known || !m.Left.IsZero()) {
-		m.Joined = tl.Started
+	if tl.Source.Name != "" && len(tl.past().Nodes) > 0 && (!known || !history.Left.IsZero()) {
+		history.Joined = tl.Started
 	}
-	m.Left = time.Time{}
-	return m
+	history.Left = time.Time{}
+	return history
 }
 
 // leftLongAgo reports whether a new client was answered by a node that left so long ago that
@@ -155,10 +155,10 @@ func nodesChanged(tl *timeline) []Finding {
 		return true
 	}
 	for _, id := range tl.everyNode() {
-		m := tl.nodeHistory[id]
-		if note(id, m.Left, MsgLeftTheList) {
+		history := tl.nodeHistory[id]
+		if note(id, history.Left, MsgLeftTheList) {
 			delisted = append(delisted, id)
-		} else if note(id, m.Joined, MsgNodeJoined) {
+		} else if note(id, history.Joined, MsgNodeJoined) {
 			joined = append(joined, id)
 		}
 	}

@@ -145,7 +145,7 @@ func (h *History) DisruptedSince(node string, since time.Time) bool {
 	if h == nil {
 		return false
 	}
-	m := h.Nodes[node]
-	return !m.Restarted.IsZero() && !m.Restarted.Before(since) ||
-		slices.ContainsFunc(m.Disruptions, func(d Disruption) bool { return !d.To.Before(since) })
+	history := h.Nodes[node]
+	return !history.Restarted.IsZero() && !history.Restarted.Before(since) ||
+		slices.ContainsFunc(history.Disruptions, func(d Disruption) bool { return !d.To.Before(since) })
 }

@@ -22,17 +22,17 @@ func (mov *movement) movedAfterFirst(f *frontend) []move {
 	}
 	var moves []move
 	leavers := make(map[string]bool)
-	for _, w := range f.traces {
-		answers := followUpsInOrder(w)
+	for _, tr := range f.traces {
+		answers := followUpsInOrder(tr)
 		switch {
-		case w.holder == "" || len(answers) == 0:
-		case w.Continued && movesWithOldCookie(w):
+		case tr.holder == "" || len(answers) == 0:
+		case tr.Continued && movesWithOldCookie(tr):
 			return nil // an event moves all clients
-		case w.Continued || slices.ContainsFunc(answers, func(a *answer) bool { return !a.moved() }):
-		case mov.wellAt(w.holder, answers[0]):
-			leavers[w.holder] = true
+		case tr.Continued || slices.ContainsFunc(answers, func(a *answer) bool { return !a.moved() }):
+		case mov.wellAt(tr.holder, answers[0]):
+			leavers[tr.holder] = true
 			for _, a := range answers {
-				moves = append(moves, move{w.holder, a.servingNode, a})
+				moves = append(moves, move{tr.holder, a.servingNode, a})
 			}
 		}
 	}
@@ -58,8 +58,8 @@ func (mov *movement) wellAt(node string, a *answer) bool {
 }
 
 // followUpsInOrder returns the follow-ups of this round that a known node answered, by time.
-func followUpsInOrder(w *trace) []*answer {
-	list := slices.DeleteFunc(slices.Clone(w.answers), func(a *answer) bool {
+func followUpsInOrder(tr *trace) []*answer {
+	list := slices.DeleteFunc(slices.Clone(tr.answers), func(a *answer) bool {
 		return a.Kind == probes.StepFirst || !a.OK() || a.servingNode == ""
 	})
 	slices.SortStableFunc(list, func(a, b *answer) int { return a.At.Compare(b.At) })
@@ -68,10 +68,10 @@ func followUpsInOrder(w *trace) []*answer {
 
 // movesWithOldCookie reports whether another node answered a client although its cookie had
 // not changed since the last answer.
-func movesWithOldCookie(w *trace) bool {
-	last := w.First()
-	at := w.holder
-	for _, a := range slices.Concat(w.earlier, followUpsInOrder(w)) {
+func movesWithOldCookie(tr *trace) bool {
+	last := tr.First()
+	at := tr.holder
+	for _, a := range slices.Concat(tr.earlier, followUpsInOrder(tr)) {
 		if a.servingNode == "" {
 			continue
 		}

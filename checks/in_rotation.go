@@ -38,12 +38,12 @@ func ejected(tl *timeline, node probes.Node, frontend string, state rotationStat
 	d, disrupted := tl.disruptionAt(node.ID, tl.Started)
 	finding.unprovoked = !disrupted || !d.failed()
 	finding.Summary = msg(MsgEjected, Args{Node: node.ID, Address: frontend})
-	m := tl.nodeHistory[node.ID]
-	cost := finding.unprovoked && !m.Out.IsZero() && !tl.past().Balancer.Lost.Before(m.Out) // an outage until the node is back
-	if passing(tl, m) && !cost {
+	history := tl.nodeHistory[node.ID]
+	cost := finding.unprovoked && !history.Out.IsZero() && !tl.past().Balancer.Lost.Before(history.Out) // an outage until the node is back
+	if passing(tl, history) && !cost {
 		finding.Severity, finding.passing = Info, true
-		if tl.Started.Sub(m.Back) <= tl.consequencesFor {
-			finding.Summary = msg(MsgNotTakenBackYet, Args{Node: node.ID, Address: frontend, Since: m.Back})
+		if tl.Started.Sub(history.Back) <= tl.consequencesFor {
+			finding.Summary = msg(MsgNotTakenBackYet, Args{Node: node.ID, Address: frontend, Since: history.Back})
 		}
 	}
 	finding.Evidence = append([]Message{withProof(state.Proof, state.Reason), askedDirectly(tl.direct[node.ID].Primary)}, limited(evidenceRecords(tl.nodeStates, node, state.Reason))...)
@@ -72,15 +72,15 @@ const (
 // clients with a route against their node (mod_proxy_balancer,
 // proxy_balancer_pre_request): a node that has lost its clients to others gets new
 // ones only when the counts are even, and looks left out until then.
-func passing(tl *timeline, m NodeHistory) bool {
-	since, wait, longest := m.Out, tl.consequencesFor, longestPassing+tl.consequencesFor
-	if m.Back.After(since) {
-		since = m.Back
+func passing(tl *timeline, history NodeHistory) bool {
+	since, wait, longest := history.Out, tl.consequencesFor, longestPassing+tl.consequencesFor
+	if history.Back.After(since) {
+		since = history.Back
 	}
 	if tl.Cluster.Balancer.Method == probes.MethodCookie && slices.ContainsFunc(tl.answers, func(a *answer) bool { return a.HasRoute }) {
 		wait, longest = longestDebt, longestDebt
 	}
-	return tl.Started.Sub(since) <= wait && tl.Started.Sub(m.Out) <= longest
+	return tl.Started.Sub(since) <= wait && tl.Started.Sub(history.Out) <= longest
 }
 
 // wasEjected finds that a node was ejected between two rounds, and is back. No client of
@@ -164,9 +164,9 @@ func failuresOf(oc *outcomes, node string) []Message {
 // each fail_timeout.
 func (tl *timeline) failuresOnNode(node string) Span {
 	failures := harmSpan(slices.DeleteFunc(slices.Clone(tl.allAnswers), func(a *answer) bool { return a.failedNode != node }))
-	m := tl.nodeHistory[node]
-	if n := len(m.Disruptions); n > 0 && !failures.From.IsZero() && m.Disruptions[n-1].Failures.From.After(m.LastWell) {
-		return failures.and(m.Disruptions[n-1].Failures)
+	history := tl.nodeHistory[node]
+	if n := len(history.Disruptions); n > 0 && !failures.From.IsZero() && history.Disruptions[n-1].Failures.From.After(history.LastWell) {
+		return failures.and(history.Disruptions[n-1].Failures)
 	}
 	return failures
 }

@@ -136,11 +136,11 @@ func (tl *timeline) olderSessionKept(node string, opened time.Time) (last time.T
 			last = end // other checks are sent at the same time
 		}
 	}
-	for _, w := range tl.traces {
-		if !w.Continued || w.opener != node || !w.Opened.Before(opened) {
+	for _, tr := range tl.traces {
+		if !tr.Continued || tr.opener != node || !tr.Opened.Before(opened) {
 			continue
 		}
-		for _, a := range w.answers {
+		for _, a := range tr.answers {
 			if a.servingNode == node && a.sessionOutcome == probes.SessionKept && a.At.After(last) {
 				last = a.At
 			}

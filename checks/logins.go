@@ -68,7 +68,7 @@ func (ns *nodeStates) turnsAway(ex probes.Exchange) bool {
 
 // loginDoubt returns why no session of a user was observed; zero if one was, or none is needed.
 func (oc *outcomes) loginDoubt() Message {
-	if !oc.needsLogin() || slices.ContainsFunc(oc.traces, func(w *trace) bool { return !w.Visitor && len(w.Steps) > 0 }) {
+	if !oc.needsLogin() || slices.ContainsFunc(oc.traces, func(tr *trace) bool { return !tr.Visitor && len(tr.Steps) > 0 }) {
 		return Message{}
 	}
 	switch l := oc.Login; {

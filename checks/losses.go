@@ -130,10 +130,10 @@ func (att *attribution) lostByAll(lost []*answer) bool {
 	}
 	older := slices.ContainsFunc(lost, func(a *answer) bool { return a.trace.Continued })
 	later := slices.ContainsFunc(lost, func(a *answer) bool { return a.trace.Opened.After(earliest) }) // that moment was not the last
-	return older && !later && len(holders(att.nodeStates, lost)) > 1 && !slices.ContainsFunc(att.traces, func(w *trace) bool {
-		returned := slices.ContainsFunc(w.answers, (*answer).isFollowUp)
-		at, lostIt := first[w]
-		return w.Continued && (returned && !lostIt || slices.ContainsFunc(w.allAnswers(), func(a *answer) bool {
+	return older && !later && len(holders(att.nodeStates, lost)) > 1 && !slices.ContainsFunc(att.traces, func(tr *trace) bool {
+		returned := slices.ContainsFunc(tr.answers, (*answer).isFollowUp)
+		at, lostIt := first[tr]
+		return tr.Continued && (returned && !lostIt || slices.ContainsFunc(tr.allAnswers(), func(a *answer) bool {
 			return a.sessionOutcome == probes.SessionKept && a.At.After(earliest) && a.At.Before(at)
 		}))
 	})
@@ -195,8 +195,8 @@ func lossOf(oc *outcomes, code Code, answers []*answer) Finding {
 // shareOf returns the share that n clients are of those that returned.
 func shareOf(oc *outcomes, n int) Affected {
 	of := 0
-	for _, w := range oc.traces {
-		if slices.ContainsFunc(w.allAnswers(), (*answer).isFollowUp) {
+	for _, tr := range oc.traces {
+		if slices.ContainsFunc(tr.allAnswers(), (*answer).isFollowUp) {
 			of++
 		}
 	}

@@ -88,8 +88,8 @@ func (oc *outcomes) recentSlowConnects() []SlowConnect {
 		for _, ex := range front.plain() {
 			see(front.name, ex)
 		}
-		for _, w := range front.traces {
-			for _, s := range w.Steps {
+		for _, tr := range front.traces {
+			for _, s := range tr.Steps {
 				see(front.name, s.Exchange)
 			}
 		}

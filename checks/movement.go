@@ -51,12 +51,12 @@ func (mov *movement) moves() (drifts, failovers []move) {
 			}
 		}
 	}
-	for _, w := range mov.traces {
-		for _, a := range w.answers {
+	for _, tr := range mov.traces {
+		for _, a := range tr.answers {
 			if a.Kind == probes.StepFirst || !a.OK() || !a.moved() {
 				continue
 			}
-			switch m := (move{w.holder, a.servingNode, a}); {
+			switch m := (move{tr.holder, a.servingNode, a}); {
 			case drifting[a]:
 				drifts = append(drifts, m)
 			case mov.excused(a):
@@ -78,15 +78,15 @@ func (mov *movement) lasting(node string) bool {
 // scatteredSpan returns from when to when a node's clients have been answered by it
 // and by others in turns. It is zero when they are not.
 func (mov *movement) scatteredSpan(n probes.Node) Span {
-	m := mov.nodeHistory[n.ID]
+	history := mov.nodeHistory[n.ID]
 	scattered := slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool { return !h.scatters && slices.Contains(h.scattered, n.ID) })
-	switch recent := mov.Started.Sub(m.ScatteredLast) <= mov.consequencesFor; {
-	case scattered && !m.ScatteredSince.IsZero() && recent:
-		return Span{m.ScatteredSince, mov.Started}
+	switch recent := mov.Started.Sub(history.ScatteredLast) <= mov.consequencesFor; {
+	case scattered && !history.ScatteredSince.IsZero() && recent:
+		return Span{history.ScatteredSince, mov.Started}
 	case scattered:
 		return Span{mov.Started, mov.Started}
 	case recent:
-		return Span{m.ScatteredSince, m.ScatteredLast}
+		return Span{history.ScatteredSince, history.ScatteredLast}
 	default:
 		return Span{}
 	}

@@ -89,10 +89,10 @@ func updateNodes(past map[string]NodeHistory, r Round) map[string]NodeHistory {
 	now := make(map[string]NodeHistory)
 	known := maps.Clone(past)
 	for _, o := range r.Nodes {
-		if m, ok := known[o.Node]; completed(o.Primary) {
-			now[o.Node] = m.after(o)
+		if history, ok := known[o.Node]; completed(o.Primary) {
+			now[o.Node] = history.after(o)
 		} else if ok {
-			now[o.Node] = m
+			now[o.Node] = history
 		}
 	}
 	return now
@@ -180,13 +180,13 @@ type Ejection struct {
 
 // addBalancerEvents adds the past ejections of n that the balancer reports. An
 // ejection or a failure that a round has found itself is not added.
-func (tl *timeline) addBalancerEvents(n probes.Node, m NodeHistory) NodeHistory {
+func (tl *timeline) addBalancerEvents(n probes.Node, history NodeHistory) NodeHistory {
 	ongoing := tl.rotationStates[n.ID].ProvenOut // is reported instead of those before
-	m.Ejections = slices.DeleteFunc(slices.Clone(m.Ejections), func(e Ejection) bool {
+	history.Ejections = slices.DeleteFunc(slices.Clone(history.Ejections), func(e Ejection) bool {
 		return ongoing || tl.Started.Sub(e.To) > eventReportedFor
 	})
 	reported := !tl.ready(n.ID) || n.Down || ongoing
-	return tl.readStatistics(n, tl.readLog(n, m, reported), reported)
+	return tl.readStatistics(n, tl.readLog(n, history, reported), reported)
 }
 
 // An ejectionLog is the ejections of one node in nginx's error log.

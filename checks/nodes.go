@@ -94,14 +94,14 @@ const (
 func restarts(att *attribution) []Finding {
 	var list []Finding
 	for _, id := range att.everyNode() {
-		if m := att.nodeHistory[id]; !m.Restarted.IsZero() && att.Started.Sub(m.Restarted) <= eventReportedFor {
+		if history := att.nodeHistory[id]; !history.Restarted.IsZero() && att.Started.Sub(history.Restarted) <= eventReportedFor {
 			f := about(NodeRestarted, Info, id)
-			f.When = m.Restarted
+			f.When = history.Restarted
 			f.Summary, f.Remedy = msg(MsgRestarted, Args{Node: id}), msg(MsgFindWhyEnded, Args{})
-			if m.Sign().ID == MsgSessionsForgotten { // nobody has seen it
+			if history.Sign().ID == MsgSessionsForgotten { // nobody has seen it
 				f.Summary, f.Remedy = msg(MsgSeemsRestarted, Args{Node: id}), msg(MsgRestartOrDeletion, Args{})
 			}
-			f.Evidence = []Message{msg(MsgAtMoment, Args{At: m.Restarted, Why: m.LastSign})}
+			f.Evidence = []Message{msg(MsgAtMoment, Args{At: history.Restarted, Why: history.LastSign})}
 			list = append(list, f)
 		}
 		if f, ok := inCrashLoop(att, id); ok {
@@ -223,10 +223,10 @@ type nodeDisruption struct {
 func (att *attribution) failureRuns() (runs [][]nodeDisruption) {
 	var all []nodeDisruption
 	for _, id := range att.everyNode() {
-		m := att.history.Nodes[id]
-		crashes := m.crashes()
-		for i, d := range m.Disruptions {
-			ongoing := i == len(m.Disruptions)-1 && !m.SilentSince.IsZero() && att.Started.Sub(m.SilentSince) >= longDown
+		known := att.history.Nodes[id]
+		crashes := known.crashes()
+		for i, d := range known.Disruptions {
+			ongoing := i == len(known.Disruptions)-1 && !known.SilentSince.IsZero() && att.Started.Sub(known.SilentSince) >= longDown
 			inLoop := len(crashes) > 0 && !d.To.Before(crashes[0])
 			if d.failed() && !d.NotifiedDown && !ongoing && !inLoop {
 				all = append(all, nodeDisruption{id, d})

@@ -126,14 +126,14 @@ func pageInBetween(oc *outcomes) []Finding {
 	var list []Finding
 	for _, front := range oc.frontends {
 		var got []probes.Exchange
-		for _, w := range front.traces {
-			if w.Continued {
+		for _, tr := range front.traces {
+			if tr.Continued {
 				continue
 			}
-			ex := w.First()
+			ex := tr.First()
 			_, known := oc.replies[replyOf(ex)]
 			other := oc.page.isWrong(ex) && !someNodeErrs(oc.nodeStates)
-			if ex.Answered() && (other || !known && !asConfigured(page, ex)) && !oc.ownError(ex) && w.answers[0].failedNode == "" {
+			if ex.Answered() && (other || !known && !asConfigured(page, ex)) && !oc.ownError(ex) && tr.answers[0].failedNode == "" {
 				got = append(got, ex)
 			}
 		}
@@ -171,10 +171,10 @@ func pageGone(oc *outcomes) (list []Finding) {
 	}
 	for _, front := range oc.frontends {
 		var got []probes.Exchange
-		for _, w := range front.traces {
-			if first := w.First(); !w.Continued && first.Answered() && first.Status >= 400 && first.Status <= 499 && !oc.turnsAway(first) {
+		for _, tr := range front.traces {
+			if first := tr.First(); !tr.Continued && first.Answered() && first.Status >= 400 && first.Status <= 499 && !oc.turnsAway(first) {
 				got = append(got, first)
-			} else if !w.Continued {
+			} else if !tr.Continued {
 				got = nil
 				break
 			}

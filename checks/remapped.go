@@ -56,7 +56,7 @@ type observedRemap struct {
 }
 
 // includes reports whether the remapping moved a client.
-func (r *observedRemap) includes(w *trace) bool { return r != nil && slices.Contains(r.traces, w) }
+func (r *observedRemap) includes(tr *trace) bool { return r != nil && slices.Contains(r.traces, tr) }
 
 // findRemap finds clients that left nodes which are well and still get other clients,
 // and that stay on their new node, while the balancer keeps clients of this round. If
@@ -156,13 +156,13 @@ func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
 		return 0
 	}
 	active, idle := 0, 0 // clients that stayed
-	for _, w := range mov.traces {
-		if !w.Continued || slices.ContainsFunc(moved, func(a *answer) bool { return a.trace == w }) {
+	for _, tr := range mov.traces {
+		if !tr.Continued || slices.ContainsFunc(moved, func(a *answer) bool { return a.trace == tr }) {
 			continue
 		}
 		var longest time.Duration
 		var last time.Time
-		for _, a := range w.allAnswers() {
+		for _, a := range tr.allAnswers() {
 			if a.answeredBy() && !a.moved() {
 				longest, last = max(longest, a.pauseBefore()), a.At
 			}
@@ -207,9 +207,9 @@ func (rem *remaps) rehashedAt(at time.Time) bool {
 
 // knownByHolder reports whether the node that a client left still knew its session
 // when it was presented there directly.
-func (rem *remaps) knownByHolder(w *trace) bool {
+func (rem *remaps) knownByHolder(tr *trace) bool {
 	return slices.ContainsFunc(rem.OwnerChecks, func(c probes.OwnerCheck) bool {
-		return c.To == w.holder && c.Opened.Equal(w.Opened) && c.Session == w.First().Session && c.SessionOutcome() == probes.SessionKept
+		return c.To == tr.holder && c.Opened.Equal(tr.Opened) && c.Session == tr.First().Session && c.SessionOutcome() == probes.SessionKept
 	})
 }
 
@@ -221,12 +221,12 @@ func (rem *remaps) knownByHolder(w *trace) bool {
 // Nodes that are not listed count as one: after the whole list was replaced, the
 // balancer's cookie of such a client names a server that the balancer does not know, and
 // each request is placed anew.
-func (rem *remaps) movedForGood(w *trace) (first *answer, settled bool) {
+func (rem *remaps) movedForGood(tr *trace) (first *answer, settled bool) {
 	var last *answer
-	for _, a := range w.allAnswers() {
+	for _, a := range tr.allAnswers() {
 		switch {
 		case !a.answeredBy():
-		case a.servingNode == w.holder:
+		case a.servingNode == tr.holder:
 			first = nil
 		case first == nil:
 			first, last = a, a
@@ -238,12 +238,12 @@ func (rem *remaps) movedForGood(w *trace) (first *answer, settled bool) {
 	}
 	switch {
 	case first == nil, rem.movedByDisruption(first):
-	case rem.index(w.holder) >= 0 && !rem.ready(w.holder), rem.nodeHistory[w.holder].Down: // its node does not serve
-	case rem.rotationStates[w.holder].ProvenOut && !rem.takenOut(w.holder, first.At): // or is left out
-	case slices.Contains(first.upstreamsTried, w.holder): // or was tried
-	case first.servingNode == w.opener: // it went back
+	case rem.index(tr.holder) >= 0 && !rem.ready(tr.holder), rem.nodeHistory[tr.holder].Down: // its node does not serve
+	case rem.rotationStates[tr.holder].ProvenOut && !rem.takenOut(tr.holder, first.At): // or is left out
+	case slices.Contains(first.upstreamsTried, tr.holder): // or was tried
+	case first.servingNode == tr.opener: // it went back
 	default:
-		return first, last != first || len(w.answers) <= 1
+		return first, last != first || len(tr.answers) <= 1
 	}
 	return nil, false
 }

@@ -113,12 +113,12 @@ type DependencyReport struct {
 // order of their nodes.
 func canaries(oc *outcomes) []Canary {
 	var list []Canary
-	for _, w := range oc.traces {
-		if len(w.Steps) < 2 && w.Expected == "" {
+	for _, tr := range oc.traces {
+		if len(tr.Steps) < 2 && tr.Expected == "" {
 			continue
 		}
-		c := Canary{Pinned: cmp.Or(w.holder, w.Expected), Client: w.Client, Balancer: w.Balancer.String()}
-		answers := w.allAnswers()
+		c := Canary{Pinned: cmp.Or(tr.holder, tr.Expected), Client: tr.Client, Balancer: tr.Balancer.String()}
+		answers := tr.allAnswers()
 		c.Steps = make([]CanaryStep, 0, len(answers))
 		for _, a := range answers {
 			node := a.node
@@ -126,7 +126,7 @@ func canaries(oc *outcomes) []Canary {
 				node = strconv.Quote(a.Label)
 			}
 			c.Steps = append(c.Steps, CanaryStep{
-				At: a.At, Kind: a.Kind, Node: node, Session: a.Session, Kept: a.sessionOutcome == probes.SessionKept || w.Renews && a.sessionOutcome == probes.SessionUnknown, Status: a.Status, Error: a.Error,
+				At: a.At, Kind: a.Kind, Node: node, Session: a.Session, Kept: a.sessionOutcome == probes.SessionKept || tr.Renews && a.sessionOutcome == probes.SessionUnknown, Status: a.Status, Error: a.Error,
 			})
 		}
 		list = append(list, c)

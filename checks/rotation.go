@@ -161,13 +161,13 @@ func (rot *rotation) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
 func (rot *rotation) independent(t traffic) (clients int, scatters bool) {
 	byFrontend := make(map[nodeAtAddress]int)
 	nodes := make(map[netip.AddrPort]int)
-	for _, w := range t.traces {
-		if first := w.First(); w.Continued || !first.OK() || w.firstListed == "" {
+	for _, tr := range t.traces {
+		if first := tr.First(); tr.Continued || !first.OK() || tr.firstListed == "" {
 			continue
 		}
-		s := nodeAtAddress{w.firstListed, w.Balancer}
+		s := nodeAtAddress{tr.firstListed, tr.Balancer}
 		if byFrontend[s]++; byFrontend[s] == 1 {
-			nodes[w.Balancer]++
+			nodes[tr.Balancer]++
 		}
 	}
 	for s, count := range byFrontend {

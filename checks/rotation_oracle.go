@@ -40,10 +40,10 @@ func hashesAddress(b probes.Balancer) bool {
 
 // key returns the value that the balancer hashed for a client: the key or address
 // that it presented, or our own address; "": not known.
-func (ns *nodeStates) key(w *trace) string {
-	switch own := w.First().LocalAddress; {
-	case w.Client != "":
-		return w.Client
+func (ns *nodeStates) key(tr *trace) string {
+	switch own := tr.First().LocalAddress; {
+	case tr.Client != "":
+		return tr.Client
 	case hashesAddress(ns.Cluster.Balancer) && own.IsValid():
 		return own.String()
 	default:
@@ -53,7 +53,7 @@ func (ns *nodeStates) key(w *trace) string {
 
 // targeted reports whether a client was targeted at node.
 func (t traffic) targeted(node string) bool {
-	return slices.ContainsFunc(t.traces, func(w *trace) bool { return w.Expected == node })
+	return slices.ContainsFunc(t.traces, func(tr *trace) bool { return tr.Expected == node })
 }
 
 // rotationByHash returns the state of a node that was computed for a client which
@@ -219,13 +219,13 @@ func (ns *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
 }
 
 // markOwnAddress records that n answered our address as computed.
-func (tl *timeline) markOwnAddress(n probes.Node, m NodeHistory) NodeHistory {
+func (tl *timeline) markOwnAddress(n probes.Node, history NodeHistory) NodeHistory {
 	for _, a := range tl.ownAnswers() {
-		if a.node == n.ID && tl.hashesOwnAddressTo(a, n) && a.At.After(m.OwnAddressSeen) {
-			m.OwnAddress, m.OwnAddressSeen = a.LocalAddress, a.At
+		if a.node == n.ID && tl.hashesOwnAddressTo(a, n) && a.At.After(history.OwnAddressSeen) {
+			history.OwnAddress, history.OwnAddressSeen = a.LocalAddress, a.At
 		}
 	}
-	return m
+	return history
 }
 
 // answeredOwnAddressBefore reports whether n did so in an earlier round.
@@ -239,9 +239,9 @@ func (rot *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationStat
 	if rot.rehashes() { // another node that is out moves us as well
 		return unknown(MsgOthersMayBeOut, Args{})
 	}
-	m, agreed := rot.past().Nodes[n.ID], 0
+	history, agreed := rot.past().Nodes[n.ID], 0
 	for _, a := range t.ownAnswers() {
-		if a.LocalAddress != m.OwnAddress {
+		if a.LocalAddress != history.OwnAddress {
 			continue
 		}
 		between := skipped(rot.oracle, a.LocalAddress.String(), rot.index(a.node))
@@ -256,7 +256,7 @@ func (rot *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationStat
 	if agreed == 0 {
 		return unknown(MsgOursNotAnswered, Args{})
 	}
-	return rotationState{In: No, ProvenOut: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: rot.Cluster.Balancer.Method, At: m.OwnAddressSeen, Count: agreed})}
+	return rotationState{In: No, ProvenOut: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: rot.Cluster.Balancer.Method, At: history.OwnAddressSeen, Count: agreed})}
 }
 
 // rehashes reports whether the balancer may place the clients of all nodes anew when

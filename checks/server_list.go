@@ -42,12 +42,12 @@ func (rem *remaps) changeOfList() (change Message, node string) {
 // nil if a disruption may have changed the placement of some.
 func (rem *remaps) placedByHash() map[string]string {
 	placed := make(map[string]string)
-	for _, w := range rem.traces {
-		key := rem.key(w)
-		if w.Continued || key == "" || w.firstListed == "" || !w.First().OK() {
+	for _, tr := range rem.traces {
+		key := rem.key(tr)
+		if tr.Continued || key == "" || tr.firstListed == "" || !tr.First().OK() {
 			continue
 		}
-		placed[key] = w.firstListed
+		placed[key] = tr.firstListed
 	}
 	if rem.keyIgnored(rem.traffic) || len(rem.nodesDisruptedAt(rem.Started)) > 0 {
 		return nil

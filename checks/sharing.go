@@ -62,12 +62,12 @@ func (oc *outcomes) writerOf(value int, reader *trace) *trace {
 	if reader != nil && value > reader.Base && value <= reader.Base+probes.ValuesPerClient-1 {
 		return nil
 	}
-	for _, w := range oc.traces {
-		if w == reader || value <= w.Base || value > w.Base+probes.ValuesPerClient-1 {
+	for _, tr := range oc.traces {
+		if tr == reader || value <= tr.Base || value > tr.Base+probes.ValuesPerClient-1 {
 			continue
 		}
-		if slices.ContainsFunc(w.Steps, func(s probes.Step) bool { return s.Counter >= value }) {
-			return w
+		if slices.ContainsFunc(tr.Steps, func(s probes.Step) bool { return s.Counter >= value }) {
+			return tr
 		}
 	}
 	return nil
@@ -92,18 +92,18 @@ type sharedID struct{ a, b *trace }
 func sharedIDs(oc *outcomes) []sharedID {
 	first := make(map[probes.Fingerprint]*trace)
 	var list []sharedID
-	for _, w := range oc.traces {
-		id := w.First().Session
+	for _, tr := range oc.traces {
+		id := tr.First().Session
 		if id == "" || constantID(oc.nodeStates, id) {
 			continue
 		}
-		if other := first[id]; other != nil && sameClient(other, w) {
+		if other := first[id]; other != nil && sameClient(other, tr) {
 			continue
 		} else if other != nil {
-			list = append(list, sharedID{other, w})
+			list = append(list, sharedID{other, tr})
 			continue
 		}
-		first[id] = w
+		first[id] = tr
 	}
 	return list
 }
@@ -156,11 +156,11 @@ func leaks(oc *outcomes) []Finding {
 		}
 	}
 	for _, x := range oc.FailoverChecks {
-		if w := oc.foreignAt(x); w != nil {
+		if tr := oc.foreignAt(x); tr != nil {
 			evidence = append(evidence, msg(MsgShowedForeign, Args{
-				Session: x.Session, Node: x.To, Value: x.There.Value, NewSession: w.First().Session,
+				Session: x.Session, Node: x.To, Value: x.There.Value, NewSession: tr.First().Session,
 			}))
-			clients[w], nodes[x.To] = true, true
+			clients[tr], nodes[x.To] = true, true
 		}
 	}
 	if len(evidence) == 0 {
@@ -178,14 +178,14 @@ func leaks(oc *outcomes) []Finding {
 // with memcached-session-manager, where ID-n1 becomes ID-n2.
 func stores(oc *outcomes) []Finding {
 	var evidence []Message
-	for _, w := range oc.traces {
-		from := w.First().Store
-		for _, a := range w.answers {
+	for _, tr := range oc.traces {
+		from := tr.First().Store
+		for _, a := range tr.answers {
 			if from == "" || a.Store == "" || a.Store == from {
 				continue
 			}
-			if a.sessionOutcome == probes.SessionKept || (a.Session != "" && a.Session == w.First().Session) {
-				evidence = append(evidence, msg(MsgSessionStoreMoved, Args{Session: w.First().Session, Name: from, Server: a.Store, At: a.At}))
+			if a.sessionOutcome == probes.SessionKept || (a.Session != "" && a.Session == tr.First().Session) {
+				evidence = append(evidence, msg(MsgSessionStoreMoved, Args{Session: tr.First().Session, Name: from, Server: a.Store, At: a.At}))
 				from = a.Store
 			}
 		}

@@ -35,19 +35,19 @@ func (mov *movement) separate() []separation {
 func (mov *movement) separateByAddress() []separation {
 	var list []separation
 	first := make(map[string]*trace) // by the hashed key
-	for _, w := range mov.traces {
-		key := mov.key(w)
-		if w.Continued || key == "" || w.holder == "" || !w.First().OK() || mov.scatteredWith(w) {
+	for _, tr := range mov.traces {
+		key := mov.key(tr)
+		if tr.Continued || key == "" || tr.holder == "" || !tr.First().OK() || mov.scatteredWith(tr) {
 			continue
 		}
 		other, seen := first[key]
 		if !seen {
-			first[key] = w
+			first[key] = tr
 			continue
 		}
-		if other.Balancer != w.Balancer && other.holder != w.holder && mov.atOnce(other, w) {
-			list = append(list, separation{nil, [2]string{other.holder, w.holder}, msg(MsgSplitByAddress, Args{
-				Client: key, Node: other.holder, Other: w.holder, Addresses: []string{other.Balancer.String(), w.Balancer.String()},
+		if other.Balancer != tr.Balancer && other.holder != tr.holder && mov.atOnce(other, tr) {
+			list = append(list, separation{nil, [2]string{other.holder, tr.holder}, msg(MsgSplitByAddress, Args{
+				Client: key, Node: other.holder, Other: tr.holder, Addresses: []string{other.Balancer.String(), tr.Balancer.String()},
 			})})
 		}
 	}
@@ -72,13 +72,13 @@ func (mov *movement) separateByWorker() []separation {
 	}
 	var list []separation
 	held := false
-	for _, w := range mov.traces {
-		if mov.scatteredWith(w) {
+	for _, tr := range mov.traces {
+		if mov.scatteredWith(tr) {
 			continue
 		}
-		if s, ok := mov.separated(w); ok {
+		if s, ok := mov.separated(tr); ok {
 			list = append(list, s)
-		} else if w.Expected != "" && len(w.Steps) > 1 && len(w.answers) > 0 && w.onlyMet(w.Expected) {
+		} else if tr.Expected != "" && len(tr.Steps) > 1 && len(tr.answers) > 0 && tr.onlyMet(tr.Expected) {
 			held = true
 		}
 	}
@@ -89,38 +89,38 @@ func (mov *movement) separateByWorker() []separation {
 }
 
 // scatteredWith reports whether the address of a client scatters all clients.
-func (mov *movement) scatteredWith(w *trace) bool {
+func (mov *movement) scatteredWith(tr *trace) bool {
 	return slices.ContainsFunc(mov.stickiness, func(f frontendStickiness) bool {
-		return f.scatters && f.frontend.isOf(w)
+		return f.scatters && f.frontend.isOf(tr)
 	})
 }
 
 // separated reports whether every answer of a trace came from the node that the hash
 // names or from the one that it names without that node, both answered, and the first
 // one has not left rotation meanwhile.
-func (mov *movement) separated(w *trace) (separation, bool) {
-	owner, successor, ok := mov.ownerAndSuccessor(w)
+func (mov *movement) separated(tr *trace) (separation, bool) {
+	owner, successor, ok := mov.ownerAndSuccessor(tr)
 	if !ok {
 		return separation{}, false
 	}
 	met := make(map[string]int)
-	for _, x := range w.answers {
+	for _, x := range tr.answers {
 		if x.OK() && x.Label != "" {
 			met[x.node]++
 		}
 	}
-	if len(met) != 2 || met[owner] == 0 || met[successor] == 0 || !mov.ready(owner) || !mov.answeredBetween(owner, successor, w) {
+	if len(met) != 2 || met[owner] == 0 || met[successor] == 0 || !mov.ready(owner) || !mov.answeredBetween(owner, successor, tr) {
 		return separation{}, false
 	}
-	return separation{w, [2]string{owner, successor}, msg(MsgSplitByWorker, Args{
-		Client: mov.key(w), Node: owner, Of: met[owner], Other: successor, Count: met[successor],
+	return separation{tr, [2]string{owner, successor}, msg(MsgSplitByWorker, Args{
+		Client: mov.key(tr), Node: owner, Of: met[owner], Other: successor, Count: met[successor],
 	})}, true
 }
 
 // ownerAndSuccessor returns the node that the hash names for a client, and the ready
 // node that it names without the owner.
-func (rot *rotation) ownerAndSuccessor(w *trace) (owner, successor string, ok bool) {
-	key := rot.key(w)
+func (rot *rotation) ownerAndSuccessor(tr *trace) (owner, successor string, ok bool) {
+	key := rot.key(tr)
 	if key == "" || rot.oracle == nil {
 		return "", "", false
 	}
@@ -145,12 +145,12 @@ func (rot *rotation) ownerAndSuccessor(w *trace) (owner, successor string, ok bo
 // of the owner that are less than an ejection apart. An answer before the owner's
 // first one belongs to an ejection that ends, and one after its last to an ejection
 // that begins.
-func (mov *movement) answeredBetween(owner, successor string, w *trace) bool {
-	return slices.ContainsFunc(w.answers, func(a *answer) bool {
+func (mov *movement) answeredBetween(owner, successor string, tr *trace) bool {
+	return slices.ContainsFunc(tr.answers, func(a *answer) bool {
 		if a.node != successor || !a.OK() {
 			return false
 		}
-		before, after := mov.answersAround(owner, w, a.At)
+		before, after := mov.answersAround(owner, tr, a.At)
 		limit := mov.Cluster.Balancer.FailTimeout
 		return !before.IsZero() && !after.IsZero() && (limit <= 0 || after.Sub(before) <= limit)
 	})
@@ -158,9 +158,9 @@ func (mov *movement) answeredBetween(owner, successor string, w *trace) bool {
 
 // answersAround returns when a node last answered somebody at the frontend of a trace
 // before a moment, and when it was first asked after it; zero: not known.
-func (mov *movement) answersAround(node string, w *trace, moment time.Time) (before, after time.Time) {
+func (mov *movement) answersAround(node string, tr *trace, moment time.Time) (before, after time.Time) {
 	for _, a := range mov.answers {
-		if a.node != node || !a.OK() || a.trace.Balancer != w.Balancer {
+		if a.node != node || !a.OK() || a.trace.Balancer != tr.Balancer {
 			continue
 		}
 		if end := a.At.Add(a.Timing.Total); !end.After(moment) && end.After(before) {

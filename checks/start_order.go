@@ -45,10 +45,10 @@ func starts(tl *timeline) (times map[string]time.Time, reported bool) {
 		if o.Status != nil && !o.Status.UpSince.IsZero() {
 			said[o.Node] = o.Status.UpSince
 		}
-		if m := tl.nodeHistory[o.Node]; !m.Started.IsZero() {
-			seen[o.Node] = m.Started
-		} else if node := tl.Cluster.Nodes[tl.index(o.Node)]; !m.FirstAnswered.IsZero() && !node.Primary {
-			seen[o.Node] = m.FirstAnswered
+		if history := tl.nodeHistory[o.Node]; !history.Started.IsZero() {
+			seen[o.Node] = history.Started
+		} else if node := tl.Cluster.Nodes[tl.index(o.Node)]; !history.FirstAnswered.IsZero() && !node.Primary {
+			seen[o.Node] = history.FirstAnswered
 		}
 	}
 	if len(said) > 0 {

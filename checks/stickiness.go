@@ -166,25 +166,25 @@ func (f *frontendStickiness) decide(moves map[string][]move, confidence float64)
 
 // returns separates the answers of a client's own node from those of other nodes, and
 // counts how often the node changed. Moves that a disruption explains are left out.
-func (mov *movement) returns(w *trace) (stayed []*answer, moved []move, switches int) {
-	answers := slices.Clone(w.answers)
+func (mov *movement) returns(tr *trace) (stayed []*answer, moved []move, switches int) {
+	answers := slices.Clone(tr.answers)
 	slices.SortStableFunc(answers, func(a, b *answer) int { return a.At.Compare(b.At) })
-	at := w.holder
+	at := tr.holder
 	for _, a := range answers {
 		if a.Kind == probes.StepFirst || !a.OK() || a.servingNode == "" {
 			continue
 		}
-		if a.servingNode != w.holder && mov.excused(a) {
+		if a.servingNode != tr.holder && mov.excused(a) {
 			continue
 		}
 		if a.servingNode != at {
 			switches++
 			at = a.servingNode
 		}
-		if a.servingNode == w.holder {
+		if a.servingNode == tr.holder {
 			stayed = append(stayed, a)
 		} else {
-			moved = append(moved, move{w.holder, a.servingNode, a})
+			moved = append(moved, move{tr.holder, a.servingNode, a})
 		}
 	}
 	return stayed, moved, switches
@@ -263,15 +263,15 @@ func leastStayed(oc *outcomes) (least int, sure float64) {
 	}
 	least, sure = -1, 1
 	together, heavy := 1.0, false
-	for _, w := range oc.traces {
-		count, ok := w.stayedCount()
-		if !ok || w.Continued { // its few requests may show a move, and are no sample
+	for _, tr := range oc.traces {
+		count, ok := tr.stayedCount()
+		if !ok || tr.Continued { // its few requests may show a move, and are no sample
 			continue
 		}
 		if least < 0 || count < least {
 			least = count
 		}
-		luck := ChanceOfStaying(w.holder, oc.serving, met)
+		luck := ChanceOfStaying(tr.holder, oc.serving, met)
 		together *= math.Pow(luck, float64(count))
 		if needed := FollowUps(luck, oc.Confidence); needed > MaxFollowUps && needed < never {
 			heavy = true
@@ -287,8 +287,8 @@ func leastStayed(oc *outcomes) (least int, sure float64) {
 
 // unattributed reports whether some canary's node is not known.
 func unattributed(oc *outcomes) bool {
-	return slices.ContainsFunc(oc.traces, func(w *trace) bool {
-		_, followed := w.stayedCount()
-		return followed && w.holder == ""
+	return slices.ContainsFunc(oc.traces, func(tr *trace) bool {
+		_, followed := tr.stayedCount()
+		return followed && tr.holder == ""
 	})
 }

@@ -240,5 +240,5 @@ func (h NodeHistory) recovered(at time.Time) NodeHistory {
 
 // holdsSession reports whether a client of earlier rounds has its session on a node.
 func (tl *timeline) holdsSession(node string) bool {
-	return slices.ContainsFunc(tl.traces, func(w *trace) bool { return w.Continued && (w.opener == node || w.holder == node) })
+	return slices.ContainsFunc(tl.traces, func(tr *trace) bool { return tr.Continued && (tr.opener == node || tr.holder == node) })
 }

@@ -73,9 +73,9 @@ func (oc *outcomes) everyNodeNamed() bool {
 	return len(unnamed) == 0
 }
 
-func (t *traffic) add(w *trace) {
-	t.traces = append(t.traces, w)
-	t.answers = append(t.answers, w.answers...)
+func (t *traffic) add(tr *trace) {
+	t.traces = append(t.traces, tr)
+	t.answers = append(t.answers, tr.answers...)
 }
 
 // answeredSince reports whether a node answered, through an address of the balancer,
@@ -121,9 +121,9 @@ func (t traffic) labelledAnswers() int {
 // counted under "". Clients whose answer carries no label do not count.
 func (t traffic) newClients() map[string]int {
 	met := make(map[string]int)
-	for _, w := range t.traces {
-		if first := w.First(); !w.Continued && first.OK() && first.Label != "" {
-			met[w.firstListed]++
+	for _, tr := range t.traces {
+		if first := tr.First(); !tr.Continued && first.OK() && first.Label != "" {
+			met[tr.firstListed]++
 		}
 	}
 	return met
@@ -256,8 +256,8 @@ func (oc *outcomes) formerLabel(w probes.Trace) string {
 
 // otherLabel returns an unknown label in quotes if the node that opened the session
 // is known by name, so that the label is another node's; otherwise "".
-func (oc *outcomes) otherLabel(w *trace, label string) string {
-	if w.firstListed == "" || label == "" || oc.identity.Ambiguous(label) {
+func (oc *outcomes) otherLabel(tr *trace, label string) string {
+	if tr.firstListed == "" || label == "" || oc.identity.Ambiguous(label) {
 		return ""
 	}
 	return strconv.Quote(label)
@@ -294,14 +294,14 @@ func (f frontend) page(path string) string {
 }
 
 // isOf reports whether a client uses the frontend. Several URLs may have one address.
-func (f frontend) isOf(w *trace) bool { return w.Balancer == f.Address && w.URL == f.URL }
+func (f frontend) isOf(tr *trace) bool { return tr.Balancer == f.Address && tr.URL == f.URL }
 
 // frontendOf returns the frontend with the client traces that went through it.
 func (oc *outcomes) frontendOf(b probes.BalancerObservation) frontend {
 	front := frontend{BalancerObservation: b, name: frontendName(b.URL, b.Address)}
-	for _, w := range oc.traces {
-		if front.isOf(w) {
-			front.add(w)
+	for _, tr := range oc.traces {
+		if front.isOf(tr) {
+			front.add(tr)
 		}
 	}
 	return front

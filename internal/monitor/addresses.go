@@ -124,7 +124,7 @@ func (w *Watcher) lookUp(ctx context.Context) {
 // DNS, which it asks then, no longer lists. A browser asks DNS again, too, and goes to another address.
 func (w *Watcher) hasLostAddress(ctx context.Context, answers map[*pooledCanary]probes.Exchange) bool {
 	all := slices.Collect(maps.Keys(answers))
-	if !slices.ContainsFunc(all, func(b *pooledCanary) bool { return !good(answers[b]) }) {
+	if !slices.ContainsFunc(all, func(c *pooledCanary) bool { return !good(answers[c]) }) {
 		return false
 	}
 	w.lookUp(ctx)

@@ -83,18 +83,18 @@ func (p *canaryPool) reassign(c *probes.Cluster, identity checks.Identity) {
 	}
 	var kept []*pooledCanary
 	isTaken := func(at slot) bool {
-		return slices.ContainsFunc(slices.Concat(kept, p.canaries), func(b *pooledCanary) bool { return b.slot == at })
+		return slices.ContainsFunc(slices.Concat(kept, p.canaries), func(canary *pooledCanary) bool { return canary.slot == at })
 	}
-	for _, b := range p.canaries {
-		at := slotOf(b.Canary, identity)
+	for _, canary := range p.canaries {
+		at := slotOf(canary.Canary, identity)
 		switch {
-		case !isLeft(b.slot.node), at.node == "", isLeft(at.node): // its own node still answers it
+		case !isLeft(canary.slot.node), at.node == "", isLeft(at.node): // its own node still answers it
 		case isTaken(at):
 			continue
 		default:
-			b.slot = at
+			canary.slot = at
 		}
-		kept = append(kept, b)
+		kept = append(kept, canary)
 	}
 	p.canaries = kept
 }

@@ -35,8 +35,8 @@ type pooledCanary struct {
 }
 
 // identify sets the node that holds the session, by the names that nodes have now.
-func (p *pooledCanary) identify(identity checks.Identity) {
-	p.ownerNode, p.identity = identity.NodeOf(p.First().Label), identity
+func (c *pooledCanary) identify(identity checks.Identity) {
+	c.ownerNode, c.identity = identity.NodeOf(c.First().Label), identity
 }
 
 // A slot is a position in the pool. It holds one canary.
@@ -49,19 +49,19 @@ type slot struct {
 // address has left.
 func (p *canaryPool) traces() []probes.Trace {
 	var list []probes.Trace
-	add := func(b *pooledCanary) {
-		if !p.hasLeft(b) {
-			list = append(list, b.Trace())
+	add := func(canary *pooledCanary) {
+		if !p.hasLeft(canary) {
+			list = append(list, canary.Trace())
 		}
 	}
-	for _, b := range p.canaries {
-		add(b)
+	for _, canary := range p.canaries {
+		add(canary)
 	}
 	for _, c := range p.idle {
 		add(c.pooledCanary)
 	}
-	for _, b := range p.reserve {
-		add(b)
+	for _, canary := range p.reserve {
+		add(canary)
 	}
 	return list
 }
@@ -87,20 +87,20 @@ func each[C any](ctx context.Context, canaries []C, task func(i int, b C)) {
 func (p *canaryPool) runRound(ctx context.Context, before *followUp, returnReserve bool) {
 	reserve := begin(func() {
 		if returnReserve {
-			each(ctx, p.reserve, func(_ int, b *pooledCanary) {
-				if !before.waitsFor(b) {
-					b.Return(ctx)
+			each(ctx, p.reserve, func(_ int, canary *pooledCanary) {
+				if !before.waitsFor(canary) {
+					canary.Return(ctx)
 				}
 			})
 		}
 	})
 	defer reserve.wait()
-	each(ctx, p.canaries, func(_ int, b *pooledCanary) {
-		if before.waitsFor(b) || !b.Return(ctx).OK() {
+	each(ctx, p.canaries, func(_ int, canary *pooledCanary) {
+		if before.waitsFor(canary) || !canary.Return(ctx).OK() {
 			return // do not wait twice for a node that hangs
 		}
-		if ex := b.Write(ctx); ex.Path != "" {
-			b.Return(ctx)
+		if ex := canary.Write(ctx); ex.Path != "" {
+			canary.Return(ctx)
 		}
 	})
 	var wg panics.Group
@@ -113,9 +113,9 @@ func (p *canaryPool) runRound(ctx context.Context, before *followUp, returnReser
 
 // returnAgain sends one more request of every canary without a timeout in this round.
 func (p *canaryPool) returnAgain(ctx context.Context) {
-	each(ctx, p.canaries, func(_ int, b *pooledCanary) {
-		if !hung(b.Canary) {
-			b.Return(ctx)
+	each(ctx, p.canaries, func(_ int, c *pooledCanary) {
+		if !hung(c.Canary) {
+			c.Return(ctx)
 		}
 	})
 }
@@ -123,37 +123,37 @@ func (p *canaryPool) returnAgain(ctx context.Context) {
 // evaluate reports the responses of the canaries to the observer. It returns whether a
 // response differs from the last report, and whether a client was harmed.
 func (p *canaryPool) evaluate(answers map[*pooledCanary]probes.Exchange, last checks.Report, o Observer) (suspicious, harmed bool) {
-	for b, ex := range answers {
-		p.reportProbe(b, last.Cluster, ex, o)
-		request := b.request(ex, last)
+	for c, ex := range answers {
+		p.reportProbe(c, last.Cluster, ex, o)
+		request := c.request(ex, last)
 		o.Requested(request)
 		harmed = harmed || request.Outcome.Harmful()
-		suspicious = suspicious || p.unexpected(b, ex, last)
+		suspicious = suspicious || p.unexpected(c, ex, last)
 	}
 	return suspicious, harmed
 }
 
 // request returns the newest request of a canary with its outcome.
-func (p *pooledCanary) request(ex probes.Exchange, last checks.Report) checks.Request {
-	trace := p.Trace()
+func (c *pooledCanary) request(ex probes.Exchange, last checks.Report) checks.Request {
+	trace := c.Trace()
 	return checks.Request{
-		Cluster: last.Cluster, Balancer: checks.BalancerName(trace.URL, trace.Balancer), Node: p.identity.NodeOf(trace.OpenerLabel), Served: p.identity.NodeOf(ex.Label), Canary: true,
-		Session: trace.First().Session, At: ex.At, Latency: ex.Timing.Total, Outcome: last.OutcomeOf(trace, len(trace.Steps)-1, p.identity),
+		Cluster: last.Cluster, Balancer: checks.BalancerName(trace.URL, trace.Balancer), Node: c.identity.NodeOf(trace.OpenerLabel), Served: c.identity.NodeOf(ex.Label), Canary: true,
+		Session: trace.First().Session, At: ex.At, Latency: ex.Timing.Total, Outcome: last.OutcomeOf(trace, len(trace.Steps)-1, c.identity),
 	}
 }
 
 // unexpected reports whether a canary's response differs from the last report.
-func (p *canaryPool) unexpected(b *pooledCanary, ex probes.Exchange, last checks.Report) bool {
+func (p *canaryPool) unexpected(c *pooledCanary, ex probes.Exchange, last checks.Report) bool {
 	if !ex.OK() || ex.CookieEnded() {
 		return true // a full round opens another session
 	}
-	trace := b.Trace()
+	trace := c.Trace()
 	switch trace.SessionOutcome(len(trace.Steps) - 1) {
 	case probes.SessionLost, probes.SessionStale:
 		return true
 	}
-	node := b.identity.NodeOf(ex.Label)
-	if last.Session.Policy != probes.PolicyShared && node != b.ownerNode {
+	node := c.identity.NodeOf(ex.Label)
+	if last.Session.Policy != probes.PolicyShared && node != c.ownerNode {
 		return true
 	}
 	return slices.ContainsFunc(last.Nodes, func(n checks.NodeReport) bool { return n.Node == node && n.InRotation == checks.No })
@@ -174,8 +174,8 @@ func (p *canaryPool) countMisses(answers map[*pooledCanary]probes.Exchange, last
 		p.missedFollowUps = make(map[string]int)
 	}
 	answered := make(map[string]bool)
-	for b, ex := range answers {
-		answered[b.identity.NodeOf(ex.Label)] = true
+	for c, ex := range answers {
+		answered[c.identity.NodeOf(ex.Label)] = true
 	}
 	for _, n := range last.Nodes {
 		switch {
@@ -192,14 +192,14 @@ func (p *canaryPool) countMisses(answers map[*pooledCanary]probes.Exchange, last
 // clients returns the canaries without their slots.
 func (p *canaryPool) clients() []*probes.Canary {
 	var list []*probes.Canary
-	for _, b := range p.canaries {
-		list = append(list, b.Canary)
+	for _, canary := range p.canaries {
+		list = append(list, canary.Canary)
 	}
 	for _, c := range p.idle {
 		list = append(list, c.Canary)
 	}
-	for _, b := range p.reserve {
-		list = append(list, b.Canary)
+	for _, canary := range p.reserve {
+		list = append(list, canary.Canary)
 	}
 	return list
 }
@@ -212,44 +212,44 @@ func (p *canaryPool) clients() []*probes.Canary {
 func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []*probes.Canary, age time.Duration) {
 	clear(p.missedFollowUps) // the new clients of the full round have looked for these nodes
 	p.renewIdle(identity, age)
-	p.reserve = slices.DeleteFunc(p.reserve, func(b *pooledCanary) bool {
-		if !b.StartNextRound() || b.pause() > reservedFor || time.Since(b.Opened()) > age {
+	p.reserve = slices.DeleteFunc(p.reserve, func(canary *pooledCanary) bool {
+		if !canary.StartNextRound() || canary.pause() > reservedFor || time.Since(canary.Opened()) > age {
 			return true
 		}
-		b.identify(identity)
+		canary.identify(identity)
 		return false
 	})
 	var oldest *pooledCanary // of those with a successor
-	p.canaries = slices.DeleteFunc(p.canaries, func(b *pooledCanary) bool {
-		if !b.StartNextRound() {
+	p.canaries = slices.DeleteFunc(p.canaries, func(canary *pooledCanary) bool {
+		if !canary.StartNextRound() {
 			return true
 		}
-		b.identify(identity)
-		succeeded := slices.ContainsFunc(fresh, func(f *probes.Canary) bool { return slotOf(f, identity) == b.slot })
-		if succeeded && (oldest == nil || b.Opened().Before(oldest.Opened())) {
-			oldest = b
+		canary.identify(identity)
+		succeeded := slices.ContainsFunc(fresh, func(f *probes.Canary) bool { return slotOf(f, identity) == canary.slot })
+		if succeeded && (oldest == nil || canary.Opened().Before(oldest.Opened())) {
+			oldest = canary
 		}
 		return false
 	})
 	if oldest != nil && time.Since(oldest.Opened()) > age {
-		p.canaries = slices.DeleteFunc(p.canaries, func(b *pooledCanary) bool { return b == oldest })
+		p.canaries = slices.DeleteFunc(p.canaries, func(canary *pooledCanary) bool { return canary == oldest })
 	}
 	for _, f := range fresh {
 		at := slotOf(f, identity)
-		taken := slices.ContainsFunc(p.canaries, func(b *pooledCanary) bool { return b.slot == at })
+		taken := slices.ContainsFunc(p.canaries, func(canary *pooledCanary) bool { return canary.slot == at })
 		if taken && len(p.reserve) >= p.reserved || at.node == "" || !f.StartNextRound() {
 			continue
 		}
-		b := &pooledCanary{Canary: f, slot: at}
-		b.identify(identity)
+		canary := &pooledCanary{Canary: f, slot: at}
+		canary.identify(identity)
 		if taken {
-			p.reserve = append(p.reserve, b)
+			p.reserve = append(p.reserve, canary)
 		} else {
-			p.canaries = append(p.canaries, b)
+			p.canaries = append(p.canaries, canary)
 		}
 	}
-	position := func(b *pooledCanary) int {
-		return slices.IndexFunc(c.Nodes, func(n probes.Node) bool { return n.ID == b.slot.node })
+	position := func(canary *pooledCanary) int {
+		return slices.IndexFunc(c.Nodes, func(n probes.Node) bool { return n.ID == canary.slot.node })
 	}
 	slices.SortStableFunc(p.canaries, func(a, b *pooledCanary) int { return position(b) - position(a) })
 }
@@ -278,17 +278,17 @@ func (p *canaryPool) reserveTurn() map[slot]*pooledCanary {
 		return nil
 	}
 	replacing := make(map[slot]*pooledCanary)
-	for _, b := range p.reserve {
-		if other := replacing[b.slot]; other == nil || b.pause() > other.pause() {
-			replacing[b.slot] = b
+	for _, c := range p.reserve {
+		if other := replacing[c.slot]; other == nil || c.pause() > other.pause() {
+			replacing[c.slot] = c
 		}
 	}
 	return replacing
 }
 
 // pause returns the time since the newest request of a canary.
-func (p *pooledCanary) pause() time.Duration {
-	steps := p.Trace().Steps
+func (c *pooledCanary) pause() time.Duration {
+	steps := c.Trace().Steps
 	return time.Since(steps[len(steps)-1].At)
 }
 
@@ -302,26 +302,26 @@ func slotOf(c *probes.Canary, identity checks.Identity) slot {
 
 // reportTraces reports the canary requests of a round that was just judged.
 func (p *canaryPool) reportTraces(r checks.Round, o Observer) {
-	for _, b := range p.canaries {
-		for _, s := range b.Trace().Steps {
+	for _, c := range p.canaries {
+		for _, s := range c.Trace().Steps {
 			if !s.At.Before(r.Started) {
-				p.reportProbe(b, r.Cluster.Name, s.Exchange, o)
+				p.reportProbe(c, r.Cluster.Name, s.Exchange, o)
 			}
 		}
 	}
 }
 
-func (p *canaryPool) reportProbe(b *pooledCanary, cluster string, ex probes.Exchange, o Observer) {
-	o.Probed(Probe{checks.Target{Cluster: cluster, Kind: checks.TargetCanary, Name: b.slot.node}, ForCanary, ex})
+func (p *canaryPool) reportProbe(c *pooledCanary, cluster string, ex probes.Exchange, o Observer) {
+	o.Probed(Probe{checks.Target{Cluster: cluster, Kind: checks.TargetCanary, Name: c.slot.node}, ForCanary, ex})
 }
 
 // exportedCanaries returns the public data of the canaries.
 func (p *canaryPool) exportedCanaries() []Canary {
 	var list []Canary
-	for _, b := range p.canaries {
-		trace := b.Trace()
+	for _, c := range p.canaries {
+		trace := c.Trace()
 		list = append(list, Canary{
-			Node: b.ownerNode, Balancer: trace.URL, Client: trace.Client, Session: trace.First().Session, Opened: b.Opened(),
+			Node: c.ownerNode, Balancer: trace.URL, Client: trace.Client, Session: trace.First().Session, Opened: c.Opened(),
 		})
 	}
 	return list
@@ -419,11 +419,11 @@ func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity)
 // hasLeft reports whether a canary uses an address that DNS no longer lists, and got no good
 // response there at last. While it gets good ones, users with an older answer of DNS do, too, also
 // if they lose their sessions.
-func (p *canaryPool) hasLeft(b *pooledCanary) bool {
-	if !p.addresses.Gone(b.slot.balancer) {
+func (p *canaryPool) hasLeft(c *pooledCanary) bool {
+	if !p.addresses.Gone(c.slot.balancer) {
 		return false
 	}
-	steps := b.Trace().Steps
+	steps := c.Trace().Steps
 	return len(steps) > 0 && !good(steps[len(steps)-1].Exchange)
 }
 

@@ -25,7 +25,7 @@ type followUp struct {
 // followUp sends one request of every canary. A due idle canary, a new client or a client of the
 // reserve replaces the canary of the same slot. mayLeaveOut allows that a canary sends none.
 func (p *canaryPool) followUp(ctx context.Context, pairs []pair, mayLeaveOut bool) *followUp {
-	v := &followUp{
+	f := &followUp{
 		pairs: pairs, waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange),
 	}
 	p.followUps++
@@ -36,46 +36,46 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair, mayLeaveOut boo
 		idle[c.slot] = append(idle[c.slot], c.pooledCanary)
 	}
 	for _, two := range pairs {
-		for _, b := range two {
-			paired[b.slot] = true
+		for _, canary := range two {
+			paired[canary.slot] = true
 		}
 	}
 	var canaries []*pooledCanary
-	for i, b := range p.canaries {
+	for i, canary := range p.canaries {
 		switch {
-		case idle[b.slot] != nil:
-			canaries = append(canaries, idle[b.slot]...)
-			delete(idle, b.slot)
-		case paired[b.slot]:
+		case idle[canary.slot] != nil:
+			canaries = append(canaries, idle[canary.slot]...)
+			delete(idle, canary.slot)
+		case paired[canary.slot]:
 		case mayLeaveOut && p.leavesOut(i):
 			p.toLeaveOut--
-		case reserve[b.slot] != nil:
-			canaries = append(canaries, reserve[b.slot])
+		case reserve[canary.slot] != nil:
+			canaries = append(canaries, reserve[canary.slot])
 		default:
-			canaries = append(canaries, b)
+			canaries = append(canaries, canary)
 		}
 	}
 	canaries = append(canaries, slices.Concat(slices.Collect(maps.Values(idle))...)...)
-	for _, b := range canaries {
-		v.waiting[b] = true
+	for _, canary := range canaries {
+		f.waiting[canary] = true
 	}
-	v.task = begin(func() {
+	f.task = begin(func() {
 		var wg panics.Group
 		wg.Go(func() {
-			each(ctx, canaries, func(i int, b *pooledCanary) {
-				request := b.Return
-				if (p.followUps+i)%writeEvery == 0 && !onlyReturns[b] && !b.Trace().Renews { // whose write shows no loss
-					request = b.writeOrReturn
+			each(ctx, canaries, func(i int, canary *pooledCanary) {
+				request := canary.Return
+				if (p.followUps+i)%writeEvery == 0 && !onlyReturns[canary] && !canary.Trace().Renews { // whose write shows no loss
+					request = canary.writeOrReturn
 				}
-				v.answered(b, request(ctx))
+				f.answered(canary, request(ctx))
 			})
 		})
 		for _, two := range pairs {
-			wg.Go(func() { two.open(ctx, v.answered) })
+			wg.Go(func() { two.open(ctx, f.answered) })
 		}
 		wg.Wait()
 	})
-	return v
+	return f
 }
 
 // leavesOut reports whether the ith canary sends no request in this follow-up, because a request of
@@ -89,18 +89,18 @@ func (p *canaryPool) leavesOut(i int) bool {
 const writeEvery = 5
 
 // writeOrReturn stores a value, if the application can.
-func (b *pooledCanary) writeOrReturn(ctx context.Context) probes.Exchange {
-	if ex := b.Write(ctx); ex.Path != "" {
+func (c *pooledCanary) writeOrReturn(ctx context.Context) probes.Exchange {
+	if ex := c.Write(ctx); ex.Path != "" {
 		return ex
 	}
-	return b.Return(ctx)
+	return c.Return(ctx)
 }
 
-func (f *followUp) answered(b *pooledCanary, ex probes.Exchange) {
+func (f *followUp) answered(c *pooledCanary, ex probes.Exchange) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.waiting, b)
-	f.answers[b] = ex
+	delete(f.waiting, c)
+	f.answers[c] = ex
 }
 
 // take returns the responses since the last call.
@@ -115,8 +115,8 @@ func (f *followUp) take() map[*pooledCanary]probes.Exchange {
 // newClients returns the traces of the new clients.
 func (f *followUp) newClients() (list []probes.Trace) {
 	for _, two := range f.pairs {
-		for _, b := range two {
-			if trace := b.Trace(); len(trace.Steps) > 0 {
+		for _, c := range two {
+			if trace := c.Trace(); len(trace.Steps) > 0 {
 				list = append(list, trace)
 			}
 		}
@@ -126,13 +126,13 @@ func (f *followUp) newClients() (list []probes.Trace) {
 
 // waitsFor reports whether a canary's request is still in flight. It is false for a nil
 // followUp.
-func (f *followUp) waitsFor(b *pooledCanary) bool {
+func (f *followUp) waitsFor(c *pooledCanary) bool {
 	if f == nil {
 		return false
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.waiting[b]
+	return f.waiting[c]
 }
 
 // A pair is two new clients that use one address of the balancer, one directly after the
@@ -165,11 +165,11 @@ func (w *Watcher) pairs() (list []pair) {
 			if w.cluster.Balancer.HashesClients() {
 				c = targetedClient(w.cluster, relieved.slot.node, w.pairedClients)
 			}
-			b := &pooledCanary{Canary: traceDriver.newClient(traceDriver.withSyntheticAddresses([]client{c})[0]), slot: relieved.slot, identity: identity}
+			canary := &pooledCanary{Canary: traceDriver.newClient(traceDriver.withSyntheticAddresses([]client{c})[0]), slot: relieved.slot, identity: identity}
 			if slices.ContainsFunc(w.lastReport.Nodes, func(n checks.NodeReport) bool { return n.Node == c.targetNode && n.InRotation == checks.Yes }) {
-				b.ownerNode = c.targetNode // an answer of another node is unexpected
+				canary.ownerNode = c.targetNode // an answer of another node is unexpected
 			}
-			two = append(two, b)
+			two = append(two, canary)
 		}
 		list = append(list, two)
 	}
@@ -179,12 +179,12 @@ func (w *Watcher) pairs() (list []pair) {
 // open sends the requests of the pair. The second client starts only if the first one got a
 // response.
 func (p pair) open(ctx context.Context, answered func(*pooledCanary, probes.Exchange)) {
-	for _, b := range p {
-		ex := b.Visit(ctx)
-		if node := b.identity.NodeOf(ex.Label); node == "" || b.ownerNode == "" {
-			b.ownerNode = node
+	for _, c := range p {
+		ex := c.Visit(ctx)
+		if node := c.identity.NodeOf(ex.Label); node == "" || c.ownerNode == "" {
+			c.ownerNode = node
 		}
-		answered(b, ex)
+		answered(c, ex)
 		if !ex.OK() {
 			return
 		}
@@ -192,11 +192,11 @@ func (p pair) open(ctx context.Context, answered func(*pooledCanary, probes.Exch
 }
 
 // leaked reports whether the new clients of a follow-up received the same session.
-func (w *Watcher) leaked(v *followUp) bool {
-	if len(v.pairs) == 0 {
+func (w *Watcher) leaked(f *followUp) bool {
+	if len(f.pairs) == 0 {
 		return false
 	}
 	r := w.last
-	r.Past, r.Every, r.Traces = w.history, w.intervals.Canary, append(w.newClientTraces(), v.newClients()...)
+	r.Past, r.Every, r.Traces = w.history, w.intervals.Canary, append(w.newClientTraces(), f.newClients()...)
 	return checks.LeaksSessions(r)
 }

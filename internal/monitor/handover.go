@@ -42,20 +42,20 @@ type heldCanary struct {
 
 // held returns the canaries that another process can continue.
 func (p *canaryPool) held(c *probes.Cluster) (list []heldCanary) {
-	add := func(b *pooledCanary, place handedOver) {
-		if mayContinue(c, b.Canary) {
-			place.Balancer, place.Node = b.slot.balancer, b.slot.node
-			list = append(list, heldCanary{b.Canary, place})
+	add := func(canary *pooledCanary, place handedOver) {
+		if mayContinue(c, canary.Canary) {
+			place.Balancer, place.Node = canary.slot.balancer, canary.slot.node
+			list = append(list, heldCanary{canary.Canary, place})
 		}
 	}
-	for _, b := range p.canaries {
-		add(b, handedOver{Use: usedForNode})
+	for _, canary := range p.canaries {
+		add(canary, handedOver{Use: usedForNode})
 	}
 	for _, c := range p.idle {
 		add(c.pooledCanary, handedOver{Use: usedIdle, Idle: c.idleTime, Place: c.index})
 	}
-	for _, b := range p.reserve {
-		add(b, handedOver{Use: usedReserve})
+	for _, canary := range p.reserve {
+		add(canary, handedOver{Use: usedReserve})
 	}
 	return list
 }
@@ -155,19 +155,19 @@ func (w *Watcher) Continue(canaries []byte, taken time.Time) error {
 			continue
 		}
 		listed := slices.ContainsFunc(w.cluster.Nodes, func(n probes.Node) bool { return n.ID == h.Node })
-		b := &pooledCanary{Canary: canary, slot: slot{h.Balancer, h.Node}}
-		if err != nil || !listed || b.pause() > w.cluster.SessionTimeout()/2+h.Idle/2 || !mayContinue(w.cluster, canary) {
+		c := &pooledCanary{Canary: canary, slot: slot{h.Balancer, h.Node}}
+		if err != nil || !listed || c.pause() > w.cluster.SessionTimeout()/2+h.Idle/2 || !mayContinue(w.cluster, canary) {
 			w.leaving = append(w.leaving, canary)
 			continue
 		}
 		w.prober.skipCounterBase(canary.Trace().Base)
 		switch h.Use {
 		case usedForNode:
-			pool.canaries = append(pool.canaries, b)
+			pool.canaries = append(pool.canaries, c)
 		case usedIdle:
-			pool.idle = append(pool.idle, &idleCanary{pooledCanary: b, idleTime: h.Idle, index: h.Place, last: canary.First().At})
+			pool.idle = append(pool.idle, &idleCanary{pooledCanary: c, idleTime: h.Idle, index: h.Place, last: canary.First().At})
 		case usedReserve:
-			pool.reserve = append(pool.reserve, b)
+			pool.reserve = append(pool.reserve, c)
 		}
 	}
 	pool.adopt(w.cluster)

@@ -81,7 +81,7 @@ func (p *canaryPool) wantsLogin(c *probes.Cluster, age time.Duration) wantsLogin
 	if loginOf(c) == nil {
 		return nil
 	}
-	live := slices.DeleteFunc(slices.Clone(p.canaries), func(b *pooledCanary) bool { return lost(b.Canary) })
+	live := slices.DeleteFunc(slices.Clone(p.canaries), func(canary *pooledCanary) bool { return lost(canary.Canary) })
 	single := c.LoginStatus().Single
 	var mu sync.Mutex
 	replaced := false
@@ -89,7 +89,7 @@ func (p *canaryPool) wantsLogin(c *probes.Cluster, age time.Duration) wantsLogin
 		if single {
 			return len(live) == 0
 		}
-		i := slices.IndexFunc(live, func(b *pooledCanary) bool { return b.slot == at })
+		i := slices.IndexFunc(live, func(canary *pooledCanary) bool { return canary.slot == at })
 		if i < 0 {
 			return true
 		}

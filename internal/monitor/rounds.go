@@ -452,8 +452,8 @@ func (p *canaryPool) disregard(since time.Time, lasted, timeout time.Duration) {
 		p.canaries, p.idle, p.reserve = nil, nil, nil
 		return
 	}
-	for _, b := range slices.Concat(p.canaries, p.reserve) {
-		b.Disregard(since)
+	for _, canary := range slices.Concat(p.canaries, p.reserve) {
+		canary.Disregard(since)
 	}
 	p.idle = slices.DeleteFunc(p.idle, func(c *idleCanary) bool { return c.Disregard(since) })
 }

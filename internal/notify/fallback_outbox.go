@@ -57,7 +57,7 @@ func (m fallbackOutbox) Claim(ctx context.Context, receiver string, now time.Tim
 
 // Delivered implements Outbox.
 func (m fallbackOutbox) Delivered(ctx context.Context, id string, r alerting.DeliveryRef) error {
-	if m.queue.updateClaim(id, func(p *memoryClaim) { p.deliveryRef = &r }) {
+	if m.queue.updateClaim(id, func(claim *memoryClaim) { claim.deliveryRef = &r }) {
 		return nil
 	}
 	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.Delivered(ctx, id, r) },
@@ -66,7 +66,7 @@ func (m fallbackOutbox) Delivered(ctx context.Context, id string, r alerting.Del
 
 // Retry implements Outbox.
 func (m fallbackOutbox) Retry(ctx context.Context, id string, at time.Time, reason string) error {
-	if m.queue.updateClaim(id, func(p *memoryClaim) { p.due = at }) {
+	if m.queue.updateClaim(id, func(claim *memoryClaim) { claim.due = at }) {
 		return nil
 	}
 	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.Retry(ctx, id, at, reason) }, history.WriteSet{})
@@ -74,7 +74,7 @@ func (m fallbackOutbox) Retry(ctx context.Context, id string, at time.Time, reas
 
 // DeadLetter implements Outbox.
 func (m fallbackOutbox) DeadLetter(ctx context.Context, id, reason string) error {
-	if m.queue.updateClaim(id, func(p *memoryClaim) { p.dead, p.reason = true, reason }) {
+	if m.queue.updateClaim(id, func(claim *memoryClaim) { claim.dead, claim.reason = true, reason }) {
 		return nil
 	}
 	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.DeadLetter(ctx, id, reason) },

@@ -207,16 +207,16 @@ func (q *WriteQueue) finish(set history.WriteSet, err error) {
 	for _, n := range set.Notifications {
 		_, delivered := set.Delivered[n.ID]
 		_, dead := set.DeadLetters[n.ID]
-		switch p := q.claims[n.ID]; {
-		case p == nil:
-		case p.done() || delivered || dead:
+		switch claim := q.claims[n.ID]; {
+		case claim == nil:
+		case claim.done() || delivered || dead:
 			if !delivered && !dead {
-				p.addOutcome(late, n.ID)
+				claim.addOutcome(late, n.ID)
 			}
 			delete(q.claims, n.ID)
 		default: // an attempt goes on, or it failed and has to wait: the disk does not know
-			p.written = true
-			p.attempts -= n.Attempts
+			claim.written = true
+			claim.attempts -= n.Attempts
 		}
 	}
 	q.unwritten = late.Then(q.unwritten)

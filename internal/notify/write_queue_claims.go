@@ -22,15 +22,15 @@ type memoryClaim struct {
 }
 
 // done reports whether the notification needs no more attempts.
-func (p *memoryClaim) done() bool { return p != nil && (p.deliveryRef != nil || p.dead) }
+func (claim *memoryClaim) done() bool { return claim != nil && (claim.deliveryRef != nil || claim.dead) }
 
 // addOutcome adds the outcome of the notification to a write set, if it is done.
-func (p *memoryClaim) addOutcome(s history.WriteSet, id string) {
+func (claim *memoryClaim) addOutcome(s history.WriteSet, id string) {
 	switch {
-	case p.deliveryRef != nil:
-		s.Delivered[id] = *p.deliveryRef
-	case p.dead:
-		s.DeadLetters[id] = p.reason
+	case claim.deliveryRef != nil:
+		s.Delivered[id] = *claim.deliveryRef
+	case claim.dead:
+		s.DeadLetters[id] = claim.reason
 	}
 }
 
@@ -107,16 +107,16 @@ func (q *WriteQueue) claimable(receiver string, now time.Time) []alerting.Notifi
 	begun := make(map[string]bool)     // incidents with an undelivered notification
 	threads := make(map[string]string) // by incident
 	for n := range q.notifications() {
-		incident, p := n.Incident.ID, q.claims[n.ID]
+		incident, claim := n.Incident.ID, q.claims[n.ID]
 		switch {
 		case n.Receiver != receiver || begun[incident]:
-		case p.done():
-			if p.deliveryRef != nil {
-				threads[incident] = p.deliveryRef.Thread
+		case claim.done():
+			if claim.deliveryRef != nil {
+				threads[incident] = claim.deliveryRef.Thread
 			}
 		default:
 			begun[incident] = true
-			if p == nil || !now.Before(p.due) {
+			if claim == nil || !now.Before(claim.due) {
 				n.Thread = threads[incident]
 				list = append(list, n)
 			}
@@ -144,17 +144,17 @@ func (q *WriteQueue) notifications() iter.Seq[alerting.Notification] {
 func (q *WriteQueue) claimFor(n *alerting.Notification, now time.Time, lease time.Duration) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p := q.claims[n.ID]
-	if p == nil {
-		p = new(memoryClaim)
+	claim := q.claims[n.ID]
+	if claim == nil {
+		claim = new(memoryClaim)
 	}
-	if now.Before(p.due) || !q.contains(n.ID) {
+	if now.Before(claim.due) || !q.contains(n.ID) {
 		return false
 	}
-	p.due = now.Add(lease)
-	p.attempts++
-	n.Attempts = p.attempts
-	q.claims[n.ID] = p
+	claim.due = now.Add(lease)
+	claim.attempts++
+	n.Attempts = claim.attempts
+	q.claims[n.ID] = claim
 	return true
 }
 
@@ -172,8 +172,8 @@ func (q *WriteQueue) contains(id string) bool {
 func (q *WriteQueue) holds(id string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p := q.claims[id]
-	return p != nil && !p.written
+	claim := q.claims[id]
+	return claim != nil && !claim.written
 }
 
 // updateClaim changes the state of a notification that was claimed from the queue.
@@ -181,18 +181,18 @@ func (q *WriteQueue) holds(id string) bool {
 func (q *WriteQueue) updateClaim(id string, update func(*memoryClaim)) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p := q.claims[id]
-	if p == nil {
+	claim := q.claims[id]
+	if claim == nil {
 		return false
 	}
-	update(p)
-	if p.written {
-		p.due = time.Time{} // from now on the disk knows
-		if p.done() {
+	update(claim)
+	if claim.written {
+		claim.due = time.Time{} // from now on the disk knows
+		if claim.done() {
 			delete(q.claims, id)
 		}
 	}
-	return !p.written
+	return !claim.written
 }
 
 // resume adds the attempts that were made from memory, while the disk hung, to a notification
@@ -200,13 +200,13 @@ func (q *WriteQueue) updateClaim(id string, update func(*memoryClaim)) bool {
 func (q *WriteQueue) resume(n *alerting.Notification, now time.Time) (due time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p := q.claims[n.ID]
-	if p == nil {
+	claim := q.claims[n.ID]
+	if claim == nil {
 		return due
 	}
-	n.Attempts += p.attempts
-	if p.due.After(now) {
-		return p.due
+	n.Attempts += claim.attempts
+	if claim.due.After(now) {
+		return claim.due
 	}
 	delete(q.claims, n.ID) // the disk counts the further attempts
 	return due
@@ -218,9 +218,9 @@ func (q *WriteQueue) withOutcomes(s history.WriteSet) history.WriteSet {
 	s = s.Clone()
 	for at := range s.Notifications {
 		n := &s.Notifications[at]
-		if p := q.claims[n.ID]; p != nil {
-			n.Attempts = p.attempts
-			p.addOutcome(s, n.ID)
+		if claim := q.claims[n.ID]; claim != nil {
+			n.Attempts = claim.attempts
+			claim.addOutcome(s, n.ID)
 		}
 	}
 	return s
