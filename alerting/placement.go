@@ -51,11 +51,13 @@ func (o *openIncidents) place(at time.Time, cluster string, group causeGroup, ch
 // grouping rule selects. If several match, they are merged into the oldest.
 func (o *openIncidents) findOrMerge(at time.Time, cluster string, f causeGroup) *Incident {
 	root := o.find(cluster, f.root)
+	belongs := func(i *Incident) bool {
+		return i == root || f.contains(i.Cause.Key()) && i.isCause(cluster, i.Cause.Key()) || o.mergedBy(i, cluster, f)
+	}
 	var oldest *Incident
 	for _, i := range o.open {
 		switch {
-		case i.State == Resolved, f.outlivesImpairment(at, i):
-		case i != root && !o.mergedBy(i, cluster, f) && (!f.contains(i.Cause.Key()) || !i.isCause(cluster, i.Cause.Key())):
+		case i.State == Resolved, f.outlivesImpairment(at, i), !belongs(i):
 		case oldest == nil:
 			oldest = i
 		default:

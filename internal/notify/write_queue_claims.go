@@ -22,7 +22,9 @@ type memoryClaim struct {
 }
 
 // done reports whether the notification needs no more attempts.
-func (claim *memoryClaim) done() bool { return claim != nil && (claim.deliveryRef != nil || claim.dead) }
+func (claim *memoryClaim) done() bool {
+	return claim != nil && (claim.deliveryRef != nil || claim.dead)
+}
 
 // addOutcome adds the outcome of the notification to a write set, if it is done.
 func (claim *memoryClaim) addOutcome(s history.WriteSet, id string) {
