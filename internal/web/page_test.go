@@ -2,6 +2,7 @@ package web
 
 import (
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
@@ -265,6 +268,28 @@ func TestReportKeepsTarget(t *testing.T) {
 			t.Errorf("%s: %d links have the target, want %d", path, n, links)
 		}
 	}
+}
+
+// A slowHistory reads uptimes for longer than a page of the current state waits.
+type slowHistory struct{ History }
+
+func (h slowHistory) Uptimes(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Uptime, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(2 * historyTimeout):
+		return h.History.Uptimes(ctx, cluster, span, kinds...)
+	}
+}
+
+// TestReportOfManyClusters: reading the month of hundreds of clusters takes longer than other pages may.
+func TestReportOfManyClusters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeDaemon(healthyCluster("shop", 1)).server(t, func(c *Config) { c.History = slowHistory{c.History} })
+		if got := getPage(s, "/report"); got.Code != http.StatusOK {
+			t.Errorf("got %d", got.Code)
+		}
+	})
 }
 
 // TestReportAsCSV: the sheet of a month can be opened in a spreadsheet, in the language of the page.

@@ -112,8 +112,11 @@ func (s *Server) month(r *http.Request, zone *time.Location) (monthly.Report, er
 	return report, err
 }
 
+// monthTimeout bounds reading a month. With hundreds of clusters that takes seconds, and nothing else waits for it.
+const monthTimeout = 30 * time.Second
+
 func (s *Server) buildMonth(ctx context.Context, span checks.Span, now time.Time) (monthly.Report, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), historyTimeout) // other requests share the result
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), monthTimeout) // other requests share the result
 	defer cancel()
 	incidents := func(ctx context.Context, cluster string, span checks.Span) ([]alerting.Incident, error) {
 		return s.findIncidents(ctx, IncidentQuery{Cluster: cluster, Span: span, Limit: maxReported})
