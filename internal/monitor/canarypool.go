@@ -338,8 +338,8 @@ type idleCanary struct {
 
 // idleTimes returns the pauses of the idle canaries. Each is at most half of the session timeout. The
 // shortest is that of several, on different nodes: one whose node the balancer forgot may get it again by
-// chance.
-func idleTimes(c *probes.Cluster) []time.Duration {
+// chance. They are no more than can return one at a time after that pause, at one follow-up in each every.
+func idleTimes(c *probes.Cluster, every time.Duration) []time.Duration {
 	if c.Session == nil || c.Session.Policy == probes.PolicyNone || len(c.Nodes) == 0 {
 		return nil
 	}
@@ -348,7 +348,8 @@ func idleTimes(c *probes.Cluster) []time.Duration {
 	list = slices.DeleteFunc(list, func(d time.Duration) bool { return d >= timeout || d > timeout/2 })
 	slices.Sort(list)
 	list = slices.Compact(list)
-	return slices.Concat(slices.Repeat(list[:1], min(3, len(c.Nodes))-1), list)
+	several := min(3, len(c.Nodes), max(1, int(list[0]/max(every, time.Second))))
+	return slices.Concat(slices.Repeat(list[:1], several-1), list)
 }
 
 // dueIdle returns the idle canaries whose pause has passed, at most one of each pause: the follow-ups of
@@ -382,7 +383,7 @@ func (w *Watcher) addIdleCanaries(ctx context.Context, identity checks.Identity)
 		return // a login would end the session of another canary, or be refused
 	}
 	var missing []*idleCanary
-	for index, pause := range idleTimes(w.cluster) {
+	for index, pause := range idleTimes(w.cluster, w.intervals.Canary) {
 		if !slices.ContainsFunc(w.canaryPool.idle, func(c *idleCanary) bool { return c.index == index && c.idleTime == pause }) {
 			missing = append(missing, &idleCanary{idleTime: pause, index: index})
 		}

@@ -55,3 +55,6 @@ func (p *Prober) AskNodes(ctx context.Context, c *probes.Cluster) []probes.NodeO
 func (p *Prober) AskUpNodes(ctx context.Context, c *probes.Cluster, known []probes.NodeObservation) []probes.NodeObservation {
 	return p.askUpNodes(ctx, c, known)
 }
+
+// IdleTimes exports idleTimes.
+var IdleTimes = idleTimes

@@ -122,3 +122,28 @@ func TestMisses(t *testing.T) {
 		}
 	})
 }
+
+// TestIdleTimes: several clients have the shortest pause, as many as can return after it one at a time, and
+// none pauses for longer than half of the session timeout.
+func TestIdleTimes(t *testing.T) {
+	const half = 30 * time.Second
+	for _, tc := range []struct {
+		name           string
+		nodes          int
+		every, timeout time.Duration
+		want           []time.Duration
+	}{
+		{"by default", 4, 3 * time.Second, 0, []time.Duration{half, half, half, 5 * time.Minute, 15 * time.Minute}},
+		{"two nodes", 2, 3 * time.Second, 0, []time.Duration{half, half, 5 * time.Minute, 15 * time.Minute}},
+		{"rarely", 4, 15 * time.Second, 0, []time.Duration{half, half, 5 * time.Minute, 15 * time.Minute}},
+		{"very rarely", 4, time.Minute, 0, []time.Duration{half, 5 * time.Minute, 15 * time.Minute}},
+		{"no follow-ups", 2, 0, 0, []time.Duration{half, half, 5 * time.Minute, 15 * time.Minute}},
+		{"short sessions", 1, 3 * time.Second, 40 * time.Second, []time.Duration{20 * time.Second}},
+		{"no nodes", 0, 3 * time.Second, 0, nil},
+	} {
+		c := &probes.Cluster{Nodes: make([]probes.Node, tc.nodes), Session: &probes.Session{Timeout: tc.timeout}}
+		if diff := cmp.Diff(tc.want, monitor.IdleTimes(c, tc.every)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
+		}
+	}
+}
