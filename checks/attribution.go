@@ -31,8 +31,8 @@ func attribute(r *remaps) *attribution {
 	att.history.Balancer.Unlisted = att.unlistedSince()
 	att.history.Balancer.Served, att.history.Balancer.Waited = att.page.served, att.waits
 	for _, a := range att.answers {
-		if a.sessionOutcome == probes.SessionKept && a.At.After(att.history.Balancer.Kept) {
-			att.history.Balancer.Kept = a.At
+		if a.sessionOutcome == probes.SessionKept && a.At.After(att.history.Balancer.LastKeptAt) {
+			att.history.Balancer.LastKeptAt = a.At
 		}
 	}
 	att.countLosses()
@@ -57,7 +57,7 @@ const (
 // Only under the sticky policy may sessions be lost with a node, or by a balancer that
 // moves clients.
 func (att *attribution) causeOfLoss(a *answer) lossCause {
-	reported := a.pauseBefore() >= shortestPause && a.sinceLastKept().contains(att.past().Balancer.Lost)
+	reported := a.pauseBefore() >= shortestPause && a.sinceLastKept().contains(att.past().Balancer.LastLostAt)
 	if att.policy() == probes.PolicySticky {
 		switch known := att.balancer; {
 		// What the balancer does at this moment shows these, and the nodes were well.
@@ -81,7 +81,7 @@ func (att *attribution) causeOfLoss(a *answer) lossCause {
 			return lossEarlier
 		// That the balancer moved other clients recently is the weakest reason: nothing
 		// shows that it moved this one.
-		case a.moved() && att.mayFollow(a, known.Drifted):
+		case a.moved() && att.mayFollow(a, known.LastDriftAt):
 			return lossByDrift
 		case a.moved() && (att.mayFollow(a, known.Remapped.At) || att.mayFollow(a, known.Remapped.Last)):
 			return lossByRemapping

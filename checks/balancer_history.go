@@ -7,27 +7,27 @@ import (
 
 // A BalancerHistory is what earlier rounds knew of the balancer as a whole.
 type BalancerHistory struct {
-	Agreed   bool                 // the newest answers that could show it followed the configured arithmetic
-	Served   bool                 // clients have been served the page that they request
-	Kept     time.Time            // when an answer last had the session of its client; zero: never
-	Lost     time.Time            // when session_lost was last found; zero: never
-	Unlisted map[string]time.Time // when each name of an unlisted node was first met, if the nodes have a source
-	Drifted  time.Time            // when a session last drifted; zero: never
-	Forgot   time.Time            // when the balancer had last forgotten clients that paused; zero: never
-	Remapped Remapping
-	Waited   waits
+	Agreed       bool                 // the newest answers that could show it followed the configured arithmetic
+	Served       bool                 // clients have been served the page that they request
+	LastKeptAt   time.Time            `json:"Kept"` // when an answer last had the session of its client; zero: never
+	LastLostAt   time.Time            `json:"Lost"` // when session_lost was last found; zero: never
+	Unlisted     map[string]time.Time // when each name of an unlisted node was first met, if the nodes have a source
+	LastDriftAt  time.Time            `json:"Drifted"` // when a session last drifted; zero: never
+	LastForgotAt time.Time            `json:"Forgot"`  // when the balancer had last forgotten clients that paused; zero: never
+	Remapped     Remapping
+	Waited       waits
 }
 
 // balancerHistory returns the history of the balancer with this round's observations.
 func (rem *remaps) balancerHistory() BalancerHistory {
 	balancerHistory := rem.past().Balancer
 	for _, m := range rem.drifts {
-		if m.At.After(balancerHistory.Drifted) {
-			balancerHistory.Drifted = m.At
+		if m.At.After(balancerHistory.LastDriftAt) {
+			balancerHistory.LastDriftAt = m.At
 		}
 	}
 	if rem.forgot {
-		balancerHistory.Forgot = rem.Started
+		balancerHistory.LastForgotAt = rem.Started
 	}
 	placed := rem.placedByHash()
 	if rem.oracle != nil && len(placed) >= 2 {

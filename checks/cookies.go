@@ -54,7 +54,7 @@ func noCookie(oc *outcomes) []Finding {
 	if oc.Cluster.Session == nil || oc.Cluster.Session.ID == nil || oc.policy() == probes.PolicyNone || oc.needsLogin() {
 		return nil // before a login, an application need not set one
 	}
-	if kept := oc.past().Balancer.Kept; !kept.IsZero() && oc.Started.Sub(kept) < keptProvesCookie {
+	if kept := oc.past().Balancer.LastKeptAt; !kept.IsZero() && oc.Started.Sub(kept) < keptProvesCookie {
 		return nil
 	}
 	clients, idsShared := 0, len(sharedIDs(oc)) > 0 // ids that several clients hold while no session survives

@@ -47,12 +47,12 @@ func (tl *timeline) markLeft(leftNode probes.LeftNode, history NodeHistory) Node
 			last = a.At
 		}
 	}
-	known := history.Left.Equal(leftNode.At)
+	known := history.DelistedAt.Equal(leftNode.At)
 	if !known {
-		history.Left = leftNode.At
+		history.DelistedAt = leftNode.At
 		history.Departures = append(slices.Clone(history.Departures), leftNode.At)
 		history.Departures = history.Departures[max(0, len(history.Departures)-keptDisruptions):]
-		history.DownSince, history.SilentSince, history.Out = time.Time{}, time.Time{}, time.Time{}
+		history.UnwellSince, history.SilentSince, history.LeftOutSince = time.Time{}, time.Time{}, time.Time{}
 	}
 	if !known || last.After(leftNode.At) {
 		history = tl.addSign(leftNode.ID, history, DisruptionLeft, history.LastWell, last, msg(MsgLeftTheList, Args{Node: leftNode.ID}))
@@ -64,10 +64,10 @@ func (tl *timeline) markLeft(leftNode probes.LeftNode, history NodeHistory) Node
 // in this round, unless this is the first one.
 func (tl *timeline) markListed(id string, history NodeHistory) NodeHistory {
 	_, known := tl.past().Nodes[id]
-	if tl.Source.Name != "" && len(tl.past().Nodes) > 0 && (!known || !history.Left.IsZero()) {
+	if tl.Source.Name != "" && len(tl.past().Nodes) > 0 && (!known || !history.DelistedAt.IsZero()) {
 		history.Joined = tl.Started
 	}
-	history.Left = time.Time{}
+	history.DelistedAt = time.Time{}
 	return history
 }
 
@@ -120,7 +120,7 @@ func (tl *timeline) changedAround(moment time.Time) []string {
 		return !at.IsZero() && moment.Sub(at).Abs() <= time.Minute
 	}
 	return tl.withLeft(func(id string) bool {
-		return recent(tl.nodeHistory[id].Joined) || recent(tl.nodeHistory[id].Left)
+		return recent(tl.nodeHistory[id].Joined) || recent(tl.nodeHistory[id].DelistedAt)
 	})
 }
 
@@ -156,7 +156,7 @@ func nodesChanged(tl *timeline) []Finding {
 	}
 	for _, id := range tl.everyNode() {
 		history := tl.nodeHistory[id]
-		if note(id, history.Left, MsgLeftTheList) {
+		if note(id, history.DelistedAt, MsgLeftTheList) {
 			delisted = append(delisted, id)
 		} else if note(id, history.Joined, MsgNodeJoined) {
 			joined = append(joined, id)

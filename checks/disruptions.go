@@ -95,7 +95,7 @@ func (d Disruption) mayTakeSession(a *answer) bool {
 func (h NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory {
 	h.Disruptions = slices.Clone(h.Disruptions)
 	again := func(last Disruption) bool {
-		return last.NotifiedDown && sign.failed() && h.Back.After(last.From) && !sign.From.Before(h.Back)
+		return last.NotifiedDown && sign.failed() && h.RecoveredAt.After(last.From) && !sign.From.Before(h.RecoveredAt)
 	}
 	if n := len(h.Disruptions); n > 0 && !sign.From.After(h.Disruptions[n-1].To.Add(aftermath)) && !again(h.Disruptions[n-1]) {
 		last := &h.Disruptions[n-1]
@@ -125,7 +125,7 @@ func (h NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory 
 // down. A disruption that only this round's failed answers show does not explain them. One
 // that goes on keeps the beginning that it had, or gets an earlier one (see with).
 func (h NodeHistory) knewOf(d Disruption) bool {
-	return h.Down || slices.ContainsFunc(h.Disruptions, func(old Disruption) bool {
+	return h.RefusesConnections || slices.ContainsFunc(h.Disruptions, func(old Disruption) bool {
 		return !old.From.Before(d.From) && !old.From.After(d.To)
 	})
 }

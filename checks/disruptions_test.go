@@ -133,7 +133,7 @@ func TestLossesDuringPauses(t *testing.T) {
 			"the list was changed before it came last", "node2", probes.MethodCookie, remappedAgo(7*time.Minute, 7*time.Minute),
 			[]string{"critical session_lost/node2 after a move"},
 		},
-		{"sessions drifted meanwhile", "node2", probes.MethodUnknown, &checks.History{Balancer: checks.BalancerHistory{Drifted: began.Add(-4 * time.Minute)}}, nil},
+		{"sessions drifted meanwhile", "node2", probes.MethodUnknown, &checks.History{Balancer: checks.BalancerHistory{LastDriftAt: began.Add(-4 * time.Minute)}}, nil},
 		{"nothing happened", "node2", probes.MethodCookie, new(checks.History), []string{"critical session_lost/node2 after a move"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -39,11 +39,11 @@ func ejected(tl *timeline, node probes.Node, frontend string, state rotationStat
 	finding.unprovoked = !disrupted || !d.failed()
 	finding.Summary = msg(MsgEjected, Args{Node: node.ID, Address: frontend})
 	history := tl.nodeHistory[node.ID]
-	cost := finding.unprovoked && !history.Out.IsZero() && !tl.past().Balancer.Lost.Before(history.Out) // an outage until the node is back
+	cost := finding.unprovoked && !history.LeftOutSince.IsZero() && !tl.past().Balancer.LastLostAt.Before(history.LeftOutSince) // an outage until the node is back
 	if passing(tl, history) && !cost {
 		finding.Severity, finding.passing = Info, true
-		if tl.Started.Sub(history.Back) <= tl.consequencesFor {
-			finding.Summary = msg(MsgNotTakenBackYet, Args{Node: node.ID, Address: frontend, Since: history.Back})
+		if tl.Started.Sub(history.RecoveredAt) <= tl.consequencesFor {
+			finding.Summary = msg(MsgNotTakenBackYet, Args{Node: node.ID, Address: frontend, Since: history.RecoveredAt})
 		}
 	}
 	finding.Evidence = append([]Message{withProof(state.Proof, state.Reason), askedDirectly(tl.direct[node.ID].Primary)}, limited(evidenceRecords(tl.nodeStates, node, state.Reason))...)
@@ -73,14 +73,14 @@ const (
 // proxy_balancer_pre_request): a node that has lost its clients to others gets new
 // ones only when the counts are even, and looks left out until then.
 func passing(tl *timeline, history NodeHistory) bool {
-	since, wait, longest := history.Out, tl.consequencesFor, longestPassing+tl.consequencesFor
-	if history.Back.After(since) {
-		since = history.Back
+	since, wait, longest := history.LeftOutSince, tl.consequencesFor, longestPassing+tl.consequencesFor
+	if history.RecoveredAt.After(since) {
+		since = history.RecoveredAt
 	}
 	if tl.Cluster.Balancer.Method == probes.MethodCookie && slices.ContainsFunc(tl.answers, func(a *answer) bool { return a.HasRoute }) {
 		wait, longest = longestDebt, longestDebt
 	}
-	return tl.Started.Sub(since) <= wait && tl.Started.Sub(history.Out) <= longest
+	return tl.Started.Sub(since) <= wait && tl.Started.Sub(history.LeftOutSince) <= longest
 }
 
 // wasEjected finds that a node was ejected between two rounds, and is back. No client of

@@ -57,7 +57,7 @@ func (tl *timeline) vanishingAt(node string, history NodeHistory) (v vanishing) 
 	var first time.Time // when the node was first asked for a session that is gone
 	for _, c := range tl.OwnerChecks {
 		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(history.Restarted) ||
-			c.Known.Before(tl.past().Balancer.Lost) || history.failedSince(c.Known, c.There.At.Add(-tl.consequencesFor)) {
+			c.Known.Before(tl.past().Balancer.LastLostAt) || history.failedSince(c.Known, c.There.At.Add(-tl.consequencesFor)) {
 			continue
 		}
 		if !c.Renewed() {

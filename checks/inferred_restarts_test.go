@@ -81,7 +81,7 @@ func TestVanishedSessions(t *testing.T) {
 			"of all nodes, one of which refused connections then", func(v vanished) {
 				allGone(v)
 				v.Past.Nodes["node2"] = checks.NodeHistory{
-					LastWell: began.Add(-4 * time.Second), Down: true, DownSince: began.Add(-2 * time.Second), Refused: began.Add(-2 * time.Second),
+					LastWell: began.Add(-4 * time.Second), RefusesConnections: true, UnwellSince: began.Add(-2 * time.Second), LastRefusedAt: began.Add(-2 * time.Second),
 					Disruptions: []checks.Disruption{{
 						Span: checks.Span{From: began.Add(-4 * time.Second), To: began.Add(-2 * time.Second)}, Kind: checks.DisruptionDown,
 						Gone: began.Add(-2 * time.Second), Why: new(checks.Quote("it refused")),
@@ -129,7 +129,7 @@ func TestVanishedSessions(t *testing.T) {
 			}, restarted(1),
 		},
 		{"as an earlier round has reported", func(v vanished) {
-			v.Past.Balancer.Lost = began.Add(-2 * time.Minute)
+			v.Past.Balancer.LastLostAt = began.Add(-2 * time.Minute)
 			v.lose("node1", 5*time.Minute)
 		}, nil},
 	} {

@@ -22,7 +22,7 @@ func Judge(round Round) Report {
 	findings := explain(att.findings())
 	att.remember(findings)
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Code == SessionLost }) {
-		att.history.Balancer.Lost = round.Started
+		att.history.Balancer.LastLostAt = round.Started
 	}
 	history := att.history // a pointer into the stages would keep them, and those of all rounds before
 	report := Report{

@@ -20,7 +20,7 @@ func TestKnewOf(t *testing.T) {
 		"as it was known":             {known, known.Disruptions[0], true},
 		"begins earlier than thought": {known, earlier, true},
 		"another one":                 {known, later, false},
-		"of a node last seen down":    {NodeHistory{Down: true}, later, true},
+		"of a node last seen down":    {NodeHistory{RefusesConnections: true}, later, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := tc.history.knewOf(tc.of); got != tc.want {
@@ -53,7 +53,7 @@ func TestFailsAgain(t *testing.T) {
 	} {
 		first := fails(0, 40)
 		first.NotifiedDown = tc.notified
-		h := NodeHistory{Disruptions: []Disruption{first}, Back: at(40)}.with(tc.sign, 20*time.Second)
+		h := NodeHistory{Disruptions: []Disruption{first}, RecoveredAt: at(40)}.with(tc.sign, 20*time.Second)
 		if got := len(h.Disruptions); got != tc.want {
 			t.Errorf("%s: got %d disruptions, want %d", tc.name, got, tc.want)
 		}

@@ -32,31 +32,27 @@ type NodeHistory struct {
 
 	FirstAnswered time.Time // when it was first seen to answer; zero: never
 	LastWell      time.Time // when it was last well; zero: never
-	// DownSince is when it was first seen not to be well, without being well since;
+	// UnwellSince is when it was first seen not to be well, without being well since;
 	// zero: it is well.
-	DownSince time.Time
+	UnwellSince time.Time `json:"DownSince"` // stored histories have this and others under an earlier name
 	// SilentSince is the same without the times at which it answered slowly, or that it
 	// is paused.
-	SilentSince time.Time
-	Down        bool      // its address refused connections in the newest round
-	Refused     time.Time // when it last refused a connection; zero: never
-	Started     time.Time // when it was seen to accept connections again after it had refused them; zero: never
+	SilentSince        time.Time
+	RefusesConnections bool      `json:"Down"`    // its address refused connections in the newest round
+	LastRefusedAt      time.Time `json:"Refused"` // when it last refused a connection; zero: never
+	ListensAgainAt     time.Time `json:"Started"` // when it was seen to accept connections again after it had refused them; zero: never
 	// Restarted is when the newest sign of a restart was seen; zero: never. Restarts are
 	// the recent ones, oldest first.
 	Restarted time.Time
 	Restarts  []time.Time
 	LastSign  *Message // the newest sign of a restart; nil: there was none
 
-	// Joined is when its source first listed it after the first round; zero: it was there
-	// before. Left is since when it does not; zero: it does. Departures are the recent
-	// moments at which it left, oldest first.
-	Joined, Left time.Time
-	Departures   []time.Time
+	Joined     time.Time   // when its source first listed it after the first round; zero: it was there before
+	DelistedAt time.Time   `json:"Left"` // since when its source does not list it; zero: it does
+	Departures []time.Time // the recent moments at which it left, oldest first
 
-	// Back is when it was last well again after a failure or restart, asked directly;
-	// zero: it has not failed. Out is since when the balancer leaves it out although
-	// it is well; zero: it gets clients.
-	Back, Out time.Time
+	RecoveredAt  time.Time `json:"Back"` // when it was last well again after a failure or restart, asked directly; zero: it has not failed
+	LeftOutSince time.Time `json:"Out"`  // since when the balancer leaves it out although it is well; zero: it gets clients
 
 	Disruptions      []Disruption // recent ones, oldest first
 	InferredRestarts []time.Time  // restarts that only lost sessions showed, oldest first
@@ -68,11 +64,11 @@ type NodeHistory struct {
 	OwnAddress     netip.Addr // our own address, if the balancer's hash names this node for it and the node answered it
 	OwnAddressSeen time.Time  // when that was last seen
 
-	LogRead   bool       // nginx's error log was read
-	LogUntil  time.Time  // when the newest known ejection in the log began; zero: there was none
-	Up        time.Time  // since when HAProxy reported it up, when it last did; zero: not reported, or a round has found it out since
-	Downs     int        // how often HAProxy had found it down by then
-	Ejections []Ejection // recent ones that no round has seen, oldest first
+	LogRead         bool       // nginx's error log was read
+	LogUntil        time.Time  // when the newest known ejection in the log began; zero: there was none
+	ReportedUpSince time.Time  `json:"Up"`    // since when HAProxy reported it up, when it last did; zero: not reported, or a round has found it out since
+	ReportedDowns   int        `json:"Downs"` // how often HAProxy had found it down by then
+	Ejections       []Ejection // recent ones that no round has seen, oldest first
 }
 
 // past returns the knowledge of earlier rounds; an empty History for a single round.
@@ -107,10 +103,10 @@ func (h NodeHistory) after(observation probes.NodeObservation) NodeHistory {
 	}
 	switch listening := observation.Primary.Answered(); {
 	case observation.Primary.Failure == probes.FailureRefused:
-		h.Down, h.Refused = true, at
-	case listening && h.Down:
-		h.Down, h.Started = false, at
-		h = h.withSign(h.Refused, at, msg(MsgListensAgain, Args{}))
+		h.RefusesConnections, h.LastRefusedAt = true, at
+	case listening && h.RefusesConnections:
+		h.RefusesConnections, h.ListensAgainAt = false, at
+		h = h.withSign(h.LastRefusedAt, at, msg(MsgListensAgain, Args{}))
 	}
 	if observation.Status == nil {
 		return h
@@ -261,14 +257,14 @@ func (tl *timeline) readStatistics(n probes.Node, history NodeHistory, reported 
 		return history
 	case s.State == probes.ServerUp:
 		// The time alone is no evidence: it changes at the end of slowstart, too, and after a drain.
-		if !history.Up.IsZero() && !reported && s.Since.Sub(history.Up) > clockSlack && s.Downs > history.Downs && tl.someStayedUp() {
+		if !history.ReportedUpSince.IsZero() && !reported && s.Since.Sub(history.ReportedUpSince) > clockSlack && s.Downs > history.ReportedDowns && tl.someStayedUp() {
 			history.Ejections = append(history.Ejections, Ejection{Span{To: s.Since}, msg(MsgCameUpAgain, Args{
-				Name: source, Server: s.Server, At: s.Since, Since: history.Up,
+				Name: source, Server: s.Server, At: s.Since, Since: history.ReportedUpSince,
 			})})
 		}
-		history.Up, history.Downs = s.Since, s.Downs
+		history.ReportedUpSince, history.ReportedDowns = s.Since, s.Downs
 	case reported:
-		history.Up = time.Time{} // the round has found the ejection already
+		history.ReportedUpSince = time.Time{} // the round has found the ejection already
 	}
 	return history
 }
@@ -292,7 +288,7 @@ func (tl *timeline) statistics(n probes.Node) (s probes.ServerEvidence, source s
 func (tl *timeline) someStayedUp() bool {
 	return slices.ContainsFunc(tl.Cluster.Nodes, func(n probes.Node) bool {
 		s, _, ok := tl.statistics(n)
-		before := tl.past().Nodes[n.ID].Up
+		before := tl.past().Nodes[n.ID].ReportedUpSince
 		return ok && s.State == probes.ServerUp && !before.IsZero() && s.Since.Sub(before).Abs() <= clockSlack
 	})
 }

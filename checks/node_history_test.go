@@ -1,6 +1,8 @@
 package checks_test
 
 import (
+	"encoding/json"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -189,7 +191,7 @@ func TestEjectionThatCostSessions(t *testing.T) {
 	t.Parallel()
 	past := (&observed{at: 0}).judge(nil).History
 	for second := 15; second < 25; second += 3 {
-		past.Balancer.Lost = began.Add(15 * time.Second)
+		past.Balancer.LastLostAt = began.Add(15 * time.Second)
 		report := observed{at: second, episodes: []int{14}, out: true, change: unlabelled}.judge(past)
 		if got := lines(report); !slices.Contains(got, "warning node_ejected/node2") {
 			t.Errorf("after %d s: %q", second, got)
@@ -305,7 +307,7 @@ func statistics(r *round, since [3]int) probes.EvidenceObservation {
 func TestRestartCountsOnce(t *testing.T) {
 	t.Parallel()
 	since := began.Add(-15 * time.Second)
-	for _, sign := range []checks.NodeHistory{{PID: "900", Reported: since}, {Down: true, Refused: since}} {
+	for _, sign := range []checks.NodeHistory{{PID: "900", Reported: since}, {RefusesConnections: true, LastRefusedAt: since}} {
 		for known, want := range map[time.Duration]int{10 * time.Second: 1, -10 * time.Second: 2} {
 			r := healthy()
 			r.say(probes.StatusReport{State: "running", PID: "901"}, "node2")
@@ -316,5 +318,29 @@ func TestRestartCountsOnce(t *testing.T) {
 				t.Errorf("%+v: got restarts at %v, want %d", sign, got, want)
 			}
 		}
+	}
+}
+
+// TestStoredNames: histories of earlier versions are read. Each field keeps the name under which it was
+// stored first.
+func TestStoredNames(t *testing.T) {
+	t.Parallel()
+	at := `"2026-01-02T03:04:05Z"`
+	stored := `{"Nodes":{"node1":{"DownSince":` + at + `,"Down":true,"Refused":` + at + `,"Started":` + at + `,"Left":` + at + `,"Back":` + at +
+		`,"Out":` + at + `,"Up":` + at + `,"Downs":3}},"Balancer":{"Kept":` + at + `,"Lost":` + at + `,"Drifted":` + at + `,"Forgot":` + at + `}}`
+	var got checks.History
+	if err := json.Unmarshal([]byte(stored), &got); err != nil {
+		t.Fatal(err)
+	}
+	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	want := checks.History{
+		Nodes: map[string]checks.NodeHistory{"node1": {
+			UnwellSince: when, RefusesConnections: true, LastRefusedAt: when, ListensAgainAt: when, DelistedAt: when, RecoveredAt: when,
+			LeftOutSince: when, ReportedUpSince: when, ReportedDowns: 3,
+		}},
+		Balancer: checks.BalancerHistory{LastKeptAt: when, LastLostAt: when, LastDriftAt: when, LastForgotAt: when},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

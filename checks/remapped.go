@@ -81,7 +81,7 @@ func (rem *remaps) findRemap() *observedRemap {
 		switch past := rem.past().Balancer; {
 		case a == nil, !settled && !rehashed:
 			continue
-		case rem.mayFollow(a, past.Drifted), a.idleSince(past.Remapped.Last): // known already
+		case rem.mayFollow(a, past.LastDriftAt), a.idleSince(past.Remapped.Last): // known already
 			continue
 		}
 		r.traces = append(r.traces, trace)
@@ -151,7 +151,7 @@ func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
 			first = a.At
 		}
 	}
-	known := mov.Started.Sub(mov.past().Balancer.Forgot) <= forgottenFor
+	known := mov.Started.Sub(mov.past().Balancer.LastForgotAt) <= forgottenFor
 	if shortest < shortestPause && !known {
 		return 0
 	}
@@ -238,7 +238,7 @@ func (rem *remaps) movedForGood(tr *trace) (first *answer, settled bool) {
 	}
 	switch {
 	case first == nil, rem.movedByDisruption(first):
-	case rem.index(tr.holder) >= 0 && !rem.ready(tr.holder), rem.nodeHistory[tr.holder].Down: // its node does not serve
+	case rem.index(tr.holder) >= 0 && !rem.ready(tr.holder), rem.nodeHistory[tr.holder].RefusesConnections: // its node does not serve
 	case rem.rotationStates[tr.holder].ProvenOut && !rem.takenOut(tr.holder, first.At): // or is left out
 	case slices.Contains(first.upstreamsTried, tr.holder): // or was tried
 	case first.servingNode == tr.opener: // it went back
@@ -275,7 +275,7 @@ func (rem *remaps) justRehashed(at time.Time) bool {
 	return rem.rehashes() && slices.ContainsFunc(rem.Cluster.Nodes, func(n probes.Node) bool {
 		history := rem.nodeHistory[n.ID]
 		d, ok := rem.disruptionAt(n.ID, at)
-		return ok && (at.Sub(d.From) <= time.Minute || history.DownSince.IsZero() && history.Out.IsZero())
+		return ok && (at.Sub(d.From) <= time.Minute || history.UnwellSince.IsZero() && history.LeftOutSince.IsZero())
 	})
 }
 

@@ -175,7 +175,7 @@ func TestCostOfUnwellNode(t *testing.T) {
 			t.Parallel()
 			r := healthy()
 			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node1": {
-				DownSince: began.Add(-40 * time.Second), SilentSince: tc.silent, LastWell: began.Add(-40 * time.Second),
+				UnwellSince: began.Add(-40 * time.Second), SilentSince: tc.silent, LastWell: began.Add(-40 * time.Second),
 				Disruptions: []checks.Disruption{{
 					Span: checks.Span{From: began.Add(-40 * time.Second), To: began}, Kind: checks.DisruptionRestart,
 					Gone: began, Lost: 1, Why: new(checks.Quote("its process id changed")),
@@ -449,7 +449,7 @@ func TestShortPausesForgotten(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			r := healthy()
-			r.Cluster.Balancer.Method, r.Past = tc.method, &checks.History{Balancer: checks.BalancerHistory{Forgot: tc.forgot}}
+			r.Cluster.Balancer.Method, r.Past = tc.method, &checks.History{Balancer: checks.BalancerHistory{LastForgotAt: tc.forgot}}
 			follow := func(pause time.Duration, node string) {
 				w := r.visit("node1", node)
 				w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), "node1"

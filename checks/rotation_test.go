@@ -169,7 +169,7 @@ var rotationSpecs = []spec{
 			r.meetOnly("node1")
 			r.Past = &checks.History{
 				Balancer: checks.BalancerHistory{Agreed: true},
-				Nodes:    map[string]checks.NodeHistory{"node2": {Out: began.Add(-time.Minute)}},
+				Nodes:    map[string]checks.NodeHistory{"node2": {LeftOutSince: began.Add(-time.Minute)}},
 			}
 		}),
 		want: []string{"warning node_ejected/node2"},

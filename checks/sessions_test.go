@@ -625,7 +625,7 @@ var sessionSpecs = []spec{
 	{
 		name: "no cookie rejected: sessions survived until a moment ago",
 		round: from(neverKept, func(r *round) {
-			r.Past = &checks.History{Balancer: checks.BalancerHistory{Agreed: true, Kept: began.Add(-20 * time.Second)}}
+			r.Past = &checks.History{Balancer: checks.BalancerHistory{Agreed: true, LastKeptAt: began.Add(-20 * time.Second)}}
 		}),
 		want: []string{"critical session_lost [node1 node2 node3]"},
 	},

@@ -45,8 +45,8 @@ func starts(tl *timeline) (times map[string]time.Time, reported bool) {
 		if o.Status != nil && !o.Status.UpSince.IsZero() {
 			said[o.Node] = o.Status.UpSince
 		}
-		if history := tl.nodeHistory[o.Node]; !history.Started.IsZero() {
-			seen[o.Node] = history.Started
+		if history := tl.nodeHistory[o.Node]; !history.ListensAgainAt.IsZero() {
+			seen[o.Node] = history.ListensAgainAt
 		} else if node := tl.Cluster.Nodes[tl.index(o.Node)]; !history.FirstAnswered.IsZero() && !node.Primary {
 			seen[o.Node] = history.FirstAnswered
 		}

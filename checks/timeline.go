@@ -83,7 +83,7 @@ func (tl *timeline) mayFollow(a *answer, event time.Time) bool {
 // that sessions from before are gone.
 func (tl *timeline) sessionsGoneSince(node string, since time.Time) bool {
 	history, known := tl.nodeHistory[node]
-	return known && (history.Down || history.Restarted.After(since))
+	return known && (history.RefusesConnections || history.Restarted.After(since))
 }
 
 // addSigns adds this round's signs of disruption to the history of a node.
@@ -116,8 +116,8 @@ func (tl *timeline) signsOfNode(n probes.Node, history NodeHistory) NodeHistory 
 		return history.recovered(primary.At)
 	}
 	history = tl.addSign(n.ID, history, DisruptionDown, history.LastWell, primary.At, askedDirectly(primary))
-	if history.DownSince.IsZero() {
-		history.DownSince = primary.At
+	if history.UnwellSince.IsZero() {
+		history.UnwellSince = primary.At
 	}
 	if tl.up[n.ID] {
 		return history.answersAgain(primary.At)
@@ -133,17 +133,17 @@ func (tl *timeline) markSeen(node string, history NodeHistory) NodeHistory {
 	if primary := tl.direct[node].Primary; completed(primary) && tl.ready(node) {
 		history.LastWell = primary.At
 	}
-	if history.Restarted.After(history.Back) {
-		history.Back = history.Restarted
+	if history.Restarted.After(history.RecoveredAt) {
+		history.RecoveredAt = history.Restarted
 	}
 	switch state := tl.rotationStates[node]; {
 	case state.In == Yes:
-		history.Out = time.Time{}
-	case !state.ProvenOut || !tl.ready(node) || !history.Out.IsZero():
+		history.LeftOutSince = time.Time{}
+	case !state.ProvenOut || !tl.ready(node) || !history.LeftOutSince.IsZero():
 	case tl.Past == nil: // the beginning is not known
-		history.Out = tl.Started.Add(-rememberedFor)
+		history.LeftOutSince = tl.Started.Add(-rememberedFor)
 	default:
-		history.Out = tl.Started
+		history.LeftOutSince = tl.Started
 	}
 	return history
 }
@@ -227,14 +227,14 @@ func (h NodeHistory) answersAgain(at time.Time) NodeHistory {
 // going on ends now.
 func (h NodeHistory) recovered(at time.Time) NodeHistory {
 	h = h.answersAgain(at)
-	if n := len(h.Disruptions); n > 0 && !h.DownSince.IsZero() {
+	if n := len(h.Disruptions); n > 0 && !h.UnwellSince.IsZero() {
 		last := &h.Disruptions[n-1] // a copy, see addSigns
 		last.To, last.Gone = at, at
 	}
-	if !h.DownSince.IsZero() {
-		h.Back = at
+	if !h.UnwellSince.IsZero() {
+		h.RecoveredAt = at
 	}
-	h.DownSince = time.Time{}
+	h.UnwellSince = time.Time{}
 	return h
 }
 
