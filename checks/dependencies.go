@@ -88,7 +88,7 @@ func dependencies(oc *outcomes) []Finding {
 func keepsSessions(ns *nodeStates, name string) bool {
 	return slices.ContainsFunc(ns.Cluster.Dependencies, func(d probes.Dependency) bool {
 		return strings.EqualFold(d.Name, name) &&
-			slices.Contains([]string{"redis", "rediss", "memcached", "mysql", "postgres"}, d.URL.Scheme)
+			slices.Contains([]string{"redis", "rediss", "redis+sentinel", "memcached", "mysql", "postgres"}, d.URL.Scheme)
 	})
 }
 
@@ -176,7 +176,7 @@ func dependencyNames(ns *nodeStates, o *probes.StatusReport) []string {
 // none.
 func configuredName(ns *nodeStates, text string) string {
 	longest := ""
-	for _, d := range ns.Dependencies {
+	for _, d := range ns.Cluster.Dependencies { // not those probed: a round under way has none yet
 		if len(d.Name) > len(longest) && beginsWithName(text, d.Name) {
 			longest = d.Name
 		}

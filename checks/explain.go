@@ -86,6 +86,7 @@ var causes = map[Code][]possibleCause{
 	},
 	PageFailing: {
 		{PageFailing, samePage},
+		{DependencyDown, suffers},
 		{NodeFailingInRotation, mayCause},
 		{NodeDown, mayCause},
 		{NodeDown, noNodeUp},
@@ -252,10 +253,10 @@ func atOneOf(effect, cause Finding) bool {
 
 func sameDependency(effect, cause Finding) bool { return effect.Dependency == cause.Dependency }
 
-// suffers is true of a node that answers with errors and reports a dependency
-// unavailable, or whose dependency the probe finds down.
+// suffers is true of a node or page that answers with errors, if the node reports a dependency
+// unavailable, or the probe finds it down, or all nodes may store their sessions there.
 func suffers(effect, cause Finding) bool {
-	return effect.erring && (cause.unanswered || reportedBy(effect, cause))
+	return effect.erring && (cause.unanswered || cause.store || reportedBy(effect, cause))
 }
 
 // storedThere is true of a dependency that may store the sessions. The configuration

@@ -203,6 +203,15 @@ func TestExplain(t *testing.T) {
 			[]string{"dependency_down/Mail", "node_down/node1"},
 		},
 		{
+			"errors of a page on a node, while another one cannot reach the session store",
+			[]Finding{
+				{Code: PageFailing, Severity: Critical, Node: "node2", Nodes: []string{"node2"}, Target: "/", erring: true},
+				{Code: DependencyDown, Severity: Critical, Dependency: "Redis", Nodes: []string{"node1"}, store: true},
+				{Code: PageFailing, Severity: Warning, Node: "node1", Nodes: []string{"node1"}, Target: "/gone"},
+			},
+			[]string{"dependency_down/Redis", "page_failing/node2 / <- dependency_down/Redis", "page_failing/node1 /gone"},
+		},
+		{
 			"a dispute, by the same dependency",
 			[]Finding{
 				dependency(DependencyDown, "DB"), dependency(DependencyDown, "Redis"),

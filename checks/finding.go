@@ -112,7 +112,7 @@ type Finding struct {
 	Host string
 
 	// Only the rules of explain read these; they are neither shown nor stored.
-	erring     bool     // the node answers with errors
+	erring     bool     // the node answers, or pages are answered, with errors of the server
 	unanswered bool     // a node that did not answer in time, or a dependency that did not answer
 	store      bool     // the dependency is of a kind that stores sessions
 	follows    []string // nodes whose failure or return affects clients of other nodes

@@ -351,7 +351,7 @@ var english = translation{
 		MsgDisputedByNodes:       `{{do .Nodes "says" "say"}} that {{.Name}} is unavailable, and it answers stickwatch`,
 		MsgDisputedByProbe:       "{{.Name}} does not answer stickwatch, and no node reports it unavailable",
 		MsgReportNothing:         `{{do .Nodes "reports" "report"}} nothing`,
-		MsgCheckOwnCredentials:   "Check the address and the credentials that stickwatch uses for {{.Name}}, and whether the nodes use the same.",
+		MsgCheckOwnCredentials:   "Check the address and the credentials that stickwatch uses for {{.Name}}, and whether the nodes use the same. After a failover they may use another server: let stickwatch ask Sentinel (`redis+sentinel://`), or an address that moves with the primary.",
 		MsgPageFailsOn:           `{{.Path}} fails on {{.Node}}: got {{template "what came" .}}, want {{.Value}}`,
 		MsgPageFailsThrough:      `{{.Path}} fails through the balancer: got {{template "what came" .}}, want {{.Value}}`,
 		MsgCheckPage:             "Look in the application's log for this request; if the page moved, correct its path or status in the configuration.",

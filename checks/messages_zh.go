@@ -357,7 +357,7 @@ var chinese = translation{
 		MsgDisputedByNodes:       "{{list .Nodes}} 报告 {{.Name}} 不可用，而它对 stickwatch 有应答",
 		MsgDisputedByProbe:       "{{.Name}} 对 stickwatch 没有应答，而没有节点报告其不可用",
 		MsgReportNothing:         "{{list .Nodes}} 没有报告异常",
-		MsgCheckOwnCredentials:   "请核对 stickwatch 访问 {{.Name}} 所用的地址和凭据，以及节点是否使用相同的。",
+		MsgCheckOwnCredentials:   "请核对 stickwatch 访问 {{.Name}} 所用的地址和凭据，以及节点是否使用相同的。故障转移后，节点可能已改用另一台服务器：请让 stickwatch 通过哨兵查询主库（`redis+sentinel://`），或改用随主库切换的地址。",
 		MsgPageFailsOn:           `{{.Node}} 上的 {{.Path}} 异常：得到 {{template "what came" .}}，应为 {{.Value}}`,
 		MsgPageFailsThrough:      `经负载均衡器访问 {{.Path}} 异常：得到 {{template "what came" .}}，应为 {{.Value}}`,
 		MsgCheckPage:             "请在应用日志中查看该请求；若页面已迁移，请修正配置中的路径或状态码。",

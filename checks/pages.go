@@ -54,7 +54,7 @@ func failsThrough(ns *nodeStates, front frontend, page probes.Page, ex probes.Ex
 func aboutPage(f Finding, fails MessageID, page probes.Page, ex probes.Exchange) Finding {
 	f.Summary = msg(fails, Args{Path: page.Path, Node: f.Node, Status: ex.Status, Reason: why(ex), Value: page.Want.String()})
 	f.Evidence = []Message{describe(ex)}
-	f.Remedy = msg(MsgCheckPage, Args{})
+	f.Remedy, f.erring = msg(MsgCheckPage, Args{}), ex.Status >= http.StatusInternalServerError
 	return f
 }
 

@@ -31,7 +31,7 @@ func newProber() *monitor.Prober {
 	return &monitor.Prober{
 		Handshake: handshake,
 		Pingers: map[string]probes.Pinger{
-			"redis": redis.Ping, "rediss": redis.Ping, "mysql": mysql.Ping, "mariadb": mysql.Ping,
+			"redis": redis.Ping, "rediss": redis.Ping, "redis+sentinel": redis.PingPrimary, "mysql": mysql.Ping, "mariadb": mysql.Ping,
 			"postgres": postgres.Ping, "postgresql": postgres.Ping, "memcached": memcached.Ping,
 			"tcp": probes.PingTCP,
 		},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 // The supported schemes of addresses.
 var (
 	web      = []string{"http", "https"}
-	services = []string{"redis", "rediss", "mysql", "postgres", "memcached", "tcp", "http", "https"}
+	services = []string{"redis", "rediss", "redis+sentinel", "mysql", "postgres", "memcached", "tcp", "http", "https"}
 )
 
 // url parses an address with one of the schemes; nil for "". It returns nil and reports
@@ -80,6 +81,10 @@ func parseURL(text string, schemes []string) (*url.URL, error) {
 		return nil, errors.New("has a port that is not a number from 1 to 65535")
 	case scheme == "tcp" && u.Port() == "":
 		return nil, errors.New("has no port: expected tcp://HOST:PORT")
+	case scheme == "redis+sentinel" && strings.Trim(u.Path, "/") == "":
+		return nil, errors.New("names no primary: expected redis+sentinel://HOST:PORT/PRIMARY")
+	case scheme == "redis+sentinel" && slices.ContainsFunc(u.Query()["sentinel"], func(a string) bool { _, _, err := net.SplitHostPort(a); return err != nil }):
+		return nil, errors.New("has a parameter sentinel that is not HOST:PORT")
 	case strings.Contains(text, "#"):
 		return nil, errors.New("has a #fragment, which no server gets to see")
 	}

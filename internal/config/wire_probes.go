@@ -90,7 +90,7 @@ type wireHandshake struct {
 type wireDependency struct {
 	// Its name in the nodes' status endpoints.
 	Name string `yaml:"name" check:"required"`
-	// Its address: redis://, rediss://, mysql://, postgres://, memcached://, tcp://, http:// or https://, with user and password if required. If a server requests the password in clear text, it is sent to PostgreSQL only with ?require_auth=password or ?sslmode=verify-full, and to memcached only with ?allowCleartextPasswords=true.
+	// Its address: redis://, rediss://, redis+sentinel://, mysql://, postgres://, memcached://, tcp://, http:// or https://, with user and password if required. redis+sentinel://HOST:26379/PRIMARY?sentinel=HOST:26379 asks Redis Sentinel (each parameter sentinel is another one) which server is the primary now, so that a failover is no outage. If a server requests the password in clear text, it is sent to PostgreSQL only with ?require_auth=password or ?sslmode=verify-full, and to memcached only with ?allowCleartextPasswords=true.
 	URL string `yaml:"url"`
 	// File with the address, if it contains a password. Relative to the configuration file.
 	URLFile string `yaml:"url_file"`
