@@ -283,9 +283,9 @@ func (rem *remaps) justRehashed(at time.Time) bool {
 // returned. Its leaving moved clients of other nodes, so its return does, too; the
 // client is not one of its own that it gets back.
 func (rem *remaps) movedByReturn(a *answer, out []string) bool {
-	left := rem.past().Balancer.Remapped
+	leaving := rem.past().Balancer.Remapped
 	d, ok := rem.disruptionAt(a.servingNode, a.At)
-	return ok && rem.rehashes() && slices.Contains(left.Follows, a.servingNode) && d.covers(left.At, rem.consequencesFor) &&
+	return ok && rem.rehashes() && slices.Contains(leaving.Follows, a.servingNode) && d.covers(leaving.At, rem.consequencesFor) &&
 		!slices.Contains(out, a.trace.holder) && !slices.Contains(out, a.trace.opener)
 }
 
