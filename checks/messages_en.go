@@ -307,7 +307,7 @@ var english = translation{
 		MsgRestarted:         "{{.Node}} has been restarted",
 		MsgSeemsRestarted:    "{{.Node}} has lost all its sessions, as by a restart",
 		MsgAtMoment:          "{{clock .At}}: {{say .Why}}",
-		MsgRestartOrDeletion: "If nobody restarted anything, the sessions were deleted while the process ran: find out who ended them. A start time in the status of nodes (up_since) tells the two apart.",
+		MsgRestartOrDeletion: "If nobody restarted anything, the sessions were deleted while the process ran: find out who ended them (Tomcat: a context that was reloaded or redeployed, or an old `##` version that was undeployed). A start time in the status of nodes (up_since) tells the two apart.",
 		MsgFindWhyEnded:      "Nothing if the restart was intended; otherwise find out why the process ended.",
 		MsgLostWithLeaving:   `{{count .Count "session of ours was" "sessions of ours were"}} lost with {{do .Nodes "when its source ceased to list it" "when their source ceased to list them"}}`,
 		MsgLeftTheList:       "{{.Node}} is no longer listed",

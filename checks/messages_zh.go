@@ -313,7 +313,7 @@ var chinese = translation{
 		MsgRestarted:         "{{.Node}} 已重启",
 		MsgSeemsRestarted:    "{{.Node}} 丢失了全部会话，疑似已重启",
 		MsgAtMoment:          "{{clock .At}}：{{say .Why}}",
-		MsgRestartOrDeletion: "若无人重启过，则会话是在其运行期间被删除的：请查明是谁清除了会话。若节点状态报告启动时间（up_since），即可区分这两种情况。",
+		MsgRestartOrDeletion: "若无人重启过，则会话是在其运行期间被删除的：请查明是谁清除了会话（Tomcat：重新加载或重新部署了应用，或卸载了旧的 `##` 版本）。若节点状态报告启动时间（up_since），即可区分这两种情况。",
 		MsgFindWhyEnded:      "若是有意重启，无须处理；否则请查明其进程为何退出。",
 		MsgLostWithLeaving:   "{{list .Nodes}} 从节点列表中移除时丢失了 {{.Count}} 个会话",
 		MsgLeftTheList:       "{{.Node}} 已不在节点列表中",
