@@ -78,6 +78,9 @@ func (o *openPlacement) observe(request checks.Request) []checks.Placement {
 	pause := request.At.Sub(o.To)
 	interrupted := pause > max(checks.PlacementGap, 3*o.pause) // longer than usual, too
 	o.pause = max(pause, o.pause-o.pause/8)
+	if !request.Canary && !interrupted && o.Outcome.Harmful() {
+		return o.extend(request.At) // new clients show that the harm goes on, and canaries what it is
+	}
 	if interrupted || o.newest.Node != request.Served || o.newest.Outcome != request.Outcome {
 		o.newest = placementOf(request)
 	}

@@ -84,6 +84,23 @@ func TestPlacements(t *testing.T) {
 				s.request("node1", checks.OutcomeLost, 1)
 			}
 		}, []string{"5s to 20s: node1 served", "25s to 1h0m5s: node1 lost"}},
+		{"a drift, also of new clients", func(s *canaryScript) {
+			s.request("node1", checks.OutcomeServed, 4)
+			for i := range 4 {
+				s.fresh = false
+				s.request(fmt.Sprint("node", 2+i%2), checks.OutcomeLost, 1)
+				s.fresh = true
+				for range 8 {
+					s.request("node2", checks.OutcomeLost, 1)
+					s.request("node3", checks.OutcomeLost, 1)
+				}
+			}
+			s.fresh = false
+			s.request("node1", checks.OutcomeServed, 2)
+		}, []string{
+			"5s to 20s: node1 served", "25s to 1m45s: node2 lost", "1m50s to 3m10s: node3 lost", "3m15s to 4m35s: node2 lost",
+			"4m40s to 6m0s: node3 lost", "6m5s to 6m10s: node1 served",
+		}},
 		{"an outage that costs the session", func(s *canaryScript) {
 			s.request("node1", checks.OutcomeServed, 4)
 			s.request("", checks.OutcomeError, 2)
