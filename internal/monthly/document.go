@@ -160,7 +160,7 @@ func (w *writer) incidents(c Cluster) {
 	if len(c.Incidents) == 0 {
 		return
 	}
-	s := Section{Heading: w.text("Incidents of %s", clean(c.Name)), Level: 3, Columns: w.texts("Begin", "Duration", "Severity", "Affected", "What happened", "Id")}
+	s := Section{Heading: w.text("Incidents of %s", clean(c.Name)), Level: 3, Columns: w.texts("Begin", "Duration", "Severity", "Affected", "What happened", "ID")}
 	for _, i := range slices.Backward(c.Incidents) {
 		i.Cause.Summary = i.Cause.Summary.InZone(w.zone)
 		s.Rows = append(s.Rows, []string{
@@ -248,7 +248,7 @@ var inChinese = map[string]string{
 	"What": "对象", "Name": "名称", "Availability": "可用性", "Requests": "请求数", "Failed": "失败", "Longest outage": "最长中断",
 	"all sessions": "全部会话", "owner unknown": "所属节点未知", "Nothing was probed.": "没有探测数据。",
 	"sessions of": "会话所属节点", "balancer": "负载均衡器", "node": "节点", "dependency": "依赖服务",
-	"Incidents of %s": "%s 的事件", "Begin": "开始", "Duration": "时长", "Severity": "级别", "Affected": "影响范围", "What happened": "经过", "Id": "编号",
+	"Incidents of %s": "%s 的事件", "Begin": "开始", "Duration": "时长", "Severity": "级别", "Affected": "影响范围", "What happened": "经过", "ID": "编号",
 	"Deployments of %s": "%s 的发布", "Sessions moved": "转移的会话", "Sessions lost": "丢失的会话", "not ended": "未结束",
 	"critical": "严重", "warning": "警告", "info": "信息",
 }
