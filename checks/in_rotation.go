@@ -39,8 +39,8 @@ func ejected(tl *timeline, node probes.Node, frontend string, state rotationStat
 	finding.unprovoked = !disrupted || !d.failed()
 	finding.Summary = msg(MsgEjected, Args{Node: node.ID, Address: frontend})
 	history := tl.nodeHistory[node.ID]
-	cost := finding.unprovoked && !history.LeftOutSince.IsZero() && !tl.past().Balancer.LastLostAt.Before(history.LeftOutSince) // an outage until the node is back
-	if passing(tl, history) && !cost {
+	costSessions := finding.unprovoked && !history.LeftOutSince.IsZero() && !tl.past().Balancer.LastLostAt.Before(history.LeftOutSince)
+	if passing(tl, history) && !costSessions { // one that did is an outage until the node is back
 		finding.Severity, finding.passing = Info, true
 		if tl.Started.Sub(history.RecoveredAt) <= tl.consequencesFor {
 			finding.Summary = msg(MsgNotTakenBackYet, Args{Node: node.ID, Address: frontend, Since: history.RecoveredAt})

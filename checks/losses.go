@@ -163,15 +163,20 @@ func firstOfClients(answers []*answer) (first []*answer) {
 
 // sharedPause returns the shortest pause if all clients had paused; otherwise 0.
 func sharedPause(answers []*answer) time.Duration {
-	answers = firstOfClients(answers)
-	shortest := answers[0].pauseBefore()
-	for _, a := range answers {
-		shortest = min(shortest, a.pauseBefore())
-	}
+	shortest := leastPause(firstOfClients(answers))
 	if shortest < shortestPause {
 		return 0
 	}
 	return shortest.Round(time.Second)
+}
+
+// leastPause returns the shortest pause before any of the answers.
+func leastPause(answers []*answer) time.Duration {
+	shortest := answers[0].pauseBefore()
+	for _, a := range answers {
+		shortest = min(shortest, a.pauseBefore())
+	}
+	return shortest
 }
 
 // longestPauseKept returns the longest pause after which a client still had its session.

@@ -125,7 +125,7 @@ func (rem *remaps) forgotIdle(r *observedRemap) bool {
 		a, _ := rem.movedForGood(trace)
 		moved = append(moved, a)
 	}
-	return len(moved) > 0 && rem.forgottenAfter(moved) > 0
+	return rem.forgottenAfter(moved) > 0
 }
 
 // forgottenFor is how long a balancer that forgot idle clients is expected to forget the next.
@@ -144,13 +144,8 @@ func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
 	if len(moved) == 0 {
 		return 0
 	}
-	shortest, first := moved[0].pauseBefore(), moved[0].At
-	for _, a := range moved {
-		shortest = min(shortest, a.pauseBefore())
-		if a.At.Before(first) {
-			first = a.At
-		}
-	}
+	shortest := leastPause(moved)
+	first := slices.MinFunc(moved, func(a, b *answer) int { return a.At.Compare(b.At) }).At
 	known := mov.Started.Sub(mov.past().Balancer.LastForgotAt) <= forgottenFor
 	if shortest < shortestPause && !known {
 		return 0

@@ -71,20 +71,20 @@ func queryJSON[T any](ctx context.Context, q queryer, query string, args ...any)
 	return all, err
 }
 
-// decodedAtOnce is the number of rows that eachJSON decodes at a time.
-const decodedAtOnce = 64
+// maxDecoded bounds the rows that eachJSON decodes at a time.
+const maxDecoded = 64
 
 // eachJSON is queryJSON for a yield that returns false to stop. It decodes rows in parallel, because
-// decoding takes longer than reading them.
+// decoding takes longer than reading them: few at first, because many callers want few.
 func eachJSON[T any](ctx context.Context, q queryer, yield func(T) bool, query string, args ...any) error {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	for more := true; more; {
+	for more, atOnce := true, min(runtime.GOMAXPROCS(0), maxDecoded); more; atOnce = min(2*atOnce, maxDecoded) {
 		var bodies [][]byte
-		for len(bodies) < decodedAtOnce {
+		for len(bodies) < atOnce {
 			if more = rows.Next(); !more {
 				break
 			}

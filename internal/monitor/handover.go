@@ -30,7 +30,7 @@ type handedOver struct {
 	Balancer netip.AddrPort // the slot
 	Node     string
 	Idle     time.Duration // pause between two requests of an idle canary
-	Place    int           // its place in the list of pauses
+	Index    int           // in the list of pauses
 	State    json.RawMessage
 }
 
@@ -52,7 +52,7 @@ func (p *canaryPool) held(c *probes.Cluster) (list []heldCanary) {
 		add(canary, handedOver{Use: usedForNode})
 	}
 	for _, c := range p.idle {
-		add(c.pooledCanary, handedOver{Use: usedIdle, Idle: c.idleTime, Place: c.index})
+		add(c.pooledCanary, handedOver{Use: usedIdle, Idle: c.idleTime, Index: c.index})
 	}
 	for _, canary := range p.reserve {
 		add(canary, handedOver{Use: usedReserve})
@@ -165,7 +165,7 @@ func (w *Watcher) Continue(canaries []byte, taken time.Time) error {
 		case usedForNode:
 			pool.canaries = append(pool.canaries, c)
 		case usedIdle:
-			pool.idle = append(pool.idle, &idleCanary{pooledCanary: c, idleTime: h.Idle, index: h.Place, last: canary.First().At})
+			pool.idle = append(pool.idle, &idleCanary{pooledCanary: c, idleTime: h.Idle, index: h.Index, last: canary.First().At})
 		case usedReserve:
 			pool.reserve = append(pool.reserve, c)
 		}

@@ -302,13 +302,7 @@ func TestHangingDisk(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := newOutage(t)
-			o.failingSince = time.Time{}
-			disk := hangingStore{o.db, make(chan struct{}), make(chan struct{})}
-			o.config.Store = disk
-			written := make(chan error, 1)
-			go func() { written <- o.Flush(t.Context()) }()
-			<-disk.taken
+			o, endWrite := newHangingWrite(t)
 			o.wantClaim(t, stuckAfter-time.Second, "")
 			o.wantClaim(t, stuck, o.fired.ID)
 			if err := tt.outcome(o); err != nil {
@@ -317,10 +311,7 @@ func TestHangingDisk(t *testing.T) {
 			if got := o.Undelivered(); got != 0 {
 				t.Errorf("got %d notifications that wait, want none", got)
 			}
-			close(disk.released)
-			if err := <-written; err != nil {
-				t.Fatal(err)
-			}
+			endWrite()
 			o.config.Store = o.db
 			o.unblockDisk(t)
 			o.wantClaim(t, 0, "")
@@ -332,22 +323,32 @@ func TestHangingDisk(t *testing.T) {
 	}
 }
 
-// TestAttemptDuringHangingWrite: a write that returns while an attempt from memory is in
-// progress makes nobody else attempt it, and later attempts are not the first.
-func TestAttemptDuringHangingWrite(t *testing.T) {
-	t.Parallel()
-	o := newOutage(t)
+// newHangingWrite returns an outage in which a write hangs, and a function that ends the write.
+func newHangingWrite(t *testing.T) (o *outage, endWrite func()) {
+	t.Helper()
+	o = newOutage(t)
 	o.failingSince = time.Time{}
 	disk := hangingStore{o.db, make(chan struct{}), make(chan struct{})}
 	o.config.Store = disk
 	written := make(chan error, 1)
 	go func() { written <- o.Flush(t.Context()) }()
 	<-disk.taken
-	o.wantClaim(t, stuck, o.fired.ID)
-	close(disk.released)
-	if err := <-written; err != nil {
-		t.Fatal(err)
+	return o, func() {
+		t.Helper()
+		close(disk.released)
+		if err := <-written; err != nil {
+			t.Fatal(err)
+		}
 	}
+}
+
+// TestAttemptDuringHangingWrite: a write that returns while an attempt from memory is in
+// progress makes nobody else attempt it, and later attempts are not the first.
+func TestAttemptDuringHangingWrite(t *testing.T) {
+	t.Parallel()
+	o, endWrite := newHangingWrite(t)
+	o.wantClaim(t, stuck, o.fired.ID)
+	endWrite()
 	o.wantClaim(t, 0, "") // the attempt has a lease
 	if err := o.outbox.Retry(t.Context(), o.fired.ID, time.Now(), "timeout"); err != nil {
 		t.Fatal(err)

@@ -3,11 +3,11 @@ package redis
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
@@ -33,7 +33,7 @@ func sentinel(primary string) func(net.Conn) {
 }
 
 func TestPingPrimary(t *testing.T) {
-	up, hung, loading := tcptest.Serve(t, answer("+PONG\r\n")), tcptest.Serve(t, func(net.Conn) { time.Sleep(time.Second) }), tcptest.Serve(t, answer("-LOADING\r\n"))
+	up, hung, loading := tcptest.Serve(t, answer("+PONG\r\n")), tcptest.Serve(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }), tcptest.Serve(t, answer("-LOADING\r\n"))
 	toUp, toHung, toLoading := tcptest.Serve(t, sentinel(up)), tcptest.Serve(t, sentinel(hung)), tcptest.Serve(t, sentinel(loading))
 	for name, tc := range map[string]struct{ url, want string }{
 		"up":                             {toUp + "/m", ""},
