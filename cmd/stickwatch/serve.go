@@ -10,8 +10,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -193,20 +191,11 @@ func (o *serveOptions) serve(parent context.Context, c console, log daemonLog, l
 	}
 	logger.Info("watching", "version", versionText(), "url", pageURL(d.Address(), o.webConfig))
 	defer reloadOnHangup(ctx, d, logger)()
-	lowerGCPercent(c.environ)
+	go boundGarbage(ctx, c.environ)
 	if err := d.Run(ctx); err != nil {
 		return exitError{exitFinding, err}
 	}
 	return nil
-}
-
-// lowerGCPercent makes garbage collection more frequent than Go's default, unless GOGC is
-// set. Monitoring machines are small, so that memory matters more than processor time.
-func lowerGCPercent(environ []string) {
-	const percent = 30
-	if !slices.ContainsFunc(environ, func(pair string) bool { return strings.HasPrefix(pair, "GOGC=") }) {
-		debug.SetGCPercent(percent)
-	}
 }
 
 // A daemonLog is a log that never blocks on its file.
