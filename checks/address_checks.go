@@ -15,10 +15,10 @@ func addressesDisagree(mov *movement) []Finding {
 	if len(apart) == 0 || undecided(apart) {
 		return nil
 	}
-	f := Finding{Code: BalancerSplit, Severity: Warning, checkedAt: newestOf(mov.AddressChecks), byLoss: true}
+	f := Finding{Code: BalancerSplit, Severity: Warning, checkedAt: newestOf(mov.round.AddressChecks), byLoss: true}
 	lost := 0
 	for _, x := range apart {
-		f.byLoss = f.byLoss && !x.Moved(mov.identity.NodeOf)
+		f.byLoss = f.byLoss && !x.Moved(mov.nodes.identity.NodeOf)
 		if x.SessionOutcome() == probes.SessionLost {
 			lost++
 			if x.URL == x.OtherURL && (x.From != "" || mov.allWellAt(x.There.At)) {
@@ -26,7 +26,7 @@ func addressesDisagree(mov *movement) []Finding {
 			}
 		}
 	}
-	f.Nodes = mov.nodesWhere(func(id string) bool {
+	f.Nodes = mov.nodes.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(apart, func(x probes.AddressCheck) bool { return x.From == id })
 	})
 	f.Summary = msg(MsgAddressesDisagree, Args{Count: len(apart), Of: asked, Lost: lost})
@@ -38,10 +38,10 @@ func addressesDisagree(mov *movement) []Finding {
 
 // apart returns the address checks by which addresses disagree, and how many checks show anything.
 func (mov *movement) apart() (list []probes.AddressCheck, asked int) {
-	if mov.policy() == probes.PolicyNone || mov.policy() == probes.PolicyShared && mov.storeFails() {
+	if mov.nodes.policy() == probes.PolicyNone || mov.nodes.policy() == probes.PolicyShared && mov.storeFails() {
 		return nil, 0
 	}
-	for _, x := range mov.AddressChecks {
+	for _, x := range mov.round.AddressChecks {
 		if x.Void {
 			continue
 		}
@@ -72,35 +72,35 @@ func newestOf(checks []probes.AddressCheck) (newest time.Time) {
 func (mov *movement) separates(x probes.AddressCheck) bool {
 	lost := x.SessionOutcome() == probes.SessionLost
 	switch {
-	case mov.page.isWrong(x.There):
+	case mov.nodes.page.isWrong(x.There):
 		return false
-	case mov.policy() == probes.PolicyShared:
+	case mov.nodes.policy() == probes.PolicyShared:
 		return lost
-	case !lost && !x.Moved(mov.identity.NodeOf):
+	case !lost && !x.Moved(mov.nodes.identity.NodeOf):
 		return false
 	case mov.scattersAt(x):
 		return false
 	case x.From == "":
 		return true
-	case !mov.ready(x.From) || mov.rotationStates[x.From].ProvenOut:
+	case !mov.nodes.ready(x.From) || mov.rotation.states[x.From].ProvenOut:
 		return false
 	}
-	_, disrupted := mov.disruptionAt(x.From, x.There.At)
+	_, disrupted := mov.timeline.disruptionAt(x.From, x.There.At)
 	other := frontendName(x.OtherURL, x.Second)
-	return !disrupted && !slices.ContainsFunc(mov.rotationStates[x.From].OutAt, func(e frontendRotation) bool { return e.frontend == other })
+	return !disrupted && !slices.ContainsFunc(mov.rotation.states[x.From].OutAt, func(e frontendRotation) bool { return e.frontend == other })
 }
 
 // storeFails reports whether nodes that share sessions lose them at one address, too, or a
 // dependency is down, which may be the store: then a session that is lost elsewhere shows nothing.
 func (mov *movement) storeFails() bool {
-	return sessionsShared(mov.nodeStates) == No || slices.ContainsFunc(services(mov.outcomes), service.down) ||
-		slices.ContainsFunc(mov.allAnswers, func(a *answer) bool { return a.sessionOutcome == probes.SessionLost })
+	return sessionsShared(mov.nodes) == No || slices.ContainsFunc(services(mov.outcomes), service.down) ||
+		slices.ContainsFunc(mov.outcomes.allAnswers, func(a *answer) bool { return a.sessionOutcome == probes.SessionLost })
 }
 
 // allWellAt reports whether no node is down, or was disrupted at a moment.
 func (mov *movement) allWellAt(at time.Time) bool {
-	unready := slices.ContainsFunc(mov.Cluster.Nodes, func(n probes.Node) bool { return !mov.ready(n.ID) })
-	return !unready && len(mov.nodesDisruptedIn(Span{at, at})) == 0
+	unready := slices.ContainsFunc(mov.round.Cluster.Nodes, func(n probes.Node) bool { return !mov.nodes.ready(n.ID) })
+	return !unready && len(mov.timeline.nodesDisruptedIn(Span{at, at})) == 0
 }
 
 // scattersAt reports whether one of the two addresses does not keep its own clients either.
@@ -113,8 +113,8 @@ func (mov *movement) scattersAt(x probes.AddressCheck) bool {
 
 func (mov *movement) carriedTo(x probes.AddressCheck) Message {
 	args := Args{Session: x.Session, Node: x.From, At: x.There.At, Addresses: []string{frontendName(x.URL, x.Address), frontendName(x.OtherURL, x.Second)}}
-	if x.Moved(mov.identity.NodeOf) {
-		args.Other = mov.identity.NodeOf(x.There.Label)
+	if x.Moved(mov.nodes.identity.NodeOf) {
+		args.Other = mov.nodes.identity.NodeOf(x.There.Label)
 	}
 	if x.SessionOutcome() == probes.SessionLost {
 		args.Lost = 1

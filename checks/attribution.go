@@ -16,21 +16,31 @@ import (
 // attribution is the last stage before findings: the cause of each lost session, and
 // the history that results from it.
 type attribution struct {
-	*remaps
+	round    *Round
+	nodes    *nodeStates
+	outcomes *outcomes
+	rotation *rotation
+	timeline *timeline
+	movement *movement
+	remaps   *remaps
 
 	history History // for the next round, this one included
 }
 
 // attribute returns the last stage of a round.
-func attribute(r *remaps) *attribution {
-	att := &attribution{remaps: r, history: History{Nodes: maps.Clone(r.nodeHistory), Balancer: r.balancer, SlowConnects: r.slowConnects}}
+func attribute(rem *remaps) *attribution {
+	att := &attribution{
+		round: rem.round, nodes: rem.nodes, outcomes: rem.outcomes, rotation: rem.rotation,
+		timeline: rem.timeline, movement: rem.movement, remaps: rem,
+		history: History{Nodes: maps.Clone(rem.timeline.nodeHistory), Balancer: rem.balancer, SlowConnects: rem.outcomes.slowConnects},
+	}
 	for id, known := range att.history.Nodes {
-		known.ScatteredSince, known.ScatteredLast = att.scattered[id].From, att.scattered[id].To
+		known.ScatteredSince, known.ScatteredLast = att.movement.scattered[id].From, att.movement.scattered[id].To
 		att.history.Nodes[id] = known
 	}
-	att.history.Balancer.Unlisted = att.unlistedSince()
-	att.history.Balancer.Served, att.history.Balancer.Waited = att.page.served, att.waits
-	for _, a := range att.answers {
+	att.history.Balancer.Unlisted = att.outcomes.unlistedSince()
+	att.history.Balancer.Served, att.history.Balancer.Waited = att.nodes.page.served, att.outcomes.waits
+	for _, a := range att.outcomes.answers {
 		if a.sessionOutcome == probes.SessionKept && a.At.After(att.history.Balancer.LastKeptAt) {
 			att.history.Balancer.LastKeptAt = a.At
 		}
@@ -57,15 +67,15 @@ const (
 // Only under the sticky policy may sessions be lost with a node, or by a balancer that
 // moves clients.
 func (att *attribution) causeOfLoss(a *answer) lossCause {
-	reported := a.pauseBefore() >= shortestPause && a.sinceLastKept().contains(att.past().Balancer.LastLostAt)
-	if att.policy() == probes.PolicySticky {
-		switch known := att.balancer; {
+	reported := a.pauseBefore() >= shortestPause && a.sinceLastKept().contains(att.round.past().Balancer.LastLostAt)
+	if att.nodes.policy() == probes.PolicySticky {
+		switch known := att.remaps.balancer; {
 		// What the balancer does at this moment shows these, and the nodes were well.
 		case att.drifted(a.trace):
 			return lossByDrift
 		case att.separatedByBalancer(a.trace):
 			return lossBySplit
-		case att.remap.includes(a.trace):
+		case att.remaps.remap.includes(a.trace):
 			return lossByRemapping
 		// A node failed at that time, which would have cost the session in any case.
 		case att.lostWithNode(a):
@@ -81,9 +91,9 @@ func (att *attribution) causeOfLoss(a *answer) lossCause {
 			return lossEarlier
 		// That the balancer moved other clients recently is the weakest reason: nothing
 		// shows that it moved this one.
-		case a.moved() && att.mayFollow(a, known.LastDriftAt):
+		case a.moved() && att.timeline.mayFollow(a, known.LastDriftAt):
 			return lossByDrift
-		case a.moved() && (att.mayFollow(a, known.Remapped.At) || att.mayFollow(a, known.Remapped.Last)):
+		case a.moved() && (att.timeline.mayFollow(a, known.Remapped.At) || att.timeline.mayFollow(a, known.Remapped.Last)):
 			return lossByRemapping
 		}
 	}
@@ -97,36 +107,36 @@ func (att *attribution) causeOfLoss(a *answer) lossCause {
 // policy allows. A node that was only left out still has its sessions, but its
 // clients lose them all the same.
 func (att *attribution) lostWithNode(a *answer) bool {
-	if att.policy() != probes.PolicySticky {
+	if att.nodes.policy() != probes.PolicySticky {
 		return false
 	}
 	lost := a.sinceLastKept()
 	for _, node := range []string{a.trace.holder, a.trace.opener} {
-		if att.sessionsGoneSince(node, a.trace.First().At) || a.moved() && att.isGone(node) {
+		if att.timeline.sessionsGoneSince(node, a.trace.First().At) || a.moved() && att.isGone(node) {
 			return true
 		}
-		if att.wasDisruptedIn(node, lost, func(d Disruption) bool { return d.mayTakeSession(a) }) {
+		if att.timeline.wasDisruptedIn(node, lost, func(d Disruption) bool { return d.mayTakeSession(a) }) {
 			return true
 		}
 	}
-	return a.moved() && att.byRestartElsewhere(a, lost)
+	return a.moved() && att.movement.byRestartElsewhere(a, lost)
 }
 
 // isGone reports whether a node does not serve. An unlisted name may be that of a listed node, unless
 // all are known by name, or one of them is down.
 func (att *attribution) isGone(node string) bool {
 	if IsUnlisted(node) {
-		return att.allNamed || slices.ContainsFunc(att.active, func(o probes.NodeObservation) bool { return !att.up[o.Node] })
+		return att.outcomes.allNamed || slices.ContainsFunc(att.nodes.active, func(o probes.NodeObservation) bool { return !att.nodes.up[o.Node] })
 	}
-	return node != "" && !att.ready(node)
+	return node != "" && !att.nodes.ready(node)
 }
 
 // returnsToOwner reports whether a hash returned a client to its owner from the
 // successor. The session that it had there is lost because of the ejection that moved
 // it.
 func (att *attribution) returnsToOwner(a *answer) bool {
-	owner, _, ok := att.ownerAndSuccessor(a.trace)
-	return ok && a.moved() && a.servingNode == owner && att.byEjection(a)
+	owner, _, ok := att.rotation.ownerAndSuccessor(a.trace)
+	return ok && a.moved() && a.servingNode == owner && att.movement.byEjection(a)
 }
 
 // leftOut returns the key of the finding that the balancer left out a node which was
@@ -137,7 +147,7 @@ func (att *attribution) leftOut(a *answer) string {
 		return ""
 	}
 	for _, node := range []string{a.servingNode, a.trace.holder, a.trace.opener} {
-		if d, ok := att.disruptionAt(node, a.At); ok && !d.failed() && d.Finding != "" {
+		if d, ok := att.timeline.disruptionAt(node, a.At); ok && !d.failed() && d.Finding != "" {
 			return d.Finding
 		}
 	}
@@ -147,14 +157,14 @@ func (att *attribution) leftOut(a *answer) string {
 // drifted reports whether the address of the balancer sends clients back and forth. Another
 // node's session may then replace that of any of its clients.
 func (att *attribution) drifted(tr *trace) bool {
-	return slices.ContainsFunc(att.drifts, func(m move) bool {
+	return slices.ContainsFunc(att.movement.drifts, func(m move) bool {
 		return m.trace.Balancer == tr.Balancer && m.trace.URL == tr.URL
 	})
 }
 
 // separatedByBalancer reports whether parts of the balancer disagree about a client.
 func (att *attribution) separatedByBalancer(tr *trace) bool {
-	return slices.ContainsFunc(att.separations, func(s separation) bool { return s.trace == tr })
+	return slices.ContainsFunc(att.movement.separations, func(s separation) bool { return s.trace == tr })
 }
 
 // lostBefore reports whether an earlier answer to the same client had already lost
@@ -172,9 +182,9 @@ func (att *attribution) lostBefore(a *answer) bool {
 // the disruptions that caused it, once each. Only sessions of earlier rounds count: those of
 // this round were opened during it.
 func (att *attribution) countLosses() {
-	counted := att.past().LossesTo
+	counted := att.round.past().LossesTo
 	att.history.LossesTo = counted
-	for _, tr := range att.traces {
+	for _, tr := range att.outcomes.traces {
 		answers := tr.allAnswers()
 		lost := slices.IndexFunc(answers, func(a *answer) bool {
 			return a.sessionOutcome == probes.SessionLost && len(att.nodesThatLost(a)) > 0
@@ -211,7 +221,7 @@ func (att *attribution) nodesThatLost(a *answer) []string {
 func (att *attribution) addLoss(node string, lost Span) bool {
 	known := att.history.Nodes[node]
 	for i, d := range slices.Backward(known.Disruptions) {
-		if d.overlaps(lost, att.consequencesFor) {
+		if d.overlaps(lost, att.timeline.consequencesFor) {
 			known.Disruptions = slices.Clone(known.Disruptions)
 			known.Disruptions[i].Lost++
 			att.history.Nodes[node] = known

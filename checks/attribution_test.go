@@ -19,11 +19,11 @@ func TestLossesCountOnce(t *testing.T) {
 	client.Steps = []probes.Step{{Exchange: probes.Exchange{At: at.Add(-time.Minute)}}, *lost.Step}
 	past := &History{Nodes: map[string]NodeHistory{"node1": {Disruptions: []Disruption{restart}}}}
 	for round := range 2 {
-		nodes := &nodeStates{Round: Round{Cluster: &probes.Cluster{Session: &probes.Session{Policy: probes.PolicySticky}}, Started: at.Add(3 * time.Second), Past: past}}
+		nodes := &nodeStates{round: &Round{Cluster: &probes.Cluster{Session: &probes.Session{Policy: probes.PolicySticky}}, Started: at.Add(3 * time.Second), Past: past}}
 		nodes.direct = map[string]*probes.NodeObservation{}
-		att := &attribution{remaps: &remaps{movement: &movement{timeline: &timeline{
-			rotation: &rotation{outcomes: &outcomes{nodeStates: nodes, traffic: traffic{traces: []*trace{client}}}}, nodeHistory: past.Nodes, consequencesFor: time.Minute,
-		}}}}
+		oc := &outcomes{round: nodes.round, nodes: nodes, traffic: traffic{traces: []*trace{client}}}
+		tl := &timeline{round: nodes.round, nodes: nodes, outcomes: oc, nodeHistory: past.Nodes, consequencesFor: time.Minute}
+		att := attribute(findRemaps(&movement{round: nodes.round, nodes: nodes, outcomes: oc, timeline: tl}))
 		att.history = History{Nodes: map[string]NodeHistory{"node1": past.Nodes["node1"]}}
 		att.countLosses()
 		past = &att.history

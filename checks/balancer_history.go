@@ -20,30 +20,30 @@ type BalancerHistory struct {
 
 // balancerHistory returns the history of the balancer with this round's observations.
 func (rem *remaps) balancerHistory() BalancerHistory {
-	balancerHistory := rem.past().Balancer
-	for _, m := range rem.drifts {
+	balancerHistory := rem.round.past().Balancer
+	for _, m := range rem.movement.drifts {
 		if m.At.After(balancerHistory.LastDriftAt) {
 			balancerHistory.LastDriftAt = m.At
 		}
 	}
 	if rem.forgot {
-		balancerHistory.LastForgotAt = rem.Started
+		balancerHistory.LastForgotAt = rem.round.Started
 	}
 	placed := rem.placedByHash()
-	if rem.oracle != nil && len(placed) >= 2 {
-		balancerHistory.Agreed = rem.fits(rem.Cluster.Nodes, placed)
+	if rem.nodes.oracle != nil && len(placed) >= 2 {
+		balancerHistory.Agreed = rem.fits(rem.round.Cluster.Nodes, placed)
 	}
 	if rem.remap == nil {
 		return balancerHistory
 	}
 	r := rem.remap.Remapping
 	r.Last = r.At
-	if old := balancerHistory.Remapped; rem.Started.Sub(old.At) <= eventReportedFor { // several rounds may see one event
+	if old := balancerHistory.Remapped; rem.round.Started.Sub(old.At) <= eventReportedFor { // several rounds may see one event
 		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
 		if !old.Change.IsZero() {
 			r.Change = old.Change
 		}
-		r.Nodes = rem.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
+		r.Nodes = rem.nodes.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
 		r.Evidence, r.Cause = old.Evidence, old.Cause
 	}
 	balancerHistory.Remapped = r

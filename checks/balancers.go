@@ -11,11 +11,11 @@ import (
 // error of their own.
 func balancers(tl *timeline) []Finding {
 	var list []Finding
-	for _, front := range tl.frontends {
+	for _, front := range tl.outcomes.frontends {
 		switch {
 		case !completed(front.Primary):
 		case !front.answered():
-			if !brokenByNode(tl.nodeStates, front) {
+			if !brokenByNode(tl.nodes, front) {
 				list = append(list, balancerDown(tl.outcomes, front))
 			}
 		default:
@@ -89,7 +89,7 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 		if ex.Answered() {
 			answered++
 		}
-		if !tl.ownError(*ex) {
+		if !tl.nodes.ownError(*ex) {
 			return
 		}
 		errs = append(errs, ex)
@@ -103,11 +103,11 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 	}
 	plain := front.plain()
 	for i, ex := range plain {
-		count(&plain[i], tl.plainFailingNodeOf(ex))
+		count(&plain[i], tl.nodes.plainFailingNodeOf(ex))
 	}
 	for _, a := range front.answers {
 		count(&a.Exchange, a.failedNode)
-		if tl.ownTimeout(a.Exchange) && a.Kind != probes.StepFirst {
+		if tl.nodes.ownTimeout(a.Exchange) && a.Kind != probes.StepFirst {
 			returning++
 		}
 	}
@@ -115,12 +115,12 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 		return nil
 	}
 	f := aboutFrontend(BalancerError, Critical, front)
-	f.Nodes = tl.nodesWhere(func(id string) bool {
-		return (unexplained == 0 && culprits[id]) || (tl.noneReady() && !tl.ready(id))
+	f.Nodes = tl.nodes.nodesWhere(func(id string) bool {
+		return (unexplained == 0 && culprits[id]) || (tl.nodes.noneReady() && !tl.nodes.ready(id))
 	})
 	f.waited, f.follows = waited == len(errs), failedIfAllDisrupted(tl)
 	f.returning = returning == len(errs)
-	met := tl.metAt(front, tl.ownError)
+	met := tl.outcomes.metAt(front, tl.nodes.ownError)
 	f.harm = harmSpan(met)
 	few := len(errs) == 1 || float64(len(errs)) < criticalShare*float64(answered)
 	if few && len(errs) < answered && clientsOf(met) < criticalClients {
@@ -162,8 +162,8 @@ const shortestNodeTimeout = 500 * time.Millisecond
 // would try.
 func failedIfAllDisrupted(tl *timeline) []string {
 	var failed []string
-	for _, o := range tl.active {
-		d, ok := tl.disruptionAt(o.Node, tl.Started)
+	for _, o := range tl.nodes.active {
+		d, ok := tl.disruptionAt(o.Node, tl.round.Started)
 		if !ok {
 			return nil
 		}

@@ -9,18 +9,18 @@ import (
 
 // blindSpots finds what this configuration cannot observe, and how to change that.
 func blindSpots(mov *movement) []Finding {
-	if mov.Cluster.Session == nil || mov.policy() == probes.PolicyNone || len(mov.serving) < 2 {
+	if mov.round.Cluster.Session == nil || mov.nodes.policy() == probes.PolicyNone || len(mov.nodes.serving) < 2 {
 		return nil
 	}
-	if mov.labelledAnswers() == 0 {
+	if mov.outcomes.labelledAnswers() == 0 {
 		return noLabels(mov.outcomes)
 	}
-	unseen := mov.nodesWhere(func(id string) bool {
-		serves := slices.ContainsFunc(mov.serving, func(n probes.Node) bool { return n.ID == id })
-		return serves && mov.rotationStates[id].In == Unknown
+	unseen := mov.nodes.nodesWhere(func(id string) bool {
+		serves := slices.ContainsFunc(mov.nodes.serving, func(n probes.Node) bool { return n.ID == id })
+		return serves && mov.rotation.states[id].In == Unknown
 	})
 	if contradiction := contradiction(mov); !contradiction.IsZero() {
-		return []Finding{otherArithmetic(mov.nodeStates, contradiction, unseen)}
+		return []Finding{otherArithmetic(mov.nodes, contradiction, unseen)}
 	}
 	if len(unseen) == 0 {
 		return nil
@@ -32,7 +32,7 @@ func blindSpots(mov *movement) []Finding {
 	f := Finding{Code: BlindSpot, Severity: Info, Nodes: unseen, Target: "rotation"}
 	f.Summary = msg(MsgRotationUnseen, Args{Nodes: unseen, Why: &why})
 	for _, id := range unseen {
-		f.Evidence = append(f.Evidence, msg(MsgNodeBecause, Args{Node: id, Why: new(mov.rotationStates[id].Reason)}))
+		f.Evidence = append(f.Evidence, msg(MsgNodeBecause, Args{Node: id, Why: new(mov.rotation.states[id].Reason)}))
 	}
 	f.Evidence = limited(f.Evidence)
 	f.Remedy = remedy
@@ -43,10 +43,10 @@ func blindSpots(mov *movement) []Finding {
 // It returns nothing if the next round may observe them.
 func blindSpotCause(rot *rotation, unseen []string) (why, remedy Message) {
 	const header = "X-Stickwatch-Client"
-	switch b := rot.Cluster.Balancer; {
-	case b.KeyHeader() != "" && rot.keyIgnored(rot.traffic):
+	switch b := rot.round.Cluster.Balancer; {
+	case b.KeyHeader() != "" && rot.keyIgnored(rot.outcomes.traffic):
 		return msg(MsgAllMetOneNode, Args{Name: b.KeyHeader()}), chooseClient(rot.outcomes, b.KeyHeader())
-	case b.Method == probes.MethodUnknown && rot.allMetOneNode():
+	case b.Method == probes.MethodUnknown && rot.outcomes.allMetOneNode():
 		return msg(MsgLikeIPHash, Args{}), msg(MsgSetMethod, Args{Why: new(chooseClient(rot.outcomes, header))})
 	case b.Method == probes.MethodHash && b.HashKey == "":
 		return msg(MsgNoHashKey, Args{}), msg(MsgSetHashKey, Args{})
@@ -54,7 +54,7 @@ func blindSpotCause(rot *rotation, unseen []string) (why, remedy Message) {
 		return msg(MsgOwnAddressOnly, Args{Method: b.Method, Address: ownAddress(rot.outcomes)}), chooseClient(rot.outcomes, header)
 	case b.KeyHeader() == "" && b.Method == probes.MethodHash:
 		return msg(MsgHashedByOther, Args{Name: b.HashKey}), msg(MsgLookAtServers, Args{})
-	case tooMany(rot.nodeStates, unseen):
+	case tooMany(rot.nodes, unseen):
 		return msg(MsgTooManyClients, Args{Count: MaxNewClients}), msg(MsgAskForLess, Args{})
 	default:
 		return Message{}, Message{}
@@ -64,7 +64,7 @@ func blindSpotCause(rot *rotation, unseen []string) (why, remedy Message) {
 // tooMany reports whether one round cannot exclude chance for some node.
 func tooMany(ns *nodeStates, unseen []string) bool {
 	return slices.ContainsFunc(unseen, func(id string) bool {
-		return ClientsToMiss(ns.Cluster, ns.Cluster.Nodes[ns.index(id)], ns.Confidence) > MaxNewClients
+		return ClientsToMiss(ns.round.Cluster, ns.round.Cluster.Nodes[ns.index(id)], ns.round.Confidence) > MaxNewClients
 	})
 }
 
@@ -72,22 +72,22 @@ func tooMany(ns *nodeStates, unseen []string) bool {
 // nodes are out, so that the balancer's configuration differs from ours. It returns
 // nothing while sessions move, since the nodes may have changed during the round.
 func contradiction(mov *movement) Message {
-	if mov.oracle == nil || mov.keyIgnored(mov.traffic) || len(mov.drifts)+len(mov.failovers)+len(mov.separations) > 0 {
+	if mov.nodes.oracle == nil || mov.rotation.keyIgnored(mov.outcomes.traffic) || len(mov.drifts)+len(mov.failovers)+len(mov.separations) > 0 {
 		return Message{}
 	}
-	for _, front := range mov.frontends {
-		missed := mov.missed(front.traffic)
-		if mov.rehashes() && mov.fitsWithout(front.traffic, nil) {
+	for _, front := range mov.outcomes.frontends {
+		missed := mov.rotation.missed(front.traffic)
+		if mov.nodes.rehashes() && mov.rotation.fitsWithout(front.traffic, nil) {
 			continue
 		}
 		for _, a := range front.answers {
 			if a.trace.Expected == "" || a.node == "" || !a.OK() {
 				continue
 			}
-			index, ok := mov.oracle.Pick(mov.key(a.trace), missed...)
-			next, _ := mov.oracle.Pick(mov.key(a.trace), append(slices.Clone(missed), mov.index(a.trace.Expected))...) // ejected during the round
-			if ok && mov.Cluster.Nodes[index].ID != a.node && (next < 0 || mov.Cluster.Nodes[next].ID != a.node) {
-				return msg(MsgComputedOther, Args{Client: mov.key(a.trace), Node: a.node, Other: mov.Cluster.Nodes[index].ID})
+			index, ok := mov.nodes.oracle.Pick(mov.nodes.key(a.trace), missed...)
+			next, _ := mov.nodes.oracle.Pick(mov.nodes.key(a.trace), append(slices.Clone(missed), mov.nodes.index(a.trace.Expected))...) // ejected during the round
+			if ok && mov.round.Cluster.Nodes[index].ID != a.node && (next < 0 || mov.round.Cluster.Nodes[next].ID != a.node) {
+				return msg(MsgComputedOther, Args{Client: mov.nodes.key(a.trace), Node: a.node, Other: mov.round.Cluster.Nodes[index].ID})
 			}
 		}
 	}
@@ -96,7 +96,7 @@ func contradiction(mov *movement) Message {
 
 func otherArithmetic(ns *nodeStates, contradiction Message, unseen []string) Finding {
 	f := Finding{Code: BlindSpot, Severity: Info, Nodes: unseen, Target: "rotation"}
-	f.Summary = msg(MsgOtherArithmetic, Args{Method: ns.Cluster.Balancer.Method})
+	f.Summary = msg(MsgOtherArithmetic, Args{Method: ns.round.Cluster.Balancer.Method})
 	f.Evidence = []Message{contradiction}
 	f.Remedy = msg(MsgListNodesInOrder, Args{})
 	return f
@@ -118,10 +118,10 @@ func noLabels(oc *outcomes) []Finding {
 // matching setting if it is missing.
 func chooseClient(oc *outcomes, header string) Message {
 	args := Args{Address: ownAddress(oc), Name: header}
-	if oc.Cluster.Balancer.KeyHeader() == "" {
+	if oc.round.Cluster.Balancer.KeyHeader() == "" {
 		args.Setting = "client_ip_header"
 	}
-	if oc.Cluster.Balancer.Method == probes.MethodSource {
+	if oc.round.Cluster.Balancer.Method == probes.MethodSource {
 		return msg(MsgChooseClientHAProxy, args)
 	}
 	return msg(MsgChooseClient, args)
@@ -141,15 +141,15 @@ func ownAddress(oc *outcomes) string {
 // rarelyProbed finds that the interval between rounds is longer than a balancer like
 // nginx leaves a node out, so that an ejection may begin and end between two rounds.
 func rarelyProbed(ns *nodeStates) []Finding {
-	b := ns.Cluster.Balancer
-	if ns.Every <= b.FailTimeout || b.FailTimeout <= 0 || b.MaxFails <= 0 ||
-		b.Method == probes.MethodCookie || ns.Cluster.Session == nil || b.Evidence.NginxErrorLog != "" || b.Evidence.HAProxyStats != nil {
+	b := ns.round.Cluster.Balancer
+	if ns.round.Every <= b.FailTimeout || b.FailTimeout <= 0 || b.MaxFails <= 0 ||
+		b.Method == probes.MethodCookie || ns.round.Cluster.Session == nil || b.Evidence.NginxErrorLog != "" || b.Evidence.HAProxyStats != nil {
 		return nil
 	}
 	return []Finding{{
 		Code: BlindSpot, Severity: Info, Target: "interval",
-		Summary:  msg(MsgSeldomLooked, Args{Limit: b.FailTimeout, Duration: ns.Every}),
-		Evidence: []Message{msg(MsgIntervalsCompared, Args{Limit: b.FailTimeout, Duration: ns.Every})},
+		Summary:  msg(MsgSeldomLooked, Args{Limit: b.FailTimeout, Duration: ns.round.Every}),
+		Evidence: []Message{msg(MsgIntervalsCompared, Args{Limit: b.FailTimeout, Duration: ns.round.Every})},
 		Remedy:   msg(MsgLookMoreOften, Args{Limit: b.FailTimeout}),
 	}}
 }
@@ -157,7 +157,7 @@ func rarelyProbed(ns *nodeStates) []Finding {
 // addressesInTurns finds balancers with more addresses than one round probes.
 func addressesInTurns(ns *nodeStates) []Finding {
 	probed, waiting := make(map[string]int), make(map[string]int) // by URL
-	for _, b := range ns.Balancers {
+	for _, b := range ns.round.Balancers {
 		probed[b.URL]++
 		waiting[b.URL] = b.Waiting
 	}
@@ -184,14 +184,14 @@ func unlikeClients(oc *outcomes) []string {
 	page := func(a *answer) bool {
 		return a.Kind != probes.StepWrite && a.Failure == "" && a.Status >= 200 && a.Status < 300 && !a.ShowsNothing()
 	}
-	if oc.Cluster.Session == nil || oc.Cluster.Session.Login != nil || !slices.ContainsFunc(oc.answers, page) {
+	if oc.round.Cluster.Session == nil || oc.round.Cluster.Session.Login != nil || !slices.ContainsFunc(oc.answers, page) {
 		return nil
 	}
-	asked := oc.nodesWhere(func(id string) bool {
-		o := oc.direct[id]
-		return oc.up[id] && o.Session != nil && o.Session.Failure == ""
+	asked := oc.nodes.nodesWhere(func(id string) bool {
+		o := oc.nodes.direct[id]
+		return oc.nodes.up[id] && o.Session != nil && o.Session.Failure == ""
 	})
-	unlike := slices.DeleteFunc(slices.Clone(asked), func(id string) bool { return !refusesOrLeadsAway(oc.direct[id].Session) })
+	unlike := slices.DeleteFunc(slices.Clone(asked), func(id string) bool { return !refusesOrLeadsAway(oc.nodes.direct[id].Session) })
 	if len(unlike) < len(asked) {
 		return nil // a fault of some nodes
 	}
@@ -220,10 +220,10 @@ func refusedDirectly(oc *outcomes) []Finding {
 	f := Finding{Code: BlindSpot, Severity: Info, Nodes: nodes, Target: "direct"}
 	f.Summary = msg(MsgOtherPageDirectly, Args{Nodes: nodes})
 	for _, id := range nodes {
-		f.Evidence = append(f.Evidence, msg(MsgNodeBecause, Args{Node: id, Why: new(describe(*oc.direct[id].Session))}))
+		f.Evidence = append(f.Evidence, msg(MsgNodeBecause, Args{Node: id, Why: new(describe(*oc.nodes.direct[id].Session))}))
 	}
 	f.Evidence = limited(f.Evidence)
-	f.Remedy = msg(MsgSetHost, Args{Server: oc.Cluster.Balancer.URLs[0].Hostname()})
+	f.Remedy = msg(MsgSetHost, Args{Server: oc.round.Cluster.Balancer.URLs[0].Hostname()})
 	return []Finding{f}
 }
 
@@ -247,7 +247,7 @@ func unreadStatus(ns *nodeStates) []Finding {
 // unreadEvidence finds sources of balancer evidence that could not be read.
 func unreadEvidence(ns *nodeStates) []Finding {
 	var list []Finding
-	for _, o := range ns.Evidence {
+	for _, o := range ns.round.Evidence {
 		if o.Error == "" {
 			continue
 		}

@@ -13,7 +13,7 @@ func cookies(oc *outcomes) []Finding {
 	for _, a := range oc.allAnswers {
 		for _, r := range a.Rejected {
 			same := func(f Finding) bool { return f.Target == r.Name }
-			if slices.ContainsFunc(list, same) || r.Rule == probes.CookieEnded && (r.Life >= oc.Cluster.SessionTimeout() || a.sessionOutcome == probes.SessionKept) {
+			if slices.ContainsFunc(list, same) || r.Rule == probes.CookieEnded && (r.Life >= oc.round.Cluster.SessionTimeout() || a.sessionOutcome == probes.SessionKept) {
 				continue // sessions may time out as early; or the session survived, so the cookie was another one
 			}
 			f := Finding{Code: CookieRejected, Severity: Warning, Target: r.Name}
@@ -51,17 +51,17 @@ const keptProvesCookie = time.Minute
 // noCookie finds an application that sets no session cookie over the scheme of the
 // request, although it answers with the page.
 func noCookie(oc *outcomes) []Finding {
-	if oc.Cluster.Session == nil || oc.Cluster.Session.ID == nil || oc.policy() == probes.PolicyNone || oc.needsLogin() {
+	if oc.round.Cluster.Session == nil || oc.round.Cluster.Session.ID == nil || oc.nodes.policy() == probes.PolicyNone || oc.nodes.needsLogin() {
 		return nil // before a login, an application need not set one
 	}
-	if kept := oc.past().Balancer.LastKeptAt; !kept.IsZero() && oc.Started.Sub(kept) < keptProvesCookie {
+	if kept := oc.round.past().Balancer.LastKeptAt; !kept.IsZero() && oc.round.Started.Sub(kept) < keptProvesCookie {
 		return nil
 	}
 	clients, idsShared := 0, len(sharedIDs(oc)) > 0 // ids that several clients hold while no session survives
 	for _, tr := range oc.traces {
 		first := tr.First()
 		switch {
-		case tr.Continued || !first.OK() || first.Status >= 300 || oc.page.isWrong(first):
+		case tr.Continued || !first.OK() || first.Status >= 300 || oc.nodes.page.isWrong(first):
 		case first.NewID && !idsShared || len(first.Rejected) > 0:
 			return nil
 		default:
@@ -72,12 +72,12 @@ func noCookie(oc *outcomes) []Finding {
 	if clients == 0 || !slices.ContainsFunc(oc.answers, identifies) || !noSessionSurvives(oc) {
 		return nil
 	}
-	scheme := oc.Cluster.Balancer.URLs[0].Scheme
+	scheme := oc.round.Cluster.Balancer.URLs[0].Scheme
 	f := Finding{Code: CookieRejected, Severity: Warning, Target: "none"}
 	f.Summary = msg(MsgNoCookie, Args{Name: scheme})
 	f.Evidence = []Message{msg(MsgPageWithoutCookie, Args{Count: clients})}
 	f.Remedy = msg(MsgForwardScheme, Args{})
-	if setting := oc.nodesWhere(func(id string) bool { o := oc.direct[id]; return o != nil && o.Session != nil && o.Session.NewID }); len(setting) > 0 {
+	if setting := oc.nodes.nodesWhere(func(id string) bool { o := oc.nodes.direct[id]; return o != nil && o.Session != nil && o.Session.NewID }); len(setting) > 0 {
 		f.Summary = msg(MsgCookieRemoved, Args{Nodes: setting})
 		f.Remedy = msg(MsgLetCookiePass, Args{})
 	}

@@ -26,13 +26,13 @@ type service struct {
 func services(oc *outcomes) []service {
 	var list []service
 	cutShort := !oc.cutShort().IsZero()
-	for _, d := range oc.Dependencies {
+	for _, d := range oc.round.Dependencies {
 		list = append(list, service{name: d.Name, probed: d.Up || !cutShort, up: d.Up, error: d.Error})
 	}
-	for _, o := range oc.active {
-		for _, name := range dependencyNames(oc.nodeStates, o.Status) {
+	for _, o := range oc.nodes.active {
+		for _, name := range dependencyNames(oc.nodes, o.Status) {
 			at := slices.IndexFunc(list, func(s service) bool { return strings.EqualFold(s.name, name) })
-			if at < 0 && len(list) == len(oc.Dependencies)+maxUnlistedLabels {
+			if at < 0 && len(list) == len(oc.round.Dependencies)+maxUnlistedLabels {
 				continue // the node's own reason still shows it
 			}
 			if at < 0 {
@@ -44,10 +44,10 @@ func services(oc *outcomes) []service {
 		}
 	}
 	for i := range list {
-		if oc.Cluster.Status != nil {
-			list[i].statusPath = oc.Cluster.Status.Path
+		if oc.round.Cluster.Status != nil {
+			list[i].statusPath = oc.round.Cluster.Status.Path
 		}
-		for _, o := range oc.active {
+		for _, o := range oc.nodes.active {
 			if o.Status != nil && o.Status.State != "" && !slices.Contains(list[i].reported, o.Node) {
 				list[i].silent = append(list[i].silent, o.Node)
 			}
@@ -74,7 +74,7 @@ func dependencies(oc *outcomes) []Finding {
 	for _, s := range services(oc) {
 		if s.down() {
 			f := s.downFinding()
-			f.unanswered, f.store = s.probed && !s.up, keepsSessions(oc.nodeStates, s.name)
+			f.unanswered, f.store = s.probed && !s.up, keepsSessions(oc.nodes, s.name)
 			list = append(list, f)
 		}
 		if s.disputed() {
@@ -86,7 +86,7 @@ func dependencies(oc *outcomes) []Finding {
 
 // keepsSessions reports whether a dependency is of a kind that stores sessions.
 func keepsSessions(ns *nodeStates, name string) bool {
-	return slices.ContainsFunc(ns.Cluster.Dependencies, func(d probes.Dependency) bool {
+	return slices.ContainsFunc(ns.round.Cluster.Dependencies, func(d probes.Dependency) bool {
 		return strings.EqualFold(d.Name, name) &&
 			slices.Contains([]string{"redis", "rediss", "redis+sentinel", "memcached", "mysql", "postgres"}, d.URL.Scheme)
 	})
@@ -176,7 +176,7 @@ func dependencyNames(ns *nodeStates, o *probes.StatusReport) []string {
 // none.
 func configuredName(ns *nodeStates, text string) string {
 	longest := ""
-	for _, d := range ns.Cluster.Dependencies { // not those probed: a round under way has none yet
+	for _, d := range ns.round.Cluster.Dependencies { // not those probed: a round under way has none yet
 		if len(d.Name) > len(longest) && beginsWithName(text, d.Name) {
 			longest = d.Name
 		}

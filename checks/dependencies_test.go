@@ -12,7 +12,7 @@ import (
 // dependency.
 func TestDependencyNames(t *testing.T) {
 	t.Parallel()
-	ns := &nodeStates{Round: Round{Cluster: &probes.Cluster{Dependencies: []probes.Dependency{{Name: "Redis"}, {Name: "Redis Server"}}}}}
+	ns := &nodeStates{round: &Round{Cluster: &probes.Cluster{Dependencies: []probes.Dependency{{Name: "Redis"}, {Name: "Redis Server"}}}}}
 	for text, want := range map[string][]string{
 		"Mail (attempt 17)":                {"Mail"},
 		"Mail [5012 ms]":                   {"Mail"},

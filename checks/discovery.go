@@ -13,7 +13,7 @@ import (
 
 // recentlyLeft returns the nodes that their source has ceased to list recently.
 func (ns *nodeStates) recentlyLeft() []probes.LeftNode {
-	return ns.Cluster.LeftSince(ns.Started.Add(-rememberedFor))
+	return ns.round.Cluster.LeftSince(ns.round.Started.Add(-rememberedFor))
 }
 
 // delisted reports whether a node has left the list recently.
@@ -42,7 +42,7 @@ func (ns *nodeStates) withLeft(fits func(id string) bool) []string {
 // it was last well to its last answer through the balancer.
 func (tl *timeline) markLeft(leftNode probes.LeftNode, history NodeHistory) NodeHistory {
 	last := leftNode.At
-	for _, a := range tl.allAnswers {
+	for _, a := range tl.outcomes.allAnswers {
 		if a.node == leftNode.ID && a.OK() && a.At.After(last) {
 			last = a.At
 		}
@@ -63,9 +63,9 @@ func (tl *timeline) markLeft(leftNode probes.LeftNode, history NodeHistory) Node
 // markListed returns the history of a node that its source lists. A node without a history joined
 // in this round, unless this is the first one.
 func (tl *timeline) markListed(id string, history NodeHistory) NodeHistory {
-	_, known := tl.past().Nodes[id]
-	if tl.Source.Name != "" && len(tl.past().Nodes) > 0 && (!known || !history.DelistedAt.IsZero()) {
-		history.Joined = tl.Started
+	_, known := tl.round.past().Nodes[id]
+	if tl.round.Source.Name != "" && len(tl.round.past().Nodes) > 0 && (!known || !history.DelistedAt.IsZero()) {
+		history.Joined = tl.round.Started
 	}
 	history.DelistedAt = time.Time{}
 	return history
@@ -74,7 +74,7 @@ func (tl *timeline) markListed(id string, history NodeHistory) NodeHistory {
 // leftLongAgo reports whether a new client was answered by a node that left so long ago that
 // the balancer should know.
 func (ns *nodeStates) leftLongAgo(a *answer) bool {
-	return !a.trace.Continued && slices.ContainsFunc(ns.Cluster.Left, func(n probes.LeftNode) bool {
+	return !a.trace.Continued && slices.ContainsFunc(ns.round.Cluster.Left, func(n probes.LeftNode) bool {
 		return n.ID == a.node && a.At.Sub(n.At) > eventReportedFor
 	})
 }
@@ -82,21 +82,21 @@ func (ns *nodeStates) leftLongAgo(a *answer) bool {
 // sourceAnsweredSince reports whether the source has given its list again since an unlisted
 // node was first met: the balancer may know a new node earlier. It is true without a source.
 func (oc *outcomes) sourceAnsweredSince(label string) bool {
-	if oc.Source.Name == "" {
+	if oc.round.Source.Name == "" {
 		return true
 	}
-	first, met := oc.past().Balancer.Unlisted[label]
-	return met && oc.Source.Answered.Sub(first) >= oc.Source.Interval
+	first, met := oc.round.past().Balancer.Unlisted[label]
+	return met && oc.round.Source.Answered.Sub(first) >= oc.round.Source.Interval
 }
 
 // fromUnlisted reports whether a node that is not listed answered.
 func (oc *outcomes) fromUnlisted(a *answer) bool {
-	return oc.isUnlistedLabel(a.Label) || oc.leftLongAgo(a)
+	return oc.isUnlistedLabel(a.Label) || oc.nodes.leftLongAgo(a)
 }
 
 // unlistedSince returns when each name of an unlisted node was first met.
 func (oc *outcomes) unlistedSince() map[string]time.Time {
-	if oc.Source.Name == "" {
+	if oc.round.Source.Name == "" {
 		return nil
 	}
 	since := make(map[string]time.Time)
@@ -104,10 +104,10 @@ func (oc *outcomes) unlistedSince() map[string]time.Time {
 		if !a.OK() || !oc.fromUnlisted(a) {
 			continue
 		}
-		if first, known := oc.past().Balancer.Unlisted[a.Label]; known {
+		if first, known := oc.round.past().Balancer.Unlisted[a.Label]; known {
 			since[a.Label] = first
 		} else {
-			since[a.Label] = oc.Started
+			since[a.Label] = oc.round.Started
 		}
 	}
 	return since
@@ -119,23 +119,23 @@ func (tl *timeline) changedAround(moment time.Time) []string {
 	recent := func(at time.Time) bool {
 		return !at.IsZero() && moment.Sub(at).Abs() <= time.Minute
 	}
-	return tl.withLeft(func(id string) bool {
+	return tl.nodes.withLeft(func(id string) bool {
 		return recent(tl.nodeHistory[id].Joined) || recent(tl.nodeHistory[id].DelistedAt)
 	})
 }
 
 // sourceFailing finds that the source of the nodes gives no usable list.
 func sourceFailing(ns *nodeStates) []Finding {
-	if ns.Source.Error == "" {
+	if ns.round.Source.Error == "" {
 		return nil
 	}
-	f := Finding{Code: DiscoveryFailing, Severity: Warning, Target: ns.Source.Name}
-	f.Summary = msg(MsgSourceFails, Args{Name: ns.Source.Name, Count: ns.Source.Nodes})
+	f := Finding{Code: DiscoveryFailing, Severity: Warning, Target: ns.round.Source.Name}
+	f.Summary = msg(MsgSourceFails, Args{Name: ns.round.Source.Name, Count: ns.round.Source.Nodes})
 	answered := MsgSourceAnswered
-	if ns.Source.Restored {
+	if ns.round.Source.Restored {
 		answered = MsgSourceRestored
 	}
-	f.Evidence = []Message{Quote(ns.Source.Error), msg(answered, Args{At: ns.Source.Answered})}
+	f.Evidence = []Message{Quote(ns.round.Source.Error), msg(answered, Args{At: ns.round.Source.Answered})}
 	f.Remedy = msg(MsgMendSource, Args{})
 	return []Finding{f}
 }
@@ -145,7 +145,7 @@ func nodesChanged(tl *timeline) []Finding {
 	finding := Finding{Code: NodesChanged, Severity: Info}
 	var joined, delisted []string
 	note := func(id string, at time.Time, what MessageID) bool {
-		if at.IsZero() || tl.Started.Sub(at) > eventReportedFor {
+		if at.IsZero() || tl.round.Started.Sub(at) > eventReportedFor {
 			return false
 		}
 		if at.After(finding.When) {
@@ -154,7 +154,7 @@ func nodesChanged(tl *timeline) []Finding {
 		finding.Evidence = append(finding.Evidence, msg(MsgAtMoment, Args{At: at, Why: new(msg(what, Args{Node: id}))}))
 		return true
 	}
-	for _, id := range tl.everyNode() {
+	for _, id := range tl.nodes.everyNode() {
 		history := tl.nodeHistory[id]
 		if note(id, history.DelistedAt, MsgLeftTheList) {
 			delisted = append(delisted, id)

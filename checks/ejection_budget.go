@@ -12,9 +12,9 @@ import (
 // connection errors and time-outs, and HTTP errors only if proxy_next_upstream lists
 // them.
 func ejectionBudget(oc *outcomes, n probes.Node) Message {
-	l, logged := loggedFailuresOf(oc.nodeStates, n)
-	switch b := oc.Cluster.Balancer; {
-	case checksHealth(oc.nodeStates) || b.Method == probes.MethodCookie && !logged:
+	l, logged := loggedFailuresOf(oc.nodes, n)
+	switch b := oc.round.Cluster.Balancer; {
+	case checksHealth(oc.nodes) || b.Method == probes.MethodCookie && !logged:
 		return msg(MsgBudgetOfHealthChecks, Args{})
 	case b.MaxFails == 0:
 		return msg(MsgBudgetEndless, Args{})
@@ -30,14 +30,14 @@ func ejectionBudget(oc *outcomes, n probes.Node) Message {
 // checksHealth reports whether the balancer's evidence is of a kind with health
 // checks of its own.
 func checksHealth(ns *nodeStates) bool {
-	return slices.ContainsFunc(ns.Evidence, func(o probes.EvidenceObservation) bool { return o.Kind != probes.EvidenceNginxErrorLog })
+	return slices.ContainsFunc(ns.round.Evidence, func(o probes.EvidenceObservation) bool { return o.Kind != probes.EvidenceNginxErrorLog })
 }
 
 // assumedBudget returns the time without knowledge of users' requests. The longest
 // time is that of a node of which one request fails just before nginx forgets the
 // previous failure.
 func assumedBudget(oc *outcomes, node string) Message {
-	b, failing := oc.Cluster.Balancer, failureRate(oc, node)
+	b, failing := oc.round.Cluster.Balancer, failureRate(oc, node)
 	return msg(MsgBudgetAssumed, Args{
 		Duration: TimeToEjection(b.MaxFails, 1, failing, 0).Round(time.Second), Rate: 100 * failing, Of: b.MaxFails,
 		Longest: time.Duration(b.MaxFails-1) * b.FailTimeout, Limit: b.FailTimeout,
@@ -120,12 +120,12 @@ type loggedFailures struct {
 // does not mention n. It is not ok if no log can be read, or if its times are not
 // plausible.
 func loggedFailuresOf(ns *nodeStates, n probes.Node) (l loggedFailures, ok bool) {
-	for _, o := range ns.Evidence {
+	for _, o := range ns.round.Evidence {
 		if o.Kind != probes.EvidenceNginxErrorLog || o.Error != "" {
 			continue
 		}
-		b := ns.Cluster.Balancer
-		l = loggedFailures{source: o.Source, began: ns.Started, read: o.At, maxFails: b.MaxFails, failTimeout: b.FailTimeout}
+		b := ns.round.Cluster.Balancer
+		l = loggedFailures{source: o.Source, began: ns.round.Started, read: o.At, maxFails: b.MaxFails, failTimeout: b.FailTimeout}
 		for _, s := range o.Servers {
 			if ns.matcher.Matches(n, o, s) {
 				l.Failures, l.state, l.detail = s.Failures, s.State, s.Detail

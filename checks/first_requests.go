@@ -17,7 +17,7 @@ import (
 // are well, and clients with an older cookie stay. One such client is enough if the balancer
 // is configured to hash a cookie.
 func (mov *movement) movedAfterFirst(f *frontend) []move {
-	if mov.Past != nil && mov.losesPackets() {
+	if mov.round.Past != nil && mov.outcomes.losesPackets() {
 		return nil // the balancer may leave nodes out at any time
 	}
 	var moves []move
@@ -36,7 +36,7 @@ func (mov *movement) movedAfterFirst(f *frontend) []move {
 			}
 		}
 	}
-	if len(leavers) < 2 && !mov.Cluster.Balancer.HashesCookie() {
+	if len(leavers) < 2 && !mov.round.Cluster.Balancer.HashesCookie() {
 		return nil
 	}
 	return moves
@@ -53,8 +53,8 @@ func (mov *movement) leftAfterFirst(a *answer) bool {
 // wellAt reports whether a node was well when another one answered, and nothing shows that
 // the balancer left it, or any other node, out.
 func (mov *movement) wellAt(node string, a *answer) bool {
-	return mov.ready(node) && !mov.rotationStates[node].ProvenOut && !slices.Contains(a.upstreamsTried, node) &&
-		len(mov.nodesDisruptedAt(a.At)) == 0
+	return mov.nodes.ready(node) && !mov.rotation.states[node].ProvenOut && !slices.Contains(a.upstreamsTried, node) &&
+		len(mov.timeline.nodesDisruptedAt(a.At)) == 0
 }
 
 // followUpsInOrder returns the follow-ups of this round that a known node answered, by time.

@@ -19,12 +19,12 @@ func handshakes(oc *outcomes) []Finding {
 	var list []Finding
 	var frontends []string
 	through, sidLost := 0, false
-	for _, handshakeObservation := range oc.Handshakes {
-		if ranOutOfTime(oc.nodeStates, handshakeObservation) {
+	for _, handshakeObservation := range oc.round.Handshakes {
+		if ranOutOfTime(oc.nodes, handshakeObservation) {
 			continue
 		}
 		if handshakeObservation.Node != "" {
-			if f, ok := handshakeAt(oc.nodeStates, handshakeObservation); ok {
+			if f, ok := handshakeAt(oc.nodes, handshakeObservation); ok {
 				list = append(list, f)
 			}
 			continue
@@ -44,13 +44,13 @@ func handshakes(oc *outcomes) []Finding {
 	}
 	if len(broken) > 0 {
 		f := Finding{Code: HandshakeBroken, Severity: Critical}
-		f.Nodes = oc.nodesWhere(func(id string) bool { return targets[id] })
+		f.Nodes = oc.nodes.nodesWhere(func(id string) bool { return targets[id] })
 		f.frontends = frontends
-		f.Summary = msg(MsgHandshakesBreak, Args{Count: len(broken), Of: through, Name: protocol(oc.Cluster)})
+		f.Summary = msg(MsgHandshakesBreak, Args{Count: len(broken), Of: through, Name: protocol(oc.round.Cluster)})
 		f.Evidence = limited(broken)
 		f.Remedy = msg(MsgMakePathSticky, Args{})
 		if !sidLost {
-			f.Remedy = msg(MsgCheckHandshakePath, Args{Name: protocol(oc.Cluster)})
+			f.Remedy = msg(MsgCheckHandshakePath, Args{Name: protocol(oc.round.Cluster)})
 		}
 		list = append(list, f)
 	}
@@ -82,7 +82,7 @@ func ranOutOfTime(ns *nodeStates, h probes.HandshakeObservation) bool {
 	}
 	at := cmp.Or(h.Node, h.Expected)
 	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool {
-		_, slow := slowest(directExchanges(o), ns.Cluster.Limits.Timeout/probes.HandshakeRequests)
+		_, slow := slowest(directExchanges(o), ns.round.Cluster.Limits.Timeout/probes.HandshakeRequests)
 		return slow && (at == "" || at == o.Node)
 	})
 }
@@ -94,9 +94,9 @@ func handshakeAt(ns *nodeStates, h probes.HandshakeObservation) (Finding, bool) 
 		return Finding{}, false
 	}
 	f := about(HandshakeBroken, Critical, h.Node)
-	f.Summary = msg(MsgHandshakeBreaksAt, Args{Node: h.Node, Name: protocol(ns.Cluster)})
+	f.Summary = msg(MsgHandshakeBreaksAt, Args{Node: h.Node, Name: protocol(ns.round.Cluster)})
 	f.Evidence = []Message{describeHandshake(h)}
-	f.Remedy = msg(MsgCheckSocketIO, Args{Node: h.Node, Name: protocol(ns.Cluster)})
+	f.Remedy = msg(MsgCheckSocketIO, Args{Node: h.Node, Name: protocol(ns.round.Cluster)})
 	return f, true
 }
 

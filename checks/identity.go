@@ -124,13 +124,13 @@ func fold(label string) string { return strings.ToLower(strings.TrimSpace(label)
 // identities finds nodes with the same label, nodes that answer as another one, and
 // unlisted nodes.
 func identities(oc *outcomes) []Finding {
-	list := append(duplicates(oc.nodeStates), misidentified(oc.nodeStates)...)
+	list := append(duplicates(oc.nodes), misidentified(oc.nodes)...)
 	return append(list, unlistedNodes(oc)...)
 }
 
 func duplicates(ns *nodeStates) []Finding {
 	var list []Finding
-	for _, n := range ns.Cluster.Nodes {
+	for _, n := range ns.round.Cluster.Nodes {
 		label := ns.identity.reported[n.ID]
 		owners := ns.identity.nodesByLabel[fold(label)]
 		if label == "" || len(owners) < 2 || owners[0] != n.ID {
@@ -140,7 +140,7 @@ func duplicates(ns *nodeStates) []Finding {
 		f.Target = label
 		f.Summary = msg(MsgDuplicateID, Args{Nodes: owners, Value: label})
 		for _, id := range owners {
-			host := ns.Cluster.Nodes[ns.index(id)].URL.Host
+			host := ns.round.Cluster.Nodes[ns.index(id)].URL.Host
 			f.Evidence = append(f.Evidence, msg(MsgSaysItIs, Args{Node: id, Address: host, Value: label}))
 		}
 		f.Evidence = limited(f.Evidence)
@@ -152,16 +152,16 @@ func duplicates(ns *nodeStates) []Finding {
 
 func misidentified(ns *nodeStates) []Finding {
 	var list []Finding
-	for _, n := range ns.Cluster.Nodes {
+	for _, n := range ns.round.Cluster.Nodes {
 		label := ns.identity.reported[n.ID]
 		if label == "" || calls(n, label) || ns.identity.Ambiguous(label) {
 			continue
 		}
-		at := slices.IndexFunc(ns.Cluster.Nodes, func(other probes.Node) bool { return calls(other, label) })
+		at := slices.IndexFunc(ns.round.Cluster.Nodes, func(other probes.Node) bool { return calls(other, label) })
 		if at < 0 {
 			continue
 		}
-		other := ns.Cluster.Nodes[at].ID
+		other := ns.round.Cluster.Nodes[at].ID
 		f := about(NodeMisidentified, Warning, n.ID)
 		f.Summary = msg(MsgMisidentified, Args{Node: n.ID, Other: other})
 		f.Evidence = []Message{msg(MsgSaysItIs, Args{Address: n.URL.Host, Value: label})}

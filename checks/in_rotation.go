@@ -10,15 +10,15 @@ import (
 // inRotation finds ready nodes that get no clients, and failing nodes that do.
 func inRotation(tl *timeline) []Finding {
 	var list []Finding
-	for _, n := range tl.Cluster.Nodes {
-		state := tl.rotationStates[n.ID]
-		if state.ProvenOut && tl.ready(n.ID) {
+	for _, n := range tl.round.Cluster.Nodes {
+		state := tl.rotation.states[n.ID]
+		if state.ProvenOut && tl.nodes.ready(n.ID) {
 			list = append(list, ejected(tl, n, "", state))
 		}
 		if f, ok := wasEjected(tl, n); ok {
 			list = append(list, f)
 		}
-		if tl.ready(n.ID) {
+		if tl.nodes.ready(n.ID) {
 			for _, e := range state.OutAt {
 				list = append(list, ejected(tl, n, e.frontend, e.rotationState))
 			}
@@ -35,23 +35,23 @@ func inRotation(tl *timeline) []Finding {
 func ejected(tl *timeline, node probes.Node, frontend string, state rotationState) Finding {
 	finding := about(NodeEjected, Warning, node.ID)
 	finding.Target = frontend
-	d, disrupted := tl.disruptionAt(node.ID, tl.Started)
+	d, disrupted := tl.disruptionAt(node.ID, tl.round.Started)
 	finding.unprovoked = !disrupted || !d.failed()
 	finding.Summary = msg(MsgEjected, Args{Node: node.ID, Address: frontend})
 	history := tl.nodeHistory[node.ID]
-	costSessions := finding.unprovoked && !history.LeftOutSince.IsZero() && !tl.past().Balancer.LastLostAt.Before(history.LeftOutSince)
+	costSessions := finding.unprovoked && !history.LeftOutSince.IsZero() && !tl.round.past().Balancer.LastLostAt.Before(history.LeftOutSince)
 	if passing(tl, history) && !costSessions { // one that did is an outage until the node is back
 		finding.Severity, finding.passing = Info, true
-		if tl.Started.Sub(history.RecoveredAt) <= tl.consequencesFor {
+		if tl.round.Started.Sub(history.RecoveredAt) <= tl.consequencesFor {
 			finding.Summary = msg(MsgNotTakenBackYet, Args{Node: node.ID, Address: frontend, Since: history.RecoveredAt})
 		}
 	}
-	finding.Evidence = append([]Message{withProof(state.Proof, state.Reason), askedDirectly(tl.direct[node.ID].Primary)}, limited(evidenceRecords(tl.nodeStates, node, state.Reason))...)
-	if tl.recordedAs(node, probes.ServerMaintenance, probes.ServerDraining) {
+	finding.Evidence = append([]Message{withProof(state.Proof, state.Reason), askedDirectly(tl.nodes.direct[node.ID].Primary)}, limited(evidenceRecords(tl.nodes, node, state.Reason))...)
+	if tl.nodes.recordedAs(node, probes.ServerMaintenance, probes.ServerDraining) {
 		finding.Remedy = msg(MsgPutBack, Args{Server: node.ServerName()})
 		return finding
 	}
-	if t := tl.Cluster.Balancer.FailTimeout; t > 0 && tl.Cluster.Balancer.Method != probes.MethodCookie {
+	if t := tl.round.Cluster.Balancer.FailTimeout; t > 0 && tl.round.Cluster.Balancer.Method != probes.MethodCookie {
 		finding.Remedy = msg(MsgWaitFailTimeout, Args{Duration: t, Server: node.ServerName()})
 		return finding
 	}
@@ -77,17 +77,17 @@ func passing(tl *timeline, history NodeHistory) bool {
 	if history.RecoveredAt.After(since) {
 		since = history.RecoveredAt
 	}
-	if tl.Cluster.Balancer.Method == probes.MethodCookie && slices.ContainsFunc(tl.answers, func(a *answer) bool { return a.HasRoute }) {
+	if tl.round.Cluster.Balancer.Method == probes.MethodCookie && slices.ContainsFunc(tl.outcomes.answers, func(a *answer) bool { return a.HasRoute }) {
 		wait, longest = longestDebt, longestDebt
 	}
-	return tl.Started.Sub(since) <= wait && tl.Started.Sub(history.LeftOutSince) <= longest
+	return tl.round.Started.Sub(since) <= wait && tl.round.Started.Sub(history.LeftOutSince) <= longest
 }
 
 // wasEjected finds that a node was ejected between two rounds, and is back. No client of
 // ours met the ejection; the balancer reports it afterwards.
 func wasEjected(tl *timeline, node probes.Node) (Finding, bool) {
 	past := tl.nodeHistory[node.ID].Ejections
-	if len(past) == 0 || !tl.ready(node.ID) || tl.rotationStates[node.ID].ProvenOut {
+	if len(past) == 0 || !tl.nodes.ready(node.ID) || tl.rotation.states[node.ID].ProvenOut {
 		return Finding{}, false
 	}
 	last := past[len(past)-1]
@@ -97,7 +97,7 @@ func wasEjected(tl *timeline, node probes.Node) (Finding, bool) {
 	for _, e := range slices.Backward(past) {
 		f.Evidence = append(f.Evidence, withProof(byBalancer, e.Words))
 	}
-	f.Evidence = append(limited(f.Evidence), askedDirectly(tl.direct[node.ID].Primary))
+	f.Evidence = append(limited(f.Evidence), askedDirectly(tl.nodes.direct[node.ID].Primary))
 	if d, ok := tl.disruptionAt(node.ID, last.To); ok && !d.Gone.IsZero() {
 		f.Severity, f.passing = Info, true
 	}
@@ -110,22 +110,22 @@ func wasEjected(tl *timeline, node probes.Node) (Finding, bool) {
 // answers. It finds nothing while no node is up: the balancer has no choice, and its
 // own errors are a finding.
 func failingInRotation(tl *timeline, node probes.Node) (Finding, bool) {
-	if tl.noneUp() {
+	if tl.nodes.noneUp() {
 		return Finding{}, false
 	}
 	seen := failuresOf(tl.outcomes, node.ID)
 	if len(seen) == 0 {
-		if !triedWithoutAnswer(tl.nodeStates, node) {
+		if !triedWithoutAnswer(tl.nodes, node) {
 			return Finding{}, false
 		}
-		seen = []Message{askedDirectly(tl.direct[node.ID].Primary)}
+		seen = []Message{askedDirectly(tl.nodes.direct[node.ID].Primary)}
 	}
 	f := about(NodeFailingInRotation, Critical, node.ID)
-	f.erring = tl.failsDirectly(node.ID)
+	f.erring = tl.nodes.failsDirectly(node.ID)
 	f.harm = tl.failuresOnNode(node.ID)
 	f.Summary = msg(MsgFailsInRotation, Args{Node: node.ID})
 	f.Evidence = seen
-	if word, ok := balancerRecord(tl.nodeStates, node); ok {
+	if word, ok := balancerRecord(tl.nodes, node); ok {
 		f.Evidence = append(f.Evidence, word)
 	}
 	f.Evidence = append(f.Evidence, ejectionBudget(tl.outcomes, node))
@@ -148,7 +148,7 @@ func failuresOf(oc *outcomes, node string) []Message {
 	}
 	for _, front := range oc.frontends {
 		for _, ex := range front.plain() {
-			if oc.plainFailingNodeOf(ex) == node {
+			if oc.nodes.plainFailingNodeOf(ex) == node {
 				seen = append(seen, func() Message { return msg(MsgPlainRequestGot, Args{Why: new(describe(ex))}) })
 			}
 		}
@@ -163,7 +163,7 @@ func failuresOf(oc *outcomes, node string) []Message {
 // round or since it was last well: a balancer that ejects the node tries it with one request in
 // each fail_timeout.
 func (tl *timeline) failuresOnNode(node string) Span {
-	failures := harmSpan(slices.DeleteFunc(slices.Clone(tl.allAnswers), func(a *answer) bool { return a.failedNode != node }))
+	failures := harmSpan(slices.DeleteFunc(slices.Clone(tl.outcomes.allAnswers), func(a *answer) bool { return a.failedNode != node }))
 	history := tl.nodeHistory[node]
 	if n := len(history.Disruptions); n > 0 && !failures.From.IsZero() && history.Disruptions[n-1].Failures.From.After(history.LastWell) {
 		return failures.and(history.Disruptions[n-1].Failures)

@@ -28,7 +28,7 @@ type vanishing struct {
 // inferRestarts adds the restarts that only lost sessions show.
 func (tl *timeline) inferRestarts() {
 	lost := make(map[string]vanishing)
-	for _, n := range tl.Cluster.Nodes {
+	for _, n := range tl.round.Cluster.Nodes {
 		if v := tl.vanishingAt(n.ID, tl.nodeHistory[n.ID]); v.sessions > 0 {
 			lost[n.ID] = v
 		}
@@ -38,7 +38,7 @@ func (tl *timeline) inferRestarts() {
 	}
 	for id, v := range lost {
 		history := tl.nodeHistory[id]
-		if history.livedThrough(v.From, v.noticed) || history.inferredRestarts(tl.Started) >= maxInferredRestarts {
+		if history.livedThrough(v.From, v.noticed) || history.inferredRestarts(tl.round.Started) >= maxInferredRestarts {
 			continue
 		}
 		sign := msg(MsgSessionsForgotten, Args{Count: v.sessions})
@@ -55,9 +55,9 @@ func (tl *timeline) inferRestarts() {
 // earlier round reported, or that a known restart or outage explains, is none.
 func (tl *timeline) vanishingAt(node string, history NodeHistory) (v vanishing) {
 	var first time.Time // when the node was first asked for a session that is gone
-	for _, c := range tl.OwnerChecks {
+	for _, c := range tl.round.OwnerChecks {
 		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(history.Restarted) ||
-			c.Known.Before(tl.past().Balancer.LastLostAt) || history.failedSince(c.Known, c.There.At.Add(-tl.consequencesFor)) {
+			c.Known.Before(tl.round.past().Balancer.LastLostAt) || history.failedSince(c.Known, c.There.At.Add(-tl.consequencesFor)) {
 			continue
 		}
 		if !c.Renewed() {
@@ -75,7 +75,7 @@ func (tl *timeline) vanishingAt(node string, history NodeHistory) (v vanishing) 
 		}
 	}
 	v.noticed = first
-	for _, a := range tl.allAnswers {
+	for _, a := range tl.outcomes.allAnswers {
 		if a.sessionOutcome == probes.SessionLost && a.servingNode == node && a.trace.opener == node && a.At.After(v.From) && a.At.Before(v.noticed) {
 			v.noticed = a.At
 		}
@@ -99,8 +99,8 @@ func (h NodeHistory) livedThrough(from, to time.Time) bool {
 // node still knows an older one, and nothing shows that a node was restarted then. Nodes
 // that restart one after the other lose their sessions at different moments.
 func (tl *timeline) lostTogether(lost map[string]vanishing) bool {
-	moment := Span{To: tl.Started.Add(rememberedFor)} // of all: since the last that was known, until the first was seen to be gone
-	noticed := moment.To                              // when a client met the first loss
+	moment := Span{To: tl.round.Started.Add(rememberedFor)} // of all: since the last that was known, until the first was seen to be gone
+	noticed := moment.To                                    // when a client met the first loss
 	for _, v := range lost {
 		if v.noticed.Before(noticed) {
 			noticed = v.noticed
@@ -113,16 +113,16 @@ func (tl *timeline) lostTogether(lost map[string]vanishing) bool {
 		}
 	}
 	const samples = 3 // a longer time has room for several restarts
-	if len(lost) < 2 || !moment.From.Before(noticed) || tl.Every > 0 && moment.To.Sub(moment.From) > samples*tl.Every {
+	if len(lost) < 2 || !moment.From.Before(noticed) || tl.round.Every > 0 && moment.To.Sub(moment.From) > samples*tl.round.Every {
 		return false
 	}
-	for _, n := range tl.Cluster.Nodes {
+	for _, n := range tl.round.Cluster.Nodes {
 		failed := func(d Disruption) bool { return d.failed() && !d.From.After(moment.To) && !d.To.Before(moment.From) }
 		if tl.olderSessionKept(n.ID, moment.From).After(moment.From) || slices.ContainsFunc(tl.nodeHistory[n.ID].Disruptions, failed) {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(tl.allAnswers, func(a *answer) bool {
+	return !slices.ContainsFunc(tl.outcomes.allAnswers, func(a *answer) bool {
 		return moment.contains(a.At) && (a.Failure != "" || a.Status >= http.StatusInternalServerError)
 	})
 }
@@ -130,13 +130,13 @@ func (tl *timeline) lostTogether(lost map[string]vanishing) bool {
 // olderSessionKept returns when a node was last seen to know a session that it opened before
 // a moment; zero: never.
 func (tl *timeline) olderSessionKept(node string, opened time.Time) (last time.Time) {
-	for _, c := range tl.OwnerChecks {
+	for _, c := range tl.round.OwnerChecks {
 		outcome := c.SessionOutcome()
 		if end := c.There.At.Add(c.There.Timing.Total); c.To == node && c.Opened.Before(opened) && (outcome == probes.SessionKept || outcome == probes.SessionStale) && end.After(last) {
 			last = end // other checks are sent at the same time
 		}
 	}
-	for _, tr := range tl.traces {
+	for _, tr := range tl.outcomes.traces {
 		if !tr.Continued || tr.opener != node || !tr.Opened.Before(opened) {
 			continue
 		}

@@ -41,11 +41,11 @@ func Judge(round Round) Report {
 		page:         states.page,
 		History:      &history,
 	}
-	apart, _ := att.apart()
+	apart, _ := att.movement.apart()
 	report.undecided = undecided(apart)
-	report.Nodes = make([]NodeReport, 0, len(states.Nodes))
-	for _, o := range states.Nodes {
-		state := rot.rotationStates[o.Node]
+	report.Nodes = make([]NodeReport, 0, len(states.round.Nodes))
+	for _, o := range states.round.Nodes {
+		state := rot.states[o.Node]
 		report.Nodes = append(report.Nodes, NodeReport{
 			NodeObservation: o, Up: states.up[o.Node], InRotation: state.In, Rotation: state.Reason,
 		})
@@ -62,19 +62,19 @@ func Judge(round Round) Report {
 func (att *attribution) findings() []Finding {
 	all := slices.Concat(
 		balancers(att.timeline), nodes(att), pages(att.outcomes), dependencies(att.outcomes),
-		drift(att.movement), losses(att), leaks(att.outcomes), sessionsFailing(att.timeline), logins(att.nodeStates),
+		drift(att.movement), losses(att), leaks(att.outcomes), sessionsFailing(att.timeline), logins(att.nodes),
 		sharing(att.outcomes), cookies(att.outcomes), handshakes(att.outcomes),
 		inRotation(att.timeline), splits(att.movement), restarts(att), remapFindings(att.remaps),
-		identities(att.outcomes), versions(att.nodeStates), settings(att.nodeStates), clocks(att.nodeStates), startOrder(att.timeline),
+		identities(att.outcomes), versions(att.nodes), settings(att.nodes), clocks(att.nodes), startOrder(att.timeline),
 		latency(att.outcomes), lostPackets(att.outcomes), certificates(att.outcomes),
-		blindSpots(att.movement), rarelyProbed(att.nodeStates), addressesInTurns(att.nodeStates),
-		unreadEvidence(att.nodeStates), unreadStatus(att.nodeStates), refusedDirectly(att.outcomes), stores(att.outcomes),
-		sourceFailing(att.nodeStates), nodesChanged(att.timeline),
+		blindSpots(att.movement), rarelyProbed(att.nodes), addressesInTurns(att.nodes),
+		unreadEvidence(att.nodes), unreadStatus(att.nodes), refusedDirectly(att.outcomes), stores(att.outcomes),
+		sourceFailing(att.nodes), nodesChanged(att.timeline),
 	)
 	var list []Finding
 	for _, f := range all {
-		if !slices.Contains(att.Ignore, f.Code) {
-			f.firstEvidence = att.firstEvidence(f)
+		if !slices.Contains(att.round.Ignore, f.Code) {
+			f.firstEvidence = att.round.firstEvidence(f)
 			list = append(list, f.sanitized())
 		}
 	}
@@ -83,7 +83,7 @@ func (att *attribution) findings() []Finding {
 
 // firstEvidence returns the time of the earliest evidence for a finding that was observed in
 // the round, which may be much later than its start; zero: none has a time.
-func (r Round) firstEvidence(f Finding) (first time.Time) {
+func (r *Round) firstEvidence(f Finding) (first time.Time) {
 	for _, evidence := range f.Evidence {
 		for e := &evidence; e != nil; e = e.Args.Why {
 			at := e.Args.At

@@ -8,12 +8,12 @@ import (
 
 // latency finds nodes and balancer addresses that answer slowly.
 func latency(oc *outcomes) []Finding {
-	limit := oc.Cluster.Limits.Slow
+	limit := oc.round.Cluster.Limits.Slow
 	if limit <= 0 {
 		return nil
 	}
 	var list []Finding
-	for _, o := range oc.active {
+	for _, o := range oc.nodes.active {
 		if ex, ok := slowest(directExchanges(o), limit); ok {
 			f := about(Slow, Warning, o.Node)
 			f.Summary = msg(MsgSlowNode, Args{Node: o.Node, Duration: round(ex.Timing.Total), Limit: limit})
@@ -64,9 +64,9 @@ func round(d time.Duration) time.Duration {
 // certificates finds certificates that expire soon, once for each node and balancer
 // address.
 func certificates(oc *outcomes) []Finding {
-	limit := oc.Cluster.Limits.CertificateExpiry
+	limit := oc.round.Cluster.Limits.CertificateExpiry
 	var list []Finding
-	for _, o := range oc.active {
+	for _, o := range oc.nodes.active {
 		if remaining, ok := expiring(o.Primary, limit); ok {
 			list = append(list, aboutCertificate(about(CertificateExpiring, Warning, o.Node), o.Node, o.Primary, remaining))
 		}

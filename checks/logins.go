@@ -13,7 +13,7 @@ func logins(ns *nodeStates) []Finding {
 	if !ns.needsLogin() {
 		return nil
 	}
-	l := ns.Login
+	l := ns.round.Login
 	var list []Finding
 	if l.Problem != "" {
 		f := Finding{Code: LoginFailing, Severity: Warning, Summary: loginProblem(l), Evidence: []Message{describe(l.Exchange)}}
@@ -58,7 +58,7 @@ var formFaults = map[probes.FormFault]MessageID{
 
 // needsLogin reports whether the application has sessions for users who log in only.
 func (ns *nodeStates) needsLogin() bool {
-	return ns.Cluster.Session != nil && ns.Cluster.Session.Login != nil
+	return ns.round.Cluster.Session != nil && ns.round.Cluster.Session.Login != nil
 }
 
 // turnsAway reports whether an answer is what a visitor gets who has not logged in.
@@ -68,10 +68,10 @@ func (ns *nodeStates) turnsAway(ex probes.Exchange) bool {
 
 // loginDoubt returns why no session of a user was observed; zero if one was, or none is needed.
 func (oc *outcomes) loginDoubt() Message {
-	if !oc.needsLogin() || slices.ContainsFunc(oc.traces, func(tr *trace) bool { return !tr.Visitor && len(tr.Steps) > 0 }) {
+	if !oc.nodes.needsLogin() || slices.ContainsFunc(oc.traces, func(tr *trace) bool { return !tr.Visitor && len(tr.Steps) > 0 }) {
 		return Message{}
 	}
-	switch l := oc.Login; {
+	switch l := oc.round.Login; {
 	case l.Problem != "":
 		return msg(MsgNobodyLoggedIn, Args{Why: new(loginProblem(l))})
 	case l.Held:

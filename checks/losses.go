@@ -16,11 +16,11 @@ const afterMove = "after a move"
 // survive by the policy. Losses that are attributed to a restart, a drift or a
 // changed list of servers are left out.
 func losses(att *attribution) []Finding {
-	if att.policy() == probes.PolicyNone {
+	if att.nodes.policy() == probes.PolicyNone {
 		return nil
 	}
 	var own, moved, back []*answer
-	for _, a := range att.allAnswers {
+	for _, a := range att.outcomes.allAnswers {
 		switch {
 		case a.foreign != nil:
 			// the value is another client's, which leaks reports
@@ -33,7 +33,7 @@ func losses(att *attribution) []Finding {
 			own = append(own, a)
 		}
 	}
-	if att.policy() == probes.PolicyShared && (len(own) > 0 || att.lostByAll(moved) || sessionsShared(att.nodeStates) == Yes) {
+	if att.nodes.policy() == probes.PolicyShared && (len(own) > 0 || att.lostByAll(moved) || sessionsShared(att.nodes) == Yes) {
 		own, moved = append(own, moved...), nil // any node may answer: a session that is gone everywhere is lost once
 	}
 	var list []Finding
@@ -62,7 +62,7 @@ func lostAtNode(att *attribution, own []*answer) Finding {
 		f.Summary, f.Remedy = msg(MsgLostByAll, Args{Nodes: f.Nodes}), msg(MsgFindEmptied, Args{})
 		f.Affected = Affected{Share: 1, Of: clientsOf(own)} // newer clients have not come back yet
 	}
-	if att.routeless() {
+	if att.outcomes.routeless() {
 		f.Remedy = msg(MsgSetJVMRoute, Args{})
 	}
 	return f
@@ -81,11 +81,11 @@ func lostAfterMove(att *attribution, moved []*answer) Finding {
 	if out := att.takenOutOf(moved); len(out) > 0 {
 		f.Remedy = msg(MsgDrainBeforeOut, Args{Nodes: out})
 	}
-	if pause := att.forgottenAfter(firstOfClients(moved)).Round(time.Second); pause > 0 {
+	if pause := att.movement.forgottenAfter(firstOfClients(moved)).Round(time.Second); pause > 0 {
 		f.Summary = msg(MsgLostAfterMove, Args{Duration: pause, Nodes: f.Nodes})
-		f.Remedy = msg(MsgOutlastSession, Args{Duration: pause, Limit: att.Cluster.SessionTimeout()})
+		f.Remedy = msg(MsgOutlastSession, Args{Duration: pause, Limit: att.round.Cluster.SessionTimeout()})
 	}
-	if att.routeless() {
+	if att.outcomes.routeless() {
 		f.Remedy = msg(MsgSetJVMRoute, Args{})
 	}
 	return f
@@ -93,8 +93,8 @@ func lostAfterMove(att *attribution, moved []*answer) Finding {
 
 // takenOutOf returns the nodes that the balancer was told not to use, of those that clients moved away from.
 func (att *attribution) takenOutOf(moved []*answer) []string {
-	return att.nodesWhere(func(id string) bool {
-		return att.recordedAs(att.Cluster.Nodes[att.index(id)], probes.ServerMaintenance) &&
+	return att.nodes.nodesWhere(func(id string) bool {
+		return att.nodes.recordedAs(att.round.Cluster.Nodes[att.nodes.index(id)], probes.ServerMaintenance) &&
 			slices.ContainsFunc(moved, func(a *answer) bool { return a.trace.holder == id || a.trace.opener == id })
 	})
 }
@@ -130,7 +130,7 @@ func (att *attribution) lostByAll(lost []*answer) bool {
 	}
 	older := slices.ContainsFunc(lost, func(a *answer) bool { return a.trace.Continued })
 	later := slices.ContainsFunc(lost, func(a *answer) bool { return a.trace.Opened.After(earliest) }) // that moment was not the last
-	return older && !later && len(holders(att.nodeStates, lost)) > 1 && !slices.ContainsFunc(att.traces, func(tr *trace) bool {
+	return older && !later && len(holders(att.nodes, lost)) > 1 && !slices.ContainsFunc(att.outcomes.traces, func(tr *trace) bool {
 		returned := slices.ContainsFunc(tr.answers, (*answer).isFollowUp)
 		at, lostIt := first[tr]
 		return tr.Continued && (returned && !lostIt || slices.ContainsFunc(tr.allAnswers(), func(a *answer) bool {
@@ -191,7 +191,7 @@ func longestPauseKept(answers []*answer) (longest time.Duration) {
 
 // lossOf returns a finding about answers that show a loss.
 func lossOf(oc *outcomes, code Code, answers []*answer) Finding {
-	f := aboutAll(code, Critical, holders(oc.nodeStates, answers))
+	f := aboutAll(code, Critical, holders(oc.nodes, answers))
 	f.Evidence = evidenceOf(answers)
 	f.Affected = shareOf(oc, clientsOf(answers))
 	return f

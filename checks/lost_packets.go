@@ -66,7 +66,7 @@ func countLosses(list []SlowConnect) (n int) {
 // recentSlowConnects returns the slow connects of this round and of recent ones, the
 // oldest first.
 func (oc *outcomes) recentSlowConnects() []SlowConnect {
-	list := slices.DeleteFunc(slices.Clone(oc.past().SlowConnects), func(c SlowConnect) bool { return oc.Started.Sub(c.At) > lossRemembered })
+	list := slices.DeleteFunc(slices.Clone(oc.round.past().SlowConnects), func(c SlowConnect) bool { return oc.round.Started.Sub(c.At) > lossRemembered })
 	var ends []time.Time // of exchanges with a quick connect, answered or not
 	see := func(target string, ex probes.Exchange) {
 		c := SlowConnect{At: ex.At, Target: target, Took: ex.Timing.Connect}
@@ -75,11 +75,11 @@ func (oc *outcomes) recentSlowConnects() []SlowConnect {
 			return
 		}
 		known := slices.ContainsFunc(list, func(d SlowConnect) bool { return c.At.Equal(d.At) && c.Target == d.Target })
-		if !known && oc.Started.Sub(c.At) <= lossRemembered {
+		if !known && oc.round.Started.Sub(c.At) <= lossRemembered {
 			list = append(list, c)
 		}
 	}
-	for _, o := range oc.Nodes {
+	for _, o := range oc.round.Nodes {
 		for _, ex := range directExchanges(o) {
 			see(o.Node, ex)
 		}
@@ -117,7 +117,7 @@ func lostPackets(oc *outcomes) []Finding {
 	for _, c := range list {
 		to[c.Target] = true
 	}
-	f.Nodes = oc.nodesWhere(func(id string) bool { return to[id] })
+	f.Nodes = oc.nodes.nodesWhere(func(id string) bool { return to[id] })
 	f.Summary = msg(MsgPacketsLost, Args{Count: len(list), Duration: lossRemembered})
 	f.Evidence = fewOf(list, func(c SlowConnect) Message {
 		return msg(MsgConnectTook, Args{Name: c.Target, At: c.At, Duration: round(c.Took)})

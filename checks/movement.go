@@ -9,7 +9,11 @@ import (
 // movement is the fifth stage: which clients another node than their own answered,
 // and what that shows about the balancer.
 type movement struct {
-	*timeline
+	round    *Round
+	nodes    *nodeStates
+	outcomes *outcomes
+	rotation *rotation
+	timeline *timeline
 
 	stickiness  []frontendStickiness // in the order of frontends
 	scattered   map[string]Span      // by node id: from when to when its clients were answered by it and by other nodes in turns
@@ -20,9 +24,12 @@ type movement struct {
 
 // findMoves returns the fifth stage of a round.
 func findMoves(tl *timeline) *movement {
-	mov := &movement{timeline: tl, scattered: make(map[string]Span)}
+	mov := &movement{
+		round: tl.round, nodes: tl.nodes, outcomes: tl.outcomes, rotation: tl.rotation, timeline: tl,
+		scattered: make(map[string]Span),
+	}
 	mov.stickiness = mov.stickinessOfFrontends()
-	for _, n := range mov.Cluster.Nodes {
+	for _, n := range mov.round.Cluster.Nodes {
 		mov.scattered[n.ID] = mov.scatteredSpan(n)
 	}
 	mov.drifts, mov.failovers = mov.moves()
@@ -51,7 +58,7 @@ func (mov *movement) moves() (drifts, failovers []move) {
 			}
 		}
 	}
-	for _, tr := range mov.traces {
+	for _, tr := range mov.outcomes.traces {
 		for _, a := range tr.answers {
 			if a.Kind == probes.StepFirst || !a.OK() || !a.moved() {
 				continue
@@ -72,19 +79,19 @@ func (mov *movement) moves() (drifts, failovers []move) {
 // it is true.
 func (mov *movement) lasting(node string) bool {
 	since := mov.scattered[node].From
-	return mov.Past == nil || since.IsZero() || mov.Started.Sub(since) > mov.consequencesFor
+	return mov.round.Past == nil || since.IsZero() || mov.round.Started.Sub(since) > mov.timeline.consequencesFor
 }
 
 // scatteredSpan returns from when to when a node's clients have been answered by it
 // and by others in turns. It is zero when they are not.
 func (mov *movement) scatteredSpan(n probes.Node) Span {
-	history := mov.nodeHistory[n.ID]
+	history := mov.timeline.nodeHistory[n.ID]
 	scattered := slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool { return !h.scatters && slices.Contains(h.scattered, n.ID) })
-	switch recent := mov.Started.Sub(history.ScatteredLast) <= mov.consequencesFor; {
+	switch recent := mov.round.Started.Sub(history.ScatteredLast) <= mov.timeline.consequencesFor; {
 	case scattered && !history.ScatteredSince.IsZero() && recent:
-		return Span{history.ScatteredSince, mov.Started}
+		return Span{history.ScatteredSince, mov.round.Started}
 	case scattered:
-		return Span{mov.Started, mov.Started}
+		return Span{mov.round.Started, mov.round.Started}
 	case recent:
 		return Span{history.ScatteredSince, history.ScatteredLast}
 	default:
@@ -96,7 +103,7 @@ func (mov *movement) scatteredSpan(n probes.Node) Span {
 // ended: once, between the node that it names for the client and the node that it
 // names without that one.
 func (mov *movement) byEjection(a *answer) bool {
-	owner, successor, ok := mov.ownerAndSuccessor(a.trace)
+	owner, successor, ok := mov.rotation.ownerAndSuccessor(a.trace)
 	if !ok || mov.answeredBetween(owner, successor, a.trace) {
 		return false
 	}
@@ -121,14 +128,14 @@ func sessionMoves(rem *remaps) []Move {
 	}
 	seen := make(map[way]bool)
 	var list []Move
-	for _, a := range rem.allAnswers {
+	for _, a := range rem.outcomes.allAnswers {
 		w := way{a.trace, a.servingNode}
 		if a.Kind == probes.StepFirst || !a.OK() || !a.moved() || seen[w] {
 			continue
 		}
 		seen[w] = true
 		list = append(list, Move{
-			At: a.At, Cluster: rem.Cluster.Name, From: a.trace.holder, To: a.servingNode,
+			At: a.At, Cluster: rem.round.Cluster.Name, From: a.trace.holder, To: a.servingNode,
 			Kept: a.sessionOutcome == probes.SessionKept, Session: a.trace.First().Session, Cause: causeOfMove(rem, a),
 		})
 	}
@@ -138,29 +145,29 @@ func sessionMoves(rem *remaps) []Move {
 // causeOfMove returns why a session moved.
 func causeOfMove(rem *remaps, a *answer) Message {
 	holder := a.trace.holder
-	d, disrupted := rem.disruptionAt(holder, a.At)
+	d, disrupted := rem.timeline.disruptionAt(holder, a.At)
 	switch {
-	case rem.delisted(holder):
+	case rem.nodes.delisted(holder):
 		return msg(MsgMovedLeft, Args{Node: holder})
 	case IsUnlisted(holder): // it was not asked
 		return msg(MsgMovedUnexplained, Args{})
-	case !rem.up[holder]:
+	case !rem.nodes.up[holder]:
 		return msg(MsgMovedSilent, Args{Node: holder})
-	case rem.sessionsGoneSince(holder, a.trace.First().At), disrupted && d.Kind == DisruptionRestart:
+	case rem.timeline.sessionsGoneSince(holder, a.trace.First().At), disrupted && d.Kind == DisruptionRestart:
 		return msg(MsgMovedRestarted, Args{Node: holder})
-	case rem.direct[holder].Status.Paused():
+	case rem.nodes.direct[holder].Status.Paused():
 		return msg(MsgMovedPaused, Args{Node: holder})
 	case slices.Contains(a.upstreamsTried, holder):
 		return msg(MsgMovedTried, Args{Node: holder})
 	case disrupted && d.Kind == DisruptionDown:
 		return msg(MsgMovedDown, Args{Node: holder})
-	case rem.rotationStates[holder].ProvenOut || disrupted:
+	case rem.rotation.states[holder].ProvenOut || disrupted:
 		return msg(MsgMovedOut, Args{Node: holder})
 	case a.servingNode == a.trace.opener && a.servingNode != holder:
 		return msg(MsgMovedBack, Args{Node: a.servingNode})
 	case rem.remap != nil && slices.Contains(rem.remap.traces, a.trace):
 		return msg(MsgMovedRemapped, Args{})
-	case rem.policy() == probes.PolicyShared:
+	case rem.nodes.policy() == probes.PolicyShared:
 		return msg(MsgMovedShared, Args{})
 	default:
 		return msg(MsgMovedUnexplained, Args{})
@@ -172,19 +179,19 @@ func causeOfMove(rem *remaps, a *answer) Message {
 // the answering node must be the one that the hash names without some of the
 // disrupted nodes.
 func (mov *movement) byDisruption(a *answer) bool {
-	return mov.sentBy(a, mov.nodesDisruptedAt(a.At))
+	return mov.sentBy(a, mov.timeline.nodesDisruptedAt(a.At))
 }
 
 // sentBy reports whether another node answered a client because the nodes in out were
 // disrupted.
 func (mov *movement) sentBy(a *answer, out []string) bool {
-	if mov.delisted(a.trace.holder) || mov.delisted(a.trace.opener) {
+	if mov.nodes.delisted(a.trace.holder) || mov.nodes.delisted(a.trace.opener) {
 		return true
 	}
 	if len(out) == 0 {
 		return false
 	}
-	if key := mov.key(a.trace); mov.oracle != nil && key != "" && !mov.rehashes() {
+	if key := mov.nodes.key(a.trace); mov.nodes.oracle != nil && key != "" && !mov.nodes.rehashes() {
 		own := func(id string) int {
 			if id == a.trace.holder || id == a.trace.opener {
 				return 0
@@ -193,19 +200,19 @@ func (mov *movement) sentBy(a *answer, out []string) bool {
 		}
 		out = slices.Clone(out) // the client's own nodes first, as only so many are tried
 		slices.SortStableFunc(out, func(a, b string) int { return own(a) - own(b) })
-		if named := mov.namedWithoutNodes(key, out, a.node); named || !mov.Past.listDiffers() {
+		if named := mov.namedWithoutNodes(key, out, a.node); named || !mov.round.Past.listDiffers() {
 			return named
 		}
 	}
-	hashes := mov.oracle != nil || mov.rehashes()
+	hashes := mov.nodes.oracle != nil || mov.nodes.rehashes()
 	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.opener) || hashes && mov.openedMeanwhile(a)
 }
 
 // openedMeanwhile reports whether a client came while the node that answers it now
 // was out, so that a hash over the remaining nodes had placed it.
 func (mov *movement) openedMeanwhile(a *answer) bool {
-	d, ok := mov.disruptionAt(a.servingNode, a.trace.Opened)
-	return ok && d.covers(a.At, mov.consequencesFor)
+	d, ok := mov.timeline.disruptionAt(a.servingNode, a.trace.Opened)
+	return ok && d.covers(a.At, mov.timeline.consequencesFor)
 }
 
 // maxNodesOut is the maximum number of nodes of which every combination is tried.
@@ -217,10 +224,10 @@ func (mov *movement) namedWithoutNodes(key string, out []string, node string) bo
 	out = out[:min(len(out), maxNodesOut)]
 	indexes := make([]int, len(out))
 	for i, id := range out {
-		indexes[i] = mov.index(id)
+		indexes[i] = mov.nodes.index(id)
 	}
 	for mask := range 1 << len(out) {
-		if at, ok := mov.oracle.Pick(key, subset(indexes, mask)...); ok && mov.Cluster.Nodes[at].ID == node {
+		if at, ok := mov.nodes.oracle.Pick(key, subset(indexes, mask)...); ok && mov.round.Cluster.Nodes[at].ID == node {
 			return true
 		}
 	}
@@ -230,7 +237,7 @@ func (mov *movement) namedWithoutNodes(key string, out []string, node string) bo
 // drift finds a balancer, or an address of it, that does not keep clients on nodes
 // which are well.
 func drift(mov *movement) []Finding {
-	if mov.policy() == probes.PolicyNone || mov.policy() == probes.PolicyShared {
+	if mov.nodes.policy() == probes.PolicyNone || mov.nodes.policy() == probes.PolicyShared {
 		return nil
 	}
 	drifts := withoutSplit(mov, mov.drifts)
@@ -252,7 +259,7 @@ func drift(mov *movement) []Finding {
 	if slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool { return h.scatters }) {
 		severity = Critical // nothing keeps clients on their node, which the policy relies on
 	}
-	finding := aboutAll(SessionDrift, severity, mov.nodesWhere(func(id string) bool {
+	finding := aboutAll(SessionDrift, severity, mov.nodes.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
 	}))
 	finding.frontends = driftingAddresses(mov.outcomes, drifts)
@@ -260,11 +267,11 @@ func drift(mov *movement) []Finding {
 		return msg(MsgAnsweredElsewhere, Args{Session: m.trace.First().Session, Node: m.from, Other: m.to, At: m.At})
 	})
 	var where []string
-	if len(finding.frontends) > 0 && len(finding.frontends) < len(mov.frontends) {
+	if len(finding.frontends) > 0 && len(finding.frontends) < len(mov.outcomes.frontends) {
 		where = finding.frontends
-		finding.Evidence = append(finding.Evidence, msg(MsgOthersHold, Args{Count: len(mov.frontends) - len(finding.frontends)}))
+		finding.Evidence = append(finding.Evidence, msg(MsgOthersHold, Args{Count: len(mov.outcomes.frontends) - len(finding.frontends)}))
 	}
-	finding.Summary = msg(MsgDrift, Args{Addresses: where, Count: followUpsAmong(drifts), Of: mov.followUps(), Lost: lost})
+	finding.Summary = msg(MsgDrift, Args{Addresses: where, Count: followUpsAmong(drifts), Of: mov.outcomes.followUps(), Lost: lost})
 	finding.Affected = shareOf(mov.outcomes, len(clients))
 	finding.Remedy = driftRemedy(mov.outcomes, where)
 	if !slices.ContainsFunc(drifts, func(m move) bool { return !mov.leftAfterFirst(m.answer) }) {
@@ -298,12 +305,12 @@ func driftingAddresses(oc *outcomes, drifts []move) []string {
 // the balancer needs it to tell them apart.
 func (oc *outcomes) routeless() bool {
 	named := func(a *answer) bool { return a.OK() && a.Session != "" }
-	return oc.Cluster.Profile == "tomcat" && slices.ContainsFunc(oc.answers, named) &&
+	return oc.round.Cluster.Profile == "tomcat" && slices.ContainsFunc(oc.answers, named) &&
 		!slices.ContainsFunc(oc.answers, func(a *answer) bool { return a.HasRoute })
 }
 
 func driftRemedy(oc *outcomes, where []string) Message {
-	method := oc.Cluster.Balancer.Method
+	method := oc.round.Cluster.Balancer.Method
 	switch {
 	case len(where) > 0:
 		return msg(MsgCompareAddresses, Args{Addresses: where})
@@ -328,7 +335,7 @@ func driftRemedy(oc *outcomes, where []string) Message {
 // their losses are reported; this function excuses the canaries that paused
 // meanwhile.
 func (mov *movement) byRestartElsewhere(a *answer, lost Span) bool {
-	out := mov.nodesDisruptedIn(lost)
-	failed := slices.ContainsFunc(out, func(id string) bool { return mov.wasDisruptedIn(id, lost, Disruption.failed) })
-	return failed && (mov.sentBy(a, out) || mov.rehashes() && a.pauseBefore() >= shortestPause)
+	out := mov.timeline.nodesDisruptedIn(lost)
+	failed := slices.ContainsFunc(out, func(id string) bool { return mov.timeline.wasDisruptedIn(id, lost, Disruption.failed) })
+	return failed && (mov.sentBy(a, out) || mov.nodes.rehashes() && a.pauseBefore() >= shortestPause)
 }

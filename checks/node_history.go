@@ -72,7 +72,7 @@ type NodeHistory struct {
 }
 
 // past returns the knowledge of earlier rounds; an empty History for a single round.
-func (r Round) past() History {
+func (r *Round) past() History {
 	if r.Past == nil {
 		return History{}
 	}
@@ -81,8 +81,9 @@ func (r Round) past() History {
 
 // updateNodes returns the history of a cluster's nodes with this round's direct
 // observations.
-func updateNodes(past map[string]NodeHistory, r Round) map[string]NodeHistory {
+func updateNodes(r *Round) map[string]NodeHistory {
 	now := make(map[string]NodeHistory)
+	past := r.past().Nodes
 	known := maps.Clone(past)
 	for _, o := range r.Nodes {
 		if history, ok := known[o.Node]; completed(o.Primary) {
@@ -177,11 +178,11 @@ type Ejection struct {
 // addBalancerEvents adds the past ejections of n that the balancer reports. An
 // ejection or a failure that a round has found itself is not added.
 func (tl *timeline) addBalancerEvents(n probes.Node, history NodeHistory) NodeHistory {
-	ongoing := tl.rotationStates[n.ID].ProvenOut // is reported instead of those before
+	ongoing := tl.rotation.states[n.ID].ProvenOut // is reported instead of those before
 	history.Ejections = slices.DeleteFunc(slices.Clone(history.Ejections), func(e Ejection) bool {
-		return ongoing || tl.Started.Sub(e.To) > eventReportedFor
+		return ongoing || tl.round.Started.Sub(e.To) > eventReportedFor
 	})
-	reported := !tl.ready(n.ID) || n.Down || ongoing
+	reported := !tl.nodes.ready(n.ID) || n.Down || ongoing
 	return tl.readStatistics(n, tl.readLog(n, history, reported), reported)
 }
 
@@ -196,13 +197,13 @@ type ejectionLog struct {
 // ejectionsOf returns the ejections of n in the error log. It is not ok if no log
 // could be read, or if the times in it are not plausible.
 func (tl *timeline) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
-	for _, o := range tl.Evidence {
+	for _, o := range tl.round.Evidence {
 		if o.Kind != probes.EvidenceNginxErrorLog || o.Error != "" {
 			continue
 		}
 		ok = true
 		for _, s := range o.Servers {
-			if tl.matcher.Matches(n, o, s) && len(s.Episodes) > 0 {
+			if tl.nodes.matcher.Matches(n, o, s) && len(s.Episodes) > 0 {
 				return ejectionLog{o.Source, s.Detail, s.Episodes, s.State == probes.ServerDown}, s.State != probes.ServerUnknown
 			}
 		}
@@ -241,7 +242,7 @@ func (tl *timeline) readLog(n probes.Node, history NodeHistory, reported bool) N
 // ejection returns an episode of the log as an ejection: nginx leaves a server out
 // for fail_timeout after its last failed try.
 func (tl *timeline) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejection {
-	hold := tl.Cluster.Balancer.FailTimeout
+	hold := tl.round.Cluster.Balancer.FailTimeout
 	out := Span{e.First, e.Last.Add(hold)}
 	return Ejection{out, msg(MsgEjectionLogged, Args{
 		Name: l.source, Server: n.ServerName(), Since: out.From, At: out.To, Duration: hold, Reason: l.detail,
@@ -271,11 +272,11 @@ func (tl *timeline) readStatistics(n probes.Node, history NodeHistory, reported 
 
 // statistics returns HAProxy's statistics of n, with their source.
 func (tl *timeline) statistics(n probes.Node) (s probes.ServerEvidence, source string, ok bool) {
-	for _, o := range tl.Evidence {
+	for _, o := range tl.round.Evidence {
 		if o.Kind != probes.EvidenceHAProxyStats || o.Error != "" {
 			continue
 		}
-		at := slices.IndexFunc(o.Servers, func(s probes.ServerEvidence) bool { return tl.matcher.Matches(n, o, s) && !s.Since.IsZero() })
+		at := slices.IndexFunc(o.Servers, func(s probes.ServerEvidence) bool { return tl.nodes.matcher.Matches(n, o, s) && !s.Since.IsZero() })
 		if at >= 0 {
 			return o.Servers[at], o.Source, true
 		}
@@ -286,9 +287,9 @@ func (tl *timeline) statistics(n probes.Node) (s probes.ServerEvidence, source s
 // someStayedUp reports whether some node was up in HAProxy since before the previous
 // round.
 func (tl *timeline) someStayedUp() bool {
-	return slices.ContainsFunc(tl.Cluster.Nodes, func(n probes.Node) bool {
+	return slices.ContainsFunc(tl.round.Cluster.Nodes, func(n probes.Node) bool {
 		s, _, ok := tl.statistics(n)
-		before := tl.past().Nodes[n.ID].ReportedUpSince
+		before := tl.round.past().Nodes[n.ID].ReportedUpSince
 		return ok && s.State == probes.ServerUp && !before.IsZero() && s.Since.Sub(before).Abs() <= clockSlack
 	})
 }

@@ -11,7 +11,7 @@ import (
 // nodeStates is the first stage: a round with the state of each node, as the node
 // answered when it was asked directly.
 type nodeStates struct {
-	Round // Nodes has an observation for each of Cluster.Nodes, in their order
+	round *Round // Nodes has an observation for each of Cluster.Nodes, in their order
 
 	identity Identity
 	matcher  evidence.Matcher                   // matches the servers that the balancer's evidence names to nodes
@@ -43,7 +43,7 @@ func readNodes(round Round) *nodeStates {
 	}
 	round.Nodes = inOrder(round)
 	ns := &nodeStates{
-		Round: round, identity: Identify(round.Cluster, round.Nodes), serving: Serving(round.Cluster, round.Nodes),
+		round: &round, identity: Identify(round.Cluster, round.Nodes), serving: Serving(round.Cluster, round.Nodes),
 		matcher: evidence.NewMatcher(round.Cluster, round.Nodes),
 		direct:  make(map[string]*probes.NodeObservation), up: make(map[string]bool), replies: make(map[reply]bool),
 	}
@@ -96,23 +96,23 @@ func (ns *nodeStates) ready(id string) bool {
 
 // index returns the position of a node in the configuration; -1 if it is not listed.
 func (ns *nodeStates) index(id string) int {
-	return slices.IndexFunc(ns.Cluster.Nodes, func(n probes.Node) bool { return n.ID == id })
+	return slices.IndexFunc(ns.round.Cluster.Nodes, func(n probes.Node) bool { return n.ID == id })
 }
 
 // policy returns the session policy of the cluster; PolicyNone without a session
 // test.
 func (ns *nodeStates) policy() probes.Policy {
-	if ns.Cluster.Session == nil {
+	if ns.round.Cluster.Session == nil {
 		return probes.PolicyNone
 	}
-	return ns.Cluster.Session.Policy
+	return ns.round.Cluster.Session.Policy
 }
 
 // nodesWhere returns the ids of the nodes for which fits is true, in configuration
 // order.
 func (ns *nodeStates) nodesWhere(fits func(id string) bool) []string {
 	var ids []string
-	for _, n := range ns.Cluster.Nodes {
+	for _, n := range ns.round.Cluster.Nodes {
 		if fits(n.ID) {
 			ids = append(ids, n.ID)
 		}
@@ -151,22 +151,22 @@ func completed(ex probes.Exchange) bool {
 // if the answer did not fail or no node is known to be the cause.
 func (oc *outcomes) failingNodeOf(a *answer, isFollowUp bool) string {
 	switch target, holder := a.trace.Expected, a.trace.holder; {
-	case !failed(a.Exchange) && (a.Kind == probes.StepWrite || !oc.page.isWrong(a.Exchange)):
+	case !failed(a.Exchange) && (a.Kind == probes.StepWrite || !oc.nodes.page.isWrong(a.Exchange)):
 		return ""
 	case a.node != "":
 		return a.node
-	case oc.refusesAll:
+	case oc.nodes.refusesAll:
 		return "" // the balancer refuses all clients, also those of ready nodes: no node is the cause
-	case target != "" && oc.failsDirectly(target):
+	case target != "" && oc.nodes.failsDirectly(target):
 		return target
-	case isFollowUp && holder != "" && oc.failsDirectly(holder):
+	case isFollowUp && holder != "" && oc.nodes.failsDirectly(holder):
 		return holder
 	case target != "":
 		return "" // the targeted node is well: the cause is not known to be a node
-	case isFollowUp && holder != "" && oc.Cluster.Balancer.Method.KeepsClients():
+	case isFollowUp && holder != "" && oc.round.Cluster.Balancer.Method.KeepsClients():
 		return "" // likewise the node that the balancer keeps the client on
 	default:
-		return oc.onlyFailing
+		return oc.nodes.onlyFailing
 	}
 }
 
@@ -174,7 +174,7 @@ func (oc *outcomes) failingNodeOf(a *answer, isFollowUp bool) string {
 // targeted at ready nodes.
 func (ns *nodeStates) findRefusesAll() bool {
 	readyTargeted := false
-	for _, w := range ns.Traces {
+	for _, w := range ns.round.Traces {
 		for i, s := range w.Steps {
 			if w.Continued && i == 0 {
 				continue
@@ -226,12 +226,12 @@ func (ns *nodeStates) failsDirectly(id string) bool {
 // several nodes that the balancer may use does; otherwise "".
 func (ns *nodeStates) findOnlyFailing() string {
 	var failing []string
-	for _, n := range ns.Cluster.Nodes {
+	for _, n := range ns.round.Cluster.Nodes {
 		if !n.Down && !n.Backup && ns.errsDirectly(n.ID) {
 			failing = append(failing, n.ID)
 		}
 	}
-	if len(failing) == 1 && len(ns.Cluster.Nodes) > 1 {
+	if len(failing) == 1 && len(ns.round.Cluster.Nodes) > 1 {
 		return failing[0]
 	}
 	return ""

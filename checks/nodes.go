@@ -11,11 +11,11 @@ import (
 // the operator has marked down may be in any state.
 func nodes(att *attribution) []Finding {
 	var list []Finding
-	for _, o := range att.active {
+	for _, o := range att.nodes.active {
 		switch {
 		case !completed(o.Primary):
-		case !att.up[o.Node]:
-			f := nodeDown(att.nodeStates, o)
+		case !att.nodes.up[o.Node]:
+			f := nodeDown(att.nodes, o)
 			f.Summary.Args.Lost = att.lostHere(o.Node)
 			list = append(list, f)
 		case o.Status.Paused():
@@ -41,7 +41,7 @@ func nodeDown(ns *nodeStates, observation probes.NodeObservation) Finding {
 	finding.Summary = msg(MsgNodeSilent, Args{Node: observation.Node, Reason: why(observation.Primary)})
 	switch observation.Primary.Failure {
 	case probes.FailureRefused:
-		finding.Remedy = msg(MsgStartApplication, Args{Address: ns.Cluster.Nodes[ns.index(observation.Node)].URL.Host})
+		finding.Remedy = msg(MsgStartApplication, Args{Address: ns.round.Cluster.Nodes[ns.index(observation.Node)].URL.Host})
 	case probes.FailureTimeout:
 		finding.unanswered = true
 		finding.Remedy = msg(MsgFindHang, Args{Node: observation.Node})
@@ -54,9 +54,9 @@ func nodeDown(ns *nodeStates, observation probes.NodeObservation) Finding {
 // deadHost returns the host of a node's address if every node on it is down; "": one
 // is up, so that the machine is running.
 func deadHost(ns *nodeStates, id string) string {
-	host := ns.Cluster.Nodes[ns.index(id)].URL.Hostname()
-	for _, o := range ns.Nodes {
-		if ns.up[o.Node] && ns.Cluster.Nodes[ns.index(o.Node)].URL.Hostname() == host {
+	host := ns.round.Cluster.Nodes[ns.index(id)].URL.Hostname()
+	for _, o := range ns.round.Nodes {
+		if ns.up[o.Node] && ns.round.Cluster.Nodes[ns.index(o.Node)].URL.Hostname() == host {
 			return ""
 		}
 	}
@@ -93,8 +93,8 @@ const (
 // and, after the last restart, the cost of all.
 func restarts(att *attribution) []Finding {
 	var list []Finding
-	for _, id := range att.everyNode() {
-		if history := att.nodeHistory[id]; !history.Restarted.IsZero() && att.Started.Sub(history.Restarted) <= eventReportedFor {
+	for _, id := range att.nodes.everyNode() {
+		if history := att.timeline.nodeHistory[id]; !history.Restarted.IsZero() && att.round.Started.Sub(history.Restarted) <= eventReportedFor {
 			f := about(NodeRestarted, Info, id)
 			f.When = history.Restarted
 			f.Summary, f.Remedy = msg(MsgRestarted, Args{Node: id}), msg(MsgFindWhyEnded, Args{})
@@ -135,8 +135,8 @@ func (h NodeHistory) crashes() []time.Time {
 // outages harm clients: a request failed in one of them, and another one recently in a later
 // one.
 func inCrashLoop(att *attribution, node string) (Finding, bool) {
-	recent := att.nodeHistory[node].crashes()
-	if len(recent) == 0 || att.Started.Sub(recent[len(recent)-1]) > eventReportedFor {
+	recent := att.timeline.nodeHistory[node].crashes()
+	if len(recent) == 0 || att.round.Started.Sub(recent[len(recent)-1]) > eventReportedFor {
 		return Finding{}, false
 	}
 	finding := about(NodeRestarted, Warning, node)
@@ -147,7 +147,7 @@ func inCrashLoop(att *attribution, node string) (Finding, bool) {
 	took := recent[len(recent)-1].Sub(recent[0]).Round(time.Second)
 	finding.Summary = msg(MsgCrashLoop, Args{Node: node, Count: len(recent), Duration: took, Lost: att.lostSince(node, recent[0])})
 	sign := msg(MsgRestarted, Args{Node: node})
-	if slices.Contains(att.nodeHistory[node].Departures, recent[0]) {
+	if slices.Contains(att.timeline.nodeHistory[node].Departures, recent[0]) {
 		sign = msg(MsgLeftTheList, Args{Node: node})
 		finding.Summary.ID = MsgComesAndGoes
 	}
@@ -183,7 +183,7 @@ func (att *attribution) harmOfLoop(node string, crashes []time.Time) Span {
 	}
 	newest := failing[len(failing)-1]
 	sent := Span{failing[0].Failures.From, newest.LastFailed}
-	if !slices.ContainsFunc(crashes, sent.contains) || att.Started.Sub(newest.Failures.To) > att.consequencesFor {
+	if !slices.ContainsFunc(crashes, sent.contains) || att.round.Started.Sub(newest.Failures.To) > att.timeline.consequencesFor {
 		return Span{}
 	}
 	return newest.Failures
@@ -191,7 +191,7 @@ func (att *attribution) harmOfLoop(node string, crashes []time.Time) Span {
 
 // shareOfNodes returns the share of clients that some nodes have, by weight.
 func shareOfNodes(oc *outcomes, nodes []string) Affected {
-	among := Serving(oc.Cluster, nil)
+	among := Serving(oc.round.Cluster, nil)
 	a := Affected{Of: len(oc.traces)}
 	for _, n := range among {
 		if slices.Contains(nodes, n.ID) {
@@ -222,11 +222,11 @@ type nodeDisruption struct {
 // do not delay that of other nodes.
 func (att *attribution) failureRuns() (runs [][]nodeDisruption) {
 	var all []nodeDisruption
-	for _, id := range att.everyNode() {
+	for _, id := range att.nodes.everyNode() {
 		known := att.history.Nodes[id]
 		crashes := known.crashes()
 		for i, d := range known.Disruptions {
-			ongoing := i == len(known.Disruptions)-1 && !known.SilentSince.IsZero() && att.Started.Sub(known.SilentSince) >= longDown
+			ongoing := i == len(known.Disruptions)-1 && !known.SilentSince.IsZero() && att.round.Started.Sub(known.SilentSince) >= longDown
 			inLoop := len(crashes) > 0 && !d.To.Before(crashes[0])
 			if d.failed() && !d.NotifiedDown && !ongoing && !inLoop {
 				all = append(all, nodeDisruption{id, d})
@@ -236,7 +236,7 @@ func (att *attribution) failureRuns() (runs [][]nodeDisruption) {
 	slices.SortStableFunc(all, func(a, b nodeDisruption) int { return b.To.Compare(a.To) })
 	var begin time.Time // of the newest run so far
 	for _, d := range all {
-		if n := len(runs); n > 0 && begin.Sub(d.To) <= att.consequencesFor {
+		if n := len(runs); n > 0 && begin.Sub(d.To) <= att.timeline.consequencesFor {
 			runs[n-1] = append(runs[n-1], d)
 		} else {
 			runs, begin = append(runs, []nodeDisruption{d}), d.From
@@ -251,11 +251,11 @@ func (att *attribution) failureRuns() (runs [][]nodeDisruption) {
 // costOfRestarts sums up the sessions that were lost with their nodes in the newest run
 // of failures that cost any and whose aftermath has passed.
 func costOfRestarts(att *attribution) (Finding, bool) {
-	if att.policy() != probes.PolicySticky {
+	if att.nodes.policy() != probes.PolicySticky {
 		return Finding{}, false
 	}
 	for _, run := range att.failureRuns() {
-		settled := att.Started.Sub(run[0].To) > att.consequencesFor
+		settled := att.round.Started.Sub(run[0].To) > att.timeline.consequencesFor
 		if f, ok := costOf(att, run); ok && settled {
 			return f, true
 		}
@@ -268,9 +268,9 @@ func costOf(att *attribution, run []nodeDisruption) (Finding, bool) {
 	lost, unwatched, failed, delisted, inferred := 0, false, false, false, false
 	var evidence []Message
 	nodes := make(map[string]bool)
-	for _, id := range att.everyNode() {
+	for _, id := range att.nodes.everyNode() {
 		for _, d := range slices.Backward(run) {
-			recent := d.node == id && att.Started.Sub(d.To) <= eventReportedFor+att.consequencesFor
+			recent := d.node == id && att.round.Started.Sub(d.To) <= eventReportedFor+att.timeline.consequencesFor
 			if recent && d.Kind == DisruptionRestart && d.Unwatched && d.Lost == 0 {
 				nodes[id], unwatched = true, true
 				evidence = append(evidence, msg(MsgNoneWatched, Args{Node: id, At: d.To, Why: d.Why}))
@@ -288,7 +288,7 @@ func costOf(att *attribution, run []nodeDisruption) (Finding, bool) {
 	if lost == 0 && !unwatched {
 		return Finding{}, false
 	}
-	finding := aboutAll(NodeRestarted, Warning, att.withLeft(func(id string) bool { return nodes[id] }))
+	finding := aboutAll(NodeRestarted, Warning, att.nodes.withLeft(func(id string) bool { return nodes[id] }))
 	finding.Node, finding.Target, finding.When = "", sessionsLost, run[0].To
 	finding.Began = slices.MinFunc(run, func(a, b nodeDisruption) int { return a.From.Compare(b.From) }).From
 	finding.Summary = msg(MsgLostWithRestart, Args{Count: lost, Nodes: finding.Nodes})

@@ -95,7 +95,7 @@ type pageShape struct {
 // expectedPage derives the page from the answers of nodes that were asked directly,
 // or else from those of new clients.
 func (ns *nodeStates) expectedPage() pageShape {
-	p := pageShape{served: ns.past().Balancer.Served}
+	p := pageShape{served: ns.round.past().Balancer.Served}
 	asked := 0
 	for _, o := range ns.active {
 		if o.Session == nil || o.Session.Failure != "" || o.Session.Status >= http.StatusBadRequest || !ns.ready(o.Node) {
@@ -109,7 +109,7 @@ func (ns *nodeStates) expectedPage() pageShape {
 	if asked > 0 {
 		return p
 	}
-	for _, w := range ns.Traces {
+	for _, w := range ns.round.Traces {
 		if first := w.First(); !w.Continued && first.Failure == "" && first.Answered() && first.Status < http.StatusBadRequest {
 			p.served = true
 			p.labelled = p.labelled || first.Label != ""
@@ -128,8 +128,8 @@ func (p pageShape) isWrong(ex probes.Exchange) bool {
 
 // outcomeOf returns the outcome of a request.
 func (oc *outcomes) outcomeOf(a *answer) Outcome {
-	moved := a.moved() && (oc.policy() == probes.PolicySticky || oc.policy() == probes.PolicyReplicated)
-	if o := oc.page.outcome(*a.Step, a.sessionOutcome, moved); a.foreign == nil || o == OutcomeError {
+	moved := a.moved() && (oc.nodes.policy() == probes.PolicySticky || oc.nodes.policy() == probes.PolicyReplicated)
+	if o := oc.nodes.page.outcome(*a.Step, a.sessionOutcome, moved); a.foreign == nil || o == OutcomeError {
 		return o
 	}
 	return OutcomeForeign
@@ -176,11 +176,11 @@ func requests(oc *outcomes) []Request {
 	var list []Request
 	for _, a := range oc.answers {
 		owner := a.trace.firstListed
-		if id := oc.identity.NodeOf(a.trace.OpenerLabel); id != "" {
+		if id := oc.nodes.identity.NodeOf(a.trace.OpenerLabel); id != "" {
 			owner = id
 		}
 		list = append(list, Request{
-			Cluster: oc.Cluster.Name, Balancer: BalancerName(a.trace.URL, a.trace.Balancer), Node: owner, Served: a.node, Canary: a.trace.Continued,
+			Cluster: oc.round.Cluster.Name, Balancer: BalancerName(a.trace.URL, a.trace.Balancer), Node: owner, Served: a.node, Canary: a.trace.Continued,
 			Session: a.trace.First().Session, At: a.At, Latency: a.Timing.Total, Outcome: a.outcome,
 		})
 	}

@@ -12,17 +12,17 @@ import (
 // page.
 func pages(oc *outcomes) []Finding {
 	var list []Finding
-	for i, page := range oc.Cluster.Pages {
+	for i, page := range oc.round.Cluster.Pages {
 		var failing []string
-		for _, o := range oc.active {
-			if i < len(o.Pages) && oc.ready(o.Node) && !asConfigured(page, o.Pages[i]) {
+		for _, o := range oc.nodes.active {
+			if i < len(o.Pages) && oc.nodes.ready(o.Node) && !asConfigured(page, o.Pages[i]) {
 				failing = append(failing, o.Node)
 				list = append(list, failsOn(o.Node, page, o.Pages[i]))
 			}
 		}
 		for _, front := range oc.frontends {
-			if i < len(front.Pages) && front.answered() && !oc.ownError(front.Pages[i]) && !asConfigured(page, front.Pages[i]) {
-				list = append(list, failsThrough(oc.nodeStates, front, page, front.Pages[i], failing))
+			if i < len(front.Pages) && front.answered() && !oc.nodes.ownError(front.Pages[i]) && !asConfigured(page, front.Pages[i]) {
+				list = append(list, failsThrough(oc.nodes, front, page, front.Pages[i], failing))
 			}
 		}
 	}
@@ -61,12 +61,12 @@ func aboutPage(f Finding, fails MessageID, page probes.Page, ex probes.Exchange)
 // sessionPage finds nodes on which the session test page fails, unless it is one of
 // the configured pages. If no node has it, see pageGone and doubts.
 func sessionPage(oc *outcomes) []Finding {
-	ns := oc.nodeStates
-	if ns.Cluster.Session == nil || everyNodeRefuses(ns) {
+	ns := oc.nodes
+	if ns.round.Cluster.Session == nil || everyNodeRefuses(ns) {
 		return nil
 	}
-	page := probes.Page{Path: ns.Cluster.Session.Path, Want: probes.StatusRange{From: 200, To: 399}}
-	if slices.ContainsFunc(ns.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
+	page := probes.Page{Path: ns.round.Cluster.Session.Path, Want: probes.StatusRange{From: 200, To: 399}}
+	if slices.ContainsFunc(ns.round.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
 		return nil
 	}
 	var list []Finding
@@ -109,7 +109,7 @@ func notThePage(oc *outcomes, node string, page probes.Page, ex probes.Exchange)
 func gotWrongPage(oc *outcomes, node string) []*answer {
 	return slices.DeleteFunc(slices.Clone(oc.allAnswers), func(a *answer) bool {
 		holder := a.trace.holder
-		elsewhere := holder != "" && holder != node && oc.policy() != probes.PolicyShared
+		elsewhere := holder != "" && holder != node && oc.nodes.policy() != probes.PolicyShared
 		return a.outcome != OutcomeWrongPage || elsewhere
 	})
 }
@@ -118,9 +118,9 @@ func gotWrongPage(oc *outcomes, node string) []*answer {
 // has the page. They come from something in between, such as another virtual host or
 // a protected location.
 func pageInBetween(oc *outcomes) []Finding {
-	page := probes.Page{Path: oc.Cluster.ClientPath(), Want: probes.StatusRange{From: 200, To: 399}}
-	private := oc.Cluster.Session == nil && oc.Cluster.Status != nil // /status need not be public
-	if private || !hasPage(oc.nodeStates, page) || slices.ContainsFunc(oc.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
+	page := probes.Page{Path: oc.round.Cluster.ClientPath(), Want: probes.StatusRange{From: 200, To: 399}}
+	private := oc.round.Cluster.Session == nil && oc.round.Cluster.Status != nil // /status need not be public
+	if private || !hasPage(oc.nodes, page) || slices.ContainsFunc(oc.round.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
 		return nil
 	}
 	var list []Finding
@@ -131,9 +131,9 @@ func pageInBetween(oc *outcomes) []Finding {
 				continue
 			}
 			ex := tr.First()
-			_, known := oc.replies[replyOf(ex)]
-			other := oc.page.isWrong(ex) && !someNodeErrs(oc.nodeStates)
-			if ex.Answered() && (other || !known && !asConfigured(page, ex)) && !oc.ownError(ex) && tr.answers[0].failedNode == "" {
+			_, known := oc.nodes.replies[replyOf(ex)]
+			other := oc.nodes.page.isWrong(ex) && !someNodeErrs(oc.nodes)
+			if ex.Answered() && (other || !known && !asConfigured(page, ex)) && !oc.nodes.ownError(ex) && tr.answers[0].failedNode == "" {
 				got = append(got, ex)
 			}
 		}
@@ -162,17 +162,17 @@ func someNodeErrs(ns *nodeStates) bool {
 // pageGone finds that nobody gets the page of the session any more: neither new clients, nor
 // stickwatch from a node.
 func pageGone(oc *outcomes) (list []Finding) {
-	if oc.Cluster.Session == nil || !oc.past().Balancer.Served || !everyNodeRefuses(oc.nodeStates) {
+	if oc.round.Cluster.Session == nil || !oc.round.past().Balancer.Served || !everyNodeRefuses(oc.nodes) {
 		return nil
 	}
-	page := probes.Page{Path: oc.Cluster.ClientPath(), Want: probes.StatusRange{From: 200, To: 399}}
-	if slices.ContainsFunc(oc.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
+	page := probes.Page{Path: oc.round.Cluster.ClientPath(), Want: probes.StatusRange{From: 200, To: 399}}
+	if slices.ContainsFunc(oc.round.Cluster.Pages, func(p probes.Page) bool { return p.Path == page.Path }) {
 		return nil
 	}
 	for _, front := range oc.frontends {
 		var got []probes.Exchange
 		for _, tr := range front.traces {
-			if first := tr.First(); !tr.Continued && first.Answered() && first.Status >= 400 && first.Status <= 499 && !oc.turnsAway(first) {
+			if first := tr.First(); !tr.Continued && first.Answered() && first.Status >= 400 && first.Status <= 499 && !oc.nodes.turnsAway(first) {
 				got = append(got, first)
 			} else if !tr.Continued {
 				got = nil
@@ -182,7 +182,7 @@ func pageGone(oc *outcomes) (list []Finding) {
 		if len(got) == 0 {
 			continue
 		}
-		f := failsThrough(oc.nodeStates, front, page, got[0], oc.nodesWhere(oc.ready))
+		f := failsThrough(oc.nodes, front, page, got[0], oc.nodes.nodesWhere(oc.nodes.ready))
 		if refused := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}; slices.Contains(refused, got[0].Status) {
 			f.Severity = Warning // perhaps only stickwatch is refused
 		}
@@ -218,7 +218,7 @@ func Restored(c *probes.Cluster, active []ActiveFinding) *History {
 
 // noTestPage reports whether no node has ever answered with the session test page: the path
 // is wrong, or the application has no such page.
-func noTestPage(ns *nodeStates) bool { return !ns.past().Balancer.Served && everyNodeRefuses(ns) }
+func noTestPage(ns *nodeStates) bool { return !ns.round.past().Balancer.Served && everyNodeRefuses(ns) }
 
 // everyNodeRefuses reports whether every node that is up answers the session test page with
 // a 4xx.

@@ -34,7 +34,12 @@ func (h *History) listDiffers() bool {
 
 // remaps is the sixth stage: whether the balancer changed where it sends clients.
 type remaps struct {
-	*movement
+	round    *Round
+	nodes    *nodeStates
+	outcomes *outcomes
+	rotation *rotation
+	timeline *timeline
+	movement *movement
 
 	remap    *observedRemap  // that this round has seen; nil: none
 	forgot   bool            // this round has seen that the balancer forgets idle clients
@@ -42,8 +47,10 @@ type remaps struct {
 }
 
 // findRemaps returns the sixth stage of a round.
-func findRemaps(moved *movement) *remaps {
-	rem := &remaps{movement: moved}
+func findRemaps(mov *movement) *remaps {
+	rem := &remaps{
+		round: mov.round, nodes: mov.nodes, outcomes: mov.outcomes, rotation: mov.rotation, timeline: mov.timeline, movement: mov,
+	}
 	rem.remap = rem.findRemap()
 	rem.balancer = rem.balancerHistory()
 	return rem
@@ -63,12 +70,12 @@ func (r *observedRemap) includes(tr *trace) bool { return r != nil && slices.Con
 // the balancer hashes over the nodes that are left, and one has just left or returned,
 // the first answer from elsewhere is enough, also to a client of this round.
 func (rem *remaps) findRemap() *observedRemap {
-	if rem.Past == nil || rem.policy() == probes.PolicyNone || rem.policy() == probes.PolicyShared || len(rem.drifts) > 0 {
+	if rem.round.Past == nil || rem.nodes.policy() == probes.PolicyNone || rem.nodes.policy() == probes.PolicyShared || len(rem.movement.drifts) > 0 {
 		return nil
 	}
 	r := &observedRemap{}
 	nodes := make(map[string]bool)
-	for _, trace := range rem.traces {
+	for _, trace := range rem.outcomes.traces {
 		if trace.holder == "" || !slices.ContainsFunc(trace.allAnswers(), (*answer).answeredBy) {
 			continue
 		}
@@ -78,10 +85,10 @@ func (rem *remaps) findRemap() *observedRemap {
 			continue
 		}
 		r.Of++
-		switch past := rem.past().Balancer; {
+		switch past := rem.round.past().Balancer; {
 		case a == nil, !settled && !rehashed:
 			continue
-		case rem.mayFollow(a, past.LastDriftAt), a.idleSince(past.Remapped.Last): // known already
+		case rem.timeline.mayFollow(a, past.LastDriftAt), a.idleSince(past.Remapped.Last): // known already
 			continue
 		}
 		r.traces = append(r.traces, trace)
@@ -106,11 +113,11 @@ func (rem *remaps) findRemap() *observedRemap {
 	if node != "" {
 		nodes = map[string]bool{node: true}
 	}
-	r.Nodes = rem.nodesWhere(func(id string) bool { return nodes[id] })
-	if rem.oracle == nil || rem.rehashes() {
-		r.Follows = rem.nodesDisruptedAt(r.At)
+	r.Nodes = rem.nodes.nodesWhere(func(id string) bool { return nodes[id] })
+	if rem.nodes.oracle == nil || rem.nodes.rehashes() {
+		r.Follows = rem.timeline.nodesDisruptedAt(r.At)
 	}
-	r.Changed = rem.changedAround(r.At)
+	r.Changed = rem.timeline.changedAround(r.At)
 	r.Evidence = limited(r.Evidence)
 	return r
 }
@@ -125,7 +132,7 @@ func (rem *remaps) forgotIdle(r *observedRemap) bool {
 		a, _ := rem.movedForGood(trace)
 		moved = append(moved, a)
 	}
-	return rem.forgottenAfter(moved) > 0
+	return rem.movement.forgottenAfter(moved) > 0
 }
 
 // forgottenFor is how long a balancer that forgot idle clients is expected to forget the next.
@@ -136,7 +143,7 @@ const forgottenFor = 10 * time.Minute
 // own node, also after the first move, and chance gave only some of those that paused as long their node
 // again. Where that is already known of the balancer, the pauses may be short.
 func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
-	balancer := mov.Cluster.Balancer
+	balancer := mov.round.Cluster.Balancer
 	if balancer.Method.Hashes() && !balancer.HashesCookie() {
 		return 0 // it computes the node of each request
 	}
@@ -146,12 +153,12 @@ func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
 	}
 	shortest := leastPause(moved)
 	first := slices.MinFunc(moved, func(a, b *answer) int { return a.At.Compare(b.At) }).At
-	known := mov.Started.Sub(mov.past().Balancer.LastForgotAt) <= forgottenFor
+	known := mov.round.Started.Sub(mov.round.past().Balancer.LastForgotAt) <= forgottenFor
 	if shortest < shortestPause && !known {
 		return 0
 	}
 	active, idle := 0, 0 // clients that stayed
-	for _, tr := range mov.traces {
+	for _, tr := range mov.outcomes.traces {
 		if !tr.Continued || slices.ContainsFunc(moved, func(a *answer) bool { return a.trace == tr }) {
 			continue
 		}
@@ -186,24 +193,24 @@ func (rem *remaps) manyMoved(r *observedRemap, change Message) bool {
 		return true
 	case r.Moved >= 2 && 3*r.Moved >= r.Of:
 		return true
-	case rem.rehashes() && slices.ContainsFunc(r.traces, rem.knownByHolder):
+	case rem.nodes.rehashes() && slices.ContainsFunc(r.traces, rem.knownByHolder):
 		return true // only the balancer has changed: the node still knows the session
 	default:
-		byAddress := rem.oracle == nil && rem.Cluster.Balancer.Method != probes.MethodCookie && !rem.Cluster.Balancer.HashesCookie()
-		return r.Of == 1 && byAddress && rem.Cluster.Balancer.KeyHeader() == "" // a single client is all that one address can show
+		byAddress := rem.nodes.oracle == nil && rem.round.Cluster.Balancer.Method != probes.MethodCookie && !rem.round.Cluster.Balancer.HashesCookie()
+		return r.Of == 1 && byAddress && rem.round.Cluster.Balancer.KeyHeader() == "" // a single client is all that one address can show
 	}
 }
 
 // rehashedAt reports whether the balancer may have placed the clients of all nodes anew
 // because one had just left or returned.
 func (rem *remaps) rehashedAt(at time.Time) bool {
-	return rem.rehashes() && len(rem.nodesDisruptedAt(at)) > 0
+	return rem.nodes.rehashes() && len(rem.timeline.nodesDisruptedAt(at)) > 0
 }
 
 // knownByHolder reports whether the node that a client left still knew its session
 // when it was presented there directly.
 func (rem *remaps) knownByHolder(tr *trace) bool {
-	return slices.ContainsFunc(rem.OwnerChecks, func(c probes.OwnerCheck) bool {
+	return slices.ContainsFunc(rem.round.OwnerChecks, func(c probes.OwnerCheck) bool {
 		return c.To == tr.holder && c.Opened.Equal(tr.Opened) && c.Session == tr.First().Session && c.SessionOutcome() == probes.SessionKept
 	})
 }
@@ -233,8 +240,8 @@ func (rem *remaps) movedForGood(tr *trace) (first *answer, settled bool) {
 	}
 	switch {
 	case first == nil, rem.movedByDisruption(first):
-	case rem.index(tr.holder) >= 0 && !rem.ready(tr.holder), rem.nodeHistory[tr.holder].RefusesConnections: // its node does not serve
-	case rem.rotationStates[tr.holder].ProvenOut && !rem.takenOut(tr.holder, first.At): // or is left out
+	case rem.nodes.index(tr.holder) >= 0 && !rem.nodes.ready(tr.holder), rem.timeline.nodeHistory[tr.holder].RefusesConnections: // its node does not serve
+	case rem.rotation.states[tr.holder].ProvenOut && !rem.takenOut(tr.holder, first.At): // or is left out
 	case slices.Contains(first.upstreamsTried, tr.holder): // or was tried
 	case first.servingNode == tr.opener: // it went back
 	default:
@@ -249,27 +256,27 @@ func (rem *remaps) movedForGood(tr *trace) (first *answer, settled bool) {
 // what happens to clients now.
 func (rem *remaps) movedByDisruption(a *answer) bool {
 	since := a.sinceLastKept()
-	out := slices.DeleteFunc(rem.nodesDisruptedIn(since), func(id string) bool { return rem.takenOut(id, a.At) })
-	if rem.sentBy(a, out) && !rem.movedByReturn(a, out) {
+	out := slices.DeleteFunc(rem.timeline.nodesDisruptedIn(since), func(id string) bool { return rem.takenOut(id, a.At) })
+	if rem.movement.sentBy(a, out) && !rem.movedByReturn(a, out) {
 		return true
 	}
-	return a.pauseBefore() >= shortestPause && !rem.justRehashed(a.At) && rem.byRestartElsewhere(a, since)
+	return a.pauseBefore() >= shortestPause && !rem.justRehashed(a.At) && rem.movement.byRestartElsewhere(a, since)
 }
 
 // takenOut reports whether the balancer ceased to use a node that was well, and by its
 // arithmetic places the clients of all nodes anew then. This is a remap also for the
 // clients of that node.
 func (rem *remaps) takenOut(node string, at time.Time) bool {
-	d, ok := rem.disruptionAt(node, at)
-	return ok && !d.failed() && rem.oracle != nil && rem.rehashes()
+	d, ok := rem.timeline.disruptionAt(node, at)
+	return ok && !d.failed() && rem.nodes.oracle != nil && rem.nodes.rehashes()
 }
 
 // justRehashed reports whether a node left within the last minute, or returned within
 // the aftermath, and the balancer may have placed the clients of all nodes anew.
 func (rem *remaps) justRehashed(at time.Time) bool {
-	return rem.rehashes() && slices.ContainsFunc(rem.Cluster.Nodes, func(n probes.Node) bool {
-		history := rem.nodeHistory[n.ID]
-		d, ok := rem.disruptionAt(n.ID, at)
+	return rem.nodes.rehashes() && slices.ContainsFunc(rem.round.Cluster.Nodes, func(n probes.Node) bool {
+		history := rem.timeline.nodeHistory[n.ID]
+		d, ok := rem.timeline.disruptionAt(n.ID, at)
 		return ok && (at.Sub(d.From) <= time.Minute || history.UnwellSince.IsZero() && history.LeftOutSince.IsZero())
 	})
 }
@@ -278,33 +285,33 @@ func (rem *remaps) justRehashed(at time.Time) bool {
 // returned. Its leaving moved clients of other nodes, so its return does, too; the
 // client is not one of its own that it gets back.
 func (rem *remaps) movedByReturn(a *answer, out []string) bool {
-	leaving := rem.past().Balancer.Remapped
-	d, ok := rem.disruptionAt(a.servingNode, a.At)
-	return ok && rem.rehashes() && slices.Contains(leaving.Follows, a.servingNode) && d.covers(leaving.At, rem.consequencesFor) &&
+	leaving := rem.round.past().Balancer.Remapped
+	d, ok := rem.timeline.disruptionAt(a.servingNode, a.At)
+	return ok && rem.nodes.rehashes() && slices.Contains(leaving.Follows, a.servingNode) && d.covers(leaving.At, rem.timeline.consequencesFor) &&
 		!slices.Contains(out, a.trace.holder) && !slices.Contains(out, a.trace.opener)
 }
 
 // remapFindings finds that the balancer has recently sent many clients to another node.
 func remapFindings(rem *remaps) []Finding {
 	remapping := rem.balancer.Remapped
-	if remapping.At.IsZero() || rem.Started.Sub(remapping.At) > eventReportedFor {
+	if remapping.At.IsZero() || rem.round.Started.Sub(remapping.At) > eventReportedFor {
 		return nil
 	}
 	finding := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: remapping.Nodes, When: remapping.At}
 	finding.follows, finding.ExplainedBy = remapping.Follows, remapping.Cause
 	finding.grew = remapping.Change.ID == MsgLineAdded || remapping.Change.IsZero() && len(remapping.Follows) == 0
 	for _, node := range remapping.Follows { // the failure may have ended
-		if d, ok := rem.disruptionAt(node, remapping.At); ok && d.failed() {
+		if d, ok := rem.timeline.disruptionAt(node, remapping.At); ok && d.failed() {
 			finding.ExplainedBy = cmp.Or(finding.ExplainedBy, d.Finding)
 		}
 	}
 	if remapping.Lost > 0 {
 		finding.Severity = Critical
 	}
-	finding.Summary = msg(MsgRemapped, Args{Count: remapping.Moved, Of: remapping.Of, At: remapping.At, Lost: remapping.Lost, Why: whyRemapped(rem.nodeStates, remapping)})
+	finding.Summary = msg(MsgRemapped, Args{Count: remapping.Moved, Of: remapping.Of, At: remapping.At, Lost: remapping.Lost, Why: whyRemapped(rem.nodes, remapping)})
 	finding.Affected = Affected{Share: float64(remapping.Moved) / float64(max(1, remapping.Of)), Of: remapping.Of}
 	finding.Evidence = remapping.Evidence
-	finding.Remedy = remapRemedy(rem.nodeStates, remapping)
+	finding.Remedy = remapRemedy(rem.nodes, remapping)
 	return []Finding{finding}
 }
 
@@ -317,7 +324,7 @@ func whyRemapped(ns *nodeStates, r Remapping) *Message {
 		return new(msg(MsgNodesCameOrWent, Args{Nodes: r.Follows}))
 	case len(r.Changed) > 0:
 		return new(msg(MsgNodesCameOrWent, Args{Nodes: r.Changed}))
-	case ns.Cluster.Balancer.Method == probes.MethodCookie:
+	case ns.round.Cluster.Balancer.Method == probes.MethodCookie:
 		return new(msg(MsgRoutesChanged, Args{}))
 	case ns.oracle == nil:
 		return new(msg(MsgTableForgotten, Args{}))
@@ -328,13 +335,13 @@ func whyRemapped(ns *nodeStates, r Remapping) *Message {
 
 func remapRemedy(ns *nodeStates, r Remapping) Message {
 	switch {
-	case ns.Cluster.Balancer.Method == probes.MethodSource:
+	case ns.round.Cluster.Balancer.Method == probes.MethodSource:
 		return msg(MsgHashConsistently, Args{})
 	case r.Change.ID == MsgLineRemoved:
 		return msg(MsgMarkDown, Args{})
 	case ns.oracle != nil:
 		return msg(MsgKeepLines, Args{})
-	case ns.Cluster.Balancer.Method == probes.MethodCookie:
+	case ns.round.Cluster.Balancer.Method == probes.MethodCookie:
 		return msg(MsgKeepRoutes, Args{})
 	default:
 		return msg(MsgCarryTable, Args{})

@@ -131,26 +131,26 @@ func canaries(oc *outcomes) []Canary {
 		}
 		list = append(list, c)
 	}
-	slices.SortStableFunc(list, func(a, b Canary) int { return cmp.Compare(oc.index(a.Pinned), oc.index(b.Pinned)) })
+	slices.SortStableFunc(list, func(a, b Canary) int { return cmp.Compare(oc.nodes.index(a.Pinned), oc.nodes.index(b.Pinned)) })
 	return list
 }
 
 // doubts returns the reasons for which the observations do not suffice for a verdict.
 func doubts(rot *rotation, session SessionReport) []Message {
-	if len(rot.Cluster.Nodes) == 0 {
-		return []Message{msg(MsgNoNodesYet, Args{Name: rot.Source.Name})}
+	if len(rot.round.Cluster.Nodes) == 0 {
+		return []Message{msg(MsgNoNodesYet, Args{Name: rot.round.Source.Name})}
 	}
 	var list []Message
-	if doubt := rot.cutShort(); !doubt.IsZero() {
+	if doubt := rot.outcomes.cutShort(); !doubt.IsZero() {
 		list = append(list, doubt)
 	}
 	if doubt := sessionDoubt(rot, session); !doubt.IsZero() {
 		list = append(list, doubt)
 	}
-	if doubt := rot.loginDoubt(); !doubt.IsZero() {
+	if doubt := rot.outcomes.loginDoubt(); !doubt.IsZero() {
 		list = append(list, doubt)
 	}
-	if rot.ExpectVersion != "" && noVersion(rot.nodeStates) {
+	if rot.round.ExpectVersion != "" && noVersion(rot.nodes) {
 		list = append(list, msg(MsgNoVersion, Args{}))
 	}
 	if isolated(rot.outcomes) {
@@ -162,17 +162,17 @@ func doubts(rot *rotation, session SessionReport) []Message {
 // sessionDoubt returns why it is not known whether the session policy is kept; zero
 // if it is known, or no session can move.
 func sessionDoubt(rot *rotation, session SessionReport) Message {
-	if rot.policy() == probes.PolicyNone || len(rot.destinations()) < 2 {
+	if rot.nodes.policy() == probes.PolicyNone || len(rot.destinations()) < 2 {
 		return Message{}
 	}
 	switch {
-	case noTestPage(rot.nodeStates) && len(unlikeClients(rot.outcomes)) > 0:
-		return msg(MsgRefusedDirectly, Args{Path: rot.Cluster.Session.Path, Status: rot.direct[unlikeClients(rot.outcomes)[0]].Session.Status})
-	case noTestPage(rot.nodeStates):
-		return msg(MsgNoTestPage, Args{Path: rot.Cluster.Session.Path})
-	case rot.policy() != probes.PolicyShared && session.Sticky == Unknown:
+	case noTestPage(rot.nodes) && len(unlikeClients(rot.outcomes)) > 0:
+		return msg(MsgRefusedDirectly, Args{Path: rot.round.Cluster.Session.Path, Status: rot.nodes.direct[unlikeClients(rot.outcomes)[0]].Session.Status})
+	case noTestPage(rot.nodes):
+		return msg(MsgNoTestPage, Args{Path: rot.round.Cluster.Session.Path})
+	case rot.nodes.policy() != probes.PolicyShared && session.Sticky == Unknown:
 		return msg(MsgStickinessUnknown, Args{Why: &session.Reason})
-	case rot.policy() == probes.PolicyShared && rot.followUps() == 0:
+	case rot.nodes.policy() == probes.PolicyShared && rot.outcomes.followUps() == 0:
 		return msg(MsgNoSession, Args{})
 	default:
 		return Message{}
@@ -201,7 +201,7 @@ func (oc *outcomes) notAsked() (nodes, addresses []string) {
 			addresses = append(addresses, front.name)
 		}
 	}
-	return oc.nodesWhere(func(id string) bool { return !completed(oc.direct[id].Primary) }), addresses
+	return oc.nodes.nodesWhere(func(id string) bool { return !completed(oc.nodes.direct[id].Primary) }), addresses
 }
 
 // isolated reports whether every request failed before it left this machine.
@@ -209,7 +209,7 @@ func isolated(oc *outcomes) bool {
 	local := func(ex probes.Exchange) bool {
 		return ex.Failure == probes.FailureDNS || ex.Failure == probes.FailureUnreachable
 	}
-	for _, o := range oc.Nodes {
+	for _, o := range oc.round.Nodes {
 		if !local(o.Primary) {
 			return false
 		}
@@ -219,7 +219,7 @@ func isolated(oc *outcomes) bool {
 			return false
 		}
 	}
-	return len(oc.Nodes)+len(oc.frontends) > 0
+	return len(oc.round.Nodes)+len(oc.frontends) > 0
 }
 
 // noVersion reports whether no node reports its version.

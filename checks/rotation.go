@@ -24,16 +24,18 @@ type rotationState struct {
 
 // rotation is the third stage: which nodes the balancer sends new clients.
 type rotation struct {
-	*outcomes
+	round    *Round
+	nodes    *nodeStates
+	outcomes *outcomes
 
-	rotationStates map[string]rotationState // by node id
+	states map[string]rotationState // by node id
 }
 
 // findRotation returns the third stage of a round.
-func findRotation(clients *outcomes) *rotation {
-	rot := &rotation{outcomes: clients, rotationStates: make(map[string]rotationState)}
-	for _, n := range rot.Cluster.Nodes {
-		rot.rotationStates[n.ID] = rot.rotationState(n)
+func findRotation(oc *outcomes) *rotation {
+	rot := &rotation{round: oc.round, nodes: oc.nodes, outcomes: oc, states: make(map[string]rotationState)}
+	for _, n := range rot.round.Cluster.Nodes {
+		rot.states[n.ID] = rot.rotationState(n)
 	}
 	return rot
 }
@@ -69,11 +71,11 @@ func unknown(reason MessageID, args Args) rotationState {
 // rotationState returns the state of one node and, if it is in rotation, the
 // frontends at which it is out.
 func (rot *rotation) rotationState(n probes.Node) rotationState {
-	whole := rot.weighEvidence(n, rot.rotationByTraffic(n, rot.traffic))
-	if whole.In != Yes || len(rot.frontends) < 2 {
+	whole := rot.weighEvidence(n, rot.rotationByTraffic(n, rot.outcomes.traffic))
+	if whole.In != Yes || len(rot.outcomes.frontends) < 2 {
 		return whole
 	}
-	for _, front := range rot.frontends {
+	for _, front := range rot.outcomes.frontends {
 		if p := rot.rotationByTraffic(n, front.traffic); p.ProvenOut {
 			whole.OutAt = append(whole.OutAt, frontendRotation{front.name, p})
 			whole.Reason.Args.Addresses = append(whole.Reason.Args.Addresses, front.name)
@@ -97,11 +99,11 @@ func (rot *rotation) rotationByTraffic(node probes.Node, t traffic) rotationStat
 		return unknown(MsgIsBackup, Args{})
 	case labelled == 0:
 		return unknown(MsgNoneSigned, Args{})
-	case rot.identity.Ambiguous(rot.direct[node.ID].Label):
+	case rot.nodes.identity.Ambiguous(rot.nodes.direct[node.ID].Label):
 		return unknown(MsgSameLabel, Args{})
-	case rot.identity.reported[node.ID] == "" && t.newClients()[""] > 0:
+	case rot.nodes.identity.reported[node.ID] == "" && t.newClients()[""] > 0:
 		return unknown(MsgNameNotReported, Args{})
-	case !rot.up[node.ID]:
+	case !rot.nodes.up[node.ID]:
 		return unknown(MsgRetryWouldHide, Args{})
 	case t.targeted(node.ID):
 		return rot.rotationByHash(node, t)
@@ -120,10 +122,10 @@ func (rot *rotation) rotationByTraffic(node probes.Node, t traffic) rotationStat
 // answered do not count: their share is not known.
 func (rot *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
 	clients, scatters := rot.independent(t)
-	share := Share(n, Serving(rot.Cluster, nil))
-	need := ClientsToMiss(rot.Cluster, n, rot.Confidence)
-	switch method := rot.Cluster.Balancer.Method; {
-	case rot.Cluster.Balancer.HashesClients():
+	share := Share(n, Serving(rot.round.Cluster, nil))
+	need := ClientsToMiss(rot.round.Cluster, n, rot.round.Confidence)
+	switch method := rot.round.Cluster.Balancer.Method; {
+	case rot.round.Cluster.Balancer.HashesClients():
 		return unknown(MsgOneClientOneNode, Args{})
 	case method == probes.MethodUnknown && !scatters:
 		return unknown(MsgAllMetOne, Args{})
@@ -150,7 +152,7 @@ func (rot *rotation) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
 			most, all = max(most, count), all+count
 		}
 	}
-	share := max(largestShare(rot.serving), 0.5)
+	share := max(largestShare(rot.nodes.serving), 0.5)
 	return all > 0 && float64(all)*math.Log(share)+float64(all-most)*math.Log(float64(all)) < math.Log(1-DefaultConfidence)
 }
 
@@ -173,7 +175,7 @@ func (rot *rotation) independent(t traffic) (clients int, scatters bool) {
 	for s, count := range byFrontend {
 		several := nodes[s.at] > 1 && !rot.skewed(byFrontend, s.at)
 		scatters = scatters || several
-		if several || rot.Cluster.Balancer.Method != probes.MethodUnknown {
+		if several || rot.round.Cluster.Balancer.Method != probes.MethodUnknown {
 			clients += count
 		}
 	}
@@ -182,7 +184,7 @@ func (rot *rotation) independent(t traffic) (clients int, scatters bool) {
 
 // records returns the balancer's evidence records about n.
 func (ns *nodeStates) records(n probes.Node) []evidence.Record {
-	return ns.matcher.Records(n, ns.Evidence)
+	return ns.matcher.Records(n, ns.round.Evidence)
 }
 
 // recordedAs reports whether the balancer reports n in one of some states. In maintenance or while it is drained,
@@ -206,7 +208,7 @@ func (rot *rotation) weighEvidence(n probes.Node, seen rotationState) rotationSt
 	if seen.In == Yes || n.Down {
 		return seen
 	}
-	for _, r := range rot.records(n) {
+	for _, r := range rot.nodes.records(n) {
 		switch {
 		case r.Out() && !seen.ProvenOut:
 			seen = rotationState{In: No, ProvenOut: true, Proof: byBalancer, Reason: recorded(r)}
@@ -227,7 +229,7 @@ func evidenceRecords(ns *nodeStates, n probes.Node, given Message) []Message {
 			lines = append(lines, withProof(byBalancer, said))
 		}
 	}
-	for _, o := range ns.Evidence {
+	for _, o := range ns.round.Evidence {
 		if o.Error == "" && o.NoAbsence != "" {
 			lines = append(lines, msg(MsgSourceSilent, Args{Name: o.Source, Reason: o.NoAbsence}))
 		}

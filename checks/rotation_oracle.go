@@ -44,7 +44,7 @@ func (ns *nodeStates) key(tr *trace) string {
 	switch own := tr.First().LocalAddress; {
 	case tr.Client != "":
 		return tr.Client
-	case hashesAddress(ns.Cluster.Balancer) && own.IsValid():
+	case hashesAddress(ns.round.Cluster.Balancer) && own.IsValid():
 		return own.String()
 	default:
 		return ""
@@ -61,7 +61,7 @@ func (t traffic) targeted(node string) bool {
 // without the nodes that answered no client; otherwise the arithmetic does not
 // describe this balancer and proves nothing.
 func (rot *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
-	if rot.oracle == nil {
+	if rot.nodes.oracle == nil {
 		return unknown(MsgNoArithmetic, Args{})
 	}
 	missed, agreed := rot.missed(t), 0
@@ -69,13 +69,13 @@ func (rot *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 		if a.trace.Expected == "" || a.Label == "" || !a.OK() {
 			continue
 		}
-		index, ok := rot.oracle.Pick(rot.key(a.trace), missed...)
+		index, ok := rot.nodes.oracle.Pick(rot.nodes.key(a.trace), missed...)
 		if !ok {
 			continue
 		}
-		if computed := rot.Cluster.Nodes[index].ID; a.node != computed {
+		if computed := rot.round.Cluster.Nodes[index].ID; a.node != computed {
 			return unknown(MsgAnswersDiffer, Args{
-				Method: rot.Cluster.Balancer.Method, Client: rot.key(a.trace), Node: cmp.Or(a.node, a.Label), Other: computed,
+				Method: rot.round.Cluster.Balancer.Method, Client: rot.nodes.key(a.trace), Node: cmp.Or(a.node, a.Label), Other: computed,
 			})
 		}
 		if a.trace.Expected == n.ID {
@@ -85,19 +85,19 @@ func (rot *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 	switch {
 	case agreed == 0:
 		return unknown(MsgClientNotAnswered, Args{})
-	case rot.rehashes() && rot.fitsFewerOut(t, missed, n):
+	case rot.nodes.rehashes() && rot.fitsFewerOut(t, missed, n):
 		return unknown(MsgOthersMayBeOut, Args{})
 	case rot.keyIgnored(t) && !rot.skippedForUs(n, t):
-		return unknown(MsgAllLandedOnOne, Args{Name: rot.Cluster.Balancer.KeyHeader()})
+		return unknown(MsgAllLandedOnOne, Args{Name: rot.round.Cluster.Balancer.KeyHeader()})
 	}
-	return rotationState{In: No, ProvenOut: true, Proof: byHash, Reason: msg(MsgHashedToNext, Args{Method: rot.Cluster.Balancer.Method, Count: agreed})}
+	return rotationState{In: No, ProvenOut: true, Proof: byHash, Reason: msg(MsgHashedToNext, Args{Method: rot.round.Cluster.Balancer.Method, Count: agreed})}
 }
 
 // fitsFewerOut reports whether the answers show that n is in rotation as well as that it
 // is out: the hash over the remaining nodes names the node of each answer also if n and
 // perhaps others of missed are in.
 func (rot *rotation) fitsFewerOut(t traffic, missed []int, n probes.Node) bool {
-	missed = slices.DeleteFunc(slices.Clone(missed), func(i int) bool { return rot.Cluster.Nodes[i].ID == n.ID })
+	missed = slices.DeleteFunc(slices.Clone(missed), func(i int) bool { return rot.round.Cluster.Nodes[i].ID == n.ID })
 	if len(missed) > maxNodesOut {
 		return true
 	}
@@ -115,8 +115,8 @@ func (rot *rotation) fitsWithout(t traffic, out []int) bool {
 		if a.trace.Expected == "" || a.node == "" || !a.OK() {
 			return false
 		}
-		index, ok := rot.oracle.Pick(rot.key(a.trace), out...)
-		return ok && rot.Cluster.Nodes[index].ID != a.node
+		index, ok := rot.nodes.oracle.Pick(rot.nodes.key(a.trace), out...)
+		return ok && rot.round.Cluster.Nodes[index].ID != a.node
 	})
 }
 
@@ -133,7 +133,7 @@ func subset(list []int, mask int) (some []int) {
 // missed returns the indexes of the nodes that answered no client.
 func (rot *rotation) missed(t traffic) []int {
 	var out []int
-	for i, n := range rot.Cluster.Nodes {
+	for i, n := range rot.round.Cluster.Nodes {
 		if !n.Down && t.answersFrom(n.ID) == 0 {
 			out = append(out, i)
 		}
@@ -155,7 +155,7 @@ func (rot *rotation) keyIgnored(t traffic) bool {
 			met[a.node] = true
 		}
 	}
-	return len(targets) > 1 && len(met) == 1 && !rot.past().Balancer.Agreed
+	return len(targets) > 1 && len(met) == 1 && !rot.round.past().Balancer.Agreed
 }
 
 // skippedForUs reports whether n is out even if the balancer ignores what clients
@@ -163,12 +163,12 @@ func (rot *rotation) keyIgnored(t traffic) bool {
 // only known if no device translates addresses on the way.
 func (rot *rotation) skippedForUs(n probes.Node, t traffic) bool {
 	at := slices.IndexFunc(t.answers, func(a *answer) bool { return a.OK() && a.node != "" && a.LocalAddress.IsValid() })
-	if at < 0 || !hashesAddress(rot.Cluster.Balancer) || rot.rehashes() {
+	if at < 0 || !hashesAddress(rot.round.Cluster.Balancer) || rot.nodes.rehashes() {
 		return false
 	}
 	a := t.answers[at]
 	return sameNetwork(a.LocalAddress, a.trace.Balancer.Addr()) &&
-		slices.Contains(skipped(rot.oracle, a.LocalAddress.String(), rot.index(a.node)), rot.index(n.ID))
+		slices.Contains(skipped(rot.nodes.oracle, a.LocalAddress.String(), rot.nodes.index(a.node)), rot.nodes.index(n.ID))
 }
 
 // skipped returns the servers that p skips for key before it picks met.
@@ -211,17 +211,17 @@ func (t traffic) ownAnswers() []*answer {
 // hashesOwnAddressTo reports whether the hash names n for the address that an
 // answer's client sent from.
 func (ns *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
-	if ns.oracle == nil || !hashesAddress(ns.Cluster.Balancer) {
+	if ns.oracle == nil || !hashesAddress(ns.round.Cluster.Balancer) {
 		return false
 	}
 	index, ok := ns.oracle.Pick(a.LocalAddress.String())
-	return ok && ns.Cluster.Nodes[index].ID == n.ID
+	return ok && ns.round.Cluster.Nodes[index].ID == n.ID
 }
 
 // markOwnAddress records that n answered our address as computed.
 func (tl *timeline) markOwnAddress(n probes.Node, history NodeHistory) NodeHistory {
-	for _, a := range tl.ownAnswers() {
-		if a.node == n.ID && tl.hashesOwnAddressTo(a, n) && a.At.After(history.OwnAddressSeen) {
+	for _, a := range tl.outcomes.ownAnswers() {
+		if a.node == n.ID && tl.nodes.hashesOwnAddressTo(a, n) && a.At.After(history.OwnAddressSeen) {
 			history.OwnAddress, history.OwnAddressSeen = a.LocalAddress, a.At
 		}
 	}
@@ -230,24 +230,24 @@ func (tl *timeline) markOwnAddress(n probes.Node, history NodeHistory) NodeHisto
 
 // answeredOwnAddressBefore reports whether n did so in an earlier round.
 func (rot *rotation) answeredOwnAddressBefore(n probes.Node) bool {
-	return rot.past().Nodes[n.ID].OwnAddress.IsValid()
+	return rot.round.past().Nodes[n.ID].OwnAddress.IsValid()
 }
 
 // rotationByOwnAddress returns the state of a node that answered our address before:
 // it is out if the next ready node of the arithmetic answers now.
 func (rot *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationState {
-	if rot.rehashes() { // another node that is out moves us as well
+	if rot.nodes.rehashes() { // another node that is out moves us as well
 		return unknown(MsgOthersMayBeOut, Args{})
 	}
-	history, agreed := rot.past().Nodes[n.ID], 0
+	history, agreed := rot.round.past().Nodes[n.ID], 0
 	for _, a := range t.ownAnswers() {
 		if a.LocalAddress != history.OwnAddress {
 			continue
 		}
-		between := skipped(rot.oracle, a.LocalAddress.String(), rot.index(a.node))
-		if !slices.Contains(between, rot.index(n.ID)) || slices.ContainsFunc(between, func(i int) bool {
-			id := rot.Cluster.Nodes[i].ID
-			return id != n.ID && rot.ready(id)
+		between := skipped(rot.nodes.oracle, a.LocalAddress.String(), rot.nodes.index(a.node))
+		if !slices.Contains(between, rot.nodes.index(n.ID)) || slices.ContainsFunc(between, func(i int) bool {
+			id := rot.round.Cluster.Nodes[i].ID
+			return id != n.ID && rot.nodes.ready(id)
 		}) {
 			return unknown(MsgNotTheNext, Args{})
 		}
@@ -256,12 +256,12 @@ func (rot *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationStat
 	if agreed == 0 {
 		return unknown(MsgOursNotAnswered, Args{})
 	}
-	return rotationState{In: No, ProvenOut: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: rot.Cluster.Balancer.Method, At: history.OwnAddressSeen, Count: agreed})}
+	return rotationState{In: No, ProvenOut: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: rot.round.Cluster.Balancer.Method, At: history.OwnAddressSeen, Count: agreed})}
 }
 
 // rehashes reports whether the balancer may place the clients of all nodes anew when
 // a node joins or leaves.
 func (ns *nodeStates) rehashes() bool {
-	method := ns.Cluster.Balancer.Method
+	method := ns.round.Cluster.Balancer.Method
 	return method == probes.MethodSource || ns.oracle == nil && method == probes.MethodUnknown
 }

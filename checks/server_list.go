@@ -19,11 +19,11 @@ type serverList struct {
 func (rem *remaps) changeOfList() (change Message, node string) {
 	placed := rem.placedByHash()
 	switch {
-	case rem.oracle == nil || len(placed) < 2:
+	case rem.nodes.oracle == nil || len(placed) < 2:
 		return Message{}, ""
-	case rem.fits(rem.Cluster.Nodes, placed) && rem.Past.listDiffers():
+	case rem.fits(rem.round.Cluster.Nodes, placed) && rem.round.Past.listDiffers():
 		return msg(MsgListRestored, Args{}), ""
-	case rem.fits(rem.Cluster.Nodes, placed):
+	case rem.fits(rem.round.Cluster.Nodes, placed):
 		return Message{}, ""
 	}
 	for _, p := range rem.otherLists() {
@@ -42,14 +42,14 @@ func (rem *remaps) changeOfList() (change Message, node string) {
 // nil if a disruption may have changed the placement of some.
 func (rem *remaps) placedByHash() map[string]string {
 	placed := make(map[string]string)
-	for _, tr := range rem.traces {
-		key := rem.key(tr)
+	for _, tr := range rem.outcomes.traces {
+		key := rem.nodes.key(tr)
 		if tr.Continued || key == "" || tr.firstListed == "" || !tr.First().OK() {
 			continue
 		}
 		placed[key] = tr.firstListed
 	}
-	if rem.keyIgnored(rem.traffic) || len(rem.nodesDisruptedAt(rem.Started)) > 0 {
+	if rem.rotation.keyIgnored(rem.outcomes.traffic) || len(rem.timeline.nodesDisruptedAt(rem.round.Started)) > 0 {
 		return nil
 	}
 	return placed
@@ -57,7 +57,7 @@ func (rem *remaps) placedByHash() map[string]string {
 
 // fits reports whether a list of servers explains every placement.
 func (rem *remaps) fits(servers []probes.Node, placed map[string]string) bool {
-	c := *rem.Cluster
+	c := *rem.round.Cluster
 	c.Nodes = servers
 	picker, ok := Oracle(&c)
 	if !ok {
@@ -78,7 +78,7 @@ func (rem *remaps) fits(servers []probes.Node, placed map[string]string) bool {
 // otherLists returns the lists that differ from the configured one by one edit: a
 // line fewer, another order, a line more.
 func (rem *remaps) otherLists() []serverList {
-	nodes := rem.Cluster.Nodes
+	nodes := rem.round.Cluster.Nodes
 	var list []serverList
 	for i, n := range nodes {
 		list = append(list, serverList{slices.Delete(slices.Clone(nodes), i, i+1), msg(MsgLineRemoved, Args{Node: n.ID}), n.ID})

@@ -61,7 +61,7 @@ func (t *tally) failsForNew(shared bool) bool {
 // sessionsFailing finds nodes where clients that hold a session get errors or another
 // page, while new clients are served.
 func sessionsFailing(tl *timeline) []Finding {
-	if tl.Cluster.Session == nil || tl.policy() == probes.PolicyNone {
+	if tl.round.Cluster.Session == nil || tl.nodes.policy() == probes.PolicyNone {
 		return nil
 	}
 	tallies := tallyByNode(tl)
@@ -80,11 +80,11 @@ func sessionsFailing(tl *timeline) []Finding {
 		clients += len(t.clients)
 		// Only a failure of this round counts, at a node that is known and ready, and only if
 		// new clients fare better there.
-		if t.failedThisRound == 0 || id == "" || id != anyNode && !tl.ready(id) || t.failsForNew(id == anyNode) {
+		if t.failedThisRound == 0 || id == "" || id != anyNode && !tl.nodes.ready(id) || t.failsForNew(id == anyNode) {
 			continue
 		}
 		if id == anyNode {
-			nodes = append(nodes, failingWithSession(tl.nodeStates)...)
+			nodes = append(nodes, failingWithSession(tl.nodes)...)
 			mostStored = 2*t.failedWrites < t.writes
 		} else {
 			nodes = append(nodes, id)
@@ -96,13 +96,13 @@ func sessionsFailing(tl *timeline) []Finding {
 	if len(failures) == 0 {
 		return nil
 	}
-	finding := aboutAll(SessionFailing, Critical, tl.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
+	finding := aboutAll(SessionFailing, Critical, tl.nodes.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
 	finding.harm = harmSpan(failures)
 	finding.Summary, finding.Remedy = msg(MsgSessionsFail, Args{Nodes: finding.Nodes}), msg(MsgFindSessionError, Args{})
 	if onlyWrites {
 		finding.Summary, finding.Remedy = msg(MsgWritesFail, Args{Nodes: finding.Nodes}), msg(MsgFindWriteError, Args{})
-		if tl.policy() != probes.PolicyShared {
-			mostStored = 2*len(finding.Nodes) < len(tl.serving)
+		if tl.nodes.policy() != probes.PolicyShared {
+			mostStored = 2*len(finding.Nodes) < len(tl.nodes.serving)
 		}
 		if mostStored {
 			finding.Severity = Warning
@@ -120,17 +120,17 @@ func sessionsFailing(tl *timeline) []Finding {
 // clients with a session only, and those of a node that fails when asked directly or was
 // disrupted.
 func tallyByNode(tl *timeline) map[string]*tally {
-	tallies, spared := make(map[string]*tally), tl.waits.spareNewClients(tl.Confidence)
-	for _, a := range tl.allAnswers {
+	tallies, spared := make(map[string]*tally), tl.outcomes.waits.spareNewClients(tl.round.Confidence)
+	for _, a := range tl.outcomes.allAnswers {
 		harmed := a.outcome == OutcomeError || a.outcome == OutcomeWrongPage
-		if a.outcome == OutcomeUnknown || harmed && (tl.refusesAll || tl.ownError(a.Exchange) && !(spared && tl.ownTimeout(a.Exchange)) || disruptedFor(tl, a)) {
+		if a.outcome == OutcomeUnknown || harmed && (tl.nodes.refusesAll || tl.nodes.ownError(a.Exchange) && !(spared && tl.nodes.ownTimeout(a.Exchange)) || disruptedFor(tl, a)) {
 			continue
 		}
-		key := tallyKey(tl.nodeStates, a)
+		key := tallyKey(tl.nodes, a)
 		if tallies[key] == nil {
 			tallies[key] = &tally{clients: make(map[*trace]bool), failedClients: make(map[*trace]bool)}
 		}
-		tallies[key].add(a, harmed, tl.Started)
+		tallies[key].add(a, harmed, tl.round.Started)
 	}
 	return tallies
 }
@@ -151,7 +151,7 @@ func tallyKey(ns *nodeStates, a *answer) string {
 // presented to them directly.
 func failingWithSession(ns *nodeStates) []string {
 	return ns.nodesWhere(func(id string) bool {
-		return ns.ready(id) && slices.ContainsFunc(ns.FailoverChecks, func(x probes.FailoverCheck) bool {
+		return ns.ready(id) && slices.ContainsFunc(ns.round.FailoverChecks, func(x probes.FailoverCheck) bool {
 			return x.To == id && (failed(x.There) || x.There.Status >= 400 || ns.page.isWrong(x.There))
 		})
 	})
@@ -162,18 +162,18 @@ func failingWithSession(ns *nodeStates) []string {
 // the one that opened its session. A request that timed out while a node hangs may have
 // waited for that one, because the balancer tries the next node after one that fails.
 func disruptedFor(tl *timeline, a *answer) bool {
-	if (a.Failure == probes.FailureTimeout || tl.ownTimeout(a.Exchange)) && someBreak(tl.nodeStates, probes.FailureTimeout) {
+	if (a.Failure == probes.FailureTimeout || tl.nodes.ownTimeout(a.Exchange)) && someBreak(tl.nodes, probes.FailureTimeout) {
 		return true
 	}
 	for _, id := range []string{a.failedNode, a.trace.holder, a.trace.opener} {
 		if id == "" {
 			continue
 		}
-		if tl.failsDirectly(id) || !tl.ready(id) {
+		if tl.nodes.failsDirectly(id) || !tl.nodes.ready(id) {
 			return true
 		}
 		d, ok := tl.disruptionAt(id, a.At)
-		if ok && (d.Kind == DisruptionRestart || d.failed() && tl.past().Nodes[id].knewOf(d)) {
+		if ok && (d.Kind == DisruptionRestart || d.failed() && tl.round.past().Nodes[id].knewOf(d)) {
 			return true
 		}
 	}

@@ -10,10 +10,10 @@ import (
 // sessionsShared reports whether the nodes know each other's sessions.
 func sessionsShared(ns *nodeStates) Tristate {
 	answer := Unknown
-	if ns.AcceptsAnyID && !slices.ContainsFunc(ns.FailoverChecks, func(x probes.FailoverCheck) bool { return x.Counter > 0 }) {
+	if ns.round.AcceptsAnyID && !slices.ContainsFunc(ns.round.FailoverChecks, func(x probes.FailoverCheck) bool { return x.Counter > 0 }) {
 		return Unknown // an accepted unknown id proves nothing, and no value was stored
 	}
-	for _, x := range ns.FailoverChecks {
+	for _, x := range ns.round.FailoverChecks {
 		switch x.SessionOutcome() {
 		case probes.SessionKept, probes.SessionStale:
 			answer = Yes
@@ -26,13 +26,13 @@ func sessionsShared(ns *nodeStates) Tristate {
 
 // sharing finds nodes that would lose the sessions of another node at a failover.
 func sharing(oc *outcomes) []Finding {
-	if oc.policy() != probes.PolicyShared && oc.policy() != probes.PolicyReplicated {
+	if oc.nodes.policy() != probes.PolicyShared && oc.nodes.policy() != probes.PolicyReplicated {
 		return nil
 	}
 	ignorant := make(map[string]bool)
 	var evidence []Message
-	for _, x := range oc.FailoverChecks {
-		if x.SessionOutcome() == probes.SessionLost && oc.ready(x.To) && !oc.page.isWrong(x.There) && !oc.showsAnotherPage(x.To) && oc.foreignAt(x) == nil {
+	for _, x := range oc.round.FailoverChecks {
+		if x.SessionOutcome() == probes.SessionLost && oc.nodes.ready(x.To) && !oc.nodes.page.isWrong(x.There) && !oc.nodes.showsAnotherPage(x.To) && oc.foreignAt(x) == nil {
 			ignorant[x.To] = true
 			evidence = append(evidence, msg(MsgNotKnownThere, Args{Session: x.Session, Node: x.From, Other: x.To}))
 		}
@@ -40,7 +40,7 @@ func sharing(oc *outcomes) []Finding {
 	if len(ignorant) == 0 {
 		return nil
 	}
-	f := aboutAll(SessionNotShared, Warning, oc.nodesWhere(func(id string) bool { return ignorant[id] }))
+	f := aboutAll(SessionNotShared, Warning, oc.nodes.nodesWhere(func(id string) bool { return ignorant[id] }))
 	f.Summary = msg(MsgNotShared, Args{Nodes: f.Nodes})
 	if slices.ContainsFunc(oc.allAnswers, func(a *answer) bool { return a.moved() && a.sessionOutcome == probes.SessionLost }) {
 		f.Summary = msg(MsgNotSharedNow, Args{Nodes: f.Nodes})
@@ -94,7 +94,7 @@ func sharedIDs(oc *outcomes) []sharedID {
 	var list []sharedID
 	for _, tr := range oc.traces {
 		id := tr.First().Session
-		if id == "" || constantID(oc.nodeStates, id) {
+		if id == "" || constantID(oc.nodes, id) {
 			continue
 		}
 		if other := first[id]; other != nil && sameClient(other, tr) {
@@ -131,7 +131,7 @@ func LeaksSessions(round Round) bool {
 
 // leaks finds sessions that several clients hold.
 func leaks(oc *outcomes) []Finding {
-	if oc.Cluster.Session == nil || oc.policy() == probes.PolicyNone {
+	if oc.round.Cluster.Session == nil || oc.nodes.policy() == probes.PolicyNone {
 		return nil
 	}
 	var evidence []Message
@@ -155,7 +155,7 @@ func leaks(oc *outcomes) []Finding {
 			}))
 		}
 	}
-	for _, x := range oc.FailoverChecks {
+	for _, x := range oc.round.FailoverChecks {
 		if tr := oc.foreignAt(x); tr != nil {
 			evidence = append(evidence, msg(MsgShowedForeign, Args{
 				Session: x.Session, Node: x.To, Value: x.There.Value, NewSession: tr.First().Session,
@@ -166,7 +166,7 @@ func leaks(oc *outcomes) []Finding {
 	if len(evidence) == 0 {
 		return nil
 	}
-	f := aboutAll(SessionLeaked, Critical, oc.nodesWhere(func(id string) bool { return nodes[id] }))
+	f := aboutAll(SessionLeaked, Critical, oc.nodes.nodesWhere(func(id string) bool { return nodes[id] }))
 	f.Summary = msg(MsgLeaked, Args{})
 	f.Evidence = limited(evidence)
 	f.Affected = Affected{Share: min(1, float64(len(clients))/float64(max(1, len(oc.traces)))), Of: len(oc.traces)}

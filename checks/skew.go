@@ -15,7 +15,7 @@ func versions(ns *nodeStates) []Finding {
 			running[o.Node] = o.Version
 		}
 	}
-	if ns.ExpectVersion != "" {
+	if ns.round.ExpectVersion != "" {
 		return unexpectedVersions(ns, running)
 	}
 	return skew(ns, VersionSkew, "", running, MsgVersionsDiffer, MsgDeployOneVersion)
@@ -32,7 +32,7 @@ func unexpectedVersions(ns *nodeStates, running map[string]string) []Finding {
 	var nodes []string
 	var evidence []Message
 	for _, o := range ns.active {
-		if ns.up[o.Node] && running[o.Node] != ns.ExpectVersion {
+		if ns.up[o.Node] && running[o.Node] != ns.round.ExpectVersion {
 			nodes = append(nodes, o.Node)
 			evidence = append(evidence, msg(MsgRunsVersion, Args{Node: o.Node, Value: running[o.Node]}))
 		}
@@ -41,7 +41,7 @@ func unexpectedVersions(ns *nodeStates, running map[string]string) []Finding {
 		return nil
 	}
 	f := aboutAll(VersionSkew, Critical, nodes)
-	f.Summary = msg(MsgVersionUnexpected, Args{Nodes: nodes, Value: ns.ExpectVersion})
+	f.Summary = msg(MsgVersionUnexpected, Args{Nodes: nodes, Value: ns.round.ExpectVersion})
 	f.Evidence = limited(evidence)
 	f.Remedy = msg(MsgWaitForDeployment, Args{})
 	return []Finding{f}
@@ -49,11 +49,11 @@ func unexpectedVersions(ns *nodeStates, running map[string]string) []Finding {
 
 // settings finds settings that must be equal on all nodes and are not.
 func settings(ns *nodeStates) []Finding {
-	if ns.Cluster.Status == nil {
+	if ns.round.Cluster.Status == nil {
 		return nil
 	}
 	var list []Finding
-	for _, key := range ns.Cluster.Status.Settings {
+	for _, key := range ns.round.Cluster.Status.Settings {
 		values := make(map[string]string)
 		for _, o := range ns.active {
 			if o.Status == nil {
@@ -72,7 +72,7 @@ func settings(ns *nodeStates) []Finding {
 // a tie.
 func skew(ns *nodeStates, code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
 	nodesByValue := make(map[string][]string) // by value, in configuration order
-	for _, n := range ns.Cluster.Nodes {
+	for _, n := range ns.round.Cluster.Nodes {
 		if value, known := values[n.ID]; known {
 			nodesByValue[value] = append(nodesByValue[value], n.ID)
 		}
@@ -100,7 +100,7 @@ func skew(ns *nodeStates, code Code, target string, values map[string]string, su
 // clocks finds nodes whose clocks certainly differ by more than the limit: the
 // intervals of their offsets exclude less.
 func clocks(ns *nodeStates) []Finding {
-	limit := ns.Cluster.Limits.ClockSkew
+	limit := ns.round.Cluster.Limits.ClockSkew
 	if limit <= 0 {
 		return nil
 	}
@@ -144,5 +144,5 @@ const expiringSkew = time.Minute
 // the limit.
 func clockOff(ns *nodeStates, id string) bool {
 	o := ns.direct[id].Clock
-	return o.Samples > 0 && (o.Min > ns.Cluster.Limits.ClockSkew || o.Max < -ns.Cluster.Limits.ClockSkew)
+	return o.Samples > 0 && (o.Min > ns.round.Cluster.Limits.ClockSkew || o.Max < -ns.round.Cluster.Limits.ClockSkew)
 }

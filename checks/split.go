@@ -20,13 +20,13 @@ type separation struct {
 // send one client to one node. An address that scatters its clients does not hash: with two
 // nodes, chance sends them to and fro between their node and the next as well.
 func (mov *movement) separate() []separation {
-	if mov.oracle == nil {
+	if mov.nodes.oracle == nil {
 		return nil
 	}
 	list := append(mov.separateByAddress(), mov.separateByWorker()...)
 	return slices.DeleteFunc(list, func(s separation) bool {
 		return slices.ContainsFunc(s.nodes[:], func(node string) bool { // workers notice it one after the other
-			d, disrupted := mov.disruptionAt(node, mov.Started)
+			d, disrupted := mov.timeline.disruptionAt(node, mov.round.Started)
 			return disrupted && d.Kind != DisruptionEjected
 		})
 	})
@@ -35,8 +35,8 @@ func (mov *movement) separate() []separation {
 func (mov *movement) separateByAddress() []separation {
 	var list []separation
 	first := make(map[string]*trace) // by the hashed key
-	for _, tr := range mov.traces {
-		key := mov.key(tr)
+	for _, tr := range mov.outcomes.traces {
+		key := mov.nodes.key(tr)
 		if tr.Continued || key == "" || tr.holder == "" || !tr.First().OK() || mov.scatteredWith(tr) {
 			continue
 		}
@@ -60,19 +60,19 @@ func (mov *movement) atOnce(a, b *trace) bool {
 	if b.First().At.Before(a.First().At) {
 		a, b = b, a
 	}
-	return mov.ready(a.holder) && mov.answeredSince(a.holder, a.Balancer, b.First().At)
+	return mov.nodes.ready(a.holder) && mov.outcomes.answeredSince(a.holder, a.Balancer, b.First().At)
 }
 
 // separateByWorker finds nothing unless some client stays where the hash sends it.
 // Otherwise the balancer scatters all clients and does not hash at all. HAProxy's threads
 // share the state of servers.
 func (mov *movement) separateByWorker() []separation {
-	if mov.Cluster.Balancer.Method == probes.MethodSource {
+	if mov.round.Cluster.Balancer.Method == probes.MethodSource {
 		return nil
 	}
 	var list []separation
 	held := false
-	for _, tr := range mov.traces {
+	for _, tr := range mov.outcomes.traces {
 		if mov.scatteredWith(tr) {
 			continue
 		}
@@ -99,7 +99,7 @@ func (mov *movement) scatteredWith(tr *trace) bool {
 // names or from the one that it names without that node, both answered, and the first
 // one has not left rotation meanwhile.
 func (mov *movement) separated(tr *trace) (separation, bool) {
-	owner, successor, ok := mov.ownerAndSuccessor(tr)
+	owner, successor, ok := mov.rotation.ownerAndSuccessor(tr)
 	if !ok {
 		return separation{}, false
 	}
@@ -109,32 +109,32 @@ func (mov *movement) separated(tr *trace) (separation, bool) {
 			met[x.node]++
 		}
 	}
-	if len(met) != 2 || met[owner] == 0 || met[successor] == 0 || !mov.ready(owner) || !mov.answeredBetween(owner, successor, tr) {
+	if len(met) != 2 || met[owner] == 0 || met[successor] == 0 || !mov.nodes.ready(owner) || !mov.answeredBetween(owner, successor, tr) {
 		return separation{}, false
 	}
 	return separation{tr, [2]string{owner, successor}, msg(MsgSplitByWorker, Args{
-		Client: mov.key(tr), Node: owner, Of: met[owner], Other: successor, Count: met[successor],
+		Client: mov.nodes.key(tr), Node: owner, Of: met[owner], Other: successor, Count: met[successor],
 	})}, true
 }
 
 // ownerAndSuccessor returns the node that the hash names for a client, and the ready
 // node that it names without the owner.
 func (rot *rotation) ownerAndSuccessor(tr *trace) (owner, successor string, ok bool) {
-	key := rot.key(tr)
-	if key == "" || rot.oracle == nil {
+	key := rot.nodes.key(tr)
+	if key == "" || rot.nodes.oracle == nil {
 		return "", "", false
 	}
 	var out []int
 	for {
-		next, ok := rot.oracle.Pick(key, out...)
+		next, ok := rot.nodes.oracle.Pick(key, out...)
 		if !ok || slices.Contains(out, next) {
 			return "", "", false
 		}
-		id := rot.Cluster.Nodes[next].ID
+		id := rot.round.Cluster.Nodes[next].ID
 		switch {
 		case owner == "":
 			owner = id
-		case rot.ready(id) && !rot.rotationStates[id].ProvenOut:
+		case rot.nodes.ready(id) && !rot.states[id].ProvenOut:
 			return owner, id, true
 		}
 		out = append(out, next)
@@ -151,7 +151,7 @@ func (mov *movement) answeredBetween(owner, successor string, tr *trace) bool {
 			return false
 		}
 		before, after := mov.answersAround(owner, tr, a.At)
-		limit := mov.Cluster.Balancer.FailTimeout
+		limit := mov.round.Cluster.Balancer.FailTimeout
 		return !before.IsZero() && !after.IsZero() && (limit <= 0 || after.Sub(before) <= limit)
 	})
 }
@@ -159,7 +159,7 @@ func (mov *movement) answeredBetween(owner, successor string, tr *trace) bool {
 // answersAround returns when a node last answered somebody at the frontend of a trace
 // before a moment, and when it was first asked after it; zero: not known.
 func (mov *movement) answersAround(node string, tr *trace, moment time.Time) (before, after time.Time) {
-	for _, a := range mov.answers {
+	for _, a := range mov.outcomes.answers {
 		if a.node != node || !a.OK() || a.trace.Balancer != tr.Balancer {
 			continue
 		}
@@ -185,7 +185,7 @@ func splits(mov *movement) []Finding {
 		evidence = append(evidence, s.evidence)
 	}
 	f := Finding{Code: BalancerSplit, Severity: Warning}
-	f.Nodes = mov.nodesWhere(func(id string) bool {
+	f.Nodes = mov.nodes.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(mov.separations, func(s separation) bool { return slices.Contains(s.nodes[:], id) })
 	})
 	f.Summary = msg(MsgSplit, Args{})

@@ -8,12 +8,12 @@ import (
 func startOrder(tl *timeline) []Finding {
 	started, reported := starts(tl)
 	var list []Finding
-	for _, primary := range tl.Cluster.Nodes {
+	for _, primary := range tl.round.Cluster.Nodes {
 		since, known := started[primary.ID]
 		if !primary.Primary || !known {
 			continue
 		}
-		earlier := tl.nodesWhere(func(id string) bool {
+		earlier := tl.nodes.nodesWhere(func(id string) bool {
 			t, known := started[id]
 			return known && t.Before(since)
 		})
@@ -41,13 +41,13 @@ func startOrder(tl *timeline) []Finding {
 // which suffices to compare it with a primary that was seen to start.
 func starts(tl *timeline) (times map[string]time.Time, reported bool) {
 	said, seen := make(map[string]time.Time), make(map[string]time.Time)
-	for _, o := range tl.active {
+	for _, o := range tl.nodes.active {
 		if o.Status != nil && !o.Status.UpSince.IsZero() {
 			said[o.Node] = o.Status.UpSince
 		}
 		if history := tl.nodeHistory[o.Node]; !history.ListensAgainAt.IsZero() {
 			seen[o.Node] = history.ListensAgainAt
-		} else if node := tl.Cluster.Nodes[tl.index(o.Node)]; !history.FirstAnswered.IsZero() && !node.Primary {
+		} else if node := tl.round.Cluster.Nodes[tl.nodes.index(o.Node)]; !history.FirstAnswered.IsZero() && !node.Primary {
 			seen[o.Node] = history.FirstAnswered
 		}
 	}

@@ -99,12 +99,12 @@ func (f *frontendStickiness) fitsAbsences() bool {
 // stickinessOfFrontends returns the stickiness of every address.
 func (mov *movement) stickinessOfFrontends() []frontendStickiness {
 	met := make(map[string]bool)
-	for id := range mov.newClients() {
+	for id := range mov.outcomes.newClients() {
 		met[id] = true
 	}
 	var list []frontendStickiness
-	for i := range mov.frontends {
-		list = append(list, mov.stickinessAt(&mov.frontends[i], met))
+	for i := range mov.outcomes.frontends {
+		list = append(list, mov.stickinessAt(&mov.outcomes.frontends[i], met))
 	}
 	return list
 }
@@ -118,7 +118,7 @@ func (mov *movement) stickinessAt(e *frontend, met map[string]bool) frontendStic
 		}
 		count := h.byOpener[trace.holder]
 		if count == nil {
-			count = &openerCount{chance: ChanceOfStaying(trace.holder, mov.serving, met)}
+			count = &openerCount{chance: ChanceOfStaying(trace.holder, mov.nodes.serving, met)}
 			h.byOpener[trace.holder] = count
 		}
 		stayed, moved, switches := mov.returns(trace)
@@ -135,8 +135,8 @@ func (mov *movement) stickinessAt(e *frontend, met map[string]bool) frontendStic
 		moves[trace.holder] = append(moves[trace.holder], moved...)
 	}
 	h.first = mov.movedAfterFirst(e)
-	h.decide(moves, mov.Confidence)
-	if h.scatters && mov.Past != nil && (mov.losesPackets() || h.fitsAbsences()) {
+	h.decide(moves, mov.round.Confidence)
+	if h.scatters && mov.round.Past != nil && (mov.outcomes.losesPackets() || h.fitsAbsences()) {
 		// The balancer leaves nodes out for a while: moves that depend on each other are
 		// no sample of placing by chance.
 		h.scatters = false
@@ -195,18 +195,18 @@ func (mov *movement) returns(tr *trace) (stayed []*answer, moved []move, switche
 // returns to the node that opened its session.
 func (mov *movement) excused(a *answer) bool {
 	holder := a.trace.holder
-	return !mov.ready(holder) || slices.Contains(a.upstreamsTried, holder) || a.servingNode == a.trace.opener ||
-		!mov.answeredSince(holder, a.trace.Balancer, a.At) || mov.byDisruption(a) || mov.byEjection(a)
+	return !mov.nodes.ready(holder) || slices.Contains(a.upstreamsTried, holder) || a.servingNode == a.trace.opener ||
+		!mov.outcomes.answeredSince(holder, a.trace.Balancer, a.At) || mov.byDisruption(a) || mov.byEjection(a)
 }
 
 // sessionReport reports whether sessions stay on their node, and with what
 // confidence.
 func sessionReport(rem *remaps) SessionReport {
-	session := SessionReport{Policy: rem.policy(), Sticky: Unknown, Shared: sessionsShared(rem.nodeStates)}
-	for _, count := range rem.newClients() {
+	session := SessionReport{Policy: rem.nodes.policy(), Sticky: Unknown, Shared: sessionsShared(rem.nodes)}
+	for _, count := range rem.outcomes.newClients() {
 		session.NewClients += count
 	}
-	if rem.Cluster.Session == nil {
+	if rem.round.Cluster.Session == nil {
 		session.Reason = msg(MsgNoSessionTest, Args{})
 		return session
 	}
@@ -215,23 +215,23 @@ func sessionReport(rem *remaps) SessionReport {
 	switch {
 	case session.Policy == probes.PolicyNone:
 		session.Reason = msg(MsgNothingPromised, Args{})
-	case len(rem.drifts) > 0:
+	case len(rem.movement.drifts) > 0:
 		session.Sticky, session.Confidence = No, 1
-		session.Reason = msg(MsgFollowUpsMoved, Args{Count: followUpsAmong(rem.drifts), Of: rem.followUps()})
-	case len(rem.destinations()) < 2:
+		session.Reason = msg(MsgFollowUpsMoved, Args{Count: followUpsAmong(rem.movement.drifts), Of: rem.outcomes.followUps()})
+	case len(rem.rotation.destinations()) < 2:
 		session.Reason = msg(MsgNowhereToDrift, Args{})
-	case slices.ContainsFunc(rem.failovers, func(m move) bool { return !m.trace.Continued }):
+	case slices.ContainsFunc(rem.movement.failovers, func(m move) bool { return !m.trace.Continued }):
 		session.Reason = msg(MsgMovedOnce, Args{})
-		if slices.ContainsFunc(rem.failovers, rem.leftItsNode) {
+		if slices.ContainsFunc(rem.movement.failovers, rem.movement.leftItsNode) {
 			session.Reason = msg(MsgMovedWhileLeaving, Args{})
 		}
-	case rem.followUps() == 0:
+	case rem.outcomes.followUps() == 0:
 		session.Reason = msg(MsgNoSession, Args{})
 	case unattributed(rem.outcomes):
 		session.Reason = msg(MsgAnswersUnsigned, Args{})
 	case stayedCount == 0:
 		session.Reason = msg(MsgNoOwnAnswer, Args{})
-	case sure < rem.Confidence-1e-12:
+	case sure < rem.round.Confidence-1e-12:
 		session.Confidence = sure
 		session.Reason = msg(MsgStayedByLuck, Args{Count: stayedCount, Rate: 1 / (1 - sure)})
 	default:
@@ -249,7 +249,7 @@ func (mov *movement) leftItsNode(m move) bool {
 // destinations returns the nodes between which a session could drift: the serving
 // nodes without those that surely get no clients.
 func (rot *rotation) destinations() []probes.Node {
-	return slices.DeleteFunc(slices.Clone(rot.serving), func(n probes.Node) bool { return rot.rotationStates[n.ID].ProvenOut })
+	return slices.DeleteFunc(slices.Clone(rot.nodes.serving), func(n probes.Node) bool { return rot.states[n.ID].ProvenOut })
 }
 
 // leastStayed returns the smallest number of follow-ups that any canary got from its
@@ -271,9 +271,9 @@ func leastStayed(oc *outcomes) (least int, sure float64) {
 		if least < 0 || count < least {
 			least = count
 		}
-		luck := ChanceOfStaying(tr.holder, oc.serving, met)
+		luck := ChanceOfStaying(tr.holder, oc.nodes.serving, met)
 		together *= math.Pow(luck, float64(count))
-		if needed := FollowUps(luck, oc.Confidence); needed > MaxFollowUps && needed < never {
+		if needed := FollowUps(luck, oc.round.Confidence); needed > MaxFollowUps && needed < never {
 			heavy = true
 			continue
 		}

@@ -9,26 +9,29 @@ import (
 
 // timeline is the fourth stage: when each node was interrupted, this round included.
 type timeline struct {
-	*rotation
+	round    *Round
+	nodes    *nodeStates
+	outcomes *outcomes
+	rotation *rotation
 
 	consequencesFor time.Duration          // how long consequences of a disruption may be seen: Aftermath, and the time until clients send their next request
 	nodeHistory     map[string]NodeHistory // by node id
 }
 
 // newTimeline returns the fourth stage of a round.
-func newTimeline(r *rotation) *timeline {
-	tl := &timeline{rotation: r, nodeHistory: updateNodes(r.past().Nodes, r.Round)}
-	tl.consequencesFor = Aftermath(tl.Cluster.Balancer) + 2*tl.Every
-	for _, n := range tl.Cluster.Nodes {
+func newTimeline(rot *rotation) *timeline {
+	tl := &timeline{round: rot.round, nodes: rot.nodes, outcomes: rot.outcomes, rotation: rot, nodeHistory: updateNodes(rot.round)}
+	tl.consequencesFor = Aftermath(tl.round.Cluster.Balancer) + 2*tl.round.Every
+	for _, n := range tl.round.Cluster.Nodes {
 		history := tl.markListed(n.ID, tl.markOwnAddress(n, tl.nodeHistory[n.ID]))
 		tl.nodeHistory[n.ID] = tl.addSigns(n, tl.addBalancerEvents(n, history))
 	}
 	tl.inferRestarts() // after all other signs of all nodes: a known disruption explains a loss
-	for _, n := range tl.Cluster.Nodes {
+	for _, n := range tl.round.Cluster.Nodes {
 		tl.nodeHistory[n.ID] = tl.markSeen(n.ID, tl.nodeHistory[n.ID]) // last: signs reach back to when an earlier round saw the node well
 	}
-	for _, n := range tl.recentlyLeft() {
-		tl.nodeHistory[n.ID] = tl.markLeft(n, tl.past().Nodes[n.ID])
+	for _, n := range tl.nodes.recentlyLeft() {
+		tl.nodeHistory[n.ID] = tl.markLeft(n, tl.round.past().Nodes[n.ID])
 	}
 	return tl
 }
@@ -37,10 +40,10 @@ func newTimeline(r *rotation) *timeline {
 // that have left recently are among them unless the choice is computed: the arithmetic is that of
 // the listed nodes.
 func (tl *timeline) disruptable(fits func(id string) bool) []string {
-	if tl.oracle != nil {
-		return tl.nodesWhere(fits)
+	if tl.nodes.oracle != nil {
+		return tl.nodes.nodesWhere(fits)
 	}
-	return tl.withLeft(fits)
+	return tl.nodes.withLeft(fits)
 }
 
 // nodesDisruptedAt returns the nodes whose disruptions cover a moment.
@@ -88,9 +91,9 @@ func (tl *timeline) sessionsGoneSince(node string, since time.Time) bool {
 
 // addSigns adds this round's signs of disruption to the history of a node.
 func (tl *timeline) addSigns(node probes.Node, history NodeHistory) NodeHistory {
-	before := tl.past().Nodes[node.ID].Restarted
+	before := tl.round.past().Nodes[node.ID].Restarted
 	history.Disruptions = slices.DeleteFunc(slices.Clone(history.Disruptions), func(d Disruption) bool {
-		return tl.Started.Sub(d.To) > rememberedFor
+		return tl.round.Started.Sub(d.To) > rememberedFor
 	})
 	history = tl.signsOfNode(node, history) // first: a good answer ends the newest disruption, which must be an earlier round's
 	if history.Restarted.After(before) {
@@ -107,19 +110,19 @@ func (tl *timeline) addSigns(node probes.Node, history NodeHistory) NodeHistory 
 // signsOfNode adds the direct request to a node: a failure begins or continues a
 // disruption, and a good answer ends it.
 func (tl *timeline) signsOfNode(n probes.Node, history NodeHistory) NodeHistory {
-	primary, limit := tl.direct[n.ID].Primary, tl.Cluster.Limits.Slow
+	primary, limit := tl.nodes.direct[n.ID].Primary, tl.round.Cluster.Limits.Slow
 	slow := limit > 0 && primary.Timing.Total-primary.Timing.Connect > limit // a connect is slow by lost packets
 	switch {
 	case !completed(primary) || n.Down:
 		return history
-	case tl.ready(n.ID) && !slow:
+	case tl.nodes.ready(n.ID) && !slow:
 		return history.recovered(primary.At)
 	}
 	history = tl.addSign(n.ID, history, DisruptionDown, history.LastWell, primary.At, askedDirectly(primary))
 	if history.UnwellSince.IsZero() {
 		history.UnwellSince = primary.At
 	}
-	if tl.up[n.ID] {
+	if tl.nodes.up[n.ID] {
 		return history.answersAgain(primary.At)
 	}
 	if history.SilentSince.IsZero() {
@@ -130,20 +133,20 @@ func (tl *timeline) signsOfNode(n probes.Node, history NodeHistory) NodeHistory 
 
 // markSeen records when a node was well, back and left out.
 func (tl *timeline) markSeen(node string, history NodeHistory) NodeHistory {
-	if primary := tl.direct[node].Primary; completed(primary) && tl.ready(node) {
+	if primary := tl.nodes.direct[node].Primary; completed(primary) && tl.nodes.ready(node) {
 		history.LastWell = primary.At
 	}
 	if history.Restarted.After(history.RecoveredAt) {
 		history.RecoveredAt = history.Restarted
 	}
-	switch state := tl.rotationStates[node]; {
+	switch state := tl.rotation.states[node]; {
 	case state.In == Yes:
 		history.LeftOutSince = time.Time{}
-	case !state.ProvenOut || !tl.ready(node) || !history.LeftOutSince.IsZero():
-	case tl.Past == nil: // the beginning is not known
-		history.LeftOutSince = tl.Started.Add(-rememberedFor)
+	case !state.ProvenOut || !tl.nodes.ready(node) || !history.LeftOutSince.IsZero():
+	case tl.round.Past == nil: // the beginning is not known
+		history.LeftOutSince = tl.round.Started.Add(-rememberedFor)
 	default:
-		history.LeftOutSince = tl.Started
+		history.LeftOutSince = tl.round.Started
 	}
 	return history
 }
@@ -182,7 +185,7 @@ func (tl *timeline) sign(node string, kind DisruptionKind, from, to time.Time, w
 // signsOfClients adds the client requests that failed because of a node, and the
 // sessions that it did not answer when they were presented to it directly.
 func (tl *timeline) signsOfClients(node string, history NodeHistory) NodeHistory {
-	for _, a := range tl.allAnswers {
+	for _, a := range tl.outcomes.allAnswers {
 		switch {
 		case slices.Contains(a.upstreamsTried, node):
 			history = tl.addSign(node, history, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
@@ -192,7 +195,7 @@ func (tl *timeline) signsOfClients(node string, history NodeHistory) NodeHistory
 			history = history.with(d, tl.consequencesFor)
 		}
 	}
-	for _, c := range tl.OwnerChecks {
+	for _, c := range tl.round.OwnerChecks {
 		if c.To == node && (failed(c.There) || c.There.Failure == probes.FailureRefused) {
 			history = tl.addSign(node, history, DisruptionDown, c.Known, c.There.At, askedDirectly(c.There))
 		}
@@ -206,8 +209,8 @@ func (tl *timeline) signsOfBalancer(node string, history NodeHistory) NodeHistor
 	for _, e := range history.Ejections {
 		history = tl.addSign(node, history, DisruptionEjected, e.From, e.To, e.Words)
 	}
-	if state := tl.rotationStates[node]; state.ProvenOut && tl.ready(node) {
-		history = tl.addSign(node, history, DisruptionEjected, history.LastWell, tl.Started, state.Reason)
+	if state := tl.rotation.states[node]; state.ProvenOut && tl.nodes.ready(node) {
+		history = tl.addSign(node, history, DisruptionEjected, history.LastWell, tl.round.Started, state.Reason)
 	}
 	return history
 }
@@ -240,5 +243,5 @@ func (h NodeHistory) recovered(at time.Time) NodeHistory {
 
 // holdsSession reports whether a client of earlier rounds has its session on a node.
 func (tl *timeline) holdsSession(node string) bool {
-	return slices.ContainsFunc(tl.traces, func(tr *trace) bool { return tr.Continued && (tr.opener == node || tr.holder == node) })
+	return slices.ContainsFunc(tl.outcomes.traces, func(tr *trace) bool { return tr.Continued && (tr.opener == node || tr.holder == node) })
 }

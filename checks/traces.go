@@ -29,7 +29,8 @@ type nodeAtAddress struct {
 // outcomes is the second stage: which node answered each request of a client, and how
 // the request came out.
 type outcomes struct {
-	*nodeStates
+	round *Round
+	nodes *nodeStates
 
 	allNamed     bool      // every node is known by the name that its answers give
 	traffic                // through all addresses of the balancer, in this round
@@ -42,14 +43,14 @@ type outcomes struct {
 
 // readTraces returns the second stage of a round.
 func readTraces(nodes *nodeStates) *outcomes {
-	oc := &outcomes{nodeStates: nodes, lastAnswerAt: make(map[nodeAtAddress]time.Time)}
+	oc := &outcomes{round: nodes.round, nodes: nodes, lastAnswerAt: make(map[nodeAtAddress]time.Time)}
 	oc.allNamed = oc.everyNodeNamed()
-	for _, w := range oc.Traces {
+	for _, w := range oc.round.Traces {
 		t := oc.resolve(w)
 		oc.add(t)
 		oc.allAnswers = append(append(oc.allAnswers, t.earlier...), t.answers...)
 	}
-	for _, b := range oc.Balancers {
+	for _, b := range oc.round.Balancers {
 		oc.frontends = append(oc.frontends, oc.frontendOf(b))
 	}
 	oc.setOutcomes()
@@ -62,14 +63,14 @@ func readTraces(nodes *nodeStates) *outcomes {
 // or answered under a name that is known to be its own.
 func (oc *outcomes) everyNodeNamed() bool {
 	met := make(map[string]bool)
-	for _, w := range oc.Traces {
+	for _, w := range oc.round.Traces {
 		for _, s := range w.Steps {
 			if s.OK() {
-				met[oc.identity.NodeOf(s.Label)] = true
+				met[oc.nodes.identity.NodeOf(s.Label)] = true
 			}
 		}
 	}
-	unnamed := oc.nodesWhere(func(id string) bool { return oc.identity.reported[id] == "" && !met[id] })
+	unnamed := oc.nodes.nodesWhere(func(id string) bool { return oc.nodes.identity.reported[id] == "" && !met[id] })
 	return len(unnamed) == 0
 }
 
@@ -204,8 +205,8 @@ func (t *trace) onlyMet(node string) bool {
 
 // resolve returns w with the node that answered each request.
 func (oc *outcomes) resolve(w probes.Trace) *trace {
-	out := &trace{Trace: w, holder: cmp.Or(oc.servingNode(w.First().Label), oc.formerLabel(w)), firstListed: oc.identity.NodeOf(w.First().Label)}
-	method := oc.Cluster.Balancer.Method
+	out := &trace{Trace: w, holder: cmp.Or(oc.servingNode(w.First().Label), oc.formerLabel(w)), firstListed: oc.nodes.identity.NodeOf(w.First().Label)}
+	method := oc.round.Cluster.Balancer.Method
 	out.opener = cmp.Or(oc.servingNode(w.OpenerLabel), out.holder)
 	out.mayBePinned = method == probes.MethodCookie || method == probes.MethodUnknown
 	for i := range w.Steps {
@@ -213,13 +214,13 @@ func (oc *outcomes) resolve(w probes.Trace) *trace {
 			continue // an earlier round has judged it
 		}
 		step := &w.Steps[i]
-		a := &answer{Step: step, trace: out, sessionOutcome: w.SessionOutcome(i), node: oc.identity.NodeOf(step.Label), upstreamsTried: oc.identity.FailedOver(step.Label)}
+		a := &answer{Step: step, trace: out, sessionOutcome: w.SessionOutcome(i), node: oc.nodes.identity.NodeOf(step.Label), upstreamsTried: oc.nodes.identity.FailedOver(step.Label)}
 		a.servingNode = cmp.Or(oc.servingNode(step.Label), oc.otherLabel(out, step.Label))
-		if step.Kind != probes.StepWrite && oc.page.isWrong(step.Exchange) {
+		if step.Kind != probes.StepWrite && oc.nodes.page.isWrong(step.Exchange) {
 			a.sessionOutcome = probes.SessionUnknown // an answer that is not the page does not show the session
 		}
 		a.failedNode = oc.failingNodeOf(a, i > 0)
-		if step.At.Before(oc.Started) && w.Continued {
+		if step.At.Before(oc.round.Started) && w.Continued {
 			out.earlier = append(out.earlier, a)
 		} else {
 			out.answers = append(out.answers, a)
@@ -241,14 +242,14 @@ func (oc *outcomes) servingNode(label string) string {
 	if oc.isUnlistedLabel(label) {
 		return strconv.Quote(label)
 	}
-	return oc.identity.NodeOf(label)
+	return oc.nodes.identity.NodeOf(label)
 }
 
 // formerLabel returns the unknown label of a client's first answer in quotes if a node that is
 // known by name answered the client later, so that the label is another node's; otherwise "".
 func (oc *outcomes) formerLabel(w probes.Trace) string {
 	label := w.First().Label
-	if label == "" || oc.identity.Ambiguous(label) || !slices.ContainsFunc(w.Steps, func(s probes.Step) bool { return oc.identity.NodeOf(s.Label) != "" }) {
+	if label == "" || oc.nodes.identity.Ambiguous(label) || !slices.ContainsFunc(w.Steps, func(s probes.Step) bool { return oc.nodes.identity.NodeOf(s.Label) != "" }) {
 		return ""
 	}
 	return strconv.Quote(label)
@@ -257,7 +258,7 @@ func (oc *outcomes) formerLabel(w probes.Trace) string {
 // otherLabel returns an unknown label in quotes if the node that opened the session
 // is known by name, so that the label is another node's; otherwise "".
 func (oc *outcomes) otherLabel(tr *trace, label string) string {
-	if tr.firstListed == "" || label == "" || oc.identity.Ambiguous(label) {
+	if tr.firstListed == "" || label == "" || oc.nodes.identity.Ambiguous(label) {
 		return ""
 	}
 	return strconv.Quote(label)
@@ -266,7 +267,7 @@ func (oc *outcomes) otherLabel(tr *trace, label string) string {
 // isUnlistedLabel reports whether a label belongs to no listed node. It is false while
 // some listed node is not known by name: the label may be its own.
 func (oc *outcomes) isUnlistedLabel(label string) bool {
-	return label != "" && oc.allNamed && oc.identity.NodeOf(label) == "" && !oc.identity.Ambiguous(label)
+	return label != "" && oc.allNamed && oc.nodes.identity.NodeOf(label) == "" && !oc.nodes.identity.Ambiguous(label)
 }
 
 // A frontend is one address of the balancer. Each address is judged as a balancer of

@@ -18,17 +18,17 @@ type waits struct {
 
 // countWaits returns the counts with those of this round.
 func (oc *outcomes) countWaits() waits {
-	w := oc.past().Balancer.Waited
+	w := oc.round.past().Balancer.Waited
 	counted, now := w.until, false
 	for _, a := range oc.allAnswers {
-		timedOut, isNew := oc.ownTimeout(a.Exchange), a.Kind == probes.StepFirst
+		timedOut, isNew := oc.nodes.ownTimeout(a.Exchange), a.Kind == probes.StepFirst
 		if timedOut && isNew {
 			return waits{}
 		}
-		if a.At.Before(oc.Started) && counted.IsZero() || !completed(a.Exchange) {
+		if a.At.Before(oc.round.Started) && counted.IsZero() || !completed(a.Exchange) {
 			continue
 		}
-		now = now || timedOut && !a.At.Before(oc.Started)
+		now = now || timedOut && !a.At.Before(oc.round.Started)
 		switch {
 		case !a.At.After(counted):
 			continue
