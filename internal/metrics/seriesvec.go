@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -20,10 +19,15 @@ type seriesVec[V any, P value[V]] struct {
 	description *prometheus.Desc
 	order       []int // of the labels, by name
 
-	mu     sync.RWMutex
-	series map[string]P // by label values
-	pairs  map[[2]string]*dto.LabelPair
+	mu      sync.RWMutex
+	series  map[seriesKey]P
+	numbers map[[2]string]uint32 // of label pairs, by name and value
+	pairs   []*dto.LabelPair     // by number; it only grows until it is replaced
 }
+
+// A seriesKey has the numbers of the label pairs of a series, in the order of Metric.Labels. A
+// metric has at most as many labels.
+type seriesKey [4]uint32
 
 // A value is the value of a series. It is safe for concurrent use.
 type value[V any] interface {
@@ -33,9 +37,15 @@ type value[V any] interface {
 
 // A sample is a series during a scrape.
 type sample[V any, P value[V]] struct {
-	vec   *seriesVec[V, P]
-	key   string
+	*scrape[V, P]
+	key   seriesKey
 	value P
+}
+
+// A scrape is a vec with the label pairs that its keys have during a scrape.
+type scrape[V any, P value[V]] struct {
+	vec   *seriesVec[V, P]
+	pairs []*dto.LabelPair
 }
 
 type (
@@ -44,11 +54,9 @@ type (
 	gaugeVec     = seriesVec[gaugeValue, *gaugeValue]
 )
 
-// separator is between the label values of a series, none of which has this byte: see cleanLabel.
-const separator = "\xff"
-
 func newSeriesVec[V any, P value[V]](m Metric) *seriesVec[V, P] {
-	v := &seriesVec[V, P]{Metric: m, description: m.desc(), series: make(map[string]P), pairs: make(map[[2]string]*dto.LabelPair)}
+	v := &seriesVec[V, P]{Metric: m, description: m.desc()}
+	v.reset()
 	for i := range m.Labels {
 		v.order = append(v.order, i)
 	}
@@ -56,35 +64,65 @@ func newSeriesVec[V any, P value[V]](m Metric) *seriesVec[V, P] {
 	return v
 }
 
+// reset drops all series and label pairs.
+func (v *seriesVec[V, P]) reset() {
+	v.series, v.numbers, v.pairs = make(map[seriesKey]P), make(map[[2]string]uint32), nil
+}
+
 // with returns the value of the series with label values in the order of Metric.Labels, and creates
 // it at 0.
 func (v *seriesVec[V, P]) with(values ...string) P {
-	key := strings.Join(values, separator)
 	v.mu.RLock()
-	s, ok := v.series[key]
+	s := v.find(values)
 	v.mu.RUnlock()
-	if ok {
+	if s != nil {
 		return s
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if s, ok := v.series[key]; ok {
-		return s
+	if s = v.find(values); s == nil {
+		s = new(V)
+		v.add(values, s)
 	}
-	v.share(values)
-	s = new(V)
-	v.series[key] = s
 	return s
 }
 
-// share keeps the label pairs of a series for scrapes. The caller holds the lock.
-func (v *seriesVec[V, P]) share(values []string) {
+// find returns the value of a series; nil: there is none. The caller holds the lock.
+func (v *seriesVec[V, P]) find(values []string) P {
+	var key seriesKey
 	for i, name := range v.Labels {
-		if v.pairs[[2]string{name, values[i]}] == nil {
-			text := strings.Clone(values[i])
-			v.pairs[[2]string{name, text}] = &dto.LabelPair{Name: &v.Labels[i], Value: &text}
+		number, ok := v.numbers[[2]string{name, values[i]}]
+		if !ok {
+			return nil
 		}
+		key[i] = number
 	}
+	return v.series[key]
+}
+
+// add adds a series. The caller holds the lock.
+func (v *seriesVec[V, P]) add(values []string, s P) {
+	var key seriesKey
+	for i, name := range v.Labels {
+		number, ok := v.numbers[[2]string{name, values[i]}]
+		if !ok {
+			text := strings.Clone(values[i])
+			number = uint32(len(v.pairs))
+			v.numbers[[2]string{name, text}] = number
+			v.pairs = append(v.pairs, &dto.LabelPair{Name: &v.Labels[i], Value: &text})
+		}
+		key[i] = number
+	}
+	v.series[key] = s
+}
+
+// values returns the label values of a series. The caller holds the lock.
+func (v *seriesVec[V, P]) values(key seriesKey) []string {
+	values := make([]string, len(v.Labels))
+	for i := range values {
+		values[i] = v.pairs[key[i]].GetValue()
+	}
+	return values
 }
 
 // each calls a function with the label values of every series and its value.
@@ -92,7 +130,7 @@ func (v *seriesVec[V, P]) each(do func(values []string, value P)) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	for key, s := range v.series {
-		do(strings.Split(key, separator), s)
+		do(v.values(key), s)
 	}
 }
 
@@ -113,14 +151,22 @@ func (v *seriesVec[V, P]) delete(match prometheus.Labels) {
 func (v *seriesVec[V, P]) deleteFunc(drop func(values []string) bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	before := len(v.series)
-	maps.DeleteFunc(v.series, func(key string, _ P) bool { return drop(strings.Split(key, separator)) })
-	if len(v.series) == before {
+	type kept struct {
+		values []string
+		value  P
+	}
+	list := make([]kept, 0, len(v.series))
+	for key, s := range v.series {
+		if values := v.values(key); !drop(values) {
+			list = append(list, kept{values, s})
+		}
+	}
+	if len(list) == len(v.series) {
 		return
 	}
-	clear(v.pairs)
-	for key := range v.series {
-		v.share(strings.Split(key, separator))
+	v.reset()
+	for _, k := range list {
+		v.add(k.values, k.value)
 	}
 }
 
@@ -135,9 +181,9 @@ func (v *seriesVec[V, P]) Collect(metrics chan<- prometheus.Metric) {
 func (v *seriesVec[V, P]) samples() []sample[V, P] {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	all := make([]sample[V, P], 0, len(v.series))
+	all, now := make([]sample[V, P], 0, len(v.series)), &scrape[V, P]{v, v.pairs}
 	for key, s := range v.series {
-		all = append(all, sample[V, P]{v, key, s})
+		all = append(all, sample[V, P]{now, key, s})
 	}
 	return all
 }
@@ -148,7 +194,7 @@ const maxSamples = 1000
 // parts returns collectors that together collect all series.
 func (v *seriesVec[V, P]) parts() (list []prometheus.Collector) {
 	all := v.samples()
-	slices.SortFunc(all, func(a, b sample[V, P]) int { return strings.Compare(a.key, b.key) })
+	slices.SortFunc(all, sample[V, P].compare)
 	for part := range slices.Chunk(all, maxSamples) {
 		list = append(list, samples[V, P]{v, part, len(list) > 0})
 	}
@@ -172,28 +218,27 @@ func (s samples[V, P]) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
+// compare orders samples of a scrape by their label values.
+func (s sample[V, P]) compare(other sample[V, P]) int {
+	for i := range s.vec.Labels {
+		if a, b := s.key[i], other.key[i]; a != b {
+			return strings.Compare(s.pairs[a].GetValue(), s.pairs[b].GetValue())
+		}
+	}
+	return 0
+}
+
 // Desc implements prometheus.Metric.
 func (s *sample[V, P]) Desc() *prometheus.Desc { return s.vec.description }
 
 // Write implements prometheus.Metric.
 func (s *sample[V, P]) Write(out *dto.Metric) error {
-	out.Label = s.vec.labels(s.key)
+	out.Label = make([]*dto.LabelPair, 0, len(s.vec.order))
+	for _, i := range s.vec.order {
+		out.Label = append(out.Label, s.pairs[s.key[i]])
+	}
 	s.value.write(out)
 	return nil
-}
-
-// labels returns the label pairs of a series, by name.
-func (v *seriesVec[V, P]) labels(key string) []*dto.LabelPair {
-	values, pairs := strings.Split(key, separator), make([]*dto.LabelPair, len(v.Labels))
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	for to, i := range v.order {
-		pairs[to] = v.pairs[[2]string{v.Labels[i], values[i]}]
-		if pairs[to] == nil { // dropped since the scrape began
-			pairs[to] = &dto.LabelPair{Name: &v.Labels[i], Value: &values[i]}
-		}
-	}
-	return pairs
 }
 
 // A count is the value of a counter.
