@@ -92,14 +92,14 @@ func TestTouchedIn(t *testing.T) {
 		"restarted before": {Restarted: noon.Add(-time.Second)}, "restarted": {Restarted: noon.Add(time.Second)},
 	}}}
 	for _, n := range []checks.NodeReport{
-		{NodeObservation: probes.NodeObservation{Node: "well"}, Up: true, InRotation: checks.Yes},
-		{NodeObservation: probes.NodeObservation{Node: "restarted before"}, Up: true, InRotation: checks.Yes},
-		{NodeObservation: probes.NodeObservation{Node: "restarted"}, Up: true, InRotation: checks.Unknown},
-		{NodeObservation: probes.NodeObservation{Node: "refuses", Primary: probes.Exchange{Failure: probes.FailureRefused}}},
-		{NodeObservation: probes.NodeObservation{Node: "not asked", Primary: probes.Exchange{Failure: probes.FailureCancelled}}},
-		{NodeObservation: probes.NodeObservation{Node: "drained"}, Up: true, InRotation: checks.No},
-		{NodeObservation: probes.NodeObservation{Node: "down in the file"}, Up: true, InRotation: checks.No},
-		{NodeObservation: probes.NodeObservation{Node: "starts", Status: &probes.StatusReport{State: "paused"}}, Up: true, InRotation: checks.Yes},
+		{NodeObservation: &probes.NodeObservation{Node: "well"}, Up: true, InRotation: checks.Yes},
+		{NodeObservation: &probes.NodeObservation{Node: "restarted before"}, Up: true, InRotation: checks.Yes},
+		{NodeObservation: &probes.NodeObservation{Node: "restarted"}, Up: true, InRotation: checks.Unknown},
+		{NodeObservation: &probes.NodeObservation{Node: "refuses", Primary: probes.Exchange{Failure: probes.FailureRefused}}},
+		{NodeObservation: &probes.NodeObservation{Node: "not asked", Primary: probes.Exchange{Failure: probes.FailureCancelled}}},
+		{NodeObservation: &probes.NodeObservation{Node: "drained"}, Up: true, InRotation: checks.No},
+		{NodeObservation: &probes.NodeObservation{Node: "down in the file"}, Up: true, InRotation: checks.No},
+		{NodeObservation: &probes.NodeObservation{Node: "starts", Status: &probes.StatusReport{State: "paused"}}, Up: true, InRotation: checks.Yes},
 	} {
 		r.Nodes = append(r.Nodes, n)
 		c.Nodes = append(c.Nodes, probes.Node{ID: n.Node, Down: n.Node == "down in the file"})

@@ -44,7 +44,8 @@ func Judge(round Round) Report {
 	apart, _ := att.movement.apart()
 	report.undecided = undecided(apart)
 	report.Nodes = make([]NodeReport, 0, len(states.round.Nodes))
-	for _, o := range states.round.Nodes {
+	for i := range states.round.Nodes {
+		o := &states.round.Nodes[i]
 		state := rot.states[o.Node]
 		report.Nodes = append(report.Nodes, NodeReport{
 			NodeObservation: o, Up: states.up[o.Node], InRotation: state.In, Rotation: state.Reason,

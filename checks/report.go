@@ -63,7 +63,7 @@ type Report struct {
 
 // A NodeReport is a node with the conclusions about it.
 type NodeReport struct {
-	probes.NodeObservation
+	*probes.NodeObservation // shared with the round
 	Up         bool
 	InRotation Tristate
 	Rotation   Message // why InRotation has its value

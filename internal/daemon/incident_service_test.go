@@ -238,7 +238,7 @@ func TestDeploymentAndClockOfFleet(t *testing.T) {
 		report := checks.Report{History: &checks.History{Nodes: make(map[string]checks.NodeHistory)}}
 		for id, since := range map[string]time.Duration{"before": -30 * time.Second, "during": 30 * time.Second} {
 			cluster.Nodes = append(cluster.Nodes, probes.Node{ID: id})
-			report.Nodes = append(report.Nodes, checks.NodeReport{NodeObservation: probes.NodeObservation{Node: id}, Up: true})
+			report.Nodes = append(report.Nodes, checks.NodeReport{NodeObservation: &probes.NodeObservation{Node: id}, Up: true})
 			report.History.Nodes[id] = checks.NodeHistory{Restarted: time.Now().Add(since)}
 		}
 		d.observeNodes(monitor.RoundResult{Snapshot: monitor.Snapshot{Cluster: cluster, Report: report}})

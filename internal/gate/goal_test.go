@@ -12,8 +12,8 @@ import (
 
 func TestGoal(t *testing.T) {
 	node := func(id string, change func(*checks.NodeReport)) checks.NodeReport {
-		n := checks.NodeReport{Up: true, InRotation: checks.Yes}
-		n.Node, n.Version, n.Primary.Status = id, "4.2", 200
+		n := checks.NodeReport{NodeObservation: &probes.NodeObservation{Node: id, Version: "4.2"}, Up: true, InRotation: checks.Yes}
+		n.Primary.Status = 200
 		if change != nil {
 			change(&n)
 		}
@@ -97,7 +97,7 @@ func TestGoal(t *testing.T) {
 func TestOutOfRotation(t *testing.T) {
 	c := &probes.Cluster{Nodes: []probes.Node{{ID: "a"}, {ID: "b"}, {ID: "c", Down: true}, {ID: "d"}, {ID: "e"}}}
 	node := func(id string, up bool, in checks.Tristate) checks.NodeReport {
-		return checks.NodeReport{NodeObservation: probes.NodeObservation{Node: id}, Up: up, InRotation: in}
+		return checks.NodeReport{NodeObservation: &probes.NodeObservation{Node: id}, Up: up, InRotation: in}
 	}
 	var got []string
 	for _, text := range OutOfRotation(c, checks.Report{Nodes: []checks.NodeReport{

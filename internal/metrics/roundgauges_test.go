@@ -28,9 +28,9 @@ func reports() []checks.Report {
 			{URL: "https://10.0.0.8", Primary: answered},
 		},
 		Nodes: []checks.NodeReport{
-			{NodeObservation: probes.NodeObservation{Node: "node1", Version: "12.3.4", Status: paused, Clock: clock}, Up: true, InRotation: checks.Yes},
-			{NodeObservation: probes.NodeObservation{Node: "node2", Version: "12.3.5", Status: &probes.StatusReport{State: "Running"}}, InRotation: checks.No},
-			{NodeObservation: probes.NodeObservation{Node: "node3"}, InRotation: checks.Unknown},
+			{NodeObservation: &probes.NodeObservation{Node: "node1", Version: "12.3.4", Status: paused, Clock: clock}, Up: true, InRotation: checks.Yes},
+			{NodeObservation: &probes.NodeObservation{Node: "node2", Version: "12.3.5", Status: &probes.StatusReport{State: "Running"}}, InRotation: checks.No},
+			{NodeObservation: &probes.NodeObservation{Node: "node3"}, InRotation: checks.Unknown},
 		},
 		Session:      checks.SessionReport{Sticky: checks.Yes, Shared: checks.No},
 		Source:       probes.SourceState{Name: "dns A app.internal", Answered: time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC), Nodes: 3},

@@ -346,7 +346,8 @@ func (w *Watcher) setLast(r checks.Round) {
 
 // newClientTraces returns the traces of the last full round, without those of canaries.
 func (w *Watcher) newClientTraces() []probes.Trace {
-	return slices.DeleteFunc(slices.Clone(w.last.Traces), func(trace probes.Trace) bool { return trace.Continued })
+	traces := slices.DeleteFunc(slices.Clone(w.last.Traces), func(trace probes.Trace) bool { return trace.Continued })
+	return slices.Clone(traces) // without room for the others
 }
 
 // sameFindings reports whether two reports have the same verdict and findings.

@@ -54,7 +54,7 @@ func (r *report) addNode(i int, id string) {
 	u := mustURL(fmt.Sprintf("http://10.0.0.%d:8080", i+1))
 	r.cluster.Nodes = append(r.cluster.Nodes, probes.Node{ID: id, URL: u, Weight: 1})
 	r.Nodes = append(r.Nodes, checks.NodeReport{
-		NodeObservation: probes.NodeObservation{
+		NodeObservation: &probes.NodeObservation{
 			Node:    id,
 			Primary: answered("/status", 200, time.Duration(1200+150*i)*time.Microsecond),
 			Status:  &probes.StatusReport{State: "running", Version: "11.4.1"},

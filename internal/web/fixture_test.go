@@ -47,7 +47,7 @@ func healthyCluster(name string, n int) *fakeCluster {
 func (fc *fakeCluster) addNode(id string, i int) {
 	fc.Cluster.Nodes = append(fc.Cluster.Nodes, probes.Node{ID: id, URL: mustURL(fmt.Sprintf("http://10.0.0.%d:8080", i+1)), Weight: 1})
 	fc.Report.Nodes = append(fc.Report.Nodes, checks.NodeReport{
-		NodeObservation: probes.NodeObservation{
+		NodeObservation: &probes.NodeObservation{
 			Node:    id,
 			Primary: probes.Exchange{Status: 200, Timing: probes.Timing{Total: time.Duration(1200+150*i) * time.Microsecond}},
 			Status:  &probes.StatusReport{State: "running", Version: "11.4.1"},
