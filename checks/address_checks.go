@@ -26,11 +26,11 @@ func addressesDisagree(mov *movement) []Finding {
 			}
 		}
 	}
-	f.Nodes = mov.nodes.nodesWhere(func(id string) bool {
+	f.Nodes = mov.round.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(apart, func(x probes.AddressCheck) bool { return x.From == id })
 	})
 	f.Summary = msg(MsgAddressesDisagree, Args{Count: len(apart), Of: asked, Lost: lost})
-	f.Evidence = fewOf(apart, mov.carriedTo)
+	f.Evidence = fewOf(apart, mov.nodes.carriedTo)
 	f.Affected = Affected{Share: float64(len(apart)) / float64(asked), Of: asked}
 	f.Remedy = msg(MsgSameCookies, Args{})
 	return []Finding{f}
@@ -38,7 +38,7 @@ func addressesDisagree(mov *movement) []Finding {
 
 // apart returns the address checks by which addresses disagree, and how many checks show anything.
 func (mov *movement) apart() (list []probes.AddressCheck, asked int) {
-	if mov.nodes.policy() == probes.PolicyNone || mov.nodes.policy() == probes.PolicyShared && mov.storeFails() {
+	if mov.round.policy() == probes.PolicyNone || mov.round.policy() == probes.PolicyShared && mov.storeFails() {
 		return nil, 0
 	}
 	for _, x := range mov.round.AddressChecks {
@@ -74,7 +74,7 @@ func (mov *movement) separates(x probes.AddressCheck) bool {
 	switch {
 	case mov.nodes.page.isWrong(x.There):
 		return false
-	case mov.nodes.policy() == probes.PolicyShared:
+	case mov.round.policy() == probes.PolicyShared:
 		return lost
 	case !lost && !x.Moved(mov.nodes.identity.NodeOf):
 		return false
@@ -93,7 +93,7 @@ func (mov *movement) separates(x probes.AddressCheck) bool {
 // storeFails reports whether nodes that share sessions lose them at one address, too, or a
 // dependency is down, which may be the store: then a session that is lost elsewhere shows nothing.
 func (mov *movement) storeFails() bool {
-	return sessionsShared(mov.nodes) == No || slices.ContainsFunc(services(mov.outcomes), service.down) ||
+	return sessionsShared(mov.round) == No || slices.ContainsFunc(services(mov.outcomes), service.down) ||
 		slices.ContainsFunc(mov.outcomes.allAnswers, func(a *answer) bool { return a.sessionOutcome == probes.SessionLost })
 }
 
@@ -111,10 +111,10 @@ func (mov *movement) scattersAt(x probes.AddressCheck) bool {
 	})
 }
 
-func (mov *movement) carriedTo(x probes.AddressCheck) Message {
+func (ns *nodeStates) carriedTo(x probes.AddressCheck) Message {
 	args := Args{Session: x.Session, Node: x.From, At: x.There.At, Addresses: []string{frontendName(x.URL, x.Address), frontendName(x.OtherURL, x.Second)}}
-	if x.Moved(mov.nodes.identity.NodeOf) {
-		args.Other = mov.nodes.identity.NodeOf(x.There.Label)
+	if x.Moved(ns.identity.NodeOf) {
+		args.Other = ns.identity.NodeOf(x.There.Label)
 	}
 	if x.SessionOutcome() == probes.SessionLost {
 		args.Lost = 1

@@ -68,12 +68,12 @@ const (
 // moves clients.
 func (att *attribution) causeOfLoss(a *answer) lossCause {
 	reported := a.pauseBefore() >= shortestPause && a.sinceLastKept().contains(att.round.past().Balancer.LastLostAt)
-	if att.nodes.policy() == probes.PolicySticky {
+	if att.round.policy() == probes.PolicySticky {
 		switch known := att.remaps.balancer; {
 		// What the balancer does at this moment shows these, and the nodes were well.
-		case att.drifted(a.trace):
+		case att.movement.drifted(a.trace):
 			return lossByDrift
-		case att.separatedByBalancer(a.trace):
+		case att.movement.separatedByBalancer(a.trace):
 			return lossBySplit
 		case att.remaps.remap.includes(a.trace):
 			return lossByRemapping
@@ -82,7 +82,7 @@ func (att *attribution) causeOfLoss(a *answer) lossCause {
 			return lossByNode
 		// The policy allows no loss by an ejection alone, so that it is reported, also if
 		// the client has returned by now.
-		case att.leftOut(a) != "":
+		case att.timeline.leftOut(a) != "":
 			return lossUnexplained
 		// No finding reported the ejection, but only one moves clients like this.
 		case att.returnsToOwner(a):
@@ -107,7 +107,7 @@ func (att *attribution) causeOfLoss(a *answer) lossCause {
 // policy allows. A node that was only left out still has its sessions, but its
 // clients lose them all the same.
 func (att *attribution) lostWithNode(a *answer) bool {
-	if att.nodes.policy() != probes.PolicySticky {
+	if att.round.policy() != probes.PolicySticky {
 		return false
 	}
 	lost := a.sinceLastKept()
@@ -142,12 +142,12 @@ func (att *attribution) returnsToOwner(a *answer) bool {
 // leftOut returns the key of the finding that the balancer left out a node which was
 // well, if that moved a client; "": it did not. Unlike a failure, the sticky policy
 // allows no loss by it.
-func (att *attribution) leftOut(a *answer) string {
+func (tl *timeline) leftOut(a *answer) string {
 	if !a.moved() {
 		return ""
 	}
 	for _, node := range []string{a.servingNode, a.trace.holder, a.trace.opener} {
-		if d, ok := att.timeline.disruptionAt(node, a.At); ok && !d.failed() && d.Finding != "" {
+		if d, ok := tl.disruptionAt(node, a.At); ok && !d.failed() && d.Finding != "" {
 			return d.Finding
 		}
 	}
@@ -156,15 +156,15 @@ func (att *attribution) leftOut(a *answer) string {
 
 // drifted reports whether the address of the balancer sends clients back and forth. Another
 // node's session may then replace that of any of its clients.
-func (att *attribution) drifted(tr *trace) bool {
-	return slices.ContainsFunc(att.movement.drifts, func(m move) bool {
+func (mov *movement) drifted(tr *trace) bool {
+	return slices.ContainsFunc(mov.drifts, func(m move) bool {
 		return m.trace.Balancer == tr.Balancer && m.trace.URL == tr.URL
 	})
 }
 
 // separatedByBalancer reports whether parts of the balancer disagree about a client.
-func (att *attribution) separatedByBalancer(tr *trace) bool {
-	return slices.ContainsFunc(att.movement.separations, func(s separation) bool { return s.trace == tr })
+func (mov *movement) separatedByBalancer(tr *trace) bool {
+	return slices.ContainsFunc(mov.separations, func(s separation) bool { return s.trace == tr })
 }
 
 // lostBefore reports whether an earlier answer to the same client had already lost

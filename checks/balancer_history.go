@@ -31,7 +31,7 @@ func (rem *remaps) balancerHistory() BalancerHistory {
 	}
 	placed := rem.placedByHash()
 	if rem.nodes.oracle != nil && len(placed) >= 2 {
-		balancerHistory.Agreed = rem.fits(rem.round.Cluster.Nodes, placed)
+		balancerHistory.Agreed = rem.round.fits(rem.round.Cluster.Nodes, placed)
 	}
 	if rem.remap == nil {
 		return balancerHistory
@@ -43,7 +43,7 @@ func (rem *remaps) balancerHistory() BalancerHistory {
 		if !old.Change.IsZero() {
 			r.Change = old.Change
 		}
-		r.Nodes = rem.nodes.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
+		r.Nodes = rem.round.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
 		r.Evidence, r.Cause = old.Evidence, old.Cause
 	}
 	balancerHistory.Remapped = r

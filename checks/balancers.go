@@ -115,7 +115,7 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 		return nil
 	}
 	f := aboutFrontend(BalancerError, Critical, front)
-	f.Nodes = tl.nodes.nodesWhere(func(id string) bool {
+	f.Nodes = tl.round.nodesWhere(func(id string) bool {
 		return (unexplained == 0 && culprits[id]) || (tl.nodes.noneReady() && !tl.nodes.ready(id))
 	})
 	f.waited, f.follows = waited == len(errs), failedIfAllDisrupted(tl)

@@ -9,18 +9,18 @@ import (
 
 // blindSpots finds what this configuration cannot observe, and how to change that.
 func blindSpots(mov *movement) []Finding {
-	if mov.round.Cluster.Session == nil || mov.nodes.policy() == probes.PolicyNone || len(mov.nodes.serving) < 2 {
+	if mov.round.Cluster.Session == nil || mov.round.policy() == probes.PolicyNone || len(mov.nodes.serving) < 2 {
 		return nil
 	}
 	if mov.outcomes.labelledAnswers() == 0 {
 		return noLabels(mov.outcomes)
 	}
-	unseen := mov.nodes.nodesWhere(func(id string) bool {
+	unseen := mov.round.nodesWhere(func(id string) bool {
 		serves := slices.ContainsFunc(mov.nodes.serving, func(n probes.Node) bool { return n.ID == id })
 		return serves && mov.rotation.states[id].In == Unknown
 	})
 	if contradiction := contradiction(mov); !contradiction.IsZero() {
-		return []Finding{otherArithmetic(mov.nodes, contradiction, unseen)}
+		return []Finding{otherArithmetic(mov.round, contradiction, unseen)}
 	}
 	if len(unseen) == 0 {
 		return nil
@@ -44,7 +44,7 @@ func blindSpots(mov *movement) []Finding {
 func blindSpotCause(rot *rotation, unseen []string) (why, remedy Message) {
 	const header = "X-Stickwatch-Client"
 	switch b := rot.round.Cluster.Balancer; {
-	case b.KeyHeader() != "" && rot.keyIgnored(rot.outcomes.traffic):
+	case b.KeyHeader() != "" && rot.round.keyIgnored(rot.outcomes.traffic):
 		return msg(MsgAllMetOneNode, Args{Name: b.KeyHeader()}), chooseClient(rot.outcomes, b.KeyHeader())
 	case b.Method == probes.MethodUnknown && rot.outcomes.allMetOneNode():
 		return msg(MsgLikeIPHash, Args{}), msg(MsgSetMethod, Args{Why: new(chooseClient(rot.outcomes, header))})
@@ -54,7 +54,7 @@ func blindSpotCause(rot *rotation, unseen []string) (why, remedy Message) {
 		return msg(MsgOwnAddressOnly, Args{Method: b.Method, Address: ownAddress(rot.outcomes)}), chooseClient(rot.outcomes, header)
 	case b.KeyHeader() == "" && b.Method == probes.MethodHash:
 		return msg(MsgHashedByOther, Args{Name: b.HashKey}), msg(MsgLookAtServers, Args{})
-	case tooMany(rot.nodes, unseen):
+	case tooMany(rot.round, unseen):
 		return msg(MsgTooManyClients, Args{Count: MaxNewClients}), msg(MsgAskForLess, Args{})
 	default:
 		return Message{}, Message{}
@@ -62,9 +62,9 @@ func blindSpotCause(rot *rotation, unseen []string) (why, remedy Message) {
 }
 
 // tooMany reports whether one round cannot exclude chance for some node.
-func tooMany(ns *nodeStates, unseen []string) bool {
+func tooMany(r *Round, unseen []string) bool {
 	return slices.ContainsFunc(unseen, func(id string) bool {
-		return ClientsToMiss(ns.round.Cluster, ns.round.Cluster.Nodes[ns.index(id)], ns.round.Confidence) > MaxNewClients
+		return ClientsToMiss(r.Cluster, r.Cluster.Nodes[r.index(id)], r.Confidence) > MaxNewClients
 	})
 }
 
@@ -72,11 +72,11 @@ func tooMany(ns *nodeStates, unseen []string) bool {
 // nodes are out, so that the balancer's configuration differs from ours. It returns
 // nothing while sessions move, since the nodes may have changed during the round.
 func contradiction(mov *movement) Message {
-	if mov.nodes.oracle == nil || mov.rotation.keyIgnored(mov.outcomes.traffic) || len(mov.drifts)+len(mov.failovers)+len(mov.separations) > 0 {
+	if mov.nodes.oracle == nil || mov.round.keyIgnored(mov.outcomes.traffic) || len(mov.drifts)+len(mov.failovers)+len(mov.separations) > 0 {
 		return Message{}
 	}
 	for _, front := range mov.outcomes.frontends {
-		missed := mov.rotation.missed(front.traffic)
+		missed := mov.round.missed(front.traffic)
 		if mov.nodes.rehashes() && mov.rotation.fitsWithout(front.traffic, nil) {
 			continue
 		}
@@ -84,19 +84,19 @@ func contradiction(mov *movement) Message {
 			if a.trace.Expected == "" || a.node == "" || !a.OK() {
 				continue
 			}
-			index, ok := mov.nodes.oracle.Pick(mov.nodes.key(a.trace), missed...)
-			next, _ := mov.nodes.oracle.Pick(mov.nodes.key(a.trace), append(slices.Clone(missed), mov.nodes.index(a.trace.Expected))...) // ejected during the round
+			index, ok := mov.nodes.oracle.Pick(mov.round.key(a.trace), missed...)
+			next, _ := mov.nodes.oracle.Pick(mov.round.key(a.trace), append(slices.Clone(missed), mov.round.index(a.trace.Expected))...) // ejected during the round
 			if ok && mov.round.Cluster.Nodes[index].ID != a.node && (next < 0 || mov.round.Cluster.Nodes[next].ID != a.node) {
-				return msg(MsgComputedOther, Args{Client: mov.nodes.key(a.trace), Node: a.node, Other: mov.round.Cluster.Nodes[index].ID})
+				return msg(MsgComputedOther, Args{Client: mov.round.key(a.trace), Node: a.node, Other: mov.round.Cluster.Nodes[index].ID})
 			}
 		}
 	}
 	return Message{}
 }
 
-func otherArithmetic(ns *nodeStates, contradiction Message, unseen []string) Finding {
+func otherArithmetic(r *Round, contradiction Message, unseen []string) Finding {
 	f := Finding{Code: BlindSpot, Severity: Info, Nodes: unseen, Target: "rotation"}
-	f.Summary = msg(MsgOtherArithmetic, Args{Method: ns.round.Cluster.Balancer.Method})
+	f.Summary = msg(MsgOtherArithmetic, Args{Method: r.Cluster.Balancer.Method})
 	f.Evidence = []Message{contradiction}
 	f.Remedy = msg(MsgListNodesInOrder, Args{})
 	return f
@@ -140,24 +140,24 @@ func ownAddress(oc *outcomes) string {
 
 // rarelyProbed finds that the interval between rounds is longer than a balancer like
 // nginx leaves a node out, so that an ejection may begin and end between two rounds.
-func rarelyProbed(ns *nodeStates) []Finding {
-	b := ns.round.Cluster.Balancer
-	if ns.round.Every <= b.FailTimeout || b.FailTimeout <= 0 || b.MaxFails <= 0 ||
-		b.Method == probes.MethodCookie || ns.round.Cluster.Session == nil || b.Evidence.NginxErrorLog != "" || b.Evidence.HAProxyStats != nil {
+func rarelyProbed(r *Round) []Finding {
+	b := r.Cluster.Balancer
+	if r.Every <= b.FailTimeout || b.FailTimeout <= 0 || b.MaxFails <= 0 ||
+		b.Method == probes.MethodCookie || r.Cluster.Session == nil || b.Evidence.NginxErrorLog != "" || b.Evidence.HAProxyStats != nil {
 		return nil
 	}
 	return []Finding{{
 		Code: BlindSpot, Severity: Info, Target: "interval",
-		Summary:  msg(MsgSeldomLooked, Args{Limit: b.FailTimeout, Duration: ns.round.Every}),
-		Evidence: []Message{msg(MsgIntervalsCompared, Args{Limit: b.FailTimeout, Duration: ns.round.Every})},
+		Summary:  msg(MsgSeldomLooked, Args{Limit: b.FailTimeout, Duration: r.Every}),
+		Evidence: []Message{msg(MsgIntervalsCompared, Args{Limit: b.FailTimeout, Duration: r.Every})},
 		Remedy:   msg(MsgLookMoreOften, Args{Limit: b.FailTimeout}),
 	}}
 }
 
 // addressesInTurns finds balancers with more addresses than one round probes.
-func addressesInTurns(ns *nodeStates) []Finding {
+func addressesInTurns(r *Round) []Finding {
 	probed, waiting := make(map[string]int), make(map[string]int) // by URL
-	for _, b := range ns.round.Balancers {
+	for _, b := range r.Balancers {
 		probed[b.URL]++
 		waiting[b.URL] = b.Waiting
 	}
@@ -187,7 +187,7 @@ func unlikeClients(oc *outcomes) []string {
 	if oc.round.Cluster.Session == nil || oc.round.Cluster.Session.Login != nil || !slices.ContainsFunc(oc.answers, page) {
 		return nil
 	}
-	asked := oc.nodes.nodesWhere(func(id string) bool {
+	asked := oc.round.nodesWhere(func(id string) bool {
 		o := oc.nodes.direct[id]
 		return oc.nodes.up[id] && o.Session != nil && o.Session.Failure == ""
 	})
@@ -230,7 +230,7 @@ func refusedDirectly(oc *outcomes) []Finding {
 // unreadStatus finds nodes whose status page answers and cannot be read, so that a
 // pause is not visible.
 func unreadStatus(ns *nodeStates) []Finding {
-	nodes := ns.nodesWhere(func(id string) bool { return ns.up[id] && ns.direct[id].StatusError != "" })
+	nodes := ns.round.nodesWhere(func(id string) bool { return ns.up[id] && ns.direct[id].StatusError != "" })
 	if len(nodes) == 0 {
 		return nil
 	}
@@ -245,9 +245,9 @@ func unreadStatus(ns *nodeStates) []Finding {
 }
 
 // unreadEvidence finds sources of balancer evidence that could not be read.
-func unreadEvidence(ns *nodeStates) []Finding {
+func unreadEvidence(r *Round) []Finding {
 	var list []Finding
-	for _, o := range ns.round.Evidence {
+	for _, o := range r.Evidence {
 		if o.Error == "" {
 			continue
 		}

@@ -51,7 +51,7 @@ const keptProvesCookie = time.Minute
 // noCookie finds an application that sets no session cookie over the scheme of the
 // request, although it answers with the page.
 func noCookie(oc *outcomes) []Finding {
-	if oc.round.Cluster.Session == nil || oc.round.Cluster.Session.ID == nil || oc.nodes.policy() == probes.PolicyNone || oc.nodes.needsLogin() {
+	if oc.round.Cluster.Session == nil || oc.round.Cluster.Session.ID == nil || oc.round.policy() == probes.PolicyNone || oc.round.needsLogin() {
 		return nil // before a login, an application need not set one
 	}
 	if kept := oc.round.past().Balancer.LastKeptAt; !kept.IsZero() && oc.round.Started.Sub(kept) < keptProvesCookie {
@@ -77,7 +77,7 @@ func noCookie(oc *outcomes) []Finding {
 	f.Summary = msg(MsgNoCookie, Args{Name: scheme})
 	f.Evidence = []Message{msg(MsgPageWithoutCookie, Args{Count: clients})}
 	f.Remedy = msg(MsgForwardScheme, Args{})
-	if setting := oc.nodes.nodesWhere(func(id string) bool { o := oc.nodes.direct[id]; return o != nil && o.Session != nil && o.Session.NewID }); len(setting) > 0 {
+	if setting := oc.round.nodesWhere(func(id string) bool { o := oc.nodes.direct[id]; return o != nil && o.Session != nil && o.Session.NewID }); len(setting) > 0 {
 		f.Summary = msg(MsgCookieRemoved, Args{Nodes: setting})
 		f.Remedy = msg(MsgLetCookiePass, Args{})
 	}

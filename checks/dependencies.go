@@ -30,7 +30,7 @@ func services(oc *outcomes) []service {
 		list = append(list, service{name: d.Name, probed: d.Up || !cutShort, up: d.Up, error: d.Error})
 	}
 	for _, o := range oc.nodes.active {
-		for _, name := range dependencyNames(oc.nodes, o.Status) {
+		for _, name := range dependencyNames(oc.round, o.Status) {
 			at := slices.IndexFunc(list, func(s service) bool { return strings.EqualFold(s.name, name) })
 			if at < 0 && len(list) == len(oc.round.Dependencies)+maxUnlistedLabels {
 				continue // the node's own reason still shows it
@@ -74,7 +74,7 @@ func dependencies(oc *outcomes) []Finding {
 	for _, s := range services(oc) {
 		if s.down() {
 			f := s.downFinding()
-			f.unanswered, f.store = s.probed && !s.up, keepsSessions(oc.nodes, s.name)
+			f.unanswered, f.store = s.probed && !s.up, keepsSessions(oc.round, s.name)
 			list = append(list, f)
 		}
 		if s.disputed() {
@@ -85,8 +85,8 @@ func dependencies(oc *outcomes) []Finding {
 }
 
 // keepsSessions reports whether a dependency is of a kind that stores sessions.
-func keepsSessions(ns *nodeStates, name string) bool {
-	return slices.ContainsFunc(ns.round.Cluster.Dependencies, func(d probes.Dependency) bool {
+func keepsSessions(r *Round, name string) bool {
+	return slices.ContainsFunc(r.Cluster.Dependencies, func(d probes.Dependency) bool {
 		return strings.EqualFold(d.Name, name) &&
 			slices.Contains([]string{"redis", "rediss", "redis+sentinel", "memcached", "mysql", "postgres"}, d.URL.Scheme)
 	})
@@ -158,10 +158,10 @@ func dependencyReports(oc *outcomes) []DependencyReport {
 
 // dependencyNames returns the dependencies that a node reports unavailable, without
 // details. A configured dependency has its configured name.
-func dependencyNames(ns *nodeStates, o *probes.StatusReport) []string {
+func dependencyNames(r *Round, o *probes.StatusReport) []string {
 	var names []string
 	for _, text := range o.Unavailable() {
-		name := configuredName(ns, text)
+		name := configuredName(r, text)
 		if name == "" {
 			name = stableName(text)
 		}
@@ -174,9 +174,9 @@ func dependencyNames(ns *nodeStates, o *probes.StatusReport) []string {
 
 // configuredName returns the longest configured name that a text begins with; "":
 // none.
-func configuredName(ns *nodeStates, text string) string {
+func configuredName(r *Round, text string) string {
 	longest := ""
-	for _, d := range ns.round.Cluster.Dependencies { // not those probed: a round under way has none yet
+	for _, d := range r.Cluster.Dependencies { // not those probed: a round under way has none yet
 		if len(d.Name) > len(longest) && beginsWithName(text, d.Name) {
 			longest = d.Name
 		}

@@ -37,7 +37,7 @@ func TestDependencyNames(t *testing.T) {
 		"Attempts Service, Since-Service1": {"Attempts Service", "Since-Service1"},
 		"(attempt 17)":                     nil,
 	} {
-		if diff := cmp.Diff(want, dependencyNames(ns, &probes.StatusReport{Reason: "unavailable: " + text})); diff != "" {
+		if diff := cmp.Diff(want, dependencyNames(ns.round, &probes.StatusReport{Reason: "unavailable: " + text})); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", text, diff)
 		}
 	}

@@ -12,25 +12,25 @@ import (
 // machine. Its clients may still arrive, and what its leaving cost them is reported.
 
 // recentlyLeft returns the nodes that their source has ceased to list recently.
-func (ns *nodeStates) recentlyLeft() []probes.LeftNode {
-	return ns.round.Cluster.LeftSince(ns.round.Started.Add(-rememberedFor))
+func (r *Round) recentlyLeft() []probes.LeftNode {
+	return r.Cluster.LeftSince(r.Started.Add(-rememberedFor))
 }
 
 // delisted reports whether a node has left the list recently.
-func (ns *nodeStates) delisted(node string) bool {
-	return slices.ContainsFunc(ns.recentlyLeft(), func(n probes.LeftNode) bool { return n.ID == node })
+func (r *Round) delisted(node string) bool {
+	return slices.ContainsFunc(r.recentlyLeft(), func(n probes.LeftNode) bool { return n.ID == node })
 }
 
 // everyNode returns the ids of the nodes, and of those that have left recently.
-func (ns *nodeStates) everyNode() []string {
-	return ns.withLeft(func(string) bool { return true })
+func (r *Round) everyNode() []string {
+	return r.withLeft(func(string) bool { return true })
 }
 
 // withLeft returns the ids of the nodes for which fits is true, in configuration order, followed by
 // those that have left recently.
-func (ns *nodeStates) withLeft(fits func(id string) bool) []string {
-	ids := ns.nodesWhere(fits)
-	for _, n := range ns.recentlyLeft() {
+func (r *Round) withLeft(fits func(id string) bool) []string {
+	ids := r.nodesWhere(fits)
+	for _, n := range r.recentlyLeft() {
 		if fits(n.ID) {
 			ids = append(ids, n.ID)
 		}
@@ -62,10 +62,10 @@ func (tl *timeline) markLeft(leftNode probes.LeftNode, history NodeHistory) Node
 
 // markListed returns the history of a node that its source lists. A node without a history joined
 // in this round, unless this is the first one.
-func (tl *timeline) markListed(id string, history NodeHistory) NodeHistory {
-	_, known := tl.round.past().Nodes[id]
-	if tl.round.Source.Name != "" && len(tl.round.past().Nodes) > 0 && (!known || !history.DelistedAt.IsZero()) {
-		history.Joined = tl.round.Started
+func (r *Round) markListed(id string, history NodeHistory) NodeHistory {
+	_, known := r.past().Nodes[id]
+	if r.Source.Name != "" && len(r.past().Nodes) > 0 && (!known || !history.DelistedAt.IsZero()) {
+		history.Joined = r.Started
 	}
 	history.DelistedAt = time.Time{}
 	return history
@@ -73,25 +73,25 @@ func (tl *timeline) markListed(id string, history NodeHistory) NodeHistory {
 
 // leftLongAgo reports whether a new client was answered by a node that left so long ago that
 // the balancer should know.
-func (ns *nodeStates) leftLongAgo(a *answer) bool {
-	return !a.trace.Continued && slices.ContainsFunc(ns.round.Cluster.Left, func(n probes.LeftNode) bool {
+func (r *Round) leftLongAgo(a *answer) bool {
+	return !a.trace.Continued && slices.ContainsFunc(r.Cluster.Left, func(n probes.LeftNode) bool {
 		return n.ID == a.node && a.At.Sub(n.At) > eventReportedFor
 	})
 }
 
 // sourceAnsweredSince reports whether the source has given its list again since an unlisted
 // node was first met: the balancer may know a new node earlier. It is true without a source.
-func (oc *outcomes) sourceAnsweredSince(label string) bool {
-	if oc.round.Source.Name == "" {
+func (r *Round) sourceAnsweredSince(label string) bool {
+	if r.Source.Name == "" {
 		return true
 	}
-	first, met := oc.round.past().Balancer.Unlisted[label]
-	return met && oc.round.Source.Answered.Sub(first) >= oc.round.Source.Interval
+	first, met := r.past().Balancer.Unlisted[label]
+	return met && r.Source.Answered.Sub(first) >= r.Source.Interval
 }
 
 // fromUnlisted reports whether a node that is not listed answered.
 func (oc *outcomes) fromUnlisted(a *answer) bool {
-	return oc.isUnlistedLabel(a.Label) || oc.nodes.leftLongAgo(a)
+	return oc.isUnlistedLabel(a.Label) || oc.round.leftLongAgo(a)
 }
 
 // unlistedSince returns when each name of an unlisted node was first met.
@@ -119,23 +119,23 @@ func (tl *timeline) changedAround(moment time.Time) []string {
 	recent := func(at time.Time) bool {
 		return !at.IsZero() && moment.Sub(at).Abs() <= time.Minute
 	}
-	return tl.nodes.withLeft(func(id string) bool {
+	return tl.round.withLeft(func(id string) bool {
 		return recent(tl.nodeHistory[id].Joined) || recent(tl.nodeHistory[id].DelistedAt)
 	})
 }
 
 // sourceFailing finds that the source of the nodes gives no usable list.
-func sourceFailing(ns *nodeStates) []Finding {
-	if ns.round.Source.Error == "" {
+func sourceFailing(r *Round) []Finding {
+	if r.Source.Error == "" {
 		return nil
 	}
-	f := Finding{Code: DiscoveryFailing, Severity: Warning, Target: ns.round.Source.Name}
-	f.Summary = msg(MsgSourceFails, Args{Name: ns.round.Source.Name, Count: ns.round.Source.Nodes})
+	f := Finding{Code: DiscoveryFailing, Severity: Warning, Target: r.Source.Name}
+	f.Summary = msg(MsgSourceFails, Args{Name: r.Source.Name, Count: r.Source.Nodes})
 	answered := MsgSourceAnswered
-	if ns.round.Source.Restored {
+	if r.Source.Restored {
 		answered = MsgSourceRestored
 	}
-	f.Evidence = []Message{Quote(ns.round.Source.Error), msg(answered, Args{At: ns.round.Source.Answered})}
+	f.Evidence = []Message{Quote(r.Source.Error), msg(answered, Args{At: r.Source.Answered})}
 	f.Remedy = msg(MsgMendSource, Args{})
 	return []Finding{f}
 }
@@ -154,7 +154,7 @@ func nodesChanged(tl *timeline) []Finding {
 		finding.Evidence = append(finding.Evidence, msg(MsgAtMoment, Args{At: at, Why: new(msg(what, Args{Node: id}))}))
 		return true
 	}
-	for _, id := range tl.nodes.everyNode() {
+	for _, id := range tl.round.everyNode() {
 		history := tl.nodeHistory[id]
 		if note(id, history.DelistedAt, MsgLeftTheList) {
 			delisted = append(delisted, id)

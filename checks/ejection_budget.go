@@ -14,7 +14,7 @@ import (
 func ejectionBudget(oc *outcomes, n probes.Node) Message {
 	l, logged := loggedFailuresOf(oc.nodes, n)
 	switch b := oc.round.Cluster.Balancer; {
-	case checksHealth(oc.nodes) || b.Method == probes.MethodCookie && !logged:
+	case checksHealth(oc.round) || b.Method == probes.MethodCookie && !logged:
 		return msg(MsgBudgetOfHealthChecks, Args{})
 	case b.MaxFails == 0:
 		return msg(MsgBudgetEndless, Args{})
@@ -29,8 +29,8 @@ func ejectionBudget(oc *outcomes, n probes.Node) Message {
 
 // checksHealth reports whether the balancer's evidence is of a kind with health
 // checks of its own.
-func checksHealth(ns *nodeStates) bool {
-	return slices.ContainsFunc(ns.round.Evidence, func(o probes.EvidenceObservation) bool { return o.Kind != probes.EvidenceNginxErrorLog })
+func checksHealth(r *Round) bool {
+	return slices.ContainsFunc(r.Evidence, func(o probes.EvidenceObservation) bool { return o.Kind != probes.EvidenceNginxErrorLog })
 }
 
 // assumedBudget returns the time without knowledge of users' requests. The longest

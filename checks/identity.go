@@ -140,7 +140,7 @@ func duplicates(ns *nodeStates) []Finding {
 		f.Target = label
 		f.Summary = msg(MsgDuplicateID, Args{Nodes: owners, Value: label})
 		for _, id := range owners {
-			host := ns.round.Cluster.Nodes[ns.index(id)].URL.Host
+			host := ns.round.Cluster.Nodes[ns.round.index(id)].URL.Host
 			f.Evidence = append(f.Evidence, msg(MsgSaysItIs, Args{Node: id, Address: host, Value: label}))
 		}
 		f.Evidence = limited(f.Evidence)
@@ -210,7 +210,7 @@ type unlistedLabel struct {
 func unlistedLabels(oc *outcomes) []unlistedLabel {
 	var list []unlistedLabel
 	for _, a := range oc.answers {
-		if !a.OK() || !oc.fromUnlisted(a) || !oc.sourceAnsweredSince(a.Label) {
+		if !a.OK() || !oc.fromUnlisted(a) || !oc.round.sourceAnsweredSince(a.Label) {
 			continue
 		}
 		at := slices.IndexFunc(list, func(s unlistedLabel) bool { return s.label == a.Label })

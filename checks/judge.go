@@ -1,11 +1,6 @@
 package checks
 
-import (
-	"slices"
-	"time"
-
-	"stickwatch/probes"
-)
+import "slices"
 
 // Judge returns the report of a round. It passes the round through the stages in the
 // order in which they are read: each stage is computed from those before it.
@@ -63,14 +58,14 @@ func Judge(round Round) Report {
 func (att *attribution) findings() []Finding {
 	all := slices.Concat(
 		balancers(att.timeline), nodes(att), pages(att.outcomes), dependencies(att.outcomes),
-		drift(att.movement), losses(att), leaks(att.outcomes), sessionsFailing(att.timeline), logins(att.nodes),
+		drift(att.movement), losses(att), leaks(att.outcomes), sessionsFailing(att.timeline), logins(att.round),
 		sharing(att.outcomes), cookies(att.outcomes), handshakes(att.outcomes),
 		inRotation(att.timeline), splits(att.movement), restarts(att), remapFindings(att.remaps),
 		identities(att.outcomes), versions(att.nodes), settings(att.nodes), clocks(att.nodes), startOrder(att.timeline),
 		latency(att.outcomes), lostPackets(att.outcomes), certificates(att.outcomes),
-		blindSpots(att.movement), rarelyProbed(att.nodes), addressesInTurns(att.nodes),
-		unreadEvidence(att.nodes), unreadStatus(att.nodes), refusedDirectly(att.outcomes), stores(att.outcomes),
-		sourceFailing(att.nodes), nodesChanged(att.timeline),
+		blindSpots(att.movement), rarelyProbed(att.round), addressesInTurns(att.round),
+		unreadEvidence(att.round), unreadStatus(att.nodes), refusedDirectly(att.outcomes), stores(att.outcomes),
+		sourceFailing(att.round), nodesChanged(att.timeline),
 	)
 	var list []Finding
 	for _, f := range all {
@@ -80,21 +75,6 @@ func (att *attribution) findings() []Finding {
 		}
 	}
 	return list
-}
-
-// firstEvidence returns the time of the earliest evidence for a finding that was observed in
-// the round, which may be much later than its start; zero: none has a time.
-func (r *Round) firstEvidence(f Finding) (first time.Time) {
-	for _, evidence := range f.Evidence {
-		for e := &evidence; e != nil; e = e.Args.Why {
-			at := e.Args.At
-			future := r.Duration > 0 && at.After(r.Started.Add(r.Duration)) // such as the end of a certificate
-			if !at.Before(r.Started) && !future && (first.IsZero() || at.Before(first)) {
-				first = at
-			}
-		}
-	}
-	return first
 }
 
 // verdict returns the state of the cluster. A critical finding decides whatever else
@@ -117,36 +97,4 @@ func verdict(findings []Finding, doubts []Message) Verdict {
 	default:
 		return Healthy
 	}
-}
-
-// A Round is everything that was observed of a cluster in one round. Judge needs
-// nothing else: no clock, no network.
-type Round struct {
-	Cluster  *probes.Cluster
-	Started  time.Time
-	Duration time.Duration
-
-	Confidence    float64 // confidence to which chance must be excluded, below 1; 0: DefaultConfidence
-	ExpectVersion string  // that every node must run; "": any
-	Ignore        []Code  // codes of findings that are dropped
-
-	Every time.Duration // interval at which canaries send requests between rounds; 0: they send none
-	Past  *History      // knowledge from earlier rounds; nil: this is a single round
-
-	Balancers      []probes.BalancerObservation
-	Nodes          []probes.NodeObservation // in the order of Cluster.Nodes
-	Traces         []probes.Trace           // of canaries and of new clients, whose traces have one request
-	FailoverChecks []probes.FailoverCheck
-	AddressChecks  []probes.AddressCheck
-	AcceptsAnyID   bool                // a node accepted a session id that no server had issued
-	OwnerChecks    []probes.OwnerCheck // of sessions that were lost, or answered by another node
-	Handshakes     []probes.HandshakeObservation
-	Dependencies   []probes.DependencyObservation
-	Source         probes.SourceState           // of the nodes; zero: they are all in the configuration
-	Login          probes.LoginStatus           // zero: clients need not log in, or none has
-	Evidence       []probes.EvidenceObservation // what the balancer itself reports, read after everything else
-
-	// Void is why the observations are no evidence: stickwatch itself could not probe. Its zero
-	// value: they are. The report is inconclusive.
-	Void Message
 }

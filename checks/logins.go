@@ -9,11 +9,11 @@ import (
 
 // logins finds that clients of stickwatch cannot log in. The clients that still hold a session
 // are judged; without any, see loginDoubt.
-func logins(ns *nodeStates) []Finding {
-	if !ns.needsLogin() {
+func logins(r *Round) []Finding {
+	if !r.needsLogin() {
 		return nil
 	}
-	l := ns.round.Login
+	l := r.Login
 	var list []Finding
 	if l.Problem != "" {
 		f := Finding{Code: LoginFailing, Severity: Warning, Summary: loginProblem(l), Evidence: []Message{describe(l.Exchange)}}
@@ -57,18 +57,18 @@ var formFaults = map[probes.FormFault]MessageID{
 }
 
 // needsLogin reports whether the application has sessions for users who log in only.
-func (ns *nodeStates) needsLogin() bool {
-	return ns.round.Cluster.Session != nil && ns.round.Cluster.Session.Login != nil
+func (r *Round) needsLogin() bool {
+	return r.Cluster.Session != nil && r.Cluster.Session.Login != nil
 }
 
 // turnsAway reports whether an answer is what a visitor gets who has not logged in.
-func (ns *nodeStates) turnsAway(ex probes.Exchange) bool {
-	return ns.needsLogin() && (ex.Status == http.StatusUnauthorized || ex.Status == http.StatusForbidden)
+func (r *Round) turnsAway(ex probes.Exchange) bool {
+	return r.needsLogin() && (ex.Status == http.StatusUnauthorized || ex.Status == http.StatusForbidden)
 }
 
 // loginDoubt returns why no session of a user was observed; zero if one was, or none is needed.
 func (oc *outcomes) loginDoubt() Message {
-	if !oc.nodes.needsLogin() || slices.ContainsFunc(oc.traces, func(tr *trace) bool { return !tr.Visitor && len(tr.Steps) > 0 }) {
+	if !oc.round.needsLogin() || slices.ContainsFunc(oc.traces, func(tr *trace) bool { return !tr.Visitor && len(tr.Steps) > 0 }) {
 		return Message{}
 	}
 	switch l := oc.round.Login; {

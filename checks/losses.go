@@ -16,7 +16,7 @@ const afterMove = "after a move"
 // survive by the policy. Losses that are attributed to a restart, a drift or a
 // changed list of servers are left out.
 func losses(att *attribution) []Finding {
-	if att.nodes.policy() == probes.PolicyNone {
+	if att.round.policy() == probes.PolicyNone {
 		return nil
 	}
 	var own, moved, back []*answer
@@ -33,7 +33,7 @@ func losses(att *attribution) []Finding {
 			own = append(own, a)
 		}
 	}
-	if att.nodes.policy() == probes.PolicyShared && (len(own) > 0 || att.lostByAll(moved) || sessionsShared(att.nodes) == Yes) {
+	if att.round.policy() == probes.PolicyShared && (len(own) > 0 || att.lostByAll(moved) || sessionsShared(att.round) == Yes) {
 		own, moved = append(own, moved...), nil // any node may answer: a session that is gone everywhere is lost once
 	}
 	var list []Finding
@@ -44,7 +44,7 @@ func losses(att *attribution) []Finding {
 		list = append(list, lostAfterMove(att, moved))
 	}
 	if len(back) > 0 {
-		list = append(list, rolledBack(att, back))
+		list = append(list, rolledBack(att.outcomes, back))
 	}
 	return list
 }
@@ -73,7 +73,7 @@ func lostAfterMove(att *attribution, moved []*answer) Finding {
 	f := lossOf(att.outcomes, SessionLost, moved)
 	f.Target = afterMove
 	for _, a := range moved { // the node may be back
-		f.ExplainedBy = cmp.Or(f.ExplainedBy, att.leftOut(a))
+		f.ExplainedBy = cmp.Or(f.ExplainedBy, att.timeline.leftOut(a))
 	}
 	f.pause = sharedPause(moved)
 	f.Summary = msg(MsgLostAfterMove, Args{Nodes: f.Nodes})
@@ -93,15 +93,15 @@ func lostAfterMove(att *attribution, moved []*answer) Finding {
 
 // takenOutOf returns the nodes that the balancer was told not to use, of those that clients moved away from.
 func (att *attribution) takenOutOf(moved []*answer) []string {
-	return att.nodes.nodesWhere(func(id string) bool {
-		return att.nodes.recordedAs(att.round.Cluster.Nodes[att.nodes.index(id)], probes.ServerMaintenance) &&
+	return att.round.nodesWhere(func(id string) bool {
+		return att.nodes.recordedAs(att.round.Cluster.Nodes[att.round.index(id)], probes.ServerMaintenance) &&
 			slices.ContainsFunc(moved, func(a *answer) bool { return a.trace.holder == id || a.trace.opener == id })
 	})
 }
 
 // rolledBack returns the finding of sessions that came back older.
-func rolledBack(att *attribution, back []*answer) Finding {
-	f := lossOf(att.outcomes, SessionRollback, back)
+func rolledBack(oc *outcomes, back []*answer) Finding {
+	f := lossOf(oc, SessionRollback, back)
 	f.roamed = !slices.ContainsFunc(back, func(a *answer) bool { return !a.roamed() })
 	f.Summary = msg(MsgRolledBack, Args{Nodes: f.Nodes})
 	f.Remedy = msg(MsgFindStaleCopy, Args{})
@@ -130,7 +130,7 @@ func (att *attribution) lostByAll(lost []*answer) bool {
 	}
 	older := slices.ContainsFunc(lost, func(a *answer) bool { return a.trace.Continued })
 	later := slices.ContainsFunc(lost, func(a *answer) bool { return a.trace.Opened.After(earliest) }) // that moment was not the last
-	return older && !later && len(holders(att.nodes, lost)) > 1 && !slices.ContainsFunc(att.outcomes.traces, func(tr *trace) bool {
+	return older && !later && len(holders(att.round, lost)) > 1 && !slices.ContainsFunc(att.outcomes.traces, func(tr *trace) bool {
 		returned := slices.ContainsFunc(tr.answers, (*answer).isFollowUp)
 		at, lostIt := first[tr]
 		return tr.Continued && (returned && !lostIt || slices.ContainsFunc(tr.allAnswers(), func(a *answer) bool {
@@ -191,7 +191,7 @@ func longestPauseKept(answers []*answer) (longest time.Duration) {
 
 // lossOf returns a finding about answers that show a loss.
 func lossOf(oc *outcomes, code Code, answers []*answer) Finding {
-	f := aboutAll(code, Critical, holders(oc.nodes, answers))
+	f := aboutAll(code, Critical, holders(oc.round, answers))
 	f.Evidence = evidenceOf(answers)
 	f.Affected = shareOf(oc, clientsOf(answers))
 	return f
@@ -213,12 +213,12 @@ func shareOf(oc *outcomes, n int) Affected {
 
 // holders returns the nodes that gave the answers or, if that is not known, held the
 // sessions.
-func holders(ns *nodeStates, answers []*answer) []string {
+func holders(r *Round, answers []*answer) []string {
 	held := make(map[string]bool)
 	for _, a := range answers {
 		held[servingOrHolder(a)] = true
 	}
-	return ns.nodesWhere(func(id string) bool { return held[id] })
+	return r.nodesWhere(func(id string) bool { return held[id] })
 }
 
 func servingOrHolder(a *answer) string { return cmp.Or(a.servingNode, a.trace.holder) }

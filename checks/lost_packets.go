@@ -117,7 +117,7 @@ func lostPackets(oc *outcomes) []Finding {
 	for _, c := range list {
 		to[c.Target] = true
 	}
-	f.Nodes = oc.nodes.nodesWhere(func(id string) bool { return to[id] })
+	f.Nodes = oc.round.nodesWhere(func(id string) bool { return to[id] })
 	f.Summary = msg(MsgPacketsLost, Args{Count: len(list), Duration: lossRemembered})
 	f.Evidence = fewOf(list, func(c SlowConnect) Message {
 		return msg(MsgConnectTook, Args{Name: c.Target, At: c.At, Duration: round(c.Took)})

@@ -147,7 +147,7 @@ func causeOfMove(rem *remaps, a *answer) Message {
 	holder := a.trace.holder
 	d, disrupted := rem.timeline.disruptionAt(holder, a.At)
 	switch {
-	case rem.nodes.delisted(holder):
+	case rem.round.delisted(holder):
 		return msg(MsgMovedLeft, Args{Node: holder})
 	case IsUnlisted(holder): // it was not asked
 		return msg(MsgMovedUnexplained, Args{})
@@ -167,7 +167,7 @@ func causeOfMove(rem *remaps, a *answer) Message {
 		return msg(MsgMovedBack, Args{Node: a.servingNode})
 	case rem.remap != nil && slices.Contains(rem.remap.traces, a.trace):
 		return msg(MsgMovedRemapped, Args{})
-	case rem.nodes.policy() == probes.PolicyShared:
+	case rem.round.policy() == probes.PolicyShared:
 		return msg(MsgMovedShared, Args{})
 	default:
 		return msg(MsgMovedUnexplained, Args{})
@@ -185,13 +185,13 @@ func (mov *movement) byDisruption(a *answer) bool {
 // sentBy reports whether another node answered a client because the nodes in out were
 // disrupted.
 func (mov *movement) sentBy(a *answer, out []string) bool {
-	if mov.nodes.delisted(a.trace.holder) || mov.nodes.delisted(a.trace.opener) {
+	if mov.round.delisted(a.trace.holder) || mov.round.delisted(a.trace.opener) {
 		return true
 	}
 	if len(out) == 0 {
 		return false
 	}
-	if key := mov.nodes.key(a.trace); mov.nodes.oracle != nil && key != "" && !mov.nodes.rehashes() {
+	if key := mov.round.key(a.trace); mov.nodes.oracle != nil && key != "" && !mov.nodes.rehashes() {
 		own := func(id string) int {
 			if id == a.trace.holder || id == a.trace.opener {
 				return 0
@@ -205,14 +205,14 @@ func (mov *movement) sentBy(a *answer, out []string) bool {
 		}
 	}
 	hashes := mov.nodes.oracle != nil || mov.nodes.rehashes()
-	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.opener) || hashes && mov.openedMeanwhile(a)
+	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.opener) || hashes && mov.timeline.openedMeanwhile(a)
 }
 
 // openedMeanwhile reports whether a client came while the node that answers it now
 // was out, so that a hash over the remaining nodes had placed it.
-func (mov *movement) openedMeanwhile(a *answer) bool {
-	d, ok := mov.timeline.disruptionAt(a.servingNode, a.trace.Opened)
-	return ok && d.covers(a.At, mov.timeline.consequencesFor)
+func (tl *timeline) openedMeanwhile(a *answer) bool {
+	d, ok := tl.disruptionAt(a.servingNode, a.trace.Opened)
+	return ok && d.covers(a.At, tl.consequencesFor)
 }
 
 // maxNodesOut is the maximum number of nodes of which every combination is tried.
@@ -224,7 +224,7 @@ func (mov *movement) namedWithoutNodes(key string, out []string, node string) bo
 	out = out[:min(len(out), maxNodesOut)]
 	indexes := make([]int, len(out))
 	for i, id := range out {
-		indexes[i] = mov.nodes.index(id)
+		indexes[i] = mov.round.index(id)
 	}
 	for mask := range 1 << len(out) {
 		if at, ok := mov.nodes.oracle.Pick(key, subset(indexes, mask)...); ok && mov.round.Cluster.Nodes[at].ID == node {
@@ -237,7 +237,7 @@ func (mov *movement) namedWithoutNodes(key string, out []string, node string) bo
 // drift finds a balancer, or an address of it, that does not keep clients on nodes
 // which are well.
 func drift(mov *movement) []Finding {
-	if mov.nodes.policy() == probes.PolicyNone || mov.nodes.policy() == probes.PolicyShared {
+	if mov.round.policy() == probes.PolicyNone || mov.round.policy() == probes.PolicyShared {
 		return nil
 	}
 	drifts := withoutSplit(mov, mov.drifts)
@@ -259,7 +259,7 @@ func drift(mov *movement) []Finding {
 	if slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool { return h.scatters }) {
 		severity = Critical // nothing keeps clients on their node, which the policy relies on
 	}
-	finding := aboutAll(SessionDrift, severity, mov.nodes.nodesWhere(func(id string) bool {
+	finding := aboutAll(SessionDrift, severity, mov.round.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
 	}))
 	finding.frontends = driftingAddresses(mov.outcomes, drifts)

@@ -71,14 +71,6 @@ type NodeHistory struct {
 	Ejections       []Ejection // recent ones that no round has seen, oldest first
 }
 
-// past returns the knowledge of earlier rounds; an empty History for a single round.
-func (r *Round) past() History {
-	if r.Past == nil {
-		return History{}
-	}
-	return *r.Past
-}
-
 // updateNodes returns the history of a cluster's nodes with this round's direct
 // observations.
 func updateNodes(r *Round) map[string]NodeHistory {
@@ -225,7 +217,7 @@ func (tl *timeline) readLog(n probes.Node, history NodeHistory, reported bool) N
 	}
 	for _, e := range over {
 		if history.LogRead && !reported && e.First.After(history.LogUntil) {
-			history.Ejections = append(history.Ejections, tl.ejection(n, ejectionLog, e))
+			history.Ejections = append(history.Ejections, tl.round.ejection(n, ejectionLog, e))
 		}
 	}
 	known := over
@@ -241,8 +233,8 @@ func (tl *timeline) readLog(n probes.Node, history NodeHistory, reported bool) N
 
 // ejection returns an episode of the log as an ejection: nginx leaves a server out
 // for fail_timeout after its last failed try.
-func (tl *timeline) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejection {
-	hold := tl.round.Cluster.Balancer.FailTimeout
+func (r *Round) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejection {
+	hold := r.Cluster.Balancer.FailTimeout
 	out := Span{e.First, e.Last.Add(hold)}
 	return Ejection{out, msg(MsgEjectionLogged, Args{
 		Name: l.source, Server: n.ServerName(), Since: out.From, At: out.To, Duration: hold, Reason: l.detail,

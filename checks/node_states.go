@@ -41,7 +41,7 @@ func readNodes(round Round) *nodeStates {
 	if round.Confidence <= 0 {
 		round.Confidence = DefaultConfidence
 	}
-	round.Nodes = inOrder(round)
+	round.Nodes = round.inOrder()
 	ns := &nodeStates{
 		round: &round, identity: Identify(round.Cluster, round.Nodes), serving: Serving(round.Cluster, round.Nodes),
 		matcher: evidence.NewMatcher(round.Cluster, round.Nodes),
@@ -67,19 +67,6 @@ func readNodes(round Round) *nodeStates {
 	return ns
 }
 
-// inOrder returns one observation for each node of the cluster, in configuration
-// order. A node that was not asked has an empty one.
-func inOrder(r Round) []probes.NodeObservation {
-	list := make([]probes.NodeObservation, len(r.Cluster.Nodes))
-	for i, n := range r.Cluster.Nodes {
-		list[i].Node = n.ID
-		if at := slices.IndexFunc(r.Nodes, func(o probes.NodeObservation) bool { return o.Node == n.ID }); at >= 0 {
-			list[i] = r.Nodes[at]
-		}
-	}
-	return list
-}
-
 // directExchanges returns every exchange with a node that was asked directly.
 func directExchanges(o probes.NodeObservation) []probes.Exchange {
 	list := []probes.Exchange{o.Primary}
@@ -92,32 +79,6 @@ func directExchanges(o probes.NodeObservation) []probes.Exchange {
 // ready reports whether a node is up and does not report that it is paused.
 func (ns *nodeStates) ready(id string) bool {
 	return ns.up[id] && !ns.direct[id].Status.Paused()
-}
-
-// index returns the position of a node in the configuration; -1 if it is not listed.
-func (ns *nodeStates) index(id string) int {
-	return slices.IndexFunc(ns.round.Cluster.Nodes, func(n probes.Node) bool { return n.ID == id })
-}
-
-// policy returns the session policy of the cluster; PolicyNone without a session
-// test.
-func (ns *nodeStates) policy() probes.Policy {
-	if ns.round.Cluster.Session == nil {
-		return probes.PolicyNone
-	}
-	return ns.round.Cluster.Session.Policy
-}
-
-// nodesWhere returns the ids of the nodes for which fits is true, in configuration
-// order.
-func (ns *nodeStates) nodesWhere(fits func(id string) bool) []string {
-	var ids []string
-	for _, n := range ns.round.Cluster.Nodes {
-		if fits(n.ID) {
-			ids = append(ids, n.ID)
-		}
-	}
-	return ids
 }
 
 // Serving returns the nodes of c that a balancer should send new clients to: those

@@ -41,7 +41,7 @@ func nodeDown(ns *nodeStates, observation probes.NodeObservation) Finding {
 	finding.Summary = msg(MsgNodeSilent, Args{Node: observation.Node, Reason: why(observation.Primary)})
 	switch observation.Primary.Failure {
 	case probes.FailureRefused:
-		finding.Remedy = msg(MsgStartApplication, Args{Address: ns.round.Cluster.Nodes[ns.index(observation.Node)].URL.Host})
+		finding.Remedy = msg(MsgStartApplication, Args{Address: ns.round.Cluster.Nodes[ns.round.index(observation.Node)].URL.Host})
 	case probes.FailureTimeout:
 		finding.unanswered = true
 		finding.Remedy = msg(MsgFindHang, Args{Node: observation.Node})
@@ -54,9 +54,9 @@ func nodeDown(ns *nodeStates, observation probes.NodeObservation) Finding {
 // deadHost returns the host of a node's address if every node on it is down; "": one
 // is up, so that the machine is running.
 func deadHost(ns *nodeStates, id string) string {
-	host := ns.round.Cluster.Nodes[ns.index(id)].URL.Hostname()
+	host := ns.round.Cluster.Nodes[ns.round.index(id)].URL.Hostname()
 	for _, o := range ns.round.Nodes {
-		if ns.up[o.Node] && ns.round.Cluster.Nodes[ns.index(o.Node)].URL.Hostname() == host {
+		if ns.up[o.Node] && ns.round.Cluster.Nodes[ns.round.index(o.Node)].URL.Hostname() == host {
 			return ""
 		}
 	}
@@ -93,7 +93,7 @@ const (
 // and, after the last restart, the cost of all.
 func restarts(att *attribution) []Finding {
 	var list []Finding
-	for _, id := range att.nodes.everyNode() {
+	for _, id := range att.round.everyNode() {
 		if history := att.timeline.nodeHistory[id]; !history.Restarted.IsZero() && att.round.Started.Sub(history.Restarted) <= eventReportedFor {
 			f := about(NodeRestarted, Info, id)
 			f.When = history.Restarted
@@ -222,7 +222,7 @@ type nodeDisruption struct {
 // do not delay that of other nodes.
 func (att *attribution) failureRuns() (runs [][]nodeDisruption) {
 	var all []nodeDisruption
-	for _, id := range att.nodes.everyNode() {
+	for _, id := range att.round.everyNode() {
 		known := att.history.Nodes[id]
 		crashes := known.crashes()
 		for i, d := range known.Disruptions {
@@ -251,7 +251,7 @@ func (att *attribution) failureRuns() (runs [][]nodeDisruption) {
 // costOfRestarts sums up the sessions that were lost with their nodes in the newest run
 // of failures that cost any and whose aftermath has passed.
 func costOfRestarts(att *attribution) (Finding, bool) {
-	if att.nodes.policy() != probes.PolicySticky {
+	if att.round.policy() != probes.PolicySticky {
 		return Finding{}, false
 	}
 	for _, run := range att.failureRuns() {
@@ -268,7 +268,7 @@ func costOf(att *attribution, run []nodeDisruption) (Finding, bool) {
 	lost, unwatched, failed, delisted, inferred := 0, false, false, false, false
 	var evidence []Message
 	nodes := make(map[string]bool)
-	for _, id := range att.nodes.everyNode() {
+	for _, id := range att.round.everyNode() {
 		for _, d := range slices.Backward(run) {
 			recent := d.node == id && att.round.Started.Sub(d.To) <= eventReportedFor+att.timeline.consequencesFor
 			if recent && d.Kind == DisruptionRestart && d.Unwatched && d.Lost == 0 {
@@ -288,7 +288,7 @@ func costOf(att *attribution, run []nodeDisruption) (Finding, bool) {
 	if lost == 0 && !unwatched {
 		return Finding{}, false
 	}
-	finding := aboutAll(NodeRestarted, Warning, att.nodes.withLeft(func(id string) bool { return nodes[id] }))
+	finding := aboutAll(NodeRestarted, Warning, att.round.withLeft(func(id string) bool { return nodes[id] }))
 	finding.Node, finding.Target, finding.When = "", sessionsLost, run[0].To
 	finding.Began = slices.MinFunc(run, func(a, b nodeDisruption) int { return a.From.Compare(b.From) }).From
 	finding.Summary = msg(MsgLostWithRestart, Args{Count: lost, Nodes: finding.Nodes})

@@ -127,9 +127,9 @@ func (p pageShape) isWrong(ex probes.Exchange) bool {
 }
 
 // outcomeOf returns the outcome of a request.
-func (oc *outcomes) outcomeOf(a *answer) Outcome {
-	moved := a.moved() && (oc.nodes.policy() == probes.PolicySticky || oc.nodes.policy() == probes.PolicyReplicated)
-	if o := oc.nodes.page.outcome(*a.Step, a.sessionOutcome, moved); a.foreign == nil || o == OutcomeError {
+func (ns *nodeStates) outcomeOf(a *answer) Outcome {
+	moved := a.moved() && (ns.round.policy() == probes.PolicySticky || ns.round.policy() == probes.PolicyReplicated)
+	if o := ns.page.outcome(*a.Step, a.sessionOutcome, moved); a.foreign == nil || o == OutcomeError {
 		return o
 	}
 	return OutcomeForeign
@@ -218,6 +218,6 @@ func (oc *outcomes) setOutcomes() {
 		if n, err := strconv.Atoi(a.Value); err == nil && n > 0 {
 			a.foreign = oc.writerOf(n, a.trace)
 		}
-		a.outcome = oc.outcomeOf(a)
+		a.outcome = oc.nodes.outcomeOf(a)
 	}
 }

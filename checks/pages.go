@@ -47,7 +47,7 @@ func failsOn(node string, page probes.Page, ex probes.Exchange) Finding {
 func failsThrough(ns *nodeStates, front frontend, page probes.Page, ex probes.Exchange, failing []string) Finding {
 	f := Finding{Code: PageFailing, Severity: Critical, Target: front.page(page.Path)}
 	culprit := ns.plainFailingNodeOf(ex)
-	f.Nodes = ns.nodesWhere(func(id string) bool { return id == culprit || slices.Contains(failing, id) })
+	f.Nodes = ns.round.nodesWhere(func(id string) bool { return id == culprit || slices.Contains(failing, id) })
 	return aboutPage(f, MsgPageFailsThrough, page, ex)
 }
 
@@ -72,7 +72,7 @@ func sessionPage(oc *outcomes) []Finding {
 	var list []Finding
 	for _, o := range ns.active {
 		switch {
-		case !ns.ready(o.Node) || o.Session == nil || ns.turnsAway(*o.Session):
+		case !ns.ready(o.Node) || o.Session == nil || ns.round.turnsAway(*o.Session):
 		case !asConfigured(page, *o.Session):
 			list = append(list, failsOn(o.Node, page, *o.Session))
 		case ns.page.isWrong(*o.Session) && ns.othersHavePage(o.Node):
@@ -109,7 +109,7 @@ func notThePage(oc *outcomes, node string, page probes.Page, ex probes.Exchange)
 func gotWrongPage(oc *outcomes, node string) []*answer {
 	return slices.DeleteFunc(slices.Clone(oc.allAnswers), func(a *answer) bool {
 		holder := a.trace.holder
-		elsewhere := holder != "" && holder != node && oc.nodes.policy() != probes.PolicyShared
+		elsewhere := holder != "" && holder != node && oc.round.policy() != probes.PolicyShared
 		return a.outcome != OutcomeWrongPage || elsewhere
 	})
 }
@@ -172,7 +172,7 @@ func pageGone(oc *outcomes) (list []Finding) {
 	for _, front := range oc.frontends {
 		var got []probes.Exchange
 		for _, tr := range front.traces {
-			if first := tr.First(); !tr.Continued && first.Answered() && first.Status >= 400 && first.Status <= 499 && !oc.nodes.turnsAway(first) {
+			if first := tr.First(); !tr.Continued && first.Answered() && first.Status >= 400 && first.Status <= 499 && !oc.round.turnsAway(first) {
 				got = append(got, first)
 			} else if !tr.Continued {
 				got = nil
@@ -182,7 +182,7 @@ func pageGone(oc *outcomes) (list []Finding) {
 		if len(got) == 0 {
 			continue
 		}
-		f := failsThrough(oc.nodes, front, page, got[0], oc.nodes.nodesWhere(oc.nodes.ready))
+		f := failsThrough(oc.nodes, front, page, got[0], oc.round.nodesWhere(oc.nodes.ready))
 		if refused := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}; slices.Contains(refused, got[0].Status) {
 			f.Severity = Warning // perhaps only stickwatch is refused
 		}
@@ -228,7 +228,7 @@ func everyNodeRefuses(ns *nodeStates) bool {
 		if !ns.up[o.Node] || o.Session == nil {
 			continue
 		}
-		if with++; ns.turnsAway(*o.Session) || o.Session.Status < 400 || o.Session.Status > 499 {
+		if with++; ns.round.turnsAway(*o.Session) || o.Session.Status < 400 || o.Session.Status > 499 {
 			return false
 		}
 	}

@@ -70,7 +70,7 @@ func (r *observedRemap) includes(tr *trace) bool { return r != nil && slices.Con
 // the balancer hashes over the nodes that are left, and one has just left or returned,
 // the first answer from elsewhere is enough, also to a client of this round.
 func (rem *remaps) findRemap() *observedRemap {
-	if rem.round.Past == nil || rem.nodes.policy() == probes.PolicyNone || rem.nodes.policy() == probes.PolicyShared || len(rem.movement.drifts) > 0 {
+	if rem.round.Past == nil || rem.round.policy() == probes.PolicyNone || rem.round.policy() == probes.PolicyShared || len(rem.movement.drifts) > 0 {
 		return nil
 	}
 	r := &observedRemap{}
@@ -113,7 +113,7 @@ func (rem *remaps) findRemap() *observedRemap {
 	if node != "" {
 		nodes = map[string]bool{node: true}
 	}
-	r.Nodes = rem.nodes.nodesWhere(func(id string) bool { return nodes[id] })
+	r.Nodes = rem.round.nodesWhere(func(id string) bool { return nodes[id] })
 	if rem.nodes.oracle == nil || rem.nodes.rehashes() {
 		r.Follows = rem.timeline.nodesDisruptedAt(r.At)
 	}
@@ -193,7 +193,7 @@ func (rem *remaps) manyMoved(r *observedRemap, change Message) bool {
 		return true
 	case r.Moved >= 2 && 3*r.Moved >= r.Of:
 		return true
-	case rem.nodes.rehashes() && slices.ContainsFunc(r.traces, rem.knownByHolder):
+	case rem.nodes.rehashes() && slices.ContainsFunc(r.traces, rem.round.knownByHolder):
 		return true // only the balancer has changed: the node still knows the session
 	default:
 		byAddress := rem.nodes.oracle == nil && rem.round.Cluster.Balancer.Method != probes.MethodCookie && !rem.round.Cluster.Balancer.HashesCookie()
@@ -209,8 +209,8 @@ func (rem *remaps) rehashedAt(at time.Time) bool {
 
 // knownByHolder reports whether the node that a client left still knew its session
 // when it was presented there directly.
-func (rem *remaps) knownByHolder(tr *trace) bool {
-	return slices.ContainsFunc(rem.round.OwnerChecks, func(c probes.OwnerCheck) bool {
+func (r *Round) knownByHolder(tr *trace) bool {
+	return slices.ContainsFunc(r.OwnerChecks, func(c probes.OwnerCheck) bool {
 		return c.To == tr.holder && c.Opened.Equal(tr.Opened) && c.Session == tr.First().Session && c.SessionOutcome() == probes.SessionKept
 	})
 }
@@ -240,7 +240,7 @@ func (rem *remaps) movedForGood(tr *trace) (first *answer, settled bool) {
 	}
 	switch {
 	case first == nil, rem.movedByDisruption(first):
-	case rem.nodes.index(tr.holder) >= 0 && !rem.nodes.ready(tr.holder), rem.timeline.nodeHistory[tr.holder].RefusesConnections: // its node does not serve
+	case rem.round.index(tr.holder) >= 0 && !rem.nodes.ready(tr.holder), rem.timeline.nodeHistory[tr.holder].RefusesConnections: // its node does not serve
 	case rem.rotation.states[tr.holder].ProvenOut && !rem.takenOut(tr.holder, first.At): // or is left out
 	case slices.Contains(first.upstreamsTried, tr.holder): // or was tried
 	case first.servingNode == tr.opener: // it went back

@@ -64,9 +64,9 @@ type Report struct {
 // A NodeReport is a node with the conclusions about it.
 type NodeReport struct {
 	*probes.NodeObservation // shared with the round
-	Up         bool
-	InRotation Tristate
-	Rotation   Message // why InRotation has its value
+	Up                      bool
+	InRotation              Tristate
+	Rotation                Message // why InRotation has its value
 }
 
 // A SessionReport says whether sessions stay on their node, and with what confidence.
@@ -131,7 +131,7 @@ func canaries(oc *outcomes) []Canary {
 		}
 		list = append(list, c)
 	}
-	slices.SortStableFunc(list, func(a, b Canary) int { return cmp.Compare(oc.nodes.index(a.Pinned), oc.nodes.index(b.Pinned)) })
+	slices.SortStableFunc(list, func(a, b Canary) int { return cmp.Compare(oc.round.index(a.Pinned), oc.round.index(b.Pinned)) })
 	return list
 }
 
@@ -162,7 +162,7 @@ func doubts(rot *rotation, session SessionReport) []Message {
 // sessionDoubt returns why it is not known whether the session policy is kept; zero
 // if it is known, or no session can move.
 func sessionDoubt(rot *rotation, session SessionReport) Message {
-	if rot.nodes.policy() == probes.PolicyNone || len(rot.destinations()) < 2 {
+	if rot.round.policy() == probes.PolicyNone || len(rot.destinations()) < 2 {
 		return Message{}
 	}
 	switch {
@@ -170,9 +170,9 @@ func sessionDoubt(rot *rotation, session SessionReport) Message {
 		return msg(MsgRefusedDirectly, Args{Path: rot.round.Cluster.Session.Path, Status: rot.nodes.direct[unlikeClients(rot.outcomes)[0]].Session.Status})
 	case noTestPage(rot.nodes):
 		return msg(MsgNoTestPage, Args{Path: rot.round.Cluster.Session.Path})
-	case rot.nodes.policy() != probes.PolicyShared && session.Sticky == Unknown:
+	case rot.round.policy() != probes.PolicyShared && session.Sticky == Unknown:
 		return msg(MsgStickinessUnknown, Args{Why: &session.Reason})
-	case rot.nodes.policy() == probes.PolicyShared && rot.outcomes.followUps() == 0:
+	case rot.round.policy() == probes.PolicyShared && rot.outcomes.followUps() == 0:
 		return msg(MsgNoSession, Args{})
 	default:
 		return Message{}
@@ -201,7 +201,7 @@ func (oc *outcomes) notAsked() (nodes, addresses []string) {
 			addresses = append(addresses, front.name)
 		}
 	}
-	return oc.nodes.nodesWhere(func(id string) bool { return !completed(oc.nodes.direct[id].Primary) }), addresses
+	return oc.round.nodesWhere(func(id string) bool { return !completed(oc.nodes.direct[id].Primary) }), addresses
 }
 
 // isolated reports whether every request failed before it left this machine.

@@ -71,7 +71,7 @@ func unknown(reason MessageID, args Args) rotationState {
 // rotationState returns the state of one node and, if it is in rotation, the
 // frontends at which it is out.
 func (rot *rotation) rotationState(n probes.Node) rotationState {
-	whole := rot.weighEvidence(n, rot.rotationByTraffic(n, rot.outcomes.traffic))
+	whole := rot.nodes.weighEvidence(n, rot.rotationByTraffic(n, rot.outcomes.traffic))
 	if whole.In != Yes || len(rot.outcomes.frontends) < 2 {
 		return whole
 	}
@@ -107,7 +107,7 @@ func (rot *rotation) rotationByTraffic(node probes.Node, t traffic) rotationStat
 		return unknown(MsgRetryWouldHide, Args{})
 	case t.targeted(node.ID):
 		return rot.rotationByHash(node, t)
-	case rot.answeredOwnAddressBefore(node):
+	case rot.round.answeredOwnAddressBefore(node):
 		return rot.rotationByOwnAddress(node, t)
 	case t.holdsPinned(node.ID):
 		return unknown(MsgHoldsItsClients, Args{})
@@ -145,14 +145,14 @@ const mostRounds = 1e9
 // skewed reports whether so many clients at one address met the same node that they
 // cannot have been drawn independently. A stick table then directs our address, and
 // some clients came before its entry was written.
-func (rot *rotation) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
+func (ns *nodeStates) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool {
 	most, all := 0, 0
 	for s, count := range met {
 		if s.at == at {
 			most, all = max(most, count), all+count
 		}
 	}
-	share := max(largestShare(rot.nodes.serving), 0.5)
+	share := max(largestShare(ns.serving), 0.5)
 	return all > 0 && float64(all)*math.Log(share)+float64(all-most)*math.Log(float64(all)) < math.Log(1-DefaultConfidence)
 }
 
@@ -173,7 +173,7 @@ func (rot *rotation) independent(t traffic) (clients int, scatters bool) {
 		}
 	}
 	for s, count := range byFrontend {
-		several := nodes[s.at] > 1 && !rot.skewed(byFrontend, s.at)
+		several := nodes[s.at] > 1 && !rot.nodes.skewed(byFrontend, s.at)
 		scatters = scatters || several
 		if several || rot.round.Cluster.Balancer.Method != probes.MethodUnknown {
 			clients += count
@@ -204,11 +204,11 @@ func recorded(r evidence.Record) Message {
 // weighEvidence compares the observed state of a node with the balancer's evidence.
 // An answer of the node outweighs any record. If the node was not met, the records
 // decide. If a record contradicts a proof, the state is unknown.
-func (rot *rotation) weighEvidence(n probes.Node, seen rotationState) rotationState {
+func (ns *nodeStates) weighEvidence(n probes.Node, seen rotationState) rotationState {
 	if seen.In == Yes || n.Down {
 		return seen
 	}
-	for _, r := range rot.nodes.records(n) {
+	for _, r := range ns.records(n) {
 		switch {
 		case r.Out() && !seen.ProvenOut:
 			seen = rotationState{In: No, ProvenOut: true, Proof: byBalancer, Reason: recorded(r)}

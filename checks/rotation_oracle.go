@@ -40,11 +40,11 @@ func hashesAddress(b probes.Balancer) bool {
 
 // key returns the value that the balancer hashed for a client: the key or address
 // that it presented, or our own address; "": not known.
-func (ns *nodeStates) key(tr *trace) string {
+func (r *Round) key(tr *trace) string {
 	switch own := tr.First().LocalAddress; {
 	case tr.Client != "":
 		return tr.Client
-	case hashesAddress(ns.round.Cluster.Balancer) && own.IsValid():
+	case hashesAddress(r.Cluster.Balancer) && own.IsValid():
 		return own.String()
 	default:
 		return ""
@@ -64,18 +64,18 @@ func (rot *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 	if rot.nodes.oracle == nil {
 		return unknown(MsgNoArithmetic, Args{})
 	}
-	missed, agreed := rot.missed(t), 0
+	missed, agreed := rot.round.missed(t), 0
 	for _, a := range t.answers {
 		if a.trace.Expected == "" || a.Label == "" || !a.OK() {
 			continue
 		}
-		index, ok := rot.nodes.oracle.Pick(rot.nodes.key(a.trace), missed...)
+		index, ok := rot.nodes.oracle.Pick(rot.round.key(a.trace), missed...)
 		if !ok {
 			continue
 		}
 		if computed := rot.round.Cluster.Nodes[index].ID; a.node != computed {
 			return unknown(MsgAnswersDiffer, Args{
-				Method: rot.round.Cluster.Balancer.Method, Client: rot.nodes.key(a.trace), Node: cmp.Or(a.node, a.Label), Other: computed,
+				Method: rot.round.Cluster.Balancer.Method, Client: rot.round.key(a.trace), Node: cmp.Or(a.node, a.Label), Other: computed,
 			})
 		}
 		if a.trace.Expected == n.ID {
@@ -87,7 +87,7 @@ func (rot *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 		return unknown(MsgClientNotAnswered, Args{})
 	case rot.nodes.rehashes() && rot.fitsFewerOut(t, missed, n):
 		return unknown(MsgOthersMayBeOut, Args{})
-	case rot.keyIgnored(t) && !rot.skippedForUs(n, t):
+	case rot.round.keyIgnored(t) && !rot.skippedForUs(n, t):
 		return unknown(MsgAllLandedOnOne, Args{Name: rot.round.Cluster.Balancer.KeyHeader()})
 	}
 	return rotationState{In: No, ProvenOut: true, Proof: byHash, Reason: msg(MsgHashedToNext, Args{Method: rot.round.Cluster.Balancer.Method, Count: agreed})}
@@ -115,7 +115,7 @@ func (rot *rotation) fitsWithout(t traffic, out []int) bool {
 		if a.trace.Expected == "" || a.node == "" || !a.OK() {
 			return false
 		}
-		index, ok := rot.nodes.oracle.Pick(rot.nodes.key(a.trace), out...)
+		index, ok := rot.nodes.oracle.Pick(rot.round.key(a.trace), out...)
 		return ok && rot.round.Cluster.Nodes[index].ID != a.node
 	})
 }
@@ -131,9 +131,9 @@ func subset(list []int, mask int) (some []int) {
 }
 
 // missed returns the indexes of the nodes that answered no client.
-func (rot *rotation) missed(t traffic) []int {
+func (r *Round) missed(t traffic) []int {
 	var out []int
-	for i, n := range rot.round.Cluster.Nodes {
+	for i, n := range r.Cluster.Nodes {
 		if !n.Down && t.answersFrom(n.ID) == 0 {
 			out = append(out, i)
 		}
@@ -144,7 +144,7 @@ func (rot *rotation) missed(t traffic) []int {
 // keyIgnored reports whether the balancer may ignore the key that clients present:
 // they were targeted at several nodes, and one node answered all of them. In earlier
 // rounds it did not.
-func (rot *rotation) keyIgnored(t traffic) bool {
+func (r *Round) keyIgnored(t traffic) bool {
 	targets, met := make(map[string]bool), make(map[string]bool)
 	for _, a := range t.answers {
 		if a.trace.Client == "" || a.trace.Expected == "" {
@@ -155,7 +155,7 @@ func (rot *rotation) keyIgnored(t traffic) bool {
 			met[a.node] = true
 		}
 	}
-	return len(targets) > 1 && len(met) == 1 && !rot.round.past().Balancer.Agreed
+	return len(targets) > 1 && len(met) == 1 && !r.past().Balancer.Agreed
 }
 
 // skippedForUs reports whether n is out even if the balancer ignores what clients
@@ -168,7 +168,7 @@ func (rot *rotation) skippedForUs(n probes.Node, t traffic) bool {
 	}
 	a := t.answers[at]
 	return sameNetwork(a.LocalAddress, a.trace.Balancer.Addr()) &&
-		slices.Contains(skipped(rot.nodes.oracle, a.LocalAddress.String(), rot.nodes.index(a.node)), rot.nodes.index(n.ID))
+		slices.Contains(skipped(rot.nodes.oracle, a.LocalAddress.String(), rot.round.index(a.node)), rot.round.index(n.ID))
 }
 
 // skipped returns the servers that p skips for key before it picks met.
@@ -229,8 +229,8 @@ func (tl *timeline) markOwnAddress(n probes.Node, history NodeHistory) NodeHisto
 }
 
 // answeredOwnAddressBefore reports whether n did so in an earlier round.
-func (rot *rotation) answeredOwnAddressBefore(n probes.Node) bool {
-	return rot.round.past().Nodes[n.ID].OwnAddress.IsValid()
+func (r *Round) answeredOwnAddressBefore(n probes.Node) bool {
+	return r.past().Nodes[n.ID].OwnAddress.IsValid()
 }
 
 // rotationByOwnAddress returns the state of a node that answered our address before:
@@ -244,8 +244,8 @@ func (rot *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationStat
 		if a.LocalAddress != history.OwnAddress {
 			continue
 		}
-		between := skipped(rot.nodes.oracle, a.LocalAddress.String(), rot.nodes.index(a.node))
-		if !slices.Contains(between, rot.nodes.index(n.ID)) || slices.ContainsFunc(between, func(i int) bool {
+		between := skipped(rot.nodes.oracle, a.LocalAddress.String(), rot.round.index(a.node))
+		if !slices.Contains(between, rot.round.index(n.ID)) || slices.ContainsFunc(between, func(i int) bool {
 			id := rot.round.Cluster.Nodes[i].ID
 			return id != n.ID && rot.nodes.ready(id)
 		}) {

@@ -21,14 +21,14 @@ func (rem *remaps) changeOfList() (change Message, node string) {
 	switch {
 	case rem.nodes.oracle == nil || len(placed) < 2:
 		return Message{}, ""
-	case rem.fits(rem.round.Cluster.Nodes, placed) && rem.round.Past.listDiffers():
+	case rem.round.fits(rem.round.Cluster.Nodes, placed) && rem.round.Past.listDiffers():
 		return msg(MsgListRestored, Args{}), ""
-	case rem.fits(rem.round.Cluster.Nodes, placed):
+	case rem.round.fits(rem.round.Cluster.Nodes, placed):
 		return Message{}, ""
 	}
-	for _, p := range rem.otherLists() {
+	for _, p := range rem.round.otherLists() {
 		switch {
-		case !rem.fits(p.servers, placed):
+		case !rem.round.fits(p.servers, placed):
 		case change.IsZero():
 			change, node = p.change, p.node
 		case p.change.ID == change.ID && p.node != node:
@@ -43,21 +43,21 @@ func (rem *remaps) changeOfList() (change Message, node string) {
 func (rem *remaps) placedByHash() map[string]string {
 	placed := make(map[string]string)
 	for _, tr := range rem.outcomes.traces {
-		key := rem.nodes.key(tr)
+		key := rem.round.key(tr)
 		if tr.Continued || key == "" || tr.firstListed == "" || !tr.First().OK() {
 			continue
 		}
 		placed[key] = tr.firstListed
 	}
-	if rem.rotation.keyIgnored(rem.outcomes.traffic) || len(rem.timeline.nodesDisruptedAt(rem.round.Started)) > 0 {
+	if rem.round.keyIgnored(rem.outcomes.traffic) || len(rem.timeline.nodesDisruptedAt(rem.round.Started)) > 0 {
 		return nil
 	}
 	return placed
 }
 
 // fits reports whether a list of servers explains every placement.
-func (rem *remaps) fits(servers []probes.Node, placed map[string]string) bool {
-	c := *rem.round.Cluster
+func (r *Round) fits(servers []probes.Node, placed map[string]string) bool {
+	c := *r.Cluster
 	c.Nodes = servers
 	picker, ok := Oracle(&c)
 	if !ok {
@@ -77,8 +77,8 @@ func (rem *remaps) fits(servers []probes.Node, placed map[string]string) bool {
 
 // otherLists returns the lists that differ from the configured one by one edit: a
 // line fewer, another order, a line more.
-func (rem *remaps) otherLists() []serverList {
-	nodes := rem.round.Cluster.Nodes
+func (r *Round) otherLists() []serverList {
+	nodes := r.Cluster.Nodes
 	var list []serverList
 	for i, n := range nodes {
 		list = append(list, serverList{slices.Delete(slices.Clone(nodes), i, i+1), msg(MsgLineRemoved, Args{Node: n.ID}), n.ID})

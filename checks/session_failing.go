@@ -61,7 +61,7 @@ func (t *tally) failsForNew(shared bool) bool {
 // sessionsFailing finds nodes where clients that hold a session get errors or another
 // page, while new clients are served.
 func sessionsFailing(tl *timeline) []Finding {
-	if tl.round.Cluster.Session == nil || tl.nodes.policy() == probes.PolicyNone {
+	if tl.round.Cluster.Session == nil || tl.round.policy() == probes.PolicyNone {
 		return nil
 	}
 	tallies := tallyByNode(tl)
@@ -96,12 +96,12 @@ func sessionsFailing(tl *timeline) []Finding {
 	if len(failures) == 0 {
 		return nil
 	}
-	finding := aboutAll(SessionFailing, Critical, tl.nodes.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
+	finding := aboutAll(SessionFailing, Critical, tl.round.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
 	finding.harm = harmSpan(failures)
 	finding.Summary, finding.Remedy = msg(MsgSessionsFail, Args{Nodes: finding.Nodes}), msg(MsgFindSessionError, Args{})
 	if onlyWrites {
 		finding.Summary, finding.Remedy = msg(MsgWritesFail, Args{Nodes: finding.Nodes}), msg(MsgFindWriteError, Args{})
-		if tl.nodes.policy() != probes.PolicyShared {
+		if tl.round.policy() != probes.PolicyShared {
 			mostStored = 2*len(finding.Nodes) < len(tl.nodes.serving)
 		}
 		if mostStored {
@@ -126,7 +126,7 @@ func tallyByNode(tl *timeline) map[string]*tally {
 		if a.outcome == OutcomeUnknown || harmed && (tl.nodes.refusesAll || tl.nodes.ownError(a.Exchange) && !(spared && tl.nodes.ownTimeout(a.Exchange)) || disruptedFor(tl, a)) {
 			continue
 		}
-		key := tallyKey(tl.nodes, a)
+		key := tallyKey(tl.round, a)
 		if tallies[key] == nil {
 			tallies[key] = &tally{clients: make(map[*trace]bool), failedClients: make(map[*trace]bool)}
 		}
@@ -140,8 +140,8 @@ const anyNode = "any"
 
 // tallyKey returns the node by which a request is counted. A failed answer names no node;
 // then it is the one that opened the session.
-func tallyKey(ns *nodeStates, a *answer) string {
-	if ns.policy() == probes.PolicyShared {
+func tallyKey(r *Round, a *answer) string {
+	if r.policy() == probes.PolicyShared {
 		return anyNode
 	}
 	return cmp.Or(a.node, a.trace.firstListed)
@@ -150,7 +150,7 @@ func tallyKey(ns *nodeStates, a *answer) string {
 // failingWithSession returns the nodes that answer with errors when a session is
 // presented to them directly.
 func failingWithSession(ns *nodeStates) []string {
-	return ns.nodesWhere(func(id string) bool {
+	return ns.round.nodesWhere(func(id string) bool {
 		return ns.ready(id) && slices.ContainsFunc(ns.round.FailoverChecks, func(x probes.FailoverCheck) bool {
 			return x.To == id && (failed(x.There) || x.There.Status >= 400 || ns.page.isWrong(x.There))
 		})

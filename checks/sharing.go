@@ -8,12 +8,12 @@ import (
 )
 
 // sessionsShared reports whether the nodes know each other's sessions.
-func sessionsShared(ns *nodeStates) Tristate {
+func sessionsShared(r *Round) Tristate {
 	answer := Unknown
-	if ns.round.AcceptsAnyID && !slices.ContainsFunc(ns.round.FailoverChecks, func(x probes.FailoverCheck) bool { return x.Counter > 0 }) {
+	if r.AcceptsAnyID && !slices.ContainsFunc(r.FailoverChecks, func(x probes.FailoverCheck) bool { return x.Counter > 0 }) {
 		return Unknown // an accepted unknown id proves nothing, and no value was stored
 	}
-	for _, x := range ns.round.FailoverChecks {
+	for _, x := range r.FailoverChecks {
 		switch x.SessionOutcome() {
 		case probes.SessionKept, probes.SessionStale:
 			answer = Yes
@@ -26,7 +26,7 @@ func sessionsShared(ns *nodeStates) Tristate {
 
 // sharing finds nodes that would lose the sessions of another node at a failover.
 func sharing(oc *outcomes) []Finding {
-	if oc.nodes.policy() != probes.PolicyShared && oc.nodes.policy() != probes.PolicyReplicated {
+	if oc.round.policy() != probes.PolicyShared && oc.round.policy() != probes.PolicyReplicated {
 		return nil
 	}
 	ignorant := make(map[string]bool)
@@ -40,7 +40,7 @@ func sharing(oc *outcomes) []Finding {
 	if len(ignorant) == 0 {
 		return nil
 	}
-	f := aboutAll(SessionNotShared, Warning, oc.nodes.nodesWhere(func(id string) bool { return ignorant[id] }))
+	f := aboutAll(SessionNotShared, Warning, oc.round.nodesWhere(func(id string) bool { return ignorant[id] }))
 	f.Summary = msg(MsgNotShared, Args{Nodes: f.Nodes})
 	if slices.ContainsFunc(oc.allAnswers, func(a *answer) bool { return a.moved() && a.sessionOutcome == probes.SessionLost }) {
 		f.Summary = msg(MsgNotSharedNow, Args{Nodes: f.Nodes})
@@ -131,7 +131,7 @@ func LeaksSessions(round Round) bool {
 
 // leaks finds sessions that several clients hold.
 func leaks(oc *outcomes) []Finding {
-	if oc.round.Cluster.Session == nil || oc.nodes.policy() == probes.PolicyNone {
+	if oc.round.Cluster.Session == nil || oc.round.policy() == probes.PolicyNone {
 		return nil
 	}
 	var evidence []Message
@@ -166,7 +166,7 @@ func leaks(oc *outcomes) []Finding {
 	if len(evidence) == 0 {
 		return nil
 	}
-	f := aboutAll(SessionLeaked, Critical, oc.nodes.nodesWhere(func(id string) bool { return nodes[id] }))
+	f := aboutAll(SessionLeaked, Critical, oc.round.nodesWhere(func(id string) bool { return nodes[id] }))
 	f.Summary = msg(MsgLeaked, Args{})
 	f.Evidence = limited(evidence)
 	f.Affected = Affected{Share: min(1, float64(len(clients))/float64(max(1, len(oc.traces)))), Of: len(oc.traces)}

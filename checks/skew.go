@@ -18,7 +18,7 @@ func versions(ns *nodeStates) []Finding {
 	if ns.round.ExpectVersion != "" {
 		return unexpectedVersions(ns, running)
 	}
-	return skew(ns, VersionSkew, "", running, MsgVersionsDiffer, MsgDeployOneVersion)
+	return skew(ns.round, VersionSkew, "", running, MsgVersionsDiffer, MsgDeployOneVersion)
 }
 
 // unexpectedVersions finds nodes that do not run the expected version. It is
@@ -63,16 +63,16 @@ func settings(ns *nodeStates) []Finding {
 				values[o.Node] = value
 			}
 		}
-		list = append(list, skew(ns, SettingsSkew, key, values, MsgSettingsDiffer, MsgEqualiseSettings)...)
+		list = append(list, skew(ns.round, SettingsSkew, key, values, MsgSettingsDiffer, MsgEqualiseSettings)...)
 	}
 	return list
 }
 
 // skew finds nodes whose value differs from that of most nodes; all nodes in case of
 // a tie.
-func skew(ns *nodeStates, code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
+func skew(r *Round, code Code, target string, values map[string]string, summary, remedy MessageID) []Finding {
 	nodesByValue := make(map[string][]string) // by value, in configuration order
-	for _, n := range ns.round.Cluster.Nodes {
+	for _, n := range r.Cluster.Nodes {
 		if value, known := values[n.ID]; known {
 			nodesByValue[value] = append(nodesByValue[value], n.ID)
 		}
@@ -84,7 +84,7 @@ func skew(ns *nodeStates, code Code, target string, values map[string]string, su
 	slices.SortStableFunc(kinds, func(a, b string) int { return len(nodesByValue[b]) - len(nodesByValue[a]) })
 	most := kinds[0]
 	tie := len(nodesByValue[kinds[1]]) == len(nodesByValue[most])
-	f := aboutAll(code, Warning, ns.nodesWhere(func(id string) bool {
+	f := aboutAll(code, Warning, r.nodesWhere(func(id string) bool {
 		value, known := values[id]
 		return known && (tie || value != most)
 	}))
@@ -124,8 +124,8 @@ func clocks(ns *nodeStates) []Finding {
 		return nil
 	}
 	worst := slices.Max(slices.Collect(maps.Values(apart)))
-	suspects := ns.nodesWhere(func(id string) bool { return apart[id] == worst })
-	if off := ns.nodesWhere(func(id string) bool { return apart[id] > 0 && clockOff(ns, id) }); len(off) > 0 && len(off) < len(suspects) {
+	suspects := ns.round.nodesWhere(func(id string) bool { return apart[id] == worst })
+	if off := ns.round.nodesWhere(func(id string) bool { return apart[id] > 0 && clockOff(ns, id) }); len(off) > 0 && len(off) < len(suspects) {
 		suspects = off // our own clock breaks the tie
 	}
 	f := aboutAll(ClockSkew, Warning, suspects)

@@ -36,7 +36,7 @@ func (mov *movement) separateByAddress() []separation {
 	var list []separation
 	first := make(map[string]*trace) // by the hashed key
 	for _, tr := range mov.outcomes.traces {
-		key := mov.nodes.key(tr)
+		key := mov.round.key(tr)
 		if tr.Continued || key == "" || tr.holder == "" || !tr.First().OK() || mov.scatteredWith(tr) {
 			continue
 		}
@@ -113,14 +113,14 @@ func (mov *movement) separated(tr *trace) (separation, bool) {
 		return separation{}, false
 	}
 	return separation{tr, [2]string{owner, successor}, msg(MsgSplitByWorker, Args{
-		Client: mov.nodes.key(tr), Node: owner, Of: met[owner], Other: successor, Count: met[successor],
+		Client: mov.round.key(tr), Node: owner, Of: met[owner], Other: successor, Count: met[successor],
 	})}, true
 }
 
 // ownerAndSuccessor returns the node that the hash names for a client, and the ready
 // node that it names without the owner.
 func (rot *rotation) ownerAndSuccessor(tr *trace) (owner, successor string, ok bool) {
-	key := rot.nodes.key(tr)
+	key := rot.round.key(tr)
 	if key == "" || rot.nodes.oracle == nil {
 		return "", "", false
 	}
@@ -150,7 +150,7 @@ func (mov *movement) answeredBetween(owner, successor string, tr *trace) bool {
 		if a.node != successor || !a.OK() {
 			return false
 		}
-		before, after := mov.answersAround(owner, tr, a.At)
+		before, after := mov.outcomes.answersAround(owner, tr, a.At)
 		limit := mov.round.Cluster.Balancer.FailTimeout
 		return !before.IsZero() && !after.IsZero() && (limit <= 0 || after.Sub(before) <= limit)
 	})
@@ -158,8 +158,8 @@ func (mov *movement) answeredBetween(owner, successor string, tr *trace) bool {
 
 // answersAround returns when a node last answered somebody at the frontend of a trace
 // before a moment, and when it was first asked after it; zero: not known.
-func (mov *movement) answersAround(node string, tr *trace, moment time.Time) (before, after time.Time) {
-	for _, a := range mov.outcomes.answers {
+func (oc *outcomes) answersAround(node string, tr *trace, moment time.Time) (before, after time.Time) {
+	for _, a := range oc.answers {
 		if a.node != node || !a.OK() || a.trace.Balancer != tr.Balancer {
 			continue
 		}
@@ -185,7 +185,7 @@ func splits(mov *movement) []Finding {
 		evidence = append(evidence, s.evidence)
 	}
 	f := Finding{Code: BalancerSplit, Severity: Warning}
-	f.Nodes = mov.nodes.nodesWhere(func(id string) bool {
+	f.Nodes = mov.round.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(mov.separations, func(s separation) bool { return slices.Contains(s.nodes[:], id) })
 	})
 	f.Summary = msg(MsgSplit, Args{})

@@ -13,7 +13,7 @@ func startOrder(tl *timeline) []Finding {
 		if !primary.Primary || !known {
 			continue
 		}
-		earlier := tl.nodes.nodesWhere(func(id string) bool {
+		earlier := tl.round.nodesWhere(func(id string) bool {
 			t, known := started[id]
 			return known && t.Before(since)
 		})
@@ -47,7 +47,7 @@ func starts(tl *timeline) (times map[string]time.Time, reported bool) {
 		}
 		if history := tl.nodeHistory[o.Node]; !history.ListensAgainAt.IsZero() {
 			seen[o.Node] = history.ListensAgainAt
-		} else if node := tl.round.Cluster.Nodes[tl.nodes.index(o.Node)]; !history.FirstAnswered.IsZero() && !node.Primary {
+		} else if node := tl.round.Cluster.Nodes[tl.round.index(o.Node)]; !history.FirstAnswered.IsZero() && !node.Primary {
 			seen[o.Node] = history.FirstAnswered
 		}
 	}

@@ -202,7 +202,7 @@ func (mov *movement) excused(a *answer) bool {
 // sessionReport reports whether sessions stay on their node, and with what
 // confidence.
 func sessionReport(rem *remaps) SessionReport {
-	session := SessionReport{Policy: rem.nodes.policy(), Sticky: Unknown, Shared: sessionsShared(rem.nodes)}
+	session := SessionReport{Policy: rem.round.policy(), Sticky: Unknown, Shared: sessionsShared(rem.round)}
 	for _, count := range rem.outcomes.newClients() {
 		session.NewClients += count
 	}

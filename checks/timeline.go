@@ -23,14 +23,14 @@ func newTimeline(rot *rotation) *timeline {
 	tl := &timeline{round: rot.round, nodes: rot.nodes, outcomes: rot.outcomes, rotation: rot, nodeHistory: updateNodes(rot.round)}
 	tl.consequencesFor = Aftermath(tl.round.Cluster.Balancer) + 2*tl.round.Every
 	for _, n := range tl.round.Cluster.Nodes {
-		history := tl.markListed(n.ID, tl.markOwnAddress(n, tl.nodeHistory[n.ID]))
+		history := tl.round.markListed(n.ID, tl.markOwnAddress(n, tl.nodeHistory[n.ID]))
 		tl.nodeHistory[n.ID] = tl.addSigns(n, tl.addBalancerEvents(n, history))
 	}
 	tl.inferRestarts() // after all other signs of all nodes: a known disruption explains a loss
 	for _, n := range tl.round.Cluster.Nodes {
 		tl.nodeHistory[n.ID] = tl.markSeen(n.ID, tl.nodeHistory[n.ID]) // last: signs reach back to when an earlier round saw the node well
 	}
-	for _, n := range tl.nodes.recentlyLeft() {
+	for _, n := range tl.round.recentlyLeft() {
 		tl.nodeHistory[n.ID] = tl.markLeft(n, tl.round.past().Nodes[n.ID])
 	}
 	return tl
@@ -39,16 +39,16 @@ func newTimeline(rot *rotation) *timeline {
 // disruptable returns the ids of the nodes for which fits is true, in configuration order. Those
 // that have left recently are among them unless the choice is computed: the arithmetic is that of
 // the listed nodes.
-func (tl *timeline) disruptable(fits func(id string) bool) []string {
-	if tl.nodes.oracle != nil {
-		return tl.nodes.nodesWhere(fits)
+func (ns *nodeStates) disruptable(fits func(id string) bool) []string {
+	if ns.oracle != nil {
+		return ns.round.nodesWhere(fits)
 	}
-	return tl.nodes.withLeft(fits)
+	return ns.round.withLeft(fits)
 }
 
 // nodesDisruptedAt returns the nodes whose disruptions cover a moment.
 func (tl *timeline) nodesDisruptedAt(at time.Time) []string {
-	return tl.disruptable(func(id string) bool {
+	return tl.nodes.disruptable(func(id string) bool {
 		return slices.ContainsFunc(tl.nodeHistory[id].Disruptions, func(d Disruption) bool { return d.covers(at, tl.consequencesFor) })
 	})
 }
@@ -72,7 +72,7 @@ func (tl *timeline) wasDisruptedIn(node string, s Span, such func(Disruption) bo
 
 // nodesDisruptedIn returns the nodes with a disruption within a span.
 func (tl *timeline) nodesDisruptedIn(s Span) []string {
-	return tl.disruptable(func(id string) bool { return tl.wasDisruptedIn(id, s, func(Disruption) bool { return true }) })
+	return tl.nodes.disruptable(func(id string) bool { return tl.wasDisruptedIn(id, s, func(Disruption) bool { return true }) })
 }
 
 // mayFollow reports whether an answer may be a consequence of an event: between the last answer
@@ -167,15 +167,15 @@ func (h NodeHistory) withRestart(at time.Time) NodeHistory {
 // addSign adds a sign of a disruption to the history of a node. The disruption
 // reaches from when the node was last known to be well to the moment of the sign.
 func (tl *timeline) addSign(node string, history NodeHistory, kind DisruptionKind, from, to time.Time, why Message) NodeHistory {
-	return history.with(tl.sign(node, kind, from, to, why), tl.consequencesFor)
+	return history.with(tl.outcomes.sign(node, kind, from, to, why), tl.consequencesFor)
 }
 
 // sign returns a sign of a disruption; see addSign.
-func (tl *timeline) sign(node string, kind DisruptionKind, from, to time.Time, why Message) Disruption {
+func (oc *outcomes) sign(node string, kind DisruptionKind, from, to time.Time, why Message) Disruption {
 	if from.IsZero() || from.After(to) {
 		from = to
 	}
-	d := Disruption{Span: Span{from, to}, Unwatched: !tl.holdsSession(node), Kind: kind, Why: &why}
+	d := Disruption{Span: Span{from, to}, Unwatched: !oc.holdsSession(node), Kind: kind, Why: &why}
 	if kind != DisruptionEjected {
 		d.Gone = to
 	}
@@ -190,7 +190,7 @@ func (tl *timeline) signsOfClients(node string, history NodeHistory) NodeHistory
 		case slices.Contains(a.upstreamsTried, node):
 			history = tl.addSign(node, history, DisruptionEjected, a.At, a.At, msg(MsgTriedInVain, Args{At: a.At}))
 		case a.failedNode == node:
-			d := tl.sign(node, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
+			d := tl.outcomes.sign(node, DisruptionDown, a.At, a.At, msg(MsgAClientGot, Args{Why: new(describe(a.Exchange))}))
 			d.Failures, d.LastFailed = Span{a.At, a.At.Add(a.Timing.Total)}, a.At
 			history = history.with(d, tl.consequencesFor)
 		}
@@ -242,6 +242,6 @@ func (h NodeHistory) recovered(at time.Time) NodeHistory {
 }
 
 // holdsSession reports whether a client of earlier rounds has its session on a node.
-func (tl *timeline) holdsSession(node string) bool {
-	return slices.ContainsFunc(tl.outcomes.traces, func(tr *trace) bool { return tr.Continued && (tr.opener == node || tr.holder == node) })
+func (oc *outcomes) holdsSession(node string) bool {
+	return slices.ContainsFunc(oc.traces, func(tr *trace) bool { return tr.Continued && (tr.opener == node || tr.holder == node) })
 }

@@ -70,7 +70,7 @@ func (oc *outcomes) everyNodeNamed() bool {
 			}
 		}
 	}
-	unnamed := oc.nodes.nodesWhere(func(id string) bool { return oc.nodes.identity.reported[id] == "" && !met[id] })
+	unnamed := oc.round.nodesWhere(func(id string) bool { return oc.nodes.identity.reported[id] == "" && !met[id] })
 	return len(unnamed) == 0
 }
 
@@ -205,7 +205,7 @@ func (t *trace) onlyMet(node string) bool {
 
 // resolve returns w with the node that answered each request.
 func (oc *outcomes) resolve(w probes.Trace) *trace {
-	out := &trace{Trace: w, holder: cmp.Or(oc.servingNode(w.First().Label), oc.formerLabel(w)), firstListed: oc.nodes.identity.NodeOf(w.First().Label)}
+	out := &trace{Trace: w, holder: cmp.Or(oc.servingNode(w.First().Label), oc.nodes.formerLabel(w)), firstListed: oc.nodes.identity.NodeOf(w.First().Label)}
 	method := oc.round.Cluster.Balancer.Method
 	out.opener = cmp.Or(oc.servingNode(w.OpenerLabel), out.holder)
 	out.mayBePinned = method == probes.MethodCookie || method == probes.MethodUnknown
@@ -215,7 +215,7 @@ func (oc *outcomes) resolve(w probes.Trace) *trace {
 		}
 		step := &w.Steps[i]
 		a := &answer{Step: step, trace: out, sessionOutcome: w.SessionOutcome(i), node: oc.nodes.identity.NodeOf(step.Label), upstreamsTried: oc.nodes.identity.FailedOver(step.Label)}
-		a.servingNode = cmp.Or(oc.servingNode(step.Label), oc.otherLabel(out, step.Label))
+		a.servingNode = cmp.Or(oc.servingNode(step.Label), oc.nodes.otherLabel(out, step.Label))
 		if step.Kind != probes.StepWrite && oc.nodes.page.isWrong(step.Exchange) {
 			a.sessionOutcome = probes.SessionUnknown // an answer that is not the page does not show the session
 		}
@@ -247,9 +247,9 @@ func (oc *outcomes) servingNode(label string) string {
 
 // formerLabel returns the unknown label of a client's first answer in quotes if a node that is
 // known by name answered the client later, so that the label is another node's; otherwise "".
-func (oc *outcomes) formerLabel(w probes.Trace) string {
+func (ns *nodeStates) formerLabel(w probes.Trace) string {
 	label := w.First().Label
-	if label == "" || oc.nodes.identity.Ambiguous(label) || !slices.ContainsFunc(w.Steps, func(s probes.Step) bool { return oc.nodes.identity.NodeOf(s.Label) != "" }) {
+	if label == "" || ns.identity.Ambiguous(label) || !slices.ContainsFunc(w.Steps, func(s probes.Step) bool { return ns.identity.NodeOf(s.Label) != "" }) {
 		return ""
 	}
 	return strconv.Quote(label)
@@ -257,8 +257,8 @@ func (oc *outcomes) formerLabel(w probes.Trace) string {
 
 // otherLabel returns an unknown label in quotes if the node that opened the session
 // is known by name, so that the label is another node's; otherwise "".
-func (oc *outcomes) otherLabel(tr *trace, label string) string {
-	if tr.firstListed == "" || label == "" || oc.nodes.identity.Ambiguous(label) {
+func (ns *nodeStates) otherLabel(tr *trace, label string) string {
+	if tr.firstListed == "" || label == "" || ns.identity.Ambiguous(label) {
 		return ""
 	}
 	return strconv.Quote(label)

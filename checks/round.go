@@ -1,0 +1,102 @@
+package checks
+
+import (
+	"slices"
+	"time"
+
+	"stickwatch/probes"
+)
+
+// A Round is everything that was observed of a cluster in one round. Judge needs
+// nothing else: no clock, no network.
+type Round struct {
+	Cluster  *probes.Cluster
+	Started  time.Time
+	Duration time.Duration
+
+	Confidence    float64 // confidence to which chance must be excluded, below 1; 0: DefaultConfidence
+	ExpectVersion string  // that every node must run; "": any
+	Ignore        []Code  // codes of findings that are dropped
+
+	Every time.Duration // interval at which canaries send requests between rounds; 0: they send none
+	Past  *History      // knowledge from earlier rounds; nil: this is a single round
+
+	Balancers      []probes.BalancerObservation
+	Nodes          []probes.NodeObservation // in the order of Cluster.Nodes
+	Traces         []probes.Trace           // of canaries and of new clients, whose traces have one request
+	FailoverChecks []probes.FailoverCheck
+	AddressChecks  []probes.AddressCheck
+	AcceptsAnyID   bool                // a node accepted a session id that no server had issued
+	OwnerChecks    []probes.OwnerCheck // of sessions that were lost, or answered by another node
+	Handshakes     []probes.HandshakeObservation
+	Dependencies   []probes.DependencyObservation
+	Source         probes.SourceState           // of the nodes; zero: they are all in the configuration
+	Login          probes.LoginStatus           // zero: clients need not log in, or none has
+	Evidence       []probes.EvidenceObservation // what the balancer itself reports, read after everything else
+
+	// Void is why the observations are no evidence: stickwatch itself could not probe. Its zero
+	// value: they are. The report is inconclusive.
+	Void Message
+}
+
+// past returns the knowledge of earlier rounds; an empty History for a single round.
+func (r *Round) past() History {
+	if r.Past == nil {
+		return History{}
+	}
+	return *r.Past
+}
+
+// policy returns the session policy of the cluster; PolicyNone without a session
+// test.
+func (r *Round) policy() probes.Policy {
+	if r.Cluster.Session == nil {
+		return probes.PolicyNone
+	}
+	return r.Cluster.Session.Policy
+}
+
+// index returns the position of a node in the configuration; -1 if it is not listed.
+func (r *Round) index(id string) int {
+	return slices.IndexFunc(r.Cluster.Nodes, func(n probes.Node) bool { return n.ID == id })
+}
+
+// nodesWhere returns the ids of the nodes for which fits is true, in configuration
+// order.
+func (r *Round) nodesWhere(fits func(id string) bool) []string {
+	var ids []string
+	for _, n := range r.Cluster.Nodes {
+		if fits(n.ID) {
+			ids = append(ids, n.ID)
+		}
+	}
+	return ids
+}
+
+// inOrder returns one observation for each node of the cluster, in configuration
+// order. A node that was not asked has an empty one.
+func (r *Round) inOrder() []probes.NodeObservation {
+	list := make([]probes.NodeObservation, len(r.Cluster.Nodes))
+	for i, n := range r.Cluster.Nodes {
+		list[i].Node = n.ID
+		if at := slices.IndexFunc(r.Nodes, func(o probes.NodeObservation) bool { return o.Node == n.ID }); at >= 0 {
+			list[i] = r.Nodes[at]
+		}
+	}
+	return list
+}
+
+// firstEvidence returns the time of the earliest evidence for a finding that was observed in
+// the round, which may be much later than its start; zero: none has a time.
+func (r *Round) firstEvidence(f Finding) (first time.Time) {
+	for _, evidence := range f.Evidence {
+		for e := &evidence; e != nil; e = e.Args.Why {
+			at := e.Args.At
+			future := r.Duration > 0 && at.After(r.Started.Add(r.Duration)) // such as the end of a certificate
+			if !at.Before(r.Started) && !future && (first.IsZero() || at.Before(first)) {
+				first = at
+			}
+		}
+	}
+	return first
+}
