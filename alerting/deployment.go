@@ -21,6 +21,7 @@ type Deployment struct {
 
 	Touched      []string       // names of the nodes that were observed down, restarted, ejected, or drained since From
 	CanariesLost int            // canary sessions that were lost since From
+	LastLost     time.Time      // when the last of them was lost; zero: none was
 	Watched      *WatchedCounts // the results of a client that watched it; nil: none reported any
 	Summed       time.Time      // when its summary was created; zero: it was not
 }

@@ -282,6 +282,30 @@ func TestDeploymentCounts(t *testing.T) {
 	}
 }
 
+// TestLostBeforeTakeover: sites report a lost session to the next owner of the cluster again, which counts
+// only those that the earlier one has not.
+func TestLostBeforeTakeover(t *testing.T) {
+	lost := func(r deployed, name string, after time.Duration) {
+		r.manager.ObserveRequest(checks.Request{Cluster: "shop", Session: probes.Fingerprint(name), At: noon.Add(after), Outcome: checks.OutcomeLost})
+	}
+	first := newDeployed(usual())
+	lost(first, "a", 2*time.Second)
+	lost(first, "b", time.Second)
+	stored := first.manager.deployments.list[0].clone()
+	stored.LastLost = stored.LastLost.Truncate(time.Millisecond)
+
+	next := newDeployed(usual())
+	for range 2 { // announcements are read again at every change
+		next.manager.SetDeployments([]Deployment{stored})
+		lost(next, "a", 2*time.Second)
+		lost(next, "b", time.Second)
+		lost(next, "c", 2*time.Second+time.Millisecond)
+	}
+	if got := next.manager.deployments.list[0].CanariesLost; got != 3 {
+		t.Errorf("the next owner counts %d lost sessions, want 3", got)
+	}
+}
+
 // TestCrashLoopOfDeployments: restarts by deployments make no crash loop, also after the
 // deployments, unless enough others remain.
 func TestCrashLoopOfDeployments(t *testing.T) {

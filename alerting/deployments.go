@@ -17,6 +17,10 @@ type deployments struct {
 	list    []*Deployment
 	changed []*Deployment // since the last take
 	lost    map[lostSession]bool
+
+	// countedUntil has, by ID, until when an earlier owner of the cluster counted lost sessions. Sites
+	// report each for a while, and report it to the next owner again.
+	countedUntil map[string]time.Time
 }
 
 // A lostSession identifies a session that was lost during a deployment. If session
@@ -36,7 +40,7 @@ func (d *deployments) countLost(one *Deployment, r checks.Request) {
 	if r.Session != "" {
 		s.balancer, s.node = "", ""
 	}
-	if d.lost[s] || len(d.lost) >= maxLost {
+	if d.lost[s] || len(d.lost) >= maxLost || r.At.UnixMilli() <= d.countedUntil[one.ID].UnixMilli() {
 		return
 	}
 	if d.lost == nil {
@@ -44,21 +48,28 @@ func (d *deployments) countLost(one *Deployment, r checks.Request) {
 	}
 	d.lost[s] = true
 	one.CanariesLost++
+	if one.LastLost.Before(r.At) {
+		one.LastLost = r.At
+	}
 	d.markChanged(one)
 }
 
 // replace replaces the announced deployments and keeps the observations about them,
 // which may be newer than the announcement read from the history.
 func (d *deployments) replace(announced []Deployment) {
-	old := d.list
-	d.list = nil
+	old, counted := d.list, d.countedUntil
+	d.list, d.countedUntil = nil, make(map[string]time.Time)
 	for _, one := range announced {
+		d.countedUntil[one.ID] = one.LastLost
 		if at := slices.IndexFunc(old, func(o *Deployment) bool { return o.ID == one.ID }); at >= 0 {
 			if one.Summed.IsZero() {
 				one.Summed = old[at].Summed // it may not be written yet
 			}
 			one.Touched = union(one.Touched, old[at].Touched)
 			one.CanariesLost = max(one.CanariesLost, old[at].CanariesLost)
+			if !old[at].LastLost.Before(one.LastLost) { // this owner counted them
+				one.LastLost, d.countedUntil[one.ID] = old[at].LastLost, counted[one.ID]
+			}
 		}
 		d.list = append(d.list, &one)
 	}

@@ -133,7 +133,7 @@ func (r *rig) restart(at time.Time) {
 	for _, one := range r.manager.deployments.list {
 		kept := one.clone()
 		seen := r.touched[one.ID]
-		kept.Touched, kept.CanariesLost, kept.Summed = seen.Touched, seen.CanariesLost, seen.Summed
+		kept.Touched, kept.CanariesLost, kept.LastLost, kept.Summed = seen.Touched, seen.CanariesLost, seen.LastLost, seen.Summed
 		announced = append(announced, kept)
 	}
 	r.manager = NewManager(r.config, past)

@@ -172,7 +172,7 @@ func (a *anchor) ofDeployments(list []alerting.Deployment) []alerting.Deployment
 	a.begin()
 	list = slices.Clone(list)
 	for i := range list {
-		list[i].From, list[i].To, list[i].Summed = a.of(list[i].From), a.of(list[i].To), a.of(list[i].Summed)
+		list[i].From, list[i].To, list[i].Summed, list[i].LastLost = a.of(list[i].From), a.of(list[i].To), a.of(list[i].Summed), a.of(list[i].LastLost)
 	}
 	return list
 }

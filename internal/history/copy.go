@@ -141,7 +141,7 @@ var eventTables = []eventTable{
 	{"notices", []string{"seq"}, []string{"id", "receiver", "incident", "state", "at", "due", "leased", "attempts", "reason", "body"}, false, true},
 	{"threads", []string{"receiver", "incident"}, []string{"thread", "at"}, false, false},
 	{"silences", []string{"id"}, []string{"starts", "ends", "body"}, false, false},
-	{"deployments", []string{"id"}, []string{"cluster", "name", "started", "ended", "nodes", "touched", "lost", "watched", "summed"}, false, true},
+	{"deployments", []string{"id"}, []string{"cluster", "name", "started", "ended", "nodes", "touched", "lost", "last_lost", "watched", "summed"}, false, true},
 	{"standing", []string{"cluster"}, []string{"body"}, false, false},
 	{"node_lists", []string{"cluster"}, []string{"at", "body"}, false, false},
 	{"counters", []string{"name"}, []string{"value"}, false, false},

@@ -157,7 +157,7 @@ func putDeployment(ctx context.Context, tx *transaction, d alerting.Deployment) 
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, observeDeployment, string(touched), d.CanariesLost, column(d.Summed), row)
+	_, err = tx.ExecContext(ctx, observeDeployment, string(touched), d.CanariesLost, column(d.LastLost), column(d.Summed), row)
 	return err
 }
 
@@ -186,15 +186,18 @@ func announced(ctx context.Context, q queryer, at time.Time) ([]alerting.Deploym
 
 func scanDeployment(rows *sql.Rows) (deployment alerting.Deployment, err error) {
 	var id, started int64
-	var ended, summed sql.NullInt64
+	var ended, lastLost, summed sql.NullInt64
 	var nodes, touched []byte
 	var watched sql.NullString
-	if err := rows.Scan(&id, &deployment.Cluster, &deployment.Name, &started, &ended, &nodes, &touched, &deployment.CanariesLost, &watched, &summed); err != nil {
+	if err := rows.Scan(&id, &deployment.Cluster, &deployment.Name, &started, &ended, &nodes, &touched, &deployment.CanariesLost, &lastLost, &watched, &summed); err != nil {
 		return deployment, err
 	}
 	deployment.ID, deployment.From = strconv.FormatInt(id, 10), timeOf(started)
 	if ended.Valid {
 		deployment.To = timeOf(ended.Int64)
+	}
+	if lastLost.Valid {
+		deployment.LastLost = timeOf(lastLost.Int64)
 	}
 	if summed.Valid {
 		deployment.Summed = timeOf(summed.Int64)

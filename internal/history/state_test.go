@@ -405,7 +405,7 @@ func TestAnnounced(t *testing.T) {
 	}
 	announced(want)
 	observed := want
-	observed.Touched, observed.CanariesLost = []string{"node1"}, 2
+	observed.Touched, observed.CanariesLost, observed.LastLost = []string{"node1"}, 2, testTime.Add(time.Second)
 	want = observed
 	want.To, want.Watched = testTime.Add(time.Minute), &alerting.WatchedCounts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}
 	if err := db.EndDeployment(t.Context(), id, want.To, want.Watched); err != nil {

@@ -129,8 +129,8 @@ const (
 
 	insertDeployment  = `INSERT INTO deployments (cluster, name, started, nodes) VALUES (?, ?, ?, ?) RETURNING id`
 	updateDeployment  = `UPDATE deployments SET ended = ?, watched = ? WHERE id = ? AND ended IS NULL`
-	observeDeployment = `UPDATE deployments SET touched = ?, lost = ?, summed = ? WHERE id = ?`
-	selectAnnounced   = `SELECT id, cluster, name, started, ended, nodes, touched, lost, watched, summed FROM deployments
+	observeDeployment = `UPDATE deployments SET touched = ?, lost = ?, last_lost = ?, summed = ? WHERE id = ?`
+	selectAnnounced   = `SELECT id, cluster, name, started, ended, nodes, touched, lost, last_lost, watched, summed FROM deployments
 	WHERE summed IS NULL OR summed > ? ORDER BY id`
 	expireDeployments = `UPDATE deployments SET ended = started + ? WHERE ended IS NULL AND started <= ?`
 	// selectDeployments selects deployments that overlap a span. See ofCluster.
