@@ -32,7 +32,7 @@ func attribute(rem *remaps) *attribution {
 	att := &attribution{
 		round: rem.round, nodes: rem.nodes, outcomes: rem.outcomes, rotation: rem.rotation,
 		timeline: rem.timeline, movement: rem.movement, remaps: rem,
-		history: History{Nodes: maps.Clone(rem.timeline.nodeHistory), Balancer: rem.balancer, SlowConnects: rem.outcomes.slowConnects},
+		history: History{Nodes: maps.Clone(rem.timeline.nodeHistory), Balancer: rem.balancerHistory, SlowConnects: rem.outcomes.slowConnects},
 	}
 	for id, known := range att.history.Nodes {
 		known.ScatteredSince, known.ScatteredLast = att.movement.scattered[id].From, att.movement.scattered[id].To
@@ -69,7 +69,7 @@ const (
 func (att *attribution) causeOfLoss(a *answer) lossCause {
 	reported := a.pauseBefore() >= shortestPause && a.sinceLastKept().contains(att.round.past().Balancer.LastLostAt)
 	if att.round.policy() == probes.PolicySticky {
-		switch known := att.remaps.balancer; {
+		switch known := att.remaps.balancerHistory; {
 		// What the balancer does at this moment shows these, and the nodes were well.
 		case att.movement.drifted(a.trace):
 			return lossByDrift

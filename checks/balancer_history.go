@@ -18,8 +18,8 @@ type BalancerHistory struct {
 	Waited       waits
 }
 
-// balancerHistory returns the history of the balancer with this round's observations.
-func (rem *remaps) balancerHistory() BalancerHistory {
+// updateBalancer returns the history of the balancer with this round's observations.
+func (rem *remaps) updateBalancer() BalancerHistory {
 	balancerHistory := rem.round.past().Balancer
 	for _, m := range rem.movement.drifts {
 		if m.At.After(balancerHistory.LastDriftAt) {

@@ -41,9 +41,9 @@ type remaps struct {
 	timeline *timeline
 	movement *movement
 
-	remap    *observedRemap  // that this round has seen; nil: none
-	forgot   bool            // this round has seen that the balancer forgets idle clients
-	balancer BalancerHistory // this round included
+	remap           *observedRemap  // that this round has seen; nil: none
+	forgot          bool            // this round has seen that the balancer forgets idle clients
+	balancerHistory BalancerHistory // this round included
 }
 
 // findRemaps returns the sixth stage of a round.
@@ -52,7 +52,7 @@ func findRemaps(mov *movement) *remaps {
 		round: mov.round, nodes: mov.nodes, outcomes: mov.outcomes, rotation: mov.rotation, timeline: mov.timeline, movement: mov,
 	}
 	rem.remap = rem.findRemap()
-	rem.balancer = rem.balancerHistory()
+	rem.balancerHistory = rem.updateBalancer()
 	return rem
 }
 
@@ -293,7 +293,7 @@ func (rem *remaps) movedByReturn(a *answer, out []string) bool {
 
 // remapFindings finds that the balancer has recently sent many clients to another node.
 func remapFindings(rem *remaps) []Finding {
-	remapping := rem.balancer.Remapped
+	remapping := rem.balancerHistory.Remapped
 	if remapping.At.IsZero() || rem.round.Started.Sub(remapping.At) > eventReportedFor {
 		return nil
 	}
