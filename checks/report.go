@@ -76,13 +76,13 @@ type SessionReport struct {
 	Shared     Tristate
 	Confidence float64 // that Sticky is not chance; 0 if Sticky is unknown
 	Reason     Message // why Sticky has its value
-	Canaries   []Canary
+	Canaries   []CanaryTrace
 	NewClients int    // new clients through the balancer
 	Moves      []Move // sessions that another node answered, once for each node
 }
 
-// A Canary is a client trace with node ids.
-type Canary struct {
+// A CanaryTrace is a client trace with node ids.
+type CanaryTrace struct {
 	Pinned   string // node that holds the session; "": not known
 	Client   string // address or key that the client presented; "": our own
 	Balancer string // address that it went through
@@ -111,13 +111,13 @@ type DependencyReport struct {
 
 // canaries returns the traces with follow-ups or with a target node, in configuration
 // order of their nodes.
-func canaries(oc *outcomes) []Canary {
-	var list []Canary
+func canaries(oc *outcomes) []CanaryTrace {
+	var list []CanaryTrace
 	for _, tr := range oc.traces {
 		if len(tr.Steps) < 2 && tr.Expected == "" {
 			continue
 		}
-		c := Canary{Pinned: cmp.Or(tr.holder, tr.Expected), Client: tr.Client, Balancer: tr.Balancer.String()}
+		c := CanaryTrace{Pinned: cmp.Or(tr.holder, tr.Expected), Client: tr.Client, Balancer: tr.Balancer.String()}
 		answers := tr.allAnswers()
 		c.Steps = make([]CanaryStep, 0, len(answers))
 		for _, a := range answers {
@@ -131,7 +131,7 @@ func canaries(oc *outcomes) []Canary {
 		}
 		list = append(list, c)
 	}
-	slices.SortStableFunc(list, func(a, b Canary) int { return cmp.Compare(oc.round.index(a.Pinned), oc.round.index(b.Pinned)) })
+	slices.SortStableFunc(list, func(a, b CanaryTrace) int { return cmp.Compare(oc.round.index(a.Pinned), oc.round.index(b.Pinned)) })
 	return list
 }
 

@@ -155,7 +155,7 @@ func (r *reporter) show(j monitor.RoundResult) {
 }
 
 // oldestOpened returns when the oldest canary of each node was opened.
-func oldestOpened(canaries []monitor.Canary) map[string]time.Time {
+func oldestOpened(canaries []monitor.CanarySession) map[string]time.Time {
 	at := make(map[string]time.Time)
 	for _, c := range canaries {
 		if old, ok := at[c.Node]; !ok || c.Opened.Before(old) {

@@ -316,11 +316,11 @@ func (p *canaryPool) reportProbe(c *pooledCanary, cluster string, ex probes.Exch
 }
 
 // exportedCanaries returns the public data of the canaries.
-func (p *canaryPool) exportedCanaries() []Canary {
-	var list []Canary
+func (p *canaryPool) exportedCanaries() []CanarySession {
+	var list []CanarySession
 	for _, c := range p.canaries {
 		trace := c.Trace()
-		list = append(list, Canary{
+		list = append(list, CanarySession{
 			Node: c.ownerNode, Balancer: trace.URL, Client: trace.Client, Session: trace.First().Session, Opened: c.Opened(),
 		})
 	}

@@ -91,11 +91,11 @@ type RoundResult struct {
 	Round    checks.Round
 	Full     bool // full round; Report.Session.Moves covers the time since the last full round
 	Changes  []checks.Change
-	Canaries []Canary
+	Canaries []CanarySession
 }
 
-// A Canary is the public data of a canary's session.
-type Canary struct {
+// A CanarySession is the public data of a canary's session.
+type CanarySession struct {
 	Node     string // node that holds the session
 	Balancer string // URL of the balancer
 	Client   string // client address or key that it presents; "": the address of this machine

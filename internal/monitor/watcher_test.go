@@ -93,7 +93,7 @@ func watchAs(t *testing.T, c *probes.Cluster, p *monitor.Prober, intervals monit
 }
 
 // sessions returns the sorted sessions of canaries.
-func sessions(list []monitor.Canary) (ids []probes.Fingerprint) {
+func sessions(list []monitor.CanarySession) (ids []probes.Fingerprint) {
 	for _, c := range list {
 		ids = append(ids, c.Session)
 	}

@@ -70,7 +70,7 @@ func (r *report) addNode(i int, id string) {
 // addCanary adds a canary with the nodes that answered it: "node1 node1 node2". A word
 // "node2/b" is an answer with a new session, "!502" an error.
 func (r *report) addCanary(client, answers string) {
-	c := checks.Canary{Client: client, Balancer: "10.0.0.9:8088"}
+	c := checks.CanaryTrace{Client: client, Balancer: "10.0.0.9:8088"}
 	session := client
 	for i, word := range strings.Fields(answers) {
 		step := checks.CanaryStep{At: testTime.Add(time.Duration(i) * 50 * time.Millisecond), Kind: probes.StepFollow, Status: 200}

@@ -61,7 +61,7 @@ func (v voice) answerOf(s checks.CanaryStep) span {
 
 // traceSpans returns a canary's trace: "node1 ×3 → node2 ×2  ✓ kept". A star marks a
 // new session.
-func (v voice) traceSpans(c checks.Canary) []span {
+func (v voice) traceSpans(c checks.CanaryTrace) []span {
 	all, kept := v.traceSegments(c.Steps)
 	if len(all) == 0 {
 		return []span{toned(doubt, v.Say("no answer"))}
@@ -103,14 +103,14 @@ func segmentSpans(s traceSegment, moved bool) []span {
 }
 
 // isSteady reports whether a canary stayed on its node and kept its session.
-func isSteady(c checks.Canary) bool {
+func isSteady(c checks.CanaryTrace) bool {
 	all, kept := voice{}.traceSegments(c.Steps)
 	return len(all) == 1 && all[0].tone == plain && kept != checks.No
 }
 
 // canaryName returns the client address of a canary, and the node that it belongs to
 // if another node gave the first answer.
-func (v voice) canaryName(c checks.Canary) string {
+func (v voice) canaryName(c checks.CanaryTrace) string {
 	client := CleanName(cmp.Or(c.Client, v.Say("own address")))
 	if c.Pinned != "" && len(c.Steps) > 0 && c.Steps[0].Node != "" && c.Steps[0].Node != c.Pinned {
 		client = v.Say("%s of %s", client, CleanName(c.Pinned))
@@ -168,7 +168,7 @@ func (v voice) evidenceBasis(s checks.SessionReport) string {
 	}
 }
 
-func (v voice) followUps(canaries []checks.Canary) string {
+func (v voice) followUps(canaries []checks.CanaryTrace) string {
 	least, most := math.MaxInt, 0
 	for _, c := range canaries {
 		n := 0

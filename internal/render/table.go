@@ -91,7 +91,7 @@ func (v voice) nodeCount(nodes []checks.NodeReport) string {
 // maxSteadyCanaries bounds how many canaries that stayed on their node are shown.
 const maxSteadyCanaries = 8
 
-func (t *Text) canaries(canaries []checks.Canary) {
+func (t *Text) canaries(canaries []checks.CanaryTrace) {
 	width, steady := 0, 0
 	through := map[string]bool{}
 	for _, c := range canaries {

@@ -51,7 +51,7 @@ func TestTrace(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", tt.answers, got, tt.want)
 		}
 	}
-	if got := join(voice{}.traceSpans(checks.Canary{})); got != "? no answer" {
+	if got := join(voice{}.traceSpans(checks.CanaryTrace{})); got != "? no answer" {
 		t.Errorf("no steps: got %q", got)
 	}
 }

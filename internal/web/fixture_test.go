@@ -60,7 +60,7 @@ func (fc *fakeCluster) addNode(id string, i int) {
 
 // canary adds a session of a node with the nodes that answered its requests.
 func (fc *fakeCluster) canary(pinned string, answers ...string) {
-	c := checks.Canary{Pinned: pinned, Client: "198.18.0.1", Balancer: "10.0.0.9:8088"}
+	c := checks.CanaryTrace{Pinned: pinned, Client: "198.18.0.1", Balancer: "10.0.0.9:8088"}
 	for i, node := range answers {
 		c.Steps = append(c.Steps, checks.CanaryStep{
 			At: testTime.Add(time.Duration(i) * 50 * time.Millisecond), Kind: probes.StepFollow,

@@ -152,7 +152,7 @@ func rank(m tone) int {
 }
 
 // canaryResult returns the result of a canary's newest response.
-func (v viewContext) canaryResult(c checks.Canary, n checks.NodeReport, policy probes.Policy) verdictCell {
+func (v viewContext) canaryResult(c checks.CanaryTrace, n checks.NodeReport, policy probes.Policy) verdictCell {
 	last := c.Steps[len(c.Steps)-1]
 	opened := c.Steps[0].Session
 	moved := last.Node != "" && last.Node != c.Pinned

@@ -158,7 +158,7 @@ func sessionOf(s checks.SessionReport) Session {
 	}
 }
 
-func canaryOf(c checks.Canary) Canary {
+func canaryOf(c checks.CanaryTrace) Canary {
 	return Canary{
 		Pinned:   Text(c.Pinned),
 		Client:   Text(c.Client),
