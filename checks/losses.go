@@ -27,7 +27,7 @@ func losses(att *attribution) []Finding {
 		case a.sessionOutcome == probes.SessionStale && !att.lostWithNode(a):
 			back = append(back, a)
 		case a.sessionOutcome != probes.SessionLost || att.causeOfLoss(a) != lossUnexplained:
-		case a.moved() || att.lostBefore(a):
+		case a.elsewhere() || att.lostBefore(a):
 			moved = append(moved, a)
 		default:
 			own = append(own, a)
@@ -137,6 +137,17 @@ func (att *attribution) lostByAll(lost []*answer) bool {
 			return a.sessionOutcome == probes.SessionKept && a.At.After(earliest) && a.At.Before(at)
 		}))
 	})
+}
+
+// elsewhere reports whether another node answered than the one that had the contents of the
+// session. That is the node which stored the expected value, or else the holder.
+func (a *answer) elsewhere() bool {
+	for _, b := range a.trace.allAnswers() {
+		if b.Kind == probes.StepWrite && b.Counter == a.Counter && b.servingNode != "" {
+			return a.servingNode != "" && a.servingNode != b.servingNode && !a.CookieEnded()
+		}
+	}
+	return a.moved()
 }
 
 // roamed reports whether several nodes had answered the client by then. If nodes keep their

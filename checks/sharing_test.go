@@ -2,6 +2,9 @@ package checks_test
 
 import (
 	"net/url"
+	"slices"
+	"strconv"
+	"time"
 
 	"stickwatch/probes"
 )
@@ -38,6 +41,28 @@ func losing(base func() *round) func() *round {
 	})
 }
 
+// storedByNodes returns a round of nodes that accept any session id and share nothing, as PHP
+// does by default: node2 stored each client's first value, and node3 the second one.
+func storedByNodes() *round {
+	r := scattered()
+	for i := range r.Traces {
+		w := &r.Traces[i]
+		w.Base = 1000 * (i + 1)
+		writes := []probes.Step{w.Steps[0], w.Steps[0]}
+		for j, label := range []string{"node2", "node3"} {
+			writes[j].Kind, writes[j].Label, writes[j].Counter = probes.StepWrite, label, w.Base+1+j
+			writes[j].At = writes[j].At.Add(time.Duration(1+j) * time.Millisecond)
+		}
+		for j := range w.Steps[1:] {
+			step := &w.Steps[1+j]
+			step.Counter = w.Base + 2
+			step.Value = map[string]string{"node2": strconv.Itoa(w.Base + 1), "node3": strconv.Itoa(w.Base + 2)}[step.Label]
+		}
+		w.Steps = slices.Insert(w.Steps, 1, writes...)
+	}
+	return r
+}
+
 var sharingSpecs = []spec{
 	{
 		name:  "not shared: none knows the others' sessions",
@@ -58,6 +83,15 @@ var sharingSpecs = []spec{
 		want: []string{
 			"warning session_not_shared [node1 node2 node3]",
 			"critical session_lost/after a move [node1 node2 node3] <- session_not_shared",
+		},
+	},
+	{
+		name:  "not shared: each node has what was stored through it",
+		round: withPolicy(probes.PolicyShared, unshared(storedByNodes)),
+		want: []string{
+			"warning session_not_shared [node1 node2 node3]",
+			"critical session_lost/node1 after a move <- session_not_shared",
+			"critical session_rollback/node2 <- session_not_shared",
 		},
 	},
 	{

@@ -17,9 +17,8 @@ type gap struct {
 // name of a test or a prefix of it. They are run and reported, and listed in
 // SCENARIOS.md. A correct result is an error: remove the entry then.
 var notMet = map[string]gap{
-	// Cookies and clocks.
-	"TestScenarios/no_cookie_that_tells_the_node":        {why: "reported as session_lost, not as a cookie that is never set"},
-	"TestPHPAcceptsAnyID/nginx_round_robin/counter_true": {why: "reported as session_rollback in some runs", sometimes: true},
+	// Cookies.
+	"TestScenarios/no_cookie_that_tells_the_node": {why: "reported as session_lost, not as a cookie that is never set"},
 
 	// Sessions of others.
 	"TestCacheBeforeTheBalancer/every_answer":                                                   {why: "not found behind hashes, where each client is targeted", sometimes: true},
