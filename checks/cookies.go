@@ -92,6 +92,9 @@ func noSessionSurvives(oc *outcomes) bool {
 		if a.Session != "" {
 			shown++
 		}
+		if oc.continuesAtWrite(a) {
+			return false
+		}
 		if !a.isFollowUp() || a.trace.Continued || !a.OK() {
 			continue
 		}
@@ -105,4 +108,13 @@ func noSessionSurvives(oc *outcomes) bool {
 		}
 	}
 	return shown == 0 || lostAtOwnNode > 0
+}
+
+// continuesAtWrite reports whether the answer to a write shows that the node knew the session,
+// because it has the id that the client presented. The same cookie, set again, may be one by
+// which the balancer replaces that of the node. No cache answers a write, whose URL is another
+// one each time.
+func (oc *outcomes) continuesAtWrite(a *answer) bool {
+	setAgain := oc.round.Cluster.Session != nil && oc.round.Cluster.Session.Cookie != "" && a.ShowsSession && !a.NewID
+	return a.Kind == probes.StepWrite && a.OK() && !setAgain && a.sessionOutcome == probes.SessionKept
 }

@@ -23,7 +23,7 @@ func losses(att *attribution) []Finding {
 	for _, a := range att.outcomes.allAnswers {
 		switch {
 		case a.foreign != nil:
-			// the value is another client's, which leaks reports
+			// the session or value is another client's, which leaks reports
 		case a.sessionOutcome == probes.SessionStale && !att.lostWithNode(a):
 			back = append(back, a)
 		case a.sessionOutcome != probes.SessionLost || att.causeOfLoss(a) != lossUnexplained:

@@ -198,6 +198,7 @@ const (
 	MsgLeaked               MessageID = "leaked"
 	MsgSameSession          MessageID = "same_session"
 	MsgReadForeign          MessageID = "read_foreign"
+	MsgGivenForeign         MessageID = "given_foreign"
 	MsgShowedForeign        MessageID = "showed_foreign"
 	MsgFindCache            MessageID = "find_cache"
 	MsgSessionsFail         MessageID = "sessions_fail"

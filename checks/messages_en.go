@@ -225,6 +225,7 @@ var english = translation{
 		MsgLeaked:               "clients are given each other's session: what one user stores another one reads",
 		MsgSameSession:          "two clients that came without a cookie were given session {{.Session}}, at {{clock .Since}} and {{clock .At}}",
 		MsgReadForeign:          "session {{.Session}} read {{.Value}} at {{clock .At}}, which session {{.NewSession}} had stored",
+		MsgGivenForeign:         "the client of session {{.Session}} was given session {{.NewSession}} at {{clock .At}}, which is another client's",
 		MsgShowedForeign:        "session {{.Session}}, presented to {{.Node}} directly, showed {{.Value}}, which session {{.NewSession}} had stored",
 		MsgFindCache:            "Look for a cache between clients and nodes that stores answers with Set-Cookie: send Cache-Control: no-store with session pages, and do not ignore it (proxy_ignore_headers in nginx; `nocache` with HAProxy's cookie insert).",
 		MsgSessionsFail:         `clients that hold a session get errors{{template "of nodes" .}}, while new clients are served`,

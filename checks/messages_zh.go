@@ -231,6 +231,7 @@ var chinese = translation{
 		MsgLeaked:               "不同客户端得到了同一会话：一个用户存入的内容会被另一个用户读到",
 		MsgSameSession:          "两个没有 Cookie 的客户端得到了同一会话 {{.Session}}（{{clock .Since}} 与 {{clock .At}}）",
 		MsgReadForeign:          "会话 {{.Session}} 读到了由会话 {{.NewSession}} 存入的 {{.Value}}（{{clock .At}}）",
+		MsgGivenForeign:         "会话 {{.Session}} 的客户端得到了另一客户端的会话 {{.NewSession}}（{{clock .At}}）",
 		MsgShowedForeign:        "直接向 {{.Node}} 出示会话 {{.Session}}，显示了由会话 {{.NewSession}} 存入的 {{.Value}}",
 		MsgFindCache:            "请检查客户端与节点之间是否有缓存保存了带 Set-Cookie 的响应：会话页面应返回 Cache-Control: no-store，且缓存不得忽略它（nginx 的 proxy_ignore_headers；HAProxy 的 cookie insert 请加 nocache）。",
 		MsgSessionsFail:         `持有会话的客户端请求出错{{template "of nodes" .}}，而新客户端正常`,

@@ -211,12 +211,20 @@ func BalancerName(base string, at netip.AddrPort) string {
 	return base + " " + at.String()
 }
 
-// setOutcomes sets the outcome of each answer, and finds the answers that show a
-// value that another client of ours has stored.
+// setOutcomes sets the outcome of each answer, and finds the answers that show the session of
+// another client of ours, or a value that it has stored.
 func (oc *outcomes) setOutcomes() {
+	given := oc.givenSessions()
+	if noSessionSurvives(oc) {
+		given = nil // the ids are not those of sessions, such as those in a balancer's cookie with the same name
+	}
 	for _, a := range oc.allAnswers {
 		if n, err := strconv.Atoi(a.Value); err == nil && n > 0 {
 			a.foreign = oc.writerOf(n, a.trace)
+		}
+		a.readForeign = a.foreign != nil
+		if !a.readForeign {
+			a.foreign = a.givenAnother(given)
 		}
 		a.outcome = oc.nodes.outcomeOf(a)
 	}

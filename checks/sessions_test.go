@@ -1,6 +1,7 @@
 package checks_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -67,6 +68,35 @@ func counting() *round {
 		r.eachStep(n.ID, func(s *probes.Step) { s.Counter, s.Value = 1002, "1002" })
 	}
 	return r
+}
+
+// cachedAnswers returns a round in which the clients of a node get one answer, from before a
+// value was stored. Writes reach the node, and change alters their answers.
+func cachedAnswers(change func(write *probes.Step)) func() *round {
+	return func() *round {
+		r := healthy()
+		r.Cluster.Session.ID = anyCookie{}
+		for _, n := range r.Cluster.Nodes {
+			r.newClients(1, n.ID)
+		}
+		byNode := make(map[string]probes.Fingerprint)
+		for i := range r.Traces {
+			w := &r.Traces[i]
+			w.Base = 1000 * (i + 1)
+			byNode[w.Steps[0].Label] = cmp.Or(byNode[w.Steps[0].Label], w.Steps[0].Session)
+			for j := range w.Steps {
+				w.Steps[j].Session, w.Steps[j].NewID = byNode[w.Steps[j].Label], j == 0
+				if j > 0 {
+					w.Steps[j].Counter = w.Base + 1
+				}
+			}
+			write := w.Steps[0]
+			write.Kind, write.Counter, write.NewID = probes.StepWrite, w.Base+1, false
+			change(&write)
+			w.Steps = slices.Insert(w.Steps, 1, write)
+		}
+		return r
+	}
 }
 
 // remapped returns a hash over three nodes whose balancer recently dropped the third,
@@ -395,6 +425,28 @@ var sessionSpecs = []spec{
 			}
 		}),
 		want: []string{"critical session_leaked/node2"},
+	},
+	{
+		name: "leaked: a client that returns gets the session of another one",
+		round: changed(func(r *round) {
+			r.Traces[1].Steps[4].Session = r.Traces[0].First().Session
+		}),
+		want: []string{"critical session_leaked/node2"},
+	},
+	{
+		name:  "leaked: a cache answers all requests but those that store a value, which the node of the session answers",
+		round: cachedAnswers(func(*probes.Step) {}),
+		want:  []string{"critical session_leaked [node1 node2 node3]", "critical session_lost [node1 node2 node3] <- session_leaked"},
+	},
+	{
+		name:  "not leaked: the same answers of nodes that did not know the id",
+		round: cachedAnswers(func(write *probes.Step) { write.Session, write.NewID = otherSession, true }),
+		want:  []string{"warning cookie_rejected/none", "critical session_lost [node1 node2 node3] <- cookie_rejected/none"},
+	},
+	{
+		name:  "not leaked: the same answers of a balancer that replaces the cookie in each",
+		round: from(cachedAnswers(func(*probes.Step) {}), func(r *round) { r.Cluster.Session.Cookie = "JSESSIONID" }),
+		want:  []string{"warning cookie_rejected/none", "critical session_lost [node1 node2 node3] <- cookie_rejected/none"},
 	},
 	{
 		name: "not leaked: what looks like an id is the same everywhere, also directly",

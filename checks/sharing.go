@@ -83,34 +83,52 @@ func (oc *outcomes) foreignAt(x probes.FailoverCheck) *trace {
 	return oc.writerOf(n, nil)
 }
 
-// A sharedID is two clients that hold one session.
-type sharedID struct{ a, b *trace }
-
-// sharedIDs finds new clients that were given the same session. An id that several
-// nodes give to everybody when asked directly does not identify a session and is left
+// givenSessions returns the first client that was given each session, by the id. An id that
+// several nodes give to everybody when asked directly does not identify a session and is left
 // out.
-func sharedIDs(oc *outcomes) []sharedID {
-	first := make(map[probes.Fingerprint]*trace)
-	var list []sharedID
+func (oc *outcomes) givenSessions() map[probes.Fingerprint]*trace {
+	given := make(map[probes.Fingerprint]*trace)
 	for _, tr := range oc.traces {
 		id := tr.First().Session
 		if id == "" || constantID(oc.nodes, id) {
 			continue
 		}
-		if other := first[id]; other != nil && sameClient(other, tr) {
-			continue
-		} else if other != nil {
-			list = append(list, sharedID{other, tr})
-			continue
+		if other := given[id]; other == nil || tr.First().At.Before(other.First().At) {
+			given[id] = tr
 		}
-		first[id] = tr
+	}
+	return given
+}
+
+// A sharedID is two clients that hold one session.
+type sharedID struct{ a, b *trace }
+
+// sharedIDs finds clients that were given the same session, of which a was the first.
+func sharedIDs(oc *outcomes) (list []sharedID) {
+	given := oc.givenSessions()
+	for _, tr := range oc.traces {
+		if other := given[tr.First().Session]; other != nil && !sameClient(other, tr) {
+			list = append(list, sharedID{other, tr})
+		}
 	}
 	return list
 }
 
+// givenAnother returns the other client of ours whose session an answer gives its client; nil:
+// none. A new client is given one by its first answer, and others by an id that they did not have.
+func (a *answer) givenAnother(given map[probes.Fingerprint]*trace) *trace {
+	other := given[a.Session]
+	if other == nil || sameClient(other, a.trace) || a.Kind != probes.StepFirst && a.Session == a.trace.First().Session {
+		return nil
+	}
+	return other
+}
+
 // sameClient reports whether two traces belong to one client: a new client of the
 // previous round may continue as a canary.
-func sameClient(a, b *trace) bool { return a.Opened.Equal(b.Opened) && !a.Opened.IsZero() }
+func sameClient(a, b *trace) bool {
+	return a == b || a.Opened.Equal(b.Opened) && !a.Opened.IsZero()
+}
 
 // constantID reports whether several nodes gave the same id when asked directly.
 func constantID(ns *nodeStates, id probes.Fingerprint) bool {
@@ -149,11 +167,16 @@ func leaks(oc *outcomes) []Finding {
 		note(s.b, s.a, s.b.firstListed, msg(MsgSameSession, Args{Session: s.b.First().Session, Since: s.a.Opened, At: s.b.Opened}))
 	}
 	for _, a := range oc.allAnswers {
-		if a.foreign != nil {
-			note(a.trace, a.foreign, a.node, msg(MsgReadForeign, Args{
-				Session: a.trace.First().Session, Value: a.Value, At: a.At, NewSession: a.foreign.First().Session,
-			}))
+		shown := MsgReadForeign
+		switch {
+		case a.foreign == nil || !a.readForeign && a.Kind == probes.StepFirst: // a shared id
+			continue
+		case !a.readForeign:
+			shown = MsgGivenForeign
 		}
+		note(a.trace, a.foreign, a.node, msg(shown, Args{
+			Session: a.trace.First().Session, Value: a.Value, At: a.At, NewSession: a.foreign.First().Session,
+		}))
 	}
 	for _, x := range oc.round.FailoverChecks {
 		if tr := oc.foreignAt(x); tr != nil {

@@ -167,7 +167,8 @@ type answer struct {
 	trace          *trace
 	sessionOutcome probes.SessionOutcome
 	outcome        Outcome
-	foreign        *trace   // the other client whose value it shows; nil: none
+	foreign        *trace   // the other client whose session or value it shows; nil: none
+	readForeign    bool     // it shows a value that the other client stored
 	node           string   // id of the listed node that answered; "": not known, or not listed
 	servingNode    string   // node; or an unlisted node's label in quotes, if every listed node is known by name
 	failedNode     string   // node that a failed answer is attributed to; "": it did not fail, or the node is not known

@@ -21,8 +21,6 @@ var notMet = map[string]gap{
 	"TestScenarios/no_cookie_that_tells_the_node": {why: "reported as session_lost, not as a cookie that is never set"},
 
 	// Sessions of others.
-	"TestCacheBeforeTheBalancer/every_answer":                                                   {why: "not found behind hashes, where each client is targeted", sometimes: true},
-	"TestCacheBeforeTheBalancer/answers_to_new_clients":                                         {why: "not found behind hashes, where each client is targeted", sometimes: true},
 	"TestScenarios/a_client_reads_what_another_stored":                                          {why: "reported as session_not_shared where one node is seen", sometimes: true},
 	"TestScenarios/a_client_reads_what_another_stored_on_one_node":                              {why: "not found: few of our clients store on one node in a round", sometimes: true},
 	"TestScenarios/one_node_shows_an_error_page_with_200,_tomcat":                               {why: "session_not_shared is reported beside page_failing", sometimes: true},

@@ -143,7 +143,9 @@ func (t *traceDriver) maxNewClients(missing, serving []probes.Node, answered int
 
 // openClients opens clients in parallel. The very first client from this machine's own address
 // starts alone: a balancer with a table of client addresses learns the address from it, and
-// could map parallel first requests to different nodes.
+// could map parallel first requests to different nodes. Of several first clients with keys, the
+// last one waits for an answer to another, because a cache that gives one client's session to
+// the next one is visible only after an answer.
 func (t *traceDriver) openClients(ctx context.Context, clients []client) {
 	clients = t.withSyntheticAddresses(clients)
 	done := t.counter(t.cluster, "clients", len(clients))
@@ -155,11 +157,36 @@ func (t *traceDriver) openClients(ctx context.Context, clients []client) {
 		canary.Visit(ctx)
 		done()
 	}
-	if len(t.canaries) == 0 && len(clients) > 0 && clients[0].key == "" {
+	last := -1
+	switch {
+	case len(t.canaries) > 0 || len(clients) == 0:
+	case clients[0].key == "":
 		openClient(clients[0])
 		clients = clients[1:]
+	case len(clients) > 1:
+		last = len(clients) - 1
 	}
-	t.runParallel(len(clients), func(i int) { openClient(clients[i]) })
+	answered := make(chan struct{}, len(clients))
+	t.runParallel(len(clients), func(i int) {
+		if i == last {
+			await(ctx, answered, maxWaitForCache)
+		}
+		openClient(clients[i])
+		answered <- struct{}{}
+	})
+}
+
+// maxWaitForCache bounds how long a new client waits for the answer to another one.
+const maxWaitForCache = time.Second
+
+// await waits until something is received, at most for d.
+func await(ctx context.Context, c <-chan struct{}, d time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	select {
+	case <-c:
+	case <-ctx.Done():
+	}
 }
 
 // newClient returns a client that has not sent a request.
