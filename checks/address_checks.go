@@ -15,10 +15,10 @@ func addressesDisagree(mov *movement) []Finding {
 	if len(apart) == 0 || undecided(apart) {
 		return nil
 	}
-	f := Finding{Code: BalancerSplit, Severity: Warning, checkedAt: newestOf(mov.round.AddressChecks), byLoss: true}
+	f := Finding{Code: BalancerSplit, Severity: Warning, observed: observed{checkedAt: newestOf(mov.round.AddressChecks)}, facts: facts{byLoss: true}}
 	lost := 0
 	for _, x := range apart {
-		f.byLoss = f.byLoss && !x.Moved(mov.nodes.identity.NodeOf)
+		f.facts.byLoss = f.facts.byLoss && !x.Moved(mov.nodes.identity.NodeOf)
 		if x.SessionOutcome() == probes.SessionLost {
 			lost++
 			if x.URL == x.OtherURL && (x.From != "" || mov.allWellAt(x.There.At)) {

@@ -62,7 +62,7 @@ func balancerDown(oc *outcomes, front frontend) Finding {
 			answered = a.At
 		}
 	}
-	f.harm = harmSpan(oc.metAt(front, func(ex probes.Exchange) bool { return completed(ex) && ex.At.After(answered) && !ex.Answered() }))
+	f.observed.harm = harmSpan(oc.metAt(front, func(ex probes.Exchange) bool { return completed(ex) && ex.At.After(answered) && !ex.Answered() }))
 	f.Summary = msg(MsgBalancerSilent, Args{Address: front.name})
 	f.Evidence = []Message{describe(front.Primary)}
 	switch front.Primary.Failure {
@@ -118,10 +118,10 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 	f.Nodes = tl.round.nodesWhere(func(id string) bool {
 		return (unexplained == 0 && culprits[id]) || (tl.nodes.noneReady() && !tl.nodes.ready(id))
 	})
-	f.waited, f.follows = waited == len(errs), failedIfAllDisrupted(tl)
-	f.returning = returning == len(errs)
+	f.facts.waited, f.facts.follows = waited == len(errs), failedIfAllDisrupted(tl)
+	f.facts.returning = returning == len(errs)
 	met := tl.outcomes.metAt(front, tl.nodes.ownError)
-	f.harm = harmSpan(met)
+	f.observed.harm = harmSpan(met)
 	few := len(errs) == 1 || float64(len(errs)) < criticalShare*float64(answered)
 	if few && len(errs) < answered && clientsOf(met) < criticalClients {
 		f.Severity = Warning

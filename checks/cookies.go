@@ -23,7 +23,7 @@ func cookies(oc *outcomes) []Finding {
 			if r.Rule == probes.CookieEnded {
 				f.Evidence = []Message{msg(MsgCameWithoutCookie, Args{Session: a.trace.First().Session, At: a.At})}
 				f.Remedy = msg(MsgExtendCookie, Args{})
-				f.pause = r.Life
+				f.observed.pause = r.Life
 			}
 			list = append(list, f)
 		}

@@ -74,7 +74,7 @@ func dependencies(oc *outcomes) []Finding {
 	for _, s := range services(oc) {
 		if s.down() {
 			f := s.downFinding()
-			f.unanswered, f.store = s.probed && !s.up, keepsSessions(oc.round, s.name)
+			f.facts.unanswered, f.facts.store = s.probed && !s.up, keepsSessions(oc.round, s.name)
 			list = append(list, f)
 		}
 		if s.disputed() {

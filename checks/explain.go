@@ -163,21 +163,23 @@ func always(_, _ Finding) bool { return true }
 
 // lostAnywhere is true of sessions that are lost at another address of the balancer, if nodes lose them
 // anyway.
-func lostAnywhere(effect, cause Finding) bool { return effect.byLoss && cause.Target != afterMove }
+func lostAnywhere(effect, cause Finding) bool {
+	return effect.facts.byLoss && cause.Target != afterMove
+}
 
 func sameNode(effect, cause Finding) bool { return effect.Node != "" && effect.Node == cause.Node }
 
 // sameCertificate is true of a node or balancer address that seems to be down because its
 // certificate has expired.
 func sameCertificate(effect, cause Finding) bool {
-	return cause.refused && effect.Node == cause.Node && effect.Target == cause.Target
+	return cause.facts.refused && effect.Node == cause.Node && effect.Target == cause.Target
 }
 
 // whileItRestarted is true of an ejection that has ended, since the restart explains
 // it, and of one that is expected to end by itself. An ejection that lasts longer is
 // a finding of its own.
 func whileItRestarted(effect, cause Finding) bool {
-	return (effect.over || effect.passing) && sameNode(effect, cause)
+	return (effect.facts.over || effect.facts.passing) && sameNode(effect, cause)
 }
 
 // inLoop is true of the restarts and outages of a node that is in a crash loop, and of
@@ -189,7 +191,7 @@ func inLoop(effect, cause Finding) bool {
 // inHarmfulLoop is true of errors that name no node, and that clients get while a crash loop costs
 // them answers.
 func inHarmfulLoop(effect, cause Finding) bool {
-	return cause.Target == crashLoop && cause.Severity == Critical && len(effect.Nodes) == 0 && effect.harm.meets(cause.harm)
+	return cause.Target == crashLoop && cause.Severity == Critical && len(effect.Nodes) == 0 && effect.observed.harm.meets(cause.observed.harm)
 }
 
 // sumsUp is true of the finding of one node's restart and the one that sums up the
@@ -199,13 +201,13 @@ func sumsUp(effect, cause Finding) bool {
 }
 
 // tookTooLong is true if the balancer gave up waiting for a node that answers.
-func tookTooLong(effect, cause Finding) bool { return effect.waited && cause.Node != "" }
+func tookTooLong(effect, cause Finding) bool { return effect.facts.waited && cause.Node != "" }
 
 // forReturning is true of errors of the balancer that only clients with a session get,
 // because a node does not answer these.
-func forReturning(effect, _ Finding) bool { return effect.returning }
+func forReturning(effect, _ Finding) bool { return effect.facts.returning }
 
-func forEverybody(_, cause Finding) bool { return !cause.returning }
+func forEverybody(_, cause Finding) bool { return !cause.facts.returning }
 
 // byLostPackets is true if packets are lost, so that the balancer may have lost
 // connections to its nodes, too.
@@ -218,23 +220,29 @@ func movedByLostPackets(effect, cause Finding) bool {
 // followsNode is true of findings that follow a node's failure. A hash over the
 // remaining servers moves clients of other nodes, too, and a balancer that has given
 // up every node has none left.
-func followsNode(effect, cause Finding) bool { return slices.Contains(effect.follows, cause.Node) }
+func followsNode(effect, cause Finding) bool {
+	return slices.Contains(effect.facts.follows, cause.Node)
+}
 
 // followsFailure is true of an ejection that a failure of the node has caused.
 func followsFailure(effect, cause Finding) bool {
-	return !cause.unprovoked && followsNode(effect, cause)
+	return !cause.facts.unprovoked && followsNode(effect, cause)
 }
 
 // takenOut is true of a node that is well and that the balancer ceased to use, so that it
 // placed the clients of other nodes anew: these are harmed without any need.
-func takenOut(effect, cause Finding) bool { return effect.unprovoked && followsNode(cause, effect) }
+func takenOut(effect, cause Finding) bool {
+	return effect.facts.unprovoked && followsNode(cause, effect)
+}
 
 // joined is true of a remap by a server that was added.
-func joined(_, cause Finding) bool { return cause.grew }
+func joined(_, cause Finding) bool { return cause.facts.grew }
 
 // refusedByClock is true of a node whose clock is so far off that it takes sessions
 // of others for expired, or issues sessions that others take for expired.
-func refusedByClock(effect, cause Finding) bool { return cause.expires && atOneOf(effect, cause) }
+func refusedByClock(effect, cause Finding) bool {
+	return cause.facts.expires && atOneOf(effect, cause)
+}
 
 // gone is true of sessions that their own node has lost, or that no node knows: these
 // are not known elsewhere either.
@@ -244,7 +252,7 @@ func gone(effect, cause Finding) bool {
 
 // forSessions is true of a node that answers well when asked directly, and fails
 // clients that hold a session.
-func forSessions(effect, cause Finding) bool { return !effect.erring && atOneOf(effect, cause) }
+func forSessions(effect, cause Finding) bool { return !effect.facts.erring && atOneOf(effect, cause) }
 
 // atOneOf is true if the cause is about a node that the effect names.
 func atOneOf(effect, cause Finding) bool {
@@ -256,23 +264,25 @@ func sameDependency(effect, cause Finding) bool { return effect.Dependency == ca
 // suffers is true of a node or page that answers with errors, if the node reports a dependency
 // unavailable, or the probe finds it down, or all nodes may store their sessions there.
 func suffers(effect, cause Finding) bool {
-	return effect.erring && (cause.unanswered || cause.store || reportedBy(effect, cause))
+	return effect.facts.erring && (cause.facts.unanswered || cause.facts.store || reportedBy(effect, cause))
 }
 
 // storedThere is true of a dependency that may store the sessions. The configuration
 // does not say which one does.
 func storedThere(effect, cause Finding) bool {
-	return cause.store || slices.ContainsFunc(effect.Nodes, func(id string) bool { return slices.Contains(cause.Nodes, id) })
+	return cause.facts.store || slices.ContainsFunc(effect.Nodes, func(id string) bool { return slices.Contains(cause.Nodes, id) })
 }
 
 // onlyThere is true if the handshake broke at this address of the balancer only.
 func onlyThere(effect, cause Finding) bool {
-	return len(effect.frontends) == 1 && effect.frontends[0] == cause.Target
+	return len(effect.facts.frontends) == 1 && effect.facts.frontends[0] == cause.Target
 }
 
 // waitsFor is true of a slow answer through the balancer that may wait for a node
 // which hangs, but not for one that refuses connections.
-func waitsFor(effect, cause Finding) bool { return throughBalancer(effect, cause) && cause.unanswered }
+func waitsFor(effect, cause Finding) bool {
+	return throughBalancer(effect, cause) && cause.facts.unanswered
+}
 
 // noNodeUp is true of findings at the balancer, and of findings about the whole
 // cluster, while no node is up.
@@ -311,7 +321,7 @@ func samePage(effect, cause Finding) bool {
 func lostByMove(effect, _ Finding) bool { return effect.Target == afterMove }
 
 // staleByMove is true of older contents that clients met after several nodes had answered them.
-func staleByMove(effect, _ Finding) bool { return effect.roamed }
+func staleByMove(effect, _ Finding) bool { return effect.facts.roamed }
 
 // explain marks each finding that another one causes, unless an earlier round knows its
 // cause, and orders them: the cause of the worst finding first, each followed by the

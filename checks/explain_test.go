@@ -33,12 +33,12 @@ func noneUp(node string) Finding {
 // takenOutNode returns the finding that the balancer leaves out a node.
 func takenOutNode(node string, unprovoked bool) Finding {
 	f := of(NodeEjected, Warning, node)
-	f.unprovoked = unprovoked
+	f.facts.unprovoked = unprovoked
 	return f
 }
 
 func remappedAfter(node string) Finding {
-	return Finding{Code: BalancerRemapped, Severity: Critical, follows: []string{node}}
+	return Finding{Code: BalancerRemapped, Severity: Critical, facts: facts{follows: []string{node}}}
 }
 
 // TestExplain tests which finding explains which, and their order.
@@ -76,7 +76,7 @@ func TestExplain(t *testing.T) {
 		},
 		{
 			"only clients with a session wait for the balancer in vain",
-			[]Finding{{Code: BalancerError, Severity: Critical, Target: lb, returning: true}, on(SessionFailing, Critical, "", "node1")},
+			[]Finding{{Code: BalancerError, Severity: Critical, Target: lb, facts: facts{returning: true}}, on(SessionFailing, Critical, "", "node1")},
 			[]string{"session_failing", "balancer_error/http://shop.example <- session_failing"},
 		},
 		{
@@ -158,7 +158,7 @@ func TestExplain(t *testing.T) {
 		},
 		{
 			"older contents of clients that several nodes had answered, as of PHP without a shared store",
-			[]Finding{on(SessionDrift, Critical, ""), {Code: SessionRollback, Severity: Critical, roamed: true}},
+			[]Finding{on(SessionDrift, Critical, ""), {Code: SessionRollback, Severity: Critical, facts: facts{roamed: true}}},
 			[]string{"session_drift", "session_rollback <- session_drift"},
 		},
 		{
@@ -173,7 +173,7 @@ func TestExplain(t *testing.T) {
 		},
 		{
 			"sessions lost with their store",
-			[]Finding{of(SessionLost, Critical, "node1"), {Code: DependencyDown, Severity: Critical, Dependency: "Redis", store: true}},
+			[]Finding{of(SessionLost, Critical, "node1"), {Code: DependencyDown, Severity: Critical, Dependency: "Redis", facts: facts{store: true}}},
 			[]string{"dependency_down/Redis", "session_lost <- dependency_down/Redis"},
 		},
 		{
@@ -189,15 +189,15 @@ func TestExplain(t *testing.T) {
 		{
 			"errors of a node, by what is down for us, too",
 			[]Finding{
-				{Code: NodeDown, Severity: Warning, Node: "node1", Nodes: []string{"node1"}, erring: true},
-				{Code: DependencyDown, Severity: Critical, Dependency: "DB", unanswered: true},
+				{Code: NodeDown, Severity: Warning, Node: "node1", Nodes: []string{"node1"}, facts: facts{erring: true}},
+				{Code: DependencyDown, Severity: Critical, Dependency: "DB", facts: facts{unanswered: true}},
 			},
 			[]string{"dependency_down/DB", "node_down/node1 <- dependency_down/DB"},
 		},
 		{
 			"errors of a node, while another one complains of something that answers us: two causes",
 			[]Finding{
-				{Code: NodeDown, Severity: Warning, Node: "node1", Nodes: []string{"node1"}, erring: true},
+				{Code: NodeDown, Severity: Warning, Node: "node1", Nodes: []string{"node1"}, facts: facts{erring: true}},
 				dependency(DependencyDown, "Mail", "node2"),
 			},
 			[]string{"dependency_down/Mail", "node_down/node1"},
@@ -205,8 +205,8 @@ func TestExplain(t *testing.T) {
 		{
 			"errors of a page on a node, while another one cannot reach the session store",
 			[]Finding{
-				{Code: PageFailing, Severity: Critical, Node: "node2", Nodes: []string{"node2"}, Target: "/", erring: true},
-				{Code: DependencyDown, Severity: Critical, Dependency: "Redis", Nodes: []string{"node1"}, store: true},
+				{Code: PageFailing, Severity: Critical, Node: "node2", Nodes: []string{"node2"}, Target: "/", facts: facts{erring: true}},
+				{Code: DependencyDown, Severity: Critical, Dependency: "Redis", Nodes: []string{"node1"}, facts: facts{store: true}},
 				{Code: PageFailing, Severity: Warning, Node: "node1", Nodes: []string{"node1"}, Target: "/gone"},
 			},
 			[]string{"dependency_down/Redis", "page_failing/node2 / <- dependency_down/Redis", "page_failing/node1 /gone"},
@@ -226,12 +226,12 @@ func TestExplain(t *testing.T) {
 		},
 		{
 			"handshakes, by the balancer's errors",
-			[]Finding{{Code: HandshakeBroken, Severity: Critical, frontends: []string{lb}}, on(BalancerError, Critical, lb)},
+			[]Finding{{Code: HandshakeBroken, Severity: Critical, facts: facts{frontends: []string{lb}}}, on(BalancerError, Critical, lb)},
 			[]string{"balancer_error/" + lb, "handshake_broken <- balancer_error/" + lb},
 		},
 		{
 			"handshakes that break at an address that is well, too: two causes",
-			[]Finding{{Code: HandshakeBroken, Severity: Critical, frontends: []string{lb, "another"}}, on(BalancerDown, Critical, lb)},
+			[]Finding{{Code: HandshakeBroken, Severity: Critical, facts: facts{frontends: []string{lb, "another"}}}, on(BalancerDown, Critical, lb)},
 			[]string{"handshake_broken", "balancer_down/" + lb},
 		},
 		{
@@ -277,7 +277,7 @@ func TestErrorsInCrashLoop(t *testing.T) {
 	at := time.Date(2026, 11, 3, 14, 0, 0, 0, time.UTC)
 	second := func(n int) time.Time { return at.Add(time.Duration(n) * time.Second) }
 	loop := of(NodeRestarted, Critical, "node1")
-	loop.Target, loop.harm = crashLoop, Span{second(0), second(9)}
+	loop.Target, loop.observed.harm = crashLoop, Span{second(0), second(9)}
 	failing := of(SessionFailing, Critical, "")
 	failing.Nodes = nil
 	for name, tc := range map[string]struct {
@@ -285,11 +285,11 @@ func TestErrorsInCrashLoop(t *testing.T) {
 		others []Finding
 		want   string
 	}{
-		"at the same time":      {Finding{harm: Span{second(3), second(12)}}, nil, loop.Key()},
-		"later":                 {Finding{harm: Span{second(30), second(40)}}, nil, ""},
-		"of another node":       {Finding{harm: Span{second(3), second(12)}, Nodes: []string{"node2"}}, nil, ""},
-		"of returning clients":  {Finding{harm: Span{second(3), second(12)}, returning: true}, []Finding{failing}, failing.Key()},
-		"while no node answers": {Finding{harm: Span{second(3), second(12)}}, []Finding{noneUp("node2")}, "node_down/node2"},
+		"at the same time":      {Finding{observed: observed{harm: Span{second(3), second(12)}}}, nil, loop.Key()},
+		"later":                 {Finding{observed: observed{harm: Span{second(30), second(40)}}}, nil, ""},
+		"of another node":       {Finding{observed: observed{harm: Span{second(3), second(12)}}, Nodes: []string{"node2"}}, nil, ""},
+		"of returning clients":  {Finding{observed: observed{harm: Span{second(3), second(12)}}, facts: facts{returning: true}}, []Finding{failing}, failing.Key()},
+		"while no node answers": {Finding{observed: observed{harm: Span{second(3), second(12)}}}, []Finding{noneUp("node2")}, "node_down/node2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -111,34 +111,36 @@ type Finding struct {
 	// known.
 	Host string
 
-	// Only the rules of explain read these; they are neither shown nor stored.
-	erring     bool     // the node answers, or pages are answered, with errors of the server
-	unanswered bool     // a node that did not answer in time, or a dependency that did not answer
+	facts    facts
+	observed observed
+}
+
+// facts are what explain knows of a finding beside its subject. They are neither shown nor stored.
+type facts struct {
+	erring     bool     // a node or a page answers with errors of the server
+	unanswered bool     // a node did not answer in time, or a dependency did not answer
 	store      bool     // the dependency is of a kind that stores sessions
 	follows    []string // nodes whose failure or return affects clients of other nodes
-	unprovoked bool     // of an ejection: the node had not failed
-	returning  bool     // of errors: the balancer waited for a node in vain, for clients that hold a session only
-	grew       bool     // a server was added to the balancer's list, as far as is known
-	roamed     bool     // of older contents: several nodes had answered each of the clients
+	returning  bool     // the balancer waited for a node in vain, for clients that hold a session only
 	waited     bool     // the balancer waited for an answer before each of its errors
+	grew       bool     // a server was added to the balancer's list, as far as is known
+	roamed     bool     // several nodes had answered each of the clients that met older contents
 	expires    bool     // clocks are so far apart that sessions may be refused
 	refused    bool     // the certificate has expired, so that clients refuse it
-	byLoss     bool     // of addresses that disagree: only sessions that are lost show it
-	over       bool     // of an ejection: it was true between two rounds, and no longer is
+	byLoss     bool     // only sessions that are lost show that addresses disagree
 	frontends  []string // names of the balancer addresses at which it was seen
 
-	passing bool // of an ejection: it follows a failure and is expected to end by itself. explain and verdict read it
-	harm    Span // from the first failed request of a client to the last; zero: none failed. The ledger reads it
+	unprovoked bool // the balancer ejected a node that had not failed
+	passing    bool // an ejection follows a failure and is expected to end by itself; verdict reads it, too
+	over       bool // an ejection lasted between two rounds, and no longer does; verdict reads it, too
+}
 
-	// firstEvidence is when the first evidence was observed in the round; zero: not known. The ledger
-	// reads it.
-	firstEvidence time.Time
-	// checkedAt is when the checks that show it were made, where rounds may judge those of an earlier
-	// round again; zero: each round has its own. The ledger reads it.
-	checkedAt time.Time
-	// pause is how long the clients that show it had sent no request; zero: one of them was
-	// active. The ledger reads it.
-	pause time.Duration
+// observed says when a finding was observed, for the Ledger to confirm it.
+type observed struct {
+	harm          Span          // from the first failed request of a client to the last; zero: none failed
+	firstEvidence time.Time     // earliest evidence in the round; zero: not known
+	checkedAt     time.Time     // when the checks that show it were made, which rounds may judge again; zero: each round has its own
+	pause         time.Duration // how long the clients that show it had sent no request; zero: one of them was active
 }
 
 // AllNodesDown is the group of every node_down while no node of the cluster is up.

@@ -45,7 +45,7 @@ func handshakes(oc *outcomes) []Finding {
 	if len(broken) > 0 {
 		f := Finding{Code: HandshakeBroken, Severity: Critical}
 		f.Nodes = oc.round.nodesWhere(func(id string) bool { return targets[id] })
-		f.frontends = frontends
+		f.facts.frontends = frontends
 		f.Summary = msg(MsgHandshakesBreak, Args{Count: len(broken), Of: through, Name: protocol(oc.round.Cluster)})
 		f.Evidence = limited(broken)
 		f.Remedy = msg(MsgMakePathSticky, Args{})

@@ -36,12 +36,12 @@ func ejected(tl *timeline, node probes.Node, frontend string, state rotationStat
 	finding := about(NodeEjected, Warning, node.ID)
 	finding.Target = frontend
 	d, disrupted := tl.disruptionAt(node.ID, tl.round.Started)
-	finding.unprovoked = !disrupted || !d.failed()
+	finding.facts.unprovoked = !disrupted || !d.failed()
 	finding.Summary = msg(MsgEjected, Args{Node: node.ID, Address: frontend})
 	history := tl.nodeHistory[node.ID]
-	costSessions := finding.unprovoked && !history.LeftOutSince.IsZero() && !tl.round.past().Balancer.LastLostAt.Before(history.LeftOutSince)
+	costSessions := finding.facts.unprovoked && !history.LeftOutSince.IsZero() && !tl.round.past().Balancer.LastLostAt.Before(history.LeftOutSince)
 	if passing(tl, history) && !costSessions { // one that did is an outage until the node is back
-		finding.Severity, finding.passing = Info, true
+		finding.Severity, finding.facts.passing = Info, true
 		if tl.round.Started.Sub(history.RecoveredAt) <= tl.consequencesFor {
 			finding.Summary = msg(MsgNotTakenBackYet, Args{Node: node.ID, Address: frontend, Since: history.RecoveredAt})
 		}
@@ -92,14 +92,14 @@ func wasEjected(tl *timeline, node probes.Node) (Finding, bool) {
 	}
 	last := past[len(past)-1]
 	f := about(NodeEjected, Warning, node.ID)
-	f.over = true
+	f.facts.over = true
 	f.Summary = msg(MsgWasEjected, Args{Node: node.ID, Since: last.From, At: last.To})
 	for _, e := range slices.Backward(past) {
 		f.Evidence = append(f.Evidence, withProof(byBalancer, e.Words))
 	}
 	f.Evidence = append(limited(f.Evidence), askedDirectly(tl.nodes.direct[node.ID].Primary))
 	if d, ok := tl.disruptionAt(node.ID, last.To); ok && !d.Gone.IsZero() {
-		f.Severity, f.passing = Info, true
+		f.Severity, f.facts.passing = Info, true
 	}
 	f.Remedy = msg(MsgFindMoment, Args{Node: node.ID})
 	return f, true
@@ -121,8 +121,8 @@ func failingInRotation(tl *timeline, node probes.Node) (Finding, bool) {
 		seen = []Message{askedDirectly(tl.nodes.direct[node.ID].Primary)}
 	}
 	f := about(NodeFailingInRotation, Critical, node.ID)
-	f.erring = tl.nodes.failsDirectly(node.ID)
-	f.harm = tl.failuresOnNode(node.ID)
+	f.facts.erring = tl.nodes.failsDirectly(node.ID)
+	f.observed.harm = tl.failuresOnNode(node.ID)
 	f.Summary = msg(MsgFailsInRotation, Args{Node: node.ID})
 	f.Evidence = seen
 	if word, ok := balancerRecord(tl.nodes, node); ok {

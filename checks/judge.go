@@ -70,7 +70,7 @@ func (att *attribution) findings() []Finding {
 	var list []Finding
 	for _, f := range all {
 		if !slices.Contains(att.round.Ignore, f.Code) {
-			f.firstEvidence = att.round.firstEvidence(f)
+			f.observed.firstEvidence = att.round.firstEvidence(f)
 			list = append(list, f.sanitized())
 		}
 	}
@@ -84,7 +84,7 @@ func (att *attribution) findings() []Finding {
 func verdict(findings []Finding, doubts []Message) Verdict {
 	has := func(s Severity) bool {
 		return slices.ContainsFunc(findings, func(f Finding) bool {
-			return f.Severity == s && (s == Critical || f.When.IsZero()) || s == Warning && f.passing && !f.over
+			return f.Severity == s && (s == Critical || f.When.IsZero()) || s == Warning && f.facts.passing && !f.facts.over
 		})
 	}
 	switch {

@@ -163,13 +163,13 @@ func (l *Ledger) Update(report Report) []Change {
 // judgedAlready reports whether a round that has not found the finding has the checks of an earlier
 // one, and no others that could show it.
 func (e *entry) judgedAlready(report Report) bool {
-	return !e.checkedAt.IsZero() && !report.checkedAt.IsZero() && !report.checkedAt.After(e.checked)
+	return !e.observed.checkedAt.IsZero() && !report.checkedAt.IsZero() && !report.checkedAt.After(e.checked)
 }
 
 // canBeMissed reports whether a round could have found the finding again: what only clients meet
 // that have paused is met again after another pause at the earliest.
 func (e *entry) canBeMissed(report Report) bool {
-	return report.keptAfter >= e.pause || report.Started.Sub(e.Last) > min(e.pause*3/2, longestWait)
+	return report.keptAfter >= e.observed.pause || report.Started.Sub(e.Last) > min(e.observed.pause*3/2, longestWait)
 }
 
 // longestWait is how long a finding stays active that no client could have met again. The idle
@@ -218,8 +218,8 @@ func (l *Ledger) UpdatePartial(report Report) []Change {
 func (l *Ledger) extendHarm(findings []Finding) {
 	var spans []Span
 	for _, f := range findings {
-		if !f.harm.From.IsZero() {
-			spans = append(spans, f.harm)
+		if !f.observed.harm.From.IsZero() {
+			spans = append(spans, f.observed.harm)
 		}
 	}
 	slices.SortFunc(spans, func(a, b Span) int { return a.From.Compare(b.From) })
@@ -241,16 +241,16 @@ func (l *Ledger) joins(s Span) bool {
 // harmOf returns from when to when clients' requests have failed by a finding,
 // including the harm that it continues and the preceding rounds in a row that found it.
 func (l *Ledger) harmOf(f Finding) Span {
-	if f.harm.From.IsZero() {
-		return f.harm
+	if f.observed.harm.From.IsZero() {
+		return f.observed.harm
 	}
-	if l.joins(f.harm) {
-		f.harm.From = l.harm.From
+	if l.joins(f.observed.harm) {
+		f.observed.harm.From = l.harm.From
 	}
-	if e := l.entry(f.Key()); e != nil && e.missed == 0 && !e.harm.From.IsZero() && e.harm.From.Before(f.harm.From) {
-		f.harm.From = e.harm.From
+	if e := l.entry(f.Key()); e != nil && e.missed == 0 && !e.observed.harm.From.IsZero() && e.observed.harm.From.Before(f.observed.harm.From) {
+		f.observed.harm.From = e.observed.harm.From
 	}
-	return f.harm
+	return f.observed.harm
 }
 
 // harmedLongEnough reports whether requests have failed for long enough.
@@ -260,10 +260,10 @@ func (l *Ledger) harmedLongEnough(s Span) bool {
 
 // record adds a finding of a round.
 func (l *Ledger) record(finding Finding, at time.Time) {
-	finding.harm = l.harmOf(finding)
+	finding.observed.harm = l.harmOf(finding)
 	since := at
-	if !finding.firstEvidence.IsZero() {
-		since = finding.firstEvidence
+	if !finding.observed.firstEvidence.IsZero() {
+		since = finding.observed.firstEvidence
 	}
 	e := l.entry(finding.Key())
 	if e == nil {
@@ -273,8 +273,8 @@ func (l *Ledger) record(finding Finding, at time.Time) {
 	if !e.When.IsZero() && (finding.When.After(e.judged) || finding.Began.After(e.When)) {
 		e.Since, e.found = since, at // it happened again, as a new event
 	}
-	e.altered = !slices.Equal(e.Nodes, finding.Nodes) && !finding.Code.has(throughSessions) // there, the nodes depend on chance
-	again := !finding.checkedAt.IsZero() && !finding.checkedAt.After(e.checked)             // confirms nothing
+	e.altered = !slices.Equal(e.Nodes, finding.Nodes) && !finding.Code.has(throughSessions)       // there, the nodes depend on chance
+	again := !finding.observed.checkedAt.IsZero() && !finding.observed.checkedAt.After(e.checked) // confirms nothing
 	differed := e.differs > 0 && e.worse() == !e.Severity.AtLeast(finding.Severity)
 	switch e.newest = finding.Severity; {
 	case again:
@@ -290,7 +290,7 @@ func (l *Ledger) record(finding Finding, at time.Time) {
 	if !again {
 		e.foundRounds++
 	}
-	e.checked = finding.checkedAt
+	e.checked = finding.observed.checkedAt
 }
 
 // explainByMissed names causes among the active findings that a round has missed, for those
@@ -420,7 +420,7 @@ func (l *Ledger) confirmed(e *entry, steps int) bool {
 	needs := l.rounds(e.Finding)
 	if e.proven {
 		needs = 1
-	} else if e.Code.has(clientErrors) && l.damping.MinHarm > 0 && (!e.harm.From.IsZero() || e.Last.Sub(e.found) < l.damping.MinHarm) {
+	} else if e.Code.has(clientErrors) && l.damping.MinHarm > 0 && (!e.observed.harm.From.IsZero() || e.Last.Sub(e.found) < l.damping.MinHarm) {
 		return false // failed requests say exactly how long it lasts; without any, the starts of the rounds do
 	}
 	if e.foundRounds < needs {
@@ -438,7 +438,7 @@ func (l *Ledger) markProven() {
 		e.proven = false
 	}
 	for _, e := range l.entries {
-		if !l.harmedLongEnough(e.harm) {
+		if !l.harmedLongEnough(e.observed.harm) {
 			continue
 		}
 		for at := e; at != nil && !at.proven; at = l.entry(at.ExplainedBy) {
@@ -451,7 +451,7 @@ func (l *Ledger) markProven() {
 // elsewhere need a second round, because one may catch a balancer that has just ejected a node. Lost packets need no second
 // round, because several rounds prove them.
 func (l *Ledger) rounds(f Finding) int {
-	if (f.Code.has(needsSecondRound) || !f.checkedAt.IsZero()) && f.Target != lostPacketsTarget {
+	if (f.Code.has(needsSecondRound) || !f.observed.checkedAt.IsZero()) && f.Target != lostPacketsTarget {
 		return l.damping.Appear
 	}
 	return 1

@@ -109,7 +109,7 @@ func TestLedgerRestored(t *testing.T) {
 	before := NewLedger(Damping{})
 	before.Update(played("d", at))
 	after := NewLedger(Damping{}, before.Active()...)
-	if diff := cmp.Diff(before.Active(), after.Active(), cmp.AllowUnexported(Finding{})); diff != "" {
+	if diff := cmp.Diff(before.Active(), after.Active(), cmp.AllowUnexported(Finding{}, facts{}, observed{})); diff != "" {
 		t.Errorf("active (-before +after):\n%s", diff)
 	}
 	if got := after.Update(played("d", at.Add(time.Second))); len(got) != 0 {
@@ -154,7 +154,7 @@ func TestUpdatePartial(t *testing.T) {
 	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	seen := func(lasted time.Duration) Report {
 		down, failing := about(NodeDown, Warning, "node1"), about(NodeFailingInRotation, Critical, "node1")
-		failing.ExplainedBy, failing.harm = down.Key(), Span{From: at, To: at.Add(lasted)}
+		failing.ExplainedBy, failing.observed.harm = down.Key(), Span{From: at, To: at.Add(lasted)}
 		return Report{Started: at, Findings: []Finding{down, failing, about(BalancerDown, Critical, "")}}
 	}
 	codes := func(changes []Change) (list []Code) {
@@ -200,7 +200,7 @@ func TestPartialSeverity(t *testing.T) {
 			active := Finding{Code: BalancerError, Severity: tc.was, Target: "lb"}
 			l := NewLedger(Damping{Appear: 2, Vanish: 2, MinHarm: 5 * time.Second}, ActiveFinding{Finding: active})
 			found := active
-			found.Severity, found.harm = tc.is, Span{at, at.Add(tc.lasted)}
+			found.Severity, found.observed.harm = tc.is, Span{at, at.Add(tc.lasted)}
 			var changes []Change
 			for range 3 {
 				changes = append(changes, l.UpdatePartial(Report{Started: at, Findings: []Finding{found}})...)
@@ -289,7 +289,7 @@ func TestProvenSeverity(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	l := NewLedger(Damping{Appear: 2, Vanish: 2, MinHarm: 5 * time.Second}, ActiveFinding{Finding: about(NodeDown, Warning, "node1")})
-	failing := Finding{Code: BalancerError, Severity: Critical, ExplainedBy: "node_down/node1", harm: Span{at, at.Add(6 * time.Second)}}
+	failing := Finding{Code: BalancerError, Severity: Critical, ExplainedBy: "node_down/node1", observed: observed{harm: Span{at, at.Add(6 * time.Second)}}}
 	changes := l.Update(Report{Started: at, Duration: 7 * time.Second, Findings: []Finding{about(NodeDown, Critical, "node1"), failing}})
 	if len(changes) != 2 || changes[0].Kind != Altered || changes[0].Severity != Critical {
 		t.Errorf("got %+v, want that the node down is critical, and its effect", changes)
@@ -329,7 +329,7 @@ func TestErrorsLast(t *testing.T) {
 	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	failing := func(from, to int) []Finding {
 		f := Finding{Code: BalancerError, Severity: Critical, Target: "lb"}
-		f.harm = Span{at.Add(time.Duration(from) * time.Second), at.Add(time.Duration(to) * time.Second)}
+		f.observed.harm = Span{at.Add(time.Duration(from) * time.Second), at.Add(time.Duration(to) * time.Second)}
 		return []Finding{f}
 	}
 	l := NewLedger(Damping{Appear: 2, Vanish: 2, MinHarm: 5 * time.Second})
@@ -360,7 +360,7 @@ func TestErrorsMove(t *testing.T) {
 			t.Parallel()
 			l := NewLedger(Damping{Appear: 2, Vanish: 2, MinHarm: 5 * time.Second})
 			first, next := about(NodeFailingInRotation, Critical, "node1"), about(NodeFailingInRotation, Critical, "node2")
-			first.harm, next.harm = Span{at, second(3)}, tc.next
+			first.observed.harm, next.observed.harm = Span{at, second(3)}, tc.next
 			l.Update(Report{Started: at, Findings: []Finding{first}})
 			l.Update(Report{Started: second(5)})
 			if got := l.Update(Report{Started: second(10), Findings: []Finding{next}}); len(got) != tc.want {
@@ -394,7 +394,7 @@ func TestErrorsWithoutMinimum(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	l := NewLedger(Damping{})
-	f := Finding{Code: SessionFailing, Severity: Critical, harm: Span{From: start, To: start.Add(time.Second)}}
+	f := Finding{Code: SessionFailing, Severity: Critical, observed: observed{harm: Span{From: start, To: start.Add(time.Second)}}}
 	if changes := l.Update(Report{Started: start, Findings: []Finding{f}}); len(changes) != 1 || changes[0].Kind != Appeared {
 		t.Errorf("got changes %+v, want that it appeared", changes)
 	}
@@ -429,7 +429,7 @@ func TestLossAfterPause(t *testing.T) {
 		for second := 0; second <= 180; second += 10 {
 			r := Report{Started: start.Add(time.Duration(second) * time.Second)}
 			if second == 30 || second == 70 {
-				r.Findings = []Finding{{Code: SessionLost, Severity: Critical, pause: 30 * time.Second}}
+				r.Findings = []Finding{{Code: SessionLost, Severity: Critical, observed: observed{pause: 30 * time.Second}}}
 			}
 			if second >= keptFrom {
 				r.keptAfter = 35 * time.Second
@@ -472,7 +472,7 @@ func TestAddressChecks(t *testing.T) {
 				}
 				report.checkedAt, report.undecided = checked, strings.HasSuffix(round, "m")
 				if strings.HasSuffix(round, "s") {
-					report.Findings = []Finding{{Code: BalancerSplit, Severity: Critical, checkedAt: checked}}
+					report.Findings = []Finding{{Code: BalancerSplit, Severity: Critical, observed: observed{checkedAt: checked}}}
 				}
 				for _, c := range l.Update(report) {
 					got = append(got, fmt.Sprintf("%s %s %d", c.Kind, c.Code, i))

@@ -89,7 +89,7 @@ func expiring(ex probes.Exchange, limit time.Duration) (remaining time.Duration,
 func aboutCertificate(f Finding, where string, ex probes.Exchange, remaining time.Duration) Finding {
 	f.Summary = msg(MsgCertificateExpires, Args{Address: where, Duration: remaining})
 	if remaining < 0 {
-		f.refused = ex.Failure == probes.FailureTLS
+		f.facts.refused = ex.Failure == probes.FailureTLS
 		f.Summary = msg(MsgCertificateExpired, Args{Address: where})
 	}
 	f.Evidence = []Message{msg(MsgValidUntil, Args{At: ex.Certificate})}

@@ -52,8 +52,8 @@ func losses(att *attribution) []Finding {
 // lostAtNode returns the finding of sessions that their own node did not know.
 func lostAtNode(att *attribution, own []*answer) Finding {
 	f := lossOf(att.outcomes, SessionLost, own)
-	f.pause = sharedPause(own)
-	f.Summary = msg(MsgLost, Args{Duration: f.pause, Nodes: f.Nodes})
+	f.observed.pause = sharedPause(own)
+	f.Summary = msg(MsgLost, Args{Duration: f.observed.pause, Nodes: f.Nodes})
 	f.Remedy = msg(MsgFindLoss, Args{})
 	if slices.ContainsFunc(own, (*answer).knownAgain) {
 		f.Remedy = msg(MsgShareWithinNode, Args{})
@@ -75,7 +75,7 @@ func lostAfterMove(att *attribution, moved []*answer) Finding {
 	for _, a := range moved { // the node may be back
 		f.ExplainedBy = cmp.Or(f.ExplainedBy, att.timeline.leftOut(a))
 	}
-	f.pause = sharedPause(moved)
+	f.observed.pause = sharedPause(moved)
 	f.Summary = msg(MsgLostAfterMove, Args{Nodes: f.Nodes})
 	f.Remedy = msg(MsgShareOrHold, Args{})
 	if out := att.takenOutOf(moved); len(out) > 0 {
@@ -102,7 +102,7 @@ func (att *attribution) takenOutOf(moved []*answer) []string {
 // rolledBack returns the finding of sessions that came back older.
 func rolledBack(oc *outcomes, back []*answer) Finding {
 	f := lossOf(oc, SessionRollback, back)
-	f.roamed = !slices.ContainsFunc(back, func(a *answer) bool { return !a.roamed() })
+	f.facts.roamed = !slices.ContainsFunc(back, func(a *answer) bool { return !a.roamed() })
 	f.Summary = msg(MsgRolledBack, Args{Nodes: f.Nodes})
 	f.Remedy = msg(MsgFindStaleCopy, Args{})
 	return f

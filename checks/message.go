@@ -135,8 +135,8 @@ func (f Finding) withTexts(change func(Message) Message) Finding {
 func (f Finding) WithTimes(change func(time.Time) time.Time) Finding {
 	f = f.withTexts(func(m Message) Message { return m.withTimes(change) })
 	f.When, f.Began = change(f.When), change(f.Began)
-	f.firstEvidence, f.checkedAt = change(f.firstEvidence), change(f.checkedAt)
-	f.harm.From, f.harm.To, f.Times = change(f.harm.From), change(f.harm.To), slices.Clone(f.Times)
+	f.observed.firstEvidence, f.observed.checkedAt = change(f.observed.firstEvidence), change(f.observed.checkedAt)
+	f.observed.harm.From, f.observed.harm.To, f.Times = change(f.observed.harm.From), change(f.observed.harm.To), slices.Clone(f.Times)
 	for i, t := range f.Times {
 		f.Times[i] = change(t)
 	}

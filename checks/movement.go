@@ -262,14 +262,14 @@ func drift(mov *movement) []Finding {
 	finding := aboutAll(SessionDrift, severity, mov.round.nodesWhere(func(id string) bool {
 		return slices.ContainsFunc(drifts, func(m move) bool { return m.from == id })
 	}))
-	finding.frontends = driftingAddresses(mov.outcomes, drifts)
+	finding.facts.frontends = driftingAddresses(mov.outcomes, drifts)
 	finding.Evidence = fewOf(drifts, func(m move) Message {
 		return msg(MsgAnsweredElsewhere, Args{Session: m.trace.First().Session, Node: m.from, Other: m.to, At: m.At})
 	})
 	var where []string
-	if len(finding.frontends) > 0 && len(finding.frontends) < len(mov.outcomes.frontends) {
-		where = finding.frontends
-		finding.Evidence = append(finding.Evidence, msg(MsgOthersHold, Args{Count: len(mov.outcomes.frontends) - len(finding.frontends)}))
+	if len(finding.facts.frontends) > 0 && len(finding.facts.frontends) < len(mov.outcomes.frontends) {
+		where = finding.facts.frontends
+		finding.Evidence = append(finding.Evidence, msg(MsgOthersHold, Args{Count: len(mov.outcomes.frontends) - len(finding.facts.frontends)}))
 	}
 	finding.Summary = msg(MsgDrift, Args{Addresses: where, Count: followUpsAmong(drifts), Of: mov.outcomes.followUps(), Lost: lost})
 	finding.Affected = shareOf(mov.outcomes, len(clients))

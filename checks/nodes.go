@@ -33,7 +33,7 @@ func nodeDown(ns *nodeStates, observation probes.NodeObservation) Finding {
 	}
 	finding.Evidence = []Message{askedDirectly(observation.Primary)}
 	if observation.Primary.Failure == "" {
-		finding.erring = true
+		finding.facts.erring = true
 		finding.Summary = msg(MsgNodeErrs, Args{Node: observation.Node, Status: observation.Primary.Status})
 		finding.Remedy = msg(MsgReadNodeLog, Args{Node: observation.Node})
 		return finding
@@ -43,7 +43,7 @@ func nodeDown(ns *nodeStates, observation probes.NodeObservation) Finding {
 	case probes.FailureRefused:
 		finding.Remedy = msg(MsgStartApplication, Args{Address: ns.round.Cluster.Nodes[ns.round.index(observation.Node)].URL.Host})
 	case probes.FailureTimeout:
-		finding.unanswered = true
+		finding.facts.unanswered = true
 		finding.Remedy = msg(MsgFindHang, Args{Node: observation.Node})
 	default:
 		finding.Remedy = msg(MsgCheckNode, Args{Node: observation.Node})
@@ -142,7 +142,7 @@ func inCrashLoop(att *attribution, node string) (Finding, bool) {
 	finding := about(NodeRestarted, Warning, node)
 	finding.Target, finding.Times = crashLoop, recent
 	if harm := att.harmOfLoop(node, recent); !harm.From.IsZero() {
-		finding.Severity, finding.harm = Critical, harm
+		finding.Severity, finding.observed.harm = Critical, harm
 	}
 	took := recent[len(recent)-1].Sub(recent[0]).Round(time.Second)
 	finding.Summary = msg(MsgCrashLoop, Args{Node: node, Count: len(recent), Duration: took, Lost: att.lostSince(node, recent[0])})

@@ -54,7 +54,7 @@ func failsThrough(ns *nodeStates, front frontend, page probes.Page, ex probes.Ex
 func aboutPage(f Finding, fails MessageID, page probes.Page, ex probes.Exchange) Finding {
 	f.Summary = msg(fails, Args{Path: page.Path, Node: f.Node, Status: ex.Status, Reason: why(ex), Value: page.Want.String()})
 	f.Evidence = []Message{describe(ex)}
-	f.Remedy, f.erring = msg(MsgCheckPage, Args{}), ex.Status >= http.StatusInternalServerError
+	f.Remedy, f.facts.erring = msg(MsgCheckPage, Args{}), ex.Status >= http.StatusInternalServerError
 	return f
 }
 
@@ -94,7 +94,7 @@ func (ns *nodeStates) othersHavePage(node string) bool {
 func notThePage(oc *outcomes, node string, page probes.Page, ex probes.Exchange) Finding {
 	f := failsOn(node, page, ex)
 	if got := gotWrongPage(oc, node); len(got) > 0 {
-		f.Severity, f.harm, f.Affected = Critical, harmSpan(got), shareOf(oc, clientsOf(got))
+		f.Severity, f.observed.harm, f.Affected = Critical, harmSpan(got), shareOf(oc, clientsOf(got))
 	}
 	f.Summary = msg(MsgAnotherPage, Args{Path: page.Path, Node: node})
 	f.Evidence = []Message{describe(ex)}

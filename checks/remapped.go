@@ -298,8 +298,8 @@ func remapFindings(rem *remaps) []Finding {
 		return nil
 	}
 	finding := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: remapping.Nodes, When: remapping.At}
-	finding.follows, finding.ExplainedBy = remapping.Follows, remapping.Cause
-	finding.grew = remapping.Change.ID == MsgLineAdded || remapping.Change.IsZero() && len(remapping.Follows) == 0
+	finding.facts.follows, finding.ExplainedBy = remapping.Follows, remapping.Cause
+	finding.facts.grew = remapping.Change.ID == MsgLineAdded || remapping.Change.IsZero() && len(remapping.Follows) == 0
 	for _, node := range remapping.Follows { // the failure may have ended
 		if d, ok := rem.timeline.disruptionAt(node, remapping.At); ok && d.failed() {
 			finding.ExplainedBy = cmp.Or(finding.ExplainedBy, d.Finding)

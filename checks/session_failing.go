@@ -97,7 +97,7 @@ func sessionsFailing(tl *timeline) []Finding {
 		return nil
 	}
 	finding := aboutAll(SessionFailing, Critical, tl.round.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
-	finding.harm = harmSpan(failures)
+	finding.observed.harm = harmSpan(failures)
 	finding.Summary, finding.Remedy = msg(MsgSessionsFail, Args{Nodes: finding.Nodes}), msg(MsgFindSessionError, Args{})
 	if onlyWrites {
 		finding.Summary, finding.Remedy = msg(MsgWritesFail, Args{Nodes: finding.Nodes}), msg(MsgFindWriteError, Args{})

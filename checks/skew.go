@@ -130,7 +130,7 @@ func clocks(ns *nodeStates) []Finding {
 	}
 	f := aboutAll(ClockSkew, Warning, suspects)
 	f.Summary = msg(MsgClocksDiffer, Args{Limit: limit, Nodes: f.Nodes})
-	f.expires = widest >= expiringSkew
+	f.facts.expires = widest >= expiringSkew
 	f.Evidence = limited(evidence)
 	f.Remedy = msg(MsgSynchroniseClocks, Args{})
 	return []Finding{f}
