@@ -54,7 +54,8 @@ func noCookie(oc *outcomes) []Finding {
 	if oc.round.Cluster.Session == nil || oc.round.Cluster.Session.ID == nil || oc.round.policy() == probes.PolicyNone || oc.round.needsLogin() {
 		return nil // before a login, an application need not set one
 	}
-	if kept := oc.round.past().Balancer.LastKeptAt; !kept.IsZero() && oc.round.Started.Sub(kept) < keptProvesCookie {
+	kept := oc.round.past().Balancer.LastKeptAt
+	if !kept.IsZero() && oc.round.Started.Sub(kept) < keptProvesCookie {
 		return nil
 	}
 	clients, idsShared := 0, len(sharedIDs(oc)) > 0 // ids that several clients hold while no session survives
@@ -68,8 +69,10 @@ func noCookie(oc *outcomes) []Finding {
 			clients++
 		}
 	}
-	identifies := func(a *answer) bool { return a.Label != "" || a.Session != "" }
-	if clients == 0 || !slices.ContainsFunc(oc.answers, identifies) || !noSessionSurvives(oc) {
+	isThePage := func(a *answer) bool { // if sessions were kept before, an answer that shows nothing is another page
+		return a.Label != "" || a.Session != "" || kept.IsZero() && a.sessionOutcome == probes.SessionLost
+	}
+	if clients == 0 || !slices.ContainsFunc(oc.answers, isThePage) || !noSessionSurvives(oc) {
 		return nil
 	}
 	scheme := oc.round.Cluster.Balancer.URLs[0].Scheme

@@ -656,6 +656,19 @@ var sessionSpecs = []spec{
 		round: neverKept, want: []string{"warning cookie_rejected/none", "critical session_lost [node1 node2 node3] <- cookie_rejected/none"},
 	},
 	{
+		name:  "cookie rejected: the node is in it too, so that answers show nothing",
+		round: from(neverKept, showingNothing),
+		want:  []string{"warning cookie_rejected/none", "critical session_lost <- cookie_rejected/none", "info blind_spot/labels"},
+	},
+	{
+		name: "no cookie rejected: answers show nothing any more, as of another page",
+		round: from(neverKept, func(r *round) {
+			showingNothing(r)
+			r.Past = &checks.History{Balancer: checks.BalancerHistory{Agreed: true, LastKeptAt: began.Add(-time.Hour)}}
+		}),
+		want: []string{"critical session_lost", "info blind_spot/labels"},
+	},
+	{
 		name:  "cookie rejected: nodes set it, and the balancer does not pass it on",
 		round: from(neverKept, setByNodes),
 		want:  []string{"warning cookie_rejected/none", "critical session_lost [node1 node2 node3] <- cookie_rejected/none"},
@@ -752,6 +765,22 @@ func neverKept() *round {
 		}
 	}
 	return r
+}
+
+// showingNothing removes nodes and sessions from all answers, and stores a value that is lost.
+func showingNothing(r *round) {
+	for i := range r.Nodes {
+		r.Nodes[i].Label, r.Nodes[i].Session.Label = "", ""
+	}
+	for w := range r.Traces {
+		for i := range r.Traces[w].Steps {
+			s := &r.Traces[w].Steps[i]
+			s.Label, s.Session, s.ShowsSession = "", "", false
+			if i > 0 {
+				s.Counter = 1001
+			}
+		}
+	}
 }
 
 // waitForThird makes the balancer wait in vain for a third of the follow-ups.
