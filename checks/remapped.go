@@ -218,7 +218,8 @@ func (r *Round) knownByHolder(tr *trace) bool {
 // movedForGood returns the answer that first showed a client on another node, if all
 // later answers came from that node; nil: it did not move, or a disruption of its own
 // node explains it. It is settled once a later answer has confirmed it, or the client
-// sent no other request in this round.
+// sent no other request in this round. A client that was rehashed may be back: nodes
+// restart within a moment.
 //
 // Nodes that are not listed count as one: after the whole list was replaced, the
 // balancer's cookie of such a client names a server that the balancer does not know, and
@@ -228,6 +229,7 @@ func (rem *remaps) movedForGood(tr *trace) (first *answer, settled bool) {
 	for _, a := range tr.allAnswers() {
 		switch {
 		case !a.answeredBy():
+		case first != nil && rem.rehashedAt(first.At) && a.servingNode == tr.holder:
 		case a.servingNode == tr.holder:
 			first = nil
 		case first == nil:

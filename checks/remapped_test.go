@@ -37,6 +37,14 @@ func TestRehash(t *testing.T) {
 			[]string{"info node_restarted/node3", "critical balancer_remapped [node1] <- node_restarted/node3"},
 		},
 		{
+			"and so is the client", probes.MethodUnknown, func(r *round) { r.Past = restartedAgoAt("node3", 4) }, ofEarlierRoundAndBack,
+			[]string{"info node_restarted/node3", "critical balancer_remapped [node1] <- node_restarted/node3"},
+		},
+		{
+			"nothing happened to a node, and the client is back", probes.MethodUnknown, func(*round) {}, ofEarlierRoundAndBack,
+			[]string{"critical session_lost/node2 after a move"},
+		},
+		{
 			"the balancer keeps clients by a cookie", probes.MethodCookie, func(r *round) { r.down("node3") }, ofEarlierRound,
 			[]string{"critical session_lost/node2 after a move", "warning node_down/node3"},
 		},
@@ -67,8 +75,15 @@ func TestRehash(t *testing.T) {
 func ofThisRound(r *round) *probes.Trace { return r.visit("node1", "node1", "node1") }
 
 // ofEarlierRound adds a client of node1 that an earlier round opened.
-func ofEarlierRound(r *round) *probes.Trace {
-	w := ofThisRound(r)
+func ofEarlierRound(r *round) *probes.Trace { return openedEarlier(ofThisRound(r)) }
+
+// ofEarlierRoundAndBack adds a client of an earlier round with one more answer of its own node.
+func ofEarlierRoundAndBack(r *round) *probes.Trace {
+	return openedEarlier(r.visit("node1", "node1", "node1", "node1"))
+}
+
+// openedEarlier makes a client one that an earlier round opened.
+func openedEarlier(w *probes.Trace) *probes.Trace {
 	w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), "node1"
 	w.Steps[0].At = began.Add(-3 * time.Second)
 	return w
