@@ -143,7 +143,7 @@ func (att *attribution) lostByAll(lost []*answer) bool {
 // session. That is the node which stored the expected value, or else the holder.
 func (a *answer) elsewhere() bool {
 	for _, b := range a.trace.allAnswers() {
-		if b.Kind == probes.StepWrite && b.Counter == a.Counter && b.servingNode != "" {
+		if b.Kind == probes.StepWrite && b.Counter == a.Counter && b.servingNode != "" && b.At.Before(a.At) {
 			return a.servingNode != "" && a.servingNode != b.servingNode && !a.CookieEnded()
 		}
 	}
