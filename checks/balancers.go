@@ -51,7 +51,7 @@ func breaks(ns *nodeStates, id string, how probes.Failure) bool {
 }
 
 func someBreak(ns *nodeStates, how probes.Failure) bool {
-	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return breaks(ns, o.Node, how) })
+	return slices.ContainsFunc(ns.enabled, func(o probes.NodeObservation) bool { return breaks(ns, o.Node, how) })
 }
 
 func balancerDown(oc *outcomes, front frontend) Finding {
@@ -162,7 +162,7 @@ const shortestNodeTimeout = 500 * time.Millisecond
 // would try.
 func failedIfAllDisrupted(tl *timeline) []string {
 	var failed []string
-	for _, o := range tl.nodes.active {
+	for _, o := range tl.nodes.enabled {
 		d, ok := tl.disruptionAt(o.Node, tl.round.Started)
 		if !ok {
 			return nil

@@ -9,14 +9,14 @@ import (
 
 // blindSpots finds what this configuration cannot observe, and how to change that.
 func blindSpots(mov *movement) []Finding {
-	if mov.round.Cluster.Session == nil || mov.round.policy() == probes.PolicyNone || len(mov.nodes.serving) < 2 {
+	if mov.round.Cluster.Session == nil || mov.round.policy() == probes.PolicyNone || len(mov.nodes.eligible) < 2 {
 		return nil
 	}
 	if mov.outcomes.labelledAnswers() == 0 {
 		return noLabels(mov.outcomes)
 	}
 	unseen := mov.round.nodesWhere(func(id string) bool {
-		serves := slices.ContainsFunc(mov.nodes.serving, func(n probes.Node) bool { return n.ID == id })
+		serves := slices.ContainsFunc(mov.nodes.eligible, func(n probes.Node) bool { return n.ID == id })
 		return serves && mov.rotation.states[id].In == Unknown
 	})
 	if contradiction := contradiction(mov); !contradiction.IsZero() {

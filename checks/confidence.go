@@ -35,7 +35,7 @@ const MaxFollowUps = 100
 // rotation: two samples of the size that one test needs, so that chance causes a
 // false alarm once in a million rounds.
 func ClientsToMiss(c *probes.Cluster, n probes.Node, confidence float64) int {
-	return 2 * NewClients(Share(n, Serving(c, nil)), confidence)
+	return 2 * NewClients(Share(n, Eligible(c, nil)), confidence)
 }
 
 // never is a number of trials that no round reaches: certainty is not possible.

@@ -100,7 +100,7 @@ func TestShares(t *testing.T) {
 	}
 }
 
-func TestServing(t *testing.T) {
+func TestEligible(t *testing.T) {
 	r := empty(5)
 	r.Cluster.Nodes[1].Down = true
 	r.Cluster.Nodes[2].Backup = true
@@ -118,7 +118,7 @@ func TestServing(t *testing.T) {
 		{"nothing seen", []probes.NodeObservation{}, ""},
 	} {
 		var got strings.Builder
-		for i, n := range checks.Serving(r.Cluster, tc.direct) {
+		for i, n := range checks.Eligible(r.Cluster, tc.direct) {
 			if i > 0 {
 				got.WriteString(" ")
 			}

@@ -29,7 +29,7 @@ func services(oc *outcomes) []service {
 	for _, d := range oc.round.Dependencies {
 		list = append(list, service{name: d.Name, probed: d.Up || !cutShort, up: d.Up, error: d.Error})
 	}
-	for _, o := range oc.nodes.active {
+	for _, o := range oc.nodes.enabled {
 		for _, name := range dependencyNames(oc.round, o.Status) {
 			at := slices.IndexFunc(list, func(s service) bool { return strings.EqualFold(s.name, name) })
 			if at < 0 && len(list) == len(oc.round.Dependencies)+maxUnlistedLabels {
@@ -47,7 +47,7 @@ func services(oc *outcomes) []service {
 		if oc.round.Cluster.Status != nil {
 			list[i].statusPath = oc.round.Cluster.Status.Path
 		}
-		for _, o := range oc.nodes.active {
+		for _, o := range oc.nodes.enabled {
 			if o.Status != nil && o.Status.State != "" && !slices.Contains(list[i].reported, o.Node) {
 				list[i].silent = append(list[i].silent, o.Node)
 			}

@@ -81,7 +81,7 @@ func ranOutOfTime(ns *nodeStates, h probes.HandshakeObservation) bool {
 		return false
 	}
 	at := cmp.Or(h.Node, h.Expected)
-	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool {
+	return slices.ContainsFunc(ns.enabled, func(o probes.NodeObservation) bool {
 		_, slow := slowest(directExchanges(o), ns.round.Cluster.Limits.Timeout/probes.HandshakeRequests)
 		return slow && (at == "" || at == o.Node)
 	})

@@ -13,7 +13,7 @@ func latency(oc *outcomes) []Finding {
 		return nil
 	}
 	var list []Finding
-	for _, o := range oc.nodes.active {
+	for _, o := range oc.nodes.enabled {
 		if ex, ok := slowest(directExchanges(o), limit); ok {
 			f := about(Slow, Warning, o.Node)
 			f.Summary = msg(MsgSlowNode, Args{Node: o.Node, Duration: round(ex.Timing.Total), Limit: limit})
@@ -66,7 +66,7 @@ func round(d time.Duration) time.Duration {
 func certificates(oc *outcomes) []Finding {
 	limit := oc.round.Cluster.Limits.CertificateExpiry
 	var list []Finding
-	for _, o := range oc.nodes.active {
+	for _, o := range oc.nodes.enabled {
 		if remaining, ok := expiring(o.Primary, limit); ok {
 			list = append(list, aboutCertificate(about(CertificateExpiring, Warning, o.Node), o.Node, o.Primary, remaining))
 		}

@@ -17,8 +17,8 @@ type nodeStates struct {
 	matcher  evidence.Matcher                   // matches the servers that the balancer's evidence names to nodes
 	direct   map[string]*probes.NodeObservation // by node id
 	up       map[string]bool                    // by node id
-	active   []probes.NodeObservation           // of the nodes that the operator has not marked down
-	serving  []probes.Node                      // nodes that are up and should get new clients
+	enabled  []probes.NodeObservation           // of the nodes that the operator has not marked down
+	eligible []probes.Node                      // nodes that are up and should get new clients; see Eligible
 	oracle   balance.Picker                     // nil: the balancer's choice cannot be computed
 	replies  map[reply]bool                     // replies of nodes that were asked directly; true: a ready node gave it
 
@@ -43,7 +43,7 @@ func readNodes(round Round) *nodeStates {
 	}
 	round.Nodes = round.inOrder()
 	ns := &nodeStates{
-		round: &round, identity: Identify(round.Cluster, round.Nodes), serving: Serving(round.Cluster, round.Nodes),
+		round: &round, identity: Identify(round.Cluster, round.Nodes), eligible: Eligible(round.Cluster, round.Nodes),
 		matcher: evidence.NewMatcher(round.Cluster, round.Nodes),
 		direct:  make(map[string]*probes.NodeObservation), up: make(map[string]bool), replies: make(map[reply]bool),
 	}
@@ -54,7 +54,7 @@ func readNodes(round Round) *nodeStates {
 		o := &round.Nodes[i]
 		ns.direct[n.ID], ns.up[n.ID] = o, Up(*o)
 		if !n.Down {
-			ns.active = append(ns.active, *o)
+			ns.enabled = append(ns.enabled, *o)
 		}
 	}
 	for _, o := range round.Nodes {
@@ -81,17 +81,17 @@ func (ns *nodeStates) ready(id string) bool {
 	return ns.up[id] && !ns.direct[id].Status.Paused()
 }
 
-// Serving returns the nodes of c that a balancer should send new clients to: those
+// Eligible returns the nodes of c that a balancer should send new clients to: those
 // that are not marked down or backup and, if direct observations are given, are up.
-func Serving(c *probes.Cluster, direct []probes.NodeObservation) []probes.Node {
-	var serving []probes.Node
+func Eligible(c *probes.Cluster, direct []probes.NodeObservation) []probes.Node {
+	var eligible []probes.Node
 	for _, n := range c.Nodes {
 		up := func(o probes.NodeObservation) bool { return o.Node == n.ID && Up(o) }
 		if !n.Down && !n.Backup && (direct == nil || slices.ContainsFunc(direct, up)) {
-			serving = append(serving, n)
+			eligible = append(eligible, n)
 		}
 	}
-	return serving
+	return eligible
 }
 
 // Up reports whether a node serves when asked directly. A paused node is up, whatever
@@ -199,11 +199,11 @@ func (ns *nodeStates) findOnlyFailing() string {
 }
 
 // noneUp reports whether no active node is up.
-func (ns *nodeStates) noneUp() bool { return !slices.ContainsFunc(ns.active, Up) }
+func (ns *nodeStates) noneUp() bool { return !slices.ContainsFunc(ns.enabled, Up) }
 
 // noneReady reports whether no active node is ready.
 func (ns *nodeStates) noneReady() bool {
-	return !slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return ns.ready(o.Node) })
+	return !slices.ContainsFunc(ns.enabled, func(o probes.NodeObservation) bool { return ns.ready(o.Node) })
 }
 
 // ownError reports whether an exchange is a gateway error that carries no node's

@@ -11,7 +11,7 @@ import (
 // the operator has marked down may be in any state.
 func nodes(att *attribution) []Finding {
 	var list []Finding
-	for _, o := range att.nodes.active {
+	for _, o := range att.nodes.enabled {
 		switch {
 		case !completed(o.Primary):
 		case !att.nodes.up[o.Node]:
@@ -191,7 +191,7 @@ func (att *attribution) harmOfLoop(node string, crashes []time.Time) Span {
 
 // shareOfNodes returns the share of clients that some nodes have, by weight.
 func shareOfNodes(oc *outcomes, nodes []string) Affected {
-	among := Serving(oc.round.Cluster, nil)
+	among := Eligible(oc.round.Cluster, nil)
 	a := Affected{Of: len(oc.traces)}
 	for _, n := range among {
 		if slices.Contains(nodes, n.ID) {

@@ -97,7 +97,7 @@ type pageShape struct {
 func (ns *nodeStates) expectedPage() pageShape {
 	p := pageShape{served: ns.round.past().Balancer.Served}
 	asked := 0
-	for _, o := range ns.active {
+	for _, o := range ns.enabled {
 		if o.Session == nil || o.Session.Failure != "" || o.Session.Status >= http.StatusBadRequest || !ns.ready(o.Node) {
 			continue
 		}

@@ -14,7 +14,7 @@ func pages(oc *outcomes) []Finding {
 	var list []Finding
 	for i, page := range oc.round.Cluster.Pages {
 		var failing []string
-		for _, o := range oc.nodes.active {
+		for _, o := range oc.nodes.enabled {
 			if i < len(o.Pages) && oc.nodes.ready(o.Node) && !asConfigured(page, o.Pages[i]) {
 				failing = append(failing, o.Node)
 				list = append(list, failsOn(o.Node, page, o.Pages[i]))
@@ -70,7 +70,7 @@ func sessionPage(oc *outcomes) []Finding {
 		return nil
 	}
 	var list []Finding
-	for _, o := range ns.active {
+	for _, o := range ns.enabled {
 		switch {
 		case !ns.ready(o.Node) || o.Session == nil || ns.round.turnsAway(*o.Session):
 		case !asConfigured(page, *o.Session):
@@ -84,7 +84,7 @@ func sessionPage(oc *outcomes) []Finding {
 
 // othersHavePage reports whether another ready node answers with the page.
 func (ns *nodeStates) othersHavePage(node string) bool {
-	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool {
+	return slices.ContainsFunc(ns.enabled, func(o probes.NodeObservation) bool {
 		return o.Node != node && ns.ready(o.Node) && o.Session != nil && o.Session.OK() && o.Session.Label != ""
 	})
 }
@@ -146,7 +146,7 @@ func pageInBetween(oc *outcomes) []Finding {
 
 // hasPage reports whether some ready node has the page.
 func hasPage(ns *nodeStates, page probes.Page) bool {
-	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool {
+	return slices.ContainsFunc(ns.enabled, func(o probes.NodeObservation) bool {
 		return ns.ready(o.Node) && slices.ContainsFunc(directExchanges(o), func(ex probes.Exchange) bool {
 			return ex.Path == page.Path && completed(ex) && asConfigured(page, ex)
 		})
@@ -156,7 +156,7 @@ func hasPage(ns *nodeStates, page probes.Page) bool {
 // someNodeErrs reports whether some node, asked directly, answers with another page,
 // which may then be the one that clients got.
 func someNodeErrs(ns *nodeStates) bool {
-	return slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return ns.showsAnotherPage(o.Node) })
+	return slices.ContainsFunc(ns.enabled, func(o probes.NodeObservation) bool { return ns.showsAnotherPage(o.Node) })
 }
 
 // pageGone finds that nobody gets the page of the session any more: neither new clients, nor
@@ -224,7 +224,7 @@ func noTestPage(ns *nodeStates) bool { return !ns.round.past().Balancer.Served &
 // a 4xx.
 func everyNodeRefuses(ns *nodeStates) bool {
 	with := 0
-	for _, o := range ns.active {
+	for _, o := range ns.enabled {
 		if !ns.up[o.Node] || o.Session == nil {
 			continue
 		}

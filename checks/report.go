@@ -224,5 +224,5 @@ func isolated(oc *outcomes) bool {
 
 // noVersion reports whether no node reports its version.
 func noVersion(ns *nodeStates) bool {
-	return !slices.ContainsFunc(ns.active, func(o probes.NodeObservation) bool { return o.Version != "" })
+	return !slices.ContainsFunc(ns.enabled, func(o probes.NodeObservation) bool { return o.Version != "" })
 }

@@ -122,7 +122,7 @@ func (rot *rotation) rotationByTraffic(node probes.Node, t traffic) rotationStat
 // answered do not count: their share is not known.
 func (rot *rotation) rotationBySample(n probes.Node, t traffic) rotationState {
 	clients, scatters := rot.independent(t)
-	share := Share(n, Serving(rot.round.Cluster, nil))
+	share := Share(n, Eligible(rot.round.Cluster, nil))
 	need := ClientsToMiss(rot.round.Cluster, n, rot.round.Confidence)
 	switch method := rot.round.Cluster.Balancer.Method; {
 	case rot.round.Cluster.Balancer.HashesClients():
@@ -152,7 +152,7 @@ func (ns *nodeStates) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool 
 			most, all = max(most, count), all+count
 		}
 	}
-	share := max(largestShare(ns.serving), 0.5)
+	share := max(largestShare(ns.eligible), 0.5)
 	return all > 0 && float64(all)*math.Log(share)+float64(all-most)*math.Log(float64(all)) < math.Log(1-DefaultConfidence)
 }
 

@@ -102,7 +102,7 @@ func sessionsFailing(tl *timeline) []Finding {
 	if onlyWrites {
 		finding.Summary, finding.Remedy = msg(MsgWritesFail, Args{Nodes: finding.Nodes}), msg(MsgFindWriteError, Args{})
 		if tl.round.policy() != probes.PolicyShared {
-			mostStored = 2*len(finding.Nodes) < len(tl.nodes.serving)
+			mostStored = 2*len(finding.Nodes) < len(tl.nodes.eligible)
 		}
 		if mostStored {
 			finding.Severity = Warning

@@ -133,7 +133,7 @@ func sameClient(a, b *trace) bool {
 // constantID reports whether several nodes gave the same id when asked directly.
 func constantID(ns *nodeStates, id probes.Fingerprint) bool {
 	nodes := 0
-	for _, o := range ns.active {
+	for _, o := range ns.enabled {
 		if o.Session != nil && o.Session.Session == id {
 			nodes++
 		}

@@ -10,7 +10,7 @@ import (
 // version.
 func versions(ns *nodeStates) []Finding {
 	running := make(map[string]string)
-	for _, o := range ns.active {
+	for _, o := range ns.enabled {
 		if ns.up[o.Node] && o.Version != "" {
 			running[o.Node] = o.Version
 		}
@@ -31,7 +31,7 @@ func unexpectedVersions(ns *nodeStates, running map[string]string) []Finding {
 	}
 	var nodes []string
 	var evidence []Message
-	for _, o := range ns.active {
+	for _, o := range ns.enabled {
 		if ns.up[o.Node] && running[o.Node] != ns.round.ExpectVersion {
 			nodes = append(nodes, o.Node)
 			evidence = append(evidence, msg(MsgRunsVersion, Args{Node: o.Node, Value: running[o.Node]}))
@@ -55,7 +55,7 @@ func settings(ns *nodeStates) []Finding {
 	var list []Finding
 	for _, key := range ns.round.Cluster.Status.Settings {
 		values := make(map[string]string)
-		for _, o := range ns.active {
+		for _, o := range ns.enabled {
 			if o.Status == nil {
 				continue
 			}
@@ -107,8 +107,8 @@ func clocks(ns *nodeStates) []Finding {
 	apart := make(map[string]int)
 	var evidence []Message
 	var widest time.Duration
-	for i, a := range ns.active {
-		for _, b := range ns.active[i+1:] {
+	for i, a := range ns.enabled {
+		for _, b := range ns.enabled[i+1:] {
 			if a.Clock.Samples == 0 || b.Clock.Samples == 0 {
 				continue
 			}

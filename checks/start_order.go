@@ -41,7 +41,7 @@ func startOrder(tl *timeline) []Finding {
 // which suffices to compare it with a primary that was seen to start.
 func starts(tl *timeline) (times map[string]time.Time, reported bool) {
 	said, seen := make(map[string]time.Time), make(map[string]time.Time)
-	for _, o := range tl.nodes.active {
+	for _, o := range tl.nodes.enabled {
 		if o.Status != nil && !o.Status.UpSince.IsZero() {
 			said[o.Node] = o.Status.UpSince
 		}

@@ -118,7 +118,7 @@ func (mov *movement) stickinessAt(e *frontend, met map[string]bool) frontendStic
 		}
 		count := h.byOpener[trace.holder]
 		if count == nil {
-			count = &openerCount{chance: ChanceOfStaying(trace.holder, mov.nodes.serving, met)}
+			count = &openerCount{chance: ChanceOfStaying(trace.holder, mov.nodes.eligible, met)}
 			h.byOpener[trace.holder] = count
 		}
 		stayed, moved, switches := mov.returns(trace)
@@ -249,7 +249,7 @@ func (mov *movement) leftItsNode(m move) bool {
 // destinations returns the nodes between which a session could drift: the serving
 // nodes without those that surely get no clients.
 func (rot *rotation) destinations() []probes.Node {
-	return slices.DeleteFunc(slices.Clone(rot.nodes.serving), func(n probes.Node) bool { return rot.states[n.ID].ProvenOut })
+	return slices.DeleteFunc(slices.Clone(rot.nodes.eligible), func(n probes.Node) bool { return rot.states[n.ID].ProvenOut })
 }
 
 // leastStayed returns the smallest number of follow-ups that any canary got from its
@@ -271,7 +271,7 @@ func leastStayed(oc *outcomes) (least int, sure float64) {
 		if least < 0 || count < least {
 			least = count
 		}
-		luck := ChanceOfStaying(tr.holder, oc.nodes.serving, met)
+		luck := ChanceOfStaying(tr.holder, oc.nodes.eligible, met)
 		together *= math.Pow(luck, float64(count))
 		if needed := FollowUps(luck, oc.round.Confidence); needed > MaxFollowUps && needed < never {
 			heavy = true

@@ -138,7 +138,7 @@ func (p *Prober) acceptsAnyID(ctx context.Context, c *probes.Cluster, canaries [
 	if known, ok := p.anyID.Load(c); ok {
 		return known.(bool)
 	}
-	for _, n := range checks.Serving(c, nil) {
+	for _, n := range checks.Eligible(c, nil) {
 		if accepted, ok := canaries[0].PresentForged(ctx, n); ok {
 			p.anyID.Store(c, accepted)
 			return accepted

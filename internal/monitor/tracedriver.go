@@ -52,7 +52,7 @@ func (t *traceDriver) run(ctx context.Context, direct func() []probes.NodeObserv
 	t.openClients(ctx, t.initialClients())
 	nodes := direct()
 	identity := checks.Identify(t.cluster, nodes)
-	serving := checks.Serving(t.cluster, nodes)
+	serving := checks.Eligible(t.cluster, nodes)
 	if t.cluster.Session == nil {
 		return traceResult{traces: t.traces()}
 	}
@@ -74,7 +74,7 @@ func (t *traceDriver) initialClients() []client {
 	if t.cluster.Balancer.HashesClients() || t.cluster.Session == nil {
 		return targetedClients(t.cluster)
 	}
-	return make([]client, len(checks.Serving(t.cluster, nil)))
+	return make([]client, len(checks.Eligible(t.cluster, nil)))
 }
 
 // openMissing sends more clients for nodes that have not answered any. Under a hash, it sends
@@ -120,7 +120,7 @@ func (t *traceDriver) nodesToFind(serving []probes.Node) []probes.Node {
 	if slices.ContainsFunc(t.canaries, func(c *probes.Canary) bool { return !c.First().OK() }) {
 		return slices.Clone(serving)
 	}
-	return checks.Serving(t.cluster, nil)
+	return checks.Eligible(t.cluster, nil)
 }
 
 // maxNewClients returns how many new clients exclude chance for the missing node with the
@@ -133,7 +133,7 @@ func (t *traceDriver) maxNewClients(missing, serving []probes.Node, answered int
 	need := 0
 	for _, n := range missing {
 		if inconclusive || !slices.ContainsFunc(serving, func(s probes.Node) bool { return s.ID == n.ID }) {
-			need = max(need, checks.NewClients(checks.Share(n, checks.Serving(t.cluster, nil)), t.confidence()))
+			need = max(need, checks.NewClients(checks.Share(n, checks.Eligible(t.cluster, nil)), t.confidence()))
 		} else {
 			need = max(need, checks.ClientsToMiss(t.cluster, n, t.confidence()))
 		}

@@ -199,7 +199,7 @@ var statusOnlyCodes = []checks.Code{checks.CertificateExpiring, checks.ClockSkew
 // with a fail_timeout of 20 s; 95, 146 and 193 with the 10 s of nginx.
 func (w *Watcher) maxMisses(node string, canaries int) int {
 	at := slices.IndexFunc(w.cluster.Nodes, func(n probes.Node) bool { return n.ID == node })
-	share := checks.Share(w.cluster.Nodes[at], checks.Serving(w.cluster, nil))
+	share := checks.Share(w.cluster.Nodes[at], checks.Eligible(w.cluster, nil))
 	followUps := (checks.NewClients(share, w.prober.confidence()) + canaries - 1) / max(1, canaries)
 	if b := w.cluster.Balancer; b.FailTimeout > 0 && w.intervals.Canary > 0 && b.Method != probes.MethodCookie {
 		followUps = min(followUps, int(b.FailTimeout/w.intervals.Canary)-1)

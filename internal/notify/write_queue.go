@@ -203,7 +203,7 @@ func (q *WriteQueue) finish(set history.WriteSet, err error) {
 		return
 	}
 	q.failingSince = time.Time{}
-	late := history.WriteSet{}.Clone()
+	late := history.WriteSet{Delivered: make(map[string]alerting.DeliveryRef), DeadLetters: make(map[string]string)}
 	for _, n := range set.Notifications {
 		_, delivered := set.Delivered[n.ID]
 		_, dead := set.DeadLetters[n.ID]

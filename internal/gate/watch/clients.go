@@ -254,7 +254,7 @@ func (w *Watch) missingSessions() map[string]int {
 	for _, o := range w.record.Before.Nodes {
 		observations = observations || o.Label != ""
 	}
-	for _, n := range checks.Serving(w.cluster, w.record.Before.Nodes) {
+	for _, n := range checks.Eligible(w.cluster, w.record.Before.Nodes) {
 		wanted[n.ID] = w.config.Sessions
 	}
 	if !observations {
