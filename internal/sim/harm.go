@@ -25,13 +25,15 @@ const (
 
 // A harm is something that happened to users and requires a notification.
 type harm struct {
-	row       row
-	from, to  time.Time // beginning of the period in which it happened; end of the last request harmed
-	first     time.Time // first request harmed
-	users     []int     // numbers of the users, sorted
-	certain   bool      // a notification is required; false: it is optional
-	operation *Operation
-	met       users.Totals
+	row      row
+	from, to time.Time // beginning of the period in which it happened; end of the last request harmed
+	first    time.Time // first request harmed
+	users    []int     // numbers of the users, sorted
+	certain  bool      // a notification is required; false: it is optional
+	met      users.Totals
+	// operations that explain it, the oldest first: a user who idled through several does not know
+	// which of them took the session, and a notification of one suffices; nil: none does.
+	operations []*Operation
 }
 
 // A row classifies harms.
@@ -52,8 +54,12 @@ func (h harm) String() string {
 		}
 	}
 	s := fmt.Sprintf("%s: %s, %d users, over %v", h.row, strings.Join(met, ", "), len(h.users), h.to.Sub(h.first).Round(100*time.Millisecond))
-	if h.operation != nil {
-		s += fmt.Sprintf(", by %q", h.operation)
+	var by []string
+	for _, o := range h.operations {
+		by = append(by, fmt.Sprintf("%q", o))
+	}
+	if by != nil {
+		s += ", by " + strings.Join(by, " or ")
 	}
 	return s
 }
@@ -108,7 +114,7 @@ func (r Result) announced(list []harm) []harm {
 		for n, o := range r.Schedule.Operations {
 			k, _ := operationKindOf(o.Kind)
 			if k.announced && !h.first.Before(r.at(o.At)) && !h.first.After(r.readmittedAt(o)) && h.to.Sub(h.first) < maxUnserved {
-				list[i].row, list[i].operation = rowShort, &r.Schedule.Operations[n]
+				list[i].row, list[i].operations = rowShort, []*Operation{&r.Schedule.Operations[n]}
 			}
 		}
 	}
@@ -130,16 +136,16 @@ func errorHarms(requests []users.Request) (list []harm) {
 	return list
 }
 
-// lossHarms groups losses by the operation that explains them, and the unexplained ones
+// lossHarms groups losses by the operations that explain them, and the unexplained ones
 // by time.
 func (r Result) lossHarms(losses []loss) []harm {
 	const apart = time.Minute
 	var broken, excused []harm
 	for _, l := range losses {
-		if by := r.explainingOperation(l); by != nil {
-			i := slices.IndexFunc(excused, func(h harm) bool { return h.operation.At == by.At })
+		if by := r.explainingOperations(l); by != nil {
+			i := slices.IndexFunc(excused, func(h harm) bool { return slices.Equal(h.operations, by) })
 			if i < 0 {
-				excused, i = append(excused, harm{row: rowExplained, operation: by}), len(excused)
+				excused, i = append(excused, harm{row: rowExplained, operations: by}), len(excused)
 			}
 			excused[i].add(l.Request, l.lastRequest)
 			continue
@@ -156,23 +162,29 @@ func (r Result) lossHarms(losses []loss) []harm {
 	return list
 }
 
-// explainingOperation returns the operation that explains a loss under the policy
-// sticky: one in which the session's node, or the node that answered, was unhealthy since
-// the user's previous request. While the balancer keeps a node ejected, its clients use
-// other nodes, and they lose the sessions they open there when they return.
-func (r Result) explainingOperation(l loss) *Operation {
+// explainingOperations returns the operations that explain a loss under the policy sticky:
+// those in which the session's node, or the node that answered, was unhealthy since the
+// user's previous request. While the balancer keeps a node ejected, its clients use other
+// nodes, and they lose the sessions they open there when they return.
+func (r Result) explainingOperations(l loss) (by []*Operation) {
 	if l.Outcome != users.Lost || !sticky(r.Schedule.Setup) {
 		return nil
 	}
-	var by *Operation
 	for i, o := range r.Schedule.Operations {
 		k, _ := operationKindOf(o.Kind)
-		about := slices.Contains(o.Nodes, l.Owner) || slices.Contains(o.Nodes, l.Node)
-		if k.unhealthy && about && !l.lastRequest.After(r.readmittedAt(o)) && !l.At.Before(r.at(o.At)) {
-			by = &r.Schedule.Operations[i]
+		touched := r.touches(o, l.Owner) || r.touches(o, l.Node)
+		if k.unhealthy && touched && !l.lastRequest.After(r.readmittedAt(o)) && !l.At.Before(r.at(o.At)) {
+			by = append(by, &r.Schedule.Operations[i])
 		}
 	}
 	return by
+}
+
+// touches reports whether an operation affects a node. A blue/green deployment starts nodes
+// that the schedule does not name, and stops them.
+func (r Result) touches(o Operation, node string) bool {
+	started := o.Kind == "deploy-blue-green" && node != "" && !slices.Contains(r.Schedule.nodes(), node)
+	return started || slices.Contains(o.Nodes, node)
 }
 
 // at converts an offset in the schedule to a time of the virtual clock.

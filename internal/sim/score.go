@@ -105,16 +105,16 @@ const notifyDeadline = time.Minute
 // scoreHarm records a counterexample unless a harm was notified.
 func (r Result) scoreHarm(score *Score, h harm, alerts []alert) {
 	answered := slices.ContainsFunc(alerts, func(a alert) bool {
-		if h.operation != nil {
-			return r.answers(a, *h.operation)
+		if h.operations == nil {
+			return a.notifiedInTime(h)
 		}
-		return a.notifiedInTime(h)
+		return slices.ContainsFunc(h.operations, func(o *Operation) bool { return r.answers(a, *o) })
 	})
 	if !answered {
 		score.add(Counterexample{Silent, h.first.Sub(r.Began), string(h.row), r.kindsBefore(h), h.String()})
 		return
 	}
-	if h.operation != nil {
+	if h.operations != nil {
 		return
 	}
 	delay := time.Duration(-1)
@@ -186,8 +186,8 @@ func (r Result) onlyUnhealthy(o Operation) bool {
 // first request was after from and which began before to.
 func (r Result) harmed(o Operation, harms []harm, from, to time.Time) bool {
 	return slices.ContainsFunc(harms, func(h harm) bool {
-		if !h.certain || h.operation != nil {
-			return h.certain && h.operation.At == o.At
+		if !h.certain || h.operations != nil {
+			return h.certain && h.operations[0].At == o.At
 		}
 		return !h.first.Before(from) && !h.from.After(to)
 	})
@@ -234,7 +234,7 @@ func (r Result) justified(a alert, harms []harm) bool {
 	const before, after = 35 * time.Second, 15 * time.Second
 	from, to := a.started.Add(-before), a.critical.Add(after)
 	return slices.ContainsFunc(harms, func(h harm) bool {
-		return h.operation == nil && !h.to.Before(from) && !h.from.After(to)
+		return h.operations == nil && !h.to.Before(from) && !h.from.After(to)
 	}) || slices.ContainsFunc(r.Schedule.Operations, func(o Operation) bool {
 		k, _ := operationKindOf(o.Kind)
 		own := a.cause.Code == checks.NodePaused || a.cause.Code == checks.DependencyDown

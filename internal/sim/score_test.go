@@ -36,6 +36,12 @@ func firedNotification(at time.Duration, severity checks.Severity, code checks.C
 	}}
 }
 
+// ended returns a notification of an incident that has ended.
+func ended(n alerting.Notification, at time.Duration) alerting.Notification {
+	n.Incident.Ended = began.Add(at)
+	return n
+}
+
 // sum returns the summary of a deployment that was announced at from.
 func sum(at, from time.Duration) alerting.Notification {
 	return alerting.Notification{Kind: alerting.NotificationDeployment, At: began.Add(at), Incident: alerting.Incident{
@@ -156,6 +162,31 @@ func TestScore(t *testing.T) {
 			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3),
 			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeDown, "node2"), sum(5*time.Minute+50*time.Second, 5*time.Minute)},
 			[]string{"critical without harm: node_down", "wrong node or cause: node_down"},
+		},
+		{
+			"a node restarts in a blue/green deployment, which takes all sessions and is summed up",
+			"5m deploy-blue-green node1,node2,node3 for 1m\n5m55s restart node2 for 2s",
+			met(users.Lost, "node4", "node2", 6*time.Minute+5*time.Second, 1, 2, 3),
+			[]alerting.Notification{sum(6*time.Minute+50*time.Second, 5*time.Minute)},
+			nil,
+		},
+		{
+			"users return in another deployment to the nodes of which they lost the sessions", "5m deploy-blue-green node1,node2,node3 for 1m\n6m10s deploy-blue-green node1,node2,node3 for 1m",
+			met(users.Lost, "node4", "node6", 6*time.Minute+20*time.Second, 1, 2, 3),
+			[]alerting.Notification{sum(8*time.Minute, 5*time.Minute), sum(8*time.Minute, 6*time.Minute+10*time.Second)},
+			nil,
+		},
+		{
+			"users who idled return while their node, which had been down, is slow for a moment", "5m kill node2 for 1m\n6m20s slow node2 for 20s",
+			met(users.Lost, "node3", "node2", 6*time.Minute+21*time.Second, 1, 2),
+			[]alerting.Notification{ended(firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2"), 6*time.Minute+10*time.Second)},
+			nil,
+		},
+		{
+			"sessions that were opened after a notified outage are lost by another one", "5m kill node2 for 1m\n8m restart node2 for 2s",
+			met(users.Lost, "node2", "node2", 8*time.Minute+time.Second, 1, 2),
+			[]alerting.Notification{ended(firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2"), 6*time.Minute+10*time.Second)},
+			[]string{"harm without notification: sessions lost with a node, as the policy allows"},
 		},
 		{
 			"a node's own word needs no harm", "5m paused node2 for 1m", nil,
