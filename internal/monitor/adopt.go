@@ -72,14 +72,19 @@ func (p *canaryPool) adopt(c *probes.Cluster) {
 	}
 }
 
-// reassign gives the slots of nodes that have left back: a canary that another node answers
-// takes the slot of that one, or ends if it has a canary.
-func (p *canaryPool) reassign(c *probes.Cluster, identity checks.Identity) {
-	if len(c.Left) == 0 {
-		return
-	}
+// reassign gives back the slots of nodes that have left, and of nodes that answer new clients
+// while their canary has settled on another node: after a failover, a balancer's cookie or table
+// keeps it there. A canary that another node answers takes the slot of that one, or ends if it
+// has a canary.
+func (p *canaryPool) reassign(c *probes.Cluster, identity checks.Identity, fresh []*probes.Canary) {
 	isLeft := func(id string) bool {
 		return slices.ContainsFunc(c.Left, func(n probes.LeftNode) bool { return n.ID == id })
+	}
+	returns := c.Session != nil && c.Session.Policy != probes.PolicyShared // so that a canary watches one node
+	isFree := func(canary *pooledCanary) bool {
+		return isLeft(canary.slot.node) || returns && canary.settled && slices.ContainsFunc(fresh, func(f *probes.Canary) bool {
+			return slotOf(f, identity) == canary.slot
+		})
 	}
 	var kept []*pooledCanary
 	isTaken := func(at slot) bool {
@@ -88,7 +93,7 @@ func (p *canaryPool) reassign(c *probes.Cluster, identity checks.Identity) {
 	for _, canary := range p.canaries {
 		at := slotOf(canary.Canary, identity)
 		switch {
-		case !isLeft(canary.slot.node), at.node == "", isLeft(at.node): // its own node still answers it
+		case at == canary.slot, at.node == "", isLeft(at.node), !isFree(canary): // its own node still answers it
 		case isTaken(at):
 			continue
 		default:

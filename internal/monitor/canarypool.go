@@ -31,12 +31,19 @@ type pooledCanary struct {
 	*probes.Canary
 	slot      slot
 	ownerNode string // node that holds the session, as of the last full round
+	settled   bool   // one node gave all answers between the last two full rounds
 	identity  checks.Identity
 }
 
 // identify sets the node that holds the session, by the names that nodes have now.
 func (c *pooledCanary) identify(identity checks.Identity) {
 	c.ownerNode, c.identity = identity.NodeOf(c.First().Label), identity
+}
+
+// metOneNode reports whether one node gave all answers since the last full round.
+func (c *pooledCanary) metOneNode() bool {
+	steps := c.Trace().Steps
+	return !slices.ContainsFunc(steps, func(s probes.Step) bool { return s.Label != "" && s.Label != steps[0].Label })
 }
 
 // A slot is a position in the pool. It holds one canary.
@@ -221,6 +228,7 @@ func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []
 	})
 	var oldest *pooledCanary // of those with a successor
 	p.canaries = slices.DeleteFunc(p.canaries, func(canary *pooledCanary) bool {
+		canary.settled = canary.metOneNode()
 		if !canary.StartNextRound() {
 			return true
 		}
@@ -234,6 +242,7 @@ func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []
 	if oldest != nil && time.Since(oldest.Opened()) > age {
 		p.canaries = slices.DeleteFunc(p.canaries, func(canary *pooledCanary) bool { return canary == oldest })
 	}
+	p.reassign(c, identity, fresh)
 	for _, f := range fresh {
 		at := slotOf(f, identity)
 		taken := slices.ContainsFunc(p.canaries, func(canary *pooledCanary) bool { return canary.slot == at })

@@ -105,6 +105,37 @@ func TestNodeMetOccasionally(t *testing.T) {
 	})
 }
 
+// TestReturnedNodeIsWatched: after a failover the balancer's cookie keeps a canary on another node.
+// The node that has returned gets new clients, and so another canary, which notices that it fails.
+func TestReturnedNodeIsWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := startInMemory(t, demo.Config{HAProxy: &demo.HAProxyConfig{Cookie: "SRV", Retries: 3, Redispatch: true}, Shared: true}, "generic")
+		d.config.Session.Policy, d.config.Balancer.Method = probes.PolicyReplicated, probes.MethodCookie
+		w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
+		node := d.Nodes[1]
+		node.Kill()
+		w.FollowUp(t.Context())
+		if err := node.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // until the balancer's health checks have noticed
+		for range 3 {
+			if err := w.TakeRound(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		log.newChanges()
+		w.SetBackoff(0)
+		node.Set(demo.NodeFaults{Failing: d.config.Session.Path})
+		for range 3 {
+			w.FollowUp(t.Context())
+		}
+		if diff := cmp.Diff([]string{"appeared page_failing node2", "appeared node_failing_in_rotation node2"}, log.newChanges()); diff != "" {
+			t.Errorf("changes (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // TestMissingCountRestarts: a full round whose new clients reached the node restarts the count.
 func TestMissingCountRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -270,7 +270,6 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, returnRese
 	}
 	held := append(w.canaryPool.clients(), fresh...)
 	w.canaryPool.renew(w.cluster, identity, fresh, w.intervals.CanaryAge)
-	w.canaryPool.reassign(w.cluster, identity)
 	if slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked }) {
 		w.canaryPool.dropIdle(w.lastLeakFree) // they may share the sessions of other clients
 		w.canaryPool.reserve = nil
