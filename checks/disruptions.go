@@ -91,13 +91,18 @@ func (d Disruption) mayTakeSession(a *answer) bool {
 
 // with returns the history with one more sign of a disruption. A sign within the
 // aftermath of an earlier disruption extends that one, unless it was an outage that was
-// notified: a failure after the node was back has a cost of its own.
+// notified: a failure after the node was back has a cost of its own. So has an ejection that
+// lasts so much longer than the aftermath of a failure that it is notified itself: not the
+// failure keeps the node out, but somebody who drained it.
 func (h NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory {
 	h.Disruptions = slices.Clone(h.Disruptions)
 	again := func(last Disruption) bool {
 		return last.NotifiedDown && sign.failed() && h.RecoveredAt.After(last.From) && !sign.From.Before(h.RecoveredAt)
 	}
-	if n := len(h.Disruptions); n > 0 && !sign.From.After(h.Disruptions[n-1].To.Add(aftermath)) && !again(h.Disruptions[n-1]) {
+	outlasts := func(last Disruption) bool {
+		return last.failed() && !sign.failed() && sign.To.After(last.Gone.Add(aftermath+longDown))
+	}
+	if n := len(h.Disruptions); n > 0 && !sign.From.After(h.Disruptions[n-1].To.Add(aftermath)) && !again(h.Disruptions[n-1]) && !outlasts(h.Disruptions[n-1]) {
 		last := &h.Disruptions[n-1]
 		if sign.From.Before(last.From) {
 			last.From = sign.From
