@@ -134,11 +134,15 @@ func failingInRotation(tl *timeline, node probes.Node) (Finding, bool) {
 }
 
 // failuresOf returns, as evidence, the first requests of this round that failed because of a node, and
-// how many were tried on it first.
+// how many were tried on it first. While it fails, those since the last full round belong to them:
+// they may be all that failed before the balancer ejected it.
 func failuresOf(oc *outcomes, node string) []Message {
 	var seen []func() Message
-	triedFirst := 0
-	for _, a := range oc.answers {
+	triedFirst, answers := 0, oc.answers
+	if oc.nodes.failsDirectly(node) {
+		answers = oc.allAnswers
+	}
+	for _, a := range answers {
 		if a.failedNode == node {
 			seen = append(seen, func() Message { return msg(MsgClientGot, Args{Client: a.trace.Client, Why: new(describe(a.Exchange))}) })
 		}

@@ -19,6 +19,14 @@ func failing(change func(*round)) func() *round {
 	})
 }
 
+// errorBefore adds a canary of node2 that got an error between two rounds.
+func errorBefore(r *round) {
+	w := r.visit("node2", "")
+	w.Continued, w.OpenerLabel = true, "node2"
+	w.Steps[0].At, w.Steps[1].At = began.Add(-5*time.Second), began.Add(-2*time.Second)
+	w.Steps[1].Kind, w.Steps[1].Status = probes.StepReturn, 502
+}
+
 var inRotation = []string{"warning node_down/node2", "critical node_failing_in_rotation/node2 <- node_down/node2"}
 
 var failingSpecs = []spec{
@@ -47,6 +55,15 @@ var failingSpecs = []spec{
 			w.Steps[1].Exchange = hung(testPage)
 		}),
 		want: inRotation,
+	},
+	{
+		name:  "its own session's client got an error before the round",
+		round: failing(errorBefore),
+		want:  inRotation,
+	},
+	{
+		name:  "its own session's client got an error before the round, but it has recovered",
+		round: changed(errorBefore),
 	},
 	{
 		name:  "it is the only one that fails, and a client got an error",
