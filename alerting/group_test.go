@@ -92,6 +92,14 @@ func sum(t *testing.T, line string, when time.Time, nodes ...string) []checks.Fi
 	return list
 }
 
+// costFollows marks the restarts among findings as such whose cost is not summed up yet.
+func costFollows(list []checks.Finding) []checks.Finding {
+	for n := range list {
+		list[n].CostFollows = list[n].Code == checks.NodeRestarted
+	}
+	return list
+}
+
 // TestGroupings specifies which findings share an incident although none explains
 // another.
 func TestGroupings(t *testing.T) {
@@ -151,6 +159,16 @@ func TestGroupings(t *testing.T) {
 		"what the restarts of several nodes cost, of which one was known to be paused": {
 			[]at{line(0, paused1), line(50, ""), line(80, ""), {90, sum(t, cost, back, "node1", "node2")}, {140, sum(t, cost, back, "node1", "node2")}},
 			[]string{"summary of node_paused/node1; 1", "summary of node_restarted/sessions lost; 1"},
+		},
+		"what a rolling restart cost, when the first node's is resolved otherwise": {
+			[]at{
+				{0, costFollows(findings(t, "info node_restarted/node1; critical balancer_error < node_restarted/node1; info node_restarted/node2"))},
+				{10, costFollows(findings(t, "info node_restarted/node1; info node_restarted/node2"))},
+				{45, costFollows(findings(t, "info node_restarted/node1; info node_restarted/node2"))},
+				{60, append(sum(t, cost, noon, "node1", "node2"), findings(t, "info node_restarted/node1; info node_restarted/node2")...)},
+				{95, sum(t, cost, noon, "node1", "node2")},
+			},
+			[]string{"summary of node_restarted/node1; 3"},
 		},
 		"what a later restart cost": {
 			[]at{line(0, down1), line(31, down1), line(50, ""), line(80, ""), {120, sum(t, cost, noon.Add(100*time.Second), "node1")}, {155, sum(t, cost, noon.Add(100*time.Second), "node1")}},

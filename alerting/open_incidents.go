@@ -18,6 +18,7 @@ type openIncidents struct {
 	touched     []*Incident // those with new events
 	flapCounter flapCounter
 	failureEnds failureEnds
+	unsettled   map[string][]string // by cluster: nodes whose restart has a cost that is not summed up yet
 }
 
 // Rules define when incidents fire and resolve.
@@ -31,7 +32,7 @@ type Rules struct {
 // newOpenIncidents continues from past incidents. Resolved ones are used to detect
 // flapping.
 func newOpenIncidents(rules Rules, past []Incident) *openIncidents {
-	o := &openIncidents{rules: rules, flapCounter: make(flapCounter), failureEnds: make(failureEnds)}
+	o := &openIncidents{rules: rules, flapCounter: make(flapCounter), failureEnds: make(failureEnds), unsettled: make(map[string][]string)}
 	for _, i := range past {
 		o.continueFrom(&i)
 	}
@@ -44,6 +45,9 @@ func (o *openIncidents) continueFrom(past *Incident) {
 	o.flapCounter.learn(past)
 	o.failureEnds.learn(past)
 	if past.State != Resolved {
+		for _, m := range past.Findings {
+			o.learnCost(m.Cluster, m.Finding, m.Active())
+		}
 		open := past.clone()
 		o.open = append(o.open, &open)
 	}
@@ -61,6 +65,10 @@ func (o *openIncidents) observe(at time.Time, cluster string, changes []checks.C
 	changed := make(map[string]bool)
 	for _, c := range changes {
 		changed[c.Key()] = true
+	}
+	delete(o.unsettled, cluster)
+	for _, f := range active {
+		o.learnCost(cluster, f.Finding, true)
 	}
 	for _, f := range causeGroups(active) {
 		o.place(at, cluster, f, changed)
@@ -196,13 +204,28 @@ func (o *openIncidents) resolveQuiet(at time.Time) {
 			quiet = max(quiet, FlapQuiet)
 		}
 		switch {
-		case i.State == Resolved || i.Active() || at.Sub(i.Ended) < quiet:
+		case i.State == Resolved || i.Active() || at.Sub(i.Ended) < quiet || o.awaitsCost(at, i):
 		case i.Fired.IsZero():
 			o.close(at, i, Event{At: at, Kind: EventWithdrawn, Reason: ReasonNotHeld, Text: "it ended before receivers were notified"})
 		default:
 			o.close(at, i, Event{At: at, Kind: EventResolved, Reason: ReasonQuiet, Text: fmt.Sprintf("no finding has been active for %s", quiet)})
 		}
 	}
+}
+
+// learnCost keeps the node of an active restart whose cost is not summed up yet.
+func (o *openIncidents) learnCost(cluster string, f checks.Finding, active bool) {
+	if active && f.CostFollows {
+		o.unsettled[cluster] = append(o.unsettled[cluster], f.Node)
+	}
+}
+
+// awaitsCost reports whether receivers were notified of a failure, and what it has cost will be
+// summed up for them.
+func (o *openIncidents) awaitsCost(at time.Time, i *Incident) bool {
+	return len(i.Notified) > 0 && at.Sub(i.Ended) <= groupWindow && slices.ContainsFunc(i.Findings, func(m Member) bool {
+		return slices.ContainsFunc(o.unsettled[m.Cluster], m.failedWith)
+	})
 }
 
 // fire changes a pending incident to firing.

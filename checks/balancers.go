@@ -118,7 +118,7 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 	f.Nodes = tl.round.nodesWhere(func(id string) bool {
 		return (unexplained == 0 && culprits[id]) || (tl.nodes.noneReady() && !tl.nodes.ready(id))
 	})
-	f.facts.waited, f.facts.follows = waited == len(errs), failedIfAllDisrupted(tl)
+	f.facts.waited, f.facts.follows = waited == len(errs), lastToFail(tl)
 	f.facts.returning = returning == len(errs)
 	met := tl.outcomes.metAt(front, tl.nodes.ownError)
 	f.observed.harm = harmSpan(met)
@@ -157,19 +157,19 @@ func clientsOf(answers []*answer) int {
 // of a node. A balancer that has no node left answers at once.
 const shortestNodeTimeout = 500 * time.Millisecond
 
-// failedIfAllDisrupted returns the nodes that recently failed or restarted, if every active
-// node did, or is left out; otherwise nil. The balancer then has no node that it
-// would try.
-func failedIfAllDisrupted(tl *timeline) []string {
-	var failed []string
+// lastToFail returns the last node that failed or restarted, if every active node did recently,
+// or is left out: since then the balancer has had no node that it would try. Otherwise it
+// returns nil.
+func lastToFail(tl *timeline) (last []string) {
+	var since time.Time
 	for _, o := range tl.nodes.enabled {
 		d, ok := tl.disruptionAt(o.Node, tl.round.Started)
-		if !ok {
+		switch {
+		case !ok:
 			return nil
-		}
-		if !d.Gone.IsZero() {
-			failed = append(failed, o.Node)
+		case !d.Gone.IsZero() && (last == nil || d.From.After(since)):
+			last, since = []string{o.Node}, d.From
 		}
 	}
-	return failed
+	return last
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"stickwatch/checks"
 	"stickwatch/probes"
 )
@@ -188,6 +190,29 @@ var balancerSpecs = []spec{
 		name:  "no error of its own: 500 is an application's",
 		round: changed(func(r *round) { r.Balancers[0].Primary = page(testPage, 500) }),
 	},
+}
+
+// TestLastToFail tests that errors of the balancer belong to the node that failed last in a rolling
+// restart: the other one was back by then.
+func TestLastToFail(t *testing.T) {
+	t.Parallel()
+	r := silent(page(testPage, 502))
+	r.Cluster.Nodes, r.Nodes = r.Cluster.Nodes[:2], r.Nodes[:2]
+	restarted := func(ago time.Duration) checks.NodeHistory {
+		at := began.Add(-ago)
+		return checks.NodeHistory{Restarted: at, LastSign: new(checks.Quote("restarted")), Disruptions: []checks.Disruption{{
+			Span: checks.Span{From: at.Add(-5 * time.Second), To: began}, Kind: checks.DisruptionRestart, Gone: at, Why: new(checks.Quote("restarted")),
+		}}}
+	}
+	r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node1": restarted(20 * time.Second), "node2": restarted(10 * time.Second)}}
+	got := lines(checks.Judge(r.Round))
+	want := []string{
+		"info node_restarted/node2", "critical balancer_error/http://shop.example (192.0.2.10:80) <- node_restarted/node2",
+		"info node_restarted/node1",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
 }
 
 // TestBalancerDownAtOnce tests that a balancer that is down needs no second round, which may

@@ -39,7 +39,7 @@ const (
 var Catalogue = []Entry{
 	{BalancerDown, needsSecondRound | clientErrors | atBalancer, "critical", "no HTTP answer comes from the balancer", "start it, or look at DNS, firewall and certificate"},
 	{BalancerError, needsSecondRound | clientErrors | atBalancer, "critical; warning below 3 clients and 5 % of requests, or at one error", "the balancer answers, but with an error of its own (502, 503, 504)", "look for \"no live upstreams\" in its error log"},
-	{NodeDown, needsSecondRound, "warning; critical when none is left", "the node, asked directly, does not answer or answers 5xx; or sessions were lost with nodes that failed", "start the application there"},
+	{NodeDown, needsSecondRound, "warning; critical when none is left and clients are not served", "the node, asked directly, does not answer or answers 5xx; or sessions were lost with nodes that failed", "start the application there"},
 	{NodePaused, provenAnywhere, "critical", "its /status says paused, or gives a reason", "bring back what the reason names"},
 	{DependencyDown, needsSecondRound, "critical", "a dependency fails when probed, or nodes report it unavailable", "bring the service back; nodes resume by themselves"},
 	{DependencyDisputed, needsSecondRound, "warning", "nodes say down and the probe says up, or the other way round", "compare addresses and credentials, and the way in between"},

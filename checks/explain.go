@@ -188,10 +188,11 @@ func inLoop(effect, cause Finding) bool {
 	return cause.Target == crashLoop && effect.Target != crashLoop && slices.Equal(effect.Nodes, cause.Nodes)
 }
 
-// inHarmfulLoop is true of errors that name no node, and that clients get while a crash loop costs
-// them answers.
+// inHarmfulLoop is true of errors that name no node, and that clients get while they may meet the
+// consequences of a crash loop that costs them answers.
 func inHarmfulLoop(effect, cause Finding) bool {
-	return cause.Target == crashLoop && cause.Severity == Critical && len(effect.Nodes) == 0 && effect.observed.harm.meets(cause.observed.harm)
+	felt := Span{cause.observed.harm.From, cause.observed.harm.To.Add(cause.facts.aftermath)}
+	return cause.Target == crashLoop && cause.Severity == Critical && len(effect.Nodes) == 0 && effect.observed.harm.meets(felt)
 }
 
 // sumsUp is true of the finding of one node's restart and the one that sums up the

@@ -277,7 +277,7 @@ func TestErrorsInCrashLoop(t *testing.T) {
 	at := time.Date(2026, 11, 3, 14, 0, 0, 0, time.UTC)
 	second := func(n int) time.Time { return at.Add(time.Duration(n) * time.Second) }
 	loop := of(NodeRestarted, Critical, "node1")
-	loop.Target, loop.observed.harm = crashLoop, Span{second(0), second(9)}
+	loop.Target, loop.observed.harm, loop.facts.aftermath = crashLoop, Span{second(0), second(9)}, 16*time.Second
 	failing := of(SessionFailing, Critical, "")
 	failing.Nodes = nil
 	for name, tc := range map[string]struct {
@@ -286,6 +286,7 @@ func TestErrorsInCrashLoop(t *testing.T) {
 		want   string
 	}{
 		"at the same time":      {Finding{observed: observed{harm: Span{second(3), second(12)}}}, nil, loop.Key()},
+		"in its aftermath":      {Finding{observed: observed{harm: Span{second(15), second(18)}}}, nil, loop.Key()},
 		"later":                 {Finding{observed: observed{harm: Span{second(30), second(40)}}}, nil, ""},
 		"of another node":       {Finding{observed: observed{harm: Span{second(3), second(12)}}, Nodes: []string{"node2"}}, nil, ""},
 		"of returning clients":  {Finding{observed: observed{harm: Span{second(3), second(12)}}, facts: facts{returning: true}}, []Finding{failing}, failing.Key()},

@@ -101,6 +101,9 @@ type Finding struct {
 	Began time.Time
 	// Times are the restarts that make a crash loop; nil: it is another finding.
 	Times []time.Time
+	// CostFollows is true of a restart that has cost sessions: a finding sums them up, with those
+	// of other nodes that restart at about that time, as soon as clients lose no more.
+	CostFollows bool `json:",omitempty"`
 	// ExplainedBy is the Key of the finding that causes this one; "": it is a cause
 	// itself.
 	ExplainedBy string
@@ -117,18 +120,19 @@ type Finding struct {
 
 // facts are what explain knows of a finding beside its subject. They are neither shown nor stored.
 type facts struct {
-	erring     bool     // a node or a page answers with errors of the server
-	unanswered bool     // a node did not answer in time, or a dependency did not answer
-	store      bool     // the dependency is of a kind that stores sessions
-	follows    []string // nodes whose failure or return affects clients of other nodes
-	returning  bool     // the balancer waited for a node in vain, for clients that hold a session only
-	waited     bool     // the balancer waited for an answer before each of its errors
-	grew       bool     // a server was added to the balancer's list, as far as is known
-	roamed     bool     // several nodes had answered each of the clients that met older contents
-	expires    bool     // clocks are so far apart that sessions may be refused
-	refused    bool     // the certificate has expired, so that clients refuse it
-	byLoss     bool     // only sessions that are lost show that addresses disagree
-	frontends  []string // names of the balancer addresses at which it was seen
+	erring     bool          // a node or a page answers with errors of the server
+	unanswered bool          // a node did not answer in time, or a dependency did not answer
+	store      bool          // the dependency is of a kind that stores sessions
+	follows    []string      // nodes whose failure or return affects clients of other nodes
+	returning  bool          // the balancer waited for a node in vain, for clients that hold a session only
+	waited     bool          // the balancer waited for an answer before each of its errors
+	grew       bool          // a server was added to the balancer's list, as far as is known
+	roamed     bool          // several nodes had answered each of the clients that met older contents
+	expires    bool          // clocks are so far apart that sessions may be refused
+	refused    bool          // the certificate has expired, so that clients refuse it
+	byLoss     bool          // only sessions that are lost show that addresses disagree
+	frontends  []string      // names of the balancer addresses at which it was seen
+	aftermath  time.Duration // how long after a harm by a crash loop clients may meet further ones
 
 	unprovoked bool // the balancer ejected a node that had not failed
 	passing    bool // an ejection follows a failure and is expected to end by itself; verdict reads it, too
@@ -143,7 +147,8 @@ type observed struct {
 	pause         time.Duration // how long the clients that show it had sent no request; zero: one of them was active
 }
 
-// AllNodesDown is the group of every node_down while no node of the cluster is up.
+// AllNodesDown is the group of every node_down while no node of the cluster is up and the
+// balancer serves nobody.
 const AllNodesDown = "all_nodes_down"
 
 // Key identifies a finding from one round to the next, by code and subject.

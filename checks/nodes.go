@@ -15,7 +15,7 @@ func nodes(att *attribution) []Finding {
 		switch {
 		case !completed(o.Primary):
 		case !att.nodes.up[o.Node]:
-			f := nodeDown(att.nodes, o)
+			f := nodeDown(att.outcomes, o)
 			f.Summary.Args.Lost = att.lostHere(o.Node)
 			list = append(list, f)
 		case o.Status.Paused():
@@ -25,10 +25,10 @@ func nodes(att *attribution) []Finding {
 	return list
 }
 
-func nodeDown(ns *nodeStates, observation probes.NodeObservation) Finding {
+func nodeDown(oc *outcomes, observation probes.NodeObservation) Finding {
 	finding := about(NodeDown, Warning, observation.Node)
-	finding.Host = deadHost(ns, observation.Node)
-	if ns.noneUp() {
+	finding.Host = deadHost(oc.nodes, observation.Node)
+	if oc.nodes.noneUp() && !oc.servedNow() {
 		finding.Severity, finding.Group = Critical, AllNodesDown
 	}
 	finding.Evidence = []Message{askedDirectly(observation.Primary)}
@@ -41,7 +41,7 @@ func nodeDown(ns *nodeStates, observation probes.NodeObservation) Finding {
 	finding.Summary = msg(MsgNodeSilent, Args{Node: observation.Node, Reason: why(observation.Primary)})
 	switch observation.Primary.Failure {
 	case probes.FailureRefused:
-		finding.Remedy = msg(MsgStartApplication, Args{Address: ns.round.Cluster.Nodes[ns.round.index(observation.Node)].URL.Host})
+		finding.Remedy = msg(MsgStartApplication, Args{Address: oc.round.Cluster.Nodes[oc.round.index(observation.Node)].URL.Host})
 	case probes.FailureTimeout:
 		finding.facts.unanswered = true
 		finding.Remedy = msg(MsgFindHang, Args{Node: observation.Node})
@@ -49,6 +49,19 @@ func nodeDown(ns *nodeStates, observation probes.NodeObservation) Finding {
 		finding.Remedy = msg(MsgCheckNode, Args{Node: observation.Node})
 	}
 	return finding
+}
+
+// servedNow reports whether the balancer served a client after every node had been asked
+// directly: a node that only fails there, such as by a firewall or an expired certificate,
+// costs clients nothing.
+func (oc *outcomes) servedNow() bool {
+	var asked time.Time
+	for _, o := range oc.nodes.enabled {
+		if o.Primary.At.After(asked) {
+			asked = o.Primary.At
+		}
+	}
+	return slices.ContainsFunc(oc.answers, func(a *answer) bool { return a.At.After(asked) && a.outcome.Good() })
 }
 
 // deadHost returns the host of a node's address if every node on it is down; "": one
@@ -93,6 +106,7 @@ const (
 // and, after the last restart, the cost of all.
 func restarts(att *attribution) []Finding {
 	var list []Finding
+	cost, settled, unsettled := costOfRestarts(att)
 	for _, id := range att.round.everyNode() {
 		if history := att.timeline.nodeHistory[id]; !history.Restarted.IsZero() && att.round.Started.Sub(history.Restarted) <= eventReportedFor {
 			f := about(NodeRestarted, Info, id)
@@ -102,14 +116,15 @@ func restarts(att *attribution) []Finding {
 				f.Summary, f.Remedy = msg(MsgSeemsRestarted, Args{Node: id}), msg(MsgRestartOrDeletion, Args{})
 			}
 			f.Evidence = []Message{msg(MsgAtMoment, Args{At: history.Restarted, Why: history.LastSign})}
+			f.CostFollows = slices.Contains(unsettled, id)
 			list = append(list, f)
 		}
 		if f, ok := inCrashLoop(att, id); ok {
 			list = append(list, f)
 		}
 	}
-	if f, ok := costOfRestarts(att); ok {
-		list = append(list, f)
+	if settled {
+		list = append(list, cost)
 	}
 	return list
 }
@@ -143,6 +158,7 @@ func inCrashLoop(att *attribution, node string) (Finding, bool) {
 	finding.Target, finding.Times = crashLoop, recent
 	if harm := att.harmOfLoop(node, recent); !harm.From.IsZero() {
 		finding.Severity, finding.observed.harm = Critical, harm
+		finding.facts.aftermath = att.timeline.consequencesFor
 	}
 	took := recent[len(recent)-1].Sub(recent[0]).Round(time.Second)
 	finding.Summary = msg(MsgCrashLoop, Args{Node: node, Count: len(recent), Duration: took, Lost: att.lostSince(node, recent[0])})
@@ -249,18 +265,20 @@ func (att *attribution) failureRuns() (runs [][]nodeDisruption) {
 }
 
 // costOfRestarts sums up the sessions that were lost with their nodes in the newest run
-// of failures that cost any and whose aftermath has passed.
-func costOfRestarts(att *attribution) (Finding, bool) {
+// of failures that cost any and whose aftermath has passed. unsettled are the nodes that
+// have lost some in a run whose aftermath has not.
+func costOfRestarts(att *attribution) (cost Finding, settled bool, unsettled []string) {
 	if att.round.policy() != probes.PolicySticky {
-		return Finding{}, false
+		return Finding{}, false, nil
 	}
 	for _, run := range att.failureRuns() {
-		settled := att.round.Started.Sub(run[0].To) > att.timeline.consequencesFor
-		if f, ok := costOf(att, run); ok && settled {
-			return f, true
+		cost, ok := costOf(att, run)
+		if settled = att.round.Started.Sub(run[0].To) > att.timeline.consequencesFor; ok && settled {
+			return cost, true, unsettled
 		}
+		unsettled = append(unsettled, cost.Nodes...)
 	}
-	return Finding{}, false
+	return Finding{}, false, unsettled
 }
 
 // costOf sums up the sessions that were lost in a run of failures.

@@ -32,6 +32,14 @@ var nodeSpecs = []spec{
 		want:  []string{"critical node_down/node1", "critical node_down/node2"},
 	},
 	{
+		name: "down: none answers when asked directly, and the balancer serves clients",
+		round: from(func() *round { return empty(2) }, func(r *round) {
+			r.down("node1", "node2")
+			r.visit("node1", "node1", "node1")
+		}),
+		want: []string{"warning node_down/node1", "warning node_down/node2"},
+	},
+	{
 		name: "down: critical though one that the operator took out answers",
 		round: from(func() *round { return empty(2) }, func(r *round) {
 			r.Cluster.Nodes[1].Down = true

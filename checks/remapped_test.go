@@ -1,6 +1,7 @@
 package checks_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -540,5 +541,42 @@ func TestTakenOutWhileIdle(t *testing.T) {
 				t.Errorf("got %q, %q for the sessions", f.Summary, f.Remedy)
 			}
 		})
+	}
+}
+
+// TestAddedLine tests that no line of the list is called removed while clients are placed on a
+// node that is not listed, although the others are where they would be without that line.
+func TestAddedLine(t *testing.T) {
+	t.Parallel()
+	r := hashed(3)
+	fewer, more := *r.Cluster, *r.Cluster
+	fewer.Nodes = r.Cluster.Nodes[:2]
+	more.Nodes = append(slices.Clone(r.Cluster.Nodes), probes.Node{ID: "node9", URL: parse("http://10.0.0.9:8080"), Weight: 1})
+	configured, _ := checks.Oracle(r.Cluster)
+	without, _ := checks.Oracle(&fewer)
+	with, _ := checks.Oracle(&more)
+	r.Traces, r.Past = nil, &checks.History{Balancer: checks.BalancerHistory{Agreed: true}}
+	placed := make(map[int]int)
+	for i := range 200 {
+		client := fmt.Sprintf("198.51.%d.7", i)
+		before, _ := configured.Pick(client)
+		after, _ := with.Pick(client)
+		other, _ := without.Pick(client)
+		if placed[after] == 2 || after != 3 && (after != before || after != other) {
+			continue
+		}
+		placed[after]++
+		w := r.visit(slices.Repeat([]string{more.Nodes[after].ID}, 3)...)
+		w.Client, w.Expected = client, more.Nodes[before].ID
+		old := r.visit(more.Nodes[before].ID, more.Nodes[after].ID, more.Nodes[after].ID)
+		old.Client, old.Expected, old.Continued = client, more.Nodes[before].ID, true
+	}
+	report := checks.Judge(r.Round)
+	want := []string{"warning balancer_remapped [node1 node3]", "warning unknown_node/node9 <- balancer_remapped"}
+	if diff := cmp.Diff(want, lines(report)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	if summary := report.Findings[0].Summary.String(); !strings.Contains(summary, "added") {
+		t.Errorf("got %q, want that a line was added", summary)
 	}
 }

@@ -38,16 +38,18 @@ func (rem *remaps) changeOfList() (change Message, node string) {
 	return change, node
 }
 
-// placedByHash returns the nodes that answered new clients, by hashed key. It returns
-// nil if a disruption may have changed the placement of some.
+// placedByHash returns the nodes that answered new clients, by hashed key: their ids, or the
+// labels of unlisted ones in quotes. It returns nil if a disruption may have changed the
+// placement of some.
 func (rem *remaps) placedByHash() map[string]string {
 	placed := make(map[string]string)
 	for _, tr := range rem.outcomes.traces {
 		key := rem.round.key(tr)
-		if tr.Continued || key == "" || tr.firstListed == "" || !tr.First().OK() {
+		node := rem.outcomes.servingNode(tr.First().Label)
+		if tr.Continued || key == "" || node == "" || !tr.First().OK() {
 			continue
 		}
-		placed[key] = tr.firstListed
+		placed[key] = node
 	}
 	if rem.round.keyIgnored(rem.outcomes.traffic) || len(rem.timeline.nodesDisruptedAt(rem.round.Started)) > 0 {
 		return nil
