@@ -25,12 +25,6 @@ var notMet = map[string]gap{
 	"TestScenarios/a_client_reads_what_another_stored_on_one_node":                              {why: "not found: few of our clients store on one node in a round", sometimes: true},
 	"TestScenarios/one_node_shows_an_error_page_with_200,_shared/nginx_round_robin,_X-Upstream": {why: "the balancer names the node of every answer, so that none looks like another page"},
 	"TestScenarios/the_balancer_shows_a_maintenance_page_with_200,_no_test_page":                {why: "plain pages are compared by their status only"},
-
-	// Operations.
-	"TestOperations/a_server_removed/haproxy_source":          {why: "reported as node_ejected, with balancer_remapped as its consequence, in some runs", sometimes: true},
-	"TestOperations/a_server_disabled_by_the_socket,_hash":    {why: "reported as node_ejected, with balancer_remapped as its consequence, in some runs", sometimes: true},
-	"TestOperations/Redis_evicts_what_is_not_used_for_12_s":   {why: "notified twice in some runs: the incident is resolved before the next idle client comes back", sometimes: true},
-	"TestOperations/rolling_restart,_and_others_are_rehashed": {why: "in some runs a client of a node that was well is reported as session_lost, without balancer_remapped", sometimes: true},
 }
 
 // gapOf returns the most specific gap of a test; zero: none.
