@@ -157,7 +157,7 @@ func clientsOf(answers []*answer) int {
 // of a node. A balancer that has no node left answers at once.
 const shortestNodeTimeout = 500 * time.Millisecond
 
-// lastToFail returns the last node that failed or restarted, if every active node did recently,
+// lastToFail returns the last node that failed or restarted, if every enabled node did recently,
 // or is left out: since then the balancer has had no node that it would try. Otherwise it
 // returns nil.
 func lastToFail(tl *timeline) (last []string) {

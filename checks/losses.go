@@ -144,7 +144,7 @@ func (att *attribution) lostByAll(lost []*answer) bool {
 func (a *answer) elsewhere() bool {
 	for _, b := range a.trace.allAnswers() {
 		if b.Kind == probes.StepWrite && b.Counter == a.Counter && b.servingNode != "" && b.At.Before(a.At) {
-			return a.servingNode != "" && a.servingNode != b.servingNode && !a.CookieEnded()
+			return a.answeredByOther(b.servingNode)
 		}
 	}
 	return a.moved()

@@ -7,7 +7,7 @@ import (
 	"stickwatch/probes"
 )
 
-// nodes finds active nodes that are down or report that they are paused. A node that
+// nodes finds enabled nodes that are down or report that they are paused. A node that
 // the operator has marked down may be in any state.
 func nodes(att *attribution) []Finding {
 	var list []Finding

@@ -181,8 +181,11 @@ func (a *answer) isFollowUp() bool {
 }
 
 // moved reports whether another node than the holder of the session answered.
-func (a *answer) moved() bool {
-	return a.servingNode != "" && a.trace.holder != "" && a.servingNode != a.trace.holder && !a.CookieEnded()
+func (a *answer) moved() bool { return a.answeredByOther(a.trace.holder) }
+
+// answeredByOther reports whether another node than that one answered a request with the session.
+func (a *answer) answeredByOther(node string) bool {
+	return a.servingNode != "" && node != "" && a.servingNode != node && !a.CookieEnded()
 }
 
 // stayedCount counts the follow-ups that the holder of the session answered. It is

@@ -52,20 +52,20 @@ func (t *traceDriver) run(ctx context.Context, direct func() []probes.NodeObserv
 	t.openClients(ctx, t.initialClients())
 	nodes := direct()
 	identity := checks.Identify(t.cluster, nodes)
-	serving := checks.Eligible(t.cluster, nodes)
+	eligible := checks.Eligible(t.cluster, nodes)
 	if t.cluster.Session == nil {
 		return traceResult{traces: t.traces()}
 	}
-	t.openMissing(ctx, identity, serving)
+	t.openMissing(ctx, identity, eligible)
 	if t.cluster.Session.Policy == probes.PolicyNone {
 		return traceResult{traces: t.traces()}
 	}
 	canaries := t.selectCanaries(identity)
 	in := t.logIn(ctx, canaries, identity)
 	t.storeCounters(ctx, canaries)
-	t.sendFollowUps(ctx, canaries, identity, serving)
+	t.sendFollowUps(ctx, canaries, identity, eligible)
 	addressChecks := t.checkAddress(ctx, in, identity)
-	failoverChecks := t.checkFailover(ctx, in, identity, serving)
+	failoverChecks := t.checkFailover(ctx, in, identity, eligible)
 	return traceResult{traces: t.traces(), failoverChecks: failoverChecks, addressChecks: addressChecks, canaries: in}
 }
 
@@ -79,24 +79,24 @@ func (t *traceDriver) initialClients() []client {
 
 // openMissing sends more clients for nodes that have not answered any. Under a hash, it sends
 // a second client to each healthy node that did not answer the first one. Otherwise it sends
-// new clients until every serving node has answered or chance is excluded.
-func (t *traceDriver) openMissing(ctx context.Context, identity checks.Identity, serving []probes.Node) {
+// new clients until every eligible node has answered or chance is excluded.
+func (t *traceDriver) openMissing(ctx context.Context, identity checks.Identity, eligible []probes.Node) {
 	if t.cluster.Balancer.HashesClients() {
 		answered := t.answeredBy(identity)
 		t.openClients(ctx, slices.DeleteFunc(nthTargetedClients(t.cluster, 1), func(c client) bool {
-			well := slices.ContainsFunc(serving, func(n probes.Node) bool { return n.ID == c.targetNode })
+			well := slices.ContainsFunc(eligible, func(n probes.Node) bool { return n.ID == c.targetNode })
 			return answered[c.targetNode] || !well || len(answered) == 0
 		}))
 		return
 	}
 	for {
 		answered := t.answeredBy(identity)
-		missing := slices.DeleteFunc(t.nodesToFind(serving), func(n probes.Node) bool { return answered[n.ID] })
-		more := t.maxNewClients(missing, serving, len(answered)) - len(t.canaries)
+		missing := slices.DeleteFunc(t.nodesToFind(eligible), func(n probes.Node) bool { return answered[n.ID] })
+		more := t.maxNewClients(missing, eligible, len(answered)) - len(t.canaries)
 		if len(missing) == 0 || len(answered) == 0 || more <= 0 || ctx.Err() != nil || t.failedWait() >= maxFailedWait {
 			return
 		}
-		t.openClients(ctx, make([]client, min(more, max(1, len(serving)))))
+		t.openClients(ctx, make([]client, min(more, max(1, len(eligible)))))
 	}
 }
 
@@ -114,11 +114,11 @@ func (t *traceDriver) failedWait() (waited time.Duration) {
 	return waited
 }
 
-// nodesToFind returns the nodes that new clients look for: all serving nodes, and the others
+// nodesToFind returns the nodes that new clients look for: all eligible nodes, and the others
 // as well until a client fails, to find out whether the balancer still routes clients to them.
-func (t *traceDriver) nodesToFind(serving []probes.Node) []probes.Node {
+func (t *traceDriver) nodesToFind(eligible []probes.Node) []probes.Node {
 	if slices.ContainsFunc(t.canaries, func(c *probes.Canary) bool { return !c.First().OK() }) {
-		return slices.Clone(serving)
+		return slices.Clone(eligible)
 	}
 	return checks.Eligible(t.cluster, nil)
 }
@@ -127,12 +127,12 @@ func (t *traceDriver) nodesToFind(serving []probes.Node) []probes.Node {
 // smallest share. It uses two samples of the size that one test needs, so that the probability
 // of a wrong ejection is about one in a million. It uses one sample if no conclusion depends
 // on it.
-func (t *traceDriver) maxNewClients(missing, serving []probes.Node, answered int) int {
+func (t *traceDriver) maxNewClients(missing, eligible []probes.Node, answered int) int {
 	inconclusive := t.cluster.Balancer.Method == probes.MethodLeastConn ||
 		(t.cluster.Balancer.Method == probes.MethodUnknown && answered == 1)
 	need := 0
 	for _, n := range missing {
-		if inconclusive || !slices.ContainsFunc(serving, func(s probes.Node) bool { return s.ID == n.ID }) {
+		if inconclusive || !slices.ContainsFunc(eligible, func(s probes.Node) bool { return s.ID == n.ID }) {
 			need = max(need, checks.NewClients(checks.Share(n, checks.Eligible(t.cluster, nil)), t.confidence()))
 		} else {
 			need = max(need, checks.ClientsToMiss(t.cluster, n, t.confidence()))
@@ -278,10 +278,10 @@ func (t *traceDriver) storeCounters(ctx context.Context, canaries []*probes.Cana
 // parallel within the request budget, in a random order: in lockstep, they could make a round
 // robin look sticky. A session that was renamed is followed again under its new names, one
 // request after the other, and so is a client whose answers are split over nodes.
-func (t *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, serving []probes.Node) {
+func (t *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, eligible []probes.Node) {
 	answered := t.answeredBy(identity)
 	needed := func(c *probes.Canary) int {
-		chance := checks.ChanceOfStaying(identity.NodeOf(c.First().Label), serving, answered)
+		chance := checks.ChanceOfStaying(identity.NodeOf(c.First().Label), eligible, answered)
 		return min(checks.FollowUps(chance, t.confidence()), checks.MaxFollowUps)
 	}
 	var followUps []*probes.Canary
@@ -373,7 +373,7 @@ const voidedFor = 10 * time.Minute
 
 // checkFailover presents the session of each canary to the nodes after its owner, if the
 // policy requires that they know it.
-func (t *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, serving []probes.Node) []probes.FailoverCheck {
+func (t *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, eligible []probes.Node) []probes.FailoverCheck {
 	policy := t.cluster.Session.Policy
 	if policy != probes.PolicyShared && policy != probes.PolicyReplicated {
 		return nil
@@ -389,12 +389,12 @@ func (t *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Cana
 			return // no node can know the session without its cookie
 		}
 		owner := identity.NodeOf(canaries[i].Holder())
-		at := slices.IndexFunc(serving, func(n probes.Node) bool { return n.ID == owner })
-		if at < 0 || len(serving) < 2 {
+		at := slices.IndexFunc(eligible, func(n probes.Node) bool { return n.ID == owner })
+		if at < 0 || len(eligible) < 2 {
 			return
 		}
-		others := slices.Concat(serving[at+1:], serving[:at])
-		failoverChecks[i] = canaries[i].CheckFailover(ctx, serving[at], others[:min(len(others), maxFailoverChecks)])
+		others := slices.Concat(eligible[at+1:], eligible[:at])
+		failoverChecks[i] = canaries[i].CheckFailover(ctx, eligible[at], others[:min(len(others), maxFailoverChecks)])
 	})
 	all := slices.Concat(failoverChecks...)
 	if len(all) > 0 && !slices.ContainsFunc(all, func(x probes.FailoverCheck) bool { return !x.Void }) {
