@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"stickwatch/internal/sleep"
 )
 
 // Limits of garbage collection in a running daemon. Go's own setting is a share of the live
@@ -26,15 +28,9 @@ func boundGarbage(ctx context.Context, environ []string) {
 	if slices.ContainsFunc(environ, func(pair string) bool { return strings.HasPrefix(pair, "GOGC=") }) {
 		return
 	}
-	ticker := time.NewTicker(gcAdjustEvery)
-	defer ticker.Stop()
-	for {
+	debug.SetGCPercent(gcPercent(liveHeap()))
+	for range sleep.Every(ctx, gcAdjustEvery) {
 		debug.SetGCPercent(gcPercent(liveHeap()))
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
 	}
 }
 

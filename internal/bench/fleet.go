@@ -12,6 +12,8 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"stickwatch/internal/sleep"
 )
 
 // instances is the number of instances of the measured fleet.
@@ -99,20 +101,14 @@ func (o options) database(ctx context.Context) (s databaseState, err error) {
 
 // request requests pages of an instance once a second until ctx ends, and returns the sorted durations.
 func request(ctx context.Context, d *daemon, path string) (took []time.Duration) {
-	clock := time.NewTicker(time.Second)
-	defer clock.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			slices.Sort(took)
-			return took
-		case <-clock.C:
-		}
+	for range sleep.Every(ctx, time.Second) {
 		began := time.Now()
 		if _, err := d.get(ctx, path); err == nil {
 			took = append(took, time.Since(began))
 		}
 	}
+	slices.Sort(took)
+	return took
 }
 
 // requested are the pages whose duration is measured.

@@ -9,6 +9,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/panics"
+	"stickwatch/internal/sleep"
 )
 
 // A periodicTask is a task that runs at an interval.
@@ -49,15 +50,8 @@ func runPeriodically(ctx context.Context, periodicTasks []periodicTask) {
 }
 
 func (p periodicTask) repeat(ctx context.Context) {
-	clock := time.NewTicker(p.every)
-	defer clock.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-clock.C:
-			_ = panics.Catch(panics.Daemon, func() { p.do(ctx) })
-		}
+	for range sleep.Every(ctx, p.every) {
+		_ = panics.Catch(panics.Daemon, func() { p.do(ctx) })
 	}
 }
 

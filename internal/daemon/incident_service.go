@@ -16,6 +16,7 @@ import (
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/notify"
+	"stickwatch/internal/sleep"
 )
 
 // An incidentService connects the watchers of all clusters to the incident manager.
@@ -301,14 +302,7 @@ func (is *incidentService) recordTransitions(at time.Time, i alerting.Incident) 
 
 // run advances the time of the incident manager every second until ctx ends.
 func (is *incidentService) run(ctx context.Context) {
-	clock := time.NewTicker(time.Second)
-	defer clock.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-clock.C:
-			is.tick()
-		}
+	for range sleep.Every(ctx, time.Second) {
+		is.tick()
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/internal/history"
+	"stickwatch/internal/loglimit"
 	"stickwatch/internal/panics"
 	"stickwatch/internal/sleep"
 )
@@ -55,11 +56,12 @@ type Config struct {
 
 // A Keeper keeps the leases of an instance.
 type Keeper struct {
-	config  Config
-	wake    chan struct{}            // beat now
-	changed chan struct{}            // the own clusters have changed
-	free    map[string]time.Duration // since when a cluster is free; used by keep only
-	failing failure                  // used by keep only
+	config     Config
+	wake       chan struct{}            // beat now
+	changed    chan struct{}            // the own clusters have changed
+	free       map[string]time.Duration // since when a cluster is free; used by keep only
+	failing    string                   // message of the newest failure, "": heartbeats arrive; used by keep only
+	failureLog loglimit.Limiter
 
 	mu        sync.Mutex // guards what follows
 	state     history.FleetState
@@ -118,7 +120,7 @@ func (k *Keeper) keep(ctx context.Context) {
 				k.logFailed(err)
 			}
 		} else {
-			k.failing = failure{}
+			k.failing = ""
 			k.act(ctx)
 			wait = k.untilNext()
 		}
@@ -130,25 +132,19 @@ func (k *Keeper) keep(ctx context.Context) {
 	}
 }
 
-// A failure is a heartbeat that failed, as it was logged last.
-type failure struct {
-	message string        // "": heartbeats arrive
-	logged  time.Duration // when
-}
-
 // logFailed logs a failed heartbeat, at most once a minute while its kind is the same.
 func (k *Keeper) logFailed(err error) {
-	const interval = time.Minute
-	now := k.config.Elapsed()
 	message := "the fleet's database does not answer: this instance keeps its clusters"
 	if _, taken := errors.AsType[*history.NameTakenError](err); taken {
 		message = "another process has the name of this instance: it gives its clusters away"
 	}
-	if k.failing.message == message && now-k.failing.logged < interval {
-		return
+	if message != k.failing {
+		k.failing = message
+		k.failureLog.Reset()
 	}
-	k.failing = failure{message, now}
-	k.config.Logger.Warn(message, "err", err)
+	if _, ok := k.failureLog.Allow(); ok {
+		k.config.Logger.Warn(message, "err", err)
+	}
 }
 
 // heartbeat sends one heartbeat and records its result.

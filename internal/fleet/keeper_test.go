@@ -338,17 +338,18 @@ func TestPaused(t *testing.T) {
 // TestFailedHeartbeats: an outage and a name that is taken are logged as what they are, and not at
 // each heartbeat.
 func TestFailedHeartbeats(t *testing.T) {
-	var log strings.Builder
-	now := time.Hour
-	k := NewKeeper(Config{Logger: slog.New(slog.NewTextHandler(&log, nil)), Elapsed: func() time.Duration { return now }})
-	for range 70 {
-		k.logFailed(&history.NameTakenError{Name: "a"})
-		now += time.Second
-	}
-	k.logFailed(errAway)
-	if got := log.String(); strings.Count(got, "has the name of this instance") != 2 || strings.Count(got, "does not answer") != 1 {
-		t.Errorf("got\n%s\nwant the taken name twice and the outage once", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		k := NewKeeper(Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		for range 70 {
+			k.logFailed(&history.NameTakenError{Name: "a"})
+			time.Sleep(time.Second)
+		}
+		k.logFailed(errAway)
+		if got := log.String(); strings.Count(got, "has the name of this instance") != 2 || strings.Count(got, "does not answer") != 1 {
+			t.Errorf("got\n%s\nwant the taken name twice and the outage once", got)
+		}
+	})
 }
 
 // TestReleaseKeepsSnapshot: a release does not write into leases that others read without the lock.

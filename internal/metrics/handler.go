@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -113,8 +112,7 @@ func gather(part prometheus.Collector) ([]*dto.MetricFamily, error) {
 
 // logGathering logs an error at most once a minute, because every scrape has it.
 func (l *Live) logGathering(err error) {
-	now, last := time.Now(), l.gatheringLogged.Load()
-	if (last == nil || now.Sub(*last) >= time.Minute) && l.gatheringLogged.CompareAndSwap(last, &now) {
+	if _, ok := l.gatheringLog.Allow(); ok {
 		slog.Error("gathering metrics", "err", err)
 	}
 }

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -9,6 +8,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/loglimit"
 	"stickwatch/probes"
 )
 
@@ -28,7 +28,7 @@ type Live struct {
 	daemon       daemon
 
 	gatheringErrors *prometheus.CounterVec // named as that of promhttp, which alerts know
-	gatheringLogged atomic.Pointer[time.Time]
+	gatheringLog    loglimit.Limiter
 }
 
 // A Build identifies a binary. Empty fields become "unknown".

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/sleep"
 	"stickwatch/probes"
 )
 
@@ -67,16 +68,9 @@ func NewSelfCheck() *SelfCheck {
 // Run checks every second until ctx ends. It calls notify at the start and at the end of each
 // impairment.
 func (s *SelfCheck) Run(ctx context.Context, notify func(Impairment)) {
-	clock := time.NewTicker(checkInterval)
-	defer clock.Stop()
 	var observer Impairment
 	before, shown := time.Now(), s.wall()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-clock.C:
-		}
+	for range sleep.Every(ctx, checkInterval) {
 		now, shows := time.Now(), s.wall()
 		if jump := clockJumpOf(shown, shows, now.Sub(before)); jump.Abs() > clockJump {
 			s.addEvidence(now, checks.ClockJumped(jump))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stickwatch/alerting"
+	"stickwatch/internal/loglimit"
 	"stickwatch/internal/panics"
 	"stickwatch/internal/sleep"
 )
@@ -20,8 +21,8 @@ type worker struct {
 	backoff    *backoff
 	logger     *slog.Logger
 	wake       chan struct{}
-	failureLog logLimiter // of attempts
-	readingLog logLimiter // of the outbox
+	failureLog loglimit.Limiter // of attempts
+	readingLog loglimit.Limiter // of the outbox
 }
 
 // run claims and delivers due notifications until claiming ends. A delivery in progress
@@ -37,7 +38,7 @@ func (w *worker) run(ctx, claiming context.Context) {
 			failures++
 			// A signal may mean that the outbox serves notifications from memory now.
 			pause := min(backoffBound(failures, maxBackoff), maxReadingPause)
-			if suppressed, ok := w.readingLog.allow(time.Now()); ok {
+			if suppressed, ok := w.readingLog.Allow(); ok {
 				w.logger.Error("reading the outbox", "err", err, "retry_in", pause, "suppressed", suppressed)
 			}
 			w.waitForSignal(claiming, pause)
@@ -102,7 +103,7 @@ func (w *worker) deliver(ctx context.Context, notification alerting.Notification
 	at := w.config.Now().Add(decision.wait)
 	w.record(ctx, func(ctx context.Context) error { return w.config.Outbox.Retry(ctx, notification.ID, at, reason) })
 	w.config.Observe(w.receiver, Retried)
-	if suppressed, ok := w.failureLog.allow(time.Now()); ok {
+	if suppressed, ok := w.failureLog.Allow(); ok {
 		w.logger.Warn("notification not delivered", "notification", notification.ID, "kind", notification.Kind, "attempt", notification.Attempts, "retry_in", decision.wait, "suppressed", suppressed, "err", err)
 	}
 	panics.AfterFunc(decision.wait, panics.Delivery, w.signal)
@@ -211,24 +212,4 @@ func (w *worker) signal() {
 	case w.wake <- struct{}{}:
 	default:
 	}
-}
-
-// A logLimiter allows one line a minute about failed attempts and counts the suppressed
-// ones.
-type logLimiter struct {
-	last       time.Time
-	suppressed int
-}
-
-// allow reports whether a line may be written now, and how many were
-// suppressed since the previous one.
-func (l *logLimiter) allow(now time.Time) (suppressed int, ok bool) {
-	const interval = time.Minute
-	if !l.last.IsZero() && now.Sub(l.last) < interval {
-		l.suppressed++
-		return 0, false
-	}
-	suppressed = l.suppressed
-	l.last, l.suppressed = now, 0
-	return suppressed, true
 }

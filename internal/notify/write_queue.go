@@ -11,6 +11,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/internal/history"
+	"stickwatch/internal/loglimit"
 	"stickwatch/internal/panics"
 )
 
@@ -23,8 +24,8 @@ type WriteQueue struct {
 	config  QueueConfig
 	changed chan struct{} // a signal for Run
 
-	flushing    sync.Mutex // keeps the write sets in their order; taken before mu
-	errorLogged time.Time  // used by Run only; zero: the last write succeeded
+	flushing sync.Mutex       // keeps the write sets in their order; taken before mu
+	errorLog loglimit.Limiter // of failed writes
 
 	mu           sync.Mutex // guards what follows
 	unwritten    history.WriteSet
@@ -140,8 +141,7 @@ func (q *WriteQueue) Run(ctx context.Context) {
 			q.config.Logger.Info("decisions about clusters that another instance watches are dropped", "reason", err)
 		case err != nil && ctx.Err() == nil:
 			q.logError(err)
-		case err == nil && !q.errorLogged.IsZero():
-			q.errorLogged = time.Time{}
+		case err == nil && q.errorLog.Reset():
 			q.config.Logger.Info("incidents are written again")
 		}
 	}
@@ -254,9 +254,7 @@ func (q *WriteQueue) Forget(clusters []string) {
 
 // logError logs a failed write, at most once a minute.
 func (q *WriteQueue) logError(err error) {
-	const interval = time.Minute
-	if time.Since(q.errorLogged) > interval {
-		q.errorLogged = time.Now()
+	if _, ok := q.errorLog.Allow(); ok {
 		q.mu.Lock()
 		dropped := q.dropped
 		q.mu.Unlock()

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"stickwatch/internal/loglimit"
 )
 
 // A Component is a part of stickwatch whose panics are counted together.
@@ -158,10 +160,6 @@ func capture(v any) *recovered {
 	return &recovered{text: text, stack: string(stack[:min(len(stack), most)])}
 }
 
-// logEvery is the shortest time between two logged panics of a component, so that a
-// target that causes one with every answer cannot fill the disk.
-const logEvery = time.Minute
-
 // recorder counts the panics of the process.
 var recorder struct {
 	mu         sync.Mutex
@@ -169,9 +167,8 @@ var recorder struct {
 }
 
 type componentRecord struct {
-	count  uint64
-	logged time.Time
-	silent int // since the last one that was logged
+	count uint64
+	log   loglimit.Limiter // a target that causes a panic with every answer cannot fill the disk
 }
 
 // handle counts and logs a panic.
@@ -195,12 +192,7 @@ func count(c Component) (silent int, log bool) {
 		recorder.components[c] = r
 	}
 	r.count++
-	if time.Since(r.logged).Abs() < logEvery {
-		r.silent++
-		return 0, false
-	}
-	silent, r.logged, r.silent = r.silent, time.Now(), 0
-	return silent, true
+	return r.log.Allow()
 }
 
 // Counts returns the number of panics since the process started, for every component.
