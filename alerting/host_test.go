@@ -75,6 +75,31 @@ func TestHost(t *testing.T) {
 	}
 }
 
+// TestErrorOfARestart: an error of an open incident stays there when a restart that is not
+// notified by itself turns out to be its cause.
+func TestErrorOfARestart(t *testing.T) {
+	const failed, restarted = "critical balancer_error < node_down/node2", "info node_restarted/node1; critical balancer_error < node_restarted/node1"
+	for name, c := range map[string]Config{"one cluster": usual(), "clusters on one host": byHost()} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(c)
+			if c.ByHost {
+				r.see(noon, "shop", at10(t, down2))
+			}
+			r.see(noon, "crm", at10(t, down2+"; "+failed))
+			before := len(r.ids)
+			r.see(noon.Add(5*time.Second), "crm", at10(t, down2+"; "+failed))
+			r.see(noon.Add(10*time.Second), "crm", at10(t, restarted))
+			r.see(noon.Add(20*time.Second), "crm", at10(t, restarted))
+			if len(r.ids) != before {
+				t.Errorf("got %d incidents after the restart, want %d", len(r.ids), before)
+			}
+			if i := r.kept[r.ids[0]]; !i.Active() || i.member("crm", "node_restarted/node1") == nil {
+				t.Errorf("got the incident active %t with %d findings, want the error and the restart in it", i.Active(), len(i.Findings))
+			}
+		})
+	}
+}
+
 // TestSeparateIncidents specifies which findings share no incident.
 func TestSeparateIncidents(t *testing.T) {
 	apart := byHost()

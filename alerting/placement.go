@@ -47,10 +47,10 @@ func (o *openIncidents) place(at time.Time, cluster string, group causeGroup, ch
 }
 
 // findOrMerge returns the open incident of a cause group, or nil: the one that
-// contains the root, active or not; one whose cause the group explains; or one that a
+// contains it; one whose cause the group explains; or one that a
 // grouping rule selects. If several match, they are merged into the oldest.
 func (o *openIncidents) findOrMerge(at time.Time, cluster string, f causeGroup) *Incident {
-	root := o.find(cluster, f.root)
+	root := o.containing(cluster, f)
 	belongs := func(i *Incident) bool {
 		return i == root || f.contains(i.Cause.Key()) && i.isCause(cluster, i.Cause.Key()) || o.mergedBy(i, cluster, f)
 	}
@@ -68,6 +68,21 @@ func (o *openIncidents) findOrMerge(at time.Time, cluster string, f causeGroup) 
 		return o.grouped(at, cluster, f)
 	}
 	return oldest
+}
+
+// containing returns the open incident that contains the root of a cause group, active or not. A
+// root that opens no incident takes no finding out of its own: it is only information, such as a
+// restart that now explains errors of an open incident, or not active. nil: there is none.
+func (o *openIncidents) containing(cluster string, f causeGroup) *Incident {
+	if i := o.find(cluster, f.root); i != nil {
+		return i
+	}
+	alerts := func(s checks.ActiveFinding) bool { return s.Severity.AtLeast(checks.Warning) }
+	first := slices.IndexFunc(f.members, alerts)
+	if first < 0 || f.hasRoot() && alerts(f.members[0]) {
+		return nil
+	}
+	return o.find(cluster, f.members[first].Key())
 }
 
 // openIncident opens an incident for a cause group. It starts with its cause or its first

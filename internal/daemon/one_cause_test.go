@@ -6,10 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"stickwatch/checks"
 )
 
 // TestAllNodesDown: one incident from the first to the last notification, for one
@@ -35,22 +34,12 @@ func TestAllNodesDown(t *testing.T) {
 			}
 			until(t, "a notification", func() bool { return len(r.receiver.got()) > 0 })
 			until(t, "the incident of every cluster", func() bool { return slices.Equal(d.summaries(t), []string{tt.summary}) })
-			until(t, "every node of every cluster to be down", func() bool {
-				for _, s := range d.Snapshots() {
-					for _, n := range s.Cluster.Nodes {
-						if !slices.ContainsFunc(s.ActiveFindings, func(f checks.ActiveFinding) bool { return f.Code == checks.NodeDown && f.Node == n.ID }) {
-							return false
-						}
-					}
-				}
-				return true
-			})
 			for _, n := range r.Nodes {
 				if err := n.Start(); err != nil {
 					t.Fatal(err)
 				}
 			}
-			until(t, "the end", func() bool { return slices.Contains(r.receiver.got(), "resolved node_down") })
+			within(t, 4*time.Minute, "the end", func() bool { return slices.Contains(r.receiver.got(), "resolved node_down") }) // lost sessions are reported for two minutes
 			got := slices.DeleteFunc(r.receiver.got(), func(kind string) bool {
 				return kind == "developed node_down" || strings.HasSuffix(kind, "node_ejected") // which the balancer's own memory brings about
 			})
