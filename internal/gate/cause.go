@@ -35,8 +35,10 @@ func (j *judge) cause(move Move, earlier []Move) (Cause, phrase.Phrase) {
 		return CauseReturn, phrase.New("%s is back", move.To)
 	case move.Lost() && j.restarted(move.From) && len(j.Nodes[move.From].outages(j.To)) == 0: // restarted between two health checks
 		return CauseRestart, phrase.New("%s was restarted: %s", move.From, j.finalReport.History.Nodes[move.From].Sign())
-	case j.newClientsElsewhere(move.From, move.frontend, move.last) >= j.requiredMisses(move.From):
+	case j.newClientsElsewhere(move.From, move.frontend, move.sent) >= j.requiredMisses(move.From):
 		return CauseEjection, phrase.New("%s answers direct requests, and got no requests from the balancer", move.From)
+	case j.emptyBeforeOutage(move):
+		return CauseDrain, phrase.New("%s got no requests from the balancer from then until it stopped", move.From)
 	case j.policy() == probes.PolicyShared:
 		return CauseShared, phrase.New("any node may answer")
 	default:
@@ -100,11 +102,41 @@ func (j *judge) outOfRotationState(node string, span checks.Span) (BalancerState
 	return BalancerState{}, false
 }
 
+// emptyBeforeOutage reports whether the node that a client left stopped later, and answered no
+// client of ours in between: it was taken out of rotation first, as in a deployment.
+func (j *judge) emptyBeforeOutage(move Move) bool {
+	outages := j.Nodes[move.From].outages(j.To)
+	i := slices.IndexFunc(outages, func(o Outage) bool { return o.FirstBad.After(move.At) })
+	return i >= 0 && !j.answeredIn(move.From, checks.Span{From: move.sent, To: outages[i].FirstBad})
+}
+
+// answeredIn reports whether a node answered a client of ours through the balancer within a span.
+func (j *judge) answeredIn(node string, span checks.Span) bool {
+	return slices.ContainsFunc(slices.Concat(j.Sessions, j.NewClients), func(client WatchedClient) bool {
+		return slices.ContainsFunc(client.Timeline, func(s SampleRun) bool {
+			return s.First.Good && j.nodeOf(s.First.Label) == node && s.First.At.Before(span.To) && s.Last.Done().After(span.From)
+		})
+	})
+}
+
+// outAtEnd reports whether the last round proves that a node is out of rotation, and how. It sends
+// as many new clients as that takes, which a short watch does not.
+func (j *judge) outAtEnd(node string) (proof checks.Message, out bool) {
+	i := slices.IndexFunc(j.finalReport.Nodes, func(n checks.NodeReport) bool { return n.Node == node })
+	if j.After.Started.IsZero() || i < 0 {
+		return checks.Message{}, false
+	}
+	return j.finalReport.Nodes[i].Rotation, j.finalReport.Nodes[i].InRotation == checks.No
+}
+
 // newClientsElsewhere counts the new clients through an address of the balancer that
 // were answered after a moment and before the next one that node answered. It returns 0
 // where node had answered no new client before: with one source address the balancer
 // may always choose another node.
 func (j *judge) newClientsElsewhere(node, frontend string, moment time.Time) int {
+	if _, out := j.outAtEnd(node); out && !j.answeredIn(node, checks.Span{From: moment, To: j.To}) {
+		return certain
+	}
 	most := 0
 	for _, client := range j.NewClients {
 		if client.Frontend != frontend || (client.TargetNode != "" && client.TargetNode != node) {

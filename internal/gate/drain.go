@@ -43,10 +43,12 @@ func (j *judge) drainKeepsSessions(node string, moves []Move) Guarantee {
 // the node for longer than chance explains.
 func (j *judge) drainStopsNewClients(node string) Guarantee {
 	guarantee := newGuarantee(phrase.New("new clients avoid %s", node), "")
+	var drained []phrase.Phrase // the balancer's evidence
 	for _, s := range j.BalancerStates[node] {
 		if !s.draining() {
 			continue
 		}
+		drained = []phrase.Phrase{phrase.Quote(s.Text)}
 		for _, client := range j.NewClients {
 			for _, t := range client.Timeline {
 				inside := t.First.Good && t.First.At.After(s.From) && t.Last.Done().Before(s.To)
@@ -61,6 +63,11 @@ func (j *judge) drainStopsNewClients(node string) Guarantee {
 	case guarantee.Kept == checks.No:
 	case concerned && away.missed >= enough:
 		guarantee.Reasons = append(guarantee.Reasons, away.describe())
+		if proof, out := j.outAtEnd(node); out && away.until.IsZero() {
+			guarantee.Reasons = append(guarantee.Reasons, phrase.New("in the last round: %s", proof))
+		}
+	case len(drained) > 0:
+		guarantee.Reasons = drained
 	case !away.met:
 		guarantee = guarantee.unknown(phrase.New("no new client was ever sent there from this address"))
 	default:
@@ -141,13 +148,18 @@ func (j *judge) newClientGapIn(client WatchedClient, node string) newClientGap {
 			now.count += s.Count
 		}
 	}
-	longest := slices.MaxFunc(list, func(a, b newClientGap) int {
-		return cmp.Or(cmp.Compare(a.count, b.count), a.last.Compare(b.last))
-	})
-	longest.met, longest.missed = met, longest.count
-	if client.TargetNode == node && longest.count > 1 {
-		longest.missed = certain
+	_, outAtEnd := j.outAtEnd(node)
+	for i := range list {
+		gap := &list[i]
+		gap.missed = gap.count
+		if client.TargetNode == node && gap.count > 1 || outAtEnd && gap.until.IsZero() && gap.count > 0 {
+			gap.missed = certain
+		}
 	}
+	longest := slices.MaxFunc(list, func(a, b newClientGap) int {
+		return cmp.Or(cmp.Compare(a.missed, b.missed), cmp.Compare(a.count, b.count), a.last.Compare(b.last))
+	})
+	longest.met = met
 	return longest
 }
 

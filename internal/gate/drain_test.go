@@ -39,6 +39,16 @@ func TestDrain(t *testing.T) {
 			[3]checks.Tristate{checks.Yes, checks.No, checks.No},
 		},
 		{
+			"too few new clients, and the last round shows it",
+			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"1212222"}, outAtEnd: "node1"},
+			[3]checks.Tristate{checks.Yes, checks.Yes, checks.Yes},
+		},
+		{
+			"too few new clients, and the balancer reports a drain that is over",
+			fixture{sessions: []string{"+1111", "+2222"}, newClients: []string{"121222212"}, balancerStates: map[string]string{"node1": "uuudddu"}},
+			[3]checks.Tristate{checks.Yes, checks.Yes, checks.Yes},
+		},
+		{
 			"no client was ever there",
 			fixture{sessions: []string{"+2222"}, newClients: []string{"222"}},
 			[3]checks.Tristate{checks.Unknown, checks.Unknown, checks.Unknown},

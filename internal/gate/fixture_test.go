@@ -70,6 +70,7 @@ type fixture struct {
 	balancerStates map[string]string // evidence about a node, one sign per interval: "u", "d", "m", "x" for down
 	before         string            // process ids of the nodes in the first round
 	after          string            // process ids in the last round, such as "1 2"
+	outAtEnd       string            // node that no new client of the last round met
 	limits         Limits
 	lasted         time.Duration // 0: 3 s
 
@@ -97,6 +98,10 @@ func (f fixture) record() WatchRecord {
 		Cluster: c, Span: checks.Span{From: testTime, To: testTime.Add(lasted)},
 		Nodes: map[string]Timeline{}, BalancerStates: map[string][]BalancerState{},
 		Before: reportOf(c, testTime.Add(-time.Second), f.before), After: reportOf(c, testTime.Add(lasted), f.after),
+	}
+	if f.outAtEnd != "" {
+		c.Balancer.Method = probes.MethodRoundRobin
+		r.After.Traces = newClientsOf("node2", r.To)
 	}
 	for _, signs := range f.sessions {
 		r.Sessions = append(r.Sessions, WatchedClient{Timeline: timeline(signs)})
@@ -136,6 +141,15 @@ func reportOf(c *probes.Cluster, at time.Time, pids string) checks.Round {
 		r.Nodes = append(r.Nodes, o)
 	}
 	return r
+}
+
+// newClientsOf returns new clients of a last round that one node answered.
+func newClientsOf(node string, at time.Time) (traces []probes.Trace) {
+	for i := range 40 {
+		first := probes.Exchange{At: at, Status: 200, Label: node, Session: probes.FingerprintOf(fmt.Sprint("last", i))}
+		traces = append(traces, probes.Trace{URL: "http://10.0.0.9", Steps: []probes.Step{{Exchange: first}}})
+	}
+	return traces
 }
 
 func (f fixture) judged(t *testing.T) Report {

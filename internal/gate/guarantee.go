@@ -112,12 +112,16 @@ func (j *judge) sessionsCurrent(moves []Move) Guarantee {
 }
 
 // clientsSticky checks that the balancer keeps clients on their node while it is
-// healthy.
+// healthy. A client that moves once, as when the list of servers changes, is a warning.
 func (j *judge) clientsSticky(moves []Move) Guarantee {
 	p := newGuarantee(phrase.New("sessions stay while their node is well"), checks.SessionDrift)
 	for _, m := range moves {
-		if m.Moved() && m.Cause == CauseUnexplained {
+		switch {
+		case !m.Moved() || m.Cause != CauseUnexplained:
+		case m.drifts:
 			p = p.broken(checks.Critical, m.Explained())
+		default:
+			p = p.broken(checks.Warning, m.Explained())
 		}
 	}
 	return p

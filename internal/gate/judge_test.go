@@ -57,9 +57,45 @@ func TestMoves(t *testing.T) {
 		},
 		{
 			"drift",
+			fixture{sessions: []string{"+1112122", "+22222"}, nodes: map[string]string{"node1": well}, newClients: []string{"121212121212"}},
+			[]string{"node1>node2 kept unexplained", "node2>node1 kept unexplained", "node1>node2 kept unexplained"},
+			checks.Failing,
+		},
+		{
+			"a client that moves once and stays, as when the list of servers changes",
 			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, newClients: []string{"121212121212"}},
 			[]string{"node1>node2 kept unexplained"},
+			checks.Degraded,
+		},
+		{
+			"the same twice, which loses a session",
+			fixture{sessions: []string{"+111222222222222!1+111", "+22222"}, nodes: map[string]string{"node1": well}, newClients: []string{"121212121212"}},
+			[]string{"node1>node2 kept unexplained", "node2>node1 lost unexplained"},
 			checks.Failing,
+		},
+		{
+			"a drain too short for new clients to show it, until the last round does",
+			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, newClients: []string{"1212222"}, outAtEnd: "node1"},
+			[]string{"node1>node2 kept ejection allowed"},
+			checks.Healthy,
+		},
+		{
+			"a node that still answers others is not out",
+			fixture{sessions: []string{"+1112222", "+22222", "+1111111"}, nodes: map[string]string{"node1": well}, newClients: []string{"1212222"}, outAtEnd: "node1"},
+			[]string{"node1>node2 kept unexplained"},
+			checks.Degraded,
+		},
+		{
+			"a node that is emptied before it is stopped, and says nothing of it",
+			fixture{sessions: []string{"+1112222222", "+22222"}, nodes: map[string]string{"node1": "111111xxx11"}, newClients: []string{"12122222221"}},
+			[]string{"node1>node2 kept drain allowed"},
+			checks.Healthy,
+		},
+		{
+			"a node that gets clients until it is stopped",
+			fixture{sessions: []string{"+1112222222", "+22222"}, nodes: map[string]string{"node1": "111111xxx11"}, newClients: []string{"12121222221"}},
+			[]string{"node1>node2 kept unexplained"},
+			checks.Degraded,
 		},
 		{
 			"a drain that the balancer reports",
@@ -110,7 +146,7 @@ func TestMoves(t *testing.T) {
 				failTimeout: time.Second,
 			},
 			[]string{"node1>node2 kept unexplained"},
-			checks.Failing,
+			checks.Degraded,
 		},
 		{
 			"any heir while the client's own node is out",

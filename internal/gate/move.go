@@ -25,6 +25,9 @@ type Move struct {
 	Allowed bool
 
 	last     time.Time // last good answer before
+	sent     time.Time // when the request was sent whose answer showed it
+	stayed   int       // good answers of From before
+	drifts   bool      // it moved again so soon that the balancer may choose a node for each request
 	frontend string    // address of the balancer
 }
 
@@ -61,6 +64,7 @@ func (j *judge) moves() (list []Move, scattered int) {
 		for _, m := range j.movesOf(client) {
 			m.Cause, m.Reason = j.cause(m, earlier)
 			m.Allowed = j.allows(m)
+			m.drifts = m.Cause == CauseUnexplained && len(earlier) > 0 && m.stayed < checks.FollowUps(1/float64(len(j.Cluster.Nodes)), j.confidence())
 			earlier = append(earlier, m)
 			if m.Cause == CauseShared && !m.Lost() {
 				scattered++
@@ -77,6 +81,7 @@ func (j *judge) moves() (list []Move, scattered int) {
 func (j *judge) movesOf(client WatchedClient) []Move {
 	var list []Move
 	var owner string
+	var stayed int
 	var session probes.Fingerprint
 	var last time.Time
 	for _, sampleRun := range client.Timeline {
@@ -91,12 +96,14 @@ func (j *judge) movesOf(client WatchedClient) []Move {
 				to = owner
 			}
 			list = append(list, Move{
-				At: sampleRun.First.Done(), From: owner, To: to, SessionOutcome: sampleRun.First.SessionOutcome, Session: session, last: last, frontend: client.Frontend,
+				At: sampleRun.First.Done(), From: owner, To: to, SessionOutcome: sampleRun.First.SessionOutcome, Session: session,
+				last: last, sent: sampleRun.First.At, stayed: stayed, frontend: client.Frontend,
 			})
 		}
-		if node != "" {
-			owner = node
+		if node != "" && node != owner {
+			owner, stayed = node, 0
 		}
+		stayed += sampleRun.Count
 		if !sampleRun.First.lostSession() && sampleRun.Last.Session != "" {
 			session = sampleRun.Last.Session
 		}

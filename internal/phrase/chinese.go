@@ -103,6 +103,7 @@ var chinese = map[string]string{
 	"%s is back: it did not answer from %s to %s":                                            "%s 已恢复：此前 %s 至 %s 无应答",
 	"%s did not answer from %s to %s, and workers of the balancer may leave it out until %s": "%s 在 %s 至 %s 无应答，负载均衡器的工作进程可能至 %s 前不向其转发请求",
 	"%s answers direct requests, and got no requests from the balancer":                      "%s 可直接访问，但负载均衡器未向其转发请求",
+	"%s got no requests from the balancer from then until it stopped":                        "%s 从那时起到停止为止，负载均衡器未向其转发请求",
 	"unexplained: %s was well and in rotation":                                               "原因不明：%s 正常且在接收流量",
 
 	// The watch of a deployment: guarantees.
@@ -115,7 +116,8 @@ var chinese = map[string]string{
 	"at most %d new clients in a row were sent elsewhere; chance is excluded by %d": "最多连续 %d 个新客户端被转发到其他节点；需要 %d 个才能排除偶然",
 	"%d new clients in a row were sent elsewhere":                                   "连续 %d 个新客户端被转发到其他节点",
 	"the last one was sent there at %s, and then %d in a row elsewhere":             "最后一个于 %s 被转发到该节点，此后连续 %d 个被转发到其他节点",
-	"the traffic of %s reaches zero":                                                "%s 的流量归零", "none of our clients was sent there": "我们的客户端均未被转发到该节点",
+	"in the last round: %s":          "最后一轮：%s",
+	"the traffic of %s reaches zero": "%s 的流量归零", "none of our clients was sent there": "我们的客户端均未被转发到该节点",
 	"the balancer said all the time that it sends requests to %s":                  "负载均衡器始终报告在向 %s 转发请求",
 	"measured with own clients: there is no evidence of the balancer about drains": "以自身客户端测得：负载均衡器没有提供排空信息",
 	"new clients were sent there all the time":                                     "新客户端始终被转发到该节点", "neither the balancer nor new clients provide evidence": "负载均衡器与新客户端均未提供依据",
