@@ -44,7 +44,7 @@ type IncidentQuery struct {
 	Limit    int             // 0: the maximum of the source
 }
 
-// Matches reports whether an incident is selected. It ignores the limit.
+// matches reports whether an incident is selected. It ignores the limit.
 func (q IncidentQuery) Matches(i *Incident) bool {
 	switch {
 	case q.ID != "" && q.ID != i.ID, q.Cluster != "" && !i.Concerns(q.Cluster):

@@ -25,9 +25,9 @@ type Silence struct {
 // Active reports whether the silence is active at a time.
 func (s Silence) Active(at time.Time) bool { return !at.Before(s.From) && at.Before(s.To) }
 
-// Matches reports whether the silence applies to a finding of a cluster. A silence of
+// matches reports whether the silence applies to a finding of a cluster. A silence of
 // one node does not apply to a finding about several nodes.
-func (s Silence) Matches(cluster string, f checks.Finding) bool {
+func (s Silence) matches(cluster string, f checks.Finding) bool {
 	return (s.Cluster == "" || s.Cluster == cluster) &&
 		(s.Node == "" || s.Node == f.Node) &&
 		(s.Code == "" || s.Code == f.Code)
@@ -77,7 +77,7 @@ func (sm silenceMatch) all(cluster string) bool {
 func (sm silenceMatch) reason(i *Incident, m Member) string {
 	for range i.Findings {
 		for _, s := range sm {
-			if s.Matches(m.Cluster, m.Finding) {
+			if s.matches(m.Cluster, m.Finding) {
 				return s.description()
 			}
 		}

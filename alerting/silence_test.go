@@ -25,7 +25,7 @@ func TestSilenceMatches(t *testing.T) {
 		"another code":               {Silence{Code: checks.NodeDown}, paused1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := tt.silence.Matches("shop", finding(t, tt.finding)); got != tt.want {
+			if got := tt.silence.matches("shop", finding(t, tt.finding)); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})

@@ -55,7 +55,6 @@ const (
 
 // A LoginAttempt is one attempt to log in.
 type LoginAttempt struct {
-	At       time.Time
 	Problem  LoginProblem // "": the client is logged in
 	Fault    FormFault    // of the page; "": Exchange tells
 	Host     string       // other host to which the page or its form leads, cleaned; "": none
@@ -152,7 +151,7 @@ func (c *Canary) login() *Login {
 // attemptLogin sends the steps of a login. It returns the cookies of the user's session and the
 // steps of the trace that it begins; no steps if there is no such session.
 func (c *Canary) attemptLogin(ctx context.Context, login *Login) (LoginAttempt, *Jar, []Step) {
-	attempt := LoginAttempt{At: time.Now()}
+	var attempt LoginAttempt
 	s := &loginSequence{canary: c, login: login, jar: c.cookies().Clone()}
 	for i, step := range login.Steps {
 		s.step, s.last = step, i == len(login.Steps)-1

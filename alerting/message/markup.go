@@ -29,7 +29,7 @@ var Text = Markup{
 // bold text, links and paragraphs. Characters of targets that have a meaning in it are
 // replaced by others that look alike.
 var Markdown = Markup{
-	Escape: func(text string) string { return Unmentioned(lookalikes.Replace(text)) },
+	Escape: func(text string) string { return unmentioned(lookalikes.Replace(text)) },
 	Bold:   func(text string) string { return "**" + text + "**" },
 	Link:   func(text, u string) string { return "[" + text + "](" + linkable.Replace(u) + ")" },
 	Break:  "\n\n",
@@ -38,7 +38,7 @@ var Markdown = Markup{
 
 // HTML is the HTML of chats: b and a, and line breaks as they are.
 var HTML = Markup{
-	Escape: func(text string) string { return entities.Replace(Unmentioned(text)) },
+	Escape: func(text string) string { return entities.Replace(unmentioned(text)) },
 	Bold:   func(text string) string { return "<b>" + text + "</b>" },
 	Link:   func(text, u string) string { return `<a href="` + entities.Replace(u) + `">` + text + "</a>" },
 	Break:  "\n",
@@ -54,9 +54,9 @@ var (
 	mention    = regexp.MustCompile(`@(\S)`)
 )
 
-// Unmentioned inserts an invisible character after each @ that precedes a word, so that
+// unmentioned inserts an invisible character after each @ that precedes a word, so that
 // no chat takes the word for the name of a reader.
-func Unmentioned(text string) string { return mention.ReplaceAllString(text, "@\u200b$1") }
+func unmentioned(text string) string { return mention.ReplaceAllString(text, "@\u200b$1") }
 
 // Render formats the message in a markup, with at most limit units. The headline is
 // first and may be cut; the links are last and are only kept if they leave half of the

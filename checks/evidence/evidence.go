@@ -156,7 +156,7 @@ type Rotation struct {
 }
 
 // Out reports whether new clients are kept away from the node.
-func (r Rotation) Out() bool { return Out(r.State) }
+func (r Rotation) out() bool { return Out(r.State) }
 
 // RotationOf returns the state that the records of one node agree on. The first
 // record that has the node out decides, unless another has it in.
@@ -167,14 +167,14 @@ func RotationOf(records []Record) Rotation {
 		switch {
 		case rec.In() && in.State == "":
 			in = rec
-		case rec.Out() && !r.Out():
+		case rec.Out() && !r.out():
 			r = Rotation{rec.State, rec.Since, rec.Words}
 		}
 	}
 	switch {
 	case in.State == "":
 		return r
-	case r.Out():
+	case r.out():
 		return Rotation{State: probes.ServerUnknown, Words: r.Words + "; but " + in.Words}
 	default:
 		return Rotation{in.State, in.Since, in.Words}

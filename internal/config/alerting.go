@@ -84,13 +84,6 @@ type Route struct {
 	EscalateAfter time.Duration
 }
 
-// Matches reports whether the route selects an incident with this cause.
-func (r Route) Matches(cluster string, code checks.Code, severity checks.Severity) bool {
-	return severity.AtLeast(r.Severity) &&
-		(r.Cluster == "" || r.Cluster == cluster) &&
-		(r.Code == "" || r.Code == code)
-}
-
 // Secrets returns the credentials of a receiver, which must not be shown.
 func (r Receiver) Secrets() []string {
 	var all []string
@@ -159,9 +152,9 @@ type Weekly struct {
 
 var errWeekly = errors.New(`expected days and hours such as "Sun 02:00-04:00" or "Mon-Fri 22:00-01:00"`)
 
-// ParseWeekly parses "Sun 02:00-04:00": a day, a range of days ("Mon-Fri"), a list
+// parseWeekly parses "Sun 02:00-04:00": a day, a range of days ("Mon-Fri"), a list
 // ("Sat,Sun") or "daily"; then two times of day, the second up to 24:00.
-func ParseWeekly(text string, keyPath *time.Location) (Weekly, error) {
+func parseWeekly(text string, keyPath *time.Location) (Weekly, error) {
 	w := Weekly{Location: keyPath}
 	days, hours, ok := strings.Cut(strings.TrimSpace(text), " ")
 	from, to, ok2 := strings.Cut(strings.TrimSpace(hours), "-")

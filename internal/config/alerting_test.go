@@ -4,34 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"stickwatch/checks"
-
 	"github.com/google/go-cmp/cmp"
 )
-
-func TestRouteMatches(t *testing.T) {
-	tests := []struct {
-		route    Route
-		cluster  string
-		code     checks.Code
-		severity checks.Severity
-		want     bool
-	}{
-		{Route{Severity: checks.Warning}, "shop", checks.NodeDown, checks.Warning, true},
-		{Route{Severity: checks.Warning}, "shop", checks.NodeDown, checks.Critical, true},
-		{Route{Severity: checks.Critical}, "shop", checks.NodeDown, checks.Warning, false},
-		{Route{Severity: checks.Warning}, "shop", checks.BlindSpot, checks.Info, false},
-		{Route{Severity: checks.Info, Cluster: "shop"}, "shop", checks.BlindSpot, checks.Info, true},
-		{Route{Severity: checks.Info, Cluster: "shop"}, "other", checks.BlindSpot, checks.Info, false},
-		{Route{Severity: checks.Info, Code: checks.Slow}, "shop", checks.Slow, checks.Warning, true},
-		{Route{Severity: checks.Info, Code: checks.Slow}, "shop", checks.NodeDown, checks.Warning, false},
-	}
-	for _, tt := range tests {
-		if got := tt.route.Matches(tt.cluster, tt.code, tt.severity); got != tt.want {
-			t.Errorf("%+v matches %s, %s, %s: got %t", tt.route, tt.cluster, tt.code, tt.severity, got)
-		}
-	}
-}
 
 func TestParseWeekly(t *testing.T) {
 	const sun, mon, tue, wed, thu, fri, sat = 0, 1, 2, 3, 4, 5, 6
@@ -62,7 +36,7 @@ func TestParseWeekly(t *testing.T) {
 		"Son 02:00-04:00":         {},
 		"Sun, 02:00-04:00":        {},
 	} {
-		got, err := ParseWeekly(text, nil)
+		got, err := parseWeekly(text, nil)
 		if diff := cmp.Diff(want, got); diff != "" || (err == nil) != (want != Weekly{}) {
 			t.Errorf("ParseWeekly(%q): error %v, -want +got:\n%s", text, err, diff)
 		}
@@ -100,7 +74,7 @@ func TestWeeklyContains(t *testing.T) {
 		{"Sun 03:00-04:00", berlin, "2025-03-30T01:30:00Z", true}, // summer time began at 2:00
 	}
 	for _, tt := range tests {
-		w, err := ParseWeekly(tt.window, tt.keyPath)
+		w, err := parseWeekly(tt.window, tt.keyPath)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,7 +31,7 @@ func (b *builder) config(w wireFile) *Config {
 	config := &Config{
 		Listen:           b.listen("listen", w.Listen),
 		History:          b.history("history", w.History),
-		Intervals:        b.intervals("intervals", w.Intervals, DefaultIntervals),
+		Intervals:        b.intervals("intervals", w.Intervals, defaultIntervals),
 		ClusterIntervals: map[string]Intervals{},
 		Damping:          b.damping("damping", w.Damping),
 		digests:          map[string]string{},
@@ -105,7 +105,7 @@ func (b *builder) history(at keyPath, w wireHistory) History {
 		history.MaxSize = int64(*w.MaxSize)
 	}
 	if history.MaxSize != 0 && history.MaxSize < leastSize {
-		b.problem(at.key("max_size"), "expected at least %s, or 0 for no bound, got %s", FormatSize(leastSize), FormatSize(history.MaxSize))
+		b.problem(at.key("max_size"), "expected at least %s, or 0 for no bound, got %s", formatSize(leastSize), formatSize(history.MaxSize))
 	}
 	return history
 }

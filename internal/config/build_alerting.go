@@ -211,7 +211,7 @@ func (b *builder) maintenance(ws []wireMaintenance, c *Config) []Maintenance {
 }
 
 func (b *builder) weekly(w wireMaintenance, at keyPath) Weekly {
-	weekly, err := ParseWeekly(w.Weekly, b.zone(at.key("timezone"), w.Timezone))
+	weekly, err := parseWeekly(w.Weekly, b.zone(at.key("timezone"), w.Timezone))
 	if err != nil && w.Weekly != "" {
 		b.problem(at.key("weekly"), "%s, got %s", err, b.valueText(at.key("weekly"), w.Weekly))
 	}

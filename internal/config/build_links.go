@@ -9,8 +9,8 @@ import (
 // A Link leads from the page to another tool. Its URL may have placeholders.
 type Link struct{ Name, URL string }
 
-// LinkPlaceholders are the names of placeholders in the URL of a Link.
-var LinkPlaceholders = []string{"cluster", "node", "code", "incident", "from", "to"}
+// linkPlaceholders are the names of placeholders in the URL of a Link.
+var linkPlaceholders = []string{"cluster", "node", "code", "incident", "from", "to"}
 
 var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
 
@@ -23,8 +23,8 @@ func (b *builder) links(ws []wireLink) []Link {
 		at := keyPath("links").item(i)
 		names(at.key("name"), w.Name)
 		for _, one := range placeholder.FindAllString(w.URL, -1) {
-			if name := strings.Trim(one, "{}"); !slices.Contains(LinkPlaceholders, name) {
-				b.problem(at.key("url"), "%s has the placeholder %s: expected one of {%s}", b.valueText(at.key("url"), w.URL), one, strings.Join(LinkPlaceholders, "}, {"))
+			if name := strings.Trim(one, "{}"); !slices.Contains(linkPlaceholders, name) {
+				b.problem(at.key("url"), "%s has the placeholder %s: expected one of {%s}", b.valueText(at.key("url"), w.URL), one, strings.Join(linkPlaceholders, "}, {"))
 			}
 		}
 		before, _, _ := strings.Cut(w.URL, "{")

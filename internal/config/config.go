@@ -170,8 +170,8 @@ type Intervals struct {
 	Dependencies time.Duration
 }
 
-// DefaultIntervals are the defaults.
-var DefaultIntervals = Intervals{
+// defaultIntervals are the defaults.
+var defaultIntervals = Intervals{
 	Canary:       3 * time.Second,
 	Status:       15 * time.Second,
 	Pages:        15 * time.Second,

@@ -36,8 +36,8 @@ func FuzzParse(f *testing.F) {
 			if strings.Contains(p.Error(), "\n") || strings.Contains(p.Source, "\n") {
 				t.Errorf("got more than a line: %q, %q", p.Error(), p.Source)
 			}
-			if strings.Contains(p.Excerpt(), "hunter2(") {
-				t.Errorf("got a value of the environment: %q", p.Excerpt())
+			if strings.Contains(p.excerpt(), "hunter2(") {
+				t.Errorf("got a value of the environment: %q", p.excerpt())
 			}
 		}
 	})

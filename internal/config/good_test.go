@@ -219,7 +219,7 @@ func TestEverythingElse(t *testing.T) {
 	if diff := cmp.Diff(alerting, got.Alerting, compare); diff != "" {
 		t.Errorf("alerting: -want +got:\n%s", diff)
 	}
-	all := DefaultIntervals
+	all := defaultIntervals
 	all.Status = 30 * time.Second
 	own := all
 	own.Canary = 5 * time.Second

@@ -66,9 +66,9 @@ func (p Problem) position() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
-// Excerpt is Error with two further lines: the line of the file, and a caret below the
+// excerpt is Error with two further lines: the line of the file, and a caret below the
 // mistake. It ends without a newline.
-func (p Problem) Excerpt() string {
+func (p Problem) excerpt() string {
 	if p.Source == "" {
 		return p.Error()
 	}
@@ -105,11 +105,11 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Excerpt joins the problems' excerpts by empty lines.
+// excerpt joins the problems' excerpts by empty lines.
 func (ps Problems) Excerpt() string {
 	parts := make([]string, len(ps))
 	for i, p := range ps {
-		parts[i] = p.Excerpt()
+		parts[i] = p.excerpt()
 	}
 	return strings.Join(parts, "\n\n")
 }

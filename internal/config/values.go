@@ -124,9 +124,9 @@ var units = []unit{
 	{"B", 1},
 }
 
-// ParseSize parses a number of bytes: "500MB", "1.5GB", "2GiB", "1000". KB is 1000
+// parseSize parses a number of bytes: "500MB", "1.5GB", "2GiB", "1000". KB is 1000
 // bytes, KiB 1024.
-func ParseSize(text string) (int64, error) {
+func parseSize(text string) (int64, error) {
 	number, factor := text, int64(1)
 	for _, u := range units {
 		if before, ok := strings.CutSuffix(text, u.name); ok {
@@ -145,9 +145,9 @@ func ParseSize(text string) (int64, error) {
 	return int64(math.Round(n * float64(factor))), nil
 }
 
-// FormatSize formats n for ParseSize in the largest unit of which it is a whole number:
+// formatSize formats n for parseSize in the largest unit of which it is a whole number:
 // "4GB", "2GiB", "0B".
-func FormatSize(n int64) string {
+func formatSize(n int64) string {
 	for _, u := range units {
 		if n >= u.bytes && n%u.bytes == 0 {
 			return strconv.FormatInt(n/u.bytes, 10) + u.name
@@ -156,11 +156,11 @@ func FormatSize(n int64) string {
 	return "0B"
 }
 
-// A size is a number of bytes in the format of ParseSize.
+// A size is a number of bytes in the format of parseSize.
 type size int64
 
 func (s *size) UnmarshalText(text []byte) error {
-	parsed, err := ParseSize(string(text))
+	parsed, err := parseSize(string(text))
 	*s = size(parsed)
 	return err
 }

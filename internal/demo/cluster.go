@@ -123,7 +123,7 @@ func (c *Cluster) startNode(i int, since time.Time) (*Node, error) {
 		GBK:          c.Config.GBK,
 		Store:        c.store,
 		UpSince:      since,
-		Dependencies: map[string]func(context.Context) error{RedisServer: c.Redis.Ping},
+		Dependencies: map[string]func(context.Context) error{RedisServer: c.Redis.ping},
 	})
 }
 

@@ -206,7 +206,7 @@ func TestRedisDownPausesEveryNode(t *testing.T) {
 	if err := c.Break("redis-down"); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Redis.Ping(t.Context()); err == nil {
+	if err := c.Redis.ping(t.Context()); err == nil {
 		t.Error("Redis answers")
 	}
 	for _, n := range c.Nodes {

@@ -37,7 +37,7 @@ func (r *Redis) Stop() { r.endpoint.stop() }
 func (r *Redis) Start() error { return r.endpoint.start() }
 
 // Ping checks the server as the nodes do.
-func (r *Redis) Ping(ctx context.Context) error {
+func (r *Redis) ping(ctx context.Context) error {
 	conn, err := dialOn(r.endpoint.network)(ctx, "tcp", r.endpoint.address())
 	if err != nil {
 		return err

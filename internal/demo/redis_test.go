@@ -14,17 +14,17 @@ func TestRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.endpoint.close()
-	if err := s.Ping(t.Context()); err != nil {
+	if err := s.ping(t.Context()); err != nil {
 		t.Errorf("up: %v", err)
 	}
 	s.Stop()
-	if err := s.Ping(t.Context()); err == nil {
+	if err := s.ping(t.Context()); err == nil {
 		t.Error("stopped, and it answers")
 	}
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Ping(t.Context()); err != nil {
+	if err := s.ping(t.Context()); err != nil {
 		t.Errorf("started again: %v", err)
 	}
 }

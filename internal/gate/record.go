@@ -109,19 +109,18 @@ func (j *judge) clientReport(client WatchedClient, kind ClientKind) ClientReport
 
 // A NodeReport is the history of a node during the watch.
 type NodeReport struct {
-	Node           string
-	Downs          []Outage        // outages seen by direct requests
-	Restarted      time.Time       // when another process was first seen; zero: no restart
-	Before         string          // version at the beginning; "": unknown
-	After          string          // version at the end; "": unknown
-	BalancerStates []BalancerState // evidence of the balancer
+	Node      string
+	Downs     []Outage  // outages seen by direct requests
+	Restarted time.Time // when another process was first seen; zero: no restart
+	Before    string    // version at the beginning; "": unknown
+	After     string    // version at the end; "": unknown
 }
 
 func (j *judge) nodeReports() []NodeReport {
 	var list []NodeReport
 	for _, n := range j.Cluster.Nodes {
 		p := NodeReport{
-			Node: n.ID, Downs: j.Nodes[n.ID].outages(j.To), BalancerStates: j.BalancerStates[n.ID],
+			Node: n.ID, Downs: j.Nodes[n.ID].outages(j.To),
 			Before: version(j.Before.Nodes, n.ID), After: version(j.After.Nodes, n.ID),
 		}
 		if j.restarted(n.ID) {

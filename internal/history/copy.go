@@ -13,9 +13,9 @@ import (
 // A Copied counts the rows that a copy wrote, by table.
 type Copied map[string]int64
 
-// ErrOwnRows is the error of a copy to a history that has rows of its own. Notifications that it has
+// errOwnRows is the error of a copy to a history that has rows of its own. Notifications that it has
 // delivered would become pending again.
-var ErrOwnRows = errors.New("it has rows of its own: name an empty history, or one that only `history copy` has written")
+var errOwnRows = errors.New("it has rows of its own: name an empty history, or one that only `history copy` has written")
 
 // Copy copies the history at from to that at to, which may be of the other engine. A daemon may write
 // the first one, and none may use the second one, which is created if missing. A copy that ended
@@ -100,7 +100,7 @@ func (c *copier) begin(ctx context.Context) error {
 	case err != nil:
 		return err
 	case marks == 0 && rows > 0:
-		return ErrOwnRows
+		return errOwnRows
 	}
 	return c.mark(ctx, copyIncomplete)
 }

@@ -86,8 +86,8 @@ func copied(t *testing.T, from *DB, to string) {
 	if err := daemon.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Copy(t.Context(), from.config.Path, to, nil); !errors.Is(err, ErrOwnRows) {
-		t.Errorf("got error %v of a copy to a history that a daemon has used, want %v", err, ErrOwnRows)
+	if _, err := Copy(t.Context(), from.config.Path, to, nil); !errors.Is(err, errOwnRows) {
+		t.Errorf("got error %v of a copy to a history that a daemon has used, want %v", err, errOwnRows)
 	}
 }
 

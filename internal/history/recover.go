@@ -27,8 +27,8 @@ type Recovery struct {
 	Lost   []string         // tables with missing rows
 }
 
-// Summary returns the saved rows and the incomplete tables in one line.
-func (r *Recovery) Summary() string {
+// summary returns the saved rows and the incomplete tables in one line.
+func (r *Recovery) summary() string {
 	text := cmp.Or(strings.Join(r.Rows(), ", "), "nothing")
 	if len(r.Lost) > 0 {
 		text += "; rows are missing from: " + strings.Join(r.Lost, ", ")
@@ -66,7 +66,7 @@ func openOrRecover(ctx context.Context, c Config) (*DB, error) {
 		return nil, err
 	}
 	db.recovery = r
-	c.Logger.Error("the history was damaged: started a new one", "damage", r.Detail, "kept", r.Kept, "saved", r.Summary())
+	c.Logger.Error("the history was damaged: started a new one", "damage", r.Detail, "kept", r.Kept, "saved", r.summary())
 	return db, nil
 }
 

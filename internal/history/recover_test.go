@@ -142,7 +142,7 @@ func TestDamagedHistory(t *testing.T) {
 			}
 			if len(state.Incidents) < tt.incidents || pending["ops"] < tt.notifications || r.Saved["samples"] < tt.samples {
 				t.Errorf("got %d incidents, %d notifications, %d samples, want at least %d, %d, %d (%s)",
-					len(state.Incidents), pending["ops"], r.Saved["samples"], tt.incidents, tt.notifications, tt.samples, r.Summary())
+					len(state.Incidents), pending["ops"], r.Saved["samples"], tt.incidents, tt.notifications, tt.samples, r.summary())
 			}
 			works(t, db)
 		})
@@ -206,7 +206,7 @@ func TestAnyDamagedPage(t *testing.T) {
 		if r := db.Recovery(); r != nil { // otherwise it was a free page
 			sum := r.Saved["incidents"] + r.Saved["notices"]
 			if sum < 2*manyIncidents-40 && r.Saved["samples"] < manySamples-2000 || sum < manyIncidents {
-				t.Errorf("page %d: %s", page+1, r.Summary())
+				t.Errorf("page %d: %s", page+1, r.summary())
 			}
 		}
 		if err := db.Close(t.Context()); err != nil {

@@ -15,7 +15,6 @@ var haproxySections = []string{
 // An haproxyParser parses a haproxy.cfg: sections with their lines as blocks. HAProxy
 // has no includes. Variables that the file sets are expanded; others are kept.
 type haproxyParser struct {
-	file     string
 	env      variables
 	branches []haproxyBranch // of the open .if, the innermost last
 	sections []directive
@@ -30,7 +29,7 @@ type haproxyBranch struct {
 }
 
 func parseHAProxy(file, text string) ([]directive, noteList, error) {
-	p := &haproxyParser{file: file, env: variables{}}
+	p := &haproxyParser{env: variables{}}
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		at := position{file, i + 1}

@@ -118,6 +118,3 @@ func (a *ApacheBalancer) ConfigFile() string { return filepath.Join(a.LogDir(), 
 
 // AccessLog returns the path of the access log.
 func (a *ApacheBalancer) AccessLog() string { return filepath.Join(a.LogDir(), "access.log") }
-
-// ErrorLog returns the path of the error log.
-func (a *ApacheBalancer) ErrorLog() string { return filepath.Join(a.LogDir(), "error.log") }

@@ -328,9 +328,8 @@ func (p *canaryPool) reportProbe(c *pooledCanary, cluster string, ex probes.Exch
 func (p *canaryPool) exportedCanaries() []CanarySession {
 	var list []CanarySession
 	for _, c := range p.canaries {
-		trace := c.Trace()
 		list = append(list, CanarySession{
-			Node: c.ownerNode, Balancer: trace.URL, Client: trace.Client, Session: trace.First().Session, Opened: c.Opened(),
+			Node: c.ownerNode, Session: c.Trace().First().Session, Opened: c.Opened(),
 		})
 	}
 	return list

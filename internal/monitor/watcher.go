@@ -96,11 +96,9 @@ type RoundResult struct {
 
 // A CanarySession is the public data of a canary's session.
 type CanarySession struct {
-	Node     string // node that holds the session
-	Balancer string // URL of the balancer
-	Client   string // client address or key that it presents; "": the address of this machine
-	Session  probes.Fingerprint
-	Opened   time.Time
+	Node    string // node that holds the session
+	Session probes.Fingerprint
+	Opened  time.Time
 }
 
 // NewWatcher returns a watcher of c. activeFindings are the findings that were active when the

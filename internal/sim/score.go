@@ -23,9 +23,6 @@ const (
 	Late   Class = "late"            // notified more than 15 s after the first harm
 )
 
-// Classes lists every Class.
-var Classes = []Class{Silent, False, Wrong, Second, Late}
-
 // A Counterexample is a disagreement between users and notifications.
 type Counterexample struct {
 	Class Class

@@ -28,7 +28,7 @@ type Config struct {
 	Sticky bool   // sessions belong to one node, so an answer from another one is Moved
 
 	Users   int      // number of users; 0: 20
-	Pacings []Pacing // assigned to equally many users each; nil: DefaultPacings
+	Pacings []Pacing // assigned to equally many users each; nil: defaultPacings
 	Seed    uint64   // seed of the users' timing
 
 	// Client returns the client address of user number n, from 1; nil: defaultClient.
@@ -64,7 +64,7 @@ func New(c Config) *Population {
 		c.Page = Generic
 	}
 	if c.Pacings == nil {
-		c.Pacings = DefaultPacings
+		c.Pacings = defaultPacings
 	}
 	if c.Client == nil {
 		c.Client = defaultClient

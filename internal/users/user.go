@@ -170,9 +170,9 @@ type Pacing struct {
 	New   bool          // each request comes from a new client without cookies
 }
 
-// DefaultPacings gives two of four users a steady rhythm. One idles for minutes, and
+// defaultPacings gives two of four users a steady rhythm. One idles for minutes, and
 // one is a new client with each request.
-var DefaultPacings = []Pacing{
+var defaultPacings = []Pacing{
 	{Every: 2 * time.Second},
 	{Every: 5 * time.Second},
 	{Every: time.Second, Burst: 10, Idle: 4 * time.Minute},

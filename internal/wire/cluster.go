@@ -100,7 +100,7 @@ func ClusterOf(report checks.Report, c *probes.Cluster) Cluster {
 	return Cluster{
 		Name:         Text(report.Cluster),
 		Verdict:      report.Verdict,
-		Doubts:       List(report.Doubts, Sentence),
+		Doubts:       List(report.Doubts, sentence),
 		Balancer:     List(report.Balancers, balancerOf),
 		Nodes:        List(report.Nodes, func(n checks.NodeReport) Node { return nodeOf(n, urls[n.Node]) }),
 		NodesFrom:    nodesFromOf(report.Source),

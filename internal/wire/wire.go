@@ -24,8 +24,8 @@ const MaxText = 4096
 // Text sanitizes a text and cuts it to MaxText bytes.
 func Text(s string) string { return probes.Clean(s, MaxText) }
 
-// Sentence is the English text of a message.
-func Sentence(m checks.Message) string { return Text(m.String()) }
+// sentence is the English text of a message.
+func sentence(m checks.Message) string { return Text(m.String()) }
 
 // List converts every element of a list. The result is never nil, so that JSON has [] and not
 // null.
@@ -133,7 +133,7 @@ func LatencyOf(l checks.Latency) Latency {
 // MoveOf converts a move.
 func MoveOf(m checks.Move) Move {
 	return Move{
-		At: TimestampOf(m.At), From: Text(m.From), To: Text(m.To), Kept: m.Kept, Session: m.Session, Cause: Sentence(m.Cause),
+		At: TimestampOf(m.At), From: Text(m.From), To: Text(m.To), Kept: m.Kept, Session: m.Session, Cause: sentence(m.Cause),
 	}
 }
 

@@ -5,7 +5,7 @@
 // without WebSocket support breaks its last step. Every request opens a new connection,
 // so that the balancer can choose another node each time, as it can for browsers.
 //
-// A session id is a credential and never leaves this package; only its Series does.
+// A session id is a credential and never leaves this package; only its series does.
 package engineio
 
 import (
@@ -52,7 +52,7 @@ func (s *session) runSteps(ctx context.Context, obs *probes.HandshakeObservation
 	if err != nil {
 		return stageOpen, err
 	}
-	obs.Opened, obs.Offered, obs.Series = true, open.offersWebSocket(), Series(open.SID)
+	obs.Opened, obs.Offered, obs.Series = true, open.offersWebSocket(), series(open.SID)
 	if err := s.poll(ctx); err != nil {
 		s.close(ctx)
 		return stagePoll, err
@@ -80,7 +80,7 @@ func (s *session) openWebSocketOnly(ctx context.Context, obs *probes.HandshakeOb
 	if err != nil {
 		return stageOpen, err
 	}
-	obs.Series = Series(open.SID)
+	obs.Series = series(open.SID)
 	obs.Opened, obs.Known, obs.Offered, obs.Upgraded = true, true, true, true
 	return "", nil
 }

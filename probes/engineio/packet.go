@@ -160,12 +160,12 @@ func serverErrorOf(body string) serverError {
 	return c
 }
 
-// Series returns the counter in a session id of Engine.IO's own generator: the last 4
+// series returns the counter in a session id of Engine.IO's own generator: the last 4
 // of its 20 characters; "" for ids of another format. The id is 12 random bytes and a
 // 3-byte number in URL-safe base64, and each process counts its sessions from zero
 // ("AAAA"). Ids that repeat a number, or whose numbers fall, come from several
 // processes. The counter contains none of the id's randomness.
-func Series(sid string) string {
+func series(sid string) string {
 	const whole, counter = 20, 4
 	if len(sid) != whole || strings.ContainsFunc(sid, outsideBase64) {
 		return ""

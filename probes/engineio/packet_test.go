@@ -65,7 +65,7 @@ func TestSeries(t *testing.T) {
 		"x9Tlhm8Yq1s3Kj_-AAABx": "",
 		"":                      "",
 	} {
-		if got := Series(sid); got != want {
+		if got := series(sid); got != want {
 			t.Errorf("%q: got %q, want %q", sid, got, want)
 		}
 	}

@@ -99,7 +99,7 @@ func (e Endpoint) Post(ctx context.Context, header http.Header, body []byte) err
 	if e.Quote != nil {
 		refusal.Answer = e.Quote(probes.Clean(string(answer), probes.MaxError))
 	}
-	return Classify(refusal, res.Header, time.Now())
+	return classify(refusal, res.Header, time.Now())
 }
 
 // Unaddressed removes the URL from an error of net/http, because the path of a
@@ -115,7 +115,7 @@ func Unaddressed(err error) error {
 }
 
 // A Refusal is an HTTP response that did not accept a message.
-type Refusal struct { //nolint:errname // what the receiver answered, which Classify makes an error
+type Refusal struct { //nolint:errname // what the receiver answered, which classify makes an error
 	Status int
 	Answer string // the part to show; "": nothing
 }
@@ -141,15 +141,15 @@ var repairable = []int{
 	http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired,
 }
 
-// Classify returns nil if a response accepted the message, or r as an
+// classify returns nil if a response accepted the message, or r as an
 // alerting.Retriable or alerting.Permanent. It is Permanent only if the message
 // itself can never be accepted.
-func Classify(r Refusal, header http.Header, now time.Time) error {
+func classify(r Refusal, header http.Header, now time.Time) error {
 	switch status := r.Status; {
 	case status >= 200 && status < 300:
 		return nil
 	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
-		return alerting.Retriable{After: RetryAfter(header, now), Err: r}
+		return alerting.Retriable{After: retryAfter(header, now), Err: r}
 	case status < 400, slices.Contains(repairable, status):
 		return alerting.Retriable{After: RepairPause, Err: r}
 	default:
@@ -157,9 +157,9 @@ func Classify(r Refusal, header http.Header, now time.Time) error {
 	}
 }
 
-// RetryAfter returns the pause that a response asks for, in seconds or as a date; 0:
+// retryAfter returns the pause that a response asks for, in seconds or as a date; 0:
 // none. A number of seconds that overflows counts as alerting.MaxReceiverPause.
-func RetryAfter(h http.Header, now time.Time) time.Duration {
+func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
 	seconds, err := strconv.ParseUint(value, 10, 31)
 	switch {

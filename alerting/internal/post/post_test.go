@@ -34,7 +34,7 @@ func TestStatusMatrix(t *testing.T) {
 		case status >= 300:
 			want = alerting.Retriable{After: RepairPause, Err: refusal}
 		}
-		if got := Classify(refusal, http.Header{}, time.Time{}); !reflect.DeepEqual(got, want) {
+		if got := classify(refusal, http.Header{}, time.Time{}); !reflect.DeepEqual(got, want) {
 			t.Errorf("status %d: got %#v, want %#v", status, got, want)
 		}
 	}
@@ -45,7 +45,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	for _, status := range []int{408, 429, 503} {
 		refusal := Refusal{Status: status}
 		want := alerting.Retriable{After: 30 * time.Second, Err: refusal}
-		if got := Classify(refusal, http.Header{"Retry-After": {"30"}}, time.Time{}); !reflect.DeepEqual(got, want) {
+		if got := classify(refusal, http.Header{"Retry-After": {"30"}}, time.Time{}); !reflect.DeepEqual(got, want) {
 			t.Errorf("status %d: got %#v, want %#v", status, got, want)
 		}
 	}
@@ -70,7 +70,7 @@ func TestRetryAfter(t *testing.T) {
 		"Sun, 01 Mar 2027 11:00:00 GMT":  time.Hour,
 		"Sunday, 01-Mar-26 12:01:00 GMT": time.Minute,
 	} {
-		if got := RetryAfter(http.Header{"Retry-After": {value}}, now); got != want {
+		if got := retryAfter(http.Header{"Retry-After": {value}}, now); got != want {
 			t.Errorf("Retry-After %q: got %v, want %v", value, got, want)
 		}
 	}
@@ -199,7 +199,7 @@ func FuzzRetryAfter(f *testing.F) {
 	}
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, value string) {
-		got := RetryAfter(http.Header{"Retry-After": {value}}, now)
+		got := retryAfter(http.Header{"Retry-After": {value}}, now)
 		if got < 0 || got > alerting.MaxReceiverPause {
 			t.Errorf("%q: got %s", value, got)
 		}
