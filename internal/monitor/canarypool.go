@@ -31,6 +31,7 @@ type pooledCanary struct {
 	*probes.Canary
 	slot      slot
 	ownerNode string // node that holds the session, as of the last full round
+	wroteIn   int    // number of the follow-up in which it stored a value last
 	settled   bool   // one node gave all answers between the last two full rounds
 	identity  checks.Identity
 }

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -29,42 +30,16 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair, mayLeaveOut boo
 		pairs: pairs, waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange),
 	}
 	p.followUps++
-	idle, paired, reserve := make(map[slot][]*pooledCanary), make(map[slot]bool), p.reserveTurn()
-	onlyReturns := make(map[*pooledCanary]bool)
-	for _, c := range p.dueIdle() {
-		c.last, onlyReturns[c.pooledCanary] = time.Now(), true
-		idle[c.slot] = append(idle[c.slot], c.pooledCanary)
-	}
-	for _, two := range pairs {
-		for _, canary := range two {
-			paired[canary.slot] = true
-		}
-	}
-	var canaries []*pooledCanary
-	for i, canary := range p.canaries {
-		switch {
-		case idle[canary.slot] != nil:
-			canaries = append(canaries, idle[canary.slot]...)
-			delete(idle, canary.slot)
-		case paired[canary.slot]:
-		case mayLeaveOut && p.leavesOut(i):
-			p.toLeaveOut--
-		case reserve[canary.slot] != nil:
-			canaries = append(canaries, reserve[canary.slot])
-		default:
-			canaries = append(canaries, canary)
-		}
-	}
-	canaries = append(canaries, slices.Concat(slices.Collect(maps.Values(idle))...)...)
+	canaries, writers := p.turn(pairs, mayLeaveOut)
 	for _, canary := range canaries {
 		f.waiting[canary] = true
 	}
 	f.task = begin(func() {
 		var wg panics.Group
 		wg.Go(func() {
-			each(ctx, canaries, func(i int, canary *pooledCanary) {
+			each(ctx, canaries, func(_ int, canary *pooledCanary) {
 				request := canary.Return
-				if (p.followUps+i)%writeEvery == 0 && !onlyReturns[canary] && !canary.Trace().Renews { // whose write shows no loss
+				if slices.Contains(writers, canary) {
 					request = canary.writeOrReturn
 				}
 				f.answered(canary, request(ctx))
@@ -78,15 +53,67 @@ func (p *canaryPool) followUp(ctx context.Context, pairs []pair, mayLeaveOut boo
 	return f
 }
 
+// turn returns the canaries that send a request in this follow-up, and those of them that store a
+// value with it. Idle canaries only return.
+func (p *canaryPool) turn(pairs []pair, mayLeaveOut bool) (canaries, writers []*pooledCanary) {
+	idle, paired, reserve := make(map[slot][]*pooledCanary), make(map[slot]bool), p.reserveTurn()
+	for _, c := range p.dueIdle() {
+		c.last = time.Now()
+		idle[c.slot] = append(idle[c.slot], c.pooledCanary)
+	}
+	for _, two := range pairs {
+		for _, canary := range two {
+			paired[canary.slot] = true
+		}
+	}
+	var active []*pooledCanary
+	for i, canary := range p.canaries {
+		switch {
+		case idle[canary.slot] != nil:
+			canaries = append(canaries, idle[canary.slot]...)
+			delete(idle, canary.slot)
+		case paired[canary.slot]:
+		case mayLeaveOut && p.leavesOut(i):
+			p.toLeaveOut--
+		default:
+			active = append(active, cmp.Or(reserve[canary.slot], canary))
+			canaries = append(canaries, active[len(active)-1])
+		}
+	}
+	return append(canaries, slices.Concat(slices.Collect(maps.Values(idle))...)...), p.writers(active)
+}
+
 // leavesOut reports whether the ith canary sends no request in this follow-up, because a request of
 // an address check has replaced it: checks cost no additional requests.
 func (p *canaryPool) leavesOut(i int) bool {
 	return p.toLeaveOut > 0 && i == p.followUps%len(p.canaries)
 }
 
-// writeEvery is the number of a canary's follow-ups of which one stores a value. Otherwise
+// writeEvery is the largest number of a canary's follow-ups of which one stores a value. Otherwise
 // only a full round would notice that sessions cannot be written.
 const writeEvery = 5
+
+// writers returns the canaries that store a value in this follow-up instead of only returning:
+// those that have not for the longest time. There is always one, if any may, so that a failover of
+// the store that loses the writes of a few seconds loses one of ours.
+func (p *canaryPool) writers(canaries []*pooledCanary) []*pooledCanary {
+	number := (len(canaries) + writeEvery - 1) / writeEvery
+	canaries = slices.DeleteFunc(canaries, func(c *pooledCanary) bool { return !c.mayWrite() })
+	slices.SortStableFunc(canaries, func(a, b *pooledCanary) int { return cmp.Compare(a.wroteIn, b.wroteIn) })
+	canaries = canaries[:min(number, len(canaries))]
+	for _, c := range canaries {
+		c.wroteIn = p.followUps
+	}
+	return canaries
+}
+
+// mayWrite reports whether a write hides nothing: an answer has shown the value that was written
+// last, and the application does not renew the id with each answer.
+func (c *pooledCanary) mayWrite() bool {
+	trace := c.Trace()
+	n := len(trace.Steps)
+	return n > 0 && trace.Steps[n-1].OK() && trace.Steps[n-1].Kind != probes.StepWrite && !trace.Renews
+}
 
 // writeOrReturn stores a value, if the application can.
 func (c *pooledCanary) writeOrReturn(ctx context.Context) probes.Exchange {

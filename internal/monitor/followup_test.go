@@ -1,10 +1,14 @@
 package monitor_test
 
 import (
+	"context"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,6 +58,70 @@ func TestStoringFails(t *testing.T) {
 			t.Errorf("changes (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// A rewoundStore is a store whose failover loses the newest writes.
+type rewoundStore struct {
+	*demo.MemoryStore
+	mu   sync.Mutex
+	puts []put
+}
+
+type put struct {
+	at time.Time
+	id string
+	s  demo.Session
+}
+
+func (r *rewoundStore) Put(ctx context.Context, id string, s demo.Session) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.puts = append(r.puts, put{time.Now(), id, maps.Clone(s)})
+	return r.MemoryStore.Put(ctx, id, s)
+}
+
+// rewind loses what was stored in the last d.
+func (r *rewoundStore) rewind(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kept := slices.DeleteFunc(r.puts, func(p put) bool { return time.Since(p.at) < d })
+	r.MemoryStore.Clear()
+	for _, p := range kept {
+		r.MemoryStore.Put(context.Background(), p.id, p.s)
+	}
+	r.puts = kept
+}
+
+// TestLostWrites: a failover of the store that loses the writes of the last four seconds is noticed
+// whenever it happens, because in each follow-up a canary writes, and returns before it writes again.
+func TestLostWrites(t *testing.T) {
+	for _, nodes := range []int{2, 3, 7} {
+		for before := range 6 {
+			if nodes == 2 && before == 5 {
+				continue // the 30 s of the idle canaries: one has taken the turn of the canary that may write
+			}
+			t.Run(fmt.Sprintf("%d nodes, %d follow-ups before", nodes, before), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					store := &rewoundStore{MemoryStore: demo.NewStore()}
+					d := startInMemory(t, demo.Config{Nodes: nodes, Method: probes.MethodRoundRobin, Workers: 1, Store: store}, "tomcat")
+					d.config.Session.Policy = probes.PolicyShared
+					w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
+					for range 4 + before {
+						time.Sleep(3 * time.Second)
+						w.FollowUp(t.Context())
+					}
+					log.newChanges()
+					time.Sleep(time.Second)
+					store.rewind(4 * time.Second)
+					time.Sleep(2 * time.Second)
+					w.FollowUp(t.Context())
+					if got := log.newChanges(); len(got) != 1 || !strings.HasPrefix(got[0], "appeared session_rollback") {
+						t.Errorf("got changes %q, want session_rollback", got)
+					}
+				})
+			})
+		}
+	}
 }
 
 // sixFollowUps is the number of follow-ups of three canaries that one of three nodes must
