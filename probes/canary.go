@@ -66,12 +66,12 @@ func (c *Canary) MoveTo(e Frontend) {
 	c.trace.URL, c.trace.Balancer = e.URL.Redacted(), e.Address
 }
 
-// Trace returns a copy of the canary's requests so far.
+// Trace returns the canary's requests so far. Its steps are shared and must not be changed.
 func (c *Canary) Trace() Trace {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	trace := c.trace
-	trace.Steps = slices.Clone(trace.Steps)
+	trace.Steps = slices.Clip(trace.Steps)
 	return trace
 }
 
@@ -142,7 +142,8 @@ func (c *Canary) Disregard(since time.Time) (some bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := len(c.trace.Steps)
-	c.trace.Steps = slices.DeleteFunc(c.trace.Steps, func(s Step) bool { return !s.OK() && !s.At.Before(since) })
+	steps := slices.Clone(c.trace.Steps) // because Trace shares them
+	c.trace.Steps = slices.DeleteFunc(steps, func(s Step) bool { return !s.OK() && !s.At.Before(since) })
 	return len(c.trace.Steps) < n
 }
 

@@ -52,9 +52,10 @@ func TestCanary(t *testing.T) {
 	if id != FingerprintOf(secretID+"000000000000000001") {
 		t.Errorf("got session %q, want the fingerprint of the id without its route", id)
 	}
-	trace.Steps[0].Counter = 99
-	if canary.Trace().Steps[0].Counter != 0 {
-		t.Error("the trace is no copy")
+	canary.Follow(t.Context())
+	canary.Disregard(trace.First().At)
+	if len(trace.Steps) != len(want) || len(canary.Trace().Steps) != len(want)+1 {
+		t.Errorf("after one more request, the trace has %d steps, and a new one %d", len(trace.Steps), len(canary.Trace().Steps))
 	}
 }
 

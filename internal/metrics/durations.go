@@ -85,18 +85,35 @@ func (d *durations) widen() {
 	d.native = merged
 }
 
-func (d *durations) write(out *dto.Metric) {
+func (*durations) kind() dto.MetricType { return dto.MetricType_HISTOGRAM }
+
+func (d *durations) write(out *dto.Metric, native bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	h := &dto.Histogram{SampleSum: new(d.sum), ZeroCount: new(uint64(0)), ZeroThreshold: new(zeroThreshold), Schema: new(int32(nativeSchema - d.coarser))}
-	total := uint64(0)
-	for i, bound := range durationBuckets {
-		total += uint64(d.classic[i])
-		h.Bucket = append(h.Bucket, &dto.Bucket{CumulativeCount: new(total), UpperBound: new(bound)})
+	if out.Histogram == nil {
+		out.Histogram = newHistogram()
 	}
-	h.SampleCount = new(total + uint64(d.classic[len(durationBuckets)]))
-	d.writeNative(h)
-	out.Histogram = h
+	h, total := out.Histogram, uint64(0)
+	for i, bucket := range h.Bucket {
+		total += uint64(d.classic[i])
+		*bucket.CumulativeCount = total
+	}
+	*h.SampleCount = total + uint64(d.classic[len(durationBuckets)])
+	*h.SampleSum = d.sum
+	if native {
+		h.ZeroCount, h.ZeroThreshold, h.Schema = new(uint64(0)), new(zeroThreshold), new(int32(nativeSchema-d.coarser))
+		h.PositiveSpan, h.PositiveDelta = nil, nil
+		d.writeNative(h)
+	}
+}
+
+// newHistogram returns a histogram with the classic buckets, all 0.
+func newHistogram() *dto.Histogram {
+	h := &dto.Histogram{SampleCount: new(uint64), SampleSum: new(float64)}
+	for i := range durationBuckets {
+		h.Bucket = append(h.Bucket, &dto.Bucket{CumulativeCount: new(uint64), UpperBound: &durationBuckets[i]})
+	}
+	return h
 }
 
 // writeNative adds the native buckets: spans of consecutive ones, of which each has the difference of

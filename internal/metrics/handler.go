@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -61,42 +63,42 @@ func acceptsGzip(r *http.Request) bool {
 	return false
 }
 
+// A source is a collector of many series. Its families are the parts in which a scrape in a text format writes
+// them, without native buckets, or the whole metrics. Each overwrites the one before: new ones for all series would be
+// much more garbage than the text.
+type source interface {
+	families(text bool) iter.Seq[*dto.MetricFamily]
+}
+
 // write writes all metrics until the client is gone, as promhttp does with ContinueOnError: it leaves out what cannot
 // be gathered, and returns an error if that is everything.
 func (l *Live) write(w io.Writer, format expfmt.Format) error {
 	var failures []error
-	written := false
 	out := &withoutComments{Writer: w}
 	encoder := expfmt.NewEncoder(out, format)
+	written := ""
 	for _, c := range l.collectors {
-		parts := []prometheus.Collector{c}
-		if long, ok := c.(interface{ parts() []prometheus.Collector }); ok && format.FormatType() != expfmt.TypeProtoDelim {
-			parts = long.parts()
+		families, err := gather(c, format.FormatType() != expfmt.TypeProtoDelim)
+		if err != nil {
+			failures = append(failures, err)
+			l.gatheringErrors.WithLabelValues("gathering").Inc()
 		}
-		for _, part := range parts {
-			continues, ok := part.(interface{ continues() bool })
-			out.drop, out.inLine, out.inComment = ok && continues.continues(), false, false
-			families, err := gather(part)
-			if err != nil {
-				failures = append(failures, err)
-				l.gatheringErrors.WithLabelValues("gathering").Inc()
+		for f := range families {
+			out.next(f.GetName() == written)
+			if encoder.Encode(f) != nil {
+				return nil
 			}
-			for _, f := range families {
-				if encoder.Encode(f) != nil {
-					return nil
-				}
-				written = true
-			}
+			written = f.GetName()
 		}
 	}
 	if len(failures) > 0 {
 		err := fmt.Errorf("%d collectors failed: %.1000s", len(failures), errors.Join(failures...).Error())
 		l.logGathering(err)
-		if !written {
+		if written == "" {
 			return err
 		}
 	}
-	out.drop = false
+	out.next(false)
 	if end, ok := encoder.(expfmt.Closer); ok {
 		_ = end.Close() // as above
 	}
@@ -104,10 +106,14 @@ func (l *Live) write(w io.Writer, format expfmt.Format) error {
 }
 
 // gather returns the metrics of a collector without those that contradict each other, which are defects of stickwatch.
-func gather(part prometheus.Collector) ([]*dto.MetricFamily, error) {
+func gather(c prometheus.Collector, text bool) (iter.Seq[*dto.MetricFamily], error) {
+	if s, ok := c.(source); ok {
+		return s.families(text), nil
+	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(guarded{part})
-	return registry.Gather()
+	registry.MustRegister(guarded{c})
+	families, err := registry.Gather()
+	return slices.Values(families), err
 }
 
 // logGathering logs an error at most once a minute, because every scrape has it.
@@ -124,6 +130,9 @@ type withoutComments struct {
 	drop              bool
 	inLine, inComment bool
 }
+
+// next begins a text.
+func (w *withoutComments) next(drop bool) { w.drop, w.inLine, w.inComment = drop, false, false }
 
 // Write implements io.Writer.
 func (w *withoutComments) Write(p []byte) (int, error) {

@@ -1,11 +1,13 @@
 package metrics
 
 import (
+	"iter"
 	"maps"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
@@ -62,12 +64,17 @@ func (l *latestRounds) Describe(descs chan<- *prometheus.Desc) { newRoundGauges(
 // Collect implements prometheus.Collector.
 func (l *latestRounds) Collect(metrics chan<- prometheus.Metric) { l.gauges().Collect(metrics) }
 
-// parts returns collectors that together collect all gauges.
-func (l *latestRounds) parts() (list []prometheus.Collector) {
-	for _, g := range l.gauges().gauges() {
-		list = append(list, g.parts()...)
+// families implements source.
+func (l *latestRounds) families(text bool) iter.Seq[*dto.MetricFamily] {
+	return func(yield func(*dto.MetricFamily) bool) {
+		for _, g := range l.gauges().gauges() {
+			for f := range g.families(text) {
+				if !yield(f) {
+					return
+				}
+			}
+		}
 	}
-	return list
 }
 
 func (l *latestRounds) gauges() *roundGauges {

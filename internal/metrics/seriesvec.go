@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -32,7 +33,9 @@ type seriesKey [4]uint32
 // A value is the value of a series. It is safe for concurrent use.
 type value[V any] interface {
 	*V
-	write(out *dto.Metric)
+	// write sets the value of out, and reuses that of an earlier series in it.
+	write(out *dto.Metric, native bool)
+	kind() dto.MetricType
 }
 
 // A sample is a series during a scrape.
@@ -175,7 +178,9 @@ func (v *seriesVec[V, P]) Describe(descs chan<- *prometheus.Desc) { descs <- v.d
 
 // Collect implements prometheus.Collector. It does not hold the lock while it sends.
 func (v *seriesVec[V, P]) Collect(metrics chan<- prometheus.Metric) {
-	samples[V, P]{v, v.samples(), false}.Collect(metrics)
+	for _, s := range v.samples() {
+		metrics <- s
+	}
 }
 
 func (v *seriesVec[V, P]) samples() []sample[V, P] {
@@ -191,30 +196,27 @@ func (v *seriesVec[V, P]) samples() []sample[V, P] {
 // maxSamples bounds the samples in a part of a scrape. That of a histogram takes about 2 KB.
 const maxSamples = 1000
 
-// parts returns collectors that together collect all series.
-func (v *seriesVec[V, P]) parts() (list []prometheus.Collector) {
-	all := v.samples()
-	slices.SortFunc(all, sample[V, P].compare)
-	for part := range slices.Chunk(all, maxSamples) {
-		list = append(list, samples[V, P]{v, part, len(list) > 0})
-	}
-	return list
-}
-
-// samples are the collector of some series of a vec.
-type samples[V any, P value[V]] struct {
-	*seriesVec[V, P]
-	list  []sample[V, P]
-	after bool // others of the same vec precede them
-}
-
-// continues reports whether the samples continue a metric.
-func (s samples[V, P]) continues() bool { return s.after }
-
-// Collect implements prometheus.Collector.
-func (s samples[V, P]) Collect(metrics chan<- prometheus.Metric) {
-	for i := range s.list {
-		metrics <- &s.list[i]
+// families implements source.
+func (v *seriesVec[V, P]) families(text bool) iter.Seq[*dto.MetricFamily] {
+	return func(yield func(*dto.MetricFamily) bool) {
+		all, size := v.samples(), maxSamples
+		slices.SortFunc(all, sample[V, P].compare)
+		if !text {
+			size = max(len(all), 1)
+		}
+		written := make([]*dto.Metric, min(len(all), size))
+		for i := range written {
+			written[i] = new(dto.Metric)
+		}
+		family := &dto.MetricFamily{Name: &v.Name, Help: &v.Help, Type: P(nil).kind().Enum()}
+		for part := range slices.Chunk(all, size) {
+			for i, s := range part {
+				s.write(written[i], !text)
+			}
+			if family.Metric = written[:len(part)]; !yield(family) {
+				return
+			}
+		}
 	}
 }
 
@@ -229,16 +231,20 @@ func (s sample[V, P]) compare(other sample[V, P]) int {
 }
 
 // Desc implements prometheus.Metric.
-func (s *sample[V, P]) Desc() *prometheus.Desc { return s.vec.description }
+func (s sample[V, P]) Desc() *prometheus.Desc { return s.vec.description }
 
 // Write implements prometheus.Metric.
-func (s *sample[V, P]) Write(out *dto.Metric) error {
-	out.Label = make([]*dto.LabelPair, 0, len(s.vec.order))
+func (s sample[V, P]) Write(out *dto.Metric) error {
+	s.write(out, true)
+	return nil
+}
+
+func (s sample[V, P]) write(out *dto.Metric, native bool) {
+	out.Label = out.Label[:0]
 	for _, i := range s.vec.order {
 		out.Label = append(out.Label, s.pairs[s.key[i]])
 	}
-	s.value.write(out)
-	return nil
+	s.value.write(out, native)
 }
 
 // A count is the value of a counter.
@@ -257,9 +263,13 @@ func (c *count) add(n float64) {
 
 func (c *count) total() float64 { return math.Float64frombits(c.bits.Load()) }
 
-func (c *count) write(out *dto.Metric) {
-	total := c.total()
-	out.Counter = &dto.Counter{Value: &total}
+func (*count) kind() dto.MetricType { return dto.MetricType_COUNTER }
+
+func (c *count) write(out *dto.Metric, _ bool) {
+	if out.Counter == nil {
+		out.Counter = &dto.Counter{Value: new(float64)}
+	}
+	*out.Counter.Value = c.total()
 }
 
 // A gaugeValue is the value of a gauge.
@@ -267,7 +277,11 @@ type gaugeValue struct{ bits atomic.Uint64 }
 
 func (g *gaugeValue) set(n float64) { g.bits.Store(math.Float64bits(n)) }
 
-func (g *gaugeValue) write(out *dto.Metric) {
-	now := math.Float64frombits(g.bits.Load())
-	out.Gauge = &dto.Gauge{Value: &now}
+func (*gaugeValue) kind() dto.MetricType { return dto.MetricType_GAUGE }
+
+func (g *gaugeValue) write(out *dto.Metric, _ bool) {
+	if out.Gauge == nil {
+		out.Gauge = &dto.Gauge{Value: new(float64)}
+	}
+	*out.Gauge.Value = math.Float64frombits(g.bits.Load())
 }
