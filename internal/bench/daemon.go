@@ -134,38 +134,39 @@ func quantile(q float64, name string, from, to scrape) float64 {
 	return math.NaN()
 }
 
-// scrapeEvery is the interval of Prometheus's own example.
-const scrapeEvery = 15 * time.Second
-
-// wait waits for the duration of the measurement, and returns the number of reloads. Meanwhile it
-// scrapes the daemon as Prometheus does.
-func (o options) wait(ctx context.Context, d *daemon) (reloads int, err error) {
+// wait waits for the duration of the measurement, and returns the number of reloads.
+func (o options) wait(ctx context.Context, d *daemon) (reloaded int, err error) {
 	over := time.After(o.length)
-	scrapes := time.NewTicker(scrapeEvery)
-	defer scrapes.Stop()
-	var again <-chan time.Time
-	if o.reload > 0 {
-		ticker := time.NewTicker(o.reload)
-		defer ticker.Stop()
-		again = ticker.C
-	}
+	scrapes, stopScrapes := every(o.scrape)
+	defer stopScrapes()
+	reloads, stopReloads := every(o.reload)
+	defer stopReloads()
 	for {
 		select {
 		case <-ctx.Done():
-			return reloads, ctx.Err()
+			return reloaded, ctx.Err()
 		case <-over:
-			return reloads, nil
-		case <-scrapes.C:
+			return reloaded, nil
+		case <-scrapes:
 			if _, err := d.get(ctx, "metrics"); err != nil {
-				return reloads, err
+				return reloaded, err
 			}
-		case <-again:
+		case <-reloads:
 			if err := d.reload(); err != nil {
-				return reloads, err
+				return reloaded, err
 			}
-			reloads++
+			reloaded++
 		}
 	}
+}
+
+// every returns a ticker's channel; nil for an interval of 0.
+func every(interval time.Duration) (ticks <-chan time.Time, stop func()) {
+	if interval == 0 {
+		return nil, func() {}
+	}
+	ticker := time.NewTicker(interval)
+	return ticker.C, ticker.Stop
 }
 
 // report waits and prints the measures.

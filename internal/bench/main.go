@@ -37,6 +37,7 @@ type options struct {
 	clusters, nodes int
 	every, length   time.Duration
 	reload          time.Duration // interval of reloads; 0: never
+	scrape          time.Duration // interval of scrapes; 0: none
 	trouble         bool
 	binary          string // path of the binary; "": build it
 	targets         bool   // run as the process that serves the targets
@@ -53,6 +54,7 @@ func main() {
 	flag.DurationVar(&o.every, "every", 10*time.Second, "how often everything is probed")
 	flag.DurationVar(&o.length, "for", 3*time.Minute, "how long to measure")
 	flag.DurationVar(&o.reload, "reload", 0, "how often the configuration is reloaded meanwhile; 0: never")
+	flag.DurationVar(&o.scrape, "scrape", 15*time.Second, "how often the metrics are scraped; the default is that of Prometheus's own example; 0: never")
 	flag.BoolVar(&o.trouble, "trouble", false, "break a cluster every second, and notify a Slack that takes 8 s to answer")
 	flag.StringVar(&o.binary, "binary", "", "measure this stickwatch instead of building one")
 	flag.StringVar(&o.fleet, "fleet", "", "measure three instances with the history in this PostgreSQL, a `URL`; the database must be empty")

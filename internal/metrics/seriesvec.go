@@ -194,7 +194,7 @@ func (v *seriesVec[V, P]) samples() []sample[V, P] {
 }
 
 // maxSamples bounds the samples in a part of a scrape. That of a histogram takes about 2 KB.
-const maxSamples = 1000
+const maxSamples = 200
 
 // families implements source.
 func (v *seriesVec[V, P]) families(text bool) iter.Seq[*dto.MetricFamily] {

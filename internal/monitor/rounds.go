@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -41,7 +42,7 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 		}
 		followUp.wait()
 		answers := followUp.take()
-		w.prober.Self.observe(w, w.began, slices.Collect(maps.Values(answers)))
+		w.prober.Self.observe(w, w.began, maps.Values(answers))
 		if w.discardIfStopped(ctx) {
 			return
 		}
@@ -370,51 +371,51 @@ func sortByFinding(activeFindings []checks.ActiveFinding, findings []checks.Find
 }
 
 // exchanges returns the results of the round or follow-up that is running.
-func (w *Watcher) exchanges(r checks.Round) []probes.Exchange {
+func (w *Watcher) exchanges(r checks.Round) iter.Seq[probes.Exchange] {
 	r.Traces = slices.Concat(r.Traces, w.canaryPool.traces())
 	return exchangesOf(r, w.began)
 }
 
 // exchangesOf returns the results of a round since a moment. Others are of earlier rounds.
-func exchangesOf(round checks.Round, since time.Time) (list []probes.Exchange) {
-	add := func(exchanges ...probes.Exchange) {
-		for _, ex := range exchanges {
-			if !ex.At.Before(since) {
-				list = append(list, ex)
+func exchangesOf(round checks.Round, since time.Time) iter.Seq[probes.Exchange] {
+	return func(yield func(probes.Exchange) bool) {
+		more := true
+		add := func(exchanges ...probes.Exchange) {
+			for _, ex := range exchanges {
+				more = more && (ex.At.Before(since) || yield(ex))
+			}
+		}
+		for _, o := range round.Nodes {
+			add(o.Primary)
+			add(o.Pages...)
+			if o.Session != nil {
+				add(*o.Session)
+			}
+		}
+		for _, c := range round.FailoverChecks {
+			add(c.There)
+		}
+		for _, c := range round.AddressChecks {
+			add(c.There)
+		}
+		for _, c := range round.OwnerChecks {
+			add(c.There, c.Again)
+		}
+		for _, b := range round.Balancers {
+			add(b.Primary)
+			add(b.Pages...)
+		}
+		for _, trace := range round.Traces {
+			for _, step := range trace.Steps {
+				add(step.Exchange)
+			}
+		}
+		for _, d := range round.Dependencies {
+			if d.LocalError {
+				add(probes.Exchange{At: since, Failure: probes.FailureProber, Error: d.Error})
 			}
 		}
 	}
-	for _, o := range round.Nodes {
-		add(o.Primary)
-		add(o.Pages...)
-		if o.Session != nil {
-			add(*o.Session)
-		}
-	}
-	for _, c := range round.FailoverChecks {
-		add(c.There)
-	}
-	for _, c := range round.AddressChecks {
-		add(c.There)
-	}
-	for _, c := range round.OwnerChecks {
-		add(c.There, c.Again)
-	}
-	for _, b := range round.Balancers {
-		add(b.Primary)
-		add(b.Pages...)
-	}
-	for _, trace := range round.Traces {
-		for _, step := range trace.Steps {
-			add(step.Exchange)
-		}
-	}
-	for _, d := range round.Dependencies {
-		if d.LocalError {
-			add(probes.Exchange{At: since, Failure: probes.FailureProber, Error: d.Error})
-		}
-	}
-	return list
 }
 
 // selfCheckFailed reports whether there is evidence that stickwatch itself could not probe since the

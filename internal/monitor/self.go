@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"errors"
+	"iter"
 	"maps"
 	"net"
 	"net/netip"
@@ -161,13 +162,13 @@ func (s *SelfCheck) forgetHosts(w *Watcher) {
 
 // observe evaluates the exchanges of probes of a watcher, or of a cluster, that began at a
 // moment.
-func (s *SelfCheck) observe(w any, began time.Time, exchanges []probes.Exchange) {
+func (s *SelfCheck) observe(w any, began time.Time, exchanges iter.Seq[probes.Exchange]) {
 	if s == nil {
 		return
 	}
 	own, answered, silent := "", false, false
 	hosts := make(map[netip.Addr]bool)
-	for _, ex := range exchanges {
+	for ex := range exchanges {
 		reached := false
 		switch ex.Failure {
 		case probes.FailureCancelled:

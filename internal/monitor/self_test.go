@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -84,7 +85,7 @@ func TestNoRoute(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, gone := NewSelfCheck(), netip.MustParseAddr("192.0.2.1")
 				w := NewWatcher(&probes.Cluster{Limiter: probes.NewLimiter(probes.Budget{}, nil)}, &Prober{Self: s}, nil, Intervals{})
-				s.observe(w, time.Now(), []probes.Exchange{metOf(gone.String(), "")})
+				s.observe(w, time.Now(), slices.Values([]probes.Exchange{metOf(gone.String(), "")}))
 				s.route = func(host netip.Addr, _ map[netip.Addr]net.Interface) error {
 					if host == gone {
 						return errors.New("no route to host")
@@ -111,7 +112,7 @@ func TestLocalErrors(t *testing.T) {
 		began := time.Now()
 		once := metOf("192.0.2.1", probes.FailureProber)
 		once.Error = "socket: too many open files"
-		s.observe(w, began, []probes.Exchange{once})
+		s.observe(w, began, slices.Values([]probes.Exchange{once}))
 		if why, _, ok := s.since(began); !ok || why.String() != "this machine cannot connect: socket: too many open files" {
 			t.Errorf("got %q %t", why, ok)
 		}
@@ -119,7 +120,7 @@ func TestLocalErrors(t *testing.T) {
 			t.Error("one is an impairment already")
 		}
 		time.Sleep(confirmAfter)
-		s.observe(w, time.Now(), []probes.Exchange{once})
+		s.observe(w, time.Now(), slices.Values([]probes.Exchange{once}))
 		if is := s.impairment(time.Now()); is.Since != began {
 			t.Errorf("got %v, want it since %s", is, began)
 		}
