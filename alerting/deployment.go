@@ -197,7 +197,7 @@ func TouchedIn(c *probes.Cluster, r checks.Report, since time.Time) []string {
 	var touched []string
 	for _, n := range r.Nodes {
 		down := !n.Up && n.Primary.Failure != "" && n.Primary.Failure != probes.FailureCancelled
-		if down || n.InRotation == checks.No || n.Status.Paused() || r.History.DisruptedSince(n.Node, since) {
+		if down || n.InRotation == checks.No || n.Status.Paused() || r.Timelines.DisruptedSince(n.Node, since) {
 			touched = append(touched, n.Node)
 		}
 	}

@@ -88,7 +88,7 @@ func TestExplainsAnnounced(t *testing.T) {
 // TestTouchedIn specifies which nodes count as touched in a round.
 func TestTouchedIn(t *testing.T) {
 	c := &probes.Cluster{}
-	r := checks.Report{History: &checks.History{Nodes: map[string]checks.NodeHistory{
+	r := checks.Report{Timelines: &checks.Timelines{Nodes: map[string]checks.NodeTimeline{
 		"restarted before": {Restarted: noon.Add(-time.Second)}, "restarted": {Restarted: noon.Add(time.Second)},
 	}}}
 	for _, n := range []checks.NodeReport{

@@ -14,7 +14,7 @@ import (
 // of the balancer met.
 
 // attribution is the last stage before findings: the cause of each lost session, and
-// the history that results from it.
+// the timeline that results from it.
 type attribution struct {
 	round    *Round
 	nodes    *nodeStates
@@ -24,7 +24,7 @@ type attribution struct {
 	movement *movement
 	remaps   *remaps
 
-	history History // for the next round, this one included
+	timelines Timelines // for the next round, this one included
 }
 
 // attribute returns the last stage of a round.
@@ -32,17 +32,17 @@ func attribute(rem *remaps) *attribution {
 	att := &attribution{
 		round: rem.round, nodes: rem.nodes, outcomes: rem.outcomes, rotation: rem.rotation,
 		timeline: rem.timeline, movement: rem.movement, remaps: rem,
-		history: History{Nodes: maps.Clone(rem.timeline.nodeHistory), Balancer: rem.balancerHistory, SlowConnects: rem.outcomes.slowConnects},
+		timelines: Timelines{Nodes: maps.Clone(rem.timeline.nodeTimelines), Balancer: rem.balancerTimeline, SlowConnects: rem.outcomes.slowConnects},
 	}
-	for id, known := range att.history.Nodes {
+	for id, known := range att.timelines.Nodes {
 		known.ScatteredSince, known.ScatteredLast = att.movement.scattered[id].From, att.movement.scattered[id].To
-		att.history.Nodes[id] = known
+		att.timelines.Nodes[id] = known
 	}
-	att.history.Balancer.Unlisted = att.outcomes.unlistedSince()
-	att.history.Balancer.Served, att.history.Balancer.Waited = att.nodes.page.served, att.outcomes.waits
+	att.timelines.Balancer.Unlisted = att.outcomes.unlistedSince()
+	att.timelines.Balancer.Served, att.timelines.Balancer.Waited = att.nodes.page.served, att.outcomes.waits
 	for _, a := range att.outcomes.answers {
-		if a.sessionOutcome == probes.SessionKept && a.At.After(att.history.Balancer.LastKeptAt) {
-			att.history.Balancer.LastKeptAt = a.At
+		if a.sessionOutcome == probes.SessionKept && a.At.After(att.timelines.Balancer.LastKeptAt) {
+			att.timelines.Balancer.LastKeptAt = a.At
 		}
 	}
 	att.countLosses()
@@ -69,7 +69,7 @@ const (
 func (att *attribution) causeOfLoss(a *answer) lossCause {
 	reported := a.pauseBefore() >= shortestPause && a.sinceLastKept().contains(att.round.past().Balancer.LastLostAt)
 	if att.round.policy() == probes.PolicySticky {
-		switch known := att.remaps.balancerHistory; {
+		switch known := att.remaps.balancerTimeline; {
 		// What the balancer does at this moment shows these, and the nodes were well.
 		case att.movement.drifted(a.trace):
 			return lossByDrift
@@ -183,7 +183,7 @@ func (att *attribution) lostBefore(a *answer) bool {
 // this round were opened during it.
 func (att *attribution) countLosses() {
 	counted := att.round.past().LossesTo
-	att.history.LossesTo = counted
+	att.timelines.LossesTo = counted
 	for _, tr := range att.outcomes.traces {
 		answers := tr.allAnswers()
 		lost := slices.IndexFunc(answers, func(a *answer) bool {
@@ -192,8 +192,8 @@ func (att *attribution) countLosses() {
 		if !tr.Continued || lost < 0 || !answers[lost].At.After(counted) {
 			continue
 		}
-		if answers[lost].At.After(att.history.LossesTo) {
-			att.history.LossesTo = answers[lost].At
+		if answers[lost].At.After(att.timelines.LossesTo) {
+			att.timelines.LossesTo = answers[lost].At
 		}
 		for _, node := range att.nodesThatLost(answers[lost]) {
 			if att.addLoss(node, answers[lost].sinceLastKept()) {
@@ -219,12 +219,12 @@ func (att *attribution) nodesThatLost(a *answer) []string {
 // addLoss counts a session that was lost within a span with the newest disruption of
 // a node in that time. It reports whether there was one.
 func (att *attribution) addLoss(node string, lost Span) bool {
-	known := att.history.Nodes[node]
+	known := att.timelines.Nodes[node]
 	for i, d := range slices.Backward(known.Disruptions) {
 		if d.overlaps(lost, att.timeline.consequencesFor) {
 			known.Disruptions = slices.Clone(known.Disruptions)
 			known.Disruptions[i].Lost++
-			att.history.Nodes[node] = known
+			att.timelines.Nodes[node] = known
 			return true
 		}
 	}
@@ -238,15 +238,15 @@ var disruptionFindings = []Code{NodeDown, NodePaused, NodeRestarted, Slow, NodeE
 // may be found after these findings have ended.
 func (att *attribution) remember(findings []Finding) {
 	for _, f := range findings {
-		known := att.history.Nodes[f.Node]
+		known := att.timelines.Nodes[f.Node]
 		switch n := len(known.Disruptions); {
-		case f.Code == BalancerRemapped && att.history.Balancer.Remapped.Cause == "":
-			att.history.Balancer.Remapped.Cause = f.ExplainedBy
+		case f.Code == BalancerRemapped && att.timelines.Balancer.Remapped.Cause == "":
+			att.timelines.Balancer.Remapped.Cause = f.ExplainedBy
 		case n == 0 || f.ExplainedBy != "" || !slices.Contains(disruptionFindings, f.Code):
 		case known.Disruptions[n-1].Finding == "":
 			known.Disruptions = slices.Clone(known.Disruptions)
 			known.Disruptions[n-1].Finding = f.Key()
-			att.history.Nodes[f.Node] = known
+			att.timelines.Nodes[f.Node] = known
 		}
 	}
 }

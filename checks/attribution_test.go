@@ -17,16 +17,16 @@ func TestLossesCountOnce(t *testing.T) {
 	client := &trace{Trace: probes.Trace{Continued: true, Opened: at.Add(-time.Hour)}, opener: "node1", holder: "node1", answers: []*answer{lost}}
 	lost.trace = client
 	client.Steps = []probes.Step{{Exchange: probes.Exchange{At: at.Add(-time.Minute)}}, *lost.Step}
-	past := &History{Nodes: map[string]NodeHistory{"node1": {Disruptions: []Disruption{restart}}}}
+	past := &Timelines{Nodes: map[string]NodeTimeline{"node1": {Disruptions: []Disruption{restart}}}}
 	for round := range 2 {
 		nodes := &nodeStates{round: &Round{Cluster: &probes.Cluster{Session: &probes.Session{Policy: probes.PolicySticky}}, Started: at.Add(3 * time.Second), Past: past}}
 		nodes.direct = map[string]*probes.NodeObservation{}
 		oc := &outcomes{round: nodes.round, nodes: nodes, traffic: traffic{traces: []*trace{client}}}
-		tl := &timeline{round: nodes.round, nodes: nodes, outcomes: oc, nodeHistory: past.Nodes, consequencesFor: time.Minute}
+		tl := &timeline{round: nodes.round, nodes: nodes, outcomes: oc, nodeTimelines: past.Nodes, consequencesFor: time.Minute}
 		att := attribute(findRemaps(&movement{round: nodes.round, nodes: nodes, outcomes: oc, timeline: tl}))
-		att.history = History{Nodes: map[string]NodeHistory{"node1": past.Nodes["node1"]}}
+		att.timelines = Timelines{Nodes: map[string]NodeTimeline{"node1": past.Nodes["node1"]}}
 		att.countLosses()
-		past = &att.history
+		past = &att.timelines
 		if got := past.Nodes["node1"].Disruptions[0].Lost; got != 1 {
 			t.Errorf("after round %d: got %d lost sessions, want 1", round+1, got)
 		}

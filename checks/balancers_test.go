@@ -198,13 +198,13 @@ func TestLastToFail(t *testing.T) {
 	t.Parallel()
 	r := silent(page(testPage, 502))
 	r.Cluster.Nodes, r.Nodes = r.Cluster.Nodes[:2], r.Nodes[:2]
-	restarted := func(ago time.Duration) checks.NodeHistory {
+	restarted := func(ago time.Duration) checks.NodeTimeline {
 		at := began.Add(-ago)
-		return checks.NodeHistory{Restarted: at, LastSign: new(checks.Quote("restarted")), Disruptions: []checks.Disruption{{
+		return checks.NodeTimeline{Restarted: at, LastSign: new(checks.Quote("restarted")), Disruptions: []checks.Disruption{{
 			Span: checks.Span{From: at.Add(-5 * time.Second), To: began}, Kind: checks.DisruptionRestart, Gone: at, Why: new(checks.Quote("restarted")),
 		}}}
 	}
-	r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node1": restarted(20 * time.Second), "node2": restarted(10 * time.Second)}}
+	r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node1": restarted(20 * time.Second), "node2": restarted(10 * time.Second)}}
 	got := lines(checks.Judge(r.Round))
 	want := []string{
 		"info node_restarted/node2", "critical balancer_error/http://shop.example (192.0.2.10:80) <- node_restarted/node2",

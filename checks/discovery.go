@@ -38,37 +38,37 @@ func (r *Round) withLeft(fits func(id string) bool) []string {
 	return ids
 }
 
-// markLeft returns the history of a node that is no longer listed. It is disrupted from when
+// markLeft returns the timeline of a node that is no longer listed. It is disrupted from when
 // it was last well to its last answer through the balancer.
-func (tl *timeline) markLeft(leftNode probes.LeftNode, history NodeHistory) NodeHistory {
+func (tl *timeline) markLeft(leftNode probes.LeftNode, timeline NodeTimeline) NodeTimeline {
 	last := leftNode.At
 	for _, a := range tl.outcomes.allAnswers {
 		if a.node == leftNode.ID && a.OK() && a.At.After(last) {
 			last = a.At
 		}
 	}
-	known := history.DelistedAt.Equal(leftNode.At)
+	known := timeline.DelistedAt.Equal(leftNode.At)
 	if !known {
-		history.DelistedAt = leftNode.At
-		history.Departures = append(slices.Clone(history.Departures), leftNode.At)
-		history.Departures = history.Departures[max(0, len(history.Departures)-keptDisruptions):]
-		history.UnwellSince, history.SilentSince, history.LeftOutSince = time.Time{}, time.Time{}, time.Time{}
+		timeline.DelistedAt = leftNode.At
+		timeline.Departures = append(slices.Clone(timeline.Departures), leftNode.At)
+		timeline.Departures = timeline.Departures[max(0, len(timeline.Departures)-keptDisruptions):]
+		timeline.UnwellSince, timeline.SilentSince, timeline.LeftOutSince = time.Time{}, time.Time{}, time.Time{}
 	}
 	if !known || last.After(leftNode.At) {
-		history = tl.addSign(leftNode.ID, history, DisruptionLeft, history.LastWell, last, msg(MsgLeftTheList, Args{Node: leftNode.ID}))
+		timeline = tl.addSign(leftNode.ID, timeline, DisruptionLeft, timeline.LastWell, last, msg(MsgLeftTheList, Args{Node: leftNode.ID}))
 	}
-	return history
+	return timeline
 }
 
-// markListed returns the history of a node that its source lists. A node without a history joined
+// markListed returns the timeline of a node that its source lists. A node without a timeline joined
 // in this round, unless this is the first one.
-func (r *Round) markListed(id string, history NodeHistory) NodeHistory {
+func (r *Round) markListed(id string, timeline NodeTimeline) NodeTimeline {
 	_, known := r.past().Nodes[id]
-	if r.Source.Name != "" && len(r.past().Nodes) > 0 && (!known || !history.DelistedAt.IsZero()) {
-		history.Joined = r.Started
+	if r.Source.Name != "" && len(r.past().Nodes) > 0 && (!known || !timeline.DelistedAt.IsZero()) {
+		timeline.Joined = r.Started
 	}
-	history.DelistedAt = time.Time{}
-	return history
+	timeline.DelistedAt = time.Time{}
+	return timeline
 }
 
 // leftLongAgo reports whether a new client was answered by a node that left so long ago that
@@ -120,7 +120,7 @@ func (tl *timeline) changedAround(moment time.Time) []string {
 		return !at.IsZero() && moment.Sub(at).Abs() <= time.Minute
 	}
 	return tl.round.withLeft(func(id string) bool {
-		return recent(tl.nodeHistory[id].Joined) || recent(tl.nodeHistory[id].DelistedAt)
+		return recent(tl.nodeTimelines[id].Joined) || recent(tl.nodeTimelines[id].DelistedAt)
 	})
 }
 
@@ -155,10 +155,10 @@ func nodesChanged(tl *timeline) []Finding {
 		return true
 	}
 	for _, id := range tl.round.everyNode() {
-		history := tl.nodeHistory[id]
-		if note(id, history.DelistedAt, MsgLeftTheList) {
+		timeline := tl.nodeTimelines[id]
+		if note(id, timeline.DelistedAt, MsgLeftTheList) {
 			delisted = append(delisted, id)
-		} else if note(id, history.Joined, MsgNodeJoined) {
+		} else if note(id, timeline.Joined, MsgNodeJoined) {
 			joined = append(joined, id)
 		}
 	}

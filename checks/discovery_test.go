@@ -59,7 +59,7 @@ func TestNoNodesYet(t *testing.T) {
 
 // leaving returns a round in which node3 has left: the canaries of earlier rounds that it
 // served are answered by node1, which does not know their sessions.
-func leaving(past *checks.History, at time.Time) *round {
+func leaving(past *checks.Timelines, at time.Time) *round {
 	r := found(healthy())
 	r.Past, r.Every = past, 3*time.Second
 	for i := range r.Traces {
@@ -79,7 +79,7 @@ func leaving(past *checks.History, at time.Time) *round {
 // TestLeaving checks that what a leaving node costs its clients is no session_lost and no
 // node_down, and is summed up once it has settled.
 func TestLeaving(t *testing.T) {
-	past := checks.Judge(found(healthy()).Round).History
+	past := checks.Judge(found(healthy()).Round).Timelines
 	r := leaving(past, began.Add(-time.Second))
 	report := checks.Judge(r.Round)
 	if got, want := lines(report), []string{"info nodes_changed"}; !slices.Equal(got, want) {
@@ -93,7 +93,7 @@ func TestLeaving(t *testing.T) {
 	later := found(healthy())
 	later.leave("node3")
 	later.without("node3", began.Add(-time.Second))
-	later.Past, later.Every, later.Started = report.History, r.Every, began.Add(30*time.Second)
+	later.Past, later.Every, later.Started = report.Timelines, r.Every, began.Add(30*time.Second)
 	report = checks.Judge(later.Round)
 	if got, want := lines(report), []string{"warning node_restarted/sessions lost [node3]", "info nodes_changed"}; !slices.Equal(got, want) {
 		t.Errorf("settled: got %q, want %q", got, want)
@@ -106,7 +106,7 @@ func TestLeaving(t *testing.T) {
 // TestComesAndGoes checks that a node that leaves and comes back again and again is in a crash
 // loop, which the short list of a headless Service would hide.
 func TestComesAndGoes(t *testing.T) {
-	past := checks.Judge(found(healthy()).Round).History
+	past := checks.Judge(found(healthy()).Round).Timelines
 	var report checks.Report
 	for i := range 3 {
 		at := began.Add(time.Duration(i) * time.Minute)
@@ -116,8 +116,8 @@ func TestComesAndGoes(t *testing.T) {
 		gone.Past, gone.Started = past, at
 		report = checks.Judge(gone.Round)
 		back := found(healthy())
-		back.Past, back.Started = report.History, at.Add(20*time.Second)
-		past = checks.Judge(back.Round).History
+		back.Past, back.Started = report.Timelines, at.Add(20*time.Second)
+		past = checks.Judge(back.Round).Timelines
 	}
 	f := report.Findings[0]
 	if line(f) != "warning node_restarted/node3 crash loop" || f.Summary.String() != "node3 left the list of nodes 3 times within 2m0s, and came back in between" {
@@ -128,7 +128,7 @@ func TestComesAndGoes(t *testing.T) {
 // TestUnlistedAndDiscovered checks that a node which the balancer knows before its source has
 // answered again is no unknown node, and that it is one afterwards.
 func TestUnlistedAndDiscovered(t *testing.T) {
-	var past *checks.History
+	var past *checks.Timelines
 	for _, tc := range []struct {
 		name     string
 		answered time.Duration
@@ -145,7 +145,7 @@ func TestUnlistedAndDiscovered(t *testing.T) {
 		if got := lines(report); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: got %q, want %q", tc.name, got, tc.want)
 		}
-		past = report.History
+		past = report.Timelines
 	}
 }
 

@@ -89,12 +89,12 @@ func (d Disruption) mayTakeSession(a *answer) bool {
 	return d.failed() && (a.moved() || a.trace.Opened.Before(d.Gone))
 }
 
-// with returns the history with one more sign of a disruption. A sign within the
+// with returns the timeline with one more sign of a disruption. A sign within the
 // aftermath of an earlier disruption extends that one, unless it was an outage that was
 // notified: a failure after the node was back has a cost of its own. So has an ejection that
 // lasts so much longer than the aftermath of a failure that it is notified itself: not the
 // failure keeps the node out, but somebody who drained it.
-func (h NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory {
+func (h NodeTimeline) with(sign Disruption, aftermath time.Duration) NodeTimeline {
 	h.Disruptions = slices.Clone(h.Disruptions)
 	again := func(last Disruption) bool {
 		return last.NotifiedDown && sign.failed() && h.RecoveredAt.After(last.From) && !sign.From.Before(h.RecoveredAt)
@@ -129,7 +129,7 @@ func (h NodeHistory) with(sign Disruption, aftermath time.Duration) NodeHistory 
 // knewOf reports whether an earlier round has seen a disruption, or has last seen the node
 // down. A disruption that only this round's failed answers show does not explain them. One
 // that goes on keeps the beginning that it had, or gets an earlier one (see with).
-func (h NodeHistory) knewOf(d Disruption) bool {
+func (h NodeTimeline) knewOf(d Disruption) bool {
 	return h.RefusesConnections || slices.ContainsFunc(h.Disruptions, func(old Disruption) bool {
 		return !old.From.Before(d.From) && !old.From.After(d.To)
 	})
@@ -145,12 +145,12 @@ func stronger(a, b DisruptionKind) DisruptionKind {
 }
 
 // DisruptedSince reports whether a node was down, restarted or left out by the
-// balancer at any time since a moment. It is false for a nil History.
-func (h *History) DisruptedSince(node string, since time.Time) bool {
+// balancer at any time since a moment. It is false for a nil Timelines.
+func (h *Timelines) DisruptedSince(node string, since time.Time) bool {
 	if h == nil {
 		return false
 	}
-	history := h.Nodes[node]
-	return !history.Restarted.IsZero() && !history.Restarted.Before(since) ||
-		slices.ContainsFunc(history.Disruptions, func(d Disruption) bool { return !d.To.Before(since) })
+	timeline := h.Nodes[node]
+	return !timeline.Restarted.IsZero() && !timeline.Restarted.Before(since) ||
+		slices.ContainsFunc(timeline.Disruptions, func(d Disruption) bool { return !d.To.Before(since) })
 }

@@ -10,15 +10,15 @@ import (
 	"stickwatch/probes"
 )
 
-// restartedAgo returns a history in which node1 was restarted some seconds before the
+// restartedAgo returns a timeline in which node1 was restarted some seconds before the
 // round.
-func restartedAgo(seconds int) *checks.History { return restartedAgoAt("node1", seconds) }
+func restartedAgo(seconds int) *checks.Timelines { return restartedAgoAt("node1", seconds) }
 
-// restartedAgoAt returns a history in which a node was restarted some seconds before
+// restartedAgoAt returns a timeline in which a node was restarted some seconds before
 // the round.
-func restartedAgoAt(node string, seconds int) *checks.History {
+func restartedAgoAt(node string, seconds int) *checks.Timelines {
 	at := began.Add(-time.Duration(seconds) * time.Second)
-	return &checks.History{Nodes: map[string]checks.NodeHistory{node: {
+	return &checks.Timelines{Nodes: map[string]checks.NodeTimeline{node: {
 		LastWell: began.Add(-time.Second), Restarted: at, LastSign: new(checks.Quote("its process id changed")),
 		Disruptions: []checks.Disruption{{
 			Span: checks.Span{From: at.Add(-time.Second), To: at}, Kind: checks.DisruptionRestart, Gone: at, Why: new(checks.Quote("its process id changed")),
@@ -28,7 +28,7 @@ func restartedAgoAt(node string, seconds int) *checks.History {
 
 // losingOwn returns a healthy round in which a canary of node1, opened some seconds
 // before it, has lost its session there.
-func losingOwn(openedAgo int, past *checks.History) *round {
+func losingOwn(openedAgo int, past *checks.Timelines) *round {
 	r := healthy()
 	r.Past = past
 	w := r.visit("node1", "node1", "node1")
@@ -92,7 +92,7 @@ func TestInferredRestart(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			r := losingOwn(60, new(checks.History))
+			r := losingOwn(60, new(checks.Timelines))
 			r.OwnerChecks = []probes.OwnerCheck{check(tc.renewed)}
 			if diff := cmp.Diff(tc.want, lines(checks.Judge(r.Round))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
@@ -101,10 +101,10 @@ func TestInferredRestart(t *testing.T) {
 	}
 }
 
-// remappedAgo returns a history in which the list changed first and last some time
+// remappedAgo returns a timeline in which the list changed first and last some time
 // before the round.
-func remappedAgo(first, last time.Duration) *checks.History {
-	return &checks.History{Balancer: checks.BalancerHistory{Remapped: checks.Remapping{
+func remappedAgo(first, last time.Duration) *checks.Timelines {
+	return &checks.Timelines{Balancer: checks.BalancerTimeline{Remapped: checks.Remapping{
 		At: began.Add(-first), Last: began.Add(-last), Moved: 2, Of: 2, Evidence: []checks.Message{checks.Quote("it moved")},
 	}}}
 }
@@ -117,7 +117,7 @@ func TestLossesDuringPauses(t *testing.T) {
 		name     string
 		answered string // node that answers it after the pause
 		method   probes.Method
-		past     *checks.History
+		past     *checks.Timelines
 		want     []string
 	}{
 		{"its node restarted meanwhile", "node1", probes.MethodCookie, restartedAgo(240), nil},
@@ -133,8 +133,8 @@ func TestLossesDuringPauses(t *testing.T) {
 			"the list was changed before it came last", "node2", probes.MethodCookie, remappedAgo(7*time.Minute, 7*time.Minute),
 			[]string{"critical session_lost/node2 after a move"},
 		},
-		{"sessions drifted meanwhile", "node2", probes.MethodUnknown, &checks.History{Balancer: checks.BalancerHistory{LastDriftAt: began.Add(-4 * time.Minute)}}, nil},
-		{"nothing happened", "node2", probes.MethodCookie, new(checks.History), []string{"critical session_lost/node2 after a move"}},
+		{"sessions drifted meanwhile", "node2", probes.MethodUnknown, &checks.Timelines{Balancer: checks.BalancerTimeline{LastDriftAt: began.Add(-4 * time.Minute)}}, nil},
+		{"nothing happened", "node2", probes.MethodCookie, new(checks.Timelines), []string{"critical session_lost/node2 after a move"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

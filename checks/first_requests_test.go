@@ -29,7 +29,7 @@ func TestFirstRequests(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		key    string // of nginx's hash; "": the method is unknown
-		past   *checks.History
+		past   *checks.Timelines
 		change func(*round)
 		sticky checks.Tristate
 		want   []string
@@ -49,14 +49,14 @@ func TestFirstRequests(t *testing.T) {
 			}, checks.No, []string{"critical session_drift/node2"},
 		},
 		{
-			"also while older clients stay", "", new(checks.History), func(r *round) {
+			"also while older clients stay", "", new(checks.Timelines), func(r *round) {
 				elsewhere(r, "node1", "node2")
 				elsewhere(r, "node2", "node1")
 				older(r, "node3", "node3")
 			}, checks.No, []string{"critical session_drift [node1 node2]"},
 		},
 		{
-			"older clients move as well: the list of servers changed", "", new(checks.History), func(r *round) {
+			"older clients move as well: the list of servers changed", "", new(checks.Timelines), func(r *round) {
 				elsewhere(r, "node1", "node2")
 				elsewhere(r, "node2", "node1")
 				lost(older(r, "node1", "node2", "node2"))

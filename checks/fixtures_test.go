@@ -304,8 +304,8 @@ func unsound(r checks.Round, report checks.Report) []string {
 	return problems
 }
 
-// remembered reports whether a history names a finding of an earlier round as a cause.
-func remembered(past *checks.History, key string) bool {
+// remembered reports whether a timeline names a finding of an earlier round as a cause.
+func remembered(past *checks.Timelines, key string) bool {
 	if past == nil {
 		return false
 	}

@@ -38,12 +38,12 @@ func ejected(tl *timeline, node probes.Node, frontend string, state rotationStat
 	d, disrupted := tl.disruptionAt(node.ID, tl.round.Started)
 	finding.facts.unprovoked = !disrupted || !d.failed()
 	finding.Summary = msg(MsgEjected, Args{Node: node.ID, Address: frontend})
-	history := tl.nodeHistory[node.ID]
-	costSessions := finding.facts.unprovoked && !history.LeftOutSince.IsZero() && !tl.round.past().Balancer.LastLostAt.Before(history.LeftOutSince)
-	if passing(tl, history) && !costSessions { // one that did is an outage until the node is back
+	timeline := tl.nodeTimelines[node.ID]
+	costSessions := finding.facts.unprovoked && !timeline.LeftOutSince.IsZero() && !tl.round.past().Balancer.LastLostAt.Before(timeline.LeftOutSince)
+	if passing(tl, timeline) && !costSessions { // one that did is an outage until the node is back
 		finding.Severity, finding.facts.passing = Info, true
-		if tl.round.Started.Sub(history.RecoveredAt) <= tl.consequencesFor {
-			finding.Summary = msg(MsgNotTakenBackYet, Args{Node: node.ID, Address: frontend, Since: history.RecoveredAt})
+		if tl.round.Started.Sub(timeline.RecoveredAt) <= tl.consequencesFor {
+			finding.Summary = msg(MsgNotTakenBackYet, Args{Node: node.ID, Address: frontend, Since: timeline.RecoveredAt})
 		}
 	}
 	finding.Evidence = append([]Message{withProof(state.Proof, state.Reason), askedDirectly(tl.nodes.direct[node.ID].Primary)}, limited(evidenceRecords(tl.nodes, node, state.Reason))...)
@@ -72,21 +72,21 @@ const (
 // clients with a route against their node (mod_proxy_balancer,
 // proxy_balancer_pre_request): a node that has lost its clients to others gets new
 // ones only when the counts are even, and looks left out until then.
-func passing(tl *timeline, history NodeHistory) bool {
-	since, wait, longest := history.LeftOutSince, tl.consequencesFor, longestPassing+tl.consequencesFor
-	if history.RecoveredAt.After(since) {
-		since = history.RecoveredAt
+func passing(tl *timeline, timeline NodeTimeline) bool {
+	since, wait, longest := timeline.LeftOutSince, tl.consequencesFor, longestPassing+tl.consequencesFor
+	if timeline.RecoveredAt.After(since) {
+		since = timeline.RecoveredAt
 	}
 	if tl.round.Cluster.Balancer.Method == probes.MethodCookie && slices.ContainsFunc(tl.outcomes.answers, func(a *answer) bool { return a.HasRoute }) {
 		wait, longest = longestDebt, longestDebt
 	}
-	return tl.round.Started.Sub(since) <= wait && tl.round.Started.Sub(history.LeftOutSince) <= longest
+	return tl.round.Started.Sub(since) <= wait && tl.round.Started.Sub(timeline.LeftOutSince) <= longest
 }
 
 // wasEjected finds that a node was ejected between two rounds, and is back. No client of
 // ours met the ejection; the balancer reports it afterwards.
 func wasEjected(tl *timeline, node probes.Node) (Finding, bool) {
-	past := tl.nodeHistory[node.ID].Ejections
+	past := tl.nodeTimelines[node.ID].Ejections
 	if len(past) == 0 || !tl.nodes.ready(node.ID) || tl.rotation.states[node.ID].ProvenOut {
 		return Finding{}, false
 	}
@@ -168,9 +168,9 @@ func failuresOf(oc *outcomes, node string) []Message {
 // each fail_timeout.
 func (tl *timeline) failuresOnNode(node string) Span {
 	failures := harmSpan(slices.DeleteFunc(slices.Clone(tl.outcomes.allAnswers), func(a *answer) bool { return a.failedNode != node }))
-	history := tl.nodeHistory[node]
-	if n := len(history.Disruptions); n > 0 && !failures.From.IsZero() && history.Disruptions[n-1].Failures.From.After(history.LastWell) {
-		return failures.and(history.Disruptions[n-1].Failures)
+	timeline := tl.nodeTimelines[node]
+	if n := len(timeline.Disruptions); n > 0 && !failures.From.IsZero() && timeline.Disruptions[n-1].Failures.From.After(timeline.LastWell) {
+		return failures.and(timeline.Disruptions[n-1].Failures)
 	}
 	return failures
 }

@@ -168,7 +168,7 @@ func TestTriedAgainAndAgain(t *testing.T) {
 				w := r.visit("")
 				w.Expected, w.Steps[0].Status = "node2", 502
 			})()
-			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node2": {LastWell: tc.well, Disruptions: []checks.Disruption{{
+			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node2": {LastWell: tc.well, Disruptions: []checks.Disruption{{
 				Span: checks.Span{From: ago(40), To: ago(25)}, Kind: checks.DisruptionDown, Gone: ago(25), Why: new(checks.Quote("hangs")),
 				Failures: checks.Span{From: ago(30), To: ago(25)},
 			}}}}}

@@ -29,7 +29,7 @@ type vanishing struct {
 func (tl *timeline) inferRestarts() {
 	lost := make(map[string]vanishing)
 	for _, n := range tl.round.Cluster.Nodes {
-		if v := tl.vanishingAt(n.ID, tl.nodeHistory[n.ID]); v.sessions > 0 {
+		if v := tl.vanishingAt(n.ID, tl.nodeTimelines[n.ID]); v.sessions > 0 {
 			lost[n.ID] = v
 		}
 	}
@@ -37,27 +37,27 @@ func (tl *timeline) inferRestarts() {
 		return
 	}
 	for id, v := range lost {
-		history := tl.nodeHistory[id]
-		if history.livedThrough(v.From, v.noticed) || history.inferredRestarts(tl.round.Started) >= maxInferredRestarts {
+		timeline := tl.nodeTimelines[id]
+		if timeline.livedThrough(v.From, v.noticed) || timeline.inferredRestarts(tl.round.Started) >= maxInferredRestarts {
 			continue
 		}
 		sign := msg(MsgSessionsForgotten, Args{Count: v.sessions})
-		history.Restarted, history.LastSign = v.To, &sign
-		history.InferredRestarts = append(slices.Clone(history.InferredRestarts), v.To)
-		history.InferredRestarts = history.InferredRestarts[max(0, len(history.InferredRestarts)-maxInferredRestarts):]
-		history = tl.addSign(id, history, DisruptionRestart, v.From, v.To, sign)
-		tl.nodeHistory[id] = history.withRestart(v.To)
+		timeline.Restarted, timeline.LastSign = v.To, &sign
+		timeline.InferredRestarts = append(slices.Clone(timeline.InferredRestarts), v.To)
+		timeline.InferredRestarts = timeline.InferredRestarts[max(0, len(timeline.InferredRestarts)-maxInferredRestarts):]
+		timeline = tl.addSign(id, timeline, DisruptionRestart, v.From, v.To, sign)
+		tl.nodeTimelines[id] = timeline.withRestart(v.To)
 	}
 }
 
 // vanishingAt returns the loss of all sessions that a node had opened before, as they
 // were presented to it directly, while it keeps sessions that it opens now. A loss that an
 // earlier round reported, or that a known restart or outage explains, is none.
-func (tl *timeline) vanishingAt(node string, history NodeHistory) (v vanishing) {
+func (tl *timeline) vanishingAt(node string, timeline NodeTimeline) (v vanishing) {
 	var first time.Time // when the node was first asked for a session that is gone
 	for _, c := range tl.round.OwnerChecks {
-		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(history.Restarted) ||
-			c.Known.Before(tl.round.past().Balancer.LastLostAt) || history.failedSince(c.Known, c.There.At.Add(-tl.consequencesFor)) {
+		if c.To != node || c.SessionOutcome() != probes.SessionLost || c.Known.Before(timeline.Restarted) ||
+			c.Known.Before(tl.round.past().Balancer.LastLostAt) || timeline.failedSince(c.Known, c.There.At.Add(-tl.consequencesFor)) {
 			continue
 		}
 		if !c.Renewed() {
@@ -91,7 +91,7 @@ func (tl *timeline) vanishingAt(node string, history NodeHistory) (v vanishing) 
 
 // livedThrough reports whether one process of the node is known to have run from one
 // moment to another.
-func (h NodeHistory) livedThrough(from, to time.Time) bool {
+func (h NodeTimeline) livedThrough(from, to time.Time) bool {
 	return !h.Lived.From.IsZero() && !from.Before(h.Lived.From) && !to.After(h.Lived.To)
 }
 
@@ -118,7 +118,7 @@ func (tl *timeline) lostTogether(lost map[string]vanishing) bool {
 	}
 	for _, n := range tl.round.Cluster.Nodes {
 		failed := func(d Disruption) bool { return d.failed() && !d.From.After(moment.To) && !d.To.Before(moment.From) }
-		if tl.olderSessionKept(n.ID, moment.From).After(moment.From) || slices.ContainsFunc(tl.nodeHistory[n.ID].Disruptions, failed) {
+		if tl.olderSessionKept(n.ID, moment.From).After(moment.From) || slices.ContainsFunc(tl.nodeTimelines[n.ID].Disruptions, failed) {
 			return false
 		}
 	}
@@ -151,7 +151,7 @@ func (tl *timeline) olderSessionKept(node string, opened time.Time) (last time.T
 
 // inferredRestarts counts the restarts of a node that were inferred within
 // rememberedFor.
-func (h NodeHistory) inferredRestarts(now time.Time) int {
+func (h NodeTimeline) inferredRestarts(now time.Time) int {
 	n := 0
 	for _, at := range h.InferredRestarts {
 		if now.Sub(at) < rememberedFor {
@@ -163,7 +163,7 @@ func (h NodeHistory) inferredRestarts(now time.Time) int {
 
 // failedSince reports whether a node failed after one moment and was well again
 // before another.
-func (h NodeHistory) failedSince(moment, until time.Time) bool {
+func (h NodeTimeline) failedSince(moment, until time.Time) bool {
 	return slices.ContainsFunc(h.Disruptions, func(d Disruption) bool {
 		return d.failed() && d.Gone.After(moment) && d.To.Before(until)
 	})

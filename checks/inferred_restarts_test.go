@@ -18,7 +18,7 @@ type vanished struct{ *round }
 // newVanished returns a healthy round that follows an uneventful one.
 func newVanished() vanished {
 	v := vanished{healthy()}
-	v.Past, v.Every = &checks.History{Nodes: make(map[string]checks.NodeHistory)}, 3*time.Second
+	v.Past, v.Every = &checks.Timelines{Nodes: make(map[string]checks.NodeTimeline)}, 3*time.Second
 	return v
 }
 
@@ -46,7 +46,7 @@ func (v vanished) keep(node string) {
 
 // reportedSince sets the start that a node has reported, in the round and 15 s before it.
 func (v vanished) reportedSince(node string, before, now time.Time) {
-	v.Past.Nodes[node] = checks.NodeHistory{
+	v.Past.Nodes[node] = checks.NodeTimeline{
 		LastWell: began.Add(-15 * time.Second), UpSince: before, Reported: began.Add(-15 * time.Second),
 		Lived: checks.Span{From: began.Add(-time.Hour), To: began.Add(-15 * time.Second)},
 	}
@@ -80,7 +80,7 @@ func TestVanishedSessions(t *testing.T) {
 		{
 			"of all nodes, one of which refused connections then", func(v vanished) {
 				allGone(v)
-				v.Past.Nodes["node2"] = checks.NodeHistory{
+				v.Past.Nodes["node2"] = checks.NodeTimeline{
 					LastWell: began.Add(-4 * time.Second), RefusesConnections: true, UnwellSince: began.Add(-2 * time.Second), LastRefusedAt: began.Add(-2 * time.Second),
 					Disruptions: []checks.Disruption{{
 						Span: checks.Span{From: began.Add(-4 * time.Second), To: began.Add(-2 * time.Second)}, Kind: checks.DisruptionDown,
@@ -204,7 +204,7 @@ func TestRestartOrDeletion(t *testing.T) {
 	v.lose("node1", 3*time.Second)
 	first := checks.Judge(v.Round)
 	later := healthy()
-	later.Past, later.Every, later.Started = first.History, v.Every, began.Add(time.Minute)
+	later.Past, later.Every, later.Started = first.Timelines, v.Every, began.Add(time.Minute)
 	for _, f := range append(first.Findings, checks.Judge(later.Round).Findings...) {
 		if f.Code == checks.NodeRestarted && f.Remedy.ID != checks.MsgRestartOrDeletion {
 			t.Errorf("%s: got the remedy %s, want that sessions may have been deleted", f.Key(), f.Remedy.ID)

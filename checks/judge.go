@@ -17,9 +17,9 @@ func Judge(round Round) Report {
 	findings := explain(att.findings())
 	att.remember(findings)
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Code == SessionLost }) {
-		att.history.Balancer.LastLostAt = round.Started
+		att.timelines.Balancer.LastLostAt = round.Started
 	}
-	history := att.history // a pointer into the stages would keep them, and those of all rounds before
+	timelines := att.timelines // a pointer into the stages would keep them, and those of all rounds before
 	report := Report{
 		Cluster:      round.Cluster.Name,
 		Started:      round.Started,
@@ -34,7 +34,7 @@ func Judge(round Round) Report {
 		keptAfter:    longestPauseKept(oc.answers),
 		checkedAt:    newestOf(round.AddressChecks),
 		page:         states.page,
-		History:      &history,
+		Timelines:    &timelines,
 	}
 	apart, _ := att.movement.apart()
 	report.undecided = undecided(apart)

@@ -254,16 +254,16 @@ func allFailing() *round {
 	return r
 }
 
-// TestReportKeepsNoRounds: the history in a report keeps neither the round that it was judged from
+// TestReportKeepsNoRounds: the timeline in a report keeps neither the round that it was judged from
 // nor those before, so that the memory of a daemon does not grow with each round.
 func TestReportKeepsNoRounds(t *testing.T) {
-	judged := func(past *checks.History) (checks.Report, weak.Pointer[probes.Trace]) {
+	judged := func(past *checks.Timelines) (checks.Report, weak.Pointer[probes.Trace]) {
 		r := healthy()
 		r.Past = past
 		return checks.Judge(r.Round), weak.Make(&r.Traces[0])
 	}
 	first, traces := judged(nil)
-	second, _ := judged(first.History)
+	second, _ := judged(first.Timelines)
 	first = checks.Report{} // nothing but the second report is left
 	runtime.GC()
 	if traces.Value() != nil {

@@ -9,21 +9,21 @@ import (
 // lets begin earlier.
 func TestKnewOf(t *testing.T) {
 	at := time.Date(2026, 11, 3, 14, 0, 0, 0, time.UTC)
-	known := NodeHistory{Disruptions: []Disruption{{Kind: DisruptionRestart, Span: Span{From: at, To: at.Add(time.Second)}}}}
+	known := NodeTimeline{Disruptions: []Disruption{{Kind: DisruptionRestart, Span: Span{From: at, To: at.Add(time.Second)}}}}
 	earlier := known.with(Disruption{Kind: DisruptionRestart, Span: Span{From: at.Add(-time.Second), To: at}}, time.Minute).Disruptions[0]
 	later := Disruption{Kind: DisruptionRestart, Span: Span{From: at.Add(time.Hour), To: at.Add(time.Hour)}}
 	for name, tc := range map[string]struct {
-		history NodeHistory
-		of      Disruption
-		want    bool
+		timeline NodeTimeline
+		of       Disruption
+		want     bool
 	}{
 		"as it was known":             {known, known.Disruptions[0], true},
 		"begins earlier than thought": {known, earlier, true},
 		"another one":                 {known, later, false},
-		"of a node last seen down":    {NodeHistory{RefusesConnections: true}, later, true},
+		"of a node last seen down":    {NodeTimeline{RefusesConnections: true}, later, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := tc.history.knewOf(tc.of); got != tc.want {
+			if got := tc.timeline.knewOf(tc.of); got != tc.want {
 				t.Errorf("got %t, want %t", got, tc.want)
 			}
 		})
@@ -53,7 +53,7 @@ func TestFailsAgain(t *testing.T) {
 	} {
 		first := fails(0, 40)
 		first.NotifiedDown = tc.notified
-		h := NodeHistory{Disruptions: []Disruption{first}, RecoveredAt: at(40)}.with(tc.sign, 20*time.Second)
+		h := NodeTimeline{Disruptions: []Disruption{first}, RecoveredAt: at(40)}.with(tc.sign, 20*time.Second)
 		if got := len(h.Disruptions); got != tc.want {
 			t.Errorf("%s: got %d disruptions, want %d", tc.name, got, tc.want)
 		}

@@ -44,7 +44,7 @@ var packetSpecs = []spec{
 	},
 	{
 		name:  "no drift yet: a balancer that seems to keep no client may lose connections",
-		round: losingPackets(3, from(scattered, func(r *round) { r.Past = new(checks.History) })),
+		round: losingPackets(3, from(scattered, func(r *round) { r.Past = new(checks.Timelines) })),
 		want:  []string{"warning slow/lost packets [node1]"},
 	},
 	{
@@ -66,7 +66,7 @@ var packetSpecs = []spec{
 // TestPacketsLostOverRounds tests that slow connects of earlier rounds count for a minute,
 // and each once.
 func TestPacketsLostOverRounds(t *testing.T) {
-	var past *checks.History
+	var past *checks.Timelines
 	var got []bool
 	for _, second := range []int{0, 15, 30, 70, 90} {
 		r := healthy()
@@ -79,10 +79,10 @@ func TestPacketsLostOverRounds(t *testing.T) {
 		}
 		r.Cluster.Limits.Slow = 2 * time.Second
 		report := checks.Judge(r.Round)
-		if d := report.History.Nodes["node2"].Disruptions; len(d) > 0 {
+		if d := report.Timelines.Nodes["node2"].Disruptions; len(d) > 0 {
 			t.Errorf("after %d s: got disruptions %v of node2, want none: it did not fail", second, d)
 		}
-		past = report.History
+		past = report.Timelines
 		got = append(got, slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.Slow }))
 	}
 	if diff := cmp.Diff([]bool{false, false, true, false, false}, got); diff != "" {

@@ -58,7 +58,7 @@ const (
 	MsgBalancerErrs         MessageID = "balancer_errs"
 	MsgReadBalancerLog      MessageID = "read_balancer_log"
 
-	// Rotation: rotation.go, rotation_oracle.go, in_rotation.go, node_history.go.
+	// Rotation: rotation.go, rotation_oracle.go, in_rotation.go, node_timeline.go.
 	MsgGave                MessageID = "gave"
 	MsgMarkedDown          MessageID = "marked_down"
 	MsgIsBackup            MessageID = "is_backup"
@@ -276,7 +276,7 @@ const (
 	MsgMovedShared      MessageID = "moved_shared"
 	MsgMovedUnexplained MessageID = "moved_unexplained"
 
-	// Restarts: nodes.go, timeline.go, node_history.go, skew.go.
+	// Restarts: nodes.go, timeline.go, node_timeline.go, skew.go.
 	MsgRestarted         MessageID = "restarted"
 	MsgSeemsRestarted    MessageID = "seems_restarted"
 	MsgAtMoment          MessageID = "at_moment"

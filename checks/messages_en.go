@@ -86,7 +86,7 @@ var english = translation{
 		MsgBalancerErrs:         `the balancer at {{.Address}} answered {{.Count}} of {{count .Of "request" "requests"}} with an error of its own`,
 		MsgReadBalancerLog:      `Look in the balancer's error log for "no live upstreams", "connect() failed" or time-outs; when the nodes are well, see whether the balancer can reach them.`,
 
-		// Rotation: rotation.go, rotation_oracle.go, in_rotation.go, node_history.go.
+		// Rotation: rotation.go, rotation_oracle.go, in_rotation.go, node_timeline.go.
 		MsgGave:              "it gave {{.Count}} of {{.Of}} answers through the balancer{{range .Addresses}}, and none at {{.}}{{end}}",
 		MsgMarkedDown:        "it is marked down in the configuration",
 		MsgIsBackup:          "it is a backup, which gets clients only when no other node is left",
@@ -304,7 +304,7 @@ var english = translation{
 		MsgMovedShared:      "any node may answer",
 		MsgMovedUnexplained: "unexplained",
 
-		// Restarts: nodes.go, timeline.go, node_history.go, skew.go.
+		// Restarts: nodes.go, timeline.go, node_timeline.go, skew.go.
 		MsgRestarted:         "{{.Node}} has been restarted",
 		MsgSeemsRestarted:    "{{.Node}} has lost all its sessions, as by a restart",
 		MsgAtMoment:          "{{clock .At}}: {{say .Why}}",

@@ -92,7 +92,7 @@ var chinese = translation{
 		MsgBalancerErrs:         "负载均衡器 {{.Address}} 对 {{.Of}} 个请求中的 {{.Count}} 个返回了自身的错误",
 		MsgReadBalancerLog:      `请在负载均衡器的错误日志中查找 "no live upstreams"、"connect() failed" 或超时；若节点正常，请检查负载均衡器能否连到节点。`,
 
-		// Rotation: rotation.go, rotation_oracle.go, in_rotation.go, node_history.go.
+		// Rotation: rotation.go, rotation_oracle.go, in_rotation.go, node_timeline.go.
 		MsgGave:              "经负载均衡器的 {{.Of}} 个应答中有 {{.Count}} 个来自它{{range .Addresses}}，但在 {{.}} 没有{{end}}",
 		MsgMarkedDown:        "配置中已标为 down",
 		MsgIsBackup:          "它是 backup，只有其他节点都不可用时才接收流量",
@@ -310,7 +310,7 @@ var chinese = translation{
 		MsgMovedShared:      "任何节点都可应答",
 		MsgMovedUnexplained: "原因不明",
 
-		// Restarts: nodes.go, timeline.go, node_history.go, skew.go.
+		// Restarts: nodes.go, timeline.go, node_timeline.go, skew.go.
 		MsgRestarted:         "{{.Node}} 已重启",
 		MsgSeemsRestarted:    "{{.Node}} 丢失了全部会话，疑似已重启",
 		MsgAtMoment:          "{{clock .At}}：{{say .Why}}",

@@ -85,15 +85,15 @@ func (mov *movement) lasting(node string) bool {
 // scatteredSpan returns from when to when a node's clients have been answered by it
 // and by others in turns. It is zero when they are not.
 func (mov *movement) scatteredSpan(n probes.Node) Span {
-	history := mov.timeline.nodeHistory[n.ID]
+	timeline := mov.timeline.nodeTimelines[n.ID]
 	scattered := slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool { return !h.scatters && slices.Contains(h.scattered, n.ID) })
-	switch recent := mov.round.Started.Sub(history.ScatteredLast) <= mov.timeline.consequencesFor; {
-	case scattered && !history.ScatteredSince.IsZero() && recent:
-		return Span{history.ScatteredSince, mov.round.Started}
+	switch recent := mov.round.Started.Sub(timeline.ScatteredLast) <= mov.timeline.consequencesFor; {
+	case scattered && !timeline.ScatteredSince.IsZero() && recent:
+		return Span{timeline.ScatteredSince, mov.round.Started}
 	case scattered:
 		return Span{mov.round.Started, mov.round.Started}
 	case recent:
-		return Span{history.ScatteredSince, history.ScatteredLast}
+		return Span{timeline.ScatteredSince, timeline.ScatteredLast}
 	default:
 		return Span{}
 	}

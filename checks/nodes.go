@@ -108,14 +108,14 @@ func restarts(att *attribution) []Finding {
 	var list []Finding
 	cost, settled, unsettled := costOfRestarts(att)
 	for _, id := range att.round.everyNode() {
-		if history := att.timeline.nodeHistory[id]; !history.Restarted.IsZero() && att.round.Started.Sub(history.Restarted) <= eventReportedFor {
+		if timeline := att.timeline.nodeTimelines[id]; !timeline.Restarted.IsZero() && att.round.Started.Sub(timeline.Restarted) <= eventReportedFor {
 			f := about(NodeRestarted, Info, id)
-			f.When = history.Restarted
+			f.When = timeline.Restarted
 			f.Summary, f.Remedy = msg(MsgRestarted, Args{Node: id}), msg(MsgFindWhyEnded, Args{})
-			if history.Sign().ID == MsgSessionsForgotten { // nobody has seen it
+			if timeline.Sign().ID == MsgSessionsForgotten { // nobody has seen it
 				f.Summary, f.Remedy = msg(MsgSeemsRestarted, Args{Node: id}), msg(MsgRestartOrDeletion, Args{})
 			}
-			f.Evidence = []Message{msg(MsgAtMoment, Args{At: history.Restarted, Why: history.LastSign})}
+			f.Evidence = []Message{msg(MsgAtMoment, Args{At: timeline.Restarted, Why: timeline.LastSign})}
 			f.CostFollows = slices.Contains(unsettled, id)
 			list = append(list, f)
 		}
@@ -132,7 +132,7 @@ func restarts(att *attribution) []Finding {
 // crashes returns the restarts of a node's newest crash loop, which may have ended; nil
 // if its newest restart belongs to none. A node in a crash loop may be listed while it runs
 // only, so that it leaves instead.
-func (h NodeHistory) crashes() []time.Time {
+func (h NodeTimeline) crashes() []time.Time {
 	for _, ends := range [][]time.Time{h.Restarts, h.Departures} {
 		if len(ends) == 0 {
 			continue
@@ -150,7 +150,7 @@ func (h NodeHistory) crashes() []time.Time {
 // outages harm clients: a request failed in one of them, and another one recently in a later
 // one.
 func inCrashLoop(att *attribution, node string) (Finding, bool) {
-	recent := att.timeline.nodeHistory[node].crashes()
+	recent := att.timeline.nodeTimelines[node].crashes()
 	if len(recent) == 0 || att.round.Started.Sub(recent[len(recent)-1]) > eventReportedFor {
 		return Finding{}, false
 	}
@@ -163,7 +163,7 @@ func inCrashLoop(att *attribution, node string) (Finding, bool) {
 	took := recent[len(recent)-1].Sub(recent[0]).Round(time.Second)
 	finding.Summary = msg(MsgCrashLoop, Args{Node: node, Count: len(recent), Duration: took, Lost: att.lostSince(node, recent[0])})
 	sign := msg(MsgRestarted, Args{Node: node})
-	if slices.Contains(att.timeline.nodeHistory[node].Departures, recent[0]) {
+	if slices.Contains(att.timeline.nodeTimelines[node].Departures, recent[0]) {
 		sign = msg(MsgLeftTheList, Args{Node: node})
 		finding.Summary.ID = MsgComesAndGoes
 	}
@@ -179,7 +179,7 @@ func inCrashLoop(att *attribution, node string) (Finding, bool) {
 // lostSince returns how many sessions were lost in the disruptions of a node since a
 // moment.
 func (att *attribution) lostSince(node string, moment time.Time) (lost int) {
-	for _, d := range att.history.Nodes[node].Disruptions {
+	for _, d := range att.timelines.Nodes[node].Disruptions {
 		if !d.To.Before(moment) {
 			lost += d.Lost
 		}
@@ -191,7 +191,7 @@ func (att *attribution) lostSince(node string, moment time.Time) (lost int) {
 // loop that failed any, if that is recent and one was sent before some restart and another one
 // after it; otherwise zero. Between the outages, the node was well.
 func (att *attribution) harmOfLoop(node string, crashes []time.Time) Span {
-	failing := slices.DeleteFunc(slices.Clone(att.history.Nodes[node].Disruptions), func(d Disruption) bool {
+	failing := slices.DeleteFunc(slices.Clone(att.timelines.Nodes[node].Disruptions), func(d Disruption) bool {
 		return d.To.Before(crashes[0]) || d.Failures.From.IsZero()
 	})
 	if len(failing) == 0 {
@@ -219,7 +219,7 @@ func shareOfNodes(oc *outcomes, nodes []string) Affected {
 
 // lostHere returns how many sessions were lost in the newest disruption of a node.
 func (att *attribution) lostHere(node string) int {
-	list := att.history.Nodes[node].Disruptions
+	list := att.timelines.Nodes[node].Disruptions
 	if len(list) == 0 {
 		return 0
 	}
@@ -239,7 +239,7 @@ type nodeDisruption struct {
 func (att *attribution) failureRuns() (runs [][]nodeDisruption) {
 	var all []nodeDisruption
 	for _, id := range att.round.everyNode() {
-		known := att.history.Nodes[id]
+		known := att.timelines.Nodes[id]
 		crashes := known.crashes()
 		for i, d := range known.Disruptions {
 			ongoing := i == len(known.Disruptions)-1 && !known.SilentSince.IsZero() && att.round.Started.Sub(known.SilentSince) >= longDown

@@ -146,7 +146,7 @@ var pageSpecs = []spec{
 	{
 		name: "the session test page of no node any more",
 		round: from(threeNodes, func(r *round) {
-			r.Past = &checks.History{Balancer: checks.BalancerHistory{Served: true}}
+			r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Served: true}}
 			for _, n := range r.Cluster.Nodes {
 				r.direct(n.ID, page(testPage, 404))
 				r.visit("").Steps[0].Status = 404
@@ -184,7 +184,7 @@ var pageSpecs = []spec{
 	{
 		name: "stickwatch is refused on every node",
 		round: from(threeNodes, func(r *round) {
-			r.Past = &checks.History{Balancer: checks.BalancerHistory{Served: true}}
+			r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Served: true}}
 			for _, n := range r.Cluster.Nodes {
 				r.direct(n.ID, page(testPage, 403))
 				r.visit("").Steps[0].Status = 403

@@ -28,7 +28,7 @@ type Remapping struct {
 }
 
 // listDiffers reports whether the balancer no longer has the configured list.
-func (h *History) listDiffers() bool {
+func (h *Timelines) listDiffers() bool {
 	return h != nil && !h.Balancer.Agreed && !h.Balancer.Remapped.At.IsZero()
 }
 
@@ -41,9 +41,9 @@ type remaps struct {
 	timeline *timeline
 	movement *movement
 
-	remap           *observedRemap  // that this round has seen; nil: none
-	forgot          bool            // this round has seen that the balancer forgets idle clients
-	balancerHistory BalancerHistory // this round included
+	remap            *observedRemap   // that this round has seen; nil: none
+	forgot           bool             // this round has seen that the balancer forgets idle clients
+	balancerTimeline BalancerTimeline // this round included
 }
 
 // findRemaps returns the sixth stage of a round.
@@ -52,7 +52,7 @@ func findRemaps(mov *movement) *remaps {
 		round: mov.round, nodes: mov.nodes, outcomes: mov.outcomes, rotation: mov.rotation, timeline: mov.timeline, movement: mov,
 	}
 	rem.remap = rem.findRemap()
-	rem.balancerHistory = rem.updateBalancer()
+	rem.balancerTimeline = rem.updateBalancer()
 	return rem
 }
 
@@ -242,7 +242,7 @@ func (rem *remaps) movedForGood(tr *trace) (first *answer, settled bool) {
 	}
 	switch {
 	case first == nil, rem.movedByDisruption(first):
-	case rem.round.index(tr.holder) >= 0 && !rem.nodes.ready(tr.holder), rem.timeline.nodeHistory[tr.holder].RefusesConnections: // its node does not serve
+	case rem.round.index(tr.holder) >= 0 && !rem.nodes.ready(tr.holder), rem.timeline.nodeTimelines[tr.holder].RefusesConnections: // its node does not serve
 	case rem.rotation.states[tr.holder].ProvenOut && !rem.takenOut(tr.holder, first.At): // or is left out
 	case slices.Contains(first.upstreamsTried, tr.holder): // or was tried
 	case first.servingNode == tr.opener: // it went back
@@ -277,9 +277,9 @@ func (rem *remaps) takenOut(node string, at time.Time) bool {
 // the aftermath, and the balancer may have placed the clients of all nodes anew.
 func (rem *remaps) justRehashed(at time.Time) bool {
 	return rem.nodes.rehashes() && slices.ContainsFunc(rem.round.Cluster.Nodes, func(n probes.Node) bool {
-		history := rem.timeline.nodeHistory[n.ID]
+		timeline := rem.timeline.nodeTimelines[n.ID]
 		d, ok := rem.timeline.disruptionAt(n.ID, at)
-		return ok && (at.Sub(d.From) <= time.Minute || history.UnwellSince.IsZero() && history.LeftOutSince.IsZero())
+		return ok && (at.Sub(d.From) <= time.Minute || timeline.UnwellSince.IsZero() && timeline.LeftOutSince.IsZero())
 	})
 }
 
@@ -295,7 +295,7 @@ func (rem *remaps) movedByReturn(a *answer, out []string) bool {
 
 // remapFindings finds that the balancer has recently sent many clients to another node.
 func remapFindings(rem *remaps) []Finding {
-	remapping := rem.balancerHistory.Remapped
+	remapping := rem.balancerTimeline.Remapped
 	if remapping.At.IsZero() || rem.round.Started.Sub(remapping.At) > eventReportedFor {
 		return nil
 	}

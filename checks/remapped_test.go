@@ -61,7 +61,7 @@ func TestRehash(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			r := healthy()
-			r.Cluster.Balancer.Method, r.Past = tc.method, new(checks.History)
+			r.Cluster.Balancer.Method, r.Past = tc.method, new(checks.Timelines)
 			tc.change(r)
 			w := tc.moved(r)
 			w.Steps[session].Label, w.Steps[session].Session = "node2", otherSession
@@ -96,7 +96,7 @@ func openedEarlier(w *probes.Trace) *probes.Trace {
 func TestSwitchRemaps(t *testing.T) {
 	t.Parallel()
 	r := healthy()
-	r.Cluster.Balancer.Method, r.Past = probes.MethodCookie, new(checks.History)
+	r.Cluster.Balancer.Method, r.Past = probes.MethodCookie, new(checks.Timelines)
 	for range 2 {
 		w := ofEarlierRound(r)
 		w.Steps[1].Label, w.Steps[1].Session = "node8", otherSession
@@ -116,7 +116,7 @@ func TestSwitchRemaps(t *testing.T) {
 // that failure has ended, too, and that the return of the node is another one.
 func TestRemapKeepsItsCause(t *testing.T) {
 	t.Parallel()
-	var past *checks.History
+	var past *checks.Timelines
 	for _, step := range []struct {
 		after int // seconds
 		slow  bool
@@ -143,7 +143,7 @@ func TestRemapKeepsItsCause(t *testing.T) {
 		if diff := cmp.Diff(step.want, lines(report)); diff != "" {
 			t.Errorf("after %d s (-want +got):\n%s", step.after, diff)
 		}
-		past = report.History
+		past = report.Timelines
 	}
 }
 
@@ -190,7 +190,7 @@ func TestCostOfUnwellNode(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			r := healthy()
-			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node1": {
+			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node1": {
 				UnwellSince: began.Add(-40 * time.Second), SilentSince: tc.silent, LastWell: began.Add(-40 * time.Second),
 				Disruptions: []checks.Disruption{{
 					Span: checks.Span{From: began.Add(-40 * time.Second), To: began}, Kind: checks.DisruptionRestart,
@@ -198,7 +198,7 @@ func TestCostOfUnwellNode(t *testing.T) {
 				}},
 			}}}
 			settled := healthy()
-			settled.Past = checks.Judge(r.Round).History
+			settled.Past = checks.Judge(r.Round).Timelines
 			if diff := cmp.Diff(tc.want, lines(checks.Judge(settled.later(20*time.Second)))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
@@ -229,7 +229,7 @@ func TestCrashLoopTellsItsCost(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			r := healthy()
-			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{
+			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{
 				"node1": {Disruptions: restart(41, 40, 2)},
 				"node2": {Disruptions: restart(63, 3, 3), Restarts: tc.crashes, Restarted: ago(3), LastSign: new(checks.Quote("restarted"))},
 			}}
@@ -270,7 +270,7 @@ func TestCrashLoopThatHarms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := healthy()
-			node := checks.NodeHistory{
+			node := checks.NodeTimeline{
 				Disruptions: []checks.Disruption{restart(63), restart(33), restart(3)},
 				Restarts:    []time.Time{ago(63), ago(33), ago(3)}, Restarted: ago(3), LastSign: new(checks.Quote("restarted")),
 			}
@@ -286,7 +286,7 @@ func TestCrashLoopThatHarms(t *testing.T) {
 				w.Steps[1].At, w.Steps[1].Status, w.Steps[1].Kind = ago(tc.newest.at), 502, probes.StepReturn
 				w.Steps[1].Timing.Total = time.Duration(tc.newest.seconds) * time.Second
 			}
-			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node2": node}}
+			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node2": node}}
 			report := checks.Judge(r.Round)
 			loop := slices.IndexFunc(report.Findings, func(f checks.Finding) bool { return f.Target == "crash loop" })
 			if loop < 0 || report.Findings[loop].Severity != tc.want {
@@ -308,7 +308,7 @@ func TestCrashLoopHasEnded(t *testing.T) {
 	ago := func(d time.Duration) time.Time { return began.Add(-d) }
 	last := ago(2*time.Minute + time.Second)
 	r := healthy()
-	r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node2": {
+	r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node2": {
 		Disruptions: []checks.Disruption{{
 			Span: checks.Span{From: ago(4 * time.Minute), To: last}, Kind: checks.DisruptionRestart, Gone: last, Lost: 3, Why: new(checks.Quote("restarted")),
 		}},
@@ -325,7 +325,7 @@ func TestCostsOfSeparateFailures(t *testing.T) {
 	t.Parallel()
 	restarted := began.Add(-90 * time.Second)
 	r := healthy()
-	r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{
+	r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{
 		"node1": {Disruptions: []checks.Disruption{{
 			Span: checks.Span{From: restarted, To: restarted}, Kind: checks.DisruptionRestart, Gone: restarted, Lost: 1, Why: new(checks.Quote("restarted")),
 		}}},
@@ -380,7 +380,7 @@ func TestRoutesChanged(t *testing.T) {
 func TestLossAtReturnFromUnlistedNode(t *testing.T) {
 	t.Parallel()
 	r := healthy()
-	r.Past = &checks.History{Balancer: checks.BalancerHistory{Remapped: checks.Remapping{At: began.Add(-4 * time.Minute)}}}
+	r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Remapped: checks.Remapping{At: began.Add(-4 * time.Minute)}}}
 	r.down("node2")
 	w := r.visit("green1", "node1")
 	w.Continued, w.OpenerLabel, w.Opened = true, "green1", began.Add(-5*time.Minute)
@@ -400,7 +400,7 @@ func TestLossOfNodeWithUnknownName(t *testing.T) {
 		r.visit(slices.Repeat([]string{label}, 8)...)
 	}
 	r.node("node3").Label = ""
-	r.Past = new(checks.History)
+	r.Past = new(checks.Timelines)
 	w := r.visit("app-3", "node1")
 	w.Continued, w.OpenerLabel, w.Opened = true, "app-3", began.Add(-5*time.Minute)
 	w.Steps[0].At = w.Opened
@@ -424,7 +424,7 @@ func TestActiveClientsMove(t *testing.T) {
 		t.Run(want.key, func(t *testing.T) {
 			t.Parallel()
 			r := healthy()
-			r.Cluster.Balancer.Method, r.Past = probes.MethodUnknown, new(checks.History)
+			r.Cluster.Balancer.Method, r.Past = probes.MethodUnknown, new(checks.Timelines)
 			follow := func(pause time.Duration, node string) *probes.Trace {
 				w := r.visit("node1", node)
 				w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), "node1"
@@ -465,7 +465,7 @@ func TestShortPausesForgotten(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			r := healthy()
-			r.Cluster.Balancer.Method, r.Past = tc.method, &checks.History{Balancer: checks.BalancerHistory{LastForgotAt: tc.forgot}}
+			r.Cluster.Balancer.Method, r.Past = tc.method, &checks.Timelines{Balancer: checks.BalancerTimeline{LastForgotAt: tc.forgot}}
 			follow := func(pause time.Duration, node string) {
 				w := r.visit("node1", node)
 				w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), "node1"
@@ -493,7 +493,7 @@ func TestShortPausesForgotten(t *testing.T) {
 func TestForgottenClientAsksAgain(t *testing.T) {
 	t.Parallel()
 	r := healthy()
-	r.Cluster.Balancer.Method, r.Past = probes.MethodUnknown, new(checks.History)
+	r.Cluster.Balancer.Method, r.Past = probes.MethodUnknown, new(checks.Timelines)
 	w := r.visit("node1", "node2", "node2")
 	w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), "node1"
 	w.Steps[0].At, w.Steps[1].At, w.Steps[2].At = began.Add(-31*time.Second), began, began.Add(100*time.Millisecond)
@@ -513,9 +513,9 @@ func TestForgottenClientAsksAgain(t *testing.T) {
 func TestTakenOutWhileIdle(t *testing.T) {
 	t.Parallel()
 	out := checks.Disruption{Kind: checks.DisruptionEjected, Span: checks.Span{From: began.Add(-29 * time.Second), To: began.Add(-5 * time.Second)}, Finding: "node_ejected/node2"}
-	for name, past := range map[string]*checks.History{
-		"reported":  {Nodes: map[string]checks.NodeHistory{"node2": {LastWell: began.Add(-5 * time.Second), Disruptions: []checks.Disruption{out}}}},
-		"just seen": {Nodes: map[string]checks.NodeHistory{"node2": {LastWell: began.Add(-5 * time.Second)}}},
+	for name, past := range map[string]*checks.Timelines{
+		"reported":  {Nodes: map[string]checks.NodeTimeline{"node2": {LastWell: began.Add(-5 * time.Second), Disruptions: []checks.Disruption{out}}}},
+		"just seen": {Nodes: map[string]checks.NodeTimeline{"node2": {LastWell: began.Add(-5 * time.Second)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -555,7 +555,7 @@ func TestAddedLine(t *testing.T) {
 	configured, _ := checks.Oracle(r.Cluster)
 	without, _ := checks.Oracle(&fewer)
 	with, _ := checks.Oracle(&more)
-	r.Traces, r.Past = nil, &checks.History{Balancer: checks.BalancerHistory{Agreed: true}}
+	r.Traces, r.Past = nil, &checks.Timelines{Balancer: checks.BalancerTimeline{Agreed: true}}
 	placed := make(map[int]int)
 	for i := range 200 {
 		client := fmt.Sprintf("198.51.%d.7", i)

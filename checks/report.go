@@ -57,8 +57,8 @@ type Report struct {
 	// The ledger reads it.
 	undecided bool
 	page      pageShape
-	// History is the Past of the next round.
-	History *History
+	// Timelines is the Past of the next round.
+	Timelines *Timelines `json:"History"` // stored snapshots have the earlier name
 }
 
 // A NodeReport is a node with the conclusions about it.

@@ -219,13 +219,13 @@ func (ns *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
 }
 
 // markOwnAddress records that n answered our address as computed.
-func (tl *timeline) markOwnAddress(n probes.Node, history NodeHistory) NodeHistory {
+func (tl *timeline) markOwnAddress(n probes.Node, timeline NodeTimeline) NodeTimeline {
 	for _, a := range tl.outcomes.ownAnswers() {
-		if a.node == n.ID && tl.nodes.hashesOwnAddressTo(a, n) && a.At.After(history.OwnAddressSeen) {
-			history.OwnAddress, history.OwnAddressSeen = a.LocalAddress, a.At
+		if a.node == n.ID && tl.nodes.hashesOwnAddressTo(a, n) && a.At.After(timeline.OwnAddressSeen) {
+			timeline.OwnAddress, timeline.OwnAddressSeen = a.LocalAddress, a.At
 		}
 	}
-	return history
+	return timeline
 }
 
 // answeredOwnAddressBefore reports whether n did so in an earlier round.
@@ -239,9 +239,9 @@ func (rot *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationStat
 	if rot.nodes.rehashes() { // another node that is out moves us as well
 		return unknown(MsgOthersMayBeOut, Args{})
 	}
-	history, agreed := rot.round.past().Nodes[n.ID], 0
+	timeline, agreed := rot.round.past().Nodes[n.ID], 0
 	for _, a := range t.ownAnswers() {
-		if a.LocalAddress != history.OwnAddress {
+		if a.LocalAddress != timeline.OwnAddress {
 			continue
 		}
 		between := skipped(rot.nodes.oracle, a.LocalAddress.String(), rot.round.index(a.node))
@@ -256,7 +256,7 @@ func (rot *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationStat
 	if agreed == 0 {
 		return unknown(MsgOursNotAnswered, Args{})
 	}
-	return rotationState{In: No, ProvenOut: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: rot.round.Cluster.Balancer.Method, At: history.OwnAddressSeen, Count: agreed})}
+	return rotationState{In: No, ProvenOut: true, Proof: byHash, Reason: msg(MsgOursToNext, Args{Method: rot.round.Cluster.Balancer.Method, At: timeline.OwnAddressSeen, Count: agreed})}
 }
 
 // rehashes reports whether the balancer may place the clients of all nodes anew when

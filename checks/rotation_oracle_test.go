@@ -65,7 +65,7 @@ func TestRotationByOwnAddress(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			if tc.before >= 0 {
-				tc.now.Past = checks.Judge(alone(tc.before).Round).History
+				tc.now.Past = checks.Judge(alone(tc.before).Round).Timelines
 			}
 			report := checks.Judge(tc.now.Round)
 			for _, n := range report.Nodes {

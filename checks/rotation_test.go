@@ -167,9 +167,9 @@ var rotationSpecs = []spec{
 		name: "ejected by hash: the same, and the balancer took the header in earlier rounds",
 		round: from(func() *round { return hashedFrom(2, 0) }, func(r *round) {
 			r.meetOnly("node1")
-			r.Past = &checks.History{
-				Balancer: checks.BalancerHistory{Agreed: true},
-				Nodes:    map[string]checks.NodeHistory{"node2": {LeftOutSince: began.Add(-time.Minute)}},
+			r.Past = &checks.Timelines{
+				Balancer: checks.BalancerTimeline{Agreed: true},
+				Nodes:    map[string]checks.NodeTimeline{"node2": {LeftOutSince: began.Add(-time.Minute)}},
 			}
 		}),
 		want: []string{"warning node_ejected/node2"},

@@ -19,7 +19,7 @@ type Round struct {
 	Ignore        []Code  // codes of findings that are dropped
 
 	Every time.Duration // interval at which canaries send requests between rounds; 0: they send none
-	Past  *History      // knowledge from earlier rounds; nil: this is a single round
+	Past  *Timelines    // knowledge from earlier rounds; nil: this is a single round
 
 	Balancers      []probes.BalancerObservation
 	Nodes          []probes.NodeObservation // in the order of Cluster.Nodes
@@ -39,10 +39,10 @@ type Round struct {
 	Void Message
 }
 
-// past returns the knowledge of earlier rounds; an empty History for a single round.
-func (r *Round) past() History {
+// past returns the knowledge of earlier rounds; an empty Timelines for a single round.
+func (r *Round) past() Timelines {
 	if r.Past == nil {
-		return History{}
+		return Timelines{}
 	}
 	return *r.Past
 }

@@ -32,7 +32,7 @@ func mostlyStaying() *round {
 		}
 		r.visit(labels...)
 	}
-	r.Past = new(checks.History)
+	r.Past = new(checks.Timelines)
 	return r
 }
 
@@ -47,7 +47,7 @@ func awayAt(followUps ...int) func() *round {
 		}
 		r.visit(labels...)
 		r.visit("node2", "node2", "node2")
-		r.Past = new(checks.History)
+		r.Past = new(checks.Timelines)
 		return r
 	}
 }
@@ -106,7 +106,7 @@ func remapped(losing bool) *round {
 	two := *r.Cluster
 	two.Nodes = two.Nodes[:2]
 	picker, _ := checks.Oracle(&two)
-	r.Past = &checks.History{Balancer: checks.BalancerHistory{Agreed: true}}
+	r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Agreed: true}}
 	for i := range 3 {
 		w := &r.Traces[i]
 		at, _ := picker.Pick(w.Client)
@@ -179,7 +179,7 @@ var sessionSpecs = []spec{
 			for _, s := range []int{1, 2, 4, 6} {
 				r.Traces[0].Steps[s].Label = "node3"
 			}
-			r.Past = new(checks.History)
+			r.Past = new(checks.Timelines)
 		}),
 	},
 	{
@@ -188,8 +188,8 @@ var sessionSpecs = []spec{
 			for _, s := range []int{1, 2, 4, 6} {
 				r.Traces[0].Steps[s].Label = "node3"
 			}
-			history := checks.NodeHistory{ScatteredSince: began.Add(-20 * time.Second), ScatteredLast: began.Add(-3 * time.Second)}
-			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node1": history}}
+			timeline := checks.NodeTimeline{ScatteredSince: began.Add(-20 * time.Second), ScatteredLast: began.Add(-3 * time.Second)}
+			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node1": timeline}}
 		}),
 		want: []string{"warning session_drift/node1"},
 	},
@@ -199,10 +199,10 @@ var sessionSpecs = []spec{
 			for _, s := range []int{1, 2, 4, 6} {
 				r.Traces[0].Steps[s].Label = "node3"
 			}
-			down := checks.NodeHistory{LastWell: began.Add(-15 * time.Second), Disruptions: []checks.Disruption{{
+			down := checks.NodeTimeline{LastWell: began.Add(-15 * time.Second), Disruptions: []checks.Disruption{{
 				Span: checks.Span{From: began.Add(-15 * time.Second), To: began.Add(-6 * time.Second)}, Kind: checks.DisruptionDown,
 			}}}
-			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node1": down}}
+			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node1": down}}
 		}),
 	},
 	{
@@ -488,7 +488,7 @@ var sessionSpecs = []spec{
 	{
 		name: "remapped: the configured list is back",
 		round: from(hashed3, func(r *round) {
-			r.Past = &checks.History{Balancer: checks.BalancerHistory{Remapped: checks.Remapping{At: began.Add(-4 * time.Minute)}}}
+			r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Remapped: checks.Remapping{At: began.Add(-4 * time.Minute)}}}
 			old := r.visit("node2", "node1", "node1")
 			old.Client, old.Continued = r.Traces[0].Client, true
 			old.Steps[1].Session, old.Steps[2].Session = otherSession, otherSession
@@ -498,7 +498,7 @@ var sessionSpecs = []spec{
 	{
 		name: "lost: clients return to a node that the balancer had left out although it was well",
 		round: from(hashed3, func(r *round) {
-			r.Past = &checks.History{Balancer: checks.BalancerHistory{Agreed: true}, Nodes: map[string]checks.NodeHistory{"node1": {
+			r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Agreed: true}, Nodes: map[string]checks.NodeTimeline{"node1": {
 				Disruptions: []checks.Disruption{{
 					Span: checks.Span{From: began.Add(-2 * time.Minute), To: began.Add(-2 * time.Second)},
 					Kind: checks.DisruptionEjected, Finding: "node_ejected/node1", Why: new(checks.Quote("out")),
@@ -511,7 +511,7 @@ var sessionSpecs = []spec{
 	{
 		name: "not lost: clients return to a node that had failed",
 		round: from(hashed3, func(r *round) {
-			r.Past = &checks.History{Balancer: checks.BalancerHistory{Agreed: true}, Nodes: map[string]checks.NodeHistory{"node1": {
+			r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Agreed: true}, Nodes: map[string]checks.NodeTimeline{"node1": {
 				Disruptions: []checks.Disruption{{
 					Span: checks.Span{From: began.Add(-2 * time.Minute), To: began.Add(-2 * time.Second)},
 					Kind: checks.DisruptionDown, Gone: began.Add(-2 * time.Second), Finding: "node_down/node1", Why: new(checks.Quote("down")),
@@ -664,7 +664,7 @@ var sessionSpecs = []spec{
 		name: "no cookie rejected: answers show nothing any more, as of another page",
 		round: from(neverKept, func(r *round) {
 			showingNothing(r)
-			r.Past = &checks.History{Balancer: checks.BalancerHistory{Agreed: true, LastKeptAt: began.Add(-time.Hour)}}
+			r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Agreed: true, LastKeptAt: began.Add(-time.Hour)}}
 		}),
 		want: []string{"critical session_lost", "info blind_spot/labels"},
 	},
@@ -690,7 +690,7 @@ var sessionSpecs = []spec{
 	{
 		name: "no cookie rejected: sessions survived until a moment ago",
 		round: from(neverKept, func(r *round) {
-			r.Past = &checks.History{Balancer: checks.BalancerHistory{Agreed: true, LastKeptAt: began.Add(-20 * time.Second)}}
+			r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Agreed: true, LastKeptAt: began.Add(-20 * time.Second)}}
 		}),
 		want: []string{"critical session_lost [node1 node2 node3]"},
 	},
@@ -700,7 +700,7 @@ var sessionSpecs = []spec{
 // time, so that each of them gets a new session, from another node.
 func cookieEnded(life time.Duration) func() *round {
 	return changed(func(r *round) {
-		r.Past = new(checks.History)
+		r.Past = new(checks.Timelines)
 		for i, other := range []string{"node2", "node3", "node1"} {
 			w := r.visit(r.Cluster.Nodes[i].ID, other)
 			w.Continued, w.Opened = true, began.Add(-time.Minute)
@@ -798,7 +798,7 @@ func waitForThird(r *round) {
 // that a round in which a new client waits in vain, or nobody does, begins anew.
 func TestWaitsOfSeveralRounds(t *testing.T) {
 	t.Parallel()
-	var past *checks.History
+	var past *checks.Timelines
 	for i, tc := range []struct {
 		change func(*round)
 		want   bool
@@ -829,6 +829,6 @@ func TestWaitsOfSeveralRounds(t *testing.T) {
 		if got := slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionFailing }); got != tc.want {
 			t.Errorf("round %d: session_failing found is %t, want %t: %v", i, got, tc.want, lines(report))
 		}
-		past = report.History
+		past = report.Timelines
 	}
 }

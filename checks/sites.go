@@ -306,7 +306,7 @@ func (l *SiteLedger) ReportOf(cluster string, views []SiteView) Report {
 		heard = views
 	}
 	report := heard[0].Report
-	report.Cluster, report.Findings, report.History = cluster, nil, nil
+	report.Cluster, report.Findings, report.Timelines = cluster, nil, nil
 	for _, f := range l.active {
 		report.Findings = append(report.Findings, f.Finding)
 	}

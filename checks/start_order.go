@@ -45,10 +45,10 @@ func starts(tl *timeline) (times map[string]time.Time, reported bool) {
 		if o.Status != nil && !o.Status.UpSince.IsZero() {
 			said[o.Node] = o.Status.UpSince
 		}
-		if history := tl.nodeHistory[o.Node]; !history.ListensAgainAt.IsZero() {
-			seen[o.Node] = history.ListensAgainAt
-		} else if node := tl.round.Cluster.Nodes[tl.round.index(o.Node)]; !history.FirstAnswered.IsZero() && !node.Primary {
-			seen[o.Node] = history.FirstAnswered
+		if timeline := tl.nodeTimelines[o.Node]; !timeline.ListensAgainAt.IsZero() {
+			seen[o.Node] = timeline.ListensAgainAt
+		} else if node := tl.round.Cluster.Nodes[tl.round.index(o.Node)]; !timeline.FirstAnswered.IsZero() && !node.Primary {
+			seen[o.Node] = timeline.FirstAnswered
 		}
 	}
 	if len(said) > 0 {

@@ -47,7 +47,7 @@ func (d *Daemon) storeSnapshots(ctx context.Context) {
 		if !own {
 			continue
 		}
-		s.Report.History = nil // it is large, and only for the next round
+		s.Report.Timelines = nil // it is large, and only for the next round
 		body, err := json.Marshal(storedSnapshot{Report: s.Report, ActiveFindings: s.ActiveFindings, Since: s.Since, Lost: d.fleet.lostAt(cluster, d.clock.sharedNow())})
 		if err != nil {
 			d.logger.Error("storing the state of a cluster", "cluster", cluster, "err", err)

@@ -235,11 +235,11 @@ func TestDeploymentAndClockOfFleet(t *testing.T) {
 		}
 		d.setDeployments(announced)
 		cluster := &probes.Cluster{Name: "shop"}
-		report := checks.Report{History: &checks.History{Nodes: make(map[string]checks.NodeHistory)}}
+		report := checks.Report{Timelines: &checks.Timelines{Nodes: make(map[string]checks.NodeTimeline)}}
 		for id, since := range map[string]time.Duration{"before": -30 * time.Second, "during": 30 * time.Second} {
 			cluster.Nodes = append(cluster.Nodes, probes.Node{ID: id})
 			report.Nodes = append(report.Nodes, checks.NodeReport{NodeObservation: &probes.NodeObservation{Node: id}, Up: true})
-			report.History.Nodes[id] = checks.NodeHistory{Restarted: time.Now().Add(since)}
+			report.Timelines.Nodes[id] = checks.NodeTimeline{Restarted: time.Now().Add(since)}
 		}
 		d.observeNodes(monitor.RoundResult{Snapshot: monitor.Snapshot{Cluster: cluster, Report: report}})
 		d.tick()

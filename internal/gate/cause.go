@@ -34,7 +34,7 @@ func (j *judge) cause(move Move, earlier []Move) (Cause, phrase.Phrase) {
 	case j.returned(move, earlier):
 		return CauseReturn, phrase.New("%s is back", move.To)
 	case move.Lost() && j.restarted(move.From) && len(j.Nodes[move.From].outages(j.To)) == 0: // restarted between two health checks
-		return CauseRestart, phrase.New("%s was restarted: %s", move.From, j.finalReport.History.Nodes[move.From].Sign())
+		return CauseRestart, phrase.New("%s was restarted: %s", move.From, j.finalReport.Timelines.Nodes[move.From].Sign())
 	case j.newClientsElsewhere(move.From, move.frontend, move.sent) >= j.requiredMisses(move.From):
 		return CauseEjection, phrase.New("%s answers direct requests, and got no requests from the balancer", move.From)
 	case j.emptyBeforeOutage(move):

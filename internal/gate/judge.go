@@ -61,7 +61,7 @@ func newJudge(r WatchRecord, t Limits) *judge {
 	}
 	j.finalReport = j.initialReport
 	if !r.After.Started.IsZero() {
-		r.After.Past = j.initialReport.History
+		r.After.Past = j.initialReport.Timelines
 		j.finalReport = checks.Judge(r.After)
 	}
 	return j

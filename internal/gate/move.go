@@ -129,7 +129,7 @@ func (j *judge) allows(m Move) bool {
 
 // restarted reports whether the process of a node has changed since the beginning.
 func (j *judge) restarted(node string) bool {
-	return j.finalReport.History.Nodes[node].Restarted.After(j.From)
+	return j.finalReport.Timelines.Nodes[node].Restarted.After(j.From)
 }
 
 // nodeOf returns the node id for a label; for an unlisted node the label in quotes; ""

@@ -124,7 +124,7 @@ func (j *judge) nodeReports() []NodeReport {
 			Before: version(j.Before.Nodes, n.ID), After: version(j.After.Nodes, n.ID),
 		}
 		if j.restarted(n.ID) {
-			p.Restarted = j.finalReport.History.Nodes[n.ID].Restarted
+			p.Restarted = j.finalReport.Timelines.Nodes[n.ID].Restarted
 		}
 		list = append(list, p)
 	}

@@ -125,7 +125,7 @@ func (w *Watcher) nodesChanged(ctx context.Context, report checks.Report) bool {
 // outdated reports whether a report shows that the list of nodes may be: a node does not
 // answer, or an unlisted one does.
 func outdated(r checks.Report) bool {
-	return len(r.History.Balancer.Unlisted) > 0 || slices.ContainsFunc(r.Nodes, func(n checks.NodeReport) bool { return !n.Up })
+	return len(r.Timelines.Balancer.Unlisted) > 0 || slices.ContainsFunc(r.Nodes, func(n checks.NodeReport) bool { return !n.Up })
 }
 
 // sourceState returns how far the source of a cluster's nodes can be relied on; zero: it has

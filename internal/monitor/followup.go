@@ -224,6 +224,6 @@ func (w *Watcher) leaked(f *followUp) bool {
 		return false
 	}
 	r := w.last
-	r.Past, r.Every, r.Traces = w.history, w.intervals.Canary, append(w.newClientTraces(), f.newClients()...)
+	r.Past, r.Every, r.Traces = w.timelines, w.intervals.Canary, append(w.newClientTraces(), f.newClients()...)
 	return checks.LeaksSessions(r)
 }

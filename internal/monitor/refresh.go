@@ -88,7 +88,7 @@ func (p *Prober) askUpNodes(ctx context.Context, c *probes.Cluster, known []prob
 }
 
 // nextRound returns a round that starts now with the observations of the last one. What its
-// owner checks have shown is in the history already.
+// owner checks have shown is in the timelines already.
 func (p *Prober) nextRound(last checks.Round) checks.Round {
 	r := p.emptyRound(last.Cluster)
 	r.Traces, r.FailoverChecks, r.AddressChecks = last.Traces, last.FailoverChecks, last.AddressChecks

@@ -109,7 +109,7 @@ func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
 			return
 		}
 		w.prober.Self.observe(w, w.began, w.exchanges(round))
-		round.Past, round.Every = w.history, w.intervals.Canary
+		round.Past, round.Every = w.timelines, w.intervals.Canary
 		round.Traces = slices.Concat(w.newClientTraces(), w.canaryPool.traces())
 		report := checks.Judge(round)
 		changed := !sameFindings(report, w.lastReport)
@@ -256,7 +256,7 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, returnRese
 	}
 	w.lookUp(ctx) // an address may have left during the round
 	w.canaryPool.removeWithoutAddress()
-	round.Past, round.Every = w.history, w.intervals.Canary
+	round.Past, round.Every = w.timelines, w.intervals.Canary
 	round.Traces = append(round.Traces, w.canaryPool.traces()...)
 	round.Duration = time.Since(round.Started)
 	report := checks.Judge(round)
@@ -302,7 +302,7 @@ func (w *Watcher) judgePartial(r checks.Round) {
 	if w.selfCheckFailed() {
 		return
 	}
-	r.Past, r.Every = w.history, w.intervals.Canary
+	r.Past, r.Every = w.timelines, w.intervals.Canary
 	r.Traces = append(r.Traces, w.canaryPool.traces()...)
 	r.Duration = time.Since(r.Started)
 	changes := w.ledger.UpdatePartial(checks.Judge(r))
@@ -327,7 +327,7 @@ func (w *Watcher) publish(r checks.Round, report checks.Report, full bool) []che
 	changes := w.ledger.Update(report)
 	report.Requests = nil // they are reported already
 	w.setLast(r)
-	w.lastReport, w.history, w.suspended = report, report.History, false
+	w.lastReport, w.timelines, w.suspended = report, report.Timelines, false
 	p := Snapshot{Cluster: w.cluster, Report: report, ActiveFindings: sortByFinding(w.ledger.Active(), report.Findings), Since: w.since}
 	w.snapshot.Store(&p)
 	if w.cluster.Source != nil && outdated(report) {
@@ -338,7 +338,7 @@ func (w *Watcher) publish(r checks.Round, report checks.Report, full bool) []che
 }
 
 // setLast makes a round the newest one, without what others have: the pool has the traces of canaries,
-// and the history continues the one before.
+// and the timelines continue the one before.
 func (w *Watcher) setLast(r checks.Round) {
 	w.last = r
 	w.last.Traces, w.last.Past = w.newClientTraces(), nil

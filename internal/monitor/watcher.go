@@ -13,7 +13,7 @@ import (
 )
 
 // A Watcher watches one cluster. Its state persists over rounds: canaries, active findings,
-// and the history of the nodes.
+// and the timelines of the nodes.
 //
 // Only a full round can confirm a problem. While there is none, full rounds are rare because
 // they leave sessions behind: canaries send follow-ups, nodes are probed, and the results of
@@ -35,7 +35,7 @@ type Watcher struct {
 	canaryPool     canaryPool
 	leaving        []*probes.Canary // not in the pool, and still logged in
 	ledger         *checks.Ledger
-	history        *checks.History
+	timelines      *checks.Timelines
 	last           checks.Round  // the newest round
 	lastReport     checks.Report // the newest judged report
 	since          time.Time     // start of the current verdict
@@ -114,7 +114,7 @@ func NewWatcher(cluster *probes.Cluster, p *Prober, o Observer, intervals Interv
 	intervals.CanaryAge = canaryAge(cluster, intervals.CanaryAge)
 	w := &Watcher{
 		cluster: cluster, prober: p, observer: o, intervals: intervals,
-		history:        checks.Restored(cluster, activeFindings),
+		timelines:      checks.Restored(cluster, activeFindings),
 		canaryPool:     canaryPool{reserved: reserveOf(cluster)},
 		evidenceReader: evidence.NewReader(cluster), ledger: checks.NewLedger(intervals.Damping, activeFindings...), sem: make(chan struct{}, 1),
 	}
@@ -127,7 +127,7 @@ func NewWatcher(cluster *probes.Cluster, p *Prober, o Observer, intervals Interv
 func (w *Watcher) Cluster() *probes.Cluster { return w.wanted.Load() }
 
 // SetCluster replaces the nodes of the cluster from the next round or follow-up on. Canaries,
-// active findings and history stay.
+// active findings and timelines stay.
 func (w *Watcher) SetCluster(c *probes.Cluster) { w.wanted.Store(c) }
 
 // Snapshot returns the current state.

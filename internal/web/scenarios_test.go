@@ -87,7 +87,7 @@ func scenarioOf(t *testing.T, fault string) scenario {
 		t.Fatal(err)
 	}
 	round := prober.Round(t.Context(), cfg.Clusters[0])
-	round.Past = first.History
+	round.Past = first.Timelines
 	report := checks.Judge(round)
 	s := scenario{
 		fakeCluster: &fakeCluster{Snapshot: Snapshot{Cluster: cfg.Clusters[0], Report: report}, outages: map[string][]checks.Span{}},

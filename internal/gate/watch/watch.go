@@ -203,7 +203,7 @@ func (w *Watch) TakeReport(ctx context.Context) checks.Report {
 	if ctx.Err() == nil {
 		w.record.After = r
 	}
-	r.Past = checks.Judge(w.record.Before).History
+	r.Past = checks.Judge(w.record.Before).Timelines
 	return checks.Judge(r)
 }
 

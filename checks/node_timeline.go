@@ -9,11 +9,11 @@ import (
 	"stickwatch/probes"
 )
 
-// A History is what earlier rounds knew of a cluster, as far as the next round is
-// judged by it. It is never changed: each report has a new one.
-type History struct {
-	Nodes    map[string]NodeHistory // by id
-	Balancer BalancerHistory
+// Timelines are what earlier rounds knew of a cluster, as far as the next round is
+// judged by it. They are never changed: each report has new ones.
+type Timelines struct {
+	Nodes    map[string]NodeTimeline // by id
+	Balancer BalancerTimeline
 
 	SlowConnects []SlowConnect // recent ones, oldest first
 
@@ -22,8 +22,8 @@ type History struct {
 	LossesTo time.Time
 }
 
-// A NodeHistory is what earlier rounds knew of one node.
-type NodeHistory struct {
+// A NodeTimeline is what earlier rounds knew of one node.
+type NodeTimeline struct {
 	PID     string    // as its status reported it last; "": not reported
 	UpSince time.Time // likewise; zero: not reported
 	// Reported is when its status last reported them; zero: never.
@@ -71,25 +71,25 @@ type NodeHistory struct {
 	Ejections       []Ejection // recent ones that no round has seen, oldest first
 }
 
-// updateNodes returns the history of a cluster's nodes with this round's direct
+// updateNodes returns the timeline of a cluster's nodes with this round's direct
 // observations.
-func updateNodes(r *Round) map[string]NodeHistory {
-	now := make(map[string]NodeHistory)
+func updateNodes(r *Round) map[string]NodeTimeline {
+	now := make(map[string]NodeTimeline)
 	past := r.past().Nodes
 	known := maps.Clone(past)
 	for _, o := range r.Nodes {
-		if history, ok := known[o.Node]; completed(o.Primary) {
-			now[o.Node] = history.after(o)
+		if timeline, ok := known[o.Node]; completed(o.Primary) {
+			now[o.Node] = timeline.after(o)
 		} else if ok {
-			now[o.Node] = history
+			now[o.Node] = timeline
 		}
 	}
 	return now
 }
 
-// after returns the history of a node with a direct observation. Only a refused
+// after returns the timeline of a node with a direct observation. Only a refused
 // connection shows that the process is gone; lost packets are no sign of a restart.
-func (h NodeHistory) after(observation probes.NodeObservation) NodeHistory {
+func (h NodeTimeline) after(observation probes.NodeObservation) NodeTimeline {
 	at := observation.Primary.At
 	if observation.Primary.Answered() && h.FirstAnswered.IsZero() {
 		h.FirstAnswered = at
@@ -123,17 +123,17 @@ func (h NodeHistory) after(observation probes.NodeObservation) NodeHistory {
 }
 
 // Sign returns the newest sign of a restart; its zero value: there was none.
-func (h NodeHistory) Sign() Message {
+func (h NodeTimeline) Sign() Message {
 	if h.LastSign == nil {
 		return Message{}
 	}
 	return *h.LastSign
 }
 
-// withSign returns the history with a sign, seen at a moment, that the node was
+// withSign returns the timeline with a sign, seen at a moment, that the node was
 // restarted since an earlier one. A restart that other signs have shown since then is the
 // same one.
-func (h NodeHistory) withSign(since, at time.Time, sign Message) NodeHistory {
+func (h NodeTimeline) withSign(since, at time.Time, sign Message) NodeTimeline {
 	h.LastSign = &sign
 	if !h.Restarted.After(since) {
 		h.Restarted = at
@@ -147,7 +147,7 @@ const clockSlack = 3 * time.Second
 
 // changed returns the sign of a restart in a status, compared with the one before;
 // zero: none.
-func (h NodeHistory) changed(s *probes.StatusReport) Message {
+func (h NodeTimeline) changed(s *probes.StatusReport) Message {
 	switch {
 	case h.PID != "" && s.PID != "" && h.PID != s.PID:
 		return msg(MsgProcessChanged, Args{Was: h.PID, Value: s.PID})
@@ -169,13 +169,13 @@ type Ejection struct {
 
 // addBalancerEvents adds the past ejections of n that the balancer reports. An
 // ejection or a failure that a round has found itself is not added.
-func (tl *timeline) addBalancerEvents(n probes.Node, history NodeHistory) NodeHistory {
+func (tl *timeline) addBalancerEvents(n probes.Node, timeline NodeTimeline) NodeTimeline {
 	ongoing := tl.rotation.states[n.ID].ProvenOut // is reported instead of those before
-	history.Ejections = slices.DeleteFunc(slices.Clone(history.Ejections), func(e Ejection) bool {
+	timeline.Ejections = slices.DeleteFunc(slices.Clone(timeline.Ejections), func(e Ejection) bool {
 		return ongoing || tl.round.Started.Sub(e.To) > eventReportedFor
 	})
 	reported := !tl.nodes.ready(n.ID) || n.Down || ongoing
-	return tl.readStatistics(n, tl.readLog(n, history, reported), reported)
+	return tl.readStatistics(n, tl.readLog(n, timeline, reported), reported)
 }
 
 // An ejectionLog is the ejections of one node in nginx's error log.
@@ -206,18 +206,18 @@ func (tl *timeline) ejectionsOf(n probes.Node) (l ejectionLog, ok bool) {
 // readLog adds the ejections that nginx's error log has gained since the previous
 // round. Ejections that are in it at the first reading are ignored. reported is true
 // if the round reports the node itself.
-func (tl *timeline) readLog(n probes.Node, history NodeHistory, reported bool) NodeHistory {
+func (tl *timeline) readLog(n probes.Node, timeline NodeTimeline, reported bool) NodeTimeline {
 	ejectionLog, ok := tl.ejectionsOf(n)
 	if !ok {
-		return history
+		return timeline
 	}
 	over := ejectionLog.episodes
 	if ejectionLog.out {
 		over = over[:len(over)-1]
 	}
 	for _, e := range over {
-		if history.LogRead && !reported && e.First.After(history.LogUntil) {
-			history.Ejections = append(history.Ejections, tl.round.ejection(n, ejectionLog, e))
+		if timeline.LogRead && !reported && e.First.After(timeline.LogUntil) {
+			timeline.Ejections = append(timeline.Ejections, tl.round.ejection(n, ejectionLog, e))
 		}
 	}
 	known := over
@@ -225,10 +225,10 @@ func (tl *timeline) readLog(n probes.Node, history NodeHistory, reported bool) N
 		known = ejectionLog.episodes
 	}
 	if len(known) > 0 {
-		history.LogUntil = known[len(known)-1].First
+		timeline.LogUntil = known[len(known)-1].First
 	}
-	history.LogRead = true
-	return history
+	timeline.LogRead = true
+	return timeline
 }
 
 // ejection returns an episode of the log as an ejection: nginx leaves a server out
@@ -243,23 +243,23 @@ func (r *Round) ejection(n probes.Node, l ejectionLog, e probes.Episode) Ejectio
 
 // readStatistics adds an ejection if HAProxy reports n up since a later time than
 // before. If that is true of every node, HAProxy itself was restarted.
-func (tl *timeline) readStatistics(n probes.Node, history NodeHistory, reported bool) NodeHistory {
+func (tl *timeline) readStatistics(n probes.Node, timeline NodeTimeline, reported bool) NodeTimeline {
 	s, source, ok := tl.statistics(n)
 	switch {
 	case !ok:
-		return history
+		return timeline
 	case s.State == probes.ServerUp:
 		// The time alone is no evidence: it changes at the end of slowstart, too, and after a drain.
-		if !history.ReportedUpSince.IsZero() && !reported && s.Since.Sub(history.ReportedUpSince) > clockSlack && s.Downs > history.ReportedDowns && tl.someStayedUp() {
-			history.Ejections = append(history.Ejections, Ejection{Span{To: s.Since}, msg(MsgCameUpAgain, Args{
-				Name: source, Server: s.Server, At: s.Since, Since: history.ReportedUpSince,
+		if !timeline.ReportedUpSince.IsZero() && !reported && s.Since.Sub(timeline.ReportedUpSince) > clockSlack && s.Downs > timeline.ReportedDowns && tl.someStayedUp() {
+			timeline.Ejections = append(timeline.Ejections, Ejection{Span{To: s.Since}, msg(MsgCameUpAgain, Args{
+				Name: source, Server: s.Server, At: s.Since, Since: timeline.ReportedUpSince,
 			})})
 		}
-		history.ReportedUpSince, history.ReportedDowns = s.Since, s.Downs
+		timeline.ReportedUpSince, timeline.ReportedDowns = s.Since, s.Downs
 	case reported:
-		history.ReportedUpSince = time.Time{} // the round has found the ejection already
+		timeline.ReportedUpSince = time.Time{} // the round has found the ejection already
 	}
-	return history
+	return timeline
 }
 
 // statistics returns HAProxy's statistics of n, with their source.

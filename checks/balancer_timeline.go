@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A BalancerHistory is what earlier rounds knew of the balancer as a whole.
-type BalancerHistory struct {
+// A BalancerTimeline is what earlier rounds knew of the balancer as a whole.
+type BalancerTimeline struct {
 	Agreed       bool                 // the newest answers that could show it followed the configured arithmetic
 	Served       bool                 // clients have been served the page that they request
 	LastKeptAt   time.Time            `json:"Kept"` // when an answer last had the session of its client; zero: never
@@ -18,27 +18,27 @@ type BalancerHistory struct {
 	Waited       waits
 }
 
-// updateBalancer returns the history of the balancer with this round's observations.
-func (rem *remaps) updateBalancer() BalancerHistory {
-	balancerHistory := rem.round.past().Balancer
+// updateBalancer returns the timeline of the balancer with this round's observations.
+func (rem *remaps) updateBalancer() BalancerTimeline {
+	balancerTimeline := rem.round.past().Balancer
 	for _, m := range rem.movement.drifts {
-		if m.At.After(balancerHistory.LastDriftAt) {
-			balancerHistory.LastDriftAt = m.At
+		if m.At.After(balancerTimeline.LastDriftAt) {
+			balancerTimeline.LastDriftAt = m.At
 		}
 	}
 	if rem.forgot {
-		balancerHistory.LastForgotAt = rem.round.Started
+		balancerTimeline.LastForgotAt = rem.round.Started
 	}
 	placed := rem.placedByHash()
 	if rem.nodes.oracle != nil && len(placed) >= 2 {
-		balancerHistory.Agreed = rem.round.fits(rem.round.Cluster.Nodes, placed)
+		balancerTimeline.Agreed = rem.round.fits(rem.round.Cluster.Nodes, placed)
 	}
 	if rem.remap == nil {
-		return balancerHistory
+		return balancerTimeline
 	}
 	r := rem.remap.Remapping
 	r.Last = r.At
-	if old := balancerHistory.Remapped; rem.round.Started.Sub(old.At) <= eventReportedFor { // several rounds may see one event
+	if old := balancerTimeline.Remapped; rem.round.Started.Sub(old.At) <= eventReportedFor { // several rounds may see one event
 		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
 		if !old.Change.IsZero() {
 			r.Change = old.Change
@@ -46,6 +46,6 @@ func (rem *remaps) updateBalancer() BalancerHistory {
 		r.Nodes = rem.round.nodesWhere(func(id string) bool { return slices.Contains(old.Nodes, id) || slices.Contains(r.Nodes, id) })
 		r.Evidence, r.Cause = old.Evidence, old.Cause
 	}
-	balancerHistory.Remapped = r
-	return balancerHistory
+	balancerTimeline.Remapped = r
+	return balancerTimeline
 }

@@ -24,8 +24,8 @@ type observed struct {
 	want     []string
 }
 
-// judge judges the round, with the history of earlier ones.
-func (observed observed) judge(past *checks.History) checks.Report {
+// judge judges the round, with the timeline of earlier ones.
+func (observed observed) judge(past *checks.Timelines) checks.Report {
 	r := healthy()
 	moment := func(second int) time.Time { return began.Add(time.Duration(second) * time.Second) }
 	r.Past, r.Started = past, moment(observed.at)
@@ -118,13 +118,13 @@ func TestEjectionsBetweenRounds(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			var past *checks.History
+			var past *checks.Timelines
 			for _, l := range tc.rounds {
 				report := l.judge(past)
 				if diff := cmp.Diff(l.want, lines(report)); diff != "" {
 					t.Errorf("after %d s (-want +got):\n%s", l.at, diff)
 				}
-				past = report.History
+				past = report.Timelines
 			}
 		})
 	}
@@ -169,7 +169,7 @@ func TestEjectionThatPasses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var past *checks.History
+			var past *checks.Timelines
 			for _, l := range rounds {
 				report := l.judge(past)
 				got := slices.DeleteFunc(lines(report), func(line string) bool { return strings.HasPrefix(line, "info blind_spot") })
@@ -179,7 +179,7 @@ func TestEjectionThatPasses(t *testing.T) {
 				if want := len(l.want) == 0; want != (report.Verdict == checks.Healthy) {
 					t.Errorf("after %d s the cluster is %s", l.at, report.Verdict)
 				}
-				past = report.History
+				past = report.Timelines
 			}
 		})
 	}
@@ -189,14 +189,14 @@ func TestEjectionThatPasses(t *testing.T) {
 // until the balancer takes the node back, also after no further session is lost: it is one outage.
 func TestEjectionThatCostSessions(t *testing.T) {
 	t.Parallel()
-	past := (&observed{at: 0}).judge(nil).History
+	past := (&observed{at: 0}).judge(nil).Timelines
 	for second := 15; second < 25; second += 3 {
 		past.Balancer.LastLostAt = began.Add(15 * time.Second)
 		report := observed{at: second, episodes: []int{14}, out: true, change: unlabelled}.judge(past)
 		if got := lines(report); !slices.Contains(got, "warning node_ejected/node2") {
 			t.Errorf("after %d s: %q", second, got)
 		}
-		past = report.History
+		past = report.Timelines
 	}
 }
 
@@ -205,7 +205,7 @@ func TestEjectionThatCostSessions(t *testing.T) {
 func TestEjectionIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	ledger := checks.NewLedger(checks.Damping{Appear: 2, Vanish: 2})
-	var past *checks.History
+	var past *checks.Timelines
 	var changes []string
 	for _, l := range []observed{{at: 0}, {at: 15, episodes: []int{3, 9}}, {at: 140, episodes: []int{3, 9}}, {at: 155, episodes: []int{3, 9}}} {
 		report := l.judge(past)
@@ -223,7 +223,7 @@ func TestEjectionIsReportedOnce(t *testing.T) {
 				t.Errorf("got evidence %q, want %q in it", c.Evidence, want)
 			}
 		}
-		past = report.History
+		past = report.Timelines
 	}
 	if diff := cmp.Diff([]string{"appeared node_ejected/node2", "gone node_ejected/node2"}, changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
@@ -262,7 +262,7 @@ func TestHAProxyEjectionsBetweenRounds(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			var past *checks.History
+			var past *checks.Timelines
 			var report checks.Report
 			for i, reading := range tc.readings {
 				r := healthy()
@@ -272,7 +272,7 @@ func TestHAProxyEjectionsBetweenRounds(t *testing.T) {
 					tc.change(i, r)
 				}
 				report = checks.Judge(r.Round)
-				past = report.History
+				past = report.Timelines
 			}
 			if diff := cmp.Diff(tc.want, lines(report)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
@@ -307,14 +307,14 @@ func statistics(r *round, since [3]int) probes.EvidenceObservation {
 func TestRestartCountsOnce(t *testing.T) {
 	t.Parallel()
 	since := began.Add(-15 * time.Second)
-	for _, sign := range []checks.NodeHistory{{PID: "900", Reported: since}, {RefusesConnections: true, LastRefusedAt: since}} {
+	for _, sign := range []checks.NodeTimeline{{PID: "900", Reported: since}, {RefusesConnections: true, LastRefusedAt: since}} {
 		for known, want := range map[time.Duration]int{10 * time.Second: 1, -10 * time.Second: 2} {
 			r := healthy()
 			r.say(probes.StatusReport{State: "running", PID: "901"}, "node2")
 			sign.Restarted, sign.LastSign = since.Add(known), new(checks.Quote("restarted"))
 			sign.Restarts = []time.Time{sign.Restarted}
-			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node2": sign}}
-			if got := checks.Judge(r.Round).History.Nodes["node2"].Restarts; len(got) != want {
+			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node2": sign}}
+			if got := checks.Judge(r.Round).Timelines.Nodes["node2"].Restarts; len(got) != want {
 				t.Errorf("%+v: got restarts at %v, want %d", sign, got, want)
 			}
 		}
@@ -328,17 +328,17 @@ func TestStoredNames(t *testing.T) {
 	at := `"2026-01-02T03:04:05Z"`
 	stored := `{"Nodes":{"node1":{"DownSince":` + at + `,"Down":true,"Refused":` + at + `,"Started":` + at + `,"Left":` + at + `,"Back":` + at +
 		`,"Out":` + at + `,"Up":` + at + `,"Downs":3}},"Balancer":{"Kept":` + at + `,"Lost":` + at + `,"Drifted":` + at + `,"Forgot":` + at + `}}`
-	var got checks.History
+	var got checks.Timelines
 	if err := json.Unmarshal([]byte(stored), &got); err != nil {
 		t.Fatal(err)
 	}
 	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	want := checks.History{
-		Nodes: map[string]checks.NodeHistory{"node1": {
+	want := checks.Timelines{
+		Nodes: map[string]checks.NodeTimeline{"node1": {
 			UnwellSince: when, RefusesConnections: true, LastRefusedAt: when, ListensAgainAt: when, DelistedAt: when, RecoveredAt: when,
 			LeftOutSince: when, ReportedUpSince: when, ReportedDowns: 3,
 		}},
-		Balancer: checks.BalancerHistory{LastKeptAt: when, LastLostAt: when, LastDriftAt: when, LastForgotAt: when},
+		Balancer: checks.BalancerTimeline{LastKeptAt: when, LastLostAt: when, LastDriftAt: when, LastForgotAt: when},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
