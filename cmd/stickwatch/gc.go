@@ -12,10 +12,10 @@ import (
 )
 
 // Limits of garbage collection in a running daemon. Go's own setting is a share of the live
-// heap, which is generous to a daemon with thousands of targets and collects all the time
-// in one with a few, whose pages then take longer.
+// heap, which is generous to a daemon with thousands of targets.
 const (
-	gcHeadroom    = 12 << 20 // bytes that the heap may grow by between two collections
+	gcHeap        = 64 << 20 // bytes that a small heap may reach before it is collected
+	gcHeadroom    = 12 << 20 // bytes that any heap may grow by between two collections
 	gcMinPercent  = 10       // so that a very large heap is not collected all the time
 	gcMaxPercent  = 100      // Go's default
 	gcAdjustEvery = 20 * time.Second
@@ -34,9 +34,10 @@ func boundGarbage(ctx context.Context, environ []string) {
 	}
 }
 
-// gcPercent is the percentage with which a heap of so many live bytes grows by gcHeadroom.
+// gcPercent is the percentage with which a heap of so many live bytes grows to gcHeap, or by
+// gcHeadroom.
 func gcPercent(live uint64) int {
-	percent := gcHeadroom * 100 / max(live, 1)
+	percent := (max(gcHeap, live+gcHeadroom) - live) * 100 / max(live, 1)
 	return int(min(max(percent, gcMinPercent), gcMaxPercent))
 }
 

@@ -15,7 +15,8 @@ func TestGCPercent(t *testing.T) {
 	}{
 		{0, 100}, // before the first collection
 		{4 << 20, 100},
-		{40 << 20, 30},
+		{40 << 20, 60},
+		{52 << 20, 23},
 		{96 << 20, 12},
 		{2 << 30, 10},
 	} {
