@@ -114,25 +114,25 @@ var explainable = map[checks.Code]func(Deployment, time.Time, checks.ActiveFindi
 }
 
 // explains decides whether the deployment explains a finding at a time within it.
-func (d Deployment) explains(at time.Time, s checks.ActiveFinding) holdBack {
-	rule := explainable[s.Code]
+func (d Deployment) explains(at time.Time, found checks.ActiveFinding) holdBack {
+	rule := explainable[found.Code]
 	if rule == nil {
 		return notByDeployment
 	}
-	return rule(d, at, s)
+	return rule(d, at, found)
 }
 
 // explainsDown: a node that is down counts as touched, unless the announcement names
 // other nodes. All nodes may be down for maxUnserved.
-func (d Deployment) explainsDown(at time.Time, s checks.ActiveFinding) holdBack {
-	if s.Group == checks.AllNodesDown && at.Sub(s.Since) > maxUnserved {
+func (d Deployment) explainsDown(at time.Time, found checks.ActiveFinding) holdBack {
+	if found.Group == checks.AllNodesDown && at.Sub(found.Since) > maxUnserved {
 		return notLongOutage
 	}
-	return d.explainsNode(at, s)
+	return d.explainsNode(at, found)
 }
 
-func (d Deployment) explainsNode(_ time.Time, s checks.ActiveFinding) holdBack {
-	if s.Node != "" && d.touches(s.Node) || s.Node == "" && d.touchesAll(s.Nodes) {
+func (d Deployment) explainsNode(_ time.Time, found checks.ActiveFinding) holdBack {
+	if found.Node != "" && d.touches(found.Node) || found.Node == "" && d.touchesAll(found.Nodes) {
 		return holdTouchedNode
 	}
 	return notTouched
@@ -140,26 +140,26 @@ func (d Deployment) explainsNode(_ time.Time, s checks.ActiveFinding) holdBack {
 
 // explainsPage: a page may fail at a touched node, and for maxUnserved through the
 // balancer.
-func (d Deployment) explainsPage(at time.Time, s checks.ActiveFinding) holdBack {
-	if s.Node != "" && s.Code != checks.HandshakeBroken && s.Code != checks.UpgradeRefused {
-		return d.explainsNode(at, s)
+func (d Deployment) explainsPage(at time.Time, found checks.ActiveFinding) holdBack {
+	if found.Node != "" && found.Code != checks.HandshakeBroken && found.Code != checks.UpgradeRefused {
+		return d.explainsNode(at, found)
 	}
-	return d.explainsOutage(at, s)
+	return d.explainsOutage(at, found)
 }
 
-func (d Deployment) explainsOutage(at time.Time, s checks.ActiveFinding) holdBack {
-	if at.Sub(s.Since) > maxUnserved {
+func (d Deployment) explainsOutage(at time.Time, found checks.ActiveFinding) holdBack {
+	if at.Sub(found.Since) > maxUnserved {
 		return notLongOutage
 	}
 	return holdShortOutage
 }
 
 // explainsSessions: sessions of touched nodes may move or be lost.
-func (d Deployment) explainsSessions(at time.Time, s checks.ActiveFinding) holdBack {
+func (d Deployment) explainsSessions(at time.Time, found checks.ActiveFinding) holdBack {
 	switch {
-	case d.touchesAll(s.Nodes):
+	case d.touchesAll(found.Nodes):
 		return holdTouchedOwner
-	case at.Sub(s.Since) < lossSettleTime:
+	case at.Sub(found.Since) < lossSettleTime:
 		return holdUnsettled
 	default:
 		return notTouched
@@ -168,11 +168,11 @@ func (d Deployment) explainsSessions(at time.Time, s checks.ActiveFinding) holdB
 
 // explainsFailing: clients with sessions of touched nodes may get errors for
 // maxUnserved.
-func (d Deployment) explainsFailing(at time.Time, s checks.ActiveFinding) holdBack {
-	if at.Sub(s.Since) > maxUnserved {
+func (d Deployment) explainsFailing(at time.Time, found checks.ActiveFinding) holdBack {
+	if at.Sub(found.Since) > maxUnserved {
 		return notLongOutage
 	}
-	return d.explainsSessions(at, s)
+	return d.explainsSessions(at, found)
 }
 
 // touchesAll reports whether the deployment touches all of the nodes. It returns

@@ -20,11 +20,11 @@ func (m *Manager) escalate(notifications []Notification, at time.Time, incident 
 		return notifications
 	}
 	for _, route := range m.router.routesOf(incident) {
-		told, to := incident.notified(route.Receiver), route.Escalation.To
+		notified, to := incident.notified(route.Receiver), route.Escalation.To
 		switch {
 		case to == "" || incident.notified(to) != nil || !m.router.knows(to):
 			continue
-		case told == nil || told.Critical.IsZero() || at.Sub(told.Critical) < route.Escalation.After:
+		case notified == nil || notified.Critical.IsZero() || at.Sub(notified.Critical) < route.Escalation.After:
 			continue
 		}
 		e := Event{At: at, Kind: EventEscalated, Detail: to, Reason: ReasonNobodyAcknowledged, Text: fmt.Sprintf("nobody has acknowledged it for %s: %s is notified", route.Escalation.After, to)}

@@ -328,10 +328,10 @@ func TestCauseGroups(t *testing.T) {
 				stands = append(stands, activeFindings(f))
 			}
 			var got [][]string
-			for _, f := range causeGroups(stands) {
+			for _, group := range causeGroups(stands) {
 				var keys []string
-				for _, s := range f.members {
-					keys = append(keys, s.Key())
+				for _, found := range group.members {
+					keys = append(keys, found.Key())
 				}
 				got = append(got, keys)
 			}

@@ -42,7 +42,7 @@ var balancerCodes = []checks.Code{checks.BalancerError, checks.BalancerSplit, ch
 // A grouping is a rule that decides whether a cause group of a cluster belongs to the
 // incident of a member.
 type grouping struct {
-	fits func(r Rules, m Member, cluster string, f causeGroup) bool
+	fits func(r Rules, m Member, cluster string, group causeGroup) bool
 	// merges: the rule also merges incidents that are already open.
 	merges bool
 }
@@ -65,12 +65,12 @@ var groupings = []grouping{
 const impairmentWindow = 30 * time.Second
 
 // byProber: nodes or balancers seem to be down because stickwatch itself cannot probe.
-func byProber(_ Rules, m Member, _ string, f causeGroup) bool {
-	s := f.members[0]
+func byProber(_ Rules, m Member, _ string, group causeGroup) bool {
+	found := group.members[0]
 	mayExplain := func(prober, other checks.Finding) bool {
 		return prober.CannotProbe() && (other.Code == checks.NodeDown && other.Node != "" || other.Code == checks.BalancerDown)
 	}
-	return m.Active() && (mayExplain(m.Finding, s.Finding) || mayExplain(s.Finding, m.Finding)) && m.Since.Sub(s.Since).Abs() <= impairmentWindow
+	return m.Active() && (mayExplain(m.Finding, found.Finding) || mayExplain(found.Finding, m.Finding)) && m.Since.Sub(found.Since).Abs() <= impairmentWindow
 }
 
 // outlivesImpairment reports whether the impairment of stickwatch that is the cause of an incident ended
@@ -83,83 +83,83 @@ func (c causeGroup) outlivesImpairment(at time.Time, i *Incident) bool {
 }
 
 // byMachine: nodes of several clusters are down because of one host.
-func byMachine(r Rules, m Member, cluster string, f causeGroup) bool {
-	s := f.members[0]
-	return r.ByHost && m.Cluster != cluster && m.Host != "" && m.Host == s.Host &&
-		m.Code == checks.NodeDown && s.Code == m.Code && m.Active() && startedTogether(m, s)
+func byMachine(r Rules, m Member, cluster string, group causeGroup) bool {
+	found := group.members[0]
+	return r.ByHost && m.Cluster != cluster && m.Host != "" && m.Host == found.Host &&
+		m.Code == checks.NodeDown && found.Code == m.Code && m.Active() && startedTogether(m, found)
 }
 
 // noNodeUp: all nodes of a cluster are down.
-func noNodeUp(_ Rules, m Member, cluster string, f causeGroup) bool {
-	return m.Cluster == cluster && m.Group == checks.AllNodesDown && m.Group == f.members[0].Group && m.Active()
+func noNodeUp(_ Rules, m Member, cluster string, group causeGroup) bool {
+	return m.Cluster == cluster && m.Group == checks.AllNodesDown && m.Group == group.members[0].Group && m.Active()
 }
 
 // sameTime: within groupWindow, several nodes of a cluster start to fail in the same
 // way, or one node starts to fail in several ways.
-func sameTime(_ Rules, m Member, cluster string, f causeGroup) bool {
-	s := f.members[0]
-	return m.Cluster == cluster && m.Active() && f.hasRoot() && isNodeFailure(m.Finding) && isNodeFailure(s.Finding) &&
-		(m.Node == s.Node || m.Code == s.Code && slices.Contains(groupableCodes, m.Code)) && startedTogether(m, s)
+func sameTime(_ Rules, m Member, cluster string, group causeGroup) bool {
+	found := group.members[0]
+	return m.Cluster == cluster && m.Active() && group.hasRoot() && isNodeFailure(m.Finding) && isNodeFailure(found.Finding) &&
+		(m.Node == found.Node || m.Code == found.Code && slices.Contains(groupableCodes, m.Code)) && startedTogether(m, found)
 }
 
 // unlistedTogether: several unlisted nodes begin to answer, as after a change of the
 // balancer's list.
-func unlistedTogether(_ Rules, m Member, cluster string, f causeGroup) bool {
-	s := f.members[0]
-	return m.Cluster == cluster && m.Active() && m.Code == checks.UnknownNode && s.Code == m.Code && startedTogether(m, s)
+func unlistedTogether(_ Rules, m Member, cluster string, group causeGroup) bool {
+	found := group.members[0]
+	return m.Cluster == cluster && m.Active() && m.Code == checks.UnknownNode && found.Code == m.Code && startedTogether(m, found)
 }
 
 // afterFailure: a node that was down or restarted has not recovered completely, or
 // the cost of a node's failure is reported; or all nodes were down, and the balancer
 // has not noticed their recovery, or their sessions are gone.
-func afterFailure(_ Rules, m Member, cluster string, f causeGroup) bool {
-	s := f.members[0]
-	if m.Cluster != cluster || !follows(m, s) {
+func afterFailure(_ Rules, m Member, cluster string, group causeGroup) bool {
+	found := group.members[0]
+	if m.Cluster != cluster || !follows(m, found) {
 		return false
 	}
-	if isCost(s.Finding) && slices.ContainsFunc(s.Nodes, m.failedWith) {
+	if isCost(found.Finding) && slices.ContainsFunc(found.Nodes, m.failedWith) {
 		return true
 	}
 	if !isNodeDownOrRestarted(m.Finding) {
 		return false
 	}
-	sameNode := s.Node == m.Node && (isNodeFailure(s.Finding) || isNodeDownOrRestarted(s.Finding))
-	named := slices.Contains(s.Nodes, m.Node) && lingers(s.Code)
-	afterAll := s.Node == "" && s.Code.AtBalancer() || f.hasRoot() && slices.Contains(lossCodes, s.Code)
-	return sameNode || named || f.causedBy(m.Node) || m.Group == checks.AllNodesDown && afterAll
+	sameNode := found.Node == m.Node && (isNodeFailure(found.Finding) || isNodeDownOrRestarted(found.Finding))
+	named := slices.Contains(found.Nodes, m.Node) && lingers(found.Code)
+	afterAll := found.Node == "" && found.Code.AtBalancer() || group.hasRoot() && slices.Contains(lossCodes, found.Code)
+	return sameNode || named || group.causedBy(m.Node) || m.Group == checks.AllNodesDown && afterAll
 }
 
 // afterStore: sessions are lost while a dependency that their nodes use is down, or when
 // it is back, as a store is whose replica has no sessions. Which dependency stores them
 // is not configured.
-func afterStore(_ Rules, m Member, cluster string, f causeGroup) bool {
-	s := f.members[0]
-	used := len(m.Nodes) == 0 || slices.ContainsFunc(s.Nodes, func(node string) bool { return slices.Contains(m.Nodes, node) })
-	return m.Cluster == cluster && m.Code == checks.DependencyDown && f.hasRoot() && slices.Contains(lossCodes, s.Code) && used && follows(m, s)
+func afterStore(_ Rules, m Member, cluster string, group causeGroup) bool {
+	found := group.members[0]
+	used := len(m.Nodes) == 0 || slices.ContainsFunc(found.Nodes, func(node string) bool { return slices.Contains(m.Nodes, node) })
+	return m.Cluster == cluster && m.Code == checks.DependencyDown && group.hasRoot() && slices.Contains(lossCodes, found.Code) && used && follows(m, found)
 }
 
 // sameLoss: lost sessions are reported in two ways.
-func sameLoss(_ Rules, m Member, cluster string, f causeGroup) bool {
-	s := f.members[0]
-	return m.Cluster == cluster && f.hasRoot() && slices.Contains(lossCodes, m.Code) && slices.Contains(lossCodes, s.Code) && follows(m, s)
+func sameLoss(_ Rules, m Member, cluster string, group causeGroup) bool {
+	found := group.members[0]
+	return m.Cluster == cluster && group.hasRoot() && slices.Contains(lossCodes, m.Code) && slices.Contains(lossCodes, found.Code) && follows(m, found)
 }
 
 // sameBalancer: a balancer that loses the connection to its nodes is reported in
 // several ways.
-func sameBalancer(_ Rules, m Member, cluster string, f causeGroup) bool {
-	s := f.members[0]
-	return m.Cluster == cluster && f.hasRoot() && slices.Contains(balancerCodes, m.Code) && slices.Contains(balancerCodes, s.Code) &&
-		follows(m, s) && startedTogether(m, s)
+func sameBalancer(_ Rules, m Member, cluster string, group causeGroup) bool {
+	found := group.members[0]
+	return m.Cluster == cluster && group.hasRoot() && slices.Contains(balancerCodes, m.Code) && slices.Contains(balancerCodes, found.Code) &&
+		follows(m, found) && startedTogether(m, found)
 }
 
-func startedTogether(m Member, s checks.ActiveFinding) bool {
-	return m.Since.Sub(s.Since).Abs() <= groupWindow
+func startedTogether(m Member, found checks.ActiveFinding) bool {
+	return m.Since.Sub(found.Since).Abs() <= groupWindow
 }
 
 // follows reports whether a finding starts while a member is active, or within
 // groupWindow after it.
-func follows(m Member, s checks.ActiveFinding) bool {
-	return m.Active() || s.Since.Sub(m.Ended) <= groupWindow
+func follows(m Member, found checks.ActiveFinding) bool {
+	return m.Active() || found.Since.Sub(m.Ended) <= groupWindow
 }
 
 // isNodeFailure reports whether a finding is about one node that does not serve its
@@ -197,9 +197,9 @@ func isCost(f checks.Finding) bool {
 
 // groups reports whether a rule puts a cause group into an open incident. It compares
 // the group with the cause and with findings that have no cause in the incident.
-func (g grouping) groups(r Rules, i *Incident, cluster string, f causeGroup) bool {
+func (g grouping) groups(r Rules, i *Incident, cluster string, group causeGroup) bool {
 	for n, m := range i.Findings {
-		if (n == 0 || m.alerts() && i.member(m.Cluster, m.ExplainedBy) == nil) && g.fits(r, m, cluster, f) {
+		if (n == 0 || m.alerts() && i.member(m.Cluster, m.ExplainedBy) == nil) && g.fits(r, m, cluster, group) {
 			return true
 		}
 	}
@@ -208,10 +208,10 @@ func (g grouping) groups(r Rules, i *Incident, cluster string, f causeGroup) boo
 
 // grouped returns the oldest open incident for a cause group by the most certain rule
 // that matches; nil: none.
-func (o *openIncidents) grouped(at time.Time, cluster string, f causeGroup) *Incident {
+func (o *openIncidents) grouped(at time.Time, cluster string, group causeGroup) *Incident {
 	for _, g := range groupings {
 		for _, i := range o.open {
-			if i.State != Resolved && !f.outlivesImpairment(at, i) && g.groups(o.rules, i, cluster, f) {
+			if i.State != Resolved && !group.outlivesImpairment(at, i) && g.groups(o.rules, i, cluster, group) {
 				return i
 			}
 		}
@@ -220,8 +220,8 @@ func (o *openIncidents) grouped(at time.Time, cluster string, f causeGroup) *Inc
 }
 
 // mergedBy reports whether a rule merges an open incident with that of a cause group.
-func (o *openIncidents) mergedBy(i *Incident, cluster string, f causeGroup) bool {
-	return slices.ContainsFunc(groupings, func(g grouping) bool { return g.merges && g.groups(o.rules, i, cluster, f) })
+func (o *openIncidents) mergedBy(i *Incident, cluster string, group causeGroup) bool {
+	return slices.ContainsFunc(groupings, func(g grouping) bool { return g.merges && g.groups(o.rules, i, cluster, group) })
 }
 
 // failureEndTolerance is the largest difference between two observations of the end of a
@@ -263,15 +263,17 @@ func (f failureEnds) forget(at time.Time) {
 // explain reports whether a cause group only sums up the cost of failures that were
 // notified, of every node that it names.
 func (f failureEnds) explain(cluster string, of causeGroup) bool {
-	s := of.members[0]
-	began := s.Began
+	found := of.members[0]
+	began := found.Began
 	if began.IsZero() {
-		began = s.When
+		began = found.When
 	}
-	others := slices.ContainsFunc(of.members, func(s checks.ActiveFinding) bool { return s.Severity.AtLeast(checks.Warning) && !isCost(s.Finding) })
-	return of.hasRoot() && !others && isCost(s.Finding) && !slices.ContainsFunc(s.Nodes, func(node string) bool {
+	others := slices.ContainsFunc(of.members, func(found checks.ActiveFinding) bool {
+		return found.Severity.AtLeast(checks.Warning) && !isCost(found.Finding)
+	})
+	return of.hasRoot() && !others && isCost(found.Finding) && !slices.ContainsFunc(found.Nodes, func(node string) bool {
 		end := f[subject{cluster, node}]
-		return end.Before(began.Add(-failureEndTolerance)) || end.After(s.When.Add(failureEndTolerance))
+		return end.Before(began.Add(-failureEndTolerance)) || end.After(found.When.Add(failureEndTolerance))
 	})
 }
 

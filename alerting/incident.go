@@ -302,22 +302,22 @@ func (m Member) isNews() bool { return m.alerts() && !m.flaps() }
 // than its evidence changed. The earlier start is kept unless its event happened again,
 // because a restarted monitor counts anew. The explanation is kept unless the round changed the finding, because a round may
 // name a cause that is not confirmed yet.
-func (m *Member) refresh(s checks.ActiveFinding, changed bool) (altered bool) {
+func (m *Member) refresh(found checks.ActiveFinding, changed bool) (altered bool) {
 	if !changed {
-		s.ExplainedBy = m.ExplainedBy
+		found.ExplainedBy = m.ExplainedBy
 	}
-	altered = m.Severity != s.Severity || m.ExplainedBy != s.ExplainedBy || !slices.Equal(m.Nodes, s.Nodes)
-	if m.Since.Before(s.Since) && !m.again(s) {
-		s.Since = m.Since
+	altered = m.Severity != found.Severity || m.ExplainedBy != found.ExplainedBy || !slices.Equal(m.Nodes, found.Nodes)
+	if m.Since.Before(found.Since) && !m.again(found) {
+		found.Since = m.Since
 	}
-	m.ActiveFinding = s
+	m.ActiveFinding = found
 	return altered
 }
 
 // again reports whether the event of an active finding has happened anew, which the ledger
 // decides.
-func (m Member) again(s checks.ActiveFinding) bool {
-	return !m.When.IsZero() && s.When.After(m.When) && s.Since.After(m.Since)
+func (m Member) again(found checks.ActiveFinding) bool {
+	return !m.When.IsZero() && found.When.After(m.When) && found.Since.After(m.Since)
 }
 
 // event returns a timeline event about the finding.

@@ -70,8 +70,8 @@ func (o *openIncidents) observe(at time.Time, cluster string, changes []checks.C
 	for _, f := range active {
 		o.learnCost(cluster, f.Finding, true)
 	}
-	for _, f := range causeGroups(active) {
-		o.place(at, cluster, f, changed)
+	for _, group := range causeGroups(active) {
+		o.place(at, cluster, group, changed)
 	}
 	for _, i := range o.concerning(cluster) {
 		i.updateCluster()
@@ -83,8 +83,8 @@ func (o *openIncidents) observe(at time.Time, cluster string, changes []checks.C
 // endGone ends the findings that are not active any more.
 func (o *openIncidents) endGone(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) {
 	isActive := make(map[string]bool, len(active))
-	for _, s := range active {
-		isActive[s.Key()] = true
+	for _, found := range active {
+		isActive[found.Key()] = true
 	}
 	went := make(map[string]time.Time)
 	for _, c := range changes {

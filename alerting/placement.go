@@ -21,8 +21,8 @@ func (o *openIncidents) place(at time.Time, cluster string, group causeGroup, ch
 		incident = o.openIncident(at, cluster, group)
 	}
 	incident.join(cluster)
-	for _, s := range group.members {
-		o.update(at, incident, cluster, s, changed[s.Key()])
+	for _, found := range group.members {
+		o.update(at, incident, cluster, found, changed[found.Key()])
 	}
 	explained := group.contains(incident.Cause.Key()) && incident.isCause(cluster, incident.Cause.Key())
 	if incident.Cause.Key() != group.root && group.hasRoot() && (explained || group.members[0].CannotProbe()) {
@@ -49,23 +49,23 @@ func (o *openIncidents) place(at time.Time, cluster string, group causeGroup, ch
 // findOrMerge returns the open incident of a cause group, or nil: the one that
 // contains it; one whose cause the group explains; or one that a
 // grouping rule selects. If several match, they are merged into the oldest.
-func (o *openIncidents) findOrMerge(at time.Time, cluster string, f causeGroup) *Incident {
-	root := o.containing(cluster, f)
+func (o *openIncidents) findOrMerge(at time.Time, cluster string, group causeGroup) *Incident {
+	root := o.containing(cluster, group)
 	belongs := func(i *Incident) bool {
-		return i == root || f.contains(i.Cause.Key()) && i.isCause(cluster, i.Cause.Key()) || o.mergedBy(i, cluster, f)
+		return i == root || group.contains(i.Cause.Key()) && i.isCause(cluster, i.Cause.Key()) || o.mergedBy(i, cluster, group)
 	}
 	var oldest *Incident
 	for _, i := range o.open {
 		switch {
-		case i.State == Resolved, f.outlivesImpairment(at, i), !belongs(i):
+		case i.State == Resolved, group.outlivesImpairment(at, i), !belongs(i):
 		case oldest == nil:
 			oldest = i
 		default:
 			o.merge(at, i, oldest)
 		}
 	}
-	if oldest == nil && f.worst().AtLeast(checks.Warning) {
-		return o.grouped(at, cluster, f)
+	if oldest == nil && group.worst().AtLeast(checks.Warning) {
+		return o.grouped(at, cluster, group)
 	}
 	return oldest
 }
@@ -73,32 +73,32 @@ func (o *openIncidents) findOrMerge(at time.Time, cluster string, f causeGroup) 
 // containing returns the open incident that contains the root of a cause group, active or not. A
 // root that opens no incident takes no finding out of its own: it is only information, such as a
 // restart that now explains errors of an open incident, or not active. nil: there is none.
-func (o *openIncidents) containing(cluster string, f causeGroup) *Incident {
-	if i := o.find(cluster, f.root); i != nil {
+func (o *openIncidents) containing(cluster string, group causeGroup) *Incident {
+	if i := o.find(cluster, group.root); i != nil {
 		return i
 	}
-	alerts := func(s checks.ActiveFinding) bool { return s.Severity.AtLeast(checks.Warning) }
-	first := slices.IndexFunc(f.members, alerts)
-	if first < 0 || f.hasRoot() && alerts(f.members[0]) {
+	alerts := func(found checks.ActiveFinding) bool { return found.Severity.AtLeast(checks.Warning) }
+	first := slices.IndexFunc(group.members, alerts)
+	if first < 0 || group.hasRoot() && alerts(group.members[0]) {
 		return nil
 	}
-	return o.find(cluster, f.members[first].Key())
+	return o.find(cluster, group.members[first].Key())
 }
 
 // openIncident opens an incident for a cause group. It starts with its cause or its first
 // consequence, but not with one that was only information before.
-func (o *openIncidents) openIncident(at time.Time, cluster string, f causeGroup) *Incident {
-	first := f.members[0]
+func (o *openIncidents) openIncident(at time.Time, cluster string, group causeGroup) *Incident {
+	first := group.members[0]
 	i := &Incident{
-		ID: incidentID(at, cluster, first.Key()), Cluster: cluster, State: Pending, Severity: f.worst(),
+		ID: incidentID(at, cluster, first.Key()), Cluster: cluster, State: Pending, Severity: group.worst(),
 		Cause: first.Finding, Started: first.Since,
 	}
 	if cluster == "" {
 		i.Monitor = o.rules.Monitor
 	}
-	for _, s := range f.members {
-		if s.Severity.AtLeast(checks.Warning) && s.Since.Before(i.Started) {
-			i.Started = s.Since
+	for _, found := range group.members {
+		if found.Severity.AtLeast(checks.Warning) && found.Since.Before(i.Started) {
+			i.Started = found.Since
 		}
 	}
 	o.open = append(o.open, i)
@@ -134,18 +134,18 @@ func (o *openIncidents) update(at time.Time, incident *Incident, cluster string,
 // activate makes a finding active in an incident, in which it may have ended before.
 // If it is active in another incident, it moves from there; then it is no new
 // appearance and no news.
-func (o *openIncidents) activate(at time.Time, incident *Incident, cluster string, s checks.ActiveFinding) {
-	came, moved := o.detach(at, incident, cluster, s.Key())
+func (o *openIncidents) activate(at time.Time, incident *Incident, cluster string, found checks.ActiveFinding) {
+	came, moved := o.detach(at, incident, cluster, found.Key())
 	kind, reason := EventReturned, ReasonSeen
-	if incident.member(cluster, s.Key()) == nil {
-		incident.add(Member{ActiveFinding: s, Cluster: cluster})
+	if incident.member(cluster, found.Key()) == nil {
+		incident.add(Member{ActiveFinding: found, Cluster: cluster})
 		kind, reason = EventJoined, ReasonSameCause
 	}
 	if len(incident.Timeline) == 0 {
 		kind, reason = EventOpened, ReasonNewCause
 	}
-	m := incident.member(cluster, s.Key())
-	m.ActiveFinding, m.Ended = s, time.Time{}
+	m := incident.member(cluster, found.Key())
+	m.ActiveFinding, m.Ended = found, time.Time{}
 	if !moved {
 		o.recordAppearance(at, incident, m, reason, kind)
 		return
@@ -236,12 +236,12 @@ type causeGroup struct {
 func causeGroups(active []checks.ActiveFinding) []causeGroup {
 	byKey := make(map[string]checks.ActiveFinding, len(active))
 	var keys []string
-	for _, s := range active {
-		key := s.Key()
+	for _, found := range active {
+		key := found.Key()
 		if _, twice := byKey[key]; twice {
 			continue
 		}
-		byKey[key] = s
+		byKey[key] = found
 		keys = append(keys, key)
 	}
 	var list []causeGroup
@@ -253,8 +253,8 @@ func causeGroups(active []checks.ActiveFinding) []causeGroup {
 			at = len(list)
 			index[root] = at
 			list = append(list, causeGroup{root: root})
-			if s, isActive := byKey[root]; isActive {
-				list[at].members = append(list[at].members, s)
+			if found, isActive := byKey[root]; isActive {
+				list[at].members = append(list[at].members, found)
 			}
 		}
 		if key != root {
@@ -287,15 +287,15 @@ func (c causeGroup) hasRoot() bool { return c.members[0].Key() == c.root }
 
 // contains reports whether the group has a finding with a key.
 func (c causeGroup) contains(key string) bool {
-	return slices.ContainsFunc(c.members, func(s checks.ActiveFinding) bool { return s.Key() == key })
+	return slices.ContainsFunc(c.members, func(found checks.ActiveFinding) bool { return found.Key() == key })
 }
 
 // worst returns the highest severity in the group.
 func (c causeGroup) worst() checks.Severity {
 	worst := checks.Info
-	for _, s := range c.members {
-		if s.Severity.AtLeast(worst) {
-			worst = s.Severity
+	for _, found := range c.members {
+		if found.Severity.AtLeast(worst) {
+			worst = found.Severity
 		}
 	}
 	return worst

@@ -230,8 +230,8 @@ func (mm *modelManager) open(rt *rapid.T, r *rig) {
 func (mm *modelManager) activeFindings(rt *rapid.T, r *rig) {
 	for cluster, ledger := range r.ledgers {
 		active := make(map[string]int)
-		for _, s := range ledger.Active() {
-			active[s.Key()] = 0
+		for _, found := range ledger.Active() {
+			active[found.Key()] = 0
 		}
 		for _, i := range r.manager.Open() {
 			for _, m := range i.Findings {
@@ -243,9 +243,9 @@ func (mm *modelManager) activeFindings(rt *rapid.T, r *rig) {
 				}
 			}
 		}
-		for _, s := range ledger.Active() {
-			if n := active[s.Key()]; n > 1 || (n == 0 && s.Severity.AtLeast(checks.Warning)) {
-				rt.Fatalf("%s active and holds in %d incidents", s.Key(), n)
+		for _, found := range ledger.Active() {
+			if n := active[found.Key()]; n > 1 || (n == 0 && found.Severity.AtLeast(checks.Warning)) {
+				rt.Fatalf("%s active and holds in %d incidents", found.Key(), n)
 			}
 		}
 	}

@@ -86,8 +86,8 @@ type entry struct {
 // stored.
 func NewLedger(d Damping, active ...ActiveFinding) *Ledger {
 	l := &Ledger{damping: Damping{Appear: max(1, d.Appear), Vanish: max(1, d.Vanish), MinHarm: d.MinHarm}}
-	for _, s := range active {
-		l.entries = append(l.entries, &entry{ActiveFinding: s, active: true, judged: s.Last})
+	for _, found := range active {
+		l.entries = append(l.entries, &entry{ActiveFinding: found, active: true, judged: found.Last})
 	}
 	for _, e := range l.entries {
 		e.cause = l.activeCause(e)

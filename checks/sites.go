@@ -18,13 +18,13 @@ type SiteView struct {
 }
 
 // A SiteLedger decides what is wrong with a cluster that is watched from several sites. What more
-// than half of the sites see that are heard is a finding. What fewer see may be the network between
+// than half of the reporting sites see is a finding. What fewer see may be the network between
 // them and the cluster, and is a SiteDisagreement if it lasts, unless an answer of the cluster proves
-// it. If no site is heard, what is active stays active. So it does for a while after the start
-// if half of the sites or fewer are heard. A SiteLedger is not safe for concurrent use.
+// it. If no site reports, what is active stays active. So it does for a while after the start
+// if half of the sites or fewer report. A SiteLedger is not safe for concurrent use.
 type SiteLedger struct {
 	settle time.Duration
-	start  time.Time // when a site was heard first
+	start  time.Time // when a site first reported
 	active []ActiveFinding
 	alone  map[string]minority // by the key of a finding
 }
@@ -36,8 +36,8 @@ type minority struct {
 }
 
 // NewSiteLedger returns a ledger in which the given findings are active. settle is how long sites may
-// differ before they disagree. If it is longer than a silent site is heard, a disagreement does not
-// become a finding when the sites that contradict it fall silent, unless most are still heard.
+// differ before they disagree. If it is longer than a silent site counts as reporting, a disagreement does not
+// become a finding when the sites that contradict it fall silent, unless most still report.
 func NewSiteLedger(settle time.Duration, active ...ActiveFinding) *SiteLedger {
 	return &SiteLedger{settle: settle, active: active, alone: make(map[string]minority)}
 }
@@ -53,16 +53,16 @@ type sighting struct {
 
 // Update decides on what the sites see at a moment, and returns what has changed.
 func (l *SiteLedger) Update(at time.Time, views []SiteView) []Change {
-	heard := heardOf(views)
-	if len(heard) == 0 {
+	reporting := reportingViews(views)
+	if len(reporting) == 0 {
 		return nil
 	}
 	if l.start.IsZero() {
 		l.start = at
 	}
-	few := 2*len(heard) <= len(views)
-	wait := few && at.Sub(l.start) < l.settle // others may be heard soon, too
-	seen, keys := sightings(heard)
+	few := 2*len(reporting) <= len(views)
+	wait := few && at.Sub(l.start) < l.settle // others may report soon, too
+	seen, keys := sightings(reporting)
 	agreed := make(map[string]bool)
 	alone := make(map[string]minority)
 	for _, key := range keys {
@@ -74,7 +74,7 @@ func (l *SiteLedger) Update(at time.Time, views []SiteView) []Change {
 		}
 		contradicted := !proven && few && wasAlone && at.Sub(before.since) >= l.settle && len(s.by) <= before.sites
 		switch {
-		case contradicted || len(s.by) < needed(s.all[0].Code, len(heard)):
+		case contradicted || len(s.by) < needed(s.all[0].Code, len(reporting)):
 			if !wasAlone {
 				before.since = at
 			}
@@ -87,13 +87,13 @@ func (l *SiteLedger) Update(at time.Time, views []SiteView) []Change {
 	var next []ActiveFinding
 	for _, key := range keys {
 		if agreed[key] {
-			next = append(next, l.agree(seen[key], seen, agreed, heard))
+			next = append(next, l.agree(seen[key], seen, agreed, reporting))
 		}
 	}
 	if wait {
 		next = append(next, slices.DeleteFunc(l.Active(), func(f ActiveFinding) bool { return agreed[f.Key()] })...)
 	} else {
-		next = append(next, l.disagreements(at, heard, agreed)...)
+		next = append(next, l.disagreements(at, reporting, agreed)...)
 	}
 	return l.replace(at, next)
 }
@@ -127,18 +127,18 @@ func (l *SiteLedger) contradictedBefore(s sighting) (before minority, is bool) {
 	return minority{s.all[0].Since, len(s.by)}, true
 }
 
-// heardOf returns the views that are heard.
-func heardOf(views []SiteView) []SiteView {
+// reportingViews returns the views of the sites that report.
+func reportingViews(views []SiteView) []SiteView {
 	return slices.DeleteFunc(slices.Clone(views), func(v SiteView) bool { return !v.Recent })
 }
 
 // sightings returns what the sites see, and the keys of it in their order.
-func sightings(heard []SiteView) (seen map[string]sighting, keys []string) {
+func sightings(reporting []SiteView) (seen map[string]sighting, keys []string) {
 	type place struct{ site, address string }
 	seen = make(map[string]sighting)
 	probed := make(map[place]bool)
 	same := make(map[string][]place) // by vote
-	for _, v := range heard {
+	for _, v := range reporting {
 		for _, b := range v.Report.Balancers {
 			_, address := cutAddress(frontendName(b.URL, b.Address))
 			probed[place{v.Site, address}] = true
@@ -189,17 +189,17 @@ func cutAddress(target string) (rest, address string) {
 }
 
 // needed returns how many of the sites must see a finding.
-func needed(code Code, heard int) int {
+func needed(code Code, reporting int) int {
 	if code.has(provenAnywhere) {
 		return 1
 	}
-	return heard/2 + 1
+	return reporting/2 + 1
 }
 
 // agree returns a finding with the severity that enough sites give it, since enough of them see it.
-func (l *SiteLedger) agree(s sighting, seen map[string]sighting, agreed map[string]bool, heard []SiteView) ActiveFinding {
+func (l *SiteLedger) agree(s sighting, seen map[string]sighting, agreed map[string]bool, reporting []SiteView) ActiveFinding {
 	all := l.newest(s.all)
-	enough := min(needed(s.all[0].Code, len(heard)), len(all))
+	enough := min(needed(s.all[0].Code, len(reporting)), len(all))
 	bySeverity := slices.SortedStableFunc(slices.Values(all), func(a, b ActiveFinding) int { return b.Severity.rank() - a.Severity.rank() })
 	byTime := slices.SortedFunc(slices.Values(all), func(a, b ActiveFinding) int { return a.Since.Compare(b.Since) })
 	f := bySeverity[enough-1]
@@ -218,8 +218,8 @@ func (l *SiteLedger) agree(s sighting, seen map[string]sighting, agreed map[stri
 			f.ExplainedBy = cause.all[0].ExplainedBy
 		}
 	}
-	if len(s.by) < len(heard) {
-		f.Evidence = append(slices.Clone(f.Evidence), msg(MsgSeenFrom, Args{Values: s.by, Addresses: without(heard, s.by)}))
+	if len(s.by) < len(reporting) {
+		f.Evidence = append(slices.Clone(f.Evidence), msg(MsgSeenFrom, Args{Values: s.by, Addresses: without(reporting, s.by)}))
 	}
 	return f
 }
@@ -232,8 +232,8 @@ func (l *SiteLedger) newest(all []ActiveFinding) []ActiveFinding {
 }
 
 // without returns the sites that are not in a list.
-func without(heard []SiteView, list []string) (others []string) {
-	for _, v := range heard {
+func without(reporting []SiteView, list []string) (others []string) {
+	for _, v := range reporting {
 		if !slices.Contains(list, v.Site) {
 			others = append(others, v.Site)
 		}
@@ -242,9 +242,9 @@ func without(heard []SiteView, list []string) (others []string) {
 }
 
 // disagreements returns a finding for each site that has seen for a while what others do not see.
-func (l *SiteLedger) disagreements(at time.Time, heard []SiteView, agreed map[string]bool) (list []ActiveFinding) {
+func (l *SiteLedger) disagreements(at time.Time, reporting []SiteView, agreed map[string]bool) (list []ActiveFinding) {
 	const most = 5 // sentences
-	for _, v := range heard {
+	for _, v := range reporting {
 		d := ActiveFinding{Last: at, Finding: Finding{
 			Code: SiteDisagreement, Severity: Warning, Target: v.Site,
 			Summary: msg(MsgSiteDisagrees, Args{Name: v.Site}), Remedy: msg(MsgCompareSites, Args{Name: v.Site}),
@@ -298,14 +298,14 @@ func (l *SiteLedger) replace(at time.Time, next []ActiveFinding) (changes []Chan
 	return changes
 }
 
-// ReportOf returns the report of a cluster that several sites see: that of the first one that is
-// heard, with what is decided. It is inconclusive unless more than half of the sites are heard.
+// ReportOf returns the report of a cluster that several sites see: that of the first one that
+// reports, with what is decided. It is inconclusive unless more than half of the sites report.
 func (l *SiteLedger) ReportOf(cluster string, views []SiteView) Report {
-	heard := heardOf(views)
-	if len(heard) == 0 {
-		heard = views
+	reporting := reportingViews(views)
+	if len(reporting) == 0 {
+		reporting = views
 	}
-	report := heard[0].Report
+	report := reporting[0].Report
 	report.Cluster, report.Findings, report.Timelines = cluster, nil, nil
 	for _, f := range l.active {
 		report.Findings = append(report.Findings, f.Finding)
@@ -324,7 +324,7 @@ func (l *SiteLedger) ReportOf(cluster string, views []SiteView) Report {
 	return report
 }
 
-// Silent returns the report of a site that is not heard any more.
+// Silent returns the report of a site that no longer reports.
 func (v SiteView) Silent() Report {
 	v.Report.Doubts = []Message{msg(MsgSitesSilent, Args{Values: []string{v.Site}})}
 	v.Report.Verdict = Inconclusive

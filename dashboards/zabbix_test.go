@@ -133,14 +133,14 @@ func (z *zabbix) monitor(address string) (host string) {
 	return created.IDs[0]
 }
 
-// patience is how long Zabbix may take to discover and poll.
-const patience = 4 * time.Minute
+// pollTimeout is how long Zabbix may take to discover and poll.
+const pollTimeout = 4 * time.Minute
 
 // await polls the items of a host until some have the wanted values, and others any. No item may
 // have an error.
 func (z *zabbix) await(host string, want map[string]string, others ...string) {
 	z.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Second) {
+	for deadline := time.Now().Add(pollTimeout); ; time.Sleep(time.Second) {
 		var items []struct {
 			Key   string `json:"key_"`
 			Value string `json:"lastvalue"`
@@ -161,7 +161,7 @@ func (z *zabbix) await(host string, want map[string]string, others ...string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			z.t.Fatalf("after %s got %v, want %v; without a value: %q", patience, got, want, missing)
+			z.t.Fatalf("after %s got %v, want %v; without a value: %q", pollTimeout, got, want, missing)
 		}
 	}
 }
@@ -169,7 +169,7 @@ func (z *zabbix) await(host string, want map[string]string, others ...string) {
 // awaitProblems returns the problems of a host once it has some.
 func (z *zabbix) awaitProblems(host string) []string {
 	z.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Second) {
+	for deadline := time.Now().Add(pollTimeout); ; time.Sleep(time.Second) {
 		var problems []struct{ Name string }
 		z.call("problem.get", map[string]any{"hostids": host}, &problems)
 		var names []string

@@ -63,7 +63,7 @@ func alertOf(notification alerting.Notification, w message.Writer, expires time.
 		// repeated.
 		a.Labels.Name, a.StartsAt = deploymentAlert, notification.At
 	}
-	if over(notification) {
+	if isResolved(notification) {
 		a.EndsAt = incident.Ended
 		if incident.Ended.IsZero() {
 			a.EndsAt = notification.At
@@ -93,38 +93,38 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// A record is the last alert that was sent for an incident. Records are lost when
+// A sentAlert is the last alert that was sent for an incident. It is lost when
 // stickwatch ends; an alert whose labels have changed then expires a little later.
-type record struct {
-	at     time.Time // the time of the notification
-	sent   time.Time
-	labels labels
-	over   bool
+type sentAlert struct {
+	at       time.Time // the time of the notification
+	sent     time.Time
+	labels   labels
+	resolved bool
 }
 
-// records has the record of each incident.
-type records map[string]record
+// sentAlerts has the newest alert of each incident.
+type sentAlerts map[string]sentAlert
 
-// recordFor is how long a record is kept after the last request: longer than any
+// keepSent is how long a sentAlert is kept after the last request: longer than any
 // concurrent call with an older notification may take.
-const recordFor = time.Hour
+const keepSent = time.Hour
 
 // newer reports whether a later state of the incident than that of a notification was
 // sent.
-func (r records) newer(n alerting.Notification) bool {
+func (r sentAlerts) newer(n alerting.Notification) bool {
 	known, ok := r[n.Incident.ID]
-	return ok && known.at.After(n.At) && !over(n)
+	return ok && known.at.After(n.At) && !isResolved(n)
 }
 
-// sent records the alerts that were sent.
-func (r records) sent(now time.Time, notifications []alerting.Notification) {
-	maps.DeleteFunc(r, func(_ string, known record) bool { return now.Sub(known.sent) > recordFor })
+// record records the alerts that were sent.
+func (r sentAlerts) record(now time.Time, notifications []alerting.Notification) {
+	maps.DeleteFunc(r, func(_ string, known sentAlert) bool { return now.Sub(known.sent) > keepSent })
 	for _, n := range notifications {
-		r[n.Incident.ID] = record{at: n.At, sent: now, labels: labelsOf(n.Incident), over: over(n)}
+		r[n.Incident.ID] = sentAlert{at: n.At, sent: now, labels: labelsOf(n.Incident), resolved: isResolved(n)}
 	}
 }
 
-// over reports whether a notification resolves its incident.
-func over(n alerting.Notification) bool {
+// isResolved reports whether a notification resolves its incident.
+func isResolved(n alerting.Notification) bool {
 	return n.Kind == alerting.NotificationResolved || n.Kind != alerting.NotificationDeployment && n.Incident.State == alerting.Resolved
 }

@@ -24,18 +24,18 @@ const resends = 3
 // Config configures an Alertmanager.
 type Config struct {
 	URL    *url.URL       // without /api/v2; it may contain a user and a password
-	Resend time.Duration  // the interval between calls of Keep; 0: DefaultResend
+	Resend time.Duration  // the interval between calls of Refresh; 0: DefaultResend
 	Writer message.Writer // creates the annotations
 	Client *http.Client   // nil: one with timeouts
 }
 
 // An Alertmanager sends incidents as alerts.
 type Alertmanager struct {
-	box    post.Endpoint
-	resend time.Duration
-	writer message.Writer
-	turn   chan struct{} // a lock for sending, so that a later request has the newer state
-	known  records
+	endpoint post.Endpoint
+	resend   time.Duration
+	writer   message.Writer
+	sending  chan struct{} // a lock for sending, so that a later request has the newer state
+	known    sentAlerts
 }
 
 // New returns an Alertmanager. It sends no request.
@@ -44,22 +44,22 @@ func New(c Config) (*Alertmanager, error) {
 		return nil, errors.New("parsing the Alertmanager URL: it has no host")
 	}
 	return &Alertmanager{
-		box: post.Endpoint{
+		endpoint: post.Endpoint{
 			Client: post.Client(c.Client),
 			URL:    c.URL.JoinPath("api/v2/alerts"),
 			Quote:  func(answer string) string { return answer }, // names the invalid label
 		},
-		resend: cmp.Or(c.Resend, DefaultResend),
-		writer: c.Writer,
-		turn:   make(chan struct{}, 1),
-		known:  make(records),
+		resend:  cmp.Or(c.Resend, DefaultResend),
+		writer:  c.Writer,
+		sending: make(chan struct{}, 1),
+		known:   make(sentAlerts),
 	}, nil
 }
 
-// Notify sends the incident of a notification, unless Keep has sent a newer state. It
+// Notify sends the incident of a notification, unless Refresh has sent a newer state. It
 // returns no thread.
 func (a *Alertmanager) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
-	return alerting.DeliveryRef{}, a.inTurn(ctx, func() error {
+	return alerting.DeliveryRef{}, a.exclusively(ctx, func() error {
 		if a.known.newer(n) {
 			return nil
 		}
@@ -68,14 +68,14 @@ func (a *Alertmanager) Notify(ctx context.Context, n alerting.Notification) (ale
 }
 
 // Refresh repeats firing incidents with their current state. Call it every Config.Resend
-// with all incidents that this Alertmanager was notified of. Keep does not repeat an
+// with all incidents that this Alertmanager was notified of. It does not repeat an
 // incident that was resolved in the meantime.
 func (a *Alertmanager) Refresh(ctx context.Context, firing []alerting.Incident) error {
-	return a.inTurn(ctx, func() error {
+	return a.exclusively(ctx, func() error {
 		now := time.Now()
 		var notifications []alerting.Notification
 		for _, i := range firing {
-			if !a.known[i.ID].over {
+			if !a.known[i.ID].resolved {
 				notifications = append(notifications, alerting.Notification{Kind: alerting.NotificationFired, At: now, Incident: i})
 			}
 		}
@@ -86,11 +86,11 @@ func (a *Alertmanager) Refresh(ctx context.Context, firing []alerting.Incident) 
 	})
 }
 
-// inTurn prevents concurrent requests.
-func (a *Alertmanager) inTurn(ctx context.Context, do func() error) error {
+// exclusively prevents concurrent requests.
+func (a *Alertmanager) exclusively(ctx context.Context, do func() error) error {
 	select {
-	case a.turn <- struct{}{}:
-		defer func() { <-a.turn }()
+	case a.sending <- struct{}{}:
+		defer func() { <-a.sending }()
 		return do()
 	case <-ctx.Done():
 		return alerting.Retriable{Err: fmt.Errorf("waiting for another alert to be sent: %w", ctx.Err())}
@@ -112,9 +112,9 @@ func (a *Alertmanager) send(ctx context.Context, now time.Time, notifications []
 	if err != nil {
 		return alerting.Permanent{Err: fmt.Errorf("encoding alerts: %w", err)}
 	}
-	if err := a.box.Post(ctx, http.Header{"Content-Type": {"application/json"}}, body); err != nil {
+	if err := a.endpoint.Post(ctx, http.Header{"Content-Type": {"application/json"}}, body); err != nil {
 		return err
 	}
-	a.known.sent(now, notifications)
+	a.known.record(now, notifications)
 	return nil
 }

@@ -93,7 +93,7 @@ func TestRelabelled(t *testing.T) {
 	})
 }
 
-// TestResolvedStaysSo: Keep with an outdated list does not fire a resolved incident
+// TestResolvedStaysSo: Refresh with an outdated list does not fire a resolved incident
 // again.
 func TestResolvedStaysSo(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {

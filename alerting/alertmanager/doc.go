@@ -3,7 +3,7 @@
 //
 // An incident is one alert. Alertmanager identifies alerts by their labels and
 // resolves those that are not repeated. A firing alert therefore ends three intervals
-// of [Config.Resend] from now, and [Alertmanager.Keep] repeats it. If stickwatch
+// of [Config.Resend] from now, and [Alertmanager.Refresh] repeats it. If stickwatch
 // stops, its alerts resolve without notice; monitor separately whether stickwatch is
 // up.
 //

@@ -89,16 +89,16 @@ func (o *watchOptions) takeArguments(cmd *cobra.Command, args []string) error {
 // validate returns all errors in the flags.
 func (o *watchOptions) validate(cmd *cobra.Command) error {
 	if !o.asked {
-		if lone := changed(cmd, watchSection); len(lone) > 0 {
-			return fmt.Errorf("--%s needs --watch", lone[0])
+		if given := changed(cmd, watchSection); len(given) > 0 {
+			return fmt.Errorf("--%s needs --watch", given[0])
 		}
 		return nil
 	}
 	errs := []error{
 		o.length.usageError("watch"), o.sessions.usageError("sessions"), o.maxOutage.usageError("max-outage"), o.server.validate(cmd),
 	}
-	if lone := changed(cmd, serverSection); len(lone) > 0 && !slices.Contains(lone, "server") {
-		errs = append(errs, fmt.Errorf("--%s needs --server", lone[0]))
+	if given := changed(cmd, serverSection); len(given) > 0 && !slices.Contains(given, "server") {
+		errs = append(errs, fmt.Errorf("--%s needs --server", given[0]))
 	}
 	if len(o.command) > 0 && o.length.value > 0 {
 		errs = append(errs, errors.New("--watch: got both a duration and a command: the command determines the duration"))

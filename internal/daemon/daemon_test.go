@@ -161,7 +161,7 @@ func TestDeployment(t *testing.T) {
 
 // isActive reports whether a finding about a node is active.
 func (r *running) isActive(code checks.Code, node string) bool {
-	return slices.ContainsFunc(r.Snapshots()[0].ActiveFindings, func(s checks.ActiveFinding) bool { return s.Code == code && s.Node == node })
+	return slices.ContainsFunc(r.Snapshots()[0].ActiveFindings, func(found checks.ActiveFinding) bool { return found.Code == code && found.Node == node })
 }
 
 // TestProbe: /probe returns the metrics of a new round.

@@ -70,9 +70,9 @@ func (is *incidentService) report(f checks.Finding, since time.Time) {
 		if since.IsZero() {
 			since = at
 		}
-		s := checks.ActiveFinding{Finding: f, Since: since, Last: at}.WithTimes(is.clock.shared)
-		is.selfFindings = append(is.selfFindings, s)
-		change := checks.Change{Kind: checks.Appeared, ActiveFinding: s, At: at, Reason: f.Summary.String()}
+		found := checks.ActiveFinding{Finding: f, Since: since, Last: at}.WithTimes(is.clock.shared)
+		is.selfFindings = append(is.selfFindings, found)
+		change := checks.Change{Kind: checks.Appeared, ActiveFinding: found, At: at, Reason: f.Summary.String()}
 		return history.WriteSet{Decision: is.incidentManager.Observe(at, "", []checks.Change{change}, is.selfFindings)}
 	})
 }
@@ -81,7 +81,7 @@ func (is *incidentService) report(f checks.Finding, since time.Time) {
 // again.
 func (is *incidentService) retract(some func(checks.Finding) bool) {
 	is.apply(func(at time.Time) history.WriteSet {
-		is.selfFindings = slices.DeleteFunc(is.selfFindings, func(s checks.ActiveFinding) bool { return some(s.Finding) })
+		is.selfFindings = slices.DeleteFunc(is.selfFindings, func(found checks.ActiveFinding) bool { return some(found.Finding) })
 		return history.WriteSet{Decision: is.incidentManager.Observe(at, "", nil, is.selfFindings)}
 	})
 }

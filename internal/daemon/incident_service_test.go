@@ -70,8 +70,8 @@ func (d *diskFixture) restored(t *testing.T) restoredState {
 
 // breaks reports Redis as down in a cluster.
 func (d *diskFixture) breaks(cluster string) {
-	s := redisDown()
-	d.observe(cluster, []checks.Change{{Kind: checks.Appeared, ActiveFinding: s, At: s.Since}}, []checks.ActiveFinding{s})
+	found := redisDown()
+	d.observe(cluster, []checks.Change{{Kind: checks.Appeared, ActiveFinding: found, At: found.Since}}, []checks.ActiveFinding{found})
 }
 
 func redisDown() checks.ActiveFinding {

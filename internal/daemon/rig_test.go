@@ -247,9 +247,9 @@ func (r *running) incidents(t *testing.T) (list []string) {
 // activeFindings returns when the active finding about the dependency started.
 func (r *running) activeFindings(t *testing.T) time.Time {
 	t.Helper()
-	for _, s := range r.Snapshots()[0].ActiveFindings {
-		if s.Code == checks.DependencyDown {
-			return s.Since
+	for _, found := range r.Snapshots()[0].ActiveFindings {
+		if found.Code == checks.DependencyDown {
+			return found.Since
 		}
 	}
 	t.Fatal("nothing stands")

@@ -11,7 +11,7 @@ import (
 )
 
 func TestMoves(t *testing.T) {
-	const well = "111111111111111111111111111111"
+	const alwaysUp = "111111111111111111111111111111"
 	for _, tt := range []struct {
 		name string
 		fixture
@@ -26,7 +26,7 @@ func TestMoves(t *testing.T) {
 			checks.Healthy,
 		},
 		{
-			"a restart that throws users out",
+			"a restart that loses sessions",
 			fixture{sessions: []string{"+111!2+222", "+22222"}, nodes: map[string]string{"node1": "11xxx111"}},
 			[]string{"node1>node2 lost restart"},
 			checks.Failing,
@@ -44,44 +44,44 @@ func TestMoves(t *testing.T) {
 			checks.Failing,
 		},
 		{
-			"lost where it was, by a restart between two looks",
-			fixture{sessions: []string{"+111!1+111", "+2222"}, nodes: map[string]string{"node1": well}, before: "7 8", after: "9 8"},
+			"lost at its own node, by a restart between two rounds",
+			fixture{sessions: []string{"+111!1+111", "+2222"}, nodes: map[string]string{"node1": alwaysUp}, before: "7 8", after: "9 8"},
 			[]string{"node1>node1 lost restart"},
 			checks.Failing,
 		},
 		{
-			"a node that does not come back",
+			"a node that stays down",
 			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": "11xxx"}},
 			[]string{"node1>node2 kept down allowed"},
 			checks.Healthy,
 		},
 		{
 			"drift",
-			fixture{sessions: []string{"+1112122", "+22222"}, nodes: map[string]string{"node1": well}, newClients: []string{"121212121212"}},
+			fixture{sessions: []string{"+1112122", "+22222"}, nodes: map[string]string{"node1": alwaysUp}, newClients: []string{"121212121212"}},
 			[]string{"node1>node2 kept unexplained", "node2>node1 kept unexplained", "node1>node2 kept unexplained"},
 			checks.Failing,
 		},
 		{
 			"a client that moves once and stays, as when the list of servers changes",
-			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, newClients: []string{"121212121212"}},
+			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": alwaysUp}, newClients: []string{"121212121212"}},
 			[]string{"node1>node2 kept unexplained"},
 			checks.Degraded,
 		},
 		{
 			"the same twice, which loses a session",
-			fixture{sessions: []string{"+111222222222222!1+111", "+22222"}, nodes: map[string]string{"node1": well}, newClients: []string{"121212121212"}},
+			fixture{sessions: []string{"+111222222222222!1+111", "+22222"}, nodes: map[string]string{"node1": alwaysUp}, newClients: []string{"121212121212"}},
 			[]string{"node1>node2 kept unexplained", "node2>node1 lost unexplained"},
 			checks.Failing,
 		},
 		{
 			"a drain too short for new clients to show it, until the last round does",
-			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, newClients: []string{"1212222"}, outAtEnd: "node1"},
+			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": alwaysUp}, newClients: []string{"1212222"}, outAtEnd: "node1"},
 			[]string{"node1>node2 kept ejection allowed"},
 			checks.Healthy,
 		},
 		{
 			"a node that still answers others is not out",
-			fixture{sessions: []string{"+1112222", "+22222", "+1111111"}, nodes: map[string]string{"node1": well}, newClients: []string{"1212222"}, outAtEnd: "node1"},
+			fixture{sessions: []string{"+1112222", "+22222", "+1111111"}, nodes: map[string]string{"node1": alwaysUp}, newClients: []string{"1212222"}, outAtEnd: "node1"},
 			[]string{"node1>node2 kept unexplained"},
 			checks.Degraded,
 		},
@@ -99,7 +99,7 @@ func TestMoves(t *testing.T) {
 		},
 		{
 			"a drain that the balancer reports",
-			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, balancerStates: map[string]string{"node1": "udddd"}},
+			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": alwaysUp}, balancerStates: map[string]string{"node1": "udddd"}},
 			[]string{"node1>node2 kept drain allowed"},
 			checks.Healthy,
 		},
@@ -114,14 +114,14 @@ func TestMoves(t *testing.T) {
 		},
 		{
 			"an ejection that the balancer reports",
-			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": well}, balancerStates: map[string]string{"node1": "uxxxu"}},
+			fixture{sessions: []string{"+1112222", "+22222"}, nodes: map[string]string{"node1": alwaysUp}, balancerStates: map[string]string{"node1": "uxxxu"}},
 			[]string{"node1>node2 kept ejection allowed"},
 			checks.Healthy,
 		},
 		{
 			"an ejection that a client shows who should be there, and the way back",
 			fixture{
-				sessions: []string{"+11122211", "+2222222"}, nodes: map[string]string{"node1": well},
+				sessions: []string{"+11122211", "+2222222"}, nodes: map[string]string{"node1": alwaysUp},
 				newClients: []string{"node1: 111222111", "node2: 222222222"},
 			},
 			[]string{"node1>node2 kept ejection allowed", "node2>node1 kept return allowed"},
@@ -140,7 +140,7 @@ func TestMoves(t *testing.T) {
 			checks.Degraded,
 		},
 		{
-			"the same when that time is over",
+			"the same after fail_timeout",
 			fixture{
 				sessions: []string{"+1..................................1112222", "+2222222"}, nodes: map[string]string{"node1": "1xx11111111111"},
 				failTimeout: time.Second,
@@ -149,13 +149,13 @@ func TestMoves(t *testing.T) {
 			checks.Degraded,
 		},
 		{
-			"any heir while the client's own node is out",
+			"any successor while the owner node is out",
 			fixture{sessions: []string{"+1112233311", "+2222222"}, nodes: map[string]string{"node1": "111xxx111111"}, failTimeout: time.Second},
 			[]string{"node1>node2 kept restart allowed", `node2>"node3" kept restart allowed`, `"node3">node1 kept return allowed`},
 			checks.Healthy,
 		},
 		{
-			"moves from node to node while the client's own does not come back",
+			"moves from node to node while the owner stays down",
 			fixture{sessions: []string{"+1112233322", "+2222222"}, nodes: map[string]string{"node1": "111xxx"}, failTimeout: time.Second},
 			[]string{"node1>node2 kept down allowed", `node2>"node3" kept down allowed`, `"node3">node2 kept down allowed`},
 			checks.Healthy,
@@ -245,7 +245,7 @@ func TestMaxOutage(t *testing.T) {
 	} {
 		s := fixture{sessions: []string{"+11x11", "+2222"}, limits: Limits{MaxOutage: &limit}}
 		if got := s.judged(t).Verdict(); got != want {
-			t.Errorf("%s put up with: got %s, want %s", limit, got, want)
+			t.Errorf("max outage %s: got %s, want %s", limit, got, want)
 		}
 	}
 	if got := (fixture{sessions: []string{"+11x11", "+2222"}}).judged(t).Verdict(); got != checks.Degraded {
@@ -298,7 +298,7 @@ func TestTimelineIsBounded(t *testing.T) {
 		tr.Add(Sample{At: testTime.Add(time.Duration(i)), Good: true, Label: string(rune('a' + i%2))})
 	}
 	if all, _ := tr.requests(); len(tr) != maxRuns || all != 2*maxRuns+1 {
-		t.Errorf("got %d stretches of %d requests, want %d of %d", len(tr), all, maxRuns, 2*maxRuns+1)
+		t.Errorf("got %d runs of %d requests, want %d of %d", len(tr), all, maxRuns, 2*maxRuns+1)
 	}
 }
 
@@ -312,8 +312,8 @@ func TestNoLoss(t *testing.T) {
 		limits Limits
 		want   checks.Verdict
 	}{
-		{"put up with", probes.PolicySticky, Limits{}, checks.Degraded},
-		{"not put up with", probes.PolicySticky, Limits{NoLoss: true}, checks.Failing},
+		{"allowed", probes.PolicySticky, Limits{}, checks.Degraded},
+		{"not allowed", probes.PolicySticky, Limits{NoLoss: true}, checks.Failing},
 		{"nor ignored", probes.PolicySticky, Limits{NoLoss: true, Ignore: []checks.Code{checks.SessionLost}}, checks.Failing},
 		{"without sessions", probes.PolicyNone, Limits{NoLoss: true}, checks.Inconclusive},
 	} {

@@ -29,7 +29,7 @@ func readCaddy(src source, file string) (*parsedConfig, error) {
 		r.options(options.block)
 	}
 	for _, site := range caddySites(tree) {
-		r.sawAll(site.block)
+		r.recordDirectives(site.block)
 		s := caddyScope{site: site, frontends: r.frontends(site), path: "/", to: "/"}
 		if err := r.follow(site.block, s); err != nil {
 			return nil, err
@@ -168,9 +168,9 @@ func (r *caddyReader) follow(block []directive, scope caddyScope) error {
 		case "uri", "rewrite":
 			scope = r.rewritten(line, scope)
 		case "php_fastcgi":
-			r.sawServers(line.position, phrase.New("%s, which speaks FastCGI", line.text()), httpOnlyNodes)
+			r.recordUnprobeable(line.position, phrase.New("%s, which speaks FastCGI", line.text()), httpOnlyNodes)
 		case "proxy":
-			r.saw(line.position, phrase.New("%s, which is Caddy 1", line.text()), phrase.New("Caddy 2 writes reverse_proxy: convert the file"))
+			r.recordUnusable(line.position, phrase.New("%s, which is Caddy 1", line.text()), phrase.New("Caddy 2 writes reverse_proxy: convert the file"))
 		}
 	}
 	return nil

@@ -27,7 +27,7 @@ func (r *caddyReader) proxy(line directive, scope caddyScope, matchers map[strin
 		return err
 	}
 	if len(upstream.servers) == 0 && upstream.dynamic.IsZero() {
-		r.sawServers(line.position, phrase.New("%s, without a server that can be probed", line.text()), phrase.Phrase{})
+		r.recordUnprobeable(line.position, phrase.New("%s, without a server that can be probed", line.text()), phrase.Phrase{})
 		return nil
 	}
 	if known := r.same(upstream); known != nil {

@@ -27,7 +27,7 @@ func (r *traefikReader) compose(services value) value {
 		}
 	}
 	if len(root.keys) == 0 {
-		r.saw(services.position, phrase.New("services without labels of Traefik"), phrase.Phrase{})
+		r.recordUnusable(services.position, phrase.New("services without labels of Traefik"), phrase.Phrase{})
 	}
 	return root
 }

@@ -40,10 +40,10 @@ func readEnvoy(src source, file string) (*parsedConfig, error) {
 			r.listener(l)
 		}
 		if dynamic := root.get("dynamic_resources"); dynamic.exists() {
-			r.saw(dynamic.position, phrase.New("dynamic_resources, whose clusters come from a control plane"), phrase.New("write the clusters as static_resources, as in the answer of /config_dump"))
+			r.recordUnusable(dynamic.position, phrase.New("dynamic_resources, whose clusters come from a control plane"), phrase.New("write the clusters as static_resources, as in the answer of /config_dump"))
 		}
 		for _, key := range root.keys {
-			r.sawAll([]directive{{name: key}})
+			r.recordDirectives([]directive{{name: key}})
 		}
 	}
 	for _, u := range r.upstreams { // those of filters, tracing and similar
@@ -210,7 +210,7 @@ func (r *envoyReader) listener(l value) {
 		for _, filter := range chain.get("filters").list() {
 			config := filter.get("typed_config")
 			if !strings.Contains(filter.get("name").text+config.get("@type").text, "http_connection_manager") && !config.get("route_config").exists() {
-				r.saw(filter.position, phrase.New("the filter %s, which balances connections", filter.get("name").text), phrase.Phrase{})
+				r.recordUnusable(filter.position, phrase.New("the filter %s, which balances connections", filter.get("name").text), phrase.Phrase{})
 				r.tcp(config)
 				continue
 			}
@@ -262,7 +262,7 @@ func (r *envoyReader) virtualHost(host, config value, secure bool, frontends fun
 		for _, target := range r.targets(v.get("route")) {
 			way := m
 			way.only = cmp.Or(way.only, target.only)
-			target.lead(v.position, []match{way}, frontends, envoyChange(v.get("route")))
+			target.addMatches(v.position, []match{way}, frontends, envoyChange(v.get("route")))
 			target.envoySession(config)
 			target.tcp = phrase.Phrase{}
 			if literal := v.get("route", "host_rewrite_literal").text; validAddress(literal) {

@@ -36,7 +36,7 @@ func readHAProxy(src source, file string) (*parsedConfig, error) {
 	}
 	r := &haproxyReader{parsedConfig: parsedConfig{noteList: notes}, source: src, file: file, maps: map[string][][]string{}, dns: map[string]string{}}
 	r.part = !slices.ContainsFunc(tree, func(d directive) bool { return d.name == "global" || d.name == "defaults" })
-	r.sawAll(tree)
+	r.recordDirectives(tree)
 	for resolvers := range among(tree, "resolvers") {
 		for nameserver := range among(resolvers.block, "nameserver") {
 			r.dns[resolvers.arg(0)] = cmp.Or(r.dns[resolvers.arg(0)], nameserver.arg(1))
@@ -54,9 +54,9 @@ func readHAProxy(src source, file string) (*parsedConfig, error) {
 		if len(u.servers) > 0 || !u.dynamic.IsZero() {
 			r.upstreams = append(r.upstreams, u)
 		} else {
-			r.saw(d.position, phrase.New("%s %s without a server that can be probed", d.name, d.arg(0)), phrase.Phrase{})
+			r.recordUnusable(d.position, phrase.New("%s %s without a server that can be probed", d.name, d.arg(0)), phrase.Phrase{})
 			_, sockets := last(d.block, "server")
-			r.seen[len(r.seen)-1].users = sockets
+			r.unusable[len(r.unusable)-1].users = sockets
 		}
 	}
 	for _, d := range tree {

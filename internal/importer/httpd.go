@@ -41,7 +41,7 @@ func readApache(src source, file string) (*parsedConfig, error) {
 		r.host(h, tree)
 	}
 	r.look(tree)
-	r.sawAll(tree)
+	r.recordDirectives(tree)
 	return &r.parsedConfig, nil
 }
 
@@ -130,13 +130,13 @@ func (r *httpdReader) look(block []directive) {
 		case d.name == "redirect" || d.name == "redirectmatch" || d.name == "redirectpermanent" || d.name == "rewriterule":
 			r.redirectTo(d.position, d.args)
 		case d.name == "jkmount" || d.name == "jkworkersfile" || d.name == "jkmountfile":
-			r.saw(d.position, phrase.Quote(d.text()), phrase.New("mod_jk has its balancers in workers.properties: stickwatch init --mod-jk FILE"))
+			r.recordUnusable(d.position, phrase.Quote(d.text()), phrase.New("mod_jk has its balancers in workers.properties: stickwatch init --mod-jk FILE"))
 		case d.name == "proxypass" && len(d.args) > 0 && strings.Contains(target, "://") && !isBalancer(target):
-			r.saw(d.position, phrase.Quote(d.text()), oneServer)
+			r.recordUnusable(d.position, phrase.Quote(d.text()), oneServer)
 		case d.name == "weblogiccluster" || d.name == "weblogichost":
-			r.sawServers(d.position, phrase.New("%s, of WebLogic's plug-in", d.text()), phrase.New("describe the cluster with --balancer URL --node ID=URL --profile weblogic"))
+			r.recordUnprobeable(d.position, phrase.New("%s, of WebLogic's plug-in", d.text()), phrase.New("describe the cluster with --balancer URL --node ID=URL --profile weblogic"))
 		case d.name == "sethandler" && strings.HasPrefix(d.arg(0), "proxy:"):
-			r.sawServers(d.position, phrase.Quote(d.text()), httpOnlyNodes)
+			r.recordUnprobeable(d.position, phrase.Quote(d.text()), httpOnlyNodes)
 		}
 	}
 }

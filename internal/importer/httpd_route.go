@@ -50,7 +50,7 @@ func (r *httpdReader) rewrite(line directive, conditions []directive, only phras
 		return nil
 	}
 	if !isBalancer(line.arg(1)) {
-		r.saw(line.position, phrase.Quote(line.text()), oneServer)
+		r.recordUnusable(line.position, phrase.Quote(line.text()), oneServer)
 		return nil
 	}
 	u, to := r.target(line, line.arg(1))

@@ -118,13 +118,13 @@ const maxSeen = 3
 // instead returns what a file without an upstream has, and what to do about it.
 func (p *parsedConfig) instead() string {
 	var facts, advice []string
-	for _, s := range p.seen[:min(len(p.seen), maxSeen)] {
+	for _, s := range p.unusable[:min(len(p.unusable), maxSeen)] {
 		facts = append(facts, english(s.withPosition(s.what)))
 		if text := english(s.advice); text != "" && !slices.Contains(advice, text) {
 			advice = append(advice, text)
 		}
 	}
-	if more := len(p.seen) - maxSeen; more > 0 {
+	if more := len(p.unusable) - maxSeen; more > 0 {
 		facts = append(facts, fmt.Sprintf("and %d more", more))
 	}
 	for _, note := range p.noteList[:min(len(p.noteList), maxSeen)] {
@@ -163,7 +163,7 @@ func (imp *Import) choose(found *parsedConfig, names []string) ([]*upstream, err
 			imp.note("%s %s: it is left out%s", u.subject(), u.unfitReason(), u.wouldTake())
 		}
 	}
-	for _, other := range found.seen {
+	for _, other := range found.unusable {
 		if other.users {
 			imp.note("%s: it is left out", other.withPosition(other.what))
 		}

@@ -43,14 +43,14 @@ func readKubernetes(src source, file string) (*parsedConfig, error) {
 				r.sets = append(r.sets, d)
 			}
 			r.workloads = append(r.workloads, d)
-			r.sawAll([]directive{{name: kind}})
+			r.recordDirectives([]directive{{name: kind}})
 		case "Ingress":
 			ingresses = append(ingresses, d)
 		case "IngressRoute", "HTTPRoute", "VirtualService", "Gateway":
-			r.saw(d.position, phrase.New("kind %s", kind), phrase.New("init reads Ingress and Service manifests"))
+			r.recordUnusable(d.position, phrase.New("kind %s", kind), phrase.New("init reads Ingress and Service manifests"))
 		case "":
 		default:
-			r.sawAll([]directive{{name: kind}})
+			r.recordDirectives([]directive{{name: kind}})
 		}
 	}
 	for _, d := range ingresses {
@@ -70,7 +70,7 @@ func (r *kubeReader) published() {
 		kind := service.get("spec", "type").text
 		port := kubeWebPort(service)
 		if kind != "NodePort" && kind != "LoadBalancer" || !port.exists() {
-			r.saw(service.position, phrase.New("the Service %s without an Ingress", kubeName(service)), phrase.New("add the Ingress manifest"))
+			r.recordUnusable(service.position, phrase.New("the Service %s without an Ingress", kubeName(service)), phrase.New("add the Ingress manifest"))
 			continue
 		}
 		backend := value{position: service.position}
@@ -214,7 +214,7 @@ func (r *kubeReader) way(d value, notes kubeNotes, backend value, m match, host,
 		return []frontend{e}
 	}
 	at := backend.position
-	u.lead(at, []match{m}, frontends, func(way route) (route, bool) {
+	u.addMatches(at, []match{m}, frontends, func(way route) (route, bool) {
 		target := notes.get("rewrite-target").text
 		if target == "" {
 			return way, true

@@ -50,8 +50,8 @@ func (m match) route(at position) route {
 	return route{position: at, path: m.path, to: m.path, exact: m.exact, guess: m.guess}
 }
 
-// lead adds the ways of matches to u, at the addresses that frontends returns for a host.
-func (u *upstream) lead(at position, matches []match, frontends func(host string) []frontend, change func(route) (route, bool)) {
+// addMatches adds the ways of matches to u, at the addresses that frontends returns for a host.
+func (u *upstream) addMatches(at position, matches []match, frontends func(host string) []frontend, change func(route) (route, bool)) {
 	for i, m := range matches {
 		site := u.site(at, frontends(m.host))
 		if i > 0 && m.host != matches[0].host && m.host != "" {

@@ -36,7 +36,7 @@ func readModJK(src source, file string) (*parsedConfig, error) {
 				return nil, err
 			}
 		case "ajp13", "ajp14", "":
-			reader.saw(w.position, phrase.New("the worker %s", name), oneServer)
+			reader.recordUnusable(w.position, phrase.New("the worker %s", name), oneServer)
 		}
 	}
 	return &reader.parsedConfig, nil

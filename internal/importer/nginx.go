@@ -55,16 +55,16 @@ func readNginx(src source, file string) (*parsedConfig, error) {
 	for d := range among(http, "location") { // a location without its server, as in documentation
 		reader.locations([]directive{d}, main)
 	}
-	reader.sawStreams(tree)
-	reader.sawAll(http)
+	reader.recordStreams(tree)
+	reader.recordDirectives(http)
 	return &reader.parsedConfig, nil
 }
 
-// sawStreams records upstreams of the stream module.
-func (r *nginxReader) sawStreams(tree []directive) {
+// recordStreams records upstreams of the stream module.
+func (r *nginxReader) recordStreams(tree []directive) {
 	for stream := range among(tree, "stream") {
 		for d := range among(stream.block, "upstream") {
-			r.sawServers(d.position, phrase.New("stream upstream %s, which balances connections, and whose servers may be no web servers", d.arg(0)),
+			r.recordUnprobeable(d.position, phrase.New("stream upstream %s, which balances connections, and whose servers may be no web servers", d.arg(0)),
 				phrase.New("to watch web servers behind it, use --balancer URL --node ID=URL"))
 		}
 	}
@@ -86,22 +86,22 @@ func nginxHTTP(tree []directive) []directive {
 
 // An nginxScope is the context that a block inherits.
 type nginxScope struct {
-	server      directive     // the nearest one; zero: none
-	location    position      // of the nearest location
-	path        route         // of that location
-	pattern     pattern       // of that location; zero: it is no regular expression
-	fallen      bool          // a named location is followed
-	only        phrase.Phrase // condition of the nearest "if"; zero: none
-	ended       directive     // the return that answers every request; zero: none
-	rewrites    []directive
-	hostHeader  string
-	realIP      string   // real_ip_header
-	trusted     []string // set_real_ip_from
-	errorLog    string
-	warningsOff bool              // the error log's level is above warn
-	set         map[string]string // variables with a constant value
-	password    directive         // auth_basic; zero, or "off": none
-	login       directive         // auth_request, likewise
+	server          directive     // the nearest one; zero: none
+	location        position      // of the nearest location
+	path            route         // of that location
+	pattern         pattern       // of that location; zero: it is no regular expression
+	inNamedLocation bool          // a named location is followed
+	only            phrase.Phrase // condition of the nearest "if"; zero: none
+	ended           directive     // the return that answers every request; zero: none
+	rewrites        []directive
+	hostHeader      string
+	realIP          string   // real_ip_header
+	trusted         []string // set_real_ip_from
+	errorLog        string
+	warningsOff     bool              // the error log's level is above warn
+	set             map[string]string // variables with a constant value
+	password        directive         // auth_basic; zero, or "off": none
+	login           directive         // auth_request, likewise
 }
 
 // within returns the scope of a block in s.
@@ -149,7 +149,7 @@ func (r *nginxReader) server(d directive, s nginxScope) {
 	if d.block == nil {
 		return
 	}
-	r.sawAll(d.block)
+	r.recordDirectives(d.block)
 	for _, ends := range slices.Concat(slices.Collect(among(d.block, "return")), slices.Collect(among(d.block, "rewrite"))) {
 		r.redirectTo(ends.position, ends.args)
 	}
@@ -161,9 +161,9 @@ func (r *nginxReader) server(d directive, s nginxScope) {
 	r.locations(d.block, s)
 }
 
-// lead returns the site at which a scope leads users to u, and sets the properties of u
+// siteOf returns the site at which users in a scope reach u, and sets the properties of u
 // that follow from the scope.
-func (r *nginxReader) lead(u *upstream, scope nginxScope, names ...string) *site {
+func (r *nginxReader) siteOf(u *upstream, scope nginxScope, names ...string) *site {
 	at := scope.server.position
 	if len(names) > 0 {
 		at = scope.path.position
@@ -223,10 +223,10 @@ func (r *nginxReader) locations(block []directive, s nginxScope) {
 // fallback follows try_files to the named location that gets requests without a file.
 func (r *nginxReader) fallback(d directive, s nginxScope) {
 	name := d.arg(len(d.args) - 1)
-	if s.fallen || !strings.HasPrefix(name, "@") {
+	if s.inNamedLocation || !strings.HasPrefix(name, "@") {
 		return
 	}
-	s.fallen = true
+	s.inNamedLocation = true
 	if s.path == (route{}) { // of the server: all paths
 		s.path = route{position: d.position, path: "/"}
 	}
@@ -248,11 +248,11 @@ func (r *nginxReader) otherPass(d directive, s nginxScope) {
 	protocol := otherProtocols[d.name]
 	u := r.named(name)
 	if u == nil {
-		r.sawServers(d.position, phrase.New("%s %s, which speaks %s", d.name, d.arg(0), protocol), httpOnlyNodes)
+		r.recordUnprobeable(d.position, phrase.New("%s %s, which speaks %s", d.name, d.arg(0), protocol), httpOnlyNodes)
 		return
 	}
 	u.dynamic = d.remark("%s: its servers speak %s, and no plain HTTP", d.name, protocol)
-	s.locate(r.lead(u, s), "")
+	s.locate(r.siteOf(u, s), "")
 }
 
 // inside returns the scope of a location block.
@@ -285,16 +285,16 @@ func (r *nginxReader) pass(line directive, scope nginxScope) {
 	case u == nil && (name == "" || isVariable(name) || strings.HasPrefix(uri, "$") && uri != "$uri"):
 		r.note("%s: proxy_pass %s: a variable, whose upstream is unknown", line.position, line.arg(0))
 	case u == nil && scope.resolvedName(line.arg(0), name): // nginx asks DNS again and again
-		r.saw(line.position, phrase.New("proxy_pass %s to %s", line.arg(0), name), phrase.New("if that name has several addresses, write nodes_from: {dns: {name: NAME, type: A, port: PORT}}; %s", oneServer))
+		r.recordUnusable(line.position, phrase.New("proxy_pass %s to %s", line.arg(0), name), phrase.New("if that name has several addresses, write nodes_from: {dns: {name: NAME, type: A, port: PORT}}; %s", oneServer))
 	case u == nil:
-		r.saw(line.position, phrase.New("proxy_pass %s, a single server", line.arg(0)), oneServer)
+		r.recordUnusable(line.position, phrase.New("proxy_pass %s, a single server", line.arg(0)), oneServer)
 	case scope.ended.name != "":
 		r.note("%s: proxy_pass %s is never reached: return is at %s", line.position, line.arg(0), scope.ended.position)
 	default:
 		if scheme == "https" {
 			u.secure("80")
 		}
-		scope.locate(r.lead(u, scope), uri)
+		scope.locate(r.siteOf(u, scope), uri)
 	}
 }
 
@@ -315,14 +315,14 @@ func (r *nginxReader) passMapped(d directive, scope nginxScope, scheme string, c
 		}
 		switch {
 		case entry.name == "default" && chosen.name == "map", entry.name == "*" && chosen.name == "split_clients":
-			scope.locate(r.lead(upstream, scope), "")
+			scope.locate(r.siteOf(upstream, scope), "")
 		case byHost && public(entry.name):
 			inner := scope
 			inner.path.position = entry.position
-			inner.locate(r.lead(upstream, inner, entry.name), "")
+			inner.locate(r.siteOf(upstream, inner, entry.name), "")
 		default:
 			upstream.onlyIf(entry.position, phrase.New("only requests for which %s %s gives %s", chosen.name, chosen.arg(0), entry.name))
-			r.lead(upstream, scope)
+			r.siteOf(upstream, scope)
 		}
 	}
 	if len(chosen.block) == 0 {

@@ -59,16 +59,16 @@ func readTraefik(src source, file string) (*parsedConfig, error) {
 // look records what a file has instead of services of http.
 func (r *traefikReader) look(root value) {
 	for name, v := range root.get("tcp", "services").entries() {
-		r.sawServers(v.position, phrase.New("tcp service %s, which balances connections", name), phrase.Phrase{})
+		r.recordUnprobeable(v.position, phrase.New("tcp service %s, which balances connections", name), phrase.Phrase{})
 	}
 	if kind := root.get("kind"); kind.exists() && root.get("apiVersion").exists() {
-		r.saw(kind.position, phrase.New("a manifest of Kubernetes"), phrase.New("stickwatch init --kubernetes FILE"))
+		r.recordUnusable(kind.position, phrase.New("a manifest of Kubernetes"), phrase.New("stickwatch init --kubernetes FILE"))
 	}
 	for name, v := range root.get("backends").entries() {
-		r.saw(v.position, phrase.New("backend %s, which is Traefik 1", name), phrase.New("convert the file to Traefik 3: http.routers and http.services"))
+		r.recordUnusable(v.position, phrase.New("backend %s, which is Traefik 1", name), phrase.New("convert the file to Traefik 3: http.routers and http.services"))
 	}
 	for _, key := range root.keys {
-		r.sawAll([]directive{{name: key}})
+		r.recordDirectives([]directive{{name: key}})
 	}
 }
 
@@ -126,7 +126,7 @@ func (r *traefikReader) provided(file string, provider value) (roots []value, er
 			}
 		}
 		if len(names) == 0 {
-			r.saw(provider.position, phrase.New("the static configuration, whose services are in %s", name), phrase.New("give that file"))
+			r.recordUnusable(provider.position, phrase.New("the static configuration, whose services are in %s", name), phrase.New("give that file"))
 		}
 	}
 	slices.Sort(names)
@@ -254,7 +254,7 @@ func (r *traefikReader) routers(root value) {
 			if path.login != (position{}) {
 				target.asksLogin(path.login, "forwardAuth")
 			}
-			target.upstream.lead(v.position, ways, func(host string) []frontend { return r.frontends(v, secure, host) }, path.change)
+			target.upstream.addMatches(v.position, ways, func(host string) []frontend { return r.frontends(v, secure, host) }, path.change)
 		}
 	}
 }

@@ -206,7 +206,7 @@ type parsedConfig struct {
 	noteList
 	upstreams []*upstream
 	anyCase   bool       // names of upstreams are compared without case
-	seen      []seen     // what it has instead of upstreams
+	unusable  []unusable // what it has instead of upstreams
 	has       []string   // names of its directives
 	targets   []frontend // hosts to which redirects lead
 }
@@ -243,8 +243,8 @@ func (p *parsedConfig) nameFrontends(u *upstream) {
 	}
 }
 
-// sawAll records the names of a file's directives.
-func (p *parsedConfig) sawAll(tree []directive) {
+// recordDirectives records the names of a file's directives.
+func (p *parsedConfig) recordDirectives(tree []directive) {
 	for _, d := range tree {
 		if name := probes.Clean(cmp.Or(d.written, d.name), 40); !slices.Contains(p.has, name) && len(p.has) <= maxNames {
 			p.has = append(p.has, name)
@@ -252,8 +252,8 @@ func (p *parsedConfig) sawAll(tree []directive) {
 	}
 }
 
-// A seen is something in a file that is no cluster of web servers.
-type seen struct {
+// An unusable is something in a file that is no cluster of web servers.
+type unusable struct {
 	position
 	what   phrase.Phrase // such as "stream upstream web, which balances connections"
 	advice phrase.Phrase // what to do about it; zero: nothing
@@ -269,15 +269,15 @@ func (p *parsedConfig) named(name string) *upstream {
 	return nil
 }
 
-// saw records what the file has instead of an upstream.
-func (p *parsedConfig) saw(at position, what, advice phrase.Phrase) {
-	p.seen = append(p.seen, seen{at, what, advice, false})
+// recordUnusable records what the file has instead of an upstream.
+func (p *parsedConfig) recordUnusable(at position, what, advice phrase.Phrase) {
+	p.unusable = append(p.unusable, unusable{at, what, advice, false})
 }
 
-// sawServers records servers that stickwatch cannot ask.
-func (p *parsedConfig) sawServers(at position, what, advice phrase.Phrase) {
-	p.saw(at, what, advice)
-	p.seen[len(p.seen)-1].users = true
+// recordUnprobeable records servers that stickwatch cannot ask.
+func (p *parsedConfig) recordUnprobeable(at position, what, advice phrase.Phrase) {
+	p.recordUnusable(at, what, advice)
+	p.unusable[len(p.unusable)-1].users = true
 }
 
 // distinct reports two upstreams of the same name, which no product accepts.

@@ -49,9 +49,9 @@ func TestSuspendAndResume(t *testing.T) {
 	}
 
 	server.Suspend()
-	family := descendants(t, server.PID())
+	processes := descendants(t, server.PID())
 	server.Stop()
-	checkGone(t, "stopped while frozen", server.Process, family)
+	checkGone(t, "stopped while frozen", server.Process, processes)
 }
 
 // TestServersDieWithTheTestProcess: a test process that is killed runs no cleanup, but
@@ -73,12 +73,12 @@ func TestServersDieWithTheTestProcess(t *testing.T) {
 	for lines := bufio.NewScanner(output); master == 0 && lines.Scan(); {
 		fmt.Sscanf(lines.Text(), "holding %d", &master)
 	}
-	family := descendants(t, master)
+	processes := descendants(t, master)
 	if err := holder.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	holder.Wait()
-	await(t, "gone", func() bool { return len(runningPIDs(family)) == 0 })
+	await(t, "gone", func() bool { return len(runningPIDs(processes)) == 0 })
 }
 
 // TestHoldServers is not a test but the process that TestServersDieWithTheTestProcess
@@ -93,8 +93,8 @@ func TestHoldServers(t *testing.T) {
 }
 
 // checkGone fails the test if a server still accepts connections, or any process of its
-// family lives.
-func checkGone(t *testing.T, how string, server *Process, family []int) {
+// processes lives.
+func checkGone(t *testing.T, how string, server *Process, processes []int) {
 	t.Helper()
 	if pid := server.PID(); pid != 0 {
 		t.Errorf("the %s server has process id %d", how, pid)
@@ -103,7 +103,7 @@ func checkGone(t *testing.T, how string, server *Process, family []int) {
 		t.Errorf("the %s server: %v", how, err)
 	}
 	// Processes that the parent did not wait for exit a moment later.
-	await(t, "gone", func() bool { return len(runningPIDs(family)) == 0 })
+	await(t, "gone", func() bool { return len(runningPIDs(processes)) == 0 })
 }
 
 func needProc(t *testing.T) {
@@ -127,15 +127,15 @@ func descendants(t *testing.T, pid int) []int {
 			parents[child], _ = strconv.Atoi(fields[1])
 		}
 	}
-	family := []int{pid}
-	for i := 0; i < len(family); i++ {
+	processes := []int{pid}
+	for i := 0; i < len(processes); i++ {
 		for child, parent := range parents {
-			if parent == family[i] {
-				family = append(family, child)
+			if parent == processes[i] {
+				processes = append(processes, child)
 			}
 		}
 	}
-	return family
+	return processes
 }
 
 func runningPIDs(pids []int) []int {

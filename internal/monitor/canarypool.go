@@ -92,7 +92,7 @@ func each[C any](ctx context.Context, canaries []C, task func(i int, b C)) {
 // runRound sends the requests of a full round: each canary returns, writes, and returns to
 // check the written value. It skips canaries that still wait for a response in the follow-up
 // before. The reserve returns once if returnReserve is set.
-func (p *canaryPool) runRound(ctx context.Context, before *followUp, returnReserve bool) {
+func (p *canaryPool) runRound(ctx context.Context, before *followUpBatch, returnReserve bool) {
 	reserve := begin(func() {
 		if returnReserve {
 			each(ctx, p.reserve, func(_ int, canary *pooledCanary) {

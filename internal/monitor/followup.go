@@ -13,8 +13,8 @@ import (
 	"stickwatch/probes"
 )
 
-// A followUp is one request of each canary between two full rounds.
-type followUp struct {
+// A sendFollowUps is one request of each canary between two full rounds.
+type followUpBatch struct {
 	*task // ends after the last request
 	pairs []pair
 
@@ -23,10 +23,10 @@ type followUp struct {
 	answers map[*pooledCanary]probes.Exchange // not yet returned by take
 }
 
-// followUp sends one request of every canary. A due idle canary, a new client or a client of the
+// sendFollowUps sends one request of every canary. A due idle canary, a new client or a client of the
 // reserve replaces the canary of the same slot. mayLeaveOut allows that a canary sends none.
-func (p *canaryPool) followUp(ctx context.Context, pairs []pair, mayLeaveOut bool) *followUp {
-	f := &followUp{
+func (p *canaryPool) sendFollowUps(ctx context.Context, pairs []pair, mayLeaveOut bool) *followUpBatch {
+	f := &followUpBatch{
 		pairs: pairs, waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange),
 	}
 	p.followUps++
@@ -123,7 +123,7 @@ func (c *pooledCanary) writeOrReturn(ctx context.Context) probes.Exchange {
 	return c.Return(ctx)
 }
 
-func (f *followUp) answered(c *pooledCanary, ex probes.Exchange) {
+func (f *followUpBatch) answered(c *pooledCanary, ex probes.Exchange) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.waiting, c)
@@ -131,7 +131,7 @@ func (f *followUp) answered(c *pooledCanary, ex probes.Exchange) {
 }
 
 // take returns the responses since the last call.
-func (f *followUp) take() map[*pooledCanary]probes.Exchange {
+func (f *followUpBatch) take() map[*pooledCanary]probes.Exchange {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	taken := f.answers
@@ -140,7 +140,7 @@ func (f *followUp) take() map[*pooledCanary]probes.Exchange {
 }
 
 // newClients returns the traces of the new clients.
-func (f *followUp) newClients() (list []probes.Trace) {
+func (f *followUpBatch) newClients() (list []probes.Trace) {
 	for _, two := range f.pairs {
 		for _, c := range two {
 			if trace := c.Trace(); len(trace.Steps) > 0 {
@@ -152,8 +152,8 @@ func (f *followUp) newClients() (list []probes.Trace) {
 }
 
 // waitsFor reports whether a canary's request is still in flight. It is false for a nil
-// followUp.
-func (f *followUp) waitsFor(c *pooledCanary) bool {
+// sendFollowUps.
+func (f *followUpBatch) waitsFor(c *pooledCanary) bool {
 	if f == nil {
 		return false
 	}
@@ -219,7 +219,7 @@ func (p pair) open(ctx context.Context, answered func(*pooledCanary, probes.Exch
 }
 
 // leaked reports whether the new clients of a follow-up received the same session.
-func (w *Watcher) leaked(f *followUp) bool {
+func (w *Watcher) leaked(f *followUpBatch) bool {
 	if len(f.pairs) == 0 {
 		return false
 	}

@@ -34,7 +34,7 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 			w.takeFullRound(ctx, nil, false)
 			return
 		}
-		followUp := w.canaryPool.followUp(ctx, w.pairs(), !w.hasProblems())
+		followUp := w.canaryPool.sendFollowUps(ctx, w.pairs(), !w.hasProblems())
 		if w.hangs(followUp.task) && w.mayInvestigateHang() && !w.selfCheckFailed() {
 			w.canaryPool.evaluate(followUp.take(), w.lastReport, w.observer)
 			w.investigate(ctx, followUp)
@@ -80,7 +80,7 @@ func (w *Watcher) mayInvestigateHang() bool { return !w.hasProblems() || w.mayIn
 
 // investigate starts a full round because of a sign of trouble. before is the follow-up that
 // detected it, whose requests may still be in flight; nil: none.
-func (w *Watcher) investigate(ctx context.Context, before *followUp) {
+func (w *Watcher) investigate(ctx context.Context, before *followUpBatch) {
 	w.backoff = min(max(2*w.backoff, time.Second), w.intervals.Status)
 	w.takeFullRound(ctx, before, true)
 }
@@ -174,7 +174,7 @@ func (w *Watcher) ended(ctx context.Context) bool { return ctx.Err() != nil || w
 // probeAll makes all requests of a full round, and judges the partial round once a second.
 // before is the preceding follow-up, whose requests may still be in flight; nil: none. returnReserve
 // is set if something is or seems wrong. fresh are the new clients that the round has opened.
-func (w *Watcher) probeAll(ctx context.Context, before *followUp, returnReserve bool) (r checks.Round, fresh []*probes.Canary) {
+func (w *Watcher) probeAll(ctx context.Context, before *followUpBatch, returnReserve bool) (r checks.Round, fresh []*probes.Canary) {
 	emptyRound := w.prober.emptyRound(w.cluster) // starts before the first canary request
 	w.canaryPool.removeWithoutAddress()
 	var seen partialRound
@@ -223,7 +223,7 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUp, returnReserve 
 // takeFullRound takes and judges a full round. before is the preceding follow-up, which
 // contributes its new clients; nil: none. returnReserve is set if something is or seems wrong. If the
 // list of nodes changed during the round, it takes another one.
-func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, returnReserve bool) {
+func (w *Watcher) takeFullRound(ctx context.Context, before *followUpBatch, returnReserve bool) {
 	if nodesChanged := w.tryFullRound(ctx, before, returnReserve, true); nodesChanged {
 		w.tryFullRound(ctx, nil, returnReserve, false)
 	}
@@ -231,7 +231,7 @@ func (w *Watcher) takeFullRound(ctx context.Context, before *followUp, returnRes
 
 // tryFullRound is takeFullRound for one round. It judges nothing and returns true if
 // askForNodes is set and the source of the nodes lists others.
-func (w *Watcher) tryFullRound(ctx context.Context, before *followUp, returnReserve, askForNodes bool) (nodesChanged bool) {
+func (w *Watcher) tryFullRound(ctx context.Context, before *followUpBatch, returnReserve, askForNodes bool) (nodesChanged bool) {
 	round, fresh := w.probeAll(ctx, before, returnReserve)
 	w.prober.Self.observe(w, w.began, w.exchanges(round))
 	if w.discardIfStopped(ctx) {
@@ -359,8 +359,8 @@ func sameFindings(a, b checks.Report) bool {
 
 // sortByFinding sorts active findings into the order of a report's findings.
 func sortByFinding(activeFindings []checks.ActiveFinding, findings []checks.Finding) []checks.ActiveFinding {
-	position := func(s checks.ActiveFinding) int {
-		at := slices.IndexFunc(findings, func(f checks.Finding) bool { return f.Key() == s.Key() })
+	position := func(found checks.ActiveFinding) int {
+		at := slices.IndexFunc(findings, func(f checks.Finding) bool { return f.Key() == found.Key() })
 		if at < 0 {
 			return len(findings)
 		}

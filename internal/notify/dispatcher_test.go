@@ -300,16 +300,16 @@ func TestRetire(t *testing.T) {
 				old := open(t, outbox, &channel{answer: tt.answer}, nil)
 				time.Sleep(time.Second)
 				next := new(channel)
-				heir := NewDispatcher(DispatcherConfig{
+				successor := NewDispatcher(DispatcherConfig{
 					Outbox: outbox, Notifiers: map[string]alerting.Notifier{"ops": next}, Predecessor: old.Dispatcher,
 				})
 				old.Retire()
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan struct{})
-				go func() { defer close(done); heir.Run(ctx) }()
+				go func() { defer close(done); successor.Run(ctx) }()
 				time.Sleep(39 * time.Second)
 				outbox.Put(newNotification(alerting.NotificationFired, "ops", "2", 1))
-				heir.Wake()
+				successor.Wake()
 				time.Sleep(5 * time.Minute)
 				cancel()
 				<-done

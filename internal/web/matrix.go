@@ -140,15 +140,15 @@ func (v viewContext) canary(n checks.NodeReport, session checks.SessionReport) v
 		if c.Pinned != n.Node || len(c.Steps) < 2 {
 			continue
 		}
-		if fared := v.canaryResult(c, n, session.Policy); rank(fared.Tone) > rank(worst.Tone) {
-			worst = fared
+		if result := v.canaryResult(c, n, session.Policy); rank(result.Tone) > rank(worst.Tone) {
+			worst = result
 		}
 	}
 	return worst
 }
 
-func rank(m tone) int {
-	return slices.Index([]tone{toneNone, toneUnknown, toneOK, toneInfo, toneWarning, toneCritical}, m)
+func rank(t tone) int {
+	return slices.Index([]tone{toneNone, toneUnknown, toneOK, toneInfo, toneWarning, toneCritical}, t)
 }
 
 // canaryResult returns the result of a canary's newest response.

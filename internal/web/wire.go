@@ -42,8 +42,8 @@ func wireClusterOf(p Snapshot) wireCluster {
 // sinceByKey returns the start of each finding by its key.
 func sinceByKey(activeFindings []checks.ActiveFinding) map[string]time.Time {
 	since := make(map[string]time.Time, len(activeFindings))
-	for _, s := range activeFindings {
-		since[s.Key()] = s.Since
+	for _, found := range activeFindings {
+		since[found.Key()] = found.Since
 	}
 	return since
 }

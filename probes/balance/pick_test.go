@@ -23,10 +23,10 @@ type pickTest struct {
 
 func TestPick(t *testing.T) {
 	three := named(3)
-	lone := named(1)
-	lone[0].Down = true
-	twins := named(3)
-	twins[1].Name = twins[0].Name
+	single := named(1)
+	single[0].Down = true
+	duplicates := named(3)
+	duplicates[1].Name = duplicates[0].Name
 	heavy := named(2)
 	heavy[0].Weight = 40
 
@@ -35,7 +35,7 @@ func TestPick(t *testing.T) {
 		{"no servers", Hash(nil), "key", nil, noServer},
 		{"no servers", Consistent(nil), "key", nil, noServer},
 		{"the only server is never ejected", Hash(named(1)), "key", []int{0}, 0},
-		{"the only server is down", Consistent(lone), "key", nil, noServer},
+		{"the only server is down", Consistent(single), "key", nil, noServer},
 
 		{"not an address", IPHash(three), "app.example", nil, noServer},
 		{"address and port", IPHash(three), "192.0.2.1:80", nil, noServer},
@@ -56,10 +56,10 @@ func TestPick(t *testing.T) {
 		{"all are out", Source(three), "192.0.2.1", []int{0, 1, 2}, noServer},
 		{"one of one is out", Source(named(1)), "192.0.2.1", []int{0}, noServer},
 
-		{"twins take turns", Consistent(twins), "key-1", []int{2}, noServer},
-		{"one twin left", Consistent(twins), "key-1", []int{2, 0}, 1},
-		{"the other twin left", Consistent(twins), "key-1", []int{2, 1}, 0},
-		{"beside the twins", Consistent(twins), "key-1", []int{0, 1}, 2},
+		{"duplicates take turns", Consistent(duplicates), "key-1", []int{2}, noServer},
+		{"one duplicate left", Consistent(duplicates), "key-1", []int{2, 0}, 1},
+		{"the other duplicate left", Consistent(duplicates), "key-1", []int{2, 1}, 0},
+		{"beside the duplicates", Consistent(duplicates), "key-1", []int{0, 1}, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, ok := test.picker.Pick(test.key, test.without...)
