@@ -21,7 +21,7 @@ func addressesDisagree(mov *movement) []Finding {
 		f.facts.byLoss = f.facts.byLoss && !x.Moved(mov.nodes.identity.NodeOf)
 		if x.SessionOutcome() == probes.SessionLost {
 			lost++
-			if x.URL == x.OtherURL && (x.From != "" || mov.allWellAt(x.There.At)) {
+			if x.URL == x.OtherURL && (x.From != "" || mov.allReadyAt(x.There.At)) {
 				f.Severity = Critical
 			}
 		}
@@ -68,7 +68,7 @@ func newestOf(checks []probes.AddressCheck) (newest time.Time) {
 }
 
 // separates reports whether an address check shows that the other address sends the client
-// elsewhere although its node is well and in rotation there.
+// elsewhere although its node is ready and in rotation there.
 func (mov *movement) separates(x probes.AddressCheck) bool {
 	lost := x.SessionOutcome() == probes.SessionLost
 	switch {
@@ -97,8 +97,8 @@ func (mov *movement) storeFails() bool {
 		slices.ContainsFunc(mov.outcomes.allAnswers, func(a *answer) bool { return a.sessionOutcome == probes.SessionLost })
 }
 
-// allWellAt reports whether no node is down, or was disrupted at a moment.
-func (mov *movement) allWellAt(at time.Time) bool {
+// allReadyAt reports whether no node is down, or was disrupted at a moment.
+func (mov *movement) allReadyAt(at time.Time) bool {
 	unready := slices.ContainsFunc(mov.round.Cluster.Nodes, func(n probes.Node) bool { return !mov.nodes.ready(n.ID) })
 	return !unready && len(mov.timeline.nodesDisruptedIn(Span{at, at})) == 0
 }

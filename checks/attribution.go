@@ -70,7 +70,7 @@ func (att *attribution) causeOfLoss(a *answer) lossCause {
 	reported := a.pauseBefore() >= shortestPause && a.sinceLastKept().contains(att.round.past().Balancer.LastLostAt)
 	if att.round.policy() == probes.PolicySticky {
 		switch known := att.remaps.balancerTimeline; {
-		// What the balancer does at this moment shows these, and the nodes were well.
+		// What the balancer does at this moment shows these, and the nodes were ready.
 		case att.movement.drifted(a.trace):
 			return lossByDrift
 		case att.movement.separatedByBalancer(a.trace):
@@ -140,7 +140,7 @@ func (att *attribution) returnsToOwner(a *answer) bool {
 }
 
 // leftOut returns the key of the finding that the balancer left out a node which was
-// well, if that moved a client; "": it did not. Unlike a failure, the sticky policy
+// ready, if that moved a client; "": it did not. Unlike a failure, the sticky policy
 // allows no loss by it.
 func (tl *timeline) leftOut(a *answer) string {
 	if !a.moved() {

@@ -39,7 +39,7 @@ func (r *Round) withLeft(fits func(id string) bool) []string {
 }
 
 // markLeft returns the timeline of a node that is no longer listed. It is disrupted from when
-// it was last well to its last answer through the balancer.
+// it was last ready to its last answer through the balancer.
 func (tl *timeline) markLeft(leftNode probes.LeftNode, timeline NodeTimeline) NodeTimeline {
 	last := leftNode.At
 	for _, a := range tl.outcomes.allAnswers {
@@ -52,10 +52,10 @@ func (tl *timeline) markLeft(leftNode probes.LeftNode, timeline NodeTimeline) No
 		timeline.DelistedAt = leftNode.At
 		timeline.Departures = append(slices.Clone(timeline.Departures), leftNode.At)
 		timeline.Departures = timeline.Departures[max(0, len(timeline.Departures)-keptDisruptions):]
-		timeline.UnwellSince, timeline.SilentSince, timeline.LeftOutSince = time.Time{}, time.Time{}, time.Time{}
+		timeline.UnreadySince, timeline.SilentSince, timeline.LeftOutSince = time.Time{}, time.Time{}, time.Time{}
 	}
 	if !known || last.After(leftNode.At) {
-		timeline = tl.addSign(leftNode.ID, timeline, DisruptionLeft, timeline.LastWell, last, msg(MsgLeftTheList, Args{Node: leftNode.ID}))
+		timeline = tl.addSign(leftNode.ID, timeline, DisruptionLeft, timeline.LastReady, last, msg(MsgLeftTheList, Args{Node: leftNode.ID}))
 	}
 	return timeline
 }

@@ -11,7 +11,7 @@ import (
 // interrupted. Clients of the node may meet consequences for a while longer: see
 // Aftermath.
 type Disruption struct {
-	Span              // from when the node was last known to be well to the newest sign that it was not
+	Span              // from when the node was last known to be ready to the newest sign that it was not
 	NotifiedDown bool // the outage was long enough for node_down to be notified
 	// Unwatched is true if none of our sessions was on the node, so that the cost is
 	// not known.
@@ -35,7 +35,7 @@ const (
 	DisruptionLeft    DisruptionKind = "left"    // its source no longer lists it
 	DisruptionRestart DisruptionKind = "restart" // another process answers since
 	DisruptionDown    DisruptionKind = "down"    // it did not answer, or answered with errors
-	DisruptionEjected DisruptionKind = "ejected" // it is well, and the balancer left it out
+	DisruptionEjected DisruptionKind = "ejected" // it is ready, and the balancer left it out
 )
 
 const (

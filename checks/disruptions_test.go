@@ -19,7 +19,7 @@ func restartedAgo(seconds int) *checks.Timelines { return restartedAgoAt("node1"
 func restartedAgoAt(node string, seconds int) *checks.Timelines {
 	at := began.Add(-time.Duration(seconds) * time.Second)
 	return &checks.Timelines{Nodes: map[string]checks.NodeTimeline{node: {
-		LastWell: began.Add(-time.Second), Restarted: at, LastSign: new(checks.Quote("its process id changed")),
+		LastReady: began.Add(-time.Second), Restarted: at, LastSign: new(checks.Quote("its process id changed")),
 		Disruptions: []checks.Disruption{{
 			Span: checks.Span{From: at.Add(-time.Second), To: at}, Kind: checks.DisruptionRestart, Gone: at, Why: new(checks.Quote("its process id changed")),
 		}},

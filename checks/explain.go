@@ -230,7 +230,7 @@ func followsFailure(effect, cause Finding) bool {
 	return !cause.facts.unprovoked && followsNode(effect, cause)
 }
 
-// takenOut is true of a node that is well and that the balancer ceased to use, so that it
+// takenOut is true of a node that is ready and that the balancer ceased to use, so that it
 // placed the clients of other nodes anew: these are harmed without any need.
 func takenOut(effect, cause Finding) bool {
 	return effect.facts.unprovoked && followsNode(cause, effect)

@@ -14,7 +14,7 @@ import (
 
 // movedAfterFirst returns the moves of the clients of this round that left their node with
 // their second request, if several nodes lost clients so and no event explains it: all nodes
-// are well, and clients with an older cookie stay. One such client is enough if the balancer
+// are ready, and clients with an older cookie stay. One such client is enough if the balancer
 // is configured to hash a cookie.
 func (mov *movement) movedAfterFirst(f *frontend) []move {
 	if mov.round.Past != nil && mov.outcomes.losesPackets() {
@@ -29,7 +29,7 @@ func (mov *movement) movedAfterFirst(f *frontend) []move {
 		case tr.Continued && movesWithOldCookie(tr):
 			return nil // an event moves all clients
 		case tr.Continued || slices.ContainsFunc(answers, func(a *answer) bool { return !a.moved() }):
-		case mov.wellAt(tr.holder, answers[0]):
+		case mov.readyAt(tr.holder, answers[0]):
 			leavers[tr.holder] = true
 			for _, a := range answers {
 				moves = append(moves, move{tr.holder, a.servingNode, a})
@@ -50,9 +50,9 @@ func (mov *movement) leftAfterFirst(a *answer) bool {
 	})
 }
 
-// wellAt reports whether a node was well when another one answered, and nothing shows that
+// readyAt reports whether a node was well when another one answered, and nothing shows that
 // the balancer left it, or any other node, out.
-func (mov *movement) wellAt(node string, a *answer) bool {
+func (mov *movement) readyAt(node string, a *answer) bool {
 	return mov.nodes.ready(node) && !mov.rotation.states[node].ProvenOut && !slices.Contains(a.upstreamsTried, node) &&
 		len(mov.timeline.nodesDisruptedAt(a.At)) == 0
 }

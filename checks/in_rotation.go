@@ -164,12 +164,12 @@ func failuresOf(oc *outcomes, node string) []Message {
 }
 
 // failuresOnNode returns the time in which requests of clients failed because of a node, this
-// round or since it was last well: a balancer that ejects the node tries it with one request in
+// round or since it was last ready: a balancer that ejects the node tries it with one request in
 // each fail_timeout.
 func (tl *timeline) failuresOnNode(node string) Span {
 	failures := harmSpan(slices.DeleteFunc(slices.Clone(tl.outcomes.allAnswers), func(a *answer) bool { return a.failedNode != node }))
 	timeline := tl.nodeTimelines[node]
-	if n := len(timeline.Disruptions); n > 0 && !failures.From.IsZero() && timeline.Disruptions[n-1].Failures.From.After(timeline.LastWell) {
+	if n := len(timeline.Disruptions); n > 0 && !failures.From.IsZero() && timeline.Disruptions[n-1].Failures.From.After(timeline.LastReady) {
 		return failures.and(timeline.Disruptions[n-1].Failures)
 	}
 	return failures

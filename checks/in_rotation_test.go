@@ -150,14 +150,14 @@ var failingSpecs = []spec{
 }
 
 // TestTriedAgainAndAgain tests that requests which fail because of one node are one harm as
-// long as the node has not been well: a balancer that ejects it tries it once in each
+// long as the node has not been ready: a balancer that ejects it tries it once in each
 // fail_timeout.
 func TestTriedAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	ago := func(seconds int) time.Time { return began.Add(-time.Duration(seconds) * time.Second) }
 	for name, tc := range map[string]struct {
-		well time.Time
-		want bool // that clients fail is active at once
+		lastReady time.Time
+		want      bool // that clients fail is active at once
 	}{
 		"it was never well meanwhile": {ago(40), true},
 		"it was well in between":      {ago(10), false},
@@ -168,7 +168,7 @@ func TestTriedAgainAndAgain(t *testing.T) {
 				w := r.visit("")
 				w.Expected, w.Steps[0].Status = "node2", 502
 			})()
-			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node2": {LastWell: tc.well, Disruptions: []checks.Disruption{{
+			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node2": {LastReady: tc.lastReady, Disruptions: []checks.Disruption{{
 				Span: checks.Span{From: ago(40), To: ago(25)}, Kind: checks.DisruptionDown, Gone: ago(25), Why: new(checks.Quote("hangs")),
 				Failures: checks.Span{From: ago(30), To: ago(25)},
 			}}}}}

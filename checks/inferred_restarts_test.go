@@ -47,7 +47,7 @@ func (v vanished) keep(node string) {
 // reportedSince sets the start that a node has reported, in the round and 15 s before it.
 func (v vanished) reportedSince(node string, before, now time.Time) {
 	v.Past.Nodes[node] = checks.NodeTimeline{
-		LastWell: began.Add(-15 * time.Second), UpSince: before, Reported: began.Add(-15 * time.Second),
+		LastReady: began.Add(-15 * time.Second), UpSince: before, Reported: began.Add(-15 * time.Second),
 		Lived: checks.Span{From: began.Add(-time.Hour), To: began.Add(-15 * time.Second)},
 	}
 	v.node(node).Status = &probes.StatusReport{UpSince: now}
@@ -81,7 +81,7 @@ func TestVanishedSessions(t *testing.T) {
 			"of all nodes, one of which refused connections then", func(v vanished) {
 				allGone(v)
 				v.Past.Nodes["node2"] = checks.NodeTimeline{
-					LastWell: began.Add(-4 * time.Second), RefusesConnections: true, UnwellSince: began.Add(-2 * time.Second), LastRefusedAt: began.Add(-2 * time.Second),
+					LastReady: began.Add(-4 * time.Second), RefusesConnections: true, UnreadySince: began.Add(-2 * time.Second), LastRefusedAt: began.Add(-2 * time.Second),
 					Disruptions: []checks.Disruption{{
 						Span: checks.Span{From: began.Add(-4 * time.Second), To: began.Add(-2 * time.Second)}, Kind: checks.DisruptionDown,
 						Gone: began.Add(-2 * time.Second), Why: new(checks.Quote("it refused")),

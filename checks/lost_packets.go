@@ -11,7 +11,7 @@ import (
 // This file finds that packets are lost. When the first packet of a connection is lost,
 // TCP sends it again after a second, then after two more (RFC 6298), so that connecting
 // takes a second or more although the answer is quick. A balancer whose connections
-// suffer likewise tries other nodes and leaves nodes out that are well: clients move, and
+// suffer likewise tries other nodes and leaves nodes out that are ready: clients move, and
 // their sessions are lost.
 
 // lostPacketsTarget is the target of the finding.

@@ -235,7 +235,7 @@ func (mov *movement) namedWithoutNodes(key string, out []string, node string) bo
 }
 
 // drift finds a balancer, or an address of it, that does not keep clients on nodes
-// which are well.
+// which are ready.
 func drift(mov *movement) []Finding {
 	if mov.round.policy() == probes.PolicyNone || mov.round.policy() == probes.PolicyShared {
 		return nil

@@ -123,7 +123,7 @@ func (oc *outcomes) failingNodeOf(a *answer, isFollowUp bool) string {
 	case isFollowUp && holder != "" && oc.nodes.failsDirectly(holder):
 		return holder
 	case target != "":
-		return "" // the targeted node is well: the cause is not known to be a node
+		return "" // the targeted node is ready: the cause is not known to be a node
 	case isFollowUp && holder != "" && oc.round.Cluster.Balancer.Method.KeepsClients():
 		return "" // likewise the node that the balancer keeps the client on
 	default:

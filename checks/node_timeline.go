@@ -31,10 +31,10 @@ type NodeTimeline struct {
 	Lived    Span // a time through which one process is known to have run, up to now; zero: none
 
 	FirstAnswered time.Time // when it was first seen to answer; zero: never
-	LastWell      time.Time // when it was last well; zero: never
-	// UnwellSince is when it was first seen not to be well, without being well since;
-	// zero: it is well.
-	UnwellSince time.Time `json:"DownSince"` // stored histories have this and others under an earlier name
+	LastReady     time.Time `json:"LastWell"` // when it was last ready; zero: never
+	// UnreadySince is when it was first seen not to be ready, or to be slow, without being ready
+	// and fast since; zero: it is ready and fast.
+	UnreadySince time.Time `json:"DownSince"` // stored histories have this and others under an earlier name
 	// SilentSince is the same without the times at which it answered slowly, or that it
 	// is paused.
 	SilentSince        time.Time
@@ -51,8 +51,8 @@ type NodeTimeline struct {
 	DelistedAt time.Time   `json:"Left"` // since when its source does not list it; zero: it does
 	Departures []time.Time // the recent moments at which it left, oldest first
 
-	RecoveredAt  time.Time `json:"Back"` // when it was last well again after a failure or restart, asked directly; zero: it has not failed
-	LeftOutSince time.Time `json:"Out"`  // since when the balancer leaves it out although it is well; zero: it gets clients
+	RecoveredAt  time.Time `json:"Back"` // when it was last ready again after a failure or restart, asked directly; zero: it has not failed
+	LeftOutSince time.Time `json:"Out"`  // since when the balancer leaves it out although it is ready; zero: it gets clients
 
 	Disruptions      []Disruption // recent ones, oldest first
 	InferredRestarts []time.Time  // restarts that only lost sessions showed, oldest first

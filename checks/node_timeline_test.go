@@ -185,7 +185,7 @@ func TestEjectionThatPasses(t *testing.T) {
 	}
 }
 
-// TestEjectionThatCostSessions tests that an ejection of a well node at which sessions were lost is a warning
+// TestEjectionThatCostSessions tests that an ejection of a ready node at which sessions were lost is a warning
 // until the balancer takes the node back, also after no further session is lost: it is one outage.
 func TestEjectionThatCostSessions(t *testing.T) {
 	t.Parallel()
@@ -335,7 +335,7 @@ func TestStoredNames(t *testing.T) {
 	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	want := checks.Timelines{
 		Nodes: map[string]checks.NodeTimeline{"node1": {
-			UnwellSince: when, RefusesConnections: true, LastRefusedAt: when, ListensAgainAt: when, DelistedAt: when, RecoveredAt: when,
+			UnreadySince: when, RefusesConnections: true, LastRefusedAt: when, ListensAgainAt: when, DelistedAt: when, RecoveredAt: when,
 			LeftOutSince: when, ReportedUpSince: when, ReportedDowns: 3,
 		}},
 		Balancer: checks.BalancerTimeline{LastKeptAt: when, LastLostAt: when, LastDriftAt: when, LastForgotAt: when},

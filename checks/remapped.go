@@ -65,7 +65,7 @@ type observedRemap struct {
 // includes reports whether the remapping moved a client.
 func (r *observedRemap) includes(tr *trace) bool { return r != nil && slices.Contains(r.traces, tr) }
 
-// findRemap finds clients that left nodes which are well and still get other clients,
+// findRemap finds clients that left nodes which are ready and still get other clients,
 // and that stay on their new node, while the balancer keeps clients of this round. If
 // the balancer hashes over the nodes that are left, and one has just left or returned,
 // the first answer from elsewhere is enough, also to a client of this round.
@@ -279,11 +279,11 @@ func (rem *remaps) justRehashed(at time.Time) bool {
 	return rem.nodes.rehashes() && slices.ContainsFunc(rem.round.Cluster.Nodes, func(n probes.Node) bool {
 		timeline := rem.timeline.nodeTimelines[n.ID]
 		d, ok := rem.timeline.disruptionAt(n.ID, at)
-		return ok && (at.Sub(d.From) <= time.Minute || timeline.UnwellSince.IsZero() && timeline.LeftOutSince.IsZero())
+		return ok && (at.Sub(d.From) <= time.Minute || timeline.UnreadySince.IsZero() && timeline.LeftOutSince.IsZero())
 	})
 }
 
-// movedByReturn reports whether a client of well nodes moved to a node because that one
+// movedByReturn reports whether a client of ready nodes moved to a node because that one
 // returned. Its leaving moved clients of other nodes, so its return does, too; the
 // client is not one of its own that it gets back.
 func (rem *remaps) movedByReturn(a *answer, out []string) bool {

@@ -191,7 +191,7 @@ func TestCostOfUnwellNode(t *testing.T) {
 			t.Parallel()
 			r := healthy()
 			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node1": {
-				UnwellSince: began.Add(-40 * time.Second), SilentSince: tc.silent, LastWell: began.Add(-40 * time.Second),
+				UnreadySince: began.Add(-40 * time.Second), SilentSince: tc.silent, LastReady: began.Add(-40 * time.Second),
 				Disruptions: []checks.Disruption{{
 					Span: checks.Span{From: began.Add(-40 * time.Second), To: began}, Kind: checks.DisruptionRestart,
 					Gone: began, Lost: 1, Why: new(checks.Quote("its process id changed")),
@@ -392,7 +392,7 @@ func TestLossAtReturnFromUnlistedNode(t *testing.T) {
 }
 
 // TestLossOfNodeWithUnknownName: a session that was opened by a node whose name nobody has learnt was not
-// lost with a node, while all nodes are well.
+// lost with a node, while all nodes are ready.
 func TestLossOfNodeWithUnknownName(t *testing.T) {
 	t.Parallel()
 	r := empty(3)
@@ -514,8 +514,8 @@ func TestTakenOutWhileIdle(t *testing.T) {
 	t.Parallel()
 	out := checks.Disruption{Kind: checks.DisruptionEjected, Span: checks.Span{From: began.Add(-29 * time.Second), To: began.Add(-5 * time.Second)}, Finding: "node_ejected/node2"}
 	for name, past := range map[string]*checks.Timelines{
-		"reported":  {Nodes: map[string]checks.NodeTimeline{"node2": {LastWell: began.Add(-5 * time.Second), Disruptions: []checks.Disruption{out}}}},
-		"just seen": {Nodes: map[string]checks.NodeTimeline{"node2": {LastWell: began.Add(-5 * time.Second)}}},
+		"reported":  {Nodes: map[string]checks.NodeTimeline{"node2": {LastReady: began.Add(-5 * time.Second), Disruptions: []checks.Disruption{out}}}},
+		"just seen": {Nodes: map[string]checks.NodeTimeline{"node2": {LastReady: began.Add(-5 * time.Second)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -199,7 +199,7 @@ var sessionSpecs = []spec{
 			for _, s := range []int{1, 2, 4, 6} {
 				r.Traces[0].Steps[s].Label = "node3"
 			}
-			down := checks.NodeTimeline{LastWell: began.Add(-15 * time.Second), Disruptions: []checks.Disruption{{
+			down := checks.NodeTimeline{LastReady: began.Add(-15 * time.Second), Disruptions: []checks.Disruption{{
 				Span: checks.Span{From: began.Add(-15 * time.Second), To: began.Add(-6 * time.Second)}, Kind: checks.DisruptionDown,
 			}}}
 			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node1": down}}

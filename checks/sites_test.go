@@ -265,7 +265,7 @@ func TestSiteContradictedRestored(t *testing.T) {
 }
 
 // TestSiteAddresses: what sites see at addresses of their own is one trouble; what they see at
-// addresses, pages or nodes that others find well is not.
+// addresses, pages or nodes that others find healthy is not.
 func TestSiteAddresses(t *testing.T) {
 	const one, two, three = "192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"
 	tests := []struct {

@@ -26,7 +26,7 @@ func (r *round) successor(node int) string {
 }
 
 // other returns the node that never answers a node's client while the node and its
-// successor are well.
+// successor are ready.
 func (r *round) other(node int) string {
 	for _, n := range r.Cluster.Nodes {
 		if n.ID != r.Cluster.Nodes[node].ID && n.ID != r.successor(node) {

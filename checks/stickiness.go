@@ -243,7 +243,7 @@ func sessionReport(rem *remaps) SessionReport {
 
 // leftItsNode reports whether a client moved because its node failed or was left out.
 func (mov *movement) leftItsNode(m move) bool {
-	return !mov.wellAt(m.from, m.answer)
+	return !mov.readyAt(m.from, m.answer)
 }
 
 // destinations returns the nodes between which a session could drift: the serving

@@ -28,7 +28,7 @@ func newTimeline(rot *rotation) *timeline {
 	}
 	tl.inferRestarts() // after all other signs of all nodes: a known disruption explains a loss
 	for _, n := range tl.round.Cluster.Nodes {
-		tl.nodeTimelines[n.ID] = tl.markSeen(n.ID, tl.nodeTimelines[n.ID]) // last: signs reach back to when an earlier round saw the node well
+		tl.nodeTimelines[n.ID] = tl.markSeen(n.ID, tl.nodeTimelines[n.ID]) // last: signs reach back to when an earlier round saw the node ready
 	}
 	for _, n := range tl.round.recentlyLeft() {
 		tl.nodeTimelines[n.ID] = tl.markLeft(n, tl.round.past().Nodes[n.ID])
@@ -97,7 +97,7 @@ func (tl *timeline) addSigns(node probes.Node, timeline NodeTimeline) NodeTimeli
 	})
 	timeline = tl.signsOfNode(node, timeline) // first: a good answer ends the newest disruption, which must be an earlier round's
 	if timeline.Restarted.After(before) {
-		timeline = tl.addSign(node.ID, timeline, DisruptionRestart, timeline.LastWell, timeline.Restarted, timeline.Sign())
+		timeline = tl.addSign(node.ID, timeline, DisruptionRestart, timeline.LastReady, timeline.Restarted, timeline.Sign())
 	}
 	timeline = tl.signsOfClients(node.ID, timeline)
 	timeline = tl.signsOfBalancer(node.ID, timeline)
@@ -118,9 +118,9 @@ func (tl *timeline) signsOfNode(n probes.Node, timeline NodeTimeline) NodeTimeli
 	case tl.nodes.ready(n.ID) && !slow:
 		return timeline.recovered(primary.At)
 	}
-	timeline = tl.addSign(n.ID, timeline, DisruptionDown, timeline.LastWell, primary.At, askedDirectly(primary))
-	if timeline.UnwellSince.IsZero() {
-		timeline.UnwellSince = primary.At
+	timeline = tl.addSign(n.ID, timeline, DisruptionDown, timeline.LastReady, primary.At, askedDirectly(primary))
+	if timeline.UnreadySince.IsZero() {
+		timeline.UnreadySince = primary.At
 	}
 	if tl.nodes.up[n.ID] {
 		return timeline.answersAgain(primary.At)
@@ -134,7 +134,7 @@ func (tl *timeline) signsOfNode(n probes.Node, timeline NodeTimeline) NodeTimeli
 // markSeen records when a node was well, back and left out.
 func (tl *timeline) markSeen(node string, timeline NodeTimeline) NodeTimeline {
 	if primary := tl.nodes.direct[node].Primary; completed(primary) && tl.nodes.ready(node) {
-		timeline.LastWell = primary.At
+		timeline.LastReady = primary.At
 	}
 	if timeline.Restarted.After(timeline.RecoveredAt) {
 		timeline.RecoveredAt = timeline.Restarted
@@ -165,7 +165,7 @@ func (h NodeTimeline) withRestart(at time.Time) NodeTimeline {
 }
 
 // addSign adds a sign of a disruption to the timeline of a node. The disruption
-// reaches from when the node was last known to be well to the moment of the sign.
+// reaches from when the node was last known to be ready to the moment of the sign.
 func (tl *timeline) addSign(node string, timeline NodeTimeline, kind DisruptionKind, from, to time.Time, why Message) NodeTimeline {
 	return timeline.with(tl.outcomes.sign(node, kind, from, to, why), tl.consequencesFor)
 }
@@ -210,13 +210,13 @@ func (tl *timeline) signsOfBalancer(node string, timeline NodeTimeline) NodeTime
 		timeline = tl.addSign(node, timeline, DisruptionEjected, e.From, e.To, e.Words)
 	}
 	if state := tl.rotation.states[node]; state.ProvenOut && tl.nodes.ready(node) {
-		timeline = tl.addSign(node, timeline, DisruptionEjected, timeline.LastWell, tl.round.Started, state.Reason)
+		timeline = tl.addSign(node, timeline, DisruptionEjected, timeline.LastReady, tl.round.Started, state.Reason)
 	}
 	return timeline
 }
 
 // answersAgain returns the timeline of a node that is up again, though it may not be
-// well.
+// ready.
 func (h NodeTimeline) answersAgain(at time.Time) NodeTimeline {
 	if n := len(h.Disruptions); n > 0 && !h.SilentSince.IsZero() {
 		last := &h.Disruptions[n-1] // a copy, see addSigns
@@ -226,18 +226,18 @@ func (h NodeTimeline) answersAgain(at time.Time) NodeTimeline {
 	return h
 }
 
-// recovered returns the timeline of a node that is well again: a disruption that was
+// recovered returns the timeline of a node that is ready again: a disruption that was
 // going on ends now.
 func (h NodeTimeline) recovered(at time.Time) NodeTimeline {
 	h = h.answersAgain(at)
-	if n := len(h.Disruptions); n > 0 && !h.UnwellSince.IsZero() {
+	if n := len(h.Disruptions); n > 0 && !h.UnreadySince.IsZero() {
 		last := &h.Disruptions[n-1] // a copy, see addSigns
 		last.To, last.Gone = at, at
 	}
-	if !h.UnwellSince.IsZero() {
+	if !h.UnreadySince.IsZero() {
 		h.RecoveredAt = at
 	}
-	h.UnwellSince = time.Time{}
+	h.UnreadySince = time.Time{}
 	return h
 }
 

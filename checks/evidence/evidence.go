@@ -98,7 +98,7 @@ type Record struct {
 func (r Record) Out() bool { return Out(r.State) }
 
 // In reports whether the record says that clients are sent to the node. An error log
-// cannot say so: nginx logs nothing about a server that is well or marked down, so
+// cannot say so: nginx logs nothing about a server that is ready or marked down, so
 // that silence only means the end of an ejection.
 func (r Record) In() bool {
 	return r.State == probes.ServerUp && r.Kind != probes.EvidenceNginxErrorLog

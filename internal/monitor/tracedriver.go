@@ -84,8 +84,8 @@ func (t *traceDriver) openMissing(ctx context.Context, identity checks.Identity,
 	if t.cluster.Balancer.HashesClients() {
 		answered := t.answeredBy(identity)
 		t.openClients(ctx, slices.DeleteFunc(nthTargetedClients(t.cluster, 1), func(c client) bool {
-			well := slices.ContainsFunc(eligible, func(n probes.Node) bool { return n.ID == c.targetNode })
-			return answered[c.targetNode] || !well || len(answered) == 0
+			isEligible := slices.ContainsFunc(eligible, func(n probes.Node) bool { return n.ID == c.targetNode })
+			return answered[c.targetNode] || !isEligible || len(answered) == 0
 		}))
 		return
 	}
