@@ -6,6 +6,9 @@ import (
 	"stickwatch/probes"
 )
 
+// A Secret is text that is redacted unless Reveal is called.
+type Secret interface{ Reveal() string }
+
 // RedactErrors returns a Notifier whose errors contain none of the secrets. A
 // receiver may repeat a request in its error message, and errors are shown in the
 // log, the outbox, and on the page. The result implements Finder and Refresher if n

@@ -22,15 +22,12 @@ import (
 	"stickwatch/alerting/message"
 )
 
-// A Secret is text that is redacted unless Reveal is called.
-type Secret interface{ Reveal() string }
-
 // Config configures a Robot.
 type Config struct {
-	Token  Secret         // the access_token of the robot's address
-	Secret Secret         // signs requests; nil or empty: they are not signed
-	Writer message.Writer // creates the content
-	Client *http.Client   // nil: one with timeouts
+	Token  alerting.Secret // the access_token of the robot's address
+	Secret alerting.Secret // signs requests; nil or empty: they are not signed
+	Writer message.Writer  // creates the content
+	Client *http.Client    // nil: one with timeouts
 }
 
 // A Robot sends notifications to the group of a custom robot.

@@ -23,12 +23,9 @@ import (
 	"stickwatch/alerting/message"
 )
 
-// A Secret is text that is redacted unless Reveal is called.
-type Secret interface{ Reveal() string }
-
 // Config configures the receiver of a service URL.
 type Config struct {
-	URL    Secret
+	URL    alerting.Secret
 	Writer message.Writer // creates the content
 	Client *http.Client   // nil: one with timeouts
 	Logger *slog.Logger   // nil: no log

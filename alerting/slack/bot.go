@@ -18,17 +18,14 @@ import (
 	"stickwatch/alerting/message"
 )
 
-// A Secret is text that is redacted unless Reveal is called.
-type Secret interface{ Reveal() string }
-
 // BotConfig configures a Bot.
 type BotConfig struct {
-	Token   Secret         // needs the scope chat:write; further scopes prevent duplicates, see the package comment
-	Channel string         // its ID, or "#name" if the bot is a member
-	APIURL  string         // "": https://slack.com/api/
-	Writer  message.Writer // creates the content
-	Client  *http.Client   // nil: one with timeouts
-	Logger  *slog.Logger   // nil: no log
+	Token   alerting.Secret // needs the scope chat:write; further scopes prevent duplicates, see the package comment
+	Channel string          // its ID, or "#name" if the bot is a member
+	APIURL  string          // "": https://slack.com/api/
+	Writer  message.Writer  // creates the content
+	Client  *http.Client    // nil: one with timeouts
+	Logger  *slog.Logger    // nil: no log
 }
 
 // A Bot sends notifications through the API of Slack. The first notification of an

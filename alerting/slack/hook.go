@@ -18,9 +18,9 @@ import (
 
 // HookConfig configures a Hook.
 type HookConfig struct {
-	URL    Secret         // of the incoming webhook; it contains the credentials
-	Writer message.Writer // creates the content
-	Client *http.Client   // nil: one with timeouts
+	URL    alerting.Secret // of the incoming webhook; it contains the credentials
+	Writer message.Writer  // creates the content
+	Client *http.Client    // nil: one with timeouts
 }
 
 // A Hook sends notifications through an incoming webhook. Every notification is a

@@ -18,17 +18,14 @@ import (
 	"stickwatch/probes"
 )
 
-// A Secret is text that is redacted unless Reveal is called.
-type Secret interface{ Reveal() string }
-
 // Config configures a Webhook.
 type Config struct {
 	URL         *url.URL
-	Secret      Secret         // signs requests; nil or empty: they are not signed
-	Template    string         // a text/template of the body, see New; "": the document as JSON
-	ContentType string         // of the output of Template; "": application/json if it is JSON, else text/plain
-	Writer      message.Writer // creates the texts in the document
-	Client      *http.Client   // nil: one with timeouts
+	Secret      alerting.Secret // signs requests; nil or empty: they are not signed
+	Template    string          // a text/template of the body, see New; "": the document as JSON
+	ContentType string          // of the output of Template; "": application/json if it is JSON, else text/plain
+	Writer      message.Writer  // creates the texts in the document
+	Client      *http.Client    // nil: one with timeouts
 }
 
 // A Webhook sends notifications to a URL.
