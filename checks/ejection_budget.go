@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"stickwatch/checks/evidence"
 	"stickwatch/probes"
 )
 
@@ -14,6 +15,8 @@ import (
 func ejectionBudget(oc *outcomes, n probes.Node) Message {
 	l, logged := loggedFailuresOf(oc.nodes, n)
 	switch b := oc.round.Cluster.Balancer; {
+	case oc.nodes.isUnchecked(n):
+		return msg(MsgBudgetUnchecked, Args{})
 	case checksHealth(oc.round) || b.Method == probes.MethodCookie && !logged:
 		return msg(MsgBudgetOfHealthChecks, Args{})
 	case b.MaxFails == 0:
@@ -25,6 +28,11 @@ func ejectionBudget(oc *outcomes, n probes.Node) Message {
 	default:
 		return assumedBudget(oc, n.ID)
 	}
+}
+
+// isUnchecked reports whether the balancer says that it does not check the health of a node.
+func (ns *nodeStates) isUnchecked(n probes.Node) bool {
+	return slices.ContainsFunc(ns.records(n), func(r evidence.Record) bool { return r.Unchecked })
 }
 
 // checksHealth reports whether the balancer's evidence is of a kind with health

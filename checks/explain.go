@@ -96,6 +96,7 @@ var causes = map[Code][]possibleCause{
 		{DependencyDown, reportedBy},
 		{Slow, throughBalancer},
 		{NodeDown, waitsFor},
+		{NodeRestarted, retriedThere},
 	},
 	HandshakeBroken: {
 		{BalancerDown, onlyThere},
@@ -280,9 +281,15 @@ func onlyThere(effect, cause Finding) bool {
 }
 
 // waitsFor is true of a slow answer through the balancer that may wait for a node
-// which hangs, but not for one that refuses connections.
+// which hangs, or for another try on one that refuses connections.
 func waitsFor(effect, cause Finding) bool {
-	return throughBalancer(effect, cause) && cause.facts.unanswered
+	return throughBalancer(effect, cause) && (cause.facts.unanswered || effect.facts.retried)
+}
+
+// retriedThere is true of a slow answer through the balancer that waited for another try on a node
+// which restarts.
+func retriedThere(effect, cause Finding) bool {
+	return throughBalancer(effect, cause) && effect.facts.retried
 }
 
 // noNodeUp is true of findings at the balancer, and of findings about the whole

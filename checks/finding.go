@@ -125,6 +125,7 @@ type facts struct {
 	store      bool          // the dependency is of a kind that stores sessions
 	follows    []string      // nodes whose failure or return affects clients of other nodes
 	returning  bool          // the balancer waited for a node in vain, for clients that hold a session only
+	retried    bool          // the balancer answered after as many whole seconds as it waits before it tries again
 	waited     bool          // the balancer waited for an answer before each of its errors
 	grew       bool          // a server was added to the balancer's list, as far as is known
 	roamed     bool          // several nodes had answered each of the clients that met older contents

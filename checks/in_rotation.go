@@ -123,14 +123,37 @@ func failingInRotation(tl *timeline, node probes.Node) (Finding, bool) {
 	f := about(NodeFailingInRotation, Critical, node.ID)
 	f.facts.erring = tl.nodes.failsDirectly(node.ID)
 	f.observed.harm = tl.failuresOnNode(node.ID)
-	f.Summary = msg(MsgFailsInRotation, Args{Node: node.ID})
 	f.Evidence = seen
 	if word, ok := balancerRecord(tl.nodes, node); ok {
 		f.Evidence = append(f.Evidence, word)
 	}
 	f.Evidence = append(f.Evidence, ejectionBudget(tl.outcomes, node))
-	f.Remedy = msg(MsgTakeOut, Args{Node: node.ID})
+	why, remedy := tl.whyInRotation(node)
+	f.Summary, f.Remedy = msg(MsgFailsInRotation, Args{Node: node.ID, Why: why}), remedy
 	return f, true
+}
+
+// longestCheck is how long a balancer with usual health checks takes at most to find a dead node
+// out: three of them, 20 s apart.
+const longestCheck = time.Minute
+
+// whyInRotation returns why clients are sent to a failing node, nil if that is not known, and what to do
+// about it. A balancer that gives new ones to a node that has been dead for longer than longestCheck
+// does not check it.
+func (tl *timeline) whyInRotation(node probes.Node) (why *Message, remedy Message) {
+	silent := tl.nodeHistory[node.ID].SilentSince
+	lasted := tl.round.Started.Sub(silent)
+	stillTried := !silent.IsZero() && lasted >= longestCheck && slices.ContainsFunc(tl.outcomes.answers, func(a *answer) bool {
+		return a.failedNode == node.ID && !a.trace.Continued
+	})
+	switch {
+	case tl.nodes.isUnchecked(node):
+		return new(msg(MsgHasNoCheck, Args{})), msg(MsgAddCheck, Args{Node: node.ID, Server: node.ServerName()})
+	case stillTried:
+		return new(msg(MsgSeemsUnchecked, Args{})), msg(MsgEjectFailing, Args{Node: node.ID, Duration: lasted.Round(time.Second)})
+	default:
+		return nil, msg(MsgTakeOut, Args{Node: node.ID})
+	}
 }
 
 // failuresOf returns, as evidence, the first requests of this round that failed because of a node, and

@@ -149,6 +149,54 @@ var failingSpecs = []spec{
 	},
 }
 
+// TestDeadAndStillTried tests that the remedy names a missing health check: the balancer says that it
+// has none, or gives new clients to a node that died long ago.
+func TestDeadAndStillTried(t *testing.T) {
+	t.Parallel()
+	died := func(seconds int) func(*round) {
+		return func(r *round) {
+			at := began.Add(-time.Duration(seconds) * time.Second)
+			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node2": {LastWell: at, UnwellSince: at, SilentSince: at}}}
+		}
+	}
+	statistics := func(unchecked bool) func(*round) {
+		return func(r *round) {
+			r.Evidence = []probes.EvidenceObservation{{Kind: probes.EvidenceHAProxyStats, Source: "haproxy stats", Servers: []probes.ServerEvidence{
+				{Server: r.Cluster.Nodes[1].ServerName(), State: probes.ServerUp, Unchecked: unchecked},
+			}}}
+		}
+	}
+	returning := func(r *round) {
+		died(90)(r)
+		r.Traces = r.Traces[:len(r.Traces)-1]
+		errorBefore(r)
+	}
+	for name, tc := range map[string]struct {
+		change func(*round)
+		want   checks.MessageID
+	}{
+		"it has just died":                        {died(20), checks.MsgTakeOut},
+		"it died long ago":                        {died(90), checks.MsgEjectFailing},
+		"it died long ago, and only canaries try": {returning, checks.MsgTakeOut},
+		"its server has no health check":          {statistics(true), checks.MsgAddCheck},
+		"its server has a health check":           {statistics(false), checks.MsgTakeOut},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := failing(func(r *round) { r.visit("").Steps[0].Status = 503 })()
+			tc.change(r)
+			report := checks.Judge(r.Round)
+			at := slices.IndexFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.NodeFailingInRotation })
+			if at < 0 || report.Findings[at].Remedy.ID != tc.want || (report.Findings[at].Summary.Args.Why == nil) != (tc.want == checks.MsgTakeOut) {
+				t.Errorf("got %q, want %q as the remedy of %s", lines(report), tc.want, checks.NodeFailingInRotation)
+			}
+			for _, problem := range unsound(r.Round, report) {
+				t.Error(problem)
+			}
+		})
+	}
+}
+
 // TestTriedAgainAndAgain tests that requests which fail because of one node are one harm as
 // long as the node has not been ready: a balancer that ejects it tries it once in each
 // fail_timeout.

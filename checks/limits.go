@@ -25,6 +25,7 @@ func latency(oc *outcomes) []Finding {
 	for _, front := range oc.frontends {
 		if ex, ok := slowest(front.plain(), limit); ok {
 			f := aboutFrontend(Slow, Warning, front)
+			f.facts.retried = afterRetries(ex)
 			f.Summary = msg(MsgSlowBalancer, Args{Address: front.name, Duration: round(ex.Timing.Total), Limit: limit})
 			f.Evidence = []Message{phases(ex)}
 			f.Remedy = msg(MsgCompareDirect, Args{})
@@ -44,6 +45,13 @@ func slowest(exchanges []probes.Exchange, limit time.Duration) (probes.Exchange,
 		}
 	}
 	return worst, worst.Timing.Total > 0
+}
+
+// afterRetries reports whether a balancer that waits a second before it tries a server again, as HAProxy
+// does, has waited for that only.
+func afterRetries(ex probes.Exchange) bool {
+	const wait = time.Second
+	return ex.Timing.Total >= wait && ex.Timing.Total%wait <= wait/10
 }
 
 // phases says where the time of an answer went.

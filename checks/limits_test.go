@@ -48,9 +48,17 @@ var latencySpecs = []spec{
 		name: "slow: the balancer, and not by a node that refuses at once",
 		round: changed(func(r *round) {
 			r.down("node2")
-			took(&r.Balancers[0].Primary, 3*time.Second)
+			took(&r.Balancers[0].Primary, 3400*time.Millisecond)
 		}),
 		want: []string{"warning node_down/node2", "warning slow/http://shop.example (192.0.2.10:80)"},
+	},
+	{
+		name: "slow: the balancer, by a second's wait before each try on a node that refuses",
+		round: changed(func(r *round) {
+			r.down("node2")
+			took(&r.Balancers[0].Primary, 3010*time.Millisecond)
+		}),
+		want: []string{"warning node_down/node2", "warning slow/http://shop.example (192.0.2.10:80) <- node_down/node2"},
 	},
 	{
 		name: "slow: the balancer, by tries on a node that hangs",

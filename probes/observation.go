@@ -115,6 +115,9 @@ type ServerEvidence struct {
 	Fails   int       // failures that the source counts; 0: none, or it does not count
 	Downs   int       // how often the source found it down; 0: never, or it does not count
 	Detail  string    // the source's own text, in one clean line
+	// Unchecked is true if the source says that the balancer does not check its health: it stays up
+	// whatever happens to it.
+	Unchecked bool
 
 	Episodes []Episode // the newest ejections, oldest first; nginx only
 	Failures Failures  // nginx only

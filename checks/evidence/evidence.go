@@ -91,6 +91,8 @@ type Record struct {
 	Since  time.Time // of the state; zero: not reported
 	Detail string    // in the source's words
 	Words  string    // source, server, state and detail in one line, in English
+
+	Unchecked bool // the balancer does not check the health of the node
 }
 
 // Out reports whether the record says that new clients are kept away from the node:
@@ -121,7 +123,7 @@ func (m Matcher) Records(n probes.Node, sources []probes.EvidenceObservation) []
 			if m.failedOut(o, s) {
 				s.State = probes.ServerDown
 			}
-			list = append(list, Record{o.Kind, o.Source, s.Server, o.At, s.State, s.Since, s.Detail, stateWords(o, s)})
+			list = append(list, Record{o.Kind, o.Source, s.Server, o.At, s.State, s.Since, s.Detail, stateWords(o, s), s.Unchecked})
 		}
 	}
 	return list

@@ -197,6 +197,9 @@ func TestHAProxyEvidence(t *testing.T) {
 		if age := time.Since(s.Since); age < 0 || age > time.Minute {
 			t.Errorf("%s has its state since %v, want a moment ago", s.Server, s.Since)
 		}
+		if s.Unchecked != (s.Server == "unchecked") {
+			t.Errorf("%s has no health check: %t", s.Server, s.Unchecked)
+		}
 	}
 }
 

@@ -132,6 +132,8 @@ func (h haproxyRow) server(at time.Time) probes.ServerEvidence {
 		Address: h.get("addr"),
 		State:   haproxyState(status),
 		Detail:  h.detail(status),
+
+		Unchecked: status == unchecked,
 	}
 	server.Fails, _ = h.number("chkfail")
 	server.Downs, _ = h.number("chkdown")
@@ -160,6 +162,9 @@ func (h haproxyRow) detail(status string) string {
 	return probes.Clean(strings.Join(parts, ", "), probes.MaxError)
 }
 
+// unchecked is the status of a server without "check" in its line.
+const unchecked = "no check"
+
 // haproxyState maps the states of HAProxy's statistics (stats.c). "UP 1/3" is going
 // down, "DOWN 1/2" is going up, NOLB keeps its sessions, and "no check" receives
 // requests whether or not they succeed.
@@ -175,7 +180,7 @@ func haproxyState(status string) probes.ServerState {
 	case "MAINT":
 		return probes.ServerMaintenance
 	}
-	if status == "no check" {
+	if status == unchecked {
 		return probes.ServerUp
 	}
 	return probes.ServerUnknown

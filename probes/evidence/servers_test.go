@@ -34,7 +34,7 @@ func TestRecordedPages(t *testing.T) {
 			{Server: "node2", State: probes.ServerDown, Fails: 1, Downs: 1, Detail: "DOWN, L4CON, Connection refused"},
 			{Server: "node3", State: probes.ServerMaintenance, Detail: "MAINT"},
 			{Server: "node4", State: probes.ServerUp, Detail: "UP, L7OK 200"},
-			{Server: "node5", State: probes.ServerUp, Detail: "no check"},
+			{Server: "node5", State: probes.ServerUp, Detail: "no check", Unchecked: true},
 			{Server: "node6", State: probes.ServerDown, Fails: 1, Downs: 1, Detail: "DOWN, weight 0, L4CON, Connection refused"},
 		},
 		"status":  apache(false),
