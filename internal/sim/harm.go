@@ -165,17 +165,23 @@ func (r Result) lossHarms(losses []loss) []harm {
 // explainingOperations returns the operations that explain a loss under the policy sticky:
 // those in which the session's node, or the node that answered, was unhealthy since the
 // user's previous request. While the balancer keeps a node ejected, its clients use other
-// nodes, and they lose the sessions they open there when they return.
+// nodes, and they lose the sessions they open there when they return. Operations meanwhile that
+// lose the sessions of healthy nodes may have caused it as well.
 func (r Result) explainingOperations(l loss) (by []*Operation) {
 	if l.Outcome != users.Lost || !sticky(r.Schedule.Setup) {
 		return nil
 	}
+	excused := false
 	for i, o := range r.Schedule.Operations {
 		k, _ := operationKindOf(o.Kind)
-		touched := r.touches(o, l.Owner) || r.touches(o, l.Node)
-		if k.unhealthy && touched && !l.lastRequest.After(r.readmittedAt(o)) && !l.At.Before(r.at(o.At)) {
+		unhealthy := k.unhealthy && (r.touches(o, l.Owner) || r.touches(o, l.Node))
+		if (unhealthy || k.losesSessions()) && !l.lastRequest.After(r.readmittedAt(o)) && !l.At.Before(r.at(o.At)) {
 			by = append(by, &r.Schedule.Operations[i])
+			excused = excused || unhealthy
 		}
+	}
+	if !excused {
+		return nil
 	}
 	return by
 }

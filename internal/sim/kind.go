@@ -109,6 +109,13 @@ var operationKinds = []operationKind{
 	{name: "busy-prober", weight: 2, minFor: 5 * time.Second, maxFor: 40 * time.Second, steps: starveProber},
 }
 
+// losesSessions reports whether users lose sessions of healthy nodes by operations of the kind.
+func (k operationKind) losesSessions() bool {
+	return !k.unhealthy && slices.ContainsFunc(k.causes, func(c checks.Code) bool {
+		return c == checks.BalancerRemapped || c == checks.SessionDrift || c == checks.SessionLost || c == checks.SessionLeaked
+	})
+}
+
 // operationKindOf finds a kind by name.
 func operationKindOf(name string) (operationKind, bool) {
 	i := slices.IndexFunc(operationKinds, func(k operationKind) bool { return k.name == name })

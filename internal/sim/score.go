@@ -231,7 +231,11 @@ func (r Result) justified(a alert, harms []harm) bool {
 	const before, after = 35 * time.Second, 15 * time.Second
 	from, to := a.started.Add(-before), a.critical.Add(after)
 	return slices.ContainsFunc(harms, func(h harm) bool {
-		return h.operations == nil && !h.to.Before(from) && !h.from.After(to)
+		against := h.operations == nil || slices.ContainsFunc(h.operations, func(o *Operation) bool {
+			k, _ := operationKindOf(o.Kind)
+			return k.losesSessions()
+		})
+		return against && !h.to.Before(from) && !h.from.After(to)
 	}) || slices.ContainsFunc(r.Schedule.Operations, func(o Operation) bool {
 		k, _ := operationKindOf(o.Kind)
 		own := a.cause.Code == checks.NodePaused || a.cause.Code == checks.DependencyDown

@@ -122,6 +122,12 @@ func TestScore(t *testing.T) {
 			[]string{"harm without notification: sessions lost with a node, as the policy allows"},
 		},
 		{
+			"sessions of a node that restarted are lost when the balancer scatters clients", "5m restart node2 for 2s\n5m20s scatter for 1m",
+			met(users.Lost, "node2", "node3", 5*time.Minute+25*time.Second, 1, 2, 3),
+			[]alerting.Notification{firedNotification(5*time.Minute+30*time.Second, critical, checks.SessionDrift, "")},
+			nil,
+		},
+		{
 			"a restart loses its sessions, which is no critical", "5m restart node2 for 2s",
 			met(users.Lost, "node2", "node3", 5*time.Minute+time.Second, 1, 2, 3),
 			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeRestarted, "node2")},
