@@ -31,7 +31,7 @@ func balancers(tl *timeline) []Finding {
 // notified that clients get nothing.
 func brokenByNode(ns *nodeStates, front frontend) bool {
 	for _, ex := range front.plain() {
-		if passedOn(ex) && ex.LocalAddress.IsValid() && (ns.noneUp() && someBreak(ns, ex.Failure) || breaks(ns, ns.plainFailingNodeOf(ex), ex.Failure)) {
+		if passedOn(ex) && ex.LocalAddress.IsValid() && (ns.noneUp() && someBreak(ns, ex.Failure) || breaks(ns, only(ns.plainFailingNodesOf(ex)), ex.Failure)) {
 			return true
 		}
 	}
@@ -83,9 +83,9 @@ func balancerDown(oc *outcomes, front frontend) Finding {
 // serves some clients.
 func balancerErrors(tl *timeline, front frontend) []Finding {
 	var errs []*probes.Exchange
-	answered, unexplained, waited, returning := 0, 0, 0, 0
+	answered, unexplained, ambiguous, waited, returning := 0, 0, 0, 0, 0
 	culprits := make(map[string]bool)
-	count := func(ex *probes.Exchange, culprit string) {
+	count := func(ex *probes.Exchange, by []string) {
 		if ex.Answered() {
 			answered++
 		}
@@ -96,22 +96,28 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 		if ex.Timing.Total >= shortestNodeTimeout {
 			waited++
 		}
-		if culprit == "" {
+		switch len(by) {
+		case 0:
 			unexplained++
+		case 1:
+		default: // one of several nodes, whose findings do not show it
+			ambiguous++
 		}
-		culprits[culprit] = true
+		for _, id := range by {
+			culprits[id] = true
+		}
 	}
 	plain := front.plain()
 	for i, ex := range plain {
-		count(&plain[i], tl.nodes.plainFailingNodeOf(ex))
+		count(&plain[i], tl.nodes.plainFailingNodesOf(ex))
 	}
 	for _, a := range front.answers {
-		count(&a.Exchange, a.failedNode)
+		count(&a.Exchange, a.suspects)
 		if tl.nodes.ownTimeout(a.Exchange) && a.Kind != probes.StepFirst {
 			returning++
 		}
 	}
-	if len(errs) == 0 || (len(errs) < answered && unexplained == 0) {
+	if len(errs) == 0 || (len(errs) < answered && unexplained+ambiguous == 0) {
 		return nil
 	}
 	f := aboutFrontend(BalancerError, Critical, front)

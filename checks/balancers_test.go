@@ -39,6 +39,18 @@ var balancerSpecs = []spec{
 		want: []string{"critical balancer_down/http://shop.example"},
 	},
 	{
+		name: "error: by one of two nodes that are down, of which nothing shows which",
+		round: changed(func(r *round) {
+			r.down("node1", "node2")
+			r.visit("").Steps[0].Status = 503
+		}),
+		want: []string{
+			"warning node_down/node1",
+			"warning balancer_error/http://shop.example (192.0.2.10:80) [node1 node2] <- node_down/node1",
+			"warning node_down/node2",
+		},
+	},
+	{
 		name: "down: one of two addresses, distinct from the other",
 		round: changed(func(r *round) {
 			r.through(otherLB)

@@ -141,7 +141,7 @@ const longestCheck = time.Minute
 // about it. A balancer that gives new ones to a node that has been dead for longer than longestCheck
 // does not check it.
 func (tl *timeline) whyInRotation(node probes.Node) (why *Message, remedy Message) {
-	silent := tl.nodeHistory[node.ID].SilentSince
+	silent := tl.nodeTimelines[node.ID].SilentSince
 	lasted := tl.round.Started.Sub(silent)
 	stillTried := !silent.IsZero() && lasted >= longestCheck && slices.ContainsFunc(tl.outcomes.answers, func(a *answer) bool {
 		return a.failedNode == node.ID && !a.trace.Continued
@@ -175,7 +175,7 @@ func failuresOf(oc *outcomes, node string) []Message {
 	}
 	for _, front := range oc.frontends {
 		for _, ex := range front.plain() {
-			if oc.nodes.plainFailingNodeOf(ex) == node {
+			if only(oc.nodes.plainFailingNodesOf(ex)) == node {
 				seen = append(seen, func() Message { return msg(MsgPlainRequestGot, Args{Why: new(describe(ex))}) })
 			}
 		}

@@ -156,7 +156,7 @@ func TestDeadAndStillTried(t *testing.T) {
 	died := func(seconds int) func(*round) {
 		return func(r *round) {
 			at := began.Add(-time.Duration(seconds) * time.Second)
-			r.Past = &checks.History{Nodes: map[string]checks.NodeHistory{"node2": {LastWell: at, UnwellSince: at, SilentSince: at}}}
+			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node2": {LastReady: at, UnreadySince: at, SilentSince: at}}}
 		}
 	}
 	statistics := func(unchecked bool) func(*round) {

@@ -22,9 +22,9 @@ type nodeStates struct {
 	oracle   balance.Picker                     // nil: the balancer's choice cannot be computed
 	replies  map[reply]bool                     // replies of nodes that were asked directly; true: a ready node gave it
 
-	page        pageShape // of the page that clients request
-	onlyFailing string    // the one node that fails when asked directly; "": none does, or several do
-	refusesAll  bool      // the balancer refused every client, including those targeted at ready nodes
+	page       pageShape // of the page that clients request
+	failing    []string  // the nodes that err when asked directly, of several that the balancer may use
+	refusesAll bool      // the balancer refused every client, including those targeted at ready nodes
 }
 
 // A reply identifies an answer by its path, status and failure.
@@ -63,7 +63,7 @@ func readNodes(round Round) *nodeStates {
 		}
 	}
 	ns.page = ns.expectedPage()
-	ns.onlyFailing, ns.refusesAll = ns.findOnlyFailing(), ns.findRefusesAll()
+	ns.failing, ns.refusesAll = ns.findFailing(), ns.findRefusesAll()
 	return ns
 }
 
@@ -106,29 +106,37 @@ func completed(ex probes.Exchange) bool {
 	return ex.Failure != probes.FailureCancelled && (ex.Answered() || ex.Failure != "")
 }
 
-// failingNodeOf returns the node that a failed answer is attributed to: the node
+// failingNodesOf returns the nodes of which one is the cause of a failed answer: the node
 // that labelled it, the node that its client was targeted at or has its session on if
-// that node fails directly too, or the only node that fails directly. It returns ""
+// that node fails directly too, or else those that fail directly. It returns nil
 // if the answer did not fail or no node is known to be the cause.
-func (oc *outcomes) failingNodeOf(a *answer, isFollowUp bool) string {
+func (oc *outcomes) failingNodesOf(a *answer, isFollowUp bool) []string {
 	switch target, holder := a.trace.Expected, a.trace.holder; {
 	case !failed(a.Exchange) && (a.Kind == probes.StepWrite || !oc.nodes.page.isWrong(a.Exchange)):
-		return ""
+		return nil
 	case a.node != "":
-		return a.node
+		return []string{a.node}
 	case oc.nodes.refusesAll:
-		return "" // the balancer refuses all clients, also those of ready nodes: no node is the cause
+		return nil // the balancer refuses all clients, also those of ready nodes: no node is the cause
 	case target != "" && oc.nodes.failsDirectly(target):
-		return target
+		return []string{target}
 	case isFollowUp && holder != "" && oc.nodes.failsDirectly(holder):
-		return holder
+		return []string{holder}
 	case target != "":
-		return "" // the targeted node is ready: the cause is not known to be a node
+		return nil // the targeted node is ready: the cause is not known to be a node
 	case isFollowUp && holder != "" && oc.round.Cluster.Balancer.Method.KeepsClients():
-		return "" // likewise the node that the balancer keeps the client on
+		return nil // likewise the node that the balancer keeps the client on
 	default:
-		return oc.nodes.onlyFailing
+		return oc.nodes.failing
 	}
+}
+
+// only returns the one node of a list; "": it has none, or several.
+func only(nodes []string) string {
+	if len(nodes) != 1 {
+		return ""
+	}
+	return nodes[0]
 }
 
 // findRefusesAll reports whether the balancer refused all clients, although some were
@@ -149,14 +157,14 @@ func (ns *nodeStates) findRefusesAll() bool {
 	return readyTargeted
 }
 
-// plainFailingNodeOf returns the node that a failed request without a client trace
-// is attributed to; "": none. An answer that a ready node gives directly as well is
+// plainFailingNodesOf returns the nodes of which one is the cause of a failed request without a
+// client trace. An answer that a ready node gives directly as well is
 // attributed to no other node.
-func (ns *nodeStates) plainFailingNodeOf(ex probes.Exchange) string {
+func (ns *nodeStates) plainFailingNodesOf(ex probes.Exchange) []string {
 	if !failed(ex) || ns.replies[replyOf(ex)] || ns.refusesAll {
-		return ""
+		return nil
 	}
-	return ns.onlyFailing
+	return ns.failing
 }
 
 // failed reports whether an exchange ended with a server error, or without a valid
@@ -183,19 +191,17 @@ func (ns *nodeStates) failsDirectly(id string) bool {
 	return listed && completed(o.Primary) && o.Session != nil && completed(*o.Session) && ns.page.isWrong(*o.Session) && ns.othersHavePage(id)
 }
 
-// findOnlyFailing returns the node that errs when asked directly, if exactly one of
-// several nodes that the balancer may use does; otherwise "".
-func (ns *nodeStates) findOnlyFailing() string {
-	var failing []string
+// findFailing returns the nodes that err when asked directly, if the balancer may use several.
+func (ns *nodeStates) findFailing() (failing []string) {
+	if len(ns.round.Cluster.Nodes) < 2 {
+		return nil
+	}
 	for _, n := range ns.round.Cluster.Nodes {
 		if !n.Down && !n.Backup && ns.errsDirectly(n.ID) {
 			failing = append(failing, n.ID)
 		}
 	}
-	if len(failing) == 1 && len(ns.round.Cluster.Nodes) > 1 {
-		return failing[0]
-	}
-	return ""
+	return failing
 }
 
 // noneUp reports whether no active node is up.

@@ -46,7 +46,7 @@ func failsOn(node string, page probes.Page, ex probes.Exchange) Finding {
 // may be the cause.
 func failsThrough(ns *nodeStates, front frontend, page probes.Page, ex probes.Exchange, failing []string) Finding {
 	f := Finding{Code: PageFailing, Severity: Critical, Target: front.page(page.Path)}
-	culprit := ns.plainFailingNodeOf(ex)
+	culprit := only(ns.plainFailingNodesOf(ex))
 	f.Nodes = ns.round.nodesWhere(func(id string) bool { return id == culprit || slices.Contains(failing, id) })
 	return aboutPage(f, MsgPageFailsThrough, page, ex)
 }

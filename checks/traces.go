@@ -171,7 +171,8 @@ type answer struct {
 	readForeign    bool     // it shows a value that the other client stored
 	node           string   // id of the listed node that answered; "": not known, or not listed
 	servingNode    string   // node; or an unlisted node's label in quotes, if every listed node is known by name
-	failedNode     string   // node that a failed answer is attributed to; "": it did not fail, or the node is not known
+	suspects       []string // nodes of which one is the cause of a failed answer; nil: it did not fail, or none is known
+	failedNode     string   // the one that a failed answer is attributed to; "": it did not fail, or the node is not known
 	upstreamsTried []string // nodes that the balancer tried before, without an answer
 }
 
@@ -223,7 +224,8 @@ func (oc *outcomes) resolve(w probes.Trace) *trace {
 		if step.Kind != probes.StepWrite && oc.nodes.page.isWrong(step.Exchange) {
 			a.sessionOutcome = probes.SessionUnknown // an answer that is not the page does not show the session
 		}
-		a.failedNode = oc.failingNodeOf(a, i > 0)
+		a.suspects = oc.failingNodesOf(a, i > 0)
+		a.failedNode = only(a.suspects)
 		if step.At.Before(oc.round.Started) && w.Continued {
 			out.earlier = append(out.earlier, a)
 		} else {
