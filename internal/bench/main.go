@@ -85,7 +85,9 @@ func (o options) measure(ctx context.Context) error {
 	defer func() { _ = os.RemoveAll(folder) }()
 	if o.binary == "" {
 		o.binary = filepath.Join(folder, "stickwatch")
-		if out, err := exec.CommandContext(ctx, "go", "build", "-o", o.binary, "stickwatch/cmd/stickwatch").CombinedOutput(); err != nil {
+		build := exec.CommandContext(ctx, "go", "build", "-o", o.binary, "stickwatch/cmd/stickwatch")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // as releases are built
+		if out, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("building the daemon: %w\n%s", err, out)
 		}
 	}
