@@ -141,12 +141,20 @@ func (p *canaryPool) evaluate(answers map[*pooledCanary]probes.Exchange, last ch
 	return suspicious, harmed
 }
 
-// request returns the newest request of a canary with its outcome.
+// stepOf returns the index of a request in the trace of its canary, which may have sent others since.
+func stepOf(ex probes.Exchange, trace probes.Trace) int {
+	if i := slices.IndexFunc(trace.Steps, func(s probes.Step) bool { return s.At.Equal(ex.At) }); i >= 0 {
+		return i
+	}
+	return len(trace.Steps) - 1
+}
+
+// request returns a request of a canary with its outcome.
 func (c *pooledCanary) request(ex probes.Exchange, last checks.Report) checks.Request {
 	trace := c.Trace()
 	return checks.Request{
 		Cluster: last.Cluster, Balancer: checks.BalancerName(trace.URL, trace.Balancer), Node: c.identity.NodeOf(trace.OpenerLabel), Served: c.identity.NodeOf(ex.Label), Canary: true,
-		Session: trace.First().Session, At: ex.At, Latency: ex.Timing.Total, Outcome: last.OutcomeOf(trace, len(trace.Steps)-1, c.identity),
+		Session: trace.First().Session, At: ex.At, Latency: ex.Timing.Total, Outcome: last.OutcomeOf(trace, stepOf(ex, trace), c.identity),
 	}
 }
 
@@ -156,7 +164,7 @@ func (p *canaryPool) unexpected(c *pooledCanary, ex probes.Exchange, last checks
 		return true // a full round opens another session
 	}
 	trace := c.Trace()
-	switch trace.SessionOutcome(len(trace.Steps) - 1) {
+	switch trace.SessionOutcome(stepOf(ex, trace)) {
 	case probes.SessionLost, probes.SessionStale:
 		return true
 	}

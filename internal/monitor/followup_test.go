@@ -60,6 +60,36 @@ func TestStoringFails(t *testing.T) {
 	})
 }
 
+// TestOutcomeOfEarlierRequest: a request of a follow-up that waits while a full round sends others of
+// the same canary has its own outcome, and not that of the newest.
+func TestOutcomeOfEarlierRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := startInMemory(t, demo.Config{HAProxy: &demo.HAProxyConfig{Balance: demo.HAProxySource, Retries: 3, Redispatch: true}}, "generic")
+		w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Canary: 500 * time.Millisecond, Status: time.Hour})
+		w.SetBackoff(0)
+		before := len(log.requests)
+		d.Nodes[0].Stop()
+		time.AfterFunc(2500*time.Millisecond, func() {
+			if err := d.Nodes[0].Start(); err != nil {
+				t.Error(err)
+			}
+		})
+		w.FollowUp(t.Context())
+		failed := 0
+		for _, q := range log.requests[before:] {
+			if q.Canary && q.Served == "" {
+				failed++
+				if q.Outcome != checks.OutcomeError {
+					t.Errorf("a request that no node answered has the outcome %s", q.Outcome)
+				}
+			}
+		}
+		if failed == 0 {
+			t.Error("no request failed")
+		}
+	})
+}
+
 // A rewoundStore is a store whose failover loses the newest writes.
 type rewoundStore struct {
 	*demo.MemoryStore
