@@ -58,6 +58,9 @@ func lostAtNode(att *attribution, own []*answer) Finding {
 	if slices.ContainsFunc(own, (*answer).knownAgain) {
 		f.Remedy = msg(MsgShareWithinNode, Args{})
 	}
+	if known := att.knownDirectly(own); len(known) > 0 {
+		f.Evidence, f.Remedy = append(f.Evidence, known...), msg(MsgPassCookie, Args{})
+	}
 	if att.lostByAll(own) {
 		f.Summary, f.Remedy = msg(MsgLostByAll, Args{Nodes: f.Nodes}), msg(MsgFindEmptied, Args{})
 		f.Affected = Affected{Share: 1, Of: clientsOf(own)} // newer clients have not come back yet
@@ -66,6 +69,26 @@ func lostAtNode(att *attribution, own []*answer) Finding {
 		f.Remedy = msg(MsgSetJVMRoute, Args{})
 	}
 	return f
+}
+
+// knownDirectly returns, as evidence, the sessions that their nodes know when asked directly, while
+// none survives a request through the balancer: it passes no session cookie to them.
+func (att *attribution) knownDirectly(own []*answer) []Message {
+	if !noSessionSurvives(att.outcomes) {
+		return nil
+	}
+	var known []Message
+	for _, c := range att.round.OwnerChecks {
+		lost := slices.ContainsFunc(own, func(a *answer) bool { return a.servingNode == c.To && a.At.Before(c.There.At) })
+		switch {
+		case !lost || c.Void:
+		case c.SessionOutcome() == probes.SessionLost:
+			return nil
+		case c.SessionOutcome() == probes.SessionKept || c.SessionOutcome() == probes.SessionStale:
+			known = append(known, msg(MsgKnownDirectly, Args{Session: c.Session, Node: c.To, At: c.There.At}))
+		}
+	}
+	return known
 }
 
 // lostAfterMove returns the finding of sessions that another node did not know.

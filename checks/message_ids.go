@@ -216,6 +216,8 @@ const (
 	MsgNotKnownThere        MessageID = "not_known_there"
 	MsgRepairReplication    MessageID = "repair_replication"
 	MsgCookieRejected       MessageID = "cookie_rejected"
+	MsgKnownDirectly        MessageID = "known_directly"
+	MsgPassCookie           MessageID = "pass_cookie"
 	MsgCookieTooLong        MessageID = "cookie_too_long"
 	MsgCookieSecurePrefix   MessageID = "cookie_secure_prefix"
 	MsgCookieHostPrefix     MessageID = "cookie_host_prefix"

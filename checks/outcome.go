@@ -89,6 +89,7 @@ func harmSpan(answers []*answer) Span {
 type pageShape struct {
 	labelled     bool // it carries the label of the node that answers
 	showsSession bool // it shows the session id
+	named        bool // it has no label, and the balancer names the node
 	served       bool // new clients, or nodes asked directly, get it with 2xx or 3xx, or did so in an earlier round
 }
 
@@ -107,6 +108,7 @@ func (ns *nodeStates) expectedPage() pageShape {
 		p.served = true
 	}
 	if asked > 0 {
+		p.named = !p.labelled && slices.ContainsFunc(ns.round.Traces, func(w probes.Trace) bool { return len(w.Steps) > 0 && w.First().Label != "" })
 		return p
 	}
 	for _, w := range ns.round.Traces {
@@ -120,10 +122,14 @@ func (ns *nodeStates) expectedPage() pageShape {
 }
 
 // isWrong reports whether an answer is another page: it shows no node label, although
-// the page does, and neither session nor value.
+// the page does, and neither session nor value. Where not the page, but the balancer names the
+// node, it is one that gives a new client no session.
 func (p pageShape) isWrong(ex probes.Exchange) bool {
-	return p.labelled && !ex.Truncated && ex.Failure == "" && ex.Answered() && ex.Status < http.StatusBadRequest &&
-		ex.ShowsNothing()
+	nothing := p.labelled && ex.ShowsNothing()
+	if p.named {
+		nothing = p.showsSession && ex.Session == "" && !ex.ShowsSession && ex.Value == "" && len(ex.Rejected) == 0
+	}
+	return nothing && !ex.Truncated && ex.Failure == "" && ex.Answered() && ex.Status < http.StatusBadRequest
 }
 
 // outcomeOf returns the outcome of a request.

@@ -85,7 +85,7 @@ func sessionPage(oc *outcomes) []Finding {
 // othersHavePage reports whether another ready node answers with the page.
 func (ns *nodeStates) othersHavePage(node string) bool {
 	return slices.ContainsFunc(ns.enabled, func(o probes.NodeObservation) bool {
-		return o.Node != node && ns.ready(o.Node) && o.Session != nil && o.Session.OK() && o.Session.Label != ""
+		return o.Node != node && ns.ready(o.Node) && o.Session != nil && o.Session.OK() && !ns.page.isWrong(*o.Session)
 	})
 }
 

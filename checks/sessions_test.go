@@ -754,6 +754,36 @@ func TestCookieRemoved(t *testing.T) {
 // anyCookie is how the session id of neverKept is read.
 type anyCookie struct{ probes.Extractor }
 
+// TestCookieDoesNotArrive: nodes that know a session when asked directly, of which none survives a
+// request through the balancer, do not get the cookie.
+func TestCookieDoesNotArrive(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		known probes.Fingerprint
+		want  checks.MessageID
+	}{
+		{"known directly", "", checks.MsgPassCookie},
+		{"not known directly either", "another", checks.MsgFindLoss},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := neverKept()
+			r.Cluster.Session.Policy = probes.PolicySticky
+			for _, w := range r.Traces {
+				c := probes.OwnerCheck{FailoverCheck: probes.FailoverCheck{From: w.First().Label, To: w.First().Label, Session: w.First().Session}}
+				c.There = probes.Exchange{At: began.Add(time.Hour), Status: 200, Label: c.To, Session: cmp.Or(tt.known, c.Session)}
+				r.OwnerChecks = append(r.OwnerChecks, c)
+			}
+			report := checks.Judge(r.Round)
+			for _, f := range report.Findings {
+				if f.Code == checks.SessionLost && f.Remedy.ID == tt.want {
+					return
+				}
+			}
+			t.Errorf("got findings %+v, want lost sessions with the remedy %q", report.Findings, tt.want)
+		})
+	}
+}
+
 // neverKept is a round in which every request of every client shows a new session.
 func neverKept() *round {
 	r := withPolicy(probes.PolicyShared, healthy)()

@@ -384,6 +384,19 @@ func TestOwnerOfAValue(t *testing.T) {
 	}
 }
 
+// TestOwnerWithoutCookie: a client whose session cookie never came back does not show that its node
+// has lost the session.
+func TestOwnerWithoutCookie(t *testing.T) {
+	s := &tomcats{}
+	site := s.site(t, "tomcat1")
+	session := *site.Session
+	session.Cookie, site.Session = "another", &session
+	canary := openCanary(t, site, 1000)
+	if check := canary.CheckOwner(t.Context(), site.Nodes[0]); !check.Void || check.SessionOutcome() != SessionUnknown {
+		t.Errorf("got %q, want a check that shows nothing", check.SessionOutcome())
+	}
+}
+
 // TestOwnerOfAValueWithoutLabel: if the answer to the write does not name its node, the first
 // answer that shows the value does.
 func TestOwnerOfAValueWithoutLabel(t *testing.T) {

@@ -156,6 +156,10 @@ func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
 	}
 	jar := c.jar.Clone()
 	c.mu.Unlock()
+	if page, err := c.client.URL(c.cluster.ClientPath()); err != nil || !jar.presents(page, c.cluster.Session) {
+		check.Void = true // no node can know the session without its cookie
+		return check
+	}
 	check.Counter = c.storedAtOwner()
 	check.There = c.present(ctx, owner, jar)
 	c.takeRenewed(jar, check.FailoverCheck)

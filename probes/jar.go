@@ -132,6 +132,12 @@ func (j *Jar) all() []*http.Cookie {
 	return list
 }
 
+// presents reports whether a request to u may carry the session. It does not if the session's cookie
+// was rejected, or never reached the client.
+func (j *Jar) presents(u *url.URL, session *Session) bool {
+	return session.Cookie == "" || slices.ContainsFunc(j.Cookies(u), func(c *http.Cookie) bool { return c.Name == session.Cookie })
+}
+
 // ended returns the session cookies that have ended at now, which a browser sends no more.
 func (j *Jar) ended(now time.Time, session *Session) (list []RejectedCookie) {
 	j.mu.Lock()
