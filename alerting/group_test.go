@@ -196,6 +196,14 @@ func TestGroupings(t *testing.T) {
 			[]at{{0, sum(t, "critical dependency_down/Redis", time.Time{}, "node1")}, line(10, ""), {15, sum(t, "critical session_lost", time.Time{}, "node2")}},
 			[]string{"summary of dependency_down/Redis; 1", "summary of session_lost; 1"},
 		},
+		"a balancer that does not keep clients on their node, by what it costs and then as drift": {
+			[]at{{0, sum(t, "critical session_lost/after a move", time.Time{}, "node1")}, line(10, ""), {20, sum(t, "critical session_drift", time.Time{}, "node1", "node2")}},
+			[]string{"summary of session_lost/after a move; 2"},
+		},
+		"drift long after a loss": {
+			[]at{{0, sum(t, "critical session_lost/after a move", time.Time{}, "node1")}, line(10, ""), {135, sum(t, "critical session_drift", time.Time{}, "node1", "node2")}},
+			[]string{"summary of session_drift; 1", "summary of session_lost/after a move; 1"},
+		},
 		"sessions lost long after": {
 			[]at{{0, sum(t, "critical dependency_down/Redis", time.Time{}, "node1")}, line(10, ""), {135, sum(t, "critical session_lost", time.Time{}, "node1")}},
 			[]string{"summary of dependency_down/Redis; 1", "summary of session_lost; 1"},

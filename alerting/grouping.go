@@ -57,6 +57,7 @@ var groupings = []grouping{
 	{afterFailure, false},
 	{afterStore, false},
 	{sameLoss, false},
+	{sameMoves, false},
 	{sameBalancer, false},
 }
 
@@ -142,6 +143,14 @@ func afterStore(_ Rules, m Member, cluster string, group causeGroup) bool {
 func sameLoss(_ Rules, m Member, cluster string, group causeGroup) bool {
 	found := group.members[0]
 	return m.Cluster == cluster && group.hasRoot() && slices.Contains(lossCodes, m.Code) && slices.Contains(lossCodes, found.Code) && follows(m, found)
+}
+
+// sameMoves: a balancer that does not keep clients on their node is reported by the sessions that this
+// costs, and, once clients have moved often enough, as drift.
+func sameMoves(_ Rules, m Member, cluster string, f causeGroup) bool {
+	s := f.members[0]
+	moves := func(g checks.Finding) bool { return g.Code == checks.SessionDrift || g.LostByMove() }
+	return m.Cluster == cluster && f.hasRoot() && moves(m.Finding) && moves(s.Finding) && follows(m, s)
 }
 
 // sameBalancer: a balancer that loses the connection to its nodes is reported in

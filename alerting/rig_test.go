@@ -45,6 +45,8 @@ func finding(t testing.TB, text string) checks.Finding {
 	}
 	if f.Code == checks.DependencyDown {
 		f.Dependency = subject
+	} else if subject == "after a move" {
+		f.Target = subject
 	} else if subject != "" {
 		f.Node, f.Nodes = subject, []string{subject}
 	}

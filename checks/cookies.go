@@ -20,7 +20,10 @@ func cookies(oc *outcomes) []Finding {
 			f.Summary = msg(MsgCookieRejected, Args{Name: r.Name, Why: new(msg(brokenRules[r.Rule], Args{Name: r.Has, Value: r.Asks, Duration: r.Life.Round(time.Second)}))})
 			f.Evidence = []Message{msg(MsgCookieSet, Args{Node: a.node, At: a.At})}
 			f.Remedy = msg(MsgCorrectCookie, Args{})
-			if r.Rule == probes.CookieEnded {
+			switch r.Rule {
+			case probes.CookieReplaced:
+				f.Remedy = msg(MsgRenameCookie, Args{})
+			case probes.CookieEnded:
 				f.Evidence = []Message{msg(MsgCameWithoutCookie, Args{Session: a.trace.First().Session, At: a.At})}
 				f.Remedy = msg(MsgExtendCookie, Args{})
 				f.observed.pause = r.Life
@@ -41,6 +44,7 @@ var brokenRules = map[probes.CookieRule]MessageID{
 	probes.CookieDomain:       MsgCookieDomain,
 	probes.CookiePath:         MsgCookiePath,
 	probes.CookieNoPath:       MsgCookieNoPath,
+	probes.CookieReplaced:     MsgCookieReplaced,
 	probes.CookieEnded:        MsgCookieEnded,
 }
 

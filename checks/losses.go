@@ -12,6 +12,9 @@ import (
 // answered. Sessions that their own node lost have other causes and remedies.
 const afterMove = "after a move"
 
+// LostByMove reports whether a finding is about sessions that were lost when another node answered.
+func (f Finding) LostByMove() bool { return f.Code == SessionLost && f.Target == afterMove }
+
 // losses finds sessions that were gone, or older, at a request which they should
 // survive by the policy. Losses that are attributed to a restart, a drift or a
 // changed list of servers are left out.
@@ -110,6 +113,9 @@ func lostAfterMove(att *attribution, moved []*answer) Finding {
 	}
 	if att.outcomes.routeless() {
 		f.Remedy = msg(MsgSetJVMRoute, Args{})
+	}
+	if att.outcomes.onlyWritesMove() {
+		f.Summary, f.Remedy = att.outcomes.movedByURL(len(moved))
 	}
 	return f
 }

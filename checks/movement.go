@@ -274,10 +274,33 @@ func drift(mov *movement) []Finding {
 	finding.Summary = msg(MsgDrift, Args{Addresses: where, Count: followUpsAmong(drifts), Of: mov.outcomes.followUps(), Lost: lost})
 	finding.Affected = shareOf(mov.outcomes, len(clients))
 	finding.Remedy = driftRemedy(mov.outcomes, where)
-	if !slices.ContainsFunc(drifts, func(m move) bool { return !mov.leftAfterFirst(m.answer) }) {
+	switch {
+	case !slices.ContainsFunc(drifts, func(m move) bool { return !mov.leftAfterFirst(m.answer) }):
 		finding.Remedy = msg(MsgFirstPlacedOtherwise, Args{})
+	case mov.outcomes.onlyWritesMove():
+		finding.Summary, finding.Remedy = mov.outcomes.movedByURL(len(drifts))
 	}
 	return []Finding{finding}
+}
+
+// onlyWritesMove reports whether other nodes answer the requests that store a value, and none that
+// returns to the page: the balancer chooses the node by the URL.
+func (oc *outcomes) onlyWritesMove() bool {
+	stayed := false
+	for _, a := range oc.answers {
+		switch {
+		case a.isFollowUp() && a.moved():
+			return false
+		case a.isFollowUp():
+			stayed = stayed || a.servingNode != ""
+		}
+	}
+	return stayed && slices.ContainsFunc(oc.answers, func(a *answer) bool { return a.Kind == probes.StepWrite && a.moved() })
+}
+
+// movedByURL returns the summary and remedy for a balancer that chooses the node by the URL.
+func (oc *outcomes) movedByURL(count int) (summary, remedy Message) {
+	return msg(MsgDriftByURL, Args{Count: count, Of: oc.followUps(), Path: oc.round.Cluster.ClientPath()}), msg(MsgHashNoURL, Args{})
 }
 
 // followUpsAmong counts the moves that a follow-up shows. A request that stores a value is none.

@@ -754,6 +754,36 @@ func TestCookieRemoved(t *testing.T) {
 // anyCookie is how the session id of neverKept is read.
 type anyCookie struct{ probes.Extractor }
 
+// TestChosenByURL: where only requests that store a value reach another node, and lose the session, the
+// balancer chooses the node by the URL.
+func TestChosenByURL(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		kind probes.StepKind
+		want bool
+	}{
+		{"a write moves", probes.StepWrite, true},
+		{"a follow-up moves as well", probes.StepReturn, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := healthy()
+			r.Cluster.Balancer.Method = probes.MethodUnknown
+			for w := range r.Traces {
+				moved := r.Traces[w].First()
+				moved.Label, moved.Session = "node2", probes.FingerprintOf(fmt.Sprint("of node2", w))
+				if r.Traces[w].First().Label == "node2" {
+					moved.Label = "node3"
+				}
+				r.Traces[w].Steps = slices.Insert(r.Traces[w].Steps, 1, probes.Step{Kind: tt.kind, Counter: 1001, Exchange: moved})
+			}
+			got := slices.ContainsFunc(checks.Judge(r.Round).Findings, func(f checks.Finding) bool { return f.Remedy.ID == checks.MsgHashNoURL })
+			if got != tt.want {
+				t.Errorf("got the remedy for a hash of the URL %v, want %v: %+v", got, tt.want, checks.Judge(r.Round).Findings)
+			}
+		})
+	}
+}
+
 // TestCookieDoesNotArrive: nodes that know a session when asked directly, of which none survives a
 // request through the balancer, do not get the cookie.
 func TestCookieDoesNotArrive(t *testing.T) {

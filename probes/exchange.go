@@ -113,7 +113,8 @@ const (
 	CookieDomain       CookieRule = "domain"
 	CookiePath         CookieRule = "path"
 	CookieNoPath       CookieRule = "no_path"
-	CookieEnded        CookieRule = "ended" // Max-Age or Expires, which no later answer extended
+	CookieReplaced     CookieRule = "replaced" // by another cookie of that name in the same answer
+	CookieEnded        CookieRule = "ended"    // Max-Age or Expires, which no later answer extended
 )
 
 // A ClockOffset is the difference between a node's clock and the clock of this machine,

@@ -156,7 +156,7 @@ func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
 	}
 	jar := c.jar.Clone()
 	c.mu.Unlock()
-	if page, err := c.client.URL(c.cluster.ClientPath()); err != nil || !jar.presents(page, c.cluster.Session) {
+	if page, err := c.client.URL(c.cluster.ClientPath()); err != nil || !jar.presents(page, c.cluster.Session) || len(c.First().Rejected) > 0 {
 		check.Void = true // no node can know the session without its cookie
 		return check
 	}

@@ -256,11 +256,15 @@ func (p pageRequest) checkSession(from *url.URL, sent, set []*http.Cookie, ex *E
 	page := *p.public
 	page.Path = joinPath(page.Path, path)
 	kept := p.jar.Cookies(&page)
-	for _, c := range set {
+	for i, c := range set {
 		if isSessionCookie(c.Name, p.session.Cookie) && !containsCookie(sent, c) {
 			ex.NewID = true
 		}
-		if looksLikeSessionCookie(c.Name, p.session.Cookie) && !containsCookie(kept, c) && len(ex.Rejected) < maxRejected {
+		switch replaces := func(d *http.Cookie) bool { return d.Name == c.Name && containsCookie(kept, d) }; {
+		case !looksLikeSessionCookie(c.Name, p.session.Cookie) || containsCookie(kept, c) || len(ex.Rejected) >= maxRejected:
+		case slices.ContainsFunc(set[i+1:], replaces):
+			ex.Rejected = append(ex.Rejected, RejectedCookie{Name: Clean(c.Name, 64), Rule: CookieReplaced})
+		default:
 			ex.Rejected = append(ex.Rejected, rejected(jarCookie{from, c, ex.At}, &page))
 		}
 	}

@@ -190,6 +190,20 @@ func TestRejected(t *testing.T) {
 	}
 }
 
+// TestReplaced: of two cookies with one name, a browser keeps the last one, unless they have different paths.
+func TestReplaced(t *testing.T) {
+	for second, want := range map[string]string{"JSESSIONID=2; Path=/": "replaced", "JSESSIONID=2; Path=/cluster": "", "JSESSIONID=1; Path=/": ""} {
+		ex, _ := keep(t, "http://shop.example", &Session{Path: "/cluster/test"}, "JSESSIONID=1; Path=/", second)
+		got := ""
+		for _, r := range ex.Rejected {
+			got = rejection(r)
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", second, got, want)
+		}
+	}
+}
+
 // TestRejectedPrefixes checks the name prefixes that require attributes.
 func TestRejectedPrefixes(t *testing.T) {
 	for set, want := range map[string]string{
