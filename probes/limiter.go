@@ -70,10 +70,10 @@ type permit struct {
 
 	sequence   uint64 // number of this permit, in order of admission
 	startedAt  time.Time
-	contention map[*scope]*contention // nil: no other request is in flight
-	delayed    time.Time              // when a request with a lower number was last answered
-	crowded    bool                   // another one started within the second before it
-	refused    bool                   // it was answered with 429
+	contention map[*scope]*concurrentRequests // nil: no other request is in flight
+	delayed    time.Time                      // when a request with a lower number was last answered
+	crowded    bool                           // another one started within the second before it
+	refused    bool                           // it was answered with 429
 }
 
 // NewLimiter returns a limiter for the nodes of one cluster.

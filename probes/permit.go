@@ -74,12 +74,12 @@ func (p *permit) start(now time.Time) {
 	p.crowded = now.Sub(p.limiter.started) < time.Second
 	p.limiter.admitted++
 	p.limiter.started = now
-	p.sequence, p.startedAt, p.contention = p.limiter.admitted, now, make(map[*scope]*contention)
+	p.sequence, p.startedAt, p.contention = p.limiter.admitted, now, make(map[*scope]*concurrentRequests)
 	for _, s := range p.scopes() {
 		for _, q := range s.inFlight {
-			p.contention[s] = &contention{ahead: true}
+			p.contention[s] = &concurrentRequests{ahead: true}
 			if q.contention[s] == nil {
-				q.contention[s] = new(contention)
+				q.contention[s] = new(concurrentRequests)
 			}
 		}
 		s.inFlight = append(s.inFlight, p)
@@ -362,8 +362,8 @@ type scope struct {
 	answered  time.Time // when the last answer arrived
 }
 
-// A contention describes the other requests in a scope while one is in flight.
-type contention struct {
+// concurrentRequests describes the other requests in a scope while one is in flight.
+type concurrentRequests struct {
 	ahead   bool          // some were in flight before it
 	overlap time.Duration // the longest time for which one of them was in flight with it
 }
@@ -381,7 +381,7 @@ func (s *scope) answeredAlone(kind string, took time.Duration, now time.Time) {
 // queue, or may have overlapped with the others only at its end. Only requests that
 // started after others and overlapped with them for half of their time count. As many
 // of them in a row as the limit allows raise it by one.
-func (s *scope) answeredConcurrently(c contention, kind string, took time.Duration, now time.Time) {
+func (s *scope) answeredConcurrently(c concurrentRequests, kind string, took time.Duration, now time.Time) {
 	usual, known := s.limit.alone[kind]
 	switch {
 	case s.limit.queued(kind, took), known && c.ahead && c.overlap >= usual/2 && waitedFor(c.overlap, took-usual):

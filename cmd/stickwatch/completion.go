@@ -47,12 +47,12 @@ flags and values. bash also needs the package bash-completion.`,
 // The functions below complete names from the configuration of -c. Without a valid
 // configuration there are no completions: a shell cannot show errors.
 
-// A naming returns names of a configuration, each with an optional description after a
+// A completer returns names of a configuration, each with an optional description after a
 // tab.
-type naming func(cmd *cobra.Command, cfg *config.Config) []string
+type completer func(cmd *cobra.Command, cfg *config.Config) []string
 
 // completeFlagNames completes the values of a flag with names of the configuration.
-func completeFlagNames(cmd *cobra.Command, flag string, names naming) {
+func completeFlagNames(cmd *cobra.Command, flag string, names completer) {
 	err := cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		file, err := cmd.Flags().GetString("config")
 		if err != nil {

@@ -133,33 +133,33 @@ func (c *steadyClock) sharedSnapshot(s monitor.Snapshot) monitor.Snapshot {
 	return s
 }
 
-// An anchor gives times that were read from the history a monotonic part, so that a clock
+// monotonicTimes give times that were read from the history a monotonic part, so that a clock
 // that is set later does not end a silence or a deployment early, or extend it. In a fleet they are
 // compared with a clock that nobody sets, and need none.
-type anchor struct {
+type monotonicTimes struct {
 	clock *steadyClock
 	known map[int64]time.Time // times of the last list, by Unix time in nanoseconds
 	next  map[int64]time.Time // times of the current list
 }
 
 // begin begins a list. Times that were in the last one keep their monotonic part.
-func (a *anchor) begin() { a.known, a.next = a.next, make(map[int64]time.Time) }
+func (a *monotonicTimes) begin() { a.known, a.next = a.next, make(map[int64]time.Time) }
 
 // of returns t with a monotonic part.
-func (a *anchor) of(t time.Time) time.Time {
+func (a *monotonicTimes) of(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
 	}
-	anchored, ok := a.known[t.UnixNano()]
+	monotonic, ok := a.known[t.UnixNano()]
 	if !ok {
 		now := a.clock.sharedNow()
-		anchored = now.Add(t.Round(0).Sub(now.Round(0)))
+		monotonic = now.Add(t.Round(0).Sub(now.Round(0)))
 	}
-	a.next[t.UnixNano()] = anchored
-	return anchored
+	a.next[t.UnixNano()] = monotonic
+	return monotonic
 }
 
-func (a *anchor) ofSilences(list []alerting.Silence) []alerting.Silence {
+func (a *monotonicTimes) ofSilences(list []alerting.Silence) []alerting.Silence {
 	a.begin()
 	list = slices.Clone(list)
 	for i := range list {
@@ -168,7 +168,7 @@ func (a *anchor) ofSilences(list []alerting.Silence) []alerting.Silence {
 	return list
 }
 
-func (a *anchor) ofDeployments(list []alerting.Deployment) []alerting.Deployment {
+func (a *monotonicTimes) ofDeployments(list []alerting.Deployment) []alerting.Deployment {
 	a.begin()
 	list = slices.Clone(list)
 	for i := range list {

@@ -39,7 +39,7 @@ func TestSteadyClock(t *testing.T) {
 // the list is read again after the clock was set.
 func TestAnchor(t *testing.T) {
 	t.Parallel()
-	a := anchor{clock: newSteadyClock()}
+	a := monotonicTimes{clock: newSteadyClock()}
 	read := alerting.Silence{ID: "1", From: time.Now().Round(0), To: time.Now().Round(0).Add(2 * time.Hour)}
 	first := a.ofSilences([]alerting.Silence{read})[0]
 	if first.To == first.To.Round(0) || !first.To.Equal(read.To) || first.From == first.From.Round(0) { //nolint:staticcheck // Equal ignores the monotonic part
@@ -96,7 +96,7 @@ func TestAnchorInFleet(t *testing.T) {
 	t.Parallel()
 	clock := newSteadyClock()
 	clock.follow(time.Now().Round(0).Add(time.Hour), time.Now())
-	a := anchor{clock: clock}
+	a := monotonicTimes{clock: clock}
 	read := alerting.Silence{ID: "1", From: clock.sharedNow(), To: clock.sharedNow().Add(time.Minute)}
 	if got := a.ofSilences([]alerting.Silence{read})[0]; got != read {
 		t.Errorf("got %+v, want %+v", got, read)

@@ -33,13 +33,13 @@ type incidentService struct {
 	watched         map[string]bool        // clusters; at first those with restored findings
 	epochs          map[string]int64       // of the leases of clusters; nil: there is no fleet
 	selfFindings    []checks.ActiveFinding // findings about stickwatch itself
-	silences        anchor                 // times of the current silences
-	deployments     anchor                 // times of the announced deployments
+	silences        monotonicTimes         // times of the current silences
+	deployments     monotonicTimes         // times of the announced deployments
 }
 
 func newIncidentService(queue *notify.WriteQueue, live *metrics.Live, logger *slog.Logger, clock *steadyClock, rules alerting.Config, restored restoredState) *incidentService {
 	r := &incidentService{
-		queue: queue, metrics: live, logger: logger, clock: clock, silences: anchor{clock: clock}, deployments: anchor{clock: clock},
+		queue: queue, metrics: live, logger: logger, clock: clock, silences: monotonicTimes{clock: clock}, deployments: monotonicTimes{clock: clock},
 		incidentManager: alerting.NewManager(rules, restored.Incidents), watched: toSet(maps.Keys(restored.ActiveFindings)),
 	}
 	r.incidentManager.SetSilences(r.silences.ofSilences(restored.Silences))

@@ -99,7 +99,7 @@ func condition(words []string) (before, condition []string, unless bool) {
 }
 
 // holds evaluates the condition of a rule for a request.
-func (rule haproxyRule) holds(r haproxyRequest) truth {
+func (rule haproxyRule) holds(r haproxyRequest) conditionResult {
 	if !rule.conditional {
 		return yes
 	}
@@ -119,7 +119,7 @@ func (rule haproxyRule) holds(r haproxyRequest) truth {
 	return any
 }
 
-func (t term) holds(r haproxyRequest) truth {
+func (t term) holds(r haproxyRequest) conditionResult {
 	any := no
 	for _, test := range t.tests {
 		any = max(any, test.holds(r))
@@ -196,7 +196,7 @@ func (t haproxyTest) isPath() bool {
 	return slices.Contains([]string{"path", "url", "uri", "pathq", "capture.req.uri"}, t.fetch)
 }
 
-func (t haproxyTest) holds(r haproxyRequest) truth {
+func (t haproxyTest) holds(r haproxyRequest) conditionResult {
 	switch {
 	case t.unknown:
 		return maybe
@@ -234,7 +234,7 @@ func (t haproxyTest) holds(r haproxyRequest) truth {
 }
 
 // matches compares the values with a text.
-func (t haproxyTest) matches(text string) truth {
+func (t haproxyTest) matches(text string) conditionResult {
 	if t.method == "reg" {
 		return truthOf(slices.ContainsFunc(t.patterns, func(p pattern) bool { return p.matches(text) }))
 	}
@@ -273,7 +273,7 @@ func (t haproxyTest) matches(text string) truth {
 }
 
 // number matches the values, such as "80", "80:90" or "gt 1", with a number.
-func (t haproxyTest) number(text string) truth {
+func (t haproxyTest) number(text string) conditionResult {
 	n, err := strconv.Atoi(text)
 	if err != nil {
 		return maybe

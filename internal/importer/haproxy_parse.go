@@ -24,8 +24,8 @@ type haproxyParser struct {
 // An haproxyBranch is the current branch of an .if.
 type haproxyBranch struct {
 	position
-	holds truth // condition of the branch
-	past  truth // whether an earlier branch was taken
+	holds conditionResult // condition of the branch
+	past  conditionResult // whether an earlier branch was taken
 }
 
 func parseHAProxy(file, text string) ([]directive, noteList, error) {
@@ -122,7 +122,7 @@ func (p *haproxyParser) control(at position, words []string) error {
 }
 
 // condition evaluates the condition of an .if or .elif.
-func (p *haproxyParser) condition(at position, words []string) truth {
+func (p *haproxyParser) condition(at position, words []string) conditionResult {
 	text := strings.Join(words[1:], " ")
 	any := no
 	for alternative := range strings.SplitSeq(text, "||") {
@@ -141,7 +141,7 @@ func (p *haproxyParser) condition(at position, words []string) truth {
 var haproxyPredicate = regexp.MustCompile(`^([a-z_]+)\(([^(),]*)(?:,([^(),]*))?\)$`)
 
 // term evaluates a predicate. The newest version with all features is assumed.
-func (p *haproxyParser) term(text string) truth {
+func (p *haproxyParser) term(text string) conditionResult {
 	if rest, ok := strings.CutPrefix(text, "!"); ok {
 		return yes - p.term(strings.TrimSpace(rest))
 	}
@@ -252,18 +252,18 @@ func haproxyWords(at position, line string, env variables) ([]string, error) {
 	return words, nil
 }
 
-// A truth is the result of a condition of a balancer, for a request that is known in
+// A conditionResult is the result of a condition of a balancer, for a request that is known in
 // part.
-type truth int8
+type conditionResult int8
 
-// The truths. And is their minimum, or their maximum.
+// The results. And is their minimum, or their maximum.
 const (
-	no truth = iota
+	no conditionResult = iota
 	maybe
 	yes
 )
 
-func truthOf(b bool) truth {
+func truthOf(b bool) conditionResult {
 	if b {
 		return yes
 	}

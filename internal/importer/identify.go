@@ -16,14 +16,14 @@ import (
 // An answer is the result of the requests that identify the application of one node.
 type answer struct {
 	node    string
-	failure phrase.Phrase // reason why the node cannot be identified; zero: it can
-	fits    []fit         // of the profiles tried, in order
-	status  bool          // it has a /status in JSON
-	cookie  sessionCookie // session cookie that a page set
+	failure phrase.Phrase   // reason why the node cannot be identified; zero: it can
+	fits    []profileResult // of the profiles tried, in order
+	status  bool            // it has a /status in JSON
+	cookie  sessionCookie   // session cookie that a page set
 }
 
-// A fit is the result of trying a profile on a node.
-type fit struct {
+// A profileResult is the result of trying a profile on a node.
+type profileResult struct {
 	profile string
 	fits    bool
 	why     phrase.Phrase // evidence for the profile, or what is missing
@@ -38,10 +38,10 @@ type sessionCookie struct {
 }
 
 // recognised returns the profile that fits; "" if none does.
-func (a answer) recognised() fit {
-	i := slices.IndexFunc(a.fits, func(f fit) bool { return f.fits })
+func (a answer) recognised() profileResult {
+	i := slices.IndexFunc(a.fits, func(f profileResult) bool { return f.fits })
 	if i < 0 {
-		return fit{}
+		return profileResult{}
 	}
 	return a.fits[i]
 }
@@ -66,7 +66,7 @@ func (c *candidate) identify(ctx context.Context, n node, all bool) answer {
 			pages[profile.Path()] = found
 		}
 		if found.status >= http.StatusBadRequest {
-			a.fits = append(a.fits, fit{profile: profile.Name, why: phrase.New("%s answers HTTP %d", withoutQuery(profile.Path()), found.status)})
+			a.fits = append(a.fits, profileResult{profile: profile.Name, why: phrase.New("%s answers HTTP %d", withoutQuery(profile.Path()), found.status)})
 			healthy = healthy || found.status < http.StatusInternalServerError
 			continue
 		}
@@ -86,7 +86,7 @@ func (c *candidate) identify(ctx context.Context, n node, all bool) answer {
 	}
 	if healthy {
 		a.failure = phrase.Phrase{}
-		if a.recognised() == (fit{}) {
+		if a.recognised() == (profileResult{}) {
 			a.cookie = c.findSession(ctx, n)
 		}
 	}
@@ -95,9 +95,9 @@ func (c *candidate) identify(ctx context.Context, n node, all bool) answer {
 
 // judgeFit reports whether an answer of a profile's session page is one of its
 // application. cookie is the name of the session cookie that the profile reads.
-func judgeFit(profile config.Profile, cookie string, session probes.Exchange, found opened) fit {
+func judgeFit(profile config.Profile, cookie string, session probes.Exchange, found opened) profileResult {
 	path := withoutQuery(profile.Path())
-	no := func(why phrase.Phrase) fit { return fit{profile: profile.Name, why: why} }
+	no := func(why phrase.Phrase) profileResult { return profileResult{profile: profile.Name, why: why} }
 	switch {
 	case session.Failure != "":
 		return no(phrase.New("%s does not answer: %s", path, phrase.Reason(session.Error)))
@@ -117,7 +117,7 @@ func judgeFit(profile config.Profile, cookie string, session probes.Exchange, fo
 		config.ProofID:    phrase.New("%s sets %s", path, cookie),
 		config.ProofStore: phrase.New("%s sets a %s that names its store", path, cookie),
 	}[profile.Proof]
-	return fit{profile.Name, true, why}
+	return profileResult{profile.Name, true, why}
 }
 
 func withoutQuery(path string) string {

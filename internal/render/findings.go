@@ -60,7 +60,7 @@ func tree(findings []checks.Finding) []findingNode {
 }
 
 // subject is the subject of a finding in the language of the reader.
-func (v voice) subject(f checks.Finding) string {
+func (v formatter) subject(f checks.Finding) string {
 	f.Target = checks.TargetIn(checks.Language(v.language()), f.Target)
 	return subject(f)
 }
@@ -84,7 +84,7 @@ func subject(f checks.Finding) string {
 
 // summary is the summary of a finding, after its subject if the summary does not
 // name it.
-func (v voice) summary(f checks.Finding) string {
+func (v formatter) summary(f checks.Finding) string {
 	about, subjects := v.subject(f), append([]string{f.Target}, f.Nodes...)
 	if one := cmp.Or(f.Dependency, f.Node); one != "" {
 		subjects = []string{one}
@@ -98,7 +98,7 @@ func (v voice) summary(f checks.Finding) string {
 }
 
 // affects states how many clients are affected; "" if that is not estimated.
-func (v voice) affects(a checks.Affected) string {
+func (v formatter) affects(a checks.Affected) string {
 	if words := v.language().Affected(a); words != "" {
 		return v.Say("affects %s", words)
 	}
@@ -115,7 +115,7 @@ func isBrief(f checks.Finding, explained bool) bool {
 const maxEvidence = 8
 
 // evidence returns at most limit lines of evidence, and how many more there are.
-func (v voice) evidence(f checks.Finding, limit int) (lines []string, more int) {
+func (v formatter) evidence(f checks.Finding, limit int) (lines []string, more int) {
 	for _, e := range f.Evidence {
 		if line := v.message(e); line != "" {
 			lines = append(lines, line)
@@ -190,7 +190,7 @@ func (t *Text) affected(f checks.Finding, inner string) {
 	}
 }
 
-func (v voice) title(f checks.Finding) []span {
+func (v formatter) title(f checks.Finding) []span {
 	t := toneOfSeverity(f.Severity)
 	return []span{toned(t, strings.ToUpper(v.Say(string(f.Severity)))), {plain, "  "}, {bold, string(f.Code)}}
 }

@@ -72,7 +72,7 @@ func clock(aheadMS int64) string {
 }
 
 // instanceState returns the state of an instance in the reader's language.
-func (v voice) instanceState(state string) string {
+func (v formatter) instanceState(state string) string {
 	switch state {
 	case "alive":
 		return v.Say("alive")
@@ -86,7 +86,7 @@ func (v voice) instanceState(state string) string {
 }
 
 // watcher names the instance that watches a cluster.
-func (v voice) watcher(l wire.Lease) string {
+func (v formatter) watcher(l wire.Lease) string {
 	if l.Instance == "" {
 		return v.Say("nobody")
 	}

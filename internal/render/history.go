@@ -142,7 +142,7 @@ func (t *Text) latencies(all []checks.Latency) {
 }
 
 // targetName returns the name of a target. Sessions may have no known owner.
-func (v voice) targetName(t checks.Target) string {
+func (v formatter) targetName(t checks.Target) string {
 	if t.Kind == checks.TargetSession && t.Name == "" {
 		return v.Say("(owner unknown)")
 	}
@@ -154,7 +154,7 @@ func (v voice) targetName(t checks.Target) string {
 
 // failures returns how many probes there were and how many failed. The probes of a
 // session are the requests of its client.
-func (v voice) failures(u checks.Uptime) string {
+func (v formatter) failures(u checks.Uptime) string {
 	probes := v.Count(u.Probes, "probe", "probes")
 	detail := v.Say("%d of %s failed", u.Failed, probes)
 	if u.Kind == checks.TargetSession {
@@ -197,7 +197,7 @@ func (t *Text) incidents(incidents []alerting.Incident, days calendar) {
 }
 
 // incidentNotes returns the course of an incident in a few words.
-func (v voice) incidentNotes(incident alerting.Incident, days calendar) []string {
+func (v formatter) incidentNotes(incident alerting.Incident, days calendar) []string {
 	words := []string{days.at(incident.Started), v.Say("lasted %s", length(incident.Duration(days.now)))}
 	if incident.State != alerting.Resolved {
 		words = []string{v.Say("since %s", words[0]), v.Say("%s for %s", v.Say(string(incident.State)), length(incident.Duration(days.now)))}
@@ -270,7 +270,7 @@ func (t *Text) more(n int) {
 const maxRead = 10_000
 
 // counted returns the length of a list and how many of it are special, such as "%d lost".
-func (v voice) counted(length, special int, note string) string {
+func (v formatter) counted(length, special int, note string) string {
 	switch {
 	case length == 0:
 		return v.Say("none")

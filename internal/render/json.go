@@ -53,7 +53,7 @@ type wireAnswer struct {
 }
 
 func wireAnswerOf(a gate.Summary) *wireAnswer {
-	return &wireAnswer{voice{}.answerText(a), a.Sessions, a.Lost, a.Moved, wire.MS(a.LongestOutage), !a.Incomplete}
+	return &wireAnswer{formatter{}.answerText(a), a.Sessions, a.Lost, a.Moved, wire.MS(a.LongestOutage), !a.Incomplete}
 }
 
 type wireWatch struct {

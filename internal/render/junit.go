@@ -16,7 +16,7 @@ import (
 )
 
 // english is the voice of JUnit: names of tests and what servers compare stay the same.
-var english voice
+var english formatter
 
 // renderJUnit writes results as a suite for each cluster, with a test for each clusterTest. The names of
 // tests stay the same from run to run, so that a CI server can show since when a test

@@ -17,12 +17,12 @@ import (
 // in the dialect that GitHub and GitLab share.
 type page struct {
 	strings.Builder
-	voice
+	formatter
 }
 
 // renderMarkdown writes results as Markdown.
 func renderMarkdown(w io.Writer, r Results, opts Options) error {
-	p := page{voice: opts.voice()}
+	p := page{formatter: opts.voice()}
 	if a, watched := r.Summary(); watched {
 		p.block("**%s %s**", emoji(p.answerSpan(a).tone), escape(p.answerText(a)))
 	}
@@ -186,5 +186,5 @@ func (p *page) clientTimelines(w gate.Report) {
 		}
 		p.WriteString(strings.ReplaceAll(pad(p.clientName(client), maxWord)+"  "+join(legend.draw(client, w.Span, markdownColumns)), "`", "'") + "\n")
 	}
-	p.WriteString(strings.ReplaceAll(legend.text(w.To.Sub(w.From)/time.Duration(markdownColumns), p.voice), "`", "'") + "\n```\n\n")
+	p.WriteString(strings.ReplaceAll(legend.text(w.To.Sub(w.From)/time.Duration(markdownColumns), p.formatter), "`", "'") + "\n```\n\n")
 }

@@ -76,7 +76,7 @@ func renderNagios(w io.Writer, r Results, opts Options) error {
 
 // nagiosCause describes a cluster by its first finding, which is the most severe cause. It
 // counts the findings that the performance data count.
-func (v voice) nagiosCause(c checks.Report) string {
+func (v formatter) nagiosCause(c checks.Report) string {
 	alerting := slices.DeleteFunc(slices.Clone(c.Findings), func(f checks.Finding) bool { return !f.Severity.AtLeast(checks.Warning) })
 	first := max(0, slices.IndexFunc(alerting, func(f checks.Finding) bool { return f.ExplainedBy == "" }))
 	switch {

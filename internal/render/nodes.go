@@ -21,7 +21,7 @@ type column struct {
 
 // nodeMatrix returns the node matrix, a row a node. The first row is the header. Columns
 // without a value are omitted.
-func (v voice) nodeMatrix(r checks.Report, c *probes.Cluster) [][]span {
+func (v formatter) nodeMatrix(r checks.Report, c *probes.Cluster) [][]span {
 	columns := []column{
 		{"NODE", func(n checks.NodeReport) span { return span{plain, CleanName(n.Node)} }},
 		{"DIRECT", v.directCell},
@@ -51,7 +51,7 @@ func (v voice) nodeMatrix(r checks.Report, c *probes.Cluster) [][]span {
 	return rows
 }
 
-func (v voice) directCell(n checks.NodeReport) span {
+func (v formatter) directCell(n checks.NodeReport) span {
 	t := good
 	if !n.Up {
 		t = bad
@@ -60,7 +60,7 @@ func (v voice) directCell(n checks.NodeReport) span {
 }
 
 // outcome returns the failure class of an exchange, or its HTTP status.
-func (v voice) outcome(e probes.Exchange) string {
+func (v formatter) outcome(e probes.Exchange) string {
 	switch {
 	case e.Failure != "":
 		return v.Say(string(e.Failure))
@@ -71,7 +71,7 @@ func (v voice) outcome(e probes.Exchange) string {
 	}
 }
 
-func (v voice) stateCell(n checks.NodeReport) span {
+func (v formatter) stateCell(n checks.NodeReport) span {
 	switch {
 	case n.Status == nil:
 		return span{}
@@ -85,7 +85,7 @@ func (v voice) stateCell(n checks.NodeReport) span {
 }
 
 // pagesCell shows one page by its status, several by how many are as configured.
-func (v voice) pagesCell(pages []probes.Exchange, asked []probes.Page) span {
+func (v formatter) pagesCell(pages []probes.Exchange, asked []probes.Page) span {
 	if len(pages) == 0 {
 		return span{}
 	}
@@ -113,7 +113,7 @@ func pageRight(e probes.Exchange, i int, asked []probes.Page) bool {
 	return e.Failure == "" && want.Has(e.Status)
 }
 
-func (v voice) rotationCell(n checks.NodeReport) span {
+func (v formatter) rotationCell(n checks.NodeReport) span {
 	switch {
 	case n.InRotation == checks.Yes && !n.Up: // users are sent there
 		return toned(bad, v.Say("in"))
@@ -162,7 +162,7 @@ func latencyCell(n checks.NodeReport) span {
 }
 
 // balancerLine returns an address of the balancer, as its first span, and the answer.
-func (v voice) balancerLine(balancer probes.BalancerObservation, c *probes.Cluster) []span {
+func (v formatter) balancerLine(balancer probes.BalancerObservation, c *probes.Cluster) []span {
 	address := Clean(balancer.URL, 2*maxName)
 	if balancer.Address.IsValid() && !namesAddress(balancer.URL, balancer.Address) {
 		address = v.Say("%s at %s", address, balancer.Address.String())
@@ -192,7 +192,7 @@ func namesAddress(rawURL string, address netip.AddrPort) bool {
 
 // dependencyLines returns one line for all dependencies that are up, and one for each
 // of the others.
-func (v voice) dependencyLines(dependencies []checks.DependencyReport) [][]span {
+func (v formatter) dependencyLines(dependencies []checks.DependencyReport) [][]span {
 	var up []span
 	var lines [][]span
 	for _, d := range dependencies {
@@ -212,7 +212,7 @@ func (v voice) dependencyLines(dependencies []checks.DependencyReport) [][]span 
 }
 
 // dependencyState returns the state of a dependency and the nodes that report it.
-func (v voice) dependencyState(d checks.DependencyReport) string {
+func (v formatter) dependencyState(d checks.DependencyReport) string {
 	state := map[checks.Tristate]string{checks.Yes: v.Say("up"), checks.No: v.Say("down")}[d.Up]
 	state = cmp.Or(state, v.Say("not probed"))
 	if len(d.ReportedBy) > 0 {

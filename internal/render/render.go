@@ -106,7 +106,7 @@ func (o Options) cluster(name string) *probes.Cluster {
 	return &probes.Cluster{Name: name}
 }
 
-func (o Options) voice() voice { return voice{o.Reader} }
+func (o Options) voice() formatter { return formatter{o.Reader} }
 
 func (o Options) failOn() checks.Severity {
 	if o.FailOn == "" {

@@ -21,7 +21,7 @@ type traceSegment struct {
 
 // traceSegments groups equal answers. kept is whether all steps had the same session;
 // Unknown if no answer showed one.
-func (v voice) traceSegments(steps []checks.CanaryStep) (all []traceSegment, kept checks.Tristate) {
+func (v formatter) traceSegments(steps []checks.CanaryStep) (all []traceSegment, kept checks.Tristate) {
 	var session probes.Fingerprint
 	kept = checks.Unknown
 	for _, s := range steps {
@@ -44,7 +44,7 @@ func (v voice) traceSegments(steps []checks.CanaryStep) (all []traceSegment, kep
 	return all, kept
 }
 
-func (v voice) answerOf(s checks.CanaryStep) span {
+func (v formatter) answerOf(s checks.CanaryStep) span {
 	switch {
 	case s.Error != "" && s.Status != 0:
 		return toned(bad, strconv.Itoa(s.Status))
@@ -61,7 +61,7 @@ func (v voice) answerOf(s checks.CanaryStep) span {
 
 // traceSpans returns a canary's trace: "node1 ×3 → node2 ×2  ✓ kept". A star marks a
 // new session.
-func (v voice) traceSpans(c checks.CanaryTrace) []span {
+func (v formatter) traceSpans(c checks.CanaryTrace) []span {
 	all, kept := v.traceSegments(c.Steps)
 	if len(all) == 0 {
 		return []span{toned(doubt, v.Say("no answer"))}
@@ -104,13 +104,13 @@ func segmentSpans(s traceSegment, moved bool) []span {
 
 // isSteady reports whether a canary stayed on its node and kept its session.
 func isSteady(c checks.CanaryTrace) bool {
-	all, kept := voice{}.traceSegments(c.Steps)
+	all, kept := formatter{}.traceSegments(c.Steps)
 	return len(all) == 1 && all[0].tone == plain && kept != checks.No
 }
 
 // canaryName returns the client address of a canary, and the node that it belongs to
 // if another node gave the first answer.
-func (v voice) canaryName(c checks.CanaryTrace) string {
+func (v formatter) canaryName(c checks.CanaryTrace) string {
 	client := CleanName(cmp.Or(c.Client, v.Say("own address")))
 	if c.Pinned != "" && len(c.Steps) > 0 && c.Steps[0].Node != "" && c.Steps[0].Node != c.Pinned {
 		client = v.Say("%s of %s", client, CleanName(c.Pinned))
@@ -120,7 +120,7 @@ func (v voice) canaryName(c checks.CanaryTrace) string {
 
 // sessionAnswers states whether sessions stick and are shared, as far as the policy
 // demands it.
-func (v voice) sessionAnswers(s checks.SessionReport) []span {
+func (v formatter) sessionAnswers(s checks.SessionReport) []span {
 	var all []span
 	switch s.Policy {
 	case "", probes.PolicyNone:
@@ -142,10 +142,10 @@ func known(a checks.Tristate) bool { return a == checks.Yes || a == checks.No }
 
 func answer(a checks.Tristate) string { return string(cmp.Or(a, checks.Unknown)) }
 
-func (v voice) answer(a checks.Tristate) string { return v.Say(answer(a)) }
+func (v formatter) answer(a checks.Tristate) string { return v.Say(answer(a)) }
 
 // confidenceText returns the confidence, rounded down: it never reaches 100 %.
-func (v voice) confidenceText(s checks.SessionReport) string {
+func (v formatter) confidenceText(s checks.SessionReport) string {
 	switch percent := math.Floor(s.Confidence*1e4+1e-6) / 100; {
 	case s.Confidence <= 0:
 		return ""
@@ -157,7 +157,7 @@ func (v voice) confidenceText(s checks.SessionReport) string {
 }
 
 // evidenceBasis returns the size of the sample.
-func (v voice) evidenceBasis(s checks.SessionReport) string {
+func (v formatter) evidenceBasis(s checks.SessionReport) string {
 	switch {
 	case len(s.Canaries) > 0:
 		return " " + v.Say("(%s, %s)", v.Count(len(s.Canaries), "canary", "canaries"), v.followUps(s.Canaries))
@@ -168,7 +168,7 @@ func (v voice) evidenceBasis(s checks.SessionReport) string {
 	}
 }
 
-func (v voice) followUps(canaries []checks.CanaryTrace) string {
+func (v formatter) followUps(canaries []checks.CanaryTrace) string {
 	least, most := math.MaxInt, 0
 	for _, c := range canaries {
 		n := 0
@@ -190,7 +190,7 @@ func (v voice) followUps(canaries []checks.CanaryTrace) string {
 }
 
 // notStickyReason returns the reason for an answer other than yes.
-func (v voice) notStickyReason(s checks.SessionReport) string {
+func (v formatter) notStickyReason(s checks.SessionReport) string {
 	if s.Sticky == checks.Yes || s.Reason.IsZero() {
 		return ""
 	}

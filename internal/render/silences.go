@@ -28,7 +28,7 @@ func Silences(w io.Writer, format string, silences []wire.Silence, now time.Time
 
 // Silenced returns what a silence holds back, and until when.
 func Silenced(s wire.Silence, now time.Time, r phrase.Reader) string {
-	v := voice{r}
+	v := formatter{r}
 	return v.Say("%s: silenced %s", v.silenceScope(s), v.silenceTime(s, now))
 }
 
@@ -52,7 +52,7 @@ func (t *Text) silences(silences []wire.Silence, now time.Time) {
 }
 
 // silenceScope returns the cluster, node and code of a silence; "everything" for none.
-func (v voice) silenceScope(s wire.Silence) string {
+func (v formatter) silenceScope(s wire.Silence) string {
 	var parts []string
 	for _, part := range []string{s.Cluster, s.Node, string(s.Code)} {
 		if part != "" {
@@ -66,7 +66,7 @@ func (v voice) silenceScope(s wire.Silence) string {
 }
 
 // silenceTime returns when a silence is active, relative to now.
-func (v voice) silenceTime(s wire.Silence, now time.Time) string {
+func (v formatter) silenceTime(s wire.Silence, now time.Time) string {
 	days, from, to := calendar{v.In(now)}, s.From.Time(), s.To.Time()
 	if now.Before(from) {
 		return v.Say("from %s to %s", days.at(from), days.zoned(to))

@@ -59,7 +59,7 @@ func (t *Text) cluster(r checks.Report, c *probes.Cluster) {
 
 // headline returns the name, verdict and size of a cluster, and when it was probed, with the
 // zone of all times below.
-func (v voice) headline(r checks.Report, c *probes.Cluster) []span {
+func (v formatter) headline(r checks.Report, c *probes.Cluster) []span {
 	t := toneOfVerdict(r.Verdict)
 	facts := v.nodeCount(r.Nodes)
 	if method := c.Balancer.Method; method != "" && method != probes.MethodUnknown {
@@ -74,7 +74,7 @@ func (v voice) headline(r checks.Report, c *probes.Cluster) []span {
 	}
 }
 
-func (v voice) nodeCount(nodes []checks.NodeReport) string {
+func (v formatter) nodeCount(nodes []checks.NodeReport) string {
 	up := 0
 	for _, n := range nodes {
 		if n.Up {
@@ -131,7 +131,7 @@ func (t *Text) total(r Results) {
 }
 
 // totals counts clusters by verdict, the worst first.
-func (v voice) totals(results Results) string {
+func (v formatter) totals(results Results) string {
 	by := map[checks.Verdict]int{}
 	for _, c := range results.Clusters {
 		by[c.Verdict]++

@@ -15,7 +15,7 @@ import (
 // A Text collects lines of text for a terminal of a known width and colour.
 type Text struct {
 	strings.Builder
-	voice
+	formatter
 	width    int
 	terminal bool // width is known
 	theme    theme
@@ -35,7 +35,7 @@ func NewText(opts Options) *Text {
 	if width <= 0 {
 		width = defaultWidth
 	}
-	return &Text{voice: opts.voice(), width: min(max(width, narrowest), widest), terminal: opts.Width > 0, theme: newTheme(opts.Colour)}
+	return &Text{formatter: opts.voice(), width: min(max(width, narrowest), widest), terminal: opts.Width > 0, theme: newTheme(opts.Colour)}
 }
 
 // Line writes a line as it is.
@@ -228,7 +228,7 @@ func (t *Text) splitColumns(widths []int) [][]int {
 }
 
 // headings returns the first row of a table. The titles are translated.
-func (v voice) headings(titles ...string) []span {
+func (v formatter) headings(titles ...string) []span {
 	row := make([]span, len(titles))
 	for i, title := range titles {
 		row[i] = span{dim, v.Say(title)}

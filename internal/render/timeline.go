@@ -41,7 +41,7 @@ func newTimelineLegend(w gate.Report) timelineLegend {
 }
 
 // text explains the symbols and the duration of a column.
-func (l timelineLegend) text(column time.Duration, v voice) string {
+func (l timelineLegend) text(column time.Duration, v formatter) string {
 	var parts []string
 	for _, n := range l.nodes {
 		parts = append(parts, string(l.symbols[n])+" "+cleanWord(n))
@@ -152,14 +152,14 @@ func (t *Text) clientTimelines(report gate.Report) {
 		t.labelled("client", append([]span{{plain, pad(t.clientName(client), width) + "  "}}, legend.draw(client, report.Span, columns)...)...)
 	}
 	if len(report.Clients) > 0 {
-		t.labelled("", span{dim, legend.text(report.To.Sub(report.From)/time.Duration(columns), t.voice)})
+		t.labelled("", span{dim, legend.text(report.To.Sub(report.From)/time.Duration(columns), t.formatter)})
 	}
 }
 
 // maxClients bounds how many clients are drawn.
 const maxClients = 24
 
-func (v voice) clientName(c gate.ClientReport) string {
+func (v formatter) clientName(c gate.ClientReport) string {
 	switch {
 	case c.Kind == gate.KindNewClient && c.Node != "":
 		return v.Say("new clients of %s", cleanWord(c.Node))

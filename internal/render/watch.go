@@ -25,7 +25,7 @@ func (t *Text) watch(w gate.Report) {
 }
 
 // watchSpans returns the totals of a watch.
-func (v voice) watchSpans(w gate.Report) []span {
+func (v formatter) watchSpans(w gate.Report) []span {
 	t := toneOfVerdict(w.Verdict())
 	spans := []span{
 		toned(t, roundDuration(w.To.Sub(w.From))),
@@ -50,7 +50,7 @@ func toneOfCount(n int, t tone) tone {
 
 // watchFacts returns the events of a watch, then the outages that clients met, then
 // the guarantees.
-func (v voice) watchFacts(report gate.Report) []fact {
+func (v formatter) watchFacts(report gate.Report) []fact {
 	var list []fact
 	for _, n := range report.Nodes {
 		if spans := v.nodeSpans(n); len(spans) > 0 {
@@ -79,7 +79,7 @@ const maxShownMoves = 20
 
 // nodeSpans returns the interruptions of a node and its change of version; none if
 // there was neither.
-func (v voice) nodeSpans(node gate.NodeReport) []span {
+func (v formatter) nodeSpans(node gate.NodeReport) []span {
 	var parts []string
 	for i, d := range node.Downs {
 		if i == 3 {
@@ -112,7 +112,7 @@ func moveLabel(m gate.Move) string {
 }
 
 // moveSpans returns the time of a move, its nodes, the outcome and the cause.
-func (v voice) moveSpans(move gate.Move) []span {
+func (v formatter) moveSpans(move gate.Move) []span {
 	nodes := v.Say("on %s", CleanName(move.From))
 	if move.Moved() {
 		nodes = CleanName(move.From) + " → " + CleanName(move.To)
@@ -135,7 +135,7 @@ func (v voice) moveSpans(move gate.Move) []span {
 	}
 }
 
-func (v voice) outageSpans(clients string, outage gate.Outage) []span {
+func (v formatter) outageSpans(clients string, outage gate.Outage) []span {
 	if outage.IsZero() {
 		return []span{toned(good, v.Say("%s: no outage", clients))}
 	}
@@ -157,7 +157,7 @@ func (v voice) outageSpans(clients string, outage gate.Outage) []span {
 }
 
 // guaranteeSpans returns a guarantee, and why it was not kept.
-func (v voice) guaranteeSpans(g gate.Guarantee) []span {
+func (v formatter) guaranteeSpans(g gate.Guarantee) []span {
 	t := toneOf(g.Kept)
 	if g.Kept == checks.No {
 		t = toneOfSeverity(g.Severity)
@@ -175,7 +175,7 @@ func (v voice) guaranteeSpans(g gate.Guarantee) []span {
 
 // answerText returns a summary as one line: "6 sessions lost, 12 moved; longest outage
 // 3.4 s".
-func (v voice) answerText(a gate.Summary) string {
+func (v formatter) answerText(a gate.Summary) string {
 	text := v.Say("%s lost, %d moved", v.Count(a.Lost, "session", "sessions"), a.Moved)
 	if a.Sessions == 0 {
 		text = v.Say("no session was watched")
@@ -192,7 +192,7 @@ func (v voice) answerText(a gate.Summary) string {
 }
 
 // answerSpan returns answerText with its tone.
-func (v voice) answerSpan(a gate.Summary) span {
+func (v formatter) answerSpan(a gate.Summary) span {
 	t := good
 	switch {
 	case a.Lost > 0:

@@ -59,23 +59,23 @@ func CleanName(s string) string { return Clean(s, maxName) }
 // CleanSentence is Clean for a sentence.
 func CleanSentence(s string) string { return Clean(s, maxSentence) }
 
-// A voice writes texts for a reader. Its texts are clean.
-type voice struct{ phrase.Reader }
+// A formatter writes texts for a reader. Its texts are clean.
+type formatter struct{ phrase.Reader }
 
 // message returns a message of a check.
-func (v voice) message(m checks.Message) string { return CleanSentence(v.Message(m)) }
+func (v formatter) message(m checks.Message) string { return CleanSentence(v.Message(m)) }
 
 // phrase returns a text of a watch.
-func (v voice) phrase(p phrase.Phrase) string { return CleanSentence(p.In(v.Reader)) }
+func (v formatter) phrase(p phrase.Phrase) string { return CleanSentence(p.In(v.Reader)) }
 
 // reason returns the reason for which a request failed.
-func (v voice) reason(text string) string { return Clean(v.Language.Reason(text), maxError) }
+func (v formatter) reason(text string) string { return Clean(v.Language.Reason(text), maxError) }
 
 // language is the language of texts of package alerting.
-func (v voice) language() alerting.Language { return alerting.Language(v.Language) }
+func (v formatter) language() alerting.Language { return alerting.Language(v.Language) }
 
 // moment formats a time with its date and zone.
-func (v voice) moment(t time.Time) string { return v.In(t).Format(time.DateTime + " MST") }
+func (v formatter) moment(t time.Time) string { return v.In(t).Format(time.DateTime + " MST") }
 
 // CleanNames joins ids with commas.
 func CleanNames(ids []string) string {

@@ -47,11 +47,11 @@ func TestTrace(t *testing.T) {
 	} {
 		p := &report{}
 		p.addCanary("client", tt.answers)
-		if got := join(voice{}.traceSpans(p.Session.Canaries[0])); got != tt.want {
+		if got := join(formatter{}.traceSpans(p.Session.Canaries[0])); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.answers, got, tt.want)
 		}
 	}
-	if got := join(voice{}.traceSpans(checks.CanaryTrace{})); got != "? no answer" {
+	if got := join(formatter{}.traceSpans(checks.CanaryTrace{})); got != "? no answer" {
 		t.Errorf("no steps: got %q", got)
 	}
 }

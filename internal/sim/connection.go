@@ -122,33 +122,33 @@ func (s *stream) setDeadline(at time.Time) {
 	s.changed.Broadcast()
 }
 
-// An onlyConn is the open connection of a limited listener.
-type onlyConn struct {
+// A limitedConn is the open connection of a limited listener.
+type limitedConn struct {
 	net.Conn
 	until time.Time // before then, nothing is read
 	leave func()
 }
 
-func (c *onlyConn) Read(p []byte) (int, error) {
+func (c *limitedConn) Read(p []byte) (int, error) {
 	time.Sleep(time.Until(c.until))
 	return c.Conn.Read(p)
 }
 
-func (c *onlyConn) Close() error {
+func (c *limitedConn) Close() error {
 	defer c.leave()
 	return c.Conn.Close()
 }
 
-// An eitherConn is the server's end of a connection that may or may not use TLS, which
+// An optionalTLSConn is the server's end of a connection that may or may not use TLS, which
 // the first byte from the client shows.
-type eitherConn struct {
+type optionalTLSConn struct {
 	*conn
 	config  *tls.Config
 	once    sync.Once
 	content net.Conn // conn, or TLS on top of it
 }
 
-func (c *eitherConn) start() {
+func (c *optionalTLSConn) start() {
 	c.once.Do(func() {
 		const handshake = 0x16 // record type
 		first := make([]byte, 1)
@@ -160,12 +160,12 @@ func (c *eitherConn) start() {
 	})
 }
 
-func (c *eitherConn) Read(p []byte) (int, error) {
+func (c *optionalTLSConn) Read(p []byte) (int, error) {
 	c.start()
 	return c.content.Read(p)
 }
 
-func (c *eitherConn) Write(p []byte) (int, error) {
+func (c *optionalTLSConn) Write(p []byte) (int, error) {
 	c.start()
 	return c.content.Write(p)
 }

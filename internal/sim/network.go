@@ -201,14 +201,14 @@ func (l *listener) accepted(raw *conn) (net.Conn, error) {
 	l.network.mu.Unlock()
 	var c net.Conn = raw
 	if secured != nil {
-		c = &eitherConn{conn: raw, config: secured}
+		c = &optionalTLSConn{conn: raw, config: secured}
 	}
 	if !limited {
 		return c, nil
 	}
 	select {
 	case l.free <- struct{}{}:
-		return &onlyConn{Conn: c, until: time.Now().Add(limit.busy), leave: sync.OnceFunc(func() { <-l.free })}, nil
+		return &limitedConn{Conn: c, until: time.Now().Add(limit.busy), leave: sync.OnceFunc(func() { <-l.free })}, nil
 	case <-l.done:
 		c.Close()
 		return nil, l.closed()

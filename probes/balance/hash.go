@@ -37,7 +37,7 @@ func memcachedHash(try uint64, key string) uint32 {
 	return checksum(crc, key) >> 16 & 0x7fff
 }
 
-// moves implements mobile.
+// moves implements moveCounter.
 func (h *hash) moves(server int) func(key string) int {
 	moves := h.pool.moves(server)
 	return func(key string) int { return moves(uint(memcachedHash(0, key))) }
@@ -74,7 +74,7 @@ func (i *ipHash) Pick(key string, without ...int) (int, bool) {
 	return i.roundRobin(without)
 }
 
-// moves implements mobile.
+// moves implements moveCounter.
 func (i *ipHash) moves(server int) func(key string) int {
 	moves := i.pool.moves(server)
 	return func(key string) int {

@@ -136,7 +136,7 @@ func (s *source) usable(without []int) (usable []int) {
 // product of its places and servers.
 const maxOthers = 32
 
-// moves implements mobile.
+// moves implements moveCounter.
 func (s *source) moves(server int) func(key string) int {
 	var reduced [][]uint16 // maps without one other server
 	for line := range min(len(s.shares), maxOthers) {

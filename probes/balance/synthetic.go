@@ -10,7 +10,7 @@ import (
 // address is in another /24, because ip_hash uses no more of it, and most have another last
 // octet than the one before, because HAProxy uses the address modulo the number of
 // servers. The result is always the same, so that a canary keeps its address after a
-// restart. Clients are preferred that other lists of servers move, see mobile: otherwise all
+// restart. Clients are preferred that other lists of servers move, see moveCounter: otherwise all
 // canaries could happen to stay where a changed list moves most users.
 //
 // The addresses are in 198.18.0.0/15, which RFC 2544 reserves for benchmarks and which
@@ -30,10 +30,10 @@ func KeyFor(p Picker, server, n int) (key string, ok bool) {
 	return nth(p, server, n, syntheticKeys())
 }
 
-// A mobile is a Picker that knows how often a key leaves a server line that has it, by other
+// A moveCounter is a Picker that knows how often a key leaves a server line that has it, by other
 // lists of servers: one without each other line and, unless ejections change the list, one
 // with a line more.
-type mobile interface {
+type moveCounter interface {
 	moves(server int) func(key string) int
 }
 
@@ -49,7 +49,7 @@ const (
 func nth(p Picker, server, n int, candidates iter.Seq[string]) (string, bool) {
 	has := func(key string) bool { line, ok := p.Pick(key); return ok && line == server }
 	moves, most := func(string) int { return 0 }, 0
-	if m, ok := p.(mobile); ok {
+	if m, ok := p.(moveCounter); ok {
 		moves = m.moves(server)
 		keys, seen := 0, 0
 		for key := range candidates {
