@@ -225,8 +225,9 @@ func (r Result) scoreAlert(score *Score, a alert, harms []harm) {
 }
 
 // justified reports whether a critical alert is correct: users were harmed around it,
-// nodes reported that they are paused, or a node lost every session or failed for long, where
-// canaries may hold the only sessions: a stick table keeps users on few nodes.
+// nodes reported that they are paused, or a node lost every session, failed for long or was taken
+// out of the balancer, where canaries may hold the only sessions: cookies and stick tables keep
+// users on few nodes.
 func (r Result) justified(a alert, harms []harm) bool {
 	const before, after = 35 * time.Second, 15 * time.Second
 	from, to := a.started.Add(-before), a.critical.Add(after)
@@ -239,7 +240,7 @@ func (r Result) justified(a alert, harms []harm) bool {
 	}) || slices.ContainsFunc(r.Schedule.Operations, func(o Operation) bool {
 		k, _ := operationKindOf(o.Kind)
 		own := a.cause.Code == checks.NodePaused || a.cause.Code == checks.DependencyDown
-		alone := k.unhealthy && len(o.Nodes) > 0 && o.For >= minErrorSpan && !r.used(o.Nodes, r.at(o.At), a.critical)
+		alone := (k.unhealthy || k.losesSessions()) && len(o.Nodes) > 0 && o.For >= minErrorSpan && !r.used(o.Nodes, r.at(o.At), a.critical)
 		return (k.selfReported && own || k.losesForSure || alone) && r.concerns(a, o) && r.during(a, o)
 	})
 }

@@ -101,6 +101,12 @@ func TestScore(t *testing.T) {
 			nil,
 		},
 		{
+			"a node that is drained, and whose sessions no user asks for", "5m drain node1 for 1m",
+			met(users.Served, "node2", "node2", 5*time.Minute, many...),
+			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeEjected, "node1")},
+			nil,
+		},
+		{
 			"a node that fails, and whose users are served", "5m kill node1 for 1m",
 			met(users.Moved, "node1", "node2", 5*time.Minute, many...),
 			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeDown, "node1")},
