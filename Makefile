@@ -41,7 +41,7 @@ lint-all: lint $(TOOLS)/golangci-lint ## with golangci-lint, which takes minutes
 vulncheck: $(TOOLS)/govulncheck ## needs vuln.go.dev
 	$(TOOLS)/govulncheck ./...
 
-bench: ## how long a picture takes
+bench: ## how long a round takes
 	$(GO) test -run '^$$' -bench . -benchtime 10x ./internal/monitor ./probes/...
 
 RUNS ?= 20

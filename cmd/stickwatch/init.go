@@ -177,7 +177,7 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 	if err != nil || o.offline {
 		return err
 	}
-	return printPicture(ctx, c, target.besides(c), cfg, found, reader)
+	return printFirstReport(ctx, c, target.besides(c), cfg, found, reader)
 }
 
 func (o *initOptions) ask(ctx context.Context, c console, found *importer.Import) {

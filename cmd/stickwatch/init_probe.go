@@ -16,31 +16,31 @@ import (
 )
 
 const (
-	maxPictured = 5                // clusters that init probes
-	pictureTime = 30 * time.Second // for all of them
+	maxProbed      = 5                // clusters that init probes
+	firstProbeTime = 30 * time.Second // for all of them
 )
 
-// printPicture takes a round of the clusters whose balancer and nodes answered, and prints
+// printFirstReport takes a round of the clusters whose balancer and nodes answered, and prints
 // the report to out. The file is written already, so a round that does not end in time is
 // no error.
-func printPicture(ctx context.Context, c console, out *os.File, cfg *config.Config, found *importer.Import, reader phrase.Reader) error {
+func printFirstReport(ctx context.Context, c console, out *os.File, cfg *config.Config, found *importer.Import, reader phrase.Reader) error {
 	answering := found.Answering()
 	cfg = askForNodes(ctx, cfg)
 	clusters := slices.DeleteFunc(slices.Clone(cfg.Clusters), func(cluster *probes.Cluster) bool { return !slices.Contains(answering, cluster.Name) })
 	var skipped []string
 	for _, cluster := range cfg.Clusters {
-		if !slices.Contains(clusters[:min(len(clusters), maxPictured)], cluster) {
+		if !slices.Contains(clusters[:min(len(clusters), maxProbed)], cluster) {
 			skipped = append(skipped, cluster.Name)
 		}
 	}
-	clusters = clusters[:min(len(clusters), maxPictured)]
+	clusters = clusters[:min(len(clusters), maxProbed)]
 	if len(skipped) > 0 {
 		why := phrase.New("no answer of a node and of the balancer")
-		if len(answering) > maxPictured {
-			why = phrase.New("more than %d clusters", maxPictured)
+		if len(answering) > maxProbed {
+			why = phrase.New("more than %d clusters", maxProbed)
 		}
-		names := phrase.Quote(strings.Join(skipped[:min(len(skipped), maxPictured)], ", "))
-		if more := len(skipped) - maxPictured; more > 0 {
+		names := phrase.Quote(strings.Join(skipped[:min(len(skipped), maxProbed)], ", "))
+		if more := len(skipped) - maxProbed; more > 0 {
 			names = phrase.New("%s (and %d more)", names, more)
 		}
 		fmt.Fprintln(c.err, "stickwatch: "+render.CleanSentence(reader.Say("not probed, %s: %s", why, names)))
@@ -48,7 +48,7 @@ func printPicture(ctx context.Context, c console, out *os.File, cfg *config.Conf
 	if len(clusters) == 0 {
 		return nil
 	}
-	inTime, cancel := context.WithTimeout(ctx, pictureTime)
+	inTime, cancel := context.WithTimeout(ctx, firstProbeTime)
 	defer cancel()
 	line := newStatusLine(c)
 	line.log(reader.Say("probing %s", reader.Count(len(clusters), "cluster", "clusters")))
@@ -60,7 +60,7 @@ func printPicture(ctx context.Context, c console, out *os.File, cfg *config.Conf
 		return ctx.Err()
 	}
 	if inTime.Err() != nil {
-		fmt.Fprintln(c.err, "stickwatch: "+reader.Say("the probe did not end within %s", pictureTime))
+		fmt.Fprintln(c.err, "stickwatch: "+reader.Say("the probe did not end within %s", firstProbeTime))
 		return nil
 	}
 	opts := terminalOptions(out, c.environ)
