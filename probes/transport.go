@@ -142,8 +142,8 @@ func (d dialer) transport() *http.Transport {
 		DisableKeepAlives:      true,
 		DisableCompression:     true, // boundTransport decompresses
 		MaxResponseHeaderBytes: 64 << 10,
-		WriteBufferSize:        1 << 10, // most exchanges are short
-		ReadBufferSize:         2 << 10,
+		WriteBufferSize:        1 << 9, // most exchanges are short
+		ReadBufferSize:         1 << 10,
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // heap, which is generous to a daemon with thousands of targets.
 const (
 	gcHeap        = 64 << 20 // bytes that a small heap may reach before it is collected
-	gcHeadroom    = 12 << 20 // bytes that any heap may grow by between two collections
+	gcHeadroom    = 9 << 20  // bytes that any heap may grow by between two collections
 	gcMinPercent  = 10       // so that a very large heap is not collected all the time
 	gcMaxPercent  = 100      // Go's default
 	gcAdjustEvery = 20 * time.Second

@@ -17,7 +17,7 @@ func TestGCPercent(t *testing.T) {
 		{4 << 20, 100},
 		{40 << 20, 60},
 		{52 << 20, 23},
-		{96 << 20, 12},
+		{72 << 20, 12},
 		{2 << 30, 10},
 	} {
 		if got := gcPercent(tt.live); got != tt.want {

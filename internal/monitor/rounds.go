@@ -327,6 +327,11 @@ func (w *Watcher) publish(r checks.Round, report checks.Report, full bool) []che
 	changes := w.ledger.Update(report)
 	report.Requests = nil // they are reported already
 	w.setLast(r)
+	if full {
+		for i, trace := range w.last.Traces {
+			w.last.Traces[i].Steps = slices.Clone(trace.Steps) // without room for more, because they are kept for long
+		}
+	}
 	w.lastReport, w.timelines, w.suspended = report, report.Timelines, false
 	p := Snapshot{Cluster: w.cluster, Report: report, ActiveFindings: sortByFinding(w.ledger.Active(), report.Findings), Since: w.since}
 	w.snapshot.Store(&p)
