@@ -209,10 +209,11 @@ func (mov *movement) sentBy(a *answer, out []string) bool {
 }
 
 // openedMeanwhile reports whether a client came while the node that answers it now
-// was out, so that a hash over the remaining nodes had placed it.
+// was out, so that a hash over the remaining nodes had placed it. The node may have got it back
+// at any time since the client's last answer.
 func (tl *timeline) openedMeanwhile(a *answer) bool {
 	d, ok := tl.disruptionAt(a.servingNode, a.trace.Opened)
-	return ok && d.covers(a.At, tl.consequencesFor)
+	return ok && d.overlaps(a.sinceLastKept(), tl.consequencesFor)
 }
 
 // maxNodesOut is the maximum number of nodes of which every combination is tried.

@@ -90,6 +90,27 @@ func openedEarlier(w *probes.Trace) *probes.Trace {
 	return w
 }
 
+// TestGotBackAfterAPause: clients that came while a node was out are its own, also if their next
+// request is later than the consequences of the restart last.
+func TestGotBackAfterAPause(t *testing.T) {
+	t.Parallel()
+	r := healthy()
+	r.Cluster.Balancer.Method, r.Past = probes.MethodSource, restartedAgoAt("node2", 14)
+	for _, ago := range []time.Duration{14, 13} {
+		w := r.visit("node1", "node2", "node2")
+		w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-14500*time.Millisecond), "node1"
+		w.Steps[0].At = began.Add(-ago * time.Second)
+		for i := range w.Steps[1:] {
+			w.Steps[1+i].Session = otherSession
+		}
+	}
+	for _, line := range lines(checks.Judge(r.Round)) {
+		if strings.Contains(line, string(checks.BalancerRemapped)) {
+			t.Errorf("got %q, want no remapping", line)
+		}
+	}
+}
+
 // TestSwitchRemaps tests that clients were remapped if nodes that are not listed answer them
 // in turns: the whole list was replaced, and the balancer's cookie of these clients names a
 // server that it does not know.
