@@ -59,7 +59,8 @@ func findRemaps(mov *movement) *remaps {
 // An observedRemap is a remapping that this round has seen, with the clients that show it.
 type observedRemap struct {
 	Remapping
-	traces []*trace
+	traces   []*trace
+	unlisted int // clients of listed nodes that nodes which are not listed answer now
 }
 
 // includes reports whether the remapping moved a client.
@@ -68,7 +69,8 @@ func (r *observedRemap) includes(tr *trace) bool { return r != nil && slices.Con
 // findRemap finds clients that left nodes which are ready and still get other clients,
 // and that stay on their new node, while the balancer keeps clients of this round. If
 // the balancer hashes over the nodes that are left, and one has just left or returned,
-// the first answer from elsewhere is enough, also to a client of this round.
+// the first answer from elsewhere is enough, also to a client of this round. So is a move for
+// good to a node that is not listed, which only another list explains.
 func (rem *remaps) findRemap() *observedRemap {
 	if rem.round.Past == nil || rem.round.policy() == probes.PolicyNone || rem.round.policy() == probes.PolicyShared || len(rem.movement.drifts) > 0 {
 		return nil
@@ -81,7 +83,8 @@ func (rem *remaps) findRemap() *observedRemap {
 		}
 		a, settled := rem.movedForGood(trace)
 		rehashed := a != nil && rem.rehashedAt(a.At)
-		if !trace.Continued && !rehashed {
+		switched := settled && IsUnlisted(a.servingNode) && !IsUnlisted(trace.holder)
+		if !trace.Continued && !rehashed && !switched {
 			continue
 		}
 		r.Of++
@@ -92,6 +95,9 @@ func (rem *remaps) findRemap() *observedRemap {
 			continue
 		}
 		r.traces = append(r.traces, trace)
+		if switched {
+			r.unlisted++
+		}
 		nodes[trace.holder] = true
 		if r.At.IsZero() || a.At.Before(r.At) {
 			r.At = a.At
@@ -189,7 +195,7 @@ func (rem *remaps) manyMoved(r *observedRemap, change Message) bool {
 	switch {
 	case r.Moved == 0:
 		return false
-	case !change.IsZero(), rem.rehashedAt(r.At):
+	case !change.IsZero(), rem.rehashedAt(r.At), r.unlisted >= 2:
 		return true
 	case r.Moved >= 2 && 3*r.Moved >= r.Of:
 		return true

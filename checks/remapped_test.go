@@ -116,20 +116,25 @@ func TestGotBackAfterAPause(t *testing.T) {
 // server that it does not know.
 func TestSwitchRemaps(t *testing.T) {
 	t.Parallel()
-	r := healthy()
-	r.Cluster.Balancer.Method, r.Past = probes.MethodCookie, new(checks.Timelines)
-	for range 2 {
-		w := ofEarlierRound(r)
-		w.Steps[1].Label, w.Steps[1].Session = "node8", otherSession
-		w.Steps[2].Label, w.Steps[2].Session = "node9", otherSession
-	}
-	got := lines(checks.Judge(r.Round))
-	want := []string{
-		"critical balancer_remapped [node1]",
-		"warning unknown_node/node8 <- balancer_remapped", "warning unknown_node/node9 <- balancer_remapped",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("findings (-want +got):\n%s", diff)
+	for name, client := range map[string]func(*round) *probes.Trace{"clients of earlier rounds": ofEarlierRound, "clients of this round": ofThisRound} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := healthy()
+			r.Cluster.Balancer.Method, r.Past = probes.MethodCookie, new(checks.Timelines)
+			for range 2 {
+				w := client(r)
+				w.Steps[1].Label, w.Steps[1].Session = "node8", otherSession
+				w.Steps[2].Label, w.Steps[2].Session = "node9", otherSession
+			}
+			got := lines(checks.Judge(r.Round))
+			want := []string{
+				"critical balancer_remapped [node1]",
+				"warning unknown_node/node8 <- balancer_remapped", "warning unknown_node/node9 <- balancer_remapped",
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
