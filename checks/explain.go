@@ -212,8 +212,10 @@ func forReturning(effect, _ Finding) bool { return effect.facts.returning }
 func forEverybody(_, cause Finding) bool { return !cause.facts.returning }
 
 // byLostPackets is true if packets are lost, so that the balancer may have lost
-// connections to its nodes, too.
-func byLostPackets(_, cause Finding) bool { return cause.Target == lostPacketsTarget }
+// connections to its nodes, too. An event long before the first one lost has another cause.
+func byLostPackets(effect, cause Finding) bool {
+	return cause.Target == lostPacketsTarget && (effect.When.IsZero() || cause.facts.losing.Sub(effect.When) <= lossRemembered)
+}
 
 func movedByLostPackets(effect, cause Finding) bool {
 	return lostByMove(effect, cause) && byLostPackets(effect, cause)

@@ -133,6 +133,7 @@ type facts struct {
 	refused    bool          // the certificate has expired, so that clients refuse it
 	byLoss     bool          // only sessions that are lost show that addresses disagree
 	frontends  []string      // names of the balancer addresses at which it was seen
+	losing     time.Time     // when the first of the remembered packets was lost
 	aftermath  time.Duration // how long after a harm by a crash loop clients may meet further ones
 
 	unprovoked bool // the balancer ejected a node that had not failed

@@ -55,6 +55,14 @@ var packetSpecs = []spec{
 		want: []string{"warning slow/lost packets [node1]", "critical session_lost/node3 after a move <- slow/lost packets"},
 	},
 	{
+		name: "they explain a remapping of about that time", round: losingPackets(3, changed(func(r *round) { r.Past = remappedAgo(20*time.Second, 20*time.Second) })),
+		want: []string{"warning slow/lost packets [node1]", "warning balancer_remapped <- slow/lost packets"},
+	},
+	{
+		name: "they do not explain one that was long before", round: losingPackets(3, changed(func(r *round) { r.Past = remappedAgo(90*time.Second, 90*time.Second) })),
+		want: []string{"warning balancer_remapped", "warning slow/lost packets [node1]"},
+	},
+	{
 		name: "they do not explain a session that its own node lost",
 		round: losingPackets(3, changed(func(r *round) {
 			r.Traces[0].Steps[4].Session = otherSession

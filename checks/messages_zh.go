@@ -292,7 +292,7 @@ var chinese = translation{
 		MsgRemapped:          "自约 {{second .At}} 起，负载均衡器把 {{.Of}} 个观察中的客户端里的 {{.Count}} 个改分配到其他节点，并一直如此{{with .Why}}：{{say .}}{{end}}{{if .Lost}}；丢失了 {{.Lost}} 个会话{{end}}",
 		MsgNodesCameOrWent:   "{{list .Nodes}} 加入或退出，其他节点的客户端也随之变动",
 		MsgRoutesChanged:     "其 Cookie 指向的服务器与之前不同",
-		MsgKeepRoutes:        "变更服务器列表时，请保持每台服务器的 Cookie 值（cookie、route、jvmRoute）以及 Cookie 的密钥不变。",
+		MsgKeepRoutes:        "变更服务器列表时，请保持每台服务器的 Cookie 值（`cookie`、`route`、`jvmRoute`）以及 Cookie 的密钥不变。",
 		MsgTableForgotten:    "它丢失了会话保持表，或 server 列表被改动",
 		MsgLineRemoved:       "{{.Node}} 的 server 行被删除",
 		MsgLinesReordered:    "server 行的顺序被改变",
