@@ -13,7 +13,7 @@ import (
 	"stickwatch/probes"
 )
 
-// A sendFollowUps is one request of each canary between two full rounds.
+// A followUpBatch is one request of each canary between two full rounds.
 type followUpBatch struct {
 	*task // ends after the last request
 	pairs []pair
@@ -152,7 +152,7 @@ func (f *followUpBatch) newClients() (list []probes.Trace) {
 }
 
 // waitsFor reports whether a canary's request is still in flight. It is false for a nil
-// sendFollowUps.
+// followUpBatch.
 func (f *followUpBatch) waitsFor(c *pooledCanary) bool {
 	if f == nil {
 		return false
