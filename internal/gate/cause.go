@@ -151,14 +151,16 @@ func (j *judge) newClientsElsewhere(node, frontend string, moment time.Time) int
 	return most
 }
 
+// countMissed counts the samples that node missed in a row from a moment on, after it had answered
+// one. Those that the node missed in the same run just before the moment count as well.
 func (j *judge) countMissed(t Timeline, node string, moment time.Time) int {
 	met, count := false, 0
 	for _, s := range t {
 		by := j.nodeOf(s.First.Label)
 		switch {
 		case !s.First.Good || by == "":
-		case s.First.At.Before(moment):
-			met = met || by == node
+		case s.First.At.Before(moment) && (by == node || s.Last.At.Before(moment)):
+			met = met || by == node // new clients may notice an ejection before the session does
 		case by == node:
 			return count
 		case met:

@@ -80,6 +80,12 @@ func TestMoves(t *testing.T) {
 			checks.Healthy,
 		},
 		{
+			"an ejection that new clients meet before the session does",
+			fixture{sessions: []string{"+11112222", "+22222222"}, nodes: map[string]string{"node1": alwaysUp}, newClients: []string{"node1: 11222222"}},
+			[]string{"node1>node2 kept ejection allowed"},
+			checks.Healthy,
+		},
+		{
 			"a node that still answers others is not out",
 			fixture{sessions: []string{"+1112222", "+22222", "+1111111"}, nodes: map[string]string{"node1": alwaysUp}, newClients: []string{"1212222"}, outAtEnd: "node1"},
 			[]string{"node1>node2 kept unexplained"},
