@@ -3,6 +3,7 @@ package monitor
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -19,11 +20,12 @@ type canaryPool struct {
 	canaries        []*pooledCanary
 	idle            []*idleCanary
 	reserve         []*pooledCanary
-	reserved        int            // size of the reserve
-	followUps       int            // number of follow-ups so far
-	toLeaveOut      int            // requests of canaries that address checks have replaced
-	missedFollowUps map[string]int // consecutive follow-ups without an answer of a node, by node id
-	addresses       Addresses      // of the balancer
+	reserved        int                // size of the reserve
+	followUps       int                // number of follow-ups so far
+	toLeaveOut      int                // requests of canaries that address checks have replaced
+	missedFollowUps map[string]int     // consecutive follow-ups without an answer of a node, by node id
+	vacated         map[slot]time.Time // when the last canary of a slot was removed because it had lost its session
+	addresses       Addresses          // of the balancer
 }
 
 // A pooledCanary is a canary and its slot in the pool.
@@ -226,6 +228,10 @@ func (p *canaryPool) clients() []*probes.Canary {
 // a round robin that has forgotten its clients would give each its own node again if they came in
 // the order of the nodes.
 func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []*probes.Canary, age time.Duration) {
+	if p.vacated == nil {
+		p.vacated = make(map[slot]time.Time)
+	}
+	maps.DeleteFunc(p.vacated, func(_ slot, at time.Time) bool { return time.Since(at) > vacantFor })
 	clear(p.missedFollowUps) // the new clients of the full round have looked for these nodes
 	p.renewIdle(identity, age)
 	p.reserve = slices.DeleteFunc(p.reserve, func(canary *pooledCanary) bool {
@@ -239,6 +245,7 @@ func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []
 	p.canaries = slices.DeleteFunc(p.canaries, func(canary *pooledCanary) bool {
 		canary.settled = canary.metOneNode()
 		if !canary.StartNextRound() {
+			p.vacated[canary.slot] = time.Now()
 			return true
 		}
 		canary.identify(identity)
@@ -254,7 +261,7 @@ func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []
 	p.reassign(c, identity, fresh)
 	for _, f := range fresh {
 		at := slotOf(f, identity)
-		taken := slices.ContainsFunc(p.canaries, func(canary *pooledCanary) bool { return canary.slot == at })
+		taken := p.occupied(at)
 		if taken && len(p.reserve) >= p.reserved || at.node == "" || !f.StartNextRound() {
 			continue
 		}
@@ -308,6 +315,11 @@ func (p *canaryPool) reserveTurn() map[slot]*pooledCanary {
 func (c *pooledCanary) pause() time.Duration {
 	steps := c.Trace().Steps
 	return time.Since(steps[len(steps)-1].At)
+}
+
+// occupied reports whether there is a canary in a slot.
+func (p *canaryPool) occupied(s slot) bool {
+	return slices.ContainsFunc(p.canaries, func(canary *pooledCanary) bool { return canary.slot == s })
 }
 
 func slotOf(c *probes.Canary, identity checks.Identity) slot {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -15,19 +16,20 @@ import (
 
 // A followUpBatch is one request of each canary between two full rounds.
 type followUpBatch struct {
-	*task // ends after the last request
-	pairs []pair
+	*task      // ends after the last request
+	pairs      []pair
+	successors []*pooledCanary
 
 	mu      sync.Mutex
 	waiting map[*pooledCanary]bool
 	answers map[*pooledCanary]probes.Exchange // not yet returned by take
 }
 
-// sendFollowUps sends one request of every canary. A due idle canary, a new client or a client of the
-// reserve replaces the canary of the same slot. mayLeaveOut allows that a canary sends none.
-func (p *canaryPool) sendFollowUps(ctx context.Context, pairs []pair, mayLeaveOut bool) *followUpBatch {
+// sendFollowUps sends one request of every canary and successor. A due idle canary, a client of a pair or
+// of the reserve replaces the canary of the same slot. mayLeaveOut allows that a canary sends none.
+func (p *canaryPool) sendFollowUps(ctx context.Context, pairs []pair, successors []*pooledCanary, mayLeaveOut bool) *followUpBatch {
 	f := &followUpBatch{
-		pairs: pairs, waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange),
+		pairs: pairs, successors: successors, waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange),
 	}
 	p.followUps++
 	canaries, writers := p.turn(pairs, mayLeaveOut)
@@ -47,6 +49,9 @@ func (p *canaryPool) sendFollowUps(ctx context.Context, pairs []pair, mayLeaveOu
 		})
 		for _, two := range pairs {
 			wg.Go(func() { two.open(ctx, f.answered) })
+		}
+		for _, c := range successors {
+			wg.Go(func() { pair{c}.open(ctx, f.answered) })
 		}
 		wg.Wait()
 	})
@@ -141,11 +146,9 @@ func (f *followUpBatch) take() map[*pooledCanary]probes.Exchange {
 
 // newClients returns the traces of the new clients.
 func (f *followUpBatch) newClients() (list []probes.Trace) {
-	for _, two := range f.pairs {
-		for _, c := range two {
-			if trace := c.Trace(); len(trace.Steps) > 0 {
-				list = append(list, trace)
-			}
+	for _, c := range slices.Concat(slices.Concat(f.pairs...), f.successors) {
+		if trace := c.Trace(); len(trace.Steps) > 0 {
+			list = append(list, trace)
 		}
 	}
 	return list
@@ -183,24 +186,60 @@ func (w *Watcher) pairs() (list []pair) {
 		if at == nil || len(canaries) == 0 {
 			continue
 		}
-		traceDriver := w.prober.newTraceDriver(w.cluster, probes.Frontend{URL: at, Address: b.Address})
 		var two pair
-		for range 2 {
-			w.pairedClients++
-			relieved := canaries[w.pairedClients%len(canaries)]
-			c := client{}
-			if w.cluster.Balancer.HashesClients() {
-				c = targetedClient(w.cluster, relieved.slot.node, w.pairedClients)
-			}
-			canary := &pooledCanary{Canary: traceDriver.newClient(traceDriver.withSyntheticAddresses([]client{c})[0]), slot: relieved.slot, identity: identity}
-			if slices.ContainsFunc(w.lastReport.Nodes, func(n checks.NodeReport) bool { return n.Node == c.targetNode && n.InRotation == checks.Yes }) {
-				canary.ownerNode = c.targetNode // an answer of another node is unexpected
-			}
-			two = append(two, canary)
+		for i := range 2 {
+			two = append(two, w.newClientFor(at, canaries[(w.openedClients+i+1)%len(canaries)].slot, identity))
 		}
 		list = append(list, two)
 	}
 	return list
+}
+
+// newClientFor returns a client that has not sent a request, with a key for the node of a slot if the
+// balancer hashes one.
+func (w *Watcher) newClientFor(at *url.URL, vacant slot, identity checks.Identity) *pooledCanary {
+	w.openedClients++
+	c := client{}
+	if w.cluster.Balancer.HashesClients() {
+		c = targetedClient(w.cluster, vacant.node, w.openedClients)
+	}
+	traceDriver := w.prober.newTraceDriver(w.cluster, probes.Frontend{URL: at, Address: vacant.balancer})
+	canary := &pooledCanary{Canary: traceDriver.newClient(traceDriver.withSyntheticAddresses([]client{c})[0]), slot: vacant, identity: identity}
+	if slices.ContainsFunc(w.lastReport.Nodes, func(n checks.NodeReport) bool { return n.Node == c.targetNode && n.InRotation == checks.Yes }) {
+		canary.ownerNode = c.targetNode // an answer of another node is unexpected
+	}
+	return canary
+}
+
+// vacantFor is how long follow-ups look for a successor of a canary that has lost its session. A node
+// that restarts again and again harms clients long before the next full round finds it a canary.
+const vacantFor = time.Minute
+
+// successors returns a new client for each slot whose canary has lost its session, unless that takes a login.
+func (w *Watcher) successors() (list []*pooledCanary) {
+	if loginOf(w.cluster) != nil {
+		return nil
+	}
+	identity := checks.Identify(w.cluster, w.last.Nodes)
+	for _, b := range w.last.Balancers {
+		for _, n := range w.cluster.Nodes {
+			vacant := slot{b.Address, n.ID}
+			if at := urlOf(w.cluster, b); at != nil && time.Since(w.canaryPool.vacated[vacant]) < vacantFor && !w.canaryPool.occupied(vacant) {
+				list = append(list, w.newClientFor(at, vacant, identity))
+			}
+		}
+	}
+	return list
+}
+
+// admit makes successors canaries whose slot's node has opened their session.
+func (p *canaryPool) admit(successors []*pooledCanary) {
+	for _, c := range successors {
+		if opener := c.identity.NodeOf(c.First().Label); opener == c.slot.node && !p.occupied(c.slot) && c.StartNextRound() {
+			c.ownerNode = opener
+			p.canaries = append(p.canaries, c)
+		}
+	}
 }
 
 // open sends the requests of the pair. The second client starts only if the first one got a

@@ -234,6 +234,42 @@ func TestReturnedNodeIsWatched(t *testing.T) {
 	})
 }
 
+// TestSuccessorOfLostCanary: after a canary has lost its session with its node, follow-ups find it a
+// successor without a full round, so that the next failure of the node is met as well.
+func TestSuccessorOfLostCanary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := startInMemory(t, demo.Config{Method: probes.MethodCookie, Workers: 1}, "generic")
+		w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
+		met := func() bool {
+			return slices.ContainsFunc(log.last().Canaries, func(c monitor.CanarySession) bool { return c.Node == "node2" })
+		}
+		d.Nodes[1].Stop()
+		for met() {
+			w.FollowUp(t.Context())
+			time.Sleep(3 * time.Second)
+		}
+		if err := d.Nodes[1].Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(15 * time.Second) // until the balancer tries it again
+		w.SetBackoff(time.Hour)
+		rounds, before := log.fullRounds(), len(log.requests)
+		for range 10 {
+			w.FollowUp(t.Context())
+			time.Sleep(3 * time.Second)
+		}
+		served := make(map[probes.Fingerprint]int)
+		for _, q := range log.requests[before:] {
+			if q.Node == "node2" && q.Outcome == checks.OutcomeServed {
+				served[q.Session]++
+			}
+		}
+		if most := slices.Max(append(slices.Collect(maps.Values(served)), 0)); most < 5 || log.fullRounds() != rounds {
+			t.Errorf("got %d requests of one session on node2 and %d full rounds, want several and none", most, log.fullRounds()-rounds)
+		}
+	})
+}
+
 // TestMissingCountRestarts: a full round whose new clients reached the node restarts the count.
 func TestMissingCountRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -29,7 +29,7 @@ func TestFollowUpsLeaveOut(t *testing.T) {
 		{nil, true, 1, 0},
 		{nil, true, 2, 0},
 	} {
-		f := pool.sendFollowUps(t.Context(), step.pairs, step.mayLeaveOut)
+		f := pool.sendFollowUps(t.Context(), step.pairs, nil, step.mayLeaveOut)
 		f.wait()
 		if got := len(f.take()); got != step.sent || pool.toLeaveOut != step.left {
 			t.Errorf("follow-up %d: %d requests and %d to leave out, want %d and %d", i, got, pool.toLeaveOut, step.sent, step.left)

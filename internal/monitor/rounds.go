@@ -34,7 +34,7 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 			w.takeFullRound(ctx, nil, false)
 			return
 		}
-		followUp := w.canaryPool.sendFollowUps(ctx, w.pairs(), !w.hasProblems())
+		followUp := w.canaryPool.sendFollowUps(ctx, w.pairs(), w.successors(), !w.hasProblems())
 		if w.hangs(followUp.task) && w.mayInvestigateHang() && !w.selfCheckFailed() {
 			w.canaryPool.evaluate(followUp.take(), w.lastReport, w.observer)
 			w.investigate(ctx, followUp)
@@ -65,6 +65,8 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 			w.takeFullRound(ctx, followUp, true)
 		case (suspicious || w.ledger.HasPending()) && w.mayInvestigate():
 			w.investigate(ctx, followUp)
+		default:
+			w.canaryPool.admit(followUp.successors)
 		}
 	})
 }

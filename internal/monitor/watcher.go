@@ -41,7 +41,7 @@ type Watcher struct {
 	since          time.Time     // start of the current verdict
 	fullRoundEnded time.Time     // end of the last full round; zero: none
 	lastPairs      time.Time     // time of the last pairs of new clients
-	pairedClients  int           // number of clients in pairs so far
+	openedClients  int           // number of new clients in follow-ups so far
 	lastLeakFree   time.Time     // start of the last full round without a session shared by two clients
 	backoff        time.Duration // minimum time after a full round before a sign of trouble starts another; doubles with each in vain
 
