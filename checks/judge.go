@@ -31,6 +31,7 @@ func Judge(round Round) Report {
 		Source:       round.Source,
 		Findings:     findings,
 		Requests:     requests(oc),
+		unanswered:   !slices.ContainsFunc(oc.answers, func(a *answer) bool { return a.OK() }) && len(oc.answers) > 0,
 		keptAfter:    longestPauseKept(oc.answers),
 		checkedAt:    newestOf(round.AddressChecks),
 		page:         states.page,

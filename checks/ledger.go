@@ -166,9 +166,13 @@ func (e *entry) judgedAlready(report Report) bool {
 	return !e.observed.checkedAt.IsZero() && !report.checkedAt.IsZero() && !report.checkedAt.After(e.checked)
 }
 
-// canBeMissed reports whether a round could have found the finding again: what only clients meet
-// that have paused is met again after another pause at the earliest.
+// canBeMissed reports whether a round could have found the finding again: what only answered clients show is
+// not found while none is answered, and what only clients meet that have paused is met again after another
+// pause at the earliest.
 func (e *entry) canBeMissed(report Report) bool {
+	if report.unanswered && e.Code.has(throughSessions) {
+		return report.Started.Sub(e.Last) > longestWait
+	}
 	return report.keptAfter >= e.observed.pause || report.Started.Sub(e.Last) > min(e.observed.pause*3/2, longestWait)
 }
 

@@ -47,7 +47,7 @@ func TestLedgerRestartsAtLateEvent(t *testing.T) {
 // TestLedger plays rounds, one a second. A round is written as its findings: d for a
 // node that is down, D for the same as critical, l for a lost session, h for a
 // handshake that breaks, x for a node that is paused because a dependency is down, y1
-// for the same because of a dependency named 1, and ? for a doubt.
+// for the same because of a dependency named 1, ? for a doubt, and n for a round in which no client was answered.
 func TestLedger(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -72,6 +72,8 @@ func TestLedger(t *testing.T) {
 		{"doubt ends no finding about sessions", "l ? ? ? - -", []string{"appeared session_lost 0", "gone session_lost 4"}},
 		{"doubt forgets what was not believed yet", "h ? ? h -", nil},
 		{"after doubt, an end is looked for anew", "l - ? - -", []string{"appeared session_lost 0", "gone session_lost 3"}},
+		{"nobody is answered, so nobody could meet it again", "l n n n - -", []string{"appeared session_lost 0", "gone session_lost 4"}},
+		{"nobody is answered, and others end", "d d n n", []string{"appeared node_down 0", "gone node_down 2"}},
 		{"doubt ends others", "d d ? ?", []string{"appeared node_down 0", "gone node_down 2"}},
 		{"an effect waits for its cause", "x x x - -", []string{
 			"appeared node_paused 0", "appeared dependency_down 0", "gone node_paused 3", "gone dependency_down 3",
@@ -143,6 +145,8 @@ func played(round string, at time.Time) Report {
 		r.Findings = []Finding{aboutAll(SessionLost, Critical, []string{"node1"})}
 	case "?":
 		r.Doubts = []Message{Quote("nothing could be asked")}
+	case "n":
+		r.unanswered = true
 	}
 	return r
 }
