@@ -29,7 +29,7 @@ func (rem *remaps) updateBalancer() BalancerTimeline {
 	if rem.forgot {
 		balancerTimeline.LastForgotAt = rem.round.Started
 	}
-	placed := rem.placedByHash()
+	placed, _ := rem.placedByHash()
 	if rem.nodes.oracle != nil && len(placed) >= 2 {
 		balancerTimeline.Agreed = rem.round.fits(rem.round.Cluster.Nodes, placed)
 	}

@@ -606,3 +606,35 @@ func TestAddedLine(t *testing.T) {
 		t.Errorf("got %q, want that a line was added", summary)
 	}
 }
+
+// TestFewAnswersFitAnOrder tests that a list in another order is found only if too many answers fit
+// for chance: four clients that are scattered over four nodes meet each of them once in a tenth of cases.
+func TestFewAnswersFitAnOrder(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		answers int // to each new client
+		known   bool
+	}{{1, false}, {4, true}} {
+		r := hashed(4)
+		reversed := *r.Cluster
+		reversed.Nodes = slices.Clone(r.Cluster.Nodes)
+		slices.Reverse(reversed.Nodes)
+		after, _ := checks.Oracle(&reversed)
+		for i := range r.Traces {
+			at, _ := after.Pick(r.Traces[i].Client)
+			r.Traces[i].Steps = r.Traces[i].Steps[:tt.answers]
+			for step := range r.Traces[i].Steps {
+				r.Traces[i].Steps[step].Label = reversed.Nodes[at].ID
+			}
+		}
+		old := r.visit("node1", "node4")
+		old.Expected, old.Continued = "node1", true
+		r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Agreed: true}}
+		found := slices.ContainsFunc(checks.Judge(r.Round).Findings, func(f checks.Finding) bool {
+			return f.Code == checks.BalancerRemapped && f.Summary.Args.Why != nil && f.Summary.Args.Why.ID == checks.MsgLinesReordered
+		})
+		if found != tt.known {
+			t.Errorf("%d answers to each new client: got another order %t, want %t: %q", tt.answers, found, tt.known, lines(checks.Judge(r.Round)))
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"math"
 	"slices"
 
 	"stickwatch/probes"
@@ -17,7 +18,7 @@ type serverList struct {
 // every client. If the configured list explains them, that is a change only if earlier
 // rounds found another one.
 func (rem *remaps) changeOfList() (change Message, node string) {
-	placed := rem.placedByHash()
+	placed, answers := rem.placedByHash()
 	switch {
 	case rem.nodes.oracle == nil || len(placed) < 2:
 		return Message{}, ""
@@ -26,7 +27,11 @@ func (rem *remaps) changeOfList() (change Message, node string) {
 	case rem.round.fits(rem.round.Cluster.Nodes, placed):
 		return Message{}, ""
 	}
-	for _, p := range rem.round.otherLists() {
+	lists := rem.round.otherLists()
+	if chance := float64(len(lists)) * math.Pow(1/float64(len(rem.round.Cluster.Nodes)), float64(answers)); chance > 1-rem.round.Confidence {
+		return Message{}, "" // clients that are scattered may happen to fit one of so many lists
+	}
+	for _, p := range lists {
 		switch {
 		case !rem.round.fits(p.servers, placed):
 		case change.IsZero():
@@ -39,22 +44,30 @@ func (rem *remaps) changeOfList() (change Message, node string) {
 }
 
 // placedByHash returns the nodes that answered new clients, by hashed key: their ids, or the
-// labels of unlisted ones in quotes. It returns nil if a disruption may have changed the
-// placement of some.
-func (rem *remaps) placedByHash() map[string]string {
-	placed := make(map[string]string)
+// labels of unlisted ones in quotes, and how many answers show it. It returns nil if a disruption may
+// have changed the placement of some, or if answers to the same key disagree.
+func (rem *remaps) placedByHash() (placed map[string]string, answers int) {
+	if rem.round.keyIgnored(rem.outcomes.traffic) || len(rem.timeline.nodesDisruptedAt(rem.round.Started)) > 0 {
+		return nil, 0
+	}
+	placed = make(map[string]string)
 	for _, tr := range rem.outcomes.traces {
 		key := rem.round.key(tr)
-		node := rem.outcomes.servingNode(tr.First().Label)
-		if tr.Continued || key == "" || node == "" || !tr.First().OK() {
+		if tr.Continued || key == "" {
 			continue
 		}
-		placed[key] = node
+		for _, a := range tr.allAnswers() {
+			switch {
+			case !a.OK() || a.servingNode == "":
+			case placed[key] == "", placed[key] == a.servingNode:
+				placed[key] = a.servingNode
+				answers++
+			default:
+				return nil, 0
+			}
+		}
 	}
-	if rem.round.keyIgnored(rem.outcomes.traffic) || len(rem.timeline.nodesDisruptedAt(rem.round.Started)) > 0 {
-		return nil
-	}
-	return placed
+	return placed, answers
 }
 
 // fits reports whether a list of servers explains every placement.
