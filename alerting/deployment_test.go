@@ -312,11 +312,15 @@ func TestCrashLoopOfDeployments(t *testing.T) {
 	const s = time.Second
 	for name, tt := range map[string]struct {
 		restarts []time.Duration
+		lost     int
 		want     []string
 	}{
-		"all by deployments":             {[]time.Duration{5 * s, 65 * s, 125 * s}, nil},
-		"two by themselves":              {[]time.Duration{-40 * s, -20 * s, 5 * s, 65 * s}, nil},
-		"three by themselves, and later": {[]time.Duration{-60 * s, -40 * s, -20 * s, 5 * s}, []string{"ops fired #1 node_restarted/node1 crash loop warning"}},
+		"all by deployments":                  {[]time.Duration{5 * s, 65 * s, 125 * s}, 0, nil},
+		"two by themselves":                   {[]time.Duration{-40 * s, -20 * s, 5 * s, 65 * s}, 0, nil},
+		"three by themselves, and later":      {[]time.Duration{-60 * s, -40 * s, -20 * s, 5 * s}, 0, []string{"ops fired #1 node_restarted/node1 crash loop warning"}},
+		"all, with sessions":                  {[]time.Duration{5 * s, 65 * s, 125 * s}, 7, nil},
+		"one after all of them":               {[]time.Duration{5 * s, 65 * s, 200 * s}, 0, nil},
+		"one after all of them, and sessions": {[]time.Duration{5 * s, 65 * s, 200 * s}, 7, []string{"ops fired #1 node_restarted/node1 crash loop warning"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(usual())
@@ -327,12 +331,12 @@ func TestCrashLoopOfDeployments(t *testing.T) {
 			}
 			r.manager.SetDeployments(announced)
 			f := finding(t, "warning node_restarted/node1")
-			f.Target = "crash loop"
+			f.Target, f.Summary.Args.Lost = "crash loop", tt.lost
 			for _, restart := range tt.restarts {
 				f.Times = append(f.Times, noon.Add(restart))
 			}
 			var got []string
-			for _, after := range []time.Duration{130 * s, 165 * s, 200 * s} { // the last one is after every grace
+			for _, after := range []time.Duration{130 * s, 165 * s, 200 * s, 235 * s} { // the last one is after every grace
 				got = append(got, r.notify(r.see(noon.Add(after), "shop", []checks.Finding{f}))...)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {

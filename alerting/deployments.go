@@ -200,21 +200,31 @@ func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Depl
 }
 
 // explainingLoop returns the newest deployment that explains restarts of a crash loop, if
-// those that no deployment explains make none; nil: there is none.
+// those that no deployment explains make none; nil: there is none. Only the finding of the loop tells
+// the sessions that its restarts have cost, so that the newest restart must be a deployment's then.
 func (d *deployments) explainingLoop(member Member) (newest *Deployment) {
 	remaining := len(member.Times)
+	var explained *Deployment // of the newest restart
 	for _, restart := range member.Times {
-		for _, one := range d.list {
-			if one.Cluster == member.Cluster && one.explainsAt(restart, d.graceOf(member.Cluster)) && one.explainsNode(restart, member.ActiveFinding).isHeld() {
-				newest, remaining = one, remaining-1
-				break
-			}
+		explained = d.explainingRestart(restart, member)
+		if explained != nil {
+			newest, remaining = explained, remaining-1
 		}
 	}
-	if remaining >= checks.CrashLoopRestarts {
+	if remaining >= checks.CrashLoopRestarts || explained == nil && member.Summary.Args.Lost > 0 {
 		return nil
 	}
 	return newest
+}
+
+// explainingRestart returns the deployment that explains a restart of a crash loop; nil: none.
+func (d *deployments) explainingRestart(at time.Time, loop Member) *Deployment {
+	for _, one := range d.list {
+		if one.Cluster == loop.Cluster && one.explainsAt(at, d.graceOf(loop.Cluster)) && one.explainsNode(at, loop.ActiveFinding).isHeld() {
+			return one
+		}
+	}
+	return nil
 }
 
 // SetDeployments replaces the announced deployments: all that are ongoing or have no
