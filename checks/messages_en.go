@@ -260,7 +260,7 @@ var english = translation{
 		MsgNoCookie:             "the application sets no session cookie over {{.Name}}",
 		MsgPageWithoutCookie:    `{{count .Count "new client" "new clients"}} got the page, and no session cookie with it`,
 		MsgCookieRemoved:        `{{list .Nodes}} set a session cookie when asked directly, and no client of the balancer gets it`,
-		MsgLetCookiePass:        "Give the balancer's own cookie another name than the application's, or let the application's pass (proxy_hide_header, proxy_ignore_headers in nginx; a cache or filter before the balancer).",
+		MsgLetCookiePass:        "Give the balancer's own cookie another name than the application's, or let the application's pass (proxy_hide_header, proxy_ignore_headers in nginx; `Header set Set-Cookie` in httpd, which should be `Header add`; a cache or filter before the balancer).",
 		MsgForwardScheme:        "Where the application wants https, tell it that its users do so (proxy_set_header X-Forwarded-Proto $scheme) and let it trust the proxy, or probe it over https (balancer.url). Otherwise correct session.id.",
 		MsgHandshakesBreak:      `the {{or .Name "Engine.IO"}} handshake breaks: {{.Count}} of {{count .Of "client" "clients"}} could not begin`,
 		MsgMakePathSticky:       "Every request of a handshake must reach the node that opened it: the balancer needs ip_hash or a sticky cookie on this path.",

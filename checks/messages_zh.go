@@ -266,7 +266,7 @@ var chinese = translation{
 		MsgNoCookie:             "应用在 {{.Name}} 下没有设置任何会话 Cookie",
 		MsgPageWithoutCookie:    "{{.Count}} 个新客户端得到了页面，但没有会话 Cookie",
 		MsgCookieRemoved:        "直接访问时 {{list .Nodes}} 会设置会话 Cookie，而经负载均衡器的客户端都得不到它",
-		MsgLetCookiePass:        "请为负载均衡器自己的 Cookie 换一个与应用不同的名称，或让应用的 Cookie 通过（nginx 检查 proxy_hide_header、proxy_ignore_headers，以及负载均衡器之前的缓存或过滤）。",
+		MsgLetCookiePass:        "请为负载均衡器自己的 Cookie 换一个与应用不同的名称，或让应用的 Cookie 通过（nginx 检查 proxy_hide_header、proxy_ignore_headers；httpd 中把 `Header set Set-Cookie` 改为 `Header add`；以及负载均衡器之前的缓存或过滤）。",
 		MsgForwardScheme:        "若应用要求 HTTPS，请让负载均衡器告知用户使用的协议：proxy_set_header X-Forwarded-Proto $scheme，并让应用信任代理；或让 stickwatch 以 HTTPS 访问（balancer.url）。否则请修正 session.id。",
 		MsgHandshakesBreak:      `{{or .Name "Engine.IO"}} 握手失败：{{.Of}} 个客户端中有 {{.Count}} 个无法建立连接`,
 		MsgMakePathSticky:       "同一次握手的所有请求必须到达同一节点：请为该路径启用 ip_hash 或粘性 Cookie。",
