@@ -11,14 +11,10 @@ import (
 //go:embed grafana/*.json grafana/provisioning prometheus/stickwatch.rules.yml compose zabbix/stickwatch.yaml
 var files embed.FS
 
-// Files returns the dashboards (grafana/*.json), their provisioning
+// Write writes below dir, which it creates, the dashboards (grafana/*.json), their provisioning
 // (grafana/provisioning), the rules (prometheus/stickwatch.rules.yml), a template for
-// Zabbix (zabbix/stickwatch.yaml), and an example that
-// runs stickwatch, Prometheus and Grafana with all of these (compose).
-func Files() fs.FS { return files }
-
-// Write writes Files below dir, which it creates, and returns the paths in lexical order.
-// It replaces existing files of these names. Other files are kept, such as the user's
+// Zabbix (zabbix/stickwatch.yaml), and an example that runs stickwatch, Prometheus and
+// Grafana with all of these (compose). It returns the paths in lexical order. It replaces existing files of these names. Other files are kept, such as the user's
 // stickwatch.yml in the compose example.
 func Write(dir string) ([]string, error) {
 	var written []string

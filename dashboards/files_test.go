@@ -1,7 +1,6 @@
 package dashboards
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,7 +41,7 @@ func TestWrite(t *testing.T) {
 		}
 	}
 	for _, name := range want {
-		source, err := fs.ReadFile(Files(), name)
+		source, err := files.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}

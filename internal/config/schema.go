@@ -7,7 +7,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io"
 	"reflect"
 	"strconv"
 	"strings"
@@ -282,24 +281,6 @@ func valueOf(typ reflect.Type) string {
 	default:
 		return "text"
 	}
-}
-
-// Markdown writes sections as tables with headings of the third level.
-func Markdown(w io.Writer, sections []Section) error {
-	var b strings.Builder
-	for _, s := range sections {
-		heading := "The file"
-		if s.KeyPaths[0] != "" {
-			heading = "`" + strings.Join(s.KeyPaths, "`, `") + "`"
-		}
-		fmt.Fprintf(&b, "### %s\n\n%s\n\n| key | value | meaning |\n|---|---|---|\n", heading, s.Text)
-		for _, k := range s.Keys {
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.Name, k.Value(), strings.ReplaceAll(k.Text, "|", `\|`))
-		}
-		b.WriteString("\n")
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 // Value describes the allowed values: "word: en, zh", "text, required".

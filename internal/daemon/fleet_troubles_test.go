@@ -358,10 +358,7 @@ func (c campaign) addTo(t *testing.T, path string) (all campaign) {
 func (k *troubleTest) gaps(t *testing.T) (gaps []time.Duration) {
 	t.Helper()
 	for _, cluster := range k.fleet.clusters {
-		targets, err := k.fleet.reader.Targets(t.Context(), cluster)
-		if err != nil {
-			t.Fatal(err)
-		}
+		targets := k.fleet.targets(t, cluster)
 		for _, span := range k.spans {
 			const step, long = 100 * time.Millisecond, 10 * time.Second
 			points, err := k.fleet.reader.Points(t.Context(), targets, span.Span, step)

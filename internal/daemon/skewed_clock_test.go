@@ -134,6 +134,19 @@ func TestFleetClocks(t *testing.T) {
 	})
 }
 
+// targets returns the targets of a cluster that were probed in the last day.
+func (f *fleetRig) targets(t *testing.T, cluster string) (targets []checks.Target) {
+	t.Helper()
+	uptimes, err := f.reader.Uptimes(t.Context(), cluster, checks.Span{From: time.Now().Add(-24 * time.Hour), To: time.Now().Add(24 * time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range uptimes {
+		targets = append(targets, u.Target)
+	}
+	return targets
+}
+
 // probedNow waits until every cluster has been probed for five seconds from now on, as its history says.
 func (f *fleetRig) probedNow(t *testing.T, when string) {
 	t.Helper()
@@ -141,10 +154,7 @@ func (f *fleetRig) probedNow(t *testing.T, when string) {
 	span := checks.Span{From: time.Now(), To: time.Now().Add(5 * time.Second)}
 	for _, cluster := range f.clusters {
 		await(t, time.Minute, cluster+" is probed when "+when, func() bool {
-			targets, err := f.reader.Targets(t.Context(), cluster)
-			if err != nil {
-				t.Fatal(err)
-			}
+			targets := f.targets(t, cluster)
 			points, err := f.reader.Points(t.Context(), targets, span, time.Second)
 			if err != nil {
 				t.Fatal(err)

@@ -21,18 +21,16 @@ import (
 type Report struct {
 	Cluster string
 	checks.Span
-	Policy      probes.Policy
 	FinalReport checks.Report // the last round
 
 	Requests, Failed int // through the balancer, without quick retries
 	Opened           int // sessions opened
 	Slowest          time.Duration
 
-	Clients   []ClientReport
-	Moves     []Move // the first moves, sorted by time
-	Moved     int    // number of answers to a session by another node
-	Lost      int    // number of sessions that were gone or stale
-	Scattered int    // number of answers by another node where any node may answer
+	Clients []ClientReport
+	Moves   []Move // the first moves, sorted by time
+	Moved   int    // number of answers to a session by another node
+	Lost    int    // number of sessions that were gone or stale
 
 	Session   Outage // longest outage of a session; zero: none
 	NewClient Outage // longest outage of a new client; zero: none
@@ -74,7 +72,7 @@ func Judge(r WatchRecord, t Limits, now time.Time) Report {
 		r.To = now
 	}
 	judge := newJudge(r, t)
-	out := Report{Cluster: r.Cluster.Name, Span: r.Span, Policy: judge.policy(), FinalReport: judge.finalReport, Doubts: judge.doubts()}
+	out := Report{Cluster: r.Cluster.Name, Span: r.Span, FinalReport: judge.finalReport, Doubts: judge.doubts()}
 	for _, reason := range r.Impaired {
 		out.Doubts = append(out.Doubts, phrase.New("stickwatch itself could not probe for a while: %s", reason))
 	}
@@ -88,7 +86,7 @@ func Judge(r WatchRecord, t Limits, now time.Time) Report {
 		out.add(judge.clientReport(client, KindNewClient))
 	}
 	out.Session, out.NewClient = longest(sessions), longest(newClients)
-	out.Moves, out.Scattered = judge.moves()
+	out.Moves = judge.moves()
 	out.Guarantees = judge.guarantees(out)
 	for _, m := range out.Moves {
 		out.Lost += count(m.Lost())

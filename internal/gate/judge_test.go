@@ -210,13 +210,6 @@ func TestMoves(t *testing.T) {
 	}
 }
 
-func TestScattered(t *testing.T) {
-	r := fixture{policy: probes.PolicyShared, sessions: []string{"+12121212"}, newClients: []string{"1212"}}.judged(t)
-	if r.Scattered != 7 || r.Moved != 0 {
-		t.Errorf("got %d scattered, %d moved, want 7 and 0", r.Scattered, r.Moved)
-	}
-}
-
 func TestOutage(t *testing.T) {
 	const ms = time.Millisecond
 	for _, tt := range []struct {

@@ -57,8 +57,8 @@ const (
 )
 
 // moves returns every move of every session with its cause, sorted by time. Where any
-// node may answer, moves without another cause are only counted.
-func (j *judge) moves() (list []Move, scattered int) {
+// node may answer, moves without another cause are left out.
+func (j *judge) moves() (list []Move) {
 	for _, client := range j.Sessions {
 		var earlier []Move
 		for _, m := range j.movesOf(client) {
@@ -66,15 +66,13 @@ func (j *judge) moves() (list []Move, scattered int) {
 			m.Allowed = j.allows(m)
 			m.drifts = m.Cause == CauseUnexplained && len(earlier) > 0 && m.stayed < checks.FollowUps(1/float64(len(j.Cluster.Nodes)), j.confidence())
 			earlier = append(earlier, m)
-			if m.Cause == CauseShared && !m.Lost() {
-				scattered++
-				continue
+			if m.Cause != CauseShared || m.Lost() {
+				list = append(list, m)
 			}
-			list = append(list, m)
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Move) int { return a.At.Compare(b.At) })
-	return list, scattered
+	return list
 }
 
 // movesOf returns the moves and losses of the sessions of a watched client.

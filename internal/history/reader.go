@@ -228,19 +228,6 @@ func (s *series) points() []checks.Point {
 	return points
 }
 
-// Targets returns the targets of a cluster that were ever probed, by kind and name.
-func (r *Reader) Targets(ctx context.Context, cluster string) ([]checks.Target, error) {
-	found, err := targets(ctx, r.pool, selectTargetsOfCluster, cluster)
-	if err != nil {
-		return nil, fmt.Errorf("reading the targets of %q: %w", cluster, err)
-	}
-	all := make([]checks.Target, 0, len(found))
-	for _, t := range found {
-		all = append(all, t.Target)
-	}
-	return all, nil
-}
-
 // Clusters returns the names of the clusters that were ever probed, sorted.
 func (r *Reader) Clusters(ctx context.Context) ([]string, error) {
 	rows, err := r.pool.QueryContext(ctx, selectClusters)

@@ -107,7 +107,7 @@ func (r *rig) failFor(id string) {
 func awaitReadmission(t *testing.T, r *rig) {
 	t.Helper()
 	await(t, "readmitted", func() bool {
-		obs := evidence.NginxErrorLog(t.Context(), r.cluster.Balancer.Evidence.NginxErrorLog, time.Now(),
+		obs := errorLog(t, r.cluster.Balancer.Evidence.NginxErrorLog, time.Now(),
 			evidence.NginxOptions{FailTimeout: r.cluster.Balancer.FailTimeout})
 		return len(obs.Servers) > 0 && !slices.ContainsFunc(obs.Servers, func(s probes.ServerEvidence) bool { return s.State != probes.ServerUp })
 	})

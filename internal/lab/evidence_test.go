@@ -30,6 +30,13 @@ func states(tb testing.TB, obs probes.EvidenceObservation) map[string]probes.Ser
 	return got
 }
 
+// errorLog returns which servers nginx's error log at path says are ejected at now.
+func errorLog(tb testing.TB, path string, now time.Time, o evidence.NginxOptions) probes.EvidenceObservation {
+	f := evidence.Follow(path, o)
+	defer f.Close()
+	return f.Read(tb.Context(), now)
+}
+
 // lines counts the evidence lines of each server's ejections.
 func lines(obs probes.EvidenceObservation) map[string]int {
 	got := map[string]int{}
@@ -70,7 +77,7 @@ func TestNginxEvidence(t *testing.T) {
 				get(t, n.URL())
 			}
 			now := time.Now()
-			obs := evidence.NginxErrorLog(t.Context(), n.ErrorLog(), now, longEjection)
+			obs := errorLog(t, n.ErrorLog(), now, longEjection)
 			if diff := cmp.Diff(map[string]probes.ServerState{servers[0].Addr: test.state}, states(t, obs)); diff != "" {
 				t.Errorf("states (-want +got):\n%s", diff)
 			}
@@ -79,7 +86,7 @@ func TestNginxEvidence(t *testing.T) {
 			}
 			// Long after, the same log shows that the ejection has ended, and because
 			// it would show another one, the absence of lines counts.
-			later := evidence.NginxErrorLog(t.Context(), n.ErrorLog(), now.Add(time.Hour), longEjection)
+			later := errorLog(t, n.ErrorLog(), now.Add(time.Hour), longEjection)
 			if test.level != "warn" {
 				return
 			}
@@ -100,7 +107,7 @@ func TestNginxEvidenceOfAnEmptyUpstream(t *testing.T) {
 	for range 3 {
 		get(t, n.URL())
 	}
-	obs := evidence.NginxErrorLog(t.Context(), n.ErrorLog(), time.Now(), longEjection)
+	obs := errorLog(t, n.ErrorLog(), time.Now(), longEjection)
 	want := map[string]probes.ServerState{servers[0].Addr: probes.ServerDown, servers[1].Addr: probes.ServerDown}
 	if diff := cmp.Diff(want, states(t, obs)); diff != "" {
 		t.Errorf("states (-want +got):\n%s", diff)

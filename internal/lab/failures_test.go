@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"stickwatch/probes"
-	"stickwatch/probes/evidence"
 )
 
 // TestNginxLogsEveryFailure: for every kind of failed attempt nginx logs one line at
@@ -51,7 +50,7 @@ func TestNginxLogsEveryFailure(t *testing.T) {
 					resp.Body.Close()
 				}
 			}
-			obs := evidence.NginxErrorLog(t.Context(), n.ErrorLog(), time.Now(), longEjection)
+			obs := errorLog(t, n.ErrorLog(), time.Now(), longEjection)
 			want := 0
 			if tc.counts && !tc.quotes {
 				want = 3

@@ -23,10 +23,6 @@
 package metrics
 
 import (
-	"fmt"
-	"io"
-	"strings"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -173,18 +169,3 @@ func (m Metric) gauge() *prometheus.GaugeVec {
 }
 
 func (m Metric) desc() *prometheus.Desc { return prometheus.NewDesc(m.Name, m.Help, m.Labels, nil) }
-
-// Markdown writes metrics as a Markdown table.
-func Markdown(w io.Writer, metrics []Metric) error {
-	var b strings.Builder
-	b.WriteString("| metric | type | labels | meaning |\n|---|---|---|---|\n")
-	for _, m := range metrics {
-		labels := "-"
-		if len(m.Labels) > 0 {
-			labels = "`" + strings.Join(m.Labels, "` `") + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.Name, m.Type, labels, strings.ReplaceAll(m.Help, "|", `\|`))
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}

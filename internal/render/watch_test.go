@@ -43,7 +43,7 @@ func rollingRestart() (Results, Options) {
 		Cause: gate.CauseDrain, Reason: phrase.Quote("haproxy stats http://10.0.0.9:8404/ says node2 is draining: DRAIN"), Allowed: true,
 	}
 	w := gate.Report{
-		Cluster: "shop", Span: checks.Span{From: testTime, To: moment(10_000)}, Policy: probes.PolicyReplicated, FinalReport: p.Report,
+		Cluster: "shop", Span: checks.Span{From: testTime, To: moment(10_000)}, FinalReport: p.Report,
 		Requests: 132, Failed: 13, Opened: 43, Slowest: 41 * time.Millisecond, Moved: 2, Lost: 1,
 		Clients: []gate.ClientReport{
 			{Kind: gate.KindSession, Node: "node1", Frontend: "http://10.0.0.9:8088", Requests: 51, Failed: 11, Opened: 2, Longest: out, Segments: []gate.Segment{

@@ -166,14 +166,14 @@ func TestFollowerIsBounded(t *testing.T) {
 func TestFollowerErrors(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if obs := NginxErrorLog(t.Context(), dir, start, options); !strings.Contains(obs.Error, "not a regular file") {
+	if obs := readOnce(t.Context(), dir, start, options); !strings.Contains(obs.Error, "not a regular file") {
 		t.Errorf("Error = %q for a directory, want that it is not a regular file", obs.Error)
 	}
 	l := newLog(t)
 	l.eject(0, node1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if obs := NginxErrorLog(ctx, l.path, start, options); !strings.Contains(obs.Error, "canceled") || obs.Servers != nil {
+	if obs := readOnce(ctx, l.path, start, options); !strings.Contains(obs.Error, "canceled") || obs.Servers != nil {
 		t.Errorf("got %+v once the context is over, want its error and no servers", obs)
 	}
 }

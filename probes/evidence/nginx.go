@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"cmp"
-	"context"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,14 +40,6 @@ func (o NginxOptions) zone() *time.Location {
 		return time.Local
 	}
 	return o.Zone
-}
-
-// NginxErrorLog reads the last 1 MiB of the error log at path once, and returns which
-// servers are ejected at now. To read a log repeatedly, use a [Follower].
-func NginxErrorLog(ctx context.Context, path string, now time.Time, o NginxOptions) probes.EvidenceObservation {
-	f := Follow(path, o)
-	defer f.Close()
-	return f.Read(ctx, now)
 }
 
 // A line is the parsed form of one line of an nginx error log.

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,11 +14,18 @@ import (
 	"stickwatch/probes"
 )
 
+// readOnce returns which servers the error log at path says are ejected at now.
+func readOnce(ctx context.Context, path string, now time.Time, o NginxOptions) probes.EvidenceObservation {
+	f := Follow(path, o)
+	defer f.Close()
+	return f.Read(ctx, now)
+}
+
 func TestRecordedNginxLog(t *testing.T) {
 	t.Parallel()
 	path := recorded(t, "nginx_warn.log", time.Date(2026, 11, 20, 23, 44, 57, 0, time.UTC))
 	at := time.Date(2026, 11, 20, 23, 44, 57, 0, time.UTC)
-	obs := NginxErrorLog(t.Context(), path, at.Add(5*time.Second), options)
+	obs := readOnce(t.Context(), path, at.Add(5*time.Second), options)
 	down := func(server string, fails, count int) probes.ServerEvidence {
 		return probes.ServerEvidence{
 			Server: server, Address: server, State: probes.ServerDown, Since: at, Fails: fails,
@@ -58,7 +66,7 @@ func failed(at time.Time, run, ofWorker, workers int) probes.Failures {
 func TestNoAbsenceAtDefaultLevel(t *testing.T) {
 	t.Parallel()
 	path := recorded(t, "nginx_error.log", time.Date(2026, 11, 20, 23, 44, 57, 0, time.UTC))
-	obs := NginxErrorLog(t.Context(), path, time.Date(2026, 11, 20, 23, 50, 0, 0, time.UTC), options)
+	obs := readOnce(t.Context(), path, time.Date(2026, 11, 20, 23, 50, 0, 0, time.UTC), options)
 	if !strings.Contains(obs.NoAbsence, "needs the level warn") {
 		t.Errorf("Silent = %q, want it to name the level", obs.NoAbsence)
 	}
