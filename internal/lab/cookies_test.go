@@ -16,42 +16,41 @@ import (
 
 // cookieFronts are the formats in which real balancers write the node into a cookie.
 var cookieFronts = []struct {
-	name    string
-	start   func(testing.TB, []Server) *Balancer
-	opts    cookies.Options
-	byName  bool // the cookie contains the balancer's name of the node, not its address
-	product cookies.Product
+	name   string
+	start  func(testing.TB, []Server) *Balancer
+	opts   cookies.Options
+	byName bool // the cookie contains the balancer's name of the node, not its address
 
 	// lags: after a failover that the application does not notice, the cookie still
 	// names the dead node although another one answers.
 	lags bool
 }{
 	{
-		name: "HAProxy insert", byName: true, product: cookies.HAProxy,
+		name: "HAProxy insert", byName: true,
 		start: haproxyCookie("SRV insert indirect nocache"),
 	}, {
-		name: "HAProxy insert with time stamps", byName: true, product: cookies.HAProxy,
+		name: "HAProxy insert with time stamps", byName: true,
 		start: haproxyCookie("SRV insert indirect nocache maxidle 30m maxlife 8h"),
 	}, {
-		name: "HAProxy prefix", byName: true, product: cookies.HAProxy, lags: true,
+		name: "HAProxy prefix", byName: true, lags: true,
 		start: haproxyCookie("JSESSIONID prefix"),
 	}, {
-		name: "HAProxy rewrite", byName: true, product: cookies.HAProxy, lags: true,
+		name: "HAProxy rewrite", byName: true, lags: true,
 		start: haproxyCookie("SERVERID rewrite"),
 	}, {
-		name: "HAProxy dynamic", product: cookies.HAProxy, opts: cookies.Options{Secret: "key"},
+		name: "HAProxy dynamic", opts: cookies.Options{Secret: "key"},
 		start: haproxyDynamic("key"),
 	}, {
-		name: "HAProxy dynamic with a long key", product: cookies.HAProxy, opts: cookies.Options{Secret: longKey},
+		name: "HAProxy dynamic with a long key", opts: cookies.Options{Secret: longKey},
 		start: haproxyDynamic(longKey),
 	}, {
-		name: "httpd", byName: true, product: cookies.HTTPD,
+		name: "httpd", byName: true,
 		start: apacheRouteID,
 	}, {
-		name: "Caddy", product: cookies.Caddy,
+		name:  "Caddy",
 		start: caddyCookie("cookie"),
 	}, {
-		name: "Caddy with a secret", product: cookies.Caddy, opts: cookies.Options{Cookie: "pin", Secret: longKey},
+		name: "Caddy with a secret", opts: cookies.Options{Cookie: "pin", Secret: longKey},
 		start: caddyCookie("cookie pin " + longKey),
 	},
 }
@@ -68,21 +67,17 @@ func TestCookies(t *testing.T) {
 			t.Parallel()
 			c := newCookieCluster(t, f.byName)
 			balancer := f.start(t, c.servers)
-			say := func(b *browser) cookies.Affinity {
-				a, _ := cookies.Node(b.cookies(), c.known, f.opts)
-				return a
+			extractor := cookies.Extractor(c.known, f.opts)
+			say := func(b *browser) string {
+				node, _ := extractor.Extract(probes.Document{Cookies: b.cookies()})
+				return node
 			}
 			browsers := c.meetAll(t, balancer.URL())
 			for id, b := range browsers {
-				want := cookies.Affinity{Product: f.product, Kind: cookies.KindNode, Node: id}
 				for range 3 {
-					if by := b.get(t); by != id || say(b) != want {
-						t.Errorf("%q answers a client of %q, whose cookies say %+v", by, id, say(b))
+					if by := b.get(t); by != id || say(b) != id {
+						t.Errorf("%q answers a client of %q, whose cookies say %q", by, id, say(b))
 					}
-				}
-				label, ok := cookies.Extractor(c.known, f.opts).Extract(probes.Document{Cookies: b.cookies()})
-				if label != id || !ok {
-					t.Errorf("the extractor says %q, %t, want %q", label, ok, id)
 				}
 			}
 
@@ -92,7 +87,7 @@ func TestCookies(t *testing.T) {
 			for tries := 1; by == "" && tries < 5; tries++ {
 				by = browsers[dead].get(t) // the balancer may have used a kept connection, which died with the previous node
 			}
-			got := say(browsers[dead]).Node
+			got := say(browsers[dead])
 			switch {
 			case by == dead || by == "":
 				t.Errorf("%q answers after the first is dead", by)
@@ -112,9 +107,8 @@ func TestCookiesWithoutTheKey(t *testing.T) {
 	b := newBrowser(t, haproxyDynamic("key")(t, c.servers).URL())
 	b.get(t)
 	for _, secret := range []string{"", "another"} {
-		got, ok := cookies.Node(b.cookies(), c.known, cookies.Options{Secret: secret})
-		if want := (cookies.Affinity{Product: cookies.HAProxy, Kind: cookies.KindStable}); !ok || got != want {
-			t.Errorf("with the key %q the cookies say %+v, %t, want %+v", secret, got, ok, want)
+		if got, ok := cookies.Extractor(c.known, cookies.Options{Secret: secret}).Extract(probes.Document{Cookies: b.cookies()}); ok {
+			t.Errorf("with the key %q the cookies say %q, want no node", secret, got)
 		}
 	}
 }

@@ -12,41 +12,30 @@ import (
 	"strconv"
 )
 
-// A code is a text that a product computes from a server and writes into a cookie.
-type code struct {
-	product  Product
-	text     string
-	strength strength
-}
-
-// codes returns all codes of s. The algorithms are from the products' sources: nginx's
-// and Tengine's sticky modules, Caddy's hashCookie, Traefik's Sticky, ingress-nginx's
-// nodemap.lua, HAProxy's srv_set_dyncookie.
-func codes(s Server, opts Options) []code {
-	var list []code
+// codes returns the texts that products compute from s and write into cookies. The
+// algorithms are from the products' sources: nginx's and Tengine's sticky modules, Caddy's
+// hashCookie, Traefik's Sticky, ingress-nginx's nodemap.lua, HAProxy's srv_set_dyncookie.
+func codes(s Server, opts Options) map[string]strength {
+	found := make(map[string]strength)
 	for _, address := range s.addresses() {
-		list = append(list,
-			code{Nginx, address, byBalancer}, // Tengine with hash=plain
-			code{Nginx, md5Hex(address), byAddress},
-			code{Caddy, hmacHex(opts.Secret, address), byAddress},
-		)
+		found[address] = byBalancer        // Tengine with hash=plain
+		found[md5Hex(address)] = byAddress // nginx and Tengine
+		found[hmacHex(opts.Secret, address)] = byAddress
 		if opts.Backend != "" {
-			list = append(list, code{IngressNginx, md5Hex(opts.Backend + address), byAddress})
+			found[md5Hex(opts.Backend+address)] = byAddress
 		}
 		if text, ok := dynamicCookie(opts.Secret, address); ok {
-			list = append(list, code{HAProxy, text, byAddress})
+			found[text] = byAddress
 		}
 	}
 	for _, u := range s.urls() {
 		once := fnvHex(u)
-		list = append(list,
-			code{Traefik, sha256Hex(u)[:16], byAddress}, // version 3
-			code{Traefik, once, byAddress},              // version 2, which hashes twice in some releases
-			code{Traefik, fnvHex(once), byAddress},
-			code{Traefik, u, byName}, // the first releases of version 2, which do not hash
-		)
+		found[sha256Hex(u)[:16]] = byAddress // Traefik 3
+		found[once] = byAddress              // Traefik 2, which hashes twice in some releases
+		found[fnvHex(once)] = byAddress
+		found[u] = byName // the first releases of Traefik 2, which do not hash
 	}
-	return list
+	return found
 }
 
 func md5Hex(text string) string {

@@ -19,6 +19,7 @@
 package cookies
 
 import (
+	"encoding/base64"
 	"maps"
 	"slices"
 	"strings"
@@ -29,117 +30,126 @@ import (
 // maxCookie is the longest value that is read, in bytes: the limit of browsers.
 const maxCookie = 4096
 
-// Node returns the affinity of the client's most specific cookie. A cookie that names a
-// listed node comes first, one that is computed from an address before one with a name,
-// and otherwise the first in alphabetical order. If two equally certain cookies name
-// different nodes, there may be two balancers in a row, and Node returns false;
-// Options.Cookie selects one of them.
-func Node(cookies map[string]string, servers []Server, opts Options) (Affinity, bool) {
-	return newNodeIndex(servers, opts).node(cookies)
+type extractor struct{ nodes nodeIndex }
+
+// Extractor returns an extractor of the node that a client's cookies name, as the ID of
+// one of servers. It is for applications whose pages do not show who answered. It names
+// the node that the balancer chooses for the next request.
+func Extractor(servers []Server, opts Options) probes.Extractor {
+	return extractor{newNodeIndex(servers, opts)}
 }
 
-func (n nodeIndex) node(cookies map[string]string) (Affinity, bool) {
+// Extract returns the node of the cookie that is read with most certainty. It returns
+// false if no cookie names a listed node, or if equally certain ones name different
+// nodes: there may be two balancers in a row, of which Options.Cookie selects one.
+func (e extractor) Extract(doc probes.Document) (string, bool) {
 	var best claim
-	found, disputed := false, false
-	for _, name := range slices.Sorted(maps.Keys(cookies)) {
-		if n.cookie != "" && name != n.cookie {
+	disputed := false
+	for _, name := range slices.Sorted(maps.Keys(doc.Cookies)) {
+		if e.nodes.cookie != "" && name != e.nodes.cookie {
 			continue
 		}
-		c, ok := n.decode(name, cookies[name])
-		switch {
-		case !ok:
-		case !found || c.outranks(best):
-			best, found, disputed = c, true, false
-		case c.contradicts(best):
+		switch c := e.nodes.decode(name, doc.Cookies[name]); {
+		case c.node == "":
+		case best.node == "" || c.strength > best.strength:
+			best, disputed = c, false
+		case c.strength == best.strength && c.node != best.node:
 			disputed = true
 		}
 	}
 	if disputed {
-		return Affinity{}, false
+		return "", false
 	}
-	return best.Affinity, found
+	return best.node, best.node != ""
 }
 
-// decode tries the most certain reading first. A product with opaque values is
-// recognised by its cookie's name before anything else, because a random value could
-// match by chance.
-func (n nodeIndex) decode(name, value string) (claim, bool) {
+// A claim is the node that a cookie names, and how certain that is.
+type claim struct {
+	node     string // ID of a listed server; "": none
+	strength strength
+}
+
+// A strength is how certain the reading of a cookie is.
+type strength int
+
+const (
+	byName     strength = iota // a server's name, which any application may write into a cookie
+	byRoute                    // a server's name in the position of a route in session ids
+	byBalancer                 // a server's name in a cookie that balancers write
+	byAddress                  // computed from a server's address, so no coincidence
+)
+
+// What the default names of products' cookies, and names from their manuals, show.
+var (
+	// balancerCookies contain a server's name or a hash.
+	balancerCookies = []string{
+		"route", "srv_id", // nginx, Tengine and ingress-nginx
+		"INGRESSCOOKIE", "ROUTEID", "BALANCEID", // ingress-nginx, httpd
+		"SERVERID", "SRVID", "SRV", "lb", // HAProxy, Caddy
+	}
+	// routeCookies end with the route to a node, as httpd, Tomcat and mod_jk write it.
+	routeCookies = []string{"ROUTEID", "BALANCEID", "JSESSIONID"}
+	// opaqueCookies begin the names of cookies whose values could match by chance only: those
+	// of Google Cloud and AWS are random, those of Azure hashes that cannot be computed from outside.
+	opaqueCookies = []string{"GCLB", "GCILB", "AWSALB", "AWSELB", "ARRAffinity"}
+)
+
+// decode tries the most certain reading first.
+func (n nodeIndex) decode(name, value string) claim {
 	value = strings.Trim(value, `"`)
-	if value == "" || len(value) > maxCookie {
-		return claim{}, false
+	if value == "" || len(value) > maxCookie || slices.ContainsFunc(opaqueCookies, func(o string) bool { return strings.HasPrefix(name, o) }) {
+		return claim{}
 	}
-	cookie, known := knownCookieOf(name)
-	if cookie.kind == KindRotating {
-		return claim{Affinity: Affinity{Product: cookie.product, Kind: cookie.kind}}, true
-	}
-	if c, ok := n.byCode(value); ok {
-		return c, true
+	if c := n.byCode(value); c.node != "" {
+		return c
 	}
 	if a, ok := bigIP(value); ok {
-		return n.addressClaim(BIGIP, a), true
+		return claim{n.addresses[a], byAddress}
 	}
 	if a, ok := envoy(value); ok {
-		return n.addressClaim(Envoy, a), true
+		return claim{n.addresses[a], byAddress}
 	}
 	configured := n.cookie != "" && name == n.cookie
-	if configured && !known {
-		cookie, known = knownCookie{Unnamed, KindStable}, true
+	if c := n.byServerName(value, configured || slices.Contains(balancerCookies, name)); c.node != "" {
+		return c
 	}
-	if c, ok := n.byServerName(value, cookie, configured); ok {
-		return c, true
-	}
-	if c, ok := n.byRouteSuffix(value, cookie, configured); ok {
-		return c, true
-	}
-	return claim{Affinity: Affinity{Product: cookie.product, Kind: cookie.kind}}, known
+	return n.byRouteSuffix(value, configured || slices.Contains(routeCookies, name))
 }
 
 // byCode finds a server's code: alone, before time stamps (HAProxy, Tengine), before a
 // backend's key (ingress-nginx), or before a session id (prefix modes).
-func (n nodeIndex) byCode(value string) (claim, bool) {
-	for _, text := range []string{value, head(value)} {
-		if m := n.codes[text]; m.node != "" {
-			return nodeClaim(m.node, m.product, m.strength)
-		}
+func (n nodeIndex) byCode(value string) claim {
+	if c := n.codes[value]; c.node != "" {
+		return c
 	}
-	return claim{}, false
+	return n.codes[head(value)]
 }
 
 // byServerName finds a server's name, alone or before the suffixes of some products.
-func (n nodeIndex) byServerName(value string, h knownCookie, configured bool) (claim, bool) {
+func (n nodeIndex) byServerName(value string, balancers bool) claim {
 	text := head(value)
-	node := n.names[text].node
 	switch {
-	case text != value && distinctive(text): // a time stamp or a session id follows
-		return nodeClaim(node, HAProxy, byBalancer)
-	case configured || h.kind == KindStable:
-		return nodeClaim(node, h.product, byBalancer)
+	case text != value && distinctive(text): // a time stamp or a session id of HAProxy follows
+		return claim{n.names[text], byBalancer}
+	case balancers:
+		return claim{n.names[text], byBalancer}
 	case distinctive(text):
-		return nodeClaim(node, Unnamed, byName)
+		return claim{n.names[text], byName}
 	default:
-		return claim{}, false
+		return claim{}
 	}
 }
 
-// byRouteSuffix finds a server's name after a session id. If the name is not listed, it
-// is a route only in cookies that are known to have one.
-func (n nodeIndex) byRouteSuffix(value string, h knownCookie, configured bool) (claim, bool) {
-	id, product := value, HTTPD
-	spring, isSpring := springID(value)
-	if isSpring {
-		id, product = spring, Spring
+// byRouteSuffix finds a server's name after a session id.
+func (n nodeIndex) byRouteSuffix(value string, hasRoute bool) claim {
+	id, isSpring := springID(value)
+	if !isSpring {
+		id = value
 	}
-	route, ok := routeOf(id)
-	if !ok {
-		return claim{Affinity: Affinity{Product: Spring, Kind: KindNone}}, isSpring
+	if route := routeOf(id); hasRoute || isSpring || distinctive(route) {
+		return claim{n.names[route], byRoute}
 	}
-	usual := isSpring || h.product == HTTPD || configured
-	if usual || distinctive(route) {
-		if c, ok := nodeClaim(n.names[route].node, product, byRoute); ok {
-			return c, true
-		}
-	}
-	return claim{Affinity: Affinity{Product: product, Kind: KindStable}}, usual
+	return claim{}
 }
 
 // head returns the text before the first bar or tilde, or all of it.
@@ -150,17 +160,34 @@ func head(value string) string {
 	return value
 }
 
-type extractor struct{ x nodeIndex }
-
-// Extractor returns an extractor of the node that a client's cookies name, as the ID of
-// one of servers. It is for applications whose pages do not show who answered. It names
-// the node that the balancer chooses for the next request.
-func Extractor(servers []Server, opts Options) probes.Extractor {
-	return extractor{newNodeIndex(servers, opts)}
+// routeOf returns the route of a session id as httpd, Tomcat and mod_jk read it:
+// everything after the first dot.
+func routeOf(value string) string {
+	_, route, _ := strings.Cut(value, ".")
+	return route
 }
 
-// Extract returns the node. It returns false unless a cookie names a listed node.
-func (e extractor) Extract(doc probes.Document) (string, bool) {
-	a, ok := e.x.node(doc.Cookies)
-	return a.Node, ok && a.Kind == KindNode
+// springID returns the session id in a cookie of Spring Session, which is base64 of a
+// UUID with an optional route.
+func springID(value string) (string, bool) {
+	raw, err := base64.StdEncoding.DecodeString(value)
+	if err != nil || len(raw) < uuidLength || !isUUID(string(raw[:uuidLength])) {
+		return "", false
+	}
+	if len(raw) > uuidLength && raw[uuidLength] != '.' {
+		return "", false
+	}
+	return string(raw), true
+}
+
+const uuidLength = 36
+
+func isUUID(text string) bool {
+	for i, c := range []byte(text) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (c == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", rune(c)) {
+			return false
+		}
+	}
+	return true
 }

@@ -12,7 +12,7 @@ import (
 // Options are facts about the balancer that cookies do not show. The zero value reads
 // everything that products write by default.
 type Options struct {
-	// Cookie is the name of the balancer's own cookie. Node reads no other, and a
+	// Cookie is the name of the balancer's own cookie. No other is read, and a
 	// server's name in it counts even if it is a common word. "": any cookie.
 	Cookie string
 	// Secret is Caddy's secret of `lb_policy cookie`, or HAProxy's dynamic-cookie-key.
@@ -23,62 +23,41 @@ type Options struct {
 }
 
 // A nodeIndex maps the texts that cookies may contain to nodes. The cost of a look-up
-// depends neither on the number of servers nor on the value.
+// depends neither on the number of servers nor on the value. A text that several nodes share names none.
 type nodeIndex struct {
 	cookie    string           // Options.Cookie
-	codes     map[string]entry // computed from a server's address or URL
-	names     map[string]entry
-	addresses map[netip.AddrPort]entry
-}
-
-// An entry is the node of a text; "" if several nodes share it.
-type entry struct {
-	node     string
-	product  Product
-	strength strength
+	codes     map[string]claim // computed from a server's address or URL
+	names     map[string]string
+	addresses map[netip.AddrPort]string
 }
 
 func newNodeIndex(servers []Server, opts Options) nodeIndex {
-	x := nodeIndex{opts.Cookie, map[string]entry{}, map[string]entry{}, map[netip.AddrPort]entry{}}
+	n := nodeIndex{opts.Cookie, map[string]claim{}, map[string]string{}, map[netip.AddrPort]string{}}
 	for _, s := range servers {
-		for _, c := range codes(s, opts) {
-			put(x.codes, c.text, entry{s.ID, c.product, c.strength})
+		for text, strength := range codes(s, opts) {
+			if old, ok := n.codes[text]; ok && old.node != s.ID {
+				n.codes[text] = claim{}
+				continue
+			}
+			n.codes[text] = claim{s.ID, strength}
 		}
 		for _, name := range s.names() {
-			put(x.names, name, entry{node: s.ID})
+			put(n.names, name, s.ID)
 		}
 		for _, text := range s.addresses() {
 			if a, ok := addrPort(text); ok {
-				put(x.addresses, a, entry{node: s.ID})
+				put(n.addresses, a, s.ID)
 			}
 		}
 	}
-	return x
+	return n
 }
 
-// put adds an entry. If two nodes share the key, it is that of none.
-func put[K comparable](marks map[K]entry, key K, m entry) {
-	if old, ok := marks[key]; ok && old.node != m.node {
-		m.node = ""
+func put[K comparable](nodes map[K]string, key K, node string) {
+	if old, ok := nodes[key]; ok && old != node {
+		node = ""
 	}
-	marks[key] = m
-}
-
-// nodeClaim returns the claim of a cookie that names a listed node; false for "".
-func nodeClaim(node string, p Product, s strength) (claim, bool) {
-	if node == "" {
-		return claim{}, false
-	}
-	return claim{Affinity{Product: p, Kind: KindNode, Node: node}, s}, true
-}
-
-// addressClaim returns the claim of a cookie that contains an address.
-func (n nodeIndex) addressClaim(p Product, a netip.AddrPort) claim {
-	c := claim{Affinity{Product: p, Kind: KindStable, Address: a}, byAddress}
-	if node := n.addresses[a].node; node != "" {
-		c.Kind, c.Node = KindNode, node
-	}
-	return c
+	nodes[key] = node
 }
 
 // distinctive reports whether a server's name is unlikely in a cookie by chance. "1"
