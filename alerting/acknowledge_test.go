@@ -9,15 +9,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 // acknowledge acknowledges the first incident.
 func (r *rig) acknowledge(t *testing.T, at time.Duration, by, note string) []string {
 	t.Helper()
 	step, err := r.manager.Acknowledge(noon.Add(at), r.ids[0], Acknowledgement{By: by, Note: note}, false)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return r.notify(r.commit(step))
 }
 

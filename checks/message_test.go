@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -53,29 +54,21 @@ func messageIDs(t *testing.T) (ids map[string]MessageID, used map[string]bool) {
 	t.Helper()
 	ids, used = make(map[string]MessageID), make(map[string]bool)
 	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "messages_") {
 			continue
 		}
 		source, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		file, err := parser.ParseFile(token.NewFileSet(), name, source, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		ast.Inspect(file, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.ValueSpec:
 				if kind, ok := n.Type.(*ast.Ident); ok && kind.Name == "MessageID" {
 					value, err := strconv.Unquote(n.Values[0].(*ast.BasicLit).Value)
-					if err != nil {
-						t.Fatal(err)
-					}
+					must.Succeed(t, err)
 					ids[n.Names[0].Name] = MessageID(value)
 					return false
 				}
@@ -146,13 +139,9 @@ func TestMessageIsKept(t *testing.T) {
 		"nothing": {}, "words": Quote("connection refused"), "everything": msg(MsgRemapped, everything()),
 	} {
 		data, err := json.Marshal(m)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		var got Message
-		if err := json.Unmarshal(data, &got); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, json.Unmarshal(data, &got))
 		if diff := cmp.Diff(m, got); diff != "" {
 			t.Errorf("%s (-kept +read):\n%s", name, diff)
 		}

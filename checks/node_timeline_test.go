@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -329,9 +330,7 @@ func TestStoredNames(t *testing.T) {
 	stored := `{"Nodes":{"node1":{"DownSince":` + at + `,"Down":true,"Refused":` + at + `,"Started":` + at + `,"Left":` + at + `,"Back":` + at +
 		`,"Out":` + at + `,"Up":` + at + `,"Downs":3}},"Balancer":{"Kept":` + at + `,"Lost":` + at + `,"Drifted":` + at + `,"Forgot":` + at + `}}`
 	var got checks.Timelines
-	if err := json.Unmarshal([]byte(stored), &got); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, json.Unmarshal([]byte(stored), &got))
 	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	want := checks.Timelines{
 		Nodes: map[string]checks.NodeTimeline{"node1": {

@@ -12,6 +12,7 @@ import (
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/lab"
+	"stickwatch/internal/must"
 )
 
 // A composition has the fields of compose.yml that the tests need.
@@ -72,9 +73,7 @@ func (m *mount) UnmarshalYAML(n *yaml.Node) error {
 func readYAML[T any](t *testing.T, path string) T {
 	t.Helper()
 	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var value T
 	if err := yaml.Unmarshal(content, &value); err != nil {
 		t.Fatalf("reading %s: %v", path, err)
@@ -146,9 +145,7 @@ func checkPrometheus(t *testing.T, composed string) {
 	t.Helper()
 	const home = "/etc/prometheus/"
 	dir := filepath.Join(t.TempDir(), "prometheus")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.Mkdir(dir, 0o755))
 	s := readYAML[composition](t, composed).Services["prometheus"]
 	for _, m := range s.Volumes {
 		name, ok := strings.CutPrefix(m.Target, home)
@@ -156,12 +153,8 @@ func checkPrometheus(t *testing.T, composed string) {
 			continue
 		}
 		content, err := os.ReadFile(filepath.Join("compose", m.Source))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
+		must.Succeed(t, os.WriteFile(filepath.Join(dir, name), content, 0o644))
 	}
 	lab.Promtool(t, "check", "config", filepath.Join(dir, "prometheus.yml"))
 }
@@ -216,9 +209,7 @@ func TestComposeStickwatch(t *testing.T) {
 	t.Setenv("SITE", "beijing")
 	for _, path := range []string{"compose/stickwatch.example.yml", "compose/fleet.example.yml"} {
 		c, err := config.Load(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		if want := "0.0.0.0:9748"; c.Listen != want {
 			t.Errorf("%s: it listens on %s, want %s", path, c.Listen, want)
 		}
@@ -244,9 +235,7 @@ func TestComposeFleet(t *testing.T) {
 		} `yaml:"scrape_configs"`
 	}](t, "compose/fleet.prometheus.yml").ScrapeConfigs[0].StaticConfigs[0].Targets
 	text, err := os.ReadFile("compose/fleet.example.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	seen := make(map[string]bool)
 	for name, s := range composed.Services {
 		if _, is := s.Environment["INSTANCE"]; !is {
@@ -259,9 +248,7 @@ func TestComposeFleet(t *testing.T) {
 			}
 			return value, is
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		port := cfg.Listen[strings.LastIndexByte(cfg.Listen, ':'):]
 		if len(s.Ports) != 1 || !strings.HasSuffix(s.Ports[0], port) || !slices.Contains(scraped, name+port) {
 			t.Errorf("%s listens on %s, but %q are published and %q scraped", name, cfg.Listen, s.Ports, scraped)

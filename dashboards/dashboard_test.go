@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // A dashboard has the fields of a Grafana dashboard that the tests need, and all of it as JSON.
@@ -63,9 +65,7 @@ func read(t *testing.T) map[string]dashboard {
 	all := make(map[string]dashboard)
 	for _, path := range paths {
 		content, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		d := dashboard{content: content}
 		if err := json.Unmarshal(content, &d); err != nil {
 			t.Fatalf("decoding %s: %v", path, err)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -29,9 +31,7 @@ func TestWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "folder")
 	for range 2 { // the second call replaces the files of the first
 		written, err := Write(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		var got []string
 		for _, path := range written {
 			got = append(got, filepath.ToSlash(strings.TrimPrefix(path, dir+string(filepath.Separator))))
@@ -42,13 +42,9 @@ func TestWrite(t *testing.T) {
 	}
 	for _, name := range want {
 		source, err := files.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		copied, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		if string(copied) != string(source) || len(source) == 0 {
 			t.Errorf("%s: got %d bytes, want the %d embedded", name, len(copied), len(source))
 		}
@@ -59,9 +55,7 @@ func TestWrite(t *testing.T) {
 func TestWriteKeepsOthers(t *testing.T) {
 	dir := t.TempDir()
 	theirs := filepath.Join(dir, "compose", "stickwatch.yml")
-	if err := os.Mkdir(filepath.Dir(theirs), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.Mkdir(filepath.Dir(theirs), 0o755))
 	if err := os.WriteFile(theirs, []byte("clusters: []"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -75,9 +69,7 @@ func TestWriteKeepsOthers(t *testing.T) {
 
 func TestWriteFails(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(file, nil, 0o600))
 	if _, err := Write(file); err == nil || !strings.HasPrefix(err.Error(), `writing dashboards to "`+file) {
 		t.Errorf("got error %v, want one that names the folder", err)
 	}

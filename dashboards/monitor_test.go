@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -20,15 +22,11 @@ type monitor struct {
 func newMonitor(t *testing.T) *monitor {
 	t.Helper()
 	file, err := os.Open(exposition)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer file.Close()
 	text := expfmt.NewTextParser(model.UTF8Validation)
 	byName, err := text.TextToMetricFamilies(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	m := &monitor{}
 	for _, f := range byName {
 		m.families = append(m.families, f)

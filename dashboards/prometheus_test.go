@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"stickwatch/internal/lab"
+	"stickwatch/internal/must"
 )
 
 // These tests query a real Prometheus that scrapes stickwatch, because a valid query may
@@ -29,9 +30,7 @@ func startPrometheus(t *testing.T, targets ...string) string {
 	t.Helper()
 	path := program(t, "prometheus")
 	rules, err := filepath.Abs(rulesFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	config, err := yaml.Marshal(map[string]any{
 		"global":     map[string]string{"scrape_interval": "1s", "evaluation_interval": "1s"},
 		"rule_files": []string{rules},
@@ -40,13 +39,9 @@ func startPrometheus(t *testing.T, targets ...string) string {
 			"static_configs": []any{map[string][]string{"targets": targets}},
 		}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	file := filepath.Join(t.TempDir(), "prometheus.yml")
-	if err := os.WriteFile(file, config, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(file, config, 0o644))
 	addr := lab.FreeAddr(t)
 	lab.Run(t, lab.Command{Name: "prometheus", Path: path, Addr: addr, Args: []string{
 		"--config.file=" + file, "--web.listen-address=" + addr, "--storage.tsdb.path=" + t.TempDir(),

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -73,9 +75,7 @@ func parse(t *testing.T, where, expr string) parser.Expr {
 func known(t *testing.T) map[string][]string {
 	t.Helper()
 	file, err := os.Open(exposition)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer file.Close()
 	series := regexp.MustCompile(`^(\w+)(?:{(.*)})? `)
 	label := regexp.MustCompile(`(\w+)="`)

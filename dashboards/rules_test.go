@@ -12,6 +12,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/lab"
+	"stickwatch/internal/must"
 )
 
 const rulesFile = "prometheus/stickwatch.rules.yml"
@@ -28,13 +29,9 @@ type rule struct {
 func rules(t *testing.T) []rule {
 	t.Helper()
 	content, err := os.ReadFile(rulesFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var file struct{ Groups []struct{ Rules []rule } }
-	if err := yaml.Unmarshal(content, &file); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, yaml.Unmarshal(content, &file))
 	var all []rule
 	for _, g := range file.Groups {
 		all = append(all, g.Rules...)
@@ -50,9 +47,7 @@ func program(t *testing.T, name string) string {
 	t.Helper()
 	lab.Require(t, name)
 	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return path
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/internal/lab"
+	"stickwatch/internal/must"
 )
 
 const zabbixTemplate = "zabbix/stickwatch.yaml"
@@ -25,9 +26,7 @@ const zabbixTemplate = "zabbix/stickwatch.yaml"
 // which Zabbix demands.
 func TestZabbixTemplate(t *testing.T) {
 	content, err := os.ReadFile(zabbixTemplate)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	template := readYAML[map[string]any](t, zabbixTemplate)
 	if export, ok := template["zabbix_export"].(map[string]any); !ok || export["version"] != "6.0" {
 		t.Errorf("got %v, want an export of 6.0", template)

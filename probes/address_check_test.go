@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"net/url"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // TestCheckAddress: the other address of the balancer leads the client to tomcat2. Whatever
@@ -111,9 +113,7 @@ func TestCheckAddressInTurns(t *testing.T) {
 func TestLeads(t *testing.T) {
 	front := func(text string) Frontend {
 		u, err := url.Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		return Frontend{URL: u, Address: netip.MustParseAddrPort("192.0.2.1:80")}
 	}
 	for _, c := range []struct {

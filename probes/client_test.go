@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -33,9 +35,7 @@ func TestClientURL(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.base+" "+tt.path, func(t *testing.T) {
 			u, err := NewClient(Target{URL: parsed(t, tt.base)}).URL(tt.path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			if diff := cmp.Diff(tt.want, u.String()); diff != "" {
 				t.Errorf("URL (-want +got):\n%s", diff)
 			}

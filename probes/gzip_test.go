@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -37,9 +38,7 @@ func TestGzip(t *testing.T) {
 	}))
 	defer server.Close()
 	u, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	write := func(parts ...[]byte) func(io.Writer) {
 		return func(w io.Writer) {
 			for _, part := range parts {
@@ -76,13 +75,9 @@ func TestGzip(t *testing.T) {
 			body.Store(&tc.body)
 			client := probes.NewClient(probes.Target{URL: u})
 			req, err := client.NewRequest(t.Context(), http.MethodGet, "/")
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			resp, err := client.HTTP().Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			got, err := io.ReadAll(resp.Body)
 			resp.Body.Close()
 			failed := err != nil

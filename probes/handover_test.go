@@ -9,15 +9,15 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"stickwatch/internal/must"
 )
 
 // continued returns a canary that another process continues after a time.
 func continued(t *testing.T, c *Cluster, canary *Canary, age time.Duration) *Canary {
 	t.Helper()
 	next, err := ContinueCanary(c, canary.State(), time.Now().Add(-age))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return next
 }
 
@@ -36,9 +36,7 @@ func TestContinueCanary(t *testing.T) {
 
 	other := *cluster
 	next, err := ContinueCanary(&other, before, time.Now().Add(-time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if age := time.Since(next.Opened()) - time.Since(canary.Opened()); age < time.Hour-time.Second || age > time.Hour+time.Second {
 		t.Errorf("an hour later it is older by %s", age)
 	}
@@ -98,9 +96,7 @@ func TestContinueAfterClockIsSet(t *testing.T) {
 	setForward(&canary.trace.Steps[0].At)
 	setForward(&canary.jar.contents[0].cookie.Expires)
 	next, err := ContinueCanary(cluster, canary.State(), time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for what, at := range map[string]time.Time{"session": next.Opened(), "answer": next.First().At} {
 		if age := time.Since(at); age > time.Minute {
 			t.Errorf("the %s is %s old", what, age)

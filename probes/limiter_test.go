@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -663,9 +665,7 @@ func TestHanging(t *testing.T) {
 				a := newAnswerer(DefaultBudget, 1, test.usual)
 				a.ask(t.Context(), admissionRequest{}, "node1")
 				p, err := a.limiter.admit(t.Context(), admissionRequest{kind: "page"})
-				if err != nil {
-					t.Fatal(err)
-				}
+				must.Succeed(t, err)
 				time.Sleep(test.after - time.Millisecond)
 				if a.limiter.Hanging() {
 					t.Errorf("%v after it was sent, a request hangs already", test.after-time.Millisecond)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/extract"
 )
@@ -74,9 +75,7 @@ func (a *application) start(t *testing.T, handle http.HandlerFunc) *url.URL {
 	server := httptest.NewServer(handle)
 	t.Cleanup(server.Close)
 	u, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return u
 }
 
@@ -159,9 +158,7 @@ func (a *application) logIn(w http.ResponseWriter, r *http.Request, node string,
 func extractor(t *testing.T, s extract.Spec) probes.Extractor {
 	t.Helper()
 	e, err := extract.New(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return e
 }
 
@@ -333,9 +330,7 @@ func TestWrongPassword(t *testing.T) {
 				t.Errorf("%s: got trace %+v, want that of a visitor", refusal, trace)
 			}
 			shown, err := json.Marshal([]any{status, canary.Trace()})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			for _, secret := range []string{wrong, url.QueryEscape(wrong), "Tr0ub4dor"} {
 				if strings.Contains(string(shown), secret) {
 					t.Errorf("%s: the password is shown in %s", refusal, shown)

@@ -17,6 +17,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes/internal/tcptest"
 
 	"go.uber.org/goleak"
@@ -111,9 +112,7 @@ func web(t testing.TB, handle http.HandlerFunc) *url.URL {
 func parsed(t testing.TB, text string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return u
 }
 
@@ -121,9 +120,7 @@ func parsed(t testing.TB, text string) *url.URL {
 func closed(t testing.TB) *url.URL {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	listener.Close()
 	return &url.URL{Scheme: "http", Host: listener.Addr().String()}
 }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // checkHidden fails the test if text appears when observations are printed or
@@ -15,9 +17,7 @@ func checkHidden(t *testing.T, text string, observations ...any) {
 	t.Helper()
 	for _, o := range observations {
 		marshalled, err := json.Marshal(o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		for _, shown := range []string{fmt.Sprintf("%+v", o), fmt.Sprintf("%#v", o), string(marshalled)} {
 			if at := strings.Index(shown, text); at >= 0 {
 				t.Errorf("%T shows a session id: ...%q...", o, shown[max(0, at-60):min(len(shown), at+60)])

@@ -7,15 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
 // TestStrategyStatus reads the example in the vendor's documentation.
 func TestStrategyStatus(t *testing.T) {
 	body, err := os.ReadFile("testdata/strategy_status.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	got := parseStatus(body, []string{"scaling", "enableTls", "logging", "main", "nothing"})
 	want := &StatusReport{
 		State:    "paused",

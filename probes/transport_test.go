@@ -21,6 +21,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -92,14 +94,10 @@ func TestConnWaits(t *testing.T) {
 func selfSigned(t *testing.T, template *x509.Certificate) (key *ecdsa.PrivateKey, der []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	template.SerialNumber = big.NewInt(1)
 	der, err = x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return key, der
 }
 
@@ -112,9 +110,7 @@ func secureWeb(t *testing.T, expires time.Time, handle http.HandlerFunc, adjust 
 		DNSNames: []string{"shop.example"}, IsCA: true, BasicConstraintsValid: true,
 	})
 	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	server := httptest.NewUnstartedServer(handle)
 	server.Config.ErrorLog = quiet
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}

@@ -16,6 +16,7 @@ import (
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/internal/pipenet"
 	"stickwatch/alerting/message"
+	"stickwatch/internal/must"
 )
 
 // A fake is an Alertmanager that records requests. Use it in a bubble.
@@ -69,9 +70,7 @@ func (f *fake) client(t *testing.T, writer message.Writer) *alertmanager.Alertma
 	a, err := alertmanager.New(alertmanager.Config{
 		URL: &url.URL{Scheme: "http", Host: "alertmanager.example", Path: "/am"}, Client: f.pipes.Client(), Writer: writer,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return a
 }
 
@@ -120,7 +119,5 @@ func deliver(t *testing.T, a *alertmanager.Alertmanager, n alerting.Notification
 
 func keep(t *testing.T, a *alertmanager.Alertmanager, firing ...alerting.Incident) {
 	t.Helper()
-	if err := a.Refresh(t.Context(), firing); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, a.Refresh(t.Context(), firing))
 }

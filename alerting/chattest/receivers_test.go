@@ -23,6 +23,7 @@ import (
 	"stickwatch/alerting/internal/pipenet"
 	"stickwatch/alerting/message"
 	"stickwatch/alerting/shoutrrr"
+	"stickwatch/internal/must"
 	"stickwatch/internal/notify"
 	"stickwatch/internal/notify/outboxtest"
 )
@@ -82,9 +83,7 @@ func start(t *testing.T) (*chattest.Server, *http.Client) {
 func build(t *testing.T, r receiver, token string, c *http.Client, w message.Writer) alerting.Notifier {
 	t.Helper()
 	n, err := r(token, c, w)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return n
 }
 
@@ -114,9 +113,7 @@ func TestMessages(t *testing.T) {
 func indented(t *testing.T, body string) string {
 	t.Helper()
 	var members map[string]any
-	if err := json.Unmarshal([]byte(body), &members); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, json.Unmarshal([]byte(body), &members))
 	for _, name := range []string{"timestamp", "sign"} {
 		if members[name] != nil {
 			members[name] = "..."
@@ -126,9 +123,7 @@ func indented(t *testing.T, body string) string {
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	if err := e.Encode(members); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, e.Encode(members))
 	return out.String()
 }
 

@@ -6,30 +6,26 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // TestParametersAreDocumented compares the parameters that the services take with
 // alerting.md, which promises a complete list.
 func TestParametersAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../internal/docs/alerting.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	documented := make(map[string]bool)
 	// A name is in backquotes or in the query of a URL.
 	for _, name := range regexp.MustCompile("[`?&](\\w+)").FindAllStringSubmatch(strings.ToLower(string(page)), -1) {
 		documented[name[1]] = true
 	}
 	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	found := 0
 	for _, file := range files {
 		source, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		// Further names of a parameter are aliases.
 		for _, call := range regexp.MustCompile(`p\.take(?:Bool)?\("(\w+)"`).FindAllStringSubmatch(string(source), -1) {
 			found++

@@ -22,6 +22,7 @@ import (
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/message"
 	"stickwatch/alerting/shoutrrr"
+	"stickwatch/internal/must"
 )
 
 type secret string
@@ -42,9 +43,7 @@ type mailServer struct {
 func startMailServer(t *testing.T, answers map[string]string) *mailServer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	s := &mailServer{Listener: l, answers: answers}
 	var serving sync.WaitGroup
 	serving.Go(func() {
@@ -126,9 +125,7 @@ func (s *mailServer) mailer(t *testing.T, user, more string, logger *slog.Logger
 		URL:    secret(fmt.Sprintf("smtp://%s%s/?from=watch@shop.example&to=ops@shop.example,boss@shop.example%s", user, s.Addr(), more)),
 		Logger: logger,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return n
 }
 
@@ -147,21 +144,15 @@ func TestMail(t *testing.T) {
 	for _, what := range []alerting.Notification{example.Fired(), example.Fired(), example.Resolved()} {
 		what.Thread = thread
 		ref, err := n.Notify(t.Context(), what)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		thread = ref.Thread
 	}
 	var got []string
 	for _, text := range s.received() {
 		m, err := mail.ReadMessage(strings.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		got = append(got, fmt.Sprint(subject, " id=", m.Header.Get("Message-ID") == thread, " reply=", m.Header.Get("In-Reply-To") == thread, " ", m.Header.Get("Importance")))
 		body, err := io.ReadAll(base64.NewDecoder(base64.StdEncoding, m.Body))
 		want := message.Writer{}.Write(example.Fired()).Plain() + "\r\n"

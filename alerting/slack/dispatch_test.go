@@ -16,6 +16,7 @@ import (
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/slack"
 	"stickwatch/alerting/slack/slacktest"
+	"stickwatch/internal/must"
 	"stickwatch/internal/notify"
 	"stickwatch/internal/notify/outboxtest"
 )
@@ -109,13 +110,9 @@ func TestCrash(t *testing.T) {
 				outbox := outboxtest.New(story()...)
 				for i := range crashed + 1 {
 					n, _, err := outbox.Claim(t.Context(), example.Receiver, time.Now(), time.Minute)
-					if err != nil {
-						t.Fatal(err)
-					}
+					must.Succeed(t, err)
 					receipt, err := bot(server).Notify(t.Context(), n)
-					if err != nil {
-						t.Fatal(err)
-					}
+					must.Succeed(t, err)
 					if i < crashed {
 						outbox.Delivered(t.Context(), n.ID, receipt)
 					}

@@ -12,6 +12,7 @@ import (
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/slack"
 	"stickwatch/alerting/slack/slacktest"
+	"stickwatch/internal/must"
 )
 
 // verdict describes how the dispatcher handles an error, and the text for the
@@ -94,9 +95,7 @@ func TestErrorsInAThread(t *testing.T) {
 	server := start(t)
 	b := bot(server)
 	fired, err := b.Notify(t.Context(), example.Fired())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	n := example.Developed()
 	n.Thread = fired.Thread
 	for _, tt := range []struct{ method, want string }{
@@ -149,8 +148,6 @@ func TestBadHook(t *testing.T) {
 func hook(t *testing.T, server *slacktest.Server) *slack.Hook {
 	t.Helper()
 	h, err := slack.NewHook(slack.HookConfig{URL: secret(server.HookURL()), Writer: english(), Client: server.Client()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return h
 }

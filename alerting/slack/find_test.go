@@ -13,6 +13,7 @@ import (
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/slack"
 	"stickwatch/alerting/slack/slacktest"
+	"stickwatch/internal/must"
 )
 
 // TestFind: a bot without memory finds a message, whether the channel is configured
@@ -69,9 +70,7 @@ func TestFindReadsOn(t *testing.T) {
 	b := bot(server)
 	wanted := example.Now(example.Fired())
 	receipt, err := b.Notify(t.Context(), wanted)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for i := range 120 {
 		other := example.Now(example.Fired())
 		other.ID = fmt.Sprintf("other/ops/%d", i)
@@ -105,9 +104,7 @@ func TestFindPublicOnly(t *testing.T) {
 	server := start(t)
 	n := example.Now(example.Fired())
 	receipt, err := bot(server).Notify(t.Context(), n)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	server.Fail(slacktest.Fault{Method: "conversations.list", Error: "missing_scope"})
 	wantFound(t, bot(server), n, receipt, true)
 }

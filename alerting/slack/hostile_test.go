@@ -9,6 +9,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/slack/slacktest"
+	"stickwatch/internal/must"
 )
 
 // TestHostile: Slack accepts messages with any text from a target, and they contain
@@ -23,9 +24,7 @@ func TestHostile(t *testing.T) {
 		func() (alerting.DeliveryRef, error) { return hook(t, server).Notify(t.Context(), n) },
 	} {
 		receipt, err := notify()
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		n.Thread = receipt.Thread
 	}
 	messages := server.Messages()

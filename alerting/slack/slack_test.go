@@ -16,6 +16,7 @@ import (
 	"stickwatch/alerting/message"
 	"stickwatch/alerting/slack"
 	"stickwatch/alerting/slack/slacktest"
+	"stickwatch/internal/must"
 )
 
 type secret string
@@ -61,9 +62,7 @@ func TestIncident(t *testing.T) {
 			for _, n := range []alerting.Notification{example.Fired(), example.Developed(), example.Reminder(), example.Resolved()} {
 				n.Thread = thread
 				receipt, err := b.Notify(t.Context(), n)
-				if err != nil {
-					t.Fatal(err)
-				}
+				must.Succeed(t, err)
 				thread = receipt.Thread
 				shown := server.Messages()
 				golden.Compare(t, fmt.Sprintf("%s_%s.json", language, n.Kind), normalized(t, shown[0], shown[len(shown)-1]))
@@ -106,9 +105,7 @@ func TestDeployment(t *testing.T) {
 func TestHook(t *testing.T) {
 	server := start(t)
 	hook, err := slack.NewHook(slack.HookConfig{URL: secret(server.HookURL()), Writer: english()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, n := range []alerting.Notification{example.Fired(), example.Resolved()} {
 		receipt, err := hook.Notify(t.Context(), n)
 		if diff := cmp.Diff(alerting.DeliveryRef{}, receipt); diff != "" || err != nil {
@@ -127,16 +124,12 @@ func TestDeletedRoot(t *testing.T) {
 	server := start(t)
 	b := bot(server)
 	fired, err := b.Notify(t.Context(), example.Fired())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	server.Delete(server.Messages()[0].TS)
 	n := example.Developed()
 	n.Thread = fired.Thread
 	developed, err := b.Notify(t.Context(), n)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if m := server.Messages(); len(m) != 1 || m[0].Thread != "" || developed.Thread != m[0].Channel+" "+m[0].TS {
 		t.Errorf("got receipt %q and messages %v, want one in the channel", developed.Thread, m)
 	}
@@ -150,9 +143,7 @@ func TestUneditable(t *testing.T) {
 	server := start(t)
 	b := bot(server)
 	fired, err := b.Notify(t.Context(), example.Fired())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	server.Fail(slacktest.Fault{Method: "chat.update", Error: "edit_window_closed"})
 	n := example.Resolved()
 	n.Thread = fired.Thread
@@ -184,8 +175,6 @@ func normalized(t *testing.T, messages ...slacktest.Message) string {
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	if err := e.Encode(all); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, e.Encode(all))
 	return out.String()
 }

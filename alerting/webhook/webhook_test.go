@@ -23,6 +23,7 @@ import (
 	"stickwatch/alerting/internal/golden"
 	"stickwatch/alerting/message"
 	"stickwatch/alerting/webhook"
+	"stickwatch/internal/must"
 )
 
 // key is the secret, which must not be visible anywhere.
@@ -56,18 +57,14 @@ func receiver(t *testing.T) (address *url.URL, got *[]request) {
 func parse(t *testing.T, address string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return u
 }
 
 func newHook(t *testing.T, c webhook.Config) *webhook.Webhook {
 	t.Helper()
 	w, err := webhook.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return w
 }
 

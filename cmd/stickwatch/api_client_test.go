@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/must"
 )
 
 // serverCommand returns a command with serverFlags that has parsed args.
@@ -25,9 +26,7 @@ func serverCommand(t *testing.T, args ...string) (*cobra.Command, *serverFlags) 
 	var flags serverFlags
 	cmd := &cobra.Command{Use: "test"}
 	flags.register(cmd)
-	if err := cmd.ParseFlags(args); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, cmd.ParseFlags(args))
 	return cmd, &flags
 }
 
@@ -35,13 +34,9 @@ func serverCommand(t *testing.T, args ...string) (*cobra.Command, *serverFlags) 
 func clientOf(t *testing.T, args ...string) *apiClient {
 	t.Helper()
 	cmd, flags := serverCommand(t, args...)
-	if err := flags.validate(cmd); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, flags.validate(cmd))
 	client, err := flags.client(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return client
 }
 
@@ -56,9 +51,7 @@ func TestAPIClientErrors(t *testing.T) {
 	}))
 	defer server.Close()
 	password := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(password, []byte("secret\r\nnot this\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(password, []byte("secret\r\nnot this\n"), 0o600))
 	for _, tt := range []struct {
 		name         string
 		args         []string
@@ -141,9 +134,7 @@ func TestAPIClientTrustsCAFile(t *testing.T) {
 	defer server.Close()
 	server.Config.ErrorLog = nil
 	authority := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(authority, certificate(server.Certificate()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(authority, certificate(server.Certificate()), 0o600))
 	known := clientOf(t, "--server", server.URL, "--ca-file", authority)
 	if err := known.call(t.Context(), http.MethodGet, "/", nil, nil); err != nil {
 		t.Error(err)
@@ -174,9 +165,7 @@ func TestDefaultServer(t *testing.T) {
 	} {
 		_, flags := serverCommand(t, tt.args...)
 		client, err := flags.client(t.Context(), &config.Config{Listen: tt.listen})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		if got := client.String(); got != tt.want {
 			t.Errorf("%q, %q: got %s, want %s", tt.listen, tt.args, got, tt.want)
 		}

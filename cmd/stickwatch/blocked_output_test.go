@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 )
 
 // processTimeout is generous for a busy machine. A blocked program exceeds it.
@@ -28,15 +29,11 @@ const processTimeout = time.Minute
 func fullPipe(t *testing.T) (reader, writer *os.File) {
 	t.Helper()
 	reader, writer, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(func() { reader.Close(); writer.Close() })
 	for _, chunk := range []int{4096, 1} {
 		for {
-			if err := writer.SetWriteDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, writer.SetWriteDeadline(time.Now().Add(50*time.Millisecond)))
 			if _, err := writer.Write(make([]byte, chunk)); errors.Is(err, os.ErrDeadlineExceeded) {
 				break
 			} else if err != nil {
@@ -57,9 +54,7 @@ func startServe(t *testing.T, stderr *os.File) (cmd *exec.Cmd, url string) {
 func startedDemo(t *testing.T) *demo.Cluster {
 	t.Helper()
 	cluster, err := demo.Start(demo.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(cluster.Close)
 	return cluster
 }
@@ -69,15 +64,11 @@ func startedDemo(t *testing.T) *demo.Cluster {
 func serveFile(t *testing.T, dir string, cluster *demo.Cluster) (file, url string) {
 	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	address := free.Addr().String()
 	free.Close()
 	file = filepath.Join(dir, "stickwatch.yml")
-	if err := os.WriteFile(file, []byte(demoFile(cluster, address, dir, "en")), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(file, []byte(demoFile(cluster, address, dir, "en")), 0o600))
 	return file, "http://" + address
 }
 
@@ -92,9 +83,7 @@ func serveWith(t *testing.T, file, url string, stderr *os.File) *exec.Cmd {
 // awaitServe starts a daemon and waits for its first round.
 func awaitServe(t *testing.T, cmd *exec.Cmd, url string) {
 	t.Helper()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, cmd.Start())
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	for deadline := time.Now().Add(processTimeout); ; time.Sleep(50 * time.Millisecond) {
 		if status, _ := fetchText(t, url+"/-/ready"); status == http.StatusOK {
@@ -111,18 +100,14 @@ func fetchText(t *testing.T, url string) (status int, body string) {
 	ctx, cancel := context.WithTimeout(t.Context(), processTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, ""
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return res.StatusCode, string(text)
 }
 
@@ -158,9 +143,7 @@ func TestServeWithBlockedLog(t *testing.T) {
 // dropped lines.
 func TestServeWithoutLogReader(t *testing.T) {
 	reader, stderr, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	reader.Close()
 	defer stderr.Close()
 	cmd, url := startServe(t, stderr)
@@ -194,9 +177,7 @@ func completesWith(t *testing.T, stderr *os.File) {
 	cmd := watchDemo(t, "1s")
 	var report bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &report, stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, cmd.Start())
 	if got := exitOf(t, cmd); got != exitOK || report.Len() == 0 {
 		t.Errorf("got status %d and a report of %d bytes", got, report.Len())
 	}
@@ -211,9 +192,7 @@ func TestWatchWithBlockedProgress(t *testing.T) {
 // TestWatchWithoutProgressReader: a watch completes although standard error is closed.
 func TestWatchWithoutProgressReader(t *testing.T) {
 	reader, stderr, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	reader.Close()
 	defer stderr.Close()
 	completesWith(t, stderr)
@@ -236,9 +215,7 @@ func TestWatchWithBlockedReport(t *testing.T) {
 	_, stdout := fullPipe(t)
 	cmd := watchDemo(t, "1s", "--server", server.URL)
 	cmd.Stdout = stdout
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, cmd.Start())
 	select {
 	case <-ended:
 	case <-time.After(processTimeout):

@@ -15,21 +15,18 @@ import (
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/docs"
+	"stickwatch/internal/must"
 )
 
 // pages returns the pages of documentation for users, by path.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("../../internal/docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	content := make(map[string]string)
 	for _, file := range append(files, "../../README.md", "../../README.zh-CN.md") {
 		page, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		content[file] = string(page)
 	}
 	return content
@@ -159,9 +156,7 @@ func TestConfigurationTopic(t *testing.T) {
 func snippets(t *testing.T, language string) []string {
 	t.Helper()
 	page, err := os.ReadFile("../../internal/docs/deploying.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var list []string
 	for _, m := range regexp.MustCompile("(?s)\n```"+language+"\n(.*?)\n```\n").FindAllStringSubmatch(string(page), -1) {
 		list = append(list, m[1]+"\n")
@@ -189,9 +184,7 @@ func TestDeployingInShell(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			write := func(name, content string) {
-				if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o755); err != nil {
-					t.Fatal(err)
-				}
+				must.Succeed(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o755))
 			}
 			write("release.sh", snippets(t, "sh")[0])
 			write("stickwatch", "#!/bin/sh\n"+tt.stickwatch+"\n")

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/must"
 )
 
 // everyCommand returns all commands, subcommands and topics.
@@ -94,9 +95,7 @@ func helpOf(t *testing.T, cmd *cobra.Command) string {
 	t.Helper()
 	var b bytes.Buffer
 	cmd.SetOut(&b)
-	if err := cmd.Help(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, cmd.Help())
 	return b.String()
 }
 

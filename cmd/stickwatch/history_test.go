@@ -9,6 +9,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/history"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -16,19 +17,13 @@ import (
 func TestHistoryOfSites(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history.db")
 	db, err := history.Open(t.Context(), history.Config{Path: path})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, cluster := range []string{"shop@x", "shop@y", "shop2@x", "shop@own"} {
 		db.Record(history.Batch{Samples: []checks.Sample{{Target: checks.Target{Cluster: cluster, Kind: checks.TargetNode, Name: "n1"}, At: time.Now(), OK: true}}})
 	}
-	if err := db.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Close(t.Context()))
 	reader, err := history.OpenReader(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer reader.Close()
 	cfg := &config.Config{Clusters: []*probes.Cluster{{Name: "shop"}, {Name: "shop@own"}}}
 	for _, tt := range []struct {

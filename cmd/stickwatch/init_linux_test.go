@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // TestInitAsks: on a terminal init offers the candidates of guesses and writes the answers;
@@ -16,9 +18,7 @@ func TestInitAsks(t *testing.T) {
 	dir := t.TempDir()
 	const balancer = "defaults\n mode http\nfrontend f\n bind *:80\n default_backend shop\nfrontend inside\n bind 10.0.0.9:8081\n default_backend shop\n" +
 		"backend shop\n cookie SRV insert\n server a 10.0.0.1:80\n server b 10.0.0.2:80\n"
-	if err := os.WriteFile(filepath.Join(dir, "haproxy.cfg"), []byte(balancer), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(filepath.Join(dir, "haproxy.cfg"), []byte(balancer), 0o600))
 	for _, test := range []struct {
 		name    string
 		typed   string
@@ -35,9 +35,7 @@ func TestInitAsks(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "stickwatch", "init", "--haproxy", filepath.Join(dir, "haproxy.cfg"), "--offline", "-o", file)
 			cmd.Env = append(os.Environ(), "TERM=xterm-256color")
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = program, program, program
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, cmd.Start())
 			program.Close()
 			if _, err := io.WriteString(terminal, test.typed); err != nil {
 				t.Fatal(err)
@@ -51,9 +49,7 @@ func TestInitAsks(t *testing.T) {
 				t.Errorf("got\n%s\nwant %q", shown.String(), test.guesses)
 			}
 			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			for _, want := range test.written {
 				if !strings.Contains(string(text), want) {
 					t.Errorf("got\n%s\nwant it to have %q", text, want)

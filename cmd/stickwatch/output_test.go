@@ -7,14 +7,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/must"
 	"stickwatch/internal/render"
 )
 
 func TestTerminalOptionsOfAFile(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer f.Close()
 	got := terminalOptions(f, []string{"TERM=xterm-256color", "COLORTERM=truecolor"})
 	if diff := cmp.Diff(render.Options{}, got); diff != "" {

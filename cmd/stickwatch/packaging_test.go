@@ -8,15 +8,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // TestUnit: systemd accepts the unit, and stickwatch the calls in it.
 func TestUnit(t *testing.T) {
 	const file = "../../internal/docs/systemd/stickwatch.service"
 	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	calls := regexp.MustCompile(`(?m)^Exec\w+=/usr/local/bin/(stickwatch .*)$`).FindAllSubmatch(text, -1)
 	if len(calls) != 3 {
 		t.Errorf("got %d calls of stickwatch, want 3", len(calls))
@@ -30,12 +30,8 @@ func TestUnit(t *testing.T) {
 	}
 	unit := filepath.Join(t.TempDir(), "stickwatch.service")
 	own, err := os.Executable() // systemd verifies that the program exists
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(unit, []byte(strings.ReplaceAll(string(text), "/usr/local/bin/stickwatch", own)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
+	must.Succeed(t, os.WriteFile(unit, []byte(strings.ReplaceAll(string(text), "/usr/local/bin/stickwatch", own)), 0o600))
 	if out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", unit).CombinedOutput(); err != nil || strings.Contains(string(out), unit) {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
@@ -45,9 +41,7 @@ func TestUnit(t *testing.T) {
 func TestComposeCalls(t *testing.T) {
 	for _, file := range []string{"compose.yml", "fleet.yml"} {
 		text, err := os.ReadFile("../../dashboards/compose/" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		lists := regexp.MustCompile(`(?m)^\s+command: \[(serve.*)\]$`).FindAllSubmatch(text, -1)
 		typed := regexp.MustCompile(`(?m)^#.* /stickwatch (.*)$`).FindAllSubmatch(text, -1)
 		if len(lists) == 0 {
@@ -63,9 +57,7 @@ func TestComposeCalls(t *testing.T) {
 // check uses the address of the daemon.
 func TestImage(t *testing.T) {
 	text, err := os.ReadFile("../../Dockerfile")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	image := string(text)
 	for _, want := range []string{"\nFROM scratch\n", "\nUSER 65534:65534\n", "CGO_ENABLED=0", "--healthcheck"} {
 		if !strings.Contains(image, want) {
@@ -102,18 +94,14 @@ func copiedModule(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"cmd", "probes", "checks", "alerting", "dashboards", "internal"} {
-		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS("../../"+name)); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.CopyFS(filepath.Join(dir, name), os.DirFS("../../"+name)))
 	}
 	for _, name := range []string{"go.mod", "go.sum"} {
 		content, err := os.ReadFile("../../" + name)
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name), content, 0o600)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 	}
 	return dir
 }
@@ -125,9 +113,7 @@ func TestReproducible(t *testing.T) {
 		t.Skip("links the program twice")
 	}
 	image, err := os.ReadFile("../../Dockerfile")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	line := regexp.MustCompile(`go build (.*) -ldflags "(.*)" -o`).FindStringSubmatch(string(image))
 	if line == nil {
 		t.Fatal("the Dockerfile builds nothing")
@@ -144,9 +130,7 @@ func TestReproducible(t *testing.T) {
 			t.Fatalf("building: %v\n%s", err, out)
 		}
 		content, err := os.ReadFile(binary)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		sums[i] = sha256.Sum256(content)
 		if out, err := exec.CommandContext(t.Context(), binary, "version").Output(); err != nil || !strings.HasPrefix(string(out), "stickwatch 1.2.3 (") {
 			t.Errorf("got %s, want version 1.2.3: %v", out, err)

@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"stickwatch/internal/must"
 )
 
 // TestServeWithDamagedHistory: a daemon with a damaged history still monitors, keeps the
@@ -30,9 +32,7 @@ func TestServeWithDamagedHistory(t *testing.T) {
 	file, url := serveFile(t, dir, startedDemo(t))
 	history := filepath.Join(dir, "history.db")
 	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer log.Close()
 	stop := func(cmd interface{ Signal(os.Signal) error }, wait func() int) {
 		t.Helper()
@@ -52,12 +52,8 @@ func TestServeWithDamagedHistory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			content, err := os.ReadFile(history)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(history, damage(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
+			must.Succeed(t, os.WriteFile(history, damage(content), 0o600))
 			const times = ".damaged-*[Z0-9]" // without journals
 			before, _ := filepath.Glob(history + times)
 			cmd := serveWith(t, file, url, log)
@@ -99,21 +95,15 @@ func TestReceiverRepeatsCredentials(t *testing.T) {
 	dir, cluster := t.TempDir(), startedDemo(t)
 	file, page := serveFile(t, dir, cluster)
 	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	address := strings.Replace(echo.URL, "://", "://"+url.UserPassword(user, password).String()+"@", 1)
 	changed := strings.Replace(string(text), "alerting: {", fmt.Sprintf("alerting: {receivers: [{name: am, alertmanager: {url: %q}}], ", address), 1)
-	if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(file, []byte(changed), 0o600))
 	if err := cluster.Break("redis-down"); err != nil {
 		t.Fatal(err)
 	}
 	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer log.Close()
 	cmd := serveWith(t, file, page, log)
 	shown := ""
@@ -172,9 +162,7 @@ func TestServiceManager(t *testing.T) {
 	cmd.Process.Signal(syscall.SIGHUP)
 	want(`RELOADING=1\nMONOTONIC_USEC=\d+\n`)
 	want("READY=1")
-	if err := os.WriteFile(file, []byte("clusters: []"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(file, []byte("clusters: []"), 0o600))
 	cmd.Process.Signal(syscall.SIGHUP)
 	want(`RELOADING=1\nMONOTONIC_USEC=\d+\n`)
 	want("READY=1") // with the old configuration
@@ -191,9 +179,7 @@ func TestServiceManager(t *testing.T) {
 func TestClientsLeaveDescriptorsForProbing(t *testing.T) {
 	file, url := serveFile(t, t.TempDir(), startedDemo(t))
 	log, err := os.Create(file + ".log")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer log.Close()
 	cmd := exec.Command("sh", "-c", `ulimit -n 128; exec stickwatch serve -c "$0"`, file)
 	cmd.Stderr = log
@@ -203,19 +189,13 @@ func TestClientsLeaveDescriptorsForProbing(t *testing.T) {
 	}}}
 	jobs := func() (n float64) {
 		res, err := client.Get("http://admin/metrics")
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		defer res.Body.Close()
 		text, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		for _, m := range regexp.MustCompile(`(?m)^stickwatch_schedule_lag_seconds_count\S* (\S+)$`).FindAllSubmatch(text, -1) {
 			count, err := strconv.ParseFloat(string(m[1]), 64)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			n += count
 		}
 		return n
@@ -223,9 +203,7 @@ func TestClientsLeaveDescriptorsForProbing(t *testing.T) {
 	before := jobs()
 	for range 300 {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		defer conn.Close()
 	}
 	const enough = 30 // jobs, of which some are rounds with new connections
@@ -239,9 +217,7 @@ func TestClientsLeaveDescriptorsForProbing(t *testing.T) {
 		t.Errorf("got status %d", got)
 	}
 	text, err := os.ReadFile(log.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if regexp.MustCompile(`cannot probe|too many open files|critical`).Match(text) {
 		t.Errorf("stickwatch has trouble of its own:\n%s", text)
 	}
@@ -250,45 +226,33 @@ func TestClientsLeaveDescriptorsForProbing(t *testing.T) {
 // TestDemoPrintsLink: the link that the demo prints lets a browser make changes.
 func TestDemoPrintsLink(t *testing.T) {
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer log.Close()
 	cmd := exec.Command("stickwatch", "demo", "--listen", "127.0.0.1:0")
 	cmd.Stderr = log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, cmd.Start())
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	var link string
 	for deadline := time.Now().Add(processTimeout); link == ""; time.Sleep(50 * time.Millisecond) {
 		text, err := os.ReadFile(log.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		link = string(regexp.MustCompile(`http://\S+/login\?\S+`).Find(text))
 		if time.Now().After(deadline) {
 			t.Fatalf("there is no link:\n%s", text)
 		}
 	}
 	cookies, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	add := func(client http.Client) (status int) {
 		page, _, _ := strings.Cut(link, "login?")
 		res, err := client.Post(page+"api/v1/silences", "application/json", strings.NewReader(`{"all": true, "duration": "1h"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		res.Body.Close()
 		return res.StatusCode
 	}
 	browser := http.Client{Jar: cookies}
 	res, err := browser.Get(link)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	res.Body.Close()
 	if got := add(browser); got != http.StatusCreated {
 		t.Errorf("got status %d after the link, want %d", got, http.StatusCreated)

@@ -15,18 +15,15 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 )
 
 // TestTerminal: a terminal shows colour and progress, and limits the width.
 func TestTerminal(t *testing.T) {
 	cluster, err := demo.Start(demo.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(cluster.Close)
-	if err := cluster.Break("redis-down"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, cluster.Break("redis-down"))
 	var (
 		colour   = regexp.MustCompile(`\x1b\[[\d;]*m`)
 		progress = regexp.MustCompile(`\r\x1b\[K127\.0\.0\.1:\d+: (nodes|clients|follow-ups) \d+/\d+`)
@@ -72,9 +69,7 @@ func onTerminal(t *testing.T, columns uint16, env string, args ...string) string
 	cmd := exec.CommandContext(t.Context(), "stickwatch", args...)
 	cmd.Env = append(os.Environ(), "TERM=xterm-256color", env)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = program, program, program
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, cmd.Start())
 	program.Close()
 	var shown bytes.Buffer
 	io.Copy(&shown, terminal) // ends with EIO at the exit of the program

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/internal/gate"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -50,19 +51,13 @@ func TestAnnouncer(t *testing.T) {
 	dir := t.TempDir()
 	password := filepath.Join(dir, "password")
 	warnings, err := os.Create(filepath.Join(dir, "warnings"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer warnings.Close()
-	if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(password, []byte("secret\n"), 0o600))
 	o := newWatchOptions()
 	o.server = serverFlags{server: newSetting(server.URL+"/stickwatch/", serverURL), username: "ci", passwordFile: password}
 	h, err := o.announcer(t.Context(), warnings, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	h.announce(t.Context(), []*probes.Cluster{{Name: "shop"}, {Name: "blog"}}, "4.2")
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	h.setCounts(map[string]gate.Report{"shop": {Moved: 12, Lost: 3, Session: gate.Outage{FirstBad: at, FirstGood: at.Add(3400 * time.Millisecond)}}})
@@ -76,9 +71,7 @@ func TestAnnouncer(t *testing.T) {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 	text, err := os.ReadFile(warnings.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	const warning = "stickwatch: the deployment of blog is not recorded, so the daemon notifies of its effects: " +
 		"the daemon refused: cluster \"blog\": not[2J found\n"
 	if diff := cmp.Diff(warning, string(text)); diff != "" {
@@ -90,9 +83,7 @@ func TestAnnouncer(t *testing.T) {
 func TestNoAnnouncer(t *testing.T) {
 	o := newWatchOptions()
 	h, err := o.announcer(t.Context(), nil, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	h.announce(t.Context(), []*probes.Cluster{{Name: "shop"}}, "4.2")
 	h.finish()
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/must"
 	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
@@ -19,9 +20,7 @@ func threeNodes(t testing.TB, method probes.Method) oracles {
 		c.Nodes = append(c.Nodes, probes.Node{ID: id, URL: &url.URL{Scheme: "http", Host: id}, Weight: 1})
 	}
 	o, err := newOracles([]*probes.Cluster{c}, nil, false)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return o
 }
 
@@ -88,9 +87,7 @@ func BenchmarkWhere(b *testing.B) {
 			o := threeNodes(b, method)
 			b.SetBytes(int64(clients.Len()))
 			for b.Loop() {
-				if err := o.stream(bytes.NewReader(clients.Bytes()), io.Discard, io.Discard, phrase.Reader{}); err != nil {
-					b.Fatal(err)
-				}
+				must.Succeed(b, o.stream(bytes.NewReader(clients.Bytes()), io.Discard, io.Discard, phrase.Reader{}))
 			}
 			b.ReportMetric(float64(lines)*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
 		})

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // TestGoroutinesAreGuarded checks that in the packages of the command, goroutines start
@@ -26,9 +28,7 @@ func TestGoroutinesAreGuarded(t *testing.T) {
 		var files []*ast.File
 		for _, name := range p.GoFiles {
 			file, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			files = append(files, file)
 		}
 		for _, at := range unguarded(files) {
@@ -58,9 +58,7 @@ func TestUnguarded(t *testing.T) {
 	} {
 		source := "package p\ntype s struct{ running sync.WaitGroup }\nfunc f() { " + text + " }"
 		file, err := parser.ParseFile(token.NewFileSet(), "p.go", source, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		if got := len(unguarded([]*ast.File{file})); got != want {
 			t.Errorf("%s: got %d, want %d", text, got, want)
 		}

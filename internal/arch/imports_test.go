@@ -57,10 +57,10 @@ func standard(path string) bool {
 }
 
 // everywhere reports whether all packages may import path, because it imports the standard
-// library only, or each other: internal/panics, in which goroutines start, internal/sleep and
-// internal/loglimit.
+// library only, or each other: internal/panics, in which goroutines start, internal/sleep,
+// internal/loglimit and, for helpers of tests, internal/must.
 func everywhere(path string) bool {
-	return slices.Contains([]string{"internal/panics", "internal/sleep", "internal/loglimit"}, within(path))
+	return slices.Contains([]string{"internal/panics", "internal/sleep", "internal/loglimit", "internal/must"}, within(path))
 }
 
 // TestCoreImports checks the direction probes <- checks <- alerting. These packages
@@ -76,6 +76,7 @@ func TestCoreImports(t *testing.T) {
 		"internal/panics":   {},
 		"internal/sleep":    {},
 		"internal/loglimit": {},
+		"internal/must":     {},
 	}
 	packages := graph(t)
 	for name, others := range allowed {

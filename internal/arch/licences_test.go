@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/licensecheck"
 )
 
@@ -62,18 +64,14 @@ func TestLicences(t *testing.T) {
 func licenceOf(t *testing.T, dir string) string {
 	t.Helper()
 	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	name := ""
 	for _, f := range files {
 		if f.IsDir() || !licenceFile.MatchString(f.Name()) {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(dir, f.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		for _, m := range licensecheck.Scan(text).Match {
 			if !permissive[name] {
 				name = m.ID

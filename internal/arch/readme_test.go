@@ -11,15 +11,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 // read returns the contents of a file, by its path in the repository.
 func read(t *testing.T, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("../..", path))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return string(content)
 }
 
@@ -124,9 +123,7 @@ func TestPictures(t *testing.T) {
 	pictures, _ := filepath.Glob("../../internal/docs/images/*")
 	for _, picture := range pictures {
 		info, err := os.Stat(picture)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		size += info.Size()
 	}
 	if size > most {

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -45,13 +47,9 @@ func TestParseWeekly(t *testing.T) {
 
 func TestWeeklyContains(t *testing.T) {
 	shanghai, err := time.LoadLocation("Asia/Shanghai")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	berlin, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	tests := []struct {
 		window  string
 		keyPath *time.Location
@@ -75,13 +73,9 @@ func TestWeeklyContains(t *testing.T) {
 	}
 	for _, tt := range tests {
 		w, err := parseWeekly(tt.window, tt.keyPath)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		at, err := time.Parse(time.RFC3339, tt.at)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		if got := w.Contains(at); got != tt.want {
 			t.Errorf("%q in %s contains %s: got %t, want %t", tt.window, tt.keyPath, tt.at, got, tt.want)
 		}

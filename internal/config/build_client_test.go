@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -33,9 +35,7 @@ func parseRequest(dir, scheme, request string) (*Config, error) {
 
 func TestRequest(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte("s3cret of a file\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(filepath.Join(dir, "secret"), []byte("s3cret of a file\n"), 0o600))
 	if err := os.WriteFile(filepath.Join(dir, "token"), []byte("t0ken\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -94,9 +94,7 @@ func TestClientCertificate(t *testing.T) {
 	writeKeyPair(t, dir)
 	const pair = "{client_cert_file: cert.pem, client_key_file: key.pem}"
 	c, err := parseRequest(dir, "https", pair)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if n := len(c.Clusters[0].TLS.Certificates); n != 1 {
 		t.Errorf("got %d certificates, want 1", n)
 	}
@@ -115,18 +113,12 @@ func TestClientCertificate(t *testing.T) {
 func writeKeyPair(t *testing.T, dir string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for name, block := range map[string]*pem.Block{
 		"cert.pem": {Type: "CERTIFICATE", Bytes: cert}, "key.pem": {Type: "PRIVATE KEY", Bytes: der},
 	} {

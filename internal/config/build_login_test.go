@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/extract"
 )
@@ -23,9 +24,7 @@ const loginFile = `clusters:
 func parseLogin(t *testing.T, login string) (*probes.Login, error) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "pw"), []byte("hunter22\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(filepath.Join(dir, "pw"), []byte("hunter22\n"), 0o600))
 	c, err := Parse(filepath.Join(dir, "stickwatch.yml"), []byte(strings.Replace(loginFile, "LOGIN", login, 1)), testenv)
 	if err != nil {
 		return nil, err
@@ -98,9 +97,7 @@ func TestLoginProblems(t *testing.T) {
 // TestTokenOfACookie: a page's script decodes the cookie that it sends back.
 func TestTokenOfACookie(t *testing.T) {
 	login, err := parseLogin(t, `{path: /, json: {user: u, password: p4ss, csrf: {cookie: XSRF-TOKEN}, csrf_header: X}, logged_in: {css: a}}`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	long := strings.Repeat("a+/", 150)
 	got, _ := login.Steps[0].Token.Extract(probes.Document{Cookies: map[string]string{"XSRF-TOKEN": long + "%3D%3D"}})
 	if got != long+"==" {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -30,9 +32,7 @@ func testenv(name string) (string, bool) {
 func parseFile(t testing.TB, path string) (*Config, error) {
 	t.Helper()
 	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return Parse(path, data, testenv)
 }
 
@@ -56,14 +56,10 @@ func TestBad(t *testing.T) {
 			}
 			golden := strings.TrimSuffix(path, ".yml") + ".want"
 			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
+				must.Succeed(t, os.WriteFile(golden, []byte(got), 0o644))
 			}
 			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			if diff := cmp.Diff(string(want), got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -111,9 +107,7 @@ clusters:
 func mustParse(t *testing.T, text string) *Config {
 	t.Helper()
 	c, err := Parse("stickwatch.yml", []byte(text), func(string) (string, bool) { return "", false })
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return c
 }
 
@@ -123,15 +117,11 @@ func TestSameClusterSecrets(t *testing.T) {
 	dir := t.TempDir()
 	load := func(header, token string) *Config {
 		t.Helper()
-		if err := os.WriteFile(filepath.Join(dir, "token"), []byte(token), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.WriteFile(filepath.Join(dir, "token"), []byte(token), 0o600))
 		const file = `clusters: [{name: shop, balancer: {url: "http://127.0.0.1:1"}, nodes: [{id: a, url: "http://127.0.0.1:2"}],
   request: {headers: {X-Key: HEADER}, bearer_token_file: token}}]`
 		c, err := Parse(filepath.Join(dir, "stickwatch.yml"), []byte(strings.Replace(file, "HEADER", header, 1)), testenv)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		return c
 	}
 	old := load("first", "token")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -20,9 +21,7 @@ func TestFromFlags(t *testing.T) {
 		Policy:         "sticky",
 		Timeout:        1500 * time.Millisecond,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	limits := probes.DefaultLimits
 	limits.Timeout, limits.Slow = 1500*time.Millisecond, 1500*time.Millisecond
 	want := []*probes.Cluster{{

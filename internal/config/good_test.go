@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -194,9 +195,7 @@ func TestEverythingElse(t *testing.T) {
 		t.Errorf("aliased session: -want +got:\n%s", diff)
 	}
 	shanghai, err := time.LoadLocation("Asia/Shanghai")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	alerting := Alerting{
 		Language: "zh", Location: shanghai, GrafanaURL: mustURL("https://grafana.example/d/stickwatch-cluster"),
 		Receivers: []Receiver{
@@ -333,9 +332,7 @@ func TestFileWinsOverProfile(t *testing.T) {
 		"    session: {path: /app/index.jsp, policy: sticky}",
 	}, "\n")), testenv)
 	c, err := got.config("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	want := &probes.Session{
 		Path: "/app/index.jsp", Policy: probes.PolicySticky, Cookie: "JSESSIONID", Write: "/app/index.jsp?key1={value}",
 	}
@@ -366,9 +363,7 @@ func parseGoodText(t *testing.T, line string) *probes.Cluster {
 		"    nodes: [{id: node1, url: http://10.0.0.1}]",
 		"    " + line,
 	}, "\n")), testenv).config("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return cfg.Clusters[0]
 }
 

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // TestKeyFile: the key of a fleet is a file that only its owner and group can read, with one or more keys.
@@ -33,9 +35,7 @@ func TestKeyFile(t *testing.T) {
 	} {
 		path := filepath.Join(dir, strings.ReplaceAll(name, " ", "_"))
 		if tt.mode != 0 {
-			if err := os.WriteFile(path, []byte(tt.file), tt.mode); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, os.WriteFile(path, []byte(tt.file), tt.mode))
 			if err := os.Chmod(path, tt.mode); err != nil { // whatever the umask is
 				t.Fatal(err)
 			}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
 )
@@ -16,9 +18,7 @@ import (
 func readReference(t *testing.T) []Section {
 	t.Helper()
 	sections, err := Reference()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return sections
 }
 
@@ -27,9 +27,7 @@ func readReference(t *testing.T) []Section {
 func TestPageHasEveryKey(t *testing.T) {
 	const page, begin, end = "../../internal/docs/configuration.md", "with -update -->\n", "<!-- /keys -->"
 	content, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	head, rest, begun := strings.Cut(string(content), begin)
 	_, tail, ended := strings.Cut(rest, end)
 	if !begun || !ended {
@@ -37,9 +35,7 @@ func TestPageHasEveryKey(t *testing.T) {
 	}
 	want := head + begin + "\n" + keyTables(readReference(t)) + end + tail
 	if *update {
-		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.WriteFile(page, []byte(want), 0o644))
 		return
 	}
 	if diff := cmp.Diff(want, string(content)); diff != "" {
@@ -98,9 +94,7 @@ var manuals = []string{"../../internal/docs/configuration.md", "../../internal/d
 func yamlBlocks(t *testing.T, page string) []string {
 	t.Helper()
 	content, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var blocks []string
 	for _, m := range regexp.MustCompile("(?s)\n```yaml\n(.*?)\n```\n").FindAllStringSubmatch(string(content), -1) {
 		blocks = append(blocks, m[1])
@@ -115,9 +109,7 @@ func yamlBlocks(t *testing.T, page string) []string {
 // existing files.
 func TestManualsAreValid(t *testing.T) {
 	files, err := filepath.Abs("testdata/files")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, page := range manuals {
 		for _, block := range yamlBlocks(t, page) {
 			if !strings.Contains(block, "clusters:\n") {
@@ -174,9 +166,7 @@ func keysOf(documented map[string]bool, at string, value any) {
 // TestDocumentedExtractors checks that the extractors in the documentation are valid.
 func TestDocumentedExtractors(t *testing.T) {
 	content, err := os.ReadFile("../../internal/docs/configuration.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	_, rows, _ := strings.Cut(string(content), "| you see | write |\n")
 	rows, _, _ = strings.Cut(rows, "\n\n")
 	taught := 0
@@ -200,20 +190,14 @@ func TestDocumentedExtractors(t *testing.T) {
 func TestPublishedSchema(t *testing.T) {
 	const file = "../../internal/docs/stickwatch.schema.json"
 	schema, err := Schema()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	schema = append(schema, '\n')
 	if *update {
-		if err := os.WriteFile(file, schema, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.WriteFile(file, schema, 0o644))
 		return
 	}
 	published, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff(string(schema), string(published)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -229,9 +213,7 @@ func TestExamples(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			if _, err := Parse(file, data, getenv); err != nil {
 				t.Error(err)
 			}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"go.yaml.in/yaml/v4"
 )
 
@@ -35,13 +37,9 @@ type schema struct {
 func readSchema(t *testing.T) *schema {
 	t.Helper()
 	data, err := Schema()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var s schema
-	if err := json.Unmarshal(data, &s); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, json.Unmarshal(data, &s))
 	return &s
 }
 
@@ -110,13 +108,9 @@ func TestSchemaRefusesBadFiles(t *testing.T) {
 func readYAML(t *testing.T, path string) any {
 	t.Helper()
 	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var v any
-	if err := yaml.Load(data, &v); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, yaml.Load(data, &v))
 	return v
 }
 

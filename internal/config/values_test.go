@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
 	"stickwatch/internal/wire"
 
 	"go.yaml.in/yaml/v4"
@@ -23,13 +24,9 @@ func TestSecretIsRedacted(t *testing.T) {
 		shown = append(shown, fmt.Sprintf(verb, h), fmt.Sprintf(verb, h.Token), fmt.Sprintf(verb, &h))
 	}
 	asJSON, err := json.Marshal(h)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	asYAML, err := yaml.Dump(h)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "holder", h, "token", h.Token)
 	slog.New(slog.NewTextHandler(&log, nil)).Info("m", "holder", h, "token", h.Token)

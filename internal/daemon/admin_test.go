@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 )
 
 // TestAdminSocketIsPrivate: file permissions decide who may open it, and the daemon
@@ -16,9 +17,7 @@ func TestAdminSocketIsPrivate(t *testing.T) {
 	for group, want := range map[string]os.FileMode{"": 0o600, strconv.Itoa(os.Getgid()): 0o660} {
 		path := shortPath(t)
 		socket, err := listenAdmin(t.Context(), path, group)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		file, err := os.Stat(path)
 		if err != nil || file.Mode() != want|os.ModeSocket {
 			t.Errorf("group %q: got mode %s, want %s: %v", group, file.Mode(), want, err)
@@ -39,9 +38,7 @@ func TestAdminSocketIsPrivate(t *testing.T) {
 func TestAdminSocketReplacesNothing(t *testing.T) {
 	path := shortPath(t)
 	first, err := listenAdmin(t.Context(), path, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if _, err := listenAdmin(t.Context(), path, ""); err == nil || !strings.Contains(err.Error(), "another daemon is using it") {
 		t.Errorf("got %v while another daemon runs", err)
 	}
@@ -59,9 +56,7 @@ func TestAdminSocketReplacesNothing(t *testing.T) {
 	if err := second.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(path, []byte("mine"), 0o600))
 	if _, err := listenAdmin(t.Context(), path, ""); err == nil || !strings.Contains(err.Error(), "not a socket") {
 		t.Errorf("got %v for a regular file", err)
 	}
@@ -74,9 +69,7 @@ func TestNoAdminSocket(t *testing.T) {
 	if _, err := Start(t.Context(), taken); err == nil {
 		t.Error("a socket that was named and cannot be had is no error")
 	}
-	if err := os.Mkdir(filepath.Join(r.dir, "history.db.sock"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.Mkdir(filepath.Join(r.dir, "history.db.sock"), 0o700))
 	taken.AdminSocket = ""
 	d, err := Start(t.Context(), taken)
 	if err != nil || d.admin != nil {

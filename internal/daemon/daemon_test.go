@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 // TestIncident: a fault is one incident with its cause and is notified once at its
@@ -23,9 +24,7 @@ func TestIncident(t *testing.T) {
 		t.Fatalf("got %q of a healthy cluster", got)
 	}
 
-	if err := r.Break("redis-down"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, r.Break("redis-down"))
 	firing := func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") }
 	until(t, "an incident that fires", firing)
 	until(t, "a notification", func() bool { return len(r.receiver.got()) > 0 })
@@ -36,9 +35,7 @@ func TestIncident(t *testing.T) {
 		t.Errorf("got %q after a restart, want the incident to go on", d.incidents(t))
 	}
 	d.untilReady(t)
-	if err := r.Heal(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, r.Heal())
 	until(t, "the end", func() bool { return slices.Contains(d.incidents(t), "resolved dependency_down") })
 	if diff := cmp.Diff([]string{"resolved dependency_down"}, d.incidents(t)); diff != "" {
 		t.Errorf("incidents (-want +got):\n%s", diff)
@@ -106,9 +103,7 @@ func TestSilence(t *testing.T) {
 		t.Fatalf("got %d %s", status, body)
 	}
 	id := idOf(t, body)
-	if err := r.Break("redis-down"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, r.Break("redis-down"))
 	until(t, "an incident", func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") })
 	if got := r.receiver.got(); len(got) != 0 {
 		t.Errorf("got %q in a silence", got)
@@ -134,9 +129,7 @@ func TestDeployment(t *testing.T) {
 	for _, n := range r.Nodes {
 		n.Stop()
 		until(t, n.ID()+" is found down", func() bool { return d.isActive(checks.NodeDown, n.ID()) })
-		if err := n.Start(); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, n.Start())
 		until(t, n.ID()+" is found up", func() bool { return !d.isActive(checks.NodeDown, n.ID()) })
 	}
 	until(t, "a metric", func() bool {

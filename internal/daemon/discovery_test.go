@@ -12,6 +12,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 )
 
 // discover replaces the nodes of the configuration by a file of targets, and returns the
@@ -26,9 +27,7 @@ func (r *rig) discover(t *testing.T) (list func(...*demo.Node)) {
 			addresses = append(addresses, fmt.Sprintf("%q", n.Addr()))
 		}
 		next := path + ".new"
-		if err := os.WriteFile(next, []byte(`[{"targets": [`+strings.Join(addresses, ", ")+`]}]`), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.WriteFile(next, []byte(`[{"targets": [`+strings.Join(addresses, ", ")+`]}]`), 0o600))
 		if err := os.Rename(next, path); err != nil {
 			t.Fatal(err)
 		}
@@ -102,9 +101,7 @@ func TestListOverRestart(t *testing.T) {
 	until(t, "three nodes", func() bool { return len(d.watched()) == 3 })
 	stop()
 
-	if err := os.Remove(filepath.Join(r.dir, "targets.json")); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.Remove(filepath.Join(r.dir, "targets.json")))
 	d, stop = r.start(t)
 	defer stop()
 	until(t, "the stored list to be named", func() bool {

@@ -9,6 +9,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/alerting/slack/slacktest"
 	"stickwatch/internal/history"
+	"stickwatch/internal/must"
 )
 
 // TestFleetAlone: clusters break while the database is away for more than half a minute. The instance
@@ -30,9 +31,7 @@ func TestFleetAlone(t *testing.T) {
 
 	f.database.Stop()
 	stopped := time.Now()
-	if err := f.Break("node-down"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, f.Break("node-down"))
 	k := &killTest{rig: f.rig, workspace: f.workspace}
 	isRoot := func(m slacktest.Message) bool { return m.Thread == "" }
 	incidents := len(f.clusters) + len(instances) // each instance also notifies that the database is away
@@ -48,9 +47,7 @@ func TestFleetAlone(t *testing.T) {
 	}
 
 	f.database.Start()
-	if err := f.Heal(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, f.Heal())
 	var list []alerting.Incident
 	await(t, 3*time.Minute, "everything is written and resolved", func() bool {
 		var err error

@@ -19,6 +19,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/history"
 	"stickwatch/internal/lab"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -61,9 +62,7 @@ func (f *fleetRig) startWith(t *testing.T, name, database string) *process {
 		text = f.edit(name, text)
 	}
 	file := filepath.Join(f.dir, name+".yml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(file, []byte(text), 0o600))
 	if f.command != nil {
 		f.running[name] = beginAs(t, f.command(name), file)
 	} else {
@@ -83,9 +82,7 @@ func (f *fleetRig) state(t *testing.T) history.FleetState {
 		t.Cleanup(func() { f.reader.Close() })
 	}
 	state, err := f.reader.Fleet(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return state
 }
 
@@ -155,18 +152,12 @@ func (p *process) probe(t *testing.T, cluster string) (status int, body string) 
 func (p *process) request(t *testing.T, path string) (status int, body string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+path, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer res.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(res.Body, 10<<20))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return res.StatusCode, string(text)
 }
 
@@ -209,9 +200,7 @@ func TestFleetTakeover(t *testing.T) {
 	seen := await(t, 30*time.Second, "and probe them", func() bool { return f.showsAll(t, f.running["c"], killed) })
 	t.Logf("after kill -9: leases after %s, a round of every cluster shown after %s", took, took+seen)
 	stopped := time.Now()
-	if err := f.running["b"].Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, f.running["b"].Process.Signal(syscall.SIGTERM))
 	took = await(t, 15*time.Second, "the last one has the clusters of the stopped process", func() bool { return f.owned(t, "c") })
 	seen = await(t, 30*time.Second, "and probes them", func() bool { return f.showsAll(t, f.running["c"], stopped) })
 	t.Logf("after a stop: leases after %s, a round of every cluster shown after %s", took, took+seen)
@@ -240,9 +229,7 @@ func TestFleetStopsWhileDatabaseHangs(t *testing.T) {
 	}
 	f := newFleetRig(t, 3)
 	at, err := url.Parse(f.database.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	c := newCable(t, at.Host)
 	p := f.startWith(t, "a", c.through(t, f.database.URL()))
 	await(t, time.Minute, "it watches the clusters", func() bool { return f.owned(t, "a") })
@@ -250,9 +237,7 @@ func TestFleetStopsWhileDatabaseHangs(t *testing.T) {
 	t.Cleanup(func() { c.cut(false) })
 	time.Sleep(15 * time.Second) // it reads silences every ten seconds
 	stopped := time.Now()
-	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, p.Process.Signal(syscall.SIGTERM))
 	ended := make(chan struct{})
 	go func() { _ = p.Wait(); close(ended) }()
 	select {
@@ -310,16 +295,10 @@ func TestFleetReload(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		file := filepath.Join(f.dir, name+".yml")
 		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "slow: 900ms", "slow: 800ms")), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
+		must.Succeed(t, os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "slow: 900ms", "slow: 800ms")), 0o600))
 	}
-	if err := f.running["a"].Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, f.running["a"].Process.Signal(syscall.SIGHUP))
 	await(t, time.Minute, "both have the new configuration", func() bool {
 		after := digests()
 		return len(after) == 2 && after[0] == after[1] && after[0] != before[0]

@@ -23,6 +23,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/history"
+	"stickwatch/internal/must"
 )
 
 // A cable is the connection of an instance to the database. It can be cut: then nothing passes it,
@@ -38,9 +39,7 @@ type cable struct {
 func newCable(t *testing.T, to string) *cable {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	c := &cable{Listener: l, to: to, isCut: make(chan struct{})}
 	close(c.isCut)
 	t.Cleanup(func() { l.Close() })
@@ -102,9 +101,7 @@ func (c *cable) carry(from net.Conn) {
 func (c *cable) through(t *testing.T, database string) string {
 	t.Helper()
 	u, err := url.Parse(database)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	u.Host = c.Addr().String()
 	return u.String()
 }
@@ -135,9 +132,7 @@ var troubles = map[string]func(t *testing.T, k *troubleTest, name string){
 		k.restart(t, name)
 	},
 	"stopped": func(t *testing.T, k *troubleTest, name string) {
-		if err := k.fleet.running[name].Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, k.fleet.running[name].Process.Signal(syscall.SIGTERM))
 		_ = k.fleet.running[name].Wait()
 		k.live(t, k.other(name))
 		k.restart(t, name)
@@ -183,9 +178,7 @@ var troubles = map[string]func(t *testing.T, k *troubleTest, name string){
 
 func pause(t *testing.T, p *process, signal syscall.Signal) {
 	t.Helper()
-	if err := p.Process.Signal(signal); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, p.Process.Signal(signal))
 }
 
 // other returns an instance that has no trouble.
@@ -263,9 +256,7 @@ func (f *fleetRig) logs(t *testing.T) {
 // finish heals everything, waits for the end of all incidents, and reports what went wrong.
 func (k *troubleTest) finish(t *testing.T) {
 	t.Helper()
-	if err := k.Heal(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, k.Heal())
 	k.workspace.Mend()
 	var missing string
 	defer func() {
@@ -287,9 +278,7 @@ func (k *troubleTest) report(t *testing.T) {
 	t.Helper()
 	k.fleet.state(t)
 	list, err := k.fleet.reader.Incidents(t.Context(), history.IncidentQuery{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	forgotten, doubled := 0, 0
 	roots := k.roots()
 	for _, i := range list {
@@ -332,13 +321,9 @@ func (c campaign) addTo(t *testing.T, path string) (all campaign) {
 		t.Fatal(err)
 	}
 	line, err := json.Marshal(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	text = append(append(text, line...), '\n')
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(path, text, 0o600))
 	all.Troubles = make(map[string]int)
 	for decoder := json.NewDecoder(bytes.NewReader(text)); decoder.More(); {
 		var run campaign
@@ -362,9 +347,7 @@ func (k *troubleTest) gaps(t *testing.T) (gaps []time.Duration) {
 		for _, span := range k.spans {
 			const step, long = 100 * time.Millisecond, 10 * time.Second
 			points, err := k.fleet.reader.Points(t.Context(), targets, span.Span, step)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			times := []time.Time{span.From, span.To}
 			for _, list := range points {
 				for _, p := range list {

@@ -20,6 +20,7 @@ import (
 	"stickwatch/internal/history"
 	"stickwatch/internal/lab"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -54,9 +55,7 @@ func (f *sessionRig) writeKeys(t *testing.T, keys ...[fleet.KeySize]byte) {
 	for _, key := range keys {
 		fmt.Fprintln(&text, hex.EncodeToString(key[:]))
 	}
-	if err := os.WriteFile(f.keyFile, []byte(text.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(f.keyFile, []byte(text.String()), 0o600))
 }
 
 // A storedSession is a session of a canary in the database.
@@ -77,9 +76,7 @@ func (f *sessionRig) sessions(t *testing.T, cluster string) (all map[probes.Fing
 	t.Helper()
 	f.state(t)
 	stored, err := f.reader.Canaries(t.Context(), []string{cluster})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	cfg := f.configOf(t, "a")
 	all = make(map[probes.Fingerprint]storedSession)
 	for _, c := range stored {
@@ -88,9 +85,7 @@ func (f *sessionRig) sessions(t *testing.T, cluster string) (all map[probes.Fing
 			return nil, c.Epoch // by a process with another key
 		}
 		var list []storedSession
-		if err := json.Unmarshal(text, &list); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, json.Unmarshal(text, &list))
 		for _, s := range list {
 			all[s.State.Last.Session] = s
 		}
@@ -104,13 +99,9 @@ func (f *sessionRig) configOf(t *testing.T, name string) *config.Config {
 	t.Helper()
 	file := filepath.Join(f.dir, name+".yml")
 	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	cfg, err := config.Parse(file, text, func(string) (string, bool) { return "", false })
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return cfg
 }
 
@@ -142,9 +133,7 @@ func (f *sessionRig) psql(t *testing.T, statement string) {
 func (f *sessionRig) refusals(t *testing.T, name string) (lines []string) {
 	t.Helper()
 	text, err := os.ReadFile(logOf(filepath.Join(f.dir, name+".yml")))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for line := range strings.Lines(string(text)) {
 		if strings.Contains(line, "sessions of other instances") {
 			lines = append(lines, line)
@@ -158,17 +147,13 @@ func (f *sessionRig) noHarm(t *testing.T) {
 	t.Helper()
 	f.state(t)
 	list, err := f.reader.Incidents(t.Context(), history.IncidentQuery{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, i := range list {
 		t.Errorf("%s: %s %s", i.Cluster, i.State, i.Cause.Key())
 	}
 	for _, cluster := range f.clusters {
 		changes, err := f.reader.Changes(t.Context(), cluster, checks.Span{From: time.Now().Add(-time.Hour), To: time.Now()}, 100)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		for _, c := range changes {
 			t.Errorf("%s: %s %s: %s", cluster, c.Kind, c.Key(), c.Summary)
 		}
@@ -239,9 +224,7 @@ func TestFleetContinuesSessions(t *testing.T) {
 func (f *sessionRig) findNoSession(t *testing.T) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "pg_dump", "-d", f.database.URL()).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	dump := strings.ToLower(string(out))
 	found := 0
 	for _, cluster := range f.clusters {
@@ -269,9 +252,7 @@ func TestCanariesOfOtherSettings(t *testing.T) {
 	configured := func(more string) *config.Config {
 		r.write(r.file("shop") + more)
 		cfg, err := r.load()
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		return cfg
 	}
 	before := configured("")
@@ -346,15 +327,11 @@ func TestFleetNoticesLoss(t *testing.T) {
 	f.start(t, "a")
 	await(t, 2*time.Minute, "all sessions are stored", func() bool { return f.complete(t) })
 	f.running["a"].kill()
-	if err := f.Break("node-restarted"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, f.Break("node-restarted"))
 	f.start(t, "a")
 	await(t, time.Minute, "the restart of node2 is noticed", func() bool {
 		changes, err := f.reader.Changes(t.Context(), f.clusters[0], checks.Span{From: time.Now().Add(-time.Hour), To: time.Now()}, 100)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		return slices.ContainsFunc(changes, func(c history.Change) bool { return c.Code == checks.NodeRestarted && c.Node == "node2" })
 	})
 }
@@ -369,21 +346,15 @@ func TestFleetDeletesSessions(t *testing.T) {
 		t.Helper()
 		file := filepath.Join(f.dir, "a.yml")
 		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(edit(string(text))), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
+		must.Succeed(t, os.WriteFile(file, []byte(edit(string(text))), 0o600))
 		if err := a.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
 	}
 	stored := func() (clusters []string) {
 		list, err := f.reader.Canaries(t.Context(), f.clusters)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		for _, c := range list {
 			clusters = append(clusters, c.Cluster)
 		}

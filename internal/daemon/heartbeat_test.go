@@ -14,6 +14,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/internal/config"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/internal/notify"
 	"stickwatch/internal/panics"
 	"stickwatch/probes"
@@ -39,9 +40,7 @@ func withHeartbeat(t *testing.T, test func(t *testing.T, r *heartbeatRig)) {
 		r := &heartbeatRig{disk: newDiskFixture(t), round: func(context.Context) {}}
 		logger := slog.New(slog.NewTextHandler(&r.log, nil))
 		schedule, err := monitor.NewSchedule(logger, monitor.ScheduleObserver{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		r.Daemon = &Daemon{
 			clock:  newSteadyClock(),
 			logger: logger, history: r.disk.db, metrics: r.disk.metrics, incidentService: r.disk.incidentService, writeQueue: r.disk.queue, schedule: schedule,
@@ -52,9 +51,7 @@ func withHeartbeat(t *testing.T, test func(t *testing.T, r *heartbeatRig)) {
 		r.deliverer = notify.NewDeliverer(notify.DelivererConfig{Outbox: notify.NewFallbackOutbox(r.history, r.writeQueue), Observe: r.countDelivery, Logger: logger})
 		r.deliverer.SetReceivers(map[string]alerting.Notifier{"ops": &r.receiver})
 		r.disk.setClusters([]string{"shop"})
-		if err := schedule.Set([]monitor.Job{{Key: "status/shop", Every: 15 * time.Second, Run: func(ctx context.Context) { r.round(ctx) }}}); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, schedule.Set([]monitor.Job{{Key: "status/shop", Every: 15 * time.Second, Run: func(ctx context.Context) { r.round(ctx) }}}))
 		ctx, cancel := context.WithCancel(t.Context())
 		h := &heartbeat{daemon: r.Daemon, send: func(context.Context, config.Heartbeat) error { r.got++; return nil }}
 		var running panics.Group

@@ -12,6 +12,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/must"
 	"stickwatch/internal/notify"
 )
 
@@ -37,9 +38,7 @@ func TestPeriodicTasks(t *testing.T) {
 	w := newDiskFixture(t)
 	w.setClusters([]string{"shop"})
 	w.breaks("shop")
-	if err := w.queue.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, w.queue.Flush(t.Context()))
 	if _, err := w.db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: time.Now()}}); err != nil {
 		t.Fatal(err)
 	}
@@ -96,18 +95,14 @@ func TestQueueLength(t *testing.T) {
 	wantLength("1")
 	w.breaks("mail")
 	wantLength("2")
-	if err := w.queue.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, w.queue.Flush(t.Context()))
 	wantLength("2")
 	for range 2 {
 		n, ok, err := w.db.Claim(t.Context(), "ops", time.Now(), time.Minute)
 		if err != nil || !ok {
 			t.Fatalf("claiming: got %t and error %v", ok, err)
 		}
-		if err := w.db.Delivered(t.Context(), n.ID, alerting.DeliveryRef{}); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, w.db.Delivered(t.Context(), n.ID, alerting.DeliveryRef{}))
 	}
 	wantLength("0")
 }

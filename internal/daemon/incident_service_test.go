@@ -17,6 +17,7 @@ import (
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/internal/notify"
 	"stickwatch/probes"
 )
@@ -32,9 +33,7 @@ type diskFixture struct {
 func newDiskFixture(t *testing.T, stands ...string) *diskFixture {
 	t.Helper()
 	db, err := history.Open(t.Context(), history.Config{Path: filepath.Join(t.TempDir(), "history.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(func() { _ = db.Close(t.Context()) })
 	w := &diskFixture{db: db}
 	if len(stands) > 0 {
@@ -42,9 +41,7 @@ func newDiskFixture(t *testing.T, stands ...string) *diskFixture {
 		for _, cluster := range stands {
 			activeFindings[cluster] = []checks.ActiveFinding{redisDown()}
 		}
-		if err := db.Commit(t.Context(), history.WriteSet{ActiveFindings: activeFindings}); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, db.Commit(t.Context(), history.WriteSet{ActiveFindings: activeFindings}))
 	}
 	queue := newQueue(db)
 	w.incidentService = newIncidentService(queue, metrics.New(metrics.Build{}), slog.New(slog.DiscardHandler), newSteadyClock(),
@@ -62,9 +59,7 @@ func newQueue(db notify.Store) *notify.WriteQueue {
 func (d *diskFixture) restored(t *testing.T) restoredState {
 	t.Helper()
 	left, err := restoreState(t.Context(), d.db, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return left
 }
 
@@ -84,9 +79,7 @@ func redisDown() checks.ActiveFinding {
 // activeFindings returns the clusters with active findings in the history.
 func (d *diskFixture) activeFindings(t *testing.T) []string {
 	t.Helper()
-	if err := d.queue.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, d.queue.Flush(t.Context()))
 	return slices.Sorted(maps.Keys(d.restored(t).ActiveFindings))
 }
 
@@ -170,9 +163,7 @@ func TestUnwrittenInAPI(t *testing.T) {
 	}
 	setQueue(newQueue(d.history)) // nobody writes what is in it
 	defer setQueue(d.writeQueue)
-	if err := r.Break("redis-down"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, r.Break("redis-down"))
 	ended, end := context.WithCancel(t.Context())
 	end()
 	until(t, "an incident", func() bool {
@@ -230,9 +221,7 @@ func TestDeploymentAndClockOfFleet(t *testing.T) {
 			t.Fatal(err)
 		}
 		announced, err := d.db.Announced(t.Context(), began)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		d.setDeployments(announced)
 		cluster := &probes.Cluster{Name: "shop"}
 		report := checks.Report{Timelines: &checks.Timelines{Nodes: make(map[string]checks.NodeTimeline)}}
@@ -243,9 +232,7 @@ func TestDeploymentAndClockOfFleet(t *testing.T) {
 		}
 		d.observeNodes(monitor.RoundResult{Snapshot: monitor.Snapshot{Cluster: cluster, Report: report}})
 		d.tick()
-		if err := d.queue.Flush(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, d.queue.Flush(t.Context()))
 		if announced, err = d.db.Announced(t.Context(), began); err != nil {
 			t.Fatal(err)
 		}

@@ -25,6 +25,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/history"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 )
 
 // daemonFile is the environment variable with the configuration for a test binary
@@ -93,12 +94,8 @@ func beginAs(t *testing.T, cmd *exec.Cmd, file string) *process {
 	var complaint strings.Builder
 	cmd.Stderr = &complaint
 	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
+	must.Succeed(t, cmd.Start())
 	l := &process{Cmd: cmd}
 	t.Cleanup(func() {
 		l.kill()
@@ -159,9 +156,7 @@ func TestKilled(t *testing.T) {
 	defer workspace.Close()
 	file := filepath.Join(r.dir, "stickwatch.yml")
 	text := strings.Replace(r.text, "webhook: {url: http://127.0.0.1:9/}", fmt.Sprintf("slack: {token: %s, channel: \"#ops\", api_url: %q}", slacktest.Token, workspace.URL()), 1)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(file, []byte(text), 0o600))
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	killTest := &killTest{rig: r, random: rand.New(rand.NewPCG(seed, 0)), workspace: workspace, acknowledged: make(map[string]apiIncident)}
@@ -170,9 +165,7 @@ func TestKilled(t *testing.T) {
 		killTest.live(t, l)
 		l.kill()
 	}
-	if err := r.Heal(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, r.Heal())
 	workspace.Mend()
 	l := begin(t, file)
 	var missing string

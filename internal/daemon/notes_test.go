@@ -8,6 +8,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/internal/history"
+	"stickwatch/internal/must"
 	"stickwatch/internal/web"
 )
 
@@ -16,9 +17,7 @@ import (
 func TestNoteOnResolvedIncident(t *testing.T) {
 	disk := newDiskFixture(t)
 	i := alerting.Incident{ID: "20260314T120000000-00000000", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Resolved, Started: time.Now(), Ended: time.Now()}
-	if err := disk.db.Commit(t.Context(), history.WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{i}}}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, disk.db.Commit(t.Context(), history.WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{i}}}))
 	d := &Daemon{clock: newSteadyClock(), history: disk.db, writeQueue: disk.queue, incidentService: disk.incidentService}
 	for _, text := range []string{"first", "second"} {
 		if _, err := d.AddNote(t.Context(), i.ID, "li", text); err != nil {

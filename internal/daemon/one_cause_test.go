@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -35,9 +37,7 @@ func TestAllNodesDown(t *testing.T) {
 			until(t, "a notification", func() bool { return len(r.receiver.got()) > 0 })
 			until(t, "the incident of every cluster", func() bool { return slices.Equal(d.summaries(t), []string{tt.summary}) })
 			for _, n := range r.Nodes {
-				if err := n.Start(); err != nil {
-					t.Fatal(err)
-				}
+				must.Succeed(t, n.Start())
 			}
 			within(t, 4*time.Minute, "the end", func() bool { return slices.Contains(r.receiver.got(), "resolved node_down") }) // lost sessions are reported for two minutes
 			got := slices.DeleteFunc(r.receiver.got(), func(kind string) bool {

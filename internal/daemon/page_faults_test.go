@@ -9,6 +9,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 // watched is a script that counts the requests and events of a page and disables
@@ -54,18 +55,14 @@ func TestPageShowsFaults(t *testing.T) {
 		{"clock-skew", checks.ClockSkew},
 		{"node-down", checks.NodeDown},
 	} {
-		if err := r.Break(fault.name); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, r.Break(fault.name))
 		until(t, fault.name, func() bool { return slices.Contains(d.probe(t).Causes, fault.code) })
 		shows(fault.name, `document.querySelector("h1").matches(".bd, .wn, .no") &&
 			document.getElementById("main").textContent.includes(`+strconv.Quote(alerting.English.Title(fault.code))+`)`)
 		if fault.code == checks.NodeDown {
 			break // the last: what its restart has cost is told for two minutes
 		}
-		if err := r.Heal(); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, r.Heal())
 		until(t, "health after "+fault.name, func() bool { return d.probe(t).Verdict == checks.Healthy })
 		shows("health after "+fault.name, `document.querySelector("h1.m.ok")?.textContent === "shop is healthy"`)
 	}

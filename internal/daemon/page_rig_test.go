@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"stickwatch/internal/lab"
+	"stickwatch/internal/must"
 )
 
 // A browserTab is a tab of Chromium.
@@ -32,9 +33,7 @@ func openBrowserTab(t *testing.T, url, before string) *browserTab {
 	}
 	lab.Require(t, "chromium")
 	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-gpu", true), chromedp.Flag("lang", "en-US"))...)
 	t.Cleanup(cancel)
@@ -71,9 +70,7 @@ func (t *browserTab) wantEmptyConsole() {
 
 func (t *browserTab) do(steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	if err := chromedp.Do(t.ctx, steps...); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, chromedp.Do(t.ctx, steps...))
 }
 
 // await waits until an expression is true and evaluates it after every change of the

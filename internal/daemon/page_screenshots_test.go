@@ -21,6 +21,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 // TestScreenshots writes screenshots of the demo during several faults to the directory
@@ -50,9 +51,7 @@ func TestScreenshots(t *testing.T) {
 		{"cluster", "/clusters/shop?lang=en", 1000, 1265, "light"},
 	} {
 		snapshot := page.screenshot(d.url+shot.path, shot.width, shot.height, shot.scheme)
-		if err := os.WriteFile(filepath.Join(folder, shot.name+".png"), snapshot, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.WriteFile(filepath.Join(folder, shot.name+".png"), snapshot, 0o644))
 		t.Logf("%s: %d bytes", shot.name, len(snapshot))
 	}
 }
@@ -66,18 +65,12 @@ func (r *rig) recordHistory(t *testing.T) {
 		name string
 		long time.Duration
 	}{{"node-down", 25 * time.Second}, {"drift", 4 * time.Second}, {"node-hanging", 15 * time.Second}} {
-		if err := r.Break(fault.name); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, r.Break(fault.name))
 		time.Sleep(fault.long)
-		if err := r.Heal(); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, r.Heal())
 		time.Sleep(well)
 	}
-	if err := r.Break("redis-down"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, r.Break("redis-down"))
 }
 
 // screenshot returns a PNG of the upper part of a page.
@@ -90,20 +83,14 @@ func (t *browserTab) screenshot(url string, width, height int, scheme string) []
 	}, chromedp.EmulateViewport(int64(width), int64(height)), chromedp.Navigate(url))
 	t.await("the script", `!document.getElementById("live").hidden`)
 	taken, err := chromedp.Run(t.ctx, chromedp.FullScreenshot(100))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	whole, err := png.Decode(bytes.NewReader(taken))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	part := whole.Bounds().Intersect(image.Rect(0, 0, width, height))
 	reduced := image.NewPaletted(part, palette(whole, part))
 	draw.Draw(reduced, part, whole, part.Min, draw.Src)
 	var out bytes.Buffer
-	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, reduced); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, reduced))
 	return out.Bytes()
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/internal/panics"
 	"stickwatch/probes"
 	"stickwatch/probes/engineio"
@@ -46,9 +47,7 @@ func (th *thrower) throw(site string) {
 func panicRig(t *testing.T) *rig {
 	r := newRig(t)
 	log := filepath.Join(r.dir, "error.log")
-	if err := os.WriteFile(log, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(log, nil, 0o600))
 	text := r.text
 	text = strings.Replace(text, "balancer: {", fmt.Sprintf("balancer: {evidence: {nginx_error_log: %q, haproxy_stats: %q}, ", log, r.Balancer.URL()+"/stats"), 1)
 	text = strings.Replace(text, "    nodes:\n", "    session: {timeout: 4s}\n    pages: [{path: /app_a/}]\n    handshake: {path: /socket.io/}\n    nodes:\n", 1)
@@ -107,9 +106,7 @@ func (r *rig) startPanicking(t *testing.T) (d *running, stop func()) {
 		Load: r.load, Prober: &monitor.Prober{Handshake: engineio.Handshake, Pingers: map[string]probes.Pinger{"redis": redis.Ping}},
 		Build: metrics.Build{Version: "test"}, Notifier: r.notifier, Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- one.Run(ctx) }()
@@ -148,9 +145,7 @@ func (r *running) worksAsBefore(t *testing.T, testRig *rig) {
 // hanging returns the address of a server that never answers.
 func hanging(t *testing.T) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(func() { listener.Close() })
 	return listener.Addr().String()
 }

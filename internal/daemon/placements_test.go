@@ -9,6 +9,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/history"
+	"stickwatch/internal/must"
 )
 
 // A canaryScript plays requests of one owner's canaries, five seconds apart, into a recorder
@@ -43,23 +44,15 @@ func (s *canaryScript) read(t *testing.T) []string {
 	t.Helper()
 	path := t.TempDir() + "/history.db"
 	db, err := history.Open(t.Context(), history.Config{Path: path, Flush: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	s.stored.Placements = append(s.stored.Placements, s.recorder.unsaved()...)
 	db.Record(s.stored)
-	if err := db.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Close(t.Context()))
 	read, err := history.OpenReader(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer read.Close()
 	all, err := read.Placements(t.Context(), "shop", checks.Span{From: s.start, To: s.at.Add(time.Second)}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var list []string
 	for i := len(all) - 1; i >= 0; i-- {
 		p := all[i]

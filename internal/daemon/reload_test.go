@@ -18,6 +18,7 @@ import (
 	"stickwatch/internal/history"
 	"stickwatch/internal/lab"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/internal/web"
 )
 
@@ -38,9 +39,7 @@ func TestReloaded(t *testing.T) {
 	t.Parallel()
 	fires := func(t *testing.T, r *rig, d *running) {
 		t.Helper()
-		if err := r.Break("redis-down"); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, r.Break("redis-down"))
 		until(t, "an incident", func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") })
 	}
 	for name, tt := range map[string]func(t *testing.T, r *rig, d *running){
@@ -99,9 +98,7 @@ func TestReloaded(t *testing.T) {
 		"what is written for it later, too": func(t *testing.T, r *rig, d *running) {
 			r.reload(t, d, strings.Replace(r.file("shop"), "name: ops", "name: others", 1))
 			late := alerting.Notification{ID: "1/ops/1", Receiver: "ops", Kind: alerting.NotificationFired, At: time.Now()}
-			if err := d.history.Commit(t.Context(), stepWith(late)); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, d.history.Commit(t.Context(), stepWith(late)))
 			d.deliverer.Wake()
 			until(t, "a dead letter", func() bool {
 				dead, err := d.history.DeadLetters(t.Context(), 1)
@@ -134,14 +131,10 @@ func TestExternalURLHost(t *testing.T) {
 	d, _ := r.start(t)
 	code := func() int {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.url+"/-/healthy", http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		req.Host = "watch.example"
 		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		defer res.Body.Close()
 		return res.StatusCode
 	}
@@ -179,9 +172,7 @@ func TestReloadThatFails(t *testing.T) {
 	if d.active.Load() != before || !d.incidentService.watched["shop"] {
 		t.Error("something is not as it was")
 	}
-	if err := r.Break("redis-down"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, r.Break("redis-down"))
 	until(t, "the schedule to go on as before", func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") })
 	until(t, "delivery to go on as before", func() bool { return slices.Contains(r.receiver.got(), "fired dependency_down") })
 }
@@ -223,9 +214,7 @@ func TestReloadRetires(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	d, err := Start(t.Context(), Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer func() { _ = d.close(context.Background()) }()
 	d.reporter.incidentService = newDiskFixture(t).incidentService // so that a round can end while nobody can be told that the cluster is gone
 	one := d.active.Load().watcherOf("shop")
@@ -258,9 +247,7 @@ func TestExportOfAClusterThatLeaves(t *testing.T) {
 	defer slow.Close()
 	r.write(strings.Replace(r.file("shop"), r.Balancer.URL(), slow.URL, 1))
 	one, err := Start(t.Context(), Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer func() { _ = one.close(context.Background()) }()
 	exported := make(chan error, 1)
 	go func() {
@@ -273,9 +260,7 @@ func TestExportOfAClusterThatLeaves(t *testing.T) {
 	<-asked
 	watcher := one.active.Load()
 	r.write(r.file("second"))
-	if err := one.Reload(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, one.Reload(t.Context()))
 	close(release)
 	if err := <-exported; err != nil && !errors.Is(err, web.ErrNotFound) {
 		t.Errorf("got error %v, want what is known or ErrNotFound", err)
@@ -312,23 +297,17 @@ func TestSnapshotIsKeptOnReload(t *testing.T) {
 func TestUnannouncedReload(t *testing.T) {
 	t.Parallel()
 	db, err := history.Open(t.Context(), history.Config{Path: lab.Postgres(t).URL(), Instance: "a"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(func() { _ = db.Close(context.Background()) })
 	store, err := db.Join()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var log strings.Builder
 	d := &Daemon{logger: slog.New(slog.NewTextHandler(&log, nil)), fleet: &fleetMember{store: store}}
 	d.announceReload(t.Context())
 	if log.Len() > 0 {
 		t.Errorf("got %s", log.String())
 	}
-	if err := store.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, store.Close())
 	d.announceReload(t.Context())
 	if !strings.Contains(log.String(), "reload each of them") {
 		t.Errorf("got %q of a message that was not sent", log.String())

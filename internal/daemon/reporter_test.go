@@ -18,6 +18,7 @@ import (
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/internal/web"
 	"stickwatch/internal/wire"
 	"stickwatch/probes"
@@ -59,9 +60,7 @@ func TestRequested(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "history.db")
 	db, err := history.Open(t.Context(), history.Config{Path: path, Flush: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	live := metrics.New(metrics.Build{})
 	incidentService := newIncidentService(newQueue(db), live, slog.New(slog.DiscardHandler), newSteadyClock(), alerting.Config{}, restoredState{})
 	r := &reporter{clock: newSteadyClock(), history: db, metrics: live, incidentService: incidentService}
@@ -77,19 +76,13 @@ func TestRequested(t *testing.T) {
 	request("node2", checks.Outcomes...)
 	request("", checks.OutcomeError, checks.OutcomeUnknown, checks.OutcomeServed)
 	request("node3", checks.OutcomeUnknown)
-	if err := db.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Close(t.Context()))
 
 	read, err := history.OpenReader(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer read.Close()
 	uptimes, err := read.Uptimes(t.Context(), "shop", checks.Span{From: start, To: at.Add(time.Second)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	got := make(map[string][2]int)
 	for _, u := range uptimes {
 		got[string(u.Kind)+" "+u.Name] = [2]int{u.Failed, u.Probes}
@@ -134,9 +127,7 @@ func TestSessionSampleTellsErrorsFromLosses(t *testing.T) {
 func TestDriftLowersSessionUptime(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	if err := r.Break("drift"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, r.Break("drift"))
 	d, _ := r.start(t)
 	d.untilReady(t)
 	for i := range 9 { // round robin over three nodes: a session meets its own every third time

@@ -13,6 +13,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 )
 
 // wantMetrics fails the test unless the metrics have the lines.
@@ -41,31 +42,23 @@ func TestRestart(t *testing.T) {
 	r := newRig(t)
 	d, stop := r.start(t)
 	d.untilReady(t)
-	if err := r.Break("redis-down"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, r.Break("redis-down"))
 	until(t, "an incident", func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") })
 	since := d.activeFindings(t)
 	stop()
 
 	// This daemon never runs: it probes nothing, and writes only when it is closed.
 	next, err := Start(t.Context(), Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if got := (&running{Daemon: next}).activeFindings(t); !got.Equal(since) {
 		t.Errorf("got a finding that stands since %s, want %s", got, since)
 	}
 	wantMetrics(t, next.metrics, `stickwatch_incidents_total{cluster="shop",code="dependency_down"} 1`)
 	next.incidentService.setClusters(nil)
-	if err := next.close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, next.close(context.Background()))
 
 	last, err := Start(t.Context(), Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer func() { _ = last.close(context.Background()) }()
 	if open := last.incidentService.open(); len(open) > 0 {
 		t.Errorf("got %d open incidents, want what was decided before the end", len(open))
@@ -78,13 +71,9 @@ func TestRestartWithoutAReceiver(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	next, err := Start(t.Context(), Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	waits := alerting.Notification{ID: "1/former/1", Receiver: "former", Kind: alerting.NotificationFired, At: time.Now()}
-	if err := errors.Join(next.history.Commit(t.Context(), stepWith(waits)), next.close(context.Background())); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, errors.Join(next.history.Commit(t.Context(), stepWith(waits)), next.close(context.Background())))
 	d, _ := r.start(t)
 	until(t, "a dead letter", func() bool {
 		dead, err := d.history.DeadLetters(t.Context(), 1)

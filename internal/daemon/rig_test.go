@@ -23,6 +23,7 @@ import (
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 )
 
 // A rig is a demo cluster and a configuration that watches it.
@@ -38,9 +39,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	cluster, err := demo.Start(demo.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(cluster.Close)
 	r := &rig{Cluster: cluster, dir: t.TempDir(), receiver: &receiver{}}
 	r.text = r.file("shop")
@@ -154,9 +153,7 @@ func (r *rig) start(t *testing.T) (d *running, stop func()) {
 		Notifier: r.notifier, AdminSocket: shortPath(t),
 		Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- one.Run(ctx) }()
@@ -175,9 +172,7 @@ func (r *rig) start(t *testing.T) (d *running, stop func()) {
 func shortPath(t *testing.T) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "stickwatch-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(func() { os.RemoveAll(folder) })
 	return filepath.Join(folder, "s")
 }
@@ -202,9 +197,7 @@ type running struct {
 func (r *running) ask(t *testing.T, method, path, body string) (int, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, r.url+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -215,14 +208,10 @@ func (r *running) ask(t *testing.T, method, path, body string) (int, []byte) {
 		},
 	}}}
 	res, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return res.StatusCode, answer
 }
 
@@ -260,9 +249,7 @@ func (r *running) activeFindings(t *testing.T) time.Time {
 func (r *running) pending(t *testing.T) map[string]int {
 	t.Helper()
 	pending, err := r.history.Pending(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return pending
 }
 

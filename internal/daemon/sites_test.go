@@ -15,6 +15,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/history"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/internal/web"
 	"stickwatch/probes"
 )
@@ -31,9 +32,7 @@ func newSiteRig(t *testing.T) *siteRig {
 	t.Helper()
 	f := &siteRig{newFleetRig(t, 1), make(map[string]*cable)}
 	balancer, err := url.Parse(f.Balancer.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	f.edit = func(name, text string) string {
 		text = strings.ReplaceAll(text, balancer.Host, f.ways[name].Addr().String())
 		text = strings.Replace(text, "    timeout: 1s\n", "    timeout: 1s\n    sites: [beijing, shanghai, tokyo]\n", 1)
@@ -61,9 +60,7 @@ func (f *siteRig) open(t *testing.T) (causes []string) {
 	t.Helper()
 	f.state(t)
 	list, err := f.reader.Incidents(t.Context(), history.IncidentQuery{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, i := range list {
 		if i.State != alerting.Resolved {
 			causes = append(causes, i.Cluster+" "+i.Cause.Key())
@@ -148,9 +145,7 @@ func sitesDaemon(t *testing.T) (*Daemon, *diskFixture) {
 	w := newDiskFixture(t)
 	w.setClusters([]string{"shop"})
 	schedule, err := monitor.NewSchedule(slog.New(slog.DiscardHandler), monitor.ScheduleObserver{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	d := &Daemon{
 		history: w.db, metrics: w.metrics, incidentService: w.incidentService, writeQueue: w.queue, logger: slog.New(slog.DiscardHandler),
 		clock: newSteadyClock(), page: web.NewLive(), schedule: schedule,
@@ -182,9 +177,7 @@ func TestSitesForgotten(t *testing.T) {
 			if got := metricsOf(t, w.metrics); !strings.Contains(got, metric) {
 				t.Fatalf("got no verdict in %s", got)
 			}
-			if err := forget(d); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, forget(d))
 			d.judgeSites()
 			if got := metricsOf(t, w.metrics); strings.Contains(got, metric) || len(d.fleet.judges) > 0 {
 				t.Errorf("got judges %v and metrics %s", d.fleet.judges, got)
@@ -226,9 +219,7 @@ func TestSitesSummary(t *testing.T) {
 		return checks.Move{At: from.Add(time.Minute), Cluster: cluster, From: "n1", To: "n2", Session: session}
 	}
 	w.db.Record(history.Batch{Moves: []checks.Move{move("shop@x", "s1"), move("shop@y", "s2"), move("other", "s3")}})
-	if err := w.db.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, w.db.Flush(t.Context()))
 	w.setDeployments([]alerting.Deployment{{ID: "1", Cluster: "shop", Name: "4.2", From: from, To: from.Add(2 * time.Minute)}})
 	var lost []checks.Request
 	for _, session := range []probes.Fingerprint{"s2", "s4", "s5", "s5"} {
@@ -236,15 +227,11 @@ func TestSitesSummary(t *testing.T) {
 	}
 	for range 2 { // it is read again
 		body, err := json.Marshal(storedSnapshot{Lost: lost})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		d.useSnapshot(d.active.Load(), history.StoredSnapshot{Cluster: "shop@y", At: now, Body: body})
 	}
 	d.sumUpDeployments(t.Context())
-	if err := w.queue.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, w.queue.Flush(t.Context()))
 	n, ok, err := w.db.Claim(t.Context(), "ops", time.Now(), time.Minute)
 	if err != nil || !ok || n.Deployment == nil || n.Deployment.Moved != 2 || n.Deployment.Lost != 3 {
 		t.Errorf("got %+v, %t and error %v, want a summary with 2 moved and 3 lost sessions", n.Deployment, ok, err)
@@ -260,17 +247,13 @@ func TestSitesHistory(t *testing.T) {
 	measured := node
 	measured.Cluster = "shop@x"
 	w.db.Record(history.Batch{Samples: []checks.Sample{{Target: measured, At: at, OK: true, Latency: time.Millisecond, Status: 200}}})
-	if err := w.db.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, w.db.Flush(t.Context()))
 	shown, ctx, span := d.webHistory(), t.Context(), checks.Span{From: at.Add(-time.Minute), To: at.Add(time.Minute)}
 	uptimes, err1 := shown.Uptimes(ctx, "shop", span)
 	latencies, err2 := shown.Latencies(ctx, "shop", span)
 	points, err3 := shown.Points(ctx, []checks.Target{node}, span, time.Minute)
 	days, err4 := shown.Days(ctx, []checks.Target{node}, span.To, 2)
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, errors.Join(err1, err2, err3, err4))
 	if len(uptimes) != 1 || uptimes[0].Target != node {
 		t.Errorf("got uptimes %+v", uptimes)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 // clockFile is the environment variable with the file that says by how many seconds the wall clock of
@@ -71,9 +72,7 @@ type wallClock struct{ file string }
 func (f *fleetRig) setClocks(t *testing.T, instances ...string) map[string]wallClock {
 	t.Helper()
 	binary, err := skewable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	clocks := make(map[string]wallClock)
 	for _, name := range instances {
 		clocks[name] = wallClock{filepath.Join(f.dir, name+".clock")}
@@ -91,9 +90,7 @@ func (f *fleetRig) setClocks(t *testing.T, instances ...string) map[string]wallC
 func (c wallClock) set(t *testing.T, off time.Duration) {
 	t.Helper()
 	next := c.file + ".next"
-	if err := os.WriteFile(next, fmt.Append(nil, int(off.Seconds())), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(next, fmt.Append(nil, int(off.Seconds())), 0o600))
 	if err := os.Rename(next, c.file); err != nil {
 		t.Fatal(err)
 	}
@@ -115,9 +112,7 @@ func TestFleetClocks(t *testing.T) {
 	clocks["b"].set(t, 0)
 	f.probedNow(t, "one is put right")
 	began := time.Now()
-	if err := f.Break("redis-down"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, f.Break("redis-down"))
 	var list []apiIncident
 	await(t, time.Minute, "an incident of each cluster", func() bool {
 		list, _ = f.running["a"].incidents(t.Context())
@@ -138,9 +133,7 @@ func TestFleetClocks(t *testing.T) {
 func (f *fleetRig) targets(t *testing.T, cluster string) (targets []checks.Target) {
 	t.Helper()
 	uptimes, err := f.reader.Uptimes(t.Context(), cluster, checks.Span{From: time.Now().Add(-24 * time.Hour), To: time.Now().Add(24 * time.Hour)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, u := range uptimes {
 		targets = append(targets, u.Target)
 	}
@@ -156,9 +149,7 @@ func (f *fleetRig) probedNow(t *testing.T, when string) {
 		await(t, time.Minute, cluster+" is probed when "+when, func() bool {
 			targets := f.targets(t, cluster)
 			points, err := f.reader.Points(t.Context(), targets, span, time.Second)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			seconds := make(map[time.Time]bool)
 			for _, list := range points {
 				for _, p := range list {

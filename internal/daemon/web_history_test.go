@@ -9,6 +9,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/internal/config"
+	"stickwatch/internal/must"
 )
 
 // TestHistoryIsBoundedAsConfigured, in time and in size.
@@ -43,9 +44,7 @@ func TestRefresher(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.afterChange(ctx); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, s.afterChange(ctx))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("heeded (-want +got):\n%s", diff)
 	}

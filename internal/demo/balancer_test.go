@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
 )
@@ -42,9 +43,7 @@ func startBehind(t *testing.T, n int, c BalancerConfig) *testCluster {
 	}
 	c.Servers, c.FailTimeout, c.UpstreamHeader, c.ClientIPHeader = servers, time.Hour, "X-Upstream", clientHeader
 	b, err := StartBalancer(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(b.Close)
 	l.balancer = b
 	return l
@@ -111,9 +110,7 @@ func TestBalancerEjects(t *testing.T) {
 	l.nodes[0].Stop()
 	v := newBrowser(t)
 	l.want("with max_fails 2", l.upstreamsTriedBy(v, 4), "200: 0, 1", "200: 0, 1", "200: 1", "200: 1")
-	if err := l.nodes[0].Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, l.nodes[0].Start())
 	l.want("started again within fail_timeout", l.upstreamsTriedBy(v, 2), "200: 1", "200: 1")
 	l.nodes[1].Set(NodeFaults{Failing: "/"})
 	l.want("an answer is an answer", l.upstreamsTriedBy(v, 2), "500: 1", "500: 1")
@@ -127,9 +124,7 @@ func TestBalancerWithoutServers(t *testing.T) {
 	v := newBrowser(t)
 	l.want("all down", l.upstreamsTriedBy(v, 3), "502: 0, 1", "502: demo", "502: demo")
 	for _, n := range l.nodes {
-		if err := n.Start(); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, n.Start())
 	}
 	l.want("started again within fail_timeout", l.upstreamsTriedBy(v, 1), "502: demo")
 }
@@ -139,9 +134,7 @@ func TestBalancerNeverEjectsTheOnlyServer(t *testing.T) {
 	l.nodes[0].Stop()
 	v := newBrowser(t)
 	l.want("down", l.upstreamsTriedBy(v, 2), "502: 0", "502: 0")
-	if err := l.nodes[0].Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, l.nodes[0].Start())
 	l.want("up", l.upstreamsTriedBy(v, 1), "200: 0")
 }
 
@@ -222,9 +215,7 @@ func TestBalancerWorkersCountSeparately(t *testing.T) {
 	v := newBrowser(t, clientHeader+": "+client.String())
 	l.nodes[0].Stop()
 	l.want("connections in turn", l.upstreamsTriedBy(v, 6), "200: 0, 1", "200: 0, 1", "200: 0, 1", "200: 1", "200: 1", "200: 1")
-	if err := l.nodes[0].Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, l.nodes[0].Start())
 
 	l = startBehind(t, 2, BalancerConfig{MaxFails: 1, Workers: 2})
 	client, _ = balance.ClientFor(balance.IPHash(l.balancer.config.Servers), 0, 0)
@@ -251,9 +242,7 @@ func TestBalancerFaults(t *testing.T) {
 		t.Errorf("stopped: got %v, want a refused connection", err)
 	}
 	l.balancer.Set(BalancerFaults{})
-	if err := l.balancer.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, l.balancer.Start())
 	l.want("healed", l.upstreamsTriedBy(v, 1), "200: 2")
 }
 
@@ -262,9 +251,7 @@ func TestBalancerHidesTheNodesClock(t *testing.T) {
 	l := startBehind(t, 1, BalancerConfig{})
 	l.nodes[0].Set(NodeFaults{ClockOffset: 24 * time.Hour})
 	date, err := http.ParseTime(newBrowser(t).get(l.balancer.URL()).Header.Get("Date"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if time.Until(date) > time.Hour {
 		t.Errorf("Date %v is the node's", date)
 	}
@@ -285,9 +272,7 @@ func TestBalancerPassesWebSockets(t *testing.T) {
 	if _, _, err := c.Read(t.Context()); err == nil {
 		t.Error("the WebSocket outlives the balancer")
 	}
-	if err := l.balancer.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, l.balancer.Start())
 	l.balancer.Set(BalancerFaults{NoUpgrade: true})
 	if _, status := dialWebSocket(t, l.balancer.Addr(), ""); status != http.StatusBadRequest {
 		t.Errorf("no upgrade: status %d, want 400", status)

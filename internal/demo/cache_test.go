@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"stickwatch/internal/must"
 )
 
 // cachedSessions sends two requests of each of two clients, in turn, and returns the
@@ -47,9 +49,7 @@ func TestCacheLeaksSessions(t *testing.T) {
 	if got := cachedSessions(t, c); got != "aaaa" {
 		t.Errorf("as a fault: sessions %q, want one", got)
 	}
-	if err := c.Heal(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, c.Heal())
 	if got := cachedSessions(t, c); got != "abab" {
 		t.Errorf("healed: sessions %q, want two", got)
 	}

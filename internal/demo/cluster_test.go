@@ -10,15 +10,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes/balance"
 )
 
 func startCluster(t *testing.T, c Config) *Cluster {
 	t.Helper()
 	cluster, err := Start(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(cluster.Close)
 	return cluster
 }
@@ -103,9 +102,7 @@ func TestFaultsThatMoveClients(t *testing.T) {
 	for name, want := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := startCluster(t, Config{})
-			if err := c.Break(name); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, c.Break(name))
 			if diff := cmp.Diff(want, newBrowserSet(t, c).nodes()); diff != "" {
 				t.Errorf("nodes (-want +got):\n%s", diff)
 			}
@@ -118,9 +115,7 @@ func TestHealUndoesEveryFault(t *testing.T) {
 	for _, f := range Faults() {
 		t.Run(f.Name, func(t *testing.T) {
 			c := startCluster(t, Config{Nodes: 2})
-			if err := c.Break(f.Name); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, c.Break(f.Name))
 			if err := c.Heal(); err != nil {
 				t.Fatal(err)
 			}
@@ -138,9 +133,7 @@ func TestHealUndoesEveryFault(t *testing.T) {
 
 func TestDrift(t *testing.T) {
 	c := startCluster(t, Config{Shared: true, Workers: 1})
-	if err := c.Break("drift"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, c.Break("drift"))
 	e := newBrowserSet(t, c)
 	seen, ids := map[string]bool{}, map[string]bool{}
 	for range 3 {
@@ -158,9 +151,7 @@ func TestNodeDownFailsOver(t *testing.T) {
 		c := startCluster(t, Config{Shared: shared})
 		e := newBrowserSet(t, c)
 		_, before := e.get(1, "/cluster/test?key1=41")
-		if err := c.Break("node-down"); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, c.Break("node-down"))
 		status, after := e.get(1, "/cluster/test")
 		if kept := strings.Contains(after.Body, "key1=41\n"); status != "200" || kept != shared {
 			t.Errorf("shared %v: status %s, session kept %v", shared, status, kept)
@@ -174,9 +165,7 @@ func TestNodeDownFailsOver(t *testing.T) {
 func TestEjectedNodeIsWell(t *testing.T) {
 	c := startCluster(t, Config{})
 	e := newBrowserSet(t, c)
-	if err := c.Break("ejected"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, c.Break("ejected"))
 	if got := e.nodes(); slices.Contains(got, "node2") || got[0] != "node1" || got[2] != "node3" {
 		t.Errorf("clients are at %q, want none at node2 and the others where they were", got)
 	}
@@ -187,9 +176,7 @@ func TestEjectedNodeIsWell(t *testing.T) {
 
 func TestSplit(t *testing.T) {
 	c := startCluster(t, Config{})
-	if err := c.Break("split"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, c.Break("split"))
 	e := newBrowserSet(t, c)
 	seen := map[string]int{}
 	for range 6 {
@@ -203,9 +190,7 @@ func TestSplit(t *testing.T) {
 
 func TestRedisDownPausesEveryNode(t *testing.T) {
 	c := startCluster(t, Config{})
-	if err := c.Break("redis-down"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, c.Break("redis-down"))
 	if err := c.Redis.ping(t.Context()); err == nil {
 		t.Error("Redis answers")
 	}
@@ -227,9 +212,7 @@ func TestFaultsSeenOnNodes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		c := startCluster(t, Config{})
-		if err := c.Break(tt.name); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, c.Break(tt.name))
 		for i, n := range c.Nodes {
 			want := tt.healthy
 			if i == 1 {
@@ -244,9 +227,7 @@ func TestFaultsSeenOnNodes(t *testing.T) {
 
 func TestStartOrder(t *testing.T) {
 	c := startCluster(t, Config{})
-	if err := c.Break("start-order"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, c.Break("start-order"))
 	first, second := c.Nodes[0].process.Load().since, c.Nodes[1].process.Load().since
 	if !first.After(second) {
 		t.Errorf("node1 is up since %v, want it after node2's %v", first, second)

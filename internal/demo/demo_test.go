@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"go.uber.org/goleak"
 )
 
@@ -24,9 +26,7 @@ type browser struct {
 func newBrowser(t *testing.T, lines ...string) *browser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	v := &browser{t: t, header: make(http.Header), client: &http.Client{
 		Jar:           jar,
 		Transport:     &http.Transport{DisableKeepAlives: true},
@@ -78,9 +78,7 @@ func (b *browser) get(url string) reply {
 func startNode(t *testing.T, c NodeConfig) *Node {
 	t.Helper()
 	n, err := StartNode(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(n.Close)
 	return n
 }

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"sync"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // TestEndpointAmidForks stops and starts an endpoint while processes are started, each
@@ -26,9 +28,7 @@ func TestEndpointAmidForks(t *testing.T) {
 	e := newEndpoint("", leave)
 	defer e.close()
 	for range 500 {
-		if err := e.start(); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, e.start())
 		e.stop()
 	}
 }
@@ -37,9 +37,7 @@ func TestEndpointAmidForks(t *testing.T) {
 func TestEndpointTaken(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer ln.Close()
 	e := newEndpoint(ln.Addr().String(), leave)
 	if err := e.start(); err == nil {

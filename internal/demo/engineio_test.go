@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 )
@@ -103,9 +105,7 @@ func TestEngineIOForgets(t *testing.T) {
 		t.Error("the sid is known, want it forgotten")
 	}
 	n.Set(NodeFaults{})
-	if err := n.Restart(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, n.Restart())
 	if known(n, sid) {
 		t.Error("the sid is known after a restart")
 	}
@@ -138,17 +138,13 @@ func dialWebSocket(t *testing.T, addr, query string) (*websocket.Conn, int) {
 
 func sendPacket(t *testing.T, c *websocket.Conn, packet string) {
 	t.Helper()
-	if err := c.Write(t.Context(), websocket.MessageText, []byte(packet)); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, c.Write(t.Context(), websocket.MessageText, []byte(packet)))
 }
 
 func receivePacket(t *testing.T, c *websocket.Conn) string {
 	t.Helper()
 	_, packet, err := c.Read(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return string(packet)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes/balance"
 )
 
@@ -235,7 +236,5 @@ func TestReloadForgetsTheStickTable(t *testing.T) {
 // operate fails the test if an operation has failed.
 func operate(t *testing.T, err error) {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 }

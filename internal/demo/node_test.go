@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -103,9 +105,7 @@ func TestStopKeepsTheAddress(t *testing.T) {
 		if _, err := v.try(t.Context(), http.MethodGet, url, ""); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Fatalf("stopped: got %v, want a refused connection", err)
 		}
-		if err := errors.Join(n.Start(), n.Start()); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, errors.Join(n.Start(), n.Start()))
 		if n.URL() != url {
 			t.Fatalf("started again at %q, want %q", n.URL(), url)
 		}
@@ -189,9 +189,7 @@ func TestFaultsWithoutAnswer(t *testing.T) {
 	}
 	n.Set(NodeFaults{Mode: Endless})
 	resp, err := newBrowser(t).client.Get(n.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer resp.Body.Close()
 	if got, _ := io.CopyN(io.Discard, resp.Body, 4<<20); got != 4<<20 {
 		t.Errorf("endless: it ended after %d bytes", got)
@@ -218,9 +216,7 @@ func TestDelayAndClock(t *testing.T) {
 		t.Errorf("answered after %v, want 20ms or more", took)
 	}
 	date, err := http.ParseTime(r.Header.Get("Date"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if ahead := date.Sub(sent); ahead < time.Hour-time.Second {
 		t.Errorf("the clock is ahead by %v, want 1h", ahead)
 	}
@@ -238,9 +234,7 @@ func TestFaultsAddUp(t *testing.T) {
 func readStatus(t *testing.T, n *Node) status {
 	t.Helper()
 	var s status
-	if err := json.Unmarshal([]byte(newBrowser(t).get(n.URL()+"/status").Body), &s); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, json.Unmarshal([]byte(newBrowser(t).get(n.URL()+"/status").Body), &s))
 	return s
 }
 
@@ -282,9 +276,7 @@ func TestStatusHasTheDocumentedKeys(t *testing.T) {
 		"memory":{"current":0,"max":0},"connections":{"total":0,"current":0,"max":0},"messages":{"processed":0},
 		"restCalls":{"received":0},"up_since":"","pid":0}}`
 	var want, got any
-	if err := json.Unmarshal([]byte(example), &want); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, json.Unmarshal([]byte(example), &want))
 	if err := json.Unmarshal([]byte(newBrowser(t).get(n.URL()+"/status").Body), &got); err != nil {
 		t.Fatal(err)
 	}
@@ -311,9 +303,7 @@ func TestRestartShowsInStatus(t *testing.T) {
 	if got, want := before.Main.UpSince, "2018-4-8 02:12:42"; got != want {
 		t.Errorf("up_since %q, want %q", got, want)
 	}
-	if err := n.Restart(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, n.Restart())
 	after := readStatus(t, n)
 	if before.Main.PID == after.Main.PID || before.Main.UpSince == after.Main.UpSince || after.Main.RESTCalls.Received != 1 {
 		t.Errorf("still the same process: %+v, then %+v", before.Main, after.Main)

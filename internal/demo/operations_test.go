@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
 )
@@ -57,15 +58,11 @@ func TestSwitch(t *testing.T) {
 	c := startCluster(t, Config{})
 	before, browsers := c.Balancer.Servers(), clients(t, 30)
 	started, err := c.Switch()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff(oracle(30, "node4", "node5", "node6"), nodesOf(c, browsers)); diff != "" || len(started) != 3 {
 		t.Errorf("started %q (-want +got):\n%s", started, diff)
 	}
-	if err := c.Balancer.Reload(before); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, c.Balancer.Reload(before))
 	if diff := cmp.Diff(oracle(30, "node1", "node2", "node3"), nodesOf(c, browsers)); diff != "" {
 		t.Errorf("after the way back (-want +got):\n%s", diff)
 	}
@@ -89,9 +86,7 @@ func TestReloadPlacesByTheNewList(t *testing.T) {
 		{"disable node1", func() error { return c.SetServerState("node1", ServerDisabled) }, []string{"-node1", "node2", "node3", "-node4"}},
 		{"enable node1", func() error { return c.SetServerState("node1", ServerReady) }, []string{"node1", "node2", "node3", "-node4"}},
 	} {
-		if err := step.apply(); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, step.apply())
 		if diff := cmp.Diff(oracle(len(browsers), step.want...), nodesOf(c, browsers)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", step.name, diff)
 		}
@@ -106,9 +101,7 @@ func TestReloadResetsEjection(t *testing.T) {
 		l.nodes[0].Stop()
 		v := newBrowser(t)
 		l.want("ejects", l.upstreamsTriedBy(v, 2), "200: 0, 1", "200: 1")
-		if err := l.balancer.Reload(l.balancer.Servers()); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, l.balancer.Reload(l.balancer.Servers()))
 		l.want("tries again", l.upstreamsTriedBy(v, 2), "200: 0, 1", "200: 1")
 	}
 }
@@ -138,9 +131,7 @@ func TestNodeOperations(t *testing.T) {
 	_, before := e.get(1, "/cluster/test?key1=41")
 	since := c.Nodes[1].process.Load()
 	for _, apply := range []func(string) error{c.StopNode, c.StartNode} {
-		if err := apply("node2"); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, apply("node2"))
 	}
 	if c.Nodes[1].process.Load() == since {
 		t.Error("a stopped node starts as the process that it was")
@@ -164,9 +155,7 @@ func TestScaleOutStartsANode(t *testing.T) {
 	c := startCluster(t, Config{Shared: true})
 	began := time.Now()
 	n, err := c.ScaleOut()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if n.ID() != "node4" || len(c.Nodes) != 4 || n.store() != c.Nodes[0].store() || n.process.Load().since.Before(began) {
 		t.Errorf("got %s of %d nodes, up since %v", n.ID(), len(c.Nodes), n.process.Load().since)
 	}
@@ -180,9 +169,7 @@ func TestOperationsRefuse(t *testing.T) {
 	if err := c.AddServer("node1"); err == nil || !strings.Contains(err.Error(), `"node1"`) {
 		t.Errorf("adding node1: got %v, want an error that names it", err)
 	}
-	if err := c.RemoveServer("node1"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, c.RemoveServer("node1"))
 	if err := c.RemoveServer("node1"); err == nil {
 		t.Error("a server was removed twice")
 	}

@@ -6,13 +6,13 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 func TestRedis(t *testing.T) {
 	s, err := startRedis(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer s.endpoint.close()
 	if err := s.ping(t.Context()); err != nil {
 		t.Errorf("up: %v", err)
@@ -21,9 +21,7 @@ func TestRedis(t *testing.T) {
 	if err := s.ping(t.Context()); err == nil {
 		t.Error("stopped, and it answers")
 	}
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, s.Start())
 	if err := s.ping(t.Context()); err != nil {
 		t.Errorf("started again: %v", err)
 	}
@@ -31,9 +29,7 @@ func TestRedis(t *testing.T) {
 
 func TestRedisAnswers(t *testing.T) {
 	s, err := startRedis(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer s.endpoint.close()
 	tests := []struct{ name, sent, want string }{
 		{"what clients say first", "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n", "-ERR unknown command\r\n"},
@@ -46,9 +42,7 @@ func TestRedisAnswers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "redis://"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			defer conn.Close()
 			io.WriteString(conn, tt.sent)
 			conn.(*net.TCPConn).CloseWrite()

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 )
 
 // TestScenariosCanBeRepeated: each step works on the cluster that the scenario leaves.
@@ -13,9 +14,7 @@ func TestScenariosCanBeRepeated(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			c, err := demo.Start(demo.Config{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			defer c.Close()
 			for range 2 {
 				for _, step := range s.Steps {

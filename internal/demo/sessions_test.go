@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -54,9 +56,7 @@ func TestSessionFaults(t *testing.T) {
 			n := startNode(t, NodeConfig{ID: "node1", Store: tt.store})
 			v := newBrowser(t)
 			before := v.get(n.URL() + "/cluster/test?key1=41")
-			if err := tt.breaks(n); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, tt.breaks(n))
 			after := v.get(n.URL() + "/cluster/test")
 			if kept := shownID(t, before) == shownID(t, after); kept != tt.kept {
 				t.Errorf("id kept: %v, want %v", kept, tt.kept)
@@ -143,9 +143,7 @@ func TestStoreFails(t *testing.T) {
 func TestStoreIsBounded(t *testing.T) {
 	m := NewStore()
 	for i := range maxSessions + 1 {
-		if err := m.Put(t.Context(), fmt.Sprint(i), Session{}); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, m.Put(t.Context(), fmt.Sprint(i), Session{}))
 	}
 	for id, want := range map[string]bool{"0": false, "1": true, fmt.Sprint(maxSessions): true} {
 		if _, known, _ := m.Get(t.Context(), id); known != want {

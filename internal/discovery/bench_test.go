@@ -9,19 +9,16 @@ import (
 	"github.com/miekg/dns"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
 // BenchmarkUpdate measures a question whose answer has not changed.
 func BenchmarkUpdate(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "targets.json")
-	if err := os.WriteFile(path, []byte(`[{"targets": ["127.0.0.1:8081", "127.0.0.1:8082", "127.0.0.1:8083"]}]`), 0o600); err != nil {
-		b.Fatal(err)
-	}
+	must.Succeed(b, os.WriteFile(path, []byte(`[{"targets": ["127.0.0.1:8081", "127.0.0.1:8082", "127.0.0.1:8083"]}]`), 0o600))
 	hourAgo := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(path, hourAgo, hourAgo); err != nil {
-		b.Fatal(err)
-	}
+	must.Succeed(b, os.Chtimes(path, hourAgo, hourAgo))
 	list := records(b, "app.internal. 30 IN A 127.0.0.2", "app.internal. 30 IN A 127.0.0.3", "app.internal. 30 IN A 127.0.0.4")
 	server := nameserver(b, func(_ dns.Question, reply *dns.Msg) { reply.Answer = list })
 	for name, from := range map[string]config.NodesFrom{

@@ -20,6 +20,7 @@ import (
 	"github.com/miekg/dns"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/must"
 	"stickwatch/internal/panics"
 	"stickwatch/probes"
 )
@@ -59,9 +60,7 @@ func listenBoth(t testing.TB) (net.PacketConn, net.Listener) {
 	t.Helper()
 	for range 20 {
 		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		tcp, err := net.Listen("tcp", udp.LocalAddr().String())
 		if err == nil {
 			return udp, tcp
@@ -98,9 +97,7 @@ func records(t testing.TB, lines ...string) (list []dns.RR) {
 	t.Helper()
 	for _, line := range lines {
 		r, err := dns.NewRR(line)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		list = append(list, r)
 	}
 	return list
@@ -182,9 +179,7 @@ func TestFile(t *testing.T) {
 	folder := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(folder, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.WriteFile(path, []byte(text), 0o600))
 		return path
 	}
 	ofFile := func(path string) *Discovery {
@@ -207,9 +202,7 @@ func TestFile(t *testing.T) {
 		write("a.json", text)
 		want(t, d, failure, kept...)
 	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.Remove(path))
 	want(t, d, "no such file", kept...)
 	want(t, ofFile(write("b.yml", "- targets: [b:80, a:80, b:80]\n")), "", "b:80 http://b:80", "a:80 http://a:80")
 	want(t, ofFile(write("c.yml", "- target: [b:80]\n")), "field target not found")
@@ -219,9 +212,7 @@ func TestFile(t *testing.T) {
 // answer is used when it comes.
 func TestHungFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.json")
-	if err := os.WriteFile(path, []byte(`[{"targets": ["10.0.0.2:80"]}]`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(path, []byte(`[{"targets": ["10.0.0.2:80"]}]`), 0o600))
 	synctest.Test(t, func(t *testing.T) {
 		var readers atomic.Int32
 		answer := make(chan struct{})

@@ -14,6 +14,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/internal/history"
+	"stickwatch/internal/must"
 )
 
 // A database is the store of a fleet in memory.
@@ -156,9 +157,7 @@ func (d *database) start(t *testing.T, name string, clusters int) *testInstance 
 		Receive: func(history.MessageKind) {}, Logger: slog.New(slog.DiscardHandler),
 		Elapsed: func() time.Duration { return time.Since(began) + time.Second },
 	})
-	if err := i.Join(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, i.Join(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -212,9 +211,7 @@ func TestTakeover(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		sharedOut(t, clusters, b, c)
 		b.stop()
-		if err := b.Leave(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, b.Leave(t.Context()))
 		time.Sleep(time.Second)
 		sharedOut(t, clusters, c)
 	})

@@ -12,6 +12,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 // A replay is the load of the benchmarks: targets in clusters of 20, each probed every 10 seconds.
@@ -46,15 +47,11 @@ func BenchmarkBytesPerProbe(b *testing.B) {
 			write(b, db, batch)
 			at = at.Add(replayStep)
 			if at.Unix()%60 == 0 {
-				if err := db.maintain(b.Context(), at); err != nil {
-					b.Fatal(err)
-				}
+				must.Succeed(b, db.maintain(b.Context(), at))
 			}
 		}
 		used, err := db.engine.usedBytes(b.Context())
-		if err != nil {
-			b.Fatal(err)
-		}
+		must.Succeed(b, err)
 		n := float64(targets) * float64(day/replayStep)
 		b.ReportMetric(float64(used)/n, "bytes/probe")
 	}
@@ -79,9 +76,7 @@ func BenchmarkCommit(b *testing.B) {
 		s := WriteSet{}
 		s.Incidents = append(s.Incidents, incident(id))
 		s.Notifications = append(s.Notifications, notification(id, "ops", id))
-		if err := db.Commit(b.Context(), s); err != nil {
-			b.Fatal(err)
-		}
+		must.Succeed(b, db.Commit(b.Context(), s))
 	}
 }
 
@@ -126,9 +121,7 @@ func measureRows(b *testing.B, db *DB) {
 func openedAt(b *testing.B, path string) *DB {
 	b.Helper()
 	db, err := open(b.Context(), Config{Path: path, Queue: 1 << 20, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return replayEnd }})
-	if err != nil {
-		b.Fatal(err)
-	}
+	must.Succeed(b, err)
 	b.Cleanup(func() { db.Close(context.WithoutCancel(b.Context())) })
 	return db
 }
@@ -136,9 +129,7 @@ func openedAt(b *testing.B, path string) *DB {
 func rowsIn(b *testing.B, db *DB) (n [levels]int64) {
 	b.Helper()
 	for l, table := range tables {
-		if err := db.pool.QueryRowContext(b.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n[l]); err != nil {
-			b.Fatal(err)
-		}
+		must.Succeed(b, db.pool.QueryRowContext(b.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n[l]))
 	}
 	return n
 }
@@ -147,9 +138,7 @@ func rowsIn(b *testing.B, db *DB) (n [levels]int64) {
 func measureQueries(b *testing.B, path string) {
 	now := replayEnd
 	db, err := Open(b.Context(), Config{Path: path, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
-	if err != nil {
-		b.Fatal(err)
-	}
+	must.Succeed(b, err)
 	defer db.Close(context.WithoutCancel(b.Context()))
 	cluster := func(i int) (all []checks.Target) {
 		for n := i % replayClusters; n < replayTargets; n += replayClusters {
@@ -264,9 +253,7 @@ func benchmarkQuery(b *testing.B, db *DB, ask func(i int) error) {
 		}
 		db.Record(batch)
 		began := time.Now()
-		if err := ask(len(took) % replayTargets); err != nil {
-			b.Fatal(err)
-		}
+		must.Succeed(b, ask(len(took)%replayTargets))
 		took = append(took, time.Since(began))
 	}
 	slices.Sort(took)
@@ -283,19 +270,13 @@ func fill(b *testing.B, path string) {
 		past.Targets = append(past.Targets, replayTarget(i))
 	}
 	c := Config{Path: path, Queue: 1 << 20, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return replayEnd }}
-	if err := Fill(b.Context(), c, past); err != nil {
-		b.Fatal(err)
-	}
+	must.Succeed(b, Fill(b.Context(), c, past))
 	db := openedAt(b, path)
 	used, err := db.engine.usedBytes(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
+	must.Succeed(b, err)
 	n := rowsIn(b, db)
 	b.Logf("%d MB for %d days of %d targets: %v rows", used/1e6, replayDays, replayTargets, n)
-	if err := db.Close(b.Context()); err != nil {
-		b.Fatal(err)
-	}
+	must.Succeed(b, db.Close(b.Context()))
 }
 
 // BenchmarkCluster measures the queries of the overview for a cluster of 100 nodes with six
@@ -309,9 +290,7 @@ func BenchmarkCluster(b *testing.B) {
 		all = append(all, of)
 		write(b, db, Batch{Samples: every(of, testTime.Add(-6*time.Hour), 10*time.Second, 6*360)})
 	}
-	if err := db.maintain(b.Context(), testTime); err != nil {
-		b.Fatal(err)
-	}
+	must.Succeed(b, db.maintain(b.Context(), testTime))
 	span := checks.Span{From: testTime.Add(-6 * time.Hour), To: testTime}
 	b.Run("points", func(b *testing.B) {
 		for b.Loop() {

@@ -11,6 +11,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -46,9 +47,7 @@ func copied(t *testing.T, from *DB, to string) {
 		}
 	}
 	fill("a", first)
-	if err := from.AddSilence(t.Context(), alerting.Silence{ID: "s1", Cluster: "shop", From: testTime, To: testTime.Add(time.Hour)}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, from.AddSilence(t.Context(), alerting.Silence{ID: "s1", Cluster: "shop", From: testTime, To: testTime.Add(time.Hour)}))
 	if err := from.SaveCounters(t.Context(), map[string]float64{"rounds": 7}); err != nil {
 		t.Fatal(err)
 	}
@@ -58,16 +57,12 @@ func copied(t *testing.T, from *DB, to string) {
 	} else if _, incomplete := errors.AsType[*IncompleteCopyError](err); !incomplete || !strings.Contains(err.Error(), "history copy FROM TO") {
 		t.Errorf("got error %v, want that the copy is incomplete", err)
 	}
-	if err := from.maintain(t.Context(), testTime); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, from.maintain(t.Context(), testTime))
 	if _, err := Copy(t.Context(), from.config.Path, to, nil); err != nil {
 		t.Fatal(err)
 	}
 	fill("b", testTime.Add(-8*time.Hour))
-	if err := from.Delivered(t.Context(), "a/ops/1", alerting.DeliveryRef{Thread: "C1/1"}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, from.Delivered(t.Context(), "a/ops/1", alerting.DeliveryRef{Thread: "C1/1"}))
 	if err := from.maintain(t.Context(), testTime); err != nil {
 		t.Fatal(err)
 	}
@@ -75,17 +70,13 @@ func copied(t *testing.T, from *DB, to string) {
 		t.Fatal(err)
 	}
 	daemon, err := Open(t.Context(), Config{Path: to, Logger: from.config.Logger, Now: from.config.Now, Flush: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff(contentOf(t, from), contentOf(t, daemon), kept); diff != "" {
 		t.Errorf("content (-original +copy):\n%s", diff)
 	}
 	commit(t, daemon, notification("c/ops/1", "ops", "c")) // with ids after those of the copy
 	write(t, daemon, Batch{Samples: every(node, testTime, time.Second, 3), Changes: []Change{{Cluster: "shop"}}})
-	if err := daemon.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, daemon.Close(t.Context()))
 	if _, err := Copy(t.Context(), from.config.Path, to, nil); !errors.Is(err, errOwnRows) {
 		t.Errorf("got error %v of a copy to a history that a daemon has used, want %v", err, errOwnRows)
 	}
@@ -101,14 +92,10 @@ func interrupted(t *testing.T, from, to string) {
 		}
 	}()
 	source, err := OpenReader(t.Context(), from)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer source.Close()
 	target, err := open(t.Context(), Config{Path: to})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer target.Close(t.Context())
 	c := copier{from: source, to: target, copied: make(Copied), progress: func(all Copied) {
 		if all["samples"] > 0 {

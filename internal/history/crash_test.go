@@ -15,6 +15,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 // killedPID is the environment variable that makes this test binary a process that commits to
@@ -76,12 +77,8 @@ func killed(t *testing.T, path string, after int) (ids []string) {
 	cmd.Env = append(os.Environ(), killedPID+"="+path)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
+	must.Succeed(t, cmd.Start())
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		ids = append(ids, lines.Text())
@@ -101,9 +98,7 @@ func killed(t *testing.T, path string, after int) (ids []string) {
 func allThere(t *testing.T, path string, ids []string) {
 	t.Helper()
 	db, err := open(t.Context(), Config{Path: path}) // checks the file
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer db.Close(t.Context())
 	for _, id := range ids {
 		if found, err := db.Incidents(t.Context(), IncidentQuery{ID: id}); err != nil || len(found) != 1 {
@@ -112,9 +107,7 @@ func allThere(t *testing.T, path string, ids []string) {
 	}
 	incidents, notifications := 0, 0
 	for table, n := range map[string]*int{"incidents": &incidents, "notices": &notifications} {
-		if err := db.pool.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+table).Scan(n); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, db.pool.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+table).Scan(n))
 	}
 	if incidents != notifications {
 		t.Errorf("got %d incidents and %d notices, want each with its own", incidents, notifications)

@@ -19,6 +19,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 // testTime is the current time of the tests.
@@ -35,9 +36,7 @@ func opened(t testing.TB, change ...func(*Config)) *DB {
 		f(&c)
 	}
 	db, err := open(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(func() {
 		if err := db.Close(context.WithoutCancel(t.Context())); err != nil && !errors.Is(err, sql.ErrConnDone) {
 			t.Logf("closing: %v", err)
@@ -58,18 +57,14 @@ func writerOf(db *DB) *sql.DB {
 func write(t testing.TB, db *DB, b Batch) {
 	t.Helper()
 	db.Record(b)
-	if err := db.flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.flush(t.Context()))
 }
 
 func TestOpenFileMode(t *testing.T) {
 	db := opened(t)
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		info, err := os.Stat(db.path + suffix)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		if got := info.Mode().Perm(); got != 0o600 {
 			t.Errorf("%s: got mode %o, want 600", info.Name(), got)
 		}
@@ -79,25 +74,17 @@ func TestOpenFileMode(t *testing.T) {
 func TestCloseKeepsRecorded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a?b#c%20.db") // special characters in a path have no meaning
 	db, err := Open(t.Context(), Config{Path: path, Flush: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	db.Record(Batch{Samples: []checks.Sample{{Target: node, At: testTime, OK: true, Status: 200, Latency: time.Millisecond}}})
-	if err := db.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Close(t.Context()))
 	if _, err := os.Stat(path); err != nil {
 		t.Fatal(err)
 	}
 	r, err := OpenReader(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer r.Close()
 	got, err := r.Points(t.Context(), []checks.Target{node}, checks.Span{From: testTime, To: testTime.Add(time.Minute)}, time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	want := []checks.Point{{At: testTime, Probes: 1, Mean: time.Millisecond, Max: time.Millisecond}}
 	if diff := cmp.Diff(want, got[node]); diff != "" {
 		t.Errorf("points (-want +got):\n%s", diff)
@@ -128,9 +115,7 @@ func TestOpenRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "sub", "stickwatch.db")
-			if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, os.Mkdir(filepath.Dir(path), 0o700))
 			tt.prepare(t, path)
 			_, err := open(t.Context(), Config{Path: path})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -172,13 +157,9 @@ func TestNewerErrorNamesBackup(t *testing.T) {
 		t.Errorf("got %q, which names a copy that there is none of", got)
 	}
 	sources, err := fs.Glob(migrations(), "*.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	backup := backupPath(path, int64(len(sources))+1)
-	if err := os.WriteFile(backup, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(backup, nil, 0o600))
 	if got := refusal(); !strings.Contains(got, backup) {
 		t.Errorf("got %q, want it to name %q", got, backup)
 	}
@@ -197,17 +178,13 @@ func TestMissingFileIsReported(t *testing.T) {
 			db := opened(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 			maintain := func() {
 				t.Helper()
-				if err := db.maintain(t.Context(), testTime); err != nil {
-					t.Fatal(err)
-				}
+				must.Succeed(t, db.maintain(t.Context(), testTime))
 			}
 			maintain()
 			if got := db.Stats().Damage; got != "" {
 				t.Errorf("got damage %q of a file that is there", got)
 			}
-			if err := lose(db.path); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, lose(db.path))
 			maintain()
 			maintain()
 			if got := db.Stats().Damage; !strings.Contains(got, "Restart stickwatch") {
@@ -234,16 +211,12 @@ func TestTruncatedFile(t *testing.T) {
 				t.Fatalf("got %+v of a file that is whole", got)
 			}
 			info, err := os.Stat(path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			size := 4096 * share
 			if share < 0 {
 				size += info.Size()
 			}
-			if err := os.Truncate(path, size); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, os.Truncate(path, size))
 			for range 3 {
 				db.engine.(*sqliteEngine).checkFilePresent()
 			}
@@ -262,9 +235,7 @@ func damage(t *testing.T, path string) {
 	t.Helper()
 	inFile(t, path)
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer file.Close()
 	if _, err := file.WriteAt([]byte(strings.Repeat("damage", 600)), 3*4096); err != nil {
 		t.Fatal(err)
@@ -275,17 +246,13 @@ func damage(t *testing.T, path string) {
 func inFile(t *testing.T, path string, statements ...string) {
 	t.Helper()
 	db, err := open(t.Context(), Config{Path: path})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, s := range statements {
 		if _, err := writerOf(db).ExecContext(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := db.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Close(t.Context()))
 }
 
 func TestOpenReaderNeedsAFile(t *testing.T) {
@@ -312,25 +279,17 @@ func TestMigrateKeepsACopy(t *testing.T) {
 		t.Errorf("a new history has the copy %q", got)
 	}
 	sources, err := fs.Glob(migrations(), "*.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	next := int64(len(sources)) + 1
 	dir := fstest.MapFS{fmt.Sprintf("%05d_more.sql", next): {Data: []byte("-- +goose Up\nALTER TABLE moves ADD COLUMN weather TEXT;\n")}}
 	for _, name := range sources {
 		source, err := fs.ReadFile(migrations(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		dir[name] = &fstest.MapFile{Data: source}
 	}
-	if err := migrate(t.Context(), writerOf(db), db.path, dir); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, migrate(t.Context(), writerOf(db), db.path, dir))
 	copied, err := OpenReader(t.Context(), backupPath(db.path, next))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer copied.Close()
 	if _, err := copied.Moves(t.Context(), "", checks.Span{}, 0); err != nil {
 		t.Errorf("reading the copy: %v", err)
@@ -348,32 +307,22 @@ func TestMigrateKeepsACopy(t *testing.T) {
 func TestMigrateNotificationTime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	old, err := openWriter(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer old.Close()
 	first, err := fs.ReadFile(migrations(), "00001_history.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := migrate(t.Context(), old, path, fstest.MapFS{"00001_history.sql": &fstest.MapFile{Data: first}}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
+	must.Succeed(t, migrate(t.Context(), old, path, fstest.MapFS{"00001_history.sql": &fstest.MapFile{Data: first}}))
 	fired, unnotified := incident("fired"), incident("untold")
 	fired.Fired = testTime.Add(1500 * time.Millisecond).In(time.FixedZone("", 8*3600))
 	for _, i := range []alerting.Incident{fired, unnotified} {
 		body, err := json.Marshal(i)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		const insert = "INSERT INTO incidents (id, cluster, state, started, body) VALUES (?, 'shop', 'resolved', 0, ?)"
 		if _, err := old.ExecContext(t.Context(), insert, i.ID, string(body)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := old.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, old.Close())
 	db := opened(t, func(c *Config) { c.Path = path })
 	for id, want := range map[string]sql.NullInt64{
 		"fired": {Int64: testTime.Add(time.Second).UnixMilli(), Valid: true}, "untold": {},
@@ -390,36 +339,24 @@ func TestMigrateNotificationTime(t *testing.T) {
 func TestMigrateToDeploymentsAndClusters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	old, err := openWriter(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer old.Close()
 	second := make(fstest.MapFS)
 	for _, name := range []string{"00001_history.sql", "00002_outbox.sql"} {
 		body, err := fs.ReadFile(migrations(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		second[name] = &fstest.MapFile{Data: body}
 	}
-	if err := migrate(t.Context(), old, path, second); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, migrate(t.Context(), old, path, second))
 	content, err := os.ReadFile(filepath.Join("testdata", "version2.sql"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if _, err := old.ExecContext(t.Context(), string(content)); err != nil {
 		t.Fatal(err)
 	}
-	if err := old.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, old.Close())
 	db := opened(t, func(c *Config) { c.Path = path })
 	state, err := db.Restore(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if len(state.Silences) != 1 || state.Silences[0].ID != "kept" {
 		t.Errorf("got silences %v, want the one that was no deployment's", state.Silences)
 	}
@@ -469,9 +406,7 @@ func wantClusters(t *testing.T, i alerting.Incident, cluster string) {
 // TestMigrationsHaveNoGaps checks the assumption of newestVersion.
 func TestMigrationsHaveNoGaps(t *testing.T) {
 	names, err := fs.Glob(migrations(), "*.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for i, name := range names {
 		if prefix := fmt.Sprintf("%05d_", i+1); !strings.HasPrefix(name, prefix) {
 			t.Errorf("migration %d is %s, want %s*.sql", i+1, name, prefix)

@@ -12,6 +12,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 // A testInstance is an instance of a fleet.
@@ -25,9 +26,7 @@ func joined(t *testing.T, path, name string) *testInstance {
 	t.Helper()
 	db := opened(t, func(c *Config) { c.Path, c.Instance = path, name })
 	fleet, err := db.Join()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(func() { fleet.Close() })
 	i := &testInstance{db, fleet}
 	i.beat(t)
@@ -37,9 +36,7 @@ func joined(t *testing.T, path, name string) *testInstance {
 func (i *testInstance) beat(t *testing.T) FleetState {
 	t.Helper()
 	state, err := i.Beat(t.Context(), Member{Site: "here", Digest: "d", Able: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return state
 }
 
@@ -47,9 +44,7 @@ func (i *testInstance) beat(t *testing.T) FleetState {
 func (i *testInstance) takes(t *testing.T, clusters ...string) bool {
 	t.Helper()
 	taken, ok, err := i.Take(t.Context(), clusters)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	own := make(map[string]int64)
 	for _, l := range i.beat(t).Leases {
 		if l.Owner == i.name {
@@ -98,9 +93,7 @@ func TestFenced(t *testing.T) {
 	if next.takes(t, "shop") {
 		t.Fatal("the cluster of a live instance was taken")
 	}
-	if err := former.Commit(t.Context(), former.writeSetOf("shop", "one")); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, former.Commit(t.Context(), former.writeSetOf("shop", "one")))
 	silent(t, former)
 	if !next.takes(t, "shop") {
 		t.Fatal("the cluster of a dead instance was not taken")
@@ -113,9 +106,7 @@ func TestFenced(t *testing.T) {
 		t.Errorf("a write set about another cluster: %v", err)
 	}
 	former.Record(Batch{Samples: append(samplesOf("shop", 10), samplesOf("wiki", 10)...)})
-	if err := former.flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, former.flush(t.Context()))
 	if got := rowsOf(t, former.DB)[samples]; got != 10 {
 		t.Errorf("got %d samples of the former owner, want those of its other cluster", got)
 	}
@@ -126,9 +117,7 @@ func TestFenced(t *testing.T) {
 		t.Errorf("a write set of the next owner: %v", err)
 	}
 	state, err := next.Restore(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var ids []string
 	for _, i := range state.Incidents {
 		ids = append(ids, i.ID)
@@ -145,15 +134,11 @@ func TestStoredForOthers(t *testing.T) {
 	path := startPostgres(t).schema(t)
 	a, b := joined(t, path, "a"), joined(t, path, "b")
 	a.takes(t, "shop", "blog", "wiki")
-	if err := a.PutSnapshots(t.Context(), map[string][]byte{"shop": []byte("{}"), "blog": []byte("{}")}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, a.PutSnapshots(t.Context(), map[string][]byte{"shop": []byte("{}"), "blog": []byte("{}")}))
 	read := func(known map[string]time.Time) map[string]time.Time {
 		t.Helper()
 		list, err := b.StoredSnapshots(t.Context(), time.UnixMilli(1), known)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		at := make(map[string]time.Time)
 		for _, s := range list {
 			at[s.Cluster] = s.At
@@ -176,9 +161,7 @@ func TestStoredForOthers(t *testing.T) {
 	stored := func() string {
 		t.Helper()
 		list, err := b.Canaries(t.Context(), []string{"shop", "blog", "wiki", "other"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		var text []string
 		for _, c := range list {
 			if c.Epoch != epoch(c.Cluster) || c.Age < 0 || c.Age > time.Minute {
@@ -188,15 +171,11 @@ func TestStoredForOthers(t *testing.T) {
 		}
 		return strings.Join(text, " ")
 	}
-	if err := put(a, map[string][]byte{"shop": []byte("abc"), "blog": make([]byte, MaxCanaries+1)}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, put(a, map[string][]byte{"shop": []byte("abc"), "blog": make([]byte, MaxCanaries+1)}))
 	if got := stored(); got != "blog:0 shop:3" {
 		t.Errorf("got canaries %q", got)
 	}
-	if err := put(a, map[string][]byte{"shop": nil, "wiki": []byte("ab")}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, put(a, map[string][]byte{"shop": nil, "wiki": []byte("ab")}))
 	if got := stored(); got != "blog:0 wiki:2" {
 		t.Errorf("got canaries %q", got)
 	}
@@ -295,13 +274,9 @@ func TestClaimsOfDeadInstance(t *testing.T) {
 	claimed(t, dead.DB, "ops", now)
 	free := func() bool {
 		t.Helper()
-		if err := next.FreeClaims(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, next.FreeClaims(t.Context()))
 		_, ok, err := next.Claim(t.Context(), "ops", now.Add(inFlightGrace+5*time.Second), time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		return ok
 	}
 	if free() {
@@ -323,9 +298,7 @@ func TestFleetExcludesOthers(t *testing.T) {
 		t.Errorf("got error %v of a process that writes alone, want that the history is in use", err)
 	}
 	namesake, err := first.Join()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer namesake.Close()
 	_, err = namesake.Beat(t.Context(), Member{})
 	if _, taken := errors.AsType[*NameTakenError](err); !taken {
@@ -334,9 +307,7 @@ func TestFleetExcludesOthers(t *testing.T) {
 	first.takes(t, "shop")
 	silent(t, first)
 	state, err := namesake.Beat(t.Context(), Member{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if l := state.Leases[0]; l.Owner != "" || l.Epoch != 1 {
 		t.Errorf("got %+v, want that what the dead process had is free", l)
 	}
@@ -353,9 +324,7 @@ func TestReplaced(t *testing.T) {
 	killed := joined(t, path, "a")
 	killed.takes(t, "shop")
 	next, err := killed.Join()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer next.Close()
 	if err := killed.Fleet.Close(); err != nil { // as the kernel does it for a process that was killed
 		t.Fatal(err)
@@ -369,9 +338,7 @@ func TestReplaced(t *testing.T) {
 		t.Errorf("got leases %+v, error %v, want that what the killed process had is free", state.Leases, err)
 	}
 	woken, err := killed.Join()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer woken.Close()
 	woken.run = killed.run
 	_, err = woken.Beat(t.Context(), Member{})
@@ -390,9 +357,7 @@ func TestLeave(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- next.Listen(ctx, func(m Message) { woken <- m }) }()
 	awaitListener(t, next.DB)
-	if err := leaving.Leave(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, leaving.Leave(t.Context()))
 	select {
 	case m := <-woken:
 		if m.Kind != LeasesChanged {
@@ -416,9 +381,7 @@ func awaitListener(t *testing.T, db *DB) {
 	for range 100 {
 		var n int
 		err := db.pool.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'`).Scan(&n)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		if n > 0 {
 			return
 		}
@@ -435,9 +398,7 @@ func TestOrphans(t *testing.T) {
 	gone.takes(t, "shop")
 	left.takes(t, "wiki")
 	silent(t, gone)
-	if err := left.maintainUnwatched(t.Context(), time.Now()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, left.maintainUnwatched(t.Context(), time.Now()))
 	want := map[string]string{"shop": "", "wiki": "b"}
 	for _, l := range left.beat(t).Leases {
 		if owner, known := want[l.Cluster]; known && l.Owner != owner {
@@ -459,17 +420,13 @@ func TestTargetsAfterTakeover(t *testing.T) {
 	begin := time.Now().Add(-3 * time.Hour).Truncate(time.Hour)
 	target := checks.Target{Cluster: "shop", Kind: checks.TargetNode, Name: "a"}
 	write(t, former.DB, Batch{Samples: every(target, begin, time.Minute, 60)})
-	if err := former.maintain(t.Context(), begin.Add(2*time.Hour)); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, former.maintain(t.Context(), begin.Add(2*time.Hour)))
 	if err := former.Release(t.Context(), []string{"shop"}); err != nil {
 		t.Fatal(err)
 	}
 	next.takes(t, "shop")
 	write(t, next.DB, Batch{Samples: every(target, begin.Add(time.Hour), time.Minute, 60)})
-	if err := next.maintain(t.Context(), begin.Add(3*time.Hour)); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, next.maintain(t.Context(), begin.Add(3*time.Hour)))
 	uptimes, err := next.Uptimes(t.Context(), "shop", checks.Span{From: begin, To: begin.Add(2 * time.Hour)})
 	if err != nil || len(uptimes) != 1 || uptimes[0].Probes != 120 {
 		t.Errorf("got %+v and error %v, want 120 probes", uptimes, err)

@@ -7,15 +7,15 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // TestOneWriter: a second writer fails and changes nothing, readers can open and close at any
 // time, and a writer can open the history after the first one has closed it.
 func TestOneWriter(t *testing.T) {
 	first, err := Open(t.Context(), Config{Path: t.TempDir() + "/stickwatch.db"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	closeFirst := func() error { return first.Close(context.WithoutCancel(t.Context())) }
 	t.Cleanup(func() { _ = closeFirst() })
 	commit(t, first, notification("a1", "ops", "a"))
@@ -32,9 +32,7 @@ func TestOneWriter(t *testing.T) {
 	if err != nil {
 		t.Fatalf("reading while it is written: %v", err)
 	}
-	if err := errors.Join(reader.Close(), closeFirst()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, errors.Join(reader.Close(), closeFirst()))
 	second, err := Open(t.Context(), Config{Path: first.path})
 	if err != nil {
 		t.Fatalf("opening what was closed: %v", err)

@@ -9,6 +9,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 const lease = time.Minute
@@ -34,18 +35,14 @@ func commit(t *testing.T, db *DB, notifications ...alerting.Notification) {
 	for _, n := range notifications {
 		s.Incidents = append(s.Incidents, n.Incident)
 	}
-	if err := db.Commit(t.Context(), s); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Commit(t.Context(), s))
 }
 
 // claimed claims a notification.
 func claimed(t *testing.T, db *DB, receiver string, at time.Time) alerting.Notification {
 	t.Helper()
 	n, ok, err := db.Claim(t.Context(), receiver, at, lease)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if ok != (n.ID != "") {
 		t.Fatalf("got ok %v with notification %q", ok, n.ID)
 	}
@@ -119,9 +116,7 @@ func TestClaim(t *testing.T) {
 			commit(t, db, tt.outbox...)
 			for i, s := range tt.steps {
 				if s.do != nil {
-					if err := s.do(db); err != nil {
-						t.Fatal(err)
-					}
+					must.Succeed(t, s.do(db))
 				}
 				if got := claimed(t, db, "ops", testTime.Add(s.at)); got.ID != s.want {
 					t.Errorf("step %d: got %q, want %q", i, got.ID, s.want)
@@ -137,17 +132,13 @@ func TestClaimsAfterCrash(t *testing.T) {
 	path := place(t)
 	open := func() *DB {
 		db, err := Open(t.Context(), Config{Path: path, Now: func() time.Time { return testTime }})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		return db
 	}
 	db := open()
 	commit(t, db, notification("a1", "ops", "a"))
 	claimed(t, db, "ops", testTime)
-	if err := db.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Close(t.Context()))
 	db = open()
 	defer db.Close(t.Context())
 	if got := claimed(t, db, "ops", testTime.Add(inFlightGrace-time.Second)); got.ID != "" {
@@ -169,9 +160,7 @@ func TestClaimAttemptsAndThread(t *testing.T) {
 	if got := claimed(t, db, "ops", testTime.Add(lease)); got.Attempts != 2 {
 		t.Errorf("got %d attempts, want 2", got.Attempts)
 	}
-	if err := db.Delivered(t.Context(), "a1", alerting.DeliveryRef{Thread: "C1/1700000000.000100"}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Delivered(t.Context(), "a1", alerting.DeliveryRef{Thread: "C1/1700000000.000100"}))
 	if got := claimed(t, db, "ops", testTime); got.Thread != "C1/1700000000.000100" || got.Attempts != 1 {
 		t.Errorf("got thread %q and %d attempts, want that of the first receipt and 1", got.Thread, got.Attempts)
 	}
@@ -184,14 +173,10 @@ func TestClaimAttemptsAndThread(t *testing.T) {
 func TestNotificationIsQueuedOnce(t *testing.T) {
 	db := opened(t)
 	commit(t, db, notification("a1", "ops", "a"))
-	if err := db.Delivered(t.Context(), "a1", alerting.DeliveryRef{}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Delivered(t.Context(), "a1", alerting.DeliveryRef{}))
 	commit(t, db, notification("a1", "ops", "a"), notification("a2", "pager", "a"))
 	got, err := db.Pending(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff(map[string]int{"pager": 1}, got); diff != "" {
 		t.Errorf("pending (-want +got):\n%s", diff)
 	}
@@ -203,19 +188,15 @@ func TestDeliveredBeforeItWasWritten(t *testing.T) {
 	db := opened(t)
 	tried := notification("b1", "ops", "b")
 	tried.Attempts = 1
-	if err := db.Commit(t.Context(), WriteSet{
+	must.Succeed(t, db.Commit(t.Context(), WriteSet{
 		Decision:  alerting.Decision{Notifications: []alerting.Notification{notification("a1", "ops", "a"), tried}},
 		Delivered: map[string]alerting.DeliveryRef{"a1": {Thread: "C1/1"}},
-	}); err != nil {
-		t.Fatal(err)
-	}
+	}))
 	if got := claimed(t, db, "ops", testTime); got.ID != "b1" || got.Attempts != 2 {
 		t.Errorf("got %q, attempt %d, want b1 for the second time", got.ID, got.Attempts)
 	}
 	known, err := db.ThreadState(t.Context(), "ops", []string{"a", "b", "c"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff(map[string]ThreadState{"a": {Thread: "C1/1"}, "b": {Waits: true}}, known); diff != "" {
 		t.Errorf("known (-want +got):\n%s", diff)
 	}
@@ -225,13 +206,9 @@ func TestDeadLetters(t *testing.T) {
 	db := opened(t)
 	commit(t, db, notification("a1", "ops", "a"))
 	claimed(t, db, "ops", testTime)
-	if err := db.DeadLetter(t.Context(), "a1", "channel_not_found\x1b[31m"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.DeadLetter(t.Context(), "a1", "channel_not_found\x1b[31m"))
 	got, err := db.DeadLetters(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	want := []DeadLetter{{Notification: notification("a1", "ops", "a"), Reason: "channel_not_found[31m"}}
 	want[0].Attempts = 1
 	if diff := cmp.Diff(want, got, kept); diff != "" {
@@ -312,9 +289,7 @@ func TestClaimSkipsUndue(t *testing.T) {
 	}
 	commit(t, db, notification("a1", "ops", "a"), notification("a2", "ops", "a"))
 	claimed(t, db, "ops", testTime)
-	if err := db.Retry(t.Context(), "a1", testTime.Add(time.Minute), "503"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Retry(t.Context(), "a1", testTime.Add(time.Minute), "503"))
 	commit(t, db, notification("a3", "ops", "a"))
 	var due int
 	const count = "SELECT COUNT(*) FROM notices WHERE due <= ?"
@@ -327,21 +302,15 @@ func TestClaimSkipsUndue(t *testing.T) {
 func planOf(t *testing.T, db *DB, query string, args ...any) (steps []string) {
 	t.Helper()
 	rows, err := db.pool.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer rows.Close()
 	for rows.Next() {
 		var id, parent, unused int
 		var step string
-		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, rows.Scan(&id, &parent, &unused, &step))
 		steps = append(steps, step)
 	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, rows.Err())
 	return steps
 }
 
@@ -352,9 +321,7 @@ func TestClaimAfterClockWasSet(t *testing.T) {
 	path := place(t)
 	start := func() *DB {
 		db, err := Open(t.Context(), Config{Path: path, Now: func() time.Time { return testTime }})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		return db
 	}
 	db := start()
@@ -364,9 +331,7 @@ func TestClaimAfterClockWasSet(t *testing.T) {
 	if got := claimed(t, db, "ops", testTime); got.ID != ahead.ID {
 		t.Errorf("got %q, want %q at once", got.ID, ahead.ID)
 	}
-	if err := db.Retry(t.Context(), ahead.ID, testTime.Add(5*time.Hour), "refused"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Retry(t.Context(), ahead.ID, testTime.Add(5*time.Hour), "refused"))
 	if err := db.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}

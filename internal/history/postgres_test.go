@@ -19,6 +19,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/lab"
+	"stickwatch/internal/must"
 )
 
 // place returns the path of a new history: a file, or a schema of its own while a test of
@@ -62,9 +63,7 @@ func (s *testServer) schema(t testing.TB) string {
 func (s *testServer) with(t testing.TB, parameter, value string) string {
 	t.Helper()
 	u, err := url.Parse(s.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	parameters := u.Query()
 	parameters.Set(parameter, value)
 	u.RawQuery = parameters.Encode()
@@ -75,9 +74,7 @@ func (s *testServer) with(t testing.TB, parameter, value string) string {
 func (s *testServer) run(t testing.TB, statement string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), s.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer conn.Close(context.WithoutCancel(t.Context()))
 	if _, err := conn.Exec(t.Context(), statement); err != nil {
 		t.Fatalf("%s: %v", statement, err)
@@ -189,15 +186,11 @@ func TestDatabaseErrors(t *testing.T) {
 func inDatabase(t *testing.T, path, statement string) {
 	t.Helper()
 	db, err := open(t.Context(), Config{Path: path})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if _, err := db.exec(t.Context(), statement); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Close(t.Context()))
 }
 
 func TestDatabaseErrorOfTime(t *testing.T) {
@@ -270,9 +263,7 @@ func TestDatabaseAway(t *testing.T) {
 		t.Errorf("got error %v of a database that is away", err)
 	}
 	server.Start()
-	if err := db.flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.flush(t.Context()))
 	if err := db.Commit(t.Context(), lost); err != nil {
 		t.Fatal(err)
 	}
@@ -288,9 +279,7 @@ func TestDatabaseCreatedAnew(t *testing.T) {
 	server := startPostgres(t)
 	server.run(t, "CREATE DATABASE fresh")
 	u, err := url.Parse(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	u.Path = "/fresh"
 	for _, tt := range []struct {
 		name, path          string
@@ -368,9 +357,7 @@ func TestOneWriterOfDatabase(t *testing.T) {
 func parsedDatabase(t *testing.T, of *DB) database {
 	t.Helper()
 	d, err := parseDatabase(of.config.Path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return d
 }
 
@@ -397,15 +384,11 @@ func TestOwnSessionIsEnded(t *testing.T) {
 	connect := func() *pgx.Conn {
 		t.Helper()
 		conn, err := pgx.ConnectConfig(t.Context(), d.config.Copy())
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
 		return conn
 	}
-	if err := db.engine.close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.engine.close())
 	if err := lock.acquire(t.Context(), connect()); err != nil {
 		t.Fatal(err)
 	}
@@ -425,9 +408,7 @@ func TestPartitions(t *testing.T) {
 			names, err = partitionsOf(t.Context(), tx, l)
 			return err
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		return names
 	}
 	write(t, db, Batch{Samples: every(node, testTime.AddDate(0, 0, -5), time.Hour, 5*24)})
@@ -436,9 +417,7 @@ func TestPartitions(t *testing.T) {
 		t.Errorf("before maintenance (-want +got):\n%s", diff)
 	}
 	for range 2 {
-		if err := db.maintain(t.Context(), testTime); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, db.maintain(t.Context(), testTime))
 	}
 	if diff := cmp.Diff(want[3:], partitions(samples)); diff != "" {
 		t.Errorf("after maintenance (-want +got):\n%s", diff)
@@ -447,9 +426,7 @@ func TestPartitions(t *testing.T) {
 		t.Errorf("minutes (-want +got):\n%s", diff)
 	}
 	later := testTime.AddDate(0, 3, 0)
-	if err := db.maintain(t.Context(), later); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.maintain(t.Context(), later))
 	if got := append(partitions(samples), partitions(minutes)...); len(got) > 0 {
 		t.Errorf("got %q after three months, want none", got)
 	}
@@ -466,25 +443,19 @@ func TestBackupBlocksNothing(t *testing.T) {
 	db := opened(t)
 	write(t, db, Batch{Samples: every(node, testTime.AddDate(0, 0, -5), time.Hour, 24)})
 	backup, end, err := db.snapshot(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer end()
 	var rows int
 	if err := backup.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM samples").Scan(&rows); err != nil || rows != 24 {
 		t.Fatalf("got %d rows and error %v", rows, err)
 	}
 	write(t, db, Batch{Samples: every(node, testTime, time.Second, 3)})
-	if err := db.maintain(t.Context(), testTime); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.maintain(t.Context(), testTime))
 	if got := rowsOf(t, db)[samples]; got != 27 {
 		t.Errorf("got %d samples during the backup, want all 27", got)
 	}
 	end()
-	if err := db.maintain(t.Context(), testTime); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.maintain(t.Context(), testTime))
 	if got := rowsOf(t, db)[samples]; got != 3 {
 		t.Errorf("got %d samples after the backup, want 3", got)
 	}
@@ -509,9 +480,7 @@ func TestRejectedRows(t *testing.T) {
 	db := opened(t)
 	far := checks.Sample{Target: node, At: time.UnixMilli(math.MaxInt64).UTC(), OK: true}
 	db.Record(Batch{Samples: []checks.Sample{far}})
-	if err := db.flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.flush(t.Context()))
 	write(t, db, Batch{Samples: every(node, testTime, time.Second, 3), Moves: []checks.Move{{Cluster: "shop", At: testTime, From: "a\x00", To: "b\xff", Cause: checks.Quote("x\x00")}}})
 	if got := db.Stats().Dropped; got != 1 || rowsOf(t, db)[samples] != 3 {
 		t.Errorf("got %d dropped and %d samples, want 1 and 3", got, rowsOf(t, db)[samples])

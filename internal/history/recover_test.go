@@ -17,6 +17,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 // Contents of the damaged history in these tests.
@@ -30,26 +31,20 @@ const (
 func filled(t *testing.T, path string) {
 	t.Helper()
 	db, err := open(t.Context(), quietly(path))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for n := range manyIncidents {
 		one := notification(fmt.Sprintf("%02d/ops/1", n), "ops", fmt.Sprintf("%02d", n))
 		one.Incident.Clusters = []string{"shop"}
 		one.Incident.Timeline = []alerting.Event{{At: testTime, Text: strings.Repeat("what happened ", 400)}} // fills pages of its own
 		commit(t, db, one)
 	}
-	if err := db.AddSilence(t.Context(), alerting.Silence{ID: "s1", Cluster: "shop", From: testTime, To: testTime.Add(time.Hour)}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.AddSilence(t.Context(), alerting.Silence{ID: "s1", Cluster: "shop", From: testTime, To: testTime.Add(time.Hour)}))
 	var b Batch
 	for n := range manySamples {
 		b.Samples = append(b.Samples, checks.Sample{Target: node, At: testTime.Add(time.Duration(n) * time.Second), OK: true, Latency: time.Millisecond})
 	}
 	write(t, db, b)
-	if err := db.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Close(t.Context()))
 }
 
 func quietly(path string) Config {
@@ -60,12 +55,8 @@ func quietly(path string) Config {
 func change(t *testing.T, path string, edit func(content []byte) []byte) {
 	t.Helper()
 	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, edit(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
+	must.Succeed(t, os.WriteFile(path, edit(content), 0o600))
 }
 
 // junk overwrites a part of a file.
@@ -116,13 +107,9 @@ func TestDamagedHistory(t *testing.T) {
 			filled(t, path)
 			change(t, path, tt.edit)
 			damaged, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			db, err := open(t.Context(), quietly(path))
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			defer db.Close(context.WithoutCancel(t.Context()))
 			r := db.Recovery()
 			if r == nil {
@@ -133,13 +120,9 @@ func TestDamagedHistory(t *testing.T) {
 				t.Errorf("the damaged file is not kept as it was: got %d bytes of %d, %v", len(kept), len(damaged), err)
 			}
 			state, err := db.Restore(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			pending, err := db.Pending(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			if len(state.Incidents) < tt.incidents || pending["ops"] < tt.notifications || r.Saved["samples"] < tt.samples {
 				t.Errorf("got %d incidents, %d notifications, %d samples, want at least %d, %d, %d (%s)",
 					len(state.Incidents), pending["ops"], r.Saved["samples"], tt.incidents, tt.notifications, tt.samples, r.summary())
@@ -157,13 +140,9 @@ func works(t *testing.T, db *DB) {
 	if err != nil || len(found) == 0 {
 		t.Errorf("got %d incidents of the cluster: %v", len(found), err)
 	}
-	if err := db.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Close(t.Context()))
 	again, err := open(t.Context(), db.config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer again.Close(context.WithoutCancel(t.Context()))
 	if r := again.Recovery(); r != nil {
 		t.Errorf("the new history is damaged: %s", r.Detail)
@@ -188,16 +167,12 @@ func TestAnyDamagedPage(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "stickwatch.db")
 	filled(t, whole)
 	content, err := os.ReadFile(whole)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	pages := len(content) / 4096
 	for page := 0; page < pages; page += 1 + page/8 {
 		path := filepath.Join(t.TempDir(), "stickwatch.db")
 		edited := junk(page*4096, 4096)(bytes.Clone(content))
-		if err := errors.Join(os.WriteFile(path, edited, 0o600), os.WriteFile(path+".lock", []byte("known"), 0o600)); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, errors.Join(os.WriteFile(path, edited, 0o600), os.WriteFile(path+".lock", []byte("known"), 0o600)))
 		db, err := open(t.Context(), quietly(path))
 		if err != nil {
 			t.Errorf("page %d: %v", page+1, err)
@@ -237,9 +212,7 @@ func TestErrorsThatAreNoDamage(t *testing.T) {
 		"another process": {
 			func(t *testing.T, path string) {
 				db, err := open(t.Context(), quietly(path))
-				if err != nil {
-					t.Fatal(err)
-				}
+				must.Succeed(t, err)
 				t.Cleanup(func() { db.Close(context.WithoutCancel(t.Context())) })
 			},
 			func(err error) bool { _, ok := errors.AsType[*InUseError](err); return ok },
@@ -270,22 +243,16 @@ func TestErrorsThatAreNoDamage(t *testing.T) {
 func TestOldCopiesAreRemoved(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a[b") // no pattern
 	path := filepath.Join(dir, "stickwatch.db")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.Mkdir(dir, 0o700))
 	filled(t, path)
 	for n := range 5 {
 		for _, name := range []string{fmt.Sprint(path, ".before-", 8+n), fmt.Sprint(path, ".damaged-2026010", n, "T000000Z"), fmt.Sprint(path, ".damaged-2026010", n, "T000000Z-wal")} {
 			at := testTime.Add(time.Duration(n) * time.Hour)
-			if err := errors.Join(os.WriteFile(name, nil, 0o600), os.Chtimes(name, at, at)); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, errors.Join(os.WriteFile(name, nil, 0o600), os.Chtimes(name, at, at)))
 		}
 	}
 	kept := filepath.Join(dir, "other.db.before-1")
-	if err := os.WriteFile(kept, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(kept, nil, 0o600))
 	change(t, path, everyTenthPage)
 	if err := os.Chtimes(path, testTime.Add(-time.Hour), testTime.Add(-time.Hour)); err != nil { // the clock was set back
 		t.Fatal(err)
@@ -294,9 +261,7 @@ func TestOldCopiesAreRemoved(t *testing.T) {
 	c := quietly(path)
 	c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	db, err := open(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer db.Close(context.WithoutCancel(t.Context()))
 	want := []string{
 		"other.db.before-1", "stickwatch.db", "stickwatch.db.before-10", "stickwatch.db.before-11", "stickwatch.db.before-12",
@@ -305,9 +270,7 @@ func TestOldCopiesAreRemoved(t *testing.T) {
 		"stickwatch.db.damaged-20260104T000000Z", "stickwatch.db.damaged-20260104T000000Z-wal", filepath.Base(db.Recovery().Kept),
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var got []string
 	others := []string{"stickwatch.db-wal", "stickwatch.db-shm", "stickwatch.db.lock", filepath.Base(db.Recovery().Kept) + "-wal"}
 	for _, e := range entries {
@@ -325,19 +288,13 @@ func TestDamagedJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	filled(t, path)
 	db, err := open(t.Context(), quietly(path))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	commit(t, db, notification("late/ops/1", "ops", "late"))
 	killed := filepath.Join(t.TempDir(), "stickwatch.db") // the state after a kill at this moment
 	for _, suffix := range []string{"", "-wal", ".lock"} {
-		if err := copyFile(path+suffix, killed+suffix); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, copyFile(path+suffix, killed+suffix))
 	}
-	if err := db.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Close(t.Context()))
 	change(t, killed, everyTenthPage)
 	if db, err = open(t.Context(), quietly(killed)); err != nil {
 		t.Fatal(err)
@@ -352,28 +309,18 @@ func TestDamagedJournal(t *testing.T) {
 // TestDamagedHistoryOfEarlierVersion: it is migrated like any other.
 func TestDamagedHistoryOfEarlierVersion(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
-	if err := create(t.Context(), path, 2); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, create(t.Context(), path, 2))
 	db, err := openWriter(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for n := range 200 {
 		_, err := db.ExecContext(t.Context(), `INSERT INTO incidents (id, cluster, state, started, body) VALUES (?, 'shop', 'firing', 0, ?)`,
 			fmt.Sprint(n), fmt.Sprintf(`{"ID":"%d","Cluster":"shop","State":"firing","Findings":[{"Code":"node_down"}],"Started":"2026-01-01T00:00:00Z","Note":%q}`, n, strings.Repeat("x", 500)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 	}
-	if err := errors.Join(db.Close(), os.WriteFile(path+".lock", nil, 0o600)); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, errors.Join(db.Close(), os.WriteFile(path+".lock", nil, 0o600)))
 	change(t, path, func(c []byte) []byte { return junk(len(c)-8*4096, 4096)(c) })
 	h, err := open(t.Context(), quietly(path))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer h.Close(context.WithoutCancel(t.Context()))
 	state, err := h.Restore(t.Context())
 	if err != nil || h.Recovery() == nil || len(state.Incidents) < 100 {

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -105,9 +106,7 @@ func TestRollUpsEqualTheRaw(t *testing.T) {
 
 func compareUptime(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span) {
 	got, err := db.Uptimes(t.Context(), "shop", span)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	want := []checks.Uptime{naive(raw, span)}
 	if want[0].Probes == 0 {
 		want = nil
@@ -120,9 +119,7 @@ func compareUptime(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span) {
 // compareLatency compares percentiles with those of the sketch of the samples.
 func compareLatency(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span) {
 	got, err := db.Latencies(t.Context(), "shop", span)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	sum := new(latencies)
 	for _, s := range raw {
 		if s.Failure == "" && !s.At.Before(span.From) && s.At.Before(span.To) {
@@ -140,9 +137,7 @@ func compareLatency(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span) {
 
 func comparePoints(t *rapid.T, db *DB, raw []checks.Sample, span checks.Span, step time.Duration) {
 	got, err := db.Points(t.Context(), []checks.Target{node}, span, step)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	sums := make(map[int64]checks.Point)
 	answered := make(map[int64]time.Duration)
 	for _, s := range raw {
@@ -213,9 +208,7 @@ func TestUnknownLatencies(t *testing.T) {
 	db := opened(t)
 	begin := testTime.AddDate(0, 0, -7)
 	write(t, db, Batch{Samples: append(every(node, begin, time.Minute, 180), every(node, testTime.Add(-time.Hour), time.Minute, 60)...)})
-	if err := db.maintain(t.Context(), testTime); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.maintain(t.Context(), testTime))
 	if _, err := db.exec(t.Context(), "UPDATE hours SET latencies = NULL WHERE ts = ?", begin.Unix()/3600+1); err != nil {
 		t.Fatal(err)
 	}
@@ -262,9 +255,7 @@ func TestClusterLatencies(t *testing.T) {
 		}
 	}
 	write(t, db, Batch{Samples: all})
-	if err := db.maintain(t.Context(), testTime); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.maintain(t.Context(), testTime))
 	for _, length := range []time.Duration{6 * time.Hour, 7 * 24 * time.Hour, 90 * 24 * time.Hour} {
 		got, err := db.ClusterLatencies(t.Context(), []string{"a", "b", "unknown"}, checks.Span{From: testTime.Add(-length), To: testTime}, kind)
 		expected := map[string]checks.Latency{}
@@ -290,16 +281,10 @@ func TestExpiredDetailsKeepSums(t *testing.T) {
 	write(t, db, Batch{Samples: all})
 	span := checks.Span{From: testTime.Add(-60 * 24 * time.Hour), To: testTime}
 	before, err := db.Uptimes(t.Context(), "shop", span)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := db.maintain(t.Context(), testTime); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
+	must.Succeed(t, db.maintain(t.Context(), testTime))
 	after, err := db.Uptimes(t.Context(), "shop", span)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := gocmp.Diff(before, after); diff != "" {
 		t.Errorf("uptime, before and after (-/+):\n%s", diff)
 	}
@@ -315,9 +300,7 @@ func TestExpiredDetailsKeepSums(t *testing.T) {
 		t.Errorf("got %v rows, want %v", got, want)
 	}
 	points, err := db.Points(t.Context(), []checks.Target{node}, span, 5*time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if len(points[node]) != 24 {
 		t.Errorf("got %d points, want one for each hour, which is all that is known", len(points[node]))
 	}
@@ -326,9 +309,7 @@ func TestExpiredDetailsKeepSums(t *testing.T) {
 func rowsOf(t *testing.T, db *DB) (n [levels]int) {
 	t.Helper()
 	for l, table := range tables {
-		if err := db.pool.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n[l]); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, db.pool.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n[l]))
 	}
 	return n
 }
@@ -341,9 +322,7 @@ func TestDays(t *testing.T) {
 		{Target: node, At: testTime, OK: true, Status: 200},
 	}})
 	got, err := db.Days(t.Context(), []checks.Target{node}, testTime, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	day := func(n int) checks.Span {
 		from := testTime.Truncate(24*time.Hour).AddDate(0, 0, n)
 		return checks.Span{From: from, To: from.AddDate(0, 0, 1)}

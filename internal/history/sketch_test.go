@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"pgregory.net/rapid"
 )
 
@@ -45,9 +47,7 @@ func TestSketchesAddUp(t *testing.T) {
 		all, sum := drawLatencies(t), new(sketch)
 		for part := range slices.Chunk(all, rapid.IntRange(1, 50).Draw(t, "part")) {
 			var stored sketch
-			if err := stored.decode(sketchOf(part).encode()); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, stored.decode(sketchOf(part).encode()))
 			sum.add(&stored)
 		}
 		if want := sketchOf(all); *sum != *want || sum.count() != uint64(len(all)) {

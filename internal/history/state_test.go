@@ -11,6 +11,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -27,26 +28,18 @@ func TestRestore(t *testing.T) {
 		{Decision: alerting.Decision{Incidents: []alerting.Incident{over, quiet}}, ActiveFindings: map[string][]checks.ActiveFinding{"shop": activeFindings["shop"], "mail": activeFindings["shop"]}},
 		{ActiveFindings: map[string][]checks.ActiveFinding{"mail": {}}},
 	} {
-		if err := db.Commit(t.Context(), s); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, db.Commit(t.Context(), s))
 	}
 	silence := alerting.Silence{ID: "s1", Cluster: "shop", Reason: "deploy", From: testTime, To: testTime.Add(time.Hour)}
 	past := alerting.Silence{ID: "s0", From: testTime.Add(-time.Hour), To: testTime}
 	for _, s := range []alerting.Silence{silence, past} {
-		if err := db.AddSilence(t.Context(), s); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, db.AddSilence(t.Context(), s))
 	}
 	for _, c := range []map[string]float64{{"a": 1, "b": 2}, {"a": 1.5}} {
-		if err := db.SaveCounters(t.Context(), c); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, db.SaveCounters(t.Context(), c))
 	}
 	got, err := db.Restore(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	want := State{
 		Incidents: []alerting.Incident{quiet}, ActiveFindings: activeFindings,
 		Silences: []alerting.Silence{silence}, Counters: map[string]float64{"a": 1.5, "b": 2},
@@ -64,9 +57,7 @@ func TestIncidentIsKeptInBothLanguages(t *testing.T) {
 	silent := checks.Message{ID: checks.MsgExchange, Args: checks.Args{Path: "/status", Reason: "connection refused", At: testTime}}
 	i.Cause.Summary = checks.Message{ID: checks.MsgNodeSilent, Args: checks.Args{Node: "node1", Reason: "connection refused"}}
 	i.Cause.Evidence = []checks.Message{{ID: checks.MsgAskedDirectly, Args: checks.Args{Why: &silent}}}
-	if err := db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{i}}}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{i}}}))
 	found, err := db.Incidents(t.Context(), IncidentQuery{})
 	if err != nil || len(found) != 1 {
 		t.Fatalf("got %d incidents and error %v, want one", len(found), err)
@@ -87,22 +78,16 @@ func TestIncidentIsKeptInBothLanguages(t *testing.T) {
 func TestExpireSilence(t *testing.T) {
 	db := opened(t)
 	s := alerting.Silence{ID: "s1", Reason: "deploy", From: testTime, To: testTime.Add(time.Hour)}
-	if err := db.AddSilence(t.Context(), s); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.AddSilence(t.Context(), s))
 	if err := db.ExpireSilence(t.Context(), "s2", testTime); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got error %v, want ErrNotFound", err)
 	}
 	for _, after := range []time.Duration{20 * time.Minute, 30 * time.Minute} { // the second call changes nothing
-		if err := db.ExpireSilence(t.Context(), "s1", testTime.Add(after)); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, db.ExpireSilence(t.Context(), "s1", testTime.Add(after)))
 	}
 	for at, want := range map[time.Duration]int{0: 1, 20*time.Minute - 1: 1, 20 * time.Minute: 0} {
 		got, err := db.Silences(t.Context(), testTime.Add(at))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		if len(got) != want {
 			t.Errorf("after %s: got %d silences, want %d", at, len(got), want)
 		}
@@ -118,9 +103,7 @@ func TestIncidents(t *testing.T) {
 	a.Severity = checks.Warning
 	b.Findings = []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: b.Cause, Since: b.Started}, Cluster: "shop"}}
 	b.Findings[0].Severity = checks.Critical
-	if err := db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{a, b, c}}}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{a, b, c}}}))
 	between := func(from, to time.Duration) checks.Span {
 		return checks.Span{From: testTime.Add(from), To: testTime.Add(to)}
 	}
@@ -146,9 +129,7 @@ func TestIncidents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			found, err := db.Incidents(t.Context(), tt.query)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			var got []string
 			for _, i := range found {
 				got = append(got, i.ID)
@@ -170,16 +151,12 @@ func TestMovesAndChanges(t *testing.T) {
 	write(t, db, Batch{Moves: []checks.Move{move}, Changes: []Change{change}})
 	span := checks.Span{From: testTime, To: testTime.Add(time.Second)}
 	moves, err := db.Moves(t.Context(), "shop", span, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff([]checks.Move{move}, moves); diff != "" {
 		t.Errorf("moves (-want +got):\n%s", diff)
 	}
 	changes, err := db.Changes(t.Context(), "", span, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff([]Change{change}, changes, kept); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
@@ -192,20 +169,14 @@ func TestDeployments(t *testing.T) {
 	db := opened(t)
 	d := checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: testTime}, Nodes: []string{"node1"}}
 	id, err := db.BeginDeployment(t.Context(), d)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	later := checks.Span{From: testTime.Add(time.Hour), To: testTime.Add(2 * time.Hour)}
 	got, err := db.Deployments(t.Context(), "shop", later)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff([]checks.Deployment{d}, got); diff != "" {
 		t.Errorf("while it goes on (-want +got):\n%s", diff)
 	}
-	if err := db.EndDeployment(t.Context(), id, testTime.Add(time.Minute), nil); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.EndDeployment(t.Context(), id, testTime.Add(time.Minute), nil))
 	if got, err := db.Deployments(t.Context(), "shop", later); err != nil || len(got) > 0 {
 		t.Errorf("got deployments %v and error %v, want none after its end", got, err)
 	}
@@ -230,13 +201,9 @@ func TestUnendedDeployment(t *testing.T) {
 		{alerting.LongestDeployment, []checks.Span{{From: testTime, To: testTime.Add(alerting.LongestDeployment)}}},
 		{db.config.Retention + alerting.LongestDeployment + time.Hour, nil},
 	} {
-		if err := db.maintain(t.Context(), testTime.Add(tt.after)); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, db.maintain(t.Context(), testTime.Add(tt.after)))
 		all, err := db.Deployments(t.Context(), "shop", checks.Span{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		var got []checks.Span
 		for _, d := range all {
 			got = append(got, d.Span)
@@ -303,9 +270,7 @@ func TestNodeLists(t *testing.T) {
 		{list("shop", testTime.Add(-time.Hour), "10.0.0.1:80")},
 		want,
 	} {
-		if err := db.PutNodeLists(t.Context(), lists); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, db.PutNodeLists(t.Context(), lists))
 	}
 	got, err := db.NodeLists(t.Context())
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -317,22 +282,16 @@ func TestForgetOld(t *testing.T) {
 	db := opened(t)
 	over := incident("over")
 	over.State, over.Fired, over.Ended = alerting.Resolved, testTime, testTime
-	if err := db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{
+	must.Succeed(t, db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{
 		Incidents: []alerting.Incident{over, incident("open")}, Notifications: []alerting.Notification{notification("waits", "ops", "open")},
-	}}); err != nil {
-		t.Fatal(err)
-	}
+	}}))
 	write(t, db, Batch{
 		Moves:      []checks.Move{{At: testTime, Cluster: "shop"}},
 		Placements: []checks.Placement{{Cluster: "shop", Span: checks.Span{From: testTime, To: testTime}}},
 	})
-	if err := db.maintain(t.Context(), testTime.Add(401*24*time.Hour)); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.maintain(t.Context(), testTime.Add(401*24*time.Hour)))
 	found, err := db.Incidents(t.Context(), IncidentQuery{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff([]alerting.Incident{incident("open")}, found, kept, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("incidents (-want +got):\n%s", diff)
 	}
@@ -357,9 +316,7 @@ func TestUnnotifiedIncidentsExpireFirst(t *testing.T) {
 	quiet.State, quiet.Ended = alerting.Pending, testTime
 	fired := incident("fired")
 	fired.State, fired.Fired, fired.Ended = alerting.Resolved, testTime, testTime
-	if err := db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{unnotified, quiet, fired}}}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{unnotified, quiet, fired}}}))
 	for _, tt := range []struct {
 		after time.Duration
 		want  []string
@@ -367,13 +324,9 @@ func TestUnnotifiedIncidentsExpireFirst(t *testing.T) {
 		{23 * time.Hour, []string{"untold", "quiet", "fired"}},
 		{25 * time.Hour, []string{"quiet", "fired"}},
 	} {
-		if err := db.maintain(t.Context(), testTime.Add(tt.after)); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, db.maintain(t.Context(), testTime.Add(tt.after)))
 		found, err := db.Incidents(t.Context(), IncidentQuery{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		var got []string
 		for _, i := range found {
 			got = append(got, i.ID)
@@ -389,16 +342,12 @@ func TestUnnotifiedIncidentsExpireFirst(t *testing.T) {
 func TestAnnounced(t *testing.T) {
 	db := opened(t)
 	id, err := db.BeginDeployment(t.Context(), checks.Deployment{Cluster: "shop", Name: "4.2", Span: checks.Span{From: testTime}, Nodes: []string{"node1", "node2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	want := alerting.Deployment{ID: id, Cluster: "shop", Name: "4.2", Nodes: []string{"node1", "node2"}, From: testTime, Touched: []string{}}
 	announced := func(want ...alerting.Deployment) {
 		t.Helper()
 		got, err := db.Announced(t.Context(), testTime.Add(5*time.Minute))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("announced (-want +got):\n%s", diff)
 		}
@@ -408,21 +357,15 @@ func TestAnnounced(t *testing.T) {
 	observed.Touched, observed.CanariesLost, observed.LastLost = []string{"node1"}, 2, testTime.Add(time.Second)
 	want = observed
 	want.To, want.Watched = testTime.Add(time.Minute), &alerting.WatchedCounts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}
-	if err := db.EndDeployment(t.Context(), id, want.To, want.Watched); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.EndDeployment(t.Context(), id, want.To, want.Watched))
 	// The observed data is written later and does not contain the end.
-	if err := db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Deployments: []alerting.Deployment{observed}}}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Deployments: []alerting.Deployment{observed}}}))
 	announced(want)
 	if state, err := db.Restore(t.Context()); err != nil || cmp.Diff([]alerting.Deployment{want}, state.Announced) != "" {
 		t.Errorf("got %v and error %v after a restart", state.Announced, err)
 	}
 	observed.Summed = testTime.Add(2 * time.Minute)
-	if err := db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Deployments: []alerting.Deployment{observed}}}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Deployments: []alerting.Deployment{observed}}}))
 	want.Summed = observed.Summed
 	announced(want)
 	if late, err := db.Announced(t.Context(), observed.Summed.Add(alerting.EventMemory)); err != nil || len(late) != 0 {
@@ -434,9 +377,7 @@ func TestAnnounced(t *testing.T) {
 func TestClusters(t *testing.T) {
 	db := opened(t)
 	write(t, db, Batch{Samples: []checks.Sample{{Target: checks.Target{Cluster: "shop@x", Kind: checks.TargetNode, Name: "node1"}, At: testTime, OK: true}}})
-	if err := db.Commit(t.Context(), WriteSet{ActiveFindings: map[string][]checks.ActiveFinding{"shop": nil}}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Commit(t.Context(), WriteSet{ActiveFindings: map[string][]checks.ActiveFinding{"shop": nil}}))
 	for _, cluster := range []string{"crm", "shop"} {
 		if _, err := db.BeginDeployment(t.Context(), checks.Deployment{Cluster: cluster, Name: "4.2", Span: checks.Span{From: testTime}}); err != nil {
 			t.Fatal(err)
@@ -476,9 +417,7 @@ func TestCountsOf(t *testing.T) {
 		},
 	})
 	got, err := db.CountsOf(t.Context(), "shop", checks.Span{From: testTime, To: testTime.Add(time.Minute)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff(alerting.Counts{Moved: 4, Lost: 4, Longest: 3 * s}, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -20,14 +21,10 @@ func TestPointsOfSums(t *testing.T) {
 		}
 	}
 	write(t, db, Batch{Samples: all})
-	if err := db.maintain(t.Context(), testTime); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.maintain(t.Context(), testTime))
 	points := func(step time.Duration) []checks.Point {
 		found, err := db.Points(t.Context(), []checks.Target{node}, checks.Span{From: from, To: from.Add(12 * time.Hour)}, step)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		return found[node]
 	}
 	sums := make(map[time.Time]checks.Point)

@@ -17,6 +17,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/internal/panics"
 )
 
@@ -67,9 +68,7 @@ func TestFullDisk(t *testing.T) {
 	fill := func(pages int) {
 		t.Helper()
 		var got int
-		if err := writerOf(db).QueryRowContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", pages)).Scan(&got); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, writerOf(db).QueryRowContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", pages)).Scan(&got))
 	}
 	fill(60)
 	db.Record(Batch{Samples: every(node, testTime, time.Second, bound)})
@@ -86,9 +85,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("got %d waiting and %d dropped, want %d and 10", s.Queue, s.Dropped, bound)
 	}
 	fill(1 << 20)
-	if err := db.flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.flush(t.Context()))
 	if got, want := rowsOf(t, db)[samples], bound+written; got != want {
 		t.Errorf("got %d samples, want %d", got, want)
 	}
@@ -129,21 +126,15 @@ func TestHangingWrite(t *testing.T) {
 func TestLockedFileDoesNotBlock(t *testing.T) {
 	db := opened(t)
 	other, err := openWriter(db.path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer other.Close()
 	tx, err := other.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	db.Record(Batch{Samples: every(node, testTime, time.Second, 1)})
 	if err := db.flush(t.Context()); !is(err, sqlite3.SQLITE_BUSY) {
 		t.Errorf("got error %v, want that the file is locked", err)
 	}
-	if err := tx.Rollback(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, tx.Rollback())
 	if err := db.flush(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -156,9 +147,7 @@ func TestLockedFileDoesNotBlock(t *testing.T) {
 func TestTooLate(t *testing.T) {
 	db := opened(t)
 	write(t, db, Batch{Samples: every(node, testTime.Add(-10*24*time.Hour), time.Minute, 10)})
-	if err := db.maintain(t.Context(), testTime); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.maintain(t.Context(), testTime))
 	write(t, db, Batch{Samples: every(node, testTime.Add(-10*24*time.Hour), time.Second, 2)})
 	if got := db.Stats().Dropped; got != 2 {
 		t.Errorf("got %d dropped, want 2", got)
@@ -186,22 +175,16 @@ func TestSizeCap(t *testing.T) {
 	db := opened(t, func(c *Config) { c.MaxSize, c.Queue = bound, 200_000 })
 	write(t, db, Batch{Samples: every(node, testTime.Add(-24*time.Hour), time.Second, 24*3600)})
 	before, err := db.Uptimes(t.Context(), "shop", checks.Span{To: testTime})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for range 48 { // each iteration deletes an hour of samples
-		if err := db.maintain(t.Context(), testTime); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, db.maintain(t.Context(), testTime))
 	}
 	used, err := db.engine.usedBytes(t.Context())
 	if err != nil || used > bound {
 		t.Errorf("got %d bytes in use and error %v, want at most %d", used, err, bound)
 	}
 	after, err := db.Uptimes(t.Context(), "shop", checks.Span{To: testTime})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("uptime, before and after (-/+):\n%s", diff)
 	}
@@ -239,26 +222,18 @@ func TestRecoveryIsLogged(t *testing.T) {
 	lines := make(chan string, 100)
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	db, err := Open(t.Context(), Config{Path: path, Flush: time.Millisecond, Logger: slog.New(slog.NewTextHandler(lineWriter(lines), nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer db.Close(context.WithoutCancel(t.Context()))
 	other, err := openWriter(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer other.Close()
 	tx, err := other.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	db.Record(Batch{Samples: []checks.Sample{{Target: node, At: testTime, OK: true}}})
 	if got := <-lines; !strings.Contains(got, "writing the history") {
 		t.Errorf("got %q, want that it fails", got)
 	}
-	if err := tx.Rollback(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, tx.Rollback())
 	for line := range lines {
 		if strings.Contains(line, "the history can be written again") {
 			return
@@ -281,9 +256,7 @@ func TestPanicWhileWriting(t *testing.T) {
 	remove := panics.Inject(func(string) { panic("broken") })
 	defer remove()
 	db.Record(Batch{Samples: every(node, testTime, time.Second, 3)})
-	if err := db.flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.flush(t.Context()))
 	remove()
 	if length, dropped := db.queue.state(); length != 0 || dropped != 3 {
 		t.Errorf("got %d waiting and %d dropped, want 0 and 3", length, dropped)

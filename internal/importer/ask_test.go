@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 
 	"stickwatch/internal/phrase"
@@ -219,9 +220,7 @@ func TestSessionsStaySecret(t *testing.T) {
 		s.Ask(t.Context())
 		node.Close()
 		text, err := s.YAML(phrase.Reader{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		all := string(text) + strings.Join(s.Notes(phrase.Reader{}), "\n") + strings.Join(s.Guesses(phrase.Reader{}), "\n")
 		for _, secret := range []string{"0123456789ABCDEF", "=secret"} {
 			if strings.Contains(all, secret) {
@@ -235,21 +234,15 @@ func TestSessionsStaySecret(t *testing.T) {
 // with its guesses.
 func TestAskSilentSource(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	silent := conn.LocalAddr().String()
 	conn.Close()
 	file := filepath.Join(t.TempDir(), "haproxy.cfg")
 	text := "defaults\n mode http\nresolvers lab\n nameserver lab " + silent +
 		"\nlisten shop\n bind 127.0.0.1:1\n server-template web 3 app.lab:8080 resolvers lab\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(file, []byte(text), 0o600))
 	found, err := Read(HAProxy, file, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	found.Ask(t.Context())
 	if notes := strings.Join(found.Notes(phrase.Reader{}), "\n"); !strings.Contains(notes, "shop: its nodes are not known: asking "+silent) {
 		t.Errorf("got notes\n%s", notes)
@@ -262,9 +255,7 @@ func TestAskSilentSource(t *testing.T) {
 func flagged(t *testing.T, f config.Flags) *Import {
 	t.Helper()
 	s, err := FromFlags(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return s
 }
 
@@ -272,13 +263,9 @@ func flagged(t *testing.T, f config.Flags) *Import {
 func clusterOf(t *testing.T, s *Import) *probes.Cluster {
 	t.Helper()
 	text, err := s.YAML(phrase.Reader{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	cfg, err := config.Parse("stickwatch.yml", text, func(string) (string, bool) { return "", false })
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if len(cfg.Clusters) != 1 {
 		t.Fatalf("got %d clusters, want 1:\n%s", len(cfg.Clusters), text)
 	}

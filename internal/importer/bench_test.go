@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
 	"stickwatch/internal/phrase"
 )
 
@@ -48,9 +49,7 @@ func BenchmarkLarge(b *testing.B) {
 		b.Run(string(p), func(b *testing.B) {
 			for b.Loop() {
 				s, err := read(p, memoryFiles{"conf": text}, "conf", Options{})
-				if err != nil {
-					b.Fatal(err)
-				}
+				must.Succeed(b, err)
 				if _, err := s.YAML(phrase.Reader{}); err != nil {
 					b.Fatal(err)
 				}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/must"
 	"stickwatch/internal/phrase"
 )
 
@@ -98,9 +99,7 @@ func writeFiles(t *testing.T, name, text string) {
 		if i > 0 {
 			name, part, _ = strings.Cut(part, "\n")
 		}
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.MkdirAll(filepath.Dir(name), 0o755))
 		if err := os.WriteFile(name, []byte(part), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -137,21 +136,15 @@ func TestRefusedCluster(t *testing.T) {
 	const broken, good = "a.example.org {\n\treverse_proxy {\n\t\tdynamic a web.in}tern 80\n\t}\n}\n",
 		"b.example.org {\n\treverse_proxy 10.50.0.11:80 10.50.0.12:80\n}\n"
 	imp, err := read(Caddy, memoryFiles{"conf": broken + good}, "conf", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	text, err := imp.YAML(phrase.Reader{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if got := imp.Clusters(); len(got) != 1 || !strings.Contains(strings.Join(imp.Guesses(phrase.Reader{}), "\n"), "nodes_from.dns.name: expected a DNS name") {
 		t.Errorf("complete: %q, guesses: %q\n%s", got, imp.Guesses(phrase.Reader{}), text)
 	}
 
 	imp, err = read(Caddy, memoryFiles{"conf": broken}, "conf", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if text, err := imp.YAML(phrase.Reader{}); err == nil || !strings.Contains(err.Error(), "no upstream can be watched") {
 		t.Errorf("YAML() = %s, %v", text, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/internal/phrase"
 	"stickwatch/internal/phrase/latin"
 )
@@ -21,9 +22,7 @@ var chineseReader = phrase.Reader{Language: checks.Chinese}
 func TestChinese(t *testing.T) {
 	for name, p := range kinds(t) {
 		archive, err := txtar.ParseFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		files := memoryFiles{}
 		for _, f := range inputs(archive) {
 			files[f.Name] = string(f.Data)
@@ -42,13 +41,9 @@ func TestChinese(t *testing.T) {
 			}
 			return err
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		imp, err := Read(f.product, f.file, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		expectChinese(t, f.file, imp, files)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/must"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -46,23 +47,15 @@ func TestGolden(t *testing.T) {
 			t.Chdir(filepath.Dir(f.file))
 			file := filepath.Base(f.file)
 			s, err := Read(f.product, file, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			got, err := s.YAML(phrase.Reader{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			golden := "stickwatch.yml"
 			if *update {
-				if err := os.WriteFile(golden, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
+				must.Succeed(t, os.WriteFile(golden, got, 0o644))
 			}
 			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			if diff := cmp.Diff(string(want), string(got)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", golden, diff)
 			}
@@ -83,9 +76,7 @@ func TestGolden(t *testing.T) {
 func TestLineEndsAndEncodings(t *testing.T) {
 	for _, f := range fixtures {
 		data, err := os.ReadFile(f.file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		text := string(data)
 		want := described(t, f.product, text)
 		for name, text := range map[string]string{
@@ -110,17 +101,13 @@ func TestLineEndsAndEncodings(t *testing.T) {
 func described(t *testing.T, p Product, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "conf")
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(file, []byte(text), 0o644))
 	s, err := Read(p, file, Options{})
 	if err != nil {
 		return strings.ReplaceAll(err.Error(), file, "conf")
 	}
 	out, err := s.YAML(phrase.Reader{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	_, clusters, _ := strings.Cut(string(out), "\nclusters:\n") // above are notes, whose lines are as long as the file's name
 	return strings.ReplaceAll(clusters, file, "conf")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/must"
 
 	"stickwatch/internal/phrase"
 )
@@ -50,15 +51,11 @@ func TestKinds(t *testing.T) {
 	for name, p := range kinds(t) {
 		t.Run(strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(name), "testdata/"), ".txtar"), func(t *testing.T) {
 			archive, err := txtar.ParseFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			got := imported(t, p, archive)
 			if *update {
 				archive.Files = append(inputs(archive), got)
-				if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
+				must.Succeed(t, os.WriteFile(name, txtar.Format(archive), 0o644))
 			}
 			want := archive.Files[len(archive.Files)-1]
 			if diff := cmp.Diff(want.Name+"\n"+string(want.Data), got.Name+"\n"+string(got.Data)); diff != "" {
@@ -93,9 +90,7 @@ func imported(t *testing.T, p Product, archive *txtar.Archive) txtar.File {
 		return txtar.File{Name: wantError, Data: []byte(err.Error() + "\n")}
 	}
 	text, err := s.YAML(phrase.Reader{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	completed := strings.ReplaceAll(string(text), skeletonMark, "  ")
 	address := 0
 	completed = toComplete.ReplaceAllStringFunc(completed, func(string) string {

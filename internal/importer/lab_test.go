@@ -21,6 +21,7 @@ import (
 	"stickwatch/internal/importer"
 	"stickwatch/internal/lab"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 
 	"github.com/google/go-cmp/cmp"
@@ -145,13 +146,9 @@ func TestDumpOfNginx(t *testing.T) {
 		t.Fatalf("nginx -T: %v", err)
 	}
 	s, err := importer.Read(importer.Nginx, "-", importer.Options{Stdin: bytes.NewReader(dump)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	text, err := s.YAML(phrase.Reader{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, want := range []string{"from standard input", "url: " + n.URL(), "url: " + one.URL + "}", "# " + n.ConfigFile() + ":"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("got\n%s\nwant it to have %q", text, want)
@@ -163,18 +160,12 @@ func TestDumpOfNginx(t *testing.T) {
 func written(t *testing.T, p importer.Product, file string) (*probes.Cluster, []string) {
 	t.Helper()
 	s, err := importer.Read(p, file, importer.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	s.Ask(t.Context())
 	text, err := s.YAML(phrase.Reader{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	cfg, err := config.Parse("stickwatch.yml", text, func(string) (string, bool) { return "", false })
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if len(cfg.Clusters) != 1 {
 		t.Fatalf("got %d clusters, want 1:\n%s", len(cfg.Clusters), text)
 	}
@@ -269,9 +260,7 @@ func TestSetUps(t *testing.T) {
 			found := imported(t, importer.Apache, lab.Apache(t, lab.ApacheConfig{Servers: members, Scheme: "ajp", StickySession: "JSESSIONID|jsessionid"}).ConfigFile())
 			for q, ok := found.Question(); ok; q, ok = found.Question() {
 				if _, node, ok := strings.Cut(q.Key, "nodes.tomcat"); ok {
-					if err := q.Answer("http://" + pages[node[0]-'1']); err != nil {
-						t.Fatal(err)
-					}
+					must.Succeed(t, q.Answer("http://"+pages[node[0]-'1']))
 				}
 			}
 			if !found.Moved() {
@@ -302,9 +291,7 @@ func TestSetUps(t *testing.T) {
 				t.Fatal(err)
 			}
 			found, err := importer.Read(importer.Traefik, file, importer.Options{Balancer: []string{front}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			return found
 		}},
 	} {
@@ -313,20 +300,14 @@ func TestSetUps(t *testing.T) {
 			found := setUp.read(t)
 			found.Ask(t.Context())
 			text, err := found.YAML(phrase.Reader{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			cfg, err := config.Parse("stickwatch.yml", text, os.LookupEnv)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			cluster := cfg.Clusters[0]
 			if from, ok := cfg.NodesFrom(cluster.Name); ok {
 				source := discovery.New(from, cluster)
 				listed, err := source.Ask(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
+				must.Succeed(t, err)
 				cluster = cfg.WithNodes(cluster.Name, source, listed).Clusters[0]
 			}
 			if cluster.Profile != setUp.profile || cluster.Session == nil || cluster.Session.Policy != setUp.policy || cluster.Session.Write == "" {
@@ -343,9 +324,7 @@ func TestSetUps(t *testing.T) {
 func imported(t *testing.T, p importer.Product, file string) *importer.Import {
 	t.Helper()
 	found, err := importer.Read(p, file, importer.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return found
 }
 
@@ -353,9 +332,7 @@ func imported(t *testing.T, p importer.Product, file string) *importer.Import {
 func testPage(t *testing.T, language string) string {
 	t.Helper()
 	text, err := os.ReadFile("../docs/test-pages.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	_, rest, _ := strings.Cut(string(text), "\n```"+language+"\n")
 	code, _, ok := strings.Cut(rest, "\n```\n")
 	if !ok {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -62,9 +64,7 @@ func TestNginxPlaces(t *testing.T) {
 }
 `
 	tree, _, err := parseNginx("f", text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	got := map[string]bool{}
 	var walk func([]directive)
 	walk = func(tree []directive) {

@@ -16,6 +16,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/importer"
 	"stickwatch/internal/lab"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 
 	"stickwatch/internal/phrase"
@@ -62,9 +63,7 @@ func TestPagesReachNodes(t *testing.T) {
 	for product, server := range realServers {
 		lab.Require(t, server.program)
 		names, err := filepath.Glob(filepath.Join("testdata/kinds", string(product), "*.txtar"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		checked := 0
 		for i, name := range names {
 			t.Run(string(product)+"/"+strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
@@ -84,9 +83,7 @@ var notHere = regexp.MustCompile(`\bssl\b|https|SSLEngine|\btls\b|mptcp|PROXY|pr
 // check returns the number of pages that were requested.
 func (s realServer) check(t *testing.T, product importer.Product, name, host string) int {
 	archive, err := txtar.ParseFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	text := string(archive.Files[0].Data)
 	if archive.Files[len(archive.Files)-1].Name != "stickwatch.yml" || len(archive.Files) > 2 || notHere.MatchString(text) || !s.listens.MatchString(text) {
 		return 0
@@ -94,21 +91,13 @@ func (s realServer) check(t *testing.T, product importer.Product, name, host str
 	text = s.onLoopback(product, text, host)
 	dir := t.TempDir()
 	file := filepath.Join(dir, archive.Files[0].Name)
-	if err := os.WriteFile(file, []byte(s.before+text+s.after+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(file, []byte(s.before+text+s.after+"\n"), 0o600))
 	found, err := importer.Read(product, file, importer.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	written, err := found.YAML(phrase.Reader{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	cfg, err := config.Parse("stickwatch.yml", written, os.LookupEnv)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	listening := map[string]bool{}
 	for _, c := range cfg.Clusters {
 		for _, n := range c.Nodes {
@@ -124,9 +113,7 @@ func (s realServer) check(t *testing.T, product importer.Product, name, host str
 		args = append(args, "-c", "PidFile "+filepath.Join(dir, "pid"))
 	}
 	path, err := lookPath(s.program)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	lab.Run(t, lab.Command{Name: s.program, Path: path, Args: args, Dir: dir, Env: []string{"HOME=" + dir}, Addr: net.JoinHostPort(host, port)})
 	checked := 0
 	for _, c := range cfg.Clusters {
@@ -181,9 +168,7 @@ func requestPage(t *testing.T, c *probes.Cluster, path, host string) {
 	at := c.Balancer.URLs[0]
 	target := url.URL{Scheme: "http", Host: net.JoinHostPort(host, at.Port()), Path: at.Path + path}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.String(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	req.Host = at.Hostname() // as if the port were published as the usual one
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
@@ -204,9 +189,7 @@ func requestPage(t *testing.T, c *probes.Cluster, path, host string) {
 func echo(t *testing.T, address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	node := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Node", address)
 		w.Header().Set("X-Path", r.URL.Path)

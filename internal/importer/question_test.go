@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/must"
 	"stickwatch/internal/phrase"
 )
 
@@ -52,9 +53,7 @@ ProxyPass / balancer://shop/
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, err := read(Apache, memoryFiles{"conf": text}, "conf", Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			var asked []string
 			for q, ok := s.Question(); ok; q, ok = s.Question() {
 				if err := q.Answer("no answer at all"); err == nil {
@@ -69,9 +68,7 @@ ProxyPass / balancer://shop/
 				t.Errorf("questions (-want +got):\n%s", diff)
 			}
 			out, err := s.YAML(phrase.Reader{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			for _, want := range test.written {
 				if !strings.Contains(string(out), want) {
 					t.Errorf("got\n%s\nwant it to have %q", out, want)
@@ -88,9 +85,7 @@ ProxyPass / balancer://shop/
 func TestQuestionsAreFew(t *testing.T) {
 	text := strings.ReplaceAll(large(Apache), "stickysession=SID", "stickysession=JSESSIONID")
 	s, err := read(Apache, memoryFiles{"conf": text}, "conf", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var clusters []string
 	for q, ok := s.Question(); ok; q, ok = s.Question() {
 		clusters = append(clusters, q.Cluster)

@@ -2,6 +2,8 @@ package importer
 
 import (
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // TestTOML parses the parts of TOML that Traefik's files use.
@@ -27,9 +29,7 @@ first
 second"""
 `
 	root, err := parseTOML("f", text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, test := range []struct {
 		got  value
 		text string

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 
 	"stickwatch/internal/phrase"
@@ -124,13 +125,9 @@ func TestTrials(t *testing.T) {
 				fmt.Fprintf(&file, " server web%d %s\n", i+1, strings.TrimPrefix(node.URL, "http://"))
 			}
 			name := filepath.Join(t.TempDir(), "haproxy.cfg")
-			if err := os.WriteFile(name, []byte(file.String()), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, os.WriteFile(name, []byte(file.String()), 0o600))
 			found, err := Read(HAProxy, name, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			found.Ask(t.Context())
 			got := clusterOf(t, found)
 			if ids := [2]string{got.Nodes[0].ID, got.Nodes[1].ID}; ids != test.ids {

@@ -13,6 +13,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 	"stickwatch/internal/users"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
@@ -198,9 +199,7 @@ func TestSplit(t *testing.T) {
 	client, _ := balance.ClientFor(picker, 1, 7)
 	r.node("node2").Stop()
 	r.get(client.String())
-	if err := r.node("node2").Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, r.node("node2").Start())
 	for range 50 {
 		report := r.probe()
 		if found(report, checks.BalancerSplit) {

@@ -15,6 +15,7 @@ import (
 	"stickwatch/alerting/alertmanager"
 	"stickwatch/alerting/message"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 // A webhookReceiver collects the requests of Alertmanager's webhook.
@@ -96,15 +97,11 @@ func (a *AlertmanagerServer) shown(t *testing.T) []map[string]string {
 func (a *AlertmanagerServer) receiver(t *testing.T, resend time.Duration) *alertmanager.Alertmanager {
 	t.Helper()
 	address, err := url.Parse(a.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	r, err := alertmanager.New(alertmanager.Config{
 		URL: address, Resend: resend, Writer: message.Writer{Page: &url.URL{Scheme: "https", Host: "stickwatch.example"}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return r
 }
 
@@ -170,9 +167,7 @@ func TestAlertmanager(t *testing.T) {
 	i = send(t, receiver, alerting.NotificationDeveloped, news.observe(began.Add(time.Minute), down))
 	people.await(t, "firing", checks.Critical)
 	people.await(t, "resolved", checks.Warning)
-	if err := receiver.Refresh(t.Context(), []alerting.Incident{i}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, receiver.Refresh(t.Context(), []alerting.Incident{i}))
 	want.Labels["severity"] = "critical"
 	if diff := cmp.Diff([]map[string]string{want.Labels}, server.shown(t)); diff != "" {
 		t.Errorf("what Alertmanager shows of a worse incident (-want +got):\n%s", diff)
@@ -198,9 +193,7 @@ func TestAlertmanagerForgets(t *testing.T) {
 	finding := checks.Finding{Code: checks.BalancerDown, Severity: checks.Critical, Summary: checks.Quote("The balancer is down.")}
 	i := send(t, receiver, alerting.NotificationFired, newNotificationSource().observe(time.Now(), finding))
 	await(t, "firing", func() bool {
-		if err := receiver.Refresh(t.Context(), []alerting.Incident{i}); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, receiver.Refresh(t.Context(), []alerting.Incident{i}))
 		return people.find("firing", checks.Critical) != nil
 	})
 	people.await(t, "resolved", checks.Critical)

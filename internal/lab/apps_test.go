@@ -11,6 +11,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/engineio"
 )
@@ -320,9 +321,7 @@ func TestWebSocketOnly(t *testing.T) {
 		flags.Nodes = append(flags.Nodes, names[i]+"=http://"+n.Addr())
 	}
 	cfg, err := config.FromFlags(flags)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	a := &app{tb: t, cluster: cfg.Clusters[0]}
 	a.cluster.Pages = pagesAt("/status")
 	a.cluster.Handshake = &probes.Handshake{Path: "/socket.io/"}

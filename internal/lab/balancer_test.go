@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -48,17 +50,13 @@ const (
 func checkUpgrade(t *testing.T, url string, want int) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	request.Header.Set("Connection", "Upgrade")
 	request.Header.Set("Upgrade", "websocket")
 	request.Header.Set("Sec-WebSocket-Version", "13")
 	request.Header.Set("Sec-WebSocket-Key", webSocketKey)
 	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	response.Body.Close()
 	if response.StatusCode != want {
 		t.Errorf("an upgrade is answered with status %d, want %d", response.StatusCode, want)

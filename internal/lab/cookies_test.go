@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/cookies"
 )
@@ -209,9 +210,7 @@ type browser struct {
 func newBrowser(tb testing.TB, page string) *browser {
 	tb.Helper()
 	jar, err := cookiejar.New(nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	return &browser{&http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}, parse(tb, page)}
 }
 
@@ -219,18 +218,12 @@ func newBrowser(tb testing.TB, page string) *browser {
 func (b *browser) get(tb testing.TB) string {
 	tb.Helper()
 	request, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, b.page.String(), nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	response, err := b.client.Do(request)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 64))
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	if id := string(body); slices.Contains(nodeIDs, id) {
 		return id
 	}

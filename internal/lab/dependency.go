@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // Credentials of every store that supports them. Redis has a password only, memcached
@@ -89,9 +91,7 @@ func MariaDB(tb testing.TB) *Dependency {
 		Args: append(options, "--auth-root-authentication-method=normal", "--skip-test-db"),
 		Dir:  dir,
 	})
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	account := filepath.Join(dir, "init.sql")
 	if err := os.WriteFile(account, []byte(mariaDBAccount), 0o644); err != nil {
 		tb.Fatalf("writing MariaDB's account: %v", err)
@@ -182,9 +182,7 @@ func initPostgres(tb testing.TB, dir string) (data string) {
 		Dir:  dir,
 		User: postgresUser,
 	})
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	return data
 }
 
@@ -192,9 +190,7 @@ func initPostgres(tb testing.TB, dir string) (data string) {
 func chown(tb testing.TB, username string, paths ...string) {
 	tb.Helper()
 	uid, gid, err := userIDs(username)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	for _, path := range paths {
 		if err := os.Chown(path, uid, gid); err != nil {
 			tb.Fatalf("giving %q to %q: %v", path, username, err)

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/miekg/dns"
 )
 
@@ -23,9 +25,7 @@ type Zone struct {
 func NewZone(tb testing.TB, name string) *Zone {
 	tb.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	z := &Zone{addr: conn.LocalAddr().String(), name: dns.Fqdn(name)}
 	server := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(z.answer)}
 	started := make(chan struct{})

@@ -14,6 +14,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -234,9 +235,7 @@ func fromManual(level string) front {
 				ExtraServers:  fmt.Sprintf(ebridgeServer, addr, servers.String()),
 			})
 			// The first address accepts connections a moment before the second.
-			if err := poll(tb.Context(), nil, func(ctx context.Context) error { return dial(ctx, addr) }); err != nil {
-				tb.Fatal(err)
-			}
+			must.Succeed(tb, poll(tb.Context(), nil, func(ctx context.Context) error { return dial(ctx, addr) }))
 			return ebridgeNginx{n, addr}
 		},
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/evidence"
 
@@ -123,9 +124,7 @@ func TestNginxEvidenceAcrossRotation(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(t *testing.T, n *NginxBalancer){
 		"rename and reopen": func(t *testing.T, n *NginxBalancer) {
-			if err := os.Rename(n.ErrorLog(), n.ErrorLog()+".1"); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, os.Rename(n.ErrorLog(), n.ErrorLog()+".1"))
 			if err := syscall.Kill(n.PID(), syscall.SIGUSR1); err != nil {
 				t.Fatal(err)
 			}
@@ -135,14 +134,10 @@ func TestNginxEvidenceAcrossRotation(t *testing.T) {
 			})
 		},
 		"rename alone": func(t *testing.T, n *NginxBalancer) {
-			if err := os.Rename(n.ErrorLog(), n.ErrorLog()+".1"); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, os.Rename(n.ErrorLog(), n.ErrorLog()+".1"))
 		},
 		"copy and truncate": func(t *testing.T, n *NginxBalancer) {
-			if err := os.WriteFile(n.ErrorLog()+".1", []byte(read(t, n.ErrorLog())), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, os.WriteFile(n.ErrorLog()+".1", []byte(read(t, n.ErrorLog())), 0o600))
 			if err := os.Truncate(n.ErrorLog(), 0); err != nil {
 				t.Fatal(err)
 			}
@@ -184,9 +179,7 @@ func TestHAProxyEvidence(t *testing.T) {
 			"frontend admin\n    bind " + admin + "\n    stats enable\n    stats uri /\n    stats admin if TRUE\n",
 	})
 	resp, err := http.PostForm("http://"+admin+"/", url.Values{"b": {"cluster"}, "s": {"drained"}, "action": {"drain"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	resp.Body.Close()
 	want := map[string]probes.ServerState{
 		"alive": probes.ServerUp, "dead": probes.ServerDown, "disabled": probes.ServerMaintenance,

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // eximUser runs Exim, which refuses to run as root.
@@ -32,9 +34,7 @@ func Exim(tb testing.TB, certificate, key string, maxSize int) *EximServer {
 		tb.Fatalf("configuring Exim: %v", err)
 	}
 	spool := filepath.Join(dir, "spool")
-	if err := os.Mkdir(spool, 0o700); err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, os.Mkdir(spool, 0o700))
 	chown(tb, eximUser, spool, logDir(dir), certificate, key)
 	host, port, _ := net.SplitHostPort(listen)
 	process := Run(tb, Command{

@@ -11,6 +11,7 @@ import (
 	"stickwatch/alerting/message"
 	"stickwatch/alerting/shoutrrr"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 type serviceURL string
@@ -24,9 +25,7 @@ func mailer(t *testing.T, server *EximServer, password, to, more string) alertin
 		URL:    serviceURL(fmt.Sprintf("smtp://%s:%s@%s/?from=watch@shop.example&to=%s%s", User, password, server.Addr(), to, more)),
 		Writer: message.Writer{Language: alerting.Chinese},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return n
 }
 

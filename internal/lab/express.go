@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // ExpressConfig describes a node of an Express application. Its page /cluster/test
@@ -28,9 +30,7 @@ func Express(tb testing.TB, config ExpressConfig) *Process {
 	node, modules, dir := program(tb, "node"), nodeModules(tb, "express", "express"), directory(tb)
 	name := cmp.Or(config.Script, "server.js")
 	script := filepath.Join(dir, name)
-	if err := copyEmbedded("express/"+name, script); err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, copyEmbedded("express/"+name, script))
 	addr := cmp.Or(config.Addr, FreeAddr(tb))
 	return Run(tb, Command{
 		Name: "express-" + config.ID,
@@ -62,14 +62,10 @@ func PHP(tb testing.TB, config PHPConfig) *Process {
 	path, dir, addr := program(tb, "php"), directory(tb), FreeAddr(tb)
 	if config.Files == "" {
 		config.Files = filepath.Join(dir, "sessions")
-		if err := os.Mkdir(config.Files, 0o700); err != nil {
-			tb.Fatal(err)
-		}
+		must.Succeed(tb, os.Mkdir(config.Files, 0o700))
 	}
 	script := filepath.Join(dir, "page.php")
-	if err := copyConfig("page.php", script); err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, copyConfig("page.php", script))
 	strict := "0"
 	if config.Strict {
 		strict = "1"

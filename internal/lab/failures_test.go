@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -128,9 +129,7 @@ server {
 func listen(tb testing.TB, serve func(*net.TCPConn)) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	tb.Cleanup(func() { l.Close() })
 	go func() {
 		for {

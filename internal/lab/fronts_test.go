@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
 )
@@ -87,9 +88,7 @@ func startDemo(m probes.Method) func(testing.TB, []*demo.Node, plan) frontend {
 			c.Servers = append(c.Servers, balance.Server{Name: server.Addr, Weight: server.Weight, Down: server.Down, Backup: server.Backup})
 		}
 		b, err := demo.StartBalancer(c)
-		if err != nil {
-			tb.Fatal(err)
-		}
+		must.Succeed(tb, err)
 		tb.Cleanup(b.Close)
 		if !p.front.upgrade {
 			b.Set(demo.BalancerFaults{NoUpgrade: true})
@@ -128,9 +127,7 @@ func startHAProxy(c HAProxyConfig) func(testing.TB, []*demo.Node, plan) frontend
 func firstRequest(tb testing.TB, url string) {
 	tb.Helper()
 	resp, err := http.Get(url)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	resp.Body.Close()
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 )
 
 const disabled = "upstream server temporarily disabled"
@@ -161,9 +162,7 @@ func readBudget(tb testing.TB, report checks.Report) (b budget) {
 	b.rate, errs[1] = strconv.ParseFloat(m[2], 64)
 	b.counted, errs[2] = strconv.Atoi(m[3])
 	for _, err := range errs {
-		if err != nil {
-			tb.Fatal(err)
-		}
+		must.Succeed(tb, err)
 	}
 	return b
 }

@@ -13,6 +13,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/redis"
 )
@@ -128,9 +129,7 @@ func TestHuozigeEjects(t *testing.T) {
 	h := newHuozige(t)
 	h.a[1].Stop()
 	h.visit("/app_a/", 80) // every other request is tried on the node first
-	if err := h.a[1].Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, h.a[1].Start())
 	if h.reachesNode(h.a[1], 20) {
 		t.Fatal("the node still gets requests after 30 failures")
 	}

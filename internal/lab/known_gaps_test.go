@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -71,9 +73,7 @@ func checkGap(t *testing.T, known gap, right bool, found string) {
 // TestOtherGapsAreListed checks that SCENARIOS.md has no gap that was closed, and every other one.
 func TestOtherGapsAreListed(t *testing.T) {
 	page, err := os.ReadFile("SCENARIOS.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	_, list, _ := strings.Cut(string(operationsOf(page)), "\nNot met by other tests of the lab:\n")
 	var listed []string
 	for line := range strings.Lines(list) {

@@ -5,6 +5,8 @@ import (
 	"os"
 	"syscall"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // shortQueue listens on loopback with a queue of the given length: package net always
@@ -12,20 +14,14 @@ import (
 func shortQueue(tb testing.TB, length int) net.Listener {
 	tb.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	file := os.NewFile(uintptr(fd), "listener")
 	defer file.Close() // net.FileListener duplicates it
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
 	if err := syscall.Listen(fd, length); err != nil {
 		tb.Fatal(err)
 	}
 	ln, err := net.FileListener(file)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	return ln
 }

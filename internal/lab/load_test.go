@@ -20,6 +20,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -81,13 +82,9 @@ func (a *application) session(r *http.Request) (id string, s *storedSession) {
 func startSmall(tb testing.TB, a *application) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	raw, err := l.(*net.TCPListener).SyscallConn()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	var queue error
 	if err := raw.Control(func(fd uintptr) { queue = syscall.Listen(int(fd), 5) }); err != nil || queue != nil {
 		tb.Fatal(err, queue)
@@ -138,9 +135,7 @@ func loadLimitedCluster(t *testing.T, addrs []string) (*NginxBalancer, *probes.C
 	balancer := Nginx(t, nginx)
 	flags.Balancer = []string{balancer.URL()}
 	cfg, err := config.FromFlags(flags)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	c := cfg.Clusters[0]
 	c.Balancer.Evidence.NginxErrorLog = balancer.ErrorLog()
 	c.Session.Write, c.Session.Read = "/cluster/test?set={value}", header(t, "X-Value")
@@ -201,9 +196,7 @@ func TestSmallNodes(t *testing.T) {
 		w.FollowUp(t.Context())
 		w.FollowUp(t.Context())
 		w.Refresh(t.Context(), monitor.Status)
-		if err := w.TakeRound(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, w.TakeRound(t.Context()))
 	}
 	cancel()
 	if diff := cmp.Diff([]string(nil), <-met); diff != "" {

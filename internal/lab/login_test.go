@@ -11,6 +11,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -46,9 +47,7 @@ func expressUsers(tb testing.TB, csrf string, env ...string) userApp {
 // behind starts a balancer and configures the cluster by a file, as an operator does.
 func (a userApp) behind(tb testing.TB, f appFront, policy probes.Policy, password string) *app {
 	tb.Helper()
-	if err := os.WriteFile(a.password, []byte(password), 0o600); err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, os.WriteFile(a.password, []byte(password), 0o600))
 	var nodes []string
 	for i, n := range a.nodes {
 		nodes = append(nodes, fmt.Sprintf("{id: %s, url: \"http://%s\"}", names[i], n.Addr()))

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"stickwatch/internal/must"
 )
 
 // TestNginxAcceptsEveryOption lets nginx check every combination of options.
@@ -110,8 +112,6 @@ func TestNginxReloadRefused(t *testing.T) {
 func read(tb testing.TB, path string) string {
 	tb.Helper()
 	content, err := os.ReadFile(path)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	return string(content)
 }

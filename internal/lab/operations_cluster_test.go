@@ -25,6 +25,7 @@ import (
 	"stickwatch/internal/daemon"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/internal/users"
 	"stickwatch/probes"
 	"stickwatch/probes/redis"
@@ -184,9 +185,7 @@ func (c *operatedCluster) serve(file string) {
 func adminSocket(t *testing.T) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "stickwatch-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(func() { os.RemoveAll(folder) })
 	return filepath.Join(folder, "admin.sock")
 }
@@ -357,9 +356,7 @@ func evict(t *testing.T, client *redisclient.Client) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	info, err := client.Info(ctx, "memory").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	_, rest, _ := strings.Cut(info, "used_memory:")
 	text, _, _ := strings.Cut(rest, "\r\n")
 	used, err := strconv.Atoi(text)
@@ -367,9 +364,7 @@ func evict(t *testing.T, client *redisclient.Client) {
 		t.Fatalf("reading Redis's memory: %v", err)
 	}
 	for key, value := range map[string]string{"maxmemory": strconv.Itoa(used + 1_200_000), "maxmemory-policy": "allkeys-lru", "maxmemory-samples": "10"} {
-		if err := client.ConfigSet(ctx, key, value).Err(); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, client.ConfigSet(ctx, key, value).Err())
 	}
 	ended := make(chan struct{})
 	go func() {

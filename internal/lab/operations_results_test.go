@@ -13,6 +13,8 @@ import (
 	"text/template"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -260,16 +262,12 @@ func TestReplaceSection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "page.md")
-			if err := os.WriteFile(path, []byte(page.before), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, os.WriteFile(path, []byte(page.before), 0o644))
 			if err := replaceSection(path, now); err != nil {
 				t.Fatal(err)
 			}
 			got, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			if diff := cmp.Diff(page.after, string(got)); diff != "" {
 				t.Errorf("page (-want +got):\n%s", diff)
 			}
@@ -289,9 +287,7 @@ func TestResultsContinue(t *testing.T) {
 		t.Errorf("played before this campaign: got %d, want 0", got)
 	}
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	file.WriteString(`{"operation": "cut o`)
 	file.Close()
 

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 	"stickwatch/probes/balance"
 )
 
@@ -61,18 +62,14 @@ func newComparison(t *testing.T, n int, lines []serverLine, start func([]Server)
 	o := &comparison{t: t, lines: lines}
 	for i := range n {
 		node, err := demo.StartNode(demo.NodeConfig{ID: fmt.Sprintf("node%d", i+1)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		t.Cleanup(node.Close)
 		o.nodes = append(o.nodes, node)
 	}
 	o.real = start(o.servers())
 	c.Servers, c.Route, c.UpstreamHeader, c.Name = o.demoServers(), o.id, "X-Upstream", "cluster"
 	b, err := demo.StartBalancer(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(b.Close)
 	o.demo = b
 	return o

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 )
 
 // An impairment degrades the machine of stickwatch, which is a network namespace.
@@ -90,9 +91,7 @@ type namespaces struct {
 func startNamespaces(t *testing.T) *namespaces {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "stickwatch-") // short: it contains a socket
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	program := filepath.Join(dir, "stickwatch")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "stickwatch/cmd/stickwatch").CombinedOutput(); err != nil {
@@ -114,9 +113,7 @@ func startNamespaces(t *testing.T) *namespaces {
 			file.WriteString(line + "\n")
 		}
 	}
-	if err := os.WriteFile(dir+"/stickwatch.yml", []byte(file.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(dir+"/stickwatch.yml", []byte(file.String()), 0o600))
 	for _, command := range []string{"link set lo up", "addr add 10.77.0.9/24 dev watch", "link set watch up"} {
 		n.run(t, "nsenter -t $P -n ip "+command)
 	}
@@ -137,14 +134,10 @@ func (n *namespaces) start(t *testing.T, program string, args []string, env ...s
 	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	output, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var log strings.Builder
 	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -230,9 +223,7 @@ func TestHoldTargets(t *testing.T) {
 		ready = err == nil && slices.ContainsFunc(addresses, func(a net.Addr) bool { return a.String() == "10.77.0.2/24" })
 	}
 	d, err := demo.Start(demo.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	say := func(format string, args ...any) { fmt.Printf("| "+format+"\n", args...) }
 	say("listen: 127.0.0.1:0")
 	say("history: {url: \"sqlite:%s/history.db\"}", t.TempDir())
@@ -259,9 +250,7 @@ func TestHoldTargets(t *testing.T) {
 func forward(t *testing.T, host, to string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", host+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	_, address, _ := strings.Cut(to, "://")
 	go func() {
 		for {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"stickwatch/internal/must"
 )
 
 func TestStartFailsEarlyWithTheLog(t *testing.T) {
@@ -63,20 +65,14 @@ func TestServersDieWithTheTestProcess(t *testing.T) {
 	holder := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHoldServers$", "-test.v")
 	holder.Env = append(os.Environ(), "LAB_HOLD_SERVERS=1", "TMPDIR="+t.TempDir())
 	output, err := holder.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := holder.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
+	must.Succeed(t, holder.Start())
 	var master int
 	for lines := bufio.NewScanner(output); master == 0 && lines.Scan(); {
 		fmt.Sscanf(lines.Text(), "holding %d", &master)
 	}
 	processes := descendants(t, master)
-	if err := holder.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, holder.Process.Kill())
 	holder.Wait()
 	await(t, "gone", func() bool { return len(runningPIDs(processes)) == 0 })
 }
@@ -176,7 +172,5 @@ func await(t *testing.T, what string, done func() bool) {
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 }

@@ -14,6 +14,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/daemon"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/internal/notify"
 )
 
@@ -48,9 +49,7 @@ func plainHAProxy(t *testing.T, to string) *Process {
 	text := "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n" +
 		"frontend users\n bind " + at + "\n default_backend stickwatch\n" +
 		"backend stickwatch\n server stickwatch " + to + "\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(file, []byte(text), 0o600))
 	return Run(t, Command{Name: "haproxy", Path: program(t, "haproxy"), Args: []string{"-db", "-f", file}, Addr: at})
 }
 
@@ -72,9 +71,7 @@ clusters: [{name: shop, balancer: {url: "http://%s"}, nodes: [{id: a, url: "http
 			return notify.RemovedReceiver{}, nil
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
@@ -91,17 +88,13 @@ clusters: [{name: shop, balancer: {url: "http://%s"}, nodes: [{id: a, url: "http
 func post(t *testing.T, url, host, body string) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	req.Host = host
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer res.Body.Close()
 	return res.StatusCode
 }

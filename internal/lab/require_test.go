@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -43,9 +45,7 @@ func TestFindsServersOutsidePATH(t *testing.T) {
 func TestKeepLogs(t *testing.T) {
 	kept, logs := t.TempDir(), t.TempDir()
 	t.Setenv("STICKWATCH_LAB_LOGS", kept)
-	if err := os.WriteFile(filepath.Join(logs, "error.log"), []byte("no live upstreams\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(filepath.Join(logs, "error.log"), []byte("no live upstreams\n"), 0o644))
 	for range 2 { // two servers of one kind in one test
 		keepLogs(t, "nginx", logs)
 	}

@@ -17,6 +17,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/engineio"
 	"stickwatch/probes/extract"
@@ -70,9 +71,7 @@ func newRig(tb testing.TB, f front, p plan) *rig {
 		n, err := demo.StartNode(demo.NodeConfig{
 			ID: names[i], Store: store, GBK: p.gbk, Memcached: p.memcached, Dependencies: dependencies, UpSince: began.Add(time.Duration(i) * time.Minute),
 		})
-		if err != nil {
-			tb.Fatal(err)
-		}
+		must.Succeed(tb, err)
 		tb.Cleanup(n.Close)
 		r.nodes = append(r.nodes, n)
 	}
@@ -127,9 +126,7 @@ func (r *rig) configure(f front, p plan) *probes.Cluster {
 func header(tb testing.TB, name string) probes.Extractor {
 	tb.Helper()
 	e, err := extract.New(extract.Spec{Header: name})
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	return e
 }
 
@@ -212,9 +209,7 @@ func (r *rig) changeAll(how func(*demo.NodeFaults)) {
 func parse(tb testing.TB, text string) *url.URL {
 	tb.Helper()
 	u, err := url.Parse(text)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	return u
 }
 

@@ -16,6 +16,7 @@ import (
 	"stickwatch/internal/demo"
 	"stickwatch/internal/gate"
 	"stickwatch/internal/gate/watch"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -66,15 +67,11 @@ func setWorkerStatus(t *testing.T, a *ApacheBalancer, worker, status, value stri
 	t.Helper()
 	send := func(method, body string) string {
 		req, err := http.NewRequestWithContext(t.Context(), method, a.ManagerURL(), strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		req.Header.Set("Referer", a.ManagerURL())
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		defer resp.Body.Close()
 		page, err := io.ReadAll(resp.Body)
 		if err != nil || resp.StatusCode != http.StatusOK {
@@ -185,9 +182,7 @@ func TestRollingRestartNginxWorkers(t *testing.T) {
 	for i, node := range n.nodes {
 		node.Stop()
 		d.forAtLeast(time.Second, func(r gate.Report) bool { return isDown(r, i) })
-		if err := node.Restart(); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, node.Restart())
 		d.forAtLeast(3*time.Second, func(r gate.Report) bool { return !isDown(r, i) })
 	}
 	d.forAtLeast(failTimeout+time.Second, func(r gate.Report) bool { return !r.Session.Ongoing })

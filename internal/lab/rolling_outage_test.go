@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stickwatch/internal/gate"
+	"stickwatch/internal/must"
 )
 
 // A logged is a request in a balancer's log.
@@ -64,9 +65,7 @@ func readHAProxy(line string) (logged, error) {
 func readLog(t *testing.T, path string, since time.Time, read func(string) (logged, error)) []logged {
 	t.Helper()
 	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var list []logged
 	for line := range strings.Lines(string(content)) {
 		if r, err := read(line); err == nil && r.ours && !r.at.Before(since) {

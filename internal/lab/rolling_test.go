@@ -10,6 +10,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/gate"
 	"stickwatch/internal/gate/watch"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -118,9 +119,7 @@ func tomcatCluster(tb testing.TB, tomcats []*Tomcat, url string) *probes.Cluster
 		flags.Nodes = append(flags.Nodes, tomcat.Name()+"="+tomcat.URL())
 	}
 	cfg, err := config.FromFlags(flags)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	return cfg.Clusters[0]
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/memcached"
 	"stickwatch/probes/mysql"
@@ -150,17 +151,13 @@ func nodes(tb testing.TB, names ...string) []Server {
 func get(tb testing.TB, url string, headers ...string) (response *http.Response, body string) {
 	tb.Helper()
 	request, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	request.Close = true
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
 	response, err = http.DefaultClient.Do(request)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	if err != nil {
@@ -179,17 +176,13 @@ func askRoot(tb testing.TB, p *Process) string {
 func sendText(tb testing.TB, p *Process, text string) string {
 	tb.Helper()
 	conn, err := net.Dial("tcp", p.Addr())
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	defer conn.Close()
 	if _, err := io.WriteString(conn, text); err != nil {
 		tb.Fatal(err)
 	}
 	answer, err := io.ReadAll(conn)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	return string(answer)
 }
 

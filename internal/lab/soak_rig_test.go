@@ -21,6 +21,7 @@ import (
 	"stickwatch/alerting/slack/slacktest"
 	"stickwatch/checks"
 	"stickwatch/internal/history"
+	"stickwatch/internal/must"
 	"stickwatch/internal/sleep"
 )
 
@@ -42,9 +43,7 @@ func startSoak(t *testing.T) *soak {
 	t.Helper()
 	Require(t, "prlimit")
 	dir, err := os.MkdirTemp("", "stickwatch-") // short: it contains a socket
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	binary := filepath.Join(dir, "stickwatch")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "stickwatch/cmd/stickwatch").CombinedOutput(); err != nil {
@@ -57,9 +56,7 @@ func startSoak(t *testing.T) *soak {
 	s.began = time.Now()
 	t.Cleanup(s.slack.Close)
 	address := FreeAddr(t)
-	if err := os.WriteFile(filepath.Join(dir, "stickwatch.yml"), []byte(s.file(address)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(filepath.Join(dir, "stickwatch.yml"), []byte(s.file(address)), 0o600))
 	s.daemon = Run(t, Command{
 		Name: "stickwatch", Path: binary, Args: []string{"serve", "-c", filepath.Join(dir, "stickwatch.yml")}, Dir: dir, Addr: address,
 	})
@@ -114,9 +111,7 @@ func (s *soak) get(t *testing.T, path string, read func(*bufio.Scanner)) (ok boo
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.daemon.Addr()+path, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return false
@@ -171,9 +166,7 @@ func withReader(t *testing.T, path string, read func(context.Context, *history.R
 			break
 		}
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 }
 
 func (s *soak) incidents(t *testing.T) (list []alerting.Incident) {

@@ -18,6 +18,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/history"
+	"stickwatch/internal/must"
 )
 
 // A fault is a temporary fault of a target.
@@ -119,9 +120,7 @@ func soakTime(t *testing.T) time.Duration {
 		return 45 * time.Second
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return d
 }
 
@@ -203,14 +202,10 @@ type findingSpan struct {
 func findingSpans(t *testing.T, path string) []findingSpan {
 	t.Helper()
 	reader, err := history.OpenReader(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer reader.Close()
 	changes, err := reader.Changes(t.Context(), "", checks.Span{To: time.Now()}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	slices.Reverse(changes)
 	var list []findingSpan
 	for _, c := range changes {

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // SocketIOConfig describes the servers of a Strategy collaboration cluster.
@@ -73,9 +75,7 @@ func startSocketIO(tb testing.TB, node, modules string, config SocketIOConfig) *
 	tb.Helper()
 	dir := directory(tb)
 	script := filepath.Join(dir, "server.js")
-	if err := copyEmbedded("socketio/server.js", script); err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, copyEmbedded("socketio/server.js", script))
 	n := &SocketIONode{config: config.collaboration(tb)}
 	n.Process = newProcess(tb, Command{
 		Name: "socketio",
@@ -228,9 +228,7 @@ func moduleCache(tb testing.TB, name string) string {
 func installModules(tb testing.TB, npm, from, to string) {
 	tb.Helper()
 	for _, name := range []string{"package.json", "package-lock.json"} {
-		if err := copyEmbedded(from+"/"+name, filepath.Join(to, name)); err != nil {
-			tb.Fatal(err)
-		}
+		must.Succeed(tb, copyEmbedded(from+"/"+name, filepath.Join(to, name)))
 	}
 	err := prepare(tb, Command{
 		Name: "npm ci",

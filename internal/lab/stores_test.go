@@ -14,6 +14,7 @@ import (
 	redisclient "github.com/redis/go-redis/v9"
 
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 )
 
 // Session stores of real applications.
@@ -25,9 +26,7 @@ type redisStore struct{ client *redisclient.Client }
 func newRedisStore(tb testing.TB, redis *Dependency) *redisStore {
 	tb.Helper()
 	options, err := redisclient.ParseURL(redis.URL())
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	options.MaxRetries = -1
 	client := redisclient.NewClient(options)
 	tb.Cleanup(func() { client.Close() })
@@ -58,9 +57,7 @@ func newMariaDBStore(tb testing.TB, mariadb *Dependency) *mariadbStore {
 	config := mysql.NewConfig()
 	config.User, config.Passwd, config.Net, config.Addr, config.DBName = User, Password, "tcp", mariadb.Addr(), User
 	connector, err := mysql.NewConnector(config)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	db := sql.OpenDB(connector)
 	tb.Cleanup(func() { db.Close() })
 	if _, err := db.ExecContext(tb.Context(), "CREATE TABLE session (id VARCHAR(64) PRIMARY KEY, data TEXT NOT NULL)"); err != nil {

@@ -15,6 +15,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/engineio"
 	"stickwatch/probes/postgres"
@@ -38,14 +39,10 @@ func TestSystemBStatus(t *testing.T) {
 	majors(t, func(t *testing.T, major int) {
 		n := SocketIO(t, SocketIOConfig{Major: major, Nodes: 1})[0]
 		response, err := http.Get(n.URL() + "/status")
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		defer response.Body.Close()
 		var got map[string]any
-		if err := json.NewDecoder(response.Body).Decode(&got); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, json.NewDecoder(response.Body).Decode(&got))
 		inner, ok := got["main"].(map[string]any)
 		if !ok {
 			t.Fatalf("got %v, want a main", got)

@@ -11,6 +11,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 
 	"github.com/google/go-cmp/cmp"
@@ -252,9 +253,7 @@ func newSystemC(tb testing.TB, tomcats []*Tomcat, front ApacheConfig, policy pro
 	httpd := Apache(tb, front)
 	flags.Balancer = []string{httpd.URL()}
 	cfg, err := config.FromFlags(flags)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	return &systemC{tb, tomcats, httpd, ajp, cfg.Clusters[0]}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -19,9 +20,7 @@ const testPages = "../docs/test-pages.md"
 func pastedPage(tb testing.TB, language string) string {
 	tb.Helper()
 	text, err := os.ReadFile(testPages)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	_, rest, found := strings.Cut(string(text), "\n```"+language+"\n")
 	code, _, ended := strings.Cut(rest, "\n```\n")
 	if !found || !ended {
@@ -105,9 +104,7 @@ func requireRails(tb testing.TB) {
 
 func write(tb testing.TB, file, text string) {
 	tb.Helper()
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, os.WriteFile(file, []byte(text), 0o600))
 }
 
 // pastedCluster configures a cluster with a profile and nothing but addresses. path

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -22,9 +24,7 @@ func show(tb testing.TB, t *Tomcat, session, value string) (visit, string) {
 		url += "?key1=" + value
 	}
 	page, now, err := askTestPage(tb.Context(), url, session)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	id, route, _ := strings.Cut(now, ".")
 	_, rest, _ := strings.Cut(page, "key1=")
 	stored, _, _ := strings.Cut(rest, "<")

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"stickwatch/internal/must"
 )
 
 // The files of Debian's Zabbix: its database and its frontend, which has the API.
@@ -76,13 +78,9 @@ func zabbixFrontend(tb testing.TB, php string, settings map[string]any) *Process
 	}
 	class := filepath.Join(web, "include/classes/core/CConfigFile.php")
 	source, err := os.ReadFile(class)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	changed := strings.ReplaceAll(string(source), "'/etc/zabbix/zabbix.conf.php'", fmt.Sprintf("'%s'", config))
-	if err := os.WriteFile(class, []byte(changed), 0o644); err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, os.WriteFile(class, []byte(changed), 0o644))
 	return Run(tb, Command{
 		Name: "zabbix-frontend", Path: php, Dir: dir, Addr: listen,
 		Args: []string{"-S", listen, "-t", web, "-d", "memory_limit=512M", "-d", "max_execution_time=300", "-d", "date.timezone=UTC"},

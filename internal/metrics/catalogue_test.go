@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"stickwatch/internal/history"
+	"stickwatch/internal/must"
 )
 
 var update = flag.Bool("update", false, "write testdata and the table of internal/docs/metrics.md anew")
@@ -27,14 +28,10 @@ var update = flag.Bool("update", false, "write testdata and the table of interna
 func golden(t *testing.T, path, got string) {
 	t.Helper()
 	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.WriteFile(path, []byte(got), 0o644))
 	}
 	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s (-want +got), -update writes it anew:\n%s", path, diff)
 	}
@@ -44,9 +41,7 @@ func golden(t *testing.T, path, got string) {
 func metricFamilies(t *testing.T, l *Live) []*dto.MetricFamily {
 	t.Helper()
 	all, err := l.registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var ours []*dto.MetricFamily
 	for _, f := range all {
 		if strings.HasPrefix(f.GetName(), "stickwatch_") {
@@ -61,9 +56,7 @@ func exposition(t *testing.T, metricFamilies []*dto.MetricFamily) string {
 	var b bytes.Buffer
 	encoder := expfmt.NewEncoder(&b, expfmt.NewFormat(expfmt.TypeTextPlain))
 	for _, f := range metricFamilies {
-		if err := encoder.Encode(f); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, encoder.Encode(f))
 	}
 	return strings.ReplaceAll(b.String(), runtime.Version(), "go1.26")
 }
@@ -72,16 +65,12 @@ func exposition(t *testing.T, metricFamilies []*dto.MetricFamily) string {
 func historyFamilies(t *testing.T) []*dto.MetricFamily {
 	t.Helper()
 	db, err := history.Open(t.Context(), history.Config{Path: filepath.Join(t.TempDir(), "history.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(func() { db.Close(context.WithoutCancel(t.Context())) })
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(db.Collector())
 	all, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, f := range all {
 		fixValue(f.Metric[0], f.GetName() == "stickwatch_history_size_bytes")
 	}
@@ -155,9 +144,7 @@ func TestCatalogue(t *testing.T) {
 	all = append(all, WatchCatalogue()...)
 	golden(t, page, between(t, metricTable(all)))
 	chinese, err := os.ReadFile(chinesePage)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, m := range all {
 		if !strings.Contains(string(chinese), "\n| `"+m.Name+"` | "+m.Type+" | ") {
 			t.Errorf("%s has no row of the %s %s", chinesePage, m.Type, m.Name)
@@ -189,9 +176,7 @@ const (
 func between(t *testing.T, table string) string {
 	t.Helper()
 	content, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	before, rest, ok := strings.Cut(string(content), "<!-- metrics: ")
 	comment, rest, begun := strings.Cut(rest, "-->\n")
 	_, after, ended := strings.Cut(rest, "<!-- /metrics -->")

@@ -18,14 +18,13 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
 func TestLiveIsClean(t *testing.T) {
 	problems, err := testutil.GatherAndLint(fixture().registry)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
@@ -179,9 +178,7 @@ func TestHandlerCompresses(t *testing.T) {
 			t.Errorf("%q: compressed is %t, want %t", accepted, got, want)
 		} else if want {
 			unpacked, err := gzip.NewReader(w.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			body = unpacked
 		}
 		text, err := io.ReadAll(body)

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -49,9 +50,7 @@ func reports() []checks.Report {
 
 func TestWrite(t *testing.T) {
 	var got bytes.Buffer
-	if err := Write(&got, reports(), nil); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, Write(&got, reports(), nil))
 	golden(t, "testdata/snapshot.txt", got.String())
 }
 
@@ -62,17 +61,13 @@ func TestWriteWatches(t *testing.T) {
 		{Cluster: "shop", Sessions: 9, Lost: 6, Moves: 12, LongestOutage: 3400 * time.Millisecond, Requests: 1200, Failed: 14},
 		{Cluster: "blog"},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	golden(t, "testdata/watches.txt", got.String())
 }
 
 func TestRegistryIsClean(t *testing.T) {
 	problems, err := testutil.GatherAndLint(Registry(reports()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
@@ -84,9 +79,7 @@ func TestWriteHostileLabels(t *testing.T) {
 	r[0].Nodes[1].Status.State = attack
 	r[0].Dependencies[0].Name = attack
 	var got bytes.Buffer
-	if err := Write(&got, r, nil); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, Write(&got, r, nil))
 	for line := range strings.Lines(got.String()) {
 		if !strings.HasPrefix(line, "stickwatch_") && !strings.HasPrefix(line, "# ") || len(line) > 300 {
 			t.Errorf("a label broke out: %.60q", line)

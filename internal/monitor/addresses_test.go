@@ -13,6 +13,7 @@ import (
 	"stickwatch/internal/demo"
 	"stickwatch/internal/lab"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -30,9 +31,7 @@ func TestBalancerChangesAddresses(t *testing.T) {
 		b, err := demo.StartBalancer(demo.BalancerConfig{
 			Addr: fmt.Sprintf("127.0.7.%d:%s", i+1, port), Servers: d.Balancer.Servers(), ClientIPHeader: d.Config.ClientIPHeader,
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		t.Cleanup(b.Close)
 		balancers = append(balancers, b)
 	}

@@ -18,6 +18,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/internal/sim"
 	"stickwatch/probes"
 )
@@ -163,9 +164,7 @@ const sixFollowUps = 6
 func TestMissedNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, w, log := behindRoundRobin(t)
-		if err := d.Break("ejected"); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, d.Break("ejected"))
 		for range sixFollowUps - 1 {
 			w.FollowUp(t.Context())
 		}
@@ -213,14 +212,10 @@ func TestReturnedNodeIsWatched(t *testing.T) {
 		node := d.Nodes[1]
 		node.Kill()
 		w.FollowUp(t.Context())
-		if err := node.Start(); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, node.Start())
 		time.Sleep(time.Minute) // until the balancer's health checks have noticed
 		for range 3 {
-			if err := w.TakeRound(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, w.TakeRound(t.Context()))
 		}
 		log.newChanges()
 		w.SetBackoff(0)
@@ -280,9 +275,7 @@ func TestMissingCountRestarts(t *testing.T) {
 				w.FollowUp(t.Context())
 			}
 			d.Balancer.Set(demo.BalancerFaults{})
-			if err := w.TakeRound(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, w.TakeRound(t.Context()))
 		}
 		if got := log.fullRounds(); got != 3 {
 			t.Errorf("got %d whole rounds, want the first and two that were asked for", got)
@@ -295,9 +288,7 @@ func TestMissedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, w, log := behindRoundRobin(t)
 		w.SetBackoff(time.Hour)
-		if err := d.Break("ejected"); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, d.Break("ejected"))
 		for range sixFollowUps {
 			w.FollowUp(t.Context())
 		}
@@ -339,9 +330,7 @@ func TestPatience(t *testing.T) {
 			t.Errorf("whole rounds at first, at once after, after many, nearly an hour later, an hour later (-want +got):\n%s", diff)
 		}
 		d.Balancer.Set(demo.BalancerFaults{})
-		if err := w.TakeRound(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, w.TakeRound(t.Context()))
 		d.Balancer.Set(demo.BalancerFaults{Status: http.StatusServiceUnavailable})
 		if followUp() != 1 {
 			t.Error("the balancer had recovered, and its new failure was not looked at at once")
@@ -355,9 +344,7 @@ func TestRoutine(t *testing.T) {
 		d := startInMemory(t, demo.Config{}, "generic")
 		w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
 		for range 15 {
-			if err := w.TakeRound(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, w.TakeRound(t.Context()))
 		}
 		log.newChanges()
 		d.Nodes[1].Stop()
@@ -428,9 +415,7 @@ func TestForgottenTable(t *testing.T) {
 			log.newChanges()
 			w.SetBackoff(0)
 			time.Sleep(time.Minute) // the first round has used the budget
-			if err := d.Balancer.Reload(d.Balancer.Servers()); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, d.Balancer.Reload(d.Balancer.Servers()))
 			for i := range turn {
 				visitFrom(t, d, netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}))
 			}
@@ -446,14 +431,10 @@ func TestForgottenTable(t *testing.T) {
 func visitFrom(t *testing.T, d watched, client netip.Addr) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.Balancer.URL(), http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	req.Header.Set(d.config.Balancer.ClientIPHeader, client.String())
 	transport := http.Transport{DialContext: d.config.Dial, DisableKeepAlives: true}
 	res, err := transport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	res.Body.Close()
 }

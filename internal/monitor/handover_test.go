@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/extract"
 )
@@ -32,15 +33,11 @@ func newLoginSite(t *testing.T, method probes.Method) *loginSite {
 	t.Cleanup(server.Close)
 	extractor := func(spec extract.Spec) probes.Extractor {
 		e, err := extract.New(spec)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		return e
 	}
 	u, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	s.Cluster = &probes.Cluster{
 		Name: "shop", Balancer: probes.Balancer{URLs: []*url.URL{u}, Method: method}, Nodes: []probes.Node{{ID: "n1", URL: u}},
 		Limits: probes.Limits{Timeout: 10 * time.Second},
@@ -118,9 +115,7 @@ func (deafObserver) Judged(RoundResult)       {}
 func (s *loginSite) watch(t *testing.T) *Watcher {
 	t.Helper()
 	w := NewWatcher(s.Cluster, new(Prober), deafObserver{}, Intervals{})
-	if err := w.TakeRound(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, w.TakeRound(t.Context()))
 	if s.loggedIn() == 0 {
 		t.Fatal("nobody is logged in")
 	}
@@ -129,9 +124,7 @@ func (s *loginSite) watch(t *testing.T) *Watcher {
 
 func closeWatcher(t *testing.T, w *Watcher) {
 	t.Helper()
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, w.Close())
 }
 
 // TestHandOverLogsOutTheOthers: sessions that nobody continues are given up.
@@ -188,9 +181,7 @@ func TestRefusedCanariesLogOut(t *testing.T) {
 	if err := w.Continue(canaries, time.Now().Add(-24*time.Hour)); err != nil || w.Canaries() != nil {
 		t.Fatalf("got %s, %v", w.Canaries(), err)
 	}
-	if err := w.TakeRound(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, w.TakeRound(t.Context()))
 	if s.logouts != theirs {
 		t.Errorf("got %d logouts of %d sessions", s.logouts, theirs)
 	}

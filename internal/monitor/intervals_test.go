@@ -8,6 +8,7 @@ import (
 
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -51,9 +52,7 @@ func TestDue(t *testing.T) {
 				tc.change(d.config)
 			}
 			if tc.fault != "" {
-				if err := d.Break(tc.fault); err != nil {
-					t.Fatal(err)
-				}
+				must.Succeed(t, d.Break(tc.fault))
 			}
 			w, log := watchAs(t, d.config, &monitor.Prober{}, tc.intervals)
 			var got []int

@@ -8,6 +8,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 )
 
 // TestNameOfANodeThatStops: applications choose their own names, and a node that does not
@@ -20,9 +21,7 @@ func TestNameOfANodeThatStops(t *testing.T) {
 	d.config.Limiter = nil
 	d.config.Limit(d.config.Budget)
 	w, _ := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
-	if err := w.TakeRound(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, w.TakeRound(t.Context()))
 	if err := d.Break("node-down"); err != nil {
 		t.Fatal(err)
 	}

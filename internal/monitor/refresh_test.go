@@ -15,6 +15,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -119,9 +120,7 @@ func TestPartsFind(t *testing.T) {
 			e := startFullCluster(t)
 			w, log := watchAs(t, e.config, e.prober, monitor.Intervals{})
 			log.newChanges()
-			if err := tc.fault(e); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, tc.fault(e))
 			w.Refresh(t.Context(), tc.jobKind)
 			if got := log.newChanges(); !slices.Contains(got, tc.want) {
 				t.Errorf("got %q, want %q among it", got, tc.want)
@@ -142,9 +141,7 @@ func TestPartsInTrouble(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := startFullCluster(t)
-			if err := trouble(e); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, trouble(e))
 			w, log := watchAs(t, e.config, e.prober, monitor.Intervals{Status: time.Hour, Damping: checks.Damping{Appear: 2}})
 			log.newChanges()
 			reported := map[monitor.JobKind]checks.TargetKind{
@@ -199,9 +196,7 @@ func TestChangingReason(t *testing.T) {
 			}
 			for range 2 {
 				pause()
-				if err := w.TakeRound(t.Context()); err != nil {
-					t.Fatal(err)
-				}
+				must.Succeed(t, w.TakeRound(t.Context()))
 			}
 			if diff := cmp.Diff(tt.want, log.newChanges()); diff != "" {
 				t.Errorf("after two rounds (-want +got):\n%s", diff)
@@ -227,9 +222,7 @@ func TestChangingReason(t *testing.T) {
 func TestNodesAreAskedAgain(t *testing.T) {
 	e := startFullCluster(t)
 	known := e.prober.AskNodes(t.Context(), e.config)
-	if err := e.StopNode("node3"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, e.StopNode("node3"))
 	known[1].Primary = probes.Exchange{Failure: probes.FailureTimeout}
 	newest := e.prober.AskUpNodes(t.Context(), e.config, known)
 	var got []string

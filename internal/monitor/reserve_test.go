@@ -9,6 +9,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -31,16 +32,12 @@ func TestReserve(t *testing.T) {
 	})
 	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
 	for range 4 { // each adds some of its new clients to the reserve
-		if err := w.TakeRound(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, w.TakeRound(t.Context()))
 	}
 	if got := returned(log.last().Round); got != canaries {
 		t.Errorf("while all is well: %d clients returned, want %d", got, canaries)
 	}
-	if err := d.Break("node-down"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, d.Break("node-down"))
 	w.FollowUp(t.Context())
 	if got := returned(log.last().Round); got != canaries+reserve {
 		t.Errorf("while a node is down: %d clients returned, want %d", got, canaries+reserve)
@@ -57,9 +54,7 @@ func TestReserveTakesTurns(t *testing.T) {
 	})
 	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
 	for range 6 { // each adds some of its new clients to the reserve
-		if err := w.TakeRound(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, w.TakeRound(t.Context()))
 	}
 	before := len(log.requests)
 	for range 4 * reserve {

@@ -18,6 +18,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -32,9 +33,7 @@ type watched struct {
 func start(tb testing.TB, c demo.Config, profile string, change func(*config.Flags)) watched {
 	tb.Helper()
 	d, err := demo.Start(c)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	tb.Cleanup(d.Close)
 	flags := config.Flags{
 		Balancer: []string{d.Balancer.URL()}, Profile: profile,
@@ -47,9 +46,7 @@ func start(tb testing.TB, c demo.Config, profile string, change func(*config.Fla
 		change(&flags)
 	}
 	cfg, err := config.FromFlags(flags)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	return watched{d, cfg.Clusters[0]}
 }
 
@@ -122,9 +119,7 @@ func TestNewClients(t *testing.T) {
 	if got := count(); got < 3 || got > 2*checks.NewClients(1./3, checks.DefaultConfidence) {
 		t.Errorf("healthy: got %d clients, want from 3 to 36", got)
 	}
-	if err := w.Break("ejected"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, w.Break("ejected"))
 	if got, want := count(), 2*checks.NewClients(1./3, checks.DefaultConfidence); got != want {
 		t.Errorf("one node ejected: got %d clients, want %d", got, want)
 	}
@@ -148,9 +143,7 @@ func TestNodesOutOfReach(t *testing.T) {
 // findings.
 func TestInterrupted(t *testing.T) {
 	w := start(t, demo.Config{}, "generic", nil)
-	if err := w.Break("node-hanging"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, w.Break("node-hanging"))
 	ctx, cancel := context.WithCancel(t.Context())
 	p := monitor.Prober{Progress: func(p monitor.Progress) {
 		if p.Stage == "clients" {
@@ -180,9 +173,7 @@ func TestDependencies(t *testing.T) {
 	}
 	for _, d := range []string{"redis://127.0.0.1:1", "mysql://127.0.0.1:1", "tcp://127.0.0.1:1"} {
 		u, err := url.Parse(d)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		w.config.Dependencies = append(w.config.Dependencies, probes.Dependency{Name: u.Scheme, URL: u})
 	}
 	p := monitor.Prober{Pingers: map[string]probes.Pinger{
@@ -289,9 +280,7 @@ func TestCanariesAreRenewed(t *testing.T) {
 	w, log := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{CanaryAge: time.Nanosecond})
 	first := sessions(log.last().Canaries)
 	for round := range 3 {
-		if err := w.TakeRound(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, w.TakeRound(t.Context()))
 		now := sessions(log.last().Canaries)
 		kept := slices.DeleteFunc(slices.Clone(now), func(id probes.Fingerprint) bool { return !slices.Contains(first, id) })
 		if len(now) != 3 || len(kept) != 2-round {
@@ -364,13 +353,9 @@ func TestImpaired(t *testing.T) {
 	}
 
 	for _, n := range d.Nodes {
-		if err := n.Start(); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, n.Start())
 	}
-	if err := d.Balancer.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, d.Balancer.Start())
 	p.Self.Recover()
 	recorded := len(log.requests)
 	w.FollowUp(t.Context())

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 )
 
 // A runTimes records when jobs ran.
@@ -31,9 +32,7 @@ func (r *runTimes) job(key string, every time.Duration) monitor.Job {
 func scheduled(t *testing.T, observer monitor.ScheduleObserver, test func(t *testing.T, s *monitor.Schedule)) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := monitor.NewSchedule(slog.New(slog.DiscardHandler), observer)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		test(t, s)
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -59,9 +58,7 @@ func TestScheduleSpreads(t *testing.T) {
 			list = append(list, log.job(fmt.Sprintf("cluster-%d/status", i), every))
 		}
 		began := time.Now()
-		if err := s.Set(list); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, s.Set(list))
 		time.Sleep(every) // includes the jitter
 		log.mu.Lock()
 		tenth := make(map[int]int)
@@ -101,9 +98,7 @@ func TestScheduleChanges(t *testing.T) {
 		log := runTimes{runs: make(map[string][]time.Time)}
 		set := func(jobs ...monitor.Job) {
 			t.Helper()
-			if err := s.Set(jobs); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, s.Set(jobs))
 			log.mu.Lock()
 			clear(log.runs)
 			log.mu.Unlock()
@@ -114,9 +109,7 @@ func TestScheduleChanges(t *testing.T) {
 		}
 		for range 30 {
 			time.Sleep(every / 3)
-			if err := s.Set([]monitor.Job{log.job("stays", every), log.job("comes", every)}); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, s.Set([]monitor.Job{log.job("stays", every), log.job("comes", every)}))
 		}
 		time.Sleep(every / 10)
 		log.mu.Lock()
@@ -148,9 +141,7 @@ func TestScheduleDoesNotOverlap(t *testing.T) {
 			}},
 			{Key: "broken", Every: time.Second, Run: func(context.Context) { panicked.Add(1); panic("a mistake") }},
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		time.Sleep(10*time.Second + time.Second/2)
 		if began := began.Load(); began < 2 || began > 3 || len(skipped) < 6 {
 			t.Errorf("in 10 s, a job of 3.5 s that is due every second began %d times, and %d were skipped", began, len(skipped))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/internal/sleep"
 )
 
@@ -76,9 +77,7 @@ func TestOverloadIsShared(t *testing.T) {
 		const clusters, every, work = 200, 15 * time.Second, 10 * time.Second
 		m := &smallMachine{capacity: 40, rounds: make(map[string]int)}
 		s, err := monitor.NewScheduleOn(m.lateness, monitor.ScheduleObserver{Stretch: m.stretched})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		var jobs []monitor.Job
 		for i := range clusters {
 			name := fmt.Sprintf("cluster-%d", i)
@@ -88,9 +87,7 @@ func TestOverloadIsShared(t *testing.T) {
 				jobs = append(jobs, m.job("canary", name, 3*time.Second, time.Second))
 			}
 		}
-		if err := s.Set(jobs); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, s.Set(jobs))
 		time.Sleep(5 * time.Minute)
 		m.reset()
 		time.Sleep(20 * time.Minute)
@@ -127,16 +124,12 @@ func TestSlowTargetsAreNoOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &smallMachine{capacity: 1000, rounds: make(map[string]int)}
 		s, err := monitor.NewScheduleOn(m.lateness, monitor.ScheduleObserver{Stretch: m.stretched})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		jobs := []monitor.Job{m.job("status", "quick", 15*time.Second, time.Second)}
 		for i := range 500 {
 			jobs = append(jobs, m.job("status", fmt.Sprintf("slow-%d", i), 15*time.Second, time.Minute))
 		}
-		if err := s.Set(jobs); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, s.Set(jobs))
 		time.Sleep(time.Hour)
 		if _, stretch := m.reset(); slices.Max(stretch) > 1 {
 			t.Errorf("the intervals were stretched %.1f times", slices.Max(stretch))

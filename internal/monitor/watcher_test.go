@@ -16,6 +16,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -140,9 +141,7 @@ func TestUnexpectedFollowUp(t *testing.T) {
 	if diff := cmp.Diff([]string{"appeared node_down node2"}, log.newChanges()); diff != "" {
 		t.Errorf("when node2 was stopped (-want +got):\n%s", diff)
 	}
-	if err := d.Nodes[1].Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, d.Nodes[1].Start())
 	w.TakeRound(t.Context())
 	reported := log.newChanges()
 	if !slices.Contains(reported, "gone node_down node2") || !slices.Contains(reported, "appeared node_restarted node2") {

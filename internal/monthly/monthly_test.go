@@ -15,6 +15,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/monthly"
+	"stickwatch/internal/must"
 )
 
 // A fakeSource has the same data for each cluster.
@@ -74,14 +75,10 @@ var berlin = func() *time.Location {
 func build(t *testing.T, source *fakeSource, now time.Time, incidents ...alerting.Incident) monthly.Report {
 	t.Helper()
 	month, err := monthly.ParseMonth("2026-11", berlin)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	read := func(context.Context, string, checks.Span) ([]alerting.Incident, error) { return incidents, nil }
 	r, err := monthly.Build(t.Context(), source, read, []string{"shop"}, month, now, 0.999)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return r
 }
 
@@ -163,9 +160,7 @@ func TestDocument(t *testing.T) {
 func TestHTMLIsEscaped(t *testing.T) {
 	r, _ := example(t)
 	var b strings.Builder
-	if err := r.Document(alerting.English).WriteHTML(&b); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, r.Document(alerting.English).WriteHTML(&b))
 	if got := b.String(); strings.Contains(got, "<b>") || !strings.Contains(got, "=1.2 | &lt;b&gt;") {
 		t.Error(got)
 	}
@@ -221,9 +216,7 @@ func TestRounding(t *testing.T) {
 		"98.2":    {0, "100 %"},
 	} {
 		share, err := monthly.ParseTarget(target)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		r := build(t, &fakeSource{uptimes: []checks.Uptime{uptime(checks.TargetSession, "node1", 1_000_000, test.failed)}}, time.Date(2026, 12, 3, 0, 0, 0, 0, time.UTC))
 		r.Target = share
 		d := r.Document(alerting.English)
@@ -237,9 +230,7 @@ func TestRounding(t *testing.T) {
 // Chinese one.
 func TestEveryTextIsTranslated(t *testing.T) {
 	source, err := os.ReadFile("document.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	code, catalogue, _ := strings.Cut(string(source), "var inChinese")
 	found := 0
 	for _, call := range regexp.MustCompile(`w\.texts?\(\s*((?:"[^"]*",?\s*)+)`).FindAllStringSubmatch(code, -1) {

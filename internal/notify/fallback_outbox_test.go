@@ -15,6 +15,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/history"
+	"stickwatch/internal/must"
 )
 
 // An outage is an incident manager, its write queue, and a history whose disk can be
@@ -31,9 +32,7 @@ type outage struct {
 func newOutage(t *testing.T) *outage {
 	t.Helper()
 	db, err := history.Open(t.Context(), history.Config{Path: filepath.Join(t.TempDir(), "history.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(func() { _ = db.Close(t.Context()) })
 	queue := newQueue(db)
 	o := &outage{
@@ -65,9 +64,7 @@ func (o *outage) blockDisk(t *testing.T) {
 // unblockDisk writes the unwritten write sets.
 func (o *outage) unblockDisk(t *testing.T) {
 	t.Helper()
-	if err := o.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, o.Flush(t.Context()))
 }
 
 // breaks makes Redis fail in a cluster, which fires an incident.
@@ -115,9 +112,7 @@ func (o *outage) wantClaim(t *testing.T, after time.Duration, want string) alert
 func (o *outage) wantWaiting(t *testing.T, onDisk, forDisk int) {
 	t.Helper()
 	pending, err := o.db.Pending(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if got := o.Undelivered(); pending["ops"] != onDisk || got != forDisk {
 		t.Errorf("got %d waiting on the disk and %d for it, want %d and %d", pending["ops"], got, onDisk, forDisk)
 	}
@@ -137,9 +132,7 @@ func TestFallbackOutbox(t *testing.T) {
 		t.Errorf("got attempt %d, want the first", n.Attempts)
 	}
 	o.wantClaim(t, stuck, "")
-	if err := o.outbox.Delivered(t.Context(), n.ID, alerting.DeliveryRef{Thread: "C1/1"}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, o.outbox.Delivered(t.Context(), n.ID, alerting.DeliveryRef{Thread: "C1/1"}))
 	o.wantWaiting(t, 0, 0)
 	o.heals("shop")
 	o.blockDisk(t)
@@ -147,9 +140,7 @@ func TestFallbackOutbox(t *testing.T) {
 	if end.Kind != alerting.NotificationResolved || end.Thread != "C1/1" {
 		t.Errorf("got %s in thread %q, want the end in the thread of the beginning", end.Kind, end.Thread)
 	}
-	if err := o.outbox.Retry(t.Context(), end.ID, time.Now().Add(time.Hour), "503"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, o.outbox.Retry(t.Context(), end.ID, time.Now().Add(time.Hour), "503"))
 	o.wantClaim(t, stuck, "")
 	o.unblockDisk(t)
 	o.wantWaiting(t, 1, 0)
@@ -183,9 +174,7 @@ func TestWrittenPendingNotification(t *testing.T) {
 			o := newOutage(t)
 			o.wantClaim(t, stuck, o.fired.ID)
 			o.unblockDisk(t)
-			if err := tt.outcome(o, t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, tt.outcome(o, t.Context()))
 			o.wantWaiting(t, tt.waiting, 0)
 			if dead, err := o.db.DeadLetters(t.Context(), 0); err != nil || len(dead) != tt.dead {
 				t.Errorf("got %d dead letters and error %v, want %d", len(dead), err, tt.dead)
@@ -200,9 +189,7 @@ func TestRefusedPendingNotification(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
 	o.wantClaim(t, stuck, o.fired.ID)
-	if err := o.outbox.DeadLetter(t.Context(), o.fired.ID, "400"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, o.outbox.DeadLetter(t.Context(), o.fired.ID, "400"))
 	o.wantClaim(t, time.Hour, "")
 	o.unblockDisk(t)
 	o.wantClaim(t, 0, "")
@@ -218,9 +205,7 @@ func TestDeadLetterInQueue(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
 	o.wantClaim(t, stuck, o.fired.ID)
-	if err := o.outbox.DeadLetter(t.Context(), o.fired.ID, "400"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, o.outbox.DeadLetter(t.Context(), o.fired.ID, "400"))
 	o.heals("shop")
 	o.blockDisk(t)
 	o.wantClaim(t, stuck, alerting.NotificationID(o.fired.Incident.ID, "ops", 2))
@@ -305,9 +290,7 @@ func TestHangingDisk(t *testing.T) {
 			o, endWrite := newHangingWrite(t)
 			o.wantClaim(t, stuckAfter-time.Second, "")
 			o.wantClaim(t, stuck, o.fired.ID)
-			if err := tt.outcome(o); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, tt.outcome(o))
 			if got := o.Undelivered(); got != 0 {
 				t.Errorf("got %d notifications that wait, want none", got)
 			}
@@ -336,9 +319,7 @@ func newHangingWrite(t *testing.T) (o *outage, endWrite func()) {
 	return o, func() {
 		t.Helper()
 		close(disk.released)
-		if err := <-written; err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, <-written)
 	}
 }
 
@@ -350,9 +331,7 @@ func TestAttemptDuringHangingWrite(t *testing.T) {
 	o.wantClaim(t, stuck, o.fired.ID)
 	endWrite()
 	o.wantClaim(t, 0, "") // the attempt has a lease
-	if err := o.outbox.Retry(t.Context(), o.fired.ID, time.Now(), "timeout"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, o.outbox.Retry(t.Context(), o.fired.ID, time.Now(), "timeout"))
 	if again := o.wantClaim(t, 0, o.fired.ID); again.Attempts < 2 {
 		t.Errorf("got attempt %d, want a later one than the first, so that the receiver is searched", again.Attempts)
 	}

@@ -16,6 +16,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
@@ -36,17 +37,13 @@ func textsOf(t *testing.T) map[string]token.Position {
 	files := token.NewFileSet()
 	for _, folder := range folders {
 		names, err := fs.Glob(os.DirFS(folder), "*.go")
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		for _, name := range names {
 			if strings.HasSuffix(name, "_test.go") {
 				continue
 			}
 			file, err := parser.ParseFile(files, filepath.Join(folder, name), nil, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			ast.Inspect(file, func(n ast.Node) bool {
 				for text, at := range textsOfCall(n) {
 					texts[text] = files.Position(at)

@@ -9,6 +9,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/internal/phrase"
 	"stickwatch/internal/phrase/latin"
 	"stickwatch/internal/postmortem"
@@ -39,16 +40,12 @@ func TestChinese(t *testing.T) {
 		{ID: "ca3kq7d2m4xy", To: wire.TimestampOf(testTime.Add(time.Hour)), From: wire.TimestampOf(testTime), Active: true, Author: "li"},
 		{ID: "ca3kq7d2m4xz", To: wire.TimestampOf(testTime.Add(50 * time.Hour)), From: wire.TimestampOf(testTime.Add(48 * time.Hour)), Code: checks.Slow},
 	}
-	if err := Silences(&list, "table", silences, testTime, Options{Reader: shanghai}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, Silences(&list, "table", silences, testTime, Options{Reader: shanghai}))
 	wantChinese("silences.zh.table", list.String(), "li", "slow", "ca3kq7d2m4xy", "ca3kq7d2m4xz")
 
 	var past bytes.Buffer
 	history := exampleHistory()
-	if err := History(&past, "table", []ClusterHistory{history}, history.Span, testTime, Options{Reader: shanghai}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, History(&past, "table", []ClusterHistory{history}, history.Span, testTime, Options{Reader: shanghai}))
 	quoted := []string{"shop", "portal", "collab", "slow", "Redis Server", "DB Service"}
 	for _, move := range history.Moves {
 		quoted = append(quoted, move.Cause.String())
@@ -64,8 +61,6 @@ func TestChinese(t *testing.T) {
 		}
 	}
 	d := postmortem.Document{Incident: incident, Language: alerting.Chinese, Zone: shanghai.Zone, Now: testTime}
-	if err := Incident(&one, "table", d, Options{Reader: shanghai, Width: 132}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, Incident(&one, "table", d, Options{Reader: shanghai, Width: 132}))
 	wantChinese("incident.zh.table", one.String(), quoted...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/internal/wire"
 )
 
@@ -123,9 +124,7 @@ func TestHistoryTables(t *testing.T) {
 func TestHistoryJSON(t *testing.T) {
 	var b strings.Builder
 	p := exampleHistory()
-	if err := writeJSON(&b, wireClusterHistoriesOf([]ClusterHistory{p, {Cluster: "blog", Span: p.Span}}, p.Span, testTime)); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, writeJSON(&b, wireClusterHistoriesOf([]ClusterHistory{p, {Cluster: "blog", Span: p.Span}}, p.Span, testTime)))
 	golden(t, "history.json", b.String())
 }
 
@@ -197,9 +196,7 @@ func TestHistoryIsClean(t *testing.T) {
 		t.Errorf("a control character is shown: %q", s.String()[max(0, i-40):i+4])
 	}
 	var b strings.Builder
-	if err := writeJSON(&b, wireClusterHistoriesOf([]ClusterHistory{p}, p.Span, testTime)); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, writeJSON(&b, wireClusterHistoriesOf([]ClusterHistory{p}, p.Span, testTime)))
 	if strings.Contains(b.String(), `\u001b`) || strings.Contains(b.String(), "\u202e") {
 		t.Error("a control character is in JSON")
 	}

@@ -8,6 +8,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/monthly"
+	"stickwatch/internal/must"
 )
 
 // TestMonth: names from outside neither break a table nor become markup or a formula.
@@ -31,9 +32,7 @@ func TestMonth(t *testing.T) {
 		"json":     {`"month": "2026-11"`, `"target_met": false`, `"days_with_data": 30`},
 	} {
 		var b strings.Builder
-		if err := Month(&b, format, r, alerting.English, r.To); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, Month(&b, format, r, alerting.English, r.To))
 		for _, text := range want {
 			if !strings.Contains(b.String(), text) {
 				t.Errorf("%s lacks %q:\n%s", format, text, b.String())

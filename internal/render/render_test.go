@@ -17,6 +17,7 @@ import (
 	"github.com/jstemmer/go-junit-report/v2/junit"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 var updateGolden = flag.Bool("update", false, "rewrite the golden files")
@@ -123,9 +124,7 @@ func TestRenderTableColourOnlyWhenAsked(t *testing.T) {
 func TestRenderJSONHasNoNullLists(t *testing.T) {
 	r := Results{Started: testTime, Clusters: []checks.Report{{Cluster: "bare", Findings: []checks.Finding{{Code: checks.Slow}}}}}
 	var got map[string]any
-	if err := json.Unmarshal([]byte(rendered(t, "json", r, Options{})), &got); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, json.Unmarshal([]byte(rendered(t, "json", r, Options{})), &got))
 	want := map[string]any{
 		"schema": 1.0, "started": "2026-03-14T12:00:00.250Z", "duration_ms": 0.0, "verdict": "healthy",
 		"clusters": []any{map[string]any{
@@ -152,9 +151,7 @@ func TestRenderJUnitFailsFromSeverityOn(t *testing.T) {
 		r, opts := shown(ejected())
 		opts.FailOn = tt.failOn
 		var got junit.Testsuites
-		if err := xml.Unmarshal([]byte(rendered(t, "junit", r, opts)), &got); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, xml.Unmarshal([]byte(rendered(t, "junit", r, opts)), &got))
 		if got.Failures != tt.want {
 			t.Errorf("fail on %q: got %d failures, want %d", tt.failOn, got.Failures, tt.want)
 		}
@@ -181,9 +178,7 @@ func TestRenderJUnitNamesStayTheSame(t *testing.T) {
 func rendered(t *testing.T, format string, r Results, opts Options) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := Report(&b, format, r, opts); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, Report(&b, format, r, opts))
 	return b.String()
 }
 
@@ -191,18 +186,14 @@ func golden(t *testing.T, file, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", file+".golden")
 	if *updateGolden {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", path, diff)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
+	"stickwatch/internal/must"
 	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
@@ -113,9 +114,7 @@ func TestRenderWatchHostile(t *testing.T) {
 		w.Moves[0].From, w.Moves[0].Reason, w.Clients[0].Node, w.Nodes[0].Node = hostileText, phrase.Quote(hostileText), hostileText, hostileText
 		w.Session.Error, w.Guarantees[0].Reasons[0], w.Doubts[0], w.Nodes[0].After = hostileText, phrase.Quote(hostileText), phrase.Quote(hostileText), hostileText
 		var b bytes.Buffer
-		if err := Report(&b, format, r, opts); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, Report(&b, format, r, opts))
 		for i, c := range b.String() {
 			if c != '\n' && c != '\t' && !unicode.IsPrint(c) {
 				t.Errorf("%s: %U at byte %d", format, c, i)

@@ -18,23 +18,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 )
 
 func TestNetworkServes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := NewNetwork(1, time.Millisecond)
 		ln, err := n.Listen("127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.RemoteAddr) })}
 		go server.Serve(ln)
 		client := &http.Client{Transport: &http.Transport{DialContext: n.DialContext, DisableKeepAlives: true}}
 		began := time.Now()
 		resp, err := client.Get("http://" + ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		body, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		if host, _, err := net.SplitHostPort(string(body)); err != nil || host != "127.0.0.1" {
@@ -53,9 +50,7 @@ func TestNetworkServes(t *testing.T) {
 func TestNetworkKeepsAddresses(t *testing.T) {
 	n := NewNetwork(1, 0)
 	one, err := n.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if _, err := n.Listen(one.Addr().String()); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("got %v, want address in use", err)
 	}
@@ -137,17 +132,13 @@ func TestNetworkSpeaksBoth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := NewNetwork(1, time.Millisecond)
 		ln, err := n.Listen("127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })}
 		go server.Serve(ln)
 		defer server.Close()
 		w := &environment{network: n, cluster: &demo.Cluster{}}
 		trusted, err := w.certify()
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		client := &http.Client{Transport: &http.Transport{DialContext: n.DialContext, DisableKeepAlives: true, TLSClientConfig: trusted}}
 		for _, step := range []struct {
 			scheme string
@@ -179,9 +170,7 @@ func TestNetworkQueues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := NewNetwork(1, 0)
 		ln, err := n.Listen("127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		n.Limit(ln.Addr().String(), 1, 10*time.Millisecond)
 		server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
 		go server.Serve(ln)

@@ -8,6 +8,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -106,9 +107,7 @@ func TestRunRefuses(t *testing.T) {
 // TestShrink checks that the operation that matters remains, at the beginning.
 func TestShrink(t *testing.T) {
 	s, err := ParseSchedule(threeNodes + "5m busy-prober for 20s\n9m kill node1 for 1m\n20m reload\n31m restart node2 for 2s\n40m reverse for 1m")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	runs := 0
 	run := func(s Schedule) Result {
 		runs++

@@ -7,6 +7,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/internal/users"
 
 	"github.com/google/go-cmp/cmp"
@@ -233,9 +234,7 @@ func TestScore(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, err := ParseSchedule(threeNodes + tt.schedule)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			r := Result{Schedule: s, Began: began, Requests: byTime(tt.requests), Notifications: tt.notifications}
 			var got []string
 			for _, c := range r.Score().Counterexamples {
@@ -252,9 +251,7 @@ func TestScore(t *testing.T) {
 // alert while no user is harmed.
 func TestStoreOutageWithoutHarm(t *testing.T) {
 	s, err := ParseSchedule(strings.Replace(threeNodes, "/sticky/", "/shared/", 1) + "5m store-failover for 20s")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	r := Result{Schedule: s, Began: began, Requests: byTime(met(users.Served, "node1", "node1", 5*time.Minute, 1, 2, 3, 4)), Notifications: []alerting.Notification{
 		firedNotification(5*time.Minute+10*time.Second, checks.Critical, checks.SessionLost, ""),
 	}}

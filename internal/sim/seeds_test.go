@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"stickwatch/internal/must"
 )
 
 // TestSeeds plays the seeds of testdata/seeds.txt, in which users and notifications
@@ -33,13 +35,9 @@ func TestSchedules(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			s, err := ParseSchedule(string(text))
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			if !strings.HasPrefix(string(text), "# not met:") {
 				agree(t, s, Score.Agrees)
 				return
@@ -70,9 +68,7 @@ func agree(t *testing.T, s Schedule, right func(Score) bool) {
 func seeds(t *testing.T) (list []uint64) {
 	t.Helper()
 	f, err := os.Open("testdata/seeds.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		text, _, _ := strings.Cut(lines.Text(), "#")
@@ -115,9 +111,7 @@ func TestInTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := ParseSchedule(text)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			s.Seed = 9013
 			agree(t, s, func(score Score) bool {
 				return score.Harms > 0 && score.Count(Late)+score.Count(Silent)+score.Count(False) == 0

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"stickwatch/internal/must"
 )
 
 // TestMain uses one processor, so that runs of a schedule agree, and a higher GOGC,
@@ -58,9 +60,7 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 func TestSimulate(t *testing.T) {
 	if path := os.Getenv("STICKWATCH_SIM_SCHEDULE"); path != "" {
 		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		s, err := ParseSchedule(string(text))
 		if err != nil {
 			t.Fatalf("reading %q: %v", path, err)
@@ -144,21 +144,15 @@ type collector struct {
 func (c *collector) save(t *testing.T, path string) {
 	t.Helper()
 	text, err := json.Marshal(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
+	must.Succeed(t, os.WriteFile(path, text, 0o600))
 }
 
 // load adds the results that another collector saved.
 func (c *collector) load(t *testing.T, path string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var other collector
 	if err := json.Unmarshal(text, &other); err != nil {
 		t.Fatalf("reading %q: %v", path, err)
@@ -239,12 +233,8 @@ const (
 func writeTable(t *testing.T, path, table string) {
 	t.Helper()
 	old, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(withTable(string(old), table)), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
+	must.Succeed(t, os.WriteFile(path, []byte(withTable(string(old), table)), 0o644))
 }
 
 // withTable returns a page with the section replaced or appended.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,9 +21,7 @@ var quick = []Pacing{{Every: 2 * time.Millisecond}, {Every: time.Millisecond, Bu
 func start(t *testing.T, c demo.Config, u Config) (*demo.Cluster, *Population, func()) {
 	t.Helper()
 	cluster, err := demo.Start(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(cluster.Close)
 	u.URL, u.ClientHeader, u.Pacings = cluster.Balancer.URL(), "X-Stickwatch-Client", quick
 	population := New(u)
@@ -56,9 +55,7 @@ func TestStrategy(t *testing.T) {
 	if got := population.Log().Totals(); got[Served] != got.All() {
 		t.Errorf("got %v, want all served", got)
 	}
-	if err := cluster.Nodes[1].Restart(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, cluster.Nodes[1].Restart())
 	until(t, population.Log(), "moves to another process", func(got Totals) bool { return got[Moved] > 0 })
 	stop()
 	if got := population.Log().Totals(); got.Harmed() != 0 {
@@ -134,9 +131,7 @@ func TestPopulationNoticesARestart(t *testing.T) {
 	cluster, population, stop := start(t, demo.Config{}, Config{Sticky: true, Users: 18})
 	until(t, population.Log(), "100 requests", func(got Totals) bool { return got.All() >= 100 })
 	before := time.Now()
-	if err := cluster.Nodes[1].Restart(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, cluster.Nodes[1].Restart())
 	until(t, population.Log(), "a loss", func(got Totals) bool { return got[Lost] > 0 })
 	stop()
 	harms := population.Log().Harms(time.Minute)
@@ -154,9 +149,7 @@ func TestPopulationNoticesARestart(t *testing.T) {
 func TestPopulationDialsFromItsAddresses(t *testing.T) {
 	seen := make(chan string, 1000)
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer ln.Close()
 	go func() {
 		for {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
 	"stickwatch/internal/wire"
 )
 
@@ -22,17 +23,11 @@ func TestWhoMayWrite(t *testing.T) {
 	w := newFakeDaemon(healthyCluster("shop", 2))
 	s := w.server(t)
 	token, _, err := s.access.tokens.add(time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	ended, _, err := s.access.tokens.add(-time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	code, err := s.access.tokens.addCode(time.Hour, time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for _, test := range []struct {
 		name, peer, host string
 		headers          []string
@@ -182,9 +177,7 @@ func TestTokens(t *testing.T) {
 		t.Errorf("got %d tokens, want %d", got, maxTokens)
 	}
 	s.access.file = filepath.Join(t.TempDir(), "web.yml")
-	if err := os.WriteFile(s.access.file, []byte(aUser), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(s.access.file, []byte(aUser), 0o600))
 	if got := send(s, http.MethodPost, "/-/token", `{"duration": "1h"}`); got.Code != http.StatusConflict {
 		t.Errorf("got %d %s beside users", got.Code, got.Body)
 	}
@@ -220,9 +213,7 @@ const aUser = "basic_auth_users: {ops: $2y$05$C8eUl2pV0Gq4oV7PpTnYUuKSF2KnKdc0mK
 func TestUsers(t *testing.T) {
 	for content, want := range map[string]bool{aUser: true, "http_server_config: {http2: true}\n": false, "nonsense: true\n": false} {
 		file := filepath.Join(t.TempDir(), "web.yml")
-		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.WriteFile(file, []byte(content), 0o600))
 		r := httptest.NewRequest(http.MethodPost, "/-/reload", nil)
 		r.RemoteAddr = "10.0.0.7:50000"
 		if got := (access{file, newTokens(time.Now)}).denial(r) == nil; got != want {
@@ -281,9 +272,7 @@ func TestWhoMayRead(t *testing.T) {
 func askedAt(t *testing.T, path, local, host string) *http.Request {
 	t.Helper()
 	at, err := net.ResolveTCPAddr("tcp", local)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	r := httptest.NewRequest(http.MethodGet, path, nil)
 	r.Host = host
 	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(at)))
@@ -309,9 +298,7 @@ func TestAnswerTo(t *testing.T) {
 		t.Errorf("got %d by the name that it had", got)
 	}
 	s.access.file = filepath.Join(t.TempDir(), "web.yml")
-	if err := os.WriteFile(s.access.file, []byte(aUser), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(s.access.file, []byte(aUser), 0o600))
 	if got := code(); got != http.StatusOK {
 		t.Errorf("got %d with users", got)
 	}
@@ -321,14 +308,10 @@ func TestAnswerTo(t *testing.T) {
 func TestServeChecksHost(t *testing.T) {
 	address, _ := running(t, newFakeDaemon(healthyCluster("shop", 2)))
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/api/v1/clusters", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	r.Host = "rebound.example"
 	got, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer got.Body.Close()
 	if got.StatusCode != http.StatusMisdirectedRequest {
 		t.Errorf("got %d", got.StatusCode)

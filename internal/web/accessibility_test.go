@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -152,9 +154,7 @@ func TestNothingMoves(t *testing.T) {
 func TestContrast(t *testing.T) {
 	const text, graphics = 4.5, 3.0
 	css, err := os.ReadFile("static/style.css")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	light, dark, found := strings.Cut(string(css), "prefers-color-scheme: dark")
 	if !found {
 		t.Fatal("the stylesheet has no dark colours")

@@ -15,6 +15,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/internal/wire"
 )
 
@@ -48,14 +49,10 @@ func TestClustersAsJSON(t *testing.T) {
 	w := send(s, "GET", "/api/v1/clusters", "")
 	const golden = "testdata/clusters.json"
 	if *update {
-		if err := os.WriteFile(golden, w.Body.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.WriteFile(golden, w.Body.Bytes(), 0o644))
 	}
 	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff(string(want), w.Body.String()); diff != "" {
 		t.Errorf("-update rewrites it (-want +got):\n%s", diff)
 	}

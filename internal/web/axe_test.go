@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"stickwatch/alerting"
+	"stickwatch/internal/must"
 )
 
 // axeVersion is the version of axe-core, https://github.com/dequelabs/axe-core.
@@ -33,9 +34,7 @@ func axeScript(t *testing.T) string {
 		t.Fatalf("installing axe-core: %v\n%s", err, out)
 	}
 	script, err := os.ReadFile(filepath.Join(folder, "node_modules/axe-core/axe.min.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return string(script)
 }
 
@@ -63,9 +62,7 @@ func TestAxe(t *testing.T) {
 				violations, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](
 					`axe.run({resultTypes: ["violations"]}).then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.target + ": " + n.failureSummary)))`,
 					chromedp.EvalAwaitPromise))
-				if err != nil {
-					t.Fatal(err)
-				}
+				must.Succeed(t, err)
 				for _, v := range violations {
 					t.Errorf("%s, %s, %d px: %s", link, scheme, width, v)
 				}

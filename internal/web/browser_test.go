@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	cdpage "github.com/chromedp/cdproto/page"
@@ -42,9 +44,7 @@ func browse(t *testing.T, s *Server, media ...*emulation.MediaFeature) *browser 
 	t.Cleanup(s.config.Live.Close)
 	s.config.Listen = server.Listener.Addr().String()
 	link, err := s.Link(time.Hour) // authorizes changes
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-gpu", true), chromedp.Flag("lang", "en-US"))
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)

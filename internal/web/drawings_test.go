@@ -16,6 +16,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 var sixHours = spanUntil(testTime, 6*time.Hour)
@@ -207,9 +208,7 @@ func transferSize(t *testing.T, s *Server, path string) int {
 	total := page.Body.Len()
 	for _, file := range []string{"style.css", "page.js", "icon-bd.svg"} {
 		content, err := fs.ReadFile(staticFiles, "static/"+file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		total += len(content)
 	}
 	return total

@@ -16,6 +16,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/docs/openapitest"
+	"stickwatch/internal/must"
 )
 
 // A fakeDaemon implements all sources of a Server in memory.
@@ -65,9 +66,7 @@ func (d *fakeDaemon) unchecked(t testing.TB, change ...func(*Config)) *Server {
 		f(&c)
 	}
 	s, err := New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return s
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 // textsOf returns the texts in templates and code of this package.
@@ -22,22 +23,16 @@ func textsOf(t *testing.T) map[string]bool {
 	find := func(pattern, content string) {
 		for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(content, -1) {
 			text, err := strconv.Unquote(found[1])
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			texts[text] = true
 		}
 	}
 	for _, pattern := range []string{"*.go", "templates/*.html"} {
 		names, err := fs.Glob(os.DirFS("."), pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		for _, name := range names {
 			content, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			switch {
 			case strings.HasSuffix(name, "_test.go"):
 			case strings.HasSuffix(name, ".go"):
@@ -142,9 +137,7 @@ func TestSetLocale(t *testing.T) {
 // TestZones: times of summer and winter below one heading have both abbreviations in it.
 func TestZones(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	now := time.Date(2026, 11, 14, 12, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
 		zone *time.Location

@@ -15,15 +15,14 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/docs/openapitest"
+	"stickwatch/internal/must"
 )
 
 // TestEveryDocumentedAnswer gets every documented status of every operation. The server of a
 // fakeDaemon compares each answer with the document.
 func TestEveryDocumentedAnswer(t *testing.T) {
 	document, err := openapitest.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if len(document.Paths.Map()) < 10 {
 		t.Fatalf("got %d paths, want all of the API", len(document.Paths.Map()))
 	}
@@ -54,9 +53,7 @@ func (o operation) provoke(t *testing.T, status string) *http.Response {
 	}
 	s, r := w.server(t), o.request(t, status)
 	users := filepath.Join(t.TempDir(), "web.yml")
-	if err := os.WriteFile(users, []byte(aUser), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(users, []byte(aUser), 0o600))
 	switch status {
 	case "409":
 		if strings.HasSuffix(o.route, "/probe") || strings.HasSuffix(o.route, "/notes") {
@@ -119,22 +116,14 @@ func (o operation) request(t *testing.T, status string) *http.Request {
 // unauthorized sends the request to a server with users, as nobody.
 func (o operation) unauthorized(t *testing.T, w *fakeDaemon) *http.Response {
 	file := filepath.Join(t.TempDir(), "web.yml")
-	if err := os.WriteFile(file, []byte(aUser), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(file, []byte(aUser), 0o600))
 	address, _ := running(t, w, func(c *Config) { c.WebConfigFile = file })
 	r := o.request(t, "401")
 	sent, err := http.NewRequestWithContext(t.Context(), r.Method, address+r.URL.RequestURI(), r.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	client := http.Client{Transport: openapitest.Transport{T: t, Base: &http.Transport{DisableKeepAlives: true}}}
 	got, err := client.Do(sent)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := got.Body.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
+	must.Succeed(t, got.Body.Close())
 	return got
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"stickwatch/internal/monthly"
+	"stickwatch/internal/must"
 	"stickwatch/internal/wire"
 )
 
@@ -157,20 +158,14 @@ var problems = map[int]string{
 func TestOpenAPI(t *testing.T) {
 	const file = "../docs/openapi.json"
 	want, err := json.MarshalIndent(openAPIDocument(t), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	want = append(bytes.ReplaceAll(want, []byte("#/$defs/"), []byte("#/components/schemas/")), '\n')
 	if *update {
-		if err := os.WriteFile(file, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.WriteFile(file, want, 0o644))
 		return
 	}
 	got, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", file, diff)
 	}
@@ -345,17 +340,13 @@ func newSchemas(t *testing.T) *schemas {
 	s := &schemas{definitions: jsonschema.Definitions{}, comments: map[string]string{}, words: map[string][]any{}}
 	for _, pkg := range []string{"internal/wire", "internal/web", "checks", "alerting", "probes"} {
 		files, err := filepath.Glob(filepath.Join("../..", pkg, "*.go"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		for _, file := range files {
 			if strings.HasSuffix(file, "_test.go") {
 				continue
 			}
 			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			for _, d := range parsed.Decls {
 				if d, ok := d.(*ast.GenDecl); ok {
 					s.read(path.Base(pkg), d)

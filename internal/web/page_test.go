@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 )
 
 // everyKindOfCluster returns a daemon with clusters of every kind.
@@ -372,13 +373,9 @@ func TestCompression(t *testing.T) {
 		body := w.Body.String()
 		if want {
 			z, err := gzip.NewReader(w.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			whole, err := io.ReadAll(z)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			body = string(whole)
 		}
 		if body != plain {

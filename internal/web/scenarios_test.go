@@ -19,6 +19,7 @@ import (
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/internal/phrase"
 	"stickwatch/internal/phrase/latin"
 	"stickwatch/internal/postmortem"
@@ -66,9 +67,7 @@ type scenario struct {
 func scenarioOf(t *testing.T, fault string) scenario {
 	t.Helper()
 	cluster, err := demo.Start(demo.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(cluster.Close)
 	var file strings.Builder
 	fmt.Fprintf(&file, "clusters:\n  - name: shop\n    timeout: 1s\n    slow: 900ms\n    balancer: {url: %q, method: %s, client_ip_header: %s}\n    nodes:\n",
@@ -78,14 +77,10 @@ func scenarioOf(t *testing.T, fault string) scenario {
 	}
 	fmt.Fprintf(&file, "    pages: [{path: /app_a/}]\n    handshake: {path: /socket.io/}\n    dependencies: [{name: %s, url: %q}]\n", demo.RedisServer, cluster.Redis.URL())
 	cfg, err := config.Parse("demo.yml", []byte(file.String()), func(string) (string, bool) { return "", false })
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	prober := monitor.Prober{Handshake: engineio.Handshake, Pingers: map[string]probes.Pinger{"redis": redis.Ping}}
 	first := checks.Judge(prober.Round(t.Context(), cfg.Clusters[0]))
-	if err := cluster.Break(fault); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, cluster.Break(fault))
 	round := prober.Round(t.Context(), cfg.Clusters[0])
 	round.Past = first.Timelines
 	report := checks.Judge(round)
@@ -166,9 +161,7 @@ func (s scenario) texts(t *testing.T, language string) map[string]string {
 func written(t *testing.T, by func(io.Writer) error) string {
 	t.Helper()
 	var b strings.Builder
-	if err := by(&b); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, by(&b))
 	return b.String()
 }
 
@@ -177,9 +170,7 @@ func written(t *testing.T, by func(io.Writer) error) string {
 func shownText(t *testing.T, page io.Reader) string {
 	t.Helper()
 	root, err := html.ParseWithOptions(page, html.ParseOptionEnableScripting(false))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var lines []string
 	var read func(*html.Node)
 	read = func(n *html.Node) {

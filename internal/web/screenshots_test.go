@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
@@ -48,12 +50,8 @@ func TestScreenshots(t *testing.T) {
 			b.do(chromedp.EmulateViewport(shot.width, 900))
 			b.open(shot.path)
 			snapshot, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(folder, shot.name+".png"), snapshot, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
+			must.Succeed(t, os.WriteFile(filepath.Join(folder, shot.name+".png"), snapshot, 0o644))
 		})
 	}
 }

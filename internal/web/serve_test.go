@@ -14,15 +14,15 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"stickwatch/internal/must"
 )
 
 // running serves a daemon at a free port until the test ends or end is called.
 func running(t *testing.T, w *fakeDaemon, change ...func(*Config)) (address string, end func() error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	s := w.server(t, change...)
@@ -43,9 +43,7 @@ func running(t *testing.T, w *fakeDaemon, change ...func(*Config)) (address stri
 func get(t *testing.T, url string) *http.Response {
 	t.Helper()
 	r, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(func() { r.Body.Close() })
 	return r
 }
@@ -157,9 +155,7 @@ func TestServeAsksForPasswords(t *testing.T) {
 	// The hash of "opensesame" at the lowest cost.
 	const content = "basic_auth_users: {ops: $2a$04$RUMwpsjF0jSCcRwdVFuzl.h9TMGYeRtncvunKQWDnCVyuZ6L1aMyi}\n"
 	file := filepath.Join(t.TempDir(), "web.yml")
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(file, []byte(content), 0o600))
 	address, _ := running(t, newFakeDaemon(healthyCluster("shop", 2)), func(c *Config) { c.WebConfigFile = file })
 	for _, path := range []string{"/", "/metrics", "/api/v1/clusters", "/events"} {
 		if got := get(t, address+path); got.StatusCode != http.StatusUnauthorized {
@@ -169,9 +165,7 @@ func TestServeAsksForPasswords(t *testing.T) {
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/", nil)
 	r.SetBasicAuth("ops", "opensesame")
 	got, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	defer got.Body.Close()
 	if got.StatusCode != http.StatusOK {
 		t.Errorf("got %d with the password", got.StatusCode)
@@ -180,9 +174,7 @@ func TestServeAsksForPasswords(t *testing.T) {
 
 func TestServeErrors(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	l.Close()
 	if err := newFakeDaemon().server(t).Serve(t.Context(), nil, l); err == nil || !strings.Contains(err.Error(), `serving at "127.0.0.1:`) {
 		t.Errorf("got %v", err)

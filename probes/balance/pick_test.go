@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -268,9 +270,7 @@ func checkPool(t *testing.T, pool recordedPool) {
 func readRecording(t *testing.T, name string) recording {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var r recording
 	if err := json.Unmarshal(text, &r); err != nil {
 		t.Fatalf("reading %q: %v", name, err)

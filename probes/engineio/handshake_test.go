@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -149,9 +150,7 @@ func TestHandshakeHeaders(t *testing.T) {
 	}))
 	defer server.Close()
 	u, err := url.Parse("http://balancer.invalid")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	address := addressOf(t, server)
 	obs := Handshake(t.Context(), probes.NewClient(probes.Target{
 		URL: u, Address: address, Host: "shop.example", KeyHeader: "X-Client", Key: "10.0.1.1", Timeout: 10 * time.Second,
@@ -176,9 +175,7 @@ func TestHandshakeCancelled(t *testing.T) {
 	}))
 	defer server.Close()
 	u, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	obs := Handshake(ctx, probes.NewClient(probes.Target{URL: u}), probes.HandshakeRequest{Path: "/socket.io/"})
 	if obs.Stage != stageOpen || obs.Error != "stickwatch was interrupted" {
 		t.Errorf("got stage %q, error %q", obs.Stage, obs.Error)

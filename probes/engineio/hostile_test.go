@@ -20,6 +20,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -28,9 +29,7 @@ func sameAddress(a, b netip.AddrPort) bool { return a == b }
 func addressOf(t *testing.T, server *httptest.Server) netip.AddrPort {
 	t.Helper()
 	address, err := netip.ParseAddrPort(server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return address
 }
 
@@ -253,9 +252,7 @@ func TestHandshakeEndsUnclosed(t *testing.T) {
 
 func TestHandshakeRefusedConnection(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	listener.Close()
 	got := handshakeURL(t, "http://"+listener.Addr().String(), time.Second)
 	if got.Opened || got.Stage != stageOpen || got.Status != 0 || !strings.Contains(got.Error, "refused") {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -172,9 +173,7 @@ func handshake(t *testing.T, handler http.Handler) probes.HandshakeObservation {
 func handshakeURL(t *testing.T, raw string, timeout time.Duration) probes.HandshakeObservation {
 	t.Helper()
 	u, err := url.Parse(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	client := probes.NewClient(probes.Target{URL: u, Timeout: timeout})
 	return Handshake(t.Context(), client, probes.HandshakeRequest{Path: "/socket.io/"})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -241,13 +242,9 @@ func lines(obs probes.EvidenceObservation) map[string]int {
 func recorded(t *testing.T, name string, at time.Time) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(path, text, 0o600))
 	if err := os.Chtimes(path, at, at); err != nil {
 		t.Fatal(err)
 	}

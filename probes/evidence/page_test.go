@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -48,9 +49,7 @@ var recordings = map[string]string{
 func testdata(tb testing.TB, name string) []byte {
 	tb.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	return text
 }
 
@@ -60,9 +59,7 @@ func serve(t *testing.T, handler http.HandlerFunc) *url.URL {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	u, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return u
 }
 
@@ -103,9 +100,7 @@ func TestRequests(t *testing.T) {
 			})
 			root := u.String()
 			u, err := url.Parse(root + test.url)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			u.User = url.UserPassword("admin", "hunter2")
 			obs := readers[test.reader](t.Context(), u)
 			want := request{http.MethodGet, test.want, "", "admin", "hunter2"}
@@ -239,9 +234,7 @@ func TestNoAnswer(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 	gone, err := url.Parse(closed.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	for name, read := range readers {

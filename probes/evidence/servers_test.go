@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -68,16 +69,12 @@ func TestSince(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 20, 23, 45, 0, 500, time.UTC)
 	servers, err := parseHAProxy(testdata(t, "haproxy.csv"), at, "cluster")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if want := at.Add(-2 * time.Second).Truncate(time.Second); !servers[1].Since.Equal(want) {
 		t.Errorf("HAProxy's node2 is down since %v, want %v", servers[1].Since, want)
 	}
 	servers, err = parseManager(testdata(t, "apache_manager.xml"), at)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if got := servers[1].Since; got.IsZero() || !servers[0].Since.IsZero() {
 		t.Errorf("httpd's node2 is down since %v and node1 up since %v, want a time and none", got, servers[0].Since)
 	}

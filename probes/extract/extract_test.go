@@ -8,15 +8,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
 func mustNew(tb testing.TB, s Spec) probes.Extractor {
 	tb.Helper()
 	e, err := New(s)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	return e
 }
 

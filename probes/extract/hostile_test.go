@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -160,9 +161,7 @@ func pages(tb testing.TB) [][]byte {
 	var bodies [][]byte
 	for _, name := range names {
 		body, err := os.ReadFile(name)
-		if err != nil {
-			tb.Fatal(err)
-		}
+		must.Succeed(tb, err)
 		bodies = append(bodies, body)
 	}
 	return bodies

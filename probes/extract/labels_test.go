@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -23,9 +24,7 @@ func newLabels(names ...string) probes.Extractor { return labels{names: newNames
 func page(tb testing.TB, name, contentType string) probes.Document {
 	tb.Helper()
 	body, err := os.ReadFile(filepath.Join("testdata", "pages", name))
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, err)
 	return document(string(body), contentType)
 }
 
@@ -273,9 +272,7 @@ func TestLabelsIn(t *testing.T) {
 		t.Errorf("as declared: want none, got %q", got)
 	}
 	e, err := LabelsIn("gbk", "当前节点", "node")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if got := extracted(e, lying); got != "node1" {
 		t.Errorf("as GBK: want node1, got %q", got)
 	}

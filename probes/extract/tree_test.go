@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 )
@@ -45,9 +47,7 @@ func TestTreeEqualsParser(t *testing.T) {
 	}
 	for _, text := range pages {
 		want, err := html.Parse(strings.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		if diff := cmp.Diff(rendered(t, want), rendered(t, parseHTML(text))); diff != "" {
 			t.Errorf("tree of %q (-want +got):\n%s", text, diff)
 		}
@@ -64,9 +64,7 @@ func rendered(t *testing.T, document *html.Node) string {
 		}
 	}
 	var b bytes.Buffer
-	if err := html.Render(&b, document); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, html.Render(&b, document))
 	return strings.Join(strings.Fields(strings.NewReplacer("<", " <", ">", "> ").Replace(b.String())), " ")
 }
 

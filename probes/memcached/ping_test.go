@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
 )
@@ -20,9 +21,7 @@ import (
 func ping(t *testing.T, raw string) string {
 	t.Helper()
 	u, err := url.Parse(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if err := Ping(t.Context(), u); err != nil {
 		readlimittest.CheckError(t, err)
 		return err.Error()
@@ -53,9 +52,7 @@ func TestPing(t *testing.T) {
 
 func TestPingPassword(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "users")
-	if err := os.WriteFile(file, []byte("watch:p@ss\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(file, []byte("watch:p@ss\n"), 0o600))
 	address := start(t, "-Y", file)
 	for name, tc := range map[string]struct{ url, want string }{
 		"none":  {"memcached://" + address, ""},

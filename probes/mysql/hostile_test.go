@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
 )
@@ -129,16 +130,12 @@ func rsaKeyOf(t *testing.T, bits int) string {
 
 func ellipticKey(t *testing.T) string {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return encoded(t, &key.PublicKey)
 }
 
 func encoded(t *testing.T, key any) string {
 	der, err := x509.MarshalPKIXPublicKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
 )
@@ -56,9 +57,7 @@ func next(conn net.Conn) (body []byte, ok bool) {
 func ping(t *testing.T, raw string) string {
 	t.Helper()
 	u, err := url.Parse(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if err := Ping(t.Context(), u); err != nil {
 		readlimittest.CheckError(t, err)
 		return err.Error()
@@ -131,9 +130,7 @@ func TestConfigOf(t *testing.T) {
 		"mysql://a:p%40s%2F@db:33/s?tls=preferred&x=%0": {Addr: "db:33", User: "a", Passwd: "p@s/", DBName: "s", TLS: "preferred"},
 	} {
 		u, err := url.Parse(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		c := configOf(u)
 		if diff := cmp.Diff(want, config{c.Addr, c.User, c.Passwd, c.DBName, c.TLSConfig}); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", raw, diff)

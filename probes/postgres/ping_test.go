@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
 )
@@ -72,9 +73,7 @@ func TestPing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			u, err := url.Parse("postgres://" + tc.user + tcptest.Serve(t, tc.serve) + "/shop")
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			got := ""
 			if err := Ping(t.Context(), u); err != nil {
 				readlimittest.CheckError(t, err)
@@ -118,9 +117,7 @@ func TestKeepPassword(t *testing.T) {
 		"?require_auth=md5,password": "md5,password",
 	} {
 		config, err := pgconn.ParseConfig("postgres://watch:pa55@db.test/shop" + query)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		withholdPassword(config)
 		if config.RequireAuth != want {
 			t.Errorf("%q: got %q, want %q", query, config.RequireAuth, want)

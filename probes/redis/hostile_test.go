@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
 )
@@ -87,9 +88,7 @@ func TestGuardLastError(t *testing.T) {
 		"+OK\r\n":                                "",
 	} {
 		var g guard
-		if err := g.scan([]byte(answer)); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, g.scan([]byte(answer)))
 		if got := g.lastError(); got != want {
 			t.Errorf("after %q: got %q, want %q", strings.TrimSpace(answer), got, want)
 		}

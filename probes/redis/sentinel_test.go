@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
 )
@@ -46,9 +47,7 @@ func TestPingPrimary(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u, err := url.Parse("redis+sentinel://" + tc.url)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, err)
 			got := ""
 			if err := PingPrimary(t.Context(), u); err != nil {
 				readlimittest.CheckError(t, err)

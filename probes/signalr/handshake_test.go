@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -149,9 +150,7 @@ func TestHandshake(t *testing.T) {
 func handshakeWith(t *testing.T, address string) probes.HandshakeObservation {
 	t.Helper()
 	at, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	client := probes.NewClient(probes.Target{URL: at, Timeout: 10 * time.Second})
 	return Handshake(t.Context(), client, probes.HandshakeRequest{Kind: probes.HandshakeSignalR, Path: "/hub"})
 }

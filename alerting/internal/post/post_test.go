@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/alerting"
+	"stickwatch/internal/must"
 )
 
 // TestStatusMatrix: every status is a success, retried, retried after RepairPause, or
@@ -180,9 +181,7 @@ func TestQuote(t *testing.T) {
 func box(t *testing.T, address string) Endpoint {
 	t.Helper()
 	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	return Endpoint{Client: Client(nil), URL: u}
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -14,22 +16,16 @@ import (
 func TestGenerated(t *testing.T) {
 	const folder = "../../grafana"
 	all, err := generated()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for name, content := range all {
 		committed, err := os.ReadFile(filepath.Join(folder, name))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		if diff := cmp.Diff(string(committed), string(content)); diff != "" {
 			t.Errorf("%s is outdated: run `go generate ./dashboards` (-committed +generated):\n%s", name, diff)
 		}
 	}
 	committed, err := filepath.Glob(folder + "/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	for i := range committed {
 		committed[i] = filepath.Base(committed[i])
 	}

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"stickwatch/internal/lab"
+	"stickwatch/internal/must"
 )
 
 // TestQueriesMean: promtool evaluates the queries to the values that the panels describe.
@@ -184,12 +185,8 @@ func ruleTest(t *testing.T, expr string, series map[string]string, at string, wa
 		"input_series":     inputs,
 		"promql_expr_test": []object{{"expr": expr, "eval_time": at, "exp_samples": samples}},
 	}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	path := filepath.Join(t.TempDir(), "test.yml")
-	if err := os.WriteFile(path, content, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(path, content, 0o644))
 	return path
 }

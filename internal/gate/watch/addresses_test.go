@@ -10,6 +10,7 @@ import (
 	"stickwatch/internal/demo"
 	"stickwatch/internal/gate"
 	"stickwatch/internal/lab"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -26,9 +27,7 @@ func TestBalancerChangesAddresses(t *testing.T) {
 	for i := range 3 {
 		address := fmt.Sprintf("127.0.8.%d", i+1)
 		b, err := demo.StartBalancer(demo.BalancerConfig{Addr: net.JoinHostPort(address, port), Method: probes.MethodCookie, Servers: f.Balancer.Servers()})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		t.Cleanup(b.Close)
 		balancers[address] = b
 	}

@@ -12,6 +12,7 @@ import (
 	"stickwatch/internal/demo"
 	"stickwatch/internal/gate"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/internal/sleep"
 	"stickwatch/probes"
 )
@@ -36,9 +37,7 @@ func watchDemo(t *testing.T, d demo.Config, policy probes.Policy) *fixture {
 func prepareDemo(t *testing.T, d demo.Config, policy probes.Policy) *fixture {
 	t.Helper()
 	running, err := demo.Start(d)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	t.Cleanup(running.Close)
 	flags := config.Flags{
 		Balancer: []string{running.Balancer.URL()}, Policy: string(policy),
@@ -48,9 +47,7 @@ func prepareDemo(t *testing.T, d demo.Config, policy probes.Policy) *fixture {
 		flags.Nodes = append(flags.Nodes, n.ID()+"="+n.URL())
 	}
 	cfg, err := config.FromFlags(flags)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	// Its clients send more requests than the default budget allows.
 	cfg.Clusters[0].Limit(probes.Budget{RequestsPerSecond: 1000, Concurrent: 100})
 	return &fixture{t: t, Cluster: running, cluster: cfg.Clusters[0]}
@@ -125,9 +122,7 @@ func TestRestart(t *testing.T) {
 			s.samples(2)
 			s.Nodes[1].Stop()
 			s.until("the loss", func(r gate.Report) bool { return r.Lost > 0 })
-			if err := s.Nodes[1].Restart(); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, s.Nodes[1].Restart())
 			s.samples(3)
 			got := s.end()
 			if got.Lost != 1 || got.Verdict() != "degraded" {
@@ -148,9 +143,7 @@ func TestRestartShared(t *testing.T) {
 	for _, n := range s.Nodes {
 		n.Stop()
 		s.samples(2)
-		if err := n.Restart(); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, n.Restart())
 		s.samples(2)
 	}
 	got := s.end()
@@ -163,9 +156,7 @@ func TestRestartShared(t *testing.T) {
 func TestDrift(t *testing.T) {
 	s := watchDemo(t, demo.Config{Method: probes.MethodCookie}, probes.PolicySticky)
 	s.samples(2)
-	if err := s.Break("drift"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, s.Break("drift"))
 	s.until("a move", func(r gate.Report) bool { return r.Moved > 0 })
 	s.samples(4)
 	got := s.end()
@@ -181,9 +172,7 @@ func TestOutage(t *testing.T) {
 	s.samples(2)
 	s.Balancer.Stop()
 	s.until("failures", func(r gate.Report) bool { return r.Session.Failed > 2 && r.NewClient.Failed > 2 })
-	if err := s.Balancer.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, s.Balancer.Start())
 	s.until("its end", func(r gate.Report) bool { return !r.Session.Ongoing && !r.NewClient.Ongoing })
 	s.samples(2)
 	got := s.end()
@@ -201,13 +190,9 @@ func TestOutage(t *testing.T) {
 func TestEjection(t *testing.T) {
 	s := watchDemo(t, demo.Config{Method: probes.MethodIPHash, Workers: 1, Shared: true}, probes.PolicyReplicated)
 	s.samples(2)
-	if err := s.Break("ejected"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, s.Break("ejected"))
 	s.until("the move", func(r gate.Report) bool { return r.Moved > 0 && r.Moves[0].Cause == gate.CauseEjection })
-	if err := s.Heal(); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, s.Heal())
 	s.until("the return", func(r gate.Report) bool { return r.Moved > 1 })
 	got := s.end()
 	if m := got.Moves[1]; m.Cause != gate.CauseReturn || m.To != "node2" || got.Lost > 0 {
@@ -219,9 +204,7 @@ func TestDrain(t *testing.T) {
 	s := watchDemo(t, demo.Config{Method: probes.MethodIPHash, Workers: 1, Shared: true}, probes.PolicyReplicated)
 	s.limits.Drain = "node2"
 	s.samples(2)
-	if err := s.Break("ejected"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, s.Break("ejected"))
 	s.samples(40)
 	for _, p := range s.end().Guarantees {
 		if p.Kept != "yes" {

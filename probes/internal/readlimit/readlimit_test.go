@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/internal/readlimit"
 	"stickwatch/probes/internal/readlimit/readlimittest"
@@ -138,9 +139,7 @@ func TestRunCloses(t *testing.T) {
 		conn, err = dial(ctx, "tcp", address)
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	if _, err := conn.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("writing afterwards: got %v, want %v", err, net.ErrClosed)
 	}
@@ -157,9 +156,7 @@ func TestAddress(t *testing.T) {
 		"test://[::1]:1":  "[::1]:1",
 	} {
 		u, err := url.Parse(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, err)
 		if got := readlimit.Address(u, "11211"); got != want {
 			t.Errorf("%s: got %s, want %s", raw, got, want)
 		}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"stickwatch/internal/must"
 )
 
 // closesWithin is the time in which clients must have closed their connections.
@@ -17,9 +19,7 @@ const closesWithin = 30 * time.Second
 func Serve(t testing.TB, handle func(net.Conn)) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode"
 
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/internal/tcptest"
 )
@@ -62,9 +63,7 @@ func drip(conn net.Conn) {
 
 func closed(t testing.TB) string {
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, err)
 	listener.Close()
 	return listener.Addr().String()
 }
