@@ -56,9 +56,7 @@ func TestWriteKeepsOthers(t *testing.T) {
 	dir := t.TempDir()
 	theirs := filepath.Join(dir, "compose", "stickwatch.yml")
 	must.Succeed(t, os.Mkdir(filepath.Dir(theirs), 0o755))
-	if err := os.WriteFile(theirs, []byte("clusters: []"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(theirs, []byte("clusters: []"), 0o600))
 	if _, err := Write(dir); err != nil {
 		t.Fatal(err)
 	}

@@ -99,9 +99,7 @@ func TestReceiverRepeatsCredentials(t *testing.T) {
 	address := strings.Replace(echo.URL, "://", "://"+url.UserPassword(user, password).String()+"@", 1)
 	changed := strings.Replace(string(text), "alerting: {", fmt.Sprintf("alerting: {receivers: [{name: am, alertmanager: {url: %q}}], ", address), 1)
 	must.Succeed(t, os.WriteFile(file, []byte(changed), 0o600))
-	if err := cluster.Break("redis-down"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, cluster.Break("redis-down"))
 	log, err := os.Create(filepath.Join(dir, "log"))
 	must.Succeed(t, err)
 	defer log.Close()

@@ -36,9 +36,7 @@ func parseRequest(dir, scheme, request string) (*Config, error) {
 func TestRequest(t *testing.T) {
 	dir := t.TempDir()
 	must.Succeed(t, os.WriteFile(filepath.Join(dir, "secret"), []byte("s3cret of a file\n"), 0o600))
-	if err := os.WriteFile(filepath.Join(dir, "token"), []byte("t0ken\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.WriteFile(filepath.Join(dir, "token"), []byte("t0ken\n"), 0o600))
 	for request, want := range map[string]http.Header{
 		"{headers: {X-Monitor: stickwatch, user-agent: probe}}":    {"X-Monitor": {"stickwatch"}, "User-Agent": {"probe"}},
 		"{basic_auth: {username: Aladdin, password: open sesame}}": {"Authorization": {"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="}},

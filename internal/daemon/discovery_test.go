@@ -28,9 +28,7 @@ func (r *rig) discover(t *testing.T) (list func(...*demo.Node)) {
 		}
 		next := path + ".new"
 		must.Succeed(t, os.WriteFile(next, []byte(`[{"targets": [`+strings.Join(addresses, ", ")+`]}]`), 0o600))
-		if err := os.Rename(next, path); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.Rename(next, path))
 	}
 	list(r.Nodes...)
 	before, after, _ := strings.Cut(r.text, "    nodes:\n")

@@ -348,9 +348,7 @@ func TestFleetDeletesSessions(t *testing.T) {
 		text, err := os.ReadFile(file)
 		must.Succeed(t, err)
 		must.Succeed(t, os.WriteFile(file, []byte(edit(string(text))), 0o600))
-		if err := a.Process.Signal(syscall.SIGHUP); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, a.Process.Signal(syscall.SIGHUP))
 	}
 	stored := func() (clusters []string) {
 		list, err := f.reader.Canaries(t.Context(), f.clusters)

@@ -91,9 +91,7 @@ func (c wallClock) set(t *testing.T, off time.Duration) {
 	t.Helper()
 	next := c.file + ".next"
 	must.Succeed(t, os.WriteFile(next, fmt.Append(nil, int(off.Seconds())), 0o600))
-	if err := os.Rename(next, c.file); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.Rename(next, c.file))
 }
 
 // TestFleetClocks: with clocks that are a minute apart, and set while instances run, every cluster is

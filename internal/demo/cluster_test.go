@@ -116,9 +116,7 @@ func TestHealUndoesEveryFault(t *testing.T) {
 		t.Run(f.Name, func(t *testing.T) {
 			c := startCluster(t, Config{Nodes: 2})
 			must.Succeed(t, c.Break(f.Name))
-			if err := c.Heal(); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, c.Heal())
 			if diff := cmp.Diff([]string{"node1", "node2"}, newBrowserSet(t, c).nodes()); diff != "" {
 				t.Errorf("healed (-want +got):\n%s", diff)
 			}

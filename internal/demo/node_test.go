@@ -277,9 +277,7 @@ func TestStatusHasTheDocumentedKeys(t *testing.T) {
 		"restCalls":{"received":0},"up_since":"","pid":0}}`
 	var want, got any
 	must.Succeed(t, json.Unmarshal([]byte(example), &want))
-	if err := json.Unmarshal([]byte(newBrowser(t).get(n.URL()+"/status").Body), &got); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, json.Unmarshal([]byte(newBrowser(t).get(n.URL()+"/status").Body), &got))
 	if diff := cmp.Diff(keys(want), keys(got)); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}

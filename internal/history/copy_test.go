@@ -48,9 +48,7 @@ func copied(t *testing.T, from *DB, to string) {
 	}
 	fill("a", first)
 	must.Succeed(t, from.AddSilence(t.Context(), alerting.Silence{ID: "s1", Cluster: "shop", From: testTime, To: testTime.Add(time.Hour)}))
-	if err := from.SaveCounters(t.Context(), map[string]float64{"rounds": 7}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, from.SaveCounters(t.Context(), map[string]float64{"rounds": 7}))
 	interrupted(t, from.config.Path, to)
 	if daemon, err := Open(t.Context(), Config{Path: to, Logger: from.config.Logger}); err == nil {
 		t.Error("a daemon began with an incomplete copy", daemon.Close(t.Context()))
@@ -63,9 +61,7 @@ func copied(t *testing.T, from *DB, to string) {
 	}
 	fill("b", testTime.Add(-8*time.Hour))
 	must.Succeed(t, from.Delivered(t.Context(), "a/ops/1", alerting.DeliveryRef{Thread: "C1/1"}))
-	if err := from.maintain(t.Context(), testTime); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, from.maintain(t.Context(), testTime))
 	if _, err := Copy(t.Context(), from.config.Path, to, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -421,9 +421,7 @@ func TestTargetsAfterTakeover(t *testing.T) {
 	target := checks.Target{Cluster: "shop", Kind: checks.TargetNode, Name: "a"}
 	write(t, former.DB, Batch{Samples: every(target, begin, time.Minute, 60)})
 	must.Succeed(t, former.maintain(t.Context(), begin.Add(2*time.Hour)))
-	if err := former.Release(t.Context(), []string{"shop"}); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, former.Release(t.Context(), []string{"shop"}))
 	next.takes(t, "shop")
 	write(t, next.DB, Batch{Samples: every(target, begin.Add(time.Hour), time.Minute, 60)})
 	must.Succeed(t, next.maintain(t.Context(), begin.Add(3*time.Hour)))

@@ -332,9 +332,7 @@ func TestClaimAfterClockWasSet(t *testing.T) {
 		t.Errorf("got %q, want %q at once", got.ID, ahead.ID)
 	}
 	must.Succeed(t, db.Retry(t.Context(), ahead.ID, testTime.Add(5*time.Hour), "refused"))
-	if err := db.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Close(t.Context()))
 	db = start()
 	defer db.Close(t.Context())
 	if got := claimed(t, db, "ops", testTime.Add(inFlightGrace)); got.ID != ahead.ID {

@@ -264,9 +264,7 @@ func TestDatabaseAway(t *testing.T) {
 	}
 	server.Start()
 	must.Succeed(t, db.flush(t.Context()))
-	if err := db.Commit(t.Context(), lost); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, db.Commit(t.Context(), lost))
 	state, err := db.Restore(t.Context())
 	if err != nil || len(state.Incidents) != 2 || rowsOf(t, db)[samples] != 10 {
 		t.Errorf("got %d incidents, %d samples and error %v, want 2 and 10", len(state.Incidents), rowsOf(t, db)[samples], err)
@@ -389,9 +387,7 @@ func TestOwnSessionIsEnded(t *testing.T) {
 		return conn
 	}
 	must.Succeed(t, db.engine.close())
-	if err := lock.acquire(t.Context(), connect()); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, lock.acquire(t.Context(), connect()))
 	if err := lock.acquire(t.Context(), connect()); err != nil {
 		t.Errorf("with the lock of its own previous session: %v", err)
 	}

@@ -100,9 +100,7 @@ func writeFiles(t *testing.T, name, text string) {
 			name, part, _ = strings.Cut(part, "\n")
 		}
 		must.Succeed(t, os.MkdirAll(filepath.Dir(name), 0o755))
-		if err := os.WriteFile(name, []byte(part), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.WriteFile(name, []byte(part), 0o644))
 	}
 }
 

@@ -125,9 +125,7 @@ func TestNginxEvidenceAcrossRotation(t *testing.T) {
 	tests := map[string]func(t *testing.T, n *NginxBalancer){
 		"rename and reopen": func(t *testing.T, n *NginxBalancer) {
 			must.Succeed(t, os.Rename(n.ErrorLog(), n.ErrorLog()+".1"))
-			if err := syscall.Kill(n.PID(), syscall.SIGUSR1); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, syscall.Kill(n.PID(), syscall.SIGUSR1))
 			await(t, "reopened", func() bool {
 				_, err := os.Stat(n.ErrorLog())
 				return err == nil
@@ -138,9 +136,7 @@ func TestNginxEvidenceAcrossRotation(t *testing.T) {
 		},
 		"copy and truncate": func(t *testing.T, n *NginxBalancer) {
 			must.Succeed(t, os.WriteFile(n.ErrorLog()+".1", []byte(read(t, n.ErrorLog())), 0o600))
-			if err := os.Truncate(n.ErrorLog(), 0); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, os.Truncate(n.ErrorLog(), 0))
 		},
 	}
 	for name, rotate := range tests {

@@ -18,9 +18,7 @@ func shortQueue(tb testing.TB, length int) net.Listener {
 	file := os.NewFile(uintptr(fd), "listener")
 	defer file.Close() // net.FileListener duplicates it
 	must.Succeed(tb, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
-	if err := syscall.Listen(fd, length); err != nil {
-		tb.Fatal(err)
-	}
+	must.Succeed(tb, syscall.Listen(fd, length))
 	ln, err := net.FileListener(file)
 	must.Succeed(tb, err)
 	return ln

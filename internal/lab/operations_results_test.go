@@ -263,9 +263,7 @@ func TestReplaceSection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "page.md")
 			must.Succeed(t, os.WriteFile(path, []byte(page.before), 0o644))
-			if err := replaceSection(path, now); err != nil {
-				t.Fatal(err)
-			}
+			must.Succeed(t, replaceSection(path, now))
 			got, err := os.ReadFile(path)
 			must.Succeed(t, err)
 			if diff := cmp.Diff(page.after, string(got)); diff != "" {

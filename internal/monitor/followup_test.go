@@ -243,9 +243,7 @@ func TestSuccessorOfLostCanary(t *testing.T) {
 			w.FollowUp(t.Context())
 			time.Sleep(3 * time.Second)
 		}
-		if err := d.Nodes[1].Start(); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, d.Nodes[1].Start())
 		time.Sleep(15 * time.Second) // until the balancer tries it again
 		w.SetBackoff(time.Hour)
 		rounds, before := log.fullRounds(), len(log.requests)

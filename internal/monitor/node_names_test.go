@@ -22,9 +22,7 @@ func TestNameOfANodeThatStops(t *testing.T) {
 	d.config.Limit(d.config.Budget)
 	w, _ := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
 	must.Succeed(t, w.TakeRound(t.Context()))
-	if err := d.Break("node-down"); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, d.Break("node-down"))
 	w.FollowUp(t.Context())
 	report := w.Snapshot().Report
 	for _, f := range report.Findings {

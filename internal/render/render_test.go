@@ -187,9 +187,7 @@ func golden(t *testing.T, file, got string) {
 	path := filepath.Join("testdata", file+".golden")
 	if *updateGolden {
 		must.Succeed(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Succeed(t, os.WriteFile(path, []byte(got), 0o644))
 		return
 	}
 	want, err := os.ReadFile(path)

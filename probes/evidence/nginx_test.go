@@ -245,9 +245,7 @@ func recorded(t *testing.T, name string, at time.Time) string {
 	must.Succeed(t, err)
 	path := filepath.Join(t.TempDir(), name)
 	must.Succeed(t, os.WriteFile(path, text, 0o600))
-	if err := os.Chtimes(path, at, at); err != nil {
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.Chtimes(path, at, at))
 	return path
 }
 
