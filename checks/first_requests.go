@@ -2,6 +2,7 @@ package checks
 
 import (
 	"slices"
+	"time"
 
 	"stickwatch/probes"
 )
@@ -10,18 +11,19 @@ import (
 // its later ones. It hashes or looks up the application's session cookie, which a client does
 // not have before the first answer: that request goes to any node, and the next one to the
 // node that the new cookie leads to. Each client moves once and stays there, so that it looks
-// like a single event to a rule that counts how often clients move.
+// like a single event to a rule that counts how often clients move. So do the clients of one node only,
+// if its cookie value or route is also that of another server, which then gets their second requests.
 
 // movedAfterFirst returns the moves of the clients of this round that left their node with
-// their second request, if several nodes lost clients so and no event explains it: all nodes
-// are ready, and clients with an older cookie stay. One such client is enough if the balancer
-// is configured to hash a cookie.
+// their second request, if that is no single event: several nodes lost clients so, or a node lost
+// another one that came after the first had left. All nodes are ready, and clients with an older cookie
+// stay. One such client is enough if the balancer is configured to hash a cookie.
 func (mov *movement) movedAfterFirst(f *frontend) []move {
 	if mov.round.Past != nil && mov.outcomes.losesPackets() {
 		return nil // the balancer may leave nodes out at any time
 	}
 	var moves []move
-	leavers := make(map[string]bool)
+	var leavers []leaver
 	for _, tr := range f.traces {
 		answers := followUpsInOrder(tr)
 		switch {
@@ -30,16 +32,45 @@ func (mov *movement) movedAfterFirst(f *frontend) []move {
 			return nil // an event moves all clients
 		case tr.Continued || slices.ContainsFunc(answers, func(a *answer) bool { return !a.moved() }):
 		case mov.readyAt(tr.holder, answers[0]):
-			leavers[tr.holder] = true
+			leavers = append(leavers, leaver{tr.holder, tr.First().At, answers[0].At})
 			for _, a := range answers {
 				moves = append(moves, move{tr.holder, a.servingNode, a})
 			}
 		}
 	}
-	if len(leavers) < 2 && !mov.round.Cluster.Balancer.HashesCookie() {
+	if !leftAgain(leavers) && !mov.round.Cluster.Balancer.HashesCookie() {
 		return nil
 	}
 	return moves
+}
+
+// A leaver is a client that left its node with its second request.
+type leaver struct {
+	node          string
+	opened, moved time.Time
+}
+
+// leftAgain reports whether clients left several nodes, or one node more than once.
+func leftAgain(leavers []leaver) bool {
+	for _, a := range leavers {
+		if slices.ContainsFunc(leavers, func(b leaver) bool { return b.node != a.node || b.opened.After(a.moved) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// sharesRoute reports whether one node answers all clients that left each other with their second
+// requests, and keeps its own: the balancer finds it under the cookie value or route of both.
+func sharesRoute(moves []move) bool {
+	to := make(map[string]string)
+	for _, m := range moves {
+		if other, known := to[m.from]; known && other != m.to {
+			return false
+		}
+		to[m.from] = m.to
+	}
+	return !slices.ContainsFunc(moves, func(m move) bool { return to[m.to] != "" })
 }
 
 // leftAfterFirst reports whether an answer shows that each client leaves its node after its

@@ -49,6 +49,25 @@ func TestFirstRequests(t *testing.T) {
 			}, checks.No, []string{"critical session_drift/node2"},
 		},
 		{
+			"one client of one node", "", nil, func(r *round) {
+				r.newClients(3, "node1")
+				r.newClients(3, "node3")
+				elsewhere(r, "node2", "node1")
+			}, checks.Unknown, []string{"critical session_lost/node1 after a move"},
+		},
+		{
+			"another client of that node, which came after the first had left", "", nil, func(r *round) {
+				r.newClients(3, "node1")
+				r.newClients(3, "node3")
+				elsewhere(r, "node2", "node1")
+				later := r.visit("node2", "node1")
+				for i := range later.Steps {
+					later.Steps[i].At = later.Steps[i].At.Add(time.Second)
+				}
+				lost(later)
+			}, checks.No, []string{"critical session_drift/node2"},
+		},
+		{
 			"also while older clients stay", "", new(checks.Timelines), func(r *round) {
 				elsewhere(r, "node1", "node2")
 				elsewhere(r, "node2", "node1")

@@ -182,6 +182,7 @@ const (
 	MsgCheckHashing         MessageID = "check_hashing"
 	MsgCheckStickyCookie    MessageID = "check_sticky_cookie"
 	MsgFirstPlacedOtherwise MessageID = "first_placed_otherwise"
+	MsgRouteOfOther         MessageID = "route_of_other"
 	MsgMovedOnce            MessageID = "moved_once"
 	MsgMakeSticky           MessageID = "make_sticky"
 	MsgLost                 MessageID = "lost"

@@ -208,6 +208,7 @@ var english = translation{
 		MsgCheckSource:          "The balancer does not do what its configuration says: check that HAProxy's backend has `balance source` and that it was reloaded.",
 		MsgCheckHashing:         "The balancer does not do what its configuration says: check that the upstream block has {{.Method}} and that it was reloaded.",
 		MsgCheckStickyCookie:    "Check the balancer's sticky cookie or stickysession, and that each node's route is the one in the balancer's file.",
+		MsgRouteOfOther:         "{{.Other}} answers each client of {{.Node}} from its second request on: two servers have the same cookie value or route. Give each its own (`cookie` of the server in HAProxy, `route` in httpd with Tomcat's `jvmRoute`), and look for one configuration that was copied to several nodes.",
 		MsgFirstPlacedOtherwise: "The balancer places the first request of a client otherwise than the later ones, which bring the session cookie: it hashes or looks up a cookie that the application sets. Let it set a cookie of its own, or hash the client's address; in HAProxy, stick on needs stick store-response beside it.",
 		MsgMovedOnce:            "sessions moved to another node once: another round must show whether they stick",
 		MsgMakeSticky:           "Give the balancer a sticky method (ip_hash, a cookie), or let the nodes share their sessions and set policy: shared.",

@@ -214,6 +214,7 @@ var chinese = translation{
 		MsgCheckSource:          "负载均衡器的行为与配置不符：请确认 HAProxy 的配置中有 `balance source`，并且已重新加载。",
 		MsgCheckHashing:         "负载均衡器的行为与配置不符：请确认 upstream 块中有 {{.Method}}，并且已重新加载。",
 		MsgCheckStickyCookie:    "请检查负载均衡器的粘性 Cookie 或 stickysession，并确认各节点的路由与负载均衡器配置文件中的一致。",
+		MsgRouteOfOther:         "{{.Node}} 的客户端从第二个请求起都由 {{.Other}} 应答：两台服务器的 Cookie 值或路由相同。请为每台设置各自的值（HAProxy 的 server `cookie`，httpd 的 `route` 与 Tomcat 的 `jvmRoute`），并检查是否把同一份配置复制到了多个节点。",
 		MsgFirstPlacedOtherwise: "负载均衡器对客户端首个请求的分配规则与后续（携带会话 Cookie 的）请求不同：它按应用设置的 Cookie 做哈希或查表。请让负载均衡器使用自己设置的 Cookie，或按客户端地址哈希；HAProxy 的 `stick on` 还需配合 `stick store-response`。",
 		MsgMovedOnce:            "会话切换过一次节点：是否保持须再次观察",
 		MsgMakeSticky:           "请为负载均衡器启用会话保持（ip_hash 或粘性 Cookie），或让节点共享会话并设 policy: shared。",

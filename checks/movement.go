@@ -278,6 +278,9 @@ func drift(mov *movement) []Finding {
 	switch {
 	case !slices.ContainsFunc(drifts, func(m move) bool { return !mov.leftAfterFirst(m.answer) }):
 		finding.Remedy = msg(MsgFirstPlacedOtherwise, Args{})
+		if sharesRoute(drifts) && !mov.round.Cluster.Balancer.HashesCookie() {
+			finding.Remedy = msg(MsgRouteOfOther, Args{Node: drifts[0].from, Other: drifts[0].to})
+		}
 	case mov.outcomes.onlyWritesMove():
 		finding.Summary, finding.Remedy = mov.outcomes.movedByURL(len(drifts))
 	}

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -251,6 +252,27 @@ func TestMisspeltRoute(t *testing.T) {
 		}
 	}
 	t.Error("no round of 50 saw that the clients of one node are not held")
+}
+
+// TestRouteOfOther: two servers of HAProxy have one cookie value. The first of them gets the second request
+// of each client of the other.
+func TestRouteOfOther(t *testing.T) {
+	t.Parallel()
+	f := front{name: "haproxy", method: probes.MethodCookie, sticky: true, start: func(tb testing.TB, nodes []*demo.Node, _ plan) frontend {
+		lines := ""
+		for i, value := range []string{"web", "web", "web3"} {
+			lines += fmt.Sprintf("    server node%d %s cookie %s\n", i+1, nodes[i].Addr(), value)
+		}
+		return HAProxy(tb, HAProxyConfig{Cookie: "SRV insert indirect nocache", ExtraBackend: lines})
+	}}
+	report := newRig(t, f, plan{profile: "tomcat"}).probe()
+	i := slices.IndexFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionDrift })
+	if i < 0 {
+		t.Fatalf("got %s and findings %v, want session_drift", report.Verdict, report.Findings)
+	}
+	if f := report.Findings[i]; !slices.Equal(f.Nodes, []string{"node2"}) || f.Severity != checks.Critical || f.Remedy.ID != checks.MsgRouteOfOther {
+		t.Errorf("got %s of %q with remedy %q", f.Severity, f.Nodes, f.Remedy)
+	}
 }
 
 // TestIPv6 tests a balancer's address with brackets.

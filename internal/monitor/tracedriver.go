@@ -64,6 +64,7 @@ func (t *traceDriver) run(ctx context.Context, direct func() []probes.NodeObserv
 	in := t.logIn(ctx, canaries, identity)
 	t.storeCounters(ctx, canaries)
 	t.sendFollowUps(ctx, canaries, identity, eligible)
+	t.followLeavers(ctx, canaries, identity)
 	addressChecks := t.checkAddress(ctx, in, identity)
 	failoverChecks := t.checkFailover(ctx, in, identity, eligible)
 	return traceResult{traces: t.traces(), failoverChecks: failoverChecks, addressChecks: addressChecks, canaries: in}
@@ -315,6 +316,48 @@ func (t *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Cana
 			canaries[i].Follow(ctx)
 		}
 	})
+}
+
+// followLeavers opens and follows another client of each node whose canary was answered by other nodes from
+// its second request on. One may have met an event; if the next one leaves as well, each client does.
+func (t *traceDriver) followLeavers(ctx context.Context, canaries []*probes.Canary, identity checks.Identity) {
+	if t.cluster.Balancer.HashesClients() || t.cluster.Session.Policy == probes.PolicyShared {
+		return
+	}
+	left, tries := make(map[string]bool), 0
+	for _, n := range t.cluster.Nodes {
+		if slices.ContainsFunc(canaries, func(c *probes.Canary) bool {
+			return identity.NodeOf(c.First().Label) == n.ID && leftItsNode(c, identity)
+		}) {
+			left[n.ID], tries = true, max(tries, checks.ClientsToMiss(t.cluster, n, t.confidence()))
+		}
+	}
+	for range min(tries, checks.MaxNewClients) {
+		if len(left) == 0 || ctx.Err() != nil {
+			return
+		}
+		t.openClients(ctx, make([]client, 1))
+		c := t.canaries[len(t.canaries)-1]
+		if node := identity.NodeOf(c.First().Label); left[node] {
+			c.Follow(ctx)
+			delete(left, node)
+		}
+	}
+}
+
+// leftItsNode reports whether other nodes answered all follow-ups of a client.
+func leftItsNode(c *probes.Canary, identity checks.Identity) bool {
+	owner, left := identity.NodeOf(c.First().Label), false
+	for _, s := range c.Trace().Steps[1:] {
+		switch node := identity.NodeOf(s.Label); {
+		case !s.OK() || node == "":
+		case node == owner:
+			return false
+		default:
+			left = true
+		}
+	}
+	return left
 }
 
 // hung reports whether a request of a client has timed out.
