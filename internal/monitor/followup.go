@@ -197,14 +197,14 @@ func (w *Watcher) pairs() (list []pair) {
 
 // newClientFor returns a client that has not sent a request, with a key for the node of a slot if the
 // balancer hashes one.
-func (w *Watcher) newClientFor(at *url.URL, vacant slot, identity checks.Identity) *pooledCanary {
+func (w *Watcher) newClientFor(at *url.URL, position slot, identity checks.Identity) *pooledCanary {
 	w.openedClients++
 	c := client{}
 	if w.cluster.Balancer.HashesClients() {
-		c = targetedClient(w.cluster, vacant.node, w.openedClients)
+		c = targetedClient(w.cluster, position.node, w.openedClients)
 	}
-	traceDriver := w.prober.newTraceDriver(w.cluster, probes.Frontend{URL: at, Address: vacant.balancer})
-	canary := &pooledCanary{Canary: traceDriver.newClient(traceDriver.withSyntheticAddresses([]client{c})[0]), slot: vacant, identity: identity}
+	traceDriver := w.prober.newTraceDriver(w.cluster, probes.Frontend{URL: at, Address: position.balancer})
+	canary := &pooledCanary{Canary: traceDriver.newClient(traceDriver.withSyntheticAddresses([]client{c})[0]), slot: position, identity: identity}
 	if slices.ContainsFunc(w.lastReport.Nodes, func(n checks.NodeReport) bool { return n.Node == c.targetNode && n.InRotation == checks.Yes }) {
 		canary.ownerNode = c.targetNode // an answer of another node is unexpected
 	}
