@@ -187,8 +187,8 @@ func (w *Watcher) pairs() (list []pair) {
 			continue
 		}
 		var two pair
-		for i := range 2 {
-			two = append(two, w.newClientFor(at, canaries[(w.openedClients+i+1)%len(canaries)].slot, identity))
+		for range 2 {
+			two = append(two, w.newClientFor(at, canaries[(w.openedClients+1)%len(canaries)].slot, identity))
 		}
 		list = append(list, two)
 	}
