@@ -1,3 +1,13 @@
+// Package alerting decides who is notified of what, and when.
+//
+// Findings with the same cause form one [Incident], from the first finding to the
+// recovery. The incident [Manager] is pure: it takes the time as an argument, does
+// no I/O, and records its reasons in the timeline of the incident. Its decision is a
+// [Decision]: changed incidents and new notifications, which are written in one
+// transaction before anything is sent. Therefore a crash neither loses a notification
+// nor makes stickwatch forget one that was sent.
+//
+// Receivers implement [Notifier]. Package internal/notify delivers the notifications.
 package alerting
 
 import (
@@ -327,4 +337,27 @@ func (m Member) event(at time.Time, kind EventKind, reason Reason) Event {
 		e.Summary = m.Summary
 	}
 	return e
+}
+
+// InZone returns a copy of an incident whose texts have their times in a zone. Readers
+// get all times of an incident in one zone, that of the page or of the message.
+func (i Incident) InZone(zone *time.Location) Incident {
+	i.Cause = i.Cause.InZone(zone)
+	i.Findings = slices.Clone(i.Findings)
+	for n := range i.Findings {
+		i.Findings[n].Finding = i.Findings[n].Finding.InZone(zone)
+	}
+	i.Timeline = EventsInZone(i.Timeline, zone)
+	return i
+}
+
+// EventsInZone returns a copy of events whose texts have their times in a zone.
+func EventsInZone(events []Event, zone *time.Location) []Event {
+	events = slices.Clone(events)
+	for n := range events {
+		if e := &events[n]; !e.Summary.IsZero() {
+			e.Text = e.Summary.InZone(zone).String()
+		}
+	}
+	return events
 }

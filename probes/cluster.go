@@ -1,6 +1,23 @@
+// Package probes sends requests to a cluster and records the answers.
+//
+// A failed request is an observation, too, and carries its error. A Go error means that
+// stickwatch itself failed. Package checks decides what observations mean.
+//
+// Read the types in this order. A [Client] sends requests to one [Target], which is a
+// node or an address of the balancer. A [Canary] is a client with a session of its own,
+// which it opens through the balancer and checks with later requests. A [Trace] is the
+// record of all requests of one canary. An [Exchange] is one request with its answer,
+// or with the reason why there is none. A [Jar] stores the cookies of a client as a
+// browser does, and can be copied. A [Limiter] delays requests so that the nodes of a
+// cluster stay within a [Budget].
+//
+// Everything that a target sends is untrusted: its size and the time to read it are
+// bounded, and control characters are removed. A session id never leaves this package;
+// a [Fingerprint] takes its place.
 package probes
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net/http"
@@ -251,4 +268,40 @@ func (r StatusRange) String() string {
 		return fmt.Sprint(r.From)
 	}
 	return fmt.Sprintf("%d-%d", r.From, r.To)
+}
+
+// A NodeSource is where the nodes of a cluster come from while it is watched.
+type NodeSource interface {
+	State() SourceState
+	Refresh()               // asks the source again soon, and does not wait for its answer
+	Update(context.Context) // asks it now; its answer is in use when Update returns
+}
+
+// A SourceState is how far a NodeSource can be relied on.
+type SourceState struct {
+	Name     string        // such as "dns A app.internal"
+	Answered time.Time     // when it last gave a usable list; zero: never
+	Restored bool          // that was before this process; the list was stored
+	Interval time.Duration // between two questions while it answers
+	Nodes    int           // nodes in the list that is used
+	Failing  time.Time     // since when it gives no usable list; zero: it does
+	Error    string        // why, in one clean line; "": it does
+}
+
+// A LeftNode is a node that its source no longer lists. Its clients may still arrive.
+type LeftNode struct {
+	Node
+	LastLabel string    // the name that it reported last; "": unknown
+	At        time.Time // when it left
+}
+
+// LeftSince returns the nodes that have left since a moment and have not come back.
+func (c *Cluster) LeftSince(moment time.Time) []LeftNode {
+	var list []LeftNode
+	for _, n := range c.Left {
+		if !n.At.Before(moment) {
+			list = append(list, n)
+		}
+	}
+	return list
 }

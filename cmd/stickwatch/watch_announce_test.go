@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -86,4 +87,16 @@ func TestNoAnnouncer(t *testing.T) {
 	must.Succeed(t, err)
 	h.announce(t.Context(), []*probes.Cluster{{Name: "shop"}}, "4.2")
 	h.finish()
+}
+
+// TestInterruptedBeforeTheCommand: a signal that comes before the command begins is not a
+// command that cannot be run.
+func TestInterruptedBeforeTheCommand(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(interruption{os.Interrupt})
+	r := runCommand(ctx, console{}, []string{"sleep", "600"})
+	if got := r.exitStatus(); got != exitSignal+2 {
+		t.Errorf("got exit status %d, want %d", got, exitSignal+2)
+	}
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"path/filepath"
@@ -14,11 +15,13 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/config"
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/must"
 	"stickwatch/internal/notify"
+	"stickwatch/internal/web"
 	"stickwatch/probes"
 )
 
@@ -239,5 +242,63 @@ func TestDeploymentAndClockOfFleet(t *testing.T) {
 		if got := announced[0].Touched; !slices.Equal(got, []string{"during"}) {
 			t.Errorf("clock %s ahead: got %q as the nodes of the deployment", ahead, got)
 		}
+	}
+}
+
+// TestNoteOnResolvedIncident: a note on an incident that is resolved is in the history, and
+// one on an unknown incident is refused.
+func TestNoteOnResolvedIncident(t *testing.T) {
+	disk := newDiskFixture(t)
+	i := alerting.Incident{ID: "20260314T120000000-00000000", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Resolved, Started: time.Now(), Ended: time.Now()}
+	must.Succeed(t, disk.db.Commit(t.Context(), history.WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{i}}}))
+	d := &Daemon{clock: newSteadyClock(), history: disk.db, writeQueue: disk.queue, incidentService: disk.incidentService}
+	for _, text := range []string{"first", "second"} {
+		if _, err := d.AddNote(t.Context(), i.ID, "li", text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := disk.db.Incidents(t.Context(), history.IncidentQuery{ID: i.ID})
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	var notes []string
+	for _, e := range found[0].Timeline {
+		notes = append(notes, e.Author+": "+e.Detail)
+	}
+	if want := []string{"li: first", "li: second"}; !slices.Equal(want, notes) {
+		t.Errorf("got %q, want %q", notes, want)
+	}
+	if _, err := d.AddNote(t.Context(), "nosuch", "li", "text"); !errors.Is(err, web.ErrNotFound) {
+		t.Errorf("an unknown incident: got %v", err)
+	}
+}
+
+// TestRemovedClusters: the incidents of a cluster that nobody has watched for long and that is in no
+// configuration end, and their receivers are notified. All others stay.
+func TestRemovedClusters(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	cfg := &config.Config{Clusters: []*probes.Cluster{{Name: "configured"}}}
+	cfg.Alerting.Receivers = []config.Receiver{{Name: "ops"}}
+	state := history.FleetState{Now: now}
+	for cluster, age := range map[string]time.Duration{"": time.Hour, "removed": time.Hour, "configured": time.Hour, "recent": time.Minute} {
+		state.Leases = append(state.Leases, history.Lease{Cluster: cluster, Epoch: 7, Since: now.Add(-age)})
+	}
+	state.Leases = append(state.Leases, history.Lease{Cluster: "watched", Owner: "a", Epoch: 7})
+	var past history.State
+	for _, cluster := range []string{"", "removed", "configured", "recent", "watched"} {
+		m := alerting.NewManager(rulesOf(cfg), nil)
+		down := checks.ActiveFinding{Finding: checks.Finding{Code: checks.NodeDown, Severity: checks.Critical, Node: "a"}, Since: now.Add(-time.Hour)}
+		past.Incidents = append(past.Incidents, m.Observe(now.Add(-time.Hour), cluster, nil, []checks.ActiveFinding{down}).Incidents...)
+	}
+	steps := stepsOfRemoved(now, cfg, past, state)
+	if len(steps) != 1 || len(steps[0].Incidents) != 1 || len(steps[0].Notifications) != 1 || steps[0].Fence["removed"] != 7 {
+		t.Fatalf("got %+v, want one incident that ends, and its notification", steps)
+	}
+	if i := steps[0].Incidents[0]; i.Cluster != "removed" || i.State != alerting.Resolved {
+		t.Errorf("got %s of %q, want the resolved one of the removed cluster", i.State, i.Cluster)
+	}
+	if _, deleted := steps[0].ActiveFindings["removed"]; !deleted {
+		t.Error("its active findings stay")
 	}
 }

@@ -1,3 +1,25 @@
+// Package notify delivers notifications: it covers the way from a decision of
+// the incident manager to a message at a receiver.
+//
+//	alerting.Manager ─► WriteQueue ─► history (incidents and outbox, one transaction)
+//	                        │            │
+//	                        └─► fallback outbox ─► Dispatcher ─► a worker for each receiver
+//
+// To find out why somebody was not paged, follow a notification through these
+// stages:
+//
+//  1. The [WriteQueue] writes incidents and their notifications to the history, in
+//     the order of the decisions. It retries what the disk refuses.
+//  2. The fallback outbox ([NewFallbackOutbox]) serves notifications from the history.
+//     If the disk accepts nothing for half a minute, it serves them from the queue.
+//  3. A [Dispatcher] runs one worker for each receiver. The worker claims a
+//     notification, sends it, and records the outcome. Retry policy and circuit
+//     breaker are in retry.go.
+//  4. The [Deliverer] replaces the dispatcher when a reload changes the receivers.
+//
+// Delivery is at least once. The process may end after a message was sent and
+// before the outcome was recorded. In that case an [alerting.Finder] is asked
+// whether the message arrived; any other receiver may get it twice.
 package notify
 
 import (
@@ -119,4 +141,32 @@ func (d *Dispatcher) Wake() {
 	for _, w := range d.workers {
 		w.signal()
 	}
+}
+
+// An Outbox keeps notifications until they are delivered, across restarts.
+type Outbox interface {
+	// Claim leases a notification to the caller until now+lease: of those for the
+	// receiver that are due, the one that has been due for longest. A notification is
+	// not due while an earlier one of the same incident is undelivered. Claim counts
+	// an attempt and sets the thread that an earlier delivery returned. ok is false if
+	// nothing is due.
+	Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (n alerting.Notification, ok bool, err error)
+	// Delivered marks a notification as delivered.
+	Delivered(ctx context.Context, id string, r alerting.DeliveryRef) error
+	// Retry ends the lease of a notification and makes it due at a later time.
+	Retry(ctx context.Context, id string, at time.Time, reason string) error
+	// SkipToResolved marks a notification, and all that follow it except the last, as
+	// skipped if the last is the Resolved notification of their incident. Otherwise it
+	// changes nothing.
+	SkipToResolved(ctx context.Context, id string) (skipped bool, err error)
+	// DeadLetter marks a notification as undeliverable. It stays visible as a dead
+	// letter.
+	DeadLetter(ctx context.Context, id string, reason string) error
+}
+
+// A PendingOutbox is an Outbox that counts its undelivered notifications.
+type PendingOutbox interface {
+	Outbox
+	// Pending returns the number of undelivered notifications by receiver.
+	Pending(context.Context) (map[string]int, error)
 }

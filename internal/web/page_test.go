@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -431,5 +432,12 @@ func TestOverviewLatencies(t *testing.T) {
 		if got := strings.Count(body, test.want); got != test.times || test.daemon.latencyReads != test.reads {
 			t.Errorf("%s: got %d times %q after %d reads, want %d after %d\n%s", test.path, got, test.want, test.daemon.latencyReads, test.times, test.reads, body)
 		}
+	}
+}
+
+func TestClusterTableBoundsTheQuery(t *testing.T) {
+	table := seenInEnglish.clusterTable(nil, url.Values{"q": {strings.Repeat("集群", maxQuery)}}, nil)
+	if !utf8.ValidString(table.Query) || len(table.Query) > maxQuery || table.Query == "" {
+		t.Errorf("got %q of %d bytes, want valid UTF-8 of at most %d", table.Query, len(table.Query), maxQuery)
 	}
 }
