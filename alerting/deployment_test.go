@@ -137,8 +137,8 @@ func (d deployed) round(t *testing.T, at time.Time, active string) []string {
 		}
 	}
 	notifications := d.see(at, "shop", found)
-	for _, one := range d.manager.DueSummaries(at) {
-		notifications = append(notifications, d.commit(d.manager.SumUp(at, one.ID, Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}))...)
+	for _, deployment := range d.manager.DueSummaries(at) {
+		notifications = append(notifications, d.commit(d.manager.SumUp(at, deployment.ID, Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}))...)
 	}
 	var lines []string
 	for _, n := range notifications {

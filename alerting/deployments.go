@@ -35,23 +35,23 @@ type lostSession struct {
 const maxLost = 10_000
 
 // countLost counts a lost session once.
-func (d *deployments) countLost(one *Deployment, r checks.Request) {
-	s := lostSession{one.ID, r.Balancer, r.Node, r.Session}
+func (d *deployments) countLost(deployment *Deployment, r checks.Request) {
+	s := lostSession{deployment.ID, r.Balancer, r.Node, r.Session}
 	if r.Session != "" {
 		s.balancer, s.node = "", ""
 	}
-	if d.lost[s] || len(d.lost) >= maxLost || r.At.UnixMilli() <= d.countedUntil[one.ID].UnixMilli() {
+	if d.lost[s] || len(d.lost) >= maxLost || r.At.UnixMilli() <= d.countedUntil[deployment.ID].UnixMilli() {
 		return
 	}
 	if d.lost == nil {
 		d.lost = make(map[lostSession]bool)
 	}
 	d.lost[s] = true
-	one.CanariesLost++
-	if one.LastLost.Before(r.At) {
-		one.LastLost = r.At
+	deployment.CanariesLost++
+	if deployment.LastLost.Before(r.At) {
+		deployment.LastLost = r.At
 	}
-	d.markChanged(one)
+	d.markChanged(deployment)
 }
 
 // replace replaces the announced deployments and keeps the observations about them,
@@ -59,25 +59,25 @@ func (d *deployments) countLost(one *Deployment, r checks.Request) {
 func (d *deployments) replace(announced []Deployment) {
 	old, counted := d.list, d.countedUntil
 	d.list, d.countedUntil = nil, make(map[string]time.Time)
-	for _, one := range announced {
-		d.countedUntil[one.ID] = one.LastLost
-		if at := slices.IndexFunc(old, func(o *Deployment) bool { return o.ID == one.ID }); at >= 0 {
-			if one.Summed.IsZero() {
-				one.Summed = old[at].Summed // it may not be written yet
+	for _, deployment := range announced {
+		d.countedUntil[deployment.ID] = deployment.LastLost
+		if at := slices.IndexFunc(old, func(o *Deployment) bool { return o.ID == deployment.ID }); at >= 0 {
+			if deployment.Summed.IsZero() {
+				deployment.Summed = old[at].Summed // it may not be written yet
 			}
-			one.Touched = union(one.Touched, old[at].Touched)
-			one.CanariesLost = max(one.CanariesLost, old[at].CanariesLost)
-			if !old[at].LastLost.Before(one.LastLost) { // this owner counted them
-				one.LastLost, d.countedUntil[one.ID] = old[at].LastLost, counted[one.ID]
+			deployment.Touched = union(deployment.Touched, old[at].Touched)
+			deployment.CanariesLost = max(deployment.CanariesLost, old[at].CanariesLost)
+			if !old[at].LastLost.Before(deployment.LastLost) { // this owner counted them
+				deployment.LastLost, d.countedUntil[deployment.ID] = old[at].LastLost, counted[deployment.ID]
 			}
 		}
-		d.list = append(d.list, &one)
+		d.list = append(d.list, &deployment)
 	}
 	d.changed = slices.DeleteFunc(d.changed, func(o *Deployment) bool {
-		return !slices.ContainsFunc(d.list, func(one *Deployment) bool { return one.ID == o.ID })
+		return !slices.ContainsFunc(d.list, func(deployment *Deployment) bool { return deployment.ID == o.ID })
 	})
 	for n, o := range d.changed {
-		d.changed[n] = d.list[slices.IndexFunc(d.list, func(one *Deployment) bool { return one.ID == o.ID })]
+		d.changed[n] = d.list[slices.IndexFunc(d.list, func(deployment *Deployment) bool { return deployment.ID == o.ID })]
 	}
 }
 
@@ -97,43 +97,43 @@ func (d *deployments) graceOf(cluster string) time.Duration {
 // forget removes deployments with an old summary.
 func (d *deployments) forget(at time.Time) {
 	maps.DeleteFunc(d.lost, func(s lostSession, _ bool) bool {
-		return !slices.ContainsFunc(d.list, func(one *Deployment) bool { return one.ID == s.deployment && one.Summed.IsZero() })
+		return !slices.ContainsFunc(d.list, func(deployment *Deployment) bool { return deployment.ID == s.deployment && deployment.Summed.IsZero() })
 	})
-	d.list = slices.DeleteFunc(d.list, func(one *Deployment) bool {
-		return !one.Summed.IsZero() && at.Sub(one.Summed) > EventMemory
+	d.list = slices.DeleteFunc(d.list, func(deployment *Deployment) bool {
+		return !deployment.Summed.IsZero() && at.Sub(deployment.Summed) > EventMemory
 	})
 }
 
 // at returns the deployments of a cluster that explain findings at a time.
 func (d *deployments) at(at time.Time, cluster string) []*Deployment {
 	var list []*Deployment
-	for _, one := range d.list {
-		if one.Cluster == cluster && one.explainsAt(at, d.graceOf(cluster)) {
-			list = append(list, one)
+	for _, deployment := range d.list {
+		if deployment.Cluster == cluster && deployment.explainsAt(at, d.graceOf(cluster)) {
+			list = append(list, deployment)
 		}
 	}
 	return list
 }
 
 // touch adds nodes that were observed to be touched.
-func (d *deployments) touch(one *Deployment, nodes []string) {
-	if all := union(one.Touched, nodes); len(all) > len(one.Touched) {
-		one.Touched = all
-		d.markChanged(one)
+func (d *deployments) touch(deployment *Deployment, nodes []string) {
+	if all := union(deployment.Touched, nodes); len(all) > len(deployment.Touched) {
+		deployment.Touched = all
+		d.markChanged(deployment)
 	}
 }
 
-func (d *deployments) markChanged(one *Deployment) {
-	if !slices.Contains(d.changed, one) {
-		d.changed = append(d.changed, one)
+func (d *deployments) markChanged(deployment *Deployment) {
+	if !slices.Contains(d.changed, deployment) {
+		d.changed = append(d.changed, deployment)
 	}
 }
 
 // take returns copies of the deployments that have changed since the previous call.
 func (d *deployments) take() []Deployment {
 	var changed []Deployment
-	for _, one := range d.changed {
-		changed = append(changed, one.clone())
+	for _, deployment := range d.changed {
+		changed = append(changed, deployment.clone())
 	}
 	d.changed = nil
 	return changed
@@ -151,11 +151,11 @@ const deploymentPrefix = "deployment "
 
 // reason names the deployment that explains a member of an incident; "": none.
 func (d *deployments) reason(at time.Time, i *Incident, m Member) string {
-	one := d.explaining(at, i, m)
-	if one == nil {
+	deployment := d.explaining(at, i, m)
+	if deployment == nil {
 		return ""
 	}
-	return deploymentPrefix + cmp.Or(probes.Clean(one.Name, probes.MaxError), one.ID)
+	return deploymentPrefix + cmp.Or(probes.Clean(deployment.Name, probes.MaxError), deployment.ID)
 }
 
 // BelongsTo reports whether a deployment explained the incident, so that receivers were not
@@ -172,20 +172,20 @@ func (i *Incident) BelongsTo(d checks.Deployment) bool {
 // by its cause either.
 func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Deployment {
 	for range i.Findings {
-		if one := d.explainingLoop(member); one != nil {
-			return one
+		if deployment := d.explainingLoop(member); deployment != nil {
+			return deployment
 		}
-		for _, one := range d.list {
+		for _, deployment := range d.list {
 			when, grace := at, d.graceOf(member.Cluster)
 			if !member.When.IsZero() {
 				when = member.When // an event belongs to its deployment even if that has ended
 			}
-			if one.Cluster != member.Cluster || !one.explainsAt(when, grace) {
+			if deployment.Cluster != member.Cluster || !deployment.explainsAt(when, grace) {
 				continue
 			}
-			switch hold := one.explains(when, member.ActiveFinding); {
+			switch hold := deployment.explains(when, member.ActiveFinding); {
 			case hold.isHeld():
-				return one
+				return deployment
 			case hold == notLeaked || hold == notLongOutage:
 				return nil
 			}
@@ -219,9 +219,9 @@ func (d *deployments) explainingLoop(member Member) (newest *Deployment) {
 
 // explainingRestart returns the deployment that explains a restart of a crash loop; nil: none.
 func (d *deployments) explainingRestart(at time.Time, loop Member) *Deployment {
-	for _, one := range d.list {
-		if one.Cluster == loop.Cluster && one.explainsAt(at, d.graceOf(loop.Cluster)) && one.explainsNode(at, loop.ActiveFinding).isHeld() {
-			return one
+	for _, deployment := range d.list {
+		if deployment.Cluster == loop.Cluster && deployment.explainsAt(at, d.graceOf(loop.Cluster)) && deployment.explainsNode(at, loop.ActiveFinding).isHeld() {
+			return deployment
 		}
 	}
 	return nil
@@ -236,8 +236,8 @@ func (m *Manager) SetDeployments(announced []Deployment) {
 // ObserveNodes records the nodes that deployments of a cluster touch, as shown by a
 // round. Call it before Observe with the findings of the round.
 func (m *Manager) ObserveNodes(at time.Time, cluster string, touchedSince func(time.Time) []string) {
-	for _, one := range m.deployments.at(at, cluster) {
-		m.deployments.touch(one, touchedSince(one.From))
+	for _, deployment := range m.deployments.at(at, cluster) {
+		m.deployments.touch(deployment, touchedSince(deployment.From))
 	}
 }
 
@@ -246,8 +246,8 @@ func (m *Manager) ObserveRequest(r checks.Request) {
 	if !r.Outcome.LostSession() {
 		return
 	}
-	for _, one := range m.deployments.at(r.At, r.Cluster) {
-		m.deployments.countLost(one, r)
+	for _, deployment := range m.deployments.at(r.At, r.Cluster) {
+		m.deployments.countLost(deployment, r)
 	}
 }
 
@@ -255,11 +255,11 @@ func (m *Manager) ObserveRequest(r checks.Request) {
 // summary.
 func (m *Manager) DueSummaries(at time.Time) []Deployment {
 	var due []Deployment
-	for _, one := range m.deployments.list {
-		if !one.Summed.IsZero() || at.Before(one.From) || one.explainsAt(at, m.deployments.graceOf(one.Cluster)) {
+	for _, deployment := range m.deployments.list {
+		if !deployment.Summed.IsZero() || at.Before(deployment.From) || deployment.explainsAt(at, m.deployments.graceOf(deployment.Cluster)) {
 			continue
 		}
-		due = append(due, one.clone())
+		due = append(due, deployment.clone())
 	}
 	return due
 }

@@ -103,8 +103,8 @@ func (r *rig) commit(s Decision) []Notification {
 		}
 		r.kept[i.ID] = i
 	}
-	for _, one := range s.Deployments {
-		r.touched[one.ID] = one
+	for _, deployment := range s.Deployments {
+		r.touched[deployment.ID] = deployment
 	}
 	return s.Notifications
 }
@@ -132,9 +132,9 @@ func (r *rig) restart(at time.Time) {
 	}
 	silences := r.manager.silences
 	var announced []Deployment
-	for _, one := range r.manager.deployments.list {
-		kept := one.clone()
-		seen := r.touched[one.ID]
+	for _, deployment := range r.manager.deployments.list {
+		kept := deployment.clone()
+		seen := r.touched[deployment.ID]
 		kept.Touched, kept.CanariesLost, kept.LastLost, kept.Summed = seen.Touched, seen.CanariesLost, seen.LastLost, seen.Summed
 		announced = append(announced, kept)
 	}

@@ -48,23 +48,23 @@ func (c Counts) merged(d Deployment) Counts {
 // are those of the history. If the deployment is not due, the decision is empty, so that
 // a deployment has one summary.
 func (m *Manager) SumUp(at time.Time, id string, counts Counts) Decision {
-	n := slices.IndexFunc(m.deployments.list, func(one *Deployment) bool { return one.ID == id })
-	if n < 0 || !slices.ContainsFunc(m.DueSummaries(at), func(one Deployment) bool { return one.ID == id }) {
+	n := slices.IndexFunc(m.deployments.list, func(deployment *Deployment) bool { return deployment.ID == id })
+	if n < 0 || !slices.ContainsFunc(m.DueSummaries(at), func(deployment Deployment) bool { return deployment.ID == id }) {
 		return Decision{}
 	}
-	one := m.deployments.list[n]
-	one.Summed = at
+	deployment := m.deployments.list[n]
+	deployment.Summed = at
 	m.deployments.forget(at)
-	m.deployments.markChanged(one)
+	m.deployments.markChanged(deployment)
 	decision := m.decide(at)
-	decision.Notifications = append(decision.Notifications, m.summaryNotifications(at, m.summary(at, one, counts))...)
+	decision.Notifications = append(decision.Notifications, m.summaryNotifications(at, m.summary(at, deployment, counts))...)
 	return decision
 }
 
-func (m *Manager) summary(at time.Time, one *Deployment, counts Counts) Summary {
-	summary := Summary{Deployment: one.clone(), Counts: counts.merged(*one)}
-	for _, i := range m.openIncidents.concerning(one.Cluster) {
-		if _, reason := m.suppressedBy(at, i, nil); reason != ReasonDeployment && i.worstOf(one.Cluster).AtLeast(checks.Warning) {
+func (m *Manager) summary(at time.Time, deployment *Deployment, counts Counts) Summary {
+	summary := Summary{Deployment: deployment.clone(), Counts: counts.merged(*deployment)}
+	for _, i := range m.openIncidents.concerning(deployment.Cluster) {
+		if _, reason := m.suppressedBy(at, i, nil); reason != ReasonDeployment && i.worstOf(deployment.Cluster).AtLeast(checks.Warning) {
 			summary.Active = append(summary.Active, i.Cause)
 		}
 	}
@@ -146,9 +146,9 @@ func (l Language) titles(all []checks.Finding) string {
 	return strings.ToLower(strings.Join(titles, ", "))
 }
 
-func counted(n int, one, many string) string {
+func counted(n int, deployment, many string) string {
 	if n == 1 {
-		return "1 " + one
+		return "1 " + deployment
 	}
 	return strconv.Itoa(n) + " " + many
 }

@@ -136,15 +136,15 @@ func wireFleetOf(state history.FleetState) wire.Fleet {
 		if l.Cluster == "" {
 			continue // the maintenance of the history
 		}
-		one := wire.Lease{Cluster: l.Cluster, Epoch: l.Epoch}
+		lease := wire.Lease{Cluster: l.Cluster, Epoch: l.Epoch}
 		if l.Epoch > 0 {
-			one.Since = wire.TimestampOf(l.Since)
+			lease.Since = wire.TimestampOf(l.Since)
 		}
 		if state.Live(l.Owner) {
-			one.Instance = l.Owner
+			lease.Instance = l.Owner
 			clusters[l.Owner]++
 		}
-		fleet.Leases = append(fleet.Leases, one)
+		fleet.Leases = append(fleet.Leases, lease)
 	}
 	for _, m := range state.Members {
 		fleet.Instances = append(fleet.Instances, wire.Instance{

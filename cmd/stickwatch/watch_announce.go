@@ -70,13 +70,13 @@ func (a *announcer) finish() {
 	}
 	open := a.open
 	a.open = nil
-	for _, one := range open {
+	for _, opened := range open {
 		var counts any
-		if w, ok := a.watches[one.cluster]; ok {
+		if w, ok := a.watches[opened.cluster]; ok {
 			counts = wire.DeploymentEndRequest{Moved: w.Moved, Lost: w.Lost, LongestOutageMS: w.Summary().LongestOutage.Milliseconds()}
 		}
-		if err := a.post(context.Background(), deploymentsPath+"/"+url.PathEscape(one.id)+"/end", counts, nil); err != nil {
-			a.warn(render.CleanName(one.id)+" is not ended, and stays active for the daemon", err)
+		if err := a.post(context.Background(), deploymentsPath+"/"+url.PathEscape(opened.id)+"/end", counts, nil); err != nil {
+			a.warn(render.CleanName(opened.id)+" is not ended, and stays active for the daemon", err)
 		}
 	}
 }

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -114,72 +114,106 @@ func request(ctx context.Context, d *daemon, path string) (took []time.Duration)
 // requested are the pages whose duration is measured.
 var requested = []string{"", "clusters/cluster000", "api/v1/clusters", "api/v1/history?cluster=cluster000&since=24h"}
 
+// fleetMeasures are the counters of the database and of each instance before and after a span, and
+// the durations of requests meanwhile, by page.
+type fleetMeasures struct {
+	before, after databaseState
+	first, last   []scrape
+	seconds       float64
+	durations     [][]time.Duration
+}
+
 // reportFleet waits, kills an instance, and prints the measures.
 func (o options) reportFleet(ctx context.Context, all []*daemon) error {
-	var first, last []scrape
-	scrapeAll := func(into *[]scrape) error {
-		for _, d := range all {
-			s, err := d.scrape(ctx)
-			if err != nil {
-				return err
-			}
-			*into = append(*into, s)
-		}
-		return nil
-	}
-	before, err := o.database(ctx)
-	if err := errors.Join(err, scrapeAll(&first)); err != nil {
+	m, err := o.measureAll(ctx, all)
+	if err != nil {
 		return err
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	row("targets", "%d every %s, in %d clusters", o.clusters*(o.nodes+1), o.every, o.clusters)
+	m.print(row)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	taken, probed, err := o.takeover(ctx, all[0])
+	if err != nil {
+		return err
+	}
+	row("kill -9 of an instance", "its %.0f clusters are taken over after %.1f s, and have new states after %.1f s",
+		m.last[0].sum("stickwatch_lease_owner"), taken.Seconds(), (taken + probed).Seconds())
+	return w.Flush()
+}
+
+func (o options) measureAll(ctx context.Context, all []*daemon) (m fleetMeasures, err error) {
+	m.before, err = o.database(ctx)
+	if err != nil {
+		return m, err
+	}
+	if m.first, err = scrapeAll(ctx, all); err != nil {
+		return m, err
 	}
 	began := time.Now()
 	measuring, stop := context.WithTimeout(ctx, o.length)
 	defer stop()
-	durations := make([]chan []time.Duration, len(requested))
+	m.durations = make([][]time.Duration, len(requested))
+	var requests sync.WaitGroup
 	for n, path := range requested {
-		durations[n] = make(chan []time.Duration, 1)
-		go func() { durations[n] <- request(measuring, all[0], path) }()
+		requests.Go(func() { m.durations[n] = request(measuring, all[0], path) })
 	}
-	<-measuring.Done()
-	after, err := o.database(ctx)
-	if err := errors.Join(err, ctx.Err(), scrapeAll(&last)); err != nil {
-		return err
+	requests.Wait()
+	if err := ctx.Err(); err != nil {
+		return m, err
 	}
-	took := time.Since(began).Seconds()
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
-	row("targets", "%d every %s, in %d clusters", o.clusters*(o.nodes+1), o.every, o.clusters)
+	if m.after, err = o.database(ctx); err != nil {
+		return m, err
+	}
+	m.last, err = scrapeAll(ctx, all)
+	m.seconds = time.Since(began).Seconds()
+	return m, err
+}
+
+func scrapeAll(ctx context.Context, all []*daemon) (scrapes []scrape, err error) {
+	for _, d := range all {
+		s, err := d.scrape(ctx)
+		if err != nil {
+			return nil, err
+		}
+		scrapes = append(scrapes, s)
+	}
+	return scrapes, nil
+}
+
+func (m fleetMeasures) print(row func(name, format string, args ...any)) {
 	probes := 0.0
-	for n := range all {
-		grew := func(name string) float64 { return last[n].sum(name) - first[n].sum(name) }
+	for n, first := range m.first {
+		last := m.last[n]
+		grew := func(name string) float64 { return last.sum(name) - first.sum(name) }
 		probes += grew("stickwatch_probes_total")
 		row(fmt.Sprint("instance ", n+1), "%.0f clusters, %.1f %% of a core, %.0f MB, schedule lag p99 at most %.0f ms, %.0f rows dropped",
-			last[n].sum("stickwatch_lease_owner"), 100*grew("process_cpu_seconds_total")/took, last[n].sum("process_resident_memory_bytes")/1e6,
-			1000*quantile(.99, "stickwatch_schedule_lag_seconds", first[n], last[n]), grew("stickwatch_history_dropped_total"))
+			last.sum("stickwatch_lease_owner"), 100*grew("process_cpu_seconds_total")/m.seconds, last.sum("process_resident_memory_bytes")/1e6,
+			1000*quantile(.99, "stickwatch_schedule_lag_seconds", first, last), grew("stickwatch_history_dropped_total"))
 	}
-	row("probes", "%.0f a second", probes/took)
-	row("rows written or changed", "%.0f a second", (after.rows-before.rows)/took)
-	row("database", "%.1f MB, grew by %.0f bytes a probe", after.size/1e6, (after.size-before.size)/probes)
+	row("probes", "%.0f a second", probes/m.seconds)
+	row("rows written or changed", "%.0f a second", (m.after.rows-m.before.rows)/m.seconds)
+	row("database", "%.1f MB, grew by %.0f bytes a probe", m.after.size/1e6, (m.after.size-m.before.size)/probes)
 	for n, path := range requested {
-		if list := <-durations[n]; len(list) > 0 {
+		if list := m.durations[n]; len(list) > 0 {
 			row("/"+path, "p50 %d ms, p95 %d ms", list[len(list)/2].Milliseconds(), list[(len(list)-1)*95/100].Milliseconds())
 		}
 	}
-	if err := w.Flush(); err != nil {
-		return err
+}
+
+// takeover kills the first instance, and returns when others watched its clusters, and how much later
+// these had new states.
+func (o options) takeover(ctx context.Context, first *daemon) (taken, probed time.Duration, err error) {
+	if err := first.cmd.Process.Kill(); err != nil {
+		return 0, 0, err
 	}
-	killed := last[0].sum("stickwatch_lease_owner")
-	if err := all[0].cmd.Process.Kill(); err != nil {
-		return err
+	_ = first.cmd.Wait()
+	if taken, err = o.waitAll(ctx, fmt.Sprintf(ownedQuery, "mon0")); err != nil {
+		return 0, 0, err
 	}
-	_ = all[0].cmd.Wait()
-	taken, err := o.waitAll(ctx, fmt.Sprintf(ownedQuery, "mon0"))
-	if err != nil {
-		return err
-	}
-	probed, err := o.waitAll(ctx, stateQuery)
-	if err != nil {
-		return err
-	}
-	row("kill -9 of an instance", "its %.0f clusters are taken over after %.1f s, and have new states after %.1f s", killed, taken.Seconds(), (taken + probed).Seconds())
-	return w.Flush()
+	probed, err = o.waitAll(ctx, stateQuery)
+	return taken, probed, err
 }

@@ -95,7 +95,7 @@ type activeConfig struct {
 
 // watcherOf returns the watcher of a cluster; nil: it is not watched.
 func (a *activeConfig) watcherOf(cluster string) *monitor.Watcher {
-	at := slices.IndexFunc(a.watchers, func(one *monitor.Watcher) bool { return one.Cluster().Name == cluster })
+	at := slices.IndexFunc(a.watchers, func(watcher *monitor.Watcher) bool { return watcher.Cluster().Name == cluster })
 	if at < 0 {
 		return nil
 	}
@@ -282,8 +282,8 @@ func (d *Daemon) startJobs() error {
 func closeAll(watchers []*monitor.Watcher) error {
 	errs := make([]error, len(watchers)+1)
 	var closing panics.Group
-	for i, one := range watchers {
-		closing.Go(func() { errs[i] = one.Close() })
+	for i, watcher := range watchers {
+		closing.Go(func() { errs[i] = watcher.Close() })
 	}
 	errs[len(watchers)] = panics.Catch(panics.Daemon, closing.Wait)
 	return errors.Join(errs...)

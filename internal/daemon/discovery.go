@@ -168,8 +168,8 @@ func (d *Daemon) onNodes(cluster string, source probes.NodeSource, found []probe
 	after := cfg.Cluster(cluster)
 	d.active.Store(&activeConfig{config: cfg, watchers: old.watchers, leaseEpochs: old.leaseEpochs})
 	for _, c := range cfg.Watched() {
-		if one := old.watcherOf(c.Name); one != nil && (c.Name == cluster || c.Base == cluster) {
-			one.SetCluster(c)
+		if watcher := old.watcherOf(c.Name); watcher != nil && (c.Name == cluster || c.Base == cluster) {
+			watcher.SetCluster(c)
 		}
 	}
 	d.logger.Info("nodes changed", "cluster", cluster, "source", source.State().Name,
@@ -283,12 +283,12 @@ func missingFrom(known, list []string) (missing []string) {
 // forgetLeftNodes drops the series of nodes that left more than an hour ago.
 func (d *Daemon) forgetLeftNodes(now time.Time) {
 	nodes := make(map[string][]string)
-	for _, one := range d.active.Load().watchers {
-		snapshot := one.Snapshot()
+	for _, watcher := range d.active.Load().watchers {
+		snapshot := watcher.Snapshot()
 		if snapshot.Cluster.Source == nil {
 			continue
 		}
-		kept := append(nodeIDs(snapshot.Cluster), nodeIDs(one.Cluster())...)
+		kept := append(nodeIDs(snapshot.Cluster), nodeIDs(watcher.Cluster())...)
 		for _, n := range snapshot.Cluster.LeftSince(now.Add(-time.Hour)) {
 			kept = append(kept, n.ID)
 		}

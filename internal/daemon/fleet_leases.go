@@ -103,8 +103,8 @@ func (d *Daemon) applyLeases(ctx context.Context, leaseEpochs map[string]int64) 
 	nodes := make(map[string][]string)
 	for _, c := range next.config.Watched() {
 		if slices.Contains(gained, c.Name) {
-			one := d.newWatcher(next.config, c, past.ActiveFindings[c.Name])
-			next.watchers, begun = append(next.watchers, one), append(begun, one)
+			watcher := d.newWatcher(next.config, c, past.ActiveFindings[c.Name])
+			next.watchers, begun = append(next.watchers, watcher), append(begun, watcher)
 			nodes[c.Name] = nodeIDs(c)
 		}
 	}
@@ -124,9 +124,9 @@ func (d *Daemon) watch(old, next *activeConfig) error {
 	d.judging.Lock()
 	d.activate(next)
 	d.judging.Unlock()
-	for _, one := range old.watchers {
-		if next.watcherOf(one.Cluster().Name) != one {
-			d.closeWatcher(one)
+	for _, watcher := range old.watchers {
+		if next.watcherOf(watcher.Cluster().Name) != watcher {
+			d.closeWatcher(watcher)
 		}
 	}
 	return d.schedule.Set(d.jobs(next.config))
@@ -138,9 +138,9 @@ func (a *activeConfig) without(clusters []string) *activeConfig {
 	for _, cluster := range clusters {
 		delete(next.leaseEpochs, cluster)
 	}
-	for _, one := range a.watchers {
-		if next.watches(one.Cluster().Name) {
-			next.watchers = append(next.watchers, one)
+	for _, watcher := range a.watchers {
+		if next.watches(watcher.Cluster().Name) {
+			next.watchers = append(next.watchers, watcher)
 		}
 	}
 	return next
@@ -153,9 +153,9 @@ func (d *Daemon) giveAway(ctx context.Context, active *activeConfig, clusters []
 		return
 	}
 	var ending []*monitor.Watcher
-	for _, one := range active.watchers {
-		if slices.Contains(clusters, one.Cluster().Name) {
-			ending = append(ending, one)
+	for _, watcher := range active.watchers {
+		if slices.Contains(clusters, watcher.Cluster().Name) {
+			ending = append(ending, watcher)
 		}
 	}
 	d.handOver(ctx, active, ending)
@@ -188,14 +188,14 @@ func (d *Daemon) restoreClusters(ctx context.Context, leaseEpochs map[string]int
 func (d *Daemon) startRounds(ctx context.Context, watchers []*monitor.Watcher) {
 	const parallel = 16
 	next := make(chan *monitor.Watcher, len(watchers))
-	for _, one := range watchers {
-		next <- one
+	for _, watcher := range watchers {
+		next <- watcher
 	}
 	close(next)
 	for range min(parallel, len(watchers)) {
 		d.fleet.ended.Go(func() {
-			for one := range next {
-				_ = panics.Catch(panics.Job, func() { _ = one.TakeRound(ctx) }) // its observations are reported as those of the schedule
+			for watcher := range next {
+				_ = panics.Catch(panics.Job, func() { _ = watcher.TakeRound(ctx) }) // its observations are reported as those of the schedule
 			}
 		})
 	}

@@ -86,9 +86,9 @@ func (m *fleetMember) clocksOff() map[string]time.Duration {
 		return nil
 	}
 	off, status := make(map[string]time.Duration), m.Status()
-	for _, one := range status.Members {
-		if status.Live(one.Name) && one.Ahead.Abs() >= clockTolerance {
-			off[one.Name] = one.Ahead
+	for _, member := range status.Members {
+		if status.Live(member.Name) && member.Ahead.Abs() >= clockTolerance {
+			off[member.Name] = member.Ahead
 		}
 	}
 	return off

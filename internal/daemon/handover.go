@@ -74,10 +74,10 @@ func (w *canaryWriter) due(active *activeConfig) (due []*monitor.Watcher, remove
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	removed = make(map[string]int64)
-	for _, one := range active.watchers {
-		before, known := w.stored[one.Cluster().Name]
-		if now := versionOf(active, one); now.epoch != 0 && (known || len(now.keys) > 0) && !before.isCurrent(now) {
-			due = append(due, one)
+	for _, watcher := range active.watchers {
+		before, known := w.stored[watcher.Cluster().Name]
+		if now := versionOf(active, watcher); now.epoch != 0 && (known || len(now.keys) > 0) && !before.isCurrent(now) {
+			due = append(due, watcher)
 		}
 	}
 	for name, version := range w.stored {
@@ -88,8 +88,8 @@ func (w *canaryWriter) due(active *activeConfig) (due []*monitor.Watcher, remove
 	return due, removed
 }
 
-func versionOf(active *activeConfig, one *monitor.Watcher) storedVersion {
-	return storedVersion{at: time.Now(), epoch: active.leaseEpochs[one.Cluster().Name], CanaryVersion: one.CanaryVersion(), keys: active.config.Fleet.Keys}
+func versionOf(active *activeConfig, watcher *monitor.Watcher) storedVersion {
+	return storedVersion{at: time.Now(), epoch: active.leaseEpochs[watcher.Cluster().Name], CanaryVersion: watcher.CanaryVersion(), keys: active.config.Fleet.Keys}
 }
 
 // write stores the canaries of watchers, and deletes those of removed clusters with these epochs. It returns
@@ -106,10 +106,10 @@ func (w *canaryWriter) write(ctx context.Context, active *activeConfig, watchers
 	}
 	var list []history.StoredCanaries
 	versions, keys := make(map[string]storedVersion), keysOf(active.config)
-	for _, one := range watchers {
-		now := versionOf(active, one)
-		c := history.StoredCanaries{Cluster: one.Cluster().Name, Epoch: now.epoch}
-		if canaries := one.Canaries(); keys != nil && canaries != nil {
+	for _, watcher := range watchers {
+		now := versionOf(active, watcher)
+		c := history.StoredCanaries{Cluster: watcher.Cluster().Name, Epoch: now.epoch}
+		if canaries := watcher.Canaries(); keys != nil && canaries != nil {
 			c.Body = keys.Encrypt(originOf(active.config, c), canaries)
 			now.size = len(c.Body)
 		}
@@ -190,21 +190,21 @@ const handOverTime = time.Second
 // one has done so already, the canaries are left to it.
 func (d *Daemon) handOver(ctx context.Context, active *activeConfig, watchers []*monitor.Watcher) {
 	if len(active.config.Fleet.Keys) == 0 {
-		for _, one := range watchers {
-			one.Retire()
+		for _, watcher := range watchers {
+			watcher.Retire()
 		}
 		return
 	}
-	for _, one := range watchers {
-		one.HandOver()
+	for _, watcher := range watchers {
+		watcher.HandOver()
 	}
 	ctx, cancel := context.WithTimeout(ctx, handOverTime)
 	defer cancel()
 	without := d.fleet.canaries.write(ctx, active, watchers, nil)
-	for _, one := range watchers {
-		name := one.Cluster().Name
+	for _, watcher := range watchers {
+		name := watcher.Cluster().Name
 		if slices.Contains(without, name) {
-			one.TakeBack()
+			watcher.TakeBack()
 		}
 		d.fleet.canaries.forget([]string{name})
 	}
@@ -219,9 +219,9 @@ func (d *Daemon) continueCanaries(ctx context.Context, cfg *config.Config, lease
 	}
 	byName := make(map[string]*monitor.Watcher)
 	var names, refused []string
-	for _, one := range watchers {
-		byName[one.Cluster().Name] = one
-		names = append(names, one.Cluster().Name)
+	for _, watcher := range watchers {
+		byName[watcher.Cluster().Name] = watcher
+		names = append(names, watcher.Cluster().Name)
 	}
 	stored, err := d.history.Canaries(ctx, names)
 	if err != nil {
@@ -244,7 +244,7 @@ func originOf(cfg *config.Config, c history.StoredCanaries) fleet.Origin {
 	return fleet.Origin{Cluster: c.Cluster, Epoch: c.Epoch, Settings: cfg.ClusterDigest(c.Cluster)}
 }
 
-func continueOne(cfg *config.Config, keys *fleet.Keys, epoch int64, one *monitor.Watcher, c history.StoredCanaries) error {
+func continueOne(cfg *config.Config, keys *fleet.Keys, epoch int64, watcher *monitor.Watcher, c history.StoredCanaries) error {
 	taken := time.Now().Add(-c.Age)
 	switch {
 	case c.Body == nil:
@@ -256,5 +256,5 @@ func continueOne(cfg *config.Config, keys *fleet.Keys, epoch int64, one *monitor
 	if err != nil {
 		return err
 	}
-	return one.Continue(canaries, taken)
+	return watcher.Continue(canaries, taken)
 }

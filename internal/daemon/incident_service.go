@@ -322,16 +322,16 @@ func (d *Daemon) countsOf(ctx context.Context, cluster string, span checks.Span)
 // sumUpDeployments sends the summaries of deployments whose grace period has ended.
 // If the history cannot be read, the summary is retried later.
 func (d *Daemon) sumUpDeployments(ctx context.Context) {
-	for _, one := range d.incidentService.due() {
-		counts, err := d.countsOf(ctx, one.Cluster, checks.Span{From: one.From, To: d.clock.sharedNow()})
+	for _, deployment := range d.incidentService.due() {
+		counts, err := d.countsOf(ctx, deployment.Cluster, checks.Span{From: deployment.From, To: d.clock.sharedNow()})
 		if err != nil {
 			if ctx.Err() == nil {
-				d.logger.Error("creating the summary of a deployment", "cluster", one.Cluster, "deployment", one.Name, "err", err)
+				d.logger.Error("creating the summary of a deployment", "cluster", deployment.Cluster, "deployment", deployment.Name, "err", err)
 			}
 			continue
 		}
 		d.incidentService.apply(func(at time.Time) history.WriteSet {
-			return history.WriteSet{Decision: d.incidentService.incidentManager.SumUp(at, one.ID, counts)}
+			return history.WriteSet{Decision: d.incidentService.incidentManager.SumUp(at, deployment.ID, counts)}
 		})
 	}
 }

@@ -84,9 +84,9 @@ func (d *Daemon) reload(ctx context.Context) error {
 func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[string]alerting.Notifier) {
 	d.judging.Lock()
 	defer d.judging.Unlock()
-	for _, one := range old.watchers {
-		if !cfg.SameCluster(one.Cluster().Name, old.config) {
-			one.Retire()
+	for _, watcher := range old.watchers {
+		if !cfg.SameCluster(watcher.Cluster().Name, old.config) {
+			watcher.Retire()
 		}
 	}
 	d.incidentService.configure(rulesOf(cfg))
@@ -99,11 +99,11 @@ func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[st
 	next := d.nextConfig(old, cfg)
 	d.activate(next)
 	d.sources.use(cfg)
-	for _, one := range old.watchers {
-		if next.watcherOf(one.Cluster().Name) != one {
-			d.closeWatcher(one)
+	for _, watcher := range old.watchers {
+		if next.watcherOf(watcher.Cluster().Name) != watcher {
+			d.closeWatcher(watcher)
 		}
-		d.page.Publish(one.Cluster().Name)
+		d.page.Publish(watcher.Cluster().Name)
 	}
 }
 
@@ -129,18 +129,18 @@ func (d *Daemon) nextConfig(old *activeConfig, cfg *config.Config) *activeConfig
 		if !next.watches(c.Name) {
 			continue
 		}
-		one := old.watcherOf(c.Name)
-		if one == nil || !cfg.SameCluster(c.Name, old.config) {
+		watcher := old.watcherOf(c.Name)
+		if watcher == nil || !cfg.SameCluster(c.Name, old.config) {
 			before, own := d.decided(old, c.Name)
-			one = d.newWatcher(cfg, c, before.ActiveFindings)
+			watcher = d.newWatcher(cfg, c, before.ActiveFindings)
 			if own {
-				one.Inherit(before)
+				watcher.Inherit(before)
 			}
 		}
-		if c.Source != nil && !slices.EqualFunc(one.Cluster().Nodes, c.Nodes, discovery.SameNode) {
-			one.SetCluster(c) // its source has answered meanwhile
+		if c.Source != nil && !slices.EqualFunc(watcher.Cluster().Nodes, c.Nodes, discovery.SameNode) {
+			watcher.SetCluster(c) // its source has answered meanwhile
 		}
-		next.watchers = append(next.watchers, one)
+		next.watchers = append(next.watchers, watcher)
 	}
 	d.addJudges(old, cfg)
 	return next
@@ -148,12 +148,12 @@ func (d *Daemon) nextConfig(old *activeConfig, cfg *config.Config) *activeConfig
 
 // closeWatcher closes a watcher after its current round, and removes the metrics of
 // its cluster or of removed nodes.
-func (d *Daemon) closeWatcher(one *monitor.Watcher) {
+func (d *Daemon) closeWatcher(watcher *monitor.Watcher) {
 	d.closingWatchers.Go(func() {
-		if err := one.Close(); err != nil {
-			d.logger.Error("closing a watcher", "cluster", one.Cluster().Name, "err", err)
+		if err := watcher.Close(); err != nil {
+			d.logger.Error("closing a watcher", "cluster", watcher.Cluster().Name, "err", err)
 		}
-		name := one.Cluster().Name
+		name := watcher.Cluster().Name
 		if next := d.active.Load().watcherOf(name); next != nil {
 			d.metrics.Retain(map[string][]string{name: nodeIDs(next.Cluster())})
 		} else {

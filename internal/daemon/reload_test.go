@@ -197,9 +197,9 @@ func TestReloadAtTheEnd(t *testing.T) {
 	r.write(r.file("shop", "second"))
 	_ = d.Reload(t.Context())
 	<-stopped
-	for _, one := range d.active.Load().watchers {
-		if err := one.TakeRound(t.Context()); !errors.Is(err, monitor.ErrRetired) {
-			t.Errorf("got error %v of the watcher of %q, want it to be over", err, one.Cluster().Name)
+	for _, watcher := range d.active.Load().watchers {
+		if err := watcher.TakeRound(t.Context()); !errors.Is(err, monitor.ErrRetired) {
+			t.Errorf("got error %v of the watcher of %q, want it to be over", err, watcher.Cluster().Name)
 		}
 	}
 	d.config.Load = func() (*config.Config, error) { t.Error("it was read again"); return load() }
@@ -217,14 +217,14 @@ func TestReloadRetires(t *testing.T) {
 	must.Succeed(t, err)
 	defer func() { _ = d.close(context.Background()) }()
 	d.reporter.incidentService = newDiskFixture(t).incidentService // so that a round can end while nobody can be told that the cluster is gone
-	one := d.active.Load().watcherOf("shop")
+	watcher := d.active.Load().watcherOf("shop")
 	r.write(r.file("second"))
 	reloaded := make(chan error, 1)
 	func() {
 		d.incidentService.mu.Lock()
 		defer d.incidentService.mu.Unlock()
 		go func() { reloaded <- d.Reload(t.Context()) }()
-		until(t, "the watcher to be retired", func() bool { return errors.Is(one.TakeRound(t.Context()), monitor.ErrRetired) })
+		until(t, "the watcher to be retired", func() bool { return errors.Is(watcher.TakeRound(t.Context()), monitor.ErrRetired) })
 	}()
 	if err := <-reloaded; err != nil {
 		t.Error(err)
@@ -246,27 +246,27 @@ func TestExportOfAClusterThatLeaves(t *testing.T) {
 	}))
 	defer slow.Close()
 	r.write(strings.Replace(r.file("shop"), r.Balancer.URL(), slow.URL, 1))
-	one, err := Start(t.Context(), Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier})
+	d, err := Start(t.Context(), Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier})
 	must.Succeed(t, err)
-	defer func() { _ = one.close(context.Background()) }()
+	defer func() { _ = d.close(context.Background()) }()
 	exported := make(chan error, 1)
 	go func() {
-		handler, err := one.Export(t.Context(), "shop")
+		handler, err := d.Export(t.Context(), "shop")
 		if err == nil {
 			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
 		}
 		exported <- err
 	}()
 	<-asked
-	watcher := one.active.Load()
+	active := d.active.Load()
 	r.write(r.file("second"))
-	must.Succeed(t, one.Reload(t.Context()))
+	must.Succeed(t, d.Reload(t.Context()))
 	close(release)
 	if err := <-exported; err != nil && !errors.Is(err, web.ErrNotFound) {
 		t.Errorf("got error %v, want what is known or ErrNotFound", err)
 	}
-	one.active.Store(watcher) // as it is for who asks in the moment of the reload
-	if _, err := one.Export(t.Context(), "shop"); !errors.Is(err, web.ErrNotFound) {
+	d.active.Store(active) // as it is for who asks in the moment of the reload
+	if _, err := d.Export(t.Context(), "shop"); !errors.Is(err, web.ErrNotFound) {
 		t.Errorf("got error %v of a watch that is over, want ErrNotFound", err)
 	}
 }

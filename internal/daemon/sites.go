@@ -135,8 +135,8 @@ func (d *Daemon) activate(next *activeConfig) {
 // decided returns what a watcher or a judge of this instance has decided about a cluster, which goes on
 // when a reload replaces one by the other.
 func (d *Daemon) decided(active *activeConfig, cluster string) (s monitor.Snapshot, own bool) {
-	if one := active.watcherOf(cluster); one != nil {
-		return d.clock.sharedSnapshot(one.Snapshot()), true
+	if watcher := active.watcherOf(cluster); watcher != nil {
+		return d.clock.sharedSnapshot(watcher.Snapshot()), true
 	}
 	if d.fleet == nil {
 		return s, false
@@ -155,9 +155,9 @@ func (d *Daemon) decided(active *activeConfig, cluster string) (s monitor.Snapsh
 // addJudges adds judges of clusters that were watched until a reload added their sites.
 func (d *Daemon) addJudges(old *activeConfig, cfg *config.Config) {
 	for _, c := range cfg.Clusters {
-		if one := old.watcherOf(c.Name); one != nil && len(c.Sites) > 0 {
-			judge := newSiteJudge(cfg, c.Name, d.clock.sharedFindings(one.Snapshot().ActiveFindings))
-			judge.last = web.Snapshot(d.clock.sharedSnapshot(one.Snapshot()))
+		if watcher := old.watcherOf(c.Name); watcher != nil && len(c.Sites) > 0 {
+			judge := newSiteJudge(cfg, c.Name, d.clock.sharedFindings(watcher.Snapshot().ActiveFindings))
+			judge.last = web.Snapshot(d.clock.sharedSnapshot(watcher.Snapshot()))
 			judge.last.Cluster = c
 			d.fleet.mu.Lock()
 			d.fleet.judges[c.Name] = judge
@@ -168,8 +168,8 @@ func (d *Daemon) addJudges(old *activeConfig, cfg *config.Config) {
 
 // ownSnapshot returns the snapshot of a cluster that this instance watches, or decides about.
 func (d *Daemon) ownSnapshot(active *activeConfig, cluster string) (s web.Snapshot, own bool) {
-	if one := active.watcherOf(cluster); one != nil {
-		return web.Snapshot(d.clock.sharedSnapshot(one.Snapshot())), true
+	if watcher := active.watcherOf(cluster); watcher != nil {
+		return web.Snapshot(d.clock.sharedSnapshot(watcher.Snapshot())), true
 	}
 	if d.fleet == nil || active.leaseEpochs[cluster] == 0 {
 		return s, false
@@ -252,8 +252,8 @@ func (d *Daemon) viewOf(active *activeConfig, view *probes.Cluster, site string)
 	d.fleet.mu.Unlock()
 	s := checks.SiteView{Site: site, Report: other.Report, Active: other.ActiveFindings}
 	age := d.clock.now().Sub(other.at)
-	if one := active.watcherOf(view.Name); one != nil && !one.Snapshot().Report.Started.IsZero() {
-		own := d.clock.sharedSnapshot(one.Snapshot())
+	if watcher := active.watcherOf(view.Name); watcher != nil && !watcher.Snapshot().Report.Started.IsZero() {
+		own := d.clock.sharedSnapshot(watcher.Snapshot())
 		s.Report, s.Active, age = own.Report, own.ActiveFindings, time.Since(reported)
 	}
 	s.Recent = !s.Report.Started.IsZero() && age < heardFor(active.config, view.Name)

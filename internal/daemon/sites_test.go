@@ -202,9 +202,9 @@ func TestSitesReloaded(t *testing.T) {
 		t.Fatalf("got judge %+v of added sites, want that Redis is still down", judge)
 	}
 	d.activate(d.nextConfig(sited, plain))
-	one := d.active.Load().watcherOf("shop")
-	if one == nil || len(one.Snapshot().ActiveFindings) != 1 || len(d.fleet.judges) > 0 {
-		t.Errorf("got watcher %v and judges %v of removed sites, want that Redis is still down", one, d.fleet.judges)
+	watcher := d.active.Load().watcherOf("shop")
+	if watcher == nil || len(watcher.Snapshot().ActiveFindings) != 1 || len(d.fleet.judges) > 0 {
+		t.Errorf("got watcher %v and judges %v of removed sites, want that Redis is still down", watcher, d.fleet.judges)
 	}
 }
 

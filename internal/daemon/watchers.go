@@ -32,13 +32,13 @@ func (d *Daemon) jobs(cfg *config.Config) []monitor.Job {
 		every := cfg.ClusterIntervals[cluster.Name]
 		add := func(part monitor.JobKind, every time.Duration, run func(*monitor.Watcher, context.Context)) {
 			jobs = append(jobs, monitor.Job{Key: jobKey(cluster, part), Group: cluster.Name, Every: every, Run: func(ctx context.Context) {
-				if one := d.active.Load().watcherOf(cluster.Name); one != nil {
-					run(one, ctx)
+				if watcher := d.active.Load().watcherOf(cluster.Name); watcher != nil {
+					run(watcher, ctx)
 				}
 			}})
 		}
 		refresh := func(part monitor.JobKind, every time.Duration) {
-			add(part, every, func(one *monitor.Watcher, ctx context.Context) { one.Refresh(ctx, part) })
+			add(part, every, func(watcher *monitor.Watcher, ctx context.Context) { watcher.Refresh(ctx, part) })
 		}
 		refresh(monitor.Status, every.Status)
 		if cluster.Session != nil {
@@ -69,9 +69,9 @@ func (d *Daemon) ready() error {
 			return errors.New("the clusters of this instance of the fleet are not known yet")
 		}
 	}
-	for _, one := range d.active.Load().watchers {
-		if one.Snapshot().Report.Started.IsZero() {
-			return fmt.Errorf("the first round of %q is not complete", one.Cluster().Name)
+	for _, watcher := range d.active.Load().watchers {
+		if watcher.Snapshot().Report.Started.IsZero() {
+			return fmt.Errorf("the first round of %q is not complete", watcher.Cluster().Name)
 		}
 	}
 	d.wasReady.Store(true)
@@ -108,21 +108,21 @@ func (d *Daemon) probe(ctx context.Context, cluster string) (*monitor.Watcher, e
 	if c := active.config.Cluster(cluster); c != nil && len(c.Sites) > 0 {
 		cluster = viewFrom(active.config, c)
 	}
-	one := active.watcherOf(cluster)
-	if one == nil && d.fleet != nil && active.config.Cluster(cluster) != nil {
+	watcher := active.watcherOf(cluster)
+	if watcher == nil && d.fleet != nil && active.config.Cluster(cluster) != nil {
 		return nil, fmt.Errorf("cluster %q: %w", cluster, d.fleet.elsewhere(cluster))
 	}
-	if one == nil {
+	if watcher == nil {
 		return nil, fmt.Errorf("cluster %q: %w", cluster, web.ErrNotFound)
 	}
-	err := one.TakeRound(ctx)
+	err := watcher.TakeRound(ctx)
 	if errors.Is(err, monitor.ErrRetired) && d.fleet != nil && d.active.Load().config.Cluster(cluster) != nil {
 		return nil, fmt.Errorf("cluster %q: %w: %w", cluster, d.fleet.elsewhere(cluster), err)
 	}
 	if errors.Is(err, monitor.ErrRetired) {
 		return nil, fmt.Errorf("cluster %q: %w: %w", cluster, web.ErrNotFound, err)
 	}
-	return one, err
+	return watcher, err
 }
 
 func names(cfg *config.Config) []string {

@@ -31,8 +31,8 @@ func (d *Daemon) writeAgain(ctx context.Context) {
 		return // the daemon is starting
 	}
 	active := make(map[string][]checks.ActiveFinding)
-	for _, one := range watching.watchers {
-		active[one.Cluster().Name] = d.clock.sharedFindings(one.Snapshot().ActiveFindings)
+	for _, watcher := range watching.watchers {
+		active[watcher.Cluster().Name] = d.clock.sharedFindings(watcher.Snapshot().ActiveFindings)
 	}
 	for _, s := range d.incidentService.writeAgain(active) {
 		if err := d.history.AddSilence(ctx, s); err != nil {
@@ -245,11 +245,11 @@ func webError(err error) error {
 // Export implements web.Exporter. It runs a round and returns a handler with its
 // metrics.
 func (d *Daemon) Export(ctx context.Context, cluster string) (http.Handler, error) {
-	one, err := d.probe(ctx, cluster)
+	watcher, err := d.probe(ctx, cluster)
 	if err != nil {
 		return nil, err
 	}
-	return metrics.Handler([]checks.Report{one.Snapshot().Report}), nil
+	return metrics.Handler([]checks.Report{watcher.Snapshot().Report}), nil
 }
 
 // openIncidents returns the open incidents, and whether the history lacks changes of them; see

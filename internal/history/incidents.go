@@ -46,11 +46,11 @@ func (s WriteSet) Then(later WriteSet) WriteSet {
 	if len(s.Fence)+len(later.Fence) > 0 {
 		both.Fence = make(map[string]int64)
 	}
-	for _, one := range []WriteSet{s, later} {
-		maps.Copy(both.Fence, one.Fence)
-		maps.Copy(both.ActiveFindings, one.ActiveFindings)
-		maps.Copy(both.Delivered, one.Delivered)
-		maps.Copy(both.DeadLetters, one.DeadLetters)
+	for _, set := range []WriteSet{s, later} {
+		maps.Copy(both.Fence, set.Fence)
+		maps.Copy(both.ActiveFindings, set.ActiveFindings)
+		maps.Copy(both.Delivered, set.Delivered)
+		maps.Copy(both.DeadLetters, set.DeadLetters)
 	}
 	return both
 }
@@ -84,8 +84,8 @@ func (s WriteSet) Without(clusters []string) WriteSet {
 	}
 	s.Notifications = slices.DeleteFunc(slices.Clone(s.Notifications), func(n alerting.Notification) bool { return concerns(n.Incident) })
 	for n := range s.Notifications {
-		one := &s.Notifications[n].Incident
-		one.Clusters = slices.DeleteFunc(slices.Clone(one.Clusters), gone)
+		incident := &s.Notifications[n].Incident
+		incident.Clusters = slices.DeleteFunc(slices.Clone(incident.Clusters), gone)
 	}
 	s.Deployments = slices.DeleteFunc(slices.Clone(s.Deployments), func(d alerting.Deployment) bool { return gone(d.Cluster) })
 	s.ActiveFindings, s.Fence = maps.Clone(s.ActiveFindings), maps.Clone(s.Fence)

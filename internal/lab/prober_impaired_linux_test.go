@@ -47,25 +47,25 @@ func TestProberImpaired(t *testing.T) {
 	t.Parallel()
 	needNamespaces(t)
 	n := startNamespaces(t)
-	for i, one := range impairments {
-		n.run(t, one.begin)
-		n.await(t, one.name+": it is logged", func() bool { return n.countLines(`msg="stickwatch itself cannot probe`) == i+1 })
-		if one.asked {
-			n.await(t, one.name+": no verdict", func() bool {
+	for i, impairment := range impairments {
+		n.run(t, impairment.begin)
+		n.await(t, impairment.name+": it is logged", func() bool { return n.countLines(`msg="stickwatch itself cannot probe`) == i+1 })
+		if impairment.asked {
+			n.await(t, impairment.name+": no verdict", func() bool {
 				return !slices.ContainsFunc(n.verdicts(t), func(v string) bool { return v != "inconclusive" })
 			})
 		}
-		n.run(t, one.end)
-		n.await(t, one.name+": its end is logged", func() bool { return n.countLines(`msg="stickwatch can probe again`) == i+1 })
-		n.await(t, one.name+": verdicts after it", func() bool {
+		n.run(t, impairment.end)
+		n.await(t, impairment.name+": its end is logged", func() bool { return n.countLines(`msg="stickwatch can probe again`) == i+1 })
+		n.await(t, impairment.name+": verdicts after it", func() bool {
 			return !slices.ContainsFunc(n.verdicts(t), func(v string) bool { return v != "healthy" })
 		})
-		n.await(t, one.name+": the end of the incident", func() bool {
+		n.await(t, impairment.name+": the end of the incident", func() bool {
 			all := n.incidents(t)
 			return len(all) > 0 && all[0].State == "resolved"
 		})
 		if all := n.incidents(t); len(all) != i+1 || all[0].Code != "prober_impaired" || all[0].Cluster != "" {
-			t.Fatalf("%s: got %+v, want one more incident, of stickwatch itself", one.name, all)
+			t.Fatalf("%s: got %+v, want one more incident, of stickwatch itself", impairment.name, all)
 		}
 	}
 }

@@ -136,17 +136,17 @@ func TestSoak(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	began, before := time.Now(), s.gauges()
 	for all := soakTime(t); time.Since(began) < all; {
-		one := injectedFault{}
+		injected := injectedFault{}
 		if random.IntN(5) > 0 {
-			one.target = &targetFaults[random.IntN(len(targetFaults))]
+			injected.target = &targetFaults[random.IntN(len(targetFaults))]
 		}
-		if one.target == nil || random.IntN(2) == 0 {
-			one.own = &ownFaults[random.IntN(len(ownFaults))]
-			if one.own.cause != "" {
-				one.target = nil // stickwatch cannot find anything then
+		if injected.target == nil || random.IntN(2) == 0 {
+			injected.own = &ownFaults[random.IntN(len(ownFaults))]
+			if injected.own.cause != "" {
+				injected.target = nil // stickwatch cannot find anything then
 			}
 		}
-		s.inject(t, one, random)
+		s.inject(t, injected, random)
 	}
 	s.settle(t)
 	after := s.gauges()
@@ -156,39 +156,39 @@ func TestSoak(t *testing.T) {
 }
 
 // inject causes faults for a while, and waits until they are found and over.
-func (s *soak) inject(t *testing.T, one injectedFault, random *rand.Rand) {
-	one.From = time.Now()
+func (s *soak) inject(t *testing.T, injected injectedFault, random *rand.Rand) {
+	injected.From = time.Now()
 	// A finding starts with the round that found it, which may have been under way.
-	one.since = one.From.Add(-s.status)
-	if n := len(s.faults); n > 0 && one.since.Before(s.faults[n-1].To) {
-		one.since = s.faults[n-1].To // earlier findings are those of the last fault
+	injected.since = injected.From.Add(-s.status)
+	if n := len(s.faults); n > 0 && injected.since.Before(s.faults[n-1].To) {
+		injected.since = s.faults[n-1].To // earlier findings are those of the last fault
 	}
-	if one.target != nil {
-		one.target.begin(s.rig)
+	if injected.target != nil {
+		injected.target.begin(s.rig)
 	}
-	if one.own != nil {
-		one.own.begin(s)
+	if injected.own != nil {
+		injected.own.begin(s)
 	}
 	time.Sleep(2*s.status + time.Duration(random.Int64N(int64(2*s.status))))
-	if one.own != nil {
-		if one.own.cause != "" {
+	if injected.own != nil {
+		if injected.own.cause != "" {
 			s.awaitWithin(time.Minute, func() bool {
-				return s.impaired(t, one.own.cause, checks.Span{From: one.since, To: time.Now()})
+				return s.impaired(t, injected.own.cause, checks.Span{From: injected.since, To: time.Now()})
 			})
 		}
-		one.own.end(s)
+		injected.own.end(s)
 	}
-	if one.target != nil {
-		s.awaitWithin(time.Minute, func() bool { return s.hasFinding(t, one.target.cause, one.since) })
-		one.target.end(s.rig)
+	if injected.target != nil {
+		s.awaitWithin(time.Minute, func() bool { return s.hasFinding(t, injected.target.cause, injected.since) })
+		injected.target.end(s.rig)
 	}
-	one.To = time.Now() // servers take a while to start
+	injected.To = time.Now() // servers take a while to start
 	// Three restarts within five minutes are a crash loop, which is active for two minutes.
 	const healthy = 4 * time.Minute
-	if !s.awaitWithin(healthy, func() bool { return s.quietSince(t, one.To) }) {
-		t.Errorf("%s: the cluster is not healthy within %s", one, healthy)
+	if !s.awaitWithin(healthy, func() bool { return s.quietSince(t, injected.To) }) {
+		t.Errorf("%s: the cluster is not healthy within %s", injected, healthy)
 	}
-	s.faults = append(s.faults, one)
+	s.faults = append(s.faults, injected)
 }
 
 // A findingSpan is the period of a finding; the end is zero while it is active.
@@ -241,21 +241,21 @@ func (s *soak) balance(t *testing.T) soakBalance {
 	t.Helper()
 	b := soakBalance{}
 	findings := findingSpans(t, s.path)
-	for n, one := range s.faults {
+	for n, injected := range s.faults {
 		until := time.Now().Add(time.Hour)
 		if n+1 < len(s.faults) {
 			until = s.faults[n+1].since
 		}
-		mine := slices.DeleteFunc(slices.Clone(findings), func(h findingSpan) bool { return h.From.Before(one.since) || !h.From.Before(until) })
-		if one.own != nil {
+		mine := slices.DeleteFunc(slices.Clone(findings), func(h findingSpan) bool { return h.From.Before(injected.since) || !h.From.Before(until) })
+		if injected.own != nil {
 			b.own++
-			if one.own.cause != "" {
-				b.count(t, one, s.impaired(t, one.own.cause, checks.Span{From: one.since, To: until}))
+			if injected.own.cause != "" {
+				b.count(t, injected, s.impaired(t, injected.own.cause, checks.Span{From: injected.since, To: until}))
 			}
 		}
-		if one.target != nil {
+		if injected.target != nil {
 			b.targets++
-			mine = b.match(t, one, mine)
+			mine = b.match(t, injected, mine)
 		}
 		for _, h := range mine {
 			// The loss caused by an outage is reported after it has settled, possibly
@@ -263,7 +263,7 @@ func (s *soak) balance(t *testing.T) soakBalance {
 			cost := h.Code == checks.NodeRestarted || h.Code == checks.NodeDown && h.Target == "sessions lost"
 			if !cost {
 				b.invented++
-				t.Errorf("%s: invented %s", one, formatSpans([]findingSpan{h}))
+				t.Errorf("%s: invented %s", injected, formatSpans([]findingSpan{h}))
 			}
 		}
 	}
@@ -271,30 +271,32 @@ func (s *soak) balance(t *testing.T) soakBalance {
 }
 
 // match removes the findings of a target's fault from a list.
-func (b *soakBalance) match(t *testing.T, one injectedFault, mine []findingSpan) []findingSpan {
+func (b *soakBalance) match(t *testing.T, injected injectedFault, mine []findingSpan) []findingSpan {
 	t.Helper()
-	at := slices.IndexFunc(mine, func(h findingSpan) bool { return h.Code == one.target.cause })
-	b.count(t, one, at >= 0)
+	at := slices.IndexFunc(mine, func(h findingSpan) bool { return h.Code == injected.target.cause })
+	b.count(t, injected, at >= 0)
 	if at < 0 {
 		return mine
 	}
-	if mine[at].To.IsZero() || one.own == nil && mine[at].To.Before(one.To.Add(-5*time.Second)) {
-		t.Errorf("%s: got %s", one, formatSpans(mine[at:at+1]))
+	if mine[at].To.IsZero() || injected.own == nil && mine[at].To.Before(injected.To.Add(-5*time.Second)) {
+		t.Errorf("%s: got %s", injected, formatSpans(mine[at:at+1]))
 	}
-	if one.own == nil {
-		b.late, b.over = append(b.late, mine[at].From.Sub(one.From)), append(b.over, mine[at].To.Sub(one.To))
+	if injected.own == nil {
+		b.late, b.over = append(b.late, mine[at].From.Sub(injected.From)), append(b.over, mine[at].To.Sub(injected.To))
 	}
-	return slices.DeleteFunc(mine, func(h findingSpan) bool { return h.Code == one.target.cause || slices.Contains(one.target.too, h.Code) })
+	return slices.DeleteFunc(mine, func(h findingSpan) bool {
+		return h.Code == injected.target.cause || slices.Contains(injected.target.too, h.Code)
+	})
 }
 
-func (b *soakBalance) count(t *testing.T, one injectedFault, found bool) {
+func (b *soakBalance) count(t *testing.T, injected injectedFault, found bool) {
 	t.Helper()
 	if found {
 		b.found++
 		return
 	}
 	b.missed++
-	t.Errorf("%s: missed", one)
+	t.Errorf("%s: missed", injected)
 }
 
 // messages compares the incidents that fired with the messages in the channel.

@@ -155,8 +155,8 @@ func (s *SelfCheck) forgetHosts(w *Watcher) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if one := s.reachable[w]; one != nil {
-		clear(one.hosts)
+	if reach := s.reachable[w]; reach != nil {
+		clear(reach.hosts)
 	}
 }
 
@@ -198,22 +198,22 @@ func (s *SelfCheck) observe(w any, began time.Time, exchanges iter.Seq[probes.Ex
 // clusters are silent.
 func (s *SelfCheck) recordAnswers(w any, began time.Time, answered, silent bool, hosts map[netip.Addr]bool) {
 	s.mu.Lock()
-	one := s.reachable[w]
-	if one == nil {
-		one = &reachability{hosts: make(map[netip.Addr]bool)}
-		s.reachable[w] = one
+	reach := s.reachable[w]
+	if reach == nil {
+		reach = &reachability{hosts: make(map[netip.Addr]bool)}
+		s.reachable[w] = reach
 	}
 	for host, reached := range hosts {
-		one.hosts[host] = one.hosts[host] || reached
+		reach.hosts[host] = reach.hosts[host] || reached
 	}
 	switch {
 	case answered:
-		one.answered, one.silent = true, time.Time{}
-	case silent && one.silent.IsZero():
-		one.silent = began
+		reach.answered, reach.silent = true, time.Time{}
+	case silent && reach.silent.IsZero():
+		reach.silent = began
 	}
 	clusters, all := 0, false
-	if !one.silent.IsZero() { // otherwise this one answers
+	if !reach.silent.IsZero() { // otherwise this one answers
 		clusters, all = s.allSilent()
 	}
 	s.mu.Unlock()
@@ -228,22 +228,22 @@ func (s *SelfCheck) recordAnswers(w any, began time.Time, answered, silent bool,
 func (s *SelfCheck) allSilent() (clusters int, all bool) {
 	var first, last time.Time
 	machines := make(map[netip.Addr]bool)
-	for _, one := range s.reachable {
-		remote := slices.DeleteFunc(slices.Collect(maps.Keys(one.hosts)), netip.Addr.IsLoopback)
-		if !one.answered || len(remote) == 0 {
+	for _, reach := range s.reachable {
+		remote := slices.DeleteFunc(slices.Collect(maps.Keys(reach.hosts)), netip.Addr.IsLoopback)
+		if !reach.answered || len(remote) == 0 {
 			continue
 		}
-		if one.silent.IsZero() {
+		if reach.silent.IsZero() {
 			return 0, false
 		}
 		for _, host := range remote {
 			machines[host] = true
 		}
-		if clusters++; clusters == 1 || one.silent.Before(first) {
-			first = one.silent
+		if clusters++; clusters == 1 || reach.silent.Before(first) {
+			first = reach.silent
 		}
-		if one.silent.After(last) {
-			last = one.silent
+		if reach.silent.After(last) {
+			last = reach.silent
 		}
 	}
 	return clusters, clusters > 1 && len(machines) > 1 && last.Sub(first) <= commonCauseWindow
@@ -280,8 +280,8 @@ func (s *SelfCheck) probedHosts() map[netip.Addr]bool {
 	hosts := map[netip.Addr]bool{netip.AddrFrom4([4]byte{127, 0, 0, 1}): false}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, one := range s.reachable {
-		for host, had := range one.hosts {
+	for _, reach := range s.reachable {
+		for host, had := range reach.hosts {
 			hosts[host] = hosts[host] || had
 		}
 	}
@@ -292,9 +292,9 @@ func (s *SelfCheck) probedHosts() map[netip.Addr]bool {
 func (s *SelfCheck) addRoute(host netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, one := range s.reachable {
-		if _, ok := one.hosts[host]; ok {
-			one.hosts[host] = true
+	for _, reach := range s.reachable {
+		if _, ok := reach.hosts[host]; ok {
+			reach.hosts[host] = true
 		}
 	}
 }

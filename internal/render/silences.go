@@ -39,13 +39,13 @@ func (t *Text) silences(silences []wire.Silence, now time.Time) {
 		return
 	}
 	rows := [][]span{t.headings("id", "what", "when", "reason", "author")}
-	for _, one := range silences {
+	for _, silence := range silences {
 		tint := dim
-		if one.Active {
+		if silence.Active {
 			tint = plain
 		}
 		rows = append(rows, []span{
-			{bold, CleanName(one.ID)}, {tint, t.silenceScope(one)}, {tint, t.silenceTime(one, now)}, {tint, CleanSentence(one.Reason)}, {tint, CleanName(one.Author)},
+			{bold, CleanName(silence.ID)}, {tint, t.silenceScope(silence)}, {tint, t.silenceTime(silence, now)}, {tint, CleanSentence(silence.Reason)}, {tint, CleanName(silence.Author)},
 		})
 	}
 	t.matrix(rows)

@@ -39,18 +39,18 @@ func FuzzRequests(f *testing.F) {
 				t.Errorf("%s answered %d: %s", path, w.Code, w.Body)
 			}
 		}
-		for _, one := range daemon.silences {
-			if d := one.To.Sub(one.From); d <= 0 || d > maxSilence || !one.To.After(testTime) || one.From.After(testTime.Add(maxSilenceLead)) {
-				t.Errorf("a silence from %s to %s", one.From, one.To)
+		for _, silence := range daemon.silences {
+			if d := silence.To.Sub(silence.From); d <= 0 || d > maxSilence || !silence.To.After(testTime) || silence.From.After(testTime.Add(maxSilenceLead)) {
+				t.Errorf("a silence from %s to %s", silence.From, silence.To)
 			}
-			wantClean(t, one.Reason, maxReason)
-			wantClean(t, one.Author, maxWord)
+			wantClean(t, silence.Reason, maxReason)
+			wantClean(t, silence.Author, maxWord)
 		}
-		for _, one := range daemon.began {
-			if one.Name == "" {
+		for _, deployment := range daemon.began {
+			if deployment.Name == "" {
 				t.Error("a deployment without a name")
 			}
-			wantClean(t, one.Name, probes.MaxError)
+			wantClean(t, deployment.Name, probes.MaxError)
 		}
 	})
 }

@@ -101,14 +101,14 @@ func (s *Server) incidentsPage(r *http.Request, p *page) error {
 		view.Older = exportLink("/incidents", r.URL.Query(), url.Values{"until": {oldest.UTC().Format(time.RFC3339Nano)}})
 	}
 	oldest := p.now
-	for _, one := range listed {
-		oldest = oldestStart(one.incidents, oldest)
-		if one.at.Before(oldest) {
-			oldest = one.at
+	for _, item := range listed {
+		oldest = oldestStart(item.incidents, oldest)
+		if item.at.Before(oldest) {
+			oldest = item.at
 		}
-		entry := incidentEntry{Incidents: p.incidents(one.incidents)}
-		if one.deployment != nil {
-			if entry.Deployment, err = s.deployment(r.Context(), p.viewContext, *one.deployment); err != nil {
+		entry := incidentEntry{Incidents: p.incidents(item.incidents)}
+		if item.deployment != nil {
+			if entry.Deployment, err = s.deployment(r.Context(), p.viewContext, *item.deployment); err != nil {
 				return err
 			}
 		}

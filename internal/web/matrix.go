@@ -41,35 +41,35 @@ type verdictCell struct {
 func (v viewContext) rows(p Snapshot, r *clusterHistory) []row {
 	var rows []row
 	for _, node := range p.Cluster.Nodes {
-		one := row{Node: word(node.ID), Latency: "–"}
+		nodeRow := row{Node: word(node.ID), Latency: "–"}
 		if node.URL != nil {
-			one.URL = line(node.URL.Redacted())
+			nodeRow.URL = line(node.URL.Redacted())
 		}
-		one.Uptime = v.uptimeShare(r.uptime(checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}))
-		one.Sessions = v.uptimeShare(r.uptime(checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetSession, Name: node.ID}))
-		one.UptimeBar = v.hours(r.span, r.points[checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}],
+		nodeRow.Uptime = v.uptimeShare(r.uptime(checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}))
+		nodeRow.Sessions = v.uptimeShare(r.uptime(checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetSession, Name: node.ID}))
+		nodeRow.UptimeBar = v.hours(r.span, r.points[checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}],
 			r.points[checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetSession, Name: node.ID}])
 		if i := slices.IndexFunc(p.Report.Nodes, func(n checks.NodeReport) bool { return n.Node == node.ID }); i >= 0 {
 			seen := p.Report.Nodes[i]
-			one.Direct, one.State = v.direct(seen), v.state(seen)
-			one.Rotation, one.Canary = v.rotation(node, seen), v.canary(seen, p.Report.Session)
-			one.Reasons = v.reasons(one)
-			one.Version = cell(seen.Version)
+			nodeRow.Direct, nodeRow.State = v.direct(seen), v.state(seen)
+			nodeRow.Rotation, nodeRow.Canary = v.rotation(node, seen), v.canary(seen, p.Report.Session)
+			nodeRow.Reasons = v.reasons(nodeRow)
+			nodeRow.Version = cell(seen.Version)
 			if seen.Primary.Answered() { // else it is the time until it failed
-				one.Latency = v.latency(seen.Primary.Timing.Total)
+				nodeRow.Latency = v.latency(seen.Primary.Timing.Total)
 			}
 		} else {
 			unseen := verdictCell{Tone: toneUnknown, Label: v.translate("unknown")}
-			one.Direct, one.State, one.Rotation, one.Canary = unseen, unseen, unseen, unseen
+			nodeRow.Direct, nodeRow.State, nodeRow.Rotation, nodeRow.Canary = unseen, unseen, unseen, unseen
 		}
-		rows = append(rows, one)
+		rows = append(rows, nodeRow)
 	}
 	return rows
 }
 
 // reasons returns the explanations of the cells of a row.
 func (v viewContext) reasons(r row) (reasons []reason) {
-	for _, one := range []struct {
+	for _, cell := range []struct {
 		column string
 		verdictCell
 	}{
@@ -78,8 +78,8 @@ func (v viewContext) reasons(r row) (reasons []reason) {
 		{v.translate("Rotation"), r.Rotation},
 		{v.translate("Canary"), r.Canary},
 	} {
-		if one.Reason != "" {
-			reasons = append(reasons, reason{About: one.column + v.translate(": ") + one.Label, Reason: one.Reason})
+		if cell.Reason != "" {
+			reasons = append(reasons, reason{About: cell.column + v.translate(": ") + cell.Label, Reason: cell.Reason})
 		}
 	}
 	return reasons

@@ -38,9 +38,9 @@ var pageRanges = []struct {
 
 // rangeOf returns the span of a value; 0: the shortest that shows everything.
 func rangeOf(value string) time.Duration {
-	for _, one := range pageRanges {
-		if one.value == value {
-			return one.span
+	for _, choice := range pageRanges {
+		if choice.value == value {
+			return choice.span
 		}
 	}
 	return 0
@@ -49,8 +49,8 @@ func rangeOf(value string) time.Duration {
 // rangeLinks returns links to a page with each span; none is the name of that without one.
 func (v viewContext) rangeLinks(page string, query url.Values, none string, selected time.Duration) []rangeLink {
 	links := []rangeLink{{none, with(page, query, "range", ""), selected == 0}}
-	for _, one := range pageRanges {
-		links = append(links, rangeLink{v.spanName(one.span), with(page, query, "range", one.value), one.span == selected})
+	for _, choice := range pageRanges {
+		links = append(links, rangeLink{v.spanName(choice.span), with(page, query, "range", choice.value), choice.span == selected})
 	}
 	return links
 }

@@ -46,13 +46,13 @@ func newRounds(take func(context.Context, string) (http.Handler, error)) *rounds
 
 // wait waits for a round of a cluster, until ctx or rounds end.
 func (r *rounds) wait(ctx context.Context, cluster string) (http.Handler, error) {
-	one, err := r.join(cluster)
+	running, err := r.join(cluster)
 	if err != nil {
 		return nil, err
 	}
-	defer r.leave(one)
+	defer r.leave(running)
 	select {
-	case <-one.done:
+	case <-running.done:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-r.ending.Done():
@@ -60,7 +60,7 @@ func (r *rounds) wait(ctx context.Context, cluster string) (http.Handler, error)
 	if r.ending.Err() != nil {
 		return nil, errEnding()
 	}
-	return one.metrics, one.err
+	return running.metrics, running.err
 }
 
 // join returns the running round of a cluster, or starts one.
@@ -70,36 +70,36 @@ func (r *rounds) join(cluster string) (*round, error) {
 	if r.ending.Err() != nil {
 		return nil, errEnding()
 	}
-	one, ok := r.taken[cluster]
+	running, ok := r.taken[cluster]
 	if !ok {
-		one = &round{done: make(chan struct{})}
-		r.taken[cluster] = one
-		panics.Go(panics.Web, func() { r.run(one, cluster) })
+		running = &round{done: make(chan struct{})}
+		r.taken[cluster] = running
+		panics.Go(panics.Web, func() { r.run(running, cluster) })
 	}
-	if one.waiting == maxWaiting {
+	if running.waiting == maxWaiting {
 		return nil, newProblem(http.StatusServiceUnavailable, "%d requests already wait for a round of %q", maxWaiting, cluster)
 	}
-	one.waiting++
-	return one, nil
+	running.waiting++
+	return running, nil
 }
 
-func (r *rounds) leave(one *round) {
+func (r *rounds) leave(running *round) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	one.waiting--
+	running.waiting--
 }
 
-func (r *rounds) run(one *round, cluster string) {
+func (r *rounds) run(running *round, cluster string) {
 	ctx, cancel := context.WithTimeout(r.ending, probeTimeout)
 	defer cancel()
-	err := panics.Catch(panics.Web, func() { one.metrics, one.err = r.take(ctx, cluster) })
+	err := panics.Catch(panics.Web, func() { running.metrics, running.err = r.take(ctx, cluster) })
 	if err != nil {
-		one.metrics, one.err = nil, err
+		running.metrics, running.err = nil, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.taken, cluster)
-	close(one.done)
+	close(running.done)
 }
 
 func errEnding() error {

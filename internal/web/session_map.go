@@ -99,16 +99,16 @@ func (v viewContext) sessionMap(p Snapshot, r *clusterHistory) *sessionMap {
 	newest := r.placements[:min(len(r.placements), listedRows)]
 	sessions.More = len(r.placements) - len(newest)
 	several, seen := severalAddresses(r.placements), map[string]bool{}
-	for _, one := range newest {
-		to := v.timestamp(one.To)
-		lane := v.laneName(one, true)
-		if !seen[lane] && v.now.Sub(one.To) <= checks.PlacementGap {
+	for _, placement := range newest {
+		to := v.timestamp(placement.To)
+		lane := v.laneName(placement, true)
+		if !seen[lane] && v.now.Sub(placement.To) <= checks.PlacementGap {
 			to = timestamp{Text: v.translate("now")} // as the map draws it
 		}
 		seen[lane] = true
 		sessions.Rows = append(sessions.Rows, placementView{
-			From: v.timestamp(one.From), To: to, Lane: v.laneName(one, several),
-			Node: v.servedBy(one.Node), Outcome: v.outcome(one.Outcome), Harmful: one.Outcome.Harmful(),
+			From: v.timestamp(placement.From), To: to, Lane: v.laneName(placement, several),
+			Node: v.servedBy(placement.Node), Outcome: v.outcome(placement.Outcome), Harmful: placement.Outcome.Harmful(),
 		})
 	}
 	return sessions
@@ -121,10 +121,10 @@ func (m *sessionMap) addLanes(view viewContext, p Snapshot, history *clusterHist
 		balancer string
 	}
 	lanes := make(map[key][]checks.Placement)
-	for _, one := range slices.Backward(history.placements) {
-		if owner := rowOf(p, one.Owner); owner >= 0 {
-			k := key{owner, one.Balancer}
-			lanes[k] = append(lanes[k], one)
+	for _, placement := range slices.Backward(history.placements) {
+		if owner := rowOf(p, placement.Owner); owner >= 0 {
+			k := key{owner, placement.Balancer}
+			lanes[k] = append(lanes[k], placement)
 		}
 	}
 	keys := make([]key, 0, len(lanes))
@@ -138,8 +138,8 @@ func (m *sessionMap) addLanes(view viewContext, p Snapshot, history *clusterHist
 	for i, k := range keys {
 		placed := joinShort(lanes[k], history.span)
 		lane := mapLane{Name: view.laneName(placed[0], several)}
-		for n, one := range placed {
-			block := view.block(p, one, drawnEnd(placed, n, view.now), history.span, mapTop+i*laneHeight)
+		for n, placement := range placed {
+			block := view.block(p, placement, drawnEnd(placed, n, view.now), history.span, mapTop+i*laneHeight)
 			block.Focus = block.Focus && focus < maxFocus
 			if block.Focus {
 				focus++
@@ -186,32 +186,32 @@ func joinShort(placed []checks.Placement, span checks.Span) []checks.Placement {
 	return joined
 }
 
-func (v viewContext) block(p Snapshot, one checks.Placement, end time.Time, span checks.Span, top int) mapBlock {
-	from, to := shareOf(span, one.From), shareOf(span, end)
+func (v viewContext) block(p Snapshot, placement checks.Placement, end time.Time, span checks.Span, top int) mapBlock {
+	from, to := shareOf(span, placement.From), shareOf(span, end)
 	block := mapBlock{
 		X: percentOf(from), Width: percentOf(max(0, to-from)), Y: top + (laneHeight-fullBar)/2, Height: fullBar,
-		MarkY: top + laneHeight/2 + 5, Class: "s-none", Focus: one.Outcome != checks.OutcomeServed || one.Node != one.Owner,
+		MarkY: top + laneHeight/2 + 5, Class: "s-none", Focus: placement.Outcome != checks.OutcomeServed || placement.Node != placement.Owner,
 	}
-	switch node := rowOf(p, one.Node); {
+	switch node := rowOf(p, placement.Node); {
 	case node >= 0:
 		block.Class = fmt.Sprintf("s%d", node%mapColors)
-	case one.Node != "":
+	case placement.Node != "":
 		block.Class = "s-other"
 	}
-	if one.Node != one.Owner && one.Node != "" {
+	if placement.Node != placement.Owner && placement.Node != "" {
 		block.Y, block.Height = block.Y+fullBar-lowBar, lowBar
 	}
-	if label := v.servedBy(one.Node); one.Node != "" && to-from >= labelWidth(label)/phoneWidth {
+	if label := v.servedBy(placement.Node); placement.Node != "" && to-from >= labelWidth(label)/phoneWidth {
 		block.Label, block.LabelY = label, block.Y+block.Height/2+4
 	}
 	switch {
-	case one.Outcome == checks.OutcomeError:
+	case placement.Outcome == checks.OutcomeError:
 		block.Mark = "!"
-	case one.Outcome.Harmful():
+	case placement.Outcome.Harmful():
 		block.Mark = "×"
 	}
-	block.Tip = v.translate("%s, %s to %s: %s, %s", v.laneName(one, false), v.timeOfDay(one.From, span), v.timeOfDay(one.To, span),
-		v.servedBy(one.Node), v.outcome(one.Outcome))
+	block.Tip = v.translate("%s, %s to %s: %s, %s", v.laneName(placement, false), v.timeOfDay(placement.From, span), v.timeOfDay(placement.To, span),
+		v.servedBy(placement.Node), v.outcome(placement.Outcome))
 	return block
 }
 
@@ -305,9 +305,9 @@ func eventLines(r *clusterHistory, width, height int) string {
 	for _, c := range shownEvents(r) {
 		line(c.At)
 	}
-	for _, one := range r.deployments {
-		line(one.From)
-		line(one.To)
+	for _, deployment := range r.deployments {
+		line(deployment.From)
+		line(deployment.To)
 	}
 	return d.String()
 }

@@ -83,7 +83,7 @@ func (s *Server) postMessage(args url.Values) any {
 	if !known {
 		return refusal("channel_not_found")
 	}
-	if code := judge(args); code != "" {
+	if code := validate(args); code != "" {
 		return refusal(code)
 	}
 	thread := args.Get("thread_ts")
@@ -106,7 +106,7 @@ func (s *Server) update(args url.Values) any {
 	if m == nil {
 		return refusal("message_not_found")
 	}
-	if code := judge(args); code != "" {
+	if code := validate(args); code != "" {
 		return refusal(code)
 	}
 	if args.Has("text") && !args.Has("blocks") {

@@ -192,7 +192,7 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	args := url.Values{"text": {m.Text}, "attachments": {string(m.Attachments)}, "blocks": {string(m.Blocks)}}
-	if code := judge(args); code != "" {
+	if code := validate(args); code != "" {
 		http.Error(w, code, hookStatus(code))
 		return
 	}

@@ -26,8 +26,8 @@ const (
 	maxMetadata    = 8000
 )
 
-// judge returns the error of Slack for a message; "": none.
-func judge(args url.Values) string {
+// validate returns the error of Slack for a message; "": none.
+func validate(args url.Values) string {
 	var blocks []block
 	var attachments []attachment
 	switch {
@@ -42,17 +42,17 @@ func judge(args url.Values) string {
 	case args.Get("text") == "" && len(blocks) == 0 && len(attachments) == 0:
 		return "no_text"
 	}
-	if code := judgeMetadata(args.Get("metadata")); code != "" {
+	if code := validateMetadata(args.Get("metadata")); code != "" {
 		return code
 	}
 	groups := [][]block{blocks}
 	for _, a := range attachments {
 		groups = append(groups, a.Blocks)
 	}
-	return judgeBlocks(groups)
+	return validateBlocks(groups)
 }
 
-func judgeMetadata(text string) string {
+func validateMetadata(text string) string {
 	var m struct {
 		EventType    string         `json:"event_type"`
 		EventPayload map[string]any `json:"event_payload"`
@@ -68,7 +68,7 @@ func judgeMetadata(text string) string {
 	return ""
 }
 
-func judgeBlocks(groups [][]block) string {
+func validateBlocks(groups [][]block) string {
 	total := 0
 	for _, blocks := range groups {
 		if len(blocks) > maxBlocks {
