@@ -198,21 +198,24 @@ func (l *Ledger) UpdatePartial(report Report) []Change {
 			}
 		}
 	}
-	recorded := make(map[string]bool)
+	recorded, before := make(map[string]bool), make(map[string]entry)
 	for _, f := range report.Findings {
 		e := l.entry(f.Key())
 		isNew := e == nil || !e.active
 		if proven[f.Key()] && !recorded[f.Key()] && (isNew || !e.Severity.AtLeast(f.Severity) && l.harmedLongEnough(l.harmOf(f))) {
 			recorded[f.Key()] = true
+			if e != nil {
+				before[f.Key()] = *e
+			}
 			l.record(f, report.Started)
 		}
 	}
 	l.explainByMissed(found)
 	l.markProven()
 	changes := l.confirmFound(recorded, report.Started)
-	for key := range recorded {
-		e := l.entry(key) // the round is not complete
-		e.foundRounds, e.differs = e.foundRounds-1, max(0, e.differs-1)
+	for key := range recorded { // the round counts when it is complete
+		e := l.entry(key)
+		e.foundRounds, e.differs = before[key].foundRounds, min(before[key].differs, e.differs)
 	}
 	return changes
 }
