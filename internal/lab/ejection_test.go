@@ -66,7 +66,7 @@ func TestRecoveryBetweenRounds(t *testing.T) {
 	f := front{name: "haproxy with checks", method: probes.MethodRoundRobin, start: func(tb testing.TB, nodes []*demo.Node, _ plan) frontend {
 		c := HAProxyConfig{CheckPath: "/status"}
 		for _, n := range nodes {
-			c.Servers = append(c.Servers, Server{Name: n.ID(), Addr: n.Addr()})
+			c.Servers = append(c.Servers, Server{Name: n.ID(), Addr: n.Addr(), FailTimeout: time.Second}) // a busy machine fails no check
 		}
 		return HAProxy(tb, c)
 	}}

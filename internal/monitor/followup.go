@@ -216,8 +216,10 @@ func (w *Watcher) newClientFor(at *url.URL, position slot, identity checks.Ident
 const vacantFor = time.Minute
 
 // successors returns a new client for each slot whose canary has lost its session, unless that takes a login.
+// A balancer that hashes our own address gives no new client another node than the canaries that are left.
 func (w *Watcher) successors() (list []*pooledCanary) {
-	if loginOf(w.cluster) != nil {
+	balancer := w.cluster.Balancer
+	if loginOf(w.cluster) != nil || balancer.HashesClients() && balancer.KeyHeader() == "" {
 		return nil
 	}
 	identity := checks.Identify(w.cluster, w.last.Nodes)
