@@ -18,8 +18,9 @@ type deployments struct {
 	changed []*Deployment // since the last take
 	lost    map[lostSession]bool
 
-	// countedUntil has, by ID, until when an earlier owner of the cluster counted lost sessions. Sites
-	// report each for a while, and report it to the next owner again.
+	// countedUntil has, by ID of a deployment, the time of the last lost session that an earlier owner of
+	// the cluster has counted. Sites report a lost session for a while, so that the next owner gets it
+	// again, and must not count it twice.
 	countedUntil map[string]time.Time
 }
 
@@ -61,14 +62,14 @@ func (d *deployments) replace(announced []Deployment) {
 	d.list, d.countedUntil = nil, make(map[string]time.Time)
 	for _, deployment := range announced {
 		d.countedUntil[deployment.ID] = deployment.LastLost
-		if at := slices.IndexFunc(old, func(o *Deployment) bool { return o.ID == deployment.ID }); at >= 0 {
+		if n := slices.IndexFunc(old, func(o *Deployment) bool { return o.ID == deployment.ID }); n >= 0 {
 			if deployment.Summed.IsZero() {
-				deployment.Summed = old[at].Summed // it may not be written yet
+				deployment.Summed = old[n].Summed // it may not be written yet
 			}
-			deployment.Touched = union(deployment.Touched, old[at].Touched)
-			deployment.CanariesLost = max(deployment.CanariesLost, old[at].CanariesLost)
-			if !old[at].LastLost.Before(deployment.LastLost) { // this owner counted them
-				deployment.LastLost, d.countedUntil[deployment.ID] = old[at].LastLost, counted[deployment.ID]
+			deployment.Touched = union(deployment.Touched, old[n].Touched)
+			deployment.CanariesLost = max(deployment.CanariesLost, old[n].CanariesLost)
+			if !old[n].LastLost.Before(deployment.LastLost) { // this owner counted them
+				deployment.LastLost, d.countedUntil[deployment.ID] = old[n].LastLost, counted[deployment.ID]
 			}
 		}
 		d.list = append(d.list, &deployment)
@@ -171,7 +172,7 @@ func (i *Incident) BelongsTo(d checks.Deployment) bool {
 // of it; nil: none. If a deployment can never explain the member, it is not explained
 // by its cause either.
 func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Deployment {
-	for range i.Findings {
+	for range i.Findings { // from the member to its cause, and so on; the number of findings ends a cycle
 		if deployment := d.explainingLoop(member); deployment != nil {
 			return deployment
 		}
@@ -199,19 +200,19 @@ func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Depl
 	return nil
 }
 
-// explainingLoop returns the newest deployment that explains restarts of a crash loop, if
-// those that no deployment explains make none; nil: there is none. Only the finding of the loop tells
-// the sessions that its restarts have cost, so that the newest restart must be a deployment's then.
+// explainingLoop returns the newest deployment that explains restarts of a crash loop; nil: there is
+// none, or the restarts that no deployment explains are a crash loop of their own. If the restarts have
+// cost sessions, a deployment must explain the newest one, because no other finding reports that cost.
 func (d *deployments) explainingLoop(member Member) (newest *Deployment) {
 	remaining := len(member.Times)
-	var explained *Deployment // of the newest restart
+	var ofNewest *Deployment // explains the newest restart; nil: none does
 	for _, restart := range member.Times {
-		explained = d.explainingRestart(restart, member)
-		if explained != nil {
-			newest, remaining = explained, remaining-1
+		ofNewest = d.explainingRestart(restart, member)
+		if ofNewest != nil {
+			newest, remaining = ofNewest, remaining-1
 		}
 	}
-	if remaining >= checks.CrashLoopRestarts || explained == nil && member.Summary.Args.Lost > 0 {
+	if remaining >= checks.CrashLoopRestarts || ofNewest == nil && member.Summary.Args.Lost > 0 {
 		return nil
 	}
 	return newest

@@ -12,29 +12,29 @@ import (
 // two notifications for a receiver, unless the severity rises.
 const GroupInterval = 30 * time.Second
 
-// maxRepeat bounds the time between two reminders.
+// maxRepeat bounds the time between two reminders, unless the configured time is longer.
 const maxRepeat = 24 * time.Hour
 
-// notify returns the notifications that are due. Silences suppress all but the last:
-// receivers that were notified of an incident are notified of its end.
+// notify returns the notifications of an incident that are due, for all receivers. A silence suppresses
+// them, except that of the end: receivers that were notified of an incident are notified of its end.
 func (m *Manager) notify(at time.Time, incident *Incident) []Notification {
 	var notifications []Notification
 	switch {
 	case incident.State == Resolved:
 		for n := range incident.Notified {
-			notifications = m.newNotification(notifications, at, incident, &incident.Notified[n], NotificationResolved, ReasonNotifiedBefore)
+			notifications = m.appendNotification(notifications, at, incident, &incident.Notified[n], NotificationResolved, ReasonNotifiedBefore)
 		}
 	case incident.State == Firing && incident.Active() && incident.Silenced == "":
 		for n := range incident.Notified {
 			notified := &incident.Notified[n]
 			if kind, reason := m.due(at, incident, *notified); kind != "" {
-				notifications = m.newNotification(notifications, at, incident, notified, kind, reason)
+				notifications = m.appendNotification(notifications, at, incident, notified, kind, reason)
 			}
 		}
 		for _, receiver := range m.router.receiversOf(incident) {
 			if incident.notified(receiver) == nil {
 				incident.Notified = append(incident.Notified, Notified{Receiver: receiver})
-				notifications = m.newNotification(notifications, at, incident, incident.notified(receiver), NotificationFired, ReasonFirst)
+				notifications = m.appendNotification(notifications, at, incident, incident.notified(receiver), NotificationFired, ReasonFirst)
 			}
 		}
 		notifications = m.escalate(notifications, at, incident)
@@ -45,31 +45,32 @@ func (m *Manager) notify(at time.Time, incident *Incident) []Notification {
 // due returns which notification of an incident is due for a receiver that was notified
 // before; "": none.
 func (m *Manager) due(at time.Time, i *Incident, notified Notified) (NotificationKind, Reason) {
-	quiet := at.Sub(notified.Last)
+	sinceLast := at.Sub(notified.Last)
 	switch {
-	case len(notified.News) > 0 && (quiet >= GroupInterval || urgent(notified.News)):
+	case len(notified.News) > 0 && (sinceLast >= GroupInterval || urgent(notified.News)):
 		return NotificationDeveloped, ReasonNews
-	case m.config.Repeat > 0 && i.Acknowledged.IsZero() && quiet >= repeatAfter(m.config.Repeat, notified.Reminders):
+	case m.config.Repeat > 0 && i.Acknowledged.IsZero() && sinceLast >= repeatAfter(m.config.Repeat, notified.Reminders):
 		return NotificationReminder, ReasonStillFiring
 	default:
 		return "", ""
 	}
 }
 
-// repeatAfter returns the time until the next reminder after a number of reminders.
+// repeatAfter returns the time from a notification to the next reminder. It is doubled after each
+// reminder.
 func repeatAfter(repeat time.Duration, reminders int) time.Duration {
-	most := max(repeat, maxRepeat)
+	longest := max(repeat, maxRepeat)
 	for range reminders {
-		if repeat >= most {
+		if repeat >= longest {
 			break
 		}
 		repeat *= 2
 	}
-	return min(repeat, most)
+	return min(repeat, longest)
 }
 
-// newNotification adds a notification for a receiver, if the receiver still exists.
-func (m *Manager) newNotification(notifications []Notification, at time.Time, incident *Incident, notified *Notified, kind NotificationKind, reason Reason) []Notification {
+// appendNotification adds a notification for a receiver, if the receiver still exists.
+func (m *Manager) appendNotification(notifications []Notification, at time.Time, incident *Incident, notified *Notified, kind NotificationKind, reason Reason) []Notification {
 	if !m.router.knows(notified.Receiver) {
 		return notifications
 	}
@@ -86,7 +87,7 @@ func (m *Manager) newNotification(notifications []Notification, at time.Time, in
 	n.ID = NotificationID(incident.ID, notified.Receiver, notified.Notifications)
 	m.openIncidents.record(incident, Event{At: at, Kind: EventNotified, Detail: notified.Receiver, Reason: reason, Text: notified.Receiver + ": " + string(kind)}, false)
 	n.Incident = incident.clone()
-	n.Incident.Notified = nil // internal
+	n.Incident.Notified = nil // the state of all receivers, which none of them needs
 	return append(notifications, n)
 }
 
@@ -138,7 +139,7 @@ func (m *Manager) escalate(notifications []Notification, at time.Time, incident 
 		e := Event{At: at, Kind: EventEscalated, Detail: to, Reason: ReasonNobodyAcknowledged, Text: fmt.Sprintf("nobody has acknowledged it for %s: %s is notified", route.Escalation.After, to)}
 		m.openIncidents.record(incident, e, false)
 		incident.Notified = append(incident.Notified, Notified{Receiver: to, News: []Event{e}})
-		notifications = m.newNotification(notifications, at, incident, incident.notified(to), NotificationFired, ReasonNobodyAcknowledged)
+		notifications = m.appendNotification(notifications, at, incident, incident.notified(to), NotificationFired, ReasonNobodyAcknowledged)
 	}
 	return notifications
 }

@@ -24,23 +24,23 @@ var nodeFailureCodes = []checks.Code{
 // several nodes within groupWindow. A paused node reports its own cause.
 var groupableCodes = []checks.Code{checks.NodeDown, checks.NodeFailingInRotation, checks.NodeEjected, checks.Slow}
 
-// costlyCodes are the codes of a node that loses the sessions of its clients.
-var costlyCodes = append(slices.Clone(groupableCodes), checks.NodePaused, checks.NodeRestarted)
+// sessionLosingCodes are the codes of a node that loses the sessions of its clients.
+var sessionLosingCodes = append(slices.Clone(groupableCodes), checks.NodePaused, checks.NodeRestarted)
 
-// lingers reports whether clients of a recovered node still cause findings of this code for
-// a moment through the balancer.
+// lingers reports whether findings of this code may be active for a moment after their node has
+// recovered, because its clients are served through the balancer.
 func lingers(code checks.Code) bool {
 	return code.AtBalancer() || code == checks.SessionFailing || code == checks.NodeFailingInRotation
 }
 
-// lossCodes are the codes of lost sessions without a location.
+// lossCodes are the codes of lost sessions. Their findings are about no single node.
 var lossCodes = []checks.Code{checks.SessionLost, checks.SessionNotShared}
 
 // balancerCodes are the codes of a balancer that loses the connection to its nodes.
 var balancerCodes = []checks.Code{checks.BalancerError, checks.BalancerSplit, checks.NodeEjected}
 
 // A grouping is a rule that decides whether a cause group of a cluster belongs to the
-// incident of a member.
+// incident of a member. It reads the group's first finding, which is the root if that is active.
 type grouping struct {
 	fits func(r Rules, m Member, cluster string, group causeGroup) bool
 	// merges: the rule also merges incidents that are already open.
@@ -74,13 +74,13 @@ func byProber(_ Rules, m Member, _ string, group causeGroup) bool {
 	return m.Active() && (mayExplain(m.Finding, found.Finding) || mayExplain(found.Finding, m.Finding)) && m.Since.Sub(found.Since).Abs() <= impairmentWindow
 }
 
-// outlivesImpairment reports whether the impairment of stickwatch that is the cause of an incident ended
-// so long ago that rounds would have ended what it explained: the group is a failure of its
-// own.
+// outlivesImpairment reports whether a cause group is a failure of its own, although stickwatch was
+// impaired: the impairment, which is the cause of the incident, ended so long ago that rounds would have
+// ended every finding that it explained.
 func (c causeGroup) outlivesImpairment(at time.Time, i *Incident) bool {
-	const rounds = time.Minute // that confirm the end of a finding
+	const confirmEnd = time.Minute // rounds confirm the end of a finding within it
 	cause := i.Findings[0]
-	return cause.CannotProbe() && c.root != cause.Key() && !cause.Active() && at.Sub(cause.Ended) > rounds
+	return cause.CannotProbe() && c.root != cause.Key() && !cause.Active() && at.Sub(cause.Ended) > confirmEnd
 }
 
 // byMachine: nodes of several clusters are down because of one host.
@@ -130,9 +130,9 @@ func afterFailure(_ Rules, m Member, cluster string, group causeGroup) bool {
 	return sameNode || named || group.causedBy(m.Node) || m.Group == checks.AllNodesDown && afterAll
 }
 
-// afterStore: sessions are lost while a dependency that their nodes use is down, or when
-// it is back, as a store is whose replica has no sessions. Which dependency stores them
-// is not configured.
+// afterStore: sessions are lost while a dependency that their nodes use is down, or soon after
+// that, for example because the store came back as a replica without sessions. The configuration
+// does not say which dependency stores the sessions.
 func afterStore(_ Rules, m Member, cluster string, group causeGroup) bool {
 	found := group.members[0]
 	used := len(m.Nodes) == 0 || slices.ContainsFunc(found.Nodes, func(node string) bool { return slices.Contains(m.Nodes, node) })
@@ -147,10 +147,10 @@ func sameLoss(_ Rules, m Member, cluster string, group causeGroup) bool {
 
 // sameMoves: a balancer that does not keep clients on their node is reported by the sessions that this
 // costs, and, once clients have moved often enough, as drift.
-func sameMoves(_ Rules, m Member, cluster string, f causeGroup) bool {
-	s := f.members[0]
-	moves := func(g checks.Finding) bool { return g.Code == checks.SessionDrift || g.LostByMove() }
-	return m.Cluster == cluster && f.hasRoot() && moves(m.Finding) && moves(s.Finding) && follows(m, s)
+func sameMoves(_ Rules, m Member, cluster string, group causeGroup) bool {
+	found := group.members[0]
+	moves := func(f checks.Finding) bool { return f.Code == checks.SessionDrift || f.LostByMove() }
+	return m.Cluster == cluster && group.hasRoot() && moves(m.Finding) && moves(found.Finding) && follows(m, found)
 }
 
 // sameBalancer: a balancer that loses the connection to its nodes is reported in
@@ -193,7 +193,7 @@ func (c causeGroup) causedBy(node string) bool {
 // failedWith reports whether a member is the failure or restart of a node, or a
 // consequence of one that may have ended before it was confirmed.
 func (m Member) failedWith(node string) bool {
-	return slices.ContainsFunc(costlyCodes, func(code checks.Code) bool {
+	return slices.ContainsFunc(sessionLosingCodes, func(code checks.Code) bool {
 		failure := checks.Finding{Code: code, Node: node}.Key()
 		return m.Key() == failure || m.ExplainedBy == failure
 	})
@@ -241,7 +241,8 @@ const failureEndTolerance = 30 * time.Second
 // node. The cost of a failure is known later and opens no incident of its own.
 type failureEnds map[subject]time.Time
 
-// learn adds the failures of an incident, without those that it only listed after it had fired.
+// learn adds the failures of an incident that was notified, except those that began after it had fired
+// and that were only listed in it.
 func (f failureEnds) learn(i *Incident) {
 	if len(i.Notified) == 0 {
 		return
@@ -249,7 +250,7 @@ func (f failureEnds) learn(i *Incident) {
 	for _, m := range i.Findings {
 		s, end := subject{m.Cluster, m.Node}, m.Ended
 		switch {
-		case !slices.Contains(costlyCodes, m.Code), m.Code == checks.NodeRestarted && m.When.After(i.Fired), !m.alerts() && m.Since.After(i.Fired):
+		case !slices.Contains(sessionLosingCodes, m.Code), m.Code == checks.NodeRestarted && m.When.After(i.Fired), !m.alerts() && m.Since.After(i.Fired):
 			continue
 		case m.Code == checks.NodeRestarted && !m.When.IsZero(): // an event
 			end = m.When
@@ -271,16 +272,16 @@ func (f failureEnds) forget(at time.Time) {
 
 // explain reports whether a cause group only sums up the cost of failures that were
 // notified, of every node that it names.
-func (f failureEnds) explain(cluster string, of causeGroup) bool {
-	found := of.members[0]
+func (f failureEnds) explain(cluster string, group causeGroup) bool {
+	found := group.members[0]
 	began := found.Began
 	if began.IsZero() {
 		began = found.When
 	}
-	others := slices.ContainsFunc(of.members, func(found checks.ActiveFinding) bool {
-		return found.Severity.AtLeast(checks.Warning) && !isCost(found.Finding)
+	others := slices.ContainsFunc(group.members, func(member checks.ActiveFinding) bool {
+		return member.Severity.AtLeast(checks.Warning) && !isCost(member.Finding)
 	})
-	return of.hasRoot() && !others && isCost(found.Finding) && !slices.ContainsFunc(found.Nodes, func(node string) bool {
+	return group.hasRoot() && !others && isCost(found.Finding) && !slices.ContainsFunc(found.Nodes, func(node string) bool {
 		end := f[subject{cluster, node}]
 		return end.Before(began.Add(-failureEndTolerance)) || end.After(found.When.Add(failureEndTolerance))
 	})
@@ -288,9 +289,9 @@ func (f failureEnds) explain(cluster string, of causeGroup) bool {
 
 // Alike returns the findings that are the failure itself rather than a consequence:
 // the cause and, if several nodes fail in the same way, those of the other nodes.
-// Active ones are returned first. If the incident has no active finding, all are
-// returned as active. There is always one.
-func (i *Incident) Alike() (active, over []Member) {
+// If none of them is active although the incident is, the cause is returned as active. If
+// the incident has no active finding, all are. So active is never empty.
+func (i *Incident) Alike() (active, ended []Member) {
 	if len(i.Findings) == 0 {
 		return []Member{{ActiveFinding: checks.ActiveFinding{Finding: i.Cause}, Cluster: i.Cluster}}, nil
 	}
@@ -301,15 +302,15 @@ func (i *Incident) Alike() (active, over []Member) {
 		case m.Active():
 			active = append(active, m)
 		default:
-			over = append(over, m)
+			ended = append(ended, m)
 		}
 	}
 	switch {
 	case len(active) > 0:
-		return active, over
+		return active, ended
 	case i.Active():
-		return over[:1], over[1:]
+		return ended[:1], ended[1:]
 	default:
-		return over, nil
+		return ended, nil
 	}
 }

@@ -14,7 +14,7 @@ type Secret interface{ Reveal() string }
 // log, the outbox, and on the page. The result implements Finder and Refresher if n
 // does.
 func RedactErrors(n Notifier, secrets ...string) Notifier {
-	d := redactor{n, secrets}
+	base := redactor{n, secrets}
 	finder, finds := n.(Finder)
 	refresher, refreshes := n.(Refresher)
 	switch {
@@ -23,19 +23,19 @@ func RedactErrors(n Notifier, secrets ...string) Notifier {
 			redactor
 			redactingFinder
 			redactingRefresher
-		}{d, redactingFinder{finder, secrets}, redactingRefresher{refresher, secrets}}
+		}{base, redactingFinder{finder, secrets}, redactingRefresher{refresher, secrets}}
 	case finds:
 		return struct {
 			redactor
 			redactingFinder
-		}{d, redactingFinder{finder, secrets}}
+		}{base, redactingFinder{finder, secrets}}
 	case refreshes:
 		return struct {
 			redactor
 			redactingRefresher
-		}{d, redactingRefresher{refresher, secrets}}
+		}{base, redactingRefresher{refresher, secrets}}
 	default:
-		return d
+		return base
 	}
 }
 

@@ -21,7 +21,7 @@ type Trace struct {
 	// Continued is true if the session was opened in an earlier round. The first step is
 	// then the last answer of the earlier rounds, and is no evidence about new clients.
 	Continued bool
-	// Visitor is true if the client has not logged in, although the application wants it. Its
+	// Visitor is true if the client has not logged in, although the application requires it. Its
 	// answers show which node they are from, and nothing about sessions of users.
 	Visitor bool
 	// Renews is true if an answer has shown that the application gives a session another id with
@@ -80,18 +80,18 @@ type contents struct {
 	lastSent int // the last value sent, whether or not the write succeeded
 }
 
-// outcome reports whether an answer still has the session. The counter is stronger
+// outcome returns the state of the session according to an answer. The counter is stronger
 // evidence than the id: some frameworks renew the id and keep the values, others keep
 // the id and drop the values.
 func (c contents) outcome(ex Exchange) SessionOutcome {
 	outcome := c.shownBy(ex)
 	if outcome == SessionLost && ex.CookieEnded() {
-		return SessionUnknown // the request did not present it
+		return SessionUnknown // the cookie had ended, so the request did not present the session
 	}
 	return outcome
 }
 
-// shownBy is outcome for a request that presented the session.
+// shownBy is outcome for the answer to a request that presented the session.
 func (c contents) shownBy(ex Exchange) SessionOutcome {
 	switch {
 	case ex.LoggedIn == LoggedOut:
@@ -158,8 +158,8 @@ func (t Trace) lastKept() time.Time {
 // idBefore returns the id that the session had before step i, as far as answers show it.
 func (t Trace) idBefore(i int) Fingerprint {
 	id := t.First().Session
-	for at, s := range t.Steps[:i] {
-		if s.Kind != StepWrite && t.SessionOutcome(at) == SessionKept && s.Session != "" {
+	for earlier, s := range t.Steps[:i] {
+		if s.Kind != StepWrite && t.SessionOutcome(earlier) == SessionKept && s.Session != "" {
 			id = s.Session
 		}
 	}
@@ -175,9 +175,9 @@ func (t Trace) Renamed() bool {
 
 // contents returns what the session should contain at the time of step.
 func (t Trace) contents(step Step) contents {
-	h := contents{id: t.First().Session, counter: step.Counter, base: t.Base}
+	want := contents{id: t.First().Session, counter: step.Counter, base: t.Base}
 	for _, s := range t.Steps {
-		h.lastSent = max(h.lastSent, s.Counter)
+		want.lastSent = max(want.lastSent, s.Counter)
 	}
-	return h
+	return want
 }

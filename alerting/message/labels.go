@@ -11,15 +11,17 @@ type labels struct {
 	severities map[checks.Severity]string
 	resolved   string
 
+	// Labels of facts; comesAndGoes is the value of flapping.
 	severity, cluster, clusters, node, nodes, dependency, target string
 	affected, since, until, flapping, comesAndGoes               string
 
 	sentBy, alone string // alone follows the name of an instance
 
+	// Titles of sections, and texts of links.
 	evidence, consequences, remedy, news string
 	page, acknowledge, silence, grafana  string
 
-	deployment, touched, active string
+	deployment, touched, active string // of the summary of a deployment
 
 	goesOn       string // with a duration
 	over         string // with a duration, a number of findings and a severity

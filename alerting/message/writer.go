@@ -81,7 +81,7 @@ func (w Writer) closing(m Message, n alerting.Notification) string {
 	}
 }
 
-// acknowledged says who takes care of an incident.
+// acknowledged says who has acknowledged an incident, when, and with which note.
 func (w Writer) acknowledged(a alerting.Acknowledgement) string {
 	l := w.labels()
 	text := fmt.Sprintf(l.acknowledged, cmp.Or(name(a.By), l.somebody), w.moment(a.At))
@@ -137,14 +137,14 @@ func (w Writer) news(events []alerting.Event) []string {
 	return lines
 }
 
-// bounded replaces lines that are too many by their number. It keeps a single line
-// too many, because the number would take a line, too.
-func (w Writer) bounded(lines []string, most int) []string {
-	rest := len(lines) - most
-	if rest <= 1 {
+// bounded replaces the lines after the limit by their number. It keeps a single one, because
+// the number would take a line, too.
+func (w Writer) bounded(lines []string, limit int) []string {
+	omitted := len(lines) - limit
+	if omitted <= 1 {
 		return lines
 	}
-	return append(lines[:most:most], fmt.Sprintf(w.labels().more, rest))
+	return append(lines[:limit:limit], fmt.Sprintf(w.labels().more, omitted))
 }
 
 // translate formats a message, with times in the zone of the Writer.

@@ -26,8 +26,8 @@ type HookConfig struct {
 // A Hook sends notifications through an incoming webhook. Every notification is a
 // message with all information about its incident.
 type Hook struct {
-	box    post.Endpoint
-	writer message.Writer
+	endpoint post.Endpoint
+	writer   message.Writer
 }
 
 // NewHook returns a Hook. It sends no request.
@@ -39,7 +39,8 @@ func NewHook(c HookConfig) (*Hook, error) {
 	return &Hook{post.Endpoint{Client: post.Client(c.Client), URL: address, Quote: codeOnly}, c.Writer}, nil
 }
 
-// Notify sends a notification. It returns no thread.
+// Notify sends a notification. It returns no thread, because a webhook does not say which message it has
+// posted.
 func (h *Hook) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	c := root(h.writer.Write(n))
 	err := c.shortened(func(c content) error { return h.post(ctx, c) })
@@ -65,8 +66,8 @@ func (h *Hook) post(ctx context.Context, c content) error {
 	if err != nil {
 		return alerting.Permanent{Err: fmt.Errorf("encoding a message: %w", err)}
 	}
-	// The function of the library does not return the reason of a refusal.
-	return h.box.Post(ctx, http.Header{"Content-Type": {"application/json"}}, body)
+	// The library's own function for webhooks does not return the reason of a refusal.
+	return h.endpoint.Post(ctx, http.Header{"Content-Type": {"application/json"}}, body)
 }
 
 var errorCode = regexp.MustCompile(`^[a-z][a-z_]{2,59}$`)

@@ -17,7 +17,7 @@ const maxBody = 1 << 20
 // errTooLong stops a template whose output exceeds maxBody.
 var errTooLong = fmt.Errorf("the output of the template exceeds %d bytes", maxBody)
 
-// A body renders documents.
+// A body renders the bodies of requests.
 type body struct {
 	template    *template.Template // nil: the document as JSON
 	contentType string
@@ -39,11 +39,11 @@ func newBody(text, contentType string) (*body, error) {
 	b := &body{parsed, contentType}
 	isJSON := true
 	for _, n := range samples() {
-		made, err := b.render(documentOf(n, message.Writer{}.Write(n)))
+		rendered, err := b.render(documentOf(n, message.Writer{}.Write(n)))
 		if err != nil {
 			return nil, fmt.Errorf("testing the webhook template: %w", err)
 		}
-		isJSON = isJSON && json.Valid(made)
+		isJSON = isJSON && json.Valid(rendered)
 	}
 	switch {
 	case b.contentType != "":
@@ -55,35 +55,35 @@ func newBody(text, contentType string) (*body, error) {
 	return b, nil
 }
 
-// samples returns a minimal notification, one with more fields, and the summary of a
-// deployment.
+// samples returns the notifications with which templates are tested: a minimal one, one with more
+// fields, and the summary of a deployment.
 func samples() []alerting.Notification {
-	with := func(findings, news int) alerting.Notification {
+	notification := func(findings, news int) alerting.Notification {
 		return alerting.Notification{
 			Incident: alerting.Incident{Findings: make([]alerting.Member, findings)},
 			News:     make([]alerting.Event, news),
 		}
 	}
-	deployment := with(1, 0)
+	deployment := notification(1, 0)
 	deployment.Kind, deployment.Deployment = alerting.NotificationDeployment, new(alerting.Summary)
-	return []alerting.Notification{with(1, 0), with(2, 2), deployment}
+	return []alerting.Notification{notification(1, 0), notification(2, 2), deployment}
 }
 
 // render returns the bytes to send.
 func (b *body) render(d document) ([]byte, error) {
-	made, err := asJSON(d)
+	encoded, err := asJSON(d)
 	if b.template == nil || err != nil {
-		return []byte(made), err
+		return []byte(encoded), err
 	}
-	// The template uses the names of the JSON.
-	var members map[string]any
-	decoder := json.NewDecoder(bytes.NewReader([]byte(made)))
+	// A template refers to fields by their names in JSON.
+	var fields map[string]any
+	decoder := json.NewDecoder(bytes.NewReader([]byte(encoded)))
 	decoder.UseNumber() // or 17999000 would become 1.7999e+07
-	if err := decoder.Decode(&members); err != nil {
+	if err := decoder.Decode(&fields); err != nil {
 		return nil, err
 	}
 	var out bounded
-	if err := b.template.Execute(&out, members); err != nil {
+	if err := b.template.Execute(&out, fields); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil

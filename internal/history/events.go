@@ -31,7 +31,7 @@ func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, li
 		if err := rows.Scan(&m.Cluster, &at, &m.From, &m.To, &m.Kept, &m.Session, &cause, &message); err != nil {
 			return nil, fmt.Errorf("reading moves: %w", err)
 		}
-		m.Cause = checks.Quote(cause) // of a row from before messages
+		m.Cause = checks.Quote(cause) // rows of earlier versions have only this text
 		if message.Valid {
 			if err := json.Unmarshal([]byte(message.String), &m.Cause); err != nil {
 				return nil, fmt.Errorf("reading the cause of a move of %s: %w", m.Session, err)
@@ -116,8 +116,8 @@ func (db *DB) BeginDeployment(ctx context.Context, d checks.Deployment) (id stri
 	return strconv.FormatInt(row, 10), nil
 }
 
-// EndDeployment ends a deployment. watched are the counts of a client that watched it; nil:
-// none. It returns ErrNotFound if there is no ongoing deployment with the id.
+// EndDeployment ends a deployment. watched has the results of a client that held sessions
+// during it; nil: there was none. It returns ErrNotFound if there is no ongoing deployment with the id.
 func (db *DB) EndDeployment(ctx context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
 	row, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
@@ -226,8 +226,8 @@ func (r *Reader) CountMoves(ctx context.Context, cluster string, span checks.Spa
 
 // CountsOf returns the effects on the clients of a cluster in a span. A session that moved counts once.
 // Of those that were lost on their own node, canaries of one node that lost theirs together count once,
-// so the number of lost sessions is a lower bound. An outage is the longest period in which the balancer,
-// or the canaries of one node, got no good response.
+// so the number of lost sessions is a lower bound. Longest is the longest period in which the
+// balancer, or the canaries of one node, got no good response.
 func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error) {
 	var c alerting.Counts
 	var err error

@@ -30,7 +30,7 @@ type Member struct {
 	Version  string        // of stickwatch
 	Digest   string        // of its configuration
 	Able     bool          // it can probe
-	Ahead    time.Duration // of the clock of the database, by its wall clock
+	Ahead    time.Duration // how far its wall clock is ahead of the clock of the database
 	Draining bool          // it gives its clusters away
 	Started  time.Time
 	Seen     time.Time // when it was last heard of
@@ -53,7 +53,7 @@ type FleetState struct {
 	Leases  []Lease   // by cluster
 }
 
-// Live reports whether a member is heard of.
+// Live reports whether a member has been heard of within LeaseTime.
 func (s FleetState) Live(name string) bool {
 	for _, m := range s.Members {
 		if m.Name == name {
@@ -79,7 +79,7 @@ type Fleet struct {
 	run  string // identifies this process
 }
 
-// Join returns the membership of this process in the fleet of a history, which Beat begins.
+// Join returns this process as an instance of the fleet of a history. The first Beat makes it a member.
 func (db *DB) Join() (*Fleet, error) {
 	database, err := parseDatabase(db.config.Path)
 	if err != nil {
@@ -96,15 +96,15 @@ func (f *Fleet) Close() error { return f.pool.Close() }
 // process.
 func (f *Fleet) Beat(ctx context.Context, self Member) (state FleetState, err error) {
 	err = f.do(ctx, func(tx *sql.Tx) error {
-		var first bool
-		err := tx.QueryRowContext(ctx, upsertInstance, f.name, f.run, self.Site, self.Version, self.Digest, self.Able, self.Ahead.Milliseconds(), LeaseTime.Milliseconds()).Scan(&first)
+		var isNew bool
+		err := tx.QueryRowContext(ctx, upsertInstance, f.name, f.run, self.Site, self.Version, self.Digest, self.Able, self.Ahead.Milliseconds(), LeaseTime.Milliseconds()).Scan(&isNew)
 		if noRows(err) {
 			return &NameTakenError{f.name}
 		}
 		if err != nil {
 			return err
 		}
-		if first { // what an earlier process of this name had
+		if isNew { // an earlier process of this name no longer has its leases and claims
 			if _, err := tx.ExecContext(ctx, freeLeases, f.name); err != nil {
 				return err
 			}
@@ -153,7 +153,7 @@ func (f *Fleet) Take(ctx context.Context, clusters []string) (epochs map[string]
 	return epochs, err == nil, err
 }
 
-// errNotAll rolls a takeover back.
+// errNotAll rolls back a takeover that would get only some of the clusters.
 var errNotAll = errors.New("not all clusters are free")
 
 // Release gives clusters away, and wakes the other instances.
@@ -183,8 +183,8 @@ func (f *Fleet) Leave(ctx context.Context) error {
 	})
 }
 
-// FreeClaims shortens the claims of instances that are not alive, so that their notifications do
-// not wait for the full lease.
+// FreeClaims shortens the claims on notifications of instances that are not alive, so that other
+// instances send these without waiting until the claims end.
 func (f *Fleet) FreeClaims(ctx context.Context) error {
 	return f.do(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, freeDeadClaims, inFlightGrace.Milliseconds(), inFlightGrace.Milliseconds())
@@ -202,7 +202,7 @@ func (f *Fleet) do(ctx context.Context, work func(*sql.Tx) error) error {
 	}
 	err = finish(tx, func() error { return work(tx) })
 	if cause := ctx.Err(); err != nil && cause != nil {
-		return fmt.Errorf("waiting for the database: %w", cause) // err is of the transaction that it has ended
+		return fmt.Errorf("waiting for the database: %w", cause) // err only says that the transaction was ended
 	}
 	return err
 }
@@ -303,7 +303,7 @@ const (
 // A Message wakes other instances. It may be lost.
 type Message struct {
 	Kind MessageKind `json:"kind"`
-	From string      `json:"from"` // the run of the sender
+	From string      `json:"from"` // identifies the process that sent it; see Fleet.run
 }
 
 // Send sends a message to the other instances.
@@ -381,8 +381,8 @@ type StoredSnapshot struct {
 	Body    []byte
 }
 
-// StoredSnapshots returns the states of clusters that were stored at or after a time, by cluster, without
-// those of known, which were stored at these times.
+// StoredSnapshots returns the states of clusters that were stored at or after a time, by cluster. known
+// has, by cluster, when the state that the caller already has was stored: that one is omitted.
 func (r *Reader) StoredSnapshots(ctx context.Context, since time.Time, known map[string]time.Time) ([]StoredSnapshot, error) {
 	var clusters []string
 	var times []int64
@@ -418,9 +418,9 @@ type StoredCanaries struct {
 }
 
 const (
-	// MaxCanaries bounds the canaries of a cluster in bytes. Those of a usual one have some KB.
+	// MaxCanaries bounds the canaries of a cluster in bytes. A usual cluster needs a few KB.
 	MaxCanaries = 1 << 20
-	// canariesKept is how long those of a cluster that nobody watches are kept.
+	// canariesKept is how long the canaries of a cluster that nobody watches are kept.
 	canariesKept = time.Hour
 )
 
@@ -428,19 +428,19 @@ const (
 // them. It fails with FencedError unless this instance has the leases, with these epochs.
 func (db *DB) PutCanaries(ctx context.Context, all []StoredCanaries) error {
 	fence := make(map[string]int64, len(all))
-	var clusters, none []string
+	var clusters, deleted []string
 	var epochs []int64
 	var bodies [][]byte
 	for _, c := range all {
 		fence[c.Cluster] = c.Epoch
 		if c.Body == nil {
-			none = append(none, c.Cluster)
+			deleted = append(deleted, c.Cluster)
 			continue
 		}
 		clusters, epochs, bodies = append(clusters, c.Cluster), append(epochs, c.Epoch), append(bodies, c.Body)
 	}
 	err := db.commitFenced(ctx, false, fence, func(tx *transaction) error {
-		if _, err := tx.ExecContext(ctx, deleteCanaries, none); err != nil {
+		if _, err := tx.ExecContext(ctx, deleteCanaries, deleted); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, upsertCanaries, clusters, epochs, bodies)

@@ -10,32 +10,32 @@ import (
 	"stickwatch/checks"
 )
 
-// latencies are the latencies of answered probes, and the number of those whose latency is not known: a
-// row has only the sum if it is of minutes, or if an earlier version wrote it.
+// latencies sums up answered probes: a sketch of the known latencies, and the number of probes whose own
+// latency is unknown. Rows of minutes and rows of earlier versions have only the sum of their latencies.
 type latencies struct {
 	sketch
 	unknown int64
 }
 
-// eachLatencies adds the rows of targets that begin in [from, to) to what of returns for them. Rows of
-// a target are in the order of time.
-func (l level) eachLatencies(ctx context.Context, q queryer, targets []int64, from, to int64, of func(target, ts int64) *latencies) error {
+// readLatencies adds each row of targets that begins in [from, to) to the latencies that sumOf returns for
+// it. The rows of one target come in the order of time.
+func (l level) readLatencies(ctx context.Context, q queryer, targets []int64, from, to int64, sumOf func(target, ts int64) *latencies) error {
 	for part := range slices.Chunk(targets, maxParameters) {
 		rows, err := l.query(ctx, q, selectLatencies[l], part, from, to)
 		if err != nil {
 			return err
 		}
-		if err := l.addLatencies(rows, of); err != nil {
+		if err := l.scanLatencies(rows, sumOf); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// addLatencies reads rows of selectLatencies.
-func (l level) addLatencies(rows *sql.Rows, of func(target, ts int64) *latencies) error {
+// scanLatencies adds the rows of selectLatencies.
+func (l level) scanLatencies(rows *sql.Rows, sumOf func(target, ts int64) *latencies) error {
 	defer rows.Close()
-	var target, ts int64
+	var target, bucket int64 // bucket is the start of the row in units of its level
 	for rows.Next() {
 		if l == samples {
 			var s sample
@@ -43,22 +43,22 @@ func (l level) addLatencies(rows *sql.Rows, of func(target, ts int64) *latencies
 				return err
 			}
 			if s.answered() {
-				of(target, s.ts).observe(s.latency)
+				sumOf(target, s.ts).observe(s.latency)
 			}
 			continue
 		}
 		var answered int64
 		var data sql.RawBytes
-		if err := rows.Scan(&target, &ts, &answered, &data); err != nil {
+		if err := rows.Scan(&target, &bucket, &answered, &data); err != nil {
 			return err
 		}
-		of(target, ts*units[l]).addRow(answered, data)
+		sumOf(target, bucket*units[l]).addRow(answered, data)
 	}
 	return rows.Err()
 }
 
-// addRow adds a row with a number of answered probes and the sketch of those whose latency is known. A
-// damaged sketch is none.
+// addRow adds a row with a number of answered probes and the sketch of those whose latency is known. If
+// the sketch is damaged, the latencies of all of them are unknown.
 func (l *latencies) addRow(answered int64, data []byte) {
 	answered = max(answered, 0)
 	var s sketch
@@ -70,23 +70,23 @@ func (l *latencies) addRow(answered int64, data []byte) {
 }
 
 // sketches returns the sketches of the buckets of l that begin in [from, to), by their start. Those of
-// hours are of samples, because minutes have none.
+// hours are computed from samples, because rows of minutes have none.
 func (l level) sketches(ctx context.Context, tx *transaction, target, from, to int64) (map[int64]*latencies, error) {
-	made := make(map[int64]*latencies)
+	byStart := make(map[int64]*latencies)
 	below := map[level]level{hours: samples, days: hours}[l]
-	err := below.eachLatencies(ctx, tx, []int64{target}, from, to, func(_, ts int64) *latencies {
-		at := l.floor(ts)
-		if made[at] == nil {
-			made[at] = new(latencies)
+	err := below.readLatencies(ctx, tx, []int64{target}, from, to, func(_, ts int64) *latencies {
+		start := l.floor(ts)
+		if byStart[start] == nil {
+			byStart[start] = new(latencies)
 		}
-		return made[at]
+		return byStart[start]
 	})
-	return made, err
+	return byStart, err
 }
 
-// Latencies returns percentiles of the latencies of each target of a cluster in a span, or of those of some
-// kinds, by kind and name. It omits targets without answered probes. A span of at least a week starts at the
-// next whole hour, and a span of at least eight weeks at the next whole day.
+// Latencies returns percentiles of the latencies of each target of a cluster in a span, by kind and name.
+// Without kinds it returns those of all targets. It omits targets without answered probes. A span of at
+// least a week starts at the next whole hour, and a span of at least eight weeks at the next whole day.
 func (r *Reader) Latencies(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Latency, error) {
 	all, err := r.latencies(ctx, cluster, span, kinds)
 	if err != nil {
@@ -162,11 +162,12 @@ func (r *Reader) clusterLatencies(ctx context.Context, clusters []string, span c
 }
 
 // addSpan adds the latencies of targets in a span to their sums.
-func addSpan(ctx context.Context, q queryer, of []*target, span checks.Span, sums map[int64]*latencies) error {
+func addSpan(ctx context.Context, q queryer, list []*target, span checks.Span, sums map[int64]*latencies) error {
 	from, to := bounds(span)
 	parts := make(map[segment][]int64)
-	for _, t := range of {
+	for _, t := range list {
 		for _, s := range t.split(days, alignStart(from, to), to, units[days]) {
+			// Rows of minutes have no sketches, so samples are read while they are kept.
 			if s.level == minutes && s.from >= t.since[samples] {
 				s.level = samples
 			}
@@ -174,7 +175,7 @@ func addSpan(ctx context.Context, q queryer, of []*target, span checks.Span, sum
 		}
 	}
 	for s, ids := range parts {
-		err := s.eachLatencies(ctx, q, ids, s.from, s.to, func(target, _ int64) *latencies { return sums[target] })
+		err := s.readLatencies(ctx, q, ids, s.from, s.to, func(target, _ int64) *latencies { return sums[target] })
 		if err != nil {
 			return err
 		}

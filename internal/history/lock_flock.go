@@ -10,8 +10,8 @@ import (
 )
 
 // lockFile locks the history at path against writers in other processes. The kernel releases
-// the lock when the process ends. The lock file is never removed, because another process may
-// already wait for it.
+// the lock when the process ends. The lock file is never removed: a process that has it open could lock
+// the removed file while another one locks a new file.
 func lockFile(path string) (lock, error) {
 	file, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

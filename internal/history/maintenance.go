@@ -11,19 +11,19 @@ import (
 const (
 	maintainEvery = 15 * time.Second
 	expireEvery   = time.Hour
-	shrinkEvery   = 5 * time.Minute // by an instance that waits for another to delete partitions
+	shrinkEvery   = 5 * time.Minute // how often an instance checks the size while another one deletes partitions
 	deadShown     = 24 * time.Hour  // how long an instance that ended without notice is listed
 )
 
-// Samples arrive after their time, because a probe has to end first. Aggregates of later
-// samples are recomputed, which is slower.
+// lateGrace is how long aggregation waits for samples, which arrive after their time, because a probe
+// has to end first. A sample that arrives even later has its aggregates recomputed, which is slower.
 const lateGrace = 90 * time.Second
 
 // minutesPerRollup is the number of minutes that are aggregated together. Rows that are
 // written together share a page.
 const minutesPerRollup = 5
 
-// A cutoffs contains the time limits of the maintenance of a target.
+// cutoffs are the time limits of the maintenance of a target, in milliseconds since 1970.
 type cutoffs struct {
 	sumBefore int64         // aggregate minutes that end before
 	keepFrom  [levels]int64 // delete rows before
@@ -33,10 +33,10 @@ type cutoffs struct {
 // minutes.
 func (c Config) cutoffs(id int64, now time.Time) cutoffs {
 	turn := id % minutesPerRollup * units[minutes]
-	over := now.Add(-lateGrace).UnixMilli() - turn
+	settled := now.Add(-lateGrace).UnixMilli() - turn
 	ago := func(age time.Duration) int64 { return now.Add(-age).UnixMilli() }
 	return cutoffs{
-		sumBefore: over - over%(minutesPerRollup*units[minutes]) + turn,
+		sumBefore: settled - settled%(minutesPerRollup*units[minutes]) + turn,
 		keepFrom: [levels]int64{
 			hours.floor(ago(c.Raw)), days.floor(ago(c.Minutes)), days.floor(ago(c.Retention)), days.floor(ago(c.Retention)),
 		},
@@ -44,17 +44,17 @@ func (c Config) cutoffs(id int64, now time.Time) cutoffs {
 }
 
 // due reports whether there is work to do, without I/O.
-func (t *target) due(h cutoffs) bool {
-	if minutes.floor(h.sumBefore) > t.until[minutes] ||
+func (t *target) due(limits cutoffs) bool {
+	if minutes.floor(limits.sumBefore) > t.until[minutes] ||
 		hours.floor(t.until[minutes]) > t.until[hours] || days.floor(t.until[hours]) > t.until[days] {
 		return true
 	}
 	for l := range days {
-		if (l + 1).floor(min(h.keepFrom[l], t.until[l+1])) > t.since[l] {
+		if (l + 1).floor(min(limits.keepFrom[l], t.until[l+1])) > t.since[l] {
 			return true
 		}
 	}
-	return h.keepFrom[days] > t.since[days]
+	return limits.keepFrom[days] > t.since[days]
 }
 
 // maintain aggregates and deletes rows in small transactions, so that the writing connection
@@ -74,14 +74,17 @@ func (db *DB) maintain(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("maintaining %s %q of %q: %w", t.Kind, t.Name, t.Cluster, err)
 		}
 	}
-	deleted := now.Sub(db.lastShrunk).Abs() >= shrinkEvery // by the instance that maintains the history
+	// The size is checked when expired partitions are deleted. While a long query, such as a backup, keeps
+	// some, the size still includes them. Only the instance that maintains the history knows that; the
+	// others check the size after shrinkEvery.
+	checkSize := now.Sub(db.lastShrunk).Abs() >= shrinkEvery
 	if db.leases.maintains() {
 		var err error
-		if deleted, err = db.maintainAll(ctx, now); err != nil {
+		if checkSize, err = db.maintainAll(ctx, now); err != nil {
 			return err
 		}
 	}
-	if deleted { // else the size still has what will be deleted when a long query, such as a backup, has ended
+	if checkSize {
 		if err := db.enforceMaxSize(ctx); err != nil {
 			return fmt.Errorf("reducing the size of the history: %w", err)
 		}
@@ -114,8 +117,8 @@ func (db *DB) maintainAll(ctx context.Context, now time.Time) (deleted bool, err
 	return deleted, nil
 }
 
-// maintainUnwatched maintains the targets of clusters that no instance watches any more. It stops
-// if one takes them over, which changes their epoch.
+// maintainUnwatched maintains the targets of clusters that no instance watches any more. It skips
+// those of a cluster that an instance takes over meanwhile, which changes its epoch.
 func (db *DB) maintainUnwatched(ctx context.Context, now time.Time) error {
 	if err := db.deleteBefore(ctx, deleteDead, now.Add(-deadShown)); err != nil {
 		return err
@@ -192,10 +195,10 @@ func (db *DB) deletePartitions(ctx context.Context) (done bool, err error) {
 }
 
 // maintainTarget does the due work of a target, in as many transactions as necessary.
-func (db *DB) maintainTarget(ctx context.Context, t *target, h cutoffs, fence map[string]int64) error {
-	for t.due(h) {
+func (db *DB) maintainTarget(ctx context.Context, t *target, limits cutoffs, fence map[string]int64) error {
+	for t.due(limits) {
 		next := *t
-		err := db.commitFenced(ctx, false, fence, func(tx *transaction) error { return next.step(ctx, tx, h) })
+		err := db.commitFenced(ctx, false, fence, func(tx *transaction) error { return next.step(ctx, tx, limits) })
 		if err != nil {
 			return err
 		}
@@ -208,22 +211,22 @@ func (db *DB) maintainTarget(ctx context.Context, t *target, h cutoffs, fence ma
 }
 
 // step does the due work of one transaction.
-func (t *target) step(ctx context.Context, tx *transaction, h cutoffs) error {
+func (t *target) step(ctx context.Context, tx *transaction, limits cutoffs) error {
 	for l := minutes; l < levels; l++ {
-		if more, err := t.rollUp(ctx, tx, l, h.sumBefore); err != nil || more {
-			return t.updated(ctx, tx, err)
+		if more, err := t.rollUp(ctx, tx, l, limits.sumBefore); err != nil || more {
+			return t.saveProgress(ctx, tx, err)
 		}
 	}
 	for l := range levels {
-		if more, err := t.trim(ctx, tx, l, h.keepFrom[l]); err != nil || more {
-			return t.updated(ctx, tx, err)
+		if more, err := t.trim(ctx, tx, l, limits.keepFrom[l]); err != nil || more {
+			return t.saveProgress(ctx, tx, err)
 		}
 	}
 	return t.update(ctx, tx)
 }
 
-// updated saves the progress of t unless err is set.
-func (t *target) updated(ctx context.Context, tx *transaction, err error) error {
+// saveProgress updates the row of t, unless err is set, which it returns.
+func (t *target) saveProgress(ctx context.Context, tx *transaction, err error) error {
 	if err != nil {
 		return err
 	}
@@ -276,9 +279,9 @@ func (db *DB) enforceMaxSize(ctx context.Context) error {
 		db.config.Logger.Warn("the history exceeds its maximum size: deleting the oldest details",
 			"bytes", used, "max", db.config.MaxSize, "what", tables[l], "before", timeOf(limit))
 		for _, t := range db.targets {
-			var h cutoffs
-			h.keepFrom[l] = limit
-			err := db.maintainTarget(ctx, t, h, db.leases.fenceOf(t.Cluster))
+			var limits cutoffs
+			limits.keepFrom[l] = limit
+			err := db.maintainTarget(ctx, t, limits, db.leases.fenceOf(t.Cluster))
 			if _, fenced := isFenced(err); err != nil && !fenced {
 				return err
 			}

@@ -2,8 +2,8 @@
 // stickwatch command starts all its goroutines with it.
 //
 // [Catch] handles a panic: it counts and logs it, and returns an error. The panic of a
-// goroutine of a [Group] is raised again in the goroutine that waits for the group. It
-// so reaches the Catch whose caller handles the error: as a failed observation, a
+// goroutine of a [Group] is raised again in the goroutine that waits for the group. So
+// it reaches the Catch whose caller handles the error: as a failed observation, a
 // delivery that is retried, or a job that runs again.
 package panics
 
@@ -54,23 +54,23 @@ func (e Error) Error() string {
 }
 
 // Catch runs f. It counts and logs a panic in f, and returns it as an Error.
-func Catch(c Component, f func()) error { return catch(c, f, site()) }
+func Catch(c Component, f func()) error { return catch(c, f, callSite()) }
 
-func catch(c Component, f func(), at string) (err error) {
+func catch(c Component, f func(), site string) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			handle(c, capture(v))
 			err = Error{c}
 		}
 	}()
-	run(f, at)
+	run(f, site)
 	return nil
 }
 
 // Go runs f in a goroutine. It counts and logs a panic in f.
 func Go(c Component, f func()) {
-	at := site()
-	go func() { _ = Catch(c, func() { run(f, at) }) }()
+	site := callSite()
+	go func() { _ = Catch(c, func() { run(f, site) }) }()
 }
 
 // Keep runs f until it returns. It restarts f a second after a panic, unless ctx has
@@ -88,14 +88,14 @@ func Keep(ctx context.Context, c Component, f func()) {
 
 // AfterFunc is time.AfterFunc. It counts and logs a panic in f.
 func AfterFunc(d time.Duration, c Component, f func()) *time.Timer {
-	at := site()
-	return time.AfterFunc(d, func() { _ = Catch(c, func() { run(f, at) }) })
+	site := callSite()
+	return time.AfterFunc(d, func() { _ = Catch(c, func() { run(f, site) }) })
 }
 
 // AfterContext is context.AfterFunc. It counts and logs a panic in f.
 func AfterContext(ctx context.Context, c Component, f func()) (stop func() bool) {
-	at := site()
-	return context.AfterFunc(ctx, func() { _ = Catch(c, func() { run(f, at) }) })
+	site := callSite()
+	return context.AfterFunc(ctx, func() { _ = Catch(c, func() { run(f, site) }) })
 }
 
 // A Group is a sync.WaitGroup whose Wait panics if one of the goroutines panicked. The
@@ -108,10 +108,10 @@ type Group struct {
 
 // Go runs f in a goroutine.
 func (g *Group) Go(f func()) {
-	at := site()
+	site := callSite()
 	g.wg.Go(func() {
 		defer g.recover()
-		run(f, at)
+		run(f, site)
 	})
 }
 
@@ -156,9 +156,9 @@ func capture(v any) *recovered {
 	if e, ok := v.(runtime.Error); ok {
 		text = e.Error()
 	}
-	const most = 16 << 10
+	const maxStack = 16 << 10
 	stack := debug.Stack()
-	return &recovered{text: text, stack: string(stack[:min(len(stack), most)])}
+	return &recovered{text: text, stack: string(stack[:min(len(stack), maxStack)])}
 }
 
 // recorder counts the panics of the process.
@@ -221,8 +221,9 @@ func Inject(f func(site string)) (remove func()) {
 	return func() { injected.Store(nil) }
 }
 
-// site returns the source line that called the exported function; "" outside of tests.
-func site() string {
+// callSite returns the source line that called the exported function, which must call callSite itself;
+// "" outside of tests.
+func callSite() string {
 	if injected.Load() == nil {
 		return ""
 	}
@@ -230,15 +231,16 @@ func site() string {
 	return fmt.Sprintf("%s/%s:%d", filepath.Base(filepath.Dir(file)), filepath.Base(file), line)
 }
 
-func run(f func(), at string) {
+// run runs f and then, in tests, the injected function.
+func run(f func(), site string) {
 	if throw := injected.Load(); throw != nil {
-		defer (*throw)(at)
+		defer (*throw)(site)
 	}
 	f()
 }
 
-// A Slot runs one function at a time. It does not wait for one that hangs, as reading a file of a
-// dead file server does.
+// A Slot runs one function at a time. It does not wait for a function that hangs, such as one that reads
+// a file of a dead file server.
 type Slot chan struct{} // holds one element while a function runs
 
 // NewSlot returns a free Slot.
@@ -247,9 +249,9 @@ func NewSlot() Slot { return make(Slot, 1) }
 // ErrHangs is the error of a function that does not return although its context has ended.
 var ErrHangs = errors.New("it does not answer")
 
-// Do calls f with a context that ends after timeout, and waits until f returns. An f that has not
-// returned a second after that end hangs: Do returns ErrHangs, f goes on alone, and nothing else
-// runs in the slot until it has returned. A panic in f is returned as an [Error].
+// Do calls f with a context that ends after timeout, and waits until f returns. If f has not returned
+// a second after the context has ended, it hangs: Do returns ErrHangs, f goes on alone, and nothing
+// else runs in the slot until it has returned. A panic in f is returned as an [Error].
 func (s Slot) Do(ctx context.Context, c Component, timeout time.Duration, f func(context.Context)) error {
 	const grace = time.Second
 	within, stop := context.WithTimeout(ctx, timeout)
@@ -262,9 +264,9 @@ func (s Slot) Do(ctx context.Context, c Component, timeout time.Duration, f func
 		}
 		return ErrHangs
 	}
-	done, at := make(chan error, 1), site()
+	done, site := make(chan error, 1), callSite()
 	go func() {
-		err := catch(c, func() { f(within) }, at)
+		err := catch(c, func() { f(within) }, site)
 		<-s // before done, because whoever waits for it may call Do
 		done <- err
 	}()

@@ -54,7 +54,7 @@ func newStream() *stream {
 	return s
 }
 
-// read waits until there is something to read. peek leaves it unread.
+// read waits until there is something to read. With peek, the bytes stay unread.
 func (s *stream) read(p []byte, peek bool) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,6 +88,7 @@ func (s *stream) write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// end closes the writer's end.
 func (s *stream) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,6 +102,7 @@ func (s *stream) wake() {
 	s.changed.Broadcast()
 }
 
+// abandon closes the reader's end.
 func (s *stream) abandon() {
 	s.setDeadline(time.Time{})
 	s.mu.Lock()
@@ -122,11 +124,11 @@ func (s *stream) setDeadline(at time.Time) {
 	s.changed.Broadcast()
 }
 
-// A limitedConn is the open connection of a limited listener.
+// A limitedConn is the connection that a listener with a limit serves.
 type limitedConn struct {
 	net.Conn
-	until time.Time // before then, nothing is read
-	leave func()
+	until time.Time // reads wait until then
+	leave func()    // lets the listener accept the next one
 }
 
 func (c *limitedConn) Read(p []byte) (int, error) {

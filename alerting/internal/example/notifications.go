@@ -37,7 +37,7 @@ func Developed() alerting.Notification {
 	return n
 }
 
-// Acknowledged is sent when somebody takes care of it.
+// Acknowledged is sent when somebody acknowledges the incident.
 func Acknowledged() alerting.Notification {
 	n := newNotification(alerting.NotificationDeveloped, 3, time.Minute)
 	n.Incident = Developed().Incident
@@ -46,7 +46,8 @@ func Acknowledged() alerting.Notification {
 	return n
 }
 
-// Reminder is sent four hours later: the incident is still firing, and flapping.
+// Reminder is sent four hours after the start: nobody has acknowledged the incident, which is still
+// firing, and flapping.
 func Reminder() alerting.Notification {
 	n := newNotification(alerting.NotificationReminder, 3, 4*time.Hour)
 	n.Incident = Developed().Incident
@@ -75,8 +76,8 @@ func Machine() alerting.Notification {
 	down := func(cluster, node string) alerting.Member {
 		m := member(checks.Finding{
 			Code: checks.NodeDown, Severity: checks.Warning, Node: node, Nodes: []string{node}, Host: "10.0.0.5",
-			Summary: say(checks.MsgNodeSilent, checks.Args{Node: node, Reason: "10.0.0.5:8080: connection refused"}),
-			Remedy:  say(checks.MsgStartApplication, checks.Args{Address: "10.0.0.5:8080"}),
+			Summary: message(checks.MsgNodeSilent, checks.Args{Node: node, Reason: "10.0.0.5:8080: connection refused"}),
+			Remedy:  message(checks.MsgStartApplication, checks.Args{Address: "10.0.0.5:8080"}),
 		}, 0)
 		m.Cluster = cluster
 		return m
@@ -95,9 +96,9 @@ func Nodes() alerting.Notification {
 	down := func(node string, after time.Duration) alerting.Member {
 		return member(checks.Finding{
 			Code: checks.NodeDown, Severity: checks.Warning, Node: node, Nodes: []string{node},
-			Summary:  say(checks.MsgNodeSilent, checks.Args{Node: node, Reason: "connection refused"}),
-			Remedy:   say(checks.MsgStartApplication, checks.Args{Address: node + ":8080"}),
-			Evidence: []checks.Message{say(checks.MsgAskedDirectly, checks.Args{Why: new(say(checks.MsgExchange, checks.Args{Path: "/", Reason: "connection refused", At: Start.Add(after)}))})},
+			Summary:  message(checks.MsgNodeSilent, checks.Args{Node: node, Reason: "connection refused"}),
+			Remedy:   message(checks.MsgStartApplication, checks.Args{Address: node + ":8080"}),
+			Evidence: []checks.Message{message(checks.MsgAskedDirectly, checks.Args{Why: new(message(checks.MsgExchange, checks.Args{Path: "/", Reason: "connection refused", At: Start.Add(after)}))})},
 		}, after)
 	}
 	members := []alerting.Member{down("node1", 0), down("node4", 20*time.Second)}
@@ -108,7 +109,7 @@ func Nodes() alerting.Notification {
 	return n
 }
 
-// NodesDeveloped is sent when the first of them is up again.
+// NodesDeveloped is sent when the first of the two nodes of Nodes is up again.
 func NodesDeveloped() alerting.Notification {
 	n := Nodes()
 	n.Kind, n.At, n.ID = alerting.NotificationDeveloped, Start.Add(2*time.Minute), alerting.NotificationID("20260301T120000-9c3d", Receiver, 2)
@@ -118,7 +119,7 @@ func NodesDeveloped() alerting.Notification {
 	return n
 }
 
-// NodesResolved is sent when both are up again.
+// NodesResolved is sent when both nodes of Nodes are up again.
 func NodesResolved() alerting.Notification {
 	n := NodesDeveloped()
 	n.Kind, n.At, n.ID, n.News = alerting.NotificationResolved, Start.Add(5*time.Minute), alerting.NotificationID("20260301T120000-9c3d", Receiver, 3), nil
@@ -137,7 +138,7 @@ func Deployment() alerting.Notification {
 		},
 		Counts: alerting.Counts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond},
 		Active: []checks.Finding{{
-			Code: checks.Slow, Severity: checks.Warning, Node: "node2", Nodes: []string{"node2"}, Summary: say(checks.MsgSlowNode, checks.Args{Node: "node2", Duration: 2400 * time.Millisecond, Limit: 2 * time.Second}),
+			Code: checks.Slow, Severity: checks.Warning, Node: "node2", Nodes: []string{"node2"}, Summary: message(checks.MsgSlowNode, checks.Args{Node: "node2", Duration: 2400 * time.Millisecond, Limit: 2 * time.Second}),
 		}},
 	}
 	notification.Deployment = &s
@@ -158,7 +159,7 @@ func Hostile() alerting.Notification {
 	notification.Incident.Acknowledged = alerting.Acknowledgement{At: Start, By: evil, Note: evil}
 	f := checks.Finding{
 		Code: checks.NodePaused, Severity: checks.Critical, Node: evil, Nodes: []string{evil, evil}, Dependency: evil, Target: evil,
-		Summary: checks.Quote(evil), Remedy: say(checks.MsgReadNodeLog, checks.Args{Node: evil}), Evidence: slices.Repeat([]checks.Message{checks.Quote(evil)}, 5),
+		Summary: checks.Quote(evil), Remedy: message(checks.MsgReadNodeLog, checks.Args{Node: evil}), Evidence: slices.Repeat([]checks.Message{checks.Quote(evil)}, 5),
 	}
 	notification.Incident.Cause = f
 	notification.Incident.Findings = []alerting.Member{member(f, 0)}
@@ -181,10 +182,10 @@ func newNotification(kind alerting.NotificationKind, number int, after time.Dura
 func incident() alerting.Incident {
 	cause := checks.Finding{
 		Code: checks.DependencyDown, Severity: checks.Critical, Dependency: "Redis Server", Nodes: []string{"node1", "node2"},
-		Summary: say(checks.MsgDependencyUnavailable, checks.Args{Name: "Redis Server", Nodes: []string{"node1", "node2"}}),
-		Remedy:  say(checks.MsgBringDependencyBack, checks.Args{Name: "Redis Server"}),
+		Summary: message(checks.MsgDependencyUnavailable, checks.Args{Name: "Redis Server", Nodes: []string{"node1", "node2"}}),
+		Remedy:  message(checks.MsgBringDependencyBack, checks.Args{Name: "Redis Server"}),
 		Evidence: []checks.Message{
-			say(checks.MsgDependencySilent, checks.Args{Reason: "redis://10.0.0.5:6379: connection refused"}),
+			message(checks.MsgDependencySilent, checks.Args{Reason: "redis://10.0.0.5:6379: connection refused"}),
 			pausedAt("node1"), pausedAt("node2"),
 			checks.Quote("12:00:01 redis://10.0.0.5:6379: connection refused"),
 			checks.Quote("12:00:02 redis://10.0.0.5:6379: connection refused"),
@@ -203,7 +204,7 @@ func incident() alerting.Incident {
 func paused(node string) checks.Finding {
 	return checks.Finding{
 		Code: checks.NodePaused, Severity: checks.Critical, Node: node, Nodes: []string{node},
-		Summary: say(checks.MsgNodePaused, checks.Args{Node: node, State: "paused", Reason: unavailable}), Remedy: say(checks.MsgBringBackReason, checks.Args{}),
+		Summary: message(checks.MsgNodePaused, checks.Args{Node: node, State: "paused", Reason: unavailable}), Remedy: message(checks.MsgBringBackReason, checks.Args{}),
 		Evidence: []checks.Message{pausedAt(node)}, ExplainedBy: "dependency_down/Redis Server",
 	}
 }
@@ -211,12 +212,12 @@ func paused(node string) checks.Finding {
 const unavailable = "Redis Server is not available"
 
 func pausedAt(node string) checks.Message {
-	status := say(checks.MsgExchange, checks.Args{Path: "/status", Status: 200, At: Start})
-	reported := say(checks.MsgStatusSaid, checks.Args{Why: &status, State: "paused", Reason: unavailable})
-	return say(checks.MsgNodeBecause, checks.Args{Node: node, Why: &reported})
+	status := message(checks.MsgExchange, checks.Args{Path: "/status", Status: 200, At: Start})
+	reported := message(checks.MsgStatusSaid, checks.Args{Why: &status, State: "paused", Reason: unavailable})
+	return message(checks.MsgNodeBecause, checks.Args{Node: node, Why: &reported})
 }
 
-func say(id checks.MessageID, args checks.Args) checks.Message {
+func message(id checks.MessageID, args checks.Args) checks.Message {
 	return checks.Message{ID: id, Args: args}
 }
 

@@ -1,8 +1,8 @@
 // Package post sends a body to a receiver over HTTP and classifies the response in
 // terms of package alerting: success, Retriable, or Permanent.
 //
-// Responses are hostile: they are read up to a bound and shown only if the URL is no
-// secret. No error contains the URL.
+// Responses are hostile: they are read up to a bound, and only what the Quote or Judge of an
+// Endpoint selects is shown. No error contains the URL.
 package post
 
 import (
@@ -43,13 +43,13 @@ func Client(base *http.Client) *http.Client {
 	}
 	c := *base
 	c.Timeout = cmp.Or(c.Timeout, Timeout)
-	c.CheckRedirect = stayHere
+	c.CheckRedirect = allowRedirect
 	return &c
 }
 
-// stayHere allows a redirect only with the same method and to the same host. Another
+// allowRedirect allows a redirect only with the same method and to the same host. Another
 // host must not read the message, and a POST that becomes a GET would be lost.
-func stayHere(next *http.Request, via []*http.Request) error {
+func allowRedirect(next *http.Request, via []*http.Request) error {
 	first := via[0]
 	same := next.URL.Scheme == first.URL.Scheme && next.URL.Host == first.URL.Host && next.Method == first.Method
 	if !same || len(via) > 3 {
@@ -67,8 +67,8 @@ type Endpoint struct {
 }
 
 // A Judge classifies an answer by its body, for APIs with error codes of their own, some
-// of which refuse with status 200. It returns nil for a message that was accepted, and
-// judged is false if the status decides.
+// of which refuse with status 200. judged is false if the status decides; otherwise a nil
+// err means that the message was accepted.
 type Judge func(status int, answer []byte) (judged bool, err error)
 
 // Post sends a body with headers, to which it may add. Its error is an
@@ -135,9 +135,9 @@ func (r Refusal) Error() string {
 // configuration or the receiver, such as a password or a URL.
 const RepairPause = time.Minute
 
-// repairable are the statuses that are not about the message. Like a redirect that is
+// repairableStatuses are the statuses that are not about the message. Like a redirect that is
 // not followed, they last until the configuration or the receiver is corrected.
-var repairable = []int{
+var repairableStatuses = []int{
 	http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired,
 }
 
@@ -150,7 +150,7 @@ func classify(r Refusal, header http.Header, now time.Time) error {
 		return nil
 	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
 		return alerting.Retriable{After: retryAfter(header, now), Err: r}
-	case status < 400, slices.Contains(repairable, status):
+	case status < 400, slices.Contains(repairableStatuses, status):
 		return alerting.Retriable{After: RepairPause, Err: r}
 	default:
 		return alerting.Permanent{Err: r}

@@ -78,7 +78,7 @@ func (s *Server) faulty(method string, next http.Handler) http.Handler {
 			if fault.After != "" {
 				w.Header().Set("Retry-After", fault.After)
 			}
-			http.Error(w, "cannot serve "+r.URL.Path, fault.Status) // as careless servers do
+			http.Error(w, "cannot serve "+r.URL.Path, fault.Status) // an error page that contains the secret path of a webhook
 		case fault.Error != "" && method == "webhook":
 			http.Error(w, fault.Error, hookStatus(fault.Error))
 		case fault.Error != "":
@@ -92,7 +92,7 @@ func (s *Server) faulty(method string, next http.Handler) http.Handler {
 	})
 }
 
-// wait waits and reports whether the client still waits for the response.
+// wait waits for d. It reports whether the client still waits for the response.
 func (s *Server) wait(r *http.Request, d time.Duration) bool {
 	if d == 0 {
 		return true

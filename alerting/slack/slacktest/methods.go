@@ -7,21 +7,22 @@ import (
 	"slices"
 )
 
-// A method handles a call. The lock is held.
+// A method handles the calls of one method of the API. Its function runs with Server.mu locked.
 type method struct {
 	arguments []string
 	call      func(*Server, url.Values) any
 }
 
-var content = []string{"text", "attachments", "blocks", "metadata", "parse", "link_names"}
+// contentArguments are the arguments for the content of a message.
+var contentArguments = []string{"text", "attachments", "blocks", "metadata", "parse", "link_names"}
 
 var methods = map[string]method{
 	"auth.test": {nil, (*Server).authTest},
 	"chat.postMessage": {
-		append([]string{"channel", "thread_ts", "reply_broadcast", "unfurl_links", "unfurl_media", "mrkdwn"}, content...),
+		append([]string{"channel", "thread_ts", "reply_broadcast", "unfurl_links", "unfurl_media", "mrkdwn"}, contentArguments...),
 		(*Server).postMessage,
 	},
-	"chat.update":           {append([]string{"channel", "ts"}, content...), (*Server).update},
+	"chat.update":           {append([]string{"channel", "ts"}, contentArguments...), (*Server).update},
 	"conversations.history": {append([]string{"channel"}, paging...), (*Server).history},
 	"conversations.replies": {append([]string{"channel", "ts"}, paging...), (*Server).replies},
 	"conversations.list":    {[]string{"cursor", "limit", "exclude_archived", "types"}, (*Server).list},
@@ -35,7 +36,7 @@ type ok struct {
 
 func refusal(code string) ok { return ok{Error: code} }
 
-// answer checks the caller and the arguments.
+// answer returns the handler of a method, which checks the token and the names of the arguments first.
 func (s *Server) answer(m method) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil {
@@ -88,7 +89,7 @@ func (s *Server) postMessage(args url.Values) any {
 	}
 	thread := args.Get("thread_ts")
 	if s.find(channel, thread) == nil {
-		thread = "" // a reply to a message that was deleted stands in the channel
+		thread = "" // a reply to a message that was deleted is shown in the channel
 	}
 	m := Message{Channel: channel, Thread: thread, Metadata: args.Get("metadata")}
 	m.write(args)
@@ -99,7 +100,7 @@ func (s *Server) postMessage(args url.Values) any {
 // update changes the given fields. Text without blocks replaces earlier blocks.
 func (s *Server) update(args url.Values) any {
 	channel, _ := s.channel(args.Get("channel"))
-	if channel != args.Get("channel") { // a name will not do here
+	if channel != args.Get("channel") { // chat.update accepts only ids
 		return refusal("channel_not_found")
 	}
 	m := s.find(channel, args.Get("ts"))
@@ -117,6 +118,7 @@ func (s *Server) update(args url.Values) any {
 	return posted{ok{OK: true}, channel, m.TS}
 }
 
+// write sets the fields that are given.
 func (m *Message) write(args url.Values) {
 	for name, field := range map[string]*string{
 		"text": &m.Text, "attachments": &m.Attachments, "blocks": &m.Blocks, "metadata": &m.Metadata,
