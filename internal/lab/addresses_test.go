@@ -259,11 +259,11 @@ func TestMisspeltRoute(t *testing.T) {
 func TestRouteOfOther(t *testing.T) {
 	t.Parallel()
 	f := front{name: "haproxy", method: probes.MethodCookie, sticky: true, start: func(tb testing.TB, nodes []*demo.Node, _ plan) frontend {
-		lines := ""
+		var lines strings.Builder
 		for i, value := range []string{"web", "web", "web3"} {
-			lines += fmt.Sprintf("    server node%d %s cookie %s\n", i+1, nodes[i].Addr(), value)
+			fmt.Fprintf(&lines, "    server node%d %s cookie %s\n", i+1, nodes[i].Addr(), value)
 		}
-		return HAProxy(tb, HAProxyConfig{Cookie: "SRV insert indirect nocache", ExtraBackend: lines})
+		return HAProxy(tb, HAProxyConfig{Cookie: "SRV insert indirect nocache", ExtraBackend: lines.String()})
 	}}
 	report := newRig(t, f, plan{profile: "tomcat"}).probe()
 	i := slices.IndexFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionDrift })
