@@ -64,7 +64,7 @@ func (t *traceDriver) run(ctx context.Context, direct func() []probes.NodeObserv
 	in := t.logIn(ctx, canaries, identity)
 	t.storeCounters(ctx, canaries)
 	t.sendFollowUps(ctx, canaries, identity, eligible)
-	t.followLeavers(ctx, canaries, identity)
+	t.followLeavers(ctx, canaries, identity, eligible)
 	addressChecks := t.checkAddress(ctx, in, identity)
 	failoverChecks := t.checkFailover(ctx, in, identity, eligible)
 	return traceResult{traces: t.traces(), failoverChecks: failoverChecks, addressChecks: addressChecks, canaries: in}
@@ -319,21 +319,23 @@ func (t *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Cana
 }
 
 // followLeavers opens and follows another client of each node whose canary was answered by other nodes from
-// its second request on. One may have met an event; if the next one leaves as well, each client does.
-func (t *traceDriver) followLeavers(ctx context.Context, canaries []*probes.Canary, identity checks.Identity) {
+// its second request on. One may have met an event; if the next one leaves as well, each client does. It
+// looks for that client only as long as openMissing waits for failed ones: a node that has just failed gets none.
+func (t *traceDriver) followLeavers(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, eligible []probes.Node) {
 	if t.cluster.Balancer.HashesClients() || t.cluster.Session.Policy == probes.PolicyShared {
 		return
 	}
 	left, tries := make(map[string]bool), 0
-	for _, n := range t.cluster.Nodes {
+	for _, n := range eligible {
 		if slices.ContainsFunc(canaries, func(c *probes.Canary) bool {
 			return identity.NodeOf(c.First().Label) == n.ID && leftItsNode(c, identity)
 		}) {
 			left[n.ID], tries = true, max(tries, checks.ClientsToMiss(t.cluster, n, t.confidence()))
 		}
 	}
+	began := time.Now()
 	for range min(tries, checks.MaxNewClients) {
-		if len(left) == 0 || ctx.Err() != nil {
+		if len(left) == 0 || ctx.Err() != nil || time.Since(began) >= maxFailedWait {
 			return
 		}
 		t.openClients(ctx, make([]client, 1))
