@@ -220,12 +220,12 @@ func (d *deployments) explainingLoop(member Member) (newest *Deployment) {
 
 // explainingRestart returns the deployment that explains a restart of a crash loop; nil: none.
 func (d *deployments) explainingRestart(at time.Time, loop Member) *Deployment {
-	for _, deployment := range d.list {
-		if deployment.Cluster == loop.Cluster && deployment.explainsAt(at, d.graceOf(loop.Cluster)) && deployment.explainsNode(at, loop.ActiveFinding).isHeld() {
-			return deployment
-		}
+	list := d.at(at, loop.Cluster)
+	i := slices.IndexFunc(list, func(deployment *Deployment) bool { return deployment.explainsNode(at, loop.ActiveFinding).isHeld() })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return list[i]
 }
 
 // SetDeployments replaces the announced deployments: all that are ongoing or have no

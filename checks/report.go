@@ -48,8 +48,9 @@ type Report struct {
 	Source       probes.SourceState // of the nodes; zero: they are all in the configuration
 	Findings     []Finding          // each cause before the findings that it explains, the most severe first
 
-	Requests   []Request // of our clients in this round, with their outcomes
-	unanswered bool      // clients sent requests, and none got a page. The ledger reads it.
+	Requests []Request // of our clients in this round, with their outcomes
+	// unanswered is set if clients sent requests, and none got a page. The ledger reads it.
+	unanswered bool
 	// keptAfter is the longest pause after which a client still had its session. The ledger reads it.
 	keptAfter time.Duration
 	// checkedAt is when the newest address check was made; zero: there is none. The ledger reads it.

@@ -18,7 +18,7 @@ import (
 type followUpBatch struct {
 	*task      // ends after the last request
 	pairs      []pair
-	successors []*pooledCanary
+	successors []*pooledCanary // new clients for vacant slots
 
 	mu      sync.Mutex
 	waiting map[*pooledCanary]bool
