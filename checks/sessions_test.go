@@ -52,6 +52,23 @@ func awayAt(followUps ...int) func() *round {
 	}
 }
 
+// scatteredFor returns a round of four nodes in which other nodes answered the clients of all
+// nodes at the same time, for a part of the round.
+func scatteredFor(followUps ...int) func() *round {
+	return func() *round {
+		r := empty(4)
+		for i, n := range r.Cluster.Nodes {
+			labels := slices.Repeat([]string{n.ID}, 9)
+			for nth, at := range followUps {
+				labels[at] = r.Cluster.Nodes[(i+1+nth%3)%4].ID
+			}
+			r.visit(labels...)
+		}
+		r.Past = new(checks.Timelines)
+		return r
+	}
+}
+
 // withPolicy sets the policy.
 func withPolicy(p probes.Policy, base func() *round) func() *round {
 	return from(base, func(r *round) { r.Cluster.Session.Policy = p })
@@ -216,6 +233,10 @@ var sessionSpecs = []spec{
 	},
 	{name: "no drift yet: most follow-ups of every client stay, which chance does not explain", round: mostlyStaying},
 	{name: "no drift yet: a node's client was answered by another one for a while, and before and after by its own", round: awayAt(4, 5, 6, 7)},
+	{
+		name: "drift: other nodes answer the clients of all nodes for a while, which no balancer that leaves nodes out does", round: scatteredFor(4, 5, 6, 7),
+		want: []string{"critical session_drift [node1 node2 node3 node4]"},
+	},
 	{
 		name: "drift: a node's client is answered by it and another one in turns", round: awayAt(2, 4, 5, 8),
 		want: []string{"critical session_drift/node1"},

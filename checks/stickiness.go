@@ -65,16 +65,16 @@ func (o openerCount) mostlyStays(confidence float64) bool {
 	return n*(q*math.Log(q/byChance)+(1-q)*math.Log((1-q)/o.chance)) > -math.Log(1-confidence)
 }
 
-// absences counts the times in which other nodes answered all clients of the node.
-func (o openerCount) absences() (count int) {
-	slices.SortStableFunc(o.answers, func(a, b *answer) int { return a.At.Compare(b.At) })
+// absences counts the times in which a node was left out: other nodes answered all of its
+// clients, and it answered no client of theirs.
+func absences(node string, answers []*answer) (count int) {
 	away := false
-	for _, a := range o.answers {
-		moved := a.moved()
-		if moved && !away {
+	for _, a := range answers {
+		left := a.servingNode != node
+		if left && !away {
 			count++
 		}
-		away = moved
+		away = left
 	}
 	return count
 }
@@ -85,15 +85,31 @@ func (o openerCount) absences() (count int) {
 // after. Each absence may have begun and ended at any answer.
 func (f *frontendStickiness) fitsAbsences() bool {
 	chance, absent := 0.0, 0.0 // logarithms of the likelihoods
-	for _, count := range f.byOpener {
+	for node, count := range f.byOpener {
 		if count.chance <= 0 || count.chance >= 1 {
 			continue
 		}
-		n := float64(count.stays + count.moves)
 		chance += float64(count.stays)*math.Log(count.chance) + float64(count.moves)*math.Log(1-count.chance)
-		absent -= float64(count.absences()) * math.Log(n*(n+1)/2)
+		answers := f.answersAbout(node)
+		n := float64(len(answers))
+		absent -= float64(absences(node, answers)) * math.Log(n*(n+1)/2)
 	}
 	return absent > chance
+}
+
+// answersAbout returns the answers that show whether the balancer uses a node, by time: those
+// to its clients, and its own answers to clients of others.
+func (f *frontendStickiness) answersAbout(node string) []*answer {
+	answers := slices.Clone(f.byOpener[node].answers)
+	for _, count := range f.byOpener {
+		for _, a := range count.answers {
+			if a.servingNode == node && a.trace.holder != node {
+				answers = append(answers, a)
+			}
+		}
+	}
+	slices.SortStableFunc(answers, func(a, b *answer) int { return a.At.Compare(b.At) })
+	return answers
 }
 
 // stickinessOfFrontends returns the stickiness of every address.
