@@ -1,6 +1,8 @@
 package alerting
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -8,215 +10,257 @@ import (
 	"stickwatch/probes"
 )
 
-// A Deployment is an announced change of a cluster. During the deployment and a grace
-// period after its end, receivers are not notified of findings that it explains. Then
-// they are sent one summary.
-type Deployment struct {
-	ID      string
-	Cluster string
-	Name    string    // a version or a ticket, for example
-	Nodes   []string  // the nodes that change, as announced; empty: any
-	From    time.Time // when it was announced
-	To      time.Time // its announced end; zero: it is ongoing
+// deployments has the deployments that explain findings or have no summary yet, and
+// those with a summary within EventMemory, oldest first.
+type deployments struct {
+	grace   map[string]time.Duration // by cluster
+	list    []*Deployment
+	changed []*Deployment // since the last take
+	lost    map[lostSession]bool
 
-	Touched      []string       // names of the nodes that were observed down, restarted, ejected, or drained since From
-	CanariesLost int            // canary sessions that were lost since From
-	LastLost     time.Time      // when the last of them was lost; zero: none was
-	Watched      *WatchedCounts // the results of a client that watched it; nil: none reported any
-	Summed       time.Time      // when its summary was created; zero: it was not
+	// countedUntil has, by ID of a deployment, the time of the last lost session that an earlier owner of
+	// the cluster has counted. Sites report a lost session for a while, so that the next owner gets it
+	// again, and must not count it twice.
+	countedUntil map[string]time.Time
 }
 
-// WatchedCounts are the results of a client that held sessions during a deployment.
-type WatchedCounts struct {
-	Moved   int           // sessions that were answered by another node, lost or not
-	Lost    int           // sessions that were lost or had stale contents
-	Longest time.Duration // the longest time without a successful response
+// A lostSession identifies a session that was lost during a deployment. If session
+// ids are not visible, all sessions of a node through one balancer address count as
+// one.
+type lostSession struct {
+	deployment, balancer, node string
+	session                    probes.Fingerprint
 }
 
-// The bounds of a deployment.
-const (
-	// LongestDeployment is when a deployment without an announced end ends.
-	LongestDeployment = 4 * time.Hour
-	// defaultGrace is the grace period of a deployment unless the configuration sets
-	// one.
-	defaultGrace = 30 * time.Second
-	// maxUnserved is how long clients may get no response during a deployment.
-	maxUnserved = time.Minute
-	// EventMemory is how long after its summary a deployment explains events that
-	// happened during it, because an event is reported for a while after it happened.
-	EventMemory = 10 * time.Minute
-	// lossSettleTime is how long a lost session of an untouched node is held back,
-	// until a round shows whether the node was restarted.
-	lossSettleTime = 5 * time.Second
-)
+// maxLost bounds the number of distinguished lost sessions.
+const maxLost = 10_000
 
-// End returns the latest end of the deployment.
-func (d Deployment) End() time.Time {
-	if longest := d.From.Add(LongestDeployment); d.To.IsZero() || longest.Before(d.To) {
-		return longest
+// countLost counts a lost session once.
+func (d *deployments) countLost(deployment *Deployment, r checks.Request) {
+	s := lostSession{deployment.ID, r.Balancer, r.Node, r.Session}
+	if r.Session != "" {
+		s.balancer, s.node = "", ""
 	}
-	return d.To
-}
-
-// explainsAt reports whether a time is within the deployment or its grace period.
-func (d Deployment) explainsAt(at time.Time, grace time.Duration) bool {
-	return !at.Before(d.From) && at.Before(d.End().Add(grace))
-}
-
-// A holdBack is the reason why a deployment explains a finding, or why it does not.
-type holdBack string
-
-// The reasons. Findings with a reason that begins with "not" are notified at once.
-const (
-	holdTouchedNode   holdBack = "touched_node"      // the finding is about a node that the deployment touches
-	holdTouchedOwner  holdBack = "touched_owner"     // sessions of touched nodes moved or were lost
-	holdShortOutage   holdBack = "short_outage"      // clients have had no response for at most maxUnserved
-	holdNewNode       holdBack = "new_node"          // a node answers that is not in the list yet, or is no more
-	holdMixedVersions holdBack = "mixed_versions"    // nodes differ because only some have the new version
-	holdUnsettled     holdBack = "unsettled"         // a session was lost so recently that the restart of its node may not have been observed
-	notLongOutage     holdBack = "not_long_outage"   // clients have had no response for longer than maxUnserved
-	notLeaked         holdBack = "not_leaked"        // no deployment gives a client the session of another
-	notTouched        holdBack = "not_touched"       // the deployment does not touch the node, or the owner of the sessions
-	notByDeployment   holdBack = "not_by_deployment" // deployments do not cause findings of this kind
-)
-
-// isHeld reports whether the finding is held back.
-func (h holdBack) isHeld() bool {
-	return slices.Contains([]holdBack{holdTouchedNode, holdTouchedOwner, holdShortOutage, holdNewNode, holdMixedVersions, holdUnsettled}, h)
-}
-
-// explainable has the rule for each code. Findings with other codes are never
-// explained.
-var explainable = map[checks.Code]func(Deployment, time.Time, checks.ActiveFinding) holdBack{
-	checks.NodeDown:              Deployment.explainsDown,
-	checks.NodePaused:            Deployment.explainsNode,
-	checks.NodeRestarted:         Deployment.explainsNode,
-	checks.NodeEjected:           Deployment.explainsNode,
-	checks.NodeFailingInRotation: Deployment.explainsNode,
-	checks.StartOrder:            Deployment.explainsNode,
-	checks.Slow:                  Deployment.explainsPage,
-	checks.PageFailing:           Deployment.explainsPage,
-	checks.BalancerDown:          Deployment.explainsOutage,
-	checks.BalancerError:         Deployment.explainsOutage,
-	checks.BalancerSplit:         Deployment.explainsOutage,
-	checks.HandshakeBroken:       Deployment.explainsPage,
-	checks.UpgradeRefused:        Deployment.explainsPage,
-	checks.SessionDrift:          Deployment.explainsSessions,
-	checks.SessionLost:           Deployment.explainsSessions,
-	checks.SessionRollback:       Deployment.explainsSessions,
-	checks.SessionNotShared:      Deployment.explainsSessions,
-	checks.SessionFailing:        Deployment.explainsFailing,
-	checks.BalancerRemapped:      func(Deployment, time.Time, checks.ActiveFinding) holdBack { return holdTouchedOwner },
-	checks.UnknownNode:           func(Deployment, time.Time, checks.ActiveFinding) holdBack { return holdNewNode },
-	checks.VersionSkew:           func(Deployment, time.Time, checks.ActiveFinding) holdBack { return holdMixedVersions },
-	checks.SettingsSkew:          func(Deployment, time.Time, checks.ActiveFinding) holdBack { return holdMixedVersions },
-	checks.SessionLeaked:         func(Deployment, time.Time, checks.ActiveFinding) holdBack { return notLeaked },
-}
-
-// explains decides whether the deployment explains a finding at a time within it.
-func (d Deployment) explains(at time.Time, found checks.ActiveFinding) holdBack {
-	rule := explainable[found.Code]
-	if rule == nil {
-		return notByDeployment
+	if d.lost[s] || len(d.lost) >= maxLost || r.At.UnixMilli() <= d.countedUntil[deployment.ID].UnixMilli() {
+		return
 	}
-	return rule(d, at, found)
-}
-
-// explainsDown: a node that is down counts as touched, unless the announcement names
-// other nodes. All nodes may be down for maxUnserved.
-func (d Deployment) explainsDown(at time.Time, found checks.ActiveFinding) holdBack {
-	if found.Group == checks.AllNodesDown && at.Sub(found.Since) > maxUnserved {
-		return notLongOutage
+	if d.lost == nil {
+		d.lost = make(map[lostSession]bool)
 	}
-	return d.explainsNode(at, found)
-}
-
-func (d Deployment) explainsNode(_ time.Time, found checks.ActiveFinding) holdBack {
-	if found.Node != "" && d.touches(found.Node) || found.Node == "" && d.touchesAll(found.Nodes) {
-		return holdTouchedNode
+	d.lost[s] = true
+	deployment.CanariesLost++
+	if deployment.LastLost.Before(r.At) {
+		deployment.LastLost = r.At
 	}
-	return notTouched
+	d.markChanged(deployment)
 }
 
-// explainsPage: a page may fail at a touched node, and for maxUnserved through the
-// balancer.
-func (d Deployment) explainsPage(at time.Time, found checks.ActiveFinding) holdBack {
-	if found.Node != "" && found.Code != checks.HandshakeBroken && found.Code != checks.UpgradeRefused {
-		return d.explainsNode(at, found)
-	}
-	return d.explainsOutage(at, found)
-}
-
-func (d Deployment) explainsOutage(at time.Time, found checks.ActiveFinding) holdBack {
-	if at.Sub(found.Since) > maxUnserved {
-		return notLongOutage
-	}
-	return holdShortOutage
-}
-
-// explainsSessions: sessions of touched nodes may move or be lost.
-func (d Deployment) explainsSessions(at time.Time, found checks.ActiveFinding) holdBack {
-	switch {
-	case d.touchesAll(found.Nodes):
-		return holdTouchedOwner
-	case at.Sub(found.Since) < lossSettleTime:
-		return holdUnsettled
-	default:
-		return notTouched
-	}
-}
-
-// explainsFailing: clients with sessions of touched nodes may get errors for
-// maxUnserved.
-func (d Deployment) explainsFailing(at time.Time, found checks.ActiveFinding) holdBack {
-	if at.Sub(found.Since) > maxUnserved {
-		return notLongOutage
-	}
-	return d.explainsSessions(at, found)
-}
-
-// touchesAll reports whether the deployment touches all of the nodes. It returns
-// false for none.
-func (d Deployment) touchesAll(nodes []string) bool {
-	return len(nodes) > 0 && !slices.ContainsFunc(nodes, func(node string) bool { return !d.touches(node) })
-}
-
-// touches reports whether the deployment changes a node, by its announcement or, if
-// that names no nodes, by observation.
-func (d Deployment) touches(node string) bool {
-	if len(d.Nodes) > 0 {
-		return slices.Contains(d.Nodes, node)
-	}
-	return slices.Contains(d.Touched, node)
-}
-
-// TouchedIn returns the nodes of a round that were down, paused, restarted, ejected,
-// or drained since a time. A single round is enough, because the same round shows the
-// consequences for sessions.
-func TouchedIn(c *probes.Cluster, r checks.Report, since time.Time) []string {
-	var touched []string
-	for _, n := range r.Nodes {
-		down := !n.Up && n.Primary.Failure != "" && n.Primary.Failure != probes.FailureCancelled
-		if down || n.InRotation == checks.No || n.Status.Paused() || r.Timelines.DisruptedSince(n.Node, since) {
-			touched = append(touched, n.Node)
+// replace replaces the announced deployments and keeps the observations about them,
+// which may be newer than the announcement read from the history.
+func (d *deployments) replace(announced []Deployment) {
+	old, counted := d.list, d.countedUntil
+	d.list, d.countedUntil = nil, make(map[string]time.Time)
+	for _, deployment := range announced {
+		d.countedUntil[deployment.ID] = deployment.LastLost
+		if n := slices.IndexFunc(old, func(o *Deployment) bool { return o.ID == deployment.ID }); n >= 0 {
+			if deployment.Summed.IsZero() {
+				deployment.Summed = old[n].Summed // it may not be written yet
+			}
+			deployment.Touched = union(deployment.Touched, old[n].Touched)
+			deployment.CanariesLost = max(deployment.CanariesLost, old[n].CanariesLost)
+			if !old[n].LastLost.Before(deployment.LastLost) { // this owner counted them
+				deployment.LastLost, d.countedUntil[deployment.ID] = old[n].LastLost, counted[deployment.ID]
+			}
 		}
+		d.list = append(d.list, &deployment)
 	}
-	for _, f := range r.Findings { // some of them may not be confirmed
-		if f.Code == checks.NodeDown || f.Code == checks.NodeEjected {
-			touched = append(touched, f.Node)
-		}
+	d.changed = slices.DeleteFunc(d.changed, func(o *Deployment) bool {
+		return !slices.ContainsFunc(d.list, func(deployment *Deployment) bool { return deployment.ID == o.ID })
+	})
+	for n, o := range d.changed {
+		d.changed[n] = d.list[slices.IndexFunc(d.list, func(deployment *Deployment) bool { return deployment.ID == o.ID })]
 	}
-	return slices.DeleteFunc(touched, func(id string) bool {
-		return !slices.ContainsFunc(c.Nodes, func(n probes.Node) bool { return n.ID == id && !n.Down })
+}
+
+// union returns the sorted names that are in a or b.
+func union(a, b []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
+}
+
+// graceOf returns the grace period of the deployments of a cluster.
+func (d *deployments) graceOf(cluster string) time.Duration {
+	if grace, ok := d.grace[cluster]; ok {
+		return grace
+	}
+	return defaultGrace
+}
+
+// forget removes deployments with an old summary.
+func (d *deployments) forget(at time.Time) {
+	maps.DeleteFunc(d.lost, func(s lostSession, _ bool) bool {
+		return !slices.ContainsFunc(d.list, func(deployment *Deployment) bool { return deployment.ID == s.deployment && deployment.Summed.IsZero() })
+	})
+	d.list = slices.DeleteFunc(d.list, func(deployment *Deployment) bool {
+		return !deployment.Summed.IsZero() && at.Sub(deployment.Summed) > EventMemory
 	})
 }
 
-// outNow returns the nodes that findings report down or ejected.
-func outNow(active []checks.ActiveFinding) (nodes []string) {
-	for _, f := range active {
-		if f.Node != "" && (f.Code == checks.NodeDown || f.Code == checks.NodeEjected) {
-			nodes = append(nodes, f.Node)
+// at returns the deployments of a cluster that explain findings at a time.
+func (d *deployments) at(at time.Time, cluster string) []*Deployment {
+	var list []*Deployment
+	for _, deployment := range d.list {
+		if deployment.Cluster == cluster && deployment.explainsAt(at, d.graceOf(cluster)) {
+			list = append(list, deployment)
 		}
 	}
-	return nodes
+	return list
+}
+
+// touch adds nodes that were observed to be touched.
+func (d *deployments) touch(deployment *Deployment, nodes []string) {
+	if all := union(deployment.Touched, nodes); len(all) > len(deployment.Touched) {
+		deployment.Touched = all
+		d.markChanged(deployment)
+	}
+}
+
+func (d *deployments) markChanged(deployment *Deployment) {
+	if !slices.Contains(d.changed, deployment) {
+		d.changed = append(d.changed, deployment)
+	}
+}
+
+// take returns copies of the deployments that have changed since the previous call.
+func (d *deployments) take() []Deployment {
+	var changed []Deployment
+	for _, deployment := range d.changed {
+		changed = append(changed, deployment.clone())
+	}
+	d.changed = nil
+	return changed
+}
+
+func (d *Deployment) clone() Deployment {
+	c := *d
+	c.Nodes, c.Touched = slices.Clone(d.Nodes), slices.Clone(d.Touched)
+	return c
+}
+
+// deploymentPrefix is the prefix of the reason for which a deployment holds back an
+// incident.
+const deploymentPrefix = "deployment "
+
+// reason names the deployment that explains a member of an incident; "": none.
+func (d *deployments) reason(at time.Time, i *Incident, m Member) string {
+	deployment := d.explaining(at, i, m)
+	if deployment == nil {
+		return ""
+	}
+	return deploymentPrefix + cmp.Or(probes.Clean(deployment.Name, probes.MaxError), deployment.ID)
+}
+
+// BelongsTo reports whether a deployment explained the incident, so that receivers were not
+// notified of it, at least for a while.
+func (i *Incident) BelongsTo(d checks.Deployment) bool {
+	detail := deploymentPrefix + probes.Clean(d.Name, probes.MaxError)
+	return i.Concerns(d.Cluster) && slices.ContainsFunc(i.Timeline, func(e Event) bool {
+		return e.Kind == EventSilenced && e.Reason == ReasonDeployment && e.Detail == detail && !e.At.Before(d.From)
+	})
+}
+
+// explaining returns the deployment that explains a member of an incident or a cause
+// of it; nil: none. If a deployment can never explain the member, it is not explained
+// by its cause either.
+func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Deployment {
+	for range i.Findings { // from the member to its cause, and so on; the number of findings ends a cycle
+		if deployment := d.explainingLoop(member); deployment != nil {
+			return deployment
+		}
+		for _, deployment := range d.list {
+			when, grace := at, d.graceOf(member.Cluster)
+			if !member.When.IsZero() {
+				when = member.When // an event belongs to its deployment even if that has ended
+			}
+			if deployment.Cluster != member.Cluster || !deployment.explainsAt(when, grace) {
+				continue
+			}
+			switch hold := deployment.explains(when, member.ActiveFinding); {
+			case hold.isHeld():
+				return deployment
+			case hold == notLeaked || hold == notLongOutage:
+				return nil
+			}
+		}
+		cause := i.member(member.Cluster, member.ExplainedBy)
+		if cause == nil {
+			return nil
+		}
+		member = *cause
+	}
+	return nil
+}
+
+// explainingLoop returns the newest deployment that explains restarts of a crash loop; nil: there is
+// none, or the restarts that no deployment explains are a crash loop of their own. If the restarts have
+// cost sessions, a deployment must explain the newest one, because no other finding reports that cost.
+func (d *deployments) explainingLoop(member Member) (newest *Deployment) {
+	remaining := len(member.Times)
+	var ofNewest *Deployment // explains the newest restart; nil: none does
+	for _, restart := range member.Times {
+		ofNewest = d.explainingRestart(restart, member)
+		if ofNewest != nil {
+			newest, remaining = ofNewest, remaining-1
+		}
+	}
+	if remaining >= checks.CrashLoopRestarts || ofNewest == nil && member.Summary.Args.Lost > 0 {
+		return nil
+	}
+	return newest
+}
+
+// explainingRestart returns the deployment that explains a restart of a crash loop; nil: none.
+func (d *deployments) explainingRestart(at time.Time, loop Member) *Deployment {
+	list := d.at(at, loop.Cluster)
+	i := slices.IndexFunc(list, func(deployment *Deployment) bool { return deployment.explainsNode(at, loop.ActiveFinding).isHeld() })
+	if i < 0 {
+		return nil
+	}
+	return list[i]
+}
+
+// SetDeployments replaces the announced deployments: all that are ongoing or have no
+// summary. They take effect with the next call that returns a Decision.
+func (m *Manager) SetDeployments(announced []Deployment) {
+	m.deployments.replace(announced)
+}
+
+// ObserveNodes records the nodes that deployments of a cluster touch, as shown by a
+// round. Call it before Observe with the findings of the round.
+func (m *Manager) ObserveNodes(at time.Time, cluster string, touchedSince func(time.Time) []string) {
+	for _, deployment := range m.deployments.at(at, cluster) {
+		m.deployments.touch(deployment, touchedSince(deployment.From))
+	}
+}
+
+// ObserveRequest records a session that was lost during deployments of its cluster.
+func (m *Manager) ObserveRequest(r checks.Request) {
+	if !r.Outcome.LostSession() {
+		return
+	}
+	for _, deployment := range m.deployments.at(r.At, r.Cluster) {
+		m.deployments.countLost(deployment, r)
+	}
+}
+
+// DueSummaries returns the deployments whose grace period has passed and that have no
+// summary.
+func (m *Manager) DueSummaries(at time.Time) []Deployment {
+	var due []Deployment
+	for _, deployment := range m.deployments.list {
+		if !deployment.Summed.IsZero() || at.Before(deployment.From) || deployment.explainsAt(at, m.deployments.graceOf(deployment.Cluster)) {
+			continue
+		}
+		due = append(due, deployment.clone())
+	}
+	return due
 }
