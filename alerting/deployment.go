@@ -1,7 +1,6 @@
 package alerting
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -9,6 +8,56 @@ import (
 	"stickwatch/checks"
 	"stickwatch/probes"
 )
+
+// A Deployment is an announced change of a cluster. During the deployment and a grace
+// period after its end, receivers are not notified of findings that it explains. Then
+// they are sent one summary.
+type Deployment struct {
+	ID      string
+	Cluster string
+	Name    string    // a version or a ticket, for example
+	Nodes   []string  // the nodes that change, as announced; empty: any
+	From    time.Time // when it was announced
+	To      time.Time // its announced end; zero: it is ongoing
+
+	Touched      []string       // names of the nodes that were observed down, restarted, ejected, or drained since From
+	CanariesLost int            // canary sessions that were lost since From
+	LastLost     time.Time      // when the last of them was lost; zero: none was
+	Watched      *WatchedCounts // the results of a client that watched it; nil: none reported any
+	Summed       time.Time      // when its summary was created; zero: it was not
+}
+
+// WatchedCounts are the results of a client that held sessions during a deployment.
+type WatchedCounts struct {
+	Moved   int           // sessions that were answered by another node, lost or not
+	Lost    int           // sessions that were lost or had stale contents
+	Longest time.Duration // the longest time without a successful response
+}
+
+// The bounds of a deployment.
+const (
+	// LongestDeployment is when a deployment without an announced end ends.
+	LongestDeployment = 4 * time.Hour
+	// defaultGrace is the grace period of a deployment unless the configuration sets
+	// one.
+	defaultGrace = 30 * time.Second
+	// EventMemory is how long after its summary a deployment explains events that
+	// happened during it, because an event is reported for a while after it happened.
+	EventMemory = 10 * time.Minute
+)
+
+// End returns the latest end of the deployment.
+func (d Deployment) End() time.Time {
+	if longest := d.From.Add(LongestDeployment); d.To.IsZero() || longest.Before(d.To) {
+		return longest
+	}
+	return d.To
+}
+
+// explainsAt reports whether a time is within the deployment or its grace period.
+func (d Deployment) explainsAt(at time.Time, grace time.Duration) bool {
+	return !at.Before(d.From) && at.Before(d.End().Add(grace))
+}
 
 // deployments has the deployments that explain findings or have no summary yet, and
 // those with a summary within EventMemory, oldest first.
@@ -146,88 +195,6 @@ func (d *Deployment) clone() Deployment {
 	return c
 }
 
-// deploymentPrefix is the prefix of the reason for which a deployment holds back an
-// incident.
-const deploymentPrefix = "deployment "
-
-// reason names the deployment that explains a member of an incident; "": none.
-func (d *deployments) reason(at time.Time, i *Incident, m Member) string {
-	deployment := d.explaining(at, i, m)
-	if deployment == nil {
-		return ""
-	}
-	return deploymentPrefix + cmp.Or(probes.Clean(deployment.Name, probes.MaxError), deployment.ID)
-}
-
-// BelongsTo reports whether a deployment explained the incident, so that receivers were not
-// notified of it, at least for a while.
-func (i *Incident) BelongsTo(d checks.Deployment) bool {
-	detail := deploymentPrefix + probes.Clean(d.Name, probes.MaxError)
-	return i.Concerns(d.Cluster) && slices.ContainsFunc(i.Timeline, func(e Event) bool {
-		return e.Kind == EventSilenced && e.Reason == ReasonDeployment && e.Detail == detail && !e.At.Before(d.From)
-	})
-}
-
-// explaining returns the deployment that explains a member of an incident or a cause
-// of it; nil: none. If a deployment can never explain the member, it is not explained
-// by its cause either.
-func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Deployment {
-	for range i.Findings { // from the member to its cause, and so on; the number of findings ends a cycle
-		if deployment := d.explainingLoop(member); deployment != nil {
-			return deployment
-		}
-		for _, deployment := range d.list {
-			when, grace := at, d.graceOf(member.Cluster)
-			if !member.When.IsZero() {
-				when = member.When // an event belongs to its deployment even if that has ended
-			}
-			if deployment.Cluster != member.Cluster || !deployment.explainsAt(when, grace) {
-				continue
-			}
-			switch hold := deployment.explains(when, member.ActiveFinding); {
-			case hold.isHeld():
-				return deployment
-			case hold == notLeaked || hold == notLongOutage:
-				return nil
-			}
-		}
-		cause := i.member(member.Cluster, member.ExplainedBy)
-		if cause == nil {
-			return nil
-		}
-		member = *cause
-	}
-	return nil
-}
-
-// explainingLoop returns the newest deployment that explains restarts of a crash loop; nil: there is
-// none, or the restarts that no deployment explains are a crash loop of their own. If the restarts have
-// cost sessions, a deployment must explain the newest one, because no other finding reports that cost.
-func (d *deployments) explainingLoop(member Member) (newest *Deployment) {
-	remaining := len(member.Times)
-	var ofNewest *Deployment // explains the newest restart; nil: none does
-	for _, restart := range member.Times {
-		ofNewest = d.explainingRestart(restart, member)
-		if ofNewest != nil {
-			newest, remaining = ofNewest, remaining-1
-		}
-	}
-	if remaining >= checks.CrashLoopRestarts || ofNewest == nil && member.Summary.Args.Lost > 0 {
-		return nil
-	}
-	return newest
-}
-
-// explainingRestart returns the deployment that explains a restart of a crash loop; nil: none.
-func (d *deployments) explainingRestart(at time.Time, loop Member) *Deployment {
-	list := d.at(at, loop.Cluster)
-	i := slices.IndexFunc(list, func(deployment *Deployment) bool { return deployment.explainsNode(at, loop.ActiveFinding).isHeld() })
-	if i < 0 {
-		return nil
-	}
-	return list[i]
-}
-
 // SetDeployments replaces the announced deployments: all that are ongoing or have no
 // summary. They take effect with the next call that returns a Decision.
 func (m *Manager) SetDeployments(announced []Deployment) {
@@ -263,4 +230,35 @@ func (m *Manager) DueSummaries(at time.Time) []Deployment {
 		due = append(due, deployment.clone())
 	}
 	return due
+}
+
+// TouchedIn returns the nodes of a round that were down, paused, restarted, ejected,
+// or drained since a time. A single round is enough, because the same round shows the
+// consequences for sessions.
+func TouchedIn(c *probes.Cluster, r checks.Report, since time.Time) []string {
+	var touched []string
+	for _, n := range r.Nodes {
+		down := !n.Up && n.Primary.Failure != "" && n.Primary.Failure != probes.FailureCancelled
+		if down || n.InRotation == checks.No || n.Status.Paused() || r.Timelines.DisruptedSince(n.Node, since) {
+			touched = append(touched, n.Node)
+		}
+	}
+	for _, f := range r.Findings { // some of them may not be confirmed
+		if f.Code == checks.NodeDown || f.Code == checks.NodeEjected {
+			touched = append(touched, f.Node)
+		}
+	}
+	return slices.DeleteFunc(touched, func(id string) bool {
+		return !slices.ContainsFunc(c.Nodes, func(n probes.Node) bool { return n.ID == id && !n.Down })
+	})
+}
+
+// outNow returns the nodes that findings report down or ejected.
+func outNow(active []checks.ActiveFinding) (nodes []string) {
+	for _, f := range active {
+		if f.Node != "" && (f.Code == checks.NodeDown || f.Code == checks.NodeEjected) {
+			nodes = append(nodes, f.Node)
+		}
+	}
+	return nodes
 }

@@ -110,24 +110,37 @@ func unlistedTogether(_ Rules, m Member, cluster string, group causeGroup) bool 
 	return m.Cluster == cluster && m.Active() && m.Code == checks.UnknownNode && found.Code == m.Code && startedTogether(m, found)
 }
 
-// afterFailure: a node that was down or restarted has not recovered completely, or
-// the cost of a node's failure is reported; or all nodes were down, and the balancer
-// has not noticed their recovery, or their sessions are gone.
+// afterFailure: the cost of a node's failure is reported; or a node that was down or restarted has not
+// recovered completely; or all nodes were down, and the balancer has not noticed their recovery, or their
+// sessions are gone.
 func afterFailure(_ Rules, m Member, cluster string, group causeGroup) bool {
-	found := group.members[0]
-	if m.Cluster != cluster || !follows(m, found) {
+	if m.Cluster != cluster || !follows(m, group.members[0]) {
 		return false
 	}
-	if isCost(found.Finding) && slices.ContainsFunc(found.Nodes, m.failedWith) {
-		return true
-	}
-	if !isNodeDownOrRestarted(m.Finding) {
-		return false
-	}
-	sameNode := found.Node == m.Node && (isNodeFailure(found.Finding) || isNodeDownOrRestarted(found.Finding))
-	named := slices.Contains(found.Nodes, m.Node) && lingers(found.Code)
-	afterAll := found.Node == "" && found.Code.AtBalancer() || group.hasRoot() && slices.Contains(lossCodes, found.Code)
-	return sameNode || named || group.causedBy(m.Node) || m.Group == checks.AllNodesDown && afterAll
+	return group.isCostOf(m) || isNodeDownOrRestarted(m.Finding) &&
+		(group.remainsOf(m.Node) || m.Group == checks.AllNodesDown && group.remainsOfOutage())
+}
+
+// isCostOf reports whether a cause group sums up the cost of the failure of a member.
+func (c causeGroup) isCostOf(m Member) bool {
+	cost := c.members[0]
+	return isCost(cost.Finding) && slices.ContainsFunc(cost.Nodes, m.failedWith)
+}
+
+// remainsOf reports whether a cause group is what remains of the failure of a node: a failure of the
+// same node, of its clients, or one that is known to be its consequence.
+func (c causeGroup) remainsOf(node string) bool {
+	found := c.members[0]
+	ofNode := found.Node == node && (isNodeFailure(found.Finding) || isNodeDownOrRestarted(found.Finding))
+	ofClients := lingers(found.Code) && slices.Contains(found.Nodes, node)
+	return ofNode || ofClients || c.causedBy(node)
+}
+
+// remainsOfOutage reports whether a cause group is what remains after all nodes were down: the balancer
+// seems to fail, or sessions are lost.
+func (c causeGroup) remainsOfOutage() bool {
+	found := c.members[0]
+	return found.Node == "" && found.Code.AtBalancer() || c.hasRoot() && slices.Contains(lossCodes, found.Code)
 }
 
 // afterStore: sessions are lost while a dependency that their nodes use is down, or soon after
@@ -231,86 +244,4 @@ func (o *openIncidents) grouped(at time.Time, cluster string, group causeGroup) 
 // mergedBy reports whether a rule merges an open incident with that of a cause group.
 func (o *openIncidents) mergedBy(i *Incident, cluster string, group causeGroup) bool {
 	return slices.ContainsFunc(groupings, func(g grouping) bool { return g.merges && g.groups(o.rules, i, cluster, group) })
-}
-
-// failureEndTolerance is the largest difference between two observations of the end of a
-// failure.
-const failureEndTolerance = 30 * time.Second
-
-// failureEnds has the end of recent node failures and restarts that were notified, by
-// node. The cost of a failure is known later and opens no incident of its own.
-type failureEnds map[subject]time.Time
-
-// learn adds the failures of an incident that was notified, except those that began after it had fired
-// and that were only listed in it.
-func (f failureEnds) learn(i *Incident) {
-	if len(i.Notified) == 0 {
-		return
-	}
-	for _, m := range i.Findings {
-		s, end := subject{m.Cluster, m.Node}, m.Ended
-		switch {
-		case !slices.Contains(sessionLosingCodes, m.Code), m.Code == checks.NodeRestarted && m.When.After(i.Fired), !m.alerts() && m.Since.After(i.Fired):
-			continue
-		case m.Code == checks.NodeRestarted && !m.When.IsZero(): // an event
-			end = m.When
-		}
-		if m.Node != "" && end.After(f[s]) && (len(f) < maxSubjects || !f[s].IsZero()) {
-			f[s] = end
-		}
-	}
-}
-
-// forget removes failures that are too old.
-func (f failureEnds) forget(at time.Time) {
-	for s, end := range f {
-		if at.Sub(end) > FlapWindow {
-			delete(f, s)
-		}
-	}
-}
-
-// explain reports whether a cause group only sums up the cost of failures that were
-// notified, of every node that it names.
-func (f failureEnds) explain(cluster string, group causeGroup) bool {
-	found := group.members[0]
-	began := found.Began
-	if began.IsZero() {
-		began = found.When
-	}
-	others := slices.ContainsFunc(group.members, func(member checks.ActiveFinding) bool {
-		return member.Severity.AtLeast(checks.Warning) && !isCost(member.Finding)
-	})
-	return group.hasRoot() && !others && isCost(found.Finding) && !slices.ContainsFunc(found.Nodes, func(node string) bool {
-		end := f[subject{cluster, node}]
-		return end.Before(began.Add(-failureEndTolerance)) || end.After(found.When.Add(failureEndTolerance))
-	})
-}
-
-// Alike returns the findings that are the failure itself rather than a consequence:
-// the cause and, if several nodes fail in the same way, those of the other nodes.
-// If none of them is active although the incident is, the cause is returned as active. If
-// the incident has no active finding, all are. So active is never empty.
-func (i *Incident) Alike() (active, ended []Member) {
-	if len(i.Findings) == 0 {
-		return []Member{{ActiveFinding: checks.ActiveFinding{Finding: i.Cause}, Cluster: i.Cluster}}, nil
-	}
-	for n, m := range i.Findings {
-		same := m.Code == i.Cause.Code && isNodeFailure(m.Finding) && slices.Contains(groupableCodes, m.Code) && m.alerts() && i.member(m.Cluster, m.ExplainedBy) == nil
-		switch {
-		case n > 0 && !same:
-		case m.Active():
-			active = append(active, m)
-		default:
-			ended = append(ended, m)
-		}
-	}
-	switch {
-	case len(active) > 0:
-		return active, ended
-	case i.Active():
-		return ended[:1], ended[1:]
-	default:
-		return ended, nil
-	}
 }

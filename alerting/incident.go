@@ -361,3 +361,31 @@ func EventsInZone(events []Event, zone *time.Location) []Event {
 	}
 	return events
 }
+
+// Alike returns the findings that are the failure itself rather than a consequence:
+// the cause and, if several nodes fail in the same way, those of the other nodes.
+// If none of them is active although the incident is, the cause is returned as active. If
+// the incident has no active finding, all are. So active is never empty.
+func (i *Incident) Alike() (active, ended []Member) {
+	if len(i.Findings) == 0 {
+		return []Member{{ActiveFinding: checks.ActiveFinding{Finding: i.Cause}, Cluster: i.Cluster}}, nil
+	}
+	for n, m := range i.Findings {
+		same := m.Code == i.Cause.Code && isNodeFailure(m.Finding) && slices.Contains(groupableCodes, m.Code) && m.alerts() && i.member(m.Cluster, m.ExplainedBy) == nil
+		switch {
+		case n > 0 && !same:
+		case m.Active():
+			active = append(active, m)
+		default:
+			ended = append(ended, m)
+		}
+	}
+	switch {
+	case len(active) > 0:
+		return active, ended
+	case i.Active():
+		return ended[:1], ended[1:]
+	default:
+		return ended, nil
+	}
+}

@@ -300,3 +300,57 @@ func (c causeGroup) worst() checks.Severity {
 	}
 	return worst
 }
+
+// failureEnds has the end of recent node failures and restarts that were notified, by
+// node. The cost of a failure is known later and opens no incident of its own.
+type failureEnds map[subject]time.Time
+
+// failureEndTolerance is the largest difference between two observations of the end of a
+// failure.
+const failureEndTolerance = 30 * time.Second
+
+// learn adds the failures of an incident that was notified, except those that began after it had fired
+// and that were only listed in it.
+func (f failureEnds) learn(i *Incident) {
+	if len(i.Notified) == 0 {
+		return
+	}
+	for _, m := range i.Findings {
+		s, end := subject{m.Cluster, m.Node}, m.Ended
+		switch {
+		case !slices.Contains(sessionLosingCodes, m.Code), m.Code == checks.NodeRestarted && m.When.After(i.Fired), !m.alerts() && m.Since.After(i.Fired):
+			continue
+		case m.Code == checks.NodeRestarted && !m.When.IsZero(): // an event
+			end = m.When
+		}
+		if m.Node != "" && end.After(f[s]) && (len(f) < maxSubjects || !f[s].IsZero()) {
+			f[s] = end
+		}
+	}
+}
+
+// forget removes failures that are too old.
+func (f failureEnds) forget(at time.Time) {
+	for s, end := range f {
+		if at.Sub(end) > FlapWindow {
+			delete(f, s)
+		}
+	}
+}
+
+// explain reports whether a cause group only sums up the cost of failures that were
+// notified, of every node that it names.
+func (f failureEnds) explain(cluster string, group causeGroup) bool {
+	found := group.members[0]
+	began := found.Began
+	if began.IsZero() {
+		began = found.When
+	}
+	others := slices.ContainsFunc(group.members, func(member checks.ActiveFinding) bool {
+		return member.Severity.AtLeast(checks.Warning) && !isCost(member.Finding)
+	})
+	return group.hasRoot() && !others && isCost(found.Finding) && !slices.ContainsFunc(found.Nodes, func(node string) bool {
+		end := f[subject{cluster, node}]
+		return end.Before(began.Add(-failureEndTolerance)) || end.After(found.When.Add(failureEndTolerance))
+	})
+}
