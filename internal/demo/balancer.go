@@ -47,6 +47,10 @@ type BalancerConfig struct {
 
 	Cache CacheConfig // cache in front of the balancer; zero: none
 
+	// Log is called at the end of each request, with the status of the answer; 499, as in
+	// nginx's log, if the client got none or only a part. nil: nothing is logged.
+	Log func(r *http.Request, status int, took time.Duration)
+
 	// Route returns the name of a server in cookies: HAProxy's cookie value or httpd's
 	// route. It is called when the balancer starts or reloads. nil: the server's own
 	// name.
@@ -96,7 +100,7 @@ func StartBalancer(c BalancerConfig) (*Balancer, error) {
 	}
 	b := &Balancer{config: c, transport: newTransport(c)}
 	b.Set(BalancerFaults{})
-	b.endpoint = newEndpoint(c.Addr, serveHTTP(b, b.accept)).on(c.Network)
+	b.endpoint = newEndpoint(c.Addr, serveHTTP(b.logged(), b.accept)).on(c.Network)
 	b.generation.Store(b.newGeneration(c.Servers, nil))
 	if err := b.Start(); err != nil {
 		b.Close()

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -114,6 +115,29 @@ func TestBalancerEjects(t *testing.T) {
 	l.want("started again within fail_timeout", l.upstreamsTriedBy(v, 2), "200: 1", "200: 1")
 	l.nodes[1].Set(NodeFaults{Failing: "/"})
 	l.want("an answer is an answer", l.upstreamsTriedBy(v, 2), "500: 1", "500: 1")
+}
+
+// TestBalancerLogs checks that the log has the status that clients got, and nginx's 499 for a client
+// that did not wait for one.
+func TestBalancerLogs(t *testing.T) {
+	statuses := make(chan string, 4)
+	l := startBehind(t, 1, BalancerConfig{Log: func(r *http.Request, status int, took time.Duration) {
+		statuses <- fmt.Sprint(r.URL.Path, " ", status, " ", took > 0)
+	}})
+	v := newBrowser(t)
+	v.get(l.balancer.URL() + "/a")
+	l.nodes[0].Set(NodeFaults{Failing: "/"})
+	v.get(l.balancer.URL() + "/b")
+	l.nodes[0].Set(NodeFaults{Delay: time.Minute})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.balancer.URL()+"/c", http.NoBody)
+	must.Succeed(t, err)
+	if answer, err := http.DefaultClient.Do(request); err == nil {
+		answer.Body.Close()
+		t.Errorf("got status %d of a node that waits, want none", answer.StatusCode)
+	}
+	l.want("log", []string{<-statuses, <-statuses, <-statuses}, "/a 404 true", "/b 500 true", "/c 499 true")
 }
 
 func TestBalancerWithoutServers(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -46,6 +47,8 @@ type Config struct {
 	Network Network // network of all parts; nil: loopback
 
 	Cache CacheConfig // cache in front of the balancer; zero: none
+
+	Log func(r *http.Request, status int, took time.Duration) // BalancerConfig.Log
 
 	// HAProxy and HTTPD make the balancer behave as that product, with the ids of the
 	// nodes as routes of its servers. nil: it behaves as nginx.
@@ -144,6 +147,7 @@ func (c *Cluster) startBalancer() (err error) {
 		UpstreamHeader: "X-Upstream",
 		Network:        c.Config.Network,
 		Cache:          c.Config.Cache,
+		Log:            c.Config.Log,
 		Route:          c.route,
 		HAProxy:        c.Config.HAProxy,
 		HTTPD:          c.Config.HTTPD,

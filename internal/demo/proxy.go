@@ -26,6 +26,44 @@ type proxiedRequest struct {
 	upstreamsTried []string // the servers tried, as $upstream_addr lists them
 }
 
+// logged returns the balancer, which logs its requests if that is configured.
+func (b *Balancer) logged() http.Handler {
+	if b.config.Log == nil {
+		return b
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began, answer := time.Now(), statusWriter{ResponseWriter: w, status: http.StatusOK}
+		defer func() {
+			aborted := recover()
+			if aborted != nil {
+				answer.status = statusClientClosed
+			}
+			b.config.Log(r, answer.status, time.Since(began))
+			if aborted != nil {
+				panic(aborted)
+			}
+		}()
+		b.ServeHTTP(&answer, r)
+	})
+}
+
+// statusClientClosed is what nginx logs for a client that closed its connection before the answer.
+const statusClientClosed = 499
+
+// A statusWriter remembers the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets an http.ResponseController take over the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 // ServeHTTP passes a request to a server, and to the next one when the server does not
 // answer, if the product does that. Any HTTP status counts as an answer.
 func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {

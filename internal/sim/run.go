@@ -32,6 +32,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -42,6 +43,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -56,7 +58,33 @@ type Result struct {
 	Schedule      Schedule
 	Began         time.Time // start on the virtual clock, the origin of operation times
 	Requests      []users.Request
+	Failures      []failure
 	Notifications []alerting.Notification
+}
+
+// A failure is a request for the page that users ask for, of any client, for which the log of the
+// balancer has an error.
+type failure struct {
+	client   string // its cookies; without any, each request is one of a new client
+	from, to time.Time
+}
+
+// A failureLog collects failures in the order in which they end.
+type failureLog struct {
+	page string // path
+	mu   sync.Mutex
+	list []failure
+}
+
+func (l *failureLog) add(r *http.Request, status int, took time.Duration) {
+	if status < http.StatusBadRequest || r.URL.Path != l.page {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	client := cmp.Or(r.Header.Get("Cookie"), fmt.Sprint("new ", len(l.list)))
+	l.list = append(l.list, failure{client, now.Add(-took), now})
 }
 
 // An environment holds all participants of a simulation.
@@ -66,6 +94,7 @@ type environment struct {
 	cluster    *demo.Cluster
 	instance   *instance
 	population *users.Population
+	failures   failureLog
 
 	valid, expired *tls.Config // of nodes and balancer, with TLS
 	switched       bool        // the balancer's list was replaced as a whole
@@ -106,15 +135,15 @@ func Run(ctx context.Context, schedule Schedule) (Result, error) {
 	if err := w.play(ctx, schedule, steps); err != nil {
 		return Result{}, fmt.Errorf("simulating seed %d: %w", schedule.Seed, err)
 	}
-	r.Requests, r.Notifications = w.population.Log().Requests(), w.instance.notifications
+	r.Requests, r.Failures, r.Notifications = w.population.Log().Requests(), w.failures.list, w.instance.notifications
 	return r, nil
 }
 
 // environment starts the cluster and creates the users and the monitor.
 func (s Schedule) environment() (*environment, error) {
-	w := &environment{network: NewNetwork(s.Seed, latency), sessions: newStore()}
+	w := &environment{network: NewNetwork(s.Seed, latency), sessions: newStore(), failures: failureLog{page: s.Setup.page().Path}}
 	var err error
-	if w.cluster, err = s.Setup.start(w.network, w.sessions); err != nil {
+	if w.cluster, err = s.Setup.start(w.network, w.sessions, w.failures.add); err != nil {
 		return nil, err
 	}
 	cfg, err := s.Setup.config(w.cluster)

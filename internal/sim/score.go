@@ -224,14 +224,14 @@ func (r Result) scoreAlert(score *Score, a alert, harms []harm) {
 	}
 }
 
-// justified reports whether a critical alert is correct: users were harmed around it,
-// nodes reported that they are paused, or a node lost every session, failed for long or was taken
-// out of the balancer, where canaries may hold the only sessions: cookies and stick tables keep
-// users on few nodes.
+// justified reports whether a critical alert is correct: users were harmed around it, the balancer
+// logged errors of clients, stickwatch's own included, nodes reported that they are paused, or a node
+// lost every session or was taken out of the balancer for long, where canaries may hold the only
+// sessions: cookies and stick tables keep users on few nodes.
 func (r Result) justified(a alert, harms []harm) bool {
 	const before, after = 35 * time.Second, 15 * time.Second
 	from, to := a.started.Add(-before), a.critical.Add(after)
-	return slices.ContainsFunc(harms, func(h harm) bool {
+	return r.clientsFailed(a.critical.Add(-before), to) || slices.ContainsFunc(harms, func(h harm) bool {
 		against := h.operations == nil || slices.ContainsFunc(h.operations, func(o *Operation) bool {
 			k, _ := operationKindOf(o.Kind)
 			return k.losesSessions()
@@ -240,9 +240,29 @@ func (r Result) justified(a alert, harms []harm) bool {
 	}) || slices.ContainsFunc(r.Schedule.Operations, func(o Operation) bool {
 		k, _ := operationKindOf(o.Kind)
 		own := a.cause.Code == checks.NodePaused || a.cause.Code == checks.DependencyDown
-		alone := (k.unhealthy || k.losesSessions()) && len(o.Nodes) > 0 && o.For >= minErrorSpan && !r.used(o.Nodes, r.at(o.At), a.critical)
+		alone := k.losesSessions() && len(o.Nodes) > 0 && o.For >= minErrorSpan && !r.used(o.Nodes, r.at(o.At), a.critical)
 		return (k.selfReported && own || k.losesForSure || alone) && r.concerns(a, o) && r.during(a, o)
 	})
+}
+
+// clientsFailed reports whether the balancer logged errors of minUsers clients over minErrorSpan
+// within a time.
+func (r Result) clientsFailed(from, to time.Time) bool {
+	clients := make(map[string]bool)
+	var first, last time.Time
+	for _, f := range r.Failures {
+		if f.from.Before(from) || f.from.After(to) {
+			continue
+		}
+		clients[f.client] = true
+		if first.IsZero() || f.from.Before(first) {
+			first = f.from
+		}
+		if f.to.After(last) {
+			last = f.to
+		}
+	}
+	return len(clients) >= minUsers && last.Sub(first) >= minErrorSpan
 }
 
 // used reports whether some user asked for a session of one of the nodes within a time.

@@ -96,12 +96,6 @@ func TestScore(t *testing.T) {
 			[]string{"wrong node or cause: session_lost"},
 		},
 		{
-			"a node that fails, and whose sessions no user asks for", "5m kill node1 for 1m",
-			met(users.Served, "node2", "node2", 5*time.Minute, many...),
-			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeDown, "node1")},
-			nil,
-		},
-		{
 			"a node that is drained, and whose sessions no user asks for", "5m drain node1 for 1m",
 			met(users.Served, "node2", "node2", 5*time.Minute, many...),
 			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeEjected, "node1")},
@@ -242,6 +236,34 @@ func TestScore(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("counterexamples (-want +got):\n%s\n%s", diff, r.Transcript())
+			}
+		})
+	}
+}
+
+// TestClientsFailed tests that errors in the log of the balancer are a reason for a critical alert if
+// several clients got them over some time, although no user did.
+func TestClientsFailed(t *testing.T) {
+	s, err := ParseSchedule(threeNodes + "5m fail-page node1 for 1m")
+	must.Succeed(t, err)
+	failed := func(client string, at time.Duration) failure {
+		return failure{client: client, from: began.Add(at), to: began.Add(at + time.Second)}
+	}
+	for name, tt := range map[string]struct {
+		failures []failure
+		want     int // counterexamples
+	}{
+		"two clients over three seconds": {[]failure{failed("a", 5*time.Minute), failed("b", 5*time.Minute+2*time.Second)}, 0},
+		"one client":                     {[]failure{failed("a", 5*time.Minute), failed("a", 5*time.Minute+2*time.Second)}, 1},
+		"at one moment":                  {[]failure{failed("a", 5*time.Minute), failed("b", 5*time.Minute)}, 1},
+		"a minute before":                {[]failure{failed("a", 4*time.Minute), failed("b", 4*time.Minute+2*time.Second)}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Result{Schedule: s, Began: began, Failures: tt.failures, Notifications: []alerting.Notification{
+				firedNotification(5*time.Minute+10*time.Second, checks.Critical, checks.PageFailing, "node1"),
+			}}
+			if got := r.Score().Count(False); got != tt.want {
+				t.Errorf("got %d critical without harm, want %d", got, tt.want)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,8 +162,8 @@ func names(list []Setup) []string {
 const busyFor = 10 * time.Millisecond
 
 // start starts the cluster on a network.
-func (s Setup) start(n *Network, sessions *store) (*demo.Cluster, error) {
-	config := demo.Config{Nodes: s.Nodes, Timeout: s.Timeout, ClientIPHeader: clientHeader, Network: n}
+func (s Setup) start(n *Network, sessions *store, log func(*http.Request, int, time.Duration)) (*demo.Cluster, error) {
+	config := demo.Config{Nodes: s.Nodes, Timeout: s.Timeout, ClientIPHeader: clientHeader, Network: n, Log: log}
 	balancers[s.Balancer].configure(&config, s)
 	if s.shared() {
 		config.Store = sessions
