@@ -5,6 +5,8 @@
 // goroutine of a [Group] is raised again in the goroutine that waits for the group. So
 // it reaches the Catch whose caller handles the error: as a failed observation, a
 // delivery that is retried, or a job that runs again.
+//
+// A [Slot] adds to that a function that never returns: its caller goes on with an error.
 package panics
 
 import (
@@ -70,14 +72,15 @@ func catch(c Component, f func(), site string) (err error) {
 // Go runs f in a goroutine. It counts and logs a panic in f.
 func Go(c Component, f func()) {
 	site := callSite()
-	go func() { _ = Catch(c, func() { run(f, site) }) }()
+	go func() { _ = catch(c, f, site) }()
 }
 
 // Keep runs f until it returns. It restarts f a second after a panic, unless ctx has
 // ended.
 func Keep(ctx context.Context, c Component, f func()) {
 	const pause = time.Second
-	for Catch(c, f) != nil {
+	site := callSite()
+	for catch(c, f, site) != nil {
 		select {
 		case <-ctx.Done():
 			return
@@ -89,13 +92,13 @@ func Keep(ctx context.Context, c Component, f func()) {
 // AfterFunc is time.AfterFunc. It counts and logs a panic in f.
 func AfterFunc(d time.Duration, c Component, f func()) *time.Timer {
 	site := callSite()
-	return time.AfterFunc(d, func() { _ = Catch(c, func() { run(f, site) }) })
+	return time.AfterFunc(d, func() { _ = catch(c, f, site) })
 }
 
 // AfterContext is context.AfterFunc. It counts and logs a panic in f.
 func AfterContext(ctx context.Context, c Component, f func()) (stop func() bool) {
 	site := callSite()
-	return context.AfterFunc(ctx, func() { _ = Catch(c, func() { run(f, site) }) })
+	return context.AfterFunc(ctx, func() { _ = catch(c, f, site) })
 }
 
 // A Group is a sync.WaitGroup whose Wait panics if one of the goroutines panicked. The
