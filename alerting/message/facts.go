@@ -44,7 +44,7 @@ func (w Writer) facts(incident alerting.Incident) []Fact {
 func (w Writer) notificationFacts(notification alerting.Notification) []Fact {
 	facts, labels := w.facts(notification.Incident), w.labels()
 	if notification.Alone != "" {
-		facts = append(facts, Fact{Label: labels.sentBy, Value: name(notification.Alone) + labels.alone})
+		facts = append(facts, Fact{Label: labels.sentBy, Value: name(notification.Alone) + labels.mayRepeat})
 	}
 	return facts
 }
@@ -101,15 +101,15 @@ func (w Writer) names(all []string) string {
 // nodesOf returns the nodes of an incident, with their clusters if it concerns
 // several.
 func (w Writer) nodesOf(i alerting.Incident) []string {
-	active, over := i.Alike()
-	if len(active)+len(over) == 1 {
+	active, ended := i.Alike()
+	if len(active)+len(ended) == 1 {
 		return nodesOf(active[0].Finding)
 	}
 	var names []string
 	for _, m := range active {
 		names = append(names, w.Language.Of(i, m.Cluster, m.Node))
 	}
-	for _, m := range over {
+	for _, m := range ended {
 		names = append(names, w.Language.Of(i, m.Cluster, m.Node)+w.labels().ended)
 	}
 	return names

@@ -15,21 +15,21 @@ type labels struct {
 	severity, cluster, clusters, node, nodes, dependency, target string
 	affected, since, until, flapping, comesAndGoes               string
 
-	sentBy, alone string // alone follows the name of an instance
+	sentBy, mayRepeat string // mayRepeat follows the name of an instance
 
 	// Titles of sections, and texts of links.
 	evidence, consequences, remedy, news string
 	page, acknowledge, silence, grafana  string
 
-	deployment, touched, active string // of the summary of a deployment
+	deployment, nodesChanged, active string // of the summary of a deployment
 
-	goesOn       string // with a duration
-	over         string // with a duration, a number of findings and a severity
-	merged       string // with the other incident
-	acknowledged string // with a name and a time
-	somebody     string
-	more         string // with a number
-	ended        string // after the title of a finding that has ended
+	ongoingFor    string // with a duration
+	resolvedAfter string // with a duration, a number of findings and a severity
+	merged        string // with the other incident
+	acknowledged  string // with a name and a time
+	somebody      string
+	more          string // with a number
+	ended         string // after the title of a finding that has ended
 
 	zone         string // after a label, with the zone of times
 	colon, comma string
@@ -52,16 +52,16 @@ var english = labels{
 	severity: "Severity", cluster: "Cluster", clusters: "Clusters", node: "Node", nodes: "Nodes", dependency: "Dependency", target: "Target",
 	affected: "Affected", since: "Since", until: "Until", flapping: "Flapping", comesAndGoes: "findings appear and disappear",
 
-	sentBy: "Sent by", alone: ", which cannot reach the fleet's database: another instance may send this, too",
+	sentBy: "Sent by", mayRepeat: ", which cannot reach the fleet's database: another instance may send this, too",
 
 	evidence: "Evidence", consequences: "Consequences", remedy: "What to do", news: "What happened",
 	page: "Incident", acknowledge: "Acknowledge", silence: "Silence", grafana: "Grafana",
 
-	deployment: "Deployment", touched: "Nodes changed", active: "Still active",
+	deployment: "Deployment", nodesChanged: "Nodes changed", active: "Still active",
 
-	goesOn:       "Ongoing for %s.",
-	over:         "Resolved after %s. Findings: %d, highest severity: %s.",
-	acknowledged: "Acknowledged by %s at %s", somebody: "somebody",
+	ongoingFor:    "Ongoing for %s.",
+	resolvedAfter: "Resolved after %s. Findings: %d, highest severity: %s.",
+	acknowledged:  "Acknowledged by %s at %s", somebody: "somebody",
 	merged: "It has the same cause as incident %s and continues there.",
 	more:   "and %d more",
 	ended:  " (ended)",
@@ -78,16 +78,16 @@ var chinese = labels{
 	severity: "级别", cluster: "集群", clusters: "集群", node: "节点", nodes: "节点", dependency: "依赖服务", target: "目标",
 	affected: "影响范围", since: "始于", until: "结束于", flapping: "抖动", comesAndGoes: "反复出现和消失",
 
-	sentBy: "发送者", alone: "，它无法连接 fleet 的数据库，因此其他实例也可能发送此消息",
+	sentBy: "发送者", mayRepeat: "，它无法连接 fleet 的数据库，因此其他实例也可能发送此消息",
 
 	evidence: "证据", consequences: "由此引起", remedy: "处理建议", news: "经过",
 	page: "事件详情", acknowledge: "认领", silence: "静默", grafana: "Grafana",
 
-	deployment: "发布小结", touched: "涉及节点", active: "尚未恢复",
+	deployment: "发布小结", nodesChanged: "涉及节点", active: "尚未恢复",
 
-	goesOn:       "已持续 %s，尚未恢复。",
-	over:         "历时 %s后恢复。共 %d 个问题，最高级别：%s。",
-	acknowledged: "%s 已于 %s 认领", somebody: "有人",
+	ongoingFor:    "已持续 %s，尚未恢复。",
+	resolvedAfter: "历时 %s后恢复。共 %d 个问题，最高级别：%s。",
+	acknowledged:  "%s 已于 %s 认领", somebody: "有人",
 	merged: "与事件 %s 同因，后续见该事件。",
 	more:   "另有 %d 项",
 	ended:  "（已恢复）",

@@ -83,7 +83,7 @@ func (w Writer) writeDeployment(notification alerting.Notification) Message {
 		Summary:  probes.Clean(w.Language.Deployment(s), maxLine),
 		Facts: []Fact{
 			{Label: labels.cluster, Value: name(s.Cluster)},
-			{Label: labels.touched, Value: w.names(s.Touched)},
+			{Label: labels.nodesChanged, Value: w.names(s.Touched)},
 			{Label: labels.since, Value: w.moment(s.From)},
 			{Label: labels.until, Value: w.moment(s.End())},
 		},

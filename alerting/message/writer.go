@@ -71,11 +71,11 @@ func (w Writer) closing(m Message, n alerting.Notification) string {
 	case i.MergedInto != "":
 		return fmt.Sprintf(l.merged, name(i.MergedInto))
 	case m.Resolved:
-		return fmt.Sprintf(l.over, w.duration(i.Duration(n.At)), len(i.Findings), l.severities[i.Severity])
+		return fmt.Sprintf(l.resolvedAfter, w.duration(i.Duration(n.At)), len(i.Findings), l.severities[i.Severity])
 	case !i.Acknowledged.IsZero():
 		return w.acknowledged(i.Acknowledged)
 	case m.Kind == alerting.NotificationReminder:
-		return fmt.Sprintf(l.goesOn, w.duration(i.Duration(n.At)))
+		return fmt.Sprintf(l.ongoingFor, w.duration(i.Duration(n.At)))
 	default:
 		return ""
 	}

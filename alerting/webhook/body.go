@@ -8,6 +8,7 @@ import (
 	"text/template"
 
 	"stickwatch/alerting"
+	"stickwatch/alerting/internal/post"
 	"stickwatch/alerting/message"
 )
 
@@ -31,6 +32,10 @@ func newBody(text, contentType string) (*body, error) {
 	}
 	if kind, _, err := mime.ParseMediaType(contentType); contentType != "" && (err != nil || kind == "text/html") {
 		return nil, fmt.Errorf("reading the content type %q: want anything but HTML, because texts are not escaped for it", contentType)
+	}
+	asJSON := func(v any) (string, error) {
+		encoded, err := post.JSON(v)
+		return string(encoded), err
 	}
 	parsed, err := template.New("webhook").Option("missingkey=error").Funcs(template.FuncMap{"json": asJSON}).Parse(text)
 	if err != nil {
@@ -71,13 +76,13 @@ func samples() []alerting.Notification {
 
 // render returns the bytes to send.
 func (b *body) render(d document) ([]byte, error) {
-	encoded, err := asJSON(d)
+	encoded, err := post.JSON(d)
 	if b.template == nil || err != nil {
-		return []byte(encoded), err
+		return encoded, err
 	}
 	// A template refers to fields by their names in JSON.
 	var fields map[string]any
-	decoder := json.NewDecoder(bytes.NewReader([]byte(encoded)))
+	decoder := json.NewDecoder(bytes.NewReader(encoded))
 	decoder.UseNumber() // or 17999000 would become 1.7999e+07
 	if err := decoder.Decode(&fields); err != nil {
 		return nil, err
@@ -87,15 +92,6 @@ func (b *body) render(d document) ([]byte, error) {
 		return nil, err
 	}
 	return out.Bytes(), nil
-}
-
-// asJSON encodes a value as JSON without escaping HTML.
-func asJSON(v any) (string, error) {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	err := e.Encode(v)
-	return string(bytes.TrimRight(out.Bytes(), "\n")), err
 }
 
 // bounded is a buffer with at most maxBody bytes.

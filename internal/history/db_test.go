@@ -361,8 +361,8 @@ func TestMigrateToDeploymentsAndClusters(t *testing.T) {
 	if len(state.Silences) != 1 || state.Silences[0].ID != "kept" {
 		t.Errorf("got silences %v, want the one that was no deployment's", state.Silences)
 	}
-	goesOn := alerting.Deployment{ID: "2", Cluster: "crm", Name: "7", Nodes: []string{}, Touched: []string{}, From: testTime}
-	if diff := cmp.Diff([]alerting.Deployment{goesOn}, state.Announced); diff != "" {
+	ongoing := alerting.Deployment{ID: "2", Cluster: "crm", Name: "7", Nodes: []string{}, Touched: []string{}, From: testTime}
+	if diff := cmp.Diff([]alerting.Deployment{ongoing}, state.Announced); diff != "" {
 		t.Errorf("announced (-want +got):\n%s", diff)
 	}
 	for _, cluster := range []string{"shop", "crm"} {

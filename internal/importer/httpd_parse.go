@@ -118,13 +118,13 @@ func logicalLines(text string) []logicalLine {
 	joined := false
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSuffix(line, "\r")
-		body, goesOn := strings.CutSuffix(line, `\`)
+		body, continued := strings.CutSuffix(line, `\`)
 		if joined {
 			out[len(out)-1].text += body
 		} else {
 			out = append(out, logicalLine{body, i + 1})
 		}
-		joined = goesOn
+		joined = continued
 	}
 	return out
 }

@@ -46,8 +46,8 @@ func Acknowledged() alerting.Notification {
 	return n
 }
 
-// Reminder is sent four hours after the start: nobody has acknowledged the incident, which is still
-// firing, and flapping.
+// Reminder is sent four hours after the start instead of Acknowledged, so it has the same number: nobody has
+// acknowledged the incident, which is still firing, and flapping.
 func Reminder() alerting.Notification {
 	n := newNotification(alerting.NotificationReminder, 3, 4*time.Hour)
 	n.Incident = Developed().Incident

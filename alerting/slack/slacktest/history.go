@@ -12,7 +12,7 @@ var paging = []string{"cursor", "limit", "oldest", "latest", "inclusive", "inclu
 
 // A page is the response of methods that list messages.
 type page struct {
-	ok
+	apiAnswer
 	Messages         []wireMessage `json:"messages"`
 	HasMore          bool          `json:"has_more"`
 	ResponseMetadata cursor        `json:"response_metadata"`
@@ -65,9 +65,9 @@ func (s *Server) list(url.Values) any {
 		all = append(all, channel{id, name})
 	}
 	return struct {
-		ok
+		apiAnswer
 		Channels []channel `json:"channels"`
-	}{ok{OK: true}, all}
+	}{apiAnswer{OK: true}, all}
 }
 
 func (s *Server) choose(wanted func(Message) bool) []Message {
@@ -104,7 +104,7 @@ func paged(found []Message, args url.Values) any {
 	first, _ := strconv.Atoi(args.Get("cursor"))
 	first = min(max(first, 0), len(found))
 	last := min(first+limit, len(found))
-	p := page{ok: ok{OK: true}, HasMore: last < len(found), Messages: []wireMessage{}}
+	p := page{apiAnswer: apiAnswer{OK: true}, HasMore: last < len(found), Messages: []wireMessage{}}
 	for _, m := range found[first:last] {
 		w := wireMessage{"message", m.TS, m.Thread, m.Text, raw(m.Attachments), raw(m.Blocks), nil}
 		if all := args.Get("include_all_metadata"); all == "1" || all == "true" {

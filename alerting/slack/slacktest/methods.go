@@ -28,13 +28,13 @@ var methods = map[string]method{
 	"conversations.list":    {[]string{"cursor", "limit", "exclude_archived", "types"}, (*Server).list},
 }
 
-// ok is the beginning of a response; Error is "" if OK is set.
-type ok struct {
+// apiAnswer is the beginning of a response; Error is "" if OK is set.
+type apiAnswer struct {
 	OK    bool   `json:"ok"`
 	Error string `json:"error,omitempty"`
 }
 
-func refusal(code string) ok { return ok{Error: code} }
+func refusal(code string) apiAnswer { return apiAnswer{Error: code} }
 
 // answer returns the handler of a method, which checks the token and the names of the arguments first.
 func (s *Server) answer(m method) http.Handler {
@@ -66,15 +66,15 @@ func respond(w http.ResponseWriter, answer any) {
 
 func (s *Server) authTest(url.Values) any {
 	return struct {
-		ok
+		apiAnswer
 		Team string `json:"team"`
 		User string `json:"user"`
-	}{ok{OK: true}, "test", "stickwatch"}
+	}{apiAnswer{OK: true}, "test", "stickwatch"}
 }
 
 // posted is the response of methods that store a message.
 type posted struct {
-	ok
+	apiAnswer
 	Channel string `json:"channel"`
 	TS      string `json:"ts"`
 }
@@ -94,7 +94,7 @@ func (s *Server) postMessage(args url.Values) any {
 	m := Message{Channel: channel, Thread: thread, Metadata: args.Get("metadata")}
 	m.write(args)
 	m = s.add(m)
-	return posted{ok{OK: true}, channel, m.TS}
+	return posted{apiAnswer{OK: true}, channel, m.TS}
 }
 
 // update changes the given fields. Text without blocks replaces earlier blocks.
@@ -115,7 +115,7 @@ func (s *Server) update(args url.Values) any {
 	}
 	m.write(args)
 	m.Edits++
-	return posted{ok{OK: true}, channel, m.TS}
+	return posted{apiAnswer{OK: true}, channel, m.TS}
 }
 
 // write sets the fields that are given.
