@@ -11,9 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// This file has what the instances of a fleet know of each other: instances, leases, the latest
-// state of each cluster, and messages. Only PostgreSQL has it. All times are those of the database,
-// whose clock all instances share.
+// This file has what the instances of a fleet know of each other: instances, leases, and messages. Only
+// PostgreSQL has it. All times are those of the database, whose clock all instances share.
 
 // The times of a fleet.
 const (
@@ -351,123 +350,4 @@ const channel = "stickwatch"
 func notify(ctx context.Context, tx *sql.Tx, m Message) error {
 	_, err := tx.ExecContext(ctx, sendMessage, channel, string(m.Kind), m.From)
 	return err
-}
-
-// PutSnapshots stores the latest states of clusters, by name, for the other instances, and wakes
-// them. It fails with FencedError if one of the clusters is not watched by this instance.
-func (db *DB) PutSnapshots(ctx context.Context, bodies map[string][]byte) error {
-	clusters := make(map[string]bool, len(bodies))
-	for cluster := range bodies {
-		clusters[cluster] = true
-	}
-	err := db.commitFenced(ctx, false, db.leases.fence(clusters), func(tx *transaction) error {
-		for cluster, body := range bodies {
-			if _, err := tx.ExecContext(ctx, upsertSnapshot, cluster, string(body)); err != nil {
-				return err
-			}
-		}
-		return notify(ctx, tx.Tx, Message{Kind: SnapshotsChanged})
-	})
-	if err != nil {
-		return fmt.Errorf("storing the states of %d clusters: %w", len(bodies), err)
-	}
-	return nil
-}
-
-// A StoredSnapshot is the latest state of a cluster, as PutSnapshots stored it.
-type StoredSnapshot struct {
-	Cluster string
-	At      time.Time
-	Body    []byte
-}
-
-// StoredSnapshots returns the states of clusters that were stored at or after a time, by cluster. known
-// has, by cluster, when the state that the caller already has was stored: that one is omitted.
-func (r *Reader) StoredSnapshots(ctx context.Context, since time.Time, known map[string]time.Time) ([]StoredSnapshot, error) {
-	var clusters []string
-	var times []int64
-	for cluster, at := range known {
-		if !at.Before(since) {
-			clusters, times = append(clusters, cluster), append(times, at.UnixMilli())
-		}
-	}
-	rows, err := r.pool.QueryContext(ctx, selectSnapshots, since.UnixMilli(), clusters, times)
-	if err != nil {
-		return nil, fmt.Errorf("reading the states of clusters: %w", err)
-	}
-	defer rows.Close()
-	var all []StoredSnapshot
-	for rows.Next() {
-		var s StoredSnapshot
-		var at int64
-		if err := rows.Scan(&s.Cluster, &at, &s.Body); err != nil {
-			return nil, fmt.Errorf("reading the states of clusters: %w", err)
-		}
-		s.At = timeOf(at)
-		all = append(all, s)
-	}
-	return all, rows.Err()
-}
-
-// StoredCanaries are the canaries of a cluster as an instance stored them, encrypted.
-type StoredCanaries struct {
-	Cluster string
-	Epoch   int64         // of the lease of that instance
-	Age     time.Duration // since they were stored
-	Body    []byte        // nil: there are none, or they are larger than MaxCanaries
-}
-
-const (
-	// MaxCanaries bounds the canaries of a cluster in bytes. A usual cluster needs a few KB.
-	MaxCanaries = 1 << 20
-	// canariesKept is how long the canaries of a cluster that nobody watches are kept.
-	canariesKept = time.Hour
-)
-
-// PutCanaries stores the canaries of clusters for the instances that take them over; a nil Body deletes
-// them. It fails with FencedError unless this instance has the leases, with these epochs.
-func (db *DB) PutCanaries(ctx context.Context, all []StoredCanaries) error {
-	fence := make(map[string]int64, len(all))
-	var clusters, deleted []string
-	var epochs []int64
-	var bodies [][]byte
-	for _, c := range all {
-		fence[c.Cluster] = c.Epoch
-		if c.Body == nil {
-			deleted = append(deleted, c.Cluster)
-			continue
-		}
-		clusters, epochs, bodies = append(clusters, c.Cluster), append(epochs, c.Epoch), append(bodies, c.Body)
-	}
-	err := db.commitFenced(ctx, false, fence, func(tx *transaction) error {
-		if _, err := tx.ExecContext(ctx, deleteCanaries, deleted); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, upsertCanaries, clusters, epochs, bodies)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("storing the canaries of %d clusters: %w", len(all), err)
-	}
-	return nil
-}
-
-// Canaries returns the stored canaries of clusters, by cluster.
-func (r *Reader) Canaries(ctx context.Context, clusters []string) ([]StoredCanaries, error) {
-	rows, err := r.pool.QueryContext(ctx, selectCanaries, MaxCanaries, clusters)
-	if err != nil {
-		return nil, fmt.Errorf("reading canaries: %w", err)
-	}
-	defer rows.Close()
-	var all []StoredCanaries
-	for rows.Next() {
-		var c StoredCanaries
-		var age int64
-		if err := rows.Scan(&c.Cluster, &c.Epoch, &age, &c.Body); err != nil {
-			return nil, fmt.Errorf("reading canaries: %w", err)
-		}
-		c.Age = time.Duration(age) * time.Millisecond
-		all = append(all, c)
-	}
-	return all, rows.Err()
 }

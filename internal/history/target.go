@@ -12,6 +12,9 @@ import (
 	"stickwatch/checks"
 )
 
+// Times and lengths in this file are in milliseconds, times since 1970. Only the column ts of a level has the
+// number of the bucket since then, in units[level].
+
 // A target is a row of the table targets: a checks.Target and the progress of its aggregation.
 type target struct {
 	id int64
@@ -78,7 +81,7 @@ func targets(ctx context.Context, q queryer, query string, args ...any) ([]*targ
 	return all, rows.Err()
 }
 
-// oldest returns the time of the oldest row of a level at or after from, in milliseconds.
+// oldest returns the time of the oldest row of a level at or after from.
 // found is false if there is none.
 func (t *target) oldest(ctx context.Context, tx *transaction, l level, from int64) (ts int64, found bool, err error) {
 	err = tx.QueryRowContext(ctx, selectOldest[l], t.id, l.ceil(from)/units[l]).Scan(&ts)

@@ -12,84 +12,6 @@ import (
 	"stickwatch/checks"
 )
 
-// Moves returns the session moves of a cluster in a span, newest first. An empty cluster
-// selects all. A limit of 0 selects the maximum of 10000.
-func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
-	from, to := bounds(span)
-	statement, args := ofCluster(selectMoves, cluster, from, to, clampLimit(limit))
-	rows, err := r.pool.QueryContext(ctx, statement, args...)
-	if err != nil {
-		return nil, fmt.Errorf("reading moves: %w", err)
-	}
-	defer rows.Close()
-	var all []checks.Move
-	for rows.Next() {
-		var m checks.Move
-		var at int64
-		var cause string
-		var message sql.NullString
-		if err := rows.Scan(&m.Cluster, &at, &m.From, &m.To, &m.Kept, &m.Session, &cause, &message); err != nil {
-			return nil, fmt.Errorf("reading moves: %w", err)
-		}
-		m.Cause = checks.Quote(cause) // rows of earlier versions have only this text
-		if message.Valid {
-			if err := json.Unmarshal([]byte(message.String), &m.Cause); err != nil {
-				return nil, fmt.Errorf("reading the cause of a move of %s: %w", m.Session, err)
-			}
-		}
-		m.At = timeOf(at)
-		all = append(all, m)
-	}
-	return all, rows.Err()
-}
-
-// Changes returns the changes of a cluster's findings in a span, newest first. An empty
-// cluster selects all. A limit of 0 selects the maximum of 10000.
-func (r *Reader) Changes(ctx context.Context, cluster string, span checks.Span, limit int) ([]Change, error) {
-	from, to := bounds(span)
-	statement, args := ofCluster(selectChanges, cluster, from, to, clampLimit(limit))
-	rows, err := r.pool.QueryContext(ctx, statement, args...)
-	if err != nil {
-		return nil, fmt.Errorf("reading changes: %w", err)
-	}
-	defer rows.Close()
-	var all []Change
-	for rows.Next() {
-		var c Change
-		var body []byte
-		if err := rows.Scan(&c.Cluster, &body); err != nil {
-			return nil, fmt.Errorf("reading changes: %w", err)
-		}
-		if err := json.Unmarshal(body, &c.Change); err != nil {
-			return nil, fmt.Errorf("reading changes: %w", err)
-		}
-		all = append(all, c)
-	}
-	return all, rows.Err()
-}
-
-// Placements returns where the canaries of a cluster were served in a span, newest first. A
-// limit of 0 selects the maximum of 10000.
-func (r *Reader) Placements(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Placement, error) {
-	from, to := bounds(span)
-	rows, err := r.pool.QueryContext(ctx, selectPlacements, cluster, from, to, clampLimit(limit))
-	if err != nil {
-		return nil, fmt.Errorf("reading placements: %w", err)
-	}
-	defer rows.Close()
-	var all []checks.Placement
-	for rows.Next() {
-		var p checks.Placement
-		var since, until int64
-		if err := rows.Scan(&p.Cluster, &p.Balancer, &p.Owner, &since, &until, &p.Node, &p.Outcome); err != nil {
-			return nil, fmt.Errorf("reading placements: %w", err)
-		}
-		p.Span = checks.Span{From: timeOf(since), To: timeOf(until)}
-		all = append(all, p)
-	}
-	return all, rows.Err()
-}
-
 // endDeployments ends deployments that have reached the maximum duration.
 func (db *DB) endDeployments(ctx context.Context, now time.Time) error {
 	longest := alerting.LongestDeployment.Milliseconds()
@@ -212,42 +134,6 @@ func scanDeployment(rows *sql.Rows) (deployment alerting.Deployment, err error) 
 		err = decode([]byte(watched.String), &deployment.Watched)
 	}
 	return deployment, err
-}
-
-// CountMoves returns how many sessions of a cluster moved in a span, and how many of them were
-// lost. Each session counts once.
-func (r *Reader) CountMoves(ctx context.Context, cluster string, span checks.Span) (moved, lost int, err error) {
-	from, to := bounds(span)
-	if err := r.pool.QueryRowContext(ctx, countMoves, cluster, from, to).Scan(&moved, &lost); err != nil {
-		return 0, 0, fmt.Errorf("counting moves of %q: %w", cluster, err)
-	}
-	return moved, lost, nil
-}
-
-// CountsOf returns the effects on the clients of a cluster in a span. A session that moved counts once.
-// Of those that were lost on their own node, canaries of one node that lost theirs together count once,
-// so the number of lost sessions is a lower bound. Longest is the longest period in which the
-// balancer, or the canaries of one node, got no good response.
-func (r *Reader) CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error) {
-	var c alerting.Counts
-	var err error
-	if c.Moved, c.Lost, err = r.CountMoves(ctx, cluster, span); err != nil {
-		return c, err
-	}
-	inPlace := 0
-	from, to := bounds(span)
-	if err := r.pool.QueryRowContext(ctx, countLostInPlace, cluster, from, from, to).Scan(&inPlace); err != nil {
-		return c, fmt.Errorf("counting lost sessions of %q: %w", cluster, err)
-	}
-	c.Lost += inPlace
-	uptimes, err := r.Uptimes(ctx, cluster, span, checks.TargetBalancer, checks.TargetCanary)
-	if err != nil {
-		return c, err
-	}
-	for _, u := range uptimes {
-		c.Longest = max(c.Longest, u.Longest)
-	}
-	return c, nil
 }
 
 // Deployments returns the deployments of a cluster that overlap a span, oldest first. An empty
