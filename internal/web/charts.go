@@ -317,7 +317,7 @@ func (v viewContext) nodeTimeline(snapshot Snapshot, history *clusterHistory) no
 func (n *nodeTimeline) draw(p Snapshot, r *clusterHistory) {
 	var kept, keptTo, lost, lostTo strings.Builder
 	for _, m := range r.moves {
-		from, to := rowOf(p, m.From), rowOf(p, m.To)
+		from, to := nodeIndex(p, m.From), nodeIndex(p, m.To)
 		if from < 0 || to < 0 || from == to {
 			continue
 		}
@@ -335,8 +335,8 @@ func (n *nodeTimeline) draw(p Snapshot, r *clusterHistory) {
 // lineY returns the y coordinate of line ends of row i.
 func lineY(i int) int { return i*rowHeight + lineOffset }
 
-// rowOf returns the row of a node; -1: none.
-func rowOf(p Snapshot, node string) int {
+// nodeIndex returns the index of a node, which is also its row; -1: none.
+func nodeIndex(p Snapshot, node string) int {
 	return slices.IndexFunc(p.Cluster.Nodes, func(n probes.Node) bool { return n.ID == node })
 }
 

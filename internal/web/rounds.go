@@ -169,10 +169,10 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 
 // scrapeTime returns the scrape timeout of Prometheus minus a margin for the response.
 func scrapeTime(r *http.Request) time.Duration {
-	const onItsWay = 500 * time.Millisecond
+	const margin = 500 * time.Millisecond
 	seconds, err := strconv.ParseFloat(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
-	if err != nil || !(seconds > onItsWay.Seconds() && seconds < probeTimeout.Seconds()) {
+	if err != nil || !(seconds > margin.Seconds() && seconds < probeTimeout.Seconds()) {
 		return probeTimeout
 	}
-	return time.Duration(seconds*float64(time.Second)) - onItsWay
+	return time.Duration(seconds*float64(time.Second)) - margin
 }

@@ -11,20 +11,20 @@ import (
 	"stickwatch/checks"
 )
 
-// A sessionMap shows where the sessions of each node were served: one lane for each owner at
+// A sessionMap shows where the sessions of each node were served: one row for each owner at
 // each address of the balancer, and the events that explain what changed. A full bar is the
 // owner, a low bar is another node; so the drawing is readable without colors.
 type sessionMap struct {
-	Lanes  []mapLane
-	Height int // of the drawing, in pixels
-	TipY   int // baseline of the text of the focused element
-	Ticks  []string
-	Bands  []mapBand
-	Events []mapEvent
-	Nodes  []mapNode // the legend
-	Met    clientsMet
-	Rows   []placementView // newest first
-	More   int             // number of placements that are not listed
+	Rows       []mapRow
+	Height     int // of the drawing, in pixels
+	TipY       int // baseline of the text of the focused element
+	Ticks      []string
+	Bands      []mapBand
+	Events     []mapEvent
+	Nodes      []mapNode // the legend
+	Met        clientsMet
+	Placements []placementView // newest first
+	More       int             // number of placements that are not listed
 }
 
 // A mapNode is a node with its color.
@@ -33,13 +33,13 @@ type mapNode struct {
 	Color int
 }
 
-// A mapLane is the lane of the sessions of one node at one address.
-type mapLane struct {
+// A mapRow is the row of the sessions of one node at one address.
+type mapRow struct {
 	Name   string
 	Blocks []mapBlock
 }
 
-// A mapBlock is a placement in a lane. X and Width are percentages, so that text is not
+// A mapBlock is a placement in a row. X and Width are percentages, so that text is not
 // stretched.
 type mapBlock struct {
 	X, Width  string
@@ -61,26 +61,26 @@ type mapEvent struct{ X, Letter, Tip string }
 // A placementView is a row of the list of placements.
 type placementView struct {
 	From, To timestamp
-	Lane     string
+	Row      string
 	Node     string
 	Outcome  string
 	Harmful  bool
 }
 
-// Dimensions of the map. Letters of events are above the lanes, and the text of the focused
+// Dimensions of the map. Letters of events are above the rows, and the text of the focused
 // element is below them.
 const (
-	mapTop      = 18
-	laneHeight  = 28 // also in the stylesheet
-	fullBar     = 20
-	lowBar      = 10
-	mapFooter   = 20
-	phoneWidth  = 280 // of the map on a phone, in pixels
-	maxFocus    = 60
-	mapColors   = 8
-	listedRows  = 30
-	maxMapRows  = 3000
-	mapFineness = 150 // blocks in a row that are shorter than this part of the span are joined
+	mapTop       = 18
+	mapRowHeight = 28 // also in the stylesheet
+	fullBar      = 20
+	lowBar       = 10
+	mapFooter    = 20
+	phoneWidth   = 280 // of the map on a phone, in pixels
+	maxFocus     = 60
+	mapColors    = 8
+	listedRows   = 30
+	maxMapRows   = 3000
+	mapFineness  = 150 // blocks in a row that are shorter than this part of the span are joined
 )
 
 // sessionMap returns the session map of a cluster; nil: nothing is known of its sessions.
@@ -92,8 +92,8 @@ func (v viewContext) sessionMap(p Snapshot, r *clusterHistory) *sessionMap {
 	for i, n := range p.Cluster.Nodes {
 		sessions.Nodes = append(sessions.Nodes, mapNode{word(n.ID), i % mapColors})
 	}
-	sessions.addLanes(v, p, r)
-	sessions.Height = mapTop + len(sessions.Lanes)*laneHeight + mapFooter
+	sessions.addRows(v, p, r)
+	sessions.Height = mapTop + len(sessions.Rows)*mapRowHeight + mapFooter
 	sessions.TipY = sessions.Height - mapFooter/3
 	sessions.addEvents(v, r)
 	newest := r.placements[:min(len(r.placements), listedRows)]
@@ -101,34 +101,34 @@ func (v viewContext) sessionMap(p Snapshot, r *clusterHistory) *sessionMap {
 	several, seen := severalAddresses(r.placements), map[string]bool{}
 	for _, placement := range newest {
 		to := v.timestamp(placement.To)
-		lane := v.laneName(placement, true)
-		if !seen[lane] && v.now.Sub(placement.To) <= checks.PlacementGap {
+		row := v.rowName(placement, true)
+		if !seen[row] && v.now.Sub(placement.To) <= checks.PlacementGap {
 			to = timestamp{Text: v.translate("now")} // as the map draws it
 		}
-		seen[lane] = true
-		sessions.Rows = append(sessions.Rows, placementView{
-			From: v.timestamp(placement.From), To: to, Lane: v.laneName(placement, several),
+		seen[row] = true
+		sessions.Placements = append(sessions.Placements, placementView{
+			From: v.timestamp(placement.From), To: to, Row: v.rowName(placement, several),
 			Node: v.servedBy(placement.Node), Outcome: v.outcome(placement.Outcome), Harmful: placement.Outcome.Harmful(),
 		})
 	}
 	return sessions
 }
 
-// addLanes adds the lanes in the order of the nodes.
-func (m *sessionMap) addLanes(view viewContext, p Snapshot, history *clusterHistory) {
+// addRows adds the rows in the order of the nodes.
+func (m *sessionMap) addRows(view viewContext, p Snapshot, history *clusterHistory) {
 	type key struct {
 		owner    int
 		balancer string
 	}
-	lanes := make(map[key][]checks.Placement)
+	rows := make(map[key][]checks.Placement)
 	for _, placement := range slices.Backward(history.placements) {
-		if owner := rowOf(p, placement.Owner); owner >= 0 {
+		if owner := nodeIndex(p, placement.Owner); owner >= 0 {
 			k := key{owner, placement.Balancer}
-			lanes[k] = append(lanes[k], placement)
+			rows[k] = append(rows[k], placement)
 		}
 	}
-	keys := make([]key, 0, len(lanes))
-	for k := range lanes {
+	keys := make([]key, 0, len(rows))
+	for k := range rows {
 		keys = append(keys, k)
 	}
 	slices.SortFunc(keys, func(a, b key) int {
@@ -136,17 +136,17 @@ func (m *sessionMap) addLanes(view viewContext, p Snapshot, history *clusterHist
 	})
 	several, focus := severalAddresses(history.placements), 0
 	for i, k := range keys {
-		placed := joinShort(lanes[k], history.span)
-		lane := mapLane{Name: view.laneName(placed[0], several)}
+		placed := joinShort(rows[k], history.span)
+		row := mapRow{Name: view.rowName(placed[0], several)}
 		for n, placement := range placed {
-			block := view.block(p, placement, drawnEnd(placed, n, view.now), history.span, mapTop+i*laneHeight)
+			block := view.block(p, placement, drawnEnd(placed, n, view.now), history.span, mapTop+i*mapRowHeight)
 			block.Focus = block.Focus && focus < maxFocus
 			if block.Focus {
 				focus++
 			}
-			lane.Blocks = append(lane.Blocks, block)
+			row.Blocks = append(row.Blocks, block)
 		}
-		m.Lanes = append(m.Lanes, lane)
+		m.Rows = append(m.Rows, row)
 	}
 }
 
@@ -189,10 +189,10 @@ func joinShort(placed []checks.Placement, span checks.Span) []checks.Placement {
 func (v viewContext) block(p Snapshot, placement checks.Placement, end time.Time, span checks.Span, top int) mapBlock {
 	from, to := shareOf(span, placement.From), shareOf(span, end)
 	block := mapBlock{
-		X: percentOf(from), Width: percentOf(max(0, to-from)), Y: top + (laneHeight-fullBar)/2, Height: fullBar,
-		MarkY: top + laneHeight/2 + 5, Class: "s-none", Focus: placement.Outcome != checks.OutcomeServed || placement.Node != placement.Owner,
+		X: percentOf(from), Width: percentOf(max(0, to-from)), Y: top + (mapRowHeight-fullBar)/2, Height: fullBar,
+		MarkY: top + mapRowHeight/2 + 5, Class: "s-none", Focus: placement.Outcome != checks.OutcomeServed || placement.Node != placement.Owner,
 	}
-	switch node := rowOf(p, placement.Node); {
+	switch node := nodeIndex(p, placement.Node); {
 	case node >= 0:
 		block.Class = fmt.Sprintf("s%d", node%mapColors)
 	case placement.Node != "":
@@ -210,7 +210,7 @@ func (v viewContext) block(p Snapshot, placement checks.Placement, end time.Time
 	case placement.Outcome.Harmful():
 		block.Mark = "×"
 	}
-	block.Tip = v.translate("%s, %s to %s: %s, %s", v.laneName(placement, false), v.timeOfDay(placement.From, span), v.timeOfDay(placement.To, span),
+	block.Tip = v.translate("%s, %s to %s: %s, %s", v.rowName(placement, false), v.timeOfDay(placement.From, span), v.timeOfDay(placement.To, span),
 		v.servedBy(placement.Node), v.outcome(placement.Outcome))
 	return block
 }
@@ -228,8 +228,8 @@ func severalAddresses(placed []checks.Placement) bool {
 	return slices.ContainsFunc(placed, func(p checks.Placement) bool { return p.Balancer != placed[0].Balancer })
 }
 
-// laneName returns the name of a lane: its owner, and its address if there are several.
-func (v viewContext) laneName(p checks.Placement, several bool) string {
+// rowName returns the name of a row: its owner, and its address if there are several.
+func (v viewContext) rowName(p checks.Placement, several bool) string {
 	if !several {
 		return word(p.Owner)
 	}

@@ -56,11 +56,11 @@ func TestSessionMap(t *testing.T) {
 				r.placements = append(r.placements, test.placed[i])
 			}
 			got := seenInEnglish.sessionMap(s.Snapshot, r)
-			if len(got.Lanes) != 1 || got.Lanes[0].Name != "node1" {
-				t.Fatalf("got %+v", got.Lanes)
+			if len(got.Rows) != 1 || got.Rows[0].Name != "node1" {
+				t.Fatalf("got %+v", got.Rows)
 			}
 			var blocks []string
-			for _, b := range got.Lanes[0].Blocks {
+			for _, b := range got.Rows[0].Blocks {
 				blocks = append(blocks, describe(b))
 			}
 			if diff := cmp.Diff(test.want, blocks); diff != "" {
@@ -70,7 +70,7 @@ func TestSessionMap(t *testing.T) {
 	}
 }
 
-// TestSessionMapOfDriftIsBounded: a lane has a limited number of blocks, and keeps the harm.
+// TestSessionMapOfDriftIsBounded: a row has a limited number of blocks, and keeps the harm.
 func TestSessionMapOfDriftIsBounded(t *testing.T) {
 	var all []checks.Placement
 	for i := range 3000 {
@@ -99,7 +99,7 @@ func TestLanesOfSeveralAddresses(t *testing.T) {
 	stranger.Owner = "node9"
 	got := seenInEnglish.sessionMap(s.Snapshot, &clusterHistory{span: sixHours, placements: []checks.Placement{one, other, stranger}})
 	var names []string
-	for _, l := range got.Lanes {
+	for _, l := range got.Rows {
 		names = append(names, l.Name)
 	}
 	if diff := cmp.Diff([]string{"node1 through 10.0.0.10:80", "node1 through 10.0.0.9:80"}, names); diff != "" {
