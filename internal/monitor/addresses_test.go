@@ -41,8 +41,8 @@ func TestBalancerChangesAddresses(t *testing.T) {
 	want := func(when string, addresses int, changes ...string) {
 		t.Helper()
 		got := log.last()
-		if len(got.Round.Balancers) != addresses || fmt.Sprint(log.newChanges()) != fmt.Sprint(changes) {
-			t.Errorf("%s: got %d addresses and %+v, want %d and %q", when, len(got.Round.Balancers), got.Report.Findings, addresses, changes)
+		if len(got.Observed.Balancers) != addresses || fmt.Sprint(log.newChanges()) != fmt.Sprint(changes) {
+			t.Errorf("%s: got %d addresses and %+v, want %d and %q", when, len(got.Observed.Balancers), got.Report.Findings, addresses, changes)
 		}
 		if (got.Report.Verdict == checks.Healthy) != (len(changes) == 0) {
 			t.Errorf("%s: got %s %v", when, got.Report.Verdict, got.Report.Doubts)

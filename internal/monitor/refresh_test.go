@@ -94,7 +94,7 @@ func TestParts(t *testing.T) {
 	e := startFullCluster(t)
 	w, log := watchAs(t, e.config, e.prober, monitor.Intervals{})
 	for jobKind, want := range everyJobKind {
-		got := e.asked(func() { w.Refresh(t.Context(), jobKind) }, func() checks.Round { return log.last().Round })
+		got := e.asked(func() { w.Refresh(t.Context(), jobKind) }, func() checks.Round { return log.last().Observed })
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: asked anew (-want +got):\n%s", jobKind, diff)
 		}

@@ -34,12 +34,12 @@ func TestReserve(t *testing.T) {
 	for range 4 { // each adds some of its new clients to the reserve
 		must.Succeed(t, w.TakeRound(t.Context()))
 	}
-	if got := returned(log.last().Round); got != canaries {
+	if got := returned(log.last().Observed); got != canaries {
 		t.Errorf("while all is well: %d clients returned, want %d", got, canaries)
 	}
 	must.Succeed(t, d.Break("node-down"))
 	w.FollowUp(t.Context())
-	if got := returned(log.last().Round); got != canaries+reserve {
+	if got := returned(log.last().Observed); got != canaries+reserve {
 		t.Errorf("while a node is down: %d clients returned, want %d", got, canaries+reserve)
 	}
 }

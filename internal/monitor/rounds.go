@@ -314,7 +314,7 @@ func (w *Watcher) judgePartial(r checks.Round) {
 	w.suspended = false
 	p := Snapshot{Cluster: w.cluster, Report: w.lastReport, ActiveFindings: sortByFinding(w.ledger.Active(), w.lastReport.Findings), Since: w.since}
 	w.snapshot.Store(&p)
-	w.observer.Judged(RoundResult{Snapshot: p, Round: w.last, Changes: changes, Canaries: w.canaryPool.exportedCanaries()})
+	w.observer.Judged(RoundResult{Snapshot: p, Observed: w.last, Changes: changes, Canaries: w.canaryPool.exportedCanaries()})
 }
 
 // publish makes a judged round the newest one and reports its changes, unless the watch ended
@@ -340,7 +340,7 @@ func (w *Watcher) publish(r checks.Round, report checks.Report, full bool) []che
 	if w.cluster.Source != nil && outdated(report) {
 		w.cluster.Source.Refresh()
 	}
-	w.observer.Judged(RoundResult{Snapshot: p, Round: r, Full: full, Changes: changes, Canaries: w.canaryPool.exportedCanaries()})
+	w.observer.Judged(RoundResult{Snapshot: p, Observed: r, Full: full, Changes: changes, Canaries: w.canaryPool.exportedCanaries()})
 	return changes
 }
 
@@ -448,7 +448,7 @@ func (w *Watcher) discardIfImpaired() bool {
 	p := *w.snapshot.Load()
 	p.Report.Verdict, p.Report.Doubts, p.Report.Requests, p.Since = checks.Inconclusive, []checks.Message{why}, nil, time.Now()
 	w.snapshot.Store(&p)
-	w.observer.Judged(RoundResult{Snapshot: p, Round: w.last, Canaries: w.canaryPool.exportedCanaries()})
+	w.observer.Judged(RoundResult{Snapshot: p, Observed: w.last, Canaries: w.canaryPool.exportedCanaries()})
 	return true
 }
 

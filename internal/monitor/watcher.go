@@ -88,8 +88,8 @@ const (
 // A RoundResult is a judged round and its changes.
 type RoundResult struct {
 	Snapshot
-	Round    checks.Round
-	Full     bool // full round; Report.Session.Moves covers the time since the last full round
+	Observed checks.Round // what was judged
+	Full     bool         // full round; Report.Session.Moves covers the time since the last full round
 	Changes  []checks.Change
 	Canaries []CanarySession
 }

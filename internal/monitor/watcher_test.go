@@ -152,7 +152,7 @@ func TestUnexpectedFollowUp(t *testing.T) {
 // TestCalm: without problems, no new client is sent.
 func TestCalm(t *testing.T) {
 	d, w, log := watch(t, demo.Config{}, "generic", checks.Damping{})
-	before := log.last().Round.Started
+	before := log.last().Observed.Started
 	for range 3 {
 		w.FollowUp(t.Context())
 		w.Refresh(t.Context(), monitor.Status)
@@ -163,12 +163,12 @@ func TestCalm(t *testing.T) {
 	if got := last.Report.Verdict; got != checks.Healthy {
 		t.Errorf("got %s: %v %v", got, last.Report.Doubts, last.Report.Findings)
 	}
-	for _, trace := range last.Round.Traces {
-		if at := trace.First().At; !trace.Continued && at.After(last.Round.Started) {
+	for _, trace := range last.Observed.Traces {
+		if at := trace.First().At; !trace.Continued && at.After(last.Observed.Started) {
 			t.Errorf("a new client came at %s, in a calm round", at)
 		}
 	}
-	if !last.Round.Started.After(before) {
+	if !last.Observed.Started.After(before) {
 		t.Error("no round was judged")
 	}
 	d.Nodes[2].Change(func(f *demo.NodeFaults) { f.Paused = "maintenance" })
