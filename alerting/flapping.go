@@ -42,8 +42,8 @@ func (c flapCounter) add(s subject, at time.Time) []time.Time {
 func (c flapCounter) learn(i *Incident) {
 	for _, m := range i.Findings {
 		s := subject{m.Cluster, m.Key()}
-		if n := len(m.CameBack); n > 0 && (len(c[s]) == 0 || m.CameBack[n-1].After(c[s][len(c[s])-1])) {
-			c[s] = slices.Clone(m.CameBack)
+		if n := len(m.Appearances); n > 0 && (len(c[s]) == 0 || m.Appearances[n-1].After(c[s][len(c[s])-1])) {
+			c[s] = slices.Clone(m.Appearances)
 		}
 	}
 }

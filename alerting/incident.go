@@ -289,9 +289,9 @@ func incidentID(at time.Time, cluster, key string) string {
 // A Member is a finding of an incident.
 type Member struct {
 	checks.ActiveFinding
-	Cluster  string      // "": stickwatch itself
-	Ended    time.Time   // zero: it is active
-	CameBack []time.Time `json:"Came"` // (its name in histories) its recent appearances, oldest first, at most FlapTimes; includes earlier incidents
+	Cluster     string      // "": stickwatch itself
+	Ended       time.Time   // zero: it is active
+	Appearances []time.Time `json:"Came"` // (its name in histories) its recent appearances, oldest first, at most FlapTimes; includes earlier incidents
 }
 
 // Active reports whether the finding is active.
@@ -302,7 +302,7 @@ func (m Member) Active() bool { return m.Ended.IsZero() }
 func (m Member) alerts() bool { return m.Severity.AtLeast(checks.Warning) }
 
 // flaps reports whether the finding has appeared too often recently.
-func (m Member) flaps() bool { return len(m.CameBack) >= FlapTimes }
+func (m Member) flaps() bool { return len(m.Appearances) >= FlapTimes }
 
 // isNews reports whether receivers are notified when the finding appears or ends.
 // Flapping is reported once.

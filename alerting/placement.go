@@ -135,7 +135,7 @@ func (o *openIncidents) update(at time.Time, incident *Incident, cluster string,
 // If it is active in another incident, it moves from there; then it is no new
 // appearance and no news.
 func (o *openIncidents) activate(at time.Time, incident *Incident, cluster string, found checks.ActiveFinding) {
-	came, moved := o.detach(at, incident, cluster, found.Key())
+	appearances, moved := o.detach(at, incident, cluster, found.Key())
 	kind, reason := EventReturned, ReasonSeen
 	if incident.member(cluster, found.Key()) == nil {
 		incident.add(Member{ActiveFinding: found, Cluster: cluster})
@@ -150,14 +150,14 @@ func (o *openIncidents) activate(at time.Time, incident *Incident, cluster strin
 		o.recordAppearance(at, incident, m, reason, kind)
 		return
 	}
-	m.CameBack = came
+	m.Appearances = appearances
 	o.record(incident, m.event(at, kind, reason), false)
 }
 
 // detach ends a finding in the incident in which it is active, because it belongs to
 // another one. It returns the recent appearances of the finding; moved is false if it
 // was not active.
-func (o *openIncidents) detach(at time.Time, to *Incident, cluster, key string) (came []time.Time, moved bool) {
+func (o *openIncidents) detach(at time.Time, to *Incident, cluster, key string) (appearances []time.Time, moved bool) {
 	from := o.find(cluster, key)
 	if from == nil || !from.member(cluster, key).Active() {
 		return nil, false
@@ -167,19 +167,19 @@ func (o *openIncidents) detach(at time.Time, to *Incident, cluster, key string) 
 	e := m.event(at, EventMoved, ReasonOtherCause)
 	e.Detail = to.ID
 	o.record(from, e, false)
-	return m.CameBack, true
+	return m.Appearances, true
 }
 
 // recordAppearance records that a finding has appeared, and whether it flaps.
 func (o *openIncidents) recordAppearance(at time.Time, i *Incident, m *Member, reason Reason, kind EventKind) {
 	if m.alerts() {
-		m.CameBack = o.flapCounter.add(subject{m.Cluster, m.Key()}, at)
+		m.Appearances = o.flapCounter.add(subject{m.Cluster, m.Key()}, at)
 	}
 	o.record(i, m.event(at, kind, reason), m.isNews())
 	if m.flaps() && !i.Flapping && !i.hasSteadyCause(m) {
 		i.Flapping = true
 		e := m.event(at, EventFlapping, ReasonCameAndWent)
-		e.Text = fmt.Sprintf("appeared %d times within %s: %s", len(m.CameBack), at.Sub(m.CameBack[0]).Round(time.Second), m.Summary)
+		e.Text = fmt.Sprintf("appeared %d times within %s: %s", len(m.Appearances), at.Sub(m.Appearances[0]).Round(time.Second), m.Summary)
 		o.record(i, e, true)
 	}
 }

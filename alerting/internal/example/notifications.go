@@ -223,7 +223,7 @@ func message(id checks.MessageID, args checks.Args) checks.Message {
 
 func member(f checks.Finding, after time.Duration) alerting.Member {
 	since := Start.Add(after)
-	return alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: f, Since: since, Last: since}, Cluster: "shop", CameBack: []time.Time{since}}
+	return alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: f, Since: since, Last: since}, Cluster: "shop", Appearances: []time.Time{since}}
 }
 
 // Now sets the time of a notification to now, for receivers that are searched by
