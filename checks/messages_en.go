@@ -89,7 +89,7 @@ var english = translation{
 		MsgCheckScheme:          "Something answers, but not as configured: check scheme, port and certificate in balancer.url.",
 		MsgCheckBalancer:        "Look whether the balancer runs, whether a firewall drops the connection, and whether its nodes answer.",
 		MsgBalancerErrs:         `the balancer at {{.Address}} answered {{.Count}} of {{count .Of "request" "requests"}} with an error of its own`,
-		MsgReadBalancerLog:      `Look in the balancer's error log for "no live upstreams", "connect() failed" or time-outs; when the nodes are well, see whether the balancer can reach them.`,
+		MsgReadBalancerLog:      `Look in the balancer's error log for "no live upstreams", "connect() failed" or time-outs; when the nodes are healthy, see whether the balancer can reach them.`,
 
 		// Rotation: rotation.go, rotation_oracle.go, in_rotation.go, node_timeline.go.
 		MsgGave:              "it gave {{.Count}} of {{.Of}} answers through the balancer{{range .Addresses}}, and none at {{.}}{{end}}",
@@ -116,7 +116,7 @@ var english = translation{
 		MsgOursToNext:        `{{.Method}} sends our own address to it, it answered us until {{clock .At}}, and now we are answered {{count .Count "time" "times"}} by the node that is next without it`,
 		MsgContradiction:     "{{say .Why}}; but {{say .But}}",
 		MsgEjected:           "{{.Node}} is healthy when asked directly, and the balancer{{with .Address}} at {{.}}{{end}} sends it nothing",
-		MsgNotTakenBackYet:   "{{.Node}} is well again since {{second .Since}}, and the balancer{{with .Address}} at {{.}}{{end}} sends it nothing yet",
+		MsgNotTakenBackYet:   "{{.Node}} is healthy again since {{second .Since}}, and the balancer{{with .Address}} at {{.}}{{end}} sends it nothing yet",
 		MsgWaitFailTimeout:   `If it failed a moment ago, nginx takes it back by itself about {{.Duration}} after its last failed try; a reload is not needed. If it stays out, look for "temporarily disabled" in the balancer's error log (at level warn; the default, error, hides it) and whether the balancer can reach {{.Server}}.`,
 		MsgCheckServerState:  "Look at the balancer's own state of this server, and whether the balancer can reach {{.Server}}.",
 		MsgPutBack:           "At the balancer it is out of use or draining, by an operator or its configuration. Put {{.Server}} back when the work there is done (httpd: `Disabled` and `Draining Mode` off in the balancer manager; HAProxy: `set server ... state ready`), or take it off the list of nodes.",
@@ -200,7 +200,7 @@ var english = translation{
 
 		// Sessions: movement.go, losses.go, sharing.go, session_failing.go,
 		// cookies.go, handshakes.go.
-		MsgDrift:                "sessions do not stay on their node{{with .Addresses}} at {{list .}}{{end}}: {{.Count}} of {{.Of}} follow-ups were answered by another one while it was well{{if .Lost}}, and {{.Lost}} of them had lost the session{{end}}",
+		MsgDrift:                "sessions do not stay on their node{{with .Addresses}} at {{list .}}{{end}}: {{.Count}} of {{.Of}} follow-ups were answered by another one while it was healthy{{if .Lost}}, and {{.Lost}} of them had lost the session{{end}}",
 		MsgAnsweredElsewhere:    `session {{or .Session "without a visible id"}} of {{.Node}} was answered by {{.Other}} at {{clock .At}}`,
 		MsgOthersHold:           `the other {{count .Count "address" "addresses"}} of the balancer hold their clients`,
 		MsgSetJVMRoute:          `The session ids have no route: set jvmRoute in each Tomcat's server.xml (<Engine jvmRoute="...">) to the route of its BalancerMember, and check stickysession.`,
@@ -401,7 +401,7 @@ var english = translation{
 		MsgPhases:                "{{say .Why}}; name {{.Timing.DNS}}, connect {{.Timing.Connect}}, TLS {{.Timing.TLS}}, first byte {{.Timing.FirstByte}}",
 		MsgPacketsLost:           `packets are lost: {{count .Count "connection" "connections"}} in the last {{.Duration}} took a second or more to open`,
 		MsgConnectTook:           "connecting to {{.Name}} took {{.Duration}} at {{clock .At}}",
-		MsgFindLostPackets:       "Look for a link or port that drops packets, and for full listen queues (ss -lt). A balancer that does not wait for a second packet leaves nodes out that are well: raise its connect time-out above 1 s.",
+		MsgFindLostPackets:       "Look for a link or port that drops packets, and for full listen queues (ss -lt). A balancer that does not wait for a second packet leaves out healthy nodes: raise its connect time-out above 1 s.",
 		MsgCertificateExpires:    "the certificate of {{or .Node .Address}} expires in {{days .Duration}} days",
 		MsgCertificateExpired:    "the certificate of {{or .Node .Address}} has expired",
 		MsgValidUntil:            "valid until {{stamp .At}}",

@@ -38,7 +38,7 @@ func TestSentences(t *testing.T) {
 		{"what most have comes first", versions("", "1.3", "1.1", "1.3"), checks.VersionSkew, "the nodes run different versions (1.3, 1.1)"},
 		{
 			"how many were lost", losing(scattered), checks.SessionDrift,
-			"sessions do not stay on their node: 13 of 21 follow-ups were answered by another one while it was well, and 13 of them had lost the session",
+			"sessions do not stay on their node: 13 of 21 follow-ups were answered by another one while it was healthy, and 13 of them had lost the session",
 		},
 		{
 			"how many of all", func() *round { return silent(page(testPage, 502)) }, checks.BalancerError,

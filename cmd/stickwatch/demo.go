@@ -260,7 +260,7 @@ const firstFault = 8 * time.Second
 // injectFaults injects the faults of --fault, which stay. They begin after a healthy time, because
 // a restart, or an older state of a session, is visible only to who saw the time before.
 func (o *demoOptions) injectFaults(ctx context.Context, cluster *demo.Cluster, show *announcement) {
-	show.set(phrase.New("Demo: all is well for %s; then fault %s begins.", firstFault, strings.Join(o.faults, ", ")))
+	show.set(phrase.New("Demo: no fault for %s; then fault %s begins.", firstFault, strings.Join(o.faults, ", ")))
 	if !sleep.For(ctx, firstFault) {
 		return
 	}

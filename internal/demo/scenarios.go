@@ -60,7 +60,7 @@ var scenarios = []Scenario{
 }
 
 // privateSessions makes nodes keep sessions in their memory, which is what operations lose.
-var privateSessions = ScenarioStep{phrase.New("all is well: see the session map"), keepSessionsPrivate, afterChange}
+var privateSessions = ScenarioStep{phrase.New("no fault yet: see the session map"), keepSessionsPrivate, afterChange}
 
 func keepSessionsPrivate(c *Cluster) error {
 	for _, n := range c.Nodes {

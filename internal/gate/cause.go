@@ -42,7 +42,7 @@ func (j *judge) cause(move Move, earlier []Move) (Cause, phrase.Phrase) {
 	case j.policy() == probes.PolicyShared:
 		return CauseShared, phrase.New("any node may answer")
 	default:
-		return CauseUnexplained, phrase.New("unexplained: %s was well and in rotation", move.From)
+		return CauseUnexplained, phrase.New("unexplained: %s was healthy and in rotation", move.From)
 	}
 }
 

@@ -114,7 +114,7 @@ func (j *judge) sessionsCurrent(moves []Move) Guarantee {
 // clientsSticky checks that the balancer keeps clients on their node while it is
 // healthy. A client that moves once, as when the list of servers changes, is a warning.
 func (j *judge) clientsSticky(moves []Move) Guarantee {
-	p := newGuarantee(phrase.New("sessions stay while their node is well"), checks.SessionDrift)
+	p := newGuarantee(phrase.New("sessions stay while their node is healthy"), checks.SessionDrift)
 	for _, m := range moves {
 		switch {
 		case !m.Moved() || m.Cause != CauseUnexplained:

@@ -195,7 +195,7 @@ func TestRollingRestartNginxWorkers(t *testing.T) {
 	if r.Lost < len(n.nodes) {
 		t.Errorf("got %d lost, want at least one by each restart", r.Lost)
 	}
-	holds(t, r, "sessions stay while their node is well", checks.Yes)
+	holds(t, r, "sessions stay while their node is healthy", checks.Yes)
 }
 
 // isDown reports whether the i-th node does not answer now.

@@ -56,7 +56,7 @@ func TestRollingRestartReplicated(t *testing.T) {
 			}
 			holds(t, r, "no session is lost", checks.Yes)
 			holds(t, r, "sessions keep what they hold", checks.Yes)
-			holds(t, r, "sessions stay while their node is well", checks.Yes)
+			holds(t, r, "sessions stay while their node is healthy", checks.Yes)
 		})
 	}
 }

@@ -10,7 +10,7 @@ var chinese = map[string]string{
 	"refused": "拒绝连接", "unreachable": "不可达", "reset": "连接被重置", "timeout": "超时", "malformed": "响应无法解析",
 	"redirect": "重定向过多", "cancelled": "已取消", "prober": "本机故障", "other": "其他错误",
 
-	"Demo: all is well for %s; then fault %s begins.": "演示：先正常运行 %s，然后开始故障 %s。",
+	"Demo: no fault for %s; then fault %s begins.": "演示：先正常运行 %s，然后开始故障 %s。",
 
 	// Durations.
 	"%.1f ms": "%.1f 毫秒", "%.0f ms": "%.0f 毫秒", "%.1f s": "%.1f 秒", "%.0f min": "%.0f 分钟", "%.1f h": "%.1f 小时",
@@ -104,11 +104,11 @@ var chinese = map[string]string{
 	"%s did not answer from %s to %s, and workers of the balancer may leave it out until %s": "%s 在 %s 至 %s 无应答，负载均衡器的工作进程可能至 %s 前不向其转发请求",
 	"%s answers direct requests, and got no requests from the balancer":                      "%s 可直接访问，但负载均衡器未向其转发请求",
 	"%s got no requests from the balancer from then until it stopped":                        "%s 从那时起到停止为止，负载均衡器未向其转发请求",
-	"unexplained: %s was well and in rotation":                                               "原因不明：%s 正常且在接收流量",
+	"unexplained: %s was healthy and in rotation":                                            "原因不明：%s 正常且在接收流量",
 
 	// The watch of a deployment: guarantees.
 	"no session is lost": "会话不丢失", "sessions are answered": "会话请求得到应答", "newcomers are answered": "新客户端得到应答", "sessions keep what they hold": "会话内容保留",
-	"sessions stay while their node is well": "节点正常时会话不转移", "%s; %s is put up with": "%s；可容忍 %s", "and %d more like it": "另有 %d 项类似",
+	"sessions stay while their node is healthy": "节点正常时会话不转移", "%s; %s is put up with": "%s；可容忍 %s", "and %d more like it": "另有 %d 项类似",
 	"the application stores no values: only ids were compared": "应用不存储值：仅比较了会话 ID", "no session was held: the cluster has none to lose": "未持有会话：该集群没有可丢失的会话",
 	"the sessions of %s stay, or move without loss": "%s 的会话保持，或转移而不丢失", "no session of ours was on %s": "我们没有会话在 %s 上",
 	"new clients avoid %s": "新客户端避开 %s", "%s: a new client was sent to %s, while %s": "%s：一个新客户端被转发到 %s，当时 %s",
@@ -157,7 +157,7 @@ var chinese = map[string]string{
 	"a fourth node is added to the ip_hash upstream, which sends clients to other nodes":           "向 ip_hash 的 upstream 增加第四个节点，客户端被分配到其他节点",
 	"the new version is started on every node, and it forgets every session: see what clients met": "所有节点启动新版本，会话全部丢失：请看客户端实际结果",
 	"it is rolled back: the incident ends":                                                         "已回滚：事件结束", "node4 is added to the upstream: the hash changes, and clients land on nodes that do not know them": "upstream 增加 node4：哈希改变，客户端落到不认识它们的节点",
-	"node4 is removed again, which costs sessions a second time": "node4 又被移除，会话再次丢失", "all is well: see the session map": "一切正常：请看会话分布图",
+	"node4 is removed again, which costs sessions a second time": "node4 又被移除，会话再次丢失", "no fault yet: see the session map": "一切正常：请看会话分布图",
 	"%s is stopped: its sessions are lost, and its clients move": "%s 已停止：其会话丢失，客户端转移", "%s is started": "%s 已启动",
 
 	// Reading a balancer's file.

@@ -70,7 +70,7 @@ type Uptime struct {
 	Kind            checks.TargetKind `json:"kind"`
 	Target          string            `json:"target"` // node, balancer or dependency; of a session its owner; "": unknown
 	Probes          int               `json:"probes"`
-	Failed          int               `json:"failed"`            // probes; of a session its requests that did not end well
+	Failed          int               `json:"failed"`            // probes; of a session its requests whose outcome harms the user
 	Ratio           float64           `json:"ratio"`             // 0 to 1
 	LongestOutageMS int64             `json:"longest_outage_ms"` // 0: none
 }
