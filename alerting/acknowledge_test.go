@@ -123,7 +123,7 @@ func TestSecondAcknowledgement(t *testing.T) {
 // wrote.
 func TestNotesOutliveEvents(t *testing.T) {
 	i := Incident{}
-	for n := range 3 * MaxEvents {
+	for n := range 3 * maxEvents {
 		e := Event{At: noon.Add(time.Duration(n) * time.Second), Kind: EventJoined}
 		if n%100 == 99 {
 			e = NewNote(e.At, "li", fmt.Sprint(n))
@@ -136,7 +136,7 @@ func TestNotesOutliveEvents(t *testing.T) {
 			notes = append(notes, e.Detail)
 		}
 	}
-	if diff := cmp.Diff([]string{"99", "199", "299", "399", "499", "599"}, notes); diff != "" || len(i.Timeline) != MaxEvents {
+	if diff := cmp.Diff([]string{"99", "199", "299", "399", "499", "599"}, notes); diff != "" || len(i.Timeline) != maxEvents {
 		t.Errorf("%d events, notes (-want +got):\n%s", len(i.Timeline), diff)
 	}
 }

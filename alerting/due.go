@@ -8,9 +8,9 @@ import (
 	"stickwatch/checks"
 )
 
-// GroupInterval is how long the news of an incident are collected: the minimum time between
+// groupInterval is how long the news of an incident are collected: the minimum time between
 // two notifications for a receiver, unless the severity rises.
-const GroupInterval = 30 * time.Second
+const groupInterval = 30 * time.Second
 
 // maxRepeat bounds the time between two reminders, unless the configured time is longer.
 const maxRepeat = 24 * time.Hour
@@ -47,7 +47,7 @@ func (m *Manager) notify(at time.Time, incident *Incident) []Notification {
 func (m *Manager) due(at time.Time, i *Incident, notified Notified) (NotificationKind, Reason) {
 	sinceLast := at.Sub(notified.Last)
 	switch {
-	case len(notified.News) > 0 && (sinceLast >= GroupInterval || urgent(notified.News)):
+	case len(notified.News) > 0 && (sinceLast >= groupInterval || urgent(notified.News)):
 		return NotificationDeveloped, ReasonNews
 	case m.config.Repeat > 0 && i.Acknowledged.IsZero() && sinceLast >= repeatAfter(m.config.Repeat, notified.Reminders):
 		return NotificationReminder, ReasonStillFiring

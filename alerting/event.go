@@ -77,17 +77,17 @@ const (
 	ReasonDeployment         Reason = "deployment"           // an announced deployment explains it
 	ReasonSilenceOver        Reason = "silence_over"         // no silence or deployment applies any more
 	ReasonFirst              Reason = "first_notice"         // the receiver was not notified before
-	ReasonNews               Reason = "developed"            // there are developments, and GroupInterval has passed
+	ReasonNews               Reason = "developed"            // there are developments, and groupInterval has passed
 	ReasonStillFiring        Reason = "still_firing"         // alerting.repeat has passed
 	ReasonNotifiedBefore     Reason = "told_before"          // the receiver was notified before, so it is notified of the end
 	ReasonAsked              Reason = "asked"                // somebody asked for it
 	ReasonNobodyAcknowledged Reason = "not_acknowledged"     // escalate_after of a route has passed
-	ReasonBounded            Reason = "timeline_bounded"     // MaxEvents
+	ReasonBounded            Reason = "timeline_bounded"     // maxEvents
 )
 
-// MaxEvents bounds a timeline. Of a longer timeline, the beginning and the end are
+// maxEvents bounds a timeline. Of a longer timeline, the beginning and the end are
 // kept.
-const MaxEvents = 200
+const maxEvents = 200
 
 // keptFirst is the number of events kept from the beginning of a full timeline.
 const keptFirst = 50
@@ -95,17 +95,17 @@ const keptFirst = 50
 // byPerson reports whether a person wrote the event.
 func (e Event) byPerson() bool { return e.Kind == EventAcknowledged || e.Kind == EventNoted }
 
-// appendEvent appends to a timeline and enforces MaxEvents. What people wrote is removed
+// appendEvent appends to a timeline and enforces maxEvents. What people wrote is removed
 // last.
 func appendEvent(timeline []Event, e Event) []Event {
 	timeline = append(timeline, e)
-	if len(timeline) <= MaxEvents {
+	if len(timeline) <= maxEvents {
 		return timeline
 	}
 	if timeline[keptFirst].Kind != EventCut {
 		timeline[keptFirst] = Event{At: timeline[keptFirst].At, Kind: EventCut, Reason: ReasonBounded, Omitted: 1}
 	}
-	for len(timeline) > MaxEvents {
+	for len(timeline) > maxEvents {
 		first := keptFirst + 1
 		if n := slices.IndexFunc(timeline[first:], func(e Event) bool { return !e.byPerson() }); n >= 0 {
 			first += n

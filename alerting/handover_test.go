@@ -33,7 +33,7 @@ func TestHandover(t *testing.T) {
 	store(former.Observe(begin, "", nil, []checks.ActiveFinding{own}))
 	isShop := func(cluster string) bool { return cluster == "shop" }
 	store(former.Release(begin.Add(time.Minute), isShop))
-	if open := former.Open(); len(open) != 2 || slices.ContainsFunc(open, func(i Incident) bool { return i.Concerns("shop") }) {
+	if open := former.Open(); len(open) != 2 || slices.ContainsFunc(open, func(i Incident) bool { return i.concerns("shop") }) {
 		t.Errorf("got %d incidents after the release, want those of the other cluster and of stickwatch itself", len(open))
 	}
 	var taken []Incident

@@ -168,7 +168,7 @@ func (d *deployments) reason(at time.Time, i *Incident, m Member) string {
 // notified of it, at least for a while.
 func (i *Incident) BelongsTo(d checks.Deployment) bool {
 	detail := deploymentPrefix + probes.Clean(d.Name, probes.MaxError)
-	return i.Concerns(d.Cluster) && slices.ContainsFunc(i.Timeline, func(e Event) bool {
+	return i.concerns(d.Cluster) && slices.ContainsFunc(i.Timeline, func(e Event) bool {
 		return e.Kind == EventSilenced && e.Reason == ReasonDeployment && e.Detail == detail && !e.At.Before(d.From)
 	})
 }

@@ -125,7 +125,7 @@ func TestSeparateIncidents(t *testing.T) {
 			}
 			for _, i := range r.manager.Open() {
 				for _, m := range i.Findings {
-					if !i.Concerns(m.Cluster) {
+					if !i.concerns(m.Cluster) {
 						t.Errorf("%s has %s of %s, and concerns %q", i.ID, m.Key(), m.Cluster, i.Clusters)
 					}
 				}

@@ -42,7 +42,7 @@ type Incident struct {
 	Started  time.Time // when its first finding started
 	Fired    time.Time // when it changed from pending to firing; zero: it has not
 	Ended    time.Time // when its last active finding ended; zero: one is active
-	Timeline []Event   // oldest first, at most MaxEvents
+	Timeline []Event   // oldest first, at most maxEvents
 
 	Flapping   bool   // its findings appear and disappear; see FlapTimes
 	MergedInto string // the ID of the incident that has the same cause; "": none
@@ -71,8 +71,8 @@ const maxFindings = 200
 // Active reports whether the incident has an active finding that alerts.
 func (i *Incident) Active() bool { return !i.activeSince().IsZero() }
 
-// Concerns reports whether the incident concerns a cluster; "" is stickwatch itself.
-func (i *Incident) Concerns(cluster string) bool {
+// concerns reports whether the incident concerns a cluster; "" is stickwatch itself.
+func (i *Incident) concerns(cluster string) bool {
 	return i.Cluster == cluster || slices.Contains(i.Clusters, cluster)
 }
 

@@ -111,7 +111,7 @@ func (o *openIncidents) endGone(at time.Time, cluster string, changes []checks.C
 func (o *openIncidents) concerning(cluster string) []*Incident {
 	var list []*Incident
 	for _, i := range o.open {
-		if i.Concerns(cluster) && i.State != Resolved {
+		if i.concerns(cluster) && i.State != Resolved {
 			list = append(list, i)
 		}
 	}

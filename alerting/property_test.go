@@ -162,7 +162,7 @@ func (mm *modelManager) notification(rt *rapid.T, n Notification) {
 		rt.Fatalf("%s is %s, after the end", n.ID, n.Kind)
 	case (n.Kind == NotificationResolved) != (n.Incident.State == Resolved):
 		rt.Fatalf("%s is %s of an incident that is %s", n.ID, n.Kind, n.Incident.State)
-	case n.Kind == NotificationDeveloped && n.At.Sub(before.At) < GroupInterval && !slices.ContainsFunc(n.News, Event.worsens):
+	case n.Kind == NotificationDeveloped && n.At.Sub(before.At) < groupInterval && !slices.ContainsFunc(n.News, Event.worsens):
 		rt.Fatalf("%s has news %s after the previous notification", n.ID, n.At.Sub(before.At))
 	case n.Kind != NotificationResolved && (n.Incident.Silenced != "" || n.Incident.State != Firing):
 		rt.Fatalf("%s is %s of an incident that is %s, silenced for %q", n.ID, n.Kind, n.Incident.State, n.Incident.Silenced)
@@ -190,11 +190,11 @@ func (mm *modelManager) incident(rt *rapid.T, i Incident) {
 		rt.Fatalf("the severity of %s fell from %s to %s", i.ID, before.Severity, i.Severity)
 	case known && slices.Index(order, i.State) < slices.Index(order, before.State):
 		rt.Fatalf("%s went from %s to %s", i.ID, before.State, i.State)
-	case len(i.Timeline) > MaxEvents || len(i.Findings) > maxFindings || len(i.Findings) == 0:
+	case len(i.Timeline) > maxEvents || len(i.Findings) > maxFindings || len(i.Findings) == 0:
 		rt.Fatalf("%s has %d events and %d findings", i.ID, len(i.Timeline), len(i.Findings))
 	case (i.State == Resolved) && (i.Active() || i.Ended.IsZero()):
 		rt.Fatalf("%s is over, and something holds, or nobody knows since when", i.ID)
-	case i.Findings[0].Active() && !i.Concerns(i.Findings[0].Cluster) || len(i.Clusters) == 0 || !slices.Contains(i.Clusters, i.Cluster):
+	case i.Findings[0].Active() && !i.concerns(i.Findings[0].Cluster) || len(i.Clusters) == 0 || !slices.Contains(i.Clusters, i.Cluster):
 		rt.Fatalf("%s of %q concerns %q", i.ID, i.Cluster, i.Clusters)
 	case i.Cause.Key() != i.Findings[0].Key():
 		rt.Fatalf("%s is led by %s, its cause is %s", i.ID, i.Findings[0].Key(), i.Cause.Key())

@@ -47,7 +47,7 @@ type IncidentQuery struct {
 // matches reports whether an incident is selected. It ignores the limit.
 func (q IncidentQuery) Matches(i *Incident) bool {
 	switch {
-	case q.ID != "" && q.ID != i.ID, q.Cluster != "" && !i.Concerns(q.Cluster):
+	case q.ID != "" && q.ID != i.ID, q.Cluster != "" && !i.concerns(q.Cluster):
 		return false
 	case q.State != "" && q.State != i.State, q.Phase != "" && q.Phase != i.Phase():
 		return false

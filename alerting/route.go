@@ -19,7 +19,7 @@ type Route struct {
 // matches reports whether the route applies to an incident.
 func (r Route) matches(i *Incident) bool {
 	return i.Severity.AtLeast(r.Severity) &&
-		(r.Cluster == "" || i.Concerns(r.Cluster)) &&
+		(r.Cluster == "" || i.concerns(r.Cluster)) &&
 		(r.Code == "" || r.Code == i.Cause.Code)
 }
 

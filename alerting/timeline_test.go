@@ -130,7 +130,7 @@ func TestTimelineIsBounded(t *testing.T) {
 	cut := Event{Kind: EventCut, Reason: ReasonBounded, Omitted: 801, Text: "801 events were removed"}
 	want := []string{"0", "49", cut.Text, "851", "999"}
 	got := []string{timeline[0].Text, timeline[49].Text, timeline[50].Text, timeline[51].Text, timeline[199].Text}
-	if diff := cmp.Diff(want, got); diff != "" || len(timeline) != MaxEvents || !reflect.DeepEqual(timeline[50], cut) {
+	if diff := cmp.Diff(want, got); diff != "" || len(timeline) != maxEvents || !reflect.DeepEqual(timeline[50], cut) {
 		t.Errorf("got %d events, %+v in place of those that are not kept (-want +got):\n%s", len(timeline), timeline[50], diff)
 	}
 }

@@ -79,7 +79,7 @@ func (c *Canary) CheckAddress(ctx context.Context, owner Node, other Frontend, n
 
 // carry sends a request for the session's page with the cookies of the canary's own address.
 func (c *Canary) carry(ctx context.Context, client *Client, x *AddressCheck) {
-	jar := c.cookies().Clone()
+	jar := c.cookies().clone()
 	request := c.pageRequest(c.cluster.ClientPath(), jar)
 	request.public, request.expected = c.client.target.URL, ""
 	x.There, _ = client.ask(ctx, request)

@@ -159,7 +159,7 @@ func (c *Canary) Write(ctx context.Context) Exchange {
 	counter := c.counter
 	c.mu.Unlock()
 	path := strings.ReplaceAll(c.cluster.Session.Write, "{value}", url.QueryEscape(strconv.Itoa(counter)))
-	jar := c.cookies().Clone()
+	jar := c.cookies().clone()
 	ex := c.get(ctx, path, jar)
 	otherPage := c.cluster.Session.writesToPage() && c.isOtherPage(ex)
 	sentToLogin := ex.LoggedIn == LoggedOut && ex.FinalPath != ""
@@ -242,7 +242,7 @@ func (c *Canary) Follow(ctx context.Context) Exchange { return c.AwaitFollow(ctx
 // function that sends it, which must be called. A caller that calls AwaitFollow for
 // several canaries in turn determines the order in which their requests are sent.
 func (c *Canary) AwaitFollow(ctx context.Context) (follow func() Exchange) {
-	jar := c.cookies().Clone()
+	jar := c.cookies().clone()
 	send := c.startRequest(ctx, StepFollow, jar)
 	return func() Exchange {
 		ex, outcome := send()
@@ -256,7 +256,7 @@ func (c *Canary) AwaitFollow(ctx context.Context) (follow func() Exchange) {
 // Return sends a request as a user would, with the cookies of the last answer that had
 // the session.
 func (c *Canary) Return(ctx context.Context) Exchange {
-	jar := c.cookies().Clone()
+	jar := c.cookies().clone()
 	ex, outcome := c.startRequest(ctx, StepReturn, jar)()
 	if outcome != SessionLost && ex.OK() && !ex.CookieEnded() && ex.Status < 300 && !c.isOtherPage(ex) {
 		c.adopt(jar, ex)

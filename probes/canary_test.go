@@ -534,7 +534,7 @@ func TestCookieEnds(t *testing.T) {
 		for i := range canary.jar.contents {
 			canary.jar.contents[i].set, canary.jar.contents[i].cookie.Expires = end.Add(-time.Minute), end
 		}
-		canary.jar = canary.jar.Clone()
+		canary.jar = canary.jar.clone()
 		ex := request(canary)
 		want := []RejectedCookie{{Name: "JSESSIONID", Rule: CookieEnded, Life: time.Minute}}
 		if diff := cmp.Diff(want, ex.Rejected); diff != "" || !ex.NewID {

@@ -88,10 +88,10 @@ func (c *Canary) checkFailover(ctx context.Context, owner, node Node, jar *Jar) 
 	x := FailoverCheck{From: owner.ID, To: node.ID, Base: c.trace.Base, Tried: c.counter, Session: c.session}
 	c.mu.Unlock()
 	x.Counter = c.stored()
-	there := jar.Clone()
+	there := jar.clone()
 	x.There, x.Sent = c.present(ctx, node, there), 1
 	if x.SessionOutcome() == SessionLost && sleep.For(ctx, replicationDelay) {
-		there = jar.Clone()
+		there = jar.clone()
 		x.There, x.Sent = c.present(ctx, node, there), 2
 	}
 	if x.known() {
@@ -105,7 +105,7 @@ func (c *Canary) checkFailover(ctx context.Context, owner, node Node, jar *Jar) 
 // does without session.use_strict_mode; an id that is known elsewhere then proves
 // nothing. ok is false if there is no session cookie to forge, or no answer.
 func (c *Canary) PresentForged(ctx context.Context, n Node) (accepted, ok bool) {
-	jar := c.cookies().Clone()
+	jar := c.cookies().clone()
 	page := *c.client.target.URL
 	page.Path = joinPath(page.Path, c.cluster.ClientPath())
 	var forged []*http.Cookie
@@ -154,7 +154,7 @@ func (c *Canary) CheckOwner(ctx context.Context, owner Node) OwnerCheck {
 		FailoverCheck: FailoverCheck{From: owner.ID, To: owner.ID, Base: c.trace.Base, Tried: c.counter, Session: c.session},
 		Opened:        c.opened, Known: known,
 	}
-	jar := c.jar.Clone()
+	jar := c.jar.clone()
 	c.mu.Unlock()
 	if page, err := c.client.URL(c.cluster.ClientPath()); err != nil || !jar.presents(page, c.cluster.Session) || len(c.First().Rejected) > 0 {
 		check.Void = true // no node can know the session without its cookie

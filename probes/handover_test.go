@@ -80,7 +80,7 @@ func TestContinueCookies(t *testing.T) {
 	canary.spoiled = false
 	end := time.Now()
 	canary.jar.contents[0].cookie.Expires = end
-	canary.jar = canary.jar.Clone()
+	canary.jar = canary.jar.clone()
 	if ex := canary.Return(t.Context()); !ex.CookieEnded() || canary.State() != nil {
 		t.Errorf("a canary that has noticed it: got %v, %s", ex.Rejected, canary.State())
 	}

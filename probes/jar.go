@@ -38,8 +38,8 @@ func NewJar() *Jar {
 	return &Jar{jar: jar}
 }
 
-// Clone returns a Jar with the same cookies.
-func (j *Jar) Clone() *Jar {
+// clone returns a Jar with the same cookies.
+func (j *Jar) clone() *Jar {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	clone := NewJar()
@@ -109,7 +109,7 @@ func (j *Jar) withSession(other *Jar, session *Session) *Jar {
 	other.mu.Lock()
 	theirs := slices.Clone(other.contents)
 	other.mu.Unlock()
-	out := j.Clone()
+	out := j.clone()
 	for _, h := range theirs {
 		if isSessionCookie(h.cookie.Name, session.Cookie) {
 			out.set(h, h.set)

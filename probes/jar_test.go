@@ -28,7 +28,7 @@ func TestJarClone(t *testing.T) {
 	u := parsed(t, "http://shop.example/app/page")
 	jar := NewJar()
 	jar.Set(u, []*http.Cookie{cookie("a", "1"), cookie("b", "1"), {Name: "b", Value: "2", Path: "/"}})
-	clone := jar.Clone()
+	clone := jar.clone()
 	if diff := cmp.Diff("a=1; b=1; b=2", sent(clone, u)); diff != "" {
 		t.Errorf("clone (-want +got):\n%s", diff)
 	}
@@ -36,7 +36,7 @@ func TestJarClone(t *testing.T) {
 	if diff := cmp.Diff("a=1; b=1; b=2", sent(jar, u)); diff != "" {
 		t.Errorf("a cookie of its clone changed the jar (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff("a=9; c=9; b=2", sent(clone.Clone(), u)); diff != "" {
+	if diff := cmp.Diff("a=9; c=9; b=2", sent(clone.clone(), u)); diff != "" {
 		t.Errorf("clone of the clone (-want +got):\n%s", diff)
 	}
 }
@@ -50,7 +50,7 @@ func TestJarReplacesCookies(t *testing.T) {
 		jar.Set(u, []*http.Cookie{cookie("sid", fmt.Sprint(i)), {Name: "other", Value: "x", Path: "/app"}})
 		jar.Set(u, []*http.Cookie{{Name: "other", Path: "/app", MaxAge: -1}})
 	}
-	if diff := cmp.Diff("sid=1999", sent(jar.Clone(), u)); diff != "" || len(jar.contents) != 1 {
+	if diff := cmp.Diff("sid=1999", sent(jar.clone(), u)); diff != "" || len(jar.contents) != 1 {
 		t.Errorf("clone (-want +got):\n%s\nkept %d cookies, want 1", diff, len(jar.contents))
 	}
 }
@@ -68,11 +68,11 @@ func TestJarWithAnotherClock(t *testing.T) {
 				{Name: "past", Value: "1", Expires: date.Add(-time.Minute)},
 			})
 			time.Sleep(29 * time.Minute)
-			if diff := cmp.Diff("expires=1; age=1", sent(jar.Clone(), u)); diff != "" {
+			if diff := cmp.Diff("expires=1; age=1", sent(jar.clone(), u)); diff != "" {
 				t.Errorf("a clock that differs by %s (-want +got):\n%s", differs, diff)
 			}
 			time.Sleep(2 * time.Minute)
-			if diff := cmp.Diff("", sent(jar.Clone(), u)); diff != "" {
+			if diff := cmp.Diff("", sent(jar.clone(), u)); diff != "" {
 				t.Errorf("a clock that differs by %s, after the end (-want +got):\n%s", differs, diff)
 			}
 		}
@@ -102,12 +102,12 @@ func TestJarExpiry(t *testing.T) {
 			{Name: "session", Value: "1"},
 		})
 		time.Sleep(6 * time.Second)
-		clone := jar.Clone()
+		clone := jar.clone()
 		if diff := cmp.Diff("short=1; long=1; session=1", sent(clone, u)); diff != "" {
 			t.Errorf("after 6 s (-want +got):\n%s", diff)
 		}
 		time.Sleep(6 * time.Second)
-		for _, j := range []*Jar{jar, clone, clone.Clone()} {
+		for _, j := range []*Jar{jar, clone, clone.clone()} {
 			if diff := cmp.Diff("long=1; session=1", sent(j, u)); diff != "" {
 				t.Errorf("after 12 s (-want +got):\n%s", diff)
 			}

@@ -152,7 +152,7 @@ func (c *Canary) login() *Login {
 // steps of the trace that it begins; no steps if there is no such session.
 func (c *Canary) attemptLogin(ctx context.Context, login *Login) (LoginAttempt, *Jar, []Step) {
 	var attempt LoginAttempt
-	s := &loginSequence{canary: c, login: login, jar: c.cookies().Clone()}
+	s := &loginSequence{canary: c, login: login, jar: c.cookies().clone()}
 	for i, step := range login.Steps {
 		s.step, s.last = step, i == len(login.Steps)-1
 		if problem := s.run(ctx); problem != "" {
@@ -211,7 +211,7 @@ func (s *loginSequence) run(ctx context.Context) LoginProblem {
 	s.sent = s.sent || s.step.Password != ""
 	var answer Document
 	s.ex, answer = s.ask(ctx, pageRequest{path: form.url.Path, form: form, url: form.url})
-	s.post, s.accepted = s.ex, s.jar.Clone()
+	s.post, s.accepted = s.ex, s.jar.clone()
 	if problem := s.judge(answer); problem != "" {
 		return problem
 	}
@@ -314,7 +314,7 @@ func (s *loginSequence) knownToSender(ctx context.Context) bool {
 	if at < 0 {
 		return false
 	}
-	there := c.presentAs(ctx, c.cluster.Nodes[at], s.accepted.Clone(), s.login.LoggedIn)
+	there := c.presentAs(ctx, c.cluster.Nodes[at], s.accepted.clone(), s.login.LoggedIn)
 	return there.LoggedIn == LoggedIn
 }
 

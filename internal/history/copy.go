@@ -105,10 +105,10 @@ func (c *copier) begin(ctx context.Context) error {
 	return c.mark(ctx, copyIncomplete)
 }
 
-// An IncompleteCopyError is the error of a history that a copy has not written completely.
-type IncompleteCopyError struct{ Path string }
+// An incompleteCopyError is the error of a history that a copy has not written completely.
+type incompleteCopyError struct{ Path string }
 
-func (e *IncompleteCopyError) Error() string {
+func (e *incompleteCopyError) Error() string {
 	return fmt.Sprintf("the copy to %q is incomplete: run `stickwatch history copy FROM TO` again until it ends, or configure another history", e.Path)
 }
 
@@ -119,7 +119,7 @@ func (db *DB) adopt(ctx context.Context) error {
 		return err
 	}
 	if all[copyMark] == copyIncomplete {
-		return &IncompleteCopyError{Path: db.path}
+		return &incompleteCopyError{Path: db.path}
 	}
 	_, err = db.exec(ctx, deleteCounter, copyMark)
 	return err

@@ -52,7 +52,7 @@ func copied(t *testing.T, from *DB, to string) {
 	interrupted(t, from.config.Path, to)
 	if daemon, err := Open(t.Context(), Config{Path: to, Logger: from.config.Logger}); err == nil {
 		t.Error("a daemon began with an incomplete copy", daemon.Close(t.Context()))
-	} else if _, incomplete := errors.AsType[*IncompleteCopyError](err); !incomplete || !strings.Contains(err.Error(), "history copy FROM TO") {
+	} else if _, incomplete := errors.AsType[*incompleteCopyError](err); !incomplete || !strings.Contains(err.Error(), "history copy FROM TO") {
 		t.Errorf("got error %v, want that the copy is incomplete", err)
 	}
 	must.Succeed(t, from.maintain(t.Context(), testTime))

@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// A DamagedError is the error of a file that SQLite cannot read completely. Its text lists the
+// A damagedError is the error of a file that SQLite cannot read completely. Its text lists the
 // ways to recover.
-type DamagedError struct {
+type damagedError struct {
 	Path   string
 	Detail string // the first problem that SQLite found
 	Backup string // path of the newest copy from before a migration; "": none
 }
 
-func (e *DamagedError) Error() string {
+func (e *damagedError) Error() string {
 	text := fmt.Sprintf("checking %q: the file is damaged (%s). Move it away together with its -wal and -shm files to start a new history, "+
 		"or save the readable rows: sqlite3 %q .recover | sqlite3 %q",
 		e.Path, e.Detail, e.Path, e.Path+".recovered")
@@ -30,30 +30,30 @@ func (e *DamagedError) Error() string {
 	return text
 }
 
-// A FileMissingError is the error of a file that was deleted or replaced while it is open. The
+// A fileMissingError is the error of a file that was deleted or replaced while it is open. The
 // operating system keeps the deleted file until it is closed.
-type FileMissingError struct{ Path string }
+type fileMissingError struct{ Path string }
 
-func (e *FileMissingError) Error() string {
+func (e *fileMissingError) Error() string {
 	return fmt.Sprintf("checking %q: the file was deleted or replaced while it was open. "+
 		"New data is lost when stickwatch stops. Restart stickwatch: it continues with the existing file, or starts a new history",
 		e.Path)
 }
 
-// A CutError is the error of a file that another program truncated while it is open.
-type CutError struct {
+// A cutError is the error of a file that another program truncated while it is open.
+type cutError struct {
 	Path      string
 	Got, Want int64 // bytes
 }
 
-func (e *CutError) Error() string {
+func (e *cutError) Error() string {
 	return fmt.Sprintf("checking %q: the file has %d bytes but its header requires at least %d, so another program has truncated it. "+
 		"Restart stickwatch: it keeps the file and starts a new history with the readable rows", e.Path, e.Got, e.Want)
 }
 
 // checkLength returns an error if the file is shorter than its header says. It returns nil if
 // the file cannot be read.
-func checkLength(path string) *CutError {
+func checkLength(path string) *cutError {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil
@@ -71,7 +71,7 @@ func checkLength(path string) *CutError {
 	if info.Size() >= want {
 		return nil
 	}
-	return &CutError{Path: path, Got: info.Size(), Want: want}
+	return &cutError{Path: path, Got: info.Size(), Want: want}
 }
 
 // checkFilePresent logs once that the file was deleted or replaced, and counts it as a write
@@ -89,7 +89,7 @@ func (e *sqliteEngine) checkFilePresent() {
 		return
 	}
 	e.fileMissing = true
-	lost := &FileMissingError{Path: e.path}
+	lost := &fileMissingError{Path: e.path}
 	e.meter.damaged(lost)
 	e.logger.Error("history is lost", "err", lost)
 }
@@ -111,22 +111,22 @@ func (e *sqliteEngine) checkTruncated() {
 	}
 }
 
-// A NewerError is the error of a file that was written by a newer version of the program.
-type NewerError struct {
+// A newerError is the error of a file that was written by a newer version of the program.
+type newerError struct {
 	Path      string
 	Got, Want int64  // schema versions
 	Backup    string // path of the copy from before the migration after Want; "": none
 }
 
-func newNewerError(path string, got, want int64) *NewerError {
-	e := &NewerError{Path: path, Got: got, Want: want, Backup: backupPath(path, want+1)}
+func newNewerError(path string, got, want int64) *newerError {
+	e := &newerError{Path: path, Got: got, Want: want, Backup: backupPath(path, want+1)}
 	if _, err := os.Stat(e.Backup); err != nil {
 		e.Backup = "" // a file that was created by a newer version has no copy
 	}
 	return e
 }
 
-func (e *NewerError) Error() string {
+func (e *newerError) Error() string {
 	text := fmt.Sprintf("opening %q: its schema is version %d, and this program supports %d at most: use the newer program", e.Path, e.Got, e.Want)
 	if e.Backup != "" {
 		text += fmt.Sprintf(", or go back to the copy %q", e.Backup)

@@ -138,10 +138,9 @@ type DB struct {
 	done panics.Group
 }
 
-// Open opens the history at c.Path and creates it if there is none. It fails with InUseError
-// if another process writes it, with NewerError if its schema is newer, and with
-// IncompleteCopyError if a copy to it has not ended. It makes a copy before it migrates the
-// schema. It moves a damaged file aside and starts a new one; see Recovery. It keeps the newest
+// Open opens the history at c.Path and creates it if there is none. It fails with InUseError if
+// another process writes it, and with other errors if its schema is newer or a copy to it has not
+// ended. It makes a copy before it migrates the schema. It moves a damaged file aside and starts a new one; see Recovery. It keeps the newest
 // three copies of each kind. It checks files above 100 MB in the background; see Stats.Damage. The
 // caller must call Close.
 func Open(ctx context.Context, c Config) (*DB, error) {

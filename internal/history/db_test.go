@@ -142,13 +142,13 @@ func TestLargeFileIsCheckedInBackground(t *testing.T) {
 	}
 }
 
-// TestNewerErrorNamesBackup: a NewerError names the existing copy and no other.
+// TestNewerErrorNamesBackup: a newerError names the existing copy and no other.
 func TestNewerErrorNamesBackup(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)")
 	refusal := func() string {
 		_, err := open(t.Context(), Config{Path: path})
-		e, ok := errors.AsType[*NewerError](err)
+		e, ok := errors.AsType[*newerError](err)
 		if !ok {
 			t.Fatalf("got error %v, want that the schema is newer", err)
 		}

@@ -49,7 +49,7 @@ func TestRefusedFileIsNotLocked(t *testing.T) {
 	inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)")
 	for range 2 {
 		_, err := open(t.Context(), Config{Path: path})
-		if _, ok := errors.AsType[*NewerError](err); !ok {
+		if _, ok := errors.AsType[*newerError](err); !ok {
 			t.Errorf("got error %v, want that the schema is newer", err)
 		}
 	}

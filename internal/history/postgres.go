@@ -157,7 +157,7 @@ func (d database) prepare(ctx context.Context, writer *sql.DB) error {
 	case err != nil:
 		return explain(d.name, err)
 	case at > newest:
-		return &NewerError{Path: d.name, Got: at, Want: newest}
+		return &newerError{Path: d.name, Got: at, Want: newest}
 	}
 	if at < newest {
 		err = d.migrate(ctx, writer, migrations)

@@ -22,7 +22,7 @@ type Reader struct {
 }
 
 // OpenReader opens the history at path for reading; see Config.Path. A daemon may be writing it.
-// It must exist and have the schema version of this program; see NewerError.
+// It must exist and have the schema version of this program.
 func OpenReader(ctx context.Context, path string) (*Reader, error) {
 	if IsDatabase(path) {
 		return openDatabaseReader(ctx, path)

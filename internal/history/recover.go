@@ -54,7 +54,7 @@ func (db *DB) Recovery() *Recovery { return db.recovery }
 // rows of the damaged file.
 func openOrRecover(ctx context.Context, c Config) (*DB, error) {
 	db, err := openReadable(ctx, c)
-	damaged, ok := errors.AsType[*DamagedError](err)
+	damaged, ok := errors.AsType[*damagedError](err)
 	if !ok {
 		return db, err
 	}
@@ -71,7 +71,7 @@ func openOrRecover(ctx context.Context, c Config) (*DB, error) {
 }
 
 // openReadable opens the history and checks that a daemon can restore its state. It reports
-// every kind of damage as a DamagedError.
+// every kind of damage as a damagedError.
 func openReadable(ctx context.Context, c Config) (*DB, error) {
 	if err := errors.Join(checkHeader(c.Path), c.checkIntegrity(ctx)); err != nil {
 		return nil, err
@@ -136,12 +136,12 @@ func (db *DB) checkReadable(ctx context.Context) error {
 	return err
 }
 
-// asDamage converts errors about the content of the file to a DamagedError. Locks,
+// asDamage converts errors about the content of the file to a damagedError. Locks,
 // permissions, a full disk and I/O errors are not damage.
 func asDamage(path string, err error) error {
 	_, undecodable := errors.AsType[undecodableError](err)
 	if undecodable || is(err, sqlite3.SQLITE_CORRUPT) || is(err, sqlite3.SQLITE_NOTADB) {
-		return &DamagedError{Path: path, Detail: err.Error(), Backup: newestBackup(path)}
+		return &damagedError{Path: path, Detail: err.Error(), Backup: newestBackup(path)}
 	}
 	return err
 }
@@ -165,7 +165,7 @@ func checkHeader(path string) error {
 	switch {
 	case n == 0 && errors.Is(err, io.EOF):
 		if known(path) {
-			return &DamagedError{Path: path, Detail: "the file is empty", Backup: newestBackup(path)}
+			return &damagedError{Path: path, Detail: "the file is empty", Backup: newestBackup(path)}
 		}
 		return nil
 	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
@@ -177,13 +177,13 @@ func checkHeader(path string) error {
 		bytes.Equal(header[21:24], []byte{64, 32, 32}) && // payload fractions, which are constants
 		binary.BigEndian.Uint32(header[44:]) <= 4 && binary.BigEndian.Uint32(header[56:]) <= 3
 	if !sound {
-		return &DamagedError{Path: path, Detail: "its header is not one of SQLite's", Backup: newestBackup(path)}
+		return &damagedError{Path: path, Detail: "its header is not one of SQLite's", Backup: newestBackup(path)}
 	}
 	return nil
 }
 
 // recover moves the damaged history aside and puts a new one in its place.
-func (c Config) recover(ctx context.Context, damaged *DamagedError) (*Recovery, error) {
+func (c Config) recover(ctx context.Context, damaged *damagedError) (*Recovery, error) {
 	fresh, kept := c.Path+".new", unusedPath(c.Path+afterDamage+c.Now().UTC().Format("20060102T150405Z"))
 	if err := removeFiles(fresh); err != nil {
 		return nil, err

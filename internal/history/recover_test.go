@@ -200,14 +200,14 @@ func TestErrorsThatAreNoDamage(t *testing.T) {
 			func(t *testing.T, path string) {
 				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
 			},
-			func(err error) bool { _, ok := errors.AsType[*NewerError](err); return ok },
+			func(err error) bool { _, ok := errors.AsType[*newerError](err); return ok },
 		},
 		"a newer schema that is damaged": {
 			func(t *testing.T, path string) {
 				inFile(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
 				change(t, path, junk(0, 16))
 			},
-			func(err error) bool { _, ok := errors.AsType[*NewerError](err); return ok },
+			func(err error) bool { _, ok := errors.AsType[*newerError](err); return ok },
 		},
 		"another process": {
 			func(t *testing.T, path string) {

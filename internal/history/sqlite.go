@@ -118,12 +118,12 @@ func verify(ctx context.Context, db *sql.DB, path, check string) error {
 	var result string
 	if err := db.QueryRowContext(ctx, check).Scan(&result); err != nil {
 		if is(err, sqlite3.SQLITE_CORRUPT) || is(err, sqlite3.SQLITE_NOTADB) {
-			return &DamagedError{Path: path, Detail: err.Error(), Backup: newestBackup(path)}
+			return &damagedError{Path: path, Detail: err.Error(), Backup: newestBackup(path)}
 		}
 		return fmt.Errorf("checking %q: %w", path, err)
 	}
 	if result != "ok" {
-		return &DamagedError{Path: path, Detail: strings.TrimSpace(result), Backup: newestBackup(path)}
+		return &damagedError{Path: path, Detail: strings.TrimSpace(result), Backup: newestBackup(path)}
 	}
 	return nil
 }

@@ -67,9 +67,9 @@ func (rg *roundGauges) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// Registry returns a registry with the gauges of reports, for `probe -o prometheus` and the
+// newRegistry returns a registry with the gauges of reports, for `probe -o prometheus` and the
 // /probe endpoint. Unknown values are absent and not 0.
-func Registry(reports []checks.Report) *prometheus.Registry {
+func newRegistry(reports []checks.Report) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	s := newRoundGauges(nil)
 	registry.MustRegister(guarded{s})
@@ -81,13 +81,13 @@ func Registry(reports []checks.Report) *prometheus.Registry {
 
 // Handler serves the gauges of reports, as Registry does, for the /probe endpoint.
 func Handler(reports []checks.Report) http.Handler {
-	return promhttp.HandlerFor(Registry(reports), promhttp.HandlerOpts{EnableOpenMetrics: true})
+	return promhttp.HandlerFor(newRegistry(reports), promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
 // Write writes reports and watches in the text format of Prometheus, for example for the
 // textfile collector of the node exporter.
 func Write(w io.Writer, reports []checks.Report, watches []WatchResult) error {
-	registry := Registry(reports)
+	registry := newRegistry(reports)
 	addWatches(registry, watches)
 	metricFamilies, err := registry.Gather()
 	if err != nil {

@@ -66,7 +66,7 @@ func TestWriteWatches(t *testing.T) {
 }
 
 func TestRegistryIsClean(t *testing.T) {
-	problems, err := testutil.GatherAndLint(Registry(reports()))
+	problems, err := testutil.GatherAndLint(newRegistry(reports()))
 	must.Succeed(t, err)
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)

@@ -92,7 +92,7 @@ func (m *Deliverer) SetReceivers(receivers map[string]alerting.Notifier) {
 func (m *Deliverer) Wake() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.dispatcher.Wake()
+	m.dispatcher.wake()
 }
 
 // Run delivers notifications until ctx ends. Retired dispatchers finish their

@@ -136,8 +136,8 @@ func (d *Dispatcher) Run(ctx context.Context) {
 // notifications that this dispatcher is sending.
 func (d *Dispatcher) Retire() { d.retire() }
 
-// Wake makes idle workers read the outbox now. It never blocks.
-func (d *Dispatcher) Wake() {
+// wake makes idle workers read the outbox now. It never blocks.
+func (d *Dispatcher) wake() {
 	for _, w := range d.workers {
 		w.signal()
 	}

@@ -188,7 +188,7 @@ func TestReceiverThatFailsAtTimes(t *testing.T) {
 			notification := newNotification(alerting.NotificationDeveloped, "ops", incident, n/3+1)
 			want[incident] = append(want[incident], notification.ID)
 			outbox.Put(notification)
-			b.Wake()
+			b.wake()
 			time.Sleep(6 * time.Minute)
 		}
 		time.Sleep(time.Hour)
@@ -212,7 +212,7 @@ func TestPause(t *testing.T) {
 		outbox.Put(newNotification(alerting.NotificationFired, "ops", "1", 1), newNotification(alerting.NotificationFired, "ops", "2", 1))
 		b := open(t, outbox, ops, nil)
 		for range 59 {
-			b.Wake()
+			b.wake()
 			time.Sleep(time.Second)
 		}
 		if got := ops.ids(); got != nil {
@@ -259,7 +259,7 @@ func TestWake(t *testing.T) {
 				synctest.Wait()
 				outbox.Put(newNotification(alerting.NotificationFired, "ops", "1", 1))
 				if tt.wake {
-					b.Wake()
+					b.wake()
 				}
 				time.Sleep(10 * time.Second)
 				if diff := cmp.Diff([]post{{"1/ops/1", tt.want}}, b.ops.posts(), cmp.AllowUnexported(post{})); diff != "" {
@@ -309,7 +309,7 @@ func TestRetire(t *testing.T) {
 				go func() { defer close(done); successor.Run(ctx) }()
 				time.Sleep(39 * time.Second)
 				outbox.Put(newNotification(alerting.NotificationFired, "ops", "2", 1))
-				successor.Wake()
+				successor.wake()
 				time.Sleep(5 * time.Minute)
 				cancel()
 				<-done

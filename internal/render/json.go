@@ -36,7 +36,7 @@ func wireResultsOf(r Results, opts Options) wireResults {
 			return out
 		}),
 	}
-	if a, watched := r.Summary(); watched {
+	if a, watched := r.summary(); watched {
 		out.Answer = wireAnswerOf(a)
 	}
 	return out

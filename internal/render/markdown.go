@@ -23,7 +23,7 @@ type page struct {
 // renderMarkdown writes results as Markdown.
 func renderMarkdown(w io.Writer, r Results, opts Options) error {
 	p := page{formatter: opts.voice()}
-	if a, watched := r.Summary(); watched {
+	if a, watched := r.summary(); watched {
 		p.block("**%s %s**", emoji(p.answerSpan(a).tone), escape(p.answerText(a)))
 	}
 	p.block("## %s stickwatch: %s", emoji(toneOfVerdict(r.Verdict())), p.Say(string(r.Verdict())))

@@ -47,8 +47,8 @@ func (r Results) Verdict() checks.Verdict {
 	return WorstVerdict(verdicts...)
 }
 
-// Summary adds up the watches of all clusters. ok is false without a watch.
-func (r Results) Summary() (all gate.Summary, ok bool) {
+// summary adds up the watches of all clusters. ok is false without a watch.
+func (r Results) summary() (all gate.Summary, ok bool) {
 	for _, c := range r.Clusters {
 		w, watched := r.Watches[c.Cluster]
 		switch {

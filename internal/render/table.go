@@ -16,7 +16,7 @@ import (
 // last, next to the prompt.
 func renderTable(w io.Writer, results Results, opts Options) error {
 	text := NewText(opts)
-	if a, watched := results.Summary(); watched {
+	if a, watched := results.summary(); watched {
 		text.paragraph("", "  ", text.answerSpan(a))
 		text.Blank()
 	}

@@ -181,7 +181,7 @@ func TestAnswerOfSeveral(t *testing.T) {
 		},
 	}
 	want := gate.Summary{Sessions: 1, Lost: 1, Moved: 2, LongestOutage: 500 * time.Millisecond, Incomplete: true}
-	if got, ok := r.Summary(); !ok || got != want {
+	if got, ok := r.summary(); !ok || got != want {
 		t.Errorf("got %+v, %t, want %+v", got, ok, want)
 	}
 }

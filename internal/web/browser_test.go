@@ -41,7 +41,7 @@ func browse(t *testing.T, s *Server, media ...*emulation.MediaFeature) *browser 
 	}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	t.Cleanup(s.config.Live.Close)
+	t.Cleanup(s.config.Live.close)
 	s.config.Listen = server.Listener.Addr().String()
 	link, err := s.Link(time.Hour) // authorizes changes
 	must.Succeed(t, err)
@@ -213,7 +213,7 @@ func TestConnectionLost(t *testing.T) {
 	b := browse(t, s)
 	b.open("/")
 	b.await(`!document.getElementById("live").hidden`)
-	s.config.Live.Close()
+	s.config.Live.close()
 	b.await(`document.querySelector("#live.off")?.textContent.startsWith("connection lost")`)
 	if got := ask[string](b, `getComputedStyle(document.querySelector("main")).filter`); got != "grayscale(1)" {
 		t.Errorf("got filter %q, want it grey", got)

@@ -65,8 +65,8 @@ func (l *Live) Publish(cluster string) {
 	}
 }
 
-// Close ends every stream and rejects new ones.
-func (l *Live) Close() {
+// close ends every stream and rejects new ones.
+func (l *Live) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true

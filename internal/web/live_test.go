@@ -75,7 +75,7 @@ func TestLive(t *testing.T) {
 		if want, got := "id: "+l.Revision()+"\nevent: changed\ndata: [\"shop\"]\n\n", browser.read(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		l.Close()
+		l.close()
 		l.Publish("shop")
 		if got := browser.read(); got != "" {
 			t.Errorf("after the end got %q", got)
@@ -122,8 +122,8 @@ func TestLiveIsBounded(t *testing.T) {
 	if l.subscribe(netip.Prefix{}) == nil {
 		t.Error("nobody may come after one has gone")
 	}
-	l.Close()
-	l.Close()
+	l.close()
+	l.close()
 	if l.subscribe(netip.Prefix{}) != nil {
 		t.Error("somebody may come after the end")
 	}

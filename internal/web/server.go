@@ -268,7 +268,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener, run func(*htt
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn),
 	}
-	server.RegisterOnShutdown(s.config.Live.Close)
+	server.RegisterOnShutdown(s.config.Live.close)
 	server.RegisterOnShutdown(s.rounds.close)
 	down := make(chan error, 1)
 	unregister := panics.AfterContext(ctx, panics.Web, func() { down <- panicAsError(func() error { return s.shutDown(ctx, server) }) })

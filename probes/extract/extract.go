@@ -47,12 +47,12 @@ type Use int
 // The uses.
 const (
 	Shown    Use = iota // the value is a short clean text
-	Token               // the value is sent back as it is, up to MaxToken bytes, such as a form's CSRF token
+	Token               // the value is sent back as it is, up to maxToken bytes, such as a form's CSRF token
 	Presence            // only whether there is a value counts, even an empty one; the text false counts as none
 )
 
-// MaxToken bounds a token, in bytes. Those of Laravel have some 350, and no cookie is longer.
-const MaxToken = 4096
+// maxToken bounds a token, in bytes. Those of Laravel have some 350, and no cookie is longer.
+const maxToken = 4096
 
 // New returns an extractor for a Spec. An error names the part of the Spec that is
 // invalid.
@@ -90,7 +90,7 @@ func (e extractor) Extract(doc probes.Document) (string, bool) {
 	switch e.use {
 	case Token:
 		v = strings.TrimSpace(v)
-		return v, v != "" && len(v) <= MaxToken
+		return v, v != "" && len(v) <= maxToken
 	case Presence:
 		return "present", v != "false"
 	default:

@@ -22,8 +22,8 @@ import (
 // Token is the only valid token.
 const Token = "xoxb-test-token"
 
-// HookPath is the secret path of the incoming webhook.
-const HookPath = "/services/T00000000/B00000000/hooksecret"
+// hookPath is the secret path of the incoming webhook.
+const hookPath = "/services/T00000000/B00000000/hooksecret"
 
 // A Server is a workspace with a few channels.
 type Server struct {
@@ -80,7 +80,7 @@ func (s *Server) mux() *http.ServeMux {
 	for name, m := range methods {
 		mux.Handle("/api/"+name, s.faulty(name, s.answer(m)))
 	}
-	mux.Handle(HookPath, s.faulty("webhook", http.HandlerFunc(s.hook)))
+	mux.Handle(hookPath, s.faulty("webhook", http.HandlerFunc(s.hook)))
 	return mux
 }
 
@@ -102,7 +102,7 @@ func (s *Server) Client() *http.Client {
 func (s *Server) URL() string { return s.http.URL + "/api/" }
 
 // HookURL returns the URL of an incoming webhook for the first channel.
-func (s *Server) HookURL() string { return s.http.URL + HookPath }
+func (s *Server) HookURL() string { return s.http.URL + hookPath }
 
 // ChannelID returns the ID of a channel.
 func (s *Server) ChannelID(name string) string {

@@ -27,13 +27,13 @@ import (
 	sources "stickwatch/probes/evidence"
 )
 
-// DefaultInterval is the default time between the requests of a client.
-const DefaultInterval = 250 * time.Millisecond
+// defaultInterval is the default time between the requests of a client.
+const defaultInterval = 250 * time.Millisecond
 
 // A Config configures a watch. Zero fields have defaults.
 type Config struct {
 	Prober   *monitor.Prober // takes the rounds; nil: a default one
-	Interval time.Duration   // between the starts of a client's requests; 0: DefaultInterval
+	Interval time.Duration   // between the starts of a client's requests; 0: 250 ms
 	Sessions int             // per node and address of the balancer; 0: 1
 }
 
@@ -57,7 +57,7 @@ type Watch struct {
 // watches until [Watch.Stop]. It returns when the sessions are open or ctx is done.
 func Start(ctx context.Context, c *probes.Cluster, config Config) *Watch {
 	config.Prober = cmp.Or(config.Prober, new(monitor.Prober))
-	config.Interval = cmp.Or(config.Interval, DefaultInterval)
+	config.Interval = cmp.Or(config.Interval, defaultInterval)
 	config.Sessions = cmp.Or(config.Sessions, 1)
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	v := &Watch{cluster: c, config: config, evidenceReader: sources.NewReader(c), stop: stop}
