@@ -36,11 +36,11 @@ type NodeTimeline struct {
 	// and fast since; zero: it is ready and fast.
 	UnreadySince time.Time `json:"DownSince"` // stored histories have this and others under an earlier name
 	// SilentSince is the same without the times at which it answered slowly, or that it
-	// is paused.
-	SilentSince        time.Time
-	RefusesConnections bool      `json:"Down"`    // its address refused connections in the newest round
-	LastRefusedAt      time.Time `json:"Refused"` // when it last refused a connection; zero: never
-	ListensAgainAt     time.Time `json:"Started"` // when it was seen to accept connections again after it had refused them; zero: never
+	// is paused. SilentLast is when it was last found so.
+	SilentSince, SilentLast time.Time
+	RefusesConnections      bool      `json:"Down"`    // its address refused connections in the newest round
+	LastRefusedAt           time.Time `json:"Refused"` // when it last refused a connection; zero: never
+	ListensAgainAt          time.Time `json:"Started"` // when it was seen to accept connections again after it had refused them; zero: never
 	// Restarted is when the newest sign of a restart was seen; zero: never. Restarts are
 	// the recent ones, oldest first.
 	Restarted time.Time

@@ -207,17 +207,21 @@ func TestCostOfUnwellNode(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name   string
-		silent time.Time
+		silent checks.Span // from the first to the last time it was found silent
 		want   []string
 	}{
-		{"paused meanwhile", time.Time{}, []string{"warning node_restarted/sessions lost [node1]"}},
-		{"down meanwhile", began.Add(-40 * time.Second), nil},
+		{"paused meanwhile", checks.Span{}, []string{"warning node_restarted/sessions lost [node1]"}},
+		{"down meanwhile", checks.Span{From: began.Add(-40 * time.Second), To: began.Add(-time.Second)}, nil},
+		{
+			"found down once, before a long round", checks.Span{From: began.Add(-40 * time.Second), To: began.Add(-40 * time.Second)},
+			[]string{"warning node_restarted/sessions lost [node1]"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			r := healthy()
 			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node1": {
-				UnreadySince: began.Add(-40 * time.Second), SilentSince: tc.silent, LastReady: began.Add(-40 * time.Second),
+				UnreadySince: began.Add(-40 * time.Second), SilentSince: tc.silent.From, SilentLast: tc.silent.To, LastReady: began.Add(-40 * time.Second),
 				Disruptions: []checks.Disruption{{
 					Span: checks.Span{From: began.Add(-40 * time.Second), To: began}, Kind: checks.DisruptionRestart,
 					Gone: began, Lost: 1, Why: new(checks.Quote("its process id changed")),

@@ -128,6 +128,7 @@ func (tl *timeline) signsOfNode(n probes.Node, timeline NodeTimeline) NodeTimeli
 	if timeline.SilentSince.IsZero() {
 		timeline.SilentSince = primary.At
 	}
+	timeline.SilentLast = primary.At
 	return timeline
 }
 
@@ -216,11 +217,11 @@ func (tl *timeline) signsOfBalancer(node string, timeline NodeTimeline) NodeTime
 }
 
 // answersAgain returns the timeline of a node that is up again, though it may not be
-// ready.
+// ready. A node that was found silent once, before a long round, was not notified as down.
 func (h NodeTimeline) answersAgain(at time.Time) NodeTimeline {
 	if n := len(h.Disruptions); n > 0 && !h.SilentSince.IsZero() {
 		last := &h.Disruptions[n-1] // a copy, see addSigns
-		last.NotifiedDown = last.NotifiedDown || at.Sub(h.SilentSince) >= longDown
+		last.NotifiedDown = last.NotifiedDown || h.SilentLast.After(h.SilentSince) && at.Sub(h.SilentSince) >= longDown
 	}
 	h.SilentSince = time.Time{}
 	return h
