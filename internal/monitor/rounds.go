@@ -24,7 +24,8 @@ func (w *Watcher) TakeRound(ctx context.Context) error {
 	return nil
 }
 
-// FollowUp sends one request of every canary. An unexpected response starts a full round.
+// FollowUp sends one request of every canary. An unexpected response starts a full round, and so does
+// the first follow-up that harms no client after one that did.
 func (w *Watcher) FollowUp(ctx context.Context) {
 	w.runExclusive(ctx, func() {
 		if w.fullRoundEnded.IsZero() {
@@ -36,7 +37,7 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 		}
 		followUp := w.canaryPool.sendFollowUps(ctx, w.pairs(), w.successors(), !w.hasProblems())
 		if w.hangs(followUp.task) && w.mayInvestigateHang() && !w.selfCheckFailed() {
-			w.canaryPool.evaluate(followUp.take(), w.lastReport, w.observer)
+			_, w.clientsHarmed = w.canaryPool.evaluate(followUp.take(), w.lastReport, w.observer)
 			w.investigate(ctx, followUp)
 			return
 		}
@@ -57,13 +58,17 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 			w.judgePartial(r)
 		}
 		missing := w.canaryPool.countMisses(answers, w.lastReport, w.maxMisses) // at every follow-up: it counts
-		suspicious = suspicious || missing || w.leaked(followUp)
+		recovered := w.clientsHarmed && !harmed && len(answers) > 0             // its end is confirmed at once
+		w.clientsHarmed = w.clientsHarmed || harmed
+		suspicious = suspicious || missing || recovered || w.leaked(followUp)
 		newTrouble := harmed && !w.hasProblems()
 		confirming := w.ledger.HasPending() && w.unsettledRounds <= max(w.intervals.Damping.Appear, w.intervals.Damping.Vanish)
 		switch {
 		case newTrouble, confirming:
+			w.clientsHarmed = harmed
 			w.takeFullRound(ctx, followUp, true)
 		case (suspicious || w.ledger.HasPending()) && w.mayInvestigate():
+			w.clientsHarmed = harmed
 			w.investigate(ctx, followUp)
 		default:
 			w.canaryPool.admit(followUp.successors)

@@ -46,6 +46,7 @@ type Watcher struct {
 	backoff        time.Duration // minimum time after a full round before a sign of trouble starts another; doubles with each in vain
 
 	suspended       bool // the snapshot shows that stickwatch itself cannot probe
+	clientsHarmed   bool // the follow-up before the last full round, or one since, harmed clients
 	unsettledRounds int  // consecutive full rounds without changes that left a finding unconfirmed
 
 	snapshot atomic.Pointer[Snapshot]

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -146,6 +148,24 @@ func TestUnexpectedFollowUp(t *testing.T) {
 	reported := log.newChanges()
 	if !slices.Contains(reported, "gone node_down node2") || !slices.Contains(reported, "appeared node_restarted node2") {
 		t.Errorf("when node2 was back: got %q", reported)
+	}
+}
+
+// TestRecoveryIsConfirmed: the first follow-up without an error after those with errors starts a full
+// round, so that the trouble does not last until the next one that is due.
+func TestRecoveryIsConfirmed(t *testing.T) {
+	d, w, log := watch(t, demo.Config{}, "generic", checks.Damping{})
+	log.newChanges()
+	d.Balancer.Set(demo.BalancerFaults{Status: http.StatusBadGateway})
+	w.FollowUp(t.Context())
+	w.FollowUp(t.Context())
+	if reported := log.newChanges(); !slices.ContainsFunc(reported, func(c string) bool { return strings.HasPrefix(c, "appeared balancer_error") }) {
+		t.Fatalf("while the balancer answers 502: got %q", reported)
+	}
+	d.Balancer.Set(demo.BalancerFaults{})
+	w.FollowUp(t.Context())
+	if reported := log.newChanges(); !slices.ContainsFunc(reported, func(c string) bool { return strings.HasPrefix(c, "gone balancer_error") }) {
+		t.Errorf("when it answers again: got %q", reported)
 	}
 }
 

@@ -141,11 +141,20 @@ func (a alert) notifiedInTime(h harm) bool {
 // notification of an open incident includes it.
 func (r Result) answers(a alert, o Operation) bool {
 	const settleTime = 3 * time.Minute
-	if r.notifiedOf(a, o, r.readmittedAt(o).Add(settleTime)) {
+	if r.notifiedOf(a, o, r.readmittedAt(o).Add(settleTime)) || r.sumsUp(a, o) {
 		return true
 	}
 	open := a.started.Before(r.at(o.At)) && (a.ended.IsZero() || a.ended.After(r.at(o.At)))
 	return r.concerns(a, o) && (r.during(a, o) || open) && !a.fired.After(r.readmittedAt(o).Add(settleTime))
+}
+
+// sumsUp reports whether an alert is the summary of an announced deployment within whose time, or grace
+// period, an operation began: nothing tells it from the deployment's own restarts.
+func (r Result) sumsUp(a alert, o Operation) bool {
+	const grace = 30 * time.Second
+	return a.summary && slices.ContainsFunc(r.Schedule.Operations, func(deployment Operation) bool {
+		return r.concerns(a, deployment) && r.during(a, deployment) && o.At >= deployment.At && o.At <= deployment.end(r.Schedule.Setup)+grace
+	})
 }
 
 // deserves returns the number of incidents that an operation requires, and whether it
@@ -232,7 +241,7 @@ func (r Result) justified(a alert, harms []harm) bool {
 	const before, after = 35 * time.Second, 15 * time.Second
 	from, to := a.started.Add(-before), a.critical.Add(after)
 	return r.clientsFailed(a.critical.Add(-before), to) || slices.ContainsFunc(harms, func(h harm) bool {
-		against := h.operations == nil || slices.ContainsFunc(h.operations, func(o *Operation) bool {
+		against := h.operations == nil || balancers[r.Schedule.Setup.Balancer].remaps || slices.ContainsFunc(h.operations, func(o *Operation) bool {
 			k, _ := operationKindOf(o.Kind)
 			return k.losesSessions()
 		})

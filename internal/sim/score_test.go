@@ -165,6 +165,18 @@ func TestScore(t *testing.T) {
 			[]string{"harm without notification: no incident", "harm without notification: sessions lost with a node, as the policy allows"},
 		},
 		{
+			"a node restarts within the grace period of a deployment", "5m deploy node1,node2,node3 for 1s\n5m30s restart node2 for 2s",
+			met(users.Lost, "node2", "node2", 5*time.Minute+31*time.Second, 1, 2, 3),
+			[]alerting.Notification{sum(5*time.Minute+50*time.Second, 5*time.Minute)},
+			nil,
+		},
+		{
+			"a node restarts after the grace period of a deployment", "5m deploy node1,node2,node3 for 1s\n6m restart node2 for 2s",
+			met(users.Lost, "node2", "node2", 6*time.Minute+time.Second, 1, 2, 3),
+			[]alerting.Notification{sum(5*time.Minute+50*time.Second, 5*time.Minute)},
+			[]string{"harm without notification: sessions lost with a node, as the policy allows"},
+		},
+		{
 			"a page in a deployment", "5m deploy node1,node2,node3 for 1s",
 			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3),
 			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeDown, "node2"), sum(5*time.Minute+50*time.Second, 5*time.Minute)},
