@@ -287,7 +287,7 @@ func readClusterHistory(ctx context.Context, r *history.Reader, cluster string, 
 	if p.Latencies, err = r.Latencies(ctx, cluster, span); err != nil {
 		return p, err
 	}
-	if p.Incidents, err = r.Incidents(ctx, history.IncidentQuery{Cluster: cluster, Span: span}); err != nil {
+	if p.Incidents, err = r.Incidents(ctx, alerting.IncidentQuery{Cluster: cluster, Span: span}); err != nil {
 		return p, err
 	}
 	if p.Moves, err = r.Moves(ctx, cluster, span, 0); err != nil {
@@ -299,7 +299,7 @@ func readClusterHistory(ctx context.Context, r *history.Reader, cluster string, 
 
 // showIncident prints one incident.
 func (o *historyOptions) showIncident(ctx context.Context, c console, r *history.Reader, id string) error {
-	found, err := r.Incidents(ctx, history.IncidentQuery{ID: id})
+	found, err := r.Incidents(ctx, alerting.IncidentQuery{ID: id})
 	switch {
 	case err != nil:
 		return exitError{exitFinding, err}

@@ -11,7 +11,6 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
-	"stickwatch/internal/history"
 	"stickwatch/internal/monthly"
 	"stickwatch/internal/render"
 )
@@ -116,7 +115,7 @@ func (o *reportOptions) print(ctx context.Context, c console, month checks.Span)
 		return err
 	}
 	incidents := func(ctx context.Context, cluster string, span checks.Span) ([]alerting.Incident, error) {
-		return reader.Incidents(ctx, history.IncidentQuery{Cluster: cluster, Span: span})
+		return reader.Incidents(ctx, alerting.IncidentQuery{Cluster: cluster, Span: span})
 	}
 	m, err := monthly.Build(ctx, reader, incidents, names, month, o.now, o.target.value)
 	if err != nil {

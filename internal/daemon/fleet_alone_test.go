@@ -8,7 +8,6 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/slack/slacktest"
-	"stickwatch/internal/history"
 	"stickwatch/internal/must"
 )
 
@@ -52,7 +51,7 @@ func TestFleetAlone(t *testing.T) {
 	await(t, 3*time.Minute, "everything is written and resolved", func() bool {
 		var err error
 		f.state(t)
-		if list, err = f.reader.Incidents(t.Context(), history.IncidentQuery{}); err != nil {
+		if list, err = f.reader.Incidents(t.Context(), alerting.IncidentQuery{}); err != nil {
 			return false // its connection ended with the database
 		}
 		pending, err := f.reader.Pending(t.Context())

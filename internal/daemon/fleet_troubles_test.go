@@ -22,7 +22,6 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
-	"stickwatch/internal/history"
 	"stickwatch/internal/must"
 )
 
@@ -277,7 +276,7 @@ func (k *troubleTest) finish(t *testing.T) {
 func (k *troubleTest) report(t *testing.T) {
 	t.Helper()
 	k.fleet.state(t)
-	list, err := k.fleet.reader.Incidents(t.Context(), history.IncidentQuery{})
+	list, err := k.fleet.reader.Incidents(t.Context(), alerting.IncidentQuery{})
 	must.Succeed(t, err)
 	forgotten, doubled := 0, 0
 	roots := k.roots()

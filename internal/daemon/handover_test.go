@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/fleet"
@@ -146,7 +147,7 @@ func (f *sessionRig) refusals(t *testing.T, name string) (lines []string) {
 func (f *sessionRig) noHarm(t *testing.T) {
 	t.Helper()
 	f.state(t)
-	list, err := f.reader.Incidents(t.Context(), history.IncidentQuery{})
+	list, err := f.reader.Incidents(t.Context(), alerting.IncidentQuery{})
 	must.Succeed(t, err)
 	for _, i := range list {
 		t.Errorf("%s: %s %s", i.Cluster, i.State, i.Cause.Key())

@@ -257,7 +257,7 @@ func TestNoteOnResolvedIncident(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	found, err := disk.db.Incidents(t.Context(), history.IncidentQuery{ID: i.ID})
+	found, err := disk.db.Incidents(t.Context(), alerting.IncidentQuery{ID: i.ID})
 	if err != nil || len(found) != 1 {
 		t.Fatal(found, err)
 	}

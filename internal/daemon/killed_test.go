@@ -269,7 +269,7 @@ func (k *killTest) unnotifiedIncidents(t *testing.T) string {
 		return err.Error()
 	}
 	defer reader.Close()
-	list, err := reader.Incidents(t.Context(), history.IncidentQuery{})
+	list, err := reader.Incidents(t.Context(), alerting.IncidentQuery{})
 	if err != nil {
 		return err.Error()
 	}

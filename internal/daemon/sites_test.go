@@ -59,7 +59,7 @@ func (f *siteRig) verdicts(t *testing.T, name string) map[string]string {
 func (f *siteRig) open(t *testing.T) (causes []string) {
 	t.Helper()
 	f.state(t)
-	list, err := f.reader.Incidents(t.Context(), history.IncidentQuery{})
+	list, err := f.reader.Incidents(t.Context(), alerting.IncidentQuery{})
 	must.Succeed(t, err)
 	for _, i := range list {
 		if i.State != alerting.Resolved {

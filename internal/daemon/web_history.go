@@ -50,7 +50,7 @@ func restoreState(ctx context.Context, db *history.DB, now time.Time) (restoredS
 	if err != nil {
 		return restoredState{}, err
 	}
-	ended, err := db.Incidents(ctx, history.IncidentQuery{
+	ended, err := db.Incidents(ctx, alerting.IncidentQuery{
 		State: alerting.Resolved, Span: checks.Span{From: now.Add(-alerting.FlapWindow), To: now},
 	})
 	if err != nil {
@@ -79,7 +79,7 @@ type webHistory struct {
 	counts    func(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error)
 }
 
-// Uptimes implements web.Uptimes.
+// Uptimes implements web.History.
 func (w webHistory) Uptimes(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Uptime, error) {
 	all, err := w.DB.Uptimes(ctx, w.measured(cluster), span, kinds...)
 	for i := range all {
@@ -88,7 +88,7 @@ func (w webHistory) Uptimes(ctx context.Context, cluster string, span checks.Spa
 	return all, err
 }
 
-// Latencies implements web.Latencies.
+// Latencies implements web.History.
 func (w webHistory) Latencies(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Latency, error) {
 	all, err := w.DB.Latencies(ctx, w.measured(cluster), span, kinds...)
 	for i := range all {
@@ -97,7 +97,7 @@ func (w webHistory) Latencies(ctx context.Context, cluster string, span checks.S
 	return all, err
 }
 
-// ClusterLatencies implements web.Latencies.
+// ClusterLatencies implements web.History.
 func (w webHistory) ClusterLatencies(ctx context.Context, clusters []string, span checks.Span, kind checks.TargetKind) (map[string]checks.Latency, error) {
 	there := make([]string, len(clusters))
 	for i, cluster := range clusters {
@@ -114,14 +114,14 @@ func (w webHistory) ClusterLatencies(ctx context.Context, clusters []string, spa
 	return all, err
 }
 
-// Points implements web.Uptimes.
+// Points implements web.History.
 func (w webHistory) Points(ctx context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error) {
 	return whereMeasured(w, of, func(there []checks.Target) (map[checks.Target][]checks.Point, error) {
 		return w.DB.Points(ctx, there, span, step)
 	})
 }
 
-// Days implements web.Uptimes.
+// Days implements web.History.
 func (w webHistory) Days(ctx context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error) {
 	all, err := whereMeasured(w, of, func(there []checks.Target) (map[checks.Target][]checks.Uptime, error) {
 		return w.DB.Days(ctx, there, to, n)
@@ -150,27 +150,27 @@ func whereMeasured[V any](w webHistory, of []checks.Target, read func(there []ch
 	return all, err
 }
 
-// Moves implements web.Moves.
+// Moves implements web.History.
 func (w webHistory) Moves(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
 	return w.DB.Moves(ctx, w.measured(cluster), span, limit)
 }
 
-// CountMoves implements web.Moves.
+// CountMoves implements web.History.
 func (w webHistory) CountMoves(ctx context.Context, cluster string, span checks.Span) (moved, lost int, err error) {
 	return w.DB.CountMoves(ctx, w.measured(cluster), span)
 }
 
-// Placements implements web.Placements.
+// Placements implements web.History.
 func (w webHistory) Placements(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Placement, error) {
 	return w.DB.Placements(ctx, w.measured(cluster), span, limit)
 }
 
-// CountsOf implements web.Deployments.
+// CountsOf implements web.History.
 func (w webHistory) CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error) {
 	return w.counts(ctx, cluster, span)
 }
 
-// FindingChanges implements web.Placements.
+// FindingChanges implements web.History.
 func (w webHistory) FindingChanges(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Change, error) {
 	kept, err := w.Changes(ctx, cluster, span, limit)
 	changes := make([]checks.Change, len(kept))
@@ -180,7 +180,7 @@ func (w webHistory) FindingChanges(ctx context.Context, cluster string, span che
 	return changes, err
 }
 
-// DeadLetters implements web.Letters.
+// DeadLetters implements web.History.
 func (w webHistory) DeadLetters(ctx context.Context, limit int) ([]web.DeadLetter, error) {
 	dead, err := w.DB.DeadLetters(ctx, limit)
 	letters := make([]web.DeadLetter, len(dead))
@@ -190,13 +190,13 @@ func (w webHistory) DeadLetters(ctx context.Context, limit int) ([]web.DeadLette
 	return letters, err
 }
 
-// HistoryStatus implements web.Keeper.
+// HistoryStatus implements web.History.
 func (w webHistory) HistoryStatus() web.HistoryStatus {
 	s := w.Stats()
 	return web.HistoryStatus{Dropped: s.Dropped, LastError: s.LastError, LastWrite: s.LastWrite, Damage: s.Damage, ClocksOff: w.fleet.clocksOff()}
 }
 
-// AddSilence implements web.Silences.
+// AddSilence implements web.History.
 func (w webHistory) AddSilence(ctx context.Context, s alerting.Silence) error {
 	if err := w.DB.AddSilence(ctx, s); err != nil {
 		return err
@@ -205,7 +205,7 @@ func (w webHistory) AddSilence(ctx context.Context, s alerting.Silence) error {
 	return w.silences.afterChange(ctx)
 }
 
-// ExpireSilence implements web.Silences.
+// ExpireSilence implements web.History.
 func (w webHistory) ExpireSilence(ctx context.Context, id string, at time.Time) error {
 	if err := w.DB.ExpireSilence(ctx, id, at); err != nil {
 		return webError(err)
@@ -214,7 +214,7 @@ func (w webHistory) ExpireSilence(ctx context.Context, id string, at time.Time) 
 	return w.silences.afterChange(ctx)
 }
 
-// BeginDeployment implements web.Deployments. Findings that the deployment explains
+// BeginDeployment implements web.History. Findings that the deployment explains
 // cause no notifications until its grace period has passed.
 func (w webHistory) BeginDeployment(ctx context.Context, d checks.Deployment) (string, error) {
 	id, err := w.DB.BeginDeployment(ctx, d)
@@ -225,7 +225,7 @@ func (w webHistory) BeginDeployment(ctx context.Context, d checks.Deployment) (s
 	return id, w.announced.afterChange(ctx)
 }
 
-// EndDeployment implements web.Deployments.
+// EndDeployment implements web.History.
 func (w webHistory) EndDeployment(ctx context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error {
 	if err := w.DB.EndDeployment(ctx, id, at, watched); err != nil {
 		return webError(err)
@@ -288,7 +288,7 @@ func (d *Daemon) writeChange(ctx context.Context, i alerting.Incident) error {
 	if _, fenced := errors.AsType[*history.FencedError](err); d.fleet == nil || err != nil && !fenced {
 		return nil
 	}
-	found, err := d.history.Incidents(ctx, history.IncidentQuery{ID: i.ID})
+	found, err := d.history.Incidents(ctx, alerting.IncidentQuery{ID: i.ID})
 	if err != nil || len(i.Timeline) == 0 || len(found) > 0 && hasEvent(found[0], i.Timeline[len(i.Timeline)-1]) {
 		return nil
 	}
@@ -312,7 +312,7 @@ func (d *Daemon) AddNote(ctx context.Context, id, by, text string) (alerting.Inc
 	if err := d.flush(ctx); err != nil { // the incident may have resolved just now
 		return incident, err
 	}
-	found, err := d.history.Incidents(ctx, history.IncidentQuery{ID: id})
+	found, err := d.history.Incidents(ctx, alerting.IncidentQuery{ID: id})
 	switch {
 	case err != nil:
 		return incident, err

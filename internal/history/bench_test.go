@@ -193,7 +193,7 @@ func measureQueries(b *testing.B, path string) {
 			return err
 		}},
 		{"incidents 90d", func(i int) error {
-			_, err := db.Incidents(b.Context(), IncidentQuery{Cluster: replayCluster(i), Span: ago(90 * day), Limit: 100})
+			_, err := db.Incidents(b.Context(), alerting.IncidentQuery{Cluster: replayCluster(i), Span: ago(90 * day), Limit: 100})
 			return err
 		}},
 		{"moves 90d", func(i int) error {
@@ -226,7 +226,7 @@ func readPage(ctx context.Context, db *DB, of []checks.Target, now time.Time) er
 	_, deployments := db.Deployments(ctx, cluster, ago(6*time.Hour))
 	_, changes := db.Changes(ctx, cluster, ago(6*time.Hour), 0)
 	_, placements := db.Placements(ctx, cluster, ago(6*time.Hour), 0)
-	_, incidents := db.Incidents(ctx, IncidentQuery{Cluster: cluster, State: alerting.Resolved, Limit: 50})
+	_, incidents := db.Incidents(ctx, alerting.IncidentQuery{Cluster: cluster, State: alerting.Resolved, Limit: 50})
 	err := errors.Join(uptimes, latencies, points, days, moves, deployments, changes, placements, incidents)
 	for _, span := range []time.Duration{time.Hour, day, 7 * day, 30 * day, 90 * day} {
 		_, sessions := db.Uptimes(ctx, cluster, ago(span), checks.TargetSession)

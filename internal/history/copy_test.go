@@ -115,7 +115,7 @@ func contentOf(t *testing.T, db *DB) map[string]any {
 	}
 	state, err := db.Restore(ctx)
 	add("state", state, err)
-	incidents, err := db.Incidents(ctx, IncidentQuery{Cluster: "shop"})
+	incidents, err := db.Incidents(ctx, alerting.IncidentQuery{Cluster: "shop"})
 	add("incidents", incidents, err)
 	moves, err := db.Moves(ctx, "", all, 0)
 	add("moves", moves, err)

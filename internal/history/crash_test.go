@@ -101,7 +101,7 @@ func allThere(t *testing.T, path string, ids []string) {
 	must.Succeed(t, err)
 	defer db.Close(t.Context())
 	for _, id := range ids {
-		if found, err := db.Incidents(t.Context(), IncidentQuery{ID: id}); err != nil || len(found) != 1 {
+		if found, err := db.Incidents(t.Context(), alerting.IncidentQuery{ID: id}); err != nil || len(found) != 1 {
 			t.Errorf("incident %s was acknowledged: got %d of it and error %v", id, len(found), err)
 		}
 	}

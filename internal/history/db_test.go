@@ -366,7 +366,7 @@ func TestMigrateToDeploymentsAndClusters(t *testing.T) {
 		t.Errorf("announced (-want +got):\n%s", diff)
 	}
 	for _, cluster := range []string{"shop", "crm"} {
-		found, err := db.Incidents(t.Context(), IncidentQuery{Cluster: cluster})
+		found, err := db.Incidents(t.Context(), alerting.IncidentQuery{Cluster: cluster})
 		if err != nil || len(found) != 1 {
 			t.Fatalf("got %d incidents of %s and error %v, want one", len(found), cluster, err)
 		}

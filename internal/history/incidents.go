@@ -193,12 +193,9 @@ func column(t time.Time) any {
 	return t.UnixMilli()
 }
 
-// An IncidentQuery selects incidents.
-type IncidentQuery = alerting.IncidentQuery
-
 // Incidents returns the incidents that match q, newest first. Clusters that an incident
 // concerned earlier match as well.
-func (r *Reader) Incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error) {
+func (r *Reader) Incidents(ctx context.Context, q alerting.IncidentQuery) ([]alerting.Incident, error) {
 	if q.ID != "" {
 		found, err := queryJSON[alerting.Incident](ctx, r.pool, selectIncident, q.ID)
 		if err != nil {
@@ -232,7 +229,7 @@ func (r *Reader) Incidents(ctx context.Context, q IncidentQuery) ([]alerting.Inc
 }
 
 // incidentStatement returns the statement of a query and its arguments.
-func incidentStatement(q IncidentQuery) (statement string, args []any) {
+func incidentStatement(q alerting.IncidentQuery) (statement string, args []any) {
 	from, to := bounds(q.Span)
 	args = []any{to, from}
 	state, further := cmp.Or(string(q.State), resolvedIf(q.Phase == alerting.Over)), ""

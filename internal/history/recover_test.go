@@ -136,7 +136,7 @@ func TestDamagedHistory(t *testing.T) {
 func works(t *testing.T, db *DB) {
 	t.Helper()
 	commit(t, db, notification("new/ops/1", "ops", "new"))
-	found, err := db.Incidents(t.Context(), IncidentQuery{Cluster: "shop"})
+	found, err := db.Incidents(t.Context(), alerting.IncidentQuery{Cluster: "shop"})
 	if err != nil || len(found) == 0 {
 		t.Errorf("got %d incidents of the cluster: %v", len(found), err)
 	}
@@ -300,7 +300,7 @@ func TestDamagedJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close(context.WithoutCancel(t.Context()))
-	found, err := db.Incidents(t.Context(), IncidentQuery{ID: "late"})
+	found, err := db.Incidents(t.Context(), alerting.IncidentQuery{ID: "late"})
 	if err != nil || len(found) != 1 || db.Recovery() == nil {
 		t.Errorf("got %d incidents, recovery %v: %v", len(found), db.Recovery(), err)
 	}

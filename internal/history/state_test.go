@@ -58,7 +58,7 @@ func TestIncidentIsKeptInBothLanguages(t *testing.T) {
 	i.Cause.Summary = checks.Message{ID: checks.MsgNodeSilent, Args: checks.Args{Node: "node1", Reason: "connection refused"}}
 	i.Cause.Evidence = []checks.Message{{ID: checks.MsgAskedDirectly, Args: checks.Args{Why: &silent}}}
 	must.Succeed(t, db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{Incidents: []alerting.Incident{i}}}))
-	found, err := db.Incidents(t.Context(), IncidentQuery{})
+	found, err := db.Incidents(t.Context(), alerting.IncidentQuery{})
 	if err != nil || len(found) != 1 {
 		t.Fatalf("got %d incidents and error %v, want one", len(found), err)
 	}
@@ -108,24 +108,24 @@ func TestIncidents(t *testing.T) {
 		return checks.Span{From: testTime.Add(from), To: testTime.Add(to)}
 	}
 	for name, tt := range map[string]struct {
-		query IncidentQuery
+		query alerting.IncidentQuery
 		want  []string
 	}{
-		"all, the newest first": {IncidentQuery{}, []string{"c", "b", "a"}},
-		"one":                   {IncidentQuery{ID: "b"}, []string{"b"}},
-		"none":                  {IncidentQuery{ID: "z"}, nil},
-		"of a cluster":          {IncidentQuery{Cluster: "mail"}, []string{"c"}},
-		"of another cluster":    {IncidentQuery{Cluster: "crm"}, []string{"c"}},
-		"of no cluster":         {IncidentQuery{Cluster: "other"}, nil},
-		"in a state":            {IncidentQuery{State: alerting.Resolved}, []string{"a"}},
-		"a few":                 {IncidentQuery{Limit: 1}, []string{"c"}},
-		"resolved":              {IncidentQuery{Phase: alerting.Over}, []string{"a"}},
-		"ongoing":               {IncidentQuery{Phase: alerting.Ongoing}, []string{"b"}},
-		"recovering":            {IncidentQuery{Phase: alerting.Recovering, Limit: 1}, []string{"c"}},
-		"of a severity":         {IncidentQuery{Severity: checks.Warning, Limit: 1}, []string{"a"}},
-		"of a code":             {IncidentQuery{Code: checks.NodeEjected}, nil},
-		"open in a span":        {IncidentQuery{Span: between(30*time.Second, 90*time.Minute)}, []string{"b", "a"}},
-		"a span after the end":  {IncidentQuery{Span: between(2*time.Minute, time.Hour)}, nil},
+		"all, the newest first": {alerting.IncidentQuery{}, []string{"c", "b", "a"}},
+		"one":                   {alerting.IncidentQuery{ID: "b"}, []string{"b"}},
+		"none":                  {alerting.IncidentQuery{ID: "z"}, nil},
+		"of a cluster":          {alerting.IncidentQuery{Cluster: "mail"}, []string{"c"}},
+		"of another cluster":    {alerting.IncidentQuery{Cluster: "crm"}, []string{"c"}},
+		"of no cluster":         {alerting.IncidentQuery{Cluster: "other"}, nil},
+		"in a state":            {alerting.IncidentQuery{State: alerting.Resolved}, []string{"a"}},
+		"a few":                 {alerting.IncidentQuery{Limit: 1}, []string{"c"}},
+		"resolved":              {alerting.IncidentQuery{Phase: alerting.Over}, []string{"a"}},
+		"ongoing":               {alerting.IncidentQuery{Phase: alerting.Ongoing}, []string{"b"}},
+		"recovering":            {alerting.IncidentQuery{Phase: alerting.Recovering, Limit: 1}, []string{"c"}},
+		"of a severity":         {alerting.IncidentQuery{Severity: checks.Warning, Limit: 1}, []string{"a"}},
+		"of a code":             {alerting.IncidentQuery{Code: checks.NodeEjected}, nil},
+		"open in a span":        {alerting.IncidentQuery{Span: between(30*time.Second, 90*time.Minute)}, []string{"b", "a"}},
+		"a span after the end":  {alerting.IncidentQuery{Span: between(2*time.Minute, time.Hour)}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found, err := db.Incidents(t.Context(), tt.query)
@@ -290,7 +290,7 @@ func TestForgetOld(t *testing.T) {
 		Placements: []checks.Placement{{Cluster: "shop", Span: checks.Span{From: testTime, To: testTime}}},
 	})
 	must.Succeed(t, db.maintain(t.Context(), testTime.Add(401*24*time.Hour)))
-	found, err := db.Incidents(t.Context(), IncidentQuery{})
+	found, err := db.Incidents(t.Context(), alerting.IncidentQuery{})
 	must.Succeed(t, err)
 	if diff := cmp.Diff([]alerting.Incident{incident("open")}, found, kept, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("incidents (-want +got):\n%s", diff)
@@ -325,7 +325,7 @@ func TestUnnotifiedIncidentsExpireFirst(t *testing.T) {
 		{25 * time.Hour, []string{"quiet", "fired"}},
 	} {
 		must.Succeed(t, db.maintain(t.Context(), testTime.Add(tt.after)))
-		found, err := db.Incidents(t.Context(), IncidentQuery{})
+		found, err := db.Incidents(t.Context(), alerting.IncidentQuery{})
 		must.Succeed(t, err)
 		var got []string
 		for _, i := range found {

@@ -172,7 +172,7 @@ func withReader(t *testing.T, path string, read func(context.Context, *history.R
 func (s *soak) incidents(t *testing.T) (list []alerting.Incident) {
 	t.Helper()
 	withReader(t, s.path, func(ctx context.Context, r *history.Reader) (err error) {
-		list, err = r.Incidents(ctx, history.IncidentQuery{Limit: 1000})
+		list, err = r.Incidents(ctx, alerting.IncidentQuery{Limit: 1000})
 		return err
 	})
 	return list

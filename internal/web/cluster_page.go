@@ -76,7 +76,7 @@ func (s *Server) addClusterIncidents(r *http.Request, view *clusterPageView, v v
 	for i := range view.Incidents {
 		view.Incidents[i].ShowCluster = false
 	}
-	recent, err := s.findIncidents(r.Context(), IncidentQuery{
+	recent, err := s.findIncidents(r.Context(), alerting.IncidentQuery{
 		Cluster: view.Cluster.Name, State: alerting.Resolved, Limit: maxListed,
 	})
 	if err != nil {

@@ -150,93 +150,48 @@ type Reloader interface {
 
 // History is the stored data of the daemon.
 type History interface {
-	Points
-	Uptimes
-	Latencies
-	Moves
-	Placements
-	Incidents
-	Deployments
-	Silences
-	DeadLetters
-	HistoryStatusReporter
-}
-
-// Points returns the probes of targets, one point for each step with probes, oldest first.
-type Points interface {
+	// Points returns the probes of targets, one point for each step with probes, oldest first.
 	Points(ctx context.Context, of []checks.Target, span checks.Span, step time.Duration) (map[checks.Target][]checks.Point, error)
-}
-
-// Uptimes returns the uptimes of the targets of a cluster in a span, of all kinds or of some. Days returns those of some
-// targets for each of n days (UTC), oldest first; the last day contains to.
-type Uptimes interface {
+	// Uptimes returns the uptimes of the targets of a cluster in a span, of all kinds or of some.
 	Uptimes(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Uptime, error)
+	// Days returns the uptimes of targets for each of n days (UTC), oldest first; the last day contains to.
 	Days(ctx context.Context, of []checks.Target, to time.Time, n int) (map[checks.Target][]checks.Uptime, error)
-}
-
-// Latencies returns percentiles of the latencies of the targets of a cluster in a span, of all kinds or of some.
-// ClusterLatencies returns those of all targets of a kind together, by cluster.
-type Latencies interface {
+	// Latencies returns percentiles of the latencies of the targets of a cluster in a span, of all kinds or of some.
 	Latencies(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Latency, error)
+	// ClusterLatencies returns those of all targets of a kind together, by cluster.
 	ClusterLatencies(ctx context.Context, clusters []string, span checks.Span, kind checks.TargetKind) (map[string]checks.Latency, error)
-}
-
-// Moves returns the session moves of a cluster, newest first. CountMoves returns how many
-// sessions moved in a span, and how many of them were lost.
-type Moves interface {
+	// Moves returns the session moves of a cluster, newest first.
 	Moves(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error)
+	// CountMoves returns how many sessions moved in a span, and how many of them were lost.
 	CountMoves(ctx context.Context, cluster string, span checks.Span) (moved, lost int, err error)
-}
-
-// Placements returns where the canaries of a cluster were served, and FindingChanges what
-// happened to its findings, newest first.
-type Placements interface {
+	// CountsOf returns what the clients of a cluster met in a span.
+	CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error)
+	// Placements returns where the canaries of a cluster were served, newest first.
 	Placements(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Placement, error)
+	// FindingChanges returns what happened to the findings of a cluster, newest first.
 	FindingChanges(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Change, error)
-}
-
-// Incidents returns incidents, newest first.
-type Incidents interface {
-	Incidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error)
-}
-
-// An IncidentQuery selects incidents.
-type IncidentQuery = alerting.IncidentQuery
-
-// Deployments stores announced deployments. Deployments returns those of a cluster, or of all
-// clusters for "", that overlap a span, oldest first. CountsOf returns what the clients of a
-// cluster met in a span. EndDeployment receives the counts of a
-// client that watched the deployment, or nil. It returns ErrNotFound if no such deployment is
-// ongoing.
-type Deployments interface {
+	// Incidents returns incidents, newest first.
+	Incidents(ctx context.Context, q alerting.IncidentQuery) ([]alerting.Incident, error)
+	// Deployments returns the deployments of a cluster, or of all clusters for "", that overlap a span, oldest first.
 	Deployments(ctx context.Context, cluster string, span checks.Span) ([]checks.Deployment, error)
 	BeginDeployment(ctx context.Context, d checks.Deployment) (id string, err error)
+	// EndDeployment receives the counts of a client that watched the deployment, or nil. It returns
+	// ErrNotFound if no such deployment is ongoing.
 	EndDeployment(ctx context.Context, id string, at time.Time, watched *alerting.WatchedCounts) error
-	CountsOf(ctx context.Context, cluster string, span checks.Span) (alerting.Counts, error)
-}
-
-// Silences stores silences. Silences returns the active and future ones. AddSilence and
-// ExpireSilence take effect before they return.
-type Silences interface {
+	// Silences returns the active and future silences.
 	Silences(ctx context.Context, at time.Time) ([]alerting.Silence, error)
+	// AddSilence and ExpireSilence take effect before they return.
 	AddSilence(ctx context.Context, s alerting.Silence) error
 	ExpireSilence(ctx context.Context, id string, at time.Time) error
-}
-
-// DeadLetters returns the notifications that could not be delivered, newest first.
-type DeadLetters interface {
+	// DeadLetters returns the notifications that could not be delivered, newest first.
 	DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error)
+	HistoryStatus() HistoryStatus
 }
 
 // A DeadLetter is a notification that could not be delivered, with the reason.
 type DeadLetter struct {
 	alerting.Notification
 	Reason string
-}
-
-// A HistoryStatusReporter returns the status of the history.
-type HistoryStatusReporter interface {
-	HistoryStatus() HistoryStatus
 }
 
 // A HistoryStatus is the status of writing the history.

@@ -309,7 +309,7 @@ func (d *fakeDaemon) FindingChanges(_ context.Context, cluster string, _ checks.
 	return d.fakeCluster(cluster).changes, d.broken
 }
 
-func (d *fakeDaemon) Incidents(_ context.Context, q IncidentQuery) ([]alerting.Incident, error) {
+func (d *fakeDaemon) Incidents(_ context.Context, q alerting.IncidentQuery) ([]alerting.Incident, error) {
 	if d.broken != nil {
 		return nil, d.broken
 	}

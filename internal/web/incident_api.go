@@ -37,8 +37,8 @@ func (s *Server) getIncidents(r *http.Request) (answer, error) {
 
 // parseIncidentQuery returns which incidents a request asks for. Its parameter state is a state or a
 // phase.
-func (q *query) parseIncidentQuery() IncidentQuery {
-	asked := IncidentQuery{
+func (q *query) parseIncidentQuery() alerting.IncidentQuery {
+	asked := alerting.IncidentQuery{
 		Cluster:  q.text("cluster"),
 		Severity: oneOf(q, "severity", checks.Critical, checks.Warning),
 		Code:     checks.Code(q.text("code")),
@@ -69,7 +69,7 @@ func (s *Server) getIncident(r *http.Request) (answer, error) {
 
 // incident returns the incident with an id.
 func (s *Server) incident(ctx context.Context, id string) (alerting.Incident, error) {
-	found, err := s.findIncidents(ctx, IncidentQuery{ID: id, Limit: 1})
+	found, err := s.findIncidents(ctx, alerting.IncidentQuery{ID: id, Limit: 1})
 	if err != nil {
 		return alerting.Incident{}, err
 	}
@@ -83,7 +83,7 @@ func (s *Server) incident(ctx context.Context, id string) (alerting.Incident, er
 // it has, so that a restart cannot remove one that was shown. While it cannot, the open incidents in
 // memory replace those in it that this daemon handles. While it cannot be read, queries that need only
 // open incidents are answered from memory.
-func (s *Server) findIncidents(ctx context.Context, q IncidentQuery) ([]alerting.Incident, error) {
+func (s *Server) findIncidents(ctx context.Context, q alerting.IncidentQuery) ([]alerting.Incident, error) {
 	if s.config.OpenIncidents == nil {
 		return s.config.History.Incidents(ctx, q)
 	}
@@ -121,6 +121,6 @@ func newest(list []alerting.Incident, limit int) []alerting.Incident {
 }
 
 // among returns copies of the incidents of a list that match a query, ignoring the limit.
-func among(list []alerting.Incident, q IncidentQuery) []alerting.Incident {
+func among(list []alerting.Incident, q alerting.IncidentQuery) []alerting.Incident {
 	return slices.DeleteFunc(slices.Clone(list), func(i alerting.Incident) bool { return !q.Matches(&i) })
 }

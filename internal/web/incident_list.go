@@ -139,7 +139,7 @@ func exportLink(path string, values, replaced url.Values) string {
 // incidentEntries joins incidents with the deployments that explain them. Deployments that
 // explain none are included unless the query selects incidents by something that a deployment
 // does not have. The newest entry is first.
-func (s *Server) incidentEntries(ctx context.Context, asked IncidentQuery, found []alerting.Incident) ([]listedEntry, error) {
+func (s *Server) incidentEntries(ctx context.Context, asked alerting.IncidentQuery, found []alerting.Incident) ([]listedEntry, error) {
 	span := asked.Span
 	if len(found) == asked.Limit {
 		span.From = found[len(found)-1].Started // older ones are on the next page

@@ -117,7 +117,7 @@ func (s *Server) addIncidents(ctx context.Context, view *overviewView, v viewCon
 	holding, quiet := splitRecovering(open)
 	cards := min(len(holding), maxCards)
 	view.Incidents, view.MoreIncidents, view.Recovering = v.incidents(holding[:cards]), v.incidents(holding[cards:]), v.incidents(quiet)
-	recent, err := s.findIncidents(ctx, IncidentQuery{State: alerting.Resolved, Limit: maxRecent})
+	recent, err := s.findIncidents(ctx, alerting.IncidentQuery{State: alerting.Resolved, Limit: maxRecent})
 	if err != nil {
 		return err
 	}
@@ -143,11 +143,11 @@ func splitRecovering(open []alerting.Incident) (holding, quiet []alerting.Incide
 
 // open returns the unresolved incidents of a cluster, or of all clusters for "".
 func (s *Server) open(ctx context.Context, cluster string) ([]alerting.Incident, error) {
-	firing, err := s.findIncidents(ctx, IncidentQuery{Cluster: cluster, State: alerting.Firing, Limit: maxOpen})
+	firing, err := s.findIncidents(ctx, alerting.IncidentQuery{Cluster: cluster, State: alerting.Firing, Limit: maxOpen})
 	if err != nil {
 		return nil, err
 	}
-	pending, err := s.findIncidents(ctx, IncidentQuery{Cluster: cluster, State: alerting.Pending, Limit: maxOpen})
+	pending, err := s.findIncidents(ctx, alerting.IncidentQuery{Cluster: cluster, State: alerting.Pending, Limit: maxOpen})
 	if err != nil {
 		return nil, err
 	}

@@ -119,7 +119,7 @@ func (s *Server) buildMonth(ctx context.Context, span checks.Span, now time.Time
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), monthTimeout) // other requests share the result
 	defer cancel()
 	incidents := func(ctx context.Context, cluster string, span checks.Span) ([]alerting.Incident, error) {
-		return s.findIncidents(ctx, IncidentQuery{Cluster: cluster, Span: span, Limit: maxReported})
+		return s.findIncidents(ctx, alerting.IncidentQuery{Cluster: cluster, Span: span, Limit: maxReported})
 	}
 	var clusters []string
 	for _, p := range s.config.Snapshots.Snapshots() {
