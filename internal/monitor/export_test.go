@@ -29,7 +29,7 @@ func (w *Watcher) Acquire() (release func()) {
 func (w *Watcher) MaxMisses(node string, canaries int) int { return w.maxMisses(node, canaries) }
 
 // Impair adds evidence that lasts until Recover is called.
-func (s *SelfCheck) Impair(reason checks.Message) { s.addEvidence(time.Now().Add(time.Hour), reason) }
+func (s *SelfCheck) Impair(reason checks.Message) { s.addSign(time.Now().Add(time.Hour), reason) }
 
 // Recover removes all evidence.
 func (s *SelfCheck) Recover() {

@@ -22,15 +22,15 @@ import (
 // It also evaluates local errors of probes, clock jumps, and whether all clusters become
 // silent at the same time.
 //
-// Results of probes during an impairment are not evidence about their targets.
+// Results of probes during an impairment prove nothing about their targets.
 type SelfCheck struct {
 	wall  func() time.Time                                     // the wall clock, without its monotonic part
 	route func(netip.Addr, map[netip.Addr]net.Interface) error // checkRoute
 
 	mu        sync.Mutex
-	reason    checks.Message        // newest evidence
+	reason    checks.Message        // of the newest sign of an impairment
 	began     time.Time             // start of the newest impairment; zero: none
-	last      time.Time             // time of the newest evidence
+	last      time.Time             // time of the newest sign
 	reachable map[any]*reachability // by watcher, or by cluster outside of a daemon
 }
 
@@ -50,14 +50,14 @@ type Impairment struct {
 // Parameters of a SelfCheck.
 const (
 	checkInterval     = time.Second
-	confirmAfter      = 5 * time.Second  // duration of the evidence before an impairment is reported
-	clearAfter        = 10 * time.Second // without evidence, an impairment ends
+	confirmAfter      = 5 * time.Second  // how long there are signs before an impairment is reported
+	clearAfter        = 10 * time.Second // without signs, an impairment ends
 	commonCauseWindow = 30 * time.Second // within which clusters become silent for a common reason
 	maxRoutes         = 64               // checked each time
 	clockJump         = 2 * time.Second
 )
 
-// NewSelfCheck returns a SelfCheck without evidence.
+// NewSelfCheck returns a SelfCheck without signs of an impairment.
 func NewSelfCheck() *SelfCheck {
 	return &SelfCheck{
 		wall:      func() time.Time { return time.Now().Round(0) },
@@ -74,7 +74,7 @@ func (s *SelfCheck) Run(ctx context.Context, notify func(Impairment)) {
 	for range sleep.Every(ctx, checkInterval) {
 		now, shows := time.Now(), s.wall()
 		if jump := clockJumpOf(shown, shows, now.Sub(before)); jump.Abs() > clockJump {
-			s.addEvidence(now, checks.ClockJumped(jump))
+			s.addSign(now, checks.ClockJumped(jump))
 		}
 		before, shown = now, shows
 		s.checkRoutes()
@@ -101,7 +101,7 @@ func (s *SelfCheck) impairment(at time.Time) Impairment {
 }
 
 // since returns why probes since a moment are not reliable, and how long the impairment has
-// lasted. ok is false if there is no evidence since then.
+// lasted. ok is false if there is no sign of one since then.
 func (s *SelfCheck) since(began time.Time) (why checks.Message, lasted time.Duration, ok bool) {
 	if s == nil {
 		return why, 0, false
@@ -111,22 +111,22 @@ func (s *SelfCheck) since(began time.Time) (why checks.Message, lasted time.Dura
 	return s.reason, s.last.Sub(s.began), !s.last.IsZero() && !s.last.Before(began)
 }
 
-// Doubt returns why the result of a probe since a moment is no evidence about its target. own
+// Doubt returns why the result of a probe since a moment proves nothing about its target. own
 // is its local error; "": none. ok is false if there is no reason.
 func (s *SelfCheck) Doubt(began time.Time, own string) (why checks.Message, ok bool) {
 	if s == nil {
 		return why, false
 	}
 	if own != "" {
-		s.addEvidence(time.Now(), checks.CannotConnect(own))
+		s.addSign(time.Now(), checks.CannotConnect(own))
 	}
 	why, _, ok = s.since(began)
 	return why, ok
 }
 
-// addEvidence records evidence at a moment. Silent clusters do not replace a more specific
+// addSign records a sign of an impairment at a moment. Silent clusters do not replace a more specific
 // reason.
-func (s *SelfCheck) addEvidence(at time.Time, reason checks.Message) {
+func (s *SelfCheck) addSign(at time.Time, reason checks.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.began.IsZero() || at.Sub(s.last) >= clearAfter {
@@ -188,13 +188,13 @@ func (s *SelfCheck) observe(w any, began time.Time, exchanges iter.Seq[probes.Ex
 	s.recordAnswers(w, began, answered, silent, hosts)
 	switch {
 	case own != "":
-		s.addEvidence(time.Now(), checks.CannotConnect(own))
+		s.addSign(time.Now(), checks.CannotConnect(own))
 	case silent:
 		s.checkRoutes()
 	}
 }
 
-// recordAnswers records whether the hosts of a cluster answer, and adds evidence if all
+// recordAnswers records whether the hosts of a cluster answer, and adds a sign if all
 // clusters are silent.
 func (s *SelfCheck) recordAnswers(w any, began time.Time, answered, silent bool, hosts map[netip.Addr]bool) {
 	s.mu.Lock()
@@ -218,7 +218,7 @@ func (s *SelfCheck) recordAnswers(w any, began time.Time, answered, silent bool,
 	}
 	s.mu.Unlock()
 	if all {
-		s.addEvidence(time.Now(), checks.NobodyAnswers(clusters))
+		s.addSign(time.Now(), checks.NobodyAnswers(clusters))
 	}
 }
 
@@ -255,7 +255,7 @@ func (s *SelfCheck) checkRoutes() {
 	hosts := s.probedHosts()
 	links, err := linksByAddress()
 	if err != nil {
-		s.addEvidence(time.Now(), checks.CannotConnect(err.Error()))
+		s.addSign(time.Now(), checks.CannotConnect(err.Error()))
 		return
 	}
 	checked := 0
@@ -265,7 +265,7 @@ func (s *SelfCheck) checkRoutes() {
 		}
 		err := s.route(host, links)
 		if err != nil && (had || probes.IsLocalError(err)) {
-			s.addEvidence(time.Now(), checks.NoRoute(host.String(), err.Error()))
+			s.addSign(time.Now(), checks.NoRoute(host.String(), err.Error()))
 			return
 		}
 		if err == nil && !had {
