@@ -146,7 +146,7 @@ func wireFleetOf(state history.FleetState) wire.Fleet {
 		}
 		fleet.Leases = append(fleet.Leases, lease)
 	}
-	for _, m := range state.Members {
+	for _, m := range state.Instances {
 		fleet.Instances = append(fleet.Instances, wire.Instance{
 			Name: m.Name, Site: m.Site, Version: m.Version, State: stateOf(state, m), Clusters: clusters[m.Name], Config: m.Digest,
 			Started: wire.TimestampOf(m.Started), Seen: wire.TimestampOf(m.Seen), LagMS: state.Now.Sub(m.Seen).Milliseconds(), AheadMS: m.Ahead.Milliseconds(),
@@ -156,7 +156,7 @@ func wireFleetOf(state history.FleetState) wire.Fleet {
 }
 
 // stateOf returns the state of an instance in one word.
-func stateOf(state history.FleetState, m history.Member) string {
+func stateOf(state history.FleetState, m history.Instance) string {
 	switch {
 	case !state.Live(m.Name):
 		return "gone"

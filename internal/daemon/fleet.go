@@ -63,9 +63,9 @@ func (d *Daemon) joinFleet(ctx context.Context, cfg *config.Config) error {
 	}
 	member.Keeper = fleet.NewKeeper(fleet.Config{
 		Name: member.name, Store: clockedStore{store, d.clock}, Logger: d.logger, Apply: d.applyLeases, Receive: member.receive,
-		Self: func() history.Member {
+		Self: func() history.Instance {
 			now := d.activeConfig(cfg)
-			return history.Member{Site: now.Fleet.Site, Version: d.config.Build.Version, Digest: now.Digest(), Able: !d.isImpaired.Load(), Ahead: d.clock.ahead()}
+			return history.Instance{Site: now.Fleet.Site, Version: d.config.Build.Version, Digest: now.Digest(), Able: !d.isImpaired.Load(), Ahead: d.clock.ahead()}
 		},
 		Units: func() []fleet.Unit { return unitsOf(d.activeConfig(cfg)) },
 	})
@@ -91,7 +91,7 @@ type clockedStore struct {
 	clock *steadyClock
 }
 
-func (s clockedStore) Beat(ctx context.Context, self history.Member) (history.FleetState, error) {
+func (s clockedStore) Beat(ctx context.Context, self history.Instance) (history.FleetState, error) {
 	sent := time.Now()
 	state, err := s.Fleet.Beat(ctx, self)
 	if err == nil {

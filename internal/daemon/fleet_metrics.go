@@ -45,7 +45,7 @@ func (d *Daemon) observeFleet(context.Context) {
 		d.onDatabase(alone)
 	}
 	live := 0
-	for _, m := range status.Members {
+	for _, m := range status.Instances {
 		if status.Live(m.Name) {
 			live++
 		}
@@ -86,9 +86,9 @@ func (m *fleetMember) clocksOff() map[string]time.Duration {
 		return nil
 	}
 	off, status := make(map[string]time.Duration), m.Status()
-	for _, member := range status.Members {
-		if status.Live(member.Name) && member.Ahead.Abs() >= clockTolerance {
-			off[member.Name] = member.Ahead
+	for _, instance := range status.Instances {
+		if status.Live(instance.Name) && instance.Ahead.Abs() >= clockTolerance {
+			off[instance.Name] = instance.Ahead
 		}
 	}
 	return off

@@ -285,7 +285,7 @@ func TestFleetReload(t *testing.T) {
 		f.start(t, name)
 	}
 	digests := func() (all []string) {
-		for _, m := range f.state(t).Members {
+		for _, m := range f.state(t).Instances {
 			all = append(all, m.Digest)
 		}
 		return all

@@ -48,7 +48,7 @@ const (
 
 // A Store is what a keeper needs of the history; see history.Fleet.
 type Store interface {
-	Beat(context.Context, history.Member) (history.FleetState, error)
+	Beat(context.Context, history.Instance) (history.FleetState, error)
 	Take(ctx context.Context, clusters []string) (epochs map[string]int64, ok bool, err error)
 	Release(ctx context.Context, clusters []string) error
 	Leave(context.Context) error
@@ -60,8 +60,8 @@ type Store interface {
 type Config struct {
 	Name  string
 	Store Store
-	Self  func() history.Member // as it is now
-	Units func() []Unit         // of the configuration
+	Self  func() history.Instance // as it is now
+	Units func() []Unit           // of the configuration
 	// Apply makes the clusters with these epochs those that this instance watches. Clusters that are
 	// missing are given away when it returns, or were taken over. After an error it is called again.
 	Apply func(ctx context.Context, own map[string]int64) error
@@ -213,7 +213,7 @@ func (k *Keeper) untilNext() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	wait := beatEvery
-	for _, m := range k.state.Members {
+	for _, m := range k.state.Instances {
 		if left := m.Expires.Sub(k.state.Now); left > 0 {
 			wait = min(wait, left+margin)
 		}
@@ -435,12 +435,12 @@ func (s Status) OwnerOf(cluster string) string {
 // Skewed returns the live instances whose configuration differs from that of this one.
 func (s Status) Skewed() (names []string) {
 	var digest string
-	for _, m := range s.Members {
+	for _, m := range s.Instances {
 		if m.Name == s.Name {
 			digest = m.Digest
 		}
 	}
-	for _, m := range s.Members {
+	for _, m := range s.Instances {
 		if s.Live(m.Name) && m.Digest != digest {
 			names = append(names, m.Name)
 		}

@@ -19,15 +19,15 @@ import (
 
 // A database is the store of a fleet in memory.
 type database struct {
-	mu      sync.Mutex
-	members map[string]history.Member
-	leases  map[string]history.Lease
-	away    bool
-	wake    map[string]chan history.Message // by instance
+	mu        sync.Mutex
+	instances map[string]history.Instance
+	leases    map[string]history.Lease
+	away      bool
+	wake      map[string]chan history.Message // by instance
 }
 
 func newDatabase() *database {
-	return &database{members: make(map[string]history.Member), leases: make(map[string]history.Lease), wake: make(map[string]chan history.Message)}
+	return &database{instances: make(map[string]history.Instance), leases: make(map[string]history.Lease), wake: make(map[string]chan history.Message)}
 }
 
 // A connection is the database as an instance sees it.
@@ -38,22 +38,22 @@ type connection struct {
 
 var errAway = errors.New("the database is away")
 
-func (c connection) Beat(_ context.Context, self history.Member) (state history.FleetState, err error) {
+func (c connection) Beat(_ context.Context, self history.Instance) (state history.FleetState, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.away {
 		return state, errAway
 	}
 	self.Name, self.Expires = c.name, time.Now().Add(history.LeaseTime)
-	if old, known := c.members[c.name]; known {
+	if old, known := c.instances[c.name]; known {
 		self.Started, self.Draining = old.Started, old.Draining
 	} else {
 		self.Started = time.Now()
 	}
-	c.members[c.name] = self
+	c.instances[c.name] = self
 	state.Now = time.Now()
-	for _, m := range c.members {
-		state.Members = append(state.Members, m)
+	for _, m := range c.instances {
+		state.Instances = append(state.Instances, m)
 	}
 	for _, l := range c.leases {
 		state.Leases = append(state.Leases, l)
@@ -70,7 +70,7 @@ func (c connection) Take(_ context.Context, clusters []string) (map[string]int64
 	epochs := make(map[string]int64)
 	for _, cluster := range clusters {
 		l := c.leases[cluster]
-		if m, known := c.members[l.Owner]; known && m.Expires.After(time.Now()) {
+		if m, known := c.instances[l.Owner]; known && m.Expires.After(time.Now()) {
 			return nil, false, nil
 		}
 		epochs[cluster] = l.Epoch + 1
@@ -110,7 +110,7 @@ func (c connection) Release(_ context.Context, clusters []string) error {
 
 func (c connection) Leave(context.Context) error {
 	c.mu.Lock()
-	delete(c.members, c.name)
+	delete(c.instances, c.name)
 	c.mu.Unlock()
 	return c.free(func(history.Lease) bool { return true })
 }
@@ -146,7 +146,7 @@ func (d *database) start(t *testing.T, name string, clusters int) *testInstance 
 	began := time.Now()
 	i := &testInstance{}
 	i.Keeper = NewKeeper(Config{
-		Name: name, Store: connection{d, name}, Self: func() history.Member { return history.Member{Able: true} },
+		Name: name, Store: connection{d, name}, Self: func() history.Instance { return history.Instance{Able: true} },
 		Units: func() []Unit { return units(clusters) },
 		Apply: func(_ context.Context, own map[string]int64) error {
 			i.mu.Lock()
@@ -227,9 +227,9 @@ func TestDrained(t *testing.T) {
 		drain := func(is bool) {
 			db.mu.Lock()
 			defer db.mu.Unlock()
-			m := db.members["a"]
+			m := db.instances["a"]
 			m.Draining = is
-			db.members["a"] = m
+			db.instances["a"] = m
 		}
 		drain(true)
 		time.Sleep(10 * time.Second)
@@ -291,7 +291,7 @@ func TestJoin(t *testing.T) {
 		for length, want := range map[time.Duration]error{5 * time.Second: nil, time.Hour: errAway} {
 			db := newDatabase()
 			db.away = true
-			k := NewKeeper(Config{Name: "a", Store: connection{db, "a"}, Self: func() history.Member { return history.Member{} }})
+			k := NewKeeper(Config{Name: "a", Store: connection{db, "a"}, Self: func() history.Instance { return history.Instance{} }})
 			back := time.AfterFunc(length, func() {
 				db.mu.Lock()
 				defer db.mu.Unlock()
@@ -310,7 +310,7 @@ func TestJoin(t *testing.T) {
 func TestPaused(t *testing.T) {
 	var elapsed time.Duration
 	db := newDatabase()
-	k := NewKeeper(Config{Name: "a", Store: connection{db, "a"}, Self: func() history.Member { return history.Member{} }, Elapsed: func() time.Duration { return elapsed }})
+	k := NewKeeper(Config{Name: "a", Store: connection{db, "a"}, Self: func() history.Instance { return history.Instance{} }, Elapsed: func() time.Duration { return elapsed }})
 	elapsed = time.Second
 	if err := k.heartbeat(t.Context()); err != nil || k.MaySend(alerting.Notification{}) != nil {
 		t.Fatalf("got error %v of a heartbeat", err)

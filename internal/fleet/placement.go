@@ -79,13 +79,13 @@ func mix(x uint64) uint64 {
 // candidates returns the instances that may watch units of a site: those that live, can probe and are
 // not being drained. If there is none, the others that live may.
 func candidates(state history.FleetState, site string) (names []string) {
-	wanted := []func(history.Member) bool{
-		func(m history.Member) bool { return m.Able && !m.Draining },
-		func(m history.Member) bool { return m.Able },
-		func(history.Member) bool { return true },
+	wanted := []func(history.Instance) bool{
+		func(m history.Instance) bool { return m.Able && !m.Draining },
+		func(m history.Instance) bool { return m.Able },
+		func(history.Instance) bool { return true },
 	}
 	for _, is := range wanted {
-		for _, m := range state.Members {
+		for _, m := range state.Instances {
 			if m.Expires.After(state.Now) && (site == "" || m.Site == site) && is(m) {
 				names = append(names, m.Name)
 			}
@@ -174,14 +174,14 @@ func unconfigured(owners map[string]string, self string, units []Unit) (clusters
 
 // isAt reports whether an instance is at a site.
 func isAt(state history.FleetState, name, site string) bool {
-	return slices.ContainsFunc(state.Members, func(m history.Member) bool { return m.Name == name && m.Site == site })
+	return slices.ContainsFunc(state.Instances, func(m history.Instance) bool { return m.Name == name && m.Site == site })
 }
 
 // isSettled reports whether an instance has run for a while, with the same configuration as self.
 func isSettled(state history.FleetState, self, name string) bool {
 	var digest string
-	var to history.Member
-	for _, m := range state.Members {
+	var to history.Instance
+	for _, m := range state.Instances {
 		if m.Name == self {
 			digest = m.Digest
 		}

@@ -10,20 +10,20 @@ import (
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// member returns an instance that has run for an hour.
-func member(name string, change ...func(*history.Member)) history.Member {
-	m := history.Member{Name: name, Able: true, Started: now.Add(-time.Hour), Expires: now.Add(history.LeaseTime)}
+// instance returns an instance that has run for an hour.
+func instance(name string, change ...func(*history.Instance)) history.Instance {
+	m := history.Instance{Name: name, Able: true, Started: now.Add(-time.Hour), Expires: now.Add(history.LeaseTime)}
 	for _, f := range change {
 		f(&m)
 	}
 	return m
 }
 
-func dead(m *history.Member)     { m.Expires = now }
-func unable(m *history.Member)   { m.Able = false }
-func draining(m *history.Member) { m.Draining = true }
-func fresh(m *history.Member)    { m.Started = now }
-func skewed(m *history.Member)   { m.Digest = "other" }
+func dead(m *history.Instance)     { m.Expires = now }
+func unable(m *history.Instance)   { m.Able = false }
+func draining(m *history.Instance) { m.Draining = true }
+func fresh(m *history.Instance)    { m.Started = now }
+func skewed(m *history.Instance)   { m.Digest = "other" }
 
 func units(n int) (all []Unit) {
 	for i := range n {
@@ -79,30 +79,30 @@ func TestDecide(t *testing.T) {
 	mine, other := firstOf(t, "a", "a", "b"), firstOf(t, "b", "a", "b")
 	ownedBy := func(owner string, u Unit) history.Lease { return history.Lease{Cluster: u.Key, Owner: owner, Epoch: 1} }
 	for name, tt := range map[string]struct {
-		members       []history.Member
+		instances     []history.Instance
 		leases        []history.Lease
 		unit          Unit
 		free          time.Duration
 		take, release bool
 	}{
-		"a cluster without a lease":              {[]history.Member{member("a"), member("b")}, nil, mine, 0, true, false},
-		"one that the other should take":         {[]history.Member{member("a"), member("b")}, nil, other, patience / 2, false, false},
-		"which it has not done for a while":      {[]history.Member{member("a"), member("b")}, nil, other, patience, true, false},
-		"one of a dead instance":                 {[]history.Member{member("a"), member("b", dead)}, []history.Lease{ownedBy("b", other)}, other, 0, true, false},
-		"one of an unknown instance":             {[]history.Member{member("a")}, []history.Lease{ownedBy("b", other)}, other, 0, true, false},
-		"one of a live instance":                 {[]history.Member{member("a"), member("b")}, []history.Lease{ownedBy("b", mine)}, mine, 0, false, false},
-		"an own one that fits":                   {[]history.Member{member("a"), member("b")}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, false},
-		"an own one that the other should have":  {[]history.Member{member("a"), member("b")}, []history.Lease{ownedBy("a", other)}, other, 0, false, true},
-		"if the other has just started":          {[]history.Member{member("a"), member("b", fresh)}, []history.Lease{ownedBy("a", other)}, other, 0, false, false},
-		"if the other has another configuration": {[]history.Member{member("a"), member("b", skewed)}, []history.Lease{ownedBy("a", other)}, other, 0, false, false},
-		"an own one while drained":               {[]history.Member{member("a", draining), member("b")}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, true},
-		"while drained, and alone":               {[]history.Member{member("a", draining), member("b", dead)}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, false},
-		"an own one that it cannot probe":        {[]history.Member{member("a", unable), member("b")}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, true},
-		"which the other cannot either":          {[]history.Member{member("a", unable), member("b", unable)}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, false},
-		"an own one that is not configured":      {[]history.Member{member("a"), member("b")}, []history.Lease{ownedBy("a", Unit{Key: "old"})}, mine, 0, true, true},
+		"a cluster without a lease":              {[]history.Instance{instance("a"), instance("b")}, nil, mine, 0, true, false},
+		"one that the other should take":         {[]history.Instance{instance("a"), instance("b")}, nil, other, patience / 2, false, false},
+		"which it has not done for a while":      {[]history.Instance{instance("a"), instance("b")}, nil, other, patience, true, false},
+		"one of a dead instance":                 {[]history.Instance{instance("a"), instance("b", dead)}, []history.Lease{ownedBy("b", other)}, other, 0, true, false},
+		"one of an unknown instance":             {[]history.Instance{instance("a")}, []history.Lease{ownedBy("b", other)}, other, 0, true, false},
+		"one of a live instance":                 {[]history.Instance{instance("a"), instance("b")}, []history.Lease{ownedBy("b", mine)}, mine, 0, false, false},
+		"an own one that fits":                   {[]history.Instance{instance("a"), instance("b")}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, false},
+		"an own one that the other should have":  {[]history.Instance{instance("a"), instance("b")}, []history.Lease{ownedBy("a", other)}, other, 0, false, true},
+		"if the other has just started":          {[]history.Instance{instance("a"), instance("b", fresh)}, []history.Lease{ownedBy("a", other)}, other, 0, false, false},
+		"if the other has another configuration": {[]history.Instance{instance("a"), instance("b", skewed)}, []history.Lease{ownedBy("a", other)}, other, 0, false, false},
+		"an own one while drained":               {[]history.Instance{instance("a", draining), instance("b")}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, true},
+		"while drained, and alone":               {[]history.Instance{instance("a", draining), instance("b", dead)}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, false},
+		"an own one that it cannot probe":        {[]history.Instance{instance("a", unable), instance("b")}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, true},
+		"which the other cannot either":          {[]history.Instance{instance("a", unable), instance("b", unable)}, []history.Lease{ownedBy("a", mine)}, mine, 0, false, false},
+		"an own one that is not configured":      {[]history.Instance{instance("a"), instance("b")}, []history.Lease{ownedBy("a", Unit{Key: "old"})}, mine, 0, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			state := history.FleetState{Now: now, Members: tt.members, Leases: tt.leases}
+			state := history.FleetState{Now: now, Instances: tt.instances, Leases: tt.leases}
 			got := decide(state, time.Time{}, "a", []Unit{tt.unit}, func(string) time.Duration { return tt.free })
 			if (len(got.take) > 0) != tt.take || (len(got.release) > 0) != tt.release {
 				t.Errorf("got %+v, want taken %v, released %v", got, tt.take, tt.release)
@@ -113,14 +113,14 @@ func TestDecide(t *testing.T) {
 
 // TestDecideSites: the view of a site is watched by an instance there, and one elsewhere gives it away.
 func TestDecideSites(t *testing.T) {
-	at := func(name, site string) history.Member {
-		m := member(name)
+	at := func(name, site string) history.Instance {
+		m := instance(name)
 		m.Site = site
 		return m
 	}
 	view := Unit{Key: "shop@x", Clusters: []string{"shop@x"}, Site: "x"}
-	does := func(leases []history.Lease, members ...history.Member) string {
-		state := history.FleetState{Now: now, Members: members, Leases: leases}
+	does := func(leases []history.Lease, instances ...history.Instance) string {
+		state := history.FleetState{Now: now, Instances: instances, Leases: leases}
 		got := decide(state, time.Time{}, "a", []Unit{view}, func(string) time.Duration { return time.Hour })
 		switch {
 		case len(got.take) > 0:
@@ -149,7 +149,7 @@ func TestDecideSites(t *testing.T) {
 func TestReturn(t *testing.T) {
 	all := units(2)
 	state := history.FleetState{
-		Now: now, Members: []history.Member{member("a"), member("b", dead)},
+		Now: now, Instances: []history.Instance{instance("a"), instance("b", dead)},
 		Leases: []history.Lease{{Cluster: all[0].Key, Owner: "b", Epoch: 1}, {Cluster: all[1].Key, Epoch: 1}},
 	}
 	took := func(state history.FleetState, back time.Time) int {
@@ -169,7 +169,7 @@ func TestReturn(t *testing.T) {
 
 // TestFewMove: an instance gives few clusters away at a time.
 func TestFewMove(t *testing.T) {
-	state := history.FleetState{Now: now, Members: []history.Member{member("a"), member("b"), member("c")}}
+	state := history.FleetState{Now: now, Instances: []history.Instance{instance("a"), instance("b"), instance("c")}}
 	all := units(300)
 	for _, u := range all {
 		state.Leases = append(state.Leases, history.Lease{Cluster: u.Key, Owner: "a", Epoch: 1})

@@ -22,8 +22,8 @@ const (
 	fleetTimeout = 3 * time.Second
 )
 
-// A Member is an instance of a fleet.
-type Member struct {
+// An Instance is one of the daemons of a fleet.
+type Instance struct {
 	Name     string
 	Site     string
 	Version  string        // of stickwatch
@@ -40,21 +40,21 @@ type Member struct {
 type Lease struct {
 	Cluster string // "": the maintenance of the history
 	Owner   string // "": nobody
-	Epoch   int64
+	Epoch   int64  // grows with each takeover
 	Since   time.Time
 }
 
 // A FleetState is all of a fleet at a moment.
 type FleetState struct {
-	Now     time.Time
-	Started time.Time // of the database server
-	Members []Member  // by name
-	Leases  []Lease   // by cluster
+	Now       time.Time
+	Started   time.Time  // of the database server
+	Instances []Instance // by name
+	Leases    []Lease    // by cluster
 }
 
-// Live reports whether a member has been heard of within LeaseTime.
+// Live reports whether an instance has been heard of within LeaseTime.
 func (s FleetState) Live(name string) bool {
-	for _, m := range s.Members {
+	for _, m := range s.Instances {
 		if m.Name == name {
 			return m.Expires.After(s.Now)
 		}
@@ -78,7 +78,7 @@ type Fleet struct {
 	run  string // identifies this process
 }
 
-// Join returns this process as an instance of the fleet of a history. The first Beat makes it a member.
+// Join returns this process as an instance of the fleet of a history. The first Beat makes the others see it.
 func (db *DB) Join() (*Fleet, error) {
 	database, err := parseDatabase(db.config.Path)
 	if err != nil {
@@ -93,7 +93,7 @@ func (f *Fleet) Close() error { return f.pool.Close() }
 // Beat tells the others that this process is alive, and returns the state of the fleet. It fails
 // with NameTakenError while another process with this name is alive, or after one has replaced this
 // process.
-func (f *Fleet) Beat(ctx context.Context, self Member) (state FleetState, err error) {
+func (f *Fleet) Beat(ctx context.Context, self Instance) (state FleetState, err error) {
 	err = f.do(ctx, func(tx *sql.Tx) error {
 		var isNew bool
 		err := tx.QueryRowContext(ctx, upsertInstance, f.name, f.run, self.Site, self.Version, self.Digest, self.Able, self.Ahead.Milliseconds(), LeaseTime.Milliseconds()).Scan(&isNew)
@@ -226,7 +226,7 @@ func readFleet(ctx context.Context, tx *sql.Tx) (state FleetState, err error) {
 		return state, err
 	}
 	state.Now, state.Started = timeOf(now), timeOf(started)
-	if state.Members, err = readMembers(ctx, tx); err != nil {
+	if state.Instances, err = readInstances(ctx, tx); err != nil {
 		return state, err
 	}
 	rows, err := tx.QueryContext(ctx, selectLeases)
@@ -246,14 +246,14 @@ func readFleet(ctx context.Context, tx *sql.Tx) (state FleetState, err error) {
 	return state, rows.Err()
 }
 
-func readMembers(ctx context.Context, tx *sql.Tx) (all []Member, err error) {
+func readInstances(ctx context.Context, tx *sql.Tx) (all []Instance, err error) {
 	rows, err := tx.QueryContext(ctx, selectInstances)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var m Member
+		var m Instance
 		var ahead, started, seen, expires int64
 		if err := rows.Scan(&m.Name, &m.Site, &m.Version, &m.Digest, &m.Able, &m.Draining, &ahead, &started, &seen, &expires); err != nil {
 			return nil, err

@@ -35,7 +35,7 @@ func joined(t *testing.T, path, name string) *testInstance {
 
 func (i *testInstance) beat(t *testing.T) FleetState {
 	t.Helper()
-	state, err := i.Beat(t.Context(), Member{Site: "here", Digest: "d", Able: true})
+	state, err := i.Beat(t.Context(), Instance{Site: "here", Digest: "d", Able: true})
 	must.Succeed(t, err)
 	return state
 }
@@ -300,18 +300,18 @@ func TestFleetExcludesOthers(t *testing.T) {
 	namesake, err := first.Join()
 	must.Succeed(t, err)
 	defer namesake.Close()
-	_, err = namesake.Beat(t.Context(), Member{})
+	_, err = namesake.Beat(t.Context(), Instance{})
 	if _, taken := errors.AsType[*NameTakenError](err); !taken {
 		t.Errorf("got error %v of an instance with the same name", err)
 	}
 	first.takes(t, "shop")
 	silent(t, first)
-	state, err := namesake.Beat(t.Context(), Member{})
+	state, err := namesake.Beat(t.Context(), Instance{})
 	must.Succeed(t, err)
 	if l := state.Leases[0]; l.Owner != "" || l.Epoch != 1 {
 		t.Errorf("got %+v, want that what the dead process had is free", l)
 	}
-	_, err = first.Beat(t.Context(), Member{})
+	_, err = first.Beat(t.Context(), Instance{})
 	if _, taken := errors.AsType[*NameTakenError](err); !taken {
 		t.Errorf("got error %v of a process that was replaced", err)
 	}
@@ -329,10 +329,10 @@ func TestReplaced(t *testing.T) {
 	if err := killed.Fleet.Close(); err != nil { // as the kernel does it for a process that was killed
 		t.Fatal(err)
 	}
-	state, err := next.Beat(t.Context(), Member{})
+	state, err := next.Beat(t.Context(), Instance{})
 	for n := 0; err != nil && n < 100; n++ { // the server sees the end of a connection soon
 		time.Sleep(50 * time.Millisecond)
-		state, err = next.Beat(t.Context(), Member{})
+		state, err = next.Beat(t.Context(), Instance{})
 	}
 	if err != nil || state.Leases[0].Owner != "" {
 		t.Errorf("got leases %+v, error %v, want that what the killed process had is free", state.Leases, err)
@@ -341,7 +341,7 @@ func TestReplaced(t *testing.T) {
 	must.Succeed(t, err)
 	defer woken.Close()
 	woken.run = killed.run
-	_, err = woken.Beat(t.Context(), Member{})
+	_, err = woken.Beat(t.Context(), Instance{})
 	if _, taken := errors.AsType[*NameTakenError](err); !taken {
 		t.Errorf("got error %v of a process that was replaced", err)
 	}
