@@ -7,8 +7,9 @@ import (
 	"stickwatch/internal/phrase"
 )
 
-// A Scenario is what an operator does, step by step; a deployment may bring a fault. Its steps
-// must not run concurrently with other operations.
+// A Scenario is what an operator does, step by step; a deployment may bring a fault. Its steps must not run
+// concurrently with other operations. In package lab, a scenario is a fault with the findings that must
+// report it.
 type Scenario struct {
 	Name        string
 	Description string // one line, for a list of choices

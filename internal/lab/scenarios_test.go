@@ -13,7 +13,7 @@ import (
 )
 
 // A scenario is a fault of a cluster with the findings that stickwatch must report,
-// whatever the balancer is.
+// whatever the balancer is. A demo.Scenario is something else: the steps of an operation.
 type scenario struct {
 	name string
 	on   func(front) bool // fronts that it applies to; nil: every front

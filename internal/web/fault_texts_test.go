@@ -29,10 +29,10 @@ import (
 	"stickwatch/probes/redis"
 )
 
-// TestScenarios: the texts about every fault of the demo are complete in both languages, with
+// TestFaultTexts: the texts about every fault of the demo are complete in both languages, with
 // times in one zone, on every page, in messages of all kinds (receivers only mark them up), in the
 // post-mortem and on the command line.
-func TestScenarios(t *testing.T) {
+func TestFaultTexts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for the timeouts of faults")
 	}
