@@ -17,7 +17,7 @@ import (
 // manual is the source of the wire structs: their comments are the
 // descriptions of the schema, and written once.
 //
-//go:embed wire.go wire_client.go wire_probes.go wire_alerting.go
+//go:embed wire.go wire_probes.go wire_alerting.go
 var manual embed.FS
 
 // Schema returns the JSON Schema (draft 2020-12) of the configuration file, for editors

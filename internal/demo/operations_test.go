@@ -174,3 +174,23 @@ func TestOperationsRefuse(t *testing.T) {
 		t.Error("a server was removed twice")
 	}
 }
+
+// TestScenariosCanBeRepeated: each step works on the cluster that the scenario leaves.
+func TestScenariosCanBeRepeated(t *testing.T) {
+	t.Parallel()
+	for _, s := range Scenarios() {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			c, err := Start(Config{})
+			must.Succeed(t, err)
+			defer c.Close()
+			for range 2 {
+				for _, step := range s.Steps {
+					if err := step.Do(c); err != nil {
+						t.Errorf("%q: %v", step.Text, err)
+					}
+				}
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -333,4 +335,28 @@ func TestProbeGivesUp(t *testing.T) {
 			t.Errorf("got error %v, want %v", err, context.Canceled)
 		}
 	})
+}
+
+// TestNameOfANodeThatStops: applications choose their own names, and a node that does not
+// answer keeps the one that it reported: sessions are lost with it, and not at another node.
+func TestNameOfANodeThatStops(t *testing.T) {
+	d := start(t, demo.Config{}, "generic", nil)
+	for i := range d.config.Nodes {
+		d.config.Nodes[i].ID = fmt.Sprint("app", i+1)
+	}
+	d.config.Limiter = nil
+	d.config.Limit(d.config.Budget)
+	w, _ := watchAs(t, d.config, &monitor.Prober{}, monitor.Intervals{Status: time.Hour})
+	must.Succeed(t, w.TakeRound(t.Context()))
+	must.Succeed(t, d.Break("node-down"))
+	w.FollowUp(t.Context())
+	report := w.Snapshot().Report
+	for _, f := range report.Findings {
+		if f.Severity == checks.Critical {
+			t.Errorf("got %s %s: %s", f.Severity, f.Key(), f.Summary)
+		}
+	}
+	if report.Verdict != checks.Degraded {
+		t.Errorf("got verdict %s, want degraded by the node that stopped", report.Verdict)
+	}
 }

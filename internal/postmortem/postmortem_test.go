@@ -1,18 +1,18 @@
-package postmortem_test
+package postmortem
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
-	"stickwatch/internal/postmortem"
 )
 
 var began = time.Date(2026, 3, 14, 9, 0, 0, 0, time.UTC)
 
-func document(language alerting.Language) postmortem.Document {
+func document(language alerting.Language) Document {
 	cause := checks.Finding{
 		Code: checks.NodeDown, Severity: checks.Critical, Node: "node|1 @all",
 		Summary:  checks.Message{ID: checks.MsgExchange, Args: checks.Args{Status: 502, At: began}},
@@ -29,7 +29,7 @@ func document(language alerting.Language) postmortem.Document {
 			alerting.NewNote(began.Add(time.Hour), "li", "disk <b>full</b>"),
 		},
 	}
-	return postmortem.Document{
+	return Document{
 		Incident: i, Language: language, Zone: time.FixedZone("CST", 8*60*60), Now: began.Add(2 * time.Hour), Page: "https://watch.example/incidents/" + i.ID,
 		Deployments: []checks.Deployment{{Cluster: "shop", Name: "11.5", Span: checks.Span{From: began.Add(-time.Minute)}}},
 	}
@@ -58,6 +58,16 @@ func TestMarkdown(t *testing.T) {
 		}
 		if strings.Contains(text, "09:0") {
 			t.Errorf("%s: got times in another zone:\n%s", language, text)
+		}
+	}
+}
+
+// TestLabels: every label exists in both languages.
+func TestLabels(t *testing.T) {
+	english, chinese := reflect.ValueOf(labelsIn[false]), reflect.ValueOf(labelsIn[true])
+	for n := range english.NumField() {
+		if english.Field(n).IsZero() || chinese.Field(n).IsZero() {
+			t.Errorf("%s is missing", english.Type().Field(n).Name)
 		}
 	}
 }

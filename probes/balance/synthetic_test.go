@@ -128,3 +128,19 @@ func TestCanariesMoveWithTheList(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkSourceClients finds a client for each of 60 servers whose weights have no common divisor.
+func BenchmarkSourceClients(b *testing.B) {
+	servers := make([]Server, 60)
+	for i := range servers {
+		servers[i].Weight = 100 + i%50
+	}
+	for b.Loop() {
+		picker := Source(servers)
+		for line := range servers {
+			if _, ok := ClientFor(picker, line, 1); !ok {
+				b.Fatalf("server %d has no client", line)
+			}
+		}
+	}
+}
