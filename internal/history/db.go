@@ -43,6 +43,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,27 +86,17 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	const day = 24 * time.Hour
-	c.Retention = orDefault(c.Retention, 400*day)
-	c.Minutes = min(orDefault(c.Minutes, 35*day), c.Retention)
-	c.Raw = min(orDefault(c.Raw, 2*day), c.Minutes)
-	c.Flush = orDefault(c.Flush, time.Second)
-	c.Queue = orDefault(c.Queue, 50_000)
-	c.largeFile = orDefault(c.largeFile, largeFile)
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
+	c.Retention = cmp.Or(c.Retention, 400*day)
+	c.Minutes = min(cmp.Or(c.Minutes, 35*day), c.Retention)
+	c.Raw = min(cmp.Or(c.Raw, 2*day), c.Minutes)
+	c.Flush = cmp.Or(c.Flush, time.Second)
+	c.Queue = cmp.Or(c.Queue, 50_000)
+	c.largeFile = cmp.Or(c.largeFile, largeFile)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	return c
-}
-
-func orDefault[T comparable](value, instead T) T {
-	var zero T
-	if value == zero {
-		return instead
-	}
-	return value
 }
 
 // A DB is a history that is open for writing. It is also a Reader. Its methods are safe for
