@@ -38,6 +38,7 @@ func attribute(rem *remaps) *attribution {
 		known.ScatteredSince, known.ScatteredLast = att.movement.scattered[id].From, att.movement.scattered[id].To
 		att.timelines.Nodes[id] = known
 	}
+	att.timelines.Balancer.Titles = att.outcomes.titles()
 	att.timelines.Balancer.Unlisted = att.outcomes.unlistedSince()
 	att.timelines.Balancer.Served, att.timelines.Balancer.Waited = att.nodes.page.served, att.outcomes.waits
 	for _, a := range att.outcomes.answers {

@@ -9,6 +9,7 @@ import (
 type BalancerTimeline struct {
 	Agreed       bool                 // the newest answers that could show it followed the configured arithmetic
 	Served       bool                 // clients have been served the page that they request
+	Titles       map[string]titles    // of the configured pages, by path
 	LastKeptAt   time.Time            `json:"Kept"` // when an answer last had the session of its client; zero: never
 	LastLostAt   time.Time            `json:"Lost"` // when session_lost was last found; zero: never
 	Unlisted     map[string]time.Time // when each name of an unlisted node was first met, if the nodes have a source
@@ -16,6 +17,12 @@ type BalancerTimeline struct {
 	LastForgotAt time.Time            `json:"Forgot"`  // when the balancer had last forgotten clients that paused; zero: never
 	Remapped     Remapping
 	Waited       waits
+}
+
+// The titles of one page in all rounds so far.
+type titles struct {
+	OfNodes []string // the different ones that nodes gave when asked directly, without numbers, at most maxTitles
+	Passed  bool     // clients got one of them through the balancer
 }
 
 // updateBalancer returns the timeline of the balancer with this round's observations.

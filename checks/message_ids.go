@@ -343,6 +343,7 @@ const (
 	MsgAnotherPage           MessageID = "another_page"
 	MsgLeadsTo               MessageID = "leads_to"
 	MsgNobodysPage           MessageID = "nobodys_page"
+	MsgNobodysTitle          MessageID = "nobodys_title"
 	MsgNoNodeAnswersSo       MessageID = "no_node_answers_so"
 	MsgCheckBetween          MessageID = "check_between"
 	MsgDuplicateID           MessageID = "duplicate_id"

@@ -366,6 +366,7 @@ var english = translation{
 		MsgAnotherPage:           "{{.Path}} on {{.Node}} is another page: its answer shows neither node nor session, while those of other nodes do",
 		MsgLeadsTo:               "it leads to {{.Path}}",
 		MsgNobodysPage:           "the answer to {{.Path}} through the balancer is from no node: HTTP {{.Status}} without node and session",
+		MsgNobodysTitle:          "the answer to {{.Path}} through the balancer is from no node: it has the title {{printf \"%q\" .Value}}",
 		MsgNoNodeAnswersSo:       "no node gives this answer when asked directly",
 		MsgCheckBetween:          "Check what is between clients and nodes: the balancer's virtual host (server_name and the Host it is asked for), its locations and redirects.",
 		MsgDuplicateID:           "{{list .Nodes}} have the same label {{quote .Value}}: the id of a node must be unique",

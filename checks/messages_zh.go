@@ -372,6 +372,7 @@ var chinese = translation{
 		MsgAnotherPage:           "{{.Node}} 上的 {{.Path}} 是另一个页面：应答中既没有节点也没有会话，而其他节点都有",
 		MsgLeadsTo:               "它被引到 {{.Path}}",
 		MsgNobodysPage:           "经负载均衡器访问 {{.Path}}，得到的不是任何节点的应答：HTTP {{.Status}}，没有节点和会话",
+		MsgNobodysTitle:          "经负载均衡器访问 {{.Path}}，得到的不是任何节点的应答：其标题为“{{.Value}}”",
 		MsgNoNodeAnswersSo:       "直接访问时，没有节点这样应答",
 		MsgCheckBetween:          "请检查客户端与节点之间的环节：负载均衡器的虚拟主机（server_name 与所请求的 Host）、location 与重定向。",
 		MsgDuplicateID:           "{{list .Nodes}} 都自称 {{quote .Value}}：节点标识必须唯一",

@@ -1,9 +1,11 @@
 package checks
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
 
 	"stickwatch/probes"
 )
@@ -21,12 +23,66 @@ func pages(oc *outcomes) []Finding {
 			}
 		}
 		for _, front := range oc.frontends {
-			if i < len(front.Pages) && front.answered() && !oc.nodes.ownError(front.Pages[i]) && !asConfigured(page, front.Pages[i]) {
+			switch {
+			case i >= len(front.Pages) || !front.answered() || oc.nodes.ownError(front.Pages[i]):
+			case !asConfigured(page, front.Pages[i]):
 				list = append(list, failsThrough(oc.nodes, front, page, front.Pages[i], failing))
+			case oc.hasForeignTitle(page, front.Pages[i]):
+				f := failsInBetween(front, page, front.Pages[i:i+1])
+				f.Summary = msg(MsgNobodysTitle, Args{Path: page.Path, Value: front.Pages[i].Title})
+				list = append(list, f)
 			}
 		}
 	}
 	return slices.Concat(list, sessionPage(oc), pageInBetween(oc), pageGone(oc))
+}
+
+// maxTitles bounds the known titles of a page. One with more has a title of its own for each request.
+const maxTitles = 8
+
+// titles returns the titles that nodes have given the configured pages, this round included.
+func (oc *outcomes) titles() map[string]titles {
+	known := maps.Clone(oc.round.past().Balancer.Titles)
+	for i, page := range oc.round.Cluster.Pages {
+		t := known[page.Path]
+		for _, o := range oc.nodes.enabled {
+			if i < len(o.Pages) && o.Pages[i].Title != "" && len(t.OfNodes) < maxTitles && !t.ofNode(o.Pages[i]) {
+				t.OfNodes = append(slices.Clone(t.OfNodes), withoutNumbers(o.Pages[i].Title))
+			}
+		}
+		for _, front := range oc.frontends {
+			t.Passed = t.Passed || i < len(front.Pages) && t.ofNode(front.Pages[i])
+		}
+		if len(t.OfNodes) > 0 {
+			if known == nil {
+				known = make(map[string]titles)
+			}
+			known[page.Path] = t
+		}
+	}
+	return known
+}
+
+// hasForeignTitle reports whether a page through the balancer has a title that no node has ever given it,
+// although clients got one of theirs before: without that, the nodes may have another virtual host.
+func (oc *outcomes) hasForeignTitle(page probes.Page, ex probes.Exchange) bool {
+	known := oc.titles()[page.Path]
+	return ex.Title != "" && known.Passed && len(known.OfNodes) < maxTitles && !known.ofNode(ex) && hasPage(oc.nodes, page)
+}
+
+// ofNode reports whether some node has given the title of an answer.
+func (t titles) ofNode(ex probes.Exchange) bool {
+	return slices.Contains(t.OfNodes, withoutNumbers(ex.Title))
+}
+
+// withoutNumbers removes the digits of a title, which are of a version, a time or a count.
+func withoutNumbers(title string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsDigit(r) {
+			return -1
+		}
+		return r
+	}, title)
 }
 
 // asConfigured reports whether an answer is as configured; a missing exchange is.

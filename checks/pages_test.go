@@ -1,6 +1,10 @@
 package checks_test
 
 import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
 	"stickwatch/checks"
 	"stickwatch/probes"
 )
@@ -17,6 +21,48 @@ func withPage(through probes.Exchange, nodes ...probes.Exchange) func() *round {
 		}
 		r.Balancers[0].Pages = []probes.Exchange{through}
 	})
+}
+
+// titled is a page with a title.
+func titled(title string) probes.Exchange {
+	ex := page(app, 200)
+	ex.Title = title
+	return ex
+}
+
+// TestForeignTitle tests that a page through the balancer is judged by its title once clients got one
+// that the nodes give.
+func TestForeignTitle(t *testing.T) {
+	t.Parallel()
+	foreign := []string{"critical page_failing/http://shop.example/app_a/ (192.0.2.10:80)"}
+	type pages struct {
+		through string
+		nodes   [3]string
+	}
+	shop := [3]string{"Shop", "Shop", "Shop"}
+	for name, tc := range map[string]struct {
+		before, now pages
+		want        []string
+	}{
+		"a maintenance page":                            {pages{"Shop", shop}, pages{"Maintenance", shop}, foreign},
+		"another virtual host, from the beginning":      {pages{"Portal", shop}, pages{"Portal", shop}, nil},
+		"a cache has the title of the version before":   {pages{"Shop", shop}, pages{"Shop", [3]string{"Store", "Store", "Store"}}, nil},
+		"a title with a number":                         {pages{"Shop 12:01", [3]string{"Shop 12:01", "Shop 12:01", "Shop 12:01"}}, pages{"Shop 12:02", shop}, nil},
+		"one of the titles that nodes have in turns":    {pages{"A", [3]string{"A", "B", "B"}}, pages{"B", [3]string{"A", "A", "A"}}, nil},
+		"a page without a title, such as a redirection": {pages{"Shop", shop}, pages{"", shop}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			round := func(p pages) *round {
+				return withPage(titled(p.through), titled(p.nodes[0]), titled(p.nodes[1]), titled(p.nodes[2]))()
+			}
+			first, now := round(tc.before), round(tc.now)
+			now.Past = checks.Judge(first.Round).Timelines
+			if diff := cmp.Diff(tc.want, lines(checks.Judge(now.Round))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
 }
 
 var pageSpecs = []spec{

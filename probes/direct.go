@@ -82,7 +82,7 @@ func direct(ctx context.Context, cluster *Cluster, n Node, client *Client) NodeO
 	primaryPath := cluster.PrimaryPath()
 	primaryIsSession := cluster.Session != nil && cluster.Session.Path == primaryPath
 	wg.Go(func() {
-		q := pageRequest{path: primaryPath, version: cluster.Version, secrets: &hidden}
+		q := pageRequest{path: primaryPath, version: cluster.Version, title: true, secrets: &hidden}
 		if primaryIsSession {
 			q.session, q.follow = cluster.Session, true
 		}
@@ -95,7 +95,9 @@ func direct(ctx context.Context, cluster *Cluster, n Node, client *Client) NodeO
 	}
 	for i, page := range cluster.Pages {
 		if page.Path != primaryPath {
-			wg.Go(func() { obs.Pages[i], _ = client.ask(ctx, pageRequest{path: page.Path, version: cluster.Version}) })
+			wg.Go(func() {
+				obs.Pages[i], _ = client.ask(ctx, pageRequest{path: page.Path, version: cluster.Version, title: true})
+			})
 		}
 	}
 	wg.Wait()

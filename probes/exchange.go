@@ -28,6 +28,7 @@ type Exchange struct {
 	NewID        bool        // the answer set a session cookie that was not sent
 	Value        string      // the stored value in the answer; "": none
 	Version      string      // the application's version, according to the answer
+	Title        string      // of a page without a session; "": it has none, or was not read
 	LoggedIn     LoginState  // whether the answer is one to a user; "": unknown, or the client is a visitor
 	Rejected     []RejectedCookie
 

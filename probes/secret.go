@@ -81,7 +81,7 @@ func (s *secrets) allow(node Extractor, cookies map[string]string) {
 func (s *secrets) redact(e *Exchange) {
 	e.Label = s.redactor(s.allowed)(e.Label)
 	redact := s.redactor(nil)
-	for _, text := range []*string{&e.Error, &e.Redirect, &e.FinalPath, &e.Store, &e.Value, &e.Version} {
+	for _, text := range []*string{&e.Error, &e.Redirect, &e.FinalPath, &e.Store, &e.Value, &e.Version, &e.Title} {
 		*text = redact(*text)
 	}
 	for i, r := range e.Rejected {

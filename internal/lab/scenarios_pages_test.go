@@ -7,7 +7,9 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"testing"
 
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
@@ -247,6 +249,24 @@ var wrongPageScenarios = []scenario{
 		name: "a page of the cluster that differs from node to node", on: some, plan: plan{profile: "tomcat-msm", shared: true, middleware: variableAnswers},
 		is: checks.Healthy,
 	},
+}
+
+// TestMaintenancePageLater tests that a page without a session is told by its title from the one that
+// the nodes give, once a round has seen theirs through the balancer.
+func TestMaintenancePageLater(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, fronts[slices.IndexFunc(fronts, named("nginx round robin"))], plan{profile: "huozige"})
+	before := r.probe()
+	if before.Verdict != checks.Healthy {
+		t.Fatalf("got %s before: %v", before.Verdict, before.Findings)
+	}
+	r.serveFrom(maintenance)
+	round := r.prober().Round(t.Context(), r.cluster)
+	round.Past = before.Timelines
+	i := slices.IndexFunc(checks.Judge(round).Findings, func(f checks.Finding) bool { return f.Code == checks.PageFailing })
+	if i < 0 || checks.Judge(round).Findings[i].Severity != checks.Critical {
+		t.Errorf("got %v, want page_failing", checks.Judge(round).Findings)
+	}
 }
 
 func errorPage(f *demo.NodeFaults) { f.ErrorPage = true }
