@@ -119,7 +119,7 @@ func Through(ctx context.Context, cluster *Cluster, e Frontend) BalancerObservat
 		var wg panics.Group
 		wg.Go(func() { obs.Primary, _ = client.ask(ctx, pageRequest{path: cluster.PrimaryPath()}) })
 		for i, page := range cluster.Pages {
-			wg.Go(func() { obs.Pages[i], _ = client.ask(ctx, pageRequest{path: page.Path, title: true}) })
+			wg.Go(func() { obs.Pages[i], _ = client.ask(ctx, pageRequest{path: page.Path, title: cluster.Title}) })
 		}
 		wg.Wait()
 	})

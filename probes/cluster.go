@@ -48,6 +48,7 @@ type Cluster struct {
 	Dependencies []Dependency
 
 	Version Extractor // reads the version from a node's primary page; nil: the status has it, or nothing
+	Title   Extractor // reads the titles of Pages; nil: they are judged by their status
 	TLS     *tls.Config
 	Header  http.Header // that every request to the nodes and the balancer carries, see Target
 	Limits  Limits

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"stickwatch/internal/panics"
@@ -82,7 +83,10 @@ func direct(ctx context.Context, cluster *Cluster, n Node, client *Client) NodeO
 	primaryPath := cluster.PrimaryPath()
 	primaryIsSession := cluster.Session != nil && cluster.Session.Path == primaryPath
 	wg.Go(func() {
-		q := pageRequest{path: primaryPath, version: cluster.Version, title: true, secrets: &hidden}
+		q := pageRequest{path: primaryPath, version: cluster.Version, secrets: &hidden}
+		if slices.ContainsFunc(cluster.Pages, func(p Page) bool { return p.Path == primaryPath }) {
+			q.title = cluster.Title
+		}
 		if primaryIsSession {
 			q.session, q.follow = cluster.Session, true
 		}
@@ -96,7 +100,7 @@ func direct(ctx context.Context, cluster *Cluster, n Node, client *Client) NodeO
 	for i, page := range cluster.Pages {
 		if page.Path != primaryPath {
 			wg.Go(func() {
-				obs.Pages[i], _ = client.ask(ctx, pageRequest{path: page.Path, version: cluster.Version, title: true})
+				obs.Pages[i], _ = client.ask(ctx, pageRequest{path: page.Path, version: cluster.Version, title: cluster.Title})
 			})
 		}
 	}

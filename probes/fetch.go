@@ -30,7 +30,7 @@ type pageRequest struct {
 	secrets *secrets // collects what must be redacted; nil: the caller does not need it
 	session *Session // reads label, store, session id and value; nil: none of them
 	version Extractor
-	title   bool // reads the title
+	title   Extractor
 
 	loggedIn Extractor // tells by the page whether the client is logged in; nil: it need not be
 	hide     []string  // further credentials that must be redacted
@@ -244,11 +244,8 @@ func (p pageRequest) read(doc Document, ex *Exchange) {
 		ex.ShowsSession = extract(session.ID, shown) != ""
 		ex.HasRoute = routed(doc.Cookies, session.Cookie)
 		ex.Label, ex.Store = extract(session.Node, doc), extract(session.Store, doc)
-		ex.Value, ex.Version = extract(session.Read, doc), extract(p.version, doc)
+		ex.Value, ex.Version, ex.Title = extract(session.Read, doc), extract(p.version, doc), extract(p.title, doc)
 		ex.LoggedIn = loginState(p.loggedIn, doc, *ex)
-		if p.title {
-			ex.Title = titleOf(doc)
-		}
 		if ex.LoggedIn == LoggedOut && doc.from != nil {
 			ex.Label = cmp.Or(extract(session.Node, *doc.from), ex.Label) // who sends a user to the login page does not know the session
 		}

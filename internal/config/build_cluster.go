@@ -21,6 +21,7 @@ func (b *builder) cluster(wire wireCluster, at keyPath) *probes.Cluster {
 		Profile:  wire.Profile,
 		Balancer: b.balancer(wire.Balancer, at.key("balancer")),
 		Version:  b.extractor(wire.Version, extractorContext{}, at.key("version")),
+		Title:    extract.Title(),
 		TLS:      b.tls(wire.TLS, at.key("tls")),
 		Limits:   b.limits(wire, at),
 	}

@@ -105,6 +105,9 @@ func (p *pool) line(hash uint) int {
 // moves counts the lists by which a hash value of a server line gets another one: without
 // each of the other lines, and with a line more.
 func (p *pool) moves(server int) func(hash uint) int {
+	if !p.usesHash() {
+		return func(uint) int { return 0 }
+	}
 	longer := pool{shares: append(slices.Clone(p.shares), 1), total: p.total + 1}
 	others := []pool{longer}
 	for _, line := range p.primaries {

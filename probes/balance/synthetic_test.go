@@ -144,3 +144,14 @@ func BenchmarkSourceClients(b *testing.B) {
 		}
 	}
 }
+
+// TestClientForOnlyBackups tests a block without a primary, whose hash has no share for any line.
+func TestClientForOnlyBackups(t *testing.T) {
+	servers := named(2)
+	servers[0].Backup, servers[1].Backup, servers[0].Down = true, true, true
+	for name, method := range map[string]func([]Server) Picker{"ip_hash": IPHash, "hash": Hash} {
+		if client, ok := ClientFor(method(servers), 1, 0); !ok {
+			t.Errorf("%s: ClientFor = %v, %t, want the only server", name, client, ok)
+		}
+	}
+}

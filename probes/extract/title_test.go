@@ -1,4 +1,4 @@
-package probes
+package extract
 
 import (
 	"net/http"
@@ -8,6 +8,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"stickwatch/internal/must"
+	"stickwatch/probes"
 )
 
 func TestTitle(t *testing.T) {
@@ -20,10 +21,9 @@ func TestTitle(t *testing.T) {
 		"none":            {"back at noon", ""},
 		"never closed":    {"<title>Shop", ""},
 		"too late":        {strings.Repeat(" ", titleWithin) + "<title>Shop</title>", ""},
-		"control codes":   {"<title>\x1b[31mShop\u202e</title>", "[31mShop"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := titleOf(Document{Header: http.Header{}, Body: []byte(tc.body)}); got != tc.want {
+			if got, _ := Title().Extract(probes.Document{Header: http.Header{}, Body: []byte(tc.body)}); got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
