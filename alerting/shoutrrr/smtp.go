@@ -105,11 +105,11 @@ func (m *mailer) encryption(p *parameters) error {
 	return nil
 }
 
-func (mailer *mailer) send(ctx context.Context, n alerting.Notification, m message.Message) (alerting.DeliveryRef, error) {
-	id := mailer.messageID(n.ID)
+func (m *mailer) send(ctx context.Context, n alerting.Notification, text message.Message) (alerting.DeliveryRef, error) {
+	id := m.messageID(n.ID)
 	ref := alerting.DeliveryRef{Thread: cmp.Or(n.Thread, id)}
 	return ref, post.Shortened(func(limit int) error {
-		return mailer.deliver(ctx, n.ID, mailer.compose(id, n.Thread, n.At, m, limit))
+		return m.deliver(ctx, n.ID, m.compose(id, n.Thread, n.At, text, limit))
 	}, maxMail, shortMail)
 }
 
@@ -122,16 +122,16 @@ func (m *mailer) messageID(id string) string {
 
 // compose returns a mail. Words of targets are in its encoded body and subject only, so
 // they add no header.
-func (mailer *mailer) compose(id, thread string, at time.Time, m message.Message, limit int) []byte {
+func (m *mailer) compose(id, thread string, at time.Time, text message.Message, limit int) []byte {
 	var out bytes.Buffer
 	header := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(&out, "%s: %s\r\n", name, value)
 		}
 	}
-	header("From", mailer.from.String())
-	header("To", strings.Join(mailer.to, ", "))
-	header("Subject", mime.BEncoding.Encode("utf-8", message.Text.Fit(m.Headline, maxSubject)))
+	header("From", m.from.String())
+	header("To", strings.Join(m.to, ", "))
+	header("Subject", mime.BEncoding.Encode("utf-8", message.Text.Fit(text.Headline, maxSubject)))
 	header("Date", at.Format(time.RFC1123Z))
 	header("Message-ID", id)
 	if thread != id {
@@ -139,16 +139,16 @@ func (mailer *mailer) compose(id, thread string, at time.Time, m message.Message
 		header("References", thread)
 	}
 	header("Auto-Submitted", "auto-generated") // nobody's absence answers it
-	if m.Severity == checks.Critical && !m.Resolved {
+	if text.Severity == checks.Critical && !text.Resolved {
 		header("Importance", "high")
 	}
 	header("MIME-Version", "1.0")
 	header("Content-Type", "text/plain; charset=utf-8")
 	header("Content-Transfer-Encoding", "base64") // shorter than others for Chinese
-	text := strings.ReplaceAll(m.Render(message.Text, limit)+"\n", "\n", "\r\n")
+	body := strings.ReplaceAll(text.Render(message.Text, limit)+"\n", "\n", "\r\n")
 	out.WriteString("\r\n")
 	const perLine = 57 // bytes, which are 76 characters
-	for part := range slices.Chunk([]byte(text), perLine) {
+	for part := range slices.Chunk([]byte(body), perLine) {
 		out.WriteString(base64.StdEncoding.EncodeToString(part) + "\r\n")
 	}
 	return out.Bytes()

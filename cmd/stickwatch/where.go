@@ -177,12 +177,12 @@ func newOracle(c *probes.Cluster, keys, only bool) (o *oracle, ok bool) {
 }
 
 // exclude excludes nodes, each in the clusters that have it.
-func (oracles oracles) exclude(ids []string) error {
+func (all oracles) exclude(ids []string) error {
 	var errs []error
 	for _, id := range ids {
 		var known []string
 		found := false
-		for _, o := range oracles.list {
+		for _, o := range all.list {
 			for i, n := range o.nodes {
 				known = append(known, n.ID)
 				if n.ID == id {
@@ -222,24 +222,24 @@ func (e noAddress) Error() string { return e.phrase().String() }
 
 // answer writes a line for each cluster that accepts the client. The error states that
 // none does.
-func (oracles oracles) answer(stringWriter io.StringWriter, client string) error {
+func (all oracles) answer(out io.StringWriter, client string) error {
 	var wrong error
 	accepted := false
-	for _, o := range oracles.list {
+	for _, o := range all.list {
 		node, err := o.node(client)
 		if err != nil {
 			wrong = err
 			continue
 		}
 		accepted = true
-		stringWriter.WriteString(client)
-		stringWriter.WriteString(" ")
-		stringWriter.WriteString(node)
-		if oracles.named {
-			stringWriter.WriteString(" ")
-			stringWriter.WriteString(o.cluster)
+		out.WriteString(client)
+		out.WriteString(" ")
+		out.WriteString(node)
+		if all.named {
+			out.WriteString(" ")
+			out.WriteString(o.cluster)
 		}
-		stringWriter.WriteString("\n")
+		out.WriteString("\n")
 	}
 	if accepted {
 		return nil
@@ -248,11 +248,11 @@ func (oracles oracles) answer(stringWriter io.StringWriter, client string) error
 }
 
 // answers returns the lines of all clients, or all errors in clients.
-func (o oracles) answers(clients []string) (string, error) {
+func (all oracles) answers(clients []string) (string, error) {
 	var lines strings.Builder
 	var errs []error
 	for _, client := range clients {
-		errs = append(errs, o.answer(&lines, client))
+		errs = append(errs, all.answer(&lines, client))
 	}
 	return lines.String(), errors.Join(errs...)
 }
@@ -264,7 +264,7 @@ const (
 
 // stream answers clients line by line. Errors of invalid lines go to warnings; the
 // other lines are still answered.
-func (o oracles) stream(in io.Reader, out, warnings io.Writer, reader phrase.Reader) error {
+func (all oracles) stream(in io.Reader, out, warnings io.Writer, reader phrase.Reader) error {
 	answers := bufio.NewWriterSize(out, 64<<10)
 	lines := bufio.NewScanner(flushingReader{in, answers})
 	lines.Buffer(make([]byte, 64<<10), maxLine)
@@ -275,7 +275,7 @@ func (o oracles) stream(in io.Reader, out, warnings io.Writer, reader phrase.Rea
 		if client == "" {
 			continue
 		}
-		if err := o.answer(answers, client); err != nil {
+		if err := all.answer(answers, client); err != nil {
 			if wrong++; wrong <= maxReportedLines {
 				fmt.Fprintln(warnings, "stickwatch: "+reader.Say("line %d: %s", number, noAddress(client).phrase()))
 			}

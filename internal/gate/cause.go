@@ -2,7 +2,6 @@ package gate
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"stickwatch/checks"
@@ -183,8 +182,6 @@ func (j *judge) requiredMisses(node string) int {
 	}
 	return certain
 }
-
-func quoted(label string) string { return strconv.Quote(label) }
 
 // This file attributes moves to a restart that has ended. Each worker of an nginx
 // without zone has its own ejection state: it avoids a node for up to fail_timeout, and

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"stickwatch/checks"
@@ -142,5 +143,5 @@ func (j *judge) nodeOf(label string) string {
 			return node
 		}
 	}
-	return quoted(label)
+	return strconv.Quote(label)
 }

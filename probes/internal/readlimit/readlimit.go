@@ -76,48 +76,48 @@ type connections struct {
 }
 
 // dial ignores its context, because some libraries derive it from context.Background.
-func (connections *connections) dial(_ context.Context, network, address string) (c net.Conn, err error) {
+func (cs *connections) dial(_ context.Context, network, address string) (c net.Conn, err error) {
 	// Some libraries dial in goroutines of their own.
-	if caught := panics.Catch(panics.Dependency, func() { c, err = connections.connect(network, address) }); caught != nil {
+	if caught := panics.Catch(panics.Dependency, func() { c, err = cs.connect(network, address) }); caught != nil {
 		return nil, caught
 	}
 	return c, err
 }
 
-func (connections *connections) connect(network, address string) (net.Conn, error) {
+func (cs *connections) connect(network, address string) (net.Conn, error) {
 	var d net.Dialer
-	raw, err := d.DialContext(connections.ctx, network, address)
+	raw, err := d.DialContext(cs.ctx, network, address)
 	if err != nil {
-		return nil, connections.failed(err)
+		return nil, cs.failed(err)
 	}
-	connections.mu.Lock()
-	defer connections.mu.Unlock()
-	if connections.closed {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if cs.closed {
 		raw.Close()
 		return nil, net.ErrClosed
 	}
-	c := newConn(connections, raw)
-	connections.conns = append(connections.conns, c)
+	c := newConn(cs, raw)
+	cs.conns = append(cs.conns, c)
 	return c, nil
 }
 
 // failed stores err as the cause. It ignores the error of a closed connection, which
 // the library closes after the error that matters.
-func (c *connections) failed(err error) error {
+func (cs *connections) failed(err error) error {
 	if err == nil || errors.Is(err, net.ErrClosed) {
 		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.cause = err
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.cause = err
 	return err
 }
 
-func (connections *connections) close() {
-	connections.mu.Lock()
-	defer connections.mu.Unlock()
-	connections.closed = true
-	for _, c := range connections.conns {
+func (cs *connections) close() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.closed = true
+	for _, c := range cs.conns {
 		c.Close()
 	}
 }
@@ -193,20 +193,20 @@ func (f failure) Unwrap() error { return f.cause }
 
 // explain returns the best available error: the service's own, then that of the
 // connection, then that of the library.
-func (c *connections) explain(err error, secrets []string) error {
+func (cs *connections) explain(err error, secrets []string) error {
 	if err == nil {
 		return nil
 	}
-	c.mu.Lock()
-	cause := c.cause
-	c.mu.Unlock()
+	cs.mu.Lock()
+	cause := cs.cause
+	cs.mu.Unlock()
 	answer, answered := errors.AsType[AnswerError](err)
 	switch {
 	case answered:
 		answer.Message = redact(answer.Message, secrets)
 		return failure{text: probes.Clean(answer.Error(), probes.MaxError)} // the remedy is not from the server
-	case c.ctx.Err() != nil:
-		return failure{"no answer in time: " + c.ctx.Err().Error(), context.Cause(c.ctx)}
+	case cs.ctx.Err() != nil:
+		return failure{"no answer in time: " + cs.ctx.Err().Error(), context.Cause(cs.ctx)}
 	case isReset(cause):
 		// Without the cause, whose class would replace this text.
 		return failure{text: "the server closed the connection during the probe"}
