@@ -53,7 +53,7 @@ Exit status:
 	cmd.Flags().VarP(&output, "output", "o", "a `FORMAT`: "+strings.Join(render.ListFormats, ", "))
 	completeFlag(cmd, "output", render.ListFormats...)
 	language.register(cmd)
-	cmd.AddCommand(newFleetDrain(c))
+	cmd.AddCommand(newFleetDrain())
 	explain(cmd, section{"Input and output", []string{"config", "language", "output"}})
 	return cmd
 }
@@ -64,7 +64,7 @@ func registerFile(cmd *cobra.Command, file *string) {
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 }
 
-func newFleetDrain(c console) *cobra.Command {
+func newFleetDrain() *cobra.Command {
 	var file string
 	var undo bool
 	cmd := &cobra.Command{

@@ -17,7 +17,7 @@ func (db *DB) PutSnapshots(ctx context.Context, bodies map[string][]byte) error 
 	for cluster := range bodies {
 		clusters[cluster] = true
 	}
-	err := db.commitFenced(ctx, false, db.leases.fence(clusters), func(tx *transaction) error {
+	err := db.commitFenced(ctx, db.leases.fence(clusters), func(tx *transaction) error {
 		for cluster, body := range bodies {
 			if _, err := tx.ExecContext(ctx, upsertSnapshot, cluster, string(body)); err != nil {
 				return err
@@ -96,7 +96,7 @@ func (db *DB) PutCanaries(ctx context.Context, all []StoredCanaries) error {
 		}
 		clusters, epochs, bodies = append(clusters, c.Cluster), append(epochs, c.Epoch), append(bodies, c.Body)
 	}
-	err := db.commitFenced(ctx, false, fence, func(tx *transaction) error {
+	err := db.commitFenced(ctx, fence, func(tx *transaction) error {
 		if _, err := tx.ExecContext(ctx, deleteCanaries, deleted); err != nil {
 			return err
 		}

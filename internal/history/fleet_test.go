@@ -194,7 +194,7 @@ func TestTakeoverWaitsForWrite(t *testing.T) {
 	former, next := joined(t, path, "a"), joined(t, path, "b")
 	former.takes(t, "shop")
 	silent(t, former)
-	err := former.commitFenced(t.Context(), true, former.leases.fenceOf("shop"), func(tx *transaction) error {
+	err := former.commitFenced(t.Context(), former.leases.fenceOf("shop"), func(tx *transaction) error {
 		if next.takes(t, "shop") {
 			t.Error("a cluster was taken over during a write")
 		}

@@ -182,8 +182,8 @@ func (db *DB) reloadTargets(ctx context.Context) error {
 
 // commitFenced runs work in a transaction that is refused with a FencedError unless the leases have
 // these epochs. Until it ends, nobody can take them over.
-func (db *DB) commitFenced(ctx context.Context, durable bool, fence map[string]int64, work func(*transaction) error) error {
-	return db.engine.commit(ctx, durable, func(tx *transaction) error {
+func (db *DB) commitFenced(ctx context.Context, fence map[string]int64, work func(*transaction) error) error {
+	return db.engine.commit(ctx, false, func(tx *transaction) error {
 		if db.recreated.Load() {
 			return errRecreated // the targets that work uses are not in the new tables
 		}

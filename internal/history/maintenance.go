@@ -198,7 +198,7 @@ func (db *DB) deletePartitions(ctx context.Context) (done bool, err error) {
 func (db *DB) maintainTarget(ctx context.Context, t *target, limits cutoffs, fence map[string]int64) error {
 	for t.due(limits) {
 		next := *t
-		err := db.commitFenced(ctx, false, fence, func(tx *transaction) error { return next.step(ctx, tx, limits) })
+		err := db.commitFenced(ctx, fence, func(tx *transaction) error { return next.step(ctx, tx, limits) })
 		if err != nil {
 			return err
 		}

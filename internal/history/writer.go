@@ -99,7 +99,7 @@ func (db *DB) writePart(ctx context.Context, b Batch, fence map[string]int64) er
 	var late int
 	created := make(map[checks.Target]*target)
 	err := db.measure(func() error {
-		return db.commitFenced(ctx, false, fence, func(tx *transaction) (err error) {
+		return db.commitFenced(ctx, fence, func(tx *transaction) (err error) {
 			if late, err = db.insertSamples(ctx, tx, b.Samples, created); err != nil {
 				return err
 			}
