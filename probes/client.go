@@ -83,7 +83,7 @@ func (c *Client) Admit(ctx context.Context, e RequestSequence, send func() (time
 	})
 }
 
-// run calls send under permit p. If the request timed out or was refused with 429 because
+// run calls send under permit p. If the request timed out or was refused by a limit because
 // of other requests of stickwatch, run sends it again alone, because that is no fault of the
 // cluster.
 func (c *Client) run(ctx context.Context, p *permit, send func() response) error {

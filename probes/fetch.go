@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -62,7 +61,7 @@ func (c *Client) reserve(ctx context.Context, request pageRequest) func() (Excha
 				ex, doc, hops = c.attempt(ctx, request)
 				return response{
 					label: ex.Label, answered: ex.Failure == "", timedOut: ex.Failure == FailureTimeout, extra: max(0, hops-1),
-					limited: limitedFor(ex.Status, doc.Header),
+					limited: limitedFor(ex.Status, doc),
 				}
 			})
 		}
@@ -71,16 +70,6 @@ func (c *Client) reserve(ctx context.Context, request pageRequest) func() (Excha
 		}
 		return ex, doc
 	}
-}
-
-// limitedFor returns how long an answer with 429 wants no other request, within bounds; 0: it
-// is another answer.
-func limitedFor(status int, header http.Header) time.Duration {
-	if status != http.StatusTooManyRequests {
-		return 0
-	}
-	seconds, _ := strconv.Atoi(header.Get("Retry-After"))
-	return time.Duration(min(max(1, seconds), 10)) * time.Second
 }
 
 // attempt is send, but returns a panic as a failed exchange.

@@ -18,7 +18,7 @@ import (
 //     a pause as long as its answer took.
 //   - The number of requests in flight with one session adapts in the same way,
 //     because many applications lock a session while a request uses it.
-//   - After a 429 that the pace of stickwatch may have caused, no request starts until
+//   - After a refusal (refusesPace) that the pace of stickwatch may have caused, no request starts until
 //     Retry-After has passed, or for a second; at most for longestPause in each minute.
 //
 // A request through the balancer counts at every node until its answer shows which node
@@ -35,7 +35,7 @@ type Limiter struct {
 	waiting  []*permit         // in order of arrival
 	admitted uint64            // number of admitted permits so far
 	started  time.Time         // when the last permit was admitted
-	paused   time.Time         // start of the last longestPause in which requests may wait because of a 429
+	paused   time.Time         // start of the last longestPause in which requests may wait because of a refusal
 	timer    *time.Timer       // runs advance when a waiting request may start because of time alone
 }
 
@@ -46,7 +46,7 @@ type limitedNode struct {
 	label     string // the name that the node reported in the last direct request
 	tokens    tokenBucket
 	notBefore time.Time // no request starts earlier
-	refused   time.Time // when a request that was repeated because of a 429 was last refused again
+	refused   time.Time // when a request that was repeated because of a refusal was last refused again
 	missed    bool      // another node answered the last request that was expected here
 }
 
@@ -73,7 +73,7 @@ type permit struct {
 	contention map[*scope]*concurrentRequests // nil: no other request is in flight
 	delayed    time.Time                      // when a request with a lower number was last answered
 	crowded    bool                           // another one started within the second before it
-	refused    bool                           // it was answered with 429
+	refused    bool                           // it was refused for the pace
 }
 
 // NewLimiter returns a limiter for the nodes of one cluster.

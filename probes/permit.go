@@ -117,7 +117,7 @@ type response struct {
 	label    string // the name that the answering node reports; "": unknown
 	answered bool   // completely
 	timedOut bool
-	limited  time.Duration // after a 429: how long no other request should be sent; 0: it was none
+	limited  time.Duration // after a refusal for the pace: how long no other request should be sent; 0: it was none
 	extra    int           // requests that were sent in addition, for redirects
 }
 
@@ -155,10 +155,10 @@ func (p *permit) finishWith(r response) (ownFault bool) {
 }
 
 // longestPause bounds the time in each minute for which requests to a cluster wait because of
-// answers with 429. A target must not stop its own monitoring.
+// refusals. A target must not stop its own monitoring.
 const longestPause = 10 * time.Second
 
-// learnRefusal adapts to an answer with 429, and reports whether the pace of stickwatch may
+// learnRefusal adapts to a refusal, and reports whether the pace of stickwatch may
 // have caused it: another request started within the second before it or while it was in flight,
 // and none that kept apart was refused within the last minute.
 func (p *permit) learnRefusal(wait time.Duration, now time.Time) (ownFault bool) {
@@ -181,7 +181,7 @@ func (p *permit) learnRefusal(wait time.Duration, now time.Time) (ownFault bool)
 	return ownFault
 }
 
-// limitedWith returns the nodes for which p's 429 is evidence. The balancer may have
+// limitedWith returns the nodes for which p's refusal is evidence. The balancer may have
 // answered it for all of them.
 func (p *permit) limitedWith() []*limitedNode {
 	if p.direct {
