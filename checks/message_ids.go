@@ -185,6 +185,8 @@ const (
 	MsgRouteOfOther         MessageID = "route_of_other"
 	MsgMovedOnce            MessageID = "moved_once"
 	MsgMakeSticky           MessageID = "make_sticky"
+	MsgKeepsSomeClients     MessageID = "keeps_some_clients"
+	MsgSplitToUnlisted      MessageID = "split_to_unlisted"
 	MsgLost                 MessageID = "lost"
 	MsgFindLoss             MessageID = "find_loss"
 	MsgShareWithinNode      MessageID = "share_within_node"

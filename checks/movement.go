@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"math"
 	"slices"
 
 	"stickwatch/probes"
@@ -274,8 +275,10 @@ func drift(mov *movement) []Finding {
 	}
 	finding.Summary = msg(MsgDrift, Args{Addresses: where, Count: followUpsAmong(drifts), Of: mov.outcomes.followUps(), Lost: lost})
 	finding.Affected = shareOf(mov.outcomes, len(clients))
-	finding.Remedy = driftRemedy(mov.outcomes, where)
+	finding.Remedy = driftRemedy(mov, where)
 	switch {
+	case splitOffTo(mov, drifts) != "":
+		finding.Remedy = msg(MsgSplitToUnlisted, Args{Node: splitOffTo(mov, drifts)})
 	case !slices.ContainsFunc(drifts, func(m move) bool { return !mov.leftAfterFirst(m.answer) }):
 		finding.Remedy = msg(MsgFirstPlacedOtherwise, Args{})
 		if sharesRoute(drifts) && !mov.round.Cluster.Balancer.HashesCookie() {
@@ -336,7 +339,29 @@ func (oc *outcomes) routeless() bool {
 		!slices.ContainsFunc(oc.answers, func(a *answer) bool { return a.HasRoute })
 }
 
-func driftRemedy(oc *outcomes, where []string) Message {
+// splitOffTo returns the node that is not listed and gave all of these answers; "": there is none.
+func splitOffTo(mov *movement, drifts []move) string {
+	to := drifts[0].to
+	if mov.round.index(to) >= 0 || slices.ContainsFunc(drifts, func(m move) bool { return m.to != to }) {
+		return ""
+	}
+	return to
+}
+
+// keepsSomeClients reports whether the clients of some node stay there so often that chance does not explain it.
+func (mov *movement) keepsSomeClients() bool {
+	return slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool {
+		for _, count := range h.byOpener {
+			if count.mostlyStays(1-plausible) && math.Pow(count.chance, float64(count.stays)) <= plausible {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func driftRemedy(mov *movement, where []string) Message {
+	oc := mov.outcomes
 	method := oc.round.Cluster.Balancer.Method
 	switch {
 	case len(where) > 0:
@@ -349,6 +374,8 @@ func driftRemedy(oc *outcomes, where []string) Message {
 		return msg(MsgSetJVMRoute, Args{})
 	case method == probes.MethodCookie:
 		return msg(MsgCheckStickyCookie, Args{})
+	case mov.keepsSomeClients():
+		return msg(MsgKeepsSomeClients, Args{})
 	default:
 		return msg(MsgMakeSticky, Args{})
 	}

@@ -158,6 +158,23 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
+// keptSome returns a round in which the clients of one node stay, as behind a table that is full.
+func keptSome() *round {
+	r := empty(2)
+	r.Cluster.Balancer.Method = probes.MethodUnknown
+	r.visit(slices.Repeat([]string{"node1"}, 12)...)
+	r.visit("node2", "node1", "node2", "node1", "node2", "node1", "node2", "node2", "node1", "node1", "node2", "node1")
+	return r
+}
+
+// splitOff returns a round in which a node that is not listed gets a part of the requests of a hash.
+func splitOff() *round {
+	r := empty(2)
+	r.Cluster.Balancer.Method = probes.MethodIPHash
+	r.visit("node1", "node1", "node1", "canary", "node1", "canary", "node1", "node1", "node1", "node1", "canary", "node1")
+	return r
+}
+
 // TestRemedies tests that remedies depend on the configuration and on the evidence.
 func TestRemedies(t *testing.T) {
 	for _, tc := range []struct {
@@ -169,6 +186,8 @@ func TestRemedies(t *testing.T) {
 		{"drift of a hash", from(scattered, func(r *round) { r.Cluster.Balancer.Method = probes.MethodIPHash }), checks.SessionDrift, "check that the upstream block has ip_hash"},
 		{"drift of a cookie", method(probes.MethodCookie, scattered), checks.SessionDrift, "sticky cookie or stickysession"},
 		{"drift of neither", scattered, checks.SessionDrift, "Give the balancer a sticky method"},
+		{"drift of some clients", keptSome, checks.SessionDrift, "whether its table is full"},
+		{"drift to an unlisted node", splitOff, checks.SessionDrift, `All of these requests went to "canary"`},
 		{"no name", specOf("down: its name does not resolve"), checks.BalancerDown, "look at DNS"},
 		{"nothing listens", func() *round { return silent(refused(testPage)) }, checks.BalancerDown, "start the balancer"},
 		{"no TLS", func() *round {
