@@ -60,7 +60,6 @@ type HandshakeObservation struct {
 	Status   int    // HTTP status in that stage
 	TimedOut bool   // it failed because of its timeout
 	Error    string
-	Series   string // the per-process counter in the sid, if it has one
 }
 
 // EvidenceSources are the places where a balancer reports the state of its servers.

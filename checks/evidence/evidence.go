@@ -153,7 +153,6 @@ func stateWords(o probes.EvidenceObservation, s probes.ServerEvidence) string {
 // A Rotation is what all sources together report about one node.
 type Rotation struct {
 	State probes.ServerState // unknown: no source reports it, or two contradict each other
-	Since time.Time          // of the state; zero: not reported
 	Words string             // of the deciding source
 }
 
@@ -170,7 +169,7 @@ func RotationOf(records []Record) Rotation {
 		case rec.In() && in.State == "":
 			in = rec
 		case rec.Out() && !r.out():
-			r = Rotation{rec.State, rec.Since, rec.Words}
+			r = Rotation{rec.State, rec.Words}
 		}
 	}
 	switch {
@@ -179,6 +178,6 @@ func RotationOf(records []Record) Rotation {
 	case r.out():
 		return Rotation{State: probes.ServerUnknown, Words: r.Words + "; but " + in.Words}
 	default:
-		return Rotation{in.State, in.Since, in.Words}
+		return Rotation{in.State, in.Words}
 	}
 }

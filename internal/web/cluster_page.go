@@ -111,7 +111,6 @@ type clusterView struct {
 	More      int          // number of further findings
 	NoHistory bool         // the history could not be read
 	CanProbe  bool
-	CanWrite  bool
 }
 
 // A fact is a value of the whole cluster.
@@ -139,7 +138,7 @@ func (v viewContext) cluster(snapshot Snapshot, history *clusterHistory) cluster
 		Seen:    v.timestamp(snapshot.Report.Started),
 		Stale:   v.stale(snapshot),
 		Facts:   v.facts(snapshot.Report), Rows: v.rows(snapshot, history), Window: v.window(history.span), Zone: v.zones(cmp.Or(history.span.From, v.now), v.now),
-		NoHistory: history.err != nil, CanProbe: v.canProbe && v.canWrite, CanWrite: v.canWrite,
+		NoHistory: history.err != nil, CanProbe: v.canProbe && v.canWrite,
 	}
 	for _, d := range snapshot.Report.Doubts {
 		cluster.Doubts = append(cluster.Doubts, v.sentence(d))

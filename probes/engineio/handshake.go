@@ -5,7 +5,7 @@
 // without WebSocket support breaks its last step. Every request opens a new connection,
 // so that the balancer can choose another node each time, as it can for browsers.
 //
-// A session id is a credential and never leaves this package; only its series does.
+// A session id is a credential and never leaves this package.
 package engineio
 
 import (
@@ -52,7 +52,7 @@ func (s *session) runSteps(ctx context.Context, obs *probes.HandshakeObservation
 	if err != nil {
 		return stageOpen, err
 	}
-	obs.Opened, obs.Offered, obs.Series = true, open.offersWebSocket(), series(open.SID)
+	obs.Opened, obs.Offered = true, open.offersWebSocket()
 	if err := s.poll(ctx); err != nil {
 		s.close(ctx)
 		return stagePoll, err
@@ -76,11 +76,9 @@ func (s *session) runSteps(ctx context.Context, obs *probes.HandshakeObservation
 // openWebSocketOnly opens the session as a WebSocket, for a server that allows nothing
 // else. One connection needs no stickiness, so an opened session is also a known one.
 func (s *session) openWebSocketOnly(ctx context.Context, obs *probes.HandshakeObservation) (string, error) {
-	open, err := s.openSocket(ctx)
-	if err != nil {
+	if err := s.openSocket(ctx); err != nil {
 		return stageOpen, err
 	}
-	obs.Series = series(open.SID)
 	obs.Opened, obs.Known, obs.Offered, obs.Upgraded = true, true, true, true
 	return "", nil
 }

@@ -21,8 +21,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestHandshake(t *testing.T) {
-	whole := probes.HandshakeObservation{Opened: true, Known: true, Offered: true, Upgraded: true, Series: "AA00"}
-	polled := probes.HandshakeObservation{Opened: true, Known: true, Series: "AA00"}
+	whole := probes.HandshakeObservation{Opened: true, Known: true, Offered: true, Upgraded: true}
+	polled := probes.HandshakeObservation{Opened: true, Known: true}
 	socket := []string{"socket 2probe", "socket 5", "socket 41", "socket 1", "socket ends: StatusNormalClosure"}
 	for name, tc := range map[string]struct {
 		change func(*node)
@@ -87,7 +87,7 @@ func TestHandshakeNotSticky(t *testing.T) {
 			t.Run(name+", EIO "+string(eio), func(t *testing.T) {
 				nodes := []*node{newNode(eio, "a"), newNode(eio, "b")}
 				want := probes.HandshakeObservation{
-					Opened: true, Offered: true, Stage: tc.stage, Status: http.StatusBadRequest, Error: unknown, Series: "AA00",
+					Opened: true, Offered: true, Stage: tc.stage, Status: http.StatusBadRequest, Error: unknown,
 				}
 				if diff := cmp.Diff(want, handshake(t, sequence(nodes, tc.order...)), cmp.Comparer(sameAddress)); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
@@ -110,7 +110,7 @@ func TestHandshakeStickyCookie(t *testing.T) {
 		}
 		nodes[strings.Index("ab", route.Value)].ServeHTTP(w, r)
 	}))
-	want := probes.HandshakeObservation{Opened: true, Known: true, Offered: true, Upgraded: true, Series: "AA00"}
+	want := probes.HandshakeObservation{Opened: true, Known: true, Offered: true, Upgraded: true}
 	if diff := cmp.Diff(want, got, cmp.Comparer(sameAddress)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -156,7 +156,7 @@ func TestHandshakeHeaders(t *testing.T) {
 		URL: u, Address: address, Host: "shop.example", KeyHeader: "X-Client", Key: "10.0.1.1", Timeout: 10 * time.Second,
 	}), probes.HandshakeRequest{Path: "/socket.io/?token=t"})
 	want := probes.HandshakeObservation{
-		Opened: true, Known: true, Offered: true, Upgraded: true, Series: "AA00",
+		Opened: true, Known: true, Offered: true, Upgraded: true,
 	}
 	if diff := cmp.Diff(want, obs, cmp.Comparer(sameAddress)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -159,21 +159,3 @@ func serverErrorOf(body string) serverError {
 	}
 	return c
 }
-
-// series returns the counter in a session id of Engine.IO's own generator: the last 4
-// of its 20 characters; "" for ids of another format. The id is 12 random bytes and a
-// 3-byte number in URL-safe base64, and each process counts its sessions from zero
-// ("AAAA"). Ids that repeat a number, or whose numbers fall, come from several
-// processes. The counter contains none of the id's randomness.
-func series(sid string) string {
-	const whole, counter = 20, 4
-	if len(sid) != whole || strings.ContainsFunc(sid, outsideBase64) {
-		return ""
-	}
-	return sid[whole-counter:]
-}
-
-// outsideBase64 reports whether r is not a character of URL-safe base64.
-func outsideBase64(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
-}

@@ -57,20 +57,6 @@ func TestDecodeAnything(t *testing.T) {
 	})
 }
 
-func TestSeries(t *testing.T) {
-	for sid, want := range map[string]string{
-		"x9Tlhm8Yq1s3Kj_-AAAB":  "AAAB",
-		"x9Tlhm8Yq1s3Kj_-AAA/":  "",
-		"short":                 "",
-		"x9Tlhm8Yq1s3Kj_-AAABx": "",
-		"":                      "",
-	} {
-		if got := series(sid); got != want {
-			t.Errorf("%q: got %q, want %q", sid, got, want)
-		}
-	}
-}
-
 func TestServerErrorOf(t *testing.T) {
 	for body, want := range map[string]serverError{
 		`{"code":1,"message":"Session ID unknown"}`: {1, "Session ID unknown"},

@@ -41,22 +41,21 @@ func (s *session) upgrade(ctx context.Context) error {
 }
 
 // openSocket opens a session as a WebSocket, and closes it.
-func (s *session) openSocket(ctx context.Context) (opening, error) {
+func (s *session) openSocket(ctx context.Context) error {
 	conn, err := s.dial(ctx)
 	if err != nil {
-		return opening{}, err
+		return err
 	}
 	defer conn.CloseNow()
 	_, got, err := conn.Read(ctx)
 	if err != nil {
-		return opening{}, socketError{err}
+		return socketError{err}
 	}
-	open, ok := eio4.openingOf(string(got)) // a frame is one packet in both revisions
-	if !ok {
-		return opening{}, errNotEngineIO
+	if _, ok := eio4.openingOf(string(got)); !ok { // a frame is one packet in both revisions
+		return errNotEngineIO
 	}
 	closeSocket(ctx, conn)
-	return open, nil
+	return nil
 }
 
 // closeSocket closes the session and the WebSocket, so that the server need not wait
