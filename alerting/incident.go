@@ -126,8 +126,8 @@ func (i *Incident) advised() checks.Finding {
 			}
 		}
 	}
-	alike, _ := i.Alike()
-	return alike[0].Finding
+	failures, _ := i.Failures()
+	return failures[0].Finding
 }
 
 // Duration returns how long the incident lasted, or has lasted at a time.
@@ -362,11 +362,11 @@ func EventsInZone(events []Event, zone *time.Location) []Event {
 	return events
 }
 
-// Alike returns the findings that are the failure itself rather than a consequence:
+// Failures returns the findings that are the failure itself rather than a consequence:
 // the cause and, if several nodes fail in the same way, those of the other nodes.
 // If none of them is active although the incident is, the cause is returned as active. If
 // the incident has no active finding, all are. So active is never empty.
-func (i *Incident) Alike() (active, ended []Member) {
+func (i *Incident) Failures() (active, ended []Member) {
 	if len(i.Findings) == 0 {
 		return []Member{{ActiveFinding: checks.ActiveFinding{Finding: i.Cause}, Cluster: i.Cluster}}, nil
 	}

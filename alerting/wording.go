@@ -52,8 +52,8 @@ var several = map[bool]map[checks.Code]string{
 // several findings are the same failure, what they have in common. It may contain
 // text from a target.
 func (l Language) Summary(incident Incident) string {
-	alike, _ := incident.Alike()
-	onHost := slices.DeleteFunc(slices.Clone(alike), func(m Member) bool { return m.Host != incident.Host })
+	failures, _ := incident.Failures()
+	onHost := slices.DeleteFunc(slices.Clone(failures), func(m Member) bool { return m.Host != incident.Host })
 	switch {
 	case incident.Host != "" && len(incident.Clusters) > 1 && len(onHost) > 0:
 		nodes := l.namesOf(incident, onHost)
@@ -61,15 +61,15 @@ func (l Language) Summary(incident Incident) string {
 			return fmt.Sprintf("主机 %s 已宕机，涉及 %s", incident.Host, nodes)
 		}
 		return fmt.Sprintf("machine %s is down: %s", incident.Host, nodes)
-	case alike[0].Group == checks.AllNodesDown:
+	case failures[0].Group == checks.AllNodesDown:
 		if l == Chinese {
-			return "所有节点均不可用：" + l.namesOf(incident, alike)
+			return "所有节点均不可用：" + l.namesOf(incident, failures)
 		}
-		return "no node is up: " + l.namesOf(incident, alike)
-	case len(alike) > 1:
-		return fmt.Sprintf(several[l == Chinese][incident.Cause.Code], len(alike), l.namesOf(incident, alike))
+		return "no node is up: " + l.namesOf(incident, failures)
+	case len(failures) > 1:
+		return fmt.Sprintf(several[l == Chinese][incident.Cause.Code], len(failures), l.namesOf(incident, failures))
 	default:
-		return l.Translate(alike[0].Summary)
+		return l.Translate(failures[0].Summary)
 	}
 }
 
@@ -77,7 +77,7 @@ func (l Language) Summary(incident Incident) string {
 // text from a target.
 func (l Language) Advice(i Incident) string {
 	advised := i.advised()
-	alike, _ := i.Alike()
+	failures, _ := i.Failures()
 	if advised.Code != checks.NodeDown {
 		return l.Translate(advised.Remedy)
 	}
@@ -86,9 +86,9 @@ func (l Language) Advice(i Incident) string {
 		return fmt.Sprintf("请检查主机 %s：是否开机、网络与防火墙是否正常；主机恢复后，请确认其上的应用均已启动。", i.Host)
 	case i.Host != "" && len(i.Clusters) > 1:
 		return fmt.Sprintf("Check the machine %s: power, network, firewall. When it is back, check that its applications run.", i.Host)
-	case len(alike) > 1 && l == Chinese:
+	case len(failures) > 1 && l == Chinese:
 		return "请检查各节点的共同之处：刚刚的发布或配置变更、共用的依赖服务、网络与防火墙；然后启动应用。"
-	case len(alike) > 1:
+	case len(failures) > 1:
 		return "Check what the nodes have in common: a deployment or a change of configuration, a dependency, the network. Then start the applications."
 	default:
 		return l.Translate(advised.Remedy)

@@ -134,9 +134,7 @@ func TestUnavailable(t *testing.T) {
 
 func FuzzParseStatus(f *testing.F) {
 	body, err := os.ReadFile("testdata/strategy_status.json")
-	if err != nil {
-		f.Fatal(err)
-	}
+	must.Succeed(f, err)
 	f.Add(body)
 	f.Add([]byte(`{"reason":"ȺUNAVAILABLE: a","main":{"pid":1e9,"up_since":"2018-4-18 02:12:42"}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -58,9 +58,9 @@ func (w Writer) consequences(incident alerting.Incident) []string {
 	}
 	var kinds []kind
 	subjects := make(map[kind][]string)
-	alike := slices.Concat(incident.Alike())
+	failures := slices.Concat(incident.Failures())
 	for _, m := range incident.Findings {
-		if slices.ContainsFunc(alike, func(a alerting.Member) bool { return a.Key() == m.Key() && a.Cluster == m.Cluster }) {
+		if slices.ContainsFunc(failures, func(a alerting.Member) bool { return a.Key() == m.Key() && a.Cluster == m.Cluster }) {
 			continue
 		}
 		k := kind{m.Code, !m.Active()}
@@ -101,7 +101,7 @@ func (w Writer) names(all []string) string {
 // nodesOf returns the nodes of an incident, with their clusters if it concerns
 // several.
 func (w Writer) nodesOf(i alerting.Incident) []string {
-	active, ended := i.Alike()
+	active, ended := i.Failures()
 	if len(active)+len(ended) == 1 {
 		return nodesOf(active[0].Finding)
 	}

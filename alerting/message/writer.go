@@ -99,8 +99,8 @@ func (w Writer) timed(label string, at time.Time) string {
 // evidenceSection returns the evidence of an incident at a time.
 func (w Writer) evidenceSection(i alerting.Incident, at time.Time) Section {
 	label := w.labels().evidence
-	alike, _ := i.Alike()
-	for _, m := range alike {
+	failures, _ := i.Failures()
+	for _, m := range failures {
 		if slices.ContainsFunc(m.Evidence, checks.Message.HasTimes) {
 			label = w.timed(label, at)
 			break
@@ -112,12 +112,12 @@ func (w Writer) evidenceSection(i alerting.Incident, at time.Time) Section {
 // evidence returns the evidence of the cause or, for several nodes, the first
 // evidence of each.
 func (w Writer) evidence(i alerting.Incident) []string {
-	alike, _ := i.Alike()
+	failures, _ := i.Failures()
 	var lines []string
-	for _, m := range alike {
+	for _, m := range failures {
 		for n, e := range m.Evidence {
 			switch {
-			case len(alike) == 1:
+			case len(failures) == 1:
 				lines = append(lines, w.translate(e))
 			case n == 0:
 				lines = append(lines, probes.Clean(w.Language.Of(i, m.Cluster, m.Node)+w.labels().colon+w.translate(e), maxLine))

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"stickwatch/internal/must"
 )
 
 // FuzzParse checks that Parse returns either a usable Config or problems that can be
@@ -14,9 +16,7 @@ func FuzzParse(f *testing.F) {
 	paths, _ := filepath.Glob("testdata/*/*.yml")
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
+		must.Succeed(f, err)
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -91,9 +91,7 @@ func TestRollUpsEqualTheRaw(t *testing.T) {
 		for part := range slices.Chunk(all, rapid.IntRange(1, 60).Draw(rt, "batch")) {
 			write(t, db, Batch{Samples: part})
 			now := testTime.Add(time.Duration(rapid.IntRange(0, 120).Draw(rt, "hour")) * time.Hour)
-			if err := db.maintain(t.Context(), now); err != nil {
-				rt.Fatal(err)
-			}
+			must.Succeed(rt, db.maintain(t.Context(), now))
 		}
 		from := testTime.Add(time.Duration(rapid.IntRange(0, 70*60).Draw(rt, "from")) * time.Minute)
 		span := checks.Span{From: from, To: from.Add(time.Duration(rapid.IntRange(1, 72*60).Draw(rt, "length")) * time.Minute)}

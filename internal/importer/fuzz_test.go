@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"stickwatch/internal/must"
 	"stickwatch/internal/phrase"
 )
 
@@ -32,9 +33,7 @@ func fuzz(f *testing.F, p Product) {
 	archives, _ := filepath.Glob(filepath.Join("testdata/kinds", string(p), "*.txtar"))
 	for _, name := range archives {
 		archive, err := txtar.ParseFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
+		must.Succeed(f, err)
 		f.Add(string(archive.Files[0].Data))
 	}
 	f.Fuzz(func(t *testing.T, text string) {

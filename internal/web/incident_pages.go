@@ -114,7 +114,7 @@ type eventView struct {
 
 func (v viewContext) incident(incident alerting.Incident) incidentView {
 	incident = incident.InZone(v.zone)
-	alike := slices.Concat(incident.Alike())
+	failures := slices.Concat(incident.Failures())
 	view := incidentView{
 		ID: incident.ID, Cluster: clustersOf(incident), Link: clusterLink(incident.Cluster), ShowCluster: true,
 		Tone: toneOfSeverity(incident.Severity), Severity: v.translate(string(incident.Severity)), State: v.translate(string(incident.State)),
@@ -122,7 +122,7 @@ func (v viewContext) incident(incident alerting.Incident) incidentView {
 		Title: v.title(incident.Cause.Code), Summary: v.summary(incident), Affected: v.affected(incident.Affected()), Remedy: v.advice(incident),
 		Silenced: line(incident.Silenced), Merged: incident.MergedInto,
 		Started: v.timestamp(incident.Started), Ended: v.timestamp(incident.Ended), Zone: v.zones(incident.Started, v.now), Lasted: v.length(incident.Duration(v.now)),
-		Extent: v.extent(len(incident.Findings) - len(alike)),
+		Extent: v.extent(len(incident.Findings) - len(failures)),
 		Tree:   v.tree(incident.Findings),
 	}
 	if a := incident.Acknowledged; !a.IsZero() {
@@ -139,8 +139,8 @@ func (v viewContext) incident(incident alerting.Incident) incidentView {
 	}
 	if v.canWrite && view.Open {
 		view.Silence = &silenceForm{Cluster: incident.Cluster, Code: incident.Cause.Code}
-		if len(alike) == 1 {
-			view.Silence.Node = alike[0].Node
+		if len(failures) == 1 {
+			view.Silence.Node = failures[0].Node
 		}
 	}
 	return view

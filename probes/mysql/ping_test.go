@@ -105,9 +105,7 @@ func TestPingMalformed(t *testing.T) {
 		first := rapid.OneOf(rapid.Just(greeting), body).Draw(r, "greeting")
 		handle := serve(first, body.Draw(r, "login"), body.Draw(r, "command"))
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			r.Fatal(err)
-		}
+		must.Succeed(r, err)
 		defer listener.Close()
 		go func() {
 			if conn, err := listener.Accept(); err == nil {
