@@ -177,7 +177,7 @@ func (i *Incident) BelongsTo(d checks.Deployment) bool {
 // of it; nil: none.
 func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Deployment {
 	for range i.Findings { // from the member to its cause, and so on; the number of findings ends a cycle
-		if deployment := d.explainingLoop(member); deployment != nil {
+		if deployment := d.explainingCrashLoop(member); deployment != nil {
 			return deployment
 		}
 		for _, deployment := range d.list {
@@ -204,10 +204,10 @@ func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Depl
 	return nil
 }
 
-// explainingLoop returns the newest deployment that explains restarts of a crash loop; nil: there is
+// explainingCrashLoop returns the newest deployment that explains restarts of a crash loop; nil: there is
 // none, or the restarts that no deployment explains are a crash loop of their own. If the restarts have
 // cost sessions, a deployment must explain the newest one, because no other finding reports that cost.
-func (d *deployments) explainingLoop(member Member) (newest *Deployment) {
+func (d *deployments) explainingCrashLoop(member Member) (newest *Deployment) {
 	remaining := len(member.Times)
 	var ofNewest *Deployment // explains the newest restart; nil: none does
 	for _, restart := range member.Times {
