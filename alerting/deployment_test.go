@@ -63,7 +63,7 @@ func TestExplains(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := Deployment{From: noon, Touched: []string{"node1", "node2"}}
 			at := noon.Add(2 * time.Hour)
-			got := d.explains(at, checks.ActiveFinding{Finding: tt.finding, Since: at.Add(-tt.age)})
+			got := d.explains(at, checks.ActiveFinding{Finding: tt.finding, Since: at.Add(-tt.age), Last: at})
 			if got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
@@ -71,6 +71,28 @@ func TestExplains(t *testing.T) {
 				t.Errorf("%s: held is %v", got, got.isHeld())
 			}
 		})
+	}
+}
+
+// TestLossSeenOnce: a loss that no further round has found again may be that of a node which restarted
+// between two requests, unless the deployment names its nodes.
+func TestLossSeenOnce(t *testing.T) {
+	at := noon.Add(time.Hour)
+	lost := checks.ActiveFinding{Finding: checks.Finding{Code: checks.SessionLost, Nodes: []string{"node3"}}, Since: at.Add(-6 * time.Second), Last: at.Add(-7 * time.Second)}
+	again := lost
+	again.Last = at.Add(-3 * time.Second)
+	for name, tt := range map[string]struct {
+		nodes   []string
+		finding checks.ActiveFinding
+		want    holdBack
+	}{
+		"once":                          {nil, lost, holdUnsettled},
+		"again":                         {nil, again, notTouched},
+		"once, at a node that is named": {[]string{"node1", "node2"}, lost, notTouched},
+	} {
+		if got := (Deployment{From: noon, Nodes: tt.nodes}).explains(at, tt.finding); got != tt.want {
+			t.Errorf("%s: got %s, want %s", name, got, tt.want)
+		}
 	}
 }
 

@@ -120,8 +120,8 @@ func (d Deployment) explainsSessions(at time.Time, found checks.ActiveFinding) h
 	switch {
 	case d.touchesAll(found.Nodes):
 		return holdTouchedOwner
-	case at.Sub(found.Since) < lossSettleTime:
-		return holdUnsettled
+	case at.Sub(found.Since) < lossSettleTime, len(d.Nodes) == 0 && !found.Last.After(found.Since):
+		return holdUnsettled // a node that restarted between two requests loses its sessions once
 	default:
 		return notTouched
 	}

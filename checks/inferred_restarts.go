@@ -13,10 +13,15 @@ import (
 // sessions were deleted while the process ran on: a store was emptied, a key was changed,
 // somebody ended all sessions. That is no restart, and nothing excuses the loss.
 
-// maxInferredRestarts is the number of restarts within rememberedFor that are
-// inferred from lost sessions alone. A node that loses sessions again and again
-// without another sign of a restart has another problem.
-const maxInferredRestarts = 2
+const (
+	// maxInferredRestarts is the number of restarts within rememberedFor that are
+	// inferred from lost sessions alone. A node that loses sessions again and again
+	// without another sign of a restart has another problem.
+	maxInferredRestarts = 2
+	// rollingWindow is the longest time between the restarts of two nodes of which one
+	// supports the inference of the other.
+	rollingWindow = time.Minute
+)
 
 // A vanishing is the loss of every session that a node had opened before.
 type vanishing struct {
@@ -36,18 +41,37 @@ func (tl *timeline) inferRestarts() {
 	if tl.lostTogether(lost) {
 		return
 	}
+	rolling := make(map[string]bool) // by what was known before this round's inferences
+	for id, v := range lost {
+		rolling[id] = tl.otherFailed(id, v.To)
+	}
 	for id, v := range lost {
 		timeline := tl.nodeTimelines[id]
-		if timeline.livedThrough(v.From, v.noticed) || timeline.inferredRestarts(tl.round.Started) >= maxInferredRestarts {
+		if timeline.livedThrough(v.From, v.noticed) || !rolling[id] && timeline.inferredRestarts(tl.round.Started) >= maxInferredRestarts {
 			continue
 		}
 		sign := msg(MsgSessionsForgotten, Args{Count: v.sessions})
 		timeline.Restarted, timeline.LastSign = v.To, &sign
-		timeline.InferredRestarts = append(slices.Clone(timeline.InferredRestarts), v.To)
-		timeline.InferredRestarts = timeline.InferredRestarts[max(0, len(timeline.InferredRestarts)-maxInferredRestarts):]
+		if !rolling[id] {
+			timeline.InferredRestarts = append(slices.Clone(timeline.InferredRestarts), v.To)
+			timeline.InferredRestarts = timeline.InferredRestarts[max(0, len(timeline.InferredRestarts)-maxInferredRestarts):]
+		}
 		timeline = tl.addSign(id, timeline, DisruptionRestart, v.From, v.To, sign)
 		tl.nodeTimelines[id] = timeline.withRestart(v.To)
 	}
+}
+
+// otherFailed reports whether another node failed or was restarted within rollingWindow before a
+// moment, as in a rolling restart.
+func (tl *timeline) otherFailed(node string, at time.Time) bool {
+	for id, other := range tl.nodeTimelines {
+		if id != node && slices.ContainsFunc(other.Disruptions, func(d Disruption) bool {
+			return d.failed() && !d.Gone.After(at) && at.Sub(d.Gone) <= rollingWindow
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // vanishingAt returns the loss of all sessions that a node had opened before, as they

@@ -128,6 +128,20 @@ func TestVanishedSessions(t *testing.T) {
 				v.reportedSince("node1", up, began.Add(-2*time.Second))
 			}, restarted(1),
 		},
+		{"of one node that has lost all of them twice before", func(v vanished) {
+			v.Past.Nodes["node1"] = checks.NodeTimeline{InferredRestarts: []time.Time{began.Add(-10 * time.Minute), began.Add(-5 * time.Minute)}}
+			v.lose("node1", 3*time.Second)
+			v.keep("node2")
+		}, []string{"critical session_lost/node1"}},
+		{"of one that has, a moment after another one was restarted", func(v vanished) {
+			v.Past.Nodes["node1"] = checks.NodeTimeline{InferredRestarts: []time.Time{began.Add(-10 * time.Minute), began.Add(-5 * time.Minute)}}
+			v.Past.Nodes["node2"] = checks.NodeTimeline{Disruptions: []checks.Disruption{{
+				Span: checks.Span{From: began.Add(-20 * time.Second), To: began.Add(-17 * time.Second)}, Kind: checks.DisruptionRestart,
+				Gone: began.Add(-17 * time.Second), Why: new(checks.Quote("its process id changed")),
+			}}}
+			v.lose("node1", 3*time.Second)
+			v.keep("node3")
+		}, restarted(1)},
 		{"as an earlier round has reported", func(v vanished) {
 			v.Past.Balancer.LastLostAt = began.Add(-2 * time.Minute)
 			v.lose("node1", 5*time.Minute)
