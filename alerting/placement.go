@@ -351,6 +351,6 @@ func (f failureEnds) explain(cluster string, group causeGroup) bool {
 	})
 	return group.hasRoot() && !others && isCost(found.Finding) && !slices.ContainsFunc(found.Nodes, func(node string) bool {
 		end := f[subject{cluster, node}]
-		return end.Before(began.Add(-failureEndTolerance)) || end.After(found.When.Add(failureEndTolerance))
+		return end.Before(began) || end.After(found.When.Add(failureEndTolerance))
 	})
 }
