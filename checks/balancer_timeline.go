@@ -25,6 +25,10 @@ type titles struct {
 	Passed  bool     // clients got one of them through the balancer
 }
 
+// oneRemapping is the longest time between the moves of clients that several rounds see of one event. All
+// of them were still on their nodes after the move before.
+const oneRemapping = 30 * time.Second
+
 // updateBalancer returns the timeline of the balancer with this round's observations.
 func (rem *remaps) updateBalancer() BalancerTimeline {
 	balancerTimeline := rem.round.past().Balancer
@@ -45,7 +49,7 @@ func (rem *remaps) updateBalancer() BalancerTimeline {
 	}
 	r := rem.remap.Remapping
 	r.Last = r.At
-	if old := balancerTimeline.Remapped; rem.round.Started.Sub(old.At) <= eventReportedFor { // several rounds may see one event
+	if old := balancerTimeline.Remapped; rem.round.Started.Sub(old.At) <= eventReportedFor && r.At.Sub(old.Last) <= oneRemapping {
 		r.At, r.Moved, r.Of, r.Lost = old.At, max(old.Moved, r.Moved), max(old.Of, r.Of), max(old.Lost, r.Lost)
 		if !old.Change.IsZero() {
 			r.Change = old.Change

@@ -201,6 +201,26 @@ func TestReturnRemaps(t *testing.T) {
 	}
 }
 
+// TestRemappedAgain tests that a list that changes a minute after another change is a new event, and that
+// what several rounds see of one change is not.
+func TestRemappedAgain(t *testing.T) {
+	t.Parallel()
+	for ago, wantNew := range map[time.Duration]bool{20 * time.Second: false, 90 * time.Second: true} {
+		r := remapped(true)
+		r.Past.Balancer.Remapped = remappedAgo(ago, ago).Balancer.Remapped
+		for i := range r.Traces {
+			for s := range r.Traces[i].Steps[:1] {
+				r.Traces[i].Steps[s].At = began.Add(-3 * time.Second) // their last request before the change
+			}
+		}
+		found := checks.Judge(r.Round).Findings
+		i := slices.IndexFunc(found, func(f checks.Finding) bool { return f.Code == checks.BalancerRemapped })
+		if i < 0 || found[i].When.After(began.Add(-ago)) != wantNew {
+			t.Errorf("%v after another change: got %v, want a new event: %t", ago, found, wantNew)
+		}
+	}
+}
+
 // TestCostOfUnwellNode tests that the sessions lost in a restart are told unless the node
 // was down for so long that its outage told them: a pause does not.
 func TestCostOfUnwellNode(t *testing.T) {
