@@ -368,6 +368,17 @@ func TestUnlistedNodesAreOneIncident(t *testing.T) {
 	}
 }
 
+// TestOlderAndGone: sessions of which some come back with older contents, and others without any, are one
+// incident.
+func TestOlderAndGone(t *testing.T) {
+	r := newRig(usual())
+	got := r.notify(r.see(noon, "shop", findings(t, "critical session_rollback")))
+	got = append(got, r.notify(r.see(noon.Add(time.Minute), "shop", findings(t, "critical session_rollback; critical session_lost")))...)
+	if diff := cmp.Diff([]string{"ops fired #1 session_rollback critical", "ops developed #1 session_rollback critical [joined session_lost]"}, got); diff != "" {
+		t.Errorf("notifications (-want +got):\n%s", diff)
+	}
+}
+
 // TestIncidentStartsWithItsCause: what was only information before does not tell when an
 // incident began.
 func TestIncidentStartsWithItsCause(t *testing.T) {

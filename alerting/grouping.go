@@ -33,8 +33,9 @@ func lingers(code checks.Code) bool {
 	return code.AtBalancer() || code == checks.SessionFailing || code == checks.NodeFailingInRotation
 }
 
-// lossCodes are the codes of lost sessions. Their findings are about no single node.
-var lossCodes = []checks.Code{checks.SessionLost, checks.SessionNotShared}
+// lossCodes are the codes of sessions whose contents are gone, or older than what was stored: those of a
+// new session are gone. Their findings are about no single node.
+var lossCodes = []checks.Code{checks.SessionLost, checks.SessionNotShared, checks.SessionRollback}
 
 // balancerCodes are the codes of a balancer that loses the connection to its nodes.
 var balancerCodes = []checks.Code{checks.BalancerError, checks.BalancerSplit, checks.NodeEjected}

@@ -88,7 +88,7 @@ var operationKinds = []operationKind{
 	{name: "fail-page", nodes: 1, weight: 2, minFor: 5 * time.Second, maxFor: 2 * time.Minute, steps: failPage, causes: hanging, unhealthy: true},
 	{name: "paused", nodes: 1, weight: 1, minFor: 45 * time.Second, maxFor: 3 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Paused = valueIf(on, "maintenance") }), fits: reportsPaused, causes: []checks.Code{checks.NodePaused}, selfReported: true, notifyFrom: 45 * time.Second},
 	{name: "forget", nodes: 1, weight: 1, minFor: 20 * time.Second, maxFor: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Forgetful = on }), fits: Setup.sessions, causes: []checks.Code{checks.SessionLost, checks.SessionNotShared}, losesForSure: true},
-	{name: "rollback", nodes: 1, weight: 1, minFor: 20 * time.Second, maxFor: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Rollback = on }), fits: stores, causes: []checks.Code{checks.SessionRollback}, losesForSure: true},
+	{name: "rollback", nodes: 1, weight: 1, minFor: 20 * time.Second, maxFor: 2 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Rollback = on }), fits: stores, causes: []checks.Code{checks.SessionRollback, checks.SessionLost}, losesForSure: true},
 	{name: "scatter", weight: 1, minFor: 20 * time.Second, maxFor: 2 * time.Minute, fits: sticky, steps: scatter, causes: []checks.Code{checks.SessionDrift}},
 	{name: "cache", weight: 1, minFor: 30 * time.Second, maxFor: 2 * time.Minute, steps: cache, causes: []checks.Code{"session_leaked"}},
 	{
