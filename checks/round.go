@@ -87,7 +87,8 @@ func (r *Round) inOrder() []probes.NodeObservation {
 }
 
 // firstEvidence returns the time of the earliest evidence for a finding that was observed in
-// the round, which may be much later than its start; zero: none has a time.
+// the round, which may be much later than its start. Evidence without a time is what its nodes answered
+// directly. Zero: it names no node either.
 func (r *Round) firstEvidence(f Finding) (first time.Time) {
 	for _, evidence := range f.Evidence {
 		for e := &evidence; e != nil; e = e.Args.Why {
@@ -96,6 +97,14 @@ func (r *Round) firstEvidence(f Finding) (first time.Time) {
 			if !at.Before(r.Started) && !future && (first.IsZero() || at.Before(first)) {
 				first = at
 			}
+		}
+	}
+	if !first.IsZero() {
+		return first
+	}
+	for _, o := range r.Nodes {
+		if at := o.Primary.At; slices.Contains(f.Nodes, o.Node) && !at.Before(r.Started) && (first.IsZero() || at.Before(first)) {
+			first = at
 		}
 	}
 	return first

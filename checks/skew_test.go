@@ -1,8 +1,10 @@
 package checks_test
 
 import (
+	"testing"
 	"time"
 
+	"stickwatch/checks"
 	"stickwatch/probes"
 )
 
@@ -87,4 +89,20 @@ var consistencySpecs = []spec{
 	{name: "start order: the primary does not report it", round: started(-1, 5, 20)},
 	{name: "start order: no other node reports it", round: started(10, -1, -1)},
 	{name: "start order: there is no primary", round: from(started(10, 5, 20), func(r *round) { r.Cluster.Nodes[0].Primary = false })},
+}
+
+// TestSinceObserved tests that a finding which a long round observes at its end began then, also if its
+// evidence has no time.
+func TestSinceObserved(t *testing.T) {
+	t.Parallel()
+	r := clocks(0, 0, time.Minute)()
+	asked := began.Add(50 * time.Second)
+	r.Duration = time.Minute
+	for i := range r.Nodes {
+		r.Nodes[i].Primary.At = asked
+	}
+	changes := checks.NewLedger(checks.Damping{}).Update(checks.Judge(r.Round))
+	if len(changes) != 1 || changes[0].Code != checks.ClockSkew || !changes[0].Since.Equal(asked) {
+		t.Errorf("got %v, want clock_skew since %v", changes, asked)
+	}
 }
