@@ -37,7 +37,7 @@ func units(n int) (all []Unit) {
 func firstOf(t *testing.T, name string, names ...string) Unit {
 	t.Helper()
 	for _, u := range units(100) {
-		if placements([]Unit{u}, names)[u.Key][0] == name {
+		if assignments([]Unit{u}, names)[u.Key][0] == name {
 			return u
 		}
 	}
@@ -45,11 +45,11 @@ func firstOf(t *testing.T, name string, names ...string) Unit {
 	return Unit{}
 }
 
-// TestPlacements: clusters are shared out evenly, and few but those of a lost or a new instance move.
-func TestPlacements(t *testing.T) {
+// TestAssignments: clusters are shared out evenly, and few but those of a lost or a new instance move.
+func TestAssignments(t *testing.T) {
 	first := func(units []Unit, names ...string) map[string]string {
 		to := make(map[string]string)
-		for key, order := range placements(units, names) {
+		for key, order := range assignments(units, names) {
 			to[key] = order[0]
 		}
 		return to

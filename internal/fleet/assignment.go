@@ -44,9 +44,9 @@ func ranked(unit string, names []string) []string {
 	return slices.SortedFunc(slices.Values(names), func(a, b string) int { return cmp.Or(cmp.Compare(score(b), score(a)), cmp.Compare(a, b)) })
 }
 
-// placements returns, for each unit, the instances in the order in which they should watch it. The
+// assignments returns, for each unit, the instances in the order in which they should watch it. The
 // first one is the first of ranked that has room: none gets more than its share, rounded up.
-func placements(units []Unit, names []string) map[string][]string {
+func assignments(units []Unit, names []string) map[string][]string {
 	total := 0
 	for _, u := range units {
 		total += len(u.Clusters)
@@ -127,7 +127,7 @@ func decide(state history.FleetState, back time.Time, self string, units []Unit,
 
 // decideSite decides about the units of a site, which the named instances may watch.
 func (next *plan) decideSite(state history.FleetState, owners map[string]string, self string, units []Unit, names []string, freeFor func(cluster string) time.Duration) {
-	orders := placements(units, names)
+	orders := assignments(units, names)
 	moved, most := 0, 1+len(units)/max(1, len(names))/movesPerBeat
 	for _, u := range units {
 		order := orders[u.Key]
