@@ -183,7 +183,7 @@ func (j *judge) requiredMisses(node string) int {
 	return certain
 }
 
-// This file attributes moves to a restart that has ended. Each worker of an nginx
+// The functions below attribute moves to a restart that has ended. Each worker of an nginx
 // without zone has its own ejection state: it avoids a node for up to fail_timeout, and
 // a moment, after its own last failed attempt. During that time some workers send the
 // clients of the node elsewhere and others do not, so that these clients move back and
