@@ -84,19 +84,19 @@ func (c *Client) Admit(ctx context.Context, e RequestSequence, send func() (time
 }
 
 // run calls send under permit p. If the request timed out or was refused by a limit because
-// of other requests of stickwatch, run sends it again alone, because that is no fault of the
+// of other requests of stickwatch, run sends it again alone, at most twice, because that is no fault of the
 // cluster.
 func (c *Client) run(ctx context.Context, p *permit, send func() response) error {
-	if !p.run(send) {
-		return nil
+	for p.run(send) {
+		d := p.admissionRequest
+		d.alone, d.apart, d.afterWindow = true, p.refused, p.slowed
+		again, err := c.target.Limiter.admit(ctx, d)
+		if err != nil {
+			return err
+		}
+		p = again
 	}
-	d := p.admissionRequest
-	d.alone, d.apart = true, p.refused
-	again, err := c.target.Limiter.admit(ctx, d)
-	if err == nil {
-		again.run(send)
-	}
-	return err
+	return nil
 }
 
 // runOnce is run for a request that must not be sent again.

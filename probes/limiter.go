@@ -20,6 +20,8 @@ import (
 //     because many applications lock a session while a request uses it.
 //   - After a refusal (refusesPace) that the pace of stickwatch may have caused, no request starts until
 //     Retry-After has passed, or for a second; at most for longestPause in each minute.
+//   - If the repeat is refused as well, the limit may count the requests of a longer time:
+//     the balancer gets none for that time, and then few (see pace).
 //
 // A request through the balancer counts at every node until its answer shows which node
 // gave it, unless the oracle computes the node. After another node answers such a
@@ -35,6 +37,7 @@ type Limiter struct {
 	waiting  []*permit         // in order of arrival
 	admitted uint64            // number of admitted permits so far
 	started  time.Time         // when the last permit was admitted
+	pace     pace
 	paused   time.Time         // start of the last longestPause in which requests may wait because of a refusal
 	timer    *time.Timer       // runs advance when a waiting request may start because of time alone
 }
@@ -59,6 +62,8 @@ type admissionRequest struct {
 	requests int           // number of requests that are sent one after the other; 0: 1
 	alone    bool          // no other request of stickwatch may be in flight
 	apart    bool          // none may have started within the second before: it repeats one that was refused
+
+	afterWindow bool // it repeats one that was refused although no other had started, after limitWindow
 }
 
 // A permit is an admissionRequest that waits or was admitted.
@@ -74,6 +79,7 @@ type permit struct {
 	delayed    time.Time                      // when a request with a lower number was last answered
 	crowded    bool                           // another one started within the second before it
 	refused    bool                           // it was refused for the pace
+	slowed     bool                           // its repeat waits for limitWindow
 }
 
 // NewLimiter returns a limiter for the nodes of one cluster.

@@ -430,6 +430,46 @@ func TestLimiterTooManyRequests(t *testing.T) {
 	}
 }
 
+// TestLimiterLongWindow: behind a limit of 20 requests in ten seconds, which counts those that it refuses,
+// every request is served in the end, also in later rounds.
+func TestLimiterLongWindow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 3, time.Millisecond)
+		var mu sync.Mutex
+		var met []time.Time
+		refused := 0
+		window := func() time.Duration {
+			mu.Lock()
+			defer mu.Unlock()
+			met = slices.DeleteFunc(append(met, time.Now()), func(at time.Time) bool { return time.Since(at) >= 10*time.Second })
+			if len(met) > 20 {
+				refused++
+				return time.Second
+			}
+			return 0
+		}
+		for i := range 4 {
+			began, before := time.Now(), refused
+			var wg sync.WaitGroup
+			for range 30 {
+				wg.Go(func() {
+					if _, status := a.askLimited(t.Context(), admissionRequest{}, "", window); status != http.StatusOK {
+						t.Errorf("round %d: got %d, want 200", i, status)
+					}
+				})
+			}
+			wg.Wait()
+			if got, most := time.Since(began), 50*time.Second; got > most {
+				t.Errorf("round %d took %s, want at most %s", i, got, most)
+			}
+			if i > 0 && refused > before {
+				t.Errorf("round %d: %d were refused, want none, as the limit is known", i, refused-before)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
 // TestLimiterRefusesAll: a cluster that answers every request with 429 delays a round by one
 // pause, and by the second for which a request keeps apart from others to prove it.
 func TestLimiterRefusesAll(t *testing.T) {

@@ -48,7 +48,7 @@ func (s *scope) hasCapacity(p *permit, now time.Time) (ok bool, when time.Time) 
 func (p *permit) rateAllowsAt(now time.Time) time.Time {
 	var latest time.Time
 	for _, n := range p.nodes {
-		for _, at := range []time.Time{n.notBefore, n.tokens.available(p.limiter.budget, now)} {
+		for _, at := range []time.Time{n.notBefore, n.tokens.available(p.limiter.budget, now), p.limiter.pace.allowsAt(p, now)} {
 			if at.After(latest) {
 				latest = at
 			}
@@ -74,6 +74,7 @@ func (p *permit) start(now time.Time) {
 	p.crowded = now.Sub(p.limiter.started) < time.Second
 	p.limiter.admitted++
 	p.limiter.started = now
+	p.limiter.pace.start(p, now)
 	p.sequence, p.startedAt, p.contention = p.limiter.admitted, now, make(map[*scope]*concurrentRequests)
 	for _, s := range p.scopes() {
 		for _, q := range s.inFlight {
@@ -147,8 +148,16 @@ func (p *permit) finishWith(r response) (ownFault bool) {
 	}
 	p.learnSession(r, took, now)
 	ownFault = r.timedOut && !p.alone && p.delayed.Sub(p.startedAt) >= took/2
-	if p.refused = r.limited > 0; p.refused {
+	switch p.refused = r.limited > 0; {
+	case p.refused && limiter.pace.slowDown(p, now):
+		p.slowed, ownFault = true, true
+		for _, n := range p.limitedWith() {
+			n.wait(now.Add(limitWindow))
+		}
+	case p.refused:
 		ownFault = p.learnRefusal(r.limited, now)
+	case r.answered:
+		limiter.pace.served(p, now)
 	}
 	limiter.advance()
 	return ownFault
@@ -159,12 +168,10 @@ func (p *permit) finishWith(r response) (ownFault bool) {
 const longestPause = 10 * time.Second
 
 // learnRefusal adapts to a refusal, and reports whether the pace of stickwatch may
-// have caused it: another request started within the second before it or while it was in flight,
-// and none that kept apart was refused within the last minute.
+// have caused it: it was in a crowd, and none that kept apart was refused within the last minute.
 func (p *permit) learnRefusal(wait time.Duration, now time.Time) (ownFault bool) {
 	limiter := p.limiter
-	crowded := p.crowded || limiter.admitted > p.sequence // a later one may overtake it
-	ownFault = crowded && !p.alone && !p.refusedAgain(now)
+	ownFault = p.inCrowd() && !p.alone && !p.refusedAgain(now)
 	if ownFault && now.Sub(limiter.paused) >= time.Minute {
 		limiter.paused = now
 	}
@@ -179,6 +186,11 @@ func (p *permit) learnRefusal(wait time.Duration, now time.Time) (ownFault bool)
 		}
 	}
 	return ownFault
+}
+
+// inCrowd reports whether another request started within the second before p or while it was in flight.
+func (p *permit) inCrowd() bool {
+	return p.crowded || p.limiter.admitted > p.sequence // a later one may overtake it
 }
 
 // limitedWith returns the nodes for which p's refusal is evidence. The balancer may have

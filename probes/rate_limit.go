@@ -3,6 +3,7 @@ package probes
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -32,4 +33,69 @@ func refusesPace(status int, body []byte) bool {
 	default:
 		return false
 	}
+}
+
+const (
+	// limitWindow is the longest time whose requests a limit is expected to count, as in HAProxy's
+	// http_req_rate(10s). It counts those that it refuses as well.
+	limitWindow = 10 * time.Second
+	// slowestPace bounds how long a round behind such a limit takes.
+	slowestPace = time.Second
+	// paceKept is the time after a refusal for which a pace is kept.
+	paceKept = 10 * time.Minute
+)
+
+// A pace is how fast a limit of the balancer lets stickwatch send requests through it. Its zero
+// value is that of the budget. The limiter's mutex guards it.
+type pace struct {
+	interval time.Duration // between two requests; 0: no limit is known
+	started  time.Time     // the last request
+	recent   []time.Time   // when requests were served, within limitWindow
+	slowed   time.Time     // when a request that was in no crowd was last refused
+}
+
+// start records that a request is sent.
+func (l *pace) start(p *permit, now time.Time) {
+	if !p.direct {
+		l.started = now
+	}
+}
+
+// served records that a request was not refused.
+func (l *pace) served(p *permit, now time.Time) {
+	if !p.direct {
+		l.recent = append(l.within(now), now)
+	}
+}
+
+// within returns when requests were served within limitWindow.
+func (l *pace) within(now time.Time) []time.Time {
+	return slices.DeleteFunc(l.recent, func(at time.Time) bool { return now.Sub(at) >= limitWindow })
+}
+
+// allowsAt returns the time from which a request may be sent.
+func (l *pace) allowsAt(p *permit, now time.Time) time.Time {
+	if p.direct || now.Sub(l.slowed) >= paceKept {
+		return time.Time{}
+	}
+	return l.started.Add(l.interval)
+}
+
+// slowDown adapts to the refusal of a request that was in no crowd, and reports whether its repeat may
+// be served after limitWindow: others were served within that time. A balancer that refuses the
+// repeat as well refuses everybody, and so does one that served nothing.
+func (l *pace) slowDown(p *permit, now time.Time) bool {
+	l.recent = l.within(now)
+	switch {
+	case p.direct || p.inCrowd():
+		return false
+	case p.afterWindow:
+		l.interval = 0
+		return false
+	case len(l.recent) == 0 || now.Sub(l.slowed) < time.Minute:
+		return false
+	}
+	l.slowed = now
+	l.interval = min(slowestPace, 2*limitWindow/time.Duration(len(l.recent)))
+	return true
 }
