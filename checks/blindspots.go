@@ -154,6 +154,20 @@ func rarelyProbed(r *Round) []Finding {
 	}}
 }
 
+// limitedByBalancer finds a limit of requests that the pace of stickwatch exceeds. Users, of whom each
+// sends fewer, do not.
+func limitedByBalancer(oc *outcomes) []Finding {
+	if !oc.round.Limited {
+		return nil
+	}
+	return []Finding{{
+		Code: BlindSpot, Severity: Info, Target: "limit",
+		Summary:  msg(MsgLimited, Args{}),
+		Evidence: []Message{msg(MsgServedOneByOne, Args{})},
+		Remedy:   msg(MsgExemptProber, Args{Address: ownAddress(oc)}),
+	}}
+}
+
 // addressesInTurns finds balancers with more addresses than one round probes.
 func addressesInTurns(r *Round) []Finding {
 	probed, waiting := make(map[string]int), make(map[string]int) // by URL

@@ -32,6 +32,7 @@ type Round struct {
 	Dependencies   []probes.DependencyObservation
 	Source         probes.SourceState           // of the nodes; zero: they are all in the configuration
 	Login          probes.LoginStatus           // zero: clients need not log in, or none has
+	Limited        bool                         // a limit of the balancer refused requests at first, because stickwatch sent many
 	Evidence       []probes.EvidenceObservation // what the balancer itself reports, read after everything else
 
 	// Void is why the observations are no evidence: stickwatch itself could not probe. Its zero

@@ -188,6 +188,7 @@ func TestRemedies(t *testing.T) {
 		{"drift of neither", scattered, checks.SessionDrift, "Give the balancer a sticky method"},
 		{"drift of some clients", keptSome, checks.SessionDrift, "whether its table is full"},
 		{"drift to an unlisted node", splitOff, checks.SessionDrift, `All of these requests went to "canary"`},
+		{"a limit of requests", changed(func(r *round) { r.Limited = true }), checks.BlindSpot, "from the limit (nginx"},
 		{"no name", specOf("down: its name does not resolve"), checks.BalancerDown, "look at DNS"},
 		{"nothing listens", func() *round { return silent(refused(testPage)) }, checks.BalancerDown, "start the balancer"},
 		{"no TLS", func() *round {

@@ -38,8 +38,8 @@ type Limiter struct {
 	admitted uint64            // number of admitted permits so far
 	started  time.Time         // when the last permit was admitted
 	pace     pace
-	paused   time.Time         // start of the last longestPause in which requests may wait because of a refusal
-	timer    *time.Timer       // runs advance when a waiting request may start because of time alone
+	paused   time.Time   // start of the last longestPause in which requests may wait because of a refusal
+	timer    *time.Timer // runs advance when a waiting request may start because of time alone
 }
 
 // A limitedNode is the limits of one node.

@@ -52,6 +52,7 @@ type pace struct {
 	started  time.Time     // the last request
 	recent   []time.Time   // when requests were served, within limitWindow
 	slowed   time.Time     // when a request that was in no crowd was last refused
+	limited  time.Time     // when a request that had been refused was last served
 }
 
 // start records that a request is sent.
@@ -63,9 +64,24 @@ func (l *pace) start(p *permit, now time.Time) {
 
 // served records that a request was not refused.
 func (l *pace) served(p *permit, now time.Time) {
-	if !p.direct {
-		l.recent = append(l.within(now), now)
+	if p.direct {
+		return
 	}
+	l.recent = append(l.within(now), now)
+	if p.apart {
+		l.limited = now
+	}
+}
+
+// Limited reports whether the balancer refused requests within the last minutes because stickwatch sent
+// many, and served their repeats.
+func (l *Limiter) Limited() bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.pace.limited) < paceKept
 }
 
 // within returns when requests were served within limitWindow.

@@ -120,7 +120,7 @@ func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *
 	round.Handshakes = append(round.Handshakes, atNodes...)
 	round.AcceptsAnyID = p.acceptsAnyID(ctx, cluster, canaries)
 	round.OwnerChecks = checkOwners(ctx, cluster, checks.Identify(cluster, round.Nodes), canaries)
-	round.Login = cluster.LoginStatus()
+	round.Login, round.Limited = cluster.LoginStatus(), cluster.Limiter.Limited()
 	round.Evidence = evidenceReader.Read(ctx) // last, so that it covers the whole round
 	round.Source = sourceState(cluster)
 	round.Duration = time.Since(round.Started)
@@ -151,7 +151,7 @@ func (p *Prober) acceptsAnyID(ctx context.Context, c *probes.Cluster, canaries [
 func (p *Prober) emptyRound(c *probes.Cluster) checks.Round {
 	return checks.Round{
 		Cluster: c, Started: time.Now(),
-		Confidence: p.confidence(), ExpectVersion: p.ExpectVersion, Ignore: p.Ignore, Source: sourceState(c), Login: c.LoginStatus(),
+		Confidence: p.confidence(), ExpectVersion: p.ExpectVersion, Ignore: p.Ignore, Source: sourceState(c), Login: c.LoginStatus(), Limited: c.Limiter.Limited(),
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 func TestNextRoundKeepsObservations(t *testing.T) {
 	own := []string{
 		"Cluster", "Started", "Duration", "Every", "Past", "Void", // of each round
-		"Confidence", "ExpectVersion", "Ignore", "Source", "Login", // from the configuration and its state
+		"Confidence", "ExpectVersion", "Ignore", "Source", "Login", "Limited", // from the configuration and its state
 		"OwnerChecks", // the timelines keep what they showed
 	}
 	last := checks.Round{Cluster: &probes.Cluster{}}
