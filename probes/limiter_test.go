@@ -540,6 +540,26 @@ func TestLimiterRefusedAlone(t *testing.T) {
 	})
 }
 
+// TestLimiterRefusedWhileFew: a refusal after few requests is an outage, such as a balancer that has no node
+// left, and is seen at once.
+func TestLimiterRefusedWhileFew(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 3, time.Millisecond)
+		wait := time.Duration(0)
+		refuse := func() time.Duration { return wait }
+		for range 20 {
+			a.askLimited(t.Context(), admissionRequest{}, "node1", refuse)
+			time.Sleep(1100 * time.Millisecond)
+		}
+		wait = time.Second
+		began := time.Now()
+		sent, status := a.askLimited(t.Context(), admissionRequest{}, "node1", refuse)
+		if got := time.Since(began); sent != 1 || status != http.StatusTooManyRequests || got > 10*time.Millisecond {
+			t.Errorf("got %d after %d requests and %s, want 429 after one at once", status, sent, got)
+		}
+	})
+}
+
 // TestLimiterRefusedDirectly: a 429 to a direct request makes requests to its node wait. The
 // others go on, but for the second for which its repeat keeps apart.
 func TestLimiterRefusedDirectly(t *testing.T) {

@@ -39,6 +39,9 @@ const (
 	// limitWindow is the longest time whose requests a limit is expected to count, as in HAProxy's
 	// http_req_rate(10s). It counts those that it refuses as well.
 	limitWindow = 10 * time.Second
+	// fewestLimited is how many requests within limitWindow a limit is expected to serve. Fewer come from
+	// stickwatch while all is well, so that an outage is seen at once.
+	fewestLimited = 15
 	// slowestPace bounds how long a round behind such a limit takes.
 	slowestPace = time.Second
 	// paceKept is the time after a refusal for which a pace is kept.
@@ -98,8 +101,8 @@ func (l *pace) allowsAt(p *permit, now time.Time) time.Time {
 }
 
 // slowDown adapts to the refusal of a request that was in no crowd, and reports whether its repeat may
-// be served after limitWindow: others were served within that time. A balancer that refuses the
-// repeat as well refuses everybody, and so does one that served nothing.
+// be served after limitWindow: many others were served within that time. A balancer that refuses the
+// repeat as well refuses everybody, and so does one that served few.
 func (l *pace) slowDown(p *permit, now time.Time) bool {
 	l.recent = l.within(now)
 	switch {
@@ -108,7 +111,7 @@ func (l *pace) slowDown(p *permit, now time.Time) bool {
 	case p.afterWindow:
 		l.interval = 0
 		return false
-	case len(l.recent) == 0 || now.Sub(l.slowed) < time.Minute:
+	case len(l.recent) < fewestLimited || now.Sub(l.slowed) < time.Minute:
 		return false
 	}
 	l.slowed = now
