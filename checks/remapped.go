@@ -66,6 +66,10 @@ type observedRemap struct {
 // includes reports whether the remapping moved a client.
 func (r *observedRemap) includes(tr *trace) bool { return r != nil && slices.Contains(r.traces, tr) }
 
+// listTakesOver is how long it may take until all parts of a balancer, and all its servers in turn, have
+// changed to another list.
+const listTakesOver = 5 * time.Second
+
 // findRemap finds clients that left nodes which are ready and still get other clients,
 // and that stay on their new node, while the balancer keeps clients of this round. If
 // the balancer hashes over the nodes that are left, and one has just left or returned,
@@ -91,7 +95,7 @@ func (rem *remaps) findRemap() *observedRemap {
 		switch past := rem.round.past().Balancer; {
 		case a == nil, !settled && !rehashed:
 			continue
-		case rem.timeline.mayFollow(a, past.LastDriftAt), a.idleSince(past.Remapped.Last): // known already
+		case rem.timeline.mayFollow(a, past.LastDriftAt), !past.Remapped.Last.IsZero() && a.idleSince(past.Remapped.Last.Add(listTakesOver)): // known already
 			continue
 		}
 		r.traces = append(r.traces, trace)

@@ -102,8 +102,8 @@ const notifyDeadline = time.Minute
 // scoreHarm records a counterexample unless a harm was notified.
 func (r Result) scoreHarm(score *Score, h harm, alerts []alert) {
 	answered := slices.ContainsFunc(alerts, func(a alert) bool {
-		if h.operations == nil {
-			return a.notifiedInTime(h)
+		if h.operations == nil { // by the scale, the summary of a deployment tells what was lost in it
+			return a.notifiedInTime(h) || h.row == rowBroken && r.sumsUp(a, h.first.Sub(r.Began))
 		}
 		return slices.ContainsFunc(h.operations, func(o *Operation) bool { return r.answers(a, *o) })
 	})
@@ -119,6 +119,9 @@ func (r Result) scoreHarm(score *Score, h harm, alerts []alert) {
 		if d := max(0, a.critical.Sub(h.first)); a.notifiedInTime(h) && (delay < 0 || d < delay) {
 			delay = d
 		}
+	}
+	if delay < 0 {
+		return // the summary of a deployment tells it
 	}
 	score.Delays = append(score.Delays, delay)
 	if delay > maxDelay {
@@ -141,7 +144,7 @@ func (a alert) notifiedInTime(h harm) bool {
 // notification of an open incident includes it.
 func (r Result) answers(a alert, o Operation) bool {
 	const settleTime = 3 * time.Minute
-	if r.notifiedOf(a, o, r.readmittedAt(o).Add(settleTime)) || r.sumsUp(a, o) {
+	if r.notifiedOf(a, o, r.readmittedAt(o).Add(settleTime)) || r.sumsUp(a, o.At) {
 		return true
 	}
 	open := a.started.Before(r.at(o.At)) && (a.ended.IsZero() || a.ended.After(r.at(o.At)))
@@ -149,11 +152,11 @@ func (r Result) answers(a alert, o Operation) bool {
 }
 
 // sumsUp reports whether an alert is the summary of an announced deployment within whose time, or grace
-// period, an operation began: nothing tells it from the deployment's own restarts.
-func (r Result) sumsUp(a alert, o Operation) bool {
+// period, something began: nothing tells it from the deployment's own restarts.
+func (r Result) sumsUp(a alert, began time.Duration) bool {
 	const grace = 30 * time.Second
 	return a.summary && slices.ContainsFunc(r.Schedule.Operations, func(deployment Operation) bool {
-		return r.concerns(a, deployment) && r.during(a, deployment) && o.At >= deployment.At && o.At <= deployment.end(r.Schedule.Setup)+grace
+		return r.concerns(a, deployment) && r.during(a, deployment) && began >= deployment.At && began <= deployment.end(r.Schedule.Setup)+grace
 	})
 }
 
