@@ -65,7 +65,7 @@ func (o *openIncidents) findOrMerge(at time.Time, cluster string, group causeGro
 		}
 	}
 	if oldest == nil && group.worst().AtLeast(checks.Warning) {
-		return o.grouped(at, cluster, group)
+		return o.incidentByRule(at, cluster, group)
 	}
 	return oldest
 }
@@ -318,7 +318,7 @@ func (f failureEnds) learn(i *Incident) {
 	for _, m := range i.Findings {
 		s, end := subject{m.Cluster, m.Node}, m.Ended
 		switch {
-		case !slices.Contains(sessionLosingCodes, m.Code), m.Code == checks.NodeRestarted && m.When.After(i.Fired), !m.alerts() && m.Since.After(i.Fired):
+		case !slices.Contains(nodeLossCodes, m.Code), m.Code == checks.NodeRestarted && m.When.After(i.Fired), !m.alerts() && m.Since.After(i.Fired):
 			continue
 		case m.Code == checks.NodeRestarted && !m.When.IsZero(): // an event
 			end = m.When
@@ -347,9 +347,9 @@ func (f failureEnds) explain(cluster string, group causeGroup) bool {
 		began = found.When
 	}
 	others := slices.ContainsFunc(group.members, func(member checks.ActiveFinding) bool {
-		return member.Severity.AtLeast(checks.Warning) && !isCost(member.Finding)
+		return member.Severity.AtLeast(checks.Warning) && !isLossSummary(member.Finding)
 	})
-	return group.hasRoot() && !others && isCost(found.Finding) && !slices.ContainsFunc(found.Nodes, func(node string) bool {
+	return group.hasRoot() && !others && isLossSummary(found.Finding) && !slices.ContainsFunc(found.Nodes, func(node string) bool {
 		end := f[subject{cluster, node}]
 		return end.Before(began) || end.After(found.When.Add(failureEndTolerance))
 	})

@@ -20,7 +20,7 @@ type Deployment struct {
 	From    time.Time // when it was announced
 	To      time.Time // its announced end; zero: it is ongoing
 
-	Touched      []string       // names of the nodes that were observed down, restarted, ejected, or drained since From
+	Touched      []string       // names of the nodes that were observed down, paused, restarted, ejected, or drained since From
 	CanariesLost int            // canary sessions that were lost since From
 	LastLost     time.Time      // when the last of them was lost; zero: none was
 	Watched      *WatchedCounts // the results of a client that watched it; nil: none reported any
@@ -36,7 +36,7 @@ type WatchedCounts struct {
 
 // The bounds of a deployment.
 const (
-	// LongestDeployment is when a deployment without an announced end ends.
+	// LongestDeployment is the maximum length. A deployment ends after it even if its announced end is later or missing.
 	LongestDeployment = 4 * time.Hour
 	// defaultGrace is the grace period of a deployment unless the configuration sets
 	// one.
@@ -46,7 +46,7 @@ const (
 	EventMemory = 10 * time.Minute
 )
 
-// End returns the latest end of the deployment.
+// End returns the announced end, but at most LongestDeployment after the start.
 func (d Deployment) End() time.Time {
 	if longest := d.From.Add(LongestDeployment); d.To.IsZero() || longest.Before(d.To) {
 		return longest
@@ -67,9 +67,8 @@ type deployments struct {
 	changed []*Deployment // since the last take
 	lost    map[lostSession]bool
 
-	// countedUntil has, by ID of a deployment, the time of the last lost session that an earlier owner of
-	// the cluster has counted. Sites report a lost session for a while, so that the next owner gets it
-	// again, and must not count it twice.
+	// countedUntil is the time of the last lost session that a previous owner of the cluster counted, by
+	// deployment ID. Sites report a lost session repeatedly, so a new owner ignores sessions lost until then.
 	countedUntil map[string]time.Time
 }
 
@@ -81,14 +80,14 @@ type lostSession struct {
 	session                    probes.Fingerprint
 }
 
-// maxLost bounds the number of distinguished lost sessions.
+// maxLost bounds the lost sessions that are remembered. Further ones are not counted.
 const maxLost = 10_000
 
 // countLost counts a lost session once.
 func (d *deployments) countLost(deployment *Deployment, r checks.Request) {
-	s := lostSession{deployment.ID, r.Balancer, r.Node, r.Session}
-	if r.Session != "" {
-		s.balancer, s.node = "", ""
+	s := lostSession{deployment: deployment.ID, session: r.Session}
+	if r.Session == "" {
+		s.balancer, s.node = r.Balancer, r.Node
 	}
 	if d.lost[s] || len(d.lost) >= maxLost || r.At.UnixMilli() <= d.countedUntil[deployment.ID].UnixMilli() {
 		return
@@ -107,27 +106,33 @@ func (d *deployments) countLost(deployment *Deployment, r checks.Request) {
 // replace replaces the announced deployments and keeps the observations about them,
 // which may be newer than the announcement read from the history.
 func (d *deployments) replace(announced []Deployment) {
-	old, counted := d.list, d.countedUntil
+	previous, counted := make(map[string]*Deployment), d.countedUntil
+	for _, old := range d.list {
+		previous[old.ID] = old
+	}
+	current := make(map[string]*Deployment)
 	d.list, d.countedUntil = nil, make(map[string]time.Time)
 	for _, deployment := range announced {
 		d.countedUntil[deployment.ID] = deployment.LastLost
-		if n := slices.IndexFunc(old, func(o *Deployment) bool { return o.ID == deployment.ID }); n >= 0 {
+		if old := previous[deployment.ID]; old != nil {
 			if deployment.Summed.IsZero() {
-				deployment.Summed = old[n].Summed // it may not be written yet
+				deployment.Summed = old.Summed // it may not be written yet
 			}
-			deployment.Touched = union(deployment.Touched, old[n].Touched)
-			deployment.CanariesLost = max(deployment.CanariesLost, old[n].CanariesLost)
-			if !old[n].LastLost.Before(deployment.LastLost) { // this owner counted them
-				deployment.LastLost, d.countedUntil[deployment.ID] = old[n].LastLost, counted[deployment.ID]
+			deployment.Touched = union(deployment.Touched, old.Touched)
+			deployment.CanariesLost = max(deployment.CanariesLost, old.CanariesLost)
+			if !old.LastLost.Before(deployment.LastLost) { // no other owner has counted since
+				deployment.LastLost, d.countedUntil[deployment.ID] = old.LastLost, counted[deployment.ID]
 			}
 		}
 		d.list = append(d.list, &deployment)
+		current[deployment.ID] = &deployment
 	}
-	d.changed = slices.DeleteFunc(d.changed, func(o *Deployment) bool {
-		return !slices.ContainsFunc(d.list, func(deployment *Deployment) bool { return deployment.ID == o.ID })
-	})
-	for n, o := range d.changed {
-		d.changed[n] = d.list[slices.IndexFunc(d.list, func(deployment *Deployment) bool { return deployment.ID == o.ID })]
+	changed := d.changed
+	d.changed = nil
+	for _, old := range changed {
+		if deployment := current[old.ID]; deployment != nil {
+			d.changed = append(d.changed, deployment)
+		}
 	}
 }
 
@@ -144,7 +149,8 @@ func (d *deployments) graceOf(cluster string) time.Duration {
 	return defaultGrace
 }
 
-// forget removes deployments with an old summary.
+// forget removes the lost sessions of deployments that have a summary, and deployments whose summary is older
+// than EventMemory.
 func (d *deployments) forget(at time.Time) {
 	maps.DeleteFunc(d.lost, func(s lostSession, _ bool) bool {
 		return !slices.ContainsFunc(d.list, func(deployment *Deployment) bool { return deployment.ID == s.deployment && deployment.Summed.IsZero() })
@@ -165,7 +171,7 @@ func (d *deployments) at(at time.Time, cluster string) []*Deployment {
 	return list
 }
 
-// touch adds nodes that were observed to be touched.
+// touch adds nodes to those that the deployment changed.
 func (d *deployments) touch(deployment *Deployment, nodes []string) {
 	if all := union(deployment.Touched, nodes); len(all) > len(deployment.Touched) {
 		deployment.Touched = all
@@ -253,8 +259,8 @@ func TouchedIn(c *probes.Cluster, r checks.Report, since time.Time) []string {
 	})
 }
 
-// outNow returns the nodes that findings report down or ejected.
-func outNow(active []checks.ActiveFinding) (nodes []string) {
+// downOrEjected returns the nodes that active findings report as down or ejected.
+func downOrEjected(active []checks.ActiveFinding) (nodes []string) {
 	for _, f := range active {
 		if f.Node != "" && (f.Code == checks.NodeDown || f.Code == checks.NodeEjected) {
 			nodes = append(nodes, f.Node)

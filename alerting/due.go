@@ -8,15 +8,15 @@ import (
 	"stickwatch/checks"
 )
 
-// groupInterval is how long the news of an incident are collected: the minimum time between
-// two notifications for a receiver, unless the severity rises.
+// groupInterval is the minimum time from a notification to the next one about news. Events within it are
+// sent together. A higher severity, an acknowledgement, and the resolution are sent at once.
 const groupInterval = 30 * time.Second
 
 // maxRepeat bounds the time between two reminders, unless the configured time is longer.
 const maxRepeat = 24 * time.Hour
 
-// notify returns the notifications of an incident that are due, for all receivers. A silence suppresses
-// them, except that of the end: receivers that were notified of an incident are notified of its end.
+// notify creates the due notifications of an incident for all receivers, and records them in the incident. A
+// silence suppresses all but the resolution: a receiver that was notified of an incident is notified of its end.
 func (m *Manager) notify(at time.Time, incident *Incident) []Notification {
 	var notifications []Notification
 	switch {
@@ -69,7 +69,8 @@ func repeatAfter(repeat time.Duration, reminders int) time.Duration {
 	return min(repeat, longest)
 }
 
-// appendNotification adds a notification for a receiver, if the receiver still exists.
+// appendNotification creates a notification for a receiver, records it in the receiver's state and in the
+// timeline, and appends it. A receiver that is not configured any more gets none.
 func (m *Manager) appendNotification(notifications []Notification, at time.Time, incident *Incident, notified *Notified, kind NotificationKind, reason Reason) []Notification {
 	if !m.router.knows(notified.Receiver) {
 		return notifications
@@ -94,15 +95,15 @@ func (m *Manager) appendNotification(notifications []Notification, at time.Time,
 // Notified is the notification state of one receiver and one incident.
 type Notified struct {
 	Receiver      string
-	Notifications int       `json:"Notices"` // created so far; histories have it under this name
+	Notifications int       `json:"Notices"` // the number created so far; "Notices" is the name in stored histories
 	Last          time.Time // when the latest was created
 	Critical      time.Time `json:",omitzero"` // when the first notification while critical was created
 	Reminders     int       // the number of reminders among them
 	News          []Event   // events for the next notification, oldest first, the latest MaxNews
 }
 
-// MaxNews bounds the events in one notification. The incident in it has the current
-// state.
+// MaxNews bounds the events in one notification. Older ones are dropped; the notification still has the
+// current state of the incident.
 const MaxNews = 20
 
 // addNews adds an event to the next notification of the receiver.

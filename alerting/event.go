@@ -77,7 +77,7 @@ const (
 	ReasonDeployment         Reason = "deployment"           // an announced deployment explains it
 	ReasonSilenceOver        Reason = "silence_over"         // no silence or deployment applies any more
 	ReasonFirst              Reason = "first_notice"         // the receiver was not notified before
-	ReasonNews               Reason = "developed"            // there are developments, and groupInterval has passed
+	ReasonNews               Reason = "developed"            // there is news, and groupInterval has passed or it is urgent
 	ReasonStillFiring        Reason = "still_firing"         // alerting.repeat has passed
 	ReasonNotifiedBefore     Reason = "told_before"          // the receiver was notified before, so it is notified of the end
 	ReasonAsked              Reason = "asked"                // somebody asked for it

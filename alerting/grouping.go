@@ -24,8 +24,8 @@ var nodeFailureCodes = []checks.Code{
 // several nodes within groupWindow. A paused node reports its own cause.
 var groupableCodes = []checks.Code{checks.NodeDown, checks.NodeFailingInRotation, checks.NodeEjected, checks.Slow}
 
-// sessionLosingCodes are the codes of a node that loses the sessions of its clients.
-var sessionLosingCodes = append(slices.Clone(groupableCodes), checks.NodePaused, checks.NodeRestarted)
+// nodeLossCodes are the codes of a node that loses the sessions of its clients.
+var nodeLossCodes = append(slices.Clone(groupableCodes), checks.NodePaused, checks.NodeRestarted)
 
 // lingers reports whether findings of this code may be active for a moment after their node has
 // recovered, because its clients are served through the balancer.
@@ -33,9 +33,9 @@ func lingers(code checks.Code) bool {
 	return code.AtBalancer() || code == checks.SessionFailing || code == checks.NodeFailingInRotation
 }
 
-// lossCodes are the codes of sessions whose contents are gone, or older than what was stored: those of a
-// new session are gone. Their findings are about no single node.
-var lossCodes = []checks.Code{checks.SessionLost, checks.SessionNotShared, checks.SessionRollback}
+// lostContentCodes are the codes of findings that sessions lost their contents or have older ones. These findings
+// are about the whole cluster, not about one node.
+var lostContentCodes = []checks.Code{checks.SessionLost, checks.SessionNotShared, checks.SessionRollback}
 
 // balancerCodes are the codes of a balancer that loses the connection to its nodes.
 var balancerCodes = []checks.Code{checks.BalancerError, checks.BalancerSplit, checks.NodeEjected}
@@ -51,12 +51,12 @@ type grouping struct {
 // groupings are the rules, the most certain first.
 var groupings = []grouping{
 	{byProber, true},
-	{byMachine, true},
-	{noNodeUp, true},
+	{sameHost, true},
+	{allNodesDown, true},
 	{sameTime, false},
 	{unlistedTogether, false},
 	{afterFailure, false},
-	{afterStore, false},
+	{afterDependency, false},
 	{sameLoss, false},
 	{sameMoves, false},
 	{sameBalancer, false},
@@ -84,15 +84,15 @@ func (c causeGroup) outlivesImpairment(at time.Time, i *Incident) bool {
 	return cause.CannotProbe() && c.root != cause.Key() && !cause.Active() && at.Sub(cause.Ended) > confirmEnd
 }
 
-// byMachine: nodes of several clusters are down because of one host.
-func byMachine(r Rules, m Member, cluster string, group causeGroup) bool {
+// sameHost: nodes of several clusters are down because of one host.
+func sameHost(r Rules, m Member, cluster string, group causeGroup) bool {
 	found := group.members[0]
 	return r.ByHost && m.Cluster != cluster && m.Host != "" && m.Host == found.Host &&
 		m.Code == checks.NodeDown && found.Code == m.Code && m.Active() && startedTogether(m, found)
 }
 
-// noNodeUp: all nodes of a cluster are down.
-func noNodeUp(_ Rules, m Member, cluster string, group causeGroup) bool {
+// allNodesDown: all nodes of a cluster are down.
+func allNodesDown(_ Rules, m Member, cluster string, group causeGroup) bool {
 	return m.Cluster == cluster && m.Group == checks.AllNodesDown && m.Group == group.members[0].Group && m.Active()
 }
 
@@ -111,21 +111,22 @@ func unlistedTogether(_ Rules, m Member, cluster string, group causeGroup) bool 
 	return m.Cluster == cluster && m.Active() && m.Code == checks.UnknownNode && found.Code == m.Code && startedTogether(m, found)
 }
 
-// afterFailure: the cost of a node's failure is reported; or a node that was down or restarted has not
-// recovered completely; or all nodes were down, and the balancer has not noticed their recovery, or their
-// sessions are gone.
+// afterFailure: one of these follows the failure of a node:
+//   - the summary of the sessions that it cost,
+//   - another failure of the same node, or of its clients,
+//   - if all nodes were down: the balancer still fails, or sessions are lost.
 func afterFailure(_ Rules, m Member, cluster string, group causeGroup) bool {
 	if m.Cluster != cluster || !follows(m, group.members[0]) {
 		return false
 	}
-	return group.isCostOf(m) || isNodeDownOrRestarted(m.Finding) &&
+	return group.summarizesLossesOf(m) || isNodeDownOrRestarted(m.Finding) &&
 		(group.remainsOf(m.Node) || m.Group == checks.AllNodesDown && group.remainsOfOutage())
 }
 
-// isCostOf reports whether a cause group sums up the cost of the failure of a member.
-func (c causeGroup) isCostOf(m Member) bool {
+// summarizesLossesOf reports whether a cause group sums up the cost of the failure of a member.
+func (c causeGroup) summarizesLossesOf(m Member) bool {
 	cost := c.members[0]
-	return isCost(cost.Finding) && slices.ContainsFunc(cost.Nodes, m.failedWith)
+	return isLossSummary(cost.Finding) && slices.ContainsFunc(cost.Nodes, m.failedWith)
 }
 
 // remainsOf reports whether a cause group is what remains of the failure of a node: a failure of the
@@ -141,22 +142,22 @@ func (c causeGroup) remainsOf(node string) bool {
 // seems to fail, or sessions are lost.
 func (c causeGroup) remainsOfOutage() bool {
 	found := c.members[0]
-	return found.Node == "" && found.Code.AtBalancer() || c.hasRoot() && slices.Contains(lossCodes, found.Code)
+	return found.Node == "" && found.Code.AtBalancer() || c.hasRoot() && slices.Contains(lostContentCodes, found.Code)
 }
 
-// afterStore: sessions are lost while a dependency that their nodes use is down, or soon after
+// afterDependency: sessions are lost while a dependency that their nodes use is down, or soon after
 // that, for example because the store came back as a replica without sessions. The configuration
 // does not say which dependency stores the sessions.
-func afterStore(_ Rules, m Member, cluster string, group causeGroup) bool {
+func afterDependency(_ Rules, m Member, cluster string, group causeGroup) bool {
 	found := group.members[0]
 	used := len(m.Nodes) == 0 || slices.ContainsFunc(found.Nodes, func(node string) bool { return slices.Contains(m.Nodes, node) })
-	return m.Cluster == cluster && m.Code == checks.DependencyDown && group.hasRoot() && slices.Contains(lossCodes, found.Code) && used && follows(m, found)
+	return m.Cluster == cluster && m.Code == checks.DependencyDown && group.hasRoot() && slices.Contains(lostContentCodes, found.Code) && used && follows(m, found)
 }
 
 // sameLoss: lost sessions are reported in two ways.
 func sameLoss(_ Rules, m Member, cluster string, group causeGroup) bool {
 	found := group.members[0]
-	return m.Cluster == cluster && group.hasRoot() && slices.Contains(lossCodes, m.Code) && slices.Contains(lossCodes, found.Code) && follows(m, found)
+	return m.Cluster == cluster && group.hasRoot() && slices.Contains(lostContentCodes, m.Code) && slices.Contains(lostContentCodes, found.Code) && follows(m, found)
 }
 
 // sameMoves: a balancer that does not keep clients on their node is reported by the sessions that this
@@ -179,8 +180,8 @@ func startedTogether(m Member, found checks.ActiveFinding) bool {
 	return m.Since.Sub(found.Since).Abs() <= groupWindow
 }
 
-// follows reports whether a finding starts while a member is active, or within
-// groupWindow after it.
+// follows reports whether a member is still active, or ended at most groupWindow before a finding
+// started. The finding may have started before the member.
 func follows(m Member, found checks.ActiveFinding) bool {
 	return m.Active() || found.Since.Sub(m.Ended) <= groupWindow
 }
@@ -207,20 +208,20 @@ func (c causeGroup) causedBy(node string) bool {
 // failedWith reports whether a member is the failure or restart of a node, or a
 // consequence of one that may have ended before it was confirmed.
 func (m Member) failedWith(node string) bool {
-	return slices.ContainsFunc(sessionLosingCodes, func(code checks.Code) bool {
+	return slices.ContainsFunc(nodeLossCodes, func(code checks.Code) bool {
 		failure := checks.Finding{Code: code, Node: node}.Key()
 		return m.Key() == failure || m.ExplainedBy == failure
 	})
 }
 
-// isCost reports whether a finding sums up the cost of node failures and restarts.
-func isCost(f checks.Finding) bool {
+// isLossSummary reports whether a finding sums up the cost of node failures and restarts.
+func isLossSummary(f checks.Finding) bool {
 	return f.Node == "" && (f.Code == checks.NodeDown || f.Code == checks.NodeRestarted)
 }
 
-// groups reports whether a rule puts a cause group into an open incident. It compares
+// matches reports whether a rule puts a cause group into an open incident. It compares
 // the group with the cause and with findings that have no cause in the incident.
-func (g grouping) groups(r Rules, i *Incident, cluster string, group causeGroup) bool {
+func (g grouping) matches(r Rules, i *Incident, cluster string, group causeGroup) bool {
 	for n, m := range i.Findings {
 		if (n == 0 || m.alerts() && i.member(m.Cluster, m.ExplainedBy) == nil) && g.fits(r, m, cluster, group) {
 			return true
@@ -229,12 +230,12 @@ func (g grouping) groups(r Rules, i *Incident, cluster string, group causeGroup)
 	return false
 }
 
-// grouped returns the oldest open incident for a cause group by the most certain rule
+// incidentByRule returns the oldest open incident for a cause group by the most certain rule
 // that matches; nil: none.
-func (o *openIncidents) grouped(at time.Time, cluster string, group causeGroup) *Incident {
+func (o *openIncidents) incidentByRule(at time.Time, cluster string, group causeGroup) *Incident {
 	for _, g := range groupings {
 		for _, i := range o.open {
-			if i.State != Resolved && !group.outlivesImpairment(at, i) && g.groups(o.rules, i, cluster, group) {
+			if i.State != Resolved && !group.outlivesImpairment(at, i) && g.matches(o.rules, i, cluster, group) {
 				return i
 			}
 		}
@@ -244,5 +245,5 @@ func (o *openIncidents) grouped(at time.Time, cluster string, group causeGroup) 
 
 // mergedBy reports whether a rule merges an open incident with that of a cause group.
 func (o *openIncidents) mergedBy(i *Incident, cluster string, group causeGroup) bool {
-	return slices.ContainsFunc(groupings, func(g grouping) bool { return g.merges && g.groups(o.rules, i, cluster, group) })
+	return slices.ContainsFunc(groupings, func(g grouping) bool { return g.merges && g.matches(o.rules, i, cluster, group) })
 }

@@ -59,7 +59,7 @@ func (m *Manager) Silences() []Silence { return slices.Clone(m.silences) }
 // the previous round. A finding may become active before its round ends, so deployments
 // touch its node even if ObserveNodes does not know the round yet.
 func (m *Manager) Observe(at time.Time, cluster string, changes []checks.Change, active []checks.ActiveFinding) Decision {
-	m.ObserveNodes(at, cluster, func(time.Time) []string { return outNow(active) })
+	m.ObserveNodes(at, cluster, func(time.Time) []string { return downOrEjected(active) })
 	m.openIncidents.observe(at, cluster, changes, active)
 	return m.decide(at)
 }

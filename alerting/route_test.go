@@ -62,7 +62,7 @@ func TestRoutes(t *testing.T) {
 	}, false)
 }
 
-// TestNotificationIDs: IDs are the same if a lost step is decided again.
+// TestNotificationIDs: a manager that repeats lost decisions creates the same IDs.
 func TestNotificationIDs(t *testing.T) {
 	var ids [2][]string
 	for n := range ids {
@@ -82,11 +82,11 @@ func TestNotificationIDs(t *testing.T) {
 		t.Errorf("ids (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(ids[0], ids[1]); diff != "" {
-		t.Errorf("ids of another time (-first +second):\n%s", diff)
+		t.Errorf("ids of the second run (-first +second):\n%s", diff)
 	}
 }
 
-func TestStepThen(t *testing.T) {
+func TestDecisionThen(t *testing.T) {
 	a := Decision{Incidents: []Incident{{ID: "1", State: Pending}, {ID: "2"}}, Notifications: []Notification{{ID: "1/ops/1"}}}
 	b := Decision{Incidents: []Incident{{ID: "1", State: Firing}}, Notifications: []Notification{{ID: "1/ops/2"}}}
 	want := Decision{Incidents: []Incident{{ID: "2"}, {ID: "1", State: Firing}}, Notifications: []Notification{{ID: "1/ops/1"}, {ID: "1/ops/2"}}}
@@ -94,6 +94,6 @@ func TestStepThen(t *testing.T) {
 		t.Errorf("joined (-want +got):\n%s", diff)
 	}
 	if !(Decision{}).Then(Decision{}).Empty() || a.Empty() {
-		t.Error("a step is empty if it has neither incidents nor notifications")
+		t.Error("a decision is empty if it has neither incidents nor notifications")
 	}
 }

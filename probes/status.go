@@ -21,9 +21,8 @@ type StatusReport struct {
 	Settings map[string]string // those of Status.Settings that are present
 }
 
-// Paused reports whether the node does not serve according to itself: its state is
-// "paused", or it has a reason. No value for a healthy node is documented, so any other
-// state is healthy.
+// Paused reports whether the node says that it does not serve: its state is "paused", or it gives a reason. Any
+// other state counts as healthy, because none is documented for a healthy node.
 func (s *StatusReport) Paused() bool {
 	return s != nil && (strings.EqualFold(strings.TrimSpace(s.State), "paused") || s.Reason != "")
 }
@@ -54,7 +53,7 @@ var unavailable = regexp.MustCompile(`(?is)unavailable:(.*)`)
 // separate names.
 var thousandsSeparator = regexp.MustCompile(`(\d),(\d{3})\b`)
 
-// parseStatus reads the answer of a status endpoint; nil if it is no JSON object.
+// parseStatus parses the response of a status endpoint. It returns nil if that is no JSON object.
 //
 // The format is that of Strategy Collaboration Server, which others follow: state,
 // reason and version at the top, up_since and pid under "main".
@@ -115,7 +114,7 @@ func field(fields map[string]json.RawMessage, key string) (json.RawMessage, bool
 }
 
 // reasonOf returns why a node does not serve: a text, or a list or an object of texts.
-// false, 0 and null are no reason.
+// Numbers, booleans, and null are no reason.
 func reasonOf(top, inner map[string]json.RawMessage) string {
 	raw, ok := field(top, "reason")
 	if !ok {
@@ -138,8 +137,8 @@ func reasonOf(top, inner map[string]json.RawMessage) string {
 // maxReasons bounds the scalars of a reason: more than fit into the MaxValue bytes of its text.
 const maxReasons = 100
 
-// appendScalars appends the scalars in a JSON value in its order, up to maxReasons; those
-// of an object with their keys.
+// appendScalars appends up to maxReasons scalars of a JSON value: those of a list in its order, those of an
+// object by key, as "key: value".
 func appendScalars(list []string, key string, value any) []string {
 	switch value := value.(type) {
 	case nil:

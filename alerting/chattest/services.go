@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// telegram is a bot: https://core.telegram.org/bots/api#sendmessage.
+// telegram is a stub of the Bot API: https://core.telegram.org/bots/api#sendmessage.
 var telegram = api{
 	perMinute: 20, // in a group
 	limited:   Answer(429, `{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 41","parameters":{"retry_after":41}}`),
@@ -59,7 +59,7 @@ func htmlText(text string) (shown string, ok bool) {
 	return html.UnescapeString(text), !strings.ContainsAny(text, "<>")
 }
 
-// mattermost is an incoming webhook.
+// mattermost is a stub of an incoming webhook.
 var mattermost = api{
 	read: func(_ *Server, r *http.Request, body []byte) reading {
 		var m struct {
@@ -82,7 +82,7 @@ var mattermost = api{
 	},
 }
 
-// teams is an incoming webhook.
+// teams is a stub of an incoming webhook.
 var teams = api{
 	perMinute: 4 * 60,
 	limited:   Answer(200, "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId tcid=1"),
@@ -110,7 +110,7 @@ var teams = api{
 	},
 }
 
-// ntfy is a topic that demands a password.
+// ntfy is a stub of a topic that requires a password.
 var ntfy = api{
 	perMinute: 60,
 	limited:   Answer(429, `{"code":42901,"http":429,"error":"limit reached: too many requests","link":"https://ntfy.sh/docs/publish/#limitations"}`),
@@ -141,7 +141,7 @@ func links(n int, of func(int) string) string {
 	return b.String()
 }
 
-// pagerDuty is an Events API v2 integration.
+// pagerDuty is a stub of the Events API v2.
 var pagerDuty = api{
 	perMinute: 120,
 	limited:   Answer(429, ""),
@@ -179,7 +179,7 @@ var pagerDuty = api{
 	},
 }
 
-// opsgenie is an API integration.
+// opsgenie is a stub of the Alert API.
 var opsgenie = api{
 	perMinute: 600,
 	limited:   Answer(429, `{"message":"You are making too many requests!","took":0.1,"requestId":"r"}`),
@@ -188,17 +188,17 @@ var opsgenie = api{
 			Message, Alias, Description, Priority, Source, Entity string
 			Tags                                                  []string
 		}
-		var end struct{ Source, Note string }
+		var update struct{ Source, Note string } // of an alert: its acknowledgement or its end
 		accepted := Answer(202, `{"result":"Request will be processed","took":0.1,"requestId":"43a29c5c"}`)
 		bad := reading{refused: Answer(422, `{"message":"Request body is not processable. Please check the errors.","took":0.1,"requestId":"r"}`)}
 		switch {
 		case r.Header.Get("Authorization") != "GenieKey "+Token:
 			return reading{refused: Answer(422, `{"message":"Key format is not valid!","took":0.0,"requestId":"r"}`)}
 		case (strings.HasSuffix(r.URL.Path, "/close") || strings.HasSuffix(r.URL.Path, "/acknowledge")) && r.URL.Query().Get("identifierType") == "alias":
-			if !decode(body, &end) || utf8.RuneCountInString(end.Note) > 25_000 {
+			if !decode(body, &update) || utf8.RuneCountInString(update.Note) > 25_000 {
 				return bad
 			}
-			return reading{text: end.Note, answer: accepted}
+			return reading{text: update.Note, answer: accepted}
 		case r.URL.Path != "/v2/alerts":
 			return reading{refused: http.NotFound}
 		case !decode(body, &alert), alert.Message == "", utf8.RuneCountInString(alert.Message) > 130, len(alert.Alias) > 512,

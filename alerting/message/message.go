@@ -1,5 +1,5 @@
-// Package message has the content of a notification that all receivers show. Each
-// receiver renders it in its own format.
+// Package message builds the content of a notification, which is the same for all receivers. Each receiver
+// renders it in its own format.
 //
 // Text in a finding came from a target and may contain anything. This package cleans
 // it and bounds its length; escaping for a format is up to the receiver.
@@ -16,17 +16,16 @@ import (
 	"stickwatch/probes"
 )
 
-// A Message is the content of a notification: the problem, its place, time, cause,
-// and remedy.
+// A Message is the content of a notification: the problem, what is affected, when, the cause, and the remedy.
 type Message struct {
 	Kind     alerting.NotificationKind
 	Severity checks.Severity // the highest of the incident so far
-	Resolved bool            // the incident is resolved, for all kinds of notification
+	Resolved bool            // the incident is resolved, whatever the kind; of a deployment: no finding is active and no session was lost
 
 	Headline     string // "[Critical] shop: Dependency down"
 	Closing      string // the state: resolved, merged, or ongoing; "": the other fields show it
 	Summary      string // the cause in one sentence
-	Facts        []Fact // place and time
+	Facts        []Fact // what is affected and since when
 	Evidence     Section
 	Consequences Section // one line for each code that the cause explains
 	Remedy       Section // empty when resolved
@@ -58,8 +57,8 @@ type Link struct {
 	Action string
 }
 
-// The bounds of a message. It has the number of omitted lines; the linked page has
-// all of them.
+// The maximum numbers of lines. Evidence and consequences end with the number of omitted lines; older
+// news is dropped. The linked page shows everything.
 const (
 	maxEvidence     = 3
 	maxConsequences = 10

@@ -26,7 +26,7 @@ func TestParametersAreDocumented(t *testing.T) {
 	for _, file := range files {
 		source, err := os.ReadFile(file)
 		must.Succeed(t, err)
-		// Further names of a parameter are aliases.
+		// Only the first name of a parameter must be documented; the others are aliases.
 		for _, call := range regexp.MustCompile(`p\.take(?:Bool)?\("(\w+)"`).FindAllStringSubmatch(string(source), -1) {
 			found++
 			if !documented[call[1]] {

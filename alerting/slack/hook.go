@@ -39,8 +39,8 @@ func NewHook(c HookConfig) (*Hook, error) {
 	return &Hook{post.Endpoint{Client: post.Client(c.Client), URL: address, Quote: codeOnly}, c.Writer}, nil
 }
 
-// Notify sends a notification. It returns no thread, because a webhook does not say which message it has
-// posted.
+// Notify sends a notification. The DeliveryRef is always empty, because the response of a webhook does not
+// identify the message.
 func (h *Hook) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	c := root(h.writer.Write(n))
 	err := c.shortened(func(c content) error { return h.post(ctx, c) })

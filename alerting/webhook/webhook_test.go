@@ -135,7 +135,7 @@ func TestHostile(t *testing.T) {
 	}
 	body := (*got)[0].body
 	if !json.Valid(body) || !utf8.Valid(body) || len(body) > 1<<19 {
-		t.Errorf("got %d bytes, want a document of less", len(body))
+		t.Errorf("got %d bytes, valid JSON %t, valid UTF-8 %t, want a valid document of at most 512 KiB", len(body), json.Valid(body), utf8.Valid(body))
 	}
 	for _, evil := range []string{"\x1b", `\u001b`, "\u202e", `\u202e`} {
 		if bytes.Contains(body, []byte(evil)) {

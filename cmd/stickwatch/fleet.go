@@ -91,7 +91,7 @@ Exit status:
 			if err != nil {
 				return err
 			}
-			err = history.Drain(cmd.Context(), cfg.History.Location(), args[0], !undo)
+			err = history.SetDraining(cmd.Context(), cfg.History.Location(), args[0], !undo)
 			if errors.Is(err, history.ErrNotFound) {
 				err = fmt.Errorf("there is no instance %q: `stickwatch fleet` lists them", args[0])
 			}

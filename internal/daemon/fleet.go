@@ -50,7 +50,7 @@ func (d *Daemon) joinFleet(ctx context.Context, cfg *config.Config) error {
 	if cfg.Fleet.Instance == "" {
 		return nil
 	}
-	store, err := d.history.Join()
+	store, err := d.history.NewFleet()
 	if err != nil {
 		return err
 	}

@@ -215,7 +215,7 @@ func TestFleetTroubles(t *testing.T) {
 	clocks := f.setClocks(t, instances...)
 	k := &troubleTest{
 		fleet: f, cables: make(map[string]*cable), clocks: clocks, kinds: make(map[string]int),
-		killTest: killTest{rig: f.rig, random: rand.New(rand.NewPCG(seed, 0)), workspace: f.workspace, acknowledged: make(map[string]apiIncident)},
+		killTest: killTest{rig: f.rig, random: rand.New(rand.NewPCG(seed, 0)), workspace: f.workspace, beforeKill: make(map[string]apiIncident)},
 	}
 	t.Cleanup(func() {
 		if t.Failed() {

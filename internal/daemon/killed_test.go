@@ -28,12 +28,12 @@ import (
 	"stickwatch/internal/must"
 )
 
-// daemonFile is the environment variable with the configuration for a test binary
+// daemonConfigEnv is the environment variable with the configuration for a test binary
 // that acts as a daemon.
-const daemonFile = "STICKWATCH_TEST_DAEMON"
+const daemonConfigEnv = "STICKWATCH_TEST_DAEMON"
 
 func TestMain(m *testing.M) {
-	if file := os.Getenv(daemonFile); file != "" {
+	if file := os.Getenv(daemonConfigEnv); file != "" {
 		fmt.Fprintln(os.Stderr, runDaemon(file))
 		os.Exit(1)
 	}
@@ -90,7 +90,7 @@ func begin(t *testing.T, file string) *process {
 // beginAs begins a daemon with a command that runs this test binary.
 func beginAs(t *testing.T, cmd *exec.Cmd, file string) *process {
 	t.Helper()
-	cmd.Env = append(append(os.Environ(), cmd.Env...), daemonFile+"="+file)
+	cmd.Env = append(append(os.Environ(), cmd.Env...), daemonConfigEnv+"="+file)
 	var complaint strings.Builder
 	cmd.Stderr = &complaint
 	out, err := cmd.StdoutPipe()
@@ -159,7 +159,7 @@ func TestKilled(t *testing.T) {
 	must.Succeed(t, os.WriteFile(file, []byte(text), 0o600))
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	killTest := &killTest{rig: r, random: rand.New(rand.NewPCG(seed, 0)), workspace: workspace, acknowledged: make(map[string]apiIncident)}
+	killTest := &killTest{rig: r, random: rand.New(rand.NewPCG(seed, 0)), workspace: workspace, beforeKill: make(map[string]apiIncident)}
 	for range kills {
 		l := begin(t, file)
 		killTest.live(t, l)
@@ -186,10 +186,10 @@ func TestKilled(t *testing.T) {
 // restarted.
 type killTest struct {
 	*rig
-	random       *rand.Rand
-	workspace    *slacktest.Server
-	broken       bool
-	acknowledged map[string]apiIncident
+	random     *rand.Rand
+	workspace  *slacktest.Server
+	broken     bool
+	beforeKill map[string]apiIncident
 }
 
 // live causes faults for a while.
@@ -213,7 +213,7 @@ func (k *killTest) live(t *testing.T, l *process) {
 		}
 		list, _ := l.incidents(t.Context())
 		for _, i := range list {
-			k.acknowledged[i.ID] = i
+			k.beforeKill[i.ID] = i
 		}
 	}
 }
@@ -276,7 +276,7 @@ func (k *killTest) unnotifiedIncidents(t *testing.T) string {
 	pending, _ := reader.Pending(t.Context())
 	dead, _ := reader.DeadLetters(t.Context(), 0)
 	var text strings.Builder
-	fmt.Fprintf(&text, "%d wait, %d are dead\n", pending["ops"], len(dead))
+	fmt.Fprintf(&text, "%d pending, %d dead letters\n", pending["ops"], len(dead))
 	records := k.roots()
 	for _, i := range list {
 		if records[alerting.NotificationID(i.ID, "ops", 1)] > 0 {
@@ -340,9 +340,9 @@ func (k *killTest) check(t *testing.T, l *process) {
 	for _, i := range list {
 		kept[i.ID] = i
 	}
-	for id, i := range k.acknowledged {
+	for id, i := range k.beforeKill {
 		if now, ok := kept[id]; !ok || i.Fired != "" && now.Fired != i.Fired {
-			t.Errorf("incident %s was told as %+v, and is %+v now", id, i, now)
+			t.Errorf("incident %s was %+v before a kill and is %+v now", id, i, now)
 		}
 	}
 	for which, messages := range map[string]map[string]int{
@@ -351,12 +351,12 @@ func (k *killTest) check(t *testing.T, l *process) {
 	} {
 		for id, n := range messages {
 			if n > 1 {
-				t.Errorf("%s was records %d times %s", id, n, which)
+				t.Errorf("%s was sent %d times %s", id, n, which)
 			}
 		}
 	}
 	if got, want := len(k.roots()), fired(list); got != want {
 		t.Errorf("got %d messages in the channel, want one for each of %d incidents that fired", got, want)
 	}
-	t.Logf("%d incidents, %d of them acknowledged before a kill, %d messages", len(list), len(k.acknowledged), len(k.workspace.Messages()))
+	t.Logf("%d incidents, %d of them shown by the API before a kill, %d messages", len(list), len(k.beforeKill), len(k.workspace.Messages()))
 }

@@ -299,7 +299,7 @@ func TestUnannouncedReload(t *testing.T) {
 	db, err := history.Open(t.Context(), history.Config{Path: lab.Postgres(t).URL(), Instance: "a"})
 	must.Succeed(t, err)
 	t.Cleanup(func() { _ = db.Close(context.Background()) })
-	store, err := db.Join()
+	store, err := db.NewFleet()
 	must.Succeed(t, err)
 	var log strings.Builder
 	d := &Daemon{logger: slog.New(slog.NewTextHandler(&log, nil)), fleet: &fleetMember{store: store}}

@@ -118,8 +118,8 @@ type DB struct {
 	recreated atomic.Bool
 	// lastExpired is the time of the last deletion of expired rows.
 	lastExpired time.Time
-	// lastShrunk is the time of the last check of the maximum size.
-	lastShrunk time.Time
+	// lastSizeCheck is the time of the last check of the maximum size.
+	lastSizeCheck time.Time
 	// partitionsFrom is the time of each level before which its partitions were deleted.
 	partitionsFrom [levels]int64
 

@@ -11,14 +11,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// This file has what the instances of a fleet know of each other: instances, leases, and messages. Only
-// PostgreSQL has it. All times are those of the database, whose clock all instances share.
+// This file stores the shared state of a fleet: instances, leases, and messages. It needs PostgreSQL. All times
+// come from the clock of the database, which all instances share.
 
 // The times of a fleet.
 const (
-	// LeaseTime is how long an instance that is not heard of keeps its clusters.
+	// LeaseTime is how long an instance keeps its clusters without a heartbeat.
 	LeaseTime = 8 * time.Second
-	// fleetTimeout bounds one exchange with the database, so that several fit into LeaseTime.
+	// fleetTimeout bounds one transaction, so that a heartbeat can be retried within LeaseTime.
 	fleetTimeout = 3 * time.Second
 )
 
@@ -32,7 +32,7 @@ type Instance struct {
 	Ahead    time.Duration // how far its wall clock is ahead of the clock of the database
 	Draining bool          // it gives its clusters away
 	Started  time.Time
-	Seen     time.Time // when it was last heard of
+	Seen     time.Time // its last heartbeat
 	Expires  time.Time // when others take over its clusters
 }
 
@@ -44,7 +44,7 @@ type Lease struct {
 	Since   time.Time
 }
 
-// A FleetState is all of a fleet at a moment.
+// A FleetState is a snapshot of a fleet.
 type FleetState struct {
 	Now       time.Time
 	Started   time.Time  // of the database server
@@ -52,7 +52,7 @@ type FleetState struct {
 	Leases    []Lease    // by cluster
 }
 
-// Live reports whether an instance has been heard of within LeaseTime.
+// Live reports whether the last heartbeat of an instance is younger than LeaseTime.
 func (s FleetState) Live(name string) bool {
 	for _, m := range s.Instances {
 		if m.Name == name {
@@ -78,8 +78,8 @@ type Fleet struct {
 	run  string // identifies this process
 }
 
-// Join returns this process as an instance of the fleet of a history. The first Beat makes the others see it.
-func (db *DB) Join() (*Fleet, error) {
+// NewFleet returns this process as an instance of the fleet of a history. The first Beat registers it.
+func (db *DB) NewFleet() (*Fleet, error) {
 	database, err := parseDatabase(db.config.Path)
 	if err != nil {
 		return nil, err
@@ -90,9 +90,8 @@ func (db *DB) Join() (*Fleet, error) {
 // Close closes the connection. It does not leave the fleet.
 func (f *Fleet) Close() error { return f.pool.Close() }
 
-// Beat tells the others that this process is alive, and returns the state of the fleet. It fails
-// with NameTakenError while another process with this name is alive, or after one has replaced this
-// process.
+// Beat records a heartbeat of this process, and returns the state of the fleet. It returns a NameTakenError while
+// another process with this name is alive, or after one has replaced this process.
 func (f *Fleet) Beat(ctx context.Context, self Instance) (state FleetState, err error) {
 	err = f.do(ctx, func(tx *sql.Tx) error {
 		var isNew bool
@@ -103,7 +102,7 @@ func (f *Fleet) Beat(ctx context.Context, self Instance) (state FleetState, err 
 		if err != nil {
 			return err
 		}
-		if isNew { // an earlier process of this name no longer has its leases and claims
+		if isNew { // release the leases and claims of an earlier process with this name
 			if _, err := tx.ExecContext(ctx, freeLeases, f.name); err != nil {
 				return err
 			}
@@ -118,7 +117,7 @@ func (f *Fleet) Beat(ctx context.Context, self Instance) (state FleetState, err 
 }
 
 // Take takes over clusters of which no live instance is the owner, all of them or none, and returns
-// their new epochs. ok is false if another instance was faster, or is writing.
+// their new epochs. ok is false if another instance owns one of them or still has its lease locked.
 func (f *Fleet) Take(ctx context.Context, clusters []string) (epochs map[string]int64, ok bool, err error) {
 	epochs = make(map[string]int64, len(clusters))
 	err = f.do(ctx, func(tx *sql.Tx) error {
@@ -264,9 +263,9 @@ func readInstances(ctx context.Context, tx *sql.Tx) (all []Instance, err error) 
 	return all, rows.Err()
 }
 
-// Drain makes an instance of the fleet of a history give its clusters away, or take clusters
-// again. It returns ErrNotFound if there is none with the name.
-func Drain(ctx context.Context, path, name string, draining bool) error {
+// SetDraining makes an instance release its clusters and take none, or ends that. It returns ErrNotFound if no
+// instance has the name.
+func SetDraining(ctx context.Context, path, name string, draining bool) error {
 	database, err := parseDatabase(path)
 	if err != nil {
 		return err
@@ -299,7 +298,7 @@ const (
 	Reloaded           MessageKind = "reloaded" // the configuration
 )
 
-// A Message wakes other instances. It may be lost.
+// A Message makes other instances read the database at once. It may be lost, because they also poll.
 type Message struct {
 	Kind MessageKind `json:"kind"`
 	From string      `json:"from"` // identifies the process that sent it; see Fleet.run

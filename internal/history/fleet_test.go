@@ -25,7 +25,7 @@ type testInstance struct {
 func joined(t *testing.T, path, name string) *testInstance {
 	t.Helper()
 	db := opened(t, func(c *Config) { c.Path, c.Instance = path, name })
-	fleet, err := db.Join()
+	fleet, err := db.NewFleet()
 	must.Succeed(t, err)
 	t.Cleanup(func() { fleet.Close() })
 	i := &testInstance{db, fleet}
@@ -198,13 +198,13 @@ func TestTakeoverWaitsForWrite(t *testing.T) {
 		if next.takes(t, "shop") {
 			t.Error("a cluster was taken over during a write")
 		}
-		deadline := time.Now().Add(4 * pausedTimeout)
+		deadline := time.Now().Add(4 * idleInTransactionTimeout)
 		for !next.takes(t, "shop") {
 			if time.Now().After(deadline) {
 				t.Error("a transaction that was paused blocks a takeover")
 				break
 			}
-			time.Sleep(pausedTimeout / 20)
+			time.Sleep(idleInTransactionTimeout / 20)
 		}
 		_, err := tx.ExecContext(t.Context(), `SELECT 1`)
 		return err
@@ -297,7 +297,7 @@ func TestFleetExcludesOthers(t *testing.T) {
 	if _, inUse := errors.AsType[*InUseError](err); !inUse {
 		t.Errorf("got error %v of a process that writes alone, want that the history is in use", err)
 	}
-	namesake, err := first.Join()
+	namesake, err := first.NewFleet()
 	must.Succeed(t, err)
 	defer namesake.Close()
 	_, err = namesake.Beat(t.Context(), Instance{})
@@ -323,7 +323,7 @@ func TestReplaced(t *testing.T) {
 	path := startPostgres(t).schema(t)
 	killed := joined(t, path, "a")
 	killed.takes(t, "shop")
-	next, err := killed.Join()
+	next, err := killed.NewFleet()
 	must.Succeed(t, err)
 	defer next.Close()
 	if err := killed.Fleet.Close(); err != nil { // as the kernel does it for a process that was killed
@@ -337,7 +337,7 @@ func TestReplaced(t *testing.T) {
 	if err != nil || state.Leases[0].Owner != "" {
 		t.Errorf("got leases %+v, error %v, want that what the killed process had is free", state.Leases, err)
 	}
-	woken, err := killed.Join()
+	woken, err := killed.NewFleet()
 	must.Succeed(t, err)
 	defer woken.Close()
 	woken.run = killed.run
@@ -398,7 +398,7 @@ func TestOrphans(t *testing.T) {
 	gone.takes(t, "shop")
 	left.takes(t, "wiki")
 	silent(t, gone)
-	must.Succeed(t, left.maintainUnwatched(t.Context(), time.Now()))
+	must.Succeed(t, left.cleanUpFleet(t.Context(), time.Now()))
 	want := map[string]string{"shop": "", "wiki": "b"}
 	for _, l := range left.beat(t).Leases {
 		if owner, known := want[l.Cluster]; known && l.Owner != owner {

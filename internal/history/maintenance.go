@@ -9,28 +9,28 @@ import (
 
 // The intervals of maintenance and of the deletion of expired rows.
 const (
-	maintainEvery = 15 * time.Second
-	expireEvery   = time.Hour
-	shrinkEvery   = 5 * time.Minute // how often an instance checks the size while another one deletes partitions
-	deadShown     = 24 * time.Hour  // how long an instance that ended without notice is listed
+	maintainEvery  = 15 * time.Second
+	expireEvery    = time.Hour
+	sizeCheckEvery = 5 * time.Minute // how often an instance checks the size while another one deletes partitions
+	deadShown      = 24 * time.Hour  // how long an instance that ended without notice is listed
 )
 
-// lateGrace is how long aggregation waits for samples, which arrive after their time, because a probe
-// has to end first. A sample that arrives even later has its aggregates recomputed, which is slower.
+// lateGrace is how long aggregation waits for samples. A sample has the start time of its probe and arrives
+// when the probe ends. If it arrives later than this, its aggregates are recomputed, which is slower.
 const lateGrace = 90 * time.Second
 
-// minutesPerRollup is the number of minutes that are aggregated together. Rows that are
-// written together share a page.
+// minutesPerRollup is the number of minutes that are aggregated in one transaction, so that their rows share
+// a database page.
 const minutesPerRollup = 5
 
 // cutoffs are the time limits of the maintenance of a target, in milliseconds since 1970.
 type cutoffs struct {
-	sumBefore int64         // aggregate minutes that end before
-	keepFrom  [levels]int64 // delete rows before
+	sumBefore int64         // minutes that end before it are aggregated
+	keepFrom  [levels]int64 // rows before it are deleted
 }
 
-// cutoffs returns the limits of a target at a moment. Targets take turns over minutesPerRollup
-// minutes.
+// cutoffs returns the limits of a target at a time. The target's id shifts them by up to minutesPerRollup
+// minutes, so that not all targets are aggregated at once.
 func (c Config) cutoffs(id int64, now time.Time) cutoffs {
 	turn := id % minutesPerRollup * units[minutes]
 	settled := now.Add(-lateGrace).UnixMilli() - turn
@@ -76,11 +76,11 @@ func (db *DB) maintain(ctx context.Context, now time.Time) error {
 	}
 	// The size is checked when expired partitions are deleted. While a long query, such as a backup, keeps
 	// some, the size still includes them. Only the instance that maintains the history knows that; the
-	// others check the size after shrinkEvery.
-	checkSize := now.Sub(db.lastShrunk).Abs() >= shrinkEvery
+	// others check the size after sizeCheckEvery.
+	checkSize := now.Sub(db.lastSizeCheck).Abs() >= sizeCheckEvery
 	if db.leases.maintains() {
 		var err error
-		if checkSize, err = db.maintainAll(ctx, now); err != nil {
+		if checkSize, err = db.maintainShared(ctx, now); err != nil {
 			return err
 		}
 	}
@@ -88,14 +88,14 @@ func (db *DB) maintain(ctx context.Context, now time.Time) error {
 		if err := db.enforceMaxSize(ctx); err != nil {
 			return fmt.Errorf("reducing the size of the history: %w", err)
 		}
-		db.lastShrunk = now
+		db.lastSizeCheck = now
 	}
 	return db.engine.maintain(ctx)
 }
 
-// maintainAll does what one instance of a fleet does for all. deleted is false if a long query
-// keeps partitions.
-func (db *DB) maintainAll(ctx context.Context, now time.Time) (deleted bool, err error) {
+// maintainShared maintains what belongs to no single cluster: partitions, deployments, and expired rows. In a
+// fleet, only the instance with the maintenance lease calls it. deleted is false if a long query keeps partitions.
+func (db *DB) maintainShared(ctx context.Context, now time.Time) (deleted bool, err error) {
 	if deleted, err = db.deletePartitions(ctx); err != nil {
 		return false, err
 	}
@@ -109,6 +109,9 @@ func (db *DB) maintainAll(ctx context.Context, now time.Time) (deleted bool, err
 		return false, err
 	}
 	if !db.leases.unfenced() {
+		if err := db.cleanUpFleet(ctx, now); err != nil {
+			return false, err
+		}
 		if err := db.maintainUnwatched(ctx, now); err != nil {
 			return false, err
 		}
@@ -117,9 +120,9 @@ func (db *DB) maintainAll(ctx context.Context, now time.Time) (deleted bool, err
 	return deleted, nil
 }
 
-// maintainUnwatched maintains the targets of clusters that no instance watches any more. It skips
-// those of a cluster that an instance takes over meanwhile, which changes its epoch.
-func (db *DB) maintainUnwatched(ctx context.Context, now time.Time) error {
+// cleanUpFleet deletes instances and canaries that are gone, frees leases without an instance, and adds a
+// lease for each cluster that has only history.
+func (db *DB) cleanUpFleet(ctx context.Context, now time.Time) error {
 	if err := db.deleteBefore(ctx, deleteDead, now.Add(-deadShown)); err != nil {
 		return err
 	}
@@ -132,6 +135,12 @@ func (db *DB) maintainUnwatched(ctx context.Context, now time.Time) error {
 	if _, err := db.exec(ctx, insertUnwatched); err != nil {
 		return fmt.Errorf("searching for clusters that nobody watches: %w", err)
 	}
+	return nil
+}
+
+// maintainUnwatched maintains the targets of clusters that no instance watches any more. It skips
+// those of a cluster that an instance takes over meanwhile, which changes its epoch.
+func (db *DB) maintainUnwatched(ctx context.Context, now time.Time) error {
 	state, err := db.Fleet(ctx)
 	if err != nil {
 		return err
@@ -154,9 +163,9 @@ func (db *DB) maintainUnwatched(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// neededFrom returns the time of each level before which no target has rows.
+// neededFrom returns the start of the oldest rows of each level that has partitions.
 func (db *DB) neededFrom(ctx context.Context) (from [levels]int64, err error) {
-	if !db.leases.unfenced() { // others have targets, too
+	if !db.leases.unfenced() { // db.targets lacks the targets of other instances
 		err := db.pool.QueryRowContext(ctx, selectNeeded, int64(math.MaxInt64), int64(math.MaxInt64)).Scan(&from[samples], &from[minutes])
 		return from, err
 	}
@@ -210,25 +219,19 @@ func (db *DB) maintainTarget(ctx context.Context, t *target, limits cutoffs, fen
 	return nil
 }
 
-// step does the due work of one transaction.
+// step does the due work of one transaction: it aggregates, then deletes, until a level has more work than fits.
 func (t *target) step(ctx context.Context, tx *transaction, limits cutoffs) error {
-	for l := minutes; l < levels; l++ {
-		if more, err := t.rollUp(ctx, tx, l, limits.sumBefore); err != nil || more {
-			return t.saveProgress(ctx, tx, err)
+	more := false
+	var err error
+	for l := minutes; l < levels && !more; l++ {
+		if more, err = t.rollUp(ctx, tx, l, limits.sumBefore); err != nil {
+			return err
 		}
 	}
-	for l := range levels {
-		if more, err := t.trim(ctx, tx, l, limits.keepFrom[l]); err != nil || more {
-			return t.saveProgress(ctx, tx, err)
+	for l := samples; l < levels && !more; l++ {
+		if more, err = t.trim(ctx, tx, l, limits.keepFrom[l]); err != nil {
+			return err
 		}
-	}
-	return t.update(ctx, tx)
-}
-
-// saveProgress updates the row of t, unless err is set, which it returns.
-func (t *target) saveProgress(ctx context.Context, tx *transaction, err error) error {
-	if err != nil {
-		return err
 	}
 	return t.update(ctx, tx)
 }
@@ -261,8 +264,8 @@ func (db *DB) deleteBefore(ctx context.Context, statement string, before time.Ti
 	return nil
 }
 
-// enforceMaxSize deletes rows early while the history exceeds its maximum size: the oldest
-// hour of samples, or if there are no samples, the oldest day of minutes, and so on.
+// enforceMaxSize deletes the oldest rows of one level if the history exceeds its maximum size: an hour or a
+// partition of samples; without samples, a day or a partition of minutes; and so on. The next call continues.
 func (db *DB) enforceMaxSize(ctx context.Context) error {
 	if db.config.MaxSize <= 0 {
 		return nil

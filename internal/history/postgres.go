@@ -20,13 +20,13 @@ import (
 
 // This file opens a history in PostgreSQL, and migrates it.
 
-// The time limits of PostgreSQL. A database that does not answer within answerTimeout counts as
-// away, so that a connection that was cut without notice does not block the writer for minutes.
+// The timeouts of PostgreSQL. A database that does not answer within answerTimeout counts as unreachable, so
+// that a connection that was lost silently does not block the writer for minutes.
 const (
-	connectTimeout = 5 * time.Second
-	lockTimeout    = 10 * time.Second // a process that ends, or was killed, still holds its lock for a moment
-	answerTimeout  = 20 * time.Second
-	pausedTimeout  = 3 * time.Second // of an instance within a transaction; less than LeaseTime
+	connectTimeout           = 5 * time.Second
+	lockTimeout              = 10 * time.Second // a process that ends, or was killed, still holds its lock for a moment
+	answerTimeout            = 20 * time.Second
+	idleInTransactionTimeout = 3 * time.Second // of an instance within a transaction; less than LeaseTime
 )
 
 // oldestServer is the oldest supported version of PostgreSQL.
@@ -56,8 +56,8 @@ type database struct {
 	config *pgx.ConnConfig
 }
 
-// parseDatabase parses the URL of a database, as psql does. Without sslmode, the server must
-// prove its identity with TLS, unless the database is on this machine.
+// parseDatabase parses the URL of a database as libpq does, with two differences: sslmode is verify-full by
+// default, unless every host is local, and no clear-text password is sent without certificate verification.
 func parseDatabase(address string) (database, error) {
 	name := publicName(address)
 	u, err := url.Parse(address)
@@ -77,14 +77,14 @@ func parseDatabase(address string) (database, error) {
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: connectTimeout, Interval: connectTimeout, Count: 3},
 	}).DialContext
 	if config.RequireAuth == "" && (config.TLSConfig == nil || config.TLSConfig.InsecureSkipVerify) {
-		config.RequireAuth = "!password" // a password in clear text is for a server that has proven its identity
+		config.RequireAuth = "!password" // no clear-text password
 	}
 	set := func(parameter, value string) {
 		config.RuntimeParams[parameter] = cmp.Or(config.RuntimeParams[parameter], value)
 	}
 	set("application_name", "stickwatch")
 	set("lock_timeout", milliseconds(lockTimeout))
-	set("tcp_keepalives_idle", "5") // seconds; the server notices a dead client, whose lock it holds
+	set("tcp_keepalives_idle", "5") // seconds; so that the server soon releases the lock of a dead client
 	set("tcp_keepalives_interval", "5")
 	set("tcp_keepalives_count", "3")
 	return database{name, config}, nil
@@ -169,7 +169,8 @@ func (d database) prepare(ctx context.Context, writer *sql.DB) error {
 	return explain(d.name, err)
 }
 
-// migrate lets one instance of a fleet at a time migrate the history. writer is one connection.
+// migrate migrates the history under an advisory lock, so that instances of a fleet do not migrate at the same
+// time. writer must be a single connection, because the lock belongs to its session.
 func (d database) migrate(ctx context.Context, writer *sql.DB, migrations *goose.Provider) error {
 	const key = `(hashtext('stickwatch migrations'), hashtext(current_schema()))`
 	if _, err := writer.ExecContext(ctx, `SELECT pg_advisory_lock`+key); err != nil {
@@ -180,7 +181,7 @@ func (d database) migrate(ctx context.Context, writer *sql.DB, migrations *goose
 	return errors.Join(err, unlocked)
 }
 
-// checkServer returns an error if a history cannot be in this database.
+// checkServer returns an error if this database cannot store a history.
 func (d database) checkServer(ctx context.Context, writer *sql.DB) error {
 	const query = `SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding'),
 	COALESCE(current_schema(), ''), COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false)`

@@ -130,7 +130,7 @@ func (d database) openOne(lock *writerLock) *sql.DB {
 	config := d.config.Copy()
 	config.ValidateConnect = requireWritable
 	if lock == nil || lock.shared {
-		config.RuntimeParams["idle_in_transaction_session_timeout"] = milliseconds(pausedTimeout)
+		config.RuntimeParams["idle_in_transaction_session_timeout"] = milliseconds(idleInTransactionTimeout)
 	}
 	pool := sql.OpenDB(connector{stdlib.GetConnector(*config), d.name, lock})
 	pool.SetMaxOpenConns(1)

@@ -251,10 +251,10 @@ const (
 	isLive      = `EXISTS (SELECT FROM instances i WHERE i.name = %s AND i.expires > ` + databaseNow + `)`
 
 	selectClock = `SELECT ` + databaseNow + `, (EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000)::bigint`
-	// upsertInstance returns no row if another living process has the name, and else whether this
-	// process had it already. The process of a session that the server does not have any more was
-	// killed, or has lost its connection and can be replaced as well: its writes are fenced. When a
-	// session of another role began may be hidden: then its pid decides.
+	// upsertInstance returns no row if another live process has the name, and otherwise whether this process
+	// is new. A process whose session the server no longer has may be replaced: it was killed, or it lost its
+	// connection and its writes are fenced. If the start of a session is hidden because another role owns it,
+	// its PID decides.
 	upsertInstance = `WITH sessions AS (SELECT pid || ' ' || extract(epoch FROM backend_start) AS session, pid FROM pg_stat_activity)
 	INSERT INTO instances AS old (name, run, site, version, digest, able, ahead, started, seen, expires, session)
 	SELECT ?, ?, ?, ?, ?, ?, ?, now, now, now + ?::bigint, COALESCE((SELECT session FROM sessions WHERE pid = pg_backend_pid()), '')

@@ -67,7 +67,8 @@ func Random(seed uint64, length time.Duration, among []Setup) Schedule {
 	return s
 }
 
-// random returns a random operation at a time. It ends before the settle time.
+// random returns a random operation at a time. Its For ends before the settle time if minFor allows; an
+// operation of several steps may last longer.
 func (s Schedule) random(random *rand.Rand, at time.Duration) Operation {
 	k := s.randomKind(random)
 	o := Operation{At: at, Kind: k.name}
@@ -131,14 +132,16 @@ func (s Schedule) check(operation Operation) error {
 		return fmt.Errorf("%s does not fit the cluster %q", k.name, s.Setup)
 	case k.nodes == all && len(operation.Nodes) != s.Setup.Nodes, k.nodes != all && len(operation.Nodes) != k.nodes:
 		return fmt.Errorf("got %d nodes, want %s", len(operation.Nodes), k.wanted())
-	case k.maxFor > 0 && operation.For <= 0, k.maxFor == 0 && operation.For != 0:
-		return fmt.Errorf("got a duration of %v, want one above 0: %t", operation.For, k.maxFor > 0)
+	case k.maxFor > 0 && operation.For <= 0:
+		return fmt.Errorf("got a duration of %v, want one above 0", operation.For)
+	case k.maxFor == 0 && operation.For != 0:
+		return fmt.Errorf("got a duration of %v, but %s takes none", operation.For, k.name)
 	case operation.At < 0 || operation.end(s.Setup) > s.Length:
 		return fmt.Errorf("it lasts from %v to %v, want within 0s to %v", operation.At, operation.end(s.Setup), s.Length)
 	}
 	for i, node := range operation.Nodes {
 		if !slices.Contains(s.nodes(), node) || slices.Contains(operation.Nodes[:i], node) {
-			return fmt.Errorf("got node %q, want each once, of %q", node, s.nodes())
+			return fmt.Errorf("got node %q, want each of %q at most once", node, s.nodes())
 		}
 	}
 	return nil
@@ -186,7 +189,7 @@ func ParseSchedule(text string) (Schedule, error) {
 	}
 	slices.SortStableFunc(s.Operations, func(a, b Operation) int { return int(a.At - b.At) })
 	if err := s.Check(); err != nil {
-		return Schedule{}, fmt.Errorf("simulating the schedule: %w", err)
+		return Schedule{}, fmt.Errorf("checking the schedule: %w", err)
 	}
 	return s, nil
 }
@@ -234,22 +237,21 @@ func parseOperation(line string) (operation Operation, err error) {
 	return operation, err
 }
 
-// shrink removes operations from a schedule while it still yields a counterexample of
-// the kind. A run that does not yield it counts as one that cannot, so the result is
-// small but not always the smallest.
+// shrink removes operations from a schedule as long as a run still reproduces a counterexample of the kind. It runs
+// each candidate once, although a run may miss the counterexample by chance. So the result is small, but not always
+// minimal.
 func shrink(s Schedule, kind string, run func(Schedule) Result) Schedule {
-	yields := func(operations []Operation) bool {
+	reproduces := func(operations []Operation) bool {
 		candidate := s
 		candidate.Operations = operations
 		return slices.ContainsFunc(run(candidate).Score().Counterexamples, func(c Counterexample) bool { return c.Kind() == kind })
 	}
-	s.Operations = reduce(s.Operations, yields)
-	return s.moveEarlier(yields)
+	s.Operations = reduce(s.Operations, reproduces)
+	return s.moveEarlier(reproduces)
 }
 
-// reduce removes ever smaller parts of a list while the rest still yields (delta
-// debugging).
-func reduce(list []Operation, yields func([]Operation) bool) []Operation {
+// reduce minimizes a list that reproduces a counterexample, by delta debugging (ddmin).
+func reduce(list []Operation, reproduces func([]Operation) bool) []Operation {
 	for parts := 2; len(list) > 1; {
 		size := (len(list) + parts - 1) / parts
 		smaller := false
@@ -257,9 +259,9 @@ func reduce(list []Operation, yields func([]Operation) bool) []Operation {
 			part := list[from:min(from+size, len(list))]
 			rest := slices.Concat(list[:from], list[min(from+size, len(list)):])
 			switch {
-			case parts == 2 && yields(part):
+			case parts == 2 && reproduces(part):
 				list, smaller = part, true
-			case len(rest) > 0 && parts > 2 && yields(rest):
+			case len(rest) > 0 && parts > 2 && reproduces(rest):
 				list, smaller = rest, true
 			}
 		}
@@ -275,9 +277,9 @@ func reduce(list []Operation, yields func([]Operation) bool) []Operation {
 	return list
 }
 
-// moveEarlier moves the operations to the beginning and cuts the time after them, if
-// the result still yields.
-func (s Schedule) moveEarlier(yields func([]Operation) bool) Schedule {
+// moveEarlier moves the operations to the end of the warm-up, if the schedule then still reproduces the
+// counterexample. It shortens the time after them without another run.
+func (s Schedule) moveEarlier(reproduces func([]Operation) bool) Schedule {
 	if len(s.Operations) == 0 {
 		return s
 	}
@@ -286,7 +288,7 @@ func (s Schedule) moveEarlier(yields func([]Operation) bool) Schedule {
 	for i := range moved {
 		moved[i].At -= by
 	}
-	if by > 0 && yields(moved) {
+	if by > 0 && reproduces(moved) {
 		s.Operations = moved
 	}
 	end := time.Duration(0)

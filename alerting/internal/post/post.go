@@ -209,8 +209,8 @@ func JSON(v any) ([]byte, error) {
 	return bytes.TrimRight(out.Bytes(), "\n"), err
 }
 
-// Shortened sends a message in the first of several lengths that is not refused
-// permanently.
+// Shortened calls send with one limit after the other, until one is not refused permanently, and returns the last
+// error.
 func Shortened(send func(limit int) error, limits ...int) (err error) {
 	for _, limit := range limits {
 		err = send(limit)

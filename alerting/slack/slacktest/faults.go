@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// A Fault makes calls fail. All fields that are set apply.
+// A Fault makes calls fail. Latency always applies. Of Reset, Status, Error, and Die, only the first that
+// is set applies.
 type Fault struct {
 	Method string // such as "chat.postMessage" or "webhook"; "": any
 	Times  int    // number of calls; 0: one; negative: all
