@@ -233,7 +233,8 @@ func TestCostOfUnwellNode(t *testing.T) {
 		{"paused meanwhile", checks.Span{}, []string{"warning node_restarted/sessions lost [node1]"}},
 		{"down meanwhile", checks.Span{From: began.Add(-40 * time.Second), To: began.Add(-time.Second)}, nil},
 		{
-			"found down once, before a long round", checks.Span{From: began.Add(-40 * time.Second), To: began.Add(-40 * time.Second)},
+			"found down once, before a long round",
+			checks.Span{From: began.Add(-40 * time.Second), To: began.Add(-40 * time.Second)},
 			[]string{"warning node_restarted/sessions lost [node1]"},
 		},
 	} {
