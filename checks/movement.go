@@ -389,7 +389,8 @@ func driftRemedy(mov *movement, where []string) Message {
 // their losses are reported; this function excuses the canaries that paused
 // meanwhile.
 func (mov *movement) byRestartElsewhere(a *answer, lost Span) bool {
-	out := mov.timeline.nodesDisruptedIn(lost)
-	failed := slices.ContainsFunc(out, func(id string) bool { return mov.timeline.wasDisruptedIn(id, lost, Disruption.failed) })
-	return failed && (mov.sentBy(a, out) || mov.nodes.rehashes() && a.pauseBefore() >= shortestPause)
+	failed := slices.DeleteFunc(mov.timeline.nodesDisruptedIn(lost), func(id string) bool {
+		return !mov.timeline.wasDisruptedIn(id, lost, Disruption.failed) // a healthy node that was left out excuses no loss
+	})
+	return len(failed) > 0 && (mov.sentBy(a, failed) || mov.nodes.rehashes() && a.pauseBefore() >= shortestPause)
 }
