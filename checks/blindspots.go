@@ -154,8 +154,8 @@ func rarelyProbed(r *Round) []Finding {
 	}}
 }
 
-// limitedByBalancer finds a limit of requests that the pace of stickwatch exceeds. Users, of whom each
-// sends fewer, do not.
+// limitedByBalancer finds a limit of requests that the pace of stickwatch exceeds. A user
+// sends fewer.
 func limitedByBalancer(oc *outcomes) []Finding {
 	if !oc.round.Limited {
 		return nil

@@ -28,6 +28,7 @@ type vanishing struct {
 	Span               // from when a session was last known to when all were gone
 	noticed  time.Time // when a client first met it, or the node was asked
 	sessions int       // number of sessions that show it; 0: there was none
+	rolling  bool      // another node failed shortly before
 }
 
 // inferRestarts adds the restarts that only lost sessions show.
@@ -35,24 +36,21 @@ func (tl *timeline) inferRestarts() {
 	lost := make(map[string]vanishing)
 	for _, n := range tl.round.Cluster.Nodes {
 		if v := tl.vanishingAt(n.ID, tl.nodeTimelines[n.ID]); v.sessions > 0 {
+			v.rolling = tl.otherFailed(n.ID, v.To) // as known before this round's inferences
 			lost[n.ID] = v
 		}
 	}
 	if tl.lostTogether(lost) {
 		return
 	}
-	rolling := make(map[string]bool) // by what was known before this round's inferences
-	for id, v := range lost {
-		rolling[id] = tl.otherFailed(id, v.To)
-	}
 	for id, v := range lost {
 		timeline := tl.nodeTimelines[id]
-		if timeline.livedThrough(v.From, v.noticed) || !rolling[id] && timeline.inferredRestarts(tl.round.Started) >= maxInferredRestarts {
+		if timeline.livedThrough(v.From, v.noticed) || !v.rolling && timeline.inferredRestarts(tl.round.Started) >= maxInferredRestarts {
 			continue
 		}
 		sign := msg(MsgSessionsForgotten, Args{Count: v.sessions})
 		timeline.Restarted, timeline.LastSign = v.To, &sign
-		if !rolling[id] {
+		if !v.rolling {
 			timeline.InferredRestarts = append(slices.Clone(timeline.InferredRestarts), v.To)
 			timeline.InferredRestarts = timeline.InferredRestarts[max(0, len(timeline.InferredRestarts)-maxInferredRestarts):]
 		}

@@ -276,9 +276,9 @@ func drift(mov *movement) []Finding {
 	finding.Summary = msg(MsgDrift, Args{Addresses: where, Count: followUpsAmong(drifts), Of: mov.outcomes.followUps(), Lost: lost})
 	finding.Affected = shareOf(mov.outcomes, len(clients))
 	finding.Remedy = driftRemedy(mov, where)
-	switch {
-	case splitOffTo(mov, drifts) != "":
-		finding.Remedy = msg(MsgSplitToUnlisted, Args{Node: splitOffTo(mov, drifts)})
+	switch unlisted := splitOffTo(mov, drifts); {
+	case unlisted != "":
+		finding.Remedy = msg(MsgSplitToUnlisted, Args{Node: unlisted})
 	case !slices.ContainsFunc(drifts, func(m move) bool { return !mov.leftAfterFirst(m.answer) }):
 		finding.Remedy = msg(MsgFirstPlacedOtherwise, Args{})
 		if sharesRoute(drifts) && !mov.round.Cluster.Balancer.HashesCookie() {

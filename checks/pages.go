@@ -14,6 +14,7 @@ import (
 // page.
 func pages(oc *outcomes) []Finding {
 	var list []Finding
+	known := oc.titles()
 	for i, page := range oc.round.Cluster.Pages {
 		var failing []string
 		for _, o := range oc.nodes.enabled {
@@ -27,7 +28,7 @@ func pages(oc *outcomes) []Finding {
 			case i >= len(front.Pages) || !front.answered() || oc.nodes.ownError(front.Pages[i]):
 			case !asConfigured(page, front.Pages[i]):
 				list = append(list, failsThrough(oc.nodes, front, page, front.Pages[i], failing))
-			case oc.hasForeignTitle(page, front.Pages[i]):
+			case known[page.Path].isForeign(front.Pages[i]) && hasPage(oc.nodes, page):
 				f := failsInBetween(front, page, front.Pages[i:i+1])
 				f.Summary = msg(MsgNobodysTitle, Args{Path: page.Path, Value: front.Pages[i].Title})
 				list = append(list, f)
@@ -63,11 +64,10 @@ func (oc *outcomes) titles() map[string]titles {
 	return known
 }
 
-// hasForeignTitle reports whether a page through the balancer has a title that no node has ever given it,
-// although clients got one of theirs before: without that, the nodes may have another virtual host.
-func (oc *outcomes) hasForeignTitle(page probes.Page, ex probes.Exchange) bool {
-	known := oc.titles()[page.Path]
-	return ex.Title != "" && known.Passed && len(known.OfNodes) < maxTitles && !known.ofNode(ex) && hasPage(oc.nodes, page)
+// isForeign reports whether an answer has a title that no node has ever given the page, although clients got
+// one of theirs before: without that, the nodes may have another virtual host.
+func (t titles) isForeign(ex probes.Exchange) bool {
+	return ex.Title != "" && t.Passed && len(t.OfNodes) < maxTitles && !t.ofNode(ex)
 }
 
 // ofNode reports whether some node has given the title of an answer.

@@ -95,7 +95,7 @@ func (rem *remaps) findRemap() *observedRemap {
 		switch past := rem.round.past().Balancer; {
 		case a == nil, !settled && !rehashed:
 			continue
-		case rem.timeline.mayFollow(a, past.LastDriftAt), !past.Remapped.Last.IsZero() && a.idleSince(past.Remapped.Last.Add(listTakesOver)): // known already
+		case rem.timeline.mayFollow(a, past.LastDriftAt), a.idleSince(past.Remapped.Last.Add(listTakesOver)): // known already
 			continue
 		}
 		r.traces = append(r.traces, trace)

@@ -91,21 +91,23 @@ func (r *Round) inOrder() []probes.NodeObservation {
 // the round, which may be much later than its start. Evidence without a time is what its nodes answered
 // directly. Zero: it names no node either.
 func (r *Round) firstEvidence(f Finding) (first time.Time) {
+	add := func(at time.Time) {
+		future := r.Duration > 0 && at.After(r.Started.Add(r.Duration)) // such as the end of a certificate
+		if !at.Before(r.Started) && !future && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
 	for _, evidence := range f.Evidence {
 		for e := &evidence; e != nil; e = e.Args.Why {
-			at := e.Args.At
-			future := r.Duration > 0 && at.After(r.Started.Add(r.Duration)) // such as the end of a certificate
-			if !at.Before(r.Started) && !future && (first.IsZero() || at.Before(first)) {
-				first = at
-			}
+			add(e.Args.At)
 		}
 	}
 	if !first.IsZero() {
 		return first
 	}
 	for _, o := range r.Nodes {
-		if at := o.Primary.At; slices.Contains(f.Nodes, o.Node) && !at.Before(r.Started) && (first.IsZero() || at.Before(first)) {
-			first = at
+		if slices.Contains(f.Nodes, o.Node) {
+			add(o.Primary.At)
 		}
 	}
 	return first

@@ -285,7 +285,7 @@ func (c *cache) serve(config CacheConfig, w http.ResponseWriter, r *http.Request
 		_, _ = w.Write(a.body)
 		return
 	}
-	recorder := &answerRecorder{ResponseWriter: w, status: http.StatusOK}
+	recorder := &answerRecorder{statusWriter: statusWriter{ResponseWriter: w, status: http.StatusOK}}
 	next(recorder, r)
 	if ttl := config.ttl(recorder.status, recorder.header); ttl > 0 && recorder.complete() {
 		c.store(cacheKey(r), cachedAnswer{recorder.header, recorder.body.Bytes(), time.Now().Add(ttl)})
@@ -310,18 +310,14 @@ func (c *cache) store(key string, a cachedAnswer) {
 
 // An answerRecorder passes an answer on and records up to maxBody bytes of it.
 type answerRecorder struct {
-	http.ResponseWriter
-	status int
+	statusWriter
 	header http.Header // header as sent; nil: nothing was sent
 	body   bytes.Buffer
 }
 
-// Unwrap returns the writer that http.ResponseController needs.
-func (r *answerRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
-
 func (r *answerRecorder) WriteHeader(status int) {
-	r.status, r.header = status, r.Header().Clone()
-	r.ResponseWriter.WriteHeader(status)
+	r.header = r.Header().Clone()
+	r.statusWriter.WriteHeader(status)
 }
 
 func (r *answerRecorder) Write(part []byte) (int, error) {
