@@ -68,11 +68,11 @@ const impairmentWindow = 30 * time.Second
 
 // byProber: nodes or balancers seem to be down because stickwatch itself cannot probe.
 func byProber(_ Rules, m Member, _ string, group causeGroup) bool {
-	found := group.members[0]
+	first := group.members[0]
 	mayExplain := func(prober, other checks.Finding) bool {
 		return prober.CannotProbe() && (other.Code == checks.NodeDown && other.Node != "" || other.Code == checks.BalancerDown)
 	}
-	return m.Active() && (mayExplain(m.Finding, found.Finding) || mayExplain(found.Finding, m.Finding)) && m.Since.Sub(found.Since).Abs() <= impairmentWindow
+	return m.Active() && (mayExplain(m.Finding, first.Finding) || mayExplain(first.Finding, m.Finding)) && m.Since.Sub(first.Since).Abs() <= impairmentWindow
 }
 
 // outlivesImpairment reports whether a cause group is a failure of its own, although stickwatch was
@@ -86,9 +86,9 @@ func (c causeGroup) outlivesImpairment(at time.Time, i *Incident) bool {
 
 // sameHost: nodes of several clusters are down because of one host.
 func sameHost(r Rules, m Member, cluster string, group causeGroup) bool {
-	found := group.members[0]
-	return r.ByHost && m.Cluster != cluster && m.Host != "" && m.Host == found.Host &&
-		m.Code == checks.NodeDown && found.Code == m.Code && m.Active() && startedTogether(m, found)
+	first := group.members[0]
+	return r.ByHost && m.Cluster != cluster && m.Host != "" && m.Host == first.Host &&
+		m.Code == checks.NodeDown && first.Code == m.Code && m.Active() && startedTogether(m, first)
 }
 
 // allNodesDown: all nodes of a cluster are down.
@@ -99,16 +99,16 @@ func allNodesDown(_ Rules, m Member, cluster string, group causeGroup) bool {
 // sameTime: within groupWindow, several nodes of a cluster start to fail in the same
 // way, or one node starts to fail in several ways.
 func sameTime(_ Rules, m Member, cluster string, group causeGroup) bool {
-	found := group.members[0]
-	return m.Cluster == cluster && m.Active() && group.hasRoot() && isNodeFailure(m.Finding) && isNodeFailure(found.Finding) &&
-		(m.Node == found.Node || m.Code == found.Code && slices.Contains(groupableCodes, m.Code)) && startedTogether(m, found)
+	first := group.members[0]
+	return m.Cluster == cluster && m.Active() && group.hasRoot() && isNodeFailure(m.Finding) && isNodeFailure(first.Finding) &&
+		(m.Node == first.Node || m.Code == first.Code && slices.Contains(groupableCodes, m.Code)) && startedTogether(m, first)
 }
 
 // unlistedTogether: several unlisted nodes begin to answer, as after a change of the
 // balancer's list.
 func unlistedTogether(_ Rules, m Member, cluster string, group causeGroup) bool {
-	found := group.members[0]
-	return m.Cluster == cluster && m.Active() && m.Code == checks.UnknownNode && found.Code == m.Code && startedTogether(m, found)
+	first := group.members[0]
+	return m.Cluster == cluster && m.Active() && m.Code == checks.UnknownNode && first.Code == m.Code && startedTogether(m, first)
 }
 
 // afterFailure: one of these follows the failure of a node:
@@ -132,58 +132,58 @@ func (c causeGroup) summarizesLossesOf(m Member) bool {
 // remainsOf reports whether a cause group is what remains of the failure of a node: a failure of the
 // same node, of its clients, or one that is known to be its consequence.
 func (c causeGroup) remainsOf(node string) bool {
-	found := c.members[0]
-	ofNode := found.Node == node && (isNodeFailure(found.Finding) || isNodeDownOrRestarted(found.Finding))
-	ofClients := lingers(found.Code) && slices.Contains(found.Nodes, node)
+	first := c.members[0]
+	ofNode := first.Node == node && (isNodeFailure(first.Finding) || isNodeDownOrRestarted(first.Finding))
+	ofClients := lingers(first.Code) && slices.Contains(first.Nodes, node)
 	return ofNode || ofClients || c.causedBy(node)
 }
 
 // remainsOfOutage reports whether a cause group is what remains after all nodes were down: the balancer
 // seems to fail, or sessions are lost.
 func (c causeGroup) remainsOfOutage() bool {
-	found := c.members[0]
-	return found.Node == "" && found.Code.AtBalancer() || c.hasRoot() && slices.Contains(lostContentCodes, found.Code)
+	first := c.members[0]
+	return first.Node == "" && first.Code.AtBalancer() || c.hasRoot() && slices.Contains(lostContentCodes, first.Code)
 }
 
 // afterDependency: sessions are lost while a dependency that their nodes use is down, or soon after
 // that, for example because the store came back as a replica without sessions. The configuration
 // does not say which dependency stores the sessions.
 func afterDependency(_ Rules, m Member, cluster string, group causeGroup) bool {
-	found := group.members[0]
-	used := len(m.Nodes) == 0 || slices.ContainsFunc(found.Nodes, func(node string) bool { return slices.Contains(m.Nodes, node) })
-	return m.Cluster == cluster && m.Code == checks.DependencyDown && group.hasRoot() && slices.Contains(lostContentCodes, found.Code) && used && follows(m, found)
+	first := group.members[0]
+	used := len(m.Nodes) == 0 || slices.ContainsFunc(first.Nodes, func(node string) bool { return slices.Contains(m.Nodes, node) })
+	return m.Cluster == cluster && m.Code == checks.DependencyDown && group.hasRoot() && slices.Contains(lostContentCodes, first.Code) && used && follows(m, first)
 }
 
 // sameLoss: lost sessions are reported in two ways.
 func sameLoss(_ Rules, m Member, cluster string, group causeGroup) bool {
-	found := group.members[0]
-	return m.Cluster == cluster && group.hasRoot() && slices.Contains(lostContentCodes, m.Code) && slices.Contains(lostContentCodes, found.Code) && follows(m, found)
+	first := group.members[0]
+	return m.Cluster == cluster && group.hasRoot() && slices.Contains(lostContentCodes, m.Code) && slices.Contains(lostContentCodes, first.Code) && follows(m, first)
 }
 
 // sameMoves: a balancer that does not keep clients on their node is reported by the sessions that this
 // costs, and, once clients have moved often enough, as drift.
 func sameMoves(_ Rules, m Member, cluster string, group causeGroup) bool {
-	found := group.members[0]
+	first := group.members[0]
 	moves := func(f checks.Finding) bool { return f.Code == checks.SessionDrift || f.LostByMove() }
-	return m.Cluster == cluster && group.hasRoot() && moves(m.Finding) && moves(found.Finding) && follows(m, found)
+	return m.Cluster == cluster && group.hasRoot() && moves(m.Finding) && moves(first.Finding) && follows(m, first)
 }
 
 // sameBalancer: a balancer that loses the connection to its nodes is reported in
 // several ways.
 func sameBalancer(_ Rules, m Member, cluster string, group causeGroup) bool {
-	found := group.members[0]
-	return m.Cluster == cluster && group.hasRoot() && slices.Contains(balancerCodes, m.Code) && slices.Contains(balancerCodes, found.Code) &&
-		follows(m, found) && startedTogether(m, found)
+	first := group.members[0]
+	return m.Cluster == cluster && group.hasRoot() && slices.Contains(balancerCodes, m.Code) && slices.Contains(balancerCodes, first.Code) &&
+		follows(m, first) && startedTogether(m, first)
 }
 
-func startedTogether(m Member, found checks.ActiveFinding) bool {
-	return m.Since.Sub(found.Since).Abs() <= groupWindow
+func startedTogether(m Member, f checks.ActiveFinding) bool {
+	return m.Since.Sub(f.Since).Abs() <= groupWindow
 }
 
 // follows reports whether a member is still active, or ended at most groupWindow before a finding
 // started. The finding may have started before the member.
-func follows(m Member, found checks.ActiveFinding) bool {
-	return m.Active() || found.Since.Sub(m.Ended) <= groupWindow
+func follows(m Member, f checks.ActiveFinding) bool {
+	return m.Active() || f.Since.Sub(m.Ended) <= groupWindow
 }
 
 // isNodeFailure reports whether a finding is about one node that does not serve its

@@ -18,10 +18,9 @@ import (
 	"time"
 )
 
-// StartProxy starts an HTTP proxy on loopback that answers as every host itself, also
-// over TLS, for a program whose requests cannot be led elsewhere. It writes the
-// certificate of the authority to a file, and returns the address for HTTPS_PROXY and a
-// function that ends the proxy.
+// StartProxy starts an HTTP proxy on loopback that impersonates every host over TLS, for a
+// program whose transport cannot be replaced. It writes the certificate of its authority to
+// a file, and returns the address for HTTPS_PROXY and a function that stops the proxy.
 func (s *Server) StartProxy(authorityFile string) (address string, stop func(), err error) {
 	authority, err := newAuthority()
 	if err != nil {
@@ -52,7 +51,7 @@ func (s *Server) StartProxy(authorityFile string) (address string, stop func(), 
 	return proxy.URL, func() { proxy.Close(); inner.Close(); <-served }, nil
 }
 
-// A tunnel is a listener of connections that the proxy was asked for.
+// A tunnel is a listener that accepts the connections of CONNECT requests.
 type tunnel chan net.Conn
 
 // Accept implements net.Listener.
@@ -89,7 +88,7 @@ func (a authority) issue(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return &c, err
 }
 
-// certificate signs a template with an authority, or with its own key for nil.
+// certificate signs a template with an authority; nil: it is self-signed.
 func certificate(template *x509.Certificate, by *authority) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

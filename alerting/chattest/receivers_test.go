@@ -350,7 +350,7 @@ func deliver(t *testing.T, s *chattest.Server, r receiver, all ...alerting.Notif
 	go server.Serve(pipes)
 	defer server.Close()
 	to := &url.URL{Scheme: "http", Host: "stub.example"}
-	n := build(t, r, chattest.Token, &http.Client{Transport: chattest.Leading{To: to, Next: pipes.Client().Transport}}, writer("en"))
+	n := build(t, r, chattest.Token, &http.Client{Transport: chattest.FixedAddress{To: to, Next: pipes.Client().Transport}}, writer("en"))
 	for i := range all {
 		all[i] = example.Now(all[i])
 	}

@@ -18,7 +18,7 @@ import (
 var dingTalk = api{
 	perMinute: 20,
 	limited:   Answer(200, `{"errcode":130101,"errmsg":"send too fast, exceed 20 times per minute"}`),
-	read: func(s *Server, r *http.Request, body []byte) reading {
+	parse: func(s *Server, r *http.Request, body []byte) parsed {
 		q := r.URL.Query()
 		at, _ := strconv.ParseInt(q.Get("timestamp"), 10, 64)
 		var m struct {
@@ -31,21 +31,21 @@ var dingTalk = api{
 		}
 		switch {
 		case r.URL.Path != "/robot/send":
-			return reading{refused: http.NotFound}
+			return parsed{refused: http.NotFound}
 		case q.Get("access_token") != Token:
-			return reading{refused: Answer(200, `{"errcode":300001,"errmsg":"token is not exist"}`)}
+			return parsed{refused: Answer(200, `{"errcode":300001,"errmsg":"token is not exist"}`)}
 		case s.Signed && (!recent(time.UnixMilli(at)) || q.Get("sign") != sign(Secret, q.Get("timestamp")+"\n"+Secret)):
-			return reading{refused: Answer(200, `{"errcode":310000,"errmsg":"sign not match"}`)}
+			return parsed{refused: Answer(200, `{"errcode":310000,"errmsg":"sign not match"}`)}
 		case len(body) > 20_000:
-			return reading{refused: Answer(200, `{"errcode":460101,"errmsg":"message too long, exceed 20000 bytes"}`)}
+			return parsed{refused: Answer(200, `{"errcode":460101,"errmsg":"message too long, exceed 20000 bytes"}`)}
 		case !decode(body, &m), m.Type != "markdown", m.Markdown.Title == "", m.Markdown.Text == "":
-			return reading{refused: Answer(200, `{"errcode":40035,"errmsg":"params error"}`)}
+			return parsed{refused: Answer(200, `{"errcode":40035,"errmsg":"params error"}`)}
 		}
 		pages := m.At.AtMobiles
 		if m.At.IsAtAll {
 			pages = append(pages, "all")
 		}
-		return reading{text: m.Markdown.Title + "\n" + m.Markdown.Text, pages: pages, answer: Answer(200, `{"errcode":0,"errmsg":"ok"}`)}
+		return parsed{text: m.Markdown.Title + "\n" + m.Markdown.Text, pages: pages, answer: Answer(200, `{"errcode":0,"errmsg":"ok"}`)}
 	},
 }
 
@@ -53,7 +53,7 @@ var dingTalk = api{
 var weCom = api{
 	perMinute: 20,
 	limited:   Answer(200, `{"errcode":45009,"errmsg":"api freq out of limit"}`),
-	read: func(_ *Server, r *http.Request, body []byte) reading {
+	parse: func(_ *Server, r *http.Request, body []byte) parsed {
 		type text struct {
 			Content string
 			Users   []string `json:"mentioned_list"`
@@ -66,21 +66,21 @@ var weCom = api{
 		}
 		switch {
 		case r.URL.Path != "/cgi-bin/webhook/send":
-			return reading{refused: http.NotFound}
+			return parsed{refused: http.NotFound}
 		case r.URL.Query().Get("key") != Token:
-			return reading{refused: Answer(200, `{"errcode":93000,"errmsg":"invalid webhook url, hint: [1700000000_1_abcdef]"}`)}
+			return parsed{refused: Answer(200, `{"errcode":93000,"errmsg":"invalid webhook url, hint: [1700000000_1_abcdef]"}`)}
 		case !decode(body, &m), !utf8.Valid(body):
-			return reading{refused: Answer(200, `{"errcode":47001,"errmsg":"data format error"}`)}
+			return parsed{refused: Answer(200, `{"errcode":47001,"errmsg":"data format error"}`)}
 		case m.Type == "markdown" && len(m.Markdown.Content) > 4096, m.Type == "text" && len(m.Text.Content) > 2048:
-			return reading{refused: Answer(200, `{"errcode":40058,"errmsg":"content exceed max length. invalid Request Parameter"}`)}
+			return parsed{refused: Answer(200, `{"errcode":40058,"errmsg":"content exceed max length. invalid Request Parameter"}`)}
 		case m.Type == "markdown" && m.Markdown.Content == "", m.Type == "text" && m.Text.Content == "":
-			return reading{refused: Answer(200, `{"errcode":44004,"errmsg":"empty content"}`)}
+			return parsed{refused: Answer(200, `{"errcode":44004,"errmsg":"empty content"}`)}
 		case m.Type != "markdown" && m.Type != "text":
-			return reading{refused: Answer(200, `{"errcode":40008,"errmsg":"invalid message type"}`)}
+			return parsed{refused: Answer(200, `{"errcode":40008,"errmsg":"invalid message type"}`)}
 		}
 		shown := m.Markdown.Content + m.Text.Content
 		pages := slices.Concat(m.Text.Users, m.Text.Mobiles, found(`<@([^>]+)>`, shown))
-		return reading{text: shown, pages: pages, answer: Answer(200, `{"errcode":0,"errmsg":"ok"}`)}
+		return parsed{text: shown, pages: pages, answer: Answer(200, `{"errcode":0,"errmsg":"ok"}`)}
 	},
 }
 
@@ -89,7 +89,7 @@ var weCom = api{
 var lark = api{
 	perMinute: 100,
 	limited:   Answer(400, `{"code":11232,"msg":"frequency limited psm[lark.oapi.app_platform_runtime]appID[1500]","data":{}}`),
-	read: func(s *Server, r *http.Request, body []byte) reading {
+	parse: func(s *Server, r *http.Request, body []byte) parsed {
 		type text struct{ Tag, Content string }
 		type button struct {
 			Tag, Type, URL string
@@ -117,13 +117,13 @@ var lark = api{
 		at, _ := strconv.ParseInt(m.Timestamp, 10, 64)
 		switch {
 		case r.URL.Path != "/open-apis/bot/v2/hook/"+Token:
-			return reading{refused: Answer(200, `{"code":19001,"msg":"param invalid: incoming webhook access token invalid","data":{}}`)}
+			return parsed{refused: Answer(200, `{"code":19001,"msg":"param invalid: incoming webhook access token invalid","data":{}}`)}
 		case s.Signed && (!recent(time.Unix(at, 0)) || m.Sign != sign(m.Timestamp+"\n"+Secret, "")):
-			return reading{refused: Answer(200, `{"code":19021,"msg":"sign match fail or timestamp is not within one hour from current time","data":{}}`)}
+			return parsed{refused: Answer(200, `{"code":19021,"msg":"sign match fail or timestamp is not within one hour from current time","data":{}}`)}
 		case !decoded, m.Type != "interactive", len(body) > 20<<10:
-			return reading{refused: Answer(400, `{"code":9499,"msg":"Bad Request","data":{}}`)}
+			return parsed{refused: Answer(400, `{"code":9499,"msg":"Bad Request","data":{}}`)}
 		case !slices.Contains([]string{"blue", "green", "orange", "red"}, m.Card.Header.Template):
-			return reading{refused: Answer(400, `{"code":11246,"msg":"card content is wrong","data":{}}`)}
+			return parsed{refused: Answer(400, `{"code":11246,"msg":"card content is wrong","data":{}}`)}
 		}
 		shown := []text{m.Card.Header.Title}
 		for _, e := range m.Card.Elements {
@@ -139,7 +139,7 @@ var lark = api{
 				pages = append(pages, found(`<at (?:id|email)=([^>]+)>`, t.Content)...)
 			}
 		}
-		return reading{text: strings.Join(all, "\n"), pages: pages, answer: Answer(200, `{"StatusCode":0,"StatusMessage":"success","code":0,"data":{},"msg":"success"}`)}
+		return parsed{text: strings.Join(all, "\n"), pages: pages, answer: Answer(200, `{"StatusCode":0,"StatusMessage":"success","code":0,"data":{},"msg":"success"}`)}
 	},
 }
 

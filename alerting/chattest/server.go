@@ -1,5 +1,5 @@
-// Package chattest is a stub of the APIs of chats, with their documented formats, limits
-// and errors. Each refuses what the service refuses, and records whom a message pages.
+// Package chattest is a stub of the APIs of chat and on-call services, with their documented
+// formats, limits and errors. It records who is paged by each message.
 package chattest
 
 import (
@@ -17,22 +17,21 @@ import (
 
 // The credentials that the stub accepts.
 const (
-	Token  = "f00dcafe-0123-4567-89ab-cdef01234567" // keys and tokens of robots
-	Secret = "SEC0123456789abcdef"                  // of their signatures
+	Token  = "f00dcafe-0123-4567-89ab-cdef01234567" // the key or token of every service
+	Secret = "SEC0123456789abcdef"                  // signs requests to robots
 )
 
 // A Message is a message that a service accepted.
 type Message struct {
 	Host  string
-	Text  string   // everything that its readers see
-	Body  string   // as it was sent
-	Pages []string // whom the service pages for it
+	Text  string   // all text that is shown
+	Body  string   // the body of the request
+	Pages []string // users whom the service pages
 }
 
-// A Server has all services. It implements http.Handler: the host of a request selects
-// the service.
+// A Server is an http.Handler for all services. The host of a request selects the service.
 type Server struct {
-	Signed bool // robots demand signatures under Secret
+	Signed bool // robots require signatures with Secret
 
 	mu       sync.Mutex
 	faults   []http.HandlerFunc
@@ -41,18 +40,18 @@ type Server struct {
 	accepted map[string][]time.Time // by host
 }
 
-// An api reads a request to a service.
+// An api is the API of a service.
 type api struct {
-	perMinute int                                                // how many messages it accepts; 0: any number
-	limited   http.HandlerFunc                                   // answers when there are more
-	read      func(s *Server, r *http.Request, b []byte) reading // reads a message
+	perMinute int                                               // maximum number of messages; 0: any number
+	limited   http.HandlerFunc                                  // responds to further ones
+	parse     func(s *Server, r *http.Request, b []byte) parsed // parses a request with body b
 }
 
-// A reading is a message, or the reason why it is refused.
-type reading struct {
+// A parsed is a message with its response, or a refusal.
+type parsed struct {
 	text    string
 	pages   []string
-	refused http.HandlerFunc
+	refused http.HandlerFunc // nil: the message is accepted
 	answer  http.HandlerFunc
 }
 
@@ -70,7 +69,7 @@ var apis = map[string]api{
 	"ntfy.shop.example":          ntfy,
 }
 
-// Fail makes the next requests fail, one by each function.
+// Fail adds handlers for the next requests, each for one.
 func (s *Server) Fail(faults ...http.HandlerFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,7 +111,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "want a POST of JSON", http.StatusMethodNotAllowed)
 		return
 	}
-	m := a.read(s, r, body)
+	m := a.parse(s, r, body)
 	switch {
 	case m.refused != nil:
 		m.refused(w, r)
@@ -124,7 +123,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// tooMany counts a message, and reports whether its minute has too many.
+// tooMany counts a message. It reports whether perMinute were accepted in the last minute.
 func (s *Server) tooMany(host string, perMinute int) bool {
 	now := time.Now()
 	recent := slices.DeleteFunc(s.accepted[host], func(at time.Time) bool { return now.Sub(at) >= time.Minute })
@@ -139,27 +138,27 @@ func (s *Server) tooMany(host string, perMinute int) bool {
 	return full
 }
 
-// Start serves on loopback, and returns a client that is led there whatever the host of
-// its request, and a function that ends the server.
+// Start serves on loopback. It returns a client that sends the requests for any host to the
+// server, and a function that stops the server.
 func (s *Server) Start() (*http.Client, func()) {
 	server := httptest.NewServer(s)
 	address, _ := url.Parse(server.URL)
-	return &http.Client{Transport: Leading{address, server.Client().Transport}}, server.Close
+	return &http.Client{Transport: FixedAddress{address, server.Client().Transport}}, server.Close
 }
 
-// Leading leads the requests for any host to one address. They keep the name of their
-// host.
-type Leading struct {
+// A FixedAddress is a transport that sends the requests for any host to one address. The Host
+// header is unchanged.
+type FixedAddress struct {
 	To   *url.URL
 	Next http.RoundTripper
 }
 
 // RoundTrip implements http.RoundTripper.
-func (l Leading) RoundTrip(req *http.Request) (*http.Response, error) {
-	led := req.Clone(req.Context())
-	led.Host = req.URL.Host
-	led.URL.Scheme, led.URL.Host = l.To.Scheme, l.To.Host
-	return l.Next.RoundTrip(led)
+func (f FixedAddress) RoundTrip(req *http.Request) (*http.Response, error) {
+	sent := req.Clone(req.Context())
+	sent.Host = req.URL.Host
+	sent.URL.Scheme, sent.URL.Host = f.To.Scheme, f.To.Host
+	return f.Next.RoundTrip(sent)
 }
 
 // Answer returns a handler that answers with a status, a body, and headers.
@@ -173,7 +172,7 @@ func Answer(status int, body string, header ...string) http.HandlerFunc {
 	}
 }
 
-// decode reads JSON, without members that the service does not know.
+// decode parses JSON. It returns false if the JSON is invalid or has members that into lacks.
 func decode(body []byte, into any) bool {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()

@@ -57,11 +57,11 @@ func TestDelivery(t *testing.T) {
 		"well":                  {nil, 0},
 		"8 s late, always":      {[]slacktest.Fault{{Latency: 8 * time.Second, Times: always}}, 7 * 8 * time.Second},
 		"too late, once":        {[]slacktest.Fault{{Method: "chat.postMessage", Latency: time.Hour}}, 20 * time.Second},
-		"too late, and done":    {[]slacktest.Fault{{Method: "chat.postMessage", Die: true, Latency: 8 * time.Second}}, 8 * time.Second},
-		"limited":               {[]slacktest.Fault{{Status: 429, After: "30", Times: 3}}, 90 * time.Second},
+		"too late, and done":    {[]slacktest.Fault{{Method: "chat.postMessage", LoseResponse: true, Latency: 8 * time.Second}}, 8 * time.Second},
+		"limited":               {[]slacktest.Fault{{Status: 429, RetryAfter: "30", Times: 3}}, 90 * time.Second},
 		"down":                  {[]slacktest.Fault{{Status: 500, Times: 12}}, 0},
 		"reset":                 {[]slacktest.Fault{{Reset: true, Times: 12}}, 0},
-		"dies after each":       {[]slacktest.Fault{{Method: "chat.postMessage", Die: true, Times: 4}, {Method: "chat.update", Die: true, Times: 3}}, 0},
+		"dies after each":       {[]slacktest.Fault{{Method: "chat.postMessage", LoseResponse: true, Times: 4}, {Method: "chat.update", LoseResponse: true, Times: 3}}, 0},
 		"invalid token, 50 min": {[]slacktest.Fault{{Error: "invalid_auth", Times: 50}}, 49 * time.Minute},
 		"no channel, 50 min":    {[]slacktest.Fault{{Method: "chat.postMessage", Error: "channel_not_found", Times: 50}}, 49 * time.Minute},
 		"too long":              {[]slacktest.Fault{{Error: "msg_too_long", Times: 1}}, 0},
@@ -88,13 +88,13 @@ func TestDelivery(t *testing.T) {
 func everything() []slacktest.Fault {
 	return []slacktest.Fault{
 		{Latency: 8 * time.Second},
-		{Status: 429, After: "11"},
+		{Status: 429, RetryAfter: "11"},
 		{Status: 500},
 		{Reset: true},
 		{Error: "invalid_auth"},
 		{Error: "channel_not_found"},
-		{Method: "chat.postMessage", Die: true},
-		{Method: "chat.update", Die: true},
+		{Method: "chat.postMessage", LoseResponse: true},
+		{Method: "chat.update", LoseResponse: true},
 		{Error: "fatal_error"},
 	}
 }

@@ -44,11 +44,11 @@ func TestErrors(t *testing.T) {
 		fault slacktest.Fault
 		want  string
 	}{
-		"limited":              {slacktest.Fault{Status: 429, After: "7"}, `again after 7s: posting to "#ops": slack rate limit exceeded, retry after 7s`},
-		"limited for ages":     {slacktest.Fault{Status: 429, After: "99999999999999999999"}, `again after 1h0m0s: posting to "#ops": slack rate limit exceeded, retry after 1h0m0s`},
-		"limited for a week":   {slacktest.Fault{Status: 429, After: "604800"}, `again after 1h0m0s: posting to "#ops": slack rate limit exceeded, retry after 168h0m0s`},
+		"limited":              {slacktest.Fault{Status: 429, RetryAfter: "7"}, `again after 7s: posting to "#ops": slack rate limit exceeded, retry after 7s`},
+		"limited for ages":     {slacktest.Fault{Status: 429, RetryAfter: "99999999999999999999"}, `again after 1h0m0s: posting to "#ops": slack rate limit exceeded, retry after 1h0m0s`},
+		"limited for a week":   {slacktest.Fault{Status: 429, RetryAfter: "604800"}, `again after 1h0m0s: posting to "#ops": slack rate limit exceeded, retry after 168h0m0s`},
 		"down":                 {slacktest.Fault{Status: 500}, `again after 0s: posting to "#ops": slack server error: 500 Internal Server Error`},
-		"in maintenance":       {slacktest.Fault{Status: 503, After: "60"}, `again after 0s: posting to "#ops": slack server error: 503 Service Unavailable`},
+		"in maintenance":       {slacktest.Fault{Status: 503, RetryAfter: "60"}, `again after 0s: posting to "#ops": slack server error: 503 Service Unavailable`},
 		"behind a login page":  {slacktest.Fault{Status: 200}, `again after 0s: posting to "#ops": invalid character 'c' looking for beginning of value`},
 		"behind a strict wall": {slacktest.Fault{Status: 403}, `again after 1m0s: posting to "#ops": slack server error: 403 Forbidden`},
 		"not itself":           {slacktest.Fault{Error: "internal_error"}, `again after 0s: posting to "#ops": slack returned "internal_error"`},
@@ -79,7 +79,7 @@ func TestErrors(t *testing.T) {
 // retried.
 func TestErrorsOfTheWire(t *testing.T) {
 	server := start(t)
-	for name, fault := range map[string]slacktest.Fault{"reset": {Reset: true}, "died": {Die: true}} {
+	for name, fault := range map[string]slacktest.Fault{"reset": {Reset: true}, "died": {LoseResponse: true}} {
 		t.Run(name, func(t *testing.T) {
 			server.Fail(fault)
 			_, err := bot(server).Notify(t.Context(), example.Fired())
@@ -117,7 +117,7 @@ func TestHookErrors(t *testing.T) {
 		fault slacktest.Fault
 		want  string
 	}{
-		"limited":         {slacktest.Fault{Status: 429, After: "7"}, `again after 7s: posting to the webhook: got status 429 Too Many Requests`},
+		"limited":         {slacktest.Fault{Status: 429, RetryAfter: "7"}, `again after 7s: posting to the webhook: got status 429 Too Many Requests`},
 		"down":            {slacktest.Fault{Status: 502}, `again after 0s: posting to the webhook: got status 502 Bad Gateway`},
 		"not itself":      {slacktest.Fault{Error: "rollup_error"}, `again after 0s: posting to the webhook: slack returned "rollup_error"`},
 		"removed":         {slacktest.Fault{Error: "no_service"}, `again after 1m0s: posting to the webhook: slack returned "no_service" (make a new webhook: this one was removed)`},

@@ -47,7 +47,7 @@ func TestFind(t *testing.T) {
 // newest message in the channel.
 func lost(t *testing.T, server *slacktest.Server, b *slack.Bot, n alerting.Notification) alerting.DeliveryRef {
 	t.Helper()
-	server.Fail(slacktest.Fault{Method: "chat.postMessage", Die: true})
+	server.Fail(slacktest.Fault{Method: "chat.postMessage", LoseResponse: true})
 	if _, err := b.Notify(t.Context(), n); err == nil {
 		t.Fatal("got no error, want one")
 	}
@@ -115,7 +115,7 @@ func TestFindErrors(t *testing.T) {
 		fault slacktest.Fault
 		want  string
 	}{
-		"limited":       {slacktest.Fault{Method: "conversations.history", Status: 429, After: "7"}, `again after 7s: reading "#ops": slack rate limit exceeded, retry after 7s`},
+		"limited":       {slacktest.Fault{Method: "conversations.history", Status: 429, RetryAfter: "7"}, `again after 7s: reading "#ops": slack rate limit exceeded, retry after 7s`},
 		"down":          {slacktest.Fault{Method: "conversations.list", Status: 500}, `again after 0s: reading "#ops": looking up the channel ID: slack server error: 500 Internal Server Error`},
 		"invalid token": {slacktest.Fault{Error: "invalid_auth"}, `again after 1m0s: reading "#ops": slack returned "invalid_auth" (give a valid token)`},
 	} {

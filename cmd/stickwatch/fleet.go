@@ -149,7 +149,7 @@ func wireFleetOf(state history.FleetState) wire.Fleet {
 	for _, m := range state.Instances {
 		fleet.Instances = append(fleet.Instances, wire.Instance{
 			Name: m.Name, Site: m.Site, Version: m.Version, State: stateOf(state, m), Clusters: clusters[m.Name], Config: m.Digest,
-			Started: wire.TimestampOf(m.Started), Seen: wire.TimestampOf(m.Seen), LagMS: state.Now.Sub(m.Seen).Milliseconds(), AheadMS: m.Ahead.Milliseconds(),
+			Started: wire.TimestampOf(m.Started), Seen: wire.TimestampOf(m.Seen), LagMS: state.Now.Sub(m.Seen).Milliseconds(), AheadMS: m.ClockAhead.Milliseconds(),
 		})
 	}
 	return fleet
@@ -162,7 +162,7 @@ func stateOf(state history.FleetState, m history.Instance) string {
 		return "gone"
 	case m.Draining:
 		return "draining"
-	case !m.Able:
+	case !m.CanProbe:
 		return "impaired"
 	default:
 		return "alive"

@@ -65,7 +65,7 @@ func (d *Daemon) joinFleet(ctx context.Context, cfg *config.Config) error {
 		Name: member.name, Store: clockedStore{store, d.clock}, Logger: d.logger, Apply: d.applyLeases, Receive: member.receive,
 		Self: func() history.Instance {
 			now := d.activeConfig(cfg)
-			return history.Instance{Site: now.Fleet.Site, Version: d.config.Build.Version, Digest: now.Digest(), Able: !d.isImpaired.Load(), Ahead: d.clock.ahead()}
+			return history.Instance{Site: now.Fleet.Site, Version: d.config.Build.Version, Digest: now.Digest(), CanProbe: !d.isImpaired.Load(), ClockAhead: d.clock.ahead()}
 		},
 		Units: func() []fleet.Unit { return unitsOf(d.activeConfig(cfg)) },
 	})

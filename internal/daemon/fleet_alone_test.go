@@ -34,7 +34,7 @@ func TestFleetAlone(t *testing.T) {
 	k := &killTest{rig: f.rig, workspace: f.workspace}
 	isRoot := func(m slacktest.Message) bool { return m.Thread == "" }
 	incidents := len(f.clusters) + len(instances) // each instance also notifies that the database is away
-	await(t, 3*time.Minute, "each instance notifies by itself", func() bool { return len(k.roots()) >= incidents })
+	await(t, 3*time.Minute, "each instance notifies by itself", func() bool { return len(k.channelMessages()) >= incidents })
 	if took := time.Since(stopped); took < 30*time.Second {
 		t.Errorf("the first notifications were sent after %s without the database, want half a minute", took)
 	}
@@ -55,10 +55,10 @@ func TestFleetAlone(t *testing.T) {
 			return false // its connection ended with the database
 		}
 		pending, err := f.reader.Pending(t.Context())
-		return err == nil && pending["ops"] == 0 && len(list) >= incidents && k.ends() >= len(list) &&
+		return err == nil && pending["ops"] == 0 && len(list) >= incidents && k.resolvedReplies() >= len(list) &&
 			!slices.ContainsFunc(list, func(i alerting.Incident) bool { return i.State != alerting.Resolved })
 	})
-	roots := k.roots()
+	roots := k.channelMessages()
 	told := make(map[string]int)
 	for _, i := range list {
 		told[i.Cluster]++

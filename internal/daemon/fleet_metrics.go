@@ -87,8 +87,8 @@ func (m *fleetMember) clocksOff() map[string]time.Duration {
 	}
 	off, status := make(map[string]time.Duration), m.Status()
 	for _, instance := range status.Instances {
-		if status.Live(instance.Name) && instance.Ahead.Abs() >= clockTolerance {
-			off[instance.Name] = instance.Ahead
+		if status.Live(instance.Name) && instance.ClockAhead.Abs() >= clockTolerance {
+			off[instance.Name] = instance.ClockAhead
 		}
 	}
 	return off

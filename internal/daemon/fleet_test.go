@@ -64,9 +64,9 @@ func (f *fleetRig) startWith(t *testing.T, name, database string) *process {
 	file := filepath.Join(f.dir, name+".yml")
 	must.Succeed(t, os.WriteFile(file, []byte(text), 0o600))
 	if f.command != nil {
-		f.running[name] = beginAs(t, f.command(name), file)
+		f.running[name] = startCommand(t, f.command(name), file)
 	} else {
-		f.running[name] = begin(t, file)
+		f.running[name] = startDaemonProcess(t, file)
 	}
 	return f.running[name]
 }

@@ -127,13 +127,13 @@ var instances = []string{"a", "b", "c"}
 var troubles = map[string]func(t *testing.T, k *troubleTest, name string){
 	"killed": func(t *testing.T, k *troubleTest, name string) {
 		k.fleet.running[name].kill()
-		k.live(t, k.other(name))
+		k.causeFaults(t, k.other(name))
 		k.restart(t, name)
 	},
 	"stopped": func(t *testing.T, k *troubleTest, name string) {
 		must.Succeed(t, k.fleet.running[name].Process.Signal(syscall.SIGTERM))
 		_ = k.fleet.running[name].Wait()
-		k.live(t, k.other(name))
+		k.causeFaults(t, k.other(name))
 		k.restart(t, name)
 	},
 	"paused for 30 s": func(t *testing.T, k *troubleTest, name string) {
@@ -189,7 +189,7 @@ func (k *troubleTest) other(name string) *process {
 func (k *troubleTest) during(t *testing.T, name string, length time.Duration) {
 	t.Helper()
 	for began := time.Now(); time.Since(began) < length; {
-		k.live(t, k.other(name))
+		k.causeFaults(t, k.other(name))
 	}
 }
 
@@ -232,14 +232,15 @@ func TestFleetTroubles(t *testing.T) {
 		kind, name := kinds[k.random.IntN(len(kinds))], instances[k.random.IntN(len(instances))]
 		t.Logf("trouble %d: %s: %s", n+1, name, kind)
 		began := time.Now()
-		k.live(t, k.other(name))
+		k.causeFaults(t, k.other(name))
 		troubles[kind](t, k, name)
 		const settle = 20 * time.Second
 		k.during(t, name, time.Duration(k.random.Int64N(int64(settle))))
 		k.spans = append(k.spans, trouble{checks.Span{From: began, To: time.Now()}, kind, name})
 		k.kinds[kind]++
 	}
-	k.finish(t)
+	k.finish(t, k.fleet.running["a"])
+	k.report(t)
 }
 
 // logs shows the end of the log of each instance.
@@ -252,26 +253,6 @@ func (f *fleetRig) logs(t *testing.T) {
 	}
 }
 
-// finish heals everything, waits for the end of all incidents, and reports what went wrong.
-func (k *troubleTest) finish(t *testing.T) {
-	t.Helper()
-	must.Succeed(t, k.Heal())
-	k.workspace.Mend()
-	var missing string
-	defer func() {
-		if missing != "" {
-			t.Errorf("waiting for %s", missing)
-		}
-	}()
-	const longestPause = 5 * time.Minute // between two tries, after many that were cut off
-	within(t, longestPause+time.Minute, "the end of every incident, told", func() bool {
-		missing = k.over(t, k.fleet.running["a"])
-		return missing == ""
-	})
-	k.check(t, k.fleet.running["a"])
-	k.report(t)
-}
-
 // report prints the figures of the README.
 func (k *troubleTest) report(t *testing.T) {
 	t.Helper()
@@ -279,7 +260,7 @@ func (k *troubleTest) report(t *testing.T) {
 	list, err := k.fleet.reader.Incidents(t.Context(), alerting.IncidentQuery{})
 	must.Succeed(t, err)
 	forgotten, doubled := 0, 0
-	roots := k.roots()
+	roots := k.channelMessages()
 	for _, i := range list {
 		if !i.Fired.IsZero() && roots[alerting.NotificationID(i.ID, "ops", 1)] == 0 {
 			forgotten++

@@ -82,34 +82,35 @@ type process struct {
 	url string
 }
 
-func begin(t *testing.T, file string) *process {
+// startDaemonProcess starts a daemon with a configuration in a process of its own.
+func startDaemonProcess(t *testing.T, file string) *process {
 	t.Helper()
-	return beginAs(t, exec.Command(os.Args[0]), file)
+	return startCommand(t, exec.Command(os.Args[0]), file)
 }
 
-// beginAs begins a daemon with a command that runs this test binary.
-func beginAs(t *testing.T, cmd *exec.Cmd, file string) *process {
+// startCommand starts a daemon with a command that runs this test binary.
+func startCommand(t *testing.T, cmd *exec.Cmd, file string) *process {
 	t.Helper()
 	cmd.Env = append(append(os.Environ(), cmd.Env...), daemonConfigEnv+"="+file)
-	var complaint strings.Builder
-	cmd.Stderr = &complaint
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	must.Succeed(t, err)
 	must.Succeed(t, cmd.Start())
-	l := &process{Cmd: cmd}
+	p := &process{Cmd: cmd}
 	t.Cleanup(func() {
-		l.kill()
-		if t.Failed() && complaint.Len() > 0 {
-			t.Logf("the daemon of %s said %s", file, complaint.String())
+		p.kill()
+		if t.Failed() && stderr.Len() > 0 {
+			t.Logf("the daemon of %s wrote %s", file, stderr.String())
 		}
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		l.kill()
-		t.Fatalf("the daemon did not start: %v\n%s", err, complaint.String())
+		p.kill()
+		t.Fatalf("the daemon did not start: %v\n%s", err, stderr.String())
 	}
-	l.url = "http://" + strings.TrimSpace(line)
-	return l
+	p.url = "http://" + strings.TrimSpace(line)
+	return p
 }
 
 // kill is kill -9.
@@ -161,25 +162,16 @@ func TestKilled(t *testing.T) {
 	t.Logf("seed %d", seed)
 	killTest := &killTest{rig: r, random: rand.New(rand.NewPCG(seed, 0)), workspace: workspace, beforeKill: make(map[string]apiIncident)}
 	for range kills {
-		l := begin(t, file)
-		killTest.live(t, l)
-		l.kill()
+		p := startDaemonProcess(t, file)
+		killTest.causeFaults(t, p)
+		p.kill()
 	}
-	must.Succeed(t, r.Heal())
-	workspace.Mend()
-	l := begin(t, file)
-	var missing string
 	defer func() {
-		if missing != "" {
-			t.Errorf("waiting for %s\n%s", missing, killTest.unnotifiedIncidents(t))
+		if t.Failed() {
+			t.Log(killTest.unnotifiedIncidents(t))
 		}
 	}()
-	const longestPause = 5 * time.Minute // between two tries, after many that were cut off
-	within(t, longestPause+time.Minute, "the end of every incident, told", func() bool {
-		missing = killTest.over(t, l)
-		return missing == ""
-	})
-	killTest.check(t, l)
+	killTest.finish(t, startDaemonProcess(t, file))
 }
 
 // A killTest has the faults of the cluster and of Slack while daemons are killed and
@@ -192,15 +184,15 @@ type killTest struct {
 	beforeKill map[string]apiIncident
 }
 
-// live causes faults for a while.
-func (k *killTest) live(t *testing.T, l *process) {
+// causeFaults causes a fault of Slack and changes one of the cluster, for a few seconds.
+func (k *killTest) causeFaults(t *testing.T, p *process) {
 	t.Helper()
 	faults := []slacktest.Fault{
 		{Latency: 500 * time.Millisecond},
-		{Status: http.StatusTooManyRequests, After: "1"},
+		{Status: http.StatusTooManyRequests, RetryAfter: "1"},
 		{Status: http.StatusInternalServerError},
 		{Reset: true},
-		{Die: true},
+		{LoseResponse: true},
 		{Method: "chat.postMessage", Latency: time.Second},
 	}
 	k.workspace.Fail(faults[k.random.IntN(len(faults))])
@@ -211,7 +203,7 @@ func (k *killTest) live(t *testing.T, l *process) {
 			changed = true
 			k.toggleFault(t)
 		}
-		list, _ := l.incidents(t.Context())
+		list, _ := p.incidents(t.Context())
 		for _, i := range list {
 			k.beforeKill[i.ID] = i
 		}
@@ -231,10 +223,29 @@ func (k *killTest) toggleFault(t *testing.T) {
 	}
 }
 
-// over returns what is still pending; "": every incident is resolved and notified.
-func (k *killTest) over(t *testing.T, l *process) string {
+// finish repairs everything, waits until all incidents are resolved and notified, and checks them.
+func (k *killTest) finish(t *testing.T, p *process) {
 	t.Helper()
-	list, ok := l.incidents(t.Context())
+	must.Succeed(t, k.Heal())
+	k.workspace.ClearFaults()
+	var missing string
+	defer func() {
+		if missing != "" {
+			t.Errorf("waiting for %s", missing)
+		}
+	}()
+	const longestPause = 5 * time.Minute // between two attempts, after many that failed
+	within(t, longestPause+time.Minute, "the notified end of every incident", func() bool {
+		missing = k.unfinished(t, p)
+		return missing == ""
+	})
+	k.check(t, p)
+}
+
+// unfinished returns what is still missing; "": every incident is resolved and notified.
+func (k *killTest) unfinished(t *testing.T, p *process) string {
+	t.Helper()
+	list, ok := p.incidents(t.Context())
 	if !ok {
 		return "an answer"
 	}
@@ -243,16 +254,16 @@ func (k *killTest) over(t *testing.T, l *process) string {
 			return fmt.Sprintf("the end of %+v", i)
 		}
 	}
-	if got, want := len(k.roots()), fired(list); got < want {
+	if got, want := len(k.channelMessages()), countFired(list); got < want {
 		return fmt.Sprintf("%d of %d messages in the channel", want-got, want)
 	}
-	if got, want := k.ends(), ended(list); got < want {
+	if got, want := k.resolvedReplies(), countResolved(list); got < want {
 		return fmt.Sprintf("%d of %d ends in threads", want-got, want)
 	}
 	return ""
 }
 
-func fired(list []apiIncident) (n int) {
+func countFired(list []apiIncident) (n int) {
 	for _, i := range list {
 		if i.Fired != "" {
 			n++
@@ -277,12 +288,12 @@ func (k *killTest) unnotifiedIncidents(t *testing.T) string {
 	dead, _ := reader.DeadLetters(t.Context(), 0)
 	var text strings.Builder
 	fmt.Fprintf(&text, "%d pending, %d dead letters\n", pending["ops"], len(dead))
-	records := k.roots()
+	sent := k.channelMessages()
 	for _, i := range list {
-		if records[alerting.NotificationID(i.ID, "ops", 1)] > 0 {
+		if sent[alerting.NotificationID(i.ID, "ops", 1)] > 0 {
 			continue
 		}
-		fmt.Fprintf(&text, "%s %s %s into %q told %+v\n", i.ID, i.State, i.Cause.Key(), i.MergedInto, i.Notified)
+		fmt.Fprintf(&text, "%s %s %s merged into %q, notified %+v\n", i.ID, i.State, i.Cause.Key(), i.MergedInto, i.Notified)
 		for _, e := range i.Timeline {
 			fmt.Fprintf(&text, "  %s %s %s %s %s\n", e.At.Format(time.StampMilli), e.Kind, e.Finding, e.Reason, e.Detail)
 		}
@@ -290,7 +301,7 @@ func (k *killTest) unnotifiedIncidents(t *testing.T) string {
 	return text.String()
 }
 
-func ended(list []apiIncident) (n int) {
+func countResolved(list []apiIncident) (n int) {
 	for _, i := range list {
 		if i.Fired != "" && i.State == "resolved" {
 			n++
@@ -299,15 +310,15 @@ func ended(list []apiIncident) (n int) {
 	return n
 }
 
-// roots counts the messages in the channel by notification.
-func (k *killTest) roots() map[string]int {
+// channelMessages counts the messages in the channel by notification.
+func (k *killTest) channelMessages() map[string]int {
 	return count(k.workspace.Messages(), func(m slacktest.Message) bool { return m.Thread == "" })
 }
 
-func count(messages []slacktest.Message, which func(slacktest.Message) bool) map[string]int {
+func count(messages []slacktest.Message, matches func(slacktest.Message) bool) map[string]int {
 	seen := make(map[string]int)
 	for _, m := range messages {
-		if which(m) {
+		if matches(m) {
 			seen[notificationOf(m)]++
 		}
 	}
@@ -323,8 +334,8 @@ func notificationOf(m slacktest.Message) string {
 	return meta.Payload["notice"]
 }
 
-// ends counts the threads with the end of their incident.
-func (k *killTest) ends() (n int) {
+// resolvedReplies counts the threads with the end of their incident.
+func (k *killTest) resolvedReplies() (n int) {
 	for _, m := range k.workspace.Messages() {
 		if m.Thread != "" && strings.Contains(m.Text+m.Attachments+m.Blocks, "Resolved") {
 			n++
@@ -333,9 +344,9 @@ func (k *killTest) ends() (n int) {
 	return n
 }
 
-func (k *killTest) check(t *testing.T, l *process) {
+func (k *killTest) check(t *testing.T, p *process) {
 	t.Helper()
-	list, _ := l.incidents(t.Context())
+	list, _ := p.incidents(t.Context())
 	kept := make(map[string]apiIncident)
 	for _, i := range list {
 		kept[i.ID] = i
@@ -345,17 +356,17 @@ func (k *killTest) check(t *testing.T, l *process) {
 			t.Errorf("incident %s was %+v before a kill and is %+v now", id, i, now)
 		}
 	}
-	for which, messages := range map[string]map[string]int{
-		"in the channel": k.roots(),
+	for place, messages := range map[string]map[string]int{
+		"in the channel": k.channelMessages(),
 		"in a thread":    count(k.workspace.Messages(), func(m slacktest.Message) bool { return m.Thread != "" }),
 	} {
 		for id, n := range messages {
 			if n > 1 {
-				t.Errorf("%s was sent %d times %s", id, n, which)
+				t.Errorf("%s was sent %d times %s", id, n, place)
 			}
 		}
 	}
-	if got, want := len(k.roots()), fired(list); got != want {
+	if got, want := len(k.channelMessages()), countFired(list); got != want {
 		t.Errorf("got %d messages in the channel, want one for each of %d incidents that fired", got, want)
 	}
 	t.Logf("%d incidents, %d of them shown by the API before a kill, %d messages", len(list), len(k.beforeKill), len(k.workspace.Messages()))

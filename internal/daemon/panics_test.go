@@ -65,7 +65,7 @@ func TestPanicsAreSurvived(t *testing.T) {
 	r := panicRig(t)
 	th := &thrower{thrown: make(map[string]int)}
 	before := panics.Counts()
-	remove := panics.Inject(th.throw)
+	remove := panics.SetTestHook(th.throw)
 	defer remove()
 	d, stop := r.startPanicking(t)
 	r.write(strings.Replace(r.text, "name: shop", "name: other", 1))
@@ -81,7 +81,7 @@ func TestPanicsAreSurvived(t *testing.T) {
 	})
 	remove()
 	d.worksAsBefore(t, r)
-	defer panics.Inject(th.throw)()
+	defer panics.SetTestHook(th.throw)()
 	r.receiver.hang()
 	r.write(strings.Replace(r.text, "name: other", "name: third", 1))
 	if err := d.Reload(t.Context()); err != nil { // it ends the incident

@@ -114,7 +114,7 @@ func TestFleetClocks(t *testing.T) {
 	var list []apiIncident
 	await(t, time.Minute, "an incident of each cluster", func() bool {
 		list, _ = f.running["a"].incidents(t.Context())
-		return fired(list) == len(f.clusters)
+		return countFired(list) == len(f.clusters)
 	})
 	for _, i := range list {
 		if at, err := time.Parse(time.RFC3339, i.Fired); err != nil || at.Before(began.Add(-time.Second)) || at.After(time.Now().Add(time.Second)) {

@@ -39,15 +39,6 @@ func (c *Cluster) StartNode(id string) error {
 	return n.Start()
 }
 
-// RestartNode replaces a node's process by a new one.
-func (c *Cluster) RestartNode(id string) error {
-	n, err := c.Node(id)
-	if err != nil {
-		return err
-	}
-	return n.Restart()
-}
-
 // ScaleOut starts another node, appends it to the balancer's list, and reloads the
 // balancer.
 func (c *Cluster) ScaleOut() (*Node, error) {

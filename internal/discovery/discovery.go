@@ -66,7 +66,7 @@ func New(from config.NodesFrom, c *probes.Cluster) *Discovery {
 	case from.DNS != nil:
 		d.ask = dnsSource{*from.DNS, nodes}.ask
 	case from.File != "":
-		d.ask = (&fileSource{path: from.File, nodes: nodes, stat: os.Stat, reading: panics.NewSlot()}).ask
+		d.ask = (&fileSource{path: from.File, nodes: nodes, stat: os.Stat, reading: panics.NewRunner()}).ask
 	case from.HTTP != nil:
 		d.hide = probes.SecretsOf(from.HTTP)
 		d.ask = httpSource{from.HTTP, c.TLS, nodes}.ask

@@ -216,7 +216,7 @@ func TestHungFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var readers atomic.Int32
 		answer := make(chan struct{})
-		source := &fileSource{path: path, reading: panics.NewSlot(), nodes: nodeTemplate{scheme: "http"}, stat: func(path string) (os.FileInfo, error) {
+		source := &fileSource{path: path, reading: panics.NewRunner(), nodes: nodeTemplate{scheme: "http"}, stat: func(path string) (os.FileInfo, error) {
 			readers.Add(1)
 			<-answer
 			return os.Stat(path)

@@ -36,7 +36,7 @@ type fileSource struct {
 	nodes nodeTemplate
 	stat  func(string) (os.FileInfo, error)
 
-	reading panics.Slot
+	reading panics.Runner
 	read    os.FileInfo // of the file that gave last; nil: it must be read
 	last    answer
 }

@@ -80,8 +80,8 @@ func mix(x uint64) uint64 {
 // not being drained. If there is none, the others that live may.
 func candidates(state history.FleetState, site string) (names []string) {
 	wanted := []func(history.Instance) bool{
-		func(m history.Instance) bool { return m.Able && !m.Draining },
-		func(m history.Instance) bool { return m.Able },
+		func(m history.Instance) bool { return m.CanProbe && !m.Draining },
+		func(m history.Instance) bool { return m.CanProbe },
 		func(history.Instance) bool { return true },
 	}
 	for _, is := range wanted {

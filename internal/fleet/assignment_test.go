@@ -12,7 +12,7 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // instance returns an instance that has run for an hour.
 func instance(name string, change ...func(*history.Instance)) history.Instance {
-	m := history.Instance{Name: name, Able: true, Started: now.Add(-time.Hour), Expires: now.Add(history.LeaseTime)}
+	m := history.Instance{Name: name, CanProbe: true, Started: now.Add(-time.Hour), Expires: now.Add(history.LeaseTime)}
 	for _, f := range change {
 		f(&m)
 	}
@@ -20,7 +20,7 @@ func instance(name string, change ...func(*history.Instance)) history.Instance {
 }
 
 func dead(m *history.Instance)     { m.Expires = now }
-func unable(m *history.Instance)   { m.Able = false }
+func unable(m *history.Instance)   { m.CanProbe = false }
 func draining(m *history.Instance) { m.Draining = true }
 func fresh(m *history.Instance)    { m.Started = now }
 func skewed(m *history.Instance)   { m.Digest = "other" }

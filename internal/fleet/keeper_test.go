@@ -146,7 +146,7 @@ func (d *database) start(t *testing.T, name string, clusters int) *testInstance 
 	began := time.Now()
 	i := &testInstance{}
 	i.Keeper = NewKeeper(Config{
-		Name: name, Store: connection{d, name}, Self: func() history.Instance { return history.Instance{Able: true} },
+		Name: name, Store: connection{d, name}, Self: func() history.Instance { return history.Instance{CanProbe: true} },
 		Units: func() []Unit { return units(clusters) },
 		Apply: func(_ context.Context, own map[string]int64) error {
 			i.mu.Lock()

@@ -24,16 +24,16 @@ const (
 
 // An Instance is one of the daemons of a fleet.
 type Instance struct {
-	Name     string
-	Site     string
-	Version  string        // of stickwatch
-	Digest   string        // of its configuration
-	Able     bool          // it can probe
-	Ahead    time.Duration // how far its wall clock is ahead of the clock of the database
-	Draining bool          // it gives its clusters away
-	Started  time.Time
-	Seen     time.Time // its last heartbeat
-	Expires  time.Time // when others take over its clusters
+	Name       string
+	Site       string
+	Version    string        // of stickwatch
+	Digest     string        // of its configuration
+	CanProbe   bool          // it can probe
+	ClockAhead time.Duration // how far its wall clock is ahead of the clock of the database
+	Draining   bool          // it gives its clusters away
+	Started    time.Time
+	Seen       time.Time // its last heartbeat
+	Expires    time.Time // when others take over its clusters
 }
 
 // A Lease says who watches a cluster.
@@ -95,7 +95,7 @@ func (f *Fleet) Close() error { return f.pool.Close() }
 func (f *Fleet) Beat(ctx context.Context, self Instance) (state FleetState, err error) {
 	err = f.do(ctx, func(tx *sql.Tx) error {
 		var isNew bool
-		err := tx.QueryRowContext(ctx, upsertInstance, f.name, f.run, self.Site, self.Version, self.Digest, self.Able, self.Ahead.Milliseconds(), LeaseTime.Milliseconds()).Scan(&isNew)
+		err := tx.QueryRowContext(ctx, upsertInstance, f.name, f.run, self.Site, self.Version, self.Digest, self.CanProbe, self.ClockAhead.Milliseconds(), LeaseTime.Milliseconds()).Scan(&isNew)
 		if noRows(err) {
 			return &NameTakenError{f.name}
 		}
@@ -254,10 +254,10 @@ func readInstances(ctx context.Context, tx *sql.Tx) (all []Instance, err error) 
 	for rows.Next() {
 		var m Instance
 		var ahead, started, seen, expires int64
-		if err := rows.Scan(&m.Name, &m.Site, &m.Version, &m.Digest, &m.Able, &m.Draining, &ahead, &started, &seen, &expires); err != nil {
+		if err := rows.Scan(&m.Name, &m.Site, &m.Version, &m.Digest, &m.CanProbe, &m.Draining, &ahead, &started, &seen, &expires); err != nil {
 			return nil, err
 		}
-		m.Ahead, m.Started, m.Seen, m.Expires = time.Duration(ahead)*time.Millisecond, timeOf(started), timeOf(seen), timeOf(expires)
+		m.ClockAhead, m.Started, m.Seen, m.Expires = time.Duration(ahead)*time.Millisecond, timeOf(started), timeOf(seen), timeOf(expires)
 		all = append(all, m)
 	}
 	return all, rows.Err()

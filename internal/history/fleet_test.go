@@ -35,7 +35,7 @@ func joined(t *testing.T, path, name string) *testInstance {
 
 func (i *testInstance) beat(t *testing.T) FleetState {
 	t.Helper()
-	state, err := i.Beat(t.Context(), Instance{Site: "here", Digest: "d", Able: true})
+	state, err := i.Beat(t.Context(), Instance{Site: "here", Digest: "d", CanProbe: true})
 	must.Succeed(t, err)
 	return state
 }

@@ -10,15 +10,15 @@ import (
 	"stickwatch/checks"
 )
 
-// latencies sums up answered probes: a sketch of the known latencies, and the number of probes whose own
-// latency is unknown. Rows of minutes and rows of earlier versions have only the sum of their latencies.
+// latencies has the latencies of answered probes: a sketch of those that are known, and the number of the others.
+// Rows of minutes and rows of earlier versions have no sketch, only the sum of their latencies.
 type latencies struct {
 	sketch
 	unknown int64
 }
 
-// readLatencies adds each row of targets that begins in [from, to) to the latencies that sumOf returns for
-// it. The rows of one target come in the order of time.
+// readLatencies reads the rows of targets that begin in [from, to) and adds each to the latencies that sumOf
+// returns for its target and start. The rows of a target are read oldest first.
 func (l level) readLatencies(ctx context.Context, q queryer, targets []int64, from, to int64, sumOf func(target, ts int64) *latencies) error {
 	for part := range slices.Chunk(targets, maxParameters) {
 		rows, err := l.query(ctx, q, selectLatencies[l], part, from, to)
@@ -32,7 +32,7 @@ func (l level) readLatencies(ctx context.Context, q queryer, targets []int64, fr
 	return nil
 }
 
-// scanLatencies adds the rows of selectLatencies.
+// scanLatencies reads the rows of selectLatencies for readLatencies.
 func (l level) scanLatencies(rows *sql.Rows, sumOf func(target, ts int64) *latencies) error {
 	defer rows.Close()
 	var target, bucket int64 // bucket is the start of the row in units of its level
@@ -57,8 +57,8 @@ func (l level) scanLatencies(rows *sql.Rows, sumOf func(target, ts int64) *laten
 	return rows.Err()
 }
 
-// addRow adds a row with a number of answered probes and the sketch of those whose latency is known. If
-// the sketch is damaged, the latencies of all of them are unknown.
+// addRow adds a row: the number of its answered probes and an encoded sketch of the known latencies. If the
+// sketch is damaged, all latencies of the row are unknown.
 func (l *latencies) addRow(answered int64, data []byte) {
 	answered = max(answered, 0)
 	var s sketch
@@ -69,8 +69,8 @@ func (l *latencies) addRow(answered int64, data []byte) {
 	l.unknown += answered
 }
 
-// sketches returns the sketches of the buckets of l that begin in [from, to), by their start. Those of
-// hours are computed from samples, because rows of minutes have none.
+// sketches returns the latencies of a target in the buckets of l that begin in [from, to), by their start. Those
+// of hours are computed from samples, because rows of minutes have no sketch.
 func (l level) sketches(ctx context.Context, tx *transaction, target, from, to int64) (map[int64]*latencies, error) {
 	byStart := make(map[int64]*latencies)
 	below := map[level]level{hours: samples, days: hours}[l]
@@ -84,9 +84,9 @@ func (l level) sketches(ctx context.Context, tx *transaction, target, from, to i
 	return byStart, err
 }
 
-// Latencies returns percentiles of the latencies of each target of a cluster in a span, by kind and name.
-// Without kinds it returns those of all targets. It omits targets without answered probes. A span of at
-// least a week starts at the next whole hour, and a span of at least eight weeks at the next whole day.
+// Latencies returns percentiles of the latencies of each target of a cluster in a span, sorted by kind and name.
+// Without kinds it includes all targets. It omits targets without answered probes. If the span is a week or longer,
+// its start is rounded up to a whole hour; from eight weeks on, to a whole day.
 func (r *Reader) Latencies(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Latency, error) {
 	all, err := r.latencies(ctx, cluster, span, kinds)
 	if err != nil {
@@ -120,9 +120,9 @@ func (r *Reader) latencies(ctx context.Context, cluster string, span checks.Span
 	return all, nil
 }
 
-// ClusterLatencies returns percentiles of the latencies of all targets of a kind together, for each of some
-// clusters. It omits clusters without answered probes. Spans begin as those of Latencies do. It reads all clusters
-// with the queries of one.
+// ClusterLatencies returns percentiles of the latencies of all targets of a kind together, by cluster. It omits
+// clusters without answered probes. The start of the span is rounded as in Latencies. The number of queries does
+// not depend on the number of clusters.
 func (r *Reader) ClusterLatencies(ctx context.Context, clusters []string, span checks.Span, kind checks.TargetKind) (map[string]checks.Latency, error) {
 	all, err := r.clusterLatencies(ctx, clusters, span, kind)
 	if err != nil {
@@ -161,7 +161,7 @@ func (r *Reader) clusterLatencies(ctx context.Context, clusters []string, span c
 	return all, nil
 }
 
-// addSpan adds the latencies of targets in a span to their sums.
+// addSpan adds the latencies of targets in a span to sums, which has an element for each target ID.
 func addSpan(ctx context.Context, q queryer, list []*target, span checks.Span, sums map[int64]*latencies) error {
 	from, to := bounds(span)
 	parts := make(map[segment][]int64)

@@ -253,7 +253,7 @@ func (w lineWriter) Write(line []byte) (int, error) {
 // next one is written.
 func TestPanicWhileWriting(t *testing.T) {
 	db := opened(t)
-	remove := panics.Inject(func(string) { panic("broken") })
+	remove := panics.SetTestHook(func(string) { panic("broken") })
 	defer remove()
 	db.Record(Batch{Samples: every(node, testTime, time.Second, 3)})
 	must.Succeed(t, db.flush(t.Context()))

@@ -201,7 +201,7 @@ func (s *soak) hasFinding(t *testing.T, code checks.Code, since time.Time) bool 
 // settle waits until all notifications are delivered.
 func (s *soak) settle(t *testing.T) {
 	t.Helper()
-	s.slack.Mend()
+	s.slack.ClearFaults()
 	if !s.awaitWithin(6*time.Minute, func() (empty bool) { // the longest pause between two tries
 		withReader(t, s.path, func(ctx context.Context, r *history.Reader) error {
 			pending, err := r.Pending(ctx)

@@ -78,15 +78,15 @@ type ownFault struct {
 
 // slackFault returns a fault of Slack.
 func slackFault(name string, f slacktest.Fault) ownFault {
-	return ownFault{name: name, begin: func(s *soak) { s.slack.Fail(f) }, end: func(s *soak) { s.slack.Mend() }}
+	return ownFault{name: name, begin: func(s *soak) { s.slack.Fail(f) }, end: func(s *soak) { s.slack.ClearFaults() }}
 }
 
 var ownFaults = []ownFault{
 	slackFault("Slack answers 500", slacktest.Fault{Status: http.StatusInternalServerError, Times: -1}),
 	slackFault("Slack resets connections", slacktest.Fault{Reset: true, Times: -1}),
-	slackFault("Slack loses answers", slacktest.Fault{Method: "chat.postMessage", Die: true, Times: 2}),
+	slackFault("Slack loses answers", slacktest.Fault{Method: "chat.postMessage", LoseResponse: true, Times: 2}),
 	slackFault("Slack is slow", slacktest.Fault{Latency: 3 * time.Second, Times: -1}),
-	slackFault("Slack limits the rate", slacktest.Fault{Status: http.StatusTooManyRequests, After: "2", Times: -1}),
+	slackFault("Slack limits the rate", slacktest.Fault{Status: http.StatusTooManyRequests, RetryAfter: "2", Times: -1}),
 	{name: "disk accepts nothing", begin: (*soak).lockHistory, end: func(s *soak) { s.unlock() }},
 	{name: "killed", begin: func(s *soak) { s.sumUp(); s.daemon.Kill() }, end: func(s *soak) { s.daemon.Start() }},
 	{name: "frozen", begin: func(s *soak) { s.daemon.Suspend() }, end: func(s *soak) { s.daemon.Resume() }},

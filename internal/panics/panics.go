@@ -6,7 +6,7 @@
 // it reaches the Catch whose caller handles the error: as a failed observation, a
 // delivery that is retried, or a job that runs again.
 //
-// A [Slot] adds to that a function that never returns: its caller goes on with an error.
+// A [Runner] also bounds the time of a function that may never return: its caller goes on with an error.
 package panics
 
 import (
@@ -213,54 +213,54 @@ func Counts() map[Component]uint64 {
 	return counts
 }
 
-// injected is called at the end of every function that this package runs, in tests.
-var injected atomic.Pointer[func(site string)]
+// testHook is called at the end of every function that this package runs, in tests.
+var testHook atomic.Pointer[func(site string)]
 
-// Inject lets tests cause panics. Until remove is called, f is called at the end of
+// SetTestHook lets tests cause panics. Until remove is called, f is called at the end of
 // every function that Catch, Go, Keep, a Group and the others run, and may panic. site
 // is the source line that started the function ("package/file.go:12").
-func Inject(f func(site string)) (remove func()) {
-	injected.Store(&f)
-	return func() { injected.Store(nil) }
+func SetTestHook(f func(site string)) (remove func()) {
+	testHook.Store(&f)
+	return func() { testHook.Store(nil) }
 }
 
 // callSite returns the source line that called the exported function, which must call callSite itself;
 // "" outside of tests.
 func callSite() string {
-	if injected.Load() == nil {
+	if testHook.Load() == nil {
 		return ""
 	}
 	_, file, line, _ := runtime.Caller(2)
 	return fmt.Sprintf("%s/%s:%d", filepath.Base(filepath.Dir(file)), filepath.Base(file), line)
 }
 
-// run runs f and then, in tests, the injected function.
+// run runs f and then, in tests, the hook.
 func run(f func(), site string) {
-	if throw := injected.Load(); throw != nil {
-		defer (*throw)(site)
+	if hook := testHook.Load(); hook != nil {
+		defer (*hook)(site)
 	}
 	f()
 }
 
-// A Slot runs one function at a time. It does not wait for a function that hangs, such as one that reads
+// A Runner runs one function at a time. It does not wait for a function that hangs, such as one that reads
 // a file of a dead file server.
-type Slot chan struct{} // holds one element while a function runs
+type Runner chan struct{} // holds one element while a function runs
 
-// NewSlot returns a free Slot.
-func NewSlot() Slot { return make(Slot, 1) }
+// NewRunner returns a Runner that runs nothing yet.
+func NewRunner() Runner { return make(Runner, 1) }
 
 // ErrHangs is the error of a function that does not return although its context has ended.
 var ErrHangs = errors.New("it does not answer")
 
 // Do calls f with a context that ends after timeout, and waits until f returns. If f has not returned
 // a second after the context has ended, it hangs: Do returns ErrHangs, f goes on alone, and nothing
-// else runs in the slot until it has returned. A panic in f is returned as an [Error].
-func (s Slot) Do(ctx context.Context, c Component, timeout time.Duration, f func(context.Context)) error {
+// else runs until it has returned. A panic in f is returned as an [Error].
+func (r Runner) Do(ctx context.Context, c Component, timeout time.Duration, f func(context.Context)) error {
 	const grace = time.Second
 	within, stop := context.WithTimeout(ctx, timeout)
 	defer stop()
 	select {
-	case s <- struct{}{}:
+	case r <- struct{}{}:
 	case <-within.Done():
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -270,7 +270,7 @@ func (s Slot) Do(ctx context.Context, c Component, timeout time.Duration, f func
 	done, site := make(chan error, 1), callSite()
 	go func() {
 		err := catch(c, func() { f(within) }, site)
-		<-s // before done, because whoever waits for it may call Do
+		<-r // before done, because whoever waits for it may call Do
 		done <- err
 	}()
 	select {

@@ -143,16 +143,16 @@ func TestKeep(t *testing.T) {
 	})
 }
 
-func TestSlot(t *testing.T) {
+func TestRunner(t *testing.T) {
 	const timeout = 5 * time.Second
 	synctest.Test(t, func(t *testing.T) {
-		slot := panics.NewSlot()
+		runner := panics.NewRunner()
 		hangs := make(chan struct{})
 		ran := 0
 		do := func(ctx context.Context, want error, f func(context.Context)) {
 			t.Helper()
 			began := time.Now()
-			if err := slot.Do(ctx, panics.Daemon, timeout, f); !errors.Is(err, want) {
+			if err := runner.Do(ctx, panics.Daemon, timeout, f); !errors.Is(err, want) {
 				t.Errorf("got error %v, want %v", err, want)
 			}
 			if took := time.Since(began); took > timeout+time.Second {

@@ -164,9 +164,6 @@ func TestHarms(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("harms (-want +got):\n%s", diff)
 	}
-	if got, want := l.LongestOutage(), (Outage{User: 2, From: at(12), To: at(17), Requests: 2}); got != want {
-		t.Errorf("longest outage %+v, want %+v", got, want)
-	}
 	if got := len(l.Between(at(12), at(16))); got != 2 {
 		t.Errorf("got %d requests between, want 2", got)
 	}

@@ -138,35 +138,3 @@ func insertSorted[T int | string](list []T, v T) []T {
 	}
 	return list
 }
-
-// An Outage is a series of consecutive requests of one user that all ended in errors.
-type Outage struct {
-	User     int
-	From, To time.Time // start of the first request, end of the last one
-	Requests int
-}
-
-// Duration is the minimum time for which the user got no answer.
-func (o Outage) Duration() time.Duration { return o.To.Sub(o.From) }
-
-// LongestOutage returns the longest Outage of any user; the zero value if no request
-// failed.
-func (l *Log) LongestOutage() (longest Outage) {
-	open := make(map[int]*Outage)
-	for _, r := range l.Requests() {
-		if r.Outcome != Error {
-			delete(open, r.User)
-			continue
-		}
-		o := open[r.User]
-		if o == nil {
-			o = &Outage{User: r.User, From: r.At}
-			open[r.User] = o
-		}
-		o.To, o.Requests = r.At.Add(r.Took), o.Requests+1
-		if o.Duration() > longest.Duration() || longest.Requests == 0 {
-			longest = *o
-		}
-	}
-	return longest
-}

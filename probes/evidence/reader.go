@@ -33,7 +33,7 @@ type Reader struct {
 // A source is one log or page of the balancer.
 type source struct {
 	kind     probes.EvidenceKind
-	reading  panics.Slot
+	reading  panics.Runner
 	readFunc func(context.Context) probes.EvidenceObservation
 }
 
@@ -73,7 +73,7 @@ func NewReader(c *probes.Cluster) *Reader {
 }
 
 func (r *Reader) add(kind probes.EvidenceKind, read func(context.Context) probes.EvidenceObservation) {
-	r.sources = append(r.sources, source{kind, panics.NewSlot(), read})
+	r.sources = append(r.sources, source{kind, panics.NewRunner(), read})
 }
 
 // Read reads all sources concurrently, and returns an observation of each.

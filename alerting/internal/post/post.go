@@ -1,8 +1,8 @@
 // Package post sends a body to a receiver over HTTP and classifies the response in
 // terms of package alerting: success, Retriable, or Permanent.
 //
-// Responses are hostile: they are read up to a bound, and only what the Quote or Judge of an
-// Endpoint selects is shown. No error contains the URL.
+// Responses are hostile: only a limited part is read, and errors quote only what the Quote or Judge of an
+// Endpoint returns. No error contains the URL.
 package post
 
 import (
@@ -24,17 +24,17 @@ import (
 )
 
 // Timeout bounds a request, from name resolution to the last byte of the response. It
-// is generous, because a receiver that is interrupted before it responds gets the
-// message twice.
+// is long, because a request that is cancelled before the response is sent again, so that
+// the receiver may show the message twice.
 const Timeout = 20 * time.Second
 
-// maxAnswer bounds the bytes read of a response. A response read to its end allows
-// the reuse of the connection.
+// maxAnswer is the number of bytes read of a response. The connection is reused only if
+// this is all of it.
 const maxAnswer = 64 << 10
 
-// Client returns a copy of base with a timeout, if it has none, and without redirects
-// to other hosts. A nil base means a new client, which asks for no compression, because
-// net/http would decompress endless empty gzip members until the timeout.
+// Client returns a copy of base that has a timeout and follows no redirect to another
+// host. If base is nil, the client asks for no compression, because net/http would
+// decompress endless empty gzip members until the timeout.
 func Client(base *http.Client) *http.Client {
 	if base == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -62,18 +62,18 @@ func allowRedirect(next *http.Request, via []*http.Request) error {
 type Endpoint struct {
 	Client *http.Client // from Client
 	URL    *url.URL
-	Quote  func(answer string) string // returns the part of a refusal to show; nil: nothing, because error pages may contain the URL
+	Quote  func(answer string) string // returns the part of a response that errors quote; nil: none is quoted, because error pages may contain the URL
 	Judge  Judge                      // nil: the status alone decides
 }
 
-// A Judge classifies an answer by its body, for APIs with error codes of their own, some
-// of which refuse with status 200. judged is false if the status decides; otherwise a nil
-// err means that the message was accepted.
+// A Judge classifies a response by its body, for APIs with error codes of their own, some
+// of which refuse a message with status 200. If judged is false, the status decides; if it is
+// true and err is nil, the message was accepted.
 type Judge func(status int, answer []byte) (judged bool, err error)
 
-// Post sends a body with headers, to which it may add. Its error is an
-// alerting.Retriable or an alerting.Permanent, which wraps a Refusal if there was a
-// response.
+// Post sends a body with headers, to which it adds User-Agent if missing. Its error is an
+// alerting.Retriable or an alerting.Permanent; if there was a response, it wraps a
+// Refusal or the error of the Judge.
 func (e Endpoint) Post(ctx context.Context, header http.Header, body []byte) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL.String(), bytes.NewReader(body))
 	if err != nil {
@@ -131,8 +131,8 @@ func (r Refusal) Error() string {
 	return text
 }
 
-// RepairPause is the time between attempts until somebody has corrected the
-// configuration or the receiver, such as a password or a URL.
+// RepairPause is the time between attempts while the configuration or the receiver needs
+// a correction, such as another password or URL.
 const RepairPause = time.Minute
 
 // repairableStatuses are the statuses that are not about the message. Like a redirect that is
@@ -141,9 +141,9 @@ var repairableStatuses = []int{
 	http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired,
 }
 
-// classify returns nil if a response accepted the message, or r as an
-// alerting.Retriable or alerting.Permanent. It is Permanent only if the message
-// itself can never be accepted.
+// classify returns nil if the status says that the message was accepted, and otherwise r
+// as an alerting.Retriable, or as an alerting.Permanent if no attempt can succeed with this
+// message.
 func classify(r Refusal, header http.Header, now time.Time) error {
 	switch status := r.Status; {
 	case status >= 200 && status < 300:
@@ -157,8 +157,8 @@ func classify(r Refusal, header http.Header, now time.Time) error {
 	}
 }
 
-// retryAfter returns the pause that a response asks for, in seconds or as a date; 0:
-// none. A number of seconds that overflows counts as alerting.MaxReceiverPause.
+// retryAfter returns the pause in the Retry-After header, which has seconds or a date; 0:
+// there is none. A number that overflows counts as alerting.MaxReceiverPause.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
 	seconds, err := strconv.ParseUint(value, 10, 31)
@@ -199,8 +199,8 @@ func (b bounding) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// JSON encodes a value without escaping HTML, which would make the length of a body
-// depend on its characters.
+// JSON encodes a value without escaping HTML characters, because escapes are longer and
+// receivers limit the length of a body.
 func JSON(v any) ([]byte, error) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
@@ -209,8 +209,8 @@ func JSON(v any) ([]byte, error) {
 	return bytes.TrimRight(out.Bytes(), "\n"), err
 }
 
-// Shortened calls send with one limit after the other, until one is not refused permanently, and returns the last
-// error.
+// Shortened calls send with each length limit in turn until the error is not an alerting.Permanent, and returns the
+// last error.
 func Shortened(send func(limit int) error, limits ...int) (err error) {
 	for _, limit := range limits {
 		err = send(limit)

@@ -15,12 +15,12 @@ type Fault struct {
 	Method string // such as "chat.postMessage" or "webhook"; "": any
 	Times  int    // number of calls; 0: one; negative: all
 
-	Latency time.Duration // before everything else
-	Reset   bool          // reset the connection without executing the call
-	Status  int           // respond with an HTTP status without executing the call
-	After   string        // the Retry-After header with Status
-	Error   string        // respond with an error code, such as "invalid_auth", without executing the call
-	Die     bool          // execute the call and reset the connection before the response
+	Latency      time.Duration // before everything else
+	Reset        bool          // reset the connection without executing the call
+	Status       int           // respond with an HTTP status without executing the call
+	RetryAfter   string        // the Retry-After header with Status
+	Error        string        // respond with an error code, such as "invalid_auth", without executing the call
+	LoseResponse bool          // execute the call and reset the connection before the response
 }
 
 // Fail adds faults. The oldest fault that matches a call applies.
@@ -36,7 +36,7 @@ func (s *Server) Fail(faults ...Fault) {
 }
 
 // Mend removes all faults.
-func (s *Server) Mend() {
+func (s *Server) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
@@ -76,15 +76,15 @@ func (s *Server) faulty(method string, next http.Handler) http.Handler {
 		case fault.Reset:
 			reset(w)
 		case fault.Status != 0:
-			if fault.After != "" {
-				w.Header().Set("Retry-After", fault.After)
+			if fault.RetryAfter != "" {
+				w.Header().Set("Retry-After", fault.RetryAfter)
 			}
 			http.Error(w, "cannot serve "+r.URL.Path, fault.Status) // an error page that contains the secret path of a webhook
 		case fault.Error != "" && method == "webhook":
 			http.Error(w, fault.Error, hookStatus(fault.Error))
 		case fault.Error != "":
 			respond(w, refusal(fault.Error))
-		case fault.Die:
+		case fault.LoseResponse:
 			next.ServeHTTP(httptest.NewRecorder(), r)
 			reset(w)
 		default:
