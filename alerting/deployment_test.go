@@ -208,6 +208,12 @@ func TestDeployment(t *testing.T) {
 			{90 * s, "warning node_restarted/node1", []string{summary + "no active findings"}},
 			{135 * s, "warning node_restarted/node1", nil},
 		},
+		"what follows while its events are reported is told by its own cause": {
+			{5 * s, "critical node_down/node1", nil},
+			{15 * s, "warning node_restarted/node1", nil},
+			{90 * s, "warning node_restarted/node1", []string{summary + "no active findings"}},
+			{100 * s, "warning node_restarted/node1; critical node_ejected/node1", []string{"ops fired #1 node_ejected/node1 critical"}},
+		},
 		"a long outage is notified at once": {
 			{1 * s, "critical balancer_error", nil},
 			{59 * s, "critical balancer_error", nil},

@@ -238,6 +238,20 @@ func (i *Incident) setCause(cluster, key string) {
 	i.Findings = slices.Insert(slices.Delete(i.Findings, at, at+1), 0, m)
 }
 
+// beginWith makes an incident begin with an active finding and its cause. Nobody was notified of what it had
+// before.
+func (i *Incident) beginWith(told Member) {
+	i.Started = told.Since
+	for range i.Findings { // the number of findings ends a cycle
+		cause := i.member(told.Cluster, told.ExplainedBy)
+		if cause == nil || !cause.Active() {
+			break
+		}
+		told = *cause
+	}
+	i.setCause(told.Cluster, told.Key())
+}
+
 // add appends a finding. If there are too many, it removes the one that ended first.
 func (i *Incident) add(m Member) {
 	i.Findings = append(i.Findings, m)

@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"stickwatch/checks"
@@ -105,22 +106,25 @@ func (m *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatc
 		return
 	}
 	was := i.Silenced
-	why, reason := m.suppressedBy(at, i, silenced)
+	why, reason, told := m.suppressedBy(at, i, silenced)
 	i.Silenced = why
 	switch why {
 	case was:
 	case "":
+		if len(i.Notified) == 0 && strings.HasPrefix(was, deploymentPrefix) { // its summary has told the rest
+			i.beginWith(told)
+		}
 		m.openIncidents.record(i, Event{At: at, Kind: EventUnsilenced, Reason: ReasonSilenceOver, Text: "receivers are notified again"}, false)
 	default:
 		m.openIncidents.record(i, Event{At: at, Kind: EventSilenced, Detail: i.Silenced, Reason: reason, Text: i.Silenced}, false)
 	}
 }
 
-// suppressedBy returns why receivers are not notified of an incident now; "": they are.
-// Every active finding that alerts must be silenced or explained by a deployment, or
+// suppressedBy returns why receivers are not notified of an incident now; "": they are, because of the
+// finding told. Every active finding that alerts must be silenced or explained by a deployment, or
 // have a cause that is. A silence of a cause covers its consequences, but a silence
 // of one consequence covers neither the cause nor other consequences.
-func (m *Manager) suppressedBy(at time.Time, i *Incident, silenced silenceMatch) (why string, reason Reason) {
+func (m *Manager) suppressedBy(at time.Time, i *Incident, silenced silenceMatch) (why string, reason Reason, told Member) {
 	for _, member := range i.Findings {
 		if !member.alerts() || !member.Active() {
 			continue
@@ -130,13 +134,13 @@ func (m *Manager) suppressedBy(at time.Time, i *Incident, silenced silenceMatch)
 			text, because = m.deployments.reason(at, i, member), ReasonDeployment
 		}
 		if text == "" {
-			return "", ""
+			return "", "", member
 		}
 		if why == "" {
 			why, reason = text, because
 		}
 	}
-	return why, reason
+	return why, reason, Member{}
 }
 
 // A Decision is a decision of the Manager. All of it must be written in one transaction.

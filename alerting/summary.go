@@ -64,7 +64,7 @@ func (m *Manager) SumUp(at time.Time, id string, counts Counts) Decision {
 func (m *Manager) summary(at time.Time, deployment *Deployment, counts Counts) Summary {
 	summary := Summary{Deployment: deployment.clone(), Counts: counts.merged(*deployment)}
 	for _, i := range m.openIncidents.concerning(deployment.Cluster) {
-		if _, reason := m.suppressedBy(at, i, nil); reason != ReasonDeployment && i.worstOf(deployment.Cluster).AtLeast(checks.Warning) {
+		if _, reason, _ := m.suppressedBy(at, i, nil); reason != ReasonDeployment && i.worstOf(deployment.Cluster).AtLeast(checks.Warning) {
 			summary.Active = append(summary.Active, i.Cause)
 		}
 	}

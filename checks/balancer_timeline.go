@@ -15,8 +15,53 @@ type BalancerTimeline struct {
 	Unlisted     map[string]time.Time // when each name of an unlisted node was first met, if the nodes have a source
 	LastDriftAt  time.Time            `json:"Drifted"` // when a session last drifted; zero: never
 	LastForgotAt time.Time            `json:"Forgot"`  // when the balancer had last forgotten clients that paused; zero: never
+	Returns      idleReturns          // of clients that the balancer did not forget
 	Remapped     Remapping
 	Waited       waits
+}
+
+// idleReturns are the newest answers to clients that came back after a pause to their own node, while another
+// node got clients, too. The newest is the last.
+type idleReturns struct {
+	Until time.Time // end of the last round that counted; zero: none has
+	Kept  []idleReturn
+}
+
+type idleReturn struct {
+	At    time.Time
+	Pause time.Duration
+}
+
+// keptReturns is the maximum number of returns that are kept.
+const keptReturns = 8
+
+// with returns the returns with those of a round.
+func (ir idleReturns) with(rem *remaps) idleReturns {
+	counted := ir.Until
+	ir.Until = rem.round.Started.Add(rem.round.Duration)
+	if len(rem.round.nodesWhere(func(id string) bool { return rem.rotation.states[id].In == Yes })) < 2 {
+		return ir // no client could have gone elsewhere
+	}
+	ir.Kept = slices.Clone(ir.Kept)
+	for _, a := range rem.outcomes.allAnswers {
+		if a.At.After(counted) && a.answeredBy() && !a.moved() && a.pauseBefore() >= shortestPause {
+			ir.Kept = append(ir.Kept, idleReturn{a.At, a.pauseBefore()})
+		}
+	}
+	ir.Kept = ir.Kept[max(0, len(ir.Kept)-keptReturns):]
+	return ir
+}
+
+// refute reports whether a balancer that forgets clients after such a pause would not have sent all of those
+// that came back within forgottenFor to their own of so many nodes.
+func (ir idleReturns) refute(pause time.Duration, now time.Time, nodes int) bool {
+	luck := 1.0
+	for _, kept := range ir.Kept {
+		if kept.Pause >= pause && now.Sub(kept.At) <= forgottenFor {
+			luck /= float64(nodes)
+		}
+	}
+	return luck <= plausible
 }
 
 // The titles of one page in all rounds so far.
@@ -39,7 +84,9 @@ func (rem *remaps) updateBalancer() BalancerTimeline {
 	}
 	if rem.forgot {
 		balancerTimeline.LastForgotAt = rem.round.Started
+		balancerTimeline.Returns.Kept = nil
 	}
+	balancerTimeline.Returns = balancerTimeline.Returns.with(rem)
 	placed, _ := rem.placedByHash()
 	if rem.nodes.oracle != nil && len(placed) >= 2 {
 		balancerTimeline.Agreed = rem.round.fits(rem.round.Cluster.Nodes, placed)

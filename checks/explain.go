@@ -177,10 +177,10 @@ func sameCertificate(effect, cause Finding) bool {
 }
 
 // whileItRestarted is true of an ejection that has ended, since the restart explains
-// it, and of one that is expected to end by itself. An ejection that lasts longer is
-// a finding of its own.
+// it, and of one by the restart that is expected to end by itself. An ejection that lasts
+// longer is a finding of its own.
 func whileItRestarted(effect, cause Finding) bool {
-	return (effect.facts.over || effect.facts.passing) && sameNode(effect, cause)
+	return (effect.facts.over || effect.facts.passing && !effect.facts.unprovoked) && sameNode(effect, cause)
 }
 
 // inLoop is true of the restarts and outages of a node that is in a crash loop, and of

@@ -186,6 +186,23 @@ func TestEjectionThatPasses(t *testing.T) {
 	}
 }
 
+// TestEjectionAfterRestart tests that an ejection that begins after the aftermath of a restart is no
+// consequence of it, although the restart is still reported.
+func TestEjectionAfterRestart(t *testing.T) {
+	t.Parallel()
+	var past *checks.Timelines
+	var last checks.Report
+	for _, l := range []observed{
+		{at: 0}, {at: 15, change: func(r *round) { r.down("node2") }}, {at: 30}, {at: 45}, {at: 60, episodes: []int{59}, out: true, change: unlabelled},
+	} {
+		last = l.judge(past)
+		past = last.Timelines
+	}
+	if got := lines(last); !slices.Contains(got, "info node_ejected/node2") || !slices.Contains(got, "info node_restarted/node2 <- node_restarted/sessions lost") {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestEjectionThatCostSessions tests that an ejection of a ready node at which sessions were lost is a warning
 // until the balancer takes the node back, also after no further session is lost: it is one outage.
 func TestEjectionThatCostSessions(t *testing.T) {

@@ -74,7 +74,8 @@ const listTakesOver = 5 * time.Second
 // and that stay on their new node, while the balancer keeps clients of this round. If
 // the balancer hashes over the nodes that are left, and one has just left or returned,
 // the first answer from elsewhere is enough, also to a client of this round. So is a move for
-// good to a node that is not listed, which only another list explains.
+// good to a node that is not listed, which only another list explains. Other clients of this round
+// must have been answered by their first node several times before.
 func (rem *remaps) findRemap() *observedRemap {
 	if rem.round.Past == nil || rem.round.policy() == probes.PolicyNone || rem.round.policy() == probes.PolicyShared || len(rem.movement.drifts) > 0 {
 		return nil
@@ -88,7 +89,7 @@ func (rem *remaps) findRemap() *observedRemap {
 		a, settled := rem.movedForGood(trace)
 		rehashed := a != nil && rem.rehashedAt(a.At)
 		switched := settled && IsUnlisted(a.servingNode) && !IsUnlisted(trace.holder)
-		if !trace.Continued && !rehashed && !switched {
+		if !trace.Continued && !rehashed && !switched && !(settled && trace.returnedBefore(a.At) >= steadyReturns) {
 			continue
 		}
 		r.Of++
@@ -114,6 +115,11 @@ func (rem *remaps) findRemap() *observedRemap {
 		}))
 	}
 	r.Moved = len(r.traces)
+	for _, trace := range rem.outcomes.traces {
+		if !trace.Continued && trace.stayedThrough(r.At) {
+			r.Of++
+		}
+	}
 	change, node := rem.changeOfList()
 	rem.forgot = change.IsZero() && !rem.rehashedAt(r.At) && rem.forgotIdle(r)
 	if rem.forgot || !rem.manyMoved(r, change) {
@@ -130,6 +136,26 @@ func (rem *remaps) findRemap() *observedRemap {
 	r.Changed = rem.timeline.changedAround(r.At)
 	r.Evidence = limited(r.Evidence)
 	return r
+}
+
+// steadyReturns is the number of follow-ups that the first node of a client of this round answers before
+// its move for good shows that the balancer had kept it.
+const steadyReturns = 2
+
+// returnedBefore counts the follow-ups before a moment that a client's node answered.
+func (tr *trace) returnedBefore(moment time.Time) (count int) {
+	for _, a := range tr.answers {
+		if a.answeredBy() && a.At.Before(moment) && !a.moved() {
+			count++
+		}
+	}
+	return count
+}
+
+// stayedThrough reports whether its node answered a client before and after a moment, and no other one did.
+func (tr *trace) stayedThrough(moment time.Time) bool {
+	after := slices.ContainsFunc(tr.answers, func(a *answer) bool { return a.answeredBy() && a.At.After(moment) })
+	return after && tr.returnedBefore(moment) > 0 && !slices.ContainsFunc(tr.answers, (*answer).moved)
 }
 
 // answeredBy reports whether the request is a follow-up that a known node answered.
@@ -151,7 +177,7 @@ const forgottenFor = 10 * time.Minute
 // forgottenAfter returns the shortest pause of the clients that moved with these answers, if a table or a
 // cookie of the balancer ended meanwhile; otherwise 0. Clients that paused less were then answered by their
 // own node, also after the first move, and chance gave only some of those that paused as long their node
-// again. Where that is already known of the balancer, the pauses may be short.
+// again, also in earlier rounds. Where that is already known of the balancer, the pauses may be short.
 func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
 	balancer := mov.round.Cluster.Balancer
 	if balancer.Method.Hashes() && !balancer.HashesCookie() {
@@ -164,7 +190,9 @@ func (mov *movement) forgottenAfter(moved []*answer) time.Duration {
 	shortest := leastPause(moved)
 	first := slices.MinFunc(moved, func(a, b *answer) int { return a.At.Compare(b.At) }).At
 	known := mov.round.Started.Sub(mov.round.past().Balancer.LastForgotAt) <= forgottenFor
-	if shortest < shortestPause && !known {
+	switch {
+	case known:
+	case shortest < shortestPause, mov.round.past().Balancer.Returns.refute(shortest, mov.round.Started, len(mov.round.Cluster.Nodes)):
 		return 0
 	}
 	active, idle := 0, 0 // clients that stayed

@@ -559,6 +559,68 @@ func TestForgottenClientAsksAgain(t *testing.T) {
 	}
 }
 
+// TestIdleClientsCameBack tests that clients that moved after a pause are not told as forgotten if others
+// have come back after longer pauses.
+func TestIdleClientsCameBack(t *testing.T) {
+	t.Parallel()
+	for came, want := range map[int]string{0: "session_lost/after a move", 1: "session_lost/after a move", 3: "balancer_remapped"} {
+		t.Run(fmt.Sprint(came), func(t *testing.T) {
+			t.Parallel()
+			at := func(at time.Time, past *checks.Timelines) *round {
+				r := healthy()
+				r.Cluster.Balancer.Method, r.Started, r.Past = probes.MethodUnknown, at, past
+				return r
+			}
+			follow := func(r *round, pause time.Duration, node string) {
+				w := r.visit("node1", node)
+				w.Continued, w.Opened, w.OpenerLabel = true, r.Started.Add(-pause), "node1"
+				w.Steps[0].At, w.Steps[1].At, w.Steps[1].Kind = w.Opened, r.Started, probes.StepReturn
+				if node != "node1" {
+					w.Steps[1].Session = otherSession
+				}
+			}
+			past := new(checks.Timelines)
+			for i := range came {
+				r := at(began.Add(time.Duration(i-came)*time.Minute), past)
+				follow(r, 40*time.Second, "node1")
+				past = checks.Judge(r.Round).Timelines
+			}
+			r := at(began, past)
+			follow(r, 3*time.Second, "node1")
+			follow(r, 30*time.Second, "node2")
+			follow(r, 30*time.Second, "node2")
+			if got := checks.Judge(r.Round).Findings; len(got) == 0 || got[0].Key() != want {
+				t.Errorf("got %q, want %s", lines(checks.Judge(r.Round)), want)
+			}
+		})
+	}
+}
+
+// TestMovedWithinRound tests that new clients that all move for good at one moment of a round show a remap.
+func TestMovedWithinRound(t *testing.T) {
+	t.Parallel()
+	for returns, want := range map[int]string{0: "session_drift", 1: "session_lost/after a move", 3: "balancer_remapped"} {
+		t.Run(fmt.Sprint(returns), func(t *testing.T) {
+			t.Parallel()
+			r := empty(3)
+			r.Cluster.Balancer.Method, r.Past = probes.MethodUnknown, new(checks.Timelines)
+			for i := range 6 {
+				before, after := r.Cluster.Nodes[i%3].ID, r.Cluster.Nodes[(i+1)%3].ID
+				w := r.visit(slices.Concat(slices.Repeat([]string{before}, returns+1), slices.Repeat([]string{after}, 4))...)
+				for step := range w.Steps {
+					w.Steps[step].At = began.Add(time.Duration(step) * 100 * time.Millisecond)
+					if step > returns {
+						w.Steps[step].Session = otherSession
+					}
+				}
+			}
+			if got := checks.Judge(r.Round).Findings; len(got) == 0 || got[0].Key() != want {
+				t.Errorf("got %q, want %s", lines(checks.Judge(r.Round)), want)
+			}
+		})
+	}
+}
+
 // TestTakenOutWhileIdle tests that clients that paused while their node was taken out are not told as
 // forgotten, and that the remedy is for whoever took the node out.
 func TestTakenOutWhileIdle(t *testing.T) {
