@@ -130,7 +130,8 @@ func (c causeGroup) summarizesLossesOf(m Member) bool {
 }
 
 // remainsOf reports whether a cause group is what remains of the failure of a node: a failure of the
-// same node, of its clients, or one that is known to be its consequence.
+// same node, of its clients, or one that is known to be its consequence. A node that answers that it is
+// paused has recovered, and reports another cause.
 func (c causeGroup) remainsOf(node string) bool {
 	first := c.members[0]
 	ofNode := first.Node == node && (isNodeFailure(first.Finding) || isNodeDownOrRestarted(first.Finding))
