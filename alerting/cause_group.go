@@ -119,12 +119,16 @@ func (o *openIncidents) update(at time.Time, incident *Incident, cluster string,
 	case m.refresh(activeFinding, changed) && changed:
 		o.record(incident, m.event(at, EventAltered, ReasonSeen), false)
 	}
-	if again && len(incident.Notified) == 0 { // nobody was notified of what happened before
+	switch {
+	case !again:
+	case len(incident.Notified) == 0: // nobody was notified of what happened before
 		incident.Started = activeFinding.Since
 		if since := incident.activeSince(); !since.IsZero() {
 			incident.Started = since
 		}
 		o.record(incident, m.event(at, EventReturned, ReasonSeen), false)
+	default:
+		o.recordAppearance(at, incident, m, ReasonSeen, EventReturned)
 	}
 	if incident.isCause(cluster, activeFinding.Key()) {
 		incident.Cause = incident.Findings[0].Finding

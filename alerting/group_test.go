@@ -119,6 +119,7 @@ func TestGroupings(t *testing.T) {
 		"much later":                         {[]at{line(0, down1), line(121, down1+";"+down2), line(160, down1+";"+down2)}, []string{"summary of node_down/node1; 1", "summary of node_down/node2; 1"}},
 		"only one of them is left":           {[]at{line(0, down1+";"+down2), line(60, down2)}, []string{"summary of node_down/node2; 2"}},
 		"nodes that are paused, each itself": {[]at{line(0, paused1+";"+paused2)}, []string{"summary of node_paused/node1; 1", "summary of node_paused/node2; 1"}},
+		"paused after it was down":           {[]at{line(0, down1), line(40, down1), line(150, paused1), line(160, paused1)}, []string{"summary of node_down/node1; 1", "summary of node_paused/node1; 1"}},
 		"one node, two troubles":             {[]at{line(0, "warning slow/node1"), line(30, "critical page_failing/node1; warning slow/node1")}, []string{"summary of slow/node1; 2"}},
 		"an ejection that outlasts":          {[]at{line(0, down1), line(40, "info node_ejected/node1"), line(65, ejected1), line(100, ejected1)}, []string{"summary of node_down/node1; 2"}},
 		"an ejection out of the blue":        {[]at{line(0, "info node_ejected/node1"), line(20, ejected1), line(51, ejected1)}, []string{"summary of node_ejected/node1; 1"}},
@@ -270,6 +271,25 @@ func TestStartOfEventThatRecurs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestEventThatRecurs: receivers of an incident are notified if an event of it happens again, to another node.
+func TestEventThatRecurs(t *testing.T) {
+	const cost = "warning node_restarted/sessions lost"
+	r := newRig(usual())
+	r.see(noon, "shop", sum(t, cost, noon, "node1"))
+	var got []string
+	for at := 40 * time.Second; at <= 2*time.Minute; at += 40 * time.Second {
+		seen := sum(t, cost, noon, "node1")
+		if at > 40*time.Second {
+			seen = sum(t, cost, noon.Add(50*time.Second), "node2")
+		}
+		got = append(got, r.notify(r.see(noon.Add(at), "shop", seen))...)
+	}
+	want := []string{"ops fired #1 node_restarted/sessions lost warning", "ops developed #1 node_restarted/sessions lost warning [returned node_restarted/sessions lost]"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("notifications (-want +got):\n%s", diff)
 	}
 }
 

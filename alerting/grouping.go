@@ -134,7 +134,7 @@ func (c causeGroup) summarizesLossesOf(m Member) bool {
 // paused has recovered, and reports another cause.
 func (c causeGroup) remainsOf(node string) bool {
 	first := c.members[0]
-	ofNode := first.Node == node && (isNodeFailure(first.Finding) || isNodeDownOrRestarted(first.Finding))
+	ofNode := first.Node == node && first.Code != checks.NodePaused && (isNodeFailure(first.Finding) || isNodeDownOrRestarted(first.Finding))
 	ofClients := lingers(first.Code) && slices.Contains(first.Nodes, node)
 	return ofNode || ofClients || c.causedBy(node)
 }

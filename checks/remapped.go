@@ -61,6 +61,7 @@ type observedRemap struct {
 	Remapping
 	traces   []*trace
 	unlisted int // clients of listed nodes that nodes which are not listed answer now
+	returned int // clients of nodes that are not listed that listed ones answer now
 }
 
 // includes reports whether the remapping moved a client.
@@ -100,8 +101,11 @@ func (rem *remaps) findRemap() *observedRemap {
 			continue
 		}
 		r.traces = append(r.traces, trace)
-		if switched {
+		switch {
+		case switched:
 			r.unlisted++
+		case settled && rem.outcomes.isUnlistedLabel(trace.First().Label) && !IsUnlisted(a.servingNode) && len(rem.timeline.nodesDisruptedAt(a.At)) == 0:
+			r.returned++
 		}
 		nodes[trace.holder] = true
 		if r.At.IsZero() || a.At.Before(r.At) {
@@ -227,7 +231,7 @@ func (rem *remaps) manyMoved(r *observedRemap, change Message) bool {
 	switch {
 	case r.Moved == 0:
 		return false
-	case !change.IsZero(), rem.rehashedAt(r.At), r.unlisted >= 2:
+	case !change.IsZero(), rem.rehashedAt(r.At), r.unlisted >= 2, r.returned > 0 && !rem.outcomes.unlistedAnswer(r.At.Add(-time.Second)):
 		return true
 	case r.Moved >= 2 && 3*r.Moved >= r.Of:
 		return true
@@ -237,6 +241,11 @@ func (rem *remaps) manyMoved(r *observedRemap, change Message) bool {
 		byAddress := rem.nodes.oracle == nil && rem.round.Cluster.Balancer.Method != probes.MethodCookie && !rem.round.Cluster.Balancer.HashesCookie()
 		return r.Of == 1 && byAddress && rem.round.Cluster.Balancer.KeyHeader() == "" // a single client is all that one address can show
 	}
+}
+
+// unlistedAnswer reports whether a node that is not listed answered a client since a moment.
+func (oc *outcomes) unlistedAnswer(since time.Time) bool {
+	return slices.ContainsFunc(oc.allAnswers, func(a *answer) bool { return IsUnlisted(a.servingNode) && !a.At.Before(since) })
 }
 
 // rehashedAt reports whether the balancer may have placed the clients of all nodes anew

@@ -425,6 +425,26 @@ func TestRoutesChanged(t *testing.T) {
 	t.Errorf("findings %q, want balancer_remapped by the routes", lines(checks.Judge(v.Round)))
 }
 
+// TestUnlistedNodeLeaves tests that a client that a listed node answers, after one that is not listed, shows
+// that the balancer has its list again, unless that node still answers others.
+func TestUnlistedNodeLeaves(t *testing.T) {
+	t.Parallel()
+	for others, want := range map[int]string{0: "balancer_remapped", 3: "unknown_node/green1"} {
+		r := healthy()
+		r.Past, r.Cluster.Balancer.Method = new(checks.Timelines), probes.MethodUnknown
+		for range others {
+			r.visit("green1", "green1")
+		}
+		w := r.visit("green1", "node1")
+		w.Continued, w.OpenerLabel, w.Opened = true, "green1", began.Add(-3*time.Second)
+		w.Steps[0].At = w.Opened
+		w.Steps[1].Session = otherSession
+		if got := checks.Judge(r.Round).Findings; len(got) == 0 || got[0].Key() != want {
+			t.Errorf("%d other clients on that node: got %q, want %s", others, lines(checks.Judge(r.Round)), want)
+		}
+	}
+}
+
 // TestLossAtReturnFromUnlistedNode tests that a client whose session a node opened that is not
 // listed, and that comes back after the balancer has its list again, has lost it by that, also
 // while a node is down, whose name is then not known.
