@@ -85,9 +85,10 @@ func withoutNumbers(title string) string {
 	}, title)
 }
 
-// asConfigured reports whether an answer is as configured; a missing exchange is.
+// asConfigured reports whether an answer is as configured; a missing exchange is. A refused connection is
+// not the page's: whatever listened a moment ago has ended.
 func asConfigured(page probes.Page, ex probes.Exchange) bool {
-	return !completed(ex) || (ex.Failure == "" && page.Want.Has(ex.Status))
+	return !completed(ex) || ex.Failure == probes.FailureRefused || ex.Failure == "" && page.Want.Has(ex.Status)
 }
 
 // failsOn returns the finding about a page that fails on a node.

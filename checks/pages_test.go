@@ -72,6 +72,10 @@ var pageSpecs = []spec{
 		want:  []string{"warning page_failing/node2 /app_a/"},
 	},
 	{
+		name:  "on a node that has gone since it was asked for its status",
+		round: withPage(page(app, 200), page(app, 200), refused(app), page(app, 200)),
+	},
+	{
 		name:  "on a node, and there through the balancer",
 		round: withPage(page(app, 404), page(app, 200), page(app, 404), page(app, 200)),
 		want: []string{

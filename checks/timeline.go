@@ -201,6 +201,11 @@ func (tl *timeline) signsOfClients(node string, timeline NodeTimeline) NodeTimel
 			timeline = tl.addSign(node, timeline, DisruptionDown, c.Known, c.There.At, askedDirectly(c.There))
 		}
 	}
+	for _, ex := range tl.nodes.direct[node].Pages {
+		if ex.Failure == probes.FailureRefused { // since the node was asked for its status
+			timeline = tl.addSign(node, timeline, DisruptionDown, timeline.LastReady, ex.At, askedDirectly(ex))
+		}
+	}
 	return timeline
 }
 
