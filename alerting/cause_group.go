@@ -24,7 +24,8 @@ func (o *openIncidents) place(at time.Time, cluster string, group causeGroup, ch
 	for _, found := range group.members {
 		o.update(at, incident, cluster, found, changed[found.Key()])
 	}
-	explained := group.contains(incident.Cause.Key()) && incident.isCause(cluster, incident.Cause.Key())
+	explained := group.contains(incident.Cause.Key()) && incident.isCause(cluster, incident.Cause.Key()) ||
+		causeFound(o.rules, incident.Findings[0], cluster, group)
 	if incident.Cause.Key() != group.root && group.hasRoot() && (explained || group.members[0].CannotProbe()) {
 		incident.setCause(cluster, group.root)
 		incident.updateCluster() // an impairment makes it one of stickwatch itself, which must see its end

@@ -119,6 +119,7 @@ func TestGroupings(t *testing.T) {
 		"much later":                         {[]at{line(0, down1), line(121, down1+";"+down2), line(160, down1+";"+down2)}, []string{"summary of node_down/node1; 1", "summary of node_down/node2; 1"}},
 		"only one of them is left":           {[]at{line(0, down1+";"+down2), line(60, down2)}, []string{"summary of node_down/node2; 2"}},
 		"nodes that are paused, each itself": {[]at{line(0, paused1+";"+paused2)}, []string{"summary of node_paused/node1; 1", "summary of node_paused/node2; 1"}},
+		"why sessions were lost":             {[]at{line(0, "critical session_lost/after a move"), line(3, "critical balancer_remapped"), line(40, "critical balancer_remapped")}, []string{"summary of balancer_remapped; 2"}},
 		"paused after it was down":           {[]at{line(0, down1), line(40, down1), line(150, paused1), line(160, paused1)}, []string{"summary of node_down/node1; 1", "summary of node_paused/node1; 1"}},
 		"one node, two troubles":             {[]at{line(0, "warning slow/node1"), line(30, "critical page_failing/node1; warning slow/node1")}, []string{"summary of slow/node1; 2"}},
 		"an ejection that outlasts":          {[]at{line(0, down1), line(40, "info node_ejected/node1"), line(65, ejected1), line(100, ejected1)}, []string{"summary of node_down/node1; 2"}},
@@ -199,7 +200,7 @@ func TestGroupings(t *testing.T) {
 		},
 		"a balancer that does not keep clients on their node, by what it costs and then as drift": {
 			[]at{{0, sum(t, "critical session_lost/after a move", time.Time{}, "node1")}, line(10, ""), {20, sum(t, "critical session_drift", time.Time{}, "node1", "node2")}},
-			[]string{"summary of session_lost/after a move; 2"},
+			[]string{"summary of session_drift; 2"},
 		},
 		"drift long after a loss": {
 			[]at{{0, sum(t, "critical session_lost/after a move", time.Time{}, "node1")}, line(10, ""), {135, sum(t, "critical session_drift", time.Time{}, "node1", "node2")}},

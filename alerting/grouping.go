@@ -53,6 +53,7 @@ var groupings = []grouping{
 	{byProber, true},
 	{sameHost, true},
 	{allNodesDown, true},
+	{causeFound, false},
 	{sameTime, false},
 	{unlistedTogether, false},
 	{afterFailure, false},
@@ -94,6 +95,16 @@ func sameHost(r Rules, m Member, cluster string, group causeGroup) bool {
 // allNodesDown: all nodes of a cluster are down.
 func allNodesDown(_ Rules, m Member, cluster string, group causeGroup) bool {
 	return m.Cluster == cluster && m.Group == checks.AllNodesDown && m.Group == group.members[0].Group && m.Active()
+}
+
+// causeWindow is the longest time between the starts of lost sessions and of their cause.
+const causeWindow = 30 * time.Second
+
+// causeFound: sessions that were lost after a move, which the first round of a fault could not explain, are
+// a consequence of what a later round found, such as a changed list of servers.
+func causeFound(_ Rules, m Member, cluster string, group causeGroup) bool {
+	first := group.members[0]
+	return m.Cluster == cluster && m.LostByMove() && group.hasRoot() && m.Since.Sub(first.Since).Abs() <= causeWindow && checks.MayExplain(m.Finding, first.Finding)
 }
 
 // sameTime: within groupWindow, several nodes of a cluster start to fail in the same

@@ -160,6 +160,13 @@ var causes = map[Code][]possibleCause{
 	},
 }
 
+// MayExplain reports whether a finding may be the cause of another one.
+func MayExplain(effect, cause Finding) bool {
+	return slices.ContainsFunc(causes[effect.Code], func(possible possibleCause) bool {
+		return possible.code == cause.Code && possible.fits(effect, cause)
+	})
+}
+
 func always(_, _ Finding) bool { return true }
 
 // lostAnywhere is true of sessions that are lost at another address of the balancer, if nodes lose them
