@@ -60,9 +60,7 @@ func TestCheckAddressControl(t *testing.T) {
 	cluster := s.site(t, "tomcat1", "tomcat2")
 	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
-	s.mu.Lock()
-	s.sessions = nil
-	s.mu.Unlock()
+	s.forget()
 	u := cluster.Nodes[1].URL
 	x := canary.CheckAddress(t.Context(), cluster.Nodes[0], Frontend{URL: u, Address: netip.MustParseAddrPort(u.Host)}, func(label string) string { return label })
 	if !x.Void {

@@ -135,9 +135,7 @@ func TestCheckFailoverOfBoundSessions(t *testing.T) {
 	cluster := s.site(t, "tomcat1", "tomcat2")
 	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
-	s.mu.Lock()
-	s.sessions = nil
-	s.mu.Unlock()
+	s.forget()
 	for _, x := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
 		if x.SessionOutcome() != SessionUnknown || !x.Void {
 			t.Errorf("got outcome %q, void %v, want unknown and void", x.SessionOutcome(), x.Void)
@@ -314,9 +312,7 @@ func TestStartNextRound(t *testing.T) {
 		t.Errorf("in the next round: got %q, want %q", got, SessionKept)
 	}
 
-	s.mu.Lock()
-	s.sessions = nil
-	s.mu.Unlock()
+	s.forget()
 	canary.Return(t.Context())
 	if canary.StartNextRound() {
 		t.Error("a lost session continues")
@@ -454,6 +450,13 @@ type tomcatEntry struct{ route, value string }
 
 // secretID is the beginning of all session ids, which must not be shown.
 const secretID = "5E55104D5EC2E7"
+
+// forget deletes all sessions.
+func (tomcats *tomcats) forget() {
+	tomcats.mu.Lock()
+	defer tomcats.mu.Unlock()
+	tomcats.sessions = nil
+}
 
 // node serves the node of that name, with its application under prefix.
 func (tomcats *tomcats) node(t testing.TB, name, prefix string) *url.URL {

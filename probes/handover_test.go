@@ -53,9 +53,7 @@ func TestContinueCanary(t *testing.T) {
 		t.Errorf("got %+v", trace)
 	}
 
-	s.mu.Lock()
-	s.sessions = nil
-	s.mu.Unlock()
+	s.forget()
 	canary.Return(t.Context()) // it finds the loss, and is handed over before it is judged
 	next = continued(t, cluster, canary, time.Second)
 	if next.Return(t.Context()); lastOutcome(next) != SessionLost {

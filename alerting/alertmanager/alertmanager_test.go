@@ -1,9 +1,7 @@
 package alertmanager_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,25 +15,13 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/alerting/alertmanager"
 	"stickwatch/alerting/internal/example"
-	"stickwatch/alerting/internal/golden"
-	"stickwatch/alerting/message"
-	"stickwatch/internal/notify"
+	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/internal/notify/outboxtest"
 )
 
-func english() message.Writer {
-	return message.Writer{Page: &url.URL{Scheme: "https", Host: "stickwatch.example", Path: "/"}}
-}
-
-func chinese() message.Writer {
-	w := english()
-	w.Language, w.Zone = alerting.Chinese, time.FixedZone("CST", 8*60*60)
-	return w
-}
-
 // TestAlerts compares the sent alerts with the golden files.
 func TestAlerts(t *testing.T) {
-	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
+	for language, writer := range receivertest.Writers() {
 		for _, n := range []alerting.Notification{example.Fired(), example.Developed(), example.Reminder(), example.Resolved(), example.Deployment()} {
 			name := fmt.Sprintf("%s_%s.json", language, n.Kind)
 			t.Run(name, func(t *testing.T) {
@@ -45,7 +31,7 @@ func TestAlerts(t *testing.T) {
 					if err != nil || receipt != (alerting.DeliveryRef{}) {
 						t.Fatalf("got receipt %v, error %v, want none", receipt, err)
 					}
-					golden.Compare(t, name, indented(t, f.bodies[0]))
+					receivertest.CompareGolden(t, name, receivertest.Indent(t, f.bodies[0]))
 				})
 			})
 		}
@@ -55,7 +41,7 @@ func TestAlerts(t *testing.T) {
 // TestRefresh: firing alerts are repeated before they expire.
 func TestRefresh(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
-		a, n := f.client(t, english()), example.Fired()
+		a, n := f.client(t, receivertest.English()), example.Fired()
 		time.Sleep(time.Until(n.At))
 		deliver(t, a, n)
 		for range 2 {
@@ -74,7 +60,7 @@ func TestRefresh(t *testing.T) {
 // TestRelabelled: a higher severity is a new alert, and the old one ends.
 func TestRelabelled(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
-		a, warning, worse := f.client(t, english()), example.Fired(), example.Developed()
+		a, warning, worse := f.client(t, receivertest.English()), example.Fired(), example.Developed()
 		warning.Incident.Severity = "warning"
 		time.Sleep(time.Until(warning.At))
 		deliver(t, a, warning)
@@ -97,7 +83,7 @@ func TestRelabelled(t *testing.T) {
 // again.
 func TestResolvedStaysSo(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
-		a, n := f.client(t, english()), example.Resolved()
+		a, n := f.client(t, receivertest.English()), example.Resolved()
 		time.Sleep(time.Until(n.At))
 		deliver(t, a, n)
 		keep(t, a, example.Reminder().Incident)
@@ -111,7 +97,7 @@ func TestResolvedStaysSo(t *testing.T) {
 // Resolved one always is.
 func TestNewestWins(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
-		a, late := f.client(t, english()), example.Fired()
+		a, late := f.client(t, receivertest.English()), example.Fired()
 		late.Incident.Severity = "warning"
 		time.Sleep(time.Until(example.Resolved().At.Add(time.Minute)))
 		keep(t, a, example.Developed().Incident)
@@ -129,7 +115,7 @@ func TestNewestWins(t *testing.T) {
 func TestOneAtATime(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		f.fail(func(http.ResponseWriter, *http.Request) { time.Sleep(10 * time.Second) })
-		a := f.client(t, english())
+		a := f.client(t, receivertest.English())
 		go a.Refresh(t.Context(), []alerting.Incident{example.Fired().Incident})
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -154,20 +140,8 @@ func TestDelivery(t *testing.T) {
 		)
 		time.Sleep(time.Until(example.Resolved().At))
 		outbox := outboxtest.New(example.Now(example.Fired()), example.Now(example.Resolved()))
-		d := notify.NewDispatcher(notify.DispatcherConfig{
-			Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: f.client(t, english())},
-		})
-		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
-		defer cancel()
-		go d.Run(ctx)
-		for outbox.Waiting() > 0 && ctx.Err() == nil {
-			time.Sleep(time.Second)
-		}
-		for _, e := range outbox.Entries() {
-			if e.State != outboxtest.Delivered {
-				t.Errorf("notification %q is %s: %s", e.ID, e.State, e.Reason)
-			}
-		}
+		receivertest.Dispatch(t, f.client(t, receivertest.English()), outbox)
+		receivertest.CheckDelivered(t, outbox)
 		if got := f.alerts(t); len(got) != 2 || got[1][0] != "dependency_down critical over" {
 			t.Errorf("got alerts %q, want two, the last over", got)
 		}
@@ -181,7 +155,7 @@ func TestErrors(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			w.Write([]byte(`"start time must be before\x1b end time"`))
 		})
-		_, err := f.client(t, english()).Notify(t.Context(), example.Fired())
+		_, err := f.client(t, receivertest.English()).Notify(t.Context(), example.Fired())
 		want := alerting.Permanent{}
 		if !errors.As(err, &want) || err.Error() != `got status 400 Bad Request: "\"start time must be before\\x1b end time\""` {
 			t.Errorf("got %#v, %v", err, err)
@@ -195,13 +169,4 @@ func TestBadConfig(t *testing.T) {
 			t.Errorf("address %v: got no error, want one", address)
 		}
 	}
-}
-
-func indented(t *testing.T, body string) string {
-	t.Helper()
-	var out bytes.Buffer
-	if err := json.Indent(&out, []byte(body), "", "  "); err != nil {
-		t.Fatalf("indenting %q: %v", body, err)
-	}
-	return out.String() + "\n"
 }

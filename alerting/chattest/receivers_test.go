@@ -2,9 +2,7 @@ package chattest_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,12 +17,11 @@ import (
 	"stickwatch/alerting/chattest"
 	"stickwatch/alerting/dingtalk"
 	"stickwatch/alerting/internal/example"
-	"stickwatch/alerting/internal/golden"
 	"stickwatch/alerting/internal/pipenet"
+	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/message"
 	"stickwatch/alerting/shoutrrr"
 	"stickwatch/internal/must"
-	"stickwatch/internal/notify"
 	"stickwatch/internal/notify/outboxtest"
 )
 
@@ -61,17 +58,6 @@ var receivers = map[string]receiver{
 // asked are the mentions that the address of a receiver asks for.
 var asked = map[string][]string{"wecom_mention": {"zhang", "@all", "13800001111"}}
 
-func writer(language string) message.Writer {
-	w := message.Writer{
-		Page:    &url.URL{Scheme: "https", Host: "stickwatch.example", Path: "/"},
-		Grafana: &url.URL{Scheme: "https", Host: "grafana.example", Path: "/d/stickwatch"},
-	}
-	if language == "zh" {
-		w.Language, w.Zone = alerting.Chinese, time.FixedZone("CST", 8*60*60)
-	}
-	return w
-}
-
 func start(t *testing.T) (*chattest.Server, *http.Client) {
 	t.Helper()
 	server := &chattest.Server{Signed: true}
@@ -90,10 +76,10 @@ func build(t *testing.T, r receiver, token string, c *http.Client, w message.Wri
 // TestMessages compares what the services accepted with the golden files.
 func TestMessages(t *testing.T) {
 	for name, r := range receivers {
-		for _, language := range []string{"en", "zh"} {
+		for language, writer := range receivertest.Writers() {
 			t.Run(name+" "+language, func(t *testing.T) {
 				server, client := start(t)
-				n := build(t, r, chattest.Token, client, writer(language))
+				n := build(t, r, chattest.Token, client, writer)
 				var got bytes.Buffer
 				for _, what := range []alerting.Notification{example.Fired(), example.Acknowledged(), example.Resolved(), example.Deployment()} {
 					if _, err := n.Notify(t.Context(), what); err != nil {
@@ -103,7 +89,7 @@ func TestMessages(t *testing.T) {
 				for _, m := range server.Messages() {
 					fmt.Fprintf(&got, "%s pages %q\n%s\n", m.Host, m.Pages, indented(t, m.Body))
 				}
-				golden.Compare(t, name+"_"+language+".txt", got.String())
+				receivertest.CompareGolden(t, name+"_"+language+".txt", got.String())
 			})
 		}
 	}
@@ -133,7 +119,7 @@ func TestHostile(t *testing.T) {
 	for name, r := range receivers {
 		for _, evil := range []string{"<!channel>", "@all", "<@all>", "<at id=all></at>", `<at user_id="all">x</at>`, "@zhang", "[x](https://evil)", "\"\\", "<&>"} {
 			server, client := start(t)
-			n := build(t, r, chattest.Token, client, writer("en"))
+			n := build(t, r, chattest.Token, client, receivertest.English())
 			what := example.Hostile()
 			what.Incident.Cause.Node = evil
 			what.Incident.Cluster = evil + strings.Repeat(evil, 200)
@@ -158,7 +144,7 @@ func TestHostile(t *testing.T) {
 func TestBegin(t *testing.T) {
 	for name, r := range receivers {
 		server, client := start(t)
-		if _, err := build(t, r, chattest.Token, client, writer("en")).Notify(t.Context(), example.Fired()); err != nil {
+		if _, err := build(t, r, chattest.Token, client, receivertest.English()).Notify(t.Context(), example.Fired()); err != nil {
 			t.Fatal(err)
 		}
 		text, at := server.Messages()[0].Text, 0
@@ -247,8 +233,8 @@ func TestErrors(t *testing.T) {
 				t.Run(name+" "+what, func(t *testing.T) {
 					server, client := start(t)
 					server.Fail(f.answer, f.answer)
-					_, err := build(t, r, chattest.Token, client, writer("en")).Notify(t.Context(), example.Fired())
-					if diff := cmp.Diff(f.want, meaning(err)); diff != "" {
+					_, err := build(t, r, chattest.Token, client, receivertest.English()).Notify(t.Context(), example.Fired())
+					if diff := cmp.Diff(f.want, receivertest.Handling(err)); diff != "" {
 						t.Errorf("error (-want +got):\n%s", diff)
 					}
 				})
@@ -257,23 +243,13 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-func meaning(err error) string {
-	if p, ok := errors.AsType[alerting.Permanent](err); ok {
-		return "give up: " + p.Error()
-	}
-	if r, ok := errors.AsType[alerting.Retriable](err); ok {
-		return fmt.Sprintf("retry in %v: %v", r.After, r)
-	}
-	return fmt.Sprintf("unclassified: %v", err)
-}
-
 // TestWrongToken: the service refuses another token, and the error does not show it.
 func TestWrongToken(t *testing.T) {
 	const wrong = "another-token-that-is-wrong"
 	for name, r := range receivers {
 		_, client := start(t)
-		_, err := build(t, r, wrong, client, writer("en")).Notify(t.Context(), example.Fired())
-		if got := meaning(err); !strings.HasPrefix(got, "retry in 1m0s: ") || strings.Contains(got, wrong) {
+		_, err := build(t, r, wrong, client, receivertest.English()).Notify(t.Context(), example.Fired())
+		if got := receivertest.Handling(err); !strings.HasPrefix(got, "retry in 1m0s: ") || strings.Contains(got, wrong) {
 			t.Errorf("%s: got %q, want another attempt after a minute, without the token", name, got)
 		}
 	}
@@ -284,7 +260,7 @@ func TestWrongToken(t *testing.T) {
 func TestShorter(t *testing.T) {
 	for name, r := range receivers {
 		server, client := start(t)
-		n := build(t, r, chattest.Token, client, writer("en"))
+		n := build(t, r, chattest.Token, client, receivertest.English())
 		for range 2 {
 			if _, err := n.Notify(t.Context(), example.Hostile()); err != nil {
 				t.Fatal(err)
@@ -341,8 +317,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// deliver runs a dispatcher until the outbox is empty, and returns how long that took in
-// the time of the bubble.
+// deliver delivers notifications and returns how long that took in the time of the bubble.
 func deliver(t *testing.T, s *chattest.Server, r receiver, all ...alerting.Notification) time.Duration {
 	t.Helper()
 	pipes := pipenet.Listen()
@@ -350,23 +325,12 @@ func deliver(t *testing.T, s *chattest.Server, r receiver, all ...alerting.Notif
 	go server.Serve(pipes)
 	defer server.Close()
 	to := &url.URL{Scheme: "http", Host: "stub.example"}
-	n := build(t, r, chattest.Token, &http.Client{Transport: chattest.FixedAddress{To: to, Next: pipes.Client().Transport}}, writer("en"))
+	n := build(t, r, chattest.Token, &http.Client{Transport: chattest.FixedAddress{To: to, Next: pipes.Client().Transport}}, receivertest.English())
 	for i := range all {
 		all[i] = example.Now(all[i])
 	}
 	outbox := outboxtest.New(all...)
-	d := notify.NewDispatcher(notify.DispatcherConfig{Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: n}})
-	ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
-	defer cancel()
-	began := time.Now()
-	go d.Run(ctx)
-	for outbox.Waiting() > 0 && ctx.Err() == nil {
-		time.Sleep(time.Second) // of the bubble
-	}
-	for _, e := range outbox.Entries() {
-		if e.State != outboxtest.Delivered {
-			t.Errorf("notification %q is %s: %s", e.ID, e.State, e.Reason)
-		}
-	}
-	return time.Since(began)
+	took := receivertest.Dispatch(t, n, outbox)
+	receivertest.CheckDelivered(t, outbox)
+	return took
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/alerting/internal/example"
-	"stickwatch/alerting/internal/golden"
+	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/message"
 )
 
@@ -23,7 +23,7 @@ func TestRender(t *testing.T) {
 			continue
 		}
 		for language, w := range writers() {
-			golden.Compare(t, name+"_"+language+".txt", w.Write(example.Fired()).Render(k, math.MaxInt)+"\n")
+			receivertest.CompareGolden(t, name+"_"+language+".txt", w.Write(example.Fired()).Render(k, math.MaxInt)+"\n")
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
-	"stickwatch/alerting/internal/golden"
+	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/message"
 	"stickwatch/checks"
 )
@@ -25,7 +25,7 @@ func TestPlain(t *testing.T) {
 			"nodes": example.Nodes(), "nodes_developed": example.NodesDeveloped(), "nodes_resolved": example.NodesResolved(),
 		} {
 			t.Run(language+" "+name, func(t *testing.T) {
-				golden.Compare(t, language+"_"+name+".txt", w.Write(n).Plain()+"\n")
+				receivertest.CompareGolden(t, language+"_"+name+".txt", w.Write(n).Plain()+"\n")
 			})
 		}
 	}

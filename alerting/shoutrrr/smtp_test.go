@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +19,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
+	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/message"
 	"stickwatch/alerting/shoutrrr"
 	"stickwatch/internal/must"
@@ -212,24 +212,11 @@ func TestMailErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := startMailServer(t, tt.answers)
 			_, err := s.mailer(t, tt.user, tt.more, nil).Notify(t.Context(), example.Fired())
-			if diff := cmp.Diff(tt.want, meaning(err)); diff != "" {
+			if diff := cmp.Diff(tt.want, receivertest.Handling(err)); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
 		})
 	}
-}
-
-func meaning(err error) string {
-	if p, ok := errors.AsType[alerting.Permanent](err); ok {
-		return "give up: " + p.Error()
-	}
-	if r, ok := errors.AsType[alerting.Retriable](err); ok {
-		return fmt.Sprintf("retry in %v: %v", r.After, r)
-	}
-	if err == nil {
-		return "accepted"
-	}
-	return fmt.Sprintf("unclassified: %v", err)
 }
 
 // TestMailOnceEach: after a recipient was refused for a while, only that one gets the

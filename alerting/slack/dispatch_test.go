@@ -1,7 +1,6 @@
 package slack_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -14,10 +13,9 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
-	"stickwatch/alerting/slack"
+	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/slack/slacktest"
 	"stickwatch/internal/must"
-	"stickwatch/internal/notify"
 	"stickwatch/internal/notify/outboxtest"
 )
 
@@ -26,24 +24,6 @@ func story() []alerting.Notification {
 	return []alerting.Notification{
 		example.Now(example.Fired()), example.Now(example.Developed()), example.Now(example.Reminder()), example.Now(example.Resolved()),
 	}
-}
-
-// deliver runs a dispatcher until the outbox is empty, and returns how long that took
-// in the time of the bubble.
-func deliver(t *testing.T, b *slack.Bot, outbox *outboxtest.Outbox) time.Duration {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	d := notify.NewDispatcher(notify.DispatcherConfig{Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: b}})
-	began := time.Now()
-	go d.Run(ctx)
-	for outbox.Waiting() > 0 {
-		if time.Since(began) > 24*time.Hour {
-			t.Fatalf("after a day there are still %+v", outbox.Entries())
-		}
-		time.Sleep(time.Second) // of the bubble
-	}
-	return time.Since(began)
 }
 
 // TestDelivery: whatever Slack does, an incident is one message, updated to its end,
@@ -74,8 +54,8 @@ func TestDelivery(t *testing.T) {
 				defer server.Close()
 				server.Fail(tt.faults...)
 				outbox := outboxtest.New(story()...)
-				took := deliver(t, bot(server), outbox)
-				wantAll(t, outbox)
+				took := receivertest.Dispatch(t, bot(server), outbox)
+				receivertest.CheckDelivered(t, outbox)
 				wantStory(t, server)
 				if took < tt.atLeast {
 					t.Errorf("it took %v of the bubble's time, want at least %v", took, tt.atLeast)
@@ -117,8 +97,8 @@ func TestCrash(t *testing.T) {
 						outbox.Delivered(t.Context(), n.ID, receipt)
 					}
 				}
-				deliver(t, bot(server), outbox)
-				wantAll(t, outbox)
+				receivertest.Dispatch(t, bot(server), outbox)
+				receivertest.CheckDelivered(t, outbox)
 				wantStory(t, server)
 			})
 		})
@@ -133,7 +113,7 @@ func TestMessageThatStaysTooLong(t *testing.T) {
 		defer server.Close()
 		server.Fail(slacktest.Fault{Method: "chat.postMessage", Error: "msg_too_long", Times: 2})
 		outbox := outboxtest.New(story()...)
-		deliver(t, bot(server), outbox)
+		receivertest.Dispatch(t, bot(server), outbox)
 		var got []string
 		for _, e := range outbox.Entries() {
 			got = append(got, string(e.State)+" "+e.Reason)
@@ -143,15 +123,6 @@ func TestMessageThatStaysTooLong(t *testing.T) {
 			t.Errorf("outbox (-want +got):\n%s", diff)
 		}
 	})
-}
-
-func wantAll(t *testing.T, outbox *outboxtest.Outbox) {
-	t.Helper()
-	for _, e := range outbox.Entries() {
-		if e.State != outboxtest.Delivered {
-			t.Errorf("notification %q is %s: %s", e.ID, e.State, e.Reason)
-		}
-	}
 }
 
 // wantStory checks that there is one root message, which shows the end, and one reply

@@ -115,15 +115,15 @@ func TestFindErrors(t *testing.T) {
 		fault slacktest.Fault
 		want  string
 	}{
-		"limited":       {slacktest.Fault{Method: "conversations.history", Status: 429, RetryAfter: "7"}, `again after 7s: reading "#ops": slack rate limit exceeded, retry after 7s`},
-		"down":          {slacktest.Fault{Method: "conversations.list", Status: 500}, `again after 0s: reading "#ops": looking up the channel ID: slack server error: 500 Internal Server Error`},
-		"invalid token": {slacktest.Fault{Error: "invalid_auth"}, `again after 1m0s: reading "#ops": slack returned "invalid_auth" (give a valid token)`},
+		"limited":       {slacktest.Fault{Method: "conversations.history", Status: 429, RetryAfter: "7"}, `retry in 7s: reading "#ops": slack rate limit exceeded, retry after 7s`},
+		"down":          {slacktest.Fault{Method: "conversations.list", Status: 500}, `retry in 0s: reading "#ops": looking up the channel ID: slack server error: 500 Internal Server Error`},
+		"invalid token": {slacktest.Fault{Error: "invalid_auth"}, `retry in 1m0s: reading "#ops": slack returned "invalid_auth" (give a valid token)`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := start(t)
 			server.Fail(tt.fault)
 			_, found, err := bot(server).Find(t.Context(), example.Fired())
-			if diff := cmp.Diff(tt.want, verdict(t, err)); diff != "" || found {
+			if diff := cmp.Diff(tt.want, handling(t, err)); diff != "" || found {
 				t.Errorf("found %v, verdict (-want +got):\n%s", found, diff)
 			}
 		})

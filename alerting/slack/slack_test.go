@@ -4,16 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
-	"stickwatch/alerting/internal/golden"
-	"stickwatch/alerting/message"
+	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/slack"
 	"stickwatch/alerting/slack/slacktest"
 	"stickwatch/internal/must"
@@ -31,30 +28,17 @@ func start(t *testing.T) *slacktest.Server {
 }
 
 func bot(server *slacktest.Server, change ...func(*slack.BotConfig)) *slack.Bot {
-	c := slack.BotConfig{Token: secret(slacktest.Token), Channel: "#ops", APIURL: server.URL(), Writer: english(), Client: server.Client()}
+	c := slack.BotConfig{Token: secret(slacktest.Token), Channel: "#ops", APIURL: server.URL(), Writer: receivertest.English(), Client: server.Client()}
 	for _, f := range change {
 		f(&c)
 	}
 	return slack.NewBot(c)
 }
 
-func english() message.Writer {
-	return message.Writer{
-		Page:    &url.URL{Scheme: "https", Host: "stickwatch.example", Path: "/"},
-		Grafana: &url.URL{Scheme: "https", Host: "grafana.example", Path: "/d/stickwatch"},
-	}
-}
-
-func chinese() message.Writer {
-	w := english()
-	w.Language, w.Zone = alerting.Chinese, time.FixedZone("CST", 8*60*60)
-	return w
-}
-
 // TestIncident: an incident is one message, updated in place, with later
 // notifications in its thread. The golden files have the content of the channel.
 func TestIncident(t *testing.T) {
-	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
+	for language, writer := range receivertest.Writers() {
 		t.Run(language, func(t *testing.T) {
 			server := start(t)
 			b := bot(server, func(c *slack.BotConfig) { c.Writer = writer })
@@ -65,7 +49,7 @@ func TestIncident(t *testing.T) {
 				must.Succeed(t, err)
 				thread = receipt.Thread
 				shown := server.Messages()
-				golden.Compare(t, fmt.Sprintf("%s_%s.json", language, n.Kind), normalized(t, shown[0], shown[len(shown)-1]))
+				receivertest.CompareGolden(t, fmt.Sprintf("%s_%s.json", language, n.Kind), normalized(t, shown[0], shown[len(shown)-1]))
 			}
 			messages := server.Messages()
 			if want := messages[0].Channel + " " + messages[0].TS; thread != want {
@@ -85,7 +69,7 @@ func TestIncident(t *testing.T) {
 
 // TestDeployment: the summary of a deployment is a message of its own.
 func TestDeployment(t *testing.T) {
-	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
+	for language, writer := range receivertest.Writers() {
 		t.Run(language, func(t *testing.T) {
 			server := start(t)
 			b := bot(server, func(c *slack.BotConfig) { c.Writer = writer })
@@ -96,7 +80,7 @@ func TestDeployment(t *testing.T) {
 			if len(shown) != 1 {
 				t.Fatalf("got %d messages, want one", len(shown))
 			}
-			golden.Compare(t, language+"_deployment.json", normalized(t, shown[0]))
+			receivertest.CompareGolden(t, language+"_deployment.json", normalized(t, shown[0]))
 		})
 	}
 }
@@ -104,7 +88,7 @@ func TestDeployment(t *testing.T) {
 // TestHook: an incoming webhook gets a message for every notification.
 func TestHook(t *testing.T) {
 	server := start(t)
-	hook, err := slack.NewHook(slack.HookConfig{URL: secret(server.HookURL()), Writer: english()})
+	hook, err := slack.NewHook(slack.HookConfig{URL: secret(server.HookURL()), Writer: receivertest.English()})
 	must.Succeed(t, err)
 	for _, n := range []alerting.Notification{example.Fired(), example.Resolved()} {
 		receipt, err := hook.Notify(t.Context(), n)
@@ -116,7 +100,7 @@ func TestHook(t *testing.T) {
 	if len(messages) != 2 {
 		t.Fatalf("got %d messages, want 2", len(messages))
 	}
-	golden.Compare(t, "hook_fired.json", normalized(t, messages[0]))
+	receivertest.CompareGolden(t, "hook_fired.json", normalized(t, messages[0]))
 }
 
 // TestDeletedRoot: if the message was deleted, the incident gets a new one.

@@ -1,7 +1,6 @@
 package webhook_test
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/url"
@@ -12,11 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/internal/pipenet"
+	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/webhook"
-	"stickwatch/internal/notify"
 	"stickwatch/internal/notify/outboxtest"
 )
 
@@ -68,17 +66,7 @@ func deliver(t *testing.T, l *ledger) (*outboxtest.Outbox, time.Duration) {
 	defer server.Close()
 	hook := newHook(t, webhook.Config{URL: &url.URL{Scheme: "http", Host: "ops.example", Path: "/hook"}, Client: pipes.Client()})
 	outbox := outboxtest.New(example.Now(example.Fired()), example.Now(example.Developed()), example.Now(example.Resolved()))
-	d := notify.NewDispatcher(notify.DispatcherConfig{
-		Outbox: outbox, Notifiers: map[string]alerting.Notifier{example.Receiver: hook},
-	})
-	ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
-	defer cancel()
-	began := time.Now()
-	go d.Run(ctx)
-	for outbox.Waiting() > 0 && ctx.Err() == nil {
-		time.Sleep(time.Second) // of the bubble
-	}
-	return outbox, time.Since(began)
+	return outbox, receivertest.Dispatch(t, hook, outbox)
 }
 
 // TestDelivery: despite failures every document arrives in order; one whose response
@@ -102,11 +90,7 @@ func TestDelivery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				outbox, took := deliver(t, tt.ledger)
-				for _, e := range outbox.Entries() {
-					if e.State != outboxtest.Delivered {
-						t.Errorf("notification %q is %s: %s", e.ID, e.State, e.Reason)
-					}
-				}
+				receivertest.CheckDelivered(t, outbox)
 				const id = "20260301T120000-5f2c/ops/"
 				if diff := cmp.Diff([]string{id + "1", id + "2", id + "4"}, tt.ledger.kept); diff != "" {
 					t.Errorf("documents (-want +got):\n%s", diff)

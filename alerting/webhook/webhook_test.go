@@ -13,15 +13,13 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
-	"stickwatch/alerting/internal/golden"
-	"stickwatch/alerting/message"
+	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/webhook"
 	"stickwatch/internal/must"
 )
@@ -68,19 +66,9 @@ func newHook(t *testing.T, c webhook.Config) *webhook.Webhook {
 	return w
 }
 
-func english() message.Writer {
-	return message.Writer{Page: &url.URL{Scheme: "https", Host: "stickwatch.example", Path: "/"}}
-}
-
-func chinese() message.Writer {
-	w := english()
-	w.Language, w.Zone = alerting.Chinese, time.FixedZone("CST", 8*60*60)
-	return w
-}
-
 // TestDocument compares the received documents with the golden files.
 func TestDocument(t *testing.T) {
-	for language, writer := range map[string]message.Writer{"en": english(), "zh": chinese()} {
+	for language, writer := range receivertest.Writers() {
 		for _, n := range []alerting.Notification{example.Fired(), example.Developed(), example.Resolved(), example.Deployment()} {
 			name := fmt.Sprintf("%s_%s.json", language, n.Kind)
 			t.Run(name, func(t *testing.T) {
@@ -89,7 +77,7 @@ func TestDocument(t *testing.T) {
 				if err != nil || receipt != (alerting.DeliveryRef{}) {
 					t.Fatalf("got receipt %v, error %v, want none", receipt, err)
 				}
-				golden.Compare(t, name, indented(t, (*got)[0].body))
+				receivertest.CompareGolden(t, name, receivertest.Indent(t, string((*got)[0].body)))
 				h := (*got)[0].header
 				want := []string{"application/json", n.ID, "stickwatch", ""}
 				if diff := cmp.Diff(want, []string{h.Get("Content-Type"), h.Get("Idempotency-Key"), h.Get("User-Agent"), h.Get("X-Stickwatch-Signature")}); diff != "" {
@@ -129,7 +117,7 @@ func TestUnsigned(t *testing.T) {
 // lines.
 func TestHostile(t *testing.T) {
 	address, got := receiver(t)
-	w := newHook(t, webhook.Config{URL: address, Writer: english()})
+	w := newHook(t, webhook.Config{URL: address, Writer: receivertest.English()})
 	if _, err := w.Notify(t.Context(), example.Hostile()); err != nil {
 		t.Fatal(err)
 	}
@@ -157,13 +145,4 @@ func TestErrorsShowNoSecret(t *testing.T) {
 			t.Errorf("got error %q, want one without secrets", text)
 		}
 	}
-}
-
-func indented(t *testing.T, body []byte) string {
-	t.Helper()
-	var out bytes.Buffer
-	if err := json.Indent(&out, body, "", "  "); err != nil {
-		t.Fatalf("indenting %q: %v", body, err)
-	}
-	return out.String() + "\n"
 }

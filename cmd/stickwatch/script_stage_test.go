@@ -93,30 +93,9 @@ func breakDemo(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// waits is `waits heal|INT STATUS COMMAND...`: it runs a command, heals the demo or
-// interrupts the command once that reports waiting, and checks the exit status.
-func waits(ts *testscript.TestScript, _ bool, args []string) {
-	s := fixtureOf(ts)
-	cmd := s.command(ts, args[2:])
-	cmd.Stderr = nil
-	stderr, err := cmd.StderrPipe()
-	ts.Check(err)
-	ts.Check(cmd.Start())
-	var once sync.Once
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		fmt.Fprintln(ts.Stderr(), lines.Text())
-		if !strings.Contains(lines.Text(), "waiting until healthy") {
-			continue
-		}
-		once.Do(func() {
-			if args[0] == "heal" {
-				ts.Check(s.demo.Heal())
-			} else {
-				ts.Check(cmd.Process.Signal(signals[args[0]]))
-			}
-		})
-	}
-	checkStatus(ts, cmd.Wait(), number(ts, args[1]))
+// waits is `waits heal|INT STATUS COMMAND...`: it is `signals` once the command reports waiting.
+func waits(ts *testscript.TestScript, not bool, args []string) {
+	signalsAt(ts, not, slices.Insert(slices.Clone(args), 1, "waiting until healthy"))
 }
 
 // A listener accepts and counts connections, and never answers.
@@ -254,10 +233,11 @@ func operate() {
 	fmt.Fprintln(os.Stderr, "noted:", strings.Join(os.Args[1:], " "))
 }
 
-// signalsAt is `signals INT|TERM TEXT STATUS COMMAND...`: it runs a command, signals it once
-// a line of its standard error contains TEXT, and checks the exit status.
+// signalsAt is `signals heal|INT|TERM TEXT STATUS COMMAND...`: it runs a command, heals the demo or
+// signals the command once a line of its standard error contains TEXT, and checks the exit status.
 func signalsAt(ts *testscript.TestScript, _ bool, args []string) {
-	cmd := fixtureOf(ts).command(ts, args[3:])
+	s := fixtureOf(ts)
+	cmd := s.command(ts, args[3:])
 	cmd.Stderr = nil
 	stderr, err := cmd.StderrPipe()
 	ts.Check(err)
@@ -265,9 +245,16 @@ func signalsAt(ts *testscript.TestScript, _ bool, args []string) {
 	var once sync.Once
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		fmt.Fprintln(ts.Stderr(), lines.Text())
-		if strings.Contains(lines.Text(), args[1]) {
-			once.Do(func() { ts.Check(cmd.Process.Signal(signals[args[0]])) })
+		if !strings.Contains(lines.Text(), args[1]) {
+			continue
 		}
+		once.Do(func() {
+			if args[0] == "heal" {
+				ts.Check(s.demo.Heal())
+			} else {
+				ts.Check(cmd.Process.Signal(signals[args[0]]))
+			}
+		})
 	}
 	checkStatus(ts, cmd.Wait(), number(ts, args[2]))
 }

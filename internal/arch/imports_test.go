@@ -197,7 +197,7 @@ var homes = map[string][]string{
 	"github.com/go-sql-driver/mysql":         {"probes/mysql"},
 	"github.com/jackc/pgx":                   {"probes/postgres", "internal/history"},
 	"github.com/bradfitz/gomemcache":         {"probes/memcached"},
-	"github.com/google/go-cmp":               {"alerting/internal/golden"}, // beside tests
+	"github.com/google/go-cmp":               {"alerting/internal/receivertest"}, // beside tests
 	"github.com/coreos/go-systemd":           {"cmd/stickwatch"},
 	"go.uber.org/goleak":                     {"probes/internal/readlimit/readlimittest"},
 

@@ -62,17 +62,17 @@ func timeline(signs string) Timeline {
 
 // A fixture is a deployment of two nodes, written in signs.
 type fixture struct {
-	policy         probes.Policy // "": replicated
-	method         probes.Method
-	sessions       []string
-	newClients     []string          // "node2: 22211" is a client whose target node is node2
-	nodes          map[string]string // direct requests, "1" for any answer; default: healthy
-	balancerStates map[string]string // evidence about a node, one sign per interval: "u", "d", "m", "x" for down
-	before         string            // process ids of the nodes in the first round
-	after          string            // process ids in the last round, such as "1 2"
-	outAtEnd       string            // node that no new client of the last round met
-	limits         Limits
-	lasted         time.Duration // 0: 3 s
+	policy     probes.Policy // "": replicated
+	method     probes.Method
+	sessions   []string
+	newClients []string // "node2: 22211" is a client whose target node is node2
+	direct     string   // requests to node1 without the balancer, "1" for any answer
+	evidence   string   // of the balancer about node1, one sign per interval: "u", "d", "m", "x" for down
+	before     string   // process ids of the nodes in the first round
+	after      string   // process ids in the last round, such as "1 2"
+	outAtEnd   string   // node that no new client of the last round met
+	limits     Limits
+	lasted     time.Duration // 0: 3 s
 
 	failTimeout time.Duration // 0: nginx's default, 10 s
 	hashes      bool          // the balancer hashes clients, so that those of one address meet one node
@@ -114,17 +114,15 @@ func (f fixture) record() WatchRecord {
 		client.Timeline = timeline(signs)
 		r.NewClients = append(r.NewClients, client)
 	}
-	for id, signs := range f.nodes {
-		r.Nodes[id] = timeline(signs)
+	if f.direct != "" {
+		r.Nodes["node1"] = timeline(f.direct)
 	}
 	states := map[rune]probes.ServerState{
 		'u': probes.ServerUp, 'd': probes.ServerDraining, 'm': probes.ServerMaintenance, 'x': probes.ServerDown,
 	}
-	for id, signs := range f.balancerStates {
-		for i, sign := range signs {
-			at := testTime.Add(time.Duration(i) * sample)
-			r.BalancerStates[id] = AddBalancerState(r.BalancerStates[id], at, states[sign], fmt.Sprintf("the balancer says %s is %s", id, states[sign]))
-		}
+	for i, sign := range f.evidence {
+		at := testTime.Add(time.Duration(i) * sample)
+		r.BalancerStates["node1"] = AddBalancerState(r.BalancerStates["node1"], at, states[sign], fmt.Sprintf("the balancer says node1 is %s", states[sign]))
 	}
 	return r
 }

@@ -51,191 +51,156 @@ func sum(at, from time.Duration) alerting.Notification {
 }
 
 func TestScore(t *testing.T) {
-	const critical, warning = checks.Critical, checks.Warning
+	const (
+		critical, warning = checks.Critical, checks.Warning
+
+		start      = 5 * time.Minute // of the first operation
+		fail       = "5m fail node1 for 1m"
+		restart    = "5m restart node2 for 2s"
+		deploy     = "5m deploy node1,node2,node3 for 1s"
+		deployBlue = "5m deploy-blue-green node1,node2,node3 for 1m"
+
+		errorsUnnotified = "harm without notification: errors or wrong pages"
+		lossUnnotified   = "harm without notification: sessions lost with a node, as the policy allows"
+	)
 	many := []int{1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4}
+	failed := met(users.Error, "node1", "", start, many...)
+	lost := met(users.Lost, "node2", "node3", start+time.Second, 1, 2, 3)
+	lostLater := met(users.Lost, "node2", "node3", start+5*time.Second, 1, 2, 3)
+	fired := func(after time.Duration, severity checks.Severity, code checks.Code, node string) alerting.Notification {
+		return firedNotification(start+after, severity, code, node)
+	}
+	down := fired(40*time.Second, warning, checks.NodeDown, "node2")
+	restarted := fired(40*time.Second, warning, checks.NodeRestarted, "node2")
+	wasDown := ended(down, start+70*time.Second)
+	summary := sum(start+50*time.Second, start)
+	type notified = []alerting.Notification
 	tests := []struct {
 		name          string
 		schedule      string
 		requests      []users.Request
-		notifications []alerting.Notification
+		notifications notified
 		want          []string // kinds of the counterexamples
 	}{
 		{"nothing happens", "", nil, nil, nil},
 		{
 			"critical out of nothing", "", nil,
-			[]alerting.Notification{firedNotification(time.Minute, critical, checks.SessionDrift, "")},
+			notified{firedNotification(time.Minute, critical, checks.SessionDrift, "")},
 			[]string{"critical without harm: session_drift", "wrong node or cause: session_drift"},
 		},
+		{"errors without a notification", fail, failed, nil, []string{errorsUnnotified}},
+		{"errors, and a critical in time", fail, failed, notified{fired(10*time.Second, critical, checks.NodeFailingInRotation, "node1")}, nil},
+		{"errors, and only a warning", fail, failed, notified{fired(10*time.Second, warning, checks.NodeDown, "node1")}, []string{errorsUnnotified}},
 		{
-			"errors without a notification", "5m fail node1 for 1m",
-			met(users.Error, "node1", "", 5*time.Minute, many...), nil,
-			[]string{"harm without notification: errors or wrong pages"},
-		},
-		{
-			"errors, and a critical in time", "5m fail node1 for 1m",
-			met(users.Error, "node1", "", 5*time.Minute, many...),
-			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeFailingInRotation, "node1")},
-			nil,
-		},
-		{
-			"errors, and only a warning", "5m fail node1 for 1m",
-			met(users.Error, "node1", "", 5*time.Minute, many...),
-			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, warning, checks.NodeDown, "node1")},
-			[]string{"harm without notification: errors or wrong pages"},
-		},
-		{
-			"errors, and the wrong node", "5m fail node1 for 1m",
-			met(users.Error, "node1", "", 5*time.Minute, many...),
-			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeFailingInRotation, "node2")},
+			"errors, and the wrong node", fail, failed,
+			notified{fired(10*time.Second, critical, checks.NodeFailingInRotation, "node2")},
 			[]string{"wrong node or cause: node_failing_in_rotation"},
 		},
 		{
-			"errors, and the wrong cause", "5m fail node1 for 1m",
-			met(users.Error, "node1", "", 5*time.Minute, many...),
-			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.SessionLost, "node1")},
+			"errors, and the wrong cause", fail, failed,
+			notified{fired(10*time.Second, critical, checks.SessionLost, "node1")},
 			[]string{"wrong node or cause: session_lost"},
 		},
 		{
-			"a node that is drained, and whose sessions no user asks for", "5m drain node1 for 1m",
-			met(users.Served, "node2", "node2", 5*time.Minute, many...),
-			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeEjected, "node1")},
+			"a node that is drained, and whose sessions no user asks for", "5m drain node1 for 1m", met(users.Served, "node2", "node2", start, many...),
+			notified{fired(10*time.Second, critical, checks.NodeEjected, "node1")},
 			nil,
 		},
 		{
-			"a node that fails, and whose users are served", "5m kill node1 for 1m",
-			met(users.Moved, "node1", "node2", 5*time.Minute, many...),
-			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeDown, "node1")},
+			"a node that fails, and whose users are served", "5m kill node1 for 1m", met(users.Moved, "node1", "node2", start, many...),
+			notified{fired(10*time.Second, critical, checks.NodeDown, "node1")},
 			[]string{"critical without harm: node_down"},
 		},
+		{"an error of one user is not worth anything", "", met(users.Error, "node1", "", start, 1, 1, 1, 1, 1), nil, nil},
+		{"a restart loses its sessions, and a warning says so", restart, lost, notified{restarted}, nil},
+		{"a restart loses its sessions, without a notification", restart, lost, nil, []string{lossUnnotified}},
 		{
-			"an error of one user is not worth anything", "",
-			met(users.Error, "node1", "", 5*time.Minute, 1, 1, 1, 1, 1), nil, nil,
-		},
-		{
-			"a restart loses its sessions, and a warning says so", "5m restart node2 for 2s",
-			met(users.Lost, "node2", "node3", 5*time.Minute+time.Second, 1, 2, 3),
-			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
+			"sessions of a node that restarted are lost when the balancer scatters clients", restart + "\n5m20s scatter for 1m",
+			met(users.Lost, "node2", "node3", start+25*time.Second, 1, 2, 3),
+			notified{fired(30*time.Second, critical, checks.SessionDrift, "")},
 			nil,
 		},
 		{
-			"a restart loses its sessions, without a notification", "5m restart node2 for 2s",
-			met(users.Lost, "node2", "node3", 5*time.Minute+time.Second, 1, 2, 3), nil,
-			[]string{"harm without notification: sessions lost with a node, as the policy allows"},
-		},
-		{
-			"sessions of a node that restarted are lost when the balancer scatters clients", "5m restart node2 for 2s\n5m20s scatter for 1m",
-			met(users.Lost, "node2", "node3", 5*time.Minute+25*time.Second, 1, 2, 3),
-			[]alerting.Notification{firedNotification(5*time.Minute+30*time.Second, critical, checks.SessionDrift, "")},
-			nil,
-		},
-		{
-			"a restart loses its sessions, which is no critical", "5m restart node2 for 2s",
-			met(users.Lost, "node2", "node3", 5*time.Minute+time.Second, 1, 2, 3),
-			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeRestarted, "node2")},
+			"a restart loses its sessions, which is no critical", restart, lost,
+			notified{fired(10*time.Second, critical, checks.NodeRestarted, "node2")},
 			[]string{"critical without harm: node_restarted"},
 		},
 		{
-			"sessions of a well node are lost", "5m restart node2 for 2s",
-			met(users.Lost, "node1", "node3", 5*time.Minute+time.Second, 1, 2, 3),
-			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
+			"sessions of a well node are lost", restart, met(users.Lost, "node1", "node3", start+time.Second, 1, 2, 3),
+			notified{restarted},
 			[]string{"harm without notification: lost, stale or foreign sessions against the policy"},
 		},
 		{
-			"a user who idled finds the session lost later", "5m restart node2 for 2s",
-			append(met(users.Lost, "node2", "node2", 5*time.Minute+5*time.Second, 1),
+			"a user who idled finds the session lost later", restart,
+			append(met(users.Lost, "node2", "node2", start+5*time.Second, 1),
 				users.Request{User: 2, At: began.Add(4 * time.Minute), Owner: "node2", Node: "node2", Outcome: users.Served},
 				users.Request{User: 2, At: began.Add(20 * time.Minute), Owner: "node2", Node: "node2", Outcome: users.Lost}),
-			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeRestarted, "node2")},
+			notified{restarted},
 			nil,
 		},
 		{
 			"two incidents for one outage", "5m kill node2 for 2m", nil,
-			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2"), firedNotification(6*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
+			notified{down, fired(100*time.Second, warning, checks.NodeDown, "node2")},
 			[]string{"second incident: node_down"},
 		},
+		{"a deployment is summed up", deploy, lostLater, notified{summary}, nil},
+		{"a deployment is not summed up", deploy, lostLater, nil, []string{"harm without notification: no incident", lossUnnotified}},
 		{
-			"a deployment is summed up", "5m deploy node1,node2,node3 for 1s",
-			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3),
-			[]alerting.Notification{sum(5*time.Minute+50*time.Second, 5*time.Minute)},
+			"a node restarts within the grace period of a deployment", deploy + "\n5m30s restart node2 for 2s",
+			met(users.Lost, "node2", "node2", start+31*time.Second, 1, 2, 3),
+			notified{summary},
 			nil,
 		},
 		{
-			"a deployment is not summed up", "5m deploy node1,node2,node3 for 1s",
-			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3), nil,
-			[]string{"harm without notification: no incident", "harm without notification: sessions lost with a node, as the policy allows"},
+			"a node restarts after the grace period of a deployment", deploy + "\n6m restart node2 for 2s",
+			met(users.Lost, "node2", "node2", start+61*time.Second, 1, 2, 3),
+			notified{summary},
+			[]string{lossUnnotified},
 		},
 		{
-			"a node restarts within the grace period of a deployment", "5m deploy node1,node2,node3 for 1s\n5m30s restart node2 for 2s",
-			met(users.Lost, "node2", "node2", 5*time.Minute+31*time.Second, 1, 2, 3),
-			[]alerting.Notification{sum(5*time.Minute+50*time.Second, 5*time.Minute)},
-			nil,
-		},
-		{
-			"a node restarts after the grace period of a deployment", "5m deploy node1,node2,node3 for 1s\n6m restart node2 for 2s",
-			met(users.Lost, "node2", "node2", 6*time.Minute+time.Second, 1, 2, 3),
-			[]alerting.Notification{sum(5*time.Minute+50*time.Second, 5*time.Minute)},
-			[]string{"harm without notification: sessions lost with a node, as the policy allows"},
-		},
-		{
-			"a page in a deployment", "5m deploy node1,node2,node3 for 1s",
-			met(users.Lost, "node2", "node3", 5*time.Minute+5*time.Second, 1, 2, 3),
-			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodeDown, "node2"), sum(5*time.Minute+50*time.Second, 5*time.Minute)},
+			"a page in a deployment", deploy, lostLater,
+			notified{fired(10*time.Second, critical, checks.NodeDown, "node2"), summary},
 			[]string{"critical without harm: node_down", "wrong node or cause: node_down"},
 		},
 		{
-			"a node restarts in a blue/green deployment, which takes all sessions and is summed up",
-			"5m deploy-blue-green node1,node2,node3 for 1m\n5m55s restart node2 for 2s",
-			met(users.Lost, "node4", "node2", 6*time.Minute+5*time.Second, 1, 2, 3),
-			[]alerting.Notification{sum(6*time.Minute+50*time.Second, 5*time.Minute)},
+			"a node restarts in a blue/green deployment, which takes all sessions and is summed up", deployBlue + "\n5m55s restart node2 for 2s",
+			met(users.Lost, "node4", "node2", start+65*time.Second, 1, 2, 3),
+			notified{sum(start+110*time.Second, start)},
 			nil,
 		},
 		{
-			"users return in another deployment to the nodes of which they lost the sessions", "5m deploy-blue-green node1,node2,node3 for 1m\n6m10s deploy-blue-green node1,node2,node3 for 1m",
-			met(users.Lost, "node4", "node6", 6*time.Minute+20*time.Second, 1, 2, 3),
-			[]alerting.Notification{sum(8*time.Minute, 5*time.Minute), sum(8*time.Minute, 6*time.Minute+10*time.Second)},
+			"users return in another deployment to the nodes of which they lost the sessions",
+			deployBlue + "\n6m10s deploy-blue-green node1,node2,node3 for 1m",
+			met(users.Lost, "node4", "node6", start+80*time.Second, 1, 2, 3),
+			notified{sum(8*time.Minute, start), sum(8*time.Minute, start+70*time.Second)},
 			nil,
 		},
 		{
 			"users who idled return while their node, which had been down, is slow for a moment", "5m kill node2 for 1m\n6m20s slow node2 for 20s",
-			met(users.Lost, "node3", "node2", 6*time.Minute+21*time.Second, 1, 2),
-			[]alerting.Notification{ended(firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2"), 6*time.Minute+10*time.Second)},
+			met(users.Lost, "node3", "node2", start+81*time.Second, 1, 2),
+			notified{wasDown},
 			nil,
 		},
 		{
 			"sessions that were opened after a notified outage are lost by another one", "5m kill node2 for 1m\n8m restart node2 for 2s",
 			met(users.Lost, "node2", "node2", 8*time.Minute+time.Second, 1, 2),
-			[]alerting.Notification{ended(firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2"), 6*time.Minute+10*time.Second)},
-			[]string{"harm without notification: sessions lost with a node, as the policy allows"},
+			notified{wasDown},
+			[]string{lossUnnotified},
 		},
-		{
-			"a node's own word needs no harm", "5m paused node2 for 1m", nil,
-			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.NodePaused, "node2")},
-			nil,
-		},
+		{"a node's own word needs no harm", "5m paused node2 for 1m", nil, notified{fired(10*time.Second, critical, checks.NodePaused, "node2")}, nil},
 		{
 			"a node that forgets harms the canary that is alone on it", "5m forget node2 for 1m", nil,
-			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.SessionLost, "node2")},
+			notified{fired(10*time.Second, critical, checks.SessionLost, "node2")},
 			nil,
 		},
 		{
 			"a node that forgets harms no session on another node", "5m forget node2 for 1m", nil,
-			[]alerting.Notification{firedNotification(5*time.Minute+10*time.Second, critical, checks.SessionLost, "node3")},
+			notified{fired(10*time.Second, critical, checks.SessionLost, "node3")},
 			[]string{"critical without harm: session_lost", "wrong node or cause: session_lost"},
 		},
-		{
-			"a dead node cannot be seen to be paused", "5m kill node2 for 2m\n5m10s paused node2 for 1m", nil,
-			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
-			nil,
-		},
-		{
-			"a long outage deserves a warning", "5m kill node2 for 2m", nil, nil,
-			[]string{"harm without notification: no incident"},
-		},
-		{
-			"a busy prober is no reason for anything", "5m busy-prober for 20s", nil,
-			[]alerting.Notification{firedNotification(5*time.Minute+40*time.Second, warning, checks.NodeDown, "node2")},
-			[]string{"wrong node or cause: node_down"},
-		},
+		{"a dead node cannot be seen to be paused", "5m kill node2 for 2m\n5m10s paused node2 for 1m", nil, notified{down}, nil},
+		{"a long outage deserves a warning", "5m kill node2 for 2m", nil, nil, []string{"harm without notification: no incident"}},
+		{"a busy prober is no reason for anything", "5m busy-prober for 20s", nil, notified{down}, []string{"wrong node or cause: node_down"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package memcached
 import (
 	"context"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,17 +16,6 @@ import (
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
 )
-
-func ping(t *testing.T, raw string) string {
-	t.Helper()
-	u, err := url.Parse(raw)
-	must.Succeed(t, err)
-	if err := Ping(t.Context(), u); err != nil {
-		readlimittest.CheckError(t, err)
-		return err.Error()
-	}
-	return ""
-}
 
 func start(t *testing.T, more ...string) string {
 	return readlimittest.Start(t, "memcached", func(port string) []string {
@@ -43,7 +31,7 @@ func TestPing(t *testing.T) {
 		"credentials not required": "memcached://watch:w@" + address,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff("", ping(t, url)); diff != "" {
+			if diff := cmp.Diff("", readlimittest.Ping(t, Ping, url)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -61,7 +49,7 @@ func TestPingPassword(t *testing.T) {
 		"wrong": {"memcached://watch:wr0ng@" + address + "?allowCleartextPasswords=true", "correct the credentials in the URL: it answers"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := ping(t, tc.url)
+			got := readlimittest.Ping(t, Ping, tc.url)
 			if (got == "") != (tc.want == "") || !strings.HasPrefix(got, tc.want) {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}

@@ -54,17 +54,6 @@ func next(conn net.Conn) (body []byte, ok bool) {
 	return body, err == nil && len(body) > 0
 }
 
-func ping(t *testing.T, raw string) string {
-	t.Helper()
-	u, err := url.Parse(raw)
-	must.Succeed(t, err)
-	if err := Ping(t.Context(), u); err != nil {
-		readlimittest.CheckError(t, err)
-		return err.Error()
-	}
-	return ""
-}
-
 func TestPing(t *testing.T) {
 	const (
 		denied  = "\xff\x15\x04#28000Access denied for user 'watch'@'localhost' (using password: YES)"
@@ -87,7 +76,7 @@ func TestPing(t *testing.T) {
 		"ping refused":                {serve(greeting, ok, "\xff\x1d\x04#08S01Server shutdown in progress"), "watch:pa55@", `it is shutting down: it answers "Error 1053 (08S01): Server shutdown in progress"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, ping(t, "mysql://"+tc.user+tcptest.Serve(t, tc.serve)+"/shop")); diff != "" {
+			if diff := cmp.Diff(tc.want, readlimittest.Ping(t, Ping, "mysql://"+tc.user+tcptest.Serve(t, tc.serve)+"/shop")); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})

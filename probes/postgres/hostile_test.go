@@ -58,13 +58,8 @@ func TestAnnouncements(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 				defer cancel()
 				address := tcptest.Serve(t, func(conn net.Conn) {
-					backend := pgproto3.NewBackend(conn, conn)
-					startup, err := backend.ReceiveStartupMessage()
-					if err != nil {
-						return
-					}
-					if _, ok := startup.(*pgproto3.SSLRequest); ok {
-						conn.Write([]byte("N"))
+					backend := backendOf(conn)
+					if backend == nil {
 						return
 					}
 					if login {
@@ -85,6 +80,20 @@ func TestAnnouncements(t *testing.T) {
 	}
 }
 
+// backendOf returns the server's side of a connection that requests a session without TLS; nil: it does not.
+func backendOf(conn net.Conn) *pgproto3.Backend {
+	backend := pgproto3.NewBackend(conn, conn)
+	startup, err := backend.ReceiveStartupMessage()
+	if err != nil {
+		return nil
+	}
+	if _, ok := startup.(*pgproto3.SSLRequest); ok {
+		conn.Write([]byte("N"))
+		return nil
+	}
+	return backend
+}
+
 // TestIterations has a server that makes the client hash the password for seconds, or
 // forever.
 func TestIterations(t *testing.T) {
@@ -94,13 +103,8 @@ func TestIterations(t *testing.T) {
 		"4096":                 "the server closed the connection during the probe",
 	} {
 		address := tcptest.Serve(t, func(conn net.Conn) {
-			backend := pgproto3.NewBackend(conn, conn)
-			startup, err := backend.ReceiveStartupMessage()
-			if err != nil {
-				return
-			}
-			if _, ok := startup.(*pgproto3.SSLRequest); ok {
-				conn.Write([]byte("N"))
+			backend := backendOf(conn)
+			if backend == nil {
 				return
 			}
 			conn.Write([]byte(message('R', "\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00")))

@@ -5,27 +5,14 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"stickwatch/internal/must"
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
 )
-
-func ping(t *testing.T, raw string) string {
-	t.Helper()
-	u, err := url.Parse(raw)
-	must.Succeed(t, err)
-	if err := Ping(t.Context(), u); err != nil {
-		readlimittest.CheckError(t, err)
-		return err.Error()
-	}
-	return ""
-}
 
 func TestPing(t *testing.T) {
 	address := readlimittest.Start(t, "redis-server", func(port string) []string {
@@ -39,7 +26,7 @@ func TestPing(t *testing.T) {
 		"password without user": {"redis://:any@" + address, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, ping(t, tc.url)); diff != "" {
+			if diff := cmp.Diff(tc.want, readlimittest.Ping(t, Ping, tc.url)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -59,7 +46,7 @@ func TestPingPassword(t *testing.T) {
 		"may not ping":   {"redis://watch:w@" + address, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, ping(t, tc.url)); diff != "" {
+			if diff := cmp.Diff(tc.want, readlimittest.Ping(t, Ping, tc.url)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -101,7 +88,7 @@ func TestPingRefused(t *testing.T) {
 		"huge map":    {readlimittest.Reply("*1099511627776\r\n"), `got a reply of length "1099511627776", which is no answer to a ping`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, ping(t, "redis://"+tcptest.Serve(t, tc.serve))); diff != "" {
+			if diff := cmp.Diff(tc.want, readlimittest.Ping(t, Ping, "redis://"+tcptest.Serve(t, tc.serve))); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -118,7 +105,7 @@ func TestPingTLS(t *testing.T) {
 		"rediss://" + address + "?skip_verify=true": "",
 		"rediss://" + address:                       "x509: certificate signed by unknown authority",
 	} {
-		if diff := cmp.Diff(want, ping(t, url)); diff != "" {
+		if diff := cmp.Diff(want, readlimittest.Ping(t, Ping, url)); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", url, diff)
 		}
 	}

@@ -224,3 +224,15 @@ func await(t testing.TB, name, address string) {
 		}
 	}
 }
+
+// Ping returns the text of the error of a probe of a URL; "": it succeeded.
+func Ping(t *testing.T, ping func(context.Context, *url.URL) error, raw string) string {
+	t.Helper()
+	u, err := url.Parse(raw)
+	must.Succeed(t, err)
+	if err := ping(t.Context(), u); err != nil {
+		CheckError(t, err)
+		return err.Error()
+	}
+	return ""
+}
