@@ -64,13 +64,13 @@ func timeline(signs string) Timeline {
 type fixture struct {
 	policy     probes.Policy // "": replicated
 	method     probes.Method
-	sessions   []string
-	newClients []string // "node2: 22211" is a client whose target node is node2
-	direct     string   // requests to node1 without the balancer, "1" for any answer
-	evidence   string   // of the balancer about node1, one sign per interval: "u", "d", "m", "x" for down
-	before     string   // process ids of the nodes in the first round
-	after      string   // process ids in the last round, such as "1 2"
-	outAtEnd   string   // node that no new client of the last round met
+	sessions   string // of our clients, such as "+1111 +2222"
+	newClients string // "node2:22211" is a client whose target node is node2
+	direct     string // requests to node1 without the balancer, "1" for any answer
+	evidence   string // of the balancer about node1, one sign per interval: "u", "d", "m", "x" for down
+	before     string // process ids of the nodes in the first round
+	after      string // process ids in the last round, such as "1 2"
+	outAtEnd   string // node that no new client of the last round met
 	limits     Limits
 	lasted     time.Duration // 0: 3 s
 
@@ -103,12 +103,12 @@ func (f fixture) record() WatchRecord {
 		c.Balancer.Method = probes.MethodRoundRobin
 		r.After.Traces = newClientsOf("node2", r.To)
 	}
-	for _, signs := range f.sessions {
+	for _, signs := range strings.Fields(f.sessions) {
 		r.Sessions = append(r.Sessions, WatchedClient{Timeline: timeline(signs)})
 	}
-	for _, signs := range f.newClients {
+	for _, signs := range strings.Fields(f.newClients) {
 		client := WatchedClient{}
-		if target, rest, ok := strings.Cut(signs, ": "); ok {
+		if target, rest, ok := strings.Cut(signs, ":"); ok {
 			client.TargetNode, client.Client, signs = target, "198.51.100.1", rest
 		}
 		client.Timeline = timeline(signs)
