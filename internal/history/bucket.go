@@ -125,11 +125,6 @@ var (
 func (l level) floor(ts int64) int64 { return ts - ((ts%units[l])+units[l])%units[l] }
 func (l level) ceil(ts int64) int64  { return l.floor(ts + units[l] - 1) }
 
-// queryer is implemented by *sql.Tx, *transaction and *sql.DB.
-type queryer interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
 // A timedBucket is a bucket with its start, in milliseconds since 1970.
 type timedBucket struct {
 	ts int64
@@ -152,19 +147,13 @@ func (l level) each(ctx context.Context, q queryer, targets []int64, from, to in
 }
 
 func (l level) eachOf(ctx context.Context, q queryer, targets []int64, from, to int64, yield func(target int64, b timedBucket)) error {
-	rows, err := l.query(ctx, q, selectBuckets[l], targets, from, to)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return l.eachRow(ctx, q, selectBuckets[l], targets, from, to, func(rows *sql.Rows) error {
 		target, b, err := l.scan(rows)
-		if err != nil {
-			return err
+		if err == nil {
+			yield(target, b)
 		}
-		yield(target, b)
-	}
-	return rows.Err()
+		return err
+	})
 }
 
 // eachSum is each for sums of the buckets that begin in the same multiple of width, without their outages:
@@ -175,10 +164,16 @@ func (l level) eachSum(ctx context.Context, q queryer, targets []int64, from, to
 		return l.each(ctx, q, targets, from, to, yield)
 	}
 	for part := range slices.Chunk(targets, maxParameters) {
-		rows, err := l.query(ctx, q, fmt.Sprintf(selectSums[l], "%s", together), part, from, to)
-		if err == nil {
-			err = l.addSums(rows, yield)
-		}
+		err := l.eachRow(ctx, q, fmt.Sprintf(selectSums[l], "%s", together), part, from, to, func(rows *sql.Rows) error {
+			var target int64
+			var s timedBucket
+			if err := rows.Scan(&target, &s.ts, &s.probes, &s.failed, &s.unanswered, &s.latency, &s.slowest); err != nil {
+				return err
+			}
+			s.ts *= units[l]
+			yield(target, s)
+			return nil
+		})
 		if err != nil {
 			return err
 		}
@@ -186,28 +181,13 @@ func (l level) eachSum(ctx context.Context, q queryer, targets []int64, from, to
 	return nil
 }
 
-// addSums reads rows of selectSums.
-func (l level) addSums(rows *sql.Rows, yield func(target int64, b timedBucket)) error {
-	defer rows.Close()
-	for rows.Next() {
-		var target int64
-		var s timedBucket
-		if err := rows.Scan(&target, &s.ts, &s.probes, &s.failed, &s.unanswered, &s.latency, &s.slowest); err != nil {
-			return err
-		}
-		s.ts *= units[l]
-		yield(target, s)
-	}
-	return rows.Err()
-}
-
-// query runs a query of the rows of targets that begin in [from, to).
-func (l level) query(ctx context.Context, q queryer, query string, targets []int64, from, to int64) (*sql.Rows, error) {
+// eachRow runs a query of the rows of targets that begin in [from, to), and calls scan for each.
+func (l level) eachRow(ctx context.Context, q queryer, query string, targets []int64, from, to int64, scan func(*sql.Rows) error) error {
 	args := []any{l.ceil(from) / units[l], l.ceil(to) / units[l]}
 	for _, id := range targets {
 		args = append(args, id)
 	}
-	return q.QueryContext(ctx, fmt.Sprintf(query, placeholders(len(targets))), args...)
+	return eachRow(ctx, q, scan, fmt.Sprintf(query, placeholders(len(targets))), args...)
 }
 
 // scan reads a row of selectBuckets.

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -48,22 +49,13 @@ func (r *Reader) StoredSnapshots(ctx context.Context, since time.Time, known map
 			clusters, times = append(clusters, cluster), append(times, at.UnixMilli())
 		}
 	}
-	rows, err := r.pool.QueryContext(ctx, selectSnapshots, since.UnixMilli(), clusters, times)
+	all, err := queryAll(ctx, r.pool, func(rows *sql.Rows, s *StoredSnapshot) error {
+		return rows.Scan(&s.Cluster, (*unixMilli)(&s.At), &s.Body)
+	}, selectSnapshots, since.UnixMilli(), clusters, times)
 	if err != nil {
 		return nil, fmt.Errorf("reading the states of clusters: %w", err)
 	}
-	defer rows.Close()
-	var all []StoredSnapshot
-	for rows.Next() {
-		var s StoredSnapshot
-		var at int64
-		if err := rows.Scan(&s.Cluster, &at, &s.Body); err != nil {
-			return nil, fmt.Errorf("reading the states of clusters: %w", err)
-		}
-		s.At = timeOf(at)
-		all = append(all, s)
-	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // StoredCanaries are the canaries of a cluster as an instance stored them, encrypted.
@@ -111,22 +103,16 @@ func (db *DB) PutCanaries(ctx context.Context, all []StoredCanaries) error {
 
 // Canaries returns the stored canaries of clusters, by cluster.
 func (r *Reader) Canaries(ctx context.Context, clusters []string) ([]StoredCanaries, error) {
-	rows, err := r.pool.QueryContext(ctx, selectCanaries, MaxCanaries, clusters)
+	all, err := queryAll(ctx, r.pool, func(rows *sql.Rows, c *StoredCanaries) error {
+		var age int64
+		err := rows.Scan(&c.Cluster, &c.Epoch, &age, &c.Body)
+		c.Age = time.Duration(age) * time.Millisecond
+		return err
+	}, selectCanaries, MaxCanaries, clusters)
 	if err != nil {
 		return nil, fmt.Errorf("reading canaries: %w", err)
 	}
-	defer rows.Close()
-	var all []StoredCanaries
-	for rows.Next() {
-		var c StoredCanaries
-		var age int64
-		if err := rows.Scan(&c.Cluster, &c.Epoch, &age, &c.Body); err != nil {
-			return nil, fmt.Errorf("reading canaries: %w", err)
-		}
-		c.Age = time.Duration(age) * time.Millisecond
-		all = append(all, c)
-	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // keptNodeLists is how long the list of a source that is asked no more is kept.

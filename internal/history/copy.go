@@ -114,7 +114,7 @@ func (e *incompleteCopyError) Error() string {
 
 // adopt makes a complete copy the history of a daemon, so that no further copy can change it.
 func (db *DB) adopt(ctx context.Context) error {
-	all, err := counters(ctx, db.pool)
+	all, err := queryMap[float64](ctx, db.pool, selectCounters)
 	if err != nil {
 		return err
 	}
@@ -227,23 +227,14 @@ func placeholders(n int) string { return strings.Repeat("?, ", n-1) + "?" }
 
 // scanAll returns the rows of a query with a number of columns.
 func scanAll(ctx context.Context, q queryer, query string, columns int, args ...any) ([][]any, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all [][]any
-	for rows.Next() {
-		row, into := make([]any, columns), make([]any, columns)
-		for i := range row {
-			into[i] = &row[i]
+	return queryAll(ctx, q, func(rows *sql.Rows, row *[]any) error {
+		*row = make([]any, columns)
+		into := make([]any, columns)
+		for i := range into {
+			into[i] = &(*row)[i]
 		}
-		if err := rows.Scan(into...); err != nil {
-			return nil, err
-		}
-		all = append(all, row)
-	}
-	return all, rows.Err()
+		return rows.Scan(into...)
+	}, query, args...)
 }
 
 // copyAgain is the length of the newest measurements that are copied again, because samples may have

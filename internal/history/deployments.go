@@ -90,50 +90,29 @@ func (r *Reader) Announced(ctx context.Context, at time.Time) ([]alerting.Deploy
 }
 
 func announced(ctx context.Context, q queryer, at time.Time) ([]alerting.Deployment, error) {
-	rows, err := q.QueryContext(ctx, selectAnnounced, at.Add(-alerting.EventMemory).UnixMilli())
+	all, err := queryAll(ctx, q, scanDeployment, selectAnnounced, at.Add(-alerting.EventMemory).UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("reading announced deployments: %w", err)
 	}
-	defer rows.Close()
-	var all []alerting.Deployment
-	for rows.Next() {
-		d, err := scanDeployment(rows)
-		if err != nil {
-			return nil, fmt.Errorf("reading announced deployments: %w", err)
-		}
-		all = append(all, d)
-	}
-	return all, rows.Err()
+	return all, nil
 }
 
-func scanDeployment(rows *sql.Rows) (deployment alerting.Deployment, err error) {
-	var id, started int64
-	var ended, lastLost, summed sql.NullInt64
+func scanDeployment(rows *sql.Rows, d *alerting.Deployment) error {
+	var id int64
 	var nodes, touched []byte
 	var watched sql.NullString
-	if err := rows.Scan(&id, &deployment.Cluster, &deployment.Name, &started, &ended, &nodes, &touched, &deployment.CanariesLost, &lastLost, &watched, &summed); err != nil {
-		return deployment, err
+	if err := rows.Scan(&id, &d.Cluster, &d.Name, (*unixMilli)(&d.From), (*unixMilli)(&d.To), &nodes, &touched, &d.CanariesLost,
+		(*unixMilli)(&d.LastLost), &watched, (*unixMilli)(&d.Summed)); err != nil {
+		return err
 	}
-	deployment.ID, deployment.From = strconv.FormatInt(id, 10), timeOf(started)
-	if ended.Valid {
-		deployment.To = timeOf(ended.Int64)
+	d.ID = strconv.FormatInt(id, 10)
+	if err := decode(nodes, &d.Nodes); err != nil {
+		return err
 	}
-	if lastLost.Valid {
-		deployment.LastLost = timeOf(lastLost.Int64)
+	if err := decode(touched, &d.Touched); err != nil || !watched.Valid {
+		return err
 	}
-	if summed.Valid {
-		deployment.Summed = timeOf(summed.Int64)
-	}
-	if err := decode(nodes, &deployment.Nodes); err != nil {
-		return deployment, err
-	}
-	if err := decode(touched, &deployment.Touched); err != nil {
-		return deployment, err
-	}
-	if watched.Valid {
-		err = decode([]byte(watched.String), &deployment.Watched)
-	}
-	return deployment, err
+	return decode([]byte(watched.String), &d.Watched)
 }
 
 // Deployments returns the deployments of a cluster that overlap a span, oldest first. An empty
@@ -141,28 +120,15 @@ func scanDeployment(rows *sql.Rows) (deployment alerting.Deployment, err error) 
 func (r *Reader) Deployments(ctx context.Context, cluster string, span checks.Span) ([]checks.Deployment, error) {
 	from, to := bounds(span)
 	statement, args := ofCluster(selectDeployments, cluster, to, from)
-	rows, err := r.pool.QueryContext(ctx, statement, args...)
+	all, err := queryAll(ctx, r.pool, func(rows *sql.Rows, d *checks.Deployment) error {
+		var nodes []byte
+		if err := rows.Scan(&d.Cluster, &d.Name, (*unixMilli)(&d.From), (*unixMilli)(&d.To), &nodes); err != nil {
+			return err
+		}
+		return json.Unmarshal(nodes, &d.Nodes)
+	}, statement, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading deployments: %w", err)
 	}
-	defer rows.Close()
-	var all []checks.Deployment
-	for rows.Next() {
-		var d checks.Deployment
-		var started int64
-		var ended sql.NullInt64
-		var nodes []byte
-		if err := rows.Scan(&d.Cluster, &d.Name, &started, &ended, &nodes); err != nil {
-			return nil, fmt.Errorf("reading deployments: %w", err)
-		}
-		if err := json.Unmarshal(nodes, &d.Nodes); err != nil {
-			return nil, fmt.Errorf("reading the nodes of deployment %q: %w", d.Name, err)
-		}
-		d.From = timeOf(started)
-		if ended.Valid {
-			d.To = timeOf(ended.Int64)
-		}
-		all = append(all, d)
-	}
-	return all, rows.Err()
+	return all, nil
 }

@@ -119,31 +119,15 @@ func (f *Fleet) Beat(ctx context.Context, self Instance) (state FleetState, err 
 // Take takes over clusters of which no live instance is the owner, all of them or none, and returns
 // their new epochs. ok is false if another instance owns one of them or still has its lease locked.
 func (f *Fleet) Take(ctx context.Context, clusters []string) (epochs map[string]int64, ok bool, err error) {
-	epochs = make(map[string]int64, len(clusters))
 	err = f.do(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, insertLeases, clusters); err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, takeLeases, clusters, f.name)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var cluster string
-			var epoch int64
-			if err := rows.Scan(&cluster, &epoch); err != nil {
-				return err
-			}
-			epochs[cluster] = epoch
-		}
-		if err := rows.Err(); err != nil {
-			return err
-		}
-		if len(epochs) < len(clusters) {
+		epochs, err = queryMap[int64](ctx, tx, takeLeases, clusters, f.name)
+		if err == nil && len(epochs) < len(clusters) {
 			return errNotAll
 		}
-		return nil
+		return err
 	})
 	if errors.Is(err, errNotAll) {
 		return nil, false, nil
@@ -225,42 +209,20 @@ func readFleet(ctx context.Context, tx *sql.Tx) (state FleetState, err error) {
 		return state, err
 	}
 	state.Now, state.Started = timeOf(now), timeOf(started)
-	if state.Instances, err = readInstances(ctx, tx); err != nil {
-		return state, err
-	}
-	rows, err := tx.QueryContext(ctx, selectLeases)
+	state.Instances, err = queryAll(ctx, tx, func(rows *sql.Rows, m *Instance) error {
+		var ahead int64
+		err := rows.Scan(&m.Name, &m.Site, &m.Version, &m.Digest, &m.CanProbe, &m.Draining, &ahead,
+			(*unixMilli)(&m.Started), (*unixMilli)(&m.Seen), (*unixMilli)(&m.Expires))
+		m.ClockAhead = time.Duration(ahead) * time.Millisecond
+		return err
+	}, selectInstances)
 	if err != nil {
 		return state, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var l Lease
-		var since int64
-		if err := rows.Scan(&l.Cluster, &l.Owner, &l.Epoch, &since); err != nil {
-			return state, err
-		}
-		l.Since = timeOf(since)
-		state.Leases = append(state.Leases, l)
-	}
-	return state, rows.Err()
-}
-
-func readInstances(ctx context.Context, tx *sql.Tx) (all []Instance, err error) {
-	rows, err := tx.QueryContext(ctx, selectInstances)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var m Instance
-		var ahead, started, seen, expires int64
-		if err := rows.Scan(&m.Name, &m.Site, &m.Version, &m.Digest, &m.CanProbe, &m.Draining, &ahead, &started, &seen, &expires); err != nil {
-			return nil, err
-		}
-		m.ClockAhead, m.Started, m.Seen, m.Expires = time.Duration(ahead)*time.Millisecond, timeOf(started), timeOf(seen), timeOf(expires)
-		all = append(all, m)
-	}
-	return all, rows.Err()
+	state.Leases, err = queryAll(ctx, tx, func(rows *sql.Rows, l *Lease) error {
+		return rows.Scan(&l.Cluster, &l.Owner, &l.Epoch, (*unixMilli)(&l.Since))
+	}, selectLeases)
+	return state, err
 }
 
 // SetDraining makes an instance release its clusters and take none, or ends that. It returns ErrNotFound if no

@@ -21,40 +21,34 @@ type latencies struct {
 // returns for its target and start. The rows of a target are read oldest first.
 func (l level) readLatencies(ctx context.Context, q queryer, targets []int64, from, to int64, sumOf func(target, ts int64) *latencies) error {
 	for part := range slices.Chunk(targets, maxParameters) {
-		rows, err := l.query(ctx, q, selectLatencies[l], part, from, to)
+		err := l.eachRow(ctx, q, selectLatencies[l], part, from, to, func(rows *sql.Rows) error { return l.scanLatencies(rows, sumOf) })
 		if err != nil {
-			return err
-		}
-		if err := l.scanLatencies(rows, sumOf); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// scanLatencies reads the rows of selectLatencies for readLatencies.
+// scanLatencies reads a row of selectLatencies for readLatencies.
 func (l level) scanLatencies(rows *sql.Rows, sumOf func(target, ts int64) *latencies) error {
-	defer rows.Close()
-	var target, bucket int64 // bucket is the start of the row in units of its level
-	for rows.Next() {
-		if l == samples {
-			var s sample
-			if err := rows.Scan(&target, &s.ts, &s.latency, &s.outcome); err != nil {
-				return err
-			}
-			if s.answered() {
-				sumOf(target, s.ts).observe(s.latency)
-			}
-			continue
-		}
-		var answered int64
-		var data sql.RawBytes
-		if err := rows.Scan(&target, &bucket, &answered, &data); err != nil {
+	if l == samples {
+		var target int64
+		var s sample
+		if err := rows.Scan(&target, &s.ts, &s.latency, &s.outcome); err != nil {
 			return err
 		}
-		sumOf(target, bucket*units[l]).addRow(answered, data)
+		if s.answered() {
+			sumOf(target, s.ts).observe(s.latency)
+		}
+		return nil
 	}
-	return rows.Err()
+	var target, bucket, answered int64 // bucket is the start of the row in units of its level
+	var data sql.RawBytes
+	if err := rows.Scan(&target, &bucket, &answered, &data); err != nil {
+		return err
+	}
+	sumOf(target, bucket*units[l]).addRow(answered, data)
+	return nil
 }
 
 // addRow adds a row: the number of its answered probes and an encoded sketch of the known latencies. If the

@@ -199,24 +199,17 @@ func (tx *transaction) checkLeases(ctx context.Context, path string, fence map[s
 	if len(fence) == 0 {
 		return nil
 	}
-	rows, err := tx.QueryContext(ctx, lockLeases, slices.Sorted(maps.Keys(fence)))
+	locked, err := queryMap[int64](ctx, tx, lockLeases, slices.Sorted(maps.Keys(fence)))
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
 	lost := maps.Clone(fence)
-	for rows.Next() {
-		var cluster string
-		var epoch int64
-		if err := rows.Scan(&cluster, &epoch); err != nil {
-			return err
-		}
-		if epoch == fence[cluster] {
-			delete(lost, cluster)
-		}
-	}
-	if err := rows.Err(); err != nil || len(lost) == 0 {
-		return err
+	maps.DeleteFunc(lost, func(cluster string, epoch int64) bool {
+		now, ok := locked[cluster]
+		return ok && now == epoch
+	})
+	if len(lost) == 0 {
+		return nil
 	}
 	return &FencedError{Path: path, Clusters: slices.Sorted(maps.Keys(lost))}
 }

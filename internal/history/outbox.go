@@ -203,21 +203,11 @@ func (db *DB) release(ctx context.Context, id string, work func(*transaction) er
 
 // Pending returns the number of pending notifications by receiver.
 func (r *Reader) Pending(ctx context.Context) (map[string]int, error) {
-	rows, err := r.pool.QueryContext(ctx, countPending)
+	counts, err := queryMap[int](ctx, r.pool, countPending)
 	if err != nil {
 		return nil, fmt.Errorf("counting notifications: %w", err)
 	}
-	defer rows.Close()
-	counts := make(map[string]int)
-	for rows.Next() {
-		var receiver string
-		var n int
-		if err := rows.Scan(&receiver, &n); err != nil {
-			return nil, fmt.Errorf("counting notifications: %w", err)
-		}
-		counts[receiver] = n
-	}
-	return counts, rows.Err()
+	return counts, nil
 }
 
 // A ThreadState is the delivery state of an incident for one receiver.
@@ -243,12 +233,7 @@ func (r *Reader) threadState(ctx context.Context, receiver string, incidents []s
 		args = append(args, i)
 	}
 	in := placeholders(len(incidents))
-	rows, err := r.pool.QueryContext(ctx, fmt.Sprintf(selectThreadState, in, in), append(args, args...)...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return eachRow(ctx, r.pool, func(rows *sql.Rows) error {
 		var incident, thread string
 		var waits bool
 		if err := rows.Scan(&incident, &thread, &waits); err != nil {
@@ -256,8 +241,8 @@ func (r *Reader) threadState(ctx context.Context, receiver string, incidents []s
 		}
 		c := known[incident]
 		known[incident] = ThreadState{Thread: cmp.Or(c.Thread, thread), Waits: c.Waits || waits}
-	}
-	return rows.Err()
+		return nil
+	}, fmt.Sprintf(selectThreadState, in, in), append(args, args...)...)
 }
 
 // A DeadLetter is a notification that could not be delivered.
@@ -268,26 +253,20 @@ type DeadLetter struct {
 
 // DeadLetters returns the newest dead letters, newest first.
 func (r *Reader) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
-	rows, err := r.pool.QueryContext(ctx, selectDead, clampLimit(limit))
-	if err != nil {
-		return nil, fmt.Errorf("reading dead letters: %w", err)
-	}
-	defer rows.Close()
-	var all []DeadLetter
-	for rows.Next() {
-		var d DeadLetter
+	all, err := queryAll(ctx, r.pool, func(rows *sql.Rows, d *DeadLetter) error {
 		var attempts int
 		var body []byte
 		if err := rows.Scan(&attempts, &d.Reason, &body); err != nil {
-			return nil, fmt.Errorf("reading dead letters: %w", err)
+			return err
 		}
-		if err := json.Unmarshal(body, &d.Notification); err != nil {
-			return nil, fmt.Errorf("reading dead letters: %w", err)
-		}
+		err := json.Unmarshal(body, &d.Notification)
 		d.Attempts = attempts
-		all = append(all, d)
+		return err
+	}, selectDead, clampLimit(limit))
+	if err != nil {
+		return nil, fmt.Errorf("reading dead letters: %w", err)
 	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // noRows reports whether err means that a query returned no row.

@@ -282,20 +282,7 @@ func (e *postgresEngine) deletePartitions(ctx context.Context, l level, before i
 
 // partitionsOf returns the names of the partitions of a level.
 func partitionsOf(ctx context.Context, tx *transaction, l level) ([]string, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = ?::regclass ORDER BY 1`, tables[l])
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var names []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		names = append(names, name)
-	}
-	return names, rows.Err()
+	return queryColumn[string](ctx, tx, `SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = ?::regclass ORDER BY 1`, tables[l])
 }
 
 // maintain implements engine. PostgreSQL reuses free space by itself.

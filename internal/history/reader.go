@@ -64,6 +64,61 @@ func (r *Reader) snapshot(ctx context.Context) (*sql.Tx, func(), error) {
 	return tx, func() { _ = tx.Rollback() }, nil
 }
 
+// queryer is implemented by *sql.Tx, *transaction and *sql.DB.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// eachRow runs a query and calls scan for each row.
+func eachRow(ctx context.Context, q queryer, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// queryAll runs a query and returns its rows, each scanned into a T.
+func queryAll[T any](ctx context.Context, q queryer, scan func(*sql.Rows, *T) error, query string, args ...any) (all []T, err error) {
+	err = eachRow(ctx, q, func(rows *sql.Rows) error {
+		var one T
+		err := scan(rows, &one)
+		all = append(all, one)
+		return err
+	}, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// queryColumn runs a query with one column.
+func queryColumn[T any](ctx context.Context, q queryer, query string, args ...any) ([]T, error) {
+	return queryAll(ctx, q, func(rows *sql.Rows, one *T) error { return rows.Scan(one) }, query, args...)
+}
+
+// queryMap runs a query with two columns, of which the first is a key.
+func queryMap[T any](ctx context.Context, q queryer, query string, args ...any) (map[string]T, error) {
+	all := make(map[string]T)
+	err := eachRow(ctx, q, func(rows *sql.Rows) error {
+		var key string
+		var value T
+		err := rows.Scan(&key, &value)
+		all[key] = value
+		return err
+	}, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
 // queryJSON runs a query with one JSON column and decodes each row into a T.
 func queryJSON[T any](ctx context.Context, q queryer, query string, args ...any) (all []T, err error) {
 	err = eachJSON(ctx, q, func(one T) bool {
@@ -232,20 +287,11 @@ func (s *series) points() []checks.Point {
 
 // Clusters returns the names of the clusters that were ever probed, sorted.
 func (r *Reader) Clusters(ctx context.Context) ([]string, error) {
-	rows, err := r.pool.QueryContext(ctx, selectClusters)
+	all, err := queryColumn[string](ctx, r.pool, selectClusters)
 	if err != nil {
 		return nil, fmt.Errorf("reading the clusters: %w", err)
 	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, fmt.Errorf("reading the clusters: %w", err)
-		}
-		all = append(all, name)
-	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // Uptimes returns the uptime of every target of a cluster in a span, or of those of some kinds,
@@ -333,30 +379,22 @@ func (r *Reader) Days(ctx context.Context, of []checks.Target, to time.Time, n i
 func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Move, error) {
 	from, to := bounds(span)
 	statement, args := ofCluster(selectMoves, cluster, from, to, clampLimit(limit))
-	rows, err := r.pool.QueryContext(ctx, statement, args...)
+	all, err := queryAll(ctx, r.pool, func(rows *sql.Rows, m *checks.Move) error {
+		var cause string
+		var message sql.NullString
+		if err := rows.Scan(&m.Cluster, (*unixMilli)(&m.At), &m.From, &m.To, &m.Kept, &m.Session, &cause, &message); err != nil {
+			return err
+		}
+		m.Cause = checks.Quote(cause) // rows of earlier versions have only this text
+		if !message.Valid {
+			return nil
+		}
+		return json.Unmarshal([]byte(message.String), &m.Cause)
+	}, statement, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading moves: %w", err)
 	}
-	defer rows.Close()
-	var all []checks.Move
-	for rows.Next() {
-		var m checks.Move
-		var at int64
-		var cause string
-		var message sql.NullString
-		if err := rows.Scan(&m.Cluster, &at, &m.From, &m.To, &m.Kept, &m.Session, &cause, &message); err != nil {
-			return nil, fmt.Errorf("reading moves: %w", err)
-		}
-		m.Cause = checks.Quote(cause) // rows of earlier versions have only this text
-		if message.Valid {
-			if err := json.Unmarshal([]byte(message.String), &m.Cause); err != nil {
-				return nil, fmt.Errorf("reading the cause of a move of %s: %w", m.Session, err)
-			}
-		}
-		m.At = timeOf(at)
-		all = append(all, m)
-	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // Changes returns the changes of a cluster's findings in a span, newest first. An empty
@@ -364,46 +402,30 @@ func (r *Reader) Moves(ctx context.Context, cluster string, span checks.Span, li
 func (r *Reader) Changes(ctx context.Context, cluster string, span checks.Span, limit int) ([]Change, error) {
 	from, to := bounds(span)
 	statement, args := ofCluster(selectChanges, cluster, from, to, clampLimit(limit))
-	rows, err := r.pool.QueryContext(ctx, statement, args...)
+	all, err := queryAll(ctx, r.pool, func(rows *sql.Rows, c *Change) error {
+		var body []byte
+		if err := rows.Scan(&c.Cluster, &body); err != nil {
+			return err
+		}
+		return json.Unmarshal(body, &c.Change)
+	}, statement, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading changes: %w", err)
 	}
-	defer rows.Close()
-	var all []Change
-	for rows.Next() {
-		var c Change
-		var body []byte
-		if err := rows.Scan(&c.Cluster, &body); err != nil {
-			return nil, fmt.Errorf("reading changes: %w", err)
-		}
-		if err := json.Unmarshal(body, &c.Change); err != nil {
-			return nil, fmt.Errorf("reading changes: %w", err)
-		}
-		all = append(all, c)
-	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // Placements returns where the canaries of a cluster were served in a span, newest first. A
 // limit of 0 selects the maximum of 10000.
 func (r *Reader) Placements(ctx context.Context, cluster string, span checks.Span, limit int) ([]checks.Placement, error) {
 	from, to := bounds(span)
-	rows, err := r.pool.QueryContext(ctx, selectPlacements, cluster, from, to, clampLimit(limit))
+	all, err := queryAll(ctx, r.pool, func(rows *sql.Rows, p *checks.Placement) error {
+		return rows.Scan(&p.Cluster, &p.Balancer, &p.Owner, (*unixMilli)(&p.From), (*unixMilli)(&p.To), &p.Node, &p.Outcome)
+	}, selectPlacements, cluster, from, to, clampLimit(limit))
 	if err != nil {
 		return nil, fmt.Errorf("reading placements: %w", err)
 	}
-	defer rows.Close()
-	var all []checks.Placement
-	for rows.Next() {
-		var p checks.Placement
-		var since, until int64
-		if err := rows.Scan(&p.Cluster, &p.Balancer, &p.Owner, &since, &until, &p.Node, &p.Outcome); err != nil {
-			return nil, fmt.Errorf("reading placements: %w", err)
-		}
-		p.Span = checks.Span{From: timeOf(since), To: timeOf(until)}
-		all = append(all, p)
-	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // CountMoves returns how many sessions of a cluster moved in a span, and how many of them were

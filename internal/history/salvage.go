@@ -250,7 +250,7 @@ func (s *salvager) table(ctx context.Context, table salvageTable) error {
 	where, targets := "", []int64{0}
 	if table.key == "ts" {
 		where = "target = ? AND "
-		if targets, err = numbers(ctx, s.to, selectTargetIDs); err != nil {
+		if targets, err = queryColumn[int64](ctx, s.to, selectTargetIDs); err != nil {
 			return err
 		}
 	}
@@ -360,20 +360,9 @@ type tableColumn struct {
 }
 
 func columnsOf(ctx context.Context, db *sql.DB, table string) ([]tableColumn, error) {
-	rows, err := db.QueryContext(ctx, `SELECT name, type, "notnull" = 0 FROM pragma_table_info(?)`, table)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []tableColumn
-	for rows.Next() {
-		var c tableColumn
-		if err := rows.Scan(&c.name, &c.kind, &c.null); err != nil {
-			return nil, err
-		}
-		all = append(all, c)
-	}
-	return all, rows.Err()
+	return queryAll(ctx, db, func(rows *sql.Rows, c *tableColumn) error {
+		return rows.Scan(&c.name, &c.kind, &c.null)
+	}, `SELECT name, type, "notnull" = 0 FROM pragma_table_info(?)`, table)
 }
 
 func columnList(columns []tableColumn) string {
@@ -413,21 +402,4 @@ func (t salvageTable) sound(columns []tableColumn, values []any) bool {
 		row[c.name] = values[i]
 	}
 	return t.valid(row)
-}
-
-func numbers(ctx context.Context, db *sql.DB, query string) ([]int64, error) {
-	rows, err := db.QueryContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []int64
-	for rows.Next() {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			return nil, err
-		}
-		all = append(all, n)
-	}
-	return all, rows.Err()
 }

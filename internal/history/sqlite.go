@@ -290,14 +290,7 @@ const vacuumPages = 64
 // vacuum returns some free pages to the file system.
 func vacuum(ctx context.Context, db *sql.DB) error {
 	// Each step of the cursor frees one page.
-	rows, err := db.QueryContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-	}
-	return rows.Err()
+	return eachRow(ctx, db, func(*sql.Rows) error { return nil }, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
 }
 
 // fileBytes returns the size of the history on disk, including its journal.

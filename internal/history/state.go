@@ -47,24 +47,18 @@ func (db *DB) restore(ctx context.Context) (state State, err error) {
 	if state.ActiveFindings, err = queryByCluster[checks.ActiveFinding](ctx, tx, selectActiveFindings); err != nil {
 		return state, err
 	}
-	state.Counters, err = counters(ctx, tx)
+	state.Counters, err = queryMap[float64](ctx, tx, selectCounters)
 	return state, err
 }
 
 // queryByCluster reads the lists that upsertByCluster writes.
 func queryByCluster[T any](ctx context.Context, q queryer, query string) (map[string][]T, error) {
-	rows, err := q.QueryContext(ctx, query)
+	bodies, err := queryMap[[]byte](ctx, q, query)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
 	all := make(map[string][]T)
-	for rows.Next() {
-		var cluster string
-		var body []byte
-		if err := rows.Scan(&cluster, &body); err != nil {
-			return nil, err
-		}
+	for cluster, body := range bodies {
 		var list []T
 		if err := decode(body, &list); err != nil {
 			return nil, err
@@ -73,25 +67,7 @@ func queryByCluster[T any](ctx context.Context, q queryer, query string) (map[st
 			all[cluster] = list
 		}
 	}
-	return all, rows.Err()
-}
-
-func counters(ctx context.Context, q queryer) (map[string]float64, error) {
-	rows, err := q.QueryContext(ctx, selectCounters)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	all := make(map[string]float64)
-	for rows.Next() {
-		var name string
-		var value float64
-		if err := rows.Scan(&name, &value); err != nil {
-			return nil, err
-		}
-		all[name] = value
-	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // exec runs a statement in a transaction of its own and returns the number of changed rows.

@@ -65,20 +65,10 @@ func (t *target) update(ctx context.Context, tx *transaction) error {
 
 // targets runs a query of targets.
 func targets(ctx context.Context, q queryer, query string, args ...any) ([]*target, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []*target
-	for rows.Next() {
-		t := new(target)
-		if err := rows.Scan(t.fields()...); err != nil {
-			return nil, err
-		}
-		all = append(all, t)
-	}
-	return all, rows.Err()
+	return queryAll(ctx, q, func(rows *sql.Rows, t **target) error {
+		*t = new(target)
+		return rows.Scan((*t).fields()...)
+	}, query, args...)
 }
 
 // oldest returns the time of the oldest row of a level at or after from.
@@ -162,6 +152,19 @@ func (t *target) trim(ctx context.Context, tx *transaction, l level, limit int64
 
 // timeOf converts a column to a time.
 func timeOf(ts int64) time.Time { return time.UnixMilli(ts).UTC() }
+
+// A unixMilli is a time whose column has milliseconds since 1970; the zero time is NULL.
+type unixMilli time.Time
+
+// Scan implements sql.Scanner.
+func (u *unixMilli) Scan(value any) error {
+	var ts sql.NullInt64
+	err := ts.Scan(value)
+	if *u = (unixMilli{}); ts.Valid {
+		*u = unixMilli(timeOf(ts.Int64))
+	}
+	return err
+}
 
 // A segment is a part of a span that is read from one level.
 type segment struct {
