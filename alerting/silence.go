@@ -38,7 +38,6 @@ type Window struct {
 	Cluster string      // "": every cluster
 	Node    string      // "": every node, and findings without one
 	Code    checks.Code // "": every code
-	Reason  string      // "": "maintenance"
 	Active  func(at time.Time) bool
 }
 
@@ -55,7 +54,7 @@ func silenceMatchAt(at time.Time, silences []Silence, windows []Window) silenceM
 	}
 	for _, w := range windows {
 		if w.Active != nil && w.Active(at) {
-			c = append(c, Silence{Cluster: w.Cluster, Node: w.Node, Code: w.Code, Reason: cmp.Or(w.Reason, "maintenance")})
+			c = append(c, Silence{Cluster: w.Cluster, Node: w.Node, Code: w.Code, Reason: "maintenance"})
 		}
 	}
 	return c

@@ -34,7 +34,6 @@ type Config struct {
 	Method probes.Method // "": ip_hash
 	Shared bool          // all nodes share one session store
 	Store  Store         // the shared store, which implies Shared; nil: a new one in memory
-	GBK    bool          // the e-Bridge page is encoded in GBK
 
 	Workers        int           // workers of the balancer; 0: 2
 	Zone           bool          // workers share their state of servers
@@ -123,7 +122,6 @@ func (c *Cluster) startNode(i int, since time.Time) (*Node, error) {
 	return StartNode(NodeConfig{
 		Network:      c.Config.Network,
 		ID:           fmt.Sprintf("node%d", i+1),
-		GBK:          c.Config.GBK,
 		Store:        c.store,
 		UpSince:      since,
 		Dependencies: map[string]func(context.Context) error{RedisServer: c.Redis.ping},

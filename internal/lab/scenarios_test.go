@@ -29,13 +29,7 @@ type scenario struct {
 	cause cause
 	never checks.Verdict // excluded verdict; "": none
 	apart bool           // sessions must not be reported as shared
-	// known are fronts behind which stickwatch is known to be wrong. A wrong result is
-	// not an error there, and a correct one is.
-	known []knownGap
 }
-
-// A knownGap is why stickwatch is wrong behind a front; front "" is all of them.
-type knownGap struct{ front, why string }
 
 // scenarios are in the order of a request's path.
 var scenarios = slices.Concat(
@@ -110,11 +104,6 @@ func (s scenario) healthy() bool {
 
 // knownGap returns why stickwatch is wrong behind f; zero: it should be correct.
 func (s scenario) knownGap(f front) gap {
-	for _, k := range s.known {
-		if k.front == "" || k.front == f.name {
-			return gap{why: k.why}
-		}
-	}
 	return gapOf(testName("TestScenarios", s.name, f.name))
 }
 

@@ -301,12 +301,12 @@ func (d *fakeDaemon) CountMoves(_ context.Context, cluster string, _ checks.Span
 	return moved, lost, d.broken
 }
 
-func (d *fakeDaemon) Placements(_ context.Context, cluster string, _ checks.Span, _ int) ([]checks.Placement, error) {
-	return d.fakeCluster(cluster).placements, d.broken
+func (d *fakeDaemon) Placements(context.Context, string, checks.Span, int) ([]checks.Placement, error) {
+	return nil, d.broken
 }
 
-func (d *fakeDaemon) FindingChanges(_ context.Context, cluster string, _ checks.Span, _ int) ([]checks.Change, error) {
-	return d.fakeCluster(cluster).changes, d.broken
+func (d *fakeDaemon) FindingChanges(context.Context, string, checks.Span, int) ([]checks.Change, error) {
+	return nil, d.broken
 }
 
 func (d *fakeDaemon) Incidents(_ context.Context, q alerting.IncidentQuery) ([]alerting.Incident, error) {

@@ -18,8 +18,6 @@ var testTime = time.Date(2026, 3, 14, 12, 3, 11, 0, time.UTC)
 type fakeCluster struct {
 	Snapshot
 	moves       []checks.Move
-	placements  []checks.Placement // newest first
-	changes     []checks.Change
 	deployments []checks.Deployment
 	incidents   []alerting.Incident
 	outages     map[string][]checks.Span // by node
