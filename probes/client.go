@@ -3,6 +3,7 @@ package probes
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -153,6 +154,48 @@ func (c *Client) newRequest(ctx context.Context, method string, u *url.URL) (*ht
 	}
 	c.setHeaders(req.Header)
 	return req, nil
+}
+
+// NewRequestWithCookies is NewRequest with the cookies of a jar.
+func (c *Client) NewRequestWithCookies(ctx context.Context, jar *Jar, method, path string) (*http.Request, error) {
+	req, err := c.NewRequest(ctx, method, path)
+	if err != nil {
+		return nil, err
+	}
+	for _, cookie := range jar.Cookies(urlByHost(req)) {
+		req.AddCookie(cookie)
+	}
+	return req, nil
+}
+
+// Poll sends one request of a polling transport on a new connection, with the cookies of a jar, which it updates.
+// It returns the status and at most MaxBody bytes of the answer.
+func (c *Client) Poll(ctx context.Context, jar *Jar, method, path, body string) (status int, answer string, err error) {
+	req, err := c.NewRequestWithCookies(ctx, jar, method, path)
+	if err != nil {
+		return 0, "", err
+	}
+	if method == http.MethodPost {
+		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+		req.Header.Set("Content-Type", "text/plain;charset=UTF-8")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	jar.SetAt(urlByHost(req), DateOf(resp), resp.Cookies())
+	text, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody))
+	return resp.StatusCode, string(text), err
+}
+
+// urlByHost returns the URL of a request with the name in its Host header, by which a browser knows it.
+func urlByHost(req *http.Request) *url.URL {
+	u := *req.URL
+	if req.Host != "" {
+		u.Host = req.Host
+	}
+	return &u
 }
 
 // setHeaders sets the headers that every request of the client carries.

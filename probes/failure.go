@@ -27,13 +27,16 @@ const stageLookup = "looking up the name"
 
 func (e stageError) Unwrap() error { return e.error }
 
-// WithoutURL removes the wrapping of net/http, which quotes the method and the URL, whose query
-// may have secrets.
+// WithoutURL removes the wrappings of net/http, which quote the method and the URL. The path of a webhook and
+// the query of a page may be secret.
 func WithoutURL(err error) error {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		return wrapped.Err
+	for {
+		wrapped, ok := errors.AsType[*url.Error](err)
+		if !ok {
+			return err
+		}
+		err = wrapped.Err
 	}
-	return err
 }
 
 // classify returns the class of err and its text in one clean line. If ctx has ended,
@@ -106,12 +109,17 @@ func classOf(err error, answering bool) Failure {
 	}
 }
 
+// TimedOut reports whether an error is a timeout of a connection or of its context.
+func TimedOut(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded)
+}
+
 // classOfConnection returns the class of an error below HTTP and TLS; "": it is none.
 func classOfConnection(err error) Failure {
-	timeout, ok := errors.AsType[net.Error](err)
 	_, lookup := errors.AsType[*net.DNSError](err)
 	switch {
-	case ok && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
+	case TimedOut(err):
 		return FailureTimeout
 	case IsLocalError(err):
 		return FailureProber

@@ -77,7 +77,7 @@ func classify(doing string, err error) error {
 func readable(err error) error {
 	code := code(err)
 	if code == "" {
-		return post.WithoutURL(err)
+		return probes.WithoutURL(err)
 	}
 	text := fmt.Errorf("slack returned %q", code)
 	if todo := advice[code]; todo != "" {

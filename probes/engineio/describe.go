@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -86,7 +85,7 @@ func (s *session) errorText(err error, stage string) string {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return "stickwatch was interrupted"
-	case timedOut(err):
+	case probes.TimedOut(err):
 		return fmt.Sprintf("no answer within %s (%s)", s.client.Target().Timeout, stage)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
@@ -94,12 +93,6 @@ func (s *session) errorText(err error, stage string) string {
 	default:
 		return err.Error()
 	}
-}
-
-// timedOut reports whether a stage failed because of the timeout of the handshake.
-func timedOut(err error) bool {
-	timeout, ok := errors.AsType[net.Error](err)
-	return errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout()
 }
 
 // redact replaces the session id by its fingerprint. It cleans the text first, because

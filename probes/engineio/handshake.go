@@ -12,7 +12,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -37,7 +36,7 @@ func Handshake(ctx context.Context, c *probes.Client, r probes.HandshakeRequest)
 	s := &session{client: c, path: r.Path, jar: probes.NewJar(), eio: eio4}
 	stage, err := s.runSteps(ctx, &obs)
 	if err != nil {
-		obs.Stage, obs.TimedOut = stage, timedOut(err)
+		obs.Stage, obs.TimedOut = stage, probes.TimedOut(err)
 		obs.Status, obs.Error = s.describe(err, stage)
 	}
 	return obs
@@ -161,26 +160,8 @@ func (s *session) close(ctx context.Context) {
 
 // do sends one polling request on a new connection.
 func (s *session) do(ctx context.Context, method, body string) (answer, error) {
-	req, err := s.client.NewRequest(ctx, method, s.url("polling"))
-	if err != nil {
-		return answer{}, err
-	}
-	if method == http.MethodPost {
-		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
-		req.Header.Set("Content-Type", "text/plain;charset=UTF-8")
-	}
-	public := s.publicURL(req)
-	for _, cookie := range s.jar.Cookies(public) {
-		req.AddCookie(cookie)
-	}
-	resp, err := s.client.HTTP().Do(req)
-	if err != nil {
-		return answer{}, err
-	}
-	defer resp.Body.Close()
-	s.jar.SetAt(public, probes.DateOf(resp), resp.Cookies())
-	text, err := io.ReadAll(io.LimitReader(resp.Body, probes.MaxBody))
-	return answer{resp.StatusCode, string(text)}, err
+	status, text, err := s.client.Poll(ctx, s.jar, method, s.url("polling"), body)
+	return answer{status, text}, err
 }
 
 // url returns the path and query of the endpoint. b64 requests text from EIO 3 servers. Each poll
@@ -199,13 +180,4 @@ func (s *session) url(transport string) string {
 		values.Set("sid", s.sid)
 	}
 	return path + "?" + values.Encode()
-}
-
-// publicURL returns the URL by which a browser knows req's page.
-func (s *session) publicURL(req *http.Request) *url.URL {
-	u := *req.URL
-	if req.Host != "" {
-		u.Host = req.Host
-	}
-	return &u
 }

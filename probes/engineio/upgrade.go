@@ -72,12 +72,9 @@ func send(ctx context.Context, conn *websocket.Conn, packet string) error {
 
 // dial opens the WebSocket with the headers and cookies of the polls.
 func (s *session) dial(ctx context.Context) (*websocket.Conn, error) {
-	req, err := s.client.NewRequest(ctx, http.MethodGet, s.url("websocket"))
+	req, err := s.client.NewRequestWithCookies(ctx, s.jar, http.MethodGet, s.url("websocket"))
 	if err != nil {
 		return nil, err
-	}
-	for _, cookie := range s.jar.Cookies(s.publicURL(req)) {
-		req.AddCookie(cookie)
 	}
 	client := *s.client.HTTP()
 	client.Transport = limitedTransport{client.Transport, ctx}

@@ -15,8 +15,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -60,8 +58,7 @@ func Handshake(ctx context.Context, c *probes.Client, r probes.HandshakeRequest)
 		obs.Stage, obs.Error = stage, s.describe(err, stage)
 		refused, _ := errors.AsType[refusal](err)
 		obs.Status = refused.status
-		timeout, ok := errors.AsType[net.Error](err)
-		obs.TimedOut = errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout()
+		obs.TimedOut = probes.TimedOut(err)
 	}
 	return obs
 }
@@ -163,7 +160,7 @@ const maxFrame = 16 << 10
 
 // openSocket opens the WebSocket of the connection and exchanges the hello.
 func (c *connection) openSocket(ctx context.Context) error {
-	req, err := c.newRequest(ctx, http.MethodGet, "", c.query())
+	req, err := c.client.NewRequestWithCookies(ctx, c.jar, http.MethodGet, c.path+"?"+c.query())
 	if err != nil {
 		return err
 	}
@@ -191,45 +188,9 @@ func (c *connection) openSocket(ctx context.Context) error {
 
 func (c *connection) query() string { return "id=" + url.QueryEscape(c.token) }
 
-// newRequest returns a request for a path below the hub, with the cookies so far.
-func (c *connection) newRequest(ctx context.Context, method, below, query string) (*http.Request, error) {
-	req, err := c.client.NewRequest(ctx, method, c.path+below+"?"+query)
-	if err != nil {
-		return nil, err
-	}
-	for _, cookie := range c.jar.Cookies(publicURL(req)) {
-		req.AddCookie(cookie)
-	}
-	return req, nil
-}
-
-// do sends one request on a new connection and returns the answer.
+// do sends one request for a path below the hub on a new connection, and returns the answer.
 func (c *connection) do(ctx context.Context, method, below, query, body string) (int, string, error) {
-	req, err := c.newRequest(ctx, method, below, query)
-	if err != nil {
-		return 0, "", err
-	}
-	if method == http.MethodPost {
-		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
-		req.Header.Set("Content-Type", "text/plain;charset=UTF-8")
-	}
-	resp, err := c.client.HTTP().Do(req)
-	if err != nil {
-		return 0, "", err
-	}
-	defer resp.Body.Close()
-	c.jar.SetAt(publicURL(req), probes.DateOf(resp), resp.Cookies())
-	text, err := io.ReadAll(io.LimitReader(resp.Body, probes.MaxBody))
-	return resp.StatusCode, string(text), err
-}
-
-// publicURL returns the URL by which a browser knows req's page.
-func publicURL(req *http.Request) *url.URL {
-	u := *req.URL
-	if req.Host != "" {
-		u.Host = req.Host
-	}
-	return &u
+	return c.client.Poll(ctx, c.jar, method, c.path+below+"?"+query, body)
 }
 
 // A refusal is an answer that ends the handshake in a stage.

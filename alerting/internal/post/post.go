@@ -77,7 +77,7 @@ type Judge func(status int, answer []byte) (judged bool, err error)
 func (e Endpoint) Post(ctx context.Context, header http.Header, body []byte) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL.String(), bytes.NewReader(body))
 	if err != nil {
-		return alerting.Permanent{Err: WithoutURL(err)}
+		return alerting.Permanent{Err: probes.WithoutURL(err)}
 	}
 	req.Header = header
 	if header.Get("User-Agent") == "" {
@@ -85,7 +85,7 @@ func (e Endpoint) Post(ctx context.Context, header http.Header, body []byte) err
 	}
 	res, err := e.Client.Do(req)
 	if err != nil {
-		return alerting.Retriable{Err: WithoutURL(err)}
+		return alerting.Retriable{Err: probes.WithoutURL(err)}
 	}
 	defer res.Body.Close()
 	// The status is valid even if the response is incomplete.
@@ -100,18 +100,6 @@ func (e Endpoint) Post(ctx context.Context, header http.Header, body []byte) err
 		refusal.Answer = e.Quote(probes.Clean(string(answer), probes.MaxError))
 	}
 	return classify(refusal, res.Header, time.Now())
-}
-
-// WithoutURL removes the URL from an error of net/http, because the path of a
-// webhook is its password.
-func WithoutURL(err error) error {
-	for {
-		wrapped, ok := errors.AsType[*url.Error](err)
-		if !ok {
-			return err
-		}
-		err = wrapped.Err
-	}
 }
 
 // A Refusal is an HTTP response that did not accept a message.
