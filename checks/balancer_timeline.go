@@ -18,6 +18,13 @@ type BalancerTimeline struct {
 	Returns      idleReturns          // of clients that the balancer did not forget
 	Remapped     Remapping
 	Waited       waits
+	Sticky       stickiness // as the newest round found that could exclude chance
+}
+
+// A stickiness is the conclusion that the balancer keeps clients on their nodes.
+type stickiness struct {
+	At         time.Time // zero: no round has found it
+	Confidence float64
 }
 
 // idleReturns are the newest answers to clients that came back after a pause to their own node, while another

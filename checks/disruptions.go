@@ -44,10 +44,10 @@ const (
 	// rememberedFor is how long a disruption is kept: longer than an idle canary
 	// pauses, which discovers only afterwards what the disruption cost it.
 	rememberedFor = 20 * time.Minute
-	// longDown is the length of an outage from which node_down is notified: warnings
-	// wait for 30 s by default, and a finding stays active for one more round after
-	// the node is back.
-	longDown = 27 * time.Second
+	// longDown is the length of an outage from which node_down was notified for sure:
+	// warnings wait for 30 s by default. The incident of a shorter one that was takes its
+	// cost as well.
+	longDown = 33 * time.Second
 	// httpdRetry is httpd's default time for leaving a member out after a failed
 	// connection (mod_proxy, "retry").
 	httpdRetry = time.Minute

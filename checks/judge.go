@@ -32,6 +32,9 @@ func Judge(round Round) Report {
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Code == SessionLost }) {
 		att.timelines.Balancer.LastLostAt = round.Started
 	}
+	if session.Sticky == Yes && session.Reason.ID == MsgStays {
+		att.timelines.Balancer.Sticky = stickiness{round.Started, session.Confidence}
+	}
 	timelines := att.timelines // a pointer into the stages would keep them, and those of all rounds before
 	report := Report{
 		Cluster:      round.Cluster.Name,

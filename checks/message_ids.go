@@ -174,6 +174,7 @@ const (
 	MsgNoOwnAnswer       MessageID = "no_own_answer"
 	MsgStayedByLuck      MessageID = "stayed_by_luck"
 	MsgStays             MessageID = "stays"
+	MsgStaysSince        MessageID = "stays_since"
 
 	// Sessions: movement.go, losses.go, sharing.go, session_failing.go, cookies.go,
 	// handshakes.go.

@@ -199,6 +199,7 @@ var english = translation{
 		MsgAnswersUnsigned:   "the answers do not show which node gave them",
 		MsgNoOwnAnswer:       "a session got no answer from its own node, and none from another",
 		MsgStayedByLuck:      `{{count .Count "follow-up" "follow-ups"}} stayed, which happens by chance once in {{printf "%.0f" .Rate}}`,
+		MsgStaysSince:        "every follow-up was answered by the session's own node, at least {{.Count}} each; slow nodes cut this round short, and the one at {{clock .At}} excluded chance",
 		MsgStays:             "every follow-up was answered by the session's own node, at least {{.Count}} each",
 
 		// Sessions: movement.go, losses.go, sharing.go, session_failing.go,

@@ -205,6 +205,7 @@ var chinese = translation{
 		MsgAnswersUnsigned:   "应答没有表明来自哪个节点",
 		MsgNoOwnAnswer:       "有会话既没有得到自己节点的应答，也没有得到其他节点的应答",
 		MsgStayedByLuck:      `{{.Count}} 次后续请求保持在原节点，这种情况偶然出现的概率为 {{printf "%.0f" .Rate}} 分之一`,
+		MsgStaysSince:        "每次后续请求都由会话自己的节点应答，每个会话至少 {{.Count}} 次；节点较慢，本轮提前结束，而 {{clock .At}} 的一轮已排除偶然",
 		MsgStays:             "每次后续请求都由会话自己的节点应答，每个会话至少 {{.Count}} 次",
 
 		// Sessions: movement.go, losses.go, sharing.go, session_failing.go,

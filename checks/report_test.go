@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -252,6 +253,37 @@ func TestHeavyNode(t *testing.T) {
 		report := checks.Judge(r.Round)
 		if report.Session.Sticky != checks.Yes || report.Verdict != checks.Healthy {
 			t.Errorf("%+v: got sticky %s (%s), %s, want yes and healthy", tc, report.Session.Sticky, report.Session.Reason, report.Verdict)
+		}
+	}
+}
+
+// TestStickySince tests that a round that slow nodes cut short keeps the conclusion of an earlier one, for
+// some time, unless a client moved.
+func TestStickySince(t *testing.T) {
+	whole := healthy()
+	past := checks.Judge(whole.Round).Timelines
+	for _, tc := range []struct {
+		name       string
+		after      time.Duration
+		confidence float64
+		moves      bool
+		want       checks.Tristate
+	}{
+		{"soon", time.Minute, checks.DefaultConfidence, false, checks.Yes},
+		{"too late", time.Hour, checks.DefaultConfidence, false, checks.Unknown},
+		{"with a higher confidence", time.Minute, 1 - 1e-9, false, checks.Unknown},
+		{"a client moves", time.Minute, checks.DefaultConfidence, true, checks.Unknown},
+	} {
+		r := empty(3)
+		for _, n := range r.Cluster.Nodes {
+			r.visit(n.ID, n.ID, n.ID)
+		}
+		if tc.moves {
+			r.visit("node1", "node2", "node1", "node3", "node2", "node1", "node2", "node3", "node2")
+		}
+		r.Past, r.Confidence = past, tc.confidence
+		if got := checks.Judge(r.later(tc.after)).Session; got.Sticky != tc.want {
+			t.Errorf("%s: got %s (%s), want %s", tc.name, got.Sticky, got.Reason, tc.want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"stickwatch/probes"
 )
@@ -247,6 +248,10 @@ func sessionReport(rem *remaps) SessionReport {
 		session.Reason = msg(MsgAnswersUnsigned, Args{})
 	case stayedCount == 0:
 		session.Reason = msg(MsgNoOwnAnswer, Args{})
+	case sure < rem.round.Confidence-1e-12 && rem.wasSticky():
+		before := rem.round.past().Balancer.Sticky
+		session.Sticky, session.Confidence = Yes, before.Confidence
+		session.Reason = msg(MsgStaysSince, Args{Count: stayedCount, At: before.At})
 	case sure < rem.round.Confidence-1e-12:
 		session.Confidence = sure
 		session.Reason = msg(MsgStayedByLuck, Args{Count: stayedCount, Rate: 1 / (1 - sure)})
@@ -255,6 +260,16 @@ func sessionReport(rem *remaps) SessionReport {
 		session.Reason = msg(MsgStays, Args{Count: stayedCount})
 	}
 	return session
+}
+
+// stickyFor is how long the conclusion of a round holds for rounds that slow nodes cut short, if all of their
+// clients stay as well.
+const stickyFor = 10 * time.Minute
+
+// wasSticky reports whether an earlier round has excluded chance to the confidence of this one.
+func (rem *remaps) wasSticky() bool {
+	before := rem.round.past().Balancer.Sticky
+	return rem.round.Started.Sub(before.At) <= stickyFor && before.Confidence >= rem.round.Confidence-1e-12
 }
 
 // leftItsNode reports whether a client moved because its node failed or was left out.

@@ -54,7 +54,7 @@ type Progress struct {
 func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 	evidenceReader := evidence.NewReader(c)
 	defer evidenceReader.Close()
-	r, canaries := p.round(ctx, p.emptyRound(c), evidenceReader, new(partialRound), nil)
+	r, canaries := p.round(ctx, p.emptyRound(c), evidenceReader, new(partialRound), nil, time.Time{})
 	logOut(ctx, canaries)
 	p.Self.observe(c, r.Started, exchangesOf(r, r.Started))
 	if why, ok := p.Self.Doubt(r.Started, ""); ok {
@@ -65,8 +65,8 @@ func (p *Prober) Round(ctx context.Context, c *probes.Cluster) checks.Round {
 
 // round completes an empty round. It also returns the clients that can continue as
 // canaries. seen receives observations as they arrive. Of the new clients those that wants
-// selects log in, where the application has a login.
-func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *evidence.Reader, seen *partialRound, wants wantsLogin) (checks.Round, []*probes.Canary) {
+// selects log in, where the application has a login. After until, no client starts a second follow-up; zero: all do.
+func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *evidence.Reader, seen *partialRound, wants wantsLogin, until time.Time) (checks.Round, []*probes.Canary) {
 	cluster := round.Cluster
 	if len(cluster.Nodes) == 0 { // their source has not answered yet
 		return round, nil
@@ -99,7 +99,7 @@ func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *
 			inner.Go(func() { handshakes[i] = p.handshakesThrough(ctx, cluster, frontend) })
 			inner.Go(func() {
 				driver := p.newTraceDriver(cluster, frontend)
-				driver.wants, driver.next = wants, nextAddress(cluster.Balancer, frontends, i)
+				driver.wants, driver.next, driver.until = wants, nextAddress(cluster.Balancer, frontends, i), until
 				seen.addDriver(driver)
 				traces[i] = driver.run(ctx, func() []probes.NodeObservation {
 					<-direct

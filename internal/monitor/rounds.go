@@ -199,7 +199,7 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUpBatch, returnRes
 		})
 		both.Go(func() {
 			defer close(asked)
-			r, fresh = w.prober.round(ctx, emptyRound, w.evidenceReader, &seen, w.canaryPool.wantsLogin(w.cluster, w.intervals.CanaryAge))
+			r, fresh = w.prober.round(ctx, emptyRound, w.evidenceReader, &seen, w.canaryPool.wantsLogin(w.cluster, w.intervals.CanaryAge), w.roundEnd(emptyRound.Started))
 		})
 		both.Wait()
 		if before != nil {
@@ -225,6 +225,15 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUpBatch, returnRes
 	seen.asking.Wait()
 	r.Nodes = seen.newestNodes()
 	return r, fresh
+}
+
+// roundEnd returns when a full round that began at a time ends its follow-ups: when the next one is due. The
+// first round takes the time that it needs, and its conclusion holds for the next ones.
+func (w *Watcher) roundEnd(began time.Time) time.Time {
+	if w.fullRoundEnded.IsZero() || w.intervals.Status <= 0 {
+		return time.Time{}
+	}
+	return began.Add(w.intervals.Status)
 }
 
 // takeFullRound takes and judges a full round. before is the preceding follow-up, which

@@ -22,6 +22,7 @@ type traceDriver struct {
 	next        probes.Frontend // another address to which its clients may be led; zero: none
 	connections chan struct{}   // bounds the open connections
 	wants       wantsLogin
+	until       time.Time // when no client starts a second follow-up any more; zero: never
 
 	mu       sync.Mutex
 	canaries []*probes.Canary
@@ -64,11 +65,17 @@ func (t *traceDriver) run(ctx context.Context, direct func() []probes.NodeObserv
 	in := t.logIn(ctx, canaries, identity)
 	t.storeCounters(ctx, canaries)
 	t.sendFollowUps(ctx, canaries, identity, eligible)
+	if t.late() {
+		return traceResult{traces: t.traces(), canaries: in}
+	}
 	t.followLeavers(ctx, canaries, identity, eligible)
 	addressChecks := t.checkAddress(ctx, in, identity)
 	failoverChecks := t.checkFailover(ctx, in, identity, eligible)
 	return traceResult{traces: t.traces(), failoverChecks: failoverChecks, addressChecks: addressChecks, canaries: in}
 }
+
+// late reports whether the nodes are so slow that the next round is due.
+func (t *traceDriver) late() bool { return !t.until.IsZero() && !time.Now().Before(t.until) }
 
 // initialClients returns the clients that start before the state of the nodes is known.
 func (t *traceDriver) initialClients() []client {
@@ -294,11 +301,13 @@ func (t *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Cana
 	rand.Shuffle(len(followUps), func(i, j int) { followUps[i], followUps[j] = followUps[j], followUps[i] })
 	done := t.counter(t.cluster, "follow-ups", len(followUps))
 	var wg panics.Group
+	followed := make(map[*probes.Canary]bool)
 	for _, c := range followUps {
-		if hung(c) {
+		if hung(c) || followed[c] && t.late() { // a second request would hang as well
 			done()
-			continue // a second request would hang as well
+			continue
 		}
+		followed[c] = true
 		t.connections <- struct{}{}
 		follow := c.AwaitFollow(ctx) // called here, so that requests start in this order
 		wg.Go(func() {
@@ -309,10 +318,10 @@ func (t *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Cana
 	}
 	wg.Wait()
 	t.runParallel(len(canaries), func(i int) {
-		for n := needed(canaries[i]); n > 0 && canaries[i].Trace().Renamed(); n-- {
+		for n := needed(canaries[i]); n > 0 && canaries[i].Trace().Renamed() && !t.late(); n-- {
 			canaries[i].Return(ctx)
 		}
-		for n := needed(canaries[i]); n > 0 && t.splitOverNodes(canaries[i], identity); n-- {
+		for n := needed(canaries[i]); n > 0 && t.splitOverNodes(canaries[i], identity) && !t.late(); n-- {
 			canaries[i].Follow(ctx)
 		}
 	})

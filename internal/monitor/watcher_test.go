@@ -135,6 +135,24 @@ func TestCanariesLiveOn(t *testing.T) {
 	}
 }
 
+// TestRoundOfSlowNodes: a round sends no more follow-ups once the next one is due, and says why.
+func TestRoundOfSlowNodes(t *testing.T) {
+	d := start(t, demo.Config{}, "generic", nil)
+	d.config.Limiter = probes.NewLimiter(probes.Budget{RequestsPerSecond: 1000, Concurrent: 1}, d.config.Nodes)
+	w, log := watchAs(t, d.config, new(monitor.Prober), monitor.Intervals{Status: 300 * time.Millisecond, Canary: time.Hour})
+	for _, n := range d.Nodes {
+		n.Set(demo.NodeFaults{Delay: 100 * time.Millisecond})
+	}
+	must.Succeed(t, w.TakeRound(t.Context()))
+	report := log.last().Report
+	if s := report.Session; s.Sticky != checks.Yes || s.Reason.ID != checks.MsgStaysSince || report.Verdict != checks.Healthy {
+		t.Errorf("got %s, sticky %s: %s; %v", report.Verdict, s.Sticky, s.Reason, report.Findings)
+	}
+	if requests := shape(log.last().Observed); requests[8] == 3 {
+		t.Error("the round sent every follow-up")
+	}
+}
+
 // TestUnexpectedFollowUp: an unexpected response in a follow-up starts a full round, and so does the
 // end of the trouble.
 func TestUnexpectedFollowUp(t *testing.T) {
